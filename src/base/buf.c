@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * buf.c - bytes that grow up to a maximum; see buf.h.
+ *
+ * Invariants: len < cap <= max + 1 once there is memory (one byte for the NUL of buf_cstr). Every call that
+ * shrinks the contents wipes what it leaves behind, so wiping `len` bytes at the end is enough.
+ */
+#include "base/buf.h"
+
+#include "base/secret.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_CAP 256
+
+void buf_free(struct buf *b)
+{
+    wipe(b->data, b->len);
+    free(b->data);
+    *b = BUF_INIT(b->max);
+}
+
+void buf_clear(struct buf *b)
+{
+    wipe(b->data, b->len);
+    b->len = 0;
+    b->failed = false;
+}
+
+static int fail(struct buf *b, int err)
+{
+    b->failed = true;
+    return err;
+}
+
+int buf_reserve(struct buf *b, size_t more)
+{
+    if (more > b->max || b->len > b->max - more)
+        return fail(b, -EMSGSIZE);
+    size_t need = b->len + more + 1;
+    if (need <= b->cap)
+        return 0;
+    size_t cap = b->cap ? b->cap : FIRST_CAP;
+    while (cap < need)
+        cap *= 2;
+    if (cap > b->max + 1)
+        cap = b->max + 1;
+    char *data = malloc(cap);
+    if (!data)
+        return fail(b, -ENOMEM);
+    if (b->len)
+        memcpy(data, b->data, b->len);
+    wipe(b->data, b->len);
+    free(b->data);
+    b->data = data;
+    b->cap = cap;
+    return 0;
+}
+
+int buf_append(struct buf *b, const void *bytes, size_t n)
+{
+    if (n == 0)
+        return 0;
+    int err = buf_reserve(b, n);
+    if (err)
+        return err;
+    memcpy(b->data + b->len, bytes, n);
+    b->len += n;
+    return 0;
+}
+
+int buf_str(struct buf *b, const char *text)
+{
+    return buf_append(b, text, strlen(text));
+}
+
+int buf_char(struct buf *b, char c)
+{
+    return buf_append(b, &c, 1);
+}
+
+int buf_vprintf(struct buf *b, const char *fmt, va_list ap)
+{
+    va_list again;
+
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    if (n < 0)
+        return fail(b, -EINVAL);
+    int err = buf_reserve(b, (size_t)n);
+    if (err)
+        return err;
+    if (vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap) != n)
+        return fail(b, -EINVAL);
+    b->len += (size_t)n;
+    return 0;
+}
+
+int buf_printf(struct buf *b, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    int err = buf_vprintf(b, fmt, ap);
+    va_end(ap);
+    return err;
+}
+
+void buf_consume(struct buf *b, size_t n)
+{
+    size_t rest = b->len - n;
+
+    if (n == 0)
+        return;
+    memmove(b->data, b->data + n, rest);
+    wipe(b->data + rest, n);
+    b->len = rest;
+}
+
+void buf_move(struct buf *to, struct buf *from)
+{
+    buf_free(to);
+    *to = *from;
+    *from = BUF_INIT(to->max);
+}
+
+const char *buf_cstr(struct buf *b)
+{
+    if (!b->data && buf_reserve(b, 0))
+        return NULL;
+    b->data[b->len] = '\0';
+    return b->data;
+}

@@ -1,0 +1,44 @@
+/*
+ * buf.h - bytes that grow up to a maximum, and are wiped when they go.
+ *
+ * Every buffer has a limit, given at init: what comes from outside cannot grow without bound. Any buffer may
+ * have held a secret, so growth is allocate-copy-wipe-free (never realloc) and buf_free() wipes what was
+ * used. A failed append leaves the buffer as it was and sets `failed`, so that a writer can append freely and
+ * ask once at the end.
+ */
+#ifndef JG_BASE_BUF_H
+#define JG_BASE_BUF_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct buf {
+    char *data; /* not NUL-terminated; NULL while empty */
+    size_t len;
+    size_t cap;
+    size_t max;  /* bytes it may hold */
+    bool failed; /* an append did not fit or memory ran out */
+};
+
+#define BUF_INIT(limit) ((struct buf){.max = (limit)})
+
+void buf_free(struct buf *);  /* wipes; the buffer may be used again with the same limit */
+void buf_clear(struct buf *); /* wipes and empties, keeps the memory */
+
+/* All: 0, -ENOMEM, or -EMSGSIZE over `max`. */
+int buf_reserve(struct buf *, size_t more);
+int buf_append(struct buf *, const void *bytes, size_t n);
+int buf_str(struct buf *, const char *text);
+int buf_char(struct buf *, char c);
+int buf_printf(struct buf *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int buf_vprintf(struct buf *, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+
+/* Drops the first n bytes (n <= len), wiping what they leave. */
+void buf_consume(struct buf *, size_t n);
+/* Moves the contents; `from` is empty afterwards. `to` is freed first. */
+void buf_move(struct buf *to, struct buf *from);
+/* A NUL-terminated view; the NUL is not counted. NULL when memory ran out. */
+const char *buf_cstr(struct buf *);
+
+#endif

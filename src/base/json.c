@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * json.c - strict JSON on cJSON; see json.h.
+ *
+ * Two steps. scan_*() walks the text once and refuses whatever RFC 8259 does not allow, without building
+ * anything; only then does cJSON, which is lenient, build the tree. Duplicate members are looked for in the
+ * tree afterwards, where names are already unescaped.
+ *
+ * Not here: writing (jsonw.c) and the meaning of any member.
+ */
+#include "base/json.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static void *hook_alloc(size_t n)
+{
+    return malloc(n);
+}
+
+/* cJSON does not tell sizes: ask the allocator how much to wipe. */
+static void hook_free(void *p)
+{
+    if (p)
+        wipe(p, malloc_usable_size(p));
+    free(p);
+}
+
+void json_init(void)
+{
+    cJSON_Hooks hooks = {.malloc_fn = hook_alloc, .free_fn = hook_free};
+
+    cJSON_InitHooks(&hooks);
+}
+
+/* ---- UTF-8 ----------------------------------------------------------------------------------------------
+ */
+
+/* Length of the sequence at p (1 to 4), or 0 if it is not well formed. */
+static size_t utf8_sequence(const unsigned char *p, size_t left)
+{
+    if (p[0] < 0x80)
+        return 1;
+    size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+    if (p[0] < 0xc2 || p[0] > 0xf4 || n > left)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+        (p[0] == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+bool utf8_valid(const char *text, size_t len)
+{
+    const unsigned char *p = (const unsigned char *)text;
+
+    while (len) {
+        size_t n = utf8_sequence(p, len);
+        if (!n)
+            return false;
+        p += n;
+        len -= n;
+    }
+    return true;
+}
+
+/* ---- scanner --------------------------------------------------------------------------------------------
+ */
+
+struct scan {
+    const char *p, *end;
+    unsigned depth, max_depth;
+    const char *why;
+};
+
+static bool refuse(struct scan *s, const char *why)
+{
+    if (!s->why)
+        s->why = why;
+    return false;
+}
+
+static void blanks(struct scan *s)
+{
+    while (s->p < s->end && (*s->p == ' ' || *s->p == '\t' || *s->p == '\n' || *s->p == '\r'))
+        s->p++;
+}
+
+static bool next_is(struct scan *s, char c)
+{
+    if (s->p >= s->end || *s->p != c)
+        return false;
+    s->p++;
+    return true;
+}
+
+/* Four hex digits at p, or -1. */
+static int hex4(const char *p, const char *end)
+{
+    int v = 0;
+
+    if (end - p < 4)
+        return -1;
+    for (int i = 0; i < 4; i++) {
+        const char *digits = "0123456789abcdef0123456789ABCDEF";
+        const char *d = p[i] ? strchr(digits, p[i]) : NULL;
+        if (!d)
+            return -1;
+        v = v * 16 + (int)((d - digits) & 15);
+    }
+    return v;
+}
+
+/* \uXXXX at p (behind the backslash and u). Sets *code and returns how many characters it took, or 0. */
+static size_t unicode_escape(const char *p, const char *end, unsigned *code)
+{
+    int high = hex4(p, end);
+
+    if (high <= 0 || (high >= 0xdc00 && high <= 0xdfff)) /* 0 = NUL: nobody wants it */
+        return 0;
+    *code = (unsigned)high;
+    if (high < 0xd800 || high > 0xdbff)
+        return 4;
+    if (end - p < 10 || p[4] != '\\' || p[5] != 'u')
+        return 0;
+    int low = hex4(p + 6, end);
+    if (low < 0xdc00 || low > 0xdfff)
+        return 0;
+    *code = 0x10000u + (((unsigned)high - 0xd800u) << 10) + ((unsigned)low - 0xdc00u);
+    return 10;
+}
+
+/* At a backslash. */
+static bool scan_escape(struct scan *s)
+{
+    unsigned code;
+
+    s->p++;
+    if (s->p >= s->end || !*s->p)
+        return refuse(s, "text ends inside a string");
+    char c = *s->p++;
+    if (strchr("\"\\/bfnrt", c))
+        return true;
+    size_t n = c == 'u' ? unicode_escape(s->p, s->end, &code) : 0;
+    if (!n)
+        return refuse(s, c == 'u' ? "bad \\u escape (lone surrogate, NUL or not hex)"
+                                  : "unknown escape in a string");
+    s->p += n;
+    return true;
+}
+
+/* Behind the opening quote. */
+static bool scan_string(struct scan *s)
+{
+    while (s->p < s->end) {
+        unsigned char c = (unsigned char)*s->p;
+        if (c == '"') {
+            s->p++;
+            return true;
+        }
+        if (c < 0x20)
+            return refuse(s, "control character in a string");
+        if (c == '\\') {
+            if (!scan_escape(s))
+                return false;
+            continue;
+        }
+        size_t n = utf8_sequence((const unsigned char *)s->p, (size_t)(s->end - s->p));
+        if (!n)
+            return refuse(s, "bad UTF-8");
+        s->p += n;
+    }
+    return refuse(s, "text ends inside a string");
+}
+
+static size_t digits(struct scan *s)
+{
+    const char *from = s->p;
+
+    while (s->p < s->end && *s->p >= '0' && *s->p <= '9')
+        s->p++;
+    return (size_t)(s->p - from);
+}
+
+static bool scan_number(struct scan *s)
+{
+    const char *from = s->p;
+
+    (void)next_is(s, '-');
+    const char *first = s->p;
+    size_t n = digits(s);
+    if (n == 0 || (n > 1 && *first == '0'))
+        return refuse(s, "not a JSON value");
+    if (next_is(s, '.') && digits(s) == 0)
+        return refuse(s, "bad number");
+    if (next_is(s, 'e') || next_is(s, 'E')) {
+        if (!next_is(s, '+'))
+            (void)next_is(s, '-');
+        if (digits(s) == 0)
+            return refuse(s, "bad number");
+    }
+    if (s->p - from > 63)
+        return refuse(s, "number too long");
+    return true;
+}
+
+static bool scan_word(struct scan *s, const char *word)
+{
+    size_t n = strlen(word);
+
+    if ((size_t)(s->end - s->p) < n || memcmp(s->p, word, n) != 0)
+        return refuse(s, "not a JSON value");
+    s->p += n;
+    return true;
+}
+
+static bool scan_value(struct scan *s);
+
+static bool scan_member(struct scan *s)
+{
+    blanks(s);
+    if (!next_is(s, '"'))
+        return refuse(s, "member name expected");
+    if (!scan_string(s))
+        return false;
+    blanks(s);
+    if (!next_is(s, ':'))
+        return refuse(s, "colon expected");
+    return scan_value(s);
+}
+
+/* Behind the opening bracket. */
+static bool scan_container(struct scan *s, char close, bool (*item)(struct scan *))
+{
+    if (++s->depth > s->max_depth)
+        return refuse(s, "nested too deep");
+    blanks(s);
+    if (!next_is(s, close)) {
+        do {
+            if (!item(s))
+                return false;
+            blanks(s);
+        } while (next_is(s, ','));
+        if (!next_is(s, close))
+            return refuse(s, s->p >= s->end ? "text ends too early" : "comma or closing bracket expected");
+    }
+    s->depth--;
+    return true;
+}
+
+static bool scan_value(struct scan *s)
+{
+    blanks(s);
+    if (s->p >= s->end)
+        return refuse(s, "text ends too early");
+    switch (*s->p) {
+    case '{': s->p++; return scan_container(s, '}', scan_member);
+    case '[': s->p++; return scan_container(s, ']', scan_value);
+    case '"': s->p++; return scan_string(s);
+    case 't': return scan_word(s, "true");
+    case 'f': return scan_word(s, "false");
+    case 'n': return scan_word(s, "null");
+    default: return scan_number(s);
+    }
+}
+
+static const char *scan_text(const char *text, size_t len, unsigned depth)
+{
+    struct scan s = {.p = text, .end = text + len, .max_depth = depth};
+
+    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+        return "byte-order mark";
+    if (!scan_value(&s))
+        return s.why;
+    blanks(&s);
+    return s.p == s.end ? NULL : "text after the JSON value";
+}
+
+/* ---- tree -----------------------------------------------------------------------------------------------
+ */
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Sorts the names of one object and looks for equal neighbours: n log n, whatever a caller sends. */
+static bool has_duplicate(const cJSON *object)
+{
+    int n = cJSON_GetArraySize(object);
+    if (n < 2)
+        return false;
+    const char **names = malloc((size_t)n * sizeof(*names));
+    if (!names)
+        return true; /* refuse rather than let one through */
+    size_t i = 0;
+    const cJSON *child;
+    cJSON_ArrayForEach(child, object) names[i++] = child->string;
+    qsort(names, i, sizeof(*names), by_name);
+    bool found = false;
+    for (size_t k = 1; k < i && !found; k++)
+        found = strcmp(names[k - 1], names[k]) == 0;
+    free(names);
+    return found;
+}
+
+static bool any_duplicate(const cJSON *value)
+{
+    const cJSON *child;
+
+    if (cJSON_IsObject(value) && has_duplicate(value))
+        return true;
+    if (!cJSON_IsObject(value) && !cJSON_IsArray(value))
+        return false;
+    cJSON_ArrayForEach(child, value) if (any_duplicate(child)) return true;
+    return false;
+}
+
+cJSON *json_parse(const char *text, size_t len, unsigned depth, unsigned flags, const char **why)
+{
+    *why = scan_text(text, len, depth);
+    if (*why)
+        return NULL;
+    cJSON *tree = cJSON_ParseWithLength(text, len);
+    if (!tree) {
+        *why = "out of memory";
+        return NULL;
+    }
+    if (!(flags & JSON_DUPLICATES_OK) && any_duplicate(tree)) {
+        cJSON_Delete(tree);
+        *why = "duplicate member";
+        return NULL;
+    }
+    return tree;
+}
+
+const char *json_check(const char *text, size_t len, unsigned depth, unsigned flags)
+{
+    const char *why;
+
+    if (flags & JSON_DUPLICATES_OK)
+        return scan_text(text, len, depth);
+    cJSON_Delete(json_parse(text, len, depth, flags, &why));
+    return why;
+}
+
+const cJSON *json_get(const cJSON *object, const char *name)
+{
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, name);
+
+    return value && !cJSON_IsNull(value) ? value : NULL;
+}
+
+const cJSON *json_get_nocase(const cJSON *object, const char *name)
+{
+    const cJSON *value = cJSON_GetObjectItem(object, name);
+
+    return value && !cJSON_IsNull(value) ? value : NULL;
+}
+
+bool json_int(const cJSON *value, int64_t *out)
+{
+    const double limit = 9007199254740992.0; /* 2^53: beyond it a double skips integers */
+
+    if (!cJSON_IsNumber(value))
+        return false;
+    double d = value->valuedouble;
+    if (!(d >= -limit && d <= limit) || floor(d) < d)
+        return false;
+    *out = (int64_t)d;
+    return true;
+}
+
+/* ---- one string -----------------------------------------------------------------------------------------
+ */
+
+static char *put_utf8(char *to, unsigned code)
+{
+    if (code < 0x80) {
+        *to++ = (char)code;
+    } else if (code < 0x800) {
+        *to++ = (char)(0xc0 | (code >> 6));
+        *to++ = (char)(0x80 | (code & 0x3f));
+    } else if (code < 0x10000) {
+        *to++ = (char)(0xe0 | (code >> 12));
+        *to++ = (char)(0x80 | ((code >> 6) & 0x3f));
+        *to++ = (char)(0x80 | (code & 0x3f));
+    } else {
+        *to++ = (char)(0xf0 | (code >> 18));
+        *to++ = (char)(0x80 | ((code >> 12) & 0x3f));
+        *to++ = (char)(0x80 | ((code >> 6) & 0x3f));
+        *to++ = (char)(0x80 | (code & 0x3f));
+    }
+    return to;
+}
+
+/* Text between the quotes, already scanned; returns the end of what was written. */
+static char *unescape(char *to, const char *p, const char *end)
+{
+    static const char from[] = "\"\\/bfnrt", plain[] = "\"\\/\b\f\n\r\t";
+
+    while (p < end) {
+        if (*p != '\\') {
+            *to++ = *p++;
+            continue;
+        }
+        p++;
+        if (*p == 'u') {
+            unsigned code = 0;
+            size_t n = unicode_escape(p + 1, end, &code);
+            to = put_utf8(to, code);
+            p += 1 + n;
+        } else {
+            *to++ = plain[strchr(from, *p) - from];
+            p++;
+        }
+    }
+    return to;
+}
+
+int json_unescape(const char *text, size_t len, struct secret *out)
+{
+    struct scan s = {.p = text, .end = text + len, .max_depth = 1};
+
+    blanks(&s);
+    if (!next_is(&s, '"'))
+        return -EINVAL;
+    const char *from = s.p;
+    if (!scan_string(&s))
+        return -EINVAL;
+    const char *to = s.p - 1;
+    blanks(&s);
+    if (s.p != s.end)
+        return -EINVAL;
+
+    size_t room = (size_t)(to - from) + 1; /* unescaping never grows a text */
+    char *plain = secret_alloc(room);
+    if (!plain)
+        return -ENOMEM;
+    char *end = unescape(plain, from, to);
+    int err = secret_set(out, plain, (size_t)(end - plain));
+    secret_free(plain, room);
+    return err;
+}

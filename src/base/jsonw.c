@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * jsonw.c - writes JSON straight into a buffer; see jsonw.h.
+ *
+ * Strings are copied in runs: only what must be escaped is treated singly. A depth over JSONW_DEPTH is a
+ * programming error and marks the buffer as failed.
+ */
+#include "base/jsonw.h"
+
+#include "base/json.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct jsonw jsonw_start(struct buf *buf)
+{
+    struct jsonw w = {.buf = buf};
+
+    w.first[0] = true;
+    return w;
+}
+
+/* The comma, and the name if there is one. */
+static void lead(struct jsonw *w, const char *name)
+{
+    if (!w->first[w->depth])
+        (void)buf_char(w->buf, ',');
+    w->first[w->depth] = false;
+    if (!name)
+        return;
+    (void)buf_char(w->buf, '"');
+    (void)buf_str(w->buf, name);
+    (void)buf_append(w->buf, "\":", 2);
+}
+
+static void open_container(struct jsonw *w, const char *name, char open, char close)
+{
+    lead(w, name);
+    if (w->depth + 1 >= JSONW_DEPTH) {
+        w->buf->failed = true;
+        return;
+    }
+    (void)buf_char(w->buf, open);
+    w->depth++;
+    w->close[w->depth] = close;
+    w->first[w->depth] = true;
+}
+
+void jsonw_object(struct jsonw *w, const char *name)
+{
+    open_container(w, name, '{', '}');
+}
+
+void jsonw_array(struct jsonw *w, const char *name)
+{
+    open_container(w, name, '[', ']');
+}
+
+void jsonw_end(struct jsonw *w)
+{
+    if (w->depth == 0) {
+        w->buf->failed = true;
+        return;
+    }
+    (void)buf_char(w->buf, w->close[w->depth]);
+    w->depth--;
+}
+
+/* Length of the run from p that can be copied as it is. */
+static size_t plain_run(const unsigned char *p, size_t left)
+{
+    size_t n = 0;
+
+    while (n < left && p[n] >= 0x20 && p[n] < 0x7f && p[n] != '"' && p[n] != '\\')
+        n++;
+    return n;
+}
+
+static void escape_ascii(struct buf *b, unsigned char c)
+{
+    static const char special[] = "\"\\\b\f\n\r\t", letter[] = "\"\\bfnrt";
+    const char *at = c ? strchr(special, c) : NULL;
+
+    if (at)
+        (void)buf_printf(b, "\\%c", letter[at - special]);
+    else
+        (void)buf_printf(b, "\\u%04x", c);
+}
+
+/* Copies one well-formed character of several bytes, or writes U+FFFD for one bad byte. Returns bytes taken.
+ */
+static size_t put_wide(struct buf *b, const unsigned char *p, size_t left)
+{
+    for (size_t n = 2; n <= 4 && n <= left; n++) {
+        if (!utf8_valid((const char *)p, n))
+            continue;
+        (void)buf_append(b, p, n);
+        return n;
+    }
+    (void)buf_str(b, "\xef\xbf\xbd");
+    return 1;
+}
+
+void jsonw_escape(struct buf *b, const char *value, size_t len)
+{
+    const unsigned char *p = (const unsigned char *)value;
+    const unsigned char *end = p + len;
+
+    while (p < end) {
+        size_t n = plain_run(p, (size_t)(end - p));
+        (void)buf_append(b, p, n);
+        p += n;
+        if (p == end)
+            return;
+        if (*p >= 0x80) {
+            p += put_wide(b, p, (size_t)(end - p));
+        } else {
+            escape_ascii(b, *p);
+            p++;
+        }
+    }
+}
+
+void jsonw_strn(struct jsonw *w, const char *name, const char *value, size_t len)
+{
+    lead(w, name);
+    (void)buf_char(w->buf, '"');
+    jsonw_escape(w->buf, value, len);
+    (void)buf_char(w->buf, '"');
+}
+
+void jsonw_str(struct jsonw *w, const char *name, const char *value)
+{
+    if (value)
+        jsonw_strn(w, name, value, strlen(value));
+    else
+        jsonw_null(w, name);
+}
+
+void jsonw_int(struct jsonw *w, const char *name, int64_t value)
+{
+    char digits[24], *p = digits + sizeof(digits);
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+
+    do {
+        *--p = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest);
+    if (value < 0)
+        *--p = '-';
+    lead(w, name);
+    (void)buf_append(w->buf, p, (size_t)(digits + sizeof(digits) - p));
+}
+
+void jsonw_double(struct jsonw *w, const char *name, double value)
+{
+    if (!isfinite(value)) {
+        jsonw_null(w, name);
+        return;
+    }
+    lead(w, name);
+    char text[350];
+    int n = snprintf(text, sizeof(text), "%.6f", value);
+    while (n > 1 && text[n - 1] == '0')
+        n--;
+    if (n > 1 && text[n - 1] == '.')
+        n--;
+    (void)buf_append(w->buf, text, (size_t)n);
+}
+
+void jsonw_bool(struct jsonw *w, const char *name, bool value)
+{
+    lead(w, name);
+    (void)buf_str(w->buf, value ? "true" : "false");
+}
+
+void jsonw_null(struct jsonw *w, const char *name)
+{
+    lead(w, name);
+    (void)buf_str(w->buf, "null");
+}
+
+void jsonw_raw(struct jsonw *w, const char *name, const char *json, size_t len)
+{
+    lead(w, name);
+    (void)buf_append(w->buf, json, len);
+}

@@ -1,0 +1,46 @@
+/*
+ * log.h - one line per event: time, level, event, key=value.
+ *
+ *     log_info("listening", "listener=%s address=%s", name, address);
+ *
+ * The format is a list of `key=%conversion` separated by single blanks; both outputs (text and JSON) are made
+ * from it, values are quoted and escaped, so nothing from outside can forge a line. Conversions: s d i u x
+ * with h, l, ll, z, j, and .0f-style doubles. A NULL string prints as -. Writes go straight to the file
+ * descriptor in one write(2). Never given to it: a secret, an Authorization header, a body, a vault request
+ * id.
+ */
+#ifndef JG_BASE_LOG_H
+#define JG_BASE_LOG_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+struct log_opts {
+    enum log_level level;
+    bool json;
+    const char *file; /* "-" = stderr; copied */
+};
+
+/* 0 or -errno (file cannot be opened; the old output stays). Before the first call: info, text, stderr. */
+int log_open(const struct log_opts *);
+int log_reopen(void); /* SIGUSR1: after rotation */
+void log_close(void);
+bool log_on(enum log_level);
+
+void log_event(enum log_level, const char *event, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* To stderr whatever level and file say, as plain text without time (the `listening` line of the contract).
+ */
+void log_always(const char *event, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#define log_error(...) log_event(LOG_ERROR, __VA_ARGS__)
+#define log_warn(...)  log_event(LOG_WARN, __VA_ARGS__)
+#define log_info(...)  log_event(LOG_INFO, __VA_ARGS__)
+#define log_debug(...)                                                                                       \
+    do {                                                                                                     \
+        if (log_on(LOG_DEBUG))                                                                               \
+            log_event(LOG_DEBUG, __VA_ARGS__);                                                               \
+    } while (0)
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * timers.c - a binary heap of deadlines, earliest first.
+ *
+ * heap[0] is never used, so that slot 0 can mean "not running" and a zeroed deadline is a stopped one.
+ * Equal times fire in the order of their start. timers_run() fires only what was started before it began
+ * (order < fence): a deadline that restarts itself with delay 0 waits for the next run, the loop cannot
+ * starve.
+ */
+#include "base/timers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct timers {
+    const struct clock *clock;
+    struct deadline **heap;
+    size_t n, cap;
+    uint64_t order;
+    void (*changed)(void *arg);
+    void *arg;
+};
+
+struct timers *timers_new(const struct clock *clock)
+{
+    struct timers *t = calloc(1, sizeof(*t));
+
+    if (!t)
+        return NULL;
+    t->clock = clock;
+    return t;
+}
+
+void timers_free(struct timers *t)
+{
+    if (!t)
+        return;
+    free(t->heap);
+    free(t);
+}
+
+static bool earlier(const struct deadline *a, const struct deadline *b)
+{
+    return a->at_ms != b->at_ms ? a->at_ms < b->at_ms : a->order < b->order;
+}
+
+static void put(struct timers *t, struct deadline *d, size_t slot)
+{
+    t->heap[slot] = d;
+    d->slot = slot;
+}
+
+/* Moves the deadline at `slot` to where it belongs, up or down. */
+static void settle(struct timers *t, size_t slot)
+{
+    struct deadline *d = t->heap[slot];
+
+    while (slot > 1 && earlier(d, t->heap[slot / 2])) {
+        put(t, t->heap[slot / 2], slot);
+        slot /= 2;
+    }
+    for (size_t child = slot * 2; child <= t->n; child = slot * 2) {
+        if (child < t->n && earlier(t->heap[child + 1], t->heap[child]))
+            child++;
+        if (!earlier(t->heap[child], d))
+            break;
+        put(t, t->heap[child], slot);
+        slot = child;
+    }
+    put(t, d, slot);
+}
+
+static int grow(struct timers *t)
+{
+    if (t->n + 1 < t->cap)
+        return 0;
+    size_t cap = t->cap ? t->cap * 2 : 64;
+    struct deadline **heap = realloc(t->heap, cap * sizeof(struct deadline *));
+    if (!heap)
+        return -ENOMEM;
+    t->heap = heap;
+    t->cap = cap;
+    return 0;
+}
+
+static void tell(struct timers *t, const struct deadline *first_before)
+{
+    const struct deadline *first = t->n ? t->heap[1] : NULL;
+
+    if (t->changed && (first != first_before || !first))
+        t->changed(t->arg);
+}
+
+int timer_start(struct timers *t, struct deadline *d, uint64_t delay_ms, void (*fire)(struct deadline *))
+{
+    const struct deadline *first = t->n && t->heap[1] != d ? t->heap[1] : NULL;
+    uint64_t now = clock_now(t->clock);
+
+    if (!d->slot) {
+        int err = grow(t);
+        if (err)
+            return err;
+        t->n++;
+        put(t, d, t->n);
+    }
+    d->fire = fire;
+    d->at_ms = delay_ms > UINT64_MAX - now ? UINT64_MAX : now + delay_ms;
+    d->order = ++t->order;
+    settle(t, d->slot);
+    tell(t, first);
+    return 0;
+}
+
+static void take_out(struct timers *t, struct deadline *d)
+{
+    size_t slot = d->slot;
+    struct deadline *last = t->heap[t->n];
+
+    t->n--;
+    d->slot = 0;
+    if (last == d)
+        return;
+    put(t, last, slot);
+    settle(t, slot);
+}
+
+void timer_stop(struct timers *t, struct deadline *d)
+{
+    if (!d->slot)
+        return;
+    const struct deadline *first = t->heap[1] != d ? t->heap[1] : NULL;
+    take_out(t, d);
+    tell(t, first);
+}
+
+uint64_t timers_run(struct timers *t)
+{
+    uint64_t fence = t->order;
+    uint64_t now = clock_now(t->clock);
+
+    while (t->n && t->heap[1]->at_ms <= now && t->heap[1]->order <= fence) {
+        struct deadline *d = t->heap[1];
+        take_out(t, d);
+        d->fire(d);
+    }
+    return timers_next(t);
+}
+
+uint64_t timers_next(const struct timers *t)
+{
+    if (!t->n)
+        return UINT64_MAX;
+    uint64_t now = clock_now(t->clock);
+    return t->heap[1]->at_ms > now ? t->heap[1]->at_ms - now : 0;
+}
+
+size_t timers_count(const struct timers *t)
+{
+    return t->n;
+}
+
+const struct clock *timers_clock(const struct timers *t)
+{
+    return t->clock;
+}
+
+void timers_on_change(struct timers *t, void (*changed)(void *arg), void *arg)
+{
+    t->changed = changed;
+    t->arg = arg;
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_json.c - the strict reader, the single-string reader in both server dialects, and the writer.
+ */
+#include "base/json.h"
+#include "base/jsonw.h"
+#include "check.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *why_not(const char *text)
+{
+    return json_check(text, strlen(text), 32, 0);
+}
+
+static void good_texts_are_taken(void **state)
+{
+    (void)state;
+    static const char *const good[] = {
+        "{}",
+        "[]",
+        " {\"a\" : [1, -2.5e+3, 0.1, true, false, null] }\r\n",
+        "\"\"",
+        "0",
+        "-0",
+        "22.0",
+        "1E5",
+        "\"\\u00e9\\ud83d\\ude00\\n\\/\"",
+        "\"\xf0\x9f\x98\x80\"",
+    };
+    for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
+        if (why_not(good[i]))
+            fail_msg("%s: %s", good[i], why_not(good[i]));
+}
+
+static void bad_texts_are_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "",
+        " ",
+        "{",
+        "}",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{a:1}",
+        "{'a':1}",
+        "[1,]",
+        "{\"a\":1,}",
+        "[1 2]",
+        "01",
+        "1.",
+        ".5",
+        "+1",
+        "1e",
+        "-",
+        "nul",
+        "True",
+        "NaN",
+        "\"\x01\"",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"\\u0000\"",
+        "\"\\ud800\"",
+        "\"\\udc00\"",
+        "\"\\ud800\\u0041\"",
+        "\"\xff\"",
+        "\"\xc0\x80\"",
+        "\"\xed\xa0\x80\"",
+        "\"\xf5\x80\x80\x80\"",
+        "\"abc",
+        "\"abc\\",
+        "{} x",
+        "{}{}",
+        "\xef\xbb\xbf{}",
+        "// x\n{}",
+        "{\"a\":1,\"a\":2}",
+        "{\"b\":{\"a\":1,\"\\u0061\":2}}",
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        if (!why_not(bad[i]))
+            fail_msg("taken: %s", bad[i]);
+    assert_non_null(json_check("{}\0", 3, 32, 0));
+}
+
+static void depth_counts_the_outermost_as_one(void **state)
+{
+    (void)state;
+    char text[200];
+
+    for (int depth = 31; depth <= 33; depth++) {
+        memset(text, '[', (size_t)depth);
+        memset(text + depth, ']', (size_t)depth);
+        const char *why = json_check(text, (size_t)depth * 2, 32, 0);
+        if (depth <= 32)
+            assert_null(why);
+        else
+            assert_string_equal(why, "nested too deep");
+    }
+}
+
+/* Every prefix of a good text is refused or, if a value by itself, taken; nothing is read beyond its end. */
+static void every_prefix_is_survived(void **state)
+{
+    (void)state;
+    const char *text = "{\"a\":[1.5e3,\"\\ud83d\\ude00\xc3\xa9\",{\"b\":null}],\"c\":true}";
+    size_t n = strlen(text);
+
+    for (size_t i = 0; i < n; i++) {
+        char *copy = malloc(i ? i : 1);
+        assert_non_null(copy);
+        memcpy(copy, text, i);
+        assert_non_null(json_check(copy, i, 32, 0));
+        free(copy);
+    }
+    assert_null(why_not(text));
+}
+
+static void members_are_found(void **state)
+{
+    (void)state;
+    const char *text = "{\"SystemId\":17,\"n\":22.0,\"f\":2.5,\"z\":null,\"big\":1e300}", *why;
+    cJSON *tree = json_parse(text, strlen(text), 32, 0, &why);
+    int64_t n = 0;
+
+    assert_non_null(tree);
+    assert_null(json_get(tree, "systemid"));
+    assert_true(json_int(json_get_nocase(tree, "systemID"), &n) && n == 17);
+    assert_true(json_int(json_get(tree, "n"), &n) && n == 22);
+    assert_false(json_int(json_get(tree, "f"), &n));
+    assert_false(json_int(json_get(tree, "big"), &n));
+    assert_null(json_get(tree, "z"));
+    assert_false(json_int(NULL, &n));
+    cJSON_Delete(tree);
+}
+
+static void vault_answers_may_repeat_members(void **state)
+{
+    (void)state;
+    const char *text = "{\"a\":1,\"a\":2}", *why;
+
+    cJSON *tree = json_parse(text, strlen(text), 32, JSON_DUPLICATES_OK, &why);
+    assert_non_null(tree);
+    cJSON_Delete(tree);
+}
+
+static void one_string(const char *json, const char *plain)
+{
+    struct secret s = {0};
+
+    assert_int_equal(json_unescape(json, strlen(json), &s), 0);
+    assert_string_equal(s.p, plain);
+    assert_int_equal(s.len, strlen(plain));
+    secret_clear(&s);
+}
+
+static void passwords_survive_both_dialects(void **state)
+{
+    (void)state;
+    struct secret s = {0};
+
+    one_string("\"Tr0ut\\\\lamp\\\"42&co\"", "Tr0ut\\lamp\"42&co");
+    one_string("\"Tr0ut\\\\lamp\\u002242\\u0026co\"", "Tr0ut\\lamp\"42&co");
+    one_string(" \"\\u003Ca\\u003e\\u0027\\u002B\" \r\n", "<a>'+");
+    one_string("\"\\u00E9\xc3\xa9\\uD83D\\uDE00\"", "\xc3\xa9\xc3\xa9\xf0\x9f\x98\x80");
+    one_string("\"-----BEGIN\\r\\nX\\n\\t\\b\\f\\/\"", "-----BEGIN\r\nX\n\t\b\f/");
+    one_string("\"\"", "");
+    assert_int_equal(json_unescape("abc", 3, &s), -EINVAL);
+    assert_int_equal(json_unescape("\"abc", 4, &s), -EINVAL);
+    assert_int_equal(json_unescape("\"a\"b", 4, &s), -EINVAL);
+    assert_int_equal(json_unescape("{\"a\":1}", 7, &s), -EINVAL);
+    assert_null(s.p);
+}
+
+static void the_writer_writes_valid_json(void **state)
+{
+    (void)state;
+    struct buf b = BUF_INIT(4096);
+    struct jsonw w = jsonw_start(&b);
+
+    jsonw_object(&w, NULL);
+    jsonw_str(&w, "s", "a\"\\\n\x01\x7f\xc3\xa9\xff\xc3");
+    jsonw_str(&w, "none", NULL);
+    jsonw_array(&w, "rows");
+    jsonw_int(&w, NULL, INT64_MIN);
+    jsonw_int(&w, NULL, 0);
+    jsonw_double(&w, NULL, 2.5);
+    jsonw_double(&w, NULL, 100);
+    jsonw_object(&w, NULL);
+    jsonw_end(&w);
+    jsonw_bool(&w, NULL, true);
+    jsonw_end(&w);
+    jsonw_raw(&w, "raw", "[1]", 3);
+    jsonw_end(&w);
+    assert_false(b.failed);
+    assert_string_equal(buf_cstr(&b),
+                        "{\"s\":\"a\\\"\\\\\\n\\u0001\\u007f\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\",\"none\":null,"
+                        "\"rows\":[-9223372036854775808,0,2.5,100,{},true],\"raw\":[1]}");
+    assert_null(json_check(b.data, b.len, 32, 0));
+    buf_free(&b);
+}
+
+/* Whatever bytes go in, valid JSON comes out, and reading it back gives the bytes if they were UTF-8. */
+static void random_bytes_come_out_valid(void **state)
+{
+    (void)state;
+    unsigned seed = 11;
+    char bytes[40];
+
+    for (int round = 0; round < 3000; round++) {
+        size_t n = (size_t)(rand_r(&seed) % 40);
+        for (size_t i = 0; i < n; i++)
+            bytes[i] = (char)(1 + rand_r(&seed) % 255);
+        struct buf b = BUF_INIT(4096);
+        struct jsonw w = jsonw_start(&b);
+        jsonw_strn(&w, NULL, bytes, n);
+        assert_null(json_check(b.data, b.len, 1, 0));
+        struct secret s = {0};
+        assert_int_equal(json_unescape(b.data, b.len, &s), 0);
+        if (utf8_valid(bytes, n)) {
+            assert_int_equal(s.len, n);
+            if (n)
+                assert_memory_equal(s.p, bytes, n);
+        }
+        secret_clear(&s);
+        buf_free(&b);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(good_texts_are_taken),
+        cmocka_unit_test(bad_texts_are_refused),
+        cmocka_unit_test(depth_counts_the_outermost_as_one),
+        cmocka_unit_test(every_prefix_is_survived),
+        cmocka_unit_test(members_are_found),
+        cmocka_unit_test(vault_answers_may_repeat_members),
+        cmocka_unit_test(passwords_survive_both_dialects),
+        cmocka_unit_test(the_writer_writes_valid_json),
+        cmocka_unit_test(random_bytes_come_out_valid),
+    };
+
+    json_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
