@@ -1,0 +1,17 @@
+/*
+ * killpoint.h - named places where a test can end the process as if the power had failed.
+ *
+ * Only in builds with JG_KILLPOINTS (never in a release): JG_KILL_AT=name ends the process with SIGKILL at
+ * the place of that name, JG_KILL_AT=name:3 the third time it passes there. JG_KILL_LIST=1 prints each name
+ * to stderr the first time it is passed, so that a test can enumerate them and leave none out.
+ */
+#ifndef JG_BASE_KILLPOINT_H
+#define JG_BASE_KILLPOINT_H
+
+#ifdef JG_KILLPOINTS
+void killpoint(const char *name);
+#else
+#define killpoint(name) ((void)0)
+#endif
+
+#endif

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sqlite.c - the embedded lease store: group commit in the thread pool.
+ *
+ * Writes queue up on the loop. One job at a time takes the whole queue, writes it in one transaction and
+ * commits with fsync; what queues meanwhile is the next job's. So the loop never waits for the disk, and
+ * under load one commit carries many check-outs.
+ *
+ *     write() -> waiting --job--> batch -> BEGIN put put remove COMMIT -> done(0) for each
+ *                                                \-- any failure --> ROLLBACK -> done(err) for each
+ *
+ * After a failure the store says so (writable = false) and probes once a second with a write of its own until
+ * one succeeds. Only the running job touches the database; the loop's thread touches the queues.
+ *
+ * One process per directory: an exclusive flock on `lock`, which also remembers that a store has been made
+ * here, so that a store that has vanished is told from a first start.
+ */
+#include "stores/sqlite.h"
+
+#include "base/clock.h"
+#include "base/killpoint.h"
+#include "base/log.h"
+#include "loop/jobs.h"
+#include "stores/sqlite_schema.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PROBE_EVERY_MS 1000
+#define PATH_BYTES     4096
+
+STAILQ_HEAD(write_queue, store_write);
+
+struct sqlite_store {
+    struct store store; /* first */
+    struct loop *loop;
+    struct sqlite_file file;
+    int lock;
+    struct job job;
+    bool running;
+    struct write_queue waiting, batch;
+    struct deadline probe;
+    bool probing; /* the running job is a probe */
+    int err;      /* of the running job */
+    uint64_t job_us;
+    struct store_state state;
+    bool closing;
+    void (*closed)(void *arg);
+    void *closed_arg;
+};
+
+static void start_job(struct sqlite_store *);
+
+/* ---- in the pool ----------------------------------------------------------------------------------------
+ */
+
+static int write_one(struct sqlite_file *f, const struct store_write *w)
+{
+    return w->remove ? sqlite_file_remove(f, w->row.id) : sqlite_file_put(f, &w->row);
+}
+
+static int write_batch(struct sqlite_store *s)
+{
+    struct store_write *w;
+    int err = sqlite_file_step(s->file.begin);
+
+    if (err)
+        return err;
+    STAILQ_FOREACH(w, &s->batch, link)
+    if ((err = write_one(&s->file, w)))
+        break;
+    if (!err && s->probing)
+        err = sqlite_file_step(s->file.probe);
+    killpoint("store.before_commit");
+    if (!err)
+        err = sqlite_file_step(s->file.commit);
+    if (err)
+        (void)sqlite_file_step(s->file.rollback);
+    killpoint("store.after_commit");
+    return err;
+}
+
+static void on_work(struct job *job)
+{
+    struct sqlite_store *s = (struct sqlite_store *)((char *)job - offsetof(struct sqlite_store, job));
+    uint64_t from = clock_measure_us();
+
+    s->err = write_batch(s);
+    s->job_us = clock_measure_us() - from;
+}
+
+/* ---- on the loop ----------------------------------------------------------------------------------------
+ */
+
+static void on_probe(struct deadline *d)
+{
+    struct sqlite_store *s = (struct sqlite_store *)((char *)d - offsetof(struct sqlite_store, probe));
+
+    s->probing = true;
+    if (!s->running)
+        start_job(s);
+}
+
+static void note_outcome(struct sqlite_store *s, int err)
+{
+    if (err && s->state.writable)
+        log_error("store_failed", "error=%s hint=%s", strerror(-err),
+                  "no new check-outs until it can write again");
+    if (!err && !s->state.writable)
+        log_info("store_recovered", "commits=%" PRIu64, s->state.commits);
+    s->state.writable = !err;
+    (void)snprintf(s->state.why, sizeof(s->state.why), "%s", err ? strerror(-err) : "");
+    if (err && !s->closing && timer_start(loop_timers(s->loop), &s->probe, PROBE_EVERY_MS, on_probe))
+        log_error("store_probe", "error=%s", strerror(ENOMEM));
+}
+
+static void finish_close(struct sqlite_store *s)
+{
+    void (*closed)(void *arg) = s->closed;
+    void *arg = s->closed_arg;
+
+    timer_stop(loop_timers(s->loop), &s->probe);
+    sqlite_file_close(&s->file);
+    (void)close(s->lock);
+    free(s);
+    if (closed)
+        closed(arg);
+}
+
+/* Tells each writer. They may write again from their `done`: that goes to the waiting queue. */
+static void tell_batch(struct sqlite_store *s, int err)
+{
+    struct write_queue batch = STAILQ_HEAD_INITIALIZER(batch);
+    struct store_write *w;
+
+    STAILQ_CONCAT(&batch, &s->batch);
+    while ((w = STAILQ_FIRST(&batch))) {
+        STAILQ_REMOVE_HEAD(&batch, link);
+        s->state.queued--;
+        w->done(w, err);
+    }
+}
+
+static void on_done(struct job *job)
+{
+    struct sqlite_store *s = (struct sqlite_store *)((char *)job - offsetof(struct sqlite_store, job));
+    int err = s->err;
+
+    s->probing = false;
+    s->state.commits += !err;
+    s->state.last_commit_us = s->job_us;
+    note_outcome(s, err);
+    tell_batch(s, err); /* still `running`: nothing starts underneath */
+    s->running = false;
+    if (!STAILQ_EMPTY(&s->waiting))
+        start_job(s);
+    else if (s->closing)
+        finish_close(s);
+}
+
+static void start_job(struct sqlite_store *s)
+{
+    STAILQ_CONCAT(&s->batch, &s->waiting);
+    s->job.work = on_work;
+    s->job.done = on_done;
+    s->running = true;
+    int err = job_start(s->loop, &s->job);
+    if (!err)
+        return;
+    s->running = false; /* libuv refuses only before its loop exists; say so all the same */
+    log_error("store_job", "error=%s", uv_strerror(err));
+    tell_batch(s, -EIO);
+}
+
+static struct sqlite_store *mine(struct store *store)
+{
+    return (struct sqlite_store *)store;
+}
+
+static int sqlite_write(struct store *store, struct store_write *w)
+{
+    struct sqlite_store *s = mine(store);
+
+    if (s->closing)
+        return -ESHUTDOWN;
+    STAILQ_INSERT_TAIL(&s->waiting, w, link);
+    s->state.queued++;
+    if (!s->running)
+        start_job(s);
+    return 0;
+}
+
+static int sqlite_load(struct store *store, int (*row)(void *arg, const struct lease_row *), void *arg)
+{
+    return sqlite_file_load(mine(store)->file.db, row, arg);
+}
+
+static void sqlite_state(const struct store *store, struct store_state *state)
+{
+    *state = ((const struct sqlite_store *)store)->state;
+}
+
+static void sqlite_close(struct store *store, void (*closed)(void *arg), void *arg)
+{
+    struct sqlite_store *s = mine(store);
+
+    s->closing = true;
+    s->closed = closed;
+    s->closed_arg = arg;
+    if (!s->running)
+        finish_close(s);
+}
+
+static const struct store_ops sqlite_ops = {
+    .name = "sqlite",
+    .load = sqlite_load,
+    .write = sqlite_write,
+    .state = sqlite_state,
+    .close = sqlite_close,
+};
+
+/* ---- opening --------------------------------------------------------------------------------------------
+ */
+
+/* The directory's lock; *made says whether a store has been made here before. A descriptor or -errno. */
+static int take_lock(const char *dir, bool *made, char why[320])
+{
+    char path[PATH_BYTES], mark = 0;
+
+    if (mkdir(dir, 0700) && errno != EEXIST) {
+        (void)snprintf(why, 320, "cannot make the state directory %.200s: %.60s", dir, strerror(errno));
+        return -errno;
+    }
+    if (snprintf(path, sizeof(path), "%s/lock", dir) >= (int)sizeof(path) - 32) {
+        (void)snprintf(why, 320, "the name of the state directory is too long");
+        return -ENAMETOOLONG;
+    }
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        (void)snprintf(why, 320, "cannot open %.200s: %.80s", path, strerror(errno));
+        return -errno;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB)) {
+        (void)snprintf(
+            why, 320,
+            "%.200s is in use by another jumpgate (its `lock` is locked); give each its own state_dir", dir);
+        (void)close(fd);
+        return -EBUSY;
+    }
+    *made = pread(fd, &mark, 1, 0) == 1;
+    return fd;
+}
+
+static int mark_made(int lock)
+{
+    return pwrite(lock, "1\n", 2, 0) == 2 && fsync(lock) == 0 ? 0 : -EIO;
+}
+
+static bool exists(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0;
+}
+
+/* Moves the file and what belongs to it out of the way, for whoever wants to look into it. */
+static int move_aside(const char *path)
+{
+    static const char *const parts[] = {"", "-wal", "-shm"};
+    char from[PATH_BYTES], to[PATH_BYTES];
+    int64_t now = clock_wall(&clock_system) / 1000;
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+        (void)snprintf(from, sizeof(from), "%s%s", path, parts[i]);
+        if (snprintf(to, sizeof(to), "%s.damaged-%" PRId64 "%s", path, now, parts[i]) >= (int)sizeof(to))
+            return -ENAMETOOLONG;
+        if (exists(from) && rename(from, to))
+            return -errno;
+    }
+    return 0;
+}
+
+/* A store that must be there but is not, or is empty: nobody but a fault makes such a thing. */
+static bool is_lost(const char *path, bool made)
+{
+    char wal[PATH_BYTES];
+    struct stat st;
+
+    (void)snprintf(wal, sizeof(wal), "%s-wal", path);
+    if (lstat(path, &st) == 0)
+        return st.st_size == 0;
+    return made || exists(wal);
+}
+
+static enum sqlite_verdict open_or_create(struct sqlite_store *s, const char *path, bool made, char why[256])
+{
+    if (is_lost(path, made)) {
+        (void)snprintf(why, 256, "it is empty or missing although a store was made here");
+        return SQLITE_FILE_DAMAGED;
+    }
+    if (!exists(path) && (sqlite_file_create(path, why) || mark_made(s->lock)))
+        return SQLITE_FILE_FAILED;
+    return sqlite_file_open(&s->file, path, why);
+}
+
+static int open_file(struct sqlite_store *s, const char *path, bool made, bool rebuild, bool *rebuilt,
+                     char why[320])
+{
+    char cause[256] = "";
+    enum sqlite_verdict verdict = open_or_create(s, path, made, cause);
+
+    if (verdict == SQLITE_FILE_DAMAGED && rebuild && move_aside(path) == 0) {
+        *rebuilt = true;
+        verdict = open_or_create(s, path, false, cause);
+    }
+    if (verdict == SQLITE_FILE_GOOD)
+        return 0;
+    const char *hint =
+        verdict == SQLITE_FILE_DAMAGED
+            ? "; restore it from a backup, or start once with --rebuild, which moves it aside and asks the "
+              "vault what is still checked out"
+            : "";
+    (void)snprintf(why, 320, "cannot use the lease store %.100s: %.60s%s", path, cause, hint);
+    return -EIO;
+}
+
+struct store *sqlite_store_open(struct loop *loop, const char *state_dir, bool rebuild, bool *rebuilt,
+                                char why[320])
+{
+    char path[PATH_BYTES];
+    bool made = false;
+    struct sqlite_store *s = calloc(1, sizeof(*s));
+
+    *rebuilt = false;
+    if (!s) {
+        (void)snprintf(why, 320, "out of memory");
+        return NULL;
+    }
+    s->store.ops = &sqlite_ops;
+    s->loop = loop;
+    s->state.writable = true;
+    STAILQ_INIT(&s->waiting);
+    STAILQ_INIT(&s->batch);
+    s->lock = take_lock(state_dir, &made, why);
+    if (s->lock < 0) {
+        free(s);
+        return NULL;
+    }
+    (void)snprintf(path, sizeof(path), "%s/" SQLITE_STORE_FILE, state_dir);
+    if (open_file(s, path, made, rebuild, rebuilt, why)) {
+        (void)close(s->lock);
+        free(s);
+        return NULL;
+    }
+    return &s->store;
+}
+
+int sqlite_store_read(const char *state_dir, int (*row)(void *arg, const struct lease_row *), void *arg,
+                      char why[320])
+{
+    char path[PATH_BYTES];
+    sqlite3 *db = NULL;
+
+    (void)snprintf(path, sizeof(path), "%s/" SQLITE_STORE_FILE, state_dir);
+    int err = sqlite_errno(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL));
+    if (!err)
+        err = sqlite_errno(sqlite3_busy_timeout(db, 2000));
+    if (!err)
+        err = sqlite_file_load(db, row, arg);
+    if (err)
+        (void)snprintf(why, 320, "cannot read %.200s: %.80s", path, db ? sqlite3_errmsg(db) : strerror(-err));
+    (void)sqlite3_close(db);
+    return err;
+}

@@ -1,0 +1,25 @@
+/*
+ * sqlite.h - the embedded store: one SQLite file in `state_dir`, for one process at a time.
+ */
+#ifndef JG_STORES_SQLITE_H
+#define JG_STORES_SQLITE_H
+
+#include "loop/loop.h"
+#include "stores/store.h"
+
+#define SQLITE_STORE_FILE "leases.db"
+
+/*
+ * Opens or creates `state_dir`/leases.db (file 0600, directory 0700), takes the directory's lock, brings an
+ * older schema forward. NULL and `why` with the file's name and what to do: locked by another process,
+ * damaged, from a newer version, not ours, not writable. With `rebuild` a damaged or foreign file is moved
+ * aside instead (leases.db.damaged-TIME) and a fresh one begun; *rebuilt says whether that happened.
+ */
+struct store *sqlite_store_open(struct loop *, const char *state_dir, bool rebuild, bool *rebuilt,
+                                char why[320]);
+
+/* The file's rows without taking the lock, for commands beside a running gateway: read-only. 0 or -errno. */
+int sqlite_store_read(const char *state_dir, int (*row)(void *arg, const struct lease_row *), void *arg,
+                      char why[320]);
+
+#endif

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sqlite_schema.c - the file behind the embedded store; see sqlite_schema.h.
+ *
+ * Whose file is it? `application_id` says it is ours, `user_version` says which schema. A file is made under
+ * another name, filled, synced and renamed, so that a crash in a first start leaves either nothing or a whole
+ * store: a zero-byte or cut file is therefore always damage, never an accident of ours.
+ *
+ * Schema changes: add a row to migrations[]; user_version is the number of rows applied.
+ */
+#include "stores/sqlite_schema.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define APPLICATION_ID 0x4a474c53 /* "JGLS" */
+
+static const char *const migrations[] = {
+    "CREATE TABLE lease ("
+    " id TEXT PRIMARY KEY NOT NULL, state INTEGER NOT NULL, vault TEXT NOT NULL, user TEXT NOT NULL,"
+    " username TEXT NOT NULL, domain TEXT NOT NULL, session TEXT NOT NULL, credential TEXT NOT NULL, tag "
+    "TEXT NOT NULL,"
+    " system_id INTEGER NOT NULL, account_id INTEGER NOT NULL, application_id INTEGER NOT NULL,"
+    " request_id INTEGER NOT NULL, adopted INTEGER NOT NULL, created_ms INTEGER NOT NULL, expires_ms INTEGER "
+    "NOT NULL,"
+    " attempts INTEGER NOT NULL, next_ms INTEGER NOT NULL, last_error TEXT NOT NULL) WITHOUT ROWID, STRICT;"
+    "CREATE TABLE probe (n INTEGER NOT NULL) STRICT; INSERT INTO probe VALUES (0);",
+};
+enum { NEWEST = sizeof(migrations) / sizeof(*migrations) };
+
+static const char columns[] =
+    "id, state, vault, user, username, domain, session, credential, tag, system_id, account_id,"
+    " application_id, request_id, adopted, created_ms, expires_ms, attempts, next_ms, last_error";
+
+int sqlite_errno(int rc)
+{
+    switch (rc & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_DONE:
+    case SQLITE_ROW: return 0;
+    case SQLITE_FULL: return -ENOSPC;
+    case SQLITE_NOMEM: return -ENOMEM;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: return -EBUSY;
+    case SQLITE_READONLY:
+    case SQLITE_PERM: return -EROFS;
+    case SQLITE_CANTOPEN: return -ENOENT;
+    default: return -EIO;
+    }
+}
+
+static int run(sqlite3 *db, const char *sql)
+{
+    return sqlite3_exec(db, sql, NULL, NULL, NULL);
+}
+
+static int read_pragma(sqlite3 *db, const char *sql, int64_t *value)
+{
+    sqlite3_stmt *s = NULL;
+    int rc = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
+
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_step(s);
+        if (rc == SQLITE_ROW)
+            *value = sqlite3_column_int64(s, 0);
+    }
+    (void)sqlite3_finalize(s);
+    return rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+/* Whole and readable, by SQLite's own check (without the comparison of indexes: there are none). */
+static bool is_whole(sqlite3 *db)
+{
+    sqlite3_stmt *s = NULL;
+    bool whole = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &s, NULL) == SQLITE_OK &&
+                 sqlite3_step(s) == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(s, 0), "ok") == 0;
+
+    (void)sqlite3_finalize(s);
+    return whole;
+}
+
+static int migrate(sqlite3 *db, int64_t from)
+{
+    char sql[64];
+    int rc = SQLITE_OK;
+
+    for (int64_t v = from; v < NEWEST && rc == SQLITE_OK; v++) {
+        (void)snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", (int)v + 1);
+        rc = run(db, "BEGIN IMMEDIATE");
+        if (rc == SQLITE_OK)
+            rc = run(db, migrations[v]);
+        if (rc == SQLITE_OK)
+            rc = run(db, sql);
+        if (rc == SQLITE_OK)
+            rc = run(db, "COMMIT");
+        else
+            (void)run(db, "ROLLBACK");
+    }
+    return rc;
+}
+
+static int prepare(struct sqlite_file *f)
+{
+    char put[512];
+    const struct {
+        const char *sql;
+        sqlite3_stmt **to;
+    } all[] = {
+        {"BEGIN IMMEDIATE",                 &f->begin   },
+        {"COMMIT",                          &f->commit  },
+        {"ROLLBACK",                        &f->rollback},
+        {put,                               &f->put     },
+        {"DELETE FROM lease WHERE id = ?1", &f->remove  },
+        {"UPDATE probe SET n = n + 1",      &f->probe   },
+    };
+    int rc = SQLITE_OK;
+
+    (void)snprintf(put, sizeof(put),
+                   "INSERT OR REPLACE INTO lease (%s) VALUES "
+                   "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,"
+                   "?18,?19)",
+                   columns);
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all) && rc == SQLITE_OK; i++)
+        rc = sqlite3_prepare_v3(f->db, all[i].sql, -1, SQLITE_PREPARE_PERSISTENT, all[i].to, NULL);
+    return rc;
+}
+
+void sqlite_file_close(struct sqlite_file *f)
+{
+    sqlite3_stmt **all[] = {&f->begin, &f->commit, &f->rollback, &f->put, &f->remove, &f->probe};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+        (void)sqlite3_finalize(*all[i]);
+    (void)sqlite3_close(f->db);
+    *f = (struct sqlite_file){0};
+}
+
+static enum sqlite_verdict judge(int rc)
+{
+    switch (rc & 0xff) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_ERROR: return SQLITE_FILE_DAMAGED;
+    default: return SQLITE_FILE_FAILED;
+    }
+}
+
+/* Ours, of a version we know, and whole? */
+static enum sqlite_verdict examine(struct sqlite_file *f, char why[256])
+{
+    int64_t application = 0, version = 0;
+    int rc = read_pragma(f->db, "PRAGMA application_id", &application);
+
+    if (rc == SQLITE_OK)
+        rc = read_pragma(f->db, "PRAGMA user_version", &version);
+    if (rc != SQLITE_OK) {
+        (void)snprintf(why, 256, "%s", sqlite3_errmsg(f->db));
+        return judge(rc);
+    }
+    if (application != APPLICATION_ID) {
+        (void)snprintf(why, 256, "it is not a lease store of jumpgate");
+        return SQLITE_FILE_DAMAGED;
+    }
+    if (version > NEWEST) {
+        (void)snprintf(why, 256, "it was written by a newer version (schema %lld, this one knows %d)",
+                       (long long)version, NEWEST);
+        return SQLITE_FILE_NEWER;
+    }
+    if (!is_whole(f->db)) {
+        (void)snprintf(why, 256, "it is damaged");
+        return SQLITE_FILE_DAMAGED;
+    }
+    rc = migrate(f->db, version);
+    if (rc == SQLITE_OK)
+        return SQLITE_FILE_GOOD;
+    (void)snprintf(why, 256, "%s", sqlite3_errmsg(f->db));
+    return judge(rc);
+}
+
+enum sqlite_verdict sqlite_file_open(struct sqlite_file *f, const char *path, char why[256])
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
+    int rc = sqlite3_open_v2(path, &f->db, flags, NULL);
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_busy_timeout(f->db, 2000);
+    if (rc == SQLITE_OK)
+        rc = run(f->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY");
+    enum sqlite_verdict verdict = judge(rc);
+    if (rc != SQLITE_OK)
+        (void)snprintf(why, 256, "%s", f->db ? sqlite3_errmsg(f->db) : "out of memory");
+    else
+        verdict = examine(f, why);
+    if (verdict == SQLITE_FILE_GOOD && prepare(f) != SQLITE_OK) {
+        (void)snprintf(why, 256, "%s", sqlite3_errmsg(f->db));
+        verdict = SQLITE_FILE_DAMAGED;
+    }
+    if (verdict != SQLITE_FILE_GOOD)
+        sqlite_file_close(f);
+    return verdict;
+}
+
+static int sync_path(const char *path, int flags)
+{
+    int fd = open(path, flags | O_CLOEXEC);
+
+    if (fd < 0)
+        return -errno;
+    int err = fsync(fd) ? -errno : 0;
+    (void)close(fd);
+    return err;
+}
+
+static int fill(const char *path, char why[256])
+{
+    sqlite3 *db = NULL;
+    char id[64];
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW;
+    int rc = sqlite3_open_v2(path, &db, flags, NULL);
+
+    (void)snprintf(id, sizeof(id), "PRAGMA application_id = %d", APPLICATION_ID);
+    if (rc == SQLITE_OK)
+        rc = run(db, id);
+    if (rc == SQLITE_OK)
+        rc = migrate(db, 0);
+    if (rc != SQLITE_OK)
+        (void)snprintf(why, 256, "%s", db ? sqlite3_errmsg(db) : "out of memory");
+    (void)sqlite3_close(db);
+    return sqlite_errno(rc);
+}
+
+int sqlite_file_create(const char *path, char why[256])
+{
+    char fresh[4096], directory[4096];
+
+    if (snprintf(fresh, sizeof(fresh), "%s.new", path) >= (int)sizeof(fresh))
+        return -ENAMETOOLONG;
+    (void)snprintf(directory, sizeof(directory), "%.*s", (int)(strrchr(path, '/') - path), path);
+    (void)unlink(fresh);
+    int err = fill(fresh, why);
+    if (err)
+        return err;
+    if (chmod(fresh, 0600) || rename(fresh, path)) {
+        err = -errno;
+        (void)snprintf(why, 256, "%s", strerror(-err));
+        return err;
+    }
+    err = sync_path(path, O_RDONLY);
+    return err ? err : sync_path(directory, O_RDONLY | O_DIRECTORY);
+}
+
+/* ---- rows -----------------------------------------------------------------------------------------------
+ */
+
+static const char *text_at(sqlite3_stmt *s, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(s, column);
+
+    return text ? text : "";
+}
+
+static bool read_row(sqlite3_stmt *s, struct lease_row *r)
+{
+    int64_t state = sqlite3_column_int64(s, 1);
+
+    *r = (struct lease_row){
+        .id = text_at(s, 0),
+        .state = (enum lease_state)state,
+        .vault = text_at(s, 2),
+        .user = text_at(s, 3),
+        .username = text_at(s, 4),
+        .domain = text_at(s, 5),
+        .session = text_at(s, 6),
+        .credential = text_at(s, 7),
+        .tag = text_at(s, 8),
+        .system_id = sqlite3_column_int64(s, 9),
+        .account_id = sqlite3_column_int64(s, 10),
+        .application_id = sqlite3_column_int64(s, 11),
+        .request_id = sqlite3_column_int64(s, 12),
+        .adopted = sqlite3_column_int64(s, 13) != 0,
+        .created_wall_ms = sqlite3_column_int64(s, 14),
+        .expires_wall_ms = sqlite3_column_int64(s, 15),
+        .attempts = sqlite3_column_int64(s, 16),
+        .next_wall_ms = sqlite3_column_int64(s, 17),
+        .last_error = text_at(s, 18),
+    };
+    return state >= 0 && state < LEASE_NSTATES && *r->id;
+}
+
+int sqlite_file_load(sqlite3 *db, int (*row)(void *arg, const struct lease_row *), void *arg)
+{
+    sqlite3_stmt *s = NULL;
+    char sql[400];
+    struct lease_row r;
+    int err = 0;
+
+    (void)snprintf(sql, sizeof(sql), "SELECT %s FROM lease", columns);
+    int rc = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
+    while (rc == SQLITE_OK && !err) {
+        int step = sqlite3_step(s);
+        if (step == SQLITE_DONE)
+            break;
+        if (step != SQLITE_ROW)
+            rc = step;
+        else
+            err = read_row(s, &r) ? row(arg, &r) : -EUCLEAN;
+    }
+    (void)sqlite3_finalize(s);
+    return err ? err : sqlite_errno(rc);
+}
+
+int sqlite_file_step(sqlite3_stmt *s)
+{
+    int rc = sqlite3_step(s);
+
+    (void)sqlite3_reset(s);
+    return sqlite_errno(rc);
+}
+
+int sqlite_file_put(struct sqlite_file *f, const struct lease_row *r)
+{
+    const char *texts[] = {r->vault, r->user, r->username, r->domain, r->session, r->credential, r->tag};
+    const int64_t numbers[] = {r->system_id,       r->account_id, r->application_id,
+                               r->request_id,      r->adopted,    r->created_wall_ms,
+                               r->expires_wall_ms, r->attempts,   r->next_wall_ms};
+    int rc = sqlite3_bind_text(f->put, 1, r->id, -1, SQLITE_STATIC);
+
+    rc |= sqlite3_bind_int64(f->put, 2, (int64_t)r->state);
+    for (int i = 0; i < 7; i++)
+        rc |= sqlite3_bind_text(f->put, 3 + i, texts[i], -1, SQLITE_STATIC);
+    for (int i = 0; i < 9; i++)
+        rc |= sqlite3_bind_int64(f->put, 10 + i, numbers[i]);
+    rc |= sqlite3_bind_text(f->put, 19, r->last_error, -1, SQLITE_STATIC);
+    if (rc != SQLITE_OK)
+        return -ENOMEM;
+    return sqlite_file_step(f->put);
+}
+
+int sqlite_file_remove(struct sqlite_file *f, const char *id)
+{
+    if (sqlite3_bind_text(f->remove, 1, id, -1, SQLITE_STATIC) != SQLITE_OK)
+        return -ENOMEM;
+    return sqlite_file_step(f->remove);
+}

@@ -1,0 +1,87 @@
+/*
+ * store.h - where leases are kept so that they outlive the process.
+ *
+ * A store is a const struct of functions, as a vault is. It keeps one row per lease: who holds which vault
+ * request for which PRA session, until when, and how far its check-in has come. No secret is ever in a row.
+ *
+ * Writes are asynchronous and durable: `done` comes when the row is on disk, not before. All writes that wait
+ * are made durable by one commit, in the order in which they were given; a write that fails has not happened.
+ * While the store cannot write (state().writable), the broker makes no new check-outs (contract 4.1) and
+ * keeps releasing; the store itself tries again every second.
+ *
+ * Rules: write() returns 0 and later calls done exactly once, never before it has returned; the write and the
+ * texts of its row stay valid until then. A write cannot be cancelled. close() completes what is queued, then
+ * calls `closed`.
+ */
+#ifndef JG_STORES_STORE_H
+#define JG_STORES_STORE_H
+
+#include "base/id.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+enum lease_state {
+    LEASE_INTENT,    /* on disk before the vault is asked: a request may exist there */
+    LEASE_OPEN,      /* the vault's request id is known and held */
+    LEASE_RELEASING, /* to be checked in; attempts and next try are kept */
+    LEASE_NSTATES
+};
+
+struct lease_row {
+    const char *id; /* lease id */
+    enum lease_state state;
+    const char *vault;      /* configuration name */
+    const char *user;       /* mapped vault user (run-as) */
+    const char *username;   /* PRA user */
+    const char *domain;     /* PRA domain, "" = none */
+    const char *session;    /* PRA session id */
+    const char *credential; /* credential id */
+    const char *tag; /* lease id in the vault's reason: this row's own, or of the lease it shares with */
+    int64_t system_id, account_id, application_id;
+    int64_t request_id; /* 0 = not known (intent) */
+    bool adopted;       /* the person's own request: never checked in before its expiry */
+    int64_t created_wall_ms, expires_wall_ms;
+    int64_t attempts;       /* check-ins tried */
+    int64_t next_wall_ms;   /* next check-in, 0 = at once */
+    const char *last_error; /* "" = none */
+};
+
+struct store_write {
+    /* the caller's */
+    bool remove; /* the lease has ended: only row.id counts */
+    struct lease_row row;
+    void (*done)(struct store_write *, int err); /* 0 or -errno: -ENOSPC, -EIO, -ENOMEM */
+    /* private to the store */
+    STAILQ_ENTRY(store_write) link;
+    int err;
+};
+
+struct store_state {
+    bool writable;
+    char why[160];          /* when not */
+    size_t queued;          /* writes that wait */
+    uint64_t commits, rows; /* so far */
+    uint64_t last_commit_us;
+};
+
+struct store;
+
+struct store_ops {
+    const char *name;
+    /* Calls `row` for each kept lease, in no order; texts are valid within the call. Before any write. 0 or
+     * -errno. */
+    int (*load)(struct store *, int (*row)(void *arg, const struct lease_row *), void *arg);
+    int (*write)(struct store *, struct store_write *);
+    void (*state)(const struct store *, struct store_state *);
+    void (*close)(struct store *, void (*closed)(void *arg), void *arg);
+};
+
+/* Every store's own struct begins with this. */
+struct store {
+    const struct store_ops *ops;
+};
+
+#endif

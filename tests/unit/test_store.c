@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_store.c - the SQLite store on a real disk: rows come back, writes are grouped, damage and strangers
+ * are refused.
+ */
+#include "base/secret.h"
+#include "check.h"
+#include "stores/sqlite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char dir[64], file[96];
+static struct loop *loop;
+static char why[320];
+
+static int setup(void **state)
+{
+    (void)state;
+    (void)snprintf(dir, sizeof(dir), "/tmp/jumpgate-store-XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    (void)snprintf(file, sizeof(file), "%s/leases.db", dir);
+    loop = loop_new();
+    assert_non_null(loop);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    char command[128];
+
+    (void)state;
+    assert_int_equal(loop_free(loop), 0);
+    (void)snprintf(command, sizeof(command), "rm -rf '%s'", dir);
+    return system(command);
+}
+
+static struct store *open_store(bool rebuild, bool *rebuilt)
+{
+    bool unused;
+
+    why[0] = '\0';
+    return sqlite_store_open(loop, dir, rebuild, rebuilt ? rebuilt : &unused, why);
+}
+
+static bool closed;
+static void on_closed(void *arg)
+{
+    (void)arg;
+    closed = true;
+}
+
+static void close_store(struct store *s)
+{
+    closed = false;
+    s->ops->close(s, on_closed, NULL);
+    while (!closed)
+        (void)uv_run(loop_uv(loop), UV_RUN_ONCE);
+}
+
+struct written {
+    struct store_write w;
+    char id[32];
+    int err;
+    bool done;
+};
+
+static void on_written(struct store_write *w, int err)
+{
+    struct written *x = (struct written *)w;
+
+    assert_false(x->done);
+    x->done = true;
+    x->err = err;
+}
+
+static void put(struct store *s, struct written *x, int n)
+{
+    memset(x, 0, sizeof(*x));
+    (void)snprintf(x->id, sizeof(x->id), "lease%06d", n);
+    x->w.row = (struct lease_row){
+        .id = x->id,
+        .state = LEASE_OPEN,
+        .vault = "safe",
+        .user = "ACME\\mrivera",
+        .username = "mrivera",
+        .domain = "ACME",
+        .session = "pra-1",
+        .credential = "1.safe.l.17.203.0",
+        .tag = x->id,
+        .system_id = 17,
+        .account_id = 203,
+        .request_id = 9000 + n,
+        .created_wall_ms = 1000,
+        .expires_wall_ms = 2000,
+        .last_error = "",
+    };
+    x->w.done = on_written;
+    assert_int_equal(s->ops->write(s, &x->w), 0);
+    assert_false(x->done);
+}
+
+static void wait_for(struct written *x)
+{
+    while (!x->done)
+        (void)uv_run(loop_uv(loop), UV_RUN_ONCE);
+}
+
+static int nrows;
+static struct lease_row last_row;
+static char last_session[64];
+static int count_row(void *arg, const struct lease_row *r)
+{
+    (void)arg;
+    nrows++;
+    last_row = *r;
+    (void)snprintf(last_session, sizeof(last_session), "%s", r->session);
+    return 0;
+}
+
+static int count_rows(struct store *s)
+{
+    nrows = 0;
+    assert_int_equal(s->ops->load(s, count_row, NULL), 0);
+    return nrows;
+}
+
+static void rows_come_back(void **state)
+{
+    (void)state;
+    struct store *s = open_store(false, NULL);
+    struct written a, b,
+        gone = {
+            .w = {.remove = true, .done = on_written}
+    };
+
+    assert_non_null(s);
+    assert_int_equal(count_rows(s), 0);
+    put(s, &a, 1);
+    put(s, &b, 2);
+    wait_for(&b);
+    assert_int_equal(a.err, 0);
+    gone.w.row.id = a.id;
+    assert_int_equal(s->ops->write(s, &gone.w), 0);
+    wait_for(&gone);
+    close_store(s);
+
+    s = open_store(false, NULL);
+    assert_non_null(s);
+    assert_int_equal(count_rows(s), 1);
+    assert_int_equal(last_row.request_id, 9002);
+    assert_int_equal(last_row.state, LEASE_OPEN);
+    assert_string_equal(last_session, "pra-1");
+    close_store(s);
+}
+
+static void waiting_writes_share_a_commit(void **state)
+{
+    (void)state;
+    struct store *s = open_store(false, NULL);
+    struct written *many = calloc(500, sizeof(*many));
+    struct store_state st;
+
+    assert_non_null(s);
+    assert_non_null(many);
+    for (int i = 0; i < 500; i++)
+        put(s, &many[i], i);
+    wait_for(&many[499]);
+    s->ops->state(s, &st);
+    assert_true(st.commits <= 3); /* the first alone, the rest together */
+    assert_int_equal(st.queued, 0);
+    assert_int_equal(count_rows(s), 500);
+    close_store(s);
+    free(many);
+}
+
+static void closing_completes_what_is_queued(void **state)
+{
+    (void)state;
+    struct store *s = open_store(false, NULL);
+    struct written a, b;
+
+    assert_non_null(s);
+    put(s, &a, 1);
+    put(s, &b, 2);
+    close_store(s);
+    assert_true(a.done && b.done && !a.err && !b.err);
+}
+
+static void files_are_private(void **state)
+{
+    (void)state;
+    struct stat st;
+    struct store *s = open_store(false, NULL);
+
+    assert_non_null(s);
+    assert_int_equal(stat(file, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    close_store(s);
+}
+
+static void one_process_per_directory(void **state)
+{
+    (void)state;
+    struct store *s = open_store(false, NULL);
+
+    assert_non_null(s);
+    assert_null(open_store(false, NULL));
+    assert_non_null(strstr(why, "in use by another jumpgate"));
+    close_store(s);
+}
+
+static void write_file(const char *bytes, size_t n)
+{
+    int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes, n), n);
+    (void)close(fd);
+}
+
+/* A store with rows, then whatever `harm` does to its file. */
+static void harmed(void (*harm)(void))
+{
+    struct store *s = open_store(false, NULL);
+    struct written many[200];
+    bool rebuilt = false;
+
+    assert_non_null(s);
+    for (int i = 0; i < 200; i++)
+        put(s, &many[i], i);
+    wait_for(&many[199]);
+    close_store(s);
+    harm();
+    assert_null(open_store(false, NULL));
+    assert_non_null(strstr(why, "leases.db"));
+    assert_non_null(strstr(why, "--rebuild"));
+    s = open_store(true, &rebuilt);
+    assert_non_null(s);
+    assert_true(rebuilt);
+    assert_int_equal(count_rows(s), 0);
+    close_store(s);
+    s = open_store(false, NULL);
+    assert_non_null(s);
+    close_store(s);
+}
+
+static void empty_it(void)
+{
+    write_file("", 0);
+}
+static void cut_it(void)
+{
+    assert_int_equal(truncate(file, 5000), 0);
+}
+static void zero_it(void)
+{
+    static const char zeros[40000];
+    write_file(zeros, sizeof(zeros));
+}
+static void garble_it(void)
+{
+    static char noise[40000];
+    unsigned seed = 3;
+    for (size_t i = 0; i < sizeof(noise); i++)
+        noise[i] = (char)rand_r(&seed);
+    write_file(noise, sizeof(noise));
+}
+static void remove_it(void)
+{
+    assert_int_equal(unlink(file), 0);
+}
+static void make_it_foreign(void)
+{
+    sqlite3 *db = NULL;
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "CREATE TABLE t (x)", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void an_empty_file_is_damage(void **state)
+{
+    (void)state;
+    harmed(empty_it);
+}
+static void a_cut_file_is_damage(void **state)
+{
+    (void)state;
+    harmed(cut_it);
+}
+static void zeros_are_damage(void **state)
+{
+    (void)state;
+    harmed(zero_it);
+}
+static void garbage_is_damage(void **state)
+{
+    (void)state;
+    harmed(garble_it);
+}
+static void a_vanished_file_is_damage(void **state)
+{
+    (void)state;
+    harmed(remove_it);
+}
+static void a_foreign_file_is_damage(void **state)
+{
+    (void)state;
+    harmed(make_it_foreign);
+}
+
+static void a_newer_file_is_never_touched(void **state)
+{
+    (void)state;
+    struct store *s = open_store(false, NULL);
+    sqlite3 *db = NULL;
+
+    assert_non_null(s);
+    close_store(s);
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    assert_null(open_store(false, NULL));
+    assert_non_null(strstr(why, "newer version"));
+    assert_null(open_store(true, NULL));
+}
+
+static void a_full_disk_fails_the_write_and_heals(void **state)
+{
+    (void)state;
+    struct store *s = open_store(false, NULL);
+    struct rlimit old, tight;
+    struct written *many = calloc(300, sizeof(*many));
+    struct store_state st;
+
+    assert_non_null(s);
+    assert_non_null(many);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    tight = (struct rlimit){.rlim_cur = 20000, .rlim_max = old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    put(s, &many[0], 0); /* alone in its commit: fits */
+    for (int i = 1; i < 300; i++)
+        put(s, &many[i], i);
+    wait_for(&many[299]);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_not_equal(many[299].err, 0);
+    s->ops->state(s, &st);
+    assert_false(st.writable);
+    put(s, &many[1], 1);
+    wait_for(&many[1]);
+    assert_int_equal(many[1].err, 0);
+    s->ops->state(s, &st);
+    assert_true(st.writable);
+    assert_true(count_rows(s) <= 2);
+    close_store(s);
+    free(many);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(rows_come_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(waiting_writes_share_a_commit, setup, teardown),
+        cmocka_unit_test_setup_teardown(closing_completes_what_is_queued, setup, teardown),
+        cmocka_unit_test_setup_teardown(files_are_private, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_process_per_directory, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_empty_file_is_damage, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_cut_file_is_damage, setup, teardown),
+        cmocka_unit_test_setup_teardown(zeros_are_damage, setup, teardown),
+        cmocka_unit_test_setup_teardown(garbage_is_damage, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_vanished_file_is_damage, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_foreign_file_is_damage, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_newer_file_is_never_touched, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_full_disk_fails_the_write_and_heals, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
