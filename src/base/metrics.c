@@ -68,7 +68,7 @@ static void put_value(struct buf *b, double v)
     if (v >= -9e15 && v <= 9e15 && floor(v) >= v)
         (void)buf_printf(b, " %" PRId64 "\n", (int64_t)v);
     else
-        (void)buf_printf(b, " %.9g\n", v);
+        (void)buf_printf(b, fabs(v) >= 1e6 ? " %.3f\n" : " %.9g\n", v);
 }
 
 static void put_name(struct buf *b, const struct metric *m, const char *suffix, const char *le)

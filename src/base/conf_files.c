@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conf_files.c - whether the files named in a configuration are there, sound, and guarded.
+ *
+ * Each must be a readable, regular file that is not empty. One that holds a secret should be readable by its
+ * owner alone; credentials of the service manager are left out of that, since it guards their directory
+ * itself. PEM files are read with OpenSSL, and a certificate must belong to its key: this is what would
+ * otherwise fail at the first connection. Secrets are not kept; a private key read here is freed, and thereby
+ * wiped, at once.
+ */
+#include "base/conf_draft.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *file_of(const struct conf_part *part, const struct conf_row *row)
+{
+    char *path;
+
+    memcpy(&path, conf_field_const(row, part->object), sizeof(path));
+    return path;
+}
+
+static bool is_credential(const char *path)
+{
+    const char *dir = getenv("CREDENTIALS_DIRECTORY");
+
+    return dir && *dir && strncmp(path, dir, strlen(dir)) == 0 && path[strlen(dir)] == '/';
+}
+
+static void unreadable(struct conf_draft *d, unsigned line, const struct conf_row *row, const char *path,
+                       int err)
+{
+    /* What stands in place of a secret's file may be the secret. */
+    if (row->flags & CONF_SECRET && !strchr(path, '/'))
+        conf_error(d, line,
+                   "`%s` names no file that can be read: %s. The value is not shown: if it is the secret "
+                   "itself, put "
+                   "it into a file and write the file's name here",
+                   row->name, strerror(err));
+    else
+        conf_error(d, line, "`%s`: cannot read %s: %s", row->name, path, strerror(err));
+}
+
+static void judge_file(struct conf_draft *d, unsigned line, const struct conf_row *row, const char *path,
+                       const struct stat *st)
+{
+    if (!S_ISREG(st->st_mode))
+        conf_error(d, line, "`%s`: %s is not a regular file", row->name, path);
+    else if (st->st_size == 0)
+        conf_error(d, line, "`%s`: %s is empty", row->name, path);
+    else if (row->flags & CONF_SECRET && st->st_mode & (S_IRWXG | S_IRWXO) && !is_credential(path))
+        conf_warning(d, line,
+                     "`%s`: %s holds a secret and can be read by others than its owner; chmod 600 it",
+                     row->name, path);
+}
+
+/* Leaves the errors in the draft; a PEM check follows only for a file that passed. */
+static bool check_file(struct conf_draft *d, const struct conf_part *part, const struct conf_row *row)
+{
+    unsigned line = part->at[row - conf_rows];
+    const char *path = file_of(part, row);
+    size_t errors = d->errors;
+    struct stat st;
+    int fd;
+
+    if (!path)
+        return false;
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 || fstat(fd, &st))
+        unreadable(d, line, row, path, errno);
+    else
+        judge_file(d, line, row, path, &st);
+    if (fd >= 0)
+        close(fd);
+    return d->errors == errors;
+}
+
+/* The file of a key when it is set and has passed check_file, else NULL. */
+static const char *sound_file(const struct conf_part *part, const bool *sound, const char *key)
+{
+    const struct conf_row *row = conf_row_find(part->section, key);
+
+    return sound[row - conf_rows] ? file_of(part, row) : NULL;
+}
+
+/* ---- PEM ---- */
+
+static X509 *read_certificate(const char *path)
+{
+    BIO *in = BIO_new_file(path, "r");
+    X509 *cert = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
+
+    BIO_free(in);
+    ERR_clear_error();
+    return cert;
+}
+
+/* An encrypted key is refused, not asked about on the terminal. */
+static int on_passphrase(char *out, int size, int writing, void *asked)
+{
+    (void)out;
+    (void)size;
+    (void)writing;
+    *(bool *)asked = true;
+    return -1;
+}
+
+static EVP_PKEY *read_key(const char *path, bool *encrypted)
+{
+    BIO *in = BIO_new_file(path, "r");
+    EVP_PKEY *key;
+
+    *encrypted = false;
+    key = in ? PEM_read_bio_PrivateKey(in, NULL, on_passphrase, encrypted) : NULL;
+    BIO_free(in);
+    ERR_clear_error();
+    return key;
+}
+
+static void check_dates(struct conf_draft *d, unsigned line, const char *path, const X509 *cert)
+{
+    if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0)
+        conf_warning(d, line, "the certificate in %s has expired", path);
+    else if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0)
+        conf_warning(d, line, "the certificate in %s is not valid yet", path);
+}
+
+static X509 *check_certificate(struct conf_draft *d, const struct conf_part *part, const char *key,
+                               const char *path)
+{
+    unsigned line = conf_part_line(part, key);
+    X509 *cert = path ? read_certificate(path) : NULL;
+
+    if (path && !cert)
+        conf_error(d, line, "`%s`: %s holds no certificate in PEM form", key, path);
+    if (cert)
+        check_dates(d, line, path, cert);
+    return cert;
+}
+
+static EVP_PKEY *check_key(struct conf_draft *d, const struct conf_part *part, const char *key,
+                           const char *path)
+{
+    bool encrypted = false;
+    EVP_PKEY *private = path ? read_key(path, &encrypted) : NULL;
+
+    if (path && encrypted)
+        conf_error(d, conf_part_line(part, key), "`%s`: the key in %s has a passphrase; remove it", key,
+                   path);
+    else if (path && !private)
+        conf_error(d, conf_part_line(part, key), "`%s`: %s holds no private key in PEM form", key, path);
+    return private;
+}
+
+static void check_pair(struct conf_draft *d, const struct conf_part *part, const bool *sound,
+                       const char *cert_key, const char *key_key)
+{
+    const char *cert_path = sound_file(part, sound, cert_key), *key_path = sound_file(part, sound, key_key);
+    X509 *cert = check_certificate(d, part, cert_key, cert_path);
+    EVP_PKEY *key = check_key(d, part, key_key, key_path);
+
+    if (cert && key && X509_check_private_key(cert, key) != 1)
+        conf_error(d, conf_part_line(part, key_key), "`%s`: %s is not the key of the certificate in %s",
+                   key_key, key_path, cert_path);
+    ERR_clear_error();
+    X509_free(cert);
+    EVP_PKEY_free(key);
+}
+
+static void check_part(struct conf_draft *d, const struct conf_part *part)
+{
+    bool sound[CONF_ROWS_MAX] = {false};
+
+    for (size_t i = 0; i < conf_nrows; i++)
+        if (conf_rows[i].section == part->section && conf_rows[i].flags & CONF_FILE)
+            sound[i] = check_file(d, part, &conf_rows[i]);
+    if (part->section == SECTION_LISTENER) {
+        check_pair(d, part, sound, "tls_certificate", "tls_key");
+        X509_free(check_certificate(d, part, "client_ca", sound_file(part, sound, "client_ca")));
+    } else if (part->section == SECTION_VAULT) {
+        check_pair(d, part, sound, "client_certificate", "client_key");
+        X509_free(check_certificate(d, part, "ca_file", sound_file(part, sound, "ca_file")));
+    }
+}
+
+void conf_check_files(struct conf_draft *d)
+{
+    struct conf_part *part;
+
+    TAILQ_FOREACH(part, &d->parts, link)
+    check_part(d, part);
+}

@@ -1,0 +1,138 @@
+"""The commands of jumpgate that do not serve: check, config, --version, --help, and wrong command lines.
+
+The binary is taken from JG_BIN_DIR (default build/dev/bin).
+"""
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = ROOT / os.environ.get("JG_BIN_DIR", "build/dev/bin") / "jumpgate"
+
+GOOD = """[listener main]
+address = 127.0.0.1:0
+[client pra]
+token_sha256 = {token}
+allow = broker
+[vault main]
+url = https://vault.example/BeyondTrust/api/public/v3
+api_key_file = {dir}/key
+"""
+
+
+def jumpgate(*words):
+    return subprocess.run([str(BIN), *map(str, words)], capture_output=True, text=True, timeout=30,
+                          stdin=subprocess.DEVNULL, check=False)
+
+
+@pytest.fixture(name="conf")
+def conf_fixture(tmp_path):
+    """Writes a configuration: the smallest good one, with text before and after it."""
+    key = tmp_path / "key"
+    key.write_text("0123456789abcdef")
+    key.chmod(0o600)
+
+    def write(before="", after=""):
+        path = tmp_path / "jumpgate.conf"
+        path.write_text(before + GOOD.format(token="ab" * 32, dir=tmp_path) + after)
+        return path
+    return write
+
+
+def test_check_good(conf):
+    path = conf()
+    done = jumpgate("check", "-c", path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{path}: ok\n", "")
+
+
+def test_check_names_all_mistakes(conf):
+    path = conf(before="[gateway]\nrealease_duration = 1h\nlist_cache = 15\n", after="session_idle = 20m\n")
+    done = jumpgate("check", "-c", path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert lines[0] == (f"{path}:2: unknown key `realease_duration` in [gateway]; "
+                        "did you mean `release_duration`?")
+    assert [line.split(":")[1] for line in lines] == ["2", "3", "12"]
+
+
+def test_check_warns_and_passes(conf):
+    path = conf(after="minute = 1s\n")
+    done = jumpgate("check", "-c", path)
+    assert (done.returncode, done.stdout) == (0, f"{path}: ok\n")
+    assert done.stderr.startswith(f"{path}:9: warning: `minute`")
+
+
+def test_check_missing_file(tmp_path):
+    done = jumpgate("check", "-c", tmp_path / "none.conf")
+    assert done.returncode == 1
+    assert done.stderr == f"{tmp_path}/none.conf: cannot read: No such file or directory\n"
+
+
+def test_check_never_shows_a_secret(conf):
+    done = jumpgate("check", "-c", conf(after="api_key = hunter2hunter2\nrun_as_password_file = hunter2hunter2\n"))
+    assert done.returncode == 1
+    assert "hunter2" not in done.stdout + done.stderr
+    assert "`api_key_file`" in done.stderr
+
+
+def test_run_refuses_a_bad_configuration(conf):
+    done = jumpgate("run", "-c", conf(after="retries = many\n"))
+    assert done.returncode != 0
+    assert "`retries` needs a whole number" in done.stderr
+
+
+def test_config_is_what_the_tree_holds():
+    assert jumpgate("config", "--defaults").stdout == (ROOT / "conf/jumpgate.conf").read_text()
+    assert jumpgate("config").stdout == (ROOT / "conf/jumpgate.conf").read_text()
+    assert jumpgate("config", "--doc").stdout == (ROOT / "docs/configuration.md").read_text()
+
+
+def test_config_with_sections_added_is_good(conf):
+    path = conf(before=jumpgate("config", "--defaults").stdout)
+    done = jumpgate("check", "-c", path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_version_and_help():
+    done = jumpgate("--version")
+    assert done.returncode == 0
+    assert re.fullmatch(r"jumpgate \d+\.\d+\.\d+\n", done.stdout)
+    done = jumpgate("--help")
+    assert done.returncode == 0
+    for command in ("run", "check", "config"):
+        assert re.search(rf"^  jumpgate {command} ", done.stdout, re.M)
+    assert jumpgate("check", "--help").stdout == done.stdout
+
+
+@pytest.mark.parametrize("words, message", [
+    ((), "usage:"),
+    (("chek",), "unknown command `chek`; did you mean `check`?"),
+    (("frobnicate",), "unknown command `frobnicate`\n"),
+    (("--verson",), "unknown flag `--verson`; did you mean `--version`?"),
+    (("check",), "-c FILE is missing"),
+    (("run",), "-c FILE is missing"),
+    (("check", "-c"), "-c needs the name of a file"),
+    (("check", "-c", "a", "-c", "b"), "-c is given twice"),
+    (("check", "-c", "a", "b"), "unknown argument `b`"),
+    (("config", "--default"), "unknown flag `--default`; did you mean `--defaults`?"),
+    (("config", "-c", "x"), "unknown flag `-c`"),
+    (("config", "--doc", "--defaults"), "exclude each other"),
+])
+def test_wrong_command_lines(words, message):
+    done = jumpgate(*words)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert message in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_lost_output_is_a_failure():
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([str(BIN), "config"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=30,
+                              check=False)
+    assert done.returncode == 1
+    assert "cannot write" in done.stderr

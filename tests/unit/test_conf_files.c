@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_conf_files.c - files named in a configuration: readable, guarded, and certificates that fit their
+ * keys.
+ *
+ * Keys and certificates are made here, so that nothing expires in the tree.
+ */
+#include "conf_fixture.h"
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define TLS "@GOOD@\n[listener tls]\naddress = 0.0.0.0:8443\n"
+
+static FILE *create(struct fixture *f, const char *name)
+{
+    FILE *out = fopen(fixture_file(f, name, "", 0600), "w");
+
+    assert_non_null(out);
+    return out;
+}
+
+/* Writes NAME.key, and NAME.pem valid for `days` from now (negative: expired). */
+static void make_pair(struct fixture *f, const char *name, long days)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *cert = X509_new();
+    char file[64];
+    FILE *out;
+
+    assert_non_null(key);
+    assert_non_null(cert);
+    assert_int_equal(ASN1_INTEGER_set(X509_get_serialNumber(cert), 1), 1);
+    assert_non_null(X509_gmtime_adj(X509_getm_notBefore(cert), -10 * 86400));
+    assert_non_null(X509_gmtime_adj(X509_getm_notAfter(cert), days * 86400));
+    assert_int_equal(X509_set_pubkey(cert, key), 1);
+    assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
+    (void)snprintf(file, sizeof(file), "%s.key", name);
+    out = create(f, file);
+    assert_int_equal(PEM_write_PrivateKey(out, key, NULL, NULL, 0, NULL, NULL), 1);
+    assert_int_equal(fclose(out), 0);
+    (void)snprintf(file, sizeof(file), "%s.pem", name);
+    out = create(f, file);
+    assert_int_equal(PEM_write_X509(out, cert), 1);
+    assert_int_equal(fclose(out), 0);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+}
+
+static void make_encrypted_key(struct fixture *f, const char *name)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    FILE *out = create(f, name);
+    unsigned char pass[] = "opensesame";
+
+    assert_non_null(key);
+    assert_int_equal(PEM_write_PrivateKey(out, key, EVP_aes_128_cbc(), pass, sizeof(pass) - 1, NULL, NULL),
+                     1);
+    assert_int_equal(fclose(out), 0);
+    EVP_PKEY_free(key);
+}
+
+static void a_matching_pair_is_fine(void **state)
+{
+    struct fixture *f = *state;
+
+    make_pair(f, "a", 30);
+    assert_loads(f, TLS "tls_certificate = @DIR@/a.pem\ntls_key = @DIR@/a.key\nclient_ca = @DIR@/a.pem\n"
+                        "[client cert]\ncertificate_san = pra\nallow = broker\n");
+    assert_int_equal(f->errors.len, 0);
+    assert_loads(
+        f, "@GOOD@\nclient_certificate = @DIR@/a.pem\nclient_key = @DIR@/a.key\nca_file = @DIR@/a.pem\n");
+    assert_int_equal(f->errors.len, 0);
+}
+
+static void pairs_that_do_not_fit(void **state)
+{
+    struct fixture *f = *state;
+
+    make_pair(f, "a", 30);
+    make_pair(f, "b", 30);
+    make_encrypted_key(f, "locked.key");
+    assert_mistake(f, TLS "tls_certificate = @DIR@/a.pem\ntls_key = @DIR@/b.key\n", 12, "`tls_key`: ");
+    assert_non_null(strstr(buf_cstr(&f->errors), "is not the key of the certificate in"));
+    assert_mistake(f, TLS "tls_certificate = @DIR@/a.key\ntls_key = @DIR@/a.key\n", 11,
+                   "`tls_certificate`: ");
+    assert_non_null(strstr(buf_cstr(&f->errors), "holds no certificate in PEM form"));
+    assert_mistake(f, TLS "tls_certificate = @DIR@/a.pem\ntls_key = @DIR@/a.pem\n", 12, "`tls_key`: ");
+    assert_non_null(strstr(buf_cstr(&f->errors), "holds no private key in PEM form"));
+    assert_mistake(f, TLS "tls_certificate = @DIR@/a.pem\ntls_key = @DIR@/locked.key\n", 12, "`tls_key`: ");
+    assert_non_null(strstr(buf_cstr(&f->errors), "has a passphrase; remove it"));
+    assert_mistake(f, "@GOOD@\nca_file = @DIR@/key\n", 9, "`ca_file`: ");
+    assert_mistake(f, "@GOOD@\nclient_certificate = @DIR@/b.pem\nclient_key = @DIR@/a.key\n", 10,
+                   "`client_key`: ");
+}
+
+static void an_expired_certificate_is_warned_of(void **state)
+{
+    struct fixture *f = *state;
+
+    make_pair(f, "old", -1);
+    assert_warned(f, TLS "tls_certificate = @DIR@/old.pem\ntls_key = @DIR@/old.key\n", 11,
+                  "the certificate in ");
+    assert_non_null(strstr(buf_cstr(&f->errors), "has expired"));
+}
+
+static void files_that_are_not_there(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_mistake(f, "@GOOD@\nrun_as_password_file = @DIR@/none\n", 9,
+                   "`run_as_password_file`: cannot read ");
+    assert_mistake(f, "@GOOD@\nrun_as_password_file = @DIR@\n", 9, "`run_as_password_file`: ");
+    assert_non_null(strstr(buf_cstr(&f->errors), "is not a regular file"));
+    (void)fixture_file(f, "empty", "", 0600);
+    assert_mistake(f, "@GOOD@\nrun_as_password_file = @DIR@/empty\n", 9, "`run_as_password_file`: ");
+    assert_non_null(strstr(buf_cstr(&f->errors), "is empty"));
+    assert_mistake(f, "@GOOD@\nca_file = $HOME/ca.pem\n", 9, "`ca_file` takes nothing from the environment");
+    assert_mistake(f, "@GOOD@\nrun_as_password_file = -----BEGIN RSA PRIVATE KEY-----\n", 9,
+                   "`run_as_password_file` needs the name of a file, not its content");
+    if (geteuid() != 0) {
+        (void)fixture_file(f, "locked", "x", 0);
+        assert_mistake(f, "@GOOD@\nrun_as_password_file = @DIR@/locked\n", 9,
+                       "`run_as_password_file`: cannot read ");
+    }
+}
+
+static void secrets_that_others_can_read(void **state)
+{
+    static const mode_t open_modes[] = {0640, 0604, 0620, 0644};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(open_modes) / sizeof(open_modes[0]); i++) {
+        (void)fixture_file(f, "pw", "secret", open_modes[i]);
+        assert_warned(f, "@GOOD@\nrun_as_password_file = @DIR@/pw\n", 9, "`run_as_password_file`: ");
+        assert_non_null(strstr(buf_cstr(&f->errors), "can be read by others"));
+    }
+    (void)fixture_file(f, "pw", "secret", 0400);
+    assert_loads(f, "@GOOD@\nrun_as_password_file = @DIR@/pw\n");
+    assert_int_equal(f->errors.len, 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_matching_pair_is_fine),
+        TEST(pairs_that_do_not_fit),
+        TEST(an_expired_certificate_is_warned_of),
+        TEST(files_that_are_not_there),
+        TEST(secrets_that_others_can_read),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
