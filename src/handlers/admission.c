@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * admission.c - who gets in: the rules before and after the body, in the order of the contract (9.20).
+ *
+ * With the head: 401, 403, 411, 413, 415, 400 (404 and 405 are the router's, 431 and 414 the server's). With
+ * the body, after its own 400s: 429, 503 draining, 503 overloaded, 504. Health and metrics (ROUTE_ALWAYS)
+ * pass the second gate freely: they answer while everything else is full.
+ *
+ * A refused head ends the request before a byte of its body is taken.
+ */
+#include "base/log.h"
+#include "base/text.h"
+#include "handlers/gateway.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define TIMEOUT_MAX_MS 600000
+
+static bool refuse_unknown(const struct ask *ask, struct fault *f)
+{
+    log_info("authentication_failed", "request_id=%s listener=%s peer=%s token_shown=%s", ask->request_id,
+             ask->req->peer->listener, ask->req->peer->address,
+             http_header(ask->req, "Authorization") ? "yes" : "no");
+    gateway_count_refused_caller(ask->gateway);
+    fault_set(f, FAULT_UNAUTHENTICATED,
+              "no [client] section matches; send Authorization: Bearer with a token whose SHA-256 is in the "
+              "configuration, or connect with the certificate or the user it names");
+    return false;
+}
+
+static const char *permission_name(unsigned permit)
+{
+    if (permit == PERMIT_BROKER)
+        return "broker";
+    return permit == PERMIT_OPERATE ? "operate" : "observe";
+}
+
+static bool check_caller(struct ask *ask, struct fault *f)
+{
+    unsigned permit = ask->route->permit;
+    if (!permit)
+        return true;
+    ask->client = clients_find(ask->gateway->clients, ask->req);
+    if (!ask->client)
+        return refuse_unknown(ask, f);
+    if (ask->client->conf->allow & permit)
+        return true;
+    fault_set(f, FAULT_FORBIDDEN, "client %s lacks the permission `%s`; add it to `allow` in its section",
+              ask->client->conf->name, permission_name(permit));
+    return false;
+}
+
+/* One parameter of a media type, without blanks around it: charset must be UTF-8, others do not matter. */
+static bool parameter_fits(const char *p, size_t n)
+{
+    static const char charset[] = "charset=";
+    size_t skip = sizeof(charset) - 1;
+
+    if (n < skip || !text_equal_nocase_n(p, skip, charset, skip))
+        return true;
+    p += skip;
+    n -= skip;
+    if (n >= 2 && p[0] == '"' && p[n - 1] == '"') {
+        p++;
+        n -= 2;
+    }
+    return text_equal_nocase_n(p, n, "utf-8", 5);
+}
+
+static bool is_json_type(const char *v)
+{
+    size_t n = strcspn(v, "; \t");
+    if (!text_equal_nocase_n(v, n, "application/json", 16))
+        return false;
+    for (v += n;; v += n) {
+        v += strspn(v, " \t");
+        if (!*v)
+            return true;
+        if (*v++ != ';')
+            return false;
+        v += strspn(v, " \t");
+        n = strcspn(v, ";");
+        size_t used = n;
+        while (used && strchr(" \t", v[used - 1]))
+            used--;
+        if (!parameter_fits(v, used))
+            return false;
+    }
+}
+
+/* An empty body without a type is left to the JSON reader's 400. */
+static bool check_type(const struct http_req *req, struct fault *f)
+{
+    const char *type = http_header(req, "Content-Type");
+    if (!type && req->content_length == 0)
+        return true;
+    if (type && http_header_count(req, "Content-Type") == 1 && is_json_type(type))
+        return true;
+    fault_set(f, FAULT_UNSUPPORTED_MEDIA_TYPE,
+              "Content-Type must be application/json (charset utf-8 or none)");
+    return false;
+}
+
+static bool check_body_head(const struct ask *ask, struct fault *f)
+{
+    const struct http_req *req = ask->req;
+    uint64_t max = ask->gateway->conf->gateway.max_body;
+    bool takes_body = ask->route->method == HTTP_POST_;
+
+    if (takes_body && req->content_length < 0 && !req->chunked) {
+        fault_set(f, FAULT_LENGTH_REQUIRED, "send Content-Length, or Transfer-Encoding: chunked");
+        return false;
+    }
+    if (req->content_length > 0 && (uint64_t)req->content_length > max) {
+        fault_set(f, FAULT_BODY_TOO_LARGE, "the body is longer than max_body (%" PRIu64 " bytes)", max);
+        return false;
+    }
+    return !takes_body || check_type(req, f);
+}
+
+static bool check_timeout(struct ask *ask, struct fault *f)
+{
+    const char *value = http_header(ask->req, "X-Request-Timeout-Ms");
+    int64_t ms;
+
+    ask->timeout_ms = ask->gateway->conf->gateway.request_timeout_ms;
+    if (!value || ask->route->permit != PERMIT_BROKER)
+        return true;
+    if (http_header_count(ask->req, "X-Request-Timeout-Ms") != 1 ||
+        !text_int(value, 1, TIMEOUT_MAX_MS, &ms)) {
+        fault_set(f, FAULT_INVALID_REQUEST, "X-Request-Timeout-Ms: must be one integer from 1 to %d",
+                  TIMEOUT_MAX_MS);
+        return false;
+    }
+    if ((uint64_t)ms < ask->timeout_ms)
+        ask->timeout_ms = (uint64_t)ms;
+    return true;
+}
+
+bool admission_head(struct ask *ask, struct fault *f)
+{
+    return check_caller(ask, f) && check_body_head(ask, f) && check_timeout(ask, f);
+}
+
+/* What is left of the caller's patience after its body has come. */
+static bool check_time(struct ask *ask, struct fault *f)
+{
+    uint64_t used = clock_now(ask->gateway->clock) - ask->req->started_ms;
+    if (used < ask->timeout_ms) {
+        ask->timeout_ms -= used;
+        return true;
+    }
+    fault_set(f, FAULT_DEADLINE_EXCEEDED,
+              "the request's body took longer than its deadline of %" PRIu64 " ms", ask->timeout_ms);
+    return false;
+}
+
+static bool check_room(const struct gateway *gw, struct fault *f)
+{
+    if (gw->draining) {
+        fault_set(f, FAULT_DRAINING, "the gateway is shutting down; ask another one or try again");
+        return false;
+    }
+    if (gw->inflight >= gw->conf->gateway.max_inflight) {
+        fault_set(f, FAULT_OVERLOADED, "max_inflight (%" PRIu64 ") operations are in flight",
+                  gw->conf->gateway.max_inflight);
+        return false;
+    }
+    return true;
+}
+
+bool admission_start(struct ask *ask, unsigned wait_s, struct fault *f)
+{
+    if (ask->route->flags & ROUTE_ALWAYS)
+        return true;
+    if (wait_s) {
+        fault_set(f, FAULT_RATE_LIMITED, "client %s is over its rate of %.6g/s", ask->client->conf->name,
+                  ask->client->conf->rate_per_s);
+        f->retry_after_s = wait_s;
+        return false;
+    }
+    if (!check_room(ask->gateway, f) || !check_time(ask, f))
+        return false;
+    ask->gateway->inflight++;
+    ask->counted = true;
+    return true;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * capabilities.c - what this credential manager can do, in the words of the ECM SDK.
+ */
+#include "handlers/gateway.h"
+
+#define DESCRIPTION "Brokers BeyondTrust Password Safe credentials for Privileged Remote Access"
+
+void capabilities_start(struct ask *ask, const union ask_args *args)
+{
+    struct buf buf = BUF_INIT(ANSWER_MAX);
+    struct jsonw w = jsonw_start(&buf);
+
+    (void)args;
+    jsonw_object(&w, NULL);
+    jsonw_str(&w, "name", "jumpgate");
+    jsonw_str(&w, "description", DESCRIPTION);
+    jsonw_str(&w, "version", JG_VERSION);
+    jsonw_object(&w, "capabilities");
+    jsonw_bool(&w, "credentials_used", true);
+    jsonw_bool(&w, "endpoint_search", true);
+    jsonw_bool(&w, "health_check", true);
+    jsonw_bool(&w, "session_complete", true);
+    jsonw_bool(&w, "session_started", true);
+    jsonw_bool(&w, "start_session", false);
+    jsonw_end(&w);
+    jsonw_end(&w);
+    ask_json(ask, 200, &buf, 0);
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * clients.c - finding the caller and counting its requests.
+ *
+ * A token is never compared as text: its SHA-256 is compared with the hashes of the file, all of them,
+ * without an early end. Certificate names come verified from the TLS layer as "DNS:…", "URI:…", "email:…",
+ * "IP:…"; DNS names have no case, the others are compared as they are. The uid of a Unix peer comes from the
+ * kernel.
+ *
+ * Not here: what a client may do (permissions are checked by the router).
+ */
+#include "handlers/clients.h"
+
+#include "base/secret.h"
+#include "base/text.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HASH_SIZE  32
+#define WAIT_MAX_S 3600
+
+struct clients {
+    const struct clock *clock;
+    size_t n;
+    struct client row[];
+};
+
+/* A bucket never holds less than one request, or a rate under 1/s would never let anybody pass. */
+static double bucket_size(const struct conf_client *c)
+{
+    return c->rate_per_s > 1 ? c->rate_per_s : 1;
+}
+
+struct clients *clients_new(const struct conf *conf, const struct clock *clock)
+{
+    struct clients *cs = calloc(1, sizeof(*cs) + conf->nclients * sizeof(cs->row[0]));
+    if (!cs)
+        return NULL;
+    cs->clock = clock;
+    cs->n = conf->nclients;
+    for (size_t i = 0; i < cs->n; i++)
+        cs->row[i] = (struct client){.conf = &conf->clients[i],
+                                     .tokens = bucket_size(&conf->clients[i]),
+                                     .filled_ms = clock_now(clock)};
+    return cs;
+}
+
+void clients_free(struct clients *cs)
+{
+    free(cs);
+}
+
+/* The token of the one `Authorization: Bearer TOKEN` line, or NULL. Two such lines are as good as none. */
+static const char *bearer_token(const struct http_req *req)
+{
+    static const char scheme[] = "Bearer";
+    const char *value = http_header(req, "Authorization");
+    size_t n = sizeof(scheme) - 1;
+
+    if (!value || http_header_count(req, "Authorization") != 1 || strlen(value) <= n)
+        return NULL;
+    if (!text_equal_nocase_n(value, n, scheme, n) || value[n] != ' ')
+        return NULL;
+    value += n + strspn(value + n, " ");
+    return *value ? value : NULL;
+}
+
+static bool hash_token(const char *token, uint8_t hash[HASH_SIZE])
+{
+    unsigned len = 0;
+    return EVP_Digest(token, strlen(token), hash, &len, EVP_sha256(), NULL) == 1 && len == HASH_SIZE;
+}
+
+static bool san_equal(const char *wanted, const char *shown)
+{
+    static const char dns[] = "DNS:";
+    if (!strncmp(wanted, dns, sizeof(dns) - 1))
+        return text_equal_nocase(wanted, shown);
+    return !strcmp(wanted, shown);
+}
+
+static bool san_shown(const char *wanted, const struct http_peer *peer)
+{
+    for (size_t i = 0; i < peer->nsans; i++)
+        if (san_equal(wanted, peer->sans[i]))
+            return true;
+    return false;
+}
+
+static bool uid_shown(int64_t wanted, const struct http_peer *peer)
+{
+    return peer->is_unix && wanted == (int64_t)peer->uid;
+}
+
+/* `hash` is NULL where no token was shown. */
+static bool client_matches(const struct conf_client *c, const uint8_t *hash, const struct http_peer *peer)
+{
+    bool token = !c->has_token || (hash && bytes_equal(hash, c->token_sha256, HASH_SIZE));
+    bool san = !c->certificate_san || san_shown(c->certificate_san, peer);
+    bool uid = c->peer_uid < 0 || uid_shown(c->peer_uid, peer);
+    bool named =
+        c->has_token || c->certificate_san || c->peer_uid >= 0; /* a section without identity is nobody */
+    return token & san & uid & named;
+}
+
+struct client *clients_find(struct clients *cs, const struct http_req *req)
+{
+    uint8_t hash[HASH_SIZE] = {0};
+    const char *token = bearer_token(req);
+    bool hashed = token && hash_token(token, hash);
+    struct client *found = NULL;
+
+    for (size_t i = 0; i < cs->n; i++) {
+        bool match = client_matches(cs->row[i].conf, hashed ? hash : NULL, req->peer);
+        if (match && !found)
+            found = &cs->row[i];
+    }
+    wipe(hash, sizeof(hash));
+    return found;
+}
+
+unsigned clients_take(struct clients *cs, struct client *c)
+{
+    double rate = c->conf->rate_per_s;
+    uint64_t now = clock_now(cs->clock);
+
+    if (rate <= 0)
+        return 0;
+    c->tokens += (double)(now - c->filled_ms) / 1000.0 * rate;
+    c->filled_ms = now;
+    if (c->tokens > bucket_size(c->conf))
+        c->tokens = bucket_size(c->conf);
+    if (c->tokens >= 1) {
+        c->tokens -= 1;
+        return 0;
+    }
+    double wait = (1 - c->tokens) / rate;
+    unsigned seconds = wait < WAIT_MAX_S ? (unsigned)wait : WAIT_MAX_S;
+    return seconds < wait ? seconds + 1 : seconds;
+}

@@ -1,0 +1,35 @@
+/*
+ * clients.h - who is calling: the `[client]` sections against what a connection and a request show.
+ *
+ * A section may name a bearer token (by its SHA-256), a name in the client certificate, and the uid at the
+ * other end of a Unix socket; it matches when everything it names is shown. The first matching section in the
+ * order of the file is the caller, so put narrow sections before wide ones. A presented token is compared
+ * with every section's hash in constant time; how long the search takes tells nothing about where it stopped.
+ *
+ * Each client has a bucket of its `rate`, filled continuously, holding one second's worth (at least one).
+ */
+#ifndef JG_HANDLERS_CLIENTS_H
+#define JG_HANDLERS_CLIENTS_H
+
+#include "base/clock.h"
+#include "base/conf.h"
+#include "loop/http.h"
+
+struct clients;
+
+struct client {
+    const struct conf_client *conf;
+    double tokens;
+    uint64_t filled_ms; /* monotonic, when `tokens` was true */
+};
+
+struct clients *clients_new(const struct conf *,
+                            const struct clock *); /* conf outlives it; NULL = no memory */
+void clients_free(struct clients *);               /* NULL is fine */
+
+/* NULL = nobody we know. */
+struct client *clients_find(struct clients *, const struct http_req *);
+/* Takes one from the client's bucket: 0, or after how many seconds it may try again. */
+unsigned clients_take(struct clients *, struct client *);
+
+#endif

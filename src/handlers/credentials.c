@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * credentials.c - find, check out, release: JSON in, one broker call, JSON out.
+ *
+ * The secret of a check-out passes through here once, from the broker's memory into the answer's buffer,
+ * which the server wipes when the last byte is written. Nothing here decides anything about a credential.
+ */
+#include "base/clock.h"
+#include "handlers/gateway.h"
+#include "handlers/member.h"
+#include "handlers/session_json.h"
+
+#define CREDENTIAL_ID_CHARS (CREDENTIAL_ID_SIZE - 1)
+#define REASON_CHARS        1000000 /* the body's limit is the real one: the vault's reason is cut to size later */
+#define TICKET_CHARS        256
+#define MINUTES_MAX         525600       /* a year */
+#define SECONDS_MAX         253402300799 /* the end of the year 9999 */
+
+static const char *const kinds[KIND_NKINDS] = {
+    [KIND_LOCAL] = "local",
+    [KIND_DOMAIN_LINKED] = "domain_linked",
+    [KIND_APPLICATION] = "application",
+    [KIND_DATABASE] = "database",
+    [KIND_CLOUD] = "cloud",
+    [KIND_ALIAS] = "alias",
+};
+
+bool find_read(const cJSON *body, union ask_args *args, struct fault *f)
+{
+    return session_read(body, SESSION_ENDPOINT, &args->find.session, f);
+}
+
+static void write_requires(struct jsonw *w, const struct vault_policy *policy)
+{
+    jsonw_array(w, "requires");
+    if (policy->reason)
+        jsonw_str(w, NULL, "reason");
+    if (policy->ticket)
+        jsonw_str(w, NULL, "ticket");
+    if (policy->approval)
+        jsonw_str(w, NULL, "approval");
+    jsonw_end(w);
+}
+
+static void write_credential(struct jsonw *w, const struct credential *c)
+{
+    jsonw_object(w, NULL);
+    jsonw_str(w, "credential_id", c->credential_id);
+    jsonw_str(w, "display_value", c->display_value);
+    jsonw_str(w, "kind", kinds[c->account->kind]);
+    jsonw_str(w, "account", c->account->account);
+    jsonw_str(w, "domain", c->account->domain);
+    jsonw_str(w, "system", c->account->system);
+    jsonw_str(w, "description", c->account->description);
+    jsonw_str(w, "secret_type", c->secret_type);
+    if (c->policy_asked)
+        write_requires(w, &c->policy);
+    jsonw_end(w);
+}
+
+static void on_found(void *arg, const struct find_answer *answer)
+{
+    struct ask *ask = arg;
+    struct buf buf = BUF_INIT(ANSWER_MAX);
+    struct jsonw w = jsonw_start(&buf);
+
+    ask->op = NULL;
+    if (answer->fault) {
+        ask_fail(ask, answer->fault);
+        return;
+    }
+    jsonw_object(&w, NULL);
+    jsonw_array(&w, "credentials");
+    for (size_t i = 0; i < answer->n; i++)
+        write_credential(&w, &answer->credentials[i]);
+    jsonw_end(&w);
+    jsonw_str(&w, "request_id", ask->request_id);
+    jsonw_int(&w, "age_ms", (int64_t)answer->age_ms);
+    jsonw_end(&w);
+    ask_json(ask, 200, &buf, 0);
+}
+
+void find_start(struct ask *ask, const union ask_args *args)
+{
+    struct find_args find = args->find;
+    find.timeout_ms = ask->timeout_ms;
+    ask_wait(ask, broker_find(ask->gateway->broker, &find, on_found, ask));
+}
+
+static bool read_credential_id(const struct member *top, const char **out)
+{
+    return member_text(top, "credential_id", MEMBER_REQUIRED | MEMBER_NOT_EMPTY, CREDENTIAL_ID_CHARS, out);
+}
+
+bool checkout_read(const cJSON *body, union ask_args *args, struct fault *f)
+{
+    static const char *const prefer[] = {"password", "ssh_key", NULL};
+    struct member top = {.object = body, .path = "", .fault = f};
+    struct checkout_args *a = &args->checkout;
+    int preferred;
+
+    if (!session_read(body, SESSION_ID, &a->session, f) || !read_credential_id(&top, &a->credential_id) ||
+        !member_int(&top, "duration_minutes", 1, MINUTES_MAX, 0, &a->duration_minutes) ||
+        !member_text(&top, "reason", MEMBER_PROSE, REASON_CHARS, &a->reason) ||
+        !member_int(&top, "ticket_system_id", 1, INT32_MAX, 0, &a->ticket_system_id) ||
+        !member_text(&top, "ticket_number", 0, TICKET_CHARS, &a->ticket_number) ||
+        !member_word(&top, "prefer", prefer, 0, &preferred))
+        return false;
+    a->prefer_ssh_key = preferred == 1;
+    return true;
+}
+
+static void write_secret(struct jsonw *w, const char *name, const struct secret *s)
+{
+    if (s)
+        jsonw_strn(w, name, s->p ? s->p : "", s->len);
+}
+
+static void write_lease(struct jsonw *w, const struct checkout_answer *answer)
+{
+    char expires[CLOCK_RFC3339_SIZE];
+
+    jsonw_object(w, "lease");
+    jsonw_str(w, "id", answer->lease_id);
+    jsonw_int(w, "request_id", answer->request_id);
+    jsonw_str(w, "expires_at", clock_rfc3339(answer->expires_wall_ms, expires));
+    if (answer->adopted)
+        jsonw_bool(w, "adopted", true);
+    jsonw_end(w);
+}
+
+static void on_checked_out(void *arg, const struct checkout_answer *answer)
+{
+    struct ask *ask = arg;
+    struct buf buf = BUF_INIT(ANSWER_MAX);
+    struct jsonw w = jsonw_start(&buf);
+
+    ask->op = NULL;
+    if (answer->fault) {
+        ask_fail(ask, answer->fault);
+        return;
+    }
+    jsonw_object(&w, NULL);
+    jsonw_str(&w, "credential_id", answer->credential_id);
+    jsonw_str(&w, "kind", answer->ssh_key ? "ssh_key" : "password");
+    jsonw_str(&w, "username", answer->username);
+    jsonw_str(&w, "account", answer->account);
+    jsonw_str(&w, "domain", answer->domain);
+    write_secret(&w, "password", answer->password);
+    write_secret(&w, "private_key", answer->private_key);
+    write_secret(&w, "passphrase", answer->passphrase);
+    write_lease(&w, answer);
+    jsonw_end(&w);
+    ask_json(ask, 200, &buf, ANSWER_SECRET);
+}
+
+void checkout_start(struct ask *ask, const union ask_args *args)
+{
+    struct checkout_args checkout = args->checkout;
+    checkout.timeout_ms = ask->timeout_ms;
+    ask_wait(ask, broker_checkout(ask->gateway->broker, &checkout, on_checked_out, ask));
+}
+
+bool release_read(const cJSON *body, union ask_args *args, struct fault *f)
+{
+    struct member top = {.object = body, .path = "", .fault = f};
+    int64_t ended_at;
+
+    return session_read(body, SESSION_ID, &args->release.session, f) &&
+           read_credential_id(&top, &args->release.credential_id) &&
+           member_int(&top, "session_ended_at", 0, SECONDS_MAX, 0, &ended_at);
+}
+
+static void on_released(void *arg, const struct release_answer *answer)
+{
+    struct ask *ask = arg;
+    struct buf buf = BUF_INIT(ANSWER_MAX);
+    struct jsonw w = jsonw_start(&buf);
+
+    ask->op = NULL;
+    if (answer->fault) {
+        ask_fail(ask, answer->fault);
+        return;
+    }
+    jsonw_object(&w, NULL);
+    jsonw_int(&w, "released", answer->released);
+    jsonw_int(&w, "remaining_holders", answer->remaining_holders);
+    if (answer->pending)
+        jsonw_bool(&w, "pending", true);
+    jsonw_end(&w);
+    ask_json(ask, 200, &buf, 0);
+}
+
+void release_start(struct ask *ask, const union ask_args *args)
+{
+    struct release_args release = args->release;
+    release.timeout_ms = ask->timeout_ms;
+    ask_wait(ask, broker_release(ask->gateway->broker, &release, on_released, ask));
+}

@@ -1,0 +1,160 @@
+/*
+ * gateway.h - private to the room: the gateway, and one client's request on its way through it.
+ *
+ * A struct ask is made when a head arrives and lives until its answer is handed to the server or the client
+ * is gone, whichever is first. It is the `app` of its struct http_req; the two point at each other, and the
+ * link is cut in one place (ask_detach). While the broker works, `op` is set: if the client leaves, the
+ * broker is told (broker_leave) and the ask goes; if the broker answers, `op` is cleared first and the answer
+ * written.
+ *
+ * The answer functions end the ask: after ask_json(), ask_fail(), ask_text() and ask_empty() it is gone. A
+ * handler calls exactly one of them, in start() or later.
+ *
+ * Not here: who a caller is (clients.h), JSON members (member.h).
+ */
+#ifndef JG_HANDLERS_GATEWAY_H
+#define JG_HANDLERS_GATEWAY_H
+
+#include "base/jsonw.h"
+#include "handlers/clients.h"
+#include "handlers/routes.h"
+
+#include <cJSON.h>
+#include <sys/queue.h>
+
+#define REQUEST_ID_MAX 128
+#define TRACE_ID_LEN   32
+#define ANSWER_MAX     (16U << 20) /* bytes of the longest answer: a list of some 40,000 accounts */
+#define READ_DEPTH     32          /* nesting of a request body */
+
+struct gateway_metrics;
+
+struct gateway {
+    struct loop *loop;
+    const struct clock *clock;
+    const struct conf *conf;
+    struct broker *broker;
+    struct vault **vaults;
+    size_t nvaults;
+    struct clients *clients;
+    struct gateway_metrics *metrics;
+    struct http_server *server; /* NULL until gateway_set_server() */
+    struct http_app app;
+    uint64_t started_ms; /* monotonic */
+    int64_t started_wall_ms;
+    size_t inflight; /* operations admitted and not yet answered */
+    bool draining;
+    TAILQ_HEAD(ask_list, ask) asks; /* all without an answer */
+};
+
+/* What a body asks for; texts belong to the parsed body and are gone after start(). */
+union ask_args {
+    struct find_args find;
+    struct checkout_args checkout;
+    struct release_args release;
+    struct endpoints_args endpoints;
+    struct session session;
+};
+
+struct ask;
+
+enum route_flags {
+    ROUTE_ALWAYS = 1, /* answers while draining, full, or over the client's rate */
+    ROUTE_QUIET = 2,  /* asked by machines every few seconds: logged at debug only */
+};
+
+struct route {
+    const char *path;
+    enum http_method method; /* HTTP_GET_ (HEAD as well) or HTTP_POST_ (with a JSON body) */
+    unsigned permit;         /* enum conf_permission; 0 = nobody is asked who he is */
+    unsigned flags;
+    const char *operation; /* for logs and metrics */
+    /* Reads the body into args; false and a fault. NULL = nothing in the body is looked at. */
+    bool (*read)(const cJSON *body, union ask_args *args, struct fault *fault);
+    void (*start)(struct ask *, const union ask_args *args);
+};
+
+/* The table, ended by a row without path that stands for everything unknown. */
+extern const struct route routes[];
+size_t routes_count(void); /* that last row included */
+
+struct ask {
+    struct gateway *gateway;
+    TAILQ_ENTRY(ask) link;
+    const struct route *route;
+    struct http_req *req;
+    struct client *client; /* NULL = none was asked for */
+    struct op *op;         /* the broker's part, while it works */
+    uint64_t timeout_ms;   /* what the caller grants from its head on; in start(): what is left of it */
+    uint64_t started_us;
+    bool counted; /* in gateway->inflight */
+    char request_id[REQUEST_ID_MAX + 1];
+    char trace_id[TRACE_ID_LEN + 1]; /* "" = no traceparent */
+};
+
+/* ask.c */
+
+/* Makes the ask of a request and links the two; request id and trace id are read or made. NULL = no memory.
+ */
+struct ask *ask_new(struct gateway *, struct http_req *);
+/* The client is gone: what the broker does for it is left to land and be undone; frees the ask. */
+void ask_gone(struct ask *);
+/* The server itself answers the request, with this fault; frees the ask. */
+void ask_refused(struct ask *, const struct fault *);
+/* The gateway will not wait for the broker any longer: answers `draining`; frees the ask. */
+void ask_give_up(struct ask *);
+/* The request's own id where it brought a good one, else a new one. */
+void ask_request_id(const struct http_req *, char out[REQUEST_ID_MAX + 1]);
+/* The answer comes from this op's done(); NULL (out of memory) is answered at once. */
+void ask_wait(struct ask *, struct op *);
+
+enum answer_flags { ANSWER_SECRET = 1 /* not to be stored by anybody on the way */ };
+
+/* Each takes the body's contents (wiping them where they fail) and frees the ask. */
+void ask_json(struct ask *, int status, struct buf *body, unsigned flags);
+void ask_text(struct ask *, const char *content_type, struct buf *body);
+void ask_fail(struct ask *, const struct fault *);
+void ask_empty(struct ask *); /* 204 */
+
+/* admission.c: the rules a head must pass, in the order of the contract; fills client and timeout. */
+bool admission_head(struct ask *, struct fault *);
+/* The rules after the body: rate, draining, room, time. Counts the ask as in flight when it passes. */
+bool admission_start(struct ask *, unsigned wait_s, struct fault *);
+
+/* health.c */
+
+/* What the vault's backend says of it now. */
+void health_vault(const struct vault *, struct vault_state *);
+/* Reachable, or not asked yet. */
+bool health_vault_usable(const struct vault_state *);
+/* Seconds the earliest certificate is still valid (negative: past); false where there is none. */
+bool health_certificate_left(const struct gateway *, int64_t *seconds);
+
+/* metrics_page.c */
+struct gateway_metrics *gateway_metrics_new(struct gateway *);
+void gateway_metrics_free(struct gateway_metrics *);
+void gateway_count(struct gateway *, const struct route *, int status, uint64_t took_us);
+void gateway_count_refused_caller(struct gateway *);
+
+/* The rows' functions, one file per group. */
+bool find_read(const cJSON *, union ask_args *, struct fault *);
+void find_start(struct ask *, const union ask_args *);
+bool checkout_read(const cJSON *, union ask_args *, struct fault *);
+void checkout_start(struct ask *, const union ask_args *);
+bool release_read(const cJSON *, union ask_args *, struct fault *);
+void release_start(struct ask *, const union ask_args *);
+bool endpoints_read(const cJSON *, union ask_args *, struct fault *);
+void endpoints_start(struct ask *, const union ask_args *);
+void session_start_start(struct ask *, const union ask_args *);
+bool session_started_read(const cJSON *, union ask_args *, struct fault *);
+void session_started_start(struct ask *, const union ask_args *);
+bool session_complete_read(const cJSON *, union ask_args *, struct fault *);
+void session_complete_start(struct ask *, const union ask_args *);
+void capabilities_start(struct ask *, const union ask_args *);
+void health_start(struct ask *, const union ask_args *);
+void livez_start(struct ask *, const union ask_args *);
+void readyz_start(struct ask *, const union ask_args *);
+void status_start(struct ask *, const union ask_args *);
+void metrics_start(struct ask *, const union ask_args *);
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * health.c - is it alive, should work be sent here, and do the vaults answer?
+ *
+ * Three questions, three answers. /livez: the loop turns, which answering proves. /readyz: a load balancer's
+ * question, with a reason in words for each no: a vault that does not answer, a certificate that is not
+ * valid, a shut-down under way. /v1/health: the ECM's health check, one line per thing checked.
+ *
+ * A vault nobody has asked yet counts as usable, so that a gateway that has just started is not taken out of
+ * service for having had nothing to do. None of these waits for anything.
+ */
+#include "handlers/gateway.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+void health_vault(const struct vault *v, struct vault_state *out)
+{
+    *out = (struct vault_state){.last_success_age_ms = UINT64_MAX};
+    v->ops->state(v, out);
+}
+
+bool health_vault_usable(const struct vault_state *s)
+{
+    return s->reachable || !s->known;
+}
+
+bool health_certificate_left(const struct gateway *gw, int64_t *seconds)
+{
+    int64_t end = gw->server ? http_certificate_end(gw->server) : 0;
+    if (!end)
+        return false;
+    *seconds = end - clock_wall(gw->clock) / 1000;
+    return true;
+}
+
+static size_t vault_reasons(const struct gateway *gw, struct jsonw *w)
+{
+    char reason[320];
+    size_t n = 0;
+
+    for (size_t i = 0; i < gw->nvaults; i++) {
+        struct vault_state s;
+        health_vault(gw->vaults[i], &s);
+        if (health_vault_usable(&s))
+            continue;
+        snprintf(reason, sizeof(reason), "vault %s is not reachable: %s", gw->vaults[i]->conf->name,
+                 s.detail);
+        jsonw_str(w, NULL, reason);
+        n++;
+    }
+    return n;
+}
+
+static size_t all_reasons(const struct gateway *gw, struct jsonw *w)
+{
+    size_t n = vault_reasons(gw, w);
+    int64_t left;
+
+    if (health_certificate_left(gw, &left) && left <= 0) {
+        jsonw_str(w, NULL, "the certificate of a listener has expired");
+        n++;
+    }
+    if (gw->draining) {
+        jsonw_str(w, NULL, "the gateway is shutting down");
+        n++;
+    }
+    return n;
+}
+
+void livez_start(struct ask *ask, const union ask_args *args)
+{
+    struct buf buf = BUF_INIT(64);
+    struct jsonw w = jsonw_start(&buf);
+
+    (void)args;
+    jsonw_object(&w, NULL);
+    jsonw_bool(&w, "alive", true);
+    jsonw_end(&w);
+    ask_json(ask, 200, &buf, 0);
+}
+
+void readyz_start(struct ask *ask, const union ask_args *args)
+{
+    struct buf reasons = BUF_INIT(ANSWER_MAX), buf = BUF_INIT(ANSWER_MAX);
+    struct jsonw list = jsonw_start(&reasons), w = jsonw_start(&buf);
+
+    (void)args;
+    jsonw_array(&list, NULL);
+    size_t n = all_reasons(ask->gateway, &list);
+    jsonw_end(&list);
+    jsonw_object(&w, NULL);
+    jsonw_bool(&w, "ready", n == 0);
+    jsonw_raw(&w, "reasons", reasons.data, reasons.len);
+    jsonw_end(&w);
+    buf.failed = buf.failed || reasons.failed;
+    buf_free(&reasons);
+    ask_json(ask, n ? 503 : 200, &buf, 0);
+}
+
+/* `age_ms` is UINT64_MAX where there never was a success. */
+static void write_check(struct jsonw *w, const char *name, bool ok, const char *detail, uint64_t age_ms)
+{
+    jsonw_object(w, NULL);
+    jsonw_str(w, "name", name);
+    jsonw_bool(w, "ok", ok);
+    jsonw_str(w, "detail", detail);
+    if (age_ms == UINT64_MAX)
+        jsonw_null(w, "last_success_age_ms");
+    else
+        jsonw_int(w, "last_success_age_ms", (int64_t)age_ms);
+    jsonw_end(w);
+}
+
+static bool check_vault(const struct vault *v, struct jsonw *w)
+{
+    struct vault_state s;
+    char name[CONF_NAME_MAX + 8];
+
+    health_vault(v, &s);
+    snprintf(name, sizeof(name), "vault:%s", v->conf->name);
+    write_check(w, name, health_vault_usable(&s), s.known ? s.detail : "not asked yet",
+                s.last_success_age_ms);
+    return health_vault_usable(&s);
+}
+
+static bool check_certificate(const struct gateway *gw, struct jsonw *w)
+{
+    int64_t left;
+    char detail[64];
+
+    if (!health_certificate_left(gw, &left))
+        return true;
+    snprintf(detail, sizeof(detail), "%s, %" PRId64 " days left", left > 0 ? "valid" : "expired",
+             left / 86400);
+    write_check(w, "certificate", left > 0, detail, 0);
+    return left > 0;
+}
+
+static bool check_draining(const struct gateway *gw, struct jsonw *w)
+{
+    write_check(w, "gateway", !gw->draining, gw->draining ? "shutting down" : "serving", 0);
+    return !gw->draining;
+}
+
+void health_start(struct ask *ask, const union ask_args *args)
+{
+    const struct gateway *gw = ask->gateway;
+    struct buf checks = BUF_INIT(ANSWER_MAX), buf = BUF_INIT(ANSWER_MAX);
+    struct jsonw list = jsonw_start(&checks), w = jsonw_start(&buf);
+    bool healthy;
+
+    (void)args;
+    jsonw_array(&list, NULL);
+    healthy = check_draining(gw, &list);
+    for (size_t i = 0; i < gw->nvaults; i++)
+        healthy = check_vault(gw->vaults[i], &list) && healthy;
+    healthy = check_certificate(gw, &list) && healthy;
+    jsonw_end(&list);
+    jsonw_object(&w, NULL);
+    jsonw_bool(&w, "healthy", healthy);
+    jsonw_raw(&w, "checks", checks.data, checks.len);
+    jsonw_end(&w);
+    buf.failed = buf.failed || checks.failed;
+    buf_free(&checks);
+    ask_json(ask, healthy ? 200 : 503, &buf, 0);
+}

@@ -1,0 +1,43 @@
+/*
+ * member.h - members of a request's JSON, read strictly.
+ *
+ * Each reader looks at one member of one object. Absent and null are the same; a member of the wrong type,
+ * length or range is a fault whose detail names it in full: `session.user.username: must be a string of 1 to
+ * 256 characters`. Lengths count Unicode characters. Out-parameters are untouched where false is returned.
+ */
+#ifndef JG_HANDLERS_MEMBER_H
+#define JG_HANDLERS_MEMBER_H
+
+#include "base/fault.h"
+
+#include <cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* An object of the body and the way to it, for messages ("" = the body itself). */
+struct member {
+    const cJSON *object;
+    const char *path;
+    struct fault *fault;
+};
+
+enum member_flags {
+    MEMBER_REQUIRED = 1, /* absent and null are faults */
+    MEMBER_NOT_EMPTY = 2,
+    MEMBER_PROSE = 4, /* free text: line ends and other control characters may be in it */
+};
+
+/* *out = NULL where absent. */
+bool member_text(const struct member *, const char *name, unsigned flags, unsigned max, const char **out);
+/* *out = `absent` where absent. */
+bool member_int(const struct member *, const char *name, int64_t min, int64_t max, int64_t absent,
+                int64_t *out);
+/* *out = NULL where absent. */
+bool member_object(const struct member *, const char *name, unsigned flags, const cJSON **out);
+bool member_array(const struct member *, const char *name, const cJSON **out);
+/* Index of the value in `words` (ended by NULL), or `absent`. */
+bool member_word(const struct member *, const char *name, const char *const *words, int absent, int *out);
+/* Index of a text in words, or -1. */
+int member_index(const char *text, const char *const *words);
+
+#endif

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * metrics_page.c - what the gateway counts, and the /metrics page.
+ *
+ * Requests are counted by operation and status, their time by operation. A counter comes into being with its
+ * first request, so that the page shows what has happened and not every combination that could. Everything
+ * that somebody else knows (vaults, leases, connections, the process) is a gauge asked while the page is
+ * written.
+ *
+ * Metrics point into the gateway: whoever ends the program unregisters all of them before gateway_free().
+ * Not here: what the loop and the backends count for themselves; they register their own.
+ */
+#include "base/metrics.h"
+#include "handlers/gateway.h"
+#include "handlers/process.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LABELS_SIZE 160
+
+struct counter { /* requests of one operation that ended with one status */
+    struct counter *next;
+    int status;
+    char labels[LABELS_SIZE];
+    struct metric metric;
+};
+
+struct operation {
+    struct counter *counters;
+    char labels[LABELS_SIZE];
+    struct metric latency;
+};
+
+struct gauge { /* a row of a table below, registered */
+    struct metric metric;
+    char labels[LABELS_SIZE];
+};
+
+struct gateway_metrics {
+    struct operation *operations; /* by route */
+    struct gauge *gauges;
+    size_t ngauges;
+    struct metric refused_callers, build_info;
+};
+
+struct gauge_row {
+    const char *name, *help;
+    enum metric_kind kind;
+    double (*read)(void *of);
+};
+
+static double read_inflight(void *of)
+{
+    return (double)((const struct gateway *)of)->inflight;
+}
+
+static double read_draining(void *of)
+{
+    return ((const struct gateway *)of)->draining;
+}
+
+static double read_connections(void *of)
+{
+    const struct gateway *gw = of;
+    return gw->server ? (double)http_connections(gw->server) : 0;
+}
+
+static double read_certificate_end(void *of)
+{
+    const struct gateway *gw = of;
+    return gw->server ? (double)http_certificate_end(gw->server) : 0;
+}
+
+static double read_loop_lag(void *of)
+{
+    return loop_lag_ms(((const struct gateway *)of)->loop) / 1000;
+}
+
+static double read_start_time(void *of)
+{
+    return (double)((const struct gateway *)of)->started_wall_ms / 1000;
+}
+
+static struct broker_state broker_of(void *of)
+{
+    struct broker_state s = {0};
+    broker_state(((const struct gateway *)of)->broker, &s);
+    return s;
+}
+
+static double read_leases_active(void *of)
+{
+    return (double)broker_of(of).leases_active;
+}
+
+static double read_leases_releasing(void *of)
+{
+    return (double)broker_of(of).leases_releasing;
+}
+
+static double read_leases_retrying(void *of)
+{
+    return (double)broker_of(of).leases_retrying;
+}
+
+static double read_overdue(void *of)
+{
+    return (double)broker_of(of).oldest_overdue_ms / 1000;
+}
+
+static double read_broker_ops(void *of)
+{
+    return (double)broker_of(of).ops;
+}
+
+static double read_checkouts(void *of)
+{
+    return (double)broker_of(of).checkouts;
+}
+
+static double read_releases(void *of)
+{
+    return (double)broker_of(of).releases;
+}
+
+static double read_lapsed(void *of)
+{
+    return (double)broker_of(of).lapsed;
+}
+
+static double read_cache_hits(void *of)
+{
+    return (double)broker_of(of).cache_hits;
+}
+
+static double read_coalesced(void *of)
+{
+    return (double)broker_of(of).coalesced;
+}
+
+static const struct gauge_row gateway_rows[] = {
+    {"jumpgate_requests_in_flight",                "Operations admitted and not yet answered.",                        METRIC_GAUGE,   read_inflight         },
+    {"jumpgate_draining",                          "1 while the gateway shuts down.",                                  METRIC_GAUGE,   read_draining         },
+    {"jumpgate_connections",                       "Open client connections.",                                         METRIC_GAUGE,   read_connections      },
+    {"jumpgate_certificate_end_timestamp_seconds", "Earliest end of a listener's certificate; 0 = no TLS.",
+     METRIC_GAUGE,                                                                                                                     read_certificate_end  },
+    {"jumpgate_loop_lag_seconds",                  "Worst time the loop lately spent in one turn.",                    METRIC_GAUGE,
+     read_loop_lag                                                                                                                                           },
+    {"jumpgate_start_time_seconds",                "When the gateway started, since 1970.",                            METRIC_GAUGE,   read_start_time       },
+    {"jumpgate_broker_operations",                 "Operations the broker works on, those without a client included.",
+     METRIC_GAUGE,                                                                                                                     read_broker_ops       },
+    {"jumpgate_lease_oldest_overdue_seconds",      "How long the oldest lease is past its end and not checked in.",
+     METRIC_GAUGE,                                                                                                                     read_overdue          },
+    {"jumpgate_checkouts_total",                   "Credentials handed out.",                                          METRIC_COUNTER, read_checkouts        },
+    {"jumpgate_releases_total",                    "Leases ended.",                                                    METRIC_COUNTER, read_releases         },
+    {"jumpgate_leases_lapsed_total",               "Leases whose check-in never succeeded.",                           METRIC_COUNTER, read_lapsed           },
+    {"jumpgate_list_cache_hits_total",             "Account lists answered from memory.",                              METRIC_COUNTER,
+     read_cache_hits                                                                                                                                         },
+    {"jumpgate_list_coalesced_total",              "Account lists that shared a call in flight.",                      METRIC_COUNTER,
+     read_coalesced                                                                                                                                          },
+    {"jumpgate_process_cpu_seconds_total",         "Processor time used.",                                             METRIC_COUNTER, process_cpu_seconds   },
+    {"jumpgate_process_resident_memory_bytes",     "Memory in use.",                                                   METRIC_GAUGE,   process_resident_bytes},
+    {"jumpgate_process_open_fds",                  "Open file descriptors.",                                           METRIC_GAUGE,   process_open_fds      },
+    {"jumpgate_process_max_fds",                   "Most file descriptors that may be open.",                          METRIC_GAUGE,   process_max_fds       },
+};
+
+static const struct {
+    const char *labels;
+    double (*read)(void *of);
+} lease_rows[] = {
+    {"state=\"active\"",    read_leases_active   },
+    {"state=\"releasing\"", read_leases_releasing},
+    {"state=\"retrying\"",  read_leases_retrying },
+};
+
+static struct vault_state vault_of(void *of)
+{
+    struct vault_state s;
+    health_vault(of, &s);
+    return s;
+}
+
+static double read_vault_up(void *of)
+{
+    struct vault_state s = vault_of(of);
+    return health_vault_usable(&s);
+}
+
+static double read_vault_age(void *of)
+{
+    uint64_t age_ms = vault_of(of).last_success_age_ms;
+    return age_ms == UINT64_MAX ? -1 : (double)age_ms / 1000;
+}
+
+static double read_vault_skew(void *of)
+{
+    return (double)vault_of(of).skew_ms / 1000;
+}
+
+static double read_vault_connections(void *of)
+{
+    return (double)vault_of(of).connections;
+}
+
+static double read_vault_queued(void *of)
+{
+    return (double)vault_of(of).queued;
+}
+
+static double read_vault_in_flight(void *of)
+{
+    return (double)vault_of(of).in_flight;
+}
+
+static double read_vault_sessions(void *of)
+{
+    return (double)vault_of(of).sessions;
+}
+
+static double read_vault_users(void *of)
+{
+    return (double)vault_of(of).users;
+}
+
+static const struct gauge_row vault_rows[] = {
+    {"jumpgate_vault_up",                       "1 while the vault answers, or has not been asked yet.", METRIC_GAUGE,
+     read_vault_up                                                                                                                           },
+    {"jumpgate_vault_last_success_age_seconds", "Since the vault's last answer; -1 = never.",            METRIC_GAUGE,
+     read_vault_age                                                                                                                          },
+    {"jumpgate_vault_clock_skew_seconds",       "The vault's clock minus ours.",                         METRIC_GAUGE, read_vault_skew       },
+    {"jumpgate_vault_connections",              "Open connections to the vault.",                        METRIC_GAUGE, read_vault_connections},
+    {"jumpgate_vault_calls_queued",             "Calls that wait for a connection.",                     METRIC_GAUGE, read_vault_queued     },
+    {"jumpgate_vault_calls_in_flight",          "Calls the vault works on.",                             METRIC_GAUGE, read_vault_in_flight  },
+    {"jumpgate_vault_sessions",                 "Vault sessions signed in.",                             METRIC_GAUGE, read_vault_sessions   },
+    {"jumpgate_vault_users",                    "Vault users with a session.",                           METRIC_GAUGE, read_vault_users      },
+};
+
+#define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
+
+static struct gauge *add_gauge(struct gateway_metrics *m, const struct gauge_row *row, void *of)
+{
+    struct gauge *g = &m->gauges[m->ngauges++];
+    g->metric = (struct metric){
+        .name = row->name, .help = row->help, .kind = row->kind, .read = row->read, .arg = of};
+    metric_register(&g->metric);
+    return g;
+}
+
+static void add_gauges(struct gateway_metrics *m, struct gateway *gw)
+{
+    for (size_t i = 0; i < COUNT(gateway_rows); i++)
+        (void)add_gauge(m, &gateway_rows[i], gw);
+    for (size_t i = 0; i < COUNT(lease_rows); i++) {
+        struct gauge_row row = {"jumpgate_leases", "Leases by state.", METRIC_GAUGE, lease_rows[i].read};
+        add_gauge(m, &row, gw)->metric.labels = lease_rows[i].labels;
+    }
+    for (size_t v = 0; v < gw->nvaults; v++)
+        for (size_t i = 0; i < COUNT(vault_rows); i++) {
+            struct gauge *g = add_gauge(m, &vault_rows[i], gw->vaults[v]);
+            snprintf(g->labels, sizeof(g->labels), "vault=\"%s\"", gw->vaults[v]->conf->name);
+            g->metric.labels = g->labels;
+        }
+}
+
+static void add_latencies(struct gateway_metrics *m)
+{
+    for (size_t i = 0; i < routes_count(); i++) {
+        struct operation *op = &m->operations[i];
+        snprintf(op->labels, sizeof(op->labels), "operation=\"%s\"", routes[i].operation);
+        op->latency = (struct metric){.name = "jumpgate_request_duration_seconds",
+                                      .help = "From the head of a request to its answer.",
+                                      .kind = METRIC_HISTOGRAM,
+                                      .labels = op->labels};
+        metric_register(&op->latency);
+    }
+}
+
+static void add_plain(struct gateway_metrics *m)
+{
+    m->refused_callers = (struct metric){.name = "jumpgate_authentication_failures_total",
+                                         .help = "Requests of callers that no client section matches.",
+                                         .kind = METRIC_COUNTER};
+    m->build_info = (struct metric){.name = "jumpgate_build_info",
+                                    .help = "1, with the version as a label.",
+                                    .kind = METRIC_GAUGE,
+                                    .labels = "version=\"" JG_VERSION "\"",
+                                    .value = 1};
+    metric_register(&m->build_info);
+    metric_register(&m->refused_callers);
+}
+
+struct gateway_metrics *gateway_metrics_new(struct gateway *gw)
+{
+    size_t ngauges = COUNT(gateway_rows) + COUNT(lease_rows) + gw->nvaults * COUNT(vault_rows);
+    struct gateway_metrics *m = calloc(1, sizeof(*m));
+    if (!m)
+        return NULL;
+    m->operations = calloc(routes_count(), sizeof(*m->operations));
+    m->gauges = calloc(ngauges, sizeof(*m->gauges));
+    if (!m->operations || !m->gauges) {
+        gateway_metrics_free(m);
+        return NULL;
+    }
+    add_plain(m);
+    add_gauges(m, gw);
+    add_latencies(m);
+    return m;
+}
+
+void gateway_metrics_free(struct gateway_metrics *m)
+{
+    if (!m)
+        return;
+    for (size_t i = 0; m->operations && i < routes_count(); i++) {
+        struct counter *c, *next;
+        for (c = m->operations[i].counters; c; c = next) {
+            next = c->next;
+            free(c);
+        }
+    }
+    free(m->operations);
+    free(m->gauges);
+    free(m);
+}
+
+static struct counter *counter_of(struct operation *op, const struct route *route, int status)
+{
+    struct counter *c = op->counters;
+    while (c && c->status != status)
+        c = c->next;
+    if (c)
+        return c;
+    c = calloc(1, sizeof(*c));
+    if (!c)
+        return NULL;
+    c->status = status;
+    snprintf(c->labels, sizeof(c->labels), "operation=\"%s\",status=\"%d\"", route->operation, status);
+    c->metric = (struct metric){.name = "jumpgate_requests_total",
+                                .help = "Requests by operation and answered status; 499 = the client left.",
+                                .kind = METRIC_COUNTER,
+                                .labels = c->labels};
+    metric_register(&c->metric);
+    c->next = op->counters;
+    op->counters = c;
+    return c;
+}
+
+void gateway_count(struct gateway *gw, const struct route *route, int status, uint64_t took_us)
+{
+    struct operation *op = &gw->metrics->operations[route - routes];
+    struct counter *c = counter_of(op, route, status);
+
+    if (c) /* without memory a request goes uncounted: the answer matters more */
+        metric_add(&c->metric, 1);
+    metric_observe_us(&op->latency, took_us);
+}
+
+void gateway_count_refused_caller(struct gateway *gw)
+{
+    metric_add(&gw->metrics->refused_callers, 1);
+}
+
+void metrics_start(struct ask *ask, const union ask_args *args)
+{
+    struct buf buf = BUF_INIT(ANSWER_MAX);
+    (void)args;
+    metrics_render(&buf);
+    ask_text(ask, "text/plain; version=0.0.4; charset=utf-8", &buf);
+}

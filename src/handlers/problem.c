@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * problem.c - writes a fault for the caller.
+ *
+ * `code` names what happened for programs, `title` for people, `detail` says what an operator can do. Where a
+ * vault has answered, its status and sub-code are shown as they came (code null where it gave none). Nothing
+ * else of a vault's answer gets here: faults are made where the meaning is known, without secrets.
+ */
+#include "handlers/problem.h"
+
+#include "base/jsonw.h"
+
+#include <stdio.h>
+
+static void write_vault(struct jsonw *w, const struct fault *f)
+{
+    jsonw_object(w, "vault");
+    jsonw_int(w, "status", f->vault_status);
+    if (f->vault_code)
+        jsonw_int(w, "code", f->vault_code);
+    else
+        jsonw_null(w, "code");
+    jsonw_end(w);
+}
+
+void problem_write(struct buf *buf, const struct fault *f, const char *request_id)
+{
+    const struct fault_row *row = fault_row(f->code);
+    char type[80];
+    struct jsonw w = jsonw_start(buf);
+
+    snprintf(type, sizeof(type), "urn:jumpgate:error:%s", row->code);
+    jsonw_object(&w, NULL);
+    jsonw_str(&w, "type", type);
+    jsonw_str(&w, "title", row->title);
+    jsonw_int(&w, "status", fault_status(f));
+    jsonw_str(&w, "detail", f->detail);
+    jsonw_str(&w, "code", row->code);
+    jsonw_str(&w, "request_id", request_id);
+    if (f->vault_status)
+        write_vault(&w, f);
+    jsonw_end(&w);
+}
+
+unsigned problem_retry_after(const struct fault *f)
+{
+    int status = fault_status(f);
+
+    if (status != 429 && status != 503)
+        return 0;
+    return f->retry_after_s ? f->retry_after_s : fault_row(f->code)->retry_after_s;
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * routes.c - the table, and the way of a request along it.
+ *
+ *   head:    row by path (404) and method (405) -> admission_head() -> the body is taken
+ *   message: JSON -> the row's read() -> admission_start() -> the row's start(), which answers now or later
+ *   gone:    the broker is told to leave off
+ *
+ * To add an operation: a row here, a file with its read() and start(), its lines in docs/api.md and
+ * docs/openapi.yaml. A row cannot forget permission, limits or metrics: they are in it or come from it.
+ *
+ * Paths are compared as sent: no decoding, no merging of slashes, so that what a proxy in front has checked
+ * is what is answered. A query is ignored where the row does not read one.
+ */
+#include "base/json.h"
+#include "base/log.h"
+#include "handlers/gateway.h"
+#include "handlers/problem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* clang-format off */
+const struct route routes[] = {
+    /* path                       method      permission      flags                       operation           read                    start */
+    { "/v1/capabilities",         HTTP_GET_,  PERMIT_BROKER,  0,                          "capabilities",     NULL,                   capabilities_start },
+    { "/v1/health",               HTTP_GET_,  PERMIT_BROKER,  ROUTE_ALWAYS | ROUTE_QUIET, "health",           NULL,                   health_start },
+    { "/v1/credentials/find",     HTTP_POST_, PERMIT_BROKER,  0,                          "find",             find_read,              find_start },
+    { "/v1/credentials/checkout", HTTP_POST_, PERMIT_BROKER,  0,                          "checkout",         checkout_read,          checkout_start },
+    { "/v1/credentials/release",  HTTP_POST_, PERMIT_BROKER,  0,                          "release",          release_read,           release_start },
+    { "/v1/endpoints/find",       HTTP_POST_, PERMIT_BROKER,  0,                          "endpoints",        endpoints_read,         endpoints_start },
+    { "/v1/sessions/start",       HTTP_POST_, PERMIT_BROKER,  0,                          "session_start",    NULL,                   session_start_start },
+    { "/v1/sessions/started",     HTTP_POST_, PERMIT_BROKER,  0,                          "session_started",  session_started_read,   session_started_start },
+    { "/v1/sessions/complete",    HTTP_POST_, PERMIT_BROKER,  0,                          "session_complete", session_complete_read,  session_complete_start },
+    { "/livez",                   HTTP_GET_,  0,              ROUTE_ALWAYS | ROUTE_QUIET, "livez",            NULL,                   livez_start },
+    { "/readyz",                  HTTP_GET_,  0,              ROUTE_ALWAYS | ROUTE_QUIET, "readyz",           NULL,                   readyz_start },
+    { "/status",                  HTTP_GET_,  PERMIT_OBSERVE, ROUTE_ALWAYS | ROUTE_QUIET, "status",           NULL,                   status_start },
+    { "/metrics",                 HTTP_GET_,  PERMIT_OBSERVE, ROUTE_ALWAYS | ROUTE_QUIET, "metrics",          NULL,                   metrics_start },
+    { NULL,                       HTTP_GET_,  0,              0,                          "unknown",          NULL,                   NULL },
+};
+/* clang-format on */
+
+size_t routes_count(void)
+{
+    return sizeof(routes) / sizeof(routes[0]);
+}
+
+static const struct route *find_route(const char *path)
+{
+    const struct route *r = routes;
+    while (r->path && strcmp(r->path, path) != 0)
+        r++;
+    return r;
+}
+
+static bool method_fits(const struct route *route, enum http_method method)
+{
+    return method == route->method || (method == HTTP_HEAD_ && route->method == HTTP_GET_);
+}
+
+static bool check_route(const struct ask *ask, struct fault *f)
+{
+    if (!ask->route->path) {
+        fault_set(f, FAULT_NOT_FOUND, "there is no such path; paths are compared exactly as sent");
+        return false;
+    }
+    if (method_fits(ask->route, ask->req->method))
+        return true;
+    fault_set(f, FAULT_METHOD_NOT_ALLOWED, "this path answers %s only",
+              ask->route->method == HTTP_POST_ ? "POST" : "GET and HEAD");
+    return false;
+}
+
+/* Without memory for the ask there is still an answer, without a body. */
+static int64_t refuse_bare(struct http_req *req)
+{
+    http_respond(req, &(struct http_answer){.status = 500, .headers = "X-Request-Id: unavailable\r\n"});
+    return -1;
+}
+
+static int64_t on_head(void *arg, struct http_req *req)
+{
+    struct gateway *gw = arg;
+    struct ask *ask = ask_new(gw, req);
+    struct fault f;
+
+    if (!ask)
+        return refuse_bare(req);
+    ask->route = find_route(req->path);
+    if (check_route(ask, &f) && admission_head(ask, &f))
+        return (int64_t)gw->conf->gateway.max_body;
+    ask_fail(ask, &f);
+    return -1;
+}
+
+/* The body as a tree: *out stays NULL for rows without one. */
+static bool parse_body(const struct ask *ask, cJSON **out, struct fault *f)
+{
+    const struct http_req *req = ask->req;
+    const char *why = NULL;
+
+    if (ask->route->method != HTTP_POST_)
+        return true;
+    if (!req->body_len) {
+        fault_set(f, FAULT_INVALID_REQUEST, "the body is empty; a JSON object is required");
+        return false;
+    }
+    *out = json_parse(req->body, req->body_len, READ_DEPTH, 0, &why);
+    if (!*out)
+        fault_set(f, FAULT_INVALID_REQUEST, "the body is not acceptable JSON: %s",
+                  why ? why : "out of memory");
+    else if (!cJSON_IsObject(*out))
+        fault_set(f, FAULT_INVALID_REQUEST, "the body must be a JSON object");
+    else
+        return true;
+    return false;
+}
+
+static void on_message(void *arg, struct http_req *req)
+{
+    struct gateway *gw = arg;
+    struct ask *ask = req->app;
+    const struct route *route = ask->route;
+    union ask_args args;
+    cJSON *body = NULL;
+    struct fault f;
+    /* A body that will not pass costs its sender a request all the same. */
+    bool limited = ask->client && !(route->flags & ROUTE_ALWAYS);
+    unsigned wait_s = limited ? clients_take(gw->clients, ask->client) : 0;
+
+    memset(&args, 0, sizeof(args)); /* all of the union: what a reader leaves alone is not there */
+    if (parse_body(ask, &body, &f) && (!route->read || route->read(body, &args, &f)) &&
+        admission_start(ask, wait_s, &f))
+        route->start(ask, &args);
+    else
+        ask_fail(ask, &f);
+    cJSON_Delete(body);
+}
+
+static void on_gone(void *arg, struct http_req *req)
+{
+    (void)arg;
+    if (req->app)
+        ask_gone(req->app);
+}
+
+/* What the server refuses before the application has seen a head. */
+static void count_refusal(struct gateway *gw, const struct fault *f, const char *id)
+{
+    gateway_count(gw, &routes[routes_count() - 1], fault_status(f), 0);
+    log_info("request_refused", "request_id=%s status=%d code=%s detail=%s", id, fault_status(f),
+             fault_row(f->code)->code, f->detail);
+}
+
+/* What the server refuses by itself looks like every other error. The refusal ends the ask, if there is one.
+ */
+static const char *on_refuse(void *arg, const struct http_req *req, const struct fault *f, struct buf *body,
+                             struct buf *headers)
+{
+    struct ask *ask = req ? req->app : NULL;
+    char id[REQUEST_ID_MAX + 1];
+    unsigned after_s = problem_retry_after(f);
+
+    if (ask)
+        memcpy(id, ask->request_id, sizeof(id));
+    else
+        ask_request_id(req, id);
+    (void)buf_printf(headers, "X-Request-Id: %s\r\n", id);
+    if (after_s)
+        (void)buf_printf(headers, "Retry-After: %u\r\n", after_s);
+    problem_write(body, f, id);
+    if (ask)
+        ask_refused(ask, f);
+    else
+        count_refusal(arg, f, id);
+    return PROBLEM_TYPE;
+}
+
+static struct vault **copy_vaults(const struct gateway_opts *opts)
+{
+    struct vault **copy = calloc(opts->nvaults ? opts->nvaults : 1, sizeof(*copy));
+    for (size_t i = 0; copy && i < opts->nvaults; i++)
+        copy[i] = opts->vaults[i];
+    return copy;
+}
+
+struct gateway *gateway_new(const struct gateway_opts *opts)
+{
+    struct gateway *gw = calloc(1, sizeof(*gw));
+    if (!gw)
+        return NULL;
+    gw->loop = opts->loop;
+    gw->clock = loop_clock(opts->loop);
+    gw->conf = opts->conf;
+    gw->broker = opts->broker;
+    gw->nvaults = opts->nvaults;
+    gw->started_ms = clock_now(gw->clock);
+    gw->started_wall_ms = clock_wall(gw->clock);
+    gw->app = (struct http_app){gw, on_head, on_message, on_gone, on_refuse};
+    TAILQ_INIT(&gw->asks);
+    gw->vaults = copy_vaults(opts);
+    gw->clients = clients_new(opts->conf, gw->clock);
+    gw->metrics = gw->vaults ? gateway_metrics_new(gw) : NULL;
+    if (gw->vaults && gw->clients && gw->metrics)
+        return gw;
+    gateway_free(gw);
+    return NULL;
+}
+
+void gateway_free(struct gateway *gw)
+{
+    if (!gw)
+        return;
+    gateway_metrics_free(gw->metrics);
+    clients_free(gw->clients);
+    free(gw->vaults);
+    free(gw);
+}
+
+const struct http_app *gateway_app(struct gateway *gw)
+{
+    return &gw->app;
+}
+
+void gateway_set_server(struct gateway *gw, struct http_server *server)
+{
+    gw->server = server;
+}
+
+void gateway_drain(struct gateway *gw)
+{
+    gw->draining = true;
+}
+
+void gateway_give_up(struct gateway *gw)
+{
+    while (
+        !TAILQ_EMPTY(&gw->asks)) /* an answer may let a waiting request in, which is then refused as well */
+        ask_give_up(TAILQ_FIRST(&gw->asks));
+}

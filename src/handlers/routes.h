@@ -1,0 +1,36 @@
+/*
+ * routes.h - the one table of what can be asked: method, path, permission, body limit, handler.
+ *
+ * The router is the http_app of the server: it finds the row, says who the caller is (handlers/clients.h),
+ * checks permission and body rules in the order of contract 9.20, makes the request id, and hands complete
+ * requests to the row's handler. A handler turns JSON into one broker call and the broker's answer into JSON,
+ * nothing else.
+ */
+#ifndef JG_HANDLERS_ROUTES_H
+#define JG_HANDLERS_ROUTES_H
+
+#include "base/conf.h"
+#include "broker/broker.h"
+#include "loop/http.h"
+
+struct gateway; /* everything a handler may ask: handlers/gateway.h */
+
+struct gateway_opts {
+    struct loop *loop;
+    const struct conf *conf; /* outlives the gateway */
+    struct broker *broker;
+    struct vault *const *vaults;
+    size_t nvaults;
+};
+
+struct gateway *gateway_new(const struct gateway_opts *);
+void gateway_free(struct gateway *);
+/* The application to give to http_server_new(); its arg is the gateway. */
+const struct http_app *gateway_app(struct gateway *);
+void gateway_set_server(struct gateway *, struct http_server *); /* for readiness and metrics */
+/* From now on every operation answers 503 draining and readiness says so. */
+void gateway_drain(struct gateway *);
+/* After gateway_drain(), when patience is over: every request without an answer gets that one, now. */
+void gateway_give_up(struct gateway *);
+
+#endif

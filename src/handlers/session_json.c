@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session_json.c - reads `session`, which comes with every operation.
+ *
+ * Unknown members are ignored, optional ones may be null, and an empty text in an optional name is the same
+ * as none: a caller that forwards whatever its own fields hold must not be refused for an empty one. What is
+ * required depends on the operation (`needs`). The result is a view into the parsed body.
+ */
+#include "handlers/session_json.h"
+
+#include "handlers/member.h"
+
+#define ID_MAX         128
+#define NAME_MAX_CHARS 256
+
+const char *const session_methods[] = {"rdp", "shell", "web", "tunnel", "jump_client", "other", NULL};
+
+/* An optional name: NULL also for "". */
+static bool read_name(const struct member *m, const char *name, const char **out)
+{
+    const char *text;
+    if (!member_text(m, name, 0, NAME_MAX_CHARS, &text))
+        return false;
+    *out = text && *text ? text : NULL;
+    return true;
+}
+
+static bool read_user(const struct member *session, struct session *out)
+{
+    struct member user = {.path = "session.user", .fault = session->fault};
+    return member_object(session, "user", MEMBER_REQUIRED, &user.object) &&
+           member_text(&user, "username", MEMBER_REQUIRED | MEMBER_NOT_EMPTY, NAME_MAX_CHARS,
+                       &out->username) &&
+           read_name(&user, "domain", &out->domain);
+}
+
+static bool read_jump_item(const struct member *session, struct session *out)
+{
+    struct member item = {.path = "session.jump_item", .fault = session->fault};
+    int method = METHOD_NONE - METHOD_RDP;
+
+    if (!member_object(session, "jump_item", 0, &item.object))
+        return false;
+    if (!item.object)
+        return true;
+    if (!member_word(&item, "method", session_methods, method, &method) ||
+        !read_name(&item, "computer_name", &out->computer_name) ||
+        !read_name(&item, "hostname", &out->hostname) || !read_name(&item, "ip_address", &out->ip_address) ||
+        !read_name(&item, "name", &out->name) || !member_int(&item, "port", 1, 65535, 0, &out->port) ||
+        !read_name(&item, "application", &out->application) ||
+        !read_name(&item, "network_id", &out->network_id))
+        return false;
+    out->method = (enum jump_method)(method + METHOD_RDP);
+    return true;
+}
+
+static bool names_endpoint(const struct session *s)
+{
+    return s->computer_name || s->hostname || s->ip_address || s->name || s->application;
+}
+
+bool session_read(const cJSON *body, unsigned needs, struct session *out, struct fault *fault)
+{
+    struct member top = {.object = body, .path = "", .fault = fault};
+    struct member session = {.path = "session", .fault = fault};
+    unsigned id_flags = MEMBER_NOT_EMPTY | (needs & SESSION_ID ? MEMBER_REQUIRED : 0U);
+
+    *out = (struct session){0};
+    if (!member_object(&top, "session", MEMBER_REQUIRED, &session.object) ||
+        !member_text(&session, "id", id_flags, ID_MAX, &out->id) || !read_user(&session, out) ||
+        !read_jump_item(&session, out))
+        return false;
+    if (needs & SESSION_ENDPOINT && !names_endpoint(out)) {
+        fault_set(
+            fault, FAULT_INVALID_REQUEST,
+            "session.jump_item: at least one of computer_name, hostname, ip_address, name or application "
+            "is required");
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * status.c - /status: the whole state on one page, for people and for scripts.
+ *
+ * Names and numbers only: no user, no account, no session, nothing secret. Times that something "has left" or
+ * "is overdue" are given, not judged; judging is the work of readiness and of alert rules on /metrics.
+ */
+#include "handlers/gateway.h"
+
+#include <stdio.h>
+
+static const char build[] =
+#if defined(__clang__)
+    "clang " __clang_version__;
+#else
+    "gcc " __VERSION__;
+#endif
+
+static void write_vault(struct jsonw *w, const struct vault *v)
+{
+    struct vault_state s;
+
+    health_vault(v, &s);
+    jsonw_object(w, NULL);
+    jsonw_str(w, "name", v->conf->name);
+    jsonw_str(w, "type", v->conf->type);
+    jsonw_str(w, "state", !s.known ? "unknown" : s.reachable ? "reachable" : "unreachable");
+    jsonw_str(w, "detail", s.detail);
+    if (s.last_success_age_ms == UINT64_MAX)
+        jsonw_null(w, "last_success_age_ms");
+    else
+        jsonw_int(w, "last_success_age_ms", (int64_t)s.last_success_age_ms);
+    jsonw_int(w, "clock_skew_ms", s.skew_ms);
+    jsonw_int(w, "connections", (int64_t)s.connections);
+    jsonw_int(w, "calls_queued", (int64_t)s.queued);
+    jsonw_int(w, "calls_in_flight", (int64_t)s.in_flight);
+    jsonw_int(w, "sessions", (int64_t)s.sessions);
+    jsonw_int(w, "users", (int64_t)s.users);
+    jsonw_end(w);
+}
+
+static void write_leases(struct jsonw *w, const struct gateway *gw)
+{
+    struct broker_state s = {0};
+
+    broker_state(gw->broker, &s);
+    jsonw_object(w, "leases");
+    jsonw_int(w, "active", (int64_t)s.leases_active);
+    jsonw_int(w, "releasing", (int64_t)s.leases_releasing);
+    jsonw_int(w, "retrying", (int64_t)s.leases_retrying);
+    jsonw_int(w, "oldest_overdue_seconds", (int64_t)(s.oldest_overdue_ms / 1000));
+    jsonw_end(w);
+    jsonw_object(w, "operations");
+    jsonw_int(w, "in_flight", (int64_t)gw->inflight);
+    jsonw_int(w, "at_broker", (int64_t)s.ops);
+    jsonw_int(w, "checkouts", (int64_t)s.checkouts);
+    jsonw_int(w, "releases", (int64_t)s.releases);
+    jsonw_int(w, "lapsed", (int64_t)s.lapsed);
+    jsonw_int(w, "list_cache_hits", (int64_t)s.cache_hits);
+    jsonw_int(w, "list_coalesced", (int64_t)s.coalesced);
+    jsonw_end(w);
+}
+
+static void write_certificates(struct jsonw *w, const struct gateway *gw)
+{
+    char end[CLOCK_RFC3339_SIZE];
+    int64_t left;
+
+    jsonw_array(w, "certificates");
+    if (health_certificate_left(gw, &left)) {
+        jsonw_object(w, NULL);
+        jsonw_str(w, "name", "listeners");
+        jsonw_str(w, "not_after", clock_rfc3339(http_certificate_end(gw->server) * 1000, end));
+        jsonw_int(w, "days_left", left / 86400);
+        jsonw_end(w);
+    }
+    jsonw_end(w);
+}
+
+static void write_gateway(struct jsonw *w, const struct gateway *gw)
+{
+    char started[CLOCK_RFC3339_SIZE];
+
+    jsonw_str(w, "name", "jumpgate");
+    jsonw_str(w, "version", JG_VERSION);
+    jsonw_str(w, "build", build);
+    jsonw_str(w, "started_at", clock_rfc3339(gw->started_wall_ms, started));
+    jsonw_int(w, "uptime_seconds", (int64_t)((clock_now(gw->clock) - gw->started_ms) / 1000));
+    jsonw_str(w, "config_digest", gw->conf->digest);
+    jsonw_bool(w, "draining", gw->draining);
+    jsonw_int(w, "connections", gw->server ? (int64_t)http_connections(gw->server) : 0);
+    jsonw_double(w, "loop_lag_ms", loop_lag_ms(gw->loop));
+}
+
+void status_start(struct ask *ask, const union ask_args *args)
+{
+    const struct gateway *gw = ask->gateway;
+    struct buf buf = BUF_INIT(ANSWER_MAX);
+    struct jsonw w = jsonw_start(&buf);
+
+    (void)args;
+    jsonw_object(&w, NULL);
+    write_gateway(&w, gw);
+    jsonw_array(&w, "dependencies");
+    for (size_t i = 0; i < gw->nvaults; i++)
+        write_vault(&w, gw->vaults[i]);
+    jsonw_end(&w);
+    write_leases(&w, gw);
+    write_certificates(&w, gw);
+    jsonw_end(&w);
+    ask_json(ask, 200, &buf, 0);
+}

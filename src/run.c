@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * run.c - builds the house in its order, keeps it open, and takes it down in the opposite order.
+ *
+ *   starting --> serving --> draining --> flushing --> closing --> signing out --> stopped
+ *
+ * draining: operations are answered `draining`, those in flight go on, listeners still accept, so that
+ * /readyz can say why. flushing: listeners close, the last answers leave; when drain_timeout is over, what is
+ * open is answered `draining` and the broker gets a second to undo it. closing: the server's connections end.
+ * signing out: vault sessions are given back. A start that fails and a second signal go to closing at once:
+ * there is one way out, and it is walked in every case. What a state waits for is looked at once per turn.
+ *
+ * Order that matters: the gateway outlives the server (it is told of clients that leave), the broker is freed
+ * before the vaults it calls, metrics are unregistered before what they point to. At the end the loop must be
+ * empty; a handle left open is a bug and makes the exit code 1.
+ */
+#include "run.h"
+
+#include "backends/password_safe/password_safe.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "broker/broker.h"
+#include "handlers/routes.h"
+#include "loop/http.h"
+#include "loop/loop.h"
+#include "loop/notify.h"
+#include "loop/upstream.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#define ERRORS_MAX      (1U << 20)
+#define SPARE_FDS       64 /* log, loop, resolver, files being read */
+#define LAST_ANSWERS_MS 1000
+
+enum state { STARTING, SERVING, DRAINING, FLUSHING, CLOSING, SIGNING_OUT, STOPPED, NSTATES };
+
+static const char *const state_names[NSTATES] = {"starting", "serving",     "draining", "flushing",
+                                                 "closing",  "signing_out", "stopped"};
+
+struct run {
+    enum state state;
+    int exit_code;
+    struct conf *conf;
+    struct loop *loop;
+    struct notify *notify;
+    struct vault **vaults;
+    size_t nvaults, open_vaults;
+    struct broker *broker;
+    struct gateway *gateway;
+    struct http_server *server;
+    struct loop_hook hook;
+    struct deadline drain_end;
+};
+
+/* The kinds of vault there are; what `type` in the configuration may say. */
+static const struct vault_kind {
+    const char *type;
+    struct vault *(*open)(struct loop *, const struct conf_vault *, char why[256]);
+    void (*close)(struct vault *, void (*closed)(void *arg), void *arg);
+} vault_kinds[] = {
+    {"password_safe", password_safe_new, password_safe_close},
+};
+
+static void go(struct run *r, enum state next)
+{
+    log_info("state", "from=%s to=%s", state_names[r->state], state_names[next]);
+    r->state = next;
+}
+
+/* A failed start is explained where somebody is looking: on stderr, and in the log if that is elsewhere. */
+static bool failed(struct run *r, const char *what, const char *why)
+{
+    fprintf(stderr, "jumpgate: %s: %s\n", what, why);
+    if (r->conf && strcmp(r->conf->gateway.log_file, "-") != 0)
+        log_error("start_failed", "what=%s why=%s", what, why);
+    r->exit_code = 1;
+    return false;
+}
+
+/* ---- the way out ---- */
+
+static void on_vault_closed(void *arg)
+{
+    struct run *r = arg;
+    if (--r->open_vaults)
+        return;
+    go(r, STOPPED);
+    loop_stop(r->loop);
+}
+
+static const struct vault_kind *kind_of(const char *type)
+{
+    for (size_t i = 0; i < sizeof(vault_kinds) / sizeof(vault_kinds[0]); i++)
+        if (!strcmp(vault_kinds[i].type, type))
+            return &vault_kinds[i];
+    return NULL;
+}
+
+/* One more than there are is counted, so that the last callback comes after all have been told. */
+static void sign_out(struct run *r)
+{
+    go(r, SIGNING_OUT);
+    r->open_vaults = r->nvaults + 1;
+    for (size_t i = 0; i < r->nvaults; i++)
+        kind_of(r->vaults[i]->conf->type)->close(r->vaults[i], on_vault_closed, r);
+    on_vault_closed(r);
+}
+
+static void on_server_closed(void *arg)
+{
+    struct run *r = arg;
+
+    r->server = NULL;
+    broker_free(r->broker);
+    r->broker = NULL;
+    metric_unregister_all();
+    gateway_free(r->gateway);
+    r->gateway = NULL;
+    sign_out(r);
+}
+
+static void close_server(struct run *r)
+{
+    if (r->state >= CLOSING)
+        return;
+    go(r, CLOSING);
+    timer_stop(loop_timers(r->loop), &r->drain_end);
+    if (r->server)
+        http_server_close(r->server, on_server_closed, r);
+    else
+        on_server_closed(r);
+}
+
+static void flush(struct run *r)
+{
+    go(r, FLUSHING);
+    http_drain(r->server);
+}
+
+static struct run *run_of_hook(struct loop_hook *hook)
+{
+    return (struct run *)((char *)hook - offsetof(struct run, hook));
+}
+
+static void on_turn(struct loop_hook *hook)
+{
+    struct run *r = run_of_hook(hook);
+
+    if (r->state == DRAINING && !http_busy(r->server) && broker_idle(r->broker))
+        flush(r);
+    if (r->state == FLUSHING && !http_connections(r->server) && broker_idle(r->broker))
+        close_server(r);
+}
+
+/* Patience is over: what is still open is answered, and the answers get a moment to leave. */
+static void on_drain_end(struct deadline *d)
+{
+    struct run *r = (struct run *)((char *)d - offsetof(struct run, drain_end));
+
+    log_warn("drain_timeout", "unanswered=%zu connections=%zu", http_busy(r->server),
+             http_connections(r->server));
+    if (r->state != DRAINING ||
+        timer_start(loop_timers(r->loop), &r->drain_end, LAST_ANSWERS_MS, on_drain_end)) {
+        close_server(r);
+        return;
+    }
+    gateway_give_up(r->gateway);
+    flush(r);
+}
+
+static void on_stop_signal(void *arg, int signum)
+{
+    struct run *r = arg;
+
+    log_info("signal", "name=%s", strsignal(signum));
+    if (r->state != SERVING) { /* asked twice, or while starting: no patience */
+        close_server(r);
+        return;
+    }
+    notify_stopping(r->notify);
+    go(r, DRAINING);
+    gateway_drain(r->gateway);
+    broker_drain(r->broker);
+    if (timer_start(loop_timers(r->loop), &r->drain_end, r->conf->gateway.drain_timeout_ms, on_drain_end))
+        close_server(r);
+}
+
+/* ---- other signals ---- */
+
+static void on_reopen_signal(void *arg, int signum)
+{
+    int err = log_reopen();
+    (void)arg;
+    (void)signum;
+    if (err)
+        log_error("log_reopen_failed", "error=%s", strerror(-err));
+}
+
+static void on_reload_signal(void *arg, int signum)
+{
+    (void)arg;
+    (void)signum;
+    log_warn("reload_not_supported", "hint=%s", "restart to use a changed configuration");
+}
+
+static bool watch_signals(struct run *r)
+{
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || loop_on_signal(r->loop, SIGTERM, on_stop_signal, r) ||
+        loop_on_signal(r->loop, SIGINT, on_stop_signal, r) ||
+        loop_on_signal(r->loop, SIGUSR1, on_reopen_signal, r) ||
+        loop_on_signal(r->loop, SIGHUP, on_reload_signal, r))
+        return failed(r, "signals", "cannot be watched");
+    return true;
+}
+
+/* ---- the way in ---- */
+
+static bool load_conf(struct run *r, const char *path)
+{
+    struct buf errors = BUF_INIT(ERRORS_MAX);
+    int err = conf_load(path, &r->conf, &errors);
+
+    if (errors.len)
+        (void)fwrite(errors.data, 1, errors.len, stderr);
+    buf_free(&errors);
+    return err ? failed(r, path, "not usable, see above; `jumpgate check` says the same") : true;
+}
+
+/* Secrets pass through this process: no core file, no debugger of the same user, no file others may read. */
+static bool harden(struct run *r)
+{
+    const struct rlimit none = {0, 0};
+
+    (void)umask(077);
+    if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return failed(r, "core dumps", "cannot be turned off");
+    return true;
+}
+
+static bool open_log(struct run *r)
+{
+    const struct conf_gateway *g = &r->conf->gateway;
+    int err = log_open(&(struct log_opts){.level = g->log_level, .json = g->log_json, .file = g->log_file});
+    return err ? failed(r, g->log_file, strerror(-err)) : true;
+}
+
+/* As many descriptors as the system grants; too few for the configured connections is worth a word. */
+static void raise_fd_limit(const struct run *r)
+{
+    struct rlimit limit;
+    uint64_t wanted = r->conf->gateway.max_connections + SPARE_FDS;
+
+    for (size_t i = 0; i < r->conf->nvaults; i++)
+        wanted += r->conf->vaults[i].connections;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+            return;
+    }
+    if (limit.rlim_cur < wanted)
+        log_warn("few_descriptors", "limit=%" PRIu64 " wanted=%" PRIu64 " hint=%s", (uint64_t)limit.rlim_cur,
+                 wanted, "raise LimitNOFILE or lower max_connections");
+}
+
+static bool open_vault(struct run *r, const struct conf_vault *conf)
+{
+    char why[256] = "";
+    const struct vault_kind *kind = kind_of(conf->type);
+
+    if (!kind)
+        return failed(r, conf->name, "no such type of vault");
+    r->vaults[r->nvaults] = kind->open(r->loop, conf, why);
+    if (!r->vaults[r->nvaults])
+        return failed(r, conf->name, why);
+    r->nvaults++;
+    return true;
+}
+
+static bool open_vaults(struct run *r)
+{
+    r->vaults = calloc(r->conf->nvaults + 1, sizeof(*r->vaults)); /* one more: never of size 0 */
+    if (!r->vaults)
+        return failed(r, "vaults", "out of memory");
+    for (size_t i = 0; i < r->conf->nvaults; i++)
+        if (!open_vault(r, &r->conf->vaults[i]))
+            return false;
+    return true;
+}
+
+static bool open_broker(struct run *r)
+{
+    struct broker_opts broker = {
+        .timers = loop_timers(r->loop), .conf = r->conf, .vaults = r->vaults, .nvaults = r->nvaults};
+    struct gateway_opts gateway = {
+        .loop = r->loop, .conf = r->conf, .vaults = r->vaults, .nvaults = r->nvaults};
+
+    r->broker = broker_new(&broker);
+    gateway.broker = r->broker;
+    r->gateway = r->broker ? gateway_new(&gateway) : NULL;
+    return r->gateway ? true : failed(r, "broker", "out of memory");
+}
+
+static bool open_server(struct run *r)
+{
+    const struct conf_gateway *g = &r->conf->gateway;
+    struct http_server_opts opts = {
+        .max_connections = g->max_connections,
+        .header_timeout_ms = g->header_timeout_ms,
+        .body_timeout_ms = g->body_timeout_ms,
+        .idle_timeout_ms = g->idle_timeout_ms,
+        .write_timeout_ms = g->body_timeout_ms, /* an answer is given as long as a body */
+    };
+
+    r->server = http_server_new(r->loop, &opts, gateway_app(r->gateway));
+    if (!r->server)
+        return failed(r, "server", "out of memory");
+    gateway_set_server(r->gateway, r->server);
+    return true;
+}
+
+static bool listen_on(struct run *r, const struct conf_listener *l)
+{
+    char address[128], why[256] = "";
+    struct http_tls_opts tls = {
+        .certificate = l->tls_certificate, .key = l->tls_key, .client_ca = l->client_ca};
+    struct http_listen_opts opts = {
+        .name = l->name,
+        .host = l->host,
+        .port = l->port,
+        .is_unix = l->is_unix,
+        .unix_mode = (unsigned)l->unix_mode,
+        .unix_owner = l->unix_owner,
+        .unix_group = l->unix_group,
+        .tls = l->tls_certificate ? &tls : NULL,
+    };
+
+    if (http_listen(r->server, &opts, address, why))
+        return failed(r, l->address, why);
+    log_always("listening", "listener=%s address=%s", l->name, address);
+    return true;
+}
+
+static bool listen_on_all(struct run *r)
+{
+    for (size_t i = 0; i < r->conf->nlisteners; i++)
+        if (!listen_on(r, &r->conf->listeners[i]))
+            return false;
+    return true;
+}
+
+static bool announce(struct run *r)
+{
+    go(r, SERVING);
+    notify_ready(r->notify);
+    if (puts("ready") < 0 || fflush(stdout) != 0)
+        log_warn("stdout_closed", "hint=%s", "nobody reads the word `ready`");
+    return true;
+}
+
+static bool start(struct run *r)
+{
+    r->hook.turn = on_turn;
+    loop_on_turn(r->loop, &r->hook);
+    r->notify = notify_new(r->loop);
+    if (!r->notify)
+        return failed(r, "loop", "out of memory");
+    raise_fd_limit(r);
+    return watch_signals(r) && open_vaults(r) && open_broker(r) && open_server(r) && listen_on_all(r) &&
+           announce(r);
+}
+
+/* ---- both together ---- */
+
+static void serve(struct run *r)
+{
+    r->loop = loop_new();
+    if (!r->loop) {
+        failed(r, "loop", "out of memory or descriptors");
+        return;
+    }
+    log_info("starting", "version=%s config_digest=%s", JG_VERSION, r->conf->digest);
+    if (!start(r))
+        close_server(r);
+    if (r->state != STOPPED)
+        (void)loop_run(r->loop); /* until sign_out() is through */
+    loop_off_turn(r->loop, &r->hook);
+    notify_free(r->notify);
+    free(r->vaults);
+    if (r->state != STOPPED || loop_free(r->loop) != 0) {
+        log_error("unclean_end", "state=%s", state_names[r->state]);
+        r->exit_code = 1;
+    }
+}
+
+int command_run(const char *conf_path)
+{
+    struct run r = {.state = STARTING};
+
+    json_init();
+    if (!harden(&r) || !load_conf(&r, conf_path))
+        return 1;
+    if (!open_log(&r)) {
+        conf_free(r.conf);
+        return 1;
+    }
+    if (upstream_global_init())
+        failed(&r, "libcurl", "cannot be initialised");
+    else
+        serve(&r);
+    upstream_global_cleanup();
+    log_info("stopped", "exit_code=%d", r.exit_code);
+    log_close();
+    conf_free(r.conf);
+    return r.exit_code;
+}

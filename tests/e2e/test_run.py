@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starting and stopping, against a vault that accepts connections and never answers."""
+
+import json
+import signal
+import socket
+import threading
+
+import pytest
+
+from harness import SANITIZER, TOKEN, Gateway, eventually, session
+
+FIND = "/v1/credentials/find"
+BODY = {"session": session(hostname="web01")}
+
+
+@pytest.fixture
+def vault():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        yield f"http://127.0.0.1:{silent.getsockname()[1]}/BeyondTrust/api/public/v3"
+
+
+class Background(threading.Thread):
+    """A find that waits for the vault."""
+
+    def __init__(self, gateway, **headers):
+        super().__init__()
+        self.gateway, self.headers, self.answer, self.error = gateway, headers, None, None
+        self.start()
+        eventually(lambda: gateway.metrics()["jumpgate_requests_in_flight"] == 1)
+
+    def run(self):
+        try:
+            self.answer = self.gateway.call("POST", FIND, BODY, headers=self.headers)
+        except OSError as error:
+            self.error = error
+
+
+def test_ready_then_clean_end(vault):
+    with Gateway(vault, {"listener second": {"address": "127.0.0.1:0"}}) as gateway:
+        assert gateway.call("GET", "/livez", token=None).status == 200
+        assert gateway.call("GET", "/livez", token=None, listener="second").status == 200
+
+
+def test_drain_waits_for_what_is_in_flight(vault):
+    with Gateway(vault) as gateway:
+        kept = gateway.connect()
+        waiting = Background(gateway, **{"X-Request-Timeout-Ms": "1500"})
+        gateway.signal(signal.SIGTERM)
+        gateway.err.wait_for(lambda line: "to=draining" in line, 5)
+        ready = gateway.call("GET", "/readyz", connection=kept)
+        assert ready.status == 503 and "shutting down" in ready.json["reasons"][0]
+        refused = gateway.call("POST", FIND, BODY, connection=kept)
+        assert (refused.status, refused.code) == (503, "draining") and refused.headers["Retry-After"]
+        assert gateway.call("GET", "/livez").status == 200  # a new connection
+        waiting.join()
+        assert waiting.answer.code == "deadline_exceeded"
+        assert gateway.wait() == 0
+        assert not SANITIZER.search(gateway.err.text)
+
+
+def test_drain_timeout_answers_what_is_open(vault):
+    with Gateway(vault, {"gateway": {"drain_timeout": "200ms"}}) as gateway:
+        waiting = Background(gateway)
+        gateway.stop()
+        waiting.join()
+        assert (waiting.answer.status, waiting.answer.code) == (503, "draining")
+
+
+def test_second_signal_ends_at_once(vault):
+    with Gateway(vault) as gateway:
+        waiting = Background(gateway)
+        gateway.signal(signal.SIGTERM)
+        gateway.err.wait_for(lambda line: "to=draining" in line, 5)
+        gateway.signal(signal.SIGINT)
+        assert gateway.wait() == 0
+        waiting.join()
+        assert waiting.answer is None
+        assert not SANITIZER.search(gateway.err.text)
+
+
+def test_client_that_leaves_makes_room(vault):
+    with Gateway(vault) as gateway:
+        leaver = gateway.connect()
+        leaver.request("POST", FIND, json.dumps(BODY).encode(),
+                       {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"})
+        eventually(lambda: gateway.metrics()["jumpgate_requests_in_flight"] == 1)
+        leaver.close()
+        eventually(lambda: gateway.metrics()["jumpgate_requests_in_flight"] == 0)
+        assert gateway.metrics()['jumpgate_requests_total{operation="find",status="499"}'] == 1
+
+
+def test_address_in_use_is_explained(vault):
+    port = vault.split(":")[2].split("/")[0]
+    gateway = Gateway(vault, {"listener main": {"address": f"127.0.0.1:{port}"}})
+    gateway.launch()
+    assert gateway.wait() == 1
+    assert "Address already in use" in gateway.err.text and "listener main" in gateway.err.text
+    assert not SANITIZER.search(gateway.err.text)
+    assert "ready" not in gateway.out.lines
+
+
+def test_log_file_is_reopened(vault):
+    gateway = Gateway(vault)
+    log = gateway.path / "log"
+    gateway.sections["gateway"]["log_file"] = str(log)
+    with gateway:
+        log.rename(gateway.path / "log.1")
+        gateway.signal(signal.SIGUSR1)
+        eventually(log.exists)
+        gateway.call("GET", "/v1/capabilities")
+        eventually(lambda: "operation=capabilities" in log.read_text())
+        assert (log.stat().st_mode & 0o777) & 0o077 == 0

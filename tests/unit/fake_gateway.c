@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fake_gateway.c - see fake_gateway.h.
+ */
+#include "check.h"
+
+#include "fake_gateway.h"
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "loop/loop.h"
+
+#include <inttypes.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+
+struct fake_broker fake_broker;
+struct fake_clock fake_clock;
+struct vault_state fake_vault_state;
+int64_t fake_certificate_end;
+struct gateway *fake_gateway;
+struct conf fake_conf;
+
+static struct conf_client clients[3];
+static struct op *const some_op = (struct op *)&fake_broker;
+
+static void fake_state(const struct vault *v, struct vault_state *out)
+{
+    (void)v;
+    *out = fake_vault_state;
+}
+
+static char vault_type[] = "password_safe";
+static const struct vault_ops vault_ops = {.name = "fake", .state = fake_state};
+static const struct conf_vault vault_conf = {.name = "main", .type = vault_type};
+static struct vault vault = {&vault_ops, &vault_conf};
+
+const struct clock *loop_clock(struct loop *loop)
+{
+    (void)loop;
+    return &fake_clock.clock;
+}
+
+double loop_lag_ms(struct loop *loop)
+{
+    (void)loop;
+    return 1.5;
+}
+
+size_t http_connections(const struct http_server *server)
+{
+    (void)server;
+    return 3;
+}
+
+int64_t http_certificate_end(const struct http_server *server)
+{
+    (void)server;
+    return fake_certificate_end;
+}
+
+void broker_state(const struct broker *broker, struct broker_state *out)
+{
+    (void)broker;
+    *out = (struct broker_state){.leases_active = 2, .leases_retrying = 1, .oldest_overdue_ms = 4200};
+}
+
+void broker_leave(struct op *op)
+{
+    assert_ptr_equal(op, some_op);
+    fake_broker.left++;
+}
+
+static struct op *keep(const char *what, const struct session *s, uint64_t timeout_ms, void *arg,
+                       const char *more)
+{
+    struct fake_broker *b = &fake_broker;
+
+    snprintf(b->what, sizeof(b->what), "%s", what);
+    snprintf(b->asked, sizeof(b->asked), "%s|%s|%s|%d|%s|%s", s->id ? s->id : "-", s->username,
+             s->domain ? s->domain : "-", (int)s->method, s->hostname ? s->hostname : "-", more);
+    b->calls++;
+    b->timeout_ms = timeout_ms;
+    b->arg = arg;
+    return b->no_memory ? NULL : some_op;
+}
+
+struct op *broker_find(struct broker *b, const struct find_args *a, find_done *done, void *arg)
+{
+    (void)b;
+    fake_broker.found = done;
+    return keep("find", &a->session, a->timeout_ms, arg, "");
+}
+
+struct op *broker_checkout(struct broker *b, const struct checkout_args *a, checkout_done *done, void *arg)
+{
+    char more[256];
+    (void)b;
+    fake_broker.checked_out = done;
+    snprintf(more, sizeof(more), "%s|%" PRId64 "|%s|%" PRId64 "|%s|%d", a->credential_id, a->duration_minutes,
+             a->reason ? a->reason : "-", a->ticket_system_id, a->ticket_number ? a->ticket_number : "-",
+             a->prefer_ssh_key);
+    return keep("checkout", &a->session, a->timeout_ms, arg, more);
+}
+
+struct op *broker_release(struct broker *b, const struct release_args *a, release_done *done, void *arg)
+{
+    (void)b;
+    fake_broker.released = done;
+    return keep("release", &a->session, a->timeout_ms, arg, a->credential_id ? a->credential_id : "-");
+}
+
+struct op *broker_endpoints(struct broker *b, const struct endpoints_args *a, endpoints_done *done, void *arg)
+{
+    char more[256];
+    (void)b;
+    fake_broker.endpoints = done;
+    snprintf(more, sizeof(more), "%d%d|%s|%" PRId64, a->rdp, a->shell, a->query, a->recent);
+    return keep("endpoints", &a->session, a->timeout_ms, arg, more);
+}
+
+static void fill_client(struct conf_client *c, const char *name, unsigned allow, double rate)
+{
+    unsigned len;
+    snprintf(c->name, sizeof(c->name), "%s", name);
+    c->has_token = true;
+    c->peer_uid = -1;
+    c->allow = allow;
+    c->rate_per_s = rate;
+    const char *token = strcmp(name, "pra") ? name : "tok";
+    assert_int_equal(EVP_Digest(token, strlen(token), c->token_sha256, &len, EVP_sha256(), NULL), 1);
+}
+
+int fake_gateway_setup(void **state)
+{
+    static struct vault *const vaults[] = {&vault};
+    struct gateway_opts opts = {.conf = &fake_conf, .vaults = vaults, .nvaults = 1};
+
+    (void)state;
+    (void)log_open(&(struct log_opts){.level = LOG_DEBUG, .file = "/dev/null"});
+    memset(clients, 0, sizeof(clients));
+    fill_client(&clients[0], "pra", PERMIT_BROKER | PERMIT_OBSERVE, 0);
+    fill_client(&clients[1], "eye", PERMIT_OBSERVE, 0);
+    fill_client(&clients[2], "slow", PERMIT_BROKER, 1);
+    fake_conf = (struct conf){.clients = clients, .nclients = 3, .digest = "d1"};
+    fake_conf.gateway.max_body = 2048;
+    fake_conf.gateway.max_inflight = 2;
+    fake_conf.gateway.request_timeout_ms = 15000;
+    fake_broker = (struct fake_broker){.calls = 0};
+    fake_vault_state = (struct vault_state){.reachable = true, .known = true, .last_success_age_ms = 5};
+    fake_certificate_end = 0;
+    fake_answers = 0;
+    fake_clock_init(&fake_clock);
+    fake_gateway = gateway_new(&opts);
+    if (!fake_gateway)
+        return -1;
+    gateway_set_server(fake_gateway, (struct http_server *)&fake_broker);
+    return 0;
+}
+
+int fake_gateway_teardown(void **state)
+{
+    (void)state;
+    metric_unregister_all();
+    gateway_free(fake_gateway);
+    return 0;
+}
+
+void fake_send(struct fake_req *f)
+{
+    const struct http_app *app = gateway_app(fake_gateway);
+    f->req.started_ms = fake_clock.now;
+    if (app->head(app->arg, &f->req) >= 0)
+        app->message(app->arg, &f->req);
+}
+
+void fake_ask(struct fake_req *f, const char *path, const char *body)
+{
+    fake_req_init(f, body ? HTTP_POST_ : HTTP_GET_, path);
+    fake_req_header(f, "Authorization", "Bearer tok");
+    fake_req_header(f, "X-Request-Id", "r-1");
+    if (body)
+        fake_req_json(f, body);
+    fake_send(f);
+}
+
+void fake_leave(struct fake_req *f)
+{
+    const struct http_app *app = gateway_app(fake_gateway);
+    app->gone(app->arg, &f->req);
+}

@@ -1,0 +1,50 @@
+/*
+ * fake_gateway.h - a gateway whose server, loop, vault and broker are puppets of the test.
+ *
+ * The broker's operations are defined at link time: each keeps what it was asked in fake_broker and answers
+ * when the test calls the kept `done`. One client "pra" may do everything with the token "tok", "eye" may
+ * only observe
+ * ("eye" as token), "slow" has a rate of 1/s ("slow").
+ */
+#ifndef JG_TESTS_FAKE_GATEWAY_H
+#define JG_TESTS_FAKE_GATEWAY_H
+
+#include "fake_clock.h"
+#include "fake_http.h"
+#include "handlers/routes.h"
+
+#define GOOD_SESSION                                                                                         \
+    "\"session\":{\"id\":\"L-1\",\"user\":{\"username\":\"ann\",\"domain\":\"CORP\"},"                       \
+    "\"jump_item\":{\"method\":\"rdp\",\"hostname\":\"web01\"}}"
+
+struct fake_broker {
+    unsigned calls, left;
+    bool no_memory;
+    char what[32];       /* name of the last operation */
+    char asked[512];     /* its arguments as text */
+    uint64_t timeout_ms; /* of the last one */
+    void *arg;
+    find_done *found;
+    checkout_done *checked_out;
+    release_done *released;
+    endpoints_done *endpoints;
+};
+
+extern struct fake_broker fake_broker;
+extern struct fake_clock fake_clock;
+extern struct vault_state fake_vault_state;
+extern int64_t fake_certificate_end;
+extern struct gateway *fake_gateway;
+extern struct conf fake_conf;
+
+int fake_gateway_setup(void **state);
+int fake_gateway_teardown(void **state);
+
+/* Head, then message if the head was taken. */
+void fake_send(struct fake_req *);
+/* A request with the token "tok"; `body` NULL = GET. It stays in `*f` while the broker works. */
+void fake_ask(struct fake_req *f, const char *path, const char *body);
+/* The client leaves. */
+void fake_leave(struct fake_req *);
+
+#endif

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_routes.c - the router: which refusal comes first, request ids, deadlines, limits, clients that leave,
+ * and the operator's pages. What the nine operations read and write is in test_operations.c.
+ */
+#include "check.h"
+
+#include "fake_gateway.h"
+
+#include "base/json.h"
+#include "base/metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIND "{" GOOD_SESSION "}"
+
+static const char *code(void)
+{
+    static char text[64];
+    const char *at = strstr(fake_answer.body, "\"code\":\"");
+    if (!at)
+        return "-";
+    snprintf(text, sizeof(text), "%.*s", (int)strcspn(at + 8, "\""), at + 8);
+    return text;
+}
+
+#define assert_problem(wanted_status, wanted_code)                                                           \
+    do {                                                                                                     \
+        assert_int_equal(fake_answer.status, wanted_status);                                                 \
+        assert_string_equal(code(), wanted_code);                                                            \
+        assert_string_equal(fake_answer.type, "application/problem+json");                                   \
+    } while (0)
+
+/* Each row breaks one rule and all that come after it: the first one must be named. */
+static const struct {
+    const char *path, *token, *type, *body, *timeout;
+    int64_t length; /* -1 none, -2 that of the body */
+    int method, status;
+    const char *code;
+} order[] = {
+    {"/v1/nothing",           NULL,   NULL,               "",   "x",  -1,   HTTP_POST_, 404, "not_found"             },
+    {"/v1/credentials/find/", NULL,   NULL,               "",   "x",  -1,   HTTP_POST_, 404, "not_found"             },
+    {"/v1//health",           "tok",  NULL,               "",   NULL, -1,   HTTP_GET_,  404, "not_found"             },
+    {"/v1/%68ealth",          "tok",  NULL,               "",   NULL, -1,   HTTP_GET_,  404, "not_found"             },
+    {"/v1/credentials/find",  NULL,   NULL,               "",   "x",  -1,   HTTP_GET_,  405, "method_not_allowed"    },
+    {"/v1/credentials/find",  "tok",  NULL,               "",   "x",  -1,   HTTP_HEAD_, 405, "method_not_allowed"    },
+    {"/livez",                NULL,   NULL,               "",   NULL, 0,    HTTP_POST_, 405, "method_not_allowed"    },
+    {"/v1/credentials/find",  NULL,   NULL,               "",   "x",  -1,   HTTP_POST_, 401, "unauthenticated"       },
+    {"/v1/credentials/find",  "no",   NULL,               "",   "x",  -1,   HTTP_POST_, 401, "unauthenticated"       },
+    {"/v1/credentials/find",  "eye",  NULL,               "",   "x",  -1,   HTTP_POST_, 403, "forbidden"             },
+    {"/status",               "slow", NULL,               "",   NULL, -1,   HTTP_GET_,  403, "forbidden"             },
+    {"/v1/credentials/find",  "slow", NULL,               "",   "x",  -1,   HTTP_POST_, 411, "length_required"       },
+    {"/v1/credentials/find",  "slow", "text/plain",       "",   "x",  2049, HTTP_POST_, 413, "body_too_large"        },
+    {"/v1/health",            "slow", NULL,               "",   NULL, 2049, HTTP_GET_,  413, "body_too_large"        },
+    {"/v1/credentials/find",  "slow", "text/plain",       "{",  "x",  -2,   HTTP_POST_, 415, "unsupported_media_type"},
+    {"/v1/credentials/find",  "slow", NULL,               "{",  "x",  -2,   HTTP_POST_, 415, "unsupported_media_type"},
+    {"/v1/credentials/find",  "slow", "application/json", "{",  "x",  -2,   HTTP_POST_, 400, "invalid_request"       },
+    {"/v1/credentials/find",  "slow", "application/json", "{",  "1",  -2,   HTTP_POST_, 400, "invalid_request"       },
+    {"/v1/credentials/find",  "slow", "application/json", "",   "1",  0,    HTTP_POST_, 400, "invalid_request"       },
+    {"/v1/credentials/find",  "slow", NULL,               "",   "1",  0,    HTTP_POST_, 400, "invalid_request"       },
+    {"/v1/credentials/find",  "slow", "application/json", "[]", "1",  -2,   HTTP_POST_, 400, "invalid_request"       },
+    {"/v1/credentials/find",  "slow", "application/json", FIND, "1",  -2,   HTTP_POST_, 429, "rate_limited"          },
+    {"/v1/credentials/find",  "tok",  "application/json", FIND, "1",  -2,   HTTP_POST_, 503, "draining"              },
+};
+
+static void make(struct fake_req *f, size_t i)
+{
+    static char bearer[64];
+
+    fake_req_init(f, (enum http_method)order[i].method, order[i].path);
+    if (order[i].token) {
+        snprintf(bearer, sizeof(bearer), "Bearer %s", order[i].token);
+        fake_req_header(f, "Authorization", bearer);
+    }
+    if (order[i].type)
+        fake_req_header(f, "Content-Type", order[i].type);
+    if (order[i].timeout)
+        fake_req_header(f, "X-Request-Timeout-Ms", order[i].timeout);
+    f->req.body = order[i].body;
+    f->req.body_len = strlen(order[i].body);
+    f->req.content_length = order[i].length == -2 ? (int64_t)f->req.body_len : order[i].length;
+}
+
+static void test_precedence(void **state)
+{
+    struct fake_req f;
+    (void)state;
+    /* spend the one token of `slow`, and close the doors: everything later in the order would refuse as well
+     */
+    fake_req_init(&f, HTTP_GET_, "/v1/capabilities");
+    fake_req_header(&f, "Authorization", "Bearer slow");
+    fake_send(&f);
+    assert_int_equal(fake_answer.status, 200);
+    gateway_drain(fake_gateway);
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        make(&f, i);
+        fake_answers = 0;
+        fake_send(&f);
+        if (fake_answers != 1 || fake_answer.status != order[i].status || strcmp(code(), order[i].code) != 0)
+            fail_msg("row %zu: %u answers, %d %s", i, fake_answers, fake_answer.status, code());
+    }
+    assert_int_equal(fake_broker.calls, 0);
+}
+
+static void test_headers_of_refusals(void **state)
+{
+    struct fake_req f;
+    (void)state;
+    fake_req_init(&f, HTTP_GET_, "/v1/credentials/find");
+    fake_send(&f);
+    assert_string_equal(fake_answer_header("Allow"), "POST");
+    fake_req_init(&f, HTTP_POST_, "/readyz");
+    fake_send(&f);
+    assert_string_equal(fake_answer_header("Allow"), "GET, HEAD");
+    fake_req_init(&f, HTTP_GET_, "/v1/health");
+    fake_send(&f);
+    assert_problem(401, "unauthenticated");
+    assert_string_equal(fake_answer_header("WWW-Authenticate"), "Bearer");
+    assert_non_null(fake_answer_header("X-Request-Id"));
+    assert_null(fake_answer_header("Retry-After"));
+}
+
+static const char *answered_id(const char *sent)
+{
+    struct fake_req f;
+    fake_req_init(&f, HTTP_GET_, "/livez");
+    if (sent)
+        fake_req_header(&f, "X-Request-Id", sent);
+    fake_send(&f);
+    return fake_answer_header("X-Request-Id");
+}
+
+static void test_request_ids(void **state)
+{
+    char longest[130];
+    (void)state;
+    memset(longest, 'a', sizeof(longest));
+    longest[129] = '\0';
+    assert_string_equal(answered_id("A.z_9-"), "A.z_9-");
+    assert_int_equal(strlen(answered_id(longest)), 26); /* 129 are too many */
+    longest[128] = '\0';
+    assert_string_equal(answered_id(longest), longest);
+    assert_int_equal(strlen(answered_id("")), 26);
+    assert_int_equal(strlen(answered_id("with blank")), 26);
+    assert_int_equal(strlen(answered_id("x\"y")), 26);
+    assert_int_equal(strlen(answered_id(NULL)), 26);
+}
+
+static int status_of_type(const char *type)
+{
+    struct fake_req f;
+    fake_req_init(&f, HTTP_POST_, "/v1/sessions/start");
+    fake_req_header(&f, "Authorization", "Bearer tok");
+    fake_req_header(&f, "Content-Type", type);
+    f.req.body = "{}";
+    f.req.body_len = 2;
+    f.req.chunked = true;
+    fake_send(&f);
+    return fake_answer.status;
+}
+
+static void test_media_types(void **state)
+{
+    (void)state;
+    assert_int_equal(status_of_type("application/json"), 501);
+    assert_int_equal(status_of_type("Application/JSON ; charset=\"UTF-8\""), 501);
+    assert_int_equal(status_of_type("application/json;charset=utf-8; q=1"), 501);
+    assert_int_equal(status_of_type("application/json;"), 501);
+    assert_int_equal(status_of_type("application/json; charset=latin1"), 415);
+    assert_int_equal(status_of_type("application/json; charset=\"utf-8"), 415);
+    assert_int_equal(status_of_type("application/jsonx"), 415);
+    assert_int_equal(status_of_type("application/json charset=utf-8"), 415);
+    assert_int_equal(status_of_type("text/json"), 415);
+    assert_int_equal(status_of_type(""), 415);
+}
+
+static void ask_with_timeout(struct fake_req *f, const char *value, const char *second)
+{
+    fake_req_init(f, HTTP_POST_, "/v1/credentials/find");
+    fake_req_header(f, "Authorization", "Bearer tok");
+    fake_req_header(f, "X-Request-Timeout-Ms", value);
+    if (second)
+        fake_req_header(f, "X-Request-Timeout-Ms", second);
+    fake_req_json(f, FIND);
+    fake_send(f);
+}
+
+static uint64_t granted(const char *value)
+{
+    struct fake_req f;
+    ask_with_timeout(&f, value, NULL);
+    fake_leave(&f);
+    return fake_broker.timeout_ms;
+}
+
+static void test_timeouts(void **state)
+{
+    static const char *const wrong[] = {"0", "600001", "-1", "1.5", "", "1s", "+5", " 5", "0x10"};
+    struct fake_req f;
+    (void)state;
+    assert_int_equal(granted("1"), 1);
+    assert_int_equal(granted("14999"), 14999);
+    assert_int_equal(granted("600000"), 15000);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        ask_with_timeout(&f, wrong[i], NULL);
+        assert_problem(400, "invalid_request");
+    }
+    ask_with_timeout(&f, "5", "5");
+    assert_problem(400, "invalid_request");
+}
+
+static void send_late(struct fake_req *f, const char *timeout, uint64_t late_ms)
+{
+    const struct http_app *app = gateway_app(fake_gateway);
+
+    fake_req_init(f, HTTP_POST_, "/v1/credentials/find");
+    fake_req_header(f, "Authorization", "Bearer tok");
+    fake_req_header(f, "X-Request-Timeout-Ms", timeout);
+    fake_req_json(f, FIND);
+    f->req.started_ms = fake_clock.now;
+    assert_int_equal(app->head(app->arg, &f->req), 2048);
+    fake_clock_advance(&fake_clock, late_ms);
+    app->message(app->arg, &f->req);
+}
+
+static void test_slow_body(void **state)
+{
+    struct fake_req f;
+    (void)state;
+    send_late(&f, "100", 60);
+    assert_int_equal(fake_broker.timeout_ms, 40);
+    fake_leave(&f);
+    send_late(&f, "100", 100);
+    assert_problem(504, "deadline_exceeded");
+    assert_int_equal(fake_broker.calls, 1);
+}
+
+static void test_overload_and_leaving(void **state)
+{
+    struct fake_req one, two, three;
+    (void)state;
+    fake_ask(&one, "/v1/credentials/find", FIND);
+    fake_ask(&two, "/v1/credentials/find", FIND);
+    assert_int_equal(fake_answers, 0);
+    fake_ask(&three, "/v1/credentials/find", FIND);
+    assert_problem(503, "overloaded");
+    assert_non_null(fake_answer_header("Retry-After"));
+    fake_ask(&three, "/v1/health", NULL);
+    assert_int_equal(fake_answer.status, 200);
+    fake_ask(&three, "/metrics", NULL);
+    assert_int_equal(fake_answer.status, 200);
+    fake_leave(&one);
+    assert_int_equal(fake_broker.left, 1);
+    fake_answers = 0;
+    fake_ask(&three, "/v1/credentials/find", FIND); /* there is room again */
+    assert_int_equal(fake_answers, 0);
+    fake_leave(&two);
+    fake_leave(&three);
+    assert_int_equal(fake_broker.left, 3);
+    assert_int_equal(fake_answers, 0);
+}
+
+static void test_give_up(void **state)
+{
+    struct fake_req one, two;
+    (void)state;
+    fake_ask(&one, "/v1/credentials/find", FIND);
+    fake_ask(&two, "/v1/credentials/find", FIND);
+    gateway_drain(fake_gateway);
+    assert_int_equal(fake_answers, 0); /* those in flight go on */
+    gateway_give_up(fake_gateway);
+    assert_problem(503, "draining");
+    assert_int_equal(fake_answers, 2);
+    assert_int_equal(fake_broker.left, 2);
+    assert_null(one.req.app);
+    gateway_give_up(fake_gateway);
+    assert_int_equal(fake_answers, 2);
+}
+
+static void test_answer_makes_room(void **state)
+{
+    struct fake_req f;
+    (void)state;
+    for (unsigned i = 0; i < 10; i++) {
+        fake_ask(&f, "/v1/credentials/find", FIND);
+        fake_broker.found(fake_broker.arg, &(struct find_answer){.n = 0});
+        assert_int_equal(fake_answer.status, 200);
+    }
+    assert_int_equal(fake_answers, 10);
+    assert_int_equal(fake_broker.left, 0);
+}
+
+static void test_gone_after_head(void **state)
+{
+    const struct http_app *app = gateway_app(fake_gateway);
+    struct fake_req f;
+    (void)state;
+    fake_req_init(&f, HTTP_POST_, "/v1/credentials/find");
+    fake_req_header(&f, "Authorization", "Bearer tok");
+    fake_req_json(&f, FIND);
+    assert_int_equal(app->head(app->arg, &f.req), 2048);
+    fake_leave(&f);
+    assert_null(f.req.app);
+    fake_leave(&f);
+    assert_int_equal(fake_answers, 0);
+    assert_int_equal(fake_broker.left, 0);
+}
+
+static void test_no_memory(void **state)
+{
+    struct fake_req f;
+    (void)state;
+    fake_broker.no_memory = true;
+    fake_ask(&f, "/v1/credentials/find", FIND);
+    assert_problem(500, "internal_error");
+}
+
+static int status_for_slow(const char *path)
+{
+    struct fake_req f;
+    fake_req_init(&f, HTTP_GET_, path);
+    fake_req_header(&f, "Authorization", "Bearer slow");
+    fake_send(&f);
+    return fake_answer.status;
+}
+
+static void test_rate(void **state)
+{
+    (void)state;
+    assert_int_equal(status_for_slow("/v1/health"), 200); /* costs nothing */
+    assert_int_equal(status_for_slow("/v1/capabilities"), 200);
+    assert_int_equal(status_for_slow("/v1/capabilities"), 429);
+    assert_problem(429, "rate_limited");
+    assert_string_equal(fake_answer_header("Retry-After"), "1");
+    assert_int_equal(status_for_slow("/v1/health"), 200); /* and is never limited */
+}
+
+static void refuse(const struct http_req *req, struct buf *body, struct buf *headers)
+{
+    const struct http_app *app = gateway_app(fake_gateway);
+    struct fault f;
+
+    fault_set(&f, FAULT_OVERLOADED, "max_connections are open");
+    assert_string_equal(app->refuse(app->arg, req, &f, body, headers), "application/problem+json");
+    assert_non_null(strstr(buf_cstr(body), "\"code\":\"overloaded\""));
+    assert_non_null(strstr(buf_cstr(headers), "Retry-After: 1\r\n"));
+}
+
+static void test_refuse(void **state)
+{
+    const struct http_app *app = gateway_app(fake_gateway);
+    struct buf body = BUF_INIT(8192), headers = BUF_INIT(8192);
+    struct fake_req f;
+    (void)state;
+    refuse(NULL, &body, &headers);
+    buf_clear(&body);
+    buf_clear(&headers);
+    fake_req_init(&f, HTTP_POST_, "/v1/credentials/find");
+    fake_req_header(&f, "Authorization", "Bearer tok");
+    fake_req_header(&f, "X-Request-Id", "mine");
+    fake_req_json(&f, FIND);
+    assert_int_equal(app->head(app->arg, &f.req), 2048);
+    refuse(&f.req, &body, &headers); /* in the middle of its body */
+    assert_non_null(strstr(buf_cstr(&headers), "X-Request-Id: mine\r\n"));
+    assert_null(f.req.app);
+    fake_leave(&f);
+    buf_free(&body);
+    buf_free(&headers);
+}
+
+static const char *ready(int status)
+{
+    struct fake_req f;
+    fake_req_init(&f, HTTP_GET_, "/readyz");
+    fake_send(&f);
+    assert_int_equal(fake_answer.status, status);
+    return fake_answer.body;
+}
+
+static void test_readiness(void **state)
+{
+    (void)state;
+    assert_string_equal(ready(200), "{\"ready\":true,\"reasons\":[]}");
+    fake_vault_state = (struct vault_state){.known = false};
+    assert_string_equal(ready(200), "{\"ready\":true,\"reasons\":[]}");
+    fake_vault_state = (struct vault_state){.known = true, .detail = "connection refused"};
+    assert_string_equal(
+        ready(503), "{\"ready\":false,\"reasons\":[\"vault main is not reachable: connection refused\"]}");
+    fake_vault_state.reachable = true;
+    fake_certificate_end = fake_clock.wall / 1000 + 1;
+    (void)ready(200);
+    fake_certificate_end = fake_clock.wall / 1000;
+    assert_non_null(strstr(ready(503), "expired"));
+    gateway_drain(fake_gateway);
+    assert_non_null(strstr(ready(503), "shutting down"));
+}
+
+static void test_health(void **state)
+{
+    struct fake_req f;
+    (void)state;
+    fake_ask(&f, "/v1/health", NULL);
+    assert_int_equal(fake_answer.status, 200);
+    assert_string_equal(
+        fake_answer.body,
+        "{\"healthy\":true,\"checks\":[{\"name\":\"gateway\",\"ok\":true,\"detail\":\"serving\","
+        "\"last_success_age_ms\":0},{\"name\":\"vault:main\",\"ok\":true,\"detail\":\"\","
+        "\"last_success_age_ms\":5}]}");
+    fake_vault_state = (struct vault_state){.known = true, .last_success_age_ms = UINT64_MAX};
+    fake_ask(&f, "/v1/health", NULL);
+    assert_int_equal(fake_answer.status, 503);
+    assert_non_null(strstr(fake_answer.body, "\"healthy\":false"));
+    assert_non_null(strstr(fake_answer.body, "\"last_success_age_ms\":null"));
+}
+
+static void test_status(void **state)
+{
+    static const char *const members[] = {"version", "uptime_seconds", "config_digest", "dependencies",
+                                          "leases",  "loop_lag_ms",    "certificates"};
+    struct fake_req f;
+    const char *why;
+    (void)state;
+    fake_certificate_end = fake_clock.wall / 1000 + 86400 * 3;
+    fake_clock_advance(&fake_clock, 61000);
+    fake_ask(&f, "/status", NULL);
+    cJSON *page = json_parse(fake_answer.body, strlen(fake_answer.body), 32, 0, &why);
+    assert_non_null(page);
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+        assert_non_null(json_get(page, members[i]));
+    assert_int_equal(json_get(page, "uptime_seconds")->valueint, 61);
+    assert_int_equal(json_get(json_get(page, "leases"), "active")->valueint, 2);
+    assert_string_equal(json_get(page, "config_digest")->valuestring, "d1");
+    cJSON_Delete(page);
+}
+
+static void test_metrics(void **state)
+{
+    static const char *const lines[] = {
+        "jumpgate_requests_total{operation=\"capabilities\",status=\"200\"} 2\n",
+        "jumpgate_requests_total{operation=\"unknown\",status=\"404\"} 1\n",
+        "jumpgate_requests_total{operation=\"find\",status=\"499\"} 1\n",
+        "jumpgate_request_duration_seconds_count{operation=\"capabilities\"} 2\n",
+        "jumpgate_leases{state=\"active\"} 2\n",
+        "jumpgate_lease_oldest_overdue_seconds 4.2\n",
+        "jumpgate_vault_up{vault=\"main\"} 1\n",
+        "jumpgate_connections 3\n",
+        "jumpgate_authentication_failures_total 0\n",
+        "jumpgate_requests_in_flight 0\n",
+    };
+    struct fake_req f;
+    struct buf page = BUF_INIT(1 << 20);
+    (void)state;
+    fake_ask(&f, "/v1/capabilities", NULL);
+    fake_ask(&f, "/v1/capabilities", NULL);
+    fake_ask(&f, "/nothing", NULL);
+    fake_ask(&f, "/v1/credentials/find", FIND);
+    fake_leave(&f);
+    metrics_render(&page);
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        if (!strstr(buf_cstr(&page), lines[i]))
+            fail_msg("missing: %s", lines[i]);
+    buf_free(&page);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_gateway_setup, fake_gateway_teardown)
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        TEST(test_precedence),
+        TEST(test_headers_of_refusals),
+        TEST(test_request_ids),
+        TEST(test_media_types),
+        TEST(test_timeouts),
+        TEST(test_slow_body),
+        TEST(test_overload_and_leaving),
+        TEST(test_give_up),
+        TEST(test_answer_makes_room),
+        TEST(test_gone_after_head),
+        TEST(test_no_memory),
+        TEST(test_rate),
+        TEST(test_refuse),
+        TEST(test_readiness),
+        TEST(test_health),
+        TEST(test_status),
+        TEST(test_metrics),
+    };
+    json_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

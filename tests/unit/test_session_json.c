@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_session_json.c - the session object: what is taken, what is refused, and in which words.
+ */
+#include "check.h"
+
+#include "base/json.h"
+#include "handlers/session_json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define USER "\"user\":{\"username\":\"ann\"}"
+
+static const struct {
+    const char *body;
+    unsigned needs;
+    const char *detail; /* how the refusal begins; NULL = accepted */
+} rows[] = {
+  /* session and user */
+    {"{\"session\":{" USER "}}",                                                  0,                NULL                                                 },
+    {"{\"session\":{" USER ",\"extra\":[1]},\"more\":1}",                         0,                NULL                                                 },
+    {"{}",                                                                        0,                "session: is required"                               },
+    {"{\"session\":null}",                                                        0,                "session: is required"                               },
+    {"{\"session\":[]}",                                                          0,                "session: must be an object"                         },
+    {"{\"Session\":{" USER "}}",                                                  0,                "session: is required"                               },
+    {"{\"session\":{}}",                                                          0,                "session.user: is required"                          },
+    {"{\"session\":{\"user\":\"ann\"}}",                                          0,                "session.user: must be an object"                    },
+    {"{\"session\":{\"user\":{}}}",                                               0,                "session.user.username: is required"                 },
+    {"{\"session\":{\"user\":{\"username\":null}}}",                              0,                "session.user.username: is required"                 },
+    {"{\"session\":{\"user\":{\"username\":\"\"}}}",                              0,
+     "session.user.username: must be a string of 1 to 256"                                                                                               },
+    {"{\"session\":{\"user\":{\"username\":7}}}",                                 0,                "session.user.username: must be a string of 1 to 256"},
+    {"{\"session\":{\"user\":{\"username\":\"a\\nb\"}}}",                         0,
+     "session.user.username: must not contain control"                                                                                                   },
+    {"{\"session\":{\"user\":{\"username\":\"a\\u007fb\"}}}",                     0,
+     "session.user.username: must not contain control"                                                                                                   },
+    {"{\"session\":{\"user\":{\"username\":\"a\",\"domain\":null}}}",             0,                NULL                                                 },
+    {"{\"session\":{\"user\":{\"username\":\"a\",\"domain\":false}}}",            0,
+     "session.user.domain: must be a string of 0 to 256"                                                                                                 },
+ /* id */
+    {"{\"session\":{" USER "}}",                                                  SESSION_ID,       "session.id: is required"                            },
+    {"{\"session\":{\"id\":null," USER "}}",                                      SESSION_ID,       "session.id: is required"                            },
+    {"{\"session\":{\"id\":\"\"," USER "}}",                                      SESSION_ID,       "session.id: must be a string of 1 to 128"           },
+    {"{\"session\":{\"id\":\"\"," USER "}}",                                      0,                "session.id: must be a string of 1 to 128"           },
+    {"{\"session\":{\"id\":12," USER "}}",                                        SESSION_ID,       "session.id: must be a string of 1 to 128"           },
+    {"{\"session\":{\"id\":\"x\"," USER "}}",                                     SESSION_ID,       NULL                                                 },
+ /* jump_item */
+    {"{\"session\":{" USER ",\"jump_item\":null}}",                               0,                NULL                                                 },
+    {"{\"session\":{" USER ",\"jump_item\":\"host\"}}",                           0,                "session.jump_item: must be an object"               },
+    {"{\"session\":{" USER ",\"jump_item\":{}}}",                                 SESSION_ENDPOINT, "session.jump_item: at least one of"                 },
+    {"{\"session\":{" USER ",\"jump_item\":{\"hostname\":\"\",\"name\":null}}}",  SESSION_ENDPOINT,
+     "session.jump_item: at least one of"                                                                                                                },
+    {"{\"session\":{" USER ",\"jump_item\":{\"network_id\":\"n\",\"port\":22}}}", SESSION_ENDPOINT,
+     "session.jump_item: at least one of"                                                                                                                },
+    {"{\"session\":{" USER ",\"jump_item\":{\"application\":\"CRM\"}}}",          SESSION_ENDPOINT, NULL                                                 },
+    {"{\"session\":{" USER ",\"jump_item\":{\"ip_address\":\"10.0.0.1\"}}}",      SESSION_ENDPOINT, NULL                                                 },
+    {"{\"session\":{" USER ",\"jump_item\":{\"method\":\"vnc\"}}}",               0,
+     "session.jump_item.method: must be one of: rdp shell web tunnel jump_client other"                                                                  },
+    {"{\"session\":{" USER ",\"jump_item\":{\"method\":\"RDP\"}}}",               0,
+     "session.jump_item.method: must be one"                                                                                                             },
+    {"{\"session\":{" USER ",\"jump_item\":{\"method\":1}}}",                     0,                "session.jump_item.method: must be one"              },
+    {"{\"session\":{" USER ",\"jump_item\":{\"method\":null}}}",                  0,                NULL                                                 },
+    {"{\"session\":{" USER ",\"jump_item\":{\"port\":22.0}}}",                    0,                NULL                                                 },
+    {"{\"session\":{" USER ",\"jump_item\":{\"port\":65535}}}",                   0,                NULL                                                 },
+    {"{\"session\":{" USER ",\"jump_item\":{\"port\":0}}}",                       0,
+     "session.jump_item.port: must be an integer from 1"                                                                                                 },
+    {"{\"session\":{" USER ",\"jump_item\":{\"port\":65536}}}",                   0,
+     "session.jump_item.port: must be an integer"                                                                                                        },
+    {"{\"session\":{" USER ",\"jump_item\":{\"port\":22.5}}}",                    0,
+     "session.jump_item.port: must be an integer"                                                                                                        },
+    {"{\"session\":{" USER ",\"jump_item\":{\"port\":\"22\"}}}",                  0,
+     "session.jump_item.port: must be an integer"                                                                                                        },
+    {"{\"session\":{" USER ",\"jump_item\":{\"computer_name\":{}}}}",             0,
+     "session.jump_item.computer_name: must be a string"                                                                                                 },
+    {"{\"session\":{" USER ",\"jump_item\":{\"hostname\":\"a\\tb\"}}}",           0,
+     "session.jump_item.hostname: must not contain control"                                                                                              },
+};
+
+static void check(size_t i)
+{
+    const char *why = NULL;
+    struct session session;
+    struct fault f = {0};
+    cJSON *body = json_parse(rows[i].body, strlen(rows[i].body), 32, 0, &why);
+
+    assert_non_null(body);
+    bool taken = session_read(body, rows[i].needs, &session, &f);
+    if (taken != !rows[i].detail ||
+        (!taken && strncmp(f.detail, rows[i].detail, strlen(rows[i].detail)) != 0))
+        fail_msg("row %zu %s: %s", i, rows[i].body, taken ? "accepted" : f.detail);
+    if (!taken)
+        assert_int_equal(f.code, FAULT_INVALID_REQUEST);
+    cJSON_Delete(body);
+}
+
+static void test_table(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        check(i);
+}
+
+static void test_every_member(void **state)
+{
+    static const char text[] =
+        "{\"session\":{\"id\":\"L-1\",\"user\":{\"username\":\"ann\",\"domain\":\"CORP\"},"
+        "\"jump_item\":{\"method\":\"jump_client\",\"computer_name\":\"C\",\"hostname\":\"H\","
+        "\"ip_address\":\"I\",\"name\":\"N\",\"port\":3389,\"application\":\"A\",\"network_id\":\"W\"}}}";
+    struct session s;
+    struct fault f;
+    const char *why;
+    cJSON *body = json_parse(text, strlen(text), 32, 0, &why);
+
+    (void)state;
+    assert_true(session_read(body, SESSION_ID | SESSION_ENDPOINT, &s, &f));
+    assert_string_equal(s.id, "L-1");
+    assert_string_equal(s.username, "ann");
+    assert_string_equal(s.domain, "CORP");
+    assert_int_equal(s.method, METHOD_JUMP_CLIENT);
+    assert_string_equal(s.computer_name, "C");
+    assert_string_equal(s.hostname, "H");
+    assert_string_equal(s.ip_address, "I");
+    assert_string_equal(s.name, "N");
+    assert_int_equal(s.port, 3389);
+    assert_string_equal(s.application, "A");
+    assert_string_equal(s.network_id, "W");
+    cJSON_Delete(body);
+}
+
+static void test_absent_is_none(void **state)
+{
+    static const char text[] = "{\"session\":{\"user\":{\"username\":\"ann\",\"domain\":\"\"},"
+                               "\"jump_item\":{\"hostname\":\"\"}}}";
+    struct session s;
+    struct fault f;
+    const char *why;
+    cJSON *body = json_parse(text, strlen(text), 32, 0, &why);
+
+    (void)state;
+    assert_true(session_read(body, 0, &s, &f));
+    assert_null(s.id);
+    assert_null(s.domain);
+    assert_null(s.hostname);
+    assert_int_equal(s.method, METHOD_NONE);
+    assert_int_equal(s.port, 0);
+    cJSON_Delete(body);
+}
+
+/* Lengths count characters, not bytes. */
+static void check_length(size_t characters, bool accepted)
+{
+    char text[2048] = "{\"session\":{\"user\":{\"username\":\"";
+    struct session s;
+    struct fault f;
+    const char *why;
+
+    for (size_t i = 0; i < characters; i++)
+        strcat(text, "\xC3\xA4");
+    strcat(text, "\"}}}");
+    cJSON *body = json_parse(text, strlen(text), 32, 0, &why);
+    assert_non_null(body);
+    assert_int_equal(session_read(body, 0, &s, &f), accepted);
+    cJSON_Delete(body);
+}
+
+static void test_lengths(void **state)
+{
+    (void)state;
+    check_length(256, true);
+    check_length(257, false);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_every_member),
+        cmocka_unit_test(test_absent_is_none),
+        cmocka_unit_test(test_lengths),
+    };
+    json_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
