@@ -1,0 +1,22 @@
+/*
+ * admin.h - the port through which a test looks into the vault and moves it.
+ *
+ * JSON over plain HTTP, on its own listener, for loopback. It tells what is active, who holds sessions and
+ * how often each call came; it changes data, clock, knobs and faults; it acts on requests as an approver
+ * would. There is no sign-in: whoever reaches the port owns the simulator. Routes are in admin.c, reports in
+ * report.c.
+ */
+#ifndef SIM_ADMIN_H
+#define SIM_ADMIN_H
+
+#include "passwordsafe-sim/server.h"
+
+struct admin;
+
+/* NULL = out of memory. */
+struct admin *admin_new(struct loop *, struct server *);
+struct http_server *admin_http(struct admin *);
+void admin_close(struct admin *);
+void admin_free(struct admin *); /* after the loop has run out */
+
+#endif

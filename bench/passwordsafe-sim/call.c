@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * call.c - the way of a call: lock, latency, dispatch; see server.h and call.h.
+ */
+#include "passwordsafe-sim/call.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define container(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+/* ---- copying the request ---- */
+
+static const char *copy(char **at, const char *text, size_t n)
+{
+    char *start = *at;
+
+    memcpy(start, text, n);
+    start[n] = '\0';
+    *at += n + 1;
+    return start;
+}
+
+static const char *copy_text(char **at, const char *text)
+{
+    return text ? copy(at, text, strlen(text)) : NULL;
+}
+
+static size_t length(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
+static int copy_request(struct call *c, const struct http_req *req)
+{
+    struct dispatch_call from = {.method = req->method_name,
+                                 .path = req->path,
+                                 .query = req->query,
+                                 .authorization = http_header(req, "Authorization"),
+                                 .cookie = http_header(req, "Cookie"),
+                                 .content_type = http_header(req, "Content-Type")};
+    const char *colon = strrchr(req->peer->address, ':');
+    size_t peer = colon ? (size_t)(colon - req->peer->address) : strlen(req->peer->address);
+    char *at;
+
+    c->store_size = length(from.method) + length(from.path) + length(from.query) +
+                    length(from.authorization) + length(from.cookie) + length(from.content_type) + peer + 1 +
+                    req->body_len + 1;
+    c->store = at = malloc(c->store_size);
+    if (!c->store)
+        return -1;
+    c->input = (struct dispatch_call){
+        .method = copy_text(&at, from.method),
+        .path = copy_text(&at, from.path),
+        .query = copy_text(&at, from.query),
+        .authorization = copy_text(&at, from.authorization),
+        .cookie = copy_text(&at, from.cookie),
+        .content_type = copy_text(&at, from.content_type),
+        .cookie_lines = http_header_count(req, "Cookie"),
+        .has_length = req->content_length >= 0 || req->chunked,
+        .body_len = req->body_len,
+    };
+    c->input.peer = copy(&at, req->peer->address, peer);
+    c->input.body = copy(&at, req->body ? req->body : "", req->body_len);
+    return 0;
+}
+
+/* ---- the end ---- */
+
+static void call_free(struct call *c)
+{
+    struct server *s = c->server;
+
+    timer_stop(loop_timers(s->loop), &c->wait);
+    TAILQ_REMOVE(&s->calls, c, link);
+    s->in_flight--;
+    if (c->session)
+        session_leave(s->model->sessions, c->session);
+    mischief_release(c->rule);
+    wipe(c->store, c->store_size);
+    free(c->store);
+    free(c);
+}
+
+void call_drop(struct call *c)
+{
+    call_free(c);
+}
+
+void call_client_left(struct call *c)
+{
+    c->req = NULL;
+    if (c->hanging)
+        call_free(c);
+}
+
+/* ---- dispatch ---- */
+
+static void count(const struct call *c, int status)
+{
+    struct server_counts *n =
+        &c->server->counts[c->route ? c->route - dispatch_routes : (ptrdiff_t)dispatch_nroutes];
+
+    n->status[status > 0 && status < SERVER_STATUSES ? status : 0]++;
+}
+
+static enum mischief_kind kind_of(const struct call *c)
+{
+    return c->rule ? c->rule->kind : MISCHIEF_NONE;
+}
+
+/* The fault that needs no model. True when it was one. */
+static bool fault_before(struct call *c)
+{
+    enum mischief_kind kind = kind_of(c);
+
+    if (kind == MISCHIEF_HANG) {
+        count(c, 0);
+        if (c->req)
+            c->hanging = true;
+        else
+            call_free(c);
+        return true;
+    }
+    if (kind != MISCHIEF_DROP_BEFORE && kind != MISCHIEF_RESET)
+        return false;
+    count(c, 0);
+    if (c->req)
+        http_abort(c->req, NULL, 0, kind == MISCHIEF_RESET);
+    c->req = NULL;
+    call_free(c);
+    return true;
+}
+
+static void answer_by_rule(const struct mischief_rule *r, struct dispatch_answer *answer)
+{
+    *answer = (struct dispatch_answer){
+        .status = r->status, .body = BUF_INIT(DISPATCH_ANSWER_MAX), .headers = BUF_INIT(8192)};
+    if (r->body) {
+        answer->content_type = r->content_type ? r->content_type : dispatch_json;
+        (void)buf_str(&answer->body, r->body);
+    }
+    if (r->headers)
+        (void)buf_str(&answer->headers, r->headers);
+}
+
+static void run(struct call *c)
+{
+    struct dispatch_answer answer;
+
+    if (fault_before(c))
+        return;
+    if (kind_of(c) == MISCHIEF_STATUS) {
+        answer_by_rule(c->rule, &answer);
+    } else {
+        if (kind_of(c) == MISCHIEF_LOST_SESSION && c->session)
+            sessions_close(c->server->model, c->session);
+        dispatch_run(c->server->model, &c->input, &answer);
+    }
+    count(c, kind_of(c) == MISCHIEF_DROP_AFTER ? 0 : answer.status);
+    if (c->req)
+        wayback_send(c, &answer);
+    c->req = NULL;
+    dispatch_answer_free(&answer);
+    call_free(c);
+}
+
+static void on_waited(struct deadline *d)
+{
+    run(container(d, struct call, wait));
+}
+
+static uint64_t latency_of(struct call *c)
+{
+    struct server *s = c->server;
+    uint64_t ms = s->latency_ms + (c->rule ? c->rule->latency_ms : 0);
+
+    if (s->jitter_ms)
+        ms += mischief_random(&s->mischief) % (s->jitter_ms + 1);
+    return ms;
+}
+
+/* The lock is ours. Never runs the call on somebody else's stack unless nothing has to be waited for. */
+static void wait_latency(struct call *c, bool defer)
+{
+    uint64_t ms = latency_of(c);
+
+    if (ms == 0 && !defer)
+        run(c);
+    else if (timer_start(loop_timers(c->server->loop), &c->wait, ms, on_waited))
+        run(c);
+}
+
+static void on_granted(struct session_waiter *w)
+{
+    struct call *c = container(w, struct call, waiter);
+
+    c->queued = false;
+    if (!c->server->closing)
+        wait_latency(c, true);
+}
+
+static void enter(struct call *c)
+{
+    struct server *s = c->server;
+    char cookie[SESSION_COOKIE];
+    const char *user = NULL;
+
+    if (dispatch_cookie(&c->input, cookie, sizeof(cookie)))
+        c->session = sessions_find(s->model, cookie);
+    if (c->session && c->session->user)
+        user = c->session->user->name;
+    c->rule = mischief_pick(&s->mischief, c->route ? c->route->name : "none", c->input.path, user);
+    c->waiter.granted = on_granted;
+    if (c->session && !session_enter(s->model->sessions, c->session, &c->waiter)) {
+        c->queued = true;
+        return;
+    }
+    wait_latency(c, false);
+}
+
+void call_start(struct server *s, struct http_req *req)
+{
+    struct call *c = calloc(1, sizeof(*c));
+    int status;
+
+    if (!c || copy_request(c, req)) {
+        free(c);
+        http_respond(req, &(struct http_answer){.status = 500, .close = true});
+        return;
+    }
+    c->server = s;
+    c->req = req;
+    req->app = c;
+    TAILQ_INSERT_TAIL(&s->calls, c, link);
+    s->in_flight++;
+    if (s->in_flight > s->in_flight_peak)
+        s->in_flight_peak = s->in_flight;
+    c->route = dispatch_match(c->input.method, c->input.path, NULL, &status);
+    s->counts[c->route ? c->route - dispatch_routes : (ptrdiff_t)dispatch_nroutes].calls++;
+    enter(c);
+}

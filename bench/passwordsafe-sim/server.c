@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * server.c - life of the vault's server and the bridge between its clock and the loop; see server.h.
+ */
+#include "passwordsafe-sim/server.h"
+
+#include "passwordsafe-sim/call.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BODY_LIMIT ((int64_t)1 << 20)
+
+#define container(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+/* ---- what the HTTP server calls ---- */
+
+static int64_t on_head(void *arg, struct http_req *req)
+{
+    (void)arg;
+    if (req->content_length <= BODY_LIMIT)
+        return BODY_LIMIT;
+    http_respond(req, &(struct http_answer){.status = 413, .close = true});
+    return -1;
+}
+
+static void on_message(void *arg, struct http_req *req)
+{
+    call_start(arg, req);
+}
+
+static void on_gone(void *arg, struct http_req *req)
+{
+    (void)arg;
+    if (req->app)
+        call_client_left(req->app);
+}
+
+static const char *on_refuse(void *arg, const struct http_req *req, const struct fault *fault,
+                             struct buf *body, struct buf *extra_headers)
+{
+    (void)arg;
+    (void)req;
+    (void)extra_headers;
+    (void)buf_printf(body, "<!DOCTYPE html><html><body><h2>%d</h2></body></html>", fault_status(fault));
+    return "text/html";
+}
+
+/* ---- the model's time ---- */
+
+static void on_due(struct deadline *d);
+
+static void arm(void *arg)
+{
+    struct server *s = arg;
+    uint64_t ms = timers_next(s->timers);
+
+    if (ms == UINT64_MAX || (s->clock.frozen && ms > 0) || s->closing) {
+        timer_stop(loop_timers(s->loop), &s->next);
+        return;
+    }
+    if (timer_start(loop_timers(s->loop), &s->next, ms, on_due))
+        abort(); /* a vault whose requests never expire would lie to every test */
+}
+
+static void on_due(struct deadline *d)
+{
+    struct server *s = container(d, struct server, next);
+
+    (void)timers_run(s->timers);
+    arm(s);
+}
+
+void server_clock_moved(struct server *s)
+{
+    while (timers_next(s->timers) == 0)
+        (void)timers_run(s->timers);
+    arm(s);
+}
+
+/* ---- life ---- */
+
+static struct http_server *make_http(struct server *s)
+{
+    const struct http_server_opts opts = {.max_connections = 50000,
+                                          .header_timeout_ms = 60000,
+                                          .body_timeout_ms = 60000,
+                                          .idle_timeout_ms = s->http_idle_ms,
+                                          .write_timeout_ms = 60000,
+                                          .max_pipelined = 65536};
+    const struct http_app app = {
+        .arg = s, .head = on_head, .message = on_message, .gone = on_gone, .refuse = on_refuse};
+
+    return http_server_new(s->loop, &opts, &app);
+}
+
+static int build(struct server *s)
+{
+    simclock_init(&s->clock, loop_clock(s->loop));
+    s->timers = timers_new(&s->clock.clock);
+    s->counts = calloc(dispatch_nroutes + 1, sizeof(*s->counts));
+    if (!s->timers || !s->counts)
+        return -1;
+    s->model = model_new(s->timers);
+    if (!s->model)
+        return -1;
+    timers_on_change(s->timers, arm, s);
+    s->http = make_http(s);
+    return s->http ? 0 : -1;
+}
+
+struct server *server_new(struct loop *loop, uint64_t http_idle_ms)
+{
+    struct server *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return NULL;
+    s->loop = loop;
+    s->http_idle_ms = http_idle_ms;
+    TAILQ_INIT(&s->calls);
+    mischief_init(&s->mischief, 1);
+    if (build(s)) {
+        s->closing = true;
+        server_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+void server_reset_counts(struct server *s)
+{
+    memset(s->counts, 0, (dispatch_nroutes + 1) * sizeof(*s->counts));
+    s->in_flight_peak = s->in_flight;
+}
+
+static void on_closed(void *arg)
+{
+    ((struct server *)arg)->closed = true;
+}
+
+/* A queued call becomes free to drop when the one before it has left the lock. */
+static void drop_calls(struct server *s)
+{
+    struct call *c;
+
+    while ((c = TAILQ_FIRST(&s->calls))) {
+        while (c && c->queued)
+            c = TAILQ_NEXT(c, link);
+        if (!c)
+            return;
+        call_drop(c);
+    }
+}
+
+void server_close(struct server *s)
+{
+    if (s->closing)
+        return;
+    s->closing = true;
+    timer_stop(loop_timers(s->loop), &s->next);
+    http_server_close(s->http, on_closed, s);
+    drop_calls(s);
+}
+
+void server_free(struct server *s)
+{
+    if (!s)
+        return;
+    model_free(s->model);
+    timers_free(s->timers);
+    mischief_clear(&s->mischief);
+    free(s->counts);
+    free(s);
+}

@@ -1,0 +1,55 @@
+/*
+ * server.h - the vault on the wire: calls from the HTTP server into the dispatcher, slow and faulty as asked.
+ *
+ * The way of a call:
+ *
+ *     message -> waits for its session's lock -> waits its latency -> dispatched (commits) -> answered
+ *                                                     ^ faults before            ^ faults on the way back
+ *
+ * A call goes on when its client has left: the vault commits what it was asked to do, as the real one does.
+ * Latency is spent under the lock, so calls of one session follow one another.
+ *
+ * The server also drives the model's deadlines, which run on the vault's own clock (simclock.h).
+ */
+#ifndef SIM_SERVER_H
+#define SIM_SERVER_H
+
+#include "loop/http.h"
+#include "passwordsafe-sim/dispatch.h"
+#include "passwordsafe-sim/mischief.h"
+#include "passwordsafe-sim/simclock.h"
+
+#define SERVER_STATUSES 600
+
+struct server_counts {
+    uint64_t calls;
+    uint32_t status[SERVER_STATUSES]; /* [0]: no answer on purpose */
+};
+
+TAILQ_HEAD(call_list, call);
+
+struct server {
+    struct loop *loop;
+    struct simclock clock;
+    struct timers *timers; /* the model's, on `clock` */
+    struct model *model;
+    struct mischief mischief;
+    struct http_server *http;
+    uint64_t latency_ms, jitter_ms, http_idle_ms;
+    struct deadline next; /* the model's earliest, on the loop */
+    struct call_list calls;
+    size_t in_flight, in_flight_peak;
+    struct server_counts *counts; /* by route, the last for none */
+    bool closing, closed;
+};
+
+/* Model and HTTP server, not yet listening. NULL = out of memory. */
+struct server *server_new(struct loop *, uint64_t http_idle_ms);
+/* The model's clock was moved: what is due happens now. */
+void server_clock_moved(struct server *);
+void server_close(struct server *);
+/* After the loop has run out. */
+void server_free(struct server *);
+void server_reset_counts(struct server *);
+
+#endif
