@@ -1,0 +1,135 @@
+/*
+ * broker.h - the operations of the gateway, as the handlers see them.
+ *
+ * The broker decides: which vault user a PRA user is, which accounts fit an endpoint, who holds a lease, when it
+ * ends. It knows neither sockets nor JSON nor libcurl (no uv.h, no curl.h in this room); its seams are the clock,
+ * the timers, the vaults and the callbacks below.
+ *
+ * Every operation: broker_x() copies its arguments, returns an op and later calls done exactly once, never before
+ * it has returned; NULL when out of memory. The answer and everything in it is valid only inside done.
+ * broker_leave(): the client is gone, done will not be called; what has been sent to a vault is undone when
+ * it lands (contract 4.5). Each op has a deadline and keeps it.
+ */
+#ifndef JG_BROKER_BROKER_H
+#define JG_BROKER_BROKER_H
+
+#include "backends/backend.h"
+#include "base/timers.h"
+#include "broker/session.h"
+
+struct broker;
+struct op;
+
+struct broker_opts {
+    struct timers *timers;
+    const struct conf *conf;      /* outlives the broker */
+    struct vault *const *vaults;  /* copied */
+    size_t nvaults;
+};
+
+struct broker *broker_new(const struct broker_opts *);
+/* Stops: no new ops (FAULT_DRAINING), ops in flight go on. With release_on_stop all leases are checked in. */
+void broker_drain(struct broker *);
+/* Nothing in flight and, with release_on_stop, nothing left to check in. */
+bool broker_idle(const struct broker *);
+void broker_free(struct broker *); /* ends what is left: done is not called any more */
+
+void broker_leave(struct op *);
+
+#define CREDENTIAL_ID_SIZE 257
+
+struct credential {
+    char credential_id[CREDENTIAL_ID_SIZE];
+    const char *display_value;
+    const struct account *account;
+    const char *secret_type; /* "password", "ssh_key", "unknown" */
+    bool policy_asked;       /* then: */
+    struct vault_policy policy;
+};
+
+struct find_args {
+    struct session session;
+    uint64_t timeout_ms; /* the caller's or request_timeout, whichever is less */
+};
+struct find_answer {
+    const struct fault *fault; /* NULL = success */
+    const struct credential *credentials;
+    size_t n;
+    uint64_t age_ms;
+};
+typedef void find_done(void *arg, const struct find_answer *);
+struct op *broker_find(struct broker *, const struct find_args *, find_done *, void *arg);
+
+struct checkout_args {
+    struct session session;
+    const char *credential_id;
+    int64_t duration_minutes; /* 0 = not named */
+    const char *reason;       /* NULL = none */
+    int64_t ticket_system_id; /* 0 = none */
+    const char *ticket_number;
+    bool prefer_ssh_key;
+    uint64_t timeout_ms;
+};
+struct checkout_answer {
+    const struct fault *fault; /* NULL = success */
+    const char *credential_id;
+    bool ssh_key;              /* kind */
+    const char *username;      /* to be typed at the endpoint */
+    const char *account, *domain;
+    const struct secret *password, *private_key, *passphrase; /* NULL = not there */
+    const char *lease_id;
+    int64_t request_id;
+    int64_t expires_wall_ms;
+    bool adopted;
+};
+typedef void checkout_done(void *arg, const struct checkout_answer *);
+struct op *broker_checkout(struct broker *, const struct checkout_args *, checkout_done *, void *arg);
+
+struct release_args {
+    struct session session;
+    const char *credential_id; /* NULL = all of the session (sessions/complete) */
+    uint64_t timeout_ms;
+};
+struct release_answer {
+    const struct fault *fault;
+    int64_t released;
+    int64_t remaining_holders;
+    bool pending; /* the vault has not confirmed; the check-in follows */
+};
+typedef void release_done(void *arg, const struct release_answer *);
+struct op *broker_release(struct broker *, const struct release_args *, release_done *, void *arg);
+
+struct endpoint {
+    char endpoint_id[CREDENTIAL_ID_SIZE];
+    const char *name, *hostname, *ip_address; /* ip NULL = not known */
+    int64_t port;
+    enum jump_method method; /* METHOD_RDP or METHOD_SHELL */
+    const char *comments, *network_id; /* network NULL = not known */
+};
+struct endpoints_args {
+    struct session session;
+    bool rdp, shell;     /* types asked for; both when the caller named none */
+    const char *query;   /* "" = none */
+    int64_t recent;      /* 0 = not asked */
+    uint64_t timeout_ms;
+};
+struct endpoints_answer {
+    const struct fault *fault;
+    const struct endpoint *endpoints;
+    size_t n;
+    bool truncated;
+    uint64_t age_ms;
+};
+typedef void endpoints_done(void *arg, const struct endpoints_answer *);
+struct op *broker_endpoints(struct broker *, const struct endpoints_args *, endpoints_done *, void *arg);
+
+/* For /status and /metrics. */
+struct broker_state {
+    size_t ops;             /* in flight */
+    size_t leases_active, leases_releasing, leases_retrying;
+    uint64_t oldest_overdue_ms; /* how long the oldest lease is past its end and not checked in; 0 = none */
+    uint64_t checkouts, releases, lapsed, cache_hits, coalesced;
+};
+void broker_state(const struct broker *, struct broker_state *);
+
+#endif

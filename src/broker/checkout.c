@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * checkout.c - one caller's walk from "I want this credential" to a lease.
+ *
+ *   begin -> turn -> account -> policy -> request -> password | key -> passphrase -> reply -> done
+ *                       |                  |  ^  \
+ *                       |                  |  |   +-> lookup: the vault handed over a request we do not hold
+ *                       |                  |  +------ await: it handed over one that is just being given back
+ *                       +-- the session has a lease already: read its secret again
+ *
+ * Every ending passes `reply`, good or bad, client present or not: there the loan becomes a lease or is
+ * dropped, and an intent whose outcome is not known goes hunting. A client that left or ran out of time has
+ * its wait dropped where that is harmless; a request that was sent is awaited and then undone. Giving back is
+ * the loan's work (checkin.c), so the check-out ends at once.
+ *
+ * Invariants: done is called at most once, and never with op.left set; loan != NULL means we are counted
+ * among its holders; intent != NULL means a request may exist of which no loan knows.
+ *
+ * Races, and where they are settled:
+ *  - two check-outs of one user and account are given one id: both hold the loan, the undo of one leaves it;
+ *  - the same session asks twice at once: checkout_turn.c;
+ *  - the id is one whose check-in is on its way: `await`, then ask anew; if it had not been sent, it is taken
+ * back;
+ *  - the check-in landed before our answer came: the secret is "gone", the request is asked for anew, once;
+ *  - the answer of another check-out of ours is still on its way: its intent proves the request ours in
+ * `lookup`.
+ *
+ * A durable journal is two rows more: `intent` before request, `open` after it, each waiting for a commit.
+ *
+ * Not here: what each state does (checkout_turn.c, checkout_account.c, checkout_request.c, checkout_fetch.c).
+ */
+#include "broker/checkout.h"
+
+#include "base/log.h"
+#include "broker/username.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct co_step co_begin_step, co_reply_step, co_done_step;
+
+static const struct co_step *const steps[CO_NSTATES] = {
+    [CO_BEGIN] = &co_begin_step,           [CO_TURN] = &co_turn_step,         [CO_ACCOUNT] = &co_account_step,
+    [CO_POLICY] = &co_policy_step,         [CO_REQUEST] = &co_request_step,   [CO_AWAIT] = &co_await_step,
+    [CO_LOOKUP] = &co_lookup_step,         [CO_PASSWORD] = &co_password_step, [CO_KEY] = &co_key_step,
+    [CO_PASSPHRASE] = &co_passphrase_step, [CO_REPLY] = &co_reply_step,       [CO_DONE] = &co_done_step,
+};
+
+static void co_free(struct checkout *co)
+{
+    turn_leave(co);
+    timer_stop(co->op.broker->timers, &co->turn);
+    loan_unwatch(&co->watch);
+    vault_call_free(&co->call);
+    account_list_unref(co->hold);
+    usermap_free(&co->users);
+    secret_clear(&co->secret);
+    secret_clear(&co->passphrase);
+    free(co->reason_sent);
+    free(co->session);
+    op_end(&co->op);
+    free(co);
+}
+
+static void set_state(struct checkout *co, enum co_state next)
+{
+    log_debug("checkout_state", "lease=%s from=%s to=%s", co->lease_id, steps[co->state]->name,
+              steps[next]->name);
+    co->state = next;
+}
+
+/* May free co. */
+static void co_goto(struct checkout *co, enum co_state next)
+{
+    for (;;) {
+        if (co->op.left && next != CO_DONE)
+            next = CO_REPLY; /* nothing more is done for nobody */
+        set_state(co, next);
+        if (next == CO_DONE) {
+            co_free(co);
+            return;
+        }
+        int err = steps[next]->enter(co);
+
+        if (err == CO_WAIT)
+            return;
+        next = steps[next]->resume(co, err);
+    }
+}
+
+void co_resume(struct checkout *co)
+{
+    co_goto(co, steps[co->state]->resume(co, 0));
+}
+
+void co_on_call(struct vault_call *call)
+{
+    co_resume(OWNER_OF(call, struct checkout, call));
+}
+
+void co_drop_call(struct checkout *co)
+{
+    co->vault->ops->cancel(co->vault, &co->call);
+}
+
+/* ---- faults ---- */
+
+enum co_state co_fail(struct checkout *co, enum fault_code code, const char *fmt, ...)
+{
+    char detail[FAULT_DETAIL_SIZE];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(detail, sizeof detail, fmt, ap);
+    va_end(ap);
+    fault_set(&co->fault, code, "%s", detail);
+    return CO_REPLY;
+}
+
+enum co_state co_fail_start(struct checkout *co, int err)
+{
+    if (err == -EAGAIN)
+        return co_fail(co, FAULT_OVERLOADED,
+                       "too many vault calls are waiting; raise max_calls or try again");
+    if (err == -ESHUTDOWN)
+        return co_fail(co, FAULT_DRAINING, "the gateway is stopping");
+    return co_fail(co, FAULT_INTERNAL, "out of memory");
+}
+
+enum co_state co_fail_with(struct checkout *co, const struct fault *fault)
+{
+    co->fault = *fault;
+    if (!fault_is_set(fault))
+        fault_set(&co->fault, FAULT_VAULT_ERROR, "the vault's answer makes no sense");
+    return CO_REPLY;
+}
+
+enum co_state co_next_user(struct checkout *co, const struct fault *fault)
+{
+    char tried[FAULT_DETAIL_SIZE / 2];
+
+    account_list_unref(co->hold);
+    co->hold = NULL;
+    co->account = NULL;
+    if (usermap_next(&co->users))
+        return CO_ACCOUNT;
+    usermap_explain(&co->users, co->session, tried, sizeof tried);
+    co->fault = *fault;
+    co->fault.code = FAULT_VAULT_REFUSED_USER;
+    (void)snprintf(co->fault.detail, sizeof co->fault.detail, "%s: %.*s", tried, FAULT_DETAIL_SIZE / 2 - 4,
+                   fault->detail);
+    return CO_REPLY;
+}
+
+/* ---- begin: nothing happens on the caller's stack ---- */
+
+static void on_begin(struct deadline *d)
+{
+    co_resume(OWNER_OF(d, struct checkout, turn));
+}
+
+static int begin_enter(struct checkout *co)
+{
+    return timer_start(co->op.broker->timers, &co->turn, 0, on_begin);
+}
+
+static enum co_state begin_resume(struct checkout *co, int err)
+{
+    if (err < 0)
+        return co_fail_start(co, err);
+    if (co->op.broker->draining)
+        return co_fail_start(co, -ESHUTDOWN);
+    if (!credential_id_parse(co->credential_id, &co->ref) ||
+        !(co->vault = broker_vault(co->op.broker, co->ref.vault)))
+        return co_fail(co, FAULT_CREDENTIAL_NOT_FOUND,
+                       "credential_id is not one that credentials/find gave out");
+    err = usermap_expand(co->vault->conf, co->session, &co->users);
+    if (err)
+        return co_fail_start(co, err);
+    return CO_TURN;
+}
+
+static void begin_drop(struct checkout *co)
+{
+    timer_stop(co->op.broker->timers, &co->turn);
+}
+
+static const struct co_step co_begin_step = {"begin", begin_enter, begin_resume, begin_drop};
+
+/* ---- reply: the one place where a check-out ends ---- */
+
+static void answer_fault(struct checkout *co, const struct fault *fault)
+{
+    co->done(co->arg, &(struct checkout_answer){.fault = fault, .credential_id = co->credential_id});
+}
+
+static void answer_secret(struct checkout *co, const struct lease *lease, const char *username)
+{
+    bool key = co->ssh_key;
+    const char *domain = co->account->domain;
+
+    co->done(co->arg, &(struct checkout_answer){
+                          .credential_id = co->credential_id,
+                          .ssh_key = key,
+                          .username = username,
+                          .account = co->account->account,
+                          .domain = domain && *domain ? domain : NULL,
+                          .password = key ? NULL : &co->secret,
+                          .private_key = key ? &co->secret : NULL,
+                          .passphrase = key && co->passphrase.len ? &co->passphrase : NULL,
+                          .lease_id = lease->id,
+                          .request_id = lease->loan->request_id,
+                          .expires_wall_ms = lease->loan->expires_wall_ms,
+                          .adopted = lease->loan->origin == LOAN_ADOPTED,
+                      });
+}
+
+/* Our hold becomes the session's lease, and the caller gets the secret. False = co->fault says why not. */
+static bool hand_over(struct checkout *co)
+{
+    char *username = username_typed(co->account, co->vault->conf->username_form);
+    struct lease *lease =
+        username ? lease_open(co->op.broker->leases, co->session, co->credential_id, co->loan, co->lease_id)
+                 : NULL;
+
+    if (lease) {
+        co->loan = NULL;
+        memcpy(co->lease_id, lease->id, ID_SIZE);
+        co->op.broker->checkouts++;
+        answer_secret(co, lease, username);
+    } else {
+        (void)co_fail(co, FAULT_INTERNAL, "out of memory");
+    }
+    free(username);
+    return lease != NULL;
+}
+
+/* Whatever we hold or may have caused goes back. */
+static void undo(struct checkout *co)
+{
+    if (co->loan)
+        loan_drop(co->loan, co->lease_id);
+    co->loan = NULL;
+    if (co->intent)
+        intent_hunt(co->intent);
+    co->intent = NULL;
+}
+
+static int reply_enter(struct checkout *co)
+{
+    timer_stop(co->op.broker->timers, &co->op.deadline);
+    if (!co->op.left && fault_is_set(&co->fault))
+        answer_fault(co, &co->fault);
+    else if (!co->op.left && !hand_over(co))
+        answer_fault(co, &co->fault);
+    secret_clear(&co->secret);
+    secret_clear(&co->passphrase);
+    undo(co);
+    return CO_NOW;
+}
+
+static enum co_state reply_resume(struct checkout *co, int err)
+{
+    const char *outcome = fault_is_set(&co->fault) ? fault_row(co->fault.code)->code
+                          : co->op.left            ? "left"
+                                                   : "ok";
+
+    (void)err;
+    log_info("checkout", "outcome=%s ms=%llu user=%s domain=%s session=%s credential=%s lease=%s", outcome,
+             (unsigned long long)(clock_now(co->op.broker->clock) - co->started_ms), co->session->username,
+             co->session->domain, co->session->id, co->credential_id, co->lease_id);
+    return CO_DONE;
+}
+
+static const struct co_step co_reply_step = {"reply", reply_enter, reply_resume, NULL};
+static const struct co_step co_done_step = {"done", NULL, NULL, NULL};
+
+/* ---- the client's side ---- */
+
+static void co_leave(struct op *op)
+{
+    struct checkout *co = (struct checkout *)op;
+
+    if (!steps[co->state]->drop)
+        return; /* let it land, then undo */
+    steps[co->state]->drop(co);
+    co_goto(co, CO_REPLY);
+}
+
+static void co_expired(struct op *op)
+{
+    struct checkout *co = (struct checkout *)op;
+
+    (void)co_fail(co, FAULT_DEADLINE_EXCEEDED,
+                  "no answer in time; the check-out stopped at `%s` and is undone", steps[co->state]->name);
+    answer_fault(co, &co->fault);
+    broker_leave(op);
+}
+
+static void co_destroy(struct op *op)
+{
+    struct checkout *co = (struct checkout *)op;
+
+    if (co->vault) {
+        co->vault->ops->cancel(co->vault, &co->call);
+        lists_leave(co->op.broker->lists, &co->wait);
+    }
+    intent_close(co->intent);
+    co_free(co);
+}
+
+static const struct op_class checkout_class = {"checkout", co_leave, co_expired, co_destroy};
+
+static char *place_text(const char **at, char *to, const char *from)
+{
+    if (!from)
+        return to;
+    size_t n = strlen(from) + 1;
+
+    memcpy(to, from, n);
+    *at = to;
+    return to + n;
+}
+
+static size_t text_size(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
+static struct checkout *co_new(const struct checkout_args *args)
+{
+    size_t texts = text_size(args->credential_id) + text_size(args->reason) + text_size(args->ticket_number);
+    struct checkout *co = calloc(1, sizeof *co + texts);
+
+    if (!co)
+        return NULL;
+    char *to = place_text(&co->credential_id, (char *)(co + 1), args->credential_id);
+
+    to = place_text(&co->reason, to, args->reason);
+    (void)place_text(&co->ticket_number, to, args->ticket_number);
+    co->duration_minutes = args->duration_minutes;
+    co->ticket_system_id = args->ticket_system_id;
+    co->prefer_ssh_key = args->prefer_ssh_key;
+    co->session = session_copy(&args->session);
+    if (!co->session || id_new(co->lease_id)) {
+        free(co->session);
+        free(co);
+        return NULL;
+    }
+    return co;
+}
+
+struct op *broker_checkout(struct broker *b, const struct checkout_args *args, checkout_done *done, void *arg)
+{
+    struct checkout *co = co_new(args);
+
+    if (!co)
+        return NULL;
+    co->done = done;
+    co->arg = arg;
+    co->started_ms = clock_now(b->clock);
+    if (op_begin(&co->op, &checkout_class, b, args->timeout_ms)) {
+        free(co->session);
+        free(co);
+        return NULL;
+    }
+    if (begin_enter(co)) {
+        co_free(co);
+        return NULL;
+    }
+    return &co->op;
+}

@@ -1,0 +1,108 @@
+/*
+ * checkout.h - one check-out in flight; private to checkout*.c.
+ *
+ * What it owns is listed in docs/ownership.md. `loan` means: counted among that loan's holders. `intent`
+ * means: a request may exist at the vault of which we do not know the id. Both are settled in the state
+ * `reply`, which every ending passes.
+ */
+#ifndef JG_BROKER_CHECKOUT_H
+#define JG_BROKER_CHECKOUT_H
+
+#include "broker/intent.h"
+#include "broker/lease.h"
+#include "broker/op.h"
+
+enum co_state {
+    CO_BEGIN,
+    CO_TURN,
+    CO_ACCOUNT,
+    CO_POLICY,
+    CO_REQUEST,
+    CO_AWAIT,
+    CO_LOOKUP,
+    CO_PASSWORD,
+    CO_KEY,
+    CO_PASSPHRASE,
+    CO_REPLY,
+    CO_DONE,
+    CO_NSTATES
+};
+
+struct checkout {
+    struct op op; /* first */
+    checkout_done *done;
+    void *arg;
+    enum co_state state;
+    /* what was asked; texts are behind the struct, the session in a piece of its own */
+    struct session *session;
+    const char *credential_id, *reason, *ticket_number;
+    int64_t duration_minutes, ticket_system_id;
+    bool prefer_ssh_key;
+    /* what is found out on the way */
+    struct credential_ref ref;
+    struct vault *vault;
+    struct usermap users;
+    struct account_list *hold; /* keeps `account` alive */
+    const struct account *account;
+    bool policy_known;
+    struct vault_policy policy;
+    int64_t minutes;
+    struct vault_request request;
+    char *reason_sent;
+    uint64_t sent_ms; /* when the vault was asked: its expiry counts from no earlier */
+    int64_t sent_wall_ms;
+    struct intent *intent;
+    struct loan *loan;
+    struct loan *awaited; /* CO_AWAIT: the check-in to wait for */
+    bool old;             /* the loan was there before us: its request may turn out dead */
+    bool anew;            /* we have asked a second time */
+    bool absent;          /* the other type of credential was not there */
+    struct secret secret, passphrase;
+    bool ssh_key;
+    struct fault fault;
+    uint64_t started_ms;
+    char lease_id[ID_SIZE];
+    /* what it waits for, one at a time */
+    struct deadline turn;
+    struct list_wait wait;
+    struct vault_call call;
+    struct loan_watch watch;
+    /* checkout_turn.c */
+    struct turn *place;
+    TAILQ_ENTRY(checkout) queued;
+};
+
+/* What enter() may return besides -errno. */
+enum { CO_WAIT = 0, CO_NOW = 1 };
+
+struct co_step {
+    const char *name;
+    int (*enter)(struct checkout *); /* CO_WAIT, CO_NOW (resume at once) or -errno (could not) */
+    enum co_state (*resume)(struct checkout *, int err); /* err < 0: enter could not start */
+    void (*drop)(struct checkout *); /* nobody waits: give the wait up; NULL = must be awaited */
+};
+
+extern const struct co_step co_turn_step, co_account_step, co_policy_step, co_request_step, co_await_step,
+    co_lookup_step, co_password_step, co_key_step, co_passphrase_step;
+
+/* The wait is over: resume and go on. May free the check-out. */
+void co_resume(struct checkout *);
+void co_on_call(struct vault_call *); /* as vault_call.done */
+void co_drop_call(struct checkout *); /* as drop */
+/* All return CO_REPLY. */
+enum co_state co_fail(struct checkout *, enum fault_code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+enum co_state co_fail_start(struct checkout *, int err);
+enum co_state co_fail_with(struct checkout *, const struct fault *);
+/* The user's sign-in was refused: CO_ACCOUNT with the next candidate, or CO_REPLY. */
+enum co_state co_next_user(struct checkout *, const struct fault *);
+/* The vault says that the request we hold is no more: asked for anew once, if it was there before us. */
+enum co_state co_request_dead(struct checkout *, const struct fault *);
+/* The first read of the secret. */
+enum co_state co_first_fetch(const struct checkout *);
+
+/* ---- checkout_turn.c: one at a time for each (user, session, credential) ---- */
+int turn_enqueue(struct checkout *); /* CO_NOW = it is ours already, CO_WAIT, -ENOMEM */
+void turn_leave(struct checkout *);  /* done or given up: the next one may go; any number of times */
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * checkout_account.c - the states `account` and `policy`: what is asked for, as whom, and what it will need.
+ *
+ * The account's row is usually known from the find just before; else the system's accounts are listed, as the
+ * first mapped user whose sign-in is not refused. A candidate who was shown the row lately was signed in
+ * then, so the known row also says who the user is.
+ *
+ * The policy is asked only when there would be no reason to give, or when the configuration wants it asked:
+ * most check-outs need no such call. That the call fails is no failure: the request itself will tell.
+ */
+#include "broker/checkout.h"
+
+#include "broker/reason.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* ---- account ---- */
+
+static bool is_same(const struct account *row, const struct credential_ref *ref)
+{
+    return row->system_id == ref->system_id && row->account_id == ref->account_id &&
+           row->application_id == ref->application_id;
+}
+
+static struct lease *own_lease(const struct checkout *co)
+{
+    return lease_find(co->op.broker->leases, co->session, co->credential_id);
+}
+
+static bool find_known(struct checkout *co)
+{
+    for (size_t i = co->users.current; i < co->users.n; i++) {
+        co->account = lists_known(co->op.broker->lists, co->vault, co->users.user[i], &co->ref, &co->hold);
+        if (co->account) {
+            co->users.current = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void on_list(struct list_wait *w)
+{
+    co_resume(OWNER_OF(w, struct checkout, wait));
+}
+
+static int account_enter(struct checkout *co)
+{
+    struct account_query query = {.kind = co->ref.kind, .system_id = co->ref.system_id};
+
+    if (!usermap_user(&co->users) || find_known(co))
+        return CO_NOW;
+    co->wait = (struct list_wait){.timeout_ms = op_time_left(&co->op), .done = on_list};
+    return lists_get(co->op.broker->lists, co->vault, usermap_user(&co->users), &query, &co->wait);
+}
+
+static enum co_state account_read(struct checkout *co)
+{
+    struct list_wait *w = &co->wait;
+
+    if (w->result == VAULT_REFUSED)
+        return co_next_user(co, &w->fault);
+    if (w->result != VAULT_OK && w->result != VAULT_ABSENT)
+        return co_fail_with(co, &w->fault);
+    co->hold = w->accounts;
+    w->accounts = NULL;
+    for (size_t i = 0; co->hold && i < co->hold->n && !co->account; i++)
+        if (is_same(&co->hold->rows[i], &co->ref))
+            co->account = &co->hold->rows[i];
+    if (!co->account)
+        return co_fail(co, FAULT_CREDENTIAL_NOT_FOUND,
+                       "the vault shows %s no such account; find credentials again",
+                       usermap_user(&co->users));
+    return CO_ACCOUNT;
+}
+
+/* How many minutes to ask for; false = the caller named too many. */
+static bool choose_minutes(struct checkout *co)
+{
+    const int64_t longest = co->account->max_minutes > 0 ? co->account->max_minutes : 525600;
+    uint64_t configured = (co->op.broker->conf->gateway.release_duration_ms + 59999) / 60000;
+
+    co->minutes = co->duration_minutes ? co->duration_minutes : configured ? (int64_t)configured : 1;
+    if (co->minutes <= longest)
+        return true;
+    co->minutes = longest;
+    return co->duration_minutes == 0;
+}
+
+static enum co_state account_resume(struct checkout *co, int err)
+{
+    struct lease *lease;
+
+    if (err < 0)
+        return co_fail_start(co, err);
+    if (!usermap_user(&co->users))
+        return co_next_user(co, &(struct fault){.code = FAULT_VAULT_REFUSED_USER});
+    if (!co->account) {
+        enum co_state next = account_read(co);
+
+        if (!co->account)
+            return next;
+    }
+    if (!choose_minutes(co))
+        return co_fail(co, FAULT_DURATION_TOO_LONG,
+                       "this account may be checked out for at most %lld minutes", (long long)co->minutes);
+    lease = own_lease(co);
+    if (!lease)
+        return CO_POLICY;
+    co->loan = lease->loan;
+    loan_take(co->loan);
+    co->old = true;
+    return co_first_fetch(co);
+}
+
+static void account_drop(struct checkout *co)
+{
+    lists_leave(co->op.broker->lists, &co->wait);
+}
+
+const struct co_step co_account_step = {"account", account_enter, account_resume, account_drop};
+
+/* ---- policy ---- */
+
+static bool reason_is_empty(const struct checkout *co)
+{
+    return reason_empty(&(struct reason_parts){.given = co->reason,
+                                               .template = co->vault->conf->reason,
+                                               .session = co->session,
+                                               .lease_id = co->lease_id});
+}
+
+static int policy_enter(struct checkout *co)
+{
+    const char *user = usermap_user(&co->users);
+
+    co->policy_known = false;
+    if (!reason_is_empty(co) && !co->vault->conf->ask_policy)
+        return CO_NOW;
+    if (lists_known_policy(co->op.broker->lists, co->vault, user, &co->ref, &co->policy)) {
+        co->policy_known = true;
+        return CO_NOW;
+    }
+    op_vault_call(&co->op, &co->call, user, co_on_call);
+    co->call.result = VAULT_FAILED;
+    return co->vault->ops->policy(co->vault, co->ref.system_id, co->ref.account_id, co->minutes, &co->call);
+}
+
+static enum co_state policy_resume(struct checkout *co, int err)
+{
+    bool asked = err == 0;
+
+    if (asked && co->call.result == VAULT_REFUSED)
+        return co_next_user(co, &co->call.fault);
+    if (asked && co->call.result == VAULT_OK) {
+        co->policy = co->call.policy;
+        co->policy_known = true;
+        lists_learn_policy(co->op.broker->lists, co->vault, usermap_user(&co->users), &co->ref, &co->policy);
+    }
+    if (co->policy_known && co->policy.reason && reason_is_empty(co))
+        return co_fail(co, FAULT_REASON_REQUIRED,
+                       "the access policy wants a reason: send one, or set `reason` of the vault");
+    if (co->policy_known && co->policy.ticket && !(co->ticket_number && *co->ticket_number))
+        return co_fail(co, FAULT_TICKET_REQUIRED, "the access policy wants a ticket: send ticket_number");
+    return CO_REQUEST;
+}
+
+const struct co_step co_policy_step = {"policy", policy_enter, policy_resume, co_drop_call};

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * checkout_request.c - the states `request`, `await` and `lookup`: from asking the vault to holding a loan.
+ *
+ * What the vault answers is one of
+ *   201  a new request: ours, we are its first holder;
+ *   200  an id we hold already: one holder more;
+ *        an id that is being given back: take it back, or wait for the end of that and ask anew;
+ *        an id we do not hold: look at its reason. One of our lease ids: ours (perhaps our own request,
+ * carried out twice by the transport, or one whose answer is still on its way to another check-out). None:
+ * the person's own, adopted. Not live any more: ask anew; ?    no answer: the intent goes hunting.
+ *
+ * The request is never cancelled: it has the vault's own call_timeout, not the caller's patience. While the
+ * look at the reason is not done the loan is UNPROVEN and the intent stays open, so leaving here loses
+ * nothing.
+ */
+#include "broker/checkout.h"
+
+#include "broker/reason.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- request ---- */
+
+static int make_request(struct checkout *co)
+{
+    uint64_t length_ms = (uint64_t)co->minutes * co->vault->conf->minute_ms;
+
+    free(co->reason_sent);
+    co->reason_sent = reason_text(&(struct reason_parts){.given = co->reason,
+                                                         .template = co->vault->conf->reason,
+                                                         .session = co->session,
+                                                         .lease_id = co->lease_id});
+    co->sent_ms = clock_now(co->op.broker->clock);
+    co->sent_wall_ms = clock_wall(co->op.broker->clock);
+    co->request = (struct vault_request){.system_id = co->account->system_id,
+                                         .account_id = co->account->account_id,
+                                         .application_id = co->account->application_id,
+                                         .minutes = co->minutes,
+                                         .reason = co->reason_sent,
+                                         .ticket_system_id = co->ticket_system_id,
+                                         .ticket_number = co->ticket_number};
+    co->intent = intent_open(co->op.broker->leases, co->vault, usermap_user(&co->users), co->lease_id,
+                             co->sent_ms + length_ms, co->sent_wall_ms + (int64_t)length_ms);
+    return co->reason_sent && co->intent ? 0 : -ENOMEM;
+}
+
+static int request_enter(struct checkout *co)
+{
+    int err = make_request(co);
+
+    if (err)
+        return err;
+    op_vault_call(&co->op, &co->call, usermap_user(&co->users), co_on_call);
+    co->call.timeout_ms = co->vault->conf->call_timeout_ms; /* it is awaited even when nobody is left */
+    return co->vault->ops->request(co->vault, &co->request, &co->call);
+}
+
+static void close_intent(struct checkout *co)
+{
+    intent_close(co->intent);
+    co->intent = NULL;
+}
+
+static void set_end_as_asked(struct checkout *co)
+{
+    uint64_t length_ms = (uint64_t)co->minutes * co->vault->conf->minute_ms;
+
+    loan_set_end(co->loan, co->sent_ms + length_ms, co->sent_wall_ms + (int64_t)length_ms);
+}
+
+static enum co_state request_refused(struct checkout *co)
+{
+    struct vault_call *call = &co->call;
+
+    if (call->result == VAULT_FAILED && call->unknown)
+        return co_fail_with(co, &call->fault); /* the intent stays: it will hunt */
+    close_intent(co);
+    if (call->result == VAULT_REFUSED)
+        return co_next_user(co, &call->fault);
+    return co_fail_with(co, &call->fault);
+}
+
+/* An id nobody here holds. */
+static enum co_state hold_new(struct checkout *co)
+{
+    bool reused = co->call.reused;
+
+    co->old = reused;
+    co->loan = loan_new(co->op.broker->leases, co->vault, usermap_user(&co->users), co->call.request_id,
+                        reused ? LOAN_UNPROVEN : LOAN_OURS);
+    if (!co->loan) /* the intent stays: it finds the request when there is memory again */
+        return co_fail(co, FAULT_INTERNAL, "out of memory");
+    set_end_as_asked(co);
+    if (reused)
+        return CO_LOOKUP;
+    close_intent(co);
+    return co_first_fetch(co);
+}
+
+/* An id we know: hold it as well, or see its check-in through. */
+static enum co_state hold_known(struct checkout *co, struct loan *loan)
+{
+    co->old = true;
+    if (loan->origin ==
+        LOAN_UNPROVEN) { /* another one is at its lookup; it may be our own request all the same */
+        co->loan = loan;
+        loan_take(loan);
+        return CO_LOOKUP;
+    }
+    close_intent(co);
+    if (loan->state == LOAN_OPEN) {
+        loan_take(loan);
+    } else if (!loan_reopen(loan)) {
+        co->awaited = loan;
+        return CO_AWAIT;
+    }
+    co->loan = loan;
+    loan->gone = false; /* the vault has just named it as live */
+    return co_first_fetch(co);
+}
+
+static enum co_state request_resume(struct checkout *co, int err)
+{
+    struct loan *loan;
+
+    if (err < 0) {
+        close_intent(co);
+        return co_fail_start(co, err);
+    }
+    if (co->call.result != VAULT_OK)
+        return request_refused(co);
+    loan = loan_find(co->op.broker->leases, co->vault, usermap_user(&co->users), co->call.request_id);
+    return loan ? hold_known(co, loan) : hold_new(co);
+}
+
+const struct co_step co_request_step = {"request", request_enter, request_resume, NULL};
+
+/* ---- await ---- */
+
+static void on_told(struct loan_watch *w, bool ended)
+{
+    struct checkout *co = OWNER_OF(w, struct checkout, watch);
+    struct loan *loan = co->awaited;
+
+    if (!ended) {
+        if (loan->state == LOAN_OPEN) /* another one was told before us, and took it back */
+            loan_take(loan);
+        else if (!loan_reopen(loan))
+            return; /* the next attempt will tell */
+        loan_unwatch(w);
+        co->loan = loan;
+    }
+    co->awaited = NULL;
+    co_resume(co);
+}
+
+static int await_enter(struct checkout *co)
+{
+    co->watch.told = on_told;
+    loan_watch(co->awaited, &co->watch);
+    loan_hurry(co->awaited);
+    return CO_WAIT;
+}
+
+static enum co_state await_resume(struct checkout *co, int err)
+{
+    (void)err;
+    return co->loan ? co_first_fetch(co) : CO_REQUEST;
+}
+
+static void await_drop(struct checkout *co)
+{
+    loan_unwatch(&co->watch);
+    co->awaited = NULL;
+}
+
+const struct co_step co_await_step = {"await", await_enter, await_resume, await_drop};
+
+/* ---- lookup ---- */
+
+static int lookup_enter(struct checkout *co)
+{
+    op_vault_call(&co->op, &co->call, usermap_user(&co->users), co_on_call);
+    return co->vault->ops->requests(co->vault, &co->call);
+}
+
+static const struct active_request *find_row(const struct active_requests *active, int64_t request_id)
+{
+    for (size_t i = 0; i < active->n; i++)
+        if (active->rows[i].request_id == request_id)
+            return &active->rows[i];
+    return NULL;
+}
+
+/* The request was there before us and keeps its own end, which is told in the vault's wall clock. */
+static void set_end_as_told(struct checkout *co, int64_t expires_wall_ms)
+{
+    const struct clock *clock = co->op.broker->clock;
+    struct vault_state state;
+
+    co->vault->ops->state(co->vault, &state);
+    int64_t left = expires_wall_ms - (clock_wall(clock) + state.skew_ms);
+
+    loan_set_end(co->loan, clock_now(clock) + (uint64_t)(left > 0 ? left : 0), expires_wall_ms);
+}
+
+static enum co_state lookup_resume(struct checkout *co, int err)
+{
+    const struct active_request *row;
+    char id[ID_SIZE];
+
+    if (err < 0)
+        return co_fail_start(co, err);
+    if (co->call.result != VAULT_OK)
+        return co_fail_with(co, &co->call.fault);
+    row = find_row(&co->call.active, co->loan->request_id);
+    if (!row)
+        return co_request_dead(co, NULL);
+    if (reason_lease_id(row->reason, id) && intent_known(co->op.broker->leases, id))
+        co->loan->origin = LOAN_OURS;
+    else if (co->loan->origin == LOAN_UNPROVEN)
+        co->loan->origin = LOAN_ADOPTED;
+    close_intent(co);
+    if (row->expires_wall_ms)
+        set_end_as_told(co, row->expires_wall_ms);
+    return co_first_fetch(co);
+}
+
+const struct co_step co_lookup_step = {"lookup", lookup_enter, lookup_resume, co_drop_call};
+
+/* ---- a request that turned out dead ---- */
+
+enum co_state co_request_dead(struct checkout *co, const struct fault *fault)
+{
+    struct lease *lease = lease_find(co->op.broker->leases, co->session, co->credential_id);
+
+    loan_gone(co->loan);
+    if (!co->old || co->anew)
+        return fault ? co_fail_with(co, fault)
+                     : co_fail(co, FAULT_VAULT_ERROR,
+                               "the vault handed over a request that it does not list as live");
+    if (lease && lease->loan == co->loan)
+        lease_close(lease, "gone");
+    loan_drop(co->loan, co->lease_id);
+    co->loan = NULL;
+    close_intent(co);
+    co->anew = true;
+    co->absent = false;
+    return CO_POLICY;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * endpoints.c - the systems on which a user may ask for at least one account.
+ *
+ *   survey (all accounts of the user, or the recent ones) --> rows --> answer
+ *
+ * No name goes to the vault: its lists of local and domain-linked accounts, shared and cached like any other,
+ * are what the user may see, and endpoint_rows.c makes systems of them. With several vaults, one that failed
+ * makes the answer truncated, for it may have known more.
+ *
+ * The op owns itself and ends in finish(), leave or destroy; it has but one wait, a read, which may be
+ * dropped at any time.
+ */
+#include "broker/endpoint_rows.h"
+#include "broker/op.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct endpoints {
+    struct op op; /* first */
+    endpoints_done *done;
+    void *arg;
+    struct session *session;
+    char *query;
+    bool rdp, shell;
+    int64_t recent;
+    struct fault refused; /* why nothing is asked at all */
+    struct survey *survey;
+    struct endpoint_rows rows;
+    uint64_t began_ms;
+};
+
+static void endpoints_free(struct endpoints *endpoints)
+{
+    endpoint_rows_free(&endpoints->rows);
+    survey_free(endpoints->survey);
+    free(endpoints->query);
+    free(endpoints->session);
+    free(endpoints);
+}
+
+static void log_end(const struct endpoints *endpoints, const struct endpoints_answer *answer)
+{
+    log_info("endpoints",
+             "outcome=%s user=%s domain=%s session=%s endpoints=%zu truncated=%d age_ms=%" PRIu64
+             " took_ms=%" PRIu64,
+             answer->fault ? fault_row(answer->fault->code)->code : "ok", endpoints->session->username,
+             endpoints->session->domain, endpoints->session->id, answer->n, answer->truncated, answer->age_ms,
+             clock_now(endpoints->op.broker->clock) - endpoints->began_ms);
+}
+
+static int make_rows(struct endpoints *endpoints)
+{
+    size_t limit = (size_t)endpoints->op.broker->conf->gateway.endpoint_limit;
+    struct endpoint_wish wish = {
+        .rdp = endpoints->rdp,
+        .shell = endpoints->shell,
+        .query = endpoints->query,
+        .recent = endpoints->recent > 0,
+        .limit = limit,
+    };
+
+    if (endpoints->recent > 0 && (uint64_t)endpoints->recent < limit)
+        wish.limit = (size_t)endpoints->recent;
+    return endpoint_rows_make(endpoints->survey, &wish, &endpoints->rows);
+}
+
+/* The end of every search whose client is still there. */
+static void finish(struct endpoints *endpoints)
+{
+    struct endpoints_answer answer = {0};
+
+    answer.fault = fault_is_set(&endpoints->refused) ? &endpoints->refused : survey_fault(endpoints->survey);
+    if (!answer.fault && make_rows(endpoints)) {
+        fault_set(&endpoints->refused, FAULT_INTERNAL, "out of memory");
+        answer.fault = &endpoints->refused;
+    }
+    if (!answer.fault) {
+        answer.endpoints = endpoints->rows.row;
+        answer.n = endpoints->rows.n;
+        answer.truncated = endpoints->rows.truncated;
+        answer.age_ms = survey_age(endpoints->survey);
+    }
+    op_end(&endpoints->op);
+    log_end(endpoints, &answer);
+    endpoints->done(endpoints->arg, &answer);
+    endpoints_free(endpoints);
+}
+
+static void on_surveyed(void *arg)
+{
+    finish(arg);
+}
+
+static void endpoints_leave(struct op *op)
+{
+    op_end(op);
+    endpoints_free((struct endpoints *)(void *)op);
+}
+
+static void endpoints_expired(struct op *op)
+{
+    struct endpoints *endpoints = (struct endpoints *)(void *)op;
+
+    survey_expire(endpoints->survey);
+    finish(endpoints);
+}
+
+static const struct op_class endpoints_class = {
+    .name = "endpoints",
+    .leave = endpoints_leave,
+    .expired = endpoints_expired,
+    .destroy = endpoints_leave,
+};
+
+static size_t endpoints_questions(void *arg, const struct conf_vault *conf,
+                                  struct account_query out[SURVEY_MAX])
+{
+    const struct endpoints *endpoints = arg;
+
+    (void)conf;
+    if (fault_is_set(&endpoints->refused) || !(endpoints->rdp || endpoints->shell))
+        return 0; /* neither type can be had from here: an empty list */
+    if (endpoints->recent > 0) {
+        out[0] = (struct account_query){.kind = KIND_NKINDS, .recent = true};
+        return 1;
+    }
+    out[0] = (struct account_query){.kind = KIND_LOCAL};
+    out[1] = (struct account_query){.kind = KIND_DOMAIN_LINKED};
+    return 2;
+}
+
+/* 0 or -ENOMEM, with whatever has been made in its place. */
+static int endpoints_begin(struct endpoints *endpoints, struct broker *broker,
+                           const struct endpoints_args *args)
+{
+    struct survey_opts opts = {
+        .lists = broker->lists,
+        .timers = broker->timers,
+        .vaults = broker->vaults,
+        .nvaults = broker->nvaults,
+        .timeout_ms = args->timeout_ms,
+        .questions = endpoints_questions,
+        .done = on_surveyed,
+        .arg = endpoints,
+    };
+
+    if (broker->draining)
+        fault_set(&endpoints->refused, FAULT_DRAINING, "the gateway is stopping; ask another one");
+    endpoints->rdp = args->rdp;
+    endpoints->shell = args->shell;
+    endpoints->recent = args->recent;
+    endpoints->query = strdup(args->query ? args->query : "");
+    endpoints->session = session_copy(&args->session);
+    if (!endpoints->query || !endpoints->session)
+        return -ENOMEM;
+    opts.session = endpoints->session;
+    endpoints->survey = survey_new(&opts);
+    return endpoints->survey ? 0 : -ENOMEM;
+}
+
+struct op *broker_endpoints(struct broker *broker, const struct endpoints_args *args, endpoints_done *done,
+                            void *arg)
+{
+    struct endpoints *endpoints = calloc(1, sizeof(*endpoints));
+
+    if (!endpoints)
+        return NULL;
+    if (op_begin(&endpoints->op, &endpoints_class, broker, args->timeout_ms)) {
+        free(endpoints);
+        return NULL;
+    }
+    endpoints->done = done;
+    endpoints->arg = arg;
+    endpoints->began_ms = clock_now(broker->clock);
+    if (endpoints_begin(endpoints, broker, args)) {
+        endpoints_leave(&endpoints->op);
+        return NULL;
+    }
+    return &endpoints->op;
+}

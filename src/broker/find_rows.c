@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * find_rows.c - merge, de-duplicate, order.
+ *
+ * The same account comes back under several name forms and kinds. It is one credential per (vault, system,
+ * account, application); of several rows the one that stays is the one the order likes best, so that the
+ * credential id, which carries the kind, does not depend on which answer came first.
+ *
+ * The order: exact host match, then kind (local, domain-linked, database, application, the rest), then the
+ * display value, then the credential id. It is a total order over what the caller sees, hence stable between
+ * calls.
+ *
+ * Everything is sorted in place in one array of small items; display values are written for the survivors
+ * only, all into one piece of memory.
+ */
+#include "broker/find_rows.h"
+
+#include "broker/match.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct item {
+    const struct account *account;
+    const struct survey_vault *of;
+    const char *display;
+    size_t seq; /* place in the lists; the last word */
+    bool exact;
+};
+
+static int compare_ids(int64_t a, int64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+static int kind_rank(enum account_kind kind)
+{
+    switch (kind) {
+    case KIND_LOCAL: return 0;
+    case KIND_DOMAIN_LINKED: return 1;
+    case KIND_DATABASE: return 2;
+    case KIND_APPLICATION: return 3;
+    default: return 4;
+    }
+}
+
+/* What makes two rows the same credential. */
+static int compare_identity(const struct item *a, const struct item *b)
+{
+    int order = (a->of > b->of) - (a->of < b->of);
+
+    if (!order)
+        order = compare_ids(a->account->system_id, b->account->system_id);
+    if (!order)
+        order = compare_ids(a->account->account_id, b->account->account_id);
+    if (!order)
+        order = compare_ids(a->account->application_id, b->account->application_id);
+    return order;
+}
+
+static int compare_group(const struct item *a, const struct item *b)
+{
+    if (a->exact != b->exact)
+        return a->exact ? -1 : 1;
+    return kind_rank(a->account->kind) - kind_rank(b->account->kind);
+}
+
+static int by_identity(const void *x, const void *y)
+{
+    const struct item *a = x, *b = y;
+    int order = compare_identity(a, b);
+
+    if (!order)
+        order = compare_group(a, b);
+    if (!order)
+        order = (int)a->account->kind - (int)b->account->kind;
+    return order ? order : (a->seq > b->seq) - (a->seq < b->seq);
+}
+
+static int compare_credential_ids(const struct item *a, const struct item *b)
+{
+    char left[CREDENTIAL_ID_SIZE], right[CREDENTIAL_ID_SIZE];
+
+    credential_id_write(left, a->of->vault->conf->name, a->account);
+    credential_id_write(right, b->of->vault->conf->name, b->account);
+    return strcmp(left, right);
+}
+
+static int by_order(const void *x, const void *y)
+{
+    const struct item *a = x, *b = y;
+    int order = compare_group(a, b);
+
+    if (!order)
+        order = match_compare(a->display, b->display);
+    if (!order)
+        order = compare_credential_ids(a, b);
+    return order ? order : (a->seq > b->seq) - (a->seq < b->seq);
+}
+
+static void collect_vault(const struct survey_vault *sv, const struct session *session, struct item *items,
+                          size_t *n)
+{
+    for (size_t k = 0; k < sv->n; k++) {
+        const struct account_list *rows = sv->asks[k].wait.accounts;
+        for (size_t i = 0; rows && i < rows->n; i++, ++*n)
+            items[*n] = (struct item){
+                .account = &rows->rows[i],
+                .of = sv,
+                .seq = *n,
+                .exact = match_is_exact(session, rows->rows[i].system),
+            };
+    }
+}
+
+/* Keeps the first of each identity; returns how many are left. */
+static size_t unique(struct item *items, size_t n)
+{
+    size_t kept = 0;
+
+    qsort(items, n, sizeof(items[0]), by_identity);
+    for (size_t i = 0; i < n; i++)
+        if (kept == 0 || compare_identity(&items[kept - 1], &items[i]) != 0)
+            items[kept++] = items[i];
+    return kept;
+}
+
+/* `DOMAIN\account (where)`; returns the length without the NUL, as snprintf. */
+static size_t write_display(const struct account *account, char *out, size_t size)
+{
+    bool application = account->kind == KIND_APPLICATION && account->application && *account->application;
+    bool directory = !application && account->domain && *account->domain;
+    int n = snprintf(out, size, "%s%s%s (%s)", directory ? account->domain : "", directory ? "\\" : "",
+                     account->account, application ? account->application : account->system);
+
+    return n < 0 ? 0 : (size_t)n;
+}
+
+static int write_displays(struct item *items, size_t n, struct find_rows *out)
+{
+    size_t size = 1, used = 0;
+
+    for (size_t i = 0; i < n; i++)
+        size += write_display(items[i].account, NULL, 0) + 1;
+    out->texts = malloc(size);
+    if (!out->texts)
+        return -ENOMEM;
+    out->texts[0] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        items[i].display = out->texts + used;
+        used += write_display(items[i].account, out->texts + used, size - used) + 1;
+    }
+    return 0;
+}
+
+static int write_rows(const struct item *items, size_t n, struct find_rows *out)
+{
+    out->row = calloc(n + 1, sizeof(*out->row));
+    out->of = calloc(n + 1, sizeof(struct survey_vault *));
+    if (!out->row || !out->of)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        struct credential *row = &out->row[i];
+        credential_id_write(row->credential_id, items[i].of->vault->conf->name, items[i].account);
+        row->display_value = items[i].display;
+        row->account = items[i].account;
+        row->secret_type = "unknown";
+        out->of[i] = items[i].of;
+    }
+    out->n = n;
+    return 0;
+}
+
+int find_rows_make(const struct survey *survey, const struct session *session, struct find_rows *out)
+{
+    struct item *items = calloc(survey_count_rows(survey) + 1, sizeof(*items));
+    size_t n = 0;
+    int err;
+
+    *out = (struct find_rows){0};
+    if (!items)
+        return -ENOMEM;
+    for (size_t i = 0; i < survey->n; i++)
+        if (survey->vault[i].state == SURVEY_ANSWERED)
+            collect_vault(&survey->vault[i], session, items, &n);
+    n = unique(items, n);
+    err = write_displays(items, n, out);
+    if (!err) {
+        qsort(items, n, sizeof(items[0]), by_order);
+        err = write_rows(items, n, out);
+    }
+    free(items);
+    if (err)
+        find_rows_free(out);
+    return err;
+}
+
+void find_rows_free(struct find_rows *rows)
+{
+    free(rows->row);
+    free(rows->of);
+    free(rows->texts);
+    *rows = (struct find_rows){0};
+}

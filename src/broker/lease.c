@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lease.c - the lease table: which session holds which credential, and on which vault request.
+ *
+ * A lease belongs to (PRA user, PRA session, credential). User and domain are compared as given, without
+ * case; the session id exactly. So leases of one session id under two users are different leases. A sitting
+ * gathers what one session holds, since a session ends as a whole. Several leases may stand on one loan.
+ *
+ * Life of a lease: lease_open() --release, sessions/complete, timed release, "gone"--> lease_close(). It is
+ * never in between: whatever takes time (the check-in) is the loan's affair, so the session is rid of it at
+ * once.
+ *
+ * Memory: one open lease alone on its loan is a sitting, a lease and a loan in one allocation each, about 390
+ * bytes together with its places in the tables and in the timer heap.
+ *
+ * Not here: how a loan is given back (checkin.c), requests of unknown outcome (intent.c), who may end a lease
+ * (release.c).
+ */
+#include "broker/leases.h"
+
+#include "base/log.h"
+#include "broker/broker.h"
+#include "broker/op.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct leases *leases_new(struct timers *timers)
+{
+    struct leases *ls = calloc(1, sizeof *ls);
+    char id[ID_SIZE];
+
+    if (!ls || id_new(id)) {
+        free(ls);
+        return NULL;
+    }
+    ls->timers = timers;
+    ls->clock = timers_clock(timers);
+    memcpy(&ls->random, id, sizeof ls->random);
+    return ls;
+}
+
+void leases_tell(struct leases *ls, enum lease_change change, const struct loan *loan,
+                 const struct lease *lease)
+{
+    static const char *const words[] = {
+        [LEASE_OPENED] = "opened",        [LEASE_CLOSED] = "closed",
+        [LOAN_CHECKED_IN] = "checked_in", [LOAN_ALREADY_GONE] = "already_gone",
+        [LOAN_LAPSED] = "lapsed",         [LOAN_FORGOTTEN] = "forgotten",
+    };
+    struct leases_counters *c = &ls->counters;
+
+    c->opened += change == LEASE_OPENED;
+    c->closed += change == LEASE_CLOSED;
+    c->checked_in += change == LOAN_CHECKED_IN;
+    c->already_gone += change == LOAN_ALREADY_GONE;
+    c->lapsed += change == LOAN_LAPSED;
+    log_debug("lease_change", "change=%s user=%s lease=%s holders=%zu", words[change], loan->user,
+              lease ? lease->id : NULL, loan_holders(loan));
+}
+
+/* ---- sittings ---- */
+
+static char *append_lower(char *to, const char *text)
+{
+    for (; *text; text++)
+        *to++ = *text >= 'A' && *text <= 'Z' ? (char)(*text - 'A' + 'a') : *text;
+    *to++ = '\0';
+    return to;
+}
+
+struct sitting *sitting_probe(const struct session *s)
+{
+    const char *domain = s->domain ? s->domain : "", *id = s->id ? s->id : "";
+    size_t n = strlen(s->username) + strlen(domain) + strlen(id) + 3;
+    struct sitting *probe = malloc(sizeof *probe + n);
+
+    if (!probe)
+        return NULL;
+    memset(probe, 0, sizeof *probe);
+    memcpy(append_lower(append_lower(probe->key, s->username), domain), id, strlen(id) + 1);
+    probe->node.spare = (uint32_t)n;
+    probe->node.hash = table_hash(probe->key, n);
+    SLIST_INIT(&probe->leases);
+    return probe;
+}
+
+static struct sitting *find_like(const struct leases *ls, const struct sitting *probe)
+{
+    struct table_node *node = table_first(&ls->sittings, probe->node.hash);
+
+    for (; node; node = table_next(node)) {
+        struct sitting *s = OWNER_OF(node, struct sitting, node);
+
+        if (s->node.spare == probe->node.spare && memcmp(s->key, probe->key, s->node.spare) == 0)
+            return s;
+    }
+    return NULL;
+}
+
+struct sitting *sitting_find(struct leases *ls, const struct session *session)
+{
+    struct sitting *probe = sitting_probe(session), *found = probe ? find_like(ls, probe) : NULL;
+
+    free(probe);
+    return found;
+}
+
+/* The session's sitting, made if need be. */
+static struct sitting *sitting_get(struct leases *ls, const struct session *session)
+{
+    struct sitting *probe = sitting_probe(session), *found = probe ? find_like(ls, probe) : NULL;
+
+    if (found || !probe || table_add(&ls->sittings, &probe->node, probe->node.hash)) {
+        free(probe);
+        return found;
+    }
+    return probe;
+}
+
+static void sitting_end_if_empty(struct leases *ls, struct sitting *s)
+{
+    if (!SLIST_EMPTY(&s->leases))
+        return;
+    table_remove(&ls->sittings, &s->node);
+    free(s);
+}
+
+const char *sitting_user(const struct sitting *s)
+{
+    return s->key;
+}
+
+const char *sitting_session(const struct sitting *s)
+{
+    const char *domain = s->key + strlen(s->key) + 1;
+
+    return domain + strlen(domain) + 1;
+}
+
+/* ---- leases ---- */
+
+static struct lease *lease_in(const struct sitting *s, const char *credential_id)
+{
+    struct lease *lease;
+
+    SLIST_FOREACH(lease, &s->leases, of_sitting)
+    if (strcmp(lease->credential_id, credential_id) == 0)
+        return lease;
+    return NULL;
+}
+
+struct lease *lease_find(struct leases *ls, const struct session *session, const char *credential_id)
+{
+    struct sitting *s = sitting_find(ls, session);
+
+    return s ? lease_in(s, credential_id) : NULL;
+}
+
+static struct lease *lease_new(struct sitting *s, const char *credential_id, struct loan *loan,
+                               const char id[ID_SIZE])
+{
+    size_t n = strlen(credential_id) + 1;
+    struct lease *lease = malloc(sizeof *lease + n);
+
+    if (!lease)
+        return NULL;
+    *lease = (struct lease){.loan = loan, .sitting = s};
+    lease->opened_s = (uint32_t)(clock_now(loan->leases->clock) / 1000);
+    memcpy(lease->id, id, ID_SIZE);
+    memcpy(lease->credential_id, credential_id, n);
+    SLIST_INSERT_HEAD(&s->leases, lease, of_sitting);
+    SLIST_INSERT_HEAD(&loan->held, lease, of_loan);
+    return lease;
+}
+
+struct lease *lease_open(struct leases *ls, const struct session *session, const char *credential_id,
+                         struct loan *loan, const char id[ID_SIZE])
+{
+    struct sitting *s = sitting_get(ls, session);
+    struct lease *lease = s ? lease_in(s, credential_id) : NULL;
+
+    if (!s)
+        return NULL;
+    if (lease && lease->loan == loan) {
+        loan->node.spare--; /* the lease holds it already */
+        return lease;
+    }
+    struct lease *old = lease;
+
+    lease = lease_new(s, credential_id, loan, id);
+    if (!lease) {
+        sitting_end_if_empty(ls, s);
+        return NULL;
+    }
+    loan->node.spare--;
+    ls->nleases++;
+    leases_tell(ls, LEASE_OPENED, loan, lease);
+    if (old)
+        lease_close(old, "replaced");
+    if (ls->closing || clock_now(ls->clock) >= loan->ends_ms)
+        loan_end_now(loan); /* in the next turn, after the answer */
+    return lease;
+}
+
+uint64_t lease_age_s(const struct lease *lease)
+{
+    return (uint32_t)(clock_now(lease->loan->leases->clock) / 1000) - lease->opened_s;
+}
+
+void lease_close(struct lease *lease, const char *why)
+{
+    struct loan *loan = lease->loan;
+    struct sitting *s = lease->sitting;
+    struct leases *ls = loan->leases;
+
+    SLIST_REMOVE(&s->leases, lease, lease, of_sitting);
+    SLIST_REMOVE(&loan->held, lease, lease, of_loan);
+    ls->nleases--;
+    leases_tell(ls, LEASE_CLOSED, loan, lease);
+    log_event(strcmp(why, "released") == 0 ? LOG_DEBUG : LOG_INFO, "lease_ended",
+              "why=%s user=%s session=%s credential=%s lease=%s age_s=%llu holders=%zu", why, sitting_user(s),
+              sitting_session(s), lease->credential_id, lease->id, (unsigned long long)lease_age_s(lease),
+              loan_holders(loan));
+    loan_take(loan); /* so that the loan ends in one place, loan_drop() */
+    sitting_end_if_empty(ls, s);
+    loan_drop(loan, lease->id);
+    free(lease);
+}

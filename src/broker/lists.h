@@ -1,0 +1,70 @@
+/*
+ * lists.h - reads of account lists: equal ones in flight cost one vault call, and answers live for
+ * list_cache.
+ *
+ * Key: vault, mapped user, query. Waiters share failures as well as rows. Failures are not kept. Rows seen
+ * are also remembered per user as "known accounts" (for catalogue_cache, bounded in number), so that a
+ * check-out after a find need not list again. No secret ever comes here.
+ */
+#ifndef JG_BROKER_LISTS_H
+#define JG_BROKER_LISTS_H
+
+#include "backends/backend.h"
+#include "base/timers.h"
+#include "broker/credential_id.h"
+
+struct lists;
+
+struct lists_opts {
+    struct timers *timers;
+    uint64_t list_cache_ms; /* 0 = no cache (in-flight sharing stays) */
+    uint64_t known_ms;      /* catalogue_cache */
+    size_t max_entries;     /* kept lists, the least recently used goes first; 0 = a built-in limit */
+    size_t max_known;       /* rows of kept lists in all; 0 = a built-in limit */
+};
+
+/* One waiter, inside its owner's object. */
+struct list_wait {
+    /* the caller's */
+    uint64_t timeout_ms; /* own deadline: done() comes with a FAULT_DEADLINE_EXCEEDED by then, the call goes
+                            on for others */
+    void (*done)(struct list_wait *);
+    /* the answer, in done(); `accounts` is a reference of the waiter's: account_list_unref() */
+    enum vault_result result;
+    struct fault fault;
+    struct account_list *accounts;
+    uint64_t age_ms;
+    /* private */
+    void *read;
+    struct list_wait *next, *prev;
+    struct deadline deadline;
+};
+
+struct lists *lists_new(const struct lists_opts *);
+void lists_free(struct lists *); /* cancels vault calls; waiters are not called */
+
+/* 0 and done() later exactly once (never before the return), or -errno and never. */
+int lists_get(struct lists *, struct vault *, const char *user, const struct account_query *,
+              struct list_wait *);
+/* done() will not come. The vault call goes on if others wait for it, else it is cancelled. Any number of
+ * times. */
+void lists_leave(struct lists *, struct list_wait *);
+
+/*
+ * The row of an account this user was shown lately, with a reference to its list in *hold (unref it), or
+ * NULL.
+ */
+const struct account *lists_known(struct lists *, struct vault *, const char *user,
+                                  const struct credential_ref *, struct account_list **hold);
+/* The policy the vault named for a known account lately; false when not known. */
+bool lists_known_policy(struct lists *, struct vault *, const char *user, const struct credential_ref *,
+                        struct vault_policy *);
+void lists_learn_policy(struct lists *, struct vault *, const char *user, const struct credential_ref *,
+                        const struct vault_policy *);
+
+struct lists_stats {
+    uint64_t hits, coalesced, reads;
+};
+void lists_stats(const struct lists *, struct lists_stats *);
+
+#endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * match.c - name forms of an endpoint, exactness, and ranking of a typed query.
+ *
+ * PRA knows an endpoint by up to four members, and the vault by one name of its own choosing. So every form
+ * is asked for: hostname, computer_name, name, ip_address, and the short name, which is the first label of
+ * any of the first three that looks like a full domain name. What is written may be an address in any of the
+ * members; an address is asked for as an address. A trailing dot and the brackets of [::1] are spelling and
+ * go before asking.
+ *
+ * Comparison ignores ASCII case only. Names in other scripts compare byte by byte, as the vault's answer to
+ * the name itself decides what fits; here it is about asking twice and about order.
+ */
+#include "broker/match.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static bool given(const char *text)
+{
+    return text && *text;
+}
+
+/* Keeps len bytes of text as one more name. */
+static int add_name(struct match_names *names, enum conf_name_form form, const char *text, size_t len)
+{
+    struct match_name *name = &names->name[names->n];
+
+    if (len == 0)
+        return 0;
+    name->value = strndup(text, len);
+    if (!name->value)
+        return -ENOMEM;
+    name->form = form;
+    name->ip = text_is_ip(name->value);
+    names->n++;
+    return 0;
+}
+
+static int add_member(struct match_names *names, enum conf_name_form form, const char *text)
+{
+    size_t len = given(text) ? strlen(text) : 0;
+
+    if (len > 1 && text[len - 1] == '.')
+        len--;
+    if (len > 2 && text[0] == '[' && text[len - 1] == ']' && text_is_ip(text))
+        return add_name(names, form, text + 1, len - 2);
+    return add_name(names, form, text, len);
+}
+
+/* Labels with dots between them and nothing that no host name has; a display name such as "v1.2 (old)" is
+ * none. */
+static bool is_fqdn(const char *text)
+{
+    if (*text == '.' || !strchr(text, '.'))
+        return false;
+    for (const char *c = text; *c; c++)
+        if ((unsigned char)*c <= ' ' || strchr("()[]{}<>/\\,;:\"'@", *c))
+            return false;
+    return true;
+}
+
+static int add_short_names(struct match_names *names)
+{
+    size_t n = names->n;
+    int err = 0;
+
+    for (size_t i = 0; i < n && !err; i++) {
+        const struct match_name *full = &names->name[i];
+        if (full->form != FORM_IP_ADDRESS && !full->ip && is_fqdn(full->value))
+            err = add_name(names, FORM_SHORT_NAME, full->value, strcspn(full->value, "."));
+    }
+    return err;
+}
+
+int match_names_make(const struct session *session, struct match_names *names)
+{
+    int err;
+
+    *names = (struct match_names){0};
+    err = add_member(names, FORM_HOSTNAME, session->hostname);
+    if (!err)
+        err = add_member(names, FORM_COMPUTER_NAME, session->computer_name);
+    if (!err)
+        err = add_member(names, FORM_NAME, session->name);
+    if (!err)
+        err = add_member(names, FORM_IP_ADDRESS, session->ip_address);
+    if (!err)
+        err = add_short_names(names);
+    if (err)
+        match_names_free(names);
+    return err;
+}
+
+void match_names_free(struct match_names *names)
+{
+    for (size_t i = 0; i < names->n; i++)
+        free(names->name[i].value);
+    *names = (struct match_names){0};
+}
+
+static bool asked_already(const struct match_name *const *asked, size_t n, const char *value)
+{
+    for (size_t i = 0; i < n; i++)
+        if (text_equal_nocase(asked[i]->value, value))
+            return true;
+    return false;
+}
+
+size_t match_names_select(const struct match_names *names, const struct conf_vault *conf,
+                          const struct match_name *out[MATCH_MAX])
+{
+    size_t n = 0;
+
+    for (size_t form = 0; form < conf->nmatch; form++)
+        for (size_t i = 0; i < names->n && n < MATCH_MAX; i++)
+            if (names->name[i].form == conf->match[form] && !asked_already(out, n, names->name[i].value))
+                out[n++] = &names->name[i];
+    return n;
+}
+
+bool match_is_exact(const struct session *session, const char *system)
+{
+    const char *const names[] = {session->hostname, session->computer_name, session->name,
+                                 session->ip_address};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (given(names[i]) && text_equal_nocase(names[i], system))
+            return true;
+    return false;
+}
+
+bool match_is_possible(const struct session *session)
+{
+    return given(session->hostname) || given(session->computer_name) || given(session->name) ||
+           given(session->ip_address) || given(session->application);
+}
+
+int match_compare(const char *a, const char *b)
+{
+    int order = strcasecmp(a, b);
+
+    return order ? order : strcmp(a, b);
+}
+
+static bool is_word_char(char c)
+{
+    unsigned char u = (unsigned char)c;
+
+    return u >= 0x80 || (u >= '0' && u <= '9') || ((u | 0x20) >= 'a' && (u | 0x20) <= 'z');
+}
+
+/* Where a word is found best: MATCH_PREFIX at the name's beginning, then at a word's, then inside. */
+static enum match_rank rank_word(const char *word, size_t len, const char *name)
+{
+    enum match_rank best = MATCH_NOT;
+    size_t name_len = strlen(name);
+
+    for (size_t i = 0; i + len <= name_len; i++) {
+        if (strncasecmp(name + i, word, len) != 0)
+            continue;
+        if (i == 0)
+            return MATCH_PREFIX;
+        if (!is_word_char(name[i - 1]) && is_word_char(name[i]))
+            return MATCH_WORD_START;
+        best = MATCH_INSIDE;
+    }
+    return best;
+}
+
+/*
+ * All words must be there. The name as a whole may be the query; else the first word decides about the
+ * prefix, and the worst-placed word about the rest.
+ */
+enum match_rank match_rank(const char *query, const char *name)
+{
+    static const char blanks[] = " \t\r\n";
+    const char *at = query + strspn(query, blanks);
+    enum match_rank worst = MATCH_EXACT, first = MATCH_EXACT;
+    size_t trimmed = strlen(at);
+
+    while (trimmed && strchr(blanks, at[trimmed - 1]))
+        trimmed--;
+    if (text_equal_nocase_n(at, trimmed, name, strlen(name)))
+        return MATCH_EXACT;
+    for (bool is_first = true; *at; is_first = false) {
+        size_t len = strcspn(at, blanks);
+        enum match_rank rank = rank_word(at, len, name);
+        if (is_first)
+            first = rank;
+        if (rank > worst)
+            worst = rank;
+        at += len;
+        at += strspn(at, blanks);
+    }
+    return worst < MATCH_NOT && first == MATCH_PREFIX ? MATCH_PREFIX : worst;
+}

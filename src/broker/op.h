@@ -1,0 +1,67 @@
+/*
+ * op.h - what all operations in flight have in common; private to the broker.
+ *
+ * An op is the first member of find, checkout, release and endpoints. It owns itself: it ends in its own
+ * file's last state and nowhere else. `left` is set by broker_leave(); `leave` is the op's own reaction (a
+ * read is dropped, a check-out already sent is awaited and undone). The deadline of an op fires `expired`.
+ */
+#ifndef JG_BROKER_OP_H
+#define JG_BROKER_OP_H
+
+#include "broker/broker.h"
+#include "broker/lists.h"
+#include "broker/usermap.h"
+
+#include <stddef.h>
+#include <sys/queue.h>
+
+struct leases;
+struct table;
+
+/* The object of `type` whose `member` is at `ptr`: callbacks get the part and want the whole. */
+#define OWNER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+struct op_class {
+    const char *name;           /* for logs: "find" */
+    void (*leave)(struct op *); /* the client is gone; may free the op */
+    void (*expired)(struct op *);
+    void (*destroy)(struct op *); /* broker_free(): cancel everything and free, no callbacks */
+};
+
+struct op {
+    const struct op_class *class;
+    struct broker *broker;
+    struct deadline deadline;
+    uint64_t ends_ms; /* monotonic end of the caller's patience */
+    bool left;
+    TAILQ_ENTRY(op) link;
+};
+
+struct broker {
+    struct timers *timers;
+    const struct clock *clock;
+    const struct conf *conf;
+    struct vault **vaults;
+    size_t nvaults;
+    struct lists *lists;
+    struct leases *leases;
+    struct table *turns; /* check-outs in flight by what they ask for: checkout_turn.c */
+    bool draining;
+    TAILQ_HEAD(op_list, op) ops;
+    size_t nops;
+    uint64_t checkouts, releases;
+};
+
+/* Puts the op on the list and starts its deadline. 0 or -ENOMEM. */
+int op_begin(struct op *, const struct op_class *, struct broker *, uint64_t timeout_ms);
+void op_end(struct op *); /* off the list, deadline stopped; the caller frees */
+/* Milliseconds the caller still has; at least 1. */
+uint64_t op_time_left(const struct op *);
+/* NULL when there is no vault of that name. */
+struct vault *broker_vault(const struct broker *, const char *name);
+
+/* The next vault call of an op: user and time left filled in, answer fields cleared. */
+void op_vault_call(const struct op *, struct vault_call *, const char *user,
+                   void (*done)(struct vault_call *));
+
+#endif

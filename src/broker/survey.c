@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * survey.c - one small machine per vault, and a count of those still at it.
+ *
+ *   asking --all lists here----------------> answered
+ *     |  ^---- refused, next candidate
+ *     '--refused by the last, any failure, time is up, no rule applies--> failed
+ *
+ * A vault leaves `asking` in settle() only, which drops what is still open; the last one to leave ends the
+ * survey. If that happens while the survey is being made (no rule, no question, a call that cannot start),
+ * the end is put off by a deadline of 0, so that done() never comes on the caller's stack.
+ *
+ * Invariants: open = waits that lists owe an answer; outside of `asking` it is 0. A failed vault holds no
+ * rows. "Not found" from the vault is an empty list: nobody asked for one particular account here.
+ */
+#include "broker/survey.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void drop_answers(struct survey_vault *sv)
+{
+    for (size_t i = 0; i < sv->n; i++) {
+        struct list_wait *wait = &sv->asks[i].wait;
+        lists_leave(sv->survey->opts.lists, wait);
+        account_list_unref(wait->accounts);
+        wait->accounts = NULL;
+    }
+    sv->open = 0;
+    sv->age_ms = 0;
+}
+
+static void settle(struct survey_vault *sv, enum survey_state state)
+{
+    if (state == SURVEY_FAILED)
+        drop_answers(sv);
+    sv->state = state;
+    sv->survey->asking--;
+}
+
+static void fail(struct survey_vault *sv, const struct fault *fault)
+{
+    sv->fault = *fault;
+    if (sv->survey->opts.nvaults > 1) /* else it is the answer, and told there */
+        log_warn("vault_left_out", "vault=%s user=%s code=%s detail=%s", sv->vault->conf->name,
+                 sv->survey->opts.session->username, fault_row(fault->code)->code, fault->detail);
+    settle(sv, SURVEY_FAILED);
+}
+
+static void fail_no_rule(struct survey_vault *sv)
+{
+    struct fault fault;
+    char why[200];
+
+    usermap_explain(&sv->users, sv->survey->opts.session, why, sizeof(why));
+    fault_set(&fault, FAULT_VAULT_REFUSED_USER, "vault %s: %s; add a rule or set default_domain",
+              sv->vault->conf->name, why);
+    fail(sv, &fault);
+}
+
+/* The vault's words, and the names that were tried. */
+static void fail_refused(struct survey_vault *sv, const struct fault *words)
+{
+    struct fault fault = *words;
+    size_t used = strlen(fault.detail);
+    char tried[FAULT_DETAIL_SIZE];
+
+    usermap_explain(&sv->users, sv->survey->opts.session, tried, sizeof(tried));
+    if (used + 3 < sizeof(fault.detail)) {
+        memcpy(fault.detail + used, "; ", 3);
+        strncat(fault.detail, tried, sizeof(fault.detail) - used - 3);
+    }
+    fail(sv, &fault);
+}
+
+static void fail_to_start(struct survey_vault *sv, int err)
+{
+    struct fault fault;
+
+    if (err == -EAGAIN)
+        fault_set(&fault, FAULT_OVERLOADED, "vault %s: max_calls calls are waiting already",
+                  sv->vault->conf->name);
+    else if (err == -ESHUTDOWN)
+        fault_set(&fault, FAULT_DRAINING, "vault %s: the gateway is stopping", sv->vault->conf->name);
+    else
+        fault_set(&fault, FAULT_INTERNAL, "out of memory");
+    fail(sv, &fault);
+}
+
+static uint64_t time_left(const struct survey *survey)
+{
+    uint64_t now = clock_now(timers_clock(survey->opts.timers));
+
+    return survey->ends_ms > now ? survey->ends_ms - now : 1;
+}
+
+static void on_listed(struct list_wait *);
+
+/* All questions, as the current candidate. */
+static void ask(struct survey_vault *sv)
+{
+    struct survey *survey = sv->survey;
+
+    for (size_t i = 0; i < sv->n; i++) {
+        struct survey_ask *one = &sv->asks[i];
+        int err;
+        one->wait = (struct list_wait){.timeout_ms = time_left(survey), .done = on_listed};
+        err = lists_get(survey->opts.lists, sv->vault, usermap_user(&sv->users), &one->query, &one->wait);
+        if (err) {
+            fail_to_start(sv, err);
+            return;
+        }
+        sv->open++;
+    }
+}
+
+static void refused(struct survey_vault *sv, const struct fault *words)
+{
+    struct fault fault = *words; /* the words live in a wait that is dropped now */
+
+    drop_answers(sv);
+    if (usermap_next(&sv->users))
+        ask(sv);
+    else
+        fail_refused(sv, &fault);
+}
+
+static void on_listed(struct list_wait *wait)
+{
+    struct survey_ask *one = (struct survey_ask *)(void *)((char *)wait - offsetof(struct survey_ask, wait));
+    struct survey_vault *sv = one->of;
+    struct survey *survey = sv->survey;
+
+    sv->open--;
+    if (wait->result == VAULT_REFUSED) {
+        refused(sv, &wait->fault);
+    } else if (wait->result != VAULT_OK && wait->result != VAULT_ABSENT) {
+        fail(sv, &wait->fault);
+    } else {
+        if (wait->age_ms > sv->age_ms)
+            sv->age_ms = wait->age_ms;
+        if (sv->open == 0)
+            settle(sv, SURVEY_ANSWERED);
+    }
+    if (survey->asking == 0)
+        survey->opts.done(survey->opts.arg);
+}
+
+/* 0 or -ENOMEM; whatever else goes wrong is the vault's failure. */
+static int begin(struct survey *survey, struct survey_vault *sv, struct vault *vault)
+{
+    struct account_query questions[SURVEY_MAX];
+
+    sv->survey = survey;
+    sv->vault = vault;
+    survey->asking++;
+    if (usermap_expand(vault->conf, survey->opts.session, &sv->users))
+        return -ENOMEM;
+    if (sv->users.n == 0) {
+        fail_no_rule(sv);
+        return 0;
+    }
+    sv->n = survey->opts.questions(survey->opts.arg, vault->conf, questions);
+    if (sv->n == 0) {
+        settle(sv, SURVEY_ANSWERED);
+        return 0;
+    }
+    sv->asks = calloc(sv->n, sizeof(*sv->asks));
+    if (!sv->asks) {
+        sv->n = 0;
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < sv->n; i++)
+        sv->asks[i] = (struct survey_ask){.of = sv, .query = questions[i]};
+    ask(sv);
+    return 0;
+}
+
+static void on_soon(struct deadline *deadline)
+{
+    struct survey *survey = (struct survey *)(void *)((char *)deadline - offsetof(struct survey, soon));
+
+    survey->opts.done(survey->opts.arg);
+}
+
+struct survey *survey_new(const struct survey_opts *opts)
+{
+    uint64_t now = clock_now(timers_clock(opts->timers));
+    struct survey *survey = calloc(1, sizeof(*survey) + opts->nvaults * sizeof(survey->vault[0]));
+    int err = 0;
+
+    if (!survey)
+        return NULL;
+    survey->opts = *opts;
+    survey->ends_ms = opts->timeout_ms < UINT64_MAX - now ? now + opts->timeout_ms : UINT64_MAX;
+    for (size_t i = 0; i < opts->nvaults && !err; i++)
+        err = begin(survey, &survey->vault[survey->n++], opts->vaults[i]);
+    if (!err && survey->asking == 0)
+        err = timer_start(opts->timers, &survey->soon, 0, on_soon);
+    if (err) {
+        survey_free(survey);
+        return NULL;
+    }
+    return survey;
+}
+
+void survey_free(struct survey *survey)
+{
+    if (!survey)
+        return;
+    timer_stop(survey->opts.timers, &survey->soon);
+    for (size_t i = 0; i < survey->n; i++) {
+        drop_answers(&survey->vault[i]);
+        usermap_free(&survey->vault[i].users);
+        free(survey->vault[i].asks);
+    }
+    free(survey);
+}
+
+void survey_expire(struct survey *survey)
+{
+    struct fault fault;
+
+    timer_stop(survey->opts.timers, &survey->soon);
+    for (size_t i = 0; i < survey->n; i++) {
+        if (survey->vault[i].state != SURVEY_ASKING)
+            continue;
+        fault_set(&fault, FAULT_DEADLINE_EXCEEDED, "vault %s did not list accounts in time",
+                  survey->vault[i].vault->conf->name);
+        fail(&survey->vault[i], &fault);
+    }
+}
+
+const struct fault *survey_fault(const struct survey *survey)
+{
+    const struct fault *first = NULL;
+
+    for (size_t i = 0; i < survey->n; i++) {
+        const struct survey_vault *sv = &survey->vault[i];
+        if (sv->state == SURVEY_ANSWERED)
+            return NULL;
+        /* That a vault does not know the user says less than that another one could not be asked. */
+        if (!first || (first->code == FAULT_VAULT_REFUSED_USER && sv->fault.code != FAULT_VAULT_REFUSED_USER))
+            first = &sv->fault;
+    }
+    return first;
+}
+
+bool survey_is_whole(const struct survey *survey)
+{
+    for (size_t i = 0; i < survey->n; i++)
+        if (survey->vault[i].state != SURVEY_ANSWERED)
+            return false;
+    return true;
+}
+
+uint64_t survey_age(const struct survey *survey)
+{
+    uint64_t age = 0;
+
+    for (size_t i = 0; i < survey->n; i++)
+        if (survey->vault[i].state == SURVEY_ANSWERED && survey->vault[i].age_ms > age)
+            age = survey->vault[i].age_ms;
+    return age;
+}
+
+size_t survey_count_rows(const struct survey *survey)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < survey->n; i++)
+        for (size_t k = 0; k < survey->vault[i].n; k++) {
+            const struct account_list *rows = survey->vault[i].asks[k].wait.accounts;
+            if (survey->vault[i].state == SURVEY_ANSWERED && rows)
+                n += rows->n;
+        }
+    return n;
+}

@@ -1,0 +1,14 @@
+# The Password Safe backend against a scripted loop/upstream: the rig stands in for jg_loop at link time.
+jg_test(test_ps_signin SOURCES test_ps_signin.c test_ps_rig.c fake_clock.c DEPENDS jg_backends jg_base)
+jg_test(test_ps_sessions SOURCES test_ps_sessions.c test_ps_rig.c fake_clock.c DEPENDS jg_backends jg_base)
+jg_test(test_ps_calls SOURCES test_ps_calls.c test_ps_rig.c fake_clock.c DEPENDS jg_backends jg_base)
+jg_test(test_ps_answers SOURCES test_ps_answers.c test_ps_rig.c fake_clock.c DEPENDS jg_backends jg_base)
+jg_test(test_ps_errors SOURCES test_ps_errors.c test_ps_rig.c fake_clock.c DEPENDS jg_backends jg_base)
+jg_test(test_ps_torture SOURCES test_ps_torture.c test_ps_rig.c fake_clock.c DEPENDS jg_backends jg_base)
+
+# The backend on the real loop against the simulator.
+if(TARGET passwordsafe-sim)
+  jg_test(test_ps_live SOURCES test_ps_live.c DEPENDS jg_backends jg_loop jg_base)
+  target_compile_definitions(test_ps_live PRIVATE SIMULATOR="$<TARGET_FILE:passwordsafe-sim>")
+  add_dependencies(test_ps_live passwordsafe-sim)
+endif()

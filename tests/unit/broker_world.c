@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* broker_world.c - see the header. */
+#include "broker_world.h"
+
+#include "base/text.h"
+#include "broker/credential_id.h"
+
+#include <string.h>
+
+void world_begin(struct world *w)
+{
+    memset(w, 0, sizeof *w);
+    fake_clock_init(&w->clock);
+    w->timers = timers_new(&w->clock.clock);
+    assert_non_null(w->timers);
+    fake_vault_init(&w->vault, &w->clock.clock);
+    credential_id_write(w->credential, "main",
+                        &fake_vault_add(&w->vault, 1, 11, "srv01", "root", "s3\"cret")->row);
+    w->conf.gateway.release_duration_ms = 3600000;
+    w->conf.gateway.request_timeout_ms = 15000;
+    w->conf.gateway.list_cache_ms = 0;
+    w->conf.gateway.catalogue_cache_ms = 60000;
+    w->vault.conf.reason = (char *)(uintptr_t) "asked by {user}";
+}
+
+void world_start(struct world *w)
+{
+    struct vault *vaults[] = {&w->vault.vault};
+
+    w->broker = broker_new(
+        &(struct broker_opts){.timers = w->timers, .conf = &w->conf, .vaults = vaults, .nvaults = 1});
+    assert_non_null(w->broker);
+}
+
+void world_end(struct world *w)
+{
+    broker_free(w->broker);
+    assert_int_equal(fake_vault_pending(&w->vault), 0);
+    assert_int_equal(timers_count(w->timers), 0);
+    timers_free(w->timers);
+    fake_vault_free(&w->vault);
+}
+
+struct session world_person(const char *user, const char *session_id)
+{
+    return (struct session){.id = session_id, .username = user, .hostname = "srv01", .name = "Server 1"};
+}
+
+struct checkout_args world_asks(const struct world *w, const char *user, const char *session_id)
+{
+    return (struct checkout_args){
+        .session = world_person(user, session_id), .credential_id = w->credential, .timeout_ms = 15000};
+}
+
+static void keep(char *to, size_t size, const struct secret *s)
+{
+    if (s)
+        (void)text_copy_n(to, size, s->p, s->len);
+}
+
+static void on_checkout(void *arg, const struct checkout_answer *a)
+{
+    struct caller *c = arg;
+
+    c->op = NULL;
+    c->replies++;
+    if (a->fault) {
+        assert_true(fault_is_set(a->fault));
+        assert_null(a->password);
+        assert_null(a->private_key);
+        c->code = a->fault->code;
+        (void)text_copy(c->detail, sizeof c->detail, a->fault->detail);
+        return;
+    }
+    c->ssh_key = a->ssh_key;
+    c->adopted = a->adopted;
+    c->request_id = a->request_id;
+    c->expires_wall_ms = a->expires_wall_ms;
+    (void)text_copy(c->lease_id, sizeof c->lease_id, a->lease_id);
+    (void)text_copy(c->username, sizeof c->username, a->username);
+    keep(c->secret, sizeof c->secret, a->ssh_key ? a->private_key : a->password);
+    keep(c->passphrase, sizeof c->passphrase, a->passphrase);
+}
+
+void world_checkout_with(struct world *w, const struct checkout_args *args, struct caller *c)
+{
+    memset(c, 0, sizeof *c);
+    c->op = broker_checkout(w->broker, args, on_checkout, c);
+    assert_non_null(c->op);
+    assert_int_equal(c->replies, 0);
+}
+
+void world_checkout(struct world *w, const char *user, const char *session_id, struct caller *c)
+{
+    struct checkout_args args = world_asks(w, user, session_id);
+
+    world_checkout_with(w, &args, c);
+}
+
+void world_leave(struct caller *c)
+{
+    if (c->op)
+        broker_leave(c->op);
+    c->op = NULL;
+}
+
+static void on_release(void *arg, const struct release_answer *a)
+{
+    struct released *r = arg;
+
+    r->op = NULL;
+    r->replies++;
+    r->code = a->fault ? a->fault->code : FAULT_NONE;
+    r->released = a->released;
+    r->remaining = a->remaining_holders;
+    r->pending = a->pending;
+}
+
+void world_release(struct world *w, const char *user, const char *session_id, const char *credential,
+                   struct released *r)
+{
+    struct release_args args = {
+        .session = world_person(user, session_id), .credential_id = credential, .timeout_ms = 15000};
+
+    memset(r, 0, sizeof *r);
+    r->op = broker_release(w->broker, &args, on_release, r);
+    assert_non_null(r->op);
+    assert_int_equal(r->replies, 0);
+}
+
+void world_turn(struct world *w)
+{
+    for (int i = 0; i < 100 && timers_next(w->timers) == 0; i++)
+        (void)timers_run(w->timers);
+    assert_int_not_equal(timers_next(w->timers), 0); /* else something turns for ever */
+}
+
+void world_settle(struct world *w)
+{
+    int turns = 0;
+
+    do {
+        world_turn(w);
+        assert_true(++turns < 1000);
+    } while (fake_vault_step(&w->vault));
+}
+
+void world_pass(struct world *w, uint64_t ms)
+{
+    uint64_t end = w->clock.now + ms;
+
+    for (;;) {
+        world_settle(w);
+        uint64_t next = timers_next(w->timers);
+
+        if (next == UINT64_MAX || w->clock.now + next > end)
+            break;
+        fake_clock_advance(&w->clock, next);
+    }
+    fake_clock_advance(&w->clock, end - w->clock.now);
+    world_settle(w);
+}
+
+void world_until(struct world *w, enum fake_op op)
+{
+    for (int i = 0; i < 100; i++) {
+        world_turn(w);
+        assert_true(fake_vault_pending(&w->vault) > 0);
+        if (fake_vault_pending_op(&w->vault, 0) == op)
+            return;
+        (void)fake_vault_step(&w->vault);
+    }
+    fail_msg("the awaited vault call never came");
+}
+
+struct broker_state world_state(const struct world *w)
+{
+    struct broker_state state;
+
+    broker_state(w->broker, &state);
+    return state;
+}

@@ -1,0 +1,66 @@
+/*
+ * broker_world.h - a broker between a fake clock and a fake vault, and what a caller of it sees.
+ *
+ * One account "root" on system 1 (account 11) with a password, release_duration 60 minutes, request_timeout
+ * 15 s. world_settle() plays the loop: it runs what is due and lets vault answers arrive until nothing moves
+ * without time passing. world_pass() lets time pass as well. Each world ends with world_end(), which checks
+ * that nothing is left: no timer, no call, and (with the sanitizer) no memory.
+ */
+#ifndef JG_TESTS_BROKER_WORLD_H
+#define JG_TESTS_BROKER_WORLD_H
+
+#include "check.h"
+#include "fake_clock.h"
+#include "fake_vault.h"
+
+#include "broker/broker.h"
+#include "broker/op.h"
+
+struct world {
+    struct fake_clock clock;
+    struct timers *timers;
+    struct fake_vault vault;
+    struct conf conf;
+    struct broker *broker;
+    char credential[CREDENTIAL_ID_SIZE]; /* the account "root" */
+};
+
+/* What a check-out's caller was told. */
+struct caller {
+    struct op *op; /* NULL once it was told */
+    int replies;
+    enum fault_code code;
+    char detail[FAULT_DETAIL_SIZE];
+    char lease_id[32], username[128], secret[128], passphrase[128];
+    int64_t request_id, expires_wall_ms;
+    bool ssh_key, adopted;
+};
+
+struct released {
+    struct op *op;
+    int replies;
+    enum fault_code code;
+    int64_t released, remaining;
+    bool pending;
+};
+
+void world_begin(struct world *);
+void world_start(
+    struct world *); /* makes the broker; between the two the vault and the conf may be changed */
+void world_end(struct world *);
+struct session world_person(const char *user, const char *session_id);
+struct checkout_args world_asks(const struct world *, const char *user, const char *session_id);
+/* `c` is emptied first. */
+void world_checkout_with(struct world *, const struct checkout_args *, struct caller *c);
+void world_checkout(struct world *, const char *user, const char *session_id, struct caller *c);
+void world_leave(struct caller *);
+void world_release(struct world *, const char *user, const char *session_id, const char *credential,
+                   struct released *r);
+void world_turn(struct world *); /* runs what is due now */
+void world_settle(struct world *);
+void world_pass(struct world *, uint64_t ms); /* settles on the way */
+/* Runs until the vault has a call of this kind waiting, delivering all others. */
+void world_until(struct world *, enum fake_op);
+struct broker_state world_state(const struct world *);
+
+#endif

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fake_vault.c - the vault's side first (what a call does), then what its answer holds, then the queue.
+ */
+#include "fake_vault.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct fake_vault *fake_of(struct vault *v)
+{
+    return (struct fake_vault *)v; /* `vault` is the first member */
+}
+
+static void copy(char *to, size_t size, const char *from)
+{
+    size_t n = from ? strlen(from) : 0;
+
+    n = n < size ? n : size - 1;
+    if (n)
+        memcpy(to, from, n);
+    to[n] = '\0';
+}
+
+static bool is_live(const struct fake_vault *fv, struct fake_request *r)
+{
+    if (r->live && clock_wall(fv->clock) >= r->expires_wall)
+        r->live = false;
+    return r->live;
+}
+
+/* ---- what the vault does ---- */
+
+static struct fake_account *account_of(struct fake_vault *fv, const char *user, int64_t system_id,
+                                       int64_t account_id)
+{
+    for (size_t i = 0; i < fv->naccounts; i++) {
+        struct fake_account *a = &fv->accounts[i];
+
+        if (a->row.system_id == system_id && a->row.account_id == account_id &&
+            (!a->user || strcmp(a->user, user) == 0))
+            return a;
+    }
+    return NULL;
+}
+
+int64_t fake_vault_seed(struct fake_vault *fv, const char *user, int64_t system_id, int64_t account_id,
+                        int64_t minutes, const char *reason)
+{
+    if (fv->nrequests == FAKE_MAX_REQUESTS)
+        abort(); /* a runaway test */
+    struct fake_request *r = &fv->requests[fv->nrequests++];
+
+    *r = (struct fake_request){.id = ++fv->next_id, .system_id = system_id, .account_id = account_id};
+    r->minutes = minutes;
+    r->live = true;
+    r->expires_wall = clock_wall(fv->clock) + minutes * (int64_t)fv->conf.minute_ms;
+    copy(r->user, sizeof r->user, user);
+    copy(r->reason, sizeof r->reason, reason);
+    return r->id;
+}
+
+static void commit_request(struct fake_vault *fv, struct fake_call *fc)
+{
+    const struct vault_request *want = fc->request;
+    struct fake_account *a = account_of(fv, fc->call->user, want->system_id, want->account_id);
+
+    if (!a) {
+        fc->result = VAULT_DENIED;
+        return;
+    }
+    for (size_t i = 0; i < fv->nrequests && !a->no_reuse; i++) {
+        struct fake_request *r = &fv->requests[i];
+
+        if ((!is_live(fv, r) && !a->reuse_dead) || r->system_id != want->system_id ||
+            r->account_id != want->account_id || strcmp(r->user, fc->call->user) != 0)
+            continue;
+        fc->result = r->pending ? VAULT_CONFLICT : VAULT_OK;
+        fc->answer_id = r->id;
+        fc->reused = true;
+        return;
+    }
+    fc->answer_id =
+        fake_vault_seed(fv, fc->call->user, want->system_id, want->account_id, want->minutes, want->reason);
+    fv->requests[fv->nrequests - 1].pending = a->approval;
+    copy(fv->requests[fv->nrequests - 1].ticket, sizeof fv->requests[0].ticket, want->ticket_number);
+    fc->reused = fc->fault == FAKE_REPLAYED;
+}
+
+static void commit_checkin(struct fake_vault *fv, struct fake_call *fc)
+{
+    struct fake_request *r = fake_vault_find(fv, fc->id);
+
+    if (!r || !is_live(fv, r) || strcmp(r->user, fc->call->user) != 0) {
+        fc->result = VAULT_GONE;
+        return;
+    }
+    r->live = false;
+    r->checkins++;
+}
+
+static enum vault_result planned_result(enum fake_fault fault)
+{
+    switch (fault) {
+    case FAKE_UNREACHABLE:
+    case FAKE_LOST_DID:
+    case FAKE_LOST_LATE:
+    case FAKE_LOST_DID_NOT: return VAULT_FAILED;
+    case FAKE_USER_REFUSED: return VAULT_REFUSED;
+    case FAKE_DENIED: return VAULT_DENIED;
+    case FAKE_CONFLICT: return VAULT_CONFLICT;
+    case FAKE_BAD: return VAULT_BAD;
+    default: return VAULT_OK;
+    }
+}
+
+static void put_off(struct fake_vault *fv, const struct fake_call *fc)
+{
+    if (fv->nlate == FAKE_MAX_LATE)
+        abort();
+    struct fake_late *late = &fv->late[fv->nlate++];
+
+    *late = (struct fake_late){.op = fc->op, .id = fc->id};
+    copy(late->user, sizeof late->user, fc->call->user);
+    if (fc->op != FAKE_REQUEST)
+        return;
+    late->system_id = fc->request->system_id;
+    late->account_id = fc->request->account_id;
+    late->minutes = fc->request->minutes;
+    copy(late->reason, sizeof late->reason, fc->request->reason);
+}
+
+void fake_vault_land(struct fake_vault *fv)
+{
+    for (size_t i = 0; i < fv->nlate; i++) {
+        struct fake_late *late = &fv->late[i];
+        struct vault_call call = {.user = late->user};
+        struct vault_request request = {.system_id = late->system_id,
+                                        .account_id = late->account_id,
+                                        .minutes = late->minutes,
+                                        .reason = late->reason};
+        struct fake_call fc = {.op = late->op, .call = &call, .request = &request, .id = late->id};
+
+        if (late->op == FAKE_REQUEST)
+            commit_request(fv, &fc);
+        else if (late->op == FAKE_CHECKIN)
+            commit_checkin(fv, &fc);
+    }
+    fv->nlate = 0;
+}
+
+static void commit(struct fake_vault *fv, struct fake_call *fc)
+{
+    if (fc->committed)
+        return;
+    fc->committed = true;
+    fc->result = planned_result(fc->fault);
+    if (fv->refuse_user && strcmp(fv->refuse_user, fc->call->user) == 0)
+        fc->result = VAULT_REFUSED;
+    if (fc->fault == FAKE_LOST_LATE && fc->result == VAULT_FAILED)
+        put_off(fv, fc);
+    if (fc->result != VAULT_OK && fc->fault != FAKE_LOST_DID)
+        return;
+    if (fc->op == FAKE_REQUEST)
+        commit_request(fv, fc);
+    else if (fc->op == FAKE_CHECKIN)
+        commit_checkin(fv, fc);
+    if (fc->fault == FAKE_LOST_DID)
+        fc->result = VAULT_FAILED;
+}
+
+/* ---- what the answer holds ---- */
+
+static void answer_list(struct fake_vault *fv, struct fake_call *fc)
+{
+    const struct account_query *q = fc->query;
+
+    fc->call->accounts = account_list_new();
+    if (!fc->call->accounts)
+        abort();
+    for (size_t i = 0; i < fv->naccounts; i++) {
+        struct fake_account *a = &fv->accounts[i];
+
+        if ((a->user && strcmp(a->user, fc->call->user) != 0) ||
+            (q->system && strcmp(q->system, a->row.system) != 0) ||
+            (q->system_id && q->system_id != a->row.system_id) ||
+            (q->application && (!a->row.application || strcmp(q->application, a->row.application) != 0)) ||
+            q->ip || (q->kind != KIND_NKINDS && q->kind != a->row.kind))
+            continue;
+        if (account_list_add(fc->call->accounts, &a->row))
+            abort();
+    }
+}
+
+static enum vault_result answer_credential(struct fake_vault *fv, struct fake_call *fc)
+{
+    struct fake_request *r = fake_vault_find(fv, fc->id);
+
+    if (!r || !is_live(fv, r) || strcmp(r->user, fc->call->user) != 0)
+        return VAULT_GONE;
+    if (r->pending)
+        return VAULT_PENDING;
+    const struct fake_account *a = account_of(fv, r->user, r->system_id, r->account_id);
+    const char *text = !a                                ? NULL
+                       : fc->type == CREDENTIAL_PASSWORD ? a->password
+                       : fc->type == CREDENTIAL_SSH_KEY  ? a->key
+                                                         : a->passphrase;
+
+    if (!text)
+        return VAULT_ABSENT;
+    if (secret_set(&fc->call->secret, text, strlen(text)))
+        abort();
+    return VAULT_OK;
+}
+
+static void answer_requests(struct fake_vault *fv, struct fake_call *fc)
+{
+    struct active_requests *out = &fc->call->active;
+
+    out->rows = calloc(fv->nrequests + 1, sizeof *out->rows);
+    if (!out->rows)
+        abort();
+    for (size_t i = 0; i < fv->nrequests; i++) {
+        struct fake_request *r = &fv->requests[i];
+
+        if (!is_live(fv, r) || strcmp(r->user, fc->call->user) != 0)
+            continue;
+        out->rows[out->n++] = (struct active_request){.request_id = r->id,
+                                                      .system_id = r->system_id,
+                                                      .account_id = r->account_id,
+                                                      .reason = strdup(r->reason),
+                                                      .expires_wall_ms = r->expires_wall};
+    }
+}
+
+static void answer(struct fake_vault *fv, struct fake_call *fc)
+{
+    struct vault_call *call = fc->call;
+
+    if (fc->result == VAULT_OK && fc->op == FAKE_LIST)
+        answer_list(fv, fc);
+    if (fc->result == VAULT_OK && fc->op == FAKE_CREDENTIAL)
+        fc->result = answer_credential(fv, fc);
+    if (fc->result == VAULT_OK && fc->op == FAKE_REQUESTS)
+        answer_requests(fv, fc);
+    if (fc->result == VAULT_OK && fc->op == FAKE_POLICY)
+        for (size_t i = 0; i < fv->naccounts; i++)
+            if (fv->accounts[i].row.account_id == fc->id)
+                call->policy = fv->accounts[i].policy;
+    if (fc->result == VAULT_OK && fc->op == FAKE_REQUEST) {
+        call->request_id = fc->answer_id;
+        call->reused = fc->reused;
+    }
+    call->result = fc->result;
+    call->unknown =
+        fc->result == VAULT_FAILED &&
+        (fc->fault == FAKE_LOST_DID || fc->fault == FAKE_LOST_DID_NOT || fc->fault == FAKE_LOST_LATE);
+}
+
+static void explain(struct vault_call *call)
+{
+    static const enum fault_code codes[] = {
+        [VAULT_GONE] = FAULT_VAULT_ERROR,           [VAULT_ABSENT] = FAULT_CREDENTIAL_NOT_FOUND,
+        [VAULT_PENDING] = FAULT_APPROVAL_PENDING,   [VAULT_CONFLICT] = FAULT_VAULT_CONFLICT,
+        [VAULT_DENIED] = FAULT_NOT_ENTITLED,        [VAULT_BAD] = FAULT_VAULT_ERROR,
+        [VAULT_REFUSED] = FAULT_VAULT_REFUSED_USER, [VAULT_FAILED] = FAULT_VAULT_UNAVAILABLE};
+
+    if (call->result != VAULT_OK)
+        fault_set(&call->fault, codes[call->result], "the fake vault says no (%d)", (int)call->result);
+}
+
+/* ---- the queue ---- */
+
+static struct fake_call *nth_call(const struct fake_vault *fv, size_t i)
+{
+    struct fake_call *fc = TAILQ_FIRST(&fv->calls);
+
+    while (fc && i--)
+        fc = TAILQ_NEXT(fc, link);
+    if (!fc)
+        abort(); /* the test counted wrong */
+    return fc;
+}
+
+static void unqueue(struct fake_vault *fv, struct fake_call *fc)
+{
+    TAILQ_REMOVE(&fv->calls, fc, link);
+    fv->npending--;
+    fc->call->impl = NULL;
+}
+
+size_t fake_vault_pending(const struct fake_vault *fv)
+{
+    return fv->npending;
+}
+
+enum fake_op fake_vault_pending_op(const struct fake_vault *fv, size_t i)
+{
+    return nth_call(fv, i)->op;
+}
+
+void fake_vault_commit(struct fake_vault *fv, size_t i)
+{
+    commit(fv, nth_call(fv, i));
+}
+
+void fake_vault_deliver(struct fake_vault *fv, size_t i)
+{
+    struct fake_call *fc = nth_call(fv, i);
+    struct vault_call *call = fc->call;
+
+    commit(fv, fc);
+    answer(fv, fc);
+    explain(call);
+    unqueue(fv, fc);
+    free(fc);
+    call->done(call);
+}
+
+bool fake_vault_step(struct fake_vault *fv)
+{
+    if (!fv->npending)
+        return false;
+    fake_vault_deliver(fv, 0);
+    return true;
+}
+
+static int begin(struct vault *v, enum fake_op op, struct vault_call *call, const struct fake_call *proto)
+{
+    struct fake_vault *fv = fake_of(v);
+    unsigned nth = fv->ncalls++;
+    enum fake_fault fault = fv->plan ? fv->plan(fv->plan_arg, op, nth) : FAKE_FINE;
+
+    fv->count[op]++;
+    copy(fv->last_user, sizeof fv->last_user, call->user);
+    if (fault == FAKE_CANNOT_START)
+        return -EAGAIN;
+    struct fake_call *fc = malloc(sizeof *fc);
+
+    if (!fc)
+        return -ENOMEM;
+    *fc = *proto;
+    fc->op = op;
+    fc->fault = fault;
+    fc->call = call;
+    call->impl = fc;
+    TAILQ_INSERT_TAIL(&fv->calls, fc, link);
+    fv->npending++;
+    return 0;
+}
+
+static int fake_list(struct vault *v, const struct account_query *query, struct vault_call *call)
+{
+    return begin(v, FAKE_LIST, call, &(struct fake_call){.query = query});
+}
+
+static int fake_policy(struct vault *v, int64_t system_id, int64_t account_id, int64_t minutes,
+                       struct vault_call *call)
+{
+    (void)system_id;
+    (void)minutes;
+    return begin(v, FAKE_POLICY, call, &(struct fake_call){.id = account_id});
+}
+
+static int fake_request(struct vault *v, const struct vault_request *request, struct vault_call *call)
+{
+    return begin(v, FAKE_REQUEST, call, &(struct fake_call){.request = request});
+}
+
+static int fake_credential(struct vault *v, int64_t id, enum credential_type type, struct vault_call *call)
+{
+    return begin(v, FAKE_CREDENTIAL, call, &(struct fake_call){.id = id, .type = type});
+}
+
+static int fake_checkin(struct vault *v, int64_t id, const char *reason, struct vault_call *call)
+{
+    (void)reason;
+    return begin(v, FAKE_CHECKIN, call, &(struct fake_call){.id = id});
+}
+
+static int fake_requests(struct vault *v, struct vault_call *call)
+{
+    return begin(v, FAKE_REQUESTS, call, &(struct fake_call){.id = 0});
+}
+
+static void fake_cancel(struct vault *v, struct vault_call *call)
+{
+    struct fake_vault *fv = fake_of(v);
+    struct fake_call *fc = call->impl;
+
+    if (!fc)
+        return;
+    fv->cancelled++;
+    if (fc->op == FAKE_REQUEST || fc->op == FAKE_CHECKIN) {
+        fv->cancelled_writes++;
+        commit(fv, fc);
+    }
+    unqueue(fv, fc);
+    free(fc);
+}
+
+static void fake_state(const struct vault *v, struct vault_state *state)
+{
+    (void)v;
+    *state = (struct vault_state){.reachable = true, .known = true};
+}
+
+static const struct vault_ops fake_ops = {
+    .name = "fake",
+    .list = fake_list,
+    .policy = fake_policy,
+    .request = fake_request,
+    .credential = fake_credential,
+    .checkin = fake_checkin,
+    .requests = fake_requests,
+    .cancel = fake_cancel,
+    .state = fake_state,
+};
+
+/* ---- set-up ---- */
+
+void fake_vault_init(struct fake_vault *fv, const struct clock *clock)
+{
+    static char domain_user[] = "{domain}\\{username}", corp[] = "CORP";
+    static char *run_as[] = {domain_user};
+    static char empty[] = "";
+
+    *fv = (struct fake_vault){.clock = clock, .next_id = 100};
+    copy(fv->conf.name, sizeof fv->conf.name, "main");
+    fv->conf.run_as = (struct conf_list){.item = run_as, .n = 1};
+    fv->conf.default_domain = corp;
+    for (size_t i = 0; i < FORM_NFORMS; i++)
+        fv->conf.match[i] = (enum conf_name_form)i;
+    fv->conf.nmatch = FORM_NFORMS;
+    fv->conf.call_timeout_ms = 10000;
+    fv->conf.minute_ms = 60000;
+    fv->conf.reason = empty;
+    fv->vault = (struct vault){.ops = &fake_ops, .conf = &fv->conf};
+    TAILQ_INIT(&fv->calls);
+}
+
+void fake_vault_free(struct fake_vault *fv)
+{
+    struct fake_call *fc;
+
+    while ((fc = TAILQ_FIRST(&fv->calls))) {
+        TAILQ_REMOVE(&fv->calls, fc, link);
+        free(fc);
+    }
+    fv->npending = 0;
+}
+
+struct fake_account *fake_vault_add(struct fake_vault *fv, int64_t system_id, int64_t account_id,
+                                    const char *system, const char *account, const char *password)
+{
+    if (fv->naccounts == FAKE_MAX_ACCOUNTS)
+        abort();
+    struct fake_account *a = &fv->accounts[fv->naccounts++];
+
+    *a = (struct fake_account){.password = password, .policy = {.available = true}};
+    a->row = (struct account){.kind = KIND_LOCAL,
+                              .system_id = system_id,
+                              .account_id = account_id,
+                              .default_minutes = 60,
+                              .system = system,
+                              .account = account};
+    return a;
+}
+
+size_t fake_vault_live(struct fake_vault *fv)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < fv->nrequests; i++)
+        n += is_live(fv, &fv->requests[i]);
+    return n;
+}
+
+struct fake_request *fake_vault_find(struct fake_vault *fv, int64_t id)
+{
+    for (size_t i = 0; i < fv->nrequests; i++)
+        if (fv->requests[i].id == id)
+            return &fv->requests[i];
+    return NULL;
+}

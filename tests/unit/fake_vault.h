@@ -1,0 +1,140 @@
+/*
+ * fake_vault.h - a vault in memory whose every call can be made to go wrong.
+ *
+ * It is just another row of struct vault_ops. A call waits in a queue until the test lets it go on, in two
+ * steps that may be taken apart: `commit` (the vault does it) and `deliver` (the answer arrives). Delivering
+ * commits what is not committed yet. So the order in which the vault works and the order in which answers
+ * arrive are the test's choice. `plan` is asked once per call which fault it meets.
+ *
+ * It is unkind on purpose: a cancelled write is carried out all the same (and counted), texts are read as
+ * late as possible, so a text freed too early is found by the sanitizer, and an operation that takes part in
+ * no plan never answers before it was let go.
+ *
+ * Not here: sign-in, cookies, HTTP; those are the real backend's.
+ */
+#ifndef JG_TESTS_FAKE_VAULT_H
+#define JG_TESTS_FAKE_VAULT_H
+
+#include "backends/backend.h"
+#include "base/clock.h"
+
+#include <sys/queue.h>
+
+enum fake_op {
+    FAKE_LIST,
+    FAKE_POLICY,
+    FAKE_REQUEST,
+    FAKE_CREDENTIAL,
+    FAKE_CHECKIN,
+    FAKE_REQUESTS,
+    FAKE_NOPS
+};
+
+enum fake_fault {
+    FAKE_FINE,
+    FAKE_CANNOT_START, /* the operation returns -EAGAIN */
+    FAKE_UNREACHABLE,  /* VAULT_FAILED, surely not done */
+    FAKE_LOST_DID,     /* done, but the answer is lost: VAULT_FAILED, unknown */
+    FAKE_LOST_DID_NOT, /* not done, VAULT_FAILED, unknown */
+    FAKE_LOST_LATE,    /* the answer is lost, and the vault does it later: fake_vault_land() */
+    FAKE_USER_REFUSED, /* VAULT_REFUSED */
+    FAKE_DENIED,       /* VAULT_DENIED */
+    FAKE_CONFLICT,     /* VAULT_CONFLICT */
+    FAKE_BAD,          /* VAULT_BAD */
+    FAKE_REPLAYED,     /* a request done twice by the transport: it answers its own as reused */
+    FAKE_NFAULTS
+};
+
+#define FAKE_MAX_LATE     8
+#define FAKE_MAX_ACCOUNTS 16
+#define FAKE_MAX_REQUESTS 256
+
+struct fake_account {
+    struct account row;                      /* texts belong to the test */
+    const char *user;                        /* whose it is; NULL = everybody's */
+    const char *password, *key, *passphrase; /* NULL = has none */
+    struct vault_policy policy;
+    bool approval;   /* requests stay pending */
+    bool reuse_dead; /* the vault hands over what it has ended */
+    bool no_reuse;   /* concurrency without limit and nothing reused: each request is a new one */
+};
+
+struct fake_request {
+    int64_t id, system_id, account_id, minutes;
+    char user[64];
+    char reason[4100];
+    char ticket[64];
+    int64_t expires_wall;
+    bool live, pending;
+    unsigned checkins; /* calls that named it while it lived */
+};
+
+/* A write that is still to come. */
+struct fake_late {
+    enum fake_op op;
+    int64_t id; /* check-in */
+    int64_t system_id, account_id, minutes;
+    char user[64];
+    char reason[4100];
+};
+
+struct fake_call {
+    enum fake_op op;
+    enum fake_fault fault;
+    struct vault_call *call;
+    const struct account_query *query;
+    const struct vault_request *request;
+    int64_t id;
+    enum credential_type type;
+    bool committed;
+    enum vault_result result;
+    int64_t answer_id;
+    bool reused;
+    TAILQ_ENTRY(fake_call) link;
+};
+
+struct fake_vault {
+    struct vault vault; /* first; give this to what is tested */
+    struct conf_vault conf;
+    const struct clock *clock;
+    struct fake_account accounts[FAKE_MAX_ACCOUNTS];
+    size_t naccounts;
+    struct fake_request requests[FAKE_MAX_REQUESTS];
+    size_t nrequests;
+    struct fake_late late[FAKE_MAX_LATE];
+    size_t nlate;
+    int64_t next_id;
+    TAILQ_HEAD(, fake_call) calls;
+    size_t npending;
+    /* Asked once per call; NULL = all fine. `nth` counts all calls from 0. */
+    enum fake_fault (*plan)(void *arg, enum fake_op, unsigned nth);
+    void *plan_arg;
+    const char *refuse_user; /* sign-in as this user is always refused */
+    unsigned ncalls, count[FAKE_NOPS], cancelled, cancelled_writes;
+    char last_user[64]; /* of the last call begun */
+};
+
+void fake_vault_init(struct fake_vault *, const struct clock *);
+void fake_vault_free(struct fake_vault *); /* frees calls nobody waits for any more */
+
+/* A local account with a password on system `system`; adjust what comes back. Never NULL up to the maximum.
+ */
+struct fake_account *fake_vault_add(struct fake_vault *, int64_t system_id, int64_t account_id,
+                                    const char *system, const char *account, const char *password);
+
+size_t fake_vault_pending(const struct fake_vault *);
+enum fake_op fake_vault_pending_op(const struct fake_vault *, size_t i);
+void fake_vault_commit(struct fake_vault *, size_t i);  /* the vault carries out the i-th waiting call */
+void fake_vault_deliver(struct fake_vault *, size_t i); /* and its answer arrives */
+bool fake_vault_step(struct fake_vault *);              /* delivers the oldest; false = none waits */
+
+void fake_vault_land(struct fake_vault *); /* what was lost late happens now */
+
+/* Makes a request outside of any call, as the person at the vault's own screen would. Returns its id. */
+int64_t fake_vault_seed(struct fake_vault *, const char *user, int64_t system_id, int64_t account_id,
+                        int64_t minutes, const char *reason);
+size_t fake_vault_live(struct fake_vault *); /* requests that live now */
+/* NULL when there never was one. */
+struct fake_request *fake_vault_find(struct fake_vault *, int64_t id);
+
+#endif

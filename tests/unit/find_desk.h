@@ -1,0 +1,42 @@
+/*
+ * find_desk.h - a broker with two fake vaults, for the operations that only read.
+ *
+ * The broker is put together by hand from what reading needs (clock, lists, vaults), so that the tests of
+ * find and endpoints stand without leases. Every list question is written down by the vault it went to.
+ */
+#ifndef JG_TESTS_FIND_DESK_H
+#define JG_TESTS_FIND_DESK_H
+
+#include "broker/op.h"
+#include "fake_clock.h"
+#include "fake_vault.h"
+
+#define DESK_ASKED 64
+
+struct desk_asked {
+    enum account_kind kind;
+    char user[64], system[64], ip[64], application[64];
+    bool recent;
+};
+
+struct desk {
+    struct fake_clock clock;
+    struct timers *timers;
+    struct conf conf;
+    struct fake_vault vault[2];
+    struct vault *vaults[2];
+    struct broker broker;
+    struct desk_asked asked[DESK_ASKED]; /* of both vaults, in order */
+    size_t nasked;
+    size_t most_pending; /* calls of the first vault at once */
+};
+
+void desk_open(struct desk *, size_t nvaults);
+/* Everything has come to an end: no op, no call, no deadline, no memory. */
+void desk_close(struct desk *);
+/* Delivers everything and runs the timers, until nothing moves. */
+void desk_run(struct desk *);
+bool desk_step(struct desk *); /* one answer of either vault; false = none waits */
+size_t desk_pending(const struct desk *);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * lists_world.h - lists over a fake vault with three accounts on two systems, and clients that wait for them.
+ */
+#ifndef JG_TESTS_LISTS_WORLD_H
+#define JG_TESTS_LISTS_WORLD_H
+
+#include "broker/lists.h"
+#include "fake_clock.h"
+#include "fake_vault.h"
+
+#define CACHE 15000
+#define KNOWN 60000
+
+struct world {
+    struct fake_clock clock;
+    struct timers *timers;
+    struct fake_vault vault;
+    struct lists *lists;
+};
+
+struct client {
+    struct list_wait wait; /* first */
+    struct world *world;
+    unsigned answers;
+    size_t rows;
+    struct client *leaves; /* in done(): makes this one leave */
+    bool asks_again;
+};
+
+extern const struct account_query web, none; /* two rows; no row */
+
+void start(struct world *, struct lists_opts);
+void start_default(struct world *);
+void stop(struct world *); /* nothing is left: no call, no deadline */
+int ask_as(struct world *, struct client *, const char *user, const struct account_query *,
+           uint64_t timeout_ms);
+void ask(struct world *, struct client *, const struct account_query *); /* as CORP\bob; must begin */
+void run(struct world *);                                                /* all answers arrive */
+
+#endif

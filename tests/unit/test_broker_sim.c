@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_broker_sim.c - many sessions at once, in random order, with a vault that fails at random.
+ *
+ * Each seed plays some hundred random moves: a session asks, leaves, releases or completes; the vault does
+ * what a waiting call wants, or answers it, in any order; something lost lands late; a person ends a request
+ * at the vault's own screen; time passes. Then the vault is well again, twenty minutes go by, and the books
+ * must agree:
+ *
+ *   every lease stands on a request that lives (unless a person ended it);
+ *   every request of ours that lives has a lease;
+ *   everybody who asked was told, once, or has left.
+ *
+ * A failing seed is printed; the same seed plays the same game.
+ */
+#include "broker_world.h"
+
+#include "base/id.h"
+#include "broker/lease.h"
+#include "broker/reason.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SESSIONS = 4, CALLERS = 12, MOVES = 250, SEEDS = 150 };
+
+struct game {
+    struct world w;
+    uint64_t random;
+    bool well; /* the vault fails no more */
+    struct caller callers[CALLERS];
+    bool asked[CALLERS], left[CALLERS];
+    bool killed[FAKE_MAX_REQUESTS]; /* by a person */
+};
+
+static unsigned seed_now;
+
+static unsigned roll(struct game *g, unsigned sides)
+{
+    g->random ^= g->random << 13;
+    g->random ^= g->random >> 7;
+    g->random ^= g->random << 17;
+    return (unsigned)(g->random >> 33) % sides;
+}
+
+static enum fake_fault fortune(void *arg, enum fake_op op, unsigned nth)
+{
+    static const enum fake_fault bad[] = {FAKE_CANNOT_START, FAKE_UNREACHABLE, FAKE_LOST_DID,
+                                          FAKE_LOST_DID_NOT, FAKE_LOST_LATE,   FAKE_BAD,
+                                          FAKE_REPLAYED};
+    struct game *g = arg;
+
+    (void)op;
+    (void)nth;
+    if (g->well || g->w.vault.nlate == FAKE_MAX_LATE || roll(g, 4))
+        return FAKE_FINE;
+    return bad[roll(g, sizeof bad / sizeof bad[0])];
+}
+
+static const char *user_of(unsigned session)
+{
+    return session % 2 ? "alice" : "bob";
+}
+
+static const char *session_of(unsigned session)
+{
+    static const char *const names[] = {"s0", "s1", "s2", "s3"};
+
+    return names[session];
+}
+
+static void ask(struct game *g)
+{
+    unsigned i = roll(g, CALLERS), session = roll(g, SESSIONS);
+
+    if (g->asked[i] && g->callers[i].op)
+        return;
+    world_checkout(&g->w, user_of(session), session_of(session), &g->callers[i]);
+    g->asked[i] = true;
+    g->left[i] = false;
+}
+
+static void leave(struct game *g)
+{
+    unsigned i = roll(g, CALLERS);
+
+    if (!g->callers[i].op)
+        return;
+    world_leave(&g->callers[i]);
+    g->left[i] = true;
+}
+
+static void on_released(void *arg, const struct release_answer *answer)
+{
+    (void)arg;
+    assert_null(answer->fault);
+}
+
+static void release(struct game *g)
+{
+    unsigned session = roll(g, SESSIONS);
+    struct release_args args = {.session = world_person(user_of(session), session_of(session)),
+                                .credential_id = roll(g, 2) ? g->w.credential : NULL,
+                                .timeout_ms = 15000};
+
+    assert_non_null(broker_release(g->w.broker, &args, on_released, NULL));
+}
+
+static void person_ends(struct game *g)
+{
+    struct fake_vault *fv = &g->w.vault;
+    size_t i = fv->nrequests ? roll(g, (unsigned)fv->nrequests) : 0;
+
+    if (i >= fv->nrequests || roll(g, 6))
+        return;
+    g->killed[i] |= fv->requests[i].live;
+    fv->requests[i].live = false;
+}
+
+static void vault_moves(struct game *g, bool answers)
+{
+    size_t n = fake_vault_pending(&g->w.vault);
+
+    if (!n)
+        return;
+    if (answers)
+        fake_vault_deliver(&g->w.vault, roll(g, (unsigned)n));
+    else
+        fake_vault_commit(&g->w.vault, roll(g, (unsigned)n));
+}
+
+static void move(struct game *g)
+{
+    switch (roll(g, 16)) {
+    case 0:
+    case 1:
+    case 2: ask(g); break;
+    case 3: leave(g); break;
+    case 4: release(g); break;
+    case 5: person_ends(g); break;
+    case 6: fake_vault_land(&g->w.vault); break;
+    case 7: fake_clock_run(&g->w.clock, g->w.timers, roll(g, 3000)); break;
+    case 8:
+    case 9: vault_moves(g, false); break;
+    default: vault_moves(g, true); break;
+    }
+    world_turn(&g->w);
+}
+
+static void check_request(struct game *g, size_t i, const struct lease *leases[SESSIONS])
+{
+    struct fake_request *r = &g->w.vault.requests[i];
+    char id[ID_SIZE];
+    size_t holders = 0;
+
+    for (unsigned s = 0; s < SESSIONS; s++)
+        holders += leases[s] && leases[s]->loan->request_id == r->id;
+    if (holders && !r->live && !g->killed[i])
+        fail_msg("seed %u: a lease stands on request %zu, which is dead", seed_now, i);
+    if (!holders && r->live && reason_lease_id(r->reason, id))
+        fail_msg("seed %u: nobody holds request %zu", seed_now, i);
+}
+
+static void check_books(struct game *g)
+{
+    const struct lease *leases[SESSIONS];
+    struct broker_state state = world_state(&g->w);
+
+    for (unsigned s = 0; s < SESSIONS; s++) {
+        struct session session = world_person(user_of(s), session_of(s));
+
+        leases[s] = lease_find(g->w.broker->leases, &session, g->w.credential);
+    }
+    for (size_t i = 0; i < g->w.vault.nrequests; i++)
+        check_request(g, i, leases);
+    for (size_t i = 0; i < CALLERS; i++)
+        assert_int_equal(g->callers[i].replies, g->asked[i] && !g->left[i]);
+    assert_int_equal(state.ops, 0);
+    assert_int_equal(state.leases_retrying + state.leases_releasing, 0);
+    assert_int_equal(g->w.vault.cancelled_writes, 0);
+}
+
+static void play(unsigned seed)
+{
+    struct game *g = calloc(1, sizeof *g);
+
+    assert_non_null(g);
+    seed_now = seed;
+    g->random = 0x9e3779b97f4a7c15U * (seed + 1);
+    world_begin(&g->w);
+    g->w.vault.plan = fortune;
+    g->w.vault.plan_arg = g;
+    if (seed % 3 == 0)
+        (void)fake_vault_seed(&g->w.vault, "CORP\\alice", 1, 11, 30, "my own");
+    world_start(&g->w);
+    for (unsigned i = 0; i < MOVES; i++)
+        move(g);
+    g->well = true;
+    world_settle(&g->w);
+    fake_vault_land(&g->w.vault);
+    world_pass(&g->w, 20 * 60000);
+    check_books(g);
+    world_end(&g->w);
+    free(g);
+}
+
+static void test_games(void **state)
+{
+    (void)state;
+    for (unsigned seed = 0; seed < SEEDS; seed++)
+        play(seed);
+}
+
+static int tell_seed(void **state)
+{
+    (void)state;
+    print_message("last seed %u\n", seed_now);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test_teardown(test_games, tell_seed)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

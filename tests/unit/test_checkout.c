@@ -1,0 +1,722 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_checkout.c - the check-out machine: what it answers, and what it leaves behind when everything goes wrong.
+ *
+ * The torture runs each scenario clean, counts its vault calls, and then breaks every call in every way, and every
+ * pair of calls in every pair of ways: the vault refuses, answers nonsense, does it but the answer is lost, does
+ * not and the answer is lost; the client leaves before the vault did it, after it but before the answer, or after
+ * the answer; its time is up. After each run the invariants must hold:
+ *
+ *   at any time   an open request at the vault is leased, held by work in flight, being given back or being hunted
+ *   in the end    replies + left = 1; a secret was told exactly if there is a lease; otherwise nothing of ours
+ *                 is open, long before anything expired; what was the person's own is still open
+ *   always        no write is ever cancelled; no timer, call or memory is left
+ */
+#include "broker_world.h"
+
+#include "base/text.h"
+#include "broker/lease.h"
+#include "broker/reason.h"
+#include "broker/username.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- torture ---- */
+
+enum harm {
+    HARM_NONE = FAKE_FINE,
+    /* those between are enum fake_fault */
+    LEAVE_BEFORE = FAKE_NFAULTS,
+    LEAVE_COMMITTED,
+    LEAVE_AFTER,
+    TIME_UP,
+    NHARMS
+};
+
+struct scenario {
+    const char *name;
+    void (*setup)(struct world *); /* before the broker is made */
+    void (*before)(struct world *); /* before the check-out that is tortured */
+    size_t others; /* leases of others that must stay */
+    bool person;   /* the person has a request of their own: it must stay */
+    bool fails;    /* the clean run ends in a fault */
+    bool has_lease; /* the session has this lease already */
+    bool newest;    /* the newest vault call is answered first */
+    void (*then)(struct world *); /* just before, and harmed as well */
+    const char *session;
+};
+
+struct torture {
+    unsigned first; /* number of the first vault call that may be harmed */
+    bool newest;
+    unsigned k[2];
+    int harm[2];
+    struct world w;
+    struct caller c;
+    bool left;
+};
+
+static enum fake_fault plan(void *arg, enum fake_op op, unsigned nth)
+{
+    struct torture *t = arg;
+
+    (void)op;
+    for (int i = 0; i < 2; i++)
+        if (nth == t->first + t->k[i] && t->harm[i] < FAKE_NFAULTS)
+            return (enum fake_fault)t->harm[i];
+    return FAKE_FINE;
+}
+
+static bool is_due(const struct torture *t, unsigned delivered, int harm)
+{
+    return (t->k[0] == delivered && t->harm[0] == harm) || (t->k[1] == delivered && t->harm[1] == harm);
+}
+
+static void check_held(const struct world *w, bool person)
+{
+    struct broker_state state = world_state(w);
+    struct fake_vault *fv = (struct fake_vault *)(uintptr_t)&w->vault;
+
+    if (fake_vault_live(fv) > (person ? 1 : 0))
+        assert_true(state.ops || state.leases_active || state.leases_releasing || state.leases_retrying);
+}
+
+static void leave(struct torture *t)
+{
+    if (!t->c.op)
+        return;
+    t->left = true;
+    world_leave(&t->c);
+}
+
+static size_t which(const struct torture *t)
+{
+    return t->newest ? fake_vault_pending(&t->w.vault) - 1 : 0;
+}
+
+/* One vault answer with what happens around it; false = no answer is waiting. */
+static bool step(struct torture *t, unsigned delivered)
+{
+    struct world *w = &t->w;
+
+    world_turn(w);
+    if (is_due(t, delivered, LEAVE_BEFORE))
+        leave(t);
+    if (is_due(t, delivered, TIME_UP) && t->c.op) {
+        fake_clock_advance(&w->clock, 15000);
+        world_turn(w);
+    }
+    world_turn(w);
+    if (!fake_vault_pending(&w->vault))
+        return false;
+    fake_clock_advance(&w->clock, 10);
+    if (is_due(t, delivered, LEAVE_COMMITTED)) {
+        fake_vault_commit(&w->vault, which(t));
+        leave(t);
+        if (!fake_vault_pending(&w->vault))
+            return false;
+    }
+    fake_vault_deliver(&w->vault, which(t));
+    if (is_due(t, delivered, LEAVE_AFTER))
+        leave(t);
+    return true;
+}
+
+static size_t ours_live(struct fake_vault *fv)
+{
+    char id[ID_SIZE];
+    size_t n = 0;
+
+    (void)fake_vault_live(fv);
+    for (size_t i = 0; i < fv->nrequests; i++)
+        n += fv->requests[i].live && reason_lease_id(fv->requests[i].reason, id);
+    return n;
+}
+
+static void check_end(struct torture *t, const struct scenario *s)
+{
+    struct world *w = &t->w;
+    struct broker_state state = world_state(w);
+    bool told = t->c.replies == 1 && t->c.code == FAULT_NONE;
+
+    assert_int_equal(t->c.replies + t->left, 1);
+    assert_int_equal(state.ops, 0);
+    assert_int_equal(state.leases_releasing + state.leases_retrying, 0);
+    assert_int_equal(state.lapsed, 0);
+    assert_int_equal(w->vault.cancelled_writes, 0);
+    struct session me = world_person("alice", s->session);
+    struct lease *mine = lease_find(w->broker->leases, &me, w->credential);
+
+    if (told) {
+        assert_non_null(mine);
+        assert_string_equal(mine->id, t->c.lease_id);
+        assert_true(fake_vault_find(&w->vault, t->c.request_id)->live);
+        assert_true(strlen(t->c.secret) > 0);
+    } else if (mine) {
+        assert_true(s->has_lease); /* a failed repeat leaves what there was */
+    }
+    assert_int_equal(state.leases_active, s->others + (mine != NULL));
+    if (s->person)
+        assert_true(fake_vault_find(&w->vault, 101)->live);
+    bool adopted = mine && mine->loan->origin == LOAN_ADOPTED;
+    bool alive = mine && fake_vault_find(&w->vault, mine->loan->request_id)->live;
+    size_t expected = s->others || (alive && !adopted) ? 1 : 0;
+
+    if (ours_live(&w->vault) != expected)
+        fail_msg("%s: %zu requests of ours are open, not %zu", s->name, ours_live(&w->vault), expected);
+}
+
+static struct {
+    const char *name;
+    unsigned k[2];
+    int harm[2], runs;
+} last;
+
+static int tell_last(void **state)
+{
+    (void)state;
+    print_message("%d runs, the last: %s, call %u harm %d, call %u harm %d\n", last.runs, last.name, last.k[0],
+                  last.harm[0], last.k[1], last.harm[1]);
+    return 0;
+}
+
+/* Returns how many vault calls the check-out made. */
+static unsigned torture_once(const struct scenario *s, unsigned k1, int h1, unsigned k2, int h2)
+{
+    struct torture *t = calloc(1, sizeof *t);
+    struct world *w = &t->w;
+    unsigned n = 0;
+
+    assert_non_null(t);
+    last.name = s->name;
+    last.k[0] = k1;
+    last.k[1] = k2;
+    last.harm[0] = h1;
+    last.harm[1] = h2;
+    last.runs++;
+    world_begin(w);
+    if (s->setup)
+        s->setup(w);
+    world_start(w);
+    t->newest = s->newest;
+    t->first = UINT_MAX / 2;
+    t->k[0] = k1;
+    t->k[1] = k2;
+    t->harm[0] = h1;
+    t->harm[1] = h2;
+    w->vault.plan = plan;
+    w->vault.plan_arg = t;
+    if (s->before)
+        s->before(w);
+    t->first = w->vault.ncalls;
+    if (s->then)
+        s->then(w);
+    world_checkout(w, "alice", s->session, &t->c);
+    for (; step(t, n) && n < 50; n++)
+        check_held(w, s->person);
+    assert_true(n < 50);
+    world_pass(w, 1000);
+    fake_vault_land(&w->vault);
+    /* Twenty minutes: time for retries and hunts, but none of the leases of sixty is over. */
+    world_pass(w, 20 * 60000);
+    check_end(t, s);
+    if (h1 == HARM_NONE)
+        assert_int_equal(t->c.code != FAULT_NONE, s->fails);
+    unsigned calls = w->vault.ncalls - t->first;
+
+    world_pass(w, 70 * 60000);
+    assert_int_equal(fake_vault_live(&w->vault), 0);
+    assert_int_equal(world_state(w).leases_active, 0);
+    assert_true(broker_idle(w->broker));
+    world_end(w);
+    free(t);
+    return calls;
+}
+
+static void key_account(struct world *w)
+{
+    w->vault.accounts[0].password = NULL;
+    w->vault.accounts[0].key = "-----BEGIN KEY-----\r\nabc";
+    w->vault.accounts[0].passphrase = "pp";
+}
+
+static void two_candidates(struct world *w)
+{
+    static char one[] = "{domain}\\{username}", two[] = "{username}";
+    static char *both[] = { one, two };
+
+    w->vault.conf.run_as = (struct conf_list){ .item = both, .n = 2 };
+    w->vault.refuse_user = "CORP\\alice";
+}
+
+static void asks_policy(struct world *w)
+{
+    w->vault.conf.ask_policy = true;
+}
+
+static void wants_approval(struct world *w)
+{
+    w->vault.accounts[0].approval = true;
+}
+
+static void persons_own(struct world *w)
+{
+    (void)fake_vault_seed(&w->vault, "CORP\\alice", 1, 11, 80, "my own");
+}
+
+static void lease_of(struct world *w, const char *session)
+{
+    struct caller c;
+
+    world_checkout(w, "alice", session, &c);
+    world_settle(w);
+    assert_int_equal(c.code, FAULT_NONE);
+    assert_int_equal(c.replies, 1);
+}
+
+static void has_lease(struct world *w)
+{
+    lease_of(w, "s1");
+}
+
+static void shares(struct world *w)
+{
+    lease_of(w, "other");
+}
+
+/* The session's lease stands on a request that somebody ended at the vault's own screen. */
+static void has_dead_lease(struct world *w)
+{
+    lease_of(w, "s1");
+    w->vault.requests[0].live = false;
+}
+
+/* Another session has just released; its check-in is on its way when the check-out begins. */
+static void other_releases(struct world *w)
+{
+    struct released r;
+
+    world_release(w, "alice", "other", w->credential, &r);
+    broker_leave(r.op);
+    world_turn(w);
+}
+
+/* clang-format off: rows of unequal length */
+static const struct scenario scenarios[] = {
+    { .name = "plain", .session = "s1" },
+    { .name = "key", .setup = key_account, .session = "s1" },
+    { .name = "policy", .setup = asks_policy, .session = "s1" },
+    { .name = "two candidates", .setup = two_candidates, .session = "s1" },
+    { .name = "approval", .setup = wants_approval, .fails = true, .session = "s1" },
+    { .name = "adopted", .setup = persons_own, .person = true, .session = "s1" },
+    { .name = "repeat", .before = has_lease, .has_lease = true, .session = "s1" },
+    { .name = "shared", .before = shares, .others = 1, .session = "s1" },
+    { .name = "dead lease", .before = has_dead_lease, .has_lease = true, .session = "s1" },
+    { .name = "returning", .before = shares, .then = other_releases, .session = "s1" },
+    { .name = "await", .before = shares, .then = other_releases, .session = "s1", .newest = true },
+};
+
+/* clang-format on */
+#define NSCENARIOS (sizeof scenarios / sizeof scenarios[0])
+
+static void test_torture(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < NSCENARIOS; i++) {
+        const struct scenario *s = &scenarios[i];
+        unsigned n = torture_once(s, 99, 0, 99, 0);
+
+        for (unsigned k1 = 0; k1 < n; k1++)
+            for (int h1 = 1; h1 < NHARMS; h1++) {
+                unsigned m = torture_once(s, k1, h1, 99, 0);
+
+                for (unsigned k2 = k1 + 1; k2 < m && k2 < k1 + 6; k2++)
+                    for (int h2 = 1; h2 < NHARMS; h2++)
+                        (void)torture_once(s, k1, h1, k2, h2);
+            }
+    }
+}
+
+/* ---- what it answers ---- */
+
+static void test_plain(void **state)
+{
+    struct world w;
+    struct caller c;
+    char id[ID_SIZE];
+
+    (void)state;
+    world_begin(&w);
+    world_start(&w);
+    world_checkout(&w, "alice", "s1", &c);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_NONE);
+    assert_string_equal(c.secret, "s3\"cret");
+    assert_string_equal(c.username, "root");
+    assert_false(c.ssh_key);
+    assert_false(c.adopted);
+    assert_int_equal(c.expires_wall_ms, w.clock.wall + 3600000);
+    assert_string_equal(w.vault.requests[0].user, "CORP\\alice");
+    assert_int_equal(w.vault.requests[0].minutes, 60);
+    assert_true(reason_lease_id(w.vault.requests[0].reason, id));
+    assert_string_equal(id, c.lease_id);
+    assert_int_equal(strncmp(w.vault.requests[0].reason, "asked by alice [jumpgate ", 25), 0);
+    assert_int_equal(w.vault.count[FAKE_POLICY], 0);
+    world_end(&w);
+}
+
+static void test_key_and_passphrase(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    world_begin(&w);
+    key_account(&w);
+    world_start(&w);
+    world_checkout(&w, "alice", "s1", &c);
+    world_settle(&w);
+    assert_true(c.ssh_key);
+    assert_string_equal(c.secret, "-----BEGIN KEY-----\r\nabc");
+    assert_string_equal(c.passphrase, "pp");
+    world_end(&w);
+}
+
+static void test_prefers_key(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct checkout_args args;
+
+    (void)state;
+    world_begin(&w);
+    w.vault.accounts[0].key = "KEY";
+    world_start(&w);
+    args = world_asks(&w, "alice", "s1");
+    args.prefer_ssh_key = true;
+    world_checkout_with(&w, &args, &c);
+    world_settle(&w);
+    assert_true(c.ssh_key);
+    assert_string_equal(c.passphrase, "");
+    args.prefer_ssh_key = false;
+    world_checkout_with(&w, &args, &c);
+    world_settle(&w);
+    assert_false(c.ssh_key);
+    assert_int_equal(world_state(&w).leases_active, 1);
+    world_end(&w);
+}
+
+static void test_no_secret_at_all(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    world_begin(&w);
+    w.vault.accounts[0].password = "";
+    world_start(&w);
+    world_checkout(&w, "alice", "s1", &c);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_CREDENTIAL_NOT_FOUND);
+    assert_int_equal(fake_vault_live(&w.vault), 0);
+    world_end(&w);
+}
+
+static void test_unknown_credential(void **state)
+{
+    static const char *const ids[] = { "", "nonsense", "x.y.z" };
+    struct world w;
+    struct caller c;
+    struct checkout_args args;
+
+    (void)state;
+    world_begin(&w);
+    world_start(&w);
+    for (size_t i = 0; i < 3; i++) {
+        args = world_asks(&w, "alice", "s1");
+        args.credential_id = ids[i];
+        world_checkout_with(&w, &args, &c);
+        world_settle(&w);
+        assert_int_equal(c.code, FAULT_CREDENTIAL_NOT_FOUND);
+    }
+    assert_int_equal(w.vault.ncalls, 0);
+    credential_id_write(w.credential, "main",
+                        &(struct account){ .kind = KIND_LOCAL, .system_id = 1, .account_id = 99 });
+    world_checkout(&w, "alice", "s1", &c);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_CREDENTIAL_NOT_FOUND);
+    assert_int_equal(w.vault.count[FAKE_REQUEST], 0);
+    world_end(&w);
+}
+
+static void test_duration(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct checkout_args args;
+
+    (void)state;
+    world_begin(&w);
+    w.vault.accounts[0].row.max_minutes = 30;
+    w.vault.conf.minute_ms = 1000;
+    world_start(&w);
+    args = world_asks(&w, "alice", "s1");
+    args.duration_minutes = 31;
+    world_checkout_with(&w, &args, &c);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_DURATION_TOO_LONG);
+    args.duration_minutes = 0;
+    world_checkout_with(&w, &args, &c);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_NONE);
+    assert_int_equal(w.vault.requests[0].minutes, 30);
+    assert_int_equal(c.expires_wall_ms, w.clock.wall + 30000);
+    args = world_asks(&w, "alice", "s2"); /* a later holder keeps the end of the vault's request */
+    fake_clock_advance(&w.clock, 5000);
+    world_checkout_with(&w, &args, &c);
+    world_settle(&w);
+    assert_int_equal(c.expires_wall_ms, w.clock.wall + 25000);
+    world_end(&w);
+}
+
+static void test_reason_and_ticket(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct checkout_args args;
+
+    (void)state;
+    world_begin(&w);
+    w.vault.conf.reason = (char *)(uintptr_t) "";
+    w.vault.accounts[0].policy = (struct vault_policy){ .available = true, .reason = true, .ticket = true };
+    world_start(&w);
+    args = world_asks(&w, "alice", "s1");
+    world_checkout_with(&w, &args, &c);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_REASON_REQUIRED);
+    assert_int_equal(w.vault.nrequests, 0);
+    args.reason = "fix it";
+    world_checkout_with(&w, &args, &c); /* a reason given: nobody asks the policy, the vault may want a ticket */
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_NONE);
+    assert_int_equal(strncmp(w.vault.requests[0].reason, "fix it [jumpgate ", 17), 0);
+    w.vault.conf.ask_policy = true;
+    args = world_asks(&w, "bob", "s2");
+    args.reason = "fix it";
+    world_checkout_with(&w, &args, &c);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_TICKET_REQUIRED);
+    args.ticket_number = "CHG1";
+    world_checkout_with(&w, &args, &c);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_NONE);
+    assert_string_equal(w.vault.requests[1].ticket, "CHG1");
+    world_end(&w);
+}
+
+static void test_refused_users(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    world_begin(&w);
+    two_candidates(&w);
+    world_start(&w);
+    world_checkout(&w, "alice", "s1", &c);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_NONE);
+    assert_string_equal(w.vault.requests[0].user, "alice");
+    world_end(&w);
+
+    world_begin(&w);
+    w.vault.refuse_user = "CORP\\alice";
+    world_start(&w);
+    world_checkout(&w, "alice", "s1", &c);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_VAULT_REFUSED_USER);
+    assert_non_null(strstr(c.detail, "CORP\\alice"));
+    world_end(&w);
+
+    world_begin(&w);
+    w.vault.conf.default_domain = NULL;
+    world_start(&w);
+    world_checkout(&w, "alice", "s1", &c);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_VAULT_REFUSED_USER);
+    assert_int_equal(w.vault.ncalls, 0);
+    world_end(&w);
+}
+
+static void test_approval_is_withdrawn(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    world_begin(&w);
+    w.vault.accounts[0].approval = true;
+    world_start(&w);
+    world_checkout(&w, "alice", "s1", &c);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_APPROVAL_PENDING);
+    assert_int_equal(w.vault.requests[0].checkins, 1);
+    world_end(&w);
+}
+
+static void test_deadline_is_told_at_once(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    world_begin(&w);
+    world_start(&w);
+    world_checkout(&w, "alice", "s1", &c);
+    world_until(&w, FAKE_REQUEST);
+    fake_clock_run(&w.clock, w.timers, 15000);
+    assert_int_equal(c.replies, 1);
+    assert_int_equal(c.code, FAULT_DEADLINE_EXCEEDED);
+    assert_int_equal(w.vault.cancelled, 0);
+    world_settle(&w);
+    assert_int_equal(w.vault.nrequests, 1);
+    assert_int_equal(w.vault.requests[0].checkins, 1);
+    assert_int_equal(w.vault.count[FAKE_CREDENTIAL], 0); /* no secret is read for nobody */
+    world_end(&w);
+}
+
+static void test_draining(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    (void)state;
+    world_begin(&w);
+    world_start(&w);
+    broker_drain(w.broker);
+    world_checkout(&w, "alice", "s1", &c);
+    world_release(&w, "alice", "s1", NULL, &r);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_DRAINING);
+    assert_int_equal(r.code, FAULT_DRAINING);
+    assert_true(broker_idle(w.broker));
+    world_end(&w);
+}
+
+static void test_ends_in_the_middle(void **state)
+{
+    struct world w;
+    struct caller c[4];
+
+    (void)state;
+    for (unsigned waits = 0; waits < 4; waits++) {
+        world_begin(&w);
+        key_account(&w);
+        world_start(&w);
+        for (size_t i = 0; i < 4; i++)
+            world_checkout(&w, i < 2 ? "alice" : "bob", i % 2 ? "s1" : "s2", &c[i]);
+        world_turn(&w);
+        for (unsigned i = 0; i < 4 * waits; i++, world_turn(&w))
+            (void)fake_vault_step(&w.vault);
+        world_end(&w); /* callers are not told, everything is freed */
+    }
+}
+
+/* ---- small parts ---- */
+
+static char *reason_of(const char *given, const char *template)
+{
+    struct session s = world_person("alice", "s1");
+
+    return reason_text(&(struct reason_parts){
+        .given = given, .template = template, .session = &s, .lease_id = "0123456789ABCDEFGHJKMNPQRS" });
+}
+
+static void test_reason_text(void **state)
+{
+    char given[4100] = "", id[ID_SIZE];
+    char *r = reason_of(NULL, "{user} on {jump_item} ({session}, {lease}) {x}");
+
+    (void)state;
+    assert_string_equal(r, "alice on Server 1 (s1, 0123456789ABCDEFGHJKMNPQRS) {x} [jumpgate 0123456789ABCDEFGHJKMNPQRS]");
+    free(r);
+    r = reason_of("", "");
+    assert_string_equal(r, "[jumpgate 0123456789ABCDEFGHJKMNPQRS]");
+    free(r);
+    for (size_t shift = 0; shift < 4; shift++) { /* cut at every place within the characters */
+        memset(given, 'x', shift);
+        for (size_t i = 0; i < 600; i++)
+            memcpy(given + shift + i * 6, "\xc3\xa4\xf0\x9f\x94\x91", 7);
+        r = reason_of(given, "");
+        size_t units = 0;
+
+        for (const char *p = r; *p; p++)
+            units += ((unsigned char)*p & 0xc0) == 0x80 ? 0 : (unsigned char)*p >= 0xf0 ? 2 : 1;
+        assert_true(units <= 1000 && units >= 996);
+        assert_true(reason_lease_id(r, id));
+        assert_string_equal(id, "0123456789ABCDEFGHJKMNPQRS");
+        assert_non_null(strstr(r, "\xe2\x80\xa6"));
+        assert_int_equal(strncmp(r, given, 100), 0);
+        free(r);
+    }
+    memset(given, 'a', 1100);
+    given[1100] = '\0';
+    r = reason_of(given, "");
+    assert_int_equal(strlen(r), 1002); /* 999 letters and an ellipsis of three bytes */
+    free(r);
+    given[961] = '\0'; /* fits to the letter */
+    r = reason_of(given, "");
+    assert_int_equal(strlen(r), 999);
+    free(r);
+    assert_false(reason_lease_id("[jumpgate 0123]", id));
+    assert_false(reason_lease_id(NULL, id));
+    assert_false(reason_lease_id("[jumpgate 0123456789ABCDEFGHJKMNPQRS] or not", id));
+}
+
+static void expect_username(const char *account, const char *domain, const char *upn, enum conf_username_form form,
+                            const char *expected)
+{
+    char *name = username_typed(&(struct account){ .account = account, .domain = domain, .upn = upn }, form);
+
+    assert_string_equal(name, expected);
+    free(name);
+}
+
+static void test_username(void **state)
+{
+    (void)state;
+    expect_username("root", NULL, NULL, USERNAME_DOMAIN, "root");
+    expect_username("root", "", NULL, USERNAME_UPN, "root");
+    expect_username("svc", "CORP", "svc@corp.example", USERNAME_DOMAIN, "CORP\\svc");
+    expect_username("svc", "CORP", "svc@corp.example", USERNAME_UPN, "svc@corp.example");
+    expect_username("svc", "corp.example", NULL, USERNAME_UPN, "svc@corp.example");
+    expect_username("svc", "CORP", NULL, USERNAME_UPN, "CORP\\svc");
+    expect_username("CORP\\svc", "CORP", NULL, USERNAME_DOMAIN, "CORP\\svc");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_key_and_passphrase),
+        cmocka_unit_test(test_prefers_key),
+        cmocka_unit_test(test_no_secret_at_all),
+        cmocka_unit_test(test_unknown_credential),
+        cmocka_unit_test(test_duration),
+        cmocka_unit_test(test_reason_and_ticket),
+        cmocka_unit_test(test_refused_users),
+        cmocka_unit_test(test_approval_is_withdrawn),
+        cmocka_unit_test(test_deadline_is_told_at_once),
+        cmocka_unit_test(test_draining),
+        cmocka_unit_test(test_ends_in_the_middle),
+        cmocka_unit_test(test_reason_text),
+        cmocka_unit_test(test_username),
+        cmocka_unit_test_teardown(test_torture, tell_last),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

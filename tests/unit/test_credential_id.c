@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The opaque name of an account: round trip, one spelling only, nothing made up gets through. */
+#include "check.h"
+
+#include "broker/credential_id.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+
+static void writes_a_known_form(void **state)
+{
+    struct account account = {.kind = KIND_DOMAIN_LINKED, .system_id = 31, .account_id = 507};
+    char id[CREDENTIAL_ID_SIZE];
+
+    (void)state;
+    credential_id_write(id, "main", &account);
+    assert_string_equal(id, "j1.main.d.31.507.0"); /* stays so: callers keep these */
+    endpoint_id_write(id, "m.n", 31, "rdp");
+    assert_string_equal(id, "e1.m_2En.31.rdp");
+}
+
+static void comes_back(void **state)
+{
+    const char *const vaults[] = {"main",           "a",  "two words", "dot.ted", "under_score",
+                                  "m\xc3\xbcnchen", "--", "%41"};
+
+    (void)state;
+    for (int kind = 0; kind < KIND_NKINDS; kind++)
+        for (size_t i = 0; i < sizeof(vaults) / sizeof(vaults[0]); i++) {
+            struct account account = {.kind = (enum account_kind)kind,
+                                      .system_id = (int64_t)i,
+                                      .account_id = INT64_MAX,
+                                      .application_id = kind};
+            struct credential_ref ref;
+            char id[CREDENTIAL_ID_SIZE];
+            credential_id_write(id, vaults[i], &account);
+            assert_int_equal(strspn(id, allowed), strlen(id));
+            assert_true(credential_id_parse(id, &ref));
+            assert_string_equal(ref.vault, vaults[i]);
+            assert_int_equal(ref.kind, kind);
+            assert_int_equal(ref.system_id, i);
+            assert_true(ref.account_id == INT64_MAX);
+            assert_int_equal(ref.application_id, kind);
+        }
+}
+
+static void longest_fits(void **state)
+{
+    struct account account = {
+        .kind = KIND_ALIAS, .system_id = INT64_MAX, .account_id = INT64_MAX, .application_id = INT64_MAX};
+    char vault[CONF_NAME_MAX], id[CREDENTIAL_ID_SIZE];
+    struct credential_ref ref;
+
+    (void)state;
+    memset(vault, '_', sizeof(vault) - 1);
+    vault[sizeof(vault) - 1] = '\0';
+    credential_id_write(id, vault, &account);
+    assert_in_range(strlen(id), 200, 256);
+    assert_true(credential_id_parse(id, &ref));
+    assert_string_equal(ref.vault, vault);
+}
+
+static void refuses_strangers(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        "j1",
+        "j1.",
+        "j1.main",
+        "j1.main.d.31.507",
+        "j1.main.d.31.507.",
+        "j1.main.d.31.507.0.",
+        "j1.main.d.31.507.0.0",
+        "j2.main.d.31.507.0",
+        "J1.main.d.31.507.0",
+        "j1..d.31.507.0",
+        "j1.main.x.31.507.0",
+        "j1.main.dd.31.507.0",
+        "j1.main..31.507.0",
+        "j1.main.d.-1.507.0",
+        "j1.main.d.031.507.0",
+        "j1.main.d.+31.507.0",
+        "j1.main.d. 31.507.0",
+        "j1.main.d.31.9223372036854775808.0",
+        "j1.main.d.31.507.0 ",
+        "j1.main.d.3_31.507.0",
+        "j1.ma_2en.d.31.507.0",
+        "j1.ma_6E.d.31.507.0",
+        "j1.ma_.d.31.507.0",
+        "j1.ma_2.d.31.507.0",
+        "j1.ma_00n.d.31.507.0",
+        "j1.ma n.d.31.507.0",
+        "j1.main.d.0x1f.507.0",
+        "j1.main.d.-0.507.0",
+        "e1.main.31.rdp",
+        "j1.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.d.31.507.0",
+    };
+    char longer[600];
+    struct credential_ref ref;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        if (credential_id_parse(bad[i], &ref))
+            fail_msg("taken: %s", bad[i]);
+    memset(longer, '1', sizeof(longer) - 1);
+    longer[sizeof(longer) - 1] = '\0';
+    memcpy(longer, "j1.main.d.", 10);
+    assert_false(credential_id_parse(longer, &ref));
+}
+
+/* Any one-character change is either refused or another account: no two spellings of one. */
+static void has_one_spelling(void **state)
+{
+    static const char id[] = "j1.dot_2Eted.l.17.203.4";
+    struct credential_ref ref;
+    char again[CREDENTIAL_ID_SIZE];
+
+    (void)state;
+    for (size_t at = 0; at < sizeof(id) - 1; at++)
+        for (int c = 1; c < 256; c++) {
+            char changed[sizeof(id)];
+            struct account account;
+            memcpy(changed, id, sizeof(id));
+            changed[at] = (char)c;
+            if (!credential_id_parse(changed, &ref))
+                continue;
+            account = (struct account){.kind = ref.kind,
+                                       .system_id = ref.system_id,
+                                       .account_id = ref.account_id,
+                                       .application_id = ref.application_id};
+            credential_id_write(again, ref.vault, &account);
+            assert_string_equal(again, changed);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(writes_a_known_form), cmocka_unit_test(comes_back),
+        cmocka_unit_test(longest_fits),        cmocka_unit_test(refuses_strangers),
+        cmocka_unit_test(has_one_spelling),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The search for endpoints: grouping, ranking, methods, limits, recent ones, and every way to end it. */
+#include "check.h"
+
+#include "broker/endpoint_rows.h"
+#include "broker/match.h"
+#include "find_desk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct client {
+    unsigned answers;
+    struct fault fault;
+    size_t n;
+    struct row {
+        char id[CREDENTIAL_ID_SIZE], name[64], hostname[64], ip[64], comments[64];
+        int64_t port;
+        enum jump_method method;
+    } row[24];
+    bool truncated;
+    uint64_t age_ms;
+};
+
+static void on_found(void *arg, const struct endpoints_answer *answer)
+{
+    struct client *client = arg;
+
+    client->answers++;
+    client->fault = answer->fault ? *answer->fault : (struct fault){0};
+    client->n = answer->n;
+    client->truncated = answer->truncated;
+    client->age_ms = answer->age_ms;
+    for (size_t i = 0; i < answer->n && i < 24; i++) {
+        const struct endpoint *from = &answer->endpoints[i];
+        struct row *to = &client->row[i];
+        memcpy(to->id, from->endpoint_id, sizeof(to->id));
+        (void)snprintf(to->name, sizeof(to->name), "%s", from->name);
+        (void)snprintf(to->hostname, sizeof(to->hostname), "%s", from->hostname);
+        (void)snprintf(to->ip, sizeof(to->ip), "%s", from->ip_address ? from->ip_address : "-");
+        (void)snprintf(to->comments, sizeof(to->comments), "%s", from->comments);
+        to->port = from->port;
+        to->method = from->method;
+        assert_null(from->network_id);
+    }
+}
+
+static const struct endpoints_args rdp = {.rdp = true, .query = ""};
+
+static struct op *begin(struct desk *desk, struct client *client, struct endpoints_args args)
+{
+    struct op *op;
+
+    args.session = (struct session){.username = "bob"};
+    args.timeout_ms = 5000;
+    memset(client, 0, sizeof(*client));
+    op = broker_endpoints(&desk->broker, &args, on_found, client);
+    assert_non_null(op);
+    assert_int_equal(client->answers, 0);
+    return op;
+}
+
+static void search(struct desk *desk, struct client *client, struct endpoints_args args)
+{
+    (void)begin(desk, client, args);
+    desk_run(desk);
+    assert_int_equal(client->answers, 1);
+}
+
+static void add_systems(struct fake_vault *vault, size_t n, const char *const *names)
+{
+    for (size_t i = 0; i < n; i++)
+        fake_vault_add(vault, (int64_t)i + 1, 100 + (int64_t)i, names[i], "root", "x");
+}
+
+static void groups_accounts_by_system(void **state)
+{
+    struct client c;
+    struct desk desk;
+    struct fake_vault *v = &desk.vault[0];
+
+    (void)state;
+    desk_open(&desk, 1);
+    fake_vault_add(v, 1, 11, "web01", "root", "x");
+    fake_vault_add(v, 2, 21, "10.0.0.5", "root", "x");
+    fake_vault_add(v, 1, 12, "web01", "admin", "x");
+    fake_vault_add(v, 1, 500, "web01", "adm", "x")->row.kind = KIND_DOMAIN_LINKED;
+    fake_vault_add(v, 3, 31, "db7", "sa", "x")->row.kind = KIND_DATABASE; /* neither RDP nor shell */
+    fake_vault_add(v, 4, 41, "theirs", "root", "x")->user = "CORP\\alice";
+    search(&desk, &c, rdp);
+    assert_int_equal(desk.nasked, 2);
+    assert_int_equal(desk.asked[0].kind, KIND_LOCAL);
+    assert_int_equal(desk.asked[1].kind, KIND_DOMAIN_LINKED);
+    assert_int_equal(c.n, 2);
+    assert_string_equal(c.row[0].name, "10.0.0.5");
+    assert_string_equal(c.row[0].ip, "10.0.0.5");
+    assert_string_equal(c.row[0].comments, "1 account");
+    assert_string_equal(c.row[1].name, "web01");
+    assert_string_equal(c.row[1].hostname, "web01");
+    assert_string_equal(c.row[1].ip, "-");
+    assert_string_equal(c.row[1].comments, "3 accounts");
+    assert_string_equal(c.row[1].id, "e1.main.1.rdp");
+    assert_false(c.truncated);
+    desk_close(&desk);
+}
+
+static void the_type_asked_for_is_the_method(void **state)
+{
+    static const char *const names[] = {"web01"};
+    struct client c;
+    struct desk desk;
+
+    (void)state;
+    desk_open(&desk, 1);
+    add_systems(&desk.vault[0], 1, names);
+    search(&desk, &c, rdp);
+    assert_int_equal(c.n, 1);
+    assert_int_equal(c.row[0].method, METHOD_RDP);
+    assert_int_equal(c.row[0].port, 3389);
+    search(&desk, &c, (struct endpoints_args){.shell = true, .query = ""});
+    assert_int_equal(c.n, 1);
+    assert_int_equal(c.row[0].method, METHOD_SHELL);
+    assert_int_equal(c.row[0].port, 22);
+    search(&desk, &c, (struct endpoints_args){.rdp = true, .shell = true, .query = ""});
+    assert_int_equal(c.n, 2);
+    assert_int_equal(c.row[0].method, METHOD_RDP);
+    assert_int_equal(c.row[1].method, METHOD_SHELL);
+    assert_string_equal(c.row[1].id, "e1.main.1.shell");
+    assert_int_equal(desk.nasked, 2); /* cached in between */
+    search(&desk, &c, (struct endpoints_args){.query = ""});
+    assert_int_equal(c.n, 0);
+    assert_int_equal(c.fault.code, FAULT_NONE);
+    desk_close(&desk);
+}
+
+static void ranks_names(void **state)
+{
+    static const struct {
+        const char *query, *name;
+        enum match_rank rank;
+    } row[] = {
+        {"web",          "web",                      MATCH_EXACT     },
+        {" WEB\t",       "web",                      MATCH_EXACT     },
+        {"web server",   "Web Server",               MATCH_EXACT     },
+        {"web",          "WEB01",                    MATCH_PREFIX    },
+        {"web 01",       "web01",                    MATCH_PREFIX    },
+        {"web prod",     "web-x-prod",               MATCH_PREFIX    },
+        {"web",          "prod-web",                 MATCH_WORD_START},
+        {"prod web",     "x.web.prod",               MATCH_WORD_START},
+        {"web",          "myweb",                    MATCH_INSIDE    },
+        {"eb",           "web",                      MATCH_INSIDE    },
+        {"prod eb",      "x-prod-web",               MATCH_INSIDE    },
+        {"web",          "db",                       MATCH_NOT       },
+        {"web prod",     "web01",                    MATCH_NOT       },
+        {"webserver",    "web",                      MATCH_NOT       },
+        {"m\xc3\xbcn",   "m\xc3\xbcnchen",           MATCH_PREFIX    },
+        {"\xe4\xba\xac", "\xe6\x9d\xb1\xe4\xba\xac", MATCH_INSIDE    },
+        {"-",            "a-b",                      MATCH_INSIDE    },
+        {"-",            "a--b",                     MATCH_INSIDE    },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++)
+        if (match_rank(row[i].query, row[i].name) != row[i].rank)
+            fail_msg("'%s' in '%s': %d, not %d", row[i].query, row[i].name,
+                     (int)match_rank(row[i].query, row[i].name), (int)row[i].rank);
+}
+
+static void orders_by_fit_and_name(void **state)
+{
+    static const char *const names[] = {"myweb", "web02", "prod-web", "Web01", "db", "web", "a-web"};
+    static const char *const expected[] = {"web", "Web01", "web02", "a-web", "prod-web", "myweb"};
+    struct client c;
+    struct desk desk;
+
+    (void)state;
+    desk_open(&desk, 1);
+    add_systems(&desk.vault[0], 7, names);
+    search(&desk, &c, (struct endpoints_args){.rdp = true, .query = "WEB"});
+    assert_int_equal(c.n, 6);
+    for (size_t i = 0; i < 6; i++)
+        assert_string_equal(c.row[i].name, expected[i]);
+    desk_close(&desk);
+}
+
+static void the_limit_is_kept_and_told(void **state)
+{
+    static const char *const names[] = {"c", "a", "b"};
+    struct client c;
+    struct desk desk;
+
+    (void)state;
+    desk_open(&desk, 1);
+    add_systems(&desk.vault[0], 3, names);
+    for (uint64_t limit = 0; limit < 9; limit++) {
+        desk.conf.gateway.endpoint_limit = limit;
+        search(&desk, &c, rdp);
+        assert_int_equal(c.n, limit < 3 ? limit : 3);
+        assert_int_equal(c.truncated, limit < 3);
+        search(&desk, &c, (struct endpoints_args){.rdp = true, .shell = true, .query = ""});
+        assert_int_equal(c.n, limit < 6 ? limit : 6);
+        assert_int_equal(c.truncated, limit < 6);
+    }
+    desk_close(&desk);
+}
+
+static void recent_ones_keep_their_order(void **state)
+{
+    static const char *const names[] = {"zulu", "alpha", "mike"};
+    struct client c;
+    struct desk desk;
+
+    (void)state;
+    desk_open(&desk, 1);
+    add_systems(&desk.vault[0], 3, names);
+    fake_vault_add(&desk.vault[0], 1, 50, "zulu", "old", "x");
+    fake_vault_add(&desk.vault[0], 9, 90, "db", "sa", "x")->row.kind = KIND_DATABASE;
+    search(&desk, &c, (struct endpoints_args){.rdp = true, .query = "", .recent = 2});
+    assert_int_equal(desk.nasked, 1);
+    assert_true(desk.asked[0].recent);
+    assert_int_equal(desk.asked[0].kind, KIND_NKINDS);
+    assert_int_equal(c.n, 2);
+    assert_string_equal(c.row[0].name, "zulu");
+    assert_string_equal(c.row[1].name, "alpha");
+    assert_true(c.truncated);
+    search(&desk, &c, (struct endpoints_args){.rdp = true, .query = "m", .recent = 3});
+    assert_int_equal(c.n, 1);
+    assert_false(c.truncated);
+    search(&desk, &c, (struct endpoints_args){.rdp = true, .query = "", .recent = 3});
+    assert_int_equal(c.n, 3);
+    assert_false(c.truncated);
+    desk_close(&desk);
+}
+
+static enum fake_fault all_fail(void *arg, enum fake_op op, unsigned nth)
+{
+    (void)op;
+    (void)nth;
+    return *(enum fake_fault *)arg;
+}
+
+static void tells_what_it_cannot_know(void **state)
+{
+    static const char *const names[] = {"web01"};
+    enum fake_fault down = FAKE_UNREACHABLE;
+    struct client c;
+    struct desk desk;
+
+    (void)state;
+    desk_open(&desk, 2);
+    add_systems(&desk.vault[0], 1, names);
+    add_systems(&desk.vault[1], 1, names);
+    search(&desk, &c, rdp);
+    assert_int_equal(c.n, 2); /* one per vault */
+    assert_false(c.truncated);
+    fake_clock_run(&desk.clock, desk.timers, 7000);
+    search(&desk, &c, rdp);
+    assert_int_equal(c.age_ms, 7000);
+    fake_clock_run(&desk.clock, desk.timers, 60000);
+    desk.vault[1].plan = all_fail;
+    desk.vault[1].plan_arg = &down;
+    search(&desk, &c, rdp);
+    assert_int_equal(c.n, 1);
+    assert_true(c.truncated); /* the other vault may have known more */
+    desk.vault[0].plan = all_fail;
+    desk.vault[0].plan_arg = &down;
+    fake_clock_run(&desk.clock, desk.timers, 60000);
+    search(&desk, &c, rdp);
+    assert_int_equal(c.fault.code, FAULT_VAULT_UNAVAILABLE);
+    desk_close(&desk);
+}
+
+static void ends_in_every_way(void **state)
+{
+    struct client c;
+    struct desk desk;
+
+    (void)state;
+    for (int how = 0; how < 3; how++)
+        for (int steps = 0; steps < 4; steps++) {
+            struct op *op;
+            desk_open(&desk, 2);
+            op = begin(&desk, &c, rdp);
+            for (int i = 0; i < steps; i++)
+                assert_true(desk_step(&desk));
+            if (c.answers == 0 && how == 0)
+                broker_leave(op);
+            else if (c.answers == 0 && how == 1)
+                op->class->destroy(op);
+            else
+                fake_clock_run(&desk.clock, desk.timers, 5000);
+            if (how == 2 && steps < 2)
+                assert_int_equal(c.fault.code, FAULT_DEADLINE_EXCEEDED);
+            assert_int_equal(c.answers, how == 2 || steps == 4 ? 1 : 0);
+            desk_close(&desk);
+        }
+    desk_open(&desk, 1);
+    desk.broker.draining = true;
+    search(&desk, &c, rdp);
+    assert_int_equal(c.fault.code, FAULT_DRAINING);
+    assert_int_equal(desk.nasked, 0);
+    desk_close(&desk);
+}
+
+/* Random accounts against sets counted by hand. */
+static void random_round(unsigned seed)
+{
+    static const char *const names[] = {"web01", "web02", "db-web", "Zed", "aweb"};
+    static const char *const queries[] = {"", "web", "we 0", "z", "nope"};
+    struct conf_vault conf = {.name = "main"};
+    struct vault vault = {.conf = &conf};
+    struct survey *survey = calloc(1, sizeof(*survey) + sizeof(survey->vault[0]));
+    struct survey_ask asks[2] = {0};
+    bool there[5] = {0}, seen[5][4] = {0};
+    size_t systems = 0;
+    struct endpoint_wish wish = {.rdp = true, .limit = 100};
+    struct endpoint_rows rows;
+
+    assert_non_null(survey);
+    srand(seed);
+    survey->n = 1;
+    survey->vault[0] = (struct survey_vault){.vault = &vault, .state = SURVEY_ANSWERED, .asks = asks, .n = 2};
+    wish.query = queries[rand() % 5];
+    for (size_t k = 0; k < 2; k++) {
+        asks[k].wait.accounts = account_list_new();
+        assert_non_null(asks[k].wait.accounts);
+        for (int i = rand() % 30; i > 0; i--) {
+            size_t system = (size_t)rand() % 5;
+            struct account row = {.kind = (enum account_kind)(rand() % 3),
+                                  .system_id = (int64_t)system + 1,
+                                  .account_id = rand() % 4,
+                                  .system = names[system],
+                                  .account = "a"};
+            assert_int_equal(account_list_add(asks[k].wait.accounts, &row), 0);
+            seen[system][row.account_id] |= row.kind <= KIND_DOMAIN_LINKED;
+            there[system] |=
+                row.kind <= KIND_DOMAIN_LINKED && match_rank(wish.query, names[system]) != MATCH_NOT;
+        }
+    }
+    for (size_t i = 0; i < 5; i++)
+        systems += there[i];
+    assert_int_equal(endpoint_rows_make(survey, &wish, &rows), 0);
+    assert_int_equal(rows.n, systems);
+    for (size_t i = 0; i < rows.n; i++) {
+        size_t system = 0, accounts = 0;
+        while (strcmp(names[system], rows.row[i].name) != 0)
+            system++;
+        for (size_t k = 0; k < 4; k++)
+            accounts += seen[system][k];
+        assert_int_equal(atoi(rows.row[i].comments), accounts);
+    }
+    for (size_t i = 1; i < rows.n; i++) {
+        enum match_rank a = match_rank(wish.query, rows.row[i - 1].name),
+                        b = match_rank(wish.query, rows.row[i].name);
+        assert_true(a < b || (a == b && match_compare(rows.row[i - 1].name, rows.row[i].name) < 0));
+    }
+    endpoint_rows_free(&rows);
+    for (size_t k = 0; k < 2; k++)
+        account_list_unref(asks[k].wait.accounts);
+    free(survey);
+}
+
+static void agrees_with_counting(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 300; seed++)
+        random_round(seed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(groups_accounts_by_system),
+        cmocka_unit_test(the_type_asked_for_is_the_method),
+        cmocka_unit_test(ranks_names),
+        cmocka_unit_test(orders_by_fit_and_name),
+        cmocka_unit_test(the_limit_is_kept_and_told),
+        cmocka_unit_test(recent_ones_keep_their_order),
+        cmocka_unit_test(tells_what_it_cannot_know),
+        cmocka_unit_test(ends_in_every_way),
+        cmocka_unit_test(agrees_with_counting),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The find operation: what is asked, as whom, what the answer holds, and every way to end it. */
+#include "check.h"
+
+#include "find_desk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct client {
+    unsigned answers;
+    struct fault fault;
+    size_t n;
+    char shown[24][96];
+    char id[24][CREDENTIAL_ID_SIZE];
+    bool asked[24];
+    struct vault_policy policy[24];
+    uint64_t age_ms;
+};
+
+static const struct session web = {.username = "bob", .hostname = "web01"};
+
+static void on_found(void *arg, const struct find_answer *answer)
+{
+    struct client *client = arg;
+
+    client->answers++;
+    client->fault = answer->fault ? *answer->fault : (struct fault){0};
+    client->n = answer->n;
+    client->age_ms = answer->age_ms;
+    for (size_t i = 0; i < answer->n && i < 24; i++) {
+        const struct credential *row = &answer->credentials[i];
+        assert_string_equal(row->secret_type, "unknown");
+        (void)snprintf(client->shown[i], sizeof(client->shown[i]), "%s", row->display_value);
+        memcpy(client->id[i], row->credential_id, sizeof(client->id[i]));
+        client->asked[i] = row->policy_asked;
+        client->policy[i] = row->policy;
+    }
+}
+
+static struct op *begin(struct desk *desk, struct client *client, const struct session *session)
+{
+    struct find_args args = {.session = *session, .timeout_ms = 5000};
+    struct op *op;
+
+    memset(client, 0, sizeof(*client));
+    op = broker_find(&desk->broker, &args, on_found, client);
+    assert_non_null(op);
+    assert_int_equal(client->answers, 0);
+    return op;
+}
+
+static void find(struct desk *desk, struct client *client, const struct session *session)
+{
+    (void)begin(desk, client, session);
+    desk_run(desk);
+    assert_int_equal(client->answers, 1);
+}
+
+/* The values asked for, in order, each with local, domain-linked and database. "@" before an address. */
+static void assert_asked(const struct desk *desk, size_t n, const char *const *values)
+{
+    static const enum account_kind kinds[] = {KIND_LOCAL, KIND_DOMAIN_LINKED, KIND_DATABASE};
+
+    assert_int_equal(desk->nasked, n * 3);
+    for (size_t i = 0; i < n * 3; i++) {
+        const char *value = values[i / 3];
+        bool ip = value[0] == '@';
+        assert_string_equal(desk->asked[i].ip, ip ? value + 1 : "");
+        assert_string_equal(desk->asked[i].system, ip ? "" : value);
+        assert_int_equal(desk->asked[i].kind, kinds[i % 3]);
+    }
+}
+
+static void asks_each_name_form_once(void **state)
+{
+    static const struct {
+        struct session session;
+        const char *values[8];
+    } row[] = {
+        {{.hostname = "web01"},                                                        {"web01"}                           },
+        {{.hostname = "web01.acme.test.",
+          .computer_name = "WEB01",
+          .name = "web01",
+          .ip_address = "10.0.0.5"},
+         {"web01.acme.test", "WEB01", "@10.0.0.5"}                                                                         },
+        {{.hostname = "web01.acme.test", .ip_address = "10.0.0.5"},
+         {"web01.acme.test", "web01", "@10.0.0.5"}                                                                         },
+        {{.hostname = "10.0.0.5", .ip_address = "10.0.0.5"},                           {"@10.0.0.5"}                       },
+        {{.hostname = "[fe80::1]", .ip_address = "FE80::1"},                           {"@fe80::1"}                        },
+        {{.name = "Web (prod v1.2)"},                                                  {"Web (prod v1.2)"}                 },
+        {{.name = "", .hostname = "", .ip_address = "10.0.0.5"},                       {"@10.0.0.5"}                       },
+        {{.hostname = "a.x", .computer_name = "b.x", .name = "c.x"},                   {"a.x", "b.x", "c.x", "a", "b", "c"}},
+        {{.hostname = "m\xc3\xbcnchen.acme.test", .name = "\xe6\x9d\xb1\xe4\xba\xac"},
+         {"m\xc3\xbcnchen.acme.test", "\xe6\x9d\xb1\xe4\xba\xac", "m\xc3\xbcnchen"}                                        },
+        {{.ip_address = "web09"},                                                      {"web09"}                           },
+        {{.hostname = "."},                                                            {"."}                               },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        struct session session = row[i].session;
+        struct client c;
+        struct desk desk;
+        size_t n = 0;
+        while (row[i].values[n])
+            n++;
+        desk_open(&desk, 1);
+        session.username = "bob";
+        (void)begin(&desk, &c, &session);
+        assert_int_equal(desk_pending(&desk), n * 3); /* all in parallel */
+        desk_run(&desk);
+        assert_int_equal(c.answers, 1);
+        assert_int_equal(c.fault.code, FAULT_NONE);
+        assert_asked(&desk, n, row[i].values);
+        desk_close(&desk);
+    }
+}
+
+static void match_says_which_and_in_what_order(void **state)
+{
+    struct session session = {
+        .username = "bob", .hostname = "web01.acme.test", .name = "n", .ip_address = "10.0.0.5"};
+    struct client c;
+    struct desk desk;
+
+    (void)state;
+    desk_open(&desk, 1);
+    desk.vault[0].conf.nmatch = 2;
+    desk.vault[0].conf.match[0] = FORM_IP_ADDRESS;
+    desk.vault[0].conf.match[1] = FORM_SHORT_NAME;
+    find(&desk, &c, &session);
+    assert_asked(&desk, 2, (const char *const[]){"@10.0.0.5", "web01"});
+    desk.vault[0].conf.match[0] = FORM_COMPUTER_NAME; /* not given: nothing to ask, an empty list */
+    desk.vault[0].conf.nmatch = 1;
+    desk.nasked = 0;
+    find(&desk, &c, &session);
+    assert_int_equal(desk.nasked, 0);
+    assert_int_equal(c.fault.code, FAULT_NONE);
+    assert_int_equal(c.n, 0);
+    desk_close(&desk);
+}
+
+static void an_application_may_stand_alone(void **state)
+{
+    struct session session = {.username = "bob", .application = "Ledger"};
+    struct client c;
+    struct desk desk;
+    struct fake_account *account;
+
+    (void)state;
+    desk_open(&desk, 1);
+    account = fake_vault_add(&desk.vault[0], 7, 70, "apphost", "clerk", "x");
+    account->row.kind = KIND_APPLICATION;
+    account->row.application = "Ledger";
+    account->row.application_id = 4;
+    fake_vault_add(&desk.vault[0], 1, 11, "web01", "root", "x");
+    find(&desk, &c, &session);
+    assert_int_equal(desk.nasked, 1);
+    assert_string_equal(desk.asked[0].application, "Ledger");
+    assert_int_equal(desk.asked[0].kind, KIND_APPLICATION);
+    assert_int_equal(c.n, 1);
+    assert_string_equal(c.shown[0], "clerk (Ledger)");
+    assert_string_equal(c.id[0], "j1.main.p.7.70.4");
+    session.hostname = "web01";
+    find(&desk, &c, &session);
+    assert_int_equal(c.n, 2);
+    assert_string_equal(c.shown[0], "root (web01)");
+    assert_string_equal(c.shown[1], "clerk (Ledger)");
+    desk_close(&desk);
+}
+
+static void orders_and_shows(void **state)
+{
+    /* The short name is asked for, but it is not a name as written: its systems come after the exact one. */
+    static const struct session session = {
+        .username = "bob", .hostname = "WEB01.acme.test", .name = "web01.acme.test"};
+    static const struct {
+        int64_t system_id;
+        enum account_kind kind;
+        const char *system, *domain, *account, *shown;
+    } row[] = {
+  /* in the order expected */
+        {2, KIND_LOCAL,         "WEB01.acme.test", NULL,        "zed",            "zed (WEB01.acme.test)"      },
+        {2, KIND_DOMAIN_LINKED, "WEB01.acme.test", "ACME",      "adm",            "ACME\\adm (WEB01.acme.test)"},
+        {1, KIND_LOCAL,         "WEB01",           NULL,        "Admin",          "Admin (WEB01)"              },
+        {1, KIND_LOCAL,         "WEB01",           NULL,        "Root",           "Root (WEB01)"               },
+        {1, KIND_LOCAL,         "WEB01",           "",          "root",           "root (WEB01)"               },
+        {3, KIND_LOCAL,         "WEB01",           NULL,        "root",           "root (WEB01)"               },
+        {1, KIND_LOCAL,         "WEB01",           NULL,        "\xc3\xa9tienne", "\xc3\xa9tienne (WEB01)"     },
+        {1, KIND_DOMAIN_LINKED, "WEB01",           "acme.test", "Adm",            "acme.test\\Adm (WEB01)"     },
+        {1, KIND_DOMAIN_LINKED, "WEB01",           "ACME",      "adm",            "ACME\\adm (WEB01)"          },
+        {1, KIND_DATABASE,      "WEB01",           NULL,        "sa",             "sa (WEB01)"                 },
+    };
+    enum { N = sizeof(row) / sizeof(row[0]) };
+
+    (void)state;
+    for (size_t turn = 0; turn < N; turn++) {
+        struct client c;
+        struct desk desk;
+        desk_open(&desk, 1);
+        for (size_t i = 0; i < N; i++) {
+            size_t k = (i * 7 + turn) % N; /* whatever the vault's order */
+            struct fake_account *account = fake_vault_add(
+                &desk.vault[0], row[k].system_id, (int64_t)(100 + k), row[k].system, row[k].account, "x");
+            account->row.kind = row[k].kind;
+            account->row.domain = row[k].domain;
+        }
+        find(&desk, &c, &session);
+        assert_int_equal(c.n, N);
+        for (size_t i = 0; i < N; i++)
+            assert_string_equal(c.shown[i], row[i].shown);
+        desk_close(&desk);
+    }
+}
+
+static void equal_finds_share_and_remember(void **state)
+{
+    struct session longer = {.username = "bob", .hostname = "web01", .name = "web01.acme.test"};
+    struct client c[4];
+    struct desk desk;
+
+    (void)state;
+    desk_open(&desk, 1);
+    fake_vault_add(&desk.vault[0], 1, 11, "web01", "root", "x");
+    for (size_t i = 0; i < 3; i++)
+        (void)begin(&desk, &c[i], &web);
+    assert_int_equal(desk.nasked, 3);
+    desk_run(&desk);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(c[i].answers, 1);
+        assert_int_equal(c[i].n, 1);
+        assert_int_equal(c[i].age_ms, 0);
+    }
+    fake_clock_run(&desk.clock, desk.timers, 4000);
+    find(&desk, &c[3], &web);
+    assert_int_equal(desk.nasked, 3);
+    assert_int_equal(c[3].age_ms, 4000);
+    find(&desk, &c[3], &longer); /* some lists are new: the age is the oldest one's */
+    assert_int_equal(desk.nasked, 6);
+    assert_int_equal(c[3].age_ms, 4000);
+    fake_clock_run(&desk.clock, desk.timers, 11000);
+    find(&desk, &c[3], &web);
+    assert_int_equal(desk.nasked, 9);
+    assert_int_equal(c[3].age_ms, 0);
+    desk_close(&desk);
+}
+
+static char qualified[] = "{domain}\\{username}", bare[] = "{username}", upn[] = "{username}@{domain}",
+            no_domain[] = "";
+
+static void rules(struct desk *desk, char **item, size_t n)
+{
+    desk->vault[0].conf.run_as = (struct conf_list){.item = item, .n = n};
+}
+
+static void a_refused_user_gives_way_to_the_next(void **state)
+{
+    char *item[] = {qualified, bare};
+    struct client c;
+    struct desk desk;
+
+    (void)state;
+    desk_open(&desk, 1);
+    rules(&desk, item, 2);
+    fake_vault_add(&desk.vault[0], 1, 11, "web01", "root", "x")->user = "bob";
+    find(&desk, &c, &web); /* an empty list is an answer: bob is not tried */
+    assert_int_equal(desk.nasked, 3);
+    assert_int_equal(c.n, 0);
+    assert_int_equal(c.fault.code, FAULT_NONE);
+    desk_close(&desk);
+
+    desk_open(&desk, 1);
+    rules(&desk, item, 2);
+    desk.vault[0].refuse_user = "CORP\\bob";
+    fake_vault_add(&desk.vault[0], 1, 11, "web01", "root", "x")->user = "bob";
+    find(&desk, &c, &web);
+    assert_int_equal(desk.nasked, 6);
+    assert_string_equal(desk.asked[5].user, "bob");
+    assert_int_equal(c.n, 1);
+    desk_close(&desk);
+}
+
+static enum fake_fault refuse_all(void *arg, enum fake_op op, unsigned nth)
+{
+    (void)arg;
+    (void)op;
+    (void)nth;
+    return FAKE_USER_REFUSED;
+}
+
+static void all_refused_names_who_was_tried(void **state)
+{
+    char *item[] = {qualified, upn, bare};
+    struct client c;
+    struct desk desk;
+
+    (void)state;
+    desk_open(&desk, 1);
+    rules(&desk, item, 3);
+    desk.vault[0].plan = refuse_all;
+    find(&desk, &c, &web);
+    assert_int_equal(c.fault.code, FAULT_VAULT_REFUSED_USER);
+    assert_non_null(strstr(c.fault.detail, "the fake vault says no"));
+    assert_non_null(strstr(c.fault.detail, "tried CORP\\bob, bob@CORP, bob"));
+    desk_close(&desk);
+}
+
+static void no_rule_means_no_call(void **state)
+{
+    struct client c;
+    struct desk desk;
+
+    (void)state;
+    desk_open(&desk, 1);
+    desk.vault[0].conf.default_domain = no_domain;
+    find(&desk, &c, &web);
+    assert_int_equal(desk.nasked, 0);
+    assert_int_equal(c.fault.code, FAULT_VAULT_REFUSED_USER);
+    assert_non_null(strstr(c.fault.detail, "no run_as rule applies to user bob"));
+    desk_close(&desk);
+}
+
+static enum fake_fault second_fails(void *arg, enum fake_op op, unsigned nth)
+{
+    (void)op;
+    return nth == 1 ? *(enum fake_fault *)arg : FAKE_FINE;
+}
+
+static void one_failed_list_fails_the_vault(void **state)
+{
+    static const struct {
+        enum fake_fault fault;
+        enum fault_code code;
+    } row[] = {
+        {FAKE_UNREACHABLE,  FAULT_VAULT_UNAVAILABLE },
+        {FAKE_DENIED,       FAULT_NOT_ENTITLED      },
+        {FAKE_BAD,          FAULT_VAULT_ERROR       },
+        {FAKE_CANNOT_START, FAULT_OVERLOADED        },
+        {FAKE_USER_REFUSED, FAULT_VAULT_REFUSED_USER},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        enum fake_fault fault = row[i].fault;
+        struct client c;
+        struct desk desk;
+        desk_open(&desk, 2);
+        fake_vault_add(&desk.vault[0], 1, 11, "web01", "root", "x");
+        fake_vault_add(&desk.vault[1], 1, 11, "web01", "other", "x");
+        desk.vault[0].plan = second_fails;
+        desk.vault[0].plan_arg = &fault;
+        find(&desk, &c, &web); /* the other vault answers alone */
+        assert_int_equal(c.fault.code, FAULT_NONE);
+        assert_int_equal(c.n, 1);
+        assert_string_equal(c.shown[0], "other (web01)");
+        desk_close(&desk);
+
+        desk_open(&desk, 1);
+        fake_vault_add(&desk.vault[0], 1, 11, "web01", "root", "x");
+        desk.vault[0].plan = second_fails;
+        desk.vault[0].plan_arg = &fault;
+        find(&desk, &c, &web);
+        assert_int_equal(c.fault.code, row[i].code);
+        assert_int_equal(c.n, 0);
+        desk_close(&desk);
+    }
+}
+
+static void vaults_keep_their_accounts_apart(void **state)
+{
+    enum fake_fault down = FAKE_UNREACHABLE;
+    struct client c;
+    struct desk desk;
+
+    (void)state;
+    desk_open(&desk, 2);
+    for (size_t i = 0; i < 2; i++)
+        fake_vault_add(&desk.vault[i], 1, 11, "web01", "root", "x");
+    find(&desk, &c, &web);
+    assert_int_equal(c.n, 2); /* equal ids at two vaults are two credentials */
+    assert_string_equal(c.id[0], "j1.main.l.1.11.0");
+    assert_string_equal(c.id[1], "j1.second.l.1.11.0");
+    desk_close(&desk);
+
+    desk_open(&desk, 2); /* both fail: what could not be asked says more than an unknown user */
+    desk.vault[0].plan = refuse_all;
+    desk.vault[1].plan = second_fails;
+    desk.vault[1].plan_arg = &down;
+    find(&desk, &c, &web);
+    assert_int_equal(c.fault.code, FAULT_VAULT_UNAVAILABLE);
+    desk_close(&desk);
+}
+
+static void the_deadline_is_kept(void **state)
+{
+    struct client c;
+    struct desk desk;
+
+    (void)state;
+    desk_open(&desk, 1);
+    (void)begin(&desk, &c, &web);
+    fake_clock_run(&desk.clock, desk.timers, 4999);
+    assert_int_equal(c.answers, 0);
+    fake_clock_run(&desk.clock, desk.timers, 1);
+    assert_int_equal(c.answers, 1);
+    assert_int_equal(c.fault.code, FAULT_DEADLINE_EXCEEDED);
+    assert_int_equal(desk.vault[0].cancelled, 3);
+    desk_close(&desk);
+
+    desk_open(&desk, 2); /* one vault hangs, the other has answered */
+    fake_vault_add(&desk.vault[0], 1, 11, "web01", "root", "x");
+    (void)begin(&desk, &c, &web);
+    while (fake_vault_step(&desk.vault[0]))
+        continue;
+    fake_clock_run(&desk.clock, desk.timers, 5000);
+    assert_int_equal(c.answers, 1);
+    assert_int_equal(c.fault.code, FAULT_NONE);
+    assert_int_equal(c.n, 1);
+    desk_close(&desk);
+}
+
+/* Leave, or end the broker, after each number of answers. */
+static void leaving_at_each_point(void **state)
+{
+    char *item[] = {qualified, bare};
+
+    (void)state;
+    for (int how = 0; how < 3; how++)
+        for (size_t steps = 0; steps < 30; steps++) {
+            struct client c, other;
+            struct desk desk;
+            struct op *op;
+            desk_open(&desk, 2);
+            rules(&desk, item, 2);
+            desk.vault[0].refuse_user = "CORP\\bob";
+            desk.vault[1].conf.ask_policy = true;
+            fake_vault_add(&desk.vault[1], 1, 11, "web01", "root", "x");
+            fake_vault_add(&desk.vault[1], 1, 12, "web01", "sa", "x");
+            op = begin(&desk, &c, &web);
+            for (size_t i = 0; i < steps && c.answers == 0; i++) {
+                (void)desk_step(&desk);
+                if (c.answers == 0)
+                    fake_clock_run(&desk.clock, desk.timers, 0);
+            }
+            if (c.answers) {
+                desk_close(&desk);
+                assert_in_range(steps, 8, 30);
+                break;
+            }
+            if (how == 2)
+                (void)begin(&desk, &other, &web);
+            if (how == 1)
+                op->class->destroy(op);
+            else
+                broker_leave(op);
+            if (how == 2) { /* somebody else asks the same and is not bothered */
+                desk_run(&desk);
+                assert_int_equal(other.answers, 1);
+                assert_int_equal(other.n, 2);
+            }
+            assert_int_equal(c.answers, 0);
+            desk_close(&desk);
+        }
+}
+
+static void refuses_what_cannot_be_served(void **state)
+{
+    struct session nothing = {.username = "bob", .hostname = "", .port = 22};
+    struct client c;
+    struct desk desk;
+    struct op *op;
+
+    (void)state;
+    desk_open(&desk, 1);
+    find(&desk, &c, &nothing);
+    assert_int_equal(c.fault.code, FAULT_INVALID_REQUEST);
+    desk.broker.draining = true;
+    find(&desk, &c, &web);
+    assert_int_equal(c.fault.code, FAULT_DRAINING);
+    assert_int_equal(desk.nasked, 0);
+    op = begin(&desk, &c, &web); /* and leaving before it is told */
+    broker_leave(op);
+    desk_run(&desk);
+    assert_int_equal(c.answers, 0);
+    desk_close(&desk);
+}
+
+static void ask_about_policies(struct desk *desk, size_t accounts)
+{
+    desk_open(desk, 1);
+    desk->vault[0].conf.ask_policy = true;
+    for (size_t i = 0; i < accounts; i++) {
+        struct fake_account *account =
+            fake_vault_add(&desk->vault[0], 1, 11 + (int64_t)i, "web01", "root", "x");
+        account->policy.reason = true;
+        account->policy.ticket = i % 2;
+    }
+}
+
+static enum fake_fault odd_policies_fail(void *arg, enum fake_op op, unsigned nth)
+{
+    static const enum fake_fault faults[] = {FAKE_DENIED, FAKE_CANNOT_START, FAKE_UNREACHABLE,
+                                             FAKE_USER_REFUSED};
+
+    (void)arg;
+    return op == FAKE_POLICY && nth % 2 ? faults[nth / 2 % 4] : FAKE_FINE;
+}
+
+static void asks_policies_where_told(void **state)
+{
+    struct client c;
+    struct desk desk;
+
+    (void)state;
+    ask_about_policies(&desk, 16);
+    (void)begin(&desk, &c, &web);
+    for (int i = 0; i < 3; i++)
+        assert_true(desk_step(&desk));
+    assert_int_equal(desk_pending(&desk), 8); /* not all at once */
+    desk_run(&desk);
+    assert_int_equal(c.n, 16);
+    assert_int_equal(desk.vault[0].count[FAKE_POLICY], 16);
+    for (size_t i = 0; i < 16; i++) {
+        assert_true(c.asked[i]);
+        assert_true(c.policy[i].reason);
+        assert_int_equal(c.policy[i].ticket, i % 2);
+    }
+    find(&desk, &c, &web); /* and remembers */
+    assert_int_equal(desk.vault[0].count[FAKE_POLICY], 16);
+    assert_true(c.asked[15] && c.policy[15].ticket);
+    desk_close(&desk);
+
+    ask_about_policies(&desk, 16); /* those that fail are left open */
+    desk.vault[0].plan = odd_policies_fail;
+    find(&desk, &c, &web);
+    assert_int_equal(c.fault.code, FAULT_NONE);
+    assert_int_equal(c.n, 16);
+    for (size_t i = 0; i < 16; i++)
+        assert_int_equal(c.asked[i], i % 2);
+    desk_close(&desk);
+
+    ask_about_policies(&desk, 2); /* time runs out on them: the rows are there */
+    (void)begin(&desk, &c, &web);
+    for (int i = 0; i < 4; i++)
+        assert_true(desk_step(&desk));
+    fake_clock_run(&desk.clock, desk.timers, 5000);
+    assert_int_equal(c.answers, 1);
+    assert_int_equal(c.fault.code, FAULT_NONE);
+    assert_true(c.asked[0]);
+    assert_false(c.asked[1]);
+    desk_close(&desk);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(asks_each_name_form_once),
+        cmocka_unit_test(match_says_which_and_in_what_order),
+        cmocka_unit_test(an_application_may_stand_alone),
+        cmocka_unit_test(orders_and_shows),
+        cmocka_unit_test(equal_finds_share_and_remember),
+        cmocka_unit_test(a_refused_user_gives_way_to_the_next),
+        cmocka_unit_test(all_refused_names_who_was_tried),
+        cmocka_unit_test(no_rule_means_no_call),
+        cmocka_unit_test(one_failed_list_fails_the_vault),
+        cmocka_unit_test(vaults_keep_their_accounts_apart),
+        cmocka_unit_test(the_deadline_is_kept),
+        cmocka_unit_test(leaving_at_each_point),
+        cmocka_unit_test(refuses_what_cannot_be_served),
+        cmocka_unit_test(asks_policies_where_told),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

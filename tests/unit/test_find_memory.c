@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Memory that runs out: each allocation of the reading half fails once. Whatever fails, nothing leaks,
+ * nothing is called twice, and the next attempt works. The linker puts the functions below between the code
+ * and malloc.
+ */
+#include "check.h"
+
+#include "broker/endpoint_rows.h"
+#include "broker/find_rows.h"
+#include "broker/list_cache.h"
+#include "broker/policy_cache.h"
+#include "find_desk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static long fails_at = -1; /* allocations until one fails; -1 = none does */
+
+static bool fails(void)
+{
+    return fails_at >= 0 && fails_at-- == 0;
+}
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *old, size_t n);
+char *__real_strdup(const char *text);
+char *__real_strndup(const char *text, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *old, size_t n);
+char *__wrap_strdup(const char *text);
+char *__wrap_strndup(const char *text, size_t n);
+
+void *__wrap_malloc(size_t n)
+{
+    return fails() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *old, size_t n)
+{
+    return fails() ? NULL : __real_realloc(old, n);
+}
+
+char *__wrap_strdup(const char *text)
+{
+    return fails() ? NULL : __real_strdup(text);
+}
+
+char *__wrap_strndup(const char *text, size_t n)
+{
+    return fails() ? NULL : __real_strndup(text, n);
+}
+
+static const struct session session = {
+    .username = "bob", .hostname = "web01.acme.test", .ip_address = "10.0.0.5", .application = "App"};
+
+struct client {
+    unsigned answers;
+    struct fault fault;
+};
+
+static void on_found(void *arg, const struct find_answer *answer)
+{
+    struct client *client = arg;
+
+    client->answers++;
+    client->fault = answer->fault ? *answer->fault : (struct fault){0};
+}
+
+static void on_searched(void *arg, const struct endpoints_answer *answer)
+{
+    struct client *client = arg;
+
+    client->answers++;
+    client->fault = answer->fault ? *answer->fault : (struct fault){0};
+}
+
+static struct op *begin(struct desk *desk, struct client *client, bool find)
+{
+    struct find_args find_args = {.session = session, .timeout_ms = 5000};
+    struct endpoints_args endpoints_args = {
+        .session = session, .rdp = true, .query = "w", .timeout_ms = 5000};
+
+    return find ? broker_find(&desk->broker, &find_args, on_found, client)
+                : broker_endpoints(&desk->broker, &endpoints_args, on_searched, client);
+}
+
+/* Not begun (NULL), or begun and answered once: with rows, or with the fault of the vault that could not be
+ * asked. */
+static void an_op_begins_or_not(void **state)
+{
+    (void)state;
+    for (int find = 0; find < 2; find++) {
+        long at = 0;
+        for (bool reached = true; reached; at++) {
+            struct client c = {0};
+            struct desk desk;
+            struct op *op;
+            desk_open(&desk, 1);
+            fake_vault_add(&desk.vault[0], 1, 11, "web01", "root", "x");
+            fails_at = at;
+            op = begin(&desk, &c, find);
+            reached = fails_at < 0;
+            fails_at = -1;
+            desk_run(&desk);
+            assert_int_equal(c.answers, op ? 1 : 0);
+            if (reached && op)
+                assert_int_equal(c.fault.code, FAULT_INTERNAL);
+            if (!reached)
+                assert_int_equal(c.fault.code, FAULT_NONE);
+            desk_close(&desk);
+        }
+        assert_in_range(at, 10, 500);
+    }
+}
+
+static struct account_list *one_row(void)
+{
+    struct account_list *list = account_list_new();
+    struct account row = {
+        .kind = KIND_LOCAL, .system_id = 1, .account_id = 11, .system = "web01", .account = "root"};
+
+    assert_non_null(list);
+    assert_int_equal(account_list_add(list, &row), 0);
+    return list;
+}
+
+static void rows_are_made_or_not(void **state)
+{
+    struct conf_vault conf = {.name = "main"};
+    struct vault vault = {.conf = &conf};
+    struct survey *survey = calloc(1, sizeof(*survey) + sizeof(survey->vault[0]));
+    struct survey_ask asks[1] = {0};
+    struct endpoint_wish wish = {.rdp = true, .query = "", .limit = 9};
+
+    (void)state;
+    assert_non_null(survey);
+    asks[0].wait.accounts = one_row();
+    survey->n = 1;
+    survey->vault[0] = (struct survey_vault){.vault = &vault, .state = SURVEY_ANSWERED, .asks = asks, .n = 1};
+    for (long at = 0; at < 6; at++) {
+        struct find_rows rows;
+        struct endpoint_rows endpoints;
+        int err;
+        fails_at = at;
+        err = find_rows_make(survey, &session, &rows);
+        assert_int_equal(err != 0, fails_at < 0);
+        find_rows_free(&rows);
+        fails_at = at;
+        err = endpoint_rows_make(survey, &wish, &endpoints);
+        assert_int_equal(err != 0, fails_at < 0);
+        endpoint_rows_free(&endpoints);
+        fails_at = -1;
+    }
+    account_list_unref(asks[0].wait.accounts);
+    free(survey);
+}
+
+/* What could not be kept is simply not there. */
+static void memories_keep_or_not(void **state)
+{
+    static const struct account_query query = {.kind = KIND_LOCAL, .system = "web01"};
+    static const struct credential_ref ref = {.kind = KIND_LOCAL, .system_id = 1, .account_id = 11};
+    const struct vault_policy policy = {.available = true};
+    struct fake_clock clock;
+    struct vault vault = {0};
+
+    (void)state;
+    fake_clock_init(&clock);
+    for (long at = 0; at < 9; at++) {
+        struct list_cache_opts opts = {
+            .clock = &clock.clock, .fresh_ms = 10, .keep_ms = 10, .max_entries = 9, .max_rows = 9};
+        struct list_cache *lists = list_cache_new(&opts);
+        struct policy_cache *policies = policy_cache_new(&clock.clock, 10, 9);
+        struct list_key *key = list_key_new(&vault, "bob", &query),
+                        *again = list_key_new(&vault, "bob", &query);
+        struct account_list *rows = one_row();
+        struct vault_policy got;
+        uint64_t age;
+        assert_true(lists && policies && key && again);
+        fails_at = at;
+        list_cache_put(lists, key, rows);
+        assert_int_equal(fails_at < 0, list_cache_get(lists, again, &age) == NULL);
+        fails_at = at;
+        policy_cache_put(policies, &vault, "bob", &ref, &policy);
+        if (fails_at < 0)
+            assert_false(policy_cache_get(policies, &vault, "bob", &ref, &got));
+        fails_at = -1;
+        list_cache_put(lists, again, rows);
+        policy_cache_put(policies, &vault, "bob", &ref, &policy);
+        assert_true(policy_cache_get(policies, &vault, "bob", &ref, &got));
+        account_list_unref(rows);
+        list_cache_free(lists);
+        policy_cache_free(policies);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_op_begins_or_not),
+        cmocka_unit_test(rows_are_made_or_not),
+        cmocka_unit_test(memories_keep_or_not),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

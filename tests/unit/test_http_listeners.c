@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_http_listeners.c - sockets that accept: how many, without descriptors, IPv6, Unix sockets and their
+ * files.
+ */
+#include "http_rig.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
+
+static void test_max_connections(void **state)
+{
+    struct rig rig;
+    struct client c[4];
+    struct http_server_opts opts = rig_opts;
+
+    (void)state;
+    opts.max_connections = 2;
+    rig_start(&rig, &opts);
+    rig_listen(&rig, &(struct http_listen_opts){.name = "t", .host = "127.0.0.1"});
+    for (int i = 0; i < 3; i++)
+        client_open(&c[i], &rig);
+    client_send(&c[2], GET("/echo"));
+    client_expect(&c[2], "HTTP/1.1 503 Service Unavailable", 1);
+    client_expect_end(&c[2]);
+    assert_true(c[2].eof);
+    assert_int_equal(rig.fault.code, FAULT_OVERLOADED);
+    assert_int_equal(http_connections(rig.server), 2);
+    client_close(&c[2]);
+    client_close(&c[0]);
+    rig_turns(&rig, 5);
+    assert_int_equal(http_connections(rig.server), 1);
+    client_open(&c[3], &rig);
+    client_send(&c[3], GET("/echo"));
+    client_expect(&c[3], "HTTP/1.1 200", 1);
+    client_close(&c[1]);
+    client_close(&c[3]);
+    rig_end(&rig);
+}
+
+static void test_out_of_descriptors(void **state)
+{
+    struct rig rig;
+    struct client c;
+    struct rlimit old, tight;
+    int probe;
+
+    (void)state;
+    rig_plain(&rig);
+    client_open(&c, &rig);
+    probe = dup(c.fd);
+    assert_true(probe >= 0);
+    close(probe);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    tight = old;
+    tight.rlim_cur = (rlim_t)probe; /* the next descriptor is one too many */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    rig_turns(&rig, 5);
+    assert_int_equal(http_connections(rig.server), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    client_send(&c, GET("/echo"));
+    rig_turns(&rig, 5);
+    assert_int_equal(http_connections(rig.server), 0); /* still pausing, not spinning */
+    rig_advance(&rig, 100);
+    client_expect(&c, "HTTP/1.1 200", 1);
+    client_close(&c);
+    rig_end(&rig);
+}
+
+static void test_ipv6(void **state)
+{
+    struct rig rig;
+    struct client c;
+    char why[256];
+
+    (void)state;
+    rig_start(&rig, NULL);
+    if (http_listen(rig.server, &(struct http_listen_opts){.name = "six", .host = "::1"}, rig.address, why)) {
+        rig_end(&rig);
+        skip(); /* a machine without IPv6 */
+    }
+    client_open(&c, &rig);
+    client_send(&c, GET("/echo"));
+    client_expect(&c, "HTTP/1.1 200", 1);
+    assert_int_equal(strncmp(rig.peer, "[::1]:", 6), 0);
+    client_close(&c);
+    rig_end(&rig);
+}
+
+static void test_listen_errors(void **state)
+{
+    struct rig rig;
+    char why[256] = "", address[128], host[] = "127.0.0.1";
+    uint16_t port;
+
+    (void)state;
+    rig_plain(&rig);
+    port = (uint16_t)atoi(strrchr(rig.address, ':') + 1);
+    assert_int_equal(http_listen(rig.server,
+                                 &(struct http_listen_opts){.name = "b", .host = host, .port = port}, address,
+                                 why),
+                     -EADDRINUSE);
+    assert_non_null(strstr(why, "listener b:"));
+    assert_int_equal(
+        http_listen(rig.server, &(struct http_listen_opts){.name = "b", .host = "localhost"}, address, why),
+        -EINVAL);
+    assert_int_equal(
+        http_listen(rig.server,
+                    &(struct http_listen_opts){
+                        .name = "b",
+                        .host = host,
+                        .tls = &(struct http_tls_opts){.certificate = "/nonexistent", .key = "/n"}
+    },
+                    address, why),
+        -EINVAL);
+    assert_non_null(strstr(why, "/nonexistent"));
+    rig_end(&rig);
+}
+
+static void test_unix_socket(void **state)
+{
+    char folder[] = "/tmp/jumpgate-test-XXXXXX";
+    char path[64], why[256], address[128];
+    struct http_listen_opts opts = {.name = "u", .host = path, .is_unix = true, .unix_mode = 0620};
+    struct rig rig;
+    struct client c;
+    struct stat st;
+    int fd;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/s.sock", folder);
+    rig_start(&rig, NULL);
+    rig_listen(&rig, &opts);
+    assert_int_equal(strcmp(rig.address + 5, path), 0);
+    assert_int_equal(lstat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0620);
+    client_open(&c, &rig);
+    client_send(&c, GET("/echo"));
+    client_expect(&c, "HTTP/1.1 200", 1);
+    assert_int_equal(rig.uid, getuid());
+    assert_string_equal(rig.peer, "unix");
+    /* A second one on the same path finds the first alive. */
+    assert_int_equal(http_listen(rig.server, &opts, address, why), -EADDRINUSE);
+    assert_int_equal(lstat(path, &st), 0);
+    client_close(&c);
+    rig_end(&rig);
+    assert_int_equal(lstat(path, &st), -1);
+
+    /* A file that is no socket is left alone, a dead socket is not. */
+    fd = open(path, O_CREAT | O_WRONLY, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+    rig_start(&rig, NULL);
+    assert_int_equal(http_listen(rig.server, &opts, address, why), -EEXIST);
+    assert_int_equal(unlink(path), 0);
+    rig_listen(&rig, &opts);
+    opts.unix_owner = "no-such-user-here";
+    rig_end(&rig);
+    rig_start(&rig, NULL);
+    assert_int_equal(http_listen(rig.server, &opts, address, why), -ENOENT);
+    assert_non_null(strstr(why, "unknown owner"));
+    assert_int_equal(lstat(path, &st), -1); /* nothing left behind */
+    rig_end(&rig);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+static void test_stale_unix_socket(void **state)
+{
+    char folder[] = "/tmp/jumpgate-test-XXXXXX";
+    char path[64];
+    struct http_listen_opts opts = {.name = "u", .host = path, .is_unix = true, .unix_mode = 0600};
+    struct sockaddr_storage ss = {.ss_family = AF_UNIX};
+    struct rig rig;
+    struct client c;
+    int fd;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/s.sock", folder);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    memcpy((char *)&ss + offsetof(struct sockaddr, sa_data), path, strlen(path) + 1);
+    assert_int_equal(bind(fd, (struct sockaddr *)&ss, 110), 0);
+    close(fd); /* as a crash would leave it */
+    rig_start(&rig, NULL);
+    rig_listen(&rig, &opts);
+    client_open(&c, &rig);
+    client_send(&c, GET("/echo"));
+    client_expect(&c, "HTTP/1.1 200", 1);
+    client_close(&c);
+    rig_end(&rig);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_max_connections),
+        cmocka_unit_test(test_out_of_descriptors),
+        cmocka_unit_test(test_ipv6),
+        cmocka_unit_test(test_listen_errors),
+        cmocka_unit_test(test_unix_socket),
+        cmocka_unit_test(test_stale_unix_socket),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_lease.c - who holds what: holders, races between check-outs and check-ins, timed release, memory.
+ *
+ * The order in which the vault works (commit) and in which its answers arrive (deliver) is chosen here, so
+ * each race of the essay in checkout.c is played exactly.
+ */
+#include "broker_world.h"
+
+#include "broker/lease.h"
+#include "broker/reason.h"
+
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void begin(struct world *w)
+{
+    world_begin(w);
+    world_start(w);
+}
+
+static void expect_ok(const struct caller *c)
+{
+    assert_int_equal(c->replies, 1);
+    if (c->code != FAULT_NONE)
+        fail_msg("fault %d: %s", (int)c->code, c->detail);
+}
+
+static size_t position(const struct world *w, enum fake_op op, size_t nth)
+{
+    for (size_t i = 0; i < fake_vault_pending(&w->vault); i++)
+        if (fake_vault_pending_op(&w->vault, i) == op && nth-- == 0)
+            return i;
+    fail_msg("no such call is waiting");
+    return 0;
+}
+
+static void deliver(struct world *w, enum fake_op op, size_t nth)
+{
+    fake_vault_deliver(&w->vault, position(w, op, nth));
+    world_turn(w);
+}
+
+static unsigned checkins(const struct world *w)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < w->vault.nrequests; i++)
+        n += w->vault.requests[i].checkins;
+    return n;
+}
+
+/* Two check-outs of alice, each waiting for its answer to POST Requests. */
+static void two_requests(struct world *w, struct caller *a, struct caller *b)
+{
+    begin(w);
+    world_checkout(w, "alice", "s1", a);
+    world_checkout(w, "alice", "s2", b);
+    world_until(w, FAKE_REQUEST);
+    assert_int_equal(fake_vault_pending(&w->vault), 2);
+}
+
+static void test_two_holders(void **state)
+{
+    struct world w;
+    struct caller a, b;
+    struct released r;
+
+    (void)state;
+    two_requests(&w, &a, &b);
+    world_settle(&w);
+    expect_ok(&a);
+    expect_ok(&b);
+    assert_int_equal(a.request_id, b.request_id);
+    assert_string_not_equal(a.lease_id, b.lease_id);
+    assert_false(b.adopted);
+    world_release(&w, "alice", "s1", w.credential, &r);
+    world_settle(&w);
+    assert_int_equal(r.released, 1);
+    assert_int_equal(r.remaining, 1);
+    assert_int_equal(checkins(&w), 0);
+    world_release(&w, "ALICE", "s2", w.credential, &r);
+    world_settle(&w);
+    assert_int_equal(r.released, 1);
+    assert_int_equal(r.remaining, 0);
+    assert_false(r.pending);
+    assert_int_equal(checkins(&w), 1);
+    world_end(&w);
+}
+
+/* The undo of one check-out must not take the request from the other, in whichever order they go. */
+static void test_undo_leaves_the_other(void **state)
+{
+    struct world w;
+    struct caller c[2];
+
+    (void)state;
+    for (int who = 0; who < 2; who++)
+        for (int when = 0; when < 3; when++) {
+            two_requests(&w, &c[0], &c[1]);
+            if (when == 0)
+                world_leave(&c[who]);
+            deliver(&w, FAKE_REQUEST, 0);
+            if (when == 1)
+                world_leave(&c[who]);
+            deliver(&w, FAKE_REQUEST, 0);
+            if (when == 2)
+                world_leave(&c[who]);
+            world_settle(&w);
+            expect_ok(&c[1 - who]);
+            assert_true(fake_vault_find(&w.vault, c[1 - who].request_id)->live);
+            assert_int_equal(fake_vault_live(&w.vault), 1);
+            assert_int_equal(world_state(&w).leases_active, 1);
+            world_end(&w);
+        }
+}
+
+/* The one who was given the other's request by reuse is answered first: it must know it as ours. */
+static void test_answers_cross(void **state)
+{
+    struct world w;
+    struct caller a, b;
+    struct released r;
+
+    (void)state;
+    for (int leaves = 0; leaves < 2; leaves++) {
+        two_requests(&w, &a, &b);
+        fake_vault_commit(&w.vault, 0);
+        deliver(&w, FAKE_REQUEST, 1);
+        world_until(&w, FAKE_REQUEST);
+        deliver(&w, FAKE_REQUESTS, 0);
+        if (leaves)
+            world_leave(&a);
+        world_settle(&w);
+        expect_ok(&b);
+        assert_false(b.adopted);
+        assert_int_equal(world_state(&w).leases_active, leaves ? 1 : 2);
+        world_release(&w, "alice", "s2", NULL, &r);
+        world_settle(&w);
+        world_release(&w, "alice", "s1", NULL, &r);
+        world_settle(&w);
+        assert_int_equal(checkins(&w), 1);
+        assert_int_equal(fake_vault_live(&w.vault), 0);
+        world_end(&w);
+    }
+}
+
+/* The transport carried the request out twice: the vault says "reused", and it is our own all the same. */
+static enum fake_fault replay(void *arg, enum fake_op op, unsigned nth)
+{
+    (void)arg;
+    (void)nth;
+    return op == FAKE_REQUEST ? FAKE_REPLAYED : FAKE_FINE;
+}
+
+static void test_replayed_is_ours(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    for (int leaves = 0; leaves < 3; leaves++) {
+        begin(&w);
+        w.vault.plan = replay;
+        world_checkout(&w, "alice", "s1", &c);
+        world_until(&w, FAKE_REQUEST);
+        if (leaves == 1)
+            world_leave(&c);
+        (void)fake_vault_step(&w.vault);
+        if (leaves == 2)
+            world_leave(&c); /* in the middle of `lookup` */
+        world_settle(&w);
+        assert_int_equal(checkins(&w), leaves ? 1 : 0);
+        if (!leaves)
+            expect_ok(&c);
+        assert_false(c.adopted);
+        world_end(&w);
+    }
+}
+
+static void test_same_session_twice(void **state)
+{
+    struct world w;
+    struct caller a, b, c;
+    struct released r;
+
+    (void)state;
+    begin(&w);
+    world_checkout(&w, "alice", "s1", &a);
+    world_checkout(&w, "alice", "s1", &b);
+    world_checkout(&w, "Alice", "s1", &c);
+    world_settle(&w);
+    expect_ok(&a);
+    expect_ok(&b);
+    expect_ok(&c);
+    assert_string_equal(a.lease_id, b.lease_id);
+    assert_string_equal(a.lease_id, c.lease_id);
+    assert_int_equal(w.vault.count[FAKE_REQUEST], 1);
+    world_release(&w, "alice", "s1", w.credential, &r);
+    world_settle(&w);
+    assert_int_equal(r.released, 1);
+    assert_int_equal(r.remaining, 0);
+    assert_int_equal(checkins(&w), 1);
+    world_release(&w, "alice", "s1", w.credential, &r);
+    world_settle(&w);
+    assert_int_equal(r.released, 0);
+    world_end(&w);
+}
+
+static void test_same_session_first_leaves(void **state)
+{
+    struct world w;
+    struct caller a, b, c;
+
+    (void)state;
+    begin(&w);
+    world_checkout(&w, "alice", "s1", &a);
+    world_checkout(&w, "alice", "s1", &b);
+    world_checkout(&w, "alice", "s1", &c);
+    world_until(&w, FAKE_REQUEST);
+    world_leave(&a);
+    world_leave(&b);
+    world_settle(&w);
+    expect_ok(&c);
+    assert_int_equal(fake_vault_live(&w.vault), 1);
+    assert_true(fake_vault_find(&w.vault, c.request_id)->live);
+    world_end(&w);
+}
+
+/* A request whose check-in is on its way is handed over: wait for that, then ask anew. */
+static void test_reuse_of_one_being_returned(void **state)
+{
+    struct world w;
+    struct caller a, b;
+    struct released r;
+
+    (void)state;
+    for (int checkin_answers_first = 0; checkin_answers_first < 2; checkin_answers_first++) {
+        begin(&w);
+        world_checkout(&w, "alice", "s1", &a);
+        world_settle(&w);
+        world_checkout(&w, "alice", "s2", &b);
+        world_turn(&w);
+        while (fake_vault_pending_op(&w.vault, 0) != FAKE_REQUEST)
+            deliver(&w, fake_vault_pending_op(&w.vault, 0), 0);
+        fake_vault_commit(&w.vault, 0); /* the vault hands the old request over … */
+        world_release(&w, "alice", "s1", w.credential, &r);
+        fake_vault_commit(&w.vault, position(&w, FAKE_CHECKIN, 0)); /* … and ends it */
+        deliver(&w, checkin_answers_first ? FAKE_CHECKIN : FAKE_REQUEST, 0);
+        assert_int_equal(b.replies, 0);
+        world_settle(&w);
+        assert_false(r.pending);
+        expect_ok(&b);
+        assert_int_not_equal(b.request_id, a.request_id);
+        assert_true(fake_vault_find(&w.vault, b.request_id)->live);
+        assert_int_equal(fake_vault_live(&w.vault), 1);
+        world_end(&w);
+    }
+}
+
+static enum fake_fault no_checkin_starts(void *arg, enum fake_op op, unsigned nth)
+{
+    (void)arg;
+    (void)nth;
+    return op == FAKE_CHECKIN ? FAKE_CANNOT_START : FAKE_FINE;
+}
+
+static void test_taken_back(void **state)
+{
+    struct world w;
+    struct caller a, b;
+    struct released r;
+
+    (void)state;
+    begin(&w);
+    world_checkout(&w, "alice", "s1", &a);
+    world_settle(&w);
+    w.vault.plan = no_checkin_starts;
+    world_release(&w, "alice", "s1", w.credential, &r);
+    world_settle(&w);
+    assert_true(r.pending);
+    assert_int_equal(world_state(&w).leases_retrying, 1);
+    world_checkout(&w, "alice", "s2", &b);
+    world_settle(&w);
+    expect_ok(&b);
+    assert_int_equal(b.request_id, a.request_id);
+    assert_int_equal(b.expires_wall_ms, a.expires_wall_ms);
+    assert_int_equal(world_state(&w).leases_retrying, 0);
+    w.vault.plan = NULL;
+    world_pass(&w, 30 * 60000); /* no retry of before may end it now */
+    assert_int_equal(checkins(&w), 0);
+    world_pass(&w, 31 * 60000);
+    assert_int_equal(world_state(&w).leases_active, 0);
+    world_end(&w);
+}
+
+/* A check-in of unknown outcome may land at any time: a request under it must not be taken back. */
+static enum fake_fault first_checkin_late(void *arg, enum fake_op op, unsigned nth)
+{
+    (void)nth;
+    return op == FAKE_CHECKIN && (*(int *)arg)++ == 0 ? FAKE_LOST_LATE : FAKE_FINE;
+}
+
+static void test_not_taken_back(void **state)
+{
+    struct world w;
+    struct caller a, b;
+    struct released r;
+    int n = 0;
+
+    (void)state;
+    begin(&w);
+    world_checkout(&w, "alice", "s1", &a);
+    world_settle(&w);
+    w.vault.plan = first_checkin_late;
+    w.vault.plan_arg = &n;
+    world_release(&w, "alice", "s1", w.credential, &r);
+    world_settle(&w);
+    assert_true(r.pending);
+    world_checkout(&w, "alice", "s2", &b);
+    world_settle(&w); /* the person does not wait for the back-off: the next attempt is made at once */
+    expect_ok(&b);
+    fake_vault_land(&w.vault);
+    assert_true(fake_vault_find(&w.vault, b.request_id)->live);
+    assert_int_equal(fake_vault_live(&w.vault), 1);
+    world_end(&w);
+}
+
+static void test_adopted(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    (void)state;
+    begin(&w);
+    int64_t id =
+        fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 20, "mine [jumpgate 0123456789ABCDEFGHJKMNPQRS]");
+
+    world_checkout(&w, "alice", "s1", &c);
+    world_settle(&w);
+    expect_ok(&c);
+    assert_true(c.adopted); /* a mark alone proves nothing: that lease id is not one of ours */
+    assert_int_equal(c.request_id, id);
+    assert_int_equal(c.expires_wall_ms, w.clock.wall + 20 * 60000);
+    world_release(&w, "alice", "s1", w.credential, &r);
+    world_settle(&w);
+    assert_int_equal(r.released, 1);
+    assert_false(r.pending);
+    world_checkout(&w, "alice", "s2", &c);
+    world_settle(&w);
+    assert_true(c.adopted);
+    world_pass(&w, 21 * 60000);
+    assert_int_equal(world_state(&w).leases_active, 0);
+    assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
+    world_end(&w);
+}
+
+static void test_users_apart(void **state)
+{
+    struct world w;
+    struct caller a, b;
+    struct released r;
+
+    (void)state;
+    begin(&w);
+    world_checkout(&w, "alice", "s1", &a);
+    world_checkout(&w, "bob", "s1", &b);
+    world_settle(&w);
+    expect_ok(&a);
+    expect_ok(&b);
+    assert_int_not_equal(a.request_id, b.request_id);
+    world_release(&w, "carol", "s1", NULL, &r);
+    world_settle(&w);
+    assert_int_equal(r.released, 0);
+    world_release(&w, "bob", "s1", NULL, &r);
+    world_settle(&w);
+    assert_int_equal(r.released, 1);
+    assert_true(fake_vault_find(&w.vault, a.request_id)->live);
+    assert_false(fake_vault_find(&w.vault, b.request_id)->live);
+    world_end(&w);
+}
+
+static void test_timed_release(void **state)
+{
+    struct world w;
+    struct caller a, b;
+
+    (void)state;
+    begin(&w);
+    world_checkout(&w, "alice", "s1", &a);
+    world_until(&w, FAKE_REQUEST);
+    fake_clock_advance(&w.clock, 100); /* the vault begins to count later than we do */
+    world_settle(&w);
+    fake_clock_advance(&w.clock, 30 * 60000);
+    world_checkout(&w, "alice", "s2", &b);
+    world_settle(&w);
+    assert_int_equal(b.expires_wall_ms, a.expires_wall_ms);
+    world_pass(&w, 30 * 60000 - 200);
+    assert_int_equal(world_state(&w).leases_active, 2);
+    world_pass(&w, 150);
+    assert_int_equal(world_state(&w).leases_active, 0);
+    assert_int_equal(checkins(&w), 1); /* by us, before its own end */
+    world_end(&w);
+}
+
+/* The end comes while a repeat of the same session reads the secret. */
+static void test_end_during_a_repeat(void **state)
+{
+    struct world w;
+    struct caller a, b;
+
+    (void)state;
+    begin(&w);
+    world_checkout(&w, "alice", "s1", &a);
+    world_settle(&w);
+    fake_clock_run(&w.clock, w.timers, 60 * 60000 - 1000);
+    world_checkout(&w, "alice", "s1", &b);
+    world_until(&w, FAKE_CREDENTIAL);
+    fake_clock_run(&w.clock, w.timers, 2000);
+    world_settle(&w); /* gone by then: asked for anew */
+    expect_ok(&b);
+    assert_int_not_equal(a.request_id, b.request_id);
+    assert_int_equal(world_state(&w).leases_active, 1);
+    world_end(&w);
+}
+
+static void test_gone_twice(void **state)
+{
+    struct world w;
+    struct caller a, b, c;
+
+    (void)state;
+    begin(&w);
+    world_checkout(&w, "alice", "s1", &a);
+    world_checkout(&w, "alice", "s2", &b);
+    world_settle(&w);
+    w.vault.requests[0].live = false;
+    world_checkout(&w, "alice", "s1", &c);
+    world_settle(&w);
+    expect_ok(&c);
+    assert_string_not_equal(c.lease_id, a.lease_id);
+    assert_int_not_equal(c.request_id, a.request_id);
+    assert_int_equal(world_state(&w).leases_active, 2); /* the other session's stands on the dead one */
+    world_checkout(&w, "alice", "s1", &c);
+    world_until(&w, FAKE_CREDENTIAL);
+    w.vault.requests[1].live = false;
+    (void)fake_vault_step(&w.vault);
+    world_until(&w, FAKE_CREDENTIAL);
+    w.vault.requests[2].live = false;
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_VAULT_ERROR);
+    assert_int_equal(w.vault.count[FAKE_CHECKIN], 0); /* nothing dead is given back */
+    world_end(&w);
+}
+
+static enum fake_fault no_request_starts(void *arg, enum fake_op op, unsigned nth)
+{
+    (void)arg;
+    (void)nth;
+    return op == FAKE_REQUEST ? FAKE_UNREACHABLE : FAKE_FINE;
+}
+
+static void test_gone_lease_ends(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    begin(&w);
+    world_checkout(&w, "alice", "s1", &c);
+    world_settle(&w);
+    w.vault.requests[0].live = false;
+    w.vault.plan = no_request_starts;
+    world_checkout(&w, "alice", "s1", &c);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_VAULT_UNAVAILABLE);
+    assert_int_equal(world_state(&w).leases_active, 0);
+    world_end(&w);
+}
+
+/* A vault that keeps handing over what is dead gets one more chance, not all of them. */
+static void test_anew_once(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    world_begin(&w);
+    (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 20, "mine");
+    w.vault.requests[0].live = false;
+    w.vault.accounts[0].reuse_dead = true;
+    world_start(&w);
+    world_checkout(&w, "alice", "s1", &c);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_VAULT_ERROR);
+    assert_int_equal(w.vault.count[FAKE_REQUEST], 2);
+    assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
+    world_end(&w);
+}
+
+/* Half of them first, so that what grows once, and what malloc keeps at hand, is there before we measure. */
+static void burst(struct world *w, struct caller *callers, size_t n, size_t first)
+{
+    char session[40];
+
+    for (size_t i = 0; i < n; i++) {
+        (void)snprintf(session, sizeof session, "0123456789abcdef0123456789abc%03zu", first + i);
+        world_checkout(w, "alice", session, &callers[i]);
+    }
+    world_turn(w);
+    while (fake_vault_pending_op(&w->vault, 0) != FAKE_REQUEST)
+        (void)fake_vault_step(&w->vault);
+}
+
+static size_t in_use(void)
+{
+    return mallinfo2().uordblks;
+}
+
+static void test_memory(void **state)
+{
+    enum { N = 120 };
+    static struct caller callers[N];
+    struct world w;
+
+    (void)state;
+    world_begin(&w);
+    w.vault.accounts[0].no_reuse = true;
+    world_start(&w);
+    burst(&w, callers, N, 0);
+    world_settle(&w);
+    size_t before = in_use();
+
+    burst(&w, callers, N, N);
+    size_t flying = (in_use() - before) / N;
+
+    world_settle(&w);
+    assert_int_equal(world_state(&w).leases_active, 2 * N);
+    size_t lease = (in_use() - before) / N;
+
+    print_message("bytes: %zu for a check-out in flight, %zu for an open lease\n", flying, lease);
+    assert_true(flying <= 3072);
+    assert_true(lease <= 400);
+    world_end(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_two_holders),
+        cmocka_unit_test(test_undo_leaves_the_other),
+        cmocka_unit_test(test_answers_cross),
+        cmocka_unit_test(test_replayed_is_ours),
+        cmocka_unit_test(test_same_session_twice),
+        cmocka_unit_test(test_same_session_first_leaves),
+        cmocka_unit_test(test_reuse_of_one_being_returned),
+        cmocka_unit_test(test_taken_back),
+        cmocka_unit_test(test_not_taken_back),
+        cmocka_unit_test(test_adopted),
+        cmocka_unit_test(test_users_apart),
+        cmocka_unit_test(test_timed_release),
+        cmocka_unit_test(test_end_during_a_repeat),
+        cmocka_unit_test(test_gone_twice),
+        cmocka_unit_test(test_gone_lease_ends),
+        cmocka_unit_test(test_anew_once),
+        cmocka_unit_test(test_memory),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_loop.c - the loop: deadlines, hooks, signals, its end; and what the service manager is told.
+ */
+#include "loop/loop.h"
+#include "loop/notify.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct ticker {
+    struct deadline deadline;
+    struct loop *loop;
+    unsigned fired, again;
+};
+
+static void on_tick(struct deadline *deadline)
+{
+    struct ticker *t = (struct ticker *)deadline;
+
+    t->fired++;
+    if (t->again) {
+        t->again--;
+        assert_int_equal(timer_start(loop_timers(t->loop), deadline, 1, on_tick), 0);
+    }
+}
+
+static void test_deadlines_keep_it_running(void **state)
+{
+    struct loop *loop = loop_new();
+    struct ticker a = {.loop = loop, .again = 3}, b = {.loop = loop};
+
+    (void)state;
+    assert_int_equal(timer_start(loop_timers(loop), &a.deadline, 2, on_tick), 0);
+    assert_int_equal(timer_start(loop_timers(loop), &b.deadline, 0, on_tick), 0);
+    assert_int_equal(loop_run(loop), 0); /* returns when nothing is left */
+    assert_int_equal(a.fired, 4);
+    assert_int_equal(b.fired, 1);
+    assert_true(loop_lag_ms(loop) >= 0);
+    assert_int_equal(loop_free(loop), 0);
+}
+
+static uint64_t fake_now(void *arg)
+{
+    return *(uint64_t *)arg;
+}
+
+static int64_t fake_wall(void *arg)
+{
+    return (int64_t) * (uint64_t *)arg;
+}
+
+static void test_fake_clock(void **state)
+{
+    uint64_t now = 5;
+    struct clock clock = {fake_now, fake_wall, &now};
+    struct loop *loop = loop_new_clock(&clock);
+    struct ticker a = {.loop = loop};
+
+    (void)state;
+    assert_int_equal(clock_now(loop_clock(loop)), 5);
+    assert_int_equal(timer_start(loop_timers(loop), &a.deadline, 3600000, on_tick), 0);
+    loop_turn(loop);
+    assert_int_equal(a.fired, 0);
+    now += 3600000;
+    loop_turn(loop);
+    assert_int_equal(a.fired, 1);
+    assert_int_equal(loop_free(loop), 0);
+}
+
+static void test_left_deadline_is_noticed(void **state)
+{
+    uint64_t now = 5;
+    struct clock clock = {fake_now, fake_wall, &now};
+    struct loop *loop = loop_new_clock(&clock);
+    struct ticker a = {.loop = loop};
+
+    (void)state;
+    assert_int_equal(timer_start(loop_timers(loop), &a.deadline, 1000, on_tick), 0);
+    assert_int_equal(loop_free(loop), -EBUSY);
+    timer_stop(loop_timers(loop), &a.deadline);
+    assert_int_equal(loop_free(loop), 0);
+}
+
+static void test_left_handle_is_noticed(void **state)
+{
+    struct loop *loop = loop_new();
+    uv_async_t async;
+
+    (void)state;
+    assert_int_equal(uv_async_init(loop_uv(loop), &async, NULL), 0);
+    assert_int_equal(loop_free(loop), -EBUSY);
+    uv_close((uv_handle_t *)&async, NULL);
+    assert_int_equal(loop_free(loop), 0);
+}
+
+struct counting_hook {
+    struct loop_hook hook;
+    struct loop *loop;
+    struct loop_hook *removes;
+    unsigned turns;
+};
+
+static void on_turn(struct loop_hook *hook)
+{
+    struct counting_hook *c = (struct counting_hook *)hook;
+
+    c->turns++;
+    if (c->removes)
+        loop_off_turn(c->loop, c->removes);
+}
+
+static void test_hooks(void **state)
+{
+    struct loop *loop = loop_new();
+    struct counting_hook a = {.hook.turn = on_turn, .loop = loop};
+    struct counting_hook b = {.hook.turn = on_turn, .loop = loop};
+    struct counting_hook c = {.hook.turn = on_turn, .loop = loop};
+
+    (void)state;
+    loop_on_turn(loop, &a.hook);
+    loop_on_turn(loop, &b.hook);
+    loop_on_turn(loop, &c.hook);
+    loop_turn(loop);
+    assert_int_equal(a.turns + b.turns + c.turns, 3);
+    a.removes = &b.hook; /* the one whose turn comes next */
+    loop_turn(loop);
+    assert_int_equal(b.turns, 1);
+    assert_int_equal(c.turns, 2);
+    a.removes = &a.hook; /* itself */
+    loop_turn(loop);
+    loop_turn(loop);
+    assert_int_equal(a.turns, 3);
+    assert_int_equal(c.turns, 4);
+    loop_off_turn(loop, &b.hook); /* is not there any more */
+    loop_off_turn(loop, &c.hook);
+    assert_int_equal(loop_free(loop), 0);
+}
+
+static void on_signal(void *arg, int signum)
+{
+    *(int *)arg = signum;
+}
+
+static void test_signals(void **state)
+{
+    struct loop *loop = loop_new();
+    int got = 0;
+
+    (void)state;
+    assert_int_equal(loop_on_signal(loop, SIGUSR1, on_signal, &got), 0);
+    assert_int_equal(loop_run(loop), 0); /* a signal alone keeps nothing running */
+    assert_int_equal(kill(getpid(), SIGUSR1), 0);
+    for (int i = 0; i < 1000 && !got; i++)
+        loop_turn(loop);
+    assert_int_equal(got, SIGUSR1);
+    for (int i = 0; i < 7; i++)
+        assert_int_equal(loop_on_signal(loop, SIGUSR2, on_signal, &got), 0);
+    assert_int_equal(loop_on_signal(loop, SIGUSR2, on_signal, &got), -ENOSPC);
+    assert_int_equal(loop_free(loop), 0);
+}
+
+static void test_notify(void **state)
+{
+    char folder[] = "/tmp/jumpgate-test-XXXXXX", path[64], text[256], pid[32];
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    uint64_t now = 5;
+    struct clock clock = {fake_now, fake_wall, &now};
+    struct loop *loop = loop_new_clock(&clock);
+    struct notify *notify;
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/n", folder);
+    snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
+    assert_int_equal(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+    snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    setenv("NOTIFY_SOCKET", path, 1);
+    setenv("WATCHDOG_USEC", "4000000", 1);
+    setenv("WATCHDOG_PID", pid, 1);
+    notify = notify_new(loop);
+    assert_non_null(notify);
+    memset(text, 0, sizeof(text));
+    notify_ready(notify);
+    assert_int_equal(recv(fd, text, sizeof(text) - 1, 0), 7);
+    assert_string_equal(text, "READY=1");
+    for (int i = 0; i < 2; i++) {
+        now += 1999;
+        loop_turn(loop);
+        assert_int_equal(recv(fd, text, sizeof(text) - 1, 0), -1);
+        now += 1;
+        loop_turn(loop);
+        memset(text, 0, sizeof(text));
+        assert_int_equal(recv(fd, text, sizeof(text) - 1, 0), 10);
+        assert_string_equal(text, "WATCHDOG=1");
+    }
+    notify_stopping(notify);
+    memset(text, 0, sizeof(text));
+    assert_true(recv(fd, text, sizeof(text) - 1, 0) > 0);
+    assert_string_equal(text, "STOPPING=1");
+    notify_free(notify);
+    assert_int_equal(loop_free(loop), 0);
+    close(fd);
+    unsetenv("NOTIFY_SOCKET");
+    unsetenv("WATCHDOG_USEC");
+    unsetenv("WATCHDOG_PID");
+    unlink(path);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+static void test_notify_without_manager(void **state)
+{
+    struct loop *loop = loop_new();
+    struct notify *notify = notify_new(loop);
+
+    (void)state;
+    notify_ready(notify);
+    notify_reloading(notify);
+    notify_status(notify, "well");
+    assert_int_equal(timers_count(loop_timers(loop)), 0); /* no watchdog: no wake-ups */
+    notify_free(notify);
+    assert_int_equal(loop_free(loop), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_deadlines_keep_it_running),
+        cmocka_unit_test(test_fake_clock),
+        cmocka_unit_test(test_left_deadline_is_noticed),
+        cmocka_unit_test(test_left_handle_is_noticed),
+        cmocka_unit_test(test_hooks),
+        cmocka_unit_test(test_signals),
+        cmocka_unit_test(test_notify),
+        cmocka_unit_test(test_notify_without_manager),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_ps_answers.c - what is read from answers that went well: pages of accounts, policies, numbers,
+ * secrets.
+ */
+#include "test_ps_rig.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define USER "ACME\\mrivera"
+
+static struct ask ask;
+
+static int setup(void **state)
+{
+    (void)state;
+    rig_start();
+    rig.conf.retries = 0;
+    rig_open();
+    ask_init(&ask, USER);
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    rig_sign_in(USER, "s=1\n");
+    rig_answer(rig_call(0), 200, "[]");
+    ask_free(&ask);
+    ask_init(&ask, USER);
+    return 0;
+}
+
+static void again(void)
+{
+    ask_free(&ask);
+    ask_init(&ask, USER);
+}
+
+static const struct account_list *list(enum account_kind kind, const char *body)
+{
+    again();
+    assert_int_equal(ask_list(&ask, kind, "ledger01"), 0);
+    rig_answer(rig_call(0), 200, body);
+    assert_int_equal(ask.done, 1);
+    return ask.call.result == VAULT_OK ? ask.call.accounts : NULL;
+}
+
+#define ROW                                                                                                  \
+    "{\"PlatformID\":2,\"SystemId\":17,\"SystemName\":\"ledger01\",\"InstanceName\":\"\",\"DomainName\":"    \
+    "null,"                                                                                                  \
+    "\"AccountId\":203,\"AccountName\":\"root\",\"UserPrincipalName\":null,\"ApplicationID\":null,"          \
+    "\"ApplicationDisplayName\":null,\"DefaultReleaseDuration\":120,\"MaximumReleaseDuration\":525600,"      \
+    "\"LastChangeDate\":\"2026-03-02T21:14:07.32\",\"ChangeState\":0,\"IsChanging\":false,\"IsISAAccess\":"  \
+    "true,"                                                                                                  \
+    "\"PreferredNodeID\":\"6f0d2f0c-1111-4a7e-8d55-0a1b2c3d4e5f\",\"AccountDescription\":\"the one\"}"
+
+static void a_row(void **state)
+{
+    const struct account_list *rows = list(KIND_LOCAL, "[" ROW "]");
+
+    (void)state;
+    assert_non_null(rows);
+    assert_int_equal(rows->n, 1);
+    assert_int_equal(rows->rows[0].kind, KIND_LOCAL);
+    assert_int_equal(rows->rows[0].system_id, 17);
+    assert_int_equal(rows->rows[0].account_id, 203);
+    assert_int_equal(rows->rows[0].application_id, 0);
+    assert_int_equal(rows->rows[0].platform_id, 2);
+    assert_int_equal(rows->rows[0].default_minutes, 120);
+    assert_int_equal(rows->rows[0].max_minutes, 525600);
+    assert_true(rows->rows[0].isa);
+    assert_string_equal(rows->rows[0].system, "ledger01");
+    assert_string_equal(rows->rows[0].account, "root");
+    assert_string_equal(rows->rows[0].description, "the one");
+    assert_null(rows->rows[0].domain);
+    assert_null(rows->rows[0].upn);
+    assert_null(rows->rows[0].instance);
+    assert_null(rows->rows[0].application);
+}
+
+static void shapes_of_a_list(void **state)
+{
+    (void)state;
+    assert_int_equal(list(KIND_LOCAL, ROW)->n, 1); /* the single form */
+    assert_int_equal(list(KIND_LOCAL, "{\"TotalCount\":1,\"Data\":[" ROW "]}")->n, 1);
+    assert_int_equal(list(KIND_LOCAL, " [ ] ")->n, 0);
+    assert_int_equal(list(KIND_LOCAL, "[{\"SYSTEMID\":1,\"accountid\":2,\"ACCOUNTNAME\":\"a\"}]")->n, 1);
+    assert_int_equal(list(KIND_LOCAL, "[{\"SystemId\":1},7,null,{\"AccountId\":3,\"AccountName\":\"x\"}]")->n,
+                     0);
+    assert_null(list(KIND_LOCAL, "7"));
+    assert_int_equal(ask.call.fault.code, FAULT_VAULT_ERROR);
+    assert_null(list(KIND_LOCAL, "<html>"));
+    assert_null(list(KIND_LOCAL, ""));
+    assert_null(list(KIND_LOCAL, "[" ROW));
+}
+
+static enum account_kind kind_of(enum account_kind asked, const char *more)
+{
+    char body[256];
+
+    (void)snprintf(body, sizeof(body), "[{\"SystemId\":1,\"AccountId\":2,\"AccountName\":\"a\"%s}]", more);
+    return list(asked, body)->rows[0].kind;
+}
+
+static void kinds(void **state)
+{
+    (void)state;
+    assert_int_equal(kind_of(KIND_NKINDS, ""), KIND_LOCAL);
+    assert_int_equal(kind_of(KIND_NKINDS, ",\"DomainName\":\"\""), KIND_LOCAL);
+    assert_int_equal(kind_of(KIND_NKINDS, ",\"DomainName\":\"acme.test\""), KIND_DOMAIN_LINKED);
+    assert_int_equal(kind_of(KIND_NKINDS, ",\"InstanceName\":\"ORCL\""), KIND_DATABASE);
+    assert_int_equal(kind_of(KIND_NKINDS, ",\"ApplicationID\":7"), KIND_APPLICATION);
+    assert_int_equal(kind_of(KIND_NKINDS, ",\"ApplicationID\":0"), KIND_LOCAL);
+    assert_int_equal(kind_of(KIND_NKINDS, ",\"AliasId\":7"), KIND_ALIAS);
+    assert_int_equal(kind_of(KIND_CLOUD, ""), KIND_CLOUD);
+    assert_int_equal(kind_of(KIND_LOCAL, ",\"DomainName\":\"acme.test\""), KIND_LOCAL);
+}
+
+/* ---- pages ---- */
+
+static char *page(size_t from, size_t n)
+{
+    size_t size = n * 80 + 8, len = 0;
+    char *text = malloc(size);
+
+    assert_non_null(text);
+    text[len++] = '[';
+    for (size_t i = 0; i < n; i++)
+        len += (size_t)snprintf(text + len, size - len,
+                                "%s{\"SystemId\":1,\"AccountId\":%zu,\"AccountName\":\"a%zu\"}", i ? "," : "",
+                                from + i + 1, from + i + 1);
+    (void)snprintf(text + len, size - len, "]");
+    return text;
+}
+
+/* Serves `total` rows; `shift` = how many rows of a page before come again on the next. */
+static void pages(size_t total, size_t shift, size_t calls)
+{
+    size_t offset = 0, n = 0;
+    char target[128];
+
+    again();
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    for (; !ask.done; n++) {
+        size_t from = offset - (offset ? shift : 0), left = total - from;
+        char *body = page(from, left < 1000 ? left : 1000);
+
+        assert_non_null(rig_call(0));
+        (void)snprintf(target, sizeof(target),
+                       RIG_BASE "/ManagedAccounts?systemName=x&type=system&limit=1000&offset=%zu", offset);
+        assert_string_equal(rig.last_target, target);
+        assert_contains(rig.last_headers, "Cookie: s=1");
+        rig_answer(rig_call(0), 200, body);
+        free(body);
+        offset += 1000;
+    }
+    assert_int_equal(n, calls);
+    assert_int_equal(ask.call.result, VAULT_OK);
+    assert_int_equal(ask.call.accounts->n, total);
+    for (size_t i = 0; i < total; i++)
+        assert_int_equal(ask.call.accounts->rows[i].account_id, i + 1);
+}
+
+static void paging(void **state)
+{
+    (void)state;
+    pages(0, 0, 1);
+    pages(1, 0, 1);
+    pages(999, 0, 1);
+    pages(1000, 0, 2);
+    pages(1001, 0, 2);
+    pages(2000, 0, 3);
+    pages(1200, 7, 2); /* rows that come twice are dropped */
+}
+
+static void a_server_that_knows_no_offset(void **state)
+{
+    char *body = page(0, 1000);
+
+    (void)state;
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    rig_answer(rig_call(0), 200, body);
+    assert_int_equal(ask.done, 0);
+    rig_answer(rig_call(0), 200, body);
+    assert_int_equal(ask.done, 1);
+    assert_int_equal(ask.call.accounts->n, 1000);
+    free(body);
+}
+
+static void a_page_that_fails(void **state)
+{
+    char *body = page(0, 1000);
+
+    (void)state;
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    rig_answer(rig_call(0), 200, body);
+    rig_answer(rig_call(0), 500, "");
+    assert_int_equal(ask.call.result, VAULT_FAILED);
+    assert_null(ask.call.accounts); /* no half list */
+    again();
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    rig_answer(rig_call(0), 200, body);
+    rig_answer(rig_call(0), 401, ""); /* lost mid-way: the page is asked again */
+    rig_sign_in(USER, "s=2\n");
+    rig_call(0);
+    assert_contains(rig.last_target, "offset=1000");
+    rig_answer(rig_call(0), 404, "\"nothing more\"");
+    assert_int_equal(ask.call.result, VAULT_OK);
+    assert_int_equal(ask.call.accounts->n, 1000);
+    again();
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    rig_answer(rig_call(0), 200, body);
+    rig.vault->ops->cancel(rig.vault, &ask.call);
+    assert_null(ask.call.accounts);
+    free(body);
+}
+
+static void empty_lists(void **state)
+{
+    static const int status[] = {404, 403};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        again();
+        assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+        rig_answer(rig_call(0), status[i], i ? "4031" : "\"Managed Account not found\"");
+        assert_int_equal(ask.call.result, VAULT_OK);
+        assert_int_equal(ask.call.accounts->n, 0);
+        assert_int_equal(ask.call.fault.code, FAULT_NONE);
+    }
+}
+
+/* ---- policy ---- */
+
+#define SCHEDULE(reason, ticket, type, min)                                                                  \
+    "{\"ScheduleID\":1,\"RequireReason\":" reason ",\"RequireTicketSystem\":" ticket                         \
+    ",\"AccessTypes\":[{\"AccessType\":\"" type "\",\"MinApprovers\":" min "}]}"
+#define POLICY(schedules) "[{\"AccessPolicyID\":1,\"Schedules\":[" schedules "]}]"
+
+static void policy(const char *body, bool available, bool reason, bool ticket, bool approval)
+{
+    again();
+    assert_int_equal(rig.vault->ops->policy(rig.vault, 17, 203, 60, &ask.call), 0);
+    rig_answer(rig_call(0), 200, body);
+    assert_int_equal(ask.call.result, VAULT_OK);
+    assert_int_equal(ask.call.policy.available, available);
+    assert_int_equal(ask.call.policy.reason, reason);
+    assert_int_equal(ask.call.policy.ticket, ticket);
+    assert_int_equal(ask.call.policy.approval, approval);
+}
+
+static void policies(void **state)
+{
+    (void)state;
+    policy("[]", false, false, false, false);
+    policy(POLICY(""), false, false, false, false);
+    policy(POLICY(SCHEDULE("false", "false", "View", "0")), true, false, false, false);
+    policy(POLICY(SCHEDULE("true", "false", "View", "0")), true, true, false, false);
+    policy(POLICY(SCHEDULE("false", "true", "view", "2")), true, false, true, true);
+    policy(POLICY(SCHEDULE("true", "true", "RDP", "1")), false, false, false, false);
+    policy(POLICY(SCHEDULE("true", "true", "View", "1") "," SCHEDULE("false", "true", "View", "0")), true,
+           false, true, false);
+    policy(POLICY(SCHEDULE("false", "true", "View", "0") "," SCHEDULE("true", "true", "View", "1")), true,
+           false, true, false);
+    policy("[{\"Schedules\":[{\"RequireReason\":true}]}]", true, true, false, false);
+    policy("[{}]", true, false, false, false);
+    policy("\"ok\"", true, false, false, false);
+}
+
+/* ---- request, credential, check-in, requests ---- */
+
+static void request_numbers(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+        int64_t id;
+    } rows[] = {
+        {201, "9114",                 9114      },
+        {200, "9114",                 9114      },
+        {201, " \"9114\"\r\n",        9114      },
+        {201, "2147483648",           2147483648},
+        {201, "",                     0         },
+        {201, "0",                    0         },
+        {201, "-1",                   0         },
+        {201, "91a",                  0         },
+        {201, "{\"RequestID\":1}",    0         },
+        {201, "[1]",                  0         },
+        {201, "null",                 0         },
+        {201, "\"",                   0         },
+        {204, "",                     0         },
+        {202, "9114",                 0         },
+        {201, "12345678901234567890", 0         },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        again();
+        assert_int_equal(ask_request(&ask, "r"), 0);
+        rig_answer(rig_call(0), rows[i].status, rows[i].body);
+        assert_int_equal(ask.done, 1);
+        assert_int_equal(ask.call.result, rows[i].id ? VAULT_OK : VAULT_FAILED);
+        assert_int_equal(ask.call.request_id, rows[i].id);
+        assert_int_equal(ask.call.unknown, !rows[i].id);
+        assert_int_equal(ask.call.reused, rows[i].id && rows[i].status == 200);
+    }
+}
+
+static void secrets(void **state)
+{
+    static const struct {
+        const char *body, *secret; /* NULL = not understood, "" = absent */
+    } rows[] = {
+        {"\"Tr0ut\\\\lamp\\\"42&co\"",                             "Tr0ut\\lamp\"42&co"                  },
+        {"\"Tr0ut\\\\lamp\\u002242\\u0026co\"",                    "Tr0ut\\lamp\"42&co"                  },
+        {"\"\\u003Ca\\u003E\\u0027\\u002B\\/\"",                   "<a>'+/"                              },
+        {"\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x94\x91\"",               "\xc3\xa9\xe2\x82\xac\xf0\x9f\x94\x91"},
+        {"\"\\u00E9\\u20ac\\uD83D\\uDD11\"",                       "\xc3\xa9\xe2\x82\xac\xf0\x9f\x94\x91"},
+        {"\"-----BEGIN-----\\r\\nTUFE\\r\\n-----END-----\\r\\n\"",
+         "-----BEGIN-----\r\nTUFE\r\n-----END-----\r\n"                                                  },
+        {"\" blanks stay \"",                                      " blanks stay "                       },
+        {"\"{\\\"a\\\":1}\"",                                      "{\"a\":1}"                           },
+        {"\r\n\"x\" \n",                                           "x"                                   },
+        {"{\"Credentials\":\"p\\\"w\"}",                           "p\"w"                                },
+        {"{\"password\":\"pw\"}",                                  "pw"                                  },
+        {"{\"AliasId\":1,\"PrivateKey\":\"k\"}",                   "k"                                   },
+        {"\"\"",                                                   ""                                    },
+        {"null",                                                   ""                                    },
+        {"{\"Password\":\"\"}",                                    ""                                    },
+        {"plain",                                                  NULL                                  },
+        {"",                                                       NULL                                  },
+        {"\"cut",                                                  NULL                                  },
+        {"\"a\"b",                                                 NULL                                  },
+        {"\"a\\u0000b\"",                                          NULL                                  },
+        {"\"\\uD83D\"",                                            NULL                                  },
+        {"\"\\x\"",                                                NULL                                  },
+        {"[\"x\"]",                                                NULL                                  },
+        {"{\"other\":\"x\"}",                                      NULL                                  },
+        {"\"\xff\"",                                               NULL                                  },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *want = rows[i].secret;
+
+        again();
+        assert_int_equal(ask_credential(&ask), 0);
+        rig_answer(rig_call(0), 200, rows[i].body);
+        assert_int_equal(ask.done, 1);
+        assert_int_equal(ask.call.result, !want ? VAULT_FAILED : *want ? VAULT_OK : VAULT_ABSENT);
+        if (want && *want)
+            assert_true(secret_equal(&ask.call.secret, want, strlen(want)));
+        else
+            assert_null(ask.call.secret.p);
+        if (!want)
+            assert_int_equal(ask.call.fault.code, FAULT_VAULT_ERROR);
+        assert_lacks(ask.call.fault.detail, "cut");
+    }
+}
+
+static void checkins(void **state)
+{
+    (void)state;
+    for (int status = 200; status <= 204; status += 4) {
+        again();
+        assert_int_equal(ask_checkin(&ask), 0);
+        rig_answer(rig_call(0), status, "");
+        assert_int_equal(ask.call.result, VAULT_OK);
+    }
+}
+
+static void active_requests(void **state)
+{
+    const struct active_request *rows;
+
+    (void)state;
+    assert_int_equal(rig.vault->ops->requests(rig.vault, &ask.call), 0);
+    rig_answer(
+        rig_call(0), 200,
+        "[{\"RequestID\":9120,\"SystemID\":22,\"AccountID\":310,\"ExpiresDate\":\"2026-03-10T09:30:12.5\","
+        "\"Reason\":\"CHG-5521\"},{\"RequestId\":9121,\"systemid\":1,\"accountid\":2,\"Reason\":null},{}]");
+    assert_int_equal(ask.call.result, VAULT_OK);
+    assert_int_equal(ask.call.active.n, 2);
+    rows = ask.call.active.rows;
+    assert_int_equal(rows[0].request_id, 9120);
+    assert_int_equal(rows[0].system_id, 22);
+    assert_int_equal(rows[0].account_id, 310);
+    assert_string_equal(rows[0].reason, "CHG-5521");
+    assert_true(rows[0].expires_wall_ms == 1773135012500);
+    assert_int_equal(rows[1].request_id, 9121);
+    assert_null(rows[1].reason);
+    again();
+    assert_int_equal(rig.vault->ops->requests(rig.vault, &ask.call), 0);
+    rig_answer(rig_call(0), 200, "{}");
+    assert_int_equal(ask.call.result, VAULT_FAILED);
+}
+
+static int teardown(void **state)
+{
+    ask_free(&ask);
+    return rig_stop(state);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_row),
+        T(shapes_of_a_list),
+        T(kinds),
+        T(paging),
+        T(a_server_that_knows_no_offset),
+        T(a_page_that_fails),
+        T(empty_lists),
+        T(policies),
+        T(request_numbers),
+        T(secrets),
+        T(checkins),
+        T(active_requests),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

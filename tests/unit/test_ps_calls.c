@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_ps_calls.c - the bytes of each operation, tries, deadlines, unknown outcomes, cancelling,
+ * reachability.
+ */
+#include "test_ps_rig.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define USER "ACME\\mrivera"
+
+static struct ask ask, other;
+
+static int setup(void **state)
+{
+    (void)state;
+    rig_start();
+    return 0;
+}
+
+/* A vault with one session of USER, idle. */
+static void ready(void)
+{
+    rig_open();
+    ask_init(&ask, USER);
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    rig_sign_in(USER, "s=1\n");
+    rig_answer(rig_call(0), 200, "[]");
+    assert_int_equal(ask.done, 1);
+    ask_free(&ask);
+    ask_init(&ask, USER);
+}
+
+static void expect_sent(const char *method, const char *target, const char *body)
+{
+    assert_int_equal(rig_waiting(), 1);
+    assert_non_null(rig_call(0));
+    assert_string_equal(rig.last_method, method);
+    assert_string_equal(rig.last_target, target);
+    assert_string_equal(rig.last_body, body);
+    assert_string_equal(rig.last_headers,
+                        *body
+                            ? "Content-Type: application/json\r\nAccept: application/json\r\nCookie: s=1\r\n"
+                            : "Accept: application/json\r\nCookie: s=1\r\n");
+    rig.vault->ops->cancel(rig.vault, &ask.call);
+    assert_int_equal(rig_waiting(), 0);
+}
+
+static void list_with(const struct account_query *query, const char *target)
+{
+    char whole[512];
+
+    (void)snprintf(whole, sizeof(whole), RIG_BASE "/ManagedAccounts?%slimit=1000&offset=0", target);
+    assert_int_equal(rig.vault->ops->list(rig.vault, query, &ask.call), 0);
+    expect_sent("GET", whole, "");
+}
+
+static void list_bytes(void **state)
+{
+    (void)state;
+    ready();
+    list_with(&(struct account_query){.kind = KIND_LOCAL, .system = "ledger01"},
+              "systemName=ledger01&type=system&");
+    list_with(&(struct account_query){.kind = KIND_DOMAIN_LINKED, .system = "a b&c/\xc3\xbc"},
+              "systemName=a%20b%26c%2F%C3%BC&type=domainlinked&");
+    list_with(&(struct account_query){.kind = KIND_DATABASE, .ip = "10.0.0.1"},
+              "ipAddress=10.0.0.1&type=database&");
+    list_with(&(struct account_query){.kind = KIND_NKINDS, .application = "SAP"},
+              "applicationDisplayName=SAP&type=application&");
+    list_with(&(struct account_query){.kind = KIND_CLOUD, .system_id = 17}, "systemID=17&type=cloud&");
+    list_with(&(struct account_query){.kind = KIND_NKINDS, .recent = true}, "type=recent&");
+    list_with(&(struct account_query){.kind = KIND_NKINDS}, "");
+}
+
+static void request_with(const struct vault_request *request, const char *body)
+{
+    assert_int_equal(rig.vault->ops->request(rig.vault, request, &ask.call), 0);
+    (void)rig_call(0);
+    assert_false(rig.last_safe); /* only this room knows what a repetition of it means */
+    expect_sent("POST", RIG_BASE "/Requests", body);
+}
+
+static void request_bytes(void **state)
+{
+    (void)state;
+    ready();
+    request_with(&(struct vault_request){17, 203, 0, 60, "PRA session 7c1e", 0, NULL},
+                 "{\"AccessType\":\"View\",\"SystemID\":17,\"AccountID\":203,\"DurationMinutes\":60,"
+                 "\"Reason\":\"PRA session 7c1e\",\"ConflictOption\":\"reuse\"}");
+    request_with(&(struct vault_request){31, 507, 0, 60, NULL, 0, NULL},
+                 "{\"AccessType\":\"View\",\"SystemID\":31,\"AccountID\":507,\"DurationMinutes\":60,"
+                 "\"ConflictOption\":\"reuse\"}");
+    request_with(&(struct vault_request){31, 507, 9, 5, "a\"b\\c\n", 3, "CHG\"1"},
+                 "{\"AccessType\":\"View\",\"SystemID\":31,\"AccountID\":507,\"ApplicationID\":9,"
+                 "\"DurationMinutes\":5,\"Reason\":\"a\\\"b\\\\c\\n\",\"ConflictOption\":\"reuse\","
+                 "\"TicketSystemID\":3,\"TicketNumber\":\"CHG\\\"1\"}");
+}
+
+static void other_bytes(void **state)
+{
+    const struct vault_ops *ops;
+
+    (void)state;
+    ready();
+    ops = rig.vault->ops;
+    assert_int_equal(ops->policy(rig.vault, 17, 203, 60, &ask.call), 0);
+    expect_sent("POST", RIG_BASE "/AccessPolicies/Test",
+                "{\"SystemId\":17,\"AccountId\":203,\"DurationMinutes\":60}");
+    assert_int_equal(ops->credential(rig.vault, 9114, CREDENTIAL_PASSWORD, &ask.call), 0);
+    expect_sent("GET", RIG_BASE "/Credentials/9114?type=password", "");
+    assert_int_equal(ops->credential(rig.vault, 9114, CREDENTIAL_SSH_KEY, &ask.call), 0);
+    expect_sent("GET", RIG_BASE "/Credentials/9114?type=dsskey", "");
+    assert_int_equal(ops->credential(rig.vault, 9114, CREDENTIAL_PASSPHRASE, &ask.call), 0);
+    expect_sent("GET", RIG_BASE "/Credentials/9114?type=passphrase", "");
+    assert_int_equal(ops->checkin(rig.vault, 9114, "PRA session 7c1e ended", &ask.call), 0);
+    expect_sent("PUT", RIG_BASE "/Requests/9114/Checkin", "{\"Reason\":\"PRA session 7c1e ended\"}");
+    assert_int_equal(ops->checkin(rig.vault, 9114, NULL, &ask.call), 0);
+    expect_sent("PUT", RIG_BASE "/Requests/9114/Checkin", "{}");
+    assert_int_equal(ops->requests(rig.vault, &ask.call), 0);
+    expect_sent("GET", RIG_BASE "/Requests?status=active&queue=req", "");
+}
+
+static void aliases_are_not_listed(void **state)
+{
+    (void)state;
+    ready();
+    assert_int_equal(ask_list(&ask, KIND_ALIAS, "x"), 0);
+    assert_int_equal(ask.done, 0);
+    rig_run(0);
+    assert_int_equal(ask.call.result, VAULT_OK);
+    assert_int_equal(ask.call.accounts->n, 0);
+    ask_free(&ask);
+}
+
+/* ---- tries ---- */
+
+static void expect_failed(enum fault_code code, bool unknown)
+{
+    assert_int_equal(ask.done, 1);
+    assert_int_equal(ask.call.result, VAULT_FAILED);
+    assert_int_equal(ask.call.fault.code, code);
+    assert_int_equal(ask.call.unknown, unknown);
+    ask_free(&ask);
+    ask_init(&ask, USER);
+}
+
+static void tries_then_fails(void **state)
+{
+    (void)state;
+    ready();
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    rig_answer(rig_call(0), 500, "<html>");
+    assert_int_equal(rig_waiting(), 0);
+    rig_run(40); /* the shortest pause is 50 ms */
+    assert_int_equal(rig_waiting(), 0);
+    rig_run(110);
+    rig_fail(rig_call(0), -ECONNRESET, true);
+    rig_run(300);
+    rig_answer(rig_call(0), 502, "");
+    expect_failed(FAULT_VAULT_ERROR, false);
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    rig_answer(rig_call(0), 408, "");
+    rig_run(150);
+    rig_answer(rig_call(0), 200, "[]");
+    assert_int_equal(ask.call.result, VAULT_OK);
+    ask_free(&ask);
+}
+
+static void retry_after(void **state)
+{
+    (void)state;
+    ready();
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    rig_reply(rig_call(0), &(struct rig_answer){429, "", NULL, NULL, "2", NULL});
+    rig_run(1999);
+    assert_int_equal(rig_waiting(), 0);
+    rig_run(1);
+    rig_reply(rig_call(0), &(struct rig_answer){429, "", NULL, NULL, "30", NULL});
+    assert_int_equal(ask.call.fault.retry_after_s, 30);
+    expect_failed(FAULT_VAULT_UNAVAILABLE, false);
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    rig_answer(rig_call(0), 429, ""); /* without a time: not worth it */
+    expect_failed(FAULT_VAULT_UNAVAILABLE, false);
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    rig_reply(rig_call(0), &(struct rig_answer){503, "", NULL, NULL, "1", NULL});
+    rig_run(1000);
+    rig_answer(rig_call(0), 200, "[]");
+    assert_int_equal(ask.call.result, VAULT_OK);
+    ask_free(&ask);
+}
+
+static void no_try_beyond_the_callers_time(void **state)
+{
+    (void)state;
+    ready();
+    ask.call.timeout_ms = 40;
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal((rig_call(0), rig.last_timeout_ms), 40);
+    rig_answer(rig_call(0), 503, "");
+    expect_failed(FAULT_VAULT_UNAVAILABLE, false);
+    ask.call.timeout_ms = 60000;
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal((rig_call(0), rig.last_timeout_ms), 10000);
+    rig_fail(rig_call(0), -ETIMEDOUT, true);
+    expect_failed(FAULT_DEADLINE_EXCEEDED, false);
+}
+
+/* Once sent, the time is kept by loop/upstream alone: it knows whether anything of the call has left. */
+static void deadline_while_sent(void **state)
+{
+    (void)state;
+    ready();
+    ask.call.timeout_ms = 300;
+    assert_int_equal(ask_request(&ask, "r"), 0);
+    rig_run(1000);
+    assert_int_equal(ask.done, 0);
+    rig_fail(rig_call(0), -ETIMEDOUT, false);
+    expect_failed(FAULT_DEADLINE_EXCEEDED, false);
+}
+
+static void deadline_while_waiting(void **state)
+{
+    (void)state;
+    rig_open();
+    ask_init(&ask, USER);
+    ask.call.timeout_ms = 300;
+    assert_int_equal(ask_request(&ask, NULL), 0);
+    rig_run(299);
+    assert_int_equal(ask.done, 0);
+    rig_run(1);
+    expect_failed(FAULT_DEADLINE_EXCEEDED, false); /* never sent */
+}
+
+/* ---- outcomes that are not known ---- */
+
+static void lost_request_is_asked_again(void **state)
+{
+    (void)state;
+    ready();
+    assert_int_equal(ask_request(&ask, "r"), 0);
+    rig_fail(rig_call(0), -ECONNRESET, true);
+    rig_run(150);
+    rig_answer(rig_call(0), 201, "9114");
+    assert_int_equal(ask.call.result, VAULT_OK);
+    assert_int_equal(ask.call.request_id, 9114);
+    assert_false(ask.call.unknown);
+    ask_free(&ask);
+    ask_init(&ask, USER);
+    assert_int_equal(ask_request(&ask, "r"), 0);
+    rig_fail(rig_call(0), -ECONNRESET, true);
+    rig_run(150);
+    rig_answer(rig_call(0), 200, "9114"); /* ours, or one there was before? */
+    assert_int_equal(ask.call.result, VAULT_OK);
+    assert_true(ask.call.reused);
+    assert_true(ask.call.unknown);
+    ask_free(&ask);
+}
+
+static void request_outcomes(void **state)
+{
+    (void)state;
+    rig.conf.retries = 0;
+    ready();
+    assert_int_equal(ask_request(&ask, "r"), 0);
+    rig_fail(rig_call(0), -ECONNRESET, true);
+    expect_failed(FAULT_VAULT_UNAVAILABLE, true);
+    assert_int_equal(ask_request(&ask, "r"), 0);
+    rig_fail(rig_call(0), -ECONNREFUSED, false);
+    expect_failed(FAULT_VAULT_UNAVAILABLE, false);
+    assert_int_equal(ask_request(&ask, "r"), 0);
+    rig_fail(rig_call(0), -ETIMEDOUT, true);
+    expect_failed(FAULT_DEADLINE_EXCEEDED, true);
+    assert_int_equal(ask_request(&ask, "r"), 0);
+    rig_answer(rig_call(0), 500, "");
+    expect_failed(FAULT_VAULT_ERROR, true);
+    assert_int_equal(ask_request(&ask, "r"), 0);
+    rig_answer(rig_call(0), 201, "<html>");
+    expect_failed(FAULT_VAULT_ERROR, true);
+    assert_int_equal(ask_request(&ask, "r"), 0);
+    rig_answer(rig_call(0), 429, "");
+    expect_failed(FAULT_VAULT_UNAVAILABLE, false);
+    assert_int_equal(ask_checkin(&ask), 0);
+    rig_answer(rig_call(0), 503, "");
+    expect_failed(FAULT_VAULT_UNAVAILABLE, true);
+}
+
+static void refusal_after_a_lost_request(void **state)
+{
+    (void)state;
+    ready();
+    assert_int_equal(ask_request(&ask, "r"), 0);
+    rig_fail(rig_call(0), -ECONNRESET, true);
+    rig_run(150);
+    rig_answer(rig_call(0), 409, "4091"); /* perhaps our own, pending */
+    expect_failed(FAULT_VAULT_CONFLICT, true);
+    assert_int_equal(ask_request(&ask, "r"), 0);
+    rig_fail(rig_call(0), -ECONNRESET, true);
+    rig_run(150);
+    rig_answer(rig_call(0), 401, "");
+    rig_answer(rig_call(0), 401, "");
+    rig_run(0);
+    expect_failed(FAULT_VAULT_REFUSED_USER, true);
+}
+
+static void lost_checkin(void **state)
+{
+    (void)state;
+    ready();
+    assert_int_equal(ask_checkin(&ask), 0);
+    rig_fail(rig_call(0), -ECONNRESET, true);
+    rig_run(150);
+    rig_answer(rig_call(0), 404, "\"gone\"");
+    assert_int_equal(ask.call.result, VAULT_GONE);
+    assert_false(ask.call.unknown);
+}
+
+/* ---- limits, cancelling ---- */
+
+static void too_many_calls(void **state)
+{
+    (void)state;
+    rig.conf.max_calls = 2;
+    rig_open();
+    ask_init(&ask, USER);
+    ask_init(&other, "x");
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(ask_list(&other, KIND_LOCAL, "x"), 0);
+    {
+        static struct ask third;
+
+        ask_init(&third, USER);
+        assert_int_equal(ask_list(&third, KIND_LOCAL, "x"), -EAGAIN);
+    }
+}
+
+static void upstream_is_full(void **state)
+{
+    (void)state;
+    ready();
+    rig.refuse_calls = -EAGAIN;
+    assert_int_equal(ask_request(&ask, NULL), 0);
+    assert_int_equal(ask.done, 0);
+    rig_run(0);
+    expect_failed(FAULT_OVERLOADED, false);
+    rig.refuse_calls = -ENOMEM;
+    ask_init(&other, "x");
+    assert_int_equal(ask_list(&other, KIND_LOCAL, "x"), 0);
+    assert_int_equal(other.done, 0);
+    rig_run(0);
+    assert_int_equal(other.call.fault.code, FAULT_INTERNAL);
+    rig.refuse_calls = 0;
+}
+
+static void cancel(void)
+{
+    rig.vault->ops->cancel(rig.vault, &ask.call);
+    rig.vault->ops->cancel(rig.vault, &ask.call);
+    rig_run(1000);
+    assert_int_equal(ask.done, 0);
+    ask_free(&ask);
+    ask_init(&ask, USER);
+}
+
+static void cancel_in_every_state(void **state)
+{
+    (void)state;
+    rig_open();
+    ask_init(&ask, USER);
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    cancel(); /* waiting */
+    rig_sign_in(USER, "s=1\n");
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(rig_waiting(), 1);
+    cancel(); /* sent */
+    assert_int_equal(rig_waiting(), 0);
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    rig_answer(rig_call(0), 503, "");
+    cancel(); /* paused */
+    assert_int_equal(rig_waiting(), 0);
+    rig.refuse_calls = -ENOMEM;
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    cancel(); /* ended, not yet told */
+    rig.refuse_calls = 0;
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    rig_answer(rig_call(0), 200, "[]");
+    rig.vault->ops->cancel(rig.vault, &ask.call); /* over */
+    assert_int_equal(ask.done, 1);
+    ask_free(&ask);
+}
+
+static void ask_next(struct ask *first)
+{
+    vault_call_free(&first->call);
+    ask_init(&other, USER);
+    assert_int_equal(ask_list(&other, KIND_LOCAL, "again"), 0);
+}
+
+static void next_call_inside_done(void **state)
+{
+    (void)state;
+    ready();
+    ask.then = ask_next;
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    rig_answer(rig_call(0), 200, "[]");
+    assert_int_equal(rig_waiting(), 1);
+    rig_answer(rig_call(0), 200, "[]");
+    assert_int_equal(other.done, 1);
+    ask_free(&other);
+}
+
+/* ---- is it there? ---- */
+
+static struct vault_state state_of(void)
+{
+    struct vault_state vs;
+
+    rig.vault->ops->state(rig.vault, &vs);
+    return vs;
+}
+
+static void probes_without_traffic(void **state)
+{
+    (void)state;
+    rig.hold_probes = true;
+    rig_open();
+    assert_false(state_of().known);
+    assert_int_equal(rig.probes, 1);
+    rig_reply(rig.probe->call, &(struct rig_answer){.status = 403, .date = "Sun, 06 Nov 1994 08:49:37 GMT"});
+    assert_true(state_of().reachable);
+    assert_true(state_of().skew_ms < 0);
+    rig_run(14999);
+    assert_int_equal(rig.probes, 1);
+    rig_run(1);
+    assert_int_equal(rig.probes, 2);
+    rig_fail(rig.probe->call, -ECONNREFUSED, false);
+    assert_false(state_of().reachable);
+    assert_true(state_of().known);
+    assert_contains(state_of().detail, "planned");
+    rig_run(5000);
+    assert_int_equal(rig.probes, 3);
+    rig_reply(rig.probe->call, &(struct rig_answer){.status = 401});
+    assert_true(state_of().reachable);
+    assert_int_equal(state_of().last_success_age_ms, 0);
+}
+
+static void no_probe_with_traffic(void **state)
+{
+    (void)state;
+    ready();
+    for (int i = 0; i < 100; i++) {
+        rig_run(1000);
+        assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+        rig_answer(rig_call(0), 200, "[]");
+        ask_free(&ask);
+        ask_init(&ask, USER);
+    }
+    assert_int_equal(rig.probes, 1);
+}
+
+static void frozen_vault_is_noticed(void **state)
+{
+    (void)state;
+    ready();
+    rig.hold_probes = true;
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    rig_run(2000);
+    assert_non_null(rig.probe);
+    assert_true(rig.probe->call->timeout_ms <= 3000);
+    rig_fail(rig.probe->call, -ETIMEDOUT, true);
+    assert_false(state_of().reachable);
+    rig_answer(rig_call(0), 200, "[]");
+    assert_true(state_of().reachable);
+    ask_free(&ask);
+}
+
+static void a_callers_impatience_is_no_failure(void **state)
+{
+    (void)state;
+    ready();
+    ask.call.timeout_ms = 20;
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    rig_fail(rig_call(0), -ETIMEDOUT, true);
+    assert_true(state_of().reachable);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, rig_stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(list_bytes),
+        T(request_bytes),
+        T(other_bytes),
+        T(aliases_are_not_listed),
+        T(tries_then_fails),
+        T(retry_after),
+        T(no_try_beyond_the_callers_time),
+        T(deadline_while_sent),
+        T(deadline_while_waiting),
+        T(lost_request_is_asked_again),
+        T(request_outcomes),
+        T(refusal_after_a_lost_request),
+        T(lost_checkin),
+        T(too_many_calls),
+        T(upstream_is_full),
+        T(cancel_in_every_state),
+        T(next_call_inside_done),
+        T(probes_without_traffic),
+        T(no_probe_with_traffic),
+        T(frozen_vault_is_noticed),
+        T(a_callers_impatience_is_no_failure),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_ps_errors.c - every row of the translation: which result and fault a vault's refusal becomes.
+ */
+#include "test_ps_rig.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define USER "ACME\\mrivera"
+
+enum op { LIST, POLICY, REQUEST, CREDENTIAL, CHECKIN, REQUESTS };
+
+static struct ask ask;
+
+static int setup(void **state)
+{
+    (void)state;
+    rig_start();
+    rig.conf.retries = 0;
+    rig_open();
+    ask_init(&ask, USER);
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    rig_sign_in(USER, "s=1\n");
+    rig_answer(rig_call(0), 200, "[]");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    ask_free(&ask);
+    return rig_stop(state);
+}
+
+static void start(enum op op)
+{
+    int err = -EINVAL;
+
+    ask_free(&ask);
+    ask_init(&ask, USER);
+    switch (op) {
+    case LIST: err = ask_list(&ask, KIND_LOCAL, "x"); break;
+    case POLICY: err = rig.vault->ops->policy(rig.vault, 17, 203, 60, &ask.call); break;
+    case REQUEST: err = ask_request(&ask, NULL); break;
+    case CREDENTIAL: err = ask_credential(&ask); break;
+    case CHECKIN: err = ask_checkin(&ask); break;
+    case REQUESTS: err = rig.vault->ops->requests(rig.vault, &ask.call); break;
+    }
+    assert_int_equal(err, 0);
+}
+
+struct row {
+    enum op op;
+    int status;
+    const char *body;
+    enum vault_result result;
+    enum fault_code code;
+    int vault_code;
+};
+
+static void check(const struct row *row)
+{
+    start(row->op);
+    rig_answer(rig_call(0), row->status, row->body);
+    if (ask.done != 1 || ask.call.result != row->result || ask.call.fault.code != row->code)
+        fail_msg("op %d status %d body %s: done %d result %d fault %d", row->op, row->status, row->body,
+                 ask.done, ask.call.result, ask.call.fault.code);
+    assert_int_equal(ask.call.fault.vault_status, row->status);
+    assert_int_equal(ask.call.fault.vault_code, row->vault_code);
+    assert_true(*ask.call.fault.detail);
+    assert_lacks(ask.call.fault.detail, "9114");
+}
+
+static void denied(void **state)
+{
+    static const struct row rows[] = {
+        {REQUEST,    403, "4031",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
+        {REQUEST,    403, "4032",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4032},
+        {REQUEST,    403, "4033",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4033},
+        {REQUEST,    403, "4035",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4035},
+        {REQUEST,    403, "\"4031\"",                 VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
+        {REQUEST,    403, " 4031\r\n",                VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
+        {REQUEST,    403, "{\"Message\":\"4031\"}",   VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
+        {REQUEST,    403, "{\"message\":4031}",       VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
+        {REQUEST,    403, "{\"error\":\"4031: no\"}", VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
+        {REQUEST,    403, "",                         VAULT_DENIED,  FAULT_NOT_ENTITLED,     0   },
+        {REQUEST,    403, "<html>4034</html>",        VAULT_DENIED,  FAULT_NOT_ENTITLED,     0   },
+        {REQUEST,    403, "\"Forbidden\"",            VAULT_DENIED,  FAULT_NOT_ENTITLED,     0   },
+        {CREDENTIAL, 403, "4031",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
+        {CREDENTIAL, 403, "4034",                     VAULT_PENDING, FAULT_APPROVAL_PENDING, 4034},
+        {CREDENTIAL, 403, "\"4034\"",                 VAULT_PENDING, FAULT_APPROVAL_PENDING, 4034},
+        {CHECKIN,    403, "4031",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
+        {POLICY,     403, "4031",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
+        {REQUESTS,   403, "4032",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4032},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        check(&rows[i]);
+}
+
+static void conflicts_and_absences(void **state)
+{
+    static const struct row rows[] = {
+        {REQUEST,    409, "4091",                                        VAULT_CONFLICT, FAULT_VAULT_CONFLICT,       4091},
+        {REQUEST,    409, "\"4091\"",                                    VAULT_CONFLICT, FAULT_VAULT_CONFLICT,       4091},
+        {REQUEST,    409, "",                                            VAULT_CONFLICT, FAULT_VAULT_CONFLICT,       0   },
+        {REQUEST,    404, "\"Managed Account not found\"",               VAULT_ABSENT,   FAULT_CREDENTIAL_NOT_FOUND, 0   },
+        {REQUEST,    404, "\"has been released\"",                       VAULT_ABSENT,   FAULT_CREDENTIAL_NOT_FOUND, 0   },
+        {POLICY,     404, "",                                            VAULT_ABSENT,   FAULT_CREDENTIAL_NOT_FOUND, 0   },
+        {CREDENTIAL, 404, "\"Request has been released or is expired\"", VAULT_GONE,
+         FAULT_CREDENTIAL_NOT_FOUND,                                                                                 0   },
+        {CREDENTIAL, 404, "{\"Message\":\"Request 9114 is EXPIRED\"}",   VAULT_GONE,     FAULT_CREDENTIAL_NOT_FOUND,
+         0                                                                                                               },
+        {CREDENTIAL, 404, "\"no such credential\"",                      VAULT_ABSENT,   FAULT_CREDENTIAL_NOT_FOUND, 0   },
+        {CREDENTIAL, 400, "\"request 9114 has no key\"",                 VAULT_ABSENT,   FAULT_CREDENTIAL_NOT_FOUND, 0   },
+        {CHECKIN,    404, "",                                            VAULT_GONE,     FAULT_CREDENTIAL_NOT_FOUND, 0   },
+        {CHECKIN,    400, "\"request 9114\"",                            VAULT_BAD,      FAULT_VAULT_ERROR,          0   },
+        {REQUESTS,   404, "",                                            VAULT_FAILED,   FAULT_VAULT_ERROR,          0   },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        check(&rows[i]);
+}
+
+static void bad_values(void **state)
+{
+    static const struct row rows[] = {
+        {REQUEST, 400, "\"A reason is required\"",                    VAULT_BAD, FAULT_REASON_REQUIRED,   0},
+        {REQUEST, 400, "Reason is missing",                           VAULT_BAD, FAULT_REASON_REQUIRED,   0},
+        {REQUEST, 400, "{\"Message\":\"Reason required by policy\"}", VAULT_BAD, FAULT_REASON_REQUIRED,   0},
+        {REQUEST, 400, "\"Reason over 1000 characters\"",             VAULT_BAD, FAULT_VAULT_ERROR,       0},
+        {REQUEST, 400, "\"Ticket number required\"",                  VAULT_BAD, FAULT_TICKET_REQUIRED,   0},
+        {REQUEST, 400, "\"TicketSystemID: no reason given\"",         VAULT_BAD, FAULT_TICKET_REQUIRED,   0},
+        {REQUEST, 400, "\"Duration exceeds the maximum\"",            VAULT_BAD, FAULT_DURATION_TOO_LONG, 0},
+        {REQUEST, 400, "\"DurationMinutes out of range\"",            VAULT_BAD, FAULT_DURATION_TOO_LONG, 0},
+        {REQUEST, 400, "",                                            VAULT_BAD, FAULT_VAULT_ERROR,       0},
+        {REQUEST, 400, "\"unknown AccessType\"",                      VAULT_BAD, FAULT_VAULT_ERROR,       0},
+        {LIST,    400, "\"ipAddress needs a type; no reason\"",       VAULT_BAD, FAULT_VAULT_ERROR,       0},
+        {POLICY,  400, "",                                            VAULT_BAD, FAULT_VAULT_ERROR,       0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        check(&rows[i]);
+    start(REQUEST);
+    rig_answer(rig_call(0), 400, "\"Ticket\\r\\n  number\\u0007 required\"");
+    assert_contains(ask.call.fault.detail, "Ticket number required");
+}
+
+static void failures(void **state)
+{
+    static const struct row rows[] = {
+        {LIST,       500, "<html>",                 VAULT_FAILED, FAULT_VAULT_ERROR,       0},
+        {LIST,       502, "{\"Message\":\"4031\"}", VAULT_FAILED, FAULT_VAULT_ERROR,       0},
+        {LIST,       503, "",                       VAULT_FAILED, FAULT_VAULT_UNAVAILABLE, 0},
+        {LIST,       429, "",                       VAULT_FAILED, FAULT_VAULT_UNAVAILABLE, 0},
+        {LIST,       504, "",                       VAULT_FAILED, FAULT_VAULT_ERROR,       0},
+        {LIST,       410, "",                       VAULT_FAILED, FAULT_VAULT_ERROR,       0},
+        {LIST,       405, "",                       VAULT_FAILED, FAULT_VAULT_ERROR,       0},
+        {LIST,       415, "",                       VAULT_FAILED, FAULT_VAULT_ERROR,       0},
+        {LIST,       302, "",                       VAULT_FAILED, FAULT_VAULT_ERROR,       0},
+        {CREDENTIAL, 500, "\"secret words\"",       VAULT_FAILED, FAULT_VAULT_ERROR,       0},
+        {CREDENTIAL, 204, "",                       VAULT_FAILED, FAULT_VAULT_ERROR,       0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        check(&rows[i]);
+        assert_lacks(ask.call.fault.detail, "secret words");
+    }
+}
+
+static void lost(void **state)
+{
+    static const struct {
+        int err;
+        enum fault_code code;
+    } rows[] = {
+        {-ECONNREFUSED, FAULT_VAULT_UNAVAILABLE},
+        {-ECONNRESET,   FAULT_VAULT_UNAVAILABLE},
+        {-ETIMEDOUT,    FAULT_DEADLINE_EXCEEDED},
+        {-EPROTO,       FAULT_VAULT_ERROR      },
+        {-EMSGSIZE,     FAULT_VAULT_ERROR      },
+        {-ENOMEM,       FAULT_INTERNAL         },
+        {-ECANCELED,    FAULT_DRAINING         },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        start(CREDENTIAL);
+        rig_fail(rig_call(0), rows[i].err, true);
+        assert_int_equal(ask.call.result, VAULT_FAILED);
+        assert_int_equal(ask.call.fault.code, rows[i].code);
+        assert_int_equal(ask.call.fault.vault_status, 0);
+        assert_false(ask.call.unknown);
+    }
+}
+
+static void times_to_wait(void **state)
+{
+    static const struct {
+        const char *value;
+        unsigned seconds;
+    } rows[] = {
+        {"",                              0   },
+        {"7",                             7   },
+        {"0",                             1   },
+        {"99999",                         3600},
+        {"-5",                            1   },
+        {"soon",                          1   },
+        {"Sun, 06 Nov 1994 08:49:37 GMT", 1   },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        start(LIST);
+        rig_reply(rig_call(0), &(struct rig_answer){.status = 503, .retry_after = rows[i].value});
+        assert_int_equal(ask.call.fault.retry_after_s, rows[i].seconds);
+    }
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(denied), T(conflicts_and_absences), T(bad_values), T(failures), T(lost), T(times_to_wait),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_ps_sessions.c - users, their sessions, who waits for one, and what a 401 does.
+ */
+#include "test_ps_rig.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define USER  "ACME\\mrivera"
+#define OTHER "ACME\\tkoh"
+
+static struct ask asks[32];
+
+static int setup(void **state)
+{
+    (void)state;
+    rig_start();
+    return 0;
+}
+
+static void begin(size_t i, const char *user)
+{
+    ask_init(&asks[i], user);
+    assert_int_equal(ask_list(&asks[i], KIND_LOCAL, "ledger01"), 0);
+}
+
+/* The first waiting call must be a list over this cookie; answers it. */
+static void serve(const char *cookie)
+{
+    char line[64];
+
+    assert_non_null(rig_call(0));
+    (void)snprintf(line, sizeof(line), "Cookie: %s\r\n", cookie);
+    assert_contains(rig.last_target, "/ManagedAccounts");
+    assert_contains(rig.last_headers, line);
+    assert_lacks(rig.last_headers, "Authorization");
+    rig_answer(rig_call(0), 200, "[]");
+}
+
+static void expect_ok(size_t i)
+{
+    assert_int_equal(asks[i].done, 1);
+    assert_int_equal(asks[i].call.result, VAULT_OK);
+    ask_free(&asks[i]);
+}
+
+static void one_sign_in_for_many(void **state)
+{
+    (void)state;
+    rig.conf.sessions_per_user = 1;
+    rig_open();
+    for (size_t i = 0; i < 10; i++)
+        begin(i, USER);
+    assert_int_equal(rig_waiting(), 1);
+    rig_sign_in(USER, "s=1\n");
+    for (size_t i = 0; i < 10; i++) {
+        assert_int_equal(rig_waiting(), 1); /* one session serves one call at a time */
+        serve("s=1");
+        expect_ok(i); /* in order */
+    }
+    assert_int_equal(rig.total, 11);
+}
+
+static void sessions_grow_to_the_limit(void **state)
+{
+    struct vault_state vs;
+
+    (void)state;
+    rig.conf.sessions_per_user = 3;
+    rig_open();
+    for (size_t i = 0; i < 10; i++)
+        begin(i, USER);
+    rig_sign_in(USER, "s=1\n"); /* one is served, the next sign-in starts */
+    assert_int_equal(rig_waiting(), 2);
+    rig_answer(rig_call(0), 200, "[]"); /* s=1 goes to the next call */
+    rig_sign_in(USER, "s=2\n");
+    assert_int_equal(rig_waiting(), 3);
+    rig.vault->ops->state(rig.vault, &vs);
+    assert_int_equal(vs.sessions, 2);
+    assert_int_equal(vs.users, 1);
+    for (int i = 0; i < 3; i++)
+        if (strstr((rig_call((size_t)i), rig.last_target), "SignAppin"))
+            rig_reply(rig_call((size_t)i), &(struct rig_answer){200, "{}", "s=3\n", NULL, NULL, NULL});
+    assert_int_equal(rig_waiting(), 3);
+    while (rig_waiting())
+        rig_answer(rig_call(0), 200, "[]");
+    for (size_t i = 0; i < 10; i++)
+        expect_ok(i);
+    assert_int_equal(rig.total, 13); /* ten lists, three sign-ins */
+}
+
+static void people_first(void **state)
+{
+    (void)state;
+    rig.conf.sessions_per_user = 1;
+    rig_open();
+    for (size_t i = 0; i < 4; i++) {
+        ask_init(&asks[i], USER);
+        asks[i].call.background = i < 2;
+        assert_int_equal(ask_list(&asks[i], KIND_LOCAL, "x"), 0);
+    }
+    rig_sign_in(USER, "s=1\n");
+    for (size_t i = 0; i < 4; i++) {
+        (void)rig_call(0);
+        assert_int_equal(rig.last_background, i >= 2);
+        serve("s=1");
+        expect_ok((i + 2) % 4);
+    }
+}
+
+static void users_never_share(void **state)
+{
+    (void)state;
+    rig_open();
+    begin(0, USER);
+    begin(1, OTHER);
+    assert_int_equal(rig_waiting(), 2);
+    rig_sign_in(USER, "s=one\n");
+    rig_sign_in(OTHER, "s=two\n");
+    serve("s=one");
+    serve("s=two");
+    for (size_t i = 0; i < 6; i++) {
+        expect_ok(i % 2);
+        begin(i % 2, i % 2 ? OTHER : USER);
+        serve(i % 2 ? "s=two" : "s=one");
+    }
+    expect_ok(0);
+    expect_ok(1);
+    assert_int_equal(rig.total, 10);
+    begin(0, "acme\\MRIVERA"); /* another spelling is another user: only the vault knows better */
+    rig_sign_in("acme\\MRIVERA", "s=three\n");
+    serve("s=three");
+    expect_ok(0);
+}
+
+static void refusal_fails_all_waiting(void **state)
+{
+    (void)state;
+    rig_open();
+    for (size_t i = 0; i < 5; i++)
+        begin(i, USER);
+    rig_answer(rig_call(0), 401, "");
+    rig_run(0);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(asks[i].done, 1);
+        assert_int_equal(asks[i].call.result, VAULT_REFUSED);
+    }
+    assert_int_equal(rig.total, 1);
+}
+
+/* A further session that is refused or lost leaves the calls to the session there is. */
+static void extra_session_not_needed(void **state)
+{
+    (void)state;
+    rig_open();
+    begin(0, USER);
+    begin(1, USER);
+    begin(2, USER);
+    rig_sign_in(USER, "s=1\n");
+    rig_call(1);
+    assert_contains(rig.last_target, "SignAppin");
+    rig_fail(rig_call(1), -ECONNREFUSED, false);
+    assert_int_equal(rig_waiting(), 1); /* no storm of sign-ins */
+    serve("s=1");
+    serve("s=1");
+    serve("s=1");
+    for (size_t i = 0; i < 3; i++)
+        expect_ok(i);
+}
+
+static void session_with(const char *cookie)
+{
+    begin(31, USER);
+    rig_sign_in(USER, cookie);
+    rig_answer(rig_call(0), 200, "[]");
+    expect_ok(31);
+}
+
+static void lost_session_replays_once(void **state)
+{
+    (void)state;
+    rig_open();
+    session_with("s=1\n");
+    begin(0, USER);
+    rig_answer(rig_call(0), 401, "\"User not authenticated\"");
+    assert_int_equal(asks[0].done, 0);
+    rig_sign_in(USER, "s=2\n");
+    serve("s=2"); /* without Authorization: the session had worked before */
+    expect_ok(0);
+    begin(0, USER);
+    serve("s=2");
+    expect_ok(0);
+}
+
+static void a_replay_keeps_its_place(void **state)
+{
+    (void)state;
+    rig.conf.sessions_per_user = 1;
+    rig_open();
+    session_with("s=1\n");
+    begin(0, USER);
+    begin(1, USER);
+    rig_answer(rig_call(0), 401, "");
+    rig_sign_in(USER, "s=2\n");
+    serve("s=2");
+    expect_ok(0);
+    assert_int_equal(asks[1].done, 0);
+    serve("s=2");
+    expect_ok(1);
+}
+
+static void second_401_is_final(void **state)
+{
+    (void)state;
+    rig_open();
+    session_with("s=1\n");
+    begin(0, USER);
+    rig_answer(rig_call(0), 401, "");
+    rig_sign_in(USER, "s=2\n");
+    rig_answer(rig_call(0), 401, "");
+    assert_int_equal(asks[0].done, 1);
+    assert_int_equal(asks[0].call.result, VAULT_REFUSED);
+    assert_int_equal(asks[0].call.fault.code, FAULT_VAULT_REFUSED_USER);
+    assert_int_equal(rig_waiting(), 0);
+}
+
+/* All sessions are lost together: the replay must not go to another dead one. */
+static void idle_sessions_go_with_the_lost_one(void **state)
+{
+    (void)state;
+    rig_open();
+    begin(0, USER);
+    begin(1, USER);
+    rig_sign_in(USER, "s=1\n");
+    rig_reply(rig_call(1), &(struct rig_answer){200, "{}", "s=2\n", NULL, NULL, NULL});
+    rig_answer(rig_call(0), 200, "[]");
+    rig_answer(rig_call(0), 200, "[]");
+    expect_ok(0);
+    expect_ok(1);
+    begin(0, USER);
+    rig_answer(rig_call(0), 401, "");
+    assert_int_equal(rig_waiting(), 2);
+    rig_call(0);
+    assert_contains(rig.last_target, "/Auth/Signout");
+    rig_answer(rig_call(0), 401, "");
+    rig_sign_in(USER, "s=3\n");
+    serve("s=3");
+    expect_ok(0);
+}
+
+static void replay_then_refused(void **state)
+{
+    (void)state;
+    rig_open();
+    session_with("s=1\n");
+    begin(0, USER);
+    rig_answer(rig_call(0), 401, "");
+    rig_answer(rig_call(0), 401, ""); /* the sign-in */
+    rig_run(0);
+    assert_int_equal(asks[0].call.result, VAULT_REFUSED);
+    assert_int_equal(asks[0].done, 1);
+}
+
+/* A vault that wants the header with every call: found out on a fresh session, and remembered. */
+static void header_with_every_call(void **state)
+{
+    (void)state;
+    rig_open();
+    begin(0, USER);
+    rig_sign_in(USER, "s=1\n");
+    rig_call(0);
+    assert_lacks(rig.last_headers, "Authorization");
+    rig_answer(rig_call(0), 401, "");
+    rig_sign_in(USER, "s=2\n");
+    rig_call(0);
+    assert_contains(rig.last_headers, "Authorization: PS-Auth key=" RIG_KEY "; runas=ACME\\mrivera;\r\n");
+    assert_contains(rig.last_headers, "Cookie: s=2\r\n");
+    rig_answer(rig_call(0), 200, "[]");
+    expect_ok(0);
+    begin(1, OTHER);
+    rig_sign_in(OTHER, "s=3\n");
+    rig_call(0);
+    assert_contains(rig.last_headers, "Authorization: PS-Auth key=" RIG_KEY "; runas=ACME\\tkoh;\r\n");
+    rig_answer(rig_call(0), 200, "[]");
+    expect_ok(1);
+}
+
+static void header_does_not_help(void **state)
+{
+    (void)state;
+    rig_open();
+    begin(0, USER);
+    rig_sign_in(USER, "s=1\n");
+    rig_answer(rig_call(0), 401, "");
+    rig_sign_in(USER, "s=2\n");
+    rig_answer(rig_call(0), 401, "");
+    assert_int_equal(asks[0].call.result, VAULT_REFUSED);
+    begin(0, USER);
+    rig_sign_in(USER, "s=3\n");
+    serve("s=3"); /* not remembered */
+    expect_ok(0);
+}
+
+static void idle_sessions_are_signed_out(void **state)
+{
+    struct vault_state vs;
+
+    (void)state;
+    rig_open();
+    session_with("s=1\n");
+    rig_run(rig.conf.session_idle_ms - 1);
+    assert_int_equal(rig_waiting(), 0);
+    begin(0, USER);
+    serve("s=1");
+    expect_ok(0);
+    rig_run(rig.conf.session_idle_ms - 1);
+    assert_int_equal(rig_waiting(), 0);
+    rig_run(1);
+    assert_int_equal(rig_waiting(), 1);
+    rig_call(0);
+    assert_string_equal(rig.last_method, "POST");
+    assert_string_equal(rig.last_target, RIG_BASE "/Auth/Signout");
+    assert_string_equal(rig.last_headers, "Accept: application/json\r\nCookie: s=1\r\n");
+    assert_true(rig.last_background);
+    rig_answer(rig_call(0), 500, "");
+    rig.vault->ops->state(rig.vault, &vs);
+    assert_int_equal(vs.sessions, 0);
+    assert_int_equal(vs.users, 0);
+}
+
+static void refused_users_are_forgotten(void **state)
+{
+    struct vault_state vs;
+    char user[16];
+
+    (void)state;
+    rig_open();
+    for (size_t i = 0; i < 30; i++) {
+        (void)snprintf(user, sizeof(user), "u%zu", i);
+        begin(i, user);
+        rig_answer(rig_call(0), 401, "");
+        rig_run(0);
+        assert_int_equal(asks[i].call.result, VAULT_REFUSED);
+    }
+    rig.vault->ops->state(rig.vault, &vs);
+    assert_int_equal(vs.users, 30);
+    rig_run(60000);
+    rig.vault->ops->state(rig.vault, &vs);
+    assert_int_equal(vs.users, 0);
+}
+
+static void nothing_after_close(void **state)
+{
+    (void)state;
+    rig_open();
+    session_with("s=1\n");
+    begin(0, USER);
+    begin(1, OTHER);
+    assert_int_equal(rig_waiting(), 2);
+    assert_int_equal(rig_stop(NULL), 0); /* asserts on the sign-outs */
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(asks[i].done, 1);
+        assert_int_equal(asks[i].call.result, VAULT_FAILED);
+        assert_int_equal(asks[i].call.fault.code, FAULT_DRAINING);
+    }
+    assert_int_equal(rig.total, 5); /* sign-in, list, list, sign-in, and the one sign-out */
+    rig_start();
+}
+
+static void a_sign_in_outlives_its_call(void **state)
+{
+    (void)state;
+    rig_open();
+    begin(0, USER);
+    rig.vault->ops->cancel(rig.vault, &asks[0].call);
+    rig_sign_in(USER, "s=1\n");
+    assert_int_equal(rig_waiting(), 0);
+    begin(0, USER);
+    serve("s=1");
+    expect_ok(0);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, rig_stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(one_sign_in_for_many),
+        T(sessions_grow_to_the_limit),
+        T(people_first),
+        T(users_never_share),
+        T(refusal_fails_all_waiting),
+        T(extra_session_not_needed),
+        T(lost_session_replays_once),
+        T(a_replay_keeps_its_place),
+        T(second_401_is_final),
+        T(idle_sessions_go_with_the_lost_one),
+        T(replay_then_refused),
+        T(header_with_every_call),
+        T(header_does_not_help),
+        T(idle_sessions_are_signed_out),
+        T(refused_users_are_forgotten),
+        T(nothing_after_close),
+        T(a_sign_in_outlives_its_call),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_ps_signin.c - how the backend says who it is: PS-Auth, OAuth, cookies, refusals.
+ */
+#include "test_ps_rig.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define USER "ACME\\mrivera"
+
+static int setup(void **state)
+{
+    (void)state;
+    rig_start();
+    return 0;
+}
+
+/* Starts a list as `user`; what comes of it is the test's. */
+static void begin(struct ask *ask, const char *user)
+{
+    ask_init(ask, user);
+    assert_int_equal(ask_list(ask, KIND_LOCAL, "ledger01"), 0);
+    assert_int_equal(ask->done, 0);
+}
+
+static void end_ok(struct ask *ask)
+{
+    assert_contains((rig_call(0), rig.last_target), "/ManagedAccounts");
+    rig_answer(rig_call(0), 200, "[]");
+    assert_int_equal(ask->done, 1);
+    assert_int_equal(ask->call.result, VAULT_OK);
+    ask_free(ask);
+}
+
+static void key_bytes(void **state)
+{
+    static struct ask ask;
+
+    (void)state;
+    rig_open();
+    begin(&ask, USER);
+    assert_non_null(rig_call(0));
+    assert_string_equal(rig.last_method, "POST");
+    assert_string_equal(rig.last_target, RIG_BASE "/Auth/SignAppin");
+    assert_string_equal(rig.last_headers, "Authorization: PS-Auth key=" RIG_KEY "; runas=ACME\\mrivera;\r\n"
+                                          "Content-Type: application/json\r\n"
+                                          "Accept: application/json\r\n");
+    assert_string_equal(rig.last_body, "");
+    rig_sign_in(USER, "ASP.NET_SessionId=q3v0; path=/; secure; HttpOnly; SameSite=None\n");
+    rig_call(0);
+    assert_string_equal(rig.last_headers, "Accept: application/json\r\nCookie: ASP.NET_SessionId=q3v0\r\n");
+    end_ok(&ask);
+}
+
+static void password_bytes(void **state)
+{
+    static struct ask ask;
+
+    (void)state;
+    rig_with_password();
+    rig_open();
+    begin(&ask, "ACME\\tkoh");
+    rig_call(0);
+    assert_contains(rig.last_headers,
+                    "Authorization: PS-Auth key=" RIG_KEY "; runas=ACME\\tkoh; pwd=[winter Sun 9];\r\n");
+    rig_sign_in(NULL, "s=1\n");
+    end_ok(&ask);
+}
+
+static void names_that_would_lie(void **state)
+{
+    static const char *const bad[] = {"",      " ACME\\x", "x ", "x;runas=admin", "x\r\nX: y", "\t",
+                                      "x\x7f", "x\ny",     NULL};
+    static struct ask ask;
+
+    (void)state;
+    rig_open();
+    for (size_t i = 0; bad[i]; i++) {
+        begin(&ask, bad[i]);
+        assert_int_equal(rig_waiting(), 0);
+        rig_run(0);
+        assert_int_equal(ask.done, 1);
+        assert_int_equal(ask.call.result, VAULT_REFUSED);
+        assert_int_equal(ask.call.fault.code, FAULT_VAULT_REFUSED_USER);
+        ask_free(&ask);
+    }
+    begin(&ask, "M\xc3\xbcller O'Neil [x]");
+    rig_sign_in("M\xc3\xbcller O'Neil [x]", "s=1\n");
+    end_ok(&ask);
+}
+
+static void cookie_forms(void **state)
+{
+    static const struct {
+        const char *set, *line;
+    } rows[] = {
+        {"a=1; path=/\nb=2; secure\n", "a=1; b=2"},
+        {"b=2\na=1\nb=3; HttpOnly\n",  "b=3; a=1"},
+        {"  a = 1 ;x\n",               "a = 1"   },
+        {"a=x=y==; Path=/\n",          "a=x=y==" },
+        {"noname\n=novalue\na=1\n",    "a=1"     },
+        {"a=\nb=2\n",                  "a=; b=2" },
+        {"A=1\na=2\n",                 "A=1; a=2"},
+        {"bad=\x01\x02\nok=1\n",       "ok=1"    },
+    };
+    char want[128], user[16];
+    static struct ask ask;
+
+    (void)state;
+    rig_open();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        (void)snprintf(user, sizeof(user), "user%zu", i);
+        begin(&ask, user);
+        rig_sign_in(user, rows[i].set);
+        rig_call(0);
+        (void)snprintf(want, sizeof(want), "Accept: application/json\r\nCookie: %s\r\n", rows[i].line);
+        assert_string_equal(rig.last_headers, want);
+        end_ok(&ask);
+    }
+}
+
+static void cookies_set_later(void **state)
+{
+    static struct ask ask;
+
+    (void)state;
+    rig_open();
+    begin(&ask, USER);
+    rig_sign_in(USER, "a=1\nb=2\n");
+    rig_reply(rig_call(0), &(struct rig_answer){200, "[]", "b=9; path=/\nc=3\n", NULL, NULL, NULL});
+    ask_free(&ask);
+    begin(&ask, USER);
+    rig_call(0);
+    assert_contains(rig.last_headers, "Cookie: a=1; b=9; c=3\r\n");
+    end_ok(&ask);
+}
+
+static void no_cookie_is_no_session(void **state)
+{
+    static struct ask ask;
+
+    (void)state;
+    rig_open();
+    begin(&ask, USER);
+    rig_sign_in(USER, NULL);
+    rig_run(0);
+    assert_int_equal(ask.call.result, VAULT_FAILED);
+    assert_int_equal(ask.call.fault.code, FAULT_VAULT_ERROR);
+    ask_free(&ask);
+}
+
+static void refuse(struct ask *ask, const char *second_factor)
+{
+    const struct rig_answer answer = {.status = 401, .cookies = "s=m77\n", .second_factor = second_factor};
+
+    begin(ask, USER);
+    assert_int_equal(rig_waiting(), 1);
+    rig_reply(rig_call(0), &answer);
+    rig_run(0);
+    assert_int_equal(ask->done, 1);
+    assert_int_equal(ask->call.result, VAULT_REFUSED);
+    assert_int_equal(ask->call.fault.code, FAULT_VAULT_REFUSED_USER);
+    assert_int_equal(ask->call.fault.vault_status, 401);
+    assert_lacks(ask->call.fault.detail, RIG_KEY);
+    assert_int_equal(rig_waiting(), 0);
+}
+
+static void expect_refused_at_once(void)
+{
+    size_t before = rig.total;
+    static struct ask ask;
+
+    begin(&ask, USER);
+    rig_run(0);
+    assert_int_equal(ask.done, 1);
+    assert_int_equal(ask.call.result, VAULT_REFUSED);
+    assert_int_equal(rig.total, before);
+    ask_free(&ask);
+}
+
+static void refusals_back_off(void **state)
+{
+    static const uint64_t pause[] = {500, 1000, 2000, 4000, 8000, 16000, 30000, 30000};
+    static struct ask ask;
+
+    (void)state;
+    rig_open();
+    for (size_t i = 0; i < sizeof(pause) / sizeof(pause[0]); i++) {
+        refuse(&ask, NULL);
+        assert_contains(ask.call.fault.detail, "requesters group");
+        assert_contains(ask.call.fault.detail, "source address");
+        assert_true(strlen(ask.call.fault.detail) < FAULT_DETAIL_SIZE - 2);
+        ask_free(&ask);
+        rig_run(pause[i] - 1);
+        expect_refused_at_once();
+        rig_run(1);
+    }
+    begin(&ask, USER);
+    rig_sign_in(USER, "s=1\n");
+    end_ok(&ask);
+    /* success has cleared the count: the next refusal is the first again */
+    rig_run(rig.conf.session_idle_ms);
+    rig_answer(rig_call(0), 200, "");
+    refuse(&ask, NULL);
+    ask_free(&ask);
+    rig_run(500);
+    begin(&ask, USER);
+    rig_sign_in(USER, "s=1\n");
+    end_ok(&ask);
+}
+
+static void refusal_spares_other_users(void **state)
+{
+    static struct ask ask;
+
+    (void)state;
+    rig_open();
+    refuse(&ask, NULL);
+    ask_free(&ask);
+    begin(&ask, "ACME\\other");
+    rig_sign_in("ACME\\other", "s=1\n");
+    end_ok(&ask);
+}
+
+static void second_factor(void **state)
+{
+    static struct ask ask;
+
+    (void)state;
+    rig_open();
+    refuse(&ask, "Enter your one-time code");
+    assert_contains(ask.call.fault.detail, "MFA");
+    ask_free(&ask);
+    rig_run(29000);
+    expect_refused_at_once();
+}
+
+static void licence(void **state)
+{
+    static struct ask ask;
+
+    (void)state;
+    rig_open();
+    begin(&ask, USER);
+    rig_answer(rig_call(0), 403, "\"no licence\"");
+    rig_run(0);
+    assert_int_equal(ask.call.result, VAULT_REFUSED);
+    assert_contains(ask.call.fault.detail, "licence");
+    ask_free(&ask);
+}
+
+static void lost_sign_in_poisons_nothing(void **state)
+{
+    static struct ask ask;
+
+    (void)state;
+    rig.conf.retries = 0;
+    rig_open();
+    begin(&ask, USER);
+    rig_fail(rig_call(0), -ECONNREFUSED, false);
+    rig_run(0);
+    assert_int_equal(ask.call.result, VAULT_FAILED);
+    assert_int_equal(ask.call.fault.code, FAULT_VAULT_UNAVAILABLE);
+    assert_false(ask.call.unknown);
+    ask_free(&ask);
+    begin(&ask, USER);
+    rig_sign_in(USER, "s=1\n");
+    end_ok(&ask);
+}
+
+static void lost_sign_in_is_tried_again(void **state)
+{
+    static struct ask ask;
+
+    (void)state;
+    rig_open();
+    begin(&ask, USER);
+    rig_fail(rig_call(0), -ECONNREFUSED, false);
+    rig_run(200);
+    rig_answer(rig_call(0), 503, "");
+    rig_run(400);
+    rig_sign_in(USER, "s=1\n");
+    end_ok(&ask);
+}
+
+/* ---- OAuth ---- */
+
+#define TOKEN(text) "{\"access_token\":\"" text "\",\"expires_in\":3600,\"token_type\":\"Bearer\"}"
+
+static void token(const char *body)
+{
+    assert_non_null(rig_call(0));
+    assert_string_equal(rig.last_target, RIG_BASE "/Auth/connect/token");
+    assert_contains(rig.last_headers, "Content-Type: application/x-www-form-urlencoded\r\n");
+    assert_string_equal(rig.last_body, "client_id=6b1f0c52-aaaa-bbbb&client_secret=s%2Bcr%2Fet"
+                                       "&grant_type=client_credentials");
+    rig_answer(rig_call(0), 200, body);
+}
+
+static void bearer(const char *value)
+{
+    char line[160];
+
+    rig_call(0);
+    (void)snprintf(line, sizeof(line), "Authorization: Bearer %s\r\nContent-Type: application/json\r\n",
+                   value);
+    assert_string_equal(rig.last_target, RIG_BASE "/Auth/SignAppIn");
+    assert_contains(rig.last_headers, line);
+    rig_sign_in(NULL, "s=1\n");
+}
+
+static void oauth(void **state)
+{
+    static struct ask ask;
+
+    (void)state;
+    rig_with_oauth();
+    rig_open();
+    begin(&ask, "application:6b1f0c52-aaaa-bbbb");
+    token(TOKEN("eyJ.e30.c2ln"));
+    bearer("eyJ.e30.c2ln");
+    end_ok(&ask);
+    /* idle for ten minutes: session gone, token still good */
+    rig_run(rig.conf.session_idle_ms);
+    rig_answer(rig_call(0), 200, "");
+    begin(&ask, "application:6b1f0c52-aaaa-bbbb");
+    bearer("eyJ.e30.c2ln");
+    end_ok(&ask);
+    rig_run(3600000);
+    rig_answer(rig_call(0), 200, "");
+    begin(&ask, "application:6b1f0c52-aaaa-bbbb");
+    token(TOKEN("second"));
+    bearer("second");
+    end_ok(&ask);
+}
+
+static void oauth_old_token_refused(void **state)
+{
+    static struct ask ask;
+
+    (void)state;
+    rig_with_oauth();
+    rig_open();
+    begin(&ask, "whoever");
+    token(TOKEN("one"));
+    bearer("one");
+    end_ok(&ask);
+    rig_run(rig.conf.session_idle_ms);
+    rig_answer(rig_call(0), 200, "");
+    begin(&ask, "whoever");
+    rig_answer(rig_call(0), 401, "");
+    token(TOKEN("two"));
+    rig_call(0);
+    assert_contains(rig.last_headers, "Bearer two");
+    rig_answer(rig_call(0), 401, "");
+    rig_run(0);
+    assert_int_equal(ask.call.result, VAULT_REFUSED);
+    assert_int_equal(rig_waiting(), 0);
+    ask_free(&ask);
+}
+
+static void oauth_token_trouble(void **state)
+{
+    static const struct {
+        const char *body;
+        int status;
+        enum vault_result result;
+    } rows[] = {
+        {"{\"error\":\"invalid_client\"}", 400, VAULT_REFUSED},
+        {"",                               401, VAULT_REFUSED},
+        {"{}",                             200, VAULT_FAILED },
+        {"<html>",                         200, VAULT_FAILED },
+        {TOKEN("a b\\r\\nX: y"),           200, VAULT_FAILED },
+        {"",                               500, VAULT_FAILED },
+    };
+    static struct ask ask;
+
+    (void)state;
+    rig.conf.retries = 0;
+    rig_with_oauth();
+    rig_open();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        begin(&ask, "whoever");
+        rig_answer(rig_call(0), rows[i].status, rows[i].body);
+        rig_run(0);
+        assert_int_equal(ask.done, 1);
+        assert_int_equal(ask.call.result, rows[i].result);
+        assert_lacks(ask.call.fault.detail, "s+cr");
+        ask_free(&ask);
+        rig_run(60000);
+    }
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, rig_stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(key_bytes),
+        T(password_bytes),
+        T(names_that_would_lie),
+        T(cookie_forms),
+        T(cookies_set_later),
+        T(no_cookie_is_no_session),
+        T(refusals_back_off),
+        T(refusal_spares_other_users),
+        T(second_factor),
+        T(licence),
+        T(lost_sign_in_poisons_nothing),
+        T(lost_sign_in_is_tried_again),
+        T(oauth),
+        T(oauth_old_token_refused),
+        T(oauth_token_trouble),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

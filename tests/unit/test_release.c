@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_release.c - giving back: the release operation, the check-in that outlives it, the hunt for lost
+ * requests.
+ */
+#include "broker_world.h"
+
+#include "broker/credential_id.h"
+#include "broker/lease.h"
+
+#include <string.h>
+
+static enum fake_op broken_op;
+static enum fake_fault broken_how;
+
+static enum fake_fault broken(void *arg, enum fake_op op, unsigned nth)
+{
+    (void)arg;
+    (void)nth;
+    return op == broken_op ? broken_how : FAKE_FINE;
+}
+
+static void break_vault(struct world *w, enum fake_op op, enum fake_fault how)
+{
+    broken_op = op;
+    broken_how = how;
+    w->vault.plan = broken;
+}
+
+static void begin(struct world *w)
+{
+    world_begin(w);
+    world_start(w);
+}
+
+static void check_out(struct world *w, const char *session, struct caller *c)
+{
+    world_checkout(w, "alice", session, c);
+    world_settle(w);
+    assert_int_equal(c->code, FAULT_NONE);
+}
+
+static void test_complete(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct checkout_args args;
+    struct released r;
+    char other[CREDENTIAL_ID_SIZE];
+
+    (void)state;
+    world_begin(&w);
+    credential_id_write(other, "main", &fake_vault_add(&w.vault, 1, 12, "srv01", "admin", "x")->row);
+    world_start(&w);
+    check_out(&w, "s1", &c);
+    check_out(&w, "s2", &c);
+    args = world_asks(&w, "alice", "s1");
+    args.credential_id = other;
+    world_checkout_with(&w, &args, &c);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_NONE);
+    assert_int_equal(world_state(&w).leases_active, 3);
+    world_release(&w, "alice", "s1", NULL, &r);
+    world_settle(&w);
+    assert_int_equal(r.replies, 1);
+    assert_int_equal(r.released, 2);
+    assert_false(r.pending);
+    assert_int_equal(fake_vault_live(&w.vault), 1); /* s2 still holds the one they shared */
+    world_release(&w, "alice", "s2", "unknown", &r);
+    world_settle(&w);
+    assert_int_equal(r.released, 0);
+    assert_int_equal(world_state(&w).leases_active, 1);
+    assert_int_equal(world_state(&w).releases, 2);
+    world_end(&w);
+}
+
+static void test_waits_for_the_vault(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    (void)state;
+    begin(&w);
+    check_out(&w, "s1", &c);
+    world_release(&w, "alice", "s1", w.credential, &r);
+    world_turn(&w);
+    assert_int_equal(r.replies, 0); /* not told before the vault said yes */
+    assert_int_equal(world_state(&w).leases_releasing, 1);
+    world_settle(&w);
+    assert_int_equal(r.replies, 1);
+    assert_false(r.pending);
+    assert_int_equal(world_state(&w).leases_releasing, 0);
+    world_end(&w);
+}
+
+static void test_pending_and_retried(void **state)
+{
+    static const enum fake_fault ways[] = {FAKE_UNREACHABLE,  FAKE_CANNOT_START, FAKE_LOST_DID,
+                                           FAKE_LOST_DID_NOT, FAKE_USER_REFUSED, FAKE_DENIED};
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        begin(&w);
+        check_out(&w, "s1", &c);
+        break_vault(&w, FAKE_CHECKIN, ways[i]);
+        world_release(&w, "alice", "s1", w.credential, &r);
+        world_settle(&w);
+        assert_int_equal(r.code, FAULT_NONE);
+        assert_int_equal(r.released, 1);
+        assert_true(r.pending);
+        world_pass(&w, 10 * 60000);
+        assert_true(w.vault.count[FAKE_CHECKIN] >= (ways[i] == FAKE_LOST_DID ? 2 : 10));
+        assert_true(w.vault.count[FAKE_CHECKIN] < 30); /* it backs off */
+        assert_false(broker_idle(w.broker) && world_state(&w).leases_retrying == 0 &&
+                     fake_vault_live(&w.vault));
+        w.vault.plan = NULL;
+        world_pass(&w, 60000);
+        assert_int_equal(fake_vault_live(&w.vault), 0);
+        assert_int_equal(world_state(&w).leases_retrying, 0);
+        assert_int_equal(world_state(&w).lapsed, 0);
+        world_end(&w);
+    }
+}
+
+static void test_lapses(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    (void)state;
+    begin(&w);
+    check_out(&w, "s1", &c);
+    break_vault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+    world_release(&w, "alice", "s1", w.credential, &r);
+    world_pass(&w, 60 * 60000 + 30000);
+    assert_int_equal(world_state(&w).lapsed, 0);
+    assert_int_equal(world_state(&w).leases_retrying, 1);
+    assert_in_range(world_state(&w).oldest_overdue_ms, 29000, 31000);
+    world_pass(&w, 2 * 60000);
+    assert_int_equal(world_state(&w).lapsed, 1);
+    assert_int_equal(world_state(&w).leases_retrying, 0);
+    assert_int_equal(world_state(&w).oldest_overdue_ms, 0);
+    world_end(&w);
+}
+
+static void test_deadline_answers_pending(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    (void)state;
+    begin(&w);
+    check_out(&w, "s1", &c);
+    world_release(&w, "alice", "s1", w.credential, &r);
+    fake_clock_run(&w.clock, w.timers, 15000);
+    assert_int_equal(r.replies, 1);
+    assert_int_equal(r.released, 1);
+    assert_true(r.pending);
+    assert_int_equal(w.vault.cancelled, 0);
+    world_settle(&w);
+    assert_int_equal(fake_vault_live(&w.vault), 0);
+    world_end(&w);
+}
+
+static void test_client_leaves(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    (void)state;
+    begin(&w);
+    check_out(&w, "s1", &c);
+    world_release(&w, "alice", "s1", w.credential, &r);
+    broker_leave(r.op);
+    world_settle(&w);
+    assert_int_equal(r.replies, 0);
+    assert_int_equal(w.vault.cancelled, 0);
+    assert_int_equal(fake_vault_live(&w.vault), 0);
+    world_release(&w, "alice", "s1", w.credential, &r);
+    broker_leave(r.op);
+    world_settle(&w);
+    assert_int_equal(r.replies, 0);
+    world_end(&w);
+}
+
+/* The answer to POST Requests is lost; the list of live requests tells what became of it. */
+static void lose_request(struct world *w, enum fake_fault how, struct caller *c)
+{
+    begin(w);
+    break_vault(w, FAKE_REQUEST, how);
+    world_checkout(w, "alice", "s1", c);
+    world_until(w, FAKE_REQUEST);
+    (void)fake_vault_step(&w->vault);
+    assert_int_equal(c->replies, 1);
+    assert_int_equal(c->code, FAULT_VAULT_UNAVAILABLE);
+    assert_int_equal(world_state(w).leases_retrying, 1);
+}
+
+static void test_no_hunt_without_need(void **state)
+{
+    static const enum fake_fault ways[] = {FAKE_CANNOT_START, FAKE_UNREACHABLE,  FAKE_DENIED,
+                                           FAKE_CONFLICT,     FAKE_USER_REFUSED, FAKE_BAD};
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        begin(&w);
+        break_vault(&w, FAKE_REQUEST, ways[i]);
+        world_checkout(&w, "alice", "s1", &c);
+        world_settle(&w);
+        assert_int_not_equal(c.code, FAULT_NONE);
+        assert_int_equal(world_state(&w).leases_retrying, 0);
+        assert_int_equal(w.vault.count[FAKE_REQUESTS], 0);
+        world_end(&w);
+    }
+}
+
+static void test_hunt_finds(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    lose_request(&w, FAKE_LOST_DID, &c);
+    world_settle(&w);
+    assert_int_equal(w.vault.requests[0].checkins, 1);
+    assert_int_equal(world_state(&w).leases_retrying, 0);
+    world_end(&w);
+}
+
+static void test_hunt_finds_late(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    lose_request(&w, FAKE_LOST_DID, &c);
+    break_vault(&w, FAKE_REQUESTS, FAKE_UNREACHABLE);
+    fake_vault_deliver(&w.vault, 0); /* begun before */
+    world_end(&w);
+
+    lose_request(&w, FAKE_LOST_DID, &c);
+    w.vault.requests[0].live = false; /* the vault is still at it */
+    world_pass(&w, 5000);
+    w.vault.requests[0].live = true;
+    world_pass(&w, 60000);
+    assert_int_equal(w.vault.requests[0].checkins, 1);
+    world_end(&w);
+}
+
+static void test_hunt_ends(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    lose_request(&w, FAKE_LOST_DID_NOT, &c);
+    world_pass(&w, 3 * 60000);
+    assert_int_equal(world_state(&w).leases_retrying, 0);
+    assert_int_equal(w.vault.count[FAKE_REQUESTS], 4);
+    assert_int_equal(world_state(&w).lapsed, 0);
+    world_end(&w);
+
+    begin(&w);
+    break_vault(&w, FAKE_REQUEST, FAKE_LOST_DID);
+    world_checkout(&w, "alice", "s1", &c);
+    world_until(&w, FAKE_REQUEST);
+    break_vault(&w, FAKE_REQUESTS, FAKE_UNREACHABLE);
+    fake_vault_deliver(&w.vault, 0);
+    world_pass(&w, 60 * 60000);
+    assert_int_equal(world_state(&w).leases_retrying, 1);
+    world_pass(&w, 3 * 60000);
+    assert_int_equal(world_state(&w).leases_retrying, 0);
+    assert_int_equal(world_state(&w).lapsed, 1);
+    world_end(&w);
+}
+
+/* What is hunted was meanwhile handed to another check-out: it keeps it, and gives it back at its end. */
+static void test_hunted_is_held(void **state)
+{
+    struct world w;
+    struct caller lost, c;
+    struct released r;
+
+    (void)state;
+    lose_request(&w, FAKE_LOST_DID, &lost);
+    w.vault.plan = NULL;
+    world_checkout(&w, "alice", "s2", &c);
+    world_turn(&w);
+    assert_int_equal(fake_vault_pending_op(&w.vault, 0), FAKE_REQUESTS);
+    while (c.replies == 0) { /* the hunt's own look is the last to be answered */
+        fake_vault_deliver(&w.vault, fake_vault_pending(&w.vault) - 1);
+        world_turn(&w);
+    }
+    assert_int_equal(c.code, FAULT_NONE);
+    assert_false(c.adopted);
+    world_settle(&w);
+    assert_true(fake_vault_find(&w.vault, c.request_id)->live);
+    assert_int_equal(world_state(&w).leases_retrying, 0);
+    world_release(&w, "alice", "s2", NULL, &r);
+    world_settle(&w);
+    assert_int_equal(w.vault.requests[0].checkins, 1);
+    world_end(&w);
+}
+
+/* The hunt ends while another check-out still looks whose the request is: the find has proven it. */
+static void test_hunt_proves(void **state)
+{
+    struct world w;
+    struct caller lost, c;
+
+    (void)state;
+    for (int leaves = 0; leaves < 2; leaves++) {
+        lose_request(&w, FAKE_LOST_DID, &lost);
+        w.vault.plan = NULL;
+        world_checkout(&w, "alice", "s2", &c);
+        world_turn(&w);
+        while (w.vault.count[FAKE_REQUESTS] < 2) { /* its own look, beside the hunt's */
+            fake_vault_deliver(&w.vault, fake_vault_pending(&w.vault) - 1);
+            world_turn(&w);
+        }
+        fake_vault_deliver(&w.vault, 0);
+        if (leaves)
+            world_leave(&c);
+        world_settle(&w);
+        assert_int_equal(fake_vault_live(&w.vault), leaves ? 0 : 1);
+        assert_false(c.adopted);
+        world_end(&w);
+    }
+}
+
+static void test_release_on_stop(void **state)
+{
+    struct world w;
+    struct caller a, b;
+
+    (void)state;
+    world_begin(&w);
+    w.conf.gateway.release_on_stop = true;
+    world_start(&w);
+    check_out(&w, "s1", &a);
+    check_out(&w, "s2", &a);
+    world_checkout(&w, "bob", "s3", &b);
+    world_until(&w, FAKE_REQUEST);
+    broker_drain(w.broker);
+    assert_false(broker_idle(w.broker));
+    world_settle(&w);
+    assert_int_equal(b.replies, 1); /* it was there before: it is told, and ends at once */
+    assert_int_equal(fake_vault_live(&w.vault), 0);
+    assert_true(broker_idle(w.broker));
+    world_end(&w);
+}
+
+static void test_stop_keeps_leases(void **state)
+{
+    struct world w;
+    struct caller a;
+
+    (void)state;
+    begin(&w);
+    check_out(&w, "s1", &a);
+    broker_drain(w.broker);
+    assert_true(broker_idle(w.broker));
+    world_settle(&w);
+    assert_int_equal(fake_vault_live(&w.vault), 1);
+    world_end(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_complete),
+        cmocka_unit_test(test_waits_for_the_vault),
+        cmocka_unit_test(test_pending_and_retried),
+        cmocka_unit_test(test_lapses),
+        cmocka_unit_test(test_deadline_answers_pending),
+        cmocka_unit_test(test_client_leaves),
+        cmocka_unit_test(test_no_hunt_without_need),
+        cmocka_unit_test(test_hunt_finds),
+        cmocka_unit_test(test_hunt_finds_late),
+        cmocka_unit_test(test_hunt_ends),
+        cmocka_unit_test(test_hunted_is_held),
+        cmocka_unit_test(test_hunt_proves),
+        cmocka_unit_test(test_release_on_stop),
+        cmocka_unit_test(test_stop_keeps_leases),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,557 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_tls.c - TLS: handshakes, mutual TLS, names of certificates, questions asked late, and tls.h by itself.
+ */
+#include "http_rig.h"
+#include "loop/tls.h"
+#include "tls_files.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
+#define ALL_NAMES "DNS:pra.example URI:spiffe://x/pra email:ops@example.org IP:192.0.2.7 IP:2001:db8::1 "
+
+static struct tls_files files;
+
+static int make_files(void **state)
+{
+    (void)state;
+    tls_files_make(&files);
+    return 0;
+}
+
+static int remove_files(void **state)
+{
+    (void)state;
+    tls_files_remove(&files);
+    return 0;
+}
+
+struct how {
+    bool mutual, late;
+    int max_version;         /* server's */
+    int client_version;      /* 0 = any */
+    const char *certificate; /* client's, NULL = none */
+    bool no_late_answer;     /* TLS 1.3: the client does not offer post-handshake authentication */
+};
+
+static void listen_tls(struct rig *rig, const struct how *how)
+{
+    char crt[TLS_FILES_PATH], key[TLS_FILES_PATH], ca[TLS_FILES_PATH];
+    struct http_tls_opts tls = {
+        .certificate = tls_file(&files, "server", ".crt", crt),
+        .key = tls_file(&files, "server", ".key", key),
+        .client_ca = how->mutual ? tls_file(&files, "ca", ".crt", ca) : NULL,
+        .ask_late = how->late,
+        .max_version = how->max_version,
+    };
+
+    rig_listen(rig, &(struct http_listen_opts){.name = "tls", .host = "127.0.0.1", .tls = &tls});
+}
+
+static SSL_CTX *client_context(const struct how *how)
+{
+    char path[TLS_FILES_PATH];
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+
+    assert_non_null(ctx);
+    assert_int_equal(SSL_CTX_load_verify_locations(ctx, tls_file(&files, "ca", ".crt", path), NULL), 1);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    if (how->client_version) {
+        SSL_CTX_set_security_level(ctx, 0);
+        SSL_CTX_set_min_proto_version(ctx, how->client_version);
+        SSL_CTX_set_max_proto_version(ctx, how->client_version);
+    }
+    if (how->certificate) {
+        assert_int_equal(SSL_CTX_use_certificate_file(ctx, tls_file(&files, how->certificate, ".crt", path),
+                                                      SSL_FILETYPE_PEM),
+                         1);
+        assert_int_equal(SSL_CTX_use_PrivateKey_file(ctx, tls_file(&files, how->certificate, ".key", path),
+                                                     SSL_FILETYPE_PEM),
+                         1);
+    }
+    SSL_CTX_set_post_handshake_auth(ctx, how->late && !how->no_late_answer);
+    return ctx;
+}
+
+/* True when the client's side of the handshake ended well. */
+static bool handshake(struct client *c, struct rig *rig, const struct how *how, SSL_SESSION *session)
+{
+    client_open(c, rig);
+    c->ctx = client_context(how);
+    c->ssl = SSL_new(c->ctx);
+    assert_non_null(c->ssl);
+    assert_int_equal(SSL_set_fd(c->ssl, c->fd), 1);
+    if (session)
+        SSL_set_session(c->ssl, session);
+    for (int i = 0; i < 5000; i++) {
+        int done = SSL_connect(c->ssl);
+
+        if (done == 1)
+            return true;
+        if (SSL_get_error(c->ssl, done) != SSL_ERROR_WANT_READ) {
+            ERR_clear_error();
+            return false;
+        }
+        rig_turns(rig, 1);
+    }
+    return false;
+}
+
+static void test_versions(void **state)
+{
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct how how = {.client_version = versions[i]};
+        struct rig rig;
+        struct client c;
+
+        rig_start(&rig, NULL);
+        listen_tls(&rig, &how);
+        assert_true(handshake(&c, &rig, &how, NULL));
+        assert_int_equal(SSL_version(c.ssl), versions[i]);
+        client_send(&c, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab");
+        /* Head and body come in one record. */
+        for (int n = 0; n < 5000 && !c.len; n++)
+            client_poll(&c);
+        assert_int_equal(client_count(&c, "\r\n\r\nab"), 1);
+        client_send(&c, GET("/echo"));
+        client_expect(&c, "HTTP/1.1 200", 2);
+        assert_string_equal(rig.sans, "");
+        assert_false(rig.certificate);
+        client_close(&c);
+        rig_end(&rig);
+    }
+}
+
+static void test_old_version(void **state)
+{
+    struct how how = {.client_version = TLS1_1_VERSION};
+    struct rig rig;
+    struct client c;
+
+    (void)state;
+    rig_start(&rig, NULL);
+    listen_tls(&rig, &how);
+    assert_false(handshake(&c, &rig, &how, NULL));
+    rig_turns(&rig, 3);
+    assert_int_equal(http_connections(rig.server), 0);
+    client_close(&c);
+    rig_end(&rig);
+}
+
+static void test_mutual(void **state)
+{
+    static const struct {
+        const char *certificate, *sans;
+    } rows[] = {
+        {"good", ALL_NAMES           },
+        {"nul",  "DNS:plain.example "},
+        {"bare", ""                  }
+    };
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        struct how how = {.mutual = true,
+                          .certificate = rows[i / 2].certificate,
+                          .client_version = i % 2 ? TLS1_3_VERSION : TLS1_2_VERSION};
+        struct rig rig;
+        struct client c;
+
+        rig_start(&rig, NULL);
+        listen_tls(&rig, &how);
+        assert_true(handshake(&c, &rig, &how, NULL));
+        client_send(&c, GET("/echo"));
+        client_expect(&c, "HTTP/1.1 200", 1);
+        assert_string_equal(rig.sans, rows[i / 2].sans);
+        assert_true(rig.certificate);
+        client_close(&c);
+        rig_end(&rig);
+    }
+}
+
+static void test_mutual_refused(void **state)
+{
+    static const char *const certificates[] = {NULL, "stranger", "expired"};
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        struct how how = {.mutual = true,
+                          .certificate = certificates[i / 2],
+                          .client_version = i % 2 ? TLS1_3_VERSION : TLS1_2_VERSION};
+        struct rig rig;
+        struct client c;
+
+        rig_start(&rig, NULL);
+        listen_tls(&rig, &how);
+        if (handshake(&c, &rig, &how, NULL)) { /* in TLS 1.3 the client is ready before it is judged */
+            client_send(&c, GET("/echo"));
+            client_expect_end(&c);
+            assert_true(c.failed); /* by an alert, not by an end of file */
+        }
+        for (int n = 0; n < 5000 && http_connections(rig.server); n++)
+            rig_turn(&rig);
+        assert_int_equal(rig.heads, 0);
+        assert_int_equal(http_connections(rig.server), 0);
+        client_close(&c);
+        rig_end(&rig);
+    }
+}
+
+static void test_resumption_keeps_names(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct how how = {
+            .mutual = true, .certificate = "good", .client_version = i ? TLS1_3_VERSION : TLS1_2_VERSION};
+        struct rig rig;
+        struct client c;
+        SSL_SESSION *session;
+
+        rig_start(&rig, NULL);
+        listen_tls(&rig, &how);
+        assert_true(handshake(&c, &rig, &how, NULL));
+        client_send(&c, GET("/echo"));
+        client_expect(&c, "HTTP/1.1 200", 1);
+        session = SSL_get1_session(c.ssl);
+        SSL_shutdown(c.ssl);
+        client_close(&c);
+        rig.sans[0] = '\0';
+        assert_true(handshake(&c, &rig, &how, session));
+        client_send(&c, GET("/echo"));
+        client_expect(&c, "HTTP/1.1 200", 1);
+        assert_int_equal(SSL_session_reused(c.ssl), 1);
+        assert_string_equal(rig.sans, ALL_NAMES);
+        SSL_SESSION_free(session);
+        client_close(&c);
+        rig_end(&rig);
+    }
+}
+
+static void test_asked_late(void **state)
+{
+    static const struct {
+        const char *certificate;
+        bool no_late_answer;
+        const char *sans;
+    } rows[] = {
+        {"good", false, ALL_NAMES},
+        {NULL,   false, ""       },
+        {"good", true,  ""       }
+    };
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        struct how how = {.mutual = true,
+                          .late = true,
+                          .certificate = rows[i / 2].certificate,
+                          .no_late_answer = rows[i / 2].no_late_answer,
+                          .max_version = i % 2 ? 0 : TLS1_2_VERSION};
+        struct rig rig;
+        struct client c;
+
+        if (i == 4)
+            continue; /* a TLS 1.2 client always can be asked */
+        rig_start(&rig, NULL);
+        listen_tls(&rig, &how);
+        assert_true(handshake(&c, &rig, &how, NULL));
+        client_send(&c, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab");
+        client_expect(&c, "\r\n\r\nab", 1);
+        assert_string_equal(rig.sans, rows[i / 2].sans);
+        assert_int_equal(rig.certificate, rows[i / 2].sans[0] != '\0');
+        client_send(&c, GET("/echo"));
+        client_expect(&c, "HTTP/1.1 200", 2);
+        client_close(&c);
+        rig_end(&rig);
+    }
+}
+
+static void test_asked_late_stranger(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct how how = {
+            .mutual = true, .late = true, .certificate = "stranger", .max_version = i ? 0 : TLS1_2_VERSION};
+        struct rig rig;
+        struct client c;
+
+        rig_start(&rig, NULL);
+        listen_tls(&rig, &how);
+        assert_true(handshake(&c, &rig, &how, NULL));
+        client_send(&c, GET("/echo"));
+        client_expect_end(&c);
+        assert_int_equal(rig.heads, 0);
+        client_close(&c);
+        rig_end(&rig);
+    }
+}
+
+static void test_no_renegotiation(void **state)
+{
+    struct how how = {.client_version = TLS1_2_VERSION};
+    struct rig rig;
+    struct client c;
+    int done = 0;
+
+    (void)state;
+    rig_start(&rig, NULL);
+    listen_tls(&rig, &how);
+    assert_true(handshake(&c, &rig, &how, NULL));
+    assert_int_equal(SSL_renegotiate(c.ssl), 1);
+    for (int i = 0; i < 20; i++) {
+        done = SSL_do_handshake(c.ssl);
+        if (done != 1 && SSL_get_error(c.ssl, done) != SSL_ERROR_WANT_READ)
+            break;
+        rig_turns(&rig, 1);
+    }
+    assert_int_not_equal(done, 1);
+    ERR_clear_error();
+    client_close(&c);
+    rig_end(&rig);
+}
+
+static void test_plain_to_tls_port(void **state)
+{
+    struct how how = {0};
+    struct rig rig;
+    struct client c;
+
+    (void)state;
+    rig_start(&rig, NULL);
+    listen_tls(&rig, &how);
+    client_open(&c, &rig);
+    client_send(&c, GET("/echo"));
+    client_expect_end(&c);
+    assert_int_equal(rig.heads, 0);
+    client_close(&c);
+    rig_end(&rig);
+}
+
+static void test_times(void **state)
+{
+    struct how how = {0};
+    struct rig rig;
+    struct client c, d;
+
+    (void)state;
+    rig_start(&rig, NULL);
+    listen_tls(&rig, &how);
+    client_open(&c, &rig); /* begins no handshake */
+    rig_advance(&rig, 4999);
+    assert_int_equal(http_connections(rig.server), 1);
+    rig_advance(&rig, 1);
+    client_expect_end(&c);
+    client_close(&c);
+    assert_true(handshake(&d, &rig, &how, NULL)); /* idle: ends with close_notify */
+    rig_advance(&rig, 60000);
+    client_expect_end(&d);
+    assert_true(d.eof && !d.failed);
+    client_close(&d);
+    rig_end(&rig);
+}
+
+static void test_leaving(void **state)
+{
+    struct how how = {0};
+    struct rig rig;
+    struct client c;
+
+    (void)state;
+    for (int polite = 0; polite < 2; polite++) {
+        rig_start(&rig, NULL);
+        listen_tls(&rig, &how);
+        assert_true(handshake(&c, &rig, &how, NULL));
+        client_send(&c, GET("/hold"));
+        client_expect_held(&c);
+        if (polite)
+            SSL_shutdown(c.ssl);
+        client_close(&c);
+        for (int i = 0; i < 5000 && !rig.gones; i++)
+            rig_turn(&rig);
+        assert_int_equal(rig.gones, 1);
+        rig_end(&rig);
+    }
+}
+
+static void test_pipelined(void **state)
+{
+    struct how how = {0};
+    struct http_server_opts opts = rig_opts;
+    struct rig rig;
+    struct client c;
+
+    (void)state;
+    opts.max_pipelined = 200;
+    rig_start(&rig, &opts);
+    listen_tls(&rig, &how);
+    assert_true(handshake(&c, &rig, &how, NULL));
+    client_send(&c,
+                GET("/hold") GET("/echo") GET("/echo") GET("/echo") GET("/echo") GET("/echo") GET("/hold"));
+    client_expect_held(&c);
+    rig_answer(&rig, 200, "first");
+    client_expect_held(&c);
+    client_expect(&c, "HTTP/1.1 200", 6);
+    rig_answer(&rig, 200, "last");
+    client_expect(&c, "last", 1);
+    client_close(&c);
+    rig_end(&rig);
+}
+
+static void test_refusal_and_big_answer(void **state)
+{
+    struct how how = {0};
+    struct rig rig;
+    struct client c;
+    size_t total = 0;
+
+    (void)state;
+    rig_start(&rig, NULL);
+    listen_tls(&rig, &how);
+    assert_true(handshake(&c, &rig, &how, NULL));
+    client_send(&c, GET("/big"));
+    while (total < 8U * 1024 * 1024 && !c.eof) {
+        client_poll(&c);
+        total += c.len;
+        client_forget(&c);
+    }
+    client_send(&c, "nonsense\r\n\r\n");
+    client_expect(&c, "HTTP/1.1 400", 1);
+    client_expect_end(&c);
+    assert_true(c.eof && !c.failed); /* close_notify came */
+    client_close(&c);
+    rig_end(&rig);
+}
+
+static void test_too_many(void **state)
+{
+    struct how how = {0};
+    struct http_server_opts opts = rig_opts;
+    struct rig rig;
+    struct client a, b;
+
+    (void)state;
+    opts.max_connections = 1;
+    rig_start(&rig, &opts);
+    listen_tls(&rig, &how);
+    assert_true(handshake(&a, &rig, &how, NULL));
+    client_open(&b, &rig);
+    client_expect_end(&b);
+    assert_int_equal(b.len, 0);
+    client_close(&a);
+    client_close(&b);
+    rig_end(&rig);
+}
+
+static void test_certificate_end(void **state)
+{
+    struct how how = {0};
+    struct rig rig;
+
+    (void)state;
+    rig_start(&rig, NULL);
+    assert_int_equal(http_certificate_end(rig.server), 0);
+    listen_tls(&rig, &how);
+    assert_in_range(http_certificate_end(rig.server), time(NULL) + 7200 - 120, time(NULL) + 7200);
+    rig_end(&rig);
+}
+
+static void test_bad_files(void **state)
+{
+    char crt[TLS_FILES_PATH], key[TLS_FILES_PATH], why[256] = "";
+    struct http_tls_opts opts = {.certificate = tls_file(&files, "server", ".crt", crt),
+                                 .key = tls_file(&files, "good", ".key", key)};
+
+    (void)state;
+    assert_null(tls_context_new(&opts, why));
+    assert_non_null(strstr(why, "good.key"));
+    opts.key = crt; /* a certificate is no key */
+    assert_null(tls_context_new(&opts, why));
+    assert_non_null(strstr(why, "key "));
+    opts.key = tls_file(&files, "server", ".key", key);
+    opts.client_ca = key; /* and a key no authority */
+    assert_null(tls_context_new(&opts, why));
+    assert_non_null(strstr(why, "client CA"));
+}
+
+/* tls.h by itself: each byte of ciphertext comes alone. */
+static void test_byte_by_byte(void **state)
+{
+    char crt[TLS_FILES_PATH], key[TLS_FILES_PATH], why[256], got[64];
+    struct http_tls_opts opts = {.certificate = tls_file(&files, "server", ".crt", crt),
+                                 .key = tls_file(&files, "server", ".key", key)};
+    struct tls_context *context = tls_context_new(&opts, why);
+    struct tls *t = tls_new(context);
+    struct how how = {0};
+    SSL_CTX *ctx = client_context(&how);
+    SSL *ssl = SSL_new(ctx);
+    BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+    struct buf cipher = BUF_INIT(100000);
+    size_t len = 0;
+
+    (void)state;
+    SSL_set_bio(ssl, in, out);
+    SSL_set_connect_state(ssl);
+    for (int i = 0; i < 100 && len < 5; i++) {
+        char byte;
+        ssize_t n;
+
+        if (SSL_do_handshake(ssl) == 1 && i < 50) {
+            assert_int_equal(SSL_write(ssl, "hello", 5), 5);
+            i = 50;
+        }
+        while (BIO_read(out, &byte, 1) == 1) {
+            assert_int_equal(tls_feed(t, &byte, 1), 0);
+            n = tls_read(t, got + len, sizeof(got) - len);
+            assert_true(n >= 0);
+            len += (size_t)n;
+        }
+        assert_int_equal(tls_output(t, &cipher), 0);
+        BIO_write(in, cipher.data, (int)cipher.len);
+        buf_free(&cipher);
+    }
+    assert_int_equal(len, 5);
+    assert_memory_equal(got, "hello", 5);
+    assert_true(tls_established(t));
+    assert_int_equal(tls_feed(t, "garbage garbage", 15), 0);
+    assert_int_equal(tls_read(t, got, sizeof(got)), -EPROTO);
+    assert_int_equal(tls_write(t, "x", 1), -EPROTO); /* for ever */
+    assert_true(strlen(tls_why(t)) > 0);
+    tls_free(t);
+    tls_context_free(context);
+    SSL_free(ssl);
+    SSL_CTX_free(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_old_version),
+        cmocka_unit_test(test_mutual),
+        cmocka_unit_test(test_mutual_refused),
+        cmocka_unit_test(test_resumption_keeps_names),
+        cmocka_unit_test(test_asked_late),
+        cmocka_unit_test(test_asked_late_stranger),
+        cmocka_unit_test(test_no_renegotiation),
+        cmocka_unit_test(test_plain_to_tls_port),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_leaving),
+        cmocka_unit_test(test_pipelined),
+        cmocka_unit_test(test_refusal_and_big_answer),
+        cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_certificate_end),
+        cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_byte_by_byte),
+    };
+
+    return cmocka_run_group_tests(tests, make_files, remove_files);
+}

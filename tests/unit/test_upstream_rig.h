@@ -1,0 +1,56 @@
+/*
+ * test_upstream_rig.h - loop, upstream and scripted peer, set up and taken down the same way in every test.
+ *
+ * rig_end() checks what must hold after every test: all calls told, the upstream closed, the loop empty.
+ */
+#ifndef JG_TESTS_UPSTREAM_RIG_H
+#define JG_TESTS_UPSTREAM_RIG_H
+
+#include "check.h"
+#include "loop/upstream.h"
+#include "test_upstream_peer.h"
+
+struct rig {
+    struct loop *loop;
+    struct upstream *up;
+    struct peer *peer;
+    struct upstream_opts opts;
+    char url[64];
+    size_t done; /* calls told */
+    bool closed;
+};
+
+struct probe {        /* a call and what became of it */
+    struct call call; /* first */
+    struct rig *rig;
+    int told;
+    size_t order; /* the how manieth to be told, from 1 */
+    void (*then)(struct probe *);
+};
+
+/* Defaults that a test may change in rig->opts before rig_start(). */
+void rig_init(struct rig *, struct peer *, const char *scheme);
+void rig_start(struct rig *);
+void rig_end(struct rig *);
+void rig_close(struct rig *); /* upstream_close() and wait */
+
+/* Turns the loop until the probe was told / n calls were told / the peer read n requests. */
+void rig_wait(struct rig *, const struct probe *);
+void rig_wait_done(struct rig *, size_t n);
+void rig_wait_requests(struct rig *, int n);
+/* Turns the loop until no connection is left open. */
+void rig_wait_empty(struct rig *);
+void rig_turn(struct rig *);
+
+void probe_init(struct probe *, struct rig *, const char *target);
+void probe_start(struct probe *);
+/* Init, start, wait. */
+void probe_run(struct probe *, struct rig *, const char *target);
+void probe_end(struct probe *);
+bool probe_body_is(const struct probe *, const char *text);
+
+/* A clock the test moves; rig->loop uses it after rig_fake_clock(). */
+void rig_fake_clock(struct rig *);
+void rig_move_clock(uint64_t ms);
+
+#endif

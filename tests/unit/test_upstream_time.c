@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_upstream_time.c - deadlines, idle time and back-off, with a clock that the test moves.
+ */
+#include "test_upstream_certs.h"
+#include "test_upstream_rig.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct certs certs;
+
+static int make_certs(void **unused)
+{
+    (void)unused;
+    certs_make(&certs);
+    return 0;
+}
+
+static int drop_certs(void **unused)
+{
+    (void)unused;
+    certs_free(&certs);
+    return 0;
+}
+
+static void script_answer(struct peer_conn *pc)
+{
+    while (peer_read_request(pc) && peer_answer(pc, "ok"))
+        ;
+}
+
+static void script_answer_when_allowed(struct peer_conn *pc)
+{
+    while (peer_read_request(pc)) {
+        peer_wait(pc);
+        if (!peer_answer(pc, "ok"))
+            return;
+    }
+}
+
+static void turn_until(struct rig *rig, size_t done)
+{
+    while (rig->done < done) {
+        loop_turn(rig->loop);
+        usleep(500);
+    }
+}
+
+static void waiting_call_times_out_unsent(void **unused)
+{
+    struct rig rig;
+    struct probe busy, waiting;
+
+    (void)unused;
+    rig_init(&rig, peer_new(script_answer_when_allowed, NULL, NULL), "http");
+    rig_fake_clock(&rig);
+    rig.opts.connections = 1;
+    rig_start(&rig);
+    probe_init(&busy, &rig, "/busy");
+    busy.call.timeout_ms = 5000;
+    probe_start(&busy);
+    while (peer_requests(rig.peer) < 1)
+        loop_turn(rig.loop);
+    probe_init(&waiting, &rig, "/waiting");
+    waiting.call.timeout_ms = 1000;
+    probe_start(&waiting);
+    rig_move_clock(999);
+    loop_turn(rig.loop);
+    assert_int_equal(rig.done, 0);
+    rig_move_clock(1);
+    turn_until(&rig, 1);
+    assert_int_equal(waiting.call.err, -ETIMEDOUT);
+    assert_false(waiting.call.sent);
+    assert_int_equal(busy.told, 0);
+    rig_move_clock(4000);
+    turn_until(&rig, 2);
+    assert_int_equal(busy.call.err, -ETIMEDOUT);
+    assert_true(busy.call.sent);
+    struct upstream_state state;
+    upstream_state(rig.up, &state);
+    assert_int_equal(state.connections, 0);
+    probe_end(&busy);
+    probe_end(&waiting);
+    rig_end(&rig);
+}
+
+static void idle_connections_are_swept(void **unused)
+{
+    struct rig rig;
+    struct probe p;
+    struct upstream_state state;
+
+    (void)unused;
+    rig_init(&rig, peer_new(script_answer, NULL, NULL), "http");
+    rig_fake_clock(&rig);
+    rig.opts.idle_timeout_ms = 1000;
+    rig_start(&rig);
+    for (size_t i = 0; i < 3; i++) {
+        probe_init(&p, &rig, "/x");
+        probe_start(&p);
+        turn_until(&rig, i + 1);
+        assert_int_equal(p.call.err, 0);
+        probe_end(&p);
+        rig_move_clock(700); /* each use begins the time anew */
+        loop_turn(rig.loop);
+    }
+    assert_int_equal(peer_accepted(rig.peer), 1);
+    rig_move_clock(299);
+    loop_turn(rig.loop);
+    upstream_state(rig.up, &state);
+    assert_int_equal(state.connections, 1);
+    rig_move_clock(1);
+    loop_turn(rig.loop);
+    upstream_state(rig.up, &state);
+    assert_int_equal(state.connections, 0);
+    rig_end(&rig);
+}
+
+/* ---- back-off ---- */
+
+static void dead_vault_is_not_hammered(void **unused)
+{
+    enum { N = 500 };
+    struct rig rig;
+    struct probe *p = calloc(N, sizeof(*p)), q;
+    struct upstream_state state;
+
+    (void)unused;
+    rig_init(&rig, NULL, "http"); /* nothing listens on port 1 */
+    rig_fake_clock(&rig);
+    rig_start(&rig);
+    for (size_t i = 0; i < N; i++) {
+        probe_init(&p[i], &rig, "/x");
+        p[i].call.sent = true; /* from an earlier use of the object */
+        probe_start(&p[i]);
+    }
+    turn_until(&rig, N); /* no time passes: all fail after a handful of connects */
+    for (size_t i = 0; i < N; i++) {
+        assert_int_equal(p[i].call.err, -ECONNREFUSED);
+        assert_false(p[i].call.sent);
+        assert_non_null(strstr(p[i].call.why, "connect"));
+        probe_end(&p[i]);
+    }
+    free(p);
+    probe_init(&q, &rig, "/x");
+    probe_start(&q); /* within the back-off: no connect, the recent words */
+    upstream_state(rig.up, &state);
+    assert_int_equal(state.connections, 0);
+    turn_until(&rig, N + 1);
+    assert_int_equal(q.call.err, -ECONNREFUSED);
+    assert_non_null(strstr(q.call.why, "connect"));
+    rig_move_clock(250);
+    for (int i = 0; i < 2; i++) { /* half open: one connect, however many wait */
+        probe_init(&q, &rig, "/x");
+        probe_start(&q);
+        upstream_state(rig.up, &state);
+        assert_int_equal(state.connections, 1);
+        if (i == 0)
+            upstream_cancel(&q.call);
+    }
+    turn_until(&rig, N + 2);
+    rig_end(&rig);
+}
+
+static void script_refuse_three(struct peer_conn *pc)
+{
+    if (pc->index >= 3 && peer_handshake(pc))
+        script_answer(pc);
+}
+
+static void vault_comes_back(void **unused)
+{
+    struct rig rig;
+    struct probe p, more[4];
+    struct upstream_state state;
+    size_t calls = 0;
+
+    (void)unused;
+    rig_init(&rig, peer_new(script_refuse_three, NULL, certs_server(&certs, certs.server, TLS1_3_VERSION)),
+             "https");
+    rig.opts.ca_file = certs.ca_file;
+    rig_fake_clock(&rig);
+    rig_start(&rig);
+    do {
+        rig_move_clock(250);
+        probe_init(&p, &rig, "/x");
+        probe_start(&p);
+        turn_until(&rig, ++calls);
+        probe_end(&p);
+    } while (p.call.err);
+    assert_int_equal(calls, 4);
+    for (int i = 0; i < 4; i++) { /* the failures are forgotten: connects run side by side again */
+        probe_init(&more[i], &rig, "/x");
+        probe_start(&more[i]);
+    }
+    upstream_state(rig.up, &state);
+    assert_int_equal(state.connections, 4);
+    turn_until(&rig, calls + 4);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(more[i].call.err, 0);
+        probe_end(&more[i]);
+    }
+    rig_end(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(waiting_call_times_out_unsent),
+        cmocka_unit_test(idle_connections_are_swept),
+        cmocka_unit_test(dead_vault_is_not_hammered),
+        cmocka_unit_test(vault_comes_back),
+    };
+
+    return cmocka_run_group_tests(tests, make_certs, drop_certs);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tls_files.c - certificates and keys for TLS tests; see tls_files.h. P-256 keys, valid for a day.
+ */
+#include "tls_files.h"
+
+#include <dirent.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct pair {
+    X509 *cert;
+    EVP_PKEY *key;
+};
+
+const char *tls_file(const struct tls_files *files, const char *name, const char *ending,
+                     char path[TLS_FILES_PATH])
+{
+    snprintf(path, TLS_FILES_PATH, "%s/%s%s", files->folder, name, ending);
+    return path;
+}
+
+static void extend(X509 *cert, int nid, const char *value)
+{
+    X509V3_CTX ctx;
+    X509_EXTENSION *e;
+
+    X509V3_set_ctx_nodb(&ctx);
+    X509V3_set_ctx(&ctx, cert, cert, NULL, NULL, 0);
+    e = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
+    assert_non_null(e);
+    assert_int_equal(X509_add_ext(cert, e, -1), 1);
+    X509_EXTENSION_free(e);
+}
+
+/* A DNS name with a NUL inside, which no configuration text can say. */
+static void extend_with_nul(X509 *cert)
+{
+    GENERAL_NAMES *names = sk_GENERAL_NAME_new_null();
+
+    for (int i = 0; i < 2; i++) {
+        GENERAL_NAME *name = GENERAL_NAME_new();
+        ASN1_IA5STRING *text = ASN1_IA5STRING_new();
+
+        assert_int_equal(i ? ASN1_STRING_set(text, "plain.example", 13)
+                           : ASN1_STRING_set(text, "good.example\0.evil.example", 26),
+                         1);
+        GENERAL_NAME_set0_value(name, GEN_DNS, text);
+        assert_true(sk_GENERAL_NAME_push(names, name) > 0);
+    }
+    assert_int_equal(X509_add1_ext_i2d(cert, NID_subject_alt_name, names, 0, 0), 1);
+    GENERAL_NAMES_free(names);
+}
+
+static struct pair make(const char *cn, const struct pair *issuer, const char *san, long ends_in_s)
+{
+    static long serial = 1;
+    struct pair p = {X509_new(), EVP_EC_gen("P-256")};
+    X509_NAME *name;
+
+    assert_non_null(p.cert);
+    assert_non_null(p.key);
+    name = X509_get_subject_name(p.cert);
+    assert_int_equal(X509_set_version(p.cert, 2), 1);
+    ASN1_INTEGER_set(X509_get_serialNumber(p.cert), serial++);
+    X509_gmtime_adj(X509_getm_notBefore(p.cert), -86400);
+    X509_gmtime_adj(X509_getm_notAfter(p.cert), ends_in_s);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)cn, -1, -1, 0);
+    X509_set_issuer_name(p.cert, issuer ? X509_get_subject_name(issuer->cert) : name);
+    X509_set_pubkey(p.cert, p.key);
+    extend(p.cert, NID_basic_constraints, issuer ? "CA:FALSE" : "critical,CA:TRUE");
+    if (san && strcmp(san, "NUL") == 0)
+        extend_with_nul(p.cert);
+    else if (san)
+        extend(p.cert, NID_subject_alt_name, san);
+    assert_true(X509_sign(p.cert, issuer ? issuer->key : p.key, EVP_sha256()) > 0);
+    return p;
+}
+
+static void save(const struct tls_files *files, const char *name, struct pair p)
+{
+    char path[TLS_FILES_PATH];
+    FILE *f = fopen(tls_file(files, name, ".crt", path), "w");
+
+    assert_non_null(f);
+    assert_int_equal(PEM_write_X509(f, p.cert), 1);
+    fclose(f);
+    f = fopen(tls_file(files, name, ".key", path), "w");
+    assert_non_null(f);
+    assert_int_equal(PEM_write_PrivateKey(f, p.key, NULL, NULL, 0, NULL, NULL), 1);
+    fclose(f);
+    X509_free(p.cert);
+    EVP_PKEY_free(p.key);
+}
+
+void tls_files_make(struct tls_files *files)
+{
+    static const char names[] =
+        "DNS:pra.example,URI:spiffe://x/pra,email:ops@example.org,IP:192.0.2.7,IP:2001:db8::1";
+    struct pair ca = make("test CA", NULL, NULL, 86400);
+    struct pair other = make("test CA", NULL, NULL, 86400);
+
+    snprintf(files->folder, sizeof(files->folder), "/tmp/jumpgate-test-XXXXXX");
+    assert_non_null(mkdtemp(files->folder));
+    save(files, "server", make("server", &ca, "IP:127.0.0.1", 7200));
+    save(files, "good", make("good", &ca, names, 86400));
+    save(files, "nul", make("nul", &ca, "NUL", 86400));
+    save(files, "bare", make("bare", &ca, NULL, 86400));
+    save(files, "expired", make("expired", &ca, names, -60));
+    save(files, "stranger", make("good", &other, names, 86400));
+    save(files, "ca", ca);
+    save(files, "other", other);
+}
+
+void tls_files_remove(struct tls_files *files)
+{
+    DIR *dir = opendir(files->folder);
+    char path[512];
+    const struct dirent *entry;
+
+    assert_non_null(dir);
+    while ((entry = readdir(dir))) {
+        snprintf(path, sizeof(path), "%s/%s", files->folder, entry->d_name);
+        unlink(path);
+    }
+    closedir(dir);
+    assert_int_equal(rmdir(files->folder), 0);
+}

@@ -1,0 +1,24 @@
+/*
+ * tls_files.h - certificates and keys for TLS tests, made in a temporary folder.
+ *
+ * One authority signs the server, the client "good" with names of each kind, "nul" whose DNS name holds a
+ * NUL, "expired" and "bare" without names; "stranger" is signed by another authority of the same name.
+ */
+#ifndef JG_TESTS_TLS_FILES_H
+#define JG_TESTS_TLS_FILES_H
+
+#include <stddef.h>
+
+#define TLS_FILES_PATH 96
+
+struct tls_files {
+    char folder[40];
+};
+
+void tls_files_make(struct tls_files *);
+void tls_files_remove(struct tls_files *);
+/* "good", ".crt" -> the file's path, in `path`, which is returned. */
+const char *tls_file(const struct tls_files *, const char *name, const char *ending,
+                     char path[TLS_FILES_PATH]);
+
+#endif
