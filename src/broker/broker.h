@@ -123,6 +123,38 @@ struct endpoints_answer {
 typedef void endpoints_done(void *arg, const struct endpoints_answer *);
 struct op *broker_endpoints(struct broker *, const struct endpoints_args *, endpoints_done *, void *arg);
 
+/*
+ * The lease table as an operator sees it: one row per lease, and per request that is still to be settled. `sessions`
+ * are the PRA sessions that hold the same vault request, this lease's own first.
+ */
+struct lease_view {
+    const char *id;
+    int64_t request_id;      /* 0 = not known yet */
+    const char *user;        /* mapped vault user */
+    const char *const *sessions;
+    size_t nsessions;
+    const char *credential_id;
+    const char *state;       /* "intent", "open", "releasing", "lapsed" */
+    bool adopted;
+    int64_t created_wall_ms, expires_wall_ms;
+    int64_t attempts;        /* check-ins tried */
+    const char *last_error;  /* NULL = none */
+};
+struct lease_filter {
+    const char *user, *session, *state; /* NULL = any */
+    size_t limit;
+    uint64_t after;          /* cursor: 0 = from the beginning */
+};
+#define LEASE_STATES "intent", "open", "releasing", "lapsed"
+/*
+ * Calls `row` for at most `limit` leases behind the cursor, oldest first; texts are valid within the call. Returns the
+ * cursor of the next page, 0 = there is no more.
+ */
+uint64_t broker_leases(struct broker *, const struct lease_filter *, void (*row)(void *arg, const struct lease_view *),
+                       void *arg);
+/* Ends one lease by its id, whoever holds it: released 0 or 1, or FAULT_NOT_FOUND for an unknown id. */
+struct op *broker_release_lease(struct broker *, const char *lease_id, uint64_t timeout_ms, release_done *, void *arg);
+
 /* For /status and /metrics. */
 struct broker_state {
     size_t ops;             /* in flight */
