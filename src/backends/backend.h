@@ -1,0 +1,160 @@
+/*
+ * backend.h - what a vault can do, as the broker sees it.
+ *
+ * A backend is a const struct of functions; the fake in the tests is just another row. All calls act as one
+ * mapped vault user (run-as): entitlement is the vault's to decide. Errors are translated here and nowhere
+ * else: HTTP status, sub-codes and transport errors go in, a result and a fault fit for a caller come out.
+ *
+ * Rules, for every operation:
+ *  - it returns 0 and later calls call->done exactly once, or -errno (-EAGAIN: too many calls, -ENOMEM,
+ *    -ESHUTDOWN) and never calls it;
+ *  - done is never called before the operation has returned (no re-entry);
+ *  - after cancel() it is never called. Cancelling does not undo: a request already sent may have happened.
+ * The texts handed in stay valid until done. What comes out belongs to the caller, who frees it with vault_call_free().
+ */
+#ifndef JG_BACKENDS_BACKEND_H
+#define JG_BACKENDS_BACKEND_H
+
+#include "base/conf.h"
+#include "base/fault.h"
+#include "base/secret.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum account_kind { KIND_LOCAL, KIND_DOMAIN_LINKED, KIND_APPLICATION, KIND_DATABASE, KIND_CLOUD, KIND_ALIAS, KIND_NKINDS };
+
+/* A managed account the user may request on a managed system. Texts are never NULL unless said so. */
+struct account {
+    enum account_kind kind;
+    int64_t system_id, account_id;
+    int64_t application_id; /* 0 = none */
+    int64_t platform_id;
+    int64_t default_minutes, max_minutes; /* 0 = not told */
+    bool isa;               /* IsISAAccess */
+    const char *system, *account;
+    const char *domain;      /* NULL = none */
+    const char *upn;         /* NULL = none */
+    const char *instance;    /* NULL = none */
+    const char *application; /* display name, NULL = none */
+    const char *description; /* NULL = none */
+};
+
+/* Rows and the texts they point to, in one piece, shared by count. */
+struct account_list {
+    unsigned refs;
+    size_t n, cap;
+    struct account *rows;
+    void *texts; /* private to account.c */
+};
+
+struct account_list *account_list_new(void);
+struct account_list *account_list_ref(struct account_list *);
+void account_list_unref(struct account_list *); /* NULL is fine */
+/* Copies the row and its texts. 0 or -ENOMEM. */
+int account_list_add(struct account_list *, const struct account *);
+
+/* What to list: the names go to the vault as they are. One of system, ip, system_id, application or none (= all). */
+struct account_query {
+    enum account_kind kind;  /* KIND_NKINDS = whatever the vault has under the name */
+    const char *system;      /* managed system name */
+    const char *ip;
+    const char *application; /* application display name */
+    int64_t system_id;       /* 0 = none */
+    bool recent;             /* the user's most recent ones */
+};
+
+struct vault_request { /* a check-out to ask for; always access type View, conflict option reuse */
+    int64_t system_id, account_id, application_id;
+    int64_t minutes;
+    const char *reason;
+    int64_t ticket_system_id;  /* 0 = none */
+    const char *ticket_number; /* NULL = none */
+};
+
+/* What the access policy wants of a check-out now (facts password-safe-api 5.6). */
+struct vault_policy {
+    bool available; /* some schedule is open */
+    bool reason, ticket, approval;
+};
+
+enum credential_type { CREDENTIAL_PASSWORD, CREDENTIAL_SSH_KEY, CREDENTIAL_PASSPHRASE };
+
+/* One of the user's own live requests. */
+struct active_request {
+    int64_t request_id, system_id, account_id;
+    char *reason;            /* NULL = none */
+    int64_t expires_wall_ms; /* 0 = not told */
+};
+struct active_requests {
+    size_t n;
+    struct active_request *rows;
+};
+
+enum vault_result {
+    VAULT_OK,
+    VAULT_GONE,     /* unknown, released or expired request: for a check-in as good as OK */
+    VAULT_ABSENT,   /* the account has no credential of this type; no such account */
+    VAULT_PENDING,  /* 4034: not yet approved */
+    VAULT_CONFLICT, /* 4091 */
+    VAULT_DENIED,   /* 4031, 4032, 4033, 4035 */
+    VAULT_BAD,      /* 400: the vault did not like the values; fault.detail has its words */
+    VAULT_REFUSED,  /* sign-in as this user refused */
+    VAULT_FAILED    /* everything else: not reachable, 5xx, nonsense, deadline */
+};
+
+struct vault;
+
+struct vault_call {
+    /* the caller's */
+    const char *user;      /* mapped vault user */
+    uint64_t timeout_ms;   /* the caller's time left; the vault's call_timeout applies as well */
+    bool background;       /* waits behind people */
+    void (*done)(struct vault_call *);
+
+    /* the answer */
+    enum vault_result result;
+    bool unknown;          /* with VAULT_FAILED: a call with side effects may have happened; with VAULT_OK and
+                              `reused`: the request handed over may be what a lost sending of this very call made */
+    struct fault fault;    /* set whenever result is not VAULT_OK */
+    struct account_list *accounts;   /* list */
+    struct vault_policy policy;      /* policy */
+    int64_t request_id;              /* request */
+    bool reused;                     /* request: the vault handed over an existing one (200) */
+    struct secret secret;            /* credential */
+    struct active_requests active;   /* requests */
+
+    void *impl; /* private to the backend while in flight */
+};
+
+/* Frees what an answer holds; the call may be used again. */
+void vault_call_free(struct vault_call *);
+
+struct vault_state {
+    bool reachable;          /* judged by the last calls, without traffic by a probe (contract 9.24) */
+    bool known;              /* false before the first answer */
+    uint64_t last_success_age_ms; /* UINT64_MAX = never */
+    int64_t skew_ms;         /* vault's Date minus own wall clock, of the last answer */
+    size_t connections, queued, in_flight, sessions, users;
+    char detail[160];
+};
+
+struct vault_ops {
+    const char *name; /* configuration: [vault] type */
+    int (*list)(struct vault *, const struct account_query *, struct vault_call *);
+    int (*policy)(struct vault *, int64_t system_id, int64_t account_id, int64_t minutes, struct vault_call *);
+    int (*request)(struct vault *, const struct vault_request *, struct vault_call *);
+    int (*credential)(struct vault *, int64_t request_id, enum credential_type, struct vault_call *);
+    int (*checkin)(struct vault *, int64_t request_id, const char *reason, struct vault_call *);
+    int (*requests)(struct vault *, struct vault_call *); /* the user's active ones */
+    void (*cancel)(struct vault *, struct vault_call *);  /* any number of times */
+    void (*state)(const struct vault *, struct vault_state *);
+};
+
+/* Every backend's own struct begins with this. */
+struct vault {
+    const struct vault_ops *ops;
+    const struct conf_vault *conf;
+};
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * auth.c - who we are to the vault: the Authorization line and the OAuth token.
+ *
+ * With an API key, one line names key and impersonated user (and the password, where the registration wants
+ * one): that the server acts as this person rests on this text alone. A user name is therefore only put into
+ * it when it cannot be read as another field: no `;`, no control character, no blank at either end. With
+ * OAuth the identity is the application user itself; its token is kept until shortly before it ends.
+ *
+ * The texts are built into the caller's buffer, which wipes; nothing here is logged.
+ *
+ * Not here: when to sign in (sessions.c), the exchange (signin.c).
+ */
+#include "backends/password_safe/internal.h"
+#include "base/json.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define TOKEN_MARGIN_MS 30000 /* a token is not used in its last half minute, or last tenth */
+
+bool ps_user_name_valid(const char *name)
+{
+    size_t n = name ? strlen(name) : 0;
+
+    if (!n || n > PS_USER_NAME_MAX || name[0] == ' ' || name[n - 1] == ' ')
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f || name[i] == ';')
+            return false;
+    return true;
+}
+
+static int key_header(struct ps *ps, const char *user, struct buf *out)
+{
+    (void)buf_printf(out, "Authorization: PS-Auth key=%s; runas=%s;", ps->api_key.p, user);
+    if (ps->password.p) {
+        (void)buf_str(out, " pwd=[");
+        (void)buf_append(out, ps->password.p, ps->password.len);
+        (void)buf_str(out, "];");
+    }
+    return buf_str(out, "\r\n");
+}
+
+int ps_auth_header(struct ps *ps, const char *user, struct buf *out)
+{
+    int err;
+
+    if (!ps->oauth_user) {
+        err = key_header(ps, user, out);
+    } else {
+        (void)buf_str(out, "Authorization: Bearer ");
+        (void)buf_append(out, ps->token.p ? ps->token.p : "", ps->token.len);
+        err = buf_str(out, "\r\n");
+    }
+    return out->failed ? -ENOMEM : err;
+}
+
+bool ps_auth_wants_token(const struct ps *ps)
+{
+    return ps->oauth_user && (!ps->token.p || clock_now(ps->clock) >= ps->token_until_ms);
+}
+
+void ps_auth_token_forget(struct ps *ps)
+{
+    secret_clear(&ps->token);
+    ps->token_until_ms = 0;
+}
+
+/* Percent-encodes into wiped memory of its own: the secret may be of any length. */
+static int form_value(struct buf *out, const char *text, size_t len)
+{
+    size_t size = len * 3 + 1;
+    char *encoded = secret_alloc(size);
+    int err = -ENOMEM;
+
+    if (encoded && text_url_encode(encoded, size, text))
+        err = buf_str(out, encoded);
+    secret_free(encoded, size);
+    return err;
+}
+
+int ps_auth_token_form(const struct ps *ps, struct buf *out)
+{
+    const char *id = ps->vault.conf->oauth_client_id;
+    int err = buf_str(out, "client_id=");
+
+    if (!err)
+        err = form_value(out, id, strlen(id));
+    if (!err)
+        err = buf_str(out, "&client_secret=");
+    if (!err)
+        err = form_value(out, ps->oauth_secret.p, ps->oauth_secret.len);
+    return err ? err : buf_str(out, "&grant_type=client_credentials");
+}
+
+static bool token_clean(const char *text)
+{
+    size_t n = strlen(text);
+
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)text[i] <= 0x20 || text[i] == 0x7f)
+            return false;
+    return n > 0 && n < PS_HEADERS_MAX / 2;
+}
+
+int ps_auth_token_keep(struct ps *ps, const struct call *http)
+{
+    const char *why;
+    cJSON *tree = json_parse(http->body_in.data, http->body_in.len, 8, JSON_DUPLICATES_OK, &why);
+    const char *token = cJSON_GetStringValue(json_get_nocase(tree, "access_token"));
+    int64_t seconds = 0;
+    uint64_t life, margin;
+    int err = -EPROTO;
+
+    if (token && token_clean(token))
+        err = secret_set(&ps->token, token, strlen(token));
+    if (!err && (!json_int(json_get_nocase(tree, "expires_in"), &seconds) || seconds < 1))
+        seconds = 60;
+    if (seconds > 86400)
+        seconds = 86400;
+    cJSON_Delete(tree);
+    life = (uint64_t)seconds * 1000;
+    margin = life / 10 < TOKEN_MARGIN_MS ? life / 10 : TOKEN_MARGIN_MS;
+    ps->token_until_ms = clock_now(ps->clock) + life - margin;
+    return err;
+}

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * calls.c - the walk of one call, from the broker's question to its answer.
+ *
+ *     new --> waiting --> sent --> ended
+ *               ^  ^        |
+ *               |  |        +--401, once--> waiting (a fresh session; in front)
+ *               |  +-paused <--lost, 5xx, 408, 429 while tries are left
+ *               +--(a list that has another page is sent again on the session it has)
+ *
+ * waiting  for a session of the user          paused  for the next try
+ * sent     loop/upstream has it               ended   the answer is in `out`, done() comes with the next
+ * timers
+ *
+ * Invariants: `session` is set exactly while sent. `ends` runs while waiting or paused (loop/upstream keeps
+ * the time while sent). done() is the last thing that happens to a call, and never happens inside the
+ * operation or a cancel. `maybe` = some sending of a call with effects may have happened at the vault: unless
+ * the vault's later word settles that, the outcome is VAULT_FAILED with `unknown`.
+ *
+ * A 401 drops the session and all idle ones of the user, for the vault has most likely lost them together;
+ * the call is sent once more on a fresh one. If even a fresh session was refused on its first call, that
+ * repetition carries the Authorization header, and if this helps, all calls to this vault do from then on.
+ *
+ * Not here: which session (sessions.c), what the answers mean (parse.c, translate.c).
+ */
+#include "backends/password_safe/internal.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void on_answer(struct call *);
+static void on_late(struct deadline *);
+
+static uint64_t time_left(const struct ps_call *call)
+{
+    uint64_t now = clock_now(call->ps->clock);
+
+    return call->ends_ms > now ? call->ends_ms - now : 0;
+}
+
+/* ---- birth and end ---- */
+
+int ps_call_new(struct ps *ps, const struct ps_op *op, struct vault_call *out, struct ps_call **made)
+{
+    struct ps_call *call;
+
+    if (ps->closing)
+        return -ESHUTDOWN;
+    if (ps->ncalls >= ps->vault.conf->max_calls)
+        return -EAGAIN;
+    call = calloc(1, sizeof(*call));
+    if (!call)
+        return -ENOMEM;
+    call->ps = ps;
+    call->op = op;
+    call->out = out;
+    call->target = BUF_INIT(PS_TARGET_MAX);
+    call->body = BUF_INIT(PS_BODY_MAX);
+    call->headers = BUF_INIT(PS_HEADERS_MAX);
+    out->result = VAULT_FAILED;
+    out->unknown = false;
+    out->reused = false;
+    out->request_id = 0;
+    out->fault = (struct fault){0};
+    out->policy = (struct vault_policy){0};
+    *made = call;
+    return 0;
+}
+
+static void call_wipe(struct ps_call *call)
+{
+    buf_free(&call->target);
+    buf_free(&call->body);
+    buf_free(&call->headers);
+    free(call);
+}
+
+/* Takes the call out of everything that knows it. Others may be served now; nobody is called. */
+static void call_detach(struct ps_call *call)
+{
+    struct ps *ps = call->ps;
+
+    timer_stop(ps->timers, &call->ends);
+    timer_stop(ps->timers, &call->pause);
+    if (call->state == PS_WAITING)
+        ps_user_unqueue(call);
+    if (call->state == PS_SENT)
+        ps_http_cancel(ps, &call->http);
+    call_free_answer(&call->http);
+    if (call->session)
+        ps_session_idle(call->session);
+    TAILQ_REMOVE(&ps->calls, call, all);
+    ps->ncalls--;
+    call->out->impl = NULL;
+    if (call->user) {
+        call->user->ncalls--;
+        ps_user_serve(call->user);
+    }
+    call_wipe(call);
+}
+
+/* An earlier sending may have happened: only success settles that, a refusal speaks of the later one alone.
+ */
+static void settle(struct ps_call *call)
+{
+    struct vault_call *out = call->out;
+
+    if (!call->maybe)
+        return;
+    if (out->result == VAULT_OK) {
+        out->unknown = out->reused; /* what was handed over may be what our own lost sending made */
+    } else if (out->result != VAULT_GONE) {
+        out->result = VAULT_FAILED;
+        out->unknown = true;
+    }
+}
+
+/* Ends the call and hands the answer over. The call is gone afterwards. */
+static void call_finish(struct ps_call *call)
+{
+    struct vault_call *out = call->out;
+    struct ps *ps = call->ps;
+
+    settle(call);
+    if (out->result != VAULT_OK)
+        vault_call_free(out); /* pages of a list that could not be finished */
+    ps->depth++;
+    call_detach(call);
+    out->done(out);
+    ps->depth--;
+    ps_close_step(ps);
+}
+
+static void on_ended(struct deadline *d)
+{
+    call_finish(PS_OF(d, struct ps_call, ends));
+}
+
+/* `ends` is running in every state this is called from, so that moving it needs no memory. */
+static void finish_later(struct ps_call *call)
+{
+    call->state = PS_ENDED;
+    if (timer_start(call->ps->timers, &call->ends, 0, on_ended))
+        call->ends.fire = on_ended;
+}
+
+static void register_call(struct ps_call *call)
+{
+    TAILQ_INSERT_TAIL(&call->ps->calls, call, all);
+    call->ps->ncalls++;
+    call->out->impl = call;
+}
+
+int ps_call_start_ended(struct ps_call *call)
+{
+    if (timer_start(call->ps->timers, &call->ends, 0, on_ended)) {
+        call_wipe(call);
+        return -ENOMEM;
+    }
+    call->state = PS_ENDED;
+    register_call(call);
+    return 0;
+}
+
+static int name_refused(struct ps_call *call)
+{
+    call->out->result = VAULT_REFUSED;
+    fault_set(
+        &call->out->fault, FAULT_VAULT_REFUSED_USER,
+        "the mapped user name is empty, too long, or holds a character that cannot be sent to the vault "
+        "(control character, semicolon, blank at an end); check run_as and the user's name");
+    return ps_call_start_ended(call);
+}
+
+int ps_call_start(struct ps_call *call)
+{
+    struct ps *ps = call->ps;
+    const char *name = ps->oauth_user ? ps->oauth_user : call->out->user;
+    uint64_t time = call->out->timeout_ms ? call->out->timeout_ms : ps->vault.conf->call_timeout_ms;
+    int err = call->target.failed || call->body.failed ? -EMSGSIZE : 0;
+
+    if (!err && !ps_user_name_valid(name))
+        return name_refused(call);
+    call->ends_ms = clock_now(ps->clock) + time;
+    if (!err)
+        err = timer_start(ps->timers, &call->ends, time, on_late);
+    if (!err)
+        err = ps_user_get(ps, name, &call->user);
+    if (err) {
+        timer_stop(ps->timers, &call->ends);
+        call_wipe(call);
+        return err;
+    }
+    register_call(call);
+    call->user->ncalls++;
+    ps_user_queue(call->user, call, false);
+    ps_user_serve(call->user);
+    return 0;
+}
+
+void ps_call_cancel(struct vault *vault, struct vault_call *out)
+{
+    struct ps_call *call = out->impl;
+    struct ps *ps = PS_OF(vault, struct ps, vault);
+
+    if (!call)
+        return;
+    call_detach(call);
+    vault_call_free(out);
+    ps_close_step(ps);
+}
+
+void ps_calls_end_all(struct ps *ps)
+{
+    struct ps_call *call;
+
+    while ((call = TAILQ_FIRST(&ps->calls))) {
+        call->maybe |= call->op->effects && call->state == PS_SENT;
+        if (call->state != PS_ENDED)
+            ps_translate_errno(ps, -ESHUTDOWN, call->out);
+        call_finish(call);
+    }
+}
+
+/* ---- sending ---- */
+
+static const char *headers_for(struct ps_call *call, const struct ps_session *session)
+{
+    struct ps *ps = call->ps;
+
+    if (!call->with_header || ps_auth_wants_token(ps))
+        return ps_session_headers(&session->headers, call->body.len > 0);
+    buf_clear(&call->headers);
+    if (ps_auth_header(ps, session->user->name, &call->headers) ||
+        buf_str(&call->headers, session->headers.p))
+        return NULL;
+    return buf_cstr(&call->headers);
+}
+
+static int send_on(struct ps_call *call, struct ps_session *session)
+{
+    struct ps *ps = call->ps;
+    uint64_t left = time_left(call), limit = ps->vault.conf->call_timeout_ms;
+
+    call->with_header |= ps->header_always;
+    call->http = (struct call){
+        .method = call->op->method,
+        .target = buf_cstr(&call->target),
+        .headers = headers_for(call, session),
+        .body = call->body.len ? buf_cstr(&call->body) : NULL,
+        .body_len = call->body.len,
+        .safe = call->op->repeat,
+        .background = call->out->background,
+        .timeout_ms = left < limit ? left : limit,
+        .done = on_answer,
+    };
+    if (!left)
+        return -ETIMEDOUT;
+    if (!call->http.target || !call->http.headers || (call->body.len && !call->http.body))
+        return -ENOMEM;
+    return ps_http_send(ps, &call->http);
+}
+
+void ps_call_send(struct ps_call *call, struct ps_session *session)
+{
+    int err = send_on(call, session);
+
+    if (!err) {
+        ps_session_take(session, call);
+        call->session = session;
+        call->state = PS_SENT;
+        timer_stop(call->ps->timers, &call->ends);
+        return;
+    }
+    ps_translate_errno(call->ps, err, call->out);
+    finish_later(call);
+}
+
+static void on_pause_over(struct deadline *d)
+{
+    struct ps_call *call = PS_OF(d, struct ps_call, pause);
+
+    ps_user_queue(call->user, call, true);
+    ps_user_serve(call->user);
+}
+
+/* Sets the call aside for another try; false when there are no tries or is no time left. */
+static bool call_pause(struct ps_call *call, uint64_t delay_ms)
+{
+    struct ps *ps = call->ps;
+    uint64_t step = (uint64_t)PS_RETRY_MIN << (call->tries < 6 ? call->tries : 6);
+    uint64_t delay = step / 2 + ps_random(ps, step), left = time_left(call);
+
+    if (delay < delay_ms)
+        delay = delay_ms;
+    if (call->tries >= ps->vault.conf->retries || left <= delay)
+        return false;
+    if (timer_start(ps->timers, &call->ends, left, on_late) ||
+        timer_start(ps->timers, &call->pause, delay, on_pause_over))
+        return false;
+    call->tries++;
+    call->state = PS_PAUSED;
+    return true;
+}
+
+void ps_call_setback(struct ps_call *call, bool again, uint64_t delay_ms)
+{
+    if (!again || !call_pause(call, delay_ms))
+        finish_later(call);
+}
+
+static void on_late(struct deadline *d)
+{
+    struct ps_call *call = PS_OF(d, struct ps_call, ends);
+
+    ps_translate_late(call->out);
+    call_finish(call);
+}
+
+/* ---- answers ---- */
+
+/* The session goes back; others may use it before this call is tried again. */
+static void release_session(struct ps_call *call)
+{
+    struct ps_session *session = call->session;
+
+    call->session = NULL;
+    call_free_answer(&call->http);
+    ps_session_idle(session);
+}
+
+static void try_again_or_finish(struct ps_call *call)
+{
+    struct ps_user *user = call->user;
+    uint64_t delay = 0;
+
+    if (!ps_translate_again(call->ps, &call->http, &delay) || !call_pause(call, delay)) {
+        call_finish(call);
+        return;
+    }
+    log_debug("vault_call_again", "vault=%s call=%s status=%d error=%d", call->ps->vault.conf->name,
+              call->op->name, call->http.status, call->http.err);
+    release_session(call);
+    ps_user_serve(user);
+}
+
+static void not_signed_in(struct ps_call *call)
+{
+    struct ps_user *user = call->user;
+    bool first_use = !call->session->proved;
+
+    ps_translate_refused(&call->out->fault, &call->http);
+    call->out->result = VAULT_REFUSED;
+    ps_session_drop(call->session);
+    call->session = NULL;
+    ps_user_drop_idle(user);
+    call_free_answer(&call->http);
+    if (call->replayed || timer_start(call->ps->timers, &call->ends, time_left(call), on_late)) {
+        call_finish(call);
+        return;
+    }
+    call->replayed = true;
+    call->with_header = first_use;
+    ps_user_queue(user, call, true);
+    ps_user_serve(user);
+}
+
+static void next_page(struct ps_call *call)
+{
+    int err = ps_operations_page(call);
+
+    call_free_answer(&call->http);
+    if (!err)
+        err = send_on(call, call->session);
+    if (!err) {
+        call->state = PS_SENT;
+        return;
+    }
+    ps_translate_errno(call->ps, err, call->out);
+    call_finish(call);
+}
+
+static void remember_header(struct ps_call *call)
+{
+    if (!call->with_header || call->ps->header_always)
+        return;
+    call->ps->header_always = true;
+    log_info("vault_wants_header", "vault=%s", call->ps->vault.conf->name);
+}
+
+static void answered(struct ps_call *call)
+{
+    const struct call *http = &call->http;
+
+    if (http->status < 500) {
+        call->session->proved = true;
+        remember_header(call);
+    }
+    if (http->status >= 200 && http->status < 300) {
+        call->out->fault = (struct fault){0};
+        if (call->op->read(call) == PS_MORE)
+            next_page(call);
+        else
+            call_finish(call);
+        return;
+    }
+    if (call->op->effects && (http->status >= 500 || http->status == 408))
+        call->maybe = true;
+    ps_translate_status(call->ps, call->op, http, call->out);
+    if (call->out->result == VAULT_OK)
+        (void)ps_parse_nothing(call);
+    try_again_or_finish(call);
+}
+
+static void on_answer(struct call *http)
+{
+    struct ps_call *call = PS_OF(http, struct ps_call, http);
+
+    ps_http_done(call->ps, http);
+    call->state = PS_NEW;
+    buf_clear(&call->headers);
+    if (http->err) {
+        call->maybe |= call->op->effects && http->sent;
+        ps_translate_lost(call->ps, http, call->out);
+        try_again_or_finish(call);
+        return;
+    }
+    ps_session_learn(call->session, &http->cookies);
+    if (http->status == 401)
+        not_signed_in(call);
+    else
+        answered(call);
+}

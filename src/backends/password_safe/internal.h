@@ -1,0 +1,270 @@
+/*
+ * internal.h - what the files of the Password Safe backend share; nobody else includes it.
+ *
+ *     operations.c   one function per operation: writes target and body       --> calls.c
+ *     calls.c        a call's walk: wait for a session, send, try again, end   --> sessions.c, translate.c
+ *     sessions.c     users, their vault sessions and who waits for one         --> signin.c
+ *     signin.c       one sign-in (and token) at a time per user, sign-outs     --> auth.c, cookies.c
+ *     reach.c        every HTTP call passes here: is the vault there? probes
+ *     parse.c        answers that went well; translate.c: those that did not
+ *     password_safe.c  the vault itself: birth, state, end
+ *
+ * Who owns what: the vault owns users, calls and sign-outs; a user owns its sessions and its sign-in; a busy
+ * session and its call point at each other. A call outlives no user: users are kept while `ncalls` is not 0.
+ *
+ * Order that matters: done() of a caller is always the last thing a function does with a call, and `depth`
+ * keeps the vault alive meanwhile. Whatever is decided inside an operation's own call ends later, through a
+ * deadline.
+ */
+#ifndef JG_BACKENDS_PS_INTERNAL_H
+#define JG_BACKENDS_PS_INTERNAL_H
+
+#include "backends/password_safe/password_safe.h"
+#include "base/buf.h"
+#include "loop/upstream.h"
+
+#include <stddef.h>
+#include <sys/queue.h>
+
+/* The hash of users says "out of memory" instead of leaving the program; the plain hash has no bare
+ * fall-through. */
+#define HASH_FUNCTION(key, len, hash) HASH_SAX(key, len, hash)
+#define HASH_NONFATAL_OOM             1
+#define uthash_nonfatal_oom(user)     ((user)->unhashed = true)
+#include <uthash.h>
+
+#define PS_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+#define PS_PAGE            1000   /* rows asked for at once */
+#define PS_ROWS_MAX        100000 /* rows kept of one list */
+#define PS_TARGET_MAX      8192
+#define PS_BODY_MAX        16384
+#define PS_HEADERS_MAX     16384
+#define PS_USER_NAME_MAX   520
+#define PS_USERS_MAX       16384
+#define PS_CONTENT_TYPE    "Content-Type: application/json\r\n"
+#define PS_ACCEPT          "Accept: application/json\r\n"
+#define PS_REFUSED_MIN     500 /* ms of back-off after a refused sign-in, doubling to ... */
+#define PS_REFUSED_MAX     30000
+#define PS_FORGET_AFTER    60000 /* a refused user is remembered this long */
+#define PS_EXTRA_AFTER     1000  /* no further session for a while when the last sign-in was lost */
+#define PS_RETRY_MIN       100
+#define PS_RETRY_AFTER_MAX 2000 /* a longer Retry-After is not waited for */
+#define PS_PROBE_QUIET     15000
+#define PS_PROBE_DOWN      5000 /* between probes while the vault is away */
+#define PS_PROBE_STUCK     2000 /* calls under way and no answer for so long: ask */
+#define PS_PROBE_TIMEOUT   2500
+
+struct ps_user;
+struct ps_call;
+
+/* A session at the vault: it serves one call at a time, because the vault would serialise more anyway. */
+struct ps_session {
+    struct ps_user *user;
+    struct secret headers; /* Content-Type, Accept, then the one Cookie line */
+    struct ps_call *call;  /* NULL = idle */
+    uint64_t idle_since_ms;
+    bool proved;                  /* the vault has accepted it for a call */
+    TAILQ_ENTRY(ps_session) link; /* user->idle */
+    TAILQ_ENTRY(ps_session) old;  /* ps->idle */
+};
+TAILQ_HEAD(ps_session_list, ps_session);
+TAILQ_HEAD(ps_call_list, ps_call);
+
+struct ps_signin {
+    struct call http;
+    struct ps_user *user;
+    struct buf headers, body; /* wiped as soon as the vault has answered */
+    bool fresh_token;         /* the token was fetched for this sign-in */
+};
+
+struct ps_signout {
+    struct call http;
+    struct ps *ps;
+    struct secret headers;
+    TAILQ_ENTRY(ps_signout) link;
+};
+
+struct ps_user {
+    struct ps *ps;
+    char *name;
+    size_t nsessions;               /* idle and busy */
+    size_t ncalls;                  /* waiting, under way and pausing */
+    struct ps_session_list idle;    /* the last used first */
+    struct ps_call_list waiting[2]; /* people, background */
+    struct ps_signin *signin;       /* NULL = none under way */
+    unsigned refusals;              /* in a row */
+    uint64_t refused_until_ms;
+    struct fault refusal;
+    uint64_t extra_after_ms;
+    uint64_t quiet_since_ms;
+    bool quiet; /* on ps->quiet: nothing but the memory of a refusal */
+    TAILQ_ENTRY(ps_user) quiet_link;
+    bool unhashed;
+    UT_hash_handle hh;
+};
+TAILQ_HEAD(ps_user_list, ps_user);
+
+enum ps_next { PS_DONE, PS_MORE };
+
+/* One row per operation: what it sends, and what the vault's refusals mean for it. */
+struct ps_op {
+    const char *name;
+    const char *method;
+    bool effects; /* an unanswered one may have happened */
+    bool repeat;  /* loop/upstream may send it again by itself on a dead connection */
+    bool quotes;  /* the vault's own words on a 400 are fit for a detail (no request id in the call) */
+    enum vault_result on_400, on_403, on_404;
+    enum ps_next (*read)(struct ps_call *); /* a 2xx answer: fills in call->out */
+};
+
+enum ps_call_state { PS_NEW, PS_WAITING, PS_SENT, PS_PAUSED, PS_ENDED };
+
+struct ps_call {
+    struct ps *ps;
+    const struct ps_op *op;
+    struct vault_call *out;
+    struct ps_user *user;       /* NULL = does not need one any more */
+    struct ps_session *session; /* only while PS_SENT */
+    enum ps_call_state state;
+    struct call http;
+    struct buf target, body, headers;
+    size_t stem;            /* list: length of the target without its page */
+    size_t offset;          /* list */
+    enum account_kind kind; /* list */
+    struct deadline ends;   /* the caller's time; not running while PS_SENT (loop/upstream keeps it) */
+    struct deadline pause;
+    uint64_t ends_ms;
+    unsigned tries;
+    bool replayed;             /* has been sent again after a 401 */
+    bool with_header;          /* this sending carries Authorization too */
+    bool maybe;                /* an earlier sending may have happened */
+    TAILQ_ENTRY(ps_call) link; /* user->waiting */
+    TAILQ_ENTRY(ps_call) all;  /* ps->calls */
+};
+
+struct ps {
+    struct vault vault; /* first */
+    struct timers *timers;
+    const struct clock *clock;
+    struct upstream *up;
+    char *base; /* path of the API, without trailing slash */
+    char *path_token, *path_signin, *path_signout;
+    struct secret api_key, password, oauth_secret;
+    char *oauth_user; /* NULL = sign-in with the key */
+    struct secret token;
+    uint64_t token_until_ms;
+    bool header_always; /* this vault wants Authorization with every call */
+    struct ps_user *users;
+    size_t nusers, nsessions, ncalls;
+    struct ps_session_list idle; /* the longest idle first */
+    struct ps_user_list quiet;   /* the longest quiet first */
+    struct ps_call_list calls;
+    TAILQ_HEAD(, ps_signout) signouts;
+    struct deadline sweep;
+    uint64_t random;
+
+    struct call probe; /* reach.c */
+    struct deadline probe_at;
+    bool probing, known, last_ok;
+    size_t in_flight;
+    uint64_t last_success_ms, last_word_ms, busy_since_ms;
+    int64_t skew_ms;
+    char trouble[160];
+
+    bool closing, upstream_closing;
+    unsigned depth; /* callers' done() on the stack */
+    void (*closed)(void *arg);
+    void *closed_arg;
+};
+
+/* password_safe.c */
+void ps_close_step(struct ps *); /* goes on with the end, if it is time; may free ps */
+uint64_t ps_random(struct ps *, uint64_t below);
+
+/* operations.c */
+int ps_list(struct vault *, const struct account_query *, struct vault_call *);
+int ps_policy(struct vault *, int64_t system_id, int64_t account_id, int64_t minutes, struct vault_call *);
+int ps_request(struct vault *, const struct vault_request *, struct vault_call *);
+int ps_credential(struct vault *, int64_t request_id, enum credential_type, struct vault_call *);
+int ps_checkin(struct vault *, int64_t request_id, const char *reason, struct vault_call *);
+int ps_requests(struct vault *, struct vault_call *);
+int ps_operations_page(struct ps_call *); /* list: the target of the next page */
+
+/* calls.c */
+int ps_call_new(struct ps *, const struct ps_op *, struct vault_call *, struct ps_call **);
+int ps_call_start(struct ps_call *);       /* frees the call when it fails */
+int ps_call_start_ended(struct ps_call *); /* the answer is already in out: only hand it over, later */
+void ps_call_send(struct ps_call *, struct ps_session *);
+/* Its sign-in was lost or refused. out has result and fault; the call is off the waiting list. */
+void ps_call_setback(struct ps_call *, bool again, uint64_t delay_ms);
+void ps_call_cancel(struct vault *, struct vault_call *);
+void ps_calls_end_all(struct ps *);
+
+/* sessions.c */
+int ps_user_get(struct ps *, const char *name, struct ps_user **);
+bool ps_user_name_valid(const char *name);
+void ps_user_queue(struct ps_user *, struct ps_call *, bool front);
+void ps_user_unqueue(struct ps_call *);
+void ps_user_serve(struct ps_user *); /* hands sessions to who waits, signs in for more; may free the user */
+/* A sign-in was lost: the waiting calls try again or end with what was said, unless other sessions serve
+ * them. */
+void ps_user_lost(struct ps_user *, const struct vault_call *said, bool again, uint64_t delay_ms);
+struct ps_call *ps_user_waiting(const struct ps_user *);
+int ps_session_add(struct ps_user *, const struct buf *jar);
+void ps_session_take(struct ps_session *, struct ps_call *);
+void ps_session_idle(struct ps_session *); /* its call is over */
+void ps_session_drop(struct ps_session *); /* the vault does not know it any more */
+void ps_session_learn(struct ps_session *, const struct buf *set_cookies);
+void ps_user_drop_idle(struct ps_user *);
+void ps_sessions_end_all(struct ps *);
+const char *ps_session_headers(const struct secret *headers, bool body); /* with or without Content-Type */
+
+/* signin.c */
+int ps_signin_start(struct ps_user *);
+void ps_signin_cancel(struct ps_user *);
+void ps_signout(struct ps *, struct secret *headers); /* takes the headers */
+
+/* auth.c */
+int ps_auth_header(struct ps *, const char *user, struct buf *out);
+bool ps_auth_wants_token(const struct ps *);
+int ps_auth_token_form(const struct ps *, struct buf *out);
+int ps_auth_token_keep(struct ps *, const struct call *);
+void ps_auth_token_forget(struct ps *);
+
+/* cookies.c */
+int ps_cookies_merge(const char *jar, size_t jar_len, const struct buf *set, struct buf *out);
+
+/* reach.c */
+int ps_http_send(struct ps *, struct call *); /* counts it; what upstream_call() answers */
+void ps_http_done(struct ps *, const struct call *);
+void ps_http_cancel(struct ps *, struct call *);
+int ps_reach_start(struct ps *);
+void ps_reach_stop(struct ps *);
+void ps_reach_state(const struct ps *, struct vault_state *);
+
+/* parse.c */
+enum ps_next ps_parse_list(struct ps_call *);
+enum ps_next ps_parse_nothing(struct ps_call *); /* a refusal that means an empty list */
+enum ps_next ps_parse_policy(struct ps_call *);
+enum ps_next ps_parse_request(struct ps_call *);
+enum ps_next ps_parse_credential(struct ps_call *);
+enum ps_next ps_parse_checkin(struct ps_call *);
+enum ps_next ps_parse_requests(struct ps_call *);
+
+/* translate.c */
+struct ps_words {
+    int code; /* 4031 ..., 0 = none */
+    char text[200];
+};
+void ps_words_read(const struct buf *body, struct ps_words *);
+void ps_translate_status(const struct ps *, const struct ps_op *, const struct call *, struct vault_call *);
+void ps_translate_lost(const struct ps *, const struct call *, struct vault_call *);
+void ps_translate_errno(const struct ps *, int err, struct vault_call *);
+void ps_translate_nonsense(struct vault_call *, const struct call *, const char *what);
+void ps_translate_refused(struct fault *, const struct call *); /* sign-in, or a 401 after one */
+void ps_translate_late(struct vault_call *);
+/* Worth another try? *delay_ms = the vault's own wish, 0 = none. */
+bool ps_translate_again(const struct ps *, const struct call *, uint64_t *delay_ms);
+
+#endif

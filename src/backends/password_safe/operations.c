@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * operations.c - the operations of backend.h as HTTP requests: target, body, and the row that says the rest.
+ *
+ * The bytes are those every release of the vault understands: spelling and order of body members as its own
+ * clients send them, query values percent-encoded, nothing optional sent without need. A check-out is always
+ * for access type View with conflict option reuse: with any other, a lost answer could not be asked for
+ * again.
+ *
+ * Everything handed in is copied into the call's own buffers before the operation returns.
+ *
+ * Not here: how a call is sent (calls.c) and read (parse.c).
+ */
+#include "backends/password_safe/internal.h"
+#include "base/jsonw.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+static const struct ps_op op_list = {
+    .name = "list",
+    .method = "GET",
+    .repeat = true,
+    .quotes = true,
+    .on_400 = VAULT_BAD,
+    .on_403 = VAULT_OK,
+    .on_404 = VAULT_OK,
+    .read = ps_parse_list,
+};
+
+static const struct ps_op op_policy = {
+    .name = "policy",
+    .method = "POST",
+    .repeat = true,
+    .quotes = true,
+    .on_400 = VAULT_BAD,
+    .on_403 = VAULT_DENIED,
+    .on_404 = VAULT_ABSENT,
+    .read = ps_parse_policy,
+};
+
+static const struct ps_op op_request = {
+    .name = "request",
+    .method = "POST",
+    .effects = true,
+    /* not .repeat: only calls.c may send it again, which then knows that it did */
+    .quotes = true,
+    .on_400 = VAULT_BAD,
+    .on_403 = VAULT_DENIED,
+    .on_404 = VAULT_ABSENT,
+    .read = ps_parse_request,
+};
+
+static const struct ps_op op_credential = {
+    .name = "credential",
+    .method = "GET",
+    .repeat = true,
+    .on_400 = VAULT_ABSENT,
+    .on_403 = VAULT_DENIED,
+    .on_404 = VAULT_ABSENT,
+    .read = ps_parse_credential,
+};
+
+static const struct ps_op op_checkin = {
+    .name = "checkin",
+    .method = "PUT",
+    .effects = true,
+    .repeat = true,
+    .on_400 = VAULT_BAD,
+    .on_403 = VAULT_DENIED,
+    .on_404 = VAULT_GONE,
+    .read = ps_parse_checkin,
+};
+
+static const struct ps_op op_requests = {
+    .name = "requests",
+    .method = "GET",
+    .repeat = true,
+    .quotes = true,
+    .on_400 = VAULT_BAD,
+    .on_403 = VAULT_DENIED,
+    .on_404 = VAULT_FAILED,
+    .read = ps_parse_requests,
+};
+
+static struct ps *ps_of(struct vault *vault)
+{
+    return PS_OF(vault, struct ps, vault);
+}
+
+/* ---- list ---- */
+
+static const char *kind_type(enum account_kind kind)
+{
+    switch (kind) {
+    case KIND_LOCAL: return "system";
+    case KIND_DOMAIN_LINKED: return "domainlinked";
+    case KIND_APPLICATION: return "application";
+    case KIND_DATABASE: return "database";
+    case KIND_CLOUD: return "cloud";
+    default: return NULL;
+    }
+}
+
+/* `&name=value`, or `?name=value` when it is the first. */
+static void query_add(struct buf *target, const char *name, const char *value)
+{
+    char encoded[PS_TARGET_MAX];
+    bool first = !target->data || !memchr(target->data, '?', target->len);
+
+    if (!text_url_encode(encoded, sizeof(encoded), value))
+        target->failed = true;
+    else
+        (void)buf_printf(target, "%c%s=%s", first ? '?' : '&', name, encoded);
+}
+
+static void query_write(struct ps_call *call, const struct account_query *query)
+{
+    const char *type = query->recent ? "recent" : kind_type(query->kind);
+    char number[24];
+
+    if (query->system) {
+        query_add(&call->target, "systemName", query->system);
+    } else if (query->ip) {
+        query_add(&call->target, "ipAddress", query->ip);
+    } else if (query->application) {
+        query_add(&call->target, "applicationDisplayName", query->application);
+        type = kind_type(KIND_APPLICATION); /* the vault takes the name with this type only */
+    } else if (query->system_id) {
+        (void)snprintf(number, sizeof(number), "%" PRId64, query->system_id);
+        query_add(&call->target, "systemID", number);
+    }
+    if (type)
+        query_add(&call->target, "type", type);
+}
+
+int ps_operations_page(struct ps_call *call)
+{
+    char first = memchr(call->target.data, '?', call->stem) ? '&' : '?';
+
+    call->target.len = call->stem;
+    return buf_printf(&call->target, "%climit=%d&offset=%zu", first, PS_PAGE, call->offset);
+}
+
+int ps_list(struct vault *vault, const struct account_query *query, struct vault_call *out)
+{
+    struct ps *ps = ps_of(vault);
+    struct ps_call *call;
+    int err = ps_call_new(ps, &op_list, out, &call);
+
+    if (err)
+        return err;
+    if (query->kind == KIND_ALIAS) { /* aliases are no rows of this list */
+        out->accounts = account_list_new();
+        out->result = out->accounts ? VAULT_OK : VAULT_FAILED;
+        if (!out->accounts)
+            ps_translate_errno(ps, -ENOMEM, out);
+        return ps_call_start_ended(call);
+    }
+    call->kind = query->application ? KIND_APPLICATION : query->recent ? KIND_NKINDS : query->kind;
+    (void)buf_printf(&call->target, "%s/ManagedAccounts", ps->base);
+    query_write(call, query);
+    call->stem = call->target.len;
+    if (!call->target.failed)
+        (void)ps_operations_page(call);
+    return ps_call_start(call);
+}
+
+/* ---- the others ---- */
+
+int ps_policy(struct vault *vault, int64_t system_id, int64_t account_id, int64_t minutes,
+              struct vault_call *out)
+{
+    struct ps *ps = ps_of(vault);
+    struct ps_call *call;
+    struct jsonw w;
+    int err = ps_call_new(ps, &op_policy, out, &call);
+
+    if (err)
+        return err;
+    (void)buf_printf(&call->target, "%s/AccessPolicies/Test", ps->base);
+    w = jsonw_start(&call->body);
+    jsonw_object(&w, NULL);
+    jsonw_int(&w, "SystemId", system_id);
+    jsonw_int(&w, "AccountId", account_id);
+    jsonw_int(&w, "DurationMinutes", minutes);
+    jsonw_end(&w);
+    return ps_call_start(call);
+}
+
+static void request_write(struct jsonw *w, const struct vault_request *request)
+{
+    jsonw_object(w, NULL);
+    jsonw_str(w, "AccessType", "View");
+    jsonw_int(w, "SystemID", request->system_id);
+    jsonw_int(w, "AccountID", request->account_id);
+    if (request->application_id)
+        jsonw_int(w, "ApplicationID", request->application_id);
+    jsonw_int(w, "DurationMinutes", request->minutes);
+    if (request->reason && *request->reason)
+        jsonw_str(w, "Reason", request->reason);
+    jsonw_str(w, "ConflictOption", "reuse");
+    if (request->ticket_system_id)
+        jsonw_int(w, "TicketSystemID", request->ticket_system_id);
+    if (request->ticket_number && *request->ticket_number)
+        jsonw_str(w, "TicketNumber", request->ticket_number);
+    jsonw_end(w);
+}
+
+int ps_request(struct vault *vault, const struct vault_request *request, struct vault_call *out)
+{
+    struct ps *ps = ps_of(vault);
+    struct ps_call *call;
+    struct jsonw w;
+    int err = ps_call_new(ps, &op_request, out, &call);
+
+    if (err)
+        return err;
+    (void)buf_printf(&call->target, "%s/Requests", ps->base);
+    w = jsonw_start(&call->body);
+    request_write(&w, request);
+    return ps_call_start(call);
+}
+
+int ps_credential(struct vault *vault, int64_t request_id, enum credential_type type, struct vault_call *out)
+{
+    static const char *const names[] = {
+        [CREDENTIAL_PASSWORD] = "password",
+        [CREDENTIAL_SSH_KEY] = "dsskey",
+        [CREDENTIAL_PASSPHRASE] = "passphrase",
+    };
+    struct ps *ps = ps_of(vault);
+    struct ps_call *call;
+    int err = ps_call_new(ps, &op_credential, out, &call);
+
+    if (err)
+        return err;
+    (void)buf_printf(&call->target, "%s/Credentials/%" PRId64 "?type=%s", ps->base, request_id, names[type]);
+    return ps_call_start(call);
+}
+
+int ps_checkin(struct vault *vault, int64_t request_id, const char *reason, struct vault_call *out)
+{
+    struct ps *ps = ps_of(vault);
+    struct ps_call *call;
+    struct jsonw w;
+    int err = ps_call_new(ps, &op_checkin, out, &call);
+
+    if (err)
+        return err;
+    (void)buf_printf(&call->target, "%s/Requests/%" PRId64 "/Checkin", ps->base, request_id);
+    w = jsonw_start(&call->body);
+    jsonw_object(&w, NULL);
+    if (reason && *reason)
+        jsonw_str(&w, "Reason", reason);
+    jsonw_end(&w);
+    return ps_call_start(call);
+}
+
+int ps_requests(struct vault *vault, struct vault_call *out)
+{
+    struct ps *ps = ps_of(vault);
+    struct ps_call *call;
+    int err = ps_call_new(ps, &op_requests, out, &call);
+
+    if (err)
+        return err;
+    (void)buf_printf(&call->target, "%s/Requests?status=active&queue=req", ps->base);
+    return ps_call_start(call);
+}

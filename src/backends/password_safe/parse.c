@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * parse.c - answers that went well: rows, numbers, and the secret.
+ *
+ * The vault's releases differ: member names in other case, members missing or new, one object instead of an
+ * array of one, a number in quotes. All of that is accepted; what cannot be understood is VAULT_FAILED with a
+ * fault that names the operation and quotes nothing. A secret goes from the answer's buffer straight into its
+ * struct secret.
+ *
+ * A list is read page by page until one is short. Rows seen on an earlier page are dropped (the vault sorts
+ * by nothing it promises), and a page without any new row ends the list, so that a server that does not know
+ * `offset` cannot keep us here.
+ *
+ * Not here: answers that went badly (translate.c).
+ */
+#include "backends/password_safe/internal.h"
+#include "base/json.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEPTH 32
+
+static cJSON *tree_of(const struct call *http)
+{
+    const char *why;
+
+    return json_parse(http->body_in.data ? http->body_in.data : "", http->body_in.len, DEPTH,
+                      JSON_DUPLICATES_OK, &why);
+}
+
+static enum ps_next nonsense(struct ps_call *call, const char *what)
+{
+    ps_translate_nonsense(call->out, &call->http, what);
+    call->maybe |= call->op->effects;
+    return PS_DONE;
+}
+
+static enum ps_next no_memory(struct ps_call *call)
+{
+    ps_translate_errno(call->ps, -ENOMEM, call->out);
+    return PS_DONE;
+}
+
+static int64_t number(const cJSON *object, const char *name)
+{
+    int64_t value;
+
+    return json_int(json_get_nocase(object, name), &value) && value > 0 ? value : 0;
+}
+
+/* NULL for absent, null and "". */
+static const char *words(const cJSON *object, const char *name)
+{
+    const char *text = cJSON_GetStringValue(json_get_nocase(object, name));
+
+    return text && *text ? text : NULL;
+}
+
+static bool flag(const cJSON *object, const char *name)
+{
+    return cJSON_IsTrue(json_get_nocase(object, name));
+}
+
+/* ---- list ---- */
+
+static enum account_kind row_kind(const struct account *row, const cJSON *object)
+{
+    if (number(object, "AliasId"))
+        return KIND_ALIAS;
+    if (row->application_id || row->application)
+        return KIND_APPLICATION;
+    if (row->instance)
+        return KIND_DATABASE;
+    return row->domain ? KIND_DOMAIN_LINKED : KIND_LOCAL;
+}
+
+/* 0, also for a row that is no account; -ENOMEM. */
+static int row_add(struct account_list *list, enum account_kind asked, const cJSON *object)
+{
+    struct account row = {
+        .system_id = number(object, "SystemId"),
+        .account_id = number(object, "AccountId"),
+        .application_id = number(object, "ApplicationID"),
+        .platform_id = number(object, "PlatformID"),
+        .default_minutes = number(object, "DefaultReleaseDuration"),
+        .max_minutes = number(object, "MaximumReleaseDuration"),
+        .isa = flag(object, "IsISAAccess"),
+        .system = words(object, "SystemName"),
+        .account = words(object, "AccountName"),
+        .domain = words(object, "DomainName"),
+        .upn = words(object, "UserPrincipalName"),
+        .instance = words(object, "InstanceName"),
+        .application = words(object, "ApplicationDisplayName"),
+        .description = words(object, "AccountDescription"),
+    };
+
+    if (!row.system_id || !row.account_id || !row.account)
+        return 0;
+    row.kind = asked == KIND_NKINDS ? row_kind(&row, object) : asked;
+    return account_list_add(list, &row);
+}
+
+static int order(int64_t a, int64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+static int row_order(const struct account *a, const struct account *b)
+{
+    int by = order(a->account_id, b->account_id);
+
+    if (!by)
+        by = order(a->system_id, b->system_id);
+    if (!by)
+        by = order(a->application_id, b->application_id);
+    return by ? by : order((int64_t)a->kind, (int64_t)b->kind);
+}
+
+/* Equal rows: the earlier first, so that it is the one that stays. */
+static int index_order(const void *a, const void *b, void *arg)
+{
+    const struct account *rows = arg;
+    size_t i = *(const size_t *)a, j = *(const size_t *)b;
+    int by = row_order(&rows[i], &rows[j]);
+
+    return by ? by : (i > j) - (i < j);
+}
+
+/* Drops rows that came twice, keeping the order of the rest. */
+static int rows_unique(struct account_list *list)
+{
+    size_t n = list->n, kept = 0, *sorted = calloc(n ? n : 1, sizeof(*sorted));
+    bool *twice = calloc(n ? n : 1, sizeof(*twice));
+
+    if (!sorted || !twice) {
+        free(sorted);
+        free(twice);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = i;
+    qsort_r(sorted, n, sizeof(*sorted), index_order, list->rows);
+    for (size_t i = 1; i < n; i++)
+        twice[sorted[i]] = !row_order(&list->rows[sorted[i - 1]], &list->rows[sorted[i]]);
+    for (size_t i = 0; i < n; i++)
+        if (!twice[i])
+            list->rows[kept++] = list->rows[i];
+    list->n = kept;
+    free(sorted);
+    free(twice);
+    return 0;
+}
+
+/* Rows may be wrapped: {"TotalCount":n,"Data":[...]}, or be one object. */
+static const cJSON *rows_of(const cJSON *tree, bool *single)
+{
+    const cJSON *data = cJSON_IsObject(tree) ? json_get_nocase(tree, "Data") : NULL;
+
+    *single = cJSON_IsObject(tree) && !cJSON_IsArray(data);
+    return cJSON_IsArray(data) ? data : tree;
+}
+
+static int page_add(struct ps_call *call, const cJSON *rows, bool single, size_t *seen)
+{
+    struct account_list *list = call->out->accounts;
+    const cJSON *row;
+    int err = 0;
+
+    *seen = 0;
+    if (single)
+        return row_add(list, call->kind, rows);
+    cJSON_ArrayForEach(row, rows)
+    {
+        err = err ? err : row_add(list, call->kind, row);
+        ++*seen;
+    }
+    return err ? err : rows_unique(list);
+}
+
+static bool page_last(const struct ps_call *call, size_t seen, size_t before)
+{
+    const struct account_list *list = call->out->accounts;
+
+    if (seen < PS_PAGE || list->n == before)
+        return true;
+    if (list->n < PS_ROWS_MAX)
+        return false;
+    log_warn("vault_list_cut", "vault=%s rows=%zu", call->ps->vault.conf->name, list->n);
+    return true;
+}
+
+enum ps_next ps_parse_list(struct ps_call *call)
+{
+    struct vault_call *out = call->out;
+    cJSON *tree = tree_of(&call->http);
+    size_t before, seen;
+    bool single;
+    const cJSON *rows = rows_of(tree, &single);
+    int err;
+
+    if (!single && !cJSON_IsArray(rows)) {
+        cJSON_Delete(tree);
+        return nonsense(call, "the list of accounts is not a JSON array");
+    }
+    if (!out->accounts)
+        out->accounts = account_list_new();
+    before = out->accounts ? out->accounts->n : 0;
+    err = out->accounts ? page_add(call, rows, single, &seen) : -ENOMEM;
+    cJSON_Delete(tree);
+    if (err)
+        return no_memory(call);
+    if (!page_last(call, seen, before)) {
+        call->offset += seen;
+        return PS_MORE;
+    }
+    out->result = VAULT_OK;
+    return PS_DONE;
+}
+
+enum ps_next ps_parse_nothing(struct ps_call *call)
+{
+    if (!call->out->accounts)
+        call->out->accounts = account_list_new();
+    return call->out->accounts ? PS_DONE : no_memory(call);
+}
+
+/* ---- policy ---- */
+
+/* A schedule counts for us when it offers View, or does not say what it offers. */
+static bool schedule_view(const cJSON *schedule, bool *approval)
+{
+    const cJSON *types = json_get_nocase(schedule, "AccessTypes"), *type;
+
+    *approval = false;
+    if (!cJSON_IsArray(types))
+        return true;
+    cJSON_ArrayForEach(type, types)
+    {
+        const char *name = words(type, "AccessType");
+
+        if (name && strcasecmp(name, "View") != 0)
+            continue;
+        *approval = number(type, "MinApprovers") > 0;
+        return true;
+    }
+    return false;
+}
+
+/* The vault chooses the schedule that asks least: a need is one only where every open schedule has it. */
+static void policy_add(struct vault_policy *policy, const cJSON *schedule)
+{
+    bool approval, reason = flag(schedule, "RequireReason"), ticket = flag(schedule, "RequireTicketSystem");
+
+    if (!schedule_view(schedule, &approval))
+        return;
+    policy->reason = reason && (policy->reason || !policy->available);
+    policy->ticket = ticket && (policy->ticket || !policy->available);
+    policy->approval = approval && (policy->approval || !policy->available);
+    policy->available = true;
+}
+
+static void policy_read(struct vault_policy *policy, const cJSON *row)
+{
+    const cJSON *schedules = json_get_nocase(row, "Schedules"), *schedule;
+
+    if (!cJSON_IsArray(schedules)) {
+        policy->available |= cJSON_IsObject(row);
+        return;
+    }
+    cJSON_ArrayForEach(schedule, schedules) policy_add(policy, schedule);
+}
+
+enum ps_next ps_parse_policy(struct ps_call *call)
+{
+    struct vault_policy *policy = &call->out->policy;
+    cJSON *tree = tree_of(&call->http);
+    const cJSON *row;
+
+    if (!tree)
+        return nonsense(call, "the answer about the access policy is not JSON");
+    if (cJSON_IsArray(tree)) {
+        cJSON_ArrayForEach(row, tree) policy_read(policy, row);
+    } else if (cJSON_IsObject(tree)) {
+        policy_read(policy, tree);
+    } else {
+        policy->available = true; /* not understood: the request itself will tell */
+    }
+    cJSON_Delete(tree);
+    call->out->result = VAULT_OK;
+    return PS_DONE;
+}
+
+/* ---- request, credential, check-in ---- */
+
+static bool blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* A whole number, bare or in quotes, with blanks around it. */
+static bool bare_number(const struct buf *body, int64_t *out)
+{
+    const char *text = body->data;
+    size_t len = body->len;
+    int64_t value = 0;
+
+    while (len && blank(*text)) {
+        text++;
+        len--;
+    }
+    while (len && blank(text[len - 1]))
+        len--;
+    if (len >= 2 && text[0] == '"' && text[len - 1] == '"') {
+        text++;
+        len -= 2;
+    }
+    if (!len || len > 18)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        value = value * 10 + (text[i] - '0');
+    }
+    *out = value;
+    return value > 0;
+}
+
+enum ps_next ps_parse_request(struct ps_call *call)
+{
+    int status = call->http.status;
+
+    if ((status != 200 && status != 201) || !bare_number(&call->http.body_in, &call->out->request_id)) {
+        call->out->request_id = 0;
+        return nonsense(call, "the answer to the request holds no request number");
+    }
+    call->out->reused = status == 200;
+    call->out->result = VAULT_OK;
+    return PS_DONE;
+}
+
+/* Some releases wrap the secret: {"Credentials":"..."} or {"Password":"..."}. 0, -ENOENT for null, or -errno.
+ */
+static int wrapped_secret(const struct call *http, struct secret *out)
+{
+    static const char *const names[] = {"Credentials", "Password", "PrivateKey", "Passphrase"};
+    cJSON *tree = tree_of(http);
+    int err = cJSON_IsNull(tree) ? -ENOENT : -EINVAL;
+
+    for (size_t i = 0; err == -EINVAL && cJSON_IsObject(tree) && i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *text = cJSON_GetStringValue(json_get_nocase(tree, names[i]));
+
+        if (text)
+            err = secret_set(out, text, strlen(text));
+    }
+    cJSON_Delete(tree);
+    return err;
+}
+
+static int secret_read(const struct call *http, struct secret *out)
+{
+    int err;
+
+    if (!http->body_in.len)
+        return -EINVAL;
+    err = json_unescape(http->body_in.data, http->body_in.len, out);
+    return err == -EINVAL ? wrapped_secret(http, out) : err;
+}
+
+enum ps_next ps_parse_credential(struct ps_call *call)
+{
+    struct vault_call *out = call->out;
+    int err = call->http.status == 200 ? secret_read(&call->http, &out->secret) : -EINVAL;
+
+    if (err == -ENOMEM)
+        return no_memory(call);
+    if (err == -EINVAL)
+        return nonsense(call, "the answer with the credential is not a JSON string");
+    if (err || !out->secret.len) {
+        secret_clear(&out->secret);
+        out->result = VAULT_ABSENT;
+        fault_set(&out->fault, FAULT_CREDENTIAL_NOT_FOUND,
+                  "the account has no credential of this type in the vault");
+        out->fault.vault_status = call->http.status;
+        return PS_DONE;
+    }
+    out->result = VAULT_OK;
+    return PS_DONE;
+}
+
+enum ps_next ps_parse_checkin(struct ps_call *call)
+{
+    call->out->result = VAULT_OK;
+    return PS_DONE;
+}
+
+/* ---- requests ---- */
+
+static int request_add(struct active_requests *active, const cJSON *object)
+{
+    struct active_request row = {
+        .request_id = number(object, "RequestID"),
+        .system_id = number(object, "SystemID"),
+        .account_id = number(object, "AccountID"),
+    };
+    const char *reason = words(object, "Reason"), *ends = words(object, "ExpiresDate");
+
+    if (!row.request_id)
+        return 0;
+    if (ends && clock_parse_vault_date(ends, &row.expires_wall_ms))
+        row.expires_wall_ms = 0;
+    if (reason) {
+        row.reason = strdup(reason);
+        if (!row.reason)
+            return -ENOMEM;
+    }
+    active->rows[active->n++] = row;
+    return 0;
+}
+
+enum ps_next ps_parse_requests(struct ps_call *call)
+{
+    struct active_requests *active = &call->out->active;
+    cJSON *tree = tree_of(&call->http);
+    const cJSON *rows, *row;
+    bool single;
+    int err = 0, n;
+
+    rows = rows_of(tree, &single);
+    if (single || !cJSON_IsArray(rows)) {
+        cJSON_Delete(tree);
+        return nonsense(call, "the list of requests is not a JSON array");
+    }
+    n = cJSON_GetArraySize(rows);
+    active->n = 0;
+    active->rows = calloc(n > 0 ? (size_t)n : 1, sizeof(*active->rows));
+    err = active->rows ? 0 : -ENOMEM;
+    cJSON_ArrayForEach(row, rows) err = err ? err : request_add(active, row);
+    cJSON_Delete(tree);
+    if (err)
+        return no_memory(call);
+    call->out->result = VAULT_OK;
+    return PS_DONE;
+}

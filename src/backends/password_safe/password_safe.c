@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * password_safe.c - the vault itself: birth, state, end.
+ *
+ * Life: password_safe_new() reads the secrets and starts probing --> operations --> password_safe_close():
+ * every call ends with VAULT_FAILED, idle vault sessions are signed out (each sign-out has call_timeout at
+ * most), then the connections are closed, and `closed` comes when nothing is left. A vault that could not be
+ * built is freed at once.
+ *
+ * Secrets read from files are checked for what would break the header they go into; they stay in locked
+ * memory until the vault is freed.
+ *
+ * Not here: anything a vault does. internal.h is the map.
+ */
+#include "backends/password_safe/internal.h"
+#include "base/log.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SECRET_MAX 4096
+
+uint64_t ps_random(struct ps *ps, uint64_t below)
+{
+    /* xorshift: jitter needs no better */
+    ps->random ^= ps->random << 13;
+    ps->random ^= ps->random >> 7;
+    ps->random ^= ps->random << 17;
+    return below ? ps->random % below : 0;
+}
+
+static void ps_free(struct ps *ps)
+{
+    secret_clear(&ps->api_key);
+    secret_clear(&ps->password);
+    secret_clear(&ps->oauth_secret);
+    secret_clear(&ps->token);
+    free(ps->oauth_user);
+    free(ps->base);
+    free(ps->path_token);
+    free(ps->path_signin);
+    free(ps->path_signout);
+    free(ps);
+}
+
+/* ---- birth ---- */
+
+static char *text_join(const char *a, const char *b)
+{
+    size_t n = strlen(a) + strlen(b) + 1;
+    char *text = malloc(n);
+
+    if (text)
+        (void)snprintf(text, n, "%s%s", a, b);
+    return text;
+}
+
+static int read_secret(struct secret *secret, const char *path, const char *what, char why[256])
+{
+    int err = secret_read_file(secret, path, SECRET_MAX);
+
+    if (err) {
+        (void)snprintf(why, 256, "%s: %s: %s", what, path, strerror(-err));
+        return err;
+    }
+    for (size_t i = 0; i < secret->len; i++) {
+        if ((unsigned char)secret->p[i] >= 0x20 && secret->p[i] != 0x7f)
+            continue;
+        (void)snprintf(why, 256, "%s: %s: holds a control character", what, path);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int read_secrets(struct ps *ps, char why[256])
+{
+    const struct conf_vault *conf = ps->vault.conf;
+    int err = 0;
+
+    if (conf->oauth_client_id) {
+        ps->oauth_user = text_join("application:", conf->oauth_client_id);
+        if (!ps->oauth_user)
+            return -ENOMEM;
+        return read_secret(&ps->oauth_secret, conf->oauth_client_secret_file, "oauth_client_secret_file",
+                           why);
+    }
+    err = read_secret(&ps->api_key, conf->api_key_file, "api_key_file", why);
+    if (!err && conf->run_as_password_file)
+        err = read_secret(&ps->password, conf->run_as_password_file, "run_as_password_file", why);
+    if (!err && strpbrk(ps->api_key.p, "; ")) {
+        (void)snprintf(why, 256, "api_key_file: %s: holds a blank or a semicolon", conf->api_key_file);
+        err = -EINVAL;
+    }
+    return err;
+}
+
+static int set_paths(struct ps *ps)
+{
+    const char *url = ps->vault.conf->url, *host = strstr(url, "://");
+    const char *path = host ? strchr(host + 3, '/') : NULL;
+    size_t n;
+
+    ps->base = strdup(path ? path : "");
+    if (!ps->base)
+        return -ENOMEM;
+    n = strlen(ps->base);
+    while (n && ps->base[n - 1] == '/')
+        ps->base[--n] = '\0';
+    ps->path_token = text_join(ps->base, "/Auth/connect/token");
+    ps->path_signin = text_join(ps->base, ps->oauth_user ? "/Auth/SignAppIn" : "/Auth/SignAppin");
+    ps->path_signout = text_join(ps->base, "/Auth/Signout");
+    return ps->path_token && ps->path_signin && ps->path_signout ? 0 : -ENOMEM;
+}
+
+static int open_upstream(struct ps *ps, struct loop *loop, char why[256])
+{
+    const struct conf_vault *conf = ps->vault.conf;
+    const char *host = strstr(conf->url, "://"), *path = host ? strchr(host + 3, '/') : NULL;
+    char *origin = path ? strndup(conf->url, (size_t)(path - conf->url)) : strdup(conf->url);
+    struct upstream_opts opts = {
+        .name = conf->name,
+        .url = origin,
+        .proxy = conf->proxy,
+        .ca_file = conf->ca_file,
+        .client_certificate = conf->client_certificate,
+        .client_key = conf->client_key,
+        .connections = conf->connections,
+        .max_calls =
+            conf->max_calls + conf->max_calls / 4 + 64, /* sign-ins, sign-outs and the probe on top */
+        .connect_timeout_ms = conf->connect_timeout_ms,
+        .call_timeout_ms = conf->call_timeout_ms,
+        .idle_timeout_ms = conf->connection_idle_ms,
+        .max_answer = conf->max_answer,
+    };
+
+    if (!origin)
+        return -ENOMEM;
+    ps->up = upstream_new(loop, &opts, why);
+    free(origin);
+    return ps->up ? 0 : -EIO;
+}
+
+static struct ps *ps_new(struct loop *loop, const struct conf_vault *conf)
+{
+    struct ps *ps = calloc(1, sizeof(*ps));
+
+    if (!ps)
+        return NULL;
+    ps->vault.ops = &password_safe_ops;
+    ps->vault.conf = conf;
+    ps->timers = loop_timers(loop);
+    ps->clock = loop_clock(loop);
+    ps->random = (clock_now(ps->clock) * 0x9E3779B97F4A7C15U) | 1;
+    TAILQ_INIT(&ps->idle);
+    TAILQ_INIT(&ps->quiet);
+    TAILQ_INIT(&ps->calls);
+    TAILQ_INIT(&ps->signouts);
+    return ps;
+}
+
+struct vault *password_safe_new(struct loop *loop, const struct conf_vault *conf, char why[256])
+{
+    struct ps *ps = ps_new(loop, conf);
+
+    (void)snprintf(why, 256, "out of memory");
+    if (!ps)
+        return NULL;
+    /* The probe's deadline comes before the connections: from then on nothing can fail. */
+    if (read_secrets(ps, why) || set_paths(ps) || ps_reach_start(ps)) {
+        ps_free(ps);
+        return NULL;
+    }
+    if (open_upstream(ps, loop, why)) {
+        ps_reach_stop(ps);
+        ps_free(ps);
+        return NULL;
+    }
+    why[0] = '\0';
+    return &ps->vault;
+}
+
+/* ---- end ---- */
+
+static void on_upstream_closed(void *arg)
+{
+    struct ps *ps = arg;
+    void (*closed)(void *) = ps->closed;
+    void *closed_arg = ps->closed_arg;
+
+    ps_free(ps);
+    if (closed)
+        closed(closed_arg);
+}
+
+void ps_close_step(struct ps *ps)
+{
+    if (!ps->closing || ps->upstream_closing || ps->depth || !TAILQ_EMPTY(&ps->calls) ||
+        !TAILQ_EMPTY(&ps->signouts))
+        return;
+    ps->upstream_closing = true;
+    upstream_close(ps->up, on_upstream_closed, ps);
+}
+
+void password_safe_close(struct vault *vault, void (*closed)(void *arg), void *arg)
+{
+    struct ps *ps = PS_OF(vault, struct ps, vault);
+
+    ps->closing = true;
+    ps->closed = closed;
+    ps->closed_arg = arg;
+    ps->depth++;
+    ps_reach_stop(ps);
+    ps_calls_end_all(ps);
+    ps_sessions_end_all(ps);
+    ps->depth--;
+    ps_close_step(ps);
+}
+
+/* ---- state ---- */
+
+static void ps_state(const struct vault *vault, struct vault_state *state)
+{
+    const struct ps *ps = (const struct ps *)(const void *)vault; /* it is the first member */
+    struct upstream_state up = {0};
+
+    *state = (struct vault_state){0};
+    upstream_state(ps->up, &up);
+    ps_reach_state(ps, state);
+    state->connections = up.connections;
+    state->in_flight = ps->in_flight;
+    state->queued = ps->ncalls > ps->in_flight ? ps->ncalls - ps->in_flight : 0;
+    state->sessions = ps->nsessions;
+    state->users = ps->nusers;
+}
+
+const struct vault_ops password_safe_ops = {
+    .name = "password_safe",
+    .list = ps_list,
+    .policy = ps_policy,
+    .request = ps_request,
+    .credential = ps_credential,
+    .checkin = ps_checkin,
+    .requests = ps_requests,
+    .cancel = ps_call_cancel,
+    .state = ps_state,
+};

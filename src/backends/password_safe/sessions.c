@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sessions.c - vault users, their sessions, and the calls that wait for one.
+ *
+ * Every call acts as one user, and a vault session belongs to one user for all its life. A user has up to
+ * sessions_per_user sessions, because the vault serialises what comes over one; each serves one call at a
+ * time. Calls wait in order, background ones behind people. One sign-in is under way per user at most;
+ * another follows while calls still wait and there is room.
+ *
+ * Life of a session: sign-in -> idle <-> busy -> signed out after session_idle, or dropped on a 401.
+ * Life of a user:    first call -> (sessions, calls, sign-in) -> forgotten as soon as it has none of them,
+ * or, after a refusal, when the memory of that has aged (PS_FORGET_AFTER): the number of users is bounded.
+ *
+ * ps_user_serve() is the one place that matches sessions with calls; it is called last after every change and
+ * may free the user. It never calls a caller: who ends here ends later.
+ *
+ * Not here: the exchange of a sign-in (signin.c), what becomes of a call (calls.c).
+ */
+#include "backends/password_safe/internal.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void on_sweep(struct deadline *);
+
+static void sweep_arm(struct ps *ps)
+{
+    const struct ps_session *session = TAILQ_FIRST(&ps->idle);
+    const struct ps_user *user = TAILQ_FIRST(&ps->quiet);
+    uint64_t now = clock_now(ps->clock), at = UINT64_MAX;
+
+    if (session)
+        at = session->idle_since_ms + ps->vault.conf->session_idle_ms;
+    if (user && user->quiet_since_ms + PS_FORGET_AFTER < at)
+        at = user->quiet_since_ms + PS_FORGET_AFTER;
+    if (at == UINT64_MAX || ps->closing)
+        timer_stop(ps->timers, &ps->sweep);
+    else if (timer_start(ps->timers, &ps->sweep, at > now ? at - now : 0, on_sweep))
+        log_error("vault_sessions", "vault=%s error=%s", ps->vault.conf->name, "out of memory");
+}
+
+/* Something will be due at `at`: do not come later than that. */
+static void sweep_by(struct ps *ps, uint64_t at)
+{
+    if (!timer_running(&ps->sweep) || at < ps->sweep.at_ms)
+        sweep_arm(ps);
+}
+
+/* ---- users ---- */
+
+static void user_wake(struct ps_user *user)
+{
+    if (user->quiet)
+        TAILQ_REMOVE(&user->ps->quiet, user, quiet_link);
+    user->quiet = false;
+}
+
+static void user_free(struct ps_user *user)
+{
+    struct ps *ps = user->ps;
+
+    user_wake(user);
+    HASH_DEL(ps->users, user);
+    ps->nusers--;
+    free(user->name);
+    free(user);
+}
+
+/* Frees a user who has nothing left, or remembers the refusal for a while. */
+static void user_rest(struct ps_user *user)
+{
+    if (user->nsessions || user->ncalls || user->signin)
+        return;
+    if (!user->refusals || user->ps->closing) {
+        user_free(user);
+        return;
+    }
+    if (user->quiet)
+        return;
+    user->quiet = true;
+    user->quiet_since_ms = clock_now(user->ps->clock);
+    TAILQ_INSERT_TAIL(&user->ps->quiet, user, quiet_link);
+    sweep_by(user->ps, user->quiet_since_ms + PS_FORGET_AFTER);
+}
+
+static struct ps_user *user_new(struct ps *ps, const char *name)
+{
+    struct ps_user *user = calloc(1, sizeof(*user));
+
+    if (!user)
+        return NULL;
+    user->ps = ps;
+    user->name = strdup(name);
+    if (!user->name) {
+        free(user);
+        return NULL;
+    }
+    TAILQ_INIT(&user->idle);
+    TAILQ_INIT(&user->waiting[0]);
+    TAILQ_INIT(&user->waiting[1]);
+    HASH_ADD_KEYPTR(hh, ps->users, user->name, strlen(user->name), user);
+    if (user->unhashed) {
+        free(user->name);
+        free(user);
+        return NULL;
+    }
+    ps->nusers++;
+    return user;
+}
+
+int ps_user_get(struct ps *ps, const char *name, struct ps_user **out)
+{
+    struct ps_user *user = NULL;
+
+    HASH_FIND(hh, ps->users, name, strlen(name), user);
+    if (!user) {
+        if (ps->nusers >= PS_USERS_MAX && !TAILQ_EMPTY(&ps->quiet))
+            user_free(TAILQ_FIRST(&ps->quiet));
+        if (ps->nusers >= PS_USERS_MAX)
+            return -EAGAIN;
+        user = user_new(ps, name);
+        if (!user)
+            return -ENOMEM;
+    }
+    user_wake(user);
+    *out = user;
+    return 0;
+}
+
+struct ps_call *ps_user_waiting(const struct ps_user *user)
+{
+    struct ps_call *first = TAILQ_FIRST(&user->waiting[0]);
+
+    return first ? first : TAILQ_FIRST(&user->waiting[1]);
+}
+
+void ps_user_queue(struct ps_user *user, struct ps_call *call, bool front)
+{
+    struct ps_call_list *list = &user->waiting[call->out->background];
+
+    call->state = PS_WAITING;
+    if (front)
+        TAILQ_INSERT_HEAD(list, call, link);
+    else
+        TAILQ_INSERT_TAIL(list, call, link);
+}
+
+void ps_user_unqueue(struct ps_call *call)
+{
+    TAILQ_REMOVE(&call->user->waiting[call->out->background], call, link);
+    call->state = PS_NEW;
+}
+
+static void fail_waiting(struct ps_user *user, enum vault_result result, const struct fault *fault,
+                         bool again, uint64_t delay_ms)
+{
+    struct ps_call *call;
+
+    while ((call = ps_user_waiting(user))) {
+        ps_user_unqueue(call);
+        call->out->result = result;
+        call->out->fault = *fault;
+        ps_call_setback(call, again, delay_ms);
+    }
+}
+
+void ps_user_lost(struct ps_user *user, const struct vault_call *said, bool again, uint64_t delay_ms)
+{
+    if (!user->nsessions)
+        fail_waiting(user, said->result, &said->fault, again, delay_ms);
+    user->extra_after_ms = clock_now(user->ps->clock) + PS_EXTRA_AFTER;
+    ps_user_serve(user);
+}
+
+static bool wants_session(const struct ps_user *user, uint64_t now)
+{
+    if (!ps_user_waiting(user) || user->signin || now < user->refused_until_ms)
+        return false;
+    if (user->nsessions >= user->ps->vault.conf->sessions_per_user)
+        return false;
+    return !user->nsessions || now >= user->extra_after_ms;
+}
+
+static void sign_in(struct ps_user *user)
+{
+    struct vault_call said = {0};
+    int err = ps_signin_start(user);
+
+    if (!err)
+        return;
+    user->extra_after_ms = clock_now(user->ps->clock) + PS_EXTRA_AFTER;
+    ps_translate_errno(user->ps, err, &said);
+    if (!user->nsessions)
+        fail_waiting(user, said.result, &said.fault, err == -EAGAIN, 0);
+}
+
+void ps_user_serve(struct ps_user *user)
+{
+    uint64_t now = clock_now(user->ps->clock);
+    struct ps_session *session;
+    struct ps_call *call;
+
+    if (!user->ps->closing) {
+        while ((call = ps_user_waiting(user)) && (session = TAILQ_FIRST(&user->idle))) {
+            ps_user_unqueue(call);
+            ps_call_send(call, session);
+        }
+        if (!user->nsessions && !user->signin && now < user->refused_until_ms)
+            fail_waiting(user, VAULT_REFUSED, &user->refusal, false, 0);
+        else if (wants_session(user, now))
+            sign_in(user);
+    }
+    user_rest(user);
+}
+
+/* ---- sessions ---- */
+
+const char *ps_session_headers(const struct secret *headers, bool body)
+{
+    return headers->p + (body ? 0 : strlen(PS_CONTENT_TYPE));
+}
+
+#define HEADERS_BEFORE_JAR PS_CONTENT_TYPE PS_ACCEPT "Cookie: "
+
+static int headers_build(const struct buf *jar, struct secret *out)
+{
+    struct buf text = BUF_INIT(PS_HEADERS_MAX);
+    int err;
+
+    (void)buf_str(&text, HEADERS_BEFORE_JAR);
+    (void)buf_append(&text, jar->data, jar->len);
+    (void)buf_str(&text, "\r\n");
+    err = text.failed ? -ENOMEM : secret_set(out, text.data, text.len);
+    buf_free(&text);
+    return err;
+}
+
+/* Into the lists of the idle ones. */
+static void session_rest(struct ps_session *session)
+{
+    struct ps *ps = session->user->ps;
+
+    session->call = NULL;
+    session->idle_since_ms = clock_now(ps->clock);
+    TAILQ_INSERT_HEAD(&session->user->idle, session, link);
+    TAILQ_INSERT_TAIL(&ps->idle, session, old);
+    sweep_by(ps, session->idle_since_ms + ps->vault.conf->session_idle_ms);
+}
+
+int ps_session_add(struct ps_user *user, const struct buf *jar)
+{
+    struct ps_session *session = calloc(1, sizeof(*session));
+
+    if (!session)
+        return -ENOMEM;
+    session->user = user;
+    if (headers_build(jar, &session->headers)) {
+        free(session);
+        return -ENOMEM;
+    }
+    user->nsessions++;
+    user->ps->nsessions++;
+    session_rest(session);
+    return 0;
+}
+
+void ps_session_take(struct ps_session *session, struct ps_call *call)
+{
+    TAILQ_REMOVE(&session->user->idle, session, link);
+    TAILQ_REMOVE(&session->user->ps->idle, session, old);
+    session->call = call;
+}
+
+void ps_session_idle(struct ps_session *session)
+{
+    session_rest(session);
+}
+
+static void session_free(struct ps_session *session)
+{
+    session->user->nsessions--;
+    session->user->ps->nsessions--;
+    secret_clear(&session->headers);
+    free(session);
+}
+
+void ps_session_drop(struct ps_session *session)
+{
+    session_free(session);
+}
+
+static void idle_sign_out(struct ps_session *session)
+{
+    struct ps *ps = session->user->ps;
+
+    TAILQ_REMOVE(&session->user->idle, session, link);
+    TAILQ_REMOVE(&ps->idle, session, old);
+    ps_signout(ps, &session->headers);
+    session_free(session);
+}
+
+void ps_user_drop_idle(struct ps_user *user)
+{
+    struct ps_session *session;
+
+    /* The analyser loses the list's head in TAILQ_REMOVE and sees the freed session come again. */
+    while ((session = TAILQ_FIRST(&user->idle)))
+        idle_sign_out(session); /* NOLINT(clang-analyzer-unix.Malloc) */
+}
+
+void ps_session_learn(struct ps_session *session, const struct buf *set_cookies)
+{
+    struct buf jar = BUF_INIT(PS_HEADERS_MAX / 2);
+    struct secret headers = {0};
+    const char *old = session->headers.p + strlen(HEADERS_BEFORE_JAR);
+    size_t old_len = strlen(old) - strlen("\r\n");
+
+    if (!set_cookies->len)
+        return;
+    if (!ps_cookies_merge(old, old_len, set_cookies, &jar) && !headers_build(&jar, &headers))
+        secret_move(&session->headers, &headers);
+    buf_free(&jar);
+}
+
+static void on_sweep(struct deadline *d)
+{
+    struct ps *ps = PS_OF(d, struct ps, sweep);
+    uint64_t now = clock_now(ps->clock);
+    struct ps_session *session;
+    struct ps_user *user;
+
+    while ((session = TAILQ_FIRST(&ps->idle)) &&
+           /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): see ps_user_drop_idle() */
+           now >= session->idle_since_ms + ps->vault.conf->session_idle_ms) {
+        user = session->user;
+        idle_sign_out(session);
+        user_rest(user);
+    }
+    while ((user = TAILQ_FIRST(&ps->quiet)) && now >= user->quiet_since_ms + PS_FORGET_AFTER)
+        user_free(user);
+    sweep_arm(ps);
+}
+
+void ps_sessions_end_all(struct ps *ps)
+{
+    struct ps_user *user, *next;
+
+    timer_stop(ps->timers, &ps->sweep);
+    HASH_ITER(hh, ps->users, user, next)
+    {
+        ps_signin_cancel(user);
+        ps_user_drop_idle(user);
+        user_rest(user);
+    }
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * signin.c - one sign-in of one user, and the sign-out of a session.
+ *
+ *     start --> token (OAuth, when there is none) --> SignAppin --> session | refused | lost
+ *
+ * A sign-in belongs to the user, not to a call: it goes on when the calls that wanted it are gone, and its
+ * session is then there for the next. The jar is empty: a sign-in with an old cookie would turn an existing
+ * session over to another identity. What the vault answers decides between three ends: session   200 with a
+ * cookie refused   401 or 403 (and 400 to a token request): a fact about this user or registration. It is
+ * remembered and backed off: 500 ms doubling to 30 s; a second factor asked for goes to 30 s at once lost
+ * everything else says nothing about the user: the waiting calls try again or fail, nothing is kept
+ *
+ * Texts with key, password or token are wiped as soon as the answer is here.
+ *
+ * Not here: who waits and whether another session is wanted (sessions.c).
+ */
+#include "backends/password_safe/internal.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void on_token(struct call *);
+static void on_signed_in(struct call *);
+
+static const struct ps_op sign_in = {
+    .name = "sign-in",
+    .on_400 = VAULT_FAILED,
+    .on_403 = VAULT_REFUSED,
+    .on_404 = VAULT_FAILED,
+};
+
+static void signin_wipe(struct ps_signin *signin)
+{
+    buf_free(&signin->headers);
+    buf_free(&signin->body);
+}
+
+static void signin_free(struct ps_signin *signin)
+{
+    signin->user->signin = NULL;
+    signin_wipe(signin);
+    call_free_answer(&signin->http);
+    free(signin);
+}
+
+static int signin_send(struct ps_signin *signin, const char *path, void (*done)(struct call *))
+{
+    struct ps *ps = signin->user->ps;
+    const struct ps_call *first = ps_user_waiting(signin->user);
+
+    signin->http = (struct call){
+        .method = "POST",
+        .target = path,
+        .headers = buf_cstr(&signin->headers),
+        .body = signin->body.len ? buf_cstr(&signin->body) : NULL,
+        .body_len = signin->body.len,
+        .safe = true,
+        .background = first && first->out->background,
+        .timeout_ms = ps->vault.conf->call_timeout_ms,
+        .done = done,
+    };
+    if (!signin->http.headers || (signin->body.len && !signin->http.body))
+        return -ENOMEM;
+    return ps_http_send(ps, &signin->http);
+}
+
+static int send_token_form(struct ps_signin *signin)
+{
+    struct ps *ps = signin->user->ps;
+
+    if (buf_str(&signin->headers, "Content-Type: application/x-www-form-urlencoded\r\n" PS_ACCEPT) ||
+        ps_auth_token_form(ps, &signin->body))
+        return -ENOMEM;
+    signin->fresh_token = true;
+    return signin_send(signin, ps->path_token, on_token);
+}
+
+static int send_sign_in(struct ps_signin *signin)
+{
+    struct ps *ps = signin->user->ps;
+
+    signin_wipe(signin);
+    if (ps_auth_header(ps, signin->user->name, &signin->headers) ||
+        buf_str(&signin->headers, PS_CONTENT_TYPE PS_ACCEPT))
+        return -ENOMEM;
+    return signin_send(signin, ps->path_signin, on_signed_in);
+}
+
+int ps_signin_start(struct ps_user *user)
+{
+    struct ps_signin *signin = calloc(1, sizeof(*signin));
+    int err;
+
+    if (!signin)
+        return -ENOMEM;
+    signin->user = user;
+    signin->headers = BUF_INIT(PS_HEADERS_MAX);
+    signin->body = BUF_INIT(PS_BODY_MAX);
+    user->signin = signin;
+    err = ps_auth_wants_token(user->ps) ? send_token_form(signin) : send_sign_in(signin);
+    if (err)
+        signin_free(signin);
+    return err;
+}
+
+void ps_signin_cancel(struct ps_user *user)
+{
+    if (!user->signin)
+        return;
+    ps_http_cancel(user->ps, &user->signin->http);
+    signin_free(user->signin);
+}
+
+static void end_refused(struct ps_signin *signin)
+{
+    struct ps_user *user = signin->user;
+    struct ps *ps = user->ps;
+    const struct call *http = &signin->http;
+    unsigned doubled = user->refusals < 6 ? user->refusals : 6;
+    uint64_t delay = (uint64_t)PS_REFUSED_MIN << doubled;
+
+    if (delay > PS_REFUSED_MAX || *http->value[CALL_2FA])
+        delay = PS_REFUSED_MAX;
+    user->refusals++;
+    user->refused_until_ms = clock_now(ps->clock) + delay;
+    ps_translate_refused(&user->refusal, http);
+    ps_auth_token_forget(ps);
+    log_warn("vault_sign_in_refused", "vault=%s user=%s status=%d second_factor=%s pause_ms=%llu",
+             ps->vault.conf->name, user->name, http->status, *http->value[CALL_2FA] ? "yes" : "no",
+             (unsigned long long)delay);
+    signin_free(signin);
+    ps_user_serve(user);
+}
+
+static void end_lost(struct ps_signin *signin, const char *nonsense)
+{
+    struct ps_user *user = signin->user;
+    struct ps *ps = user->ps;
+    const struct call *http = &signin->http;
+    struct vault_call said = {0};
+    uint64_t delay = 0;
+    bool again = !nonsense && ps_translate_again(ps, http, &delay);
+
+    if (nonsense)
+        ps_translate_nonsense(&said, http, nonsense);
+    else if (http->err)
+        ps_translate_lost(ps, http, &said);
+    else
+        ps_translate_status(ps, &sign_in, http, &said);
+    if (!http->err) /* a vault that is away is reported once, by reach.c */
+        log_warn("vault_sign_in_failed", "vault=%s user=%s status=%d why=%s", ps->vault.conf->name,
+                 user->name, http->status, said.fault.detail);
+    signin_free(signin);
+    ps_user_lost(user, &said, again, delay);
+}
+
+static void end_unsent(struct ps_signin *signin, int err)
+{
+    struct ps_user *user = signin->user;
+    struct vault_call said = {0};
+
+    ps_translate_errno(user->ps, err, &said);
+    signin_free(signin);
+    ps_user_lost(user, &said, err == -EAGAIN, 0);
+}
+
+static void end_session(struct ps_signin *signin)
+{
+    struct ps_user *user = signin->user;
+    struct buf jar = BUF_INIT(PS_HEADERS_MAX / 2);
+    int err = ps_cookies_merge(NULL, 0, &signin->http.cookies, &jar);
+
+    if (err || !jar.len) {
+        buf_free(&jar);
+        end_lost(signin,
+                 err ? "sign-in cookies are too large" : "sign-in succeeded without a session cookie");
+        return;
+    }
+    err = ps_session_add(user, &jar);
+    buf_free(&jar);
+    if (err) {
+        end_unsent(signin, err);
+        return;
+    }
+    user->refusals = 0;
+    signin_free(signin);
+    ps_user_serve(user);
+}
+
+static void on_token(struct call *http)
+{
+    struct ps_signin *signin = PS_OF(http, struct ps_signin, http);
+    int err;
+
+    ps_http_done(signin->user->ps, http);
+    signin_wipe(signin);
+    if (!http->err && (http->status == 400 || http->status == 401 || http->status == 403)) {
+        end_refused(signin);
+        return;
+    }
+    if (http->err || http->status != 200) {
+        end_lost(signin, NULL);
+        return;
+    }
+    if (ps_auth_token_keep(signin->user->ps, http)) {
+        end_lost(signin, "the token answer holds no usable access_token");
+        return;
+    }
+    call_free_answer(http);
+    err = send_sign_in(signin);
+    if (err)
+        end_unsent(signin, err);
+}
+
+static void on_signed_in(struct call *http)
+{
+    struct ps_signin *signin = PS_OF(http, struct ps_signin, http);
+    struct ps *ps = signin->user->ps;
+    int err = 0;
+
+    ps_http_done(ps, http);
+    signin_wipe(signin);
+    if (!http->err && http->status == 401 && ps->oauth_user && !signin->fresh_token) {
+        call_free_answer(http);
+        ps_auth_token_forget(ps);
+        err = send_token_form(signin);
+        if (err)
+            end_unsent(signin, err);
+    } else if (!http->err && (http->status == 401 || http->status == 403)) {
+        end_refused(signin);
+    } else if (http->err || http->status != 200) {
+        end_lost(signin, NULL);
+    } else {
+        end_session(signin);
+    }
+}
+
+static void on_signed_out(struct call *http)
+{
+    struct ps_signout *out = PS_OF(http, struct ps_signout, http);
+    struct ps *ps = out->ps;
+
+    ps_http_done(ps, http);
+    call_free_answer(http);
+    TAILQ_REMOVE(&ps->signouts, out, link);
+    secret_clear(&out->headers);
+    free(out);
+    ps_close_step(ps);
+}
+
+void ps_signout(struct ps *ps, struct secret *headers)
+{
+    struct ps_signout *out = calloc(1, sizeof(*out));
+
+    if (!out) {
+        secret_clear(headers);
+        return;
+    }
+    out->ps = ps;
+    secret_move(&out->headers, headers);
+    out->http = (struct call){
+        .method = "POST",
+        .target = ps->path_signout,
+        .headers = ps_session_headers(&out->headers, false),
+        .safe = true,
+        .background = true,
+        .timeout_ms = ps->vault.conf->call_timeout_ms,
+        .done = on_signed_out,
+    };
+    if (ps_http_send(ps, &out->http)) {
+        secret_clear(&out->headers);
+        free(out);
+        return;
+    }
+    TAILQ_INSERT_TAIL(&ps->signouts, out, link);
+}

@@ -1,0 +1,157 @@
+/*
+ * connection.h - what the files of the HTTP server share among themselves; nobody else includes it.
+ *
+ * One file per idea: http.c the server as a whole, listener.c sockets that accept, connection.c the life of
+ * one connection (phases, reading, writing, closing), request.c from bytes to requests, answer.c from answers
+ * to bytes, http_head.c the head, tls.c TLS.
+ *
+ * A connection is in one phase at a time; conn_goto() alone changes it:
+ *
+ *   HANDSHAKE -> IDLE -> HEAD -> (CERTIFICATE) -> BODY -> WORK -> ANSWER -> IDLE ...        (keep-alive)
+ *                                                                 ANSWER -> LINGER -> CLOSED
+ *   NEXT: answered, and bytes of the next request wait for the next turn of the loop.
+ *
+ * Ownership: a connection owns itself and is freed in one place, when libuv reports its handle closed. The
+ * server is freed when the last handle of it is. A `struct writing` is the loop's until its callback.
+ */
+#ifndef JG_LOOP_CONNECTION_H
+#define JG_LOOP_CONNECTION_H
+
+#include "loop/http.h"
+#include "loop/http_head.h"
+#include "loop/tls.h"
+
+#include <llhttp.h>
+#include <sys/queue.h>
+
+enum conn_phase {
+    CONN_HANDSHAKE,
+    CONN_IDLE,
+    CONN_HEAD,
+    CONN_CERTIFICATE, /* the client was asked for its certificate after the head */
+    CONN_BODY,
+    CONN_TRAILERS, /* after the last chunk */
+    CONN_WORK,     /* the application has the whole request */
+    CONN_ANSWER,   /* bytes of the answer wait for the socket */
+    CONN_NEXT,
+    CONN_LINGER, /* answer sent, write side shut, what still comes is discarded */
+    CONN_CLOSED,
+    CONN_NPHASES
+};
+
+/* What follows when an answer is out. */
+enum conn_ending { ENDING_KEEP, ENDING_POLITE, ENDING_ABRUPT, ENDING_RESET };
+
+struct http_conn {
+    unsigned magic;
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } u;
+    TAILQ_ENTRY(http_conn) link;
+    struct http_server *server;
+    struct listener *listener;
+    struct tls *tls; /* NULL = plain */
+    struct deadline deadline;
+    struct http_peer peer;
+    struct http_req req;
+    struct head head;
+    struct head_scan scan;
+    llhttp_t parser;
+    struct buf body;
+    struct buf pending; /* bytes that came before their time */
+    struct fault fault; /* found inside a callback of the parser */
+    size_t accepted;    /* body bytes the application takes */
+    size_t extensions;  /* bytes of chunk extensions so far */
+    size_t discarded;   /* while lingering */
+    unsigned requests;
+    unsigned writes; /* in libuv's queue */
+    enum conn_phase phase;
+    enum conn_ending ending;
+    bool head_done, body_done, message_done; /* set by the parser's callbacks */
+    bool req_open;                           /* the application has it and has not answered */
+    bool minor0;                             /* the request is HTTP/1.0 */
+    bool asked_late;                         /* for its certificate */
+    bool over;                               /* over max_connections */
+    bool in_feed;                            /* request_feed() is on the stack */
+    bool rearm;                              /* the phase changed since the deadline was set */
+    bool reading;
+    bool eof; /* the client ended its side while its answer was on the way */
+};
+
+struct listener {
+    unsigned magic;
+    uv_poll_t poll;
+    int fd;
+    struct http_server *server;
+    struct tls_context *tls;
+    struct deadline pause;
+    SLIST_ENTRY(listener) link;
+    bool is_unix, open;
+    bool short_of;     /* the last accept failed for want of descriptors or memory */
+    char *name, *path; /* path: the Unix socket's file */
+    dev_t dev;         /* ... and which file we made */
+    ino_t ino;
+    bool ask_late;
+};
+
+#define SERVER_READ  65536
+#define SERVER_PLAIN 16384
+
+struct http_server {
+    unsigned magic;
+    struct loop *loop;
+    struct http_server_opts opts;
+    struct http_app app;
+    uint64_t timeout_ms[CONN_NPHASES]; /* UINT64_MAX = none */
+    TAILQ_HEAD(, http_conn) conns;
+    SLIST_HEAD(, listener) listeners;
+    size_t nconns, nover, busy;
+    size_t handles; /* open ones of listeners and connections */
+    bool draining, closing;
+    void (*closed)(void *arg);
+    void *closed_arg;
+    struct deadline end;
+    char date[40]; /* of the second date_s */
+    int64_t date_s;
+    char read[SERVER_READ];   /* one for all connections: nothing stays in it */
+    char plain[SERVER_PLAIN]; /* decrypted bytes, likewise */
+};
+
+/* http.c */
+void server_handle_closed(struct http_server *); /* may free it */
+
+/* listener.c */
+void listener_close(struct listener *);
+void listener_free(struct listener *);
+
+/* connection.c */
+/* Takes the descriptor, whatever comes of it. `over`: refuse it with 503. */
+void conn_accept(struct listener *, int fd, bool over);
+void conn_goto(struct http_conn *, enum conn_phase);
+void conn_settle(
+    struct http_conn *); /* sets the deadline of the phase; last act of every entry from outside */
+void conn_close(struct http_conn *, const char *why); /* any number of times; calls gone() */
+void conn_reset(struct http_conn *, const char *why); /* the same as a TCP reset */
+void conn_drop_request(struct http_conn *);           /* gone(), if the application still works on it */
+void conn_clear_request(struct http_conn *);          /* forgets head and body */
+void conn_work_pending(struct http_conn *);
+
+/* sending.c */
+/* Sends both, wiped afterwards, and does what the ending says when all is out. They may be empty. */
+void conn_send(struct http_conn *, struct buf *first, struct buf *second);
+void conn_flush_tls(struct http_conn *); /* what OpenSSL has to say goes to the socket */
+
+/* request.c */
+/* Reads on; returns how many bytes it took, fewer when a request now waits for its answer. May close. */
+size_t request_feed(struct http_conn *, const char *bytes, size_t n);
+void request_late_certificate(struct http_conn *); /* the client's answer is there: the request goes on */
+
+/* answer.c */
+void answer_refuse(struct http_conn *, const struct fault *);
+void answer_refuse_with(struct http_conn *, enum fault_code, int status, const char *detail);
+void answer_continue(struct http_conn *); /* 100 */
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * dialer.h - libcurl's multi interface on the loop; it opens the connections of one vault.
+ *
+ * Private to the upstream room. Life: dialer_new -> dialer_add/dialer_remove (wire.c) -> all wires closed ->
+ * dialer_close -> closed(), possibly from within dialer_close().
+ */
+#ifndef JG_LOOP_DIALER_H
+#define JG_LOOP_DIALER_H
+
+#include "loop/upstream.h"
+#include "loop/wire.h"
+
+struct dialer;
+
+struct dialer *dialer_new(struct loop *, const struct upstream_opts *, char why[256]);
+void dialer_close(struct dialer *, void (*closed)(void *arg), void *arg);
+
+/* What stands in the Host: line. */
+const char *dialer_host(const struct dialer *);
+uv_loop_t *dialer_uv(const struct dialer *);
+bool dialer_is_tls(const struct dialer *);
+
+/* Starts opening: sets w->easy. 0, -ENOMEM or -EIO. */
+int dialer_add(struct dialer *, struct wire *w);
+/* Closes the connection, whatever its state, and frees w->easy. */
+void dialer_remove(struct dialer *, struct wire *w);
+
+#endif

@@ -1,0 +1,152 @@
+/*
+ * http.h - the HTTP/1.1 server: listeners and connections, over TCP, TLS and Unix sockets.
+ *
+ * What a user of this file sees is one request at a time per connection: `head` when the head is complete,
+ * `message` when the body is, `gone` if the client left before the answer. Pipelined requests wait until
+ * the one before is answered. The server answers malformed HTTP itself, in the application's form (`refuse`).
+ *
+ * Ownership: a struct http_req belongs to its connection. It is valid from `head` until http_respond()/http_abort()
+ * is called or `gone` has returned, whichever is first. The work behind a request is not the request's: an
+ * application that is still working when `gone` comes drops the pointer and undoes in its own time.
+ * http_respond() may be called inside head/message or at any later time; exactly once.
+ */
+#ifndef JG_LOOP_HTTP_H
+#define JG_LOOP_HTTP_H
+
+#include "base/buf.h"
+#include "base/fault.h"
+#include "loop/loop.h"
+
+#include <sys/types.h>
+
+#define HTTP_MAX_TARGET  8192
+#define HTTP_MAX_HEADERS 32768
+#define HTTP_MAX_FIELDS  100
+#define HTTP_SANS        16
+
+struct http_server;
+struct http_conn;
+
+enum http_method { HTTP_GET_, HTTP_HEAD_, HTTP_POST_, HTTP_PUT_, HTTP_DELETE_, HTTP_OTHER_ };
+
+struct http_header {
+    const char *name; /* as sent */
+    const char *value;
+};
+
+/* Who is at the other end, known once the connection stands. */
+struct http_peer {
+    const char *listener;    /* name of the listener */
+    char address[64];        /* "127.0.0.1:40412", "unix" */
+    bool is_unix;
+    uid_t uid;               /* Unix sockets: the peer's */
+    const char *const *sans; /* verified client certificate: "DNS:…", "URI:…", "email:…", "IP:…" */
+    size_t nsans;
+    bool certificate;        /* a verified client certificate is there, with or without names */
+};
+
+struct http_req {
+    struct http_conn *conn;
+    void *app;               /* for the application, NULL at first */
+    enum http_method method;
+    const char *method_name;
+    const char *path;        /* undecoded, without query */
+    const char *query;       /* without '?'; NULL = none */
+    const struct http_header *headers;
+    size_t nheaders;
+    int64_t content_length;  /* -1 = none given */
+    bool chunked;
+    const char *body;        /* valid in and after `message`; NUL-terminated */
+    size_t body_len;
+    const struct http_peer *peer;
+    uint64_t started_ms;     /* monotonic, when the head was complete */
+    bool keep_alive;
+};
+
+struct http_app {
+    void *arg;
+    /*
+     * The head is there. Returns the number of body bytes it will take (0 = none), or -1 after it has called
+     * http_respond() itself (the rest of the body is dropped and the connection closed if there was any left).
+     */
+    int64_t (*head)(void *arg, struct http_req *);
+    void (*message)(void *arg, struct http_req *);
+    /* The client left, the server closes, or it has refused the rest of the request, before an answer. */
+    void (*gone)(void *arg, struct http_req *);
+    /*
+     * Writes the answer for a request the server itself refuses (malformed, too large, wrong version, over
+     * max_connections) into `body`; `req` is NULL when its head is not there. Returns the content type.
+     */
+    const char *(*refuse)(void *arg, const struct http_req *req, const struct fault *, struct buf *body,
+                          struct buf *extra_headers);
+};
+
+/* nheaders extra header lines are in `headers` as "Name: value\r\n" text. Content-Length, Connection, Date are the server's. */
+struct http_answer {
+    int status;
+    const char *content_type; /* NULL = no body */
+    struct buf *body;         /* taken (moved from); NULL = empty */
+    const char *headers;      /* extra lines, each ended by \r\n; NULL = none */
+    bool close;               /* end the connection after it */
+};
+
+void http_respond(struct http_req *, const struct http_answer *);
+
+/*
+ * Sends the given bytes as they are (may be none) and closes; `reset` makes it a TCP reset. For servers that
+ * must misbehave on purpose (the vault simulator).
+ */
+void http_abort(struct http_req *, const char *bytes, size_t n, bool reset);
+
+/* Value of the first header with that name, any case; NULL = absent. */
+const char *http_header(const struct http_req *, const char *name);
+/* How often the header is there. */
+size_t http_header_count(const struct http_req *, const char *name);
+
+struct http_tls_opts {
+    const char *certificate, *key; /* PEM files */
+    const char *client_ca;         /* NULL = no client certificates */
+    bool ask_late;                 /* simulator: ask for the client certificate only after the first request
+                                      head (TLS 1.2 renegotiation, TLS 1.3 post-handshake) */
+    int max_version;               /* 0 = newest; TLS1_2_VERSION to pin */
+};
+
+struct http_listen_opts {
+    const char *name;
+    const char *host; /* numeric address, or path of a Unix socket */
+    uint16_t port;    /* 0 = any */
+    bool is_unix;
+    unsigned unix_mode;
+    const char *unix_owner, *unix_group; /* NULL = leave */
+    const struct http_tls_opts *tls;     /* NULL = plain */
+};
+
+struct http_server_opts {
+    size_t max_connections;
+    uint64_t header_timeout_ms; /* from the first byte to a whole head; also TLS handshake */
+    uint64_t body_timeout_ms;   /* whole body */
+    uint64_t idle_timeout_ms;   /* between requests */
+    uint64_t write_timeout_ms;  /* a reader that does not take its answer */
+    size_t max_pipelined;       /* bytes kept of requests that wait */
+};
+
+struct http_server *http_server_new(struct loop *, const struct http_server_opts *, const struct http_app *);
+
+/*
+ * Binds and listens. On success writes the bound address ("127.0.0.1:43121", "[::1]:8443", "unix:/path") into
+ * `address`. On failure returns -errno and says why in `why` (file, line of OpenSSL's complaint).
+ */
+int http_listen(struct http_server *, const struct http_listen_opts *, char address[128], char why[256]);
+
+/* No new connections; idle ones close; busy ones close after their answer. */
+void http_drain(struct http_server *);
+/* Closes all connections now (`gone` is called for open requests), then the listeners, and frees the server
+ * once the loop has turned. `closed` is called when nothing of it is left. */
+void http_server_close(struct http_server *, void (*closed)(void *arg), void *arg);
+
+size_t http_connections(const struct http_server *);
+size_t http_busy(const struct http_server *); /* requests without an answer yet */
+/* Earliest notAfter of the listeners' certificates, seconds since 1970; 0 = no TLS. */
+int64_t http_certificate_end(const struct http_server *);
+
+#endif

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * loop.c - clock, deadlines, signals and the once-per-turn hook on one libuv loop.
+ *
+ * The idea: deadlines live in a heap (base/timers.h), libuv sees one timer. It is armed at most once per
+ * turn, in the prepare phase just before the loop blocks, because a busy turn starts and stops hundreds of
+ * deadlines and only the earliest of the turn matters. Only when no timer is armed at all is it armed at
+ * once, so that a deadline by itself keeps loop_run() going.
+ *
+ * Life: loop_new -> loop_run / loop_turn -> loop_free. The prepare handle and the signals do not keep the
+ * loop alive; the timer does while a deadline runs. loop_free() frees only when uv_loop_close() agrees; on
+ * -EBUSY the loop stays allocated, may be turned further, and may be freed again.
+ *
+ * Invariants: this file is the only caller of uv_timer_start() and uv_run(). SIGPIPE is ignored from
+ * loop_new() on, since a peer that left must be an error code of the write, not the end of the process.
+ *
+ * Not here: what runs in the thread pool, sockets, and what is done on a signal.
+ */
+#include "loop/loop.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#define MAX_SIGNALS 8
+#define LAG_SECONDS 10
+/* Turns given to closing handles; each turn runs one generation of close callbacks. */
+#define CLOSING_TURNS 64
+
+struct watched_signal {
+    uv_signal_t handle;
+    void (*fn)(void *arg, int signum);
+    void *arg;
+};
+
+/* The worst turn of each of the last ten seconds. */
+struct lag {
+    uint64_t turn_ns; /* when the last turn ended, 0 = none yet */
+    uint64_t idle_ns; /* libuv's total of blocked time then */
+    uint64_t last_ns;
+    uint64_t worst_ns[LAG_SECONDS];
+    uint64_t second[LAG_SECONDS]; /* which second the slot is about */
+};
+
+struct loop {
+    uv_loop_t uv;
+    uv_timer_t timer;
+    uv_prepare_t prepare;
+    struct timers *timers;
+    struct loop_hook *hooks;
+    struct loop_hook *next_hook; /* where the walk of this turn goes on */
+    struct watched_signal signals[MAX_SIGNALS];
+    size_t nsignals;
+    struct lag lag;
+    bool rearm;  /* the earliest deadline changed since the timer was armed */
+    bool closed; /* own handles are closed: only loop_free() is left */
+};
+
+static void arm(struct loop *);
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct loop *loop = timer->data;
+
+    timers_run(loop->timers);
+    loop->rearm = true;
+    if (!uv_is_active((uv_handle_t *)timer))
+        arm(loop);
+}
+
+static void arm(struct loop *loop)
+{
+    uint64_t delay;
+
+    loop->rearm = false;
+    if (loop->closed)
+        return;
+    delay = timers_next(loop->timers);
+    if (delay == UINT64_MAX) {
+        uv_timer_stop(&loop->timer);
+        return;
+    }
+    /* libuv counts from its cached time: a turn that took long would shorten the delay and wake us early. */
+    uv_update_time(&loop->uv);
+    uv_timer_start(&loop->timer, on_timer, delay, 0);
+}
+
+static void on_timers_change(void *arg)
+{
+    struct loop *loop = arg;
+
+    loop->rearm = true;
+    if (!loop->closed && !uv_is_active((uv_handle_t *)&loop->timer))
+        arm(loop);
+}
+
+static void lag_note(struct loop *loop)
+{
+    struct lag *lag = &loop->lag;
+    uint64_t now = uv_hrtime();
+    uint64_t idle = uv_metrics_idle_time(&loop->uv);
+    uint64_t second = now / UINT64_C(1000000000);
+    size_t slot = (size_t)(second % LAG_SECONDS);
+    uint64_t whole = now - lag->turn_ns;
+    uint64_t blocked = idle - lag->idle_ns;
+
+    if (lag->turn_ns) {
+        lag->last_ns = whole > blocked ? whole - blocked : 0;
+        if (lag->second[slot] != second) {
+            lag->second[slot] = second;
+            lag->worst_ns[slot] = 0;
+        }
+        if (lag->last_ns > lag->worst_ns[slot])
+            lag->worst_ns[slot] = lag->last_ns;
+    }
+    lag->turn_ns = now;
+    lag->idle_ns = idle;
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct loop *loop = prepare->data;
+    struct loop_hook *hook = loop->hooks;
+
+    while (hook) {
+        loop->next_hook = hook->next;
+        hook->turn(hook);
+        hook = loop->next_hook;
+    }
+    lag_note(loop);
+    if (loop->rearm)
+        arm(loop);
+}
+
+static int start_handles(struct loop *loop)
+{
+    int err = uv_timer_init(&loop->uv, &loop->timer);
+
+    if (!err)
+        err = uv_prepare_init(&loop->uv, &loop->prepare);
+    if (!err)
+        err = uv_prepare_start(&loop->prepare, on_prepare);
+    if (err)
+        return err;
+    loop->timer.data = loop;
+    loop->prepare.data = loop;
+    uv_unref((uv_handle_t *)&loop->prepare);
+    timers_on_change(loop->timers, on_timers_change, loop);
+    return 0;
+}
+
+struct loop *loop_new_clock(const struct clock *clock)
+{
+    struct loop *loop = calloc(1, sizeof(*loop));
+
+    if (!loop)
+        return NULL;
+    signal(SIGPIPE, SIG_IGN);
+    loop->timers = timers_new(clock);
+    if (!loop->timers)
+        goto no_timers;
+    if (uv_loop_init(&loop->uv))
+        goto no_loop;
+    if (uv_loop_configure(&loop->uv, UV_METRICS_IDLE_TIME) || start_handles(loop))
+        goto no_handles;
+    return loop;
+
+no_handles: /* timer and prepare hold no resources before they are started */
+    uv_loop_close(&loop->uv);
+no_loop:
+    timers_free(loop->timers);
+no_timers:
+    free(loop);
+    return NULL;
+}
+
+struct loop *loop_new(void)
+{
+    return loop_new_clock(&clock_system);
+}
+
+static void close_own_handles(struct loop *loop)
+{
+    loop->closed = true;
+    uv_close((uv_handle_t *)&loop->timer, NULL);
+    uv_close((uv_handle_t *)&loop->prepare, NULL);
+    for (size_t i = 0; i < loop->nsignals; i++)
+        uv_close((uv_handle_t *)&loop->signals[i].handle, NULL);
+}
+
+int loop_free(struct loop *loop)
+{
+    if (!loop)
+        return 0;
+    /* First those of the others, while their deadlines and hooks still work. */
+    for (int turns = 0; turns < CLOSING_TURNS && !loop->closed; turns++) {
+        if (!uv_run(&loop->uv, UV_RUN_NOWAIT))
+            break;
+    }
+    if (!loop->closed)
+        close_own_handles(loop);
+    for (int turns = 0; turns < CLOSING_TURNS; turns++) {
+        if (!uv_run(&loop->uv, UV_RUN_NOWAIT))
+            break;
+    }
+    if (timers_count(loop->timers) || uv_loop_close(&loop->uv)) {
+        log_error("loop_busy", "deadlines=%zu", timers_count(loop->timers));
+        return -EBUSY;
+    }
+    timers_free(loop->timers);
+    free(loop);
+    return 0;
+}
+
+int loop_run(struct loop *loop)
+{
+    return uv_run(&loop->uv, UV_RUN_DEFAULT);
+}
+
+void loop_stop(struct loop *loop)
+{
+    uv_stop(&loop->uv);
+}
+
+int loop_turn(struct loop *loop)
+{
+    /* A test's clock moves without libuv's knowledge: what is due by it is fired here. */
+    timers_run(loop->timers);
+    /* libuv turns only while something is alive; hooks and signals are to be seen by a test even so. */
+    uv_ref((uv_handle_t *)&loop->prepare);
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+    uv_unref((uv_handle_t *)&loop->prepare);
+    return uv_loop_alive(&loop->uv);
+}
+
+uv_loop_t *loop_uv(struct loop *loop)
+{
+    return &loop->uv;
+}
+
+struct timers *loop_timers(struct loop *loop)
+{
+    return loop->timers;
+}
+
+const struct clock *loop_clock(struct loop *loop)
+{
+    return timers_clock(loop->timers);
+}
+
+/* At the end of the list: hooks run in the order in which they came. */
+void loop_on_turn(struct loop *loop, struct loop_hook *hook)
+{
+    struct loop_hook **at = &loop->hooks;
+
+    while (*at)
+        at = &(*at)->next;
+    hook->next = NULL;
+    *at = hook;
+}
+
+void loop_off_turn(struct loop *loop, struct loop_hook *hook)
+{
+    struct loop_hook **at = &loop->hooks;
+
+    while (*at && *at != hook)
+        at = &(*at)->next;
+    if (!*at)
+        return;
+    *at = hook->next;
+    if (loop->next_hook == hook)
+        loop->next_hook = hook->next;
+    hook->next = NULL;
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+    struct watched_signal *watched = handle->data;
+
+    watched->fn(watched->arg, signum);
+}
+
+int loop_on_signal(struct loop *loop, int signum, void (*fn)(void *arg, int signum), void *arg)
+{
+    struct watched_signal *watched;
+    int err;
+
+    if (loop->nsignals == MAX_SIGNALS)
+        return -ENOSPC;
+    watched = &loop->signals[loop->nsignals];
+    err = uv_signal_init(&loop->uv, &watched->handle);
+    if (err)
+        return err;
+    loop->nsignals++; /* from here on loop_free() closes it */
+    watched->handle.data = watched;
+    watched->fn = fn;
+    watched->arg = arg;
+    err = uv_signal_start(&watched->handle, on_signal, signum);
+    uv_unref((uv_handle_t *)&watched->handle);
+    return err;
+}
+
+double loop_lag_ms(struct loop *loop)
+{
+    const struct lag *lag = &loop->lag;
+    uint64_t second = uv_hrtime() / UINT64_C(1000000000);
+    uint64_t worst = lag->last_ns;
+
+    for (size_t i = 0; i < LAG_SECONDS; i++) {
+        if (lag->second[i] + LAG_SECONDS > second && lag->worst_ns[i] > worst)
+            worst = lag->worst_ns[i];
+    }
+    return (double)worst / 1e6;
+}

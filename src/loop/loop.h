@@ -1,0 +1,45 @@
+/*
+ * loop.h - the one libuv loop: clock, deadlines, signals, and a hook once per turn.
+ *
+ * Everything runs on this loop's thread. Deadlines (base/timers.h) are driven by a single uv_timer armed for the
+ * earliest. loop_on_turn() is called once per turn just before the loop blocks: batched work (flush, commits)
+ * goes there. Life: loop_new -> (uv handles of the other files) -> loop_run -> loop_free, which must find every
+ * handle closed: uv_loop_close() returning 0 is a post-condition of the program and of every test.
+ */
+#ifndef JG_LOOP_LOOP_H
+#define JG_LOOP_LOOP_H
+
+#include "base/timers.h"
+
+#include <uv.h>
+
+struct loop;
+
+struct loop *loop_new(void); /* NULL when out of memory or descriptors */
+struct loop *loop_new_clock(const struct clock *); /* the same with a test's clock; loop_turn() fires what is due by it */
+/* Closes the loop's own handles, lets closing handles finish. 0, or -EBUSY if somebody left a handle open. */
+int loop_free(struct loop *);
+
+int loop_run(struct loop *);   /* until loop_stop() or nothing is left */
+void loop_stop(struct loop *);
+int loop_turn(struct loop *);  /* one turn without blocking, for tests; >0 = more to do */
+
+uv_loop_t *loop_uv(struct loop *);
+struct timers *loop_timers(struct loop *);
+const struct clock *loop_clock(struct loop *);
+
+/* One hook per user, called each turn before blocking. `hook` is owned by the caller and unlinked by it. */
+struct loop_hook {
+    void (*turn)(struct loop_hook *);
+    struct loop_hook *next;
+};
+void loop_on_turn(struct loop *, struct loop_hook *);
+void loop_off_turn(struct loop *, struct loop_hook *);
+
+/* Calls fn on the loop when the signal comes. At most 8. 0 or -errno. */
+int loop_on_signal(struct loop *, int signum, void (*fn)(void *arg, int signum), void *arg);
+
+/* Milliseconds the last turn spent outside poll, and the worst of the last 10 s: loop lag. */
+double loop_lag_ms(struct loop *);
+
+#endif

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pool.c - the connections of one vault: opened when calls wait, used one exchange at a time, kept while
+ * fresh.
+ *
+ *   connecting --opened--> idle <--answered-- in use
+ *        |                  | \---a call---->  |
+ *      failed          idle too long,     lost, nonsense, timed out,
+ *        |             peer closed        cancelled, not reusable
+ *        +------------------+------------------+----> closed
+ *
+ * Open on demand: never more connecting than calls that wait, never more than `connections` in all. The idle
+ * list is last in, first out, so that surplus connections grow old and are swept.
+ *
+ * A connect that fails ends one waiting call; the others go on trying. After one failure at most two connects
+ * run at a time; after three in a row the vault counts as down: what waits is failed unless a connection is
+ * open that may still serve it, and for BACKOFF_MS new calls fail at once. Then a single connect probes.
+ *
+ * Invariants: done() is never called here. conn_close() may free the connection: nobody touches it
+ * afterwards. A connection is reused only if its answer ended cleanly and nothing, not even a byte, followed
+ * it. An idle one that becomes readable is read: TLS housekeeping (tickets, key updates) is taken in, all
+ * else closes it.
+ */
+#include "loop/pool.h"
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define BACKOFF_MS   250
+#define DOWN_AFTER   3
+#define SCRATCH_SIZE UPSTREAM_SCRATCH
+
+uint64_t pool_now(const struct upstream *up)
+{
+    return clock_now(loop_clock(up->loop));
+}
+
+/* ---- closing ---- */
+
+static void unlink_conn(struct conn *c)
+{
+    struct upstream *up = c->up;
+
+    switch (c->state) {
+    case CONN_CONNECTING:
+        TAILQ_REMOVE(&up->connecting, c, link);
+        up->nconnecting--;
+        break;
+    case CONN_IDLE:
+        TAILQ_REMOVE(&up->idle, c, link);
+        up->nidle--;
+        break;
+    case CONN_BUSY:
+        TAILQ_REMOVE(&up->in_use, c, link);
+        up->nin_use--;
+        break;
+    case CONN_CLOSED: break;
+    }
+}
+
+static void on_wire_closed(struct wire *wire)
+{
+    struct conn *c = (struct conn *)wire;
+    struct upstream *up = c->up;
+
+    exchange_free(&c->exchange);
+    wipe(c, sizeof(*c));
+    free(c);
+    if (--up->alive == 0)
+        upstream_conns_gone(up);
+}
+
+/* Idempotent; may free c. */
+static void conn_close(struct conn *c, const char *why)
+{
+    if (c->state == CONN_CLOSED)
+        return;
+    log_debug("upstream_close", "vault=%s why=%s exchanges=%llu", c->up->name, why,
+              (unsigned long long)c->exchanges);
+    unlink_conn(c);
+    c->state = CONN_CLOSED;
+    exchange_finish(&c->exchange);
+    wire_close(&c->wire);
+}
+
+void pool_close_all(struct upstream *up)
+{
+    struct conn *c;
+
+    while ((c = TAILQ_FIRST(&up->connecting)) || (c = TAILQ_FIRST(&up->idle)) ||
+           (c = TAILQ_FIRST(&up->in_use)))
+        conn_close(c, "the upstream is closing");
+}
+
+/* ---- idle ---- */
+
+static void on_sweep(struct deadline *d)
+{
+    struct upstream *up = (struct upstream *)((char *)d - offsetof(struct upstream, sweep));
+    uint64_t now = pool_now(up);
+    struct conn *oldest;
+
+    while ((oldest = TAILQ_LAST(&up->idle, conn_list))) {
+        uint64_t end = oldest->idle_at_ms + up->idle_timeout_ms;
+        if (end > now) {
+            if (timer_start(loop_timers(up->loop), &up->sweep, end - now, on_sweep))
+                log_warn("upstream_sweep", "vault=%s error=%s", up->name, "out of memory");
+            return;
+        }
+        conn_close(oldest, "idle for too long");
+    }
+}
+
+static void conn_rest(struct conn *c)
+{
+    struct upstream *up = c->up;
+
+    unlink_conn(c);
+    c->state = CONN_IDLE;
+    c->idle_at_ms = pool_now(up);
+    TAILQ_INSERT_HEAD(&up->idle, c, link);
+    up->nidle++;
+    if (timer_running(&up->sweep))
+        return;
+    if (timer_start(loop_timers(up->loop), &up->sweep, up->idle_timeout_ms, on_sweep))
+        log_warn("upstream_sweep", "vault=%s error=%s", up->name, "out of memory");
+}
+
+/* Reads an idle connection; whatever there is but TLS housekeeping closes it. True = still good. */
+static bool conn_look(struct conn *c)
+{
+    c->wire.want_write = false;
+    ssize_t n = wire_recv(&c->wire, c->up->scratch, SCRATCH_SIZE);
+    if (n == -EAGAIN && wire_watch(&c->wire) == 0)
+        return true;
+    if (n > 0)
+        wipe(c->up->scratch, (size_t)n);
+    conn_close(c, n > 0 ? "bytes nobody asked for" : "closed by the peer");
+    return false;
+}
+
+/* ---- one exchange ---- */
+
+/* 0 = all sent or the socket is full; -ECONNRESET. */
+static int conn_write(struct conn *c)
+{
+    const char *bytes;
+    size_t n;
+
+    while ((n = exchange_unsent(&c->exchange, &bytes)) > 0) {
+        ssize_t out = wire_send(&c->wire, bytes, n);
+        /* Over TLS a record that would block may be half on its way: count it as sent. */
+        if (out > 0 || (out == -EAGAIN && c->wire.tls))
+            c->call->sent = true;
+        if (out == -EAGAIN)
+            return 0;
+        if (out < 0)
+            return (int)out;
+        exchange_sent(&c->exchange, (size_t)out);
+    }
+    return 0;
+}
+
+/* EXCHANGE_MORE, EXCHANGE_DONE or -errno. */
+static int conn_read(struct conn *c, bool *more)
+{
+    struct upstream *up = c->up;
+    ssize_t n;
+
+    do {
+        n = wire_recv(&c->wire, up->scratch, SCRATCH_SIZE);
+        if (n == -EAGAIN)
+            return EXCHANGE_MORE;
+        if (n < 0)
+            return (int)n;
+        if (n == 0)
+            return exchange_end(&c->exchange);
+        int r = exchange_feed(&c->exchange, up->scratch, (size_t)n);
+        wipe(up->scratch, (size_t)n);
+        *more = wire_more(&c->wire, n, SCRATCH_SIZE);
+        if (r != EXCHANGE_MORE)
+            return r;
+    } while (*more);
+    return EXCHANGE_MORE;
+}
+
+/* Bytes may wait behind the answer where no poll sees them: TLS tickets are fine, anything else is not. */
+static bool nothing_follows(struct conn *c)
+{
+    ssize_t n = wire_recv(&c->wire, c->up->scratch, SCRATCH_SIZE);
+
+    if (n > 0)
+        wipe(c->up->scratch, (size_t)n);
+    return n == -EAGAIN;
+}
+
+static void conn_answered(struct conn *c, bool more)
+{
+    struct upstream *up = c->up;
+    struct call *call = c->call;
+    bool keep = exchange_reusable(&c->exchange) && (!more || nothing_follows(c));
+
+    c->call = NULL;
+    c->exchanges++;
+    exchange_finish(&c->exchange);
+    up->state.last_success_ms = pool_now(up);
+    upstream_finish(call, 0, "");
+    if (keep && !up->closing && wire_watch(&c->wire) == 0) {
+        c->drained = true;
+        conn_rest(c);
+    } else {
+        conn_close(c, "not reusable after its answer");
+    }
+}
+
+static void conn_failed(struct conn *c, int err)
+{
+    struct upstream *up = c->up;
+    struct call *call = c->call;
+    bool stale = err == -ECONNRESET && c->reused && !c->exchange.began;
+    char why[sizeof(call->why)];
+
+    text_copy(why, sizeof(why), call->why[0] ? call->why : c->wire.error);
+    c->call = NULL;
+    conn_close(c, why);
+    if (stale && !call->retried && (call->safe || !call->sent) && !up->closing) {
+        upstream_repeat(call);
+        return;
+    }
+    upstream_failed(up, why);
+    upstream_finish(call, err, why);
+}
+
+static void conn_step(struct conn *c)
+{
+    struct upstream *up = c->up;
+    bool more = false;
+
+    c->wire.want_write = false;
+    int wrote = conn_write(c);
+    int r = conn_read(c, &more); /* an answer may be there even though sending failed */
+    if (r == EXCHANGE_MORE)
+        r = wrote ? wrote : wire_watch(&c->wire) ? -ECONNRESET : EXCHANGE_MORE;
+    if (r == EXCHANGE_MORE)
+        return;
+    if (r == EXCHANGE_DONE)
+        conn_answered(c, more);
+    else
+        conn_failed(c, r);
+    pool_serve(up);
+}
+
+static void conn_start(struct conn *c, struct call *call)
+{
+    struct upstream *up = c->up;
+
+    int err = exchange_begin(&c->exchange, call, dialer_host(up->dialer));
+    if (err) {
+        upstream_finish(call, err, err == -ENOMEM ? "out of memory" : "the request head is too large");
+        return;
+    }
+    unlink_conn(c);
+    c->state = CONN_BUSY;
+    c->call = call;
+    call->conn = c;
+    call->state = CALL_BUSY;
+    up->busy++;
+    TAILQ_INSERT_TAIL(&up->in_use, c, link);
+    up->nin_use++;
+    c->reused = c->pooled;
+    up->state.reused += c->reused;
+    c->wire.want_write = false;
+    c->wire.error[0] = '\0';
+    err = conn_write(c);
+    if (err || wire_watch(&c->wire))
+        conn_failed(c, -ECONNRESET);
+}
+
+void pool_abandon(struct call *call, const char *why)
+{
+    struct conn *c = call->conn;
+
+    c->call = NULL;
+    conn_close(c, why);
+}
+
+/* ---- opening ---- */
+
+static size_t open_conns(const struct upstream *up)
+{
+    return up->nconnecting + up->nidle + up->nin_use;
+}
+
+static size_t connects_allowed(const struct upstream *up)
+{
+    if (up->failures == 0)
+        return up->connections;
+    if (up->failures < DOWN_AFTER)
+        return 2;
+    return pool_now(up) < up->closed_until_ms ? 0 : 1;
+}
+
+bool pool_refuses(const struct upstream *up)
+{
+    return open_conns(up) == 0 && connects_allowed(up) == 0;
+}
+
+static void connect_failed(struct upstream *up, const char *why)
+{
+    if (up->failures++ == 0)
+        log_warn("upstream_unreachable", "vault=%s why=%s", up->name, why);
+    upstream_failed(up, why);
+    upstream_fail_waiting(up, 1, why);
+    if (up->failures >= DOWN_AFTER)
+        up->closed_until_ms = pool_now(up) + BACKOFF_MS;
+}
+
+static void on_opened(struct wire *wire, int err)
+{
+    struct conn *c = (struct conn *)wire;
+    struct upstream *up = c->up;
+
+    if (err) {
+        char why[CURL_ERROR_SIZE];
+        text_copy(why, sizeof(why), wire->error);
+        conn_close(c, why);
+        connect_failed(up, why);
+    } else {
+        if (up->failures)
+            log_info("upstream_reachable", "vault=%s failures=%u", up->name, up->failures);
+        up->failures = 0;
+        up->state.opened++;
+        conn_rest(c);
+    }
+    pool_serve(up);
+    if (!err)
+        c->pooled = true; /* from now on; c is still there: a poll ends in a later turn */
+}
+
+static void on_ready(struct wire *wire)
+{
+    struct conn *c = (struct conn *)wire;
+    struct upstream *up = c->up;
+
+    up->will_deliver = true;
+    if (c->state == CONN_BUSY)
+        conn_step(c);
+    else if (c->state == CONN_IDLE)
+        conn_look(c);
+    up->will_deliver = false;
+    upstream_deliver(up); /* nothing of ours or libcurl's is on the stack any more */
+    c->drained = false;   /* even a closed one is still there: its poll ends in a later turn */
+}
+
+static int conn_open(struct upstream *up)
+{
+    struct conn *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        return -ENOMEM;
+    c->up = up;
+    c->wire.opened = on_opened;
+    c->wire.ready = on_ready;
+    c->wire.closed = on_wire_closed;
+    exchange_init(&c->exchange);
+    int err = wire_open(&c->wire, up->dialer);
+    if (err) {
+        exchange_free(&c->exchange);
+        free(c);
+        return err;
+    }
+    c->state = CONN_CONNECTING;
+    TAILQ_INSERT_TAIL(&up->connecting, c, link);
+    up->nconnecting++;
+    up->alive++;
+    return 0;
+}
+
+static void open_more(struct upstream *up, size_t wanted)
+{
+    while (up->nconnecting < wanted && up->nconnecting < connects_allowed(up)) {
+        if (open_conns(up) >= up->connections)
+            return;
+        if (conn_open(up)) {
+            connect_failed(up, "out of memory or descriptors");
+            return;
+        }
+    }
+}
+
+/* The best idle connection, looked at once more unless it has been read just now. NULL = none. */
+static struct conn *take_idle(struct upstream *up, bool fresh_only)
+{
+    struct conn *c;
+
+    while ((c = TAILQ_FIRST(&up->idle)) && !(fresh_only && c->pooled)) {
+        if (!c->pooled || c->drained || conn_look(c))
+            return c;
+    }
+    return NULL;
+}
+
+static void serve_idle(struct upstream *up, bool fresh_only)
+{
+    struct conn *c;
+    struct call *call;
+
+    while (up->waiting && (c = take_idle(up, fresh_only)) && (call = upstream_next(up, !c->pooled)))
+        conn_start(c, call);
+}
+
+/*
+ * What was opened just now goes to repeats first, and a connect for a repeat goes before those for people.
+ * Where no connect is allowed, repeats end, since no other connection will do, and people when nothing is
+ * open at all.
+ */
+void pool_serve(struct upstream *up)
+{
+    if (up->closing)
+        return;
+    serve_idle(up, true);
+    open_more(up, up->nrepeats);
+    serve_idle(up, false);
+    open_more(up, up->waiting);
+    if (up->nrepeats && !up->nconnecting && !connects_allowed(up))
+        upstream_fail_waiting(up, up->nrepeats, up->state.last_error);
+    if (pool_refuses(up))
+        upstream_fail_waiting(up, up->waiting, up->state.last_error);
+}

@@ -1,0 +1,48 @@
+/*
+ * tls.h - OpenSSL on memory BIOs: bytes in, bytes out, no socket.
+ *
+ * A struct tls is one server-side TLS connection. The owner feeds ciphertext that came from the socket
+ * (tls_feed), takes plaintext (tls_read), gives plaintext (tls_write), and moves what is in `out` to the socket.
+ * TLS 1.2 and 1.3 only, no compression, no renegotiation by clients, tickets on. Verification of client
+ * certificates, where a client_ca is given, is required and never relaxed.
+ */
+#ifndef JG_LOOP_TLS_H
+#define JG_LOOP_TLS_H
+
+#include "base/buf.h"
+#include "loop/http.h"
+
+struct tls_context;
+struct tls;
+
+struct tls_context *tls_context_new(const struct http_tls_opts *, char why[256]);
+void tls_context_free(struct tls_context *);
+int64_t tls_context_end(const struct tls_context *); /* notAfter of the certificate, seconds since 1970 */
+
+struct tls *tls_new(struct tls_context *); /* NULL = out of memory */
+void tls_free(struct tls *);
+
+/* 0, or -EPROTO (handshake or record failure; an alert may be waiting in the output), -ENOMEM. */
+int tls_feed(struct tls *, const char *bytes, size_t n);
+/* >0 bytes of plaintext, 0 = nothing now, -ECONNRESET = closed by the peer, -EPROTO. */
+ssize_t tls_read(struct tls *, char *to, size_t n);
+int tls_write(struct tls *, const char *bytes, size_t n); /* 0 or -EPROTO */
+/* Moves pending ciphertext to the end of `out`. */
+int tls_output(struct tls *, struct buf *out);
+void tls_shutdown(struct tls *); /* close_notify into the output */
+bool tls_established(const struct tls *);
+
+/* Subject alternative names of the verified client certificate as "DNS:…" texts. Returns how many; they live
+ * as long as the tls. */
+size_t tls_peer_sans(struct tls *, const char *const **sans);
+
+/* Simulator: ask the client for its certificate now (renegotiation or post-handshake). */
+int tls_ask_certificate(struct tls *);
+/* The client has answered the question, with or without a certificate. */
+bool tls_asked_done(const struct tls *);
+/* True = a verified client certificate is there. */
+bool tls_has_peer_certificate(const struct tls *);
+/* After an error: what OpenSSL said, without data of the connection. */
+const char *tls_why(const struct tls *);
+
+#endif

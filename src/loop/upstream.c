@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * upstream.c - the calls of one vault: from upstream_call() to done().
+ *
+ *   new --upstream_call--> waiting --a connection--> busy --> finished --> done()
+ *                             ^  \                  /  |         ^
+ *                             |   +--- deadline ---+---|---------+   -ETIMEDOUT
+ *                             +------ repeat ----------+             lost before any byte of an answer
+ *
+ * Three queues, served in this order: repeats (on fresh connections only), people, background. Each is first
+ * in, first out. A call is in exactly one queue, on one connection, or in `finished`.
+ *
+ * done() is called from one function, upstream_deliver(), which runs at the end of a poll callback or from
+ * the `later` deadline: never inside upstream_call(), never with libcurl on the stack. What is finished
+ * during a delivery waits for the next one, so that a caller who tries again at once cannot hold the loop.
+ *
+ * `later` is always running (parked when there is nothing to do): moving a running deadline needs no memory,
+ * so a finished call is never lost to an allocation failure.
+ *
+ * End: upstream_close -> calls end with -ECANCELED -> delivered -> connections closed -> dialer closed ->
+ * closed().
+ *
+ * Not here: connections (pool.c), bytes (exchange.c).
+ */
+#include "loop/upstream.h"
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "loop/pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PARKED_MS   (3600u * 1000u)
+#define COOKIES_MAX 16384
+
+/* ---- once per process ---- */
+
+int upstream_global_init(void)
+{
+    if (curl_global_init(CURL_GLOBAL_DEFAULT))
+        return -EIO;
+    const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+    if (v && v->ssl_version && !strncmp(v->ssl_version, "OpenSSL/", 8))
+        return 0;
+    log_error("upstream_init", "error=%s", "libcurl is not built with OpenSSL");
+    curl_global_cleanup();
+    return -EIO;
+}
+
+void upstream_global_cleanup(void)
+{
+    curl_global_cleanup();
+}
+
+/* ---- waiting ---- */
+
+static struct call_list *queue_of(struct call *call)
+{
+    struct upstream *up = call->up;
+
+    return call->retried ? &up->repeats : call->background ? &up->background : &up->people;
+}
+
+static void enqueue(struct call *call)
+{
+    TAILQ_INSERT_TAIL(queue_of(call), call, link);
+    call->state = CALL_WAITING;
+    call->up->waiting++;
+    call->up->nrepeats += call->retried;
+}
+
+static void dequeue(struct call *call)
+{
+    TAILQ_REMOVE(queue_of(call), call, link);
+    call->up->waiting--;
+    call->up->nrepeats -= call->retried;
+}
+
+static struct call *first_waiting(struct upstream *up, bool with_repeats)
+{
+    struct call *call = with_repeats ? TAILQ_FIRST(&up->repeats) : NULL;
+
+    if (!call)
+        call = TAILQ_FIRST(&up->people);
+    return call ? call : TAILQ_FIRST(&up->background);
+}
+
+struct call *upstream_next(struct upstream *up, bool fresh)
+{
+    struct call *call = first_waiting(up, fresh);
+
+    if (call)
+        dequeue(call);
+    return call;
+}
+
+/* ---- ending ---- */
+
+static void on_later(struct deadline *d);
+
+static void wake(struct upstream *up)
+{
+    if (up->will_deliver)
+        return;
+    if (timer_start(loop_timers(up->loop), &up->later, 0, on_later))
+        log_error("upstream_timer", "vault=%s error=%s", up->name, "out of memory");
+}
+
+/* Takes the call out of wherever it is; a busy one is off its connection when this is called by the pool. */
+static void settle(struct call *call)
+{
+    struct upstream *up = call->up;
+
+    if (call->conn)
+        up->busy--;
+    call->conn = NULL;
+    timer_stop(loop_timers(up->loop), &call->deadline);
+}
+
+void upstream_finish(struct call *call, int err, const char *why)
+{
+    struct upstream *up = call->up;
+
+    settle(call);
+    call->err = err;
+    if (err) {
+        char words[sizeof(call->why)]; /* `why` may be call->why itself */
+        text_copy(words, sizeof(words), why);
+        memcpy(call->why, words, sizeof(words));
+        call_free_answer(call);
+    }
+    call->state = CALL_FINISHED;
+    TAILQ_INSERT_TAIL(&up->finished, call, link);
+    up->nfinished++;
+    wake(up);
+}
+
+void upstream_repeat(struct call *call)
+{
+    struct upstream *up = call->up;
+
+    up->busy--;
+    up->state.retried++;
+    call->conn = NULL;
+    call->retried = true;
+    call->why[0] = '\0';
+    enqueue(call);
+}
+
+void upstream_failed(struct upstream *up, const char *why)
+{
+    up->state.last_failure_ms = pool_now(up);
+    text_copy(up->state.last_error, sizeof(up->state.last_error), why);
+}
+
+void upstream_fail_waiting(struct upstream *up, size_t n, const char *why)
+{
+    struct call *call;
+
+    while (n-- > 0 && (call = upstream_next(up, true)))
+        upstream_finish(call, -ECONNREFUSED, why);
+}
+
+static void abandon(struct call *call, const char *why)
+{
+    if (call->state == CALL_WAITING)
+        dequeue(call);
+    else
+        pool_abandon(call, why);
+}
+
+static void on_deadline(struct deadline *d)
+{
+    struct call *call = (struct call *)((char *)d - offsetof(struct call, deadline));
+    struct upstream *up = call->up;
+    bool waiting = call->state == CALL_WAITING;
+
+    abandon(call, "no answer in time");
+    if (!waiting)
+        upstream_failed(up, "no answer in time");
+    upstream_finish(call, -ETIMEDOUT, waiting ? "no connection became free in time" : "no answer in time");
+    pool_serve(up);
+}
+
+/* ---- delivery ---- */
+
+void upstream_deliver(struct upstream *up)
+{
+    size_t n = up->nfinished; /* those that finish meanwhile wait */
+    struct call *call;
+
+    while (n-- > 0 && (call = TAILQ_FIRST(&up->finished))) {
+        TAILQ_REMOVE(&up->finished, call, link);
+        up->nfinished--;
+        call->state = CALL_NEW;
+        call->done(call); /* may free it */
+    }
+    if (up->nfinished)
+        wake(up);
+}
+
+static void tear_down(struct upstream *up)
+{
+    up->torn_down = true;
+    up->alive++; /* our own, so that the end comes once */
+    timer_stop(loop_timers(up->loop), &up->later);
+    timer_stop(loop_timers(up->loop), &up->sweep);
+    pool_close_all(up);
+    if (--up->alive == 0)
+        upstream_conns_gone(up);
+}
+
+static void on_later(struct deadline *d)
+{
+    struct upstream *up = (struct upstream *)((char *)d - offsetof(struct upstream, later));
+
+    /* It has just left the heap, so there is room for it. */
+    if (timer_start(loop_timers(up->loop), &up->later, PARKED_MS, on_later))
+        log_error("upstream_timer", "vault=%s error=%s", up->name, "out of memory");
+    upstream_deliver(up);
+    if (up->closing && !up->nfinished && !up->torn_down)
+        tear_down(up);
+}
+
+/* ---- the caller's side ---- */
+
+static void start_answer(struct call *call, struct upstream *up)
+{
+    size_t max = call->max_answer ? call->max_answer : up->max_answer;
+
+    call_free_answer(call);
+    call->body_in = BUF_INIT(max);
+    call->cookies = BUF_INIT(COOKIES_MAX);
+    memset(call->value, 0, sizeof(call->value));
+    call->why[0] = '\0';
+    call->err = call->status = 0;
+    call->sent = call->retried = false;
+    call->conn = NULL;
+    call->up = up;
+}
+
+int upstream_call(struct upstream *up, struct call *call)
+{
+    if (up->closing)
+        return -ESHUTDOWN;
+    if (up->waiting + up->busy >= up->max_calls)
+        return -EAGAIN;
+    if (!exchange_valid(call))
+        return -EINVAL;
+    start_answer(call, up);
+    uint64_t timeout = call->timeout_ms ? call->timeout_ms : up->call_timeout_ms;
+    int err = timer_start(loop_timers(up->loop), &call->deadline, timeout, on_deadline);
+    if (err)
+        return err;
+    call->started_us = clock_measure_us();
+    up->state.calls++;
+    enqueue(call);
+    pool_serve(up);
+    return 0;
+}
+
+void upstream_cancel(struct call *call)
+{
+    struct upstream *up = call->up;
+    int state = call->state;
+
+    if (state == CALL_NEW)
+        return;
+    if (state == CALL_FINISHED) {
+        TAILQ_REMOVE(&up->finished, call, link);
+        up->nfinished--;
+    } else {
+        abandon(call, "the call was cancelled");
+        settle(call);
+    }
+    call->state = CALL_NEW;
+    call_free_answer(call);
+    if (state != CALL_FINISHED)
+        pool_serve(up);
+}
+
+void call_free_answer(struct call *call)
+{
+    buf_free(&call->cookies);
+    buf_free(&call->body_in);
+}
+
+void upstream_state(const struct upstream *up, struct upstream_state *out)
+{
+    *out = up->state;
+    out->connections = up->nconnecting + up->nidle + up->nin_use;
+    out->idle = up->nidle;
+    out->queued = up->waiting;
+    out->in_flight = up->busy;
+}
+
+/* ---- birth and end ---- */
+
+static void upstream_free(struct upstream *up)
+{
+    secret_free(up->scratch, UPSTREAM_SCRATCH);
+    free(up->name);
+    free(up);
+}
+
+static void start_lists(struct upstream *up)
+{
+    TAILQ_INIT(&up->repeats);
+    TAILQ_INIT(&up->people);
+    TAILQ_INIT(&up->background);
+    TAILQ_INIT(&up->finished);
+    TAILQ_INIT(&up->connecting);
+    TAILQ_INIT(&up->idle);
+    TAILQ_INIT(&up->in_use);
+}
+
+static void on_dialer_discarded(void *arg)
+{
+    (void)arg;
+}
+
+struct upstream *upstream_new(struct loop *loop, const struct upstream_opts *opts, char why[256])
+{
+    struct upstream *up = calloc(1, sizeof(*up));
+
+    text_copy(why, 256, "out of memory");
+    if (!up)
+        return NULL;
+    start_lists(up);
+    up->loop = loop;
+    up->connections = opts->connections ? opts->connections : 1;
+    up->max_calls = opts->max_calls;
+    up->max_answer = opts->max_answer;
+    up->call_timeout_ms = opts->call_timeout_ms;
+    up->idle_timeout_ms = opts->idle_timeout_ms;
+    up->name = strdup(opts->name ? opts->name : "-");
+    up->scratch = secret_alloc(UPSTREAM_SCRATCH);
+    if (up->name && up->scratch)
+        up->dialer = dialer_new(loop, opts, why);
+    if (up->dialer && timer_start(loop_timers(loop), &up->later, PARKED_MS, on_later)) {
+        dialer_close(up->dialer, on_dialer_discarded, NULL);
+        up->dialer = NULL;
+    }
+    if (!up->dialer) {
+        upstream_free(up);
+        return NULL;
+    }
+    return up;
+}
+
+static void on_dialer_closed(void *arg)
+{
+    struct upstream *up = arg;
+    void (*closed)(void *) = up->closed;
+    void *closed_arg = up->arg;
+
+    upstream_free(up);
+    if (closed)
+        closed(closed_arg);
+}
+
+void upstream_conns_gone(struct upstream *up)
+{
+    if (up->torn_down)
+        dialer_close(up->dialer, on_dialer_closed, up);
+}
+
+static void cancel_list(struct call_list *list)
+{
+    struct call *call;
+
+    while ((call = TAILQ_FIRST(list))) {
+        dequeue(call);
+        upstream_finish(call, -ECANCELED, "the upstream is closing");
+    }
+}
+
+void upstream_close(struct upstream *up, void (*closed)(void *arg), void *arg)
+{
+    struct conn *c;
+
+    if (up->closing)
+        return;
+    up->closing = true;
+    up->closed = closed;
+    up->arg = arg;
+    cancel_list(&up->repeats);
+    cancel_list(&up->people);
+    cancel_list(&up->background);
+    while ((c = TAILQ_FIRST(&up->in_use))) {
+        struct call *call = c->call;
+        pool_abandon(call, "the upstream is closing");
+        upstream_finish(call, -ECANCELED, "the upstream is closing");
+    }
+    wake(up);
+}

@@ -1,0 +1,64 @@
+/*
+ * wire.h - one connection to the vault: opened by libcurl, then bytes in and bytes out.
+ *
+ * The idea: libcurl is good at opening connections (names, proxies, TLS with full verification, client
+ * certificates) and slow at running one transfer per call. So it opens the connection (CURLOPT_CONNECT_ONLY)
+ * and stays as the way to the socket (curl_easy_send, curl_easy_recv); what goes over it is the owner's
+ * business.
+ *
+ * Life: wire_open -> opened(0) -> wire_send/wire_recv/wire_watch, ready() ... -> wire_close -> closed
+ *                 -> opened(-ECONNREFUSED, words in `error`)       ... -> wire_close -> closed
+ *
+ * Invariants: no callback runs with libcurl on the stack. opened() comes once, later, unless wire_close()
+ * came first. The poll stays registered for reading from opened() to wire_close(): no system call per use.
+ * closed() may come from within wire_close(); afterwards the memory is the owner's.
+ * Once open, the easy handle is attached to its connection at once (by a first read): an unattached one
+ * counts as unused for libcurl, which then closes it behind our back when it looks for dead connections.
+ */
+#ifndef JG_LOOP_WIRE_H
+#define JG_LOOP_WIRE_H
+
+#include <curl/curl.h>
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <uv.h>
+
+struct dialer;
+
+struct wire {
+    /* the owner's */
+    void (*opened)(struct wire *, int err);
+    void (*ready)(struct wire *); /* readable, or writable when that was wanted, or lost */
+    void (*closed)(struct wire *);
+
+    /* private, but for reading `error`, `want_write` and `tls` */
+    struct dialer *dialer;
+    CURL *easy;
+    SSL *tls; /* NULL = plain; belongs to libcurl */
+    uv_poll_t poll;
+    int events;      /* what the poll waits for; 0 = it is stopped */
+    bool polled;     /* the poll handle is initialised */
+    bool want_write; /* a send or a receive could not go on until the socket takes bytes */
+    bool lost;       /* the poll reported an error */
+    char error[CURL_ERROR_SIZE];
+};
+
+/* 0, -ENOMEM or -EIO; then opened() comes later. The owner's three functions are set before. */
+int wire_open(struct wire *, struct dialer *);
+void wire_close(struct wire *);
+
+/* >0 bytes taken, -EAGAIN, or -ECONNRESET. After -EAGAIN the same bytes must be offered first. */
+ssize_t wire_send(struct wire *, const char *bytes, size_t n);
+/* >0 bytes, 0 = orderly end, -EAGAIN, or -ECONNRESET (over TLS also an end without close_notify). */
+ssize_t wire_recv(struct wire *, char *to, size_t n);
+/* May more bytes be had without waiting for the poll? `got` of `asked` came from the last wire_recv(). */
+bool wire_more(const struct wire *, ssize_t got, size_t asked);
+/* Waits for reading always, for writing while `want_write`. 0 or -errno. */
+int wire_watch(struct wire *);
+
+/* dialer.c only: libcurl is done with opening. */
+void wire_on_opened(struct wire *, CURLcode result);
+
+#endif
