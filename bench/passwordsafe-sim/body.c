@@ -70,11 +70,7 @@ static size_t take_string(struct buf *out, const char *text, size_t len, size_t 
 
 static size_t take_word(struct buf *out, const char *text, size_t len, size_t i)
 {
-    static const char *const words[][2] = {
-        {"True",  "true" },
-        {"False", "false"},
-        {"None",  "null" }
-    };
+    static const char *const words[][2] = {{"True", "true"}, {"False", "false"}, {"None", "null"}};
 
     for (size_t k = 0; k < 3; k++) {
         size_t n = strlen(words[k][0]);

@@ -59,6 +59,7 @@ static int copy_request(struct call *c, const struct http_req *req)
         .content_type = copy_text(&at, from.content_type),
         .cookie_lines = http_header_count(req, "Cookie"),
         .has_length = req->content_length >= 0 || req->chunked,
+        .certificate = req->peer->nsans > 0,
         .body_len = req->body_len,
     };
     c->input.peer = copy(&at, req->peer->address, peer);

@@ -31,6 +31,8 @@ static bool registration_ok(const struct dispatch *d, const struct psauth *a)
 {
     const struct model_settings *s = &d->model->settings;
 
+    if (s->require_certificate && !d->call->certificate)
+        return false;
     if (!s->registration_active || !secret_equal(&s->api_key, a->key, strlen(a->key)))
         return false;
     return !s->allow_from || (d->call->peer && strcmp(s->allow_from, d->call->peer) == 0);

@@ -133,15 +133,9 @@ static enum model_access access_of_session(const char *kind)
     static const struct {
         const char *kind;
         enum model_access access;
-    } kinds[] = {
-        {"ssh",       ACCESS_SSH},
-        {"sshticket", ACCESS_SSH},
-        {"rdp",       ACCESS_RDP},
-        {"rdpticket", ACCESS_RDP},
-        {"rdpfile",   ACCESS_RDP},
-        {"app",       ACCESS_APP},
-        {"appfile",   ACCESS_APP}
-    };
+    } kinds[] = {{"ssh", ACCESS_SSH},       {"sshticket", ACCESS_SSH}, {"rdp", ACCESS_RDP},
+                 {"rdpticket", ACCESS_RDP}, {"rdpfile", ACCESS_RDP},   {"app", ACCESS_APP},
+                 {"appfile", ACCESS_APP}};
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (text_equal_nocase(kind, kinds[i].kind))

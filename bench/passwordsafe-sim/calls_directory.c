@@ -21,12 +21,12 @@ static const struct platform {
     int port;                                /* 0 = null */
     bool dss, domain_name;
 } platforms[] = {
-    {2,  "Linux",                "Linux",  "SSH", 22,   true,  false},
-    {4,  "Network device (SSH)", "Device", "SSH", 22,   true,  false},
-    {8,  "Oracle",               "Oracle", NULL,  1521, false, false},
-    {11, "MS SQL Server",        "MSSQL",  NULL,  1433, false, false},
-    {12, "Active Directory",     "AD",     NULL,  0,    false, true },
-    {25, "Windows",              "Win",    "RDP", 3389, false, true },
+    {2, "Linux", "Linux", "SSH", 22, true, false},
+    {4, "Network device (SSH)", "Device", "SSH", 22, true, false},
+    {8, "Oracle", "Oracle", NULL, 1521, false, false},
+    {11, "MS SQL Server", "MSSQL", NULL, 1433, false, false},
+    {12, "Active Directory", "AD", NULL, 0, false, true},
+    {25, "Windows", "Win", "RDP", 3389, false, true},
 };
 #define NPLATFORMS (sizeof(platforms) / sizeof(platforms[0]))
 

@@ -23,6 +23,7 @@ struct dispatch_call {
     const char *authorization, *cookie, *content_type;
     size_t cookie_lines;
     bool has_length;  /* Content-Length or chunked */
+    bool certificate; /* a verified client certificate was shown */
     const char *peer; /* source address without port */
     const char *body;
     size_t body_len;

@@ -116,6 +116,7 @@ static int settings(struct program *p)
     s->seed = o->seed;
     s->require_password = o->require_password;
     s->require_mfa = o->require_mfa;
+    s->require_certificate = o->client_ca != NULL;
     s->verification_cookie = o->verification_cookie;
     p->server->latency_ms = o->latency_ms;
     p->server->jitter_ms = o->jitter_ms;

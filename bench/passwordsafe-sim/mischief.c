@@ -25,23 +25,23 @@ static const struct action_row {
     int status;
     const char *content_type, *body, *headers;
 } actions[] = {
-    {"latency",       MISCHIEF_NONE,          0,   NULL,               NULL,                    NULL                },
-    {"status",        MISCHIEF_STATUS,        500, NULL,               NULL,                    NULL                },
-    {"drop_before",   MISCHIEF_DROP_BEFORE,   0,   NULL,               NULL,                    NULL                },
-    {"drop_after",    MISCHIEF_DROP_AFTER,    0,   NULL,               NULL,                    NULL                },
-    {"truncate",      MISCHIEF_TRUNCATE,      0,   NULL,               NULL,                    NULL                },
-    {"garbage",       MISCHIEF_GARBAGE,       0,   NULL,               NULL,                    NULL                },
-    {"hang",          MISCHIEF_HANG,          0,   NULL,               NULL,                    NULL                },
-    {"reset",         MISCHIEF_RESET,         0,   NULL,               NULL,                    NULL                },
-    {"close",         MISCHIEF_CLOSE,         0,   NULL,               NULL,                    NULL                },
-    {"lost_session",  MISCHIEF_LOST_SESSION,  0,   NULL,               NULL,                    NULL                },
-    {"extra",         MISCHIEF_EXTRA,         0,   NULL,               NULL,                    NULL                },
-    {"chunked",       MISCHIEF_CHUNKED,       0,   NULL,               NULL,                    NULL                },
-    {"no_length",     MISCHIEF_NO_LENGTH,     0,   NULL,               NULL,                    NULL                },
-    {"informational", MISCHIEF_INFORMATIONAL, 0,   NULL,               NULL,                    NULL                },
-    {"html500",       MISCHIEF_STATUS,        500, "text/html",        html_error,              NULL                },
-    {"unavailable",   MISCHIEF_STATUS,        503, "text/html",        "Service Unavailable",   NULL                },
-    {"throttle",      MISCHIEF_STATUS,        429, "application/json", "\"Too many requests\"", "Retry-After: 1\r\n"},
+    {"latency", MISCHIEF_NONE, 0, NULL, NULL, NULL},
+    {"status", MISCHIEF_STATUS, 500, NULL, NULL, NULL},
+    {"drop_before", MISCHIEF_DROP_BEFORE, 0, NULL, NULL, NULL},
+    {"drop_after", MISCHIEF_DROP_AFTER, 0, NULL, NULL, NULL},
+    {"truncate", MISCHIEF_TRUNCATE, 0, NULL, NULL, NULL},
+    {"garbage", MISCHIEF_GARBAGE, 0, NULL, NULL, NULL},
+    {"hang", MISCHIEF_HANG, 0, NULL, NULL, NULL},
+    {"reset", MISCHIEF_RESET, 0, NULL, NULL, NULL},
+    {"close", MISCHIEF_CLOSE, 0, NULL, NULL, NULL},
+    {"lost_session", MISCHIEF_LOST_SESSION, 0, NULL, NULL, NULL},
+    {"extra", MISCHIEF_EXTRA, 0, NULL, NULL, NULL},
+    {"chunked", MISCHIEF_CHUNKED, 0, NULL, NULL, NULL},
+    {"no_length", MISCHIEF_NO_LENGTH, 0, NULL, NULL, NULL},
+    {"informational", MISCHIEF_INFORMATIONAL, 0, NULL, NULL, NULL},
+    {"html500", MISCHIEF_STATUS, 500, "text/html", html_error, NULL},
+    {"unavailable", MISCHIEF_STATUS, 503, "text/html", "Service Unavailable", NULL},
+    {"throttle", MISCHIEF_STATUS, 429, "application/json", "\"Too many requests\"", "Retry-After: 1\r\n"},
 };
 #define NACTIONS (sizeof(actions) / sizeof(actions[0]))
 
@@ -140,13 +140,11 @@ static int read_texts(struct fields *f, struct mischief_rule *r)
     const struct {
         const char *name;
         char **place;
-    } texts[] = {
-        {"call",         &r->call        },
-        {"path",         &r->path        },
-        {"user",         &r->user        },
-        {"body",         &r->body        },
-        {"content_type", &r->content_type}
-    };
+    } texts[] = {{"call", &r->call},
+                 {"path", &r->path},
+                 {"user", &r->user},
+                 {"body", &r->body},
+                 {"content_type", &r->content_type}};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         const char *value = NULL;

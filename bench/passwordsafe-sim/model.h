@@ -19,12 +19,12 @@
 
 #include "base/secret.h"
 #include "base/timers.h"
+#include "passwordsafe-sim/hash.h"
 #include "passwordsafe-sim/knobs.h"
 #include "passwordsafe-sim/vec.h"
 
 #include <stdint.h>
 #include <sys/queue.h>
-#include <uthash.h>
 
 enum model_role { ROLE_REQUESTOR = 1, ROLE_APPROVER = 2, ROLE_ISA = 4 };
 enum model_permission { PERMIT_SYSTEMS = 1, PERMIT_USERS = 2, PERMIT_POLICIES = 4, PERMIT_QUARANTINE = 8 };
@@ -140,7 +140,7 @@ struct model_user {
 struct model_settings {
     uint64_t minute_ms, session_idle_ms, rotation_delay_ms;
     uint64_t token_minutes;
-    bool require_password, require_mfa, registration_active, verification_cookie;
+    bool require_password, require_mfa, require_certificate, registration_active, verification_cookie;
     struct secret api_key;
     char *allow_from; /* source address of sign-ins; NULL = any */
     uint64_t seed;

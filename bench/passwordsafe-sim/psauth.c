@@ -32,11 +32,9 @@ static void take_part(struct psauth *a, char *part)
     static const struct {
         const char *name;
         size_t at;
-    } parts[] = {
-        {"key=",       offsetof(struct psauth, key)      },
-        {"runas=",     offsetof(struct psauth, run_as)   },
-        {"challenge=", offsetof(struct psauth, challenge)}
-    };
+    } parts[] = {{"key=", offsetof(struct psauth, key)},
+                 {"runas=", offsetof(struct psauth, run_as)},
+                 {"challenge=", offsetof(struct psauth, challenge)}};
 
     part += strspn(part, " ");
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {

@@ -19,14 +19,9 @@ static const struct list_row {
     const char *name;
     int (*apply)(struct model *, const cJSON *entry, struct buf *why);
 } lists[] = {
-    {"settings",      entry_settings},
-    {"policies",      entry_policy  },
-    {"groups",        entry_group   },
-    {"users",         entry_user    },
-    {"systems",       entry_system  },
-    {"accounts",      entry_account },
-    {"links",         entry_link    },
-    {"oauth_clients", entry_client  },
+    {"settings", entry_settings}, {"policies", entry_policy},      {"groups", entry_group},
+    {"users", entry_user},        {"systems", entry_system},       {"accounts", entry_account},
+    {"links", entry_link},        {"oauth_clients", entry_client},
 };
 #define NLISTS (sizeof(lists) / sizeof(lists[0]))
 

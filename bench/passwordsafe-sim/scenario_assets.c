@@ -46,13 +46,11 @@ int entry_system(struct model *m, const cJSON *e, struct buf *why)
     fields_int(&f, "platform", &s->platform);
     fields_bool(&f, "database", &s->is_database);
     fields_bool(&f, "directory", &s->is_directory);
-    const struct text_member texts[] = {
-        {"dns",       &s->dns_name },
-        {"ip",        &s->ip       },
-        {"workgroup", &s->workgroup},
-        {"instance",  &s->instance },
-        {"netbios",   &s->netbios  }
-    };
+    const struct text_member texts[] = {{"dns", &s->dns_name},
+                                        {"ip", &s->ip},
+                                        {"workgroup", &s->workgroup},
+                                        {"instance", &s->instance},
+                                        {"netbios", &s->netbios}};
     if (read_texts(&f, texts, sizeof(texts) / sizeof(texts[0])) ||
         (s->ip && names_add(&m->system_ips, s->ip, s)))
         return -ENOMEM;
@@ -110,13 +108,11 @@ static int read_secrets(struct model_account *a, const cJSON *e)
 
 static int read_account(struct model *m, struct model_account *a, struct fields *f)
 {
-    const struct text_member texts[] = {
-        {"domain",      &a->domain     },
-        {"upn",         &a->upn        },
-        {"description", &a->description},
-        {"application", &a->application},
-        {"node",        &a->node       }
-    };
+    const struct text_member texts[] = {{"domain", &a->domain},
+                                        {"upn", &a->upn},
+                                        {"description", &a->description},
+                                        {"application", &a->application},
+                                        {"node", &a->node}};
 
     fields_bool(f, "api_enabled", &a->api_enabled);
     fields_bool(f, "rotates", &a->rotates);

@@ -47,6 +47,7 @@ int entry_settings(struct model *m, const cJSON *e, struct buf *why)
     fields_u64(&f, "token_minutes", &s->token_minutes);
     fields_bool(&f, "require_user_password", &s->require_password);
     fields_bool(&f, "require_mfa", &s->require_mfa);
+    fields_bool(&f, "require_certificate", &s->require_certificate);
     fields_bool(&f, "registration_active", &s->registration_active);
     fields_bool(&f, "verification_cookie", &s->verification_cookie);
     fields_int(&f, "next_request_id", &m->requests->next_id);

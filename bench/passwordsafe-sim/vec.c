@@ -7,11 +7,12 @@
  */
 #include "passwordsafe-sim/vec.h"
 
+#include "passwordsafe-sim/hash.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 struct names_entry {
     char *key;

@@ -18,19 +18,17 @@ static const char *phrase(int status)
     static const struct {
         int status;
         const char *text;
-    } phrases[] = {
-        {200, "OK"                   },
-        {201, "Created"              },
-        {204, "No Content"           },
-        {400, "Bad Request"          },
-        {401, "Unauthorized"         },
-        {403, "Forbidden"            },
-        {404, "Not Found"            },
-        {409, "Conflict"             },
-        {429, "Too Many Requests"    },
-        {500, "Internal Server Error"},
-        {503, "Service Unavailable"  }
-    };
+    } phrases[] = {{200, "OK"},
+                   {201, "Created"},
+                   {204, "No Content"},
+                   {400, "Bad Request"},
+                   {401, "Unauthorized"},
+                   {403, "Forbidden"},
+                   {404, "Not Found"},
+                   {409, "Conflict"},
+                   {429, "Too Many Requests"},
+                   {500, "Internal Server Error"},
+                   {503, "Service Unavailable"}};
 
     for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++)
         if (phrases[i].status == status)

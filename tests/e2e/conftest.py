@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One house per test module, swept after each test.
+
+A module that wants another configuration defines its own fixture `house` of the same kind.
+"""
+
+import pytest
+
+from house import House
+
+# Lists are read anew each time, so that a test sees what it has just changed in the vault.
+PLAIN = {"gateway": {"list_cache": "0s", "catalogue_cache": "0s"}, "vault main": {"call_timeout": "2s"}}
+
+
+@pytest.fixture(scope="module", name="shared")
+def _shared():
+    with House(PLAIN) as house:
+        yield house
+
+
+@pytest.fixture(name="house")
+def _house(shared):
+    yield shared
+    shared.sweep()

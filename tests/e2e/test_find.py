@@ -1,0 +1,378 @@
+# SPDX-License-Identifier: Apache-2.0
+"""credentials/find: what is found, under which names, in which order, at which cost to the vault."""
+
+import threading
+
+import pytest
+
+from harness import Gateway, eventually, session
+from house import LIST, SIGN_IN, House, problem, took
+
+MEMBERS = ["credential_id", "display_value", "kind", "account", "domain", "system", "description", "secret_type"]
+
+
+def found(house, asked):
+    answer = house.gateway.find(asked)
+    assert answer.status == 200, answer.body
+    return answer.json["credentials"]
+
+
+def names(rows):
+    return [(row["system"], row["account"]) for row in rows]
+
+
+def together(n, call):
+    """n calls at the same time; their results."""
+    results = [None] * n
+    gate = threading.Barrier(n)
+
+    def one(i):
+        gate.wait()
+        results[i] = call()
+    threads = [threading.Thread(target=one, args=(i,)) for i in range(n)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+# ---- the answer ----
+
+def test_members_and_their_order(house):
+    box = house.account("root", description="for emergencies")
+    answer = house.gateway.find(house.session("ann", box))
+    assert list(answer.json) == ["credentials", "request_id", "age_ms"]
+    assert answer.json["request_id"] == answer.headers["X-Request-Id"]
+    assert answer.json["age_ms"] == 0
+    assert answer.headers["Content-Type"].split(";")[0] == "application/json"
+    (row,) = answer.json["credentials"]
+    assert list(row) == MEMBERS
+    assert (row["kind"], row["account"], row["domain"], row["system"]) == ("local", "root", None, box.name)
+    assert row["description"] == "for emergencies"
+    assert "root" in row["display_value"]
+    assert row["secret_type"] in ("password", "ssh_key", "unknown")
+    assert 1 <= len(row["credential_id"]) <= 256
+
+
+def test_every_kind_of_account(house):
+    box = house.account("root")
+    house.directory_account(box, name="svc")
+    (local, linked) = found(house, house.session("ann", box))
+    assert (local["kind"], local["domain"]) == ("local", None)
+    assert (linked["kind"], linked["account"], linked["domain"]) == ("domain_linked", "svc", "corp.test")
+    assert linked["system"] == box.name and linked["display_value"].startswith("corp.test\\svc")
+
+    database = house.account("oracle", box=house.system(database=True, instance="ORCL"))
+    (row,) = found(house, house.session("ann", database))
+    assert (row["kind"], row["account"]) == ("database", "oracle")
+
+    keyed = house.account("deploy", password=None, key=True)
+    (row,) = found(house, house.session("ann", keyed))
+    assert (row["kind"], row["account"]) == ("local", "deploy")
+
+
+def test_application_account_by_its_display_name(house):
+    box = house.account("web-admin", application="Ledger & Co", application_id=500)
+    asked = house.session("ann", method="web", application="Ledger & Co")
+    (row,) = found(house, asked)
+    assert (row["kind"], row["account"], row["system"]) == ("application", "web-admin", box.name)
+    assert found(house, house.session("ann", application="Nothing such")) == []
+
+
+def test_empty_list_is_a_success(house):
+    answer = house.gateway.find(house.session("ann", hostname="nowhere"))
+    assert answer.status == 200 and answer.json["credentials"] == []
+
+
+def test_user_without_role_finds_nothing(house):
+    box = house.account()
+    assert found(house, house.session("guest", box)) == []
+    assert found(house, house.session("carol", house.account(rule="approval"))) == []
+
+
+def test_accounts_that_may_not_be_requested_are_missing(house):
+    box = house.account("root")
+    house.account("no-api", box=box, api_enabled=False)
+    house.account("bobs", box=box, dedicated_user=42)
+    assert names(found(house, house.session("ann", box))) == [(box.name, "root")]
+    assert [row["account"] for row in found(house, house.session("bob", box))] == ["bobs", "root"]
+
+
+# ---- order ----
+
+def test_order_exact_host_then_kind_then_display_value(house):
+    near = house.account("zed", box=house.system("zulu", ip="10.9.0.1"))
+    house.account("abe", box=near)
+    house.directory_account(near, name="adm")
+    other = house.account("abe", box=house.system("alpha", ip="10.9.0.1"))
+    rows = found(house, house.session("ann", hostname="ZULU", ip_address="10.9.0.1"))
+    assert [(row["system"], row["account"], row["kind"]) for row in rows] == [
+        ("zulu", "abe", "local"), ("zulu", "zed", "local"), ("zulu", "adm", "domain_linked"),
+        (other.name, "abe", "local")]
+    again = found(house, house.session("bob", hostname="zulu", ip_address="10.9.0.1"))
+    assert again == rows
+
+
+def test_without_an_exact_match_all_stand_equal(house):
+    first = house.account("b", box=house.system("mike", ip="10.9.0.2"))
+    house.account("a", box=house.system("lima", ip="10.9.0.2"))
+    house.directory_account(first, name="adm")
+    rows = found(house, house.session("ann", ip_address="10.9.0.2"))
+    assert [row["kind"] for row in rows] == ["local", "local", "domain_linked"]
+    assert [row["account"] for row in rows] == ["a", "b", "adm"]
+
+
+# ---- names ----
+
+@pytest.mark.parametrize("member", ["hostname", "computer_name", "name"])
+def test_each_member_names_the_endpoint(house, member):
+    box = house.account()
+    assert names(found(house, house.session("ann", **{member: box.name}))) == [(box.name, "root")]
+    assert names(found(house, house.session("ann", **{member: box.name.upper()}))) == [(box.name, "root")]
+
+
+@pytest.mark.parametrize("member", ["hostname", "computer_name", "name"])
+def test_short_name_of_a_full_domain_name(house, member):
+    box = house.account()
+    assert names(found(house, house.session("ann", **{member: f"{box.name}.corp.test"}))) == [(box.name, "root")]
+
+
+def test_address_names_the_endpoint(house):
+    box = house.account(box=house.system(ip="10.9.1.7"))
+    assert names(found(house, house.session("ann", ip_address="10.9.1.7"))) == [(box.name, "root")]
+
+
+def test_forms_are_merged_and_each_account_comes_once(house):
+    box = house.account(box=house.system(ip="10.9.1.8"))
+    house.directory_account(box, name="adm")
+    other = house.account()
+    asked = house.session("ann", hostname=f"{box.name}.corp.test", computer_name=box.name.upper(),
+                          name=other.name, ip_address="10.9.1.8")
+    assert sorted(names(found(house, asked))) == sorted([(box.name, "root"), (box.name, "adm"),
+                                                         (other.name, "root")])
+
+
+def test_systems_of_one_name_in_two_workgroups(house):
+    house.account("root", box=house.system("twin", workgroup="North"))
+    house.account("root", box=house.system("twin", workgroup="South"))
+    rows = found(house, house.session("ann", hostname="twin"))
+    assert names(rows) == [("twin", "root")] * 2
+    assert len({row["credential_id"] for row in rows}) == 2
+
+
+@pytest.mark.parametrize("name", ["a&type=domainlinked", "sp ace", "pct%41", "plus+", "back\\slash", "uml-ä",
+                                  "emoji-😀", "semi;colon", "hash#", "quest?ion", "slash/"])
+def test_names_are_never_part_of_the_query(house, name):
+    house.account(box=house.system(name))
+    assert names(found(house, house.session("ann", hostname=name))) == [(name, "root")]
+    assert names(found(house, house.session("ann", hostname=name + "x"))) == []
+
+
+def test_difficult_account_names_survive(house):
+    name = "o'brien & \"söns\" \\ <x> 😀"
+    box = house.account(name, description="tab\tnew\nline")
+    for dialect in ("newtonsoft", "stj"):
+        house.vault.knob(12, dialect)
+        (row,) = found(house, house.session("ann", box))
+        assert (row["account"], row["description"]) == (name, "tab\tnew\nline")
+
+
+def test_answers_are_understood_in_other_shapes(house):
+    box = house.account("root")
+    house.vault.fault("status", call=LIST, status=200, body=(
+        '[{"accountid":%d,"systemid":%d,"ACCOUNTNAME":"root","systemname":"%s","Later":{"x":[1]}}]'
+        % (box.account, box.system, box.name)))
+    (row,) = found(house, house.session("ann", box))
+    assert (row["account"], row["system"], row["domain"], row["description"]) == ("root", box.name, None, None)
+
+
+# ---- many ----
+
+def test_twelve_hundred_accounts_on_one_host(house):
+    box = house.system()
+    wanted = [f"user{i:04}" for i in range(1200)]
+    first = 500000
+    house.vault.scenario({"accounts": [
+        {"id": first + i, "system": box.system, "name": name, "rules": ["auto"], "rotates": False}
+        for i, name in enumerate(wanted)]})
+    house.vault.reset_counts()
+    rows = found(house, house.session("ann", box))
+    assert [row["account"] for row in rows] == wanted
+    assert len({row["credential_id"] for row in rows}) == 1200
+    last = house.session("ann", box)
+    answer = house.checkout(last, rows[-1]["credential_id"])
+    assert answer.json["account"] == "user1199"
+    assert answer.json["password"] == house.vault.account(first + 1199)["password"]
+
+
+# ---- cost ----
+
+def test_equal_finds_in_flight_are_one_set_of_calls(house):
+    box = house.account()
+    found(house, house.session("ann", box))  # signed in from here on
+    house.vault.fault("latency", call=LIST, latency_ms=300)
+    house.vault.reset_counts()
+    found(house, house.session("ann", box))
+    alone = house.vault.calls(LIST)
+    house.vault.reset_counts()
+    answers = together(8, lambda: found(house, session("ann", hostname=box.name)))
+    assert all(names(rows) == [(box.name, "root")] for rows in answers)
+    assert house.vault.calls(LIST) == alone
+    house.vault.reset_counts()
+    together(2, lambda: found(house, session("bob", hostname=box.name)))
+    assert house.vault.calls(LIST) == alone
+
+
+def test_two_users_never_share_a_list(house):
+    box = house.account("root")
+    house.account("bobs", box=box, dedicated_user=42)
+    house.vault.fault("latency", call=LIST, latency_ms=200)
+    seen = {}
+    threads = [threading.Thread(target=lambda who=who: seen.update(
+        {who: [row["account"] for row in found(house, session(who, hostname=box.name))]}))
+        for who in ("ann", "bob")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == {"ann": ["root"], "bob": ["bobs", "root"]}
+
+
+def test_waiters_share_a_failure(house):
+    box = house.account()
+    found(house, house.session("ann", box))
+    house.vault.fault("html500", call=LIST, latency_ms=300)
+    house.vault.reset_counts()
+    problem(house.gateway.find(house.session("ann", box)), 502, "vault_error")
+    alone = house.vault.calls(LIST)
+    house.vault.reset_counts()
+    for answer in together(5, lambda: house.gateway.find(session("ann", hostname=box.name))):
+        problem(answer, 502, "vault_error")
+    assert house.vault.calls(LIST) == alone
+
+
+def test_failures_are_not_kept(house):
+    box = house.account()
+    house.vault.fault("html500", call=LIST)
+    problem(house.gateway.find(house.session("ann", box)), 502, "vault_error")
+    house.vault.clear_faults()
+    assert names(found(house, house.session("ann", box))) == [(box.name, "root")]
+
+
+# ---- houses of another kind ----
+
+def test_list_cache_and_age():
+    with House({"gateway": {"list_cache": "700ms"}}) as house:
+        box = house.account()
+        ann, bob = house.session("ann", box), house.session("bob", box)
+        assert house.gateway.find(ann).json["age_ms"] == 0
+        calls = house.vault.calls(LIST)
+        house.account("late", box=box)
+        eventually(lambda: house.gateway.find(ann).json["age_ms"] > 0)
+        kept = house.gateway.find(ann).json
+        assert [row["account"] for row in kept["credentials"]] == ["root"] and 0 < kept["age_ms"] <= 700
+        assert house.vault.calls(LIST) == calls
+        assert [row["account"] for row in found(house, bob)] == ["late", "root"]  # another user's question
+        fresh = eventually(lambda: [a for a in [house.gateway.find(ann).json] if len(a["credentials"]) == 2])
+        assert fresh[0]["age_ms"] == 0
+        house.sweep()
+
+
+def test_ids_are_the_same_after_a_restart_and_between_gateways():
+    with House() as house:
+        box = house.account()
+        house.directory_account(box)
+        before = found(house, house.session("ann", box))
+        house.gateway.stop()
+        house.gateway.restart()
+        assert found(house, house.session("ann", box)) == before
+        with Gateway(house.vault.url) as second:
+            assert second.find(house.session("bob", box)).json["credentials"] == before
+            taken = second.checkout(house.session("ann", box), before[0]["credential_id"])
+            assert taken.status == 200
+            assert str(taken.json["lease"]["request_id"]) not in before[0]["credential_id"].split(".")
+            assert second.complete(house.opened[-1]).json == {"released": 1}
+        house.sweep()
+
+
+def test_requires_where_the_vault_is_asked():
+    with House({"vault main": {"ask_policy": "yes"}}) as house:
+        box = house.system()
+        for name, rule in (("1none", "auto"), ("2approval", "approval"), ("3reason", "reason"),
+                           ("4ticket", "ticket"), ("5both", "both")):
+            house.account(name, rule, box=box)
+        rows = found(house, house.session("ann", box))
+        assert [list(row) for row in rows] == [MEMBERS + ["requires"]] * 5
+        assert [row["requires"] for row in rows] == [[], ["approval"], ["reason"], ["ticket"],
+                                                     ["reason", "ticket"]]
+        house.sweep()
+
+
+def test_match_chooses_the_names_that_are_asked():
+    with House({"gateway": {"list_cache": "0s"}, "vault main": {"match": "computer_name ip_address"}}) as house:
+        box = house.account(box=house.system(ip="10.9.2.1"))
+        assert found(house, house.session("ann", hostname=box.name)) == []
+        assert found(house, house.session("ann", name=box.name)) == []
+        assert found(house, house.session("ann", computer_name=f"{box.name}.corp.test")) == []
+        assert len(found(house, house.session("ann", computer_name=box.name))) == 1
+        assert len(found(house, house.session("ann", hostname="x", ip_address="10.9.2.1"))) == 1
+        house.sweep()
+
+
+# ---- who asks ----
+
+def test_local_vault_user_is_not_tried_unless_a_rule_says_so(house):
+    box = house.account()
+    house.vault.reset_counts()
+    refused = problem(house.gateway.find(house.session("dan", box, domain=None)), 502, "vault_refused_user")
+    assert "rule" in refused["detail"] and "vault" not in refused
+    assert house.vault.calls(SIGN_IN) == 0
+
+
+@pytest.mark.parametrize("domain", [None, "", "absent"])
+def test_default_domain_and_second_template(domain):
+    with House({"vault main": {"run_as": "{domain}\\{username} {username}@corp.test {username}",
+                               "default_domain": "CORP"}}) as house:
+        def asked(who, box):
+            made = house.session(who, box, domain=domain)
+            if domain == "absent":
+                del made["user"]["domain"]
+            return made
+        box = house.account()
+        for who in ("ann", "erin", "dan"):
+            assert len(found(house, asked(who, box))) == 1, who
+        users = {one["user"] for one in house.vault.state()["sessions"]}
+        assert users == {"CORP\\ann", "erin@corp.test", "dan"}
+        problem(house.gateway.find(asked("nobody", box)), 502, "vault_refused_user")
+        house.sweep()
+
+
+def test_template_without_domain_is_used_where_the_session_has_none():
+    with House({"vault main": {"run_as": "{domain}\\{username} {username}"}}) as house:
+        box = house.account()
+        assert len(found(house, house.session("dan", box, domain=None))) == 1
+        assert list(house.vault.counts()["calls"][SIGN_IN]["statuses"]) == ["200"]
+        house.sweep()
+
+
+def test_user_name_beyond_ascii(house):
+    box = house.account()
+    assert len(found(house, house.session("zoë", box))) == 1
+
+
+@pytest.mark.parametrize("name", ["ann; pwd=[x", "ann;runas=CORP\\bob", "a\nb", "ann]"])
+def test_user_name_cannot_break_out_of_the_header(house, name):
+    answer = house.gateway.find(session(name, hostname=house.account().name))
+    assert answer.status in (400, 502), answer.body
+    assert answer.code in ("invalid_request", "vault_refused_user")
+    assert not [s for s in house.vault.state()["sessions"] if s["user"] and name in s["user"]]
+
+
+def test_find_ends_within_the_callers_time(house):
+    box = house.account()
+    house.vault.fault("hang", call=LIST)
+    seconds, answer = took(lambda: house.gateway.find(house.session("ann", box),
+                                                      headers={"X-Request-Timeout-Ms": "300"}))
+    problem(answer, 504, "deadline_exceeded")
+    assert 0.2 < seconds < 1
