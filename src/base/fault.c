@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static const struct fault_row rows[FAULT_NCODES] = {
     [FAULT_NONE] = {"none",                   200, "No fault",                                            0},
@@ -58,4 +59,11 @@ void fault_set(struct fault *f, enum fault_code code, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(f->detail, sizeof(f->detail), fmt, ap); /* a cut detail is still a detail */
     va_end(ap);
+}
+
+void fault_add(struct fault *f, const char *text)
+{
+    size_t used = strlen(f->detail);
+
+    (void)snprintf(f->detail + used, sizeof(f->detail) - used, "%s%s", used ? "; " : "", text);
 }

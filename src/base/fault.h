@@ -67,6 +67,8 @@ int fault_status(const struct fault *);
 
 /* Sets code and detail, clears the rest. */
 void fault_set(struct fault *, enum fault_code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Adds `; text` to the detail, as much of it as fits. */
+void fault_add(struct fault *, const char *text);
 static inline bool fault_is_set(const struct fault *f)
 {
     return f->code != FAULT_NONE;

@@ -66,14 +66,10 @@ static void fail_no_rule(struct survey_vault *sv)
 static void fail_refused(struct survey_vault *sv, const struct fault *words)
 {
     struct fault fault = *words;
-    size_t used = strlen(fault.detail);
     char tried[FAULT_DETAIL_SIZE];
 
     usermap_explain(&sv->users, sv->survey->opts.session, tried, sizeof(tried));
-    if (used + 3 < sizeof(fault.detail)) {
-        memcpy(fault.detail + used, "; ", 3);
-        strncat(fault.detail, tried, sizeof(fault.detail) - used - 3);
-    }
+    fault_add(&fault, tried);
     fail(sv, &fault);
 }
 
