@@ -104,7 +104,7 @@ void loan_end(struct loan *loan, enum lease_change how)
     enum log_level level = how == LOAN_LAPSED ? LOG_WARN : c && c->attempts > 1 ? LOG_INFO : LOG_DEBUG;
 
     log_event(level, "given_back", "outcome=%s user=%s lease=%s attempts=%u", words[how], loan->user,
-              c ? c->lease_id : NULL, c ? c->attempts : 0);
+              c ? c->lease_id : "-", c ? c->attempts : 0);
     if (c)
         vault_call_free(&c->call);
     free(c);
