@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a benchmark run is made of: the simulated vault, one broker under test (jumpgate or a peer), and the load tool.
+
+Everything runs on loopback and ends with its `with` block. The broker is pinned to core 0, simulator and load tool to core 1.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+BIN = pathlib.Path(os.environ.get("JG_BIN_DIR", ROOT / "build" / "release" / "bin"))
+PEERS = ROOT / "bench" / "peers"
+TOKEN = "bench-token"
+KEY = "k" * 128
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def pinned(core, command, **more):
+    cores = os.sched_getaffinity(0)
+    core = core if core in cores else min(cores)
+    more.setdefault("stdin", subprocess.DEVNULL)
+    return subprocess.Popen(["taskset", "-c", str(core), *map(str, command)], **more)
+
+
+def addresses(process, wanted):
+    """Reads `listening` lines until `ready`; {name: address}."""
+    found, seen = {}, []
+    for raw in process.stdout:
+        line = raw.decode().strip()
+        seen.append(line)
+        if line.startswith("listening "):
+            fields = dict(part.split("=", 1) for part in line.split()[1:])
+            found[fields["listener"]] = fields["address"]
+        if line == "ready":
+            break
+    assert wanted <= found.keys(), "did not start:\n" + "\n".join(seen)
+    threading.Thread(target=process.stdout.read, daemon=True).start()
+    return found
+
+
+def certificates(folder):
+    def run(*command):
+        subprocess.run(["openssl", *command], check=True, cwd=folder, capture_output=True)
+
+    ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    run("req", "-x509", *ec, "-days", "2", "-subj", "/CN=bench CA", "-keyout", "ca.key", "-out", "ca.pem")
+    run("req", *ec, "-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr")
+    (folder / "san").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    run("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
+        "-extfile", "san", "-out", "server.pem")
+
+
+def private(path, text):
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+class Vault:
+    """passwordsafe-sim over TLS with `users` users and as many systems, one local account each."""
+
+    def __init__(self, folder, users=100, latency_ms=0):
+        self.folder, self.users = folder, users
+        none = ["--domain-accounts", 0, "--domain-links", 0, "--databases", 0, "--applications", 0, "--ssh-keys", 0,
+                "--approval-systems", 0, "--reason-systems", 0, "--ticket-systems", 0]
+        command = [BIN / "passwordsafe-sim", "--users", users, "--systems", users, "--local-accounts", 1, *none,
+                   "--api-key-file", private(folder / "api.key", KEY), "--latency", f"{latency_ms}ms",
+                   "--certificate", folder / "server.pem", "--key", folder / "server.key"]
+        self.process = pinned(1, command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.address = addresses(self.process, {"api"})["api"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(60)
+
+
+class Broker:
+    """What every broker under test has: a process (with children), its memory and its CPU time."""
+
+    name = "?"
+
+    def family(self):
+        """The process and its children: nginx works in one."""
+        pids = [self.process.pid]
+        for entry in os.listdir("/proc"):
+            if entry.isdigit():
+                try:
+                    fields = open(f"/proc/{entry}/stat").read().rsplit(")", 1)[1].split()
+                except OSError:
+                    continue
+                if int(fields[1]) == self.process.pid:
+                    pids.append(int(entry))
+        return pids
+
+    def cpu_seconds(self):
+        total = 0
+        for pid in self.family():
+            fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+            total += int(fields[11]) + int(fields[12])
+        return total / TICK
+
+    def rss_kb(self):
+        total = 0
+        for pid in self.family():
+            for line in open(f"/proc/{pid}/status"):
+                if line.startswith("VmRSS:"):
+                    total += int(line.split()[1])
+        return total
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(120)
+
+
+class Jumpgate(Broker):
+    name = "jumpgate"
+
+    def __init__(self, vault, connections=64, sessions=4, binary=None, gateway="", list_each_time=False):
+        folder = vault.folder
+        state = folder / "state"
+        shutil.rmtree(state, ignore_errors=True)
+        state.mkdir(mode=0o700)
+        caches = "list_cache = 0s\ncatalogue_cache = 1ms" if list_each_time else "list_cache = 60s"
+        conf = folder / "jumpgate.conf"
+        conf.write_text(f"""
+[gateway]
+state_dir = {state}
+log_level = warn
+{caches}
+request_timeout = 60s
+max_connections = 20000
+max_inflight = 20000
+{gateway}
+[listener main]
+address = 127.0.0.1:0
+[client load]
+token_sha256 = {hashlib.sha256(TOKEN.encode()).hexdigest()}
+allow = broker observe
+[vault sim]
+type = password_safe
+url = https://{vault.address}/BeyondTrust/api/public/v3
+ca_file = {folder / "ca.pem"}
+api_key_file = {folder / "api.key"}
+reason = PRA session {{session}}
+connections = {connections}
+sessions_per_user = {sessions}
+max_calls = 20000
+call_timeout = 60s
+""")
+        command = [binary or BIN / "jumpgate", "run", "-c", conf]
+        self.process = pinned(0, command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.address = addresses(self.process, {"main"})["main"]
+
+
+class JumpgateListing(Jumpgate):
+    """Without what it remembers: the account is listed for each check-out, as the peers do."""
+
+    name = "jumpgate, listing"
+
+    def __init__(self, vault, **more):
+        super().__init__(vault, list_each_time=True, **more)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Peer(Broker):
+    """A peer from bench/peers on a port of its own."""
+
+    def __init__(self, vault):
+        self.folder = vault.folder
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        environment = {**os.environ, "PEER_PORT": str(self.port), "PEER_VAULT": f"https://{vault.address}",
+                       "PEER_CA": str(vault.folder / "ca.pem"), "PEER_KEY": KEY, "GOMAXPROCS": "1"}
+        self.process = pinned(0, self.command(vault), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                assert self.process.poll() is None, f"{self.name} did not start"
+                time.sleep(0.05)
+        raise AssertionError(f"{self.name} does not listen")
+
+
+class Nginx(Peer):
+    name = "nginx + Lua"
+
+    @staticmethod
+    def available():
+        return pathlib.Path("/usr/lib/nginx/modules/ngx_http_lua_module.so").exists()
+
+    def command(self, vault):
+        values = {"folder": vault.folder, "vault": vault.address, "port": self.port, "peers": PEERS}
+        text = (PEERS / "nginx.conf").read_text()
+        for key, value in values.items():
+            text = text.replace(f"@{key}@", str(value))
+        conf = vault.folder / "nginx.conf"
+        conf.write_text(text)
+        (vault.folder / "modules").exists() or (vault.folder / "modules").symlink_to("/usr/lib/nginx/modules")
+        return ["nginx", "-p", vault.folder, "-c", conf]
+
+
+class Go(Peer):
+    name = "Go"
+
+    @staticmethod
+    def available():
+        return shutil.which("go")
+
+    def command(self, vault):
+        binary = vault.folder / "peer-go"
+        if not binary.exists():
+            subprocess.run(["go", "build", "-o", binary, PEERS / "broker.go"], check=True, cwd=vault.folder,
+                           env={**os.environ, "GOCACHE": str(vault.folder / "go-cache"), "GOFLAGS": "-mod=mod"})
+        return [binary]
+
+
+class Node(Peer):
+    name = "Node"
+
+    @staticmethod
+    def available():
+        return shutil.which("node")
+
+    def command(self, vault):
+        return ["node", PEERS / "broker.js"]
+
+
+def load(broker, vault, clients, seconds, warmup=1, **more):
+    """One run of jumpgate-load; its result, with the broker's CPU time and memory beside it."""
+    command = [BIN / "jumpgate-load", "--address", broker.address, "--token-file", private(vault.folder / "token", TOKEN),
+               "--clients", clients, "--seconds", seconds, "--warmup", warmup, "--users", vault.users, "--hosts", vault.users,
+               "--user-format", "user%u", "--domain", "ACME", "--host-format", "srv%u"]
+    for name, value in more.items():
+        command += [f"--{name}"] + ([] if value is True else [value])
+    process = pinned(1, command, stdout=subprocess.PIPE)
+    base = peak = broker.rss_kb()
+    start, cpu = time.monotonic(), None
+    while process.poll() is None:
+        peak = max(peak, broker.rss_kb())
+        if cpu is None and time.monotonic() - start > warmup:
+            cpu = broker.cpu_seconds()  # from the end of the warm-up
+        time.sleep(0.02)
+    result = json.loads(process.stdout.read())
+    result["cpu_seconds"] = broker.cpu_seconds() - (cpu or 0)
+    result["rss_before_kb"], result["rss_peak_kb"] = base, peak
+    return result
