@@ -37,6 +37,7 @@ void calls_policies(struct dispatch *);
 
 void calls_systems(struct dispatch *);
 void calls_system(struct dispatch *);
+void calls_workgroups(struct dispatch *);
 void calls_platforms(struct dispatch *);
 void calls_platform(struct dispatch *);
 void calls_entity_types(struct dispatch *);

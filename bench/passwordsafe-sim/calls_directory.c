@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * calls_directory.c - the administrative reads: systems, platforms, entity types, users and groups.
+ * calls_directory.c - the administrative reads: systems, workgroups, platforms, entity types, users and groups.
  *
  * A plain requestor is refused most of them (permission in the route table). Without `limit` ManagedSystems
  * is a bare array, with it an object of TotalCount and Data; past the end Data is empty and TotalCount
@@ -86,14 +86,64 @@ void calls_entity_types(struct dispatch *d)
     jsonw_end(&w);
 }
 
+/* ---- workgroups ---- */
+
+#define WORKGROUPS_MAX 64
+
+/* The names that systems bear, each once; the number of one is its place, from 1. */
+static size_t workgroups(const struct model *m, const char *names[WORKGROUPS_MAX])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < m->systems.n; i++) {
+        const struct model_system *s = m->systems.item[i];
+        size_t k = 0;
+        while (k < n && !text_equal_nocase(names[k], s->workgroup))
+            k++;
+        if (k == n && n < WORKGROUPS_MAX)
+            names[n++] = s->workgroup;
+    }
+    return n;
+}
+
+void calls_workgroups(struct dispatch *d)
+{
+    const char *names[WORKGROUPS_MAX];
+    size_t n = workgroups(d->model, names);
+    struct jsonw w = answer_json(d, 200);
+
+    jsonw_array(&w, NULL);
+    for (size_t i = 0; i < n; i++) {
+        jsonw_object(&w, NULL);
+        jsonw_str(&w, "OrganizationID", "6f0d2f0c-2222-4a7e-8d55-0a1b2c3d4e5f");
+        jsonw_int(&w, "ID", (int64_t)i + 1);
+        jsonw_str(&w, "Name", names[i]);
+        jsonw_end(&w);
+    }
+    jsonw_end(&w);
+}
+
 /* ---- systems ---- */
+
+struct systems_writer {
+    const char *workgroup[WORKGROUPS_MAX];
+    size_t nworkgroups;
+};
+
+static int64_t workgroup_id(const struct systems_writer *of, const struct model_system *s)
+{
+    for (size_t i = 0; i < of->nworkgroups; i++)
+        if (text_equal_nocase(of->workgroup[i], s->workgroup))
+            return (int64_t)i + 1;
+    return 0;
+}
 
 static int entity_type(const struct model_system *s)
 {
     return s->is_directory ? 3 : s->is_database ? 2 : 1;
 }
 
-static void put_ids(struct jsonw *w, const struct model_system *s)
+static void put_ids(struct jsonw *w, const struct systems_writer *of, const struct model_system *s)
 {
     int type = entity_type(s);
 
@@ -103,7 +153,7 @@ static void put_ids(struct jsonw *w, const struct model_system *s)
     wire_put_id(w, "DatabaseID", type == 2 ? s->id : 0);
     wire_put_id(w, "DirectoryID", type == 3 ? s->id : 0);
     jsonw_null(w, "CloudID");
-    jsonw_int(w, "WorkgroupID", 1);
+    jsonw_int(w, "WorkgroupID", workgroup_id(of, s));
 }
 
 static void put_names(struct jsonw *w, const struct model_system *s)
@@ -148,10 +198,10 @@ static void put_management(struct jsonw *w)
     jsonw_str(w, "ChangeTime", "23:30");
 }
 
-static void put_system(struct jsonw *w, const struct model_system *s)
+static void put_system(struct jsonw *w, const struct systems_writer *of, const struct model_system *s)
 {
     jsonw_object(w, NULL);
-    put_ids(w, s);
+    put_ids(w, of, s);
     put_names(w, s);
     put_management(w);
     jsonw_end(w);
@@ -177,14 +227,16 @@ static bool read_systems_query(const struct dispatch *d, struct systems_query *q
 static int64_t put_systems(const struct dispatch *d, struct jsonw *w, const struct systems_query *q)
 {
     const struct vec *from = q->name ? names_find(&d->model->system_names, q->name) : &d->model->systems;
+    struct systems_writer of;
     int64_t seen = 0;
 
+    of.nworkgroups = workgroups(d->model, of.workgroup);
     for (size_t i = 0; from && i < from->n; i++) {
         const struct model_system *s = from->item[i];
         if (q->type && entity_type(s) != q->type)
             continue;
         if (seen >= q->offset && seen - q->offset < q->limit)
-            put_system(w, s);
+            put_system(w, &of, s);
         seen++;
     }
     return seen;
@@ -220,14 +272,16 @@ void calls_systems(struct dispatch *d)
 void calls_system(struct dispatch *d)
 {
     const struct model_system *s = model_system(d->model, d->ids[0]);
+    struct systems_writer of;
     struct jsonw w;
 
     if (!s) {
         answer_text(d, 404, "Managed System not found");
         return;
     }
+    of.nworkgroups = workgroups(d->model, of.workgroup);
     w = answer_json(d, 200);
-    put_system(&w, s);
+    put_system(&w, &of, s);
 }
 
 /* ---- users and groups ---- */

@@ -28,85 +28,19 @@ static uint64_t start_of(const struct model *m, const struct model_account *a, u
     return state;
 }
 
+/* What passwords are made of: the first SAFE stand at either end (some clients trim blanks, and that is their right). */
+static const char plain_letters[] = "abcdefghjkmnpqrstuwxyzABCDEFGHJKMNP23456789-_.!#%\"\\&<>'+/;][{} \t";
+static const char *const wide_letters[] = {"\xc3\xa9", "\xc3\x9f", "\xe2\x82\xac", "\xf0\x9d\x84\x9e"};
+enum { SAFE = 40, PLAIN = sizeof(plain_letters) - 1, WIDE = sizeof(wide_letters) / sizeof(*wide_letters) };
+
 static int derive_password(uint64_t state, size_t length, struct buf *out)
 {
-    static const char *const letters[] = {
-        "a",
-        "b",
-        "c",
-        "d",
-        "e",
-        "f",
-        "g",
-        "h",
-        "j",
-        "k",
-        "m",
-        "n",
-        "p",
-        "q",
-        "r",
-        "s",
-        "t",
-        "u",
-        "w",
-        "x",
-        "y",
-        "z",
-        "A",
-        "B",
-        "C",
-        "D",
-        "E",
-        "F",
-        "G",
-        "H",
-        "J",
-        "K",
-        "M",
-        "N",
-        "P",
-        "2",
-        "3",
-        "4",
-        "5",
-        "6",
-        "7",
-        "8",
-        "9",
-        "-",
-        "_",
-        ".",
-        "!",
-        "#",
-        "%",
-        "\"",
-        "\\",
-        "&",
-        "<",
-        ">",
-        "'",
-        "+",
-        "/",
-        ";",
-        "]",
-        "[",
-        "{",
-        "}",
-        " ",
-        "\t",
-        "é",
-        "ß",
-        "\xe2\x82\xac",
-        "𝄞",
-    };
-    size_t n = sizeof(letters) / sizeof(letters[0]);
     int rc = 0;
 
     for (size_t i = 0; i < length && !rc; i++) {
-        /* No blank at either end: some clients trim, and that is their right. */
-        size_t reach = i == 0 || i + 1 == length ? 40 : n;
-        rc = buf_str(out, letters[mix(&state) % reach]);
+        bool at_end = i == 0 || i + 1 == length;
+        size_t pick = mix(&state) % (at_end ? SAFE : PLAIN + WIDE);
+        rc = pick < PLAIN ? buf_char(out, plain_letters[pick]) : buf_str(out, wide_letters[pick - PLAIN]);
     }
     return rc ? rc : 1;
 }

@@ -42,6 +42,7 @@ const struct dispatch_route dispatch_routes[] = {
     ROUTE("GET", "AccessPolicies", 0, PERMIT_POLICIES, calls_policies),
     ROUTE("GET", "ManagedSystems", 0, PERMIT_SYSTEMS, calls_systems),
     ROUTE("GET", "ManagedSystems/{id}", 0, PERMIT_SYSTEMS, calls_system),
+    ROUTE("GET", "Workgroups", 0, PERMIT_SYSTEMS, calls_workgroups),
     ROUTE("GET", "Platforms", 0, 0, calls_platforms),
     ROUTE("GET", "Platforms/{id}", 0, 0, calls_platform),
     ROUTE("GET", "EntityTypes", 0, 0, calls_entity_types),
