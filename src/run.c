@@ -7,12 +7,14 @@
  * draining: operations are answered `draining`, those in flight go on, listeners still accept, so that
  * /readyz can say why. flushing: listeners close, the last answers leave; when drain_timeout is over, what is
  * open is answered `draining` and the broker gets a second to undo it. closing: the server's connections end.
- * signing out: vault sessions are given back. A start that fails and a second signal go to closing at once:
- * there is one way out, and it is walked in every case. What a state waits for is looked at once per turn.
+ * signing out: vault sessions are given back, and the lease store writes what it was still given. A start
+ * that fails and a second signal go to closing at once: there is one way out, and it is walked in every case.
+ * What a state waits for is looked at once per turn.
  *
- * Order that matters: the gateway outlives the server (it is told of clients that leave), the broker is freed
- * before the vaults it calls, metrics are unregistered before what they point to. At the end the loop must be
- * empty; a handle left open is a bug and makes the exit code 1.
+ * Order that matters: the store comes first, since without the journal of leases nothing may be checked out;
+ * the gateway outlives the server (it is told of clients that leave), the broker is freed before the vaults
+ * it calls and before the store it writes to, metrics are unregistered before what they point to. At the end
+ * the loop must be empty; a handle left open is a bug and makes the exit code 1.
  */
 #include "run.h"
 
@@ -20,21 +22,27 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/sandbox.h"
+#include "base/secret.h"
 #include "broker/broker.h"
+#include "confine.h"
+#include "control.h"
 #include "handlers/routes.h"
 #include "loop/http.h"
 #include "loop/loop.h"
 #include "loop/notify.h"
 #include "loop/upstream.h"
+#include "reload.h"
+#include "run_audit.h"
+#include "stores/sqlite.h"
 
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #define ERRORS_MAX      (1U << 20)
 #define SPARE_FDS       64 /* log, loop, resolver, files being read */
@@ -48,14 +56,21 @@ static const char *const state_names[NSTATES] = {"starting", "serving",     "dra
 struct run {
     enum state state;
     int exit_code;
+    bool rebuild;
+    const char *conf_path;
     struct conf *conf;
     struct loop *loop;
     struct notify *notify;
+    struct store *store;
+    struct run_audit audit;
+    int state_dir; /* descriptor, for the control socket; -1 = none */
     struct vault **vaults;
-    size_t nvaults, open_vaults;
+    size_t nvaults;
+    size_t open_ends; /* vaults and store that have not said yet that they are closed */
     struct broker *broker;
     struct gateway *gateway;
     struct http_server *server;
+    struct reload *reload;
     struct loop_hook hook;
     struct deadline drain_end;
 };
@@ -87,10 +102,10 @@ static bool failed(struct run *r, const char *what, const char *why)
 
 /* ---- the way out ---- */
 
-static void on_vault_closed(void *arg)
+static void on_end_closed(void *arg)
 {
     struct run *r = arg;
-    if (--r->open_vaults)
+    if (--r->open_ends)
         return;
     go(r, STOPPED);
     loop_stop(r->loop);
@@ -108,10 +123,14 @@ static const struct vault_kind *kind_of(const char *type)
 static void sign_out(struct run *r)
 {
     go(r, SIGNING_OUT);
-    r->open_vaults = r->nvaults + 1;
+    r->open_ends = r->nvaults + (r->store ? 1 : 0) + (r->audit.writer ? 1 : 0) + 1;
     for (size_t i = 0; i < r->nvaults; i++)
-        kind_of(r->vaults[i]->conf->type)->close(r->vaults[i], on_vault_closed, r);
-    on_vault_closed(r);
+        kind_of(r->vaults[i]->conf->type)->close(r->vaults[i], on_end_closed, r);
+    if (r->store)
+        r->store->ops->close(r->store, on_end_closed, r);
+    r->store = NULL;
+    (void)run_audit_close(&r->audit, on_end_closed, r);
+    on_end_closed(r);
 }
 
 static void on_server_closed(void *arg)
@@ -124,6 +143,9 @@ static void on_server_closed(void *arg)
     metric_unregister_all();
     gateway_free(r->gateway);
     r->gateway = NULL;
+    reload_free(r->reload);
+    r->reload = NULL;
+    run_audit_stop(&r->audit);
     sign_out(r);
 }
 
@@ -197,23 +219,31 @@ static void on_stop_signal(void *arg, int signum)
 
 static void on_reopen_signal(void *arg, int signum)
 {
+    struct run *r = arg;
     int err = log_reopen();
-    (void)arg;
     (void)signum;
+    run_audit_rotate(&r->audit);
     if (err)
         log_error("log_reopen_failed", "error=%s", strerror(-err));
 }
 
 static void on_reload_signal(void *arg, int signum)
 {
-    (void)arg;
+    struct run *r = arg;
+
     (void)signum;
-    log_warn("reload_not_supported", "hint=%s", "restart to use a changed configuration");
+    if (r->state != SERVING)
+        return;
+    notify_reloading(r->notify);
+    (void)reload_now(r->reload);
+    notify_ready(r->notify);
 }
 
+/* SIGXFSZ: a store that has grown to a limit must fail as a full disk does, not end the process. */
 static bool watch_signals(struct run *r)
 {
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || loop_on_signal(r->loop, SIGTERM, on_stop_signal, r) ||
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR ||
+        loop_on_signal(r->loop, SIGTERM, on_stop_signal, r) ||
         loop_on_signal(r->loop, SIGINT, on_stop_signal, r) ||
         loop_on_signal(r->loop, SIGUSR1, on_reopen_signal, r) ||
         loop_on_signal(r->loop, SIGHUP, on_reload_signal, r))
@@ -237,12 +267,30 @@ static bool load_conf(struct run *r, const char *path)
 /* Secrets pass through this process: no core file, no debugger of the same user, no file others may read. */
 static bool harden(struct run *r)
 {
-    const struct rlimit none = {0, 0};
-
-    (void)umask(077);
-    if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+    if (secret_init())
+        return failed(r, "OpenSSL", "is in use before its memory is wiped");
+    if (sandbox_no_dumps())
         return failed(r, "core dumps", "cannot be turned off");
     return true;
+}
+
+/* Locked memory is asked for while there may be a right to it. */
+static bool confine(struct run *r, const char *conf_path)
+{
+    char why[CONFINE_WHY_SIZE] = "";
+
+    if (secret_open(r->conf->gateway.secret_memory, why))
+        return failed(r, "secret memory", "out of memory");
+    if (*why)
+        log_info("secret_memory", "hint=%s", why);
+    return confine_start(r->conf, conf_path, why) ? failed(r, "sandbox", why) : true;
+}
+
+static bool close_sandbox(struct run *r)
+{
+    char why[CONFINE_WHY_SIZE] = "";
+
+    return confine_serve(r->conf, why) ? failed(r, "sandbox", why) : true;
 }
 
 static bool open_log(struct run *r)
@@ -272,6 +320,29 @@ static void raise_fd_limit(const struct run *r)
                  wanted, "raise LimitNOFILE or lower max_connections");
 }
 
+static bool open_store(struct run *r)
+{
+    char why[320] = "";
+    bool rebuilt = false;
+
+    r->store = sqlite_store_open(r->loop, r->conf->gateway.state_dir, r->rebuild, &rebuilt, why);
+    if (!r->store)
+        return failed(r, "store", why);
+    if (rebuilt)
+        log_warn("store_rebuilt", "state_dir=%s hint=%s", r->conf->gateway.state_dir,
+                 "the damaged file was moved aside; leases that only it knew are found by reconciliation");
+    else if (r->rebuild)
+        log_info("store_not_rebuilt", "hint=%s", "it is whole; --rebuild can be left out");
+    return true;
+}
+
+static bool open_audit(struct run *r)
+{
+    char why[320] = "";
+
+    return run_audit_open(&r->audit, r->loop, r->conf, why) ? true : failed(r, "audit", why);
+}
+
 static bool open_vault(struct run *r, const struct conf_vault *conf)
 {
     char why[256] = "";
@@ -299,10 +370,18 @@ static bool open_vaults(struct run *r)
 
 static bool open_broker(struct run *r)
 {
-    struct broker_opts broker = {
-        .timers = loop_timers(r->loop), .conf = r->conf, .vaults = r->vaults, .nvaults = r->nvaults};
-    struct gateway_opts gateway = {
-        .loop = r->loop, .conf = r->conf, .vaults = r->vaults, .nvaults = r->nvaults};
+    struct broker_opts broker = {.timers = loop_timers(r->loop),
+                                 .conf = r->conf,
+                                 .vaults = r->vaults,
+                                 .nvaults = r->nvaults,
+                                 .store = r->store,
+                                 .audit = r->audit.audit};
+    struct gateway_opts gateway = {.loop = r->loop,
+                                   .conf = r->conf,
+                                   .vaults = r->vaults,
+                                   .nvaults = r->nvaults,
+                                   .store = r->store,
+                                   .audit = r->audit.audit};
 
     r->broker = broker_new(&broker);
     gateway.broker = r->broker;
@@ -312,14 +391,7 @@ static bool open_broker(struct run *r)
 
 static bool open_server(struct run *r)
 {
-    const struct conf_gateway *g = &r->conf->gateway;
-    struct http_server_opts opts = {
-        .max_connections = g->max_connections,
-        .header_timeout_ms = g->header_timeout_ms,
-        .body_timeout_ms = g->body_timeout_ms,
-        .idle_timeout_ms = g->idle_timeout_ms,
-        .write_timeout_ms = g->body_timeout_ms, /* an answer is given as long as a body */
-    };
+    struct http_server_opts opts = reload_server_opts(&r->conf->gateway);
 
     r->server = http_server_new(r->loop, &opts, gateway_app(r->gateway));
     if (!r->server)
@@ -331,8 +403,7 @@ static bool open_server(struct run *r)
 static bool listen_on(struct run *r, const struct conf_listener *l)
 {
     char address[128], why[256] = "";
-    struct http_tls_opts tls = {
-        .certificate = l->tls_certificate, .key = l->tls_key, .client_ca = l->client_ca};
+    struct http_tls_opts tls = reload_tls_opts(l);
     struct http_listen_opts opts = {
         .name = l->name,
         .host = l->host,
@@ -358,6 +429,35 @@ static bool listen_on_all(struct run *r)
     return true;
 }
 
+/* Without it only the commands beside the gateway are worse off. */
+static bool listen_for_commands(struct run *r)
+{
+    char why[CONTROL_WHY_SIZE] = "";
+
+    r->state_dir = control_directory(r->conf->gateway.state_dir);
+    if (r->state_dir < 0)
+        log_warn("control_socket", "error=%s", strerror(-r->state_dir));
+    else if (control_listen(r->server, r->state_dir, why))
+        log_warn("control_socket", "error=%s", why);
+    else
+        log_debug("control_socket", "state_dir=%s", r->conf->gateway.state_dir);
+    return true;
+}
+
+static bool prepare_reload(struct run *r)
+{
+    struct reload_opts opts = {.loop = r->loop,
+                               .path = r->conf_path,
+                               .conf = r->conf,
+                               .vaults = r->vaults,
+                               .broker = r->broker,
+                               .gateway = r->gateway,
+                               .server = r->server};
+
+    r->reload = reload_new(&opts);
+    return r->reload ? true : failed(r, "reload", "out of memory");
+}
+
 static bool announce(struct run *r)
 {
     go(r, SERVING);
@@ -375,8 +475,9 @@ static bool start(struct run *r)
     if (!r->notify)
         return failed(r, "loop", "out of memory");
     raise_fd_limit(r);
-    return watch_signals(r) && open_vaults(r) && open_broker(r) && open_server(r) && listen_on_all(r) &&
-           announce(r);
+    return watch_signals(r) && open_store(r) && open_audit(r) && open_vaults(r) && open_broker(r) &&
+           open_server(r) && listen_on_all(r) && listen_for_commands(r) && prepare_reload(r) &&
+           close_sandbox(r) && announce(r);
 }
 
 /* ---- both together ---- */
@@ -396,15 +497,27 @@ static void serve(struct run *r)
     loop_off_turn(r->loop, &r->hook);
     notify_free(r->notify);
     free(r->vaults);
+    if (r->state_dir >= 0)
+        (void)close(r->state_dir);
     if (r->state != STOPPED || loop_free(r->loop) != 0) {
         log_error("unclean_end", "state=%s", state_names[r->state]);
         r->exit_code = 1;
     }
 }
 
-int command_run(const char *conf_path)
+static void end_secrets(struct run *r)
 {
-    struct run r = {.state = STARTING};
+    size_t left = secret_close();
+
+    if (!left)
+        return;
+    log_error("secrets_left", "blocks=%zu", left);
+    r->exit_code = 1;
+}
+
+int command_run(const char *conf_path, bool rebuild)
+{
+    struct run r = {.state = STARTING, .state_dir = -1, .rebuild = rebuild, .conf_path = conf_path};
 
     json_init();
     if (!harden(&r) || !load_conf(&r, conf_path))
@@ -413,11 +526,12 @@ int command_run(const char *conf_path)
         conf_free(r.conf);
         return 1;
     }
-    if (upstream_global_init())
+    if (confine(&r, conf_path) && upstream_global_init())
         failed(&r, "libcurl", "cannot be initialised");
-    else
+    else if (!r.exit_code)
         serve(&r);
     upstream_global_cleanup();
+    end_secrets(&r);
     log_info("stopped", "exit_code=%d", r.exit_code);
     log_close();
     conf_free(r.conf);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * calls_directory.c - the administrative reads: systems, workgroups, platforms, entity types, users and groups.
+ * calls_directory.c - the administrative reads: systems, workgroups, platforms, entity types, users and
+ * groups.
  *
  * A plain requestor is refused most of them (permission in the route table). Without `limit` ManagedSystems
  * is a bare array, with it an object of TotalCount and Data; past the end Data is empty and TotalCount

@@ -2,26 +2,18 @@
 /*
  * account.c - lists of accounts, and the freeing of a vault's answer.
  *
- * A list of a thousand rows with eight texts each must not cost eight thousand allocations: the texts go, one
- * after the other, into chunks that are never moved and only freed together with the list. Rows may move
- * while the list grows (account_list_add), so nobody keeps a pointer to one before the list is complete.
+ * The texts of the rows are kept together (texts.h) and never move; rows may move while the list grows
+ * (account_list_add), so nobody keeps a pointer to one before the list is complete.
  *
  * Life: account_list_new() has one reference; the last account_list_unref() frees. A list that is shared is
  * not added to any more.
  */
 #include "backends/backend.h"
+#include "backends/texts.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define CHUNK_BYTES ((size_t)16 * 1024)
-
-struct chunk {
-    struct chunk *next;
-    size_t used, size;
-    char bytes[];
-};
 
 struct account_list *account_list_new(void)
 {
@@ -42,10 +34,7 @@ void account_list_unref(struct account_list *list)
 {
     if (!list || --list->refs)
         return;
-    for (struct chunk *chunk = list->texts, *next; chunk; chunk = next) {
-        next = chunk->next;
-        free(chunk);
-    }
+    texts_free(list->texts);
     free(list->rows);
     free(list);
 }
@@ -65,54 +54,17 @@ static int rows_grow(struct account_list *list)
     return 0;
 }
 
-/* Small lists get small chunks: most answers have a handful of rows. */
-static struct chunk *chunk_new(size_t want, const struct chunk *before)
-{
-    size_t size = before ? before->size * 2 : 512;
-    struct chunk *chunk;
-
-    if (size > CHUNK_BYTES)
-        size = CHUNK_BYTES;
-    if (size < want)
-        size = want;
-    chunk = malloc(sizeof(*chunk) + size);
-    if (chunk) {
-        chunk->used = 0;
-        chunk->size = size;
-    }
-    return chunk;
-}
-
-static int text_keep(struct account_list *list, const char **text)
-{
-    struct chunk *chunk = list->texts;
-    size_t n;
-
-    if (!*text)
-        return 0;
-    n = strlen(*text) + 1;
-    if (!chunk || chunk->size - chunk->used < n) {
-        chunk = chunk_new(n, chunk);
-        if (!chunk)
-            return -ENOMEM;
-        chunk->next = list->texts;
-        list->texts = chunk;
-    }
-    memcpy(chunk->bytes + chunk->used, *text, n);
-    *text = chunk->bytes + chunk->used;
-    chunk->used += n;
-    return 0;
-}
-
 int account_list_add(struct account_list *list, const struct account *account)
 {
     struct account row = *account;
-    const char **texts[] = {&row.system,   &row.account,     &row.domain,     &row.upn,
-                            &row.instance, &row.application, &row.description};
+    const char **texts[] = {&row.system,   &row.account,     &row.domain,      &row.upn,
+                            &row.instance, &row.application, &row.description, &row.alias};
+    struct texts *all = list->texts;
     int err = rows_grow(list);
 
     for (size_t i = 0; !err && i < sizeof(texts) / sizeof(texts[0]); i++)
-        err = text_keep(list, texts[i]);
+        err = texts_keep(&all, texts[i]);
+    list->texts = all;
     if (err)
         return err;
     if (!row.system)
@@ -127,6 +79,8 @@ void vault_call_free(struct vault_call *call)
 {
     account_list_unref(call->accounts);
     call->accounts = NULL;
+    directory_list_free(call->directory);
+    call->directory = NULL;
     secret_clear(&call->secret);
     for (size_t i = 0; i < call->active.n; i++)
         free(call->active.rows[i].reason);

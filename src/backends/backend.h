@@ -38,6 +38,7 @@ struct account {
     const char *instance;    /* NULL = none */
     const char *application; /* display name, NULL = none */
     const char *description; /* NULL = none */
+    const char *alias;       /* name of the alias, NULL = none; its id is then account_id */
 };
 
 /* Rows and the texts they point to, in one piece, shared by count. */
@@ -62,7 +63,35 @@ struct account_query {
     const char *application; /* application display name */
     int64_t system_id;       /* 0 = none */
     bool recent;             /* the user's most recent ones */
+    const char *workgroup;   /* only systems of the workgroup of this name; NULL = any */
 };
+
+/* What the vault's directory of systems is asked for; it takes an administrative right to read it. */
+enum directory_part { DIRECTORY_SYSTEMS, DIRECTORY_PLATFORMS, DIRECTORY_WORKGROUPS, DIRECTORY_NPARTS };
+
+/* A system, a platform or a workgroup; texts are NULL and numbers 0 where not told or of no meaning. */
+struct directory_row {
+    int64_t id;
+    int64_t platform_id, workgroup_id; /* of a system */
+    int64_t port;                      /* of a system, or the default of a platform */
+    bool ssh_keys;                     /* platform: accounts may have keys */
+    const char *name;
+    const char *short_name;   /* platform */
+    const char *session_type; /* platform: "RDP", "SSH", ... */
+    const char *host, *dns, *ip, *description; /* system */
+};
+
+/* Rows and the texts they point to, in one piece. */
+struct directory_list {
+    size_t n, cap;
+    struct directory_row *rows;
+    struct texts *texts;
+};
+
+struct directory_list *directory_list_new(void);
+void directory_list_free(struct directory_list *); /* NULL is fine */
+/* Copies the row and its texts. 0 or -ENOMEM. */
+int directory_list_add(struct directory_list *, const struct directory_row *);
 
 struct vault_request { /* a check-out to ask for; always access type View, conflict option reuse */
     int64_t system_id, account_id, application_id;
@@ -70,6 +99,7 @@ struct vault_request { /* a check-out to ask for; always access type View, confl
     const char *reason;
     int64_t ticket_system_id;  /* 0 = none */
     const char *ticket_number; /* NULL = none */
+    int64_t alias_id;          /* ask for what this alias stands for; system and account do not count then */
 };
 
 /* What the access policy wants of a check-out now (facts password-safe-api 5.6). */
@@ -110,6 +140,7 @@ struct vault_call {
     const char *user;      /* mapped vault user */
     uint64_t timeout_ms;   /* the caller's time left; the vault's call_timeout applies as well */
     bool background;       /* waits behind people */
+    int64_t alias_id;      /* credential: the request was made for this alias; 0 = for no alias */
     void (*done)(struct vault_call *);
 
     /* the answer */
@@ -117,11 +148,13 @@ struct vault_call {
     bool unknown;          /* with VAULT_FAILED: a call with side effects may have happened; with VAULT_OK and
                               `reused`: the request handed over may be what a lost sending of this very call made */
     struct fault fault;    /* set whenever result is not VAULT_OK */
+    int status;            /* of the last HTTP answer to this call; 0 = none came */
     struct account_list *accounts;   /* list */
+    struct directory_list *directory; /* directory */
     struct vault_policy policy;      /* policy */
     int64_t request_id;              /* request */
     bool reused;                     /* request: the vault handed over an existing one (200) */
-    struct secret secret;            /* credential */
+    struct secret secret;            /* credential, isa */
     struct active_requests active;   /* requests */
 
     void *impl; /* private to the backend while in flight */
@@ -135,8 +168,10 @@ struct vault_state {
     bool known;              /* false before the first answer */
     uint64_t last_success_age_ms; /* UINT64_MAX = never */
     int64_t skew_ms;         /* vault's Date minus own wall clock, of the last answer */
+    bool skew_known;         /* some answer had a Date */
     size_t connections, queued, in_flight, sessions, users;
     char detail[160];
+    int64_t certificate_end; /* of the certificate shown to the vault, seconds since 1970; 0 = none */
 };
 
 struct vault_ops {
@@ -147,6 +182,13 @@ struct vault_ops {
     int (*credential)(struct vault *, int64_t request_id, enum credential_type, struct vault_call *);
     int (*checkin)(struct vault *, int64_t request_id, const char *reason, struct vault_call *);
     int (*requests)(struct vault *, struct vault_call *); /* the user's active ones */
+    /* One part of the directory, whole. NULL = this kind of vault has none. */
+    int (*directory)(struct vault *, enum directory_part, struct vault_call *);
+    /*
+     * A secret of an account with `isa`, at once and without the policy being asked. It makes a request of which no
+     * number is told: requests() finds it, by account and time. NULL = there is no such thing here.
+     */
+    int (*isa)(struct vault *, const struct vault_request *, enum credential_type, struct vault_call *);
     void (*cancel)(struct vault *, struct vault_call *);  /* any number of times */
     void (*state)(const struct vault *, struct vault_state *);
 };

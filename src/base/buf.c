@@ -16,11 +16,21 @@
 
 #define FIRST_CAP 256
 
-void buf_free(struct buf *b)
+/* Secret memory wipes by itself. */
+static void drop(struct buf *b)
 {
+    if (b->secret) {
+        secret_free(b->data);
+        return;
+    }
     wipe(b->data, b->len);
     free(b->data);
-    *b = BUF_INIT(b->max);
+}
+
+void buf_free(struct buf *b)
+{
+    drop(b);
+    *b = (struct buf){.max = b->max, .secret = b->secret};
 }
 
 void buf_clear(struct buf *b)
@@ -48,13 +58,12 @@ int buf_reserve(struct buf *b, size_t more)
         cap *= 2;
     if (cap > b->max + 1)
         cap = b->max + 1;
-    char *data = malloc(cap);
+    char *data = b->secret ? secret_alloc(cap) : malloc(cap);
     if (!data)
         return fail(b, -ENOMEM);
     if (b->len)
         memcpy(data, b->data, b->len);
-    wipe(b->data, b->len);
-    free(b->data);
+    drop(b);
     b->data = data;
     b->cap = cap;
     return 0;
@@ -125,7 +134,7 @@ void buf_move(struct buf *to, struct buf *from)
 {
     buf_free(to);
     *to = *from;
-    *from = BUF_INIT(to->max);
+    *from = (struct buf){.max = to->max, .secret = to->secret};
 }
 
 const char *buf_cstr(struct buf *b)

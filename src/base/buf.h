@@ -19,9 +19,11 @@ struct buf {
     size_t cap;
     size_t max;  /* bytes it may hold */
     bool failed; /* an append did not fit or memory ran out */
+    bool secret; /* lives in secret memory (secret.h); the loop's thread only */
 };
 
-#define BUF_INIT(limit) ((struct buf){.max = (limit)})
+#define BUF_INIT(limit)   ((struct buf){.max = (limit)})
+#define BUF_SECRET(limit) ((struct buf){.max = (limit), .secret = true})
 
 void buf_free(struct buf *);  /* wipes; the buffer may be used again with the same limit */
 void buf_clear(struct buf *); /* wipes and empties, keeps the memory */
@@ -36,7 +38,8 @@ int buf_vprintf(struct buf *, const char *fmt, va_list ap) __attribute__((format
 
 /* Drops the first n bytes (n <= len), wiping what they leave. */
 void buf_consume(struct buf *, size_t n);
-/* Moves the contents; `from` is empty afterwards. `to` is freed first. */
+/* Moves the contents with their limit and the kind of their memory; `from` is empty afterwards, with a limit
+ * and kind as before. `to` is freed first. */
 void buf_move(struct buf *to, struct buf *from);
 /* A NUL-terminated view; the NUL is not counted. NULL when memory ran out. */
 const char *buf_cstr(struct buf *);

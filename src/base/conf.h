@@ -30,6 +30,7 @@ enum conf_name_form {
     FORM_IP_ADDRESS,
     FORM_NFORMS
 };
+enum conf_sandbox { SANDBOX_ON, SANDBOX_LOG, SANDBOX_OFF };
 enum conf_username_form { USERNAME_DOMAIN, USERNAME_UPN };
 
 struct conf_list { /* blank-separated values */
@@ -43,16 +44,24 @@ struct conf_gateway {
     uint64_t list_cache_ms;
     uint64_t request_timeout_ms;
     uint64_t max_connections, max_inflight, max_body;
+    uint64_t max_connections_per_peer; /* 0 = no limit of its own */
+    double failed_logins_per_s;        /* for each peer; 0 = no limit */
     uint64_t header_timeout_ms, body_timeout_ms, idle_timeout_ms; /* client connections */
     uint64_t endpoint_limit;
-    uint64_t catalogue_cache_ms, catalogue_max_age_ms;
+    uint64_t catalogue_cache_ms, catalogue_max_age_ms, catalogue_rows;
     uint64_t drain_timeout_ms;
+    uint64_t explain_entries, explain_memory; /* 0 entries = nothing is kept */
     bool release_on_stop;
+    uint64_t reconcile_every_ms;
+    double reconcile_per_s; /* vault calls; 0 = unlimited */
     enum log_level log_level;
     bool log_json;
     char *log_file;
     char *audit_file; /* default: state_dir/audit.jsonl */
     enum conf_audit_policy audit_policy;
+    char *audit_syslog; /* NULL = none */
+    uint64_t secret_memory;
+    enum conf_sandbox sandbox;
 };
 
 struct conf_listener {
@@ -61,7 +70,7 @@ struct conf_listener {
     bool is_unix;
     char *host; /* without brackets; path for unix */
     uint16_t port;
-    char *tls_certificate, *tls_key, *client_ca; /* NULL = none */
+    char *tls_certificate, *tls_key, *client_ca, *client_crl; /* NULL = none */
     uint64_t unix_mode;                          /* 0660 */
     char *unix_owner, *unix_group;               /* names or numbers; NULL = as the process */
 };
@@ -93,11 +102,19 @@ struct conf_vault {
     uint64_t sessions_per_user, max_calls, connections;
     uint64_t connect_timeout_ms, call_timeout_ms, connection_idle_ms, retries;
     uint64_t max_answer; /* bytes of one vault answer */
+    uint64_t max_rows;   /* of one list, over all its pages */
     char *directory_user;
     uint64_t minute_ms; /* length of a vault minute */
     enum conf_username_form username_form;
     bool ask_policy;
     char *reason; /* template; "" = none */
+    struct conf_list user_map, domain_map; /* LEFT:RIGHT */
+    struct conf_list platform_method;      /* PLATFORM:rdp, PLATFORM:shell */
+    struct conf_list hide, favourites;     /* patterns over account names */
+    unsigned kinds;                        /* bits of enum account_kind that find asks for; 0 = the default */
+    char *display;                         /* template; NULL or "" = the default */
+    uint64_t credential_limit;             /* 0 = none */
+    bool restrict_network;
 };
 
 struct conf {

@@ -115,6 +115,9 @@ static void check_listener_tls(struct conf_draft *d, const struct conf_part *par
     if (conf_part_has(part, "client_ca") && !tls)
         conf_error(d, conf_part_line(part, "client_ca"),
                    "`client_ca` needs TLS: set `tls_certificate` and `tls_key` as well");
+    if (conf_part_has(part, "client_crl") && !conf_part_has(part, "client_ca"))
+        conf_error(d, conf_part_line(part, "client_crl"),
+                   "`client_crl` needs `client_ca`: without it no client shows a certificate");
     if (l->host && !l->is_unix && !names_is_loopback(l->host) && !tls)
         conf_error(
             d, conf_part_line(part, "address"),
@@ -297,6 +300,16 @@ static void check_vault_users(struct conf_draft *d, const struct conf_part *part
                 v->run_as.item[i]);
 }
 
+static void check_vault_directory(struct conf_draft *d, const struct conf_part *part)
+{
+    const struct conf_vault *v = part->object;
+
+    if (v->restrict_network && !(v->directory_user && *v->directory_user))
+        conf_warning(d, conf_part_line(part, "restrict_network"),
+                     "`restrict_network` finds no endpoints for a session with a network_id unless "
+                     "`directory_user` is set: nobody else tells the workgroup of a system");
+}
+
 /* ---- the gateway ---- */
 
 static void check_gateway(struct conf_draft *d)
@@ -342,5 +355,6 @@ void conf_check(struct conf_draft *d)
         check_vault_url(d, vault);
         check_vault_times(d, vault);
         check_vault_users(d, vault);
+        check_vault_directory(d, vault);
     }
 }

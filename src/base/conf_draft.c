@@ -127,6 +127,14 @@ static void note_add(struct conf_draft *d, struct conf_note note)
     d->notes[d->nnotes++] = note;
 }
 
+/* Notes quote the file, and are read on a terminal. */
+static void only_printable(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            *text = '?';
+}
+
 static void __attribute__((format(printf, 4, 0)))
 note_vadd(struct conf_draft *d, unsigned line, bool warning, const char *fmt, va_list ap)
 {
@@ -134,10 +142,12 @@ note_vadd(struct conf_draft *d, unsigned line, bool warning, const char *fmt, va
 
     if (d->nnotes >= NOTES_MAX)
         return;
-    if (vasprintf(&text, fmt, ap) < 0)
+    if (vasprintf(&text, fmt, ap) < 0) {
         d->nomem = true;
-    else
-        note_add(d, (struct conf_note){.line = line ? line : 1, .warning = warning, .text = text});
+        return;
+    }
+    only_printable(text);
+    note_add(d, (struct conf_note){.line = line ? line : 1, .warning = warning, .text = text});
 }
 
 void conf_error(struct conf_draft *d, unsigned line, const char *fmt, ...)

@@ -175,6 +175,22 @@ static void check_pair(struct conf_draft *d, const struct conf_part *part, const
     EVP_PKEY_free(key);
 }
 
+static void check_list(struct conf_draft *d, const struct conf_part *part, const char *key, const char *path)
+{
+    BIO *in = path ? BIO_new_file(path, "r") : NULL;
+    X509_CRL *list = in ? PEM_read_bio_X509_CRL(in, NULL, NULL, NULL) : NULL;
+    unsigned line = conf_part_line(part, key);
+
+    if (path && !list)
+        conf_error(d, line, "`%s`: %s holds no revocation list in PEM form", key, path);
+    else if (list && X509_CRL_get0_nextUpdate(list) &&
+             X509_cmp_current_time(X509_CRL_get0_nextUpdate(list)) < 0)
+        conf_warning(d, line, "the revocation list in %s is past its next update: no client will get in", path);
+    BIO_free(in);
+    ERR_clear_error();
+    X509_CRL_free(list);
+}
+
 static void check_part(struct conf_draft *d, const struct conf_part *part)
 {
     bool sound[CONF_ROWS_MAX] = {false};
@@ -185,6 +201,7 @@ static void check_part(struct conf_draft *d, const struct conf_part *part)
     if (part->section == SECTION_LISTENER) {
         check_pair(d, part, sound, "tls_certificate", "tls_key");
         X509_free(check_certificate(d, part, "client_ca", sound_file(part, sound, "client_ca")));
+        check_list(d, part, "client_crl", sound_file(part, sound, "client_crl"));
     } else if (part->section == SECTION_VAULT) {
         check_pair(d, part, sound, "client_certificate", "client_key");
         X509_free(check_certificate(d, part, "ca_file", sound_file(part, sound, "ca_file")));

@@ -63,7 +63,10 @@ static const char doc_intro[] =
     "`$CREDENTIALS_DIRECTORY/`\n"
     "  (or `${CREDENTIALS_DIRECTORY}/`, or `%d/`), where systemd puts what the unit's `LoadCredential=` "
     "names.\n"
-    "- The file is read at start: restart the gateway after a change.\n"
+    "- SIGHUP (`systemctl reload jumpgate`) reads the file again, and the files it names: all of it is taken, "
+    "or, when\n"
+    "  there is a mistake, nothing. What only a restart can change says so below; sections of listeners and\n"
+    "  vaults can come and go with a restart only. See `docs/reload.md`.\n"
     "\n"
     "The smallest useful file:\n"
     "\n"
@@ -109,6 +112,8 @@ static void describe(struct buf *out, const struct conf_row *row)
         (void)buf_printf(out, "list of: %s", row->choices);
     else if (row->type == &conf_templates)
         (void)buf_printf(out, "at most %" PRIu64 " templates", row->max);
+    else if (row->type == &conf_words || row->type == &conf_pairs)
+        (void)buf_printf(out, "at most %" PRIu64 " %s", row->max, row->type == &conf_words ? "words" : "pairs");
     else if (row->type == &conf_file && row->flags & CONF_SECRET)
         (void)buf_str(out, "file with a secret");
     else
@@ -139,6 +144,8 @@ static void print_traits(struct buf *out, const struct conf_row *row)
         (void)buf_str(&line, "; required");
     else
         (void)buf_printf(&line, "; without it: %s", row->unset ? row->unset : "empty");
+    if (row->flags & CONF_STATIC)
+        (void)buf_str(&line, "; changed by a restart only");
     if (!has_default(row))
         (void)buf_str(&line, "; for example:");
     if (line.failed || !buf_cstr(&line))
@@ -194,6 +201,8 @@ static void print_doc_row(struct buf *out, const struct conf_row *row)
     else
         (void)buf_printf(out, " | %s | ", row->unset ? row->unset : "empty");
     print_cell(out, row->help);
+    if (row->flags & CONF_STATIC)
+        (void)buf_str(out, " Changed by a restart only.");
     if (!has_default(row))
         (void)buf_printf(out, " Example: `%s`.", row->example);
     (void)buf_str(out, " |\n");

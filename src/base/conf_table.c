@@ -88,6 +88,16 @@ const struct conf_row conf_rows[] = {
     { GATEWAY("max_connections", max_connections), .type = &conf_count, BETWEEN(1, 1000000),
       .fallback = "10000",
       .help = "Client connections open at once, over all listeners. One more is answered 503 and closed." },
+    { GATEWAY("max_connections_per_peer", max_connections_per_peer), .type = &conf_count, BETWEEN(0, 1000000),
+      .fallback = "0",
+      .help = "Client connections open at once from one address (IPv6: from one /64 network). More are closed "
+              "at once. 0: no limit but `max_connections`. Set it where clients have addresses of their own; "
+              "behind a proxy all share one." },
+    { GATEWAY("failed_login_rate", failed_logins_per_s), .type = &conf_rate, BETWEEN(1, 1000000),
+      .fallback = "600/m",
+      .help = "Most requests without a known client from one address (IPv6: from one /64 network), such as "
+              "60/m; a burst of one minute's worth is allowed. More are answered 429 instead of 401, unlogged, and "
+              "their connection is closed. Known clients at the same address are not held up. off: no limit." },
     { GATEWAY("max_inflight", max_inflight), .type = &conf_count, BETWEEN(1, 1000000), .fallback = "4096",
       .help = "Operations being worked on at once. More are answered 503 with Retry-After; health and "
               "metrics are answered all the same." },
@@ -110,11 +120,33 @@ const struct conf_row conf_rows[] = {
       .fallback = "10m",
       .help = "Oldest endpoint catalogue that may still be answered while a fresh one is being fetched or "
               "the vault is away." },
+    { GATEWAY("catalogue_rows", catalogue_rows), .type = &conf_count, BETWEEN(1, 100000000),
+      .flags = CONF_STATIC,
+      .fallback = "1000000",
+      .help = "Systems kept in memory for all users together, each counted once for each user who may reach "
+              "it. The catalogue least recently searched goes first. A system takes up to 300 bytes." },
+    { GATEWAY("explain_entries", explain_entries), .type = &conf_count, BETWEEN(0, 100000), .fallback = "2000",
+      .flags = CONF_STATIC,
+      .help = "Finds whose explanation is kept (for at most 15 minutes), see GET /v1/explain/{request_id}. 0 keeps "
+              "none." },
+    { GATEWAY("explain_memory", explain_memory), .type = &conf_size, BETWEEN(64 * KILO, GIGA),
+      .flags = CONF_STATIC,
+      .fallback = "8M",
+      .help = "Memory for those explanations: the oldest are forgotten first." },
     { GATEWAY("drain_timeout", drain_timeout_ms), .type = &conf_duration, BETWEEN(0, HOUR), .fallback = "30s",
       .help = "How long SIGTERM waits for operations in flight before the gateway stops." },
     { GATEWAY("release_on_stop", release_on_stop), .type = &conf_choice, .choices = "no yes",
       .fallback = "no",
       .help = "Whether all leases are checked in at SIGTERM. With no they outlive a restart or an upgrade." },
+    { GATEWAY("reconcile_every", reconcile_every_ms), .type = &conf_duration, BETWEEN(SECOND, DAY),
+      .fallback = "10m", .flags = CONF_STATIC,
+      .help = "How often the journal of leases is compared with what the vault says is checked out. What is "
+              "ours and held by nobody is checked in; what is gone is struck off. It happens at every start "
+              "as well. Requests that the gateway did not make are never touched." },
+    { GATEWAY("reconcile_rate", reconcile_per_s), .type = &conf_rate, BETWEEN(1, 100000), .fallback = "10/s",
+      .flags = CONF_STATIC,
+      .help = "Most vault calls spent on that comparison, such as 10/s. People's requests do not wait for "
+              "it. off: no limit." },
     { GATEWAY("log_level", log_level), .type = &conf_choice, .choices = "error warn info debug",
       .fallback = "info",
       .help = "How much is logged. debug follows every state change; no level logs secrets." },
@@ -123,20 +155,36 @@ const struct conf_row conf_rows[] = {
     { GATEWAY("log_file", log_file), .type = &conf_text, .fallback = "-",
       .help = "Where the log goes; - is standard error (the journal under systemd). SIGUSR1 opens the file "
               "anew after rotation." },
-    { GATEWAY("audit_file", audit_file), .type = &conf_text, .example = "/var/lib/jumpgate/audit.jsonl",
+    { GATEWAY("audit_file", audit_file), .type = &conf_text, .flags = CONF_STATIC, .example = "/var/lib/jumpgate/audit.jsonl",
       .unset = "audit.jsonl in `state_dir`",
       .help = "The audit trail: one JSON object for each line, chained by hashes." },
     { GATEWAY("audit_policy", audit_policy), .type = &conf_choice, .choices = "strict degraded",
       .fallback = "strict",
+      .flags = CONF_STATIC,
       .help = "What happens when the audit trail cannot be written. strict: no audit, no check-out. "
               "degraded: work goes on and the gap is counted." },
+    { GATEWAY("audit_syslog", audit_syslog), .type = &conf_text, .flags = CONF_STATIC, .example = "unix:/dev/log",
+      .unset = "the audit trail is in its file only",
+      .help = "A second place for each audit line: a Unix datagram socket that takes syslog messages (RFC "
+              "5424). Best effort; what it does not take is counted." },
+    { GATEWAY("secret_memory", secret_memory), .type = &conf_size, BETWEEN(4 * MEGA, GIGA), .fallback = "64M",
+      .flags = CONF_STATIC,
+      .help = "Most memory for secrets: locked into RAM, left out of core dumps, taken a megabyte at a time as "
+              "it is needed. What does not fit is refused as out of memory. The unit's LimitMEMLOCK should "
+              "be larger." },
+    { GATEWAY("sandbox", sandbox), .type = &conf_choice, .choices = "on log off", .fallback = "on",
+      .flags = CONF_STATIC,
+      .help = "Whether the gateway gives up what it does not need: capabilities, files other than its own, "
+              "system calls. A system call outside the list ends it; a reload can name new files only in "
+              "directories that were named at the start. log only notes such calls in the kernel's log and "
+              "fences no files; off is for looking for a fault." },
 
     /* ---- [listener NAME] ---- */
     { LISTENER("address", address), .type = &conf_address, .example = "127.0.0.1:8443",
       .flags = CONF_REQUIRED | CONF_STATIC,
       .help = "IP address and port, such as 127.0.0.1:8443, [::1]:8443 or 0.0.0.0:8443, or unix:/PATH for "
               "a Unix socket, such as unix:/run/jumpgate/broker.sock. Port 0 takes a free one and logs it." },
-    { LISTENER("tls_certificate", tls_certificate), .type = &conf_file, .flags = CONF_FILE,
+    { LISTENER("tls_certificate", tls_certificate), .type = &conf_file, .flags = CONF_FILE | CONF_STAYS,
       .example = "/etc/jumpgate/tls/server.pem", .unset = "no TLS",
       .help = "PEM file with the server's certificate, followed by the intermediate ones. Turns TLS on, "
               "together with `tls_key`." },
@@ -147,6 +195,11 @@ const struct conf_row conf_rows[] = {
       .example = "/etc/jumpgate/tls/clients-ca.pem", .unset = "client certificates are not asked for",
       .help = "PEM file with the authorities that sign client certificates. Turns mutual TLS on: a client "
               "without a valid certificate is refused in the handshake." },
+    { LISTENER("client_crl", client_crl), .type = &conf_file, .flags = CONF_FILE,
+      .example = "/etc/jumpgate/tls/clients.crl", .unset = "revocation is not checked",
+      .help = "PEM file with the revocation lists of `client_ca`, one for each authority in the chain. A client "
+              "with a revoked certificate is refused, and so is everybody once a list is past its next "
+              "update: fetch it anew in time and reload." },
     { LISTENER("unix_mode", unix_mode), .type = &conf_mode, BETWEEN(0, 0777), .fallback = "0660",
       .flags = CONF_STATIC,
       .help = "Permissions of the Unix socket, octal." },
@@ -183,10 +236,11 @@ const struct conf_row conf_rows[] = {
     { VAULT("type", type), .type = &conf_word, .choices = "password_safe", .fallback = "password_safe",
       .flags = CONF_STATIC,
       .help = "Kind of vault." },
-    { VAULT("url", url), .type = &conf_url, .flags = CONF_REQUIRED,
+    { VAULT("url", url), .type = &conf_url, .flags = CONF_REQUIRED | CONF_STATIC,
       .example = "https://vault.example.com/BeyondTrust/api/public/v3",
       .help = "Base address of the public API. Must be https; see `insecure_http` for simulators." },
     { VAULT("insecure_http", insecure_http), .type = &conf_choice, .choices = "no yes", .fallback = "no",
+      .flags = CONF_STATIC,
       .help = "Allows a plain http `url` on this machine's loopback addresses, for simulators only." },
     { VAULT("api_key_file", api_key_file), .type = &conf_file, .flags = CONF_FILE | CONF_SECRET,
       .example = "$CREDENTIALS_DIRECTORY/api-key", .unset = "OAuth is used",
@@ -197,7 +251,7 @@ const struct conf_row conf_rows[] = {
       .unset = "no password is sent",
       .help = "File with the run-as user's password, where the API registration demands one. It is sent "
               "for every user; leave it out if the registration does not ask for passwords." },
-    { VAULT("oauth_client_id", oauth_client_id), .type = &conf_text, .max = 256,
+    { VAULT("oauth_client_id", oauth_client_id), .type = &conf_text, .max = 256, .flags = CONF_STATIC,
       .example = "6c0b2f4e-0000-0000-0000-000000000000", .unset = "the API key is used",
       .help = "OAuth client id of an application user. All calls then run as that one user." },
     { VAULT("oauth_client_secret_file", oauth_client_secret_file), .type = &conf_file,
@@ -226,6 +280,15 @@ const struct conf_row conf_rows[] = {
     { VAULT("default_domain", default_domain), .type = &conf_text, .max = 256, .flags = CONF_EMPTY,
       .example = "ACME", .unset = "such a session has no domain",
       .help = "Domain of a user whose session names none." },
+    { VAULT("domain_map", domain_map), .type = &conf_pairs, .max = 64, .flags = CONF_EMPTY,
+      .example = "CORP:corp.example.com", .unset = "domains are used as they come",
+      .help = "Other names of domains: where the session says the left one, the templates of `run_as` get "
+              "the right one. Case does not matter on the left." },
+    { VAULT("user_map", user_map), .type = &conf_pairs, .max = 1024, .flags = CONF_EMPTY,
+      .example = "CORP\\ann:EXT\\ann.lee local-bob:CORP\\bob", .unset = "the templates decide for everybody",
+      .help = "Users who are somebody else at the vault, as DOMAIN\\user:VAULT-USER, or user:VAULT-USER for a "
+              "session without domain. Such a user is tried as nobody else; the templates of `run_as` are "
+              "for all others. Case does not matter on the left." },
     { VAULT("username_form", username_form), .type = &conf_choice, .choices = "domain upn",
       .fallback = "domain",
       .help = "How the user name of a directory account is answered for injection: domain gives "
@@ -236,6 +299,38 @@ const struct conf_row conf_rows[] = {
       .help = "Which names of an endpoint are looked up in the vault. All are asked and the results "
               "merged; leave out those that never match to spare calls. short_name is the host name up to "
               "its first dot." },
+    { VAULT("kinds", kinds), .type = &conf_permissions,
+      .choices = "local domain_linked application database cloud alias",
+      .fallback = "local domain_linked application database cloud",
+      .help = "Kinds of accounts that find looks for; leave out those you do not have to spare calls. "
+              "application is asked only where the session names one, cloud only where the jump is not by "
+              "RDP, shell, tunnel or jump client, alias costs one more call for each user." },
+    { VAULT("display", display), .type = &conf_template, .max = 200,
+      .choices = "account domain domain_account system where application instance description kind",
+      .fallback = "{domain_account} ({where})",
+      .help = "How a credential is shown to the person choosing, over {account} {domain} {domain_account} "
+              "(DOMAIN\\account, or the account alone) {system} {where} (the application, else the system) "
+              "{application} {instance} {description} {kind}." },
+    { VAULT("hide", hide), .type = &conf_words, .max = 256, .flags = CONF_EMPTY, .example = "svc-* *\\krbtgt",
+      .unset = "all are shown",
+      .help = "Accounts never offered by find: patterns with * ? [..] over the account name or "
+              "DOMAIN\\account, without case. A caller who knows the credential id may still check it out." },
+    { VAULT("favourites", favourites), .type = &conf_words, .max = 256, .flags = CONF_EMPTY,
+      .example = "adm-* root", .unset = "the order is the general one",
+      .help = "Accounts offered first: patterns as in `hide`, the first pattern's accounts before the "
+              "second's." },
+    { VAULT("credential_limit", credential_limit), .type = &conf_count, BETWEEN(0, 100000), .fallback = "0",
+      .help = "Most credentials answered by one find, after ordering. 0: no limit." },
+    { VAULT("restrict_network", restrict_network), .type = &conf_choice, .choices = "no yes", .fallback = "no",
+      .help = "Whether a session with a network_id sees only the systems of the workgroup of that name. The "
+              "search for endpoints needs `directory_user` for it, and leaves out systems whose workgroup "
+              "is not known." },
+    { VAULT("platform_method", platform_method), .type = &conf_pairs, .max = 256, .choices = "rdp shell",
+      .flags = CONF_EMPTY, .example = "Windows*:rdp *Linux*:shell 4:shell",
+      .unset = "the vault's session type, else the port decides",
+      .help = "Jump method of systems whose platform names no session type: PLATFORM:rdp or PLATFORM:shell, "
+              "where PLATFORM is the platform's number, or a pattern over its name, without case (a ? "
+              "stands for a blank). The numbers also work without `directory_user`." },
     { VAULT("directory_user", directory_user), .type = &conf_text, .max = 512,
       .example = "ACME\\svc-jumpgate", .unset = "endpoints carry the system name only",
       .help = "Vault user that may read managed systems and platforms, to complete the endpoints found "
@@ -273,8 +368,13 @@ const struct conf_row conf_rows[] = {
     { VAULT("retries", retries), .type = &conf_count, BETWEEN(0, 10), .fallback = "2",
       .help = "How often a failed call that is safe to repeat is repeated within its deadline." },
     { VAULT("max_answer", max_answer), .type = &conf_size, BETWEEN(4 * KILO, GIGA), .fallback = "16M",
-      .help = "Largest answer accepted from the vault. A list takes about 1k for each account." },
+      .help = "Largest answer accepted from the vault. A list takes about 1k for each account. At worst each of "
+              "`connections` holds one answer of this size." },
+    { VAULT("max_rows", max_rows), .type = &conf_count, BETWEEN(1, 10000000), .fallback = "100000",
+      .help = "Most accounts kept of one list, over all its pages. A longer list is cut, with a warning in "
+              "the log." },
     { VAULT("minute", minute_ms), .type = &conf_duration, BETWEEN(1, MINUTE), .fallback = "60s",
+      .flags = CONF_STATIC,
       .help = "Length of a vault minute. For simulators only." },
 };
 /* clang-format on */

@@ -27,6 +27,7 @@ enum conf_flags {
     CONF_SECRET = 4,   /* the value, or the file's content, is secret: never repeated in a message */
     CONF_STATIC = 8,   /* a reload must not change it, only a restart may */
     CONF_EMPTY = 16,   /* an empty value is fine and means none */
+    CONF_STAYS = 32,   /* a reload may change the value, but neither set nor unset it */
 };
 
 #define CONF_WHY_SIZE 256
@@ -88,6 +89,8 @@ extern const struct conf_type conf_text, conf_file, conf_word, conf_san, conf_di
     conf_proxy;
 /* conf_lists.c */
 extern const struct conf_type conf_permissions, conf_forms, conf_templates, conf_template;
+/* conf_words.c */
+extern const struct conf_type conf_words, conf_pairs;
 
 /* Values in the largest unit that holds them whole: "90s", "64k". */
 void conf_number_print(const struct conf_type *, uint64_t value, struct buf *);

@@ -51,6 +51,7 @@ struct fault {
     int http_status;        /* 0 = the row's own; malformed HTTP uses 417, 501, 505 with invalid_request */
     int vault_status;       /* HTTP status of the vault's answer, 0 = none */
     int vault_code;         /* sub-code 4031..4035, 4091, 0 = none */
+    bool second_factor;     /* the vault asked for one at sign-in */
     unsigned retry_after_s; /* 0 = the row's own */
     char detail[FAULT_DETAIL_SIZE];
 };

@@ -10,24 +10,28 @@
  */
 #include "base/json.h"
 
+#include "base/heap.h"
+
 #include <errno.h>
-#include <malloc.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+/* cJSON asks for memory without saying for which tree. One is built at a time, on one thread each. */
+static _Thread_local bool in_secret;
+
 static void *hook_alloc(size_t n)
 {
-    return malloc(n);
+    return in_secret ? secret_alloc(n) : heap_alloc(n);
 }
 
-/* cJSON does not tell sizes: ask the allocator how much to wipe. */
 static void hook_free(void *p)
 {
-    if (p)
-        wipe(p, malloc_usable_size(p));
-    free(p);
+    if (secret_owns(p))
+        secret_free(p);
+    else
+        heap_free(p);
 }
 
 void json_init(void)
@@ -77,8 +81,12 @@ bool utf8_valid(const char *text, size_t len)
 struct scan {
     const char *p, *end;
     unsigned depth, max_depth;
+    size_t values;
     const char *why;
 };
+
+/* A value costs some hundred bytes in a tree and may cost two in a text: what is counted is the tree. */
+#define VALUES_MAX 1000000
 
 static bool refuse(struct scan *s, const char *why)
 {
@@ -260,6 +268,8 @@ static bool scan_value(struct scan *s)
     blanks(s);
     if (s->p >= s->end)
         return refuse(s, "text ends too early");
+    if (++s->values > VALUES_MAX)
+        return refuse(s, "more than a million values");
     switch (*s->p) {
     case '{': s->p++; return scan_container(s, '}', scan_member);
     case '[': s->p++; return scan_container(s, ']', scan_value);
@@ -271,9 +281,17 @@ static bool scan_value(struct scan *s)
     }
 }
 
+/* A buffer that never held a byte has no address. */
+static struct scan scan_start(const char *text, size_t len, unsigned depth)
+{
+    const char *p = len ? text : "";
+
+    return (struct scan){.p = p, .end = p + len, .max_depth = depth};
+}
+
 static const char *scan_text(const char *text, size_t len, unsigned depth)
 {
-    struct scan s = {.p = text, .end = text + len, .max_depth = depth};
+    struct scan s = scan_start(text, len, depth);
 
     if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
         return "byte-order mark";
@@ -328,7 +346,9 @@ cJSON *json_parse(const char *text, size_t len, unsigned depth, unsigned flags, 
     *why = scan_text(text, len, depth);
     if (*why)
         return NULL;
+    in_secret = flags & JSON_SECRET;
     cJSON *tree = cJSON_ParseWithLength(text, len);
+    in_secret = false;
     if (!tree) {
         *why = "out of memory";
         return NULL;
@@ -427,7 +447,7 @@ static char *unescape(char *to, const char *p, const char *end)
 
 int json_unescape(const char *text, size_t len, struct secret *out)
 {
-    struct scan s = {.p = text, .end = text + len, .max_depth = 1};
+    struct scan s = scan_start(text, len, 1);
 
     blanks(&s);
     if (!next_is(&s, '"'))
@@ -446,6 +466,6 @@ int json_unescape(const char *text, size_t len, struct secret *out)
         return -ENOMEM;
     char *end = unescape(plain, from, to);
     int err = secret_set(out, plain, (size_t)(end - plain));
-    secret_free(plain, room);
+    secret_free(plain);
     return err;
 }

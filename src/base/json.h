@@ -18,6 +18,7 @@
 
 enum json_flags {
     JSON_DUPLICATES_OK = 1, /* vault answers: the last one counts for nobody, the first is read */
+    JSON_SECRET = 2,        /* the tree lives in secret memory; the loop's thread only */
 };
 
 /* Once, before any thread: wiping memory for cJSON. */

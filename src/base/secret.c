@@ -2,17 +2,29 @@
 /*
  * secret.c - where secrets live, and how they go.
  *
- * One allocator for all of them, so that a stricter home (locked, guarded, left out of cores) is a change of
- * secret_alloc() and secret_free() alone.
+ * One arena for the process. Libraries that copy secrets into memory of their own wipe it when they free it
+ * (heap.h); what that leaves open is in docs/security.md.
  */
 #include "base/secret.h"
 
+#include "base/heap.h"
+#include "base/log.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <openssl/crypto.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+#define DEFAULT_LIMIT (64U * 1024 * 1024)
+#define KEYS_SIZE     (256U * 1024) /* OpenSSL's own locked memory, for private keys */
+#define KEYS_SMALLEST 32
+
+static struct arena *home;
+static bool told; /* that some of it is not locked */
 
 void wipe(void *p, size_t n)
 {
@@ -20,16 +32,100 @@ void wipe(void *p, size_t n)
         explicit_bzero(p, n);
 }
 
-void *secret_alloc(size_t n)
+/* ---- the arena ---- */
+
+int secret_init(void)
 {
-    return malloc(n ? n : 1);
+    int err = heap_give_openssl();
+
+    if (!err)
+        (void)CRYPTO_secure_malloc_init(KEYS_SIZE, KEYS_SMALLEST); /* without it keys are in plain memory */
+    return err;
 }
 
-void secret_free(void *p, size_t n)
+/* As much as the system grants; the capability to lock without limit may be given up later. */
+static uint64_t raise_lock_limit(uint64_t wanted)
 {
-    wipe(p, n);
-    free(p);
+    struct rlimit limit, more;
+
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0)
+        return 0;
+    if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= wanted)
+        return limit.rlim_cur;
+    more = (struct rlimit){wanted, limit.rlim_max < wanted ? wanted : limit.rlim_max};
+    if (setrlimit(RLIMIT_MEMLOCK, &more) == 0)
+        return wanted;
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_MEMLOCK, &limit) == 0 ? limit.rlim_cur : 0;
 }
+
+int secret_open(size_t limit, char why[256])
+{
+    uint64_t wanted = (uint64_t)limit + KEYS_SIZE;
+    uint64_t may_lock = raise_lock_limit(wanted);
+
+    why[0] = '\0';
+    if (may_lock < wanted)
+        (void)snprintf(why, 256,
+                       "RLIMIT_MEMLOCK lets %" PRIu64 " of %" PRIu64 " kB be locked; what is beyond may be "
+                       "swapped out: raise LimitMEMLOCK, lower secret_memory, or encrypt the swap",
+                       may_lock / 1024, wanted / 1024);
+    if (home)
+        arena_limit(home, limit);
+    else
+        home = arena_new(limit);
+    return home ? 0 : -ENOMEM;
+}
+
+size_t secret_close(void)
+{
+    size_t left = arena_free(home);
+
+    home = NULL;
+    return left;
+}
+
+void secret_state(struct arena_state *out)
+{
+    *out = (struct arena_state){0};
+    if (home)
+        arena_state(home, out);
+}
+
+/* Once: the first secrets fit nearly always, so this may come long after the start. */
+static void tell_unlocked(void)
+{
+    struct arena_state s;
+
+    arena_state(home, &s);
+    told = s.unlocked > 0;
+    if (told)
+        log_warn("secret_memory_unlocked", "bytes=%zu hint=%s", s.unlocked,
+                 "secrets may be swapped out: raise LimitMEMLOCK, or encrypt the swap");
+}
+
+void *secret_alloc(size_t n)
+{
+    if (!home)
+        home = arena_new(DEFAULT_LIMIT);
+    void *p = home ? arena_alloc(home, n) : NULL;
+    if (p && !told)
+        tell_unlocked();
+    return p;
+}
+
+void secret_free(void *p)
+{
+    if (p)
+        arena_release(home, p);
+}
+
+bool secret_owns(const void *p)
+{
+    return home && arena_owns(home, p);
+}
+
+/* ---- one secret ---- */
 
 int secret_set(struct secret *s, const char *bytes, size_t n)
 {
@@ -56,7 +152,7 @@ void secret_move(struct secret *to, struct secret *from)
 void secret_clear(struct secret *s)
 {
     if (s->p)
-        secret_free(s->p, s->len + 1);
+        secret_free(s->p);
     *s = (struct secret){0};
 }
 
@@ -111,6 +207,6 @@ int secret_read_file(struct secret *s, const char *path, size_t max)
         err = -EINVAL;
     if (!err)
         err = secret_set(s, bytes, (size_t)n);
-    secret_free(bytes, size);
+    secret_free(bytes);
     return err;
 }

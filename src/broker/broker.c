@@ -6,7 +6,9 @@
  * the lease table. What is still lent out then stays with the vault until its own expiry; broker_drain() with
  * release_on_stop and broker_idle() are how a caller avoids that.
  */
+#include "broker/catalogues.h"
 #include "broker/checkout.h"
+#include "broker/explain.h"
 #include "broker/lease.h"
 #include "broker/op.h"
 #include "broker/table.h"
@@ -16,6 +18,7 @@
 
 #define LIST_ENTRIES 4096
 #define KNOWN_ROWS   65536
+#define EXPLAIN_MS   900000 /* contract 6: kept 15 minutes */
 
 static struct lists *new_lists(const struct broker_opts *opts)
 {
@@ -24,6 +27,35 @@ static struct lists *new_lists(const struct broker_opts *opts)
                                           .known_ms = opts->conf->gateway.catalogue_cache_ms,
                                           .max_entries = LIST_ENTRIES,
                                           .max_known = KNOWN_ROWS});
+}
+
+static struct catalogues *new_catalogues(const struct broker *b)
+{
+    return catalogues_new(&(struct catalogues_opts){.timers = b->timers,
+                                                    .vaults = b->vaults,
+                                                    .nvaults = b->nvaults,
+                                                    .fresh_ms = b->conf->gateway.catalogue_cache_ms,
+                                                    .max_age_ms = b->conf->gateway.catalogue_max_age_ms,
+                                                    .max_rows = (size_t)b->conf->gateway.catalogue_rows});
+}
+
+static struct explain *new_explain(const struct broker_opts *opts)
+{
+    return explain_new(&(struct explain_opts){.clock = timers_clock(opts->timers),
+                                              .max_records = opts->conf->gateway.explain_entries,
+                                              .max_bytes = opts->conf->gateway.explain_memory,
+                                              .keep_ms = EXPLAIN_MS});
+}
+
+static struct leases *new_leases(const struct broker_opts *opts)
+{
+    return leases_new(&(struct leases_opts){.timers = opts->timers,
+                                            .vaults = opts->vaults,
+                                            .nvaults = opts->nvaults,
+                                            .store = opts->store,
+                                            .reconcile_every_ms = opts->conf->gateway.reconcile_every_ms,
+                                            .reconcile_per_s = opts->conf->gateway.reconcile_per_s,
+                                            .audit = opts->audit});
 }
 
 struct broker *broker_new(const struct broker_opts *opts)
@@ -36,17 +68,24 @@ struct broker *broker_new(const struct broker_opts *opts)
     b->timers = opts->timers;
     b->clock = timers_clock(opts->timers);
     b->conf = opts->conf;
+    b->audit = opts->audit;
     b->nvaults = opts->nvaults;
     b->vaults = calloc(opts->nvaults + 1, sizeof(struct vault *));
     b->lists = new_lists(opts);
-    b->leases = leases_new(opts->timers);
+    b->explain = new_explain(opts);
+    b->leases = new_leases(opts);
     b->turns = calloc(1, sizeof *b->turns);
-    if (!b->vaults || !b->lists || !b->leases || !b->turns) {
+    if (!b->vaults || !b->lists || !b->explain || !b->leases || !b->turns) {
         broker_free(b);
         return NULL;
     }
     for (size_t i = 0; i < opts->nvaults; i++)
         b->vaults[i] = opts->vaults[i];
+    b->catalogues = new_catalogues(b);
+    if (!b->catalogues) {
+        broker_free(b);
+        return NULL;
+    }
     return b;
 }
 
@@ -72,14 +111,21 @@ void broker_free(struct broker *b)
         return;
     while ((op = TAILQ_FIRST(&b->ops)))
         op->class->destroy(op);
+    catalogues_free(b->catalogues);
     if (b->lists)
         lists_free(b->lists);
+    explain_free(b->explain);
     leases_free(b->leases);
     if (b->turns)
         table_free(b->turns);
     free(b->turns);
     free(b->vaults);
     free(b);
+}
+
+const struct explain_view *broker_explain(struct broker *b, const char *request_id)
+{
+    return explain_find(b->explain, request_id);
 }
 
 void broker_state(const struct broker *b, struct broker_state *state)

@@ -1,12 +1,12 @@
 /*
  * broker.h - the operations of the gateway, as the handlers see them.
  *
- * The broker decides: which vault user a PRA user is, which accounts fit an endpoint, who holds a lease, when it
- * ends. It knows neither sockets nor JSON nor libcurl (no uv.h, no curl.h in this room); its seams are the clock,
- * the timers, the vaults and the callbacks below.
+ * The broker decides: which vault user a PRA user is, which accounts fit an endpoint, who holds a lease, when
+ * it ends. It knows neither sockets nor JSON nor libcurl (no uv.h, no curl.h in this room); its seams are the
+ * clock, the timers, the vaults and the callbacks below.
  *
- * Every operation: broker_x() copies its arguments, returns an op and later calls done exactly once, never before
- * it has returned; NULL when out of memory. The answer and everything in it is valid only inside done.
+ * Every operation: broker_x() copies its arguments, returns an op and later calls done exactly once, never
+ * before it has returned; NULL when out of memory. The answer and everything in it is valid only inside done.
  * broker_leave(): the client is gone, done will not be called; what has been sent to a vault is undone when
  * it lands (contract 4.5). Each op has a deadline and keeps it.
  */
@@ -17,21 +17,28 @@
 #include "base/timers.h"
 #include "broker/session.h"
 
+struct audit;
 struct broker;
 struct op;
+struct store;
 
 struct broker_opts {
     struct timers *timers;
-    const struct conf *conf;      /* outlives the broker */
-    struct vault *const *vaults;  /* copied */
+    const struct conf *conf;     /* outlives the broker */
+    struct vault *const *vaults; /* copied */
     size_t nvaults;
+    struct store *store; /* outlives the broker; NULL = leases are in memory only */
+    struct audit *audit; /* outlives the broker; NULL = none is kept */
 };
 
+/* Reads the store before anything else; NULL = it cannot be read (the log says why), or out of memory. */
 struct broker *broker_new(const struct broker_opts *);
 /* Stops: no new ops (FAULT_DRAINING), ops in flight go on. With release_on_stop all leases are checked in. */
 void broker_drain(struct broker *);
 /* Nothing in flight and, with release_on_stop, nothing left to check in. */
 bool broker_idle(const struct broker *);
+/* After the values of its configuration have changed in place (base/conf_change.h). */
+void broker_renew(struct broker *);
 void broker_free(struct broker *); /* ends what is left: done is not called any more */
 
 void broker_leave(struct op *);
@@ -49,7 +56,7 @@ struct credential {
 
 struct find_args {
     struct session session;
-    uint64_t timeout_ms; /* the caller's or request_timeout, whichever is less */
+    uint64_t timeout_ms;    /* the caller's or request_timeout, whichever is less */
 };
 struct find_answer {
     const struct fault *fault; /* NULL = success */
@@ -73,8 +80,8 @@ struct checkout_args {
 struct checkout_answer {
     const struct fault *fault; /* NULL = success */
     const char *credential_id;
-    bool ssh_key;              /* kind */
-    const char *username;      /* to be typed at the endpoint */
+    bool ssh_key;         /* kind */
+    const char *username; /* to be typed at the endpoint */
     const char *account, *domain;
     const struct secret *password, *private_key, *passphrase; /* NULL = not there */
     const char *lease_id;
@@ -103,14 +110,14 @@ struct endpoint {
     char endpoint_id[CREDENTIAL_ID_SIZE];
     const char *name, *hostname, *ip_address; /* ip NULL = not known */
     int64_t port;
-    enum jump_method method; /* METHOD_RDP or METHOD_SHELL */
+    enum jump_method method;           /* METHOD_RDP or METHOD_SHELL */
     const char *comments, *network_id; /* network NULL = not known */
 };
 struct endpoints_args {
     struct session session;
-    bool rdp, shell;     /* types asked for; both when the caller named none */
-    const char *query;   /* "" = none */
-    int64_t recent;      /* 0 = not asked */
+    bool rdp, shell;        /* types asked for; both when the caller named none */
+    const char *query;      /* "" = none */
+    int64_t recent;         /* 0 = not asked */
     uint64_t timeout_ms;
 };
 struct endpoints_answer {
@@ -124,43 +131,56 @@ typedef void endpoints_done(void *arg, const struct endpoints_answer *);
 struct op *broker_endpoints(struct broker *, const struct endpoints_args *, endpoints_done *, void *arg);
 
 /*
- * The lease table as an operator sees it: one row per lease, and per request that is still to be settled. `sessions`
- * are the PRA sessions that hold the same vault request, this lease's own first.
+ * The lease table as an operator sees it: one row per lease, and per request that is still to be settled.
+ * `sessions` are the PRA sessions that hold the same vault request, this lease's own first.
  */
 struct lease_view {
     const char *id;
-    int64_t request_id;      /* 0 = not known yet */
-    const char *user;        /* mapped vault user */
+    int64_t request_id; /* 0 = not known yet */
+    const char *user;   /* mapped vault user */
     const char *const *sessions;
     size_t nsessions;
     const char *credential_id;
-    const char *state;       /* "intent", "open", "releasing", "lapsed" */
+    const char *state; /* "intent", "open", "releasing", "lapsed" */
     bool adopted;
     int64_t created_wall_ms, expires_wall_ms;
-    int64_t attempts;        /* check-ins tried */
-    const char *last_error;  /* NULL = none */
+    int64_t attempts;       /* check-ins tried */
+    const char *last_error; /* NULL = none */
 };
 struct lease_filter {
     const char *user, *session, *state; /* NULL = any */
     size_t limit;
-    uint64_t after;          /* cursor: 0 = from the beginning */
+    uint64_t after; /* cursor: 0 = from the beginning */
 };
 #define LEASE_STATES "intent", "open", "releasing", "lapsed"
 /*
- * Calls `row` for at most `limit` leases behind the cursor, oldest first; texts are valid within the call. Returns the
- * cursor of the next page, 0 = there is no more.
+ * Calls `row` for at most `limit` leases behind the cursor, oldest first; texts are valid within the call.
+ * Returns the cursor of the next page, 0 = there is no more.
  */
-uint64_t broker_leases(struct broker *, const struct lease_filter *, void (*row)(void *arg, const struct lease_view *),
-                       void *arg);
+uint64_t broker_leases(struct broker *, const struct lease_filter *,
+                       void (*row)(void *arg, const struct lease_view *), void *arg);
 /* Ends one lease by its id, whoever holds it: released 0 or 1, or FAULT_NOT_FOUND for an unknown id. */
-struct op *broker_release_lease(struct broker *, const char *lease_id, uint64_t timeout_ms, release_done *, void *arg);
+struct op *broker_release_lease(struct broker *, const char *lease_id, uint64_t timeout_ms, release_done *,
+                                void *arg);
+
+/*
+ * Why a find came back as it did (broker/explain.h); NULL when nobody knows, or no longer. Valid until the
+ * next call into the broker.
+ */
+struct explain_view;
+const struct explain_view *broker_explain(struct broker *, const char *request_id);
 
 /* For /status and /metrics. */
 struct broker_state {
-    size_t ops;             /* in flight */
+    size_t ops; /* in flight */
     size_t leases_active, leases_releasing, leases_retrying;
     uint64_t oldest_overdue_ms; /* how long the oldest lease is past its end and not checked in; 0 = none */
     uint64_t checkouts, releases, lapsed, cache_hits, coalesced;
+    size_t leases_intent; /* requests under way, or of unknown outcome */
+    size_t leases_lapsed; /* kept for a day, for people to see */
+    uint64_t checkin_attempts;
+    size_t journal_stuck; /* rows that the store could not write as yet */
+    bool store_writable;  /* true without a store */
 };
 void broker_state(const struct broker *, struct broker_state *);
 

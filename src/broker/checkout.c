@@ -2,10 +2,10 @@
 /*
  * checkout.c - one caller's walk from "I want this credential" to a lease.
  *
- *   begin -> turn -> account -> policy -> request -> password | key -> passphrase -> reply -> done
- *                       |                  |  ^  \
- *                       |                  |  |   +-> lookup: the vault handed over a request we do not hold
- *                       |                  |  +------ await: it handed over one that is just being given back
+ *   begin -> turn -> account -> policy -> intent -> request -> password | key -> passphrase -> keep -> reply
+ *                       |                  ^       |    \
+ *                       |                  |       |     +-> lookup: the vault handed over one we do not hold
+ *                       |                  +----- await: it handed over one that is just being given back
  *                       +-- the session has a lease already: read its secret again
  *
  * Every ending passes `reply`, good or bad, client present or not: there the loan becomes a lease or is
@@ -25,12 +25,18 @@
  *  - the answer of another check-out of ours is still on its way: its intent proves the request ours in
  * `lookup`.
  *
- * A durable journal is two rows more: `intent` before request, `open` after it, each waiting for a commit.
+ * Two writes of the journal are waited for: `intent` before the vault is asked, and in `keep` the row with
+ * the request id, which was handed to the store as soon as the id was known and is written while the secret
+ * is read. If either fails the check-out ends with store_unavailable, and what it holds goes back.
+ *
+ * A session that ends while its check-out is in flight ends that too (checkouts_end): what is held goes back
+ * at once, the caller is told in the next turn, and nothing outlives the session.
  *
  * Not here: what each state does (checkout_turn.c, checkout_account.c, checkout_request.c, checkout_fetch.c).
  */
 #include "broker/checkout.h"
 
+#include "base/killpoint.h"
 #include "base/log.h"
 #include "broker/username.h"
 
@@ -39,13 +45,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct co_step co_begin_step, co_reply_step, co_done_step;
+static const struct op_class checkout_class;
+static const struct co_step co_begin_step, co_ended_step, co_reply_step, co_done_step;
 
 static const struct co_step *const steps[CO_NSTATES] = {
-    [CO_BEGIN] = &co_begin_step,           [CO_TURN] = &co_turn_step,         [CO_ACCOUNT] = &co_account_step,
-    [CO_POLICY] = &co_policy_step,         [CO_REQUEST] = &co_request_step,   [CO_AWAIT] = &co_await_step,
-    [CO_LOOKUP] = &co_lookup_step,         [CO_PASSWORD] = &co_password_step, [CO_KEY] = &co_key_step,
-    [CO_PASSPHRASE] = &co_passphrase_step, [CO_REPLY] = &co_reply_step,       [CO_DONE] = &co_done_step,
+    [CO_BEGIN] = &co_begin_step,     [CO_TURN] = &co_turn_step,
+    [CO_ACCOUNT] = &co_account_step, [CO_POLICY] = &co_policy_step,
+    [CO_INTENT] = &co_intent_step,   [CO_REQUEST] = &co_request_step,
+    [CO_AWAIT] = &co_await_step,     [CO_KEEP] = &co_keep_step,
+    [CO_AUDIT] = &co_audit_step,     [CO_ENDED] = &co_ended_step,
+    [CO_LOOKUP] = &co_lookup_step,   [CO_PASSWORD] = &co_password_step,
+    [CO_KEY] = &co_key_step,         [CO_PASSPHRASE] = &co_passphrase_step,
+    [CO_REPLY] = &co_reply_step,     [CO_DONE] = &co_done_step,
 };
 
 static void co_free(struct checkout *co)
@@ -53,6 +64,8 @@ static void co_free(struct checkout *co)
     turn_leave(co);
     timer_stop(co->op.broker->timers, &co->turn);
     loan_unwatch(&co->watch);
+    journal_unwait(&co->written);
+    audit_unwait(co->op.broker->audit, &co->recorded);
     vault_call_free(&co->call);
     account_list_unref(co->hold);
     usermap_free(&co->users);
@@ -75,7 +88,7 @@ static void set_state(struct checkout *co, enum co_state next)
 static void co_goto(struct checkout *co, enum co_state next)
 {
     for (;;) {
-        if (co->op.left && next != CO_DONE)
+        if ((co->op.left || co->ended) && next != CO_DONE && next != CO_ENDED)
             next = CO_REPLY; /* nothing more is done for nobody */
         set_state(co, next);
         if (next == CO_DONE) {
@@ -172,6 +185,10 @@ static enum co_state begin_resume(struct checkout *co, int err)
         return co_fail_start(co, err);
     if (co->op.broker->draining)
         return co_fail_start(co, -ESHUTDOWN);
+    if (!audit_permits(co->op.broker->audit)) {
+        audit_fault(&co->fault);
+        return CO_REPLY;
+    }
     if (!credential_id_parse(co->credential_id, &co->ref) ||
         !(co->vault = broker_vault(co->op.broker, co->ref.vault)))
         return co_fail(co, FAULT_CREDENTIAL_NOT_FOUND,
@@ -217,21 +234,40 @@ static void answer_secret(struct checkout *co, const struct lease *lease, const 
                       });
 }
 
-/* Our hold becomes the session's lease, and the caller gets the secret. False = co->fault says why not. */
+/* Our hold becomes the session's lease, or goes into the one it has. NULL = that one has ended meanwhile. */
+static struct lease *hand_lease(struct checkout *co)
+{
+    struct lease *lease = co->lease;
+
+    if (lease) {
+        lease_open(lease);
+    } else {
+        lease = lease_find(co->op.broker->leases, co->session, co->credential_id);
+        if (!lease || lease->loan != co->loan)
+            return NULL;
+        co->loan->node.spare--;
+    }
+    co->lease = NULL;
+    co->loan = NULL;
+    return lease;
+}
+
+/* False = co->fault says why not. */
 static bool hand_over(struct checkout *co)
 {
     char *username = username_typed(co->account, co->vault->conf->username_form);
-    struct lease *lease =
-        username ? lease_open(co->op.broker->leases, co->session, co->credential_id, co->loan, co->lease_id)
-                 : NULL;
+    struct lease *lease = username ? hand_lease(co) : NULL;
 
+    if (!username)
+        (void)co_fail(co, FAULT_INTERNAL, "out of memory");
+    else if (!lease)
+        (void)co_fail(co, FAULT_CREDENTIAL_NOT_FOUND, "the session's lease has ended; check out again");
     if (lease) {
-        co->loan = NULL;
         memcpy(co->lease_id, lease->id, ID_SIZE);
         co->op.broker->checkouts++;
+        killpoint("checkout.reply.before");
         answer_secret(co, lease, username);
-    } else {
-        (void)co_fail(co, FAULT_INTERNAL, "out of memory");
+        killpoint("checkout.reply");
     }
     free(username);
     return lease != NULL;
@@ -240,20 +276,26 @@ static bool hand_over(struct checkout *co)
 /* Whatever we hold or may have caused goes back. */
 static void undo(struct checkout *co)
 {
+    struct lease *lease = co->intent ? NULL : co->lease; /* with an intent it is the hunt's */
+
     if (co->loan)
-        loan_drop(co->loan, co->lease_id);
-    co->loan = NULL;
+        loan_drop(co->loan, lease);
+    else if (lease)
+        lease_discard(co->op.broker->leases, lease);
     if (co->intent)
         intent_hunt(co->intent);
+    co->loan = NULL;
+    co->lease = NULL;
     co->intent = NULL;
 }
 
 static int reply_enter(struct checkout *co)
 {
     timer_stop(co->op.broker->timers, &co->op.deadline);
-    if (!co->op.left && fault_is_set(&co->fault))
-        answer_fault(co, &co->fault);
-    else if (!co->op.left && !hand_over(co))
+    if (co->ended)
+        (void)co_fail(co, FAULT_CREDENTIAL_NOT_FOUND,
+                      "the session has ended while its check-out was under way");
+    if (!co->op.left && (fault_is_set(&co->fault) || !hand_over(co)))
         answer_fault(co, &co->fault);
     secret_clear(&co->secret);
     secret_clear(&co->passphrase);
@@ -268,6 +310,7 @@ static enum co_state reply_resume(struct checkout *co, int err)
                                                    : "ok";
 
     (void)err;
+    co_audit_end(co);
     log_info("checkout", "outcome=%s ms=%llu user=%s domain=%s session=%s credential=%s lease=%s", outcome,
              (unsigned long long)(clock_now(co->op.broker->clock) - co->started_ms), co->session->username,
              co->session->domain, co->session->id, co->credential_id, co->lease_id);
@@ -276,6 +319,91 @@ static enum co_state reply_resume(struct checkout *co, int err)
 
 static const struct co_step co_reply_step = {"reply", reply_enter, reply_resume, NULL};
 static const struct co_step co_done_step = {"done", NULL, NULL, NULL};
+
+/* ---- ended: by its session; the caller is told in the next turn ---- */
+
+static void on_ended(struct deadline *d)
+{
+    co_resume(OWNER_OF(d, struct checkout, turn));
+}
+
+static int ended_enter(struct checkout *co)
+{
+    return timer_start(co->op.broker->timers, &co->turn, 0, on_ended);
+}
+
+static enum co_state ended_resume(struct checkout *co, int err)
+{
+    (void)co;
+    (void)err;
+    return CO_REPLY;
+}
+
+static const struct co_step co_ended_step = {"ended", ended_enter, ended_resume, begin_drop};
+
+static void co_end(struct checkout *co)
+{
+    if (co->ended || co->state >= CO_ENDED)
+        return;
+    co->ended = true;
+    if (!steps[co->state]->drop)
+        return; /* let it land, then undo */
+    steps[co->state]->drop(co);
+    undo(co);
+    co_goto(co, CO_ENDED);
+}
+
+static bool is_of(const struct checkout *co, const struct sitting *who, const char *credential_id)
+{
+    struct sitting *own;
+    bool same;
+
+    if (credential_id && strcmp(co->credential_id, credential_id) != 0)
+        return false;
+    own = sitting_probe(co->session);
+    same = own && own->node.spare == who->node.spare && memcmp(own->key, who->key, who->node.spare) == 0;
+    free(own);
+    return same;
+}
+
+static struct checkout *find_of(struct broker *b, const struct sitting *who, const char *credential_id)
+{
+    const char *session = sitting_session(who);
+    struct op *op;
+
+    TAILQ_FOREACH(op, &b->ops, link)
+    {
+        struct checkout *co = (struct checkout *)op;
+
+        if (op->class == &checkout_class && !co->ended && co->state < CO_ENDED &&
+            strcmp(co->session->id, session) == 0 && is_of(co, who, credential_id))
+            return co;
+    }
+    return NULL;
+}
+
+/* Ending one may end others, so the list is walked anew for each. */
+void checkouts_end(struct broker *b, const struct session *session, const char *credential_id)
+{
+    struct sitting *who = session->id ? sitting_probe(session) : NULL;
+    struct checkout *co;
+
+    while (who && (co = find_of(b, who, credential_id)))
+        co_end(co);
+    free(who);
+}
+
+bool checkouts_end_lease(struct broker *b, const struct lease *lease)
+{
+    struct op *op;
+
+    TAILQ_FOREACH(op, &b->ops, link)
+    if (op->class == &checkout_class && ((struct checkout *)op)->lease == lease) {
+        co_end((struct checkout *)op);
+        return true;
+    }
+    return false;
+}
 
 /* ---- the client's side ---- */
 
@@ -308,7 +436,7 @@ static void co_destroy(struct op *op)
         lists_leave(co->op.broker->lists, &co->wait);
     }
     intent_close(co->intent);
-    co_free(co);
+    co_free(co); /* the lease is in the table, which goes next */
 }
 
 static const struct op_class checkout_class = {"checkout", co_leave, co_expired, co_destroy};

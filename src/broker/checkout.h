@@ -2,13 +2,16 @@
  * checkout.h - one check-out in flight; private to checkout*.c.
  *
  * What it owns is listed in docs/ownership.md. `loan` means: counted among that loan's holders. `intent`
- * means: a request may exist at the vault of which we do not know the id. Both are settled in the state
- * `reply`, which every ending passes.
+ * means: a request may exist at the vault of which we do not know the id. `lease` is ours until it is handed
+ * over: there is none when the session has one already. All are settled in the state `reply`, which every
+ * ending passes.
  */
 #ifndef JG_BROKER_CHECKOUT_H
 #define JG_BROKER_CHECKOUT_H
 
+#include "broker/audit.h"
 #include "broker/intent.h"
+#include "broker/journal.h"
 #include "broker/lease.h"
 #include "broker/op.h"
 
@@ -17,12 +20,16 @@ enum co_state {
     CO_TURN,
     CO_ACCOUNT,
     CO_POLICY,
+    CO_INTENT,
     CO_REQUEST,
     CO_AWAIT,
     CO_LOOKUP,
     CO_PASSWORD,
     CO_KEY,
     CO_PASSPHRASE,
+    CO_KEEP,
+    CO_AUDIT,
+    CO_ENDED,
     CO_REPLY,
     CO_DONE,
     CO_NSTATES
@@ -51,6 +58,7 @@ struct checkout {
     char *reason_sent;
     uint64_t sent_ms; /* when the vault was asked: its expiry counts from no earlier */
     int64_t sent_wall_ms;
+    struct lease *lease; /* with an intent or settled on the loan; NULL = the session's own is used */
     struct intent *intent;
     struct loan *loan;
     struct loan *awaited; /* CO_AWAIT: the check-in to wait for */
@@ -67,6 +75,12 @@ struct checkout {
     struct list_wait wait;
     struct vault_call call;
     struct loan_watch watch;
+    struct journal_wait written;
+    int store_err;
+    struct audit_wait recorded;
+    int audit_err;
+    bool audited; /* the record of a success was begun */
+    bool ended;   /* its session has ended meanwhile */
     /* checkout_turn.c */
     struct turn *place;
     TAILQ_ENTRY(checkout) queued;
@@ -82,8 +96,9 @@ struct co_step {
     void (*drop)(struct checkout *); /* nobody waits: give the wait up; NULL = must be awaited */
 };
 
-extern const struct co_step co_turn_step, co_account_step, co_policy_step, co_request_step, co_await_step,
-    co_lookup_step, co_password_step, co_key_step, co_passphrase_step;
+extern const struct co_step co_turn_step, co_account_step, co_policy_step, co_intent_step, co_request_step,
+    co_await_step, co_lookup_step, co_password_step, co_key_step, co_passphrase_step, co_keep_step,
+    co_audit_step;
 
 /* The wait is over: resume and go on. May free the check-out. */
 void co_resume(struct checkout *);
@@ -98,8 +113,12 @@ enum co_state co_fail_with(struct checkout *, const struct fault *);
 enum co_state co_next_user(struct checkout *, const struct fault *);
 /* The vault says that the request we hold is no more: asked for anew once, if it was there before us. */
 enum co_state co_request_dead(struct checkout *, const struct fault *);
+/* The record of a check-out that came to nothing: checkout_audit.c. */
+void co_audit_end(struct checkout *);
 /* The first read of the secret. */
 enum co_state co_first_fetch(const struct checkout *);
+/* We hold the loan for good: the intent ends, the row becomes OPEN, and the secret is read. */
+enum co_state co_settle(struct checkout *);
 
 /* ---- checkout_turn.c: one at a time for each (user, session, credential) ---- */
 int turn_enqueue(struct checkout *); /* CO_NOW = it is ours already, CO_WAIT, -ENOMEM */

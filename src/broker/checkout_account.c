@@ -109,6 +109,9 @@ static enum co_state account_resume(struct checkout *co, int err)
     lease = own_lease(co);
     if (!lease)
         return CO_POLICY;
+    if (co->lease) /* of an earlier candidate */
+        lease_discard(co->op.broker->leases, co->lease);
+    co->lease = NULL;
     co->loan = lease->loan;
     loan_take(co->loan);
     co->old = true;
@@ -164,7 +167,7 @@ static enum co_state policy_resume(struct checkout *co, int err)
                        "the access policy wants a reason: send one, or set `reason` of the vault");
     if (co->policy_known && co->policy.ticket && !(co->ticket_number && *co->ticket_number))
         return co_fail(co, FAULT_TICKET_REQUIRED, "the access policy wants a ticket: send ticket_number");
-    return CO_REQUEST;
+    return CO_INTENT;
 }
 
 const struct co_step co_policy_step = {"policy", policy_enter, policy_resume, co_drop_call};

@@ -11,10 +11,17 @@
  */
 #include "broker/checkout.h"
 
+#include "base/killpoint.h"
+
 static int read_secret(struct checkout *co, enum credential_type type)
 {
     op_vault_call(&co->op, &co->call, co->loan->user, co_on_call);
-    return co->vault->ops->credential(co->vault, co->loan->request_id, type, &co->call);
+    co->call.alias_id = co->ref.kind == KIND_ALIAS ? co->ref.account_id : 0;
+    int err = co->vault->ops->credential(co->vault, co->loan->request_id, type, &co->call);
+
+    if (!err)
+        killpoint("checkout.secret.sent");
+    return err;
 }
 
 static bool is_absent(const struct vault_call *call)
@@ -59,7 +66,8 @@ static enum co_state password_resume(struct checkout *co, int err)
         return read_failed(co, err);
     secret_move(&co->secret, &co->call.secret);
     co->ssh_key = false;
-    return CO_REPLY;
+    killpoint("checkout.secret.read");
+    return CO_KEEP;
 }
 
 const struct co_step co_password_step = {"password", password_enter, password_resume, co_drop_call};
@@ -90,11 +98,11 @@ static int passphrase_enter(struct checkout *co)
 static enum co_state passphrase_resume(struct checkout *co, int err)
 {
     if (err == 0 && is_absent(&co->call))
-        return CO_REPLY;
+        return CO_KEEP;
     if (err < 0 || co->call.result != VAULT_OK)
         return read_failed(co, err);
     secret_move(&co->passphrase, &co->call.secret);
-    return CO_REPLY;
+    return CO_KEEP;
 }
 
 const struct co_step co_passphrase_step = {"passphrase", passphrase_enter, passphrase_resume, co_drop_call};

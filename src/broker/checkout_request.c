@@ -8,7 +8,8 @@
  *        an id that is being given back: take it back, or wait for the end of that and ask anew;
  *        an id we do not hold: look at its reason. One of our lease ids: ours (perhaps our own request,
  * carried out twice by the transport, or one whose answer is still on its way to another check-out). None:
- * the person's own, adopted. Not live any more: ask anew; ?    no answer: the intent goes hunting.
+ * the person's own, adopted. Not live any more: ask anew;
+ *   no answer: the intent goes hunting.
  *
  * The request is never cancelled: it has the vault's own call_timeout, not the caller's patience. While the
  * look at the reason is not done the loan is UNPROVEN and the intent stays open, so leaving here loses
@@ -16,6 +17,7 @@
  */
 #include "broker/checkout.h"
 
+#include "base/killpoint.h"
 #include "broker/reason.h"
 
 #include <errno.h>
@@ -24,27 +26,23 @@
 
 /* ---- request ---- */
 
+/* The words and the times are those of this moment; the row says what it said in `intent`. */
 static int make_request(struct checkout *co)
 {
-    uint64_t length_ms = (uint64_t)co->minutes * co->vault->conf->minute_ms;
-
     free(co->reason_sent);
     co->reason_sent = reason_text(&(struct reason_parts){.given = co->reason,
                                                          .template = co->vault->conf->reason,
                                                          .session = co->session,
                                                          .lease_id = co->lease_id});
-    co->sent_ms = clock_now(co->op.broker->clock);
-    co->sent_wall_ms = clock_wall(co->op.broker->clock);
     co->request = (struct vault_request){.system_id = co->account->system_id,
                                          .account_id = co->account->account_id,
                                          .application_id = co->account->application_id,
+                                         .alias_id = co->ref.kind == KIND_ALIAS ? co->account->account_id : 0,
                                          .minutes = co->minutes,
                                          .reason = co->reason_sent,
                                          .ticket_system_id = co->ticket_system_id,
                                          .ticket_number = co->ticket_number};
-    co->intent = intent_open(co->op.broker->leases, co->vault, usermap_user(&co->users), co->lease_id,
-                             co->sent_ms + length_ms, co->sent_wall_ms + (int64_t)length_ms);
-    return co->reason_sent && co->intent ? 0 : -ENOMEM;
+    return co->reason_sent ? 0 : -ENOMEM;
 }
 
 static int request_enter(struct checkout *co)
@@ -55,7 +53,11 @@ static int request_enter(struct checkout *co)
         return err;
     op_vault_call(&co->op, &co->call, usermap_user(&co->users), co_on_call);
     co->call.timeout_ms = co->vault->conf->call_timeout_ms; /* it is awaited even when nobody is left */
-    return co->vault->ops->request(co->vault, &co->request, &co->call);
+    killpoint("checkout.request.before");
+    err = co->vault->ops->request(co->vault, &co->request, &co->call);
+    if (!err)
+        killpoint("checkout.request.sent");
+    return err;
 }
 
 static void close_intent(struct checkout *co)
@@ -94,10 +96,7 @@ static enum co_state hold_new(struct checkout *co)
     if (!co->loan) /* the intent stays: it finds the request when there is memory again */
         return co_fail(co, FAULT_INTERNAL, "out of memory");
     set_end_as_asked(co);
-    if (reused)
-        return CO_LOOKUP;
-    close_intent(co);
-    return co_first_fetch(co);
+    return reused ? CO_LOOKUP : co_settle(co);
 }
 
 /* An id we know: hold it as well, or see its check-in through. */
@@ -110,22 +109,25 @@ static enum co_state hold_known(struct checkout *co, struct loan *loan)
         loan_take(loan);
         return CO_LOOKUP;
     }
-    close_intent(co);
+    loan->missed = false;
     if (loan->state == LOAN_OPEN) {
         loan_take(loan);
     } else if (!loan_reopen(loan)) {
+        close_intent(co); /* it bears another's mark: nothing of ours is there */
         co->awaited = loan;
         return CO_AWAIT;
     }
     co->loan = loan;
     loan->gone = false; /* the vault has just named it as live */
-    return co_first_fetch(co);
+    return co_settle(co);
 }
 
 static enum co_state request_resume(struct checkout *co, int err)
 {
     struct loan *loan;
 
+    if (err == 0)
+        killpoint("checkout.request.answered");
     if (err < 0) {
         close_intent(co);
         return co_fail_start(co, err);
@@ -148,10 +150,10 @@ static void on_told(struct loan_watch *w, bool ended)
     if (!ended) {
         if (loan->state == LOAN_OPEN) /* another one was told before us, and took it back */
             loan_take(loan);
-        else if (!loan_reopen(loan))
+        else if (!loan_reopen(loan) && loan_watch(loan, w))
             return; /* the next attempt will tell */
-        loan_unwatch(w);
-        co->loan = loan;
+        if (loan->state == LOAN_OPEN)
+            co->loan = loan;
     }
     co->awaited = NULL;
     co_resume(co);
@@ -160,15 +162,17 @@ static void on_told(struct loan_watch *w, bool ended)
 static int await_enter(struct checkout *co)
 {
     co->watch.told = on_told;
-    loan_watch(co->awaited, &co->watch);
+    if (!loan_watch(co->awaited, &co->watch))
+        return -ENOMEM;
     loan_hurry(co->awaited);
     return CO_WAIT;
 }
 
 static enum co_state await_resume(struct checkout *co, int err)
 {
-    (void)err;
-    return co->loan ? co_first_fetch(co) : CO_REQUEST;
+    if (err < 0)
+        return co_fail_start(co, err);
+    return co->loan ? co_settle(co) : CO_INTENT;
 }
 
 static void await_drop(struct checkout *co)
@@ -184,7 +188,11 @@ const struct co_step co_await_step = {"await", await_enter, await_resume, await_
 static int lookup_enter(struct checkout *co)
 {
     op_vault_call(&co->op, &co->call, usermap_user(&co->users), co_on_call);
-    return co->vault->ops->requests(co->vault, &co->call);
+    int err = co->vault->ops->requests(co->vault, &co->call);
+
+    if (!err)
+        killpoint("checkout.lookup.sent");
+    return err;
 }
 
 static const struct active_request *find_row(const struct active_requests *active, int64_t request_id)
@@ -219,14 +227,13 @@ static enum co_state lookup_resume(struct checkout *co, int err)
     row = find_row(&co->call.active, co->loan->request_id);
     if (!row)
         return co_request_dead(co, NULL);
-    if (reason_lease_id(row->reason, id) && intent_known(co->op.broker->leases, id))
+    if (reason_lease_id(row->reason, id) && lease_id_known(co->op.broker->leases, id))
         co->loan->origin = LOAN_OURS;
     else if (co->loan->origin == LOAN_UNPROVEN)
         co->loan->origin = LOAN_ADOPTED;
-    close_intent(co);
     if (row->expires_wall_ms)
         set_end_as_told(co, row->expires_wall_ms);
-    return co_first_fetch(co);
+    return co_settle(co);
 }
 
 const struct co_step co_lookup_step = {"lookup", lookup_enter, lookup_resume, co_drop_call};
@@ -244,9 +251,11 @@ enum co_state co_request_dead(struct checkout *co, const struct fault *fault)
                                "the vault handed over a request that it does not list as live");
     if (lease && lease->loan == co->loan)
         lease_close(lease, "gone");
-    loan_drop(co->loan, co->lease_id);
-    co->loan = NULL;
     close_intent(co);
+    if (co->lease)
+        lease_unsettle(co->lease); /* its row stays, and will be an intent again */
+    loan_drop(co->loan, NULL);
+    co->loan = NULL;
     co->anew = true;
     co->absent = false;
     return CO_POLICY;

@@ -1,190 +1,187 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * endpoint_rows.c - groups accounts by system and puts the systems into the order of a search box.
+ * endpoint_rows.c - searches the catalogue of each vault and writes the hits as endpoints.
  *
- * A system is (vault, system id). What is typed is matched against its name: all words, anywhere, without
- * case. Better fits come first (the whole name, its beginning, the beginning of a word, the rest), then the
- * name. The recent ones keep the order in which the vault listed them.
+ * A vault's catalogue came with the survey; where the survey asked for lists (the recent ones), one is made
+ * of them here, in the lists' order. Better fits come first (catalogue.c), then the name; the recent ones
+ * keep the order in which the vault listed them.
  *
- * Without a directory to ask, the method of a system is not known: it is the one type the caller asked for,
- * or a row for each of two (contract 9.6); the port is the method's standard one and the host is the system's
- * name. A later catalogue of systems and platforms will enter in write_system(), where a group becomes rows.
- *
- * Applications, databases and cloud accounts are no endpoints for RDP or a shell and do not count.
+ * A system whose method is not known becomes a row for each type asked for (contract 9.6), at the method's
+ * standard port. The host is the DNS name where there is one, else the host name, else the system's name.
  */
 #include "broker/endpoint_rows.h"
 
-#include "base/text.h"
-#include "broker/match.h"
+#include "broker/catalogues.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PORT_RDP 3389
-#define PORT_SSH 22
+#define PORT_RDP     3389
+#define PORT_SSH     22
+#define COMMENT_SIZE 160
 
-struct item {
-    const struct account *account;
-    const struct survey_vault *of;
-    enum match_rank rank;
-    size_t seq;
-    size_t accounts; /* of a system: how many different ones */
+struct hit {
+    struct catalogue_hit hit;
+    size_t vault;
 };
-
-static int compare_system(const struct item *a, const struct item *b)
-{
-    if (a->of != b->of)
-        return a->of < b->of ? -1 : 1;
-    return (a->account->system_id > b->account->system_id) - (a->account->system_id < b->account->system_id);
-}
-
-static int compare_account(const struct item *a, const struct item *b)
-{
-    return (a->account->account_id > b->account->account_id) -
-           (a->account->account_id < b->account->account_id);
-}
-
-static int compare_seq(const struct item *a, const struct item *b)
-{
-    return (a->seq > b->seq) - (a->seq < b->seq);
-}
-
-static int by_system(const void *x, const void *y)
-{
-    int order = compare_system(x, y);
-
-    if (!order)
-        order = compare_account(x, y);
-    return order ? order : compare_seq(x, y);
-}
 
 static int by_fit(const void *x, const void *y)
 {
-    const struct item *a = x, *b = y;
-    int order = (int)a->rank - (int)b->rank;
+    const struct hit *a = x, *b = y;
+    int order = (int)a->hit.rank - (int)b->hit.rank;
 
     if (!order)
-        order = match_compare(a->account->system, b->account->system);
-    return order ? order : compare_system(a, b);
+        order = card_compare(a->hit.row->card, b->hit.row->card);
+    return order ? order : (a->vault > b->vault) - (a->vault < b->vault);
 }
 
-static int by_seq(const void *x, const void *y)
+static struct catalogue *catalogue_of(const struct survey_vault *sv, const struct endpoint_wish *wish)
 {
-    return compare_seq(x, y);
+    struct account_list *lists[SURVEY_MAX];
+    struct catalogue_sources from = {.conf = sv->vault->conf, .lists = lists, .in_order = wish->recent};
+
+    if (sv->n && sv->asks[0].search.catalogue)
+        return catalogue_ref(sv->asks[0].search.catalogue);
+    for (from.nlists = 0; from.nlists < sv->n && from.nlists < SURVEY_MAX; from.nlists++)
+        lists[from.nlists] = sv->asks[from.nlists].wait.accounts;
+    from.book = wish->catalogues ? catalogues_book(wish->catalogues, sv->vault) : NULL;
+    return catalogue_make(&from);
 }
 
-static bool is_endpoint(const struct account *account)
+static int add_hits(const struct survey_vault *sv, const struct endpoint_wish *wish, size_t vault,
+                    const struct card_query *query, struct endpoint_rows *out, struct hit **hits, size_t *n)
 {
-    return (account->kind == KIND_LOCAL || account->kind == KIND_DOMAIN_LINKED) && *account->system;
+    struct catalogue_wish search = {
+        .query = query,
+        .rdp = wish->rdp,
+        .shell = wish->shell,
+        .network =
+            sv->vault->conf->restrict_network && wish->network && *wish->network ? wish->network : NULL,
+        .in_order = wish->recent,
+        .limit = wish->limit,
+    };
+    struct catalogue_hit *found;
+    struct hit *more;
+    size_t nfound;
+
+    out->catalogue[vault] = catalogue_of(sv, wish);
+    if (!out->catalogue[vault])
+        return -ENOMEM;
+    out->searched += out->catalogue[vault]->n;
+    if (catalogue_search(out->catalogue[vault], &search, &found, &nfound))
+        return -ENOMEM;
+    more = reallocarray(*hits, *n + nfound + 1, sizeof(**hits));
+    if (more)
+        *hits = more;
+    for (size_t i = 0; more && i < nfound; i++)
+        more[(*n)++] = (struct hit){found[i], vault};
+    free(found);
+    return more ? 0 : -ENOMEM;
 }
 
-static size_t collect_list(const struct survey_vault *sv, const struct account_list *rows, const char *query,
-                           struct item *items, size_t n)
+static int collect(const struct survey *survey, const struct endpoint_wish *wish, struct endpoint_rows *out,
+                   struct hit **hits, size_t *n)
 {
-    for (size_t i = 0; rows && i < rows->n; i++) {
-        const struct account *account = &rows->rows[i];
-        struct item item = {.account = account, .of = sv, .seq = n, .accounts = 1};
-        if (!is_endpoint(account))
-            continue;
-        item.rank = match_rank(query, account->system);
-        if (item.rank != MATCH_NOT)
-            items[n++] = item;
-    }
-    return n;
+    struct card_query query;
+    int err = card_query_make(wish->query, &query);
+
+    for (size_t i = 0; i < survey->n && !err; i++)
+        if (survey->vault[i].state == SURVEY_ANSWERED)
+            err = add_hits(&survey->vault[i], wish, i, &query, out, hits, n);
+    card_query_free(&query);
+    if (!err && *n && !wish->recent)
+        qsort(*hits, *n, sizeof(**hits), by_fit);
+    return err;
 }
 
-static size_t collect(const struct survey *survey, const char *query, struct item *items)
+static const char *write_comment(const struct catalogue_row *row, char out[COMMENT_SIZE])
 {
-    size_t n = 0;
+    const char *description = card_text(row->card, row->card->description),
+               *plural = row->accounts == 1 ? "" : "s";
 
-    for (size_t i = 0; i < survey->n; i++)
-        for (size_t k = 0; survey->vault[i].state == SURVEY_ANSWERED && k < survey->vault[i].n; k++)
-            n = collect_list(&survey->vault[i], survey->vault[i].asks[k].wait.accounts, query, items, n);
-    return n;
+    if (description)
+        (void)snprintf(out, COMMENT_SIZE, "%s (%u account%s)", description, (unsigned)row->accounts, plural);
+    else
+        (void)snprintf(out, COMMENT_SIZE, "%u account%s", (unsigned)row->accounts, plural);
+    return out;
 }
 
-/* One item per system, which counts its accounts and has the place of the first of them. */
-static size_t group(struct item *items, size_t n)
+static const char *host_of(const struct card *card)
 {
-    size_t kept = 0;
+    const char *dns = card_text(card, card->dns), *host = card_text(card, card->host);
 
-    qsort(items, n, sizeof(items[0]), by_system);
-    for (size_t i = 0, last = 0; i < n; last = i++) {
-        struct item *head = kept ? &items[kept - 1] : NULL;
-        if (!head || compare_system(head, &items[i]) != 0) {
-            items[kept++] = items[i];
-            continue;
-        }
-        head->accounts += compare_account(&items[last], &items[i]) != 0;
-        if (items[i].seq < head->seq)
-            head->seq = items[i].seq;
-    }
-    return kept;
+    return dns ? dns : host ? host : card->text;
 }
 
-static void write_row(struct endpoint_rows *out, const struct item *item, enum jump_method method,
-                      const char *comments)
+/* False = there is no room for it. */
+static bool write_row(struct endpoint_rows *out, const struct endpoint_wish *wish, const struct hit *hit,
+                      const struct survey_vault *sv, enum jump_method method, const char *comments)
 {
-    const char *system = item->account->system;
+    const struct card *card = hit->hit.row->card;
     bool rdp = method == METHOD_RDP;
-    struct endpoint *row = &out->row[out->n++];
+    struct endpoint *row = &out->row[out->n];
 
+    if (out->n == wish->limit)
+        return false;
     *row = (struct endpoint){
-        .name = system,
-        .hostname = system,
-        .ip_address = text_is_ip(system) ? system : NULL,
-        .port = rdp ? PORT_RDP : PORT_SSH,
+        .name = card->text,
+        .hostname = host_of(card),
+        .ip_address = card_text(card, card->ip),
+        .port = card->method != METHOD_NONE && card->port ? card->port
+                : rdp                                     ? PORT_RDP
+                                                          : PORT_SSH,
         .method = method,
         .comments = comments,
+        .network_id = card_text(card, card->network),
     };
-    endpoint_id_write(row->endpoint_id, item->of->vault->conf->name, item->account->system_id,
-                      rdp ? "rdp" : "shell");
+    endpoint_id_write(row->endpoint_id, sv->vault->conf->name, card->system_id, rdp ? "rdp" : "shell");
+    out->n++;
+    return true;
 }
 
 /* The rows of one system, as far as the limit lets them. */
-static void write_system(struct endpoint_rows *out, const struct item *item, const struct endpoint_wish *wish,
-                         char comments[32])
+static bool write_system(struct endpoint_rows *out, const struct endpoint_wish *wish, const struct hit *hit,
+                         const struct survey_vault *sv, char comments[COMMENT_SIZE])
 {
-    (void)snprintf(comments, 32, "%zu account%s", item->accounts, item->accounts == 1 ? "" : "s");
-    if (wish->rdp && out->n < wish->limit)
-        write_row(out, item, METHOD_RDP, comments);
-    else if (wish->rdp)
-        out->truncated = true;
-    if (wish->shell && out->n < wish->limit)
-        write_row(out, item, METHOD_SHELL, comments);
-    else if (wish->shell)
-        out->truncated = true;
+    uint8_t method = hit->hit.row->card->method;
+    const char *comment = write_comment(hit->hit.row, comments);
+
+    if (wish->rdp && method != METHOD_SHELL && !write_row(out, wish, hit, sv, METHOD_RDP, comment))
+        return false;
+    return !(wish->shell && method != METHOD_RDP) || write_row(out, wish, hit, sv, METHOD_SHELL, comment);
 }
 
-static int write_systems(const struct item *items, size_t n, const struct endpoint_wish *wish,
-                         struct endpoint_rows *out)
+static int write_all(const struct survey *survey, const struct endpoint_wish *wish, const struct hit *hits,
+                     size_t n, struct endpoint_rows *out)
 {
-    size_t most = wish->limit / 2 < n ? wish->limit : n * 2;
+    size_t systems = n < wish->limit ? n : wish->limit,
+           most = systems < wish->limit / 2 ? systems * 2 : wish->limit;
 
     out->row = calloc(most + 1, sizeof(*out->row));
-    out->comments = calloc(n + 1, sizeof(*out->comments));
-    if (!out->row || !out->comments)
+    out->texts = calloc(systems + 1, COMMENT_SIZE);
+    if (!out->row || !out->texts)
         return -ENOMEM;
-    for (size_t i = 0; i < n && !out->truncated; i++)
-        write_system(out, &items[i], wish, out->comments[i]);
+    for (size_t i = 0; i < n && !out->truncated; i++) {
+        char *comments = out->texts + (i < systems ? i : systems) * COMMENT_SIZE;
+        out->truncated = !write_system(out, wish, &hits[i], &survey->vault[hits[i].vault], comments);
+    }
     return 0;
 }
 
 int endpoint_rows_make(const struct survey *survey, const struct endpoint_wish *wish,
                        struct endpoint_rows *out)
 {
-    struct item *items = calloc(survey_count_rows(survey) + 1, sizeof(*items));
-    size_t n;
+    struct hit *hits = NULL;
+    size_t n = 0;
     int err;
 
-    *out = (struct endpoint_rows){0};
-    if (!items)
-        return -ENOMEM;
-    n = group(items, collect(survey, wish->query, items));
-    qsort(items, n, sizeof(items[0]), wish->recent ? by_seq : by_fit);
-    err = write_systems(items, n, wish, out);
-    free(items);
+    *out = (struct endpoint_rows){.nvaults = survey->n};
+    out->catalogue = calloc(survey->n + 1, sizeof(struct catalogue *));
+    err = out->catalogue ? collect(survey, wish, out, &hits, &n) : -ENOMEM;
+    if (!err)
+        err = write_all(survey, wish, hits, n, out);
+    free(hits);
     if (err)
         endpoint_rows_free(out);
     else if (!survey_is_whole(survey))
@@ -194,7 +191,10 @@ int endpoint_rows_make(const struct survey *survey, const struct endpoint_wish *
 
 void endpoint_rows_free(struct endpoint_rows *rows)
 {
+    for (size_t i = 0; rows->catalogue && i < rows->nvaults; i++)
+        catalogue_unref(rows->catalogue[i]);
+    free(rows->catalogue);
     free(rows->row);
-    free(rows->comments);
+    free(rows->texts);
     *rows = (struct endpoint_rows){0};
 }

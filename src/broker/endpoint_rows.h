@@ -1,5 +1,5 @@
 /*
- * endpoint_rows.h - from all accounts of a user to the systems they are on: filtered, ranked, cut.
+ * endpoint_rows.h - from what a survey brought to the endpoints of an answer: searched, merged, cut.
  */
 #ifndef JG_BROKER_ENDPOINT_ROWS_H
 #define JG_BROKER_ENDPOINT_ROWS_H
@@ -9,16 +9,22 @@
 
 struct endpoint_wish {
     bool rdp, shell;
-    const char *query; /* "" = all */
-    bool recent;       /* keep the vault's order instead of ranking */
-    size_t limit;      /* rows */
+    const char *query;   /* "" = all */
+    bool recent;         /* keep the vault's order instead of ranking */
+    size_t limit;        /* rows */
+    const char *network; /* network of the session, NULL = none; counts where the vault restricts to it */
+    struct catalogues *catalogues; /* knows the directories; NULL = there are none */
 };
 
 struct endpoint_rows {
-    struct endpoint *row; /* names point into the survey's lists */
+    struct endpoint *row;
     size_t n;
     bool truncated;
-    char (*comments)[32]; /* one per system */
+    size_t searched; /* systems looked through */
+    /* what the rows point into */
+    struct catalogue **catalogue; /* one per vault, NULL = none */
+    size_t nvaults;
+    char *texts;
 };
 
 /* 0 or -ENOMEM. */

@@ -2,16 +2,17 @@
 /*
  * endpoints.c - the systems on which a user may ask for at least one account.
  *
- *   survey (all accounts of the user, or the recent ones) --> rows --> answer
+ *   survey (the user's catalogue, or the recent accounts) --> rows --> answer
  *
- * No name goes to the vault: its lists of local and domain-linked accounts, shared and cached like any other,
- * are what the user may see, and endpoint_rows.c makes systems of them. With several vaults, one that failed
- * makes the answer truncated, for it may have known more.
+ * No name goes to the vault: the search runs over the user's catalogue of systems, made of the user's own
+ * lists (catalogues.c). Only the recent ones are asked for, as the vault alone knows them. With several
+ * vaults, one that failed makes the answer truncated, for it may have known more.
  *
  * The op owns itself and ends in finish(), leave or destroy; it has but one wait, a read, which may be
  * dropped at any time.
  */
 #include "broker/endpoint_rows.h"
+#include "broker/explain.h"
 #include "broker/op.h"
 
 #include "base/log.h"
@@ -26,6 +27,7 @@ struct endpoints {
     endpoints_done *done;
     void *arg;
     struct session *session;
+    struct explain_record *record;
     char *query;
     bool rdp, shell;
     int64_t recent;
@@ -39,6 +41,7 @@ static void endpoints_free(struct endpoints *endpoints)
 {
     endpoint_rows_free(&endpoints->rows);
     survey_free(endpoints->survey);
+    explain_end(endpoints->record, "client_gone", NULL, 0, 0); /* finish() has ended it otherwise */
     free(endpoints->query);
     free(endpoints->session);
     free(endpoints);
@@ -46,12 +49,13 @@ static void endpoints_free(struct endpoints *endpoints)
 
 static void log_end(const struct endpoints *endpoints, const struct endpoints_answer *answer)
 {
-    log_info("endpoints",
-             "outcome=%s user=%s domain=%s session=%s endpoints=%zu truncated=%d age_ms=%" PRIu64
-             " took_ms=%" PRIu64,
-             answer->fault ? fault_row(answer->fault->code)->code : "ok", endpoints->session->username,
-             endpoints->session->domain, endpoints->session->id, answer->n, answer->truncated, answer->age_ms,
-             clock_now(endpoints->op.broker->clock) - endpoints->began_ms);
+    log_info(
+        "endpoints",
+        "request_id=%s outcome=%s user=%s domain=%s session=%s endpoints=%zu truncated=%d age_ms=%" PRIu64
+        " took_ms=%" PRIu64,
+        endpoints->session->request_id, answer->fault ? fault_row(answer->fault->code)->code : "ok",
+        endpoints->session->username, endpoints->session->domain, endpoints->session->id, answer->n,
+        answer->truncated, answer->age_ms, clock_now(endpoints->op.broker->clock) - endpoints->began_ms);
 }
 
 static int make_rows(struct endpoints *endpoints)
@@ -63,11 +67,32 @@ static int make_rows(struct endpoints *endpoints)
         .query = endpoints->query,
         .recent = endpoints->recent > 0,
         .limit = limit,
+        .network = endpoints->session->network_id,
+        .catalogues = endpoints->op.broker->catalogues,
     };
 
     if (endpoints->recent > 0 && (uint64_t)endpoints->recent < limit)
         wish.limit = (size_t)endpoints->recent;
     return endpoint_rows_make(endpoints->survey, &wish, &endpoints->rows);
+}
+
+/* What was typed, and what it left of the accounts listed. */
+static void note_filters(const struct endpoints *endpoints)
+{
+    size_t listed = endpoints->rows.searched;
+
+    explain_add(
+        endpoints->record,
+        &(struct explain_note){
+            .kind = EXPLAIN_FILTER,
+            .what = "query",
+            .value = endpoints->query,
+            .rows = listed > endpoints->rows.n ? listed - endpoints->rows.n : 0,
+            .left = endpoints->rows.n,
+            .detail = endpoints->rows.truncated
+                          ? "systems that do not fit the query, the types or the network; cut at the limit"
+                          : "systems that do not fit the query, the types or the network",
+        });
 }
 
 /* The end of every search whose client is still there. */
@@ -81,6 +106,7 @@ static void finish(struct endpoints *endpoints)
         answer.fault = &endpoints->refused;
     }
     if (!answer.fault) {
+        note_filters(endpoints);
         answer.endpoints = endpoints->rows.row;
         answer.n = endpoints->rows.n;
         answer.truncated = endpoints->rows.truncated;
@@ -88,6 +114,9 @@ static void finish(struct endpoints *endpoints)
     }
     op_end(&endpoints->op);
     log_end(endpoints, &answer);
+    explain_end(endpoints->record, answer.fault ? fault_row(answer.fault->code)->code : "ok",
+                answer.fault ? answer.fault->detail : NULL, answer.n, answer.age_ms);
+    endpoints->record = NULL;
     endpoints->done(endpoints->arg, &answer);
     endpoints_free(endpoints);
 }
@@ -126,13 +155,11 @@ static size_t endpoints_questions(void *arg, const struct conf_vault *conf,
     (void)conf;
     if (fault_is_set(&endpoints->refused) || !(endpoints->rdp || endpoints->shell))
         return 0; /* neither type can be had from here: an empty list */
-    if (endpoints->recent > 0) {
+    if (endpoints->recent > 0)
         out[0] = (struct account_query){.kind = KIND_NKINDS, .recent = true};
-        return 1;
-    }
-    out[0] = (struct account_query){.kind = KIND_LOCAL};
-    out[1] = (struct account_query){.kind = KIND_DOMAIN_LINKED};
-    return 2;
+    else
+        out[0] = (struct account_query){.kind = KIND_NKINDS}; /* the catalogue */
+    return 1;
 }
 
 /* 0 or -ENOMEM, with whatever has been made in its place. */
@@ -145,6 +172,7 @@ static int endpoints_begin(struct endpoints *endpoints, struct broker *broker,
         .vaults = broker->vaults,
         .nvaults = broker->nvaults,
         .timeout_ms = args->timeout_ms,
+        .catalogues = args->recent > 0 ? NULL : broker->catalogues,
         .questions = endpoints_questions,
         .done = on_surveyed,
         .arg = endpoints,
@@ -159,6 +187,9 @@ static int endpoints_begin(struct endpoints *endpoints, struct broker *broker,
     endpoints->session = session_copy(&args->session);
     if (!endpoints->query || !endpoints->session)
         return -ENOMEM;
+    endpoints->record =
+        explain_begin(broker->explain, endpoints->session->request_id, "endpoints/find", endpoints->session);
+    opts.record = endpoints->record;
     opts.session = endpoints->session;
     endpoints->survey = survey_new(&opts);
     return endpoints->survey ? 0 : -ENOMEM;

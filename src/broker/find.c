@@ -14,6 +14,9 @@
  * The op owns itself and ends in finish(), leave or destroy. Rows point into the survey's lists, so both live
  * until the answer has been given.
  */
+#include "broker/catalogues.h"
+#include "broker/explain.h"
+#include "broker/find_ask.h"
 #include "broker/find_rows.h"
 #include "broker/match.h"
 #include "broker/op.h"
@@ -24,12 +27,14 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct find {
     struct op op; /* first */
     find_done *done;
     void *arg;
     struct session *session;
+    struct explain_record *record;
     struct match_names names;
     struct fault refused; /* why nothing is asked at all */
     struct survey *survey;
@@ -44,6 +49,7 @@ static void find_free(struct find *find)
     find_rows_free(&find->rows);
     survey_free(find->survey);
     match_names_free(&find->names);
+    explain_end(find->record, "client_gone", NULL, 0, 0); /* finish() has ended it otherwise */
     free(find->session);
     free(find);
 }
@@ -51,9 +57,10 @@ static void find_free(struct find *find)
 static void log_end(const struct find *find, const struct find_answer *answer)
 {
     log_info("find",
-             "outcome=%s user=%s domain=%s session=%s credentials=%zu age_ms=%" PRIu64 " took_ms=%" PRIu64,
-             answer->fault ? fault_row(answer->fault->code)->code : "ok", find->session->username,
-             find->session->domain, find->session->id, answer->n, answer->age_ms,
+             "request_id=%s outcome=%s user=%s domain=%s session=%s credentials=%zu age_ms=%" PRIu64
+             " took_ms=%" PRIu64,
+             find->session->request_id, answer->fault ? fault_row(answer->fault->code)->code : "ok",
+             find->session->username, find->session->domain, find->session->id, answer->n, answer->age_ms,
              clock_now(find->op.broker->clock) - find->began_ms);
 }
 
@@ -69,8 +76,35 @@ static void finish(struct find *find, const struct fault *fault)
     }
     op_end(&find->op);
     log_end(find, &answer);
+    explain_end(find->record, fault ? fault_row(fault->code)->code : "ok", fault ? fault->detail : NULL,
+                answer.n, answer.age_ms);
+    find->record = NULL;
     find->done(find->arg, &answer);
     find_free(find);
+}
+
+static void note_filter(const struct find *find, const char *what, size_t removed, size_t *left,
+                        const char *detail)
+{
+    *left -= removed;
+    explain_add(find->record,
+                &(struct explain_note){
+                    .kind = EXPLAIN_FILTER, .what = what, .rows = removed, .left = *left, .detail = detail});
+}
+
+static void note_filters(const struct find *find)
+{
+    const struct find_rows *rows = &find->rows;
+    size_t left = survey_count_rows(find->survey);
+
+    if (rows->elsewhere)
+        note_filter(find, "alias", rows->elsewhere, &left, "aliases of other endpoints");
+    if (rows->hidden)
+        note_filter(find, "hide", rows->hidden, &left, "accounts that fit a pattern of `hide`");
+    note_filter(find, "duplicates", rows->twice, &left, "rows that several questions brought are shown once");
+    if (rows->capped)
+        note_filter(find, "credential_limit", rows->capped, &left,
+                    "over `credential_limit`, the last in order");
 }
 
 /* What the survey ended in: NULL = rows have been made. */
@@ -78,10 +112,12 @@ static const struct fault *take_rows(struct find *find)
 {
     const struct fault *fault = fault_is_set(&find->refused) ? &find->refused : survey_fault(find->survey);
 
-    if (!fault && find_rows_make(find->survey, find->session, &find->rows)) {
+    if (!fault && find_rows_make(find->survey, find->session, find->op.broker->catalogues, &find->rows)) {
         fault_set(&find->refused, FAULT_INTERNAL, "out of memory");
         fault = &find->refused;
     }
+    if (!fault)
+        note_filters(find);
     return fault;
 }
 
@@ -134,30 +170,28 @@ static const struct op_class find_class = {
     .destroy = find_leave,
 };
 
-static const enum account_kind host_kinds[] = {KIND_LOCAL, KIND_DOMAIN_LINKED, KIND_DATABASE};
-#define NHOST_KINDS (sizeof(host_kinds) / sizeof(host_kinds[0]))
-_Static_assert(MATCH_MAX *NHOST_KINDS + 1 <= SURVEY_MAX, "every name, every kind, and the application");
+static void note_name(const struct find *find, const struct conf_vault *conf, const char *form,
+                      const char *value)
+{
+    explain_add(find->record, &(struct explain_note){
+                                  .kind = EXPLAIN_NAME, .vault = conf->name, .form = form, .value = value});
+}
 
 static size_t find_questions(void *arg, const struct conf_vault *conf, struct account_query out[SURVEY_MAX])
 {
     const struct find *find = arg;
     const char *application = find->session->application;
     const struct match_name *names[MATCH_MAX];
-    size_t nnames, n = 0;
+    size_t nnames;
 
     if (fault_is_set(&find->refused))
         return 0;
     nnames = match_names_select(&find->names, conf, names);
     for (size_t i = 0; i < nnames; i++)
-        for (size_t k = 0; k < NHOST_KINDS; k++)
-            out[n++] = (struct account_query){
-                .kind = host_kinds[k],
-                .system = names[i]->ip ? NULL : names[i]->value,
-                .ip = names[i]->ip ? names[i]->value : NULL,
-            };
+        note_name(find, conf, match_form_word(names[i]->form), names[i]->value);
     if (application && *application)
-        out[n++] = (struct account_query){.kind = KIND_APPLICATION, .application = application};
-    return n;
+        note_name(find, conf, "application", application);
+    return find_ask(find->session, conf, names, nnames, out);
 }
 
 /* 0 or -ENOMEM, with whatever has been made in its place. */
@@ -184,8 +218,13 @@ static int find_begin(struct find *find, struct broker *broker, const struct fin
     find->session = session_copy(&args->session);
     if (!find->session)
         return -ENOMEM;
+    find->record =
+        explain_begin(broker->explain, find->session->request_id, "credentials/find", find->session);
     err = match_names_make(find->session, &find->names);
     opts.session = find->session;
+    opts.record = find->record;
+    for (size_t i = 0; broker->catalogues && i < broker->nvaults; i++)
+        directory_want(catalogues_directory(broker->catalogues, broker->vaults[i]));
     if (!err)
         find->survey = survey_new(&opts);
     return find->survey ? 0 : -ENOMEM;

@@ -6,15 +6,19 @@
  * account, application); of several rows the one that stays is the one the order likes best, so that the
  * credential id, which carries the kind, does not depend on which answer came first.
  *
- * The order: exact host match, then kind (local, domain-linked, database, application, the rest), then the
- * display value, then the credential id. It is a total order over what the caller sees, hence stable between
- * calls.
+ * What the operator hides is left out, and so are aliases of other endpoints. The order: the operator's
+ * favourites in the order of the patterns, exact host match, then kind (local, domain-linked, database,
+ * application, the rest), then the display value, then the credential id. It is a total order over what the
+ * caller sees, hence stable between calls.
  *
  * Everything is sorted in place in one array of small items; display values are written for the survivors
  * only, all into one piece of memory.
  */
 #include "broker/find_rows.h"
 
+#include "broker/catalogues.h"
+#include "broker/find_ask.h"
+#include "broker/find_show.h"
 #include "broker/match.h"
 
 #include <errno.h>
@@ -26,7 +30,8 @@ struct item {
     const struct account *account;
     const struct survey_vault *of;
     const char *display;
-    size_t seq; /* place in the lists; the last word */
+    size_t seq;       /* place in the lists; the last word */
+    size_t favourite; /* place of the operator's pattern that fits; great = none */
     bool exact;
 };
 
@@ -91,8 +96,10 @@ static int compare_credential_ids(const struct item *a, const struct item *b)
 static int by_order(const void *x, const void *y)
 {
     const struct item *a = x, *b = y;
-    int order = compare_group(a, b);
+    int order = (a->favourite > b->favourite) - (a->favourite < b->favourite);
 
+    if (!order)
+        order = compare_group(a, b);
     if (!order)
         order = match_compare(a->display, b->display);
     if (!order)
@@ -100,18 +107,36 @@ static int by_order(const void *x, const void *y)
     return order ? order : (a->seq > b->seq) - (a->seq < b->seq);
 }
 
-static void collect_vault(const struct survey_vault *sv, const struct session *session, struct item *items,
-                          size_t *n)
+static struct item make_item(const struct survey_vault *sv, const struct session *session,
+                             const struct account *account, size_t seq)
 {
+    const struct conf_list *favourites = &sv->vault->conf->favourites;
+    struct item item = {
+        .account = account, .of = sv, .seq = seq, .exact = match_is_exact(session, account->system)};
+    size_t place = find_show_pattern(favourites, account);
+
+    item.favourite = place < favourites->n ? place : SIZE_MAX;
+    return item;
+}
+
+static void collect_vault(const struct survey_vault *sv, const struct session *session, struct find_rows *out,
+                          struct item *items, size_t *n)
+{
+    const struct conf_list *hide = &sv->vault->conf->hide;
+
     for (size_t k = 0; k < sv->n; k++) {
         const struct account_list *rows = sv->asks[k].wait.accounts;
-        for (size_t i = 0; rows && i < rows->n; i++, ++*n)
-            items[*n] = (struct item){
-                .account = &rows->rows[i],
-                .of = sv,
-                .seq = *n,
-                .exact = match_is_exact(session, rows->rows[i].system),
-            };
+        for (size_t i = 0; rows && i < rows->n; i++) {
+            const struct account *account = &rows->rows[i];
+            if (account->kind == KIND_ALIAS && !find_ask_alias_fits(session, account))
+                out->elsewhere++;
+            else if (find_show_pattern(hide, account) < hide->n)
+                out->hidden++;
+            else {
+                items[*n] = make_item(sv, session, account, *n);
+                ++*n;
+            }
+        }
     }
 }
 
@@ -127,32 +152,49 @@ static size_t unique(struct item *items, size_t n)
     return kept;
 }
 
-/* `DOMAIN\account (where)`; returns the length without the NUL, as snprintf. */
-static size_t write_display(const struct account *account, char *out, size_t size)
-{
-    bool application = account->kind == KIND_APPLICATION && account->application && *account->application;
-    bool directory = !application && account->domain && *account->domain;
-    int n = snprintf(out, size, "%s%s%s (%s)", directory ? account->domain : "", directory ? "\\" : "",
-                     account->account, application ? account->application : account->system);
-
-    return n < 0 ? 0 : (size_t)n;
-}
-
 static int write_displays(struct item *items, size_t n, struct find_rows *out)
 {
     size_t size = 1, used = 0;
 
     for (size_t i = 0; i < n; i++)
-        size += write_display(items[i].account, NULL, 0) + 1;
+        size += find_show(items[i].of->vault->conf, items[i].account, NULL, 0) + 1;
     out->texts = malloc(size);
     if (!out->texts)
         return -ENOMEM;
     out->texts[0] = '\0';
     for (size_t i = 0; i < n; i++) {
         items[i].display = out->texts + used;
-        used += write_display(items[i].account, out->texts + used, size - used) + 1;
+        used += find_show(items[i].of->vault->conf, items[i].account, out->texts + used, size - used) + 1;
     }
     return 0;
+}
+
+/* An account on a platform without keys has a password; on another it may have either, or both. */
+static const char *secret_type(struct catalogues *catalogues, const struct item *item)
+{
+    const struct book *book = catalogues ? catalogues_book(catalogues, item->of->vault) : NULL;
+    const struct card *card = book_card(book, item->account->system_id);
+
+    return card && card->keys_known && !card->keys ? "password" : "unknown";
+}
+
+/* Keeps of each vault as many as it wants shown. */
+static size_t cap(struct item *items, size_t n, const struct survey *survey, struct find_rows *out)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        uint64_t limit = items[i].of->vault->conf->credential_limit, before = 0;
+        for (size_t k = 0; limit && k < kept && survey->n > 1; k++)
+            before += items[k].of == items[i].of;
+        if (survey->n == 1)
+            before = kept;
+        if (limit && before >= limit)
+            out->capped++;
+        else
+            items[kept++] = items[i];
+    }
+    return kept;
 }
 
 static int write_rows(const struct item *items, size_t n, struct find_rows *out)
@@ -166,29 +208,34 @@ static int write_rows(const struct item *items, size_t n, struct find_rows *out)
         credential_id_write(row->credential_id, items[i].of->vault->conf->name, items[i].account);
         row->display_value = items[i].display;
         row->account = items[i].account;
-        row->secret_type = "unknown";
+        row->secret_type = secret_type(out->catalogues, &items[i]);
         out->of[i] = items[i].of;
     }
     out->n = n;
     return 0;
 }
 
-int find_rows_make(const struct survey *survey, const struct session *session, struct find_rows *out)
+int find_rows_make(const struct survey *survey, const struct session *session, struct catalogues *catalogues,
+                   struct find_rows *out)
 {
     struct item *items = calloc(survey_count_rows(survey) + 1, sizeof(*items));
-    size_t n = 0;
+    size_t n = 0, collected;
     int err;
 
-    *out = (struct find_rows){0};
+    *out = (struct find_rows){.catalogues = catalogues};
     if (!items)
         return -ENOMEM;
     for (size_t i = 0; i < survey->n; i++)
         if (survey->vault[i].state == SURVEY_ANSWERED)
-            collect_vault(&survey->vault[i], session, items, &n);
+            collect_vault(&survey->vault[i], session, out, items, &n);
+    collected = n;
     n = unique(items, n);
+    out->twice = collected - n;
     err = write_displays(items, n, out);
     if (!err) {
-        qsort(items, n, sizeof(items[0]), by_order);
+        if (n)
+            qsort(items, n, sizeof(items[0]), by_order);
+        n = cap(items, n, survey, out);
         err = write_rows(items, n, out);
     }
     free(items);

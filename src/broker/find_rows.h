@@ -11,11 +11,17 @@ struct find_rows {
     struct credential *row;         /* accounts point into the survey's lists */
     const struct survey_vault **of; /* whose row it is */
     size_t n;
-    char *texts; /* display values */
+    char *texts;                   /* display values */
+    struct catalogues *catalogues; /* NULL = no directory is known */
+    /* rows left out, and why: */
+    size_t twice;     /* came back for several questions */
+    size_t hidden;    /* by the operator's patterns */
+    size_t elsewhere; /* aliases of other endpoints */
+    size_t capped;    /* over credential_limit */
 };
 
 /* 0 or -ENOMEM. */
-int find_rows_make(const struct survey *, const struct session *, struct find_rows *);
+int find_rows_make(const struct survey *, const struct session *, struct catalogues *, struct find_rows *);
 void find_rows_free(struct find_rows *);
 
 #endif

@@ -4,55 +4,51 @@
  *
  *   intent_open() --answer read--> intent_close()
  *        |
- *        +--answer lost--> hunt: look --found--> loan of ours (kept by its holders, or given back) --> closed
- *                           ^     |not there, or the list could not be read
- *                           +-----+ look again later
+ *        +--answer lost, or found in the store at the start
+ *             --> hunt: look --found--> loan of ours (kept by its holders, or given back) --> closed
+ *                        ^     |not there, or the list could not be read
+ *                        +-----+ look again later
  *
  * A POST that timed out may have worked, and may still be working: so absence is believed only after LOOKS
- * looks spread over a minute and more. A list that cannot be read is no look; that goes on until the request
- * must have expired by itself. A request that is found but is held by a check-out (the vault's reuse gave it
- * the same id) is proven ours by the find, so its last holder will give it back.
+ * looks spread over a minute and more, the last of them later than the call could still arrive. A list that
+ * cannot be read is no look; that goes on until the request must have expired by itself. A request that is
+ * found but is held by a check-out (the vault's reuse gave it the same id) is proven ours by the find, so its
+ * last holder will give it back.
  *
- * Invariant: between sending POST Requests and knowing the request id, the intent is what gives it back. It
- * is also the registry of "our lease ids" for requests that nobody holds (intent_known).
+ * Invariant: between sending POST Requests and knowing the request id, the intent and its lease's row are
+ * what gives it back.
+ *
+ * Not here: the lists themselves; one serves all that wait for the same user's (reconcile.c).
  */
 #include "broker/leases.h"
 
 #include "base/log.h"
+#include "broker/audit_leases.h"
+#include "broker/credential_id.h"
 #include "broker/op.h"
 #include "broker/reason.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOKS 4
-
-struct intent;
-
-struct hunt {
-    struct vault_call call;
-    struct intent *intent;
-    bool in_flight;
-};
+#define LOOKS     4
+#define MARGIN_MS 1000
 
 struct intent {
-    struct table_node node;
     struct leases *leases;
+    struct lease *lease;
     struct vault *vault;
-    uint64_t ends_ms;
+    uint64_t ends_ms, settled_ms; /* settled: it can no longer arrive */
     int64_t expires_wall_ms;
-    struct hunt *hunt; /* NULL = none yet */
     struct deadline deadline;
+    struct intent_link link;
     unsigned looks, failures;
     bool hunting;
-    char id[ID_SIZE];
     char user[];
 };
 
-static void look(struct intent *in);
-
-struct intent *intent_open(struct leases *ls, struct vault *vault, const char *user,
-                           const char lease_id[ID_SIZE], uint64_t ends_ms, int64_t expires_wall_ms)
+struct intent *intent_open(struct leases *ls, struct lease *lease, struct vault *vault, const char *user,
+                           uint64_t ends_ms, int64_t expires_wall_ms)
 {
     size_t n = strlen(user) + 1;
     struct intent *in = calloc(1, sizeof *in + n);
@@ -60,15 +56,14 @@ struct intent *intent_open(struct leases *ls, struct vault *vault, const char *u
     if (!in)
         return NULL;
     in->leases = ls;
+    in->lease = lease;
     in->vault = vault;
     in->ends_ms = ends_ms;
     in->expires_wall_ms = expires_wall_ms;
-    memcpy(in->id, lease_id, ID_SIZE);
     memcpy(in->user, user, n);
-    if (table_add(&ls->intents, &in->node, table_hash(lease_id, ID_SIZE - 1))) {
-        free(in);
-        return NULL;
-    }
+    lease->state = LEASE_INTENT;
+    lease->intent = in;
+    ls->nintents++;
     return in;
 }
 
@@ -76,41 +71,68 @@ void intent_close(struct intent *in)
 {
     if (!in)
         return;
-    if (in->hunt && in->hunt->in_flight) {
-        in->vault->ops->cancel(in->vault, &in->hunt->call);
-        in->leases->in_flight--;
-    }
-    if (in->hunt)
-        vault_call_free(&in->hunt->call);
-    free(in->hunt);
+    reconcile_leave(in->leases->reconcile, in);
     in->leases->hunts -= in->hunting;
+    in->leases->nintents--;
+    in->lease->intent = NULL;
     timer_stop(in->leases->timers, &in->deadline);
-    table_remove(&in->leases->intents, &in->node);
     free(in);
 }
 
-bool intent_known(const struct leases *ls, const char lease_id[ID_SIZE])
+struct vault *intent_vault(const struct intent *in)
 {
-    struct table_node *node = table_first(&ls->intents, table_hash(lease_id, ID_SIZE - 1));
+    return in->vault;
+}
 
-    for (; node; node = table_next(node))
-        if (strcmp(OWNER_OF(node, struct intent, node)->id, lease_id) == 0)
-            return true;
-    return false;
+const char *intent_user(const struct intent *in)
+{
+    return in->user;
+}
+
+int64_t intent_expires(const struct intent *in)
+{
+    return in->expires_wall_ms;
+}
+
+bool intent_hunts(const struct intent *in)
+{
+    return in->hunting;
+}
+
+unsigned intent_looks(const struct intent *in)
+{
+    return in->looks + in->failures;
+}
+
+struct intent_link *intent_link(struct intent *in)
+{
+    return &in->link;
+}
+
+struct intent *intent_of_link(struct intent_link *link)
+{
+    return OWNER_OF(link, struct intent, link);
 }
 
 /* ---- the hunt ---- */
 
 static void on_look(struct deadline *d)
 {
-    look(OWNER_OF(d, struct intent, deadline));
+    struct intent *in = OWNER_OF(d, struct intent, deadline);
+
+    reconcile_ask(in->leases->reconcile, in);
 }
 
 static void give_up(struct intent *in, const char *why)
 {
-    log_warn("hunt_ended", "outcome=%s user=%s lease=%s looks=%u failures=%u", why, in->user, in->id,
+    struct leases *ls = in->leases;
+    struct lease *lease = in->lease;
+
+    log_warn("hunt_ended", "outcome=%s user=%s lease=%s looks=%u failures=%u", why, in->user, lease->id,
              in->looks, in->failures);
+    audit_hunt_end(ls->audit, in->user, lease->id, why);
     intent_close(in);
+    lease_discard(ls, lease);
 }
 
 static void look_later(struct intent *in, uint64_t delay_ms)
@@ -118,108 +140,96 @@ static void look_later(struct intent *in, uint64_t delay_ms)
     struct leases *ls = in->leases;
     uint64_t now = clock_now(ls->clock);
 
-    if (now > in->ends_ms && now - in->ends_ms >= in->vault->conf->minute_ms) {
+    if (in->looks + in->failures && now > in->ends_ms && now - in->ends_ms >= in->vault->conf->minute_ms) {
         ls->counters.lapsed++;
         give_up(in, "lapsed");
     } else if (timer_start(ls->timers, &in->deadline, delay_ms, on_look)) {
-        give_up(in, "out_of_memory");
+        log_error("hunt_lost", "user=%s lease=%s error=%s", in->user, in->lease->id, "out of memory");
     }
 }
 
-static const struct active_request *find_own(const struct active_requests *active, const char *own)
+bool intent_matches(const struct intent *in, const struct active_request *row)
 {
+    struct credential_ref ref;
     char id[ID_SIZE];
 
-    for (size_t i = 0; i < active->n; i++)
-        if (reason_lease_id(active->rows[i].reason, id) && strcmp(id, own) == 0)
-            return &active->rows[i];
-    return NULL;
+    if (reason_lease_id(row->reason, id))
+        return strcmp(id, in->lease->id) == 0;
+    return reason_is_cut(row->reason, in->lease->id) && credential_id_parse(in->lease->credential_id, &ref) &&
+           ref.system_id == row->system_id && ref.account_id == row->account_id;
 }
 
-/* Whoever holds it gives it back at the end; if nobody does, that is now. */
-static void claim(struct intent *in, int64_t request_id)
+/*
+ * Whoever holds it gives it back at the end; if nobody does, that is now. Our lease becomes the loan's cover:
+ * its row goes when that of the holder is durable, or when the request has been checked in.
+ */
+void intent_found(struct intent *in, int64_t request_id)
 {
-    struct loan *loan = loan_find(in->leases, in->vault, in->user, request_id);
+    struct leases *ls = in->leases;
+    struct lease *lease = in->lease;
+    struct loan *loan = loan_find(ls, in->vault, in->user, request_id);
+    bool held = loan != NULL;
 
-    if (loan) {
-        loan->origin = LOAN_OURS;
-        give_up(in, "held");
+    if (!loan && !(loan = loan_new(ls, in->vault, in->user, request_id, LOAN_OURS))) {
+        look_later(in, leases_backoff(ls, ++in->failures));
         return;
     }
-    loan = loan_new(in->leases, in->vault, in->user, request_id, LOAN_OURS);
-    if (!loan) {
-        look_later(in, leases_backoff(in->leases, ++in->failures));
+    log_warn("hunt_ended", "outcome=%s user=%s lease=%s looks=%u failures=%u", held ? "held" : "given_back",
+             in->user, lease->id, in->looks, in->failures);
+    audit_hunt_end(ls->audit, in->user, lease->id, held ? "held" : "given_back");
+    if (!held) {
+        loan->ends_ms = in->ends_ms;
+        loan->expires_wall_ms = in->expires_wall_ms;
+    }
+    intent_close(in);
+    loan->origin = LOAN_OURS;
+    if (loan->state == LOAN_RETURNING) { /* it has a cover */
+        lease_discard(ls, lease);
         return;
     }
-    loan->ends_ms = in->ends_ms;
-    loan->expires_wall_ms = in->expires_wall_ms;
-    loan_drop(loan, in->id);
-    give_up(in, "given_back");
+    if (held)
+        loan_take(loan);
+    loan_drop(loan, lease);
 }
 
 /* No answer is proof only of one moment; later looks are further apart. */
 static void not_there(struct intent *in)
 {
     static const uint64_t spread_ms[LOOKS] = {0, 2000, 15000, 60000};
+    uint64_t now = clock_now(in->leases->clock);
 
-    if (++in->looks == LOOKS)
-        give_up(in, "never_happened");
-    else
+    if (++in->looks < LOOKS)
         look_later(in, spread_ms[in->looks]);
+    else if (now < in->settled_ms)
+        look_later(in, in->settled_ms - now);
+    else
+        give_up(in, "never_happened");
 }
 
-static void on_looked(struct vault_call *call)
+void intent_not_found(struct intent *in, enum intent_news news)
 {
-    struct hunt *hunt = OWNER_OF(call, struct hunt, call);
-    struct intent *in = hunt->intent;
-    const struct active_request *own = call->result == VAULT_OK ? find_own(&call->active, in->id) : NULL;
-
-    hunt->in_flight = false;
-    in->leases->in_flight--;
-    if (own)
-        claim(in, own->request_id);
-    else if (call->result == VAULT_OK)
+    if (news == INTENT_NOT_THERE)
         not_there(in);
     else
         look_later(in, leases_backoff(in->leases, ++in->failures));
 }
 
-static void look(struct intent *in)
+static void begin_hunt(struct intent *in)
 {
-    struct hunt *hunt = in->hunt ? in->hunt : calloc(1, sizeof *hunt);
+    in->hunting = true;
+    in->leases->hunts++;
+    in->settled_ms = clock_now(in->leases->clock) + in->vault->conf->call_timeout_ms + MARGIN_MS;
+}
 
-    in->hunt = hunt;
-    if (hunt) {
-        vault_call_free(&hunt->call);
-        hunt->intent = in;
-        hunt->call = (struct vault_call){.user = in->user,
-                                         .timeout_ms = in->vault->conf->call_timeout_ms,
-                                         .background = true,
-                                         .done = on_looked};
-    }
-    if (!hunt || in->vault->ops->requests(in->vault, &hunt->call)) {
-        look_later(in, leases_backoff(in->leases, ++in->failures));
-        return;
-    }
-    hunt->in_flight = true;
-    in->leases->in_flight++;
+void intent_restore(struct intent *in)
+{
+    begin_hunt(in);
+    look_later(in, 0);
 }
 
 void intent_hunt(struct intent *in)
 {
-    in->hunting = true;
-    in->leases->hunts++;
-    log_warn("hunt_begun", "user=%s lease=%s", in->user, in->id);
-    look(in);
-}
-
-static void free_intent(struct table_node *node, void *arg)
-{
-    (void)arg;
-    intent_close(OWNER_OF(node, struct intent, node));
-}
-
-void intents_free(struct leases *ls)
-{
-    table_each(&ls->intents, free_intent, NULL);
+    begin_hunt(in);
+    log_info("hunt_begun", "user=%s lease=%s", in->user, in->lease->id);
+    reconcile_ask(in->leases->reconcile, in);
 }

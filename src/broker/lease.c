@@ -19,6 +19,7 @@
 #include "broker/leases.h"
 
 #include "base/log.h"
+#include "broker/audit_leases.h"
 #include "broker/broker.h"
 #include "broker/op.h"
 
@@ -26,7 +27,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct leases *leases_new(struct timers *timers)
+static bool begin(struct leases *ls, const struct leases_opts *opts)
+{
+    ls->journal = journal_new(opts->timers, opts->store);
+    ls->reconcile = ls->journal ? reconcile_new(ls, opts->reconcile_every_ms, opts->reconcile_per_s) : NULL;
+    if (!ls->reconcile)
+        return false;
+    for (size_t i = 0; i < opts->nvaults; i++)
+        if (lane_new(ls, opts->vaults[i]))
+            return false;
+    return leases_restore(ls) == 0;
+}
+
+struct leases *leases_new(const struct leases_opts *opts)
 {
     struct leases *ls = calloc(1, sizeof *ls);
     char id[ID_SIZE];
@@ -35,10 +48,20 @@ struct leases *leases_new(struct timers *timers)
         free(ls);
         return NULL;
     }
-    ls->timers = timers;
-    ls->clock = timers_clock(timers);
+    ls->timers = opts->timers;
+    ls->clock = timers_clock(opts->timers);
+    ls->audit = opts->audit;
+    TAILQ_INIT(&ls->lapsed);
     memcpy(&ls->random, id, sizeof ls->random);
-    return ls;
+    if (begin(ls, opts))
+        return ls;
+    leases_free(ls);
+    return NULL;
+}
+
+struct journal *leases_journal(struct leases *ls)
+{
+    return ls->journal;
 }
 
 void leases_tell(struct leases *ls, enum lease_change change, const struct loan *loan,
@@ -74,11 +97,11 @@ struct sitting *sitting_probe(const struct session *s)
 {
     const char *domain = s->domain ? s->domain : "", *id = s->id ? s->id : "";
     size_t n = strlen(s->username) + strlen(domain) + strlen(id) + 3;
-    struct sitting *probe = malloc(sizeof *probe + n);
+    struct sitting *probe = malloc(offsetof(struct sitting, key) + n); /* the key begins in the padding */
 
     if (!probe)
         return NULL;
-    memset(probe, 0, sizeof *probe);
+    memset(probe, 0, offsetof(struct sitting, key));
     memcpy(append_lower(append_lower(probe->key, s->username), domain), id, strlen(id) + 1);
     probe->node.spare = (uint32_t)n;
     probe->node.hash = table_hash(probe->key, n);
@@ -119,9 +142,9 @@ static struct sitting *sitting_get(struct leases *ls, const struct session *sess
     return probe;
 }
 
-static void sitting_end_if_empty(struct leases *ls, struct sitting *s)
+static void sitting_unref(struct leases *ls, struct sitting *s)
 {
-    if (!SLIST_EMPTY(&s->leases))
+    if (--s->refs)
         return;
     table_remove(&ls->sittings, &s->node);
     free(s);
@@ -132,9 +155,14 @@ const char *sitting_user(const struct sitting *s)
     return s->key;
 }
 
+const char *sitting_domain(const struct sitting *s)
+{
+    return s->key + strlen(s->key) + 1;
+}
+
 const char *sitting_session(const struct sitting *s)
 {
-    const char *domain = s->key + strlen(s->key) + 1;
+    const char *domain = sitting_domain(s);
 
     return domain + strlen(domain) + 1;
 }
@@ -158,55 +186,120 @@ struct lease *lease_find(struct leases *ls, const struct session *session, const
     return s ? lease_in(s, credential_id) : NULL;
 }
 
-static struct lease *lease_new(struct sitting *s, const char *credential_id, struct loan *loan,
-                               const char id[ID_SIZE])
+struct lease *lease_by_id(const struct leases *ls, const char *id)
+{
+    return registry_find(&ls->registry, id);
+}
+
+bool lease_id_known(const struct leases *ls, const char id[ID_SIZE])
+{
+    return registry_knows(&ls->registry, id);
+}
+
+struct lease *lease_make(struct leases *ls, const struct session *session, const char *credential_id,
+                         const char *id, int64_t created_wall_ms)
 {
     size_t n = strlen(credential_id) + 1;
-    struct lease *lease = malloc(sizeof *lease + n);
+    struct sitting *s = sitting_get(ls, session);
+    struct lease *lease = s ? calloc(1, offsetof(struct lease, credential_id) + n) : NULL;
 
-    if (!lease)
+    if (s)
+        s->refs++;
+    if (lease) {
+        lease->sitting = s;
+        lease->created_s = (uint32_t)(created_wall_ms / 1000);
+        (void)memccpy(lease->id, id, '\0', ID_SIZE - 1);
+        memcpy(lease->credential_id, credential_id, n);
+    }
+    if (!lease || registry_add(&ls->registry, lease)) {
+        if (s)
+            sitting_unref(ls, s);
+        free(lease);
         return NULL;
-    *lease = (struct lease){.loan = loan, .sitting = s};
-    lease->opened_s = (uint32_t)(clock_now(loan->leases->clock) / 1000);
-    memcpy(lease->id, id, ID_SIZE);
-    memcpy(lease->credential_id, credential_id, n);
-    SLIST_INSERT_HEAD(&s->leases, lease, of_sitting);
-    SLIST_INSERT_HEAD(&loan->held, lease, of_loan);
+    }
     return lease;
 }
 
-struct lease *lease_open(struct leases *ls, const struct session *session, const char *credential_id,
-                         struct loan *loan, const char id[ID_SIZE])
+void lease_free(struct leases *ls, struct lease *lease)
 {
-    struct sitting *s = sitting_get(ls, session);
-    struct lease *lease = s ? lease_in(s, credential_id) : NULL;
+    registry_remove(&ls->registry, lease);
+    sitting_unref(ls, lease->sitting);
+    free(lease);
+}
 
-    if (!s)
-        return NULL;
-    if (lease && lease->loan == loan) {
-        loan->node.spare--; /* the lease holds it already */
-        return lease;
-    }
-    struct lease *old = lease;
+struct lease *lease_intend(struct leases *ls, const struct session *session, const char *credential_id,
+                           const char id[ID_SIZE])
+{
+    return lease_make(ls, session, credential_id, id, clock_wall(ls->clock));
+}
 
-    lease = lease_new(s, credential_id, loan, id);
-    if (!lease) {
-        sitting_end_if_empty(ls, s);
-        return NULL;
-    }
+int lease_settle(struct lease *lease, struct loan *loan)
+{
+    lease->state = LEASE_OPEN;
+    lease->loan = loan;
+    return lease_tell(loan->leases, lease);
+}
+
+void lease_unsettle(struct lease *lease)
+{
+    lease->state = LEASE_INTENT;
+    lease->intent = NULL;
+}
+
+void lease_discard(struct leases *ls, struct lease *lease)
+{
+    registry_remember(&ls->registry, lease->id);
+    journal_remove(ls->journal, lease->id);
+    lease_free(ls, lease);
+}
+
+void lease_link(struct lease *lease, struct loan *loan)
+{
+    lease->loan = loan;
+    lease->state = LEASE_OPEN;
+    SLIST_INSERT_HEAD(&lease->sitting->leases, lease, of_sitting);
+    SLIST_INSERT_HEAD(&loan->held, lease, of_loan);
+    loan->leases->nleases++;
+}
+
+void lease_cover(struct lease *lease, struct loan *loan)
+{
+    lease->loan = loan;
+    lease->state = LEASE_RELEASING;
+    SLIST_INSERT_HEAD(&loan->held, lease, of_loan);
+}
+
+void lease_open(struct lease *lease)
+{
+    struct loan *loan = lease->loan;
+    struct leases *ls = loan->leases;
+    struct lease *old = lease_in(lease->sitting, lease->credential_id);
+
+    lease_link(lease, loan);
     loan->node.spare--;
-    ls->nleases++;
+    loan_uncover(loan);
     leases_tell(ls, LEASE_OPENED, loan, lease);
     if (old)
         lease_close(old, "replaced");
-    if (ls->closing || clock_now(ls->clock) >= loan->ends_ms)
+    if (ls->closing || clock_now(ls->clock) >= loan_ends(loan))
         loan_end_now(loan); /* in the next turn, after the answer */
-    return lease;
 }
 
-uint64_t lease_age_s(const struct lease *lease)
+bool lease_is_held(const struct lease *lease)
 {
-    return (uint32_t)(clock_now(lease->loan->leases->clock) / 1000) - lease->opened_s;
+    const struct lease *each;
+
+    SLIST_FOREACH(each, &lease->sitting->leases, of_sitting)
+    if (each == lease)
+        return true;
+    return false;
+}
+
+uint64_t lease_age_s(const struct leases *ls, const struct lease *lease)
+{
+    int64_t now_s = clock_wall(ls->clock) / 1000;
+
+    return now_s > lease->created_s ? (uint64_t)now_s - lease->created_s : 0;
 }
 
 void lease_close(struct lease *lease, const char *why)
@@ -215,16 +308,15 @@ void lease_close(struct lease *lease, const char *why)
     struct sitting *s = lease->sitting;
     struct leases *ls = loan->leases;
 
+    audit_lease_end(ls->audit, lease, why);
     SLIST_REMOVE(&s->leases, lease, lease, of_sitting);
     SLIST_REMOVE(&loan->held, lease, lease, of_loan);
     ls->nleases--;
     leases_tell(ls, LEASE_CLOSED, loan, lease);
     log_event(strcmp(why, "released") == 0 ? LOG_DEBUG : LOG_INFO, "lease_ended",
               "why=%s user=%s session=%s credential=%s lease=%s age_s=%llu holders=%zu", why, sitting_user(s),
-              sitting_session(s), lease->credential_id, lease->id, (unsigned long long)lease_age_s(lease),
+              sitting_session(s), lease->credential_id, lease->id, (unsigned long long)lease_age_s(ls, lease),
               loan_holders(loan));
     loan_take(loan); /* so that the loan ends in one place, loan_drop() */
-    sitting_end_if_empty(ls, s);
-    loan_drop(loan, lease->id);
-    free(lease);
+    loan_drop(loan, lease);
 }

@@ -260,3 +260,9 @@ const struct account *list_cache_find(struct list_cache *cache, const struct vau
     }
     return NULL;
 }
+
+void list_cache_renew(struct list_cache *cache, uint64_t fresh_ms, uint64_t keep_ms)
+{
+    cache->opts.fresh_ms = fresh_ms;
+    cache->opts.keep_ms = keep_ms;
+}

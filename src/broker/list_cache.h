@@ -23,6 +23,7 @@ struct list_cache_opts {
 
 struct list_cache *list_cache_new(const struct list_cache_opts *);
 void list_cache_free(struct list_cache *); /* NULL is fine */
+void list_cache_renew(struct list_cache *, uint64_t fresh_ms, uint64_t keep_ms);
 
 /* Keeps a reference of `rows` under the key, which it takes over. Not keeping, for want of memory, is no
  * error. */

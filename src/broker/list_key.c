@@ -2,9 +2,9 @@
 /*
  * list_key.c - packs a question into bytes that compare, and unpacks it.
  *
- * Layout: the vault's address, the user's name with its NUL, then a fixed part, then those of system, ip and
- * application that the query has, each with its NUL. The fixed part says which are there, so that "" and
- * absent differ. Addresses of vaults are unique and outlive every key.
+ * Layout: the vault's address, the user's name with its NUL, then a fixed part, then those of system, ip,
+ * application and workgroup that the query has, each with its NUL. The fixed part says which are there, so
+ * that "" and absent differ. Addresses of vaults are unique and outlive every key.
  *
  * Names are compared byte by byte: the vault decides what case means. Two spellings cost two calls, which is
  * cheaper than a wrong answer.
@@ -16,7 +16,7 @@
 
 struct fixed {
     int64_t system_id;
-    unsigned char kind, recent, has_system, has_ip, has_application;
+    unsigned char kind, recent, has_system, has_ip, has_application, has_workgroup;
 };
 
 static size_t text_size(const char *text)
@@ -64,15 +64,18 @@ struct list_key *list_key_new(const struct vault *vault, const char *user, const
     fixed.has_system = query->system != NULL;
     fixed.has_ip = query->ip != NULL;
     fixed.has_application = query->application != NULL;
-    key = new_key(
-        vault, user,
-        sizeof(fixed) + text_size(query->system) + text_size(query->ip) + text_size(query->application), &at);
+    fixed.has_workgroup = query->workgroup != NULL;
+    key = new_key(vault, user,
+                  sizeof(fixed) + text_size(query->system) + text_size(query->ip) +
+                      text_size(query->application) + text_size(query->workgroup),
+                  &at);
     if (!key)
         return NULL;
     at = put(at, &fixed, sizeof(fixed));
     at = put(at, query->system, text_size(query->system));
     at = put(at, query->ip, text_size(query->ip));
-    put(at, query->application, text_size(query->application));
+    at = put(at, query->application, text_size(query->application));
+    put(at, query->workgroup, text_size(query->workgroup));
     return key;
 }
 
@@ -105,4 +108,5 @@ void list_key_query(const struct list_key *key, struct account_query *query)
     query->system = take(&at, fixed.has_system);
     query->ip = take(&at, fixed.has_ip);
     query->application = take(&at, fixed.has_application);
+    query->workgroup = take(&at, fixed.has_workgroup);
 }

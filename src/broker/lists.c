@@ -131,6 +131,7 @@ static void hand_over(const struct flight *flight, struct list_wait *wait)
     wait->result = flight->call.result;
     wait->fault = flight->call.fault;
     wait->age_ms = 0;
+    wait->status = flight->call.status;
     wait->accounts = flight->call.accounts ? account_list_ref(flight->call.accounts) : NULL;
     wait->done(wait);
 }
@@ -184,6 +185,7 @@ static int answer_from_cache(struct lists *lists, struct account_list *rows, str
     if (err)
         return err;
     lists->stats.hits++;
+    wait->source = LIST_FROM_CACHE;
     wait->accounts = account_list_ref(rows);
     wait->read = lists;
     DL_APPEND(lists->hits, wait);
@@ -258,6 +260,8 @@ int lists_get(struct lists *lists, struct vault *vault, const char *user, const 
     wait->fault = (struct fault){0};
     wait->accounts = NULL;
     wait->age_ms = 0;
+    wait->source = LIST_FROM_VAULT;
+    wait->status = 0;
     wait->read = NULL;
     wait->deadline = (struct deadline){0};
     if (!key)
@@ -271,8 +275,10 @@ int lists_get(struct lists *lists, struct vault *vault, const char *user, const 
         return answer_from_cache(lists, rows, wait);
     wait->age_ms = 0;
     err = join(flight, wait);
-    if (!err)
+    if (!err) {
         lists->stats.coalesced++;
+        wait->source = LIST_SHARED;
+    }
     return err;
 }
 
@@ -320,4 +326,10 @@ void lists_learn_policy(struct lists *lists, struct vault *vault, const char *us
 void lists_stats(const struct lists *lists, struct lists_stats *stats)
 {
     *stats = lists->stats;
+}
+
+void lists_renew(struct lists *lists, uint64_t list_cache_ms, uint64_t known_ms)
+{
+    list_cache_renew(lists->cache, list_cache_ms, known_ms);
+    policy_cache_renew(lists->policies, known_ms);
 }

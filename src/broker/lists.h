@@ -23,6 +23,8 @@ struct lists_opts {
     size_t max_known;       /* rows of kept lists in all; 0 = a built-in limit */
 };
 
+enum list_source { LIST_FROM_VAULT, LIST_FROM_CACHE, LIST_SHARED };
+
 /* One waiter, inside its owner's object. */
 struct list_wait {
     /* the caller's */
@@ -34,6 +36,8 @@ struct list_wait {
     struct fault fault;
     struct account_list *accounts;
     uint64_t age_ms;
+    enum list_source source;
+    int status; /* HTTP status of the vault's answer; 0 = from the cache, or there was none */
     /* private */
     void *read;
     struct list_wait *next, *prev;
@@ -41,6 +45,8 @@ struct list_wait {
 };
 
 struct lists *lists_new(const struct lists_opts *);
+/* Other ages from now on, for what is kept already as well. */
+void lists_renew(struct lists *, uint64_t list_cache_ms, uint64_t known_ms);
 void lists_free(struct lists *); /* cancels vault calls; waiters are not called */
 
 /* 0 and done() later exactly once (never before the return), or -errno and never. */

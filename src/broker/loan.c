@@ -17,16 +17,24 @@
 
 #include "base/log.h"
 #include "broker/broker.h"
+#include "broker/checkin.h"
 #include "broker/op.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define BURST 200 /* timed releases in one millisecond */
+
 static uint32_t key_hash(const struct vault *vault, const char *user, int64_t request_id)
 {
     return table_hash(user, strlen(user)) ^ table_hash(&request_id, sizeof request_id) ^
            table_hash(&vault, sizeof(const struct vault *));
+}
+
+struct vault *loan_vault(const struct loan *loan)
+{
+    return loan->leases->lanes[loan->lane]->vault;
 }
 
 struct loan *loan_find(struct leases *ls, struct vault *vault, const char *user, int64_t request_id)
@@ -36,7 +44,7 @@ struct loan *loan_find(struct leases *ls, struct vault *vault, const char *user,
     for (; node; node = table_next(node)) {
         struct loan *loan = OWNER_OF(node, struct loan, node);
 
-        if (loan->vault == vault && loan->request_id == request_id && strcmp(loan->user, user) == 0)
+        if (loan_vault(loan) == vault && loan->request_id == request_id && strcmp(loan->user, user) == 0)
             return loan;
     }
     return NULL;
@@ -46,12 +54,12 @@ struct loan *loan_new(struct leases *ls, struct vault *vault, const char *user, 
                       enum loan_origin origin)
 {
     size_t n = strlen(user) + 1;
-    struct loan *loan = calloc(1, sizeof *loan + n);
+    struct loan *loan = calloc(1, offsetof(struct loan, user) + n); /* the text begins in the padding */
 
     if (!loan)
         return NULL;
     loan->leases = ls;
-    loan->vault = vault;
+    loan->lane = lane_of(ls, vault)->number;
     loan->request_id = request_id;
     loan->state = LOAN_OPEN;
     loan->origin = (uint8_t)origin;
@@ -71,27 +79,49 @@ size_t loan_holders(const struct loan *loan)
     const struct lease *lease;
 
     SLIST_FOREACH(lease, &loan->held, of_loan)
-    n++;
+    n += lease->state == LEASE_OPEN;
     return n;
 }
 
 /* ---- the end of its time ---- */
 
+/* The loan may go with its last lease, so the next one is picked before. */
+static void close_leases(struct loan *loan)
+{
+    struct lease *lease = SLIST_FIRST(&loan->held);
+
+    loan->expired = clock_now(loan->leases->clock) >= loan_ends(loan);
+    while (lease) {
+        struct lease *next = SLIST_NEXT(lease, of_loan);
+
+        if (lease->state == LEASE_OPEN)
+            lease_close(lease, "expired");
+        lease = next;
+    }
+}
+
 static void on_end(struct deadline *d)
 {
-    struct loan *loan = OWNER_OF(d, struct loan, deadline);
-    const char none[ID_SIZE] = "";
+    close_leases(OWNER_OF(d, struct loan, deadline));
+}
 
-    loan_take(loan); /* it must outlive its leases for the length of this loop */
-    while (!SLIST_EMPTY(&loan->held))
-        lease_close(SLIST_FIRST(&loan->held), "expired");
-    loan_drop(loan, none);
+/* When very many end in one millisecond the rest goes to the next ones, so that the loop can breathe. */
+static void on_time(struct deadline *d)
+{
+    struct loan *loan = OWNER_OF(d, struct loan, deadline);
+    struct leases *ls = loan->leases;
+    uint64_t now = clock_now(ls->clock);
+
+    ls->burst = now == ls->burst_ms ? ls->burst + 1 : 0;
+    ls->burst_ms = now;
+    if (ls->burst < BURST || timer_start(ls->timers, d, ls->burst / BURST, on_end))
+        close_leases(loan);
 }
 
 /* A loan whose timer cannot be had ends through its leases alone; the vault's own expiry is the backstop. */
 static void start_timer(struct loan *loan, uint64_t delay_ms)
 {
-    if (timer_start(loan->leases->timers, &loan->deadline, delay_ms, on_end))
+    if (timer_start(loan->leases->timers, &loan->deadline, delay_ms, on_time))
         log_error("timed_release_lost", "user=%s error=%s", loan->user, "out of memory");
 }
 
@@ -121,42 +151,69 @@ void loan_gone(struct loan *loan)
     loan->gone = true;
 }
 
-void loan_drop(struct loan *loan, const char lease_id[ID_SIZE])
+void loan_uncover(struct loan *loan)
+{
+    struct lease *lease = SLIST_FIRST(&loan->held), *next;
+
+    for (; lease; lease = next) {
+        next = SLIST_NEXT(lease, of_loan);
+        if (lease->state == LEASE_OPEN)
+            continue;
+        SLIST_REMOVE(&loan->held, lease, lease, of_loan);
+        lease_discard(loan->leases, lease);
+    }
+}
+
+static bool has_open_lease(const struct loan *loan)
+{
+    const struct lease *lease;
+
+    SLIST_FOREACH(lease, &loan->held, of_loan)
+    if (lease->state == LEASE_OPEN)
+        return true;
+    return false;
+}
+
+void loan_drop(struct loan *loan, struct lease *lease)
 {
     loan->node.spare--;
-    if (loan->node.spare || !SLIST_EMPTY(&loan->held))
-        return;
-    if (loan->gone || loan->origin != LOAN_OURS) {
-        loan_end(loan, LOAN_FORGOTTEN);
+    if (lease && loan->origin == LOAN_OURS && !loan->gone)
+        lease_cover(lease, loan);
+    else if (lease)
+        lease_discard(loan->leases, lease);
+    if (has_open_lease(loan)) {
+        loan_uncover(loan); /* that one's row is durable */
         return;
     }
-    loan_return(loan, lease_id);
+    if (loan->node.spare) {
+        /* A restart must not take it for open; but its row is all there is until the other's is durable. */
+        if (lease && !SLIST_EMPTY(&loan->held) && lease_tell(loan->leases, SLIST_FIRST(&loan->held)))
+            log_error("journal_lost", "user=%s error=%s", loan->user, "out of memory");
+        return;
+    }
+    if (loan->gone || loan->origin != LOAN_OURS)
+        loan_end(loan, LOAN_FORGOTTEN);
+    else
+        loan_return(loan, !loan->expired);
 }
 
 /* ---- all of them ---- */
 
-static void close_sitting(struct table_node *node, void *arg)
-{
-    struct sitting *s = OWNER_OF(node, struct sitting, node);
-
-    (void)arg;
-    for (bool last = false; !last;) { /* the last lease takes the sitting with it */
-        struct lease *lease = SLIST_FIRST(&s->leases);
-
-        last = SLIST_NEXT(lease, of_sitting) == NULL;
-        lease_close(lease, "stopping");
-    }
-}
-
+/* By number, since the end of one lease may end others. */
 void leases_close_all(struct leases *ls)
 {
+    struct lease *lease;
+
     ls->closing = true;
-    table_each(&ls->sittings, close_sitting, NULL);
+    for (uint64_t seq = 0; (lease = registry_after(&ls->registry, seq, &seq));)
+        if (lease->state == LEASE_OPEN && lease_is_held(lease))
+            lease_close(lease, "stopping");
 }
 
 bool leases_quiet(const struct leases *ls, bool all_returned)
 {
-    return ls->in_flight == 0 && (!all_returned || (ls->retrying == 0 && ls->hunts == 0 && ls->nleases == 0));
+    return ls->in_flight == 0 && journal_quiet(ls->journal) &&
+           (!all_returned || (ls->retrying == 0 && ls->hunts == 0 && ls->nleases == 0));
 }
 
 static void note_overdue(struct table_node *node, void *arg)
@@ -165,8 +222,9 @@ static void note_overdue(struct table_node *node, void *arg)
     struct broker_state *state = arg;
     uint64_t now = clock_now(loan->leases->clock);
 
-    if (loan->origin == LOAN_OURS && now > loan->ends_ms && now - loan->ends_ms > state->oldest_overdue_ms)
-        state->oldest_overdue_ms = now - loan->ends_ms;
+    if (loan->origin == LOAN_OURS && now > loan_ends(loan) &&
+        now - loan_ends(loan) > state->oldest_overdue_ms)
+        state->oldest_overdue_ms = now - loan_ends(loan);
     state->leases_releasing += loan->state == LOAN_RETURNING && loan_in_flight(loan);
 }
 
@@ -174,42 +232,70 @@ void leases_state(struct leases *ls, struct broker_state *state)
 {
     state->leases_active = ls->nleases;
     state->leases_retrying = ls->retrying + ls->hunts;
+    state->leases_intent = ls->nintents;
+    state->leases_lapsed = ls->nlapsed;
     state->lapsed = ls->counters.lapsed;
+    state->checkin_attempts = ls->counters.attempts;
+    state->journal_stuck = journal_stuck(ls->journal);
+    state->store_writable = journal_writable(ls->journal);
     table_each(&ls->loans, note_overdue, state);
 }
 
-static void free_loan(struct table_node *node, void *arg)
+static void free_loan(struct loan *loan)
 {
-    struct loan *loan = OWNER_OF(node, struct loan, node);
+    struct lease *lease;
 
-    (void)arg;
     loan_cancel(loan);
-    while (!SLIST_EMPTY(&loan->held)) {
-        struct lease *lease = SLIST_FIRST(&loan->held);
-
+    while ((lease = SLIST_FIRST(&loan->held))) {
         SLIST_REMOVE_HEAD(&loan->held, of_loan);
-        free(lease);
+        lease_free(loan->leases, lease);
     }
-    timer_stop(loan->leases->timers, &loan->deadline);
-    table_remove(&loan->leases->loans, &loan->node);
     free(loan);
 }
 
-static void free_sitting(struct table_node *node, void *arg)
+static void free_node(struct table_node *node, void *arg)
 {
-    (void)arg;
-    free(OWNER_OF(node, struct sitting, node));
+    struct leases *ls = arg;
+
+    table_remove(&ls->loans, node);
+    free_loan(OWNER_OF(node, struct loan, node));
+}
+
+static void free_lapsed(struct leases *ls)
+{
+    struct checkin *c;
+
+    while ((c = TAILQ_FIRST(&ls->lapsed))) {
+        TAILQ_REMOVE(&ls->lapsed, c, lapsed);
+        free_loan(c->loan);
+    }
+}
+
+/* What is left are intents and leases of check-outs that never came to a loan. */
+static void free_leases(struct leases *ls)
+{
+    struct lease *lease;
+    uint64_t seq;
+
+    while ((lease = registry_after(&ls->registry, 0, &seq))) {
+        if (lease->state == LEASE_INTENT)
+            intent_close(lease->intent);
+        lease_free(ls, lease);
+    }
 }
 
 void leases_free(struct leases *ls)
 {
     if (!ls)
         return;
-    intents_free(ls);
-    table_each(&ls->loans, free_loan, NULL);
-    table_each(&ls->sittings, free_sitting, NULL);
+    reconcile_free(ls->reconcile);
+    table_each(&ls->loans, free_node, ls);
+    free_lapsed(ls);
+    free_leases(ls);
+    journal_free(ls->journal);
     table_free(&ls->loans);
     table_free(&ls->sittings);
-    table_free(&ls->intents);
+    registry_free(&ls->registry);
+    lanes_free(ls);
     free(ls);
 }

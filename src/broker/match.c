@@ -8,13 +8,15 @@
  * members; an address is asked for as an address. A trailing dot and the brackets of [::1] are spelling and
  * go before asking.
  *
- * Comparison ignores ASCII case only. Names in other scripts compare byte by byte, as the vault's answer to
- * the name itself decides what fits; here it is about asking twice and about order.
+ * An address in an unusual spelling is asked for in the usual one as well. Comparison ignores case, in all
+ * scripts; what fits is decided by the vault's answer, here it is about asking twice and about order.
  */
 #include "broker/match.h"
 
 #include "base/text.h"
+#include "broker/fold.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +25,31 @@
 static bool given(const char *text)
 {
     return text && *text;
+}
+
+/* Takes a trailing dot and the brackets of an address off. */
+static const char *bare(const char *text, size_t *len)
+{
+    *len = strlen(text);
+    if (*len > 1 && text[*len - 1] == '.')
+        --*len;
+    if (*len > 2 && text[0] == '[' && text[*len - 1] == ']') {
+        *len -= 2;
+        return text + 1;
+    }
+    return text;
+}
+
+/* An address as binary; its length, or 0. */
+static size_t address(const char *text, size_t len, unsigned char out[16])
+{
+    char copy[64];
+
+    if (!text_copy_n(copy, sizeof(copy), text, len))
+        return 0;
+    if (inet_pton(AF_INET, copy, out) == 1)
+        return 4;
+    return inet_pton(AF_INET6, copy, out) == 1 ? 16 : 0;
 }
 
 /* Keeps len bytes of text as one more name. */
@@ -77,6 +104,23 @@ static int add_short_names(struct match_names *names)
     return err;
 }
 
+/* An address that is not written in the usual way is asked for in both. */
+static int add_usual_spellings(struct match_names *names)
+{
+    size_t n = names->n;
+    int err = 0;
+
+    for (size_t i = 0; i < n && !err; i++) {
+        const struct match_name *name = &names->name[i];
+        unsigned char binary[16];
+        char usual[INET6_ADDRSTRLEN];
+        if (name->ip && address(name->value, strlen(name->value), binary) == 16 &&
+            inet_ntop(AF_INET6, binary, usual, sizeof(usual)) && !text_equal_nocase(usual, name->value))
+            err = add_name(names, name->form, usual, strlen(usual));
+    }
+    return err;
+}
+
 int match_names_make(const struct session *session, struct match_names *names)
 {
     int err;
@@ -91,6 +135,8 @@ int match_names_make(const struct session *session, struct match_names *names)
         err = add_member(names, FORM_IP_ADDRESS, session->ip_address);
     if (!err)
         err = add_short_names(names);
+    if (!err)
+        err = add_usual_spellings(names);
     if (err)
         match_names_free(names);
     return err;
@@ -106,9 +152,19 @@ void match_names_free(struct match_names *names)
 static bool asked_already(const struct match_name *const *asked, size_t n, const char *value)
 {
     for (size_t i = 0; i < n; i++)
-        if (text_equal_nocase(asked[i]->value, value))
+        if (fold_equal(asked[i]->value, value))
             return true;
     return false;
+}
+
+const char *match_form_word(enum conf_name_form form)
+{
+    static const char *const words[FORM_NFORMS] = {
+        [FORM_HOSTNAME] = "hostname",     [FORM_COMPUTER_NAME] = "computer_name", [FORM_NAME] = "name",
+        [FORM_SHORT_NAME] = "short_name", [FORM_IP_ADDRESS] = "ip_address",
+    };
+
+    return words[form];
 }
 
 size_t match_names_select(const struct match_names *names, const struct conf_vault *conf,
@@ -123,13 +179,39 @@ size_t match_names_select(const struct match_names *names, const struct conf_vau
     return n;
 }
 
+bool match_same(const char *a, const char *b)
+{
+    unsigned char left[16], right[16];
+    size_t an, bn, n;
+
+    if (!given(a) || !given(b))
+        return false;
+    a = bare(a, &an);
+    b = bare(b, &bn);
+    if (fold_equal_n(a, an, b, bn))
+        return true;
+    n = address(a, an, left);
+    return n && address(b, bn, right) == n && memcmp(left, right, n) == 0;
+}
+
 bool match_is_exact(const struct session *session, const char *system)
 {
     const char *const names[] = {session->hostname, session->computer_name, session->name,
                                  session->ip_address};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (given(names[i]) && text_equal_nocase(names[i], system))
+        if (match_same(names[i], system))
+            return true;
+    return false;
+}
+
+bool match_is_short(const struct session *session, const char *name)
+{
+    const char *const names[] = {session->hostname, session->computer_name, session->name};
+
+    for (size_t i = 0; given(name) && i < sizeof(names) / sizeof(names[0]); i++)
+        if (given(names[i]) && !text_is_ip(names[i]) && is_fqdn(names[i]) &&
+            fold_equal_n(names[i], strcspn(names[i], "."), name, strlen(name)))
             return true;
     return false;
 }

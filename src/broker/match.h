@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The four members of the session, and a short name of each of the three that are names. */
-#define MATCH_MAX 7
+/* The four members of the session; of each a short name, or the usual spelling of an address. */
+#define MATCH_MAX 8
 
 struct match_name {
     enum conf_name_form form;
@@ -28,12 +28,19 @@ struct match_names {
 int match_names_make(const struct session *, struct match_names *);
 void match_names_free(struct match_names *);
 
+/* As the configuration calls it: "hostname". */
+const char *match_form_word(enum conf_name_form);
+
 /* Those that a vault's `match` wants, in its order, equal values once. Returns how many. */
 size_t match_names_select(const struct match_names *, const struct conf_vault *,
                           const struct match_name *out[MATCH_MAX]);
 
-/* Exact host match: the system's name is one of the given names as written, without case (contract 9.5). */
+/* Exact host match: the system's name is one of the given names (contract 9.5), as match_same() compares. */
 bool match_is_exact(const struct session *, const char *system);
+/* The same endpoint name: case, a trailing dot, brackets and the spelling of an address aside. NULL = no. */
+bool match_same(const char *, const char *);
+/* The name is the first label of a full domain name that the session gives. */
+bool match_is_short(const struct session *, const char *name);
 /* Does the session name an endpoint, or at least an application? */
 bool match_is_possible(const struct session *);
 

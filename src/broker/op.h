@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
+struct catalogues;
+struct explain;
 struct leases;
 struct table;
 
@@ -44,13 +46,26 @@ struct broker {
     struct vault **vaults;
     size_t nvaults;
     struct lists *lists;
+    struct catalogues *catalogues; /* of endpoints, per user */
+    struct explain *explain; /* why finds came back as they did */
     struct leases *leases;
+    struct audit *audit; /* NULL = none is kept */
     struct table *turns; /* check-outs in flight by what they ask for: checkout_turn.c */
     bool draining;
     TAILQ_HEAD(op_list, op) ops;
     size_t nops;
     uint64_t checkouts, releases;
 };
+
+struct lease;
+
+/*
+ * The session has ended, or gives this credential back (NULL = all): its check-outs in flight end as well,
+ * and nothing of theirs stays. Their callers are told in the next turn. checkout.c.
+ */
+void checkouts_end(struct broker *, const struct session *, const char *credential_id);
+/* The same for the one that holds this lease before its session does; false = there is none. */
+bool checkouts_end_lease(struct broker *, const struct lease *);
 
 /* Puts the op on the list and starts its deadline. 0 or -ENOMEM. */
 int op_begin(struct op *, const struct op_class *, struct broker *, uint64_t timeout_ms);

@@ -133,3 +133,8 @@ bool policy_cache_get(struct policy_cache *cache, const struct vault *vault, con
     *policy = known->policy;
     return true;
 }
+
+void policy_cache_renew(struct policy_cache *cache, uint64_t keep_ms)
+{
+    cache->keep_ms = keep_ms;
+}

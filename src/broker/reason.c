@@ -18,6 +18,7 @@
 #define MARK       "[jumpgate "
 #define ELLIPSIS   "\xe2\x80\xa6"
 #define HEAD_UNITS 500
+#define CUT_MIN    6 /* letters of the id that must be left; system and account must agree as well */
 
 static void expand(struct buf *out, const struct reason_parts *p)
 {
@@ -25,14 +26,12 @@ static void expand(struct buf *out, const struct reason_parts *p)
     const char *item = s->name ? s->name : s->hostname ? s->hostname : s->computer_name;
     const struct {
         const char *key, *value;
-    } words[] = {
-        {"{user}",      s->username                                            },
-        {"{session}",   s->id                                                  },
-        {"{jump_item}", item            ? item
-                        : s->ip_address ? s->ip_address
-                                        : s->application},
-        {"{lease}",     p->lease_id                                            }
-    };
+    } words[] = {{"{user}", s->username},
+                 {"{session}", s->id},
+                 {"{jump_item}", item            ? item
+                                 : s->ip_address ? s->ip_address
+                                                 : s->application},
+                 {"{lease}", p->lease_id}};
 
     for (const char *t = p->template; *t;) {
         size_t i = 0;
@@ -145,4 +144,16 @@ bool reason_lease_id(const char *reason, char id[ID_SIZE])
     memcpy(id, reason + n - ID_SIZE, ID_SIZE - 1);
     id[ID_SIZE - 1] = '\0';
     return strpbrk(id, " []") == NULL;
+}
+
+bool reason_is_cut(const char *reason, const char *lease_id)
+{
+    const char *mark = NULL, *at = reason ? strstr(reason, MARK) : NULL;
+
+    for (; at; at = strstr(at + 1, MARK))
+        mark = at;
+    if (!mark)
+        return false;
+    mark += strlen(MARK);
+    return strlen(mark) >= CUT_MIN && strncmp(mark, lease_id, strlen(mark)) == 0;
 }

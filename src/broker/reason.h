@@ -24,5 +24,7 @@ bool reason_empty(const struct reason_parts *);
 char *reason_text(const struct reason_parts *);
 /* The lease id of a reason that bears our mark at its end; false = it bears none. */
 bool reason_lease_id(const char *reason, char id[ID_SIZE]);
+/* Does it end in the first part of the mark that bears this id? So it looks where a vault has cut it. */
+bool reason_is_cut(const char *reason, const char *lease_id);
 
 #endif

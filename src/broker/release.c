@@ -1,22 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * release.c - a session gives back one credential, or everything it has.
+ * release.c - a session gives back one credential, or everything it has; an operator ends one lease.
  *
- *   broker_release(): the leases end at once --> loans without holders begin their check-in --> wait --> done
+ *   broker_release(): check-outs in flight and leases end at once --> loans without holders begin their
+ *                     check-in --> wait --> done
  *
- * The session is rid of its leases whatever the vault says, so the operation cannot fail: it tells how many
- * leases ended, and whether the vault has confirmed. It watches each check-in it caused until the first
- * outcome; a failure, or the caller's deadline, makes the answer `pending`, and the loan goes on by itself
- * (checkin.c). A client that leaves takes nothing with it but its watches.
+ * The session is rid of its leases whatever the vault or the store says, so the operation cannot fail: it
+ * tells how many leases ended, and whether the vault has confirmed. For each lease it waits until a restart
+ * can no longer bring it back:
+ *
+ *   others hold the loan       the row is gone from the store
+ *   last holder                the vault has confirmed; or else the row that says RELEASING is durable, and
+ * the answer is `pending` (the loan goes on by itself, checkin.c)
+ *
+ * A store that cannot write, and the caller's deadline, end the waiting. A client that leaves takes nothing
+ * with it but its watches.
  *
  * A session's leases are found under (user, session), so nobody ends another user's lease of the same session
- * id. Only leases that are there now are ended; a check-out of the session still in flight is its caller's
- * own affair.
+ * id.
  */
+#include "broker/journal.h"
 #include "broker/lease.h"
 #include "broker/op.h"
 
 #include "base/log.h"
+#include "broker/audit.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +33,9 @@ struct release;
 
 struct release_wait {
     struct loan_watch watch;
+    struct journal_wait written;
     struct release *release;
+    char id[ID_SIZE];
 };
 
 struct release {
@@ -48,11 +58,27 @@ struct release {
 static void release_free(struct release *r)
 {
     timer_stop(r->op.broker->timers, &r->turn);
-    for (size_t i = 0; i < r->nwaits; i++)
+    for (size_t i = 0; i < r->nwaits; i++) {
         loan_unwatch(&r->waits[i].watch);
+        journal_unwait(&r->waits[i].written);
+    }
     op_end(&r->op);
     free(r->session);
     free(r);
+}
+
+static void record(const struct release *r)
+{
+    struct audit_note n;
+
+    audit_note(&n, r->op.broker->audit, "release");
+    audit_outcome(&n, r->answer.fault);
+    audit_session(&n, r->session);
+    audit_count(&n, "released", r->answer.released);
+    audit_count(&n, "remaining_holders", r->answer.remaining_holders);
+    audit_text(&n, "pending", r->answer.pending ? "yes" : NULL);
+    audit_text(&n, "lease_id", r->lease_id);
+    audit_write(&n);
 }
 
 static void finish(struct release *r)
@@ -69,19 +95,43 @@ static void finish(struct release *r)
         r->session->domain, r->session->id, (long long)r->answer.released,
         (long long)r->answer.remaining_holders, *r->lease_id ? r->lease_id : NULL,
         (unsigned long long)r->age_s);
+    record(r);
     r->done(r->arg, &r->answer);
     release_free(r);
 }
 
-static void on_told(struct loan_watch *w, bool ended)
+static void one_less(struct release *r)
 {
-    struct release *r = OWNER_OF(w, struct release_wait, watch)->release;
-
-    r->answer.pending |= !ended;
     r->waiting--;
-    loan_unwatch(w);
     if (r->begun && r->waiting == 0)
         finish(r);
+}
+
+static void on_written(struct journal_wait *w, int err)
+{
+    (void)err; /* a store that fails keeps nobody: the row is written when it can */
+    one_less(OWNER_OF(w, struct release_wait, written)->release);
+}
+
+static void await_row(struct release_wait *wait)
+{
+    struct release *r = wait->release;
+
+    if (journal_await(leases_journal(r->op.broker->leases), wait->id, &wait->written, on_written) != 1)
+        one_less(r);
+}
+
+static void on_told(struct loan_watch *w, bool ended)
+{
+    struct release_wait *wait = OWNER_OF(w, struct release_wait, watch);
+
+    loan_unwatch(w);
+    if (ended) {
+        one_less(wait->release);
+        return;
+    }
+    wait->release->answer.pending = true;
+    await_row(wait);
 }
 
 static void on_turn(struct deadline *d)
@@ -122,31 +172,37 @@ static size_t count_meant(const struct sitting *s, const char *credential_id)
     return n;
 }
 
-static void end_lease(struct release *r, struct lease *lease)
+/* What is left of it is waited for. */
+static void await_end(struct release *r, const char id[ID_SIZE])
 {
-    struct loan *loan = lease->loan;
-    size_t others = loan_holders(loan) - 1;
-    struct release_wait *wait = &r->waits[r->nwaits];
+    const struct lease *cover = lease_by_id(r->op.broker->leases, id);
+    struct release_wait *wait = &r->waits[r->nwaits++];
 
-    r->age_s = lease_age_s(lease);
-    memcpy(r->lease_id, lease->id, ID_SIZE);
-    r->answer.released++;
-    r->answer.remaining_holders += (int64_t)others;
-    if (others == 0) {
-        *wait = (struct release_wait){.watch = {.told = on_told}, .release = r};
-        r->nwaits++;
-        r->waiting++;
-        loan_watch(loan, &wait->watch);
-    }
-    lease_close(lease, "released");
-    if (others == 0 && wait->watch.loan && !loan_in_flight(loan)) {
+    *wait = (struct release_wait){.watch = {.told = on_told}, .release = r};
+    memcpy(wait->id, id, ID_SIZE);
+    r->waiting++;
+    if (!cover || cover->state != LEASE_RELEASING || cover->loan->state != LOAN_RETURNING) {
+        await_row(wait);
+    } else if (!loan_in_flight(cover->loan) || !loan_watch(cover->loan, &wait->watch)) {
         r->answer.pending = true; /* the first attempt could not even start */
-        r->waiting--;
-        loan_unwatch(&wait->watch);
+        await_row(wait);
     }
 }
 
-/* The sitting ends with its last lease, so the next one is picked before, and the count taken beforehand. */
+static void end_lease(struct release *r, struct lease *lease)
+{
+    size_t others = loan_holders(lease->loan) - 1;
+
+    r->age_s = lease_age_s(r->op.broker->leases, lease);
+    memcpy(r->lease_id, lease->id, ID_SIZE);
+    r->answer.released++;
+    r->answer.remaining_holders += (int64_t)others;
+    lease_close(lease, "released");
+    await_end(r, r->lease_id);
+}
+
+/* The sitting may end with its last lease, so the next one is picked before, and the count taken beforehand.
+ */
 static void end_leases(struct release *r, struct sitting *s, size_t n, const char *credential_id)
 {
     struct lease *lease = n ? SLIST_FIRST(&s->leases) : NULL;
@@ -162,45 +218,101 @@ static void end_leases(struct release *r, struct sitting *s, size_t n, const cha
     }
 }
 
-static struct release *release_new(struct broker *b, const struct release_args *args, size_t n)
+static struct release *release_new(struct broker *b, const struct session *session, uint64_t timeout_ms,
+                                   size_t n)
 {
     struct release *r = calloc(1, sizeof *r + n * sizeof r->waits[0]);
 
     if (!r)
         return NULL;
-    r->session = session_copy(&args->session);
-    if (!r->session || op_begin(&r->op, &release_class, b, args->timeout_ms)) {
+    r->session = session_copy(session);
+    if (!r->session || op_begin(&r->op, &release_class, b, timeout_ms)) {
         free(r->session);
         free(r);
         return NULL;
     }
     r->started_ms = clock_now(b->clock);
+    if (timer_start(b->timers, &r->turn, 0, on_turn)) { /* before anything that cannot be taken back */
+        release_free(r);
+        return NULL;
+    }
     return r;
+}
+
+static void refuse(struct release *r, enum fault_code code, const char *detail)
+{
+    fault_set(&r->fault, code, "%s", detail);
+    r->answer.fault = &r->fault;
+}
+
+static struct op *begun(struct release *r)
+{
+    r->op.broker->releases += (uint64_t)r->answer.released;
+    r->begun = true;
+    if (r->waiting)
+        timer_stop(r->op.broker->timers, &r->turn);
+    return &r->op;
 }
 
 struct op *broker_release(struct broker *b, const struct release_args *args, release_done *done, void *arg)
 {
     struct sitting *s = b->draining ? NULL : sitting_find(b->leases, &args->session);
     size_t n = count_meant(s, args->credential_id);
-    struct release *r = release_new(b, args, n);
+    struct release *r = release_new(b, &args->session, args->timeout_ms, n);
 
     if (!r)
         return NULL;
     r->done = done;
     r->arg = arg;
-    if (timer_start(b->timers, &r->turn, 0,
-                    on_turn)) { /* before anything is done that cannot be taken back */
-        release_free(r);
-        return NULL;
-    }
     if (b->draining) {
-        fault_set(&r->fault, FAULT_DRAINING, "the gateway is stopping");
-        r->answer.fault = &r->fault;
+        refuse(r, FAULT_DRAINING, "the gateway is stopping");
+        return begun(r);
     }
+    checkouts_end(b, &args->session, args->credential_id);
+    s = sitting_find(b->leases, &args->session);
+    n = count_meant(s, args->credential_id) < n ? count_meant(s, args->credential_id) : n;
     end_leases(r, s, n, args->credential_id);
-    b->releases += n;
-    r->begun = true;
-    if (r->waiting)
-        timer_stop(b->timers, &r->turn);
-    return &r->op;
+    return begun(r);
+}
+
+/* ---- the operator's ---- */
+
+/* Whatever state it is in: released counts only what a session held. */
+static void end_any(struct release *r, struct lease *lease)
+{
+    struct broker *b = r->op.broker;
+
+    if (lease->state == LEASE_OPEN && lease_is_held(lease)) {
+        end_lease(r, lease);
+        log_info("lease_released_by_operator", "lease=%s", r->lease_id);
+    } else if (lease->state == LEASE_LAPSED) {
+        loan_forget(lease->loan);
+    } else if (lease->state == LEASE_RELEASING && lease->loan->state == LOAN_RETURNING) {
+        loan_hurry(lease->loan);
+        r->answer.pending = true;
+    } else {
+        r->answer.pending = checkouts_end_lease(b, lease) || lease->state == LEASE_INTENT;
+    }
+}
+
+struct op *broker_release_lease(struct broker *b, const char *lease_id, uint64_t timeout_ms,
+                                release_done *done, void *arg)
+{
+    struct lease *lease = lease_by_id(b->leases, lease_id);
+    struct session session = {.id = lease ? sitting_session(lease->sitting) : "",
+                              .username = lease ? sitting_user(lease->sitting) : "",
+                              .domain = lease ? sitting_domain(lease->sitting) : NULL};
+    struct release *r = release_new(b, &session, timeout_ms, 1);
+
+    if (!r)
+        return NULL;
+    r->done = done;
+    r->arg = arg;
+    if (b->draining)
+        refuse(r, FAULT_DRAINING, "the gateway is stopping");
+    else if (!lease)
+        refuse(r, FAULT_NOT_FOUND, "no lease has this id");
+    else
+        end_any(r, lease);
+    return begun(r);
 }

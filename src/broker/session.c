@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NTEXTS 9
+#define NTEXTS 12
 
 static void list_texts(struct session *s, const char **texts[NTEXTS])
 {
     const char **all[NTEXTS] = {&s->id,        &s->username,   &s->domain, &s->computer_name,
                                 &s->hostname,  &s->ip_address, &s->name,   &s->application,
-                                &s->network_id};
+                                &s->network_id, &s->client,    &s->request_id, &s->trace_id};
 
     memcpy(texts, all, sizeof all);
 }

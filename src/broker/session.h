@@ -28,6 +28,7 @@ struct session {
     int64_t port;                                             /* 0 = not given */
     const char *application;
     const char *network_id;
+    const char *client, *request_id, *trace_id; /* of the request it came with, for audit and explain; NULL = none */
 };
 
 struct session *session_copy(const struct session *); /* NULL = out of memory; free() it */

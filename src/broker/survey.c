@@ -15,10 +15,13 @@
  */
 #include "broker/survey.h"
 
+#include "broker/survey_notes.h"
+
 #include "base/log.h"
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +32,10 @@ static void drop_answers(struct survey_vault *sv)
         lists_leave(sv->survey->opts.lists, wait);
         account_list_unref(wait->accounts);
         wait->accounts = NULL;
+        if (sv->survey->opts.catalogues)
+            catalogues_leave(sv->survey->opts.catalogues, &sv->asks[i].search);
+        catalogue_unref(sv->asks[i].search.catalogue);
+        sv->asks[i].search.catalogue = NULL;
     }
     sv->open = 0;
     sv->age_ms = 0;
@@ -45,6 +52,8 @@ static void settle(struct survey_vault *sv, enum survey_state state)
 static void fail(struct survey_vault *sv, const struct fault *fault)
 {
     sv->fault = *fault;
+    if (usermap_user(&sv->users)) /* else it has been told already: no rule, or the last one refused */
+        survey_note_user(sv, "failed", fault->detail);
     if (sv->survey->opts.nvaults > 1) /* else it is the answer, and told there */
         log_warn("vault_left_out", "vault=%s user=%s code=%s detail=%s", sv->vault->conf->name,
                  sv->survey->opts.session->username, fault_row(fault->code)->code, fault->detail);
@@ -53,12 +62,17 @@ static void fail(struct survey_vault *sv, const struct fault *fault)
 
 static void fail_no_rule(struct survey_vault *sv)
 {
+    const struct conf_list *rules = &sv->vault->conf->run_as;
     struct fault fault;
-    char why[200];
+    char why[200], tried[120] = "";
 
     usermap_explain(&sv->users, sv->survey->opts.session, why, sizeof(why));
-    fault_set(&fault, FAULT_VAULT_REFUSED_USER, "vault %s: %s; add a rule or set default_domain",
-              sv->vault->conf->name, why);
+    for (size_t i = 0, used = 0; i < rules->n && used < sizeof(tried); i++)
+        used += (size_t)snprintf(tried + used, sizeof(tried) - used, "%s%s", i ? " " : "", rules->item[i]);
+    fault_set(&fault, FAULT_VAULT_REFUSED_USER,
+              "vault %s: %s (run_as = %s); add a rule, or set default_domain or user_map",
+              sv->vault->conf->name, why, tried);
+    survey_note_user(sv, "no_rule", fault.detail);
     fail(sv, &fault);
 }
 
@@ -95,17 +109,27 @@ static uint64_t time_left(const struct survey *survey)
 }
 
 static void on_listed(struct list_wait *);
+static void on_catalogue(struct catalogue_wait *);
+
+static int ask_one(struct survey_ask *one)
+{
+    struct survey *survey = one->of->survey;
+    const char *user = usermap_user(&one->of->users);
+
+    one->asked_ms = clock_now(timers_clock(survey->opts.timers));
+    if (survey->opts.catalogues) {
+        one->search = (struct catalogue_wait){.done = on_catalogue};
+        return catalogues_get(survey->opts.catalogues, one->of->vault, user, &one->search);
+    }
+    one->wait = (struct list_wait){.timeout_ms = time_left(survey), .done = on_listed};
+    return lists_get(survey->opts.lists, one->of->vault, user, &one->query, &one->wait);
+}
 
 /* All questions, as the current candidate. */
 static void ask(struct survey_vault *sv)
 {
-    struct survey *survey = sv->survey;
-
     for (size_t i = 0; i < sv->n; i++) {
-        struct survey_ask *one = &sv->asks[i];
-        int err;
-        one->wait = (struct list_wait){.timeout_ms = time_left(survey), .done = on_listed};
-        err = lists_get(survey->opts.lists, sv->vault, usermap_user(&sv->users), &one->query, &one->wait);
+        int err = ask_one(&sv->asks[i]);
         if (err) {
             fail_to_start(sv, err);
             return;
@@ -118,6 +142,7 @@ static void refused(struct survey_vault *sv, const struct fault *words)
 {
     struct fault fault = *words; /* the words live in a wait that is dropped now */
 
+    survey_note_user(sv, "refused", fault.detail);
     drop_answers(sv);
     if (usermap_next(&sv->users))
         ask(sv);
@@ -125,25 +150,44 @@ static void refused(struct survey_vault *sv, const struct fault *words)
         fail_refused(sv, &fault);
 }
 
-static void on_listed(struct list_wait *wait)
+/* An answer to one question; its texts live in a wait that may be dropped now. */
+static void heard(struct survey_vault *sv, enum vault_result result, const struct fault *fault,
+                  uint64_t age_ms)
 {
-    struct survey_ask *one = (struct survey_ask *)(void *)((char *)wait - offsetof(struct survey_ask, wait));
-    struct survey_vault *sv = one->of;
     struct survey *survey = sv->survey;
 
     sv->open--;
-    if (wait->result == VAULT_REFUSED) {
-        refused(sv, &wait->fault);
-    } else if (wait->result != VAULT_OK && wait->result != VAULT_ABSENT) {
-        fail(sv, &wait->fault);
+    if (result == VAULT_REFUSED) {
+        refused(sv, fault);
+    } else if (result != VAULT_OK && result != VAULT_ABSENT) {
+        fail(sv, fault);
     } else {
-        if (wait->age_ms > sv->age_ms)
-            sv->age_ms = wait->age_ms;
-        if (sv->open == 0)
+        if (age_ms > sv->age_ms)
+            sv->age_ms = age_ms;
+        if (sv->open == 0) {
+            survey_note_user(sv, "accepted", NULL);
             settle(sv, SURVEY_ANSWERED);
+        }
     }
     if (survey->asking == 0)
         survey->opts.done(survey->opts.arg);
+}
+
+static void on_listed(struct list_wait *wait)
+{
+    struct survey_ask *one = (struct survey_ask *)(void *)((char *)wait - offsetof(struct survey_ask, wait));
+
+    survey_note_call(one);
+    heard(one->of, wait->result, &wait->fault, wait->age_ms);
+}
+
+static void on_catalogue(struct catalogue_wait *wait)
+{
+    struct survey_ask *one =
+        (struct survey_ask *)(void *)((char *)wait - offsetof(struct survey_ask, search));
+
+    survey_note_search(one);
+    heard(one->of, wait->result, &wait->fault, wait->age_ms);
 }
 
 /* 0 or -ENOMEM; whatever else goes wrong is the vault's failure. */

@@ -3,7 +3,8 @@
  *
  * Each vault is asked as its first run_as candidate; all its questions go out together. When the vault
  * refuses the sign-in, what came so far is dropped and the next candidate asks anew. Any other failure of one
- * question is the failure of that vault. The survey is over when every vault has answered or failed; it is a
+ * question is the failure of that vault. Instead of questions, each vault's catalogue of the user may be
+ * wanted; it is then the one question. The survey is over when every vault has answered or failed; it is a
  * success if one answered. Entitlement is the vault's: what it lists, counts.
  *
  * Rules: done() is called exactly once, never before survey_new() has returned, and may free the survey;
@@ -12,10 +13,12 @@
 #ifndef JG_BROKER_SURVEY_H
 #define JG_BROKER_SURVEY_H
 
+#include "broker/catalogues.h"
+#include "broker/explain.h"
 #include "broker/lists.h"
 #include "broker/usermap.h"
 
-#define SURVEY_MAX 24 /* questions to one vault */
+#define SURVEY_MAX 36 /* questions to one vault */
 
 struct survey;
 
@@ -23,9 +26,11 @@ enum survey_state { SURVEY_ASKING, SURVEY_ANSWERED, SURVEY_FAILED };
 
 /* One question and its answer; accounts of an answered vault are in wait.accounts (NULL = none). */
 struct survey_ask {
-    struct list_wait wait; /* first */
+    struct list_wait wait;        /* first */
+    struct catalogue_wait search; /* instead, where catalogues are wanted */
     struct survey_vault *of;
     struct account_query query;
+    uint64_t asked_ms; /* when, as the present candidate */
 };
 
 struct survey_vault {
@@ -45,11 +50,13 @@ struct survey_opts {
     struct vault *const *vaults;
     size_t nvaults;
     const struct session *session;
-    uint64_t timeout_ms; /* how long an answer is of use */
+    uint64_t timeout_ms;           /* how long an answer is of use */
+    struct catalogues *catalogues; /* NULL = questions are asked */
     /* Writes at most SURVEY_MAX questions for that vault; returns how many. */
     size_t (*questions)(void *arg, const struct conf_vault *, struct account_query out[SURVEY_MAX]);
     void (*done)(void *arg);
     void *arg;
+    struct explain_record *record; /* told of users tried and calls made; NULL = nobody */
 };
 
 struct survey {

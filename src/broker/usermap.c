@@ -6,6 +6,9 @@
  * configuration check has already complained about them. A template that needs a part the session lacks
  * yields nothing, and so does one fed with control characters: a user name is going into a header line.
  *
+ * Before the templates comes the configuration's own word: `domain_map` gives a domain its other name, and a
+ * person in `user_map` is that vault user and nobody else, so that the templates do not count for them.
+ *
  * The candidates are made once, at the start of an operation, and walked with usermap_next(). Nothing here
  * knows whether the vault likes a candidate; the one who asks moves on, and only after a refused sign-in.
  *
@@ -15,6 +18,7 @@
 #include "broker/usermap.h"
 
 #include "base/text.h"
+#include "broker/fold.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -36,13 +40,50 @@ static const char *usable(const char *text)
     return text;
 }
 
+/* What stands right of the pair whose left side is the text, or NULL. */
+static const char *mapped(const struct conf_list *pairs, const char *text, size_t len)
+{
+    for (size_t i = 0; i < pairs->n; i++) {
+        const char *pair = pairs->item[i], *colon = strrchr(pair, ':');
+        if (colon && fold_equal_n(pair, (size_t)(colon - pair), text, len))
+            return colon + 1;
+    }
+    return NULL;
+}
+
 static struct parts parts_of(const struct conf_vault *conf, const struct session *session)
 {
-    const char *domain = session->domain;
+    const char *domain = session->domain, *other;
 
     if (!domain || !*domain)
         domain = conf->default_domain;
-    return (struct parts){.username = usable(session->username), .domain = usable(domain)};
+    domain = usable(domain);
+    other = domain ? mapped(&conf->domain_map, domain, strlen(domain)) : NULL;
+    return (struct parts){.username = usable(session->username), .domain = other ? other : domain};
+}
+
+/*
+ * The vault user the configuration names for this person: by the session's domain, by the domain's other
+ * name, or by the bare user name where the session has no domain.
+ */
+static const char *mapped_user(const struct conf_vault *conf, const struct session *session,
+                               const struct parts *parts)
+{
+    bool local = !session->domain || !*session->domain;
+    const char *domains[] = {local ? conf->default_domain : session->domain, parts->domain};
+    const char *user = NULL;
+    char full[USERMAP_USER_SIZE];
+
+    if (!conf->user_map.n || !parts->username)
+        return NULL;
+    for (size_t i = 0; i < 2 && !user; i++) {
+        int n = usable(domains[i]) ? snprintf(full, sizeof(full), "%s\\%s", domains[i], parts->username) : -1;
+        if (n > 0 && (size_t)n < sizeof(full))
+            user = mapped(&conf->user_map, full, (size_t)n);
+    }
+    if (!user && local)
+        user = mapped(&conf->user_map, parts->username, strlen(parts->username));
+    return usable(user);
 }
 
 /*
@@ -113,12 +154,15 @@ static int add_application(const struct conf_vault *conf, struct usermap *map)
 int usermap_expand(const struct conf_vault *conf, const struct session *session, struct usermap *map)
 {
     struct parts parts = parts_of(conf, session);
+    const char *known = mapped_user(conf, session, &parts);
     char user[USERMAP_USER_SIZE];
     int err = 0;
 
     *map = (struct usermap){0};
     if (conf->oauth_client_id && *conf->oauth_client_id)
         err = add_application(conf, map);
+    else if (known)
+        err = add_candidate(map, known);
     else
         for (size_t i = 0; i < conf->run_as.n && !err; i++)
             if (expand_one(conf->run_as.item[i], &parts, user))

@@ -1,11 +1,12 @@
 /*
  * usermap.h - which vault user a PRA user is (contract 4.6, 9.2).
  *
- * The `run_as` templates of a vault are expanded in order over {username} and {domain} (default_domain where
- * the session has none); a template that needs a missing part is skipped, equal results are dropped. The
- * first candidate whose sign-in the vault accepts is the user; the next one is tried only when sign-in was
- * refused (VAULT_REFUSED), never because a list was empty. The bare name is never tried unless a rule says
- * so. With OAuth there is one identity, the application user: "application:CLIENT_ID".
+ * A person in `user_map` is the vault user named there and nobody else. For all others the `run_as` templates
+ * of a vault are expanded in order over {username} and {domain}: default_domain where the session has none,
+ * and the name that `domain_map` gives it. A template that needs a missing part is skipped, equal results are
+ * dropped. The first candidate whose sign-in the vault accepts is the user; the next one is tried only when
+ * sign-in was refused (VAULT_REFUSED), never because a list was empty. The bare name is never tried unless a
+ * rule says so. With OAuth there is one identity, the application user: "application:CLIENT_ID".
  */
 #ifndef JG_BROKER_USERMAP_H
 #define JG_BROKER_USERMAP_H

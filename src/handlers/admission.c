@@ -17,12 +17,29 @@
 
 #define TIMEOUT_MAX_MS 600000
 
-static bool refuse_unknown(const struct ask *ask, struct fault *f)
+/* Over the rate of failures of its peer: no line in the log for each, and a new connection for each. */
+static bool refuse_often(struct ask *ask, unsigned wait_s, struct fault *f)
 {
+    ask->hang_up = true;
+    fault_set(f, FAULT_RATE_LIMITED, "too many requests without a known client from %s (failed_login_rate)",
+              ask->req->peer->origin);
+    f->retry_after_s = wait_s;
+    return false;
+}
+
+static bool refuse_unknown(struct ask *ask, struct fault *f)
+{
+    struct gateway *gw = ask->gateway;
+    unsigned wait_s =
+        failures_take(gw->failures, ask->req->peer->origin, gw->conf->gateway.failed_logins_per_s);
+
+    gateway_count_refused_caller(gw);
+    audit_stranger(gw->audit, ask->req->peer->listener, ask->req->peer->address);
+    if (wait_s)
+        return refuse_often(ask, wait_s, f);
     log_info("authentication_failed", "request_id=%s listener=%s peer=%s token_shown=%s", ask->request_id,
              ask->req->peer->listener, ask->req->peer->address,
              http_header(ask->req, "Authorization") ? "yes" : "no");
-    gateway_count_refused_caller(ask->gateway);
     fault_set(f, FAULT_UNAUTHENTICATED,
               "no [client] section matches; send Authorization: Bearer with a token whose SHA-256 is in the "
               "configuration, or connect with the certificate or the user it names");
@@ -116,6 +133,8 @@ static bool check_body_head(const struct ask *ask, struct fault *f)
         fault_set(f, FAULT_BODY_TOO_LARGE, "the body is longer than max_body (%" PRIu64 " bytes)", max);
         return false;
     }
+    if (ask->route->flags & ROUTE_NO_BODY && req->content_length == 0)
+        return true; /* whatever type the nothing is said to be of */
     return !takes_body || check_type(req, f);
 }
 
@@ -125,7 +144,7 @@ static bool check_timeout(struct ask *ask, struct fault *f)
     int64_t ms;
 
     ask->timeout_ms = ask->gateway->conf->gateway.request_timeout_ms;
-    if (!value || ask->route->permit != PERMIT_BROKER)
+    if (!value || !(ask->route->permit & (PERMIT_BROKER | PERMIT_OPERATE)))
         return true;
     if (http_header_count(ask->req, "X-Request-Timeout-Ms") != 1 ||
         !text_int(value, 1, TIMEOUT_MAX_MS, &ms)) {

@@ -80,6 +80,13 @@ struct ask *ask_new(struct gateway *gw, struct http_req *req)
     return ask;
 }
 
+void ask_origin(const struct ask *ask, struct session *s)
+{
+    s->client = ask->client ? ask->client->conf->name : NULL;
+    s->request_id = ask->request_id;
+    s->trace_id = *ask->trace_id ? ask->trace_id : NULL;
+}
+
 /* Cuts the ask off its request and takes it out of the count. */
 static struct http_req *detach(struct ask *ask)
 {
@@ -97,7 +104,7 @@ static void log_end(const struct ask *ask, int status, const struct fault *f, ui
 {
     const char *client = ask->client ? ask->client->conf->name : NULL;
     const char *trace = *ask->trace_id ? ask->trace_id : NULL;
-    enum log_level level = ask->route->flags & ROUTE_QUIET ? LOG_DEBUG : LOG_INFO;
+    enum log_level level = ask->route->flags & ROUTE_QUIET || ask->hang_up ? LOG_DEBUG : LOG_INFO;
 
     if (!f)
         log_event(level, "request",
@@ -118,13 +125,19 @@ static void count_and_log(const struct ask *ask, int status, const struct fault 
     log_end(ask, status, f, took_us);
 }
 
+static void ask_free(struct ask *ask)
+{
+    free(ask->target);
+    free(ask);
+}
+
 /* Body and headers are given to the server; frees the ask. */
 static void finish(struct ask *ask, struct http_answer *answer, const struct fault *f)
 {
     struct http_req *req = detach(ask);
     count_and_log(ask, answer->status, f);
     http_respond(req, answer);
-    free(ask);
+    ask_free(ask);
 }
 
 static void end_without_answer(struct ask *ask, int status, const struct fault *f)
@@ -134,7 +147,7 @@ static void end_without_answer(struct ask *ask, int status, const struct fault *
     ask->op = NULL;
     (void)detach(ask);
     count_and_log(ask, status, f);
-    free(ask);
+    ask_free(ask);
     if (op)
         broker_leave(op);
 }
@@ -192,6 +205,7 @@ static const char *allowed_methods(const struct route *route)
     return route->method == HTTP_POST_ ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n";
 }
 
+/* Who sends no length may all the same send a body: what follows must not be taken for a request. */
 void ask_fail(struct ask *ask, const struct fault *f)
 {
     struct buf body = BUF_INIT(PROBLEM_MAX);
@@ -209,7 +223,8 @@ void ask_fail(struct ask *ask, const struct fault *f)
            &(struct http_answer){.status = status,
                                  .content_type = body.failed ? NULL : PROBLEM_TYPE,
                                  .body = body.failed ? NULL : &body,
-                                 .headers = headers},
+                                 .headers = headers,
+                                 .close = ask->hang_up || f->code == FAULT_LENGTH_REQUIRED},
            f);
     buf_free(&body);
 }

@@ -17,12 +17,17 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define HASH_SIZE  32
 #define WAIT_MAX_S 3600
 
+static const struct conf_client control_conf = {
+    .name = "control", .peer_uid = -1, .allow = PERMIT_OPERATE | PERMIT_OBSERVE};
+
 struct clients {
     const struct clock *clock;
+    struct client control;
     size_t n;
     struct client row[];
 };
@@ -39,12 +44,27 @@ struct clients *clients_new(const struct conf *conf, const struct clock *clock)
     if (!cs)
         return NULL;
     cs->clock = clock;
+    cs->control = (struct client){.conf = &control_conf};
     cs->n = conf->nclients;
     for (size_t i = 0; i < cs->n; i++)
         cs->row[i] = (struct client){.conf = &conf->clients[i],
                                      .tokens = bucket_size(&conf->clients[i]),
                                      .filled_ms = clock_now(clock)};
     return cs;
+}
+
+void clients_inherit(struct clients *cs, const struct clients *before)
+{
+    for (size_t i = 0; i < cs->n; i++)
+        for (size_t k = 0; k < before->n; k++) {
+            struct client *now = &cs->row[i];
+            const struct client *was = &before->row[k];
+
+            if (strcmp(now->conf->name, was->conf->name) != 0)
+                continue;
+            now->tokens = was->tokens < now->tokens ? was->tokens : now->tokens;
+            now->filled_ms = was->filled_ms;
+        }
 }
 
 void clients_free(struct clients *cs)
@@ -105,13 +125,26 @@ static bool client_matches(const struct conf_client *c, const uint8_t *hash, con
     return token & san & uid & named;
 }
 
+static bool is_control(const struct http_peer *peer)
+{
+    return strcmp(peer->listener, CONTROL_LISTENER) == 0;
+}
+
+/* Root could read the whole process anyway. */
+static bool may_control(const struct http_peer *peer)
+{
+    return peer->is_unix && (peer->uid == 0 || peer->uid == geteuid());
+}
+
 struct client *clients_find(struct clients *cs, const struct http_req *req)
 {
     uint8_t hash[HASH_SIZE] = {0};
-    const char *token = bearer_token(req);
-    bool hashed = token && hash_token(token, hash);
     struct client *found = NULL;
 
+    if (is_control(req->peer))
+        return may_control(req->peer) ? &cs->control : NULL;
+    const char *token = bearer_token(req);
+    bool hashed = token && hash_token(token, hash);
     for (size_t i = 0; i < cs->n; i++) {
         bool match = client_matches(cs->row[i].conf, hashed ? hash : NULL, req->peer);
         if (match && !found)

@@ -6,6 +6,10 @@
  * order of the file is the caller, so put narrow sections before wide ones. A presented token is compared
  * with every section's hash in constant time; how long the search takes tells nothing about where it stopped.
  *
+ * On the control socket, which the gateway opens in its state directory for its own commands, nobody shows a
+ * token: there the user the gateway runs as, and root, are the implicit client `control`, who may operate and
+ * observe; everybody else is nobody, whatever the file says.
+ *
  * Each client has a bucket of its `rate`, filled continuously, holding one second's worth (at least one).
  */
 #ifndef JG_HANDLERS_CLIENTS_H
@@ -14,6 +18,10 @@
 #include "base/clock.h"
 #include "base/conf.h"
 #include "loop/http.h"
+
+/* Name of the listener behind the control socket. No configured listener can have it: of parentheses no name
+ * is made. */
+#define CONTROL_LISTENER "(control)"
 
 struct clients;
 
@@ -26,6 +34,8 @@ struct client {
 struct clients *clients_new(const struct conf *,
                             const struct clock *); /* conf outlives it; NULL = no memory */
 void clients_free(struct clients *);               /* NULL is fine */
+/* Who was there before under the same name goes on with what is left in his bucket. */
+void clients_inherit(struct clients *, const struct clients *before);
 
 /* NULL = nobody we know. */
 struct client *clients_find(struct clients *, const struct http_req *);

@@ -84,6 +84,7 @@ void find_start(struct ask *ask, const union ask_args *args)
 {
     struct find_args find = args->find;
     find.timeout_ms = ask->timeout_ms;
+    ask_origin(ask, &find.session);
     ask_wait(ask, broker_find(ask->gateway->broker, &find, on_found, ask));
 }
 
@@ -132,7 +133,7 @@ static void write_lease(struct jsonw *w, const struct checkout_answer *answer)
 static void on_checked_out(void *arg, const struct checkout_answer *answer)
 {
     struct ask *ask = arg;
-    struct buf buf = BUF_INIT(ANSWER_MAX);
+    struct buf buf = BUF_SECRET(ANSWER_MAX);
     struct jsonw w = jsonw_start(&buf);
 
     ask->op = NULL;
@@ -158,6 +159,7 @@ void checkout_start(struct ask *ask, const union ask_args *args)
 {
     struct checkout_args checkout = args->checkout;
     checkout.timeout_ms = ask->timeout_ms;
+    ask_origin(ask, &checkout.session);
     ask_wait(ask, broker_checkout(ask->gateway->broker, &checkout, on_checked_out, ask));
 }
 
@@ -195,5 +197,6 @@ void release_start(struct ask *ask, const union ask_args *args)
 {
     struct release_args release = args->release;
     release.timeout_ms = ask->timeout_ms;
+    ask_origin(ask, &release.session);
     ask_wait(ask, broker_release(ask->gateway->broker, &release, on_released, ask));
 }

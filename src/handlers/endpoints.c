@@ -102,5 +102,6 @@ void endpoints_start(struct ask *ask, const union ask_args *args)
         return;
     }
     endpoints.timeout_ms = ask->timeout_ms;
+    ask_origin(ask, &endpoints.session);
     ask_wait(ask, broker_endpoints(ask->gateway->broker, &endpoints, on_endpoints, ask));
 }

@@ -16,8 +16,11 @@
 #define JG_HANDLERS_GATEWAY_H
 
 #include "base/jsonw.h"
+#include "broker/audit.h"
 #include "handlers/clients.h"
+#include "handlers/failures.h"
 #include "handlers/routes.h"
+#include "stores/store.h"
 
 #include <cJSON.h>
 #include <sys/queue.h>
@@ -36,7 +39,10 @@ struct gateway {
     struct broker *broker;
     struct vault **vaults;
     size_t nvaults;
+    struct store *store; /* NULL = leases are in memory only */
+    struct audit *audit; /* NULL = none is kept */
     struct clients *clients;
+    struct failures *failures;
     struct gateway_metrics *metrics;
     struct http_server *server; /* NULL until gateway_set_server() */
     struct http_app app;
@@ -47,13 +53,22 @@ struct gateway {
     TAILQ_HEAD(ask_list, ask) asks; /* all without an answer */
 };
 
-/* What a body asks for; texts belong to the parsed body and are gone after start(). */
+struct started_args { /* sessions/started */
+    struct session session;
+    const char *history_url; /* NULL = none */
+    int64_t expiry_s;        /* 0 = not told */
+};
+
+/* What a request asks for; texts belong to its parsed body or to ask->target and are gone after start(). */
 union ask_args {
     struct find_args find;
     struct checkout_args checkout;
     struct release_args release;
     struct endpoints_args endpoints;
-    struct session session;
+    struct started_args started;
+    struct lease_filter leases;
+    const char *lease_id;
+    const char *explained_id;
 };
 
 struct ask;
@@ -61,10 +76,11 @@ struct ask;
 enum route_flags {
     ROUTE_ALWAYS = 1, /* answers while draining, full, or over the client's rate */
     ROUTE_QUIET = 2,  /* asked by machines every few seconds: logged at debug only */
+    ROUTE_NO_BODY = 4 /* a POST that says everything in its path: an empty body will do */
 };
 
 struct route {
-    const char *path;
+    const char *path;        /* `{id}` stands for one segment */
     enum http_method method; /* HTTP_GET_ (HEAD as well) or HTTP_POST_ (with a JSON body) */
     unsigned permit;         /* enum conf_permission; 0 = nobody is asked who he is */
     unsigned flags;
@@ -72,6 +88,8 @@ struct route {
     /* Reads the body into args; false and a fault. NULL = nothing in the body is looked at. */
     bool (*read)(const cJSON *body, union ask_args *args, struct fault *fault);
     void (*start)(struct ask *, const union ask_args *args);
+    /* Reads path and query into args, after the body; false and a fault. NULL = neither is looked at. */
+    bool (*look)(struct ask *, union ask_args *args, struct fault *fault);
 };
 
 /* The table, ended by a row without path that stands for everything unknown. */
@@ -85,9 +103,11 @@ struct ask {
     struct http_req *req;
     struct client *client; /* NULL = none was asked for */
     struct op *op;         /* the broker's part, while it works */
+    char *target;          /* what look() decoded, if anything */
     uint64_t timeout_ms;   /* what the caller grants from its head on; in start(): what is left of it */
     uint64_t started_us;
     bool counted; /* in gateway->inflight */
+    bool hang_up; /* the connection ends with the answer, and nothing is logged: its peer fails too often */
     char request_id[REQUEST_ID_MAX + 1];
     char trace_id[TRACE_ID_LEN + 1]; /* "" = no traceparent */
 };
@@ -105,6 +125,8 @@ void ask_refused(struct ask *, const struct fault *);
 void ask_give_up(struct ask *);
 /* The request's own id where it brought a good one, else a new one. */
 void ask_request_id(const struct http_req *, char out[REQUEST_ID_MAX + 1]);
+/* Writes who asked, and in which request, into the session; as long-lived as the ask. */
+void ask_origin(const struct ask *, struct session *);
 /* The answer comes from this op's done(); NULL (out of memory) is answered at once. */
 void ask_wait(struct ask *, struct op *);
 
@@ -127,6 +149,10 @@ bool admission_start(struct ask *, unsigned wait_s, struct fault *);
 void health_vault(const struct vault *, struct vault_state *);
 /* Reachable, or not asked yet. */
 bool health_vault_usable(const struct vault_state *);
+/* What the store says of itself now; false where leases are in memory only. */
+bool health_store(const struct gateway *, struct store_state *);
+/* What the audit trail says of itself now; false where none is kept. */
+bool health_audit(const struct gateway *, struct audit_state *);
 /* Seconds the earliest certificate is still valid (negative: past); false where there is none. */
 bool health_certificate_left(const struct gateway *, int64_t *seconds);
 
@@ -150,6 +176,12 @@ bool session_started_read(const cJSON *, union ask_args *, struct fault *);
 void session_started_start(struct ask *, const union ask_args *);
 bool session_complete_read(const cJSON *, union ask_args *, struct fault *);
 void session_complete_start(struct ask *, const union ask_args *);
+bool leases_look(struct ask *, union ask_args *, struct fault *);
+void leases_start(struct ask *, const union ask_args *);
+bool lease_release_look(struct ask *, union ask_args *, struct fault *);
+void lease_release_start(struct ask *, const union ask_args *);
+bool explain_look(struct ask *, union ask_args *, struct fault *);
+void explain_start(struct ask *, const union ask_args *);
 void capabilities_start(struct ask *, const union ask_args *);
 void health_start(struct ask *, const union ask_args *);
 void livez_start(struct ask *, const union ask_args *);

@@ -3,12 +3,14 @@
  * health.c - is it alive, should work be sent here, and do the vaults answer?
  *
  * Three questions, three answers. /livez: the loop turns, which answering proves. /readyz: a load balancer's
- * question, with a reason in words for each no: a vault that does not answer, a certificate that is not
- * valid, a shut-down under way. /v1/health: the ECM's health check, one line per thing checked.
+ * question, with a reason in words for each no: a vault that does not answer, a lease store that cannot
+ * write, a certificate that is not valid, a shut-down under way. /v1/health: the ECM's health check, one line
+ * per thing checked.
  *
  * A vault nobody has asked yet counts as usable, so that a gateway that has just started is not taken out of
  * service for having had nothing to do. None of these waits for anything.
  */
+#include "handlers/certificates.h"
 #include "handlers/gateway.h"
 
 #include <inttypes.h>
@@ -34,6 +36,47 @@ bool health_certificate_left(const struct gateway *gw, int64_t *seconds)
     return true;
 }
 
+bool health_store(const struct gateway *gw, struct store_state *out)
+{
+    *out = (struct store_state){.writable = true};
+    if (gw->store)
+        gw->store->ops->state(gw->store, out);
+    return gw->store;
+}
+
+static size_t store_reasons(const struct gateway *gw, struct jsonw *w)
+{
+    char reason[320];
+    struct store_state s;
+
+    if (!health_store(gw, &s) || s.writable)
+        return 0;
+    snprintf(reason, sizeof(reason), "the lease store cannot be written: %s; there are no new check-outs",
+             s.why);
+    jsonw_str(w, NULL, reason);
+    return 1;
+}
+
+bool health_audit(const struct gateway *gw, struct audit_state *out)
+{
+    audit_state(gw->audit, out);
+    return gw->audit;
+}
+
+static size_t audit_reasons(const struct gateway *gw, struct jsonw *w)
+{
+    char reason[320];
+    struct audit_state s;
+
+    if (!health_audit(gw, &s) || s.writable)
+        return 0;
+    snprintf(reason, sizeof(reason), "the audit trail cannot be written: %s; %s", s.why,
+             audit_is_strict(gw->audit) ? "there are no new check-outs"
+                                        : "check-outs go on (audit_policy = degraded)");
+    jsonw_str(w, NULL, reason);
+    return 1;
+}
+
 static size_t vault_reasons(const struct gateway *gw, struct jsonw *w)
 {
     char reason[320];
@@ -54,13 +97,9 @@ static size_t vault_reasons(const struct gateway *gw, struct jsonw *w)
 
 static size_t all_reasons(const struct gateway *gw, struct jsonw *w)
 {
-    size_t n = vault_reasons(gw, w);
-    int64_t left;
+    size_t n = vault_reasons(gw, w) + store_reasons(gw, w) + audit_reasons(gw, w);
 
-    if (health_certificate_left(gw, &left) && left <= 0) {
-        jsonw_str(w, NULL, "the certificate of a listener has expired");
-        n++;
-    }
+    n += certificates_reasons(gw, w);
     if (gw->draining) {
         jsonw_str(w, NULL, "the gateway is shutting down");
         n++;
@@ -124,6 +163,24 @@ static bool check_vault(const struct vault *v, struct jsonw *w)
     return health_vault_usable(&s);
 }
 
+static bool check_audit(const struct gateway *gw, struct jsonw *w)
+{
+    struct audit_state s;
+
+    if (health_audit(gw, &s))
+        write_check(w, "audit", s.writable, s.writable ? "writable" : s.why, 0);
+    return s.writable;
+}
+
+static bool check_store(const struct gateway *gw, struct jsonw *w)
+{
+    struct store_state s;
+
+    if (health_store(gw, &s))
+        write_check(w, "store", s.writable, s.writable ? "writable" : s.why, 0);
+    return s.writable;
+}
+
 static bool check_certificate(const struct gateway *gw, struct jsonw *w)
 {
     int64_t left;
@@ -155,6 +212,8 @@ void health_start(struct ask *ask, const union ask_args *args)
     healthy = check_draining(gw, &list);
     for (size_t i = 0; i < gw->nvaults; i++)
         healthy = check_vault(gw->vaults[i], &list) && healthy;
+    healthy = check_store(gw, &list) && healthy;
+    healthy = check_audit(gw, &list) && healthy;
     healthy = check_certificate(gw, &list) && healthy;
     jsonw_end(&list);
     jsonw_object(&w, NULL);

@@ -141,38 +141,38 @@ static double read_coalesced(void *of)
 }
 
 static const struct gauge_row gateway_rows[] = {
-    {"jumpgate_requests_in_flight",                "Operations admitted and not yet answered.",                        METRIC_GAUGE,   read_inflight         },
-    {"jumpgate_draining",                          "1 while the gateway shuts down.",                                  METRIC_GAUGE,   read_draining         },
-    {"jumpgate_connections",                       "Open client connections.",                                         METRIC_GAUGE,   read_connections      },
+    {"jumpgate_requests_in_flight", "Operations admitted and not yet answered.", METRIC_GAUGE, read_inflight},
+    {"jumpgate_draining", "1 while the gateway shuts down.", METRIC_GAUGE, read_draining},
+    {"jumpgate_connections", "Open client connections.", METRIC_GAUGE, read_connections},
     {"jumpgate_certificate_end_timestamp_seconds", "Earliest end of a listener's certificate; 0 = no TLS.",
-     METRIC_GAUGE,                                                                                                                     read_certificate_end  },
-    {"jumpgate_loop_lag_seconds",                  "Worst time the loop lately spent in one turn.",                    METRIC_GAUGE,
-     read_loop_lag                                                                                                                                           },
-    {"jumpgate_start_time_seconds",                "When the gateway started, since 1970.",                            METRIC_GAUGE,   read_start_time       },
-    {"jumpgate_broker_operations",                 "Operations the broker works on, those without a client included.",
-     METRIC_GAUGE,                                                                                                                     read_broker_ops       },
-    {"jumpgate_lease_oldest_overdue_seconds",      "How long the oldest lease is past its end and not checked in.",
-     METRIC_GAUGE,                                                                                                                     read_overdue          },
-    {"jumpgate_checkouts_total",                   "Credentials handed out.",                                          METRIC_COUNTER, read_checkouts        },
-    {"jumpgate_releases_total",                    "Leases ended.",                                                    METRIC_COUNTER, read_releases         },
-    {"jumpgate_leases_lapsed_total",               "Leases whose check-in never succeeded.",                           METRIC_COUNTER, read_lapsed           },
-    {"jumpgate_list_cache_hits_total",             "Account lists answered from memory.",                              METRIC_COUNTER,
-     read_cache_hits                                                                                                                                         },
-    {"jumpgate_list_coalesced_total",              "Account lists that shared a call in flight.",                      METRIC_COUNTER,
-     read_coalesced                                                                                                                                          },
-    {"jumpgate_process_cpu_seconds_total",         "Processor time used.",                                             METRIC_COUNTER, process_cpu_seconds   },
-    {"jumpgate_process_resident_memory_bytes",     "Memory in use.",                                                   METRIC_GAUGE,   process_resident_bytes},
-    {"jumpgate_process_open_fds",                  "Open file descriptors.",                                           METRIC_GAUGE,   process_open_fds      },
-    {"jumpgate_process_max_fds",                   "Most file descriptors that may be open.",                          METRIC_GAUGE,   process_max_fds       },
+     METRIC_GAUGE, read_certificate_end},
+    {"jumpgate_loop_lag_seconds", "Worst time the loop lately spent in one turn.", METRIC_GAUGE,
+     read_loop_lag},
+    {"jumpgate_start_time_seconds", "When the gateway started, since 1970.", METRIC_GAUGE, read_start_time},
+    {"jumpgate_broker_operations", "Operations the broker works on, those without a client included.",
+     METRIC_GAUGE, read_broker_ops},
+    {"jumpgate_lease_oldest_overdue_seconds", "How long the oldest lease is past its end and not checked in.",
+     METRIC_GAUGE, read_overdue},
+    {"jumpgate_checkouts_total", "Credentials handed out.", METRIC_COUNTER, read_checkouts},
+    {"jumpgate_releases_total", "Leases ended.", METRIC_COUNTER, read_releases},
+    {"jumpgate_leases_lapsed_total", "Leases whose check-in never succeeded.", METRIC_COUNTER, read_lapsed},
+    {"jumpgate_list_cache_hits_total", "Account lists answered from memory.", METRIC_COUNTER,
+     read_cache_hits},
+    {"jumpgate_list_coalesced_total", "Account lists that shared a call in flight.", METRIC_COUNTER,
+     read_coalesced},
+    {"jumpgate_process_cpu_seconds_total", "Processor time used.", METRIC_COUNTER, process_cpu_seconds},
+    {"jumpgate_process_resident_memory_bytes", "Memory in use.", METRIC_GAUGE, process_resident_bytes},
+    {"jumpgate_process_open_fds", "Open file descriptors.", METRIC_GAUGE, process_open_fds},
+    {"jumpgate_process_max_fds", "Most file descriptors that may be open.", METRIC_GAUGE, process_max_fds},
 };
 
 static const struct {
     const char *labels;
     double (*read)(void *of);
 } lease_rows[] = {
-    {"state=\"active\"",    read_leases_active   },
+    {"state=\"active\"", read_leases_active},
     {"state=\"releasing\"", read_leases_releasing},
-    {"state=\"retrying\"",  read_leases_retrying },
+    {"state=\"retrying\"", read_leases_retrying},
 };
 
 static struct vault_state vault_of(void *of)
@@ -224,18 +224,121 @@ static double read_vault_users(void *of)
     return (double)vault_of(of).users;
 }
 
+static double read_vault_certificate_end(void *of)
+{
+    return (double)vault_of(of).certificate_end;
+}
+
 static const struct gauge_row vault_rows[] = {
-    {"jumpgate_vault_up",                       "1 while the vault answers, or has not been asked yet.", METRIC_GAUGE,
-     read_vault_up                                                                                                                           },
-    {"jumpgate_vault_last_success_age_seconds", "Since the vault's last answer; -1 = never.",            METRIC_GAUGE,
-     read_vault_age                                                                                                                          },
-    {"jumpgate_vault_clock_skew_seconds",       "The vault's clock minus ours.",                         METRIC_GAUGE, read_vault_skew       },
-    {"jumpgate_vault_connections",              "Open connections to the vault.",                        METRIC_GAUGE, read_vault_connections},
-    {"jumpgate_vault_calls_queued",             "Calls that wait for a connection.",                     METRIC_GAUGE, read_vault_queued     },
-    {"jumpgate_vault_calls_in_flight",          "Calls the vault works on.",                             METRIC_GAUGE, read_vault_in_flight  },
-    {"jumpgate_vault_sessions",                 "Vault sessions signed in.",                             METRIC_GAUGE, read_vault_sessions   },
-    {"jumpgate_vault_users",                    "Vault users with a session.",                           METRIC_GAUGE, read_vault_users      },
+    {"jumpgate_vault_up", "1 while the vault answers, or has not been asked yet.", METRIC_GAUGE,
+     read_vault_up},
+    {"jumpgate_vault_last_success_age_seconds", "Since the vault's last answer; -1 = never.", METRIC_GAUGE,
+     read_vault_age},
+    {"jumpgate_vault_clock_skew_seconds", "The vault's clock minus ours.", METRIC_GAUGE, read_vault_skew},
+    {"jumpgate_vault_connections", "Open connections to the vault.", METRIC_GAUGE, read_vault_connections},
+    {"jumpgate_vault_calls_queued", "Calls that wait for a connection.", METRIC_GAUGE, read_vault_queued},
+    {"jumpgate_vault_calls_in_flight", "Calls the vault works on.", METRIC_GAUGE, read_vault_in_flight},
+    {"jumpgate_vault_sessions", "Vault sessions signed in.", METRIC_GAUGE, read_vault_sessions},
+    {"jumpgate_vault_users", "Vault users with a session.", METRIC_GAUGE, read_vault_users},
+    {"jumpgate_vault_client_certificate_end_timestamp_seconds",
+     "End of the certificate shown to the vault; 0 = none is shown.", METRIC_GAUGE, read_vault_certificate_end},
 };
+
+static struct store_state store_of(void *of)
+{
+    struct store_state s;
+    (void)health_store(of, &s);
+    return s;
+}
+
+static double read_store_writable(void *of)
+{
+    return store_of(of).writable;
+}
+
+static double read_store_queued(void *of)
+{
+    return (double)store_of(of).queued;
+}
+
+static double read_store_commits(void *of)
+{
+    return (double)store_of(of).commits;
+}
+
+static double read_store_commit_time(void *of)
+{
+    return (double)store_of(of).last_commit_us / 1e6;
+}
+
+/* clang-format off */
+static const struct gauge_row store_rows[] = {
+    {"jumpgate_store_writable",            "1 while the lease store can be written.",          METRIC_GAUGE,   read_store_writable},
+    {"jumpgate_store_queued",              "Writes that wait for the lease store.",            METRIC_GAUGE,   read_store_queued},
+    {"jumpgate_store_commits_total",       "Commits made durable; one carries many writes.",   METRIC_COUNTER, read_store_commits},
+    {"jumpgate_store_last_commit_seconds", "How long the last commit took.",                   METRIC_GAUGE,   read_store_commit_time},
+};
+/* clang-format on */
+
+static struct audit_state audit_of(void *of)
+{
+    struct audit_state s;
+    (void)health_audit(of, &s);
+    return s;
+}
+
+static double read_audit_writable(void *of)
+{
+    return audit_of(of).writable;
+}
+
+static double read_audit_queued(void *of)
+{
+    return (double)audit_of(of).queued;
+}
+
+static double read_audit_records(void *of)
+{
+    return (double)audit_of(of).records;
+}
+
+static double read_audit_failures(void *of)
+{
+    return (double)audit_of(of).failures;
+}
+
+static double read_audit_lost(void *of)
+{
+    return (double)audit_of(of).lost;
+}
+
+static double read_audit_breaks(void *of)
+{
+    return (double)audit_of(of).breaks;
+}
+
+static double read_audit_dropped(void *of)
+{
+    return (double)audit_of(of).sink_dropped;
+}
+
+static double read_audit_commit_time(void *of)
+{
+    return (double)audit_of(of).last_commit_us / 1e6;
+}
+
+/* clang-format off */
+static const struct gauge_row audit_rows[] = {
+    {"jumpgate_audit_writable",              "1 while the audit trail can be written.",                      METRIC_GAUGE,   read_audit_writable},
+    {"jumpgate_audit_queued",                "Records that are not on disk yet.",                            METRIC_GAUGE,   read_audit_queued},
+    {"jumpgate_audit_records_total",         "Records on disk.",                                             METRIC_COUNTER, read_audit_records},
+    {"jumpgate_audit_failures_total",        "Attempts to write that failed.",                               METRIC_COUNTER, read_audit_failures},
+    {"jumpgate_audit_lost_total",            "Records given up because too many were waiting.",              METRIC_COUNTER, read_audit_lost},
+    {"jumpgate_audit_breaks_total",          "Times the file was found deleted, replaced, cut or changed.",  METRIC_COUNTER, read_audit_breaks},
+    {"jumpgate_audit_syslog_dropped_total",  "Records that the second sink did not take.",                   METRIC_COUNTER, read_audit_dropped},
+    {"jumpgate_audit_last_commit_seconds",   "How long the last write took.",                                METRIC_GAUGE,   read_audit_commit_time},
+};
+/* clang-format on */
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
@@ -256,6 +359,10 @@ static void add_gauges(struct gateway_metrics *m, struct gateway *gw)
         struct gauge_row row = {"jumpgate_leases", "Leases by state.", METRIC_GAUGE, lease_rows[i].read};
         add_gauge(m, &row, gw)->metric.labels = lease_rows[i].labels;
     }
+    for (size_t i = 0; gw->audit && i < COUNT(audit_rows); i++)
+        (void)add_gauge(m, &audit_rows[i], gw);
+    for (size_t i = 0; gw->store && i < COUNT(store_rows); i++)
+        (void)add_gauge(m, &store_rows[i], gw);
     for (size_t v = 0; v < gw->nvaults; v++)
         for (size_t i = 0; i < COUNT(vault_rows); i++) {
             struct gauge *g = add_gauge(m, &vault_rows[i], gw->vaults[v]);
@@ -293,7 +400,8 @@ static void add_plain(struct gateway_metrics *m)
 
 struct gateway_metrics *gateway_metrics_new(struct gateway *gw)
 {
-    size_t ngauges = COUNT(gateway_rows) + COUNT(lease_rows) + gw->nvaults * COUNT(vault_rows);
+    size_t ngauges = COUNT(gateway_rows) + COUNT(lease_rows) + COUNT(store_rows) + COUNT(audit_rows) +
+                     gw->nvaults * COUNT(vault_rows);
     struct gateway_metrics *m = calloc(1, sizeof(*m));
     if (!m)
         return NULL;

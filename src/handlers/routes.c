@@ -3,19 +3,21 @@
  * routes.c - the table, and the way of a request along it.
  *
  *   head:    row by path (404) and method (405) -> admission_head() -> the body is taken
- *   message: JSON -> the row's read() -> admission_start() -> the row's start(), which answers now or later
- *   gone:    the broker is told to leave off
+ *   message: JSON -> the row's read() and look() -> admission_start() -> the row's start(), which answers now
+ * or later gone:    the broker is told to leave off
  *
  * To add an operation: a row here, a file with its read() and start(), its lines in docs/api.md and
  * docs/openapi.yaml. A row cannot forget permission, limits or metrics: they are in it or come from it.
  *
  * Paths are compared as sent: no decoding, no merging of slashes, so that what a proxy in front has checked
- * is what is answered. A query is ignored where the row does not read one.
+ * is what is answered. Only a segment that a row names (`{id}`) is decoded, by the row. A query is ignored
+ * where the row does not read one.
  */
 #include "base/json.h"
 #include "base/log.h"
 #include "handlers/gateway.h"
 #include "handlers/problem.h"
+#include "handlers/target.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,21 +25,24 @@
 
 /* clang-format off */
 const struct route routes[] = {
-    /* path                       method      permission      flags                       operation           read                    start */
-    { "/v1/capabilities",         HTTP_GET_,  PERMIT_BROKER,  0,                          "capabilities",     NULL,                   capabilities_start },
-    { "/v1/health",               HTTP_GET_,  PERMIT_BROKER,  ROUTE_ALWAYS | ROUTE_QUIET, "health",           NULL,                   health_start },
-    { "/v1/credentials/find",     HTTP_POST_, PERMIT_BROKER,  0,                          "find",             find_read,              find_start },
-    { "/v1/credentials/checkout", HTTP_POST_, PERMIT_BROKER,  0,                          "checkout",         checkout_read,          checkout_start },
-    { "/v1/credentials/release",  HTTP_POST_, PERMIT_BROKER,  0,                          "release",          release_read,           release_start },
-    { "/v1/endpoints/find",       HTTP_POST_, PERMIT_BROKER,  0,                          "endpoints",        endpoints_read,         endpoints_start },
-    { "/v1/sessions/start",       HTTP_POST_, PERMIT_BROKER,  0,                          "session_start",    NULL,                   session_start_start },
-    { "/v1/sessions/started",     HTTP_POST_, PERMIT_BROKER,  0,                          "session_started",  session_started_read,   session_started_start },
-    { "/v1/sessions/complete",    HTTP_POST_, PERMIT_BROKER,  0,                          "session_complete", session_complete_read,  session_complete_start },
-    { "/livez",                   HTTP_GET_,  0,              ROUTE_ALWAYS | ROUTE_QUIET, "livez",            NULL,                   livez_start },
-    { "/readyz",                  HTTP_GET_,  0,              ROUTE_ALWAYS | ROUTE_QUIET, "readyz",           NULL,                   readyz_start },
-    { "/status",                  HTTP_GET_,  PERMIT_OBSERVE, ROUTE_ALWAYS | ROUTE_QUIET, "status",           NULL,                   status_start },
-    { "/metrics",                 HTTP_GET_,  PERMIT_OBSERVE, ROUTE_ALWAYS | ROUTE_QUIET, "metrics",          NULL,                   metrics_start },
-    { NULL,                       HTTP_GET_,  0,              0,                          "unknown",          NULL,                   NULL },
+    /* path                       method      permission      flags                       operation           read                    start                   look */
+    { "/v1/capabilities",         HTTP_GET_,  PERMIT_BROKER,  0,                          "capabilities",     NULL,                   capabilities_start,     NULL },
+    { "/v1/health",               HTTP_GET_,  PERMIT_BROKER,  ROUTE_ALWAYS | ROUTE_QUIET, "health",           NULL,                   health_start,           NULL },
+    { "/v1/credentials/find",     HTTP_POST_, PERMIT_BROKER,  0,                          "find",             find_read,              find_start,             NULL },
+    { "/v1/credentials/checkout", HTTP_POST_, PERMIT_BROKER,  0,                          "checkout",         checkout_read,          checkout_start,         NULL },
+    { "/v1/credentials/release",  HTTP_POST_, PERMIT_BROKER,  0,                          "release",          release_read,           release_start,          NULL },
+    { "/v1/endpoints/find",       HTTP_POST_, PERMIT_BROKER,  0,                          "endpoints",        endpoints_read,         endpoints_start,        NULL },
+    { "/v1/sessions/start",       HTTP_POST_, PERMIT_BROKER,  0,                          "session_start",    NULL,                   session_start_start,    NULL },
+    { "/v1/sessions/started",     HTTP_POST_, PERMIT_BROKER,  0,                          "session_started",  session_started_read,   session_started_start,  NULL },
+    { "/v1/sessions/complete",    HTTP_POST_, PERMIT_BROKER,  0,                          "session_complete", session_complete_read,  session_complete_start, NULL },
+    { "/v1/leases",               HTTP_GET_,  PERMIT_OPERATE, ROUTE_ALWAYS,               "leases",           NULL,                   leases_start,           leases_look },
+    { "/v1/leases/{id}/release",  HTTP_POST_, PERMIT_OPERATE, ROUTE_NO_BODY,              "lease_release",    NULL,                   lease_release_start,    lease_release_look },
+    { "/v1/explain/{request_id}", HTTP_GET_,  PERMIT_OPERATE, ROUTE_ALWAYS,               "explain",          NULL,                   explain_start,          explain_look },
+    { "/livez",                   HTTP_GET_,  0,              ROUTE_ALWAYS | ROUTE_QUIET, "livez",            NULL,                   livez_start,            NULL },
+    { "/readyz",                  HTTP_GET_,  0,              ROUTE_ALWAYS | ROUTE_QUIET, "readyz",           NULL,                   readyz_start,           NULL },
+    { "/status",                  HTTP_GET_,  PERMIT_OBSERVE, ROUTE_ALWAYS | ROUTE_QUIET, "status",           NULL,                   status_start,           NULL },
+    { "/metrics",                 HTTP_GET_,  PERMIT_OBSERVE, ROUTE_ALWAYS | ROUTE_QUIET, "metrics",          NULL,                   metrics_start,          NULL },
+    { NULL,                       HTTP_GET_,  0,              0,                          "unknown",          NULL,                   NULL,                   NULL },
 };
 /* clang-format on */
 
@@ -49,7 +54,7 @@ size_t routes_count(void)
 static const struct route *find_route(const char *path)
 {
     const struct route *r = routes;
-    while (r->path && strcmp(r->path, path) != 0)
+    while (r->path && !target_fits(r->path, path))
         r++;
     return r;
 }
@@ -100,7 +105,7 @@ static bool parse_body(const struct ask *ask, cJSON **out, struct fault *f)
     const struct http_req *req = ask->req;
     const char *why = NULL;
 
-    if (ask->route->method != HTTP_POST_)
+    if (ask->route->method != HTTP_POST_ || (!req->body_len && ask->route->flags & ROUTE_NO_BODY))
         return true;
     if (!req->body_len) {
         fault_set(f, FAULT_INVALID_REQUEST, "the body is empty; a JSON object is required");
@@ -131,7 +136,7 @@ static void on_message(void *arg, struct http_req *req)
 
     memset(&args, 0, sizeof(args)); /* all of the union: what a reader leaves alone is not there */
     if (parse_body(ask, &body, &f) && (!route->read || route->read(body, &args, &f)) &&
-        admission_start(ask, wait_s, &f))
+        (!route->look || route->look(ask, &args, &f)) && admission_start(ask, wait_s, &f))
         route->start(ask, &args);
     else
         ask_fail(ask, &f);
@@ -195,14 +200,17 @@ struct gateway *gateway_new(const struct gateway_opts *opts)
     gw->conf = opts->conf;
     gw->broker = opts->broker;
     gw->nvaults = opts->nvaults;
+    gw->store = opts->store;
+    gw->audit = opts->audit;
     gw->started_ms = clock_now(gw->clock);
     gw->started_wall_ms = clock_wall(gw->clock);
     gw->app = (struct http_app){gw, on_head, on_message, on_gone, on_refuse};
     TAILQ_INIT(&gw->asks);
     gw->vaults = copy_vaults(opts);
     gw->clients = clients_new(opts->conf, gw->clock);
+    gw->failures = failures_new(gw->clock);
     gw->metrics = gw->vaults ? gateway_metrics_new(gw) : NULL;
-    if (gw->vaults && gw->clients && gw->metrics)
+    if (gw->vaults && gw->clients && gw->failures && gw->metrics)
         return gw;
     gateway_free(gw);
     return NULL;
@@ -214,8 +222,23 @@ void gateway_free(struct gateway *gw)
         return;
     gateway_metrics_free(gw->metrics);
     clients_free(gw->clients);
+    failures_free(gw->failures);
     free(gw->vaults);
     free(gw);
+}
+
+struct clients *gateway_prepare(struct gateway *gw, const struct conf *next)
+{
+    return clients_new(next, gw->clock);
+}
+
+struct clients *gateway_renew(struct gateway *gw, struct clients *next)
+{
+    struct clients *before = gw->clients;
+
+    clients_inherit(next, before);
+    gw->clients = next;
+    return before;
 }
 
 const struct http_app *gateway_app(struct gateway *gw)

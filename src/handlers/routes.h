@@ -13,6 +13,8 @@
 #include "broker/broker.h"
 #include "loop/http.h"
 
+struct audit;
+struct store;
 struct gateway; /* everything a handler may ask: handlers/gateway.h */
 
 struct gateway_opts {
@@ -21,10 +23,22 @@ struct gateway_opts {
     struct broker *broker;
     struct vault *const *vaults;
     size_t nvaults;
+    struct store *store; /* NULL = leases are in memory only */
+    struct audit *audit; /* outlives the gateway; NULL = none is kept */
 };
 
 struct gateway *gateway_new(const struct gateway_opts *);
 void gateway_free(struct gateway *);
+/*
+ * A reload, in two steps, since only the first can fail. gateway_renew() comes after the values of the configuration
+ * have changed in place (base/conf_change.h). It returns the clients of before: requests under way may still point to
+ * them, so they are kept, with the configuration they point into, until those must have ended.
+ */
+struct clients;
+struct clients *gateway_prepare(struct gateway *, const struct conf *next); /* NULL = out of memory */
+struct clients *gateway_renew(struct gateway *, struct clients *next);
+/* One line in the log for each certificate whose end is near; once a day. */
+void gateway_warn_certificates(const struct gateway *);
 /* The application to give to http_server_new(); its arg is the gateway. */
 const struct http_app *gateway_app(struct gateway *);
 void gateway_set_server(struct gateway *, struct http_server *); /* for readiness and metrics */

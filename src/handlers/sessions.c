@@ -25,18 +25,25 @@ void session_start_start(struct ask *ask, const union ask_args *args)
 bool session_started_read(const cJSON *body, union ask_args *args, struct fault *f)
 {
     struct member top = {.object = body, .path = "", .fault = f};
-    const char *url;
-    int64_t seconds;
 
-    return session_read(body, SESSION_ID, &args->session, f) &&
-           member_text(&top, "history_url", 0, URL_CHARS, &url) &&
-           member_int(&top, "history_url_expiry_seconds", 0, SECONDS_MAX, 0, &seconds);
+    return session_read(body, SESSION_ID, &args->started.session, f) &&
+           member_text(&top, "history_url", 0, URL_CHARS, &args->started.history_url) &&
+           member_int(&top, "history_url_expiry_seconds", 0, SECONDS_MAX, 0, &args->started.expiry_s);
 }
 
-/* The history URL is not logged: whoever has it may be able to open it. */
+/* The history URL is not logged, and audited only in part: whoever has it may be able to open it. */
 void session_started_start(struct ask *ask, const union ask_args *args)
 {
-    const struct session *s = &args->session;
+    struct session session = args->started.session;
+    const struct session *s = &session;
+    struct audit_note note;
+
+    ask_origin(ask, &session);
+    audit_note(&note, ask->gateway->audit, "session_started");
+    audit_session(&note, s);
+    audit_url(&note, "history_url", args->started.history_url);
+    audit_number(&note, "history_url_expiry_seconds", args->started.expiry_s);
+    audit_write(&note);
     log_info("session_started", "request_id=%s session=%s user=%s domain=%s client=%s", ask->request_id,
              s->id, s->username, s->domain, ask->client->conf->name);
     ask_empty(ask);
@@ -71,5 +78,6 @@ void session_complete_start(struct ask *ask, const union ask_args *args)
     struct release_args release = args->release;
     release.credential_id = NULL;
     release.timeout_ms = ask->timeout_ms;
+    ask_origin(ask, &release.session);
     ask_wait(ask, broker_release(ask->gateway->broker, &release, on_completed, ask));
 }

@@ -5,6 +5,7 @@
  * Names and numbers only: no user, no account, no session, nothing secret. Times that something "has left" or
  * "is overdue" are given, not judged; judging is the work of readiness and of alert rules on /metrics.
  */
+#include "handlers/certificates.h"
 #include "handlers/gateway.h"
 
 #include <stdio.h>
@@ -39,6 +40,48 @@ static void write_vault(struct jsonw *w, const struct vault *v)
     jsonw_end(w);
 }
 
+static void write_store(struct jsonw *w, const struct gateway *gw)
+{
+    struct store_state s;
+
+    if (!health_store(gw, &s))
+        return;
+    jsonw_object(w, NULL);
+    jsonw_str(w, "name", "store");
+    jsonw_str(w, "type", gw->store->ops->name);
+    jsonw_str(w, "state", s.writable ? "writable" : "not_writable");
+    jsonw_bool(w, "writable", s.writable);
+    jsonw_str(w, "why", s.why);
+    jsonw_int(w, "queued", (int64_t)s.queued);
+    jsonw_int(w, "commits", (int64_t)s.commits);
+    jsonw_double(w, "last_commit_ms", (double)s.last_commit_us / 1000);
+    jsonw_end(w);
+}
+
+static void write_audit(struct jsonw *w, const struct gateway *gw)
+{
+    struct audit_state s;
+
+    if (!health_audit(gw, &s))
+        return;
+    jsonw_object(w, NULL);
+    jsonw_str(w, "name", "audit");
+    jsonw_str(w, "type", audit_is_strict(gw->audit) ? "strict" : "degraded");
+    jsonw_str(w, "state", s.writable ? "writable" : "not_writable");
+    jsonw_bool(w, "writable", s.writable);
+    jsonw_str(w, "why", s.why);
+    jsonw_int(w, "seq", (int64_t)s.seq);
+    jsonw_int(w, "queued", (int64_t)s.queued);
+    jsonw_int(w, "records", (int64_t)s.records);
+    jsonw_int(w, "failures", (int64_t)s.failures);
+    jsonw_int(w, "lost", (int64_t)s.lost);
+    jsonw_int(w, "breaks", (int64_t)s.breaks);
+    jsonw_int(w, "syslog_sent", (int64_t)s.sink_sent);
+    jsonw_int(w, "syslog_dropped", (int64_t)s.sink_dropped);
+    jsonw_double(w, "last_commit_ms", (double)s.last_commit_us / 1000);
+    jsonw_end(w);
+}
+
 static void write_leases(struct jsonw *w, const struct gateway *gw)
 {
     struct broker_state s = {0};
@@ -48,6 +91,7 @@ static void write_leases(struct jsonw *w, const struct gateway *gw)
     jsonw_int(w, "active", (int64_t)s.leases_active);
     jsonw_int(w, "releasing", (int64_t)s.leases_releasing);
     jsonw_int(w, "retrying", (int64_t)s.leases_retrying);
+    jsonw_int(w, "lapsed", (int64_t)s.lapsed);
     jsonw_int(w, "oldest_overdue_seconds", (int64_t)(s.oldest_overdue_ms / 1000));
     jsonw_end(w);
     jsonw_object(w, "operations");
@@ -58,22 +102,6 @@ static void write_leases(struct jsonw *w, const struct gateway *gw)
     jsonw_int(w, "lapsed", (int64_t)s.lapsed);
     jsonw_int(w, "list_cache_hits", (int64_t)s.cache_hits);
     jsonw_int(w, "list_coalesced", (int64_t)s.coalesced);
-    jsonw_end(w);
-}
-
-static void write_certificates(struct jsonw *w, const struct gateway *gw)
-{
-    char end[CLOCK_RFC3339_SIZE];
-    int64_t left;
-
-    jsonw_array(w, "certificates");
-    if (health_certificate_left(gw, &left)) {
-        jsonw_object(w, NULL);
-        jsonw_str(w, "name", "listeners");
-        jsonw_str(w, "not_after", clock_rfc3339(http_certificate_end(gw->server) * 1000, end));
-        jsonw_int(w, "days_left", left / 86400);
-        jsonw_end(w);
-    }
     jsonw_end(w);
 }
 
@@ -104,9 +132,11 @@ void status_start(struct ask *ask, const union ask_args *args)
     jsonw_array(&w, "dependencies");
     for (size_t i = 0; i < gw->nvaults; i++)
         write_vault(&w, gw->vaults[i]);
+    write_store(&w, gw);
+    write_audit(&w, gw);
     jsonw_end(&w);
     write_leases(&w, gw);
-    write_certificates(&w, gw);
+    certificates_write(gw, &w);
     jsonw_end(&w);
     ask_json(ask, 200, &buf, 0);
 }

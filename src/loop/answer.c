@@ -113,7 +113,8 @@ static int write_head(struct http_conn *c, const struct http_answer *a, bool clo
 
 static void send_answer(struct http_conn *c, const struct http_answer *a, bool close)
 {
-    struct buf head = BUF_INIT(MAX_ANSWER_HEAD);
+    /* With TLS the body is appended to the head before it is encrypted: it needs memory of the same kind. */
+    struct buf head = {.max = MAX_ANSWER_HEAD, .secret = a->body && a->body->secret};
     struct buf body = BUF_INIT(SIZE_MAX / 4);
     /* Of a request whose head was not read, nothing is known; then a body does no harm. */
     bool silent = bodyless(a->status) || c->req.method == HTTP_HEAD_;

@@ -22,6 +22,7 @@
 
 #include "base/log.h"
 #include "base/secret.h"
+#include "loop/peers.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -36,6 +37,7 @@
 /* A refused upload is read on for this long, so that its sender looks at the answer before it fails to write.
  */
 #define LINGER_BYTES (1024 * 1024)
+#define WARN_EVERY_MS 60000 /* a flood of connections must not become a flood of lines */
 
 static void late_refuse(struct http_conn *c)
 {
@@ -137,6 +139,8 @@ static void on_closed(uv_handle_t *handle)
         server->nover--;
     else
         server->nconns--;
+    if (c->counted)
+        peers_leave(server->peers, c->peer.origin);
     conn_clear_request(c);
     buf_free(&c->pending);
     tls_free(c->tls);
@@ -223,7 +227,7 @@ static void take_plain(struct http_conn *c, const char *bytes, size_t n)
 
 void conn_work_pending(struct http_conn *c)
 {
-    struct buf bytes = BUF_INIT(c->pending.max);
+    struct buf bytes = BUF_SECRET(c->pending.max);
     size_t used;
 
     if (c->phase == CONN_NEXT)
@@ -358,18 +362,23 @@ static void describe_peer(struct http_conn *c, int fd)
 
         snprintf(peer->address, sizeof(peer->address), "unix");
         peer->uid = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) ? (uid_t)-1 : cred.uid;
+        snprintf(peer->origin, sizeof(peer->origin), "uid:%u", peer->uid);
         return;
     }
     if (getpeername(fd, (struct sockaddr *)&ss, &len) == 0 && ss.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&ss;
+        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&ss;
 
         uv_ip6_name(in6, host, sizeof(host));
         snprintf(peer->address, sizeof(peer->address), "[%s]:%u", host, ntohs(in6->sin6_port));
+        memset(in6->sin6_addr.s6_addr + 8, 0, 8); /* one host may use every address of its network */
+        uv_ip6_name(in6, host, sizeof(host));
+        snprintf(peer->origin, sizeof(peer->origin), "%s/64", host);
     } else {
         const struct sockaddr_in *in = (const struct sockaddr_in *)&ss;
 
         uv_ip4_name(in, host, sizeof(host));
         snprintf(peer->address, sizeof(peer->address), "%s:%u", host, ntohs(in->sin_port));
+        snprintf(peer->origin, sizeof(peer->origin), "%s", host);
     }
     peer->uid = (uid_t)-1;
 }
@@ -410,15 +419,41 @@ static struct http_conn *conn_new(struct listener *l, bool over)
     c->req.peer = &c->peer;
     head_init(&c->head);
     /* With TLS a record whose first part came earlier may add its whole length. */
-    c->pending = BUF_INIT(l->server->opts.max_pipelined + (l->tls ? SERVER_PLAIN : 0));
-    if (l->tls && !over) {
-        c->tls = tls_new(l->tls);
-        if (!c->tls) {
-            free(c);
-            return NULL;
-        }
-    }
+    c->pending = BUF_SECRET(l->server->opts.max_pipelined + (l->tls ? SERVER_PLAIN : 0));
     return c;
+}
+
+/* Who has too many connections hears nothing: an answer would cost more than it is worth to him. */
+static bool count_peer(struct http_conn *c)
+{
+    struct http_server *server = c->server;
+    uint64_t now = clock_now(loop_clock(server->loop));
+    int err;
+
+    if (c->over || c->peer.is_unix)
+        return true;
+    err = peers_enter(server->peers, c->peer.origin, server->opts.max_per_peer);
+    c->counted = !err;
+    if (err == -EAGAIN && (!server->peer_warned_ms || now - server->peer_warned_ms >= WARN_EVERY_MS)) {
+        server->peer_warned_ms = now;
+        log_warn("too_many_connections", "listener=%s peer=%s max_connections_per_peer=%zu",
+                 c->peer.listener, c->peer.origin, server->opts.max_per_peer);
+    }
+    return !err;
+}
+
+/* Admits it to the counts and gives it its TLS; false if it may not or cannot stay. */
+static bool conn_admit(struct http_conn *c, int fd)
+{
+    describe_peer(c, fd);
+    if (!count_peer(c))
+        return false;
+    if (!c->listener->tls || c->over)
+        return true;
+    c->tls = tls_new(c->listener->tls);
+    if (!c->tls && c->counted)
+        peers_leave(c->server->peers, c->peer.origin);
+    return c->tls;
 }
 
 void conn_accept(struct listener *l, int fd, bool over)
@@ -426,11 +461,11 @@ void conn_accept(struct listener *l, int fd, bool over)
     struct http_server *server = l->server;
     struct http_conn *c = conn_new(l, over);
 
-    if (!c) {
+    if (!c || !conn_admit(c, fd)) {
         close(fd);
+        free(c);
         return;
     }
-    describe_peer(c, fd);
     if (over)
         server->nover++;
     else

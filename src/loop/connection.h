@@ -75,6 +75,7 @@ struct http_conn {
     bool minor0;                             /* the request is HTTP/1.0 */
     bool asked_late;                         /* for its certificate */
     bool over;                               /* over max_connections */
+    bool counted;                            /* in server->peers */
     bool in_feed;                            /* request_feed() is on the stack */
     bool rearm;                              /* the phase changed since the deadline was set */
     bool reading;
@@ -114,6 +115,9 @@ struct http_server {
     void (*closed)(void *arg);
     void *closed_arg;
     struct deadline end;
+    struct deadline rotate; /* of ticket keys */
+    struct peers *peers;
+    uint64_t peer_warned_ms; /* monotonic; when the log last heard of a peer with too many connections */
     char date[40]; /* of the second date_s */
     int64_t date_s;
     char read[SERVER_READ];   /* one for all connections: nothing stays in it */
@@ -122,6 +126,7 @@ struct http_server {
 
 /* http.c */
 void server_handle_closed(struct http_server *); /* may free it */
+int server_rotate_later(struct http_server *);   /* ticket keys, in one period; 0 or -ENOMEM */
 
 /* listener.c */
 void listener_close(struct listener *);

@@ -28,6 +28,12 @@
 #include <string.h>
 
 #define PARKED_MS (3600u * 1000u)
+#define DAY_S     (24L * 3600)
+
+struct dialer_files {
+    char *proxy, *ca_file, *certificate, *key; /* NULL = none */
+    long connect_timeout_ms;
+};
 
 struct dialer {
     CURLM *multi;
@@ -36,8 +42,9 @@ struct dialer {
     size_t sockets; /* struct sock not yet freed */
     bool tls, closing;
     char *name, *url, *host;
-    char *proxy, *ca_file, *certificate, *key; /* NULL = none */
-    long connect_timeout_ms;
+    struct dialer_files *files;
+    bool renewed; /* since renewed_ms; what libcurl keeps of the authorities' file is older */
+    uint64_t renewed_ms;
     void (*closed)(void *arg);
     void *arg;
 };
@@ -70,10 +77,7 @@ static void dialer_free(struct dialer *d)
     free(d->name);
     free(d->url);
     curl_free(d->host);
-    free(d->proxy);
-    free(d->ca_file);
-    free(d->certificate);
-    free(d->key);
+    dialer_files_free(d->files);
     free(d);
 }
 
@@ -230,17 +234,31 @@ static CURLcode on_tls_context(CURL *easy, void *context, void *arg)
             return -EIO;                                                                                     \
     } while (0)
 
+/*
+ * libcurl keeps the parsed authorities for a day, or as long as it is told here: not longer than the last
+ * renewal is ago, so that a changed file counts from then on.
+ */
+static long authorities_age_s(const struct dialer *d)
+{
+    uint64_t age_s = (clock_now(loop_clock(d->loop)) - d->renewed_ms) / 1000;
+
+    return !d->renewed || age_s > DAY_S ? DAY_S : (long)age_s;
+}
+
 static int secure(const struct dialer *d, CURL *easy)
 {
+    const struct dialer_files *f = d->files;
+
     SET(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     SET(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(easy, CURLOPT_CAPATH, NULL);
-    if (d->ca_file)
-        SET(easy, CURLOPT_CAINFO, d->ca_file);
-    if (d->certificate) {
-        SET(easy, CURLOPT_SSLCERT, d->certificate);
-        SET(easy, CURLOPT_SSLKEY, d->key ? d->key : d->certificate);
+    SET(easy, CURLOPT_CA_CACHE_TIMEOUT, authorities_age_s(d));
+    if (f->ca_file)
+        SET(easy, CURLOPT_CAINFO, f->ca_file);
+    if (f->certificate) {
+        SET(easy, CURLOPT_SSLCERT, f->certificate);
+        SET(easy, CURLOPT_SSLKEY, f->key ? f->key : f->certificate);
     }
     if (d->tls)
         SET(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls_context);
@@ -260,10 +278,10 @@ static int configure(const struct dialer *d, struct wire *w)
     SET(easy, CURLOPT_NOSIGNAL, 1L);
     SET(easy, CURLOPT_FRESH_CONNECT, 1L);
     SET(easy, CURLOPT_BUFFERSIZE, 1024L); /* libcurl's own buffer is not used after opening */
-    SET(easy, CURLOPT_CONNECTTIMEOUT_MS, d->connect_timeout_ms);
-    SET(easy, CURLOPT_PROXY, d->proxy ? d->proxy : "");
+    SET(easy, CURLOPT_CONNECTTIMEOUT_MS, d->files->connect_timeout_ms);
+    SET(easy, CURLOPT_PROXY, d->files->proxy ? d->files->proxy : "");
     SET(easy, CURLOPT_NOPROXY, "");
-    if (d->proxy)
+    if (d->files->proxy)
         SET(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
     return secure(d, easy);
 }
@@ -350,16 +368,44 @@ static int take_opts(struct dialer *d, const struct upstream_opts *opts, char wh
         text_copy(why, 256, "the URL is not http(s)://host[:port] without user information");
     if (!err)
         err = copy(&d->name, opts->name ? opts->name : "-");
-    if (!err)
-        err = copy(&d->proxy, opts->proxy);
-    if (!err)
-        err = copy(&d->ca_file, opts->ca_file);
-    if (!err)
-        err = copy(&d->certificate, opts->client_certificate);
-    if (!err)
-        err = copy(&d->key, opts->client_key);
-    d->connect_timeout_ms = opts->connect_timeout_ms ? (long)opts->connect_timeout_ms : 5000L;
+    if (!err) {
+        d->files = dialer_files_new(opts);
+        err = d->files ? 0 : -ENOMEM;
+    }
     return err;
+}
+
+struct dialer_files *dialer_files_new(const struct upstream_opts *opts)
+{
+    struct dialer_files *f = calloc(1, sizeof(*f));
+
+    if (!f)
+        return NULL;
+    f->connect_timeout_ms = opts->connect_timeout_ms ? (long)opts->connect_timeout_ms : 5000L;
+    if (!copy(&f->proxy, opts->proxy) && !copy(&f->ca_file, opts->ca_file) &&
+        !copy(&f->certificate, opts->client_certificate) && !copy(&f->key, opts->client_key))
+        return f;
+    dialer_files_free(f);
+    return NULL;
+}
+
+void dialer_files_free(struct dialer_files *f)
+{
+    if (!f)
+        return;
+    free(f->proxy);
+    free(f->ca_file);
+    free(f->certificate);
+    free(f->key);
+    free(f);
+}
+
+void dialer_renew(struct dialer *d, struct dialer_files *files)
+{
+    dialer_files_free(d->files);
+    d->files = files;
+    d->renewed = true;
+    d->renewed_ms = clock_now(loop_clock(d->loop));
 }
 
 static int multi_start(struct dialer *d)

@@ -15,6 +15,12 @@ struct dialer;
 struct dialer *dialer_new(struct loop *, const struct upstream_opts *, char why[256]);
 void dialer_close(struct dialer *, void (*closed)(void *arg), void *arg);
 
+/* Proxy, authorities, client certificate and connect timeout for connections opened from now on. */
+struct dialer_files;
+struct dialer_files *dialer_files_new(const struct upstream_opts *); /* NULL when out of memory */
+void dialer_files_free(struct dialer_files *);                       /* NULL is fine */
+void dialer_renew(struct dialer *, struct dialer_files *);           /* takes them */
+
 /* What stands in the Host: line. */
 const char *dialer_host(const struct dialer *);
 uv_loop_t *dialer_uv(const struct dialer *);

@@ -25,6 +25,7 @@
 
 #define REQUEST_HEAD_MAX 65536
 #define OVERHEAD_MAX     65536
+#define AHEAD_MAX        262144
 #define BODY_INLINE_MAX  16384 /* larger request bodies are sent from where they are */
 
 #ifndef JG_VERSION
@@ -135,7 +136,9 @@ static int on_headers_complete(llhttp_t *parser)
         return 0;
     if (parser->content_length > call->body_in.max)
         return fail(x, -EMSGSIZE, "the answer is larger than allowed");
-    if (buf_reserve(&call->body_in, (size_t)parser->content_length))
+    /* A length is only a word: memory for a large answer is taken as it comes. */
+    size_t ahead = parser->content_length < AHEAD_MAX ? (size_t)parser->content_length : AHEAD_MAX;
+    if (buf_reserve(&call->body_in, ahead))
         return fail(x, -ENOMEM, "out of memory");
     return 0;
 }
@@ -176,7 +179,7 @@ static const llhttp_settings_t settings = {
 void exchange_init(struct exchange *x)
 {
     memset(x, 0, sizeof(*x));
-    x->out = BUF_INIT(REQUEST_HEAD_MAX + BODY_INLINE_MAX);
+    x->out = BUF_SECRET(REQUEST_HEAD_MAX + BODY_INLINE_MAX); /* Cookie, Authorization */
 }
 
 void exchange_free(struct exchange *x)

@@ -11,8 +11,12 @@
  */
 #include "loop/http.h"
 
+#include "base/log.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "loop/connection.h"
+#include "loop/peers.h"
+#include "loop/tls_tickets.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +47,8 @@ static void set_timeouts(struct http_server *server)
 struct http_server *http_server_new(struct loop *loop, const struct http_server_opts *opts,
                                     const struct http_app *app)
 {
-    struct http_server *server = calloc(1, sizeof(*server));
+    /* Its read buffers see tokens: the server lives in secret memory, which comes zeroed. */
+    struct http_server *server = secret_alloc(sizeof(*server));
 
     if (!server)
         return NULL;
@@ -56,7 +61,55 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
     TAILQ_INIT(&server->conns);
     SLIST_INIT(&server->listeners);
     set_timeouts(server);
-    return server;
+    server->peers = peers_new();
+    if (server->peers)
+        return server;
+    secret_free(server);
+    return NULL;
+}
+
+void http_server_limits(struct http_server *server, const struct http_server_opts *opts)
+{
+    size_t max_pipelined = server->opts.max_pipelined;
+
+    server->opts = *opts;
+    server->opts.max_pipelined = max_pipelined; /* buffers are made for it */
+    set_timeouts(server);
+}
+
+/* ---- certificates ---- */
+
+static void on_rotate(struct deadline *deadline)
+{
+    struct http_server *server =
+        (struct http_server *)((char *)deadline - offsetof(struct http_server, rotate));
+    struct listener *l;
+
+    SLIST_FOREACH(l, &server->listeners, link)
+    if (l->tls && tls_context_rotate(l->tls))
+        log_error("ticket_keys", "listener=%s error=%s", l->name, "no random numbers: the old keys stay");
+    if (server_rotate_later(server))
+        log_error("ticket_keys", "listener=%s error=%s", "-", "out of memory: the keys stay");
+}
+
+int server_rotate_later(struct http_server *server)
+{
+    return timer_start(loop_timers(server->loop), &server->rotate, TLS_TICKETS_PERIOD_S * 1000, on_rotate);
+}
+
+bool http_listener_renew(struct http_server *server, const char *name, struct tls_context *context)
+{
+    struct listener *l;
+
+    SLIST_FOREACH(l, &server->listeners, link)
+    {
+        if (!l->tls || strcmp(l->name, name) != 0)
+            continue;
+        tls_context_unref(l->tls);
+        l->tls = context;
+        return true;
+    }
+    return false;
 }
 
 static void finish(struct http_server *server)
@@ -71,7 +124,8 @@ static void finish(struct http_server *server)
         listener_free(l);
     }
     server->magic = 0;
-    free(server);
+    peers_free(server->peers);
+    secret_free(server);
     if (closed)
         closed(arg);
 }
@@ -116,6 +170,7 @@ void http_server_close(struct http_server *server, void (*closed)(void *arg), vo
     if (server->closing)
         return;
     server->closing = server->draining = true;
+    timer_stop(loop_timers(server->loop), &server->rotate);
     server->closed = closed;
     server->closed_arg = arg;
     close_listeners(server);
@@ -147,6 +202,26 @@ int64_t http_certificate_end(const struct http_server *server)
             earliest = end;
     }
     return earliest;
+}
+
+size_t http_certificates(const struct http_server *server, struct http_certificate *out, size_t max)
+{
+    const struct listener *l;
+    size_t n = 0;
+
+    SLIST_FOREACH(l, &server->listeners, link)
+    {
+        int64_t ends[2] = {l->tls ? tls_context_end(l->tls) : 0, l->tls ? tls_context_crl_end(l->tls) : 0};
+
+        for (int i = 0; i < 2; i++) {
+            if (!ends[i])
+                continue;
+            if (n < max)
+                out[n] = (struct http_certificate){.listener = l->name, .is_crl = i == 1, .end = ends[i]};
+            n++;
+        }
+    }
+    return n;
 }
 
 const char *http_header(const struct http_req *req, const char *name)

@@ -23,6 +23,7 @@
 #define HTTP_MAX_HEADERS 32768
 #define HTTP_MAX_FIELDS  100
 #define HTTP_SANS        16
+#define HTTP_ORIGIN_SIZE 56
 
 struct http_server;
 struct http_conn;
@@ -38,6 +39,7 @@ struct http_header {
 struct http_peer {
     const char *listener;    /* name of the listener */
     char address[64];        /* "127.0.0.1:40412", "unix" */
+    char origin[HTTP_ORIGIN_SIZE]; /* whom limits count: "127.0.0.1", "2001:db8:1:2::/64", "uid:1000" */
     bool is_unix;
     uid_t uid;               /* Unix sockets: the peer's */
     const char *const *sans; /* verified client certificate: "DNS:…", "URI:…", "email:…", "IP:…" */
@@ -106,6 +108,7 @@ size_t http_header_count(const struct http_req *, const char *name);
 struct http_tls_opts {
     const char *certificate, *key; /* PEM files */
     const char *client_ca;         /* NULL = no client certificates */
+    const char *client_crl;        /* revocation lists of the client_ca, PEM; NULL = none */
     bool ask_late;                 /* simulator: ask for the client certificate only after the first request
                                       head (TLS 1.2 renegotiation, TLS 1.3 post-handshake) */
     int max_version;               /* 0 = newest; TLS1_2_VERSION to pin */
@@ -123,6 +126,7 @@ struct http_listen_opts {
 
 struct http_server_opts {
     size_t max_connections;
+    size_t max_per_peer;        /* connections of one origin over TCP; 0 = no limit */
     uint64_t header_timeout_ms; /* from the first byte to a whole head; also TLS handshake */
     uint64_t body_timeout_ms;   /* whole body */
     uint64_t idle_timeout_ms;   /* between requests */
@@ -148,5 +152,25 @@ size_t http_connections(const struct http_server *);
 size_t http_busy(const struct http_server *); /* requests without an answer yet */
 /* Earliest notAfter of the listeners' certificates, seconds since 1970; 0 = no TLS. */
 int64_t http_certificate_end(const struct http_server *);
+
+/* Something of a listener that is good until a certain time. */
+struct http_certificate {
+    const char *listener; /* its name; lives as long as the server */
+    bool is_crl;          /* the revocation lists, not the certificate */
+    int64_t end;          /* seconds since 1970 */
+};
+/* Writes at most `max` of them; returns how many there are. */
+size_t http_certificates(const struct http_server *, struct http_certificate *, size_t max);
+
+/* New limits, from now on; a deadline that runs already keeps its time. */
+void http_server_limits(struct http_server *, const struct http_server_opts *);
+
+struct tls_context;
+/*
+ * From now on handshakes on this listener use the given context (tls_context_new() in loop/tls.h), whose
+ * reference it takes; connections that stand keep theirs. False, and the reference stays the caller's, where
+ * there is no TLS listener of that name.
+ */
+bool http_listener_renew(struct http_server *, const char *listener, struct tls_context *);
 
 #endif

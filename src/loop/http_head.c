@@ -182,7 +182,7 @@ void head_scan_trailers(struct head_scan *s)
 
 void head_init(struct head *head)
 {
-    *head = (struct head){.text = BUF_INIT(MAX_HEAD_TEXT)};
+    *head = (struct head){.text = BUF_SECRET(MAX_HEAD_TEXT)}; /* Authorization */
 }
 
 void head_free(struct head *head)

@@ -10,8 +10,8 @@
  * and owner are set between bind and listen, while no client can connect yet. On close the file is removed if
  * it is still the one that was made.
  *
- * Life: http_listen -> accepting <-> paused -> listener_close. The struct (and its TLS context, which living
- * connections still use) stays until the server goes.
+ * Life: http_listen -> accepting <-> paused -> listener_close. The struct stays until the server goes; its TLS
+ * context may be exchanged for a newer one (http_listener_renew).
  */
 #include "base/log.h"
 #include "loop/connection.h"
@@ -254,7 +254,7 @@ static void remove_file(const struct listener *l)
 
 void listener_free(struct listener *l)
 {
-    tls_context_free(l->tls);
+    tls_context_unref(l->tls);
     free(l->name);
     free(l->path);
     l->magic = 0;
@@ -330,6 +330,8 @@ static int open_listener(struct listener *l, const struct http_listen_opts *opts
         l->tls = tls_context_new(opts->tls, why);
         if (!l->tls)
             return -EINVAL;
+        if (!timer_running(&l->server->rotate) && server_rotate_later(l->server))
+            return fail(why, opts, "cannot listen on", ENOMEM);
     }
     err = opts->is_unix ? bind_unix(l, opts, why) : bind_tcp(opts, &l->fd, why);
     return err ? err : start(l, opts, why);

@@ -34,6 +34,7 @@
 
 struct tls {
     unsigned magic;
+    struct tls_context *context;
     SSL *ssl;
     struct buf in, out;
     size_t in_at; /* bytes of `in` that OpenSSL has taken */
@@ -107,6 +108,7 @@ struct tls *tls_new(struct tls_context *context)
     t->ssl = tls_context_ssl(context);
     if (!t->ssl)
         goto fail;
+    t->context = tls_context_ref(context);
     SSL_set_bio(t->ssl, bio, bio);
     SSL_set_accept_state(t->ssl);
     return t;
@@ -122,6 +124,7 @@ void tls_free(struct tls *t)
     if (!t)
         return;
     SSL_free(t->ssl);
+    tls_context_unref(t->context); /* after the BIO, whose functions are the context's */
     buf_free(&t->in);
     buf_free(&t->out);
     for (size_t i = 0; i < t->nsans; i++)
@@ -241,9 +244,13 @@ bool tls_established(const struct tls *t)
 
 /* ---- who is there ---- */
 
+/* A resumed session brings the certificate of the handshake it resumes, which may have expired meanwhile. */
 bool tls_has_peer_certificate(const struct tls *t)
 {
-    return SSL_get0_peer_certificate(t->ssl) && SSL_get_verify_result(t->ssl) == X509_V_OK;
+    const X509 *certificate = SSL_get0_peer_certificate(t->ssl);
+
+    return certificate && SSL_get_verify_result(t->ssl) == X509_V_OK &&
+           X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0;
 }
 
 size_t tls_peer_sans(struct tls *t, const char *const **sans)

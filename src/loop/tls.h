@@ -15,11 +15,15 @@
 struct tls_context;
 struct tls;
 
+/* The caller has the first reference. */
 struct tls_context *tls_context_new(const struct http_tls_opts *, char why[256]);
-void tls_context_free(struct tls_context *);
+struct tls_context *tls_context_ref(struct tls_context *);
+void tls_context_unref(struct tls_context *);        /* NULL is fine */
 int64_t tls_context_end(const struct tls_context *); /* notAfter of the certificate, seconds since 1970 */
+int64_t tls_context_crl_end(const struct tls_context *); /* next update of the revocation lists; 0 = none */
+int tls_context_rotate(struct tls_context *);            /* the keys of session tickets; 0 or -EIO */
 
-struct tls *tls_new(struct tls_context *); /* NULL = out of memory */
+struct tls *tls_new(struct tls_context *); /* holds a reference; NULL = out of memory */
 void tls_free(struct tls *);
 
 /* 0, or -EPROTO (handshake or record failure; an alert may be waiting in the output), -ENOMEM. */

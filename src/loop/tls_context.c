@@ -3,33 +3,43 @@
  * tls_context.c - the configuration of a TLS listener, and what a certificate says about its owner.
  *
  * The idea: everything that decides about security is set here, once per listener: versions 1.2 and 1.3,
- * forward secrecy only, no compression, no renegotiation by clients, client certificates required where a CA
- * is named. Sessions are resumed by tickets alone; nothing is kept on this side.
+ * forward secrecy and authenticated encryption only, X25519 and P-256, no compression, no renegotiation by
+ * clients, client certificates required where a CA is named, and none of them revoked where lists are given.
+ * Sessions are resumed by tickets alone (tls_tickets.c); nothing is kept on this side.
  *
  * Names: a subject alternative name becomes a text like "DNS:host". One that holds a NUL or another control
  * byte is left out, since as a text it would look like a name that it is not.
  *
- * Life: tls_context_new -> any number of connections -> tls_context_free, after the last of them.
+ * Life: tls_context_new -> any number of connections, each with a reference -> tls_context_unref. A listener
+ * may have given up its own reference for a newer context meanwhile: a connection keeps what it began with.
  */
 #include "loop/tls_context.h"
+
+#include "base/certificate.h"
+#include "loop/tls_tickets.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define WHY_SIZE      256
 #define TICKET_LIFE_S 3600
 #define CIPHERS_12    "ECDHE+AESGCM:ECDHE+CHACHA20"
+#define CIPHERS_13    "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256"
+#define GROUPS        "X25519:P-256"
 
 struct tls_context {
     SSL_CTX *ctx;
     BIO_METHOD *bio;
-    int64_t end; /* notAfter of the certificate */
+    struct tls_tickets *tickets;
+    unsigned refs;
+    int64_t end;     /* notAfter of the certificate */
+    int64_t crl_end; /* earliest next update of the revocation lists; 0 = there are none */
 };
 
 /* ---- making it ---- */
@@ -57,8 +67,6 @@ static int on_passphrase(char *to, int size, int writing, void *arg)
 
 static bool load_certificate(struct tls_context *t, const struct http_tls_opts *opts, char why[WHY_SIZE])
 {
-    struct tm tm;
-
     SSL_CTX_set_default_passwd_cb(t->ctx, on_passphrase);
     if (SSL_CTX_use_certificate_chain_file(t->ctx, opts->certificate) != 1)
         return complain(why, "certificate", opts->certificate);
@@ -66,8 +74,33 @@ static bool load_certificate(struct tls_context *t, const struct http_tls_opts *
         return complain(why, "key", opts->key);
     if (SSL_CTX_check_private_key(t->ctx) != 1)
         return complain(why, "the key is not the certificate's:", opts->key);
-    if (ASN1_TIME_to_tm(X509_get0_notAfter(SSL_CTX_get0_certificate(t->ctx)), &tm) == 1)
-        t->end = (int64_t)timegm(&tm);
+    t->end = certificate_time(X509_get0_notAfter(SSL_CTX_get0_certificate(t->ctx)));
+    return true;
+}
+
+/* Each authority of a chain needs its list: a certificate nobody answers for is refused. */
+static bool load_client_crl(struct tls_context *t, const struct http_tls_opts *opts, char why[WHY_SIZE])
+{
+    X509_STORE *store = SSL_CTX_get_cert_store(t->ctx);
+    BIO *in = opts->client_crl ? BIO_new_file(opts->client_crl, "r") : NULL;
+    X509_CRL *crl;
+    size_t n = 0;
+
+    while (in && (crl = PEM_read_bio_X509_CRL(in, NULL, NULL, NULL))) {
+        int64_t end = certificate_time(X509_CRL_get0_nextUpdate(crl));
+
+        if (X509_STORE_add_crl(store, crl) == 1)
+            n++;
+        if (end && (!t->crl_end || end < t->crl_end))
+            t->crl_end = end;
+        X509_CRL_free(crl);
+    }
+    BIO_free(in);
+    if (opts->client_crl && !n)
+        return complain(why, "client CRL", opts->client_crl);
+    ERR_clear_error(); /* the end of the file is one */
+    if (n)
+        X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
     return true;
 }
 
@@ -85,7 +118,7 @@ static bool load_client_ca(struct tls_context *t, const struct http_tls_opts *op
     SSL_CTX_set_client_CA_list(t->ctx, names); /* takes them */
     if (!opts->ask_late)
         SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-    return true;
+    return load_client_crl(t, opts, why);
 }
 
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *outlen, const unsigned char *in,
@@ -130,6 +163,7 @@ static bool set_options(struct tls_context *t, const struct http_tls_opts *opts,
     if (SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION) != 1 ||
         SSL_CTX_set_max_proto_version(t->ctx, opts->max_version) != 1 ||
         SSL_CTX_set_cipher_list(t->ctx, CIPHERS_12) != 1 ||
+        SSL_CTX_set_ciphersuites(t->ctx, CIPHERS_13) != 1 || SSL_CTX_set1_groups_list(t->ctx, GROUPS) != 1 ||
         SSL_CTX_set_session_id_context(t->ctx, id, sizeof(id) - 1) != 1)
         return complain(why, "TLS options", NULL);
     return true;
@@ -155,29 +189,48 @@ struct tls_context *tls_context_new(const struct http_tls_opts *opts, char why[W
         snprintf(why, WHY_SIZE, "out of memory");
         return NULL;
     }
+    t->refs = 1;
     t->ctx = SSL_CTX_new(TLS_server_method());
     t->bio = bio_method();
-    if (!t->ctx || !t->bio) {
+    t->tickets = t->ctx ? tls_tickets_new(t->ctx) : NULL;
+    if (!t->ctx || !t->bio || !t->tickets) {
         complain(why, "TLS", NULL);
     } else if (set_options(t, opts, why) && load_certificate(t, opts, why) && load_client_ca(t, opts, why)) {
         return t;
     }
-    tls_context_free(t);
+    tls_context_unref(t);
     return NULL;
 }
 
-void tls_context_free(struct tls_context *t)
+struct tls_context *tls_context_ref(struct tls_context *t)
 {
-    if (!t)
+    t->refs++;
+    return t;
+}
+
+void tls_context_unref(struct tls_context *t)
+{
+    if (!t || --t->refs)
         return;
     SSL_CTX_free(t->ctx);
     BIO_meth_free(t->bio);
+    tls_tickets_free(t->tickets);
     free(t);
 }
 
 int64_t tls_context_end(const struct tls_context *t)
 {
     return t->end;
+}
+
+int64_t tls_context_crl_end(const struct tls_context *t)
+{
+    return t->crl_end;
+}
+
+int tls_context_rotate(struct tls_context *t)
+{
+    return tls_tickets_rotate(t->tickets);
 }
 
 SSL *tls_context_ssl(struct tls_context *t)

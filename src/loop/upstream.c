@@ -24,6 +24,7 @@
  */
 #include "loop/upstream.h"
 
+#include "base/heap.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/text.h"
@@ -40,7 +41,8 @@
 
 int upstream_global_init(void)
 {
-    if (curl_global_init(CURL_GLOBAL_DEFAULT))
+    /* What libcurl copies into memory of its own is wiped when it is freed. */
+    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, heap_alloc, heap_free, heap_realloc, heap_strdup, heap_calloc))
         return -EIO;
     const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
     if (v && v->ssl_version && !strncmp(v->ssl_version, "OpenSSL/", 8))
@@ -232,8 +234,8 @@ static void start_answer(struct call *call, struct upstream *up)
     size_t max = call->max_answer ? call->max_answer : up->max_answer;
 
     call_free_answer(call);
-    call->body_in = BUF_INIT(max);
-    call->cookies = BUF_INIT(COOKIES_MAX);
+    call->body_in = call->secret ? BUF_SECRET(max) : BUF_INIT(max);
+    call->cookies = BUF_SECRET(COOKIES_MAX);
     memset(call->value, 0, sizeof(call->value));
     call->why[0] = '\0';
     call->err = call->status = 0;
@@ -301,7 +303,7 @@ void upstream_state(const struct upstream *up, struct upstream_state *out)
 
 static void upstream_free(struct upstream *up)
 {
-    secret_free(up->scratch, UPSTREAM_SCRATCH);
+    secret_free(up->scratch);
     free(up->name);
     free(up);
 }
@@ -322,6 +324,15 @@ static void on_dialer_discarded(void *arg)
     (void)arg;
 }
 
+static void set_limits(struct upstream *up, const struct upstream_opts *opts)
+{
+    up->connections = opts->connections ? opts->connections : 1;
+    up->max_calls = opts->max_calls;
+    up->max_answer = opts->max_answer;
+    up->call_timeout_ms = opts->call_timeout_ms;
+    up->idle_timeout_ms = opts->idle_timeout_ms;
+}
+
 struct upstream *upstream_new(struct loop *loop, const struct upstream_opts *opts, char why[256])
 {
     struct upstream *up = calloc(1, sizeof(*up));
@@ -331,11 +342,7 @@ struct upstream *upstream_new(struct loop *loop, const struct upstream_opts *opt
         return NULL;
     start_lists(up);
     up->loop = loop;
-    up->connections = opts->connections ? opts->connections : 1;
-    up->max_calls = opts->max_calls;
-    up->max_answer = opts->max_answer;
-    up->call_timeout_ms = opts->call_timeout_ms;
-    up->idle_timeout_ms = opts->idle_timeout_ms;
+    set_limits(up, opts);
     up->name = strdup(opts->name ? opts->name : "-");
     up->scratch = secret_alloc(UPSTREAM_SCRATCH);
     if (up->name && up->scratch)
@@ -349,6 +356,44 @@ struct upstream *upstream_new(struct loop *loop, const struct upstream_opts *opt
         return NULL;
     }
     return up;
+}
+
+/* ---- renewal ---- */
+
+struct upstream_renewal {
+    struct upstream_opts limits; /* its texts are not looked at again */
+    struct dialer_files *files;
+};
+
+struct upstream_renewal *upstream_prepare(const struct upstream_opts *opts)
+{
+    struct upstream_renewal *r = calloc(1, sizeof(*r));
+
+    if (!r)
+        return NULL;
+    r->limits = *opts;
+    r->files = dialer_files_new(opts);
+    if (r->files)
+        return r;
+    free(r);
+    return NULL;
+}
+
+void upstream_discard(struct upstream_renewal *r)
+{
+    if (!r)
+        return;
+    dialer_files_free(r->files);
+    free(r);
+}
+
+void upstream_renew(struct upstream *up, struct upstream_renewal *r)
+{
+    set_limits(up, &r->limits);
+    dialer_renew(up->dialer, r->files);
+    r->files = NULL;
+    upstream_discard(r);
+    pool_serve(up); /* there may be more connections now */
 }
 
 static void on_dialer_closed(void *arg)

@@ -44,6 +44,7 @@ struct call {
     size_t body_len;
     bool safe;           /* may be sent twice (reads; POST Requests with reuse; check-in) */
     bool background;     /* waits behind those that are not */
+    bool secret;         /* the answer's body comes into secret memory */
     uint64_t timeout_ms; /* whole call, waiting for a connection included; 0 = the upstream's call_timeout */
     size_t max_answer;   /* 0 = the upstream's */
     void (*done)(struct call *);
@@ -87,6 +88,15 @@ void upstream_global_cleanup(void);
 struct upstream *upstream_new(struct loop *, const struct upstream_opts *, char why[256]);
 /* Ends all calls with -ECANCELED (through done), closes connections; `closed` when nothing is left. */
 void upstream_close(struct upstream *, void (*closed)(void *arg), void *arg);
+
+/*
+ * Other limits, timeouts, proxy, authorities and client certificate; name and url stay. In two steps, since only
+ * the first can fail: calls and connections that stand go on as they are.
+ */
+struct upstream_renewal;
+struct upstream_renewal *upstream_prepare(const struct upstream_opts *); /* NULL when out of memory */
+void upstream_discard(struct upstream_renewal *);                       /* NULL is fine */
+void upstream_renew(struct upstream *, struct upstream_renewal *);      /* takes it */
 
 /* 0, -EAGAIN (max_calls reached), -EINVAL (a forged line in the request text), -ENOMEM, -ESHUTDOWN. */
 int upstream_call(struct upstream *, struct call *) __attribute__((warn_unused_result));

@@ -27,6 +27,7 @@ enum lease_state {
     LEASE_INTENT,    /* on disk before the vault is asked: a request may exist there */
     LEASE_OPEN,      /* the vault's request id is known and held */
     LEASE_RELEASING, /* to be checked in; attempts and next try are kept */
+    LEASE_LAPSED,    /* the vault's own expiry came first; kept for a day, for people to see */
     LEASE_NSTATES
 };
 

@@ -81,6 +81,22 @@ class Authority:
                      "-out", str(certificate))
         return Pair(str(certificate), str(key))
 
+    def revocations(self, pairs, days=10):
+        """Writes the authority's revocation list with these certificates; returns its path."""
+        base = self.directory / f"{self.name}.crldb"
+        base.mkdir(exist_ok=True)
+        (base / "index.txt").write_text("", encoding="ascii")
+        (base / "number").write_text("01\n", encoding="ascii")
+        config = base / "ca.conf"
+        config.write_text(f"[ca]\ndefault_ca=d\n[d]\ndatabase={base}/index.txt\ncrlnumber={base}/number\n"
+                          "default_md=sha256\n", encoding="utf-8")
+        path = str(self.directory / f"{self.name}.crl")
+        authority = ["-config", str(config), "-cert", self.certificate, "-keyfile", self.key]
+        for pair in pairs:
+            _openssl("ca", *authority, "-revoke", pair.certificate)
+        _openssl("ca", *authority, "-gencrl", "-crldays", str(days), "-out", path)
+        return path
+
     def _sign_expired(self, request, certificate, extensions):
         """`openssl x509` cannot set the past; `openssl ca` can, with its little database."""
         base = self.directory / f"{certificate.stem}.db"

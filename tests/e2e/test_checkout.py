@@ -14,7 +14,8 @@ DIFFICULT = [
     "line\r\nend\n", "control\x01\x08\x0c\x1f\x7f", "é ß €", "𝄞 and 😀", "\u2028\u2029\ufeff", " blanks at the ends ",
     "/solidus\\/", "null", "0", "x" * 4000,
 ]
-KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\r\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU+/==\r\n-----END OPENSSH PRIVATE KEY-----\r\n"
+KEY = ("-----BEGIN OPENSSH PRIVATE KEY-----\r\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU+/==\r\n"
+       "-----END OPENSSH PRIVATE KEY-----\r\n")
 
 
 def moment(text):
@@ -255,6 +256,18 @@ def test_one_session_id_under_two_users_is_two_leases(house):
     assert [r["user"] for r in house.live()] == ["CORP\\ann"]
 
 
+def test_absent_domain_is_one_identity():
+    with House({"vault main": {"run_as": "{username}"}}) as house:
+        box = house.account()
+        dan = house.session("dan", box, domain=None)
+        first = good(house.checkout(dan))
+        for domain in ("", "absent"):
+            again = {**dan, "user": {"username": "dan"} if domain == "absent" else {"username": "dan", "domain": ""}}
+            assert good(house.checkout(again))["lease"] == first["lease"]
+        assert house.gateway.complete({**dan, "user": {"username": "dan"}}).json == {"released": 1}
+        house.sweep()
+
+
 def test_request_of_the_person_is_adopted_and_never_checked_in(house):
     box = house.account()
     person = house.vault.sign_in("CORP\\ann")
@@ -344,6 +357,34 @@ def test_approval_is_withdrawn_at_once(house):
     assert refused["vault"] == {"status": 403, "code": 4034}
     eventually(lambda: house.live() == [])
     problem(house.checkout(ann), 409, "approval_pending")
+
+
+def test_pending_request_that_is_reused(house):
+    """A vault whose `reuse` also hands over what is still pending: the person's own stays as it was."""
+    house.vault.knob(10, "reuse")
+    box = house.account(rule="approval")
+    problem(house.checkout(house.session("ann", box)), 409, "approval_pending")
+    eventually(lambda: house.live() == [])
+    person = house.vault.sign_in("CORP\\ann")
+    own = person.request(box.system, box.account).json
+    problem(house.checkout(house.session("ann", box)), 409, "approval_pending")
+    eventually(house.quiet)
+    assert [r["id"] for r in house.live()] == [own]
+    house.vault.deny(own)
+
+
+def test_request_approved_by_hand_can_be_used(house):
+    box = house.account(rule="approval", password="after approval")
+    person = house.vault.sign_in("CORP\\ann")
+    own = person.request(box.system, box.account).json
+    house.vault.approve(own)
+    ann = house.session("ann", box)
+    secret = good(house.checkout(ann))
+    assert (secret["password"], secret["lease"]["request_id"]) == ("after approval", own)
+    assert secret["lease"]["adopted"] is True
+    assert house.gateway.complete(ann).json == {"released": 1}
+    assert house.vault.active() == [own]
+    house.vault.terminate(own)
 
 
 def test_pending_request_that_cannot_be_withdrawn(house):

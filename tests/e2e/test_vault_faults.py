@@ -5,13 +5,14 @@ Each test ends with the sweep of the house, which insists that no vault request 
 last ask for the code; faults that happen once ask whether the gateway gets over them.
 """
 
+import itertools
 import threading
 
 import pytest
 
-from harness import API_KEY, eventually
+from certificates import Authority
+from harness import eventually
 from house import CHECKIN, CREDENTIAL, LIST, REQUEST, REQUESTS, SIGN_IN, SIGN_OUT, House, problem, took
-from simulator import BASE
 
 STEPS = {"sign-in": SIGN_IN, "list": LIST, "request": REQUEST, "credential": CREDENTIAL}
 LASTING = {
@@ -26,17 +27,22 @@ LASTING = {
     "hang": (504, "deadline_exceeded"),
 }
 HARMLESS = ["extra", "chunked", "no_length", "informational", "close"]
-USERS = iter(f"u{i}" for i in range(10000))
+USERS = itertools.count(1000)
+
+
+def new_user(house, group="all"):
+    """Somebody the gateway has never signed in; the name."""
+    number = next(USERS)
+    house.vault.change("users", id=number, name=f"CORP\\u{number}", groups=[group])
+    return f"u{number}"
 
 
 @pytest.fixture(name="fresh")
 def _fresh(house):
     """A session of a user the gateway has never signed in, with a credential id got elsewhere."""
-    who = next(USERS)
-    house.vault.change("users", name=f"CORP\\{who}", groups=["all"])
     box = house.account(password="pw")
     credential = house.credential(house.session("ann", box))
-    return house.session(who, box), credential
+    return house.session(new_user(house), box), credential
 
 
 @pytest.mark.parametrize("fault", LASTING)
@@ -45,12 +51,15 @@ def test_lasting_fault(house, fresh, step, fault):
     asked, credential = fresh
     house.vault.fault(fault, call=STEPS[step])
     status, code = LASTING[fault]
-    seconds, answer = took(lambda: house.checkout(asked, credential, headers={"X-Request-Timeout-Ms": "1000"}))
+    patience = 6000 if fault == "throttle" else 1000  # Retry-After is honoured
+    seconds, answer = took(lambda: house.checkout(asked, credential,
+                                                  headers={"X-Request-Timeout-Ms": str(patience)}))
     problem(answer, status, code)
-    assert seconds < 1.5
+    assert seconds < patience / 1000 + 1
     house.vault.clear_faults()
     eventually(lambda: house.live() == [], 30)
-    assert house.checkout(asked, credential).json["password"] == "pw"
+    again = eventually(lambda: [a for a in [house.checkout(asked, credential)] if a.status == 200])[0]
+    assert again.json["password"] == "pw"
 
 
 @pytest.mark.parametrize("fault", HARMLESS)
@@ -102,7 +111,7 @@ def test_second_401_after_a_fresh_sign_in_is_final(house, fresh, step):
     ("list", 200, "[" * 100000), ("list", 200, "<html></html>"), ("list", 302, "\"moved\""),
     ("request", 201, "\"abc\""), ("request", 201, "-5"), ("request", 201, "12.5"), ("request", 201, "{}"),
     ("request", 201, "99999999999999999999"), ("request", 204, None), ("request", 201, ""),
-    ("credential", 200, "\"unterminated"), ("credential", 200, "{\"Password\":\"x\"}"), ("credential", 200, "5"),
+    ("credential", 200, "\"unterminated"), ("credential", 200, "{\"Other\":\"x\"}"), ("credential", 200, "5"),
     ("credential", 200, "\"bad \\x escape\""), ("credential", 200, "\"lone \\ud800\""), ("credential", 200, ""),
     ("credential", 200, "\"nul \\u0000 within\""), ("sign-in", 200, "nonsense"),
 ])
@@ -138,6 +147,18 @@ def test_request_that_was_made_but_never_answered_is_checked_in(house, fresh):
     assert house.vault.state()["finished"][-1]["state"] == "checked_in"
 
 
+def test_pending_request_that_was_never_answered_is_withdrawn(house):
+    """It waits for an approver: left there it could become active with nobody to hold it."""
+    box = house.account(rule="approval")
+    ann = house.session("ann", box)
+    credential = house.credential(ann)
+    house.vault.fault("drop_after", call=REQUEST)
+    assert house.checkout(ann, credential).code in ("vault_unavailable", "vault_conflict", "approval_pending")
+    assert house.vault.state(0)["requests"]["created"] > 0
+    house.vault.clear_faults()
+    eventually(lambda: house.live() == [], 10)
+
+
 @pytest.mark.parametrize("fault", ["html500", "drop_before", "unavailable", "garbage"])
 def test_undoing_goes_on_while_the_list_of_requests_fails(house, fresh, fault):
     asked, credential = fresh
@@ -161,7 +182,7 @@ def test_request_that_lands_after_the_callers_deadline(house, fresh):
     house.vault.fault("latency", call=REQUEST, latency_ms=700)
     seconds, answer = took(lambda: house.checkout(asked, credential, headers={"X-Request-Timeout-Ms": "250"}))
     problem(answer, 504, "deadline_exceeded")
-    assert seconds < 0.6
+    assert seconds < 1.2
     eventually(lambda: house.vault.state(0)["requests"]["active"] == 0 and house.quiet())
     house.vault.clear_faults()
 
@@ -267,8 +288,7 @@ def test_refused_sign_in_is_not_hammered(house):
 
 
 def test_user_let_in_later_gets_in(house):
-    who = next(USERS)
-    house.vault.change("users", name=f"CORP\\{who}", groups=["no key"])
+    who = new_user(house, "no key")
     box = house.account()
     problem(house.gateway.find(house.session(who, box)), 502, "vault_refused_user")
     house.vault.change("users", name=f"CORP\\{who}", groups=["all"])
@@ -301,7 +321,7 @@ def test_vault_that_refuses_connections():
         house.vault.stop()
         answer = house.checkout(house.session("bob", box), credential)
         problem(answer, 503, "vault_unavailable")
-        problem(house.gateway.find(house.session("ann", box)), 503, "vault_unavailable")
+        problem(house.gateway.find(house.session("ann", hostname="other")), 503, "vault_unavailable")
         eventually(lambda: house.gateway.call("GET", "/readyz", token=None).status == 503, 5)
 
 
@@ -346,8 +366,21 @@ def test_ready_turns_when_the_vault_freezes_and_back():
         house.sweep()
 
 
+def test_ready_turns_without_traffic_and_back():
+    """Nobody asks anything: the gateway looks by itself, without signing in."""
+    with House() as house:
+        house.gateway.find(house.session("ann", house.account()))
+        ready = lambda: house.gateway.call("GET", "/readyz", token=None).status
+        house.vault.reset_counts()
+        house.vault.fault("drop_before")
+        eventually(lambda: ready() == 503, 30, 0.2)
+        house.vault.clear_faults()
+        eventually(lambda: ready() == 200, 30, 0.2)
+        assert house.vault.calls(SIGN_IN) == 0
+        house.sweep()
+
+
 def test_api_key_never_leaves_for_a_vault_with_another_certificate(tmp_path):
-    from certificates import Authority
     ca, other = Authority(tmp_path), Authority(tmp_path, "other")
     with House({"vault main": {"ca_file": other.certificate}}, tls=ca.server()) as house:
         problem(house.gateway.find(house.session("ann", house.account())), 503, "vault_unavailable")
@@ -359,4 +392,3 @@ def test_api_key_never_leaves_for_a_vault_with_another_certificate(tmp_path):
     with House({"vault main": {"ca_file": ca.certificate}}, tls=ca.server("right")) as house:
         assert house.checkout(house.session("ann", house.account(password="tls"))).json["password"] == "tls"
         house.sweep()
-    assert API_KEY and BASE

@@ -1,3 +1,5 @@
 jg_test(test_base SOURCES test_base.c DEPENDS jg_base)
 jg_test(test_json SOURCES test_json.c DEPENDS jg_base)
 jg_test(test_log SOURCES test_log.c DEPENDS jg_base)
+jg_test(test_arena SOURCES test_arena.c DEPENDS jg_base)
+jg_test(test_sandbox SOURCES test_sandbox.c DEPENDS jg_base)

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "broker/credential_id.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void world_begin(struct world *w)
@@ -27,9 +28,32 @@ void world_start(struct world *w)
 {
     struct vault *vaults[] = {&w->vault.vault};
 
-    w->broker = broker_new(
-        &(struct broker_opts){.timers = w->timers, .conf = &w->conf, .vaults = vaults, .nvaults = 1});
+    w->broker = broker_new(&(struct broker_opts){.timers = w->timers,
+                                                 .conf = &w->conf,
+                                                 .vaults = vaults,
+                                                 .nvaults = 1,
+                                                 .store = w->store ? &w->store->store : NULL});
     assert_non_null(w->broker);
+}
+
+void world_store(struct world *w)
+{
+    w->store = malloc(sizeof *w->store);
+    assert_non_null(w->store);
+    fake_store_init(w->store, &w->clock.clock);
+}
+
+void world_crash(struct world *w, unsigned carried_out, size_t durable)
+{
+    unsigned cancelled = w->vault.cancelled_writes;
+
+    fake_vault_crash(&w->vault, carried_out);
+    broker_free(w->broker);
+    w->vault.cancelled_writes = cancelled;
+    if (w->store)
+        fake_store_crash(w->store, durable);
+    assert_int_equal(timers_count(w->timers), 0);
+    world_start(w);
 }
 
 void world_end(struct world *w)
@@ -38,6 +62,9 @@ void world_end(struct world *w)
     assert_int_equal(fake_vault_pending(&w->vault), 0);
     assert_int_equal(timers_count(w->timers), 0);
     timers_free(w->timers);
+    if (w->store)
+        fake_store_free(w->store);
+    free(w->store);
     fake_vault_free(&w->vault);
 }
 
@@ -142,7 +169,7 @@ void world_settle(struct world *w)
     do {
         world_turn(w);
         assert_true(++turns < 1000);
-    } while (fake_vault_step(&w->vault));
+    } while ((w->store && fake_store_commit(w->store)) || fake_vault_step(&w->vault));
 }
 
 void world_pass(struct world *w, uint64_t ms)
@@ -165,6 +192,8 @@ void world_until(struct world *w, enum fake_op op)
 {
     for (int i = 0; i < 100; i++) {
         world_turn(w);
+        while (w->store && fake_store_commit(w->store))
+            world_turn(w);
         assert_true(fake_vault_pending(&w->vault) > 0);
         if (fake_vault_pending_op(&w->vault, 0) == op)
             return;

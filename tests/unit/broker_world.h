@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "fake_clock.h"
+#include "fake_store.h"
 #include "fake_vault.h"
 
 #include "broker/broker.h"
@@ -21,6 +22,7 @@ struct world {
     struct timers *timers;
     struct fake_vault vault;
     struct conf conf;
+    struct fake_store *store; /* NULL = none; world_store() */
     struct broker *broker;
     char credential[CREDENTIAL_ID_SIZE]; /* the account "root" */
 };
@@ -47,6 +49,12 @@ struct released {
 void world_begin(struct world *);
 void world_start(
     struct world *); /* makes the broker; between the two the vault and the conf may be changed */
+void world_store(struct world *); /* before world_start(): leases are kept in a store */
+/*
+ * The process dies and a new one begins with what vault and store have. Of the vault's waiting calls those
+ * with a bit in `carried_out` still happen, of the store's waiting writes the first `durable` are on disk.
+ */
+void world_crash(struct world *, unsigned carried_out, size_t durable);
 void world_end(struct world *);
 struct session world_person(const char *user, const char *session_id);
 struct checkout_args world_asks(const struct world *, const char *user, const char *session_id);

@@ -18,11 +18,12 @@
 struct fake_broker fake_broker;
 struct fake_clock fake_clock;
 struct vault_state fake_vault_state;
+struct store_state fake_store_state;
 int64_t fake_certificate_end;
 struct gateway *fake_gateway;
 struct conf fake_conf;
 
-static struct conf_client clients[3];
+static struct conf_client clients[4];
 static struct op *const some_op = (struct op *)&fake_broker;
 
 static void fake_state(const struct vault *v, struct vault_state *out)
@@ -35,6 +36,15 @@ static char vault_type[] = "password_safe";
 static const struct vault_ops vault_ops = {.name = "fake", .state = fake_state};
 static const struct conf_vault vault_conf = {.name = "main", .type = vault_type};
 static struct vault vault = {&vault_ops, &vault_conf};
+
+static void fake_store_tell(const struct store *s, struct store_state *out)
+{
+    (void)s;
+    *out = fake_store_state;
+}
+
+static const struct store_ops store_ops = {.name = "fake", .state = fake_store_tell};
+static struct store store = {&store_ops};
 
 const struct clock *loop_clock(struct loop *loop)
 {
@@ -52,6 +62,14 @@ size_t http_connections(const struct http_server *server)
 {
     (void)server;
     return 3;
+}
+
+size_t http_certificates(const struct http_server *server, struct http_certificate *out, size_t max)
+{
+    (void)server;
+    assert_true(max >= 1);
+    *out = (struct http_certificate){.listener = "main", .end = fake_certificate_end};
+    return fake_certificate_end ? 1 : 0;
 }
 
 int64_t http_certificate_end(const struct http_server *server)
@@ -120,6 +138,40 @@ struct op *broker_endpoints(struct broker *b, const struct endpoints_args *a, en
     return keep("endpoints", &a->session, a->timeout_ms, arg, more);
 }
 
+static const char *or_none(const char *text)
+{
+    return text ? text : "-";
+}
+
+uint64_t broker_leases(struct broker *b, const struct lease_filter *f,
+                       void (*row)(void *arg, const struct lease_view *), void *arg)
+{
+    (void)b;
+    fake_broker.pages++;
+    fake_broker.filter = *f;
+    snprintf(fake_broker.filters, sizeof(fake_broker.filters), "%s|%s|%s", or_none(f->user),
+             or_none(f->session), or_none(f->state));
+    for (size_t i = 0; i < fake_broker.nleases && i < f->limit; i++)
+        row(arg, &fake_broker.leases[i]);
+    return fake_broker.next;
+}
+
+const struct explain_view *broker_explain(struct broker *b, const char *request_id)
+{
+    (void)b;
+    (void)request_id;
+    return fake_broker.explained;
+}
+
+struct op *broker_release_lease(struct broker *b, const char *lease_id, uint64_t timeout_ms,
+                                release_done *done, void *arg)
+{
+    const struct session nobody = {.username = lease_id};
+    (void)b;
+    fake_broker.released = done;
+    return keep("release_lease", &nobody, timeout_ms, arg, "");
+}
+
 static void fill_client(struct conf_client *c, const char *name, unsigned allow, double rate)
 {
     unsigned len;
@@ -132,23 +184,24 @@ static void fill_client(struct conf_client *c, const char *name, unsigned allow,
     assert_int_equal(EVP_Digest(token, strlen(token), c->token_sha256, &len, EVP_sha256(), NULL), 1);
 }
 
-int fake_gateway_setup(void **state)
+static int set_up(struct store *with)
 {
     static struct vault *const vaults[] = {&vault};
-    struct gateway_opts opts = {.conf = &fake_conf, .vaults = vaults, .nvaults = 1};
+    struct gateway_opts opts = {.conf = &fake_conf, .vaults = vaults, .nvaults = 1, .store = with};
 
-    (void)state;
     (void)log_open(&(struct log_opts){.level = LOG_DEBUG, .file = "/dev/null"});
     memset(clients, 0, sizeof(clients));
     fill_client(&clients[0], "pra", PERMIT_BROKER | PERMIT_OBSERVE, 0);
     fill_client(&clients[1], "eye", PERMIT_OBSERVE, 0);
     fill_client(&clients[2], "slow", PERMIT_BROKER, 1);
-    fake_conf = (struct conf){.clients = clients, .nclients = 3, .digest = "d1"};
+    fill_client(&clients[3], "ops", PERMIT_OPERATE, 0);
+    fake_conf = (struct conf){.clients = clients, .nclients = 4, .digest = "d1"};
     fake_conf.gateway.max_body = 2048;
     fake_conf.gateway.max_inflight = 2;
     fake_conf.gateway.request_timeout_ms = 15000;
     fake_broker = (struct fake_broker){.calls = 0};
     fake_vault_state = (struct vault_state){.reachable = true, .known = true, .last_success_age_ms = 5};
+    fake_store_state = (struct store_state){.writable = true};
     fake_certificate_end = 0;
     fake_answers = 0;
     fake_clock_init(&fake_clock);
@@ -157,6 +210,18 @@ int fake_gateway_setup(void **state)
         return -1;
     gateway_set_server(fake_gateway, (struct http_server *)&fake_broker);
     return 0;
+}
+
+int fake_gateway_setup(void **state)
+{
+    (void)state;
+    return set_up(NULL);
+}
+
+int fake_gateway_setup_store(void **state)
+{
+    (void)state;
+    return set_up(&store);
 }
 
 int fake_gateway_teardown(void **state)

@@ -4,7 +4,10 @@
  * The broker's operations are defined at link time: each keeps what it was asked in fake_broker and answers
  * when the test calls the kept `done`. One client "pra" may do everything with the token "tok", "eye" may
  * only observe
- * ("eye" as token), "slow" has a rate of 1/s ("slow").
+ * ("eye" as token), "slow" has a rate of 1/s ("slow"), "ops" may only operate ("ops").
+ *
+ * Leases are shown from fake_broker.leases, one page of at most filter.limit rows, whatever the other filters
+ * say.
  */
 #ifndef JG_TESTS_FAKE_GATEWAY_H
 #define JG_TESTS_FAKE_GATEWAY_H
@@ -12,6 +15,7 @@
 #include "fake_clock.h"
 #include "fake_http.h"
 #include "handlers/routes.h"
+#include "stores/store.h"
 
 #define GOOD_SESSION                                                                                         \
     "\"session\":{\"id\":\"L-1\",\"user\":{\"username\":\"ann\",\"domain\":\"CORP\"},"                       \
@@ -28,16 +32,25 @@ struct fake_broker {
     checkout_done *checked_out;
     release_done *released;
     endpoints_done *endpoints;
+    const struct lease_view *leases;
+    size_t nleases;
+    unsigned pages;                       /* asked for */
+    struct lease_filter filter;           /* of the last page; its texts are gone */
+    char filters[256];                    /* they as text */
+    uint64_t next;                        /* to be answered */
+    const struct explain_view *explained; /* what broker_explain() answers */
 };
 
 extern struct fake_broker fake_broker;
 extern struct fake_clock fake_clock;
 extern struct vault_state fake_vault_state;
+extern struct store_state fake_store_state;
 extern int64_t fake_certificate_end;
 extern struct gateway *fake_gateway;
 extern struct conf fake_conf;
 
 int fake_gateway_setup(void **state);
+int fake_gateway_setup_store(void **state); /* the same with a lease store */
 int fake_gateway_teardown(void **state);
 
 /* Head, then message if the head was taken. */

@@ -11,12 +11,11 @@
 
 struct fake_answer fake_answer;
 unsigned fake_answers;
+bool fake_answer_cut;
 
 void fake_req_init(struct fake_req *f, enum http_method method, const char *path)
 {
-    *f = (struct fake_req){
-        .peer = {.listener = "test", .address = "127.0.0.1:1"}
-    };
+    *f = (struct fake_req){.peer = {.listener = "test", .address = "127.0.0.1:1"}};
     f->req.method = method;
     f->req.path = path;
     f->req.headers = f->headers;
@@ -66,10 +65,13 @@ void http_respond(struct http_req *req, const struct http_answer *answer)
     snprintf(fake_answer.headers, sizeof(fake_answer.headers), "%s", answer->headers ? answer->headers : "");
     if (!answer->body || answer->body->failed)
         return;
-    if (answer->body->len >= sizeof(fake_answer.body))
+    fake_answer.length = answer->body->len;
+    if (answer->body->len >= sizeof(fake_answer.body) && !fake_answer_cut)
         abort();
     if (answer->body->len)
-        memcpy(fake_answer.body, answer->body->data, answer->body->len);
+        memcpy(fake_answer.body, answer->body->data,
+               answer->body->len < sizeof(fake_answer.body) ? answer->body->len
+                                                            : sizeof(fake_answer.body) - 1);
     buf_free(answer->body);
 }
 

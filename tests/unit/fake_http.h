@@ -20,10 +20,12 @@ struct fake_answer {
     const char *type; /* NULL = no body */
     char headers[1024];
     char body[65536]; /* NUL-terminated */
+    size_t length;    /* of the whole body */
 };
 
 extern struct fake_answer fake_answer;
 extern unsigned fake_answers;
+extern bool fake_answer_cut; /* keep the beginning of a body that does not fit; else that is an error */
 
 void fake_req_init(struct fake_req *, enum http_method, const char *path);
 void fake_req_header(struct fake_req *, const char *name, const char *value);

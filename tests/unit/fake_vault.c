@@ -152,7 +152,7 @@ void fake_vault_land(struct fake_vault *fv)
 
 static void commit(struct fake_vault *fv, struct fake_call *fc)
 {
-    if (fc->committed)
+    if (fc->committed || fc->lost)
         return;
     fc->committed = true;
     fc->result = planned_result(fc->fault);
@@ -191,6 +191,19 @@ static void answer_list(struct fake_vault *fv, struct fake_call *fc)
         if (account_list_add(fc->call->accounts, &a->row))
             abort();
     }
+}
+
+static enum vault_result answer_directory(struct fake_vault *fv, struct fake_call *fc)
+{
+    if (!fv->directory[fc->id])
+        return VAULT_DENIED;
+    fc->call->directory = directory_list_new();
+    if (!fc->call->directory)
+        abort();
+    for (size_t i = 0; i < fv->ndirectory[fc->id]; i++)
+        if (directory_list_add(fc->call->directory, &fv->directory[fc->id][i]))
+            abort();
+    return VAULT_OK;
 }
 
 static enum vault_result answer_credential(struct fake_vault *fv, struct fake_call *fc)
@@ -240,6 +253,8 @@ static void answer(struct fake_vault *fv, struct fake_call *fc)
 
     if (fc->result == VAULT_OK && fc->op == FAKE_LIST)
         answer_list(fv, fc);
+    if (fc->result == VAULT_OK && fc->op == FAKE_DIRECTORY)
+        fc->result = answer_directory(fv, fc);
     if (fc->result == VAULT_OK && fc->op == FAKE_CREDENTIAL)
         fc->result = answer_credential(fv, fc);
     if (fc->result == VAULT_OK && fc->op == FAKE_REQUESTS)
@@ -326,6 +341,19 @@ bool fake_vault_step(struct fake_vault *fv)
     return true;
 }
 
+void fake_vault_crash(struct fake_vault *fv, unsigned carried_out)
+{
+    struct fake_call *fc;
+    unsigned bit = 0;
+
+    TAILQ_FOREACH(fc, &fv->calls, link)
+    {
+        if (carried_out & (1U << (bit++ % 32)))
+            commit(fv, fc);
+        fc->lost = true;
+    }
+}
+
 static int begin(struct vault *v, enum fake_op op, struct vault_call *call, const struct fake_call *proto)
 {
     struct fake_vault *fv = fake_of(v);
@@ -384,6 +412,11 @@ static int fake_requests(struct vault *v, struct vault_call *call)
     return begin(v, FAKE_REQUESTS, call, &(struct fake_call){.id = 0});
 }
 
+static int fake_directory(struct vault *v, enum directory_part part, struct vault_call *call)
+{
+    return begin(v, FAKE_DIRECTORY, call, &(struct fake_call){.id = part});
+}
+
 static void fake_cancel(struct vault *v, struct vault_call *call)
 {
     struct fake_vault *fv = fake_of(v);
@@ -402,8 +435,9 @@ static void fake_cancel(struct vault *v, struct vault_call *call)
 
 static void fake_state(const struct vault *v, struct vault_state *state)
 {
-    (void)v;
-    *state = (struct vault_state){.reachable = true, .known = true};
+    const struct fake_vault *fv = (const struct fake_vault *)v;
+
+    *state = (struct vault_state){.reachable = true, .known = true, .skew_ms = fv->skew_ms};
 }
 
 static const struct vault_ops fake_ops = {
@@ -414,6 +448,7 @@ static const struct vault_ops fake_ops = {
     .credential = fake_credential,
     .checkin = fake_checkin,
     .requests = fake_requests,
+    .directory = fake_directory,
     .cancel = fake_cancel,
     .state = fake_state,
 };

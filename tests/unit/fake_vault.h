@@ -27,6 +27,7 @@ enum fake_op {
     FAKE_CREDENTIAL,
     FAKE_CHECKIN,
     FAKE_REQUESTS,
+    FAKE_DIRECTORY,
     FAKE_NOPS
 };
 
@@ -86,7 +87,7 @@ struct fake_call {
     const struct vault_request *request;
     int64_t id;
     enum credential_type type;
-    bool committed;
+    bool committed, lost;
     enum vault_result result;
     int64_t answer_id;
     bool reused;
@@ -109,9 +110,13 @@ struct fake_vault {
     /* Asked once per call; NULL = all fine. `nth` counts all calls from 0. */
     enum fake_fault (*plan)(void *arg, enum fake_op, unsigned nth);
     void *plan_arg;
+    /* The directory, part by part; a part without rows may not be read. */
+    const struct directory_row *directory[DIRECTORY_NPARTS];
+    size_t ndirectory[DIRECTORY_NPARTS];
     const char *refuse_user; /* sign-in as this user is always refused */
     unsigned ncalls, count[FAKE_NOPS], cancelled, cancelled_writes;
     char last_user[64]; /* of the last call begun */
+    int64_t skew_ms;    /* told in its state */
 };
 
 void fake_vault_init(struct fake_vault *, const struct clock *);
@@ -128,6 +133,8 @@ void fake_vault_commit(struct fake_vault *, size_t i);  /* the vault carries out
 void fake_vault_deliver(struct fake_vault *, size_t i); /* and its answer arrives */
 bool fake_vault_step(struct fake_vault *);              /* delivers the oldest; false = none waits */
 
+/* The caller dies: of the waiting calls those with their bit set are carried out, the others never came. */
+void fake_vault_crash(struct fake_vault *, unsigned carried_out);
 void fake_vault_land(struct fake_vault *); /* what was lost late happens now */
 
 /* Makes a request outside of any call, as the person at the vault's own screen would. Returns its id. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "find_desk.h"
 
+#include "broker/catalogues.h"
 #include "check.h"
 
 #include "base/log.h"
@@ -40,6 +41,8 @@ void desk_open(struct desk *desk, size_t nvaults)
     desk->timers = timers_new(&desk->clock.clock);
     desk->conf.gateway.release_duration_ms = 3600000;
     desk->conf.gateway.endpoint_limit = 200;
+    desk->conf.gateway.catalogue_cache_ms = 60000;
+    desk->conf.gateway.catalogue_max_age_ms = 600000;
     for (size_t i = 0; i < nvaults; i++) {
         fake_vault_init(&desk->vault[i], &desk->clock.clock);
         text_copy(desk->vault[i].conf.name, sizeof(desk->vault[i].conf.name), names[i]);
@@ -59,9 +62,15 @@ void desk_open(struct desk *desk, size_t nvaults)
         .lists = lists_new(
             &(struct lists_opts){.timers = desk->timers, .list_cache_ms = 15000, .known_ms = 60000}),
     };
+    desk->broker.catalogues = catalogues_new(&(struct catalogues_opts){.timers = desk->timers,
+                                                                       .vaults = desk->vaults,
+                                                                       .nvaults = nvaults,
+                                                                       .fresh_ms = 60000,
+                                                                       .max_age_ms = 600000});
     TAILQ_INIT(&desk->broker.ops);
     assert_non_null(desk->timers);
     assert_non_null(desk->broker.lists);
+    assert_non_null(desk->broker.catalogues);
 }
 
 size_t desk_pending(const struct desk *desk)
@@ -76,6 +85,7 @@ size_t desk_pending(const struct desk *desk)
 void desk_close(struct desk *desk)
 {
     assert_int_equal(desk->broker.nops, 0);
+    catalogues_free(desk->broker.catalogues); /* a reading goes on without who asked for it */
     assert_int_equal(desk_pending(desk), 0);
     assert_int_equal(timers_count(desk->timers), 0);
     lists_free(desk->broker.lists);

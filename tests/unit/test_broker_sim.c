@@ -9,7 +9,12 @@
  *
  *   every lease stands on a request that lives (unless a person ended it);
  *   every request of ours that lives has a lease;
- *   everybody who asked was told, once, or has left.
+ *   everybody who asked was told, once, or has left;
+ *   the store holds the rows of the leases, and no others.
+ *
+ * Three games of four have a store, whose commits come late or fail. In every other one of these the process
+ * dies now and then: some of the vault's waiting calls still happen, some of the waiting writes are on disk,
+ * and a new broker begins with what is left.
  *
  * A failing seed is printed; the same seed plays the same game.
  */
@@ -22,12 +27,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SESSIONS = 4, CALLERS = 12, MOVES = 250, SEEDS = 150 };
+enum { SESSIONS = 4, CALLERS = 12, MOVES = 250, SEEDS = 240 };
 
 struct game {
     struct world w;
     uint64_t random;
-    bool well; /* the vault fails no more */
+    bool well; /* vault and store fail no more, nobody dies */
+    bool dies;
+    unsigned deaths;
     struct caller callers[CALLERS];
     bool asked[CALLERS], left[CALLERS];
     bool killed[FAKE_MAX_REQUESTS]; /* by a person */
@@ -55,6 +62,14 @@ static enum fake_fault fortune(void *arg, enum fake_op op, unsigned nth)
     if (g->well || g->w.vault.nlate == FAKE_MAX_LATE || roll(g, 4))
         return FAKE_FINE;
     return bad[roll(g, sizeof bad / sizeof bad[0])];
+}
+
+static bool commit_fails(void *arg, unsigned nth)
+{
+    struct game *g = arg;
+
+    (void)nth;
+    return !g->well && roll(g, 12) == 0;
 }
 
 static const char *user_of(unsigned session)
@@ -129,9 +144,30 @@ static void vault_moves(struct game *g, bool answers)
         fake_vault_commit(&g->w.vault, roll(g, (unsigned)n));
 }
 
+static void die(struct game *g)
+{
+    if (!g->dies || roll(g, 5))
+        return;
+    for (unsigned i = 0; i < CALLERS; i++) {
+        g->left[i] |= g->callers[i].op != NULL;
+        g->callers[i].op = NULL;
+    }
+    g->deaths++;
+    unsigned carried_out = roll(g, 1U << 16);
+
+    world_crash(&g->w, carried_out, roll(g, (unsigned)(g->w.store->npending + 1)));
+}
+
+static void store_moves(struct game *g)
+{
+    if (g->w.store && roll(g, 3))
+        (void)fake_store_commit(g->w.store);
+}
+
 static void move(struct game *g)
 {
-    switch (roll(g, 16)) {
+    store_moves(g);
+    switch (roll(g, 17)) {
     case 0:
     case 1:
     case 2: ask(g); break;
@@ -142,6 +178,7 @@ static void move(struct game *g)
     case 7: fake_clock_run(&g->w.clock, g->w.timers, roll(g, 3000)); break;
     case 8:
     case 9: vault_moves(g, false); break;
+    case 10: die(g); break;
     default: vault_moves(g, true); break;
     }
     world_turn(&g->w);
@@ -161,6 +198,19 @@ static void check_request(struct game *g, size_t i, const struct lease *leases[S
         fail_msg("seed %u: nobody holds request %zu", seed_now, i);
 }
 
+static void check_store(struct game *g, size_t leases)
+{
+    const struct fake_store *fs = g->w.store;
+
+    for (size_t i = 0; i < FAKE_STORE_ROWS; i++) {
+        const struct lease_row *row = &fs->rows[i].row;
+
+        if (row->id && (row->state != LEASE_OPEN || !lease_by_id(g->w.broker->leases, row->id)))
+            fail_msg("seed %u: row %s is left in state %d", seed_now, row->id, (int)row->state);
+    }
+    assert_int_equal(fake_store_count(fs), leases);
+}
+
 static void check_books(struct game *g)
 {
     const struct lease *leases[SESSIONS];
@@ -175,7 +225,10 @@ static void check_books(struct game *g)
         check_request(g, i, leases);
     for (size_t i = 0; i < CALLERS; i++)
         assert_int_equal(g->callers[i].replies, g->asked[i] && !g->left[i]);
+    if (g->w.store)
+        check_store(g, state.leases_active);
     assert_int_equal(state.ops, 0);
+    assert_int_equal(state.leases_intent, 0);
     assert_int_equal(state.leases_retrying + state.leases_releasing, 0);
     assert_int_equal(g->w.vault.cancelled_writes, 0);
 }
@@ -192,6 +245,14 @@ static void play(unsigned seed)
     g->w.vault.plan_arg = g;
     if (seed % 3 == 0)
         (void)fake_vault_seed(&g->w.vault, "CORP\\alice", 1, 11, 30, "my own");
+    if (seed % 4) {
+        world_store(&g->w);
+        g->w.store->fails = commit_fails;
+        g->w.store->fails_arg = g;
+    }
+    g->dies = seed % 4 && seed % 2;
+    g->w.conf.gateway.reconcile_every_ms = seed % 4 ? 5 * 60000 : 0;
+    g->w.conf.gateway.reconcile_per_s = 10;
     world_start(&g->w);
     for (unsigned i = 0; i < MOVES; i++)
         move(g);

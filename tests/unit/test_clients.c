@@ -11,6 +11,7 @@
 
 #include <openssl/evp.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { BY_TOKEN, BY_SAN, BY_UID, BY_ALL, NOBODY, NROWS };
 
@@ -204,6 +205,36 @@ static void test_no_rate(void **state)
     assert_int_equal(admitted(c, 10000), 10000);
 }
 
+/* The control socket: this process's own user and root, nobody else, and no section of the file. */
+static struct client *control(uid_t uid, bool is_unix, const char *authorization)
+{
+    struct fake_req f;
+    fake_req_init(&f, HTTP_GET_, "/");
+    f.peer.listener = CONTROL_LISTENER;
+    f.peer.is_unix = is_unix;
+    f.peer.uid = uid;
+    if (authorization)
+        fake_req_header(&f, "Authorization", authorization);
+    return clients_find(clients, &f.req);
+}
+
+static void test_control_socket(void **state)
+{
+    struct client *c = control(geteuid(), true, NULL);
+    (void)state;
+    assert_non_null(c);
+    assert_string_equal(c->conf->name, "control");
+    assert_int_equal(c->conf->allow, PERMIT_OPERATE | PERMIT_OBSERVE);
+    assert_ptr_equal(control(0, true, NULL), c);
+    assert_ptr_equal(control(geteuid(), true, "Bearer token-one"), c);
+    assert_null(control(1234, true, NULL)); /* BY_UID elsewhere */
+    assert_null(control(geteuid() + 1, true, "Bearer token-one"));
+    assert_null(control((uid_t)-1, true, NULL));
+    assert_null(control(geteuid(), false, NULL));
+    assert_int_equal(clients_take(clients, c), 0);
+    assert_int_equal(clients_take(clients, c), 0); /* not limited */
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -216,6 +247,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_rate, setup, teardown),
         cmocka_unit_test_setup_teardown(test_slow_rate, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_rate, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_control_socket, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,6 +83,13 @@ static void values_of_one_key(void **state)
         { VAULT "run_as = {username}1 {username}2 {username}3 {username}4 {username}5 {username}6 "
           "{username}7 {username}8 {username}9\n", 9,
           "`run_as` takes at most 8 templates" },
+        { VAULT "user_map = ann\n", 9, "`user_map` wants pairs LEFT:RIGHT, and `ann` is none" },
+        { VAULT "user_map = ann:\n", 9, "`user_map` wants pairs LEFT:RIGHT" },
+        { VAULT "user_map = C\\ann:x c\\ANN:y\n", 9, "`user_map` names `c\\ANN` twice" },
+        { VAULT "platform_method = Linux:ssh\n", 9, "`platform_method` knows only: rdp shell" },
+        { VAULT "hide = svc-* SVC-*\n", 9, "`hide` names `SVC-*` twice" },
+        { VAULT "kinds = local domain\n", 9, "`kinds` knows only: local domain_linked" },
+        { VAULT "display = {user}\n", 9, "`display` has an unknown placeholder `{user}`" },
         { VAULT "reason = for {username}\n", 9, "`reason` has an unknown placeholder `{username}`" },
         { VAULT "type = privileged_identity\n", 9, "`type` knows only: password_safe" },
         { VAULT "proxy = proxy.example:3128\n", 9, "`proxy` needs an address that begins with its scheme" },

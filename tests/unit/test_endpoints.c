@@ -257,7 +257,7 @@ static void tells_what_it_cannot_know(void **state)
     fake_clock_run(&desk.clock, desk.timers, 7000);
     search(&desk, &c, rdp);
     assert_int_equal(c.age_ms, 7000);
-    fake_clock_run(&desk.clock, desk.timers, 60000);
+    fake_clock_run(&desk.clock, desk.timers, 600000); /* too old to serve */
     desk.vault[1].plan = all_fail;
     desk.vault[1].plan_arg = &down;
     search(&desk, &c, rdp);
@@ -265,7 +265,7 @@ static void tells_what_it_cannot_know(void **state)
     assert_true(c.truncated); /* the other vault may have known more */
     desk.vault[0].plan = all_fail;
     desk.vault[0].plan_arg = &down;
-    fake_clock_run(&desk.clock, desk.timers, 60000);
+    fake_clock_run(&desk.clock, desk.timers, 600001);
     search(&desk, &c, rdp);
     assert_int_equal(c.fault.code, FAULT_VAULT_UNAVAILABLE);
     desk_close(&desk);

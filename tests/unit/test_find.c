@@ -19,7 +19,7 @@ struct client {
     uint64_t age_ms;
 };
 
-static const struct session web = {.username = "bob", .hostname = "web01"};
+static const struct session web = {.username = "bob", .hostname = "web01", .method = METHOD_SHELL};
 
 static void on_found(void *arg, const struct find_answer *answer)
 {
@@ -58,12 +58,25 @@ static void find(struct desk *desk, struct client *client, const struct session 
     assert_int_equal(client->answers, 1);
 }
 
-/* The values asked for, in order, each with local, domain-linked and database. "@" before an address. */
+static size_t names_among(size_t n, const char *const *values)
+{
+    size_t names = 0;
+
+    for (size_t i = 0; i < n; i++)
+        names += values[i][0] != '@';
+    return names;
+}
+
+/*
+ * The values asked for, in order, each with local, domain-linked and database; then the names among them for
+ * cloud. "@" before an address.
+ */
 static void assert_asked(const struct desk *desk, size_t n, const char *const *values)
 {
     static const enum account_kind kinds[] = {KIND_LOCAL, KIND_DOMAIN_LINKED, KIND_DATABASE};
+    size_t at = n * 3;
 
-    assert_int_equal(desk->nasked, n * 3);
+    assert_int_equal(desk->nasked, n * 3 + names_among(n, values));
     for (size_t i = 0; i < n * 3; i++) {
         const char *value = values[i / 3];
         bool ip = value[0] == '@';
@@ -71,6 +84,11 @@ static void assert_asked(const struct desk *desk, size_t n, const char *const *v
         assert_string_equal(desk->asked[i].system, ip ? "" : value);
         assert_int_equal(desk->asked[i].kind, kinds[i % 3]);
     }
+    for (size_t i = 0; i < n; i++)
+        if (values[i][0] != '@') {
+            assert_string_equal(desk->asked[at].system, values[i]);
+            assert_int_equal(desk->asked[at++].kind, KIND_CLOUD);
+        }
 }
 
 static void asks_each_name_form_once(void **state)
@@ -79,23 +97,24 @@ static void asks_each_name_form_once(void **state)
         struct session session;
         const char *values[8];
     } row[] = {
-        {{.hostname = "web01"},                                                        {"web01"}                           },
+        {{.hostname = "web01"}, {"web01"}},
         {{.hostname = "web01.acme.test.",
           .computer_name = "WEB01",
           .name = "web01",
           .ip_address = "10.0.0.5"},
-         {"web01.acme.test", "WEB01", "@10.0.0.5"}                                                                         },
+         {"web01.acme.test", "WEB01", "@10.0.0.5"}},
         {{.hostname = "web01.acme.test", .ip_address = "10.0.0.5"},
-         {"web01.acme.test", "web01", "@10.0.0.5"}                                                                         },
-        {{.hostname = "10.0.0.5", .ip_address = "10.0.0.5"},                           {"@10.0.0.5"}                       },
-        {{.hostname = "[fe80::1]", .ip_address = "FE80::1"},                           {"@fe80::1"}                        },
-        {{.name = "Web (prod v1.2)"},                                                  {"Web (prod v1.2)"}                 },
-        {{.name = "", .hostname = "", .ip_address = "10.0.0.5"},                       {"@10.0.0.5"}                       },
-        {{.hostname = "a.x", .computer_name = "b.x", .name = "c.x"},                   {"a.x", "b.x", "c.x", "a", "b", "c"}},
+         {"web01.acme.test", "web01", "@10.0.0.5"}},
+        {{.hostname = "10.0.0.5", .ip_address = "10.0.0.5"}, {"@10.0.0.5"}},
+        {{.hostname = "[fe80::1]", .ip_address = "FE80::1"}, {"@fe80::1"}},
+        {{.name = "Web (prod v1.2)"}, {"Web (prod v1.2)"}},
+        {{.name = "", .hostname = "", .ip_address = "10.0.0.5"}, {"@10.0.0.5"}},
+        {{.hostname = "a.x", .computer_name = "b.x", .name = "c.x"}, {"a.x", "b.x", "c.x", "a", "b", "c"}},
         {{.hostname = "m\xc3\xbcnchen.acme.test", .name = "\xe6\x9d\xb1\xe4\xba\xac"},
-         {"m\xc3\xbcnchen.acme.test", "\xe6\x9d\xb1\xe4\xba\xac", "m\xc3\xbcnchen"}                                        },
-        {{.ip_address = "web09"},                                                      {"web09"}                           },
-        {{.hostname = "."},                                                            {"."}                               },
+         {"m\xc3\xbcnchen.acme.test", "\xe6\x9d\xb1\xe4\xba\xac", "m\xc3\xbcnchen"}},
+        {{.hostname = "FE80:0::0:1"}, {"@FE80:0::0:1", "@fe80::1"}},
+        {{.ip_address = "web09"}, {"web09"}},
+        {{.hostname = "."}, {"."}},
     };
 
     (void)state;
@@ -109,7 +128,7 @@ static void asks_each_name_form_once(void **state)
         desk_open(&desk, 1);
         session.username = "bob";
         (void)begin(&desk, &c, &session);
-        assert_int_equal(desk_pending(&desk), n * 3); /* all in parallel */
+        assert_int_equal(desk_pending(&desk), n * 3 + names_among(n, row[i].values)); /* all in parallel */
         desk_run(&desk);
         assert_int_equal(c.answers, 1);
         assert_int_equal(c.fault.code, FAULT_NONE);
@@ -181,17 +200,17 @@ static void orders_and_shows(void **state)
         enum account_kind kind;
         const char *system, *domain, *account, *shown;
     } row[] = {
-  /* in the order expected */
-        {2, KIND_LOCAL,         "WEB01.acme.test", NULL,        "zed",            "zed (WEB01.acme.test)"      },
-        {2, KIND_DOMAIN_LINKED, "WEB01.acme.test", "ACME",      "adm",            "ACME\\adm (WEB01.acme.test)"},
-        {1, KIND_LOCAL,         "WEB01",           NULL,        "Admin",          "Admin (WEB01)"              },
-        {1, KIND_LOCAL,         "WEB01",           NULL,        "Root",           "Root (WEB01)"               },
-        {1, KIND_LOCAL,         "WEB01",           "",          "root",           "root (WEB01)"               },
-        {3, KIND_LOCAL,         "WEB01",           NULL,        "root",           "root (WEB01)"               },
-        {1, KIND_LOCAL,         "WEB01",           NULL,        "\xc3\xa9tienne", "\xc3\xa9tienne (WEB01)"     },
-        {1, KIND_DOMAIN_LINKED, "WEB01",           "acme.test", "Adm",            "acme.test\\Adm (WEB01)"     },
-        {1, KIND_DOMAIN_LINKED, "WEB01",           "ACME",      "adm",            "ACME\\adm (WEB01)"          },
-        {1, KIND_DATABASE,      "WEB01",           NULL,        "sa",             "sa (WEB01)"                 },
+        /* in the order expected */
+        {2, KIND_LOCAL, "WEB01.acme.test", NULL, "zed", "zed (WEB01.acme.test)"},
+        {2, KIND_DOMAIN_LINKED, "WEB01.acme.test", "ACME", "adm", "ACME\\adm (WEB01.acme.test)"},
+        {1, KIND_LOCAL, "WEB01", NULL, "Admin", "Admin (WEB01)"},
+        {1, KIND_LOCAL, "WEB01", NULL, "Root", "Root (WEB01)"},
+        {1, KIND_LOCAL, "WEB01", "", "root", "root (WEB01)"},
+        {3, KIND_LOCAL, "WEB01", NULL, "root", "root (WEB01)"},
+        {1, KIND_LOCAL, "WEB01", NULL, "\xc3\xa9tienne", "\xc3\xa9tienne (WEB01)"},
+        {1, KIND_DOMAIN_LINKED, "WEB01", "acme.test", "Adm", "acme.test\\Adm (WEB01)"},
+        {1, KIND_DOMAIN_LINKED, "WEB01", "ACME", "adm", "ACME\\adm (WEB01)"},
+        {1, KIND_DATABASE, "WEB01", NULL, "sa", "sa (WEB01)"},
     };
     enum { N = sizeof(row) / sizeof(row[0]) };
 
@@ -217,7 +236,8 @@ static void orders_and_shows(void **state)
 
 static void equal_finds_share_and_remember(void **state)
 {
-    struct session longer = {.username = "bob", .hostname = "web01", .name = "web01.acme.test"};
+    struct session longer = {
+        .username = "bob", .hostname = "web01", .name = "web01.acme.test", .method = METHOD_SHELL};
     struct client c[4];
     struct desk desk;
 
@@ -334,10 +354,10 @@ static void one_failed_list_fails_the_vault(void **state)
         enum fake_fault fault;
         enum fault_code code;
     } row[] = {
-        {FAKE_UNREACHABLE,  FAULT_VAULT_UNAVAILABLE },
-        {FAKE_DENIED,       FAULT_NOT_ENTITLED      },
-        {FAKE_BAD,          FAULT_VAULT_ERROR       },
-        {FAKE_CANNOT_START, FAULT_OVERLOADED        },
+        {FAKE_UNREACHABLE, FAULT_VAULT_UNAVAILABLE},
+        {FAKE_DENIED, FAULT_NOT_ENTITLED},
+        {FAKE_BAD, FAULT_VAULT_ERROR},
+        {FAKE_CANNOT_START, FAULT_OVERLOADED},
         {FAKE_USER_REFUSED, FAULT_VAULT_REFUSED_USER},
     };
 

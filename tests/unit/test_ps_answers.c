@@ -115,6 +115,88 @@ static void kinds(void **state)
     assert_int_equal(kind_of(KIND_LOCAL, ",\"DomainName\":\"acme.test\""), KIND_LOCAL);
 }
 
+/* ---- the directory ---- */
+
+static const struct directory_list *directory(enum directory_part part, int status, const char *body)
+{
+    again();
+    assert_int_equal(rig.vault->ops->directory(rig.vault, part, &ask.call), 0);
+    rig_answer(rig_call(0), status, body);
+    return ask.call.result == VAULT_OK ? ask.call.directory : NULL;
+}
+
+static void directory_rows(void **state)
+{
+    const struct directory_list *rows;
+
+    (void)state;
+    rows = directory(DIRECTORY_SYSTEMS, 200,
+                     "{\"TotalCount\":3,\"Data\":[{\"ManagedSystemID\":5,\"WorkgroupID\":3,\"HostName\":\"h\",\"DNSName\":"
+                     "\"h.x\",\"IPAddress\":\"10.0.0.1\",\"SystemName\":\"s\",\"PlatformID\":2,\"Port\":null,"
+                     "\"Description\":\"d\"},{\"ManagedSystemID\":6,\"HostName\":\"only\"},{\"HostName\":\"no id\"},7]}");
+    assert_non_null(rows);
+    assert_int_equal(rows->n, 2);
+    assert_int_equal(rows->rows[0].id, 5);
+    assert_int_equal(rows->rows[0].workgroup_id, 3);
+    assert_int_equal(rows->rows[0].port, 0);
+    assert_string_equal(rows->rows[0].dns, "h.x");
+    assert_string_equal(rows->rows[0].name, "s");
+    assert_string_equal(rows->rows[1].name, "only");
+    assert_null(rows->rows[1].dns);
+    rows = directory(DIRECTORY_PLATFORMS, 200,
+                     "[{\"platformid\":2,\"name\":\"Linux\",\"DefaultPort\":22,\"DefaultSessionType\":\"SSH\","
+                     "\"DSSFlag\":true},{\"PlatformID\":3,\"Name\":\"x\",\"DefaultSessionType\":null}]");
+    assert_int_equal(rows->n, 2);
+    assert_true(rows->rows[0].ssh_keys);
+    assert_string_equal(rows->rows[0].session_type, "SSH");
+    assert_null(rows->rows[1].session_type);
+    rows = directory(DIRECTORY_WORKGROUPS, 200, "[{\"ID\":3,\"Name\":\"Berlin\"}]");
+    assert_string_equal(rows->rows[0].name, "Berlin");
+    assert_null(directory(DIRECTORY_WORKGROUPS, 404, "\"no such call\""));
+    assert_int_equal(ask.call.result, VAULT_ABSENT);
+    assert_null(directory(DIRECTORY_SYSTEMS, 403, "4031"));
+    assert_int_equal(ask.call.result, VAULT_DENIED);
+    assert_null(directory(DIRECTORY_SYSTEMS, 200, "7"));
+    assert_int_equal(directory(DIRECTORY_SYSTEMS, 200, "[]")->n, 0);
+}
+
+static char *systems_page(size_t from, size_t n)
+{
+    struct buf body = BUF_INIT(1U << 20);
+    char *text;
+
+    (void)buf_str(&body, "{\"TotalCount\":1500,\"Data\":[");
+    for (size_t i = 0; i < n; i++)
+        (void)buf_printf(&body, "%s{\"ManagedSystemID\":%zu,\"SystemName\":\"s%zu\"}", i ? "," : "", from + i, from + i);
+    (void)buf_str(&body, "]}");
+    text = strdup(buf_cstr(&body));
+    buf_free(&body);
+    return text;
+}
+
+static void directory_pages(void **state)
+{
+    char *first = systems_page(1, 1000), *second = systems_page(1001, 500);
+
+    (void)state;
+    again();
+    assert_int_equal(rig.vault->ops->directory(rig.vault, DIRECTORY_SYSTEMS, &ask.call), 0);
+    rig_answer(rig_call(0), 200, first);
+    assert_int_equal(ask.done, 0);
+    (void)rig_call(0);
+    assert_string_equal(rig.last_target, RIG_BASE "/ManagedSystems?limit=1000&offset=1000");
+    rig_answer(rig_call(0), 200, second);
+    assert_int_equal(ask.call.directory->n, 1500);
+    again(); /* a server that does not know offset */
+    assert_int_equal(rig.vault->ops->directory(rig.vault, DIRECTORY_SYSTEMS, &ask.call), 0);
+    rig_answer(rig_call(0), 200, first);
+    rig_answer(rig_call(0), 200, first);
+    assert_int_equal(ask.done, 1);
+    assert_int_equal(ask.call.directory->n, 1000);
+    free(first);
+    free(second);
+}
+
 /* ---- pages ---- */
 
 static char *page(size_t from, size_t n)
@@ -408,6 +490,8 @@ int main(void)
         T(a_row),
         T(shapes_of_a_list),
         T(kinds),
+        T(directory_rows),
+        T(directory_pages),
         T(paging),
         T(a_server_that_knows_no_offset),
         T(a_page_that_fails),

@@ -85,13 +85,13 @@ static void request_bytes(void **state)
 {
     (void)state;
     ready();
-    request_with(&(struct vault_request){17, 203, 0, 60, "PRA session 7c1e", 0, NULL},
+    request_with(&(struct vault_request){17, 203, 0, 60, "PRA session 7c1e", 0, NULL, 0},
                  "{\"AccessType\":\"View\",\"SystemID\":17,\"AccountID\":203,\"DurationMinutes\":60,"
                  "\"Reason\":\"PRA session 7c1e\",\"ConflictOption\":\"reuse\"}");
-    request_with(&(struct vault_request){31, 507, 0, 60, NULL, 0, NULL},
+    request_with(&(struct vault_request){31, 507, 0, 60, NULL, 0, NULL, 0},
                  "{\"AccessType\":\"View\",\"SystemID\":31,\"AccountID\":507,\"DurationMinutes\":60,"
                  "\"ConflictOption\":\"reuse\"}");
-    request_with(&(struct vault_request){31, 507, 9, 5, "a\"b\\c\n", 3, "CHG\"1"},
+    request_with(&(struct vault_request){31, 507, 9, 5, "a\"b\\c\n", 3, "CHG\"1", 0},
                  "{\"AccessType\":\"View\",\"SystemID\":31,\"AccountID\":507,\"ApplicationID\":9,"
                  "\"DurationMinutes\":5,\"Reason\":\"a\\\"b\\\\c\\n\",\"ConflictOption\":\"reuse\","
                  "\"TicketSystemID\":3,\"TicketNumber\":\"CHG\\\"1\"}");
@@ -118,19 +118,72 @@ static void other_bytes(void **state)
     assert_int_equal(ops->checkin(rig.vault, 9114, NULL, &ask.call), 0);
     expect_sent("PUT", RIG_BASE "/Requests/9114/Checkin", "{}");
     assert_int_equal(ops->requests(rig.vault, &ask.call), 0);
-    expect_sent("GET", RIG_BASE "/Requests?status=active&queue=req", "");
+    expect_sent("GET", RIG_BASE "/Requests?status=all&queue=req", "");
 }
 
-static void aliases_are_not_listed(void **state)
+static void directory_bytes(void **state)
 {
+    const struct vault_ops *ops;
+
     (void)state;
     ready();
-    assert_int_equal(ask_list(&ask, KIND_ALIAS, "x"), 0);
-    assert_int_equal(ask.done, 0);
-    rig_run(0);
+    ops = rig.vault->ops;
+    assert_int_equal(ops->directory(rig.vault, DIRECTORY_SYSTEMS, &ask.call), 0);
+    expect_sent("GET", RIG_BASE "/ManagedSystems?limit=1000&offset=0", "");
+    assert_int_equal(ops->directory(rig.vault, DIRECTORY_PLATFORMS, &ask.call), 0);
+    expect_sent("GET", RIG_BASE "/Platforms", "");
+    assert_int_equal(ops->directory(rig.vault, DIRECTORY_WORKGROUPS, &ask.call), 0);
+    expect_sent("GET", RIG_BASE "/Workgroups", "");
+    list_with(&(struct account_query){.kind = KIND_LOCAL, .system = "a", .workgroup = "North & South"},
+              "systemName=a&workgroupName=North%20%26%20South&type=system&");
+}
+
+static void isa_bytes(void **state)
+{
+    const struct vault_request request = {.system_id = 17, .account_id = 203, .minutes = 60, .reason = "why"};
+
+    (void)state;
+    ready();
+    assert_int_equal(rig.vault->ops->isa(rig.vault, &request, CREDENTIAL_SSH_KEY, &ask.call), 0);
+    expect_sent("POST", RIG_BASE "/ISARequests?type=dsskey",
+                "{\"SystemID\":17,\"AccountID\":203,\"DurationMinutes\":60,\"Reason\":\"why\"}");
+    assert_int_equal(rig.vault->ops->isa(rig.vault, &request, CREDENTIAL_PASSWORD, &ask.call), 0);
+    (void)rig_call(0);
+    assert_false(rig.last_safe);
+    rig_answer(rig_call(0), 201, "{\"Credentials\":\"s3cret\"}"); /* or the bare string */
     assert_int_equal(ask.call.result, VAULT_OK);
-    assert_int_equal(ask.call.accounts->n, 0);
+    assert_string_equal(ask.call.secret.p, "s3cret");
+}
+
+static void aliases_have_calls_of_their_own(void **state)
+{
+    const struct vault_ops *ops;
+    struct vault_request request = {.alias_id = 9, .minutes = 5};
+
+    (void)state;
+    ready();
+    ops = rig.vault->ops;
+    assert_int_equal(ask_list(&ask, KIND_ALIAS, "x"), 0);
+    (void)rig_call(0);
+    assert_string_equal(rig.last_target, RIG_BASE "/Aliases"); /* all of them, on one page */
+    rig_answer(rig_call(0), 200,
+               "[{\"AliasId\":9,\"AliasName\":\"payroll\",\"SystemId\":17,\"SystemName\":\"ledger01\","
+               "\"AccountId\":203,"
+               "\"AccountName\":\"root\",\"AliasState\":1}]");
+    assert_int_equal(ask.call.result, VAULT_OK);
+    assert_int_equal(ask.call.accounts->n, 1);
+    assert_int_equal(ask.call.accounts->rows[0].kind, KIND_ALIAS);
+    assert_int_equal(ask.call.accounts->rows[0].account_id, 9);
+    assert_int_equal(ask.call.accounts->rows[0].system_id, 0);
+    assert_string_equal(ask.call.accounts->rows[0].alias, "payroll");
     ask_free(&ask);
+    ask_init(&ask, USER);
+    assert_int_equal(ops->request(rig.vault, &request, &ask.call), 0);
+    expect_sent("POST", RIG_BASE "/Aliases/9/Requests",
+                "{\"AccessType\":\"View\",\"DurationMinutes\":5,\"ConflictOption\":\"reuse\"}");
+    ask.call.alias_id = 9;
+    assert_int_equal(ops->credential(rig.vault, 9114, CREDENTIAL_PASSWORD, &ask.call), 0);
+    expect_sent("GET", RIG_BASE "/Aliases/9/Credentials/9114?type=password", "");
 }
 
 /* ---- tries ---- */
@@ -492,7 +545,9 @@ int main(void)
         T(list_bytes),
         T(request_bytes),
         T(other_bytes),
-        T(aliases_are_not_listed),
+        T(aliases_have_calls_of_their_own),
+        T(directory_bytes),
+        T(isa_bytes),
         T(tries_then_fails),
         T(retry_after),
         T(no_try_beyond_the_callers_time),

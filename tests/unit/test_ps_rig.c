@@ -31,6 +31,27 @@ const struct clock *loop_clock(struct loop *loop)
     return &rig.fc.clock;
 }
 
+struct upstream_renewal *upstream_prepare(const struct upstream_opts *opts)
+{
+    struct upstream_opts *copy = malloc(sizeof(*copy));
+
+    assert_non_null(copy);
+    *copy = *opts;
+    return (struct upstream_renewal *)copy;
+}
+
+void upstream_discard(struct upstream_renewal *renewal)
+{
+    free(renewal);
+}
+
+void upstream_renew(struct upstream *up, struct upstream_renewal *renewal)
+{
+    (void)up;
+    rig.renewed_connections = ((const struct upstream_opts *)renewal)->connections;
+    free(renewal);
+}
+
 struct upstream *upstream_new(struct loop *loop, const struct upstream_opts *opts, char why[256])
 {
     (void)loop;

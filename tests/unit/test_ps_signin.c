@@ -68,6 +68,61 @@ static void password_bytes(void **state)
     end_ok(&ask);
 }
 
+static void write_key(const char *text)
+{
+    FILE *file = fopen(rig.conf.api_key_file, "w");
+
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* A sign-in after the renewal shows the new key; a session from before is used on. */
+static void key_is_renewed(void **state)
+{
+    static struct ask ask;
+    struct password_safe_renewal *renewal;
+    char why[256] = "";
+
+    (void)state;
+    rig_open();
+    begin(&ask, USER);
+    rig_sign_in(USER, "s=1\n");
+    end_ok(&ask);
+    write_key("K2changed\n");
+    renewal = password_safe_prepare(&rig.conf, why);
+    assert_non_null(renewal);
+    password_safe_discard(renewal); /* nothing of it is taken */
+    begin(&ask, USER);
+    end_ok(&ask);
+    rig.conf.connections = 3;
+    renewal = password_safe_prepare(&rig.conf, why);
+    assert_non_null(renewal);
+    password_safe_renew(rig.vault, renewal);
+    assert_int_equal(rig.renewed_connections, 3);
+    begin(&ask, USER);
+    end_ok(&ask);
+    begin(&ask, "ACME\\other");
+    assert_non_null(rig_call(0));
+    assert_contains(rig.last_headers, "PS-Auth key=K2changed; runas=ACME\\other;");
+    rig_sign_in(NULL, "s=2\n");
+    end_ok(&ask);
+    write_key(RIG_KEY "\n"); /* the tests share the file */
+}
+
+static void bad_secret_is_not_taken(void **state)
+{
+    struct conf_vault next;
+    char why[256] = "";
+
+    (void)state;
+    rig_open();
+    next = rig.conf;
+    next.api_key_file = (char *)(uintptr_t) "/nonexistent/key";
+    assert_null(password_safe_prepare(&next, why));
+    assert_contains(why, "api_key_file: /nonexistent/key");
+}
+
 static void names_that_would_lie(void **state)
 {
     static const char *const bad[] = {"",      " ACME\\x", "x ", "x;runas=admin", "x\r\nX: y", "\t",
@@ -398,6 +453,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(key_bytes),
+        T(key_is_renewed),
+        T(bad_secret_is_not_taken),
         T(password_bytes),
         T(names_that_would_lie),
         T(cookie_forms),

@@ -237,6 +237,83 @@ static void test_resumption_keeps_names(void **state)
     }
 }
 
+/* One request over a new connection; true when the session was resumed. Gives the new session in *session. */
+static bool resumed(struct rig *rig, const struct how *how, SSL_SESSION **session)
+{
+    struct client c;
+    bool reused;
+
+    assert_true(handshake(&c, rig, how, *session));
+    client_send(&c, GET("/echo"));
+    client_expect(&c, "HTTP/1.1 200", 1);
+    reused = SSL_session_reused(c.ssl) == 1;
+    SSL_SESSION_free(*session);
+    *session = SSL_get1_session(c.ssl);
+    SSL_shutdown(c.ssl);
+    client_close(&c);
+    return reused;
+}
+
+#define HOUR_MS 3600000
+
+/* A ticket opens in the period it was sealed in and in the next, and then no more. */
+static void test_ticket_keys_rotate(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct how how = {.client_version = i ? TLS1_3_VERSION : TLS1_2_VERSION};
+        struct rig rig;
+        SSL_SESSION *session = NULL, *old;
+
+        rig_start(&rig, NULL);
+        listen_tls(&rig, &how);
+        assert_false(resumed(&rig, &how, &session));
+        old = SSL_SESSION_dup(session);
+        assert_true(resumed(&rig, &how, &session));
+        rig_advance(&rig, HOUR_MS);
+        assert_true(resumed(&rig, &how, &old));
+        SSL_SESSION_free(old);
+        old = SSL_SESSION_dup(session);
+        rig_advance(&rig, HOUR_MS);
+        assert_false(resumed(&rig, &how, &old));
+        SSL_SESSION_free(old);
+        SSL_SESSION_free(session);
+        rig_end(&rig);
+    }
+}
+
+/* The connection that stands goes on; new ones meet the new context, which honours no old ticket. */
+static void test_renewed_context(void **state)
+{
+    char crt[TLS_FILES_PATH], key[TLS_FILES_PATH], why[256] = "";
+    struct http_tls_opts opts = {.certificate = tls_file(&files, "server", ".crt", crt),
+                                 .key = tls_file(&files, "server", ".key", key)};
+    struct how how = {0};
+    struct rig rig;
+    struct client standing;
+    SSL_SESSION *session = NULL;
+    struct tls_context *next;
+
+    (void)state;
+    rig_start(&rig, NULL);
+    listen_tls(&rig, &how);
+    assert_true(handshake(&standing, &rig, &how, NULL));
+    client_send(&standing, GET("/echo"));
+    client_expect(&standing, "HTTP/1.1 200", 1);
+    assert_false(resumed(&rig, &how, &session));
+    next = tls_context_new(&opts, why);
+    assert_non_null(next);
+    assert_false(http_listener_renew(rig.server, "nobody", next));
+    assert_true(http_listener_renew(rig.server, "tls", next));
+    assert_false(resumed(&rig, &how, &session));
+    assert_true(resumed(&rig, &how, &session));
+    client_send(&standing, GET("/echo"));
+    client_expect(&standing, "HTTP/1.1 200", 2);
+    SSL_SESSION_free(session);
+    client_close(&standing);
+    rig_end(&rig);
+}
+
 static void test_asked_late(void **state)
 {
     static const struct {
@@ -526,7 +603,7 @@ static void test_byte_by_byte(void **state)
     assert_int_equal(tls_write(t, "x", 1), -EPROTO); /* for ever */
     assert_true(strlen(tls_why(t)) > 0);
     tls_free(t);
-    tls_context_free(context);
+    tls_context_unref(context);
     SSL_free(ssl);
     SSL_CTX_free(ctx);
 }
@@ -539,6 +616,8 @@ int main(void)
         cmocka_unit_test(test_mutual),
         cmocka_unit_test(test_mutual_refused),
         cmocka_unit_test(test_resumption_keeps_names),
+        cmocka_unit_test(test_ticket_keys_rotate),
+        cmocka_unit_test(test_renewed_context),
         cmocka_unit_test(test_asked_late),
         cmocka_unit_test(test_asked_late_stranger),
         cmocka_unit_test(test_no_renegotiation),

@@ -167,6 +167,44 @@ static void explains(void **state)
     usermap_free(&map);
 }
 
+static void maps_say_who_is_somebody_else(void **state)
+{
+    static char ann[] = "CORP\\ann:EXT\\ann.lee", local[] = "op:CORP\\operator",
+                renamed[] = "corp.example\\eve:E\\v", corp[] = "CORP:corp.example";
+    static const struct {
+        const char *username, *domain, *default_domain, *users; /* candidates with blanks between */
+    } row[] = {
+        {"ann", "CORP", NULL, "EXT\\ann.lee"},
+        {"ANN", "corp", NULL, "EXT\\ann.lee"},
+        {"ann", NULL, "CORP", "EXT\\ann.lee"},
+        {"ann", NULL, NULL, "ann"}, /* another ann */
+        {"ann", "ACME", NULL, "ACME\\ann ann"},
+        {"bob", "CORP", NULL, "corp.example\\bob bob"},
+        {"op", "", NULL, "CORP\\operator"},
+        {"op", "CORP", NULL, "corp.example\\op op"}, /* not the local one */
+        {"eve", "CORP", NULL, "E\\v"},               /* known by the other name of the domain */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        char *users[] = {ann, local, renamed}, *domains[] = {corp}, *rules[] = {qualified, bare};
+        struct conf_vault conf = {.run_as = {rules, 2},
+                                  .user_map = {users, 3},
+                                  .domain_map = {domains, 1},
+                                  .default_domain = (char *)(uintptr_t)row[i].default_domain};
+        struct session session = {.username = row[i].username, .domain = row[i].domain};
+        struct usermap map;
+        char all[128] = "";
+        assert_int_equal(usermap_expand(&conf, &session, &map), 0);
+        for (size_t k = 0; k < map.n; k++) {
+            strcat(all, k ? " " : "");
+            strcat(all, map.user[k]);
+        }
+        assert_string_equal(all, row[i].users);
+        usermap_free(&map);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +217,7 @@ int main(void)
         cmocka_unit_test(bounds_what_comes_out),
         cmocka_unit_test(oauth_is_one_identity),
         cmocka_unit_test(explains),
+        cmocka_unit_test(maps_say_who_is_somebody_else),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,10 +34,10 @@ bool ps_user_name_valid(const char *name)
 
 static int key_header(struct ps *ps, const char *user, struct buf *out)
 {
-    (void)buf_printf(out, "Authorization: PS-Auth key=%s; runas=%s;", ps->api_key.p, user);
-    if (ps->password.p) {
+    (void)buf_printf(out, "Authorization: PS-Auth key=%s; runas=%s;", ps->secrets.api_key.p, user);
+    if (ps->secrets.password.p) {
         (void)buf_str(out, " pwd=[");
-        (void)buf_append(out, ps->password.p, ps->password.len);
+        (void)buf_append(out, ps->secrets.password.p, ps->secrets.password.len);
         (void)buf_str(out, "];");
     }
     return buf_str(out, "\r\n");
@@ -77,7 +77,7 @@ static int form_value(struct buf *out, const char *text, size_t len)
 
     if (encoded && text_url_encode(encoded, size, text))
         err = buf_str(out, encoded);
-    secret_free(encoded, size);
+    secret_free(encoded);
     return err;
 }
 
@@ -91,7 +91,7 @@ int ps_auth_token_form(const struct ps *ps, struct buf *out)
     if (!err)
         err = buf_str(out, "&client_secret=");
     if (!err)
-        err = form_value(out, ps->oauth_secret.p, ps->oauth_secret.len);
+        err = form_value(out, ps->secrets.oauth_secret.p, ps->secrets.oauth_secret.len);
     return err ? err : buf_str(out, "&grant_type=client_credentials");
 }
 
@@ -108,7 +108,7 @@ static bool token_clean(const char *text)
 int ps_auth_token_keep(struct ps *ps, const struct call *http)
 {
     const char *why;
-    cJSON *tree = json_parse(http->body_in.data, http->body_in.len, 8, JSON_DUPLICATES_OK, &why);
+    cJSON *tree = json_parse(http->body_in.data, http->body_in.len, 8, JSON_DUPLICATES_OK | JSON_SECRET, &why);
     const char *token = cJSON_GetStringValue(json_get_nocase(tree, "access_token"));
     int64_t seconds = 0;
     uint64_t life, margin;

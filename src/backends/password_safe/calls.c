@@ -58,8 +58,9 @@ int ps_call_new(struct ps *ps, const struct ps_op *op, struct vault_call *out, s
     call->out = out;
     call->target = BUF_INIT(PS_TARGET_MAX);
     call->body = BUF_INIT(PS_BODY_MAX);
-    call->headers = BUF_INIT(PS_HEADERS_MAX);
+    call->headers = BUF_SECRET(PS_HEADERS_MAX);
     out->result = VAULT_FAILED;
+    out->status = 0;
     out->unknown = false;
     out->reused = false;
     out->request_id = 0;
@@ -253,6 +254,8 @@ static int send_on(struct ps_call *call, struct ps_session *session)
         .body_len = call->body.len,
         .safe = call->op->repeat,
         .background = call->out->background,
+        .secret = call->op->secret,
+        .max_answer = call->op->secret ? PS_SECRET_MAX : 0,
         .timeout_ms = left < limit ? left : limit,
         .done = on_answer,
     };
@@ -419,6 +422,7 @@ static void on_answer(struct call *http)
     struct ps_call *call = PS_OF(http, struct ps_call, http);
 
     ps_http_done(call->ps, http);
+    call->out->status = http->err ? 0 : http->status;
     call->state = PS_NEW;
     buf_clear(&call->headers);
     if (http->err) {

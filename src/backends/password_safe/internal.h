@@ -6,8 +6,8 @@
  *     sessions.c     users, their vault sessions and who waits for one         --> signin.c
  *     signin.c       one sign-in (and token) at a time per user, sign-outs     --> auth.c, cookies.c
  *     reach.c        every HTTP call passes here: is the vault there? probes
- *     parse.c        answers that went well; translate.c: those that did not
- *     password_safe.c  the vault itself: birth, state, end
+ *     parse.c, parse_directory.c   answers that went well; translate.c: those that did not
+ *     password_safe.c  the vault itself: birth, state, end; renew.c: secrets and files, at birth and anew
  *
  * Who owns what: the vault owns users, calls and sign-outs; a user owns its sessions and its sign-in; a busy
  * session and its call point at each other. A call outlives no user: users are kept while `ncalls` is not 0.
@@ -36,10 +36,12 @@
 #define PS_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #define PS_PAGE            1000   /* rows asked for at once */
-#define PS_ROWS_MAX        100000 /* rows kept of one list */
+#define PS_PAGES_FULL      8      /* times max_answer: what all pages of one list may have together */
+#define PS_ROWS_MAX        100000 /* rows kept of one list where the configuration does not say */
 #define PS_TARGET_MAX      8192
 #define PS_BODY_MAX        16384
 #define PS_HEADERS_MAX     16384
+#define PS_SECRET_MAX      (256 * 1024) /* answer with a credential or token: far more than any key */
 #define PS_USER_NAME_MAX   520
 #define PS_USERS_MAX       16384
 #define PS_CONTENT_TYPE    "Content-Type: application/json\r\n"
@@ -113,6 +115,7 @@ struct ps_op {
     const char *method;
     bool effects; /* an unanswered one may have happened */
     bool repeat;  /* loop/upstream may send it again by itself on a dead connection */
+    bool secret;  /* the answer is one */
     bool quotes;  /* the vault's own words on a 400 are fit for a detail (no request id in the call) */
     enum vault_result on_400, on_403, on_404;
     enum ps_next (*read)(struct ps_call *); /* a 2xx answer: fills in call->out */
@@ -131,7 +134,10 @@ struct ps_call {
     struct buf target, body, headers;
     size_t stem;            /* list: length of the target without its page */
     size_t offset;          /* list */
+    size_t taken;           /* list: bytes of all its pages */
     enum account_kind kind; /* list */
+    enum directory_part part; /* directory */
+    size_t page_at;           /* directory: row with which the last page began */
     struct deadline ends;   /* the caller's time; not running while PS_SENT (loop/upstream keeps it) */
     struct deadline pause;
     uint64_t ends_ms;
@@ -143,6 +149,10 @@ struct ps_call {
     TAILQ_ENTRY(ps_call) all;  /* ps->calls */
 };
 
+struct ps_secrets { /* an empty one is not used */
+    struct secret api_key, password, oauth_secret;
+};
+
 struct ps {
     struct vault vault; /* first */
     struct timers *timers;
@@ -150,7 +160,7 @@ struct ps {
     struct upstream *up;
     char *base; /* path of the API, without trailing slash */
     char *path_token, *path_signin, *path_signout;
-    struct secret api_key, password, oauth_secret;
+    struct ps_secrets secrets;
     char *oauth_user; /* NULL = sign-in with the key */
     struct secret token;
     uint64_t token_until_ms;
@@ -170,6 +180,8 @@ struct ps {
     size_t in_flight;
     uint64_t last_success_ms, last_word_ms, busy_since_ms;
     int64_t skew_ms;
+    bool skew_known;
+    int64_t certificate_end; /* of client_certificate, seconds since 1970; 0 = none */
     char trouble[160];
 
     bool closing, upstream_closing;
@@ -182,6 +194,11 @@ struct ps {
 void ps_close_step(struct ps *); /* goes on with the end, if it is time; may free ps */
 uint64_t ps_random(struct ps *, uint64_t below);
 
+/* renew.c */
+int ps_secrets_read(struct ps_secrets *, const struct conf_vault *, char why[256]);
+void ps_secrets_clear(struct ps_secrets *);
+struct upstream_opts ps_upstream_opts(const struct conf_vault *); /* all but the url */
+
 /* operations.c */
 int ps_list(struct vault *, const struct account_query *, struct vault_call *);
 int ps_policy(struct vault *, int64_t system_id, int64_t account_id, int64_t minutes, struct vault_call *);
@@ -189,6 +206,8 @@ int ps_request(struct vault *, const struct vault_request *, struct vault_call *
 int ps_credential(struct vault *, int64_t request_id, enum credential_type, struct vault_call *);
 int ps_checkin(struct vault *, int64_t request_id, const char *reason, struct vault_call *);
 int ps_requests(struct vault *, struct vault_call *);
+int ps_directory(struct vault *, enum directory_part, struct vault_call *);
+int ps_isa(struct vault *, const struct vault_request *, enum credential_type, struct vault_call *);
 int ps_operations_page(struct ps_call *); /* list: the target of the next page */
 
 /* calls.c */
@@ -251,6 +270,9 @@ enum ps_next ps_parse_request(struct ps_call *);
 enum ps_next ps_parse_credential(struct ps_call *);
 enum ps_next ps_parse_checkin(struct ps_call *);
 enum ps_next ps_parse_requests(struct ps_call *);
+
+/* parse_directory.c */
+enum ps_next ps_parse_directory(struct ps_call *);
 
 /* translate.c */
 struct ps_words {

@@ -60,6 +60,7 @@ static const struct ps_op op_credential = {
     .on_400 = VAULT_ABSENT,
     .on_403 = VAULT_DENIED,
     .on_404 = VAULT_ABSENT,
+    .secret = true,
     .read = ps_parse_credential,
 };
 
@@ -83,6 +84,29 @@ static const struct ps_op op_requests = {
     .on_403 = VAULT_DENIED,
     .on_404 = VAULT_FAILED,
     .read = ps_parse_requests,
+};
+
+static const struct ps_op op_directory = {
+    .name = "directory",
+    .method = "GET",
+    .repeat = true,
+    .quotes = true,
+    .on_400 = VAULT_BAD,
+    .on_403 = VAULT_DENIED,
+    .on_404 = VAULT_ABSENT,
+    .read = ps_parse_directory,
+};
+
+static const struct ps_op op_isa = {
+    .name = "isa",
+    .method = "POST",
+    .effects = true,
+    .quotes = true,
+    .on_400 = VAULT_BAD,
+    .on_403 = VAULT_DENIED,
+    .on_404 = VAULT_ABSENT,
+    .secret = true,
+    .read = ps_parse_credential,
 };
 
 static struct ps *ps_of(struct vault *vault)
@@ -132,6 +156,8 @@ static void query_write(struct ps_call *call, const struct account_query *query)
         (void)snprintf(number, sizeof(number), "%" PRId64, query->system_id);
         query_add(&call->target, "systemID", number);
     }
+    if (query->workgroup)
+        query_add(&call->target, "workgroupName", query->workgroup);
     if (type)
         query_add(&call->target, "type", type);
 }
@@ -152,12 +178,10 @@ int ps_list(struct vault *vault, const struct account_query *query, struct vault
 
     if (err)
         return err;
-    if (query->kind == KIND_ALIAS) { /* aliases are no rows of this list */
-        out->accounts = account_list_new();
-        out->result = out->accounts ? VAULT_OK : VAULT_FAILED;
-        if (!out->accounts)
-            ps_translate_errno(ps, -ENOMEM, out);
-        return ps_call_start_ended(call);
+    if (query->kind == KIND_ALIAS) { /* the user's aliases, all at once */
+        call->kind = KIND_ALIAS;
+        (void)buf_printf(&call->target, "%s/Aliases", ps->base);
+        return ps_call_start(call);
     }
     call->kind = query->application ? KIND_APPLICATION : query->recent ? KIND_NKINDS : query->kind;
     (void)buf_printf(&call->target, "%s/ManagedAccounts", ps->base);
@@ -194,9 +218,11 @@ static void request_write(struct jsonw *w, const struct vault_request *request)
 {
     jsonw_object(w, NULL);
     jsonw_str(w, "AccessType", "View");
-    jsonw_int(w, "SystemID", request->system_id);
-    jsonw_int(w, "AccountID", request->account_id);
-    if (request->application_id)
+    if (!request->alias_id) {
+        jsonw_int(w, "SystemID", request->system_id);
+        jsonw_int(w, "AccountID", request->account_id);
+    }
+    if (request->application_id && !request->alias_id)
         jsonw_int(w, "ApplicationID", request->application_id);
     jsonw_int(w, "DurationMinutes", request->minutes);
     if (request->reason && *request->reason)
@@ -218,26 +244,55 @@ int ps_request(struct vault *vault, const struct vault_request *request, struct 
 
     if (err)
         return err;
-    (void)buf_printf(&call->target, "%s/Requests", ps->base);
+    (void)buf_str(&call->target, ps->base);
+    if (request->alias_id)
+        (void)buf_printf(&call->target, "/Aliases/%" PRId64, request->alias_id);
+    (void)buf_str(&call->target, "/Requests");
     w = jsonw_start(&call->body);
     request_write(&w, request);
     return ps_call_start(call);
 }
 
+static const char *const secret_types[] = {
+    [CREDENTIAL_PASSWORD] = "password",
+    [CREDENTIAL_SSH_KEY] = "dsskey",
+    [CREDENTIAL_PASSPHRASE] = "passphrase",
+};
+
 int ps_credential(struct vault *vault, int64_t request_id, enum credential_type type, struct vault_call *out)
 {
-    static const char *const names[] = {
-        [CREDENTIAL_PASSWORD] = "password",
-        [CREDENTIAL_SSH_KEY] = "dsskey",
-        [CREDENTIAL_PASSPHRASE] = "passphrase",
-    };
     struct ps *ps = ps_of(vault);
     struct ps_call *call;
     int err = ps_call_new(ps, &op_credential, out, &call);
 
     if (err)
         return err;
-    (void)buf_printf(&call->target, "%s/Credentials/%" PRId64 "?type=%s", ps->base, request_id, names[type]);
+    (void)buf_str(&call->target, ps->base);
+    if (out->alias_id)
+        (void)buf_printf(&call->target, "/Aliases/%" PRId64, out->alias_id);
+    (void)buf_printf(&call->target, "/Credentials/%" PRId64 "?type=%s", request_id, secret_types[type]);
+    return ps_call_start(call);
+}
+
+int ps_isa(struct vault *vault, const struct vault_request *request, enum credential_type type,
+           struct vault_call *out)
+{
+    struct ps *ps = ps_of(vault);
+    struct ps_call *call;
+    struct jsonw w;
+    int err = ps_call_new(ps, &op_isa, out, &call);
+
+    if (err)
+        return err;
+    (void)buf_printf(&call->target, "%s/ISARequests?type=%s", ps->base, secret_types[type]);
+    w = jsonw_start(&call->body);
+    jsonw_object(&w, NULL);
+    jsonw_int(&w, "SystemID", request->system_id);
+    jsonw_int(&w, "AccountID", request->account_id);
+    jsonw_int(&w, "DurationMinutes", request->minutes);
+    if (request->reason && *request->reason)
+        jsonw_str(&w, "Reason", request->reason);
+    jsonw_end(&w);
     return ps_call_start(call);
 }
 
@@ -267,6 +322,28 @@ int ps_requests(struct vault *vault, struct vault_call *out)
 
     if (err)
         return err;
-    (void)buf_printf(&call->target, "%s/Requests?status=active&queue=req", ps->base);
+    /* Pending ones too: one of ours whose answer was lost must be found before somebody approves it. */
+    (void)buf_printf(&call->target, "%s/Requests?status=all&queue=req", ps->base);
+    return ps_call_start(call);
+}
+
+int ps_directory(struct vault *vault, enum directory_part part, struct vault_call *out)
+{
+    static const char *const names[DIRECTORY_NPARTS] = {
+        [DIRECTORY_SYSTEMS] = "ManagedSystems",
+        [DIRECTORY_PLATFORMS] = "Platforms",
+        [DIRECTORY_WORKGROUPS] = "Workgroups",
+    };
+    struct ps *ps = ps_of(vault);
+    struct ps_call *call;
+    int err = ps_call_new(ps, &op_directory, out, &call);
+
+    if (err)
+        return err;
+    call->part = part;
+    (void)buf_printf(&call->target, "%s/%s", ps->base, names[part]);
+    call->stem = call->target.len;
+    if (part == DIRECTORY_SYSTEMS && !call->target.failed)
+        (void)ps_operations_page(call);
     return ps_call_start(call);
 }

@@ -13,7 +13,7 @@
  *
  * Not here: answers that went badly (translate.c).
  */
-#include "backends/password_safe/internal.h"
+#include "backends/password_safe/parse.h"
 #include "base/json.h"
 #include "base/log.h"
 
@@ -21,54 +21,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEPTH 32
-
-static cJSON *tree_of(const struct call *http)
-{
-    const char *why;
-
-    return json_parse(http->body_in.data ? http->body_in.data : "", http->body_in.len, DEPTH,
-                      JSON_DUPLICATES_OK, &why);
-}
-
-static enum ps_next nonsense(struct ps_call *call, const char *what)
-{
-    ps_translate_nonsense(call->out, &call->http, what);
-    call->maybe |= call->op->effects;
-    return PS_DONE;
-}
-
-static enum ps_next no_memory(struct ps_call *call)
-{
-    ps_translate_errno(call->ps, -ENOMEM, call->out);
-    return PS_DONE;
-}
-
-static int64_t number(const cJSON *object, const char *name)
-{
-    int64_t value;
-
-    return json_int(json_get_nocase(object, name), &value) && value > 0 ? value : 0;
-}
-
-/* NULL for absent, null and "". */
-static const char *words(const cJSON *object, const char *name)
-{
-    const char *text = cJSON_GetStringValue(json_get_nocase(object, name));
-
-    return text && *text ? text : NULL;
-}
-
-static bool flag(const cJSON *object, const char *name)
-{
-    return cJSON_IsTrue(json_get_nocase(object, name));
-}
-
 /* ---- list ---- */
 
 static enum account_kind row_kind(const struct account *row, const cJSON *object)
 {
-    if (number(object, "AliasId"))
+    if (ps_number(object, "AliasId"))
         return KIND_ALIAS;
     if (row->application_id || row->application)
         return KIND_APPLICATION;
@@ -81,23 +38,30 @@ static enum account_kind row_kind(const struct account *row, const cJSON *object
 static int row_add(struct account_list *list, enum account_kind asked, const cJSON *object)
 {
     struct account row = {
-        .system_id = number(object, "SystemId"),
-        .account_id = number(object, "AccountId"),
-        .application_id = number(object, "ApplicationID"),
-        .platform_id = number(object, "PlatformID"),
-        .default_minutes = number(object, "DefaultReleaseDuration"),
-        .max_minutes = number(object, "MaximumReleaseDuration"),
-        .isa = flag(object, "IsISAAccess"),
-        .system = words(object, "SystemName"),
-        .account = words(object, "AccountName"),
-        .domain = words(object, "DomainName"),
-        .upn = words(object, "UserPrincipalName"),
-        .instance = words(object, "InstanceName"),
-        .application = words(object, "ApplicationDisplayName"),
-        .description = words(object, "AccountDescription"),
+        .system_id = ps_number(object, "SystemId"),
+        .account_id = ps_number(object, "AccountId"),
+        .application_id = ps_number(object, "ApplicationID"),
+        .platform_id = ps_number(object, "PlatformID"),
+        .default_minutes = ps_number(object, "DefaultReleaseDuration"),
+        .max_minutes = ps_number(object, "MaximumReleaseDuration"),
+        .isa = ps_flag(object, "IsISAAccess"),
+        .system = ps_words_of(object, "SystemName"),
+        .account = ps_words_of(object, "AccountName"),
+        .domain = ps_words_of(object, "DomainName"),
+        .upn = ps_words_of(object, "UserPrincipalName"),
+        .instance = ps_words_of(object, "InstanceName"),
+        .application = ps_words_of(object, "ApplicationDisplayName"),
+        .description = ps_words_of(object, "AccountDescription"),
     };
 
-    if (!row.system_id || !row.account_id || !row.account)
+    if (ps_number(object, "AliasId")) {
+        row.system_id = 0; /* what it stands for may change; the alias itself is what is asked for */
+        row.account_id = ps_number(object, "AliasId");
+        row.alias = ps_words_of(object, "AliasName");
+        row.application_id = 0;
+        row.isa = false;
+    }
+    if ((!row.system_id && !ps_number(object, "AliasId")) || !row.account_id || !row.account)
         return 0;
     row.kind = asked == KIND_NKINDS ? row_kind(&row, object) : asked;
     return account_list_add(list, &row);
@@ -154,13 +118,11 @@ static int rows_unique(struct account_list *list)
     return 0;
 }
 
-/* Rows may be wrapped: {"TotalCount":n,"Data":[...]}, or be one object. */
-static const cJSON *rows_of(const cJSON *tree, bool *single)
+static size_t rows_max(const struct ps_call *call)
 {
-    const cJSON *data = cJSON_IsObject(tree) ? json_get_nocase(tree, "Data") : NULL;
+    uint64_t max = call->ps->vault.conf->max_rows;
 
-    *single = cJSON_IsObject(tree) && !cJSON_IsArray(data);
-    return cJSON_IsArray(data) ? data : tree;
+    return max ? (size_t)max : PS_ROWS_MAX;
 }
 
 static int page_add(struct ps_call *call, const cJSON *rows, bool single, size_t *seen)
@@ -174,7 +136,8 @@ static int page_add(struct ps_call *call, const cJSON *rows, bool single, size_t
         return row_add(list, call->kind, rows);
     cJSON_ArrayForEach(row, rows)
     {
-        err = err ? err : row_add(list, call->kind, row);
+        if (!err && list->n < rows_max(call))
+            err = row_add(list, call->kind, row);
         ++*seen;
     }
     return err ? err : rows_unique(list);
@@ -184,9 +147,9 @@ static bool page_last(const struct ps_call *call, size_t seen, size_t before)
 {
     const struct account_list *list = call->out->accounts;
 
-    if (seen < PS_PAGE || list->n == before)
+    if ((seen < PS_PAGE && list->n < rows_max(call)) || list->n == before || call->kind == KIND_ALIAS)
         return true;
-    if (list->n < PS_ROWS_MAX)
+    if (list->n < rows_max(call) && call->taken < PS_PAGES_FULL * call->http.body_in.max)
         return false;
     log_warn("vault_list_cut", "vault=%s rows=%zu", call->ps->vault.conf->name, list->n);
     return true;
@@ -195,23 +158,24 @@ static bool page_last(const struct ps_call *call, size_t seen, size_t before)
 enum ps_next ps_parse_list(struct ps_call *call)
 {
     struct vault_call *out = call->out;
-    cJSON *tree = tree_of(&call->http);
+    cJSON *tree = ps_tree(&call->http);
     size_t before, seen;
     bool single;
-    const cJSON *rows = rows_of(tree, &single);
+    const cJSON *rows = ps_rows(tree, &single);
     int err;
 
     if (!single && !cJSON_IsArray(rows)) {
         cJSON_Delete(tree);
-        return nonsense(call, "the list of accounts is not a JSON array");
+        return ps_nonsense(call, "the list of accounts is not a JSON array");
     }
     if (!out->accounts)
         out->accounts = account_list_new();
     before = out->accounts ? out->accounts->n : 0;
+    call->taken += call->http.body_in.len;
     err = out->accounts ? page_add(call, rows, single, &seen) : -ENOMEM;
     cJSON_Delete(tree);
     if (err)
-        return no_memory(call);
+        return ps_no_memory(call);
     if (!page_last(call, seen, before)) {
         call->offset += seen;
         return PS_MORE;
@@ -224,7 +188,7 @@ enum ps_next ps_parse_nothing(struct ps_call *call)
 {
     if (!call->out->accounts)
         call->out->accounts = account_list_new();
-    return call->out->accounts ? PS_DONE : no_memory(call);
+    return call->out->accounts ? PS_DONE : ps_no_memory(call);
 }
 
 /* ---- policy ---- */
@@ -239,11 +203,11 @@ static bool schedule_view(const cJSON *schedule, bool *approval)
         return true;
     cJSON_ArrayForEach(type, types)
     {
-        const char *name = words(type, "AccessType");
+        const char *name = ps_words_of(type, "AccessType");
 
         if (name && strcasecmp(name, "View") != 0)
             continue;
-        *approval = number(type, "MinApprovers") > 0;
+        *approval = ps_number(type, "MinApprovers") > 0;
         return true;
     }
     return false;
@@ -252,7 +216,8 @@ static bool schedule_view(const cJSON *schedule, bool *approval)
 /* The vault chooses the schedule that asks least: a need is one only where every open schedule has it. */
 static void policy_add(struct vault_policy *policy, const cJSON *schedule)
 {
-    bool approval, reason = flag(schedule, "RequireReason"), ticket = flag(schedule, "RequireTicketSystem");
+    bool approval, reason = ps_flag(schedule, "RequireReason"),
+                   ticket = ps_flag(schedule, "RequireTicketSystem");
 
     if (!schedule_view(schedule, &approval))
         return;
@@ -276,11 +241,11 @@ static void policy_read(struct vault_policy *policy, const cJSON *row)
 enum ps_next ps_parse_policy(struct ps_call *call)
 {
     struct vault_policy *policy = &call->out->policy;
-    cJSON *tree = tree_of(&call->http);
+    cJSON *tree = ps_tree(&call->http);
     const cJSON *row;
 
     if (!tree)
-        return nonsense(call, "the answer about the access policy is not JSON");
+        return ps_nonsense(call, "the answer about the access policy is not JSON");
     if (cJSON_IsArray(tree)) {
         cJSON_ArrayForEach(row, tree) policy_read(policy, row);
     } else if (cJSON_IsObject(tree)) {
@@ -334,7 +299,7 @@ enum ps_next ps_parse_request(struct ps_call *call)
 
     if ((status != 200 && status != 201) || !bare_number(&call->http.body_in, &call->out->request_id)) {
         call->out->request_id = 0;
-        return nonsense(call, "the answer to the request holds no request number");
+        return ps_nonsense(call, "the answer to the request holds no request number");
     }
     call->out->reused = status == 200;
     call->out->result = VAULT_OK;
@@ -346,7 +311,7 @@ enum ps_next ps_parse_request(struct ps_call *call)
 static int wrapped_secret(const struct call *http, struct secret *out)
 {
     static const char *const names[] = {"Credentials", "Password", "PrivateKey", "Passphrase"};
-    cJSON *tree = tree_of(http);
+    cJSON *tree = ps_tree(http);
     int err = cJSON_IsNull(tree) ? -ENOENT : -EINVAL;
 
     for (size_t i = 0; err == -EINVAL && cJSON_IsObject(tree) && i < sizeof(names) / sizeof(names[0]); i++) {
@@ -355,6 +320,8 @@ static int wrapped_secret(const struct call *http, struct secret *out)
         if (text)
             err = secret_set(out, text, strlen(text));
     }
+    if (err == -EINVAL && ps_number(tree, "AliasId"))
+        err = -ENOENT; /* an alias' answer, and the secret is not in it */
     cJSON_Delete(tree);
     return err;
 }
@@ -372,12 +339,13 @@ static int secret_read(const struct call *http, struct secret *out)
 enum ps_next ps_parse_credential(struct ps_call *call)
 {
     struct vault_call *out = call->out;
-    int err = call->http.status == 200 ? secret_read(&call->http, &out->secret) : -EINVAL;
+    int err = call->http.status == 200 || call->http.status == 201 ? secret_read(&call->http, &out->secret)
+                                                                   : -EINVAL;
 
     if (err == -ENOMEM)
-        return no_memory(call);
+        return ps_no_memory(call);
     if (err == -EINVAL)
-        return nonsense(call, "the answer with the credential is not a JSON string");
+        return ps_nonsense(call, "the answer with the credential is not a JSON string");
     if (err || !out->secret.len) {
         secret_clear(&out->secret);
         out->result = VAULT_ABSENT;
@@ -401,11 +369,11 @@ enum ps_next ps_parse_checkin(struct ps_call *call)
 static int request_add(struct active_requests *active, const cJSON *object)
 {
     struct active_request row = {
-        .request_id = number(object, "RequestID"),
-        .system_id = number(object, "SystemID"),
-        .account_id = number(object, "AccountID"),
+        .request_id = ps_number(object, "RequestID"),
+        .system_id = ps_number(object, "SystemID"),
+        .account_id = ps_number(object, "AccountID"),
     };
-    const char *reason = words(object, "Reason"), *ends = words(object, "ExpiresDate");
+    const char *reason = ps_words_of(object, "Reason"), *ends = ps_words_of(object, "ExpiresDate");
 
     if (!row.request_id)
         return 0;
@@ -423,15 +391,15 @@ static int request_add(struct active_requests *active, const cJSON *object)
 enum ps_next ps_parse_requests(struct ps_call *call)
 {
     struct active_requests *active = &call->out->active;
-    cJSON *tree = tree_of(&call->http);
+    cJSON *tree = ps_tree(&call->http);
     const cJSON *rows, *row;
     bool single;
     int err = 0, n;
 
-    rows = rows_of(tree, &single);
+    rows = ps_rows(tree, &single);
     if (single || !cJSON_IsArray(rows)) {
         cJSON_Delete(tree);
-        return nonsense(call, "the list of requests is not a JSON array");
+        return ps_nonsense(call, "the list of requests is not a JSON array");
     }
     n = cJSON_GetArraySize(rows);
     active->n = 0;
@@ -440,7 +408,7 @@ enum ps_next ps_parse_requests(struct ps_call *call)
     cJSON_ArrayForEach(row, rows) err = err ? err : request_add(active, row);
     cJSON_Delete(tree);
     if (err)
-        return no_memory(call);
+        return ps_no_memory(call);
     call->out->result = VAULT_OK;
     return PS_DONE;
 }

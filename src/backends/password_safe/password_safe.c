@@ -7,12 +7,12 @@
  * most), then the connections are closed, and `closed` comes when nothing is left. A vault that could not be
  * built is freed at once.
  *
- * Secrets read from files are checked for what would break the header they go into; they stay in locked
- * memory until the vault is freed.
+ * Secrets read from files (renew.c) stay in locked memory until the vault is freed.
  *
  * Not here: anything a vault does. internal.h is the map.
  */
 #include "backends/password_safe/internal.h"
+#include "base/certificate.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -21,8 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SECRET_MAX 4096
 
 uint64_t ps_random(struct ps *ps, uint64_t below)
 {
@@ -35,9 +33,7 @@ uint64_t ps_random(struct ps *ps, uint64_t below)
 
 static void ps_free(struct ps *ps)
 {
-    secret_clear(&ps->api_key);
-    secret_clear(&ps->password);
-    secret_clear(&ps->oauth_secret);
+    ps_secrets_clear(&ps->secrets);
     secret_clear(&ps->token);
     free(ps->oauth_user);
     free(ps->base);
@@ -59,43 +55,17 @@ static char *text_join(const char *a, const char *b)
     return text;
 }
 
-static int read_secret(struct secret *secret, const char *path, const char *what, char why[256])
-{
-    int err = secret_read_file(secret, path, SECRET_MAX);
-
-    if (err) {
-        (void)snprintf(why, 256, "%s: %s: %s", what, path, strerror(-err));
-        return err;
-    }
-    for (size_t i = 0; i < secret->len; i++) {
-        if ((unsigned char)secret->p[i] >= 0x20 && secret->p[i] != 0x7f)
-            continue;
-        (void)snprintf(why, 256, "%s: %s: holds a control character", what, path);
-        return -EINVAL;
-    }
-    return 0;
-}
-
 static int read_secrets(struct ps *ps, char why[256])
 {
     const struct conf_vault *conf = ps->vault.conf;
-    int err = 0;
 
     if (conf->oauth_client_id) {
         ps->oauth_user = text_join("application:", conf->oauth_client_id);
         if (!ps->oauth_user)
             return -ENOMEM;
-        return read_secret(&ps->oauth_secret, conf->oauth_client_secret_file, "oauth_client_secret_file",
-                           why);
     }
-    err = read_secret(&ps->api_key, conf->api_key_file, "api_key_file", why);
-    if (!err && conf->run_as_password_file)
-        err = read_secret(&ps->password, conf->run_as_password_file, "run_as_password_file", why);
-    if (!err && strpbrk(ps->api_key.p, "; ")) {
-        (void)snprintf(why, 256, "api_key_file: %s: holds a blank or a semicolon", conf->api_key_file);
-        err = -EINVAL;
-    }
-    return err;
+    ps->certificate_end = certificate_file_end(conf->client_certificate);
+    return ps_secrets_read(&ps->secrets, conf, why);
 }
 
 static int set_paths(struct ps *ps)
@@ -121,22 +91,9 @@ static int open_upstream(struct ps *ps, struct loop *loop, char why[256])
     const struct conf_vault *conf = ps->vault.conf;
     const char *host = strstr(conf->url, "://"), *path = host ? strchr(host + 3, '/') : NULL;
     char *origin = path ? strndup(conf->url, (size_t)(path - conf->url)) : strdup(conf->url);
-    struct upstream_opts opts = {
-        .name = conf->name,
-        .url = origin,
-        .proxy = conf->proxy,
-        .ca_file = conf->ca_file,
-        .client_certificate = conf->client_certificate,
-        .client_key = conf->client_key,
-        .connections = conf->connections,
-        .max_calls =
-            conf->max_calls + conf->max_calls / 4 + 64, /* sign-ins, sign-outs and the probe on top */
-        .connect_timeout_ms = conf->connect_timeout_ms,
-        .call_timeout_ms = conf->call_timeout_ms,
-        .idle_timeout_ms = conf->connection_idle_ms,
-        .max_answer = conf->max_answer,
-    };
+    struct upstream_opts opts = ps_upstream_opts(conf);
 
+    opts.url = origin;
     if (!origin)
         return -ENOMEM;
     ps->up = upstream_new(loop, &opts, why);
@@ -235,6 +192,7 @@ static void ps_state(const struct vault *vault, struct vault_state *state)
     state->queued = ps->ncalls > ps->in_flight ? ps->ncalls - ps->in_flight : 0;
     state->sessions = ps->nsessions;
     state->users = ps->nusers;
+    state->certificate_end = ps->certificate_end;
 }
 
 const struct vault_ops password_safe_ops = {
@@ -245,6 +203,8 @@ const struct vault_ops password_safe_ops = {
     .credential = ps_credential,
     .checkin = ps_checkin,
     .requests = ps_requests,
+    .directory = ps_directory,
+    .isa = ps_isa,
     .cancel = ps_call_cancel,
     .state = ps_state,
 };

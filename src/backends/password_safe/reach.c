@@ -59,8 +59,10 @@ static void judge(struct ps *ps, const struct call *http, bool full)
     } else {
         (void)snprintf(ps->trouble, sizeof(ps->trouble), "%s: %.120s", strerror(-http->err), http->why);
     }
-    if (!http->err && !clock_parse_http_date(http->value[CALL_DATE], &vault_ms))
+    if (!http->err && !clock_parse_http_date(http->value[CALL_DATE], &vault_ms)) {
         ps->skew_ms = vault_ms - clock_wall(ps->clock);
+        ps->skew_known = true;
+    }
     if (was && !ps->last_ok)
         log_warn("vault_away", "vault=%s why=%s", ps->vault.conf->name, ps->trouble);
     else if (!was && ps->last_ok)
@@ -157,5 +159,6 @@ void ps_reach_state(const struct ps *ps, struct vault_state *state)
     state->last_success_age_ms =
         ps->last_success_ms ? clock_now(ps->clock) - ps->last_success_ms : UINT64_MAX;
     state->skew_ms = ps->skew_ms;
+    state->skew_known = ps->skew_known;
     (void)text_copy(state->detail, sizeof(state->detail), ps->trouble);
 }

@@ -226,7 +226,7 @@ const char *ps_session_headers(const struct secret *headers, bool body)
 
 static int headers_build(const struct buf *jar, struct secret *out)
 {
-    struct buf text = BUF_INIT(PS_HEADERS_MAX);
+    struct buf text = BUF_SECRET(PS_HEADERS_MAX);
     int err;
 
     (void)buf_str(&text, HEADERS_BEFORE_JAR);
@@ -312,7 +312,7 @@ void ps_user_drop_idle(struct ps_user *user)
 
 void ps_session_learn(struct ps_session *session, const struct buf *set_cookies)
 {
-    struct buf jar = BUF_INIT(PS_HEADERS_MAX / 2);
+    struct buf jar = BUF_SECRET(PS_HEADERS_MAX / 2);
     struct secret headers = {0};
     const char *old = session->headers.p + strlen(HEADERS_BEFORE_JAR);
     size_t old_len = strlen(old) - strlen("\r\n");

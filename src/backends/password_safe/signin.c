@@ -58,6 +58,8 @@ static int signin_send(struct ps_signin *signin, const char *path, void (*done)(
         .body = signin->body.len ? buf_cstr(&signin->body) : NULL,
         .body_len = signin->body.len,
         .safe = true,
+        .secret = true,
+        .max_answer = PS_SECRET_MAX,
         .background = first && first->out->background,
         .timeout_ms = ps->vault.conf->call_timeout_ms,
         .done = done,
@@ -97,8 +99,8 @@ int ps_signin_start(struct ps_user *user)
     if (!signin)
         return -ENOMEM;
     signin->user = user;
-    signin->headers = BUF_INIT(PS_HEADERS_MAX);
-    signin->body = BUF_INIT(PS_BODY_MAX);
+    signin->headers = BUF_SECRET(PS_HEADERS_MAX);
+    signin->body = BUF_SECRET(PS_BODY_MAX);
     user->signin = signin;
     err = ps_auth_wants_token(user->ps) ? send_token_form(signin) : send_sign_in(signin);
     if (err)
@@ -170,7 +172,7 @@ static void end_unsent(struct ps_signin *signin, int err)
 static void end_session(struct ps_signin *signin)
 {
     struct ps_user *user = signin->user;
-    struct buf jar = BUF_INIT(PS_HEADERS_MAX / 2);
+    struct buf jar = BUF_SECRET(PS_HEADERS_MAX / 2);
     int err = ps_cookies_merge(NULL, 0, &signin->http.cookies, &jar);
 
     if (err || !jar.len) {

@@ -310,6 +310,7 @@ void ps_translate_refused(struct fault *fault, const struct call *http)
             "required; or %s",
             http->status, http->status == 403 ? "no valid licence" : "client certificate missing");
     fault->vault_status = http->status;
+    fault->second_factor = *http->value[CALL_2FA] != '\0';
 }
 
 bool ps_translate_again(const struct ps *ps, const struct call *http, uint64_t *delay_ms)

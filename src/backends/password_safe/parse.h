@@ -1,0 +1,39 @@
+/*
+ * parse.h - reading members of the vault's answers the lenient way; for the files that parse them.
+ *
+ * Names in any case, absent and null alike, blanks in texts as they are. What is no positive number is 0.
+ */
+#ifndef JG_BACKENDS_PS_PARSE_H
+#define JG_BACKENDS_PS_PARSE_H
+
+#include "backends/password_safe/internal.h"
+#include "base/json.h"
+
+static inline int64_t ps_number(const cJSON *object, const char *name)
+{
+    int64_t value;
+
+    return json_int(json_get_nocase(object, name), &value) && value > 0 ? value : 0;
+}
+
+/* NULL for absent, null and "". */
+static inline const char *ps_words_of(const cJSON *object, const char *name)
+{
+    const char *text = cJSON_GetStringValue(json_get_nocase(object, name));
+
+    return text && *text ? text : NULL;
+}
+
+static inline bool ps_flag(const cJSON *object, const char *name)
+{
+    return cJSON_IsTrue(json_get_nocase(object, name));
+}
+
+cJSON *ps_tree(const struct call *); /* NULL = no JSON */
+/* Rows may be wrapped, {"TotalCount":n,"Data":[...]}, or be one object (`single`). */
+const cJSON *ps_rows(const cJSON *tree, bool *single);
+/* The answer cannot be understood; `what` says what it is not. Both end the call. */
+enum ps_next ps_nonsense(struct ps_call *, const char *what);
+enum ps_next ps_no_memory(struct ps_call *);
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * parse_directory.c - systems, platforms and workgroups, and what all parsing has in common.
+ *
+ * Systems come in pages as {TotalCount, Data}; old and new releases spell members differently and may send a
+ * bare array. A page that begins with the row the page before began with is the same page again: the server
+ * does not know `offset`, and the list ends there.
+ */
+#include "backends/password_safe/parse.h"
+#include "base/log.h"
+
+#include <errno.h>
+
+#define DEPTH 32
+
+cJSON *ps_tree(const struct call *http)
+{
+    const char *why;
+
+    return json_parse(http->body_in.data ? http->body_in.data : "", http->body_in.len, DEPTH,
+                      JSON_DUPLICATES_OK, &why);
+}
+
+enum ps_next ps_nonsense(struct ps_call *call, const char *what)
+{
+    ps_translate_nonsense(call->out, &call->http, what);
+    call->maybe |= call->op->effects;
+    return PS_DONE;
+}
+
+enum ps_next ps_no_memory(struct ps_call *call)
+{
+    ps_translate_errno(call->ps, -ENOMEM, call->out);
+    return PS_DONE;
+}
+
+const cJSON *ps_rows(const cJSON *tree, bool *single)
+{
+    const cJSON *data = cJSON_IsObject(tree) ? json_get_nocase(tree, "Data") : NULL;
+
+    *single = cJSON_IsObject(tree) && !cJSON_IsArray(data);
+    return cJSON_IsArray(data) ? data : tree;
+}
+
+static const char *first_of(const cJSON *object, const char *name, const char *other)
+{
+    const char *text = ps_words_of(object, name);
+
+    return text ? text : ps_words_of(object, other);
+}
+
+static int64_t first_id(const cJSON *object, const char *name, const char *other)
+{
+    int64_t id = ps_number(object, name);
+
+    return id ? id : ps_number(object, other);
+}
+
+static void read_system(const cJSON *object, struct directory_row *row)
+{
+    row->id = first_id(object, "ManagedSystemID", "SystemID");
+    row->platform_id = ps_number(object, "PlatformID");
+    row->workgroup_id = ps_number(object, "WorkgroupID");
+    row->port = ps_number(object, "Port");
+    row->name = first_of(object, "SystemName", "HostName");
+    row->host = ps_words_of(object, "HostName");
+    row->dns = ps_words_of(object, "DnsName");
+    row->ip = ps_words_of(object, "IPAddress");
+    row->description = ps_words_of(object, "Description");
+}
+
+static void read_platform(const cJSON *object, struct directory_row *row)
+{
+    row->id = first_id(object, "PlatformID", "ID");
+    row->port = ps_number(object, "DefaultPort");
+    row->ssh_keys = ps_flag(object, "DSSFlag");
+    row->name = ps_words_of(object, "Name");
+    row->short_name = ps_words_of(object, "ShortName");
+    row->session_type = ps_words_of(object, "DefaultSessionType");
+}
+
+static void read_workgroup(const cJSON *object, struct directory_row *row)
+{
+    row->id = first_id(object, "ID", "WorkgroupID");
+    row->name = first_of(object, "Name", "WorkgroupName");
+}
+
+/* 0, also for what is no row; -ENOMEM. */
+static int row_add(struct ps_call *call, const cJSON *object)
+{
+    static void (*const read[DIRECTORY_NPARTS])(const cJSON *, struct directory_row *) = {
+        [DIRECTORY_SYSTEMS] = read_system,
+        [DIRECTORY_PLATFORMS] = read_platform,
+        [DIRECTORY_WORKGROUPS] = read_workgroup,
+    };
+    struct directory_row row = {0};
+
+    read[call->part](object, &row);
+    return row.id && row.name ? directory_list_add(call->out->directory, &row) : 0;
+}
+
+/* 1 = the same page again, 0, or -ENOMEM. */
+static int page_add(struct ps_call *call, const cJSON *rows, bool single, size_t *seen)
+{
+    const struct directory_list *list = call->out->directory;
+    size_t before = list->n;
+    const cJSON *row;
+    int err = single ? row_add(call, rows) : 0;
+
+    *seen = 0;
+    if (single)
+        return err;
+    cJSON_ArrayForEach(row, rows)
+    {
+        err = err ? err : row_add(call, row);
+        ++*seen;
+    }
+    if (err)
+        return err;
+    if (call->offset && list->n > before && list->rows[before].id == list->rows[call->page_at].id) {
+        call->out->directory->n = before;
+        return 1;
+    }
+    call->page_at = before;
+    return 0;
+}
+
+static bool page_last(const struct ps_call *call, size_t seen)
+{
+    const struct directory_list *list = call->out->directory;
+
+    if (call->part != DIRECTORY_SYSTEMS || seen < PS_PAGE)
+        return true;
+    if (list->n < PS_ROWS_MAX)
+        return false;
+    log_warn("vault_directory_cut", "vault=%s systems=%zu", call->ps->vault.conf->name, list->n);
+    return true;
+}
+
+enum ps_next ps_parse_directory(struct ps_call *call)
+{
+    struct vault_call *out = call->out;
+    cJSON *tree = ps_tree(&call->http);
+    bool single;
+    const cJSON *rows = ps_rows(tree, &single);
+    size_t seen = 0;
+    int err;
+
+    if (!single && !cJSON_IsArray(rows)) {
+        cJSON_Delete(tree);
+        return ps_nonsense(call, "the directory's answer is not a JSON array");
+    }
+    if (!out->directory)
+        out->directory = directory_list_new();
+    err = out->directory ? page_add(call, rows, single, &seen) : -ENOMEM;
+    cJSON_Delete(tree);
+    if (err < 0)
+        return ps_no_memory(call);
+    if (err == 0 && !page_last(call, seen)) {
+        call->offset += seen;
+        return PS_MORE;
+    }
+    out->result = VAULT_OK;
+    return PS_DONE;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * texts.c - chunks of texts, the newest first.
+ *
+ * Small lists get small chunks: most answers have a handful of rows. The size doubles from chunk to chunk up
+ * to CHUNK_BYTES; a longer text gets a chunk of its own size.
+ */
+#include "backends/texts.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHUNK_BYTES ((size_t)16 * 1024)
+
+struct texts {
+    struct texts *next;
+    size_t used, size;
+    char bytes[];
+};
+
+static struct texts *chunk_new(size_t want, const struct texts *before)
+{
+    size_t size = before ? before->size * 2 : 512;
+    struct texts *chunk;
+
+    if (size > CHUNK_BYTES)
+        size = CHUNK_BYTES;
+    if (size < want)
+        size = want;
+    chunk = malloc(sizeof(*chunk) + size);
+    if (chunk) {
+        chunk->used = 0;
+        chunk->size = size;
+    }
+    return chunk;
+}
+
+int texts_keep(struct texts **all, const char **text)
+{
+    struct texts *chunk = *all;
+    size_t n;
+
+    if (!*text)
+        return 0;
+    n = strlen(*text) + 1;
+    if (!chunk || chunk->size - chunk->used < n) {
+        chunk = chunk_new(n, chunk);
+        if (!chunk)
+            return -ENOMEM;
+        chunk->next = *all;
+        *all = chunk;
+    }
+    memcpy(chunk->bytes + chunk->used, *text, n);
+    *text = chunk->bytes + chunk->used;
+    chunk->used += n;
+    return 0;
+}
+
+void texts_free(struct texts *chunk)
+{
+    for (struct texts *next; chunk; chunk = next) {
+        next = chunk->next;
+        free(chunk);
+    }
+}

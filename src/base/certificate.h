@@ -1,0 +1,15 @@
+/*
+ * certificate.h - until when a PEM certificate or revocation list in a file is good.
+ */
+#ifndef JG_BASE_CERTIFICATE_H
+#define JG_BASE_CERTIFICATE_H
+
+#include <openssl/x509.h>
+#include <stdint.h>
+
+/* Seconds since 1970; 0 where the time cannot be read. */
+int64_t certificate_time(const ASN1_TIME *);
+/* notAfter of the first certificate in the file; 0 = there is none that can be read. */
+int64_t certificate_file_end(const char *path);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * sandbox.h - what a process gives up, so that whoever takes it over has little.
+ *
+ * Four fences that know nothing of the gateway: dumps (no core, no debugger of the same user), capabilities,
+ * files (Landlock) and system calls (seccomp). Each can only be narrowed. Capabilities and files count for
+ * the calling thread and those it starts later: set them before there are threads. System calls are fenced
+ * for all threads at once, and belong last: opening, binding and mapping of the start are over then.
+ *
+ * In a build with sanitizers only dumps are fenced: a sanitizer traces, forks and reads where it likes.
+ */
+#ifndef JG_BASE_SANDBOX_H
+#define JG_BASE_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum sandbox_access {
+    SANDBOX_READ = 1,    /* files and directories below the path */
+    SANDBOX_WRITE = 2,   /* files below it: make, write, rename within their directory, remove */
+    SANDBOX_SOCKET = 4,  /* make and remove Unix sockets in it */
+    SANDBOX_REPLACE = 8, /* files come and go by renaming there: the rule is for the file's directory */
+};
+
+struct sandbox_path {
+    const char *path; /* NULL and what does not exist are skipped */
+    unsigned access;
+};
+
+/* False in a build with sanitizers: then the calls below do nothing and say they did. */
+bool sandbox_possible(void);
+
+/* No core dumps, no tracing by processes of the same user, new files for the owner alone. 0 or -errno. */
+int sandbox_no_dumps(void);
+
+/* Gives up all capabilities but the bits of `keep` (1 << CAP_...), for ever. 0 or -errno. */
+int sandbox_capabilities(uint64_t keep);
+bool sandbox_has_capabilities(void); /* any at all */
+
+/* Version of Landlock that is now in force, 0 where the kernel has none, or -errno. */
+int sandbox_files(const struct sandbox_path *paths, size_t n);
+
+/* From now on a system call outside the list ends the process, or with `only_log` is noted in the kernel's
+ * log. 0 or -errno. */
+int sandbox_calls(bool only_log);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * fold.h - texts without case, prepared for searching.
+ *
+ * Folding makes UTF-8 lower-case letter by letter (all scripts that have case), so that two texts that differ
+ * in case alone fold to the same bytes. What is no UTF-8 stays as it is. A signature is 128 bits over the
+ * pairs of neighbouring bytes of a folded text: where a word is inside a text, the word's signature is inside
+ * the text's.
+ */
+#ifndef JG_BROKER_FOLD_H
+#define JG_BROKER_FOLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The most that folding may make of n bytes. */
+#define FOLD_SIZE(n) ((n)*3 / 2 + 1)
+
+/* Folds n bytes; returns the length. `out` has room for FOLD_SIZE(n) and is not terminated. */
+size_t fold_text(char *out, const char *text, size_t n);
+/* Equal without case; NULL equals nothing. */
+bool fold_equal(const char *a, const char *b);
+bool fold_equal_n(const char *a, size_t an, const char *b, size_t bn);
+
+struct fold_signature {
+    uint64_t bits[2];
+};
+
+/* Adds a text to a signature; one of fewer than two bytes adds nothing. */
+void fold_sign(struct fold_signature *, const char *folded, size_t n);
+
+static inline bool fold_may_contain(const struct fold_signature *text, const struct fold_signature *word)
+{
+    return (text->bits[0] & word->bits[0]) == word->bits[0] &&
+           (text->bits[1] & word->bits[1]) == word->bits[1];
+}
+
+/* A letter or digit, or any part of a letter beyond ASCII. */
+static inline bool fold_is_word(char c)
+{
+    unsigned char u = (unsigned char)c;
+
+    return u >= 0x80 || (u >= '0' && u <= '9') || ((u | 0x20) >= 'a' && (u | 0x20) <= 'z');
+}
+
+#endif

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * journal.c - lines on their way to the store.
+ *
+ * A line is one lease id with what the store is still to be told of it. A note is one write with the texts
+ * of its row, in one piece, since a write cannot be cancelled and must stay valid until it is done; a note
+ * whose journal has ended (line == NULL) frees itself.
+ *
+ * A failed write is not lost: the line is stuck, keeps the note, and is tried again once a second as soon as
+ * the store says that it can write. Whoever waits is told of the failure and decides: a check-out ends, a
+ * release goes on. While the store cannot write nothing is handed to it.
+ *
+ * Not here: what is in a row (lease_row.c), and when it is told (lease.c, checkin.c).
+ */
+#include "broker/journal.h"
+
+#include "base/killpoint.h"
+#include "base/log.h"
+#include "broker/op.h"
+#include "broker/table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TRY_AGAIN_MS 1000
+
+struct note {
+    struct store_write write; /* first */
+    struct journal_line *line;
+    char texts[];
+};
+
+struct journal_line {
+    struct table_node node;
+    struct journal *journal;
+    struct note *flying, *next;
+    LIST_HEAD(, journal_wait) waits;
+    bool is_stuck;
+    TAILQ_ENTRY(journal_line) stuck;
+    char id[ID_SIZE];
+};
+
+struct journal {
+    struct timers *timers;
+    struct store *store;
+    struct table lines;
+    TAILQ_HEAD(, journal_line) stuck;
+    size_t nstuck, flying;
+    struct deadline again;
+    bool loading;
+};
+
+struct journal *journal_new(struct timers *timers, struct store *store)
+{
+    struct journal *j = calloc(1, sizeof *j);
+
+    if (!j)
+        return NULL;
+    j->timers = timers;
+    j->store = store;
+    TAILQ_INIT(&j->stuck);
+    return j;
+}
+
+bool journal_writable(const struct journal *j)
+{
+    struct store_state state;
+
+    if (!j->store)
+        return true;
+    j->store->ops->state(j->store, &state);
+    return state.writable;
+}
+
+bool journal_quiet(const struct journal *j)
+{
+    return j->flying == 0;
+}
+
+size_t journal_stuck(const struct journal *j)
+{
+    return j->nstuck;
+}
+
+/* ---- where a test may end the process ---- */
+
+static void pass(const struct store_write *w, bool durable)
+{
+    static const char *const before[LEASE_NSTATES] = {"checkout.intent.before", "checkout.open.before",
+                                                      "lease.releasing.before", "lease.lapsed.before"};
+    static const char *const after[LEASE_NSTATES] = {"checkout.intent.durable", "checkout.open.durable",
+                                                     "lease.releasing.durable", "lease.lapsed.durable"};
+
+    if (w->remove)
+        killpoint(durable ? "lease.close.durable" : "lease.close.before");
+    else
+        killpoint(durable ? after[w->row.state] : before[w->row.state]);
+    (void)before;
+    (void)after;
+    (void)durable;
+}
+
+/* ---- lines ---- */
+
+static struct journal_line *line_find(const struct journal *j, const char *id)
+{
+    struct table_node *node = table_first(&j->lines, table_hash(id, strlen(id)));
+
+    for (; node; node = table_next(node)) {
+        struct journal_line *line = OWNER_OF(node, struct journal_line, node);
+
+        if (strcmp(line->id, id) == 0)
+            return line;
+    }
+    return NULL;
+}
+
+static struct journal_line *line_get(struct journal *j, const char *id)
+{
+    struct journal_line *line = line_find(j, id);
+
+    if (line)
+        return line;
+    line = calloc(1, sizeof *line);
+    if (!line)
+        return NULL;
+    line->journal = j;
+    (void)memccpy(line->id, id, '\0', ID_SIZE - 1);
+    if (table_add(&j->lines, &line->node, table_hash(id, strlen(id)))) {
+        free(line);
+        return NULL;
+    }
+    return line;
+}
+
+static void unstick(struct journal_line *line)
+{
+    if (!line->is_stuck)
+        return;
+    line->is_stuck = false;
+    TAILQ_REMOVE(&line->journal->stuck, line, stuck);
+    line->journal->nstuck--;
+}
+
+static void line_free(struct journal_line *line)
+{
+    struct journal_wait *w;
+
+    while ((w = LIST_FIRST(&line->waits)))
+        journal_unwait(w);
+    unstick(line);
+    table_remove(&line->journal->lines, &line->node);
+    free(line->next);
+    free(line);
+}
+
+static void tell_waits(struct journal_line *line, int err)
+{
+    LIST_HEAD(, journal_wait) told = LIST_HEAD_INITIALIZER(told);
+    struct journal_wait *w;
+
+    while ((w = LIST_FIRST(&line->waits))) {
+        LIST_REMOVE(w, link);
+        LIST_INSERT_HEAD(&told, w, link);
+    }
+    while ((w = LIST_FIRST(&told))) {
+        journal_unwait(w);
+        w->done(w, err);
+    }
+}
+
+/* ---- writing ---- */
+
+static void submit(struct journal_line *line);
+
+static void on_again(struct deadline *d)
+{
+    struct journal *j = OWNER_OF(d, struct journal, again);
+    struct journal_line *line = TAILQ_FIRST(&j->stuck), *next;
+
+    for (; line && journal_writable(j); line = next) {
+        next = TAILQ_NEXT(line, stuck);
+        submit(line);
+    }
+    if (j->nstuck && timer_start(j->timers, &j->again, TRY_AGAIN_MS, on_again))
+        log_error("journal_retry_lost", "error=%s", "out of memory");
+}
+
+static void stick(struct journal_line *line)
+{
+    struct journal *j = line->journal;
+
+    if (line->is_stuck)
+        return;
+    line->is_stuck = true;
+    TAILQ_INSERT_TAIL(&j->stuck, line, stuck);
+    j->nstuck++;
+    if (!j->loading && !timer_running(&j->again) && timer_start(j->timers, &j->again, TRY_AGAIN_MS, on_again))
+        log_error("journal_retry_lost", "error=%s", "out of memory");
+}
+
+static void written(struct journal_line *line)
+{
+    if (line->next) {
+        submit(line);
+        return;
+    }
+    struct journal *j = line->journal;
+
+    /* Who waits may tell the same line anew: it is out of the table before anybody hears. */
+    table_remove(&j->lines, &line->node);
+    tell_waits(line, 0);
+    free(line);
+}
+
+static void not_written(struct journal_line *line, struct note *note, int err)
+{
+    if (line->next)
+        free(note);
+    else
+        line->next = note;
+    stick(line);
+    tell_waits(line, err);
+}
+
+static void on_done(struct store_write *w, int err)
+{
+    struct note *note = (struct note *)w;
+    struct journal_line *line = note->line;
+
+    if (!err)
+        pass(w, true);
+    if (!line) { /* the broker has ended before */
+        free(note);
+        return;
+    }
+    line->flying = NULL;
+    line->journal->flying--;
+    if (err) {
+        not_written(line, note, err);
+        return;
+    }
+    free(note);
+    written(line);
+}
+
+static void submit(struct journal_line *line)
+{
+    struct journal *j = line->journal;
+    struct note *note = line->next;
+
+    if (line->flying)
+        return;
+    if (j->loading || !journal_writable(j)) {
+        stick(line);
+        return;
+    }
+    note->write.done = on_done;
+    note->line = line;
+    pass(&note->write, false);
+    if (j->store->ops->write(j->store, &note->write)) {
+        stick(line);
+        return;
+    }
+    unstick(line);
+    line->next = NULL;
+    line->flying = note;
+    j->flying++;
+}
+
+/* ---- notes ---- */
+
+#define NTEXTS 9
+
+static void list_texts(struct lease_row *r, const char **texts[NTEXTS])
+{
+    const char **all[NTEXTS] = {&r->id,      &r->vault,      &r->user, &r->username,  &r->domain,
+                                &r->session, &r->credential, &r->tag,  &r->last_error};
+
+    memcpy(texts, all, sizeof all);
+}
+
+static struct note *note_new(const struct lease_row *row, bool remove)
+{
+    struct lease_row copy = *row;
+    const char **texts[NTEXTS];
+    size_t size = sizeof(struct note);
+
+    list_texts(&copy, texts);
+    for (size_t i = 0; i < NTEXTS; i++)
+        size += strlen(*texts[i] ? *texts[i] : "") + 1;
+    struct note *note = malloc(size);
+
+    if (!note)
+        return NULL;
+    *note = (struct note){.write = {.remove = remove, .row = copy}};
+    list_texts(&note->write.row, texts);
+    char *to = note->texts;
+
+    for (size_t i = 0; i < NTEXTS; i++) {
+        const char *from = *texts[i] ? *texts[i] : "";
+        size_t n = strlen(from) + 1;
+
+        memcpy(to, from, n);
+        *texts[i] = to;
+        to += n;
+    }
+    return note;
+}
+
+static int tell(struct journal *j, const struct lease_row *row, bool remove)
+{
+    if (!j->store)
+        return 0;
+    struct note *note = note_new(row, remove);
+    struct journal_line *line = note ? line_get(j, row->id) : NULL;
+
+    if (!line) {
+        free(note);
+        return -ENOMEM;
+    }
+    free(line->next);
+    line->next = note;
+    submit(line);
+    return 0;
+}
+
+int journal_put(struct journal *j, const struct lease_row *row)
+{
+    return tell(j, row, false);
+}
+
+void journal_remove(struct journal *j, const char *id)
+{
+    if (tell(j, &(struct lease_row){.id = id}, true))
+        log_error("journal_remove_lost", "lease=%s error=%s", id, "out of memory");
+}
+
+/* ---- waiting ---- */
+
+int journal_await(struct journal *j, const char *id, struct journal_wait *w,
+                  void (*done)(struct journal_wait *, int err))
+{
+    struct journal_line *line = line_find(j, id);
+
+    if (!line)
+        return 0;
+    if (line->is_stuck && !line->flying)
+        return -EIO;
+    w->done = done;
+    w->line = line;
+    LIST_INSERT_HEAD(&line->waits, w, link);
+    return 1;
+}
+
+void journal_unwait(struct journal_wait *w)
+{
+    if (!w->line)
+        return;
+    LIST_REMOVE(w, link);
+    w->line = NULL;
+}
+
+/* ---- begin and end ---- */
+
+int journal_load(struct journal *j, int (*row)(void *arg, const struct lease_row *), void *arg)
+{
+    if (!j->store)
+        return 0;
+    j->loading = true;
+    int err = j->store->ops->load(j->store, row, arg);
+
+    j->loading = false;
+    if (j->nstuck && timer_start(j->timers, &j->again, 0, on_again))
+        err = err ? err : -ENOMEM;
+    return err;
+}
+
+static void free_line(struct table_node *node, void *arg)
+{
+    struct journal_line *line = OWNER_OF(node, struct journal_line, node);
+
+    (void)arg;
+    if (line->flying)
+        line->flying->line = NULL;
+    line_free(line);
+}
+
+void journal_free(struct journal *j)
+{
+    if (!j)
+        return;
+    table_each(&j->lines, free_line, NULL);
+    table_free(&j->lines);
+    timer_stop(j->timers, &j->again);
+    free(j);
+}

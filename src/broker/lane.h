@@ -1,0 +1,52 @@
+/*
+ * lane.h - whose check-in is next, vault by vault.
+ */
+#ifndef JG_BROKER_LANE_H
+#define JG_BROKER_LANE_H
+
+#include "backends/backend.h"
+#include "broker/table.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct leases;
+struct checkin;
+struct lane_user;
+
+#define LANE_IN_FLIGHT 16 /* check-ins on their way to one vault at a time */
+
+struct lane {
+    struct vault *vault;
+    uint16_t number;
+    bool absent; /* `vault` is ours: one that is configured no more */
+    bool running;
+    size_t in_flight;
+    struct table names;            /* the users in line, by name */
+    TAILQ_HEAD(, lane_user) users; /* those with something in line; the first one is next */
+};
+
+/* Embedded in a check-in. */
+struct lane_place {
+    struct lane_user *user; /* NULL = not in line */
+    TAILQ_ENTRY(checkin) link;
+};
+
+/* The lane of a vault; made for each configured vault at the start, so that it is there. */
+struct lane *lane_of(const struct leases *, const struct vault *);
+/* 0 or -ENOMEM. */
+int lane_new(struct leases *, struct vault *);
+/* The lane of a vault by its name; one that is not configured gets a vault that fails every call. NULL = OOM.
+ */
+struct lane *lane_named(struct leases *, const char *name);
+void lanes_free(struct leases *);
+
+/* In line; people who wait go before what is done in the background. 0 or -ENOMEM. May start it at once. */
+int lane_join(struct lane *, struct checkin *, const char *user, bool first);
+void lane_leave(struct lane *, struct checkin *); /* any number of times */
+/* Its check-in is over: the next one may start. */
+void lane_done(struct lane *);
+
+#endif

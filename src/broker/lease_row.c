@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lease_row.c - what the store is told of a lease.
+ *
+ * The row is put together from the lease, its sitting, and the loan or intent it stands on; nothing is kept
+ * for the store's sake alone. System, account and application come out of the credential id. `tag` is the
+ * lease's own id: the mark in the vault's reason if this lease made the request.
+ */
+#include "broker/credential_id.h"
+#include "broker/leases.h"
+
+static void from_intent(const struct lease *lease, struct lease_row *row)
+{
+    if (!lease->intent)
+        return;
+    row->vault = intent_vault(lease->intent)->conf->name;
+    row->user = intent_user(lease->intent);
+    row->expires_wall_ms = intent_expires(lease->intent);
+}
+
+static void from_loan(const struct lease *lease, struct lease_row *row)
+{
+    const struct loan *loan = lease->loan;
+    struct checkin_view v = loan_checkin_view(loan);
+
+    row->vault = loan_vault(loan)->conf->name;
+    row->user = loan->user;
+    row->request_id = loan->request_id;
+    row->adopted = loan->origin == LOAN_ADOPTED;
+    row->expires_wall_ms = loan->expires_wall_ms;
+    row->attempts = v.attempts;
+    row->next_wall_ms = v.next_wall_ms;
+    row->last_error = v.last_error;
+}
+
+int lease_tell(struct leases *ls, const struct lease *lease)
+{
+    struct credential_ref ref = {0};
+    struct lease_row row = {.id = lease->id,
+                            .state = (enum lease_state)lease->state,
+                            .username = sitting_user(lease->sitting),
+                            .domain = sitting_domain(lease->sitting),
+                            .session = sitting_session(lease->sitting),
+                            .credential = lease->credential_id,
+                            .tag = lease->id,
+                            .created_wall_ms = (int64_t)lease->created_s * 1000};
+
+    if (credential_id_parse(lease->credential_id, &ref)) {
+        row.system_id = ref.system_id;
+        row.account_id = ref.account_id;
+        row.application_id = ref.application_id;
+    }
+    if (lease->state == LEASE_INTENT)
+        from_intent(lease, &row);
+    else
+        from_loan(lease, &row);
+    return journal_put(ls->journal, &row);
+}

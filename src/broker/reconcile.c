@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * reconcile.c - one list of live requests per user, and what follows from it.
+ *
+ *   round (start, every reconcile_every)  \                              / ours, held        : nothing
+ *   hunts that wait for a user's list      +-> asker -> paced -> list ->+  ours, unheld      : checked in
+ *   a second look at what was missing     /    (one per user)            \ held, not listed : closed, 2nd
+ * time
+ *
+ * An asker is one (vault, user) with a reason to ask. It asks once for all that wait, in the background, and
+ * all askers together keep to the configured rate; so neither a restart nor a vault that comes back meets a
+ * herd.
+ *
+ * Ours is what bears the id of a lease of ours in its reason (contract 9.13), or a cut mark that fits an
+ * intent and its account. A request without is never touched.
+ *
+ * An answer is older than it looks: it can lack what was made after it, and show what has been given back
+ * since. So only those loans are judged that were open before the call was sent (their request ids are noted
+ * in `held`), and only when two lists in a row lack them, since a list may be partial. To give back what has
+ * been given back already does no harm: it is gone.
+ *
+ * Not here: how often a hunt looks (intent.c), how a request is given back (checkin.c).
+ */
+#include "broker/leases.h"
+
+#include "base/killpoint.h"
+#include "base/log.h"
+#include "broker/audit_leases.h"
+#include "broker/op.h"
+#include "broker/reason.h"
+#include "broker/skew.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define IN_FLIGHT_MAX   32
+#define SECOND_LOOK_MS  5000
+#define CALL_TIMEOUT(v) ((v)->conf->call_timeout_ms)
+
+LIST_HEAD(intent_links, intent_link);
+
+enum asker_state { ASKER_IDLE, ASKER_RESTING, ASKER_QUEUED, ASKER_IN_FLIGHT };
+
+struct asker {
+    struct table_node node;
+    struct reconcile *reconcile;
+    struct vault *vault;
+    enum asker_state state;
+    bool wanted; /* what it waits for came after the call was sent */
+    unsigned failures;
+    uint64_t round;
+    struct intent_links waiting, asked;
+    int64_t *held; /* request ids of loans to be judged by the next answer */
+    size_t nheld, cap;
+    struct deadline rest;
+    TAILQ_ENTRY(asker) link;
+    struct vault_call call;
+    char user[];
+};
+
+struct reconcile {
+    struct leases *leases;
+    uint64_t every_ms, gap_us;
+    struct table askers;
+    TAILQ_HEAD(, asker) queue;
+    size_t in_flight;
+    uint64_t next_us; /* of the monotonic clock: the next call may go */
+    uint64_t round;
+    struct deadline pace, periodic;
+    struct skew_notes skew;
+};
+
+static void pump(struct reconcile *);
+
+struct reconcile *reconcile_new(struct leases *ls, uint64_t every_ms, double per_s)
+{
+    struct reconcile *rc = calloc(1, sizeof *rc);
+
+    if (!rc)
+        return NULL;
+    rc->leases = ls;
+    rc->every_ms = every_ms;
+    rc->gap_us = per_s > 0 ? (uint64_t)(1e6 / per_s) : 0;
+    TAILQ_INIT(&rc->queue);
+    return rc;
+}
+
+/* ---- askers ---- */
+
+static struct asker *asker_find(const struct reconcile *rc, const struct vault *vault, const char *user)
+{
+    struct table_node *node = table_first(&rc->askers, table_hash(user, strlen(user)));
+
+    for (; node; node = table_next(node)) {
+        struct asker *a = OWNER_OF(node, struct asker, node);
+
+        if (a->vault == vault && strcmp(a->user, user) == 0)
+            return a;
+    }
+    return NULL;
+}
+
+static struct asker *asker_get(struct reconcile *rc, struct vault *vault, const char *user)
+{
+    struct asker *a = asker_find(rc, vault, user);
+    size_t n = strlen(user) + 1;
+
+    if (a)
+        return a;
+    a = calloc(1, sizeof *a + n);
+    if (!a)
+        return NULL;
+    a->reconcile = rc;
+    a->vault = vault;
+    memcpy(a->user, user, n);
+    if (table_add(&rc->askers, &a->node, table_hash(user, n - 1))) {
+        free(a);
+        return NULL;
+    }
+    return a;
+}
+
+static void asker_free(struct asker *a)
+{
+    struct reconcile *rc = a->reconcile;
+
+    if (a->state == ASKER_IN_FLIGHT) {
+        a->vault->ops->cancel(a->vault, &a->call);
+        rc->in_flight--;
+    }
+    if (a->state == ASKER_QUEUED)
+        TAILQ_REMOVE(&rc->queue, a, link);
+    timer_stop(rc->leases->timers, &a->rest);
+    table_remove(&rc->askers, &a->node);
+    vault_call_free(&a->call);
+    free(a->held);
+    free(a);
+}
+
+static void enqueue(struct asker *a)
+{
+    struct reconcile *rc = a->reconcile;
+
+    if (a->state == ASKER_IN_FLIGHT) {
+        a->wanted = true;
+        return;
+    }
+    if (a->state == ASKER_QUEUED)
+        return;
+    timer_stop(rc->leases->timers, &a->rest);
+    a->state = ASKER_QUEUED;
+    TAILQ_INSERT_TAIL(&rc->queue, a, link);
+}
+
+static void on_rested(struct deadline *d)
+{
+    struct asker *a = OWNER_OF(d, struct asker, rest);
+
+    a->state = ASKER_IDLE;
+    enqueue(a);
+    pump(a->reconcile);
+}
+
+static void unlink_intent(struct intent_link *link)
+{
+    if (link->linked)
+        LIST_REMOVE(link, link);
+    link->linked = false;
+}
+
+static void link_intent(struct intent_links *list, struct intent_link *link)
+{
+    link->linked = true;
+    LIST_INSERT_HEAD(list, link, link);
+}
+
+void reconcile_ask(struct reconcile *rc, struct intent *in)
+{
+    struct asker *a = asker_get(rc, intent_vault(in), intent_user(in));
+
+    if (!a) {
+        intent_not_found(in, INTENT_NOT_READ);
+        return;
+    }
+    link_intent(&a->waiting, intent_link(in));
+    enqueue(a);
+    pump(rc);
+}
+
+void reconcile_leave(struct reconcile *rc, struct intent *in)
+{
+    (void)rc;
+    unlink_intent(intent_link(in));
+}
+
+/* ---- after an answer ---- */
+
+/* Something is left to be asked for, now or after a rest; or the asker has done its work. */
+static void settle(struct asker *a, uint64_t rest_ms)
+{
+    struct reconcile *rc = a->reconcile;
+
+    a->state = ASKER_IDLE;
+    if (a->wanted || !LIST_EMPTY(&a->waiting)) {
+        a->wanted = false;
+        enqueue(a);
+    } else if (!a->nheld) {
+        asker_free(a);
+    } else if (timer_start(rc->leases->timers, &a->rest, rest_ms, on_rested)) {
+        asker_free(a); /* the next round will ask */
+    } else {
+        a->state = ASKER_RESTING;
+    }
+}
+
+/* Each of these may end its intent, and what it does may link others: those go to `waiting`. */
+static void tell_asked(struct asker *a, enum intent_news news)
+{
+    struct intent_link *link;
+
+    while ((link = LIST_FIRST(&a->asked))) {
+        unlink_intent(link);
+        intent_not_found(intent_of_link(link), news);
+    }
+}
+
+static struct intent *asked_for(const struct asker *a, const struct active_request *row)
+{
+    struct intent_link *link;
+
+    LIST_FOREACH(link, &a->asked, link)
+    if (intent_matches(intent_of_link(link), row))
+        return intent_of_link(link);
+    return NULL;
+}
+
+/* Its lease has long ended, or another request of the same lease is held: a POST that was carried out twice.
+ */
+static void give_back_stray(struct asker *a, const struct active_request *row, const char *mark)
+{
+    static const struct session nobody = {.id = "", .username = ""};
+    struct leases *ls = a->reconcile->leases;
+    struct loan *loan = loan_new(ls, a->vault, a->user, row->request_id, LOAN_OURS);
+    char id[ID_SIZE];
+
+    if (!loan)
+        return; /* the next list will have it again */
+    int64_t left = row->expires_wall_ms - clock_wall(ls->clock);
+
+    loan->expires_wall_ms = row->expires_wall_ms ? row->expires_wall_ms : clock_wall(ls->clock);
+    loan->ends_ms = clock_now(ls->clock) + (uint64_t)(left > 0 ? left : 0);
+    log_warn("stray_request", "user=%s mark=%s", a->user, mark);
+    audit_reconciled(ls->audit, loan, "stray_request", mark);
+    loan_drop(loan, id_new(id) ? NULL : lease_intend(ls, &nobody, "", id));
+}
+
+/* Of a check-out whose own answer is still to come. */
+static bool is_in_flight(const struct leases *ls, const char *id)
+{
+    const struct lease *lease = lease_by_id(ls, id);
+
+    return lease && lease->state == LEASE_INTENT;
+}
+
+static void judge_row(struct asker *a, const struct active_request *row)
+{
+    struct leases *ls = a->reconcile->leases;
+    struct loan *loan = loan_find(ls, a->vault, a->user, row->request_id);
+    struct intent *in = LIST_EMPTY(&a->asked) ? NULL : asked_for(a, row);
+    char id[ID_SIZE];
+
+    if (loan)
+        loan->missed = loan->gone = false;
+    if (in)
+        intent_found(in, row->request_id);
+    else if (!loan && reason_lease_id(row->reason, id) && lease_id_known(ls, id) && !is_in_flight(ls, id))
+        give_back_stray(a, row, id);
+}
+
+static int by_id(const void *x, const void *y)
+{
+    const struct active_request *a = x, *b = y;
+
+    return (a->request_id > b->request_id) - (a->request_id < b->request_id);
+}
+
+/* The vault has ended it: the leases on it are worth nothing. */
+static void close_gone(struct loan *loan)
+{
+    struct lease *lease = SLIST_FIRST(&loan->held), *next;
+
+    log_warn("request_gone", "user=%s holders=%zu", loan->user, loan_holders(loan));
+    audit_reconciled(loan->leases->audit, loan, "request_gone", NULL);
+    loan_gone(loan);
+    for (; lease; lease = next) {
+        next = SLIST_NEXT(lease, of_loan);
+        if (lease->state == LEASE_OPEN)
+            lease_close(lease, "gone");
+    }
+}
+
+/* What stays in `held` is looked for once more. */
+static void judge_held(struct asker *a)
+{
+    struct active_requests *active = &a->call.active;
+    size_t n = a->nheld, kept = 0;
+
+    if (active->n)
+        qsort(active->rows, active->n, sizeof *active->rows, by_id);
+    for (size_t i = 0; i < n; i++) {
+        struct active_request key = {.request_id = a->held[i]};
+        struct loan *loan = loan_find(a->reconcile->leases, a->vault, a->user, key.request_id);
+
+        if (!loan || loan->state != LOAN_OPEN ||
+            (active->n && bsearch(&key, active->rows, active->n, sizeof key, by_id)))
+            continue;
+        if (!loan->missed && !loan->gone) {
+            loan->missed = true;
+            a->held[kept++] = a->held[i];
+        } else {
+            close_gone(loan);
+        }
+    }
+    a->nheld = kept;
+}
+
+static void on_listed(struct vault_call *call)
+{
+    struct asker *a = OWNER_OF(call, struct asker, call);
+    struct reconcile *rc = a->reconcile;
+
+    killpoint("reconcile.list.answered");
+    rc->in_flight--; /* the state stays: what is asked for meanwhile must not free the rows */
+    if (call->result == VAULT_OK) {
+        a->failures = 0;
+        for (size_t i = 0; i < call->active.n; i++)
+            judge_row(a, &call->active.rows[i]);
+        judge_held(a);
+        tell_asked(a, INTENT_NOT_THERE);
+        skew_note(&rc->skew, a->vault);
+        settle(a, SECOND_LOOK_MS);
+    } else {
+        tell_asked(a, INTENT_NOT_READ);
+        settle(a, leases_backoff(rc->leases, ++a->failures));
+    }
+    pump(rc);
+}
+
+/* ---- pace ---- */
+
+static uint64_t now_us(const struct reconcile *rc)
+{
+    return clock_now(rc->leases->clock) * 1000;
+}
+
+static void on_pace(struct deadline *d)
+{
+    pump(OWNER_OF(d, struct reconcile, pace));
+}
+
+static void send_list(struct asker *a)
+{
+    struct reconcile *rc = a->reconcile;
+    struct intent_link *link;
+
+    while ((link = LIST_FIRST(&a->waiting))) {
+        unlink_intent(link);
+        link_intent(&a->asked, link);
+    }
+    vault_call_free(&a->call);
+    a->call = (struct vault_call){
+        .user = a->user, .timeout_ms = CALL_TIMEOUT(a->vault), .background = true, .done = on_listed};
+    a->state = ASKER_IN_FLIGHT;
+    killpoint("reconcile.list.before");
+    if (a->vault->ops->requests(a->vault, &a->call) == 0) {
+        rc->in_flight++;
+        killpoint("reconcile.list.sent");
+        return;
+    }
+    tell_asked(a, INTENT_NOT_READ);
+    settle(a, leases_backoff(rc->leases, ++a->failures));
+}
+
+/* Those that are queued meanwhile by a failure to start rest first, so this ends. */
+static void pump(struct reconcile *rc)
+{
+    uint64_t now = now_us(rc);
+
+    while (!TAILQ_EMPTY(&rc->queue) && rc->in_flight < IN_FLIGHT_MAX && rc->next_us <= now) {
+        struct asker *a = TAILQ_FIRST(&rc->queue);
+
+        TAILQ_REMOVE(&rc->queue, a, link);
+        rc->next_us = (rc->next_us + rc->gap_us < now ? now : rc->next_us) + rc->gap_us;
+        send_list(a);
+    }
+    if (TAILQ_EMPTY(&rc->queue) || rc->next_us <= now || timer_running(&rc->pace))
+        return;
+    if (timer_start(rc->leases->timers, &rc->pace, (rc->next_us - now + 999) / 1000, on_pace))
+        log_error("reconcile_stalled", "error=%s", "out of memory"); /* the next answer or round goes on */
+}
+
+/* ---- rounds ---- */
+
+static bool note_held(struct asker *a, int64_t request_id)
+{
+    if (a->nheld == a->cap) {
+        size_t cap = a->cap ? a->cap * 2 : 4;
+        int64_t *held = realloc(a->held, cap * sizeof *held);
+
+        if (!held)
+            return false;
+        a->held = held;
+        a->cap = cap;
+    }
+    a->held[a->nheld++] = request_id;
+    return true;
+}
+
+static void note_loan(struct table_node *node, void *arg)
+{
+    struct reconcile *rc = arg;
+    struct loan *loan = OWNER_OF(node, struct loan, node);
+    struct asker *a;
+
+    if (loan->state != LOAN_OPEN || rc->leases->lanes[loan->lane]->absent ||
+        !(a = asker_get(rc, loan_vault(loan), loan->user)) || a->state == ASKER_IN_FLIGHT)
+        return; /* one that is being asked for is judged next time */
+    if (a->round != rc->round)
+        a->nheld = 0; /* of a round before that was never answered */
+    a->round = rc->round;
+    loan->missed = false;
+    if (note_held(a, loan->request_id))
+        enqueue(a);
+}
+
+static void on_round(struct deadline *d)
+{
+    struct reconcile *rc = OWNER_OF(d, struct reconcile, periodic);
+    struct leases *ls = rc->leases;
+
+    rc->round++;
+    table_each(&ls->loans, note_loan, rc);
+    for (size_t i = 0; i < ls->nlanes; i++)
+        if (!ls->lanes[i]->absent)
+            skew_note(&rc->skew, ls->lanes[i]->vault);
+    log_debug("reconcile_round", "users=%zu loans=%zu", rc->askers.n, ls->loans.n);
+    pump(rc);
+    if (rc->every_ms && timer_start(ls->timers, &rc->periodic, rc->every_ms, on_round))
+        log_error("reconcile_stopped", "error=%s", "out of memory");
+}
+
+int reconcile_start(struct reconcile *rc)
+{
+    if (!rc->every_ms && !rc->leases->loans.n)
+        return 0;
+    return timer_start(rc->leases->timers, &rc->periodic, 0, on_round);
+}
+
+static void free_asker(struct table_node *node, void *arg)
+{
+    struct asker *a = OWNER_OF(node, struct asker, node);
+    struct intent_link *link;
+
+    (void)arg;
+    while ((link = LIST_FIRST(&a->waiting)) || (link = LIST_FIRST(&a->asked)))
+        unlink_intent(link);
+    asker_free(a);
+}
+
+void reconcile_free(struct reconcile *rc)
+{
+    if (!rc)
+        return;
+    table_each(&rc->askers, free_asker, NULL);
+    table_free(&rc->askers);
+    timer_stop(rc->leases->timers, &rc->pace);
+    timer_stop(rc->leases->timers, &rc->periodic);
+    skew_free(&rc->skew);
+    free(rc);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * restore.c - from the rows of the store back to the lease table, before anything else happens.
+ *
+ *   INTENT     a request may exist: hunted
+ *   OPEN       within its time: the session's lease again, same id; past it: checked in
+ *   RELEASING  checked in, with the attempts made so far and not before the next try is due
+ *   LAPSED     shown until its day is over
+ *
+ * The rows carry wall clock times. A lease gets what is left until its end by today's wall clock, but never
+ * more than its whole length: a clock that was set back must not lengthen it. From here on the monotonic
+ * clock counts. A clock set forward ends it early, by no more than it was set.
+ *
+ * Several rows may stand on one request. Where one of them is open the request is held, whatever the others
+ * say: a row in state RELEASING beside it is a cover whose removal was not yet durable.
+ *
+ * What is due at once is spread over the first milliseconds; the lanes do the rest. A row that cannot be read
+ * (its id or request id make no sense) is left alone in the store and named in the log.
+ */
+#include "broker/leases.h"
+
+#include "base/killpoint.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define DUE_PER_MS 200
+
+struct restore {
+    struct leases *leases;
+    size_t open, releasing, intents, lapsed, odd, due;
+};
+
+/* Milliseconds this row's request has left. */
+static uint64_t time_left(const struct leases *ls, const struct lease_row *row)
+{
+    int64_t left = row->expires_wall_ms - clock_wall(ls->clock);
+    int64_t length = row->expires_wall_ms - row->created_wall_ms / 1000 * 1000;
+
+    if (left > length)
+        left = length;
+    return left > 0 ? (uint64_t)left : 0;
+}
+
+static struct lease *make_lease(struct leases *ls, const struct lease_row *row)
+{
+    struct session session = {.id = row->session, .username = row->username, .domain = row->domain};
+
+    return lease_make(ls, &session, row->credential, row->id, row->created_wall_ms);
+}
+
+/* The loan of the row, there already or made: OPEN, with the end set but no timer, and no holder in flight.
+ */
+static struct loan *get_loan(struct leases *ls, struct lane *lane, const struct lease_row *row)
+{
+    struct loan *loan = loan_find(ls, lane->vault, row->user, row->request_id);
+
+    if (loan)
+        return loan;
+    loan = loan_new(ls, lane->vault, row->user, row->request_id, row->adopted ? LOAN_ADOPTED : LOAN_OURS);
+    if (!loan)
+        return NULL;
+    loan->node.spare = 0;
+    loan->ends_ms = clock_now(ls->clock) + time_left(ls, row);
+    loan->expires_wall_ms = row->expires_wall_ms;
+    return loan;
+}
+
+static const char *known_error(const char *text)
+{
+    for (int code = 1; code < FAULT_NCODES; code++)
+        if (strcmp(fault_row((enum fault_code)code)->code, text) == 0)
+            return fault_row((enum fault_code)code)->code;
+    return *text ? "unknown" : NULL;
+}
+
+/* ---- one row ---- */
+
+static int restore_intent(struct restore *r, struct lane *lane, const struct lease_row *row)
+{
+    struct leases *ls = r->leases;
+    struct lease *lease = make_lease(ls, row);
+    struct intent *in = lease ? intent_open(ls, lease, lane->vault, row->user,
+                                            clock_now(ls->clock) + time_left(ls, row), row->expires_wall_ms)
+                              : NULL;
+
+    if (!in)
+        return -ENOMEM;
+    r->intents++;
+    intent_restore(in);
+    return 0;
+}
+
+static int restore_open(struct restore *r, struct lane *lane, const struct lease_row *row)
+{
+    struct leases *ls = r->leases;
+    struct loan *loan = get_loan(ls, lane, row);
+    struct lease *lease = loan ? make_lease(ls, row) : NULL;
+
+    if (!lease)
+        return -ENOMEM;
+    if (loan->state == LOAN_RETURNING)
+        loan_unreturn(loan);
+    lease_link(lease, loan);
+    loan_uncover(loan);
+    r->open++;
+    uint64_t left = time_left(ls, row);
+
+    loan_set_end(loan, clock_now(ls->clock) + (left ? left : r->due++ / DUE_PER_MS), row->expires_wall_ms);
+    return 0;
+}
+
+static int restore_releasing(struct restore *r, struct lane *lane, const struct lease_row *row)
+{
+    struct leases *ls = r->leases;
+    struct loan *loan = get_loan(ls, lane, row);
+    struct lease *lease = loan ? make_lease(ls, row) : NULL;
+
+    if (!lease)
+        return -ENOMEM;
+    if (!SLIST_EMPTY(&loan->held) || loan->origin != LOAN_OURS) { /* another row has it; or never ours */
+        lease->state = LEASE_RELEASING;
+        lease_discard(ls, lease);
+        if (SLIST_EMPTY(&loan->held))
+            loan_end(loan, LOAN_FORGOTTEN);
+        return 0;
+    }
+    lease_cover(lease, loan);
+    r->releasing++;
+    int64_t wait = row->next_wall_ms - clock_wall(ls->clock);
+    uint64_t delay = wait > 60000 ? 60000 : wait > 0 ? (uint64_t)wait : r->due++ / DUE_PER_MS;
+
+    loan_resume(loan, row->attempts, known_error(row->last_error), delay);
+    return 0;
+}
+
+static int restore_lapsed(struct restore *r, struct lane *lane, const struct lease_row *row)
+{
+    struct leases *ls = r->leases;
+    int64_t left = row->next_wall_ms - clock_wall(ls->clock);
+    struct loan *loan = get_loan(ls, lane, row);
+    struct lease *lease = loan ? make_lease(ls, row) : NULL;
+
+    if (!lease)
+        return -ENOMEM;
+    if (!SLIST_EMPTY(&loan->held)) {
+        lease_discard(ls, lease);
+        return 0;
+    }
+    lease_cover(lease, loan);
+    r->lapsed++;
+    const int64_t day = 24 * 3600000LL;
+
+    loan_resume_lapsed(loan, row->attempts, known_error(row->last_error),
+                       left <= 0 ? 0 : (uint64_t)(left < day ? left : day));
+    return 0;
+}
+
+static bool makes_sense(const struct leases *ls, const struct lease_row *row)
+{
+    return strlen(row->id) == ID_SIZE - 1 && !lease_by_id(ls, row->id) && *row->vault && *row->user &&
+           (row->state == LEASE_INTENT || row->request_id > 0);
+}
+
+static int on_row(void *arg, const struct lease_row *row)
+{
+    static int (*const restorers[LEASE_NSTATES])(
+        struct restore *, struct lane *, const struct lease_row *) = {restore_intent, restore_open,
+                                                                      restore_releasing, restore_lapsed};
+    struct restore *r = arg;
+    struct lane *lane;
+
+    if (!makes_sense(r->leases, row)) {
+        r->odd++;
+        log_warn("lease_odd", "lease=%s vault=%s user=%s", row->id, row->vault, row->user);
+        return 0;
+    }
+    lane = lane_named(r->leases, row->vault);
+    if (!lane)
+        return -ENOMEM;
+    if (*row->tag && strlen(row->tag) == ID_SIZE - 1)
+        registry_remember(&r->leases->registry, row->tag);
+    return restorers[row->state](r, lane, row);
+}
+
+/* ---- all of them ---- */
+
+static void tell_absent(const struct leases *ls)
+{
+    for (size_t i = 0; i < ls->nlanes; i++)
+        if (ls->lanes[i]->absent)
+            log_warn("leases_of_absent_vault", "vault=%s hint=%s", ls->lanes[i]->vault->conf->name,
+                     "they are kept; configure the vault again to have them checked in");
+}
+
+int leases_restore(struct leases *ls)
+{
+    struct restore r = {.leases = ls};
+    int err = journal_load(ls->journal, on_row, &r);
+
+    if (err) {
+        log_error("leases_not_read", "error=%s", strerror(-err));
+        return err;
+    }
+    tell_absent(ls);
+    if (r.open + r.releasing + r.intents + r.lapsed + r.odd)
+        log_info("leases_restored", "open=%zu releasing=%zu intents=%zu lapsed=%zu odd=%zu", r.open,
+                 r.releasing, r.intents, r.lapsed, r.odd);
+    killpoint("restore.done");
+    return reconcile_start(ls->reconcile);
+}

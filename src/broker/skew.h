@@ -1,0 +1,20 @@
+/*
+ * skew.h - vaults whose clock is not ours.
+ */
+#ifndef JG_BROKER_SKEW_H
+#define JG_BROKER_SKEW_H
+
+#include "backends/backend.h"
+
+struct skew_note;
+
+struct skew_notes {
+    struct skew_note *vaults;
+    size_t n;
+};
+
+/* Warns when the vault's clock begins to differ, by how much it differs changes much, or agrees again. */
+void skew_note(struct skew_notes *, const struct vault *);
+void skew_free(struct skew_notes *);
+
+#endif

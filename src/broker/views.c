@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * views.c - the lease table as an operator sees it, page by page.
+ *
+ * The cursor is the number a lease was given when it was made, which never changes: leases that come or go
+ * between two pages neither repeat nor hide others. A lease between two vault requests (its first one turned
+ * out dead, the next is not asked for yet) stands on nothing and is not shown.
+ */
+#include "broker/leases.h"
+#include "broker/op.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SESSIONS_MAX 1000
+
+static const char *const state_words[LEASE_NSTATES] = {LEASE_STATES};
+
+/* The sessions that hold the loan, this lease's own first. */
+static size_t list_sessions(const struct lease *lease, const char **out, size_t max)
+{
+    const struct lease *other;
+    size_t n = 0;
+
+    out[n++] = sitting_session(lease->sitting);
+    if (lease->state == LEASE_INTENT)
+        return n;
+    SLIST_FOREACH(other, &lease->loan->held, of_loan)
+    if (other != lease && other->state == LEASE_OPEN && n < max)
+        out[n++] = sitting_session(other->sitting);
+    return n;
+}
+
+static void view_intent(const struct lease *lease, struct lease_view *v)
+{
+    v->user = intent_user(lease->intent);
+    v->expires_wall_ms = intent_expires(lease->intent);
+}
+
+static void view_loan(const struct lease *lease, struct lease_view *v)
+{
+    const struct loan *loan = lease->loan;
+    struct checkin_view c = loan_checkin_view(loan);
+
+    v->user = loan->user;
+    v->request_id = loan->request_id;
+    v->adopted = loan->origin == LOAN_ADOPTED;
+    v->expires_wall_ms = loan->expires_wall_ms;
+    v->attempts = c.attempts;
+    v->last_error = c.last_error;
+}
+
+/* False = it stands on nothing. */
+static bool view_of(const struct lease *lease, struct lease_view *v)
+{
+    *v = (struct lease_view){.id = lease->id,
+                             .credential_id = lease->credential_id,
+                             .state = state_words[lease->state],
+                             .created_wall_ms = (int64_t)lease->created_s * 1000};
+    if (lease->state != LEASE_INTENT)
+        view_loan(lease, v);
+    else if (lease->intent)
+        view_intent(lease, v);
+    else
+        return false;
+    return true;
+}
+
+static bool is_wanted(const struct lease_filter *f, const struct lease *lease, const struct lease_view *v)
+{
+    return (!f->user || strcmp(f->user, v->user) == 0) && (!f->state || strcmp(f->state, v->state) == 0) &&
+           (!f->session || strcmp(f->session, sitting_session(lease->sitting)) == 0);
+}
+
+uint64_t broker_leases(struct broker *b, const struct lease_filter *f,
+                       void (*row)(void *arg, const struct lease_view *), void *arg)
+{
+    const char *sessions[SESSIONS_MAX];
+    uint64_t seq = f->after, shown = f->after;
+    struct lease *lease;
+    struct lease_view v;
+
+    for (size_t n = 0; (lease = registry_after(&b->leases->registry, seq, &seq));) {
+        if (!view_of(lease, &v) || !is_wanted(f, lease, &v))
+            continue;
+        if (n++ == f->limit)
+            return shown; /* there is one more */
+        v.sessions = sessions;
+        v.nsessions = list_sessions(lease, sessions, SESSIONS_MAX);
+        row(arg, &v);
+        shown = seq;
+    }
+    return 0;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * doctor.c - one find, dry: every stage between a PRA user and a credential, in order, until one fails.
+ *
+ *     configuration -> secrets -> mapping -> dns -> tcp -> tls -> api -> sign-in -> role -> list -> policy ->
+ * clock
+ *
+ * A stage that fails ends the walk, and what lies behind it stays unknown; only the clock is looked at
+ * whenever the vault has answered at all, since a wrong clock explains much. The program needs no gateway and
+ * disturbs none: it opens no journal, no listener and no audit file, and asks the vault for nothing that
+ * changes anything. It reads the configuration and the secrets, so it has to run as the gateway's user or as
+ * root.
+ *
+ * Output goes to stdout in one piece at the end; the log is quiet but for errors.
+ */
+#include "doctor.h"
+
+#include "base/conf.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/sandbox.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "doctor_stages.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OUTPUT_MAX  (1U << 20)
+#define EXIT_FAILED 1
+
+/* Secrets pass through here as well: wiped memory, no core, no debugger of the same user. */
+static bool harden(void)
+{
+    return !secret_init() && !sandbox_no_dumps() && signal(SIGPIPE, SIG_IGN) != SIG_ERR;
+}
+
+/* DOMAIN\U or U. */
+static bool split_user(struct doctor *d)
+{
+    const char *user = d->args->user, *slash = strchr(user, '\\');
+
+    d->username = strdup(slash ? slash + 1 : user);
+    d->domain = slash && slash > user ? strndup(user, (size_t)(slash - user)) : NULL;
+    return d->username && (d->domain || !slash || slash == user);
+}
+
+/* The host stands in every member a jump item may bring, so that all of `match` is tried. */
+static void make_session(struct doctor *d)
+{
+    d->session = (struct session){
+        .id = "doctor",
+        .username = d->username,
+        .domain = d->domain,
+        .hostname = d->args->host,
+        .computer_name = d->args->host,
+        .name = d->args->host,
+        .ip_address = text_is_ip(d->args->host) ? d->args->host : NULL,
+    };
+}
+
+static bool (*const stages[])(struct doctor *) = {
+    doctor_configuration, doctor_secrets, doctor_mapping, doctor_dns,  doctor_tcp,  doctor_tls,
+    doctor_open,          doctor_api,     doctor_sign_in, doctor_role, doctor_list, doctor_policy,
+};
+
+static void walk(struct doctor *d)
+{
+    for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++)
+        if (!stages[i](d))
+            break;
+    if (d->vault && !report_is(&d->report, STAGE_API, STATE_UNKNOWN))
+        doctor_clock(d);
+}
+
+static int show(struct doctor *d)
+{
+    struct buf out = BUF_INIT(OUTPUT_MAX);
+    bool well;
+
+    if (d->args->json)
+        report_json(&d->report, &out);
+    else
+        report_print(&d->report, &out);
+    well = !out.failed && fwrite(out.data, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
+    buf_free(&out);
+    if (well)
+        return report_exit_code(&d->report);
+    fputs("jumpgate: the findings could not be written\n", stderr);
+    return EXIT_FAILED;
+}
+
+static void doctor_free(struct doctor *d)
+{
+    doctor_close(d);
+    account_list_unref(d->all);
+    account_list_unref(d->on_host);
+    usermap_free(&d->users);
+    if (d->addresses)
+        freeaddrinfo(d->addresses);
+    report_free(&d->report);
+    conf_free(d->conf);
+    free(d->username);
+    free(d->domain);
+    free(d);
+}
+
+int command_doctor(const struct doctor_args *args)
+{
+    struct doctor *d = calloc(1, sizeof(*d));
+    int code = EXIT_FAILED;
+
+    json_init();
+    if (!d || !harden() || log_open(&(struct log_opts){.level = LOG_ERROR, .file = "-"})) {
+        fputs("jumpgate: doctor cannot start\n", stderr);
+        free(d);
+        return EXIT_FAILED;
+    }
+    d->args = args;
+    d->report.conf = args->conf;
+    d->report.user = args->user;
+    d->report.host = args->host;
+    if (split_user(d)) {
+        make_session(d);
+        walk(d);
+        code = show(d);
+    }
+    doctor_free(d);
+    (void)secret_close();
+    log_close();
+    return code;
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * doctor_conf.c - what can be said without a network: configuration, secrets, and who the user is at the
+ * vault.
+ *
+ * Of a secret only its length and form are looked at, and it is wiped at once. The mapping is shown template
+ * by template, because "which rule made this name" is the question behind most empty lists.
+ */
+#include "doctor_stages.h"
+
+#include "base/conf.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ERRORS_MAX (256U * 1024)
+#define SECRET_MAX 4096
+#define KEY_NEW    128 /* letters of an API key as made today */
+#define KEY_OLD    36  /* a GUID, as made by old releases */
+#define PORT_HTTPS 443
+#define PORT_HTTP  80
+
+/* ---- configuration ---- */
+
+static void note_lines(struct doctor_report *r, struct buf *lines)
+{
+    const char *text = buf_cstr(lines);
+
+    while (text && *text) {
+        int len = (int)strcspn(text, "\n");
+        report_note(r, STAGE_CONFIGURATION, "%.*s", len, text);
+        text += len + (text[len] == '\n');
+    }
+}
+
+static void note_vaults(struct doctor *d)
+{
+    for (size_t i = 0; i < d->conf->nvaults; i++)
+        report_note(&d->report, STAGE_CONFIGURATION, "--vault %s", d->conf->vaults[i].name);
+}
+
+static bool choose_vault(struct doctor *d)
+{
+    const char *name = d->args->vault;
+
+    for (size_t i = 0; i < d->conf->nvaults && !d->vault_conf; i++)
+        if (name ? !strcmp(name, d->conf->vaults[i].name) : d->conf->nvaults == 1)
+            d->vault_conf = &d->conf->vaults[i];
+    if (d->vault_conf)
+        return true;
+    report_failed(&d->report, STAGE_CONFIGURATION, "%s",
+                  name ? "there is no vault of this name" : "there is not exactly one vault");
+    report_cause(&d->report, STAGE_CONFIGURATION, "%s",
+                 name ? "--vault names no section [vault NAME]" : "it is not clear which vault is meant");
+    report_remedy(&d->report, STAGE_CONFIGURATION, "name one of the configured vaults with --vault");
+    note_vaults(d);
+    return false;
+}
+
+/* Whom to connect to. The configuration check has been through both texts: they can be taken apart. */
+static bool find_target(struct doctor *d)
+{
+    const struct conf_vault *conf = d->vault_conf;
+    char why[NAMES_WHY_SIZE] = "";
+    int err = names_split_url(conf->url, &d->url, why);
+
+    d->proxied = conf->proxy && *conf->proxy;
+    d->target = d->url;
+    if (!err && d->proxied)
+        err = names_split_url(conf->proxy, &d->target, why);
+    d->target_port = d->target.port;
+    if (!d->target_port)
+        d->target_port = strcmp(d->target.scheme, "https") ? PORT_HTTP : PORT_HTTPS;
+    if (err)
+        report_failed(&d->report, STAGE_CONFIGURATION, "the address of the vault %s", why);
+    return !err;
+}
+
+bool doctor_configuration(struct doctor *d)
+{
+    struct buf errors = BUF_INIT(ERRORS_MAX);
+    struct doctor_report *r = &d->report;
+    int err = conf_load(d->args->conf, &d->conf, &errors);
+
+    note_lines(r, &errors);
+    buf_free(&errors);
+    if (err) {
+        report_failed(r, STAGE_CONFIGURATION, "%s cannot be used", d->args->conf);
+        report_cause(r, STAGE_CONFIGURATION, "the mistakes listed above");
+        report_remedy(r, STAGE_CONFIGURATION,
+                      "put them right; `jumpgate check -c %s` repeats this stage alone", d->args->conf);
+        return false;
+    }
+    if (!choose_vault(d) || !find_target(d))
+        return false;
+    r->vault = d->vault_conf->name;
+    report_ok(r, STAGE_CONFIGURATION, "%s is well formed; vault %s at %s", d->args->conf, d->vault_conf->name,
+              d->vault_conf->url);
+    return true;
+}
+
+/* ---- secrets ---- */
+
+static bool usable(const struct secret *secret, const char *forbidden)
+{
+    for (size_t i = 0; i < secret->len; i++)
+        if ((unsigned char)secret->p[i] < 0x20 || secret->p[i] == 0x7f || strchr(forbidden, secret->p[i]))
+            return false;
+    return secret->len > 0;
+}
+
+/* Length and form of one secret. False = it cannot be used. */
+static bool look_at(struct doctor *d, const char *key, const char *path, const char *forbidden, size_t *len)
+{
+    struct secret secret = {0};
+    int err = secret_read_file(&secret, path, SECRET_MAX);
+    bool good = !err && usable(&secret, forbidden);
+
+    *len = secret.len;
+    secret_clear(&secret);
+    if (good)
+        return true;
+    report_failed(&d->report, STAGE_SECRETS, "%s: %s %s", key, path,
+                  err == -ENODATA || (!err && !*len) ? "is empty"
+                  : err                              ? strerror(-err)
+                                                     : "holds characters it must not");
+    report_cause(&d->report, STAGE_SECRETS,
+                 "the file is not the one that was meant, or it was edited: a secret is one "
+                 "line without blanks around it");
+    report_remedy(&d->report, STAGE_SECRETS,
+                  "write the secret into the file again, one line, readable by the gateway's "
+                  "user alone");
+    return false;
+}
+
+static void note_key_form(struct doctor *d, size_t len)
+{
+    if (len == KEY_NEW || len == KEY_OLD)
+        report_note(&d->report, STAGE_SECRETS, "api_key_file has the form of an API key");
+    else
+        report_note(&d->report, STAGE_SECRETS,
+                    "api_key_file holds %zu characters; an API key has %d, or %d in old releases: is this "
+                    "the whole key?",
+                    len, KEY_NEW, KEY_OLD);
+}
+
+static bool look_at_own_certificate(struct doctor *d)
+{
+    if (!d->vault_conf->client_certificate || doctor_own_pair(d->vault_conf))
+        return true;
+    report_failed(&d->report, STAGE_SECRETS, "client_certificate and client_key cannot be used together");
+    report_cause(&d->report, STAGE_SECRETS,
+                 "one is not PEM, the key has a passphrase, or they do not belong together");
+    report_remedy(&d->report, STAGE_SECRETS,
+                  "export certificate and key as PEM once more, the key without a passphrase");
+    return false;
+}
+
+bool doctor_secrets(struct doctor *d)
+{
+    const struct conf_vault *conf = d->vault_conf;
+    char why[256];
+    size_t len;
+
+    if (secret_open(d->conf->gateway.secret_memory, why)) {
+        report_unknown(&d->report, STAGE_SECRETS, "out of memory");
+        return false;
+    }
+    if (conf->oauth_client_id) {
+        if (!look_at(d, "oauth_client_secret_file", conf->oauth_client_secret_file, "", &len))
+            return false;
+    } else {
+        if (!look_at(d, "api_key_file", conf->api_key_file, "; ", &len))
+            return false;
+        note_key_form(d, len);
+    }
+    if (conf->run_as_password_file &&
+        !look_at(d, "run_as_password_file", conf->run_as_password_file, "", &len))
+        return false;
+    if (!look_at_own_certificate(d))
+        return false;
+    report_ok(&d->report, STAGE_SECRETS, "readable: %s%s%s",
+              conf->oauth_client_id ? "the OAuth client's secret" : "the API key",
+              conf->run_as_password_file ? ", the user's password" : "",
+              conf->client_certificate ? ", the client certificate and its key" : "");
+    return true;
+}
+
+/* ---- mapping ---- */
+
+/* Somebody in user_map is the vault user named there, and no template counts. */
+static bool note_user_map(struct doctor *d)
+{
+    struct conf_vault none = *d->vault_conf;
+    struct usermap map;
+    bool mapped = false;
+
+    none.run_as.n = 0;
+    if (usermap_expand(&none, &d->session, &map))
+        return false;
+    if (usermap_user(&map)) {
+        report_note(&d->report, STAGE_MAPPING, "user_map makes %s", usermap_user(&map));
+        mapped = true;
+    }
+    usermap_free(&map);
+    return mapped;
+}
+
+/* What each template alone would make of this user. */
+static void note_templates(struct doctor *d)
+{
+    for (size_t i = 0; i < d->vault_conf->run_as.n; i++) {
+        struct conf_vault one = *d->vault_conf;
+        struct usermap map;
+        one.run_as.item += i;
+        one.run_as.n = 1;
+        if (usermap_expand(&one, &d->session, &map))
+            continue;
+        if (usermap_user(&map))
+            report_note(&d->report, STAGE_MAPPING, "%s makes %s", one.run_as.item[0], usermap_user(&map));
+        else
+            report_note(&d->report, STAGE_MAPPING, "%s does not apply: the user brings no %s",
+                        one.run_as.item[0],
+                        d->domain ? "part it needs" : "domain, and there is no default_domain");
+        usermap_free(&map);
+    }
+}
+
+bool doctor_mapping(struct doctor *d)
+{
+    struct doctor_report *r = &d->report;
+
+    if (usermap_expand(d->vault_conf, &d->session, &d->users)) {
+        report_unknown(r, STAGE_MAPPING, "out of memory");
+        return false;
+    }
+    if (!d->vault_conf->oauth_client_id && !note_user_map(d))
+        note_templates(d);
+    if (d->users.n) {
+        report_ok(r, STAGE_MAPPING, "%zu name%s to try at the vault, %s first", d->users.n,
+                  d->users.n == 1 ? "" : "s", usermap_user(&d->users));
+        return true;
+    }
+    report_failed(r, STAGE_MAPPING, "no run_as rule applies to user %s %s%s", d->username,
+                  d->domain ? "of domain " : "without a domain", d->domain ? d->domain : "");
+    report_cause(
+        r, STAGE_MAPPING,
+        "the user comes without the domain that the rules need, as local and RADIUS users of PRA do");
+    report_remedy(r, STAGE_MAPPING,
+                  "set `default_domain` in [vault %s], or add a template to `run_as` that fits how this user "
+                  "is known in "
+                  "the vault",
+                  d->vault_conf->name);
+    return false;
+}

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * doctor_list.c - what find would show for this host, why that may be nothing, and whether it could be
+ * checked out.
+ *
+ * An empty list is a valid answer of the vault, and the one that nobody can explain: it looks the same
+ * whether the system has another name there, the account is not enabled for API access, or the user has no
+ * role on it. What tells them apart is what the user may see elsewhere (names that are nearly this one) and,
+ * where a directory_user is configured, whether the vault has a system of this name at all.
+ */
+#include "doctor_stages.h"
+
+#include "base/text.h"
+#include "broker/find_ask.h"
+#include "broker/find_show.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_SIZE  128
+#define NEAR_MAX   5
+#define POLICY_MAX 8
+#define MINUTE_MS  60000
+#define FAR_AWAY   1000
+
+#define NOTE_SIZE 400
+
+static const char *const kind_words[KIND_NKINDS] = {
+    [KIND_LOCAL] = "local",
+    [KIND_DOMAIN_LINKED] = "domain-linked",
+    [KIND_APPLICATION] = "application",
+    [KIND_DATABASE] = "database",
+    [KIND_CLOUD] = "cloud",
+    [KIND_ALIAS] = "alias",
+};
+
+/* ---- the list ---- */
+
+static bool already(const struct account_list *list, const struct account *account)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (list->rows[i].system_id == account->system_id && list->rows[i].account_id == account->account_id)
+            return true;
+    return false;
+}
+
+/* Those that find would show; returns how many rows that were. */
+static size_t add_shown(struct doctor *d, const struct account_list *from)
+{
+    const struct conf_list *hide = &d->vault_conf->hide;
+    size_t fit = 0;
+
+    for (size_t i = 0; from && i < from->n; i++) {
+        const struct account *account = &from->rows[i];
+        if (account->kind == KIND_ALIAS && !find_ask_alias_fits(&d->session, account))
+            continue;
+        fit++;
+        if (find_show_pattern(hide, account) < hide->n)
+            d->hidden++;
+        else if (!already(d->on_host, account))
+            (void)account_list_add(d->on_host, account);
+    }
+    return fit;
+}
+
+static bool list_failed(struct doctor *d, const struct fault *fault)
+{
+    report_failed(&d->report, STAGE_LIST, "the vault does not list: %s", fault->detail);
+    report_cause(&d->report, STAGE_LIST, "the vault answers, but cannot do its work now");
+    report_remedy(&d->report, STAGE_LIST, "try again; if it stays, the vault's own logs know more");
+    return false;
+}
+
+/* One question; what came is added to the note. */
+static bool list_kind(struct doctor *d, const struct account_query *query, char *note)
+{
+    struct doctor_call asked;
+    size_t used = strlen(note);
+
+    doctor_ask_list(d, d->user, query, &asked);
+    if (asked.call.result != VAULT_OK) {
+        struct fault fault = asked.call.fault;
+        vault_call_free(&asked.call);
+        return list_failed(d, &fault);
+    }
+    (void)snprintf(note + used, NOTE_SIZE - used, " %zu %s", add_shown(d, asked.call.accounts),
+                   kind_words[query->kind]);
+    vault_call_free(&asked.call);
+    return true;
+}
+
+/* One name form, all kinds that find asks for; aliases are asked for once, for they have no name form. */
+static bool list_name(struct doctor *d, const struct match_name *name, bool first)
+{
+    struct account_query queries[SURVEY_MAX];
+    size_t n = find_ask(&d->session, d->vault_conf, &name, 1, queries);
+    char note[NOTE_SIZE];
+
+    (void)snprintf(note, sizeof(note), "%s \"%.256s\":", match_form_word(name->form), name->value);
+    for (size_t i = 0; i < n; i++)
+        if ((first || queries[i].kind != KIND_ALIAS) && !list_kind(d, &queries[i], note))
+            return false;
+    report_note(&d->report, STAGE_LIST, "%s", note);
+    return true;
+}
+
+static bool list_names(struct doctor *d)
+{
+    const struct match_name *selected[MATCH_MAX];
+    struct match_names names;
+    bool well = match_names_make(&d->session, &names) == 0;
+    size_t n = well ? match_names_select(&names, d->vault_conf, selected) : 0;
+
+    for (size_t i = 0; i < n && well; i++)
+        well = list_name(d, selected[i], i == 0);
+    if (well && n == 0)
+        report_note(&d->report, STAGE_LIST, "`match` leaves no form in which this host could be asked for");
+    match_names_free(&names);
+    return well;
+}
+
+/* ---- why it is empty ---- */
+
+struct near {
+    const char *name;
+    unsigned distance;
+};
+
+static void lower_short(char out[NAME_SIZE], const char *text, bool whole)
+{
+    size_t n = 0;
+
+    for (; text[n] && n < NAME_SIZE - 1 && (whole || text[n] != '.'); n++)
+        out[n] = (char)tolower((unsigned char)text[n]);
+    out[n] = '\0';
+}
+
+/* How far a system's name is from the host asked for: as they are, or by their first labels. */
+static unsigned distance_of(const char *host, const char *system)
+{
+    char a[NAME_SIZE], b[NAME_SIZE];
+    unsigned whole, label;
+
+    lower_short(a, host, true);
+    lower_short(b, system, true);
+    whole = text_distance(a, b);
+    if (text_is_ip(host) || text_is_ip(system))
+        return whole;
+    if (strlen(a) >= 3 && strlen(b) >= 3 && (strstr(a, b) || strstr(b, a)))
+        return 1;
+    lower_short(a, host, false);
+    lower_short(b, system, false);
+    label = text_distance(a, b) + 1;
+    return label < whole ? label : whole;
+}
+
+static bool knows(const struct near near[NEAR_MAX], const char *name)
+{
+    for (size_t i = 0; i < NEAR_MAX && near[i].name; i++)
+        if (text_equal_nocase(near[i].name, name))
+            return true;
+    return false;
+}
+
+static void offer(struct near near[NEAR_MAX], const char *name, unsigned distance)
+{
+    size_t at = NEAR_MAX;
+
+    if (!name || !*name || knows(near, name))
+        return;
+    while (at > 0 && distance < near[at - 1].distance)
+        at--;
+    if (at == NEAR_MAX)
+        return;
+    memmove(&near[at + 1], &near[at], (NEAR_MAX - 1 - at) * sizeof(near[0]));
+    near[at] = (struct near){name, distance};
+}
+
+/* The nearest of the systems the user may see. */
+static void find_near(struct doctor *d, struct near near[NEAR_MAX])
+{
+    for (size_t i = 0; i < NEAR_MAX; i++)
+        near[i] = (struct near){NULL, FAR_AWAY};
+    for (size_t i = 0; i < d->all->n; i++)
+        offer(near, d->all->rows[i].system, distance_of(d->args->host, d->all->rows[i].system));
+    for (size_t i = 0; i < NEAR_MAX && near[i].name; i++)
+        report_note(&d->report, STAGE_LIST, "nearest system of this user: %s", near[i].name);
+}
+
+static bool is_near(const char *host, const struct near *near)
+{
+    unsigned letters = (unsigned)strlen(host), limit = letters / 4 > 2 ? letters / 4 : 2;
+
+    return near->name && near->distance <= limit && near->distance < letters;
+}
+
+enum exists { NOBODY_KNOWS, IT_EXISTS, IT_DOES_NOT };
+
+static bool named(const struct directory_row *row, const char *host)
+{
+    return (row->name && text_equal_nocase(row->name, host)) ||
+           (row->host && text_equal_nocase(row->host, host)) ||
+           (row->dns && text_equal_nocase(row->dns, host)) || (row->ip && text_equal_nocase(row->ip, host));
+}
+
+/* Has the vault a system of this name, whoever may use it? Only a directory_user can tell. */
+static enum exists ask_directory(struct doctor *d, char name[NAME_SIZE])
+{
+    const char *user = d->vault_conf->directory_user;
+    enum exists found = IT_DOES_NOT;
+    struct doctor_call asked;
+
+    if (!user || !*user)
+        return NOBODY_KNOWS;
+    doctor_ask_systems(d, user, &asked);
+    if (asked.call.result != VAULT_OK || !asked.call.directory)
+        found = NOBODY_KNOWS;
+    for (size_t i = 0; found == IT_DOES_NOT && i < asked.call.directory->n; i++)
+        if (named(&asked.call.directory->rows[i], d->args->host)) {
+            found = IT_EXISTS;
+            (void)text_copy(name, NAME_SIZE, asked.call.directory->rows[i].name);
+        }
+    if (found != NOBODY_KNOWS)
+        report_note(&d->report, STAGE_LIST, "directory_user %s: %s", user,
+                    found == IT_EXISTS ? "the vault has this system"
+                                       : "the vault has no system of this name");
+    directory_list_free(asked.call.directory);
+    asked.call.directory = NULL;
+    vault_call_free(&asked.call);
+    return found;
+}
+
+static void explain_exists(struct doctor *d, const char *name)
+{
+    if (!text_equal_nocase(name, d->args->host)) {
+        report_cause(&d->report, STAGE_LIST, "the vault has this machine as system %s: the name differs",
+                     name);
+        report_remedy(&d->report, STAGE_LIST,
+                      "give the jump item that name, or its IP address, in one of its fields");
+        return;
+    }
+    report_cause(&d->report, STAGE_LIST,
+                 "the vault has the system, but no account on it for this user: the account is not "
+                 "enabled for API access, or the user has no Requestor role on its Smart Rule");
+    report_remedy(&d->report, STAGE_LIST,
+                  "tick \"API enabled\" on the account; if it is, give a group of the user the "
+                  "Requestor role on a Smart Rule that holds the account");
+}
+
+static void explain_near(struct doctor *d, const struct near *near)
+{
+    report_cause(&d->report, STAGE_LIST,
+                 "the name differs: the user may use %s in the vault, which is nearly %s", near->name,
+                 d->args->host);
+    report_remedy(&d->report, STAGE_LIST,
+                  "give the jump item the name of the system in the vault (or its IP address), or "
+                  "rename one of the two; `match` says which fields are asked for");
+}
+
+static void explain_open(struct doctor *d, bool is_absent)
+{
+    if (is_absent)
+        report_cause(&d->report, STAGE_LIST,
+                     "the vault has no managed system under this name: it is not managed, or has "
+                     "another name there");
+    else
+        report_cause(&d->report, STAGE_LIST,
+                     "the account on this host is not enabled for API access, or the user has no "
+                     "Requestor role on it, or the vault has no system of this name");
+    report_remedy(&d->report, STAGE_LIST,
+                  "look the system up in Password Safe by the names above: if it is not there, add "
+                  "it or correct the jump item; if it is, tick \"API enabled\" on its account; "
+                  "then look at the user's roles on the Smart Rule%s",
+                  is_absent || d->vault_conf->directory_user
+                      ? ""
+                      : ". A directory_user would let doctor tell these apart");
+}
+
+static void explain_empty(struct doctor *d)
+{
+    char name[NAME_SIZE] = "";
+    struct near near[NEAR_MAX];
+    enum exists exists;
+
+    report_failed(&d->report, STAGE_LIST,
+                  "the vault answers with an empty list: %s may request nothing on %s (a valid "
+                  "answer, not an error)",
+                  d->user, d->args->host);
+    find_near(d, near);
+    exists = ask_directory(d, name);
+    if (exists == IT_EXISTS)
+        explain_exists(d, name);
+    else if (is_near(d->args->host, &near[0]))
+        explain_near(d, &near[0]);
+    else
+        explain_open(d, exists == IT_DOES_NOT);
+}
+
+static void explain_hidden(struct doctor *d)
+{
+    report_failed(&d->report, STAGE_LIST, "the vault lists %zu row%s on %s for %s, but none is shown",
+                  d->hidden, d->hidden == 1 ? "" : "s", d->args->host, d->user);
+    report_cause(&d->report, STAGE_LIST, "all of them fit a pattern of `hide` in [vault %s]",
+                 d->vault_conf->name);
+    report_remedy(&d->report, STAGE_LIST, "take the pattern out, or make it narrower");
+}
+
+bool doctor_list(struct doctor *d)
+{
+    d->on_host = account_list_new();
+    if (!d->on_host || !list_names(d))
+        return false;
+    if (d->on_host->n) {
+        report_ok(&d->report, STAGE_LIST, "%zu account%s on %s for %s", d->on_host->n,
+                  d->on_host->n == 1 ? "" : "s", d->args->host, d->user);
+        return true;
+    }
+    if (d->hidden)
+        explain_hidden(d);
+    else
+        explain_empty(d);
+    return false;
+}
+
+/* ---- the policy ---- */
+
+struct wanted { /* how many of the accounts asked about */
+    size_t asked, usable, closed, reason, ticket, approval;
+};
+
+static int64_t minutes_for(const struct doctor *d, const struct account *account)
+{
+    int64_t minutes = (int64_t)(d->conf->gateway.release_duration_ms / MINUTE_MS);
+
+    if (minutes < 1)
+        minutes = 1;
+    return account->max_minutes > 0 && account->max_minutes < minutes ? account->max_minutes : minutes;
+}
+
+static bool has_reason(const struct doctor *d)
+{
+    return d->vault_conf->reason && *d->vault_conf->reason;
+}
+
+static void count_policy(const struct doctor *d, const struct vault_policy *policy, struct wanted *wanted)
+{
+    bool reason = policy->reason && !has_reason(d);
+
+    wanted->asked++;
+    wanted->closed += !policy->available;
+    wanted->reason += policy->available && reason;
+    wanted->ticket += policy->available && policy->ticket;
+    wanted->approval += policy->available && policy->approval;
+    wanted->usable += policy->available && !reason && !policy->ticket && !policy->approval;
+}
+
+static void ask_policy(struct doctor *d, const struct account *account, struct wanted *wanted)
+{
+    struct doctor_call asked;
+    const struct vault_policy *policy = &asked.call.policy;
+
+    doctor_ask_policy(d, account, minutes_for(d, account), &asked);
+    if (asked.call.result == VAULT_OK) {
+        count_policy(d, policy, wanted);
+        report_note(&d->report, STAGE_POLICY, "%s on %s: %s%s%s%s", account->account, account->system,
+                    policy->available ? "open now" : "closed now", policy->reason ? ", wants a reason" : "",
+                    policy->ticket ? ", wants a ticket" : "", policy->approval ? ", wants an approval" : "");
+    } else {
+        report_note(&d->report, STAGE_POLICY, "%s on %s: %s", account->account, account->system,
+                    asked.call.fault.detail);
+    }
+    vault_call_free(&asked.call);
+}
+
+static void explain_policy(struct doctor *d, const struct wanted *w)
+{
+    struct doctor_report *r = &d->report;
+
+    report_failed(r, STAGE_POLICY,
+                  "none of the %zu account%s asked about could be checked out just like that", w->asked,
+                  w->asked == 1 ? "" : "s");
+    if (w->approval) {
+        report_cause(r, STAGE_POLICY,
+                     "the access policy wants an approval, which nobody gives while a session starts");
+        report_remedy(r, STAGE_POLICY,
+                      "give the requesters of the gateway a policy with automatic approval for View");
+    } else if (w->ticket) {
+        report_cause(r, STAGE_POLICY, "the access policy wants a ticket");
+        report_remedy(r, STAGE_POLICY,
+                      "let the caller send ticket_system_id and ticket_number, or take the ticket out of "
+                      "the policy");
+    } else if (w->reason) {
+        report_cause(r, STAGE_POLICY, "the access policy wants a reason, and `reason` is not configured");
+        report_remedy(r, STAGE_POLICY,
+                      "set `reason` in [vault %s], for example: reason = PRA session {session} of {user}",
+                      d->vault_conf->name);
+    } else {
+        report_cause(r, STAGE_POLICY, "no schedule of the access policy is open now for this user");
+        report_remedy(r, STAGE_POLICY,
+                      "look at the times and locations in the schedules of the policy: they count in the "
+                      "vault's time zone");
+    }
+}
+
+bool doctor_policy(struct doctor *d)
+{
+    struct wanted wanted = {0};
+
+    for (size_t i = 0; i < d->on_host->n && i < POLICY_MAX; i++)
+        ask_policy(d, &d->on_host->rows[i], &wanted);
+    if (!wanted.asked) {
+        report_unknown(&d->report, STAGE_POLICY,
+                       "the vault does not answer AccessPolicies/Test for these accounts");
+        return true;
+    }
+    if (!wanted.usable) {
+        explain_policy(d, &wanted);
+        return false;
+    }
+    report_ok(&d->report, STAGE_POLICY, "%zu of %zu account%s asked about can be checked out now",
+              wanted.usable, wanted.asked, wanted.asked == 1 ? "" : "s");
+    return true;
+}

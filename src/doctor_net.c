@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * doctor_net.c - is there somebody under this name, and does he answer?
+ *
+ * Plain blocking resolver and sockets, one address after the other, so that each can be told apart: one dead
+ * address of three is what makes a gateway slow every third time. With a proxy it is the proxy that is looked
+ * for; the vault's own name is then resolved by it and not here.
+ */
+#include "doctor_stages.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+static void address_text(const struct addrinfo *ai, char out[NI_MAXHOST])
+{
+    if (getnameinfo(ai->ai_addr, ai->ai_addrlen, out, NI_MAXHOST, NULL, 0, NI_NUMERICHOST) != 0)
+        (void)snprintf(out, NI_MAXHOST, "?");
+}
+
+static const char *whose(const struct doctor *d)
+{
+    return d->proxied ? "proxy" : "vault";
+}
+
+/* ---- name ---- */
+
+static void dns_failed(struct doctor *d, int err)
+{
+    struct doctor_report *r = &d->report;
+
+    report_failed(r, STAGE_DNS, "the %s's name %s does not resolve: %s", whose(d), d->target.host,
+                  gai_strerror(err));
+    if (err == EAI_AGAIN)
+        report_cause(r, STAGE_DNS,
+                     "no name server answered, or the name does not exist in any zone they know");
+    else
+        report_cause(r, STAGE_DNS,
+                     "the host in `%s` of [vault %s] is misspelt, or this machine's name servers do not "
+                     "know it",
+                     d->proxied ? "proxy" : "url", d->vault_conf->name);
+    report_remedy(r, STAGE_DNS,
+                  "compare the host with the one in a browser that reaches BeyondInsight; ask `getent hosts "
+                  "%s` on this "
+                  "machine; check /etc/resolv.conf",
+                  d->target.host);
+}
+
+bool doctor_dns(struct doctor *d)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    char port[8], text[NI_MAXHOST];
+    size_t n = 0;
+    int err;
+
+    (void)snprintf(port, sizeof(port), "%u", d->target_port);
+    err = getaddrinfo(d->target.host, port, &hints, &d->addresses);
+    if (err) {
+        dns_failed(d, err);
+        return false;
+    }
+    for (const struct addrinfo *ai = d->addresses; ai; ai = ai->ai_next, n++) {
+        address_text(ai, text);
+        report_note(&d->report, STAGE_DNS, "%s", text);
+    }
+    report_ok(&d->report, STAGE_DNS, "the %s's name %s has %zu address%s", whose(d), d->target.host, n,
+              n == 1 ? "" : "es");
+    return true;
+}
+
+/* ---- connection ---- */
+
+static int wait_connected(int fd, uint64_t timeout_ms)
+{
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    int n, err = 0;
+    socklen_t len = sizeof(err);
+
+    do
+        n = poll(&p, 1, (int)timeout_ms);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -errno;
+    if (n == 0)
+        return -ETIMEDOUT;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) ? -errno : -err;
+}
+
+static int make_blocking(int fd, uint64_t timeout_ms)
+{
+    struct timeval tv = {.tv_sec = (time_t)(timeout_ms / 1000),
+                         .tv_usec = (suseconds_t)(timeout_ms % 1000 * 1000)};
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)))
+        return -errno;
+    return 0;
+}
+
+int doctor_connect(const struct addrinfo *ai, uint64_t timeout_ms)
+{
+    int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), err = 0;
+
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, ai->ai_addr, ai->ai_addrlen))
+        err = errno == EINPROGRESS ? wait_connected(fd, timeout_ms) : -errno;
+    if (!err)
+        err = make_blocking(fd, timeout_ms);
+    if (!err)
+        return fd;
+    (void)close(fd);
+    return err;
+}
+
+static void tcp_failed(struct doctor *d, int err)
+{
+    struct doctor_report *r = &d->report;
+
+    report_failed(r, STAGE_TCP, "no connection to %s port %u: %s", d->target.host, d->target_port,
+                  strerror(-err));
+    if (err == -ECONNREFUSED)
+        report_cause(r, STAGE_TCP,
+                     "the machine is there but nothing listens on port %u: wrong port in the %s, or the "
+                     "service is stopped",
+                     d->target_port, d->proxied ? "proxy" : "url");
+    else if (err == -ETIMEDOUT)
+        report_cause(r, STAGE_TCP, "a firewall drops the packets, or the address is not the %s's", whose(d));
+    else
+        report_cause(r, STAGE_TCP, "there is no way from this machine to that network");
+    report_remedy(r, STAGE_TCP,
+                  "check the port in the configuration (the API is on 443 unless it was moved) and let this "
+                  "machine through every firewall to it");
+}
+
+bool doctor_tcp(struct doctor *d)
+{
+    size_t good = 0, n = 0;
+    int err = -EHOSTUNREACH;
+
+    for (const struct addrinfo *ai = d->addresses; ai; ai = ai->ai_next, n++) {
+        char text[NI_MAXHOST];
+        int fd = doctor_connect(ai, d->vault_conf->connect_timeout_ms);
+        address_text(ai, text);
+        report_note(&d->report, STAGE_TCP, "%s: %s", text, fd < 0 ? strerror(-fd) : "connected");
+        if (fd < 0) {
+            err = fd;
+            continue;
+        }
+        (void)close(fd);
+        good++;
+    }
+    if (!good) {
+        tcp_failed(d, err);
+        return false;
+    }
+    report_ok(&d->report, STAGE_TCP, "port %u answers on %zu of %zu address%s", d->target_port, good, n,
+              n == 1 ? "" : "es");
+    return true;
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * doctor_report.c - findings, and the two ways to show them: a page for people, an object for programs.
+ *
+ * The exit codes are part of the interface (docs/doctor.md): a stage keeps its number. 2 is not used here, it
+ * is what a wrong command line ends with. Stages nobody has spoken of say that they were not reached.
+ *
+ * Texts come from a vault's names as well; control characters in them are shown as `?`, so that nothing can
+ * paint over the page. A note that finds no memory or no room is left out: the findings stand without it.
+ */
+#include "doctor_report.h"
+
+#include "base/jsonw.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NOTE_SIZE   512
+#define TEXT_COLUMN 25 /* where the words of a stage begin */
+#define PAGE_WIDTH  110
+
+static const struct stage {
+    const char *name;
+    const char *title;
+    int exit_code;
+} stages[STAGE_N] = {
+    [STAGE_CONFIGURATION] = {"configuration", "configuration", 1},
+    [STAGE_SECRETS] = {"secrets", "secrets", 10},
+    [STAGE_MAPPING] = {"mapping", "user mapping", 11},
+    [STAGE_DNS] = {"dns", "name (DNS)", 12},
+    [STAGE_TCP] = {"tcp", "connection", 13},
+    [STAGE_TLS] = {"tls", "TLS certificate", 14},
+    [STAGE_API] = {"api", "API and licence", 15},
+    [STAGE_SIGN_IN] = {"sign_in", "sign-in", 16},
+    [STAGE_ROLE] = {"role", "group and role", 17},
+    [STAGE_LIST] = {"list", "list for host", 18},
+    [STAGE_POLICY] = {"policy", "access policy", 19},
+    [STAGE_CLOCK] = {"clock", "clock", 20},
+};
+
+static const char *const words[] = {
+    [STATE_UNKNOWN] = "unknown", [STATE_OK] = "ok", [STATE_FAILED] = "failed"};
+
+#define NOT_REACHED "not looked at: an earlier stage stands in the way"
+
+static void clean(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            *text = '?';
+}
+
+static void __attribute__((format(printf, 3, 0)))
+write_text(char *out, size_t size, const char *fmt, va_list ap)
+{
+    if (vsnprintf(out, size, fmt, ap) < 0)
+        out[0] = '\0';
+    clean(out);
+}
+
+#define WRITE(member)                                                                                        \
+    do {                                                                                                     \
+        va_list ap;                                                                                          \
+        va_start(ap, fmt);                                                                                   \
+        write_text(report->of[stage].member, sizeof(report->of[stage].member), fmt, ap);                     \
+        va_end(ap);                                                                                          \
+    } while (0)
+
+void report_ok(struct doctor_report *report, enum doctor_stage stage, const char *fmt, ...)
+{
+    report->of[stage].state = STATE_OK;
+    WRITE(detail);
+}
+
+void report_unknown(struct doctor_report *report, enum doctor_stage stage, const char *fmt, ...)
+{
+    report->of[stage].state = STATE_UNKNOWN;
+    WRITE(detail);
+}
+
+void report_failed(struct doctor_report *report, enum doctor_stage stage, const char *fmt, ...)
+{
+    report->of[stage].state = STATE_FAILED;
+    WRITE(detail);
+}
+
+void report_cause(struct doctor_report *report, enum doctor_stage stage, const char *fmt, ...)
+{
+    WRITE(cause);
+}
+
+void report_remedy(struct doctor_report *report, enum doctor_stage stage, const char *fmt, ...)
+{
+    WRITE(remedy);
+}
+
+void report_note(struct doctor_report *report, enum doctor_stage stage, const char *fmt, ...)
+{
+    struct doctor_finding *finding = &report->of[stage];
+    char text[NOTE_SIZE];
+    va_list ap;
+
+    if (finding->nnotes == REPORT_NOTES)
+        return;
+    va_start(ap, fmt);
+    write_text(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    finding->note[finding->nnotes] = strdup(text);
+    if (finding->note[finding->nnotes])
+        finding->nnotes++;
+}
+
+void report_free(struct doctor_report *report)
+{
+    for (size_t s = 0; s < STAGE_N; s++)
+        for (size_t i = 0; i < report->of[s].nnotes; i++)
+            free(report->of[s].note[i]);
+}
+
+bool report_is(const struct doctor_report *report, enum doctor_stage stage, enum doctor_state state)
+{
+    return report->of[stage].state == state;
+}
+
+int report_exit_code(const struct doctor_report *report)
+{
+    for (size_t s = 0; s < STAGE_N; s++)
+        if (report->of[s].state == STATE_FAILED)
+            return stages[s].exit_code;
+    return 0;
+}
+
+static const char *detail_of(const struct doctor_finding *finding)
+{
+    return *finding->detail ? finding->detail : NOT_REACHED;
+}
+
+/* ---- for people ---- */
+
+static size_t next_word(const char *text)
+{
+    return strcspn(text, " ");
+}
+
+/* The text, broken at blanks, all lines but the first indented. */
+static void print_wrapped(struct buf *out, const char *text, size_t column, size_t indent)
+{
+    for (bool first = true; *text; first = false) {
+        size_t len = next_word(text);
+        if (!first && column + 1 + len > PAGE_WIDTH) {
+            (void)buf_printf(out, "\n%*s", (int)indent, "");
+            column = indent;
+        } else if (!first) {
+            (void)buf_char(out, ' ');
+            column++;
+        }
+        (void)buf_append(out, text, len);
+        column += len;
+        text += len + (text[len] == ' ');
+    }
+    (void)buf_char(out, '\n');
+}
+
+static void print_labelled(struct buf *out, const char *label, const char *text)
+{
+    int n = (int)strlen(label);
+
+    if (!*text)
+        return;
+    (void)buf_printf(out, "%*s%s", TEXT_COLUMN, "", label);
+    print_wrapped(out, text, TEXT_COLUMN + (size_t)n, TEXT_COLUMN + (size_t)n);
+}
+
+static void print_stage(const struct doctor_report *report, enum doctor_stage stage, struct buf *out)
+{
+    const struct doctor_finding *finding = &report->of[stage];
+
+    (void)buf_printf(out, "%-8s %-15s ", finding->state == STATE_FAILED ? "FAILED" : words[finding->state],
+                     stages[stage].title);
+    print_wrapped(out, detail_of(finding), TEXT_COLUMN, TEXT_COLUMN);
+    for (size_t i = 0; i < finding->nnotes; i++)
+        print_labelled(out, "- ", finding->note[i]);
+    if (finding->state != STATE_FAILED)
+        return;
+    print_labelled(out, "likely cause: ", finding->cause);
+    print_labelled(out, "what to do:   ", finding->remedy);
+}
+
+static void print_verdict(const struct doctor_report *report, struct buf *out)
+{
+    int code = report_exit_code(report);
+
+    for (size_t s = 0; s < STAGE_N && code; s++)
+        if (report->of[s].state == STATE_FAILED) {
+            (void)buf_printf(out, "\nThe first thing to put right: %s (exit code %d).\n", stages[s].title,
+                             code);
+            return;
+        }
+    (void)buf_str(out, "\nNothing found that stands in the way of this user on this host.\n");
+}
+
+void report_print(const struct doctor_report *report, struct buf *out)
+{
+    (void)buf_printf(out, "jumpgate doctor: user %s, host %s, vault %s\n\n", report->user, report->host,
+                     report->vault ? report->vault : "-");
+    for (size_t s = 0; s < STAGE_N; s++)
+        print_stage(report, (enum doctor_stage)s, out);
+    print_verdict(report, out);
+}
+
+/* ---- for programs ---- */
+
+static void json_text(struct jsonw *w, const char *name, const char *text)
+{
+    jsonw_str(w, name, *text ? text : NULL);
+}
+
+static void json_stage(const struct doctor_finding *finding, const struct stage *stage, struct jsonw *w)
+{
+    bool failed = finding->state == STATE_FAILED;
+
+    jsonw_object(w, NULL);
+    jsonw_str(w, "stage", stage->name);
+    jsonw_str(w, "state", words[finding->state]);
+    jsonw_str(w, "detail", detail_of(finding));
+    json_text(w, "cause", failed ? finding->cause : "");
+    json_text(w, "remedy", failed ? finding->remedy : "");
+    jsonw_array(w, "notes");
+    for (size_t i = 0; i < finding->nnotes; i++)
+        jsonw_str(w, NULL, finding->note[i]);
+    jsonw_end(w);
+    jsonw_end(w);
+}
+
+static const char *first_failed(const struct doctor_report *report)
+{
+    for (size_t s = 0; s < STAGE_N; s++)
+        if (report->of[s].state == STATE_FAILED)
+            return stages[s].name;
+    return NULL;
+}
+
+void report_json(const struct doctor_report *report, struct buf *out)
+{
+    struct jsonw w = jsonw_start(out);
+
+    jsonw_object(&w, NULL);
+    jsonw_bool(&w, "ok", report_exit_code(report) == 0);
+    jsonw_int(&w, "exit_code", report_exit_code(report));
+    jsonw_str(&w, "failed", first_failed(report));
+    jsonw_str(&w, "vault", report->vault);
+    jsonw_str(&w, "user", report->user);
+    jsonw_str(&w, "host", report->host);
+    jsonw_array(&w, "stages");
+    for (size_t s = 0; s < STAGE_N; s++)
+        json_stage(&report->of[s], &stages[s], &w);
+    jsonw_end(&w);
+    jsonw_end(&w);
+    (void)buf_char(out, '\n');
+}

@@ -1,0 +1,70 @@
+/*
+ * doctor_report.h - the stages of the doctor and what was found in each.
+ *
+ * A stage is unknown until somebody says ok or failed; the last word counts. Cause and remedy are whole
+ * sentences for somebody who sees this system for the first time. Notes are the observations behind them, one
+ * a line. No secret may be written here.
+ */
+#ifndef JG_DOCTOR_REPORT_H
+#define JG_DOCTOR_REPORT_H
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+enum doctor_stage {
+    STAGE_CONFIGURATION,
+    STAGE_SECRETS,
+    STAGE_MAPPING,
+    STAGE_DNS,
+    STAGE_TCP,
+    STAGE_TLS,
+    STAGE_API,
+    STAGE_SIGN_IN,
+    STAGE_ROLE,
+    STAGE_LIST,
+    STAGE_POLICY,
+    STAGE_CLOCK,
+    STAGE_N
+};
+
+enum doctor_state { STATE_UNKNOWN, STATE_OK, STATE_FAILED };
+
+#define REPORT_NOTES 40
+
+struct doctor_finding {
+    enum doctor_state state;
+    char detail[512], cause[768], remedy[768];
+    char *note[REPORT_NOTES];
+    size_t nnotes;
+};
+
+struct doctor_report {
+    const char *conf, *vault, *user, *host; /* vault NULL = not known yet */
+    struct doctor_finding of[STAGE_N];
+};
+
+void report_free(struct doctor_report *);
+
+void report_ok(struct doctor_report *, enum doctor_stage, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void report_unknown(struct doctor_report *, enum doctor_stage, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* What was seen; then report_cause() and report_remedy(). */
+void report_failed(struct doctor_report *, enum doctor_stage, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void report_cause(struct doctor_report *, enum doctor_stage, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void report_remedy(struct doctor_report *, enum doctor_stage, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void report_note(struct doctor_report *, enum doctor_stage, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+bool report_is(const struct doctor_report *, enum doctor_stage, enum doctor_state);
+/* 0, or the code of the first stage that failed. */
+int report_exit_code(const struct doctor_report *);
+void report_print(const struct doctor_report *, struct buf *);
+void report_json(const struct doctor_report *, struct buf *);
+
+#endif

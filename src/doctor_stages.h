@@ -1,0 +1,88 @@
+/*
+ * doctor_stages.h - what the stages of the doctor share: the question, and what earlier stages have found.
+ *
+ *     doctor.c         order of the stages, the answer
+ *     doctor_conf.c    configuration, secrets, user mapping
+ *     doctor_net.c     name, connection
+ *     doctor_tls.c     certificate
+ *     doctor_vault.c   API, sign-in, role, clock: through the gateway's own backend
+ *     doctor_list.c    list for the host, access policy
+ *     doctor_report.c  findings and how they are shown
+ *
+ * A stage function puts its finding into the report and returns whether the next stage makes sense. Stages
+ * run one after the other and wait for each answer (the loop is run until it is there), which a command may
+ * do.
+ */
+#ifndef JG_DOCTOR_STAGES_H
+#define JG_DOCTOR_STAGES_H
+
+#include "backends/backend.h"
+#include "base/names.h"
+#include "broker/match.h"
+#include "broker/usermap.h"
+#include "doctor.h"
+#include "doctor_report.h"
+#include "loop/loop.h"
+
+#include <netdb.h>
+
+struct doctor {
+    const struct doctor_args *args;
+    struct doctor_report report;
+    struct conf *conf;
+    const struct conf_vault *vault_conf;
+    char *username, *domain; /* of --user; domain NULL = none */
+    struct session session;
+    struct usermap users;
+    struct names_url url;
+    struct names_url target; /* whom to connect to: the vault, or the proxy before it */
+    uint16_t target_port;
+    bool proxied;
+    struct addrinfo *addresses;
+    struct loop *loop;
+    struct vault *vault;
+    const char *user;             /* whom the vault let in */
+    struct account_list *all;     /* all he may request */
+    struct account_list *on_host; /* what find would show for the host */
+    size_t hidden;                /* rows on the host that `hide` takes away */
+};
+
+/* doctor_conf.c */
+bool doctor_configuration(struct doctor *);
+bool doctor_secrets(struct doctor *);
+bool doctor_mapping(struct doctor *);
+
+/* doctor_net.c */
+bool doctor_dns(struct doctor *);
+bool doctor_tcp(struct doctor *);
+/* A connected, blocking socket with timeouts both ways, or -errno. */
+int doctor_connect(const struct addrinfo *, uint64_t timeout_ms);
+
+/* doctor_tls.c */
+bool doctor_tls(struct doctor *);
+/* Can the vault's client certificate and key be used together? */
+bool doctor_own_pair(const struct conf_vault *);
+
+/* doctor_vault.c */
+bool doctor_open(struct doctor *); /* loop and backend */
+void doctor_close(struct doctor *);
+bool doctor_api(struct doctor *);
+bool doctor_sign_in(struct doctor *);
+bool doctor_role(struct doctor *);
+void doctor_clock(struct doctor *);
+
+/* One call of the backend, waited for; vault_call_free() it. */
+struct doctor_call {
+    struct vault_call call;
+    struct loop *loop;
+    bool done;
+};
+void doctor_ask_list(struct doctor *, const char *user, const struct account_query *, struct doctor_call *);
+void doctor_ask_policy(struct doctor *, const struct account *, int64_t minutes, struct doctor_call *);
+void doctor_ask_systems(struct doctor *, const char *user, struct doctor_call *);
+
+/* doctor_list.c */
+bool doctor_list(struct doctor *);
+bool doctor_policy(struct doctor *);
+
+#endif

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * doctor_tls.c - the certificate the vault shows: who signed it, for which names, for how long; and if it is
+ * refused, why.
+ *
+ * Verification is as strict as the gateway's own and is never switched off: the callback below only writes
+ * down what it sees of a certificate that is about to be refused, and agrees with the refusal. Nothing is
+ * sent over a connection that failed.
+ *
+ * Behind a proxy the certificate is not looked at here; the API stage goes through the proxy and has the last
+ * word.
+ */
+#include "doctor_stages.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DAYS_FEW 14
+
+struct probe {
+    struct doctor *d;
+    SSL_CTX *ctx;
+    SSL *ssl;
+    int fd;
+    long refused;  /* X509_V_ERR_..., 0 = the chain is good */
+    char why[160]; /* what TLS itself complained of */
+};
+
+static int ex_index(void)
+{
+    static int index = -1;
+
+    if (index < 0)
+        index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    return index;
+}
+
+/* ---- what a certificate says ---- */
+
+static void note_name(struct doctor *d, const char *what, const X509_NAME *name)
+{
+    char text[256];
+
+    if (X509_NAME_oneline(name, text, sizeof(text)))
+        report_note(&d->report, STAGE_TLS, "%s %s", what, text);
+}
+
+static void add_alt_name(const GENERAL_NAME *name, char *out, size_t size)
+{
+    size_t used = strlen(out);
+    int kind;
+    const ASN1_STRING *value = GENERAL_NAME_get0_value(name, &kind);
+    const unsigned char *p =
+        value && (kind == GEN_DNS || kind == GEN_IPADD) ? ASN1_STRING_get0_data(value) : NULL;
+
+    if (!p)
+        return;
+    if (kind == GEN_DNS)
+        (void)snprintf(out + used, size - used, " %.*s", ASN1_STRING_length(value), (const char *)p);
+    else if (ASN1_STRING_length(value) == 4)
+        (void)snprintf(out + used, size - used, " %u.%u.%u.%u", p[0], p[1], p[2], p[3]);
+    else
+        (void)snprintf(out + used, size - used, " (an IPv6 address)");
+}
+
+static void note_alt_names(struct doctor *d, const X509 *cert)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+    char text[400] = "";
+
+    for (int i = 0; names && i < sk_GENERAL_NAME_num(names); i++)
+        add_alt_name(sk_GENERAL_NAME_value(names, i), text, sizeof(text));
+    report_note(&d->report, STAGE_TLS, "made for:%s", *text ? text : " no name at all");
+    GENERAL_NAMES_free(names);
+}
+
+/* Days until the certificate ends, negative when it has. */
+static int days_left(const X509 *cert)
+{
+    int days = 0, seconds = 0;
+
+    if (!ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert)))
+        return 0;
+    return seconds < 0 && days == 0 ? -1 : days;
+}
+
+static void note_time(struct doctor *d, const X509 *cert)
+{
+    struct tm begins, ends;
+    char from[32] = "?", to[32] = "?";
+
+    if (ASN1_TIME_to_tm(X509_get0_notBefore(cert), &begins))
+        (void)strftime(from, sizeof(from), "%Y-%m-%d", &begins);
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &ends))
+        (void)strftime(to, sizeof(to), "%Y-%m-%d", &ends);
+    report_note(&d->report, STAGE_TLS, "valid from %s to %s (%d days left)", from, to, days_left(cert));
+}
+
+static void note_certificate(struct doctor *d, const X509 *cert)
+{
+    note_name(d, "certificate of", X509_get_subject_name(cert));
+    note_name(d, "signed by", X509_get_issuer_name(cert));
+    note_alt_names(d, cert);
+    note_time(d, cert);
+}
+
+/* ---- the connection ---- */
+
+/* Writes down why, and lets OpenSSL refuse. */
+static int on_verify(int good, X509_STORE_CTX *store)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct probe *probe = ssl ? SSL_get_ex_data(ssl, ex_index()) : NULL;
+    const X509 *leaf = X509_STORE_CTX_get0_cert(store);
+
+    if (!good && probe && !probe->refused) {
+        probe->refused = X509_STORE_CTX_get_error(store);
+        if (leaf)
+            note_certificate(probe->d, leaf);
+        if (X509_STORE_CTX_get_error_depth(store) > 0)
+            note_name(probe->d, "the trouble is with the certificate of",
+                      X509_get_subject_name(X509_STORE_CTX_get_current_cert(store)));
+    }
+    return good;
+}
+
+/* A key with a passphrase is refused rather than asked for. */
+static int on_passphrase(char *buf, int size, int rwflag, void *arg)
+{
+    (void)buf;
+    (void)size;
+    (void)rwflag;
+    (void)arg;
+    return 0;
+}
+
+static bool load_own(const struct conf_vault *conf, SSL_CTX *ctx)
+{
+    SSL_CTX_set_default_passwd_cb(ctx, on_passphrase);
+    return !conf->client_certificate ||
+           (SSL_CTX_use_certificate_chain_file(ctx, conf->client_certificate) == 1 &&
+            SSL_CTX_use_PrivateKey_file(ctx, conf->client_key ? conf->client_key : conf->client_certificate,
+                                        SSL_FILETYPE_PEM) == 1);
+}
+
+bool doctor_own_pair(const struct conf_vault *conf)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    bool good = ctx && load_own(conf, ctx);
+
+    SSL_CTX_free(ctx);
+    ERR_clear_error();
+    return good;
+}
+
+static bool make_context(struct probe *probe)
+{
+    const struct conf_vault *conf = probe->d->vault_conf;
+
+    probe->ctx = SSL_CTX_new(TLS_client_method());
+    if (!probe->ctx || SSL_CTX_set_min_proto_version(probe->ctx, TLS1_2_VERSION) != 1)
+        return false;
+    SSL_CTX_set_verify(probe->ctx, SSL_VERIFY_PEER, on_verify);
+    if (conf->ca_file ? SSL_CTX_load_verify_locations(probe->ctx, conf->ca_file, NULL) != 1
+                      : SSL_CTX_set_default_verify_paths(probe->ctx) != 1)
+        return false;
+    return load_own(conf, probe->ctx);
+}
+
+/* The name or address that the certificate must be made for. */
+static bool expect_name(struct probe *probe)
+{
+    const char *host = probe->d->url.host;
+    X509_VERIFY_PARAM *param = SSL_get0_param(probe->ssl);
+
+    if (X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1)
+        return true;
+    ERR_clear_error();
+    return SSL_set1_host(probe->ssl, host) == 1 && SSL_set_tlsext_host_name(probe->ssl, host) == 1;
+}
+
+static bool connect_any(struct probe *probe)
+{
+    for (const struct addrinfo *ai = probe->d->addresses; ai && probe->fd < 0; ai = ai->ai_next)
+        probe->fd = doctor_connect(ai, probe->d->vault_conf->connect_timeout_ms);
+    return probe->fd >= 0;
+}
+
+static bool shake_hands(struct probe *probe)
+{
+    if (!make_context(probe) || !(probe->ssl = SSL_new(probe->ctx)) ||
+        SSL_set_ex_data(probe->ssl, ex_index(), probe) != 1 || !expect_name(probe) || !connect_any(probe) ||
+        SSL_set_fd(probe->ssl, probe->fd) != 1 || SSL_connect(probe->ssl) != 1) {
+        unsigned long err = ERR_get_error();
+        const char *reason = err ? ERR_reason_error_string(err) : NULL;
+        (void)snprintf(probe->why, sizeof(probe->why), "%s",
+                       reason ? reason : "the other side hung up or was silent");
+        return false;
+    }
+    return true;
+}
+
+static void probe_free(struct probe *probe)
+{
+    SSL_free(probe->ssl);
+    SSL_CTX_free(probe->ctx);
+    if (probe->fd >= 0)
+        (void)close(probe->fd);
+    ERR_clear_error();
+}
+
+/* ---- findings ---- */
+
+#define CAUSE(...)  report_cause(&d->report, STAGE_TLS, __VA_ARGS__)
+#define REMEDY(...) report_remedy(&d->report, STAGE_TLS, __VA_ARGS__)
+
+static void explain_unknown_ca(struct doctor *d)
+{
+    const char *ca = d->vault_conf->ca_file;
+
+    CAUSE("the certificate comes from an authority this gateway does not trust: an appliance's own or a "
+          "company's CA, or "
+          "the vault does not send its intermediate certificates");
+    REMEDY("get the CA certificate (PEM) from the vault's administrators, compare its fingerprint with them, "
+           "and %s%s%s; "
+           "never switch verification off",
+           ca ? "put it into " : "name it as `ca_file` in [vault ", ca ? ca : d->vault_conf->name,
+           ca ? "" : "]");
+}
+
+static void explain_refusal(struct doctor *d, long refused)
+{
+    switch (refused) {
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        CAUSE("the certificate is good but made for other names than %s (wrong name)", d->url.host);
+        REMEDY("use one of the names above in `url`, or have the certificate made anew with this name");
+        break;
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+        CAUSE("the certificate, or one of those it rests on, has expired");
+        REMEDY("renew it on the vault; if its dates look right, this machine's clock is wrong");
+        break;
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        CAUSE("the certificate is not valid yet: this machine's clock is behind, or the certificate was made "
+              "ahead of time");
+        REMEDY("check the clock of this machine (timedatectl), then the certificate's dates");
+        break;
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_CERT_UNTRUSTED: explain_unknown_ca(d); break;
+    default:
+        CAUSE("OpenSSL refuses the certificate: %s", X509_verify_cert_error_string(refused));
+        REMEDY("have the vault's certificate made anew with today's usual algorithms and usages (server "
+               "authentication)");
+    }
+}
+
+static void explain_handshake(struct doctor *d)
+{
+    CAUSE("the other side does not speak TLS 1.2 or newer on this port, or it wants a client certificate and "
+          "%s",
+          d->vault_conf->client_certificate ? "does not accept the configured one" : "none is configured");
+    REMEDY("check the port; if the API registration says \"Client Certificate Required\", set "
+           "`client_certificate` and "
+           "`client_key`");
+}
+
+static void failed(struct doctor *d, const struct probe *probe)
+{
+    if (probe->refused) {
+        report_failed(&d->report, STAGE_TLS, "the vault's certificate is refused: %s",
+                      X509_verify_cert_error_string(probe->refused));
+        explain_refusal(d, probe->refused);
+    } else {
+        report_failed(&d->report, STAGE_TLS, "no TLS connection: %s", probe->why);
+        explain_handshake(d);
+    }
+}
+
+static void good(struct doctor *d, SSL *ssl)
+{
+    X509 *leaf = SSL_get0_peer_certificate(ssl);
+    int days = leaf ? days_left(leaf) : 0;
+
+    if (leaf)
+        note_certificate(d, leaf);
+    report_ok(&d->report, STAGE_TLS, "%s, certificate good for %d more day%s%s", SSL_get_version(ssl), days,
+              days == 1 ? "" : "s", days < DAYS_FEW ? "; RENEW IT SOON" : "");
+}
+
+bool doctor_tls(struct doctor *d)
+{
+    struct probe probe = {.d = d, .fd = -1};
+    bool well;
+
+    if (strcmp(d->url.scheme, "https") != 0) {
+        report_ok(&d->report, STAGE_TLS, "not used: `insecure_http` to this machine itself");
+        return true;
+    }
+    if (d->proxied) {
+        report_unknown(&d->report, STAGE_TLS,
+                       "not looked at: the vault is behind a proxy; see the next stage");
+        return true;
+    }
+    well = shake_hands(&probe);
+    if (well)
+        good(d, probe.ssl);
+    else
+        failed(d, &probe);
+    probe_free(&probe);
+    return well;
+}

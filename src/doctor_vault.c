@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * doctor_vault.c - the vault as the gateway's own backend meets it: API, sign-in, role, clock.
+ *
+ * Nothing is imitated here: the backend signs in and lists exactly as for a find, on a loop of its own that
+ * runs until the answer is there. That is why what works here works in the gateway.
+ *
+ * A vault says 401 to eight different causes. They are told apart by what else can be seen: the header that
+ * asks for a second factor, 403 for the licence, what is configured and what is not, and the directory_user
+ * as a second witness: if he is let in with the same key from the same address, the trouble is with the
+ * person.
+ *
+ * No check-out is made: the calls are sign-in, ManagedAccounts, AccessPolicies/Test and, as directory_user,
+ * ManagedSystems.
+ */
+#include "doctor_stages.h"
+
+#include "backends/password_safe/password_safe.h"
+#include "loop/upstream.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <string.h>
+
+#define SKEW_BAD_MS  60000
+#define SKEW_NOTE_MS 5000
+#define PATIENCE_MS  2000 /* beyond what the backend itself waits */
+
+/* ---- the loop ---- */
+
+bool doctor_open(struct doctor *d)
+{
+    char why[256] = "out of memory";
+
+    d->loop = upstream_global_init() ? NULL : loop_new();
+    if (d->loop)
+        d->vault = password_safe_new(d->loop, d->vault_conf, why);
+    if (d->vault)
+        return true;
+    report_failed(&d->report, STAGE_SECRETS, "the vault's backend does not start: %s", why);
+    return false;
+}
+
+static void on_closed(void *arg)
+{
+    loop_stop(arg);
+}
+
+void doctor_close(struct doctor *d)
+{
+    if (d->vault) {
+        password_safe_close(d->vault, on_closed, d->loop);
+        (void)loop_run(d->loop);
+    }
+    if (d->loop)
+        (void)loop_free(d->loop);
+    upstream_global_cleanup();
+}
+
+static void on_done(struct vault_call *call)
+{
+    struct doctor_call *waiting =
+        (struct doctor_call *)(void *)((char *)call - offsetof(struct doctor_call, call));
+
+    waiting->done = true;
+    loop_stop(waiting->loop);
+}
+
+static void prepare(struct doctor *d, const char *user, struct doctor_call *out)
+{
+    *out = (struct doctor_call){.loop = d->loop};
+    out->call.user = user;
+    out->call.timeout_ms = d->vault_conf->call_timeout_ms * (d->vault_conf->retries + 1);
+    out->call.done = on_done;
+}
+
+static void wait_for(struct doctor_call *out, int err)
+{
+    if (err) {
+        out->call.result = VAULT_FAILED;
+        fault_set(&out->call.fault, FAULT_INTERNAL, "the call could not be made: %s", strerror(-err));
+        return;
+    }
+    while (!out->done)
+        (void)loop_run(out->loop);
+}
+
+void doctor_ask_list(struct doctor *d, const char *user, const struct account_query *query,
+                     struct doctor_call *out)
+{
+    prepare(d, user, out);
+    wait_for(out, d->vault->ops->list(d->vault, query, &out->call));
+}
+
+void doctor_ask_policy(struct doctor *d, const struct account *account, int64_t minutes,
+                       struct doctor_call *out)
+{
+    prepare(d, d->user, out);
+    wait_for(out,
+             d->vault->ops->policy(d->vault, account->system_id, account->account_id, minutes, &out->call));
+}
+
+void doctor_ask_systems(struct doctor *d, const char *user, struct doctor_call *out)
+{
+    prepare(d, user, out);
+    wait_for(out, d->vault->ops->directory ? d->vault->ops->directory(d->vault, DIRECTORY_SYSTEMS, &out->call)
+                                           : -ENOTSUP);
+}
+
+/* ---- API ---- */
+
+struct watch {
+    struct loop_hook hook;
+    struct deadline end;
+    struct doctor *d;
+};
+
+static void on_turn(struct loop_hook *hook)
+{
+    struct watch *watch = (struct watch *)(void *)((char *)hook - offsetof(struct watch, hook));
+    struct vault_state state;
+
+    watch->d->vault->ops->state(watch->d->vault, &state);
+    if (state.known)
+        loop_stop(watch->d->loop);
+}
+
+static void on_patience_over(struct deadline *end)
+{
+    struct watch *watch = (struct watch *)(void *)((char *)end - offsetof(struct watch, end));
+
+    loop_stop(watch->d->loop);
+}
+
+/* The backend probes the API's base by itself; until it has an answer. */
+static void await_probe(struct doctor *d, struct vault_state *state)
+{
+    struct watch watch = {.hook = {.turn = on_turn}, .d = d};
+    uint64_t limit = d->vault_conf->connect_timeout_ms + d->vault_conf->call_timeout_ms + PATIENCE_MS;
+
+    loop_on_turn(d->loop, &watch.hook);
+    if (!timer_start(loop_timers(d->loop), &watch.end, limit, on_patience_over))
+        (void)loop_run(d->loop);
+    timer_stop(loop_timers(d->loop), &watch.end);
+    loop_off_turn(d->loop, &watch.hook);
+    d->vault->ops->state(d->vault, state);
+}
+
+bool doctor_api(struct doctor *d)
+{
+    struct doctor_report *r = &d->report;
+    struct vault_state state;
+
+    await_probe(d, &state);
+    if (state.known && state.reachable) {
+        report_ok(r, STAGE_API, "the API's base answers");
+        return true;
+    }
+    report_failed(r, STAGE_API, "the API's base does not answer: %s",
+                  state.known ? state.detail : "not in time");
+    report_cause(r, STAGE_API, "%s",
+                 d->proxied ? "the proxy does not let the gateway through, or the vault behind it "
+                              "is away, or its certificate is refused"
+                            : "something else than the vault listens there, or it is overloaded");
+    report_remedy(r, STAGE_API,
+                  "open %s/ in a browser: a page of BeyondInsight or a plain HTTP error is right, anything "
+                  "else is not the vault",
+                  d->vault_conf->url);
+    return false;
+}
+
+/* What a failed sign-in says of the API: wrong path, disabled version. False = nothing. */
+static bool blame_api(struct doctor *d, const struct fault *fault)
+{
+    struct doctor_report *r = &d->report;
+    int status = fault->vault_status;
+
+    if (status != 404 && status != 410 && (status < 300 || status >= 400))
+        return false;
+    report_failed(r, STAGE_API, "%s", fault->detail);
+    if (status == 410) {
+        report_cause(r, STAGE_API, "version 3 of the public API has been disabled in BeyondInsight");
+        report_remedy(r, STAGE_API, "have the administrators enable it again");
+    } else {
+        report_cause(r, STAGE_API, "the path of `url` is not that of the API");
+        report_remedy(r, STAGE_API, "it is usually https://HOST/BeyondTrust/api/public/v3");
+    }
+    return true;
+}
+
+/* ---- sign-in ---- */
+
+/* One of the causes of a 401 or 403. */
+enum verdict { RULED_OUT, UNLIKELY, POSSIBLE, CERTAIN };
+
+struct refusal {
+    int status;
+    bool second_factor;
+    bool others_get_in, others_refused; /* the second witness */
+    bool password;                      /* one is configured */
+};
+
+static enum verdict judge_registration(const struct refusal *f)
+{
+    return f->second_factor || f->others_get_in || f->status == 403 ? RULED_OUT : POSSIBLE;
+}
+
+static enum verdict judge_person(const struct refusal *f)
+{
+    if (f->second_factor || f->status == 403)
+        return RULED_OUT;
+    return f->others_refused ? UNLIKELY : POSSIBLE;
+}
+
+static enum verdict judge_password(const struct refusal *f)
+{
+    if (f->second_factor || f->status == 403)
+        return RULED_OUT;
+    return f->others_get_in && !f->password ? RULED_OUT : POSSIBLE;
+}
+
+static enum verdict judge_factor(const struct refusal *f)
+{
+    return f->second_factor ? CERTAIN : RULED_OUT;
+}
+
+static enum verdict judge_licence(const struct refusal *f)
+{
+    return f->status == 403 ? CERTAIN : RULED_OUT;
+}
+
+/* The most telling first. */
+static const struct cause {
+    const char *text, *remedy;
+    enum verdict (*judge)(const struct refusal *);
+} causes[] = {
+    {"multi-factor authentication (MFA) is enforced for this API registration and the user has a second "
+     "factor",
+     "turn \"Enforce multi-factor authentication\" off for the gateway's API registration: a gateway cannot "
+     "answer it",
+     judge_factor},
+    {"the Password Safe licence is not valid", "have the administrators look at the licence in BeyondInsight",
+     judge_licence},
+    {"the user is in no group with this API registration",
+     "tick the API registration in the features of a group (the requesters group) and put the user into it",
+     judge_person},
+    {"the vault does not know the user by this name, or has him disabled",
+     "compare the name with the one in BeyondInsight; change `run_as`, `default_domain` or the account there",
+     judge_person},
+    {"the API key is wrong, was rotated, or its registration is not active",
+     "copy the key from Configuration > API Registrations into api_key_file again", judge_registration},
+    {"this machine's address is not among those the registration allows",
+     "add the address (or that of the proxy or load balancer in between) to the registration's "
+     "authentication rules",
+     judge_registration},
+    {"the registration wants a client certificate, and none or another one was shown",
+     "set `client_certificate` and `client_key`, or turn \"Client Certificate Required\" off",
+     judge_registration},
+    {"the registration wants the user's password, and none or a wrong one was sent",
+     "turn \"User Password Required\" off for the gateway's registration, or set `run_as_password_file`",
+     judge_password},
+};
+#define NCAUSES (sizeof(causes) / sizeof(causes[0]))
+
+static const char *const verdicts[] = {
+    [RULED_OUT] = "ruled out", [UNLIKELY] = "unlikely", [POSSIBLE] = "possible", [CERTAIN] = "this is it"};
+
+/* Does the directory_user get in with the same key from the same place? */
+static void ask_witness(struct doctor *d, struct refusal *f)
+{
+    const char *user = d->vault_conf->directory_user;
+    struct account_query query = {.kind = KIND_NKINDS, .recent = true};
+    struct doctor_call asked;
+
+    if (!user || !*user || d->vault_conf->oauth_client_id || f->second_factor || f->status == 403)
+        return;
+    doctor_ask_list(d, user, &query, &asked);
+    f->others_refused = asked.call.result == VAULT_REFUSED;
+    f->others_get_in = asked.call.result == VAULT_OK;
+    if (f->others_refused || f->others_get_in)
+        report_note(&d->report, STAGE_SIGN_IN, "directory_user %s is %s", user,
+                    f->others_get_in ? "let in with the same key: key and address are right"
+                                     : "refused as well: the trouble is hardly with the person");
+    vault_call_free(&asked.call);
+}
+
+static void explain_refusal(struct doctor *d, const struct refusal *f)
+{
+    struct doctor_report *r = &d->report;
+    const struct cause *first = NULL;
+    size_t possible = 0;
+
+    for (size_t i = 0; i < NCAUSES; i++) {
+        enum verdict verdict = causes[i].judge(f);
+        report_note(r, STAGE_SIGN_IN, "%s: %s", verdicts[verdict], causes[i].text);
+        possible += verdict >= POSSIBLE;
+        if (!first && verdict >= POSSIBLE)
+            first = &causes[i];
+    }
+    if (!first)
+        return;
+    report_cause(r, STAGE_SIGN_IN, "%s%s", first->text,
+                 possible > 1 ? "; or another of those called possible above" : "");
+    report_remedy(r, STAGE_SIGN_IN, "%s%s", first->remedy,
+                  possible < 2 ? ""
+                  : f->others_get_in || f->others_refused
+                      ? "; then go down the list"
+                      : "; then go down the list. A directory_user in the configuration "
+                        "would tell whether it is the person or the registration");
+}
+
+static void explain_oauth(struct doctor *d)
+{
+    report_cause(&d->report, STAGE_SIGN_IN,
+                 "the OAuth client id or its secret is wrong or expired, the application user "
+                 "is disabled, or this machine's address is not allowed");
+    report_remedy(&d->report, STAGE_SIGN_IN,
+                  "make a new client secret for the application user in BeyondInsight and put "
+                  "it into oauth_client_secret_file");
+}
+
+static void refused(struct doctor *d, const struct fault *fault)
+{
+    struct refusal f = {
+        .status = fault->vault_status,
+        .second_factor = fault->second_factor,
+        .password = d->vault_conf->run_as_password_file != NULL,
+    };
+
+    report_failed(&d->report, STAGE_SIGN_IN, "the vault refuses the sign-in of every name tried (%d)",
+                  f.status);
+    if (d->vault_conf->oauth_client_id) {
+        explain_oauth(d);
+        return;
+    }
+    ask_witness(d, &f);
+    explain_refusal(d, &f);
+}
+
+static void broken(struct doctor *d, const struct fault *fault)
+{
+    if (blame_api(d, fault))
+        return;
+    report_failed(&d->report, STAGE_SIGN_IN, "%s", fault->detail);
+    report_cause(&d->report, STAGE_SIGN_IN, "the vault answers, but cannot do its work now");
+    report_remedy(&d->report, STAGE_SIGN_IN, "try again; if it stays, the vault's own logs know more");
+}
+
+bool doctor_sign_in(struct doctor *d)
+{
+    struct account_query all = {.kind = KIND_NKINDS};
+    struct fault last = {0};
+
+    for (size_t i = 0; i < d->users.n; i++) {
+        struct doctor_call asked;
+        const char *user = d->users.user[i];
+        doctor_ask_list(d, user, &all, &asked);
+        if (asked.call.result == VAULT_OK) {
+            d->user = user;
+            d->all = account_list_ref(asked.call.accounts);
+            vault_call_free(&asked.call);
+            report_ok(&d->report, STAGE_SIGN_IN, "the vault lets %s in", user);
+            return true;
+        }
+        last = asked.call.fault;
+        report_note(&d->report, STAGE_SIGN_IN, "%s: %s", user,
+                    asked.call.result == VAULT_REFUSED ? "refused" : last.detail);
+        vault_call_free(&asked.call);
+        if (last.code != FAULT_VAULT_REFUSED_USER) {
+            broken(d, &last);
+            return false;
+        }
+    }
+    refused(d, &last);
+    return false;
+}
+
+/* ---- role ---- */
+
+bool doctor_role(struct doctor *d)
+{
+    struct doctor_report *r = &d->report;
+
+    if (d->all->n) {
+        report_ok(r, STAGE_ROLE, "%s may request %zu account%s", d->user, d->all->n,
+                  d->all->n == 1 ? "" : "s");
+        return true;
+    }
+    report_failed(r, STAGE_ROLE,
+                  "the vault lets %s in but lists not one account (a valid answer: an empty list)", d->user);
+    report_cause(r, STAGE_ROLE,
+                 "no group of the user has the Requestor role on a Smart Rule with accounts, or none of "
+                 "those accounts is enabled for API access");
+    report_remedy(r, STAGE_ROLE,
+                  "give a group of the user the Requestor role and an access policy on the Smart Rule of "
+                  "the accounts, and tick \"API enabled\" on these");
+    return false;
+}
+
+/* ---- clock ---- */
+
+void doctor_clock(struct doctor *d)
+{
+    struct doctor_report *r = &d->report;
+    struct vault_state state;
+    int64_t skew;
+
+    d->vault->ops->state(d->vault, &state);
+    if (!state.skew_known) {
+        report_unknown(r, STAGE_CLOCK, "the vault's answers carry no date");
+        return;
+    }
+    skew = state.skew_ms < 0 ? -state.skew_ms : state.skew_ms;
+    if (skew < SKEW_BAD_MS) {
+        report_ok(r, STAGE_CLOCK, "%s",
+                  skew < SKEW_NOTE_MS ? "this machine and the vault agree" : "a few seconds apart");
+        return;
+    }
+    report_failed(r, STAGE_CLOCK, "the vault's clock is %" PRId64 " seconds %s this machine's", skew / 1000,
+                  state.skew_ms < 0 ? "behind" : "ahead of");
+    report_cause(r, STAGE_CLOCK, "one of the two does not follow a time server");
+    report_remedy(r, STAGE_CLOCK,
+                  "look at `timedatectl` here and at the time source of the vault: leases end at wrong "
+                  "times, certificates look expired");
+}

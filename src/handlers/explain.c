@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * explain.c - GET /v1/explain/{request_id}: why a list came back as it did.
+ *
+ * The broker keeps what happened (broker/explain.h); here it becomes JSON, with what can be concluded from
+ * it: the name form behind each call, a sum over the caches, and for an empty list the likely causes. A vault
+ * lists only what a user may request, and says nothing about what it leaves out; the causes are therefore
+ * named as possibilities, the most likely first, and the operator is sent to `jumpgate doctor`, which asks
+ * further.
+ */
+#include "broker/explain.h"
+
+#include "handlers/gateway.h"
+#include "handlers/target.h"
+
+#include <string.h>
+
+bool explain_look(struct ask *ask, union ask_args *args, struct fault *f)
+{
+    ask->target = target_segment(ask->route->path, ask->req->path, f);
+    args->explained_id = ask->target;
+    return ask->target != NULL;
+}
+
+/* NULL when none of the names asked for is this value. */
+static const char *form_of(const struct explain_view *view, const struct explain_note *call)
+{
+    for (size_t i = 0; call->value && i < view->nnotes; i++) {
+        const struct explain_note *name = &view->notes[i];
+        if (name->kind == EXPLAIN_NAME && !strcmp(name->value ? name->value : "", call->value) &&
+            !strcmp(name->vault ? name->vault : "", call->vault ? call->vault : ""))
+            return name->form;
+    }
+    return NULL;
+}
+
+static void write_user(struct jsonw *w, const struct explain_note *note)
+{
+    jsonw_str(w, "vault", note->vault);
+    jsonw_str(w, "user", note->user);
+    jsonw_str(w, "outcome", note->outcome);
+    jsonw_str(w, "detail", note->detail);
+}
+
+static void write_name(struct jsonw *w, const struct explain_note *note)
+{
+    jsonw_str(w, "vault", note->vault);
+    jsonw_str(w, "form", note->form);
+    jsonw_str(w, "value", note->value);
+}
+
+static void write_call(struct jsonw *w, const struct explain_view *view, const struct explain_note *note)
+{
+    jsonw_str(w, "vault", note->vault);
+    jsonw_str(w, "user", note->user);
+    jsonw_str(w, "call", note->what);
+    jsonw_str(w, "kind", note->kind_asked);
+    jsonw_str(w, "form", form_of(view, note));
+    jsonw_str(w, "value", note->value);
+    jsonw_str(w, "result", note->outcome);
+    if (note->status)
+        jsonw_int(w, "status", note->status);
+    else
+        jsonw_null(w, "status");
+    jsonw_int(w, "rows", (int64_t)note->rows);
+    jsonw_int(w, "took_ms", (int64_t)note->took_ms);
+    jsonw_str(w, "source", note->source);
+    jsonw_int(w, "age_ms", (int64_t)note->age_ms);
+    jsonw_str(w, "detail", note->detail);
+}
+
+static void write_filter(struct jsonw *w, const struct explain_note *note)
+{
+    jsonw_str(w, "filter", note->what);
+    jsonw_str(w, "value", note->value);
+    jsonw_int(w, "removed", (int64_t)note->rows);
+    jsonw_int(w, "left", (int64_t)note->left);
+    jsonw_str(w, "detail", note->detail);
+}
+
+static void write_notes(struct jsonw *w, const char *name, const struct explain_view *view,
+                        enum explain_kind kind)
+{
+    jsonw_array(w, name);
+    for (size_t i = 0; i < view->nnotes; i++) {
+        const struct explain_note *note = &view->notes[i];
+        if (note->kind != kind)
+            continue;
+        jsonw_object(w, NULL);
+        if (kind == EXPLAIN_USER)
+            write_user(w, note);
+        else if (kind == EXPLAIN_NAME)
+            write_name(w, note);
+        else if (kind == EXPLAIN_CALL)
+            write_call(w, view, note);
+        else
+            write_filter(w, note);
+        jsonw_end(w);
+    }
+    jsonw_end(w);
+}
+
+/* How many calls are of that source; NULL = rows in all of them. */
+static int64_t count_calls(const struct explain_view *view, const char *source)
+{
+    int64_t calls = 0, rows = 0;
+
+    for (size_t i = 0; i < view->nnotes; i++) {
+        const struct explain_note *note = &view->notes[i];
+        if (note->kind != EXPLAIN_CALL)
+            continue;
+        rows += (int64_t)note->rows;
+        calls += source && note->source && !strcmp(note->source, source);
+    }
+    return source ? calls : rows;
+}
+
+static void write_cache(struct jsonw *w, const struct explain_view *view)
+{
+    jsonw_object(w, "cache");
+    jsonw_int(w, "age_ms", (int64_t)view->list_age_ms);
+    jsonw_int(w, "from_vault", count_calls(view, "vault"));
+    jsonw_int(w, "from_cache", count_calls(view, "cache"));
+    jsonw_int(w, "shared", count_calls(view, "shared"));
+    jsonw_end(w);
+}
+
+static bool has_user(const struct explain_view *view, const char *outcome)
+{
+    for (size_t i = 0; i < view->nnotes; i++)
+        if (view->notes[i].kind == EXPLAIN_USER && view->notes[i].outcome &&
+            !strcmp(view->notes[i].outcome, outcome))
+            return true;
+    return false;
+}
+
+/* What an empty list, or none at all, most likely comes from. */
+static void write_likely(struct jsonw *w, const struct explain_view *view)
+{
+    bool failed = strcmp(view->outcome, "ok") != 0;
+
+    jsonw_array(w, "likely");
+    if (has_user(view, "no_rule"))
+        jsonw_str(w, NULL, "no run_as rule applies to this user: set default_domain or add a template");
+    if (has_user(view, "refused"))
+        jsonw_str(w, NULL,
+                  "the vault refused the sign-in: the user is unknown there under this name, or in no group "
+                  "with the "
+                  "API registration; see the causes in `users`");
+    if (failed && (has_user(view, "failed") || !view->nnotes))
+        jsonw_str(w, NULL, view->detail ? view->detail : view->outcome);
+    if (!failed && !view->rows && count_calls(view, NULL))
+        jsonw_str(w, NULL, "the vault listed accounts, but all were removed here: see `filters`");
+    else if (!failed && !view->rows && has_user(view, "accepted")) {
+        jsonw_str(w, NULL, "the system has another name in the vault than those in `names`");
+        jsonw_str(w, NULL, "the account is not enabled for API access");
+        jsonw_str(w, NULL, "the user has no Requestor role on the account");
+        jsonw_str(w, NULL, "`jumpgate doctor` with this user and host tells these apart");
+    }
+    jsonw_end(w);
+}
+
+static void write_view(struct jsonw *w, const struct explain_view *view)
+{
+    char at[CLOCK_RFC3339_SIZE];
+
+    jsonw_object(w, NULL);
+    jsonw_str(w, "request_id", view->request_id);
+    jsonw_str(w, "operation", view->operation);
+    jsonw_str(w, "at", clock_rfc3339(view->began_wall_ms, at));
+    jsonw_str(w, "outcome", view->outcome);
+    jsonw_str(w, "detail", view->detail);
+    jsonw_int(w, "rows", (int64_t)view->rows);
+    jsonw_int(w, "took_ms", (int64_t)view->took_ms);
+    jsonw_str(w, "username", view->username);
+    jsonw_str(w, "domain", view->domain);
+    jsonw_str(w, "session", view->session);
+    write_notes(w, "users", view, EXPLAIN_USER);
+    write_notes(w, "names", view, EXPLAIN_NAME);
+    write_notes(w, "calls", view, EXPLAIN_CALL);
+    write_notes(w, "filters", view, EXPLAIN_FILTER);
+    write_cache(w, view);
+    write_likely(w, view);
+    jsonw_bool(w, "cut", view->cut);
+    jsonw_end(w);
+}
+
+void explain_start(struct ask *ask, const union ask_args *args)
+{
+    const struct explain_view *view = broker_explain(ask->gateway->broker, args->explained_id);
+    struct buf buf = BUF_INIT(ANSWER_MAX);
+    struct jsonw w = jsonw_start(&buf);
+    struct fault f;
+
+    if (!view) {
+        fault_set(
+            &f, FAULT_NOT_FOUND,
+            "no find with this request id is remembered: explanations are kept for 15 minutes at most, the "
+            "oldest go first (explain_entries, explain_memory), and a restart forgets them");
+        ask_fail(ask, &f);
+        return;
+    }
+    write_view(&w, view);
+    ask_json(ask, 200, &buf, 0);
+}

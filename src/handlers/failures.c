@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * failures.c - how often each peer came without being a known client; see failures.h.
+ *
+ * Where there is no memory for an origin, it is let off: a failure to count must not shut anybody out.
+ */
+#include "handlers/failures.h"
+
+#include "loop/http.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+/* The hash says "out of memory" instead of leaving the program; the plain hash has no bare fall-through. */
+#define HASH_FUNCTION(key, len, hash) HASH_SAX(key, len, hash)
+#define HASH_NONFATAL_OOM             1
+#define uthash_nonfatal_oom(origin)   ((origin)->unhashed = true)
+#include <uthash.h>
+
+#define BURST_S    60
+#define WAIT_MAX_S 3600
+
+struct origin {
+    char name[HTTP_ORIGIN_SIZE];
+    double tokens;
+    uint64_t filled_ms; /* monotonic, when `tokens` was true */
+    bool unhashed;
+    TAILQ_ENTRY(origin) link;
+    UT_hash_handle hh;
+};
+
+struct failures {
+    const struct clock *clock;
+    struct origin *all;
+    TAILQ_HEAD(, origin) used; /* the one that failed longest ago first */
+    size_t n;
+};
+
+struct failures *failures_new(const struct clock *clock)
+{
+    struct failures *fs = calloc(1, sizeof(*fs));
+
+    if (!fs)
+        return NULL;
+    fs->clock = clock;
+    TAILQ_INIT(&fs->used);
+    return fs;
+}
+
+static void forget(struct failures *fs, struct origin *o)
+{
+    HASH_DEL(fs->all, o);
+    TAILQ_REMOVE(&fs->used, o, link);
+    fs->n--;
+    free(o);
+}
+
+void failures_free(struct failures *fs)
+{
+    if (!fs)
+        return;
+    while (!TAILQ_EMPTY(&fs->used))
+        forget(fs, TAILQ_FIRST(&fs->used));
+    free(fs);
+}
+
+static double size_of(double per_s)
+{
+    return per_s * BURST_S > 1 ? per_s * BURST_S : 1;
+}
+
+static struct origin *add(struct failures *fs, const char *name, double per_s)
+{
+    struct origin *o = calloc(1, sizeof(*o));
+
+    if (!o)
+        return NULL;
+    strncpy(o->name, name, sizeof(o->name) - 1);
+    o->tokens = size_of(per_s);
+    o->filled_ms = clock_now(fs->clock);
+    HASH_ADD_STR(fs->all, name, o);
+    if (o->unhashed) {
+        free(o);
+        return NULL;
+    }
+    TAILQ_INSERT_TAIL(&fs->used, o, link);
+    fs->n++;
+    if (fs->n > FAILURES_MAX)
+        forget(fs, TAILQ_FIRST(&fs->used));
+    return o;
+}
+
+static struct origin *get(struct failures *fs, const char *name, double per_s)
+{
+    struct origin *o;
+
+    HASH_FIND_STR(fs->all, name, o);
+    if (!o)
+        return add(fs, name, per_s);
+    TAILQ_REMOVE(&fs->used, o, link);
+    TAILQ_INSERT_TAIL(&fs->used, o, link);
+    return o;
+}
+
+unsigned failures_take(struct failures *fs, const char *name, double per_s)
+{
+    uint64_t now = clock_now(fs->clock);
+    struct origin *o = per_s > 0 ? get(fs, name, per_s) : NULL;
+
+    if (!o)
+        return 0;
+    o->tokens = fmin(o->tokens + (double)(now - o->filled_ms) / 1000.0 * per_s, size_of(per_s));
+    o->filled_ms = now;
+    if (o->tokens >= 1) {
+        o->tokens -= 1;
+        return 0;
+    }
+    return (unsigned)ceil(fmin((1 - o->tokens) / per_s, WAIT_MAX_S));
+}
+
+size_t failures_count(const struct failures *fs)
+{
+    return fs->n;
+}

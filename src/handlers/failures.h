@@ -1,0 +1,29 @@
+/*
+ * failures.h - how often each peer came without being a known client.
+ *
+ * Each origin (an IPv4 address, an IPv6 /64 network, a uid) has a bucket of `per_s` failures, filled
+ * continuously, that holds one minute's worth. Whoever has emptied it is told 429 instead of 401 until it has
+ * filled up to the next one. The bucket only counts failures: a known client behind the same address is never
+ * asked. It spares the log and the CPU, and ends the connection of who goes on; that a token is not guessed
+ * rests on its length.
+ *
+ * The table is bounded: the origin that failed longest ago is forgotten first.
+ */
+#ifndef JG_HANDLERS_FAILURES_H
+#define JG_HANDLERS_FAILURES_H
+
+#include "base/clock.h"
+
+#include <stddef.h>
+
+#define FAILURES_MAX 4096 /* origins */
+
+struct failures;
+
+struct failures *failures_new(const struct clock *); /* NULL when out of memory */
+void failures_free(struct failures *);               /* NULL is fine */
+/* Counts one: 0, or after how many seconds the next would be within the rate. per_s = 0: always 0. */
+unsigned failures_take(struct failures *, const char *origin, double per_s);
+size_t failures_count(const struct failures *);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lease_json.c - one lease as JSON; see lease_json.h.
+ *
+ * The members and their order are the interface's. What is not known is null: a request id before the vault
+ * has answered, an error before there was one. `adopted` is there only where it is true.
+ */
+#include "handlers/lease_json.h"
+
+#include "base/clock.h"
+
+#include <string.h>
+
+static void write_time(struct jsonw *w, const char *name, int64_t wall_ms)
+{
+    char text[CLOCK_RFC3339_SIZE];
+
+    jsonw_str(w, name, wall_ms ? clock_rfc3339(wall_ms, text) : NULL);
+}
+
+void lease_json(struct jsonw *w, const struct lease_view *l)
+{
+    jsonw_object(w, NULL);
+    jsonw_str(w, "id", l->id);
+    if (l->request_id)
+        jsonw_int(w, "request_id", l->request_id);
+    else
+        jsonw_null(w, "request_id");
+    jsonw_str(w, "user", l->user);
+    jsonw_array(w, "sessions");
+    for (size_t i = 0; i < l->nsessions; i++)
+        jsonw_str(w, NULL, l->sessions[i]);
+    jsonw_end(w);
+    jsonw_str(w, "credential_id", l->credential_id);
+    jsonw_str(w, "state", l->state);
+    write_time(w, "created_at", l->created_wall_ms);
+    write_time(w, "expires_at", l->expires_wall_ms);
+    jsonw_int(w, "attempts", l->attempts);
+    jsonw_str(w, "last_error", l->last_error && *l->last_error ? l->last_error : NULL);
+    if (l->adopted)
+        jsonw_bool(w, "adopted", true);
+    jsonw_end(w);
+}
+
+bool lease_state_known(const char *state)
+{
+    static const char *const states[] = {LEASE_STATES};
+
+    for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++)
+        if (strcmp(states[i], state) == 0)
+            return true;
+    return false;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * leases.c - what operators do with leases: see them page by page, end one by its id.
+ *
+ * A page is read from the broker's table in one go, oldest first. The cursor in its `next` is opaque to the
+ * caller; leases that come and go between two pages neither shift the others nor show twice. A page that
+ * would be longer than an answer may be is made shorter: `next` goes on where it ended.
+ *
+ * Not here: who may ask (the rows in routes.c), what ending a lease means (the broker).
+ */
+#include "base/id.h"
+#include "base/text.h"
+#include "handlers/gateway.h"
+#include "handlers/lease_json.h"
+#include "handlers/target.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE_MAX       1000
+#define PAGE_USUAL     100
+#define CURSOR_LETTERS 16
+
+/* ---- GET /v1/leases ---- */
+
+static bool take_text(const char *value, const char **out)
+{
+    *out = value;
+    return *value;
+}
+
+static bool take_user(const char *value, void *filter)
+{
+    return take_text(value, &((struct lease_filter *)filter)->user);
+}
+
+static bool take_session(const char *value, void *filter)
+{
+    return take_text(value, &((struct lease_filter *)filter)->session);
+}
+
+static bool take_state(const char *value, void *filter)
+{
+    return lease_state_known(value) && take_text(value, &((struct lease_filter *)filter)->state);
+}
+
+static bool take_limit(const char *value, void *filter)
+{
+    int64_t n;
+
+    if (!text_int(value, 1, PAGE_MAX, &n))
+        return false;
+    ((struct lease_filter *)filter)->limit = (size_t)n;
+    return true;
+}
+
+/* Eight bytes in hexadecimal, most significant first; never 0, which would be the beginning. */
+static bool take_cursor(const char *value, void *filter)
+{
+    uint8_t bytes[CURSOR_LETTERS / 2];
+    uint64_t after = 0;
+
+    if (!text_unhex(bytes, sizeof(bytes), value))
+        return false;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        after = after << 8 | bytes[i];
+    ((struct lease_filter *)filter)->after = after;
+    return after != 0;
+}
+
+static const struct target_parameter parameters[] = {
+    {"user", take_user, "must not be empty"},
+    {"session", take_session, "must not be empty"},
+    {"state", take_state, "must be one of intent, open, releasing, lapsed"},
+    {"limit", take_limit, "must be a number from 1 to 1000"},
+    {"cursor", take_cursor, "must be the `next` of an earlier page, taken over as it is"},
+    {NULL, NULL, NULL},
+};
+
+bool leases_look(struct ask *ask, union ask_args *args, struct fault *f)
+{
+    args->leases.limit = PAGE_USUAL;
+    if (!ask->req->query)
+        return true;
+    ask->target = strdup(ask->req->query);
+    if (ask->target)
+        return target_query(ask->target, parameters, &args->leases, f);
+    fault_set(f, FAULT_INTERNAL, "out of memory");
+    return false;
+}
+
+static void on_row(void *arg, const struct lease_view *view)
+{
+    lease_json(arg, view);
+}
+
+static void write_page(struct broker *broker, const struct lease_filter *filter, struct buf *buf)
+{
+    struct jsonw w = jsonw_start(buf);
+    char cursor[CURSOR_LETTERS + 1];
+
+    jsonw_object(&w, NULL);
+    jsonw_array(&w, "leases");
+    uint64_t next = broker_leases(broker, filter, on_row, &w);
+    jsonw_end(&w);
+    snprintf(cursor, sizeof(cursor), "%016" PRIx64, next);
+    jsonw_str(&w, "next", next ? cursor : NULL);
+    jsonw_end(&w);
+}
+
+void leases_start(struct ask *ask, const union ask_args *args)
+{
+    struct lease_filter filter = args->leases;
+    struct buf buf = BUF_INIT(ANSWER_MAX);
+
+    write_page(ask->gateway->broker, &filter, &buf);
+    while (buf.failed && filter.limit > 1) {
+        filter.limit /= 2;
+        buf_free(&buf);
+        write_page(ask->gateway->broker, &filter, &buf);
+    }
+    ask_json(ask, 200, &buf, 0);
+}
+
+/* ---- POST /v1/leases/{id}/release ---- */
+
+bool lease_release_look(struct ask *ask, union ask_args *args, struct fault *f)
+{
+    ask->target = target_segment(ask->route->path, ask->req->path, f);
+    args->lease_id = ask->target;
+    return ask->target;
+}
+
+static void on_lease_released(void *arg, const struct release_answer *answer)
+{
+    struct ask *ask = arg;
+    struct buf buf = BUF_INIT(ANSWER_MAX);
+    struct jsonw w = jsonw_start(&buf);
+
+    ask->op = NULL;
+    if (answer->fault) {
+        ask_fail(ask, answer->fault);
+        return;
+    }
+    jsonw_object(&w, NULL);
+    jsonw_int(&w, "released", answer->released);
+    if (answer->pending)
+        jsonw_bool(&w, "pending", true);
+    jsonw_end(&w);
+    ask_json(ask, 200, &buf, 0);
+}
+
+void lease_release_start(struct ask *ask, const union ask_args *args)
+{
+    struct session by = {0};
+    struct audit_note note;
+    struct fault f;
+
+    ask_origin(ask, &by);
+    audit_note(&note, ask->gateway->audit, "operator_release");
+    audit_session(&note, &by);
+    audit_text(&note, "lease_id", args->lease_id);
+    audit_write(&note);
+    if (strlen(args->lease_id) < ID_SIZE) {
+        ask_wait(ask, broker_release_lease(ask->gateway->broker, args->lease_id, ask->timeout_ms,
+                                           on_lease_released, ask));
+        return;
+    }
+    fault_set(&f, FAULT_NOT_FOUND, "there is no such lease");
+    ask_fail(ask, &f);
+}

@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * leases_command.c - `jumpgate leases`; see leases_command.h.
+ *
+ *   list          what is checked out, oldest first, in all pages
+ *   release ID    ends one lease, whoever holds it
+ *   release --all ends every open one
+ *
+ * A running gateway is asked over its control socket, with the interface every operator has. When none
+ * listens there, the store is used: `list` reads it, `release` marks what is to be checked in by the next
+ * start. A gateway that runs without its socket still has the store's lock, and is left alone.
+ *
+ * Not here: how leases look on paper (leases_print.c), the store's side (leases_offline.c).
+ */
+#include "leases_command.h"
+
+#include "base/conf.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "control.h"
+#include "handlers/lease_json.h"
+#include "leases_offline.h"
+#include "leases_print.h"
+#include "loop/upstream.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define EXIT_DONE     0
+#define EXIT_FAILED   1
+#define EXIT_USAGE    2
+#define EXIT_NO_LEASE 4
+
+#define ERRORS_MAX   (1U << 20)
+#define READ_DEPTH   32
+#define GRACE_MS     5000 /* the gateway answers before it */
+#define ENCODED_SIZE 2048
+
+struct leases_run {
+    const struct leases_command *command;
+    struct conf *conf;
+    struct control_client *client;
+    size_t released, pending, failures;
+};
+
+static int fail(const char *why)
+{
+    fprintf(stderr, "jumpgate: %s\n", why);
+    return EXIT_FAILED;
+}
+
+static int no_lease(const char *id)
+{
+    fprintf(stderr, "jumpgate: there is no lease %s\n", id);
+    return EXIT_NO_LEASE;
+}
+
+/* ---- asking the gateway ---- */
+
+/* The answer as JSON, or NULL after saying why not. */
+static cJSON *parse_answer(const struct control_answer *answer)
+{
+    const char *why = NULL;
+    cJSON *json = json_parse(answer->body.data, answer->body.len, READ_DEPTH, 0, &why);
+
+    if (!cJSON_IsObject(json)) {
+        (void)fail("the gateway's answer is not understood");
+        cJSON_Delete(json);
+        return NULL;
+    }
+    return json;
+}
+
+static int explain_refusal(const struct control_answer *answer)
+{
+    cJSON *problem = parse_answer(answer);
+    const char *detail = problem ? cJSON_GetStringValue(json_get(problem, "detail")) : NULL;
+
+    if (problem)
+        fprintf(stderr, "jumpgate: the gateway answers %d: %s\n", answer->status,
+                detail ? detail : "no reason given");
+    cJSON_Delete(problem);
+    return EXIT_FAILED;
+}
+
+static int explain_failure(const struct control_answer *answer, int err)
+{
+    fprintf(stderr, "jumpgate: cannot ask the gateway over its control socket: %s\n",
+            *answer->why ? answer->why : strerror(-err));
+    return EXIT_FAILED;
+}
+
+/* ---- listing, page by page ---- */
+
+/* What is done with each lease; `row` of leases_print and others. */
+struct sink {
+    void (*row)(void *arg, const struct lease_view *);
+    void *arg;
+};
+
+static const char *text_of(const cJSON *object, const char *name)
+{
+    const char *text = cJSON_GetStringValue(json_get(object, name));
+
+    return text ? text : "";
+}
+
+static int64_t number_of(const cJSON *object, const char *name)
+{
+    int64_t n = 0;
+
+    return json_int(json_get(object, name), &n) ? n : 0;
+}
+
+static int64_t time_of(const cJSON *object, const char *name)
+{
+    int64_t wall_ms = 0;
+
+    return clock_parse_vault_date(text_of(object, name), &wall_ms) ? 0 : wall_ms;
+}
+
+static bool show_lease(const cJSON *json, const struct sink *sink)
+{
+    const cJSON *list = json_get(json, "sessions"), *one;
+    const char **sessions = calloc((size_t)cJSON_GetArraySize(list) + 1, sizeof(*sessions));
+    size_t n = 0;
+
+    if (!sessions)
+        return false;
+    cJSON_ArrayForEach(one, list) sessions[n++] = cJSON_IsString(one) ? one->valuestring : "";
+    sink->row(sink->arg, &(struct lease_view){
+                             .id = text_of(json, "id"),
+                             .request_id = number_of(json, "request_id"),
+                             .user = text_of(json, "user"),
+                             .sessions = sessions,
+                             .nsessions = n,
+                             .credential_id = text_of(json, "credential_id"),
+                             .state = text_of(json, "state"),
+                             .adopted = cJSON_IsTrue(json_get(json, "adopted")),
+                             .created_wall_ms = time_of(json, "created_at"),
+                             .expires_wall_ms = time_of(json, "expires_at"),
+                             .attempts = number_of(json, "attempts"),
+                             .last_error = text_of(json, "last_error"),
+                         });
+    free(sessions);
+    return true;
+}
+
+/* Shows one page and copies its `next` ("" = the last one). */
+static int show_page(const struct control_answer *answer, const struct sink *sink, char next[ENCODED_SIZE])
+{
+    if (answer->status != 200)
+        return explain_refusal(answer);
+    cJSON *page = parse_answer(answer);
+    const cJSON *lease;
+    bool good = page;
+
+    if (!page)
+        return EXIT_FAILED;
+    cJSON_ArrayForEach(lease, json_get(page, "leases")) good = good && show_lease(lease, sink);
+    good = good && text_url_encode(next, ENCODED_SIZE, text_of(page, "next"));
+    cJSON_Delete(page);
+    return good ? EXIT_DONE : fail("out of memory");
+}
+
+static bool add_parameter(struct buf *target, const char *name, const char *value)
+{
+    char encoded[ENCODED_SIZE];
+
+    if (!value)
+        return true;
+    return text_url_encode(encoded, sizeof(encoded), value) && !buf_printf(target, "&%s=%s", name, encoded);
+}
+
+static bool page_target(struct buf *target, const struct lease_filter *filter, const char *cursor)
+{
+    return !buf_str(target, "/v1/leases?limit=1000") && add_parameter(target, "user", filter->user) &&
+           add_parameter(target, "session", filter->session) &&
+           add_parameter(target, "state", filter->state) &&
+           (!*cursor || !buf_printf(target, "&cursor=%s", cursor));
+}
+
+/* 0, an exit code, or -ECONNREFUSED: no gateway listens. */
+static int show_pages(struct leases_run *r, const struct lease_filter *filter, const struct sink *sink)
+{
+    char cursor[ENCODED_SIZE] = "";
+    int code = EXIT_DONE;
+
+    do {
+        struct buf target = BUF_INIT(HTTP_MAX_TARGET);
+        struct control_answer answer;
+
+        if (!page_target(&target, filter, cursor)) {
+            buf_free(&target);
+            return fail("the filters are too long");
+        }
+        int err = control_client_ask(r->client, "GET", buf_cstr(&target), &answer);
+        if (err == -ECONNREFUSED)
+            code = err;
+        else
+            code = err ? explain_failure(&answer, err) : show_page(&answer, sink, cursor);
+        control_answer_free(&answer);
+        buf_free(&target);
+    } while (code == EXIT_DONE && *cursor);
+    return code;
+}
+
+static void on_print(void *arg, const struct lease_view *view)
+{
+    leases_print_row(arg, view);
+}
+
+static int list_store(struct leases_run *r, const struct lease_filter *filter, const struct sink *sink)
+{
+    char why[OFFLINE_WHY_SIZE];
+    struct offline *o = offline_read(r->conf->gateway.state_dir, why);
+
+    if (!o)
+        return fail(why);
+    fputs("jumpgate: the gateway is not running; this is what its store holds\n", stderr);
+    int err = offline_list(o, filter, sink->row, sink->arg);
+    offline_free(o);
+    return err ? fail("out of memory") : EXIT_DONE;
+}
+
+static int command_list(struct leases_run *r)
+{
+    const struct leases_command *c = r->command;
+    struct lease_filter filter = {.user = c->user, .session = c->session, .state = c->state};
+    struct leases_print print = leases_print_start(c->json);
+    struct sink sink = {on_print, &print};
+    int code = r->client ? show_pages(r, &filter, &sink) : -ECONNREFUSED;
+
+    if (code == -ECONNREFUSED)
+        code = list_store(r, &filter, &sink);
+    if (code == EXIT_DONE)
+        return leases_print_end(&print) ? fail("out of memory") : EXIT_DONE;
+    leases_print_drop(&print);
+    return code;
+}
+
+/* ---- releasing ---- */
+
+static int count_release(struct leases_run *r, const struct control_answer *answer)
+{
+    cJSON *json = parse_answer(answer);
+
+    if (!json)
+        return EXIT_FAILED;
+    r->released += number_of(json, "released") > 0 ? 1 : 0;
+    r->pending += cJSON_IsTrue(json_get(json, "pending")) ? 1 : 0;
+    cJSON_Delete(json);
+    return EXIT_DONE;
+}
+
+/* 0, an exit code, or -ECONNREFUSED. */
+static int release_one(struct leases_run *r, const char *id)
+{
+    char target[ENCODED_SIZE + 32], encoded[ENCODED_SIZE];
+    struct control_answer answer;
+    int code;
+
+    if (!text_url_encode(encoded, sizeof(encoded), id))
+        return EXIT_NO_LEASE;
+    (void)snprintf(target, sizeof(target), "/v1/leases/%s/release", encoded);
+    int err = control_client_ask(r->client, "POST", target, &answer);
+    if (err == -ECONNREFUSED)
+        code = err;
+    else if (err)
+        code = explain_failure(&answer, err);
+    else if (answer.status == 404)
+        code = EXIT_NO_LEASE;
+    else
+        code = answer.status == 200 ? count_release(r, &answer) : explain_refusal(&answer);
+    control_answer_free(&answer);
+    return code;
+}
+
+struct ids {
+    char **id;
+    size_t n, cap;
+    bool failed;
+};
+
+static void on_id(void *arg, const struct lease_view *view)
+{
+    struct ids *ids = arg;
+
+    if (ids->n == ids->cap) {
+        size_t cap = ids->cap ? ids->cap * 2 : 256;
+        char **more = realloc(ids->id, cap * sizeof(char *));
+        ids->failed = ids->failed || !more;
+        if (!more)
+            return;
+        ids->id = more;
+        ids->cap = cap;
+    }
+    ids->id[ids->n] = strdup(view->id);
+    if (ids->id[ids->n])
+        ids->n++;
+    else
+        ids->failed = true;
+}
+
+/* All ids first: releasing while leafing through pages would move what the pages show. */
+static int release_all(struct leases_run *r)
+{
+    struct ids ids = {.n = 0};
+    struct lease_filter filter = {.state = "open"};
+    int code = show_pages(r, &filter, &(struct sink){on_id, &ids});
+
+    if (code == EXIT_DONE && ids.failed)
+        code = fail("out of memory");
+    for (size_t i = 0; code == EXIT_DONE && i < ids.n; i++) {
+        int one = release_one(r, ids.id[i]);
+        if (one == -ECONNREFUSED)
+            code = fail("the gateway has gone away");
+        else if (one != EXIT_NO_LEASE) /* it has ended meanwhile */
+            r->failures += one != EXIT_DONE;
+    }
+    for (size_t i = 0; i < ids.n; i++)
+        free(ids.id[i]);
+    free(ids.id);
+    return code ? code : r->failures ? EXIT_FAILED : EXIT_DONE;
+}
+
+static int say_released(const struct leases_run *r)
+{
+    printf("released %zu lease%s\n", r->released, r->released == 1 ? "" : "s");
+    if (r->pending)
+        printf("the vault has not confirmed %zu yet; the gateway keeps trying\n", r->pending);
+    return EXIT_DONE;
+}
+
+static int release_in_store(struct leases_run *r, const char *id)
+{
+    char why[OFFLINE_WHY_SIZE];
+    size_t ended = 0;
+    int err = offline_release(r->conf->gateway.state_dir, id, &ended, why);
+
+    if (err == -ENOENT && id)
+        return no_lease(id);
+    if (err)
+        return fail(why);
+    printf("the gateway is not running: %zu lease%s marked, to be checked in when it starts\n", ended,
+           ended == 1 ? "" : "s");
+    return EXIT_DONE;
+}
+
+static int command_release(struct leases_run *r)
+{
+    const char *id = r->command->all ? NULL : r->command->words[1];
+    int code = -ECONNREFUSED;
+
+    if (r->client)
+        code = id ? release_one(r, id) : release_all(r);
+    if (code == -ECONNREFUSED)
+        return release_in_store(r, id);
+    if (code == EXIT_NO_LEASE && id)
+        return no_lease(id);
+    if (code == EXIT_DONE || r->released)
+        (void)say_released(r);
+    return code;
+}
+
+/* ---- the command line ---- */
+
+static int usage(const char *why)
+{
+    fprintf(stderr, "jumpgate: leases: %s\ntry: jumpgate --help\n", why);
+    return EXIT_USAGE;
+}
+
+static int check_usage(const struct leases_command *c, bool *release)
+{
+    const char *word = c->nwords ? c->words[0] : "list";
+    bool filtered = c->json || c->user || c->session || c->state;
+
+    *release = strcmp(word, "release") == 0;
+    if (!*release && strcmp(word, "list") != 0)
+        return usage("say list or release");
+    if (!*release && (c->nwords > 1 || c->all))
+        return usage("list takes no id and no --all");
+    if (*release && filtered)
+        return usage("--json, --user, --session and --state go with list");
+    if (*release && c->all == (c->nwords == 2))
+        return usage("release needs either an id or --all");
+    if (c->state && !lease_state_known(c->state))
+        return usage("a state is one of intent, open, releasing, lapsed");
+    if ((c->user && !*c->user) || (c->session && !*c->session) || (*release && !c->all && !*c->words[1]))
+        return usage("an empty name fits nothing");
+    return EXIT_DONE;
+}
+
+static struct conf *load_conf(const char *path)
+{
+    struct buf errors = BUF_INIT(ERRORS_MAX);
+    struct conf *conf = NULL;
+
+    if (conf_load(path, &conf, &errors) && errors.len)
+        (void)fwrite(errors.data, 1, errors.len, stderr);
+    buf_free(&errors);
+    return conf;
+}
+
+/* Without a state directory there was never a gateway: then the store says so. */
+static int run_with(struct leases_run *r, bool release)
+{
+    int directory = control_directory(r->conf->gateway.state_dir);
+
+    if (directory < 0 && directory != -ENOENT) {
+        fprintf(stderr, "jumpgate: %s: %s\n", r->conf->gateway.state_dir, strerror(-directory));
+        return EXIT_FAILED;
+    }
+    if (directory >= 0)
+        r->client = control_client_new(directory, r->conf->gateway.request_timeout_ms + GRACE_MS);
+    int code = directory >= 0 && !r->client ? fail("out of memory")
+               : release                    ? command_release(r)
+                                            : command_list(r);
+    control_client_free(r->client);
+    if (directory >= 0)
+        (void)close(directory);
+    return code;
+}
+
+int command_leases(const struct leases_command *command)
+{
+    struct leases_run r = {.command = command};
+    bool release = false;
+    int code = check_usage(command, &release);
+
+    if (code)
+        return code;
+    json_init();
+    if (upstream_global_init())
+        return fail("libcurl cannot be initialised");
+    r.conf = load_conf(command->conf);
+    code = r.conf ? run_with(&r, release) : EXIT_FAILED;
+    conf_free(r.conf);
+    upstream_global_cleanup();
+    return code;
+}

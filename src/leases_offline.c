@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * leases_offline.c - leases without a running gateway; see leases_offline.h.
+ *
+ * All rows are read and put in the order of their vault requests, so that those who share a request stand
+ * together: that is how a lease's sessions are known, and who else holds what it holds.
+ *
+ * Ending a lease here is what the gateway does, less the vault: while others hold the same request the row is
+ * struck off; the last holder's becomes `releasing`, due at once, which the next start checks in. The
+ * person's own request (adopted) is struck off as well, since it is never checked in. An intent stays: what
+ * became of it only the vault knows, and every start asks it.
+ *
+ * Nothing here creates a store: run as root it would leave files that the gateway's user cannot open.
+ */
+#include "leases_offline.h"
+
+#include "base/text.h"
+#include "stores/sqlite.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NTEXTS 9
+
+struct offline_lease {
+    struct lease_row row; /* its texts are behind it, in the same piece */
+    size_t at;            /* its place in leases[] */
+    bool ended;
+    struct store_write write;
+    struct offline *offline;
+    char texts[];
+};
+
+struct offline {
+    struct offline_lease **leases; /* in the order of their requests */
+    size_t n, cap;
+    /* while writing */
+    struct loop *loop;
+    struct store *store;
+    size_t pending, ended;
+    bool closed;
+    int err;
+};
+
+/* ---- reading ---- */
+
+static void texts_of(struct lease_row *row, const char **out[NTEXTS])
+{
+    out[0] = &row->id;
+    out[1] = &row->vault;
+    out[2] = &row->user;
+    out[3] = &row->username;
+    out[4] = &row->domain;
+    out[5] = &row->session;
+    out[6] = &row->credential;
+    out[7] = &row->tag;
+    out[8] = &row->last_error;
+}
+
+static struct offline_lease *copy_row(const struct lease_row *row)
+{
+    struct lease_row source = *row;
+    const char **from[NTEXTS], **to[NTEXTS];
+    size_t size = 0;
+
+    texts_of(&source, from);
+    for (size_t i = 0; i < NTEXTS; i++)
+        size += strlen(*from[i]) + 1;
+    struct offline_lease *lease = calloc(1, sizeof(*lease) + size);
+    if (!lease)
+        return NULL;
+    lease->row = *row;
+    texts_of(&lease->row, to);
+    char *at = lease->texts;
+    for (size_t i = 0; i < NTEXTS; i++) {
+        size_t len = strlen(*from[i]) + 1;
+        memcpy(at, *from[i], len);
+        *to[i] = at;
+        at += len;
+    }
+    return lease;
+}
+
+static int on_stored(void *arg, const struct lease_row *row)
+{
+    struct offline *o = arg;
+
+    if (o->n == o->cap) {
+        size_t cap = o->cap ? o->cap * 2 : 256;
+        struct offline_lease **leases = realloc(o->leases, cap * sizeof(struct offline_lease *));
+        if (!leases)
+            return -ENOMEM;
+        o->leases = leases;
+        o->cap = cap;
+    }
+    o->leases[o->n] = copy_row(row);
+    return o->leases[o->n] ? (o->n++, 0) : -ENOMEM;
+}
+
+static bool same_request(const struct lease_row *a, const struct lease_row *b)
+{
+    return a->request_id && a->request_id == b->request_id && strcmp(a->vault, b->vault) == 0 &&
+           strcmp(a->user, b->user) == 0;
+}
+
+static int by_age(const struct lease_row *a, const struct lease_row *b)
+{
+    if (a->created_wall_ms != b->created_wall_ms)
+        return a->created_wall_ms < b->created_wall_ms ? -1 : 1;
+    return strcmp(a->id, b->id);
+}
+
+static int by_request(const void *left, const void *right)
+{
+    const struct lease_row *a = &(*(const struct offline_lease *const *)left)->row;
+    const struct lease_row *b = &(*(const struct offline_lease *const *)right)->row;
+    int order = strcmp(a->vault, b->vault);
+
+    if (!order)
+        order = strcmp(a->user, b->user);
+    if (!order && a->request_id != b->request_id)
+        order = a->request_id < b->request_id ? -1 : 1;
+    return order ? order : by_age(a, b);
+}
+
+static int by_creation(const void *left, const void *right)
+{
+    return by_age(&(*(const struct offline_lease *const *)left)->row,
+                  &(*(const struct offline_lease *const *)right)->row);
+}
+
+static void put_in_order(struct offline *o)
+{
+    if (o->n)
+        qsort(o->leases, o->n, sizeof(o->leases[0]), by_request);
+    for (size_t i = 0; i < o->n; i++)
+        o->leases[i]->at = i;
+}
+
+static bool has_store(const char *state_dir)
+{
+    char path[4096];
+
+    return snprintf(path, sizeof(path), "%s/" SQLITE_STORE_FILE, state_dir) < (int)sizeof(path) &&
+           (access(path, F_OK) == 0 || errno != ENOENT);
+}
+
+struct offline *offline_read(const char *state_dir, char why[OFFLINE_WHY_SIZE])
+{
+    struct offline *o = calloc(1, sizeof(*o));
+    int err = o ? 0 : -ENOMEM;
+
+    (void)snprintf(why, OFFLINE_WHY_SIZE, "out of memory");
+    if (!err && has_store(state_dir))
+        err = sqlite_store_read(state_dir, on_stored, o, why);
+    if (err) {
+        offline_free(o);
+        return NULL;
+    }
+    put_in_order(o);
+    return o;
+}
+
+void offline_free(struct offline *o)
+{
+    if (!o)
+        return;
+    for (size_t i = 0; i < o->n; i++)
+        free(o->leases[i]);
+    free(o->leases);
+    free(o);
+}
+
+/* ---- listing ---- */
+
+/* The run of rows that share this one's request, itself included: [*from, *to). */
+static void holders_of(const struct offline *o, const struct offline_lease *lease, size_t *from, size_t *to)
+{
+    *from = lease->at;
+    *to = lease->at + 1;
+    while (*from && same_request(&o->leases[*from - 1]->row, &lease->row))
+        --*from;
+    while (*to < o->n && same_request(&o->leases[*to]->row, &lease->row))
+        ++*to;
+}
+
+/* Its own session first, then those of the others. `room` holds as many as there are rows. */
+static size_t sessions_of(const struct offline *o, const struct offline_lease *lease, const char **room)
+{
+    size_t from, to, n = 0;
+
+    holders_of(o, lease, &from, &to);
+    room[n++] = lease->row.session;
+    for (size_t i = from; i < to; i++)
+        if (i != lease->at)
+            room[n++] = o->leases[i]->row.session;
+    return n;
+}
+
+static bool has_session(const struct lease_view *view, const char *session)
+{
+    for (size_t i = 0; i < view->nsessions; i++)
+        if (strcmp(view->sessions[i], session) == 0)
+            return true;
+    return false;
+}
+
+static bool fits(const struct lease_view *view, const struct lease_filter *filter)
+{
+    return (!filter->user || text_equal_nocase(filter->user, view->user)) &&
+           (!filter->session || has_session(view, filter->session)) &&
+           (!filter->state || strcmp(filter->state, view->state) == 0);
+}
+
+static struct lease_view view_of(const struct lease_row *row, const char *const *sessions, size_t nsessions)
+{
+    static const char *const states[LEASE_NSTATES] = {
+        [LEASE_INTENT] = "intent", [LEASE_OPEN] = "open", [LEASE_RELEASING] = "releasing"};
+
+    return (struct lease_view){
+        .id = row->id,
+        .request_id = row->request_id,
+        .user = row->user,
+        .sessions = sessions,
+        .nsessions = nsessions,
+        .credential_id = row->credential,
+        .state = states[row->state],
+        .adopted = row->adopted,
+        .created_wall_ms = row->created_wall_ms,
+        .expires_wall_ms = row->expires_wall_ms,
+        .attempts = row->attempts,
+        .last_error = row->last_error,
+    };
+}
+
+int offline_list(const struct offline *o, const struct lease_filter *filter,
+                 void (*row)(void *arg, const struct lease_view *), void *arg)
+{
+    const char **room = calloc(o->n + 1, sizeof(*room));
+    struct offline_lease **oldest = calloc(o->n + 1, sizeof(*oldest));
+    int err = room && oldest ? 0 : -ENOMEM;
+
+    if (!err && o->n) {
+        memcpy(oldest, o->leases, o->n * sizeof(*oldest));
+        qsort(oldest, o->n, sizeof(*oldest), by_creation);
+    }
+    for (size_t i = 0; !err && i < o->n; i++) {
+        struct lease_view view = view_of(&oldest[i]->row, room, sessions_of(o, oldest[i], room));
+        if (fits(&view, filter))
+            row(arg, &view);
+    }
+    free(room);
+    free(oldest);
+    return err;
+}
+
+/* ---- ending ---- */
+
+static void on_closed(void *arg)
+{
+    struct offline *o = arg;
+
+    o->closed = true;
+    loop_stop(o->loop);
+}
+
+static void on_written(struct store_write *w, int err)
+{
+    struct offline_lease *lease = (struct offline_lease *)((char *)w - offsetof(struct offline_lease, write));
+    struct offline *o = lease->offline;
+
+    if (err)
+        o->err = err;
+    else
+        o->ended++;
+    if (--o->pending == 0)
+        o->store->ops->close(o->store, on_closed, o);
+}
+
+static bool is_held_by_others(const struct offline *o, const struct offline_lease *lease)
+{
+    size_t from, to;
+
+    holders_of(o, lease, &from, &to);
+    for (size_t i = from; i < to; i++)
+        if (i != lease->at && o->leases[i]->row.state == LEASE_OPEN && !o->leases[i]->ended)
+            return true;
+    return false;
+}
+
+static void end_lease(struct offline *o, struct offline_lease *lease)
+{
+    if (lease->row.state != LEASE_OPEN || o->err)
+        return; /* an intent, or on its way already */
+    lease->ended = true;
+    lease->offline = o;
+    lease->write = (struct store_write){.row = lease->row, .done = on_written};
+    lease->write.remove = lease->row.adopted || is_held_by_others(o, lease);
+    lease->write.row.state = LEASE_RELEASING;
+    lease->write.row.next_wall_ms = 0;
+    o->err = o->store->ops->write(o->store, &lease->write);
+    o->pending += !o->err;
+}
+
+/* Ends what is asked for; the answers come while the loop runs. */
+static int end_leases(struct offline *o, const char *id)
+{
+    bool found = !id;
+
+    put_in_order(o);
+    for (size_t i = 0; i < o->n; i++) {
+        if (id && strcmp(o->leases[i]->row.id, id) != 0)
+            continue;
+        found = true;
+        end_lease(o, o->leases[i]);
+    }
+    return found ? 0 : -ENOENT;
+}
+
+static int release_with(struct loop *loop, const char *state_dir, const char *id, struct offline *o,
+                        char *why)
+{
+    bool rebuilt;
+
+    o->loop = loop;
+    o->store = sqlite_store_open(loop, state_dir, false, &rebuilt, why);
+    if (!o->store)
+        return -EBUSY;
+    int err = o->store->ops->load(o->store, on_stored, o);
+    if (!err)
+        err = end_leases(o, id);
+    if (!o->pending)
+        o->store->ops->close(o->store, on_closed, o);
+    if (!o->closed)
+        (void)loop_run(loop); /* until on_closed() */
+    err = err ? err : o->err;
+    if (err)
+        (void)snprintf(why, OFFLINE_WHY_SIZE, "the lease store in %.200s: %.80s", state_dir, strerror(-err));
+    return err;
+}
+
+int offline_release(const char *state_dir, const char *id, size_t *ended, char why[OFFLINE_WHY_SIZE])
+{
+    struct offline *o = calloc(1, sizeof(*o));
+    struct loop *loop = loop_new();
+    int err = o && loop ? 0 : -ENOMEM;
+
+    *ended = 0;
+    (void)snprintf(why, OFFLINE_WHY_SIZE, "out of memory");
+    if (!err && !has_store(state_dir))
+        err = id ? -ENOENT : 0;
+    else if (!err)
+        err = release_with(loop, state_dir, id, o, why);
+    if (o)
+        *ended = o->ended;
+    if (loop && loop_free(loop) && !err)
+        err = -EBUSY;
+    offline_free(o);
+    return err;
+}

@@ -1,0 +1,27 @@
+/*
+ * leases_print.h - leases on standard output, as a table or as the JSON of the interface.
+ */
+#ifndef JG_LEASES_PRINT_H
+#define JG_LEASES_PRINT_H
+
+#include "broker/broker.h"
+
+#define LEASES_COLUMNS 8
+
+struct leases_print {
+    bool json;
+    bool failed;               /* out of memory */
+    size_t n;                  /* rows so far */
+    struct leases_line *lines; /* the table's, all of them: widths are known at the end */
+    size_t cap;
+    size_t width[LEASES_COLUMNS];
+};
+
+struct leases_print leases_print_start(bool json);
+void leases_print_row(struct leases_print *, const struct lease_view *);
+/* Writes what is not yet written and frees. 0 or -ENOMEM. */
+int leases_print_end(struct leases_print *);
+/* Frees without a word more. */
+void leases_print_drop(struct leases_print *);
+
+#endif

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * reload.c - SIGHUP: the configuration read again and put in place; see reload.h.
+ *
+ *   read, check --> compare --> prepare (TLS, vaults, clients, log) --> exchange, renew --> kept, freed later
+ *        |             |            |
+ *        +-------------+------------+----> refused: logged, nothing has changed
+ *
+ * The log is the last of the things that can fail, because trying it is opening it.
+ *
+ * A struct plan holds what is ready; what it still holds at its end was not taken and is discarded. A struct
+ * retired holds what is no longer in use but may still be looked at: the old values and the old clients.
+ *
+ * Certificates are looked at here as well, at the start, after each reload and once a day: their end is what
+ * a reload is most often about.
+ */
+#include "reload.h"
+
+#include "backends/password_safe/password_safe.h"
+#include "base/conf_change.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "broker/broker.h"
+#include "handlers/clients.h"
+#include "handlers/routes.h"
+#include "loop/tls.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#define ERRORS_MAX (1U << 20)
+#define DAY_MS     86400000U
+#define SPARE_MS   60000 /* beyond the longest request there can be */
+
+struct retired {
+    struct reload *of;
+    struct conf *conf;
+    struct clients *clients;
+    struct deadline end;
+    TAILQ_ENTRY(retired) link;
+};
+
+struct reload {
+    struct reload_opts opts;
+    TAILQ_HEAD(, retired) retired;
+    struct deadline daily;
+    struct metric done, refused, last;
+};
+
+struct plan {
+    struct conf *next;
+    struct tls_context **tls;             /* per listener; NULL = plain */
+    struct password_safe_renewal **vault; /* per vault */
+    struct clients *clients;
+    struct retired *retired;
+};
+
+/* ---- words ---- */
+
+/* The lines of a text, each as one event. */
+static void log_lines(enum log_level level, const char *event, struct buf *lines)
+{
+    const char *text = buf_cstr(lines);
+
+    for (size_t n; text && *text; text += n + (text[n] == '\n')) {
+        n = strcspn(text, "\n");
+        char *line = strndup(text, n);
+
+        log_event(level, event, "line=%s", line);
+        free(line);
+    }
+}
+
+static bool refuse(const char *what, const char *why)
+{
+    log_error("reload_refused", "what=%s why=%s", what, why);
+    return false;
+}
+
+/* ---- what can fail ---- */
+
+static bool read_conf(struct reload *r, struct plan *plan)
+{
+    struct buf lines = BUF_INIT(ERRORS_MAX);
+    int err = conf_load(r->opts.path, &plan->next, &lines);
+
+    log_lines(err ? LOG_ERROR : LOG_WARN, err ? "reload_mistake" : "reload_warning", &lines);
+    buf_free(&lines);
+    return err ? refuse(r->opts.path, "it has mistakes; `jumpgate check` says the same") : true;
+}
+
+static bool may_change(struct reload *r, const struct plan *plan)
+{
+    struct conf_change change;
+    int err = conf_compare(r->opts.conf, plan->next, &change);
+    bool ok = !err && !change.refused;
+
+    if (err)
+        refuse("comparison", "out of memory");
+    else if (!ok)
+        log_lines(LOG_ERROR, "reload_needs_restart", &change.reasons);
+    else
+        log_info("reload", "changed=%zu keys=%s config_digest=%s", change.changed,
+                 change.changed ? buf_cstr(&change.names) : NULL, plan->next->digest);
+    conf_change_free(&change);
+    return ok || (!err && refuse("configuration", "some of it needs a restart; none of it was taken"));
+}
+
+struct http_tls_opts reload_tls_opts(const struct conf_listener *l)
+{
+    return (struct http_tls_opts){.certificate = l->tls_certificate,
+                                  .key = l->tls_key,
+                                  .client_ca = l->client_ca,
+                                  .client_crl = l->client_crl};
+}
+
+static bool prepare_tls(struct plan *plan)
+{
+    const struct conf *next = plan->next;
+    char why[256] = "out of memory";
+
+    plan->tls = calloc(next->nlisteners + 1, sizeof(struct tls_context *));
+    if (!plan->tls)
+        return refuse("listeners", why);
+    for (size_t i = 0; i < next->nlisteners; i++) {
+        struct http_tls_opts opts = reload_tls_opts(&next->listeners[i]);
+
+        if (!opts.certificate)
+            continue;
+        plan->tls[i] = tls_context_new(&opts, why);
+        if (!plan->tls[i])
+            return refuse(next->listeners[i].name, why);
+    }
+    return true;
+}
+
+static bool prepare_vaults(struct plan *plan)
+{
+    const struct conf *next = plan->next;
+    char why[256] = "out of memory";
+
+    plan->vault = calloc(next->nvaults + 1, sizeof(struct password_safe_renewal *));
+    if (!plan->vault)
+        return refuse("vaults", why);
+    for (size_t i = 0; i < next->nvaults; i++) {
+        plan->vault[i] = password_safe_prepare(&next->vaults[i], why);
+        if (!plan->vault[i])
+            return refuse(next->vaults[i].name, why);
+    }
+    return true;
+}
+
+/* The rest of what needs memory, so that nothing does later. */
+static bool prepare_clients(struct reload *r, struct plan *plan)
+{
+    plan->clients = gateway_prepare(r->opts.gateway, plan->next);
+    plan->retired = calloc(1, sizeof(*plan->retired));
+    return plan->clients && plan->retired ? true : refuse("clients", "out of memory");
+}
+
+static bool open_log(const struct plan *plan)
+{
+    const struct conf_gateway *g = &plan->next->gateway;
+    int err = log_open(&(struct log_opts){.level = g->log_level, .json = g->log_json, .file = g->log_file});
+
+    return err ? refuse(g->log_file, strerror(-err)) : true;
+}
+
+static void plan_free(struct plan *plan)
+{
+    for (size_t i = 0; plan->tls && i < plan->next->nlisteners; i++)
+        tls_context_unref(plan->tls[i]);
+    for (size_t i = 0; plan->vault && i < plan->next->nvaults; i++)
+        password_safe_discard(plan->vault[i]);
+    free(plan->tls);
+    free(plan->vault);
+    clients_free(plan->clients);
+    free(plan->retired);
+    conf_free(plan->next);
+}
+
+/* ---- what cannot ---- */
+
+static void retired_free(struct retired *old)
+{
+    TAILQ_REMOVE(&old->of->retired, old, link);
+    timer_stop(loop_timers(old->of->opts.loop), &old->end);
+    clients_free(old->clients);
+    conf_free(old->conf);
+    free(old);
+}
+
+static void on_retired(struct deadline *d)
+{
+    retired_free((struct retired *)((char *)d - offsetof(struct retired, end)));
+}
+
+/* A request looks at its client until it has ended. Without a timer the old values stay until the end. */
+static void retire(struct reload *r, struct retired *old)
+{
+    const struct conf_gateway *g = &old->conf->gateway;
+    uint64_t longest = g->header_timeout_ms + 2 * g->body_timeout_ms + g->request_timeout_ms + SPARE_MS;
+
+    old->of = r;
+    TAILQ_INSERT_TAIL(&r->retired, old, link);
+    if (timer_start(loop_timers(r->opts.loop), &old->end, longest, on_retired))
+        log_warn("reload_kept", "hint=%s", "out of memory for a timer");
+}
+
+struct http_server_opts reload_server_opts(const struct conf_gateway *g)
+{
+    return (struct http_server_opts){
+        .max_connections = g->max_connections,
+        .max_per_peer = g->max_connections_per_peer,
+        .header_timeout_ms = g->header_timeout_ms,
+        .body_timeout_ms = g->body_timeout_ms,
+        .idle_timeout_ms = g->idle_timeout_ms,
+        .write_timeout_ms = g->body_timeout_ms, /* an answer is given as long as a body */
+    };
+}
+
+static void take(struct reload *r, struct plan *plan)
+{
+    struct conf *conf = r->opts.conf;
+    struct http_server_opts server;
+
+    conf_exchange(conf, plan->next);
+    plan->retired->conf = plan->next;
+    plan->retired->clients = gateway_renew(r->opts.gateway, plan->clients);
+    plan->clients = NULL;
+    retire(r, plan->retired);
+    plan->retired = NULL;
+    server = reload_server_opts(&conf->gateway);
+    http_server_limits(r->opts.server, &server);
+    for (size_t i = 0; i < conf->nlisteners; i++)
+        if (plan->tls[i] && !http_listener_renew(r->opts.server, conf->listeners[i].name, plan->tls[i]))
+            tls_context_unref(plan->tls[i]);
+    for (size_t i = 0; i < conf->nvaults; i++)
+        password_safe_renew(r->opts.vaults[i], plan->vault[i]);
+    free(plan->tls);
+    free(plan->vault);
+    broker_renew(r->opts.broker);
+}
+
+/* ---- both together ---- */
+
+static bool attempt(struct reload *r)
+{
+    struct plan plan = {0};
+
+    if (read_conf(r, &plan) && may_change(r, &plan) && prepare_tls(&plan) && prepare_vaults(&plan) &&
+        prepare_clients(r, &plan) && open_log(&plan)) {
+        take(r, &plan);
+        return true;
+    }
+    plan_free(&plan);
+    return false;
+}
+
+bool reload_now(struct reload *r)
+{
+    bool done = attempt(r);
+
+    metric_add(done ? &r->done : &r->refused, 1);
+    r->last.value = done;
+    if (done)
+        log_info("reloaded", "config_digest=%s", r->opts.conf->digest);
+    else
+        log_error("reload_failed", "hint=%s", "nothing has changed; correct the file and reload again");
+    if (done)
+        gateway_warn_certificates(r->opts.gateway);
+    return done;
+}
+
+/* ---- life ---- */
+
+static void on_day(struct deadline *d)
+{
+    struct reload *r = (struct reload *)((char *)d - offsetof(struct reload, daily));
+
+    gateway_warn_certificates(r->opts.gateway);
+    if (timer_start(loop_timers(r->opts.loop), &r->daily, DAY_MS, on_day)) /* it has just left the heap */
+        log_warn("certificates_unwatched", "error=%s", "out of memory");
+}
+
+static void register_metrics(struct reload *r)
+{
+    r->done = (struct metric){.name = "jumpgate_config_reloads_total",
+                              .help = "Reloads of the configuration by result.",
+                              .kind = METRIC_COUNTER,
+                              .labels = "result=\"done\""};
+    r->refused = r->done;
+    r->refused.labels = "result=\"refused\"";
+    r->last = (struct metric){.name = "jumpgate_config_last_reload_successful",
+                              .help = "1 if the configuration in use is the one read last.",
+                              .kind = METRIC_GAUGE,
+                              .value = 1};
+    metric_register(&r->done);
+    metric_register(&r->refused);
+    metric_register(&r->last);
+}
+
+struct reload *reload_new(const struct reload_opts *opts)
+{
+    struct reload *r = calloc(1, sizeof(*r));
+
+    if (!r)
+        return NULL;
+    r->opts = *opts;
+    TAILQ_INIT(&r->retired);
+    if (timer_start(loop_timers(opts->loop), &r->daily, DAY_MS, on_day)) {
+        free(r);
+        return NULL;
+    }
+    register_metrics(r);
+    gateway_warn_certificates(opts->gateway);
+    return r;
+}
+
+void reload_free(struct reload *r)
+{
+    if (!r)
+        return;
+    timer_stop(loop_timers(r->opts.loop), &r->daily);
+    while (!TAILQ_EMPTY(&r->retired))
+        retired_free(TAILQ_FIRST(&r->retired));
+    free(r);
+}

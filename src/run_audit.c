@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * run_audit.c - the audit trail of a running gateway; see run_audit.h.
+ *
+ * The head lies in state_dir, wherever the trail itself is: who can cut the one should have to find the
+ * other. A start without the stop before it shows that the process ended otherwise.
+ */
+#include "run_audit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_QUEUED  16384
+#define DEADLINE_MS 2000
+#define RETRY_MS    1000
+#define PATH_BYTES  4096
+
+static void record_start(struct audit *a, const struct conf *conf)
+{
+    struct audit_note n;
+
+    audit_note(&n, a, "gateway_started");
+    audit_text(&n, "version", JG_VERSION);
+    audit_text(&n, "config_digest", conf->digest);
+    audit_text(&n, "policy", audit_is_strict(a) ? "strict" : "degraded");
+    audit_number(&n, "pid", getpid());
+    audit_write(&n);
+}
+
+static const char *syslog_path(const struct conf *conf)
+{
+    const char *s = conf->gateway.audit_syslog;
+
+    return s && strncmp(s, "unix:", 5) == 0 ? s + 5 : s;
+}
+
+bool run_audit_open(struct run_audit *ra, struct loop *loop, const struct conf *conf, char why[320])
+{
+    char head[PATH_BYTES];
+    struct audit_writer_opts writer = {.file = conf->gateway.audit_file,
+                                       .head = head,
+                                       .syslog = syslog_path(conf),
+                                       .max_queued = MAX_QUEUED,
+                                       .deadline_ms = DEADLINE_MS,
+                                       .retry_ms = RETRY_MS};
+
+    if (snprintf(head, sizeof(head), "%s/audit.head", conf->gateway.state_dir) >= (int)sizeof(head)) {
+        (void)snprintf(why, 320, "the name of the state directory is too long");
+        return false;
+    }
+    ra->writer = audit_writer_open(loop, &writer, why);
+    if (!ra->writer)
+        return false;
+    ra->audit = audit_new(&(struct audit_opts){.sink = audit_writer_sink(ra->writer),
+                                               .timers = loop_timers(loop),
+                                               .policy = conf->gateway.audit_policy});
+    if (!ra->audit) {
+        (void)snprintf(why, 320, "out of memory");
+        return false;
+    }
+    record_start(ra->audit, conf);
+    return true;
+}
+
+void run_audit_rotate(struct run_audit *ra)
+{
+    if (ra->writer)
+        audit_writer_rotate(ra->writer);
+}
+
+void run_audit_stop(struct run_audit *ra)
+{
+    struct audit_note n;
+
+    audit_note(&n, ra->audit, "gateway_stopped");
+    audit_write(&n);
+    audit_free(ra->audit);
+    ra->audit = NULL;
+}
+
+bool run_audit_close(struct run_audit *ra, void (*closed)(void *arg), void *arg)
+{
+    struct audit_writer *writer = ra->writer;
+
+    ra->writer = NULL;
+    if (writer)
+        audit_writer_close(writer, closed, arg);
+    return writer;
+}

@@ -1,0 +1,24 @@
+/*
+ * run_audit.h - the audit trail of a running gateway: opened before anything may be checked out, closed last.
+ */
+#ifndef JG_RUN_AUDIT_H
+#define JG_RUN_AUDIT_H
+
+#include "base/conf.h"
+#include "broker/audit.h"
+#include "loop/audit_writer.h"
+
+struct run_audit {
+    struct audit_writer *writer; /* NULL = not open */
+    struct audit *audit;
+};
+
+/* Opens the trail and records the start. False and `why`. */
+bool run_audit_open(struct run_audit *, struct loop *, const struct conf *, char why[320]);
+void run_audit_rotate(struct run_audit *);
+/* Records the end; nobody uses `audit` any more. */
+void run_audit_stop(struct run_audit *);
+/* Writes what is left. True = `closed` comes later; false = there is nothing to close. */
+bool run_audit_close(struct run_audit *, void (*closed)(void *arg), void *arg);
+
+#endif

@@ -1,0 +1,518 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Leases as an operator sees and ends them: /v1/leases, `jumpgate leases`, the control socket, and the store beneath.
+
+`jumpgate leases` is tried in both worlds: asking a gateway that runs, and working on the store of one that does not.
+"""
+
+import json
+import os
+import re
+import resource
+import sqlite3
+import stat
+import subprocess
+import urllib.parse
+
+import pytest
+
+from harness import BIN, SANITIZER, TOKEN, Gateway, UnixConnection, eventually
+from house import CHECKIN, House, problem
+
+MEMBERS = ["id", "request_id", "user", "sessions", "credential_id", "state", "created_at", "expires_at", "attempts",
+           "last_error"]
+TITLES = ["ID", "STATE", "USER", "SESSIONS", "EXPIRES", "ATTEMPTS", "CREDENTIAL", "LAST ERROR"]
+NOBODY = "http://127.0.0.1:9/BeyondTrust/api/public/v3"  # a vault that is never there
+LONG_AGO, FAR_OFF = 1700000000000, 4000000000000
+
+
+def command(gateway, *words, expect=0):
+    """`jumpgate leases` on the gateway's configuration; (lines of stdout, stderr)."""
+    environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1:exitcode=99",
+                   "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
+    done = subprocess.run([str(BIN / "jumpgate"), "leases", "-c", str(gateway.path / "jumpgate.conf"), *words],
+                          capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, env=environment,
+                          check=False)
+    assert not SANITIZER.search(done.stderr), done.stderr
+    assert done.returncode == expect, (done.returncode, done.stdout, done.stderr)
+    return done.stdout.splitlines(), done.stderr
+
+
+def cells(line):
+    """The columns of a line of the table, which are two blanks or more apart."""
+    return re.split(r" {2,}", line)
+
+
+def lease_list(gateway, **query):
+    text = urllib.parse.urlencode(query)
+    answer = gateway.call("GET", "/v1/leases" + (f"?{text}" if text else ""))
+    assert answer.status == 200, answer.body
+    assert list(answer.json) == ["leases", "next"]
+    return answer.json
+
+
+def every_lease(gateway, **query):
+    """All pages."""
+    rows, page = [], lease_list(gateway, **query)
+    rows += page["leases"]
+    while page["next"]:
+        page = lease_list(gateway, cursor=page["next"], **query)
+        rows += page["leases"]
+    return rows
+
+
+def end(gateway, lease, **more):
+    return gateway.call("POST", f"/v1/leases/{lease}/release", b"", headers={"Content-Type": ""}, **more)
+
+
+def hold(house, user="ann", box=None, **more):
+    """A session with a lease: (session, lease, credential id)."""
+    one = house.session(user, box or house.account())
+    credential = house.credential(one)
+    answer = house.checkout(one, credential, **more)
+    assert answer.status == 200, answer.body
+    return one, answer.json["lease"], credential
+
+
+# ---- the interface ----
+
+def test_lease_has_the_members_of_the_contract(house):
+    ann, lease, credential = hold(house)
+    rows = every_lease(house.gateway, session=ann["id"])
+    assert [list(row) for row in rows] == [MEMBERS]
+    row = rows[0]
+    assert (row["id"], row["request_id"]) == (lease["id"], lease["request_id"])
+    assert (row["user"], row["sessions"], row["credential_id"]) == ("CORP\\ann", [ann["id"]], credential)
+    assert (row["state"], row["attempts"], row["last_error"]) == ("open", 0, None)
+    assert row["expires_at"] == lease["expires_at"] > row["created_at"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", row["created_at"])
+
+
+def test_holders_of_one_request_know_each_other(house):
+    box = house.account()
+    (one, first, _), (two, second, _) = hold(house, box=box), hold(house, box=box)
+    assert first["request_id"] == second["request_id"]
+    sessions = {row["id"]: row["sessions"] for row in every_lease(house.gateway)}
+    assert sessions[first["id"]] == [one["id"], two["id"]]
+    assert sessions[second["id"]] == [two["id"], one["id"]]
+
+
+def test_filters_and_pages(house):
+    held = [hold(house, user) for user in ("ann", "bob", "ann", "bob", "ann")]
+    ids = [lease["id"] for _, lease, _ in held]
+    assert [row["id"] for row in every_lease(house.gateway, limit=2)] == ids
+    assert [row["id"] for row in every_lease(house.gateway, limit=1, user="CORP\\bob")] == [ids[1], ids[3]]
+    assert [row["id"] for row in every_lease(house.gateway, session=held[2][0]["id"])] == [ids[2]]
+    assert [row["id"] for row in every_lease(house.gateway, state="open")] == ids
+    for nothing in ({"state": "lapsed"}, {"user": "nobody"}, {"session": "none"}):
+        assert lease_list(house.gateway, **nothing) == {"leases": [], "next": None}
+
+
+def test_cursor_outlives_what_it_stood_on(house):
+    held = [hold(house) for _ in range(4)]
+    page = lease_list(house.gateway, limit=2)
+    assert end(house.gateway, page["leases"][1]["id"]).status == 200
+    rest = every_lease(house.gateway, limit=2, cursor=page["next"])
+    assert [row["id"] for row in rest] == [lease["id"] for _, lease, _ in held[2:]]
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "state=OPEN", "users=ann", "user=%zz", "user=%00",
+                                   "cursor=x", "user=a&user=b"])
+def test_questions_not_understood_are_refused(house, query):
+    problem(house.gateway.call("GET", f"/v1/leases?{query}"), 400, "invalid_request")
+
+
+def test_release_by_id_checks_in(house):
+    _, lease, _ = hold(house)
+    answer = end(house.gateway, lease["id"])
+    assert (answer.status, answer.json) == (200, {"released": 1})
+    assert house.live() == []
+    again = end(house.gateway, lease["id"])
+    assert again.status == 404 or again.json == {"released": 0}
+
+
+def test_release_by_id_leaves_the_other_holder_alone(house):
+    box = house.account()
+    (_, first, _), (_, second, _) = hold(house, box=box), hold(house, box=box)
+    assert end(house.gateway, first["id"]).json == {"released": 1}
+    assert house.vault.active() == [second["request_id"]]
+    assert [row["id"] for row in every_lease(house.gateway)] == [second["id"]]
+
+
+def test_release_by_id_while_the_vault_is_away_is_pending(house):
+    _, lease, _ = hold(house)
+    house.vault.fault("unavailable", call=CHECKIN)
+    answer = end(house.gateway, lease["id"])
+    assert answer.json == {"released": 1, "pending": True}
+    rows = [row for row in every_lease(house.gateway) if row["request_id"] == lease["request_id"]]
+    assert [row["state"] for row in rows] in ([], ["releasing"])
+    house.vault.clear_faults()
+    house.settled()
+    assert every_lease(house.gateway) == []
+
+
+@pytest.mark.parametrize("lease", ["01J8ZK3V5T7M9P2R4S6W8Y0ABC", "x", "x" * 200, "%2e%2e", "a%2fb"])
+def test_unknown_lease(house, lease):
+    problem(end(house.gateway, lease), 404, "not_found")
+
+
+def test_path_must_be_percent_encoded(house):
+    problem(end(house.gateway, "%zz"), 400, "invalid_request")
+    problem(house.gateway.call("GET", "/v1/leases/x/release"), 405, "method_not_allowed")
+
+
+def test_operating_needs_its_permission():
+    with House({"client pra": {"allow": "broker observe"}}) as house:
+        problem(house.gateway.call("GET", "/v1/leases"), 403, "forbidden")
+        problem(end(house.gateway, "x"), 403, "forbidden")
+        lines, _ = command(house.gateway)  # the control socket asks for no permission
+        assert len(lines) == 1
+
+
+# ---- the command, with a gateway that runs ----
+
+def test_command_lists_what_the_interface_lists(house):
+    box = house.account()
+    (one, first, credential), (two, _, _) = hold(house, box=box), hold(house, box=box)
+    lines, errors = command(house.gateway)
+    assert errors == ""
+    assert cells(lines[0]) == TITLES and len(lines) == 3
+    row = dict(zip(TITLES, cells(lines[1])))
+    assert row == {"ID": first["id"], "STATE": "open", "USER": "CORP\\ann", "SESSIONS": f"{one['id']},{two['id']}",
+                   "EXPIRES": first["expires_at"], "ATTEMPTS": "0", "CREDENTIAL": credential, "LAST ERROR": "-"}
+    lines, _ = command(house.gateway, "list", "--json")
+    assert json.loads("".join(lines)) == {"leases": every_lease(house.gateway), "next": None}
+
+
+def test_command_filters(house):
+    (_, ann, _), (bob, lease, _) = hold(house, "ann"), hold(house, "bob")
+
+    def ids(*words):
+        return [cells(line)[0] for line in command(house.gateway, "list", *words)[0][1:]]
+    assert ids("--user", "CORP\\bob") == ids("--session", bob["id"]) == [lease["id"]]
+    assert ids("--state", "open") == [ann["id"], lease["id"]]
+    assert ids("--user", "a&b=c%zz+ d") == []
+
+
+def test_command_releases_one(house):
+    _, lease, _ = hold(house)
+    lines, _ = command(house.gateway, "release", lease["id"])
+    assert lines == ["released 1 lease"]
+    assert house.live() == []
+    _, errors = command(house.gateway, "release", "no/such?lease", expect=4)
+    assert "there is no lease no/such?lease" in errors
+
+
+def test_command_releases_all(house):
+    for user in ("ann", "bob", "ann"):
+        hold(house, user)
+    lines, _ = command(house.gateway, "release", "--all")
+    assert lines == ["released 3 leases"]
+    assert house.live() == []
+    assert command(house.gateway, "release", "--all")[0] == ["released 0 leases"]
+
+
+def test_command_says_what_the_vault_has_not_confirmed(house):
+    _, lease, _ = hold(house)
+    house.vault.fault("unavailable", call=CHECKIN)
+    lines, _ = command(house.gateway, "release", lease["id"])
+    assert lines[0] == "released 1 lease" and "not confirmed 1" in lines[1]
+    house.vault.clear_faults()
+
+
+# ---- the store ----
+
+def test_leases_and_their_release_outlive_a_crash():
+    with House() as house:
+        (_, kept, _), (_, ended, _) = hold(house, "ann"), hold(house, "bob")
+        house.gateway.kill()
+        lines, errors = command(house.gateway, "list", "--json")
+        assert "not running" in errors
+        stored = {row["id"]: row for row in json.loads("".join(lines))["leases"]}
+        assert set(stored) == {kept["id"], ended["id"]}
+        assert stored[kept["id"]]["request_id"] == kept["request_id"]
+        lines, _ = command(house.gateway, "release", ended["id"])
+        assert "1 lease marked" in lines[0]
+        house.gateway.restart()
+        eventually(lambda: house.vault.active() == [kept["request_id"]], 20)
+        eventually(lambda: [row["id"] for row in every_lease(house.gateway)] == [kept["id"]], 20)
+        assert end(house.gateway, kept["id"]).json == {"released": 1}
+
+
+@pytest.fixture(name="idle")
+def idle_fixture():
+    """A gateway with an empty store, stopped."""
+    gateway = Gateway(NOBODY)
+    with gateway:
+        gateway.stop()
+        yield gateway
+
+
+def database(gateway):
+    return gateway.path / "state" / "leases.db"
+
+
+def write_rows(gateway, *rows):
+    """Rows of the store as (id, state, user, session, request id, adopted)."""
+    with sqlite3.connect(database(gateway)) as store:
+        for number, (name, state, user, who, request, adopted) in enumerate(rows):
+            store.execute("INSERT INTO lease VALUES (?,?,'main',?,?,'CORP',?,?,?,1,2,0,?,?,?,?,0,0,'')",
+                          (name, state, user, "ann", who, f"c-{name}", name, request, adopted, LONG_AGO + number,
+                           FAR_OFF))
+    store.close()
+
+
+def read_rows(gateway):
+    """{id: state} of the store."""
+    with sqlite3.connect(database(gateway)) as store:
+        rows = dict(store.execute("SELECT id, state FROM lease"))
+    store.close()
+    return rows
+
+
+INTENT, OPEN, RELEASING = 0, 1, 2
+ROWS = (("a", OPEN, "u", "S-1", 7, 0), ("b", OPEN, "u", "S-2", 7, 0), ("c", OPEN, "v", "S-3", 9, 0),
+        ("d", INTENT, "u", "S-4", 0, 0), ("e", INTENT, "u", "S-5", 0, 0), ("f", RELEASING, "u", "S-6", 8, 0),
+        ("g", OPEN, "u", "S-7", 9, 1))
+
+
+def test_stored_leases_are_listed(idle):
+    write_rows(idle, *ROWS)
+    lines, errors = command(idle, "--json")
+    assert "not running" in errors
+    rows = json.loads("".join(lines))["leases"]
+    assert [row["id"] for row in rows] == list("abcdefg")
+    assert [row["sessions"] for row in rows] == [["S-1", "S-2"], ["S-2", "S-1"], ["S-3"], ["S-4"], ["S-5"], ["S-6"],
+                                                 ["S-7"]]
+    assert [row["state"] for row in rows] == ["open"] * 3 + ["intent"] * 2 + ["releasing", "open"]
+    assert [row["request_id"] for row in rows] == [7, 7, 9, None, None, 8, 9]
+    assert [list(row) for row in rows] == [MEMBERS] * 6 + [MEMBERS + ["adopted"]]
+    lines, _ = command(idle, "list", "--session", "S-2")
+    assert [cells(line)[0] for line in lines] == ["ID", "a", "b"]
+    lines, _ = command(idle, "list", "--user", "U", "--state", "open")
+    assert [cells(line)[0:2] for line in lines[1:]] == [["a", "open"], ["b", "open"], ["g", "open,adopted"]]
+
+
+@pytest.mark.parametrize("ids, left", [
+    (["c"], {**{row[0]: row[1] for row in ROWS}, "c": RELEASING}),
+    (["a"], {row[0]: row[1] for row in ROWS if row[0] != "a"}),
+    (["a", "b"], {**{row[0]: row[1] for row in ROWS if row[0] != "a"}, "b": RELEASING}),
+    (["g"], {row[0]: row[1] for row in ROWS if row[0] != "g"}),
+    (["d"], {row[0]: row[1] for row in ROWS}),
+    (["f"], {row[0]: row[1] for row in ROWS}),
+    (["--all"], {"b": RELEASING, "c": RELEASING, "d": INTENT, "e": INTENT, "f": RELEASING}),
+])
+def test_stored_leases_are_ended(idle, ids, left):
+    write_rows(idle, *ROWS)
+    for name in ids:
+        lines, _ = command(idle, "release", name)
+        assert "the gateway is not running" in lines[0]
+    assert read_rows(idle) == left
+
+
+def test_no_such_stored_lease(idle):
+    write_rows(idle, *ROWS)
+    _, errors = command(idle, "release", "z", expect=4)
+    assert "there is no lease z" in errors
+    assert read_rows(idle) == {row[0]: row[1] for row in ROWS}
+
+
+def test_terminals_are_not_steered(idle):
+    write_rows(idle, ("a\x1b[2J", OPEN, "u\nv", "S\x9b1", 7, 0))
+    lines, _ = command(idle)
+    assert cells(lines[1])[0:4] == ["a?[2J", "open", "u?v", "S??1"]
+    lines, _ = command(idle, "--json")
+    assert json.loads("".join(lines))["leases"][0]["id"] == "a\x1b[2J"
+
+
+@pytest.mark.parametrize("words, code", [(["list"], 0), (["release", "--all"], 0), (["release", "x"], 4)])
+def test_no_store_is_an_empty_one_and_none_is_made(idle, words, code):
+    for name in os.listdir(idle.path / "state"):
+        (idle.path / "state" / name).unlink()
+    command(idle, *words, expect=code)
+    assert os.listdir(idle.path / "state") == []
+    (idle.path / "state").rmdir()
+    command(idle, *words, expect=code)
+    assert not (idle.path / "state").exists()
+
+
+def test_a_gateway_without_its_socket_is_left_alone():
+    with Gateway(NOBODY) as gateway:
+        (gateway.path / "state" / "control.sock").unlink()
+        lines, _ = command(gateway)
+        assert len(lines) == 1
+        _, errors = command(gateway, "release", "--all", expect=1)
+        assert "in use by another jumpgate" in errors
+
+
+def test_command_names_a_store_it_cannot_read(idle):
+    database(idle).write_bytes(b"no database at all" * 100)
+    for words in (["list"], ["release", "--all"]):
+        _, errors = command(idle, *words, expect=1)
+        assert "leases.db" in errors
+
+
+@pytest.mark.parametrize("words", [["lst"], ["release"], ["release", "a", "--all"], ["list", "a"], ["list", "--all"],
+                                   ["release", "a", "--json"], ["list", "--state", "lost"], ["list", "--user", ""],
+                                   ["release", ""], ["release", "a", "b"], ["--jsn"], ["list", "--user"]])
+def test_wrong_command_lines(idle, words):
+    lines, errors = command(idle, *words, expect=2)
+    assert lines == [] and errors.startswith("jumpgate: ")
+
+
+def test_command_needs_a_configuration(tmp_path):
+    done = subprocess.run([str(BIN / "jumpgate"), "leases", "-c", str(tmp_path / "none")], capture_output=True,
+                          text=True, timeout=30, check=False)
+    assert done.returncode == 1 and "cannot read" in done.stderr
+
+
+# ---- starting on a store ----
+
+def refused(gateway):
+    gateway.launch()
+    assert gateway.wait() == 1
+    assert not SANITIZER.search(gateway.err.text)
+    assert "ready" not in gateway.out.lines
+    return gateway.err.text
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage" * 2000, b"\0" * 8192])
+def test_damaged_store_is_refused_and_can_be_rebuilt(idle, damage):
+    database(idle).write_bytes(damage)
+    text = refused(idle)
+    assert str(database(idle)) in text and "--rebuild" in text
+    assert database(idle).read_bytes() == damage  # untouched
+    idle.arguments = ["--rebuild"]
+    idle.start()
+    assert "store_rebuilt" in idle.err.text
+    idle.stop()
+    aside = [name for name in os.listdir(idle.path / "state") if name.startswith("leases.db.damaged-")]
+    assert len(aside) == 1 and (idle.path / "state" / aside[0]).read_bytes() == damage
+    idle.arguments = []
+    idle.start()
+    idle.stop()
+
+
+def test_rebuild_leaves_a_whole_store_alone(idle):
+    write_rows(idle, *ROWS)
+    idle.arguments = ["--rebuild"]
+    idle.start()
+    assert "store_not_rebuilt" in idle.err.text
+    idle.kill()
+    assert not [name for name in os.listdir(idle.path / "state") if "damaged" in name]
+
+
+def test_two_gateways_do_not_share_a_directory():
+    with Gateway(NOBODY) as first:
+        second = Gateway(NOBODY, {"gateway": {"state_dir": str(first.path / "state")}})
+        text = refused(second)
+        assert "in use by another jumpgate" in text
+        assert first.call("GET", "/livez").status == 200
+        assert command(first)[1] == ""  # its control socket is still there
+
+
+def test_store_is_shown_and_readiness_says_when_it_cannot_write(idle):
+    idle.start()
+    store, = [row for row in idle.call("GET", "/status").json["dependencies"] if row["type"] == "sqlite"]
+    assert (store["name"], store["state"], store["writable"], store["why"]) == ("store", "writable", True, "")
+    assert {"queued", "commits", "last_commit_ms"} <= set(store)
+    metrics = idle.metrics()
+    assert metrics["jumpgate_store_writable"] == 1 and metrics["jumpgate_store_queued"] == 0
+    checks = {check["name"]: check["ok"] for check in idle.call("GET", "/v1/health").json["checks"]}
+    assert checks["store"] is True
+
+
+def test_full_disk_stops_check_outs_and_nothing_else():
+    with House({"gateway": {"list_cache": "0s"}}) as house:
+        gateway = house.gateway
+        ann, lease, credential = hold(house)
+        other = house.session("bob", house.account())
+        wanted = house.credential(other)
+        resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        problem(house.checkout(other, wanted), 503, "store_unavailable")
+        assert house.vault.active() == [lease["request_id"]]
+        ready = gateway.call("GET", "/readyz", token=None)
+        assert ready.status == 503 and "lease store" in ready.json["reasons"][0]
+        assert gateway.metrics()["jumpgate_store_writable"] == 0
+        assert gateway.release(ann, credential).json["released"] == 1
+        eventually(lambda: house.live() == [])
+        resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        eventually(lambda: gateway.call("GET", "/readyz", token=None).status == 200, 10)
+        assert house.checkout(other, wanted).status == 200
+        house.sweep()
+
+
+# ---- the control socket ----
+
+def control(gateway, method, path, **headers):
+    connection = UnixConnection(str(gateway.path / "state" / "control.sock"), 10)
+    try:
+        connection.request(method, path, None, headers)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def test_control_socket_knows_its_own_user():
+    with Gateway(NOBODY) as gateway:
+        path = gateway.path / "state" / "control.sock"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert control(gateway, "GET", "/status")[0] == 200
+        assert control(gateway, "GET", "/v1/leases")[0] == 200
+        assert control(gateway, "GET", "/v1/capabilities")[0] == 403  # no broker
+        assert [line.split()[1] for line in gateway.err.lines if line.startswith("listening")] == ["listener=main"]
+        gateway.stop()
+        assert not path.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_control_socket_refuses_others():
+    with Gateway(NOBODY) as gateway:
+        socket_path = gateway.path / "state" / "control.sock"
+        for part in (gateway.path, gateway.path / "state"):
+            part.chmod(0o755)
+        socket_path.chmod(0o666)
+        script = ("import os, socket; os.setgroups([]); os.setgid(65534); os.setuid(65534); "
+                  f"s = socket.socket(socket.AF_UNIX); s.connect({str(socket_path)!r}); "
+                  "s.sendall(b'GET /v1/leases HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'); print(s.recv(100).decode())")
+        done = subprocess.run(["/usr/bin/python3", "-c", script], capture_output=True, text=True, timeout=30, check=True)
+        assert done.stdout.startswith("HTTP/1.1 401 ")
+
+
+def test_control_socket_in_a_long_directory(tmp_path):
+    state = tmp_path / ("d" * 200) / ("e" * 100)
+    state.mkdir(parents=True, mode=0o700)
+    with Gateway(NOBODY, {"gateway": {"state_dir": str(state)}}) as gateway:
+        assert (state / "control.sock").is_socket()
+        lines, errors = command(gateway)
+        assert (cells(lines[0]), errors) == (TITLES, "")
+
+
+def test_stale_control_socket_is_replaced():
+    with Gateway(NOBODY) as gateway:
+        gateway.kill()
+        assert (gateway.path / "state" / "control.sock").is_socket()
+        gateway.restart()
+        assert control(gateway, "GET", "/v1/leases")[0] == 200
+
+
+def test_failure_of_the_control_socket_is_a_warning(idle):
+    (idle.path / "state" / "control.sock").mkdir()
+    idle.start()
+    assert idle.call("GET", "/livez").status == 200
+    assert any("warn" in line and "control_socket" in line for line in idle.err.lines)
+    idle.stop()
+    assert (idle.path / "state" / "control.sock").is_dir()
+
+
+def test_no_listener_can_take_its_name(tmp_path):
+    gateway = Gateway(NOBODY, {"listener (control)": {"address": f"unix:{tmp_path}/s"}})
+    assert "the name of a section" in refused(gateway)
+
+
+def test_clients_of_the_file_are_nobody_on_it(idle):
+    idle.sections["client me"] = {"peer_uid": str(os.geteuid()), "allow": "broker"}
+    idle.start()
+    token = {"Authorization": f"Bearer {TOKEN}"}
+    assert idle.call("GET", "/v1/capabilities").status == 200
+    assert control(idle, "GET", "/v1/capabilities", **token)[0] == 403

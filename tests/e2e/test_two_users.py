@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several people at once: each acts as himself in the vault, and gets what he asked for."""
+
+import random
+import threading
+
+from certificates import Authority
+from harness import eventually, tls_context
+from house import House
+
+OPERATIONS = 200
+
+
+def crew(n, work):
+    """Runs work(i) in n threads; the first exception is raised here."""
+    errors = []
+
+    def run(i):
+        try:
+            work(i)
+        except BaseException as error:  # told to the test below
+            errors.append(error)
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(n)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def check_requests(house, taken):
+    """Every request of the vault belongs to the user whose session it was made for."""
+    for request, user in taken.items():
+        assert house.vault.ask("GET", f"/requests/{request}")["user"] == f"CORP\\{user}"
+    state = house.vault.state()
+    for row in state["active"] + state["finished"]:
+        if row["id"] in taken:
+            assert row["user"] == f"CORP\\{taken[row['id']]}"
+    assert state["session_totals"]["concurrent_max"] == 1  # the gateway never queues on one vault session
+
+
+def test_two_users_two_hundred_operations(house):
+    """Accounts of ann's, of bob's and of both; the vault is asked in parallel and answers at different speed."""
+    boxes = []
+    for number in range(12):
+        owner = (None, 41, 42)[number % 3]
+        box = house.account(f"acc{number}", password=f"secret-{number}-\"\\é", **({"dedicated_user": owner}
+                                                                               if owner else {}))
+        boxes.append((box, owner, f"secret-{number}-\"\\é"))
+    house.vault.latency(0, 6)
+    taken, lock = {}, threading.Lock()
+
+    def work(i):
+        who, number = (("ann", 41), ("bob", 42))[i % 2]
+        dice = random.Random(i)
+        connection = house.gateway.connect()
+        for _ in range(OPERATIONS // 8 // 2):
+            box, owner, password = dice.choice(boxes)
+            asked = house.session(who, box)
+            rows = house.gateway.find(asked, connection=connection).json["credentials"]
+            if owner not in (None, number):
+                assert rows == []
+                continue
+            answer = house.gateway.checkout(asked, rows[0]["credential_id"], connection=connection)
+            assert answer.status == 200, answer.body
+            assert answer.json["password"] == password
+            assert answer.json["account"] == rows[0]["account"]
+            with lock:
+                assert taken.setdefault(answer.json["lease"]["request_id"], who) == who
+            if dice.random() < 0.7:
+                ended = house.gateway.release(asked, rows[0]["credential_id"], connection=connection)
+                assert ended.json["released"] == 1
+        connection.close()
+    crew(8, work)
+    house.vault.latency(0)
+    assert set(taken.values()) == {"ann", "bob"}
+    check_requests(house, taken)
+
+
+def test_equal_check_outs_of_two_users_at_the_same_moment(house):
+    box = house.account(password="shared")
+    sessions = [house.session(who, box) for who in ("ann", "bob") * 8]
+    credential = house.credential(sessions[0])
+    house.vault.latency(20)
+    answers = {}
+
+    def work(i):
+        answers[i] = house.checkout(sessions[i], credential)
+    crew(len(sessions), work)
+    house.vault.latency(0)
+    assert {a.status for a in answers.values()} == {200}
+    requests = {who: {answers[i].json["lease"]["request_id"] for i in answers if i % 2 == number}
+                for number, who in enumerate(("ann", "bob"))}
+    assert len(requests["ann"]) == len(requests["bob"]) == 1
+    assert len({a.json["lease"]["id"] for a in answers.values()}) == len(sessions)
+    check_requests(house, {requests[who].copy().pop(): who for who in requests})
+    left = [house.gateway.complete(one).json for one in sessions]
+    assert left == [{"released": 1}] * len(sessions)
+    assert house.live() == []
+
+
+def test_check_out_and_release_race_for_one_account(house):
+    """Holders come and go on one vault request: never a secret of a request that has ended, never one left."""
+    box = house.account(password="raced", max_concurrent=1)
+    credential = house.credential(house.session("ann", box))
+    house.vault.latency(0, 8)
+
+    def work(i):
+        for _ in range(12):
+            asked = house.session("ann", box)
+            answer = house.checkout(asked, credential)
+            assert answer.status == 200, answer.body
+            assert answer.json["password"] == "raced"
+            request = answer.json["lease"]["request_id"]
+            assert house.vault.ask("GET", f"/requests/{request}")["state"] == "active"
+            assert house.gateway.release(asked, credential).json["released"] == 1
+    crew(6, work)
+    house.vault.latency(0)
+    eventually(lambda: house.live() == [])
+
+
+def test_sessions_are_lost_meanwhile(house):
+    box = house.account(password="pw")
+    credential = house.credential(house.session("ann", box))
+    house.vault.latency(0, 5)
+    over = threading.Event()
+
+    def lose():
+        while not over.wait(0.02):
+            house.vault.expire_sessions()
+    thief = threading.Thread(target=lose)
+    thief.start()
+    codes = []
+
+    def work(i):
+        for _ in range(15):
+            asked = house.session(("ann", "bob")[i % 2], box)
+            answer = house.checkout(asked, credential)
+            codes.append(answer.code)
+            if answer.status == 200:
+                assert answer.json["password"] == "pw"
+                assert house.gateway.release(asked, credential).json["released"] == 1
+    try:
+        crew(4, work)
+    finally:
+        over.set()
+        thief.join()
+    assert codes.count(None) >= len(codes) * 3 // 4
+    assert set(codes) <= {None, "vault_refused_user"}
+
+
+def test_two_users_over_mutual_tls(tmp_path):
+    """What the issue asks for in one line: TLS with client certificate, find, check-out, release, two users."""
+    ca = Authority(tmp_path)
+    server, pra = ca.server(), ca.client("pra", ["DNS:pra.corp.test"])
+    listener = {"address": "127.0.0.1:0", "tls_certificate": server.certificate, "tls_key": server.key,
+                "client_ca": ca.certificate}
+    with House({"listener main": listener, "vault main": {"ca_file": ca.certificate},
+                "client pra": {"token_sha256": None, "certificate_san": "DNS:pra.corp.test"}},
+               tls=ca.server("vault")) as house:
+        context = tls_context(ca.certificate, pra.certificate, pra.key)
+        box = house.account(password="over tls")
+
+        def work(i):
+            asked = house.session(("ann", "bob")[i], box)
+            for _ in range(5):
+                found = house.gateway.find(asked, tls=context, token=None)
+                (row,) = found.json["credentials"]
+                answer = house.gateway.checkout(asked, row["credential_id"], tls=context, token=None)
+                assert answer.json["password"] == "over tls"
+                ended = house.gateway.release(asked, row["credential_id"], tls=context, token=None)
+                assert ended.json == {"released": 1, "remaining_holders": 0}
+        crew(2, work)
+        assert house.live() == []
+        assert {r["user"] for r in house.vault.state()["finished"]} == {"CORP\\ann", "CORP\\bob"}

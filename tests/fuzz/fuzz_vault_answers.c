@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fuzz_vault_answers.c - what a vault says, through everything that reads it after HTTP.
+ *
+ * First byte: which reader; second: the status. Then the body, 0xff, the Set-Cookie lines, 0xff, the jar that
+ * is there already. Readers: the lists (of each kind), policy, request, credential, check-in, active
+ * requests, the words of a refusal, the OAuth token, a jar of cookies, and a string's escapes.
+ *
+ * Promises: a reader ends with OK or with a fault whose words are clean UTF-8; a row has system, account and
+ * a name; a jar fits on one header line; an unescaped text does not exceed its source.
+ */
+#include "fuzz.h"
+
+#include "backends/password_safe/internal.h"
+#include "base/json.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum reader {
+    LIST,
+    POLICY,
+    REQUEST,
+    CREDENTIAL,
+    CHECKIN,
+    REQUESTS,
+    REFUSAL,
+    TOKEN,
+    COOKIES,
+    STRING,
+    NREADERS
+};
+
+static uint64_t no_time(void *arg)
+{
+    (void)arg;
+    return 1000000;
+}
+
+static int64_t no_wall(void *arg)
+{
+    (void)arg;
+    return INT64_C(1790000000000);
+}
+
+static const struct clock clock_still = {.now_ms = no_time, .wall_ms = no_wall};
+static const struct conf_vault conf = {
+    .name = "fuzz", .call_timeout_ms = 1000, .minute_ms = 60000, .max_answer = 65536};
+static const struct ps_op ops[NREADERS] = {
+    [LIST] = {.name = "list",
+              .method = "GET",
+              .quotes = true,
+              .on_400 = VAULT_BAD,
+              .on_403 = VAULT_DENIED,
+              .on_404 = VAULT_ABSENT,
+              .read = ps_parse_list},
+    [POLICY] = {.name = "policy", .method = "GET", .on_400 = VAULT_BAD, .read = ps_parse_policy},
+    [REQUEST] = {.name = "request",
+                 .method = "POST",
+                 .effects = true,
+                 .quotes = true,
+                 .on_400 = VAULT_BAD,
+                 .on_403 = VAULT_DENIED,
+                 .read = ps_parse_request},
+    [CREDENTIAL] = {.name = "credential",
+                    .method = "GET",
+                    .on_403 = VAULT_DENIED,
+                    .on_404 = VAULT_GONE,
+                    .read = ps_parse_credential},
+    [CHECKIN] = {.name = "checkin", .method = "PUT", .effects = true, .read = ps_parse_checkin},
+    [REQUESTS] = {.name = "requests", .method = "GET", .read = ps_parse_requests},
+};
+
+static void check_words(const struct vault_call *out)
+{
+    FUZZ_ASSERT(out->fault.detail[0] && utf8_valid(out->fault.detail, strlen(out->fault.detail)));
+    FUZZ_ASSERT(fault_status(&out->fault) >= 400);
+}
+
+static void check_rows(const struct account_list *list)
+{
+    for (size_t i = 0; list && i < list->n; i++) {
+        FUZZ_ASSERT(list->rows[i].system_id > 0 && list->rows[i].account_id > 0);
+        FUZZ_ASSERT(list->rows[i].account && list->rows[i].kind < KIND_NKINDS);
+    }
+}
+
+static void read_answer(struct ps_call *call, enum reader which)
+{
+    struct vault_call out = {.user = "u", .result = VAULT_FAILED};
+    enum ps_next next;
+
+    call->op = &ops[which];
+    call->out = &out;
+    next = call->op->read(call);
+    if (next == PS_DONE && out.result != VAULT_OK && fault_is_set(&out.fault))
+        check_words(&out);
+    FUZZ_ASSERT(next == PS_MORE || out.result == VAULT_OK || fault_is_set(&out.fault));
+    check_rows(out.accounts);
+    FUZZ_ASSERT(which != REQUEST || out.result != VAULT_OK || out.request_id > 0);
+    FUZZ_ASSERT(which != CREDENTIAL || out.result != VAULT_OK ||
+                (out.secret.len && !out.secret.p[out.secret.len]));
+    vault_call_free(&out);
+}
+
+static void read_refusal(struct ps_call *call, unsigned char kind)
+{
+    struct vault_call out = {.user = "u"};
+    struct ps_words words = {0};
+    uint64_t delay = 0;
+
+    call->op = &ops[kind % REFUSAL];
+    call->out = &out;
+    ps_words_read(&call->http.body_in, &words);
+    FUZZ_ASSERT(utf8_valid(words.text, strlen(words.text)));
+    ps_translate_status(call->ps, call->op, &call->http, &out);
+    if (out.result != VAULT_OK && out.result != VAULT_GONE)
+        check_words(&out);
+    (void)ps_translate_again(call->ps, &call->http, &delay);
+    vault_call_free(&out);
+}
+
+static void merge(const char *jar, size_t len, const struct buf *set)
+{
+    struct buf out = BUF_INIT(PS_HEADERS_MAX);
+
+    if (ps_cookies_merge(jar, len, set, &out) == 0)
+        for (size_t i = 0; i < out.len; i++)
+            FUZZ_ASSERT((unsigned char)out.data[i] >= 0x20 || out.data[i] == '\t');
+    FUZZ_ASSERT(out.len <= PS_HEADERS_MAX);
+    buf_free(&out);
+}
+
+static void unescape(const struct buf *body)
+{
+    struct secret text = {0};
+
+    if (json_unescape(body->data ? body->data : "", body->len, &text) == 0) {
+        FUZZ_ASSERT(text.len <= body->len && text.p[text.len] == '\0');
+        FUZZ_ASSERT(utf8_valid(text.p, text.len));
+    }
+    secret_clear(&text);
+}
+
+static void take(struct buf *to, struct fuzz_input *in)
+{
+    size_t len;
+    char *text = fuzz_text(in, &len);
+
+    FUZZ_ASSERT(buf_append(to, text, len) == 0);
+    free(text);
+}
+
+static void dispatch(struct ps_call *call, unsigned char which, struct fuzz_input *in)
+{
+    enum reader reader = (enum reader)(which % NREADERS);
+    char *jar;
+    size_t len;
+
+    call->kind = (enum account_kind)(which / NREADERS % (KIND_NKINDS + 1));
+    if (reader < REFUSAL) {
+        read_answer(call, reader);
+    } else if (reader == REFUSAL) {
+        read_refusal(call, which / NREADERS);
+    } else if (reader == TOKEN) {
+        (void)ps_auth_token_keep(call->ps, &call->http);
+    } else if (reader == COOKIES) {
+        jar = fuzz_text(in, &len);
+        merge(jar, len, &call->http.cookies);
+        free(jar);
+    } else {
+        unescape(&call->http.body_in);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const int statuses[] = {200, 201, 204, 400, 401, 403, 404, 409, 429, 500, 503, 302};
+    struct fuzz_input in = fuzz_input(data, size);
+    unsigned char which = fuzz_byte(&in), status = fuzz_byte(&in);
+    struct ps ps = {.vault = {&password_safe_ops, &conf}, .clock = &clock_still, .random = 1};
+    struct ps_call call = {.ps = &ps};
+
+    call.http.status = statuses[status % (sizeof(statuses) / sizeof(statuses[0]))];
+    call.http.body_in = BUF_INIT(1U << 22);
+    call.http.cookies = BUF_INIT(1U << 22);
+    take(&call.http.body_in, &in);
+    take(&call.http.cookies, &in);
+    dispatch(&call, which, &in);
+    secret_clear(&ps.token);
+    call_free_answer(&call.http);
+    return 0;
+}

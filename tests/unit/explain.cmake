@@ -1,0 +1,1 @@
+jg_test(test_explain SOURCES test_explain.c fake_clock.c DEPENDS jg_lists jg_base)

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fake_store.c - see the header.
+ */
+#include "fake_store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NTEXTS 9
+
+static void list_texts(struct lease_row *r, const char **texts[NTEXTS])
+{
+    const char **all[NTEXTS] = {&r->id,      &r->vault,      &r->user, &r->username,  &r->domain,
+                                &r->session, &r->credential, &r->tag,  &r->last_error};
+
+    memcpy(texts, all, sizeof all);
+}
+
+static void forget(struct fake_row *r)
+{
+    free((void *)(uintptr_t)r->row.id);
+    r->row = (struct lease_row){0};
+}
+
+static struct fake_row *find(const struct fake_store *fs, const char *id)
+{
+    for (size_t i = 0; i < FAKE_STORE_ROWS; i++)
+        if (fs->rows[i].row.id && strcmp(fs->rows[i].row.id, id) == 0)
+            return (struct fake_row *)(uintptr_t)&fs->rows[i];
+    return NULL;
+}
+
+static struct fake_row *find_free(struct fake_store *fs)
+{
+    for (size_t i = 0; i < FAKE_STORE_ROWS; i++)
+        if (!fs->rows[i].row.id)
+            return &fs->rows[i];
+    abort(); /* a runaway test */
+}
+
+void fake_store_put(struct fake_store *fs, const struct lease_row *row)
+{
+    struct lease_row copy = *row;
+    const char **texts[NTEXTS];
+    size_t size = 0;
+    struct fake_row *old = find(fs, row->id);
+
+    list_texts(&copy, texts);
+    for (size_t i = 0; i < NTEXTS; i++)
+        size += strlen(*texts[i]) + 1;
+    char *to = malloc(size);
+
+    if (!to)
+        abort();
+    for (size_t i = 0; i < NTEXTS; i++) {
+        size_t n = strlen(*texts[i]) + 1;
+
+        memcpy(to, *texts[i], n);
+        *texts[i] = to;
+        to += n;
+    }
+    if (old)
+        forget(old);
+    else
+        old = find_free(fs);
+    old->row = copy;
+}
+
+static void carry_out(struct fake_store *fs, const struct store_write *w)
+{
+    struct fake_row *r = find(fs, w->row.id);
+
+    if (!w->remove)
+        fake_store_put(fs, &w->row);
+    else if (r)
+        forget(r);
+}
+
+/* ---- the store's own ---- */
+
+static bool is_writable(const struct fake_store *fs)
+{
+    return !fs->broken && clock_now(fs->clock) >= fs->writable_ms;
+}
+
+static int fake_load(struct store *s, int (*row)(void *arg, const struct lease_row *), void *arg)
+{
+    struct fake_store *fs = (struct fake_store *)s;
+    int err = fs->load_err;
+
+    for (size_t i = 0; i < FAKE_STORE_ROWS && !err; i++)
+        if (fs->rows[i].row.id)
+            err = row(arg, &fs->rows[i].row);
+    if (fs->npending)
+        abort(); /* nothing may be written before all is read */
+    return err;
+}
+
+static int fake_write(struct store *s, struct store_write *w)
+{
+    struct fake_store *fs = (struct fake_store *)s;
+
+    if (!w->remove && (!*w->row.id || !w->row.credential || !w->row.last_error))
+        abort();
+    STAILQ_INSERT_TAIL(&fs->queue, w, link);
+    fs->npending++;
+    fs->writes++;
+    return 0;
+}
+
+static void fake_state(const struct store *s, struct store_state *state)
+{
+    const struct fake_store *fs = (const struct fake_store *)s;
+
+    *state = (struct store_state){.writable = is_writable(fs), .queued = fs->npending};
+}
+
+static const struct store_ops fake_ops = {
+    .name = "fake", .load = fake_load, .write = fake_write, .state = fake_state};
+
+/* ---- the test's ---- */
+
+void fake_store_init(struct fake_store *fs, const struct clock *clock)
+{
+    memset(fs, 0, sizeof *fs);
+    fs->store.ops = &fake_ops;
+    fs->clock = clock;
+    STAILQ_INIT(&fs->queue);
+}
+
+void fake_store_free(struct fake_store *fs)
+{
+    fake_store_crash(fs, 0);
+    for (size_t i = 0; i < FAKE_STORE_ROWS; i++)
+        if (fs->rows[i].row.id)
+            forget(&fs->rows[i]);
+}
+
+bool fake_store_commit(struct fake_store *fs)
+{
+    STAILQ_HEAD(, store_write) batch = STAILQ_HEAD_INITIALIZER(batch);
+    struct store_write *w;
+    bool fails = fs->broken || (fs->fails && fs->fails(fs->fails_arg, fs->commits));
+
+    if (STAILQ_EMPTY(&fs->queue))
+        return false;
+    fs->commits++;
+    STAILQ_CONCAT(&batch, &fs->queue);
+    fs->npending = 0;
+    if (fails)
+        fs->writable_ms = clock_now(fs->clock) + 1000;
+    else
+        STAILQ_FOREACH(w, &batch, link)
+    carry_out(fs, w);
+    while ((w = STAILQ_FIRST(&batch))) {
+        STAILQ_REMOVE_HEAD(&batch, link);
+        w->done(w, fails ? -ENOSPC : 0);
+    }
+    return true;
+}
+
+void fake_store_crash(struct fake_store *fs, size_t durable)
+{
+    struct store_write *w;
+
+    while ((w = STAILQ_FIRST(&fs->queue))) {
+        STAILQ_REMOVE_HEAD(&fs->queue, link);
+        if (durable)
+            carry_out(fs, w);
+        durable -= durable != 0;
+        w->done(w, -EIO); /* nobody hears */
+    }
+    fs->npending = 0;
+}
+
+const struct lease_row *fake_store_row(const struct fake_store *fs, const char *id)
+{
+    struct fake_row *r = find(fs, id);
+
+    return r ? &r->row : NULL;
+}
+
+size_t fake_store_count(const struct fake_store *fs)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < FAKE_STORE_ROWS; i++)
+        n += fs->rows[i].row.id != NULL;
+    return n;
+}
+
+const struct lease_row *fake_store_only(const struct fake_store *fs)
+{
+    for (size_t i = 0; i < FAKE_STORE_ROWS; i++)
+        if (fs->rows[i].row.id)
+            return &fs->rows[i].row;
+    return NULL;
+}

@@ -1,0 +1,44 @@
+/*
+ * fake_store.h - a lease store in memory whose every commit can fail, come late, or be cut short by a crash.
+ *
+ * Writes queue up until fake_store_commit() makes all that wait durable at once, as the real one's group
+ * commit does, and tells the writers. A commit that fails has written nothing; the store then says that it
+ * cannot write until a second has passed (or for as long as `broken` is set). The rows outlive the broker:
+ * fake_store_crash() is what a power cut leaves.
+ */
+#ifndef JG_TESTS_FAKE_STORE_H
+#define JG_TESTS_FAKE_STORE_H
+
+#include "base/clock.h"
+#include "stores/store.h"
+
+#define FAKE_STORE_ROWS 1024
+
+struct fake_store {
+    struct store store; /* first */
+    const struct clock *clock;
+    struct fake_row {
+        struct lease_row row; /* texts in one piece behind row.id; row.id NULL = free */
+    } rows[FAKE_STORE_ROWS];
+    STAILQ_HEAD(, store_write) queue;
+    size_t npending;
+    unsigned commits, writes; /* so far, failed ones included */
+    bool broken;              /* every commit fails */
+    uint64_t writable_ms;     /* monotonic: not before */
+    bool (*fails)(void *arg, unsigned nth_commit);
+    void *fails_arg;
+    int load_err;
+};
+
+void fake_store_init(struct fake_store *, const struct clock *);
+void fake_store_free(struct fake_store *);
+bool fake_store_commit(struct fake_store *); /* false = nothing waits */
+/* What waits is durable up to the n-th write or never; its writers must have ended, and are freed. */
+void fake_store_crash(struct fake_store *, size_t durable);
+void fake_store_put(struct fake_store *, const struct lease_row *);
+const struct lease_row *fake_store_row(const struct fake_store *, const char *id); /* NULL = none */
+size_t fake_store_count(const struct fake_store *);
+/* Some row, for tests that have but one. */
+const struct lease_row *fake_store_only(const struct fake_store *);
+
+#endif

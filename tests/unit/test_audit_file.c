@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_audit_file.c - the audit trail on disk: continued whatever happened to the file, and never silently.
+ */
+#include "audit_trail.h"
+#include "base/text.h"
+#include "check.h"
+#include "loop/audit_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct audit_trail t;
+static struct audit_file f;
+static char why[320];
+
+static int setup(void **state)
+{
+    (void)state;
+    audit_trail_make(&t);
+    f = (struct audit_file){.fd = -1, .head_fd = -1};
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    audit_file_close(&f);
+    audit_trail_remove(&t);
+    return 0;
+}
+
+static void open_file(void)
+{
+    why[0] = '\0';
+    assert_int_equal(audit_file_open(&f, t.file, t.head, &audit_disk_system, why), 0);
+}
+
+static int append(const char *event)
+{
+    struct buf b = BUF_INIT(65536);
+    struct audit_link at = f.head.last;
+    char members[128];
+
+    (void)snprintf(members, sizeof(members), "\"event\":\"%s\"", event);
+    assert_int_equal(audit_line_write(&b, &at, 1000, members, strlen(members)), 0);
+    int err = audit_file_room(&f, b.len);
+    if (!err)
+        err = audit_file_append(&f, &b, &at);
+    buf_free(&b);
+    return err;
+}
+
+static void write_some(unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        assert_int_equal(audit_file_check(&f), 0);
+        assert_int_equal(append("checkout"), 0);
+    }
+}
+
+static void put_text(const char *path, const char *text, int flags)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | flags, 0600);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(close(fd), 0);
+}
+
+#define assert_said(text) assert_non_null(strstr(t.said, text))
+
+static void a_trail_goes_on_over_restarts(void **state)
+{
+    struct stat st;
+
+    (void)state;
+    open_file();
+    write_some(3);
+    audit_file_close(&f);
+    open_file();
+    write_some(2);
+    assert_int_equal(audit_trail_verify(&t, NULL), 0);
+    assert_int_equal(t.sum.lines, 6); /* audit_begin and five */
+    assert_int_equal(t.sum.notes, 0);
+    assert_int_equal(stat(t.file, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(st.st_size, f.size);
+}
+
+static void a_torn_line_is_closed_off(void **state)
+{
+    char text[4096];
+
+    (void)state;
+    open_file();
+    write_some(3);
+    audit_file_close(&f);
+    (void)text_copy(text, sizeof(text), audit_trail_text(t.file));
+    put_text(t.file, text, O_APPEND); /* more than one line: altered */
+    assert_int_equal(truncate(t.file, (off_t)(strlen(text) + 40)), 0);
+    open_file();
+    write_some(1);
+    assert_int_equal(audit_trail_verify(&t, NULL), 0);
+    assert_said("cut off by a crash");
+    assert_int_equal(t.sum.notes, 1);
+    assert_non_null(strstr(audit_trail_text(t.file), "\"event\":\"audit_torn\",\"cause\":\"torn\""));
+}
+
+/* A crash at every byte of the last write: the trail goes on and is sound. */
+static void every_torn_length_heals(void **state)
+{
+    (void)state;
+    open_file();
+    write_some(2);
+    uint64_t before = f.size;
+    struct audit_head known = f.head;
+    char head[AUDIT_HEAD_SIZE];
+    write_some(1);
+    uint64_t after = f.size;
+    audit_file_close(&f);
+    char whole[4096];
+    (void)text_copy(whole, sizeof(whole), audit_trail_text(t.file));
+    audit_head_write(&known, head);
+    for (uint64_t n = before; n < after; n++) {
+        put_text(t.file, whole, O_TRUNC);
+        put_text(t.head, head, O_TRUNC);
+        assert_int_equal(truncate(t.file, (off_t)n), 0);
+        open_file();
+        write_some(1);
+        audit_file_close(&f);
+        if (audit_trail_verify(&t, NULL) || t.sum.notes != (n > before))
+            fail_msg("torn at %llu: %s", (unsigned long long)n, t.said);
+    }
+}
+
+static void a_torn_first_line_heals(void **state)
+{
+    (void)state;
+    put_text(t.file, "{\"check\":\"0123", 0);
+    open_file();
+    write_some(1);
+    assert_int_equal(audit_trail_verify(&t, NULL), 0);
+    assert_int_equal(t.sum.notes, 1);
+}
+
+static void cut_while_stopped_is_told(void **state)
+{
+    (void)state;
+    open_file();
+    write_some(1);
+    uint64_t before = f.size;
+    write_some(3);
+    audit_file_close(&f);
+    assert_int_equal(truncate(t.file, (off_t)before), 0);
+    open_file();
+    write_some(1);
+    assert_int_equal(audit_trail_verify(&t, NULL), 1);
+    assert_said("seq 3 to 5 missing before this line; the gateway noticed");
+}
+
+static void cut_while_running_is_told(void **state)
+{
+    (void)state;
+    open_file();
+    write_some(1);
+    uint64_t before = f.size;
+    write_some(3);
+    assert_int_equal(truncate(t.file, (off_t)before), 0);
+    write_some(2);
+    assert_int_equal(f.breaks, 1);
+    assert_string_equal(f.last_break, "truncated");
+    assert_int_equal(audit_trail_verify(&t, NULL), 1);
+    assert_said("seq 3 to 5 missing before this line; the gateway noticed");
+    assert_int_equal(truncate(t.file, 0), 0);
+    write_some(1);
+    assert_int_equal(audit_trail_verify(&t, NULL), 1);
+    assert_said("found the file before this one truncated");
+}
+
+static void foreign_bytes_are_told(void **state)
+{
+    (void)state;
+    open_file();
+    write_some(2);
+    put_text(t.file, "hello\nworld", O_APPEND);
+    write_some(2);
+    assert_string_equal(f.last_break, "altered");
+    assert_true(audit_trail_verify(&t, NULL) > 0);
+    assert_said("this is no audit line; the gateway noticed");
+    assert_int_equal(t.sum.lines, 6);
+}
+
+static void deleted_is_noticed(void **state)
+{
+    struct stat st;
+
+    (void)state;
+    open_file();
+    write_some(2);
+    assert_int_equal(unlink(t.file), 0);
+    write_some(2);
+    assert_string_equal(f.last_break, "deleted");
+    assert_int_equal(stat(t.file, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(audit_trail_verify(&t, NULL), 1);
+    assert_said("seq 1 to 3 missing: the gateway found the file before this one deleted");
+}
+
+static void replaced_is_noticed(void **state)
+{
+    char old[128], text[8192];
+
+    (void)state;
+    open_file();
+    write_some(1);
+    (void)text_copy(text, sizeof(text), audit_trail_text(t.file));
+    write_some(2);
+    assert_int_equal(rename(t.file, audit_trail_path(&t, "old", old)), 0);
+    put_text(t.file, text, 0); /* an older copy is put back */
+    write_some(1);
+    assert_string_equal(f.last_break, "replaced");
+    assert_int_equal(audit_trail_verify(&t, NULL), 1);
+    assert_said("seq 3 to 4 missing before this line; the gateway noticed");
+}
+
+static void a_file_of_something_else_is_refused(void **state)
+{
+    (void)state;
+    put_text(t.file, "root:x:0:0\n", 0);
+    assert_int_equal(audit_file_open(&f, t.file, t.head, &audit_disk_system, why), -EMEDIUMTYPE);
+    assert_non_null(strstr(why, "is no audit file of jumpgate"));
+    assert_string_equal(audit_trail_text(t.file), "root:x:0:0\n");
+    assert_int_equal(unlink(t.file), 0);
+    assert_int_equal(symlink("/dev/null", t.file), 0);
+    assert_true(audit_file_open(&f, t.file, t.head, &audit_disk_system, why) < 0);
+    /* also while running */
+    assert_int_equal(unlink(t.file), 0);
+    open_file();
+    assert_int_equal(unlink(t.file), 0);
+    put_text(t.file, "something else\n", 0);
+    assert_int_equal(audit_file_check(&f), -EMEDIUMTYPE);
+    assert_int_equal(unlink(t.file), 0);
+    write_some(1);
+    assert_string_equal(f.last_break, "deleted");
+}
+
+static void two_gateways_do_not_share(void **state)
+{
+    struct audit_file other;
+
+    (void)state;
+    open_file();
+    assert_true(audit_file_open(&other, t.file, t.head, &audit_disk_system, why) < 0);
+    assert_non_null(strstr(why, "in use by another jumpgate"));
+}
+
+static void rotation_goes_on(void **state)
+{
+    char old[128];
+
+    (void)state;
+    open_file();
+    write_some(2);
+    assert_int_equal(audit_file_rotate(&f), 0); /* nothing was moved: nothing happens */
+    assert_int_equal(rename(t.file, audit_trail_path(&t, "audit.jsonl.1", old)), 0);
+    assert_int_equal(audit_file_rotate(&f), 0);
+    write_some(2);
+    assert_int_equal(f.breaks, 0);
+    assert_int_equal(audit_trail_verify(&t, old), 0);
+    assert_int_equal(t.sum.notes, 0);
+    assert_int_equal(t.sum.lines, 6);
+    assert_int_equal(audit_trail_verify(&t, NULL), 0);
+    assert_int_equal(t.sum.notes, 1);
+    /* moved without a word, an empty file in its place */
+    assert_int_equal(rename(t.file, audit_trail_path(&t, "audit.jsonl.1", old)), 0);
+    put_text(t.file, "", 0);
+    write_some(1);
+    assert_int_equal(f.breaks, 0);
+    assert_int_equal(audit_trail_verify(&t, old), 0);
+    /* and moved while nobody was running */
+    audit_file_close(&f);
+    assert_int_equal(rename(t.file, audit_trail_path(&t, "audit.jsonl.1", old)), 0);
+    open_file();
+    write_some(1);
+    assert_int_equal(audit_trail_verify(&t, old), 0);
+}
+
+static void a_lost_head_is_no_obstacle(void **state)
+{
+    (void)state;
+    open_file();
+    write_some(2);
+    audit_file_close(&f);
+    assert_int_equal(unlink(t.head), 0);
+    open_file();
+    write_some(1);
+    assert_int_equal(audit_trail_verify(&t, NULL), 0);
+    assert_int_equal(t.sum.lines, 4);
+}
+
+static void a_lagging_head_is_no_defect(void **state)
+{
+    char head[AUDIT_HEAD_SIZE];
+
+    (void)state;
+    open_file();
+    write_some(1);
+    audit_head_write(&f.head, head);
+    write_some(3);
+    audit_file_close(&f);
+    put_text(t.head, head, O_TRUNC);
+    open_file();
+    write_some(1);
+    assert_int_equal(audit_trail_verify(&t, NULL), 0);
+    assert_int_equal(t.sum.lines, 6);
+}
+
+static int (*fake_sync_result)(void);
+static int sync_fails(void)
+{
+    errno = EIO;
+    return -1;
+}
+static int fake_sync(int fd)
+{
+    return fake_sync_result ? fake_sync_result() : fdatasync(fd);
+}
+
+/* What was not made durable is not there afterwards. */
+static void a_failed_write_is_taken_back(void **state)
+{
+    struct audit_disk disk = audit_disk_system;
+
+    (void)state;
+    disk.sync = fake_sync;
+    assert_int_equal(audit_file_open(&f, t.file, t.head, &disk, why), 0);
+    write_some(1);
+    fake_sync_result = sync_fails;
+    assert_int_equal(append("lost"), -EIO);
+    fake_sync_result = NULL;
+    write_some(1);
+    assert_int_equal(audit_trail_verify(&t, NULL), 0);
+    assert_int_equal(t.sum.lines, 3);
+    assert_null(strstr(audit_trail_text(t.file), "lost"));
+}
+
+/* The file reaches the size limit of the process: an error, and what fits is not left half. */
+static void a_size_limit_is_an_error(void **state)
+{
+    struct rlimit old, limit;
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    open_file();
+    write_some(1);
+    limit = old;
+    limit.rlim_cur = f.size + 100;
+    assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    int err = append("checkout");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(err, -EFBIG);
+    write_some(1);
+    assert_int_equal(audit_trail_verify(&t, NULL), 0);
+    assert_int_equal(t.sum.lines, 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+        TEST(a_trail_goes_on_over_restarts), TEST(a_torn_line_is_closed_off),
+        TEST(every_torn_length_heals),       TEST(a_torn_first_line_heals),
+        TEST(cut_while_stopped_is_told),     TEST(cut_while_running_is_told),
+        TEST(foreign_bytes_are_told),        TEST(deleted_is_noticed),
+        TEST(replaced_is_noticed),           TEST(a_file_of_something_else_is_refused),
+        TEST(two_gateways_do_not_share),     TEST(rotation_goes_on),
+        TEST(a_lost_head_is_no_obstacle),    TEST(a_lagging_head_is_no_defect),
+        TEST(a_failed_write_is_taken_back),  TEST(a_size_limit_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

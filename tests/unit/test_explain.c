@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The memory of explanations: what is kept, for how long, in how much memory; and that a find tells its
+ * story.
+ */
+#include "check.h"
+#include "fake_clock.h"
+
+#include "broker/explain.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define KEEP_MS 900000
+
+struct memory {
+    struct fake_clock clock;
+    struct explain *explain;
+};
+
+static const struct session ann = {.id = "S-1", .username = "ann", .domain = "CORP"};
+
+static void memory_open(struct memory *m, size_t records, size_t bytes)
+{
+    fake_clock_init(&m->clock);
+    m->explain = explain_new(&(struct explain_opts){
+        .clock = &m->clock.clock, .max_records = records, .max_bytes = bytes, .keep_ms = KEEP_MS});
+    assert_non_null(m->explain);
+}
+
+static void memory_close(struct memory *m)
+{
+    explain_free(m->explain);
+}
+
+/* One finished record with n notes. */
+static void tell(struct memory *m, const char *id, size_t n)
+{
+    struct explain_record *record = explain_begin(m->explain, id, "credentials/find", &ann);
+    char value[32];
+
+    for (size_t i = 0; i < n; i++) {
+        (void)snprintf(value, sizeof(value), "web%zu", i);
+        explain_add(record, &(struct explain_note){
+                                .kind = EXPLAIN_NAME, .vault = "main", .form = "hostname", .value = value});
+    }
+    explain_end(record, "ok", NULL, 3, 250);
+}
+
+static void test_a_record_says_what_it_was_told(void **state)
+{
+    struct memory m;
+    const struct explain_view *view;
+
+    (void)state;
+    memory_open(&m, 10, 1 << 20);
+    assert_null(explain_find(m.explain, "r-1"));
+    tell(&m, "r-1", 20);
+    view = explain_find(m.explain, "r-1");
+    assert_non_null(view);
+    assert_string_equal(view->request_id, "r-1");
+    assert_string_equal(view->operation, "credentials/find");
+    assert_string_equal(view->username, "ann");
+    assert_string_equal(view->domain, "CORP");
+    assert_string_equal(view->outcome, "ok");
+    assert_null(view->detail);
+    assert_int_equal(view->rows, 3);
+    assert_int_equal(view->list_age_ms, 250);
+    assert_int_equal(view->nnotes, 20);
+    assert_string_equal(view->notes[19].value, "web19");
+    assert_null(view->notes[19].user);
+    assert_false(view->cut);
+    memory_close(&m);
+}
+
+static void test_an_open_record_is_not_shown(void **state)
+{
+    struct memory m;
+    struct explain_record *record;
+
+    (void)state;
+    memory_open(&m, 10, 1 << 20);
+    record = explain_begin(m.explain, "r-1", "credentials/find", &ann);
+    assert_null(explain_find(m.explain, "r-1"));
+    explain_end(record, "vault_error", "it broke", 0, 0);
+    assert_string_equal(explain_find(m.explain, "r-1")->detail, "it broke");
+    memory_close(&m);
+}
+
+static void test_no_record_is_fine(void **state)
+{
+    struct memory m;
+
+    (void)state;
+    memory_open(&m, 0, 1 << 20);
+    assert_null(explain_begin(m.explain, "r-1", "credentials/find", &ann));
+    assert_null(explain_begin(NULL, "r-1", "credentials/find", &ann));
+    assert_null(explain_find(NULL, "r-1"));
+    explain_add(NULL, &(struct explain_note){.kind = EXPLAIN_NAME});
+    explain_end(NULL, "ok", NULL, 0, 0);
+    memory_close(&m);
+}
+
+static void test_forgotten_after_fifteen_minutes(void **state)
+{
+    struct memory m;
+
+    (void)state;
+    memory_open(&m, 10, 1 << 20);
+    tell(&m, "r-1", 1);
+    fake_clock_advance(&m.clock, KEEP_MS - 1);
+    tell(&m, "r-2", 1);
+    assert_non_null(explain_find(m.explain, "r-1"));
+    fake_clock_advance(&m.clock, 1);
+    assert_null(explain_find(m.explain, "r-1"));
+    assert_non_null(explain_find(m.explain, "r-2"));
+    assert_int_equal(explain_count(m.explain), 1);
+    memory_close(&m);
+}
+
+static void test_bounded_by_number(void **state)
+{
+    struct memory m;
+    char id[16];
+
+    (void)state;
+    memory_open(&m, 3, 1 << 20);
+    for (int i = 0; i < 10; i++) {
+        (void)snprintf(id, sizeof(id), "r-%d", i);
+        tell(&m, id, 2);
+    }
+    assert_int_equal(explain_count(m.explain), 3);
+    assert_null(explain_find(m.explain, "r-6"));
+    assert_non_null(explain_find(m.explain, "r-7"));
+    assert_non_null(explain_find(m.explain, "r-9"));
+    memory_close(&m);
+}
+
+static void test_bounded_by_bytes(void **state)
+{
+    const size_t limit = 64 << 10;
+    struct memory m;
+    char id[16];
+
+    (void)state;
+    memory_open(&m, 1000, limit);
+    for (int i = 0; i < 200; i++) {
+        (void)snprintf(id, sizeof(id), "r-%d", i);
+        tell(&m, id, 40);
+        assert_true(explain_bytes(m.explain) <= limit);
+    }
+    assert_in_range(explain_count(m.explain), 2, 20);
+    assert_non_null(explain_find(m.explain, "r-199"));
+    assert_null(explain_find(m.explain, "r-0"));
+    memory_close(&m);
+}
+
+static void test_open_records_count_and_are_cut(void **state)
+{
+    const size_t limit = 64 << 10;
+    struct explain_record *open[20];
+    struct explain_note note = {.kind = EXPLAIN_NAME, .vault = "main", .form = "hostname", .value = "web01"};
+    struct memory m;
+    bool cut = false;
+
+    (void)state;
+    memory_open(&m, 1000, limit);
+    for (int i = 0; i < 20; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof(id), "r-%d", i);
+        open[i] = explain_begin(m.explain, id, "credentials/find", &ann);
+        for (int k = 0; k < 60; k++)
+            explain_add(open[i], &note);
+        assert_true(explain_bytes(m.explain) <= limit);
+    }
+    for (int i = 0; i < 20; i++) {
+        const struct explain_view *view;
+        char id[16];
+        (void)snprintf(id, sizeof(id), "r-%d", i);
+        explain_end(open[i], "ok", NULL, 0, 0);
+        view = explain_find(m.explain, id);
+        cut = cut || (view && view->cut);
+    }
+    assert_true(cut);
+    assert_true(explain_bytes(m.explain) <= limit);
+    memory_close(&m);
+}
+
+static void test_notes_of_one_record_are_bounded(void **state)
+{
+    struct memory m;
+
+    (void)state;
+    memory_open(&m, 10, 1 << 20);
+    tell(&m, "r-1", EXPLAIN_NOTES_MAX * 2);
+    assert_true(explain_find(m.explain, "r-1")->nnotes >= EXPLAIN_NOTES_MAX);
+    assert_true(explain_find(m.explain, "r-1")->nnotes < EXPLAIN_NOTES_MAX * 2);
+    assert_true(explain_find(m.explain, "r-1")->cut);
+    memory_close(&m);
+}
+
+static void test_the_later_one_of_two_with_one_id(void **state)
+{
+    struct memory m;
+
+    (void)state;
+    memory_open(&m, 10, 1 << 20);
+    tell(&m, "r-1", 1);
+    tell(&m, "r-1", 2);
+    assert_int_equal(explain_count(m.explain), 1);
+    assert_int_equal(explain_find(m.explain, "r-1")->nnotes, 2);
+    memory_close(&m);
+}
+
+static void test_long_texts_are_cut_between_letters(void **state)
+{
+    struct memory m;
+    struct explain_record *record;
+    char text[1000];
+    const char *kept;
+
+    (void)state;
+    memory_open(&m, 10, 1 << 20);
+    memset(text, 'a', EXPLAIN_TEXT_MAX - 1);
+    (void)snprintf(text + EXPLAIN_TEXT_MAX - 1, 100, "\xc3\xa9\xc3\xa9 and more");
+    record = explain_begin(m.explain, "r-1", "credentials/find", &ann);
+    explain_add(record, &(struct explain_note){.kind = EXPLAIN_USER, .detail = text});
+    explain_end(record, "ok", NULL, 0, 0);
+    kept = explain_find(m.explain, "r-1")->notes[0].detail;
+    assert_int_equal(strlen(kept), EXPLAIN_TEXT_MAX - 1);
+    assert_int_equal(kept[EXPLAIN_TEXT_MAX - 2], 'a');
+    memory_close(&m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_record_says_what_it_was_told),
+        cmocka_unit_test(test_an_open_record_is_not_shown),
+        cmocka_unit_test(test_no_record_is_fine),
+        cmocka_unit_test(test_forgotten_after_fifteen_minutes),
+        cmocka_unit_test(test_bounded_by_number),
+        cmocka_unit_test(test_bounded_by_bytes),
+        cmocka_unit_test(test_open_records_count_and_are_cut),
+        cmocka_unit_test(test_notes_of_one_record_are_bounded),
+        cmocka_unit_test(test_the_later_one_of_two_with_one_id),
+        cmocka_unit_test(test_long_texts_are_cut_between_letters),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the operator decides about a find: display, hidden accounts, favourites, the cap, kinds, the network.
+ */
+#include "check.h"
+
+#include "broker/find_ask.h"
+#include "broker/find_show.h"
+#include "find_desk.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct client {
+    unsigned answers;
+    size_t n;
+    char shown[16][96], type[16][16];
+};
+
+static void on_found(void *arg, const struct find_answer *answer)
+{
+    struct client *client = arg;
+
+    client->answers++;
+    assert_null(answer->fault);
+    client->n = answer->n;
+    for (size_t i = 0; i < answer->n && i < 16; i++) {
+        (void)snprintf(client->shown[i], sizeof(client->shown[i]), "%s",
+                       answer->credentials[i].display_value);
+        (void)snprintf(client->type[i], sizeof(client->type[i]), "%s", answer->credentials[i].secret_type);
+    }
+}
+
+static void find(struct desk *desk, struct client *client, struct session session)
+{
+    struct find_args args = {.session = session, .timeout_ms = 5000};
+
+    memset(client, 0, sizeof(*client));
+    args.session.username = "bob";
+    assert_non_null(broker_find(&desk->broker, &args, on_found, client));
+    desk_run(desk);
+    assert_int_equal(client->answers, 1);
+}
+
+static void open_desk(struct desk *desk)
+{
+    static const char *const names[] = {"root", "adm-a", "adm-b", "svc-x", "zed"};
+
+    desk_open(desk, 1);
+    for (size_t i = 0; i < 5; i++)
+        fake_vault_add(&desk->vault[0], 1, 11 + (int64_t)i, "web01", names[i], "x");
+    desk->vault[0].accounts[4].row.kind = KIND_DOMAIN_LINKED;
+    desk->vault[0].accounts[4].row.domain = "ACME";
+}
+
+static const struct session web = {.hostname = "web01", .method = METHOD_SHELL};
+
+static void shows_as_told(void **state)
+{
+    static char display[] = "{kind}: {domain_account} on {system} [{where}] {instance}{nothing}{",
+                empty[] = "";
+    const struct account account = {.kind = KIND_DOMAIN_LINKED,
+                                    .system = "web01",
+                                    .account = "adm",
+                                    .domain = "ACME"},
+                         application = {.kind = KIND_APPLICATION,
+                                        .system = "host",
+                                        .account = "clerk",
+                                        .domain = "ACME",
+                                        .application = "Ledger"};
+    struct conf_vault conf = {.display = display};
+    char out[96], small[8];
+    size_t n;
+
+    (void)state;
+    n = find_show(&conf, &account, out, sizeof(out));
+    assert_int_equal(n, strlen(out));
+    assert_string_equal(out, "domain: ACME\\adm on web01 [web01] {nothing}{");
+    assert_int_equal(find_show(&conf, &account, small, sizeof(small)), strlen(out));
+    assert_string_equal(small, "domain:");
+    conf.display = empty;
+    (void)find_show(&conf, &application, out, sizeof(out));
+    assert_string_equal(out, "clerk (Ledger)");
+}
+
+static void hides_prefers_and_caps(void **state)
+{
+    static char svc[] = "SVC-*", zed[] = "acme\\z*", adm[] = "adm-?", none[] = "nobody";
+    char *hide[] = {svc}, *first[] = {zed, none, adm};
+    struct client c;
+    struct desk desk;
+
+    (void)state;
+    open_desk(&desk);
+    find(&desk, &c, web);
+    assert_int_equal(c.n, 5);
+    assert_string_equal(c.shown[0], "adm-a (web01)");
+    desk.vault[0].conf.hide = (struct conf_list){hide, 1};
+    find(&desk, &c, web);
+    assert_int_equal(c.n, 4);
+    desk.vault[0].conf.favourites = (struct conf_list){first, 3};
+    find(&desk, &c, web);
+    assert_string_equal(c.shown[0], "ACME\\zed (web01)");
+    assert_string_equal(c.shown[1], "adm-a (web01)");
+    assert_string_equal(c.shown[3], "root (web01)");
+    desk.vault[0].conf.credential_limit = 2;
+    find(&desk, &c, web);
+    assert_int_equal(c.n, 2);
+    assert_string_equal(c.shown[1], "adm-a (web01)");
+    desk_close(&desk);
+}
+
+static size_t asked(struct session session, unsigned kinds, bool restrict_network, struct account_query *out)
+{
+    const struct conf_vault conf = {.kinds = kinds, .restrict_network = restrict_network};
+    static char name_text[] = "web01", ip_text[] = "10.0.0.5";
+    const struct match_name name = {.value = name_text}, ip = {.value = ip_text, .ip = true};
+    const struct match_name *const names[] = {&name, &ip};
+
+    return find_ask(&session, &conf, names, 2, out);
+}
+
+static void asks_for_the_kinds_there_are(void **state)
+{
+    struct account_query out[SURVEY_MAX];
+    const unsigned all = (1U << KIND_NKINDS) - 1;
+
+    (void)state;
+    assert_int_equal(asked((struct session){.method = METHOD_RDP}, 0, false, out), 6);
+    assert_int_equal(asked((struct session){.method = METHOD_WEB}, 0, false, out), 7);
+    assert_int_equal(out[6].kind, KIND_CLOUD);
+    assert_string_equal(out[6].system, "web01");
+    assert_null(out[6].workgroup);
+    assert_int_equal(asked((struct session){.application = "Ledger"}, all, false, out), 9);
+    assert_int_equal(out[7].kind, KIND_APPLICATION);
+    assert_int_equal(out[8].kind, KIND_ALIAS);
+    assert_int_equal(asked((struct session){.application = "Ledger"}, 1U << KIND_LOCAL, false, out), 2);
+    assert_int_equal(asked((struct session){.network_id = "Berlin"}, 1U << KIND_LOCAL, true, out), 2);
+    assert_string_equal(out[1].workgroup, "Berlin");
+    assert_int_equal(asked((struct session){.network_id = ""}, 1U << KIND_LOCAL, true, out), 2);
+    assert_null(out[1].workgroup);
+}
+
+static void keeps_aliases_of_the_endpoint(void **state)
+{
+    struct fake_account *account;
+    struct client c;
+    struct desk desk;
+
+    (void)state;
+    open_desk(&desk);
+    desk.vault[0].conf.kinds = 1U << KIND_ALIAS;
+    for (int i = 0; i < 3; i++) {
+        static const char *const systems[] = {"WEB01", "db01", "db02"}, *const aliases[] = {"a", "web01",
+                                                                                            "c"};
+        account = fake_vault_add(&desk.vault[0], 0, 70 + i, systems[i], "root", "x");
+        account->row.kind = KIND_ALIAS;
+        account->row.alias = aliases[i];
+    }
+    find(&desk, &c, web);
+    assert_int_equal(desk.nasked, 1);
+    assert_int_equal(c.n, 2);
+    assert_string_equal(c.shown[0], "root (a)");
+    assert_string_equal(c.shown[1], "root (web01)");
+    desk_close(&desk);
+}
+
+static void the_platform_tells_of_keys(void **state)
+{
+    static char reader[] = "svc-reader";
+    static const struct directory_row systems[] = {{.id = 1, .name = "web01", .platform_id = 25},
+                                                   {.id = 2, .name = "web02", .platform_id = 2}},
+                                      platforms[] = {{.id = 2, .name = "Linux", .ssh_keys = true},
+                                                     {.id = 25, .name = "Windows"}};
+    struct client c;
+    struct desk desk;
+
+    (void)state;
+    open_desk(&desk);
+    fake_vault_add(&desk.vault[0], 2, 99, "web02", "root", "x");
+    desk.vault[0].conf.directory_user = reader;
+    desk.vault[0].directory[DIRECTORY_SYSTEMS] = systems;
+    desk.vault[0].directory[DIRECTORY_PLATFORMS] = platforms;
+    desk.vault[0].ndirectory[DIRECTORY_SYSTEMS] = desk.vault[0].ndirectory[DIRECTORY_PLATFORMS] = 2;
+    find(&desk, &c, web); /* the directory may come in time, or not */
+    find(&desk, &c, web);
+    assert_string_equal(c.type[0], "password");
+    find(&desk, &c, (struct session){.hostname = "web02"});
+    assert_string_equal(c.type[0], "unknown");
+    desk_close(&desk);
+}
+
+static void names_are_the_same_in_any_spelling(void **state)
+{
+    static const char *const same[][2] = {{"web01.", "WEB01"},
+                                          {"[FE80::1]", "fe80:0:0:0:0:0:0:1"},
+                                          {"m\xc3\xbcnchen", "M\xc3\x9cNCHEN"},
+                                          {"10.0.0.5", "10.0.0.5"}};
+    static const char *const other[][2] = {
+        {"web01", "web1"}, {"web01.acme.test", "web01"}, {"fe80::1", "fe80::2"}, {"", ""}, {"web01", NULL}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+        assert_true(match_same(same[i][0], same[i][1]) && match_same(same[i][1], same[i][0]));
+    for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
+        assert_false(match_same(other[i][0], other[i][1]));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shows_as_told),
+        cmocka_unit_test(hides_prefers_and_caps),
+        cmocka_unit_test(asks_for_the_kinds_there_are),
+        cmocka_unit_test(keeps_aliases_of_the_endpoint),
+        cmocka_unit_test(the_platform_tells_of_keys),
+        cmocka_unit_test(names_are_the_same_in_any_spelling),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_journal.c - what is on disk when: the order of vault calls and rows, a store that fails or is late,
+ * and the death of the process at every single step.
+ *
+ * The torture walks one story (a check-out, a second session on the same request, both released) and ends the
+ * process after each of its steps in each way: the waiting vault calls carried out or not, the waiting rows
+ * on disk or not. However it went, a day later no request of ours may live that has no lease.
+ */
+#include "broker_world.h"
+
+#include "broker/lease.h"
+#include "broker/reason.h"
+
+#include <string.h>
+
+static void begin(struct world *w)
+{
+    world_begin(w);
+    w->conf.gateway.reconcile_every_ms = 600000;
+    w->conf.gateway.reconcile_per_s = 10;
+    world_store(w);
+    world_start(w);
+}
+
+static size_t ours_live(struct world *w)
+{
+    size_t n = 0;
+    char id[ID_SIZE];
+
+    (void)fake_vault_live(&w->vault); /* lets what is over expire */
+    for (size_t i = 0; i < w->vault.nrequests; i++)
+        n += w->vault.requests[i].live && reason_lease_id(w->vault.requests[i].reason, id);
+    return n;
+}
+
+static void test_intent_comes_first(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    begin(&w);
+    world_checkout(&w, "alice", "s1", &c);
+    world_turn(&w);
+    (void)fake_vault_step(&w.vault); /* the account */
+    world_turn(&w);
+    assert_int_equal(w.vault.count[FAKE_REQUEST], 0);
+    assert_int_equal(w.store->npending, 1);
+    (void)fake_store_commit(w.store);
+    assert_int_equal(fake_store_only(w.store)->state, LEASE_INTENT);
+    assert_string_equal(fake_store_only(w.store)->user, "CORP\\alice");
+    assert_string_equal(fake_store_only(w.store)->session, "s1");
+    assert_int_equal(fake_store_only(w.store)->account_id, 11);
+    assert_int_equal(w.vault.count[FAKE_REQUEST], 1);
+    fake_vault_deliver(&w.vault, 0);
+    assert_int_equal(w.store->npending, 1); /* beside the reading of the secret */
+    assert_int_equal(w.vault.count[FAKE_CREDENTIAL], 1);
+    fake_vault_deliver(&w.vault, 0);
+    world_turn(&w);
+    assert_int_equal(c.replies, 0); /* no secret before the row is durable */
+    (void)fake_store_commit(w.store);
+    assert_int_equal(c.replies, 1);
+    assert_int_equal(c.code, FAULT_NONE);
+    assert_int_equal(fake_store_only(w.store)->state, LEASE_OPEN);
+    assert_int_equal(fake_store_only(w.store)->request_id, c.request_id);
+    assert_int_equal(fake_store_only(w.store)->expires_wall_ms, c.expires_wall_ms);
+    world_end(&w);
+}
+
+static void test_store_down(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    (void)state;
+    begin(&w);
+    world_checkout(&w, "alice", "s1", &c);
+    world_settle(&w);
+    w.store->broken = true;
+    assert_false(world_state(&w).store_writable);
+    world_checkout(&w, "alice", "s1", &c); /* a repeat writes nothing */
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_NONE);
+    world_checkout(&w, "bob", "s2", &c);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_STORE_UNAVAILABLE);
+    assert_int_equal(w.vault.count[FAKE_REQUEST], 1);
+    world_release(&w, "alice", "s1", w.credential, &r);
+    world_settle(&w);
+    assert_int_equal(r.replies, 1);
+    assert_int_equal(r.released, 1);
+    assert_int_equal(fake_vault_live(&w.vault), 0);
+    assert_true(world_state(&w).journal_stuck > 0);
+    w.store->broken = false;
+    world_pass(&w, 3000);
+    assert_int_equal(fake_store_count(w.store), 0);
+    assert_int_equal(world_state(&w).journal_stuck, 0);
+    world_end(&w);
+}
+
+static bool second_fails(void *arg, unsigned nth)
+{
+    (void)arg;
+    return nth == 1;
+}
+
+/* The request id cannot be written: the check-out is undone. */
+static void test_open_not_written(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    begin(&w);
+    w.store->fails = second_fails;
+    world_checkout(&w, "alice", "s1", &c);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_STORE_UNAVAILABLE);
+    assert_int_equal(fake_vault_live(&w.vault), 0);
+    world_pass(&w, 3000);
+    assert_int_equal(fake_store_count(w.store), 0);
+    world_end(&w);
+}
+
+static enum fake_fault no_checkin(void *arg, enum fake_op op, unsigned nth)
+{
+    (void)arg;
+    (void)nth;
+    return op == FAKE_CHECKIN ? FAKE_UNREACHABLE : FAKE_FINE;
+}
+
+/* `pending` is only said when a restart would know it as well. */
+static void test_pending_is_durable(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    (void)state;
+    begin(&w);
+    world_checkout(&w, "alice", "s1", &c);
+    world_settle(&w);
+    w.vault.plan = no_checkin;
+    world_release(&w, "alice", "s1", w.credential, &r);
+    fake_vault_deliver(&w.vault, 0);
+    world_turn(&w);
+    assert_int_equal(r.replies, 0);
+    world_settle(&w);
+    assert_int_equal(r.replies, 1);
+    assert_true(r.pending);
+    assert_int_equal(fake_store_only(w.store)->state, LEASE_RELEASING);
+    assert_int_equal(fake_store_only(w.store)->attempts, 1);
+    assert_string_equal(fake_store_only(w.store)->last_error, "vault_unavailable");
+    assert_true(fake_store_only(w.store)->next_wall_ms > w.clock.wall);
+    world_pass(&w, 60000);
+    assert_true(fake_store_only(w.store)->attempts > 3);
+    w.vault.plan = NULL;
+    world_pass(&w, 120000);
+    assert_int_equal(fake_store_count(w.store), 0);
+    world_end(&w);
+}
+
+/* The order to give back is on disk even before the vault has heard of it: no lease outlives its session. */
+static void test_release_is_durable(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    (void)state;
+    begin(&w);
+    world_checkout(&w, "alice", "s1", &c);
+    world_settle(&w);
+    world_release(&w, "alice", "s1", NULL, &r);
+    world_turn(&w);
+    (void)fake_store_commit(w.store);
+    world_crash(&w, 0, 0);
+    assert_int_equal(world_state(&w).leases_active, 0);
+    world_settle(&w);
+    assert_int_equal(w.vault.requests[0].checkins, 1);
+    world_end(&w);
+}
+
+/* The row of a lease that made a request must not go while the other holder's is not on disk. */
+static void test_cover(void **state)
+{
+    struct world w;
+    struct caller a, b;
+    struct released r;
+
+    (void)state;
+    begin(&w);
+    world_checkout(&w, "alice", "s1", &a);
+    world_settle(&w);
+    world_checkout(&w, "alice", "s2", &b);
+    world_turn(&w);
+    (void)fake_store_commit(w.store); /* its intent */
+    fake_vault_deliver(&w.vault, 0);  /* the same request: OPEN is written, the secret asked for */
+    world_release(&w, "alice", "s1", NULL, &r);
+    world_turn(&w);
+    assert_int_equal(r.replies, 0); /* a restart would give s1 its lease again, as yet */
+    assert_non_null(fake_store_row(w.store, a.lease_id));
+    world_crash(&w, 0, 1); /* of the two rows one is on disk */
+    world_pass(&w, 15 * 60000);
+    assert_int_equal(ours_live(&w), world_state(&w).leases_active ? 1 : 0);
+    world_end(&w);
+}
+
+/* ---- a release while the session's own check-out is in flight ---- */
+
+static void test_session_ends_its_checkout(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    (void)state;
+    for (unsigned steps = 0; steps < 6; steps++) {
+        begin(&w);
+        world_checkout(&w, "alice", "s1", &c);
+        world_turn(&w);
+        for (unsigned i = 0; i < steps && !c.replies; i++) {
+            if (!fake_store_commit(w.store))
+                (void)fake_vault_step(&w.vault);
+            world_turn(&w);
+        }
+        bool had = c.replies;
+
+        world_release(&w, "alice", "s1", steps % 2 ? NULL : w.credential, &r);
+        world_settle(&w);
+        assert_int_equal(c.replies, 1);
+        assert_int_equal(c.code, had ? FAULT_NONE : FAULT_CREDENTIAL_NOT_FOUND);
+        assert_int_equal(r.released, had);
+        world_pass(&w, 120000);
+        assert_int_equal(fake_vault_live(&w.vault), 0);
+        assert_int_equal(fake_store_count(w.store), 0);
+        world_end(&w);
+    }
+}
+
+/* ---- death at every step ---- */
+
+struct story {
+    struct world w;
+    struct caller a, b;
+    struct released r;
+    unsigned steps, end; /* dies before step `end` */
+};
+
+static bool one_step(struct story *s, bool vault_first)
+{
+    world_turn(&s->w);
+    if (s->steps++ == s->end)
+        return false;
+    if (vault_first && fake_vault_step(&s->w.vault))
+        return true;
+    return fake_store_commit(s->w.store) || fake_vault_step(&s->w.vault);
+}
+
+/* False = it died. */
+static bool all_steps(struct story *s, bool vault_first)
+{
+    while (one_step(s, vault_first))
+        ;
+    return s->steps <= s->end;
+}
+
+static void tell_story(struct story *s, bool vault_first)
+{
+    world_checkout(&s->w, "alice", "s1", &s->a);
+    if (s->end % 2) /* both at once, or one after the other */
+        world_checkout(&s->w, "alice", "s2", &s->b);
+    if (!all_steps(s, vault_first))
+        return;
+    if (s->end % 2 == 0)
+        world_checkout(&s->w, "alice", "s2", &s->b);
+    if (!all_steps(s, vault_first))
+        return;
+    world_release(&s->w, "alice", "s1", NULL, &s->r);
+    if (!all_steps(s, vault_first))
+        return;
+    world_release(&s->w, "alice", "s2", NULL, &s->r);
+    (void)all_steps(s, vault_first);
+}
+
+static struct broker_state quiet_state(struct world *w)
+{
+    world_pass(w, 15 * 60000);
+    return world_state(w);
+}
+
+static void die_at(unsigned end, bool vault_first, unsigned carried_out, size_t durable)
+{
+    struct story s = {.end = end};
+
+    begin(&s.w);
+    tell_story(&s, vault_first);
+    world_crash(&s.w, carried_out, durable);
+    struct broker_state state = quiet_state(&s.w);
+
+    if (ours_live(&s.w) != (state.leases_active ? 1 : 0) ||
+        fake_store_count(s.w.store) != state.leases_active)
+        fail_msg("end %u, vault first %d, carried out %x, durable %zu: %zu live, %zu leases, %zu rows", end,
+                 vault_first, carried_out, durable, ours_live(&s.w), state.leases_active,
+                 fake_store_count(s.w.store));
+    world_pass(&s.w, 60 * 60000);
+    assert_int_equal(fake_vault_live(&s.w.vault), 0);
+    assert_int_equal(fake_store_count(s.w.store), 0);
+    world_end(&s.w);
+}
+
+static void test_death_everywhere(void **state)
+{
+    (void)state;
+    for (unsigned end = 0; end < 40; end++)
+        for (int vault_first = 0; vault_first < 2; vault_first++)
+            for (unsigned carried_out = 0; carried_out < 4; carried_out++)
+                for (size_t durable = 0; durable < 3; durable++)
+                    die_at(end, vault_first, carried_out, durable);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_intent_comes_first),        cmocka_unit_test(test_store_down),
+        cmocka_unit_test(test_open_not_written),          cmocka_unit_test(test_pending_is_durable),
+        cmocka_unit_test(test_release_is_durable),        cmocka_unit_test(test_cover),
+        cmocka_unit_test(test_session_ends_its_checkout), cmocka_unit_test(test_death_everywhere),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

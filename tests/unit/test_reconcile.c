@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_reconcile.c - our books against the vault's list: what is gone, what is ours, what is none of our
+ * business, and how fast it is asked.
+ */
+#include "broker_world.h"
+
+#include "broker/lease.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void begin(struct world *w)
+{
+    world_begin(w);
+    w->conf.gateway.reconcile_every_ms = 600000;
+    w->conf.gateway.reconcile_per_s = 10;
+    world_store(w);
+    world_start(w);
+}
+
+static void check_out(struct world *w, const char *user, const char *session, struct caller *c)
+{
+    world_checkout(w, user, session, c);
+    world_settle(w);
+    assert_int_equal(c->code, FAULT_NONE);
+}
+
+/* One list that lacks a request is not believed, two are. */
+static void test_gone(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    begin(&w);
+    check_out(&w, "alice", "s1", &c);
+    w.vault.requests[0].live = false;
+    world_pass(&w, 600000 - 10);
+    assert_int_equal(w.vault.count[FAKE_REQUESTS], 0);
+    world_pass(&w, 1000);
+    assert_int_equal(w.vault.count[FAKE_REQUESTS], 1);
+    assert_int_equal(world_state(&w).leases_active, 1);
+    world_pass(&w, 10000);
+    assert_int_equal(w.vault.count[FAKE_REQUESTS], 2);
+    assert_int_equal(world_state(&w).leases_active, 0);
+    assert_int_equal(fake_store_count(w.store), 0);
+    assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
+    world_end(&w);
+}
+
+static void test_partial_list(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    begin(&w);
+    check_out(&w, "alice", "s1", &c);
+    w.vault.requests[0].live = false;
+    world_pass(&w, 601000);
+    w.vault.requests[0].live = true;
+    world_pass(&w, 20 * 60000);
+    assert_int_equal(world_state(&w).leases_active, 1);
+    world_end(&w);
+}
+
+/* What bears our mark and is held by nobody goes; what does not is never touched. */
+static void test_stray_and_foreign(void **state)
+{
+    struct world w;
+    struct caller c;
+    char reason[128];
+
+    (void)state;
+    begin(&w);
+    check_out(&w, "alice", "s1", &c);
+    (void)snprintf(reason, sizeof reason, "twice [jumpgate %s]", c.lease_id);
+    (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, reason);
+    (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, "my own work");
+    (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, "[jumpgate abcdefghjkmnpqrstvwxyz0123]");
+    world_pass(&w, 12 * 60000);
+    assert_true(w.vault.requests[0].live);
+    assert_int_equal(w.vault.requests[1].checkins, 1);
+    assert_true(w.vault.requests[2].live);
+    assert_true(w.vault.requests[3].live);
+    assert_int_equal(fake_store_count(w.store), 1);
+    world_end(&w);
+}
+
+static enum fake_fault lost(void *arg, enum fake_op op, unsigned nth)
+{
+    (void)arg;
+    (void)nth;
+    return op == FAKE_REQUEST ? FAKE_LOST_DID : FAKE_FINE;
+}
+
+/* The vault has cut the reason in the middle of our mark: the account tells. */
+static void test_cut_mark(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    for (int64_t account = 11; account < 13; account++) {
+        begin(&w);
+        w.vault.plan = lost;
+        world_checkout(&w, "alice", "s1", &c);
+        world_until(&w, FAKE_REQUEST);
+        fake_vault_commit(&w.vault, 0);
+        w.vault.requests[0].reason[strlen(w.vault.requests[0].reason) - 8] = '\0';
+        w.vault.requests[0].account_id = account;
+        world_pass(&w, 120000);
+        assert_int_equal(w.vault.requests[0].checkins, account == 11);
+        world_end(&w);
+    }
+}
+
+/* A list that was asked for before a check-out says nothing about it. */
+static void test_old_list(void **state)
+{
+    struct world w;
+    struct caller a, b;
+
+    (void)state;
+    begin(&w);
+    w.vault.accounts[0].no_reuse = true;
+    check_out(&w, "alice", "s1", &a);
+    fake_clock_run(&w.clock, w.timers, 600000);
+    assert_int_equal(fake_vault_pending_op(&w.vault, 0), FAKE_REQUESTS);
+    world_checkout(&w, "alice", "s2", &b);
+    while (!b.replies) {
+        world_turn(&w);
+        if (!fake_store_commit(w.store))
+            fake_vault_deliver(&w.vault, fake_vault_pending(&w.vault) - 1);
+    }
+    w.vault.requests[1].live = false; /* as if the list were older */
+    (void)fake_vault_step(&w.vault);
+    w.vault.requests[1].live = true;
+    world_pass(&w, 60000);
+    assert_int_equal(world_state(&w).leases_active, 2);
+    world_end(&w);
+}
+
+/* Many users: no more calls in a second than configured, and one per user. */
+static void test_pace(void **state)
+{
+    struct world w;
+    struct caller c;
+    char user[16], session[16];
+
+    (void)state;
+    begin(&w);
+    for (unsigned i = 0; i < 50; i++) {
+        (void)snprintf(user, sizeof user, "u%u", i / 2);
+        (void)snprintf(session, sizeof session, "s%u", i);
+        check_out(&w, user, session, &c);
+    }
+    world_crash(&w, 0, 0);
+    unsigned before = w.vault.count[FAKE_REQUESTS];
+
+    world_settle(&w);
+    assert_in_range(w.vault.count[FAKE_REQUESTS], before + 1, before + 2);
+    before = w.vault.count[FAKE_REQUESTS];
+
+    for (int s = 0; s < 4; s++) {
+        world_pass(&w, 1000);
+        assert_true(w.vault.count[FAKE_REQUESTS] - before <= 11);
+        before = w.vault.count[FAKE_REQUESTS];
+    }
+    assert_int_equal(before, 25);
+    assert_int_equal(world_state(&w).leases_active, 50);
+    world_end(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gone),     cmocka_unit_test(test_partial_list),
+        cmocka_unit_test(test_cut_mark), cmocka_unit_test(test_stray_and_foreign),
+        cmocka_unit_test(test_old_list), cmocka_unit_test(test_pace),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_restore.c - what a new process makes of the rows of the last one: same leases, same ends, whatever the
+ * wall clock did; and that very many of them are no trouble.
+ */
+#include "broker_world.h"
+
+#include "broker/credential_id.h"
+#include "broker/lease.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static void begin(struct world *w)
+{
+    world_begin(w);
+    w->conf.gateway.reconcile_every_ms = 600000;
+    world_store(w);
+    world_start(w);
+}
+
+static void check_out(struct world *w, const char *session, struct caller *c)
+{
+    world_checkout(w, "alice", session, c);
+    world_settle(w);
+    assert_int_equal(c->code, FAULT_NONE);
+}
+
+static void test_reconnect(void **state)
+{
+    struct world w;
+    struct caller a, b;
+    struct released r;
+
+    (void)state;
+    begin(&w);
+    check_out(&w, "s1", &a);
+    world_crash(&w, 0, 0);
+    assert_int_equal(world_state(&w).leases_active, 1);
+    check_out(&w, "s1", &b);
+    assert_string_equal(a.lease_id, b.lease_id);
+    assert_int_equal(a.request_id, b.request_id);
+    assert_int_equal(a.expires_wall_ms, b.expires_wall_ms);
+    assert_int_equal(w.vault.count[FAKE_REQUEST], 1);
+    world_release(&w, "ALICE", "s1", w.credential, &r);
+    world_settle(&w);
+    assert_int_equal(r.released, 1);
+    assert_int_equal(fake_vault_live(&w.vault), 0);
+    assert_int_equal(fake_store_count(w.store), 0);
+    world_end(&w);
+}
+
+/* The lease ends when it would have; a clock that jumped while we were away changes that by its jump at most.
+ */
+static void test_ends(void **state)
+{
+    static const int64_t jumps_ms[] = {0, 3600000, -3600000, 20 * 60000, -20 * 60000};
+    static const int64_t left_min[] = {50, 0, 60, 30, 60};
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof jumps_ms / sizeof jumps_ms[0]; i++) {
+        begin(&w);
+        check_out(&w, "s1", &c);
+        w.vault.requests[0].expires_wall += 7200000; /* the vault keeps its own time */
+        world_pass(&w, 10 * 60000);
+        w.clock.wall += jumps_ms[i];
+        world_crash(&w, 0, 0);
+        world_settle(&w);
+        if (left_min[i])
+            world_pass(&w, (uint64_t)left_min[i] * 60000 - 5000);
+        assert_int_equal(world_state(&w).leases_active, left_min[i] != 0);
+        world_pass(&w, 6000);
+        assert_int_equal(world_state(&w).leases_active, 0);
+        assert_int_equal(w.vault.requests[0].checkins, 1);
+        world_end(&w);
+    }
+}
+
+/* While the process runs the wall clock does not matter at all. */
+static void test_jump_while_running(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    for (int64_t jump = -3600000; jump <= 3600000; jump += 7200000) {
+        begin(&w);
+        check_out(&w, "s1", &c);
+        w.vault.requests[0].expires_wall += 7200000;
+        w.clock.wall += jump;
+        world_pass(&w, 60 * 60000 - 1000);
+        assert_int_equal(world_state(&w).leases_active, 1);
+        world_pass(&w, 2000);
+        assert_int_equal(world_state(&w).leases_active, 0);
+        world_end(&w);
+    }
+}
+
+static enum fake_fault no_checkin(void *arg, enum fake_op op, unsigned nth)
+{
+    (void)arg;
+    (void)nth;
+    return op == FAKE_CHECKIN ? FAKE_UNREACHABLE : FAKE_FINE;
+}
+
+struct seen {
+    size_t n;
+    char state[16], user[64], session[64], last_error[64];
+    int64_t request_id, attempts;
+};
+
+static void on_row(void *arg, const struct lease_view *v)
+{
+    struct seen *s = arg;
+
+    s->n++;
+    (void)snprintf(s->state, sizeof s->state, "%s", v->state);
+    (void)snprintf(s->user, sizeof s->user, "%s", v->user);
+    (void)snprintf(s->session, sizeof s->session, "%s", v->sessions[0]);
+    (void)snprintf(s->last_error, sizeof s->last_error, "%s", v->last_error ? v->last_error : "");
+    s->request_id = v->request_id;
+    s->attempts = v->attempts;
+}
+
+static struct seen look(struct world *w, const char *state)
+{
+    struct seen s = {0};
+
+    assert_int_equal(
+        broker_leases(w->broker, &(struct lease_filter){.state = state, .limit = 100}, on_row, &s), 0);
+    return s;
+}
+
+/* Attempts are counted on over restarts; the vault's expiry ends it, and that is shown for a day. */
+static void test_attempts_and_lapse(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+    struct seen s;
+
+    (void)state;
+    begin(&w);
+    check_out(&w, "s1", &c);
+    w.vault.plan = no_checkin;
+    world_release(&w, "alice", "s1", NULL, &r);
+    world_pass(&w, 30000);
+    int64_t attempts = look(&w, "releasing").attempts;
+
+    assert_true(attempts > 3);
+    world_crash(&w, 0, 0);
+    s = look(&w, "releasing");
+    assert_int_equal(s.n, 1);
+    assert_int_equal(s.attempts, attempts);
+    assert_string_equal(s.session, "s1");
+    assert_string_equal(s.last_error, "vault_unavailable");
+    world_pass(&w, 63 * 60000);
+    s = look(&w, "lapsed");
+    assert_int_equal(s.n, 1);
+    assert_int_equal(world_state(&w).lapsed, 1);
+    world_crash(&w, 0, 0);
+    world_settle(&w);
+    assert_int_equal(look(&w, "lapsed").n, 1);
+    assert_int_equal(look(&w, "lapsed").request_id, c.request_id);
+    assert_int_equal(world_state(&w).lapsed, 0); /* counted once */
+    world_pass(&w, 24 * 3600000);
+    assert_int_equal(look(&w, NULL).n, 0);
+    assert_int_equal(fake_store_count(w.store), 0);
+    world_end(&w);
+}
+
+/* The person's own request: a lease again, and never checked in. */
+static void test_adopted(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    world_begin(&w);
+    world_store(&w);
+    (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 30, "mine");
+    world_start(&w);
+    check_out(&w, "s1", &c);
+    assert_true(c.adopted);
+    world_crash(&w, 0, 0);
+    check_out(&w, "s1", &c);
+    assert_true(c.adopted);
+    world_pass(&w, 40 * 60000);
+    assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
+    assert_int_equal(fake_store_count(w.store), 0);
+    world_end(&w);
+}
+
+/* A vault that is configured no more: its rows are kept and shown. */
+static void test_absent_vault(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    begin(&w);
+    check_out(&w, "s1", &c);
+    w.vault.requests[0].expires_wall += 7200000;
+    (void)snprintf(w.vault.conf.name, sizeof w.vault.conf.name, "other");
+    world_crash(&w, 0, 0);
+    world_pass(&w, 60000);
+    assert_int_equal(look(&w, "open").n, 1);
+    assert_int_equal(fake_store_count(w.store), 1);
+    assert_int_equal(w.vault.count[FAKE_CHECKIN] + w.vault.count[FAKE_REQUESTS], 0);
+    (void)snprintf(w.vault.conf.name, sizeof w.vault.conf.name, "main");
+    world_crash(&w, 0, 0);
+    world_pass(&w, 60 * 60000);
+    assert_int_equal(w.vault.requests[0].checkins, 1);
+    world_end(&w);
+}
+
+static void test_pages(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct seen s = {0};
+    char session[16], first[32] = "";
+    uint64_t cursor = 0;
+    unsigned pages = 0;
+
+    (void)state;
+    begin(&w);
+    for (unsigned i = 0; i < 25; i++) {
+        (void)snprintf(session, sizeof session, "s%u", i);
+        check_out(&w, session, &c);
+        if (i == 3)
+            (void)snprintf(first, sizeof first, "%s", c.lease_id);
+    }
+    do {
+        struct released r = {0};
+
+        cursor = broker_leases(w.broker, &(struct lease_filter){.limit = 10, .after = cursor}, on_row, &s);
+        world_release(&w, "alice", pages++ ? "s24" : "s2", NULL, &r); /* come and go between the pages */
+        world_settle(&w);
+    } while (cursor);
+    assert_int_equal(pages, 3);
+    assert_int_equal(s.n, 24);
+    s.n = 0;
+    assert_int_equal(broker_leases(w.broker, &(struct lease_filter){.session = "s7", .limit = 1}, on_row, &s),
+                     0);
+    assert_int_equal(s.n, 1);
+    assert_string_equal(s.user, "CORP\\alice");
+    assert_non_null(lease_by_id(w.broker->leases, first));
+    world_end(&w);
+}
+
+static void on_released(void *arg, const struct release_answer *a)
+{
+    struct released *r = arg;
+
+    r->replies++;
+    r->released = a->released;
+    r->code = a->fault ? a->fault->code : FAULT_NONE;
+}
+
+static void test_operator(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct released r = {0};
+
+    (void)state;
+    begin(&w);
+    check_out(&w, "s1", &c);
+    assert_non_null(broker_release_lease(w.broker, "no such lease", 1000, on_released, &r));
+    world_settle(&w);
+    assert_int_equal(r.code, FAULT_NOT_FOUND);
+    assert_non_null(broker_release_lease(w.broker, c.lease_id, 1000, on_released, &r));
+    world_settle(&w);
+    assert_int_equal(r.code, FAULT_NONE);
+    assert_int_equal(r.replies, 2);
+    assert_int_equal(r.released, 1);
+    assert_int_equal(fake_vault_live(&w.vault), 0);
+    world_end(&w);
+}
+
+static void test_unreadable(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct vault *vaults[1];
+
+    (void)state;
+    begin(&w);
+    check_out(&w, "s1", &c);
+    broker_free(w.broker);
+    w.store->load_err = -5;
+    vaults[0] = &w.vault.vault;
+    w.broker = broker_new(&(struct broker_opts){
+        .timers = w.timers, .conf = &w.conf, .vaults = vaults, .nvaults = 1, .store = &w.store->store});
+    assert_null(w.broker);
+    world_end(&w);
+}
+
+/* ---- a hundred thousand ---- */
+
+enum { MANY = 100000 };
+
+static size_t removed, handed;
+
+static int load_many(struct store *s, int (*row)(void *arg, const struct lease_row *), void *arg)
+{
+    struct fake_store *fs = (struct fake_store *)s;
+    char id[32], user[32], session[32];
+    int err = 0;
+
+    for (unsigned i = 0; i < MANY && !err; i++) {
+        struct lease_row r = {.id = id,
+                              .state = i % 2 ? LEASE_OPEN : LEASE_RELEASING,
+                              .vault = "main",
+                              .user = user,
+                              .username = user,
+                              .domain = "",
+                              .session = session,
+                              .credential = "j1.main.l.1.11.0",
+                              .tag = id,
+                              .request_id = 1000000 + i,
+                              .created_wall_ms = clock_wall(fs->clock) - 1000000,
+                              .expires_wall_ms = clock_wall(fs->clock) + 60000,
+                              .last_error = ""};
+
+        (void)snprintf(id, sizeof id, "lease%021u", i);
+        (void)snprintf(user, sizeof user, "user%u", i % 5000);
+        (void)snprintf(session, sizeof session, "session%u", i);
+        err = row(arg, &r);
+    }
+    return err;
+}
+
+static int count_writes(struct store *s, struct store_write *w)
+{
+    struct fake_store *fs = (struct fake_store *)s;
+
+    removed += w->remove;
+    handed++;
+    STAILQ_INSERT_TAIL(&fs->queue, w, link);
+    fs->npending++;
+    return 0;
+}
+
+static void tell_many(const struct store *s, struct store_state *state)
+{
+    (void)s;
+    *state = (struct store_state){.writable = true};
+}
+
+static void commit_many(struct fake_store *fs)
+{
+    struct store_write *w;
+
+    while ((w = STAILQ_FIRST(&fs->queue))) {
+        STAILQ_REMOVE_HEAD(&fs->queue, link);
+        fs->npending--;
+        w->done(w, 0);
+    }
+}
+
+static void test_many(void **state)
+{
+    static const struct store_ops ops = {.load = load_many, .write = count_writes, .state = tell_many};
+    struct world w;
+    clock_t from;
+
+    (void)state;
+    world_begin(&w);
+    world_store(&w);
+    w.store->store.ops = &ops;
+    from = clock();
+    world_start(&w);
+    print_message("restart: %ld ms\n", (long)((clock() - from) * 1000 / CLOCKS_PER_SEC));
+    assert_int_equal(world_state(&w).leases_active, MANY / 2);
+    from = clock();
+    for (unsigned turns = 0; removed < MANY; turns++) {
+        assert_true(turns < 10 * MANY);
+        fake_clock_run(&w.clock, w.timers, 10);
+        assert_true(fake_vault_pending(&w.vault) <= 16 + 32); /* no herd: check-ins and lists in flight */
+        while (fake_vault_step(&w.vault))
+            if (w.store->npending > 1000)
+                commit_many(w.store);
+        commit_many(w.store);
+    }
+    print_message("all given back: %ld ms\n", (long)((clock() - from) * 1000 / CLOCKS_PER_SEC));
+    world_end(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reconnect),
+        cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_jump_while_running),
+        cmocka_unit_test(test_attempts_and_lapse),
+        cmocka_unit_test(test_adopted),
+        cmocka_unit_test(test_absent_vault),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_operator),
+        cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_many),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_sandbox.c - the fences, each from inside: what still works and what does not, in children that end.
+ *
+ * In a build with sanitizers there is nothing to see; the tests are skipped and say so.
+ */
+#include "base/sandbox.h"
+#include "check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/jumpgate-sandbox-XXXXXX";
+
+/* How a child that runs `fn` ends. */
+static int end_of(int (*fn)(void))
+{
+    int status = 0;
+    pid_t child = fork();
+
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(fn());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void *on_thread(void *arg)
+{
+    FILE *f = fopen("/dev/null", "re");
+
+    if (f)
+        (void)fclose(f);
+    return arg;
+}
+
+/* What the gateway and its libraries do all day. 0 = all of it worked. */
+static int an_ordinary_day(void)
+{
+    pthread_t thread;
+    struct rlimit limit;
+    struct stat st;
+    int fds[2];
+    void *got = NULL;
+
+    if (sandbox_calls(false))
+        return 1;
+    if (pthread_create(&thread, NULL, on_thread, fds) || pthread_join(thread, &got) || got != fds)
+        return 2;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) || write(fds[0], "x", 1) != 1)
+        return 3;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || stat("/", &st) || prctl(PR_SET_NAME, "day", 0, 0, 0))
+        return 4;
+    void *map = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED || mprotect(map, 4096, PROT_READ) || munmap(map, 1 << 20))
+        return 5;
+    char *big = malloc(10 << 20), *bigger = big ? realloc(big, 40 << 20) : NULL;
+    if (!bigger)
+        return 6;
+    free(bigger);
+    if (syscall(SYS_clone3, NULL, 0) != -1 || errno != ENOSYS)
+        return 7;
+    return raise(SIGCONT) ? 8 : 0;
+}
+
+static int start_a_program(void)
+{
+    char *const argv[] = {(char *)(uintptr_t) "true", NULL};
+
+    return sandbox_calls(false) || execv("/bin/true", argv);
+}
+
+static int fork_a_process(void)
+{
+    return sandbox_calls(false) || fork() >= 0;
+}
+
+static int trace_a_process(void)
+{
+    return sandbox_calls(false) || syscall(SYS_ptrace, 0, 0, 0, 0) == 0;
+}
+
+static int make_code(void)
+{
+    if (sandbox_calls(false))
+        return 1;
+    return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+           MAP_FAILED;
+}
+
+static int turn_data_to_code(void)
+{
+    void *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return sandbox_calls(false) || mprotect(map, 4096, PROT_READ | PROT_EXEC) == 0;
+}
+
+static int open_a_raw_socket(void)
+{
+    return sandbox_calls(false) || socket(AF_PACKET, SOCK_RAW, 0) >= 0;
+}
+
+static int signal_another(void)
+{
+    return sandbox_calls(false) || kill(getppid(), 0) == 0;
+}
+
+static int change_user(void)
+{
+    return sandbox_calls(false) || setuid(0) == 0;
+}
+
+static void ordinary_days_go_on(void **state)
+{
+    (void)state;
+    if (!sandbox_possible())
+        skip();
+    assert_int_equal(end_of(an_ordinary_day), 0);
+}
+
+static void other_calls_end_the_process(void **state)
+{
+    static int (*const crimes[])(void) = {start_a_program,   fork_a_process,    trace_a_process, make_code,
+                                          turn_data_to_code, open_a_raw_socket, signal_another,  change_user};
+    (void)state;
+
+    if (!sandbox_possible())
+        skip();
+    for (size_t i = 0; i < sizeof(crimes) / sizeof(crimes[0]); i++) {
+        int status = end_of(crimes[i]);
+        if (!WIFSIGNALED(status))
+            print_message("case %zu ended with status %d\n", i, status);
+        assert_true(WIFSIGNALED(status));
+        assert_int_equal(WTERMSIG(status), SIGSYS);
+    }
+}
+
+static void *change_user_later(void *arg)
+{
+    int *fd = arg;
+    char go;
+
+    if (read(fd[0], &go, 1) == 1)
+        (void)syscall(SYS_setuid, 0);
+    return NULL;
+}
+
+/* A thread that was there before is behind the fence as well. */
+static int crime_of_an_older_thread(void)
+{
+    pthread_t thread;
+    int fds[2];
+
+    if (pipe(fds) || pthread_create(&thread, NULL, change_user_later, fds))
+        return 1;
+    if (sandbox_calls(false) || write(fds[1], "x", 1) != 1)
+        return 2;
+    return pthread_join(thread, NULL);
+}
+
+static void older_threads_are_fenced_too(void **state)
+{
+    (void)state;
+    if (!sandbox_possible())
+        skip();
+    int status = end_of(crime_of_an_older_thread);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+}
+
+static int only_logged(void)
+{
+    return sandbox_calls(true) || syscall(SYS_getpgid, 0) < 0 || kill(getppid(), 0) != 0;
+}
+
+static void log_mode_lets_pass(void **state)
+{
+    (void)state;
+    if (!sandbox_possible())
+        skip();
+    assert_int_equal(end_of(only_logged), 0);
+}
+
+/* ---- files ---- */
+
+static bool opens(const char *name, int flags)
+{
+    char path[128];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+    int fd = open(path, flags | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        (void)close(fd);
+    return fd >= 0;
+}
+
+/* Landlock's version goes to the parent as an exit status over 100. */
+static int behind_the_fence(void)
+{
+    char state_dir[128], conf[128], from[160], to[160];
+    (void)snprintf(state_dir, sizeof(state_dir), "%s/state", folder);
+    (void)snprintf(conf, sizeof(conf), "%s/conf/jumpgate.conf", folder);
+    const struct sandbox_path paths[] = {
+        {state_dir, SANDBOX_READ | SANDBOX_WRITE},
+        {conf, SANDBOX_READ | SANDBOX_REPLACE},
+        {NULL, SANDBOX_READ},
+        {"/not/there", SANDBOX_WRITE},
+    };
+    int version = sandbox_files(paths, sizeof(paths) / sizeof(paths[0]));
+
+    if (version <= 0)
+        return version ? 1 : 100;
+    if (!opens("state/old", O_RDWR) || !opens("state/new", O_RDWR | O_CREAT | O_EXCL))
+        return 2;
+    (void)snprintf(from, sizeof(from), "%s/state/new", folder);
+    (void)snprintf(to, sizeof(to), "%s/state/newer", folder);
+    if (rename(from, to) || unlink(to))
+        return 3;
+    if (!opens("conf/jumpgate.conf", O_RDONLY) || !opens("conf/other", O_RDONLY)) /* renewed by renaming */
+        return 4;
+    if (opens("conf/jumpgate.conf", O_WRONLY) || opens("conf/new", O_WRONLY | O_CREAT) ||
+        opens("outside", O_RDONLY))
+        return 5;
+    (void)snprintf(to, sizeof(to), "%s/conf/stolen", folder);
+    (void)snprintf(from, sizeof(from), "%s/state/old", folder);
+    if (rename(from, to) == 0 || access("/etc/passwd", F_OK) || open("/etc/passwd", O_RDONLY) >= 0)
+        return 6;
+    return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 100 : 7;
+}
+
+static void files_are_fenced_by_directory(void **state)
+{
+    (void)state;
+    if (!sandbox_possible())
+        skip();
+    assert_int_equal(WEXITSTATUS(end_of(behind_the_fence)), 100);
+}
+
+/* ---- the rest ---- */
+
+static int without_power(void)
+{
+    if (sandbox_capabilities(0) || sandbox_has_capabilities())
+        return 1;
+    return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0 : 2;
+}
+
+static void capabilities_are_given_up(void **state)
+{
+    (void)state;
+    if (!sandbox_possible())
+        skip();
+    assert_int_equal(end_of(without_power), 0);
+}
+
+static int without_dumps(void)
+{
+    struct rlimit limit;
+
+    if (sandbox_no_dumps() || getrlimit(RLIMIT_CORE, &limit))
+        return 1;
+    if (limit.rlim_cur || limit.rlim_max || prctl(PR_GET_DUMPABLE, 0, 0, 0, 0))
+        return 2;
+    return umask(0) == 077 ? 0 : 3;
+}
+
+static void dumps_are_off(void **state)
+{
+    (void)state;
+    assert_int_equal(end_of(without_dumps), 0);
+}
+
+static void put(const char *name)
+{
+    char path[128];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    (void)close(fd);
+}
+
+static int make_folder(void **state)
+{
+    char path[128];
+    (void)state;
+
+    if (!mkdtemp(folder))
+        return -1;
+    (void)snprintf(path, sizeof(path), "%s/state", folder);
+    int err = mkdir(path, 0700);
+    (void)snprintf(path, sizeof(path), "%s/conf", folder);
+    err = mkdir(path, 0700) || err;
+    put("state/old");
+    put("conf/jumpgate.conf");
+    put("conf/other");
+    put("outside");
+    return err;
+}
+
+static int remove_folder(void **state)
+{
+    static const char *const names[] = {"state/old", "state/new", "conf/jumpgate.conf", "conf/other",
+                                        "outside"};
+    char path[128];
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+        (void)unlink(path);
+    }
+    (void)snprintf(path, sizeof(path), "%s/state", folder);
+    (void)rmdir(path);
+    (void)snprintf(path, sizeof(path), "%s/conf", folder);
+    (void)rmdir(path);
+    return rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ordinary_days_go_on),
+        cmocka_unit_test(other_calls_end_the_process),
+        cmocka_unit_test(older_threads_are_fenced_too),
+        cmocka_unit_test(log_mode_lets_pass),
+        cmocka_unit_test(files_are_fenced_by_directory),
+        cmocka_unit_test(capabilities_are_given_up),
+        cmocka_unit_test(dumps_are_off),
+    };
+
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
