@@ -299,7 +299,8 @@ static void end_lease(struct offline *o, struct offline_lease *lease)
     lease->ended = true;
     lease->offline = o;
     lease->write = (struct store_write){.row = lease->row, .done = on_written};
-    lease->write.remove = lease->row.adopted || is_held_by_others(o, lease);
+    /* Without a request id the vault keeps no request: there is nothing to check in. */
+    lease->write.remove = lease->row.adopted || !lease->row.request_id || is_held_by_others(o, lease);
     lease->write.row.state = LEASE_RELEASING;
     lease->write.row.next_wall_ms = 0;
     o->err = o->store->ops->write(o->store, &lease->write);

@@ -4,6 +4,8 @@
  */
 #include "base/fault.h"
 
+#include "base/json.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,6 +53,24 @@ int fault_status(const struct fault *f)
     return f->http_status ? f->http_status : fault_row(f->code)->status;
 }
 
+/* A quoted or cut text may end within a character; what goes into an answer must be UTF-8. */
+static void make_utf8(char *text)
+{
+    size_t left = strlen(text);
+
+    while (left) {
+        unsigned char lead = (unsigned char)*text;
+        size_t n = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+
+        if (n > left || !utf8_valid(text, n)) {
+            *text = '?';
+            n = 1;
+        }
+        text += n;
+        left -= n;
+    }
+}
+
 void fault_set(struct fault *f, enum fault_code code, const char *fmt, ...)
 {
     va_list ap;
@@ -59,6 +79,7 @@ void fault_set(struct fault *f, enum fault_code code, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(f->detail, sizeof(f->detail), fmt, ap); /* a cut detail is still a detail */
     va_end(ap);
+    make_utf8(f->detail);
 }
 
 void fault_add(struct fault *f, const char *text)
@@ -66,4 +87,5 @@ void fault_add(struct fault *f, const char *text)
     size_t used = strlen(f->detail);
 
     (void)snprintf(f->detail + used, sizeof(f->detail) - used, "%s%s", used ? "; " : "", text);
+    make_utf8(f->detail + used);
 }

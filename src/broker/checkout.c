@@ -6,6 +6,7 @@
  *                       |                  ^       |    \
  *                       |                  |       |     +-> lookup: the vault handed over one we do not hold
  *                       |                  +----- await: it handed over one that is just being given back
+ *                       |                  +-- isa -> seek -> keep: direct access
  *                       +-- the session has a lease already: read its secret again
  *
  * Every ending passes `reply`, good or bad, client present or not: there the loan becomes a lease or is
@@ -32,7 +33,8 @@
  * A session that ends while its check-out is in flight ends that too (checkouts_end): what is held goes back
  * at once, the caller is told in the next turn, and nothing outlives the session.
  *
- * Not here: what each state does (checkout_turn.c, checkout_account.c, checkout_request.c, checkout_fetch.c).
+ * Not here: what each state does (checkout_turn.c, checkout_account.c, checkout_request.c, checkout_isa.c,
+ * checkout_fetch.c).
  */
 #include "broker/checkout.h"
 
@@ -55,6 +57,7 @@ static const struct co_step *const steps[CO_NSTATES] = {
     [CO_AWAIT] = &co_await_step,     [CO_KEEP] = &co_keep_step,
     [CO_AUDIT] = &co_audit_step,     [CO_ENDED] = &co_ended_step,
     [CO_LOOKUP] = &co_lookup_step,   [CO_PASSWORD] = &co_password_step,
+    [CO_ISA] = &co_isa_step,         [CO_SEEK] = &co_seek_step,
     [CO_KEY] = &co_key_step,         [CO_PASSPHRASE] = &co_passphrase_step,
     [CO_REPLY] = &co_reply_step,     [CO_DONE] = &co_done_step,
 };

@@ -24,6 +24,8 @@ enum co_state {
     CO_REQUEST,
     CO_AWAIT,
     CO_LOOKUP,
+    CO_ISA,
+    CO_SEEK,
     CO_PASSWORD,
     CO_KEY,
     CO_PASSPHRASE,
@@ -65,6 +67,8 @@ struct checkout {
     bool old;             /* the loan was there before us: its request may turn out dead */
     bool anew;            /* we have asked a second time */
     bool absent;          /* the other type of credential was not there */
+    bool given;           /* some ISA call came through: there may be a request */
+    bool phrase_read;     /* by an ISA call */
     struct secret secret, passphrase;
     bool ssh_key;
     struct fault fault;
@@ -97,8 +101,8 @@ struct co_step {
 };
 
 extern const struct co_step co_turn_step, co_account_step, co_policy_step, co_intent_step, co_request_step,
-    co_await_step, co_lookup_step, co_password_step, co_key_step, co_passphrase_step, co_keep_step,
-    co_audit_step;
+    co_await_step, co_lookup_step, co_isa_step, co_seek_step, co_password_step, co_key_step,
+    co_passphrase_step, co_keep_step, co_audit_step;
 
 /* The wait is over: resume and go on. May free the check-out. */
 void co_resume(struct checkout *);
@@ -115,9 +119,25 @@ enum co_state co_next_user(struct checkout *, const struct fault *);
 enum co_state co_request_dead(struct checkout *, const struct fault *);
 /* The record of a check-out that came to nothing: checkout_audit.c. */
 void co_audit_end(struct checkout *);
+/* Direct access, without the policy being asked: the states `isa` and `seek`. */
+bool co_is_isa(const struct checkout *);
+/* Words and times of what is asked for. 0 or -ENOMEM. */
+int co_make_request(struct checkout *);
+void co_set_end_as_asked(struct checkout *);
+void co_close_intent(struct checkout *);
+/* A call that asks for a request did not work out. */
+enum co_state co_request_refused(struct checkout *);
+/* The session's own lease on this credential, or NULL. */
+struct lease *co_own_lease(const struct checkout *);
+/* A read found nothing of this type. */
+bool co_is_absent(const struct vault_call *);
+/* One type was not there: `other` if it was not tried yet, else CO_REPLY. */
+enum co_state co_try_other(struct checkout *, enum co_state other);
+/* The secret read is the account's password, or its key. */
+void co_take_secret(struct checkout *, bool ssh_key);
 /* The first read of the secret. */
 enum co_state co_first_fetch(const struct checkout *);
-/* We hold the loan for good: the intent ends, the row becomes OPEN, and the secret is read. */
+/* We hold the loan for good: the intent ends, the row becomes OPEN, and the secret is read if it was not. */
 enum co_state co_settle(struct checkout *);
 
 /* ---- checkout_turn.c: one at a time for each (user, session, credential) ---- */

@@ -7,7 +7,9 @@
  * then, so the known row also says who the user is.
  *
  * The policy is asked only when there would be no reason to give, or when the configuration wants it asked:
- * most check-outs need no such call. That the call fails is no failure: the request itself will tell.
+ * most check-outs need no such call, and direct access (ISA) knows no policy. That the call fails is no
+ * failure: the request itself will tell; and it is remembered as long as an answer, so that a vault without
+ * that call is not asked before every check-out.
  */
 #include "broker/checkout.h"
 
@@ -24,7 +26,12 @@ static bool is_same(const struct account *row, const struct credential_ref *ref)
            row->application_id == ref->application_id;
 }
 
-static struct lease *own_lease(const struct checkout *co)
+bool co_is_isa(const struct checkout *co)
+{
+    return co->account->isa && co->vault->ops->isa && co->ref.kind != KIND_ALIAS;
+}
+
+struct lease *co_own_lease(const struct checkout *co)
 {
     return lease_find(co->op.broker->leases, co->session, co->credential_id);
 }
@@ -106,8 +113,8 @@ static enum co_state account_resume(struct checkout *co, int err)
     if (!choose_minutes(co))
         return co_fail(co, FAULT_DURATION_TOO_LONG,
                        "this account may be checked out for at most %lld minutes", (long long)co->minutes);
-    lease = own_lease(co);
-    if (!lease)
+    lease = co_own_lease(co);
+    if (!lease || lease->loan->origin == LOAN_LOCAL) /* there is no request through which to read again */
         return CO_POLICY;
     if (co->lease) /* of an earlier candidate */
         lease_discard(co->op.broker->leases, co->lease);
@@ -140,12 +147,16 @@ static int policy_enter(struct checkout *co)
     const char *user = usermap_user(&co->users);
 
     co->policy_known = false;
+    if (co_is_isa(co))
+        return CO_NOW;
     if (!reason_is_empty(co) && !co->vault->conf->ask_policy)
         return CO_NOW;
     if (lists_known_policy(co->op.broker->lists, co->vault, user, &co->ref, &co->policy)) {
         co->policy_known = true;
         return CO_NOW;
     }
+    if (lists_policy_untold(co->op.broker->lists, co->vault, user, &co->ref))
+        return CO_NOW;
     op_vault_call(&co->op, &co->call, user, co_on_call);
     co->call.result = VAULT_FAILED;
     return co->vault->ops->policy(co->vault, co->ref.system_id, co->ref.account_id, co->minutes, &co->call);
@@ -160,8 +171,10 @@ static enum co_state policy_resume(struct checkout *co, int err)
     if (asked && co->call.result == VAULT_OK) {
         co->policy = co->call.policy;
         co->policy_known = true;
-        lists_learn_policy(co->op.broker->lists, co->vault, usermap_user(&co->users), &co->ref, &co->policy);
     }
+    if (asked && (co->policy_known || op_time_left(&co->op) > 0)) /* not for the caller's want of patience */
+        lists_learn_policy(co->op.broker->lists, co->vault, usermap_user(&co->users), &co->ref,
+                           co->policy_known ? &co->policy : NULL);
     if (co->policy_known && co->policy.reason && reason_is_empty(co))
         return co_fail(co, FAULT_REASON_REQUIRED,
                        "the access policy wants a reason: send one, or set `reason` of the vault");

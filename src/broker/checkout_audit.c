@@ -55,6 +55,7 @@ static int audit_enter(struct checkout *co)
     audit_text(&n, "lease_id", lease_id_of(co));
     audit_number(&n, "vault_request_id", co->loan->request_id);
     audit_text(&n, "kind", co->ssh_key ? "ssh_key" : "password");
+    audit_text(&n, "access", co_is_isa(co) ? "isa" : NULL);
     audit_text(&n, "adopted", co->loan->origin == LOAN_ADOPTED ? "yes" : NULL);
     audit_moment(&n, "expires_at", co->loan->expires_wall_ms);
     int result = audit_await(&n, &co->recorded);

@@ -7,6 +7,8 @@
  * for after the key, and its absence means that the key has none. Each read goes as the user of the loan,
  * which for a lease of earlier may be another candidate than the one the account was listed as.
  *
+ * An account whose password was absent and whose key was there is remembered: later finds say so.
+ *
  * A secret is held from here to `reply` and nowhere else.
  */
 #include "broker/checkout.h"
@@ -24,7 +26,7 @@ static int read_secret(struct checkout *co, enum credential_type type)
     return err;
 }
 
-static bool is_absent(const struct vault_call *call)
+bool co_is_absent(const struct vault_call *call)
 {
     return call->result == VAULT_ABSENT || call->result == VAULT_BAD ||
            (call->result == VAULT_OK && call->secret.len == 0);
@@ -39,13 +41,23 @@ static enum co_state read_failed(struct checkout *co, int err)
     return co_fail_with(co, &co->call.fault);
 }
 
-static enum co_state try_other(struct checkout *co, enum co_state other)
+enum co_state co_try_other(struct checkout *co, enum co_state other)
 {
     if (co->absent)
         return co_fail(co, FAULT_CREDENTIAL_NOT_FOUND,
                        "the vault holds neither password nor key for this account");
     co->absent = true;
     return other;
+}
+
+void co_take_secret(struct checkout *co, bool ssh_key)
+{
+    secret_move(&co->secret, &co->call.secret);
+    co->ssh_key = ssh_key;
+    if (ssh_key && co->absent)
+        lists_learn_key(co->op.broker->lists, co->vault, &co->ref, true);
+    else if (!ssh_key)
+        lists_learn_key(co->op.broker->lists, co->vault, &co->ref, false);
 }
 
 enum co_state co_first_fetch(const struct checkout *co)
@@ -60,12 +72,11 @@ static int password_enter(struct checkout *co)
 
 static enum co_state password_resume(struct checkout *co, int err)
 {
-    if (err == 0 && is_absent(&co->call))
-        return try_other(co, CO_KEY);
+    if (err == 0 && co_is_absent(&co->call))
+        return co_try_other(co, CO_KEY);
     if (err < 0 || co->call.result != VAULT_OK)
         return read_failed(co, err);
-    secret_move(&co->secret, &co->call.secret);
-    co->ssh_key = false;
+    co_take_secret(co, false);
     killpoint("checkout.secret.read");
     return CO_KEEP;
 }
@@ -79,12 +90,11 @@ static int key_enter(struct checkout *co)
 
 static enum co_state key_resume(struct checkout *co, int err)
 {
-    if (err == 0 && is_absent(&co->call))
-        return try_other(co, CO_PASSWORD);
+    if (err == 0 && co_is_absent(&co->call))
+        return co_try_other(co, CO_PASSWORD);
     if (err < 0 || co->call.result != VAULT_OK)
         return read_failed(co, err);
-    secret_move(&co->secret, &co->call.secret);
-    co->ssh_key = true;
+    co_take_secret(co, true);
     return CO_PASSPHRASE;
 }
 
@@ -97,7 +107,7 @@ static int passphrase_enter(struct checkout *co)
 
 static enum co_state passphrase_resume(struct checkout *co, int err)
 {
-    if (err == 0 && is_absent(&co->call))
+    if (err == 0 && co_is_absent(&co->call))
         return CO_KEEP;
     if (err < 0 || co->call.result != VAULT_OK)
         return read_failed(co, err);

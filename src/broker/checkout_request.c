@@ -27,7 +27,7 @@
 /* ---- request ---- */
 
 /* The words and the times are those of this moment; the row says what it said in `intent`. */
-static int make_request(struct checkout *co)
+int co_make_request(struct checkout *co)
 {
     free(co->reason_sent);
     co->reason_sent = reason_text(&(struct reason_parts){.given = co->reason,
@@ -47,7 +47,7 @@ static int make_request(struct checkout *co)
 
 static int request_enter(struct checkout *co)
 {
-    int err = make_request(co);
+    int err = co_make_request(co);
 
     if (err)
         return err;
@@ -60,26 +60,26 @@ static int request_enter(struct checkout *co)
     return err;
 }
 
-static void close_intent(struct checkout *co)
+void co_close_intent(struct checkout *co)
 {
     intent_close(co->intent);
     co->intent = NULL;
 }
 
-static void set_end_as_asked(struct checkout *co)
+void co_set_end_as_asked(struct checkout *co)
 {
     uint64_t length_ms = (uint64_t)co->minutes * co->vault->conf->minute_ms;
 
     loan_set_end(co->loan, co->sent_ms + length_ms, co->sent_wall_ms + (int64_t)length_ms);
 }
 
-static enum co_state request_refused(struct checkout *co)
+enum co_state co_request_refused(struct checkout *co)
 {
     struct vault_call *call = &co->call;
 
     if (call->result == VAULT_FAILED && call->unknown)
         return co_fail_with(co, &call->fault); /* the intent stays: it will hunt */
-    close_intent(co);
+    co_close_intent(co);
     if (call->result == VAULT_REFUSED)
         return co_next_user(co, &call->fault);
     return co_fail_with(co, &call->fault);
@@ -95,7 +95,7 @@ static enum co_state hold_new(struct checkout *co)
                         reused ? LOAN_UNPROVEN : LOAN_OURS);
     if (!co->loan) /* the intent stays: it finds the request when there is memory again */
         return co_fail(co, FAULT_INTERNAL, "out of memory");
-    set_end_as_asked(co);
+    co_set_end_as_asked(co);
     return reused ? CO_LOOKUP : co_settle(co);
 }
 
@@ -113,7 +113,7 @@ static enum co_state hold_known(struct checkout *co, struct loan *loan)
     if (loan->state == LOAN_OPEN) {
         loan_take(loan);
     } else if (!loan_reopen(loan)) {
-        close_intent(co); /* it bears another's mark: nothing of ours is there */
+        co_close_intent(co); /* it bears another's mark: nothing of ours is there */
         co->awaited = loan;
         return CO_AWAIT;
     }
@@ -129,11 +129,11 @@ static enum co_state request_resume(struct checkout *co, int err)
     if (err == 0)
         killpoint("checkout.request.answered");
     if (err < 0) {
-        close_intent(co);
+        co_close_intent(co);
         return co_fail_start(co, err);
     }
     if (co->call.result != VAULT_OK)
-        return request_refused(co);
+        return co_request_refused(co);
     loan = loan_find(co->op.broker->leases, co->vault, usermap_user(&co->users), co->call.request_id);
     return loan ? hold_known(co, loan) : hold_new(co);
 }
@@ -251,12 +251,14 @@ enum co_state co_request_dead(struct checkout *co, const struct fault *fault)
                                "the vault handed over a request that it does not list as live");
     if (lease && lease->loan == co->loan)
         lease_close(lease, "gone");
-    close_intent(co);
+    co_close_intent(co);
     if (co->lease)
         lease_unsettle(co->lease); /* its row stays, and will be an intent again */
     loan_drop(co->loan, NULL);
     co->loan = NULL;
     co->anew = true;
     co->absent = false;
+    secret_clear(&co->secret);
+    secret_clear(&co->passphrase);
     return CO_POLICY;
 }

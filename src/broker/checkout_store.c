@@ -68,26 +68,19 @@ static int intent_enter(struct checkout *co)
     return err ? err : await_row(co);
 }
 
-/* Nothing was sent. */
-static void forget_intent(struct checkout *co)
-{
-    intent_close(co->intent);
-    co->intent = NULL;
-}
-
 static enum co_state intent_resume(struct checkout *co, int err)
 {
     err = err < 0 ? err : co->store_err;
     if (!err)
-        return CO_REQUEST;
-    forget_intent(co);
+        return co_is_isa(co) ? CO_ISA : CO_REQUEST;
+    co_close_intent(co); /* nothing was sent */
     return store_failed(co, err);
 }
 
 static void intent_drop(struct checkout *co)
 {
     journal_unwait(&co->written);
-    forget_intent(co);
+    co_close_intent(co); /* nothing was sent */
 }
 
 const struct co_step co_intent_step = {"intent", intent_enter, intent_resume, intent_drop};
@@ -96,11 +89,12 @@ const struct co_step co_intent_step = {"intent", intent_enter, intent_resume, in
 
 enum co_state co_settle(struct checkout *co)
 {
-    intent_close(co->intent);
-    co->intent = NULL;
+    co_close_intent(co);
     if (lease_settle(co->lease, co->loan))
         return co_fail_start(co, -ENOMEM);
-    return co_first_fetch(co);
+    if (!co->secret.len)
+        return co_first_fetch(co);
+    return co->ssh_key && !co->phrase_read ? CO_PASSPHRASE : CO_KEEP;
 }
 
 static int keep_enter(struct checkout *co)

@@ -169,9 +169,23 @@ static int write_displays(struct item *items, size_t n, struct find_rows *out)
     return 0;
 }
 
+/* A check-out of late has shown that it has a key alone. */
+static bool has_key(const struct item *item)
+{
+    const struct survey *survey = item->of->survey;
+    struct credential_ref ref;
+
+    if (!survey || !survey->opts.lists)
+        return false;
+    credential_ref_make(item->of->vault->conf->name, item->account, &ref);
+    return lists_known_key(survey->opts.lists, item->of->vault, &ref);
+}
+
 /* An account on a platform without keys has a password; on another it may have either, or both. */
 static const char *secret_type(struct catalogues *catalogues, const struct item *item)
 {
+    if (has_key(item))
+        return "ssh_key";
     const struct book *book = catalogues ? catalogues_book(catalogues, item->of->vault) : NULL;
     const struct card *card = book_card(book, item->account->system_id);
 

@@ -22,7 +22,8 @@
  * loan taken back keeps its cover until another lease of it is durable, so that no instant is without one.
  *
  * A loan that was the person's own before us (ADOPTED), or of which that is not yet known (UNPROVEN), is
- * dropped without a check-in when its last holder goes; so is one the vault said is gone.
+ * dropped without a check-in when its last holder goes; so is one the vault said is gone, and one of which
+ * the vault keeps no request (LOCAL: its request id is 0, it is held for its time and never looked for).
  */
 #ifndef JG_BROKER_LEASE_H
 #define JG_BROKER_LEASE_H
@@ -37,7 +38,7 @@
 #include <sys/queue.h>
 
 enum loan_state { LOAN_OPEN, LOAN_RETURNING, LOAN_LAPSED_STATE };
-enum loan_origin { LOAN_OURS, LOAN_ADOPTED, LOAN_UNPROVEN };
+enum loan_origin { LOAN_OURS, LOAN_ADOPTED, LOAN_UNPROVEN, LOAN_LOCAL };
 
 struct audit;
 struct leases;

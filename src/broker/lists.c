@@ -22,6 +22,7 @@
 #include "broker/lists.h"
 
 #include "broker/hash.h"
+#include "broker/key_notes.h"
 #include "broker/list_cache.h"
 #include "broker/policy_cache.h"
 
@@ -32,6 +33,7 @@
 
 #define DEFAULT_ENTRIES 8192
 #define DEFAULT_ROWS    100000
+#define KEY_NOTES       16384
 /* The greatest patience a caller may name. A flight ends earlier, with its last waiter. */
 #define LONGEST_MS 600000
 
@@ -50,6 +52,7 @@ struct lists {
     struct timers *timers;
     struct list_cache *cache;
     struct policy_cache *policies;
+    struct key_notes *keys;
     struct flight *flights;
     struct list_wait *hits; /* answers on their way */
     struct lists_stats stats;
@@ -73,7 +76,8 @@ struct lists *lists_new(const struct lists_opts *opts)
     lists->timers = opts->timers;
     lists->cache = list_cache_new(&cache);
     lists->policies = policy_cache_new(clock, opts->known_ms, max_rows);
-    if (!lists->cache || !lists->policies) {
+    lists->keys = key_notes_new(KEY_NOTES);
+    if (!lists->cache || !lists->policies || !lists->keys) {
         lists_free(lists);
         return NULL;
     }
@@ -123,6 +127,7 @@ void lists_free(struct lists *lists)
     }
     list_cache_free(lists->cache);
     policy_cache_free(lists->policies);
+    key_notes_free(lists->keys);
     free(lists);
 }
 
@@ -321,6 +326,26 @@ void lists_learn_policy(struct lists *lists, struct vault *vault, const char *us
                         const struct credential_ref *ref, const struct vault_policy *policy)
 {
     policy_cache_put(lists->policies, vault, user, ref, policy);
+}
+
+bool lists_policy_untold(struct lists *lists, struct vault *vault, const char *user,
+                         const struct credential_ref *ref)
+{
+    return policy_cache_untold(lists->policies, vault, user, ref);
+}
+
+void lists_learn_key(struct lists *lists, struct vault *vault, const struct credential_ref *ref,
+                     bool key_alone)
+{
+    if (key_alone)
+        key_notes_put(lists->keys, vault, ref);
+    else
+        key_notes_drop(lists->keys, vault, ref);
+}
+
+bool lists_known_key(const struct lists *lists, const struct vault *vault, const struct credential_ref *ref)
+{
+    return key_notes_has(lists->keys, vault, ref);
 }
 
 void lists_stats(const struct lists *lists, struct lists_stats *stats)

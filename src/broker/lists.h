@@ -65,8 +65,16 @@ const struct account *lists_known(struct lists *, struct vault *, const char *us
 /* The policy the vault named for a known account lately; false when not known. */
 bool lists_known_policy(struct lists *, struct vault *, const char *user, const struct credential_ref *,
                         struct vault_policy *);
+/* `policy` NULL = it was asked for and could not be told. */
 void lists_learn_policy(struct lists *, struct vault *, const char *user, const struct credential_ref *,
                         const struct vault_policy *);
+
+/* It was asked for lately and could not be told: no use in asking again just yet. */
+bool lists_policy_untold(struct lists *, struct vault *, const char *user, const struct credential_ref *);
+
+/* A check-out has shown that the account has a key and no password, or (false) that it has a password. */
+void lists_learn_key(struct lists *, struct vault *, const struct credential_ref *, bool key_alone);
+bool lists_known_key(const struct lists *, const struct vault *, const struct credential_ref *);
 
 struct lists_stats {
     uint64_t hits, coalesced, reads;

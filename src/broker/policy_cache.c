@@ -25,6 +25,7 @@ struct known_policy {
     TAILQ_ENTRY(known_policy) link;
     uint64_t at_ms;
     struct vault_policy policy;
+    bool told;
     size_t len;
     char key[]; /* struct ids, then the user's name */
 };
@@ -114,24 +115,43 @@ void policy_cache_put(struct policy_cache *cache, const struct vault *vault, con
         return;
     }
     fresh->at_ms = clock_now(cache->clock);
-    fresh->policy = *policy;
+    fresh->told = policy != NULL;
+    if (policy)
+        fresh->policy = *policy;
     TAILQ_INSERT_TAIL(&cache->learned, fresh, link);
     cache->n++;
+}
+
+/* What is remembered and young enough; NULL = nothing. */
+static const struct known_policy *recall(struct policy_cache *cache, const struct vault *vault,
+                                         const char *user, const struct credential_ref *ref)
+{
+    struct known_policy *like = new_record(vault, user, ref), *known;
+
+    if (!like)
+        return NULL;
+    known = find(cache, like);
+    free(like);
+    return known && !expired(cache, known) ? known : NULL;
 }
 
 bool policy_cache_get(struct policy_cache *cache, const struct vault *vault, const char *user,
                       const struct credential_ref *ref, struct vault_policy *policy)
 {
-    struct known_policy *like = new_record(vault, user, ref), *known;
+    const struct known_policy *known = recall(cache, vault, user, ref);
 
-    if (!like)
-        return false;
-    known = find(cache, like);
-    free(like);
-    if (!known || expired(cache, known))
+    if (!known || !known->told)
         return false;
     *policy = known->policy;
     return true;
+}
+
+bool policy_cache_untold(struct policy_cache *cache, const struct vault *vault, const char *user,
+                         const struct credential_ref *ref)
+{
+    const struct known_policy *known = recall(cache, vault, user, ref);
+
+    return known && !known->told;
 }
 
 void policy_cache_renew(struct policy_cache *cache, uint64_t keep_ms)

@@ -14,9 +14,13 @@ struct policy_cache;
 struct policy_cache *policy_cache_new(const struct clock *, uint64_t keep_ms, size_t max);
 void policy_cache_free(struct policy_cache *); /* NULL is fine */
 void policy_cache_renew(struct policy_cache *, uint64_t keep_ms);
+/* NULL = it was asked for and could not be told, which is remembered as long. */
 void policy_cache_put(struct policy_cache *, const struct vault *, const char *user,
                       const struct credential_ref *, const struct vault_policy *);
 bool policy_cache_get(struct policy_cache *, const struct vault *, const char *user,
                       const struct credential_ref *, struct vault_policy *);
+/* It was asked for lately and could not be told. */
+bool policy_cache_untold(struct policy_cache *, const struct vault *, const char *user,
+                         const struct credential_ref *);
 
 #endif

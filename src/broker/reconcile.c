@@ -237,11 +237,11 @@ static struct intent *asked_for(const struct asker *a, const struct active_reque
 
 /* Its lease has long ended, or another request of the same lease is held: a POST that was carried out twice.
  */
-static void give_back_stray(struct asker *a, const struct active_request *row, const char *mark)
+void reconcile_stray(struct leases *ls, struct vault *vault, const char *user,
+                     const struct active_request *row, const char *mark)
 {
     static const struct session nobody = {.id = "", .username = ""};
-    struct leases *ls = a->reconcile->leases;
-    struct loan *loan = loan_new(ls, a->vault, a->user, row->request_id, LOAN_OURS);
+    struct loan *loan = loan_new(ls, vault, user, row->request_id, LOAN_OURS);
     char id[ID_SIZE];
 
     if (!loan)
@@ -250,7 +250,7 @@ static void give_back_stray(struct asker *a, const struct active_request *row, c
 
     loan->expires_wall_ms = row->expires_wall_ms ? row->expires_wall_ms : clock_wall(ls->clock);
     loan->ends_ms = clock_now(ls->clock) + (uint64_t)(left > 0 ? left : 0);
-    log_warn("stray_request", "user=%s mark=%s", a->user, mark);
+    log_warn("stray_request", "user=%s mark=%s", user, mark);
     audit_reconciled(ls->audit, loan, "stray_request", mark);
     loan_drop(loan, id_new(id) ? NULL : lease_intend(ls, &nobody, "", id));
 }
@@ -275,7 +275,7 @@ static void judge_row(struct asker *a, const struct active_request *row)
     if (in)
         intent_found(in, row->request_id);
     else if (!loan && reason_lease_id(row->reason, id) && lease_id_known(ls, id) && !is_in_flight(ls, id))
-        give_back_stray(a, row, id);
+        reconcile_stray(ls, a->vault, a->user, row, id);
 }
 
 static int by_id(const void *x, const void *y)
@@ -423,7 +423,7 @@ static void note_loan(struct table_node *node, void *arg)
     struct loan *loan = OWNER_OF(node, struct loan, node);
     struct asker *a;
 
-    if (loan->state != LOAN_OPEN || rc->leases->lanes[loan->lane]->absent ||
+    if (loan->state != LOAN_OPEN || loan->origin == LOAN_LOCAL || rc->leases->lanes[loan->lane]->absent ||
         !(a = asker_get(rc, loan_vault(loan), loan->user)) || a->state == ASKER_IN_FLIGHT)
         return; /* one that is being asked for is judged next time */
     if (a->round != rc->round)

@@ -7,9 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct active_request;
 struct leases;
 struct intent;
 struct reconcile;
+struct vault;
 
 /* `every_ms` 0 = only at the start; `per_s` 0 = no limit. NULL = out of memory. */
 struct reconcile *reconcile_new(struct leases *, uint64_t every_ms, double per_s);
@@ -19,6 +21,9 @@ int reconcile_start(struct reconcile *);
 /* A hunt wants to see its user's list: a call sent from now on. intent_found() or intent_not_found() follows.
  */
 void reconcile_ask(struct reconcile *, struct intent *);
+/* A request of ours that nobody holds: it goes back. `mark`: the lease id in its reason. */
+void reconcile_stray(struct leases *, struct vault *, const char *user, const struct active_request *,
+                     const char *mark);
 void reconcile_leave(struct reconcile *, struct intent *); /* any number of times */
 
 #endif

@@ -3,7 +3,8 @@
  * restore.c - from the rows of the store back to the lease table, before anything else happens.
  *
  *   INTENT     a request may exist: hunted
- *   OPEN       within its time: the session's lease again, same id; past it: checked in
+ *   OPEN       within its time: the session's lease again, same id; past it: checked in. Without a request
+ *              id the vault keeps none, so at its end nothing is checked in
  *   RELEASING  checked in, with the attempts made so far and not before the next try is due
  *   LAPSED     shown until its day is over
  *
@@ -54,11 +55,15 @@ static struct lease *make_lease(struct leases *ls, const struct lease_row *row)
  */
 static struct loan *get_loan(struct leases *ls, struct lane *lane, const struct lease_row *row)
 {
-    struct loan *loan = loan_find(ls, lane->vault, row->user, row->request_id);
+    struct loan *loan =
+        row->request_id ? loan_find(ls, lane->vault, row->user, row->request_id) : NULL; /* 0: each its own */
 
     if (loan)
         return loan;
-    loan = loan_new(ls, lane->vault, row->user, row->request_id, row->adopted ? LOAN_ADOPTED : LOAN_OURS);
+    loan = loan_new(ls, lane->vault, row->user, row->request_id,
+                    !row->request_id ? LOAN_LOCAL
+                    : row->adopted   ? LOAN_ADOPTED
+                                     : LOAN_OURS);
     if (!loan)
         return NULL;
     loan->node.spare = 0;
@@ -160,7 +165,7 @@ static int restore_lapsed(struct restore *r, struct lane *lane, const struct lea
 static bool makes_sense(const struct leases *ls, const struct lease_row *row)
 {
     return strlen(row->id) == ID_SIZE - 1 && !lease_by_id(ls, row->id) && *row->vault && *row->user &&
-           (row->state == LEASE_INTENT || row->request_id > 0);
+           (row->request_id > 0 || (row->request_id == 0 && row->state <= LEASE_OPEN));
 }
 
 static int on_row(void *arg, const struct lease_row *row)

@@ -49,13 +49,15 @@ static bool ask_row(struct wants *wants, struct slot *slot, size_t i)
     struct vault_policy policy;
     struct credential_ref ref;
 
-    if (!of->vault->conf->ask_policy)
+    if (!of->vault->conf->ask_policy || (row->account->isa && of->vault->ops->isa)) /* ISA knows none */
         return false;
     credential_ref_make(of->vault->conf->name, row->account, &ref);
     if (lists_known_policy(wants->opts.lists, of->vault, usermap_user(&of->users), &ref, &policy)) {
         tell_row(row, &policy);
         return false;
     }
+    if (lists_policy_untold(wants->opts.lists, of->vault, usermap_user(&of->users), &ref))
+        return false;
     slot->row = i;
     slot->call = (struct vault_call){
         .user = usermap_user(&of->users),
@@ -80,9 +82,13 @@ static void learn(struct wants *wants, const struct slot *slot)
     const struct survey_vault *of = wants->opts.rows->of[slot->row];
     struct credential_ref ref;
 
+    bool told = slot->call.result == VAULT_OK;
+
     credential_ref_make(of->vault->conf->name, row->account, &ref);
-    lists_learn_policy(wants->opts.lists, of->vault, usermap_user(&of->users), &ref, &slot->call.policy);
-    tell_row(row, &slot->call.policy);
+    lists_learn_policy(wants->opts.lists, of->vault, usermap_user(&of->users), &ref,
+                       told ? &slot->call.policy : NULL);
+    if (told)
+        tell_row(row, &slot->call.policy);
 }
 
 static void on_policy(struct vault_call *call)
@@ -90,7 +96,7 @@ static void on_policy(struct vault_call *call)
     struct slot *slot = (struct slot *)(void *)((char *)call - offsetof(struct slot, call));
     struct wants *wants = slot->of;
 
-    if (call->result == VAULT_OK)
+    if (call->result != VAULT_REFUSED)
         learn(wants, slot);
     vault_call_free(call);
     slot->busy = false;

@@ -123,7 +123,10 @@ static void write_lease(struct jsonw *w, const struct checkout_answer *answer)
 
     jsonw_object(w, "lease");
     jsonw_str(w, "id", answer->lease_id);
-    jsonw_int(w, "request_id", answer->request_id);
+    if (answer->request_id)
+        jsonw_int(w, "request_id", answer->request_id);
+    else
+        jsonw_null(w, "request_id"); /* direct access of which the vault keeps no request */
     jsonw_str(w, "expires_at", clock_rfc3339(answer->expires_wall_ms, expires));
     if (answer->adopted)
         jsonw_bool(w, "adopted", true);

@@ -44,7 +44,8 @@ PEOPLE = {
         {"id": 5, "name": "both", "schedules": [{"id": 15, "require_reason": True, "require_ticket": True}]},
     ],
     "groups": [
-        {"id": 1, "name": "all", "grants": [{"rule": r, "roles": ["requestor"], "policy": r} for r in RULES]},
+        {"id": 1, "name": "all", "grants": [{"rule": r, "roles": ["requestor"], "policy": r} for r in RULES]
+         + [{"rule": "direct", "roles": ["isa"]}]},
         {"id": 2, "name": "few", "grants": [{"rule": "auto", "roles": ["requestor"], "policy": "auto"}]},
         {"id": 3, "name": "approvers", "grants": [{"rule": "approval", "roles": ["approver"]}]},
         {"id": 4, "name": "key only"},
@@ -169,7 +170,7 @@ class House:
         """Ends all sessions of the test; nothing may be left."""
         self.vault.clear_faults()
         self.vault.latency(0)
-        self.vault.settings(knobs={"11": "404", "12": "newtonsoft", "15": "number", "10": "409", "9": "403"})
+        self.vault.settings(knobs={"11": "404", "12": "newtonsoft", "15": "number", "10": "409", "9": "403", "20": "none"})
         for opened in self.opened:
             answer = self.gateway.complete(opened)
             assert answer.status == 200, answer.body

@@ -52,7 +52,8 @@ class Scene:
 
     def __init__(self, house):
         self.house, self.vault, self.gate = house, house.vault, house.gateway
-        self.boxes = [house.account() for _ in range(8)]
+        self.boxes = [house.account() for _ in range(8)] + [house.account(rule="direct")]
+        self.vault.knob(20, "listed")
         self.own = set()  # requests that people made themselves
 
     def person(self, user, box, id=None):
@@ -79,6 +80,7 @@ class Scene:
         self.vault.fault("status", call=CHECKIN, status=500, count=1)
         self.checkout(bob[1])
         self.complete(bob[1])                                    # its check-in fails at first
+        self.checkout(self.person("bob", 8))                     # direct access: its request is found afterwards
         self.vault.fault("drop_after", call=REQUEST, count=1)
         self.checkout(ann[2])                                    # the answer to the request is lost
         self.vault.fault("hang", call=CREDENTIAL, count=1)

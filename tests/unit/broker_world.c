@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "broker/credential_id.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,64 @@ void world_begin(struct world *w)
     w->vault.conf.reason = (char *)(uintptr_t) "asked by {user}";
 }
 
+/* ---- an audit trail ---- */
+
+static int sink_put(struct audit_sink *sink, const char *members, size_t n, unsigned flags,
+                    struct audit_wait *wait)
+{
+    struct world_sink *s = (struct world_sink *)sink; /* the first member */
+
+    (void)flags;
+    assert_true(n > 0 && members[0] == '"');
+    if (wait && s->mood == SINK_BUSY)
+        return -EBUSY;
+    s->records++;
+    if (!wait)
+        return 0;
+    assert_true(s->nwaits < sizeof s->wait / sizeof s->wait[0]);
+    wait->entry = s;
+    s->wait[s->nwaits++] = wait;
+    return 0;
+}
+
+static void sink_forget(struct audit_sink *sink, struct audit_wait *wait)
+{
+    struct world_sink *s = (struct world_sink *)sink;
+
+    for (size_t i = 0; wait->entry && i < s->nwaits; i++)
+        if (s->wait[i] == wait)
+            s->wait[i] = s->wait[--s->nwaits];
+    wait->entry = NULL;
+}
+
+static void sink_state(struct audit_sink *sink, struct audit_state *state)
+{
+    *state = (struct audit_state){.writable = !((struct world_sink *)sink)->down};
+}
+
+void world_audit(struct world *w, enum conf_audit_policy policy)
+{
+    static const struct audit_sink_ops ops = {sink_put, sink_forget, sink_state};
+
+    w->sink.sink.ops = &ops;
+    w->audit = audit_new(&(struct audit_opts){.sink = &w->sink.sink, .timers = w->timers, .policy = policy});
+    assert_non_null(w->audit);
+}
+
+bool world_record(struct world *w)
+{
+    struct world_sink *s = &w->sink;
+
+    if (!s->nwaits || s->mood == SINK_STUCK)
+        return false;
+    struct audit_wait *wait = s->wait[--s->nwaits];
+
+    wait->entry = NULL;
+    s->durable += s->mood == SINK_FINE;
+    wait->done(wait, s->mood == SINK_FINE ? 0 : -EIO);
+    return true;
+}
+
 void world_start(struct world *w)
 {
     struct vault *vaults[] = {&w->vault.vault};
@@ -32,6 +91,7 @@ void world_start(struct world *w)
                                                  .conf = &w->conf,
                                                  .vaults = vaults,
                                                  .nvaults = 1,
+                                                 .audit = w->audit,
                                                  .store = w->store ? &w->store->store : NULL});
     assert_non_null(w->broker);
 }
@@ -59,6 +119,8 @@ void world_crash(struct world *w, unsigned carried_out, size_t durable)
 void world_end(struct world *w)
 {
     broker_free(w->broker);
+    audit_free(w->audit);
+    assert_int_equal(w->sink.nwaits, 0);
     assert_int_equal(fake_vault_pending(&w->vault), 0);
     assert_int_equal(timers_count(w->timers), 0);
     timers_free(w->timers);
@@ -169,7 +231,7 @@ void world_settle(struct world *w)
     do {
         world_turn(w);
         assert_true(++turns < 1000);
-    } while ((w->store && fake_store_commit(w->store)) || fake_vault_step(&w->vault));
+    } while ((w->store && fake_store_commit(w->store)) || world_record(w) || fake_vault_step(&w->vault));
 }
 
 void world_pass(struct world *w, uint64_t ms)

@@ -14,8 +14,21 @@
 #include "fake_store.h"
 #include "fake_vault.h"
 
+#include "broker/audit.h"
 #include "broker/broker.h"
 #include "broker/op.h"
+
+/* What the audit trail does to the next records that are waited for. */
+enum sink_mood { SINK_FINE, SINK_BUSY, SINK_FAILS, SINK_STUCK };
+
+struct world_sink {
+    struct audit_sink sink; /* first */
+    enum sink_mood mood;
+    bool down; /* known not to write */
+    struct audit_wait *wait[8];
+    size_t nwaits;
+    unsigned records, durable; /* given in all; waited for and on disk */
+};
 
 struct world {
     struct fake_clock clock;
@@ -24,6 +37,8 @@ struct world {
     struct conf conf;
     struct fake_store *store; /* NULL = none; world_store() */
     struct broker *broker;
+    struct world_sink sink;
+    struct audit *audit;                 /* NULL = none; world_audit() */
     char credential[CREDENTIAL_ID_SIZE]; /* the account "root" */
 };
 
@@ -50,6 +65,9 @@ void world_begin(struct world *);
 void world_start(
     struct world *); /* makes the broker; between the two the vault and the conf may be changed */
 void world_store(struct world *); /* before world_start(): leases are kept in a store */
+void world_audit(struct world *, enum conf_audit_policy); /* before world_start(): records are kept */
+/* Answers one record that is waited for; false = none, or the trail is stuck. */
+bool world_record(struct world *);
 /*
  * The process dies and a new one begins with what vault and store have. Of the vault's waiting calls those
  * with a bit in `carried_out` still happen, of the store's waiting writes the first `durable` are on disk.

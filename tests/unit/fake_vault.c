@@ -88,6 +88,31 @@ static void commit_request(struct fake_vault *fv, struct fake_call *fc)
     fc->reused = fc->fault == FAKE_REPLAYED;
 }
 
+static const char *text_of(const struct fake_account *a, enum credential_type type)
+{
+    return !a                            ? NULL
+           : type == CREDENTIAL_PASSWORD ? a->password
+           : type == CREDENTIAL_SSH_KEY  ? a->key
+                                         : a->passphrase;
+}
+
+/* The secret, and perhaps a request that nobody is told of; done twice by the transport, two of them. */
+static void commit_isa(struct fake_vault *fv, struct fake_call *fc)
+{
+    const struct vault_request *want = fc->request;
+    struct fake_account *a = account_of(fv, fc->call->user, want->system_id, want->account_id);
+
+    if (!a || !a->row.isa)
+        fc->result = VAULT_DENIED;
+    else if (!text_of(a, fc->type))
+        fc->result = VAULT_ABSENT;
+    for (int i = 0; fc->result != VAULT_DENIED && fc->result != VAULT_ABSENT && a->isa_kept &&
+                    i < 1 + (fc->fault == FAKE_REPLAYED);
+         i++)
+        (void)fake_vault_seed(fv, fc->call->user, want->system_id, want->account_id, want->minutes,
+                              want->reason);
+}
+
 static void commit_checkin(struct fake_vault *fv, struct fake_call *fc)
 {
     struct fake_request *r = fake_vault_find(fv, fc->id);
@@ -123,7 +148,8 @@ static void put_off(struct fake_vault *fv, const struct fake_call *fc)
 
     *late = (struct fake_late){.op = fc->op, .id = fc->id};
     copy(late->user, sizeof late->user, fc->call->user);
-    if (fc->op != FAKE_REQUEST)
+    late->type = fc->type;
+    if (fc->op != FAKE_REQUEST && fc->op != FAKE_ISA)
         return;
     late->system_id = fc->request->system_id;
     late->account_id = fc->request->account_id;
@@ -140,10 +166,13 @@ void fake_vault_land(struct fake_vault *fv)
                                         .account_id = late->account_id,
                                         .minutes = late->minutes,
                                         .reason = late->reason};
-        struct fake_call fc = {.op = late->op, .call = &call, .request = &request, .id = late->id};
+        struct fake_call fc = {
+            .op = late->op, .call = &call, .request = &request, .id = late->id, .type = late->type};
 
         if (late->op == FAKE_REQUEST)
             commit_request(fv, &fc);
+        else if (late->op == FAKE_ISA)
+            commit_isa(fv, &fc);
         else if (late->op == FAKE_CHECKIN)
             commit_checkin(fv, &fc);
     }
@@ -164,6 +193,8 @@ static void commit(struct fake_vault *fv, struct fake_call *fc)
         return;
     if (fc->op == FAKE_REQUEST)
         commit_request(fv, fc);
+    else if (fc->op == FAKE_ISA)
+        commit_isa(fv, fc);
     else if (fc->op == FAKE_CHECKIN)
         commit_checkin(fv, fc);
     if (fc->fault == FAKE_LOST_DID)
@@ -215,16 +246,22 @@ static enum vault_result answer_credential(struct fake_vault *fv, struct fake_ca
     if (r->pending)
         return VAULT_PENDING;
     const struct fake_account *a = account_of(fv, r->user, r->system_id, r->account_id);
-    const char *text = !a                                ? NULL
-                       : fc->type == CREDENTIAL_PASSWORD ? a->password
-                       : fc->type == CREDENTIAL_SSH_KEY  ? a->key
-                                                         : a->passphrase;
+    const char *text = text_of(a, fc->type);
 
     if (!text)
         return VAULT_ABSENT;
     if (secret_set(&fc->call->secret, text, strlen(text)))
         abort();
     return VAULT_OK;
+}
+
+static void answer_isa(struct fake_vault *fv, struct fake_call *fc)
+{
+    const struct vault_request *want = fc->request;
+    const char *text = text_of(account_of(fv, fc->call->user, want->system_id, want->account_id), fc->type);
+
+    if (secret_set(&fc->call->secret, text, strlen(text)))
+        abort();
 }
 
 static void answer_requests(struct fake_vault *fv, struct fake_call *fc)
@@ -257,6 +294,8 @@ static void answer(struct fake_vault *fv, struct fake_call *fc)
         fc->result = answer_directory(fv, fc);
     if (fc->result == VAULT_OK && fc->op == FAKE_CREDENTIAL)
         fc->result = answer_credential(fv, fc);
+    if (fc->result == VAULT_OK && fc->op == FAKE_ISA)
+        answer_isa(fv, fc);
     if (fc->result == VAULT_OK && fc->op == FAKE_REQUESTS)
         answer_requests(fv, fc);
     if (fc->result == VAULT_OK && fc->op == FAKE_POLICY)
@@ -417,6 +456,12 @@ static int fake_directory(struct vault *v, enum directory_part part, struct vaul
     return begin(v, FAKE_DIRECTORY, call, &(struct fake_call){.id = part});
 }
 
+static int fake_isa(struct vault *v, const struct vault_request *request, enum credential_type type,
+                    struct vault_call *call)
+{
+    return begin(v, FAKE_ISA, call, &(struct fake_call){.request = request, .type = type});
+}
+
 static void fake_cancel(struct vault *v, struct vault_call *call)
 {
     struct fake_vault *fv = fake_of(v);
@@ -425,7 +470,7 @@ static void fake_cancel(struct vault *v, struct vault_call *call)
     if (!fc)
         return;
     fv->cancelled++;
-    if (fc->op == FAKE_REQUEST || fc->op == FAKE_CHECKIN) {
+    if (fc->op == FAKE_REQUEST || fc->op == FAKE_CHECKIN || fc->op == FAKE_ISA) {
         fv->cancelled_writes++;
         commit(fv, fc);
     }
@@ -449,6 +494,7 @@ static const struct vault_ops fake_ops = {
     .checkin = fake_checkin,
     .requests = fake_requests,
     .directory = fake_directory,
+    .isa = fake_isa,
     .cancel = fake_cancel,
     .state = fake_state,
 };

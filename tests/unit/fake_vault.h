@@ -28,6 +28,7 @@ enum fake_op {
     FAKE_CHECKIN,
     FAKE_REQUESTS,
     FAKE_DIRECTORY,
+    FAKE_ISA,
     FAKE_NOPS
 };
 
@@ -57,6 +58,7 @@ struct fake_account {
     struct vault_policy policy;
     bool approval;   /* requests stay pending */
     bool reuse_dead; /* the vault hands over what it has ended */
+    bool isa_kept;   /* direct access (row.isa) leaves a request, as long as a type is there */
     bool no_reuse;   /* concurrency without limit and nothing reused: each request is a new one */
 };
 
@@ -74,6 +76,7 @@ struct fake_request {
 struct fake_late {
     enum fake_op op;
     int64_t id; /* check-in */
+    enum credential_type type;
     int64_t system_id, account_id, minutes;
     char user[64];
     char reason[4100];

@@ -274,6 +274,17 @@ static void secrets_are_read_from_files(void **state)
     (void)unlink(path);
 }
 
+static void a_fault_says_utf8(void **state)
+{
+    struct fault f;
+
+    (void)state;
+    fault_set(&f, FAULT_INVALID_REQUEST, "`%.4s` is odd, `%s` is not", "abc\xc3\xa9", "zo\xc3\xab");
+    assert_string_equal(f.detail, "`abc?` is odd, `zo\xc3\xab` is not");
+    fault_add(&f, "\xff\xf0\x9f\x98\x80");
+    assert_string_equal(f.detail, "`abc?` is odd, `zo\xc3\xab` is not; ?\xf0\x9f\x98\x80");
+}
+
 static void every_fault_has_a_row(void **state)
 {
     (void)state;
@@ -346,6 +357,7 @@ int main(void)
         cmocka_unit_test(dates_are_read_and_written),
         cmocka_unit_test(texts_answer),
         cmocka_unit_test(secrets_are_read_from_files),
+        cmocka_unit_test(a_fault_says_utf8),
         cmocka_unit_test(every_fault_has_a_row),
         cmocka_unit_test(ids_differ),
         cmocka_unit_test(metrics_are_rendered_in_families),

@@ -12,6 +12,9 @@
  *   everybody who asked was told, once, or has left;
  *   the store holds the rows of the leases, and no others.
  *
+ * In one game of five the account is one of direct access; in every other one of these the vault keeps a request
+ * of it.
+ *
  * Three games of four have a store, whose commits come late or fail. In every other one of these the process
  * dies now and then: some of the vault's waiting calls still happen, some of the waiting writes are on disk,
  * and a new broker begins with what is left.
@@ -245,6 +248,8 @@ static void play(unsigned seed)
     g->w.vault.plan_arg = g;
     if (seed % 3 == 0)
         (void)fake_vault_seed(&g->w.vault, "CORP\\alice", 1, 11, 30, "my own");
+    g->w.vault.accounts[0].row.isa = seed % 5 == 4; /* direct access */
+    g->w.vault.accounts[0].isa_kept = seed % 10 == 4;
     if (seed % 4) {
         world_store(&g->w);
         g->w.store->fails = commit_fails;

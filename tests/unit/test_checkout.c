@@ -36,6 +36,25 @@ enum harm {
     NHARMS
 };
 
+/* What happens to the record that a check-out waits for; on top of it every harm of the vault. */
+enum record_harm {
+    RECORD_FINE,
+    RECORD_BUSY,    /* it is not taken */
+    RECORD_FAILS,   /* it could not be had in time */
+    RECORD_DOWN,    /* the trail is known not to write */
+    RECORD_LEAVE,   /* the client leaves while it waits */
+    RECORD_TIME_UP, /* its time is up while it waits */
+    RECORD_ENDED,   /* its session ends while it waits */
+    RECORD_STUCK,   /* never answered: the caller's deadline */
+    NRECORDS
+};
+
+static struct {
+    bool on;
+    enum conf_audit_policy policy;
+    enum record_harm harm;
+} audited;
+
 struct scenario {
     const char *name;
     void (*setup)(struct world *); /* before the broker is made */
@@ -45,6 +64,7 @@ struct scenario {
     bool fails;    /* the clean run ends in a fault */
     bool has_lease; /* the session has this lease already */
     bool newest;    /* the newest vault call is answered first */
+    bool local;     /* the vault keeps no request */
     void (*then)(struct world *); /* just before, and harmed as well */
     const char *session;
 };
@@ -56,7 +76,8 @@ struct torture {
     int harm[2];
     struct world w;
     struct caller c;
-    bool left;
+    bool left, ended;
+    unsigned asked; /* requests asked for by others, before */
 };
 
 static enum fake_fault plan(void *arg, enum fake_op op, unsigned nth)
@@ -95,6 +116,61 @@ static void leave(struct torture *t)
 static size_t which(const struct torture *t)
 {
     return t->newest ? fake_vault_pending(&t->w.vault) - 1 : 0;
+}
+
+static void harm_record(struct torture *t)
+{
+    static const enum sink_mood moods[NRECORDS] = { [RECORD_BUSY] = SINK_BUSY,
+                                                    [RECORD_FAILS] = SINK_FAILS,
+                                                    [RECORD_LEAVE] = SINK_STUCK,
+                                                    [RECORD_TIME_UP] = SINK_STUCK,
+                                                    [RECORD_ENDED] = SINK_STUCK,
+                                                    [RECORD_STUCK] = SINK_STUCK };
+
+    t->w.sink.mood = moods[audited.harm];
+    t->w.sink.down = audited.harm == RECORD_DOWN;
+}
+
+/* The vault has answered all there was; what waits now is the record. */
+static void end_record_wait(struct torture *t, const struct scenario *s)
+{
+    struct world *w = &t->w;
+    struct released r;
+
+    if (!w->sink.nwaits)
+        return;
+    if (audited.harm == RECORD_LEAVE)
+        leave(t);
+    if (audited.harm == RECORD_TIME_UP)
+        fake_clock_run(&w->clock, w->timers, 15000);
+    if (audited.harm == RECORD_ENDED) {
+        t->ended = true;
+        world_release(w, "alice", s->session, NULL, &r);
+        broker_leave(r.op);
+    }
+    world_turn(w);
+    if (audited.harm == RECORD_LEAVE || audited.harm == RECORD_TIME_UP || audited.harm == RECORD_ENDED)
+        assert_int_equal(w->sink.nwaits, 0);
+}
+
+static unsigned asked(const struct world *w)
+{
+    return w->vault.count[FAKE_REQUEST] + w->vault.count[FAKE_ISA];
+}
+
+/* Strict: no secret without its record. Degraded: no secret is withheld for want of one. */
+static void check_record(const struct torture *t, unsigned durable_before)
+{
+    bool told = t->c.replies == 1 && t->c.code == FAULT_NONE;
+
+    if (audited.policy == AUDIT_STRICT && told)
+        assert_int_equal(t->w.sink.durable, durable_before + 1);
+    if (audited.policy == AUDIT_STRICT && (audited.harm == RECORD_BUSY || audited.harm == RECORD_FAILS))
+        assert_false(told);
+    if (audited.policy == AUDIT_STRICT && audited.harm == RECORD_DOWN)
+        assert_int_equal(asked(&t->w), t->asked); /* the vault is not troubled */
+    if (audited.policy == AUDIT_DEGRADED)
+        assert_int_not_equal(t->c.code, FAULT_AUDIT_UNAVAILABLE);
 }
 
 /* One vault answer with what happens around it; false = no answer is waiting. */
@@ -153,16 +229,17 @@ static void check_end(struct torture *t, const struct scenario *s)
     if (told) {
         assert_non_null(mine);
         assert_string_equal(mine->id, t->c.lease_id);
-        assert_true(fake_vault_find(&w->vault, t->c.request_id)->live);
+        assert_int_equal(t->c.request_id == 0, s->local);
+        assert_true(s->local || fake_vault_find(&w->vault, t->c.request_id)->live);
         assert_true(strlen(t->c.secret) > 0);
     } else if (mine) {
-        assert_true(s->has_lease); /* a failed repeat leaves what there was */
+        assert_true(s->has_lease && !t->ended); /* a failed repeat leaves what there was */
     }
     assert_int_equal(state.leases_active, s->others + (mine != NULL));
     if (s->person)
         assert_true(fake_vault_find(&w->vault, 101)->live);
     bool adopted = mine && mine->loan->origin == LOAN_ADOPTED;
-    bool alive = mine && fake_vault_find(&w->vault, mine->loan->request_id)->live;
+    bool alive = mine && mine->loan->request_id && fake_vault_find(&w->vault, mine->loan->request_id)->live;
     size_t expected = s->others || (alive && !adopted) ? 1 : 0;
 
     if (ours_live(&w->vault) != expected)
@@ -186,11 +263,13 @@ static int tell_last(void **state)
 /* Returns how many vault calls the check-out made. */
 static unsigned torture_once(const struct scenario *s, unsigned k1, int h1, unsigned k2, int h2)
 {
-    struct torture *t = calloc(1, sizeof *t);
+    static struct torture one; /* a megabyte: new pages for each run would cost more than the run */
+    struct torture *t = &one;
     struct world *w = &t->w;
     unsigned n = 0;
 
-    assert_non_null(t);
+    t->c = (struct caller){ 0 };
+    t->left = t->ended = false;
     last.name = s->name;
     last.k[0] = k1;
     last.k[1] = k2;
@@ -200,6 +279,8 @@ static unsigned torture_once(const struct scenario *s, unsigned k1, int h1, unsi
     world_begin(w);
     if (s->setup)
         s->setup(w);
+    if (audited.on)
+        world_audit(w, audited.policy);
     world_start(w);
     t->newest = s->newest;
     t->first = UINT_MAX / 2;
@@ -214,16 +295,25 @@ static unsigned torture_once(const struct scenario *s, unsigned k1, int h1, unsi
     t->first = w->vault.ncalls;
     if (s->then)
         s->then(w);
+    t->asked = asked(w);
+    unsigned durable = w->sink.durable;
+
+    if (audited.on)
+        harm_record(t);
     world_checkout(w, "alice", s->session, &t->c);
     for (; step(t, n) && n < 50; n++)
         check_held(w, s->person);
     assert_true(n < 50);
+    if (audited.on)
+        end_record_wait(t, s);
     world_pass(w, 1000);
     fake_vault_land(&w->vault);
     /* Twenty minutes: time for retries and hunts, but none of the leases of sixty is over. */
     world_pass(w, 20 * 60000);
     check_end(t, s);
-    if (h1 == HARM_NONE)
+    if (audited.on)
+        check_record(t, durable);
+    if (h1 == HARM_NONE && audited.harm == RECORD_FINE)
         assert_int_equal(t->c.code != FAULT_NONE, s->fails);
     unsigned calls = w->vault.ncalls - t->first;
 
@@ -232,7 +322,6 @@ static unsigned torture_once(const struct scenario *s, unsigned k1, int h1, unsi
     assert_int_equal(world_state(w).leases_active, 0);
     assert_true(broker_idle(w->broker));
     world_end(w);
-    free(t);
     return calls;
 }
 
@@ -260,6 +349,29 @@ static void asks_policy(struct world *w)
 static void wants_approval(struct world *w)
 {
     w->vault.accounts[0].approval = true;
+}
+
+static void direct(struct world *w)
+{
+    w->vault.accounts[0].row.isa = true;
+}
+
+static void direct_kept(struct world *w)
+{
+    direct(w);
+    w->vault.accounts[0].isa_kept = true;
+}
+
+static void direct_key(struct world *w)
+{
+    key_account(w);
+    direct(w);
+}
+
+static void direct_key_kept(struct world *w)
+{
+    key_account(w);
+    direct_kept(w);
 }
 
 static void persons_own(struct world *w)
@@ -317,6 +429,12 @@ static const struct scenario scenarios[] = {
     { .name = "dead lease", .before = has_dead_lease, .has_lease = true, .session = "s1" },
     { .name = "returning", .before = shares, .then = other_releases, .session = "s1" },
     { .name = "await", .before = shares, .then = other_releases, .session = "s1", .newest = true },
+    { .name = "isa", .setup = direct, .local = true, .session = "s1" },
+    { .name = "isa kept", .setup = direct_kept, .session = "s1" },
+    { .name = "isa key", .setup = direct_key, .local = true, .session = "s1" },
+    { .name = "isa key kept", .setup = direct_key_kept, .session = "s1" },
+    { .name = "isa repeat", .setup = direct, .before = has_lease, .has_lease = true, .local = true, .session = "s1" },
+    { .name = "isa kept repeat", .setup = direct_kept, .before = has_lease, .has_lease = true, .session = "s1" },
 };
 
 /* clang-format on */
@@ -325,6 +443,7 @@ static const struct scenario scenarios[] = {
 static void test_torture(void **state)
 {
     (void)state;
+    memset(&audited, 0, sizeof audited);
     for (size_t i = 0; i < NSCENARIOS; i++) {
         const struct scenario *s = &scenarios[i];
         unsigned n = torture_once(s, 99, 0, 99, 0);
@@ -337,6 +456,26 @@ static void test_torture(void **state)
                     for (int h2 = 1; h2 < NHARMS; h2++)
                         (void)torture_once(s, k1, h1, k2, h2);
             }
+    }
+}
+
+/* Every way to lose the record, alone and, where it counts, with every harm of one vault call. */
+static void test_torture_of_the_record(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2 * NSCENARIOS; i++) {
+        const struct scenario *s = &scenarios[i / 2];
+
+        audited.on = true;
+        audited.policy = i % 2 ? AUDIT_DEGRADED : AUDIT_STRICT;
+        for (int harm = 0; harm < NRECORDS; harm++) {
+            audited.harm = (enum record_harm)harm;
+            unsigned n = torture_once(s, 99, 0, 99, 0);
+
+            for (unsigned k = 0; k < n && audited.policy == AUDIT_STRICT; k++)
+                for (int h = 1; h < NHARMS; h++)
+                    (void)torture_once(s, k, h, 99, 0);
+        }
     }
 }
 
@@ -715,6 +854,7 @@ int main(void)
         cmocka_unit_test(test_ends_in_the_middle),
         cmocka_unit_test(test_reason_text),
         cmocka_unit_test(test_username),
+        cmocka_unit_test_teardown(test_torture_of_the_record, tell_last),
         cmocka_unit_test_teardown(test_torture, tell_last),
     };
 

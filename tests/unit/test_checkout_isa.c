@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_checkout_isa.c - direct access (ISA), and what a check-out teaches later ones.
+ *
+ * The fake vault keeps a request of such an access, or keeps none. Kept, it is owned like any other; not
+ * kept, the lease stands on nothing and its end is local. The torture of test_checkout.c breaks every call;
+ * here is what must come out when all goes well, and over a restart.
+ */
+#include "broker_world.h"
+
+#include "broker/lease.h"
+#include "broker/lists.h"
+#include "broker/reason.h"
+
+#include <string.h>
+
+static void begin(struct world *w, bool kept)
+{
+    world_begin(w);
+    w->vault.accounts[0].row.isa = true;
+    w->vault.accounts[0].isa_kept = kept;
+}
+
+static void check_out(struct world *w, const char *session, struct caller *c)
+{
+    world_checkout(w, "alice", session, c);
+    world_settle(w);
+    assert_int_equal(c->code, FAULT_NONE);
+    assert_int_equal(c->replies, 1);
+}
+
+static void release(struct world *w, const char *session)
+{
+    struct released r;
+
+    world_release(w, "alice", session, w->credential, &r);
+    world_settle(w);
+    assert_int_equal(r.replies, 1);
+    assert_int_equal(r.released, 1);
+    assert_false(r.pending);
+}
+
+static void test_kept_request_is_owned(void **state)
+{
+    struct world w;
+    struct caller c;
+    char id[ID_SIZE];
+
+    (void)state;
+    begin(&w, true);
+    world_start(&w);
+    check_out(&w, "s1", &c);
+    assert_string_equal(c.secret, "s3\"cret");
+    assert_int_equal(w.vault.count[FAKE_REQUEST], 0);
+    assert_int_equal(w.vault.count[FAKE_CREDENTIAL], 0);
+    assert_int_equal(c.request_id, w.vault.requests[0].id);
+    assert_true(reason_lease_id(w.vault.requests[0].reason, id));
+    assert_string_equal(id, c.lease_id);
+    assert_int_equal(w.vault.requests[0].minutes, 60);
+    release(&w, "s1");
+    assert_int_equal(w.vault.requests[0].checkins, 1);
+    check_out(&w, "s2", &c);
+    world_pass(&w, 61 * 60000);
+    assert_int_equal(w.vault.count[FAKE_CHECKIN], 2); /* timed release */
+    assert_int_equal(world_state(&w).leases_active, 0);
+    world_end(&w);
+}
+
+static void test_kept_none_is_held_for_its_time(void **state)
+{
+    struct world w;
+    struct caller c, again;
+
+    (void)state;
+    begin(&w, false);
+    world_start(&w);
+    check_out(&w, "s1", &c);
+    assert_int_equal(c.request_id, 0);
+    assert_false(c.adopted);
+    assert_int_equal(c.expires_wall_ms, w.clock.wall + 3600000);
+    world_pass(&w, 60000);
+    check_out(&w, "s1", &again); /* the same lease, and the secret read again */
+    assert_string_equal(again.lease_id, c.lease_id);
+    assert_int_equal(again.expires_wall_ms, c.expires_wall_ms);
+    assert_int_equal(w.vault.count[FAKE_ISA], 2);
+    check_out(&w, "s2", &again); /* each on its own */
+    assert_string_not_equal(again.lease_id, c.lease_id);
+    assert_int_equal(world_state(&w).leases_active, 2);
+    release(&w, "s1");
+    assert_int_equal(world_state(&w).leases_active, 1);
+    world_pass(&w, 61 * 60000);
+    assert_int_equal(world_state(&w).leases_active, 0);
+    assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
+    world_end(&w);
+}
+
+static void test_newest_is_held_and_the_rest_goes_back(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    begin(&w, true);
+    world_start(&w);
+    (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 60, "the person's own");
+    world_checkout(&w, "alice", "s1", &c);
+    world_until(&w, FAKE_ISA);
+    fake_vault_commit(&w.vault, 0);
+    (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 60, w.vault.requests[1].reason); /* done twice */
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_NONE);
+    assert_int_equal(c.request_id, w.vault.requests[2].id);
+    assert_int_equal(w.vault.requests[1].checkins, 1);
+    assert_true(w.vault.requests[0].live);
+    release(&w, "s1");
+    assert_int_equal(fake_vault_live(&w.vault), 1);
+    assert_true(w.vault.requests[0].live);
+    world_end(&w);
+}
+
+static void test_key_with_passphrase(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    for (int kept = 0; kept < 2; kept++) {
+        (void)state;
+        begin(&w, kept);
+        w.vault.accounts[0].password = NULL;
+        w.vault.accounts[0].key = "KEY";
+        w.vault.accounts[0].passphrase = "pp";
+        world_start(&w);
+        check_out(&w, "s1", &c);
+        assert_true(c.ssh_key);
+        assert_string_equal(c.secret, "KEY");
+        assert_string_equal(c.passphrase, "pp");
+        assert_int_equal(w.vault.nrequests, kept);
+        assert_int_equal(w.vault.count[FAKE_CREDENTIAL], kept);
+        world_end(&w);
+    }
+}
+
+static void test_no_policy_is_asked(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    begin(&w, true);
+    w.vault.conf.ask_policy = true;
+    w.vault.accounts[0].policy = (struct vault_policy){.available = true, .ticket = true};
+    world_start(&w);
+    check_out(&w, "s1", &c);
+    assert_int_equal(w.vault.count[FAKE_POLICY], 0);
+    world_end(&w);
+}
+
+/* The process dies at each of the vault's answers, carried out or not. */
+static void test_dies_on_the_way(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    for (unsigned n = 0; n < 6 * 2; n++) {
+        begin(&w, true);
+        world_store(&w);
+        world_start(&w);
+        world_checkout(&w, "alice", "s1", &c);
+        for (unsigned i = 0; i < n / 2; i++) {
+            world_turn(&w);
+            if (!fake_store_commit(w.store))
+                (void)fake_vault_step(&w.vault);
+        }
+        world_turn(&w);
+        world_crash(&w, n % 2 ? ~0U : 0, n % 2 ? 100 : 0);
+        world_pass(&w, 20 * 60000);
+        assert_int_equal(fake_vault_live(&w.vault), world_state(&w).leases_active);
+        assert_int_equal(fake_store_count(w.store), world_state(&w).leases_active);
+        world_pass(&w, 60 * 60000);
+        assert_int_equal(fake_vault_live(&w.vault), 0);
+        assert_int_equal(fake_store_count(w.store), 0);
+        world_end(&w);
+    }
+}
+
+static void test_local_leases_outlive_the_process(void **state)
+{
+    struct world w;
+    struct caller c[2], again;
+
+    (void)state;
+    begin(&w, false);
+    world_store(&w);
+    world_start(&w);
+    check_out(&w, "s1", &c[0]);
+    check_out(&w, "s2", &c[1]);
+    world_crash(&w, 0, 0);
+    world_settle(&w);
+    assert_int_equal(world_state(&w).leases_active, 2);
+    check_out(&w, "s1", &again);
+    assert_string_equal(again.lease_id, c[0].lease_id);
+    assert_int_equal(again.request_id, 0);
+    release(&w, "s1");
+    assert_int_equal(fake_store_count(w.store), 1);
+    world_pass(&w, 61 * 60000);
+    assert_int_equal(fake_store_count(w.store), 0);
+    assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
+    world_end(&w);
+}
+
+/* ---- what later ones know ---- */
+
+static void test_key_alone_is_learned(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct credential_ref ref;
+
+    (void)state;
+    world_begin(&w);
+    w.vault.accounts[0].password = NULL;
+    w.vault.accounts[0].key = "KEY";
+    world_start(&w);
+    credential_ref_make("main", &w.vault.accounts[0].row, &ref);
+    assert_false(lists_known_key(w.broker->lists, &w.vault.vault, &ref));
+    check_out(&w, "s1", &c);
+    assert_true(lists_known_key(w.broker->lists, &w.vault.vault, &ref));
+    ref.kind = KIND_ALIAS;
+    assert_false(lists_known_key(w.broker->lists, &w.vault.vault, &ref));
+    ref.kind = KIND_LOCAL;
+    w.vault.accounts[0].password = "now";
+    check_out(&w, "s2", &c);
+    assert_false(lists_known_key(w.broker->lists, &w.vault.vault, &ref));
+    world_end(&w);
+}
+
+static void test_preferred_key_teaches_nothing(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct credential_ref ref;
+
+    (void)state;
+    world_begin(&w);
+    w.vault.accounts[0].key = "KEY";
+    world_start(&w);
+    struct checkout_args args = world_asks(&w, "alice", "s1");
+
+    args.prefer_ssh_key = true;
+    world_checkout_with(&w, &args, &c);
+    world_settle(&w);
+    assert_true(c.ssh_key);
+    credential_ref_make("main", &w.vault.accounts[0].row, &ref);
+    assert_false(lists_known_key(w.broker->lists, &w.vault.vault, &ref));
+    world_end(&w);
+}
+
+static enum fake_fault no_policy(void *arg, enum fake_op op, unsigned nth)
+{
+    (void)nth;
+    return op == FAKE_POLICY ? *(enum fake_fault *)arg : FAKE_FINE;
+}
+
+static void test_untold_policy_is_remembered(void **state)
+{
+    static const struct {
+        enum fake_fault fault;
+        unsigned asked; /* by two check-outs within catalogue_cache */
+    } rows[] = {
+        {FAKE_UNREACHABLE, 1}, {FAKE_DENIED, 1}, {FAKE_BAD, 1}, {FAKE_CANNOT_START, 2}, {FAKE_FINE, 1}};
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        enum fake_fault fault = rows[i].fault;
+
+        world_begin(&w);
+        w.vault.conf.ask_policy = true;
+        w.vault.plan = no_policy;
+        w.vault.plan_arg = &fault;
+        world_start(&w);
+        check_out(&w, "s1", &c);
+        check_out(&w, "s2", &c);
+        assert_int_equal(w.vault.count[FAKE_POLICY], rows[i].asked);
+        world_pass(&w, 61000); /* forgotten */
+        check_out(&w, "s3", &c);
+        assert_int_equal(w.vault.count[FAKE_POLICY], rows[i].asked + 1);
+        world_end(&w);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kept_request_is_owned),
+        cmocka_unit_test(test_kept_none_is_held_for_its_time),
+        cmocka_unit_test(test_newest_is_held_and_the_rest_goes_back),
+        cmocka_unit_test(test_key_with_passphrase),
+        cmocka_unit_test(test_no_policy_is_asked),
+        cmocka_unit_test(test_dies_on_the_way),
+        cmocka_unit_test(test_local_leases_outlive_the_process),
+        cmocka_unit_test(test_key_alone_is_learned),
+        cmocka_unit_test(test_preferred_key_teaches_nothing),
+        cmocka_unit_test(test_untold_policy_is_remembered),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
