@@ -11,13 +11,13 @@
  * Not here: serving (run.c), leases (leases_command.c), the audit trail (audit_command.c), the configuration
  * itself (base/conf.h).
  */
-#include "audit_command.h"
+#include "commands/audit_command.h"
 #include "base/buf.h"
 #include "base/conf.h"
 #include "base/nearest.h"
-#include "doctor.h"
-#include "leases_command.h"
-#include "run.h"
+#include "commands/doctor.h"
+#include "commands/leases_command.h"
+#include "commands/run.h"
 
 #include <stdbool.h>
 #include <stddef.h>

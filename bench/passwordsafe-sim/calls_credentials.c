@@ -16,6 +16,8 @@
 
 #include <string.h>
 
+#define ISA_MINUTES 120
+
 static bool read_type(const struct dispatch *d, enum credential_type *out)
 {
     static const char *const names[] = {"password", "dsskey", "passphrase", "totp"};
@@ -99,6 +101,22 @@ void calls_credential(struct dispatch *d)
 
 /* ---- ISA ---- */
 
+/* One whose number the reader is not told. */
+static void leave_request(struct dispatch *d, struct model_pair *pair)
+{
+    struct request_wish wish = {
+        .user = d->user, .pair = pair, .access = ACCESS_VIEW, .conflict = CONFLICT_IGNORED, .rotate = true};
+    int64_t minutes = 0;
+    int id;
+
+    wish.minutes = body_int(d->body, "DurationMinutes", d->lenient, &minutes) == BODY_GOOD && minutes > 0
+                       ? (int)minutes
+                       : ISA_MINUTES;
+    (void)body_str(d->body, "Reason", &wish.reason);
+    if (requests_create(d->model, &wish, &id) < 0)
+        d->model->requests->refused++;
+}
+
 void calls_isa_request(struct dispatch *d)
 {
     int64_t system_id = 0, account_id = 0;
@@ -122,7 +140,8 @@ void calls_isa_request(struct dispatch *d)
         answer_code(d, 4031);
         return;
     }
-    (void)answer_secret(d, a, type, 201);
+    if (answer_secret(d, a, type, 201) && d->model->settings.knobs.value[KNOB_ISA_REQUEST])
+        leave_request(d, pair);
 }
 
 /* ---- POST Requests/{id}/Sessions ---- */

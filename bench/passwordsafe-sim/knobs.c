@@ -36,6 +36,7 @@ static const struct knob_row {
     [KNOB_FAULTS] = {"fault on one call in ten", {"off", "html500", "503", "429", "slow", "drop"}},
     [KNOB_KEEP_ID] = {"sign-in with an old cookie keeps its id", {"yes", "no"}},
     [KNOB_PENDING_CHECKIN] = {"check-in of a pending request", {"204", "403"}},
+    [KNOB_ISA_REQUEST] = {"request left by ISA access", {"none", "listed"}},
 };
 
 int knobs_set_one(struct knobs *k, int number, const char *value)

@@ -31,6 +31,7 @@ enum knob {
     KNOB_FAULTS,           /* off, html500, 503, 429, slow, drop: one call in ten */
     KNOB_KEEP_ID,          /* yes, no */
     KNOB_PENDING_CHECKIN,  /* 204, 403 */
+    KNOB_ISA_REQUEST,      /* none, listed */
     KNOB_NKNOBS
 };
 

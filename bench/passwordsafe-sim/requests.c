@@ -245,6 +245,8 @@ static int decide(struct model *m, const struct request_wish *w, struct request 
     bool pending_counts = m->settings.knobs.value[KNOB_PENDING] != 0;
     int freed = 0;
 
+    if (w->conflict == CONFLICT_IGNORED)
+        return 0;
     if (w->conflict == CONFLICT_REUSE && (o.same || (o.queued && pending_counts))) {
         *found = o.same ? o.same : o.queued;
         return 200;

@@ -29,7 +29,12 @@ enum request_state {
 };
 extern const char *const request_state_names[REQUEST_NSTATES];
 
-enum request_conflict { CONFLICT_NONE, CONFLICT_REUSE, CONFLICT_RENEW };
+enum request_conflict {
+    CONFLICT_NONE,
+    CONFLICT_REUSE,
+    CONFLICT_RENEW,
+    CONFLICT_IGNORED /* ISA: no rule applies */
+};
 
 struct request {
     int id;

@@ -9,7 +9,7 @@
  * "Nobody listens" is told from every other failure: then the gateway does not run, and a command may go on
  * without it.
  */
-#include "control.h"
+#include "commands/control.h"
 
 #include <curl/curl.h>
 #include <errno.h>

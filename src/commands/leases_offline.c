@@ -12,7 +12,7 @@
  *
  * Nothing here creates a store: run as root it would leave files that the gateway's user cannot open.
  */
-#include "leases_offline.h"
+#include "commands/leases_offline.h"
 
 #include "base/text.h"
 #include "stores/sqlite.h"

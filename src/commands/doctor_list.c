@@ -8,7 +8,7 @@
  * role on it. What tells them apart is what the user may see elsewhere (names that are nearly this one) and,
  * where a directory_user is configured, whether the vault has a system of this name at all.
  */
-#include "doctor_stages.h"
+#include "commands/doctor_stages.h"
 
 #include "base/text.h"
 #include "broker/find_ask.h"

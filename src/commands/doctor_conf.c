@@ -6,7 +6,7 @@
  * Of a secret only its length and form are looked at, and it is wiped at once. The mapping is shown template
  * by template, because "which rule made this name" is the question behind most empty lists.
  */
-#include "doctor_stages.h"
+#include "commands/doctor_stages.h"
 
 #include "base/conf.h"
 

@@ -12,15 +12,15 @@
  *
  * Not here: how leases look on paper (leases_print.c), the store's side (leases_offline.c).
  */
-#include "leases_command.h"
+#include "commands/leases_command.h"
 
 #include "base/conf.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "control.h"
+#include "commands/control.h"
 #include "handlers/lease_json.h"
-#include "leases_offline.h"
-#include "leases_print.h"
+#include "commands/leases_offline.h"
+#include "commands/leases_print.h"
 #include "loop/upstream.h"
 
 #include <errno.h>

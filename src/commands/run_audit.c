@@ -5,7 +5,7 @@
  * The head lies in state_dir, wherever the trail itself is: who can cut the one should have to find the
  * other. A start without the stop before it shows that the process ended otherwise.
  */
-#include "run_audit.h"
+#include "commands/run_audit.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -10,7 +10,7 @@
  *
  * Not here: what is a defect (base/audit_verify.h).
  */
-#include "audit_command.h"
+#include "commands/audit_command.h"
 
 #include "base/audit_verify.h"
 

@@ -13,7 +13,7 @@
  *
  * Output goes to stdout in one piece at the end; the log is quiet but for errors.
  */
-#include "doctor.h"
+#include "commands/doctor.h"
 
 #include "base/conf.h"
 #include "base/json.h"
@@ -21,7 +21,7 @@
 #include "base/sandbox.h"
 #include "base/secret.h"
 #include "base/text.h"
-#include "doctor_stages.h"
+#include "commands/doctor_stages.h"
 
 #include <signal.h>
 #include <stdio.h>

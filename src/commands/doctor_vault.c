@@ -13,7 +13,7 @@
  * No check-out is made: the calls are sign-in, ManagedAccounts, AccessPolicies/Test and, as directory_user,
  * ManagedSystems.
  */
-#include "doctor_stages.h"
+#include "commands/doctor_stages.h"
 
 #include "backends/password_safe/password_safe.h"
 #include "loop/upstream.h"

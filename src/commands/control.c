@@ -6,7 +6,7 @@
  * directory is opened, and the socket bound and connected to as /proc/self/fd/N/control.sock: as short as can
  * be, whatever the directory's name. The file itself is where it belongs.
  */
-#include "control.h"
+#include "commands/control.h"
 
 #include "handlers/clients.h"
 

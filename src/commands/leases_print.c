@@ -9,7 +9,7 @@
  * and of the C1 range) becomes `?` in the table. A cell is never empty: `-` stands for nothing, so that
  * columns can be counted.
  */
-#include "leases_print.h"
+#include "commands/leases_print.h"
 
 #include "base/clock.h"
 #include "handlers/lease_json.h"

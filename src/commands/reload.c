@@ -14,7 +14,7 @@
  * Certificates are looked at here as well, at the start, after each reload and once a day: their end is what
  * a reload is most often about.
  */
-#include "reload.h"
+#include "commands/reload.h"
 
 #include "backends/password_safe/password_safe.h"
 #include "base/conf_change.h"

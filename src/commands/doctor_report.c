@@ -8,7 +8,7 @@
  * Texts come from a vault's names as well; control characters in them are shown as `?`, so that nothing can
  * paint over the page. A note that finds no memory or no room is left out: the findings stand without it.
  */
-#include "doctor_report.h"
+#include "commands/doctor_report.h"
 
 #include "base/jsonw.h"
 

@@ -6,7 +6,7 @@
  * address of three is what makes a gateway slow every third time. With a proxy it is the proxy that is looked
  * for; the vault's own name is then resolved by it and not here.
  */
-#include "doctor_stages.h"
+#include "commands/doctor_stages.h"
 
 #include <errno.h>
 #include <fcntl.h>

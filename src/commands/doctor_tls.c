@@ -10,7 +10,7 @@
  * Behind a proxy the certificate is not looked at here; the API stage goes through the proxy and has the last
  * word.
  */
-#include "doctor_stages.h"
+#include "commands/doctor_stages.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>

@@ -20,8 +20,8 @@
 #include "base/names.h"
 #include "broker/match.h"
 #include "broker/usermap.h"
-#include "doctor.h"
-#include "doctor_report.h"
+#include "commands/doctor.h"
+#include "commands/doctor_report.h"
 #include "loop/loop.h"
 
 #include <netdb.h>

@@ -14,7 +14,7 @@
  * not root's power, so that files it needs must be readable by their owner, root; a reload cannot open a
  * port under 1024 or name a file in a directory that was not named at the start.
  */
-#include "confine.h"
+#include "commands/confine.h"
 
 #include "base/log.h"
 #include "base/sandbox.h"

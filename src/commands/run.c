@@ -16,7 +16,7 @@
  * it calls and before the store it writes to, metrics are unregistered before what they point to. At the end
  * the loop must be empty; a handle left open is a bug and makes the exit code 1.
  */
-#include "run.h"
+#include "commands/run.h"
 
 #include "backends/password_safe/password_safe.h"
 #include "base/json.h"
@@ -25,15 +25,15 @@
 #include "base/sandbox.h"
 #include "base/secret.h"
 #include "broker/broker.h"
-#include "confine.h"
-#include "control.h"
+#include "commands/confine.h"
+#include "commands/control.h"
 #include "handlers/routes.h"
 #include "loop/http.h"
 #include "loop/loop.h"
 #include "loop/notify.h"
 #include "loop/upstream.h"
-#include "reload.h"
-#include "run_audit.h"
+#include "commands/reload.h"
+#include "commands/run_audit.h"
 #include "stores/sqlite.h"
 
 #include <inttypes.h>
