@@ -13,12 +13,14 @@ import socket
 import subprocess
 import threading
 import time
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BIN = pathlib.Path(os.environ.get("JG_BIN_DIR", ROOT / "build" / "release" / "bin"))
 PEERS = ROOT / "bench" / "peers"
 TOKEN = "bench-token"
 KEY = "k" * 128
+FIRST_ACCOUNT = 100001  # of generated accounts, one per system, in the order of the systems
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -64,17 +66,28 @@ def private(path, text):
 
 
 class Vault:
-    """passwordsafe-sim over TLS with `users` users and as many systems, one local account each."""
+    """passwordsafe-sim over TLS with `users` users and `systems` systems (as many), one local account each."""
 
-    def __init__(self, folder, users=100, latency_ms=0):
-        self.folder, self.users = folder, users
+    def __init__(self, folder, users=100, systems=None, latency_ms=0, options=()):
+        self.folder, self.users, self.systems = folder, users, systems or users
         none = ["--domain-accounts", 0, "--domain-links", 0, "--databases", 0, "--applications", 0, "--ssh-keys", 0,
                 "--approval-systems", 0, "--reason-systems", 0, "--ticket-systems", 0]
-        command = [BIN / "passwordsafe-sim", "--users", users, "--systems", users, "--local-accounts", 1, *none,
-                   "--api-key-file", private(folder / "api.key", KEY), "--latency", f"{latency_ms}ms",
-                   "--certificate", folder / "server.pem", "--key", folder / "server.key"]
+        command = [BIN / "passwordsafe-sim", "--users", users, "--systems", self.systems, "--local-accounts", 1, *none,
+                   "--api-key-file", private(folder / "api.key", KEY), "--latency", f"{latency_ms}ms", "--rotation-delay", "24h",
+                   "--certificate", folder / "server.pem", "--key", folder / "server.key", *options]
         self.process = pinned(1, command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.address = addresses(self.process, {"api"})["api"]
+        found = addresses(self.process, {"api", "admin"})
+        self.address, self.admin = found["api"], found["admin"]
+        self.truth = self.passwords()
+
+    def ask(self, path):
+        with urllib.request.urlopen(f"http://{self.admin}{path}", timeout=60) as answer:
+            return json.load(answer)
+
+    def passwords(self):
+        """The file the load tool compares answers with: the password of srv1, srv2, ... as the vault itself has it."""
+        rows = [self.ask(f"/accounts/{FIRST_ACCOUNT + i}")["password"] for i in range(self.systems)]
+        return private(self.folder / "truth.json", json.dumps(rows))
 
     def __enter__(self):
         return self
@@ -122,17 +135,23 @@ class Broker:
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.wait(120)
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:  # a drain that takes long is not what is measured
+            self.process.kill()
+            self.process.wait(60)
 
 
 class Jumpgate(Broker):
     name = "jumpgate"
 
-    def __init__(self, vault, connections=64, sessions=4, binary=None, gateway="", list_each_time=False):
+    def __init__(self, vault, connections=64, sessions=4, binary=None, gateway="", list_each_time=False, state=None, timeout="60s",
+                 keep_state=False):
         folder = vault.folder
-        state = folder / "state"
-        shutil.rmtree(state, ignore_errors=True)
-        state.mkdir(mode=0o700)
+        self.state = state = state or folder / "state"
+        if not keep_state:
+            shutil.rmtree(state, ignore_errors=True)
+            state.mkdir(mode=0o700)
         caches = "list_cache = 0s\ncatalogue_cache = 1ms" if list_each_time else "list_cache = 60s"
         conf = folder / "jumpgate.conf"
         conf.write_text(f"""
@@ -140,7 +159,7 @@ class Jumpgate(Broker):
 state_dir = {state}
 log_level = warn
 {caches}
-request_timeout = 60s
+request_timeout = {timeout}
 max_connections = 20000
 max_inflight = 20000
 {gateway}
@@ -161,8 +180,20 @@ max_calls = 20000
 call_timeout = 60s
 """)
         command = [binary or BIN / "jumpgate", "run", "-c", conf]
+        started = time.monotonic()
         self.process = pinned(0, command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.address = addresses(self.process, {"main"})["main"]
+        self.start_seconds = time.monotonic() - started
+
+    def get(self, path):
+        request = urllib.request.Request(f"http://{self.address}{path}", headers={"Authorization": f"Bearer {TOKEN}"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.read().decode()
+
+    def metric(self, name):
+        """The sum over all label sets."""
+        rows = [line.rsplit(" ", 1) for line in self.get("/metrics").splitlines() if not line.startswith("#")]
+        return sum(float(value) for key, value in rows if key.split("{")[0] == name)
 
 
 class JumpgateListing(Jumpgate):
@@ -244,22 +275,34 @@ class Node(Peer):
         return ["node", PEERS / "broker.js"]
 
 
-def load(broker, vault, clients, seconds, warmup=1, **more):
-    """One run of jumpgate-load; its result, with the broker's CPU time and memory beside it."""
+def load_command(broker, vault, clients, seconds, warmup=1, **more):
     command = [BIN / "jumpgate-load", "--address", broker.address, "--token-file", private(vault.folder / "token", TOKEN),
-               "--clients", clients, "--seconds", seconds, "--warmup", warmup, "--users", vault.users, "--hosts", vault.users,
-               "--user-format", "user%u", "--domain", "ACME", "--host-format", "srv%u"]
+               "--clients", clients, "--seconds", seconds, "--warmup", warmup, "--users", vault.users, "--hosts", vault.systems,
+               "--user-format", "user%u", "--domain", "ACME", "--host-format", "srv%u", "--truth", vault.truth]
     for name, value in more.items():
         command += [f"--{name}"] + ([] if value is True else [value])
-    process = pinned(1, command, stdout=subprocess.PIPE)
+    return command
+
+
+def load(broker, vault, clients, seconds, warmup=1, beside=None, **more):
+    """One run of jumpgate-load; its result, with the broker's CPU time and memory beside it.
+
+    `beside` is called again and again while it runs.
+    """
+    process = pinned(1, load_command(broker, vault, clients, seconds, warmup, **more), stdout=subprocess.PIPE)
     base = peak = broker.rss_kb()
-    start, cpu = time.monotonic(), None
+    start, cpu, end = time.monotonic(), None, None
     while process.poll() is None:
         peak = max(peak, broker.rss_kb())
-        if cpu is None and time.monotonic() - start > warmup:
+        at = time.monotonic() - start
+        if cpu is None and at > warmup:
             cpu = broker.cpu_seconds()  # from the end of the warm-up
+        if end is None and at > warmup + seconds:
+            end = broker.cpu_seconds()  # to the end of the measurement
+        if beside and at > warmup and end is None:
+            beside()
         time.sleep(0.02)
     result = json.loads(process.stdout.read())
-    result["cpu_seconds"] = broker.cpu_seconds() - (cpu or 0)
+    result["cpu_seconds"] = (end or broker.cpu_seconds()) - (cpu or 0)
     result["rss_before_kb"], result["rss_peak_kb"] = base, peak
     return result

@@ -1,45 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * client.c - one client of the load tool: a connection, a PRA session, one request at a time.
+ * client.c - one client of the load tool: a connection, and the order of its requests.
  *
- *   find --> checkout --> (hold) --> release --> checkout ...
+ *   turn:  find                                   (once per session; or the turn itself)
+ *          search
+ *          checkout --> (hold) --> release        (after a find, where the credential is not known yet)
  *
- * Each answer is verified: status 200, the credential asked for, a secret with something in it, one hold
- * released. Any other answer counts as an error, and the client goes on with find. A client frees itself when
- * its connection has closed.
+ * An answer with status 429, 503 or 504 is a refusal: counted, and the turn is over. Any other answer than
+ * the right one is an error, after which the credential is asked for anew. Only right answers have a latency.
+ * A client frees itself when its connection has closed.
  */
+#include "load/client.h"
+
 #include "base/clock.h"
-#include "base/json.h"
-#include "base/jsonw.h"
-#include "load/load.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <llhttp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct client {
-    struct load *load;
-    unsigned number;
-    uv_tcp_t tcp;
-    uv_timer_t hold;
-    uv_connect_t connect;
-    uv_write_t write;
-    int open_handles;
-    bool closing, busy;
-    llhttp_t http;
-    enum load_step step;
-    struct buf out, body;
-    char credential_id[300];
-    uint64_t sent_us;
-};
-
 static char read_buffer[65536];
 static llhttp_settings_t http_settings;
 
-static void next_request(struct client *);
+static void next_turn(struct client *);
 
 static void on_closed(uv_handle_t *handle)
 {
@@ -47,7 +30,8 @@ static void on_closed(uv_handle_t *handle)
 
     if (--c->open_handles)
         return;
-    c->load->open--;
+    if (--c->load->open == 0)
+        load_over(c->load);
     buf_free(&c->out);
     buf_free(&c->body);
     free(c);
@@ -58,6 +42,7 @@ static void close_client(struct client *c)
     if (c->closing)
         return;
     c->closing = true;
+    pace_forget(c);
     uv_close((uv_handle_t *)&c->tcp, on_closed);
     uv_close((uv_handle_t *)&c->hold, on_closed);
 }
@@ -77,42 +62,6 @@ static void count_error(struct client *c, const char *what, const char *detail, 
 /* ---- requests -------------------------------------------------------------------------------------------
  */
 
-static void write_session(struct client *c, struct jsonw *w)
-{
-    char text[96];
-    const struct load *l = c->load;
-
-    jsonw_object(w, "session");
-    (void)snprintf(text, sizeof(text), "load-%u", c->number);
-    jsonw_str(w, "id", text);
-    jsonw_object(w, "user");
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* main() has checked both formats */
-    (void)snprintf(text, sizeof(text), l->user_format, l->first + c->number % l->users);
-    jsonw_str(w, "username", text);
-    if (*l->domain)
-        jsonw_str(w, "domain", l->domain);
-    jsonw_end(w);
-    jsonw_object(w, "jump_item");
-    jsonw_str(w, "method", "shell");
-    (void)snprintf(text, sizeof(text), l->host_format, l->first + c->number % l->hosts);
-#pragma GCC diagnostic pop
-    jsonw_str(w, "hostname", text);
-    jsonw_end(w);
-    jsonw_end(w);
-}
-
-static void write_body(struct client *c, struct buf *body)
-{
-    struct jsonw w = jsonw_start(body);
-
-    jsonw_object(&w, NULL);
-    write_session(c, &w);
-    if (c->step != STEP_FIND)
-        jsonw_str(&w, "credential_id", c->credential_id);
-    jsonw_end(&w);
-}
-
 static void on_written(uv_write_t *req, int status)
 {
     struct client *c = req->data;
@@ -123,27 +72,16 @@ static void on_written(uv_write_t *req, int status)
     }
 }
 
-static void send_request(struct client *c)
+static void send_request(struct client *c, enum load_step step)
 {
-    static const char *const path[] = {"/v1/credentials/find", "/v1/credentials/checkout",
-                                       "/v1/credentials/release"};
-    struct buf body = BUF_INIT(4096);
-
-    write_body(c, &body);
-    buf_clear(&c->out);
-    (void)buf_printf(&c->out, "POST %s HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer %s\r\n",
-                     path[c->step], c->load->token.p);
-    (void)buf_printf(&c->out, "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n", body.len);
-    (void)buf_append(&c->out, body.data, body.len);
-    buf_free(&body);
-    if (c->out.failed) {
+    c->step = step;
+    if (question_write(c)) {
         close_client(c);
         return;
     }
     uv_buf_t bytes = uv_buf_init(c->out.data, (unsigned)c->out.len);
     c->write.data = c;
     c->busy = true;
-    c->sent_us = clock_measure_us();
     if (++c->load->in_flight > c->load->most_in_flight)
         c->load->most_in_flight = c->load->in_flight;
     if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &bytes, 1, on_written))
@@ -153,87 +91,71 @@ static void send_request(struct client *c)
 /* ---- answers --------------------------------------------------------------------------------------------
  */
 
-static bool has_text(const cJSON *object, const char *name)
+static void release(struct client *c)
 {
-    const cJSON *value = json_get(object, name);
-
-    return cJSON_IsString(value) && *value->valuestring;
-}
-
-static bool take_find(struct client *c, const cJSON *answer)
-{
-    const cJSON *first = cJSON_GetArrayItem(json_get(answer, "credentials"), 0);
-
-    if (!first || !has_text(first, "credential_id"))
-        return false;
-    (void)snprintf(c->credential_id, sizeof(c->credential_id), "%s",
-                   json_get(first, "credential_id")->valuestring);
-    return true;
-}
-
-static bool take_checkout(struct client *c, const cJSON *answer)
-{
-    const cJSON *id = json_get(answer, "credential_id");
-
-    return cJSON_IsString(id) && strcmp(id->valuestring, c->credential_id) == 0 &&
-           json_get(answer, "lease") && (has_text(answer, "password") || has_text(answer, "private_key"));
-}
-
-static bool take_release(const cJSON *answer)
-{
-    int64_t released = 0;
-
-    return json_int(json_get(answer, "released"), &released) && released == 1;
-}
-
-static bool verify(struct client *c)
-{
-    const char *why;
-    cJSON *answer = json_parse(c->body.data, c->body.len, 32, 0, &why);
-    bool good = answer && (c->step == STEP_FIND       ? take_find(c, answer)
-                           : c->step == STEP_CHECKOUT ? take_checkout(c, answer)
-                                                      : take_release(answer));
-
-    cJSON_Delete(answer);
-    return good;
+    c->meant_us = clock_measure_us();
+    send_request(c, STEP_RELEASE);
 }
 
 static void on_hold_over(uv_timer_t *timer)
 {
-    next_request(timer->data);
+    release(timer->data);
 }
 
-static void advance(struct client *c, bool good)
+/* After a right answer. */
+static void advance(struct client *c)
 {
-    bool was_checkout = c->step == STEP_CHECKOUT;
+    const struct load *l = c->load;
 
-    if (!good || c->load->find_only)
-        c->step = STEP_FIND;
-    else
-        c->step = was_checkout ? STEP_RELEASE : STEP_CHECKOUT;
-    if (good && was_checkout && c->load->hold_ms && !c->load->stopping) {
-        if (uv_timer_start(&c->hold, on_hold_over, c->load->hold_ms, 0) == 0)
-            return;
+    if (c->step == STEP_FIND && c->aim == STEP_CHECKOUT) {
+        send_request(c, STEP_CHECKOUT); /* meant_us stays: the find was on its way */
+        return;
     }
-    next_request(c);
+    if (c->step != STEP_CHECKOUT || l->keep) {
+        next_turn(c);
+        return;
+    }
+    if (l->hold_ms && !l->stopping && uv_timer_start(&c->hold, on_hold_over, l->hold_ms, 0) == 0)
+        return;
+    release(c);
+}
+
+static bool is_refusal(unsigned status)
+{
+    return status == 429 || status == 503 || status == 504;
+}
+
+static void count_right(struct client *c)
+{
+    struct load *l = c->load;
+    uint64_t now = clock_measure_us();
+
+    if (!l->measuring)
+        return;
+    l->done[c->step]++;
+    histogram_add(&l->latency[c->step], now > c->meant_us ? now - c->meant_us : 0);
 }
 
 static int on_complete(llhttp_t *http)
 {
     struct client *c = http->data;
-    uint64_t us = clock_measure_us() - c->sent_us;
-    bool good = http->status_code == 200 && verify(c);
+    bool good = http->status_code == 200 && question_verify(c);
 
     c->busy = false;
     c->load->in_flight--;
-    if (c->load->measuring) {
-        c->load->done[c->step]++;
-        histogram_add(&c->load->latency[c->step], us);
-    }
-    if (!good)
+    if (good) {
+        count_right(c);
+    } else if (is_refusal(http->status_code)) {
+        c->load->refused += c->load->measuring;
+    } else {
         count_error(c, "answer", c->body.data ? c->body.data : "", c->body.len);
+        c->credential_id[0] = '\0';
+    }
     buf_clear(&c->body);
-    advance(c, good);
+    if (good)
+        advance(c);
+    else
+        next_turn(c);
     return c->closing ? HPE_PAUSED : 0;
 }
 
@@ -244,16 +166,52 @@ static int on_body(llhttp_t *http, const char *at, size_t n)
     return buf_append(&c->body, at, n) ? -1 : 0;
 }
 
-/* A client that holds a check-out releases it before it ends. */
-static void next_request(struct client *c)
+/* ---- turns ----------------------------------------------------------------------------------------------
+ */
+
+/* Spread evenly over the turns: turn n of a mix 1:2:1 is always of the same kind. */
+static enum load_step aim_of(const struct load *l, uint64_t turn)
 {
+    unsigned all = l->weight[STEP_FIND] + l->weight[STEP_SEARCH] + l->weight[STEP_CHECKOUT];
+    unsigned at = (unsigned)(turn % all);
+
+    for (enum load_step step = STEP_FIND; step < STEP_CHECKOUT; step++) {
+        if (at < l->weight[step])
+            return step;
+        at -= l->weight[step];
+    }
+    return STEP_CHECKOUT;
+}
+
+void client_begin(struct client *c)
+{
+    struct load *l = c->load;
+
     if (c->closing)
         return;
-    if (c->load->stopping && c->step != STEP_RELEASE) {
+    if (l->stopping || (l->count && l->turns >= l->count)) {
         close_client(c);
         return;
     }
-    send_request(c);
+    if (l->keep) {
+        c->number = l->turns;
+        c->credential_id[0] = '\0';
+    }
+    c->aim = aim_of(l, l->turns++);
+    send_request(c, c->aim == STEP_CHECKOUT && !c->credential_id[0] ? STEP_FIND : c->aim);
+}
+
+static void next_turn(struct client *c)
+{
+    if (c->closing)
+        return;
+    if (c->load->rate > 0 && !c->load->stopping) {
+        if (pace_turn(c))
+            client_begin(c);
+        return;
+    }
+    c->meant_us = clock_measure_us();
+    client_begin(c);
 }
 
 /* ---- the connection -------------------------------------------------------------------------------------
@@ -293,7 +251,7 @@ static void on_connected(uv_connect_t *req, int status)
         return;
     }
     (void)uv_tcp_nodelay(&c->tcp, 1);
-    next_request(c);
+    next_turn(c);
 }
 
 int client_start(struct load *load, unsigned i)

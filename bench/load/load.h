@@ -1,21 +1,29 @@
 /*
  * load.h - what a run of the load tool is made of.
  *
- * N clients, each a connection of its own, each working in a closed loop: find once, then check-out and
- * release again and again (or find alone), until the time is over. A client is one PRA session of one user on
- * one host.
+ * N clients, each a connection of its own and one request at a time. What a client does from one start to the
+ * next is a turn: a find, a search, or a check-out with its release. In a closed loop a turn follows the
+ * other; in an open loop turns begin at a fixed rate whatever the answers do (pace.c). The mix of turns goes
+ * by weights.
+ *
+ * A client is one PRA session of one user on one host; with `keep` each turn is a session of its own and
+ * nothing is released, so that leases pile up.
  */
 #ifndef LOAD_LOAD_H
 #define LOAD_LOAD_H
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/secret.h"
 #include "load/histogram.h"
 
 #include <stdbool.h>
+#include <sys/queue.h>
 #include <uv.h>
 
-enum load_step { STEP_FIND, STEP_CHECKOUT, STEP_RELEASE, STEP_NSTEPS };
+enum load_step { STEP_FIND, STEP_SEARCH, STEP_CHECKOUT, STEP_RELEASE, STEP_NSTEPS };
+
+struct client;
 
 struct load {
     uv_loop_t loop;
@@ -23,20 +31,33 @@ struct load {
     struct sockaddr_storage address;
     struct secret token;
     const char *user_format, *host_format, *domain; /* one %u each */
+    const char **truth;                             /* the password of each host, or NULL */
+    cJSON *truth_rows;                              /* behind `truth` */
     unsigned clients, users, hosts, first;
-    bool find_only;
-    uint64_t hold_ms; /* between check-out and release */
+    unsigned weight[STEP_NSTEPS]; /* of turns; STEP_RELEASE has none */
+    bool keep;
+    uint64_t count;      /* turns in all, 0 = any number */
+    uint64_t hold_ms;    /* between check-out and release */
+    uint64_t timeout_ms; /* told to the gateway, 0 = not */
+
+    double rate; /* turns per second, 0 = closed loop */
+    uv_timer_t tick;
+    uint64_t first_turn_us;
+    TAILQ_HEAD(, client) idle; /* open loop: clients that wait for a turn */
 
     bool measuring, stopping;
     uint64_t from_us, until_us;
     unsigned open; /* connections not yet closed */
     unsigned in_flight, most_in_flight;
-    uint64_t done[STEP_NSTEPS], errors;
+    uint64_t turns; /* begun */
+    uint64_t done[STEP_NSTEPS], refused, errors, verified;
     char first_error[512];
     struct histogram latency[STEP_NSTEPS];
 };
 
 /* Starts client number i. 0 or -errno. The clients end by themselves when `stopping` is set. */
 int client_start(struct load *, unsigned i);
+/* The last client has closed (main.c). */
+void load_over(struct load *);
 
 #endif
