@@ -48,6 +48,17 @@ void metric_register(struct metric *m)
     *at = m;
 }
 
+void metric_unregister(struct metric *m)
+{
+    for (struct metric **p = &first; *p; p = &(*p)->next) {
+        if (*p != m)
+            continue;
+        *p = m->next;
+        m->next = NULL;
+        return;
+    }
+}
+
 void metric_unregister_all(void)
 {
     first = NULL;

@@ -216,16 +216,20 @@ bool leases_quiet(const struct leases *ls, bool all_returned)
            (!all_returned || (ls->retrying == 0 && ls->hunts == 0 && ls->nleases == 0));
 }
 
+struct tally {
+    struct broker_state *state;
+    uint64_t now;
+};
+
 static void note_overdue(struct table_node *node, void *arg)
 {
     struct loan *loan = OWNER_OF(node, struct loan, node);
-    struct broker_state *state = arg;
-    uint64_t now = clock_now(loan->leases->clock);
+    struct tally *t = arg;
+    uint64_t ends = loan_ends(loan);
 
-    if (loan->origin == LOAN_OURS && now > loan_ends(loan) &&
-        now - loan_ends(loan) > state->oldest_overdue_ms)
-        state->oldest_overdue_ms = now - loan_ends(loan);
-    state->leases_releasing += loan->state == LOAN_RETURNING && loan_in_flight(loan);
+    if (loan->origin == LOAN_OURS && t->now > ends && t->now - ends > t->state->oldest_overdue_ms)
+        t->state->oldest_overdue_ms = t->now - ends;
+    t->state->leases_releasing += loan->state == LOAN_RETURNING && loan_in_flight(loan);
 }
 
 void leases_state(struct leases *ls, struct broker_state *state)
@@ -238,7 +242,7 @@ void leases_state(struct leases *ls, struct broker_state *state)
     state->checkin_attempts = ls->counters.attempts;
     state->journal_stuck = journal_stuck(ls->journal);
     state->store_writable = journal_writable(ls->journal);
-    table_each(&ls->loans, note_overdue, state);
+    table_each(&ls->loans, note_overdue, &(struct tally){state, clock_now(ls->clock)});
 }
 
 static void free_loan(struct loan *loan)

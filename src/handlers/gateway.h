@@ -161,6 +161,8 @@ struct gateway_metrics *gateway_metrics_new(struct gateway *);
 void gateway_metrics_free(struct gateway_metrics *);
 void gateway_count(struct gateway *, const struct route *, int status, uint64_t took_us);
 void gateway_count_refused_caller(struct gateway *);
+/* The /metrics page. */
+void gateway_render_metrics(struct gateway *, struct buf *);
 
 /* The rows' functions, one file per group. */
 bool find_read(const cJSON *, union ask_args *, struct fault *);

@@ -43,6 +43,7 @@ struct gateway_metrics {
     struct gauge *gauges;
     size_t ngauges;
     struct metric refused_callers, build_info;
+    struct broker_state broker; /* as of this scrape: asking walks every lease */
 };
 
 struct gauge_row {
@@ -83,61 +84,59 @@ static double read_start_time(void *of)
     return (double)((const struct gateway *)of)->started_wall_ms / 1000;
 }
 
-static struct broker_state broker_of(void *of)
+static const struct broker_state *broker_of(void *of)
 {
-    struct broker_state s = {0};
-    broker_state(((const struct gateway *)of)->broker, &s);
-    return s;
+    return &((const struct gateway *)of)->metrics->broker;
 }
 
 static double read_leases_active(void *of)
 {
-    return (double)broker_of(of).leases_active;
+    return (double)broker_of(of)->leases_active;
 }
 
 static double read_leases_releasing(void *of)
 {
-    return (double)broker_of(of).leases_releasing;
+    return (double)broker_of(of)->leases_releasing;
 }
 
 static double read_leases_retrying(void *of)
 {
-    return (double)broker_of(of).leases_retrying;
+    return (double)broker_of(of)->leases_retrying;
 }
 
 static double read_overdue(void *of)
 {
-    return (double)broker_of(of).oldest_overdue_ms / 1000;
+    return (double)broker_of(of)->oldest_overdue_ms / 1000;
 }
 
 static double read_broker_ops(void *of)
 {
-    return (double)broker_of(of).ops;
+    return (double)broker_of(of)->ops;
 }
 
 static double read_checkouts(void *of)
 {
-    return (double)broker_of(of).checkouts;
+    return (double)broker_of(of)->checkouts;
 }
 
 static double read_releases(void *of)
 {
-    return (double)broker_of(of).releases;
+    return (double)broker_of(of)->releases;
 }
 
 static double read_lapsed(void *of)
 {
-    return (double)broker_of(of).lapsed;
+    return (double)broker_of(of)->lapsed;
 }
 
 static double read_cache_hits(void *of)
 {
-    return (double)broker_of(of).cache_hits;
+    return (double)broker_of(of)->cache_hits;
 }
 
 static double read_coalesced(void *of)
 {
-    return (double)broker_of(of).coalesced;
+    return (double)broker_of(of)->coalesced;
 }
 
 static const struct gauge_row gateway_rows[] = {
@@ -470,10 +469,17 @@ void gateway_count_refused_caller(struct gateway *gw)
     metric_add(&gw->metrics->refused_callers, 1);
 }
 
+void gateway_render_metrics(struct gateway *gw, struct buf *page)
+{
+    broker_state(gw->broker, &gw->metrics->broker);
+    metrics_render(page);
+}
+
 void metrics_start(struct ask *ask, const union ask_args *args)
 {
     struct buf buf = BUF_INIT(ANSWER_MAX);
+
     (void)args;
-    metrics_render(&buf);
+    gateway_render_metrics(ask->gateway, &buf);
     ask_text(ask, "text/plain; version=0.0.4; charset=utf-8", &buf);
 }

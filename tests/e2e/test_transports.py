@@ -562,3 +562,16 @@ def test_nothing_is_left_after_many_connections(house):
             wire.send(head(token=TOKEN))
     eventually(lambda: house.metric("jumpgate_connections") == 1)
     assert house.metric("jumpgate_process_open_fds") <= before
+
+
+def test_metrics_tell_the_vaults_time_by_operation():
+    with House() as house:
+        ann = house.session("ann", house.account())
+        assert house.checkout(ann).status == 200
+        assert house.gateway.complete(ann).status == 200
+        told = house.gateway.metrics()
+        for operation, least in (("sign-in", 1), ("list", 3), ("request", 1), ("credential", 1), ("checkin", 1)):
+            name = f'jumpgate_vault_call_duration_seconds_count{{vault="main",operation="{operation}"}}'
+            assert told[name] >= least, operation
+        assert told['jumpgate_vault_call_duration_seconds_count{vault="main",operation="isa"}'] == 0
+        house.sweep()

@@ -4,6 +4,7 @@
  * and the operator's pages. What the nine operations read and write is in test_operations.c.
  */
 #include "check.h"
+#include "handlers/gateway.h"
 
 #include "fake_gateway.h"
 
@@ -40,29 +41,29 @@ static const struct {
     int method, status;
     const char *code;
 } order[] = {
-    {"/v1/nothing",           NULL,   NULL,               "",   "x",  -1,   HTTP_POST_, 404, "not_found"             },
-    {"/v1/credentials/find/", NULL,   NULL,               "",   "x",  -1,   HTTP_POST_, 404, "not_found"             },
-    {"/v1//health",           "tok",  NULL,               "",   NULL, -1,   HTTP_GET_,  404, "not_found"             },
-    {"/v1/%68ealth",          "tok",  NULL,               "",   NULL, -1,   HTTP_GET_,  404, "not_found"             },
-    {"/v1/credentials/find",  NULL,   NULL,               "",   "x",  -1,   HTTP_GET_,  405, "method_not_allowed"    },
-    {"/v1/credentials/find",  "tok",  NULL,               "",   "x",  -1,   HTTP_HEAD_, 405, "method_not_allowed"    },
-    {"/livez",                NULL,   NULL,               "",   NULL, 0,    HTTP_POST_, 405, "method_not_allowed"    },
-    {"/v1/credentials/find",  NULL,   NULL,               "",   "x",  -1,   HTTP_POST_, 401, "unauthenticated"       },
-    {"/v1/credentials/find",  "no",   NULL,               "",   "x",  -1,   HTTP_POST_, 401, "unauthenticated"       },
-    {"/v1/credentials/find",  "eye",  NULL,               "",   "x",  -1,   HTTP_POST_, 403, "forbidden"             },
-    {"/status",               "slow", NULL,               "",   NULL, -1,   HTTP_GET_,  403, "forbidden"             },
-    {"/v1/credentials/find",  "slow", NULL,               "",   "x",  -1,   HTTP_POST_, 411, "length_required"       },
-    {"/v1/credentials/find",  "slow", "text/plain",       "",   "x",  2049, HTTP_POST_, 413, "body_too_large"        },
-    {"/v1/health",            "slow", NULL,               "",   NULL, 2049, HTTP_GET_,  413, "body_too_large"        },
-    {"/v1/credentials/find",  "slow", "text/plain",       "{",  "x",  -2,   HTTP_POST_, 415, "unsupported_media_type"},
-    {"/v1/credentials/find",  "slow", NULL,               "{",  "x",  -2,   HTTP_POST_, 415, "unsupported_media_type"},
-    {"/v1/credentials/find",  "slow", "application/json", "{",  "x",  -2,   HTTP_POST_, 400, "invalid_request"       },
-    {"/v1/credentials/find",  "slow", "application/json", "{",  "1",  -2,   HTTP_POST_, 400, "invalid_request"       },
-    {"/v1/credentials/find",  "slow", "application/json", "",   "1",  0,    HTTP_POST_, 400, "invalid_request"       },
-    {"/v1/credentials/find",  "slow", NULL,               "",   "1",  0,    HTTP_POST_, 400, "invalid_request"       },
-    {"/v1/credentials/find",  "slow", "application/json", "[]", "1",  -2,   HTTP_POST_, 400, "invalid_request"       },
-    {"/v1/credentials/find",  "slow", "application/json", FIND, "1",  -2,   HTTP_POST_, 429, "rate_limited"          },
-    {"/v1/credentials/find",  "tok",  "application/json", FIND, "1",  -2,   HTTP_POST_, 503, "draining"              },
+    {"/v1/nothing", NULL, NULL, "", "x", -1, HTTP_POST_, 404, "not_found"},
+    {"/v1/credentials/find/", NULL, NULL, "", "x", -1, HTTP_POST_, 404, "not_found"},
+    {"/v1//health", "tok", NULL, "", NULL, -1, HTTP_GET_, 404, "not_found"},
+    {"/v1/%68ealth", "tok", NULL, "", NULL, -1, HTTP_GET_, 404, "not_found"},
+    {"/v1/credentials/find", NULL, NULL, "", "x", -1, HTTP_GET_, 405, "method_not_allowed"},
+    {"/v1/credentials/find", "tok", NULL, "", "x", -1, HTTP_HEAD_, 405, "method_not_allowed"},
+    {"/livez", NULL, NULL, "", NULL, 0, HTTP_POST_, 405, "method_not_allowed"},
+    {"/v1/credentials/find", NULL, NULL, "", "x", -1, HTTP_POST_, 401, "unauthenticated"},
+    {"/v1/credentials/find", "no", NULL, "", "x", -1, HTTP_POST_, 401, "unauthenticated"},
+    {"/v1/credentials/find", "eye", NULL, "", "x", -1, HTTP_POST_, 403, "forbidden"},
+    {"/status", "slow", NULL, "", NULL, -1, HTTP_GET_, 403, "forbidden"},
+    {"/v1/credentials/find", "slow", NULL, "", "x", -1, HTTP_POST_, 411, "length_required"},
+    {"/v1/credentials/find", "slow", "text/plain", "", "x", 2049, HTTP_POST_, 413, "body_too_large"},
+    {"/v1/health", "slow", NULL, "", NULL, 2049, HTTP_GET_, 413, "body_too_large"},
+    {"/v1/credentials/find", "slow", "text/plain", "{", "x", -2, HTTP_POST_, 415, "unsupported_media_type"},
+    {"/v1/credentials/find", "slow", NULL, "{", "x", -2, HTTP_POST_, 415, "unsupported_media_type"},
+    {"/v1/credentials/find", "slow", "application/json", "{", "x", -2, HTTP_POST_, 400, "invalid_request"},
+    {"/v1/credentials/find", "slow", "application/json", "{", "1", -2, HTTP_POST_, 400, "invalid_request"},
+    {"/v1/credentials/find", "slow", "application/json", "", "1", 0, HTTP_POST_, 400, "invalid_request"},
+    {"/v1/credentials/find", "slow", NULL, "", "1", 0, HTTP_POST_, 400, "invalid_request"},
+    {"/v1/credentials/find", "slow", "application/json", "[]", "1", -2, HTTP_POST_, 400, "invalid_request"},
+    {"/v1/credentials/find", "slow", "application/json", FIND, "1", -2, HTTP_POST_, 429, "rate_limited"},
+    {"/v1/credentials/find", "tok", "application/json", FIND, "1", -2, HTTP_POST_, 503, "draining"},
 };
 
 static void make(struct fake_req *f, size_t i)
@@ -457,7 +458,7 @@ static void test_metrics(void **state)
     fake_ask(&f, "/nothing", NULL);
     fake_ask(&f, "/v1/credentials/find", FIND);
     fake_leave(&f);
-    metrics_render(&page);
+    gateway_render_metrics(fake_gateway, &page);
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
         if (!strstr(buf_cstr(&page), lines[i]))
             fail_msg("missing: %s", lines[i]);

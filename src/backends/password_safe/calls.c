@@ -422,6 +422,7 @@ static void on_answer(struct call *http)
     struct ps_call *call = PS_OF(http, struct ps_call, http);
 
     ps_http_done(call->ps, http);
+    ps_latency_observe(call->ps, call->op, http);
     call->out->status = http->err ? 0 : http->status;
     call->state = PS_NEW;
     buf_clear(&call->headers);

@@ -19,6 +19,7 @@
 #ifndef JG_BACKENDS_PS_INTERNAL_H
 #define JG_BACKENDS_PS_INTERNAL_H
 
+#include "base/metrics.h"
 #include "backends/password_safe/password_safe.h"
 #include "base/buf.h"
 #include "loop/upstream.h"
@@ -153,6 +154,13 @@ struct ps_secrets { /* an empty one is not used */
     struct secret api_key, password, oauth_secret;
 };
 
+#define PS_LATENCIES 9
+
+struct ps_latency { /* latency.c: one operation's histogram */
+    char labels[CONF_NAME_MAX + 48];
+    struct metric metric;
+};
+
 struct ps {
     struct vault vault; /* first */
     struct timers *timers;
@@ -183,12 +191,18 @@ struct ps {
     bool skew_known;
     int64_t certificate_end; /* of client_certificate, seconds since 1970; 0 = none */
     char trouble[160];
+    struct ps_latency latency[PS_LATENCIES];
 
     bool closing, upstream_closing;
     unsigned depth; /* callers' done() on the stack */
     void (*closed)(void *arg);
     void *closed_arg;
 };
+
+/* latency.c */
+void ps_latency_start(struct ps *);
+void ps_latency_stop(struct ps *); /* any number of times */
+void ps_latency_observe(struct ps *, const struct ps_op *, const struct call *);
 
 /* password_safe.c */
 void ps_close_step(struct ps *); /* goes on with the end, if it is time; may free ps */

@@ -33,6 +33,7 @@ uint64_t ps_random(struct ps *ps, uint64_t below)
 
 static void ps_free(struct ps *ps)
 {
+    ps_latency_stop(ps);
     ps_secrets_clear(&ps->secrets);
     secret_clear(&ps->token);
     free(ps->oauth_user);
@@ -136,6 +137,7 @@ struct vault *password_safe_new(struct loop *loop, const struct conf_vault *conf
         ps_free(ps);
         return NULL;
     }
+    ps_latency_start(ps);
     why[0] = '\0';
     return &ps->vault;
 }

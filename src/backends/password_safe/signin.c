@@ -224,6 +224,7 @@ static void on_signed_in(struct call *http)
     int err = 0;
 
     ps_http_done(ps, http);
+    ps_latency_observe(ps, &sign_in, http);
     signin_wipe(signin);
     if (!http->err && http->status == 401 && ps->oauth_user && !signin->fresh_token) {
         call_free_answer(http);

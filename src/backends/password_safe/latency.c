@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * latency.c - how long the vault takes, by operation: one histogram each, from handing the call to the
+ * connections to its answer (or its failure), waiting for a connection included.
+ *
+ * The histograms live and are registered as long as the vault; their labels name vault and operation.
+ */
+#include "backends/password_safe/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const operations[PS_LATENCIES] = {
+    "sign-in", "list", "policy", "request", "credential", "checkin", "requests", "directory", "isa",
+};
+
+void ps_latency_start(struct ps *ps)
+{
+    for (size_t i = 0; i < PS_LATENCIES; i++) {
+        struct ps_latency *l = &ps->latency[i];
+
+        (void)snprintf(l->labels, sizeof(l->labels), "vault=\"%s\",operation=\"%s\"", ps->vault.conf->name,
+                       operations[i]);
+        l->metric = (struct metric){
+            .name = "jumpgate_vault_call_duration_seconds",
+            .help = "Time of calls to the vault, waiting for a connection included.",
+            .kind = METRIC_HISTOGRAM,
+            .labels = l->labels,
+        };
+        metric_register(&l->metric);
+    }
+}
+
+void ps_latency_stop(struct ps *ps)
+{
+    for (size_t i = 0; i < PS_LATENCIES; i++)
+        metric_unregister(&ps->latency[i].metric);
+}
+
+void ps_latency_observe(struct ps *ps, const struct ps_op *op, const struct call *http)
+{
+    uint64_t us = clock_measure_us() - http->started_us;
+
+    for (size_t i = 0; i < PS_LATENCIES; i++)
+        if (strcmp(operations[i], op->name) == 0)
+            metric_observe_us(&ps->latency[i].metric, us);
+}
