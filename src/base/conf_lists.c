@@ -232,12 +232,62 @@ const struct conf_type conf_template = {
     .clear = text_clear,
 };
 
+/* ---- lists of words, each with its own check ---- */
+
 static void list_free(struct conf_list *list)
 {
     for (size_t i = 0; i < list->n; i++)
         free(list->item[i]);
     free(list->item);
     *list = (struct conf_list){0};
+}
+
+static int list_add(const struct conf_row *row, struct conf_list *list, const char *word, size_t len,
+                    const struct conf_words_rule *rule, char *why)
+{
+    if (list->n == row->max) {
+        (void)snprintf(why, CONF_WHY_SIZE, "takes at most %u %s", (unsigned)row->max, rule->noun);
+        return -EINVAL;
+    }
+    if (rule->check(row, list, word, len, why))
+        return -EINVAL;
+    list->item[list->n] = strndup(word, len);
+    if (!list->item[list->n])
+        return -ENOMEM;
+    list->n++;
+    return 0;
+}
+
+int conf_list_parse(const struct conf_row *row, const char *text, void *object,
+                    const struct conf_words_rule *rule, char why[CONF_WHY_SIZE])
+{
+    struct conf_list *old = conf_field(row, object), list = {.item = calloc(row->max, sizeof(char *))};
+    const char *word;
+    size_t len;
+    int err = list.item ? 0 : -ENOMEM;
+
+    while (!err && (word = conf_next_word(&text, &len)))
+        err = list_add(row, &list, word, len, rule, why);
+    if (err) {
+        list_free(&list);
+        return err;
+    }
+    list_free(old);
+    *old = list;
+    return 0;
+}
+
+void conf_list_print(const struct conf_row *row, const void *object, struct buf *out)
+{
+    const struct conf_list *list = conf_field_const(row, object);
+
+    for (size_t i = 0; i < list->n; i++)
+        (void)buf_printf(out, "%s%s", i ? " " : "", list->item[i]);
+}
+
+void conf_list_clear(const struct conf_row *row, void *object)
+{
+    list_free(conf_field(row, object));
 }
 
 static bool list_has(const struct conf_list *list, const char *word, size_t len)
@@ -248,62 +298,27 @@ static bool list_has(const struct conf_list *list, const char *word, size_t len)
     return false;
 }
 
-/* Checks and copies one template onto the end of the list, which has room for row->max. */
-static int list_add(const struct conf_row *row, struct conf_list *list, const char *word, size_t len,
-                    char *why)
+static int check_template(const struct conf_row *row, const struct conf_list *list, const char *word,
+                          size_t len, char *why)
 {
-    if (list->n == row->max) {
-        (void)snprintf(why, CONF_WHY_SIZE, "takes at most %u templates", (unsigned)row->max);
-        return -EINVAL;
-    }
     if (list_has(list, word, len)) {
         (void)snprintf(why, CONF_WHY_SIZE, "names a template twice");
         return -EINVAL;
     }
-    if (template_check(row, word, len, why))
-        return -EINVAL;
-    list->item[list->n] = strndup(word, len);
-    if (!list->item[list->n])
-        return -ENOMEM;
-    list->n++;
-    return 0;
+    return template_check(row, word, len, why);
 }
 
 static int templates_parse(const struct conf_row *row, const char *text, void *object,
                            char why[CONF_WHY_SIZE])
 {
-    struct conf_list *old = conf_field(row, object), list = {.item = calloc(row->max, sizeof(char *))};
-    const char *word;
-    size_t len;
-    int err = list.item ? 0 : -ENOMEM;
+    static const struct conf_words_rule rule = {"templates", check_template};
 
-    while (!err && (word = conf_next_word(&text, &len)))
-        err = list_add(row, &list, word, len, why);
-    if (err) {
-        list_free(&list);
-        return err;
-    }
-    list_free(old);
-    *old = list;
-    return 0;
-}
-
-static void templates_print(const struct conf_row *row, const void *object, struct buf *out)
-{
-    const struct conf_list *list = conf_field_const(row, object);
-
-    for (size_t i = 0; i < list->n; i++)
-        (void)buf_printf(out, "%s%s", i ? " " : "", list->item[i]);
-}
-
-static void templates_clear(const struct conf_row *row, void *object)
-{
-    list_free(conf_field(row, object));
+    return conf_list_parse(row, text, object, &rule, why);
 }
 
 const struct conf_type conf_templates = {
     .what = "list of templates",
     .parse = templates_parse,
-    .print = templates_print,
-    .clear = templates_clear,
+    .print = conf_list_print,
+    .clear = conf_list_clear,
 };

@@ -89,6 +89,17 @@ extern const struct conf_type conf_text, conf_file, conf_word, conf_san, conf_di
     conf_proxy;
 /* conf_lists.c */
 extern const struct conf_type conf_permissions, conf_forms, conf_templates, conf_template;
+/* How the words of a list are checked; `check` answers 0, or -EINVAL and why. */
+struct conf_words_rule {
+    const char *noun; /* "templates": for the limit's message */
+    int (*check)(const struct conf_row *, const struct conf_list *sofar, const char *word, size_t len, char *why);
+};
+/* A struct conf_list field: parse, print and clear for the types made of words. */
+int conf_list_parse(const struct conf_row *, const char *text, void *object, const struct conf_words_rule *,
+                    char why[CONF_WHY_SIZE]);
+void conf_list_print(const struct conf_row *, const void *object, struct buf *out);
+void conf_list_clear(const struct conf_row *, void *object);
+
 /* conf_words.c */
 extern const struct conf_type conf_words, conf_pairs;
 

@@ -17,14 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void words_free(struct conf_list *list)
-{
-    for (size_t i = 0; i < list->n; i++)
-        free(list->item[i]);
-    free(list->item);
-    *list = (struct conf_list){0};
-}
-
 static const char *last_colon(const char *word, size_t len)
 {
     return memrchr(word, ':', len);
@@ -63,65 +55,32 @@ static int check_pair(const struct conf_row *row, const char *word, size_t len, 
     return 0;
 }
 
-static int word_add(const struct conf_row *row, struct conf_list *list, const char *word, size_t len,
-                    char *why)
+static int check_word(const struct conf_row *row, const struct conf_list *list, const char *word, size_t len,
+                      char *why)
 {
     bool pair = row->type == &conf_pairs;
+    int err = pair ? check_pair(row, word, len, why) : 0;
 
-    if (list->n == row->max) {
-        (void)snprintf(why, CONF_WHY_SIZE, "takes at most %u words", (unsigned)row->max);
-        return -EINVAL;
-    }
-    if ((pair && check_pair(row, word, len, why)) || check_new(list, word, len, pair, why))
-        return -EINVAL;
-    list->item[list->n] = strndup(word, len);
-    if (!list->item[list->n])
-        return -ENOMEM;
-    list->n++;
-    return 0;
+    return err ? err : check_new(list, word, len, pair, why);
 }
 
 static int words_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
 {
-    struct conf_list *old = conf_field(row, object), list = {.item = calloc(row->max, sizeof(char *))};
-    const char *word;
-    size_t len;
-    int err = list.item ? 0 : -ENOMEM;
+    static const struct conf_words_rule rule = {"words", check_word};
 
-    while (!err && (word = conf_next_word(&text, &len)))
-        err = word_add(row, &list, word, len, why);
-    if (err) {
-        words_free(&list);
-        return err;
-    }
-    words_free(old);
-    *old = list;
-    return 0;
-}
-
-static void words_print(const struct conf_row *row, const void *object, struct buf *out)
-{
-    const struct conf_list *list = conf_field_const(row, object);
-
-    for (size_t i = 0; i < list->n; i++)
-        (void)buf_printf(out, "%s%s", i ? " " : "", list->item[i]);
-}
-
-static void words_clear(const struct conf_row *row, void *object)
-{
-    words_free(conf_field(row, object));
+    return conf_list_parse(row, text, object, &rule, why);
 }
 
 const struct conf_type conf_words = {
     .what = "list of words",
     .parse = words_parse,
-    .print = words_print,
-    .clear = words_clear,
+    .print = conf_list_print,
+    .clear = conf_list_clear,
 };
 
 const struct conf_type conf_pairs = {
     .what = "list of pairs",
     .parse = words_parse,
-    .print = words_print,
-    .clear = words_clear,
+    .print = conf_list_print,
+    .clear = conf_list_clear,
 };
