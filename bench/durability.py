@@ -3,11 +3,14 @@
 
 import os
 import pathlib
+import shutil
 import sqlite3
 import statistics
 import time
 
-from output import say
+from figures import cpu_us, done
+from goals import reached
+from output import say, table
 from stage import FIRST_ACCOUNT, Jumpgate, Vault, load
 
 LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -31,7 +34,7 @@ def durable_run(vault, clients, seconds, state):
     with Jumpgate(vault, connections=256, state=state) as gate:
         load(gate, vault, clients, 1)
         commits, made = gate.metric("jumpgate_store_commits_total"), gate.metric("jumpgate_requests_total")
-        r = load(gate, vault, clients, seconds, warmup=2)
+        r = load(gate, vault, clients, seconds, warmup=4 if clients > 256 else 2)
         # counted over the whole run, warm-up included: both counters are the gateway's own
         made = (gate.metric("jumpgate_requests_total") - made) / 2
         r["commits"] = (gate.metric("jumpgate_store_commits_total") - commits) / max(1, made)
@@ -39,9 +42,9 @@ def durable_run(vault, clients, seconds, state):
 
 
 def durable(folder, options):
-    memory = pathlib.Path("/dev/shm") / folder.name
-    say(f"{'in flight':>10} {'fdatasync/s':>12} {'check-outs/s':>13} {'on tmpfs':>9} {'ratio':>6} {'CPU ratio':>10} "
-        f"{'commits each':>13} {'p99 ms':>7} {'errors':>7}")
+    memory, ratios = pathlib.Path("/dev/shm") / folder.name, {}
+    row = table("in flight", ("fdatasync/s", ".0f"), ("check-outs/s", ".0f"), ("on tmpfs", ".0f"), ("ratio", ".2f"), ("CPU ratio", ".2f"),
+                ("commits each", ".2f"), ("p99 ms", ".1f"), "errors")
     for clients in (1, 64, 1024):
         rounds = []
         with Vault(folder, users=1024) as vault:
@@ -50,17 +53,16 @@ def durable(folder, options):
                 rounds.append((raw, durable_run(vault, clients, options.seconds, folder / "state"),
                                durable_run(vault, clients, options.seconds, memory)))
         middle = lambda value: statistics.median(value(*r) for r in rounds)
-        rate = lambda r: r["checkout"]["per_second"]
-        cpu = lambda r: r["cpu_seconds"] / max(1, r["checkout"]["count"])
-        say(f"{clients:10} {middle(lambda raw, d, m: raw):12.0f} {middle(lambda raw, d, m: rate(d)):13.0f}"
-            f" {middle(lambda raw, d, m: rate(m)):9.0f} {middle(lambda raw, d, m: rate(d) / rate(m)):6.2f}"
-            f" {middle(lambda raw, d, m: cpu(m) / cpu(d)):10.2f} {middle(lambda raw, d, m: d['commits']):13.2f}"
-            f" {middle(lambda raw, d, m: d['checkout']['p99_ms']):7.1f} {sum(d['errors'] + m['errors'] for _, d, m in rounds):7}")
-    for path in sorted(memory.glob("*")):
-        path.unlink()
-    memory.rmdir()
+        rate = lambda r: done(r)["per_second"]
+        ratio = middle(lambda raw, d, m: rate(d) / max(1, rate(m)))
+        row(clients, middle(lambda raw, d, m: raw), middle(lambda raw, d, m: rate(d)), middle(lambda raw, d, m: rate(m)), ratio,
+            middle(lambda raw, d, m: cpu_us(m) / max(0.001, cpu_us(d))), middle(lambda raw, d, m: d["commits"]),
+            middle(lambda raw, d, m: done(d)["p99_ms"]), sum(d["errors"] + m["errors"] for _, d, m in rounds))
+        ratios[clients] = ratio
+    shutil.rmtree(memory, ignore_errors=True)
     say("a check-out writes the store three times (intent, open, closed) and the audit at least twice; `ratio` is its rate on disk\n"
         "over that on a tmpfs in the same round, `CPU ratio` the same of operations per CPU second")
+    reached("durable, 64", ratios[64])
 
 
 def lease_id(n):

@@ -1,57 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a benchmark run says: on standard output as it comes, and kept for the report."""
+"""What a benchmark run says: on standard output as it comes, and kept for the report (report.py)."""
 
-import os
-import pathlib
-import platform
-import subprocess
-import time
+_sections = {}  # name -> lines
+_now = []
 
-_lines = []
+
+def begin(name):
+    """What is said from now on belongs to this section."""
+    global _now
+    _now = _sections[name] = []
+    print(f"\n## {name}\n", flush=True)
+
+
+def section(name):
+    return list(_sections.get(name, []))
 
 
 def say(text=""):
-    _lines.append(text)
+    _now.extend(str(text).split("\n"))
     print(text, flush=True)
 
 
-def _output(*command):
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=30).stdout.strip()
-    except OSError:
-        return ""
+def table(*columns):
+    """A function that says one row. A column is its title, or (title, format); its width is that of the title."""
+    columns = [column if isinstance(column, tuple) else (column, "") for column in columns]
+    widths = [max(len(title), 6) for title, _ in columns]
+    say("  ".join(f"{title:>{width}}" for (title, _), width in zip(columns, widths)))
 
+    def row(*values):
+        cells = [f"{'-' if value is None else format(value, form):>{width}}"
+                 for value, (_, form), width in zip(values, columns, widths)]
+        say("  ".join(cells))
 
-def _machine(folder):
-    model = [line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
-    memory = int(open("/proc/meminfo").readline().split()[1]) / 1048576
-    disk = _output("df", "--output=fstype", folder).split("\n")[-1]
-    return [f"- {model[0] if model else platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GB, Linux {platform.release()}",
-            f"- temporary files on {disk}; load average at the end {os.getloadavg()[0]:.1f} (over the number of cores: "
-            "others were using the machine)",
-            f"- {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}, "
-            f"revision {_output('git', '-C', str(pathlib.Path(__file__).parent), 'rev-parse', '--short', 'HEAD') or 'unknown'}"]
+    return row
 
-
-def write_report(path):
-    """Tables stay as they were printed, in fenced blocks; what they mean is in docs/benchmarks.md."""
-    out = ["# Figures of one run", "", "Written by `bench/run --report`. How to read them: docs/benchmarks.md.", ""]
-    out += _machine("/tmp")
-    fenced = False
-    for line in "\n".join(_lines).split("\n"):
-        heading = line.startswith("## ")
-        if heading and fenced:
-            while out[-1] == "":
-                out.pop()
-            out.append("```")
-            fenced = False
-        if heading:
-            out += ["", line, ""]
-        elif fenced or line:
-            if not fenced:
-                out.append("```text")
-                fenced = True
-            out.append(line)
-    while out[-1] == "":
-        out.pop()
-    path.write_text("\n".join(out + (["```"] if fenced else [])) + "\n")

@@ -9,7 +9,6 @@ import json
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -65,38 +64,6 @@ def private(path, text):
     return path
 
 
-class Vault:
-    """passwordsafe-sim over TLS with `users` users and `systems` systems (as many), one local account each."""
-
-    def __init__(self, folder, users=100, systems=None, latency_ms=0, options=()):
-        self.folder, self.users, self.systems = folder, users, systems or users
-        none = ["--domain-accounts", 0, "--domain-links", 0, "--databases", 0, "--applications", 0, "--ssh-keys", 0,
-                "--approval-systems", 0, "--reason-systems", 0, "--ticket-systems", 0]
-        command = [BIN / "passwordsafe-sim", "--users", users, "--systems", self.systems, "--local-accounts", 1, *none,
-                   "--api-key-file", private(folder / "api.key", KEY), "--latency", f"{latency_ms}ms", "--rotation-delay", "24h",
-                   "--certificate", folder / "server.pem", "--key", folder / "server.key", *options]
-        self.process = pinned(1, command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        found = addresses(self.process, {"api", "admin"})
-        self.address, self.admin = found["api"], found["admin"]
-        self.truth = self.passwords()
-
-    def ask(self, path):
-        with urllib.request.urlopen(f"http://{self.admin}{path}", timeout=60) as answer:
-            return json.load(answer)
-
-    def passwords(self):
-        """The file the load tool compares answers with: the password of srv1, srv2, ... as the vault itself has it."""
-        rows = [self.ask(f"/accounts/{FIRST_ACCOUNT + i}")["password"] for i in range(self.systems)]
-        return private(self.folder / "truth.json", json.dumps(rows))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait(60)
-
-
 class Broker:
     """What every broker under test has: a process (with children), its memory and its CPU time."""
 
@@ -142,17 +109,54 @@ class Broker:
             self.process.wait(60)
 
 
+class Vault(Broker):
+    """passwordsafe-sim over TLS with `users` users and `systems` systems (as many), one local account each."""
+
+    def __init__(self, folder, users=100, systems=None, latency_ms=0, options=(), truth=True):
+        self.folder, self.users, self.systems = folder, users, systems or users
+        none = ["--domain-accounts", 0, "--domain-links", 0, "--databases", 0, "--applications", 0, "--ssh-keys", 0,
+                "--approval-systems", 0, "--reason-systems", 0, "--ticket-systems", 0]
+        command = [BIN / "passwordsafe-sim", "--users", users, "--systems", self.systems, "--local-accounts", 1, *none,
+                   "--api-key-file", private(folder / "api.key", KEY), "--latency", f"{latency_ms}ms", "--rotation-delay", "24h",
+                   "--certificate", folder / "server.pem", "--key", folder / "server.key", *options]
+        self.process = pinned(1, command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        found = addresses(self.process, {"api", "admin"})
+        self.address, self.admin = found["api"], found["admin"]
+        self.truth = self.passwords() if truth else None
+
+    def ask(self, path):
+        with urllib.request.urlopen(f"http://{self.admin}{path}", timeout=60) as answer:
+            return json.load(answer)
+
+    def calls(self):
+        """Calls answered so far, sign-ins included."""
+        return sum(row["calls"] for row in self.ask("/counts")["calls"].values())
+
+    def passwords(self):
+        """The file the load tool compares answers with: the password of srv1, srv2, ... as the vault itself has it."""
+        rows = [self.ask(f"/accounts/{FIRST_ACCOUNT + i}")["password"] for i in range(self.systems)]
+        return private(self.folder / "truth.json", json.dumps(rows))
+
+
+TLS_LISTENER = """[listener tls]
+address = 127.0.0.1:0
+tls_certificate = {folder}/server.pem
+tls_key = {folder}/server.key
+"""
+
+
 class Jumpgate(Broker):
     name = "jumpgate"
 
     def __init__(self, vault, connections=64, sessions=4, binary=None, gateway="", list_each_time=False, state=None, timeout="60s",
-                 keep_state=False):
+                 keep_state=False, tls=False, vault_section="", under=(), list_cache="60s"):
+        """`under` is a command that runs the gateway's; with `tls` there is a second listener, its address is `tls_address`."""
         folder = vault.folder
         self.state = state = state or folder / "state"
         if not keep_state:
             shutil.rmtree(state, ignore_errors=True)
             state.mkdir(mode=0o700)
-        caches = "list_cache = 0s\ncatalogue_cache = 1ms" if list_each_time else "list_cache = 60s"
+        caches = "list_cache = 0s\ncatalogue_cache = 1ms" if list_each_time else f"list_cache = {list_cache}"
         conf = folder / "jumpgate.conf"
         conf.write_text(f"""
 [gateway]
@@ -165,6 +169,7 @@ max_inflight = 20000
 {gateway}
 [listener main]
 address = 127.0.0.1:0
+{TLS_LISTENER.format(folder=folder) if tls else ""}
 [client load]
 token_sha256 = {hashlib.sha256(TOKEN.encode()).hexdigest()}
 allow = broker observe
@@ -178,11 +183,13 @@ connections = {connections}
 sessions_per_user = {sessions}
 max_calls = 20000
 call_timeout = 60s
+{vault_section}
 """)
-        command = [binary or BIN / "jumpgate", "run", "-c", conf]
+        command = [*under, binary or BIN / "jumpgate", "run", "-c", conf]
         started = time.monotonic()
         self.process = pinned(0, command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.address = addresses(self.process, {"main"})["main"]
+        found = addresses(self.process, {"main", "tls"} if tls else {"main"})
+        self.address, self.tls_address = found["main"], found.get("tls")
         self.start_seconds = time.monotonic() - started
 
     def get(self, path):
@@ -205,104 +212,72 @@ class JumpgateListing(Jumpgate):
         super().__init__(vault, list_each_time=True, **more)
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+class JumpgateMemory(Jumpgate):
+    """Journal and audit on a tmpfs: what is left of the cost when a disk costs nothing."""
+
+    name = "jumpgate, tmpfs"
+
+    def __init__(self, vault, **more):
+        self.memory = pathlib.Path("/dev/shm") / vault.folder.name
+        super().__init__(vault, state=self.memory, **more)
+
+    def __exit__(self, *left):
+        super().__exit__(*left)
+        shutil.rmtree(self.memory, ignore_errors=True)
 
 
-class Peer(Broker):
-    """A peer from bench/peers on a port of its own."""
-
-    def __init__(self, vault):
-        self.folder = vault.folder
-        self.port = free_port()
-        self.address = f"127.0.0.1:{self.port}"
-        environment = {**os.environ, "PEER_PORT": str(self.port), "PEER_VAULT": f"https://{vault.address}",
-                       "PEER_CA": str(vault.folder / "ca.pem"), "PEER_KEY": KEY, "GOMAXPROCS": "1"}
-        self.process = pinned(0, self.command(vault), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(200):
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                assert self.process.poll() is None, f"{self.name} did not start"
-                time.sleep(0.05)
-        raise AssertionError(f"{self.name} does not listen")
-
-
-class Nginx(Peer):
-    name = "nginx + Lua"
-
-    @staticmethod
-    def available():
-        return pathlib.Path("/usr/lib/nginx/modules/ngx_http_lua_module.so").exists()
-
-    def command(self, vault):
-        values = {"folder": vault.folder, "vault": vault.address, "port": self.port, "peers": PEERS}
-        text = (PEERS / "nginx.conf").read_text()
-        for key, value in values.items():
-            text = text.replace(f"@{key}@", str(value))
-        conf = vault.folder / "nginx.conf"
-        conf.write_text(text)
-        (vault.folder / "modules").exists() or (vault.folder / "modules").symlink_to("/usr/lib/nginx/modules")
-        return ["nginx", "-p", vault.folder, "-c", conf]
-
-
-class Go(Peer):
-    name = "Go"
-
-    @staticmethod
-    def available():
-        return shutil.which("go")
-
-    def command(self, vault):
-        binary = vault.folder / "peer-go"
-        if not binary.exists():
-            subprocess.run(["go", "build", "-o", binary, PEERS / "broker.go"], check=True, cwd=vault.folder,
-                           env={**os.environ, "GOCACHE": str(vault.folder / "go-cache"), "GOFLAGS": "-mod=mod"})
-        return [binary]
-
-
-class Node(Peer):
-    name = "Node"
-
-    @staticmethod
-    def available():
-        return shutil.which("node")
-
-    def command(self, vault):
-        return ["node", PEERS / "broker.js"]
-
-
-def load_command(broker, vault, clients, seconds, warmup=1, **more):
-    command = [BIN / "jumpgate-load", "--address", broker.address, "--token-file", private(vault.folder / "token", TOKEN),
+def load_command(broker, vault, clients, seconds, warmup=1, address=None, **more):
+    command = [BIN / "jumpgate-load", "--address", address or broker.address, "--token-file", private(vault.folder / "token", TOKEN),
                "--clients", clients, "--seconds", seconds, "--warmup", warmup, "--users", vault.users, "--hosts", vault.systems,
-               "--user-format", "user%u", "--domain", "ACME", "--host-format", "srv%u", "--truth", vault.truth]
+               "--user-format", "user%u", "--domain", "ACME", "--host-format", "srv%u"]
+    command += ["--truth", vault.truth] if vault.truth else []
     for name, value in more.items():
-        command += [f"--{name}"] + ([] if value is True else [value])
+        for one in value if isinstance(value, list) else [value]:
+            command += [f"--{name}"] + ([] if one is True else [one])
     return command
 
 
-def load(broker, vault, clients, seconds, warmup=1, beside=None, **more):
+class Count:
+    """The broker's counters at the load tool's word: CPU time at "measuring" and "over", rows as they come."""
+
+    def __init__(self, process, broker, on_row, on_measuring, on_over):
+        self.cpu, self.result, self.phase = {}, None, "warmup"
+        self.broker, self.on_row = broker, on_row
+        self.beside = {"measuring": on_measuring, "over": on_over}
+        self.thread = threading.Thread(target=self.read, args=(process.stdout,), daemon=True)
+        self.thread.start()
+
+    def read(self, lines):
+        for raw in lines:
+            line = json.loads(raw)
+            if "event" in line:
+                self.phase = line["event"]
+                self.cpu[self.phase] = self.broker.cpu_seconds()
+                if self.beside[self.phase]:
+                    self.beside[self.phase]()
+            elif "row" in line:
+                if self.on_row:
+                    self.on_row(line["row"])
+            else:
+                self.result = line
+
+    def cpu_seconds(self):
+        return self.cpu.get("over", 0) - self.cpu.get("measuring", 0)
+
+
+def load(broker, vault, clients, seconds, warmup=1, beside=None, on_row=None, on_measuring=None, on_over=None, **more):
     """One run of jumpgate-load; its result, with the broker's CPU time and memory beside it.
 
-    `beside` is called again and again while it runs.
+    `beside` is called again and again while it measures, the others once at their moment.
     """
     process = pinned(1, load_command(broker, vault, clients, seconds, warmup, **more), stdout=subprocess.PIPE)
     base = peak = broker.rss_kb()
-    start, cpu, end = time.monotonic(), None, None
+    count = Count(process, broker, on_row, on_measuring, on_over)
     while process.poll() is None:
         peak = max(peak, broker.rss_kb())
-        at = time.monotonic() - start
-        if cpu is None and at > warmup:
-            cpu = broker.cpu_seconds()  # from the end of the warm-up
-        if end is None and at > warmup + seconds:
-            end = broker.cpu_seconds()  # to the end of the measurement
-        if beside and at > warmup and end is None:
+        if beside and count.phase == "measuring":
             beside()
         time.sleep(0.02)
-    result = json.loads(process.stdout.read())
-    result["cpu_seconds"] = (end or broker.cpu_seconds()) - (cpu or 0)
-    result["rss_before_kb"], result["rss_peak_kb"] = base, peak
-    return result
+    count.thread.join()
+    assert count.result and process.returncode in (0, 1), f"the load tool ended with {process.returncode}"
+    return {**count.result, "cpu_seconds": count.cpu_seconds(), "rss_before_kb": base, "rss_peak_kb": peak}

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * client.c - one client of the load tool: a connection, and the order of its requests.
+ * client.c - one client of the load tool: the order of its requests, and its connection.
  *
  *   turn:  find                                   (once per session; or the turn itself)
  *          search
+ *          get                                    (any path: of another server, to compare with)
  *          checkout --> (hold) --> release        (after a find, where the credential is not known yet)
  *
  * An answer with status 429, 503 or 504 is a refusal: counted, and the turn is over. Any other answer than
  * the right one is an error, after which the credential is asked for anew. Only right answers have a latency.
- * A client frees itself when its connection has closed.
+ *
+ * The connection is kept, or (`reconnect`) made for each request and closed after its answer; the latency
+ * then includes making it. A client frees itself when its timer has closed; its link goes by itself.
  */
 #include "load/client.h"
 
@@ -19,7 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char read_buffer[65536];
 static llhttp_settings_t http_settings;
 
 static void next_turn(struct client *);
@@ -27,14 +29,20 @@ static void next_turn(struct client *);
 static void on_closed(uv_handle_t *handle)
 {
     struct client *c = handle->data;
+    struct load *load = c->load;
 
-    if (--c->open_handles)
-        return;
-    if (--c->load->open == 0)
-        load_over(c->load);
+    SSL_SESSION_free(c->session);
     buf_free(&c->out);
     buf_free(&c->body);
     free(c);
+    load_closed(load);
+}
+
+static void drop_link(struct client *c)
+{
+    link_close(c->link);
+    c->link = NULL;
+    c->ready = false;
 }
 
 static void close_client(struct client *c)
@@ -43,7 +51,7 @@ static void close_client(struct client *c)
         return;
     c->closing = true;
     pace_forget(c);
-    uv_close((uv_handle_t *)&c->tcp, on_closed);
+    drop_link(c);
     uv_close((uv_handle_t *)&c->hold, on_closed);
 }
 
@@ -62,14 +70,17 @@ static void count_error(struct client *c, const char *what, const char *detail, 
 /* ---- requests -------------------------------------------------------------------------------------------
  */
 
-static void on_written(uv_write_t *req, int status)
-{
-    struct client *c = req->data;
+static void open_link(struct client *c);
 
-    if (status && !c->closing) {
-        count_error(c, "write", uv_strerror(status), strlen(uv_strerror(status)));
-        close_client(c);
-    }
+static void send_now(struct client *c)
+{
+    int err = link_send(c->link, c->out.data, c->out.len);
+
+    if (!err)
+        return;
+    count_error(c, "write", uv_strerror(err), strlen(uv_strerror(err)));
+    c->load->in_flight--;
+    close_client(c);
 }
 
 static void send_request(struct client *c, enum load_step step)
@@ -79,13 +90,13 @@ static void send_request(struct client *c, enum load_step step)
         close_client(c);
         return;
     }
-    uv_buf_t bytes = uv_buf_init(c->out.data, (unsigned)c->out.len);
-    c->write.data = c;
     c->busy = true;
     if (++c->load->in_flight > c->load->most_in_flight)
         c->load->most_in_flight = c->load->in_flight;
-    if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &bytes, 1, on_written))
-        close_client(c);
+    if (c->ready)
+        send_now(c);
+    else if (!c->link)
+        open_link(c); /* on_ready() sends */
 }
 
 /* ---- answers --------------------------------------------------------------------------------------------
@@ -128,21 +139,25 @@ static bool is_refusal(unsigned status)
 static void count_right(struct client *c)
 {
     struct load *l = c->load;
-    uint64_t now = clock_measure_us();
+    uint64_t now = clock_measure_us(), took = now > c->meant_us ? now - c->meant_us : 0;
 
     if (!l->measuring)
         return;
     l->done[c->step]++;
-    histogram_add(&l->latency[c->step], now > c->meant_us ? now - c->meant_us : 0);
+    histogram_add(&l->latency[c->step], took);
+    histogram_add(&l->row.latency[c->step], took);
 }
 
 static int on_complete(llhttp_t *http)
 {
     struct client *c = http->data;
-    bool good = http->status_code == 200 && question_verify(c);
+    unsigned wanted = c->step == STEP_GET ? c->load->status : 200;
+    bool good = http->status_code == wanted && question_verify(c);
 
     c->busy = false;
     c->load->in_flight--;
+    if (c->load->reconnect)
+        drop_link(c);
     if (good) {
         count_right(c);
     } else if (is_refusal(http->status_code)) {
@@ -156,7 +171,7 @@ static int on_complete(llhttp_t *http)
         advance(c);
     else
         next_turn(c);
-    return c->closing ? HPE_PAUSED : 0;
+    return c->ready ? 0 : HPE_PAUSED; /* the connection these bytes came by may be gone */
 }
 
 static int on_body(llhttp_t *http, const char *at, size_t n)
@@ -172,9 +187,11 @@ static int on_body(llhttp_t *http, const char *at, size_t n)
 /* Spread evenly over the turns: turn n of a mix 1:2:1 is always of the same kind. */
 static enum load_step aim_of(const struct load *l, uint64_t turn)
 {
-    unsigned all = l->weight[STEP_FIND] + l->weight[STEP_SEARCH] + l->weight[STEP_CHECKOUT];
-    unsigned at = (unsigned)(turn % all);
+    unsigned all = 0;
 
+    for (enum load_step step = STEP_FIND; step <= STEP_CHECKOUT; step++)
+        all += l->weight[step];
+    unsigned at = (unsigned)(turn % all);
     for (enum load_step step = STEP_FIND; step < STEP_CHECKOUT; step++) {
         if (at < l->weight[step])
             return step;
@@ -217,41 +234,62 @@ static void next_turn(struct client *c)
 /* ---- the connection -------------------------------------------------------------------------------------
  */
 
-static void on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *buf)
+static void on_ready(void *arg)
 {
-    (void)handle;
-    (void)size;
-    *buf = uv_buf_init(read_buffer, sizeof(read_buffer));
+    struct client *c = arg;
+    struct load *l = c->load;
+
+    c->ready = true;
+    llhttp_reset(&c->http);
+    if (l->measuring) {
+        l->connections++;
+        l->resumed += link_resumed(c->link);
+    }
+    if (c->busy)
+        send_now(c);
+    else
+        next_turn(c);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+static void on_data(void *arg, const char *bytes, size_t n)
 {
-    struct client *c = stream->data;
+    struct client *c = arg;
+    const struct link *from = c->link;
+    enum llhttp_errno err = llhttp_execute(&c->http, bytes, n);
 
-    if (n == 0 || c->closing)
+    if (c->closing || c->link != from || err == HPE_OK)
         return;
-    if (n > 0 && llhttp_execute(&c->http, buf->base, (size_t)n) == HPE_OK)
-        return;
-    if (!c->closing)
-        count_error(c, "connection lost", c->busy ? "in a request" : "between requests", 16);
+    count_error(c, "answer", "not HTTP", 8);
     if (c->busy)
         c->load->in_flight--;
     close_client(c);
 }
 
-static void on_connected(uv_connect_t *req, int status)
+static void on_lost(void *arg, const char *why)
 {
-    struct client *c = req->data;
+    struct client *c = arg;
+    char text[160];
 
-    if (c->closing)
+    c->link = NULL;
+    c->ready = false;
+    (void)snprintf(text, sizeof(text), "%s, %s", c->busy ? "in a request" : "between requests", why);
+    count_error(c, "connection lost", text, strlen(text));
+    if (c->busy)
+        c->load->in_flight--;
+    close_client(c);
+}
+
+static void open_link(struct client *c)
+{
+    static const struct link_app app = {on_ready, on_data, on_lost};
+
+    c->link = link_open(c->load, &app, c, c->load->resume ? &c->session : NULL);
+    if (c->link)
         return;
-    if (status || uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read)) {
-        count_error(c, "connect", status ? uv_strerror(status) : "read", 12);
-        close_client(c);
-        return;
-    }
-    (void)uv_tcp_nodelay(&c->tcp, 1);
-    next_turn(c);
+    count_error(c, "connect", "no link", 7);
+    if (c->busy)
+        c->load->in_flight--;
+    close_client(c);
 }
 
 int client_start(struct load *load, unsigned i)
@@ -272,17 +310,12 @@ int client_start(struct load *load, unsigned i)
     llhttp_init(&c->http, HTTP_RESPONSE, &http_settings);
     c->http.data = c;
     int err = uv_timer_init(&load->loop, &c->hold);
-    if (!err)
-        err = uv_tcp_init(&load->loop, &c->tcp);
     if (err) {
-        free(c); /* uv_timer_init has not failed in any version; nothing is linked yet */
+        free(c);
         return err;
     }
-    c->hold.data = c->tcp.data = c->connect.data = c;
-    c->open_handles = 2;
+    c->hold.data = c;
     load->open++;
-    err = uv_tcp_connect(&c->connect, &c->tcp, (const struct sockaddr *)&load->address, on_connected);
-    if (err)
-        close_client(c);
-    return err;
+    open_link(c);
+    return 0;
 }

@@ -5,24 +5,24 @@
 #ifndef LOAD_CLIENT_H
 #define LOAD_CLIENT_H
 
+#include "load/link.h"
 #include "load/load.h"
 
 #include <llhttp.h>
 
 struct client {
     struct load *load;
-    uint64_t number; /* of the session: says user and host */
-    uv_tcp_t tcp;
+    uint64_t number;      /* of the session: says user and host */
+    struct link *link;    /* NULL between two of them */
+    SSL_SESSION *session; /* the newest ticket, to resume with */
     uv_timer_t hold;
-    uv_connect_t connect;
-    uv_write_t write;
     TAILQ_ENTRY(client) idle_link;
-    int open_handles;
-    bool closing, busy, idle;
+    bool closing, ready, busy, idle; /* `ready`: the link can take a request */
     llhttp_t http;
     enum load_step step, aim; /* `aim`: what the turn is for */
     struct buf out, body;
     char credential_id[300];
+    size_t got;        /* length of the first answer to a `get`: all must be alike */
     uint64_t meant_us; /* when the request was meant to start */
 };
 

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Instructions per operation by callgrind: user space only, all threads, repeatable to about two per cent on any machine.
+
+The gateway runs under valgrind, is warmed up, its counts are zeroed, it is measured for some seconds, its counts are dumped; what
+the gateway itself counted in between is the number of operations. Valgrind has no SHA instructions and repeats string instructions
+one by one: hashing and clearing memory look dearer than they are.
+"""
+
+import re
+import shutil
+import subprocess
+
+from output import say, table
+from stage import Jumpgate, JumpgateMemory, Vault, load
+
+TOTAL = re.compile(r"^(?:totals|summary): (\d+)", re.M)
+ROW = re.compile(r"\s*([\d,]+) \(\s*[\d.]+%\)\s+(?:\S*/)?([^/:]*):(\S+)(?:.*\[(.*)\])?")
+
+
+def control(gate, what):
+    subprocess.run(["callgrind_control", what, str(gate.process.pid)], check=True, capture_output=True)
+
+
+def parts(out):
+    """Instructions by thread: the dump writes a file for each, the loop's thread first."""
+    files = sorted(out.parent.glob(out.name + ".*-*"))
+    totals = [TOTAL.search(path.read_text()) for path in files]
+    return files, [int(total.group(1)) if total else 0 for total in totals]
+
+
+def functions(files, operations, loop, rows):
+    """[(instructions each, function, library)] over all threads. A function that was on the stack when the counts were zeroed has
+    its callees' with it: those of the loop's thread, which are as dear as the whole thread, are left out."""
+    text = subprocess.run(["callgrind_annotate", "--threshold=100", *map(str, files)], check=False, capture_output=True, text=True).stdout
+    found = [match.groups() for match in map(ROW.match, text.splitlines()) if match]
+    sums = {}
+    for count, _, name, library in found:
+        key = re.sub(r"'\d+$", "", name), (library or "?").rsplit("/", 1)[-1]
+        sums[key] = sums.get(key, 0) + int(count.replace(",", ""))
+    own = sorted(((n / operations, *key) for key, n in sums.items() if n < 0.98 * loop), reverse=True)
+    return own[:rows]
+
+
+def measure(folder, vault, options, clients=16, op="checkout", kind=Jumpgate, binary=None, rows=0):
+    """{total, loop, others, operations, commits, functions, errors}, figures per operation."""
+    for old in folder.glob("callgrind.out*"):
+        old.unlink()
+    out = folder / "callgrind.out"
+    under = ["valgrind", "--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={out}"]
+    with kind(vault, gateway="sandbox = off", under=under, binary=binary) as gate:
+        load(gate, vault, clients, max(5, clients // 12), op=op)  # sign-ins, connections and first lists take long here
+        requests, commits = gate.metric("jumpgate_requests_total"), gate.metric("jumpgate_store_commits_total")
+        control(gate, "-z")
+        r = load(gate, vault, clients, max(3, options.seconds), op=op)
+        control(gate, "-d")
+        operations = (gate.metric("jumpgate_requests_total") - requests) / (2 if op == "checkout" else 1)
+        commits = gate.metric("jumpgate_store_commits_total") - commits
+        files, by_thread = parts(out)
+    total = sum(by_thread) / max(1, operations)
+    return {"total": total, "loop": by_thread[0] / max(1, operations), "others": total - by_thread[0] / max(1, operations),
+            "operations": operations, "commits": commits / max(1, operations), "errors": r["errors"],
+            "functions": functions(files, max(1, operations), by_thread[0], rows) if rows else []}
+
+
+def instructions(folder, options):
+    if not shutil.which("valgrind"):
+        say("left out, not installed: valgrind")
+        return
+    row = table("operation".ljust(30), "clients", ("instructions each", ",.0f"), ("loop's thread", ",.0f"), ("other threads", ",.0f"),
+                ("commits each", ".2f"), "errors")
+    tops = []
+    for name, clients, op, kind in (("check-out and release", 16, "checkout", Jumpgate),
+                                    ("check-out and release, tmpfs", 16, "checkout", JumpgateMemory),
+                                    ("check-out and release", 256, "checkout", Jumpgate),
+                                    ("find, from memory", 16, "find", Jumpgate)):
+        with Vault(folder, users=64) as vault:
+            m = measure(folder, vault, options, clients, op, kind, rows=0 if tops else 30)
+        tops = tops or m["functions"]
+        row(name, clients, m["total"], m["loop"], m["others"], m["commits"], m["errors"])
+    say("\nfunctions of the first row:")
+    for each, name, library in tops:
+        say(f"{each:10,.0f}  {name}  [{library}]")
+    ours = [(each, name) for each, name, library in tops if library == "jumpgate"]
+    say("most instructions of our own code: " + ", ".join(f"{name} {each:,.0f}" for each, name in ours[:6]))

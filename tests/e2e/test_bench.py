@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The measuring instruments themselves: that the load tool sees what is wrong, and that a report keeps what was not measured anew.
+
+Nothing here is about how fast anything is.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
+import figures  # noqa: E402
+import goals  # noqa: E402
+import output  # noqa: E402
+import report  # noqa: E402
+import stage  # noqa: E402
+
+
+@pytest.fixture(scope="module", name="folder")
+def _folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bench")
+    stage.certificates(folder)
+    return folder
+
+
+@pytest.fixture(scope="module", name="vault")
+def _vault(folder):
+    with stage.Vault(folder, users=4) as vault:
+        yield vault
+
+
+@pytest.fixture(scope="module", name="gate")
+def _gate(vault):
+    unix = f"[listener unix]\naddress = unix:{vault.folder}/gate.sock\n"
+    with stage.Jumpgate(vault, tls=True, vault_section=unix) as gate:
+        yield gate
+
+
+def run(gate, vault, clients=2, seconds=60, warmup=0, **more):
+    """A run that ends by its number of turns, so that no clock decides."""
+    return stage.load(gate, vault, clients, seconds, warmup, **{"count": 20, **more})
+
+
+def over_tls(gate, folder, **more):
+    return {"address": gate.tls_address, "tls": True, "ca": folder / "ca.pem", **more}
+
+
+# ---- the load tool ----
+
+def test_each_checkout_is_held_against_the_vault(gate, vault):
+    r = run(gate, vault)
+    assert r["errors"] == 0 and r["verified"] == 20, r
+
+
+def test_a_wrong_password_is_an_error(gate, vault, folder):
+    wrong = folder / "wrong.json"
+    rows = json.loads(vault.truth.read_text())
+    wrong.write_text(json.dumps(rows[1:] + rows[:1]))
+    r = run(gate, vault, truth=wrong)
+    assert r["errors"] == 20 and r["verified"] == 0 and "password" in r["first_error"], r["errors"]
+
+
+@pytest.mark.parametrize("op", ("find", "search"))
+def test_other_operations(gate, vault, op):
+    assert run(gate, vault, op=op)["errors"] == 0
+
+
+def test_unix_socket(gate, vault, folder):
+    r = run(gate, vault, address=f"unix:{folder}/gate.sock")
+    assert r["errors"] == 0 and r["verified"] == 20, r
+
+
+def test_a_get_wants_its_status(gate, vault):
+    assert run(gate, vault, op="get", path="/livez")["errors"] == 0
+    assert run(gate, vault, op="get", path="/livez", status=404)["errors"] == 20
+
+
+def test_tls_kept(gate, vault, folder):
+    r = run(gate, vault, **over_tls(gate, folder))
+    assert r["errors"] == 0 and r["verified"] == 20 and r["connections"] <= 2, r
+
+
+@pytest.mark.parametrize("resume", (False, True))
+def test_tls_connection_for_each_request(gate, vault, folder, resume):
+    more = {"resume": True} if resume else {}
+    r = run(gate, vault, clients=1, op="find", **over_tls(gate, folder, reconnect=True, **more))
+    assert r["errors"] == 0, r
+    assert 19 <= r["connections"] <= 20  # the first may be made before the measurement begins
+    assert r["resumed"] >= 19 if resume else r["resumed"] == 0
+
+
+def test_tls_of_an_unknown_authority(gate, vault, folder, tmp_path):
+    stage.certificates(tmp_path)
+    r = run(gate, vault, **over_tls(gate, folder, ca=tmp_path / "ca.pem"))
+    assert r["errors"] == 2 and r["verified"] == 0, r
+
+
+def test_plain_client_at_a_tls_listener(gate, vault):
+    r = run(gate, vault, address=gate.tls_address)
+    assert r["errors"] == 2 and r["verified"] == 0, r
+
+
+def test_rows_add_up(gate, vault):
+    rows = []
+    r = stage.load(gate, vault, 2, 3, 0, rate=50, every=1, on_row=rows.append)
+    assert r["errors"] == 0 and rows
+    counted = sum(row.get("checkout", {"count": 0})["count"] for row in rows)
+    assert 0 < counted <= r["checkout"]["count"]
+
+
+@pytest.mark.parametrize("resume", (False, True))
+def test_handshakes(folder, resume):
+    command = [stage.BIN / "jumpgate-load", "--handshakes", "5", "--certificate", folder / "server.pem", "--key", folder / "server.key"]
+    r = json.loads(subprocess.run(command + ["--resume"] * resume, check=True, capture_output=True).stdout)
+    assert r["handshakes"] == 5 and r["resumed"] == 5 * resume and r["server_us"] > 0
+
+
+@pytest.mark.parametrize("options", (
+    ["--address", "127.0.0.1:1"], ["--address", "127.0.0.1:0", "--token-file", "x"], ["--address", "unix:", "--token-file", "x"],
+    ["--address", "127.0.0.1:1", "--token-file", "x", "--tls"], ["--address", "127.0.0.1:1", "--token-file", "x", "--op", "release"],
+    ["--handshakes", "5"]))
+def test_options_that_make_no_sense(options):
+    assert subprocess.run([stage.BIN / "jumpgate-load", *options], check=False, capture_output=True).returncode == 2
+
+
+# ---- the report ----
+
+@pytest.fixture(name="said")
+def _said(monkeypatch):
+    sections = {}
+    monkeypatch.setattr(output, "_sections", sections)
+
+    def say(name, *lines, **values):
+        output.begin(name)
+        for line in lines:
+            output.say(line)
+        for goal, value in values.items():
+            goals.reached(goal, value)
+        return dict(sections)
+
+    return say
+
+
+def test_a_section_is_replaced_and_others_stay(said, tmp_path):
+    path, order = tmp_path / "report.md", ("one", "two")
+    report.write(path, said("two", "second", size=100), order, tmp_path)
+    report.write(path, {"one": ["first"]}, order, tmp_path)
+    report.write(path, {"one": ["", "first again", ""]}, order, tmp_path)
+    sections = report.read(path)
+    assert list(sections) == ["one", "two"]
+    assert sections["one"][1] == ["first again"]
+    assert sections["two"][1][0] == "second"
+    text = path.read_text()
+    assert "| program without symbols, kB | <= 3072 | 100 | yes | two |" in text
+    assert "| start to ready, empty store, ms | <= 50 | not measured | | |" in text
+
+
+def test_missed_goals_come_first_the_farthest_before(said, tmp_path):
+    path = tmp_path / "report.md"
+    lines = said("two", "most CPU time: kernel 50 %", size=4096, start=500, syscalls=1.2)
+    report.write(path, {"profile": lines["two"]}, ("profile",), tmp_path)
+    end = path.read_text().split("## next bottleneck")[1].strip().splitlines()
+    assert end[0].startswith("- missed: start to ready") and end[1].startswith("- missed: program without")
+    assert end[2] == "- profile: most CPU time: kernel 50 %"
+
+
+def test_a_report_of_another_form_is_written_anew(tmp_path):
+    path = tmp_path / "report.md"
+    path.write_text("# Figures of one run\n\n## one\n\n```text\nold\n```\n")
+    report.write(path, {"two": ["new"]}, ("one", "two"), tmp_path)
+    assert list(report.read(path)) == ["two"]
+
+
+def test_slope():
+    assert figures.slope([]) == figures.slope([(1, 5)]) == 0
+    assert figures.slope([(0, 1), (1, 3), (2, 5)]) == pytest.approx(2)
