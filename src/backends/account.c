@@ -41,7 +41,7 @@ void account_list_unref(struct account_list *list)
 
 static int rows_grow(struct account_list *list)
 {
-    size_t cap = list->cap ? list->cap * 2 : 8;
+    size_t cap = list->cap ? list->cap * 2 : 1; /* most lists are the accounts of one system, and are kept */
     struct account *rows;
 
     if (list->n < list->cap)

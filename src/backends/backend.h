@@ -6,8 +6,8 @@
  * else: HTTP status, sub-codes and transport errors go in, a result and a fault fit for a caller come out.
  *
  * Rules, for every operation:
- *  - it returns 0 and later calls call->done exactly once, or -errno (-EAGAIN: too many calls, -ENOMEM,
- *    -ESHUTDOWN) and never calls it;
+ *  - it returns 0 and later calls call->done exactly once, or -errno (-EAGAIN: too many calls, call->fault says
+ *    more where it is set; -ENOMEM, -ESHUTDOWN) and never calls it;
  *  - done is never called before the operation has returned (no re-entry);
  *  - after cancel() it is never called. Cancelling does not undo: a request already sent may have happened.
  * The texts handed in stay valid until done. What comes out belongs to the caller, who frees it with vault_call_free().
@@ -140,6 +140,8 @@ struct vault_call {
     const char *user;      /* mapped vault user */
     uint64_t timeout_ms;   /* the caller's time left; the vault's call_timeout applies as well */
     bool background;       /* waits behind people */
+    bool begun;            /* goes on with what was begun, or gives it back: see base/line.h */
+    uint64_t wait_ms;      /* it must begin by then or not at all (FAILED, overloaded, not unknown). 0 = no limit */
     int64_t alias_id;      /* credential: the request was made for this alias; 0 = for no alias */
     void (*done)(struct vault_call *);
 
@@ -172,6 +174,8 @@ struct vault_state {
     size_t connections, queued, in_flight, sessions, users;
     char detail[160];
     int64_t certificate_end; /* of the certificate shown to the vault, seconds since 1970; 0 = none */
+    uint64_t wait_ms;        /* how long somebody new would wait for his turn */
+    uint64_t refused;        /* calls and operations not let in, or let in and not begun in time */
 };
 
 struct vault_ops {
@@ -189,6 +193,11 @@ struct vault_ops {
      * number is told: requests() finds it, by account and time. NULL = there is no such thing here.
      */
     int (*isa)(struct vault *, const struct vault_request *, enum credential_type, struct vault_call *);
+    /*
+     * Asked before anything is done for an operation of this user that needs the vault: would it be answered in
+     * the time left? 0, or -EAGAIN with a fault that says why not and when to try again. NULL = always.
+     */
+    int (*admit)(struct vault *, const char *user, uint64_t left_ms, struct fault *);
     void (*cancel)(struct vault *, struct vault_call *);  /* any number of times */
     void (*state)(const struct vault *, struct vault_state *);
 };
@@ -198,5 +207,10 @@ struct vault {
     const struct vault_ops *ops;
     const struct conf_vault *conf;
 };
+
+static inline int vault_admit(struct vault *v, const char *user, uint64_t left_ms, struct fault *f)
+{
+    return v->ops->admit ? v->ops->admit(v, user, left_ms, f) : 0;
+}
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * texts.c - chunks of texts, the newest first.
  *
- * Small lists get small chunks: most answers have a handful of rows. The size doubles from chunk to chunk up
- * to CHUNK_BYTES; a longer text gets a chunk of its own size.
+ * Small lists get small chunks: most answers have a row or two, and are kept for a while. The size doubles
+ * from chunk to chunk up to CHUNK_BYTES; a longer text gets a chunk of its own size.
  */
 #include "backends/texts.h"
 
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CHUNK_FIRST ((size_t)112)
 #define CHUNK_BYTES ((size_t)16 * 1024)
 
 struct texts {
@@ -22,7 +23,7 @@ struct texts {
 
 static struct texts *chunk_new(size_t want, const struct texts *before)
 {
-    size_t size = before ? before->size * 2 : 512;
+    size_t size = before ? before->size * 2 : CHUNK_FIRST;
     struct texts *chunk;
 
     if (size > CHUNK_BYTES)

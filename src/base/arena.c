@@ -121,7 +121,7 @@ static void protect(struct region *r)
 {
     (void)madvise(r->base, r->size, MADV_DONTDUMP);
     (void)madvise(r->base, r->size, MADV_WIPEONFORK);
-    r->locked = mlock(r->base, r->size) == 0;
+    r->locked = mlock2(r->base, r->size, MLOCK_ONFAULT) == 0 || mlock(r->base, r->size) == 0;
 }
 
 static int map(struct region *r, size_t nspans)

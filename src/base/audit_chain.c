@@ -10,28 +10,27 @@
 #include "base/audit_chain.h"
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/json.h"
 #include "base/text.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <openssl/sha.h>
-#include <stdio.h>
 #include <string.h>
 
 #define CHECK_DIGITS 16
 #define HASH_DIGITS  (AUDIT_HASH_SIZE - 1)
 #define TIME_LETTERS (AUDIT_TIME_SIZE - 1)
 #define HEX          "0123456789abcdef"
-#define HEAD_FORMAT  "%020" PRIu64 " %s %020" PRIu64 "\n"
 
-static void hash_hex(const char *bytes, size_t n, char out[AUDIT_HASH_SIZE])
+static int hash_hex(const char *bytes, size_t n, char out[AUDIT_HASH_SIZE])
 {
-    unsigned char digest[SHA256_DIGEST_LENGTH];
+    unsigned char digest[DIGEST_SIZE];
+    int err = digest_sha256(bytes, n, digest);
 
-    (void)SHA256((const unsigned char *)bytes, n, digest);
     text_hex(out, digest, sizeof(digest));
+    return err;
 }
 
 void audit_link_none(struct audit_link *link)
@@ -45,7 +44,10 @@ const char *audit_time(int64_t wall_ms, char out[AUDIT_TIME_SIZE])
     char seconds[CLOCK_RFC3339_SIZE];
 
     clock_rfc3339(wall_ms, seconds);
-    (void)snprintf(out, AUDIT_TIME_SIZE, "%.19s.%03uZ", seconds, (unsigned)(wall_ms % 1000) % 1000);
+    (void)text_copy_n(out, AUDIT_TIME_SIZE, seconds, strcspn(seconds, "Z"));
+    char *end = out + strlen(out);
+    *end = '.';
+    memcpy(text_digits(end + 1, (unsigned)(wall_ms % 1000) % 1000, 3), "Z", 2);
     return out;
 }
 
@@ -64,14 +66,18 @@ int audit_line_write(struct buf *b, struct audit_link *at, int64_t wall_ms, cons
         err = buf_append(b, members, n);
     if (!err)
         err = buf_append(b, "}\n", 2);
+    if (!err)
+        err = hash_hex(b->data + rest_at, b->len - rest_at, hash);
+    if (!err) {
+        memcpy(b->data + check_at, hash, CHECK_DIGITS);
+        err = hash_hex(b->data + from, b->len - from, hash);
+    }
     if (err) {
         b->len = from; /* no half lines */
         b->failed = false;
         return err;
     }
-    hash_hex(b->data + rest_at, b->len - rest_at, hash);
-    memcpy(b->data + check_at, hash, CHECK_DIGITS);
-    hash_hex(b->data + from, b->len - from, at->hash);
+    memcpy(at->hash, hash, sizeof(hash));
     at->seq++;
     return 0;
 }
@@ -153,13 +159,13 @@ const char *audit_line_read(const char *line, size_t n, struct audit_line *out)
         return "the line is cut off";
     if (n > AUDIT_LINE_MAX || !take(&s, AUDIT_START) || !take_letters(&s, CHECK_DIGITS, HEX, check))
         return "this is no audit line";
-    hash_hex(s.p, s.left, hash);
+    if (hash_hex(s.p, s.left, hash))
+        return "out of memory";
     if (memcmp(hash, check, CHECK_DIGITS) != 0)
         return "the line was changed";
     if (!take_front(&s, out) || json_check(line, n, 4, JSON_DUPLICATES_OK))
         return "this is no audit line";
-    hash_hex(line, n, out->link.hash);
-    return NULL;
+    return hash_hex(line, n, out->link.hash) ? "out of memory" : NULL;
 }
 
 /* ---- the head ---- */
@@ -171,7 +177,13 @@ size_t audit_head_length(void)
 
 void audit_head_write(const struct audit_head *h, char out[AUDIT_HEAD_SIZE])
 {
-    (void)snprintf(out, AUDIT_HEAD_SIZE, HEAD_FORMAT, h->last.seq, h->last.hash, h->first);
+    char *to = text_digits(out, h->last.seq, 20);
+
+    *to++ = ' ';
+    memcpy(to, h->last.hash, HASH_DIGITS);
+    to += HASH_DIGITS;
+    *to++ = ' ';
+    memcpy(text_digits(to, h->first, 20), "\n", 2);
 }
 
 static bool take_padded(struct scan *s, uint64_t *out)

@@ -10,7 +10,6 @@
 #include "base/secret.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,7 +68,7 @@ int buf_reserve(struct buf *b, size_t more)
     return 0;
 }
 
-int buf_append(struct buf *b, const void *bytes, size_t n)
+int buf_append_growing(struct buf *b, const void *bytes, size_t n)
 {
     if (n == 0)
         return 0;
@@ -79,44 +78,6 @@ int buf_append(struct buf *b, const void *bytes, size_t n)
     memcpy(b->data + b->len, bytes, n);
     b->len += n;
     return 0;
-}
-
-int buf_str(struct buf *b, const char *text)
-{
-    return buf_append(b, text, strlen(text));
-}
-
-int buf_char(struct buf *b, char c)
-{
-    return buf_append(b, &c, 1);
-}
-
-int buf_vprintf(struct buf *b, const char *fmt, va_list ap)
-{
-    va_list again;
-
-    va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, again);
-    va_end(again);
-    if (n < 0)
-        return fail(b, -EINVAL);
-    int err = buf_reserve(b, (size_t)n);
-    if (err)
-        return err;
-    if (vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap) != n)
-        return fail(b, -EINVAL);
-    b->len += (size_t)n;
-    return 0;
-}
-
-int buf_printf(struct buf *b, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    int err = buf_vprintf(b, fmt, ap);
-    va_end(ap);
-    return err;
 }
 
 void buf_consume(struct buf *b, size_t n)

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 struct buf {
     char *data; /* not NUL-terminated; NULL while empty */
@@ -30,9 +31,24 @@ void buf_clear(struct buf *); /* wipes and empties, keeps the memory */
 
 /* All: 0, -ENOMEM, or -EMSGSIZE over `max`. */
 int buf_reserve(struct buf *, size_t more);
-int buf_append(struct buf *, const void *bytes, size_t n);
-int buf_str(struct buf *, const char *text);
-int buf_char(struct buf *, char c);
+int buf_append_growing(struct buf *, const void *bytes, size_t n);
+static inline int buf_append(struct buf *b, const void *bytes, size_t n)
+{
+    if (n == 0 || n >= b->cap - b->len)
+        return buf_append_growing(b, bytes, n);
+    memcpy(b->data + b->len, bytes, n);
+    b->len += n;
+    return 0;
+}
+static inline int buf_str(struct buf *b, const char *text)
+{
+    return buf_append(b, text, strlen(text));
+}
+static inline int buf_char(struct buf *b, char c)
+{
+    return buf_append(b, &c, 1);
+}
+/* As printf; the plain conversions (buf_printf.c) are quick, all others cost what vsnprintf() costs. */
 int buf_printf(struct buf *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int buf_vprintf(struct buf *, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 

@@ -352,7 +352,12 @@ const struct conf_row conf_rows[] = {
       .help = "Vault sessions kept for one user. The vault serves the calls of one session one after the "
               "other; more sessions let one user's calls run side by side." },
     { VAULT("max_calls", max_calls), .type = &conf_count, BETWEEN(1, 1000000), .fallback = "4096",
-      .help = "Calls to this vault that may wait or be in flight. More are answered 503." },
+      .help = "Calls to this vault that may wait or be in flight. More are answered 503; when three quarters "
+              "of them are used, a vault user with more than an equal share is refused first." },
+    { VAULT("max_wait", max_wait_ms), .type = &conf_duration, BETWEEN(0, 10 * MINUTE), .fallback = "0s",
+      .help = "Longest wait for a turn at this vault: a request that would wait longer is answered 503 at once. "
+              "0s: half of the time the caller has left. A smaller value keeps answers quick under lasting "
+              "load, and refuses bursts that could be served in time." },
     { VAULT("connections", connections), .type = &conf_count, BETWEEN(1, 10000), .fallback = "64",
       .help = "Connections to this vault. Throughput is at most this number divided by the vault's "
               "latency." },

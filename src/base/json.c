@@ -6,11 +6,12 @@
  * anything; only then does cJSON, which is lenient, build the tree. Duplicate members are looked for in the
  * tree afterwards, where names are already unescaped.
  *
- * Not here: writing (jsonw.c) and the meaning of any member.
+ * Not here: where trees live (json_memory.c), writing (jsonw.c) and the meaning of any member.
  */
 #include "base/json.h"
 
-#include "base/heap.h"
+#include "base/json_memory.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <math.h>
@@ -18,27 +19,9 @@
 #include <string.h>
 #include <strings.h>
 
-/* cJSON asks for memory without saying for which tree. One is built at a time, on one thread each. */
-static _Thread_local bool in_secret;
-
-static void *hook_alloc(size_t n)
-{
-    return in_secret ? secret_alloc(n) : heap_alloc(n);
-}
-
-static void hook_free(void *p)
-{
-    if (secret_owns(p))
-        secret_free(p);
-    else
-        heap_free(p);
-}
-
 void json_init(void)
 {
-    cJSON_Hooks hooks = {.malloc_fn = hook_alloc, .free_fn = hook_free};
-
-    cJSON_InitHooks(&hooks);
+    json_memory_init();
 }
 
 /* ---- UTF-8 ----------------------------------------------------------------------------------------------
@@ -167,7 +150,10 @@ static bool scan_escape(struct scan *s)
 /* Behind the opening quote. */
 static bool scan_string(struct scan *s)
 {
-    while (s->p < s->end) {
+    for (;;) {
+        s->p += text_plain_run(s->p, (size_t)(s->end - s->p));
+        if (s->p == s->end)
+            return refuse(s, "text ends inside a string");
         unsigned char c = (unsigned char)*s->p;
         if (c == '"') {
             s->p++;
@@ -185,7 +171,6 @@ static bool scan_string(struct scan *s)
             return refuse(s, "bad UTF-8");
         s->p += n;
     }
-    return refuse(s, "text ends inside a string");
 }
 
 static size_t digits(struct scan *s)
@@ -309,12 +294,26 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+#define FEW 16 /* names that are compared each with each */
+
+static bool few_duplicate(const cJSON *object)
+{
+    const cJSON *child, *other;
+
+    cJSON_ArrayForEach(child, object) for (other = child->next; other; other = other->next)
+    {
+        if (child->string[0] == other->string[0] && strcmp(child->string, other->string) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Sorts the names of one object and looks for equal neighbours: n log n, whatever a caller sends. */
 static bool has_duplicate(const cJSON *object)
 {
     int n = cJSON_GetArraySize(object);
-    if (n < 2)
-        return false;
+    if (n <= FEW)
+        return few_duplicate(object);
     const char **names = malloc((size_t)n * sizeof(*names));
     if (!names)
         return true; /* refuse rather than let one through */
@@ -346,9 +345,9 @@ cJSON *json_parse(const char *text, size_t len, unsigned depth, unsigned flags, 
     *why = scan_text(text, len, depth);
     if (*why)
         return NULL;
-    in_secret = flags & JSON_SECRET;
+    json_memory_begin(len, flags & JSON_SECRET);
     cJSON *tree = cJSON_ParseWithLength(text, len);
-    in_secret = false;
+    json_memory_end();
     if (!tree) {
         *why = "out of memory";
         return NULL;

@@ -8,6 +8,7 @@
 #include "base/jsonw.h"
 
 #include "base/json.h"
+#include "base/text.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -25,12 +26,14 @@ struct jsonw jsonw_start(struct buf *buf)
 /* The comma, and the name if there is one. */
 static void lead(struct jsonw *w, const char *name)
 {
-    if (!w->first[w->depth])
-        (void)buf_char(w->buf, ',');
+    bool comma = !w->first[w->depth];
+
     w->first[w->depth] = false;
-    if (!name)
+    if (!name) {
+        (void)buf_append(w->buf, ",", comma);
         return;
-    (void)buf_char(w->buf, '"');
+    }
+    (void)buf_append(w->buf, comma ? ",\"" : "\"", 1 + (size_t)comma);
     (void)buf_str(w->buf, name);
     (void)buf_append(w->buf, "\":", 2);
 }
@@ -68,23 +71,13 @@ void jsonw_end(struct jsonw *w)
     w->depth--;
 }
 
-/* Length of the run from p that can be copied as it is. */
-static size_t plain_run(const unsigned char *p, size_t left)
-{
-    size_t n = 0;
-
-    while (n < left && p[n] >= 0x20 && p[n] < 0x7f && p[n] != '"' && p[n] != '\\')
-        n++;
-    return n;
-}
-
 static void escape_ascii(struct buf *b, unsigned char c)
 {
     static const char special[] = "\"\\\b\f\n\r\t", letter[] = "\"\\bfnrt";
     const char *at = c ? strchr(special, c) : NULL;
 
     if (at)
-        (void)buf_printf(b, "\\%c", letter[at - special]);
+        (void)buf_append(b, (const char[]){'\\', letter[at - special]}, 2);
     else
         (void)buf_printf(b, "\\u%04x", c);
 }
@@ -109,7 +102,7 @@ void jsonw_escape(struct buf *b, const char *value, size_t len)
     const unsigned char *end = p + len;
 
     while (p < end) {
-        size_t n = plain_run(p, (size_t)(end - p));
+        size_t n = text_plain_run((const char *)p, (size_t)(end - p));
         (void)buf_append(b, p, n);
         p += n;
         if (p == end)
@@ -141,17 +134,12 @@ void jsonw_str(struct jsonw *w, const char *name, const char *value)
 
 void jsonw_int(struct jsonw *w, const char *name, int64_t value)
 {
-    char digits[24], *p = digits + sizeof(digits);
-    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    char text[24] = "-";
+    bool minus = value < 0;
+    char *end = text_digits(text + minus, minus ? 0 - (uint64_t)value : (uint64_t)value, 0);
 
-    do {
-        *--p = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest);
-    if (value < 0)
-        *--p = '-';
     lead(w, name);
-    (void)buf_append(w->buf, p, (size_t)(digits + sizeof(digits) - p));
+    (void)buf_append(w->buf, text, (size_t)(end - text));
 }
 
 void jsonw_double(struct jsonw *w, const char *name, double value)

@@ -3,8 +3,9 @@
  * log.c - one line per event; see log.h.
  *
  * The format string is walked pair by pair: each `key=%conversion` takes its argument by type, is turned into
- * text, and is then written in the form of the output. A line is built in one bounded buffer and leaves in
- * one write(2): lines of several processes on one file do not mix. Values are cut at VALUE_MAX_BYTES.
+ * text, and is then written in the form of the output. A line is built in one bounded buffer, kept from line
+ * to line unless it grew long, and leaves in one write(2): lines of several processes on one file do not mix.
+ * Values are cut at VALUE_MAX_BYTES.
  *
  * Used from the loop's thread only.
  */
@@ -25,15 +26,18 @@
 
 #define LINE_MAX_BYTES  65536
 #define VALUE_MAX_BYTES 1024
+#define KEPT_BYTES      4096 /* of the line's buffer, between lines */
 
 static struct {
     int fd;
     enum log_level level;
     bool json;
     char *file;
-} out = {.fd = STDERR_FILENO, .level = LOG_INFO};
+    struct buf line;
+} out = {.fd = STDERR_FILENO, .level = LOG_INFO, .line = {.max = LINE_MAX_BYTES}};
 
 static const char *const level_name[] = {"error", "warn", "info", "debug"};
+static const char *const level_blank[] = {"", " ", " ", ""}; /* to equal widths */
 
 static int open_file(const char *file)
 {
@@ -83,6 +87,7 @@ void log_close(void)
 {
     use_fd(STDERR_FILENO);
     free(out.file);
+    buf_free(&out.line);
     out.file = NULL;
     out.json = false;
     out.level = LOG_INFO;
@@ -118,12 +123,13 @@ static void take_integer(struct pair *p, const char *modifier, char conversion, 
     bool is_signed = conversion == 'd' || conversion == 'i';
     uint64_t v = next_integer(modifier, is_signed, ap);
 
-    if (conversion == 'x')
+    bool minus = is_signed && v >> 63;
+    if (conversion == 'x') {
         (void)snprintf(p->value, sizeof(p->value), "%" PRIx64, v);
-    else if (is_signed)
-        (void)snprintf(p->value, sizeof(p->value), "%" PRId64, (int64_t)v);
-    else
-        (void)snprintf(p->value, sizeof(p->value), "%" PRIu64, v);
+    } else {
+        p->value[0] = '-';
+        *text_digits(p->value + minus, minus ? 0 - v : v, 0) = '\0';
+    }
     p->number = conversion != 'x';
 }
 
@@ -165,7 +171,9 @@ static bool needs_quotes(const char *value)
 
 static void put_text_pair(struct buf *b, const struct pair *p)
 {
-    (void)buf_printf(b, " %s=", p->key);
+    (void)buf_char(b, ' ');
+    (void)buf_str(b, p->key);
+    (void)buf_char(b, '=');
     if (!needs_quotes(p->value)) {
         (void)buf_str(b, p->value);
         return;
@@ -200,24 +208,24 @@ static void write_line(int fd, struct buf *b)
     }
 }
 
-static void stamp(char to[40])
+static void stamp(char to[CLOCK_RFC3339_SIZE])
 {
     int64_t ms = clock_wall(&clock_system);
-    char seconds[CLOCK_RFC3339_SIZE];
 
-    clock_rfc3339(ms, seconds);
-    seconds[strcspn(seconds, "Z")] = '\0';
-    (void)snprintf(to, 40, "%s.%03dZ", seconds, (int)(ms % 1000));
+    clock_rfc3339(ms, to);
+    char *end = to + strcspn(to, "Z");
+    *end = '.';
+    memcpy(text_digits(end + 1, (uint64_t)(ms % 1000), 3), "Z", 2);
 }
 
 static void build(struct buf *b, enum log_level level, const char *event, const char *fmt, va_list *ap)
 {
     struct pair pair;
-    char time[40];
+    char time[CLOCK_RFC3339_SIZE];
 
     stamp(time);
     if (!out.json) {
-        (void)buf_printf(b, "%s %-5s %s", time, level_name[level], event);
+        (void)buf_printf(b, "%s %s%s %s", time, level_name[level], level_blank[level], event);
         while (take_pair(&pair, &fmt, ap))
             put_text_pair(b, &pair);
         return;
@@ -236,14 +244,16 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...)
 {
     if (!log_on(level))
         return;
-    struct buf b = BUF_INIT(LINE_MAX_BYTES);
     va_list ap;
 
     va_start(ap, fmt);
-    build(&b, level, event, fmt, &ap);
+    build(&out.line, level, event, fmt, &ap);
     va_end(ap);
-    write_line(out.fd, &b);
-    buf_free(&b);
+    write_line(out.fd, &out.line);
+    if (out.line.cap > KEPT_BYTES)
+        buf_free(&out.line);
+    else
+        buf_clear(&out.line);
 }
 
 void log_always(const char *event, const char *fmt, ...)

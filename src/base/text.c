@@ -143,6 +143,58 @@ bool text_is_ip(const char *text)
     return inet_pton(AF_INET6, text, address) == 1;
 }
 
+char *text_digits(char *out, uint64_t value, unsigned width)
+{
+    char digits[20], *p = digits + sizeof(digits);
+
+    do {
+        *--p = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    size_t n = (size_t)(digits + sizeof(digits) - p);
+    for (; width > n; width--)
+        *out++ = '0';
+    memcpy(out, p, n);
+    return out + n;
+}
+
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/*
+ * Not zero if one of eight bytes is a control character, a quote, a backslash, or above 0x7e. A borrow or
+ * carry may mark a neighbour as well, but only of a byte that is special. Controls and the quote are those
+ * which, with bit 1 turned over, are below 0x21.
+ */
+static uint64_t any_special(uint64_t v)
+{
+    uint64_t turned = v ^ EACH(0x02), slash = v ^ EACH('\\');
+
+    return (((turned - EACH(0x21)) & ~turned) | ((slash - EACH(1)) & ~slash) | v | (v + EACH(1))) &
+           EACH(0x80);
+}
+
+static bool eight_plain(const char *p)
+{
+    uint64_t v;
+
+    memcpy(&v, p, sizeof(v));
+    return !any_special(v);
+}
+
+/* Eight bytes at a time as long as none of them is special, the last eight again; then one by one. */
+size_t text_plain_run(const char *p, size_t n)
+{
+    size_t i = 0;
+
+    while (n - i >= 8 && eight_plain(p + i))
+        i += 8;
+    if (i && n - i < 8 && eight_plain(p + n - 8))
+        return n;
+    while (i < n && (unsigned char)p[i] >= 0x20 && (unsigned char)p[i] < 0x7f && p[i] != '"' && p[i] != '\\')
+        i++;
+    return i;
+}
+
 void text_hex(char *out, const void *bytes, size_t n)
 {
     static const char hex[] = "0123456789abcdef";

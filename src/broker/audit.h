@@ -54,7 +54,7 @@ void audit_session(struct audit_note *, const struct session *);
 /* outcome: "ok", or "refused" with the code; NULL = ok. */
 void audit_outcome(struct audit_note *, const struct fault *);
 
-/* Ends the note; the record is written as soon as possible. */
+/* Ends the note; the record is written soon, with others. */
 void audit_write(struct audit_note *);
 
 enum { AUDIT_GO = 0, AUDIT_WAIT = 1 };

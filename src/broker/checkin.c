@@ -378,6 +378,7 @@ static bool send_checkin(struct checkin *c)
     cc->call = (struct vault_call){.user = loan->user,
                                    .timeout_ms = vault->conf->call_timeout_ms,
                                    .background = true,
+                                   .begun = true,
                                    .done = on_checked_in};
     killpoint("checkin.before");
     if (vault->ops->checkin(vault, loan->request_id, "released by jumpgate", &cc->call)) {

@@ -113,7 +113,34 @@ void co_resume(struct checkout *co)
 
 void co_on_call(struct vault_call *call)
 {
-    co_resume(OWNER_OF(call, struct checkout, call));
+    struct checkout *co = OWNER_OF(call, struct checkout, call);
+
+    co->begun = true;
+    co_resume(co);
+}
+
+void co_call(struct checkout *co, const char *user)
+{
+    op_vault_call(&co->op, &co->call, user, co_on_call);
+    co->call.begun = co->begun;
+}
+
+void co_call_in_time(struct checkout *co, const char *user)
+{
+    co_call(co, user);
+    co->call.wait_ms = co->call.timeout_ms - co->call.timeout_ms / 4;
+}
+
+void co_call_awaited(struct checkout *co, const char *user)
+{
+    co_call_in_time(co, user);
+    co->call.timeout_ms = co->call.wait_ms + co->vault->conf->call_timeout_ms;
+}
+
+bool co_admitted(struct checkout *co)
+{
+    return co->begun ||
+           vault_admit(co->vault, usermap_user(&co->users), op_time_left(&co->op), &co->fault) == 0;
 }
 
 void co_drop_call(struct checkout *co)
@@ -137,6 +164,8 @@ enum co_state co_fail(struct checkout *co, enum fault_code code, const char *fmt
 
 enum co_state co_fail_start(struct checkout *co, int err)
 {
+    if (err == -EAGAIN && fault_is_set(&co->call.fault))
+        return co_fail_with(co, &co->call.fault);
     if (err == -EAGAIN)
         return co_fail(co, FAULT_OVERLOADED,
                        "too many vault calls are waiting; raise max_calls or try again");
@@ -356,32 +385,14 @@ static void co_end(struct checkout *co)
     co_goto(co, CO_ENDED);
 }
 
-static bool is_of(const struct checkout *co, const struct sitting *who, const char *credential_id)
-{
-    struct sitting *own;
-    bool same;
-
-    if (credential_id && strcmp(co->credential_id, credential_id) != 0)
-        return false;
-    own = sitting_probe(co->session);
-    same = own && own->node.spare == who->node.spare && memcmp(own->key, who->key, who->node.spare) == 0;
-    free(own);
-    return same;
-}
-
 static struct checkout *find_of(struct broker *b, const struct sitting *who, const char *credential_id)
 {
-    const char *session = sitting_session(who);
-    struct op *op;
+    struct checkout *co = turn_first(b, who);
 
-    TAILQ_FOREACH(op, &b->ops, link)
-    {
-        struct checkout *co = (struct checkout *)op;
-
-        if (op->class == &checkout_class && !co->ended && co->state < CO_ENDED &&
-            strcmp(co->session->id, session) == 0 && is_of(co, who, credential_id))
+    for (; co; co = TAILQ_NEXT(co, queued))
+        if (!co->ended && co->state < CO_ENDED &&
+            (!credential_id || strcmp(co->credential_id, credential_id) == 0))
             return co;
-    }
     return NULL;
 }
 
@@ -398,14 +409,13 @@ void checkouts_end(struct broker *b, const struct session *session, const char *
 
 bool checkouts_end_lease(struct broker *b, const struct lease *lease)
 {
-    struct op *op;
+    struct checkout *co = turn_first(b, lease->sitting);
 
-    TAILQ_FOREACH(op, &b->ops, link)
-    if (op->class == &checkout_class && ((struct checkout *)op)->lease == lease) {
-        co_end((struct checkout *)op);
-        return true;
-    }
-    return false;
+    while (co && co->lease != lease)
+        co = TAILQ_NEXT(co, queued);
+    if (co)
+        co_end(co);
+    return co != NULL;
 }
 
 /* ---- the client's side ---- */
@@ -497,7 +507,7 @@ struct op *broker_checkout(struct broker *b, const struct checkout_args *args, c
         free(co);
         return NULL;
     }
-    if (begin_enter(co)) {
+    if (turn_join(co) || begin_enter(co)) {
         co_free(co);
         return NULL;
     }

@@ -82,9 +82,10 @@ struct checkout {
     struct journal_wait written;
     int store_err;
     struct audit_wait recorded;
-    int audit_err;
-    bool audited; /* the record of a success was begun */
+    int audit_err;  /* AUDIT_WAIT: not known yet */
+    bool audited;   /* the record of a success was begun */
     bool ended;   /* its session has ended meanwhile */
+    bool begun;   /* the vault has answered something: what follows goes on with that */
     /* checkout_turn.c */
     struct turn *place;
     TAILQ_ENTRY(checkout) queued;
@@ -107,17 +108,27 @@ extern const struct co_step co_turn_step, co_account_step, co_policy_step, co_in
 /* The wait is over: resume and go on. May free the check-out. */
 void co_resume(struct checkout *);
 void co_on_call(struct vault_call *); /* as vault_call.done */
+/* Makes co->call ready to be handed to the vault, as this user. */
+void co_call(struct checkout *, const char *user);
+/* The same for a first call: it begins while there is time for the rest, or not at all. */
+void co_call_in_time(struct checkout *, const char *user);
+/* The same for a call with effects: once begun it has the vault's own time. */
+void co_call_awaited(struct checkout *, const char *user);
+/* Asked once, before anything is written or sent: false = it would not be answered in time; co->fault says so. */
+bool co_admitted(struct checkout *);
 void co_drop_call(struct checkout *); /* as drop */
 /* All return CO_REPLY. */
 enum co_state co_fail(struct checkout *, enum fault_code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-enum co_state co_fail_start(struct checkout *, int err);
+enum co_state co_fail_start(struct checkout *, int err); /* -EAGAIN: with the words of co->call, if it has any */
 enum co_state co_fail_with(struct checkout *, const struct fault *);
 /* The user's sign-in was refused: CO_ACCOUNT with the next candidate, or CO_REPLY. */
 enum co_state co_next_user(struct checkout *, const struct fault *);
 /* The vault says that the request we hold is no more: asked for anew once, if it was there before us. */
 enum co_state co_request_dead(struct checkout *, const struct fault *);
-/* The record of a check-out that came to nothing: checkout_audit.c. */
+/* The record of a success, which the state `audit` waits for; and of a check-out that came to nothing:
+ * checkout_audit.c. */
+void co_audit_begin(struct checkout *);
 void co_audit_end(struct checkout *);
 /* Direct access, without the policy being asked: the states `isa` and `seek`. */
 bool co_is_isa(const struct checkout *);
@@ -140,8 +151,10 @@ enum co_state co_first_fetch(const struct checkout *);
 /* We hold the loan for good: the intent ends, the row becomes OPEN, and the secret is read if it was not. */
 enum co_state co_settle(struct checkout *);
 
-/* ---- checkout_turn.c: one at a time for each (user, session, credential) ---- */
-int turn_enqueue(struct checkout *); /* CO_NOW = it is ours already, CO_WAIT, -ENOMEM */
-void turn_leave(struct checkout *);  /* done or given up: the next one may go; any number of times */
+/* ---- checkout_turn.c: the check-outs of each session, one at a time for each credential ---- */
+int turn_join(struct checkout *);   /* before it begins; 0 or -ENOMEM */
+void turn_leave(struct checkout *); /* done or given up: the next one may go; any number of times */
+/* The session's first; the others follow by `queued`. */
+struct checkout *turn_first(const struct broker *, const struct sitting *);
 
 #endif

@@ -9,7 +9,10 @@
  * The policy is asked only when there would be no reason to give, or when the configuration wants it asked:
  * most check-outs need no such call, and direct access (ISA) knows no policy. That the call fails is no
  * failure: the request itself will tell; and it is remembered as long as an answer, so that a vault without
- * that call is not asked before every check-out.
+ * that call is not asked before every check-out. That it could not be made in time is one: the request could
+ * not either.
+ *
+ * In `account`, once it is known what is asked for, the check-out is let in or refused (vault_admit).
  */
 #include "broker/checkout.h"
 
@@ -67,6 +70,7 @@ static enum co_state account_read(struct checkout *co)
 {
     struct list_wait *w = &co->wait;
 
+    co->begun |= w->source != LIST_FROM_CACHE;
     if (w->result == VAULT_REFUSED)
         return co_next_user(co, &w->fault);
     if (w->result != VAULT_OK && w->result != VAULT_ABSENT)
@@ -100,6 +104,8 @@ static enum co_state account_resume(struct checkout *co, int err)
 {
     struct lease *lease;
 
+    if (err == -EAGAIN)
+        co->call.fault = co->wait.fault;
     if (err < 0)
         return co_fail_start(co, err);
     if (!usermap_user(&co->users))
@@ -113,6 +119,8 @@ static enum co_state account_resume(struct checkout *co, int err)
     if (!choose_minutes(co))
         return co_fail(co, FAULT_DURATION_TOO_LONG,
                        "this account may be checked out for at most %lld minutes", (long long)co->minutes);
+    if (!co_admitted(co))
+        return CO_REPLY;
     lease = co_own_lease(co);
     if (!lease || lease->loan->origin == LOAN_LOCAL) /* there is no request through which to read again */
         return CO_POLICY;
@@ -157,7 +165,7 @@ static int policy_enter(struct checkout *co)
     }
     if (lists_policy_untold(co->op.broker->lists, co->vault, user, &co->ref))
         return CO_NOW;
-    op_vault_call(&co->op, &co->call, user, co_on_call);
+    co_call_in_time(co, user);
     co->call.result = VAULT_FAILED;
     return co->vault->ops->policy(co->vault, co->ref.system_id, co->ref.account_id, co->minutes, &co->call);
 }
@@ -166,6 +174,8 @@ static enum co_state policy_resume(struct checkout *co, int err)
 {
     bool asked = err == 0;
 
+    if ((asked || err == -EAGAIN) && co->call.fault.code == FAULT_OVERLOADED)
+        return co_fail_with(co, &co->call.fault); /* it was not let in: that says nothing of the policy */
     if (asked && co->call.result == VAULT_REFUSED)
         return co_next_user(co, &co->call.fault);
     if (asked && co->call.result == VAULT_OK) {

@@ -2,10 +2,11 @@
 /*
  * checkout_audit.c - the state `audit`: the secret leaves only behind its record.
  *
- * The record of a check-out that succeeds is written when everything but the answer is done. With the policy
- * `strict` it is then waited for; if it cannot be had the check-out ends with audit_unavailable, and what it
- * holds goes back. A check-out that ends otherwise, also one that was recorded and then came to nothing
- * (its client left meanwhile), is recorded in co_audit_end(), which nobody waits for.
+ * The record of a check-out that succeeds is begun when the secret is read, beside the last row of the lease
+ * (state `keep`), so that both are on their way to the disk at once. With the policy `strict` it is then
+ * waited for; if it cannot be had the check-out ends with audit_unavailable, and what it holds goes back. A
+ * check-out that ends otherwise, also one that was recorded and then came to nothing (its client left, its
+ * row could not be written), is recorded in co_audit_end(), which nobody waits for.
  */
 #include "broker/checkout.h"
 
@@ -38,15 +39,15 @@ static void on_audited(struct audit_wait *w, int err)
     struct checkout *co = OWNER_OF(w, struct checkout, recorded);
 
     co->audit_err = err;
-    co_resume(co);
+    if (co->state == CO_AUDIT)
+        co_resume(co);
 }
 
-static int audit_enter(struct checkout *co)
+void co_audit_begin(struct checkout *co)
 {
     struct audit *a = co->op.broker->audit;
     struct audit_note n;
 
-    co->audit_err = 0;
     co->audited = true;
     co->recorded.done = on_audited;
     audit_note(&n, a, "checkout");
@@ -58,15 +59,18 @@ static int audit_enter(struct checkout *co)
     audit_text(&n, "access", co_is_isa(co) ? "isa" : NULL);
     audit_text(&n, "adopted", co->loan->origin == LOAN_ADOPTED ? "yes" : NULL);
     audit_moment(&n, "expires_at", co->loan->expires_wall_ms);
-    int result = audit_await(&n, &co->recorded);
+    co->audit_err = audit_await(&n, &co->recorded);
+}
 
-    return result == AUDIT_WAIT ? CO_WAIT : result == AUDIT_GO ? CO_NOW : result;
+static int audit_enter(struct checkout *co)
+{
+    return co->audit_err == AUDIT_WAIT ? CO_WAIT : CO_NOW;
 }
 
 static enum co_state audit_resume(struct checkout *co, int err)
 {
-    err = err < 0 ? err : audit_verdict(co->op.broker->audit, co->audit_err);
-    if (err)
+    (void)err; /* it was begun before */
+    if (audit_verdict(co->op.broker->audit, co->audit_err))
         audit_fault(&co->fault);
     return CO_REPLY;
 }

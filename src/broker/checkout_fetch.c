@@ -17,7 +17,7 @@
 
 static int read_secret(struct checkout *co, enum credential_type type)
 {
-    op_vault_call(&co->op, &co->call, co->loan->user, co_on_call);
+    co_call(co, co->loan->user);
     co->call.alias_id = co->ref.kind == KIND_ALIAS ? co->ref.account_id : 0;
     int err = co->vault->ops->credential(co->vault, co->loan->request_id, type, &co->call);
 

@@ -43,8 +43,7 @@ static int isa_enter(struct checkout *co)
 
     if (err)
         return err;
-    op_vault_call(&co->op, &co->call, usermap_user(&co->users), co_on_call);
-    co->call.timeout_ms = co->vault->conf->call_timeout_ms; /* it is awaited even when nobody is left */
+    co_call_awaited(co, usermap_user(&co->users)); /* even when nobody is left */
     killpoint("checkout.isa.before");
     err = co->vault->ops->isa(co->vault, &co->request, wanted(co), &co->call);
     if (!err)
@@ -104,7 +103,7 @@ const struct co_step co_isa_step = {"isa", isa_enter, isa_resume, NULL};
 
 static int seek_enter(struct checkout *co)
 {
-    op_vault_call(&co->op, &co->call, usermap_user(&co->users), co_on_call);
+    co_call(co, usermap_user(&co->users));
     int err = co->vault->ops->requests(co->vault, &co->call);
 
     if (!err)

@@ -11,7 +11,8 @@
  * the person's own, adopted. Not live any more: ask anew;
  *   no answer: the intent goes hunting.
  *
- * The request is never cancelled: it has the vault's own call_timeout, not the caller's patience. While the
+ * The request is never cancelled: once begun it has the vault's own call_timeout, not the caller's patience. It
+ * is not begun at all when its turn at the vault comes too late for the caller. While the
  * look at the reason is not done the loan is UNPROVEN and the intent stays open, so leaving here loses
  * nothing.
  */
@@ -51,8 +52,7 @@ static int request_enter(struct checkout *co)
 
     if (err)
         return err;
-    op_vault_call(&co->op, &co->call, usermap_user(&co->users), co_on_call);
-    co->call.timeout_ms = co->vault->conf->call_timeout_ms; /* it is awaited even when nobody is left */
+    co_call_awaited(co, usermap_user(&co->users)); /* even when nobody is left */
     killpoint("checkout.request.before");
     err = co->vault->ops->request(co->vault, &co->request, &co->call);
     if (!err)
@@ -187,7 +187,7 @@ const struct co_step co_await_step = {"await", await_enter, await_resume, await_
 
 static int lookup_enter(struct checkout *co)
 {
-    op_vault_call(&co->op, &co->call, usermap_user(&co->users), co_on_call);
+    co_call(co, usermap_user(&co->users));
     int err = co->vault->ops->requests(co->vault, &co->call);
 
     if (!err)

@@ -6,8 +6,8 @@
  * the secret is handed over, the row says which request it is and until when it is held. So whenever the
  * process dies, the next one finds the request: by its id, or by the mark in its reason.
  *
- * The second row is handed to the store in co_settle(), the moment the request id is known, and is usually
- * durable by the time the secret has been read.
+ * The second row is told in co_settle(), the moment the request id is known, and is usually durable by the
+ * time the secret has been read. The audit record is begun while it is waited for.
  *
  * A repeat of a session that has its lease already passes neither: the lease is on disk since long.
  */
@@ -100,7 +100,11 @@ enum co_state co_settle(struct checkout *co)
 static int keep_enter(struct checkout *co)
 {
     co->store_err = 0;
-    return co->lease ? await_row(co) : CO_NOW;
+    int row = co->lease ? await_row(co) : CO_NOW;
+
+    if (row >= 0)
+        co_audit_begin(co);
+    return row;
 }
 
 static enum co_state keep_resume(struct checkout *co, int err)
@@ -112,6 +116,7 @@ static enum co_state keep_resume(struct checkout *co, int err)
 static void keep_drop(struct checkout *co)
 {
     journal_unwait(&co->written);
+    audit_unwait(co->op.broker->audit, &co->recorded);
 }
 
 const struct co_step co_keep_step = {"keep", keep_enter, keep_resume, keep_drop};

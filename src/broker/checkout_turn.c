@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * checkout_turn.c - equal check-outs wait for each other.
+ * checkout_turn.c - the check-outs in flight of each session; equal ones wait for each other.
  *
  * The same session asking for the same credential twice at once must end with one lease. Rather than joining
  * two half-done machines, the second waits until the first has ended and then finds its lease, or, if the
- * first failed or its client left, goes its own way. A place is one (user, session, credential); the first in
- * its queue is at work, the others wait in the order they came. The next one is woken by a deadline of zero,
- * so never on the stack of the one that ends.
+ * first failed or its client left, goes its own way. A session that ends takes its check-outs with it.
+ *
+ * So each session has its check-outs in one queue, in the order they came, from the first moment until they
+ * are freed; among those of one credential the first is at work and the others wait. A session has few, so
+ * the queue is walked; what the gateway holds in all costs nothing here. The next one is woken by a deadline
+ * of zero, so never on the stack of the one that ends.
  */
 #include "broker/checkout.h"
 
@@ -17,57 +20,76 @@
 struct turn {
     struct table_node node; /* spare: length of the key */
     TAILQ_HEAD(, checkout) queue;
-    char key[];
+    char key[]; /* a sitting's */
 };
 
-static struct turn *turn_probe(const struct checkout *co)
+static struct turn *turn_find(const struct broker *b, const struct sitting *who)
 {
-    struct sitting *s = sitting_probe(co->session);
-    size_t n = s ? s->node.spare : 0, m = strlen(co->credential_id) + 1;
-    struct turn *t = s ? malloc(sizeof *t + n + m) : NULL;
-
-    if (t) {
-        memset(t, 0, sizeof *t);
-        TAILQ_INIT(&t->queue);
-        memcpy(t->key, s->key, n);
-        memcpy(t->key + n, co->credential_id, m);
-        t->node.spare = (uint32_t)(n + m);
-        t->node.hash = table_hash(t->key, n + m);
-    }
-    free(s);
-    return t;
-}
-
-static struct turn *turn_get(struct checkout *co)
-{
-    struct table *turns = co->op.broker->turns;
-    struct turn *probe = turn_probe(co);
-    struct table_node *node = probe ? table_first(turns, probe->node.hash) : NULL;
+    struct table_node *node = table_first(b->turns, who->node.hash);
 
     for (; node; node = table_next(node)) {
         struct turn *t = OWNER_OF(node, struct turn, node);
 
-        if (t->node.spare == probe->node.spare && memcmp(t->key, probe->key, t->node.spare) == 0) {
-            free(probe);
+        if (node->spare == who->node.spare && memcmp(t->key, who->key, node->spare) == 0)
             return t;
-        }
     }
-    if (!probe || table_add(turns, &probe->node, probe->node.hash)) {
-        free(probe);
-        return NULL;
-    }
-    return probe;
+    return NULL;
 }
 
-int turn_enqueue(struct checkout *co)
+static struct turn *turn_new(struct broker *b, const struct sitting *who)
 {
-    struct turn *t = turn_get(co);
+    struct turn *t = malloc(sizeof *t + who->node.spare);
 
+    if (!t)
+        return NULL;
+    memset(t, 0, sizeof *t);
+    TAILQ_INIT(&t->queue);
+    memcpy(t->key, who->key, who->node.spare);
+    t->node.spare = who->node.spare;
+    if (table_add(b->turns, &t->node, who->node.hash)) {
+        free(t);
+        return NULL;
+    }
+    return t;
+}
+
+int turn_join(struct checkout *co)
+{
+    struct broker *b = co->op.broker;
+    struct sitting *who = sitting_probe(co->session);
+    struct turn *t = who ? turn_find(b, who) : NULL;
+
+    if (who && !t)
+        t = turn_new(b, who);
+    free(who);
     if (!t)
         return -ENOMEM;
     co->place = t;
     TAILQ_INSERT_TAIL(&t->queue, co, queued);
-    return TAILQ_FIRST(&t->queue) == co ? CO_NOW : CO_WAIT;
+    return 0;
+}
+
+struct checkout *turn_first(const struct broker *b, const struct sitting *who)
+{
+    struct turn *t = turn_find(b, who);
+
+    return t ? TAILQ_FIRST(&t->queue) : NULL;
+}
+
+/* The one at work on that credential; NULL = none. */
+static struct checkout *first_of(const struct turn *t, const char *credential_id)
+{
+    struct checkout *co;
+
+    TAILQ_FOREACH(co, &t->queue, queued)
+    if (strcmp(co->credential_id, credential_id) == 0)
+        return co;
+    return NULL;
+}
+
+static int turn_enter(struct checkout *co)
+{
+    return first_of(co->place, co->credential_id) == co ? CO_NOW : CO_WAIT;
 }
 
 static void on_turn(struct deadline *d)
@@ -87,17 +109,18 @@ void turn_leave(struct checkout *co)
 
     if (!t)
         return;
-    bool first = TAILQ_FIRST(&t->queue) == co;
+    bool first = first_of(t, co->credential_id) == co;
 
     co->place = NULL;
     timer_stop(co->op.broker->timers, &co->turn);
     TAILQ_REMOVE(&t->queue, co, queued);
-    if (TAILQ_EMPTY(&t->queue)) {
-        table_remove(co->op.broker->turns, &t->node);
-        free(t);
-    } else if (first) {
-        wake(TAILQ_FIRST(&t->queue));
-    }
+    struct checkout *next = first ? first_of(t, co->credential_id) : NULL;
+    if (next && next->state == CO_TURN)
+        wake(next);
+    if (!TAILQ_EMPTY(&t->queue))
+        return;
+    table_remove(co->op.broker->turns, &t->node);
+    free(t);
 }
 
 static enum co_state turn_resume(struct checkout *co, int err)
@@ -105,4 +128,4 @@ static enum co_state turn_resume(struct checkout *co, int err)
     return err < 0 ? co_fail_start(co, err) : CO_ACCOUNT;
 }
 
-const struct co_step co_turn_step = {"turn", turn_enqueue, turn_resume, turn_leave};
+const struct co_step co_turn_step = {"turn", turn_enter, turn_resume, turn_leave};

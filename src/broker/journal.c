@@ -14,6 +14,7 @@
  */
 #include "broker/journal.h"
 
+#include "base/gather.h"
 #include "base/killpoint.h"
 #include "base/log.h"
 #include "broker/op.h"
@@ -24,6 +25,7 @@
 #include <string.h>
 
 #define TRY_AGAIN_MS 1000
+#define LINGER_MS    25 /* longer than a quick vault needs for a check-in; nobody waits for it meanwhile */
 
 struct note {
     struct store_write write; /* first */
@@ -36,8 +38,9 @@ struct journal_line {
     struct journal *journal;
     struct note *flying, *next;
     LIST_HEAD(, journal_wait) waits;
-    bool is_stuck;
-    TAILQ_ENTRY(journal_line) stuck;
+    bool is_queued, is_stuck; /* one of them while there is `next` */
+    bool is_awaited;          /* queued, and no longer left to linger */
+    TAILQ_ENTRY(journal_line) link;
     char id[ID_SIZE];
 };
 
@@ -45,11 +48,14 @@ struct journal {
     struct timers *timers;
     struct store *store;
     struct table lines;
-    TAILQ_HEAD(, journal_line) stuck;
+    TAILQ_HEAD(line_list, journal_line) queue, stuck;
     size_t nstuck, flying;
+    struct gather gather;
     struct deadline again;
     bool loading;
 };
+
+static bool on_go(struct gather *);
 
 struct journal *journal_new(struct timers *timers, struct store *store)
 {
@@ -59,6 +65,8 @@ struct journal *journal_new(struct timers *timers, struct store *store)
         return NULL;
     j->timers = timers;
     j->store = store;
+    j->gather = (struct gather){.timers = timers, .go = on_go, .linger_ms = LINGER_MS};
+    TAILQ_INIT(&j->queue);
     TAILQ_INIT(&j->stuck);
     return j;
 }
@@ -75,7 +83,7 @@ bool journal_writable(const struct journal *j)
 
 bool journal_quiet(const struct journal *j)
 {
-    return j->flying == 0;
+    return j->flying == 0 && TAILQ_EMPTY(&j->queue);
 }
 
 size_t journal_stuck(const struct journal *j)
@@ -139,8 +147,30 @@ static void unstick(struct journal_line *line)
     if (!line->is_stuck)
         return;
     line->is_stuck = false;
-    TAILQ_REMOVE(&line->journal->stuck, line, stuck);
+    TAILQ_REMOVE(&line->journal->stuck, line, link);
     line->journal->nstuck--;
+}
+
+static void dequeue(struct journal_line *line)
+{
+    if (!line->is_queued)
+        return;
+    line->is_queued = line->is_awaited = false;
+    TAILQ_REMOVE(&line->journal->queue, line, link);
+}
+
+/* It keeps its place if it has one. The flight may begin at once. */
+static void enqueue(struct journal_line *line, bool awaited)
+{
+    struct journal *j = line->journal;
+    bool news = !line->is_queued || (awaited && !line->is_awaited);
+
+    if (!line->is_queued)
+        TAILQ_INSERT_TAIL(&j->queue, line, link);
+    line->is_queued = true;
+    line->is_awaited |= awaited;
+    if (news)
+        gather_add(&j->gather, awaited);
 }
 
 static void line_free(struct journal_line *line)
@@ -150,6 +180,7 @@ static void line_free(struct journal_line *line)
     while ((w = LIST_FIRST(&line->waits)))
         journal_unwait(w);
     unstick(line);
+    dequeue(line);
     table_remove(&line->journal->lines, &line->node);
     free(line->next);
     free(line);
@@ -172,17 +203,29 @@ static void tell_waits(struct journal_line *line, int err)
 
 /* ---- writing ---- */
 
-static void submit(struct journal_line *line);
+static void on_done(struct store_write *w, int err);
+
+/* All of it, and before anything newer: what takes over and what goes stay in one flight. */
+static void requeue(struct journal *j)
+{
+    struct journal_line *line;
+
+    if (!j->nstuck)
+        return;
+    while ((line = TAILQ_FIRST(&j->stuck))) {
+        unstick(line);
+        line->is_queued = true;
+        TAILQ_INSERT_TAIL(&j->queue, line, link);
+    }
+    gather_add(&j->gather, true);
+}
 
 static void on_again(struct deadline *d)
 {
     struct journal *j = OWNER_OF(d, struct journal, again);
-    struct journal_line *line = TAILQ_FIRST(&j->stuck), *next;
 
-    for (; line && journal_writable(j); line = next) {
-        next = TAILQ_NEXT(line, stuck);
-        submit(line);
-    }
+    if (journal_writable(j))
+        requeue(j);
     if (j->nstuck && timer_start(j->timers, &j->again, TRY_AGAIN_MS, on_again))
         log_error("journal_retry_lost", "error=%s", "out of memory");
 }
@@ -193,19 +236,65 @@ static void stick(struct journal_line *line)
 
     if (line->is_stuck)
         return;
+    dequeue(line);
     line->is_stuck = true;
-    TAILQ_INSERT_TAIL(&j->stuck, line, stuck);
+    TAILQ_INSERT_TAIL(&j->stuck, line, link);
     j->nstuck++;
     if (!j->loading && !timer_running(&j->again) && timer_start(j->timers, &j->again, TRY_AGAIN_MS, on_again))
         log_error("journal_retry_lost", "error=%s", "out of memory");
 }
 
+/* What its queue holds becomes one list for the store. */
+static void take_queue(struct journal *j, struct store_writes *list)
+{
+    struct journal_line *line;
+
+    while ((line = TAILQ_FIRST(&j->queue))) {
+        dequeue(line);
+        line->flying = line->next;
+        line->next = NULL;
+        line->flying->write.done = on_done;
+        line->flying->line = line;
+        pass(&line->flying->write, false);
+        STAILQ_INSERT_TAIL(list, &line->flying->write, link);
+        j->flying++;
+    }
+}
+
+/* The store has taken nothing: it is closing. */
+static void take_back(struct journal *j, struct store_writes *list)
+{
+    struct store_write *w;
+
+    while ((w = STAILQ_FIRST(list))) {
+        struct journal_line *line = ((struct note *)w)->line;
+
+        STAILQ_REMOVE_HEAD(list, link);
+        line->next = line->flying;
+        line->flying = NULL;
+        j->flying--;
+        stick(line);
+    }
+}
+
+static bool on_go(struct gather *g)
+{
+    struct journal *j = OWNER_OF(g, struct journal, gather);
+    struct store_writes list = STAILQ_HEAD_INITIALIZER(list);
+
+    take_queue(j, &list);
+    if (STAILQ_EMPTY(&list))
+        return false;
+    if (!j->store->ops->write(j->store, &list))
+        return true;
+    take_back(j, &list);
+    return false;
+}
+
 static void written(struct journal_line *line)
 {
-    if (line->next) {
-        submit(line);
-        return;
-    }
+    if (line->next)
+        return; /* in the queue, and who waits waits for that */
     struct journal *j = line->journal;
 
     /* Who waits may tell the same line anew: it is out of the table before anybody hears. */
@@ -224,6 +313,17 @@ static void not_written(struct journal_line *line, struct note *note, int err)
     tell_waits(line, err);
 }
 
+/* The store will not write now what waits either, and whoever waits for it should know. */
+static void ground(struct journal *j, int err)
+{
+    struct journal_line *line;
+
+    while ((line = TAILQ_FIRST(&j->queue))) {
+        stick(line);
+        tell_waits(line, err);
+    }
+}
+
 static void on_done(struct store_write *w, int err)
 {
     struct note *note = (struct note *)w;
@@ -235,38 +335,21 @@ static void on_done(struct store_write *w, int err)
         free(note);
         return;
     }
+    struct journal *j = line->journal;
+
     line->flying = NULL;
-    line->journal->flying--;
+    j->flying--;
     if (err) {
         not_written(line, note, err);
-        return;
+    } else {
+        free(note);
+        written(line);
     }
-    free(note);
-    written(line);
-}
-
-static void submit(struct journal_line *line)
-{
-    struct journal *j = line->journal;
-    struct note *note = line->next;
-
-    if (line->flying)
+    if (j->flying)
         return;
-    if (j->loading || !journal_writable(j)) {
-        stick(line);
-        return;
-    }
-    note->write.done = on_done;
-    note->line = line;
-    pass(&note->write, false);
-    if (j->store->ops->write(j->store, &note->write)) {
-        stick(line);
-        return;
-    }
-    unstick(line);
-    line->next = NULL;
-    line->flying = note;
-    j->flying++;
+    if (err)
+        ground(j, err);
+    gather_landed(&j->gather);
 }
 
 /* ---- notes ---- */
@@ -309,6 +392,13 @@ static struct note *note_new(const struct lease_row *row, bool remove)
     return note;
 }
 
+/* A check-out is going to wait for it. What ends a lease is awaited by few, and soon replaced. */
+static bool is_urgent(const struct note *note)
+{
+    return !note->write.remove &&
+           (note->write.row.state == LEASE_INTENT || note->write.row.state == LEASE_OPEN);
+}
+
 static int tell(struct journal *j, const struct lease_row *row, bool remove)
 {
     if (!j->store)
@@ -320,9 +410,16 @@ static int tell(struct journal *j, const struct lease_row *row, bool remove)
         free(note);
         return -ENOMEM;
     }
+    bool can = !j->loading && journal_writable(j);
+
+    if (can)
+        requeue(j);
     free(line->next);
     line->next = note;
-    submit(line);
+    if (line->is_stuck || (!line->flying && !can))
+        stick(line);
+    else
+        enqueue(line, is_urgent(note) || !LIST_EMPTY(&line->waits));
     return 0;
 }
 
@@ -351,6 +448,8 @@ int journal_await(struct journal *j, const char *id, struct journal_wait *w,
     w->done = done;
     w->line = line;
     LIST_INSERT_HEAD(&line->waits, w, link);
+    if (line->is_queued)
+        enqueue(line, true);
     return 1;
 }
 
@@ -377,20 +476,31 @@ int journal_load(struct journal *j, int (*row)(void *arg, const struct lease_row
     return err;
 }
 
-static void free_line(struct table_node *node, void *arg)
+/* Its note frees itself when it lands. */
+static void let_fly(struct table_node *node, void *arg)
 {
     struct journal_line *line = OWNER_OF(node, struct journal_line, node);
 
     (void)arg;
     if (line->flying)
         line->flying->line = NULL;
-    line_free(line);
+    line->flying = NULL;
+}
+
+static void free_line(struct table_node *node, void *arg)
+{
+    let_fly(node, arg);
+    line_free(OWNER_OF(node, struct journal_line, node));
 }
 
 void journal_free(struct journal *j)
 {
     if (!j)
         return;
+    gather_stop(&j->gather);
+    table_each(&j->lines, let_fly, NULL);
+    if (j->store)
+        (void)on_go(&j->gather); /* what lingers goes as well */
     table_each(&j->lines, free_line, NULL);
     table_free(&j->lines);
     timer_stop(j->timers, &j->again);

@@ -5,13 +5,15 @@
  * lease id at most one write is on its way and one waits, the latest: what it replaces is never written. A
  * line exists only while its row is not durable as last told, so an open lease at rest costs nothing here.
  *
- *   put / remove --> waits --> flying --written--> (the next one, or) gone: durable
+ *   put / remove --> queued --> flying --written--> gone: durable (or queued again: told anew meanwhile)
  *                      ^          |failed
  *                      +-- stuck -+   tried again when the store can write
  *
- * Writes of different leases reach the store in the order in which they were told, so a row that takes over
- * from another is durable no later than the removal of that other (as long as the store does not fail).
- * Without a store everything is durable at once.
+ * All that is queued flies together and is one commit of the store, so a row that takes over from another is
+ * durable no later than the removal of that other, in whatever order they were told anew (as long as the
+ * store does not fail). What a check-out waits for flies at once or with its company (base/gather.h). The end
+ * of a lease lingers: it is often replaced soon, and whoever does wait for it hurries it with
+ * journal_await(). Without a store everything is durable at once.
  */
 #ifndef JG_BROKER_JOURNAL_H
 #define JG_BROKER_JOURNAL_H
@@ -29,12 +31,12 @@ struct journal_wait {
 };
 
 struct journal *journal_new(struct timers *, struct store *); /* store may be NULL; NULL = out of memory */
-/* What is on its way goes on by itself; what is stuck is lost, as in a crash. NULL is fine. */
+/* What is queued or on its way goes on by itself; what is stuck is lost, as in a crash. NULL is fine. */
 void journal_free(struct journal *);
 /* Reads all rows. What is told meanwhile is kept until this ends. 0 or -errno. */
 int journal_load(struct journal *, int (*row)(void *arg, const struct lease_row *), void *arg);
 bool journal_writable(const struct journal *);
-bool journal_quiet(const struct journal *); /* nothing is on its way */
+bool journal_quiet(const struct journal *); /* nothing is queued or on its way */
 size_t journal_stuck(const struct journal *);
 
 /* The row is copied. 0 or -ENOMEM (then the store keeps what it has). */

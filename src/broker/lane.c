@@ -4,9 +4,9 @@
  *
  * When a hundred thousand leases end at once (a vault that was away, a night's end, a restart) their
  * check-ins must neither flood the vault nor keep one user waiting for all the others. So at most
- * LANE_IN_FLIGHT are on their way to a vault; each vault has its own lane, so a sick one holds up nobody
- * else; and in a lane each user gets one turn. Somebody who waits for the outcome is put first among the
- * check-ins of that user, and that user first in the lane.
+ * LANE_IN_FLIGHT (see lane.h) are on their way to a vault; each vault has its own lane, so a sick one holds up
+ * nobody else; and in a lane the users take turns (base/turns.h). Somebody who waits for the outcome is put
+ * first among the check-ins of that user, and that user first in the lane.
  *
  * A lane_user exists while it has something in line. lane_run() is not re-entered: starting a check-in that
  * fails at once ends up in its back-off, never here.
@@ -26,8 +26,7 @@
 
 struct lane_user {
     struct table_node node;
-    TAILQ_ENTRY(lane_user) link;
-    TAILQ_HEAD(, checkin) queue;
+    struct turn_party party;
     char name[];
 };
 
@@ -112,7 +111,7 @@ int lane_new(struct leases *ls, struct vault *vault)
         return -ENOMEM;
     lane->vault = vault;
     lane->number = (uint16_t)ls->nlanes;
-    TAILQ_INIT(&lane->users);
+    turns_init(&lane->turns);
     ls->lanes[ls->nlanes++] = lane;
     return 0;
 }
@@ -170,40 +169,43 @@ static struct lane_user *user_get(struct lane *lane, const char *name)
     if (!user)
         return NULL;
     memcpy(user->name, name, n);
-    TAILQ_INIT(&user->queue);
     if (table_add(&lane->names, &user->node, table_hash(name, n - 1))) {
         free(user);
         return NULL;
     }
-    TAILQ_INSERT_TAIL(&lane->users, user, link);
     return user;
 }
 
-static void take_out(struct lane *lane, struct checkin *c)
+/* It is out of the line already. */
+static void forget(struct lane *lane, struct checkin *c)
 {
     struct lane_user *user = c->place.user;
 
-    TAILQ_REMOVE(&user->queue, c, place.link);
     c->place.user = NULL;
-    if (!TAILQ_EMPTY(&user->queue))
+    if (user->party.n)
         return;
-    TAILQ_REMOVE(&lane->users, user, link);
     table_remove(&lane->names, &user->node);
     free(user);
 }
 
+static size_t width(const struct lane *lane)
+{
+    size_t third = (size_t)lane->vault->conf->connections / 3;
+
+    return third > LANE_IN_FLIGHT ? third : LANE_IN_FLIGHT;
+}
+
 static void lane_run(struct lane *lane)
 {
+    struct turn_item *turn;
+
     if (lane->running)
         return;
     lane->running = true;
-    while (lane->in_flight < LANE_IN_FLIGHT && !TAILQ_EMPTY(&lane->users)) {
-        struct lane_user *user = TAILQ_FIRST(&lane->users);
-        struct checkin *c = TAILQ_FIRST(&user->queue);
+    while (lane->in_flight < width(lane) && (turn = turns_take(&lane->turns))) {
+        struct checkin *c = OWNER_OF(turn, struct checkin, place.turn);
 
-        TAILQ_REMOVE(&lane->users, user, link);
-        TAILQ_INSERT_TAIL(&lane->users, user, link);
-        take_out(lane, c);
+        forget(lane, c);
         lane->in_flight += checkin_start(c);
     }
     lane->running = false;
@@ -216,21 +218,17 @@ int lane_join(struct lane *lane, struct checkin *c, const char *name, bool first
     if (!user)
         return -ENOMEM;
     c->place.user = user;
-    if (first) {
-        TAILQ_INSERT_HEAD(&user->queue, c, place.link);
-        TAILQ_REMOVE(&lane->users, user, link);
-        TAILQ_INSERT_HEAD(&lane->users, user, link);
-    } else {
-        TAILQ_INSERT_TAIL(&user->queue, c, place.link);
-    }
+    turns_add(&lane->turns, &user->party, &c->place.turn, first);
     lane_run(lane);
     return 0;
 }
 
 void lane_leave(struct lane *lane, struct checkin *c)
 {
-    if (c->place.user)
-        take_out(lane, c);
+    if (!c->place.user)
+        return;
+    turns_remove(&lane->turns, &c->place.turn);
+    forget(lane, c);
 }
 
 void lane_done(struct lane *lane)

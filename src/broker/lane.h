@@ -5,6 +5,7 @@
 #define JG_BROKER_LANE_H
 
 #include "backends/backend.h"
+#include "base/turns.h"
 #include "broker/table.h"
 
 #include <stdbool.h>
@@ -16,7 +17,11 @@ struct leases;
 struct checkin;
 struct lane_user;
 
-#define LANE_IN_FLIGHT 16 /* check-ins on their way to one vault at a time */
+/*
+ * Check-ins on their way to one vault at a time: so many, or a third of its connections where that is more. A
+ * check-out takes two calls and its check-in one, so with less the check-ins of a busy vault would fall behind.
+ */
+#define LANE_IN_FLIGHT 16
 
 struct lane {
     struct vault *vault;
@@ -24,14 +29,14 @@ struct lane {
     bool absent; /* `vault` is ours: one that is configured no more */
     bool running;
     size_t in_flight;
-    struct table names;            /* the users in line, by name */
-    TAILQ_HEAD(, lane_user) users; /* those with something in line; the first one is next */
+    struct table names; /* the users in line, by name */
+    struct turns turns;
 };
 
 /* Embedded in a check-in. */
 struct lane_place {
     struct lane_user *user; /* NULL = not in line */
-    TAILQ_ENTRY(checkin) link;
+    struct turn_item turn;
 };
 
 /* The lane of a vault; made for each configured vault at the start, so that it is there. */

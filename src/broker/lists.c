@@ -240,11 +240,14 @@ static int take_off(struct lists *lists, struct vault *vault, struct list_key *k
     if (!flight)
         return err;
     if (!err) {
-        err = vault->ops->list(vault, &flight->query, &flight->call);
+        err = wait->let_in ? 0 : vault_admit(vault, flight->call.user, wait->timeout_ms, &flight->call.fault);
+        if (!err)
+            err = vault->ops->list(vault, &flight->query, &flight->call);
         if (err)
             detach(flight, wait);
     }
     if (err) {
+        wait->fault = flight->call.fault;
         HASH_DEL(lists->flights, flight);
         flight_free(flight);
         return err;

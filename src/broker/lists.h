@@ -31,6 +31,7 @@ struct list_wait {
     uint64_t timeout_ms; /* own deadline: done() comes with a FAULT_DEADLINE_EXCEEDED by then, the call goes
                             on for others */
     void (*done)(struct list_wait *);
+    bool let_in; /* its operation has asked this vault already: vault_admit() is not called again */
     /* the answer, in done(); `accounts` is a reference of the waiter's: account_list_unref() */
     enum vault_result result;
     struct fault fault;

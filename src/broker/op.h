@@ -50,7 +50,7 @@ struct broker {
     struct explain *explain; /* why finds came back as they did */
     struct leases *leases;
     struct audit *audit; /* NULL = none is kept */
-    struct table *turns; /* check-outs in flight by what they ask for: checkout_turn.c */
+    struct table *turns; /* check-outs in flight by session: checkout_turn.c */
     bool draining;
     TAILQ_HEAD(op_list, op) ops;
     size_t nops;

@@ -34,14 +34,16 @@ static void expand(struct buf *out, const struct reason_parts *p)
                  {"{lease}", p->lease_id}};
 
     for (const char *t = p->template; *t;) {
-        size_t i = 0;
+        size_t i = 0, plain = strcspn(t, "{");
 
+        (void)buf_append(out, t, plain);
+        t += plain;
         while (i < sizeof words / sizeof words[0] && strncmp(t, words[i].key, strlen(words[i].key)) != 0)
             i++;
         if (i < sizeof words / sizeof words[0]) {
             (void)buf_str(out, words[i].value ? words[i].value : "");
             t += strlen(words[i].key);
-        } else {
+        } else if (*t) {
             (void)buf_char(out, *t++);
         }
     }

@@ -87,11 +87,14 @@ static void fail_refused(struct survey_vault *sv, const struct fault *words)
     fail(sv, &fault);
 }
 
-static void fail_to_start(struct survey_vault *sv, int err)
+/* `words`: the vault's own about -EAGAIN, if it has any. */
+static void fail_to_start(struct survey_vault *sv, int err, const struct fault *words)
 {
     struct fault fault;
 
-    if (err == -EAGAIN)
+    if (err == -EAGAIN && fault_is_set(words))
+        fault = *words;
+    else if (err == -EAGAIN)
         fault_set(&fault, FAULT_OVERLOADED, "vault %s: max_calls calls are waiting already",
                   sv->vault->conf->name);
     else if (err == -ESHUTDOWN)
@@ -111,6 +114,16 @@ static uint64_t time_left(const struct survey *survey)
 static void on_listed(struct list_wait *);
 static void on_catalogue(struct catalogue_wait *);
 
+/* All questions of a survey are one operation to the vault: it is let in with the first that goes there. */
+static bool let_in(const struct survey_ask *one)
+{
+    const struct survey_ask *other = one->of->asks;
+
+    while (other < one && other->wait.source == LIST_FROM_CACHE)
+        other++;
+    return other < one;
+}
+
 static int ask_one(struct survey_ask *one)
 {
     struct survey *survey = one->of->survey;
@@ -121,7 +134,7 @@ static int ask_one(struct survey_ask *one)
         one->search = (struct catalogue_wait){.done = on_catalogue};
         return catalogues_get(survey->opts.catalogues, one->of->vault, user, &one->search);
     }
-    one->wait = (struct list_wait){.timeout_ms = time_left(survey), .done = on_listed};
+    one->wait = (struct list_wait){.timeout_ms = time_left(survey), .done = on_listed, .let_in = let_in(one)};
     return lists_get(survey->opts.lists, one->of->vault, user, &one->query, &one->wait);
 }
 
@@ -131,7 +144,7 @@ static void ask(struct survey_vault *sv)
     for (size_t i = 0; i < sv->n; i++) {
         int err = ask_one(&sv->asks[i]);
         if (err) {
-            fail_to_start(sv, err);
+            fail_to_start(sv, err, &sv->asks[i].wait.fault);
             return;
         }
         sv->open++;

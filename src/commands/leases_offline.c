@@ -294,6 +294,8 @@ static bool is_held_by_others(const struct offline *o, const struct offline_leas
 
 static void end_lease(struct offline *o, struct offline_lease *lease)
 {
+    struct store_writes writes = STAILQ_HEAD_INITIALIZER(writes);
+
     if (lease->row.state != LEASE_OPEN || o->err)
         return; /* an intent, or on its way already */
     lease->ended = true;
@@ -303,7 +305,8 @@ static void end_lease(struct offline *o, struct offline_lease *lease)
     lease->write.remove = lease->row.adopted || !lease->row.request_id || is_held_by_others(o, lease);
     lease->write.row.state = LEASE_RELEASING;
     lease->write.row.next_wall_ms = 0;
-    o->err = o->store->ops->write(o->store, &lease->write);
+    STAILQ_INSERT_TAIL(&writes, &lease->write, link);
+    o->err = o->store->ops->write(o->store, &writes);
     o->pending += !o->err;
 }
 

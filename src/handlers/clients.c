@@ -27,6 +27,8 @@ static const struct conf_client control_conf = {
 
 struct clients {
     const struct clock *clock;
+    EVP_MD *sha256; /* looked up once: a look-up costs more than the hash */
+    EVP_MD_CTX *digest;
     struct client control;
     size_t n;
     struct client row[];
@@ -44,6 +46,12 @@ struct clients *clients_new(const struct conf *conf, const struct clock *clock)
     if (!cs)
         return NULL;
     cs->clock = clock;
+    cs->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    cs->digest = EVP_MD_CTX_new();
+    if (!cs->sha256 || !cs->digest) {
+        clients_free(cs);
+        return NULL;
+    }
     cs->control = (struct client){.conf = &control_conf};
     cs->n = conf->nclients;
     for (size_t i = 0; i < cs->n; i++)
@@ -69,6 +77,10 @@ void clients_inherit(struct clients *cs, const struct clients *before)
 
 void clients_free(struct clients *cs)
 {
+    if (!cs)
+        return;
+    EVP_MD_CTX_free(cs->digest);
+    EVP_MD_free(cs->sha256);
     free(cs);
 }
 
@@ -87,10 +99,13 @@ static const char *bearer_token(const struct http_req *req)
     return *value ? value : NULL;
 }
 
-static bool hash_token(const char *token, uint8_t hash[HASH_SIZE])
+static bool hash_token(const struct clients *cs, const char *token, uint8_t hash[HASH_SIZE])
 {
     unsigned len = 0;
-    return EVP_Digest(token, strlen(token), hash, &len, EVP_sha256(), NULL) == 1 && len == HASH_SIZE;
+
+    return EVP_DigestInit_ex2(cs->digest, cs->sha256, NULL) == 1 &&
+           EVP_DigestUpdate(cs->digest, token, strlen(token)) == 1 &&
+           EVP_DigestFinal_ex(cs->digest, hash, &len) == 1 && len == HASH_SIZE;
 }
 
 static bool san_equal(const char *wanted, const char *shown)
@@ -144,7 +159,7 @@ struct client *clients_find(struct clients *cs, const struct http_req *req)
     if (is_control(req->peer))
         return may_control(req->peer) ? &cs->control : NULL;
     const char *token = bearer_token(req);
-    bool hashed = token && hash_token(token, hash);
+    bool hashed = token && hash_token(cs, token, hash);
     for (size_t i = 0; i < cs->n; i++) {
         bool match = client_matches(cs->row[i].conf, hashed ? hash : NULL, req->peer);
         if (match && !found)

@@ -93,6 +93,7 @@ static int64_t on_head(void *arg, struct http_req *req)
     if (!ask)
         return refuse_bare(req);
     ask->route = find_route(req->path);
+    req->urgent = ask->route->flags & ROUTE_ALWAYS;
     if (check_route(ask, &f) && admission_head(ask, &f))
         return (int64_t)gw->conf->gateway.max_body;
     ask_fail(ask, &f);

@@ -35,6 +35,8 @@ static void write_vault(struct jsonw *w, const struct vault *v)
     jsonw_int(w, "connections", (int64_t)s.connections);
     jsonw_int(w, "calls_queued", (int64_t)s.queued);
     jsonw_int(w, "calls_in_flight", (int64_t)s.in_flight);
+    jsonw_int(w, "wait_ms", (int64_t)s.wait_ms);
+    jsonw_int(w, "refused", (int64_t)s.refused);
     jsonw_int(w, "sessions", (int64_t)s.sessions);
     jsonw_int(w, "users", (int64_t)s.users);
     jsonw_end(w);

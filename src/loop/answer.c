@@ -13,6 +13,7 @@
 #include "loop/connection.h"
 
 #include "base/log.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,49 +21,56 @@
 #include <time.h>
 
 #define MAX_ANSWER_HEAD 16384
+#define USUAL_HEAD      320
+#define SMALL_BODY      4096
+
+#define LINE(status, reason) {status, "HTTP/1.1 " #status " " reason "\r\n"}
 
 static const struct {
     int status;
-    const char *reason;
-} reasons[] = {
-    {200, "OK"                             },
-    {201, "Created"                        },
-    {202, "Accepted"                       },
-    {204, "No Content"                     },
-    {301, "Moved Permanently"              },
-    {302, "Found"                          },
-    {304, "Not Modified"                   },
-    {307, "Temporary Redirect"             },
-    {400, "Bad Request"                    },
-    {401, "Unauthorized"                   },
-    {403, "Forbidden"                      },
-    {404, "Not Found"                      },
-    {405, "Method Not Allowed"             },
-    {408, "Request Timeout"                },
-    {409, "Conflict"                       },
-    {411, "Length Required"                },
-    {413, "Content Too Large"              },
-    {414, "URI Too Long"                   },
-    {415, "Unsupported Media Type"         },
-    {417, "Expectation Failed"             },
-    {422, "Unprocessable Content"          },
-    {429, "Too Many Requests"              },
-    {431, "Request Header Fields Too Large"},
-    {500, "Internal Server Error"          },
-    {501, "Not Implemented"                },
-    {502, "Bad Gateway"                    },
-    {503, "Service Unavailable"            },
-    {504, "Gateway Timeout"                },
-    {505, "HTTP Version Not Supported"     },
+    const char *line;
+} lines[] = {
+    LINE(200, "OK"),
+    LINE(201, "Created"),
+    LINE(202, "Accepted"),
+    LINE(204, "No Content"),
+    LINE(301, "Moved Permanently"),
+    LINE(302, "Found"),
+    LINE(304, "Not Modified"),
+    LINE(307, "Temporary Redirect"),
+    LINE(400, "Bad Request"),
+    LINE(401, "Unauthorized"),
+    LINE(403, "Forbidden"),
+    LINE(404, "Not Found"),
+    LINE(405, "Method Not Allowed"),
+    LINE(408, "Request Timeout"),
+    LINE(409, "Conflict"),
+    LINE(411, "Length Required"),
+    LINE(413, "Content Too Large"),
+    LINE(414, "URI Too Long"),
+    LINE(415, "Unsupported Media Type"),
+    LINE(417, "Expectation Failed"),
+    LINE(422, "Unprocessable Content"),
+    LINE(429, "Too Many Requests"),
+    LINE(431, "Request Header Fields Too Large"),
+    LINE(500, "Internal Server Error"),
+    LINE(501, "Not Implemented"),
+    LINE(502, "Bad Gateway"),
+    LINE(503, "Service Unavailable"),
+    LINE(504, "Gateway Timeout"),
+    LINE(505, "HTTP Version Not Supported"),
 };
 
-static const char *reason_of(int status)
+/* A status that is not in the table is not one of ours, but the simulated vault's. */
+static void write_status(struct buf *head, int status)
 {
-    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-        if (reasons[i].status == status)
-            return reasons[i].reason;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        if (lines[i].status == status) {
+            buf_str(head, lines[i].line);
+            return;
+        }
     }
-    return "Unknown";
+    buf_printf(head, "HTTP/1.1 %d Unknown\r\n", status);
 }
 
 /* The Date line, made once per second. Names are written out: strftime() would follow the locale. */
@@ -90,17 +98,30 @@ static bool bodyless(int status)
     return status == 204 || status == 304 || status < 200;
 }
 
+static void write_content(struct buf *head, const char *type, size_t length)
+{
+    char line[48] = "Content-Length: ";
+    char *end = text_digits(line + strlen(line), length, 0);
+
+    memcpy(end, "\r\n", 2);
+    if (type) {
+        buf_str(head, "Content-Type: ");
+        buf_str(head, type);
+        buf_str(head, "\r\n");
+    }
+    buf_append(head, line, (size_t)(end + 2 - line));
+}
+
 static int write_head(struct http_conn *c, const struct http_answer *a, bool close, struct buf *head)
 {
     size_t length = a->body ? a->body->len : 0;
 
-    buf_printf(head, "HTTP/1.1 %d %s\r\n", a->status, reason_of(a->status));
+    /* With TLS a short body will follow in the same buffer. If this fails, so does an append. */
+    buf_reserve(head, USUAL_HEAD + (c->tls && length < SMALL_BODY ? length : 0));
+    write_status(head, a->status);
     buf_str(head, date_line(c->server));
-    if (!bodyless(a->status)) {
-        if (a->content_type)
-            buf_printf(head, "Content-Type: %s\r\n", a->content_type);
-        buf_printf(head, "Content-Length: %zu\r\n", length);
-    }
+    if (!bodyless(a->status))
+        write_content(head, a->content_type, length);
     if (close)
         buf_str(head, "Connection: close\r\n");
     else if (c->minor0)
@@ -153,8 +174,7 @@ void http_respond(struct http_req *req, const struct http_answer *answer)
             buf_free(answer->body);
         return;
     }
-    c->req_open = false;
-    c->server->busy--;
+    conn_request_over(c);
     close = answer->close || !req->keep_alive || c->server->draining || body_outstanding(c);
     send_answer(c, answer, close);
     conn_settle(c);
@@ -168,8 +188,7 @@ void http_abort(struct http_req *req, const char *bytes, size_t n, bool reset)
 
     if (!c->req_open)
         return;
-    c->req_open = false;
-    c->server->busy--;
+    conn_request_over(c);
     if (n && buf_append(&raw, bytes, n)) {
         conn_close(c, "out of memory");
         return;

@@ -236,6 +236,7 @@ static bool one_round(struct audit_writer *w)
     note_outcome(w, err ? err : room, took_us);
     bool over = is_over(w, &b, err);
     w->ended = over;
+    w->landed |= err || STAILQ_EMPTY(&w->queue);
     if (!w->abandoned)
         (void)uv_async_send(&w->async);
     bool go_on = !over && !w->abandoned;

@@ -4,6 +4,7 @@
 #ifndef JG_LOOP_AUDIT_THREAD_H
 #define JG_LOOP_AUDIT_THREAD_H
 
+#include "base/gather.h"
 #include "loop/audit_syslog.h"
 #include "loop/audit_writer.h"
 
@@ -41,6 +42,8 @@ struct audit_writer {
     void (*closed)(void *arg);
     void *closed_arg;
     /* the loop's */
+    struct gather gather;
+    struct audit_entries gathering;    /* not yet the thread's; in `queued` all the same */
     TAILQ_HEAD(, audit_entry) waiting; /* in the order of their deadlines */
     struct deadline late, end;
     bool stalled; /* somebody waited in vain, and nothing was written since */
@@ -50,6 +53,7 @@ struct audit_writer {
     uv_cond_t wake;
     struct audit_entries queue, written;
     size_t queued;
+    bool landed;   /* the queue was empty after a round */
     uint64_t lost; /* not yet told in the trail */
     int64_t lost_from_ms;
     bool stop, rotate, ended, abandoned;

@@ -2,6 +2,9 @@
 /*
  * audit_writer.c - the loop's side of the audit trail: put, wait, deadlines, the end; see audit_writer.h.
  *
+ * A record waits on the loop until its flight goes (base/gather.h): at once when it is alone, else with those
+ * who come within the next moment. What nobody awaits rides along, or goes after LINGER_MS.
+ *
  * Who touches what: the queue, the list of written entries and the numbers are shared and touched under the
  * lock; an entry is the thread's while it is in a batch; waits, deadlines and logging are the loop's alone.
  * The other side is audit_thread.c.
@@ -17,6 +20,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define LINGER_MS 5 /* of records that nobody awaits: what lies in memory a kill takes along */
 
 static struct audit_writer *writer_of(struct audit_sink *sink)
 {
@@ -138,6 +143,7 @@ static void on_async_closed(uv_handle_t *handle)
 
     if (w->ended) { /* else the thread still uses it, and it is left behind */
         free_entries(&w->queue);
+        free_entries(&w->gathering);
         audit_file_close(&w->file);
         audit_syslog_close(&w->syslog);
         uv_mutex_destroy(&w->lock);
@@ -161,15 +167,19 @@ static void on_async(uv_async_t *async)
     struct audit_writer *w = async->data;
     struct audit_entries written = STAILQ_HEAD_INITIALIZER(written);
     struct audit_report r;
-    bool ended;
+    bool ended, landed;
 
     uv_mutex_lock(&w->lock);
     STAILQ_CONCAT(&written, &w->written);
     r = w->report;
     ended = w->ended;
+    landed = w->landed;
+    w->landed = false;
     uv_mutex_unlock(&w->lock);
     report(w, &r);
     tell_written(w, &written);
+    if (landed)
+        gather_landed(&w->gather);
     if (ended && !uv_is_closing((uv_handle_t *)async)) {
         (void)uv_thread_join(&w->thread);
         finish_close(w);
@@ -204,13 +214,32 @@ static int enqueue(struct audit_writer *w, struct audit_entry *e, const struct a
 {
     uv_mutex_lock(&w->lock);
     int err = admit(w, wait);
-    if (!err) {
-        STAILQ_INSERT_TAIL(&w->queue, e, link);
-        w->queued++;
-        uv_cond_signal(&w->wake);
-    }
+    w->queued += !err;
     uv_mutex_unlock(&w->lock);
+    if (!err)
+        STAILQ_INSERT_TAIL(&w->gathering, e, link);
     return err;
+}
+
+/* Under the lock. */
+static void hand_over(struct audit_writer *w)
+{
+    STAILQ_CONCAT(&w->queue, &w->gathering);
+    uv_cond_signal(&w->wake);
+}
+
+static bool on_go(struct gather *g)
+{
+    struct audit_writer *w =
+        (struct audit_writer *)(void *)((char *)g - offsetof(struct audit_writer, gather));
+
+    if (STAILQ_EMPTY(&w->gathering))
+        return false;
+    uv_mutex_lock(&w->lock);
+    w->landed = false;
+    hand_over(w);
+    uv_mutex_unlock(&w->lock);
+    return true;
 }
 
 static int writer_put(struct audit_sink *sink, const char *members, size_t n, unsigned flags,
@@ -232,12 +261,13 @@ static int writer_put(struct audit_sink *sink, const char *members, size_t n, un
         free(e);
         return err;
     }
-    if (wait) { /* the thread may be at work on it already; it does not look at these */
+    if (wait) { /* the thread does not look at these */
         wait->entry = e;
         TAILQ_INSERT_TAIL(&w->waiting, e, of_waiting);
         if (TAILQ_FIRST(&w->waiting) == e)
             arm(w);
     }
+    gather_add(&w->gather, wait != NULL);
     return 0;
 }
 
@@ -338,6 +368,8 @@ struct audit_writer *audit_writer_open(struct loop *loop, const struct audit_wri
     w->opts = *opts;
     STAILQ_INIT(&w->queue);
     STAILQ_INIT(&w->written);
+    STAILQ_INIT(&w->gathering);
+    w->gather = (struct gather){.timers = loop_timers(loop), .go = on_go, .linger_ms = LINGER_MS};
     TAILQ_INIT(&w->waiting);
     int err =
         audit_file_open(&w->file, opts->file, opts->head, opts->disk ? opts->disk : &audit_disk_system, why);
@@ -383,9 +415,10 @@ void audit_writer_close(struct audit_writer *w, void (*closed)(void *arg), void 
 {
     w->closed = closed;
     w->closed_arg = arg;
+    gather_stop(&w->gather);
     uv_mutex_lock(&w->lock);
     w->stop = true;
-    uv_cond_signal(&w->wake);
+    hand_over(w);
     uv_mutex_unlock(&w->lock);
     if (timer_start(loop_timers(w->loop), &w->end, w->opts.deadline_ms, on_end))
         log_error("audit_deadline", "error=%s", strerror(ENOMEM));

@@ -1,7 +1,7 @@
 /*
  * audit_writer.h - the audit trail's own thread: records queue up on the loop, groups of them reach the disk.
  *
- *     put() --queue--> thread: check, room, write, fdatasync (one for all that wait) --async--> done()
+ *     put() --gather--> queue --> thread: check, room, write, fdatasync (one for all) --async--> done()
  *
  * The loop never waits for the disk. Whoever waits for a record waits no longer than the deadline; once the
  * disk has let somebody wait that long, new waits are refused at once until it answers again.

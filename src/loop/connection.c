@@ -82,22 +82,43 @@ void conn_goto(struct http_conn *c, enum conn_phase phase)
     c->phase = phase;
 }
 
+static void await_until(struct http_conn *c, uint64_t due_ms);
+
 static void on_deadline(struct deadline *deadline)
 {
     struct http_conn *c = (struct http_conn *)((char *)deadline - offsetof(struct http_conn, deadline));
 
-    if (c->magic != CONN_MAGIC || !rows[c->phase].late)
+    if (c->magic != CONN_MAGIC)
+        return;
+    if (c->due_ms > clock_now(loop_clock(c->server->loop))) { /* the phase it was started for is over */
+        await_until(c, c->due_ms);
+        return;
+    }
+    if (!rows[c->phase].late)
         return;
     rows[c->phase].late(c);
     conn_settle(c);
+}
+
+/* What is due later leaves the running deadline as it is: a request then costs none, only a note. */
+static void await_until(struct http_conn *c, uint64_t due_ms)
+{
+    struct timers *timers = loop_timers(c->server->loop);
+    uint64_t now = clock_now(loop_clock(c->server->loop));
+
+    c->due_ms = due_ms;
+    if (due_ms == UINT64_MAX || (timer_running(&c->deadline) && c->deadline.at_ms <= due_ms))
+        return;
+    if (timer_start(timers, &c->deadline, due_ms > now ? due_ms - now : 0, on_deadline))
+        conn_close(c, "out of memory"); /* a connection without a deadline could stay for ever */
 }
 
 static void set_reading(struct http_conn *c);
 
 void conn_settle(struct http_conn *c)
 {
-    struct timers *timers = loop_timers(c->server->loop);
     uint64_t delay = c->server->timeout_ms[c->phase];
+    uint64_t now;
 
     if (c->in_feed || c->phase == CONN_CLOSED)
         return;
@@ -105,10 +126,8 @@ void conn_settle(struct http_conn *c)
     if (!c->rearm || c->phase == CONN_CLOSED)
         return;
     c->rearm = false;
-    if (delay == UINT64_MAX)
-        timer_stop(timers, &c->deadline);
-    else if (timer_start(timers, &c->deadline, delay, on_deadline))
-        conn_close(c, "out of memory"); /* a connection without a deadline could stay for ever */
+    now = clock_now(loop_clock(c->server->loop));
+    await_until(c, delay > UINT64_MAX - now ? UINT64_MAX : now + delay);
 }
 
 void conn_clear_request(struct http_conn *c)
@@ -120,12 +139,18 @@ void conn_clear_request(struct http_conn *c)
     c->req.nheaders = 0;
 }
 
+void conn_request_over(struct http_conn *c)
+{
+    c->req_open = false;
+    c->server->busy--;
+    backlog_leave(c);
+}
+
 void conn_drop_request(struct http_conn *c)
 {
     if (!c->req_open)
         return;
-    c->req_open = false;
-    c->server->busy--;
+    conn_request_over(c);
     c->server->app.gone(c->server->app.arg, &c->req);
 }
 
@@ -456,6 +481,20 @@ static bool conn_admit(struct http_conn *c, int fd)
     return c->tls;
 }
 
+/* By the time a busy loop accepts a client, the client has asked: it need not wait for another turn. */
+static void read_early(struct http_conn *c, int fd)
+{
+    uv_buf_t room;
+    ssize_t n;
+
+    if (!c->reading || c->phase == CONN_CLOSED)
+        return;
+    on_alloc(&c->u.handle, 0, &room);
+    n = recv(fd, room.base, room.len, MSG_DONTWAIT);
+    if (n > 0) /* an end or an error is left to libuv */
+        on_read(&c->u.stream, n, &room);
+}
+
 void conn_accept(struct listener *l, int fd, bool over)
 {
     struct http_server *server = l->server;
@@ -482,4 +521,5 @@ void conn_accept(struct listener *l, int fd, bool over)
     if (over)
         answer_refuse_with(c, FAULT_OVERLOADED, 0, "All client connections are in use (max_connections).");
     conn_settle(c);
+    read_early(c, fd);
 }

@@ -3,7 +3,7 @@
  *
  * One file per idea: http.c the server as a whole, listener.c sockets that accept, connection.c the life of
  * one connection (phases, reading, writing, closing), request.c from bytes to requests, answer.c from answers
- * to bytes, http_head.c the head, tls.c TLS.
+ * to bytes, backlog.c requests that are begun later, http_head.c the head, tls.c TLS.
  *
  * A connection is in one phase at a time; conn_goto() alone changes it:
  *
@@ -50,11 +50,12 @@ struct http_conn {
         uv_tcp_t tcp;
         uv_pipe_t pipe;
     } u;
-    TAILQ_ENTRY(http_conn) link;
+    TAILQ_ENTRY(http_conn) link, backlog_link;
     struct http_server *server;
     struct listener *listener;
     struct tls *tls; /* NULL = plain */
-    struct deadline deadline;
+    struct deadline deadline; /* runs until due_ms at the latest, perhaps in vain */
+    uint64_t due_ms;          /* when the time of the phase is over; UINT64_MAX = never */
     struct http_peer peer;
     struct http_req req;
     struct head head;
@@ -79,6 +80,7 @@ struct http_conn {
     bool in_feed;                            /* request_feed() is on the stack */
     bool rearm;                              /* the phase changed since the deadline was set */
     bool reading;
+    bool waits; /* in server->backlog */
     bool eof; /* the client ended its side while its answer was on the way */
 };
 
@@ -107,7 +109,9 @@ struct http_server {
     struct http_server_opts opts;
     struct http_app app;
     uint64_t timeout_ms[CONN_NPHASES]; /* UINT64_MAX = none */
-    TAILQ_HEAD(, http_conn) conns;
+    TAILQ_HEAD(http_conns, http_conn) conns;
+    struct http_conns backlog; /* with complete requests that are not begun */
+    struct deadline begin;     /* of the first of them */
     SLIST_HEAD(, listener) listeners;
     size_t nconns, nover, busy;
     size_t handles; /* open ones of listeners and connections */
@@ -141,6 +145,7 @@ void conn_settle(
 void conn_close(struct http_conn *, const char *why); /* any number of times; calls gone() */
 void conn_reset(struct http_conn *, const char *why); /* the same as a TCP reset */
 void conn_drop_request(struct http_conn *);           /* gone(), if the application still works on it */
+void conn_request_over(struct http_conn *);           /* it has its answer, or needs none any more */
 void conn_clear_request(struct http_conn *);          /* forgets head and body */
 void conn_work_pending(struct http_conn *);
 
@@ -153,6 +158,10 @@ void conn_flush_tls(struct http_conn *); /* what OpenSSL has to say goes to the 
 /* Reads on; returns how many bytes it took, fewer when a request now waits for its answer. May close. */
 size_t request_feed(struct http_conn *, const char *bytes, size_t n);
 void request_late_certificate(struct http_conn *); /* the client's answer is there: the request goes on */
+
+/* backlog.c */
+bool backlog_wait(struct http_conn *);  /* true = its complete request is begun in a later turn of the loop */
+void backlog_leave(struct http_conn *); /* if it is there: the request has ended */
 
 /* answer.c */
 void answer_refuse(struct http_conn *, const struct fault *);

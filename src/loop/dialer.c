@@ -21,14 +21,18 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "loop/resume.h"
 
 #include <curl/mprintf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define PARKED_MS (3600u * 1000u)
 #define DAY_S     (24L * 3600)
+
+#define REQUEST_RECORD 2048
 
 struct dialer_files {
     char *proxy, *ca_file, *certificate, *key; /* NULL = none */
@@ -43,6 +47,7 @@ struct dialer {
     bool tls, closing;
     char *name, *url, *host;
     struct dialer_files *files;
+    struct resume resume;
     bool renewed; /* since renewed_ms; what libcurl keeps of the authorities' file is older */
     uint64_t renewed_ms;
     void (*closed)(void *arg);
@@ -74,6 +79,7 @@ bool dialer_is_tls(const struct dialer *d)
 
 static void dialer_free(struct dialer *d)
 {
+    resume_forget(&d->resume);
     free(d->name);
     free(d->url);
     curl_free(d->host);
@@ -107,6 +113,8 @@ static void on_sock(uv_poll_t *poll, int status, int events)
     struct sock *s = poll->data;
     int flags = 0;
 
+    if (status >= 0 && !loop_step(s->dialer->loop, LOOP_DIALS))
+        return; /* reported again in the next turn */
     if (status < 0)
         flags |= CURL_CSELECT_ERR;
     if (events & UV_READABLE)
@@ -196,6 +204,8 @@ static void reap(struct dialer *d)
         if (msg->msg != CURLMSG_DONE)
             continue;
         curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &w);
+        if (result == CURLE_SSL_CONNECT_ERROR)
+            resume_distrust(&d->resume, clock_now(loop_clock(d->loop)));
         wire_on_opened(w, result);
     }
 }
@@ -223,6 +233,8 @@ static CURLcode on_tls_context(CURL *easy, void *context, void *arg)
     SSL_CTX_clear_options(ctx, SSL_OP_NO_RENEGOTIATION);
     /* One read system call per answer; wire_more() looks into what it buffers. */
     SSL_CTX_set_read_ahead(ctx, 1);
+    /* A request fits into one record; a smaller record is a smaller buffer to take and to wipe each time. */
+    SSL_CTX_set_max_send_fragment(ctx, REQUEST_RECORD);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_AUTO_RETRY | SSL_MODE_RELEASE_BUFFERS);
     return CURLE_OK;
@@ -245,7 +257,7 @@ static long authorities_age_s(const struct dialer *d)
     return !d->renewed || age_s > DAY_S ? DAY_S : (long)age_s;
 }
 
-static int secure(const struct dialer *d, CURL *easy)
+static int secure(const struct dialer *d, CURL *easy, const struct resume_share *resume)
 {
     const struct dialer_files *f = d->files;
 
@@ -262,6 +274,8 @@ static int secure(const struct dialer *d, CURL *easy)
     }
     if (d->tls)
         SET(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls_context);
+    if (resume)
+        SET(easy, CURLOPT_SHARE, resume_curl(resume));
     return 0;
 }
 
@@ -281,9 +295,18 @@ static int configure(const struct dialer *d, struct wire *w)
     SET(easy, CURLOPT_CONNECTTIMEOUT_MS, d->files->connect_timeout_ms);
     SET(easy, CURLOPT_PROXY, d->files->proxy ? d->files->proxy : "");
     SET(easy, CURLOPT_NOPROXY, "");
+    w->wrapped = d->files->proxy && strncasecmp(d->files->proxy, "https://", 8) == 0;
     if (d->files->proxy)
         SET(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
-    return secure(d, easy);
+    return secure(d, easy, w->resume);
+}
+
+static void drop_handle(struct wire *w)
+{
+    curl_easy_cleanup(w->easy);
+    w->easy = NULL;
+    resume_drop(w->resume);
+    w->resume = NULL;
 }
 
 int dialer_add(struct dialer *d, struct wire *w)
@@ -291,13 +314,13 @@ int dialer_add(struct dialer *d, struct wire *w)
     w->easy = curl_easy_init();
     if (!w->easy)
         return -ENOMEM;
+    if (d->tls)
+        w->resume = resume_take(&d->resume, clock_now(loop_clock(d->loop)));
     int err = configure(d, w);
     if (!err && curl_multi_add_handle(d->multi, w->easy))
         err = -ENOMEM;
-    if (err) {
-        curl_easy_cleanup(w->easy);
-        w->easy = NULL;
-    }
+    if (err)
+        drop_handle(w);
     return err;
 }
 
@@ -307,8 +330,7 @@ void dialer_remove(struct dialer *d, struct wire *w)
 
     if (result)
         log_error("upstream_multi", "vault=%s error=%s", d->name, curl_multi_strerror(result));
-    curl_easy_cleanup(w->easy);
-    w->easy = NULL;
+    drop_handle(w);
 }
 
 /* ---- birth and end ---- */
@@ -404,6 +426,7 @@ void dialer_renew(struct dialer *d, struct dialer_files *files)
 {
     dialer_files_free(d->files);
     d->files = files;
+    resume_forget(&d->resume);
     d->renewed = true;
     d->renewed_ms = clock_now(loop_clock(d->loop));
 }

@@ -214,12 +214,8 @@ bool exchange_valid(const struct call *call)
 
 static void add_length(struct buf *out, const struct call *call)
 {
-    char line[48];
-
-    if (!call->body && strcmp(call->method, "POST") && strcmp(call->method, "PUT"))
-        return;
-    int n = snprintf(line, sizeof(line), "Content-Length: %zu\r\n", call->body ? call->body_len : 0);
-    buf_append(out, line, (size_t)n);
+    if (call->body || !strcmp(call->method, "POST") || !strcmp(call->method, "PUT"))
+        buf_printf(out, "Content-Length: %zu\r\n", call->body ? call->body_len : 0);
 }
 
 int exchange_begin(struct exchange *x, struct call *call, const char *host)

@@ -59,6 +59,7 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
     if (!server->opts.max_pipelined)
         server->opts.max_pipelined = DEFAULT_PIPELINED;
     TAILQ_INIT(&server->conns);
+    TAILQ_INIT(&server->backlog);
     SLIST_INIT(&server->listeners);
     set_timeouts(server);
     server->peers = peers_new();
@@ -175,6 +176,7 @@ void http_server_close(struct http_server *server, void (*closed)(void *arg), vo
     server->closed_arg = arg;
     close_listeners(server);
     TAILQ_FOREACH(c, &server->conns, link) conn_close(c, "server closes");
+    timer_stop(loop_timers(server->loop), &server->begin);
     if (server->handles == 0 && timer_start(loop_timers(server->loop), &server->end, 0, on_end))
         finish(server); /* no memory for the detour; with no connection left nobody is on the stack */
 }
@@ -224,10 +226,16 @@ size_t http_certificates(const struct http_server *server, struct http_certifica
     return n;
 }
 
+/* The first letters decide nearly always; bit 0x20 is what upper and lower case differ in. */
+static bool named(const struct http_header *header, const char *name)
+{
+    return ((header->name[0] ^ name[0]) & ~0x20) == 0 && text_equal_nocase(header->name, name);
+}
+
 const char *http_header(const struct http_req *req, const char *name)
 {
     for (size_t i = 0; i < req->nheaders; i++) {
-        if (text_equal_nocase(req->headers[i].name, name))
+        if (named(&req->headers[i], name))
             return req->headers[i].value;
     }
     return NULL;
@@ -238,6 +246,6 @@ size_t http_header_count(const struct http_req *req, const char *name)
     size_t n = 0;
 
     for (size_t i = 0; i < req->nheaders; i++)
-        n += text_equal_nocase(req->headers[i].name, name);
+        n += named(&req->headers[i], name);
     return n;
 }

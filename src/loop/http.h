@@ -63,6 +63,7 @@ struct http_req {
     const struct http_peer *peer;
     uint64_t started_ms;     /* monotonic, when the head was complete */
     bool keep_alive;
+    bool urgent;             /* set by the application in `head`: begun at once, however busy the loop is */
 };
 
 struct http_app {

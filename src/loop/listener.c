@@ -88,6 +88,9 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     if (l->magic != LISTENER_MAGIC || status < 0)
         return;
     for (int i = 0; i < ACCEPT_BATCH && l->open; i++) {
+        /* Of TLS fewer: each will want a handshake, which is dear. */
+        if (l->tls && !loop_step(l->server->loop, LOOP_HANDSHAKES))
+            return;
         int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {

@@ -7,6 +7,10 @@
  * deadlines and only the earliest of the turn matters. Only when no timer is armed at all is it armed at
  * once, so that a deadline by itself keeps loop_run() going.
  *
+ * The system's clock is read once per turn and millisecond, not each time somebody asks: what is asked for are
+ * deadlines and ages, and a busy turn asks some thousand times. libuv's own time, which it takes after every
+ * poll, says whether a turn has passed. Outside of loop_run() the clock is read each time.
+ *
  * Life: loop_new -> loop_run / loop_turn -> loop_free. The prepare handle and the signals do not keep the
  * loop alive; the timer does while a deadline runs. loop_free() frees only when uv_loop_close() agrees; on
  * -EBUSY the loop stays allocated, may be turned further, and may be freed again.
@@ -23,6 +27,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MAX_SIGNALS 8
 #define LAG_SECONDS 10
@@ -44,8 +49,21 @@ struct lag {
     uint64_t second[LAG_SECONDS]; /* which second the slot is about */
 };
 
+/* Pieces of work in one turn: each kind some milliseconds. */
+static const unsigned steps_max[LOOP_NWORKS] = {
+    [LOOP_REQUESTS] = 64,
+    [LOOP_ANSWERS] = 64,
+    [LOOP_HANDSHAKES] = 8,
+    [LOOP_DIALS] = 16,
+};
+
 struct loop {
     uv_loop_t uv;
+    struct clock clock; /* the system's, as this turn sees it */
+    uint64_t now_ms;    /* by it, when libuv's time was seen_ms */
+    uint64_t seen_ms;
+    bool running;
+    unsigned steps[LOOP_NWORKS]; /* taken in this turn */
     uv_timer_t timer;
     uv_prepare_t prepare;
     struct timers *timers;
@@ -54,9 +72,28 @@ struct loop {
     struct watched_signal signals[MAX_SIGNALS];
     size_t nsignals;
     struct lag lag;
+    bool firing; /* on_timer() is on the stack */
     bool rearm;  /* the earliest deadline changed since the timer was armed */
     bool closed; /* own handles are closed: only loop_free() is left */
 };
+
+static uint64_t turn_now_ms(void *arg)
+{
+    struct loop *loop = arg;
+    uint64_t seen = uv_now(&loop->uv);
+
+    if (seen != loop->seen_ms || !loop->running) {
+        loop->seen_ms = seen;
+        loop->now_ms = clock_now(&clock_system);
+    }
+    return loop->now_ms;
+}
+
+static int64_t turn_wall_ms(void *arg)
+{
+    (void)arg;
+    return clock_wall(&clock_system);
+}
 
 static void arm(struct loop *);
 
@@ -64,10 +101,12 @@ static void on_timer(uv_timer_t *timer)
 {
     struct loop *loop = timer->data;
 
+    loop->firing = true;
     timers_run(loop->timers);
-    loop->rearm = true;
     if (!uv_is_active((uv_handle_t *)timer))
         arm(loop);
+    loop->firing = false;
+    loop->rearm = true;
 }
 
 static void arm(struct loop *loop)
@@ -77,13 +116,16 @@ static void arm(struct loop *loop)
     loop->rearm = false;
     if (loop->closed)
         return;
+    /* libuv counts from its cached time: a turn that took long would shorten the delay and wake us early. */
+    uv_update_time(&loop->uv);
     delay = timers_next(loop->timers);
     if (delay == UINT64_MAX) {
         uv_timer_stop(&loop->timer);
         return;
     }
-    /* libuv counts from its cached time: a turn that took long would shorten the delay and wake us early. */
-    uv_update_time(&loop->uv);
+    /* What is due again at once waits for the next turn: libuv would call on_timer() without end. */
+    if (loop->firing && delay == 0)
+        delay = 1;
     uv_timer_start(&loop->timer, on_timer, delay, 0);
 }
 
@@ -124,6 +166,7 @@ static void on_prepare(uv_prepare_t *prepare)
     struct loop *loop = prepare->data;
     struct loop_hook *hook = loop->hooks;
 
+    memset(loop->steps, 0, sizeof(loop->steps));
     while (hook) {
         loop->next_hook = hook->next;
         hook->turn(hook);
@@ -144,6 +187,7 @@ static int start_handles(struct loop *loop)
         err = uv_prepare_start(&loop->prepare, on_prepare);
     if (err)
         return err;
+    loop->uv.data = loop;
     loop->timer.data = loop;
     loop->prepare.data = loop;
     uv_unref((uv_handle_t *)&loop->prepare);
@@ -158,27 +202,28 @@ struct loop *loop_new_clock(const struct clock *clock)
     if (!loop)
         return NULL;
     signal(SIGPIPE, SIG_IGN);
-    loop->timers = timers_new(clock);
-    if (!loop->timers)
-        goto no_timers;
     if (uv_loop_init(&loop->uv))
         goto no_loop;
+    loop->clock = (struct clock){.now_ms = turn_now_ms, .wall_ms = turn_wall_ms, .arg = loop};
+    loop->timers = timers_new(clock ? clock : &loop->clock);
+    if (!loop->timers)
+        goto no_timers;
     if (uv_loop_configure(&loop->uv, UV_METRICS_IDLE_TIME) || start_handles(loop))
         goto no_handles;
     return loop;
 
 no_handles: /* timer and prepare hold no resources before they are started */
-    uv_loop_close(&loop->uv);
-no_loop:
     timers_free(loop->timers);
 no_timers:
+    uv_loop_close(&loop->uv);
+no_loop:
     free(loop);
     return NULL;
 }
 
 struct loop *loop_new(void)
 {
-    return loop_new_clock(&clock_system);
+    return loop_new_clock(NULL);
 }
 
 static void close_own_handles(struct loop *loop)
@@ -216,7 +261,11 @@ int loop_free(struct loop *loop)
 
 int loop_run(struct loop *loop)
 {
-    return uv_run(&loop->uv, UV_RUN_DEFAULT);
+    loop->running = true;
+    int alive = uv_run(&loop->uv, UV_RUN_DEFAULT);
+
+    loop->running = false;
+    return alive;
 }
 
 void loop_stop(struct loop *loop)
@@ -238,6 +287,19 @@ int loop_turn(struct loop *loop)
 uv_loop_t *loop_uv(struct loop *loop)
 {
     return &loop->uv;
+}
+
+struct loop *loop_of(const uv_loop_t *uv)
+{
+    return uv->data;
+}
+
+bool loop_step(struct loop *loop, enum loop_work work)
+{
+    if (loop->steps[work] >= steps_max[work])
+        return false;
+    loop->steps[work]++;
+    return true;
 }
 
 struct timers *loop_timers(struct loop *loop)

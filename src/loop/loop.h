@@ -16,7 +16,8 @@
 struct loop;
 
 struct loop *loop_new(void); /* NULL when out of memory or descriptors */
-struct loop *loop_new_clock(const struct clock *); /* the same with a test's clock; loop_turn() fires what is due by it */
+struct loop *loop_new_clock(const struct clock *); /* the same with a test's clock; loop_turn() fires what is due by it.
+                                                       NULL = the system's, read once per turn */
 /* Closes the loop's own handles, lets closing handles finish. 0, or -EBUSY if somebody left a handle open. */
 int loop_free(struct loop *);
 
@@ -35,6 +36,21 @@ struct loop_hook {
 };
 void loop_on_turn(struct loop *, struct loop_hook *);
 void loop_off_turn(struct loop *, struct loop_hook *);
+
+/*
+ * Work that comes in crowds and can wait. A turn has room for a limited number of pieces of each kind; over it, leave
+ * the piece where it is: a socket that stays readable is reported again in the next turn. So no turn is long, and what
+ * does not ask here (health, deadlines, signals) never waits for long.
+ */
+enum loop_work {
+    LOOP_REQUESTS,   /* of clients, begun */
+    LOOP_ANSWERS,    /* of vaults, read */
+    LOOP_HANDSHAKES, /* of TLS, with clients */
+    LOOP_DIALS,      /* steps of connections to vaults that are being opened */
+    LOOP_NWORKS
+};
+bool loop_step(struct loop *, enum loop_work); /* true = there is room, and it is taken */
+struct loop *loop_of(const uv_loop_t *);       /* whose loop_uv() it is */
 
 /* Calls fn on the loop when the signal comes. At most 8. 0 or -errno. */
 int loop_on_signal(struct loop *, int signum, void (*fn)(void *arg, int signum), void *arg);

@@ -398,7 +398,7 @@ static struct conn *take_idle(struct upstream *up, bool fresh_only)
     struct conn *c;
 
     while ((c = TAILQ_FIRST(&up->idle)) && !(fresh_only && c->pooled)) {
-        if (!c->pooled || c->drained || conn_look(c))
+        if (!c->pooled || c->drained || wire_silent(&c->wire) || conn_look(c))
             return c;
     }
     return NULL;

@@ -42,8 +42,10 @@ struct upstream {
     char *scratch; /* where answers land before they are parsed */
 
     /* calls */
-    struct call_list repeats, people, background; /* waiting, in the order they are served */
-    struct call_list finished;                    /* to be delivered */
+    struct call_list repeats;  /* waiting for a fresh connection, before all others */
+    struct line line;          /* the others that wait */
+    struct call_list finished; /* to be delivered */
+    double exchange_ms;        /* how long an exchange of a person's first call takes, fading */
     size_t waiting, nrepeats, busy, nfinished;
     struct deadline later; /* delivers; always running, so that it cannot fail to start */
     bool will_deliver;     /* whoever is on the stack delivers before it returns to the loop */

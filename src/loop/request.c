@@ -117,7 +117,7 @@ static void begin(struct http_conn *c)
     c->parser.data = c;
     c->req = (struct http_req){.conn = c, .peer = peer, .content_length = -1};
     c->scan = (struct head_scan){0};
-    c->fault = (struct fault){0};
+    c->fault.code = FAULT_NONE;
     c->head_done = c->body_done = c->message_done = false;
     c->extensions = 0;
     /* Most heads fit without growing. If this fails, so does the first append. */
@@ -158,7 +158,8 @@ static void message(struct http_conn *c)
         return;
     }
     conn_goto(c, CONN_WORK);
-    c->server->app.message(c->server->app.arg, &c->req);
+    if (!backlog_wait(c))
+        c->server->app.message(c->server->app.arg, &c->req);
 }
 
 /* The application took the head and will take so many bytes. */
@@ -217,7 +218,7 @@ static bool ask_certificate(struct http_conn *c)
 
 static void head_complete(struct http_conn *c)
 {
-    struct fault fault = {0};
+    struct fault fault;
 
     if (head_build(&c->head, &c->parser, &c->req)) {
         conn_close(c, "out of memory");
@@ -243,7 +244,7 @@ void request_late_certificate(struct http_conn *c)
 static size_t feed_head(struct http_conn *c, const char *bytes, size_t n)
 {
     size_t used = 0;
-    struct fault fault = {0};
+    struct fault fault;
     enum head_verdict verdict = head_scan(&c->scan, bytes, n, &used, &fault);
     llhttp_errno_t err;
 
@@ -287,7 +288,7 @@ static size_t feed_body(struct http_conn *c, const char *bytes, size_t n)
 static size_t feed_trailers(struct http_conn *c, const char *bytes, size_t n)
 {
     size_t used = 0;
-    struct fault fault = {0};
+    struct fault fault;
 
     switch (head_scan(&c->scan, bytes, n, &used, &fault)) {
     case HEAD_MORE: break;

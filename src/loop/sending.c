@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 
 #define WRITING_MAGIC 0x77726974U
+#define RECORD        16384 /* bytes of plaintext in the largest one */
 
 struct writing {
     unsigned magic;
@@ -150,14 +151,17 @@ void conn_flush_tls(struct http_conn *c)
 
 static void send_tls(struct http_conn *c, struct buf *first, struct buf *second)
 {
-    int err = 0;
+    size_t room = first->len < RECORD ? RECORD - first->len : 0;
+    size_t part = second->len < room ? second->len : room;
+    int err;
 
-    /* One SSL_write for both: a short answer is one record, one packet. */
-    first->max = SIZE_MAX / 4;
-    if (second->len)
-        err = buf_append(first, second->data, second->len);
+    /* The first record holds the head and what fits of the body: a short answer is one record, one packet. */
+    first->max = RECORD;
+    err = buf_append(first, second->data, part);
     if (!err && first->len)
         err = tls_write(c->tls, first->data, first->len);
+    if (!err && part < second->len)
+        err = tls_write(c->tls, second->data + part, second->len - part);
     if (c->phase == CONN_ANSWER && c->ending == ENDING_POLITE)
         tls_shutdown(c->tls);
     buf_free(first);

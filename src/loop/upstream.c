@@ -7,8 +7,12 @@
  *                             |   +--- deadline ---+---|---------+   -ETIMEDOUT
  *                             +------ repeat ----------+             lost before any byte of an answer
  *
- * Three queues, served in this order: repeats (on fresh connections only), people, background. Each is first
- * in, first out. A call is in exactly one queue, on one connection, or in `finished`.
+ * Who waits is served in this order: repeats (on fresh connections only), then the line (base/line.h): what was
+ * begun, then what people begin, in turns, then what is given back and the background. A call is in exactly one
+ * of the two, on one connection, or in `finished`.
+ *
+ * A call with `wait_ms` has two times: one to wait, and its timeout from the moment it has a connection. So a
+ * call with effects is never begun for somebody who will not wait for it, and has its full time once begun.
  *
  * done() is called from one function, upstream_deliver(), which runs at the end of a poll callback or from
  * the `later` deadline: never inside upstream_call(), never with libcurl on the stack. What is finished
@@ -59,43 +63,65 @@ void upstream_global_cleanup(void)
 
 /* ---- waiting ---- */
 
-static struct call_list *queue_of(struct call *call)
+static void enqueue(struct call *call)
 {
     struct upstream *up = call->up;
 
-    return call->retried ? &up->repeats : call->background ? &up->background : &up->people;
-}
-
-static void enqueue(struct call *call)
-{
-    TAILQ_INSERT_TAIL(queue_of(call), call, link);
     call->state = CALL_WAITING;
-    call->up->waiting++;
-    call->up->nrepeats += call->retried;
+    up->waiting++;
+    up->nrepeats += call->retried;
+    if (call->retried)
+        TAILQ_INSERT_TAIL(&up->repeats, call, link);
+    else
+        line_add(&up->line, &call->place, line_class_of(call->begun, call->background), call->party, false);
 }
 
 static void dequeue(struct call *call)
 {
-    TAILQ_REMOVE(queue_of(call), call, link);
-    call->up->waiting--;
-    call->up->nrepeats -= call->retried;
+    struct upstream *up = call->up;
+
+    up->waiting--;
+    up->nrepeats -= call->retried;
+    if (call->retried)
+        TAILQ_REMOVE(&up->repeats, call, link);
+    else
+        line_remove(&up->line, &call->place);
 }
 
-static struct call *first_waiting(struct upstream *up, bool with_repeats)
+static struct call *take_from_line(struct upstream *up)
 {
-    struct call *call = with_repeats ? TAILQ_FIRST(&up->repeats) : NULL;
+    struct line_item *item = line_take(&up->line);
 
-    if (!call)
-        call = TAILQ_FIRST(&up->people);
-    return call ? call : TAILQ_FIRST(&up->background);
+    if (!item)
+        return NULL;
+    up->waiting--;
+    return (struct call *)(void *)((char *)item - offsetof(struct call, place));
+}
+
+static void on_deadline(struct deadline *);
+
+/* It has a connection. Moving a running deadline needs no memory. */
+static void begin(struct call *call)
+{
+    struct upstream *up = call->up;
+
+    call->begun_ms = pool_now(up);
+    if (call->wait_ms &&
+        timer_start(loop_timers(up->loop), &call->deadline, call->exchange_timeout_ms, on_deadline))
+        log_error("upstream_timer", "vault=%s error=%s", up->name, "out of memory");
+    call->wait_ms = 0; /* a repeat is no longer bound by it */
 }
 
 struct call *upstream_next(struct upstream *up, bool fresh)
 {
-    struct call *call = first_waiting(up, fresh);
+    struct call *call = fresh ? TAILQ_FIRST(&up->repeats) : NULL;
 
     if (call)
         dequeue(call);
+    else
+        call = take_from_line(up);
+    if (call)
+        begin(call);
     return call;
 }
 
@@ -111,13 +137,24 @@ static void wake(struct upstream *up)
         log_error("upstream_timer", "vault=%s error=%s", up->name, "out of memory");
 }
 
+/* How long a vault takes for what people begin; the latest 16 count most. */
+static void learn_exchange(struct upstream *up, const struct call *call)
+{
+    double took = (double)(pool_now(up) - call->begun_ms);
+
+    if (call->place.class == LINE_FIRST)
+        up->exchange_ms += (took - up->exchange_ms) / (up->exchange_ms > 0 ? 16 : 1);
+}
+
 /* Takes the call out of wherever it is; a busy one is off its connection when this is called by the pool. */
 static void settle(struct call *call)
 {
     struct upstream *up = call->up;
 
-    if (call->conn)
+    if (call->conn) {
         up->busy--;
+        learn_exchange(up, call);
+    }
     call->conn = NULL;
     timer_stop(loop_timers(up->loop), &call->deadline);
 }
@@ -179,11 +216,12 @@ static void on_deadline(struct deadline *d)
     struct call *call = (struct call *)((char *)d - offsetof(struct call, deadline));
     struct upstream *up = call->up;
     bool waiting = call->state == CALL_WAITING;
+    int err = waiting && call->wait_ms ? -EAGAIN : -ETIMEDOUT;
 
     abandon(call, "no answer in time");
     if (!waiting)
         upstream_failed(up, "no answer in time");
-    upstream_finish(call, -ETIMEDOUT, waiting ? "no connection became free in time" : "no answer in time");
+    upstream_finish(call, err, waiting ? "no connection became free in time" : "no answer in time");
     pool_serve(up);
 }
 
@@ -254,9 +292,11 @@ int upstream_call(struct upstream *up, struct call *call)
         return -EINVAL;
     start_answer(call, up);
     uint64_t timeout = call->timeout_ms ? call->timeout_ms : up->call_timeout_ms;
-    int err = timer_start(loop_timers(up->loop), &call->deadline, timeout, on_deadline);
+    int err = timer_start(loop_timers(up->loop), &call->deadline, call->wait_ms ? call->wait_ms : timeout,
+                          on_deadline);
     if (err)
         return err;
+    call->exchange_timeout_ms = timeout;
     call->started_us = clock_measure_us();
     up->state.calls++;
     enqueue(call);
@@ -297,6 +337,16 @@ void upstream_state(const struct upstream *up, struct upstream_state *out)
     out->idle = up->nidle;
     out->queued = up->waiting;
     out->in_flight = up->busy;
+    memcpy(out->line, up->line.n, sizeof(out->line));
+}
+
+/* Where nobody has waited yet: three exchanges make a check-out and its release, over all connections. */
+void upstream_outlook(const struct upstream *up, const struct turn_party *party, struct upstream_outlook *out)
+{
+    double usual = 3 * up->exchange_ms / (double)up->connections;
+
+    out->wait_ms = line_wait_ms(&up->line, party, usual);
+    out->exchange_ms = (uint64_t)up->exchange_ms;
 }
 
 /* ---- birth and end ---- */
@@ -311,8 +361,6 @@ static void upstream_free(struct upstream *up)
 static void start_lists(struct upstream *up)
 {
     TAILQ_INIT(&up->repeats);
-    TAILQ_INIT(&up->people);
-    TAILQ_INIT(&up->background);
     TAILQ_INIT(&up->finished);
     TAILQ_INIT(&up->connecting);
     TAILQ_INIT(&up->idle);
@@ -341,6 +389,7 @@ struct upstream *upstream_new(struct loop *loop, const struct upstream_opts *opt
     if (!up)
         return NULL;
     start_lists(up);
+    line_init(&up->line, loop_clock(loop));
     up->loop = loop;
     set_limits(up, opts);
     up->name = strdup(opts->name ? opts->name : "-");
@@ -413,14 +462,12 @@ void upstream_conns_gone(struct upstream *up)
         dialer_close(up->dialer, on_dialer_closed, up);
 }
 
-static void cancel_list(struct call_list *list)
+static void cancel_waiting(struct upstream *up)
 {
     struct call *call;
 
-    while ((call = TAILQ_FIRST(list))) {
-        dequeue(call);
+    while ((call = upstream_next(up, true)))
         upstream_finish(call, -ECANCELED, "the upstream is closing");
-    }
 }
 
 void upstream_close(struct upstream *up, void (*closed)(void *arg), void *arg)
@@ -432,9 +479,7 @@ void upstream_close(struct upstream *up, void (*closed)(void *arg), void *arg)
     up->closing = true;
     up->closed = closed;
     up->arg = arg;
-    cancel_list(&up->repeats);
-    cancel_list(&up->people);
-    cancel_list(&up->background);
+    cancel_waiting(up);
     while ((c = TAILQ_FIRST(&up->in_use))) {
         struct call *call = c->call;
         pool_abandon(call, "the upstream is closing");

@@ -3,8 +3,8 @@
  *
  * libcurl's multi interface on the loop opens connections (CURLOPT_CONNECT_ONLY: names, proxy, TLS with full
  * verification, client certificate, also when asked late); one HTTP/1.1 exchange on such a connection is
- * written and parsed by loop/exchange.c through curl_easy_send/curl_easy_recv and llhttp. At most
- * `connections` at once; calls beyond that wait in order. A connection that failed mid-answer, or sent bytes
+ * written and parsed by loop/exchange.c (llhttp), its bytes moved by loop/wire.c. At most `connections` at
+ * once; calls beyond that wait in order. A connection that failed mid-answer, or sent bytes
  * after its answer, is never pooled. A call on a pooled connection that turns out dead before any byte of an
  * answer is repeated once on a fresh one if it is marked `safe`, or if nothing of it was sent.
  *
@@ -20,6 +20,7 @@
 #define JG_LOOP_UPSTREAM_H
 
 #include "base/buf.h"
+#include "base/line.h"
 #include "loop/loop.h"
 
 #include <sys/queue.h>
@@ -44,7 +45,10 @@ struct call {
     size_t body_len;
     bool safe;           /* may be sent twice (reads; POST Requests with reuse; check-in) */
     bool background;     /* waits behind those that are not */
+    bool begun;          /* it goes on with what was begun: before those that begin (base/line.h) */
+    struct turn_party *party; /* for whom: parties take turns; NULL = nobody in particular */
     bool secret;         /* the answer's body comes into secret memory */
+    uint64_t wait_ms;    /* longest wait for a connection; timeout_ms then counts from its end. 0 = no such limit */
     uint64_t timeout_ms; /* whole call, waiting for a connection included; 0 = the upstream's call_timeout */
     size_t max_answer;   /* 0 = the upstream's */
     void (*done)(struct call *);
@@ -52,7 +56,7 @@ struct call {
     /* the answer, in done() */
     int err;   /* 0 = an answer is here; -ETIMEDOUT, -ECONNREFUSED (no connection: refused, name, TLS),
                   -ECONNRESET (lost), -EPROTO (not HTTP), -EMSGSIZE (too large), -ENOMEM,
-                  -ECANCELED (upstream is closing) */
+                  -EAGAIN (wait_ms is over, nothing was sent), -ECANCELED (upstream is closing) */
     bool sent; /* some of the request may have reached the vault: with err, the outcome is unknown */
     int status;
     char value[CALL_NHEADERS][128]; /* empty = absent; cut if longer */
@@ -62,10 +66,11 @@ struct call {
 
     /* private to loop/ */
     TAILQ_ENTRY(call) link;
+    struct line_item place;
     struct deadline deadline;
     struct upstream *up;
     void *conn;
-    uint64_t started_us;
+    uint64_t started_us, begun_ms, exchange_timeout_ms;
     int state;
     bool retried;
 };
@@ -105,11 +110,18 @@ void call_free_answer(struct call *); /* cookies and body, wiped */
 
 struct upstream_state {
     size_t connections, idle, queued, in_flight;
+    size_t line[LINE_NCLASSES]; /* who is queued, by class */
     uint64_t last_success_ms; /* monotonic; 0 = never. Any HTTP answer is a success of the transport */
     uint64_t last_failure_ms;
     char last_error[160];
     uint64_t calls, opened, reused, retried;
 };
 void upstream_state(const struct upstream *, struct upstream_state *);
+
+struct upstream_outlook {
+    uint64_t wait_ms;     /* of a first call that came now; 0 = nobody would be before it */
+    uint64_t exchange_ms; /* what an exchange takes lately; 0 = not known */
+};
+void upstream_outlook(const struct upstream *, const struct turn_party *, struct upstream_outlook *);
 
 #endif

@@ -3,8 +3,11 @@
  *
  * The idea: libcurl is good at opening connections (names, proxies, TLS with full verification, client
  * certificates) and slow at running one transfer per call. So it opens the connection (CURLOPT_CONNECT_ONLY)
- * and stays as the way to the socket (curl_easy_send, curl_easy_recv); what goes over it is the owner's
- * business.
+ * and closes it; between the two the bytes go past it, by OpenSSL and the socket themselves. What goes over
+ * the connection is the owner's business.
+ *
+ * Through libcurl (curl_easy_send, curl_easy_recv) goes what comes before and with the first bytes of an
+ * answer, so that libcurl sees the session tickets of TLS 1.3, and everything where a proxy wraps TLS in TLS.
  *
  * Life: wire_open -> opened(0) -> wire_send/wire_recv/wire_watch, ready() ... -> wire_close -> closed
  *                 -> opened(-ECONNREFUSED, words in `error`)       ... -> wire_close -> closed
@@ -26,6 +29,7 @@
 #include <uv.h>
 
 struct dialer;
+struct resume_share;
 
 struct wire {
     /* the owner's */
@@ -36,7 +40,11 @@ struct wire {
     /* private, but for reading `error`, `want_write` and `tls` */
     struct dialer *dialer;
     CURL *easy;
-    SSL *tls; /* NULL = plain; belongs to libcurl */
+    struct resume_share *resume; /* dialer.c's */
+    SSL *tls;                    /* NULL = plain; belongs to libcurl */
+    curl_socket_t fd;
+    bool wrapped; /* libcurl alone can move the bytes: the proxy is reached over TLS */
+    bool direct;  /* the bytes go past libcurl */
     uv_poll_t poll;
     int events;      /* what the poll waits for; 0 = it is stopped */
     bool polled;     /* the poll handle is initialised */
@@ -53,6 +61,8 @@ void wire_close(struct wire *);
 ssize_t wire_send(struct wire *, const char *bytes, size_t n);
 /* >0 bytes, 0 = orderly end, -EAGAIN, or -ECONNRESET (over TLS also an end without close_notify). */
 ssize_t wire_recv(struct wire *, char *to, size_t n);
+/* Has nothing come in since wire_recv() said -EAGAIN? One system call; false also where nobody can tell. */
+bool wire_silent(const struct wire *);
 /* May more bytes be had without waiting for the poll? `got` of `asked` came from the last wire_recv(). */
 bool wire_more(const struct wire *, ssize_t got, size_t asked);
 /* Waits for reading always, for writing while `want_write`. 0 or -errno. */

@@ -2,9 +2,9 @@
 /*
  * sqlite.c - the embedded lease store: group commit in the thread pool.
  *
- * Writes queue up on the loop. One job at a time takes the whole queue, writes it in one transaction and
- * commits with fsync; what queues meanwhile is the next job's. So the loop never waits for the disk, and
- * under load one commit carries many check-outs.
+ * Lists of writes queue up on the loop. One job at a time takes all that wait, writes them in one transaction
+ * and commits with fsync; what queues meanwhile is the next job's. So the loop never waits for the disk. How
+ * many share a commit is the journal's doing.
  *
  *     write() -> waiting --job--> batch -> BEGIN put put remove COMMIT -> done(0) for each
  *                                                \-- any failure --> ROLLBACK -> done(err) for each
@@ -36,8 +36,6 @@
 #define PROBE_EVERY_MS 1000
 #define PATH_BYTES     4096
 
-STAILQ_HEAD(write_queue, store_write);
-
 struct sqlite_store {
     struct store store; /* first */
     struct loop *loop;
@@ -45,7 +43,7 @@ struct sqlite_store {
     int lock;
     struct job job;
     bool running;
-    struct write_queue waiting, batch;
+    struct store_writes waiting, batch;
     struct deadline probe;
     bool probing; /* the running job is a probe */
     int err;      /* of the running job */
@@ -137,7 +135,7 @@ static void finish_close(struct sqlite_store *s)
 /* Tells each writer. They may write again from their `done`: that goes to the waiting queue. */
 static void tell_batch(struct sqlite_store *s, int err)
 {
-    struct write_queue batch = STAILQ_HEAD_INITIALIZER(batch);
+    struct store_writes batch = STAILQ_HEAD_INITIALIZER(batch);
     struct store_write *w;
 
     STAILQ_CONCAT(&batch, &s->batch);
@@ -184,14 +182,16 @@ static struct sqlite_store *mine(struct store *store)
     return (struct sqlite_store *)store;
 }
 
-static int sqlite_write(struct store *store, struct store_write *w)
+static int sqlite_write(struct store *store, struct store_writes *writes)
 {
     struct sqlite_store *s = mine(store);
+    const struct store_write *w;
 
     if (s->closing)
         return -ESHUTDOWN;
-    STAILQ_INSERT_TAIL(&s->waiting, w, link);
+    STAILQ_FOREACH(w, writes, link)
     s->state.queued++;
+    STAILQ_CONCAT(&s->waiting, writes);
     if (!s->running)
         start_job(s);
     return 0;

@@ -4,14 +4,15 @@
  * A store is a const struct of functions, as a vault is. It keeps one row per lease: who holds which vault
  * request for which PRA session, until when, and how far its check-in has come. No secret is ever in a row.
  *
- * Writes are asynchronous and durable: `done` comes when the row is on disk, not before. All writes that wait
- * are made durable by one commit, in the order in which they were given; a write that fails has not happened.
- * While the store cannot write (state().writable), the broker makes no new check-outs (contract 4.1) and
- * keeps releasing; the store itself tries again every second.
+ * Writes are asynchronous and durable: `done` comes when the row is on disk, not before. What is given in one
+ * call becomes durable together or not at all, and lists in the order in which they were given; a write that
+ * fails has not happened. When to write, and what may wait for company, is the caller's decision: the store
+ * begins at once. While it cannot write (state().writable), the broker makes no new check-outs (contract 4.1)
+ * and keeps releasing; the store itself tries again every second.
  *
- * Rules: write() returns 0 and later calls done exactly once, never before it has returned; the write and the
- * texts of its row stay valid until then. A write cannot be cancelled. close() completes what is queued, then
- * calls `closed`.
+ * Rules: write() takes over the whole list, returns 0 and later calls done exactly once for each, never
+ * before it has returned; or <0 and has taken nothing. A write and the texts of its row stay valid until
+ * then. A write cannot be cancelled. close() completes what is queued, then calls `closed`.
  */
 #ifndef JG_STORES_STORE_H
 #define JG_STORES_STORE_H
@@ -55,10 +56,10 @@ struct store_write {
     bool remove; /* the lease has ended: only row.id counts */
     struct lease_row row;
     void (*done)(struct store_write *, int err); /* 0 or -errno: -ENOSPC, -EIO, -ENOMEM */
-    /* private to the store */
-    STAILQ_ENTRY(store_write) link;
-    int err;
+    STAILQ_ENTRY(store_write) link;              /* the caller's until write() */
 };
+
+STAILQ_HEAD(store_writes, store_write);
 
 struct store_state {
     bool writable;
@@ -75,7 +76,7 @@ struct store_ops {
     /* Calls `row` for each kept lease, in no order; texts are valid within the call. Before any write. 0 or
      * -errno. */
     int (*load)(struct store *, int (*row)(void *arg, const struct lease_row *), void *arg);
-    int (*write)(struct store *, struct store_write *);
+    int (*write)(struct store *, struct store_writes *);
     void (*state)(const struct store *, struct store_state *);
     void (*close)(struct store *, void (*closed)(void *arg), void *arg);
 };

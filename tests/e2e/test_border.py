@@ -78,6 +78,7 @@ def test_connections_of_one_peer(strict):
     with Wire(strict) as ninth:
         assert ninth.is_closed()
     assert strict.call("GET", "/livez", listener="sock").status == 200
+    eventually(lambda: any("too_many_connections" in line for line in strict.err.lines))
     assert sum("too_many_connections" in line for line in strict.err.lines) == 1
     wires.pop().socket.close()
     eventually(lambda: served(strict))

@@ -561,7 +561,8 @@ def test_nothing_is_left_after_many_connections(house):
         with Wire(house.gateway) as wire:
             wire.send(head(token=TOKEN))
     eventually(lambda: house.metric("jumpgate_connections") == 1)
-    assert house.metric("jumpgate_process_open_fds") <= before
+    # a connection to the vault may have been opened meanwhile; two hundred of clients would show
+    assert house.metric("jumpgate_process_open_fds") <= before + 5
 
 
 def test_metrics_tell_the_vaults_time_by_operation():

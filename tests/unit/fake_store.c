@@ -98,15 +98,24 @@ static int fake_load(struct store *s, int (*row)(void *arg, const struct lease_r
     return err;
 }
 
-static int fake_write(struct store *s, struct store_write *w)
+static int fake_write(struct store *s, struct store_writes *writes)
 {
     struct fake_store *fs = (struct fake_store *)s;
+    const struct store_write *w;
+    size_t n = 0;
 
-    if (!w->remove && (!*w->row.id || !w->row.credential || !w->row.last_error))
+    STAILQ_FOREACH(w, writes, link)
+    {
+        if (!w->remove && (!*w->row.id || !w->row.credential || !w->row.last_error))
+            abort();
+        n++;
+    }
+    if (fs->nlists == FAKE_STORE_LISTS)
         abort();
-    STAILQ_INSERT_TAIL(&fs->queue, w, link);
-    fs->npending++;
-    fs->writes++;
+    fs->lists[fs->nlists++] = n;
+    fs->npending += n;
+    fs->writes += (unsigned)n;
+    STAILQ_CONCAT(&fs->queue, writes);
     return 0;
 }
 
@@ -140,7 +149,7 @@ void fake_store_free(struct fake_store *fs)
 
 bool fake_store_commit(struct fake_store *fs)
 {
-    STAILQ_HEAD(, store_write) batch = STAILQ_HEAD_INITIALIZER(batch);
+    struct store_writes batch = STAILQ_HEAD_INITIALIZER(batch);
     struct store_write *w;
     bool fails = fs->broken || (fs->fails && fs->fails(fs->fails_arg, fs->commits));
 
@@ -148,7 +157,7 @@ bool fake_store_commit(struct fake_store *fs)
         return false;
     fs->commits++;
     STAILQ_CONCAT(&batch, &fs->queue);
-    fs->npending = 0;
+    fs->npending = fs->nlists = 0;
     if (fails)
         fs->writable_ms = clock_now(fs->clock) + 1000;
     else
@@ -164,15 +173,18 @@ bool fake_store_commit(struct fake_store *fs)
 void fake_store_crash(struct fake_store *fs, size_t durable)
 {
     struct store_write *w;
+    size_t whole = 0;
 
+    for (size_t i = 0; i < fs->nlists && i < durable; i++)
+        whole += fs->lists[i];
     while ((w = STAILQ_FIRST(&fs->queue))) {
         STAILQ_REMOVE_HEAD(&fs->queue, link);
-        if (durable)
+        if (whole)
             carry_out(fs, w);
-        durable -= durable != 0;
+        whole -= whole != 0;
         w->done(w, -EIO); /* nobody hears */
     }
-    fs->npending = 0;
+    fs->npending = fs->nlists = 0;
 }
 
 const struct lease_row *fake_store_row(const struct fake_store *fs, const char *id)

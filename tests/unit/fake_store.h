@@ -12,7 +12,8 @@
 #include "base/clock.h"
 #include "stores/store.h"
 
-#define FAKE_STORE_ROWS 1024
+#define FAKE_STORE_ROWS  1024
+#define FAKE_STORE_LISTS 64
 
 struct fake_store {
     struct store store; /* first */
@@ -20,8 +21,10 @@ struct fake_store {
     struct fake_row {
         struct lease_row row; /* texts in one piece behind row.id; row.id NULL = free */
     } rows[FAKE_STORE_ROWS];
-    STAILQ_HEAD(, store_write) queue;
+    struct store_writes queue;
     size_t npending;
+    size_t lists[FAKE_STORE_LISTS]; /* how many each write() brought, oldest first */
+    size_t nlists;
     unsigned commits, writes; /* so far, failed ones included */
     bool broken;              /* every commit fails */
     uint64_t writable_ms;     /* monotonic: not before */
@@ -33,7 +36,7 @@ struct fake_store {
 void fake_store_init(struct fake_store *, const struct clock *);
 void fake_store_free(struct fake_store *);
 bool fake_store_commit(struct fake_store *); /* false = nothing waits */
-/* What waits is durable up to the n-th write or never; its writers must have ended, and are freed. */
+/* What waits is durable up to the n-th list or never; its writers must have ended, and are freed. */
 void fake_store_crash(struct fake_store *, size_t durable);
 void fake_store_put(struct fake_store *, const struct lease_row *);
 const struct lease_row *fake_store_row(const struct fake_store *, const char *id); /* NULL = none */

@@ -4,6 +4,7 @@
  */
 #include "fake_vault.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -401,6 +402,8 @@ static int begin(struct vault *v, enum fake_op op, struct vault_call *call, cons
 
     fv->count[op]++;
     copy(fv->last_user, sizeof fv->last_user, call->user);
+    fv->last_wait_ms = call->wait_ms;
+    fv->last_begun = call->begun;
     if (fault == FAKE_CANNOT_START)
         return -EAGAIN;
     struct fake_call *fc = malloc(sizeof *fc);
@@ -485,6 +488,21 @@ static void fake_state(const struct vault *v, struct vault_state *state)
     *state = (struct vault_state){.reachable = true, .known = true, .skew_ms = fv->skew_ms};
 }
 
+static int fake_admit(struct vault *vault, const char *user, uint64_t left_ms, struct fault *fault)
+{
+    struct fake_vault *fv = (struct fake_vault *)(void *)vault;
+
+    assert(user && *user && left_ms > 0);
+    (void)user;
+    (void)left_ms;
+    fv->admitted++;
+    if (!fv->full_for_s)
+        return 0;
+    fault_set(fault, FAULT_OVERLOADED, "the fake vault is full");
+    fault->retry_after_s = fv->full_for_s;
+    return -EAGAIN;
+}
+
 static const struct vault_ops fake_ops = {
     .name = "fake",
     .list = fake_list,
@@ -495,6 +513,7 @@ static const struct vault_ops fake_ops = {
     .requests = fake_requests,
     .directory = fake_directory,
     .isa = fake_isa,
+    .admit = fake_admit,
     .cancel = fake_cancel,
     .state = fake_state,
 };

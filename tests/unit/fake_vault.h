@@ -117,6 +117,10 @@ struct fake_vault {
     const struct directory_row *directory[DIRECTORY_NPARTS];
     size_t ndirectory[DIRECTORY_NPARTS];
     const char *refuse_user; /* sign-in as this user is always refused */
+    unsigned full_for_s;     /* lets nobody in, and names this Retry-After; 0 = everybody */
+    unsigned admitted;       /* times it was asked */
+    uint64_t last_wait_ms;   /* of the last call begun */
+    bool last_begun;
     unsigned ncalls, count[FAKE_NOPS], cancelled, cancelled_writes;
     char last_user[64]; /* of the last call begun */
     int64_t skew_ms;    /* told in its state */

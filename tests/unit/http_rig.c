@@ -91,6 +91,8 @@ static int64_t app_head(void *arg, struct http_req *req)
     rig->heads++;
     assert_null(req->app); /* of the request before */
     req->app = rig;
+    req->urgent = strcmp(req->path, "/urgent") == 0;
+    rig->last = req;
     note(rig, req);
     if (strcmp(req->path, "/reject") == 0) {
         answer_text(req, 403, "no", 2);
@@ -120,6 +122,7 @@ static void app_message(void *arg, struct http_req *req)
     struct rig *rig = arg;
 
     rig->messages++;
+    snprintf(rig->path_begun, sizeof(rig->path_begun), "%s", req->path);
     assert_int_equal(strlen(req->body), req->body_len);
     snprintf(rig->body, sizeof(rig->body), "%s", req->body);
     if (rig->close_in_message) {

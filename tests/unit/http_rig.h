@@ -7,7 +7,7 @@
  *   /echo    200, the request's body, at once         /reject  403 in `head`, takes no body
  *   /hold    keeps the request; rig_answer() answers  /big     200, 8 MB
  *   /abort   "HTTP/1.1 200 OK\r\n" and no more        /reset   the same and a TCP reset
- *   anything else: 404
+ *   /urgent  404, but called urgent in `head`         anything else: 404
  *
  * It takes bodies of up to `accept` bytes. Every rig ends with rig_end(), which asserts that nothing is left.
  */
@@ -34,6 +34,8 @@ struct rig {
     bool closed;
 
     struct http_req *held;
+    char path_begun[256];  /* of the last message */
+    struct http_req *last; /* of the last head, perhaps gone */
     unsigned heads, messages, gones, refusals;
     bool gone_answers;     /* misuse on purpose: answers from inside gone() */
     bool close_in_message; /* closes the server from inside message() */

@@ -1,5 +1,6 @@
 jg_test(test_loop SOURCES test_loop.c DEPENDS jg_loop jg_base)
 jg_test(test_http SOURCES test_http.c http_rig.c DEPENDS jg_loop jg_base)
 jg_test(test_http_listeners SOURCES test_http_listeners.c http_rig.c DEPENDS jg_loop jg_base)
+jg_test(test_backlog SOURCES test_backlog.c http_rig.c DEPENDS jg_loop jg_base)
 jg_test(test_http_refusals SOURCES test_http_refusals.c http_rig.c DEPENDS jg_loop jg_base)
 jg_test(test_tls SOURCES test_tls.c http_rig.c tls_files.c DEPENDS jg_loop jg_base)

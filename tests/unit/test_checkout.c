@@ -690,6 +690,67 @@ static void test_refused_users(void **state)
     world_end(&w);
 }
 
+/* A vault that would answer too late is not asked, and nothing is written for it. */
+static void test_not_let_in(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    world_begin(&w);
+    world_store(&w);
+    w.vault.full_for_s = 3;
+    world_start(&w);
+    w.store->writes = 0;
+    world_checkout(&w, "alice", "s1", &c);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_OVERLOADED);
+    assert_string_equal(c.detail, "the fake vault is full");
+    assert_int_equal(w.vault.ncalls, 0);
+    assert_int_equal(w.store->writes, 0);
+    assert_int_equal(w.vault.admitted, 1);
+
+    w.vault.full_for_s = 0; /* the account is known now; the check-out is asked about all the same */
+    world_checkout(&w, "alice", "s1", &c);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_NONE);
+    w.vault.full_for_s = 3;
+    w.store->writes = w.vault.ncalls = 0;
+    world_checkout(&w, "alice", "s2", &c);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_OVERLOADED);
+    assert_int_equal(w.vault.ncalls, 0);
+    assert_int_equal(w.store->writes, 0);
+    world_end(&w);
+}
+
+/* The request must begin while there is time for its answer; what follows goes on with it. */
+static void test_begins_in_time(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    world_begin(&w);
+    world_start(&w);
+    world_checkout(&w, "alice", "s0", &c); /* so that the account is known */
+    world_settle(&w);
+    world_checkout(&w, "bob", "s1", &c);
+    world_until(&w, FAKE_REQUEST);
+    assert_true(w.vault.last_begun); /* bob's accounts were listed for this check-out */
+    world_settle(&w);
+    world_checkout(&w, "bob", "s2", &c);
+    world_until(&w, FAKE_REQUEST);
+    assert_false(w.vault.last_begun);
+    assert_int_equal(w.vault.last_wait_ms, 11250); /* three quarters of 15 s */
+    world_until(&w, FAKE_CREDENTIAL);
+    assert_true(w.vault.last_begun);
+    assert_int_equal(w.vault.last_wait_ms, 0);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_NONE);
+    world_end(&w);
+}
+
 static void test_approval_is_withdrawn(void **state)
 {
     struct world w;
@@ -848,6 +909,8 @@ int main(void)
         cmocka_unit_test(test_duration),
         cmocka_unit_test(test_reason_and_ticket),
         cmocka_unit_test(test_refused_users),
+        cmocka_unit_test(test_not_let_in),
+        cmocka_unit_test(test_begins_in_time),
         cmocka_unit_test(test_approval_is_withdrawn),
         cmocka_unit_test(test_deadline_is_told_at_once),
         cmocka_unit_test(test_draining),

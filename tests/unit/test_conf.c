@@ -48,6 +48,7 @@ static void defaults_are_those_of_the_contract(void **state)
     assert_int_equal(v->session_idle_ms, 600000);
     assert_int_equal(v->sessions_per_user, 4);
     assert_int_equal(v->max_calls, 4096);
+    assert_int_equal(v->max_wait_ms, 0);
     assert_int_equal(v->connections, 64);
     assert_int_equal(v->connect_timeout_ms, 5000);
     assert_int_equal(v->call_timeout_ms, 10000);

@@ -9,10 +9,13 @@
  */
 #include "broker_world.h"
 
+#include "broker/journal.h"
 #include "broker/lease.h"
 #include "broker/reason.h"
 
 #include <string.h>
+
+#define LINGERS_MS 25 /* what nobody awaits */
 
 static void begin(struct world *w)
 {
@@ -162,7 +165,8 @@ static void test_pending_is_durable(void **state)
     world_end(&w);
 }
 
-/* The order to give back is on disk even before the vault has heard of it: no lease outlives its session. */
+/* The order to give back is soon on disk, also when the vault does not answer: no lease outlives its session.
+ */
 static void test_release_is_durable(void **state)
 {
     struct world w;
@@ -175,11 +179,94 @@ static void test_release_is_durable(void **state)
     world_settle(&w);
     world_release(&w, "alice", "s1", NULL, &r);
     world_turn(&w);
-    (void)fake_store_commit(w.store);
+    assert_false(fake_store_commit(w.store)); /* nobody waits for it yet */
+    fake_clock_advance(&w.clock, LINGERS_MS);
+    world_turn(&w);
+    assert_true(fake_store_commit(w.store));
+    assert_int_equal(fake_store_only(w.store)->state, LEASE_RELEASING);
     world_crash(&w, 0, 0);
     assert_int_equal(world_state(&w).leases_active, 0);
     world_settle(&w);
     assert_int_equal(w.vault.requests[0].checkins, 1);
+    world_end(&w);
+}
+
+/* A check-in that succeeds at once costs no commit of its own: the row goes with the next one, or soon. */
+static void test_the_end_lingers(void **state)
+{
+    struct world w;
+    struct caller a, b;
+    struct released r;
+
+    (void)state;
+    begin(&w);
+    world_checkout(&w, "alice", "s1", &a);
+    world_settle(&w);
+    assert_int_equal(w.store->writes, 2);
+    world_release(&w, "alice", "s1", NULL, &r);
+    world_settle(&w);
+    assert_int_equal(r.replies, 1);
+    assert_false(r.pending);
+    assert_int_equal(w.store->writes, 2);
+    world_checkout(&w, "bob", "s2", &b); /* takes it along */
+    world_settle(&w);
+    assert_null(fake_store_row(w.store, a.lease_id));
+    assert_int_equal(w.store->writes, 5);
+    assert_int_equal(w.store->commits, 4);
+    world_release(&w, "bob", "s2", NULL, &r);
+    world_pass(&w, LINGERS_MS);
+    assert_int_equal(fake_store_count(w.store), 0);
+    assert_int_equal(w.store->commits, 5);
+    world_end(&w);
+}
+
+/* What lingers when the broker ends is given to the store all the same. */
+static void test_nothing_lingers_behind(void **state)
+{
+    struct world w;
+    struct caller a;
+    struct released r;
+
+    (void)state;
+    begin(&w);
+    world_checkout(&w, "alice", "s1", &a);
+    world_settle(&w);
+    world_release(&w, "alice", "s1", NULL, &r);
+    world_settle(&w);
+    assert_int_equal(fake_store_count(w.store), 1);
+    world_crash(&w, 0, 1);
+    assert_int_equal(fake_store_count(w.store), 0);
+    world_end(&w);
+}
+
+/* Several at once share a commit, and those who failed together are all told. */
+static void test_a_crowd_fails_together(void **state)
+{
+    struct world w;
+    struct caller c[4];
+    static const char *const sessions[] = {"s1", "s2", "s3", "s4"};
+
+    (void)state;
+    begin(&w);
+    for (size_t i = 0; i < 4; i++)
+        world_checkout(&w, i % 2 ? "alice" : "bob", sessions[i], &c[i]);
+    world_turn(&w);
+    while (fake_vault_pending(&w.vault) && w.vault.count[FAKE_REQUEST] == 0 && !w.store->npending) {
+        (void)fake_vault_step(&w.vault);
+        world_turn(&w);
+    }
+    world_turn(&w);
+    assert_true(w.store->npending >= 1); /* the first flies, the others gather */
+    w.store->broken = true;
+    world_settle(&w);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(c[i].replies, 1);
+        assert_int_equal(c[i].code, FAULT_STORE_UNAVAILABLE);
+    }
+    assert_int_equal(w.vault.count[FAKE_REQUEST], 0);
+    w.store->broken = false;
+    world_pass(&w, 5000);
+    assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
 }
 
@@ -206,6 +293,195 @@ static void test_cover(void **state)
     world_pass(&w, 15 * 60000);
     assert_int_equal(ours_live(&w), world_state(&w).leases_active ? 1 : 0);
     world_end(&w);
+}
+
+/* ---- the journal alone: what was stuck goes again before anything newer, and with it ---- */
+
+struct rig {
+    struct fake_clock clock;
+    struct timers *timers;
+    struct fake_store store;
+    struct journal *journal;
+};
+
+static void put(struct rig *r, const char *id, enum lease_state state)
+{
+    struct lease_row row = {.id = id,
+                            .state = state,
+                            .vault = "main",
+                            .user = "u",
+                            .username = "u",
+                            .domain = "",
+                            .session = "s",
+                            .credential = "c",
+                            .tag = id,
+                            .last_error = ""};
+
+    assert_int_equal(journal_put(r->journal, &row), 0);
+}
+
+/* One row, "one", is stuck; the store can write again, and nobody has tried yet. */
+static void rig_stuck(struct rig *r)
+{
+    memset(r, 0, sizeof *r);
+    fake_clock_init(&r->clock);
+    r->timers = timers_new(&r->clock.clock);
+    assert_non_null(r->timers);
+    fake_store_init(&r->store, &r->clock.clock);
+    r->journal = journal_new(r->timers, &r->store.store);
+    assert_non_null(r->journal);
+    r->store.broken = true;
+    put(r, "one", LEASE_OPEN);
+    /* A store that is known not to write is not troubled. */
+    r->store.broken = false;
+    assert_int_equal(r->store.npending, 0);
+    assert_int_equal(journal_stuck(r->journal), 1);
+}
+
+static void rig_end(struct rig *r)
+{
+    journal_free(r->journal);
+    (void)fake_store_commit(&r->store);
+    fake_store_free(&r->store);
+    assert_int_equal(timers_count(r->timers), 0);
+    timers_free(r->timers);
+}
+
+static void test_nothing_overtakes_what_is_stuck(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_stuck(&r);
+    journal_remove(r.journal, "two"); /* which "one" takes over from */
+    assert_int_equal(journal_stuck(r.journal), 0);
+    fake_clock_run(&r.clock, r.timers, LINGERS_MS);
+    (void)fake_store_commit(&r.store);
+    fake_clock_run(&r.clock, r.timers, LINGERS_MS);
+    (void)fake_store_commit(&r.store);
+    assert_true(journal_quiet(r.journal));
+    assert_int_equal(r.store.writes, 2);
+    assert_non_null(fake_store_row(&r.store, "one"));
+    rig_end(&r);
+}
+
+/* Told anew in a word that nobody awaits, before its next attempt is due. */
+static void test_stuck_and_told_anew(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_stuck(&r);
+    put(&r, "one", LEASE_RELEASING);
+    for (unsigned i = 0; i < 3; i++) {
+        fake_clock_run(&r.clock, r.timers, LINGERS_MS);
+        (void)fake_store_commit(&r.store);
+    }
+    assert_true(journal_quiet(r.journal));
+    assert_int_equal(fake_store_row(&r.store, "one")->state, LEASE_RELEASING);
+    rig_end(&r);
+}
+
+/* Whoever waits for what lingers hurries it. */
+static void on_durable(struct journal_wait *w, int err)
+{
+    (void)w;
+    assert_int_equal(err, 0);
+}
+
+static void test_a_wait_hurries(void **state)
+{
+    struct journal_wait wait = {0};
+    struct rig r;
+
+    (void)state;
+    rig_stuck(&r);
+    fake_clock_run(&r.clock, r.timers, 1000);
+    (void)fake_store_commit(&r.store);
+    assert_true(journal_quiet(r.journal));
+    journal_remove(r.journal, "one");
+    assert_int_equal(r.store.npending, 0);
+    assert_int_equal(journal_await(r.journal, "one", &wait, on_durable), 1);
+    assert_int_equal(r.store.npending, 1);
+    rig_end(&r);
+}
+
+/* ---- row and record go to the disk beside each other, and both are awaited ---- */
+
+/* To the moment when the secret is read, and neither of the two is durable. */
+static void begin_both(struct world *w, struct caller *c)
+{
+    world_begin(w);
+    world_store(w);
+    world_audit(w, AUDIT_STRICT);
+    world_start(w);
+    world_checkout(w, "alice", "s1", c);
+    for (int i = 0; i < 10 && !w->sink.nwaits; i++) {
+        world_turn(w);
+        if (w->vault.count[FAKE_REQUEST] || !fake_store_commit(w->store))
+            (void)fake_vault_step(&w->vault);
+    }
+    assert_int_equal(w->sink.nwaits, 1);
+    assert_int_equal(w->store->npending, 1);
+    assert_int_equal(c->replies, 0);
+}
+
+static void test_record_first(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    begin_both(&w, &c);
+    assert_true(world_record(&w));
+    world_turn(&w);
+    assert_int_equal(c.replies, 0);
+    assert_true(fake_store_commit(w.store));
+    assert_int_equal(c.replies, 1);
+    assert_int_equal(c.code, FAULT_NONE);
+    world_end(&w);
+}
+
+static void test_row_first(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    begin_both(&w, &c);
+    assert_true(fake_store_commit(w.store));
+    world_turn(&w);
+    assert_int_equal(c.replies, 0);
+    assert_true(world_record(&w));
+    assert_int_equal(c.replies, 1);
+    assert_int_equal(c.code, FAULT_NONE);
+    world_end(&w);
+}
+
+/* A record without its row is taken back by a second one, and a row without its record goes. */
+static void test_one_of_both_fails(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    for (int which = 0; which < 2; which++) {
+        begin_both(&w, &c);
+        w.store->broken = which == 0;
+        w.sink.mood = which ? SINK_FAILS : SINK_FINE;
+        if (which)
+            (void)world_record(&w);
+        (void)fake_store_commit(w.store);
+        w.store->broken = false;
+        world_settle(&w);
+        assert_int_equal(c.replies, 1);
+        assert_int_equal(c.code, which ? FAULT_AUDIT_UNAVAILABLE : FAULT_STORE_UNAVAILABLE);
+        assert_true(w.sink.records >= 2);
+        world_pass(&w, 3000);
+        assert_int_equal(fake_vault_live(&w.vault), 0);
+        assert_int_equal(fake_store_count(w.store), 0);
+        world_end(&w);
+    }
 }
 
 /* ---- a release while the session's own check-out is in flight ---- */
@@ -256,7 +532,12 @@ static bool one_step(struct story *s, bool vault_first)
         return false;
     if (vault_first && fake_vault_step(&s->w.vault))
         return true;
-    return fake_store_commit(s->w.store) || fake_vault_step(&s->w.vault);
+    if (fake_store_commit(s->w.store) || fake_vault_step(&s->w.vault))
+        return true;
+    if (timers_next(s->w.timers) > LINGERS_MS)
+        return false;
+    fake_clock_advance(&s->w.clock, timers_next(s->w.timers));
+    return true;
 }
 
 /* False = it died. */
@@ -324,10 +605,15 @@ static void test_death_everywhere(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_intent_comes_first),        cmocka_unit_test(test_store_down),
-        cmocka_unit_test(test_open_not_written),          cmocka_unit_test(test_pending_is_durable),
-        cmocka_unit_test(test_release_is_durable),        cmocka_unit_test(test_cover),
-        cmocka_unit_test(test_session_ends_its_checkout), cmocka_unit_test(test_death_everywhere),
+        cmocka_unit_test(test_intent_comes_first),     cmocka_unit_test(test_store_down),
+        cmocka_unit_test(test_open_not_written),       cmocka_unit_test(test_pending_is_durable),
+        cmocka_unit_test(test_release_is_durable),     cmocka_unit_test(test_cover),
+        cmocka_unit_test(test_the_end_lingers),        cmocka_unit_test(test_nothing_lingers_behind),
+        cmocka_unit_test(test_a_crowd_fails_together), cmocka_unit_test(test_nothing_overtakes_what_is_stuck),
+        cmocka_unit_test(test_stuck_and_told_anew),    cmocka_unit_test(test_a_wait_hurries),
+        cmocka_unit_test(test_record_first),           cmocka_unit_test(test_row_first),
+        cmocka_unit_test(test_one_of_both_fails),      cmocka_unit_test(test_session_ends_its_checkout),
+        cmocka_unit_test(test_death_everywhere),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

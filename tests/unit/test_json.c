@@ -7,6 +7,7 @@
 #include "check.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -229,9 +230,98 @@ static void random_bytes_come_out_valid(void **state)
     }
 }
 
+/* ---- where trees live ---- */
+
+static size_t secret_blocks(void)
+{
+    struct arena_state state;
+
+    secret_state(&state);
+    return state.blocks;
+}
+
+/* Every piece of the tree, names and texts included. */
+static bool all_secret(const cJSON *value, bool secret)
+{
+    const cJSON *child;
+
+    if (secret_owns(value) != secret || (value->string && secret_owns(value->string) != secret) ||
+        (value->valuestring && secret_owns(value->valuestring) != secret))
+        return false;
+    cJSON_ArrayForEach(child, value) if (!all_secret(child, secret)) return false;
+    return true;
+}
+
+/* A text of `n` members, one of them long. */
+static void write_text(struct buf *b, int n)
+{
+    static char filler[6000];
+    struct jsonw w = jsonw_start(b);
+
+    memset(filler, 'x', sizeof(filler) - 1);
+    jsonw_object(&w, NULL);
+    for (int i = 0; i < n; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "n%d", i);
+        jsonw_str(&w, name, i == n / 2 ? filler : name);
+    }
+    jsonw_end(&w);
+    assert_false(b->failed);
+}
+
+/* Trees of all sizes, secret ones between others, thrown away in another order than made. */
+static void trees_live_where_they_should(void **state)
+{
+    static const int sizes[] = {0, 1, 3, 40, 3000};
+    enum { NTREES = 2 * sizeof(sizes) / sizeof(sizes[0]) };
+    size_t before = secret_blocks();
+    cJSON *trees[NTREES];
+    const char *why;
+
+    (void)state;
+    for (int i = 0; i < NTREES; i++) {
+        struct buf b = BUF_INIT(1 << 20);
+        write_text(&b, sizes[i / 2]);
+        trees[i] = json_parse(b.data, b.len, 4, i % 2 ? JSON_SECRET : 0, &why);
+        assert_non_null(trees[i]);
+        buf_free(&b);
+    }
+    for (int i = 0; i < NTREES; i++) {
+        assert_int_equal(cJSON_GetArraySize(trees[i]), sizes[i / 2]);
+        assert_true(all_secret(trees[i], i % 2));
+    }
+    assert_true(secret_blocks() > before);
+    for (int i = 0; i < NTREES; i += 2)
+        cJSON_Delete(trees[i]);
+    for (int i = NTREES - 1; i > 0; i -= 2)
+        cJSON_Delete(trees[i]);
+    assert_int_equal(secret_blocks(), before);
+    cJSON *own = cJSON_CreateObject(); /* not by json_parse() */
+    assert_non_null(cJSON_AddStringToObject(own, "a", "b"));
+    assert_true(all_secret(own, false));
+    cJSON_Delete(own);
+}
+
+static void duplicates_among_few_and_many(void **state)
+{
+    (void)state;
+    for (int n = 2; n < 40; n++) {
+        struct buf b = BUF_INIT(1 << 16);
+        write_text(&b, n);
+        assert_null(json_check(b.data, b.len, 2, 0));
+        b.len--; /* the last brace */
+        assert_int_equal(buf_printf(&b, ",\"n%d\":1}", n / 3), 0);
+        assert_string_equal(json_check(b.data, b.len, 2, 0), "duplicate member");
+        buf_free(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(trees_live_where_they_should),
+        cmocka_unit_test(duplicates_among_few_and_many),
         cmocka_unit_test(good_texts_are_taken),
         cmocka_unit_test(bad_texts_are_refused),
         cmocka_unit_test(depth_counts_the_outermost_as_one),

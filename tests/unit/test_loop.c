@@ -37,6 +37,46 @@ static void on_tick(struct deadline *deadline)
     }
 }
 
+struct watcher {
+    struct deadline deadline;
+    struct loop *loop;
+    uint64_t began_ms, next_ms; /* by the loop's clock, in the first turn and the second */
+};
+
+static void on_second_turn(struct deadline *deadline)
+{
+    struct watcher *t = (struct watcher *)deadline;
+
+    t->next_ms = clock_now(loop_clock(t->loop));
+}
+
+static void on_first_turn(struct deadline *deadline)
+{
+    struct watcher *t = (struct watcher *)deadline;
+
+    t->began_ms = clock_now(loop_clock(t->loop));
+    while (clock_now(&clock_system) < t->began_ms + 3)
+        continue;
+    assert_true(clock_now(loop_clock(t->loop)) == t->began_ms);
+    assert_int_equal(timer_start(loop_timers(t->loop), deadline, 0, on_second_turn), 0);
+}
+
+/* Within a turn the clock stands still, in the next one it has caught up, and outside it is the system's. */
+static void test_time_of_the_turn(void **state)
+{
+    struct watcher t = {.loop = loop_new()};
+
+    (void)state;
+    assert_int_equal(timer_start(loop_timers(t.loop), &t.deadline, 0, on_first_turn), 0);
+    assert_int_equal(loop_run(t.loop), 0);
+    assert_true(t.next_ms >= t.began_ms + 3);
+    uint64_t now = clock_now(loop_clock(t.loop));
+    while (clock_now(&clock_system) < now + 2)
+        continue;
+    assert_true(clock_now(loop_clock(t.loop)) >= now + 2);
+    assert_int_equal(loop_free(t.loop), 0);
+}
+
 static void test_deadlines_keep_it_running(void **state)
 {
     struct loop *loop = loop_new();
@@ -49,6 +89,71 @@ static void test_deadlines_keep_it_running(void **state)
     assert_int_equal(a.fired, 4);
     assert_int_equal(b.fired, 1);
     assert_true(loop_lag_ms(loop) >= 0);
+    assert_int_equal(loop_free(loop), 0);
+}
+
+/* What is due again at once leaves the loop its turns. */
+static void on_at_once(struct deadline *deadline)
+{
+    struct ticker *t = (struct ticker *)deadline;
+
+    t->fired++;
+    assert_int_equal(timer_start(loop_timers(t->loop), deadline, 0, on_at_once), 0);
+}
+
+struct stopper {
+    struct loop_hook hook;
+    struct loop *loop;
+    unsigned turns;
+};
+
+static void on_stopper(struct loop_hook *hook)
+{
+    struct stopper *s = (struct stopper *)hook;
+
+    if (++s->turns == 5)
+        loop_stop(s->loop);
+}
+
+static void test_no_starving(void **state)
+{
+    struct loop *loop = loop_new();
+    struct ticker a = {.loop = loop};
+    struct stopper s = {.hook.turn = on_stopper, .loop = loop};
+
+    (void)state;
+    loop_on_turn(loop, &s.hook);
+    assert_int_equal(timer_start(loop_timers(loop), &a.deadline, 0, on_at_once), 0);
+    (void)loop_run(loop);
+    assert_int_equal(s.turns, 5);
+    assert_in_range(a.fired, 3, 6);
+    timer_stop(loop_timers(loop), &a.deadline);
+    loop_off_turn(loop, &s.hook);
+    assert_int_equal(loop_free(loop), 0);
+}
+
+static unsigned steps(struct loop *loop, enum loop_work work)
+{
+    unsigned n = 0;
+
+    while (n < 1000 && loop_step(loop, work))
+        n++;
+    return n;
+}
+
+/* Each kind of work has room of its own, and new room in the next turn. */
+static void test_steps(void **state)
+{
+    struct loop *loop = loop_new();
+    unsigned n = steps(loop, LOOP_REQUESTS);
+
+    (void)state;
+    assert_in_range(n, 1, 999);
+    assert_int_equal(steps(loop, LOOP_REQUESTS), 0);
+    assert_in_range(steps(loop, LOOP_ANSWERS), 1, 999);
+    (void)loop_turn(loop);
+    assert_int_equal(steps(loop, LOOP_REQUESTS), n);
+    assert_ptr_equal(loop_of(loop_uv(loop)), loop);
     assert_int_equal(loop_free(loop), 0);
 }
 
@@ -239,6 +344,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_deadlines_keep_it_running),
+        cmocka_unit_test(test_time_of_the_turn),
+        cmocka_unit_test(test_no_starving),
+        cmocka_unit_test(test_steps),
         cmocka_unit_test(test_fake_clock),
         cmocka_unit_test(test_left_deadline_is_noticed),
         cmocka_unit_test(test_left_handle_is_noticed),

@@ -162,6 +162,13 @@ void upstream_close(struct upstream *up, void (*closed)(void *arg), void *arg)
     rig.closing_arg = arg;
 }
 
+void upstream_outlook(const struct upstream *up, const struct turn_party *party, struct upstream_outlook *out)
+{
+    (void)up;
+    (void)party;
+    *out = rig.outlook;
+}
+
 void upstream_state(const struct upstream *up, struct upstream_state *state)
 {
     (void)up;

@@ -38,6 +38,7 @@ struct rig {
     size_t probes;
     bool hold_probes;
     int refuse_calls; /* upstream_call() answers this */
+    struct upstream_outlook outlook; /* what upstream_outlook() tells */
     size_t renewed_connections; /* what upstream_renew() was given */
     void (*closing)(void *arg);
     void *closing_arg;

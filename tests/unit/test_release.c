@@ -8,6 +8,7 @@
 #include "broker/credential_id.h"
 #include "broker/lease.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static enum fake_op broken_op;
@@ -38,6 +39,39 @@ static void check_out(struct world *w, const char *session, struct caller *c)
     world_checkout(w, "alice", session, c);
     world_settle(w);
     assert_int_equal(c->code, FAULT_NONE);
+}
+
+/* However many leases end at once: so many check-ins are on their way, and one user's do not keep others waiting. */
+static void test_check_ins_stand_in_line(void **state)
+{
+    static const struct {
+        uint64_t connections;
+        size_t most;
+    } rows[] = {{0, 16}, {48, 16}, {90, 30}};
+    enum { N = 40 };
+    struct released r[N];
+    char name[N][8];
+    struct caller c;
+    struct world w;
+
+    (void)state;
+    for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
+        world_begin(&w);
+        w.vault.conf.connections = rows[k].connections;
+        world_start(&w);
+        for (size_t i = 0; i < N; i++) {
+            (void)snprintf(name[i], sizeof name[i], "u%zu", i);
+            world_checkout(&w, name[i], name[i], &c);
+            world_settle(&w);
+            assert_int_equal(c.code, FAULT_NONE);
+        }
+        for (size_t i = 0; i < N; i++)
+            world_release(&w, name[i], name[i], NULL, &r[i]);
+        assert_int_equal(fake_vault_pending(&w.vault), rows[k].most);
+        world_settle(&w);
+        assert_int_equal(fake_vault_live(&w.vault), 0);
+        world_end(&w);
+    }
 }
 
 static void test_complete(void **state)
@@ -374,9 +408,112 @@ static void test_stop_keeps_leases(void **state)
     world_end(&w);
 }
 
+/* ---- what is ended while its check-out is in flight, and what is not ---- */
+
+struct wanted {
+    const char *session, *credential_id;
+    char lease_id[32];
+};
+
+static void on_lease(void *arg, const struct lease_view *v)
+{
+    struct wanted *wanted = arg;
+
+    if (strcmp(v->credential_id, wanted->credential_id) == 0)
+        (void)snprintf(wanted->lease_id, sizeof wanted->lease_id, "%s", v->id);
+}
+
+static void on_ended(void *arg, const struct release_answer *a)
+{
+    bool *pending = arg;
+
+    assert_null(a->fault);
+    *pending = a->pending;
+}
+
+/* By its lease id, as an operator does. */
+static void end_lease_of(struct world *w, const char *session, const char *credential_id)
+{
+    struct wanted wanted = {.session = session, .credential_id = credential_id};
+    bool pending = false;
+
+    (void)broker_leases(w->broker, &(struct lease_filter){.session = session, .limit = 10}, on_lease, &wanted);
+    assert_string_not_equal(wanted.lease_id, "");
+    assert_non_null(broker_release_lease(w->broker, wanted.lease_id, 15000, on_ended, &pending));
+    world_turn(w);
+    assert_true(pending);
+}
+
+/* Two credentials of one session, one of another and one of the same session id under another name. */
+static void test_ends_its_own(void **state)
+{
+    enum { ROOT, ADMIN, OTHER, BOB, N };
+    static const struct {
+        const char *released; /* "one", "all" or "lease" */
+        bool ended[N];
+    } rows[] = {{"one", {false, true}}, {"all", {true, true}}, {"lease", {false, true}}};
+    char admin[CREDENTIAL_ID_SIZE];
+    struct caller c[N];
+    struct released r;
+    struct world w;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        world_begin(&w);
+        credential_id_write(admin, "main", &fake_vault_add(&w.vault, 1, 12, "srv01", "admin", "x")->row);
+        world_start(&w);
+        world_checkout(&w, "alice", "s1", &c[ROOT]);
+        struct checkout_args args = world_asks(&w, "alice", "s1");
+        args.credential_id = admin;
+        world_checkout_with(&w, &args, &c[ADMIN]);
+        world_checkout(&w, "alice", "s2", &c[OTHER]);
+        world_checkout(&w, "bob", "s1", &c[BOB]);
+        world_until(&w, FAKE_REQUEST);
+        if (strcmp(rows[i].released, "lease") == 0)
+            end_lease_of(&w, "s1", admin);
+        else
+            world_release(&w, "alice", "s1", strcmp(rows[i].released, "one") == 0 ? admin : NULL, &r);
+        world_settle(&w);
+        for (int k = 0; k < N; k++) {
+            assert_int_equal(c[k].replies, 1);
+            assert_int_equal(c[k].code, rows[i].ended[k] ? FAULT_CREDENTIAL_NOT_FOUND : FAULT_NONE);
+        }
+        world_end(&w);
+    }
+}
+
+/* Equal ones wait for each other, others of the same session do not. */
+static void test_credentials_do_not_wait(void **state)
+{
+    char admin[CREDENTIAL_ID_SIZE];
+    struct caller first, second, other;
+    struct world w;
+
+    (void)state;
+    world_begin(&w);
+    credential_id_write(admin, "main", &fake_vault_add(&w.vault, 1, 12, "srv01", "admin", "x")->row);
+    world_start(&w);
+    world_checkout(&w, "alice", "s1", &first);
+    world_checkout(&w, "alice", "s1", &second);
+    struct checkout_args args = world_asks(&w, "alice", "s1");
+    args.credential_id = admin;
+    world_checkout_with(&w, &args, &other);
+    world_until(&w, FAKE_REQUEST);
+    size_t asked = fake_vault_pending(&w.vault);
+    assert_int_equal(asked, 2); /* `first` and `other` */
+    world_settle(&w);
+    assert_int_equal(first.code + second.code + other.code, FAULT_NONE);
+    assert_int_equal(w.vault.count[FAKE_REQUEST], 2);
+    assert_string_equal(first.lease_id, second.lease_id);
+    world_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ends_its_own),
+        cmocka_unit_test(test_credentials_do_not_wait),
+        cmocka_unit_test(test_check_ins_stand_in_line),
         cmocka_unit_test(test_complete),
         cmocka_unit_test(test_waits_for_the_vault),
         cmocka_unit_test(test_pending_and_retried),

@@ -96,6 +96,40 @@ static void queue_is_first_in_first_out(void **unused)
     rig_end(&rig);
 }
 
+/* What was begun first; then people, in turns; what is given back among them. */
+static void parties_take_turns(void **unused)
+{
+    static const char *const targets[] = {"/a1", "/a2", "/a3", "/b1", "/back", "/begun"};
+    static const char *const expected = "/begun /a1 /back /b1 /a2 /a3 ";
+    struct turn_party a = {0}, b = {0};
+    struct rig rig;
+    struct probe p[6];
+    struct upstream_state state;
+    char order[64];
+
+    (void)unused;
+    rig_init(&rig, peer_new(script_answer, NULL, NULL), "http");
+    rig.opts.connections = 1;
+    rig_start(&rig);
+    for (int i = 0; i < 6; i++) {
+        probe_init(&p[i], &rig, targets[i]);
+        p[i].call.party = i < 3 ? &a : i < 4 ? &b : NULL;
+        p[i].call.background = i == 4;
+        p[i].call.begun = i >= 4;
+        probe_start(&p[i]);
+    }
+    upstream_state(rig.up, &state);
+    assert_int_equal(state.line[LINE_FIRST], 4);
+    assert_int_equal(state.line[LINE_BEGUN] + state.line[LINE_RETURN], 2);
+    rig_wait_done(&rig, 6);
+    peer_targets(rig.peer, order, sizeof(order));
+    assert_string_equal(order, expected);
+    assert_int_equal(a.n + b.n, 0);
+    for (int i = 0; i < 6; i++)
+        probe_end(&p[i]);
+    rig_end(&rig);
+}
+
 static void cap_holds_for_200_calls(void **unused)
 {
     enum { N = 200 };
@@ -376,6 +410,7 @@ int main(void)
         cmocka_unit_test(keep_alive_reuses_one_connection),
         cmocka_unit_test(one_call_object_used_again),
         cmocka_unit_test(queue_is_first_in_first_out),
+        cmocka_unit_test(parties_take_turns),
         cmocka_unit_test(cap_holds_for_200_calls),
         cmocka_unit_test(not_more_connections_than_calls),
         cmocka_unit_test(refusals_before_anything_is_sent),

@@ -129,6 +129,7 @@ static void replies_of_every_form(void **unused)
 
 struct slow {
     bool tls;
+    bool later; /* after another exchange, when the bytes go past libcurl */
 };
 
 static void script_read_late(struct peer_conn *pc)
@@ -136,6 +137,8 @@ static void script_read_late(struct peer_conn *pc)
     const struct slow *s = peer_arg(pc);
 
     if (s->tls && !peer_handshake(pc))
+        return;
+    if (s->later && (!peer_read_request(pc) || !peer_answer(pc, "ok")))
         return;
     peer_wait(pc); /* until the sender is stuck */
     while (peer_read_request(pc) && peer_answer(pc, pc->body_len == 20000000 ? "all" : "some"))
@@ -147,16 +150,20 @@ static void large_request_to_a_slow_reader(void **unused)
     char *body = calloc(1, 20000000);
 
     (void)unused;
-    for (int tls = 0; tls < 2; tls++) {
-        struct slow slow = {tls};
+    for (int form = 0; form < 4; form++) {
+        struct slow slow = {form & 1, form & 2};
         struct rig rig;
         struct probe p;
         rig_init(&rig,
                  peer_new(script_read_late, &slow,
-                          tls ? certs_server(&certs, certs.server, TLS1_3_VERSION) : NULL),
-                 tls ? "https" : "http");
+                          slow.tls ? certs_server(&certs, certs.server, TLS1_3_VERSION) : NULL),
+                 slow.tls ? "https" : "http");
         rig.opts.ca_file = certs.ca_file;
         rig_start(&rig);
+        if (slow.later) {
+            probe_run(&p, &rig, "/first");
+            probe_end(&p);
+        }
         probe_init(&p, &rig, "/x");
         p.call.method = "POST";
         p.call.body = body;
@@ -292,7 +299,7 @@ static void proxy_is_tunnelled(void **unused)
 {
     (void)unused;
     for (int tls = 0; tls < 2; tls++) {
-        struct slow slow = {tls};
+        struct slow slow = {tls, false};
         struct rig rig;
         struct probe p;
         char proxy[64];

@@ -66,9 +66,9 @@ static void *run_acceptor(void *arg)
         pc->fd = fd;
         pc->index = i;
         p->conns[i] = pc;
+        p->naccepted++; /* before the script can tell anybody of it */
         if (pthread_create(&p->threads[i], NULL, run_script, pc))
             abort();
-        p->naccepted++;
     }
     if (fd >= 0)
         close(fd);

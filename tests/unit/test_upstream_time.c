@@ -87,6 +87,83 @@ static void waiting_call_times_out_unsent(void **unused)
     rig_end(&rig);
 }
 
+/* `wait_ms` ends a wait and nothing else: who has begun has the whole time-out from then on. */
+static void a_wait_in_vain_is_no_timeout(void **unused)
+{
+    struct rig rig;
+    struct probe busy, waiting;
+
+    (void)unused;
+    rig_init(&rig, peer_new(script_answer_when_allowed, NULL, NULL), "http");
+    rig_fake_clock(&rig);
+    rig.opts.connections = 1;
+    rig_start(&rig);
+    probe_init(&busy, &rig, "/busy");
+    busy.call.wait_ms = 100;
+    busy.call.timeout_ms = 5000;
+    probe_start(&busy);
+    while (peer_requests(rig.peer) < 1)
+        loop_turn(rig.loop);
+    probe_init(&waiting, &rig, "/waiting");
+    waiting.call.wait_ms = 1000;
+    waiting.call.timeout_ms = 5000;
+    probe_start(&waiting);
+    rig_move_clock(1000);
+    turn_until(&rig, 1);
+    assert_int_equal(waiting.told, 1);
+    assert_int_equal(waiting.call.err, -EAGAIN);
+    assert_false(waiting.call.sent);
+    rig_move_clock(3999);
+    loop_turn(rig.loop);
+    assert_int_equal(busy.told, 0);
+    rig_move_clock(1);
+    turn_until(&rig, 2);
+    assert_int_equal(busy.call.err, -ETIMEDOUT);
+    assert_true(busy.call.sent);
+    probe_end(&busy);
+    probe_end(&waiting);
+    rig_end(&rig);
+}
+
+/* The wait is told from how the line moves; with nobody in line there is none. */
+static void the_wait_is_foretold(void **unused)
+{
+    struct upstream_outlook outlook;
+    struct rig rig;
+    struct probe p[10];
+
+    (void)unused;
+    rig_init(&rig, peer_new(script_answer_when_allowed, NULL, NULL), "http");
+    rig_fake_clock(&rig);
+    rig.opts.connections = 1;
+    rig_start(&rig);
+    upstream_outlook(rig.up, NULL, &outlook);
+    assert_int_equal(outlook.wait_ms, 0);
+    for (int i = 0; i < 10; i++) {
+        probe_init(&p[i], &rig, "/x");
+        probe_start(&p[i]);
+    }
+    for (size_t i = 1; i <= 5; i++) {
+        while (peer_requests(rig.peer) < (int)i)
+            loop_turn(rig.loop);
+        rig_move_clock(40);
+        peer_allow(rig.peer, 1);
+        turn_until(&rig, i);
+    }
+    while (peer_requests(rig.peer) < 6)
+        loop_turn(rig.loop);
+    upstream_outlook(rig.up, NULL, &outlook);
+    assert_int_equal(outlook.exchange_ms, 40);
+    assert_in_range(outlook.wait_ms, 150, 210); /* four wait; one goes in 40 ms */
+    peer_allow(rig.peer, 5);
+    turn_until(&rig, 10);
+    upstream_outlook(rig.up, NULL, &outlook);
+    assert_int_equal(outlook.wait_ms, 0);
+    for (int i = 0; i < 10; i++)
+        probe_end(&p[i]);
+    rig_end(&rig);
+}
+
 static void idle_connections_are_swept(void **unused)
 {
     struct rig rig;
@@ -210,6 +287,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(waiting_call_times_out_unsent),
+        cmocka_unit_test(a_wait_in_vain_is_no_timeout),
+        cmocka_unit_test(the_wait_is_foretold),
         cmocka_unit_test(idle_connections_are_swept),
         cmocka_unit_test(dead_vault_is_not_hammered),
         cmocka_unit_test(vault_comes_back),

@@ -11,6 +11,7 @@
 #include "test_upstream_rig.h"
 
 #include <errno.h>
+#include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -362,6 +363,52 @@ static void tickets_and_key_updates_keep_the_connection(void **unused)
     rig_end(&rig);
 }
 
+/* Half a record, and the rest with a permit. */
+static void script_halves(struct peer_conn *pc)
+{
+    if (!peer_handshake(pc))
+        return;
+    while (peer_read_request(pc)) {
+        BIO *out = SSL_get_wbio(pc->tls), *record = BIO_new(BIO_s_mem());
+        char *bytes;
+        BIO_up_ref(out);
+        SSL_set0_wbio(pc->tls, record);
+        peer_answer(pc, "ok");
+        long n = BIO_get_mem_data(record, &bytes);
+        (void)BIO_write(out, bytes, (int)n / 2);
+        peer_note(pc);
+        peer_wait(pc);
+        (void)BIO_write(out, bytes + n / 2, (int)(n - n / 2));
+        SSL_set0_wbio(pc->tls, out);
+    }
+}
+
+/* What others leave in OpenSSL's queue of errors is no error of a read that has to wait. */
+static void errors_of_others_are_not_ours(void **unused)
+{
+    struct rig rig;
+    struct probe p;
+
+    (void)unused;
+    start(&rig, peer_new(script_halves, NULL, certs_server(&certs, certs.server, TLS1_3_VERSION)), false);
+    for (int i = 0; i < 3; i++) {
+        probe_init(&p, &rig, "/x");
+        probe_start(&p);
+        for (int turn = 0; turn < 5; turn += peer_notes(rig.peer) > i) {
+            ERR_raise(ERR_LIB_USER, ERR_R_INTERNAL_ERROR);
+            loop_turn(rig.loop);
+            usleep(500);
+        }
+        peer_allow(rig.peer, 1);
+        rig_wait(&rig, &p);
+        assert_int_equal(p.call.err, 0);
+        probe_end(&p);
+    }
+    assert_int_equal(peer_accepted(rig.peer), 1);
+    ERR_clear_error();
+    rig_end(&rig);
+}
+
 static void script_hidden(struct peer_conn *pc)
 {
     if (!peer_handshake(pc))
@@ -441,6 +488,7 @@ int main(void)
         cmocka_unit_test(end_without_close_notify),
         cmocka_unit_test(large_answers_over_many_records),
         cmocka_unit_test(tickets_and_key_updates_keep_the_connection),
+        cmocka_unit_test(errors_of_others_are_not_ours),
         cmocka_unit_test(bytes_hidden_in_openssl_are_found),
         cmocka_unit_test(many_calls_over_tls),
     };

@@ -21,6 +21,8 @@
  * the call is sent once more on a fresh one. If even a fresh session was refused on its first call, that
  * repetition carries the Authorization header, and if this helps, all calls to this vault do from then on.
  *
+ * A call that need not begin any more when `begin_by_ms` has come ends unsent (admission.c).
+ *
  * Not here: which session (sessions.c), what the answers mean (parse.c, translate.c).
  */
 #include "backends/password_safe/internal.h"
@@ -48,8 +50,6 @@ int ps_call_new(struct ps *ps, const struct ps_op *op, struct vault_call *out, s
 
     if (ps->closing)
         return -ESHUTDOWN;
-    if (ps->ncalls >= ps->vault.conf->max_calls)
-        return -EAGAIN;
     call = calloc(1, sizeof(*call));
     if (!call)
         return -ENOMEM;
@@ -96,7 +96,7 @@ static void call_detach(struct ps_call *call)
     ps->ncalls--;
     call->out->impl = NULL;
     if (call->user) {
-        call->user->ncalls--;
+        ps->nactive -= !--call->user->ncalls;
         ps_user_serve(call->user);
     }
     call_wipe(call);
@@ -180,22 +180,28 @@ int ps_call_start(struct ps_call *call)
     struct ps *ps = call->ps;
     const char *name = ps->oauth_user ? ps->oauth_user : call->out->user;
     uint64_t time = call->out->timeout_ms ? call->out->timeout_ms : ps->vault.conf->call_timeout_ms;
+    uint64_t wait = call->out->wait_ms;
     int err = call->target.failed || call->body.failed ? -EMSGSIZE : 0;
 
     if (!err && !ps_user_name_valid(name))
         return name_refused(call);
     call->ends_ms = clock_now(ps->clock) + time;
+    call->begin_by_ms = wait ? call->ends_ms - time + wait : 0;
     if (!err)
-        err = timer_start(ps->timers, &call->ends, time, on_late);
+        err = timer_start(ps->timers, &call->ends, wait && wait < time ? wait : time, on_late);
     if (!err)
         err = ps_user_get(ps, name, &call->user);
+    if (!err)
+        err = ps_gate_pass(call);
     if (err) {
         timer_stop(ps->timers, &call->ends);
+        if (call->user)
+            ps_user_serve(call->user); /* one made just now goes again */
         call_wipe(call);
         return err;
     }
     register_call(call);
-    call->user->ncalls++;
+    ps->nactive += !call->user->ncalls++;
     ps_user_queue(call->user, call, false);
     ps_user_serve(call->user);
     return 0;
@@ -227,6 +233,11 @@ void ps_calls_end_all(struct ps *ps)
 
 /* ---- sending ---- */
 
+static bool is_in_vain(const struct ps_call *call)
+{
+    return call->begin_by_ms && clock_now(call->ps->clock) >= call->begin_by_ms;
+}
+
 static const char *headers_for(struct ps_call *call, const struct ps_session *session)
 {
     struct ps *ps = call->ps;
@@ -244,6 +255,7 @@ static int send_on(struct ps_call *call, struct ps_session *session)
 {
     struct ps *ps = call->ps;
     uint64_t left = time_left(call), limit = ps->vault.conf->call_timeout_ms;
+    uint64_t wait = call->begin_by_ms ? call->begin_by_ms - clock_now(ps->clock) : 0;
 
     call->with_header |= ps->header_always;
     call->http = (struct call){
@@ -254,6 +266,9 @@ static int send_on(struct ps_call *call, struct ps_session *session)
         .body_len = call->body.len,
         .safe = call->op->repeat,
         .background = call->out->background,
+        .begun = call->out->begun,
+        .party = &call->user->party,
+        .wait_ms = wait,
         .secret = call->op->secret,
         .max_answer = call->op->secret ? PS_SECRET_MAX : 0,
         .timeout_ms = left < limit ? left : limit,
@@ -268,7 +283,7 @@ static int send_on(struct ps_call *call, struct ps_session *session)
 
 void ps_call_send(struct ps_call *call, struct ps_session *session)
 {
-    int err = send_on(call, session);
+    int err = is_in_vain(call) ? -EAGAIN : send_on(call, session);
 
     if (!err) {
         ps_session_take(session, call);
@@ -277,7 +292,10 @@ void ps_call_send(struct ps_call *call, struct ps_session *session)
         timer_stop(call->ps->timers, &call->ends);
         return;
     }
-    ps_translate_errno(call->ps, err, call->out);
+    if (is_in_vain(call))
+        ps_gate_in_vain(call);
+    else
+        ps_translate_errno(call->ps, err, call->out);
     finish_later(call);
 }
 
@@ -318,7 +336,10 @@ static void on_late(struct deadline *d)
 {
     struct ps_call *call = PS_OF(d, struct ps_call, ends);
 
-    ps_translate_late(call->out);
+    if (is_in_vain(call))
+        ps_gate_in_vain(call);
+    else
+        ps_translate_late(call->out);
     call_finish(call);
 }
 
@@ -426,6 +447,12 @@ static void on_answer(struct call *http)
     call->out->status = http->err ? 0 : http->status;
     call->state = PS_NEW;
     buf_clear(&call->headers);
+    if (http->err == -EAGAIN) {
+        ps_gate_in_vain(call);
+        call_finish(call);
+        return;
+    }
+    call->begin_by_ms = 0;
     if (http->err) {
         call->maybe |= call->op->effects && http->sent;
         ps_translate_lost(call->ps, http, call->out);

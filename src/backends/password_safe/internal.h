@@ -22,6 +22,7 @@
 #include "base/metrics.h"
 #include "backends/password_safe/password_safe.h"
 #include "base/buf.h"
+#include "base/line.h"
 #include "loop/upstream.h"
 
 #include <stddef.h>
@@ -94,7 +95,8 @@ struct ps_user {
     size_t nsessions;               /* idle and busy */
     size_t ncalls;                  /* waiting, under way and pausing */
     struct ps_session_list idle;    /* the last used first */
-    struct ps_call_list waiting[2]; /* people, background */
+    struct line line;               /* calls that wait for a session */
+    struct turn_party party;        /* in the line for connections */
     struct ps_signin *signin;       /* NULL = none under way */
     unsigned refusals;              /* in a row */
     uint64_t refused_until_ms;
@@ -142,16 +144,28 @@ struct ps_call {
     struct deadline ends;   /* the caller's time; not running while PS_SENT (loop/upstream keeps it) */
     struct deadline pause;
     uint64_t ends_ms;
+    uint64_t begin_by_ms; /* later it is not worth while; 0 = no such limit, or it has begun */
     unsigned tries;
     bool replayed;             /* has been sent again after a 401 */
     bool with_header;          /* this sending carries Authorization too */
     bool maybe;                /* an earlier sending may have happened */
-    TAILQ_ENTRY(ps_call) link; /* user->waiting */
+    struct line_item place;    /* user->line */
     TAILQ_ENTRY(ps_call) all;  /* ps->calls */
 };
 
 struct ps_secrets { /* an empty one is not used */
     struct secret api_key, password, oauth_secret;
+};
+
+/* admission.c */
+enum ps_refusal { PS_DEADLINE, PS_MAX_WAIT, PS_SHARE, PS_MAX_CALLS, PS_IN_VAIN, PS_NREFUSALS };
+
+struct ps_gate {
+    struct ps_gauge {
+        struct metric metric;
+        char labels[CONF_NAME_MAX + 48];
+    } refused[PS_NREFUSALS], line[LINE_NCLASSES], wait;
+    uint64_t unlogged, logged_ms; /* refusals since the last line in the log */
 };
 
 #define PS_LATENCIES 9
@@ -175,6 +189,9 @@ struct ps {
     bool header_always; /* this vault wants Authorization with every call */
     struct ps_user *users;
     size_t nusers, nsessions, ncalls;
+    size_t nactive;                /* users with calls */
+    size_t nwaiting[LINE_NCLASSES]; /* calls that wait for a session */
+    struct ps_gate gate;
     struct ps_session_list idle; /* the longest idle first */
     struct ps_user_list quiet;   /* the longest quiet first */
     struct ps_call_list calls;
@@ -189,6 +206,8 @@ struct ps {
     uint64_t last_success_ms, last_word_ms, busy_since_ms;
     int64_t skew_ms;
     bool skew_known;
+    char date[32]; /* text of the last Date and what it says */
+    int64_t date_ms;
     int64_t certificate_end; /* of client_certificate, seconds since 1970; 0 = none */
     char trouble[160];
     struct ps_latency latency[PS_LATENCIES];
@@ -198,6 +217,17 @@ struct ps {
     void (*closed)(void *arg);
     void *closed_arg;
 };
+
+/* admission.c */
+void ps_gate_start(struct ps *);
+void ps_gate_stop(struct ps *); /* any number of times */
+int ps_admit(struct vault *, const char *user, uint64_t left_ms, struct fault *);
+/* May the call stand in line? 0 or -EAGAIN with out->fault. Its user is known. */
+int ps_gate_pass(struct ps_call *);
+/* It waited as long as it was worth while, and nothing of it was sent. */
+void ps_gate_in_vain(struct ps_call *);
+uint64_t ps_gate_wait_ms(const struct ps *); /* of somebody new */
+uint64_t ps_gate_refused(const struct ps *);
 
 /* latency.c */
 void ps_latency_start(struct ps *);

@@ -34,6 +34,7 @@ uint64_t ps_random(struct ps *ps, uint64_t below)
 static void ps_free(struct ps *ps)
 {
     ps_latency_stop(ps);
+    ps_gate_stop(ps);
     ps_secrets_clear(&ps->secrets);
     secret_clear(&ps->token);
     free(ps->oauth_user);
@@ -138,6 +139,7 @@ struct vault *password_safe_new(struct loop *loop, const struct conf_vault *conf
         return NULL;
     }
     ps_latency_start(ps);
+    ps_gate_start(ps);
     why[0] = '\0';
     return &ps->vault;
 }
@@ -195,6 +197,8 @@ static void ps_state(const struct vault *vault, struct vault_state *state)
     state->sessions = ps->nsessions;
     state->users = ps->nusers;
     state->certificate_end = ps->certificate_end;
+    state->wait_ms = ps_gate_wait_ms(ps);
+    state->refused = ps_gate_refused(ps);
 }
 
 const struct vault_ops password_safe_ops = {
@@ -207,6 +211,7 @@ const struct vault_ops password_safe_ops = {
     .requests = ps_requests,
     .directory = ps_directory,
     .isa = ps_isa,
+    .admit = ps_admit,
     .cancel = ps_call_cancel,
     .state = ps_state,
 };

@@ -42,13 +42,26 @@ static uint64_t probe_due(const struct ps *ps)
     return ps->last_word_ms + (ps->last_ok ? PS_PROBE_QUIET : PS_PROBE_DOWN);
 }
 
+/* Answers of one second carry the same text, which is read once. */
+static bool vault_date(struct ps *ps, const char *text, int64_t *wall_ms)
+{
+    if (!*text || strcmp(text, ps->date) != 0) {
+        ps->date[0] = '\0';
+        if (clock_parse_http_date(text, &ps->date_ms))
+            return false;
+        (void)text_copy(ps->date, sizeof(ps->date), text);
+    }
+    *wall_ms = ps->date_ms;
+    return true;
+}
+
 static void judge(struct ps *ps, const struct call *http, bool full)
 {
     uint64_t now = clock_now(ps->clock);
     bool was = ps->last_ok;
     int64_t vault_ms;
 
-    if (http->err == -ECANCELED || http->err == -ENOMEM || (http->err == -ETIMEDOUT && !full))
+    if (http->err == -ECANCELED || http->err == -ENOMEM || http->err == -EAGAIN || (http->err == -ETIMEDOUT && !full))
         return;
     ps->known = true;
     ps->last_word_ms = now;
@@ -59,7 +72,7 @@ static void judge(struct ps *ps, const struct call *http, bool full)
     } else {
         (void)snprintf(ps->trouble, sizeof(ps->trouble), "%s: %.120s", strerror(-http->err), http->why);
     }
-    if (!http->err && !clock_parse_http_date(http->value[CALL_DATE], &vault_ms)) {
+    if (!http->err && vault_date(ps, http->value[CALL_DATE], &vault_ms)) {
         ps->skew_ms = vault_ms - clock_wall(ps->clock);
         ps->skew_known = true;
     }
@@ -92,6 +105,7 @@ static void probe_send(struct ps *ps)
     ps->probe.method = "GET";
     ps->probe.target = *ps->base ? ps->base : "/";
     ps->probe.safe = true;
+    ps->probe.begun = true; /* a long line is no sign of a vault that is away */
     ps->probe.timeout_ms = limit;
     ps->probe.done = on_probe_answer;
     ps->probing = !upstream_call(ps->up, &ps->probe);

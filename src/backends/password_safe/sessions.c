@@ -4,8 +4,8 @@
  *
  * Every call acts as one user, and a vault session belongs to one user for all its life. A user has up to
  * sessions_per_user sessions, because the vault serialises what comes over one; each serves one call at a
- * time. Calls wait in order, background ones behind people. One sign-in is under way per user at most;
- * another follows while calls still wait and there is room.
+ * time. Calls wait in the order of base/line.h. One sign-in is under way per user at most; another follows
+ * while calls still wait and there is room.
  *
  * Life of a session: sign-in -> idle <-> busy -> signed out after session_idle, or dropped on a 401.
  * Life of a user:    first call -> (sessions, calls, sign-in) -> forgotten as soon as it has none of them,
@@ -98,8 +98,7 @@ static struct ps_user *user_new(struct ps *ps, const char *name)
         return NULL;
     }
     TAILQ_INIT(&user->idle);
-    TAILQ_INIT(&user->waiting[0]);
-    TAILQ_INIT(&user->waiting[1]);
+    line_init(&user->line, ps->clock);
     HASH_ADD_KEYPTR(hh, ps->users, user->name, strlen(user->name), user);
     if (user->unhashed) {
         free(user->name);
@@ -131,26 +130,37 @@ int ps_user_get(struct ps *ps, const char *name, struct ps_user **out)
 
 struct ps_call *ps_user_waiting(const struct ps_user *user)
 {
-    struct ps_call *first = TAILQ_FIRST(&user->waiting[0]);
+    struct line_item *item = line_peek(&user->line);
 
-    return first ? first : TAILQ_FIRST(&user->waiting[1]);
+    return item ? PS_OF(item, struct ps_call, place) : NULL;
 }
 
 void ps_user_queue(struct ps_user *user, struct ps_call *call, bool front)
 {
-    struct ps_call_list *list = &user->waiting[call->out->background];
+    enum line_class class = line_class_of(call->out->begun || front, call->out->background);
 
     call->state = PS_WAITING;
-    if (front)
-        TAILQ_INSERT_HEAD(list, call, link);
-    else
-        TAILQ_INSERT_TAIL(list, call, link);
+    line_add(&user->line, &call->place, class, NULL, front);
+    user->ps->nwaiting[class]++;
 }
 
 void ps_user_unqueue(struct ps_call *call)
 {
-    TAILQ_REMOVE(&call->user->waiting[call->out->background], call, link);
+    line_remove(&call->user->line, &call->place);
+    call->ps->nwaiting[call->place.class]--;
     call->state = PS_NEW;
+}
+
+static struct ps_call *take_waiting(struct ps_user *user)
+{
+    struct line_item *item = line_take(&user->line);
+    struct ps_call *call = item ? PS_OF(item, struct ps_call, place) : NULL;
+
+    if (!call)
+        return NULL;
+    user->ps->nwaiting[item->class]--;
+    call->state = PS_NEW;
+    return call;
 }
 
 static void fail_waiting(struct ps_user *user, enum vault_result result, const struct fault *fault,
@@ -203,10 +213,8 @@ void ps_user_serve(struct ps_user *user)
     struct ps_call *call;
 
     if (!user->ps->closing) {
-        while ((call = ps_user_waiting(user)) && (session = TAILQ_FIRST(&user->idle))) {
-            ps_user_unqueue(call);
+        while ((session = TAILQ_FIRST(&user->idle)) && (call = take_waiting(user)))
             ps_call_send(call, session);
-        }
         if (!user->nsessions && !user->signin && now < user->refused_until_ms)
             fail_waiting(user, VAULT_REFUSED, &user->refusal, false, 0);
         else if (wants_session(user, now))

@@ -61,6 +61,8 @@ static int signin_send(struct ps_signin *signin, const char *path, void (*done)(
         .secret = true,
         .max_answer = PS_SECRET_MAX,
         .background = first && first->out->background,
+        .begun = !signin->user->nsessions, /* the one who waits for it has been let in */
+        .party = &signin->user->party,
         .timeout_ms = ps->vault.conf->call_timeout_ms,
         .done = done,
     };

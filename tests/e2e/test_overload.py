@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""More is asked than the vault can do: who is let in is served in time, the others are told so, nothing is left behind."""
+
+import threading
+
+import pytest
+
+from harness import eventually
+from house import House, problem
+
+SLOW = {"vault main": {"connections": "2"}, "gateway": {"request_timeout": "6s"}}
+USERS = ("ann", "bob")
+REFUSALS = 'jumpgate_vault_refusals_total{vault="main",reason="%s"}'
+
+
+class Crowd:
+    """Check-outs side by side, each of an account and in a session of its own."""
+
+    def __init__(self, house, n):
+        self.house, self.answers, self.threads = house, [None] * n, []
+        self.sessions, self.credentials = [], []
+        for i in range(n):
+            box = house.account("root", password=f"secret of {i}")
+            self.sessions.append(house.session(USERS[i % len(USERS)], box))
+            self.credentials.append(house.credential(self.sessions[i]))
+
+    def ask(self, i):
+        self.answers[i] = self.house.checkout(self.sessions[i], self.credentials[i])
+
+    def start(self, some):
+        for i in some:
+            self.threads.append(threading.Thread(target=self.ask, args=(i,)))
+            self.threads[-1].start()
+
+    def end(self):
+        for thread in self.threads:
+            thread.join()
+
+    def check(self):
+        """Served with the right secret, or refused with a time to come back; never late."""
+        served = 0
+        for i, answer in enumerate(self.answers):
+            if answer.status == 200:
+                served += 1
+                assert answer.json["password"] == f"secret of {i}"
+            else:
+                problem(answer, 503, "overloaded")
+                assert 1 <= int(answer.headers["Retry-After"]) <= 60
+        return served
+
+
+def refusals(house, reason):
+    return house.metric(REFUSALS % reason)
+
+
+def test_more_than_the_vault_can_do():
+    with House(SLOW) as house:
+        crowd = Crowd(house, 60)
+        house.vault.latency(200)
+        crowd.start(range(50))
+        eventually(lambda: any(answer and answer.status == 200 for answer in crowd.answers), 10)
+        crowd.start(range(50, 60))
+        crowd.end()
+        served = crowd.check()
+        assert 5 <= served < 60
+        status = house.gateway.call("GET", "/status").json["dependencies"][0]
+        assert status["refused"] == 60 - served
+        assert refusals(house, "deadline") >= 1
+        house.vault.latency(0)
+        again = house.session("ann")
+        answer = house.checkout(again, crowd.credentials[0])  # what was learned of the bad time keeps nobody out
+        assert answer.status == 200
+        house.sweep()
+
+
+def test_the_operator_wants_short_lines():
+    with House({"vault main": {"connections": "1", "max_wait": "1ms"}, "gateway": {"request_timeout": "20s"}}) as house:
+        crowd = Crowd(house, 20)
+        house.vault.latency(100)
+        crowd.start(range(10))
+        eventually(lambda: any(crowd.answers), 10)
+        crowd.start(range(10, 20))
+        crowd.end()
+        assert crowd.check() >= 1
+        assert refusals(house, "max_wait") >= 1 and refusals(house, "in_vain") == 0
+        house.sweep()
+
+
+@pytest.mark.parametrize("calls", ["8"])
+def test_one_script_and_one_person(calls):
+    """The script has the room of the vault; a person still finds a place, and is served before the script's last."""
+    with House({"vault main": {"connections": "1", "max_calls": calls}, "gateway": {"request_timeout": "20s"}}) as house:
+        script = [house.session("bob", house.account("root", password="x")) for _ in range(16)]
+        credentials = [house.credential(s) for s in script]
+        person = house.session("ann", house.account("root", password="hers"))
+        hers = house.credential(person)
+        house.vault.latency(200)
+        answers = []
+        threads = [threading.Thread(target=lambda s=s, c=c: answers.append(house.checkout(s, c)))
+                   for s, c in zip(script, credentials)]
+        for thread in threads:
+            thread.start()
+        eventually(lambda: refusals(house, "share") >= 1, 10)
+        answer = house.checkout(person, hers)
+        assert answer.status == 200 and answer.json["password"] == "hers"
+        for thread in threads:
+            thread.join()
+        assert any(a.status == 200 for a in answers)
+        for refused in (a for a in answers if a.status != 200):
+            problem(refused, 503, "overloaded")
+        house.sweep()

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_backlog.c - crowds: a turn of the loop begins a limited number of requests, and what is urgent passes.
+ */
+#include "http_rig.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define CROWD     90 /* more than one turn begins, fewer than max_connections */
+#define TURN      64
+#define MAX_TURNS 1000
+#define ASK(path) "POST " path " HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi"
+
+static struct client *crowd;
+
+/* All are connected, and all have asked, before the loop turns again. */
+static void gather(struct rig *rig, const char *question)
+{
+    size_t all = http_connections(rig->server) + CROWD;
+
+    crowd = calloc(CROWD, sizeof(*crowd));
+    assert_non_null(crowd);
+    for (size_t i = 0; i < CROWD; i++)
+        client_open(&crowd[i], rig);
+    for (int i = 0; i < MAX_TURNS && http_connections(rig->server) < all; i++)
+        rig_turn(rig);
+    assert_int_equal(http_connections(rig->server), all);
+    for (size_t i = 0; i < CROWD; i++)
+        client_send(&crowd[i], question);
+}
+
+static void disperse(void)
+{
+    for (size_t i = 0; i < CROWD; i++)
+        client_close(&crowd[i]);
+    free(crowd);
+    crowd = NULL;
+}
+
+static void test_crowd(void **state)
+{
+    struct rig rig;
+    unsigned before = 0;
+
+    (void)state;
+    rig_plain(&rig);
+    gather(&rig, ASK("/echo"));
+    for (int i = 0; i < MAX_TURNS && rig.messages < CROWD; i++) {
+        rig_turn(&rig);
+        assert_true(rig.messages - before <= TURN);
+        assert_int_equal(rig.heads, CROWD); /* all are read in the first turn */
+        before = rig.messages;
+    }
+    assert_int_equal(rig.messages, CROWD);
+    for (size_t i = 0; i < CROWD; i++)
+        client_expect(&crowd[i], "\r\n\r\nhi", 1);
+    assert_int_equal(http_busy(rig.server), 0);
+    disperse();
+    rig_end(&rig);
+}
+
+/* A second crowd does not pass the first. */
+static void test_order(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    rig_plain(&rig);
+    gather(&rig, ASK("/echo"));
+    rig_turn(&rig);
+    assert_int_equal(rig.messages, TURN);
+    for (size_t i = 0; i < TURN; i++)
+        client_send(&crowd[i], ASK("/other"));
+    while (strcmp(rig.path_begun, "/other") != 0) /* of both, the message that came last */
+        rig_turn(&rig);
+    for (size_t i = TURN; i < CROWD; i++)
+        assert_true(recv(crowd[i].fd, crowd[i].in, 1, MSG_PEEK) == 1);
+    for (size_t i = 0; i < TURN; i++)
+        client_expect(&crowd[i], "HTTP/1.1 404", 1);
+    for (size_t i = TURN; i < CROWD; i++)
+        client_expect(&crowd[i], "HTTP/1.1 200", 1);
+    disperse();
+    rig_end(&rig);
+}
+
+static void test_urgent_passes(void **state)
+{
+    struct rig rig;
+    struct client c;
+
+    (void)state;
+    rig_plain(&rig);
+    client_open(&c, &rig);
+    rig_turns(&rig, 3);
+    gather(&rig, ASK("/echo"));
+    client_send(&c, "GET /urgent HTTP/1.1\r\nHost: h\r\n\r\n");
+    rig_turn(&rig);
+    assert_int_equal(rig.messages, TURN + 1);
+    client_expect(&c, "HTTP/1.1 404", 1);
+    client_close(&c);
+    disperse();
+    rig_end(&rig);
+}
+
+/* Who has asked before it is accepted is served in the turn that accepts it. */
+static void test_asked_early(void **state)
+{
+    struct rig rig;
+    struct client c;
+
+    (void)state;
+    rig_plain(&rig);
+    client_open(&c, &rig);
+    client_send(&c, "GET /urgent HTTP/1.1\r\nHost: h\r\n\r\n");
+    rig_turn(&rig);
+    assert_int_equal(rig.messages, 1);
+    client_expect(&c, "HTTP/1.1 404", 1);
+    client_close(&c);
+    rig_end(&rig);
+}
+
+static void test_all_leave(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    rig_plain(&rig);
+    gather(&rig, ASK("/echo"));
+    rig_turn(&rig);
+    for (size_t i = 0; i < CROWD; i++)
+        client_close(&crowd[i]);
+    while (http_connections(rig.server))
+        rig_turn(&rig);
+    rig_turns(&rig, 3);
+    assert_int_equal(http_busy(rig.server), 0);
+    assert_int_equal(rig.messages + rig.gones, CROWD);
+    disperse();
+    rig_end(&rig);
+}
+
+/* The application does not wait for it to be begun; and the server closes over the others. */
+static void test_answered_unbegun(void **state)
+{
+    struct rig rig;
+    unsigned last = CROWD;
+
+    (void)state;
+    rig_plain(&rig);
+    gather(&rig, ASK("/echo"));
+    rig_turn(&rig);
+    assert_int_equal(rig.messages, TURN);
+    http_respond(rig.last, &(struct http_answer){.status = 503});
+    assert_int_equal(http_busy(rig.server), CROWD - TURN - 1);
+    for (size_t i = 0; i < CROWD; i++) {
+        client_poll(&crowd[i]);
+        if (client_count(&crowd[i], "HTTP/1.1 503"))
+            last = (unsigned)i;
+    }
+    assert_true(last < CROWD);
+    for (int i = 0; i < 10; i++)
+        rig_turn(&rig);
+    assert_int_equal(rig.messages, CROWD - 1);
+    client_send(&crowd[last], ASK("/echo")); /* its connection goes on */
+    client_expect(&crowd[last], "HTTP/1.1 200", 1);
+    disperse();
+    rig_end(&rig);
+}
+
+static void test_close_over_backlog(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    rig_plain(&rig);
+    gather(&rig, ASK("/echo"));
+    rig_turn(&rig);
+    assert_int_equal(rig.messages, TURN);
+    rig_end(&rig);
+    assert_int_equal(rig.gones, CROWD - TURN);
+    disperse();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_crowd),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_urgent_passes),
+        cmocka_unit_test(test_asked_early),
+        cmocka_unit_test(test_all_leave),
+        cmocka_unit_test(test_answered_unbegun),
+        cmocka_unit_test(test_close_over_backlog),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

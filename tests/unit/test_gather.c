@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_gather.c - when a commit begins: alone at once, in a crowd together, unawaited later.
+ */
+#include "base/gather.h"
+#include "check.h"
+#include "fake_clock.h"
+
+#define LINGER_MS 25
+
+static struct fake_clock now;
+static struct timers *timers;
+static struct gather g;
+static unsigned flights;
+static bool empty; /* go() finds nothing */
+
+static bool on_go(struct gather *which)
+{
+    assert_ptr_equal(which, &g);
+    flights += !empty;
+    return !empty;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    fake_clock_init(&now);
+    timers = timers_new(&now.clock);
+    assert_non_null(timers);
+    g = (struct gather){.timers = timers, .go = on_go, .linger_ms = LINGER_MS};
+    flights = 0;
+    empty = false;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    gather_stop(&g);
+    assert_int_equal(timers_count(timers), 0);
+    timers_free(timers);
+    return 0;
+}
+
+static void add(unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        gather_add(&g, true);
+}
+
+static void who_is_alone_never_waits(void **state)
+{
+    (void)state;
+    for (unsigned i = 1; i < 10; i++) {
+        add(1);
+        assert_int_equal(flights, i);
+        gather_landed(&g);
+        assert_int_equal(flights, i);
+    }
+}
+
+static void a_crowd_shares_a_flight(void **state)
+{
+    (void)state;
+    add(1 + 3); /* one flies, three come meanwhile: four are on their way */
+    assert_int_equal(flights, 1);
+    gather_landed(&g);
+    assert_int_equal(flights, 1); /* the one who landed may come again */
+    add(1);
+    assert_int_equal(flights, 2); /* and has: nobody else is expected */
+    gather_landed(&g);
+    add(3);
+    assert_int_equal(flights, 2);
+    fake_clock_run(&now, timers, GATHER_MS);
+    assert_int_equal(flights, 3); /* the fourth has gone home */
+    gather_landed(&g);
+    add(3);
+    assert_int_equal(flights, 4); /* and is no longer expected */
+}
+
+static void what_nobody_awaits_lingers(void **state)
+{
+    (void)state;
+    gather_add(&g, false);
+    fake_clock_run(&now, timers, LINGER_MS - 1);
+    assert_int_equal(flights, 0);
+    gather_add(&g, false); /* the first one's time counts */
+    fake_clock_run(&now, timers, 1);
+    assert_int_equal(flights, 1);
+    gather_landed(&g);
+    fake_clock_run(&now, timers, 10 * LINGER_MS);
+    assert_int_equal(flights, 1);
+}
+
+static void it_rides_along(void **state)
+{
+    (void)state;
+    gather_add(&g, false);
+    add(1);
+    assert_int_equal(flights, 1);
+    gather_add(&g, false); /* too late for that one */
+    gather_landed(&g);
+    fake_clock_run(&now, timers, LINGER_MS);
+    assert_int_equal(flights, 2);
+}
+
+/* A crowd that gathers does not wait for as long as something that lingered before it. */
+static void gathering_is_shorter_than_lingering(void **state)
+{
+    (void)state;
+    add(2);
+    gather_landed(&g); /* one has landed, one waits, two are expected */
+    gather_add(&g, false);
+    fake_clock_run(&now, timers, GATHER_MS);
+    assert_int_equal(flights, 2);
+    gather_landed(&g);
+    gather_add(&g, false);
+    fake_clock_run(&now, timers, GATHER_MS);
+    assert_int_equal(flights, 2);
+}
+
+static void one_flight_at_a_time(void **state)
+{
+    (void)state;
+    add(1);
+    gather_add(&g, false);
+    add(100);
+    fake_clock_run(&now, timers, 10 * LINGER_MS);
+    assert_int_equal(flights, 1);
+    gather_landed(&g);
+    fake_clock_run(&now, timers, GATHER_MS);
+    assert_int_equal(flights, 2);
+}
+
+static void nothing_to_take_is_no_flight(void **state)
+{
+    (void)state;
+    empty = true;
+    add(1);
+    empty = false;
+    add(1);
+    assert_int_equal(flights, 1);
+}
+
+static void stopped_is_stopped(void **state)
+{
+    (void)state;
+    add(1);
+    add(5);
+    gather_stop(&g);
+    gather_landed(&g);
+    fake_clock_run(&now, timers, 10 * LINGER_MS);
+    assert_int_equal(flights, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(who_is_alone_never_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_crowd_shares_a_flight, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_nobody_awaits_lingers, setup, teardown),
+        cmocka_unit_test_setup_teardown(it_rides_along, setup, teardown),
+        cmocka_unit_test_setup_teardown(gathering_is_shorter_than_lingering, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_flight_at_a_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_to_take_is_no_flight, setup, teardown),
+        cmocka_unit_test_setup_teardown(stopped_is_stopped, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
