@@ -16,7 +16,7 @@
 
 #include "base/timers.h"
 
-#define GATHER_MS 1
+#define GATHER_MS 3
 
 struct gather {
     /* the owner's */
