@@ -26,6 +26,8 @@ def idle(folder, options):
             f"{gate.cpu_seconds() - cpu:.3f} s of CPU, {gate.rss_kb() / 1024:.1f} MB resident")
         reached("idle memory", gate.rss_kb() / 1024)
 
+OPEN_CLIENTS = 4000
+
 
 class Health:
     """Asks /livez while a load runs."""
@@ -61,7 +63,7 @@ def has_key(name):
 
 def overload(folder, options):
     crowd(folder, options)
-    world = {"users": 1000, "latency_ms": 20}
+    world = {"users": OPEN_CLIENTS, "latency_ms": 20}  # a user for each client: two of one user share a vault request
     settings = {"connections": 64, "timeout": "2s"}
     with Vault(folder, **world) as vault, Jumpgate(vault, **settings) as gate:
         best = done(load(gate, vault, 256, options.seconds, warmup=3))["per_second"]
@@ -73,7 +75,7 @@ def overload(folder, options):
         section = f"max_wait = {wait}" if wait else ""
         with Vault(folder, **world) as vault, Jumpgate(vault, vault_section=section, **settings) as gate:
             health = Health(gate)
-            r = load(gate, vault, 4000, 2 * options.seconds, warmup=5, rate=max(1, int(best * factor)), beside=health)
+            r = load(gate, vault, OPEN_CLIENTS, 2 * options.seconds, warmup=12, rate=max(1, int(best * factor)), beside=health)
         row(r["rate"], wait, done(r)["per_second"], done(r)["per_second"] / max(1, best), done(r)["p50_ms"], done(r)["p99_ms"], r["refused"],
             r["late_turns"], r["errors"], r["rss_peak_kb"] / 1024, str(health))
         results[factor, wait] = done(r)

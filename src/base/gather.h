@@ -16,7 +16,7 @@
 
 #include "base/timers.h"
 
-#define GATHER_MS 3
+#define GATHER_MS 2
 
 struct gather {
     /* the owner's */

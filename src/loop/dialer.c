@@ -7,9 +7,10 @@
  * to time out leaves no running handle behind that would ask for another turn.
  *
  * What each connection is opened with stands in one place, configure() and secure(): verification of name and
- * chain is always on, the environment (http_proxy, no_proxy) is never asked, and the only trusted authorities
- * are those of ca_file or, without one, the system's bundle. CURLOPT_CAPATH is cleared for that reason, and
- * because libcurl parses the bundle once per multi handle only when no directory is set.
+ * chain is always on, the environment (http_proxy, no_proxy) is never asked, and the only trusted authorities,
+ * for the vault and for a proxy reached over TLS, are those of ca_file or, without one, the system's bundle.
+ * CURLOPT_CAPATH is cleared for that reason, and because libcurl parses the bundle once per multi handle only
+ * when no directory is set.
  *
  * Invariants: libcurl is never entered from its own callbacks. A callback never reports failure to libcurl,
  * which would end every transfer of the handle: a socket that cannot be watched ends in the connect timeout
@@ -268,6 +269,12 @@ static int secure(const struct dialer *d, CURL *easy, const struct resume_share 
     SET(easy, CURLOPT_CA_CACHE_TIMEOUT, authorities_age_s(d));
     if (f->ca_file)
         SET(easy, CURLOPT_CAINFO, f->ca_file);
+    SET(easy, CURLOPT_PROXY_SSL_VERIFYPEER, 1L);
+    SET(easy, CURLOPT_PROXY_SSL_VERIFYHOST, 2L);
+    SET(easy, CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(easy, CURLOPT_PROXY_CAPATH, NULL);
+    if (f->ca_file)
+        SET(easy, CURLOPT_PROXY_CAINFO, f->ca_file);
     if (f->certificate) {
         SET(easy, CURLOPT_SSLCERT, f->certificate);
         SET(easy, CURLOPT_SSLKEY, f->key ? f->key : f->certificate);

@@ -323,6 +323,40 @@ static void proxy_is_tunnelled(void **unused)
     }
 }
 
+static void script_tls_proxy(struct peer_conn *pc)
+{
+    if (!peer_handshake(pc) || !peer_read_request(pc) || strncmp(pc->request, "CONNECT vault.test:", 19))
+        return;
+    peer_say(pc, "HTTP/1.1 200 Connection established\r\n\r\n");
+    while (peer_read_request(pc))
+        peer_answer(pc, "through");
+}
+
+/* The proxy's certificate is judged by the same authorities as the vault's. */
+static void proxy_over_tls_is_verified(void **unused)
+{
+    (void)unused;
+    for (int trusted = 0; trusted < 2; trusted++) {
+        struct rig rig;
+        struct probe p;
+        char proxy[64];
+        rig_init(&rig, peer_new(script_tls_proxy, NULL, certs_server(&certs, certs.server, TLS1_3_VERSION)), "http");
+        snprintf(proxy, sizeof(proxy), "https://127.0.0.1:%d", peer_port(rig.peer));
+        rig.opts.proxy = proxy;
+        rig.opts.url = "http://vault.test/base";
+        rig.opts.ca_file = trusted ? certs.ca_file : certs.other_ca_file;
+        rig_start(&rig);
+        for (int i = 0; i < 3; i++) {
+            probe_run(&p, &rig, "/x");
+            assert_int_equal(p.call.err, trusted ? 0 : -ECONNREFUSED);
+            assert_true(!trusted || probe_body_is(&p, "through"));
+            probe_end(&p);
+        }
+        assert_int_equal(peer_requests(rig.peer), trusted ? 4 : 0);
+        rig_end(&rig);
+    }
+}
+
 static void script_answer(struct peer_conn *pc)
 {
     while (peer_read_request(pc) && peer_answer(pc, "ok"))
@@ -357,6 +391,7 @@ int main(void)
         cmocka_unit_test(connect_timeout),
         cmocka_unit_test(deadline_while_connecting),
         cmocka_unit_test(proxy_is_tunnelled),
+        cmocka_unit_test(proxy_over_tls_is_verified),
         cmocka_unit_test(environment_cannot_redirect),
     };
 
