@@ -26,7 +26,7 @@ def idle(folder, options):
             f"{gate.cpu_seconds() - cpu:.3f} s of CPU, {gate.rss_kb() / 1024:.1f} MB resident")
         reached("idle memory", gate.rss_kb() / 1024)
 
-OPEN_CLIENTS = 4000
+OPEN_CLIENTS = 2000
 
 
 class Health:
@@ -75,7 +75,7 @@ def overload(folder, options):
         section = f"max_wait = {wait}" if wait else ""
         with Vault(folder, **world) as vault, Jumpgate(vault, vault_section=section, **settings) as gate:
             health = Health(gate)
-            r = load(gate, vault, OPEN_CLIENTS, 2 * options.seconds, warmup=12, rate=max(1, int(best * factor)), beside=health)
+            r = load(gate, vault, OPEN_CLIENTS, 2 * options.seconds, warmup=15, rate=max(1, int(best * factor)), beside=health)
         row(r["rate"], wait, done(r)["per_second"], done(r)["per_second"] / max(1, best), done(r)["p50_ms"], done(r)["p99_ms"], r["refused"],
             r["late_turns"], r["errors"], r["rss_peak_kb"] / 1024, str(health))
         results[factor, wait] = done(r)
