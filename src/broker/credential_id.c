@@ -30,7 +30,8 @@ static bool plain(unsigned char c)
 
 #define ESCAPED_SIZE (3 * CONF_NAME_MAX + 1)
 
-static void escape_name(char out[ESCAPED_SIZE], const char *name)
+/* Returns where the terminator stands. */
+static char *escape_name(char out[ESCAPED_SIZE], const char *name)
 {
     static const char digits[] = "0123456789ABCDEF";
 
@@ -45,6 +46,7 @@ static void escape_name(char out[ESCAPED_SIZE], const char *name)
         *out++ = digits[c & 15];
     }
     *out = '\0';
+    return out;
 }
 
 static bool unescape_name(char out[CONF_NAME_MAX], const char *text, size_t len)
@@ -70,16 +72,23 @@ static bool unescape_name(char out[CONF_NAME_MAX], const char *text, size_t len)
     return n > 0;
 }
 
+static char *put_id(char *to, int64_t id)
+{
+    *to++ = '.';
+    return text_digits(to, id > 0 ? (uint64_t)id : 0, 0);
+}
+
+/* `j1.`, the name, the kind and three ids: what it takes at most is in the essay above. */
 static void write_ref(char out[CREDENTIAL_ID_SIZE], const struct credential_ref *ref)
 {
-    char vault[ESCAPED_SIZE];
-    int n;
+    char *to = memcpy(out, "j1.", 3);
 
-    escape_name(vault, ref->vault);
-    n = snprintf(out, CREDENTIAL_ID_SIZE, "j1.%s.%c.%" PRId64 ".%" PRId64 ".%" PRId64, vault,
-                 kind_letters[ref->kind], ref->system_id, ref->account_id, ref->application_id);
-    if (n < 0)
-        out[0] = '\0';
+    to = escape_name(to + 3, ref->vault);
+    *to++ = '.';
+    *to++ = kind_letters[ref->kind];
+    to = put_id(to, ref->system_id);
+    to = put_id(to, ref->account_id);
+    *put_id(to, ref->application_id) = '\0';
 }
 
 void credential_ref_make(const char *vault, const struct account *account, struct credential_ref *ref)
@@ -161,7 +170,7 @@ void endpoint_id_write(char out[CREDENTIAL_ID_SIZE], const char *vault, int64_t 
     char name[ESCAPED_SIZE];
     int n;
 
-    escape_name(name, vault);
+    (void)escape_name(name, vault);
     n = snprintf(out, CREDENTIAL_ID_SIZE, "e1.%s.%" PRId64 ".%s", name, system_id, method);
     if (n < 0)
         out[0] = '\0';

@@ -121,7 +121,6 @@ static void dates_of_other_forms_are_refused(void **state)
         "Sun, 06 Nov 1994 08:49:37 GMT ",
         "Sun, 06 Nov 1994 24:00:00 GMT",
         "Sun, 32 Nov 1994 08:49:37 GMT",
-        "Sun, 06 Nov 94 08:49:37 GMT",
         "Sunday, 06-Nov-94 08:49:37 GMT",
         "Sun Nov  6 08:49:37 1994",
         "Son, 06 Nov 1994 08:49:37 GMT",
@@ -132,7 +131,6 @@ static void dates_of_other_forms_are_refused(void **state)
         "Sun, 06 Nov 1994 08:60:37 GMT",
     };
     static const char *const bad_vault[] = {"2019-13-01T00:00:00",
-                                            "2019-1-01T00:00:00",
                                             "2019-01-01 00:00:00",
                                             "2019-01-01T00:00",
                                             "2019-01-01T00:00:00+01:00",
