@@ -13,12 +13,12 @@
  * (conf_print.c).
  */
 #include "base/conf_draft.h"
+#include "base/digest.h"
 #include "base/text.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,15 +163,12 @@ static void visit_print(enum conf_section section, const char *name, void *objec
 static int make_digest(struct conf *conf)
 {
     struct buf text = BUF_INIT(16 * FILE_MAX);
-    unsigned char sum[EVP_MAX_MD_SIZE];
-    unsigned n = 0;
-    int err = 0;
+    unsigned char sum[DIGEST_SIZE];
 
     visit(conf, visit_print, &text);
-    if (text.failed || EVP_Digest(text.data, text.len, sum, &n, EVP_sha256(), NULL) != 1 || n != 32)
-        err = -ENOMEM;
-    else
-        text_hex(conf->digest, sum, n);
+    int err = text.failed ? -ENOMEM : digest_sha256(text.data, text.len, sum);
+    if (!err)
+        text_hex(conf->digest, sum, sizeof(sum));
     buf_free(&text);
     return err;
 }

@@ -11,15 +11,14 @@
  */
 #include "handlers/clients.h"
 
+#include "base/digest.h"
 #include "base/secret.h"
 #include "base/text.h"
 
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define HASH_SIZE  32
 #define WAIT_MAX_S 3600
 
 static const struct conf_client control_conf = {
@@ -27,8 +26,6 @@ static const struct conf_client control_conf = {
 
 struct clients {
     const struct clock *clock;
-    EVP_MD *sha256; /* looked up once: a look-up costs more than the hash */
-    EVP_MD_CTX *digest;
     struct client control;
     size_t n;
     struct client row[];
@@ -46,12 +43,6 @@ struct clients *clients_new(const struct conf *conf, const struct clock *clock)
     if (!cs)
         return NULL;
     cs->clock = clock;
-    cs->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    cs->digest = EVP_MD_CTX_new();
-    if (!cs->sha256 || !cs->digest) {
-        clients_free(cs);
-        return NULL;
-    }
     cs->control = (struct client){.conf = &control_conf};
     cs->n = conf->nclients;
     for (size_t i = 0; i < cs->n; i++)
@@ -77,10 +68,6 @@ void clients_inherit(struct clients *cs, const struct clients *before)
 
 void clients_free(struct clients *cs)
 {
-    if (!cs)
-        return;
-    EVP_MD_CTX_free(cs->digest);
-    EVP_MD_free(cs->sha256);
     free(cs);
 }
 
@@ -97,15 +84,6 @@ static const char *bearer_token(const struct http_req *req)
         return NULL;
     value += n + strspn(value + n, " ");
     return *value ? value : NULL;
-}
-
-static bool hash_token(const struct clients *cs, const char *token, uint8_t hash[HASH_SIZE])
-{
-    unsigned len = 0;
-
-    return EVP_DigestInit_ex2(cs->digest, cs->sha256, NULL) == 1 &&
-           EVP_DigestUpdate(cs->digest, token, strlen(token)) == 1 &&
-           EVP_DigestFinal_ex(cs->digest, hash, &len) == 1 && len == HASH_SIZE;
 }
 
 static bool san_equal(const char *wanted, const char *shown)
@@ -132,7 +110,7 @@ static bool uid_shown(int64_t wanted, const struct http_peer *peer)
 /* `hash` is NULL where no token was shown. */
 static bool client_matches(const struct conf_client *c, const uint8_t *hash, const struct http_peer *peer)
 {
-    bool token = !c->has_token || (hash && bytes_equal(hash, c->token_sha256, HASH_SIZE));
+    bool token = !c->has_token || (hash && bytes_equal(hash, c->token_sha256, DIGEST_SIZE));
     bool san = !c->certificate_san || san_shown(c->certificate_san, peer);
     bool uid = c->peer_uid < 0 || uid_shown(c->peer_uid, peer);
     bool named =
@@ -153,13 +131,13 @@ static bool may_control(const struct http_peer *peer)
 
 struct client *clients_find(struct clients *cs, const struct http_req *req)
 {
-    uint8_t hash[HASH_SIZE] = {0};
+    uint8_t hash[DIGEST_SIZE] = {0};
     struct client *found = NULL;
 
     if (is_control(req->peer))
         return may_control(req->peer) ? &cs->control : NULL;
     const char *token = bearer_token(req);
-    bool hashed = token && hash_token(cs, token, hash);
+    bool hashed = token && digest_sha256(token, strlen(token), hash) == 0;
     for (size_t i = 0; i < cs->n; i++) {
         bool match = client_matches(cs->row[i].conf, hashed ? hash : NULL, req->peer);
         if (match && !found)

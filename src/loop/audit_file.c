@@ -18,13 +18,13 @@
 #include "loop/audit_file.h"
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/jsonw.h"
 #include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,7 +99,7 @@ static size_t find_last(const char *bytes, size_t n, bool whole, struct audit_li
 /* What closes the junk off is counted and hashed with it. */
 static int describe_junk(struct buf *b, size_t from, struct tail *t)
 {
-    unsigned char digest[SHA256_DIGEST_LENGTH];
+    unsigned char digest[DIGEST_SIZE];
     size_t n = b->len - from;
 
     if (n == 0)
@@ -109,9 +109,9 @@ static int describe_junk(struct buf *b, size_t from, struct tail *t)
     if (t->open_end && buf_str(b, CLOSE_OFF))
         return -ENOMEM;
     t->junk_bytes = b->len - from;
-    (void)SHA256((const unsigned char *)b->data + from, b->len - from, digest);
+    int err = digest_sha256(b->data + from, b->len - from, digest);
     text_hex(t->junk_sha256, digest, sizeof(digest));
-    return 0;
+    return err;
 }
 
 static bool looks_like_ours(const struct buf *b)
