@@ -96,6 +96,22 @@ void world_start(struct world *w)
     assert_non_null(w->broker);
 }
 
+void world_key_account(struct world *w)
+{
+    w->vault.accounts[0].password = NULL;
+    w->vault.accounts[0].key = "-----BEGIN KEY-----\r\nabc";
+    w->vault.accounts[0].passphrase = "pp";
+}
+
+void world_two_candidates(struct world *w)
+{
+    static char one[] = "{domain}\\{username}", two[] = "{username}";
+    static char *both[] = { one, two };
+
+    w->vault.conf.run_as = (struct conf_list){ .item = both, .n = 2 };
+    w->vault.refuse_user = "CORP\\alice";
+}
+
 void world_store(struct world *w)
 {
     w->store = malloc(sizeof *w->store);

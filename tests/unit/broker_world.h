@@ -64,6 +64,8 @@ struct released {
 void world_begin(struct world *);
 void world_start(
     struct world *); /* makes the broker; between the two the vault and the conf may be changed */
+void world_key_account(struct world *);    /* its account has a key with a passphrase and no password */
+void world_two_candidates(struct world *); /* run_as has two forms of which the vault refuses the first */
 void world_store(struct world *); /* before world_start(): leases are kept in a store */
 void world_audit(struct world *, enum conf_audit_policy); /* before world_start(): records are kept */
 /* Answers one record that is waited for; false = none, or the trail is stuck. */

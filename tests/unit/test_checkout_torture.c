@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_checkout_torture.c - what a check-out leaves behind when everything goes wrong.
+ *
+ * Each scenario is run clean, its vault calls are counted, and then every call is broken in every way, and every
+ * pair of calls in every pair of ways: the vault refuses, answers nonsense, does it but the answer is lost, does
+ * not and the answer is lost; the client leaves before the vault did it, after it but before the answer, or after
+ * the answer; its time is up. After each run the invariants must hold:
+ *
+ *   at any time   an open request at the vault is leased, held by work in flight, being given back or being hunted
+ *   in the end    replies + left = 1; a secret was told exactly if there is a lease; otherwise nothing of ours
+ *                 is open, long before anything expired; what was the person's own is still open
+ *   always        no write is ever cancelled; no timer, call or memory is left
+ */
+#include "broker_world.h"
+
+#include "broker/lease.h"
+#include "broker/reason.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum harm {
+    HARM_NONE = FAKE_FINE,
+    /* those between are enum fake_fault */
+    LEAVE_BEFORE = FAKE_NFAULTS,
+    LEAVE_COMMITTED,
+    LEAVE_AFTER,
+    TIME_UP,
+    NHARMS
+};
+
+/* What happens to the record that a check-out waits for; on top of it every harm of the vault. */
+enum record_harm {
+    RECORD_FINE,
+    RECORD_BUSY,    /* it is not taken */
+    RECORD_FAILS,   /* it could not be had in time */
+    RECORD_DOWN,    /* the trail is known not to write */
+    RECORD_LEAVE,   /* the client leaves while it waits */
+    RECORD_TIME_UP, /* its time is up while it waits */
+    RECORD_ENDED,   /* its session ends while it waits */
+    RECORD_STUCK,   /* never answered: the caller's deadline */
+    NRECORDS
+};
+
+static struct {
+    bool on;
+    enum conf_audit_policy policy;
+    enum record_harm harm;
+} audited;
+
+struct scenario {
+    const char *name;
+    void (*setup)(struct world *); /* before the broker is made */
+    void (*before)(struct world *); /* before the check-out that is tortured */
+    size_t others; /* leases of others that must stay */
+    bool person;   /* the person has a request of their own: it must stay */
+    bool fails;    /* the clean run ends in a fault */
+    bool has_lease; /* the session has this lease already */
+    bool newest;    /* the newest vault call is answered first */
+    bool local;     /* the vault keeps no request */
+    void (*then)(struct world *); /* just before, and harmed as well */
+    const char *session;
+};
+
+struct torture {
+    unsigned first; /* number of the first vault call that may be harmed */
+    bool newest;
+    unsigned k[2];
+    int harm[2];
+    struct world w;
+    struct caller c;
+    bool left, ended;
+    unsigned asked; /* requests asked for by others, before */
+};
+
+static enum fake_fault plan(void *arg, enum fake_op op, unsigned nth)
+{
+    struct torture *t = arg;
+
+    (void)op;
+    for (int i = 0; i < 2; i++)
+        if (nth == t->first + t->k[i] && t->harm[i] < FAKE_NFAULTS)
+            return (enum fake_fault)t->harm[i];
+    return FAKE_FINE;
+}
+
+static bool is_due(const struct torture *t, unsigned delivered, int harm)
+{
+    return (t->k[0] == delivered && t->harm[0] == harm) || (t->k[1] == delivered && t->harm[1] == harm);
+}
+
+static void check_held(const struct world *w, bool person)
+{
+    struct broker_state state = world_state(w);
+    struct fake_vault *fv = (struct fake_vault *)(uintptr_t)&w->vault;
+
+    if (fake_vault_live(fv) > (person ? 1 : 0))
+        assert_true(state.ops || state.leases_active || state.leases_releasing || state.leases_retrying);
+}
+
+static void leave(struct torture *t)
+{
+    if (!t->c.op)
+        return;
+    t->left = true;
+    world_leave(&t->c);
+}
+
+static size_t which(const struct torture *t)
+{
+    return t->newest ? fake_vault_pending(&t->w.vault) - 1 : 0;
+}
+
+static void harm_record(struct torture *t)
+{
+    static const enum sink_mood moods[NRECORDS] = { [RECORD_BUSY] = SINK_BUSY,
+                                                    [RECORD_FAILS] = SINK_FAILS,
+                                                    [RECORD_LEAVE] = SINK_STUCK,
+                                                    [RECORD_TIME_UP] = SINK_STUCK,
+                                                    [RECORD_ENDED] = SINK_STUCK,
+                                                    [RECORD_STUCK] = SINK_STUCK };
+
+    t->w.sink.mood = moods[audited.harm];
+    t->w.sink.down = audited.harm == RECORD_DOWN;
+}
+
+/* The vault has answered all there was; what waits now is the record. */
+static void end_record_wait(struct torture *t, const struct scenario *s)
+{
+    struct world *w = &t->w;
+    struct released r;
+
+    if (!w->sink.nwaits)
+        return;
+    if (audited.harm == RECORD_LEAVE)
+        leave(t);
+    if (audited.harm == RECORD_TIME_UP)
+        fake_clock_run(&w->clock, w->timers, 15000);
+    if (audited.harm == RECORD_ENDED) {
+        t->ended = true;
+        world_release(w, "alice", s->session, NULL, &r);
+        broker_leave(r.op);
+    }
+    world_turn(w);
+    if (audited.harm == RECORD_LEAVE || audited.harm == RECORD_TIME_UP || audited.harm == RECORD_ENDED)
+        assert_int_equal(w->sink.nwaits, 0);
+}
+
+static unsigned asked(const struct world *w)
+{
+    return w->vault.count[FAKE_REQUEST] + w->vault.count[FAKE_ISA];
+}
+
+/* Strict: no secret without its record. Degraded: no secret is withheld for want of one. */
+static void check_record(const struct torture *t, unsigned durable_before)
+{
+    bool told = t->c.replies == 1 && t->c.code == FAULT_NONE;
+
+    if (audited.policy == AUDIT_STRICT && told)
+        assert_int_equal(t->w.sink.durable, durable_before + 1);
+    if (audited.policy == AUDIT_STRICT && (audited.harm == RECORD_BUSY || audited.harm == RECORD_FAILS))
+        assert_false(told);
+    if (audited.policy == AUDIT_STRICT && audited.harm == RECORD_DOWN)
+        assert_int_equal(asked(&t->w), t->asked); /* the vault is not troubled */
+    if (audited.policy == AUDIT_DEGRADED)
+        assert_int_not_equal(t->c.code, FAULT_AUDIT_UNAVAILABLE);
+}
+
+/* One vault answer with what happens around it; false = no answer is waiting. */
+static bool step(struct torture *t, unsigned delivered)
+{
+    struct world *w = &t->w;
+
+    world_turn(w);
+    if (is_due(t, delivered, LEAVE_BEFORE))
+        leave(t);
+    if (is_due(t, delivered, TIME_UP) && t->c.op) {
+        fake_clock_advance(&w->clock, 15000);
+        world_turn(w);
+    }
+    world_turn(w);
+    if (!fake_vault_pending(&w->vault))
+        return false;
+    fake_clock_advance(&w->clock, 10);
+    if (is_due(t, delivered, LEAVE_COMMITTED)) {
+        fake_vault_commit(&w->vault, which(t));
+        leave(t);
+        if (!fake_vault_pending(&w->vault))
+            return false;
+    }
+    fake_vault_deliver(&w->vault, which(t));
+    if (is_due(t, delivered, LEAVE_AFTER))
+        leave(t);
+    return true;
+}
+
+static size_t ours_live(struct fake_vault *fv)
+{
+    char id[ID_SIZE];
+    size_t n = 0;
+
+    (void)fake_vault_live(fv);
+    for (size_t i = 0; i < fv->nrequests; i++)
+        n += fv->requests[i].live && reason_lease_id(fv->requests[i].reason, id);
+    return n;
+}
+
+static void check_end(struct torture *t, const struct scenario *s)
+{
+    struct world *w = &t->w;
+    struct broker_state state = world_state(w);
+    bool told = t->c.replies == 1 && t->c.code == FAULT_NONE;
+
+    assert_int_equal(t->c.replies + t->left, 1);
+    assert_int_equal(state.ops, 0);
+    assert_int_equal(state.leases_releasing + state.leases_retrying, 0);
+    assert_int_equal(state.lapsed, 0);
+    assert_int_equal(w->vault.cancelled_writes, 0);
+    struct session me = world_person("alice", s->session);
+    struct lease *mine = lease_find(w->broker->leases, &me, w->credential);
+
+    if (told) {
+        assert_non_null(mine);
+        assert_string_equal(mine->id, t->c.lease_id);
+        assert_int_equal(t->c.request_id == 0, s->local);
+        assert_true(s->local || fake_vault_find(&w->vault, t->c.request_id)->live);
+        assert_true(strlen(t->c.secret) > 0);
+    } else if (mine) {
+        assert_true(s->has_lease && !t->ended); /* a failed repeat leaves what there was */
+    }
+    assert_int_equal(state.leases_active, s->others + (mine != NULL));
+    if (s->person)
+        assert_true(fake_vault_find(&w->vault, 101)->live);
+    bool adopted = mine && mine->loan->origin == LOAN_ADOPTED;
+    bool alive = mine && mine->loan->request_id && fake_vault_find(&w->vault, mine->loan->request_id)->live;
+    size_t expected = s->others || (alive && !adopted) ? 1 : 0;
+
+    if (ours_live(&w->vault) != expected)
+        fail_msg("%s: %zu requests of ours are open, not %zu", s->name, ours_live(&w->vault), expected);
+}
+
+static struct {
+    const char *name;
+    unsigned k[2];
+    int harm[2], runs;
+} last;
+
+static int tell_last(void **state)
+{
+    (void)state;
+    print_message("%d runs, the last: %s, call %u harm %d, call %u harm %d\n", last.runs, last.name, last.k[0],
+                  last.harm[0], last.k[1], last.harm[1]);
+    return 0;
+}
+
+/* Returns how many vault calls the check-out made. */
+static unsigned torture_once(const struct scenario *s, unsigned k1, int h1, unsigned k2, int h2)
+{
+    static struct torture one; /* a megabyte: new pages for each run would cost more than the run */
+    struct torture *t = &one;
+    struct world *w = &t->w;
+    unsigned n = 0;
+
+    t->c = (struct caller){ 0 };
+    t->left = t->ended = false;
+    last.name = s->name;
+    last.k[0] = k1;
+    last.k[1] = k2;
+    last.harm[0] = h1;
+    last.harm[1] = h2;
+    last.runs++;
+    world_begin(w);
+    if (s->setup)
+        s->setup(w);
+    if (audited.on)
+        world_audit(w, audited.policy);
+    world_start(w);
+    t->newest = s->newest;
+    t->first = UINT_MAX / 2;
+    t->k[0] = k1;
+    t->k[1] = k2;
+    t->harm[0] = h1;
+    t->harm[1] = h2;
+    w->vault.plan = plan;
+    w->vault.plan_arg = t;
+    if (s->before)
+        s->before(w);
+    t->first = w->vault.ncalls;
+    if (s->then)
+        s->then(w);
+    t->asked = asked(w);
+    unsigned durable = w->sink.durable;
+
+    if (audited.on)
+        harm_record(t);
+    world_checkout(w, "alice", s->session, &t->c);
+    for (; step(t, n) && n < 50; n++)
+        check_held(w, s->person);
+    assert_true(n < 50);
+    if (audited.on)
+        end_record_wait(t, s);
+    world_pass(w, 1000);
+    fake_vault_land(&w->vault);
+    /* Twenty minutes: time for retries and hunts, but none of the leases of sixty is over. */
+    world_pass(w, 20 * 60000);
+    check_end(t, s);
+    if (audited.on)
+        check_record(t, durable);
+    if (h1 == HARM_NONE && audited.harm == RECORD_FINE)
+        assert_int_equal(t->c.code != FAULT_NONE, s->fails);
+    unsigned calls = w->vault.ncalls - t->first;
+
+    world_pass(w, 70 * 60000);
+    assert_int_equal(fake_vault_live(&w->vault), 0);
+    assert_int_equal(world_state(w).leases_active, 0);
+    assert_true(broker_idle(w->broker));
+    world_end(w);
+    return calls;
+}
+
+static void asks_policy(struct world *w)
+{
+    w->vault.conf.ask_policy = true;
+}
+
+static void wants_approval(struct world *w)
+{
+    w->vault.accounts[0].approval = true;
+}
+
+static void direct(struct world *w)
+{
+    w->vault.accounts[0].row.isa = true;
+}
+
+static void direct_kept(struct world *w)
+{
+    direct(w);
+    w->vault.accounts[0].isa_kept = true;
+}
+
+static void direct_key(struct world *w)
+{
+    world_key_account(w);
+    direct(w);
+}
+
+static void direct_key_kept(struct world *w)
+{
+    world_key_account(w);
+    direct_kept(w);
+}
+
+static void persons_own(struct world *w)
+{
+    (void)fake_vault_seed(&w->vault, "CORP\\alice", 1, 11, 80, "my own");
+}
+
+static void lease_of(struct world *w, const char *session)
+{
+    struct caller c;
+
+    world_checkout(w, "alice", session, &c);
+    world_settle(w);
+    assert_int_equal(c.code, FAULT_NONE);
+    assert_int_equal(c.replies, 1);
+}
+
+static void has_lease(struct world *w)
+{
+    lease_of(w, "s1");
+}
+
+static void shares(struct world *w)
+{
+    lease_of(w, "other");
+}
+
+/* The session's lease stands on a request that somebody ended at the vault's own screen. */
+static void has_dead_lease(struct world *w)
+{
+    lease_of(w, "s1");
+    w->vault.requests[0].live = false;
+}
+
+/* Another session has just released; its check-in is on its way when the check-out begins. */
+static void other_releases(struct world *w)
+{
+    struct released r;
+
+    world_release(w, "alice", "other", w->credential, &r);
+    broker_leave(r.op);
+    world_turn(w);
+}
+
+/* clang-format off: rows of unequal length */
+static const struct scenario scenarios[] = {
+    { .name = "plain", .session = "s1" },
+    { .name = "key", .setup = world_key_account, .session = "s1" },
+    { .name = "policy", .setup = asks_policy, .session = "s1" },
+    { .name = "two candidates", .setup = world_two_candidates, .session = "s1" },
+    { .name = "approval", .setup = wants_approval, .fails = true, .session = "s1" },
+    { .name = "adopted", .setup = persons_own, .person = true, .session = "s1" },
+    { .name = "repeat", .before = has_lease, .has_lease = true, .session = "s1" },
+    { .name = "shared", .before = shares, .others = 1, .session = "s1" },
+    { .name = "dead lease", .before = has_dead_lease, .has_lease = true, .session = "s1" },
+    { .name = "returning", .before = shares, .then = other_releases, .session = "s1" },
+    { .name = "await", .before = shares, .then = other_releases, .session = "s1", .newest = true },
+    { .name = "isa", .setup = direct, .local = true, .session = "s1" },
+    { .name = "isa kept", .setup = direct_kept, .session = "s1" },
+    { .name = "isa key", .setup = direct_key, .local = true, .session = "s1" },
+    { .name = "isa key kept", .setup = direct_key_kept, .session = "s1" },
+    { .name = "isa repeat", .setup = direct, .before = has_lease, .has_lease = true, .local = true, .session = "s1" },
+    { .name = "isa kept repeat", .setup = direct_kept, .before = has_lease, .has_lease = true, .session = "s1" },
+};
+
+/* clang-format on */
+#define NSCENARIOS (sizeof scenarios / sizeof scenarios[0])
+
+static void test_torture(void **state)
+{
+    (void)state;
+    memset(&audited, 0, sizeof audited);
+    for (size_t i = 0; i < NSCENARIOS; i++) {
+        const struct scenario *s = &scenarios[i];
+        unsigned n = torture_once(s, 99, 0, 99, 0);
+
+        for (unsigned k1 = 0; k1 < n; k1++)
+            for (int h1 = 1; h1 < NHARMS; h1++) {
+                unsigned m = torture_once(s, k1, h1, 99, 0);
+
+                for (unsigned k2 = k1 + 1; k2 < m && k2 < k1 + 6; k2++)
+                    for (int h2 = 1; h2 < NHARMS; h2++)
+                        (void)torture_once(s, k1, h1, k2, h2);
+            }
+    }
+}
+
+/* Every way to lose the record, alone and, where it counts, with every harm of one vault call. */
+static void test_torture_of_the_record(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2 * NSCENARIOS; i++) {
+        const struct scenario *s = &scenarios[i / 2];
+
+        audited.on = true;
+        audited.policy = i % 2 ? AUDIT_DEGRADED : AUDIT_STRICT;
+        for (int harm = 0; harm < NRECORDS; harm++) {
+            audited.harm = (enum record_harm)harm;
+            unsigned n = torture_once(s, 99, 0, 99, 0);
+
+            for (unsigned k = 0; k < n && audited.policy == AUDIT_STRICT; k++)
+                for (int h = 1; h < NHARMS; h++)
+                    (void)torture_once(s, k, h, 99, 0);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_torture_of_the_record, tell_last),
+        cmocka_unit_test_teardown(test_torture, tell_last),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
