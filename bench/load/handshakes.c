@@ -2,9 +2,10 @@
 /*
  * handshakes.c - what a TLS handshake costs by itself: both sides in one process, no socket, no loop.
  *
- * The floor under a gateway's price of a new connection. The server's part is timed on the thread's CPU
- * clock, each of its steps by itself; the client verifies nothing, its time is not reported. TLS 1.3, one
- * ticket per handshake as the gateway gives, kept by the client and offered again with `resume`.
+ * The floor under any server's price of a new connection; what one with sockets pays is bare.c. The server's
+ * part is timed on the thread's CPU clock, each of its steps by itself; the client verifies nothing, its time
+ * is not reported. TLS 1.3, one ticket per handshake as the gateway gives, kept by the client and offered
+ * again with `resume`.
  */
 #include "base/jsonw.h"
 #include "load/load.h"

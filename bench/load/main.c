@@ -8,6 +8,7 @@
  */
 #include "base/clock.h"
 #include "base/json.h"
+#include "load/bare.h"
 #include "load/client.h"
 #include "load/options.h"
 
@@ -186,6 +187,8 @@ int main(int argc, char **argv)
         (void)fputs(options_usage, stderr);
         return 2;
     }
+    if (o.serve)
+        return bare_run(o.certificate_file, o.key_file);
     if (o.handshakes)
         return handshakes_run(o.certificate_file, o.key_file, (unsigned)o.handshakes, load.resume);
     (void)signal(SIGPIPE, SIG_IGN); /* a connection the gateway closed is an error to count */

@@ -12,6 +12,7 @@
 const char options_usage[] =
     "usage: jumpgate-load --address HOST:PORT|unix:PATH --token-file FILE [options]\n"
     "       jumpgate-load --handshakes N --certificate FILE --key FILE [--resume]\n"
+    "       jumpgate-load --serve --certificate FILE --key FILE\n"
     "  --clients N        connections, each one request at a time (16)\n"
     "  --seconds N        length of the measurement (5)\n"
     "  --warmup N         seconds before it (1)\n"
@@ -34,6 +35,7 @@ const char options_usage[] =
     "  --resume           connections after a client's first resume its TLS session\n"
     "  --every N          a line of figures every N seconds of the measurement\n"
     "  --handshakes N     no gateway: N TLS handshakes in memory, and what they cost\n"
+    "  --serve            no clients: the least TLS server there is, to compare with\n"
     "  --keep             a session of its own for each check-out, never released\n"
     "  --count N          end after N turns\n"
     "  --first-turn N     number of the first turn: another run's sessions are left alone (0)\n";
@@ -91,6 +93,7 @@ static bool take_flag(struct options *o, int option)
     case 'L': o->tls = true; return true;
     case 'x': o->load->reconnect = true; return true;
     case 'R': o->load->resume = true; return true;
+    case 'b': o->serve = true; return true;
     default: return false;
     }
 }
@@ -119,7 +122,7 @@ static bool take_option(struct options *o, int option, const char *value)
 /* What belongs together is there together. */
 static bool consistent(const struct options *o)
 {
-    if (o->handshakes)
+    if (o->handshakes || o->serve)
         return o->certificate_file && o->key_file;
     return o->address && o->token_file && o->tls == (o->ca_file != NULL) && !(o->rate && o->first_turn);
 }
@@ -136,7 +139,8 @@ bool options_parse(struct options *o, int argc, char **argv)
         {"first-turn", 1, NULL, 'N'},  {"path", 1, NULL, 'p'},        {"status", 1, NULL, 'S'},
         {"tls", 0, NULL, 'L'},         {"ca", 1, NULL, 'A'},          {"reconnect", 0, NULL, 'x'},
         {"resume", 0, NULL, 'R'},      {"every", 1, NULL, 'e'},       {"handshakes", 1, NULL, 'M'},
-        {"certificate", 1, NULL, 'C'}, {"key", 1, NULL, 'K'},         {NULL, 0, NULL, 0},
+        {"certificate", 1, NULL, 'C'}, {"key", 1, NULL, 'K'},         {"serve", 0, NULL, 'b'},
+        {NULL, 0, NULL, 0},
     };
     int option;
 

@@ -10,7 +10,7 @@
 struct options {
     struct load *load;
     const char *address, *token_file, *truth_file, *ca_file, *certificate_file, *key_file;
-    bool tls;
+    bool tls, serve;
     int64_t clients, seconds, warmup, users, hosts, first, hold, timeout, count, rate, first_turn, status,
         every, handshakes;
 };

@@ -14,6 +14,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
 import figures  # noqa: E402
 import goals  # noqa: E402
+import handshakes  # noqa: E402
 import output  # noqa: E402
 import report  # noqa: E402
 import stage  # noqa: E402
@@ -118,10 +119,19 @@ def test_handshakes(folder, resume):
     assert r["handshakes"] == 5 and r["resumed"] == 5 * resume and r["server_us"] > 0
 
 
+@pytest.mark.parametrize("more, resumed", (({}, 0), ({"reconnect": True}, 0), ({"reconnect": True, "resume": True}, 19)))
+def test_the_least_server(vault, folder, more, resumed):
+    with handshakes.Bare(vault) as bare:
+        r = run(bare, vault, clients=1, op="get", tls=True, ca=folder / "ca.pem", **more)
+    assert bare.process.returncode == 0
+    assert r["errors"] == 0 and r["get"]["count"] >= 19 and r["resumed"] >= resumed, r
+    assert r["connections"] >= (19 if more else 0)
+
+
 @pytest.mark.parametrize("options", (
     ["--address", "127.0.0.1:1"], ["--address", "127.0.0.1:0", "--token-file", "x"], ["--address", "unix:", "--token-file", "x"],
     ["--address", "127.0.0.1:1", "--token-file", "x", "--tls"], ["--address", "127.0.0.1:1", "--token-file", "x", "--op", "release"],
-    ["--handshakes", "5"]))
+    ["--handshakes", "5"], ["--serve"]))
 def test_options_that_make_no_sense(options):
     assert subprocess.run([stage.BIN / "jumpgate-load", *options], check=False, capture_output=True).returncode == 2
 
