@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One house per test module, swept after each test.
+"""One house per test module, swept after each test; a vault of its own for each test of the simulator.
 
-A module that wants another configuration defines its own fixture `house` of the same kind.
+A module that wants another configuration defines its own fixture `house` or `vault` of the same kind.
 """
 
 import pytest
 
 from house import House
+from simulator import MARIA, Simulator
 
 # Lists are read anew each time, so that a test sees what it has just changed in the vault.
 PLAIN = {"gateway": {"list_cache": "0s", "catalogue_cache": "0s"}, "vault main": {"call_timeout": "2s"}}
@@ -22,3 +23,14 @@ def _shared():
 def _house(shared):
     yield shared
     shared.sweep()
+
+
+@pytest.fixture(name="vault")
+def _vault():
+    with Simulator("--fixture", "worked") as vault:
+        yield vault
+
+
+@pytest.fixture(name="maria")
+def _maria(vault):
+    return vault.sign_in(MARIA)

@@ -23,6 +23,9 @@ import urllib.parse
 
 BASE = "/BeyondTrust/api/public/v3"
 KEY = "K1example0key000" * 8
+# People of the worked fixture, and what the account 203 holds.
+MARIA, JDOE, BOSS = r"ACME\mrivera", r"ACME\jdoe", r"ACME\boss"
+SECRET = 'Tr0ut\\lamp"42&co'
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -57,6 +60,12 @@ class Answer:
 
     def __repr__(self):
         return f"<{self.status} {self.body[:80]!r}>"
+
+
+def is_code(answer, code):
+    """Whether the answer is this refusal of the vault, and nothing else."""
+    status = 409 if code == 4091 else 403
+    return (answer.status, answer.body) == (status, str(code).encode())
 
 
 class Session:
