@@ -15,6 +15,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *account_kind_word(enum account_kind kind)
+{
+    static const char *const words[KIND_NKINDS] = {
+        [KIND_LOCAL] = "local",
+        [KIND_DOMAIN_LINKED] = "domain_linked",
+        [KIND_APPLICATION] = "application",
+        [KIND_DATABASE] = "database",
+        [KIND_CLOUD] = "cloud",
+        [KIND_ALIAS] = "alias",
+    };
+
+    return kind < KIND_NKINDS ? words[kind] : "any";
+}
+
 struct account_list *account_list_new(void)
 {
     struct account_list *list = calloc(1, sizeof(*list));

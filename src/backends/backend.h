@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 enum account_kind { KIND_LOCAL, KIND_DOMAIN_LINKED, KIND_APPLICATION, KIND_DATABASE, KIND_CLOUD, KIND_ALIAS, KIND_NKINDS };
+const char *account_kind_word(enum account_kind); /* as the interface names it; "any" for KIND_NKINDS */
 
 /* A managed account the user may request on a managed system. Texts are never NULL unless said so. */
 struct account {
@@ -141,6 +142,7 @@ struct vault_call {
     uint64_t timeout_ms;   /* the caller's time left; the vault's call_timeout applies as well */
     bool background;       /* waits behind people */
     bool begun;            /* goes on with what was begun, or gives it back: see base/line.h */
+    bool let_in;           /* another call of its operation was: there is room for it as well */
     uint64_t wait_ms;      /* it must begin by then or not at all (FAILED, overloaded, not unknown). 0 = no limit */
     int64_t alias_id;      /* credential: the request was made for this alias; 0 = for no alias */
     void (*done)(struct vault_call *);
@@ -199,6 +201,11 @@ struct vault_ops {
      */
     int (*admit)(struct vault *, const char *user, uint64_t left_ms, struct fault *);
     void (*cancel)(struct vault *, struct vault_call *);  /* any number of times */
+    /*
+     * Takes back an operation of which certainly nothing has reached the vault: true = it is cancelled and never was.
+     * False = it is on its way, or may be: nothing has changed, and done comes. NULL = always false.
+     */
+    bool (*withdraw)(struct vault *, struct vault_call *);
     void (*state)(const struct vault *, struct vault_state *);
 };
 
@@ -207,6 +214,11 @@ struct vault {
     const struct vault_ops *ops;
     const struct conf_vault *conf;
 };
+
+static inline bool vault_withdraw(struct vault *v, struct vault_call *call)
+{
+    return v->ops->withdraw && v->ops->withdraw(v, call);
+}
 
 static inline int vault_admit(struct vault *v, const char *user, uint64_t left_ms, struct fault *f)
 {

@@ -9,7 +9,8 @@
  * A span is found from a pointer by its alignment, so giving back needs no search and no size. Each class
  * keeps the spans that have room; an emptied span goes back to all classes unless it is the last with room.
  * Taking and giving back are a few steps each, whatever the arena holds. Regions of spans stay until the end,
- * a large block's region goes with it.
+ * a large block's region goes with it. A span is made when it is needed, so that a region costs no memory
+ * beyond what was once in use.
  *
  * Invariants: a free block is all zero behind its head. The canary before a block is made of its address,
  * its size and a random number, its complement marks a free one. What describes regions lies outside of
@@ -84,6 +85,7 @@ struct region {
     size_t mapped;
     char *base;
     size_t size;
+    size_t made; /* bytes from the start that have become spans; nothing behind them was ever written */
     bool locked;
 };
 
@@ -91,6 +93,7 @@ struct arena {
     LIST_HEAD(, region) regions;
     LIST_HEAD(span_list, span) free_spans;
     struct span_list with_room[NCLASSES];
+    struct region *filling; /* the latest region of spans; NULL = none */
     size_t limit, taken, unlocked, blocks;
     uint64_t secret; /* what canaries are made of */
     pthread_t owner;
@@ -166,7 +169,7 @@ static void region_free(struct arena *a, struct region *r)
     a->taken -= r->size;
     a->unlocked -= r->locked ? 0 : r->size;
     SHOW(r->base, r->size);
-    explicit_bzero(r->base, r->size);
+    explicit_bzero(r->base, r->made);
     (void)munmap(r->map, r->mapped);
     free(r);
 }
@@ -177,30 +180,42 @@ static struct span *span_at(char *base, struct region *r)
 {
     struct span *s = (struct span *)(void *)base;
 
+    SHOW(s, sizeof(*s));
     *s = (struct span){.magic = SPAN_MAGIC, .region = r};
     return s;
 }
 
-/* A region of spans, at most the usual number, fewer near the limit. */
-static bool add_spans(struct arena *a)
+/* For spans: of the usual size, smaller near the limit. */
+static struct region *region_of_spans(struct arena *a)
 {
     size_t room = a->limit > a->taken ? (a->limit - a->taken) / SPAN_SIZE : 0;
     struct region *r = room ? region_new(a, room < REGION_SPANS ? room : REGION_SPANS) : NULL;
 
-    for (size_t at = 0; r && at < r->size; at += SPAN_SIZE) {
-        struct span *s = span_at(r->base + at, r);
-        LIST_INSERT_HEAD(&a->free_spans, s, link);
-        HIDE(s + 1, SPAN_SIZE - sizeof(*s));
-    }
-    return r != NULL;
+    if (r)
+        HIDE(r->base, r->size);
+    return r;
+}
+
+static struct span *span_new(struct arena *a)
+{
+    struct region *r = a->filling;
+
+    if (!r || r->made == r->size)
+        r = a->filling = region_of_spans(a);
+    if (!r)
+        return NULL;
+    r->made += SPAN_SIZE;
+    return span_at(r->base + r->made - SPAN_SIZE, r);
 }
 
 static struct span *span_take(struct arena *a, uint32_t class)
 {
-    if (LIST_EMPTY(&a->free_spans) && !add_spans(a))
-        return NULL;
     struct span *s = LIST_FIRST(&a->free_spans);
-    LIST_REMOVE(s, link);
+
+    if (s)
+        LIST_REMOVE(s, link);
+    else if (!(s = span_new(a)))
+        return NULL;
     s->class = class;
     s->used = s->fresh = s->free = 0;
     LIST_INSERT_HEAD(&a->with_room[class], s, link);
@@ -301,6 +316,7 @@ static void *take_large(struct arena *a, size_t n)
 
     if (!r)
         return NULL;
+    r->made = r->size;
     struct span *s = span_at(r->base, r);
     s->class = NCLASSES;
     return block_open(a, (struct block *)(void *)(s + 1), n);
@@ -363,7 +379,7 @@ bool arena_owns(const struct arena *a, const void *p)
     uintptr_t at = (uintptr_t)p;
 
     LIST_FOREACH(r, &a->regions, link)
-    if (at >= (uintptr_t)r->base && at < (uintptr_t)r->base + r->size)
+    if (at >= (uintptr_t)r->base && at < (uintptr_t)r->base + r->made)
         return true;
     return false;
 }

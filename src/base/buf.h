@@ -48,6 +48,14 @@ static inline int buf_char(struct buf *b, char c)
 {
     return buf_append(b, &c, 1);
 }
+/* Makes it longer by n bytes, which the caller fills in at once. Where they begin; NULL as an append fails. */
+static inline char *buf_add(struct buf *b, size_t n)
+{
+    if (n >= b->cap - b->len && buf_reserve(b, n))
+        return NULL;
+    b->len += n;
+    return b->data + b->len - n;
+}
 /* As printf; the plain conversions (buf_printf.c) are quick, all others cost what vsnprintf() costs. */
 int buf_printf(struct buf *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int buf_vprintf(struct buf *, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));

@@ -45,24 +45,19 @@ uint64_t clock_measure_us(void)
     return read_ns(CLOCK_MONOTONIC) / 1000u;
 }
 
-/* The parts of a time stamp, one after the other: this is written into each answer, log line and audit record. */
-const char *clock_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE])
+/* The parts of a time stamp, one after the other. */
+static void write_stamp(const struct tm *tm, char out[CLOCK_RFC3339_SIZE])
 {
-    time_t seconds = (time_t)(wall_ms / 1000);
-    struct tm tm;
-
-    if (seconds < 0 || seconds >= YEAR_10000_S || !gmtime_r(&seconds, &tm))
-        return memcpy(out, "-", 2);
     const struct {
         int value, width;
         char end;
     } parts[] = {
-        {tm.tm_year + 1900, 4, '-'},
-        {tm.tm_mon + 1,     2, '-'},
-        {tm.tm_mday,        2, 'T'},
-        {tm.tm_hour,        2, ':'},
-        {tm.tm_min,         2, ':'},
-        {tm.tm_sec,         2, 'Z'},
+        {tm->tm_year + 1900, 4, '-'},
+        {tm->tm_mon + 1,     2, '-'},
+        {tm->tm_mday,        2, 'T'},
+        {tm->tm_hour,        2, ':'},
+        {tm->tm_min,         2, ':'},
+        {tm->tm_sec,         2, 'Z'},
     };
     char *to = out;
 
@@ -71,7 +66,25 @@ const char *clock_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE])
         *to++ = parts[i].end;
     }
     *to = '\0';
-    return out;
+}
+
+/* Answers, log lines and audit records of one second are many: each thread keeps the stamp it wrote last. */
+const char *clock_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE])
+{
+    static _Thread_local struct {
+        time_t seconds;
+        char stamp[CLOCK_RFC3339_SIZE];
+    } last;
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm tm;
+
+    if (seconds == last.seconds && *last.stamp)
+        return memcpy(out, last.stamp, sizeof(last.stamp));
+    if (seconds < 0 || seconds >= YEAR_10000_S || !gmtime_r(&seconds, &tm))
+        return memcpy(out, "-", 2);
+    write_stamp(&tm, last.stamp);
+    last.seconds = seconds;
+    return memcpy(out, last.stamp, sizeof(last.stamp));
 }
 
 int clock_parse_http_date(const char *text, int64_t *wall_ms)

@@ -6,8 +6,8 @@
  * of `jumpgate check`, and what a reload may change. A struct conf is filled whole or not at all.
  *
  * Life: conf_load() -> struct conf (immutable, owned by the caller) -> conf_free(). A reload loads a second
- * one and swaps. File names in it are checked by conf_load (readable, sane permissions) but secrets are not
- * read here.
+ * one and swaps. File names in it are checked by conf_load (readable, sane permissions, of use); of secrets
+ * nothing is kept.
  */
 #ifndef JG_BASE_CONF_H
 #define JG_BASE_CONF_H

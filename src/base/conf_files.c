@@ -6,9 +6,10 @@
  * owner alone; credentials of the service manager are left out of that, since it guards their directory
  * itself. PEM files are read with OpenSSL, and a certificate must belong to its key: this is what would
  * otherwise fail at the first connection. Secrets are not kept; a private key read here is freed, and thereby
- * wiped, at once.
+ * wiped, at once. A secret that is one line of text is read for the same reason, and cleared.
  */
 #include "base/conf_draft.h"
+#include "base/secret.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -191,6 +192,25 @@ static void check_list(struct conf_draft *d, const struct conf_part *part, const
     X509_CRL_free(list);
 }
 
+/* ---- secrets ---- */
+
+/* `forbidden`: what would break the header that it goes into. */
+static void check_line(struct conf_draft *d, const struct conf_part *part, const bool *sound, const char *key,
+                       const char *forbidden)
+{
+    const char *path = sound_file(part, sound, key);
+    struct secret secret = {0};
+    char why[80];
+
+    if (!path)
+        return;
+    if (secret_read_line(&secret, path, why))
+        conf_error(d, conf_part_line(part, key), "`%s`: %s %s", key, path, why);
+    else if (strpbrk(secret.p, forbidden))
+        conf_error(d, conf_part_line(part, key), "`%s`: %s holds a blank or a semicolon", key, path);
+    secret_clear(&secret);
+}
+
 static void check_part(struct conf_draft *d, const struct conf_part *part)
 {
     bool sound[CONF_ROWS_MAX] = {false};
@@ -205,6 +225,9 @@ static void check_part(struct conf_draft *d, const struct conf_part *part)
     } else if (part->section == SECTION_VAULT) {
         check_pair(d, part, sound, "client_certificate", "client_key");
         X509_free(check_certificate(d, part, "ca_file", sound_file(part, sound, "ca_file")));
+        check_line(d, part, sound, "api_key_file", "; ");
+        check_line(d, part, sound, "run_as_password_file", "");
+        check_line(d, part, sound, "oauth_client_secret_file", "");
     }
 }
 

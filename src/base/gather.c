@@ -26,9 +26,16 @@ static void on_due(struct deadline *d)
     fly((struct gather *)(void *)((char *)d - offsetof(struct gather, due)));
 }
 
+static uint64_t patience(const struct gather *g)
+{
+    if (g->awaited)
+        return GATHER_MS;
+    return g->crowd > 1 ? g->linger_ms : g->linger_alone_ms;
+}
+
 static void decide(struct gather *g)
 {
-    uint64_t delay = g->awaited ? GATHER_MS : g->linger_ms;
+    uint64_t delay = patience(g);
 
     if (g->flying || !g->any)
         return;

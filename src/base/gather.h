@@ -6,7 +6,7 @@
  * A flush costs the same for one record as for a hundred, in time and in changes of threads. Whoever is alone
  * flies at once. Where several were on their way together last time, the next flight waits until as many have
  * come again, GATHER_MS at most. What nobody awaits takes the next flight that goes anyway, or after
- * `linger_ms` one of its own: until then its owner may replace it by something newer. One flight at a time.
+ * a while one of its own: until then its owner may replace it by something newer. One flight at a time.
  *
  * The owner keeps what waits; here it is only counted. go() takes all of it, and gather_landed() follows when
  * it has become durable or failed, never from within go(). It returns false if there was nothing to take.
@@ -22,7 +22,8 @@ struct gather {
     /* the owner's */
     struct timers *timers;
     bool (*go)(struct gather *);
-    uint64_t linger_ms;
+    uint64_t linger_ms;       /* how long what nobody awaits waits for company */
+    uint64_t linger_alone_ms; /* where there was none lately */
     /* private */
     struct deadline due;
     bool flying, any;      /* something waits */

@@ -20,8 +20,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#define SLAB_LEAST ((size_t)1024)
-#define SLAB_MOST  ((size_t)16 * 1024)
+#define SLAB_MOST ((size_t)16 * 1024)
 
 struct slab {
     size_t size, used; /* of bytes */
@@ -30,6 +29,9 @@ struct slab {
     bool cutting;
     char bytes[] __attribute__((aligned(8)));
 };
+
+/* The longest that malloc() still takes from the thread's own cache of glibc. */
+#define SLAB_LEAST (1032 - sizeof(struct slab))
 
 struct piece {
     struct slab *slab;

@@ -27,15 +27,20 @@ struct jsonw jsonw_start(struct buf *buf)
 static void lead(struct jsonw *w, const char *name)
 {
     bool comma = !w->first[w->depth];
+    size_t n = name ? strlen(name) : 0, quotes = name ? strlen("\"\":") : 0;
 
     w->first[w->depth] = false;
-    if (!name) {
-        (void)buf_append(w->buf, ",", comma);
+    if (!comma && !name)
         return;
-    }
-    (void)buf_append(w->buf, comma ? ",\"" : "\"", 1 + (size_t)comma);
-    (void)buf_str(w->buf, name);
-    (void)buf_append(w->buf, "\":", 2);
+    char *to = buf_add(w->buf, comma + n + quotes);
+
+    if (to && comma)
+        *to++ = ',';
+    if (!to || !name)
+        return;
+    *to++ = '"';
+    memcpy(to, name, n);
+    memcpy(to + n, "\":", 2);
 }
 
 static void open_container(struct jsonw *w, const char *name, char open, char close)

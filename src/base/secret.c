@@ -210,3 +210,33 @@ int secret_read_file(struct secret *s, const char *path, size_t max)
     secret_free(bytes);
     return err;
 }
+
+/* What a secret that is to be one line of text must not hold; NULL = nothing of it. */
+static const char *not_a_line(const struct secret *s)
+{
+    if (s->len >= 3 && memcmp(s->p, "\xef\xbb\xbf", 3) == 0)
+        return "begins with a byte-order mark: save it without";
+    for (size_t i = 0; i < s->len; i++)
+        if ((unsigned char)s->p[i] < 0x20 || s->p[i] == 0x7f)
+            return s->p[i] == '\n' ? "holds more than one line" : "holds a control character";
+    return NULL;
+}
+
+int secret_read_line(struct secret *s, const char *path, char why[80])
+{
+    int err = secret_read_file(s, path, SECRET_LINE_MAX);
+    const char *fault = err == -EINVAL    ? "holds a zero byte: save it as plain text"
+                        : err == -ENODATA ? "holds nothing but line ends"
+                        : err             ? strerror(-err)
+                                          : not_a_line(s);
+
+    if (err == -EMSGSIZE)
+        (void)snprintf(why, 80, "is longer than %d bytes", SECRET_LINE_MAX);
+    else
+        (void)snprintf(why, 80, "%s", fault ? fault : "");
+    if (!err && fault) {
+        secret_clear(s);
+        err = -EINVAL;
+    }
+    return err;
+}

@@ -48,6 +48,10 @@ bool bytes_equal(const void *a, const void *b, size_t n); /* constant time */
 /* Reads a secret from a file, without the trailing line end; at most `max` bytes. 0 or -errno, -EMSGSIZE,
  * -ENODATA. */
 int secret_read_file(struct secret *, const char *path, size_t max);
+#define SECRET_LINE_MAX 4096
+/* The same for one line of text, such as a key that goes into a header: control characters and a byte-order
+ * mark are refused (-EINVAL). `why` says in words what is wrong with the file. */
+int secret_read_line(struct secret *, const char *path, char why[80]);
 
 /* Zeroes memory in a way the compiler keeps. */
 void wipe(void *p, size_t n);

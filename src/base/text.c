@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,35 +162,36 @@ char *text_digits(char *out, uint64_t value, unsigned width)
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 /*
- * Not zero if one of eight bytes is a control character, a quote, a backslash, or above 0x7e. A borrow or
- * carry may mark a neighbour as well, but only of a byte that is special. Controls and the quote are those
- * which, with bit 1 turned over, are below 0x21.
+ * How many of eight bytes stand before the first that is a control character, a quote, a backslash, or above
+ * 0x7e. Each of these marks its highest bit; the first byte is the lowest. A borrow or carry may mark a
+ * neighbour as well, but only one behind a byte that is special. Controls and the quote are those which, with
+ * bit 1 turned over, are below 0x21.
  */
-static uint64_t any_special(uint64_t v)
-{
-    uint64_t turned = v ^ EACH(0x02), slash = v ^ EACH('\\');
-
-    return (((turned - EACH(0x21)) & ~turned) | ((slash - EACH(1)) & ~slash) | v | (v + EACH(1))) &
-           EACH(0x80);
-}
-
-static bool eight_plain(const char *p)
+static size_t plain_of_eight(const char *p)
 {
     uint64_t v;
 
     memcpy(&v, p, sizeof(v));
-    return !any_special(v);
+    v = le64toh(v);
+    uint64_t turned = v ^ EACH(0x02), slash = v ^ EACH('\\');
+    uint64_t marks =
+        (((turned - EACH(0x21)) & ~turned) | ((slash - EACH(1)) & ~slash) | v | (v + EACH(1))) & EACH(0x80);
+
+    return marks ? (size_t)__builtin_ctzll(marks) / 8 : 8;
 }
 
-/* Eight bytes at a time as long as none of them is special, the last eight again; then one by one. */
+/* Eight bytes at a time, the last of them together with some before; only a short text goes one by one. */
 size_t text_plain_run(const char *p, size_t n)
 {
-    size_t i = 0;
+    size_t i = 0, run;
 
-    while (n - i >= 8 && eight_plain(p + i))
-        i += 8;
-    if (i && n - i < 8 && eight_plain(p + n - 8))
-        return n;
+    for (; n - i >= 8; i += 8) {
+        run = plain_of_eight(p + i);
+        if (run < 8)
+            return i + run;
+    }
+    if (i)
+        return i < n ? n - 8 + plain_of_eight(p + n - 8) : n;
     while (i < n && (unsigned char)p[i] >= 0x20 && (unsigned char)p[i] < 0x7f && p[i] != '"' && p[i] != '\\')
         i++;
     return i;

@@ -18,8 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COUNT_MS  60000
-#define PEER_SIZE 64
+#define COUNT_MS   60000
+#define PEER_SIZE  64
+#define USUAL_NOTE 500 /* bytes of members: hardly a record has more */
 
 struct audit {
     struct audit_sink *sink;
@@ -37,7 +38,7 @@ void audit_note(struct audit_note *n, struct audit *a, const char *event)
     n->audit = a;
     n->buf = BUF_INIT(AUDIT_MEMBERS_MAX);
     n->w = jsonw_start(&n->buf);
-    if (!a)
+    if (!a || buf_reserve(&n->buf, USUAL_NOTE))
         return;
     jsonw_object(&n->w, NULL);
     jsonw_str(&n->w, "event", event);
@@ -156,6 +157,21 @@ int audit_await(struct audit_note *n, struct audit_wait *wait)
         if (err && !strict)
             (void)give(n, AUDIT_KEEP, NULL);
         result = !err ? AUDIT_WAIT : strict ? err : AUDIT_GO;
+    }
+    buf_free(&n->buf);
+    return result;
+}
+
+int audit_write_await(struct audit_note *n, struct audit_wait *wait)
+{
+    int result = AUDIT_GO;
+
+    if (n->audit) {
+        (void)finish(n);
+        if (!give(n, AUDIT_KEEP, wait))
+            result = AUDIT_WAIT;
+        else
+            (void)give(n, AUDIT_KEEP, NULL);
     }
     buf_free(&n->buf);
     return result;

@@ -64,6 +64,9 @@ enum { AUDIT_GO = 0, AUDIT_WAIT = 1 };
  */
 int audit_await(struct audit_note *, struct audit_wait *wait);
 int audit_verdict(const struct audit *, int err);
+/* As audit_write(), for who tells others that it is recorded. AUDIT_WAIT: wait->done comes; else there is
+ * nothing to wait for. */
+int audit_write_await(struct audit_note *, struct audit_wait *wait);
 void audit_unwait(struct audit *, struct audit_wait *); /* any number of times */
 /* The fault of a check-out without its record. */
 void audit_fault(struct fault *);

@@ -43,6 +43,12 @@ void broker_free(struct broker *); /* ends what is left: done is not called any 
 
 void broker_leave(struct op *);
 
+/* Who asks, and how long he waits: with these two the arguments of every session's operation begin. */
+struct asked_by {
+    struct session session;
+    uint64_t timeout_ms; /* the caller's or request_timeout, whichever is less */
+};
+
 #define CREDENTIAL_ID_SIZE 257
 
 struct credential {
@@ -56,7 +62,7 @@ struct credential {
 
 struct find_args {
     struct session session;
-    uint64_t timeout_ms;    /* the caller's or request_timeout, whichever is less */
+    uint64_t timeout_ms;
 };
 struct find_answer {
     const struct fault *fault; /* NULL = success */
@@ -69,13 +75,13 @@ struct op *broker_find(struct broker *, const struct find_args *, find_done *, v
 
 struct checkout_args {
     struct session session;
+    uint64_t timeout_ms;
     const char *credential_id;
     int64_t duration_minutes; /* 0 = not named */
     const char *reason;       /* NULL = none */
     int64_t ticket_system_id; /* 0 = none */
     const char *ticket_number;
     bool prefer_ssh_key;
-    uint64_t timeout_ms;
 };
 struct checkout_answer {
     const struct fault *fault; /* NULL = success */
@@ -94,8 +100,8 @@ struct op *broker_checkout(struct broker *, const struct checkout_args *, checko
 
 struct release_args {
     struct session session;
-    const char *credential_id; /* NULL = all of the session (sessions/complete) */
     uint64_t timeout_ms;
+    const char *credential_id; /* NULL = all of the session (sessions/complete) */
 };
 struct release_answer {
     const struct fault *fault;
@@ -106,6 +112,16 @@ struct release_answer {
 typedef void release_done(void *arg, const struct release_answer *);
 struct op *broker_release(struct broker *, const struct release_args *, release_done *, void *arg);
 
+struct started_args {
+    struct session session;
+    uint64_t timeout_ms;
+    const char *history_url; /* NULL = none */
+    int64_t expiry_s;        /* 0 = not told */
+};
+typedef void told_done(void *arg);
+/* Audited, then done: sooner only where that takes longer than the caller waits. */
+struct op *broker_session_started(struct broker *, const struct started_args *, told_done *, void *arg);
+
 struct endpoint {
     char endpoint_id[CREDENTIAL_ID_SIZE];
     const char *name, *hostname, *ip_address; /* ip NULL = not known */
@@ -115,10 +131,10 @@ struct endpoint {
 };
 struct endpoints_args {
     struct session session;
-    bool rdp, shell;        /* types asked for; both when the caller named none */
-    const char *query;      /* "" = none */
-    int64_t recent;         /* 0 = not asked */
     uint64_t timeout_ms;
+    bool rdp, shell;   /* types asked for; both when the caller named none */
+    const char *query; /* "" = none */
+    int64_t recent;    /* 0 = not asked */
 };
 struct endpoints_answer {
     const struct fault *fault;
@@ -177,8 +193,6 @@ struct broker_state {
     uint64_t oldest_overdue_ms; /* how long the oldest lease is past its end and not checked in; 0 = none */
     uint64_t checkouts, releases, lapsed, cache_hits, coalesced;
     size_t leases_intent; /* requests under way, or of unknown outcome */
-    size_t leases_lapsed; /* kept for a day, for people to see */
-    uint64_t checkin_attempts;
     size_t journal_stuck; /* rows that the store could not write as yet */
     bool store_writable;  /* true without a store */
 };

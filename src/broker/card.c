@@ -6,9 +6,9 @@
  * each once, then the description, all folded, with line ends between them. A typed word holds no line end,
  * so it is found in one of them or not at all.
  *
- * Ranks are those of match_rank(), over several names: exact when the whole query is one of the names; prefix
- * when all words are there and the first one begins a name; word start when each begins a word somewhere;
- * else inside. A word found in the description alone is at best a word's start.
+ * Ranks are told over several names: exact when the whole query is one of the names; prefix when all words
+ * are there and the first one begins a name; word start when each begins a word somewhere; else inside. A
+ * word found in the description alone is at best a word's start.
  */
 #include "broker/card.h"
 

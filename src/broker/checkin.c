@@ -68,12 +68,11 @@ static struct checkin *checkin_of(const struct loan *loan)
 
 static struct checkin *new_checkin(struct loan *loan)
 {
-    struct checkin *c = calloc(1, sizeof *c);
+    struct checkin *c = malloc(sizeof *c);
 
     if (!c)
         return NULL;
-    c->loan = loan;
-    c->ends_ms = loan->ends_ms;
+    *c = (struct checkin){.loan = loan, .ends_ms = loan->ends_ms};
     loan->checkin = c;
     loan->has_checkin = true;
     return c;
@@ -370,16 +369,16 @@ static bool send_checkin(struct checkin *c)
 {
     struct loan *loan = c->loan;
     struct vault *vault = loan_vault(loan);
-    struct checkin_call *cc = calloc(1, sizeof *cc);
+    struct checkin_call *cc = malloc(sizeof *cc);
 
     if (!cc)
         return false;
-    cc->checkin = c;
-    cc->call = (struct vault_call){.user = loan->user,
-                                   .timeout_ms = vault->conf->call_timeout_ms,
-                                   .background = true,
-                                   .begun = true,
-                                   .done = on_checked_in};
+    *cc = (struct checkin_call){.checkin = c,
+                                .call = {.user = loan->user,
+                                         .timeout_ms = vault->conf->call_timeout_ms,
+                                         .background = true,
+                                         .begun = true,
+                                         .done = on_checked_in}};
     killpoint("checkin.before");
     if (vault->ops->checkin(vault, loan->request_id, "released by jumpgate", &cc->call)) {
         free(cc);
@@ -396,7 +395,6 @@ bool checkin_start(struct checkin *c)
 
     c->attempts += c->attempts < MAX_ATTEMPTS;
     c->tried = true;
-    loan->leases->counters.attempts++;
     if (send_checkin(c))
         return true;
     loan->leases->in_flight--;

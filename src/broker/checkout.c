@@ -11,8 +11,8 @@
  *
  * Every ending passes `reply`, good or bad, client present or not: there the loan becomes a lease or is
  * dropped, and an intent whose outcome is not known goes hunting. A client that left or ran out of time has
- * its wait dropped where that is harmless; a request that was sent is awaited and then undone. Giving back is
- * the loan's work (checkin.c), so the check-out ends at once.
+ * its wait dropped where that is harmless; a request that may be sent is awaited and then undone. Giving back
+ * is the loan's work (checkin.c), so the check-out ends at once.
  *
  * Invariants: done is called at most once, and never with op.left set; loan != NULL means we are counted
  * among its holders; intent != NULL means a request may exist of which no loan knows.
@@ -143,9 +143,10 @@ bool co_admitted(struct checkout *co)
            vault_admit(co->vault, usermap_user(&co->users), op_time_left(&co->op), &co->fault) == 0;
 }
 
-void co_drop_call(struct checkout *co)
+bool co_drop_call(struct checkout *co)
 {
     co->vault->ops->cancel(co->vault, &co->call);
+    return true;
 }
 
 /* ---- faults ---- */
@@ -231,9 +232,10 @@ static enum co_state begin_resume(struct checkout *co, int err)
     return CO_TURN;
 }
 
-static void begin_drop(struct checkout *co)
+static bool begin_drop(struct checkout *co)
 {
     timer_stop(co->op.broker->timers, &co->turn);
+    return true;
 }
 
 static const struct co_step co_begin_step = {"begin", begin_enter, begin_resume, begin_drop};
@@ -373,14 +375,21 @@ static enum co_state ended_resume(struct checkout *co, int err)
 
 static const struct co_step co_ended_step = {"ended", ended_enter, ended_resume, begin_drop};
 
+/* False = let it land, then undo. */
+static bool give_up(struct checkout *co)
+{
+    const struct co_step *step = steps[co->state];
+
+    return step->drop && step->drop(co);
+}
+
 static void co_end(struct checkout *co)
 {
     if (co->ended || co->state >= CO_ENDED)
         return;
     co->ended = true;
-    if (!steps[co->state]->drop)
-        return; /* let it land, then undo */
-    steps[co->state]->drop(co);
+    if (!give_up(co))
+        return;
     undo(co);
     co_goto(co, CO_ENDED);
 }
@@ -397,14 +406,12 @@ static struct checkout *find_of(struct broker *b, const struct sitting *who, con
 }
 
 /* Ending one may end others, so the list is walked anew for each. */
-void checkouts_end(struct broker *b, const struct session *session, const char *credential_id)
+void checkouts_end(struct broker *b, const struct sitting *who, const char *credential_id)
 {
-    struct sitting *who = session->id ? sitting_probe(session) : NULL;
     struct checkout *co;
 
-    while (who && (co = find_of(b, who, credential_id)))
+    while ((co = find_of(b, who, credential_id)))
         co_end(co);
-    free(who);
 }
 
 bool checkouts_end_lease(struct broker *b, const struct lease *lease)
@@ -424,10 +431,8 @@ static void co_leave(struct op *op)
 {
     struct checkout *co = (struct checkout *)op;
 
-    if (!steps[co->state]->drop)
-        return; /* let it land, then undo */
-    steps[co->state]->drop(co);
-    co_goto(co, CO_REPLY);
+    if (give_up(co))
+        co_goto(co, CO_REPLY);
 }
 
 static void co_expired(struct op *op)
@@ -435,7 +440,9 @@ static void co_expired(struct op *op)
     struct checkout *co = (struct checkout *)op;
 
     (void)co_fail(co, FAULT_DEADLINE_EXCEEDED,
-                  "no answer in time; the check-out stopped at `%s` and is undone", steps[co->state]->name);
+                  "no answer in time; the check-out got as far as `%s` and is undone: see the vault's latency in "
+                  "/metrics, and request_timeout",
+                  steps[co->state]->name);
     answer_fault(co, &co->fault);
     broker_leave(op);
 }

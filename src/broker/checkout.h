@@ -98,7 +98,7 @@ struct co_step {
     const char *name;
     int (*enter)(struct checkout *); /* CO_WAIT, CO_NOW (resume at once) or -errno (could not) */
     enum co_state (*resume)(struct checkout *, int err); /* err < 0: enter could not start */
-    void (*drop)(struct checkout *); /* nobody waits: give the wait up; NULL = must be awaited */
+    bool (*drop)(struct checkout *); /* nobody waits: give the wait up. false or NULL = it must be awaited */
 };
 
 extern const struct co_step co_turn_step, co_account_step, co_policy_step, co_intent_step, co_request_step,
@@ -116,7 +116,7 @@ void co_call_in_time(struct checkout *, const char *user);
 void co_call_awaited(struct checkout *, const char *user);
 /* Asked once, before anything is written or sent: false = it would not be answered in time; co->fault says so. */
 bool co_admitted(struct checkout *);
-void co_drop_call(struct checkout *); /* as drop */
+bool co_drop_call(struct checkout *); /* as drop, of a call that changes nothing at the vault */
 /* All return CO_REPLY. */
 enum co_state co_fail(struct checkout *, enum fault_code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -133,9 +133,10 @@ static enum co_state account_resume(struct checkout *co, int err)
     return co_first_fetch(co);
 }
 
-static void account_drop(struct checkout *co)
+static bool account_drop(struct checkout *co)
 {
     lists_leave(co->op.broker->lists, &co->wait);
+    return true;
 }
 
 const struct co_step co_account_step = {"account", account_enter, account_resume, account_drop};

@@ -75,9 +75,10 @@ static enum co_state audit_resume(struct checkout *co, int err)
     return CO_REPLY;
 }
 
-static void audit_drop(struct checkout *co)
+static bool audit_drop(struct checkout *co)
 {
     audit_unwait(co->op.broker->audit, &co->recorded);
+    return true;
 }
 
 const struct co_step co_audit_step = {"audit", audit_enter, audit_resume, audit_drop};

@@ -18,7 +18,7 @@
  * Where the vault keeps no request a repeat has nothing to read through. It walks the same way again, and if
  * there is still no request its answer is the lease that the session has.
  *
- * The call has side effects: it is never cancelled, and has the vault's own call_timeout.
+ * The call has side effects: once begun it is never cancelled, and has the vault's own call_timeout.
  */
 #include "broker/checkout.h"
 
@@ -97,7 +97,16 @@ static enum co_state isa_resume(struct checkout *co, int err)
     return CO_SEEK;
 }
 
-const struct co_step co_isa_step = {"isa", isa_enter, isa_resume, NULL};
+static bool isa_drop(struct checkout *co)
+{
+    if (!vault_withdraw(co->vault, &co->call))
+        return false;
+    if (!co->given) /* otherwise an earlier call may have left a request */
+        co_close_intent(co);
+    return true;
+}
+
+const struct co_step co_isa_step = {"isa", isa_enter, isa_resume, isa_drop};
 
 /* ---- seek ---- */
 

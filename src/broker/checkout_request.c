@@ -11,10 +11,10 @@
  * the person's own, adopted. Not live any more: ask anew;
  *   no answer: the intent goes hunting.
  *
- * The request is never cancelled: once begun it has the vault's own call_timeout, not the caller's patience. It
- * is not begun at all when its turn at the vault comes too late for the caller. While the
- * look at the reason is not done the loan is UNPROVEN and the intent stays open, so leaving here loses
- * nothing.
+ * Once begun the request is never cancelled: it has the vault's own call_timeout, not the caller's patience. It
+ * is not begun at all when its turn at the vault comes too late for the caller, or when the caller has left by
+ * then. While the look at the reason is not done the loan is UNPROVEN and the intent stays open, so leaving
+ * here loses nothing.
  */
 #include "broker/checkout.h"
 
@@ -138,7 +138,15 @@ static enum co_state request_resume(struct checkout *co, int err)
     return loan ? hold_known(co, loan) : hold_new(co);
 }
 
-const struct co_step co_request_step = {"request", request_enter, request_resume, NULL};
+static bool request_drop(struct checkout *co)
+{
+    if (!vault_withdraw(co->vault, &co->call))
+        return false;
+    co_close_intent(co); /* nothing was sent */
+    return true;
+}
+
+const struct co_step co_request_step = {"request", request_enter, request_resume, request_drop};
 
 /* ---- await ---- */
 
@@ -175,10 +183,11 @@ static enum co_state await_resume(struct checkout *co, int err)
     return co->loan ? co_settle(co) : CO_INTENT;
 }
 
-static void await_drop(struct checkout *co)
+static bool await_drop(struct checkout *co)
 {
     loan_unwatch(&co->watch);
     co->awaited = NULL;
+    return true;
 }
 
 const struct co_step co_await_step = {"await", await_enter, await_resume, await_drop};
@@ -244,11 +253,13 @@ enum co_state co_request_dead(struct checkout *co, const struct fault *fault)
 {
     struct lease *lease = lease_find(co->op.broker->leases, co->session, co->credential_id);
 
+    /* Of a request made a moment ago that is a strange thing to say: it is checked in all the same. */
+    if (fault && (!co->old || co->anew))
+        return co_fail_with(co, fault);
     loan_gone(co->loan);
     if (!co->old || co->anew)
-        return fault ? co_fail_with(co, fault)
-                     : co_fail(co, FAULT_VAULT_ERROR,
-                               "the vault handed over a request that it does not list as live");
+        return co_fail(co, FAULT_VAULT_ERROR,
+                       "the vault handed over a request that it does not list as live");
     if (lease && lease->loan == co->loan)
         lease_close(lease, "gone");
     co_close_intent(co);

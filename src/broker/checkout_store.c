@@ -77,10 +77,11 @@ static enum co_state intent_resume(struct checkout *co, int err)
     return store_failed(co, err);
 }
 
-static void intent_drop(struct checkout *co)
+static bool intent_drop(struct checkout *co)
 {
     journal_unwait(&co->written);
     co_close_intent(co); /* nothing was sent */
+    return true;
 }
 
 const struct co_step co_intent_step = {"intent", intent_enter, intent_resume, intent_drop};
@@ -113,10 +114,11 @@ static enum co_state keep_resume(struct checkout *co, int err)
     return err ? store_failed(co, err) : CO_AUDIT;
 }
 
-static void keep_drop(struct checkout *co)
+static bool keep_drop(struct checkout *co)
 {
     journal_unwait(&co->written);
     audit_unwait(co->op.broker->audit, &co->recorded);
+    return true;
 }
 
 const struct co_step co_keep_step = {"keep", keep_enter, keep_resume, keep_drop};

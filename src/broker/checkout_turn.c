@@ -128,4 +128,10 @@ static enum co_state turn_resume(struct checkout *co, int err)
     return err < 0 ? co_fail_start(co, err) : CO_ACCOUNT;
 }
 
-const struct co_step co_turn_step = {"turn", turn_enter, turn_resume, turn_leave};
+static bool turn_drop(struct checkout *co)
+{
+    turn_leave(co);
+    return true;
+}
+
+const struct co_step co_turn_step = {"turn", turn_enter, turn_resume, turn_drop};

@@ -6,9 +6,9 @@
  * byte is `_XX` in upper-case hex. K is one letter for the kind. The ids are decimal, without sign or leading
  * zeros. The longest text (63 escaped bytes, three ids of 19 digits) is 254 characters.
  *
- * There is exactly one spelling per account: a parsed id is written again and must come out the same, so that
- * comparing ids as text is comparing accounts. The ids of a vault are not secret; who may use the account is
- * the vault's decision at check-out, and a made-up id gains nothing.
+ * There is exactly one spelling per account, and no other is read: so comparing ids as text is comparing
+ * accounts. The ids of a vault are not secret; who may use the account is the vault's decision at check-out,
+ * and a made-up id gains nothing.
  *
  * Renaming a vault section makes its ids strangers. The leading "j1" leaves room for another form later.
  */
@@ -49,29 +49,6 @@ static char *escape_name(char out[ESCAPED_SIZE], const char *name)
     return out;
 }
 
-static bool unescape_name(char out[CONF_NAME_MAX], const char *text, size_t len)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        char hex[3] = {0};
-        if (n == CONF_NAME_MAX - 1)
-            return false;
-        if (c == '_') {
-            if (len - i < 3)
-                return false;
-            memcpy(hex, text + i + 1, 2);
-            if (!text_unhex(&c, 1, hex))
-                return false;
-            i += 2;
-        }
-        out[n++] = (char)c;
-    }
-    out[n] = '\0';
-    return n > 0;
-}
-
 static char *put_id(char *to, int64_t id)
 {
     *to++ = '.';
@@ -110,59 +87,77 @@ void credential_id_write(char out[CREDENTIAL_ID_SIZE], const char *vault, const 
     write_ref(out, &ref);
 }
 
-/* The field that begins at *at, up to the next dot or the end; *at moves behind the dot, or to NULL at the
- * end. */
-static bool next_field(const char **at, char *out, size_t size)
+/* The value of an upper-case hexadecimal digit, or -1. */
+static int hex_value(char c)
 {
-    const char *dot;
-
-    if (!*at)
-        return false;
-    dot = strchr(*at, '.');
-    if (!text_copy_n(out, size, *at, dot ? (size_t)(dot - *at) : strlen(*at)))
-        return false;
-    *at = dot ? dot + 1 : NULL;
-    return true;
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-static bool next_id(const char **at, int64_t *out)
+/* The byte behind an underscore; 0 = it is none, or one that is written as it is. */
+static unsigned char escaped(const char *digits)
 {
-    char field[24];
+    int high = hex_value(digits[0]), low = high < 0 ? -1 : hex_value(digits[1]);
+    unsigned char c = low < 0 ? 0 : (unsigned char)(high * 16 + low);
 
-    return next_field(at, field, sizeof(field)) && text_int(field, 0, INT64_MAX, out);
+    return plain(c) ? 0 : c;
 }
 
-static bool next_kind(const char **at, enum account_kind *out)
+/* Up to the dot. Each reader returns what is behind its part, or NULL if that is not spelled as we do. */
+static const char *read_name(const char *p, char out[CONF_NAME_MAX])
 {
-    char field[4];
-    const char *letter;
+    size_t n = 0;
 
-    if (!next_field(at, field, sizeof(field)) || strlen(field) != 1)
-        return false;
-    letter = strchr(kind_letters, field[0]);
+    for (; *p != '.'; p++) {
+        unsigned char c = (unsigned char)*p;
+        if (c == '_') {
+            c = escaped(p + 1);
+            p += 2;
+        } else if (!plain(c)) {
+            return NULL;
+        }
+        if (!c || n == CONF_NAME_MAX - 1)
+            return NULL;
+        out[n++] = (char)c;
+    }
+    out[n] = '\0';
+    return n ? p : NULL;
+}
+
+static const char *read_kind(const char *p, enum account_kind *out)
+{
+    const char *letter = p[0] == '.' && p[1] ? strchr(kind_letters, p[1]) : NULL;
+
     if (!letter)
-        return false;
+        return NULL;
     *out = (enum account_kind)(letter - kind_letters);
-    return true;
+    return p + 2;
+}
+
+#define ID_DIGITS 19 /* so many of any kind fit into 64 bits */
+
+static const char *read_id(const char *p, int64_t *out)
+{
+    const char *first = p + 1;
+    uint64_t v = 0;
+
+    if (*p != '.')
+        return NULL;
+    for (p = first; *p >= '0' && *p <= '9' && p - first < ID_DIGITS; p++)
+        v = v * 10 + (uint64_t)(*p - '0');
+    *out = (int64_t)v;
+    return p == first || v > INT64_MAX || (*first == '0' && p - first > 1) ? NULL : p;
 }
 
 bool credential_id_parse(const char *id, struct credential_ref *ref)
 {
-    char field[ESCAPED_SIZE], again[CREDENTIAL_ID_SIZE];
-    const char *at = id;
+    const char *p;
 
     *ref = (struct credential_ref){0};
-    if (strlen(id) >= CREDENTIAL_ID_SIZE)
-        return false;
-    if (!next_field(&at, field, sizeof(field)) || strcmp(field, "j1") != 0)
-        return false;
-    if (!next_field(&at, field, sizeof(field)) || !unescape_name(ref->vault, field, strlen(field)))
-        return false;
-    if (!next_kind(&at, &ref->kind) || !next_id(&at, &ref->system_id) || !next_id(&at, &ref->account_id) ||
-        !next_id(&at, &ref->application_id) || at)
-        return false;
-    write_ref(again, ref);
-    return strcmp(id, again) == 0;
+    return strncmp(id, "j1.", 3) == 0 && (p = read_name(id + 3, ref->vault)) && (p = read_kind(p, &ref->kind)) &&
+           (p = read_id(p, &ref->system_id)) && (p = read_id(p, &ref->account_id)) &&
+           (p = read_id(p, &ref->application_id)) && !*p;
 }
 
 void endpoint_id_write(char out[CREDENTIAL_ID_SIZE], const char *vault, int64_t system_id, const char *method)

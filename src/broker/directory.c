@@ -79,7 +79,7 @@ void directory_free(struct directory *directory)
     cancel_all(directory);
     while (directory->waiters)
         directory_leave(directory->waiters);
-    book_unref(directory->book);
+    book_free(directory->book);
     free(directory->user);
     free(directory);
 }
@@ -141,7 +141,7 @@ static void finish(struct directory *directory)
     from.workgroups = optional(directory, DIRECTORY_WORKGROUPS, "workgroups");
     book = book_make(&from);
     if (book) {
-        book_unref(directory->book);
+        book_free(directory->book);
         directory->book = book;
         directory->read_ms = directory->began_ms;
         directory->failures = 0;
@@ -212,7 +212,7 @@ struct book *directory_book(struct directory *directory)
     uint64_t age = clock_now(directory->clock) - directory->read_ms;
 
     if (directory->book && directory->opts.fresh_ms && age > directory->opts.max_age_ms) {
-        book_unref(directory->book);
+        book_free(directory->book);
         directory->book = NULL;
     }
     return directory->book;

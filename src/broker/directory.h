@@ -24,7 +24,6 @@ struct directory_opts {
 
 /* Cards of all systems, by id; never changed after it was made. */
 struct book {
-    unsigned refs;
     size_t n;
     struct card **card;
 };
@@ -48,11 +47,10 @@ bool directory_ready(struct directory *, struct directory_wait *);
 /* Somebody would use a book if there is one: begins a background reading if it is time. */
 void directory_want(struct directory *);
 void directory_leave(struct directory_wait *); /* any number of times */
-/* NULL = there is none. Valid until the next turn; book_ref() to keep it. */
+/* NULL = there is none. Valid until the next turn; what is to be kept are its cards. */
 struct book *directory_book(struct directory *);
 
-struct book *book_ref(struct book *);
-void book_unref(struct book *); /* NULL is fine */
+void book_free(struct book *); /* NULL is fine */
 /* NULL when the book (which may be NULL) does not know the system. */
 struct card *book_card(const struct book *, int64_t system_id);
 

@@ -131,7 +131,6 @@ struct book *book_make(const struct book_sources *from)
 
     if (!book)
         return NULL;
-    book->refs = 1;
     book->card = calloc(n ? n : 1, sizeof(struct card *));
     if (!book->card) {
         free(book);
@@ -144,7 +143,7 @@ struct book *book_make(const struct book_sources *from)
     for (size_t i = 0; i < n; i++) {
         book->card[i] = make_card(from, &from->systems->rows[i]);
         if (!book->card[i]) {
-            book_unref(book);
+            book_free(book);
             return NULL;
         }
         book->n++;
@@ -154,15 +153,9 @@ struct book *book_make(const struct book_sources *from)
     return book;
 }
 
-struct book *book_ref(struct book *book)
+void book_free(struct book *book)
 {
-    book->refs++;
-    return book;
-}
-
-void book_unref(struct book *book)
-{
-    if (!book || --book->refs)
+    if (!book)
         return;
     for (size_t i = 0; i < book->n; i++)
         card_unref(book->card[i]);

@@ -31,8 +31,8 @@ struct explain_record {
     size_t room;  /* for notes */
     size_t bytes; /* all of it */
     uint64_t began_ms, ended_ms;
-    void *texts; /* of the view, but for outcome and detail */
-    void *end_texts;
+    void *texts; /* of the view, but for the detail */
+    void *detail;
     TAILQ_ENTRY(explain_record) link;
     UT_hash_handle hh;
 };
@@ -67,17 +67,17 @@ static void keep_text(const char **text, char **at)
     *at += n;
 }
 
-/* Copies n texts into one block of memory. *size = its size; false = out of memory. */
+/* Copies n texts into one block of memory; NULL for none. *size = its size; false = out of memory. */
 static bool keep_texts(const char **text[], size_t n, void **block, size_t *size)
 {
     char *at;
 
-    *size = 1;
+    *size = 0;
     for (size_t i = 0; i < n; i++)
         *size += text_size(*text[i]);
-    *block = at = malloc(*size);
+    *block = at = *size ? malloc(*size) : NULL;
     if (!at)
-        return false;
+        return !*size;
     for (size_t i = 0; i < n; i++)
         keep_text(text[i], &at);
     return true;
@@ -92,7 +92,7 @@ static void record_free(struct explain_record *record)
         free(record->notes[i].texts);
     free(record->notes);
     free(record->texts);
-    free(record->end_texts);
+    free(record->detail);
     free(record);
 }
 
@@ -209,8 +209,7 @@ static bool grow(struct explain_record *record)
 void explain_add(struct explain_record *record, const struct explain_note *note)
 {
     struct explain_note kept = *note;
-    const char **texts[] = {&kept.vault, &kept.user,    &kept.what,   &kept.kind_asked, &kept.form,
-                            &kept.value, &kept.outcome, &kept.detail, &kept.source};
+    const char **texts[] = {&kept.vault, &kept.user, &kept.value, &kept.detail};
     size_t size;
 
     if (!record)
@@ -257,7 +256,6 @@ static bool keep(struct explain_record *record)
 void explain_end(struct explain_record *record, const char *outcome, const char *detail, uint64_t rows,
                  uint64_t list_age_ms)
 {
-    const char **texts[2];
     size_t size;
 
     if (!record)
@@ -269,9 +267,9 @@ void explain_end(struct explain_record *record, const char *outcome, const char 
     record->view.list_age_ms = list_age_ms;
     record->view.outcome = outcome;
     record->view.detail = detail && *detail ? detail : NULL;
-    texts[0] = &record->view.outcome;
-    texts[1] = &record->view.detail;
-    if (!keep_texts(texts, 2, &record->end_texts, &size) || !room_for(record->of, size)) {
+    const char **text[] = {&record->view.detail};
+
+    if (!keep_texts(text, 1, &record->detail, &size) || !room_for(record->of, size)) {
         record_free(record);
         return;
     }

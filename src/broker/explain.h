@@ -33,14 +33,13 @@ enum explain_kind {
     EXPLAIN_FILTER /* what, rows (removed), left, detail */
 };
 
-/* Texts may be NULL; explain_add() copies them. */
+/* Texts may be NULL; explain_add() copies names, values and details. The words between them are literals. */
 struct explain_note {
     enum explain_kind kind;
-    const char *vault, *user;
+    const char *vault, *user, *value, *detail;
     const char *what;       /* the call, or the filter */
     const char *kind_asked; /* of accounts */
-    const char *form, *value;
-    const char *outcome, *detail;
+    const char *form, *outcome;
     const char *source; /* vault, cache, shared */
     int status;         /* HTTP; 0 = there was none */
     uint64_t rows, left, took_ms, age_ms;
@@ -73,7 +72,8 @@ void explain_free(struct explain *);                      /* no record may be op
 struct explain_record *explain_begin(struct explain *, const char *request_id, const char *operation,
                                      const struct session *);
 void explain_add(struct explain_record *, const struct explain_note *);
-/* The operation is over: the record belongs to the memory from now on, and may be forgotten at any time. */
+/* The operation is over: the record belongs to the memory from now on, and may be forgotten at any time. `outcome` is
+ * a literal. */
 void explain_end(struct explain_record *, const char *outcome, const char *detail, uint64_t rows,
                  uint64_t list_age_ms);
 

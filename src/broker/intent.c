@@ -51,15 +51,15 @@ struct intent *intent_open(struct leases *ls, struct lease *lease, struct vault 
                            uint64_t ends_ms, int64_t expires_wall_ms)
 {
     size_t n = strlen(user) + 1;
-    struct intent *in = calloc(1, sizeof *in + n);
+    struct intent *in = malloc(sizeof *in + n);
 
     if (!in)
         return NULL;
-    in->leases = ls;
-    in->lease = lease;
-    in->vault = vault;
-    in->ends_ms = ends_ms;
-    in->expires_wall_ms = expires_wall_ms;
+    *in = (struct intent){.leases = ls,
+                          .lease = lease,
+                          .vault = vault,
+                          .ends_ms = ends_ms,
+                          .expires_wall_ms = expires_wall_ms};
     memcpy(in->user, user, n);
     lease->state = LEASE_INTENT;
     lease->intent = in;
@@ -92,16 +92,6 @@ const char *intent_user(const struct intent *in)
 int64_t intent_expires(const struct intent *in)
 {
     return in->expires_wall_ms;
-}
-
-bool intent_hunts(const struct intent *in)
-{
-    return in->hunting;
-}
-
-unsigned intent_looks(const struct intent *in)
-{
-    return in->looks + in->failures;
 }
 
 struct intent_link *intent_link(struct intent *in)
@@ -141,7 +131,7 @@ static void look_later(struct intent *in, uint64_t delay_ms)
     uint64_t now = clock_now(ls->clock);
 
     if (in->looks + in->failures && now > in->ends_ms && now - in->ends_ms >= in->vault->conf->minute_ms) {
-        ls->counters.lapsed++;
+        ls->lapsed_ever++;
         give_up(in, "lapsed");
     } else if (timer_start(ls->timers, &in->deadline, delay_ms, on_look)) {
         log_error("hunt_lost", "user=%s lease=%s error=%s", in->user, in->lease->id, "out of memory");

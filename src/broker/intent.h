@@ -40,8 +40,6 @@ void intent_restore(struct intent *);
 struct vault *intent_vault(const struct intent *);
 const char *intent_user(const struct intent *);
 int64_t intent_expires(const struct intent *);
-bool intent_hunts(const struct intent *);
-unsigned intent_looks(const struct intent *);
 
 /* ---- for reconcile.c ---- */
 

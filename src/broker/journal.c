@@ -65,7 +65,8 @@ struct journal *journal_new(struct timers *timers, struct store *store)
         return NULL;
     j->timers = timers;
     j->store = store;
-    j->gather = (struct gather){.timers = timers, .go = on_go, .linger_ms = LINGER_MS};
+    j->gather =
+        (struct gather){.timers = timers, .go = on_go, .linger_ms = LINGER_MS, .linger_alone_ms = LINGER_MS};
     TAILQ_INIT(&j->queue);
     TAILQ_INIT(&j->stuck);
     return j;

@@ -165,9 +165,10 @@ static struct lane_user *user_get(struct lane *lane, const char *name)
 
     if (user)
         return user;
-    user = calloc(1, sizeof *user + n);
+    user = malloc(sizeof *user + n);
     if (!user)
         return NULL;
+    *user = (struct lane_user){0};
     memcpy(user->name, name, n);
     if (table_add(&lane->names, &user->node, table_hash(name, n - 1))) {
         free(user);

@@ -72,13 +72,8 @@ void leases_tell(struct leases *ls, enum lease_change change, const struct loan 
         [LOAN_CHECKED_IN] = "checked_in", [LOAN_ALREADY_GONE] = "already_gone",
         [LOAN_LAPSED] = "lapsed",         [LOAN_FORGOTTEN] = "forgotten",
     };
-    struct leases_counters *c = &ls->counters;
 
-    c->opened += change == LEASE_OPENED;
-    c->closed += change == LEASE_CLOSED;
-    c->checked_in += change == LOAN_CHECKED_IN;
-    c->already_gone += change == LOAN_ALREADY_GONE;
-    c->lapsed += change == LOAN_LAPSED;
+    ls->lapsed_ever += change == LOAN_LAPSED;
     log_debug("lease_change", "change=%s user=%s lease=%s holders=%zu", words[change], loan->user,
               lease ? lease->id : NULL, loan_holders(loan));
 }
@@ -109,7 +104,7 @@ struct sitting *sitting_probe(const struct session *s)
     return probe;
 }
 
-static struct sitting *find_like(const struct leases *ls, const struct sitting *probe)
+struct sitting *sitting_find(const struct leases *ls, const struct sitting *probe)
 {
     struct table_node *node = table_first(&ls->sittings, probe->node.hash);
 
@@ -122,18 +117,10 @@ static struct sitting *find_like(const struct leases *ls, const struct sitting *
     return NULL;
 }
 
-struct sitting *sitting_find(struct leases *ls, const struct session *session)
-{
-    struct sitting *probe = sitting_probe(session), *found = probe ? find_like(ls, probe) : NULL;
-
-    free(probe);
-    return found;
-}
-
 /* The session's sitting, made if need be. */
 static struct sitting *sitting_get(struct leases *ls, const struct session *session)
 {
-    struct sitting *probe = sitting_probe(session), *found = probe ? find_like(ls, probe) : NULL;
+    struct sitting *probe = sitting_probe(session), *found = probe ? sitting_find(ls, probe) : NULL;
 
     if (found || !probe || table_add(&ls->sittings, &probe->node, probe->node.hash)) {
         free(probe);
@@ -181,8 +168,9 @@ static struct lease *lease_in(const struct sitting *s, const char *credential_id
 
 struct lease *lease_find(struct leases *ls, const struct session *session, const char *credential_id)
 {
-    struct sitting *s = sitting_find(ls, session);
+    struct sitting *probe = sitting_probe(session), *s = probe ? sitting_find(ls, probe) : NULL;
 
+    free(probe);
     return s ? lease_in(s, credential_id) : NULL;
 }
 
@@ -201,11 +189,12 @@ struct lease *lease_make(struct leases *ls, const struct session *session, const
 {
     size_t n = strlen(credential_id) + 1;
     struct sitting *s = sitting_get(ls, session);
-    struct lease *lease = s ? calloc(1, offsetof(struct lease, credential_id) + n) : NULL;
+    struct lease *lease = s ? malloc(offsetof(struct lease, credential_id) + n) : NULL;
 
     if (s)
         s->refs++;
     if (lease) {
+        memset(lease, 0, offsetof(struct lease, credential_id));
         lease->sitting = s;
         lease->created_s = (uint32_t)(created_wall_ms / 1000);
         (void)memccpy(lease->id, id, '\0', ID_SIZE - 1);

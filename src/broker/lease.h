@@ -101,10 +101,6 @@ struct sitting {
     char key[];               /* user, domain (both in lower case) and session id, each with its NUL */
 };
 
-struct leases_counters {
-    uint64_t opened, closed, checked_in, already_gone, lapsed, attempts, lost;
-};
-
 struct leases_opts {
     struct timers *timers;
     struct vault *const *vaults;
@@ -124,8 +120,8 @@ struct journal *leases_journal(struct leases *);
 
 /* A session's key in a fresh sitting, not in any table; free() it. NULL = out of memory. */
 struct sitting *sitting_probe(const struct session *);
-/* The session's leases; NULL = none. Also NULL when out of memory. */
-struct sitting *sitting_find(struct leases *, const struct session *);
+/* The leases of the session with this key; NULL = none. */
+struct sitting *sitting_find(const struct leases *, const struct sitting *probe);
 struct lease *lease_find(struct leases *, const struct session *, const char *credential_id);
 struct lease *lease_by_id(const struct leases *, const char *id);
 /* Is this the id of a lease of ours, of now or of not long ago? */

@@ -31,7 +31,7 @@ struct leases {
     size_t hunts;
     bool closing;             /* release_on_stop */
     uint64_t burst_ms, burst; /* timed releases in this millisecond */
-    struct leases_counters counters;
+    uint64_t lapsed_ever;
     uint64_t random;
 };
 
@@ -44,7 +44,7 @@ enum lease_change {
     LOAN_FORGOTTEN, /* not ours to give back, or known to be gone */
 };
 
-/* Counters and the debug log. */
+/* Counts what lapsed; the debug log. */
 void leases_tell(struct leases *, enum lease_change, const struct loan *, const struct lease *);
 /* Takes it out of the table, tells who watches, frees it. */
 void loan_end(struct loan *, enum lease_change how);

@@ -241,6 +241,7 @@ static int take_off(struct lists *lists, struct vault *vault, struct list_key *k
         return err;
     if (!err) {
         err = wait->let_in ? 0 : vault_admit(vault, flight->call.user, wait->timeout_ms, &flight->call.fault);
+        flight->call.let_in = wait->let_in;
         if (!err)
             err = vault->ops->list(vault, &flight->query, &flight->call);
         if (err)

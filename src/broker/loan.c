@@ -54,10 +54,11 @@ struct loan *loan_new(struct leases *ls, struct vault *vault, const char *user, 
                       enum loan_origin origin)
 {
     size_t n = strlen(user) + 1;
-    struct loan *loan = calloc(1, offsetof(struct loan, user) + n); /* the text begins in the padding */
+    struct loan *loan = malloc(offsetof(struct loan, user) + n); /* the text begins in the padding */
 
     if (!loan)
         return NULL;
+    memset(loan, 0, offsetof(struct loan, user));
     loan->leases = ls;
     loan->lane = lane_of(ls, vault)->number;
     loan->request_id = request_id;
@@ -237,9 +238,7 @@ void leases_state(struct leases *ls, struct broker_state *state)
     state->leases_active = ls->nleases;
     state->leases_retrying = ls->retrying + ls->hunts;
     state->leases_intent = ls->nintents;
-    state->leases_lapsed = ls->nlapsed;
-    state->lapsed = ls->counters.lapsed;
-    state->checkin_attempts = ls->counters.attempts;
+    state->lapsed = ls->lapsed_ever;
     state->journal_stuck = journal_stuck(ls->journal);
     state->store_writable = journal_writable(ls->journal);
     table_each(&ls->loans, note_overdue, &(struct tally){state, clock_now(ls->clock)});

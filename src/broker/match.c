@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * match.c - name forms of an endpoint, exactness, and ranking of a typed query.
+ * match.c - name forms of an endpoint, and exactness.
  *
  * PRA knows an endpoint by up to four members, and the vault by one name of its own choosing. So every form
  * is asked for: hostname, computer_name, name, ip_address, and the short name, which is the first label of
@@ -227,57 +227,4 @@ int match_compare(const char *a, const char *b)
     int order = strcasecmp(a, b);
 
     return order ? order : strcmp(a, b);
-}
-
-static bool is_word_char(char c)
-{
-    unsigned char u = (unsigned char)c;
-
-    return u >= 0x80 || (u >= '0' && u <= '9') || ((u | 0x20) >= 'a' && (u | 0x20) <= 'z');
-}
-
-/* Where a word is found best: MATCH_PREFIX at the name's beginning, then at a word's, then inside. */
-static enum match_rank rank_word(const char *word, size_t len, const char *name)
-{
-    enum match_rank best = MATCH_NOT;
-    size_t name_len = strlen(name);
-
-    for (size_t i = 0; i + len <= name_len; i++) {
-        if (strncasecmp(name + i, word, len) != 0)
-            continue;
-        if (i == 0)
-            return MATCH_PREFIX;
-        if (!is_word_char(name[i - 1]) && is_word_char(name[i]))
-            return MATCH_WORD_START;
-        best = MATCH_INSIDE;
-    }
-    return best;
-}
-
-/*
- * All words must be there. The name as a whole may be the query; else the first word decides about the
- * prefix, and the worst-placed word about the rest.
- */
-enum match_rank match_rank(const char *query, const char *name)
-{
-    static const char blanks[] = " \t\r\n";
-    const char *at = query + strspn(query, blanks);
-    enum match_rank worst = MATCH_EXACT, first = MATCH_EXACT;
-    size_t trimmed = strlen(at);
-
-    while (trimmed && strchr(blanks, at[trimmed - 1]))
-        trimmed--;
-    if (text_equal_nocase_n(at, trimmed, name, strlen(name)))
-        return MATCH_EXACT;
-    for (bool is_first = true; *at; is_first = false) {
-        size_t len = strcspn(at, blanks);
-        enum match_rank rank = rank_word(at, len, name);
-        if (is_first)
-            first = rank;
-        if (rank > worst)
-            worst = rank;
-        at += len;
-        at += strspn(at, blanks);
-    }
-    return worst < MATCH_NOT && first == MATCH_PREFIX ? MATCH_PREFIX : worst;
 }

@@ -49,6 +49,5 @@ int match_compare(const char *a, const char *b);
 
 /* How well a name fits what somebody typed; less is better. */
 enum match_rank { MATCH_EXACT, MATCH_PREFIX, MATCH_WORD_START, MATCH_INSIDE, MATCH_NOT };
-enum match_rank match_rank(const char *query, const char *name);
 
 #endif

@@ -58,12 +58,13 @@ struct broker {
 };
 
 struct lease;
+struct sitting;
 
 /*
  * The session has ended, or gives this credential back (NULL = all): its check-outs in flight end as well,
  * and nothing of theirs stays. Their callers are told in the next turn. checkout.c.
  */
-void checkouts_end(struct broker *, const struct session *, const char *credential_id);
+void checkouts_end(struct broker *, const struct sitting *who, const char *credential_id);
 /* The same for the one that holds this lease before its session does; false = there is none. */
 bool checkouts_end_lease(struct broker *, const struct lease *);
 

@@ -8,9 +8,10 @@
  * it is closed up, and the hash is made anew: so both cost a constant on average. The hash holds four-byte
  * places instead of pointers. All this is small because every open lease pays for it.
  *
- * The remembered ids are a direct-mapped cache of 64-bit hashes: constant size, and the last tens of
- * thousands of leases are nearly all in it. What it forgets is only how a stray request is recognised that
- * turns up long after its lease has ended.
+ * The remembered ids are a direct-mapped cache of hashes: constant size, and the last tens of thousands of
+ * leases are nearly all in it. The place is one part of the hash, what stands there another: 48 bits of it
+ * count. What it forgets is only how a stray request is recognised that turns up long after its lease has
+ * ended.
  */
 #include "broker/registry.h"
 
@@ -196,12 +197,12 @@ void registry_remember(struct registry *r, const char id[ID_SIZE])
     if (!r->remembered)
         r->remembered = calloc(REMEMBERED, sizeof *r->remembered);
     if (r->remembered)
-        r->remembered[h % REMEMBERED] = h;
+        r->remembered[h % REMEMBERED] = (uint32_t)(h >> 32);
 }
 
 bool registry_knows(const struct registry *r, const char id[ID_SIZE])
 {
     uint64_t h = id_hash(id);
 
-    return registry_find(r, id) || (r->remembered && r->remembered[h % REMEMBERED] == h);
+    return registry_find(r, id) || (r->remembered && r->remembered[h % REMEMBERED] == (uint32_t)(h >> 32));
 }

@@ -29,7 +29,7 @@ struct registry {
     uint64_t seq;    /* the last one given */
     uint32_t *slots; /* by id: place in order + 1, 0 = free, SLOT_LEFT = was used */
     size_t nslots, used;
-    uint64_t *remembered; /* by hash; a newer id may push an older one out */
+    uint32_t *remembered; /* by hash; a newer id may push an older one out */
 };
 
 void registry_free(struct registry *);                   /* the leases are the caller's */

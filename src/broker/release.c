@@ -14,7 +14,7 @@
  * the answer is `pending` (the loan goes on by itself, checkin.c)
  *
  * A store that cannot write, and the caller's deadline, end the waiting. A client that leaves takes nothing
- * with it but its watches.
+ * with it but its watches. The answer does not wait for its record: nobody is given anything by it.
  *
  * A session's leases are found under (user, session), so nobody ends another user's lease of the same session
  * id.
@@ -221,17 +221,16 @@ static void end_leases(struct release *r, struct sitting *s, size_t n, const cha
 static struct release *release_new(struct broker *b, const struct session *session, uint64_t timeout_ms,
                                    size_t n)
 {
-    struct release *r = calloc(1, sizeof *r + n * sizeof r->waits[0]);
+    struct release *r = malloc(sizeof *r + n * sizeof r->waits[0]);
 
     if (!r)
         return NULL;
-    r->session = session_copy(session);
+    *r = (struct release){.session = session_copy(session), .started_ms = clock_now(b->clock)};
     if (!r->session || op_begin(&r->op, &release_class, b, timeout_ms)) {
         free(r->session);
         free(r);
         return NULL;
     }
-    r->started_ms = clock_now(b->clock);
     if (timer_start(b->timers, &r->turn, 0, on_turn)) { /* before anything that cannot be taken back */
         release_free(r);
         return NULL;
@@ -254,24 +253,43 @@ static struct op *begun(struct release *r)
     return &r->op;
 }
 
-struct op *broker_release(struct broker *b, const struct release_args *args, release_done *done, void *arg)
+/* The check-outs that end may take a lease along, so the session is looked for before them and after. */
+static struct release *end_session(struct broker *b, const struct sitting *who,
+                                   const struct release_args *args)
 {
-    struct sitting *s = b->draining ? NULL : sitting_find(b->leases, &args->session);
-    size_t n = count_meant(s, args->credential_id);
+    const char *credential_id = args->credential_id;
+    size_t n = count_meant(sitting_find(b->leases, who), credential_id), left;
     struct release *r = release_new(b, &args->session, args->timeout_ms, n);
 
     if (!r)
         return NULL;
+    checkouts_end(b, who, credential_id);
+    struct sitting *s = sitting_find(b->leases, who);
+
+    left = count_meant(s, credential_id);
+    end_leases(r, s, left < n ? left : n, credential_id);
+    return r;
+}
+
+static struct release *refuse_session(struct broker *b, const struct release_args *args)
+{
+    struct release *r = release_new(b, &args->session, args->timeout_ms, 0);
+
+    if (r)
+        refuse(r, FAULT_DRAINING, "the gateway is stopping");
+    return r;
+}
+
+struct op *broker_release(struct broker *b, const struct release_args *args, release_done *done, void *arg)
+{
+    struct sitting *who = sitting_probe(&args->session);
+    struct release *r = !who ? NULL : b->draining ? refuse_session(b, args) : end_session(b, who, args);
+
+    free(who);
+    if (!r)
+        return NULL;
     r->done = done;
     r->arg = arg;
-    if (b->draining) {
-        refuse(r, FAULT_DRAINING, "the gateway is stopping");
-        return begun(r);
-    }
-    checkouts_end(b, &args->session, args->credential_id);
-    s = sitting_find(b->leases, &args->session);
-    n = count_meant(s, args->credential_id) < n ? count_meant(s, args->credential_id) : n;
-    end_leases(r, s, n, args->credential_id);
     return begun(r);
 }
 

@@ -7,20 +7,6 @@
  */
 #include "broker/survey_notes.h"
 
-static const char *kind_word(enum account_kind kind)
-{
-    static const char *const words[KIND_NKINDS] = {
-        [KIND_LOCAL] = "local",
-        [KIND_DOMAIN_LINKED] = "domain_linked",
-        [KIND_APPLICATION] = "application",
-        [KIND_DATABASE] = "database",
-        [KIND_CLOUD] = "cloud",
-        [KIND_ALIAS] = "alias",
-    };
-
-    return kind < KIND_NKINDS ? words[kind] : "any";
-}
-
 static const char *result_word(enum vault_result result, const struct fault *fault)
 {
     switch (result) {
@@ -70,7 +56,7 @@ void survey_note_call(const struct survey_ask *ask)
                                   .vault = sv->vault->conf->name,
                                   .user = usermap_user(&sv->users),
                                   .what = ask->query.recent ? "list_recent" : "list",
-                                  .kind_asked = kind_word(ask->query.kind),
+                                  .kind_asked = account_kind_word(ask->query.kind),
                                   .value = asked_for(&ask->query),
                                   .outcome = result_word(wait->result, &wait->fault),
                                   .detail = went_well ? NULL : wait->fault.detail,

@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define FIRST_FREE_PORT 1024
 
@@ -80,6 +81,9 @@ static void allow_configured(struct fence *f, const struct conf *conf, const cha
     const struct conf_gateway *g = &conf->gateway;
 
     allow_file(f, conf_file, SANDBOX_READ);
+    /* Only what exists can be fenced in, and behind the fence nothing can be made beside it any more. What
+     * stands in the way the store will meet again, and say. */
+    (void)mkdir(g->state_dir, 0700);
     allow(f, g->state_dir, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_SOCKET);
     allow_file(f, g->audit_file, SANDBOX_READ | SANDBOX_WRITE);
     if (strcmp(g->log_file, "-") != 0)

@@ -144,7 +144,7 @@ static bool check_timeout(struct ask *ask, struct fault *f)
     int64_t ms;
 
     ask->timeout_ms = ask->gateway->conf->gateway.request_timeout_ms;
-    if (!value || !(ask->route->permit & (PERMIT_BROKER | PERMIT_OPERATE)))
+    if (!value)
         return true;
     if (http_header_count(ask->req, "X-Request-Timeout-Ms") != 1 ||
         !text_int(value, 1, TIMEOUT_MAX_MS, &ms)) {

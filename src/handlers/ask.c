@@ -59,7 +59,7 @@ static void read_trace(const struct http_req *req, char out[TRACE_ID_LEN + 1])
         return;
     bool version = !strncmp(t, "00", 2)
                        ? len == 55
-                       : only_hex(t, 2) && strncmp(t, "ff", 2) && (len == 55 || t[55] == '-');
+                       : only_hex(t, 2) && strncmp(t, "ff", 2) != 0 && (len == 55 || t[55] == '-');
     bool flags = !strncmp(t + 53, "00", 2) || only_hex(t + 53, 2);
     if (version && flags && only_hex(t + 3, TRACE_ID_LEN) && only_hex(t + 36, 16))
         (void)text_copy_n(out, TRACE_ID_LEN + 1, t + 3, TRACE_ID_LEN);
@@ -67,12 +67,10 @@ static void read_trace(const struct http_req *req, char out[TRACE_ID_LEN + 1])
 
 struct ask *ask_new(struct gateway *gw, struct http_req *req)
 {
-    struct ask *ask = calloc(1, sizeof(*ask));
+    struct ask *ask = malloc(sizeof(*ask));
     if (!ask)
         return NULL;
-    ask->gateway = gw;
-    ask->req = req;
-    ask->started_us = clock_measure_us();
+    *ask = (struct ask){.gateway = gw, .req = req, .started_us = clock_measure_us()};
     ask_request_id(req, ask->request_id);
     read_trace(req, ask->trace_id);
     req->app = ask;
@@ -251,6 +249,14 @@ void ask_give_up(struct ask *ask)
     ask_fail(ask, &f);
     if (op)
         broker_leave(op);
+}
+
+bool ask_succeeded(struct ask *ask, const struct fault *f)
+{
+    ask->op = NULL;
+    if (f)
+        ask_fail(ask, f);
+    return !f;
 }
 
 void ask_wait(struct ask *ask, struct op *op)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * credentials.c - find, check out, release: JSON in, one broker call, JSON out.
+ * credentials.c - find and check out: JSON in, one broker call, JSON out.
  *
  * The secret of a check-out passes through here once, from the broker's memory into the answer's buffer,
  * which the server wipes when the last byte is written. Nothing here decides anything about a credential.
@@ -8,27 +8,10 @@
 #include "base/clock.h"
 #include "handlers/gateway.h"
 #include "handlers/member.h"
-#include "handlers/session_json.h"
 
-#define CREDENTIAL_ID_CHARS (CREDENTIAL_ID_SIZE - 1)
-#define REASON_CHARS        1000000 /* the body's limit is the real one: the vault's reason is cut to size later */
-#define TICKET_CHARS        256
-#define MINUTES_MAX         525600       /* a year */
-#define SECONDS_MAX         253402300799 /* the end of the year 9999 */
-
-static const char *const kinds[KIND_NKINDS] = {
-    [KIND_LOCAL] = "local",
-    [KIND_DOMAIN_LINKED] = "domain_linked",
-    [KIND_APPLICATION] = "application",
-    [KIND_DATABASE] = "database",
-    [KIND_CLOUD] = "cloud",
-    [KIND_ALIAS] = "alias",
-};
-
-bool find_read(const cJSON *body, union ask_args *args, struct fault *f)
-{
-    return session_read(body, SESSION_ENDPOINT, &args->find.session, f);
-}
+#define REASON_CHARS 1000000 /* the body's limit is the real one: the vault's reason is cut to size later */
+#define TICKET_CHARS 256
+#define MINUTES_MAX  525600 /* a year */
 
 static void write_requires(struct jsonw *w, const struct vault_policy *policy)
 {
@@ -47,7 +30,7 @@ static void write_credential(struct jsonw *w, const struct credential *c)
     jsonw_object(w, NULL);
     jsonw_str(w, "credential_id", c->credential_id);
     jsonw_str(w, "display_value", c->display_value);
-    jsonw_str(w, "kind", kinds[c->account->kind]);
+    jsonw_str(w, "kind", account_kind_word(c->account->kind));
     jsonw_str(w, "account", c->account->account);
     jsonw_str(w, "domain", c->account->domain);
     jsonw_str(w, "system", c->account->system);
@@ -64,11 +47,8 @@ static void on_found(void *arg, const struct find_answer *answer)
     struct buf buf = BUF_INIT(ANSWER_MAX);
     struct jsonw w = jsonw_start(&buf);
 
-    ask->op = NULL;
-    if (answer->fault) {
-        ask_fail(ask, answer->fault);
+    if (!ask_succeeded(ask, answer->fault))
         return;
-    }
     jsonw_object(&w, NULL);
     jsonw_array(&w, "credentials");
     for (size_t i = 0; i < answer->n; i++)
@@ -82,15 +62,7 @@ static void on_found(void *arg, const struct find_answer *answer)
 
 void find_start(struct ask *ask, const union ask_args *args)
 {
-    struct find_args find = args->find;
-    find.timeout_ms = ask->timeout_ms;
-    ask_origin(ask, &find.session);
-    ask_wait(ask, broker_find(ask->gateway->broker, &find, on_found, ask));
-}
-
-static bool read_credential_id(const struct member *top, const char **out)
-{
-    return member_text(top, "credential_id", MEMBER_REQUIRED | MEMBER_NOT_EMPTY, CREDENTIAL_ID_CHARS, out);
+    ask_wait(ask, broker_find(ask->gateway->broker, &args->find, on_found, ask));
 }
 
 bool checkout_read(const cJSON *body, union ask_args *args, struct fault *f)
@@ -100,7 +72,8 @@ bool checkout_read(const cJSON *body, union ask_args *args, struct fault *f)
     struct checkout_args *a = &args->checkout;
     int preferred;
 
-    if (!session_read(body, SESSION_ID, &a->session, f) || !read_credential_id(&top, &a->credential_id) ||
+    if (!member_text(&top, "credential_id", MEMBER_REQUIRED | MEMBER_NOT_EMPTY, CREDENTIAL_ID_SIZE - 1,
+                     &a->credential_id) ||
         !member_int(&top, "duration_minutes", 1, MINUTES_MAX, 0, &a->duration_minutes) ||
         !member_text(&top, "reason", MEMBER_PROSE, REASON_CHARS, &a->reason) ||
         !member_int(&top, "ticket_system_id", 1, INT32_MAX, 0, &a->ticket_system_id) ||
@@ -139,11 +112,8 @@ static void on_checked_out(void *arg, const struct checkout_answer *answer)
     struct buf buf = BUF_SECRET(ANSWER_MAX);
     struct jsonw w = jsonw_start(&buf);
 
-    ask->op = NULL;
-    if (answer->fault) {
-        ask_fail(ask, answer->fault);
+    if (!ask_succeeded(ask, answer->fault))
         return;
-    }
     jsonw_object(&w, NULL);
     jsonw_str(&w, "credential_id", answer->credential_id);
     jsonw_str(&w, "kind", answer->ssh_key ? "ssh_key" : "password");
@@ -160,46 +130,5 @@ static void on_checked_out(void *arg, const struct checkout_answer *answer)
 
 void checkout_start(struct ask *ask, const union ask_args *args)
 {
-    struct checkout_args checkout = args->checkout;
-    checkout.timeout_ms = ask->timeout_ms;
-    ask_origin(ask, &checkout.session);
-    ask_wait(ask, broker_checkout(ask->gateway->broker, &checkout, on_checked_out, ask));
-}
-
-bool release_read(const cJSON *body, union ask_args *args, struct fault *f)
-{
-    struct member top = {.object = body, .path = "", .fault = f};
-    int64_t ended_at;
-
-    return session_read(body, SESSION_ID, &args->release.session, f) &&
-           read_credential_id(&top, &args->release.credential_id) &&
-           member_int(&top, "session_ended_at", 0, SECONDS_MAX, 0, &ended_at);
-}
-
-static void on_released(void *arg, const struct release_answer *answer)
-{
-    struct ask *ask = arg;
-    struct buf buf = BUF_INIT(ANSWER_MAX);
-    struct jsonw w = jsonw_start(&buf);
-
-    ask->op = NULL;
-    if (answer->fault) {
-        ask_fail(ask, answer->fault);
-        return;
-    }
-    jsonw_object(&w, NULL);
-    jsonw_int(&w, "released", answer->released);
-    jsonw_int(&w, "remaining_holders", answer->remaining_holders);
-    if (answer->pending)
-        jsonw_bool(&w, "pending", true);
-    jsonw_end(&w);
-    ask_json(ask, 200, &buf, 0);
-}
-
-void release_start(struct ask *ask, const union ask_args *args)
-{
-    struct release_args release = args->release;
-    release.timeout_ms = ask->timeout_ms;
-    ask_origin(ask, &release.session);
-    ask_wait(ask, broker_release(ask->gateway->broker, &release, on_released, ask));
+    ask_wait(ask, broker_checkout(ask->gateway->broker, &args->checkout, on_checked_out, ask));
 }

@@ -20,8 +20,8 @@ static bool read_type(const cJSON *item, struct endpoints_args *a, struct fault 
                   "types: each must be one of: rdp shell web tunnel jump_client other");
         return false;
     }
-    a->rdp = a->rdp || index == METHOD_RDP - METHOD_RDP;
-    a->shell = a->shell || index == METHOD_SHELL - METHOD_RDP;
+    a->rdp = a->rdp || METHOD_RDP + index == METHOD_RDP;
+    a->shell = a->shell || METHOD_RDP + index == METHOD_SHELL;
     return true;
 }
 
@@ -48,8 +48,7 @@ bool endpoints_read(const cJSON *body, union ask_args *args, struct fault *f)
     struct member top = {.object = body, .path = "", .fault = f};
     struct endpoints_args *a = &args->endpoints;
 
-    if (!session_read(body, 0, &a->session, f) || !read_types(&top, a) ||
-        !member_text(&top, "query", 0, QUERY_CHARS, &a->query) ||
+    if (!read_types(&top, a) || !member_text(&top, "query", 0, QUERY_CHARS, &a->query) ||
         !member_int(&top, "recent", 1, RECENT_MAX, 0, &a->recent))
         return false;
     if (!a->query)
@@ -77,11 +76,8 @@ static void on_endpoints(void *arg, const struct endpoints_answer *answer)
     struct buf buf = BUF_INIT(ANSWER_MAX);
     struct jsonw w = jsonw_start(&buf);
 
-    ask->op = NULL;
-    if (answer->fault) {
-        ask_fail(ask, answer->fault);
+    if (!ask_succeeded(ask, answer->fault))
         return;
-    }
     jsonw_object(&w, NULL);
     jsonw_array(&w, "endpoints");
     for (size_t i = 0; i < answer->n; i++)
@@ -95,13 +91,10 @@ static void on_endpoints(void *arg, const struct endpoints_answer *answer)
 
 void endpoints_start(struct ask *ask, const union ask_args *args)
 {
-    struct endpoints_args endpoints = args->endpoints;
+    const struct endpoints_args *a = &args->endpoints;
 
-    if (!endpoints.rdp && !endpoints.shell) {
+    if (a->rdp || a->shell)
+        ask_wait(ask, broker_endpoints(ask->gateway->broker, a, on_endpoints, ask));
+    else
         on_endpoints(ask, &(struct endpoints_answer){.fault = NULL});
-        return;
-    }
-    endpoints.timeout_ms = ask->timeout_ms;
-    ask_origin(ask, &endpoints.session);
-    ask_wait(ask, broker_endpoints(ask->gateway->broker, &endpoints, on_endpoints, ask));
 }

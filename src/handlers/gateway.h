@@ -53,14 +53,12 @@ struct gateway {
     TAILQ_HEAD(ask_list, ask) asks; /* all without an answer */
 };
 
-struct started_args { /* sessions/started */
-    struct session session;
-    const char *history_url; /* NULL = none */
-    int64_t expiry_s;        /* 0 = not told */
-};
-
-/* What a request asks for; texts belong to its parsed body or to ask->target and are gone after start(). */
+/*
+ * What a request asks for; texts belong to its parsed body or to ask->target and are gone after start(). Of rows with
+ * a session, `by` is the common beginning of what the others hold: the router fills it in.
+ */
 union ask_args {
+    struct asked_by by;
     struct find_args find;
     struct checkout_args checkout;
     struct release_args release;
@@ -85,7 +83,8 @@ struct route {
     unsigned permit;         /* enum conf_permission; 0 = nobody is asked who he is */
     unsigned flags;
     const char *operation; /* for logs and metrics */
-    /* Reads the body into args; false and a fault. NULL = nothing in the body is looked at. */
+    unsigned session;      /* enum session_needs of the session in the body; 0 = there is none in it */
+    /* Reads the rest of the body into args; false and a fault. NULL = nothing else in it is looked at. */
     bool (*read)(const cJSON *body, union ask_args *args, struct fault *fault);
     void (*start)(struct ask *, const union ask_args *args);
     /* Reads path and query into args, after the body; false and a fault. NULL = neither is looked at. */
@@ -95,6 +94,8 @@ struct route {
 /* The table, ended by a row without path that stands for everything unknown. */
 extern const struct route routes[];
 size_t routes_count(void); /* that last row included */
+/* What the row reads of a body, its session first. False and a fault. `args` must be all zero. */
+bool route_read(const struct route *, const cJSON *body, union ask_args *args, struct fault *);
 
 struct ask {
     struct gateway *gateway;
@@ -129,6 +130,8 @@ void ask_request_id(const struct http_req *, char out[REQUEST_ID_MAX + 1]);
 void ask_origin(const struct ask *, struct session *);
 /* The answer comes from this op's done(); NULL (out of memory) is answered at once. */
 void ask_wait(struct ask *, struct op *);
+/* First in done(): the op is no more. False = it failed, which is answered; the ask is gone. */
+bool ask_succeeded(struct ask *, const struct fault *);
 
 enum answer_flags { ANSWER_SECRET = 1 /* not to be stored by anybody on the way */ };
 
@@ -165,7 +168,6 @@ void gateway_count_refused_caller(struct gateway *);
 void gateway_render_metrics(struct gateway *, struct buf *);
 
 /* The rows' functions, one file per group. */
-bool find_read(const cJSON *, union ask_args *, struct fault *);
 void find_start(struct ask *, const union ask_args *);
 bool checkout_read(const cJSON *, union ask_args *, struct fault *);
 void checkout_start(struct ask *, const union ask_args *);
@@ -176,7 +178,6 @@ void endpoints_start(struct ask *, const union ask_args *);
 void session_start_start(struct ask *, const union ask_args *);
 bool session_started_read(const cJSON *, union ask_args *, struct fault *);
 void session_started_start(struct ask *, const union ask_args *);
-bool session_complete_read(const cJSON *, union ask_args *, struct fault *);
 void session_complete_start(struct ask *, const union ask_args *);
 bool leases_look(struct ask *, union ask_args *, struct fault *);
 void leases_start(struct ask *, const union ask_args *);

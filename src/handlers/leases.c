@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * leases.c - what operators do with leases: see them page by page, end one by its id.
+ * leases.c - GET /v1/leases: operators see the leases page by page.
  *
  * A page is read from the broker's table in one go, oldest first. The cursor in its `next` is opaque to the
  * caller; leases that come and go between two pages neither shift the others nor show twice. A page that
  * would be longer than an answer may be is made shorter: `next` goes on where it ended.
  *
- * Not here: who may ask (the rows in routes.c), what ending a lease means (the broker).
+ * Not here: who may ask (the rows in routes.c), the end of a lease by its id (release.c).
  */
-#include "base/id.h"
 #include "base/text.h"
 #include "handlers/gateway.h"
 #include "handlers/lease_json.h"
@@ -22,8 +21,6 @@
 #define PAGE_MAX       1000
 #define PAGE_USUAL     100
 #define CURSOR_LETTERS 16
-
-/* ---- GET /v1/leases ---- */
 
 static bool take_text(const char *value, const char **out)
 {
@@ -122,52 +119,4 @@ void leases_start(struct ask *ask, const union ask_args *args)
         write_page(ask->gateway->broker, &filter, &buf);
     }
     ask_json(ask, 200, &buf, 0);
-}
-
-/* ---- POST /v1/leases/{id}/release ---- */
-
-bool lease_release_look(struct ask *ask, union ask_args *args, struct fault *f)
-{
-    ask->target = target_segment(ask->route->path, ask->req->path, f);
-    args->lease_id = ask->target;
-    return ask->target;
-}
-
-static void on_lease_released(void *arg, const struct release_answer *answer)
-{
-    struct ask *ask = arg;
-    struct buf buf = BUF_INIT(ANSWER_MAX);
-    struct jsonw w = jsonw_start(&buf);
-
-    ask->op = NULL;
-    if (answer->fault) {
-        ask_fail(ask, answer->fault);
-        return;
-    }
-    jsonw_object(&w, NULL);
-    jsonw_int(&w, "released", answer->released);
-    if (answer->pending)
-        jsonw_bool(&w, "pending", true);
-    jsonw_end(&w);
-    ask_json(ask, 200, &buf, 0);
-}
-
-void lease_release_start(struct ask *ask, const union ask_args *args)
-{
-    struct session by = {0};
-    struct audit_note note;
-    struct fault f;
-
-    ask_origin(ask, &by);
-    audit_note(&note, ask->gateway->audit, "operator_release");
-    audit_session(&note, &by);
-    audit_text(&note, "lease_id", args->lease_id);
-    audit_write(&note);
-    if (strlen(args->lease_id) < ID_SIZE) {
-        ask_wait(ask, broker_release_lease(ask->gateway->broker, args->lease_id, ask->timeout_ms,
-                                           on_lease_released, ask));
-        return;
-    }
-    fault_set(&f, FAULT_NOT_FOUND, "there is no such lease");
-    ask_fail(ask, &f);
 }

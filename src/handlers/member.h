@@ -29,6 +29,7 @@ enum member_flags {
 
 /* *out = NULL where absent. */
 bool member_text(const struct member *, const char *name, unsigned flags, unsigned max, const char **out);
+#define MEMBER_SECONDS_MAX 253402300799 /* since 1970: the end of the year 9999 */
 /* *out = `absent` where absent. */
 bool member_int(const struct member *, const char *name, int64_t min, int64_t max, int64_t absent,
                 int64_t *out);

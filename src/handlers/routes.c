@@ -3,11 +3,12 @@
  * routes.c - the table, and the way of a request along it.
  *
  *   head:    row by path (404) and method (405) -> admission_head() -> the body is taken
- *   message: JSON -> the row's read() and look() -> admission_start() -> the row's start(), which answers now
- * or later gone:    the broker is told to leave off
+ *   message: JSON -> the session, the row's read() and look() -> admission_start() -> the row's start(), which
+ *            answers now or later
+ *   gone:    the broker is told to leave off
  *
  * To add an operation: a row here, a file with its read() and start(), its lines in docs/api.md and
- * docs/openapi.yaml. A row cannot forget permission, limits or metrics: they are in it or come from it.
+ * docs/openapi.yaml. A row cannot forget permission, limits, session or metrics: they are in it or come from it.
  *
  * Paths are compared as sent: no decoding, no merging of slashes, so that what a proxy in front has checked
  * is what is answered. Only a segment that a row names (`{id}`) is decoded, by the row. A query is ignored
@@ -17,6 +18,7 @@
 #include "base/log.h"
 #include "handlers/gateway.h"
 #include "handlers/problem.h"
+#include "handlers/session_json.h"
 #include "handlers/target.h"
 
 #include <stdio.h>
@@ -25,24 +27,24 @@
 
 /* clang-format off */
 const struct route routes[] = {
-    /* path                       method      permission      flags                       operation           read                    start                   look */
-    { "/v1/capabilities",         HTTP_GET_,  PERMIT_BROKER,  0,                          "capabilities",     NULL,                   capabilities_start,     NULL },
-    { "/v1/health",               HTTP_GET_,  PERMIT_BROKER,  ROUTE_ALWAYS | ROUTE_QUIET, "health",           NULL,                   health_start,           NULL },
-    { "/v1/credentials/find",     HTTP_POST_, PERMIT_BROKER,  0,                          "find",             find_read,              find_start,             NULL },
-    { "/v1/credentials/checkout", HTTP_POST_, PERMIT_BROKER,  0,                          "checkout",         checkout_read,          checkout_start,         NULL },
-    { "/v1/credentials/release",  HTTP_POST_, PERMIT_BROKER,  0,                          "release",          release_read,           release_start,          NULL },
-    { "/v1/endpoints/find",       HTTP_POST_, PERMIT_BROKER,  0,                          "endpoints",        endpoints_read,         endpoints_start,        NULL },
-    { "/v1/sessions/start",       HTTP_POST_, PERMIT_BROKER,  0,                          "session_start",    NULL,                   session_start_start,    NULL },
-    { "/v1/sessions/started",     HTTP_POST_, PERMIT_BROKER,  0,                          "session_started",  session_started_read,   session_started_start,  NULL },
-    { "/v1/sessions/complete",    HTTP_POST_, PERMIT_BROKER,  0,                          "session_complete", session_complete_read,  session_complete_start, NULL },
-    { "/v1/leases",               HTTP_GET_,  PERMIT_OPERATE, ROUTE_ALWAYS,               "leases",           NULL,                   leases_start,           leases_look },
-    { "/v1/leases/{id}/release",  HTTP_POST_, PERMIT_OPERATE, ROUTE_NO_BODY,              "lease_release",    NULL,                   lease_release_start,    lease_release_look },
-    { "/v1/explain/{request_id}", HTTP_GET_,  PERMIT_OPERATE, ROUTE_ALWAYS,               "explain",          NULL,                   explain_start,          explain_look },
-    { "/livez",                   HTTP_GET_,  0,              ROUTE_ALWAYS | ROUTE_QUIET, "livez",            NULL,                   livez_start,            NULL },
-    { "/readyz",                  HTTP_GET_,  0,              ROUTE_ALWAYS | ROUTE_QUIET, "readyz",           NULL,                   readyz_start,           NULL },
-    { "/status",                  HTTP_GET_,  PERMIT_OBSERVE, ROUTE_ALWAYS | ROUTE_QUIET, "status",           NULL,                   status_start,           NULL },
-    { "/metrics",                 HTTP_GET_,  PERMIT_OBSERVE, ROUTE_ALWAYS | ROUTE_QUIET, "metrics",          NULL,                   metrics_start,          NULL },
-    { NULL,                       HTTP_GET_,  0,              0,                          "unknown",          NULL,                   NULL,                   NULL },
+    /* path                       method      permission      flags                       operation           session           read                  start                   look */
+    { "/v1/capabilities",         HTTP_GET_,  PERMIT_BROKER,  0,                          "capabilities",     0,                NULL,                 capabilities_start,     NULL },
+    { "/v1/health",               HTTP_GET_,  PERMIT_BROKER,  ROUTE_ALWAYS | ROUTE_QUIET, "health",           0,                NULL,                 health_start,           NULL },
+    { "/v1/credentials/find",     HTTP_POST_, PERMIT_BROKER,  0,                          "find",             SESSION_ENDPOINT, NULL,                 find_start,             NULL },
+    { "/v1/credentials/checkout", HTTP_POST_, PERMIT_BROKER,  0,                          "checkout",         SESSION_ID,       checkout_read,        checkout_start,         NULL },
+    { "/v1/credentials/release",  HTTP_POST_, PERMIT_BROKER,  0,                          "release",          SESSION_ID,       release_read,         release_start,          NULL },
+    { "/v1/endpoints/find",       HTTP_POST_, PERMIT_BROKER,  0,                          "endpoints",        SESSION_USER,     endpoints_read,       endpoints_start,        NULL },
+    { "/v1/sessions/start",       HTTP_POST_, PERMIT_BROKER,  0,                          "session_start",    0,                NULL,                 session_start_start,    NULL },
+    { "/v1/sessions/started",     HTTP_POST_, PERMIT_BROKER,  0,                          "session_started",  SESSION_ID,       session_started_read, session_started_start,  NULL },
+    { "/v1/sessions/complete",    HTTP_POST_, PERMIT_BROKER,  0,                          "session_complete", SESSION_ID,       NULL,                 session_complete_start, NULL },
+    { "/v1/leases",               HTTP_GET_,  PERMIT_OPERATE, ROUTE_ALWAYS,               "leases",           0,                NULL,                 leases_start,           leases_look },
+    { "/v1/leases/{id}/release",  HTTP_POST_, PERMIT_OPERATE, ROUTE_NO_BODY,              "lease_release",    0,                NULL,                 lease_release_start,    lease_release_look },
+    { "/v1/explain/{request_id}", HTTP_GET_,  PERMIT_OPERATE, ROUTE_ALWAYS,               "explain",          0,                NULL,                 explain_start,          explain_look },
+    { "/livez",                   HTTP_GET_,  0,              ROUTE_ALWAYS | ROUTE_QUIET, "livez",            0,                NULL,                 livez_start,            NULL },
+    { "/readyz",                  HTTP_GET_,  0,              ROUTE_ALWAYS | ROUTE_QUIET, "readyz",           0,                NULL,                 readyz_start,           NULL },
+    { "/status",                  HTTP_GET_,  PERMIT_OBSERVE, ROUTE_ALWAYS | ROUTE_QUIET, "status",           0,                NULL,                 status_start,           NULL },
+    { "/metrics",                 HTTP_GET_,  PERMIT_OBSERVE, ROUTE_ALWAYS | ROUTE_QUIET, "metrics",          0,                NULL,                 metrics_start,          NULL },
+    { NULL,                       HTTP_GET_,  0,              0,                          "unknown",          0,                NULL,                 NULL,                   NULL },
 };
 /* clang-format on */
 
@@ -123,6 +125,21 @@ static bool parse_body(const struct ask *ask, cJSON **out, struct fault *f)
     return false;
 }
 
+bool route_read(const struct route *route, const cJSON *body, union ask_args *args, struct fault *f)
+{
+    return (!route->session || session_read(body, route->session, &args->by.session, f)) &&
+           (!route->read || route->read(body, args, f));
+}
+
+static void start(struct ask *ask, union ask_args *args)
+{
+    if (ask->route->session) {
+        args->by.timeout_ms = ask->timeout_ms;
+        ask_origin(ask, &args->by.session);
+    }
+    ask->route->start(ask, args);
+}
+
 static void on_message(void *arg, struct http_req *req)
 {
     struct gateway *gw = arg;
@@ -136,9 +153,9 @@ static void on_message(void *arg, struct http_req *req)
     unsigned wait_s = limited ? clients_take(gw->clients, ask->client) : 0;
 
     memset(&args, 0, sizeof(args)); /* all of the union: what a reader leaves alone is not there */
-    if (parse_body(ask, &body, &f) && (!route->read || route->read(body, &args, &f)) &&
+    if (parse_body(ask, &body, &f) && route_read(route, body, &args, &f) &&
         (!route->look || route->look(ask, &args, &f)) && admission_start(ask, wait_s, &f))
-        route->start(ask, &args);
+        start(ask, &args);
     else
         ask_fail(ask, &f);
     cJSON_Delete(body);

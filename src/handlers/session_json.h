@@ -13,6 +13,7 @@
 enum session_needs {
     SESSION_ID = 1,       /* the operation belongs to one PRA session */
     SESSION_ENDPOINT = 2, /* at least one name of an endpoint, or an application */
+    SESSION_USER = 4,     /* nothing but the user, whom all need */
 };
 
 /* jump_item.method as words, in the order of enum jump_method from METHOD_RDP on. */

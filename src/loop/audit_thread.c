@@ -157,6 +157,8 @@ static int commit(struct audit_writer *w, struct batch *b, int *room)
 
     *room = err ? 0 : audit_file_room(&w->file, b->bytes + (w->failing ? AGAIN_BYTES : 2 * OWN_MEMBERS));
     struct audit_link at = w->file.head.last;
+    if (!err) /* all of it at once: growing would copy and wipe what is there, time and again */
+        err = buf_reserve(&lines, b->bytes + 2 * OWN_MEMBERS);
     if (!err)
         err = build(w, b, *room, &lines, &at);
     if (!err && lines.len)

@@ -3,7 +3,8 @@
  * audit_writer.c - the loop's side of the audit trail: put, wait, deadlines, the end; see audit_writer.h.
  *
  * A record waits on the loop until its flight goes (base/gather.h): at once when it is alone, else with those
- * who come within the next moment. What nobody awaits rides along, or goes after LINGER_MS.
+ * who come within the next moment. What nobody awaits rides along, or goes after LINGER_MS; where nobody came
+ * along last time, with this turn of the loop.
  *
  * Who touches what: the queue, the list of written entries and the numbers are shared and touched under the
  * lock; an entry is the thread's while it is in a batch; waits, deadlines and logging are the loop's alone.
@@ -221,10 +222,14 @@ static int enqueue(struct audit_writer *w, struct audit_entry *e, const struct a
     return err;
 }
 
-/* Under the lock. */
-static void hand_over(struct audit_writer *w)
+/* Woken under the lock the thread would run into it at once, and sleep again: two changes of threads. */
+static void hand_over(struct audit_writer *w, bool stop)
 {
+    uv_mutex_lock(&w->lock);
+    w->landed = false;
+    w->stop |= stop;
     STAILQ_CONCAT(&w->queue, &w->gathering);
+    uv_mutex_unlock(&w->lock);
     uv_cond_signal(&w->wake);
 }
 
@@ -235,10 +240,7 @@ static bool on_go(struct gather *g)
 
     if (STAILQ_EMPTY(&w->gathering))
         return false;
-    uv_mutex_lock(&w->lock);
-    w->landed = false;
-    hand_over(w);
-    uv_mutex_unlock(&w->lock);
+    hand_over(w, false);
     return true;
 }
 
@@ -369,7 +371,8 @@ struct audit_writer *audit_writer_open(struct loop *loop, const struct audit_wri
     STAILQ_INIT(&w->queue);
     STAILQ_INIT(&w->written);
     STAILQ_INIT(&w->gathering);
-    w->gather = (struct gather){.timers = loop_timers(loop), .go = on_go, .linger_ms = LINGER_MS};
+    w->gather = (struct gather){
+        .timers = loop_timers(loop), .go = on_go, .linger_ms = LINGER_MS, .linger_alone_ms = 0};
     TAILQ_INIT(&w->waiting);
     int err =
         audit_file_open(&w->file, opts->file, opts->head, opts->disk ? opts->disk : &audit_disk_system, why);
@@ -391,8 +394,8 @@ void audit_writer_rotate(struct audit_writer *w)
 {
     uv_mutex_lock(&w->lock);
     w->rotate = true;
-    uv_cond_signal(&w->wake);
     uv_mutex_unlock(&w->lock);
+    uv_cond_signal(&w->wake);
 }
 
 /* The disk has not answered: thread and memory are left to the end of the process. */
@@ -416,10 +419,7 @@ void audit_writer_close(struct audit_writer *w, void (*closed)(void *arg), void 
     w->closed = closed;
     w->closed_arg = arg;
     gather_stop(&w->gather);
-    uv_mutex_lock(&w->lock);
-    w->stop = true;
-    hand_over(w);
-    uv_mutex_unlock(&w->lock);
+    hand_over(w, true);
     if (timer_start(loop_timers(w->loop), &w->end, w->opts.deadline_ms, on_end))
         log_error("audit_deadline", "error=%s", strerror(ENOMEM));
 }

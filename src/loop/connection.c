@@ -320,7 +320,10 @@ static void take_cipher(struct http_conn *c, const char *bytes, size_t n)
     }
     if (c->phase != CONN_CLOSED && c->phase != CONN_LINGER)
         tls_progress(c);
-    conn_flush_tls(c); /* an alert, if it failed */
+    /* A ticket leaves with the answer to the request that came behind the handshake; an alert at once. */
+    if (c->phase != CONN_WORK || got < 0 || !tls_can_wait(c->tls))
+        conn_flush_tls(c);
+    tls_rest(c->tls);
     if (err || (got < 0 && got != -ECONNRESET))
         conn_close(c, tls_why(c->tls));
     else if (got == -ECONNRESET && c->phase != CONN_LINGER)
@@ -373,14 +376,11 @@ static void set_reading(struct http_conn *c)
 
 /* ---- accepting ---- */
 
-static void describe_peer(struct http_conn *c, int fd)
+static void describe_peer(struct http_conn *c, int fd, const struct sockaddr *from)
 {
-    struct sockaddr_storage ss;
-    socklen_t len = sizeof(ss);
     char host[INET6_ADDRSTRLEN] = "?";
     struct http_peer *peer = &c->peer;
 
-    memset(&ss, 0, sizeof(ss));
     if (peer->is_unix) {
         struct ucred cred;
         socklen_t size = sizeof(cred);
@@ -390,16 +390,16 @@ static void describe_peer(struct http_conn *c, int fd)
         snprintf(peer->origin, sizeof(peer->origin), "uid:%u", peer->uid);
         return;
     }
-    if (getpeername(fd, (struct sockaddr *)&ss, &len) == 0 && ss.ss_family == AF_INET6) {
-        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&ss;
+    if (from->sa_family == AF_INET6) {
+        struct sockaddr_in6 in6 = *(const struct sockaddr_in6 *)from;
 
-        uv_ip6_name(in6, host, sizeof(host));
-        snprintf(peer->address, sizeof(peer->address), "[%s]:%u", host, ntohs(in6->sin6_port));
-        memset(in6->sin6_addr.s6_addr + 8, 0, 8); /* one host may use every address of its network */
-        uv_ip6_name(in6, host, sizeof(host));
+        uv_ip6_name(&in6, host, sizeof(host));
+        snprintf(peer->address, sizeof(peer->address), "[%s]:%u", host, ntohs(in6.sin6_port));
+        memset(in6.sin6_addr.s6_addr + 8, 0, 8); /* one host may use every address of its network */
+        uv_ip6_name(&in6, host, sizeof(host));
         snprintf(peer->origin, sizeof(peer->origin), "%s/64", host);
     } else {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)&ss;
+        const struct sockaddr_in *in = (const struct sockaddr_in *)from;
 
         uv_ip4_name(in, host, sizeof(host));
         snprintf(peer->address, sizeof(peer->address), "%s:%u", host, ntohs(in->sin_port));
@@ -420,9 +420,7 @@ static int open_handle(struct http_conn *c, int fd)
         err = uv_pipe_open(&c->u.pipe, fd);
     } else {
         uv_tcp_init(loop, &c->u.tcp);
-        err = uv_tcp_open(&c->u.tcp, fd);
-        if (!err)
-            uv_tcp_nodelay(&c->u.tcp, 1); /* if it fails answers are only slower */
+        err = uv_tcp_open(&c->u.tcp, fd); /* TCP_NODELAY is inherited from the listener */
     }
     c->u.handle.data = c;
     return err;
@@ -468,9 +466,9 @@ static bool count_peer(struct http_conn *c)
 }
 
 /* Admits it to the counts and gives it its TLS; false if it may not or cannot stay. */
-static bool conn_admit(struct http_conn *c, int fd)
+static bool conn_admit(struct http_conn *c, int fd, const struct sockaddr *from)
 {
-    describe_peer(c, fd);
+    describe_peer(c, fd, from);
     if (!count_peer(c))
         return false;
     if (!c->listener->tls || c->over)
@@ -495,12 +493,12 @@ static void read_early(struct http_conn *c, int fd)
         on_read(&c->u.stream, n, &room);
 }
 
-void conn_accept(struct listener *l, int fd, bool over)
+void conn_accept(struct listener *l, int fd, const struct sockaddr *from, bool over)
 {
     struct http_server *server = l->server;
     struct http_conn *c = conn_new(l, over);
 
-    if (!c || !conn_admit(c, fd)) {
+    if (!c || !conn_admit(c, fd, from)) {
         close(fd);
         free(c);
         return;

@@ -71,14 +71,14 @@ struct http_conn {
     unsigned writes; /* in libuv's queue */
     enum conn_phase phase;
     enum conn_ending ending;
-    bool head_done, body_done, message_done; /* set by the parser's callbacks */
-    bool req_open;                           /* the application has it and has not answered */
-    bool minor0;                             /* the request is HTTP/1.0 */
-    bool asked_late;                         /* for its certificate */
-    bool over;                               /* over max_connections */
-    bool counted;                            /* in server->peers */
-    bool in_feed;                            /* request_feed() is on the stack */
-    bool rearm;                              /* the phase changed since the deadline was set */
+    bool head_done, message_done; /* set by the parser's callbacks */
+    bool req_open;                /* the application has it and has not answered */
+    bool minor0;                  /* the request is HTTP/1.0 */
+    bool asked_late;              /* for its certificate */
+    bool over;                    /* over max_connections */
+    bool counted;                 /* in server->peers */
+    bool in_feed;                 /* request_feed() is on the stack */
+    bool rearm;                   /* the phase changed since the deadline was set */
     bool reading;
     bool waits; /* in server->backlog */
     bool eof; /* the client ended its side while its answer was on the way */
@@ -94,6 +94,7 @@ struct listener {
     SLIST_ENTRY(listener) link;
     bool is_unix, open;
     bool short_of;     /* the last accept failed for want of descriptors or memory */
+    unsigned patience; /* turns for which those who knock have been left waiting at a full house */
     char *name, *path; /* path: the Unix socket's file */
     dev_t dev;         /* ... and which file we made */
     ino_t ino;
@@ -137,8 +138,8 @@ void listener_close(struct listener *);
 void listener_free(struct listener *);
 
 /* connection.c */
-/* Takes the descriptor, whatever comes of it. `over`: refuse it with 503. */
-void conn_accept(struct listener *, int fd, bool over);
+/* Takes the descriptor, whatever comes of it. `from`: who it is, over TCP. `over`: refuse it with 503. */
+void conn_accept(struct listener *, int fd, const struct sockaddr *from, bool over);
 void conn_goto(struct http_conn *, enum conn_phase);
 void conn_settle(
     struct http_conn *); /* sets the deadline of the phase; last act of every entry from outside */

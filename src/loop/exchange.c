@@ -191,10 +191,10 @@ void exchange_free(struct exchange *x)
 static bool lines_valid(const char *p)
 {
     while (p && *p) {
-        size_t n = strcspn(p, "\r\n");
-        if (n == 0 || p[n] != '\r' || p[n + 1] != '\n')
+        const char *end = strchr(p, '\n');
+        if (!end || end < p + 2 || memchr(p, '\r', (size_t)(end - p)) != end - 1)
             return false;
-        p += n + 2;
+        p = end + 1;
     }
     return true;
 }

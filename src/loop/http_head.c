@@ -160,15 +160,25 @@ static enum head_verdict scan_byte(struct head_scan *s, unsigned char b, struct 
     return malformed(fault, "The request head cannot be read.");
 }
 
-/* Most of a head are values of plain letters, which need no look at each: how many are next. */
-static size_t skip_value(struct head_scan *s, const char *bytes, size_t n)
+static size_t name_run(const char *bytes, size_t n)
 {
-    size_t room = HTTP_MAX_HEADERS - s->bytes;
-    size_t run;
+    size_t i = 0;
 
-    if (s->state != SCAN_VALUE)
+    while (i < n && visible((unsigned char)bytes[i]) && bytes[i] != ':')
+        i++;
+    return i;
+}
+
+/* Most of a head are names, and values of plain letters: how many bytes are next of which the table would say
+ * nothing. */
+static size_t skip_plain(struct head_scan *s, const char *bytes, size_t n)
+{
+    size_t room = HTTP_MAX_HEADERS - s->bytes, run;
+
+    if (s->state != SCAN_VALUE && s->state != SCAN_NAME)
         return 0;
-    run = text_plain_run(bytes, n < room ? n : room);
+    n = n < room ? n : room;
+    run = s->state == SCAN_VALUE ? text_plain_run(bytes, n) : name_run(bytes, n);
     s->bytes += (uint32_t)run;
     return run;
 }
@@ -177,7 +187,7 @@ enum head_verdict head_scan(struct head_scan *s, const char *bytes, size_t n, si
                             struct fault *fault)
 {
     for (size_t i = 0; i < n; i++) {
-        i += skip_value(s, bytes + i, n - i);
+        i += skip_plain(s, bytes + i, n - i);
         if (i == n)
             break;
         enum head_verdict verdict = scan_byte(s, (unsigned char)bytes[i], fault);
@@ -264,7 +274,7 @@ int head_build(struct head *head, const llhttp_t *parser, struct http_req *req)
     char *at = head->text.data;
     char *question;
 
-    head->fields = calloc(head->nfields + 1, sizeof(*head->fields));
+    head->fields = malloc((head->nfields + 1) * sizeof(*head->fields)); /* HTTP_MAX_FIELDS at most */
     if (!head->fields || !at)
         return -ENOMEM;
     req->method = known_method(parser);
@@ -349,6 +359,8 @@ bool head_judge(const llhttp_t *parser, const struct http_req *req, struct fault
         return no(fault, 505, "Only the versions 1.0 and 1.1 of HTTP are spoken.");
     if (hosts > 1 || (hosts == 0 && parser->http_minor == 1))
         return no(fault, 400, "The request must have one Host header.");
+    if (hosts && strpbrk(http_header(req, "Host"), " \t,/?#@"))
+        return no(fault, 400, "The Host header must hold a host, and a port at most.");
     return judge_coding(parser, req, fault) && judge_target(parser, req, fault) &&
            judge_expect(parser, req, fault);
 }

@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@
 #define BACKLOG        1024
 #define ACCEPT_BATCH   64  /* per turn, so that a flood of connections does not starve those that stand */
 #define PAUSE_MS       100 /* when descriptors or memory run out */
+#define FULL_TURNS     2   /* how long who knocks at a full house waits for those who are leaving it */
 #define MAX_OVER       64  /* connections being told that there are too many */
 #define WHY_SIZE       256
 
@@ -65,19 +67,31 @@ static void pause_accepting(struct listener *l, int err)
         on_pause_over(&l->pause); /* without a timer: go on at once, at the price of some turns */
 }
 
-static void admit(struct listener *l, int fd)
+static void admit(struct listener *l, int fd, const struct sockaddr *from)
 {
     struct http_server *server = l->server;
 
     if (server->nconns < server->opts.max_connections) {
-        conn_accept(l, fd, false);
+        conn_accept(l, fd, from, false);
         return;
     }
     log_debug("connection_refused", "listener=%s connections=%zu", l->name, server->nconns);
     if (l->tls || server->nover >= MAX_OVER)
         close(fd);
     else
-        conn_accept(l, fd, true);
+        conn_accept(l, fd, from, true);
+}
+
+/*
+ * A client that has left still counts until its end is read: in this turn, or, if it came in this turn, in
+ * the next one. Who comes after it must not be refused for that.
+ */
+static bool others_may_be_leaving(struct listener *l)
+{
+    bool full = l->server->nconns >= l->server->opts.max_connections;
+
+    l->patience = full ? l->patience + 1 : 0;
+    return full && l->patience <= FULL_TURNS;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -88,15 +102,20 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     if (l->magic != LISTENER_MAGIC || status < 0)
         return;
     for (int i = 0; i < ACCEPT_BATCH && l->open; i++) {
+        if (others_may_be_leaving(l))
+            return;
         /* Of TLS fewer: each will want a handshake, which is dear. */
         if (l->tls && !loop_step(l->server->loop, LOOP_HANDSHAKES))
             return;
-        int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_storage from = {0};
+        socklen_t size = sizeof(from);
+        int fd = accept4(l->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {
             l->short_of = false;
-            admit(l, fd);
+            admit(l, fd, (struct sockaddr *)&from);
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            l->patience = 0;
             return;
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             pause_accepting(l, errno);
@@ -125,7 +144,9 @@ static int bind_tcp(const struct http_listen_opts *opts, int *out, char why[WHY_
     fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return fail(why, opts, "cannot open a socket for", errno);
+    /* What is accepted inherits TCP_NODELAY: one call for all instead of one for each. */
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) ||
         (ss.ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on))) ||
         bind(fd, (struct sockaddr *)&ss, len)) {
         int err = fail(why, opts, "cannot bind to", errno);

@@ -18,7 +18,7 @@
  * Invariants: this file is the only caller of uv_timer_start() and uv_run(). SIGPIPE is ignored from
  * loop_new() on, since a peer that left must be an error code of the write, not the end of the process.
  *
- * Not here: what runs in the thread pool, sockets, and what is done on a signal.
+ * Not here: threads for work that blocks (worker.c), sockets, and what is done on a signal.
  */
 #include "loop/loop.h"
 

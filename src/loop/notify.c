@@ -90,12 +90,3 @@ void notify_stopping(struct notify *n)
     (void)n;
     send_state("STOPPING=1");
 }
-
-void notify_status(struct notify *n, const char *text)
-{
-    char state[256];
-
-    (void)n;
-    snprintf(state, sizeof(state), "STATUS=%s", text);
-    send_state(state);
-}

@@ -19,6 +19,5 @@ void notify_free(struct notify *);        /* NULL is fine */
 void notify_ready(struct notify *);
 void notify_reloading(struct notify *); /* notify_ready() ends it */
 void notify_stopping(struct notify *);
-void notify_status(struct notify *, const char *text); /* one line, as shown by systemctl status */
 
 #endif

@@ -82,10 +82,7 @@ static int on_extension(llhttp_t *parser, const char *at, size_t n)
 /* The last chunk: the fields after it are read by head_scan(). */
 static int on_chunk(llhttp_t *parser)
 {
-    if (parser->content_length)
-        return 0;
-    conn_of(parser)->body_done = true;
-    return HPE_PAUSED;
+    return parser->content_length ? 0 : HPE_PAUSED;
 }
 
 static int on_message(llhttp_t *parser)
@@ -118,7 +115,7 @@ static void begin(struct http_conn *c)
     c->req = (struct http_req){.conn = c, .peer = peer, .content_length = -1};
     c->scan = (struct head_scan){0};
     c->fault.code = FAULT_NONE;
-    c->head_done = c->body_done = c->message_done = false;
+    c->head_done = c->message_done = false;
     c->extensions = 0;
     /* Most heads fit without growing. If this fails, so does the first append. */
     (void)buf_reserve(&c->head.text, FIRST_TEXT);

@@ -170,6 +170,7 @@ static void send_tls(struct http_conn *c, struct buf *first, struct buf *second)
         conn_close(c, "tls write failed");
     else
         conn_flush_tls(c);
+    tls_rest(c->tls);
 }
 
 void conn_send(struct http_conn *c, struct buf *first, struct buf *second)

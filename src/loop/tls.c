@@ -4,7 +4,9 @@
  *
  * The idea: OpenSSL reads from `in` and writes to `out` through a small BIO of our own. Its own memory BIO
  * keeps the largest buffer it ever had, which for thousands of idle connections is most of their memory; here
- * both buffers are freed when they are empty, and SSL_MODE_RELEASE_BUFFERS does the same inside OpenSSL.
+ * both buffers are freed when they are empty. OpenSSL's own buffers, one record each way, go when the owner
+ * has dealt with a delivery (tls_rest), not after each record as SSL_MODE_RELEASE_BUFFERS would have it: a
+ * handshake has some ten records, and each buffer is wiped as it goes.
  *
  * Life of a connection: handshake (driven by tls_feed) -> established -> tls_read / tls_write ->
  * tls_shutdown. With ask_late the client is asked for its certificate once more, by renegotiation in TLS 1.2
@@ -226,6 +228,21 @@ int tls_output(struct tls *t, struct buf *out)
     err = buf_append(out, t->out.data, t->out.len);
     buf_free(&t->out);
     return err;
+}
+
+/* After a handshake of TLS 1.3 what OpenSSL has to say by itself is a ticket, or an answer to a new key.
+ * Before it, and in TLS 1.2, it is what the client waits for. */
+bool tls_can_wait(const struct tls *t)
+{
+    return t->established && !t->failed && SSL_version(t->ssl) >= TLS1_3_VERSION;
+}
+
+/* Where the head of a record is there and its body is not, releases of OpenSSL before 3.0.14 would free the
+ * buffer that waits for it: hence the question where the reader stands. */
+void tls_rest(struct tls *t)
+{
+    if (!t->failed && strcmp(SSL_rstate_string(t->ssl), "RH") == 0 && !SSL_has_pending(t->ssl))
+        (void)SSL_free_buffers(t->ssl);
 }
 
 void tls_shutdown(struct tls *t)

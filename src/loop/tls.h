@@ -33,6 +33,10 @@ ssize_t tls_read(struct tls *, char *to, size_t n);
 int tls_write(struct tls *, const char *bytes, size_t n); /* 0 or -EPROTO */
 /* Moves pending ciphertext to the end of `out`. */
 int tls_output(struct tls *, struct buf *out);
+/* Nobody waits for what is in the output: it may go with the next answer. */
+bool tls_can_wait(const struct tls *);
+/* Ends a delivery: gives back buffers that would only be held until the next one. */
+void tls_rest(struct tls *);
 void tls_shutdown(struct tls *); /* close_notify into the output */
 bool tls_established(const struct tls *);
 

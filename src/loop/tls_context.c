@@ -153,7 +153,7 @@ static bool set_options(struct tls_context *t, const struct http_tls_opts *opts,
     /* Asked late by renegotiation, a client must not answer with its old session: that has no certificate. */
     options |= opts->ask_late ? SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION : SSL_OP_NO_RENEGOTIATION;
     SSL_CTX_set_options(t->ctx, options);
-    SSL_CTX_set_mode(t->ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(t->ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_timeout(t->ctx, TICKET_LIFE_S);
     SSL_CTX_set_num_tickets(t->ctx, 1);

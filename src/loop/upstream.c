@@ -324,6 +324,11 @@ void upstream_cancel(struct call *call)
         pool_serve(up);
 }
 
+bool upstream_unsent(const struct call *call)
+{
+    return call->state == CALL_WAITING && !call->sent;
+}
+
 void call_free_answer(struct call *call)
 {
     buf_free(&call->cookies);

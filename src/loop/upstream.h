@@ -106,6 +106,7 @@ void upstream_renew(struct upstream *, struct upstream_renewal *);      /* takes
 /* 0, -EAGAIN (max_calls reached), -EINVAL (a forged line in the request text), -ENOMEM, -ESHUTDOWN. */
 int upstream_call(struct upstream *, struct call *) __attribute__((warn_unused_result));
 void upstream_cancel(struct call *);  /* any number of times; frees the answer so far */
+bool upstream_unsent(const struct call *); /* it waits, and nothing of it has left: cancelled now, it never was */
 void call_free_answer(struct call *); /* cookies and body, wiped */
 
 struct upstream_state {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sqlite.c - the embedded lease store: group commit in the thread pool.
+ * sqlite.c - the embedded lease store: group commit on a thread of its own.
  *
  * Lists of writes queue up on the loop. One job at a time takes all that wait, writes them in one transaction
  * and commits with fsync; what queues meanwhile is the next job's. So the loop never waits for the disk. How
@@ -20,7 +20,7 @@
 #include "base/clock.h"
 #include "base/killpoint.h"
 #include "base/log.h"
-#include "loop/jobs.h"
+#include "loop/worker.h"
 #include "stores/sqlite_schema.h"
 
 #include <errno.h>
@@ -41,7 +41,7 @@ struct sqlite_store {
     struct loop *loop;
     struct sqlite_file file;
     int lock;
-    struct job job;
+    struct worker worker;
     bool running;
     struct store_writes waiting, batch;
     struct deadline probe;
@@ -56,7 +56,7 @@ struct sqlite_store {
 
 static void start_job(struct sqlite_store *);
 
-/* ---- in the pool ----------------------------------------------------------------------------------------
+/* ---- on the worker's thread -----------------------------------------------------------------------------
  */
 
 static int write_one(struct sqlite_file *f, const struct store_write *w)
@@ -85,9 +85,14 @@ static int write_batch(struct sqlite_store *s)
     return err;
 }
 
-static void on_work(struct job *job)
+static struct sqlite_store *store_of(struct worker *worker)
 {
-    struct sqlite_store *s = (struct sqlite_store *)((char *)job - offsetof(struct sqlite_store, job));
+    return (struct sqlite_store *)(void *)((char *)worker - offsetof(struct sqlite_store, worker));
+}
+
+static void on_work(struct worker *worker)
+{
+    struct sqlite_store *s = store_of(worker);
     uint64_t from = clock_measure_us();
 
     s->err = write_batch(s);
@@ -119,17 +124,23 @@ static void note_outcome(struct sqlite_store *s, int err)
         log_error("store_probe", "error=%s", strerror(ENOMEM));
 }
 
-static void finish_close(struct sqlite_store *s)
+static void on_worker_closed(struct worker *worker)
 {
+    struct sqlite_store *s = store_of(worker);
     void (*closed)(void *arg) = s->closed;
     void *arg = s->closed_arg;
 
-    timer_stop(loop_timers(s->loop), &s->probe);
     sqlite_file_close(&s->file);
     (void)close(s->lock);
     free(s);
     if (closed)
         closed(arg);
+}
+
+static void finish_close(struct sqlite_store *s)
+{
+    timer_stop(loop_timers(s->loop), &s->probe);
+    worker_close(&s->worker, on_worker_closed);
 }
 
 /* Tells each writer. They may write again from their `done`: that goes to the waiting queue. */
@@ -146,9 +157,9 @@ static void tell_batch(struct sqlite_store *s, int err)
     }
 }
 
-static void on_done(struct job *job)
+static void on_done(struct worker *worker)
 {
-    struct sqlite_store *s = (struct sqlite_store *)((char *)job - offsetof(struct sqlite_store, job));
+    struct sqlite_store *s = store_of(worker);
     int err = s->err;
 
     s->probing = false;
@@ -166,15 +177,9 @@ static void on_done(struct job *job)
 static void start_job(struct sqlite_store *s)
 {
     STAILQ_CONCAT(&s->batch, &s->waiting);
-    s->job.work = on_work;
-    s->job.done = on_done;
     s->running = true;
-    int err = job_start(s->loop, &s->job);
-    if (!err)
-        return;
-    s->running = false; /* libuv refuses only before its loop exists; say so all the same */
-    log_error("store_job", "error=%s", uv_strerror(err));
-    tell_batch(s, -EIO);
+    s->err = -EAGAIN; /* unless there is a thread */
+    worker_go(&s->worker);
 }
 
 static struct sqlite_store *mine(struct store *store)
@@ -331,6 +336,19 @@ static int open_file(struct sqlite_store *s, const char *path, bool made, bool r
     return -EIO;
 }
 
+static int open_worker(struct sqlite_store *s, char why[320])
+{
+    s->worker.work = on_work;
+    s->worker.done = on_done;
+    int err = worker_open(s->loop, &s->worker);
+
+    if (!err)
+        return 0;
+    (void)snprintf(why, 320, "the lease store's thread cannot be had: %.80s", strerror(-err));
+    sqlite_file_close(&s->file);
+    return err;
+}
+
 struct store *sqlite_store_open(struct loop *loop, const char *state_dir, bool rebuild, bool *rebuilt,
                                 char why[320])
 {
@@ -354,7 +372,7 @@ struct store *sqlite_store_open(struct loop *loop, const char *state_dir, bool r
         return NULL;
     }
     (void)snprintf(path, sizeof(path), "%s/" SQLITE_STORE_FILE, state_dir);
-    if (open_file(s, path, made, rebuild, rebuilt, why)) {
+    if (open_file(s, path, made, rebuild, rebuilt, why) || open_worker(s, why)) {
         (void)close(s->lock);
         free(s);
         return NULL;

@@ -53,6 +53,15 @@ int sqlite_errno(int rc)
     }
 }
 
+/*
+ * SQLite counts its memory under a lock, in each allocation, and nobody reads the count. Refused once SQLite
+ * is in use in this process: then it goes on counting.
+ */
+static void spare_statistics(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static int run(sqlite3 *db, const char *sql)
 {
     return sqlite3_exec(db, sql, NULL, NULL, NULL);
@@ -184,6 +193,8 @@ static enum sqlite_verdict examine(struct sqlite_file *f, char why[256])
 enum sqlite_verdict sqlite_file_open(struct sqlite_file *f, const char *path, char why[256])
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
+
+    spare_statistics();
     int rc = sqlite3_open_v2(path, &f->db, flags, NULL);
 
     if (rc == SQLITE_OK)
@@ -220,6 +231,8 @@ static int fill(const char *path, char why[256])
     sqlite3 *db = NULL;
     char id[64];
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW;
+
+    spare_statistics();
     int rc = sqlite3_open_v2(path, &db, flags, NULL);
 
     (void)snprintf(id, sizeof(id), "PRAGMA application_id = %d", APPLICATION_ID);

@@ -76,8 +76,8 @@ def test_a_credential_s_life_is_recorded(own):
         "session": ann, "history_url": "https://user:pw@pra.test/history/7?token=abc#x",
         "history_url_expiry_seconds": 600})
     assert started.status == 204
+    (begun,) = records(own, "session_started")  # on disk before the answer
     own.sweep()
-    (begun,) = written(own, "session_started")
     assert (begun["history_url"], begun["history_url_expiry_seconds"]) == ("https://pra.test/history/7", 600)
     (end,) = written(own, "lease_end")
     assert (end["lease_id"], end["reason"], end["vault_request_id"]) == (lease["id"], "released", lease["request_id"])

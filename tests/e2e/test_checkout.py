@@ -354,6 +354,7 @@ def test_approval_is_withdrawn_at_once(house):
     box = house.account(rule="approval")
     ann = house.session("ann", box)
     refused = problem(house.checkout(ann), 409, "approval_pending")
+    assert "withdrawn" in refused["detail"] and "approve" in refused["detail"]
     assert refused["vault"] == {"status": 403, "code": 4034}
     eventually(lambda: house.live() == [])
     problem(house.checkout(ann), 409, "approval_pending")

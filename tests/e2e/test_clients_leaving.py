@@ -60,6 +60,31 @@ def test_client_leaves_a_check_out(house, step, action, leave):
     assert house.gateway.complete(asked).json == {"released": 0}
 
 
+@pytest.mark.parametrize("user", ["ann", "bob"], ids=["for_a_session", "for_a_connection"])
+def test_client_leaves_the_line(user):
+    """What has not been sent yet never is, so nothing has to be given back."""
+    with House({"vault main": {"connections": "1", "sessions_per_user": "1"}}) as house:
+        box, other = house.account(), house.account()
+        sessions = house.session("ann", box), house.session(user, other)
+        credentials = [house.credential(session) for session in sessions]
+        house.vault.fault("latency", call=REQUEST, latency_ms=1000)
+        house.vault.reset_counts()
+        asked = [{"session": session, "credential_id": credential, "reason": "the policy need not be asked"}
+                 for session, credential in zip(sessions, credentials)]
+        first = ask(house, "/v1/credentials/checkout", asked[0])
+        eventually(lambda: arrived(house, REQUEST))
+        second = ask(house, "/v1/credentials/checkout", asked[1])
+        waiting = 'jumpgate_vault_line{vault="main",class="first"}'
+        eventually(lambda: house.metric(waiting) == 1)
+        second.close()
+        eventually(lambda: house.metric(waiting) == 0)
+        assert first.getresponse().status == 200
+        assert house.gateway.complete(sessions[0]).json == {"released": 1}
+        house.settled(20)
+        assert house.vault.calls(REQUEST) == 1
+        assert house.vault.calls(CHECKIN) == 1
+
+
 def test_client_leaves_at_any_moment(house):
     """After 0, 1, 2, 3 ... milliseconds of a check-out whose calls take five each."""
     box = house.account()

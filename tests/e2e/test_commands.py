@@ -79,6 +79,32 @@ def test_check_never_shows_a_secret(conf):
     assert "`api_key_file`" in done.stderr
 
 
+@pytest.mark.parametrize("content, words", [
+    (b"s3cret\x00", "a zero byte"),
+    ("s3cret".encode("utf-16"), "a zero byte"),
+    (b"\xef\xbb\xbfs3cret", "byte-order mark"),
+    (b"s3cret\nanother\n", "more than one line"),
+    (b"s3cret\tx", "a control character"),
+    (b"s3 cret", "a blank or a semicolon"),
+    (b"s3cret" * 1000, "longer than 4096 bytes"),
+    (b"\r\n", "nothing but line ends"),
+], ids=["zero", "utf-16", "mark", "lines", "tab", "blank", "long", "empty"])
+def test_check_looks_into_a_key_file(conf, tmp_path, content, words):
+    path = conf()
+    (tmp_path / "key").write_bytes(content)
+    for command in ("check", "run"):
+        done = jumpgate(command, "-c", path)
+        assert done.returncode == 1
+        assert f"{path}:8: `api_key_file`: {tmp_path}/key " in done.stderr and words in done.stderr
+        assert "s3" not in done.stderr.replace(str(tmp_path), "")
+
+
+def test_check_takes_a_key_file_from_another_system(conf, tmp_path):
+    path = conf()
+    (tmp_path / "key").write_bytes(b"0123456789abcdef\r\n")
+    assert jumpgate("check", "-c", path).returncode == 0
+
+
 def test_run_refuses_a_bad_configuration(conf):
     done = jumpgate("run", "-c", conf(after="retries = many\n"))
     assert done.returncode != 0

@@ -108,7 +108,8 @@ class Scene:
         self.vault.latency(0)
         eventually(lambda: self.live() <= self.held(), 40)
         for row in self.leases("open"):
-            assert self.gate.call("POST", f"/v1/leases/{row['id']}/release").status == 200
+            released = self.gate.call("POST", f"/v1/leases/{row['id']}/release")
+            assert released.status in (200, 404)  # 404: its time was up meanwhile
         eventually(lambda: not self.live(), 40)
 
     def start(self, **environment):

@@ -200,7 +200,7 @@ def test_vault_that_is_not_there(clinic):
 
 def test_empty_secret(clinic):
     clinic.configure()
-    clinic.ask(api_key_file=clinic.secret("empty", "\n")).failed("secrets", "api_key_file")
+    clinic.ask(api_key_file=clinic.secret("empty", "\n")).failed("configuration", "api_key_file")
 
 
 def test_key_that_is_cut_short_is_remarked_upon(clinic):

@@ -415,6 +415,12 @@ def test_timeouts_of_a_wrong_kind(house, value):
     problem(post(house, GOOD, headers={"X-Request-Timeout-Ms": value}), 400, "invalid_request")
 
 
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/status", "/metrics", "/v1/health", "/v1/capabilities", "/v1/leases"])
+def test_timeout_of_a_wrong_kind_wherever_it_is_sent(house, path):
+    problem(house.gateway.call("GET", path, headers={"X-Request-Timeout-Ms": "soon"}), 400, "invalid_request")
+    assert house.gateway.call("GET", path, headers={"X-Request-Timeout-Ms": "1"}).status == 200
+
+
 @pytest.mark.parametrize("value", ["600000", "5000"])
 def test_timeouts_that_are_right(house, value):
     assert post(house, GOOD, headers={"X-Request-Timeout-Ms": value}).status == 200
@@ -502,6 +508,15 @@ def test_more_than_max_connections():
             connection.close()
 
 
+def test_who_has_left_does_not_count():
+    """One client after the other, each gone before the next comes: never more than one connection at a time."""
+    with House({"gateway": {"max_connections": "2"}}) as house:
+        for _ in range(200):
+            with Wire(house.gateway) as wire:
+                assert wire.send("GET /livez HTTP/1.1\r\n\r\n").answer()[0] == 400
+                assert wire.is_closed()
+
+
 def _served(house):
     try:
         return house.gateway.call("GET", "/livez").status == 200
@@ -524,6 +539,17 @@ def test_more_than_max_calls():
         assert len(answers) == 8
         for answer in answers:
             assert answer.status == 200 or problem(answer, 503, "overloaded")
+        assert {answer.status for answer in answers} == {200, 503}
+        house.sweep()
+
+
+def test_find_takes_several_calls_and_is_let_in_as_a_whole():
+    with House({"vault main": {"max_calls": "1"}, "gateway": {"list_cache": "0s"}}) as house:
+        box = house.account()
+        ann = house.session("ann", box, computer_name=box.name + ".corp.test", ip_address="10.0.0.1", name="a box")
+        assert [c["system"] for c in house.gateway.find(ann).json["credentials"]] == [box.name]
+        assert house.checkout(ann).status == 200
+        assert house.gateway.endpoints(ann).status == 200
         house.sweep()
 
 

@@ -42,6 +42,18 @@ def test_ready_then_clean_end(vault):
         assert gateway.call("GET", "/livez", token=None, listener="second").status == 200
 
 
+def test_service_manager_is_told(vault, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(10)
+        with Gateway(vault, environment={"NOTIFY_SOCKET": str(tmp_path / "notify")}) as gateway:
+            assert manager.recv(100) == b"READY=1"
+            gateway.signal(signal.SIGHUP)
+            assert manager.recv(100).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+            assert manager.recv(100) == b"READY=1"
+        assert manager.recv(100) == b"STOPPING=1"
+
+
 def test_drain_waits_for_what_is_in_flight(vault):
     with Gateway(vault) as gateway:
         kept = gateway.connect()

@@ -29,7 +29,7 @@ def test_every_thread_is_confined():
         ann = house.session("ann", house.account(password="pw"))
         assert house.checkout(ann).status == 200
         states = threads(house.gateway)
-        assert len(states) > 1  # the thread pool writes the journal
+        assert len(states) > 1  # a thread of its own writes the journal
         for state in states:
             assert state["Seccomp"] == "2"
             assert state["NoNewPrivs"] == "1"
@@ -48,6 +48,15 @@ def test_vault_is_found_by_name():
             found = gateway.find(house.session("ann", house.account()))
             assert found.status == 200 and len(found.json["credentials"]) == 1
         house.opened = []
+
+
+def test_state_directory_is_made(tmp_path):
+    """It is made before the fence is put up around it."""
+    state = tmp_path / "state"
+    with House({"gateway": {"state_dir": str(state)}}) as house:
+        assert state.stat().st_mode & 0o7777 == 0o700
+        house.checkout(house.session("ann", house.account()))
+        house.sweep()
 
 
 def test_unix_listener_and_log_are_kept(tmp_path):

@@ -119,6 +119,8 @@ def test_large_answer_to_a_slow_reader(house):
     "GET /livez HTTP/1.1\r\nA: \x00\r\n\r\n", "GET /livez HTTP/1.1\r\n: x\r\n\r\n", "\x00" * 64,
     "GET /li vez HTTP/1.1\r\nHost: x\r\n\r\n", "GET /livez FTP/1.1\r\n\r\n",
     "GET /livez HTTP/1.1\r\nHost: x\r\nA : b\r\n\r\n",
+    "GET /livez HTTP/1.1\r\nHost: x y\r\n\r\n", "GET /livez HTTP/1.1\r\nHost: x, y\r\n\r\n",
+    "GET /livez HTTP/1.1\r\nHost: a@x/\r\n\r\n",
 ])
 def test_malformed_heads(house, text):
     with Wire(house.gateway) as wire:
@@ -576,3 +578,14 @@ def test_metrics_tell_the_vaults_time_by_operation():
             assert told[name] >= least, operation
         assert told['jumpgate_vault_call_duration_seconds_count{vault="main",operation="isa"}'] == 0
         house.sweep()
+
+
+def test_vault_that_nobody_vouches_for(ca, tmp_path):
+    """What is wrong is said as it is: a certificate that is not trusted is no refused connection."""
+    other = Authority(tmp_path, "other")
+    with House({"vault main": {"ca_file": other.certificate}}, tls=ca.server("vault")) as house:
+        answer = house.gateway.find(house.session("ann", hostname="x"))
+        assert "certificate" in problem(answer, 503, "vault_unavailable")["detail"]
+        house.opened = []
+        (reason,) = house.gateway.call("GET", "/readyz").json["reasons"]
+        assert reason.startswith("vault main is not reachable: SSL certificate problem"), reason

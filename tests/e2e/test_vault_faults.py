@@ -159,6 +159,14 @@ def test_pending_request_that_was_never_answered_is_withdrawn(house):
     eventually(lambda: house.live() == [], 10)
 
 
+def test_request_that_the_vault_wrongly_calls_gone_is_checked_in(house, fresh):
+    asked, credential = fresh
+    house.vault.fault("status", call=CREDENTIAL, status=404, body='"Request has been released or is expired"')
+    problem(house.checkout(asked, credential), 404, "credential_not_found")
+    eventually(lambda: house.live() == [], 10)
+    assert house.vault.state()["finished"][-1]["state"] == "checked_in"
+
+
 @pytest.mark.parametrize("fault", ["html500", "drop_before", "unavailable", "garbage"])
 def test_undoing_goes_on_while_the_list_of_requests_fails(house, fresh, fault):
     asked, credential = fresh

@@ -2,6 +2,8 @@
 /* broker_world.c - see the header. */
 #include "broker_world.h"
 
+#include "secrets_gone.h"
+
 #include "base/text.h"
 #include "broker/credential_id.h"
 
@@ -96,11 +98,31 @@ void world_start(struct world *w)
     assert_non_null(w->broker);
 }
 
+void world_plain(struct world *w)
+{
+    world_begin(w);
+    world_start(w);
+}
+
+void world_stored(struct world *w)
+{
+    world_begin(w);
+    w->conf.gateway.reconcile_every_ms = 600000;
+    w->conf.gateway.reconcile_per_s = 10;
+    world_store(w);
+    world_start(w);
+}
+
 void world_key_account(struct world *w)
 {
     w->vault.accounts[0].password = NULL;
     w->vault.accounts[0].key = "-----BEGIN KEY-----\r\nabc";
     w->vault.accounts[0].passphrase = "pp";
+}
+
+void world_second_account(struct world *w, char credential[CREDENTIAL_ID_SIZE])
+{
+    credential_id_write(credential, "main", &fake_vault_add(&w->vault, 1, 12, "srv01", "admin", "x")->row);
 }
 
 void world_two_candidates(struct world *w)
@@ -144,6 +166,7 @@ void world_end(struct world *w)
         fake_store_free(w->store);
     free(w->store);
     fake_vault_free(&w->vault);
+    assert_secrets_gone();
 }
 
 struct session world_person(const char *user, const char *session_id)
@@ -195,11 +218,32 @@ void world_checkout_with(struct world *w, const struct checkout_args *args, stru
     assert_int_equal(c->replies, 0);
 }
 
-void world_checkout(struct world *w, const char *user, const char *session_id, struct caller *c)
+void world_checkout_of(struct world *w, const char *user, const char *session_id, const char *credential,
+                       struct caller *c)
 {
     struct checkout_args args = world_asks(w, user, session_id);
 
+    args.credential_id = credential;
     world_checkout_with(w, &args, c);
+}
+
+void world_checkout(struct world *w, const char *user, const char *session_id, struct caller *c)
+{
+    world_checkout_of(w, user, session_id, w->credential, c);
+}
+
+void expect_given(const struct caller *c)
+{
+    assert_int_equal(c->replies, 1);
+    if (c->code != FAULT_NONE)
+        fail_msg("fault %d: %s", (int)c->code, c->detail);
+}
+
+void world_checked_out(struct world *w, const char *user, const char *session_id, struct caller *c)
+{
+    world_checkout(w, user, session_id, c);
+    world_settle(w);
+    expect_given(c);
 }
 
 void world_leave(struct caller *c)
@@ -231,6 +275,54 @@ void world_release(struct world *w, const char *user, const char *session_id, co
     r->op = broker_release(w->broker, &args, on_release, r);
     assert_non_null(r->op);
     assert_int_equal(r->replies, 0);
+}
+
+void world_released(struct world *w, const char *user, const char *session_id, const char *credential,
+                    struct released *r)
+{
+    world_release(w, user, session_id, credential, r);
+    world_settle(w);
+    assert_int_equal(r->replies, 1);
+}
+
+static enum fake_fault broken(void *arg, enum fake_op op, unsigned nth)
+{
+    const struct world *w = arg;
+
+    (void)nth;
+    return op == w->broken_op ? w->broken_how : FAKE_FINE;
+}
+
+void world_break(struct world *w, enum fake_op op, enum fake_fault how)
+{
+    w->broken_op = op;
+    w->broken_how = how;
+    w->vault.plan = broken;
+    w->vault.plan_arg = w;
+}
+
+size_t world_call(const struct world *w, enum fake_op op, size_t nth)
+{
+    for (size_t i = 0; i < fake_vault_pending(&w->vault); i++)
+        if (fake_vault_pending_op(&w->vault, i) == op && nth-- == 0)
+            return i;
+    fail_msg("no such call is waiting");
+    return 0;
+}
+
+void world_deliver(struct world *w, enum fake_op op, size_t nth)
+{
+    fake_vault_deliver(&w->vault, world_call(w, op, nth));
+    world_turn(w);
+}
+
+unsigned world_checkins(const struct world *w)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < w->vault.nrequests; i++)
+        n += w->vault.requests[i].checkins;
+    return n;
 }
 
 void world_turn(struct world *w)

@@ -5,6 +5,9 @@
  * 15 s. world_settle() plays the loop: it runs what is due and lets vault answers arrive until nothing moves
  * without time passing. world_pass() lets time pass as well. Each world ends with world_end(), which checks
  * that nothing is left: no timer, no call, and (with the sanitizer) no memory.
+ *
+ * Two verbs come in pairs: world_checkout() asks and leaves the rest to the test, world_checked_out() asks,
+ * lets all happen and insists on a secret. So do world_release() and world_released().
  */
 #ifndef JG_TESTS_BROKER_WORLD_H
 #define JG_TESTS_BROKER_WORLD_H
@@ -38,7 +41,9 @@ struct world {
     struct fake_store *store; /* NULL = none; world_store() */
     struct broker *broker;
     struct world_sink sink;
-    struct audit *audit;                 /* NULL = none; world_audit() */
+    struct audit *audit;    /* NULL = none; world_audit() */
+    enum fake_op broken_op; /* world_break() */
+    enum fake_fault broken_how;
     char credential[CREDENTIAL_ID_SIZE]; /* the account "root" */
 };
 
@@ -64,9 +69,13 @@ struct released {
 void world_begin(struct world *);
 void world_start(
     struct world *); /* makes the broker; between the two the vault and the conf may be changed */
-void world_key_account(struct world *);    /* its account has a key with a passphrase and no password */
+void world_plain(struct world *);       /* begun and started, as it comes */
+void world_stored(struct world *);      /* the same with a store, reconciled every 10 minutes */
+void world_key_account(struct world *); /* its account has a key with a passphrase and no password */
+/* One more on the same system: "admin", account 12. */
+void world_second_account(struct world *, char credential[CREDENTIAL_ID_SIZE]);
 void world_two_candidates(struct world *); /* run_as has two forms of which the vault refuses the first */
-void world_store(struct world *); /* before world_start(): leases are kept in a store */
+void world_store(struct world *);          /* before world_start(): leases are kept in a store */
 void world_audit(struct world *, enum conf_audit_policy); /* before world_start(): records are kept */
 /* Answers one record that is waited for; false = none, or the trail is stuck. */
 bool world_record(struct world *);
@@ -81,10 +90,22 @@ struct checkout_args world_asks(const struct world *, const char *user, const ch
 /* `c` is emptied first. */
 void world_checkout_with(struct world *, const struct checkout_args *, struct caller *c);
 void world_checkout(struct world *, const char *user, const char *session_id, struct caller *c);
+void world_checkout_of(struct world *, const char *user, const char *session_id, const char *credential,
+                       struct caller *c);
+void world_checked_out(struct world *, const char *user, const char *session_id, struct caller *c);
+void expect_given(const struct caller *); /* told once, and no fault */
 void world_leave(struct caller *);
 void world_release(struct world *, const char *user, const char *session_id, const char *credential,
                    struct released *r);
-void world_turn(struct world *); /* runs what is due now */
+void world_released(struct world *, const char *user, const char *session_id, const char *credential,
+                    struct released *r);
+/* From now on every call of this kind meets this fault; `w->vault.plan = NULL` mends it. */
+void world_break(struct world *, enum fake_op, enum fake_fault);
+/* Which waiting call of the vault is the nth (from 0) of its kind; world_deliver() lets its answer arrive. */
+size_t world_call(const struct world *, enum fake_op, size_t nth);
+void world_deliver(struct world *, enum fake_op, size_t nth);
+unsigned world_checkins(const struct world *); /* given back to the vault, all requests together */
+void world_turn(struct world *);               /* runs what is due now */
 void world_settle(struct world *);
 void world_pass(struct world *, uint64_t ms); /* settles on the way */
 /* Runs until the vault has a call of this kind waiting, delivering all others. */

@@ -98,6 +98,7 @@ static struct op *keep(const char *what, const struct session *s, uint64_t timeo
     snprintf(b->what, sizeof(b->what), "%s", what);
     snprintf(b->asked, sizeof(b->asked), "%s|%s|%s|%d|%s|%s", s->id ? s->id : "-", s->username,
              s->domain ? s->domain : "-", (int)s->method, s->hostname ? s->hostname : "-", more);
+    snprintf(b->origin, sizeof(b->origin), "%s|%s", s->client ? s->client : "-", s->request_id ? s->request_id : "-");
     b->calls++;
     b->timeout_ms = timeout_ms;
     b->arg = arg;
@@ -127,6 +128,13 @@ struct op *broker_release(struct broker *b, const struct release_args *a, releas
     (void)b;
     fake_broker.released = done;
     return keep("release", &a->session, a->timeout_ms, arg, a->credential_id ? a->credential_id : "-");
+}
+
+struct op *broker_session_started(struct broker *b, const struct started_args *a, told_done *done, void *arg)
+{
+    (void)b;
+    fake_broker.told = done;
+    return keep("started", &a->session, a->timeout_ms, arg, a->history_url ? a->history_url : "-");
 }
 
 struct op *broker_endpoints(struct broker *b, const struct endpoints_args *a, endpoints_done *done, void *arg)

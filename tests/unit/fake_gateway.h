@@ -26,12 +26,14 @@ struct fake_broker {
     bool no_memory;
     char what[32];       /* name of the last operation */
     char asked[512];     /* its arguments as text */
+    char origin[64];     /* whose request it was */
     uint64_t timeout_ms; /* of the last one */
     void *arg;
     find_done *found;
     checkout_done *checked_out;
     release_done *released;
     endpoints_done *endpoints;
+    told_done *told;
     const struct lease_view *leases;
     size_t nleases;
     unsigned pages;                       /* asked for */

@@ -404,6 +404,7 @@ static int begin(struct vault *v, enum fake_op op, struct vault_call *call, cons
     copy(fv->last_user, sizeof fv->last_user, call->user);
     fv->last_wait_ms = call->wait_ms;
     fv->last_begun = call->begun;
+    fv->alias[op] = op == FAKE_REQUEST ? proto->request->alias_id : call->alias_id;
     if (fault == FAKE_CANNOT_START)
         return -EAGAIN;
     struct fake_call *fc = malloc(sizeof *fc);
@@ -481,6 +482,19 @@ static void fake_cancel(struct vault *v, struct vault_call *call)
     free(fc);
 }
 
+static bool fake_withdraw(struct vault *v, struct vault_call *call)
+{
+    struct fake_vault *fv = fake_of(v);
+    struct fake_call *fc = call->impl;
+
+    if (!fv->in_line || !fc || fc->committed)
+        return false;
+    fv->withdrawn++;
+    unqueue(fv, fc);
+    free(fc);
+    return true;
+}
+
 static void fake_state(const struct vault *v, struct vault_state *state)
 {
     const struct fake_vault *fv = (const struct fake_vault *)v;
@@ -515,6 +529,7 @@ static const struct vault_ops fake_ops = {
     .isa = fake_isa,
     .admit = fake_admit,
     .cancel = fake_cancel,
+    .withdraw = fake_withdraw,
     .state = fake_state,
 };
 

@@ -118,10 +118,12 @@ struct fake_vault {
     size_t ndirectory[DIRECTORY_NPARTS];
     const char *refuse_user; /* sign-in as this user is always refused */
     unsigned full_for_s;     /* lets nobody in, and names this Retry-After; 0 = everybody */
+    bool in_line;            /* what waits has not been sent yet: it can be withdrawn */
     unsigned admitted;       /* times it was asked */
     uint64_t last_wait_ms;   /* of the last call begun */
     bool last_begun;
-    unsigned ncalls, count[FAKE_NOPS], cancelled, cancelled_writes;
+    unsigned ncalls, count[FAKE_NOPS], cancelled, cancelled_writes, withdrawn;
+    int64_t alias[FAKE_NOPS]; /* which the last request, the last secret was asked for; 0 = none */
     char last_user[64]; /* of the last call begun */
     int64_t skew_ms;    /* told in its state */
 };

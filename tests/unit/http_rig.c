@@ -6,6 +6,7 @@
  * reaches.
  */
 #include "http_rig.h"
+#include "secrets_gone.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -228,6 +229,7 @@ void rig_end(struct rig *rig)
     assert_true(rig->closed);
     assert_null(rig->held);
     assert_int_equal(loop_free(rig->loop), 0);
+    assert_secrets_gone();
 }
 
 /* ---- clients ---- */

@@ -12,6 +12,7 @@
 #include "base/secret.h"
 #include "check.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -143,8 +144,8 @@ static void limit_holds_and_room_comes_back(void **state)
 
 /* ---- from outside ---- */
 
-/* The VmFlags of the mapping that holds p. */
-static bool flags_at(const void *p, char *out, size_t size)
+/* A line about the mapping that holds p: "VmFlags:", "Rss:". */
+static bool mapping_at(const void *p, const char *field, char *out, size_t size)
 {
     FILE *f = fopen("/proc/self/smaps", "re");
     char line[512];
@@ -155,7 +156,7 @@ static bool flags_at(const void *p, char *out, size_t size)
         unsigned long from, to;
         if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
             inside = (uintptr_t)p >= from && (uintptr_t)p < to;
-        if (inside && strncmp(line, "VmFlags:", 8) == 0) {
+        if (inside && strncmp(line, field, strlen(field)) == 0) {
             (void)snprintf(out, size, "%s", line);
             found = true;
         }
@@ -174,7 +175,7 @@ static void memory_is_locked_and_left_out_of_cores(void **state)
 
     arena_state(a, &s);
     for (int i = 0; i < 2; i++) {
-        assert_true(flags_at(i ? large : small, flags, sizeof(flags)));
+        assert_true(mapping_at(i ? large : small, "VmFlags:", flags, sizeof(flags)));
         assert_non_null(strstr(flags, " dd"));
         assert_non_null(strstr(flags, " wf"));
         if (!s.unlocked && !SANITIZED) /* a sanitizer turns mlock() into nothing */
@@ -182,6 +183,26 @@ static void memory_is_locked_and_left_out_of_cores(void **state)
     }
     arena_release(a, small);
     arena_release(a, large);
+    assert_int_equal(arena_free(a), 0);
+}
+
+static void only_what_was_used_takes_memory(void **state)
+{
+    struct arena *a = arena_new(4 * MEGA);
+    char *small = arena_alloc(a, 100), *other = arena_alloc(a, 5000);
+    char line[512];
+    unsigned long kb = 0;
+    struct arena_state s;
+    (void)state;
+
+    arena_state(a, &s);
+    assert_int_equal(s.taken, MEGA);
+    assert_true(mapping_at(small, "Rss:", line, sizeof(line)));
+    assert_int_equal(sscanf(line, "Rss: %lu kB", &kb), 1);
+    if (!s.unlocked) /* a system without MLOCK_ONFAULT locks all of it at once, if it may */
+        assert_in_range(kb, 4, 16);
+    arena_release(a, small);
+    arena_release(a, other);
     assert_int_equal(arena_free(a), 0);
 }
 
@@ -436,6 +457,39 @@ static void the_heap_for_libraries(void **state)
     heap_free(p);
 }
 
+/* What holds a TLS record is kept for the next one, and never with what was in it. */
+static void records_are_kept_wiped(void **state)
+{
+    static const size_t sizes[] = {2048, 2049, 2304, 2305, 16384, 16385, 16896, 16897};
+    char *p[5];
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        size_t n = sizes[i];
+        for (size_t round = 0; round < 3; round++) {
+            for (size_t k = 0; k < 5; k++) { /* more than are kept */
+                p[k] = heap_alloc(n);
+                assert_non_null(p[k]);
+                assert_true(malloc_usable_size(p[k]) >= n);
+                memset(p[k], 'a' + (int)k, n);
+            }
+            for (size_t k = 0; k < 5; k++) {
+                assert_int_equal(p[k][0], 'a' + (int)k); /* nobody else's */
+                assert_int_equal(p[k][n - 1], 'a' + (int)k);
+                heap_free(p[k]);
+            }
+        }
+    }
+    p[0] = heap_alloc(16712);
+    assert_non_null(p[0]);
+    memset(p[0], 's', 16712);
+    heap_free(p[0]);
+    p[1] = heap_alloc(16500);
+    assert_ptr_equal(p[1], p[0]);
+    assert_true(zero(p[1], 16500));
+    heap_free(p[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -443,6 +497,7 @@ int main(void)
         cmocka_unit_test(blocks_never_overlap),
         cmocka_unit_test(limit_holds_and_room_comes_back),
         cmocka_unit_test(memory_is_locked_and_left_out_of_cores),
+        cmocka_unit_test(only_what_was_used_takes_memory),
         cmocka_unit_test(a_fork_finds_nothing),
         cmocka_unit_test(crimes_end_the_process),
         cmocka_unit_test(guard_pages_stop_a_runaway),
@@ -450,6 +505,7 @@ int main(void)
         cmocka_unit_test(trees_of_secrets_live_there),
         cmocka_unit_test(opening_says_what_cannot_be_locked),
         cmocka_unit_test(the_heap_for_libraries),
+        cmocka_unit_test(records_are_kept_wiped),
     };
 
     if (secret_init()) /* before anything uses OpenSSL */

@@ -166,6 +166,29 @@ static void cut_while_stopped_is_told(void **state)
     assert_said("seq 3 to 5 missing before this line; the gateway noticed");
 }
 
+/* Another line stands where the last one was, and its place and chain are right. */
+static void a_last_line_rewritten_is_told(void **state)
+{
+    struct buf b = BUF_INIT(4096);
+
+    (void)state;
+    open_file();
+    write_some(2);
+    uint64_t before = f.size;
+    struct audit_link at = f.head.last;
+    write_some(1);
+    audit_file_close(&f);
+    assert_int_equal(truncate(t.file, (off_t)before), 0);
+    assert_int_equal(audit_line_write(&b, &at, 1000, "\"event\":\"other\"", 15), 0);
+    assert_int_equal(buf_append(&b, "", 1), 0);
+    put_text(t.file, b.data, O_APPEND);
+    buf_free(&b);
+    open_file();
+    write_some(1);
+    assert_non_null(strstr(audit_trail_text(t.file), "\"event\":\"audit_cut\""));
+    assert_int_equal(audit_trail_verify(&t, NULL), 1);
+}
+
 static void cut_while_running_is_told(void **state)
 {
     (void)state;
@@ -229,6 +252,35 @@ static void replaced_is_noticed(void **state)
     assert_string_equal(f.last_break, "replaced");
     assert_int_equal(audit_trail_verify(&t, NULL), 1);
     assert_said("seq 3 to 4 missing before this line; the gateway noticed");
+}
+
+/* The end is read in pieces, and further back when there is no sound line in what was read at first. */
+static void a_long_end_is_read(void **state)
+{
+    enum { LONG = 400 * 1024 };
+    char *junk = malloc(LONG + 1);
+
+    (void)state;
+    assert_non_null(junk);
+    for (size_t i = 0; i < LONG; i++)
+        junk[i] = (char)('a' + i % 23);
+    junk[LONG] = '\0';
+    open_file();
+    write_some(1000); /* more than one piece */
+    assert_true(f.size > 2 * 65536);
+    audit_file_close(&f);
+    open_file();
+    write_some(1);
+    assert_int_equal(audit_trail_verify(&t, NULL), 0);
+    assert_int_equal(t.sum.notes, 0);
+    audit_file_close(&f);
+    put_text(t.file, junk, O_APPEND);
+    open_file();
+    write_some(1);
+    assert_int_equal(audit_trail_verify(&t, NULL), 0);
+    assert_said("cut off by a crash");
+    assert_int_equal(t.sum.notes, 1);
+    free(junk);
 }
 
 static void a_file_of_something_else_is_refused(void **state)
@@ -377,14 +429,24 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-        TEST(a_trail_goes_on_over_restarts), TEST(a_torn_line_is_closed_off),
-        TEST(every_torn_length_heals),       TEST(a_torn_first_line_heals),
-        TEST(cut_while_stopped_is_told),     TEST(cut_while_running_is_told),
-        TEST(foreign_bytes_are_told),        TEST(deleted_is_noticed),
-        TEST(replaced_is_noticed),           TEST(a_file_of_something_else_is_refused),
-        TEST(two_gateways_do_not_share),     TEST(rotation_goes_on),
-        TEST(a_lost_head_is_no_obstacle),    TEST(a_lagging_head_is_no_defect),
-        TEST(a_failed_write_is_taken_back),  TEST(a_size_limit_is_an_error),
+        TEST(a_trail_goes_on_over_restarts),
+        TEST(a_torn_line_is_closed_off),
+        TEST(every_torn_length_heals),
+        TEST(a_torn_first_line_heals),
+        TEST(cut_while_stopped_is_told),
+        TEST(cut_while_running_is_told),
+        TEST(a_last_line_rewritten_is_told),
+        TEST(foreign_bytes_are_told),
+        TEST(deleted_is_noticed),
+        TEST(replaced_is_noticed),
+        TEST(a_long_end_is_read),
+        TEST(a_file_of_something_else_is_refused),
+        TEST(two_gateways_do_not_share),
+        TEST(rotation_goes_on),
+        TEST(a_lost_head_is_no_obstacle),
+        TEST(a_lagging_head_is_no_defect),
+        TEST(a_failed_write_is_taken_back),
+        TEST(a_size_limit_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

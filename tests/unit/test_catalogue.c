@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "broker/catalogue.h"
 #include "broker/directory_book.h"
+#include "plain_rank.h"
 
 #include <malloc.h>
 #include <stdio.h>
@@ -115,7 +116,7 @@ static void ranks_over_all_names(void **state)
     card_unref(one);
 }
 
-/* A name alone ranks as match_rank() says. */
+/* A name alone ranks as plain_rank() says. */
 static void agrees_with_the_plain_rank(void **state)
 {
     static const char letters[] = "ab -.1";
@@ -136,9 +137,9 @@ static void agrees_with_the_plain_rank(void **state)
             continue;
         one = card(1, name, NULL, NULL, NULL);
         assert_int_equal(card_query_make(typed, &query), 0);
-        if (card_rank(one, &query, MATCH_NOT) != match_rank(typed, name))
+        if (card_rank(one, &query, MATCH_NOT) != plain_rank(typed, name))
             fail_msg("'%s' in '%s': %d, not %d", typed, name, (int)card_rank(one, &query, MATCH_NOT),
-                     (int)match_rank(typed, name));
+                     (int)plain_rank(typed, name));
         card_query_free(&query);
         card_unref(one);
     }
@@ -297,7 +298,7 @@ static void agrees_with_brute_force(void **state)
             }
     free(all);
     catalogue_unref(catalogue);
-    book_unref(book);
+    book_free(book);
 }
 
 static void counts_accounts_once(void **state)
@@ -367,7 +368,7 @@ static void judges_the_method(void **state)
         const struct card *one = with_platform(&conf, row[i].platform, row[i].port, &book);
         if (one->method != row[i].method || one->other != row[i].other || one->port != row[i].shown)
             fail_msg("row %zu: method %d other %d port %d", i, one->method, one->other, one->port);
-        book_unref(book);
+        book_free(book);
     }
 }
 
@@ -392,7 +393,7 @@ static void keeps_to_the_network(void **state)
     free(hits);
     card_query_free(&query);
     catalogue_unref(catalogue);
-    book_unref(book);
+    book_free(book);
 }
 
 /* All that a user's catalogue of 20,000 systems takes, the book included. */
@@ -412,7 +413,7 @@ static void a_row_stays_small(void **state)
     assert_true(bytes / MANY <= 300);
     assert_true(after < before || (after - before) / MANY <= 300);
     catalogue_unref(catalogue);
-    book_unref(book);
+    book_free(book);
 }
 
 /* No limit is asserted: how fast it is depends on the machine. The numbers are printed for whoever reads
@@ -437,7 +438,7 @@ static void a_search_is_quick(void **state)
         print_message("'%s': %zu hits, %u us\n", queries[q], n, (unsigned)(took / 20));
     }
     catalogue_unref(catalogue);
-    book_unref(book);
+    book_free(book);
 }
 
 int main(void)

@@ -21,11 +21,8 @@ static void test_plain(void **state)
     char id[ID_SIZE];
 
     (void)state;
-    world_begin(&w);
-    world_start(&w);
-    world_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_NONE);
+    world_plain(&w);
+    world_checked_out(&w, "alice", "s1", &c);
     assert_string_equal(c.secret, "s3\"cret");
     assert_string_equal(c.username, "root");
     assert_false(c.ssh_key);
@@ -49,8 +46,7 @@ static void test_key_and_passphrase(void **state)
     world_begin(&w);
     world_key_account(&w);
     world_start(&w);
-    world_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
+    world_checked_out(&w, "alice", "s1", &c);
     assert_true(c.ssh_key);
     assert_string_equal(c.secret, "-----BEGIN KEY-----\r\nabc");
     assert_string_equal(c.passphrase, "pp");
@@ -97,6 +93,25 @@ static void test_no_secret_at_all(void **state)
     world_end(&w);
 }
 
+/* An alias is named to the vault in every call of its check-out, any other account in none. */
+static void test_alias(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    for (int alias = 0; alias < 2; alias++) {
+        world_begin(&w);
+        w.vault.accounts[0].row.kind = alias ? KIND_ALIAS : KIND_LOCAL;
+        credential_id_write(w.credential, "main", &w.vault.accounts[0].row);
+        world_start(&w);
+        world_checked_out(&w, "alice", "s1", &c);
+        assert_int_equal(w.vault.alias[FAKE_REQUEST], alias ? 11 : 0);
+        assert_int_equal(w.vault.alias[FAKE_CREDENTIAL], alias ? 11 : 0);
+        world_end(&w);
+    }
+}
+
 static void test_unknown_credential(void **state)
 {
     static const char *const ids[] = { "", "nonsense", "x.y.z" };
@@ -105,8 +120,7 @@ static void test_unknown_credential(void **state)
     struct checkout_args args;
 
     (void)state;
-    world_begin(&w);
-    world_start(&w);
+    world_plain(&w);
     for (size_t i = 0; i < 3; i++) {
         args = world_asks(&w, "alice", "s1");
         args.credential_id = ids[i];
@@ -198,9 +212,7 @@ static void test_refused_users(void **state)
     world_begin(&w);
     world_two_candidates(&w);
     world_start(&w);
-    world_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_NONE);
+    world_checked_out(&w, "alice", "s1", &c);
     assert_string_equal(w.vault.requests[0].user, "alice");
     world_end(&w);
 
@@ -244,9 +256,7 @@ static void test_not_let_in(void **state)
     assert_int_equal(w.vault.admitted, 1);
 
     w.vault.full_for_s = 0; /* the account is known now; the check-out is asked about all the same */
-    world_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_NONE);
+    world_checked_out(&w, "alice", "s1", &c);
     w.vault.full_for_s = 3;
     w.store->writes = w.vault.ncalls = 0;
     world_checkout(&w, "alice", "s2", &c);
@@ -264,8 +274,7 @@ static void test_begins_in_time(void **state)
     struct caller c;
 
     (void)state;
-    world_begin(&w);
-    world_start(&w);
+    world_plain(&w);
     world_checkout(&w, "alice", "s0", &c); /* so that the account is known */
     world_settle(&w);
     world_checkout(&w, "bob", "s1", &c);
@@ -306,8 +315,7 @@ static void test_deadline_is_told_at_once(void **state)
     struct caller c;
 
     (void)state;
-    world_begin(&w);
-    world_start(&w);
+    world_plain(&w);
     world_checkout(&w, "alice", "s1", &c);
     world_until(&w, FAKE_REQUEST);
     fake_clock_run(&w.clock, w.timers, 15000);
@@ -321,6 +329,55 @@ static void test_deadline_is_told_at_once(void **state)
     world_end(&w);
 }
 
+/* Nobody waits for it any more, and it has not been sent: it never is, and nothing has to be undone. */
+static void test_leaves_the_line(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    for (int expires = 0; expires < 2; expires++) {
+        world_stored(&w);
+        world_checkout(&w, "alice", "s1", &c);
+        world_until(&w, FAKE_REQUEST);
+        w.vault.in_line = true;
+        if (expires)
+            fake_clock_run(&w.clock, w.timers, 15000);
+        else
+            world_leave(&c);
+        assert_int_equal(c.replies, expires);
+        assert_int_equal(w.vault.withdrawn, 1);
+        world_pass(&w, 120000); /* a hunt would have looked by now */
+        assert_int_equal(w.vault.nrequests, 0);
+        assert_int_equal(w.vault.cancelled, 0);
+        assert_int_equal(w.vault.count[FAKE_REQUESTS], 0);
+        assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
+        assert_int_equal(fake_store_count(w.store), 0);
+        world_end(&w);
+    }
+}
+
+static void test_session_ends_in_line(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    (void)state;
+    world_stored(&w);
+    world_checkout(&w, "alice", "s1", &c);
+    world_until(&w, FAKE_REQUEST);
+    w.vault.in_line = true;
+    world_release(&w, "alice", "s1", NULL, &r);
+    world_pass(&w, 1000);
+    assert_int_equal(c.replies, 1);
+    assert_int_equal(c.code, FAULT_CREDENTIAL_NOT_FOUND);
+    assert_int_equal(w.vault.withdrawn, 1);
+    assert_int_equal(w.vault.nrequests, 0);
+    assert_int_equal(fake_store_count(w.store), 0);
+    world_end(&w);
+}
+
 static void test_draining(void **state)
 {
     struct world w;
@@ -328,12 +385,10 @@ static void test_draining(void **state)
     struct released r;
 
     (void)state;
-    world_begin(&w);
-    world_start(&w);
+    world_plain(&w);
     broker_drain(w.broker);
     world_checkout(&w, "alice", "s1", &c);
-    world_release(&w, "alice", "s1", NULL, &r);
-    world_settle(&w);
+    world_released(&w, "alice", "s1", NULL, &r);
     assert_int_equal(c.code, FAULT_DRAINING);
     assert_int_equal(r.code, FAULT_DRAINING);
     assert_true(broker_idle(w.broker));
@@ -438,6 +493,7 @@ int main(void)
         cmocka_unit_test(test_key_and_passphrase),
         cmocka_unit_test(test_prefers_key),
         cmocka_unit_test(test_no_secret_at_all),
+        cmocka_unit_test(test_alias),
         cmocka_unit_test(test_unknown_credential),
         cmocka_unit_test(test_duration),
         cmocka_unit_test(test_reason_and_ticket),
@@ -446,6 +502,8 @@ int main(void)
         cmocka_unit_test(test_begins_in_time),
         cmocka_unit_test(test_approval_is_withdrawn),
         cmocka_unit_test(test_deadline_is_told_at_once),
+        cmocka_unit_test(test_leaves_the_line),
+        cmocka_unit_test(test_session_ends_in_line),
         cmocka_unit_test(test_draining),
         cmocka_unit_test(test_ends_in_the_middle),
         cmocka_unit_test(test_reason_text),

@@ -362,9 +362,7 @@ static void lease_of(struct world *w, const char *session)
 {
     struct caller c;
 
-    world_checkout(w, "alice", session, &c);
-    world_settle(w);
-    assert_int_equal(c.code, FAULT_NONE);
+    world_checked_out(w, "alice", session, &c);
     assert_int_equal(c.replies, 1);
 }
 

@@ -3,8 +3,8 @@
 #include "check.h"
 
 #include "broker/endpoint_rows.h"
-#include "broker/match.h"
 #include "find_desk.h"
+#include "plain_rank.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,9 +162,9 @@ static void ranks_names(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++)
-        if (match_rank(row[i].query, row[i].name) != row[i].rank)
+        if (plain_rank(row[i].query, row[i].name) != row[i].rank)
             fail_msg("'%s' in '%s': %d, not %d", row[i].query, row[i].name,
-                     (int)match_rank(row[i].query, row[i].name), (int)row[i].rank);
+                     (int)plain_rank(row[i].query, row[i].name), (int)row[i].rank);
 }
 
 static void orders_by_fit_and_name(void **state)
@@ -335,7 +335,7 @@ static void random_round(unsigned seed)
             assert_int_equal(account_list_add(asks[k].wait.accounts, &row), 0);
             seen[system][row.account_id] |= row.kind <= KIND_DOMAIN_LINKED;
             there[system] |=
-                row.kind <= KIND_DOMAIN_LINKED && match_rank(wish.query, names[system]) != MATCH_NOT;
+                row.kind <= KIND_DOMAIN_LINKED && plain_rank(wish.query, names[system]) != MATCH_NOT;
         }
     }
     for (size_t i = 0; i < 5; i++)
@@ -351,8 +351,8 @@ static void random_round(unsigned seed)
         assert_int_equal(atoi(rows.row[i].comments), accounts);
     }
     for (size_t i = 1; i < rows.n; i++) {
-        enum match_rank a = match_rank(wish.query, rows.row[i - 1].name),
-                        b = match_rank(wish.query, rows.row[i].name);
+        enum match_rank a = plain_rank(wish.query, rows.row[i - 1].name),
+                        b = plain_rank(wish.query, rows.row[i].name);
         assert_true(a < b || (a == b && match_compare(rows.row[i - 1].name, rows.row[i].name) < 0));
     }
     endpoint_rows_free(&rows);

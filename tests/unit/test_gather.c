@@ -27,7 +27,7 @@ static int setup(void **state)
     fake_clock_init(&now);
     timers = timers_new(&now.clock);
     assert_non_null(timers);
-    g = (struct gather){.timers = timers, .go = on_go, .linger_ms = LINGER_MS};
+    g = (struct gather){.timers = timers, .go = on_go, .linger_ms = LINGER_MS, .linger_alone_ms = LINGER_MS};
     flights = 0;
     empty = false;
     return 0;
@@ -90,6 +90,29 @@ static void what_nobody_awaits_lingers(void **state)
     gather_landed(&g);
     fake_clock_run(&now, timers, 10 * LINGER_MS);
     assert_int_equal(flights, 1);
+}
+
+/* Without company it may go sooner: at once, but with what else comes in this turn. */
+static void alone_it_lingers_less(void **state)
+{
+    (void)state;
+    g.linger_alone_ms = 0;
+    add(1);
+    gather_landed(&g);
+    gather_add(&g, false);
+    gather_add(&g, false);
+    assert_int_equal(flights, 1);
+    fake_clock_run(&now, timers, 0);
+    assert_int_equal(flights, 2);
+    add(3);
+    gather_landed(&g); /* three have come while it was in the air */
+    fake_clock_run(&now, timers, GATHER_MS);
+    gather_landed(&g);
+    gather_add(&g, false);
+    fake_clock_run(&now, timers, LINGER_MS - 1);
+    assert_int_equal(flights, 3);
+    fake_clock_run(&now, timers, 1);
+    assert_int_equal(flights, 4);
 }
 
 static void it_rides_along(void **state)
@@ -159,6 +182,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_is_alone_never_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(a_crowd_shares_a_flight, setup, teardown),
         cmocka_unit_test_setup_teardown(what_nobody_awaits_lingers, setup, teardown),
+        cmocka_unit_test_setup_teardown(alone_it_lingers_less, setup, teardown),
         cmocka_unit_test_setup_teardown(it_rides_along, setup, teardown),
         cmocka_unit_test_setup_teardown(gathering_is_shorter_than_lingering, setup, teardown),
         cmocka_unit_test_setup_teardown(one_flight_at_a_time, setup, teardown),

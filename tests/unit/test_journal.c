@@ -17,15 +17,6 @@
 
 #define LINGERS_MS 25 /* what nobody awaits */
 
-static void begin(struct world *w)
-{
-    world_begin(w);
-    w->conf.gateway.reconcile_every_ms = 600000;
-    w->conf.gateway.reconcile_per_s = 10;
-    world_store(w);
-    world_start(w);
-}
-
 static size_t ours_live(struct world *w)
 {
     size_t n = 0;
@@ -43,7 +34,7 @@ static void test_intent_comes_first(void **state)
     struct caller c;
 
     (void)state;
-    begin(&w);
+    world_stored(&w);
     world_checkout(&w, "alice", "s1", &c);
     world_turn(&w);
     (void)fake_vault_step(&w.vault); /* the account */
@@ -78,9 +69,8 @@ static void test_store_down(void **state)
     struct released r;
 
     (void)state;
-    begin(&w);
-    world_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
+    world_stored(&w);
+    world_checked_out(&w, "alice", "s1", &c);
     w.store->broken = true;
     assert_false(world_state(&w).store_writable);
     world_checkout(&w, "alice", "s1", &c); /* a repeat writes nothing */
@@ -90,9 +80,7 @@ static void test_store_down(void **state)
     world_settle(&w);
     assert_int_equal(c.code, FAULT_STORE_UNAVAILABLE);
     assert_int_equal(w.vault.count[FAKE_REQUEST], 1);
-    world_release(&w, "alice", "s1", w.credential, &r);
-    world_settle(&w);
-    assert_int_equal(r.replies, 1);
+    world_released(&w, "alice", "s1", w.credential, &r);
     assert_int_equal(r.released, 1);
     assert_int_equal(fake_vault_live(&w.vault), 0);
     assert_true(world_state(&w).journal_stuck > 0);
@@ -116,7 +104,7 @@ static void test_open_not_written(void **state)
     struct caller c;
 
     (void)state;
-    begin(&w);
+    world_stored(&w);
     w.store->fails = second_fails;
     world_checkout(&w, "alice", "s1", &c);
     world_settle(&w);
@@ -127,13 +115,6 @@ static void test_open_not_written(void **state)
     world_end(&w);
 }
 
-static enum fake_fault no_checkin(void *arg, enum fake_op op, unsigned nth)
-{
-    (void)arg;
-    (void)nth;
-    return op == FAKE_CHECKIN ? FAKE_UNREACHABLE : FAKE_FINE;
-}
-
 /* `pending` is only said when a restart would know it as well. */
 static void test_pending_is_durable(void **state)
 {
@@ -142,10 +123,9 @@ static void test_pending_is_durable(void **state)
     struct released r;
 
     (void)state;
-    begin(&w);
-    world_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
-    w.vault.plan = no_checkin;
+    world_stored(&w);
+    world_checked_out(&w, "alice", "s1", &c);
+    world_break(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
     world_release(&w, "alice", "s1", w.credential, &r);
     fake_vault_deliver(&w.vault, 0);
     world_turn(&w);
@@ -174,9 +154,8 @@ static void test_release_is_durable(void **state)
     struct released r;
 
     (void)state;
-    begin(&w);
-    world_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
+    world_stored(&w);
+    world_checked_out(&w, "alice", "s1", &c);
     world_release(&w, "alice", "s1", NULL, &r);
     world_turn(&w);
     assert_false(fake_store_commit(w.store)); /* nobody waits for it yet */
@@ -199,13 +178,10 @@ static void test_the_end_lingers(void **state)
     struct released r;
 
     (void)state;
-    begin(&w);
-    world_checkout(&w, "alice", "s1", &a);
-    world_settle(&w);
+    world_stored(&w);
+    world_checked_out(&w, "alice", "s1", &a);
     assert_int_equal(w.store->writes, 2);
-    world_release(&w, "alice", "s1", NULL, &r);
-    world_settle(&w);
-    assert_int_equal(r.replies, 1);
+    world_released(&w, "alice", "s1", NULL, &r);
     assert_false(r.pending);
     assert_int_equal(w.store->writes, 2);
     world_checkout(&w, "bob", "s2", &b); /* takes it along */
@@ -228,11 +204,9 @@ static void test_nothing_lingers_behind(void **state)
     struct released r;
 
     (void)state;
-    begin(&w);
-    world_checkout(&w, "alice", "s1", &a);
-    world_settle(&w);
-    world_release(&w, "alice", "s1", NULL, &r);
-    world_settle(&w);
+    world_stored(&w);
+    world_checked_out(&w, "alice", "s1", &a);
+    world_released(&w, "alice", "s1", NULL, &r);
     assert_int_equal(fake_store_count(w.store), 1);
     world_crash(&w, 0, 1);
     assert_int_equal(fake_store_count(w.store), 0);
@@ -247,7 +221,7 @@ static void test_a_crowd_fails_together(void **state)
     static const char *const sessions[] = {"s1", "s2", "s3", "s4"};
 
     (void)state;
-    begin(&w);
+    world_stored(&w);
     for (size_t i = 0; i < 4; i++)
         world_checkout(&w, i % 2 ? "alice" : "bob", sessions[i], &c[i]);
     world_turn(&w);
@@ -278,9 +252,8 @@ static void test_cover(void **state)
     struct released r;
 
     (void)state;
-    begin(&w);
-    world_checkout(&w, "alice", "s1", &a);
-    world_settle(&w);
+    world_stored(&w);
+    world_checked_out(&w, "alice", "s1", &a);
     world_checkout(&w, "alice", "s2", &b);
     world_turn(&w);
     (void)fake_store_commit(w.store); /* its intent */
@@ -494,7 +467,7 @@ static void test_session_ends_its_checkout(void **state)
 
     (void)state;
     for (unsigned steps = 0; steps < 6; steps++) {
-        begin(&w);
+        world_stored(&w);
         world_checkout(&w, "alice", "s1", &c);
         world_turn(&w);
         for (unsigned i = 0; i < steps && !c.replies; i++) {
@@ -504,9 +477,7 @@ static void test_session_ends_its_checkout(void **state)
         }
         bool had = c.replies;
 
-        world_release(&w, "alice", "s1", steps % 2 ? NULL : w.credential, &r);
-        world_settle(&w);
-        assert_int_equal(c.replies, 1);
+        world_released(&w, "alice", "s1", steps % 2 ? NULL : w.credential, &r);
         assert_int_equal(c.code, had ? FAULT_NONE : FAULT_CREDENTIAL_NOT_FOUND);
         assert_int_equal(r.released, had);
         world_pass(&w, 120000);
@@ -576,7 +547,7 @@ static void die_at(unsigned end, bool vault_first, unsigned carried_out, size_t 
 {
     struct story s = {.end = end};
 
-    begin(&s.w);
+    world_stored(&s.w);
     tell_story(&s, vault_first);
     world_crash(&s.w, carried_out, durable);
     struct broker_state state = quiet_state(&s.w);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_loop.c - the loop: deadlines, hooks, signals, its end; and what the service manager is told.
+ * test_loop.c - the loop: deadlines, hooks, signals, and its end.
  */
 #include "loop/loop.h"
-#include "loop/notify.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -11,11 +10,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -277,69 +273,6 @@ static void test_signals(void **state)
     assert_int_equal(loop_free(loop), 0);
 }
 
-static void test_notify(void **state)
-{
-    char folder[] = "/tmp/jumpgate-test-XXXXXX", path[64], text[256], pid[32];
-    struct sockaddr_un un = {.sun_family = AF_UNIX};
-    uint64_t now = 5;
-    struct clock clock = {fake_now, fake_wall, &now};
-    struct loop *loop = loop_new_clock(&clock);
-    struct notify *notify;
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    (void)state;
-    assert_non_null(mkdtemp(folder));
-    snprintf(path, sizeof(path), "%s/n", folder);
-    snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
-    assert_int_equal(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
-    snprintf(pid, sizeof(pid), "%d", (int)getpid());
-    setenv("NOTIFY_SOCKET", path, 1);
-    setenv("WATCHDOG_USEC", "4000000", 1);
-    setenv("WATCHDOG_PID", pid, 1);
-    notify = notify_new(loop);
-    assert_non_null(notify);
-    memset(text, 0, sizeof(text));
-    notify_ready(notify);
-    assert_int_equal(recv(fd, text, sizeof(text) - 1, 0), 7);
-    assert_string_equal(text, "READY=1");
-    for (int i = 0; i < 2; i++) {
-        now += 1999;
-        loop_turn(loop);
-        assert_int_equal(recv(fd, text, sizeof(text) - 1, 0), -1);
-        now += 1;
-        loop_turn(loop);
-        memset(text, 0, sizeof(text));
-        assert_int_equal(recv(fd, text, sizeof(text) - 1, 0), 10);
-        assert_string_equal(text, "WATCHDOG=1");
-    }
-    notify_stopping(notify);
-    memset(text, 0, sizeof(text));
-    assert_true(recv(fd, text, sizeof(text) - 1, 0) > 0);
-    assert_string_equal(text, "STOPPING=1");
-    notify_free(notify);
-    assert_int_equal(loop_free(loop), 0);
-    close(fd);
-    unsetenv("NOTIFY_SOCKET");
-    unsetenv("WATCHDOG_USEC");
-    unsetenv("WATCHDOG_PID");
-    unlink(path);
-    assert_int_equal(rmdir(folder), 0);
-}
-
-static void test_notify_without_manager(void **state)
-{
-    struct loop *loop = loop_new();
-    struct notify *notify = notify_new(loop);
-
-    (void)state;
-    notify_ready(notify);
-    notify_reloading(notify);
-    notify_status(notify, "well");
-    assert_int_equal(timers_count(loop_timers(loop)), 0); /* no watchdog: no wake-ups */
-    notify_free(notify);
-    assert_int_equal(loop_free(loop), 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,8 +285,6 @@ int main(void)
         cmocka_unit_test(test_left_handle_is_noticed),
         cmocka_unit_test(test_hooks),
         cmocka_unit_test(test_signals),
-        cmocka_unit_test(test_notify),
-        cmocka_unit_test(test_notify_without_manager),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,6 +57,7 @@ static void test_find(void **state)
     (void)state;
     fake_ask(&f, "/v1/credentials/find", "{" GOOD_SESSION "}");
     assert_string_equal(fake_broker.asked, "L-1|ann|CORP|1|web01|");
+    assert_string_equal(fake_broker.origin, "pra|r-1");
     assert_int_equal(fake_broker.timeout_ms, 15000);
     fake_broker.found(fake_broker.arg, &(struct find_answer){.credentials = rows, .n = 2, .age_ms = 17});
     assert_int_equal(fake_answer.status, 200);
@@ -291,6 +292,8 @@ static void test_sessions(void **state)
     assert_non_null(strstr(fake_answer.body, "\"code\":\"unsupported\""));
     fake_ask(&f, "/v1/sessions/started",
              "{" GOOD_SESSION ",\"history_url\":\"https://pra/x\",\"history_url_expiry_seconds\":60}");
+    assert_string_equal(fake_broker.asked, "L-1|ann|CORP|1|web01|https://pra/x");
+    fake_broker.told(fake_broker.arg); /* written: now it is answered */
     assert_int_equal(fake_answer.status, 204);
     assert_null(fake_answer.type);
     assert_string_equal(fake_answer.body, "");

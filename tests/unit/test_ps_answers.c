@@ -19,25 +19,13 @@ static int setup(void **state)
     (void)state;
     rig_start();
     rig.conf.retries = 0;
-    rig_open();
-    ask_init(&ask, USER);
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
-    rig_sign_in(USER, "s=1\n");
-    rig_answer(rig_call(0), 200, "[]");
-    ask_free(&ask);
-    ask_init(&ask, USER);
+    rig_open_signed_in(&ask, USER);
     return 0;
-}
-
-static void again(void)
-{
-    ask_free(&ask);
-    ask_init(&ask, USER);
 }
 
 static const struct account_list *list(enum account_kind kind, const char *body)
 {
-    again();
+    ask_anew(&ask, USER);
     assert_int_equal(ask_list(&ask, kind, "ledger01"), 0);
     rig_answer(rig_call(0), 200, body);
     assert_int_equal(ask.done, 1);
@@ -119,7 +107,7 @@ static void kinds(void **state)
 
 static const struct directory_list *directory(enum directory_part part, int status, const char *body)
 {
-    again();
+    ask_anew(&ask, USER);
     assert_int_equal(rig.vault->ops->directory(rig.vault, part, &ask.call), 0);
     rig_answer(rig_call(0), status, body);
     return ask.call.result == VAULT_OK ? ask.call.directory : NULL;
@@ -179,7 +167,7 @@ static void directory_pages(void **state)
     char *first = systems_page(1, 1000), *second = systems_page(1001, 500);
 
     (void)state;
-    again();
+    ask_anew(&ask, USER);
     assert_int_equal(rig.vault->ops->directory(rig.vault, DIRECTORY_SYSTEMS, &ask.call), 0);
     rig_answer(rig_call(0), 200, first);
     assert_int_equal(ask.done, 0);
@@ -187,7 +175,7 @@ static void directory_pages(void **state)
     assert_string_equal(rig.last_target, RIG_BASE "/ManagedSystems?limit=1000&offset=1000");
     rig_answer(rig_call(0), 200, second);
     assert_int_equal(ask.call.directory->n, 1500);
-    again(); /* a server that does not know offset */
+    ask_anew(&ask, USER); /* a server that does not know offset */
     assert_int_equal(rig.vault->ops->directory(rig.vault, DIRECTORY_SYSTEMS, &ask.call), 0);
     rig_answer(rig_call(0), 200, first);
     rig_answer(rig_call(0), 200, first);
@@ -220,7 +208,7 @@ static void pages(size_t total, size_t shift, size_t calls)
     size_t offset = 0, n = 0;
     char target[128];
 
-    again();
+    ask_anew(&ask, USER);
     assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
     for (; !ask.done; n++) {
         size_t from = offset - (offset ? shift : 0), left = total - from;
@@ -278,7 +266,7 @@ static void a_page_that_fails(void **state)
     rig_answer(rig_call(0), 500, "");
     assert_int_equal(ask.call.result, VAULT_FAILED);
     assert_null(ask.call.accounts); /* no half list */
-    again();
+    ask_anew(&ask, USER);
     assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
     rig_answer(rig_call(0), 200, body);
     rig_answer(rig_call(0), 401, ""); /* lost mid-way: the page is asked again */
@@ -288,7 +276,7 @@ static void a_page_that_fails(void **state)
     rig_answer(rig_call(0), 404, "\"nothing more\"");
     assert_int_equal(ask.call.result, VAULT_OK);
     assert_int_equal(ask.call.accounts->n, 1000);
-    again();
+    ask_anew(&ask, USER);
     assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
     rig_answer(rig_call(0), 200, body);
     rig.vault->ops->cancel(rig.vault, &ask.call);
@@ -302,7 +290,7 @@ static void empty_lists(void **state)
 
     (void)state;
     for (size_t i = 0; i < 2; i++) {
-        again();
+        ask_anew(&ask, USER);
         assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
         rig_answer(rig_call(0), status[i], i ? "4031" : "\"Managed Account not found\"");
         assert_int_equal(ask.call.result, VAULT_OK);
@@ -320,7 +308,7 @@ static void empty_lists(void **state)
 
 static void policy(const char *body, bool available, bool reason, bool ticket, bool approval)
 {
-    again();
+    ask_anew(&ask, USER);
     assert_int_equal(rig.vault->ops->policy(rig.vault, 17, 203, 60, &ask.call), 0);
     rig_answer(rig_call(0), 200, body);
     assert_int_equal(ask.call.result, VAULT_OK);
@@ -376,7 +364,7 @@ static void request_numbers(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        again();
+        ask_anew(&ask, USER);
         assert_int_equal(ask_request(&ask, "r"), 0);
         rig_answer(rig_call(0), rows[i].status, rows[i].body);
         assert_int_equal(ask.done, 1);
@@ -424,7 +412,7 @@ static void secrets(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const char *want = rows[i].secret;
 
-        again();
+        ask_anew(&ask, USER);
         assert_int_equal(ask_credential(&ask), 0);
         rig_answer(rig_call(0), 200, rows[i].body);
         assert_int_equal(ask.done, 1);
@@ -443,7 +431,7 @@ static void checkins(void **state)
 {
     (void)state;
     for (int status = 200; status <= 204; status += 4) {
-        again();
+        ask_anew(&ask, USER);
         assert_int_equal(ask_checkin(&ask), 0);
         rig_answer(rig_call(0), status, "");
         assert_int_equal(ask.call.result, VAULT_OK);
@@ -470,7 +458,7 @@ static void active_requests(void **state)
     assert_true(rows[0].expires_wall_ms == 1773135012500);
     assert_int_equal(rows[1].request_id, 9121);
     assert_null(rows[1].reason);
-    again();
+    ask_anew(&ask, USER);
     assert_int_equal(rig.vault->ops->requests(rig.vault, &ask.call), 0);
     rig_answer(rig_call(0), 200, "{}");
     assert_int_equal(ask.call.result, VAULT_FAILED);

@@ -15,21 +15,21 @@ static struct ask ask, other;
 static int setup(void **state)
 {
     (void)state;
+    ask_init(&ask, USER);
     rig_start();
     return 0;
+}
+
+static int teardown(void **state)
+{
+    ask_free(&ask);
+    return rig_stop(state);
 }
 
 /* A vault with one session of USER, idle. */
 static void ready(void)
 {
-    rig_open();
-    ask_init(&ask, USER);
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
-    rig_sign_in(USER, "s=1\n");
-    rig_answer(rig_call(0), 200, "[]");
-    assert_int_equal(ask.done, 1);
-    ask_free(&ask);
-    ask_init(&ask, USER);
+    rig_open_signed_in(&ask, USER);
 }
 
 static void expect_sent(const char *method, const char *target, const char *body)
@@ -176,8 +176,7 @@ static void aliases_have_calls_of_their_own(void **state)
     assert_int_equal(ask.call.accounts->rows[0].account_id, 9);
     assert_int_equal(ask.call.accounts->rows[0].system_id, 0);
     assert_string_equal(ask.call.accounts->rows[0].alias, "payroll");
-    ask_free(&ask);
-    ask_init(&ask, USER);
+    ask_anew(&ask, USER);
     assert_int_equal(ops->request(rig.vault, &request, &ask.call), 0);
     expect_sent("POST", RIG_BASE "/Aliases/9/Requests",
                 "{\"AccessType\":\"View\",\"DurationMinutes\":5,\"ConflictOption\":\"reuse\"}");
@@ -194,8 +193,7 @@ static void expect_failed(enum fault_code code, bool unknown)
     assert_int_equal(ask.call.result, VAULT_FAILED);
     assert_int_equal(ask.call.fault.code, code);
     assert_int_equal(ask.call.unknown, unknown);
-    ask_free(&ask);
-    ask_init(&ask, USER);
+    ask_anew(&ask, USER);
 }
 
 static void tries_then_fails(void **state)
@@ -298,8 +296,7 @@ static void lost_request_is_asked_again(void **state)
     assert_int_equal(ask.call.result, VAULT_OK);
     assert_int_equal(ask.call.request_id, 9114);
     assert_false(ask.call.unknown);
-    ask_free(&ask);
-    ask_init(&ask, USER);
+    ask_anew(&ask, USER);
     assert_int_equal(ask_request(&ask, "r"), 0);
     rig_fail(rig_call(0), -ECONNRESET, true);
     rig_run(150);
@@ -411,8 +408,7 @@ static void cancel(void)
     rig.vault->ops->cancel(rig.vault, &ask.call);
     rig_run(1000);
     assert_int_equal(ask.done, 0);
-    ask_free(&ask);
-    ask_init(&ask, USER);
+    ask_anew(&ask, USER);
 }
 
 static void cancel_in_every_state(void **state)
@@ -439,6 +435,53 @@ static void cancel_in_every_state(void **state)
     rig_answer(rig_call(0), 200, "[]");
     rig.vault->ops->cancel(rig.vault, &ask.call); /* over */
     assert_int_equal(ask.done, 1);
+    ask_free(&ask);
+}
+
+static void withdraw(bool can)
+{
+    assert_int_equal(rig.vault->ops->withdraw(rig.vault, &ask.call), can);
+    if (!can)
+        return;
+    assert_false(rig.vault->ops->withdraw(rig.vault, &ask.call)); /* there is nothing any more */
+    rig_run(1000);
+    assert_int_equal(ask.done, 0);
+    assert_int_equal(rig_waiting(), 0);
+    ask_anew(&ask, USER);
+    assert_int_equal(ask_request(&ask, NULL), 0);
+}
+
+/* Only what certainly never reached the vault, or was refused there, is taken back. */
+static void withdrawn_while_unsent(void **state)
+{
+    (void)state;
+    rig_open();
+    ask_init(&ask, USER);
+    assert_int_equal(ask_request(&ask, NULL), 0);
+    rig_sign_in(USER, "s=1\n");
+    rig.in_line = true;
+    withdraw(true); /* in line for a connection */
+    rig_answer(rig_call(0), 401, "");
+    rig.in_line = false;
+    rig_run(0);
+    assert_contains(rig_call(0)->target, "/Auth/SignApp");
+    assert_true(rig.vault->ops->withdraw(rig.vault, &ask.call)); /* in line for a session, refused before */
+    rig_sign_in(USER, "s=2\n");
+    assert_int_equal(ask_request(&ask, NULL), 0);
+    withdraw(false); /* under way */
+    rig_fail(rig_call(0), -ECONNREFUSED, false);
+    assert_int_equal(rig_waiting(), 0);
+    withdraw(true); /* pausing; nothing was sent */
+    rig_fail(rig_call(0), -ECONNRESET, true);
+    assert_int_equal(rig_waiting(), 0);
+    withdraw(false); /* pausing; it may have happened */
+    rig.in_line = true;
+    rig_run(5000);
+    assert_int_equal(rig_waiting(), 1);
+    withdraw(false); /* in line once more */
+    rig_answer(rig_call(0), 201, "41");
+    assert_int_equal(ask.done, 1);
+    withdraw(false); /* over */
     ask_free(&ask);
 }
 
@@ -537,7 +580,7 @@ static void a_callers_impatience_is_no_failure(void **state)
     assert_true(state_of().reachable);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, rig_stop)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
@@ -560,6 +603,7 @@ int main(void)
         T(too_many_calls),
         T(upstream_is_full),
         T(cancel_in_every_state),
+        T(withdrawn_while_unsent),
         T(next_call_inside_done),
         T(probes_without_traffic),
         T(no_probe_with_traffic),

@@ -18,11 +18,7 @@ static int setup(void **state)
     (void)state;
     rig_start();
     rig.conf.retries = 0;
-    rig_open();
-    ask_init(&ask, USER);
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
-    rig_sign_in(USER, "s=1\n");
-    rig_answer(rig_call(0), 200, "[]");
+    rig_open_signed_in(&ask, USER);
     return 0;
 }
 
@@ -36,8 +32,7 @@ static void start(enum op op)
 {
     int err = -EINVAL;
 
-    ask_free(&ask);
-    ask_init(&ask, USER);
+    ask_anew(&ask, USER);
     switch (op) {
     case LIST: err = ask_list(&ask, KIND_LOCAL, "x"); break;
     case POLICY: err = rig.vault->ops->policy(rig.vault, 17, 203, 60, &ask.call); break;
@@ -71,6 +66,12 @@ static void check(const struct row *row)
     assert_lacks(ask.call.fault.detail, "9114");
 }
 
+static void check_all(const struct row *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        check(&rows[i]);
+}
+
 static void denied(void **state)
 {
     static const struct row rows[] = {
@@ -95,8 +96,7 @@ static void denied(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        check(&rows[i]);
+    check_all(rows, sizeof(rows) / sizeof(rows[0]));
 }
 
 static void conflicts_and_absences(void **state)
@@ -120,8 +120,7 @@ static void conflicts_and_absences(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        check(&rows[i]);
+    check_all(rows, sizeof(rows) / sizeof(rows[0]));
 }
 
 static void bad_values(void **state)
@@ -142,8 +141,7 @@ static void bad_values(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        check(&rows[i]);
+    check_all(rows, sizeof(rows) / sizeof(rows[0]));
     start(REQUEST);
     rig_answer(rig_call(0), 400, "\"Ticket\\r\\n  number\\u0007 required\"");
     assert_contains(ask.call.fault.detail, "Ticket number required");

@@ -7,6 +7,7 @@
 #include "test_ps_rig.h"
 
 #include "base/log.h"
+#include "secrets_gone.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -146,6 +147,11 @@ void upstream_cancel(struct call *call)
     if (sent_of(call))
         sent_take(call);
     call_free_answer(call);
+}
+
+bool upstream_unsent(const struct call *call)
+{
+    return rig.in_line && sent_of(call) && !call->sent;
 }
 
 void call_free_answer(struct call *call)
@@ -291,6 +297,7 @@ int rig_stop(void **state)
     assert_int_equal(timers_count(rig.timers), 0);
     timers_free(rig.timers);
     log_check();
+    assert_secrets_gone();
     return 0;
 }
 
@@ -426,6 +433,12 @@ void ask_free(struct ask *ask)
     vault_call_free(&ask->call);
 }
 
+void ask_anew(struct ask *ask, const char *user)
+{
+    ask_free(ask);
+    ask_init(ask, user);
+}
+
 int ask_list(struct ask *ask, enum account_kind kind, const char *system)
 {
     struct account_query query = {.kind = kind, .system = system};
@@ -448,4 +461,15 @@ int ask_credential(struct ask *ask)
 int ask_checkin(struct ask *ask)
 {
     return rig.vault->ops->checkin(rig.vault, 9114, "PRA session 7c1e ended", &ask->call);
+}
+
+void rig_open_signed_in(struct ask *ask, const char *user)
+{
+    rig_open();
+    ask_init(ask, user);
+    assert_int_equal(ask_list(ask, KIND_LOCAL, "x"), 0);
+    rig_sign_in(user, "s=1\n");
+    rig_answer(rig_call(0), 200, "[]");
+    assert_int_equal(ask->done, 1);
+    ask_anew(ask, user);
 }

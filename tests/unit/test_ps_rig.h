@@ -38,6 +38,7 @@ struct rig {
     size_t probes;
     bool hold_probes;
     int refuse_calls; /* upstream_call() answers this */
+    bool in_line;     /* what was sent still waits for a connection */
     struct upstream_outlook outlook; /* what upstream_outlook() tells */
     size_t renewed_connections; /* what upstream_renew() was given */
     void (*closing)(void *arg);
@@ -79,6 +80,9 @@ struct ask {
 };
 void ask_init(struct ask *, const char *user);
 void ask_free(struct ask *);
+void ask_anew(struct ask *, const char *user); /* frees and begins again */
+/* Opens the vault and signs `user` in, whose session then waits; the ask is free for the next question. */
+void rig_open_signed_in(struct ask *, const char *user);
 int ask_list(struct ask *, enum account_kind, const char *system);
 int ask_request(struct ask *, const char *reason);
 int ask_credential(struct ask *);

@@ -8,7 +8,7 @@
  *   - each operation was answered exactly once, or never if it was cancelled;
  *   - no call ran over the session of another user;
  *   - where the vault made a request, its operation said OK, or unknown, or was cancelled (nobody loses a
- * request believing it was not made);
+ * request believing it was not made), and an operation that could be withdrawn made none;
  *   - closing leaves no call, deadline or byte behind (rig_stop, and the sanitizer).
  */
 #include "test_ps_rig.h"
@@ -30,6 +30,7 @@ enum fault_kind {
     F_GARBAGE_DID,
     F_CANCEL, /* the operation this call serves is cancelled before the answer */
     F_CANCEL_ALL,
+    F_WITHDRAW, /* all that are still unsent are taken back */
     F_CLOSE,
     F_NKINDS
 };
@@ -40,7 +41,7 @@ struct walker {
     struct ask ask; /* first */
     char user[16], reason[32];
     int step;
-    bool running, cancelled, over;
+    bool running, cancelled, withdrawn, over;
     bool made, told; /* the vault made a request in this operation; its operation knows or doubts it */
 };
 
@@ -157,6 +158,19 @@ static void cancel_some(bool all)
     }
 }
 
+static void withdraw_all(void)
+{
+    rig.in_line = true; /* what waits here has not been seen by the vault */
+    for (size_t i = 0; i < WALKERS; i++) {
+        struct walker *w = &walkers[i];
+        if (!w->running || !rig.vault->ops->withdraw(rig.vault, &w->ask.call))
+            continue;
+        w->running = false;
+        w->withdrawn = w->over = true;
+    }
+    rig.in_line = false;
+}
+
 static void on_closed(void *arg)
 {
     *(bool *)arg = true;
@@ -195,6 +209,7 @@ static void meet(struct call *call, enum fault_kind kind)
     case F_GARBAGE_DID: rig_answer(call, 200, "<html>\x01"); break;
     case F_CANCEL: cancel_some(false); break;
     case F_CANCEL_ALL: cancel_some(true); break;
+    case F_WITHDRAW: withdraw_all(); break;
     case F_CLOSE:
     case F_NKINDS:
         vault_closed = true;
@@ -255,7 +270,7 @@ static void run(unsigned k1, enum fault_kind f1, unsigned k2, enum fault_kind f2
         finish_closed();
     assert_true(all_over());
     for (size_t i = 0; i < WALKERS; i++)
-        assert_false(walkers[i].running);
+        assert_false(walkers[i].running || (walkers[i].withdrawn && walkers[i].made));
     rig_stop(NULL);
 }
 

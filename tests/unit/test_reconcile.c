@@ -10,22 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void begin(struct world *w)
-{
-    world_begin(w);
-    w->conf.gateway.reconcile_every_ms = 600000;
-    w->conf.gateway.reconcile_per_s = 10;
-    world_store(w);
-    world_start(w);
-}
-
-static void check_out(struct world *w, const char *user, const char *session, struct caller *c)
-{
-    world_checkout(w, user, session, c);
-    world_settle(w);
-    assert_int_equal(c->code, FAULT_NONE);
-}
-
 /* One list that lacks a request is not believed, two are. */
 static void test_gone(void **state)
 {
@@ -33,8 +17,8 @@ static void test_gone(void **state)
     struct caller c;
 
     (void)state;
-    begin(&w);
-    check_out(&w, "alice", "s1", &c);
+    world_stored(&w);
+    world_checked_out(&w, "alice", "s1", &c);
     w.vault.requests[0].live = false;
     world_pass(&w, 600000 - 10);
     assert_int_equal(w.vault.count[FAKE_REQUESTS], 0);
@@ -55,8 +39,8 @@ static void test_partial_list(void **state)
     struct caller c;
 
     (void)state;
-    begin(&w);
-    check_out(&w, "alice", "s1", &c);
+    world_stored(&w);
+    world_checked_out(&w, "alice", "s1", &c);
     w.vault.requests[0].live = false;
     world_pass(&w, 601000);
     w.vault.requests[0].live = true;
@@ -73,8 +57,8 @@ static void test_stray_and_foreign(void **state)
     char reason[128];
 
     (void)state;
-    begin(&w);
-    check_out(&w, "alice", "s1", &c);
+    world_stored(&w);
+    world_checked_out(&w, "alice", "s1", &c);
     (void)snprintf(reason, sizeof reason, "twice [jumpgate %s]", c.lease_id);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, reason);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, "my own work");
@@ -88,13 +72,6 @@ static void test_stray_and_foreign(void **state)
     world_end(&w);
 }
 
-static enum fake_fault lost(void *arg, enum fake_op op, unsigned nth)
-{
-    (void)arg;
-    (void)nth;
-    return op == FAKE_REQUEST ? FAKE_LOST_DID : FAKE_FINE;
-}
-
 /* The vault has cut the reason in the middle of our mark: the account tells. */
 static void test_cut_mark(void **state)
 {
@@ -103,8 +80,8 @@ static void test_cut_mark(void **state)
 
     (void)state;
     for (int64_t account = 11; account < 13; account++) {
-        begin(&w);
-        w.vault.plan = lost;
+        world_stored(&w);
+        world_break(&w, FAKE_REQUEST, FAKE_LOST_DID);
         world_checkout(&w, "alice", "s1", &c);
         world_until(&w, FAKE_REQUEST);
         fake_vault_commit(&w.vault, 0);
@@ -123,9 +100,9 @@ static void test_old_list(void **state)
     struct caller a, b;
 
     (void)state;
-    begin(&w);
+    world_stored(&w);
     w.vault.accounts[0].no_reuse = true;
-    check_out(&w, "alice", "s1", &a);
+    world_checked_out(&w, "alice", "s1", &a);
     fake_clock_run(&w.clock, w.timers, 600000);
     assert_int_equal(fake_vault_pending_op(&w.vault, 0), FAKE_REQUESTS);
     world_checkout(&w, "alice", "s2", &b);
@@ -150,11 +127,11 @@ static void test_pace(void **state)
     char user[16], session[16];
 
     (void)state;
-    begin(&w);
+    world_stored(&w);
     for (unsigned i = 0; i < 50; i++) {
         (void)snprintf(user, sizeof user, "u%u", i / 2);
         (void)snprintf(session, sizeof session, "s%u", i);
-        check_out(&w, user, session, &c);
+        world_checked_out(&w, user, session, &c);
     }
     world_crash(&w, 0, 0);
     unsigned before = w.vault.count[FAKE_REQUESTS];

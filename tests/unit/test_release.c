@@ -11,36 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum fake_op broken_op;
-static enum fake_fault broken_how;
-
-static enum fake_fault broken(void *arg, enum fake_op op, unsigned nth)
-{
-    (void)arg;
-    (void)nth;
-    return op == broken_op ? broken_how : FAKE_FINE;
-}
-
-static void break_vault(struct world *w, enum fake_op op, enum fake_fault how)
-{
-    broken_op = op;
-    broken_how = how;
-    w->vault.plan = broken;
-}
-
-static void begin(struct world *w)
-{
-    world_begin(w);
-    world_start(w);
-}
-
-static void check_out(struct world *w, const char *session, struct caller *c)
-{
-    world_checkout(w, "alice", session, c);
-    world_settle(w);
-    assert_int_equal(c->code, FAULT_NONE);
-}
-
 /* However many leases end at once: so many check-ins are on their way, and one user's do not keep others waiting. */
 static void test_check_ins_stand_in_line(void **state)
 {
@@ -61,9 +31,7 @@ static void test_check_ins_stand_in_line(void **state)
         world_start(&w);
         for (size_t i = 0; i < N; i++) {
             (void)snprintf(name[i], sizeof name[i], "u%zu", i);
-            world_checkout(&w, name[i], name[i], &c);
-            world_settle(&w);
-            assert_int_equal(c.code, FAULT_NONE);
+            world_checked_out(&w, name[i], name[i], &c);
         }
         for (size_t i = 0; i < N; i++)
             world_release(&w, name[i], name[i], NULL, &r[i]);
@@ -78,30 +46,24 @@ static void test_complete(void **state)
 {
     struct world w;
     struct caller c;
-    struct checkout_args args;
     struct released r;
     char other[CREDENTIAL_ID_SIZE];
 
     (void)state;
     world_begin(&w);
-    credential_id_write(other, "main", &fake_vault_add(&w.vault, 1, 12, "srv01", "admin", "x")->row);
+    world_second_account(&w, other);
     world_start(&w);
-    check_out(&w, "s1", &c);
-    check_out(&w, "s2", &c);
-    args = world_asks(&w, "alice", "s1");
-    args.credential_id = other;
-    world_checkout_with(&w, &args, &c);
+    world_checked_out(&w, "alice", "s1", &c);
+    world_checked_out(&w, "alice", "s2", &c);
+    world_checkout_of(&w, "alice", "s1", other, &c);
     world_settle(&w);
-    assert_int_equal(c.code, FAULT_NONE);
+    expect_given(&c);
     assert_int_equal(world_state(&w).leases_active, 3);
-    world_release(&w, "alice", "s1", NULL, &r);
-    world_settle(&w);
-    assert_int_equal(r.replies, 1);
+    world_released(&w, "alice", "s1", NULL, &r);
     assert_int_equal(r.released, 2);
     assert_false(r.pending);
     assert_int_equal(fake_vault_live(&w.vault), 1); /* s2 still holds the one they shared */
-    world_release(&w, "alice", "s2", "unknown", &r);
-    world_settle(&w);
+    world_released(&w, "alice", "s2", "unknown", &r);
     assert_int_equal(r.released, 0);
     assert_int_equal(world_state(&w).leases_active, 1);
     assert_int_equal(world_state(&w).releases, 2);
@@ -115,8 +77,8 @@ static void test_waits_for_the_vault(void **state)
     struct released r;
 
     (void)state;
-    begin(&w);
-    check_out(&w, "s1", &c);
+    world_plain(&w);
+    world_checked_out(&w, "alice", "s1", &c);
     world_release(&w, "alice", "s1", w.credential, &r);
     world_turn(&w);
     assert_int_equal(r.replies, 0); /* not told before the vault said yes */
@@ -138,11 +100,10 @@ static void test_pending_and_retried(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
-        begin(&w);
-        check_out(&w, "s1", &c);
-        break_vault(&w, FAKE_CHECKIN, ways[i]);
-        world_release(&w, "alice", "s1", w.credential, &r);
-        world_settle(&w);
+        world_plain(&w);
+        world_checked_out(&w, "alice", "s1", &c);
+        world_break(&w, FAKE_CHECKIN, ways[i]);
+        world_released(&w, "alice", "s1", w.credential, &r);
         assert_int_equal(r.code, FAULT_NONE);
         assert_int_equal(r.released, 1);
         assert_true(r.pending);
@@ -167,9 +128,9 @@ static void test_lapses(void **state)
     struct released r;
 
     (void)state;
-    begin(&w);
-    check_out(&w, "s1", &c);
-    break_vault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+    world_plain(&w);
+    world_checked_out(&w, "alice", "s1", &c);
+    world_break(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
     world_release(&w, "alice", "s1", w.credential, &r);
     world_pass(&w, 60 * 60000 + 30000);
     assert_int_equal(world_state(&w).lapsed, 0);
@@ -189,8 +150,8 @@ static void test_deadline_answers_pending(void **state)
     struct released r;
 
     (void)state;
-    begin(&w);
-    check_out(&w, "s1", &c);
+    world_plain(&w);
+    world_checked_out(&w, "alice", "s1", &c);
     world_release(&w, "alice", "s1", w.credential, &r);
     fake_clock_run(&w.clock, w.timers, 15000);
     assert_int_equal(r.replies, 1);
@@ -209,8 +170,8 @@ static void test_client_leaves(void **state)
     struct released r;
 
     (void)state;
-    begin(&w);
-    check_out(&w, "s1", &c);
+    world_plain(&w);
+    world_checked_out(&w, "alice", "s1", &c);
     world_release(&w, "alice", "s1", w.credential, &r);
     broker_leave(r.op);
     world_settle(&w);
@@ -227,8 +188,8 @@ static void test_client_leaves(void **state)
 /* The answer to POST Requests is lost; the list of live requests tells what became of it. */
 static void lose_request(struct world *w, enum fake_fault how, struct caller *c)
 {
-    begin(w);
-    break_vault(w, FAKE_REQUEST, how);
+    world_plain(w);
+    world_break(w, FAKE_REQUEST, how);
     world_checkout(w, "alice", "s1", c);
     world_until(w, FAKE_REQUEST);
     (void)fake_vault_step(&w->vault);
@@ -246,8 +207,8 @@ static void test_no_hunt_without_need(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
-        begin(&w);
-        break_vault(&w, FAKE_REQUEST, ways[i]);
+        world_plain(&w);
+        world_break(&w, FAKE_REQUEST, ways[i]);
         world_checkout(&w, "alice", "s1", &c);
         world_settle(&w);
         assert_int_not_equal(c.code, FAULT_NONE);
@@ -277,7 +238,7 @@ static void test_hunt_finds_late(void **state)
 
     (void)state;
     lose_request(&w, FAKE_LOST_DID, &c);
-    break_vault(&w, FAKE_REQUESTS, FAKE_UNREACHABLE);
+    world_break(&w, FAKE_REQUESTS, FAKE_UNREACHABLE);
     fake_vault_deliver(&w.vault, 0); /* begun before */
     world_end(&w);
 
@@ -303,11 +264,11 @@ static void test_hunt_ends(void **state)
     assert_int_equal(world_state(&w).lapsed, 0);
     world_end(&w);
 
-    begin(&w);
-    break_vault(&w, FAKE_REQUEST, FAKE_LOST_DID);
+    world_plain(&w);
+    world_break(&w, FAKE_REQUEST, FAKE_LOST_DID);
     world_checkout(&w, "alice", "s1", &c);
     world_until(&w, FAKE_REQUEST);
-    break_vault(&w, FAKE_REQUESTS, FAKE_UNREACHABLE);
+    world_break(&w, FAKE_REQUESTS, FAKE_UNREACHABLE);
     fake_vault_deliver(&w.vault, 0);
     world_pass(&w, 60 * 60000);
     assert_int_equal(world_state(&w).leases_retrying, 1);
@@ -339,8 +300,7 @@ static void test_hunted_is_held(void **state)
     world_settle(&w);
     assert_true(fake_vault_find(&w.vault, c.request_id)->live);
     assert_int_equal(world_state(&w).leases_retrying, 0);
-    world_release(&w, "alice", "s2", NULL, &r);
-    world_settle(&w);
+    world_released(&w, "alice", "s2", NULL, &r);
     assert_int_equal(w.vault.requests[0].checkins, 1);
     world_end(&w);
 }
@@ -380,8 +340,8 @@ static void test_release_on_stop(void **state)
     world_begin(&w);
     w.conf.gateway.release_on_stop = true;
     world_start(&w);
-    check_out(&w, "s1", &a);
-    check_out(&w, "s2", &a);
+    world_checked_out(&w, "alice", "s1", &a);
+    world_checked_out(&w, "alice", "s2", &a);
     world_checkout(&w, "bob", "s3", &b);
     world_until(&w, FAKE_REQUEST);
     broker_drain(w.broker);
@@ -399,8 +359,8 @@ static void test_stop_keeps_leases(void **state)
     struct caller a;
 
     (void)state;
-    begin(&w);
-    check_out(&w, "s1", &a);
+    world_plain(&w);
+    world_checked_out(&w, "alice", "s1", &a);
     broker_drain(w.broker);
     assert_true(broker_idle(w.broker));
     world_settle(&w);
@@ -460,12 +420,10 @@ static void test_ends_its_own(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         world_begin(&w);
-        credential_id_write(admin, "main", &fake_vault_add(&w.vault, 1, 12, "srv01", "admin", "x")->row);
+        world_second_account(&w, admin);
         world_start(&w);
         world_checkout(&w, "alice", "s1", &c[ROOT]);
-        struct checkout_args args = world_asks(&w, "alice", "s1");
-        args.credential_id = admin;
-        world_checkout_with(&w, &args, &c[ADMIN]);
+        world_checkout_of(&w, "alice", "s1", admin, &c[ADMIN]);
         world_checkout(&w, "alice", "s2", &c[OTHER]);
         world_checkout(&w, "bob", "s1", &c[BOB]);
         world_until(&w, FAKE_REQUEST);
@@ -491,13 +449,11 @@ static void test_credentials_do_not_wait(void **state)
 
     (void)state;
     world_begin(&w);
-    credential_id_write(admin, "main", &fake_vault_add(&w.vault, 1, 12, "srv01", "admin", "x")->row);
+    world_second_account(&w, admin);
     world_start(&w);
     world_checkout(&w, "alice", "s1", &first);
     world_checkout(&w, "alice", "s1", &second);
-    struct checkout_args args = world_asks(&w, "alice", "s1");
-    args.credential_id = admin;
-    world_checkout_with(&w, &args, &other);
+    world_checkout_of(&w, "alice", "s1", admin, &other);
     world_until(&w, FAKE_REQUEST);
     size_t asked = fake_vault_pending(&w.vault);
     assert_int_equal(asked, 2); /* `first` and `other` */

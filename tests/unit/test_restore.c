@@ -12,21 +12,6 @@
 #include <string.h>
 #include <time.h>
 
-static void begin(struct world *w)
-{
-    world_begin(w);
-    w->conf.gateway.reconcile_every_ms = 600000;
-    world_store(w);
-    world_start(w);
-}
-
-static void check_out(struct world *w, const char *session, struct caller *c)
-{
-    world_checkout(w, "alice", session, c);
-    world_settle(w);
-    assert_int_equal(c->code, FAULT_NONE);
-}
-
 static void test_reconnect(void **state)
 {
     struct world w;
@@ -34,11 +19,11 @@ static void test_reconnect(void **state)
     struct released r;
 
     (void)state;
-    begin(&w);
-    check_out(&w, "s1", &a);
+    world_stored(&w);
+    world_checked_out(&w, "alice", "s1", &a);
     world_crash(&w, 0, 0);
     assert_int_equal(world_state(&w).leases_active, 1);
-    check_out(&w, "s1", &b);
+    world_checked_out(&w, "alice", "s1", &b);
     assert_string_equal(a.lease_id, b.lease_id);
     assert_int_equal(a.request_id, b.request_id);
     assert_int_equal(a.expires_wall_ms, b.expires_wall_ms);
@@ -62,8 +47,8 @@ static void test_ends(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof jumps_ms / sizeof jumps_ms[0]; i++) {
-        begin(&w);
-        check_out(&w, "s1", &c);
+        world_stored(&w);
+        world_checked_out(&w, "alice", "s1", &c);
         w.vault.requests[0].expires_wall += 7200000; /* the vault keeps its own time */
         world_pass(&w, 10 * 60000);
         w.clock.wall += jumps_ms[i];
@@ -87,8 +72,8 @@ static void test_jump_while_running(void **state)
 
     (void)state;
     for (int64_t jump = -3600000; jump <= 3600000; jump += 7200000) {
-        begin(&w);
-        check_out(&w, "s1", &c);
+        world_stored(&w);
+        world_checked_out(&w, "alice", "s1", &c);
         w.vault.requests[0].expires_wall += 7200000;
         w.clock.wall += jump;
         world_pass(&w, 60 * 60000 - 1000);
@@ -97,13 +82,6 @@ static void test_jump_while_running(void **state)
         assert_int_equal(world_state(&w).leases_active, 0);
         world_end(&w);
     }
-}
-
-static enum fake_fault no_checkin(void *arg, enum fake_op op, unsigned nth)
-{
-    (void)arg;
-    (void)nth;
-    return op == FAKE_CHECKIN ? FAKE_UNREACHABLE : FAKE_FINE;
 }
 
 struct seen {
@@ -143,9 +121,9 @@ static void test_attempts_and_lapse(void **state)
     struct seen s;
 
     (void)state;
-    begin(&w);
-    check_out(&w, "s1", &c);
-    w.vault.plan = no_checkin;
+    world_stored(&w);
+    world_checked_out(&w, "alice", "s1", &c);
+    world_break(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
     world_release(&w, "alice", "s1", NULL, &r);
     world_pass(&w, 30000);
     int64_t attempts = look(&w, "releasing").attempts;
@@ -183,10 +161,10 @@ static void test_adopted(void **state)
     world_store(&w);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 30, "mine");
     world_start(&w);
-    check_out(&w, "s1", &c);
+    world_checked_out(&w, "alice", "s1", &c);
     assert_true(c.adopted);
     world_crash(&w, 0, 0);
-    check_out(&w, "s1", &c);
+    world_checked_out(&w, "alice", "s1", &c);
     assert_true(c.adopted);
     world_pass(&w, 40 * 60000);
     assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
@@ -201,8 +179,8 @@ static void test_absent_vault(void **state)
     struct caller c;
 
     (void)state;
-    begin(&w);
-    check_out(&w, "s1", &c);
+    world_stored(&w);
+    world_checked_out(&w, "alice", "s1", &c);
     w.vault.requests[0].expires_wall += 7200000;
     (void)snprintf(w.vault.conf.name, sizeof w.vault.conf.name, "other");
     world_crash(&w, 0, 0);
@@ -227,10 +205,10 @@ static void test_pages(void **state)
     unsigned pages = 0;
 
     (void)state;
-    begin(&w);
+    world_stored(&w);
     for (unsigned i = 0; i < 25; i++) {
         (void)snprintf(session, sizeof session, "s%u", i);
-        check_out(&w, session, &c);
+        world_checked_out(&w, "alice", session, &c);
         if (i == 3)
             (void)snprintf(first, sizeof first, "%s", c.lease_id);
     }
@@ -268,8 +246,8 @@ static void test_operator(void **state)
     struct released r = {0};
 
     (void)state;
-    begin(&w);
-    check_out(&w, "s1", &c);
+    world_stored(&w);
+    world_checked_out(&w, "alice", "s1", &c);
     assert_non_null(broker_release_lease(w.broker, "no such lease", 1000, on_released, &r));
     world_settle(&w);
     assert_int_equal(r.code, FAULT_NOT_FOUND);
@@ -289,8 +267,8 @@ static void test_unreadable(void **state)
     struct vault *vaults[1];
 
     (void)state;
-    begin(&w);
-    check_out(&w, "s1", &c);
+    world_stored(&w);
+    world_checked_out(&w, "alice", "s1", &c);
     broker_free(w.broker);
     w.store->load_err = -5;
     vaults[0] = &w.vault.vault;

@@ -21,6 +21,15 @@
 static char dir[64], file[96];
 static struct loop *loop;
 static char why[320];
+static bool no_threads;
+
+/* In the place of libuv's: a system that gives no thread. */
+int uv_thread_create(uv_thread_t *thread, void (*entry)(void *arg), void *arg)
+{
+    static const uv_thread_options_t plain = {.flags = UV_THREAD_NO_FLAGS};
+
+    return no_threads ? UV_EAGAIN : uv_thread_create_ex(thread, &plain, entry, arg);
+}
 
 static int setup(void **state)
 {
@@ -375,6 +384,33 @@ static void a_full_disk_fails_the_write_and_heals(void **state)
     free(many);
 }
 
+/* Said as any other failure, never from within write(), and over when there are threads again. */
+static void without_a_thread_writes_fail_and_heal(void **state)
+{
+    (void)state;
+    struct store *s = open_store(false, NULL);
+    struct written a, b;
+    struct store_state st;
+
+    assert_non_null(s);
+    no_threads = true;
+    put(s, &a, 1);
+    put(s, &b, 2);
+    wait_for(&b);
+    no_threads = false;
+    assert_int_equal(a.err, -EAGAIN);
+    assert_int_equal(b.err, -EAGAIN);
+    s->ops->state(s, &st);
+    assert_false(st.writable);
+    put(s, &a, 1);
+    wait_for(&a);
+    assert_int_equal(a.err, 0);
+    s->ops->state(s, &st);
+    assert_true(st.writable);
+    assert_int_equal(count_rows(s), 1);
+    close_store(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +427,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_foreign_file_is_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(a_newer_file_is_never_touched, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_fails_the_write_and_heals, setup, teardown),
+        cmocka_unit_test_setup_teardown(without_a_thread_writes_fail_and_heal, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

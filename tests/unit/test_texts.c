@@ -152,6 +152,28 @@ static void dates_of_other_forms_are_refused(void **state)
     assert_string_equal(clock_rfc3339(INT64_C(253402300800000), text), "-");
 }
 
+/* The stamp of one second may be kept; it must not be taken for another's, nor be lost with one that has none. */
+static void a_second_comes_again(void **state)
+{
+    static const struct {
+        int64_t ms;
+        const char *stamp;
+    } row[] = {
+        {0,                    "1970-01-01T00:00:00Z"},
+        {1000,                 "1970-01-01T00:00:01Z"},
+        {1999,                 "1970-01-01T00:00:01Z"},
+        {0,                    "1970-01-01T00:00:00Z"},
+        {-1000,                "-"                   },
+        {0,                    "1970-01-01T00:00:00Z"},
+        {INT64_C(951782400000), "2000-02-29T00:00:00Z"},
+    };
+    char text[CLOCK_RFC3339_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++)
+        assert_string_equal(clock_rfc3339(row[i].ms, text), row[i].stamp);
+}
+
 /* ---- runs ---- */
 
 static size_t run_by_bytes(const char *p, size_t n)
@@ -182,6 +204,24 @@ static void runs_end_at_the_first_special_byte(void **state)
         }
         free(text);
     }
+}
+
+/* Two in one word: what marks the one must not hide the other, nor come before the first. */
+static void of_two_special_bytes_the_first_ends_the_run(void **state)
+{
+    static const char second[] = "\x01\x1f\"\\\x7f\x80\xff";
+    char text[16];
+
+    (void)state;
+    for (size_t a = 0; a < sizeof(text); a++)
+        for (size_t b = 0; b < sizeof(text); b++)
+            for (size_t s = 0; s < sizeof(second) - 1; s++)
+                for (int c = 0; c < 256; c++) {
+                    memset(text, 'x', sizeof(text));
+                    text[b] = second[s];
+                    text[a] = (char)c;
+                    assert_int_equal(text_plain_run(text, sizeof(text)), run_by_bytes(text, sizeof(text)));
+                }
 }
 
 static void digits_have_their_width(void **state)
@@ -242,7 +282,9 @@ int main(void)
         cmocka_unit_test(a_format_that_does_not_fit_leaves_nothing),
         cmocka_unit_test(every_day_of_the_calendar),
         cmocka_unit_test(dates_of_other_forms_are_refused),
+        cmocka_unit_test(a_second_comes_again),
         cmocka_unit_test(runs_end_at_the_first_special_byte),
+        cmocka_unit_test(of_two_special_bytes_the_first_ends_the_run),
         cmocka_unit_test(digits_have_their_width),
         cmocka_unit_test(many_ids_differ),
         cmocka_unit_test(digests_are_sha256),

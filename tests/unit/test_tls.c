@@ -7,6 +7,8 @@
 #include "tls_files.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +56,12 @@ static void listen_tls(struct rig *rig, const struct how *how)
     };
 
     rig_listen(rig, &(struct http_listen_opts){.name = "tls", .host = "127.0.0.1", .tls = &tls});
+}
+
+static void start(struct rig *rig, const struct how *how)
+{
+    rig_start(rig, NULL);
+    listen_tls(rig, how);
 }
 
 static SSL_CTX *client_context(const struct how *how)
@@ -105,6 +113,13 @@ static bool handshake(struct client *c, struct rig *rig, const struct how *how, 
     return false;
 }
 
+/* A server and its first client, who have come to terms. */
+static void meet(struct rig *rig, struct client *c, const struct how *how)
+{
+    start(rig, how);
+    assert_true(handshake(c, rig, how, NULL));
+}
+
 static void test_versions(void **state)
 {
     static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
@@ -115,9 +130,7 @@ static void test_versions(void **state)
         struct rig rig;
         struct client c;
 
-        rig_start(&rig, NULL);
-        listen_tls(&rig, &how);
-        assert_true(handshake(&c, &rig, &how, NULL));
+        meet(&rig, &c, &how);
         assert_int_equal(SSL_version(c.ssl), versions[i]);
         client_send(&c, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab");
         /* Head and body come in one record. */
@@ -140,8 +153,7 @@ static void test_old_version(void **state)
     struct client c;
 
     (void)state;
-    rig_start(&rig, NULL);
-    listen_tls(&rig, &how);
+    start(&rig, &how);
     assert_false(handshake(&c, &rig, &how, NULL));
     rig_turns(&rig, 3);
     assert_int_equal(http_connections(rig.server), 0);
@@ -167,9 +179,7 @@ static void test_mutual(void **state)
         struct rig rig;
         struct client c;
 
-        rig_start(&rig, NULL);
-        listen_tls(&rig, &how);
-        assert_true(handshake(&c, &rig, &how, NULL));
+        meet(&rig, &c, &how);
         client_send(&c, GET("/echo"));
         client_expect(&c, "HTTP/1.1 200", 1);
         assert_string_equal(rig.sans, rows[i / 2].sans);
@@ -191,8 +201,7 @@ static void test_mutual_refused(void **state)
         struct rig rig;
         struct client c;
 
-        rig_start(&rig, NULL);
-        listen_tls(&rig, &how);
+        start(&rig, &how);
         if (handshake(&c, &rig, &how, NULL)) { /* in TLS 1.3 the client is ready before it is judged */
             client_send(&c, GET("/echo"));
             client_expect_end(&c);
@@ -217,9 +226,7 @@ static void test_resumption_keeps_names(void **state)
         struct client c;
         SSL_SESSION *session;
 
-        rig_start(&rig, NULL);
-        listen_tls(&rig, &how);
-        assert_true(handshake(&c, &rig, &how, NULL));
+        meet(&rig, &c, &how);
         client_send(&c, GET("/echo"));
         client_expect(&c, "HTTP/1.1 200", 1);
         session = SSL_get1_session(c.ssl);
@@ -265,8 +272,7 @@ static void test_ticket_keys_rotate(void **state)
         struct rig rig;
         SSL_SESSION *session = NULL, *old;
 
-        rig_start(&rig, NULL);
-        listen_tls(&rig, &how);
+        start(&rig, &how);
         assert_false(resumed(&rig, &how, &session));
         old = SSL_SESSION_dup(session);
         assert_true(resumed(&rig, &how, &session));
@@ -295,8 +301,7 @@ static void test_renewed_context(void **state)
     struct tls_context *next;
 
     (void)state;
-    rig_start(&rig, NULL);
-    listen_tls(&rig, &how);
+    start(&rig, &how);
     assert_true(handshake(&standing, &rig, &how, NULL));
     client_send(&standing, GET("/echo"));
     client_expect(&standing, "HTTP/1.1 200", 1);
@@ -338,9 +343,7 @@ static void test_asked_late(void **state)
 
         if (i == 4)
             continue; /* a TLS 1.2 client always can be asked */
-        rig_start(&rig, NULL);
-        listen_tls(&rig, &how);
-        assert_true(handshake(&c, &rig, &how, NULL));
+        meet(&rig, &c, &how);
         client_send(&c, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab");
         client_expect(&c, "\r\n\r\nab", 1);
         assert_string_equal(rig.sans, rows[i / 2].sans);
@@ -361,9 +364,7 @@ static void test_asked_late_stranger(void **state)
         struct rig rig;
         struct client c;
 
-        rig_start(&rig, NULL);
-        listen_tls(&rig, &how);
-        assert_true(handshake(&c, &rig, &how, NULL));
+        meet(&rig, &c, &how);
         client_send(&c, GET("/echo"));
         client_expect_end(&c);
         assert_int_equal(rig.heads, 0);
@@ -380,9 +381,7 @@ static void test_no_renegotiation(void **state)
     int done = 0;
 
     (void)state;
-    rig_start(&rig, NULL);
-    listen_tls(&rig, &how);
-    assert_true(handshake(&c, &rig, &how, NULL));
+    meet(&rig, &c, &how);
     assert_int_equal(SSL_renegotiate(c.ssl), 1);
     for (int i = 0; i < 20; i++) {
         done = SSL_do_handshake(c.ssl);
@@ -403,8 +402,7 @@ static void test_plain_to_tls_port(void **state)
     struct client c;
 
     (void)state;
-    rig_start(&rig, NULL);
-    listen_tls(&rig, &how);
+    start(&rig, &how);
     client_open(&c, &rig);
     client_send(&c, GET("/echo"));
     client_expect_end(&c);
@@ -420,8 +418,7 @@ static void test_times(void **state)
     struct client c, d;
 
     (void)state;
-    rig_start(&rig, NULL);
-    listen_tls(&rig, &how);
+    start(&rig, &how);
     client_open(&c, &rig); /* begins no handshake */
     rig_advance(&rig, 4999);
     assert_int_equal(http_connections(rig.server), 1);
@@ -444,9 +441,7 @@ static void test_leaving(void **state)
 
     (void)state;
     for (int polite = 0; polite < 2; polite++) {
-        rig_start(&rig, NULL);
-        listen_tls(&rig, &how);
-        assert_true(handshake(&c, &rig, &how, NULL));
+        meet(&rig, &c, &how);
         client_send(&c, GET("/hold"));
         client_expect_held(&c);
         if (polite)
@@ -483,6 +478,46 @@ static void test_pipelined(void **state)
     rig_end(&rig);
 }
 
+/* Nothing has come yet that the client could read. */
+static bool silent(const struct client *c)
+{
+    char byte;
+
+    return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+/* A request that comes with the end of the handshake: the ticket and the answer are one write. Without one the
+ * ticket comes by itself. */
+static void test_ticket_with_the_answer(void **state)
+{
+    struct how how = {.client_version = TLS1_3_VERSION};
+    struct rig rig;
+    struct client c, quiet;
+    int on = 1;
+
+    (void)state;
+    start(&rig, &how);
+    assert_true(handshake(&quiet, &rig, &how, NULL));
+    for (int i = 0; i < 5000 && silent(&quiet); i++)
+        rig_turn(&rig);
+    assert_false(silent(&quiet));
+    assert_true(handshake(&c, &rig, &how, NULL));
+    assert_true(silent(&c));
+    assert_int_equal(setsockopt(c.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0); /* it must not wait */
+    client_send(&c, GET("/hold"));
+    for (int i = 0; i < 5000 && !rig.held; i++)
+        rig_turn(&rig);
+    rig_turns(&rig, 3);
+    assert_true(silent(&c));
+    assert_false(SSL_SESSION_is_resumable(SSL_get0_session(c.ssl)));
+    rig_answer(&rig, 200, "late");
+    client_expect(&c, "late", 1);
+    assert_true(SSL_SESSION_is_resumable(SSL_get0_session(c.ssl)));
+    client_close(&c);
+    client_close(&quiet);
+    rig_end(&rig);
+}
+
 static void test_refusal_and_big_answer(void **state)
 {
     struct how how = {0};
@@ -491,9 +526,7 @@ static void test_refusal_and_big_answer(void **state)
     size_t total = 0;
 
     (void)state;
-    rig_start(&rig, NULL);
-    listen_tls(&rig, &how);
-    assert_true(handshake(&c, &rig, &how, NULL));
+    meet(&rig, &c, &how);
     client_send(&c, GET("/big"));
     while (total < 8U * 1024 * 1024 && !c.eof) {
         client_poll(&c);
@@ -559,7 +592,7 @@ static void test_bad_files(void **state)
     assert_non_null(strstr(why, "client CA"));
 }
 
-/* tls.h by itself: each byte of ciphertext comes alone. */
+/* tls.h by itself: each byte of ciphertext comes alone, and after each the buffers are given back. */
 static void test_byte_by_byte(void **state)
 {
     char crt[TLS_FILES_PATH], key[TLS_FILES_PATH], why[256], got[64];
@@ -590,6 +623,7 @@ static void test_byte_by_byte(void **state)
             n = tls_read(t, got + len, sizeof(got) - len);
             assert_true(n >= 0);
             len += (size_t)n;
+            tls_rest(t);
         }
         assert_int_equal(tls_output(t, &cipher), 0);
         BIO_write(in, cipher.data, (int)cipher.len);
@@ -625,6 +659,7 @@ int main(void)
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_leaving),
         cmocka_unit_test(test_pipelined),
+        cmocka_unit_test(test_ticket_with_the_answer),
         cmocka_unit_test(test_refusal_and_big_answer),
         cmocka_unit_test(test_too_many),
         cmocka_unit_test(test_certificate_end),

@@ -10,28 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
-static void script_answer(struct peer_conn *pc)
-{
-    while (peer_read_request(pc) && peer_answer(pc, "ok"))
-        ;
-}
-
-static void script_answer_when_allowed(struct peer_conn *pc)
-{
-    while (peer_read_request(pc)) {
-        peer_wait(pc);
-        if (!peer_answer(pc, "ok"))
-            return;
-    }
-}
-
 static void keep_alive_reuses_one_connection(void **unused)
 {
     struct rig rig;
     struct upstream_state state;
 
     (void)unused;
-    rig_init(&rig, peer_new(script_answer, NULL, NULL), "http");
+    rig_plain(&rig, script_answers);
     rig_start(&rig);
     for (int i = 0; i < 5; i++) {
         struct probe p;
@@ -59,7 +44,7 @@ static void one_call_object_used_again(void **unused)
     struct probe p;
 
     (void)unused;
-    rig_init(&rig, peer_new(script_answer, NULL, NULL), "http");
+    rig_plain(&rig, script_answers);
     rig_start(&rig);
     probe_run(&p, &rig, "/1");
     p.told = 0;
@@ -78,7 +63,7 @@ static void queue_is_first_in_first_out(void **unused)
     char order[64];
 
     (void)unused;
-    rig_init(&rig, peer_new(script_answer, NULL, NULL), "http");
+    rig_plain(&rig, script_answers);
     rig.opts.connections = 1;
     rig_start(&rig);
     for (int i = 0; i < 5; i++) {
@@ -108,7 +93,7 @@ static void parties_take_turns(void **unused)
     char order[64];
 
     (void)unused;
-    rig_init(&rig, peer_new(script_answer, NULL, NULL), "http");
+    rig_plain(&rig, script_answers);
     rig.opts.connections = 1;
     rig_start(&rig);
     for (int i = 0; i < 6; i++) {
@@ -138,13 +123,11 @@ static void cap_holds_for_200_calls(void **unused)
     struct upstream_state state;
 
     (void)unused;
-    rig_init(&rig, peer_new(script_answer_when_allowed, NULL, NULL), "http");
+    rig_plain(&rig, script_answers_when_allowed);
     rig.opts.connections = 8;
     rig_start(&rig);
-    for (int i = 0; i < N; i++) {
-        probe_init(&p[i], &rig, "/x");
-        probe_start(&p[i]);
-    }
+    for (int i = 0; i < N; i++)
+        probe_begin(&p[i], &rig, "/x");
     rig_wait_requests(&rig, 8); /* the vault answers none before eight are there */
     upstream_state(rig.up, &state);
     assert_int_equal(state.in_flight, 8);
@@ -168,13 +151,11 @@ static void not_more_connections_than_calls(void **unused)
     struct upstream_state state;
 
     (void)unused;
-    rig_init(&rig, peer_new(script_answer_when_allowed, NULL, NULL), "http");
+    rig_plain(&rig, script_answers_when_allowed);
     rig.opts.connections = 100;
     rig_start(&rig);
-    for (int i = 0; i < 3; i++) {
-        probe_init(&p[i], &rig, "/x");
-        probe_start(&p[i]);
-    }
+    for (int i = 0; i < 3; i++)
+        probe_begin(&p[i], &rig, "/x");
     upstream_state(rig.up, &state);
     assert_int_equal(state.connections, 3);
     peer_allow(rig.peer, 3);
@@ -190,13 +171,12 @@ static void refusals_before_anything_is_sent(void **unused)
     struct probe p, q;
 
     (void)unused;
-    rig_init(&rig, peer_new(script_answer, NULL, NULL), "http");
+    rig_plain(&rig, script_answers);
     rig.opts.max_calls = 1;
     rig_start(&rig);
     probe_init(&q, &rig, "/x y");
     assert_int_equal(upstream_call(rig.up, &q.call), -EINVAL);
-    probe_init(&p, &rig, "/x");
-    probe_start(&p);
+    probe_begin(&p, &rig, "/x");
     probe_init(&q, &rig, "/y");
     assert_int_equal(upstream_call(rig.up, &q.call), -EAGAIN);
     rig_wait(&rig, &p);
@@ -233,7 +213,7 @@ static void cancel_in_every_state(void **unused)
     struct upstream_state state;
 
     (void)unused;
-    rig_init(&rig, peer_new(script_answer_when_allowed, NULL, NULL), "http");
+    rig_plain(&rig, script_answers_when_allowed);
     rig.opts.connections = 1;
     rig_start(&rig);
     probe_init(&connecting, &rig, "/connecting");
@@ -242,10 +222,8 @@ static void cancel_in_every_state(void **unused)
     upstream_cancel(&connecting.call);
     upstream_cancel(&connecting.call);
 
-    probe_init(&busy, &rig, "/busy");
-    probe_start(&busy);
-    probe_init(&waiting, &rig, "/waiting");
-    probe_start(&waiting);
+    probe_begin(&busy, &rig, "/busy");
+    probe_begin(&waiting, &rig, "/waiting");
     rig_wait_requests(&rig, 1);
     upstream_cancel(&waiting.call);
     upstream_state(rig.up, &state);
@@ -301,7 +279,7 @@ static void cancel_from_done(void **unused)
     struct probe p[2];
 
     (void)unused;
-    rig_init(&rig, peer_new(script_answer_when_allowed, NULL, NULL), "http");
+    rig_plain(&rig, script_answers_when_allowed);
     rig_start(&rig);
     for (int i = 0; i < 2; i++)
         probe_init(&p[i], &rig, i ? "/other" : "/first");
@@ -328,11 +306,10 @@ static void close_while_busy_waiting_connecting(void **unused)
     struct probe p[4];
 
     (void)unused;
-    rig_init(&rig, peer_new(script_answer_when_allowed, NULL, NULL), "http");
+    rig_plain(&rig, script_answers_when_allowed);
     rig.opts.connections = 2;
     rig_start(&rig);
-    probe_init(&p[0], &rig, "/busy");
-    probe_start(&p[0]);
+    probe_begin(&p[0], &rig, "/busy");
     rig_wait_requests(&rig, 1);
     for (int i = 1; i < 4; i++) {
         probe_init(&p[i], &rig, "/more");
@@ -364,7 +341,7 @@ static void close_from_done(void **unused)
     struct probe p;
 
     (void)unused;
-    rig_init(&rig, peer_new(script_answer, NULL, NULL), "http");
+    rig_plain(&rig, script_answers);
     rig_start(&rig);
     probe_init(&p, &rig, "/x");
     p.then = close_in_done;
@@ -390,7 +367,7 @@ static void call_from_done(void **unused)
     struct probe p[4];
 
     (void)unused;
-    rig_init(&rig, peer_new(script_answer, NULL, NULL), "http");
+    rig_plain(&rig, script_answers);
     rig_start(&rig);
     for (int i = 0; i < 4; i++) {
         probe_init(&p[i], &rig, "/x");

@@ -69,7 +69,7 @@ static void save(char path[64], const char *dir, const char *name, X509 *x, EVP_
 
 #define DAY 86400L
 
-void certs_make(struct certs *c)
+static void make_all(struct certs *c)
 {
     memset(c, 0, sizeof(*c));
     strcpy(c->dir, "/tmp/jg-certs-XXXXXX");
@@ -99,7 +99,7 @@ void certs_make(struct certs *c)
     EVP_PKEY_free(client_key);
 }
 
-void certs_free(struct certs *c)
+static void free_all(struct certs *c)
 {
     unlink(c->ca_file);
     unlink(c->other_ca_file);
@@ -126,4 +126,20 @@ SSL_CTX *certs_server(const struct certs *c, X509 *which, int version)
     SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"peer", 4);
     SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
     return ctx;
+}
+
+struct certs certs;
+
+int certs_setup(void **unused)
+{
+    (void)unused;
+    make_all(&certs);
+    return 0;
+}
+
+int certs_teardown(void **unused)
+{
+    (void)unused;
+    free_all(&certs);
+    return 0;
 }

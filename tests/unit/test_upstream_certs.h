@@ -14,8 +14,11 @@ struct certs {
     X509 *ca, *server, *wrong_name, *expired;    /* the three are for 127.0.0.1, another name, 127.0.0.1 */
 };
 
-void certs_make(struct certs *);
-void certs_free(struct certs *); /* removes the files */
+/* Those of the program, between certs_setup() and certs_teardown(), which are for cmocka_run_group_tests(). */
+extern struct certs certs;
+int certs_setup(void **unused);
+int certs_teardown(void **unused);
+
 /* A server context; which = certs->server etc. Client certificates are checked against the CA when asked for.
  */
 SSL_CTX *certs_server(const struct certs *, X509 *which, int version);

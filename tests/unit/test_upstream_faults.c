@@ -14,22 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct certs certs;
-
-static int make_certs(void **unused)
-{
-    (void)unused;
-    certs_make(&certs);
-    return 0;
-}
-
-static int drop_certs(void **unused)
-{
-    (void)unused;
-    certs_free(&certs);
-    return 0;
-}
-
 #define OK(headers, rest) "HTTP/1.1 200 OK\r\n" headers "\r\n" rest
 
 struct reply {
@@ -69,7 +53,7 @@ static void script_reply(struct peer_conn *pc)
     const struct replying *r = peer_arg(pc);
     const char *bytes = r->reply->bytes;
 
-    if (r->tls && !peer_handshake(pc))
+    if (!peer_handshake(pc))
         return;
     while (peer_read_request(pc)) {
         for (const char *p = bytes; *p && r->in_bytes; p++)
@@ -89,10 +73,7 @@ static void check_reply(const struct replying *r)
     struct rig rig;
     struct probe p;
 
-    rig_init(&rig,
-             peer_new(script_reply, r, r->tls ? certs_server(&certs, certs.server, TLS1_3_VERSION) : NULL),
-             r->tls ? "https" : "http");
-    rig.opts.ca_file = certs.ca_file;
+    rig_vault(&rig, script_reply, r, r->tls ? TLS1_3_VERSION : 0);
     rig_start(&rig);
     probe_run(&p, &rig, "/1");
     if (r->reply->status < 0) {
@@ -136,13 +117,19 @@ static void script_read_late(struct peer_conn *pc)
 {
     const struct slow *s = peer_arg(pc);
 
-    if (s->tls && !peer_handshake(pc))
+    if (!peer_handshake(pc))
         return;
     if (s->later && (!peer_read_request(pc) || !peer_answer(pc, "ok")))
         return;
     peer_wait(pc); /* until the sender is stuck */
-    while (peer_read_request(pc) && peer_answer(pc, pc->body_len == 20000000 ? "all" : "some"))
-        ;
+    while (peer_read_request(pc)) {
+        bool all = pc->body_len == 20000000;
+
+        if (all)
+            peer_wait(pc); /* until it was seen that the sender rests */
+        if (!peer_answer(pc, all ? "all" : "some"))
+            return;
+    }
 }
 
 static void large_request_to_a_slow_reader(void **unused)
@@ -154,11 +141,7 @@ static void large_request_to_a_slow_reader(void **unused)
         struct slow slow = {form & 1, form & 2};
         struct rig rig;
         struct probe p;
-        rig_init(&rig,
-                 peer_new(script_read_late, &slow,
-                          slow.tls ? certs_server(&certs, certs.server, TLS1_3_VERSION) : NULL),
-                 slow.tls ? "https" : "http");
-        rig.opts.ca_file = certs.ca_file;
+        rig_vault(&rig, script_read_late, &slow, slow.tls ? TLS1_3_VERSION : 0);
         rig_start(&rig);
         if (slow.later) {
             probe_run(&p, &rig, "/first");
@@ -171,6 +154,9 @@ static void large_request_to_a_slow_reader(void **unused)
         probe_start(&p);
         while (!p.call.sent)
             rig_turn(&rig);
+        peer_allow(rig.peer, 1);
+        rig_wait_requests(&rig, slow.later ? 2 : 1);
+        assert_true(rig_rests(&rig));
         peer_allow(rig.peer, 1);
         rig_wait(&rig, &p);
         assert_int_equal(p.call.err, 0);
@@ -202,7 +188,7 @@ static void answer_before_the_request_is_sent(void **unused)
     struct upstream_state state;
 
     (void)unused;
-    rig_init(&rig, peer_new(script_answer_early, NULL, NULL), "http");
+    rig_plain(&rig, script_answer_early);
     rig_start(&rig);
     probe_init(&p, &rig, "/x");
     p.call.method = "PUT";
@@ -234,7 +220,7 @@ static void peer_that_speaks_first(void **unused)
     struct probe p;
 
     (void)unused;
-    rig_init(&rig, peer_new(script_speak_first, NULL, NULL), "http");
+    rig_plain(&rig, script_speak_first);
     rig_start(&rig);
     probe_run(&p, &rig, "/x");
     assert_true(p.call.err == -ECONNREFUSED || p.call.status == 503);
@@ -284,12 +270,10 @@ static void deadline_while_connecting(void **unused)
 
 static void script_proxy(struct peer_conn *pc)
 {
-    const struct slow *s = peer_arg(pc);
-
     if (!peer_read_request(pc) || strncmp(pc->request, "CONNECT vault.test:", 19))
         return;
     peer_say(pc, "HTTP/1.1 200 Connection established\r\n\r\n");
-    if (s->tls && !peer_handshake(pc))
+    if (!peer_handshake(pc))
         return;
     while (peer_read_request(pc) && strstr(pc->request, "\r\nHost: vault.test\r\n"))
         peer_answer(pc, "through");
@@ -299,14 +283,10 @@ static void proxy_is_tunnelled(void **unused)
 {
     (void)unused;
     for (int tls = 0; tls < 2; tls++) {
-        struct slow slow = {tls, false};
         struct rig rig;
         struct probe p;
         char proxy[64];
-        rig_init(
-            &rig,
-            peer_new(script_proxy, &slow, tls ? certs_server(&certs, certs.server, TLS1_3_VERSION) : NULL),
-            "http");
+        rig_vault(&rig, script_proxy, NULL, tls ? TLS1_3_VERSION : 0);
         snprintf(proxy, sizeof(proxy), "http://127.0.0.1:%d", peer_port(rig.peer));
         rig.opts.proxy = proxy;
         rig.opts.url = tls ? "https://vault.test/base" : "http://vault.test/base";
@@ -357,12 +337,6 @@ static void proxy_over_tls_is_verified(void **unused)
     }
 }
 
-static void script_answer(struct peer_conn *pc)
-{
-    while (peer_read_request(pc) && peer_answer(pc, "ok"))
-        ;
-}
-
 static void environment_cannot_redirect(void **unused)
 {
     struct rig rig;
@@ -371,7 +345,7 @@ static void environment_cannot_redirect(void **unused)
     (void)unused;
     setenv("http_proxy", "http://127.0.0.1:1", 1);
     setenv("all_proxy", "http://127.0.0.1:1", 1);
-    rig_init(&rig, peer_new(script_answer, NULL, NULL), "http");
+    rig_plain(&rig, script_answers);
     rig_start(&rig);
     probe_run(&p, &rig, "/x");
     assert_int_equal(p.call.err, 0);
@@ -395,5 +369,5 @@ int main(void)
         cmocka_unit_test(environment_cannot_redirect),
     };
 
-    return cmocka_run_group_tests(tests, make_certs, drop_certs);
+    return cmocka_run_group_tests(tests, certs_setup, certs_teardown);
 }

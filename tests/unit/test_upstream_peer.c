@@ -159,6 +159,8 @@ const void *peer_arg(const struct peer_conn *pc)
 
 bool peer_handshake(struct peer_conn *pc)
 {
+    if (!pc->peer->tls)
+        return true;
     pc->tls = SSL_new(pc->peer->tls);
     if (!pc->tls || SSL_set_fd(pc->tls, pc->fd) != 1)
         return false;
@@ -302,4 +304,23 @@ bool peer_ask_certificate(struct peer_conn *pc)
             return false;
     }
     return true;
+}
+
+void script_answers(struct peer_conn *pc)
+{
+    if (!peer_handshake(pc))
+        return;
+    while (peer_read_request(pc) && peer_answer(pc, "ok"))
+        ;
+}
+
+void script_answers_when_allowed(struct peer_conn *pc)
+{
+    if (!peer_handshake(pc))
+        return;
+    while (peer_read_request(pc)) {
+        peer_wait(pc);
+        if (!peer_answer(pc, "ok"))
+            return;
+    }
 }

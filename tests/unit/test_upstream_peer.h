@@ -37,7 +37,7 @@ int peer_notes(const struct peer *); /* how often scripts called peer_note() */
 
 /* For scripts. */
 const void *peer_arg(const struct peer_conn *);
-bool peer_handshake(struct peer_conn *); /* with `tls`; scripts of plain peers need not call it */
+bool peer_handshake(struct peer_conn *); /* true at once when the peer is plain */
 bool peer_read_request(struct peer_conn *);
 bool peer_write(struct peer_conn *, const char *bytes, size_t n);
 bool peer_say(struct peer_conn *, const char *text);
@@ -49,5 +49,9 @@ void peer_end(struct peer_conn *);             /* close_notify (TLS), then FIN *
 void peer_cut(struct peer_conn *);             /* FIN without close_notify */
 void peer_linger(struct peer_conn *);          /* until the other side ends */
 bool peer_ask_certificate(struct peer_conn *); /* now: renegotiation or post-handshake authentication */
+
+/* Whole scripts: answers every request with "ok", at once or each when it is allowed to. */
+void script_answers(struct peer_conn *);
+void script_answers_when_allowed(struct peer_conn *);
 
 #endif

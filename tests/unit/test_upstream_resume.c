@@ -11,22 +11,6 @@
 
 #define HOUR_MS (3600u * 1000u)
 
-static struct certs certs;
-
-static int make_certs(void **unused)
-{
-    (void)unused;
-    certs_make(&certs);
-    return 0;
-}
-
-static int drop_certs(void **unused)
-{
-    (void)unused;
-    certs_free(&certs);
-    return 0;
-}
-
 static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
 /* One answer for each connection; a note for each that was resumed. */
@@ -163,5 +147,5 @@ int main(void)
         cmocka_unit_test(a_server_that_breaks_is_left_alone),
     };
 
-    return cmocka_run_group_tests(tests, make_certs, drop_certs);
+    return cmocka_run_group_tests(tests, certs_setup, certs_teardown);
 }

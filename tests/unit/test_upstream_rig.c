@@ -4,6 +4,10 @@
  */
 #include "test_upstream_rig.h"
 
+#include "secrets_gone.h"
+#include "test_upstream_certs.h"
+
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -51,6 +55,19 @@ void rig_init(struct rig *rig, struct peer *peer, const char *scheme)
     };
 }
 
+void rig_vault(struct rig *rig, void (*script)(struct peer_conn *), const void *arg, int tls_version)
+{
+    SSL_CTX *server = tls_version ? certs_server(&certs, certs.server, tls_version) : NULL;
+
+    rig_init(rig, peer_new(script, arg, server), server ? "https" : "http");
+    rig->opts.ca_file = server ? certs.ca_file : NULL;
+}
+
+void rig_plain(struct rig *rig, void (*script)(struct peer_conn *))
+{
+    rig_vault(rig, script, NULL, 0);
+}
+
 void rig_start(struct rig *rig)
 {
     char why[256];
@@ -63,6 +80,15 @@ void rig_start(struct rig *rig)
 void rig_turn(struct rig *rig)
 {
     uv_run(loop_uv(rig->loop), UV_RUN_ONCE);
+}
+
+bool rig_rests(struct rig *rig)
+{
+    struct pollfd fd = {.fd = uv_backend_fd(loop_uv(rig->loop)), .events = POLLIN};
+
+    for (int i = 0; i < 3; i++) /* takes what is there, and tells the kernel what is watched from now on */
+        uv_run(loop_uv(rig->loop), UV_RUN_NOWAIT);
+    return poll(&fd, 1, 0) == 0;
 }
 
 static void on_closed(void *arg)
@@ -90,6 +116,7 @@ void rig_end(struct rig *rig)
     if (rig->peer)
         peer_free(rig->peer);
     upstream_global_cleanup();
+    assert_secrets_gone();
 }
 
 void rig_wait(struct rig *rig, const struct probe *p)
@@ -147,10 +174,15 @@ void probe_start(struct probe *p)
     assert_int_equal(p->told, told); /* never from within */
 }
 
-void probe_run(struct probe *p, struct rig *rig, const char *target)
+void probe_begin(struct probe *p, struct rig *rig, const char *target)
 {
     probe_init(p, rig, target);
     probe_start(p);
+}
+
+void probe_run(struct probe *p, struct rig *rig, const char *target)
+{
+    probe_begin(p, rig, target);
     rig_wait(rig, p);
 }
 

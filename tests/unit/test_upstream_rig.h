@@ -30,6 +30,9 @@ struct probe {        /* a call and what became of it */
 
 /* Defaults that a test may change in rig->opts before rig_start(). */
 void rig_init(struct rig *, struct peer *, const char *scheme);
+/* A vault that does this, in this version of TLS (trusted) or, 0, without; rig_plain() is the common case. */
+void rig_vault(struct rig *, void (*script)(struct peer_conn *), const void *arg, int tls_version);
+void rig_plain(struct rig *, void (*script)(struct peer_conn *));
 void rig_start(struct rig *);
 void rig_end(struct rig *);
 void rig_close(struct rig *); /* upstream_close() and wait */
@@ -41,9 +44,12 @@ void rig_wait_requests(struct rig *, int n);
 /* Turns the loop until no connection is left open. */
 void rig_wait_empty(struct rig *);
 void rig_turn(struct rig *);
+/* Whether the loop sleeps until something happens outside: nothing it watches is ready all the time. */
+bool rig_rests(struct rig *);
 
 void probe_init(struct probe *, struct rig *, const char *target);
 void probe_start(struct probe *);
+void probe_begin(struct probe *, struct rig *, const char *target); /* init, start */
 /* Init, start, wait. */
 void probe_run(struct probe *, struct rig *, const char *target);
 void probe_end(struct probe *);

@@ -9,22 +9,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-static struct certs certs;
-
-static int make_certs(void **unused)
-{
-    (void)unused;
-    certs_make(&certs);
-    return 0;
-}
-
-static int drop_certs(void **unused)
-{
-    (void)unused;
-    certs_free(&certs);
-    return 0;
-}
-
 struct staleness {
     bool reset, tls;
     int bad_from, bad_to; /* connections that die on their second (bad_from) or first request (others) */
@@ -35,7 +19,7 @@ static void script_stale(struct peer_conn *pc)
     const struct staleness *s = peer_arg(pc);
     bool bad = pc->index >= s->bad_from && pc->index <= s->bad_to;
 
-    if (s->tls && !peer_handshake(pc))
+    if (!peer_handshake(pc))
         return;
     if (!peer_read_request(pc))
         return;
@@ -57,10 +41,7 @@ static void run_stale(const struct staleness *s, bool safe, struct probe *p, str
     struct rig rig;
     struct probe first;
 
-    rig_init(&rig,
-             peer_new(script_stale, s, s->tls ? certs_server(&certs, certs.server, TLS1_2_VERSION) : NULL),
-             s->tls ? "https" : "http");
-    rig.opts.ca_file = certs.ca_file;
+    rig_vault(&rig, script_stale, s, s->tls ? TLS1_2_VERSION : 0);
     rig_start(&rig);
     probe_run(&first, &rig, "/1");
     assert_int_equal(first.call.err, 0);
@@ -130,13 +111,11 @@ static void repeat_gets_a_fresh_connection(void **unused)
     struct upstream_state state;
 
     (void)unused;
-    rig_init(&rig, peer_new(script_two_then_die, NULL, NULL), "http");
+    rig_plain(&rig, script_two_then_die);
     rig.opts.connections = 2;
     rig_start(&rig);
-    for (int i = 0; i < 2; i++) {
-        probe_init(&p[i], &rig, "/fill");
-        probe_start(&p[i]);
-    }
+    for (int i = 0; i < 2; i++)
+        probe_begin(&p[i], &rig, "/fill");
     rig_wait_requests(&rig, 2);
     peer_allow(rig.peer, 2);
     rig_wait_done(&rig, 2);
@@ -168,7 +147,7 @@ static void idle_connection_that_ends_is_closed(void **unused)
     struct probe p;
 
     (void)unused;
-    rig_init(&rig, peer_new(script_answer_and_end, NULL, NULL), "http");
+    rig_plain(&rig, script_answer_and_end);
     rig_start(&rig);
     for (int i = 0; i < 2; i++) {
         probe_run(&p, &rig, "/x"); /* not safe, and still never lost */
@@ -197,7 +176,7 @@ static void idle_connection_that_speaks_is_closed(void **unused)
     struct probe p;
 
     (void)unused;
-    rig_init(&rig, peer_new(script_late_bytes, NULL, NULL), "http");
+    rig_plain(&rig, script_late_bytes);
     rig_start(&rig);
     for (int i = 0; i < 2; i++) {
         probe_run(&p, &rig, "/x");
@@ -216,7 +195,7 @@ static void foreign_answer_meets_no_call(void **unused)
     struct probe p;
 
     (void)unused;
-    rig_init(&rig, peer_new(script_late_bytes, NULL, NULL), "http");
+    rig_plain(&rig, script_late_bytes);
     rig_start(&rig);
     for (int i = 0; i < 3; i++) {
         probe_run(&p, &rig, "/x");
@@ -242,5 +221,5 @@ int main(void)
         cmocka_unit_test(foreign_answer_meets_no_call),
     };
 
-    return cmocka_run_group_tests(tests, make_certs, drop_certs);
+    return cmocka_run_group_tests(tests, certs_setup, certs_teardown);
 }

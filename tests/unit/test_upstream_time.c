@@ -10,37 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct certs certs;
-
-static int make_certs(void **unused)
-{
-    (void)unused;
-    certs_make(&certs);
-    return 0;
-}
-
-static int drop_certs(void **unused)
-{
-    (void)unused;
-    certs_free(&certs);
-    return 0;
-}
-
-static void script_answer(struct peer_conn *pc)
-{
-    while (peer_read_request(pc) && peer_answer(pc, "ok"))
-        ;
-}
-
-static void script_answer_when_allowed(struct peer_conn *pc)
-{
-    while (peer_read_request(pc)) {
-        peer_wait(pc);
-        if (!peer_answer(pc, "ok"))
-            return;
-    }
-}
-
 static void turn_until(struct rig *rig, size_t done)
 {
     while (rig->done < done) {
@@ -49,21 +18,28 @@ static void turn_until(struct rig *rig, size_t done)
     }
 }
 
+/* The only connection is taken, and is not given back before the vault is allowed to answer. */
+static void begin_busy(struct rig *rig, struct probe *busy)
+{
+    rig_plain(rig, script_answers_when_allowed);
+    rig_fake_clock(rig);
+    rig->opts.connections = 1;
+    rig_start(rig);
+    probe_init(busy, rig, "/busy");
+    busy->call.wait_ms = 100; /* it has begun: that does not count any more */
+    busy->call.timeout_ms = 5000;
+    probe_start(busy);
+    while (peer_requests(rig->peer) < 1)
+        loop_turn(rig->loop);
+}
+
 static void waiting_call_times_out_unsent(void **unused)
 {
     struct rig rig;
     struct probe busy, waiting;
 
     (void)unused;
-    rig_init(&rig, peer_new(script_answer_when_allowed, NULL, NULL), "http");
-    rig_fake_clock(&rig);
-    rig.opts.connections = 1;
-    rig_start(&rig);
-    probe_init(&busy, &rig, "/busy");
-    busy.call.timeout_ms = 5000;
-    probe_start(&busy);
-    while (peer_requests(rig.peer) < 1)
-        loop_turn(rig.loop);
+    begin_busy(&rig, &busy);
     probe_init(&waiting, &rig, "/waiting");
     waiting.call.timeout_ms = 1000;
     probe_start(&waiting);
@@ -87,6 +63,44 @@ static void waiting_call_times_out_unsent(void **unused)
     rig_end(&rig);
 }
 
+/* In line a call is unsent, and cancelled there it is never sent; on a connection it may be. */
+static void unsent_is_in_line_only(void **unused)
+{
+    struct rig rig;
+    struct probe busy, waiting, next;
+    struct upstream_state state;
+
+    (void)unused;
+    rig_plain(&rig, script_answers_when_allowed);
+    rig_fake_clock(&rig);
+    rig.opts.connections = 1;
+    rig_start(&rig);
+    probe_begin(&busy, &rig, "/busy");
+    assert_true(upstream_unsent(&busy.call)); /* the connection is being opened */
+    while (peer_requests(rig.peer) < 1)
+        loop_turn(rig.loop);
+    assert_false(upstream_unsent(&busy.call));
+    probe_begin(&waiting, &rig, "/waiting");
+    probe_begin(&next, &rig, "/next");
+    assert_true(upstream_unsent(&waiting.call));
+    upstream_cancel(&waiting.call);
+    assert_false(upstream_unsent(&waiting.call));
+    upstream_state(rig.up, &state);
+    assert_int_equal(state.queued, 1);
+    assert_int_equal(state.in_flight, 1);
+    assert_int_equal(state.line[LINE_FIRST], 1);
+    peer_allow(rig.peer, 2);
+    turn_until(&rig, 2);
+    assert_int_equal(next.call.err, 0);
+    assert_false(upstream_unsent(&next.call));
+    assert_int_equal(waiting.told, 0);
+    assert_int_equal(peer_requests(rig.peer), 2);
+    probe_end(&busy);
+    probe_end(&waiting);
+    probe_end(&next);
+    rig_end(&rig);
+}
+
 /* `wait_ms` ends a wait and nothing else: who has begun has the whole time-out from then on. */
 static void a_wait_in_vain_is_no_timeout(void **unused)
 {
@@ -94,16 +108,7 @@ static void a_wait_in_vain_is_no_timeout(void **unused)
     struct probe busy, waiting;
 
     (void)unused;
-    rig_init(&rig, peer_new(script_answer_when_allowed, NULL, NULL), "http");
-    rig_fake_clock(&rig);
-    rig.opts.connections = 1;
-    rig_start(&rig);
-    probe_init(&busy, &rig, "/busy");
-    busy.call.wait_ms = 100;
-    busy.call.timeout_ms = 5000;
-    probe_start(&busy);
-    while (peer_requests(rig.peer) < 1)
-        loop_turn(rig.loop);
+    begin_busy(&rig, &busy);
     probe_init(&waiting, &rig, "/waiting");
     waiting.call.wait_ms = 1000;
     waiting.call.timeout_ms = 5000;
@@ -133,16 +138,14 @@ static void the_wait_is_foretold(void **unused)
     struct probe p[10];
 
     (void)unused;
-    rig_init(&rig, peer_new(script_answer_when_allowed, NULL, NULL), "http");
+    rig_plain(&rig, script_answers_when_allowed);
     rig_fake_clock(&rig);
     rig.opts.connections = 1;
     rig_start(&rig);
     upstream_outlook(rig.up, NULL, &outlook);
     assert_int_equal(outlook.wait_ms, 0);
-    for (int i = 0; i < 10; i++) {
-        probe_init(&p[i], &rig, "/x");
-        probe_start(&p[i]);
-    }
+    for (int i = 0; i < 10; i++)
+        probe_begin(&p[i], &rig, "/x");
     for (size_t i = 1; i <= 5; i++) {
         while (peer_requests(rig.peer) < (int)i)
             loop_turn(rig.loop);
@@ -171,13 +174,12 @@ static void idle_connections_are_swept(void **unused)
     struct upstream_state state;
 
     (void)unused;
-    rig_init(&rig, peer_new(script_answer, NULL, NULL), "http");
+    rig_plain(&rig, script_answers);
     rig_fake_clock(&rig);
     rig.opts.idle_timeout_ms = 1000;
     rig_start(&rig);
     for (size_t i = 0; i < 3; i++) {
-        probe_init(&p, &rig, "/x");
-        probe_start(&p);
+        probe_begin(&p, &rig, "/x");
         turn_until(&rig, i + 1);
         assert_int_equal(p.call.err, 0);
         probe_end(&p);
@@ -222,8 +224,7 @@ static void dead_vault_is_not_hammered(void **unused)
         probe_end(&p[i]);
     }
     free(p);
-    probe_init(&q, &rig, "/x");
-    probe_start(&q); /* within the back-off: no connect, the recent words */
+    probe_begin(&q, &rig, "/x"); /* within the back-off: no connect, the recent words */
     upstream_state(rig.up, &state);
     assert_int_equal(state.connections, 0);
     turn_until(&rig, N + 1);
@@ -231,8 +232,7 @@ static void dead_vault_is_not_hammered(void **unused)
     assert_non_null(strstr(q.call.why, "connect"));
     rig_move_clock(250);
     for (int i = 0; i < 2; i++) { /* half open: one connect, however many wait */
-        probe_init(&q, &rig, "/x");
-        probe_start(&q);
+        probe_begin(&q, &rig, "/x");
         upstream_state(rig.up, &state);
         assert_int_equal(state.connections, 1);
         if (i == 0)
@@ -244,8 +244,8 @@ static void dead_vault_is_not_hammered(void **unused)
 
 static void script_refuse_three(struct peer_conn *pc)
 {
-    if (pc->index >= 3 && peer_handshake(pc))
-        script_answer(pc);
+    if (pc->index >= 3)
+        script_answers(pc);
 }
 
 static void vault_comes_back(void **unused)
@@ -256,22 +256,18 @@ static void vault_comes_back(void **unused)
     size_t calls = 0;
 
     (void)unused;
-    rig_init(&rig, peer_new(script_refuse_three, NULL, certs_server(&certs, certs.server, TLS1_3_VERSION)),
-             "https");
-    rig.opts.ca_file = certs.ca_file;
+    rig_vault(&rig, script_refuse_three, NULL, TLS1_3_VERSION);
     rig_fake_clock(&rig);
     rig_start(&rig);
     do {
         rig_move_clock(250);
-        probe_init(&p, &rig, "/x");
-        probe_start(&p);
+        probe_begin(&p, &rig, "/x");
         turn_until(&rig, ++calls);
         probe_end(&p);
     } while (p.call.err);
     assert_int_equal(calls, 4);
     for (int i = 0; i < 4; i++) { /* the failures are forgotten: connects run side by side again */
-        probe_init(&more[i], &rig, "/x");
-        probe_start(&more[i]);
+        probe_begin(&more[i], &rig, "/x");
     }
     upstream_state(rig.up, &state);
     assert_int_equal(state.connections, 4);
@@ -288,11 +284,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(waiting_call_times_out_unsent),
         cmocka_unit_test(a_wait_in_vain_is_no_timeout),
+        cmocka_unit_test(unsent_is_in_line_only),
         cmocka_unit_test(the_wait_is_foretold),
         cmocka_unit_test(idle_connections_are_swept),
         cmocka_unit_test(dead_vault_is_not_hammered),
         cmocka_unit_test(vault_comes_back),
     };
 
-    return cmocka_run_group_tests(tests, make_certs, drop_certs);
+    return cmocka_run_group_tests(tests, certs_setup, certs_teardown);
 }

@@ -17,22 +17,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct certs certs;
-
-static int make_certs(void **unused)
-{
-    (void)unused;
-    certs_make(&certs);
-    return 0;
-}
-
-static int drop_certs(void **unused)
-{
-    (void)unused;
-    certs_free(&certs);
-    return 0;
-}
-
 static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
 static void start(struct rig *rig, struct peer *peer, bool with_client_certificate)
@@ -46,20 +30,13 @@ static void start(struct rig *rig, struct peer *peer, bool with_client_certifica
     rig_start(rig);
 }
 
-static void script_answer(struct peer_conn *pc)
-{
-    if (!peer_handshake(pc))
-        return;
-    while (peer_read_request(pc) && peer_answer(pc, "ok"))
-        ;
-}
-
 static void both_versions_reuse(void **unused)
 {
     (void)unused;
     for (int v = 0; v < 2; v++) {
         struct rig rig;
-        start(&rig, peer_new(script_answer, NULL, certs_server(&certs, certs.server, versions[v])), false);
+        rig_vault(&rig, script_answers, NULL, versions[v]);
+        rig_start(&rig);
         for (int i = 0; i < 5; i++) {
             struct probe p;
             probe_run(&p, &rig, "/x");
@@ -79,7 +56,7 @@ static void check_refused(X509 *which, const char *ca_file, int version, const c
     struct rig rig;
     struct probe p;
 
-    rig_init(&rig, peer_new(script_answer, NULL, certs_server(&certs, which, version)), "https");
+    rig_init(&rig, peer_new(script_answers, NULL, certs_server(&certs, which, version)), "https");
     rig.opts.ca_file = ca_file;
     rig_start(&rig);
     probe_run(&p, &rig, "/x");
@@ -122,13 +99,13 @@ static void client_certificate_at_once(void **unused)
     for (int v = 0; v < 2; v++) {
         struct rig rig;
         struct probe p;
-        start(&rig, peer_new(script_answer, NULL, asking_server(versions[v])), true);
+        start(&rig, peer_new(script_answers, NULL, asking_server(versions[v])), true);
         probe_run(&p, &rig, "/x");
         assert_int_equal(p.call.err, 0);
         probe_end(&p);
         rig_end(&rig);
 
-        start(&rig, peer_new(script_answer, NULL, asking_server(versions[v])), false);
+        start(&rig, peer_new(script_answers, NULL, asking_server(versions[v])), false);
         probe_run(&p, &rig, "/x");
         assert_true(p.call.err == -ECONNREFUSED || p.call.err == -ECONNRESET);
         assert_true(p.call.why[0]);
@@ -235,7 +212,8 @@ static void end_without_close_notify(void **unused)
         struct end e = {form & 1, form & 2};
         struct rig rig;
         struct probe p;
-        start(&rig, peer_new(script_end, &e, certs_server(&certs, certs.server, versions[form >> 2])), false);
+        rig_vault(&rig, script_end, &e, versions[form >> 2]);
+        rig_start(&rig);
         probe_run(&p, &rig, "/x");
         /* Only an answer that needs the end to be complete must not be believed without close_notify. */
         assert_int_equal(p.call.err, e.notify || e.length ? 0 : -ECONNRESET);
@@ -293,7 +271,8 @@ static void check_large(const struct pieces *pieces, int version)
     struct rig rig;
     struct probe p;
 
-    start(&rig, peer_new(script_large, pieces, certs_server(&certs, certs.server, version)), false);
+    rig_vault(&rig, script_large, pieces, version);
+    rig_start(&rig);
     for (int round = 0; round < 2; round++) {
         probe_run(&p, &rig, "/x");
         assert_int_equal(p.call.err, 0);
@@ -348,8 +327,8 @@ static void tickets_and_key_updates_keep_the_connection(void **unused)
     struct probe p;
 
     (void)unused;
-    start(&rig, peer_new(script_housekeeping, NULL, certs_server(&certs, certs.server, TLS1_3_VERSION)),
-          false);
+    rig_vault(&rig, script_housekeeping, NULL, TLS1_3_VERSION);
+    rig_start(&rig);
     for (int i = 0; i < 20; i++) {
         probe_run(&p, &rig, "/x");
         assert_int_equal(p.call.err, 0);
@@ -390,10 +369,10 @@ static void errors_of_others_are_not_ours(void **unused)
     struct probe p;
 
     (void)unused;
-    start(&rig, peer_new(script_halves, NULL, certs_server(&certs, certs.server, TLS1_3_VERSION)), false);
+    rig_vault(&rig, script_halves, NULL, TLS1_3_VERSION);
+    rig_start(&rig);
     for (int i = 0; i < 3; i++) {
-        probe_init(&p, &rig, "/x");
-        probe_start(&p);
+        probe_begin(&p, &rig, "/x");
         for (int turn = 0; turn < 5; turn += peer_notes(rig.peer) > i) {
             ERR_raise(ERR_LIB_USER, ERR_R_INTERNAL_ERROR);
             loop_turn(rig.loop);
@@ -438,7 +417,8 @@ static void bytes_hidden_in_openssl_are_found(void **unused)
     for (int v = 0; v < 2; v++) {
         struct rig rig;
         struct probe p[3];
-        start(&rig, peer_new(script_hidden, NULL, certs_server(&certs, certs.server, versions[v])), false);
+        rig_vault(&rig, script_hidden, NULL, versions[v]);
+        rig_start(&rig);
         for (int i = 0; i < 3; i++) {
             probe_init(&p[i], &rig, "/x");
             p[i].then = i < 2 ? next_in_done : NULL;
@@ -462,11 +442,10 @@ static void many_calls_over_tls(void **unused)
     struct probe *p = calloc(N, sizeof(*p));
 
     (void)unused;
-    start(&rig, peer_new(script_answer, NULL, certs_server(&certs, certs.server, TLS1_3_VERSION)), false);
-    for (int i = 0; i < N; i++) {
-        probe_init(&p[i], &rig, "/x");
-        probe_start(&p[i]);
-    }
+    rig_vault(&rig, script_answers, NULL, TLS1_3_VERSION);
+    rig_start(&rig);
+    for (int i = 0; i < N; i++)
+        probe_begin(&p[i], &rig, "/x");
     rig_wait_done(&rig, N);
     for (int i = 0; i < N; i++) {
         assert_int_equal(p[i].call.err, 0);
@@ -493,5 +472,5 @@ int main(void)
         cmocka_unit_test(many_calls_over_tls),
     };
 
-    return cmocka_run_group_tests(tests, make_certs, drop_certs);
+    return cmocka_run_group_tests(tests, certs_setup, certs_teardown);
 }

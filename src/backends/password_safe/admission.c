@@ -14,8 +14,8 @@
  *     it (and more than SHARE_MIN calls) is refused, so that one script cannot shut the others out.
  *
  * With nobody in line all are let in, whatever was measured before. What goes on with something begun, gives
- * back, or runs in the background is not held up here: only `max_calls` bounds it, with a quarter on top for
- * what was begun and what is given back.
+ * back, or runs in the background is not held up here: only `max_calls` bounds it, with a quarter and the calls
+ * of one operation on top for what was begun, belongs to an operation that was let in, or is given back.
  *
  * The prediction can be wrong, and whoever was let in at once counts from when it stands in line. So a call may
  * say how long its wait is worth while (vault_call.wait_ms): it is asked again when it joins the line, and ends
@@ -33,6 +33,7 @@
 
 #define EXCHANGES      3
 #define SHARE_MIN      4
+#define OPERATION_MAX  32 /* more calls than one operation has at once: all forms of a name, all kinds */
 #define RETRY_MAX_S    60
 #define LOG_EVERY_MS   10000
 #define NOBODY_REFUSED PS_NREFUSALS
@@ -87,6 +88,12 @@ static bool has_more_than_share(const struct ps *ps, const struct ps_user *user)
         return false;
     share = max / (ps->nactive + 1);
     return user->ncalls >= (share > SHARE_MIN ? share : SHARE_MIN);
+}
+
+/* What belongs to an operation that was let in must not fail it now, however small `max_calls` is. */
+static size_t room_on_top(const struct ps *ps)
+{
+    return ps->vault.conf->max_calls / 4 + OPERATION_MAX;
 }
 
 static enum ps_refusal judge_room(const struct ps *ps, const struct ps_user *user)
@@ -191,11 +198,12 @@ int ps_gate_pass(struct ps_call *call)
 {
     struct ps *ps = call->ps;
     size_t most = ps->vault.conf->max_calls;
+    bool goes_on = call->out->begun || call->out->let_in;
 
-    if (!call->out->begun && !call->out->background)
+    if (!goes_on && !call->out->background)
         return pass_first(call);
-    if (call->out->begun)
-        most += most / 4;
+    if (goes_on)
+        most += room_on_top(ps);
     return ps->ncalls < most ? 0 : refuse(ps, PS_MAX_CALLS, 0, &call->out->fault);
 }
 

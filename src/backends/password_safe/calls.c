@@ -23,7 +23,8 @@
  *
  * A call that need not begin any more when `begin_by_ms` has come ends unsent (admission.c).
  *
- * Not here: which session (sessions.c), what the answers mean (parse.c, translate.c).
+ * Not here: their memory (calls_kept.c), which session (sessions.c), what the answers mean (parse.c,
+ * translate.c).
  */
 #include "backends/password_safe/internal.h"
 #include "base/log.h"
@@ -43,40 +44,6 @@ static uint64_t time_left(const struct ps_call *call)
 }
 
 /* ---- birth and end ---- */
-
-int ps_call_new(struct ps *ps, const struct ps_op *op, struct vault_call *out, struct ps_call **made)
-{
-    struct ps_call *call;
-
-    if (ps->closing)
-        return -ESHUTDOWN;
-    call = calloc(1, sizeof(*call));
-    if (!call)
-        return -ENOMEM;
-    call->ps = ps;
-    call->op = op;
-    call->out = out;
-    call->target = BUF_INIT(PS_TARGET_MAX);
-    call->body = BUF_INIT(PS_BODY_MAX);
-    call->headers = BUF_SECRET(PS_HEADERS_MAX);
-    out->result = VAULT_FAILED;
-    out->status = 0;
-    out->unknown = false;
-    out->reused = false;
-    out->request_id = 0;
-    out->fault = (struct fault){0};
-    out->policy = (struct vault_policy){0};
-    *made = call;
-    return 0;
-}
-
-static void call_wipe(struct ps_call *call)
-{
-    buf_free(&call->target);
-    buf_free(&call->body);
-    buf_free(&call->headers);
-    free(call);
-}
 
 /* Takes the call out of everything that knows it. Others may be served now; nobody is called. */
 static void call_detach(struct ps_call *call)
@@ -99,7 +66,7 @@ static void call_detach(struct ps_call *call)
         ps->nactive -= !--call->user->ncalls;
         ps_user_serve(call->user);
     }
-    call_wipe(call);
+    ps_call_free(call);
 }
 
 /* An earlier sending may have happened: only success settles that, a refusal speaks of the later one alone.
@@ -157,7 +124,7 @@ static void register_call(struct ps_call *call)
 int ps_call_start_ended(struct ps_call *call)
 {
     if (timer_start(call->ps->timers, &call->ends, 0, on_ended)) {
-        call_wipe(call);
+        ps_call_free(call);
         return -ENOMEM;
     }
     call->state = PS_ENDED;
@@ -197,7 +164,7 @@ int ps_call_start(struct ps_call *call)
         timer_stop(ps->timers, &call->ends);
         if (call->user)
             ps_user_serve(call->user); /* one made just now goes again */
-        call_wipe(call);
+        ps_call_free(call);
         return err;
     }
     register_call(call);
@@ -217,6 +184,23 @@ void ps_call_cancel(struct vault *vault, struct vault_call *out)
     call_detach(call);
     vault_call_free(out);
     ps_close_step(ps);
+}
+
+/* Whatever was sent before was refused by the vault, or never left us. */
+static bool is_unsent(const struct ps_call *call)
+{
+    if (call->maybe)
+        return false;
+    return call->state == PS_WAITING || call->state == PS_PAUSED ||
+           (call->state == PS_SENT && upstream_unsent(&call->http));
+}
+
+bool ps_call_withdraw(struct vault *vault, struct vault_call *out)
+{
+    if (!out->impl || !is_unsent(out->impl))
+        return false;
+    ps_call_cancel(vault, out);
+    return true;
 }
 
 void ps_calls_end_all(struct ps *ps)

@@ -3,6 +3,7 @@
  *
  *     operations.c   one function per operation: writes target and body       --> calls.c
  *     calls.c        a call's walk: wait for a session, send, try again, end   --> sessions.c, translate.c
+ *     calls_kept.c   where calls come from and go
  *     sessions.c     users, their vault sessions and who waits for one         --> signin.c
  *     signin.c       one sign-in (and token) at a time per user, sign-outs     --> auth.c, cookies.c
  *     reach.c        every HTTP call passes here: is the vault there? probes
@@ -45,6 +46,8 @@
 #define PS_HEADERS_MAX     16384
 #define PS_SECRET_MAX      (256 * 1024) /* answer with a credential or token: far more than any key */
 #define PS_USER_NAME_MAX   520
+#define PS_SPARE_CALLS     64 /* ended calls kept for the next ones */
+#define PS_SPARE_TEXTS     2048 /* bytes of memory its texts may have */
 #define PS_USERS_MAX       16384
 #define PS_CONTENT_TYPE    "Content-Type: application/json\r\n"
 #define PS_ACCEPT          "Accept: application/json\r\n"
@@ -112,6 +115,19 @@ TAILQ_HEAD(ps_user_list, ps_user);
 
 enum ps_next { PS_DONE, PS_MORE };
 
+enum ps_operation {
+    PS_SIGN_IN, /* none of backend.h: a row for its refusals and its latency */
+    PS_LIST,
+    PS_POLICY,
+    PS_REQUEST,
+    PS_CREDENTIAL,
+    PS_CHECKIN,
+    PS_REQUESTS,
+    PS_DIRECTORY,
+    PS_ISA,
+    PS_NOPERATIONS
+};
+
 /* One row per operation: what it sends, and what the vault's refusals mean for it. */
 struct ps_op {
     const char *name;
@@ -168,8 +184,6 @@ struct ps_gate {
     uint64_t unlogged, logged_ms; /* refusals since the last line in the log */
 };
 
-#define PS_LATENCIES 9
-
 struct ps_latency { /* latency.c: one operation's histogram */
     char labels[CONF_NAME_MAX + 48];
     struct metric metric;
@@ -195,6 +209,8 @@ struct ps {
     struct ps_session_list idle; /* the longest idle first */
     struct ps_user_list quiet;   /* the longest quiet first */
     struct ps_call_list calls;
+    struct ps_call_list spare; /* ended calls, for the next ones */
+    size_t nspare;
     TAILQ_HEAD(, ps_signout) signouts;
     struct deadline sweep;
     uint64_t random;
@@ -210,7 +226,7 @@ struct ps {
     int64_t date_ms;
     int64_t certificate_end; /* of client_certificate, seconds since 1970; 0 = none */
     char trouble[160];
-    struct ps_latency latency[PS_LATENCIES];
+    struct ps_latency latency[PS_NOPERATIONS];
 
     bool closing, upstream_closing;
     unsigned depth; /* callers' done() on the stack */
@@ -244,6 +260,7 @@ void ps_secrets_clear(struct ps_secrets *);
 struct upstream_opts ps_upstream_opts(const struct conf_vault *); /* all but the url */
 
 /* operations.c */
+extern const struct ps_op ps_operations[PS_NOPERATIONS];
 int ps_list(struct vault *, const struct account_query *, struct vault_call *);
 int ps_policy(struct vault *, int64_t system_id, int64_t account_id, int64_t minutes, struct vault_call *);
 int ps_request(struct vault *, const struct vault_request *, struct vault_call *);
@@ -254,14 +271,19 @@ int ps_directory(struct vault *, enum directory_part, struct vault_call *);
 int ps_isa(struct vault *, const struct vault_request *, enum credential_type, struct vault_call *);
 int ps_operations_page(struct ps_call *); /* list: the target of the next page */
 
-/* calls.c */
+/* calls_kept.c */
 int ps_call_new(struct ps *, const struct ps_op *, struct vault_call *, struct ps_call **);
+void ps_call_free(struct ps_call *); /* it may be kept for the next one */
+void ps_calls_forget(struct ps *);   /* frees those that are kept */
+
+/* calls.c */
 int ps_call_start(struct ps_call *);       /* frees the call when it fails */
 int ps_call_start_ended(struct ps_call *); /* the answer is already in out: only hand it over, later */
 void ps_call_send(struct ps_call *, struct ps_session *);
 /* Its sign-in was lost or refused. out has result and fault; the call is off the waiting list. */
 void ps_call_setback(struct ps_call *, bool again, uint64_t delay_ms);
 void ps_call_cancel(struct vault *, struct vault_call *);
+bool ps_call_withdraw(struct vault *, struct vault_call *);
 void ps_calls_end_all(struct ps *);
 
 /* sessions.c */

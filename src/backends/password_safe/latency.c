@@ -8,19 +8,14 @@
 #include "backends/password_safe/internal.h"
 
 #include <stdio.h>
-#include <string.h>
-
-static const char *const operations[PS_LATENCIES] = {
-    "sign-in", "list", "policy", "request", "credential", "checkin", "requests", "directory", "isa",
-};
 
 void ps_latency_start(struct ps *ps)
 {
-    for (size_t i = 0; i < PS_LATENCIES; i++) {
+    for (size_t i = 0; i < PS_NOPERATIONS; i++) {
         struct ps_latency *l = &ps->latency[i];
 
         (void)snprintf(l->labels, sizeof(l->labels), "vault=\"%s\",operation=\"%s\"", ps->vault.conf->name,
-                       operations[i]);
+                       ps_operations[i].name);
         l->metric = (struct metric){
             .name = "jumpgate_vault_call_duration_seconds",
             .help = "Time of calls to the vault, waiting for a connection included.",
@@ -33,15 +28,13 @@ void ps_latency_start(struct ps *ps)
 
 void ps_latency_stop(struct ps *ps)
 {
-    for (size_t i = 0; i < PS_LATENCIES; i++)
+    for (size_t i = 0; i < PS_NOPERATIONS; i++)
         metric_unregister(&ps->latency[i].metric);
 }
 
 void ps_latency_observe(struct ps *ps, const struct ps_op *op, const struct call *http)
 {
-    uint64_t us = clock_measure_us() - http->started_us;
+    struct ps_latency *l = &ps->latency[op - ps_operations];
 
-    for (size_t i = 0; i < PS_LATENCIES; i++)
-        if (strcmp(operations[i], op->name) == 0)
-            metric_observe_us(&ps->latency[i].metric, us);
+    metric_observe_us(&l->metric, clock_measure_us() - http->started_us);
 }

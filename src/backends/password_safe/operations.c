@@ -19,99 +19,42 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const struct ps_op op_list = {
-    .name = "list",
-    .method = "GET",
-    .repeat = true,
-    .quotes = true,
-    .on_400 = VAULT_BAD,
-    .on_403 = VAULT_OK,
-    .on_404 = VAULT_OK,
-    .read = ps_parse_list,
+/* A request is not .repeat: only calls.c may send it again, which then knows that it did. */
+/* clang-format off */
+const struct ps_op ps_operations[PS_NOPERATIONS] = {
+    [PS_SIGN_IN]    = {.name = "sign-in",
+                       .on_400 = VAULT_FAILED, .on_403 = VAULT_REFUSED, .on_404 = VAULT_FAILED},
+    [PS_LIST]       = {.name = "list", .method = "GET", .read = ps_parse_list, .repeat = true, .quotes = true,
+                       .on_400 = VAULT_BAD, .on_403 = VAULT_OK, .on_404 = VAULT_OK},
+    [PS_POLICY]     = {.name = "policy", .method = "POST", .read = ps_parse_policy, .repeat = true, .quotes = true,
+                       .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_ABSENT},
+    [PS_REQUEST]    = {.name = "request", .method = "POST", .read = ps_parse_request, .effects = true, .quotes = true,
+                       .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_ABSENT},
+    [PS_CREDENTIAL] = {.name = "credential", .method = "GET", .read = ps_parse_credential, .repeat = true,
+                       .secret = true,
+                       .on_400 = VAULT_ABSENT, .on_403 = VAULT_DENIED, .on_404 = VAULT_ABSENT},
+    [PS_CHECKIN]    = {.name = "checkin", .method = "PUT", .read = ps_parse_checkin, .effects = true, .repeat = true,
+                       .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_GONE},
+    [PS_REQUESTS]   = {.name = "requests", .method = "GET", .read = ps_parse_requests, .repeat = true, .quotes = true,
+                       .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_FAILED},
+    [PS_DIRECTORY]  = {.name = "directory", .method = "GET", .read = ps_parse_directory, .repeat = true,
+                       .quotes = true,
+                       .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_ABSENT},
+    [PS_ISA]        = {.name = "isa", .method = "POST", .read = ps_parse_credential, .effects = true, .quotes = true,
+                       .secret = true,
+                       .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_ABSENT},
 };
+/* clang-format on */
 
-static const struct ps_op op_policy = {
-    .name = "policy",
-    .method = "POST",
-    .repeat = true,
-    .quotes = true,
-    .on_400 = VAULT_BAD,
-    .on_403 = VAULT_DENIED,
-    .on_404 = VAULT_ABSENT,
-    .read = ps_parse_policy,
-};
-
-static const struct ps_op op_request = {
-    .name = "request",
-    .method = "POST",
-    .effects = true,
-    /* not .repeat: only calls.c may send it again, which then knows that it did */
-    .quotes = true,
-    .on_400 = VAULT_BAD,
-    .on_403 = VAULT_DENIED,
-    .on_404 = VAULT_ABSENT,
-    .read = ps_parse_request,
-};
-
-static const struct ps_op op_credential = {
-    .name = "credential",
-    .method = "GET",
-    .repeat = true,
-    .on_400 = VAULT_ABSENT,
-    .on_403 = VAULT_DENIED,
-    .on_404 = VAULT_ABSENT,
-    .secret = true,
-    .read = ps_parse_credential,
-};
-
-static const struct ps_op op_checkin = {
-    .name = "checkin",
-    .method = "PUT",
-    .effects = true,
-    .repeat = true,
-    .on_400 = VAULT_BAD,
-    .on_403 = VAULT_DENIED,
-    .on_404 = VAULT_GONE,
-    .read = ps_parse_checkin,
-};
-
-static const struct ps_op op_requests = {
-    .name = "requests",
-    .method = "GET",
-    .repeat = true,
-    .quotes = true,
-    .on_400 = VAULT_BAD,
-    .on_403 = VAULT_DENIED,
-    .on_404 = VAULT_FAILED,
-    .read = ps_parse_requests,
-};
-
-static const struct ps_op op_directory = {
-    .name = "directory",
-    .method = "GET",
-    .repeat = true,
-    .quotes = true,
-    .on_400 = VAULT_BAD,
-    .on_403 = VAULT_DENIED,
-    .on_404 = VAULT_ABSENT,
-    .read = ps_parse_directory,
-};
-
-static const struct ps_op op_isa = {
-    .name = "isa",
-    .method = "POST",
-    .effects = true,
-    .quotes = true,
-    .on_400 = VAULT_BAD,
-    .on_403 = VAULT_DENIED,
-    .on_404 = VAULT_ABSENT,
-    .secret = true,
-    .read = ps_parse_credential,
-};
-
-static struct ps *ps_of(struct vault *vault)
+/* A new call whose target begins with the path of the API; the rest is written behind it. */
+static int begin(struct vault *vault, enum ps_operation what, struct vault_call *out, struct ps_call **call)
 {
-    return PS_OF(vault, struct ps, vault);
+    struct ps *ps = PS_OF(vault, struct ps, vault);
+    int err = ps_call_new(ps, &ps_operations[what], out, call);
+
+    if (!err)
+        (void)buf_str(&(*call)->target, ps->base);
+    return err;
 }
 
 /* ---- list ---- */
@@ -172,19 +115,18 @@ int ps_operations_page(struct ps_call *call)
 
 int ps_list(struct vault *vault, const struct account_query *query, struct vault_call *out)
 {
-    struct ps *ps = ps_of(vault);
     struct ps_call *call;
-    int err = ps_call_new(ps, &op_list, out, &call);
+    int err = begin(vault, PS_LIST, out, &call);
 
     if (err)
         return err;
     if (query->kind == KIND_ALIAS) { /* the user's aliases, all at once */
         call->kind = KIND_ALIAS;
-        (void)buf_printf(&call->target, "%s/Aliases", ps->base);
+        (void)buf_str(&call->target, "/Aliases");
         return ps_call_start(call);
     }
     call->kind = query->application ? KIND_APPLICATION : query->recent ? KIND_NKINDS : query->kind;
-    (void)buf_printf(&call->target, "%s/ManagedAccounts", ps->base);
+    (void)buf_str(&call->target, "/ManagedAccounts");
     query_write(call, query);
     call->stem = call->target.len;
     if (!call->target.failed)
@@ -197,14 +139,13 @@ int ps_list(struct vault *vault, const struct account_query *query, struct vault
 int ps_policy(struct vault *vault, int64_t system_id, int64_t account_id, int64_t minutes,
               struct vault_call *out)
 {
-    struct ps *ps = ps_of(vault);
     struct ps_call *call;
     struct jsonw w;
-    int err = ps_call_new(ps, &op_policy, out, &call);
+    int err = begin(vault, PS_POLICY, out, &call);
 
     if (err)
         return err;
-    (void)buf_printf(&call->target, "%s/AccessPolicies/Test", ps->base);
+    (void)buf_str(&call->target, "/AccessPolicies/Test");
     w = jsonw_start(&call->body);
     jsonw_object(&w, NULL);
     jsonw_int(&w, "SystemId", system_id);
@@ -237,14 +178,12 @@ static void request_write(struct jsonw *w, const struct vault_request *request)
 
 int ps_request(struct vault *vault, const struct vault_request *request, struct vault_call *out)
 {
-    struct ps *ps = ps_of(vault);
     struct ps_call *call;
     struct jsonw w;
-    int err = ps_call_new(ps, &op_request, out, &call);
+    int err = begin(vault, PS_REQUEST, out, &call);
 
     if (err)
         return err;
-    (void)buf_str(&call->target, ps->base);
     if (request->alias_id)
         (void)buf_printf(&call->target, "/Aliases/%" PRId64, request->alias_id);
     (void)buf_str(&call->target, "/Requests");
@@ -261,13 +200,11 @@ static const char *const secret_types[] = {
 
 int ps_credential(struct vault *vault, int64_t request_id, enum credential_type type, struct vault_call *out)
 {
-    struct ps *ps = ps_of(vault);
     struct ps_call *call;
-    int err = ps_call_new(ps, &op_credential, out, &call);
+    int err = begin(vault, PS_CREDENTIAL, out, &call);
 
     if (err)
         return err;
-    (void)buf_str(&call->target, ps->base);
     if (out->alias_id)
         (void)buf_printf(&call->target, "/Aliases/%" PRId64, out->alias_id);
     (void)buf_printf(&call->target, "/Credentials/%" PRId64 "?type=%s", request_id, secret_types[type]);
@@ -277,14 +214,13 @@ int ps_credential(struct vault *vault, int64_t request_id, enum credential_type 
 int ps_isa(struct vault *vault, const struct vault_request *request, enum credential_type type,
            struct vault_call *out)
 {
-    struct ps *ps = ps_of(vault);
     struct ps_call *call;
     struct jsonw w;
-    int err = ps_call_new(ps, &op_isa, out, &call);
+    int err = begin(vault, PS_ISA, out, &call);
 
     if (err)
         return err;
-    (void)buf_printf(&call->target, "%s/ISARequests?type=%s", ps->base, secret_types[type]);
+    (void)buf_printf(&call->target, "/ISARequests?type=%s", secret_types[type]);
     w = jsonw_start(&call->body);
     jsonw_object(&w, NULL);
     jsonw_int(&w, "SystemID", request->system_id);
@@ -298,14 +234,13 @@ int ps_isa(struct vault *vault, const struct vault_request *request, enum creden
 
 int ps_checkin(struct vault *vault, int64_t request_id, const char *reason, struct vault_call *out)
 {
-    struct ps *ps = ps_of(vault);
     struct ps_call *call;
     struct jsonw w;
-    int err = ps_call_new(ps, &op_checkin, out, &call);
+    int err = begin(vault, PS_CHECKIN, out, &call);
 
     if (err)
         return err;
-    (void)buf_printf(&call->target, "%s/Requests/%" PRId64 "/Checkin", ps->base, request_id);
+    (void)buf_printf(&call->target, "/Requests/%" PRId64 "/Checkin", request_id);
     w = jsonw_start(&call->body);
     jsonw_object(&w, NULL);
     if (reason && *reason)
@@ -316,32 +251,30 @@ int ps_checkin(struct vault *vault, int64_t request_id, const char *reason, stru
 
 int ps_requests(struct vault *vault, struct vault_call *out)
 {
-    struct ps *ps = ps_of(vault);
     struct ps_call *call;
-    int err = ps_call_new(ps, &op_requests, out, &call);
+    int err = begin(vault, PS_REQUESTS, out, &call);
 
     if (err)
         return err;
     /* Pending ones too: one of ours whose answer was lost must be found before somebody approves it. */
-    (void)buf_printf(&call->target, "%s/Requests?status=all&queue=req", ps->base);
+    (void)buf_str(&call->target, "/Requests?status=all&queue=req");
     return ps_call_start(call);
 }
 
 int ps_directory(struct vault *vault, enum directory_part part, struct vault_call *out)
 {
     static const char *const names[DIRECTORY_NPARTS] = {
-        [DIRECTORY_SYSTEMS] = "ManagedSystems",
-        [DIRECTORY_PLATFORMS] = "Platforms",
-        [DIRECTORY_WORKGROUPS] = "Workgroups",
+        [DIRECTORY_SYSTEMS] = "/ManagedSystems",
+        [DIRECTORY_PLATFORMS] = "/Platforms",
+        [DIRECTORY_WORKGROUPS] = "/Workgroups",
     };
-    struct ps *ps = ps_of(vault);
     struct ps_call *call;
-    int err = ps_call_new(ps, &op_directory, out, &call);
+    int err = begin(vault, PS_DIRECTORY, out, &call);
 
     if (err)
         return err;
     call->part = part;
-    (void)buf_printf(&call->target, "%s/%s", ps->base, names[part]);
+    (void)buf_str(&call->target, names[part]);
     call->stem = call->target.len;
     if (part == DIRECTORY_SYSTEMS && !call->target.failed)
         (void)ps_operations_page(call);

@@ -35,6 +35,7 @@ static void ps_free(struct ps *ps)
 {
     ps_latency_stop(ps);
     ps_gate_stop(ps);
+    ps_calls_forget(ps);
     ps_secrets_clear(&ps->secrets);
     secret_clear(&ps->token);
     free(ps->oauth_user);
@@ -117,6 +118,7 @@ static struct ps *ps_new(struct loop *loop, const struct conf_vault *conf)
     TAILQ_INIT(&ps->idle);
     TAILQ_INIT(&ps->quiet);
     TAILQ_INIT(&ps->calls);
+    TAILQ_INIT(&ps->spare);
     TAILQ_INIT(&ps->signouts);
     return ps;
 }
@@ -213,5 +215,6 @@ const struct vault_ops password_safe_ops = {
     .isa = ps_isa,
     .admit = ps_admit,
     .cancel = ps_call_cancel,
+    .withdraw = ps_call_withdraw,
     .state = ps_state,
 };

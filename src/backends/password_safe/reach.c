@@ -70,7 +70,7 @@ static void judge(struct ps *ps, const struct call *http, bool full)
         ps->last_success_ms = now;
         ps->trouble[0] = '\0';
     } else {
-        (void)snprintf(ps->trouble, sizeof(ps->trouble), "%s: %.120s", strerror(-http->err), http->why);
+        (void)snprintf(ps->trouble, sizeof(ps->trouble), "%.150s", *http->why ? http->why : strerror(-http->err));
     }
     if (!http->err && vault_date(ps, http->value[CALL_DATE], &vault_ms)) {
         ps->skew_ms = vault_ms - clock_wall(ps->clock);

@@ -18,8 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECRET_MAX 4096
-
 struct password_safe_renewal {
     struct ps_secrets secrets;
     struct upstream_renewal *up;
@@ -30,19 +28,12 @@ struct password_safe_renewal {
 
 static int read_secret(struct secret *secret, const char *path, const char *what, char why[256])
 {
-    int err = secret_read_file(secret, path, SECRET_MAX);
+    char fault[80];
+    int err = secret_read_line(secret, path, fault);
 
-    if (err) {
-        (void)snprintf(why, 256, "%s: %s: %s", what, path, strerror(-err));
-        return err;
-    }
-    for (size_t i = 0; i < secret->len; i++) {
-        if ((unsigned char)secret->p[i] >= 0x20 && secret->p[i] != 0x7f)
-            continue;
-        (void)snprintf(why, 256, "%s: %s: holds a control character", what, path);
-        return -EINVAL;
-    }
-    return 0;
+    if (err)
+        (void)snprintf(why, 256, "%s: %s %s", what, path, fault);
+    return err;
 }
 
 int ps_secrets_read(struct ps_secrets *s, const struct conf_vault *conf, char why[256])
@@ -55,7 +46,7 @@ int ps_secrets_read(struct ps_secrets *s, const struct conf_vault *conf, char wh
     if (!err && conf->run_as_password_file)
         err = read_secret(&s->password, conf->run_as_password_file, "run_as_password_file", why);
     if (!err && strpbrk(s->api_key.p, "; ")) {
-        (void)snprintf(why, 256, "api_key_file: %s: holds a blank or a semicolon", conf->api_key_file);
+        (void)snprintf(why, 256, "api_key_file: %s holds a blank or a semicolon", conf->api_key_file);
         err = -EINVAL;
     }
     return err;

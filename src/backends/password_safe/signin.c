@@ -25,13 +25,6 @@
 static void on_token(struct call *);
 static void on_signed_in(struct call *);
 
-static const struct ps_op sign_in = {
-    .name = "sign-in",
-    .on_400 = VAULT_FAILED,
-    .on_403 = VAULT_REFUSED,
-    .on_404 = VAULT_FAILED,
-};
-
 static void signin_wipe(struct ps_signin *signin)
 {
     buf_free(&signin->headers);
@@ -153,7 +146,7 @@ static void end_lost(struct ps_signin *signin, const char *nonsense)
     else if (http->err)
         ps_translate_lost(ps, http, &said);
     else
-        ps_translate_status(ps, &sign_in, http, &said);
+        ps_translate_status(ps, &ps_operations[PS_SIGN_IN], http, &said);
     if (!http->err) /* a vault that is away is reported once, by reach.c */
         log_warn("vault_sign_in_failed", "vault=%s user=%s status=%d why=%s", ps->vault.conf->name,
                  user->name, http->status, said.fault.detail);
@@ -226,7 +219,7 @@ static void on_signed_in(struct call *http)
     int err = 0;
 
     ps_http_done(ps, http);
-    ps_latency_observe(ps, &sign_in, http);
+    ps_latency_observe(ps, &ps_operations[PS_SIGN_IN], http);
     signin_wipe(signin);
     if (!http->err && http->status == 401 && ps->oauth_user && !signin->fresh_token) {
         call_free_answer(http);

@@ -154,7 +154,10 @@ static void refuse_denied(const struct ps_op *op, const struct ps_words *words, 
     if (out->result == VAULT_OK)
         return;
     if (out->result == VAULT_PENDING)
-        fault_set(&out->fault, FAULT_APPROVAL_PENDING, "the request waits for an approval in the vault");
+        fault_set(&out->fault, FAULT_APPROVAL_PENDING,
+                  "the access policy wants an approval first; this request is withdrawn or left to expire. "
+                  "Let the policy approve by itself, or have the user request the account in the vault: once "
+                  "approved, that request is used here");
     else
         fault_set(&out->fault, FAULT_NOT_ENTITLED, "%s", denied_text(words->code));
 }

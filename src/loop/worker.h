@@ -1,0 +1,40 @@
+/*
+ * worker.h - a thread of its own for one owner's work that blocks, one piece at a time.
+ *
+ *   worker_go() --> work(), on the thread --> done(), on the loop
+ *
+ * A struct worker lives inside its owner's object. Between worker_go() and `done` what `work` touches belongs
+ * to the thread: it cannot be cancelled, and the object must stay. `done` never comes before worker_go() has
+ * returned, and may call worker_go() or worker_close().
+ *
+ * Life: worker_open -> (worker_go -> done)* -> worker_close -> closed. The thread begins with the first piece
+ * of work: it is then behind the fences of the start (base/sandbox.h), and who has no work has no thread.
+ */
+#ifndef JG_LOOP_WORKER_H
+#define JG_LOOP_WORKER_H
+
+#include "loop/loop.h"
+
+#include <stdbool.h>
+
+struct worker {
+    /* the owner's */
+    void (*work)(struct worker *); /* on the thread */
+    void (*done)(struct worker *); /* on the loop */
+    /* private */
+    void (*closed)(struct worker *);
+    uv_thread_t thread;
+    uv_sem_t wanted;
+    uv_async_t async;
+    bool started, ending;
+};
+
+/* Once `work` and `done` are set. 0 or -errno. */
+int worker_open(struct loop *, struct worker *);
+/* Not while it is at work. Where the system gives no thread `done` comes without `work`: what the owner takes
+ * for its result says failure until `work` has said otherwise. */
+void worker_go(struct worker *);
+/* Not while it is at work. `closed` comes later, and may free the worker. */
+void worker_close(struct worker *, void (*closed)(struct worker *));
+
+#endif
