@@ -253,16 +253,17 @@ static int end_of(void (*crime)(void), char said[256])
     return status;
 }
 
-UNCHECKED static void write_at(char *p, char c)
+/* Whatever stood there: a fixed letter would now and then be what a canary says. */
+UNCHECKED static void spoil(char *p)
 {
-    *(volatile char *)p = c;
+    *(volatile char *)p = (char)~*p;
 }
 
 static void before_block(void)
 {
     struct arena *a = arena_new(MEGA);
     char *p = arena_alloc(a, 100);
-    write_at(p - 3, 'x');
+    spoil(p - 3);
     arena_release(a, p);
 }
 
@@ -270,7 +271,7 @@ static void behind_block(void)
 {
     struct arena *a = arena_new(MEGA);
     char *p = arena_alloc(a, 100);
-    write_at(p + 100, 'x');
+    spoil(p + 100);
     arena_release(a, p);
 }
 
@@ -278,7 +279,7 @@ static void behind_large_block(void)
 {
     struct arena *a = arena_new(MEGA);
     char *p = arena_alloc(a, 100000);
-    write_at(p + 100003, 'x');
+    spoil(p + 100003);
     arena_release(a, p);
 }
 
@@ -351,7 +352,7 @@ static void run_off(long step)
     char *p = arena_alloc(a, 100);
 
     for (long i = 0; i < 2000; i++)
-        write_at(p + i * step, 'x');
+        spoil(p + i * step);
 }
 
 static void off_the_end(void)
