@@ -177,7 +177,7 @@ static void script_answer_early(struct peer_conn *pc)
     if (recv(pc->fd, sink, sizeof(sink), 0) <= 0)
         return;
     peer_say(pc, "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
-    peer_linger(pc);
+    peer_wait(pc); /* the rest of the request is left where it is */
 }
 
 static void answer_before_the_request_is_sent(void **unused)
@@ -200,6 +200,7 @@ static void answer_before_the_request_is_sent(void **unused)
     assert_int_equal(p.call.status, 413);
     upstream_state(rig.up, &state);
     assert_int_equal(state.connections, 0);
+    peer_allow(rig.peer, 1);
     probe_end(&p);
     rig_end(&rig);
     free(body);
