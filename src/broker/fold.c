@@ -11,6 +11,8 @@
  */
 #include "broker/fold.h"
 
+#include "base/letters.h"
+
 #include <locale.h>
 #include <string.h>
 #include <wchar.h>
@@ -26,36 +28,6 @@ static locale_t letters(void)
         made = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
     }
     return made;
-}
-
-/* Decodes the letter at text; 0 = no sound UTF-8. */
-static size_t decode(const char *text, size_t n, uint32_t *out)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned char lead = (unsigned char)text[0];
-    size_t len = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    uint32_t c = lead & (0xffU >> (len + 1));
-
-    if (lead < 0xc2 || lead > 0xf4 || n < len)
-        return 0;
-    for (size_t i = 1; i < len; i++) {
-        if (((unsigned char)text[i] & 0xc0) != 0x80)
-            return 0;
-        c = c << 6 | ((unsigned char)text[i] & 0x3f);
-    }
-    *out = c;
-    return c >= least[len] && c <= 0x10ffff ? len : 0;
-}
-
-static size_t encode(char *out, uint32_t c)
-{
-    size_t len = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
-
-    for (size_t i = len; i-- > 1; c >>= 6)
-        out[i] = (char)(0x80 | (c & 0x3f));
-    out[0] = (char)(lead[len] | c);
-    return len;
 }
 
 static uint32_t lower_plain(uint32_t c)
@@ -78,11 +50,11 @@ static size_t next_letter(const char **at, const char *end, char out[4])
 {
     unsigned char u = (unsigned char)**at;
     uint32_t c;
-    size_t len = u < 0x80 ? 0 : decode(*at, (size_t)(end - *at), &c);
+    size_t len = u < 0x80 ? 0 : letter_decode(*at, (size_t)(end - *at), &c);
 
     if (len) {
         *at += len;
-        return encode(out, lower(c));
+        return letter_encode(out, lower(c));
     }
     ++*at;
     out[0] = (char)(u >= 'A' && u <= 'Z' ? u | 0x20 : u);

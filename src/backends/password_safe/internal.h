@@ -94,7 +94,6 @@ struct ps_signout {
 
 struct ps_user {
     struct ps *ps;
-    char *name;
     size_t nsessions;               /* idle and busy */
     size_t ncalls;                  /* waiting, under way and pausing */
     struct ps_session_list idle;    /* the last used first */
@@ -110,6 +109,7 @@ struct ps_user {
     TAILQ_ENTRY(ps_user) quiet_link;
     bool unhashed;
     UT_hash_handle hh;
+    char name[]; /* as it was spelled first; behind it the key of the hash, as person_key() writes it */
 };
 TAILQ_HEAD(ps_user_list, ps_user);
 
@@ -287,6 +287,7 @@ bool ps_call_withdraw(struct vault *, struct vault_call *);
 void ps_calls_end_all(struct ps *);
 
 /* sessions.c */
+struct ps_user *ps_user_find(const struct ps *, const char *name); /* NULL = there is none */
 int ps_user_get(struct ps *, const char *name, struct ps_user **);
 bool ps_user_name_valid(const char *name);
 void ps_user_queue(struct ps_user *, struct ps_call *, bool front);
