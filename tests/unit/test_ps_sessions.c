@@ -128,10 +128,56 @@ static void users_never_share(void **state)
     expect_ok(0);
     expect_ok(1);
     assert_int_equal(rig.total, 10);
-    begin(0, "acme\\MRIVERA"); /* another spelling is another user: only the vault knows better */
-    rig_sign_in("acme\\MRIVERA", "s=three\n");
+}
+
+/* The vault compares names without ASCII case: one person, one session, and the name as it came first. */
+static void every_spelling_is_one_user(void **state)
+{
+    static const char *const spellings[] = {"acme\\MRIVERA", "ACME\\Mrivera", "Acme\\mriverA"};
+
+    (void)state;
+    rig.conf.sessions_per_user = 1;
+    rig_open();
+    begin(0, USER);
+    for (size_t i = 0; i < 3; i++)
+        begin(i + 1, spellings[i]);
+    assert_int_equal(rig_waiting(), 1);
+    rig_sign_in(USER, "s=one\n");
+    for (size_t i = 0; i < 4; i++) {
+        serve("s=one");
+        expect_ok(i);
+    }
+    begin(0, "ACME\\mriver\xc3\x81"); /* beyond ASCII a name is exactly what it is */
+    rig_sign_in("ACME\\mriver\xc3\x81", "s=two\n");
+    begin(1, "ACME\\mriver\xc3\xa1");
+    serve("s=two");
+    rig_sign_in("ACME\\mriver\xc3\xa1", "s=three\n");
     serve("s=three");
     expect_ok(0);
+    expect_ok(1);
+}
+
+static void no_spelling_evades_a_refusal(void **state)
+{
+    char name[] = USER;
+
+    (void)state;
+    rig_open();
+    begin(0, USER);
+    rig_answer(rig_call(0), 401, "");
+    rig_run(0);
+    assert_int_equal(asks[0].call.result, VAULT_REFUSED);
+    for (size_t i = 0; name[i]; i++) {
+        if (name[i] == '\\')
+            continue;
+        name[i] ^= 0x20;
+        begin(1, name);
+        rig_run(0);
+        assert_int_equal(asks[1].done, 1);
+        assert_int_equal(asks[1].call.result, VAULT_REFUSED);
+        ask_free(&asks[1]);
+    }
+    assert_int_equal(rig.total, 1);
 }
 
 static void refusal_fails_all_waiting(void **state)
@@ -390,6 +436,8 @@ int main(void)
         T(sessions_grow_to_the_limit),
         T(people_first),
         T(users_never_share),
+        T(every_spelling_is_one_user),
+        T(no_spelling_evades_a_refusal),
         T(refusal_fails_all_waiting),
         T(extra_session_not_needed),
         T(lost_session_replays_once),

@@ -38,6 +38,27 @@ static const struct {
     {"{\"session\":{\"user\":{\"username\":\"a\",\"domain\":null}}}",             0,                NULL                                                 },
     {"{\"session\":{\"user\":{\"username\":\"a\",\"domain\":false}}}",            0,
      "session.user.domain: must be a string of 0 to 256"                                                                                                 },
+ /* a person's name is taken exactly or not at all */
+    {"{\"session\":{\"user\":{\"username\":\"ACME\\\\kim\"}}}",                   0,                "session.user.username: must not contain a backslash" },
+    {"{\"session\":{\"user\":{\"username\":\"kim\\\\\"}}}",                        0,                "session.user.username: must not contain a backslash" },
+    {"{\"session\":{\"user\":{\"username\":\"kim@acme.test\"}}}",                 0,                NULL                                                 },
+    {"{\"session\":{\"user\":{\"username\":\"Zo\\u00eb O'Neil;\"}}}",            0,                NULL                                                 },
+    {"{\"session\":{\"user\":{\"username\":\" kim\"}}}",                          0,                "session.user.username: must not begin or end with a blank" },
+    {"{\"session\":{\"user\":{\"username\":\"kim\\u00a0\"}}}",                     0,                "session.user.username: must not begin or end with a blank" },
+    {"{\"session\":{\"user\":{\"username\":\"\\u3000kim\"}}}",                     0,                "session.user.username: must not begin or end with a blank" },
+    {"{\"session\":{\"user\":{\"username\":\"kim\\u00a0lee\"}}}",                  0,                NULL                                                 },
+    {"{\"session\":{\"user\":{\"username\":\"k\\u0085im\"}}}",                     0,                "session.user.username: must not contain control" },
+    {"{\"session\":{\"user\":{\"username\":\"k\\u2028im\"}}}",                     0,                "session.user.username: must not contain control" },
+    {"{\"session\":{\"user\":{\"username\":\"k\\u200bim\"}}}",                     0,                "session.user.username: must not contain letters without width" },
+    {"{\"session\":{\"user\":{\"username\":\"\\ufeffkim\"}}}",                     0,                "session.user.username: must not contain letters without width" },
+    {"{\"session\":{\"user\":{\"username\":\"k\\u202eim\"}}}",                     0,                "session.user.username: must not contain letters without width" },
+    {"{\"session\":{\"user\":{\"username\":\"k\\u2066im\"}}}",                     0,                "session.user.username: must not contain letters without width" },
+    {"{\"session\":{\"user\":{\"username\":\"zoe\\u0308\"}}}",                     0,                "session.user.username: must be written with composed letters" },
+    {"{\"session\":{\"user\":{\"username\":\"a\",\"domain\":\"ACME \"}}}",        0,                "session.user.domain: must not begin or end with a blank" },
+    {"{\"session\":{\"user\":{\"username\":\"a\",\"domain\":\" \"}}}",            0,                "session.user.domain: must not begin or end with a blank" },
+    {"{\"session\":{\"user\":{\"username\":\"a\",\"domain\":\"AC\\u200fME\"}}}",   0,                "session.user.domain: must not contain letters without width" },
+    {"{\"session\":{\"user\":{\"username\":\"a\",\"domain\":\"A\\u0301CME\"}}}",   0,                "session.user.domain: must be written with composed letters" },
+    {"{\"session\":{\"user\":{\"username\":\"a\",\"domain\":\"ACME;\"}}}",        0,                NULL                                                 },
  /* id */
     {"{\"session\":{" USER "}}",                                                  SESSION_ID,       "session.id: is required"                            },
     {"{\"session\":{\"id\":null," USER "}}",                                      SESSION_ID,       "session.id: is required"                            },
@@ -147,6 +168,31 @@ static void test_absent_is_none(void **state)
     cJSON_Delete(body);
 }
 
+/* The name of an endpoint is looked up, so what stands around it by accident is cut off. */
+static void test_names_of_endpoints_are_cut(void **state)
+{
+    static const char text[] =
+        "{\"session\":{\"user\":{\"username\":\"ann\"},\"jump_item\":{\"computer_name\":\" C \",\"hostname\":"
+        "\"\\u00a0web 01\\u200b\\u3000\",\"ip_address\":\"10.0.0.1 \",\"name\":\"\\ufeff \\u202a\","
+        "\"application\":\" CRM\",\"network_id\":\"W \"}}}";
+    struct session s;
+    struct fault f;
+    const char *why;
+    cJSON *body = json_parse(text, strlen(text), 32, 0, &why);
+
+    (void)state;
+    assert_true(session_read(body, SESSION_ENDPOINT, &s, &f));
+    assert_string_equal(s.computer_name, "C");
+    assert_string_equal(s.hostname, "web 01");
+    assert_string_equal(s.ip_address, "10.0.0.1");
+    assert_null(s.name);
+    assert_string_equal(s.application, "CRM");
+    assert_string_equal(s.network_id, "W");
+    assert_true(session_read(body, SESSION_ENDPOINT, &s, &f)); /* it may be read again */
+    assert_string_equal(s.hostname, "web 01");
+    cJSON_Delete(body);
+}
+
 /* Lengths count characters, not bytes. */
 static void check_length(size_t characters, bool accepted)
 {
@@ -177,6 +223,7 @@ int main(void)
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_every_member),
         cmocka_unit_test(test_absent_is_none),
+        cmocka_unit_test(test_names_of_endpoints_are_cut),
         cmocka_unit_test(test_lengths),
     };
     json_init();
