@@ -11,8 +11,9 @@ enum letter_kind {
     LETTER_PLAIN,
     LETTER_BLANK,   /* every blank of Unicode, U+00A0 among them */
     LETTER_CONTROL, /* C0, DEL, C1, and the separators of lines and paragraphs */
-    LETTER_HIDDEN,  /* without width, or turning the direction of writing: two texts with and without it look alike */
-    LETTER_MARK     /* combines with the letter before it: an accent of a decomposed letter, a part of Hangul */
+    LETTER_HIDDEN,  /* without width, or turning the direction of writing: two texts with and without it look
+                       alike */
+    LETTER_MARK /* combines with the letter before it: an accent of a decomposed letter, a part of Hangul */
 };
 
 /* Decodes the letter at text into *out; returns its bytes, 0 = no sound UTF-8. n is at least 1. */

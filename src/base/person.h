@@ -19,13 +19,14 @@ bool person_same_n(const char *a, size_t an, const char *b, size_t bn);
 int person_compare(const char *a, const char *b);
 /* Continues the hash `start` over the name: equal for names that are the same. */
 uint64_t person_hash(uint64_t start, const char *name);
-/* Writes the name as bytes that are equal where the names are the same, with a NUL; returns what is behind it. */
+/* Writes the name as bytes that are equal where the names are the same, with a NUL; returns what is behind
+ * it. */
 char *person_key(char *to, const char *name);
 
 enum person_part {
-    PERSON_NAME,  /* a user name without domain */
+    PERSON_NAME, /* a user name without domain */
     PERSON_DOMAIN,
-    PERSON_FULL   /* a user of the vault, with a domain or without */
+    PERSON_FULL /* a user of the vault, with a domain or without */
 };
 
 /*

@@ -7,8 +7,8 @@
  * folds to the common one, since its upper case is the same. Letters that become several (the German sharp s)
  * stay single: a name is written the same way on both sides.
  *
- * A letter written as one sign and the same letter with its marks behind it fold to the same bytes, and letters
- * that nobody sees (without width, turning the direction of writing) fold to nothing.
+ * A letter written as one sign and the same letter with its marks behind it fold to the same bytes, and
+ * letters that nobody sees (without width, turning the direction of writing) fold to nothing.
  */
 #include "broker/fold.h"
 
@@ -47,8 +47,8 @@ static uint32_t lower(uint32_t c)
 }
 
 /*
- * What is behind the letter and belongs to it, up to *at: marks that join it are taken into it, hidden letters
- * are passed over.
+ * What is behind the letter and belongs to it, up to *at: marks that join it are taken into it, hidden
+ * letters are passed over.
  */
 static uint32_t take_marks(const char **at, const char *end, uint32_t letter)
 {

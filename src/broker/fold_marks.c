@@ -3,8 +3,8 @@
  * fold_marks.c - a lower-case letter and a mark behind it as the one letter that means the same.
  *
  * The pairs are the canonical compositions of Unicode for marks of the blocks that LETTER_MARK names
- * (base/letters.c), in the order of letter and mark. A letter with several marks is joined mark by mark, in the
- * order every normal form writes them. Parts of Hangul syllables are joined by arithmetic.
+ * (base/letters.c), in the order of letter and mark. A letter with several marks is joined mark by mark, in
+ * the order every normal form writes them. Parts of Hangul syllables are joined by arithmetic.
  */
 #include "broker/fold.h"
 

@@ -8,9 +8,9 @@
  * members; an address is asked for as an address. A trailing dot and the brackets of [::1] are spelling and
  * go before asking.
  *
- * An address in an unusual spelling, and a name with decomposed or hidden letters, is asked for in the usual one
- * as well. Comparison ignores case, in all scripts, and these spellings; what fits is decided by the vault's
- * answer, here it is about asking twice and about order.
+ * An address in an unusual spelling, and a name with decomposed or hidden letters, is asked for in the usual
+ * one as well. Comparison ignores case, in all scripts, and these spellings; what fits is decided by the
+ * vault's answer, here it is about asking twice and about order.
  */
 #include "broker/match.h"
 

@@ -17,13 +17,16 @@ static void names_differ_in_ascii_case_alone(void **state)
         {"", "", true},
         {"kim", "kim ", false},
         {"kim", "ki", false},
-        {"@[`{", "`{@[", false},                            /* neighbours of the letters */
+        {"@[`{", "`{@[", false}, /* neighbours of the letters */
         {"Zo\xc3\xab", "zO\xc3\xab", true},
-        {"Zo\xc3\xab", "ZO\xc3\x8b", false},                /* ASCII alone */
-        {"kim", "\xe2\x84\xaaim", false},                   /* KELVIN SIGN */
-        {"mike", "m\xc4\xb0ke", false},                     /* I WITH DOT ABOVE */
-        {"sam", "\xc5\xbf" "am", false},                    /* LONG S */
-        {"zo\xc3\xab", "zoe\xcc\x88", false},               /* composed and not */
+        {"Zo\xc3\xab", "ZO\xc3\x8b", false}, /* ASCII alone */
+        {"kim", "\xe2\x84\xaaim", false},    /* KELVIN SIGN */
+        {"mike", "m\xc4\xb0ke", false},      /* I WITH DOT ABOVE */
+        {"sam",
+         "\xc5\xbf"
+         "am",
+         false},                              /* LONG S */
+        {"zo\xc3\xab", "zoe\xcc\x88", false}, /* composed and not */
     };
     char a[64], b[64];
 
@@ -98,7 +101,8 @@ static void what_the_vault_reads_otherwise_cannot_be_written(void **state)
 static void letters_come_back_as_they_were(void **state)
 {
     static const uint32_t some[] = {0x41, 0x7f, 0x80, 0x7ff, 0x800, 0xffff, 0x10000, 0x10ffff};
-    static const char *const bad[] = {"\x80", "\xc1\x81", "\xc3", "\xe2\x82", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff"};
+    static const char *const bad[] = {"\x80",         "\xc1\x81",         "\xc3", "\xe2\x82",
+                                      "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff"};
     char text[4];
     uint32_t letter;
 
@@ -121,15 +125,15 @@ static void the_ranges_are_in_order(void **state)
         uint32_t letter;
         enum letter_kind kind;
     } row[] = {
-        {0x00, LETTER_CONTROL},   {0x1f, LETTER_CONTROL},  {0x20, LETTER_BLANK},    {0x21, LETTER_PLAIN},
-        {0x7e, LETTER_PLAIN},     {0x7f, LETTER_CONTROL},  {0x9f, LETTER_CONTROL},  {0xa0, LETTER_BLANK},
-        {0xa1, LETTER_PLAIN},     {0xad, LETTER_HIDDEN},   {0x2ff, LETTER_PLAIN},   {0x300, LETTER_MARK},
-        {0x36f, LETTER_MARK},     {0x370, LETTER_PLAIN},   {0x61c, LETTER_HIDDEN},  {0x1160, LETTER_HIDDEN},
-        {0x11ff, LETTER_MARK},    {0x1200, LETTER_PLAIN},  {0x200a, LETTER_BLANK},  {0x200b, LETTER_HIDDEN},
-        {0x200f, LETTER_HIDDEN},  {0x2010, LETTER_PLAIN},  {0x2028, LETTER_CONTROL}, {0x202e, LETTER_HIDDEN},
-        {0x202f, LETTER_BLANK},   {0x2060, LETTER_HIDDEN}, {0x206f, LETTER_HIDDEN}, {0x2070, LETTER_PLAIN},
-        {0x3000, LETTER_BLANK},   {0x3099, LETTER_MARK},   {0xac00, LETTER_PLAIN},  {0xfeff, LETTER_HIDDEN},
-        {0xfffd, LETTER_PLAIN},   {0xe0001, LETTER_HIDDEN}, {0x10ffff, LETTER_PLAIN},
+        {0x00, LETTER_CONTROL},  {0x1f, LETTER_CONTROL},   {0x20, LETTER_BLANK},     {0x21, LETTER_PLAIN},
+        {0x7e, LETTER_PLAIN},    {0x7f, LETTER_CONTROL},   {0x9f, LETTER_CONTROL},   {0xa0, LETTER_BLANK},
+        {0xa1, LETTER_PLAIN},    {0xad, LETTER_HIDDEN},    {0x2ff, LETTER_PLAIN},    {0x300, LETTER_MARK},
+        {0x36f, LETTER_MARK},    {0x370, LETTER_PLAIN},    {0x61c, LETTER_HIDDEN},   {0x1160, LETTER_HIDDEN},
+        {0x11ff, LETTER_MARK},   {0x1200, LETTER_PLAIN},   {0x200a, LETTER_BLANK},   {0x200b, LETTER_HIDDEN},
+        {0x200f, LETTER_HIDDEN}, {0x2010, LETTER_PLAIN},   {0x2028, LETTER_CONTROL}, {0x202e, LETTER_HIDDEN},
+        {0x202f, LETTER_BLANK},  {0x2060, LETTER_HIDDEN},  {0x206f, LETTER_HIDDEN},  {0x2070, LETTER_PLAIN},
+        {0x3000, LETTER_BLANK},  {0x3099, LETTER_MARK},    {0xac00, LETTER_PLAIN},   {0xfeff, LETTER_HIDDEN},
+        {0xfffd, LETTER_PLAIN},  {0xe0001, LETTER_HIDDEN}, {0x10ffff, LETTER_PLAIN},
     };
 
     (void)state;
