@@ -289,19 +289,6 @@ static void check_vault_times(struct conf_draft *d, const struct conf_part *part
             "expects");
 }
 
-static void check_vault_users(struct conf_draft *d, const struct conf_part *part)
-{
-    const struct conf_vault *v = part->object;
-
-    for (size_t i = 0; i < v->run_as.n; i++)
-        if (!strstr(v->run_as.item[i], "{username}"))
-            conf_warning(
-                d, conf_part_line(part, "run_as"),
-                "`run_as` template `%.80s` has no {username}: it lets every PRA user act as the same vault "
-                "user",
-                v->run_as.item[i]);
-}
-
 /* What a session is compared with (left) or becomes (right): a name that cannot be one is a mistake. */
 static void check_name(struct conf_draft *d, const struct conf_part *part, const char *key, const char *text,
                        size_t n, enum person_part is, bool written)
@@ -312,6 +299,21 @@ static void check_name(struct conf_draft *d, const struct conf_part *part, const
     if (why)
         conf_error(d, conf_part_line(part, key), "`%s`: `%.80s` %s", key, name, why);
     free(name);
+}
+
+static void check_vault_users(struct conf_draft *d, const struct conf_part *part)
+{
+    const struct conf_vault *v = part->object;
+
+    for (size_t i = 0; i < v->run_as.n; i++)
+        check_name(d, part, "run_as", v->run_as.item[i], strlen(v->run_as.item[i]), PERSON_FULL, true);
+    for (size_t i = 0; i < v->run_as.n; i++)
+        if (!strstr(v->run_as.item[i], "{username}"))
+            conf_warning(
+                d, conf_part_line(part, "run_as"),
+                "`run_as` template `%.80s` has no {username}: it lets every PRA user act as the same vault "
+                "user",
+                v->run_as.item[i]);
 }
 
 static void check_name_pairs(struct conf_draft *d, const struct conf_part *part, const char *key,

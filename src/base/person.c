@@ -53,7 +53,7 @@ static const char *letter_refusal(const char *name, size_t n)
 {
     size_t len;
 
-    for (size_t at = 0; at < n; at += len)
+    for (size_t at = text_plain_run(name, n); at < n; at += len, at += text_plain_run(name + at, n - at))
         switch (letter_kind_at(name + at, n - at, &len)) {
         case LETTER_CONTROL: return "must not contain control characters";
         case LETTER_HIDDEN:

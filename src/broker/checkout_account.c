@@ -42,8 +42,7 @@ struct lease *co_own_lease(const struct checkout *co)
 /* In the lists of the current candidate alone: what another one was shown says nothing of this one. */
 static bool find_known(struct checkout *co)
 {
-    co->account =
-        lists_known(co->op.broker->lists, co->vault, usermap_user(&co->users), &co->ref, &co->hold);
+    co->account = lists_known(co->op.broker->lists, co->vault, usermap_user(&co->users), &co->ref, &co->hold);
     return co->account != NULL;
 }
 

@@ -2,10 +2,10 @@
  * fold.h - texts without case, prepared for searching.
  *
  * Folding makes UTF-8 lower-case letter by letter (all scripts that have case), joins letters with the marks
- * behind them and leaves out letters that nobody sees, so that two texts that differ in these alone fold to the
- * same bytes. It is for searching endpoints: people are compared by base/person.h. What is no UTF-8 stays as it is. A signature is 128 bits over the
- * pairs of neighbouring bytes of a folded text: where a word is inside a text, the word's signature is inside
- * the text's.
+ * behind them and leaves out letters that nobody sees, so that two texts that differ in these alone fold to
+ * the same bytes. It is for searching endpoints: people are compared by base/person.h. What is no UTF-8 stays
+ * as it is. A signature is 128 bits over the pairs of neighbouring bytes of a folded text: where a word is
+ * inside a text, the word's signature is inside the text's.
  */
 #ifndef JG_BROKER_FOLD_H
 #define JG_BROKER_FOLD_H

@@ -3,8 +3,9 @@
  * lease.c - the lease table: which session holds which credential, and on which vault request.
  *
  * A lease belongs to (PRA user, PRA session, credential). User and domain are compared as base/person.h does,
- * in ASCII case and otherwise exactly; the session id exactly. So leases of one session id under two users are different leases. A sitting
- * gathers what one session holds, since a session ends as a whole. Several leases may stand on one loan.
+ * in ASCII case and otherwise exactly; the session id exactly. So leases of one session id under two users
+ * are different leases. A sitting gathers what one session holds, since a session ends as a whole. Several
+ * leases may stand on one loan.
  *
  * Life of a lease: lease_open() --release, sessions/complete, timed release, "gone"--> lease_close(). It is
  * never in between: whatever takes time (the check-in) is the loan's affair, so the session is rid of it at

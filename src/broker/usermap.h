@@ -27,8 +27,8 @@ struct usermap {
     char *user[USERMAP_MAX];
     size_t n;
     size_t current;
-    char ended[USERMAP_WHY_SIZE]; /* why the walk ends behind the last candidate: a part that cannot be written; "" = it
-                                     ends with the rules */
+    char ended[USERMAP_WHY_SIZE]; /* why the walk ends behind the last candidate: a part that cannot be
+                                     written; "" = it ends with the rules */
 };
 
 /* 0 (n may be 0: no rule applies) or -ENOMEM. */
@@ -38,7 +38,8 @@ void usermap_free(struct usermap *);
 const char *usermap_user(const struct usermap *);
 /* After a refusal: goes to the next one; false when there is none. */
 bool usermap_next(struct usermap *);
-/* "no run_as rule applies to …" / "tried A, B" / why the walk ended: for the fault's detail, which names the causes as well. */
+/* "no run_as rule applies to …" / "tried A, B" / why the walk ended: for the fault's detail, which names the
+ * causes as well. */
 void usermap_explain(const struct usermap *, const struct session *, char *out, size_t size);
 
 #endif

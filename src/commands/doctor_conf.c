@@ -242,6 +242,8 @@ static bool refused_at_the_border(struct doctor *d)
         return false;
     report_failed(&d->report, STAGE_MAPPING, "the gateway refuses this user: the %s %s",
                   name ? "user name" : "domain", name ? name : domain);
+    report_cause(&d->report, STAGE_MAPPING,
+                 "such a name could be read as somebody else's, so it is answered with 400 invalid_request");
     report_remedy(&d->report, STAGE_MAPPING,
                   "write the user as PRA knows it: DOMAIN\\user, or the bare user; see docs/find.md");
     return true;
@@ -266,6 +268,7 @@ bool doctor_mapping(struct doctor *d)
     }
     if (*d->users.ended) {
         report_failed(r, STAGE_MAPPING, "%s", d->users.ended);
+        report_cause(r, STAGE_MAPPING, "the sign-in has no form for this name");
         report_remedy(r, STAGE_MAPPING, "give this user another name at the vault with `user_map`");
         return false;
     }

@@ -6,8 +6,8 @@
  * as none: a caller that forwards whatever its own fields hold must not be refused for an empty one. What is
  * required depends on the operation (`needs`). The result is a view into the parsed body.
  *
- * A person's name is taken exactly as it is or refused (base/person.h). The name of an endpoint is only looked
- * up: blanks and hidden letters at its ends are cut off.
+ * A person's name is taken exactly as it is or refused (base/person.h). The name of an endpoint is only
+ * looked up: blanks and hidden letters at its ends are cut off.
  */
 #include "handlers/session_json.h"
 

@@ -71,8 +71,9 @@ def test_check_warns_and_passes(conf):
     ("user_map = k\u200bim:CORP\\kim", "must not contain letters without width"),
     ("domain_map = CORP:AC\\ME", "`domain_map`: `AC\\ME` must not contain a backslash"),
     ("default_domain = AC;ME", "`default_domain`: `AC;ME` must not contain a semicolon"),
+    ("run_as = {username};x", "`run_as`: `{username};x` must not contain a semicolon"),
     ("directory_user = zoe\u0308", "must be written with composed letters"),
-], ids=["user_map right", "user_map left", "domain_map", "default_domain", "directory_user"])
+], ids=["user_map right", "user_map left", "domain_map", "default_domain", "run_as", "directory_user"])
 def test_check_names_a_person_who_cannot_be(conf, line, words):
     path = conf(after=line + "\n")
     done = jumpgate("check", "-c", path)

@@ -95,9 +95,17 @@ static void every_spelling_of_a_user_shares(void **state)
     assert_true(lists_known_policy(w.lists, &w.vault.vault, "corp\\Bob", &ref, &known));
     assert_true(known.ticket);
 
-    assert_int_equal(ask_as(&w, &c[3], "CORP\\b\xc3\xb6" "b", &web, 1000), 0);
+    assert_int_equal(ask_as(&w, &c[3],
+                            "CORP\\b\xc3\xb6"
+                            "b",
+                            &web, 1000),
+                     0);
     run(&w);
-    assert_int_equal(ask_as(&w, &c[3], "CORP\\b\xc3\x96" "b", &web, 1000), 0); /* another person */
+    assert_int_equal(ask_as(&w, &c[3],
+                            "CORP\\b\xc3\x96"
+                            "b",
+                            &web, 1000),
+                     0); /* another person */
     assert_int_equal(w.vault.count[FAKE_LIST], 3);
     run(&w);
     assert_null(lists_known(w.lists, &w.vault.vault, "bob", &ref, &hold));

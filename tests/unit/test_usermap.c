@@ -103,9 +103,15 @@ static void a_part_that_cannot_be_written_ends_the_walk(void **state)
     } row[] = {
         {"bob", "ACME;", NULL, "run_as rule {domain}\\{username}: the domain must not contain a semicolon"},
         {"bob", "ACME ", NULL, "the domain must not begin or end with a blank"},
-        {"bob", "\xc2\xa0" "ACME", NULL, "the domain must not begin or end with a blank"},
+        {"bob",
+         "\xc2\xa0"
+         "ACME",
+         NULL, "the domain must not begin or end with a blank"},
         {"bob", "AC\x7fME", NULL, "the domain must not contain control"},
-        {"bob", "AC\xe2\x80\xae" "ME", NULL, "the domain must not contain letters without width"},
+        {"bob",
+         "AC\xe2\x80\xae"
+         "ME",
+         NULL, "the domain must not contain letters without width"},
         {"bob", "ACME\\x", NULL, "the domain must not contain a backslash"},
         {"bob", NULL, "ACME;", "the domain must not contain a semicolon"},
         {"bob", longer, NULL, "the domain is too long"},
@@ -130,7 +136,8 @@ static void a_part_that_cannot_be_written_ends_the_walk(void **state)
 
 static void a_name_that_cannot_be_written_is_nobody(void **state)
 {
-    static const char *const names[] = {"bob;", " bob", "bob\r\nX: y", "bob\xe2\x80\x8b", "e\xcc\x81ve", "ACME\\kim"};
+    static const char *const names[] = {"bob;",        " bob",     "bob\r\nX: y", "bob\xe2\x80\x8b",
+                                        "e\xcc\x81ve", "ACME\\kim"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -242,8 +249,11 @@ static void maps_say_who_is_somebody_else(void **state)
     static char ann[] = "CORP\\ann:EXT\\ann.lee", local[] = "op:CORP\\operator",
                 renamed[] = "corp.example\\eve:E\\v", corp[] = "CORP:corp.example";
     static char kim[] = "ACME\\kim:EXT\\kim", mike[] = "mike:EXT\\mike",
-                umlaut[] = "\xc3\x84" "CME\\kim:EXT\\a-umlaut", at[] = "kim@ACME:EXT\\at",
-                south[] = "S\xc3\x9c" "D:SOUTH";
+                umlaut[] = "\xc3\x84"
+                           "CME\\kim:EXT\\a-umlaut",
+                at[] = "kim@ACME:EXT\\at",
+                south[] = "S\xc3\x9c"
+                          "D:SOUTH";
     static const struct {
         const char *username, *domain, *default_domain, *users; /* candidates with blanks between */
     } row[] = {
@@ -261,11 +271,32 @@ static void maps_say_who_is_somebody_else(void **state)
         {"m\xc4\xb0ke", NULL, NULL, "m\xc4\xb0ke"},
         {"KIM", "acme", NULL, "EXT\\kim"},
         {"MiKe", NULL, NULL, "EXT\\mike"},
-        {"kim", "\xc3\x84" "CME", NULL, "EXT\\a-umlaut"},
-        {"kim", "\xc3\xa4" "CME", NULL, "\xc3\xa4" "CME\\kim kim"},
-        {"bob", "S\xc3\x9c" "D", NULL, "SOUTH\\bob bob"},
-        {"bob", "s\xc3\xbc" "d", NULL, "s\xc3\xbc" "d\\bob bob"},
-        {"bob", "\xc5\xbf\xc3\x9c" "D", NULL, "\xc5\xbf\xc3\x9c" "D\\bob bob"}, /* LONG S is no s */
+        {"kim",
+         "\xc3\x84"
+         "CME",
+         NULL, "EXT\\a-umlaut"},
+        {"kim",
+         "\xc3\xa4"
+         "CME",
+         NULL,
+         "\xc3\xa4"
+         "CME\\kim kim"},
+        {"bob",
+         "S\xc3\x9c"
+         "D",
+         NULL, "SOUTH\\bob bob"},
+        {"bob",
+         "s\xc3\xbc"
+         "d",
+         NULL,
+         "s\xc3\xbc"
+         "d\\bob bob"},
+        {"bob",
+         "\xc5\xbf\xc3\x9c"
+         "D",
+         NULL,
+         "\xc5\xbf\xc3\x9c"
+         "D\\bob bob"}, /* LONG S is no s */
         /* a name with a backslash is nobody's, whatever user_map says of that person */
         {"ACME\\kim", NULL, NULL, ""},
         {"kim@ACME", NULL, NULL, "EXT\\at"}, /* an @ belongs to the name */

@@ -2,8 +2,8 @@
 /*
  * sessions.c - vault users, their sessions, and the calls that wait for one.
  *
- * A user is one however the name is spelled in ASCII case (base/person.h): sessions, back-off, refusals and the
- * share of the lines count together. The sign-in carries the spelling that came first.
+ * A user is one however the name is spelled in ASCII case (base/person.h): sessions, back-off, refusals and
+ * the share of the lines count together. The sign-in carries the spelling that came first.
  *
  * Every call acts as one user, and a vault session belongs to one user for all its life. A user has up to
  * sessions_per_user sessions, because the vault serialises what comes over one; each serves one call at a
