@@ -136,7 +136,7 @@ static void names_that_would_lie(void **state)
         assert_int_equal(rig_waiting(), 0);
         rig_run(0);
         assert_int_equal(ask.done, 1);
-        assert_int_equal(ask.call.result, VAULT_FAILED); /* no word of the vault's: no candidate gives way */
+        assert_int_equal(ask.call.result, VAULT_FAILED); /* not the vault's refusal: no other name comes in */
         assert_int_equal(ask.call.fault.code, FAULT_VAULT_REFUSED_USER);
         ask_free(&ask);
     }

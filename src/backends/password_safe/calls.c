@@ -134,7 +134,7 @@ int ps_call_start_ended(struct ps_call *call)
 
 static int name_refused(struct ps_call *call)
 {
-    call->out->result = VAULT_FAILED; /* the vault has refused nobody */
+    call->out->result = VAULT_FAILED; /* the vault was not asked: no other name may take its place */
     fault_set(
         &call->out->fault, FAULT_VAULT_REFUSED_USER,
         "the mapped user name is empty, too long, or holds a character that cannot be sent to the vault "
