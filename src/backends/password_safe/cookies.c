@@ -69,7 +69,9 @@ static bool piece_next(const char **text, size_t *len, char end_char, struct pie
 
 static bool is_attribute(const struct piece *piece, const char *name)
 {
-    return piece->name_len && text_equal_nocase_n(piece->text, piece->name_len, name, strlen(name));
+    struct piece own = piece_trim(piece->text, piece->name_len);
+
+    return own.len && text_equal_nocase_n(own.text, own.len, name, strlen(name));
 }
 
 /* Behind the equals sign of an attribute. */
