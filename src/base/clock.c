@@ -92,7 +92,8 @@ const char *clock_rfc3339_or_null(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE])
     return wall_ms > 0 && wall_ms / 1000 < YEAR_10000_S ? clock_rfc3339(wall_ms, out) : NULL;
 }
 
-/* timegm() takes February 30 for March 2: no such day is taken here. A second of 60 counts as the next minute. */
+/* timegm() takes February 30 for March 2: no such day is taken here. A second of 60 counts as the next
+ * minute. */
 static int tm_ms(struct tm tm, int64_t *wall_ms)
 {
     int day = tm.tm_mday, seconds = tm.tm_sec;

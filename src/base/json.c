@@ -6,8 +6,8 @@
  * anything; only then does cJSON, which is lenient, build the tree. Duplicate members are looked for in the
  * tree afterwards, where names are already unescaped.
  *
- * With JSON_MEND and JSON_EXACT the scanner writes a copy as soon as it meets a letter or a number that cannot
- * stay as it is, and cJSON reads the copy. A text without any is never copied.
+ * With JSON_MEND and JSON_EXACT the scanner writes a copy as soon as it meets a letter or a number that
+ * cannot stay as it is, and cJSON reads the copy. A text without any is never copied.
  *
  * Not here: where trees live (json_memory.c), writing (jsonw.c) and the meaning of any member.
  */
@@ -38,8 +38,8 @@ static bool utf8_second(const unsigned char *p)
 }
 
 /*
- * Bytes at p, at least one, that are one sequence or the beginning of one; `whole` is the length that its first
- * byte asks for, 0 where no sequence begins so.
+ * Bytes at p, at least one, that are one sequence or the beginning of one; `whole` is the length that its
+ * first byte asks for, 0 where no sequence begins so.
  */
 static size_t utf8_run(const unsigned char *p, size_t left, size_t *whole)
 {
@@ -514,8 +514,7 @@ bool json_int_exact(const cJSON *value, int64_t *out)
 
 bool json_is_numeral(const cJSON *value)
 {
-    return cJSON_IsNumber(value) ||
-           (cJSON_IsString(value) && text_only(value->valuestring, "-0123456789"));
+    return cJSON_IsNumber(value) || (cJSON_IsString(value) && text_only(value->valuestring, "-0123456789"));
 }
 
 /* ---- one string -----------------------------------------------------------------------------------------

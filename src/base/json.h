@@ -4,7 +4,8 @@
  * cJSON alone is lenient (bad UTF-8, duplicate keys, text after the value, a byte-order mark, \u0000 cutting
  * a string short). json_parse() checks the text first in one pass, so what reaches cJSON is RFC 8259, UTF-8,
  * at most `depth` deep, without duplicate members and without NUL. Vault answers are read by the same scanner
- * but may repeat members, and their texts are mended (JSON_MEND). cJSON works on wiping allocators (json_init).
+ * but may repeat members, and their texts are mended (JSON_MEND). cJSON works on wiping allocators
+ * (json_init).
  */
 #ifndef JG_BASE_JSON_H
 #define JG_BASE_JSON_H
@@ -51,8 +52,8 @@ const char *json_check(const char *text, size_t len, unsigned depth, unsigned fl
 
 /*
  * Reads a body that is one JSON string (a password, a key) without building a tree: all escapes of RFC 8259,
- * in both server dialects (facts password-safe-api 4.1), blanks around it allowed. Never mended: -EILSEQ for a
- * letter that cannot stand in it. 0, -EINVAL, -ENOMEM.
+ * in both server dialects (facts password-safe-api 4.1), blanks around it allowed. Never mended: -EILSEQ for
+ * a letter that cannot stand in it. 0, -EINVAL, -ENOMEM.
  */
 int json_unescape(const char *text, size_t len, struct secret *out);
 
@@ -62,10 +63,12 @@ const cJSON *json_get(const cJSON *object, const char *name);
  * null. */
 const cJSON *json_get_nocase(const cJSON *object, const char *name);
 
-/* An integer value, also written 22.0; false when it is no integer, or not below 2^53, where doubles skip some.
+/* An integer value, also written 22.0; false when it is no integer, or not below 2^53, where doubles skip
+ * some.
  */
 bool json_int(const cJSON *value, int64_t *out);
-/* The same, or an integer within int64 in quotes: of a tree read with JSON_EXACT, or written so by a vault. */
+/* The same, or an integer within int64 in quotes: of a tree read with JSON_EXACT, or written so by a vault.
+ */
 bool json_int_exact(const cJSON *value, int64_t *out);
 /* A number, or digits in quotes, whether or not they can be read. */
 bool json_is_numeral(const cJSON *value);

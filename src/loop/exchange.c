@@ -330,8 +330,9 @@ static int protocol_error(struct exchange *x, enum llhttp_errno code)
 }
 
 /*
- * How many bytes at *p llhttp may have at once; 0 = none yet, or x->err is set. Moves *p over blanks behind a size.
- * After these only the end of the size may follow: llhttp would take a digit for one more of the number.
+ * How many bytes at *p llhttp may have at once; 0 = none yet, or x->err is set. Moves *p over blanks behind a
+ * size. After these only the end of the size may follow: llhttp would take a digit for one more of the
+ * number.
  */
 static size_t next_run(struct exchange *x, const char **p, const char *end)
 {

@@ -238,7 +238,8 @@ static void limits(void **state)
     assert_int_equal(feed_repeated("HTTP/1.1 200 OK\r\n", "Set-Cookie: 0123456789\r\n", 100000), -EMSGSIZE);
     assert_int_equal(feed_repeated(OK("Transfer-Encoding: chunked\r\n", ""), "4\r\nwiki\r\n", 100000),
                      -EMSGSIZE);
-    assert_int_equal(feed_repeated(OK("Transfer-Encoding: chunked\r\n", "1"), "          ", 100000), -EMSGSIZE);
+    assert_int_equal(feed_repeated(OK("Transfer-Encoding: chunked\r\n", "1"), "          ", 100000),
+                     -EMSGSIZE);
     assert_int_equal(
         feed_repeated(OK("Transfer-Encoding: chunked\r\n", "0\r\n"), "T: 0123456789\r\n", 100000), -EMSGSIZE);
     assert_int_equal(feed_repeated(OK("Transfer-Encoding: chunked\r\n", "1;"), "0123456789", 100000),

@@ -157,23 +157,23 @@ static void letters_of_the_vault_are_mended(void **state)
         const char *json, *text;
         size_t mended;
     } rows[] = {
-        {"\"plain \xc3\xa9 \\ud83d\\ude00\"",         "plain \xc3\xa9 \xf0\x9f\x98\x80", 0},
-        {"\"a\\u0000b\"",                            "a" FFFD "b",                     1},
-        {"\"\\u0000\\u0000\"",                       FFFD FFFD,                        1},
-        {"\"\\ud800\"",                              FFFD,                             1},
-        {"\"\\ud800\\u0041\"",                       FFFD "A",                         1},
-        {"\"\\ud800\\ud83d\\ude00\"",                FFFD "\xf0\x9f\x98\x80",          1},
-        {"\"\\udc00x\"",                             FFFD "x",                         1},
-        {"\"caf\xe9\"",                              "caf" FFFD,                       1},
-        {"\"caf\xe9 bar\"",                          "caf" FFFD " bar",                1},
-        {"\"\xe2\x82\"",                             FFFD,                             1},
-        {"\"\xe2\x82z\"",                            FFFD "z",                         1},
-        {"\"\xc0\x80\"",                             FFFD FFFD,                        1},
-        {"\"\xed\xa0\x80\"",                         FFFD FFFD FFFD,                   1},
-        {"\"\xff\xfe\"",                             FFFD FFFD,                        1},
-        {"\"\xf0\x9f\x98\"",                         FFFD,                             1},
-        {"\"a\tb\x01\"",                             "a" FFFD "b" FFFD,                1},
-        {"\"\\\"\\u0000\\\\\"",                    "\"" FFFD "\\",                  1},
+        {"\"plain \xc3\xa9 \\ud83d\\ude00\"", "plain \xc3\xa9 \xf0\x9f\x98\x80", 0},
+        {"\"a\\u0000b\"", "a" FFFD "b", 1},
+        {"\"\\u0000\\u0000\"", FFFD FFFD, 1},
+        {"\"\\ud800\"", FFFD, 1},
+        {"\"\\ud800\\u0041\"", FFFD "A", 1},
+        {"\"\\ud800\\ud83d\\ude00\"", FFFD "\xf0\x9f\x98\x80", 1},
+        {"\"\\udc00x\"", FFFD "x", 1},
+        {"\"caf\xe9\"", "caf" FFFD, 1},
+        {"\"caf\xe9 bar\"", "caf" FFFD " bar", 1},
+        {"\"\xe2\x82\"", FFFD, 1},
+        {"\"\xe2\x82z\"", FFFD "z", 1},
+        {"\"\xc0\x80\"", FFFD FFFD, 1},
+        {"\"\xed\xa0\x80\"", FFFD FFFD FFFD, 1},
+        {"\"\xff\xfe\"", FFFD FFFD, 1},
+        {"\"\xf0\x9f\x98\"", FFFD, 1},
+        {"\"a\tb\x01\"", "a" FFFD "b" FFFD, 1},
+        {"\"\\\"\\u0000\\\\\"", "\"" FFFD "\\", 1},
     };
 
     (void)state;
@@ -187,7 +187,8 @@ static void letters_of_the_vault_are_mended(void **state)
         assert_string_equal(tree->valuestring, rows[i].text);
         assert_int_equal(out.mended, rows[i].mended);
         cJSON_Delete(tree);
-        assert_null(json_read(rows[i].mended ? rows[i].json : "\"", rows[i].mended ? strlen(rows[i].json) : 1, 4, 0, &out));
+        assert_null(json_read(rows[i].mended ? rows[i].json : "\"", rows[i].mended ? strlen(rows[i].json) : 1,
+                              4, 0, &out));
         assert_int_equal(out.err, rows[i].mended ? -EILSEQ : -EINVAL);
     }
 }
@@ -213,8 +214,18 @@ static void only_the_texts_with_such_letters_change(void **state)
 static void mending_is_for_letters_alone(void **state)
 {
     static const char *const bad[] = {
-        "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"abc", "\"a\xff", "[1,]", "[\"\xff\" 2]", "nul", "\xff", "\"a\"\xff",
-        "{\"a\":1,\"a\":\"\xff\"}", "{\"a\xff\":1,\"a\\u0000\":2}",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"\\u12g4\"",
+        "\"abc",
+        "\"a\xff",
+        "[1,]",
+        "[\"\xff\" 2]",
+        "nul",
+        "\xff",
+        "\"a\"\xff",
+        "{\"a\":1,\"a\":\"\xff\"}",
+        "{\"a\xff\":1,\"a\\u0000\":2}",
     };
     const char *text = "{\"a\":[\"\xff\\u0000\",12345678901234567,{\"\\ud800\":null}]}";
     struct json_outcome out;
@@ -253,18 +264,28 @@ static void integers_are_read_exactly_or_not_at_all(void **state)
         const char *json;
         int64_t n;
     } good[] = {
-        {"9007199254740991",     INT64_C(9007199254740991) },
-        {"9007199254740992",     INT64_C(9007199254740992) },
-        {"9007199254740993",     INT64_C(9007199254740993) },
-        {"-9007199254740993",    INT64_C(-9007199254740993)},
-        {"9223372036854775807",  INT64_MAX                 },
-        {"-9223372036854775808", INT64_MIN                 },
-        {"22.0",                 22                        },
-        {"\"17\"",               17                        },
+        {"9007199254740991", INT64_C(9007199254740991)},
+        {"9007199254740992", INT64_C(9007199254740992)},
+        {"9007199254740993", INT64_C(9007199254740993)},
+        {"-9007199254740993", INT64_C(-9007199254740993)},
+        {"9223372036854775807", INT64_MAX},
+        {"-9223372036854775808", INT64_MIN},
+        {"22.0", 22},
+        {"\"17\"", 17},
     };
-    static const char *const bad[] = {"9223372036854775808", "1e16", "9007199254740993.0", "99999999999999999999999",
-                                      "1.5", "\"17 \"", "\"x\"", "\"\"", "true", "null", "[]"};
-    static const char *const doubles[] = {"9007199254740992", "9007199254740993", "-9007199254740992", "1e300"};
+    static const char *const bad[] = {"9223372036854775808",
+                                      "1e16",
+                                      "9007199254740993.0",
+                                      "99999999999999999999999",
+                                      "1.5",
+                                      "\"17 \"",
+                                      "\"x\"",
+                                      "\"\"",
+                                      "true",
+                                      "null",
+                                      "[]"};
+    static const char *const doubles[] = {"9007199254740992", "9007199254740993", "-9007199254740992",
+                                          "1e300"};
     struct json_outcome out;
     int64_t n = 0;
 

@@ -113,10 +113,11 @@ static void one_bad_text_spoils_no_list(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         const struct account_list *rows;
 
-        (void)snprintf(body, sizeof(body),
-                       "[{\"SystemId\":1,\"SystemName\":\"s\",\"AccountId\":2,\"AccountName\":\"a\","
-                       "\"AccountDescription\":\"x%sy\"},{\"SystemId\":1,\"AccountId\":3,\"AccountName\":\"b\"}]",
-                       bad[i]);
+        (void)snprintf(
+            body, sizeof(body),
+            "[{\"SystemId\":1,\"SystemName\":\"s\",\"AccountId\":2,\"AccountName\":\"a\","
+            "\"AccountDescription\":\"x%sy\"},{\"SystemId\":1,\"AccountId\":3,\"AccountName\":\"b\"}]",
+            bad[i]);
         rows = list(KIND_LOCAL, body);
         assert_non_null(rows);
         assert_int_equal(rows->n, 2);
@@ -135,14 +136,16 @@ static void ids_are_exact_or_their_row_is_left_out(void **state)
         "\"SystemId\":1e16,\"AccountId\":2",
         "\"SystemId\":1,\"AccountId\":9223372036854775808",
         "\"SystemId\":1,\"AccountId\":2.5",
-        "\"SystemId\":1,\"AccountId\":2,\"ApplicationID\":99999999999999999999", /* would be another account */
+        "\"SystemId\":1,\"AccountId\":2,\"ApplicationID\":99999999999999999999", /* would be another account
+                                                                                  */
         "\"SystemId\":1,\"AccountId\":2,\"AliasId\":1e300",
     };
     const struct account_list *rows;
     char body[1024];
 
     (void)state;
-    rows = list(KIND_LOCAL, "[{\"SystemId\":9007199254740993,\"AccountId\":\"9007199254740995\",\"AccountName\":\"a\"}]");
+    rows = list(KIND_LOCAL,
+                "[{\"SystemId\":9007199254740993,\"AccountId\":\"9007199254740995\",\"AccountName\":\"a\"}]");
     assert_int_equal(rows->n, 1);
     assert_true(rows->rows[0].system_id == INT64_C(9007199254740993));
     assert_true(rows->rows[0].account_id == INT64_C(9007199254740995));
@@ -568,13 +571,13 @@ static void answers_with_secrets_are_read_in_secret_memory(void **state)
         int status;
         const char *body;
     } rows[] = {
-        {200, "{\"Credentials\":\"s3cret\"}"      },
+        {200, "{\"Credentials\":\"s3cret\"}"},
         {200, "{\"AliasId\":1,\"PrivateKey\":\"k\"}"},
-        {200, "{\"other\":\"s3cret\"}"            },
-        {200, "null"                              },
-        {201, "[\"s3cret\"]"                      },
-        {400, "{\"Message\":\"s3cret\"}"          },
-        {404, "{\"Credentials\":\"s3cret\"}"      },
+        {200, "{\"other\":\"s3cret\"}"},
+        {200, "null"},
+        {201, "[\"s3cret\"]"},
+        {400, "{\"Message\":\"s3cret\"}"},
+        {404, "{\"Credentials\":\"s3cret\"}"},
     };
     struct vault_request request = {.system_id = 1, .account_id = 2, .minutes = 60};
 
@@ -639,22 +642,23 @@ static void an_end_that_cannot_be_is_not_told(void **state)
         const char *date;
         int64_t ms;
     } rows[] = {
-        {"\"0001-01-01T00:00:00\"",          0                       },
-        {"\"1753-01-01T00:00:00\"",          0                       },
-        {"\"2026-02-30T00:00:00\"",          0                       },
-        {"\"2026-13-01T00:00:00\"",          0                       },
-        {"\"tomorrow\"",                     0                       },
-        {"\"\"",                             0                       },
-        {"1773135012",                       0                       },
-        {"null",                             0                       },
-        {"\"2026-03-10T09:30:12Z\"",         INT64_C(1773135012000)  },
-        {"\"9999-12-31T23:59:59.9999999\"",  INT64_C(253402300799999)},
+        {"\"0001-01-01T00:00:00\"", 0},
+        {"\"1753-01-01T00:00:00\"", 0},
+        {"\"2026-02-30T00:00:00\"", 0},
+        {"\"2026-13-01T00:00:00\"", 0},
+        {"\"tomorrow\"", 0},
+        {"\"\"", 0},
+        {"1773135012", 0},
+        {"null", 0},
+        {"\"2026-03-10T09:30:12Z\"", INT64_C(1773135012000)},
+        {"\"9999-12-31T23:59:59.9999999\"", INT64_C(253402300799999)},
     };
     char body[160];
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        (void)snprintf(body, sizeof(body), "[{\"RequestID\":9007199254740993,\"ExpiresDate\":%s},{\"RequestID\":1e30}]",
+        (void)snprintf(body, sizeof(body),
+                       "[{\"RequestID\":9007199254740993,\"ExpiresDate\":%s},{\"RequestID\":1e30}]",
                        rows[i].date);
         ask_anew(&ask, USER);
         assert_int_equal(rig.vault->ops->requests(rig.vault, &ask.call), 0);

@@ -73,9 +73,11 @@ static void cookies_taken_back_are_not_sent(void **state)
     expect_ok(0);
     jar_after("c=3\n", "Cookie: s=1; b=2; c=3\r\n");
     jar_after("c=; Max-Age=0; path=/\n", "Cookie: s=1; b=2\r\n");
-    jar_after("b=; expires=Tue, 12-Oct-1999 07:00:00 GMT; path=/\nd=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT\n",
-              "Cookie: s=1\r\n");
-    jar_after("s=4; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=60\n", "Cookie: s=4\r\n"); /* Max-Age counts */
+    jar_after(
+        "b=; expires=Tue, 12-Oct-1999 07:00:00 GMT; path=/\nd=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT\n",
+        "Cookie: s=1\r\n");
+    jar_after("s=4; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=60\n",
+              "Cookie: s=4\r\n"); /* Max-Age counts */
     jar_after("s=5; Max-Age=soon; Expires=never\n", "Cookie: s=5\r\n");
     jar_after("s=; max-age=-1\ns=6\n", "Cookie: s=6\r\n"); /* the last one counts */
     jar_after("s=7\ns=; Max-Age = 00\n", NULL);

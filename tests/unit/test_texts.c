@@ -174,8 +174,8 @@ static void answers_hold_a_stamp_or_null(void **state)
 static void cookie_dates_come_in_all_forms(void **state)
 {
     static const char *const forms[] = {
-        "Sun, 06 Nov 1994 08:49:37 GMT",  "Sun, 06-Nov-1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT",
-        "Sun, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994",
+        "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06-Nov-1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT",
+        "Sun, 06-Nov-94 08:49:37 GMT",   "Sun Nov  6 08:49:37 1994",
     };
     static const char *const bad[] = {"", "soon", "06 Nov 1994", "Sun, 31-Nov-1994 08:49:37 GMT",
                                       "Sun, 06-Nov-1994 08:49:37 CET"};

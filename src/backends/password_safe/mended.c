@@ -19,7 +19,8 @@ void ps_mended_start(struct ps *ps)
                                      "replaced by U+FFFD.",
                              .kind = METRIC_COUNTER},
         [PS_REFUSED_ROWS] = {.name = "jumpgate_vault_rows_refused_total",
-                             .help = "Rows of the vault left out because an id in them cannot be read exactly.",
+                             .help =
+                                 "Rows of the vault left out because an id in them cannot be read exactly.",
                              .kind = METRIC_COUNTER},
     };
 
@@ -51,8 +52,8 @@ static bool count(struct ps_call *call, enum ps_mending what, size_t n)
 void ps_mended_texts(struct ps_call *call, size_t n)
 {
     if (count(call, PS_MENDED_TEXTS, n))
-        log_warn("vault_texts_mended", "vault=%s call=%s texts=%zu", call->ps->vault.conf->name, call->op->name,
-                 n);
+        log_warn("vault_texts_mended", "vault=%s call=%s texts=%zu", call->ps->vault.conf->name,
+                 call->op->name, n);
 }
 
 void ps_mended_no_row(struct ps_call *call)

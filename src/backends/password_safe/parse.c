@@ -313,8 +313,8 @@ enum ps_next ps_parse_request(struct ps_call *call)
 }
 
 /*
- * Some releases wrap the secret: {"Credentials":"..."} or {"Password":"..."}. Read into secret memory and as it
- * is: a mended password would be another one. 0, -ENOENT for null, or -errno.
+ * Some releases wrap the secret: {"Credentials":"..."} or {"Password":"..."}. Read into secret memory and as
+ * it is: a mended password would be another one. 0, -ENOENT for null, or -errno.
  */
 static int wrapped_secret(const struct buf *body, struct secret *out)
 {
@@ -354,9 +354,10 @@ enum ps_next ps_parse_credential(struct ps_call *call)
     if (err == -ENOMEM)
         return ps_no_memory(call);
     if (err == -EILSEQ)
-        return ps_nonsense(call, "the credential holds a letter that JSON or UTF-8 does not allow (NUL, a lone "
-                                 "surrogate, a bare control character or a byte that is no UTF-8); it is not "
-                                 "handed out changed");
+        return ps_nonsense(call,
+                           "the credential holds a letter that JSON or UTF-8 does not allow (NUL, a lone "
+                           "surrogate, a bare control character or a byte that is no UTF-8); it is not "
+                           "handed out changed");
     if (err == -EINVAL)
         return ps_nonsense(call, "the answer with the credential is not a JSON string");
     if (err || !out->secret.len) {

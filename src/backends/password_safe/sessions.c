@@ -330,7 +330,8 @@ void ps_session_learn(struct ps_session *session, const struct buf *set_cookies)
 
     if (!set_cookies->len)
         return;
-    if (!ps_cookies_merge(old, old_len, set_cookies, ps_vault_wall(session->user->ps), &jar) && !headers_build(&jar, &headers))
+    if (!ps_cookies_merge(old, old_len, set_cookies, ps_vault_wall(session->user->ps), &jar) &&
+        !headers_build(&jar, &headers))
         secret_move(&session->headers, &headers);
     buf_free(&jar);
 }
