@@ -45,6 +45,45 @@ static void expect_ok(size_t i)
     ask_free(&asks[i]);
 }
 
+/* Answers a list over the session, and the next call then shows the jar. */
+static void jar_after(const char *set, const char *line)
+{
+    begin(0, USER);
+    rig_reply(rig_call(0), &(struct rig_answer){.status = 200, .body = "[]", .cookies = set});
+    expect_ok(0);
+    begin(0, USER);
+    assert_non_null(rig_call(0));
+    if (line)
+        assert_contains(rig.last_headers, line);
+    else
+        assert_lacks(rig.last_headers, "Cookie");
+    rig_answer(rig_call(0), 200, "[]");
+    expect_ok(0);
+}
+
+static void cookies_taken_back_are_not_sent(void **state)
+{
+    (void)state;
+    rig_open();
+    begin(0, USER);
+    rig_sign_in(USER, "s=1; path=/\ng=0; Max-Age=0\nb=2; expires=Fri, 31-Dec-9999 23:59:59 GMT\n");
+    assert_non_null(rig_call(0));
+    assert_contains(rig.last_headers, "Cookie: s=1; b=2\r\n");
+    rig_answer(rig_call(0), 200, "[]");
+    expect_ok(0);
+    jar_after("c=3\n", "Cookie: s=1; b=2; c=3\r\n");
+    jar_after("c=; Max-Age=0; path=/\n", "Cookie: s=1; b=2\r\n");
+    jar_after(
+        "b=; expires=Tue, 12-Oct-1999 07:00:00 GMT; path=/\nd=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT\n",
+        "Cookie: s=1\r\n");
+    jar_after("s=4; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=60\n",
+              "Cookie: s=4\r\n"); /* Max-Age counts */
+    jar_after("s=5; Max-Age=soon; Expires=never\n", "Cookie: s=5\r\n");
+    jar_after("s=; max-age=-1\ns=6\n", "Cookie: s=6\r\n"); /* the last one counts */
+    jar_after("s=7\ns=; Max-Age = 00\n", NULL);
+    jar_after("s=8\n", "Cookie: s=8\r\n");
+}
+
 static void one_sign_in_for_many(void **state)
 {
     (void)state;
@@ -432,6 +471,7 @@ static void a_sign_in_outlives_its_call(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(cookies_taken_back_are_not_sent),
         T(one_sign_in_for_many),
         T(sessions_grow_to_the_limit),
         T(people_first),

@@ -248,9 +248,11 @@ static int headers_build(const struct buf *jar, struct secret *out)
     struct buf text = BUF_SECRET(PS_HEADERS_MAX);
     int err;
 
-    (void)buf_str(&text, HEADERS_BEFORE_JAR);
-    (void)buf_append(&text, jar->data, jar->len);
-    (void)buf_str(&text, "\r\n");
+    (void)buf_str(&text, jar->len ? HEADERS_BEFORE_JAR : PS_CONTENT_TYPE PS_ACCEPT);
+    if (jar->len) {
+        (void)buf_append(&text, jar->data, jar->len);
+        (void)buf_str(&text, "\r\n");
+    }
     err = text.failed ? -ENOMEM : secret_set(out, text.data, text.len);
     buf_free(&text);
     return err;
@@ -333,12 +335,14 @@ void ps_session_learn(struct ps_session *session, const struct buf *set_cookies)
 {
     struct buf jar = BUF_SECRET(PS_HEADERS_MAX / 2);
     struct secret headers = {0};
-    const char *old = session->headers.p + strlen(HEADERS_BEFORE_JAR);
-    size_t old_len = strlen(old) - strlen("\r\n");
+    size_t around = strlen(HEADERS_BEFORE_JAR "\r\n"), whole = session->headers.len;
+    size_t old_len = whole > around ? whole - around : 0; /* the vault may have taken back all of them */
+    const char *old = old_len ? session->headers.p + strlen(HEADERS_BEFORE_JAR) : NULL;
 
     if (!set_cookies->len)
         return;
-    if (!ps_cookies_merge(old, old_len, set_cookies, &jar) && !headers_build(&jar, &headers))
+    if (!ps_cookies_merge(old, old_len, set_cookies, ps_vault_wall(session->user->ps), &jar) &&
+        !headers_build(&jar, &headers))
         secret_move(&session->headers, &headers);
     buf_free(&jar);
 }

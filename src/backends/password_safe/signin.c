@@ -168,7 +168,7 @@ static void end_session(struct ps_signin *signin)
 {
     struct ps_user *user = signin->user;
     struct buf jar = BUF_SECRET(PS_HEADERS_MAX / 2);
-    int err = ps_cookies_merge(NULL, 0, &signin->http.cookies, &jar);
+    int err = ps_cookies_merge(NULL, 0, &signin->http.cookies, ps_vault_wall(user->ps), &jar);
 
     if (err || !jar.len) {
         buf_free(&jar);
