@@ -8,7 +8,9 @@
  *
  * The answer ends by Content-Length, by its last chunk, by the head alone (HEAD, 204, 304), or, where none of
  * these applies, by the orderly end of the connection. llhttp is paused there: bytes behind that point belong
- * to nobody, and a connection that sent some is not used again.
+ * to nobody, and a connection that sent some is not used again. Nor is one whose answer ended by its head
+ * alone and yet announced a body, since that body may come late, or whose answer is a 408, which a server
+ * says to a connection and not to a request.
  *
  * Limits: max_answer for the body (a Content-Length over it fails before a byte is stored), 64 kB for all
  * head lines, 16 kB for cookies.
@@ -115,6 +117,12 @@ static int on_header_value_complete(llhttp_t *parser)
     return x->is_cookie ? append(x, &x->call->cookies, "\n", 1) : 0;
 }
 
+static bool announces_body(const llhttp_t *parser)
+{
+    return (parser->flags & F_TRANSFER_ENCODING) ||
+           ((parser->flags & F_CONTENT_LENGTH) && parser->content_length);
+}
+
 static int on_headers_complete(llhttp_t *parser)
 {
     struct exchange *x = parser->data;
@@ -125,13 +133,15 @@ static int on_headers_complete(llhttp_t *parser)
     if (parser->status_code == 101 || parser->status_code < 100)
         return fail(x, -EPROTO, "the answer has an impossible status");
     if (parser->status_code < 200)
-        return 0;
+        return announces_body(parser) ? fail(x, -EPROTO, "an interim answer announces a body") : 0;
     if ((parser->flags & F_TRANSFER_ENCODING) && !(parser->flags & F_CHUNKED))
         return fail(x, -EPROTO, "the answer has an unknown transfer coding");
     x->in_head = false;
     call->status = parser->status_code;
-    if (!strcmp(call->method, "HEAD") || call->status == 204 || call->status == 304)
-        return 1; /* tells llhttp that no body follows, whatever Content-Length says */
+    bool bodyless = !strcmp(call->method, "HEAD") || call->status == 204 || call->status == 304;
+    x->doubt = call->status == 408 || (bodyless && announces_body(parser));
+    if (bodyless)
+        return 1; /* tells llhttp that no body follows, whatever the head announces */
     if (!(parser->flags & F_CONTENT_LENGTH) || !parser->content_length)
         return 0;
     if (parser->content_length > call->body_in.max)
@@ -160,7 +170,7 @@ static int on_message_complete(llhttp_t *parser)
         return 0;
     }
     x->complete = true;
-    x->keep = llhttp_should_keep_alive(parser) == 1;
+    x->keep = llhttp_should_keep_alive(parser) == 1 && !x->doubt;
     return HPE_PAUSED;
 }
 
@@ -247,7 +257,7 @@ int exchange_begin(struct exchange *x, struct call *call, const char *host)
     x->body_len = x->body ? call->body_len : 0;
     x->out_sent = x->body_sent = x->overhead = x->name_len = 0;
     x->want = CALL_NHEADERS;
-    x->is_cookie = x->began = x->complete = x->keep = false;
+    x->is_cookie = x->began = x->complete = x->doubt = x->keep = false;
     x->in_head = true;
     x->err = 0;
     llhttp_init(&x->parser, HTTP_RESPONSE, &settings);
