@@ -19,8 +19,9 @@
  * Open on demand: never more connecting than calls that wait, never more than `connections` in all. The idle
  * lists are last in, first out, so that surplus connections grow old and are swept.
  *
- * Who waits is served in order, but for two: what goes on with something begun, and a call that takes no
- * place of those before it, go at once on a connection of their own owner that is idle.
+ * Who waits is served in order, but for calls whose own owner has an idle connection. They go at once if they
+ * go on with something begun, or take no place of those before them, or are among the first POOL_IN_A_ROW for
+ * which this connection passes others: opening a connection costs more than an exchange.
  *
  * A connection ends at `max_age`, or up to a tenth of it earlier, so that those opened together do not end
  * together. An idle one is closed then, a busy one after its answer.
@@ -449,23 +450,20 @@ static void on_opened(struct wire *wire, int err)
         c->pooled = true; /* from now on; c is still there: a poll ends in a later turn */
 }
 
-/* Still idle though calls wait: what those before it need is under way, so a call of its own owner may go. */
-static void serve_beside(struct conn *c)
+/* It has had its answer: a call of its own owner that waits may go on it. */
+static void serve_beside(const struct conn *c)
 {
-    struct upstream *up = c->up;
     struct call *call;
 
-    if (c->state != CONN_IDLE || !up->waiting)
+    if (c->state != CONN_IDLE || !c->up->waiting)
         return;
-    TAILQ_FOREACH(call, &pool_row(up, c->owner)->waiting, own)
+    TAILQ_FOREACH(call, &pool_row(c->up, c->owner)->waiting, own)
     {
-        if (call->owner == c->owner)
-            break;
+        if (call->owner == c->owner) {
+            pool_serve_call(call);
+            return;
+        }
     }
-    if (!call)
-        return;
-    pool_serve_call(call);
-    pool_serve(up); /* it may have failed */
 }
 
 static void on_ready(struct wire *wire)
@@ -480,8 +478,8 @@ static void on_ready(struct wire *wire)
         conn_look(c);
     up->will_deliver = false;
     upstream_deliver(up); /* nothing of ours or libcurl's is on the stack any more */
-    pool_serve(up);       /* after what follows from the answer has had its connection */
     serve_beside(c);      /* even a closed one is still there: its poll ends in a later turn */
+    pool_serve(up);
     c->drained = false;
 }
 
@@ -586,6 +584,7 @@ static void serve_line(struct upstream *up)
         if (!(c = take_own(up, call->owner)) && !(c = take_unowned(up, false)))
             return;
         (void)upstream_next(up, false);
+        c->in_a_row = 0;
         conn_start(c, call);
     }
 }
@@ -615,10 +614,12 @@ void pool_serve_call(struct call *call)
 
     if (up->closing || upstream_peek(up)->owner == call->owner)
         return; /* its turn comes as well */
-    if (call->place.class != LINE_BEGUN && places_are_short(up))
-        return;
     if (!(c = take_own(up, call->owner)))
         return;
+    bool passes = places_are_short(up);
+    if (passes && call->place.class != LINE_BEGUN && c->in_a_row >= POOL_IN_A_ROW)
+        return;
+    c->in_a_row = passes ? c->in_a_row + 1 : 0;
     upstream_take(call);
     conn_start(c, call);
 }

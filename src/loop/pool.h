@@ -15,6 +15,7 @@
 
 #define UPSTREAM_SCRATCH 32768
 #define POOL_OWNERS      256 /* rows of owners; those of one row are told apart by looking */
+#define POOL_IN_A_ROW    8   /* calls of one owner before a place goes to others who wait */
 
 TAILQ_HEAD(call_list, call);
 TAILQ_HEAD(conn_list, conn);
@@ -30,6 +31,7 @@ struct conn {
     struct call *call; /* while busy */
     uint64_t owner;    /* whose calls it has carried, once `owned` */
     bool owned;
+    unsigned in_a_row;               /* calls it went on with while others waited for a place */
     uint64_t exchanges;              /* answers had */
     bool pooled;                     /* not opened just now: it may be stale */
     bool drained;                    /* its answer has just been read, to the last byte */

@@ -128,11 +128,6 @@ static void go_on(struct probe *p)
     probe_start(&follower);
 }
 
-static void go_on_unbegun(struct probe *p)
-{
-    probe_owned(&follower, p->rig, "/another", p->call.owner);
-}
-
 static void run_follower(void (*then)(struct probe *), struct probe *other, uint64_t *nopened)
 {
     struct rig rig;
@@ -170,17 +165,40 @@ static void what_was_begun_goes_on_where_it_was(void **unused)
     assert_int_equal(nopened, 2);
 }
 
-/* And whoever begins something else waits for his turn, his connection or not. */
+static struct probe row[40]; /* each begins the next one, for the same owner */
+
+static void begin_another(struct probe *p)
+{
+    probe_init(p + 1, p->rig, "/another");
+    p[1].call.owner = p->call.owner;
+    p[1].then = p + 2 < row + 40 ? begin_another : NULL;
+    probe_start(p + 1);
+}
+
+/* Whoever begins one thing after the other keeps his connection for a while, and then it is the turn of
+ * others. */
 static void owners_take_turns_in_a_full_pool(void **unused)
 {
+    struct rig rig;
     struct probe other;
-    uint64_t nopened;
 
     (void)unused;
-    run_follower(go_on_unbegun, &other, &nopened);
-    assert_int_equal(other.order, 2);
-    assert_int_equal(follower.order, 3);
-    assert_int_equal(nopened, 3);
+    rig_plain(&rig, script_misplaced);
+    rig.opts.connections = 1;
+    rig_start(&rig);
+    probe_init(&row[0], &rig, "/first");
+    row[0].call.owner = 1;
+    row[0].then = begin_another;
+    probe_start(&row[0]);
+    probe_owned(&other, &rig, "/other", 2);
+    rig_wait_done(&rig, 41);
+    assert_int_equal(other.order, 10); /* after the first, and eight in a row */
+    assert_true(probe_body_is(&other, "mine"));
+    assert_int_equal(opened(&rig), 3);
+    for (int i = 0; i < 40; i++)
+        probe_end(&row[i]);
+    probe_end(&other);
+    rig_end(&rig);
 }
 
 static void script_only_the_first_shakes_hands(struct peer_conn *pc)
