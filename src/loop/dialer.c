@@ -367,7 +367,7 @@ static void on_half(struct deadline *deadline)
     if (curl_easy_getinfo(w->easy, CURLINFO_NAMELOOKUP_TIME_T, &named) || !named)
         return;
     if (w->dialing != CURL_SOCKET_BAD && getpeername(w->dialing, (struct sockaddr *)&peer, &size) == 0)
-        return; /* somebody is there */
+        return; /* a machine is there, however slow */
     dialer_doubt(w->dialer);
     if (!redial(w->dialer, w))
         wire_on_opened(w, CURLE_COULDNT_CONNECT);

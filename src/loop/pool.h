@@ -14,7 +14,7 @@
 #include "loop/upstream.h"
 
 #define UPSTREAM_SCRATCH 32768
-#define POOL_OWNERS      256 /* rows of owners; those of one row are told apart by looking */
+#define POOL_OWNERS      256 /* rows of owners; those of one row are compared one by one */
 #define POOL_IN_A_ROW    8   /* calls of one owner before a place goes to others who wait */
 
 TAILQ_HEAD(call_list, call);
@@ -100,7 +100,8 @@ void upstream_conns_gone(struct upstream *); /* the last struct conn was freed *
 
 /* pool.c */
 void pool_serve(struct upstream *);  /* gives waiting calls to idle connections, opens more */
-void pool_serve_call(struct call *); /* it waits: on a connection of its own, if that harms nobody */
+/* It waits: on an idle connection of its own, out of turn where pool.c says so. */
+void pool_serve_call(struct call *);
 bool pool_busy_for(const struct upstream *, uint64_t owner); /* a connection of this owner is in use */
 void pool_renewed(struct upstream *);                        /* other limits count from now on */
 static inline struct pool_row *pool_row(struct upstream *up, uint64_t owner)

@@ -48,7 +48,7 @@ struct call {
     bool background;     /* waits behind those that are not */
     bool begun;          /* it goes on with what was begun: before those that begin (base/line.h) */
     struct turn_party *party; /* for whom: parties take turns; NULL = nobody in particular */
-    uint64_t owner;      /* whose answer it is: owners share no connection. 0 = nobody's, an owner like others */
+    uint64_t owner;      /* whose answer it is: owners share no connection. 0 is an owner like others */
     bool secret;         /* the answer's body comes into secret memory */
     uint64_t wait_ms;    /* longest wait for a connection; timeout_ms then counts from its end. 0 = no such limit */
     uint64_t timeout_ms; /* whole call, waiting for a connection included; 0 = the upstream's call_timeout */

@@ -410,7 +410,7 @@ static void each_user_owns_his_calls(void **state)
         assert_int_equal(rig_call(0)->owner, expected);
         rig_answer(rig_call(0), 200, "");
     }
-    begin(0, USER); /* a user who comes again is another: the connections of before are not his */
+    begin(0, USER); /* a user who comes again is another: the connections of before are of another owner */
     assert_true(rig_call(0)->owner > owner[1]);
     rig_sign_in(USER, "s=3\n");
     serve("s=3");

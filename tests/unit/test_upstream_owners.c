@@ -55,7 +55,7 @@ static void late_answers_meet_no_other_owner(void **unused)
     expect(&rig, 1, "mine");
     expect(&rig, 2, "mine");
     expect(&rig, 257, "mine"); /* in one row with 1 */
-    expect(&rig, 0, "mine");   /* nobody is an owner as well */
+    expect(&rig, 0, "mine");   /* 0 is an owner as well */
     assert_int_equal(opened(&rig), 4);
     expect(&rig, 1, "the one before"); /* the connection is used again, by its owner */
     assert_int_equal(opened(&rig), 4);
@@ -175,7 +175,7 @@ static void begin_another(struct probe *p)
     probe_start(p + 1);
 }
 
-/* Whoever begins one thing after the other keeps his connection for a while, and then it is the turn of
+/* An owner who begins one thing after the other keeps the connection for a while, and then it is the turn of
  * others. */
 static void owners_take_turns_in_a_full_pool(void **unused)
 {
@@ -210,7 +210,7 @@ static void script_only_the_first_shakes_hands(struct peer_conn *pc)
 }
 
 /* A connection that is there serves its owner, however long others wait for theirs to open. */
-static void nobody_waits_for_the_connects_of_others(void **unused)
+static void no_call_waits_for_the_connects_of_others(void **unused)
 {
     struct rig rig;
     struct probe first, stuck, p;
@@ -311,7 +311,7 @@ int main(void)
         cmocka_unit_test(those_who_wait_are_served_by_connections_of_their_own),
         cmocka_unit_test(what_was_begun_goes_on_where_it_was),
         cmocka_unit_test(owners_take_turns_in_a_full_pool),
-        cmocka_unit_test(nobody_waits_for_the_connects_of_others),
+        cmocka_unit_test(no_call_waits_for_the_connects_of_others),
         cmocka_unit_test(a_vault_that_takes_no_connection_fails_who_needs_one),
         cmocka_unit_test(announced_bodies_meet_no_call),
     };

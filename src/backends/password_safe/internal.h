@@ -204,7 +204,7 @@ struct ps {
     bool header_always; /* this vault wants Authorization with every call */
     struct ps_user *users;
     size_t nusers, nsessions, ncalls;
-    uint64_t last_number; /* of a user; 0 is nobody's */
+    uint64_t last_number; /* of a user; 0 is the probe's owner */
     size_t nactive;                /* users with calls */
     size_t nwaiting[LINE_NCLASSES]; /* calls that wait for a session */
     struct ps_gate gate;
