@@ -77,6 +77,7 @@ static void script_keeps(struct peer_conn *pc)
         peer_note(pc);
     while (peer_read_request(pc) && peer_answer(pc, "ok"))
         ;
+    peer_end(pc); /* OpenSSL forgets the session of a connection that is not ended in order */
 }
 
 /* In a full pool an owner's connection is closed for another's: that must be cheap. */
