@@ -5,7 +5,7 @@
     bench/run --ab DIR_A DIR_B [--seconds N] [--rounds N]
 
   throughput    check-out + release in a closed loop: rate, CPU time and vault calls of each; find; search in 20,000 systems
-  many          16 and 1,024 clients on 64 vault connections: check-outs per CPU second
+  many          16 and 1,024 clients on 64 vault connections: check-outs per CPU second; and with more users than that
   static        find from memory against nginx with a file of the same size
   syscalls      system calls of each operation (needs strace)
   instructions  instructions of each operation by callgrind (needs valgrind)

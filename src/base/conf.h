@@ -101,7 +101,7 @@ struct conf_vault {
     uint64_t session_idle_ms;
     uint64_t sessions_per_user, max_calls, connections;
     uint64_t max_wait_ms; /* 0 = as the deadline allows */
-    uint64_t connect_timeout_ms, call_timeout_ms, connection_idle_ms, retries;
+    uint64_t connect_timeout_ms, call_timeout_ms, connection_idle_ms, connection_max_age_ms, retries;
     uint64_t max_answer; /* bytes of one vault answer */
     uint64_t max_rows;   /* of one list, over all its pages */
     char *directory_user;

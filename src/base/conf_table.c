@@ -361,7 +361,8 @@ const struct conf_row conf_rows[] = {
               "load, and refuses bursts that could be served in time." },
     { VAULT("connections", connections), .type = &conf_count, BETWEEN(1, 10000), .fallback = "64",
       .help = "Connections to this vault. Throughput is at most this number divided by the vault's "
-              "latency." },
+              "latency. A connection carries the calls of one vault user; with more users at work than "
+              "connections, they are opened more often." },
     { VAULT("connect_timeout", connect_timeout_ms), .type = &conf_duration, BETWEEN(10, 5 * MINUTE),
       .fallback = "5s",
       .help = "Time for name resolution, connect and TLS handshake with the vault." },
@@ -371,6 +372,10 @@ const struct conf_row conf_rows[] = {
     { VAULT("connection_idle", connection_idle_ms), .type = &conf_duration, BETWEEN(10, HOUR),
       .fallback = "60s",
       .help = "When an unused connection to the vault is closed." },
+    { VAULT("connection_max_age", connection_max_age_ms), .type = &conf_duration, BETWEEN(10, DAY),
+      .fallback = "5m",
+      .help = "No connection to the vault is used longer: the vault's name is resolved again at least that often. "
+              "Connections end up to a tenth earlier, so that they do not end all at once." },
     { VAULT("retries", retries), .type = &conf_count, BETWEEN(0, 10), .fallback = "2",
       .help = "How often a failed call that is safe to repeat is repeated within its deadline." },
     { VAULT("max_answer", max_answer), .type = &conf_size, BETWEEN(4 * KILO, GIGA), .fallback = "16M",

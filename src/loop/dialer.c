@@ -12,6 +12,11 @@
  * CURLOPT_CAPATH is cleared for that reason, and because libcurl parses the bundle once per multi handle only
  * when no directory is set.
  *
+ * Names: what a name was resolved to is used again for NAME_KEPT_MS after a connection to it stood, and until
+ * a connect fails. A connect by such a kept name that fails, or is no TCP connection after half of the
+ * connect timeout, goes on at once with the name resolved again, in the time that is left. Where a name has
+ * several addresses, libcurl tries all of them within that time.
+ *
  * Invariants: libcurl is never entered from its own callbacks. A callback never reports failure to libcurl,
  * which would end every transfer of the handle: a socket that cannot be watched ends in the connect timeout
  * instead. The deadline is always running (parked when libcurl wants none), so that starting it cannot fail.
@@ -24,14 +29,17 @@
 #include "base/text.h"
 #include "loop/resume.h"
 
+#include <arpa/inet.h>
 #include <curl/mprintf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
-#define PARKED_MS (3600u * 1000u)
-#define DAY_S     (24L * 3600)
+#define PARKED_MS    (3600u * 1000u)
+#define DAY_S        (24L * 3600)
+#define NAME_KEPT_MS (10u * 1000u)
 
 #define REQUEST_RECORD 2048
 
@@ -46,11 +54,13 @@ struct dialer {
     struct deadline timer;
     size_t sockets; /* struct sock not yet freed */
     bool tls, closing;
+    bool address; /* the host of the URL is no name */
     char *name, *url, *host;
     struct dialer_files *files;
     struct resume resume;
     bool renewed; /* since renewed_ms; what libcurl keeps of the authorities' file is older */
     uint64_t renewed_ms;
+    uint64_t name_kept_until_ms;
     void (*closed)(void *arg);
     void *arg;
 };
@@ -146,8 +156,10 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *as
 {
     struct dialer *d = arg;
     struct sock *s = assigned;
+    struct wire *w = NULL;
 
-    (void)easy;
+    if (!curl_easy_getinfo(easy, CURLINFO_PRIVATE, &w) && w)
+        w->dialing = what == CURL_POLL_REMOVE ? CURL_SOCKET_BAD : fd;
     if (what == CURL_POLL_REMOVE) {
         if (s)
             uv_close((uv_handle_t *)&s->poll, on_sock_closed);
@@ -193,6 +205,17 @@ static int on_timer(CURLM *multi, long timeout_ms, void *arg)
 
 /* ---- the border ---- */
 
+static bool redial(struct dialer *d, struct wire *w);
+
+static void note_name(struct dialer *d, struct wire *w, CURLcode result)
+{
+    timer_stop(loop_timers(d->loop), &w->half);
+    if (result)
+        d->name_kept_until_ms = 0;
+    else if (!w->name_kept)
+        d->name_kept_until_ms = clock_now(loop_clock(d->loop)) + NAME_KEPT_MS;
+}
+
 static void reap(struct dialer *d)
 {
     CURLMsg *msg;
@@ -207,7 +230,9 @@ static void reap(struct dialer *d)
         curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &w);
         if (result == CURLE_SSL_CONNECT_ERROR)
             resume_distrust(&d->resume, clock_now(loop_clock(d->loop)));
-        wire_on_opened(w, result);
+        note_name(d, w, result);
+        if (!result || !redial(d, w))
+            wire_on_opened(w, result);
     }
 }
 
@@ -299,13 +324,58 @@ static int configure(const struct dialer *d, struct wire *w)
     SET(easy, CURLOPT_NOSIGNAL, 1L);
     SET(easy, CURLOPT_FRESH_CONNECT, 1L);
     SET(easy, CURLOPT_BUFFERSIZE, 1024L); /* libcurl's own buffer is not used after opening */
-    SET(easy, CURLOPT_CONNECTTIMEOUT_MS, d->files->connect_timeout_ms);
     SET(easy, CURLOPT_PROXY, d->files->proxy ? d->files->proxy : "");
     SET(easy, CURLOPT_NOPROXY, "");
     w->wrapped = d->files->proxy && strncasecmp(d->files->proxy, "https://", 8) == 0;
     if (d->files->proxy)
         SET(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
     return secure(d, easy, w->resume);
+}
+
+/* libcurl uses what it keeps of a name, however old (-1), or nothing of it (0). */
+static int dial(struct dialer *d, struct wire *w, uint64_t timeout_ms)
+{
+    SET(w->easy, CURLOPT_DNS_CACHE_TIMEOUT, w->name_kept ? -1L : 0L);
+    SET(w->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)timeout_ms);
+    return curl_multi_add_handle(d->multi, w->easy) ? -ENOMEM : 0;
+}
+
+/* False if that makes no sense, or cannot be had: the connect has failed. */
+static bool redial(struct dialer *d, struct wire *w)
+{
+    uint64_t spent = clock_now(loop_clock(d->loop)) - w->dialed_ms;
+    uint64_t limit = (uint64_t)d->files->connect_timeout_ms;
+
+    if (!w->name_kept || spent >= limit)
+        return false;
+    log_debug("upstream_redial", "vault=%s why=%s", d->name, w->error);
+    w->name_kept = false;
+    if (curl_multi_remove_handle(d->multi, w->easy))
+        return false;
+    w->error[0] = '\0';
+    return dial(d, w, limit - spent) == 0;
+}
+
+/* A resolution is not broken off: libcurl would wait for its thread. */
+static void on_half(struct deadline *deadline)
+{
+    struct wire *w = (struct wire *)((char *)deadline - offsetof(struct wire, half));
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof(peer);
+    curl_off_t named = 0;
+
+    if (curl_easy_getinfo(w->easy, CURLINFO_NAMELOOKUP_TIME_T, &named) || !named)
+        return;
+    if (w->dialing != CURL_SOCKET_BAD && getpeername(w->dialing, (struct sockaddr *)&peer, &size) == 0)
+        return; /* a machine is there, however slow */
+    dialer_doubt(w->dialer);
+    if (!redial(w->dialer, w))
+        wire_on_opened(w, CURLE_COULDNT_CONNECT);
+}
+
+void dialer_doubt(struct dialer *d)
+{
+    d->name_kept_until_ms = 0;
 }
 
 static void drop_handle(struct wire *w)
@@ -318,21 +388,29 @@ static void drop_handle(struct wire *w)
 
 int dialer_add(struct dialer *d, struct wire *w)
 {
+    uint64_t now = clock_now(loop_clock(d->loop)), limit = (uint64_t)d->files->connect_timeout_ms;
+
     w->easy = curl_easy_init();
     if (!w->easy)
         return -ENOMEM;
     if (d->tls)
-        w->resume = resume_take(&d->resume, clock_now(loop_clock(d->loop)));
+        w->resume = resume_take(&d->resume, now);
+    w->dialed_ms = now;
+    w->dialing = CURL_SOCKET_BAD;
+    w->name_kept = now < d->name_kept_until_ms && (!d->address || d->files->proxy);
     int err = configure(d, w);
-    if (!err && curl_multi_add_handle(d->multi, w->easy))
-        err = -ENOMEM;
+    if (!err)
+        err = dial(d, w, limit);
+    if (!err && w->name_kept)
+        err = timer_start(loop_timers(d->loop), &w->half, limit / 2, on_half);
     if (err)
-        drop_handle(w);
+        dialer_remove(d, w);
     return err;
 }
 
 void dialer_remove(struct dialer *d, struct wire *w)
 {
+    timer_stop(loop_timers(d->loop), &w->half);
     CURLMcode result = curl_multi_remove_handle(d->multi, w->easy);
 
     if (result)
@@ -354,12 +432,14 @@ static int copy(char **to, const char *from)
 static int split_url(struct dialer *d, CURLU *u, const char *url)
 {
     char *scheme = NULL, *port = NULL, *user = NULL;
+    struct in_addr in;
     int err = -EINVAL;
 
     if (curl_url_set(u, CURLUPART_URL, url, 0) || !curl_url_get(u, CURLUPART_USER, &user, 0) ||
         curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) || curl_url_get(u, CURLUPART_HOST, &d->host, 0))
         goto out;
     d->tls = text_equal_nocase(scheme, "https");
+    d->address = d->host[0] == '[' || inet_pton(AF_INET, d->host, &in) == 1;
     if (!d->tls && !text_equal_nocase(scheme, "http"))
         goto out;
     curl_url_get(u, CURLUPART_PORT, &port, CURLU_NO_DEFAULT_PORT);
@@ -436,6 +516,7 @@ void dialer_renew(struct dialer *d, struct dialer_files *files)
     resume_forget(&d->resume);
     d->renewed = true;
     d->renewed_ms = clock_now(loop_clock(d->loop));
+    dialer_doubt(d);
 }
 
 static int multi_start(struct dialer *d)

@@ -21,6 +21,9 @@ struct dialer_files *dialer_files_new(const struct upstream_opts *); /* NULL whe
 void dialer_files_free(struct dialer_files *);                       /* NULL is fine */
 void dialer_renew(struct dialer *, struct dialer_files *);           /* takes them */
 
+/* The vault may be elsewhere: the next connect resolves its name again. */
+void dialer_doubt(struct dialer *);
+
 /* What stands in the Host: line. */
 const char *dialer_host(const struct dialer *);
 uv_loop_t *dialer_uv(const struct dialer *);

@@ -8,7 +8,9 @@
  *
  * The answer ends by Content-Length, by its last chunk, by the head alone (HEAD, 204, 304), or, where none of
  * these applies, by the orderly end of the connection. llhttp is paused there: bytes behind that point belong
- * to nobody, and a connection that sent some is not used again.
+ * to nobody, and a connection that sent some is not used again. Nor is one whose answer ended by its head
+ * alone and yet announced a body, since that body may come late, or whose answer is a 408, which a server
+ * says to a connection and not to a request.
  *
  * Blanks behind the size of a chunk (RFC 9112 7.1.1 lets servers send some) are taken out before llhttp sees
  * them, which refuses them. llhttp says where a size begins: it is paused there.
@@ -142,6 +144,12 @@ static int on_chunk_complete(llhttp_t *parser)
     return parser->flags & F_TRAILING ? 0 : begin_size(parser->data);
 }
 
+static bool announces_body(const llhttp_t *parser)
+{
+    return (parser->flags & F_TRANSFER_ENCODING) ||
+           ((parser->flags & F_CONTENT_LENGTH) && parser->content_length);
+}
+
 static int on_headers_complete(llhttp_t *parser)
 {
     struct exchange *x = parser->data;
@@ -152,13 +160,15 @@ static int on_headers_complete(llhttp_t *parser)
     if (parser->status_code == 101 || parser->status_code < 100)
         return fail(x, -EPROTO, "the answer has an impossible status");
     if (parser->status_code < 200)
-        return 0;
+        return announces_body(parser) ? fail(x, -EPROTO, "an interim answer announces a body") : 0;
     if ((parser->flags & F_TRANSFER_ENCODING) && !(parser->flags & F_CHUNKED))
         return fail(x, -EPROTO, "the answer has an unknown transfer coding");
     x->in_head = false;
     call->status = parser->status_code;
-    if (!strcmp(call->method, "HEAD") || call->status == 204 || call->status == 304)
-        return 1; /* tells llhttp that no body follows, whatever Content-Length says */
+    bool bodyless = !strcmp(call->method, "HEAD") || call->status == 204 || call->status == 304;
+    x->doubt = call->status == 408 || (bodyless && announces_body(parser));
+    if (bodyless)
+        return 1; /* tells llhttp that no body follows, whatever the head announces */
     if (parser->flags & F_CHUNKED)
         return begin_size(x);
     if (!(parser->flags & F_CONTENT_LENGTH) || !parser->content_length)
@@ -189,7 +199,7 @@ static int on_message_complete(llhttp_t *parser)
         return 0;
     }
     x->complete = true;
-    x->keep = llhttp_should_keep_alive(parser) == 1;
+    x->keep = llhttp_should_keep_alive(parser) == 1 && !x->doubt;
     return HPE_PAUSED;
 }
 
@@ -277,7 +287,7 @@ int exchange_begin(struct exchange *x, struct call *call, const char *host)
     x->body_len = x->body ? call->body_len : 0;
     x->out_sent = x->body_sent = x->overhead = x->name_len = 0;
     x->want = CALL_NHEADERS;
-    x->is_cookie = x->began = x->complete = x->keep = false;
+    x->is_cookie = x->began = x->complete = x->doubt = x->keep = false;
     x->in_head = true;
     x->size = SIZE_NOT;
     x->err = 0;

@@ -31,6 +31,7 @@ struct exchange {
     bool in_head; /* before the end of the final head */
     bool began;   /* a byte of the answer is here */
     bool complete;
+    bool doubt; /* more may follow the answer than its head admits */
     bool keep; /* the peer lets the connection live on */
     enum exchange_size {
         SIZE_NOT,
@@ -61,7 +62,7 @@ void exchange_sent(struct exchange *, size_t n);
 int exchange_feed(struct exchange *, const char *bytes, size_t n);
 /* The peer closed in order. EXCHANGE_DONE where the answer ends so, else -ECONNRESET. */
 int exchange_end(struct exchange *);
-/* After EXCHANGE_DONE: may the connection be used again? No if bytes followed the answer. */
+/* After EXCHANGE_DONE: may the connection be used again? No if bytes followed the answer, or may follow. */
 bool exchange_reusable(const struct exchange *);
 
 #endif

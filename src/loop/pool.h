@@ -2,9 +2,9 @@
  * pool.h - the inside of struct upstream, shared by upstream.c (calls) and pool.c (connections).
  *
  * Who may do what: upstream.c owns the life of calls (waiting, finished, delivered), pool.c that of
- * connections. They meet in four functions: the pool takes calls with upstream_next(), gives them back with
- * upstream_finish() or upstream_repeat(); upstream.c tells it to look again with pool_serve(). None of these
- * calls done().
+ * connections. The pool takes calls with upstream_next() or upstream_take(), gives them back with
+ * upstream_finish() or upstream_repeat(); upstream.c tells it to look again with pool_serve() and
+ * pool_serve_call(). None of these calls done().
  */
 #ifndef JG_LOOP_POOL_H
 #define JG_LOOP_POOL_H
@@ -14,6 +14,8 @@
 #include "loop/upstream.h"
 
 #define UPSTREAM_SCRATCH 32768
+#define POOL_OWNERS      256 /* rows of owners; those of one row are compared one by one */
+#define POOL_IN_A_ROW    8   /* calls of one owner before a place goes to others who wait */
 
 TAILQ_HEAD(call_list, call);
 TAILQ_HEAD(conn_list, conn);
@@ -26,13 +28,24 @@ struct conn {
     struct exchange exchange;
     struct upstream *up;
     enum conn_state state;
-    struct call *call;   /* while busy */
-    uint64_t exchanges;  /* answers had */
-    bool pooled;         /* not opened just now: it may be stale */
-    bool drained;        /* its answer has just been read, to the last byte */
-    bool reused;         /* it was pooled when the call of now got it */
-    uint64_t idle_at_ms; /* since when idle */
+    struct call *call; /* while busy */
+    uint64_t owner;    /* whose calls it has carried, once `owned` */
+    bool owned;
+    unsigned in_a_row;               /* calls it went on with while others waited for a place */
+    uint64_t exchanges;              /* answers had */
+    bool pooled;                     /* not opened just now: it may be stale */
+    bool drained;                    /* its answer has just been read, to the last byte */
+    bool reused;                     /* it was pooled when the call of now got it */
+    uint64_t idle_at_ms;             /* since when idle */
+    uint64_t open_at_ms, ends_at_ms; /* since when open; when it is too old for another call */
+    unsigned spread;                 /* how much earlier than others of its age it ends */
     TAILQ_ENTRY(conn) link;
+    TAILQ_ENTRY(conn) own; /* while idle: beside others of its owner */
+};
+
+struct pool_row {             /* of all owners whose number has one remainder */
+    struct conn_list idle;    /* last used first */
+    struct call_list waiting; /* in line */
 };
 
 struct upstream {
@@ -53,9 +66,12 @@ struct upstream {
 
     /* connections */
     struct conn_list connecting, idle, in_use; /* idle: last used first */
+    struct conn_list unowned;                  /* those idle ones that have carried nothing yet */
+    struct pool_row rows[POOL_OWNERS];
     size_t nconnecting, nidle, nin_use;
     size_t alive; /* struct conn not yet freed */
-    struct deadline sweep;
+    struct deadline sweep, aging;
+    uint64_t aging_at_ms;
 
     /* back-off */
     unsigned failures; /* connects that failed in a row */
@@ -63,7 +79,7 @@ struct upstream {
 
     /* limits */
     size_t connections, max_calls, max_answer;
-    uint64_t call_timeout_ms, idle_timeout_ms;
+    uint64_t call_timeout_ms, idle_timeout_ms, max_age_ms;
 
     struct upstream_state state;
     void (*closed)(void *arg);
@@ -72,17 +88,28 @@ struct upstream {
 
 /* upstream.c */
 struct call *upstream_next(struct upstream *, bool fresh); /* repeats go to fresh connections only */
+struct call *upstream_peek(const struct upstream *);       /* whom upstream_next(up, false) would take */
+void upstream_take(struct call *);                         /* one that waits, out of its turn */
 void upstream_finish(struct call *, int err, const char *why);
 void upstream_repeat(struct call *);
 void upstream_failed(struct upstream *, const char *why); /* remembers the words and the time */
 void upstream_fail_waiting(struct upstream *, size_t n, const char *why);
+void upstream_fail_hopeless(struct upstream *, const char *why); /* those in line for whom nothing is busy */
 void upstream_deliver(struct upstream *);
 void upstream_conns_gone(struct upstream *); /* the last struct conn was freed */
 
 /* pool.c */
-void pool_serve(struct upstream *);                /* gives waiting calls to idle connections, opens more */
-bool pool_refuses(const struct upstream *);        /* back-off: nothing is open and no connect allowed now */
+void pool_serve(struct upstream *);  /* gives waiting calls to idle connections, opens more */
+/* It waits: on an idle connection of its own, out of turn where pool.c says so. */
+void pool_serve_call(struct call *);
+bool pool_busy_for(const struct upstream *, uint64_t owner); /* a connection of this owner is in use */
+void pool_renewed(struct upstream *);                        /* other limits count from now on */
+static inline struct pool_row *pool_row(struct upstream *up, uint64_t owner)
+{
+    return &up->rows[owner % POOL_OWNERS];
+}
 void pool_abandon(struct call *, const char *why); /* a busy call ends early: its connection is closed */
+void pool_doubt(struct call *); /* it is busy and out of time: the vault may be gone from where it was */
 void pool_close_all(struct upstream *);
 uint64_t pool_now(const struct upstream *);
 

@@ -70,32 +70,46 @@ static void enqueue(struct call *call)
     call->state = CALL_WAITING;
     up->waiting++;
     up->nrepeats += call->retried;
-    if (call->retried)
+    if (call->retried) {
         TAILQ_INSERT_TAIL(&up->repeats, call, link);
-    else
-        line_add(&up->line, &call->place, line_class_of(call->begun, call->background), call->party, false);
+        return;
+    }
+    line_add(&up->line, &call->place, line_class_of(call->begun, call->background), call->party, false);
+    TAILQ_INSERT_TAIL(&pool_row(up, call->owner)->waiting, call, own);
+}
+
+static void leave_line(struct call *call)
+{
+    call->up->waiting--;
+    TAILQ_REMOVE(&pool_row(call->up, call->owner)->waiting, call, own);
 }
 
 static void dequeue(struct call *call)
 {
     struct upstream *up = call->up;
 
-    up->waiting--;
-    up->nrepeats -= call->retried;
-    if (call->retried)
+    if (call->retried) {
+        up->waiting--;
+        up->nrepeats--;
         TAILQ_REMOVE(&up->repeats, call, link);
-    else
-        line_remove(&up->line, &call->place);
+        return;
+    }
+    leave_line(call);
+    line_remove(&up->line, &call->place);
+}
+
+static struct call *call_of(struct line_item *item)
+{
+    return item ? (struct call *)(void *)((char *)item - offsetof(struct call, place)) : NULL;
 }
 
 static struct call *take_from_line(struct upstream *up)
 {
-    struct line_item *item = line_take(&up->line);
+    struct call *call = call_of(line_take(&up->line));
 
-    if (!item)
-        return NULL;
-    up->waiting--;
-    return (struct call *)(void *)((char *)item - offsetof(struct call, place));
+    if (call)
+        leave_line(call);
+    return call;
 }
 
 static void on_deadline(struct deadline *);
@@ -123,6 +137,17 @@ struct call *upstream_next(struct upstream *up, bool fresh)
     if (call)
         begin(call);
     return call;
+}
+
+struct call *upstream_peek(const struct upstream *up)
+{
+    return call_of(line_peek(&up->line));
+}
+
+void upstream_take(struct call *call)
+{
+    dequeue(call);
+    begin(call);
 }
 
 /* ---- ending ---- */
@@ -203,6 +228,25 @@ void upstream_fail_waiting(struct upstream *up, size_t n, const char *why)
         upstream_finish(call, -ECONNREFUSED, why);
 }
 
+static void fail_hopeless_row(struct upstream *up, struct pool_row *row, const char *why)
+{
+    struct call *call, *next;
+
+    for (call = TAILQ_FIRST(&row->waiting); call; call = next) {
+        next = TAILQ_NEXT(call, own);
+        if (pool_busy_for(up, call->owner))
+            continue;
+        dequeue(call);
+        upstream_finish(call, -ECONNREFUSED, why);
+    }
+}
+
+void upstream_fail_hopeless(struct upstream *up, const char *why)
+{
+    for (size_t i = 0; up->waiting > up->nrepeats && i < POOL_OWNERS; i++)
+        fail_hopeless_row(up, &up->rows[i], why);
+}
+
 static void abandon(struct call *call, const char *why)
 {
     if (call->state == CALL_WAITING)
@@ -218,6 +262,8 @@ static void on_deadline(struct deadline *d)
     bool waiting = call->state == CALL_WAITING;
     int err = waiting && call->wait_ms ? -EAGAIN : -ETIMEDOUT;
 
+    if (!waiting)
+        pool_doubt(call);
     abandon(call, "no answer in time");
     if (!waiting)
         upstream_failed(up, "no answer in time");
@@ -248,6 +294,7 @@ static void tear_down(struct upstream *up)
     up->alive++; /* our own, so that the end comes once */
     timer_stop(loop_timers(up->loop), &up->later);
     timer_stop(loop_timers(up->loop), &up->sweep);
+    timer_stop(loop_timers(up->loop), &up->aging);
     pool_close_all(up);
     if (--up->alive == 0)
         upstream_conns_gone(up);
@@ -300,6 +347,7 @@ int upstream_call(struct upstream *up, struct call *call)
     call->started_us = clock_measure_us();
     up->state.calls++;
     enqueue(call);
+    pool_serve_call(call);
     pool_serve(up);
     return 0;
 }
@@ -370,6 +418,11 @@ static void start_lists(struct upstream *up)
     TAILQ_INIT(&up->connecting);
     TAILQ_INIT(&up->idle);
     TAILQ_INIT(&up->in_use);
+    TAILQ_INIT(&up->unowned);
+    for (size_t i = 0; i < POOL_OWNERS; i++) {
+        TAILQ_INIT(&up->rows[i].idle);
+        TAILQ_INIT(&up->rows[i].waiting);
+    }
 }
 
 static void on_dialer_discarded(void *arg)
@@ -384,6 +437,7 @@ static void set_limits(struct upstream *up, const struct upstream_opts *opts)
     up->max_answer = opts->max_answer;
     up->call_timeout_ms = opts->call_timeout_ms;
     up->idle_timeout_ms = opts->idle_timeout_ms;
+    up->max_age_ms = opts->max_age_ms;
 }
 
 struct upstream *upstream_new(struct loop *loop, const struct upstream_opts *opts, char why[256])
@@ -447,6 +501,7 @@ void upstream_renew(struct upstream *up, struct upstream_renewal *r)
     dialer_renew(up->dialer, r->files);
     r->files = NULL;
     upstream_discard(r);
+    pool_renewed(up);
     pool_serve(up); /* there may be more connections now */
 }
 

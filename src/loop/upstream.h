@@ -5,8 +5,9 @@
  * verification, client certificate, also when asked late); one HTTP/1.1 exchange on such a connection is
  * written and parsed by loop/exchange.c (llhttp), its bytes moved by loop/wire.c. At most `connections` at
  * once; calls beyond that wait in order. A connection that failed mid-answer, or sent bytes
- * after its answer, is never pooled. A call on a pooled connection that turns out dead before any byte of an
- * answer is repeated once on a fresh one if it is marked `safe`, or if nothing of it was sent.
+ * after its answer, is never pooled, and one that carried a call of one owner carries no other owner's. A call
+ * on a pooled connection that turns out dead before any byte of an answer is repeated once on a fresh one if it
+ * is marked `safe`, or if nothing of it was sent.
  *
  * Rules for struct call, which lives inside its owner's object:
  *  - upstream_call() returns 0 and later calls done() exactly once, or <0 and never calls it;
@@ -47,6 +48,7 @@ struct call {
     bool background;     /* waits behind those that are not */
     bool begun;          /* it goes on with what was begun: before those that begin (base/line.h) */
     struct turn_party *party; /* for whom: parties take turns; NULL = nobody in particular */
+    uint64_t owner;      /* whose answer it is: owners share no connection. 0 is an owner like others */
     bool secret;         /* the answer's body comes into secret memory */
     uint64_t wait_ms;    /* longest wait for a connection; timeout_ms then counts from its end. 0 = no such limit */
     uint64_t timeout_ms; /* whole call, waiting for a connection included; 0 = the upstream's call_timeout */
@@ -66,6 +68,7 @@ struct call {
 
     /* private to loop/ */
     TAILQ_ENTRY(call) link;
+    TAILQ_ENTRY(call) own; /* while it is in line: beside others of its owner */
     struct line_item place;
     struct deadline deadline;
     struct upstream *up;
@@ -84,6 +87,7 @@ struct upstream_opts {
     size_t connections;
     size_t max_calls; /* queued or in flight; beyond it upstream_call() returns -EAGAIN */
     uint64_t connect_timeout_ms, call_timeout_ms, idle_timeout_ms;
+    uint64_t max_age_ms; /* of a connection; 0 = no limit */
     size_t max_answer;
 };
 

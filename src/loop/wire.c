@@ -69,6 +69,7 @@ int wire_open(struct wire *w, struct dialer *dialer)
     w->dialer = dialer;
     w->tls = NULL;
     w->resume = NULL;
+    w->half = (struct deadline){0};
     w->fd = CURL_SOCKET_BAD;
     w->events = 0;
     w->polled = w->want_write = w->lost = w->wrapped = w->direct = false;

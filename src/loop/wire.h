@@ -21,6 +21,8 @@
 #ifndef JG_LOOP_WIRE_H
 #define JG_LOOP_WIRE_H
 
+#include "base/timers.h"
+
 #include <curl/curl.h>
 #include <openssl/ssl.h>
 #include <stdbool.h>
@@ -40,8 +42,12 @@ struct wire {
     /* private, but for reading `error`, `want_write` and `tls` */
     struct dialer *dialer;
     CURL *easy;
-    struct resume_share *resume; /* dialer.c's */
-    SSL *tls;                    /* NULL = plain; belongs to libcurl */
+    struct resume_share *resume; /* dialer.c's, as the next four */
+    struct deadline half;        /* of the time for connecting */
+    uint64_t dialed_ms;
+    curl_socket_t dialing; /* the last one that was watched for it */
+    bool name_kept; /* what its name was resolved to is from an earlier connect */
+    SSL *tls;       /* NULL = plain; belongs to libcurl */
     curl_socket_t fd;
     bool wrapped; /* libcurl alone can move the bytes: the proxy is reached over TLS */
     bool direct;  /* the bytes go past libcurl */

@@ -466,6 +466,42 @@ static void a_sign_in_outlives_its_call(void **state)
     expect_ok(0);
 }
 
+/* What loop/upstream keeps connections apart by: one number from the sign-in to the sign-out of a vault user. */
+static void each_user_owns_his_calls(void **state)
+{
+    uint64_t owner[2];
+
+    (void)state;
+    rig_open();
+    for (size_t i = 0; i < 2; i++) {
+        const char *user = i ? OTHER : USER, *cookie = i ? "s=2" : "s=1", *line = i ? "s=2\n" : "s=1\n";
+        begin(i, user);
+        owner[i] = rig_call(0)->owner;
+        rig_sign_in(user, line);
+        assert_int_equal(rig_call(0)->owner, owner[i]);
+        serve(cookie);
+        expect_ok(i);
+    }
+    assert_int_not_equal(owner[0], 0); /* the probe's */
+    assert_int_not_equal(owner[0], owner[1]);
+    begin(0, USER);
+    assert_int_equal(rig_call(0)->owner, owner[0]);
+    serve("s=1");
+    expect_ok(0);
+    rig_run(rig.conf.session_idle_ms);
+    for (size_t i = 0; i < 2; i++) { /* the one of OTHER has been idle longer */
+        uint64_t expected = owner[1 - i];
+        assert_contains(rig_call(0)->target, "/Auth/Signout");
+        assert_int_equal(rig_call(0)->owner, expected);
+        rig_answer(rig_call(0), 200, "");
+    }
+    begin(0, USER); /* a user who comes again is another: the connections of before are of another owner */
+    assert_true(rig_call(0)->owner > owner[1]);
+    rig_sign_in(USER, "s=3\n");
+    serve("s=3");
+    expect_ok(0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, rig_stop)
 
 int main(void)
@@ -491,6 +527,7 @@ int main(void)
         T(refused_users_are_forgotten),
         T(nothing_after_close),
         T(a_sign_in_outlives_its_call),
+        T(each_user_owns_his_calls),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,9 +77,17 @@ static void *run_acceptor(void *arg)
 
 struct peer *peer_new(void (*script)(struct peer_conn *), const void *arg, SSL_CTX *tls)
 {
+    return peer_new_at(1, 0, script, arg, tls);
+}
+
+struct peer *peer_new_at(int host, int port, void (*script)(struct peer_conn *), const void *arg, SSL_CTX *tls)
+{
     struct peer *p = calloc(1, sizeof(*p));
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port),
+                             .sin_addr.s_addr = htonl((INADDR_LOOPBACK & ~0xffu) | (uint32_t)host)};
     socklen_t len = sizeof(at);
+    int yes = 1;
 
     assert_non_null(p);
     p->script = script;
@@ -88,6 +96,7 @@ struct peer *peer_new(void (*script)(struct peer_conn *), const void *arg, SSL_C
     pthread_mutex_init(&p->lock, NULL);
     sem_init(&p->permits, 0, 0);
     p->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(setsockopt(p->listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)), 0);
     assert_int_equal(bind(p->listener, (struct sockaddr *)&at, len), 0);
     assert_int_equal(listen(p->listener, 512), 0);
     assert_int_equal(getsockname(p->listener, (struct sockaddr *)&at, &len), 0);
@@ -96,12 +105,20 @@ struct peer *peer_new(void (*script)(struct peer_conn *), const void *arg, SSL_C
     return p;
 }
 
-void peer_free(struct peer *p)
+void peer_deafen(struct peer *p)
 {
+    if (p->listener < 0)
+        return;
     p->ending = true;
     shutdown(p->listener, SHUT_RDWR);
     pthread_join(p->acceptor, NULL);
     close(p->listener);
+    p->listener = -1;
+}
+
+void peer_free(struct peer *p)
+{
+    peer_deafen(p);
     peer_allow(p, 1000);
     for (int i = 0; i < p->naccepted; i++)
         shutdown(p->conns[i]->fd, SHUT_RDWR);

@@ -252,6 +252,7 @@ static int send_on(struct ps_call *call, struct ps_session *session)
         .background = call->out->background,
         .begun = call->out->begun,
         .party = &call->user->party,
+        .owner = call->user->number,
         .wait_ms = wait,
         .secret = call->op->secret,
         .max_answer = call->op->secret ? PS_SECRET_MAX : 0,

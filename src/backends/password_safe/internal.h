@@ -96,6 +96,7 @@ struct ps_signout {
 
 struct ps_user {
     struct ps *ps;
+    uint64_t number;                /* whose connections are whose: never used again for another user */
     size_t nsessions;               /* idle and busy */
     size_t ncalls;                  /* waiting, under way and pausing */
     struct ps_session_list idle;    /* the last used first */
@@ -213,6 +214,7 @@ struct ps {
     bool header_always; /* this vault wants Authorization with every call */
     struct ps_user *users;
     size_t nusers, nsessions, ncalls;
+    uint64_t last_number; /* of a user; 0 is the probe's owner */
     size_t nactive;                /* users with calls */
     size_t nwaiting[LINE_NCLASSES]; /* calls that wait for a session */
     struct ps_gate gate;
@@ -327,7 +329,7 @@ const char *ps_session_headers(const struct secret *headers, bool body); /* with
 /* signin.c */
 int ps_signin_start(struct ps_user *);
 void ps_signin_cancel(struct ps_user *);
-void ps_signout(struct ps *, struct secret *headers); /* takes the headers */
+void ps_signout(struct ps *, uint64_t owner, struct secret *headers); /* takes the headers */
 
 /* auth.c */
 int ps_auth_header(struct ps *, const char *user, struct buf *out);

@@ -75,6 +75,7 @@ struct upstream_opts ps_upstream_opts(const struct conf_vault *conf)
         .connect_timeout_ms = conf->connect_timeout_ms,
         .call_timeout_ms = conf->call_timeout_ms,
         .idle_timeout_ms = conf->connection_idle_ms,
+        .max_age_ms = conf->connection_max_age_ms,
         .max_answer = conf->max_answer,
     };
 }

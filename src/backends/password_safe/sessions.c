@@ -105,6 +105,7 @@ static struct ps_user *user_new(struct ps *ps, const char *name)
         free(user);
         return NULL;
     }
+    user->number = ++ps->last_number;
     ps->nusers++;
     return user;
 }
@@ -318,7 +319,7 @@ static void idle_sign_out(struct ps_session *session)
 
     TAILQ_REMOVE(&session->user->idle, session, link);
     TAILQ_REMOVE(&ps->idle, session, old);
-    ps_signout(ps, &session->headers);
+    ps_signout(ps, session->user->number, &session->headers);
     session_free(session);
 }
 

@@ -56,6 +56,7 @@ static int signin_send(struct ps_signin *signin, const char *path, void (*done)(
         .background = first && first->out->background,
         .begun = !signin->user->nsessions, /* the one who waits for it has been let in */
         .party = &signin->user->party,
+        .owner = signin->user->number,
         .timeout_ms = ps->vault.conf->call_timeout_ms,
         .done = done,
     };
@@ -249,7 +250,7 @@ static void on_signed_out(struct call *http)
     ps_close_step(ps);
 }
 
-void ps_signout(struct ps *ps, struct secret *headers)
+void ps_signout(struct ps *ps, uint64_t owner, struct secret *headers)
 {
     struct ps_signout *out = calloc(1, sizeof(*out));
 
@@ -265,6 +266,7 @@ void ps_signout(struct ps *ps, struct secret *headers)
         .headers = ps_session_headers(&out->headers, false),
         .safe = true,
         .background = true,
+        .owner = owner,
         .timeout_ms = ps->vault.conf->call_timeout_ms,
         .done = on_signed_out,
     };
