@@ -18,7 +18,7 @@
  * the vault's later word settles that, the outcome is VAULT_FAILED with `unknown`.
  *
  * A 401 drops the session and all idle ones of the user, for the vault has most likely lost them together;
- * the call is sent once more on a fresh one. If even a fresh session was refused on its first call, that
+ * the call is sent once more on a fresh one. A second one fails the call. If even a fresh session was refused on its first call, that
  * repetition carries the Authorization header, and if this helps, all calls to this vault do from then on.
  *
  * A call that need not begin any more when `begin_by_ms` has come ends unsent (admission.c).
@@ -134,7 +134,7 @@ int ps_call_start_ended(struct ps_call *call)
 
 static int name_refused(struct ps_call *call)
 {
-    call->out->result = VAULT_REFUSED;
+    call->out->result = VAULT_FAILED; /* the vault was not asked: no other name may take its place */
     fault_set(
         &call->out->fault, FAULT_VAULT_REFUSED_USER,
         "the mapped user name is empty, too long, or holds a character that cannot be sent to the vault "
@@ -354,13 +354,20 @@ static void try_again_or_finish(struct ps_call *call)
     ps_user_serve(user);
 }
 
+/*
+ * A page may come from a web server that has lost the session as well, so the session goes in any case. That the user
+ * was signed in shows that he is not refused: a call with effects may have happened all the same.
+ */
 static void not_signed_in(struct ps_call *call)
 {
     struct ps_user *user = call->user;
     bool first_use = !call->session->proved;
 
-    ps_translate_refused(&call->out->fault, &call->http);
-    call->out->result = VAULT_REFUSED;
+    if (ps_is_word(call->op, &call->http))
+        ps_translate_shut_out(call->op, &call->http, call->out);
+    else
+        ps_translate_status(call->ps, call->op, &call->http, call->out);
+    call->maybe |= call->op->effects;
     ps_session_drop(call->session);
     call->session = NULL;
     ps_user_drop_idle(user);
@@ -398,24 +405,33 @@ static void remember_header(struct ps_call *call)
     log_info("vault_wants_header", "vault=%s", call->ps->vault.conf->name);
 }
 
+/* An answer with 2xx is read; a page is none of any operation's answers. */
+static enum ps_next read_answer(struct ps_call *call)
+{
+    call->out->fault = (struct fault){0};
+    if (!ps_is_page(&call->http))
+        return call->op->read(call);
+    call->maybe |= call->op->effects;
+    ps_translate_status(call->ps, call->op, &call->http, call->out);
+    return PS_DONE;
+}
+
 static void answered(struct ps_call *call)
 {
     const struct call *http = &call->http;
 
-    if (http->status < 500) {
+    if (http->status < 500 && !ps_is_page(http)) {
         call->session->proved = true;
         remember_header(call);
     }
     if (http->status >= 200 && http->status < 300) {
-        call->out->fault = (struct fault){0};
-        if (call->op->read(call) == PS_MORE)
+        if (read_answer(call) == PS_MORE)
             next_page(call);
         else
             call_finish(call);
         return;
     }
-    if (call->op->effects && (http->status >= 500 || http->status == 408))
-        call->maybe = true;
+    call->maybe |= call->op->effects && !ps_is_word(call->op, http);
     ps_translate_status(call->ps, call->op, http, call->out);
     if (call->out->result == VAULT_OK)
         (void)ps_parse_nothing(call);
@@ -443,7 +459,8 @@ static void on_answer(struct call *http)
         try_again_or_finish(call);
         return;
     }
-    ps_session_learn(call->session, &http->cookies);
+    if (!ps_is_page(http))
+        ps_session_learn(call->session, &http->cookies);
     if (http->status == 401)
         not_signed_in(call);
     else

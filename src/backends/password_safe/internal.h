@@ -54,6 +54,10 @@
 #define PS_REFUSED_MIN     500 /* ms of back-off after a refused sign-in, doubling to ... */
 #define PS_REFUSED_MAX     30000
 #define PS_FORGET_AFTER    60000 /* a refused user is remembered this long */
+#define PS_LOST_MIN        100   /* ms of back-off after a failed sign-in, doubling to ... */
+#define PS_LOST_MAX        2000
+#define PS_LOST_RATE       20 /* sign-ins of one vault that are under way or failed within ... */
+#define PS_LOST_WINDOW     1000 /* ms */
 #define PS_EXTRA_AFTER     1000  /* no further session for a while when the last sign-in was lost */
 #define PS_RETRY_MIN       100
 #define PS_RETRY_AFTER_MAX 2000 /* a longer Retry-After is not waited for */
@@ -92,6 +96,11 @@ struct ps_signout {
     TAILQ_ENTRY(ps_signout) link;
 };
 
+struct ps_setback { /* sign-ins that failed without a word of the vault */
+    unsigned row;   /* one after the other */
+    uint64_t until_ms;
+};
+
 struct ps_user {
     struct ps *ps;
     char *name;
@@ -103,10 +112,13 @@ struct ps_user {
     struct ps_signin *signin;       /* NULL = none under way */
     unsigned refusals;              /* in a row */
     uint64_t refused_until_ms;
-    struct fault refusal;
+    struct ps_setback lost;
+    struct fault last_fault; /* of the last sign-in that was refused or lost */
+    bool wanting;            /* on ps->pace.wanting */
+    TAILQ_ENTRY(ps_user) want_link;
     uint64_t extra_after_ms;
     uint64_t quiet_since_ms;
-    bool quiet; /* on ps->quiet: nothing but the memory of a refusal */
+    bool quiet; /* on ps->quiet: nothing but the memory of a failed sign-in */
     TAILQ_ENTRY(ps_user) quiet_link;
     bool unhashed;
     UT_hash_handle hh;
@@ -136,7 +148,7 @@ struct ps_op {
     bool repeat;  /* loop/upstream may send it again by itself on a dead connection */
     bool secret;  /* the answer is one */
     bool quotes;  /* the vault's own words on a 400 are fit for a detail (no request id in the call) */
-    enum vault_result on_400, on_403, on_404;
+    enum vault_result on_400, on_403, on_404, on_409; /* in the vault's own form; FAILED = never its word */
     enum ps_next (*read)(struct ps_call *); /* a 2xx answer: fills in call->out */
 };
 
@@ -184,6 +196,17 @@ struct ps_gate {
     uint64_t unlogged, logged_ms; /* refusals since the last line in the log */
 };
 
+/* signin_pace.c */
+struct ps_pace {
+    size_t under_way; /* sign-ins */
+    struct ps_setback lost;
+    struct fault last_fault;
+    uint64_t failed_ms[PS_LOST_RATE]; /* a ring: when the last ones failed */
+    size_t nfailed;                   /* ever */
+    struct ps_user_list wanting;      /* users that wait for a sign-in of theirs to begin */
+};
+enum ps_turn { PS_TURN_NOW, PS_TURN_LATER, PS_TURN_SHUT };
+
 struct ps_latency { /* latency.c: one operation's histogram */
     char labels[CONF_NAME_MAX + 48];
     struct metric metric;
@@ -206,6 +229,7 @@ struct ps {
     size_t nactive;                /* users with calls */
     size_t nwaiting[LINE_NCLASSES]; /* calls that wait for a session */
     struct ps_gate gate;
+    struct ps_pace pace;
     struct ps_session_list idle; /* the longest idle first */
     struct ps_user_list quiet;   /* the longest quiet first */
     struct ps_call_list calls;
@@ -310,6 +334,16 @@ int ps_signin_start(struct ps_user *);
 void ps_signin_cancel(struct ps_user *);
 void ps_signout(struct ps *, struct secret *headers); /* takes the headers */
 
+/* signin_pace.c */
+/* May a sign-in of the user begin? SHUT: not before *delay_ms; `why` says what a caller is told. */
+enum ps_turn ps_pace_turn(const struct ps_user *, struct fault *why, uint64_t *delay_ms);
+void ps_pace_wait(struct ps_user *);  /* LATER: it is served when others have ended theirs */
+void ps_pace_leave(struct ps_user *); /* any number of times */
+void ps_pace_next(struct ps *);       /* a sign-in has ended: serves who waits; may free users */
+/* A sign-in failed: the user's back-off in ms, and the fault gets its Retry-After. */
+uint64_t ps_pace_lost(struct ps_user *, struct fault *);
+void ps_pace_answered(struct ps_user *); /* the vault itself has answered a sign-in */
+
 /* auth.c */
 int ps_auth_header(struct ps *, const char *user, struct buf *out);
 bool ps_auth_wants_token(const struct ps *);
@@ -340,6 +374,12 @@ enum ps_next ps_parse_requests(struct ps_call *);
 /* parse_directory.c */
 enum ps_next ps_parse_directory(struct ps_call *);
 
+/* word.c */
+bool ps_is_page(const struct call *); /* HTML, which is never the vault's word */
+bool ps_is_word(const struct ps_op *, const struct call *); /* no 2xx: the vault itself refuses, in its own form */
+bool ps_is_refusal(const struct call *);   /* of a sign-in: the vault itself refuses the user */
+bool ps_is_signed_in(const struct call *); /* a 200 to a sign-in: the vault itself welcomes the user */
+
 /* translate.c */
 struct ps_words {
     int code; /* 4031 ..., 0 = none */
@@ -350,7 +390,8 @@ void ps_translate_status(const struct ps *, const struct ps_op *, const struct c
 void ps_translate_lost(const struct ps *, const struct call *, struct vault_call *);
 void ps_translate_errno(const struct ps *, int err, struct vault_call *);
 void ps_translate_nonsense(struct vault_call *, const struct call *, const char *what);
-void ps_translate_refused(struct fault *, const struct call *); /* sign-in, or a 401 after one */
+void ps_translate_refused(struct fault *, const struct call *); /* of a sign-in */
+void ps_translate_shut_out(const struct ps_op *, const struct call *, struct vault_call *); /* a 401 after one */
 void ps_translate_late(struct vault_call *);
 /* Worth another try? *delay_ms = the vault's own wish, 0 = none. */
 bool ps_translate_again(const struct ps *, const struct call *, uint64_t *delay_ms);
