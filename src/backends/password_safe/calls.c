@@ -363,11 +363,7 @@ static void not_signed_in(struct ps_call *call)
     struct ps_user *user = call->user;
     bool first_use = !call->session->proved;
 
-    if (ps_is_word(call->op, &call->http))
-        ps_translate_shut_out(call->op, &call->http, call->out);
-    else
-        ps_translate_status(call->ps, call->op, &call->http, call->out);
-    call->maybe |= call->op->effects;
+    (void)ps_call_read(call);
     ps_session_drop(call->session);
     call->session = NULL;
     ps_user_drop_idle(user);
@@ -405,37 +401,33 @@ static void remember_header(struct ps_call *call)
     log_info("vault_wants_header", "vault=%s", call->ps->vault.conf->name);
 }
 
-/* An answer with 2xx is read; a page is none of any operation's answers. */
-static enum ps_next read_answer(struct ps_call *call)
+/* The one place where an answer is believed, or not. */
+enum ps_next ps_call_read(struct ps_call *call)
 {
+    const struct call *http = &call->http;
+    bool is_good = http->status >= 200 && http->status < 300;
+
     call->out->fault = (struct fault){0};
-    if (!ps_is_page(&call->http))
+    if (is_good && !ps_is_page(http))
         return call->op->read(call);
-    call->maybe |= call->op->effects;
-    ps_translate_status(call->ps, call->op, &call->http, call->out);
-    return PS_DONE;
+    call->maybe |= call->op->effects && (http->status == 401 || !ps_is_word(call->op, http));
+    if (http->status == 401 && ps_is_word(call->op, http))
+        ps_translate_shut_out(call->op, http, call->out);
+    else
+        ps_translate_status(call->ps, call->op, http, call->out);
+    return call->out->result == VAULT_OK ? ps_parse_nothing(call) : PS_DONE;
 }
 
 static void answered(struct ps_call *call)
 {
-    const struct call *http = &call->http;
-
-    if (http->status < 500 && !ps_is_page(http)) {
+    if (call->http.status < 500 && !ps_is_page(&call->http)) {
         call->session->proved = true;
         remember_header(call);
     }
-    if (http->status >= 200 && http->status < 300) {
-        if (read_answer(call) == PS_MORE)
-            next_page(call);
-        else
-            call_finish(call);
-        return;
-    }
-    call->maybe |= call->op->effects && !ps_is_word(call->op, http);
-    ps_translate_status(call->ps, call->op, http, call->out);
-    if (call->out->result == VAULT_OK)
-        (void)ps_parse_nothing(call);
-    try_again_or_finish(call);
+    if (ps_call_read(call) == PS_MORE)
+        next_page(call);
+    else
+        try_again_or_finish(call);
 }
 
 static void on_answer(struct call *http)

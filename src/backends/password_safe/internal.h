@@ -306,6 +306,8 @@ int ps_call_start_ended(struct ps_call *); /* the answer is already in out: only
 void ps_call_send(struct ps_call *, struct ps_session *);
 /* Its sign-in was lost or refused. out has result and fault; the call is off the waiting list. */
 void ps_call_setback(struct ps_call *, bool again, uint64_t delay_ms);
+/* Reads call->http into call->out, if it is the vault's word, and says in `maybe` what is not known. */
+enum ps_next ps_call_read(struct ps_call *);
 void ps_call_cancel(struct vault *, struct vault_call *);
 bool ps_call_withdraw(struct vault *, struct vault_call *);
 void ps_calls_end_all(struct ps *);
