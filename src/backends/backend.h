@@ -134,9 +134,9 @@ enum vault_result {
     VAULT_CONFLICT, /* 4091 */
     VAULT_DENIED,   /* 4031, 4032, 4033, 4035 */
     VAULT_BAD,      /* 400: the vault did not like the values; fault.detail has its words */
-    VAULT_REFUSED,  /* the vault refused the sign-in of this very user, now or lately. Only this result lets another
-                       name be tried for the person. A 401 to a call of a user who was signed in is FAILED */
-    VAULT_FAILED    /* everything else: not reachable, 5xx, nonsense, an answer that is not the vault's, deadline */
+    VAULT_REFUSED,  /* the vault refused the sign-in of this very user, now or lately. Only this lets
+                       another name be tried for the person; a 401 to a call after a sign-in is FAILED */
+    VAULT_FAILED    /* everything else: not reachable, 5xx, nonsense, not the vault's word, deadline */
 };
 
 struct vault;

@@ -471,6 +471,7 @@ static void lost_sign_in_spares_other_users(void **state)
     begin(&ask, "ACME\\other");
     rig_sign_in("ACME\\other", "s=1\n");
     end_ok(&ask);
+    expect_held_off(USER, FAULT_VAULT_ERROR); /* nor does their luck end his own back-off */
 }
 
 /* Whatever its status, a page in the vault's place is neither a session nor a refusal. */

@@ -56,8 +56,8 @@
 #define PS_FORGET_AFTER    60000 /* a refused user is remembered this long */
 #define PS_LOST_MIN        100   /* ms of back-off after a failed sign-in, doubling to ... */
 #define PS_LOST_MAX        2000
-#define PS_LOST_RATE       20 /* sign-ins of one vault that are under way or failed within ... */
-#define PS_LOST_WINDOW     1000 /* ms */
+#define PS_LOST_RATE       20    /* sign-ins of one vault that are under way or failed within ... */
+#define PS_LOST_WINDOW     1000  /* ms */
 #define PS_EXTRA_AFTER     1000  /* no further session for a while when the last sign-in was lost */
 #define PS_RETRY_MIN       100
 #define PS_RETRY_AFTER_MAX 2000 /* a longer Retry-After is not waited for */
@@ -378,7 +378,8 @@ enum ps_next ps_parse_directory(struct ps_call *);
 
 /* word.c */
 bool ps_is_page(const struct call *); /* HTML, which is never the vault's word */
-bool ps_is_word(const struct ps_op *, const struct call *); /* no 2xx: the vault itself refuses, in its own form */
+/* Of any answer but a 2xx: does the vault itself refuse, in its own form? */
+bool ps_is_word(const struct ps_op *, const struct call *);
 bool ps_is_refusal(const struct call *);   /* of a sign-in: the vault itself refuses the user */
 bool ps_is_signed_in(const struct call *); /* a 200 to a sign-in: the vault itself welcomes the user */
 
@@ -393,7 +394,8 @@ void ps_translate_lost(const struct ps *, const struct call *, struct vault_call
 void ps_translate_errno(const struct ps *, int err, struct vault_call *);
 void ps_translate_nonsense(struct vault_call *, const struct call *, const char *what);
 void ps_translate_refused(struct fault *, const struct call *); /* of a sign-in */
-void ps_translate_shut_out(const struct ps_op *, const struct call *, struct vault_call *); /* a 401 after one */
+/* A 401 to a call of a user who was signed in. */
+void ps_translate_shut_out(const struct ps_op *, const struct call *, struct vault_call *);
 void ps_translate_late(struct vault_call *);
 /* Worth another try? *delay_ms = the vault's own wish, 0 = none. */
 bool ps_translate_again(const struct ps *, const struct call *, uint64_t *delay_ms);
