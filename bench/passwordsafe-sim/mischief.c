@@ -18,9 +18,8 @@ static const char html_error[] =
     "<!DOCTYPE html><html><head><title>500 - Internal server error.</title></head>"
     "<body><h2>500 - Internal server error.</h2></body></html>";
 
-static const char proxy_page[] =
-    "<!DOCTYPE html>\r\n<html><head><title>Notice</title></head>"
-    "<body><h1>Your request was handled by the proxy</h1></body></html>";
+static const char proxy_page[] = "<!DOCTYPE html>\r\n<html><head><title>Notice</title></head>"
+                                 "<body><h1>Your request was handled by the proxy</h1></body></html>";
 
 /* Names of actions; the presets are answers by status with everything filled in. */
 static const struct action_row {
@@ -180,7 +179,8 @@ static int read_rule(struct fields *f, struct mischief_rule *r)
         rc = read_texts(f, r);
     if (!rc)
         rc = read_headers(f, r);
-    if (!rc && (r->kind == MISCHIEF_STATUS || r->kind == MISCHIEF_STATUS_AFTER) && (r->status < 200 || r->status > 599))
+    if (!rc && (r->kind == MISCHIEF_STATUS || r->kind == MISCHIEF_STATUS_AFTER) &&
+        (r->status < 200 || r->status > 599))
         rc = fields_missing(f, "status");
     return rc ? rc : f->rc;
 }
@@ -278,9 +278,9 @@ struct mischief_rule *mischief_pick(struct mischief *all, const char *call, cons
 void mischief_report(const struct mischief *all, struct buf *out)
 {
     static const char *const names[MISCHIEF_NKINDS] = {
-        "latency", "status", "drop_before",  "drop_after", "truncate", "garbage",   "hang",
-        "reset",   "close",  "lost_session", "extra",      "chunked",  "no_length", "informational",
-        "status_after"};
+        "latency", "status",  "drop_before", "drop_after",    "truncate",
+        "garbage", "hang",    "reset",       "close",         "lost_session",
+        "extra",   "chunked", "no_length",   "informational", "status_after"};
     const struct mischief_rule *r;
     struct jsonw w = jsonw_start(out);
 

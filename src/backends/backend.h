@@ -123,8 +123,9 @@ struct active_requests {
 };
 
 /*
- * An answer is believed only if the vault wrote it: all results but FAILED are the vault's own word, in its own form.
- * What a proxy, a firewall or a web server says in its place is FAILED, and `unknown` for a call with effects.
+ * An answer is believed only if the vault wrote it: all results but FAILED are the vault's own word, in its
+ * own form. What a proxy, a firewall or a web server says in its place is FAILED, and `unknown` for a call
+ * with effects.
  */
 enum vault_result {
     VAULT_OK,

@@ -342,16 +342,19 @@ static void refused(struct doctor *d, const struct fault *fault)
 static void explain_broken(struct doctor_report *r, const struct fault *fault)
 {
     if (fault->foreign && fault->vault_status < 500) {
-        report_cause(r, STAGE_SIGN_IN, "something between the gateway and the vault answers in the vault's place");
-        report_remedy(r, STAGE_SIGN_IN,
-                      "have the proxy, firewall or load balancer on the way let the gateway through to the API; or "
-                      "the `url` is not that of the API");
+        report_cause(r, STAGE_SIGN_IN,
+                     "something between the gateway and the vault answers in the vault's place");
+        report_remedy(
+            r, STAGE_SIGN_IN,
+            "have the proxy, firewall or load balancer on the way let the gateway through to the API; or "
+            "the `url` is not that of the API");
     } else if (fault->code == FAULT_VAULT_REFUSED_USER && fault->vault_status) {
         report_cause(r, STAGE_SIGN_IN,
                      "the vault lets the user sign in and does not know the session afterwards");
         report_remedy(r, STAGE_SIGN_IN, "give the load balancer before the vault stickiness by cookie");
     } else if (fault->code == FAULT_VAULT_REFUSED_USER) {
-        report_cause(r, STAGE_SIGN_IN, "the name that `run_as` makes of this user cannot be sent to the vault");
+        report_cause(r, STAGE_SIGN_IN,
+                     "the name that `run_as` makes of this user cannot be sent to the vault");
         report_remedy(r, STAGE_SIGN_IN, "change `run_as`, `user_map` or the user's name");
     } else {
         report_cause(r, STAGE_SIGN_IN, "the vault answers, but cannot do its work now");

@@ -4,11 +4,12 @@
  *
  * First byte: which reader; second: the status. Then the body, 0xff, the Set-Cookie lines, 0xff, the jar that
  * is there already. Readers: the lists (of each kind), policy, request, credential, check-in, active
- * requests, the words of a refusal, the OAuth token, a jar of cookies, a string's escapes, and a page in the vault's
- * place for each operation.
+ * requests, the words of a refusal, the OAuth token, a jar of cookies, a string's escapes, and a page in the
+ * vault's place for each operation.
  *
- * An HTML page is believed by no operation, whatever its status and the rest of it: it is FAILED, and of unknown
- * outcome where the operation has effects. It is neither a session nor a refusal of a sign-in. Other promises: a reader ends with OK or with a fault whose words are clean UTF-8; a row has system, account and
+ * An HTML page is believed by no operation, whatever its status and the rest of it: it is FAILED, and of
+ * unknown outcome where the operation has effects. It is neither a session nor a refusal of a sign-in. Other
+ * promises: a reader ends with OK or with a fault whose words are clean UTF-8; a row has system, account and
  * a name; a jar fits on one header line; an unescaped text does not exceed its source.
  */
 #include "fuzz.h"
@@ -50,12 +51,8 @@ static const struct clock clock_still = {.now_ms = no_time, .wall_ms = no_wall};
 static const struct conf_vault conf = {
     .name = "fuzz", .call_timeout_ms = 1000, .minute_ms = 60000, .max_answer = 65536};
 static const enum ps_operation operations[REFUSAL] = {
-    [LIST] = PS_LIST,
-    [POLICY] = PS_POLICY,
-    [REQUEST] = PS_REQUEST,
-    [CREDENTIAL] = PS_CREDENTIAL,
-    [CHECKIN] = PS_CHECKIN,
-    [REQUESTS] = PS_REQUESTS,
+    [LIST] = PS_LIST,       [POLICY] = PS_POLICY,     [REQUEST] = PS_REQUEST, [CREDENTIAL] = PS_CREDENTIAL,
+    [CHECKIN] = PS_CHECKIN, [REQUESTS] = PS_REQUESTS,
 };
 
 static void check_words(const struct vault_call *out)
@@ -137,7 +134,8 @@ static void read_page(struct ps_call *call, unsigned char kind)
         call->maybe = false;
         FUZZ_ASSERT(ps_call_read(call) == PS_DONE);
         FUZZ_ASSERT(out.result == VAULT_FAILED && call->maybe == call->op->effects);
-        FUZZ_ASSERT(!out.accounts && !out.directory && !out.secret.len && !out.active.rows && !out.request_id);
+        FUZZ_ASSERT(!out.accounts && !out.directory && !out.secret.len && !out.active.rows &&
+                    !out.request_id);
         check_words(&out);
         vault_call_free(&out);
     }
@@ -200,7 +198,8 @@ static void dispatch(struct ps_call *call, unsigned char which, struct fuzz_inpu
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const int statuses[] = {200, 201, 204, 400, 401, 403, 404, 409, 429, 500, 503, 302, 303, 307, 408, 410};
+    static const int statuses[] = {200, 201, 204, 400, 401, 403, 404, 409,
+                                   429, 500, 503, 302, 303, 307, 408, 410};
     struct fuzz_input in = fuzz_input(data, size);
     unsigned char which = fuzz_byte(&in), status = fuzz_byte(&in);
     struct ps ps = {.vault = {&password_safe_ops, &conf}, .clock = &clock_still, .random = 1};

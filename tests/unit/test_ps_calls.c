@@ -360,11 +360,29 @@ static void request_answered_by_others(void **state)
         int status;
         const char *body;
     } rows[] = {
-        {200, "<html>"}, {204, ""},       {301, ""},      {302, ""},       {303, "<html>"}, {304, ""},
-        {307, ""},       {308, "<html>"}, {400, "<html>"}, {403, "<html>"}, {403, ""},       {403, "RBAC: denied"},
-        {404, "<html>"}, {404, "404 page not found"}, {404, "{\"message\":\"no Route matched\"}"}, {405, ""},       {408, ""},       {409, "<html>"},
+        {200, "<html>"},
+        {204, ""},
+        {301, ""},
+        {302, ""},
+        {303, "<html>"},
+        {304, ""},
+        {307, ""},
+        {308, "<html>"},
+        {400, "<html>"},
+        {403, "<html>"},
+        {403, ""},
+        {403, "RBAC: denied"},
+        {404, "<html>"},
+        {404, "404 page not found"},
+        {404, "{\"message\":\"no Route matched\"}"},
+        {405, ""},
+        {408, ""},
+        {409, "<html>"},
         {404, "{\"Message\":\"No HTTP resource was found that matches the request URI\"}"},
-        {429, "<html>"}, {500, "<html>"}, {502, ""},      {504, ""},
+        {429, "<html>"},
+        {500, "<html>"},
+        {502, ""},
+        {504, ""},
     };
 
     (void)state;
@@ -377,7 +395,8 @@ static void request_answered_by_others(void **state)
     }
 }
 
-/* A 401 comes from whoever: the request is asked for once more, and what was handed over may be the first one's. */
+/* A 401 comes from whoever: the request is asked for once more, and what was handed over may be the first
+ * one's. */
 static void request_answered_by_401(void **state)
 {
     (void)state;

@@ -75,22 +75,22 @@ static void check_all(const struct row *rows, size_t n)
 static void denied(void **state)
 {
     static const struct row rows[] = {
-        {REQUEST,    403, "4031",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
-        {REQUEST,    403, "4032",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4032},
-        {REQUEST,    403, "4033",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4033},
-        {REQUEST,    403, "4035",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4035},
-        {REQUEST,    403, "\"4031\"",                 VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
-        {REQUEST,    403, " 4031\r\n",                VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
-        {REQUEST,    403, "{\"Message\":\"4031\"}",   VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
-        {REQUEST,    403, "{\"message\":4031}",       VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
-        {REQUEST,    403, "{\"error\":\"4031: no\"}", VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
-        {REQUEST,    403, "\"Forbidden\"",            VAULT_DENIED,  FAULT_NOT_ENTITLED,     0   },
-        {CREDENTIAL, 403, "4031",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
-        {CREDENTIAL, 403, "4034",                     VAULT_PENDING, FAULT_APPROVAL_PENDING, 4034},
-        {CREDENTIAL, 403, "\"4034\"",                 VAULT_PENDING, FAULT_APPROVAL_PENDING, 4034},
-        {CHECKIN,    403, "4031",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
-        {POLICY,     403, "4031",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
-        {REQUESTS,   403, "4032",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4032},
+        {REQUEST, 403, "4031", VAULT_DENIED, FAULT_NOT_ENTITLED, 4031},
+        {REQUEST, 403, "4032", VAULT_DENIED, FAULT_NOT_ENTITLED, 4032},
+        {REQUEST, 403, "4033", VAULT_DENIED, FAULT_NOT_ENTITLED, 4033},
+        {REQUEST, 403, "4035", VAULT_DENIED, FAULT_NOT_ENTITLED, 4035},
+        {REQUEST, 403, "\"4031\"", VAULT_DENIED, FAULT_NOT_ENTITLED, 4031},
+        {REQUEST, 403, " 4031\r\n", VAULT_DENIED, FAULT_NOT_ENTITLED, 4031},
+        {REQUEST, 403, "{\"Message\":\"4031\"}", VAULT_DENIED, FAULT_NOT_ENTITLED, 4031},
+        {REQUEST, 403, "{\"message\":4031}", VAULT_DENIED, FAULT_NOT_ENTITLED, 4031},
+        {REQUEST, 403, "{\"error\":\"4031: no\"}", VAULT_DENIED, FAULT_NOT_ENTITLED, 4031},
+        {REQUEST, 403, "\"Forbidden\"", VAULT_DENIED, FAULT_NOT_ENTITLED, 0},
+        {CREDENTIAL, 403, "4031", VAULT_DENIED, FAULT_NOT_ENTITLED, 4031},
+        {CREDENTIAL, 403, "4034", VAULT_PENDING, FAULT_APPROVAL_PENDING, 4034},
+        {CREDENTIAL, 403, "\"4034\"", VAULT_PENDING, FAULT_APPROVAL_PENDING, 4034},
+        {CHECKIN, 403, "4031", VAULT_DENIED, FAULT_NOT_ENTITLED, 4031},
+        {POLICY, 403, "4031", VAULT_DENIED, FAULT_NOT_ENTITLED, 4031},
+        {REQUESTS, 403, "4032", VAULT_DENIED, FAULT_NOT_ENTITLED, 4032},
     };
 
     (void)state;
@@ -100,19 +100,19 @@ static void denied(void **state)
 static void conflicts_and_absences(void **state)
 {
     static const struct row rows[] = {
-        {REQUEST,    409, "4091",                                        VAULT_CONFLICT, FAULT_VAULT_CONFLICT,       4091},
-        {REQUEST,    409, "\"4091\"",                                    VAULT_CONFLICT, FAULT_VAULT_CONFLICT,       4091},
-        {REQUEST,    404, "\"Managed Account not found\"",               VAULT_ABSENT,   FAULT_CREDENTIAL_NOT_FOUND, 0   },
-        {REQUEST,    404, "\"has been released\"",                       VAULT_ABSENT,   FAULT_CREDENTIAL_NOT_FOUND, 0   },
+        {REQUEST, 409, "4091", VAULT_CONFLICT, FAULT_VAULT_CONFLICT, 4091},
+        {REQUEST, 409, "\"4091\"", VAULT_CONFLICT, FAULT_VAULT_CONFLICT, 4091},
+        {REQUEST, 404, "\"Managed Account not found\"", VAULT_ABSENT, FAULT_CREDENTIAL_NOT_FOUND, 0},
+        {REQUEST, 404, "\"has been released\"", VAULT_ABSENT, FAULT_CREDENTIAL_NOT_FOUND, 0},
         {CREDENTIAL, 404, "\"Request has been released or is expired\"", VAULT_GONE,
-         FAULT_CREDENTIAL_NOT_FOUND,                                                                                 0   },
-        {CREDENTIAL, 404, "{\"Message\":\"Request 9114 is EXPIRED\"}",   VAULT_GONE,     FAULT_CREDENTIAL_NOT_FOUND,
-         0                                                                                                               },
-        {CREDENTIAL, 404, "\"no such credential\"",                      VAULT_ABSENT,   FAULT_CREDENTIAL_NOT_FOUND, 0   },
-        {CREDENTIAL, 400, "\"request 9114 has no key\"",                 VAULT_ABSENT,   FAULT_CREDENTIAL_NOT_FOUND, 0   },
-        {CHECKIN,    404, "\"Request not found\"",                       VAULT_GONE,     FAULT_CREDENTIAL_NOT_FOUND, 0   },
-        {CHECKIN,    400, "\"request 9114\"",                            VAULT_BAD,      FAULT_VAULT_ERROR,          0   },
-        {REQUESTS,   404, "",                                            VAULT_FAILED,   FAULT_VAULT_ERROR,          0   },
+         FAULT_CREDENTIAL_NOT_FOUND, 0},
+        {CREDENTIAL, 404, "{\"Message\":\"Request 9114 is EXPIRED\"}", VAULT_GONE, FAULT_CREDENTIAL_NOT_FOUND,
+         0},
+        {CREDENTIAL, 404, "\"no such credential\"", VAULT_ABSENT, FAULT_CREDENTIAL_NOT_FOUND, 0},
+        {CREDENTIAL, 400, "\"request 9114 has no key\"", VAULT_ABSENT, FAULT_CREDENTIAL_NOT_FOUND, 0},
+        {CHECKIN, 404, "\"Request not found\"", VAULT_GONE, FAULT_CREDENTIAL_NOT_FOUND, 0},
+        {CHECKIN, 400, "\"request 9114\"", VAULT_BAD, FAULT_VAULT_ERROR, 0},
+        {REQUESTS, 404, "", VAULT_FAILED, FAULT_VAULT_ERROR, 0},
     };
 
     (void)state;
@@ -122,16 +122,16 @@ static void conflicts_and_absences(void **state)
 static void bad_values(void **state)
 {
     static const struct row rows[] = {
-        {REQUEST, 400, "\"A reason is required\"",                    VAULT_BAD, FAULT_REASON_REQUIRED,   0},
-        {REQUEST, 400, "Reason is missing",                           VAULT_BAD, FAULT_REASON_REQUIRED,   0},
-        {REQUEST, 400, "{\"Message\":\"Reason required by policy\"}", VAULT_BAD, FAULT_REASON_REQUIRED,   0},
-        {REQUEST, 400, "\"Reason over 1000 characters\"",             VAULT_BAD, FAULT_VAULT_ERROR,       0},
-        {REQUEST, 400, "\"Ticket number required\"",                  VAULT_BAD, FAULT_TICKET_REQUIRED,   0},
-        {REQUEST, 400, "\"TicketSystemID: no reason given\"",         VAULT_BAD, FAULT_TICKET_REQUIRED,   0},
-        {REQUEST, 400, "\"Duration exceeds the maximum\"",            VAULT_BAD, FAULT_DURATION_TOO_LONG, 0},
-        {REQUEST, 400, "\"DurationMinutes out of range\"",            VAULT_BAD, FAULT_DURATION_TOO_LONG, 0},
-        {REQUEST, 400, "\"unknown AccessType\"",                      VAULT_BAD, FAULT_VAULT_ERROR,       0},
-        {LIST,    400, "\"ipAddress needs a type; no reason\"",       VAULT_BAD, FAULT_VAULT_ERROR,       0},
+        {REQUEST, 400, "\"A reason is required\"", VAULT_BAD, FAULT_REASON_REQUIRED, 0},
+        {REQUEST, 400, "Reason is missing", VAULT_BAD, FAULT_REASON_REQUIRED, 0},
+        {REQUEST, 400, "{\"Message\":\"Reason required by policy\"}", VAULT_BAD, FAULT_REASON_REQUIRED, 0},
+        {REQUEST, 400, "\"Reason over 1000 characters\"", VAULT_BAD, FAULT_VAULT_ERROR, 0},
+        {REQUEST, 400, "\"Ticket number required\"", VAULT_BAD, FAULT_TICKET_REQUIRED, 0},
+        {REQUEST, 400, "\"TicketSystemID: no reason given\"", VAULT_BAD, FAULT_TICKET_REQUIRED, 0},
+        {REQUEST, 400, "\"Duration exceeds the maximum\"", VAULT_BAD, FAULT_DURATION_TOO_LONG, 0},
+        {REQUEST, 400, "\"DurationMinutes out of range\"", VAULT_BAD, FAULT_DURATION_TOO_LONG, 0},
+        {REQUEST, 400, "\"unknown AccessType\"", VAULT_BAD, FAULT_VAULT_ERROR, 0},
+        {LIST, 400, "\"ipAddress needs a type; no reason\"", VAULT_BAD, FAULT_VAULT_ERROR, 0},
     };
 
     (void)state;
@@ -170,7 +170,8 @@ static void foreign(enum op op, int status, const char *body, const char *conten
     enum fault_code code = status == 429 || status == 503 ? FAULT_VAULT_UNAVAILABLE : FAULT_VAULT_ERROR;
 
     start(op);
-    rig_reply(rig_call(0), &(struct rig_answer){.status = status, .body = body, .content_type = content_type});
+    rig_reply(rig_call(0),
+              &(struct rig_answer){.status = status, .body = body, .content_type = content_type});
     if (ask.done != 1 || ask.call.result != VAULT_FAILED || ask.call.fault.code != code)
         fail_msg("op %d status %d body %s: done %d result %d fault %d", op, status, body, ask.done,
                  ask.call.result, ask.call.fault.code);
@@ -310,8 +311,15 @@ static void times_to_wait(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(denied), T(conflicts_and_absences), T(bad_values), T(failures), T(pages_are_never_believed),
-        T(other_forms_are_not_the_vaults), T(check_in_is_done_by_a_2xx_that_is_no_page), T(lost), T(times_to_wait),
+        T(denied),
+        T(conflicts_and_absences),
+        T(bad_values),
+        T(failures),
+        T(pages_are_never_believed),
+        T(other_forms_are_not_the_vaults),
+        T(check_in_is_done_by_a_2xx_that_is_no_page),
+        T(lost),
+        T(times_to_wait),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -438,7 +438,8 @@ static void many_users_share_the_vaults_budget(void **state)
         struct call *call = rig_call(0);
 
         if (strstr(rig.last_target, "SignApp"))
-            rig_reply(call, &(struct rig_answer){.status = 200, .body = "{\"UserId\":1}", .cookies = "s=1\n"});
+            rig_reply(call,
+                      &(struct rig_answer){.status = 200, .body = "{\"UserId\":1}", .cookies = "s=1\n"});
         else
             rig_answer(call, 200, "[]");
         rig_run(0);
@@ -485,9 +486,10 @@ static void page_at_the_sign_in(void **state)
     for (size_t i = 0; i < sizeof(status) / sizeof(status[0]); i++) {
         rig.conf.retries = 0;
         begin(&ask, USER);
-        rig_reply(rig_call(0), &(struct rig_answer){.status = status[i],
-                                                    .cookies = "s=1\n",
-                                                    .body = "\xef\xbb\xbf \n<!DOCTYPE html><html>Log in</html>"});
+        rig_reply(rig_call(0),
+                  &(struct rig_answer){.status = status[i],
+                                       .cookies = "s=1\n",
+                                       .body = "\xef\xbb\xbf \n<!DOCTYPE html><html>Log in</html>"});
         rig_run(0);
         assert_int_equal(ask.done, 1);
         assert_int_equal(ask.call.result, VAULT_FAILED);
@@ -606,14 +608,14 @@ static void oauth_token_trouble(void **state)
         enum vault_result result;
     } rows[] = {
         {"{\"error\":\"invalid_client\"}", 400, VAULT_REFUSED},
-        {"",                               401, VAULT_REFUSED},
-        {"{}",                             200, VAULT_FAILED },
-        {"<html>",                         200, VAULT_FAILED },
-        {"<html>",                         400, VAULT_FAILED },
-        {"<html>",                         401, VAULT_FAILED },
-        {"<html>",                         403, VAULT_FAILED },
-        {TOKEN("a b\\r\\nX: y"),           200, VAULT_FAILED },
-        {"",                               500, VAULT_FAILED },
+        {"", 401, VAULT_REFUSED},
+        {"{}", 200, VAULT_FAILED},
+        {"<html>", 200, VAULT_FAILED},
+        {"<html>", 400, VAULT_FAILED},
+        {"<html>", 401, VAULT_FAILED},
+        {"<html>", 403, VAULT_FAILED},
+        {TOKEN("a b\\r\\nX: y"), 200, VAULT_FAILED},
+        {"", 500, VAULT_FAILED},
     };
     static struct ask ask;
 

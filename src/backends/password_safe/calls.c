@@ -18,8 +18,9 @@
  * the vault's later word settles that, the outcome is VAULT_FAILED with `unknown`.
  *
  * A 401 drops the session and all idle ones of the user, for the vault has most likely lost them together;
- * the call is sent once more on a fresh one. A second one fails the call. If even a fresh session was refused on its first call, that
- * repetition carries the Authorization header, and if this helps, all calls to this vault do from then on.
+ * the call is sent once more on a fresh one. A second one fails the call. If even a fresh session was refused
+ * on its first call, that repetition carries the Authorization header, and if this helps, all calls to this
+ * vault do from then on.
  *
  * A call that need not begin any more when `begin_by_ms` has come ends unsent (admission.c).
  *
@@ -355,8 +356,8 @@ static void try_again_or_finish(struct ps_call *call)
 }
 
 /*
- * A page may come from a web server that has lost the session as well, so the session goes in any case. That the user
- * was signed in shows that he is not refused: a call with effects may have happened all the same.
+ * A page may come from a web server that has lost the session as well, so the session goes in any case. That
+ * the user was signed in shows that he is not refused: a call with effects may have happened all the same.
  */
 static void not_signed_in(struct ps_call *call)
 {

@@ -56,8 +56,8 @@
 #define PS_FORGET_AFTER    60000 /* a refused user is remembered this long */
 #define PS_LOST_MIN        100   /* ms of back-off after a failed sign-in, doubling to ... */
 #define PS_LOST_MAX        2000
-#define PS_LOST_RATE       20    /* sign-ins of one vault that are under way or failed within ... */
-#define PS_LOST_WINDOW     1000  /* ms */
+#define PS_LOST_RATE       20   /* sign-ins of one vault that are under way or failed within ... */
+#define PS_LOST_WINDOW     1000 /* ms */
 #define PS_EXTRA_AFTER     1000  /* no further session for a while when the last sign-in was lost */
 #define PS_RETRY_MIN       100
 #define PS_RETRY_AFTER_MAX 2000 /* a longer Retry-After is not waited for */

@@ -20,8 +20,9 @@
 #include <string.h>
 
 /*
- * A request is not .repeat: only calls.c may send it again, which then knows that it did. The results are those of
- * refusals in the vault's own form (word.c); FAILED = this status is never the vault's word about this operation.
+ * A request is not .repeat: only calls.c may send it again, which then knows that it did. The results are
+ * those of refusals in the vault's own form (word.c); FAILED = this status is never the vault's word about
+ * this operation.
  */
 /* clang-format off */
 const struct ps_op ps_operations[PS_NOPERATIONS] = {

@@ -9,7 +9,8 @@
  *
  * Life of a session: sign-in -> idle <-> busy -> signed out after session_idle, or dropped on a 401.
  * Life of a user:    first call -> (sessions, calls, sign-in) -> forgotten as soon as it has none of them,
- * or, after a failed sign-in, when the memory of that has aged (PS_FORGET_AFTER): the number of users is bounded.
+ * or, after a failed sign-in, when the memory of that has aged (PS_FORGET_AFTER): the number of users is
+ * bounded.
  *
  * ps_user_serve() is the one place that matches sessions with calls; it is called last after every change and
  * may free the user. It never calls a caller: who ends here ends later.

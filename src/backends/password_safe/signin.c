@@ -9,10 +9,11 @@
  * session over to another identity. What the vault answers decides between three ends:
  *
  *   session   200 with a cookie and the JSON object about the user
- *   refused   401 or 403 (and 400 to a token request) that is no HTML page: a fact about this user or registration.
- *             It is remembered and backed off: 500 ms doubling to 30 s; a second factor asked for goes to 30 s at once
- *   lost      everything else says nothing about the user: the waiting calls try again or fail, and signin_pace.c
- *             says when the next sign-in may begin
+ *   refused   401 or 403 (and 400 to a token request) that is no HTML page: a fact about this user or
+ *             registration. It is remembered and backed off: 500 ms doubling to 30 s; a second factor asked
+ *             for goes to 30 s at once
+ *   lost      everything else says nothing about the user: the waiting calls try again or fail, and
+ *             signin_pace.c says when the next sign-in may begin
  *
  * Texts with key, password or token are wiped as soon as the answer is here.
  *
@@ -156,8 +157,9 @@ static void end_lost(struct ps_signin *signin, const char *nonsense)
         ps_translate_status(ps, &ps_operations[PS_SIGN_IN], http, &said);
     pause = ps_pace_lost(user, &said.fault);
     if (!http->err) /* a vault that is away is reported once, by reach.c */
-        log_warn("vault_sign_in_failed", "vault=%s user=%s status=%d pause_ms=%llu why=%s", ps->vault.conf->name,
-                 user->name, http->status, (unsigned long long)pause, said.fault.detail);
+        log_warn("vault_sign_in_failed", "vault=%s user=%s status=%d pause_ms=%llu why=%s",
+                 ps->vault.conf->name, user->name, http->status, (unsigned long long)pause,
+                 said.fault.detail);
     signin_free(signin);
     ps_user_lost(user, &said, again, delay > pause ? delay : pause);
     ps_pace_next(ps);
@@ -183,8 +185,9 @@ static void end_session(struct ps_signin *signin)
     int err;
 
     if (!ps_is_signed_in(&signin->http)) {
-        end_lost(signin, ps_is_page(&signin->http) ? "an HTML page in the vault's place to the sign-in"
-                                                   : "the answer to the sign-in is not the vault's JSON object");
+        end_lost(signin, ps_is_page(&signin->http)
+                             ? "an HTML page in the vault's place to the sign-in"
+                             : "the answer to the sign-in is not the vault's JSON object");
         return;
     }
     err = ps_cookies_merge(NULL, 0, &signin->http.cookies, &jar);

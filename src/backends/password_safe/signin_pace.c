@@ -2,17 +2,19 @@
 /*
  * signin_pace.c - how often sign-ins are tried while they fail.
  *
- * A sign-in that is answered by 5xx, by nothing or by what is not the vault's word says nothing about the user, but
- * every caller wants another one. So it is held off in three ways:
+ * A sign-in that is answered by 5xx, by nothing or by what is not the vault's word says nothing about the
+ * user, but every caller wants another one. So it is held off in three ways:
  *
  *   the user's back-off    after each failure in a row the user waits 100 ms, doubling to 2 s
- *   the vault's back-off   the same over all users. It holds for users whose own last sign-in failed: others may have
- *                          better luck, and one user whose sign-in always fails does not shut them out
- *   the vault's budget     at most PS_LOST_RATE sign-ins are under way or have failed within PS_LOST_WINDOW
+ *   the vault's back-off   the same over all users. It holds for users whose own last sign-in failed:
+ *                          others may have better luck, and one user whose sign-in always fails does not
+ *                          shut them out
+ *   the vault's budget     at most PS_LOST_RATE sign-ins are under way or failed within PS_LOST_WINDOW
  *
- * Who may not sign in fails at once with the last fault and the time after which it is worth while to try again. Only
- * where the budget is taken by sign-ins under way, and none has failed, does the user wait for their outcome. The
- * first sign-in that the vault answers itself, with a session or a refusal, ends both back-offs.
+ * Who may not sign in fails at once with the last fault and the time after which it is worth while to try
+ * again. Only where the budget is taken by sign-ins under way, and none has failed, does the user wait for
+ * their outcome. The first sign-in that the vault answers itself, with a session or a refusal, ends both
+ * back-offs.
  *
  * Not here: refusals, which have a back-off of their own (signin.c).
  */

@@ -196,8 +196,8 @@ static unsigned retry_after_s(const struct ps *ps, const struct call *http)
 static void refuse_page(const struct ps_op *op, const struct call *http, struct vault_call *out)
 {
     fault_set(&out->fault, FAULT_VAULT_ERROR,
-              "an HTML page came in the vault's place (%d) to the %s: a proxy, a firewall or a web server before it "
-              "wrote it, or the url is wrong; nothing of it is believed",
+              "an HTML page came in the vault's place (%d) to the %s: a proxy, a firewall or a web server "
+              "before it wrote it, or the url is wrong; nothing of it is believed",
               http->status, op->name);
 }
 
@@ -222,10 +222,11 @@ static void refuse_other(const struct ps *ps, const struct ps_op *op, const stru
         fault_set(&out->fault, FAULT_VAULT_ERROR,
                   "the vault knows no such call (404) for the %s: check the url", op->name);
     } else if (status == 400 || status == 401 || status == 403 || status == 409) {
-        fault_set(&out->fault, FAULT_VAULT_ERROR,
-                  "the answer to the %s (%d) has no form of the vault's: a proxy or a firewall before it may have "
-                  "written it; nothing of it is believed",
-                  op->name, status);
+        fault_set(
+            &out->fault, FAULT_VAULT_ERROR,
+            "the answer to the %s (%d) has no form of the vault's: a proxy or a firewall before it may have "
+            "written it; nothing of it is believed",
+            op->name, status);
     } else {
         fault_set(&out->fault, FAULT_VAULT_ERROR, "the vault failed at the %s (%d)", op->name, status);
     }
@@ -342,11 +343,12 @@ void ps_translate_refused(struct fault *fault, const struct call *http)
 void ps_translate_shut_out(const struct ps_op *op, const struct call *http, struct vault_call *out)
 {
     out->result = VAULT_FAILED;
-    fault_set(&out->fault, FAULT_VAULT_REFUSED_USER,
-              "the vault let the user sign in and then answered the %s with %d: the session is not known there (a "
-              "load balancer without stickiness), the user was disabled, the key rotated or the source address is "
-              "not allowed; or the user is not in the requesters group, or MFA is enforced",
-              op->name, http->status);
+    fault_set(
+        &out->fault, FAULT_VAULT_REFUSED_USER,
+        "the vault let the user sign in and then answered %d to the %s: the session is not known there (load "
+        "balancer without stickiness); user disabled or not in the requesters group; MFA enforced; key "
+        "rotated, or source address not allowed",
+        http->status, op->name);
     out->fault.vault_status = http->status;
 }
 

@@ -2,16 +2,18 @@
 /*
  * word.c - whose word is an answer? The one place that says so.
  *
- * An answer is believed only if the vault wrote it. A proxy, a firewall, a load balancer and the web server in
- * front of the vault's API answer in the vault's place, with any status, and mostly with a page for a browser. Such
- * an answer says nothing about a user, an account or a request. So an answer counts as the vault's word when
+ * An answer is believed only if the vault wrote it. A proxy, a firewall, a load balancer and the web server
+ * in front of the vault's API answer in the vault's place, with any status, and mostly with a page for a
+ * browser. Such an answer says nothing about a user, an account or a request. So an answer counts as the
+ * vault's word when
  *
  *   - it is no HTML page: it does not call itself HTML and does not begin with `<`;
  *   - its body has a form that the vault uses for this status (the table below);
  *   - the operation's row gives this status a meaning (operations.c).
  *
- * Everything else is not the vault's word: a read has failed, and an operation with effects may have happened.
- * A 2xx that is no page is the vault's word only if the operation's reader understands it (parse.c).
+ * Everything else is not the vault's word: a read has failed, and an operation with effects may have
+ * happened. A 2xx that is no page is the vault's word only if the operation's reader understands it
+ * (parse.c).
  *
  * Not here: what the words mean (translate.c).
  */
