@@ -451,6 +451,40 @@ static void many_users_share_the_vaults_budget(void **state)
     assert_int_equal(ok, 200);
 }
 
+/* The morning: as many sign-ins as the vault answers, and more with each answer. */
+static void a_vault_that_works_is_asked_for_more(void **state)
+{
+    static struct ask asks[100];
+    char name[32];
+
+    (void)state;
+    rig.conf.max_calls = 1000;
+    rig_open();
+    for (size_t i = 0; i < 100; i++) {
+        (void)snprintf(name, sizeof(name), "ACME\\u%zu", i);
+        begin(&asks[i], name);
+    }
+    assert_int_equal(rig_waiting(), 20);
+    rig_sign_in(NULL, "s=1\n");
+    assert_int_equal(rig_waiting(), 19 + 1 + 2); /* its call, and two others */
+    for (size_t i = 0; i < 19; i++)
+        rig_sign_in(NULL, "s=1\n");
+    assert_int_equal(rig_waiting(), 20 + 40);
+    while (rig_waiting()) {
+        struct call *call = rig_call(0);
+
+        if (strstr(rig.last_target, "SignApp"))
+            rig_sign_in(NULL, "s=1\n");
+        else
+            rig_answer(call, 200, "[]");
+    }
+    for (size_t i = 0; i < 100; i++) {
+        assert_int_equal(asks[i].done, 1);
+        assert_int_equal(asks[i].call.result, VAULT_OK);
+        ask_free(&asks[i]);
+    }
+}
+
 /* One user whose sign-in always fails does not hold up the others. */
 static void lost_sign_in_spares_other_users(void **state)
 {
@@ -473,6 +507,40 @@ static void lost_sign_in_spares_other_users(void **state)
     rig_sign_in("ACME\\other", "s=1\n");
     end_ok(&ask);
     expect_held_off(USER, FAULT_VAULT_ERROR); /* nor does their luck end his own back-off */
+}
+
+static void form_of_a_sign_in(void **state)
+{
+    static const struct {
+        const char *body;
+        bool good;
+    } rows[] = {
+        {"{}", true},  {"\xef\xbb\xbf {\"UserId\":41,\"Name\":\"\\ud800\"}\r\n", true},
+        {"", false},   {"\"welcome\"", false},
+        {"[]", false}, {"OK", false},
+        {"{", false},
+    };
+    static struct ask ask;
+
+    (void)state;
+    rig.conf.retries = 0;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char user[16];
+
+        if (!i)
+            rig_open();
+        (void)snprintf(user, sizeof(user), "u%zu", i);
+        begin(&ask, user);
+        rig_reply(rig_call(0), &(struct rig_answer){.status = 200, .cookies = "s=1\n", .body = rows[i].body});
+        rig_run(0);
+        if (rows[i].good) {
+            end_ok(&ask);
+            continue;
+        }
+        assert_int_equal(ask.call.result, VAULT_FAILED);
+        assert_int_equal(ask.call.fault.code, FAULT_VAULT_ERROR);
+        ask_free(&ask);
+    }
 }
 
 /* Whatever its status, a page in the vault's place is neither a session nor a refusal. */
@@ -655,8 +723,10 @@ int main(void)
         T(lost_sign_ins_back_off),
         T(many_callers_make_few_sign_ins),
         T(many_users_share_the_vaults_budget),
+        T(a_vault_that_works_is_asked_for_more),
         T(lost_sign_in_spares_other_users),
         T(page_at_the_sign_in),
+        T(form_of_a_sign_in),
         T(lost_sign_in_is_tried_again),
         T(oauth),
         T(oauth_old_token_refused),

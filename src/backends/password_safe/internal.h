@@ -197,8 +197,13 @@ struct ps_gate {
 };
 
 /* signin_pace.c */
+struct ps_won { /* sign-ins that the vault answered and none failed since */
+    uint64_t window;
+    size_t now, before;
+};
 struct ps_pace {
     size_t under_way; /* sign-ins */
+    struct ps_won won;
     struct ps_setback lost;
     struct fault last_fault;
     uint64_t failed_ms[PS_LOST_RATE]; /* a ring: when the last ones failed */

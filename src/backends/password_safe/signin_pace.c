@@ -9,7 +9,9 @@
  *   the vault's back-off   the same over all users. It holds for users whose own last sign-in failed:
  *                          others may have better luck, and one user whose sign-in always fails does not
  *                          shut them out
- *   the vault's budget     at most PS_LOST_RATE sign-ins are under way or failed within PS_LOST_WINDOW
+ *   the vault's budget     at most PS_LOST_RATE sign-ins are under way or failed within PS_LOST_WINDOW, and
+ *                          one more for each that the vault has answered lately, while none fails: a vault
+ *                          that works is soon asked for as many as there are connections
  *
  * Who may not sign in fails at once with the last fault and the time after which it is worth while to try
  * again. Only where the budget is taken by sign-ins under way, and none has failed, does the user wait for
@@ -42,6 +44,7 @@ uint64_t ps_pace_lost(struct ps_user *user, struct fault *fault)
     uint64_t now = clock_now(user->ps->clock), delay = back_off(&user->lost, now);
 
     (void)back_off(&pace->lost, now);
+    pace->won = (struct ps_won){0};
     pace->failed_ms[pace->nfailed++ % PS_LOST_RATE] = now;
     if (fault->retry_after_s < whole_seconds(delay))
         fault->retry_after_s = whole_seconds(delay);
@@ -50,8 +53,32 @@ uint64_t ps_pace_lost(struct ps_user *user, struct fault *fault)
     return delay;
 }
 
+/* Counts by windows: what was won in this one and in the one before. */
+static void won_turn(struct ps_won *won, uint64_t now)
+{
+    uint64_t window = now / PS_LOST_WINDOW;
+
+    if (window == won->window)
+        return;
+    won->before = window == won->window + 1 ? won->now : 0;
+    won->now = 0;
+    won->window = window;
+}
+
+static size_t won_lately(const struct ps *ps, uint64_t now)
+{
+    struct ps_won won = ps->pace.won;
+
+    won_turn(&won, now);
+    return won.before + won.now;
+}
+
 void ps_pace_answered(struct ps_user *user)
 {
+    struct ps_won *won = &user->ps->pace.won;
+
+    won_turn(won, clock_now(user->ps->clock));
+    won->now++;
     user->lost = (struct ps_setback){0};
     user->ps->pace.lost = (struct ps_setback){0};
 }
@@ -93,7 +120,7 @@ enum ps_turn ps_pace_turn(const struct ps_user *user, struct fault *why, uint64_
         return shut(&user->last_fault, user->lost.until_ms - now, why, delay_ms);
     if (user->lost.row && now < pace->lost.until_ms)
         return shut(&pace->last_fault, pace->lost.until_ms - now, why, delay_ms);
-    if (budget_used(user->ps, now, &free_ms) < PS_LOST_RATE)
+    if (budget_used(user->ps, now, &free_ms) < PS_LOST_RATE + won_lately(user->ps, now))
         return PS_TURN_NOW;
     return pace->lost.row ? shut(&pace->last_fault, free_ms - now, why, delay_ms) : PS_TURN_LATER;
 }
