@@ -53,8 +53,13 @@ static bool answer_secret(struct dispatch *d, const struct model_account *a, enu
     struct jsonw w;
 
     if (got > 0) {
+        bool wrapped = d->model->settings.knobs.value[KNOB_SECRET_FORM];
         w = answer_json(d, status);
-        jsonw_strn(&w, NULL, plain.data ? plain.data : "", plain.len);
+        if (wrapped)
+            jsonw_object(&w, NULL);
+        jsonw_strn(&w, wrapped ? "Credentials" : NULL, plain.data ? plain.data : "", plain.len);
+        if (wrapped)
+            jsonw_end(&w);
     } else if (got == 0) {
         answer_absent(d);
     } else {

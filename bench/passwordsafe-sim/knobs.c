@@ -37,6 +37,7 @@ static const struct knob_row {
     [KNOB_KEEP_ID] = {"sign-in with an old cookie keeps its id", {"yes", "no"}},
     [KNOB_PENDING_CHECKIN] = {"check-in of a pending request", {"204", "403"}},
     [KNOB_ISA_REQUEST] = {"request left by ISA access", {"none", "listed"}},
+    [KNOB_SECRET_FORM] = {"form of a secret", {"string", "object"}},
 };
 
 int knobs_set_one(struct knobs *k, int number, const char *value)

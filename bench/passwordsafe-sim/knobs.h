@@ -32,6 +32,7 @@ enum knob {
     KNOB_KEEP_ID,          /* yes, no */
     KNOB_PENDING_CHECKIN,  /* 204, 403 */
     KNOB_ISA_REQUEST,      /* none, listed */
+    KNOB_SECRET_FORM,      /* string, object */
     KNOB_NKNOBS
 };
 

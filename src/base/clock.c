@@ -87,15 +87,53 @@ const char *clock_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE])
     return memcpy(out, last.stamp, sizeof(last.stamp));
 }
 
-int clock_parse_http_date(const char *text, int64_t *wall_ms)
+const char *clock_rfc3339_or_null(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE])
+{
+    return wall_ms > 0 && wall_ms / 1000 < YEAR_10000_S ? clock_rfc3339(wall_ms, out) : NULL;
+}
+
+/* timegm() takes February 30 for March 2: no such day is taken here. A second of 60 counts as the next
+ * minute. */
+static int tm_ms(struct tm tm, int64_t *wall_ms)
+{
+    int day = tm.tm_mday, seconds = tm.tm_sec;
+
+    tm.tm_sec = 0;
+    int64_t minute = timegm(&tm);
+    if (tm.tm_mday != day)
+        return -EINVAL;
+    *wall_ms = (minute + seconds) * 1000;
+    return 0;
+}
+
+static int parse_whole(const char *text, const char *form, int64_t *wall_ms)
 {
     struct tm tm = {0};
-    const char *rest = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+    const char *rest = strptime(text, form, &tm);
 
-    if (!rest || *rest)
-        return -EINVAL;
-    *wall_ms = (int64_t)timegm(&tm) * 1000;
-    return 0;
+    return rest && !*rest ? tm_ms(tm, wall_ms) : -EINVAL;
+}
+
+#define HTTP_DATE "%a, %d %b %Y %H:%M:%S GMT"
+
+int clock_parse_http_date(const char *text, int64_t *wall_ms)
+{
+    return parse_whole(text, HTTP_DATE, wall_ms);
+}
+
+int clock_parse_cookie_date(const char *text, int64_t *wall_ms)
+{
+    static const char *const forms[] = {
+        HTTP_DATE,
+        "%a, %d-%b-%y %H:%M:%S GMT", /* before the one with %Y, which takes 94 for the year 94 */
+        "%a, %d-%b-%Y %H:%M:%S GMT",
+        "%a %b %d %H:%M:%S %Y",
+    };
+
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+        if (!parse_whole(text, forms[i], wall_ms))
+            return 0;
+    return -EINVAL;
 }
 
 /* Reads ".123" into milliseconds and moves *p behind all digits. */
@@ -122,6 +160,7 @@ int clock_parse_vault_date(const char *text, int64_t *wall_ms)
         rest++;
     if (*rest)
         return -EINVAL;
-    *wall_ms = (int64_t)timegm(&tm) * 1000 + ms;
-    return 0;
+    int err = tm_ms(tm, wall_ms);
+    *wall_ms += err ? 0 : ms;
+    return err;
 }

@@ -35,15 +35,22 @@ uint64_t clock_measure_us(void);
 
 #define CLOCK_RFC3339_SIZE 32
 
-/* Writes `2026-03-10T09:30:12Z` (whole seconds, UTC). Returns `out`. */
+/* Writes `2026-03-10T09:30:12Z` (whole seconds, UTC), `-` for what is not within 1970 to 9999. Returns `out`.
+ */
 const char *clock_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE]);
+/* For answers: the same, but NULL for 0 (not known) and for what is not within these years. */
+const char *clock_rfc3339_or_null(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE]);
 
 /* Reads an HTTP date (`Sun, 06 Nov 1994 08:49:37 GMT`). 0 and *wall_ms, or -EINVAL. */
 int clock_parse_http_date(const char *text, int64_t *wall_ms);
+/* The same, and the older forms that servers put into the Expires of a cookie (`Tue, 12-Oct-1999 07:00:00
+ * GMT`). */
+int clock_parse_cookie_date(const char *text, int64_t *wall_ms);
 
 /*
  * Reads the vault's zone-less timestamps, UTC assumed, with any number of fraction digits
- * (facts password-safe-api 0.1 point 14), and those with a trailing Z. 0 and *wall_ms, or -EINVAL.
+ * (facts password-safe-api 0.1 point 14), and those with a trailing Z. 0 and *wall_ms (below 0
+ * before 1970), or -EINVAL, also for a day that is in no calendar.
  */
 int clock_parse_vault_date(const char *text, int64_t *wall_ms);
 

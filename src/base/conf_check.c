@@ -10,10 +10,12 @@
  */
 #include "base/conf_draft.h"
 #include "base/names.h"
+#include "base/person.h"
 
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -287,10 +289,24 @@ static void check_vault_times(struct conf_draft *d, const struct conf_part *part
             "expects");
 }
 
+/* What a session is compared with (left) or becomes (right): a name that cannot be one is a mistake. */
+static void check_name(struct conf_draft *d, const struct conf_part *part, const char *key, const char *text,
+                       size_t n, enum person_part is, bool written)
+{
+    char *name = n ? strndup(text, n) : NULL;
+    const char *why = !name ? NULL : written ? person_unwritable(is, name) : person_refusal(is, name);
+
+    if (why)
+        conf_error(d, conf_part_line(part, key), "`%s`: `%.80s` %s", key, name, why);
+    free(name);
+}
+
 static void check_vault_users(struct conf_draft *d, const struct conf_part *part)
 {
     const struct conf_vault *v = part->object;
 
+    for (size_t i = 0; i < v->run_as.n; i++)
+        check_name(d, part, "run_as", v->run_as.item[i], strlen(v->run_as.item[i]), PERSON_FULL, true);
     for (size_t i = 0; i < v->run_as.n; i++)
         if (!strstr(v->run_as.item[i], "{username}"))
             conf_warning(
@@ -298,6 +314,32 @@ static void check_vault_users(struct conf_draft *d, const struct conf_part *part
                 "`run_as` template `%.80s` has no {username}: it lets every PRA user act as the same vault "
                 "user",
                 v->run_as.item[i]);
+}
+
+static void check_name_pairs(struct conf_draft *d, const struct conf_part *part, const char *key,
+                             const struct conf_list *pairs, enum person_part is)
+{
+    for (size_t i = 0; i < pairs->n; i++) {
+        const char *pair = pairs->item[i], *colon = strrchr(pair, ':');
+
+        if (!colon)
+            continue;
+        check_name(d, part, key, pair, (size_t)(colon - pair), is, false);
+        check_name(d, part, key, colon + 1, strlen(colon + 1), is, true);
+    }
+}
+
+static void check_vault_names(struct conf_draft *d, const struct conf_part *part)
+{
+    const struct conf_vault *v = part->object;
+    const char *domain = v->default_domain, *user = v->directory_user;
+
+    if (domain)
+        check_name(d, part, "default_domain", domain, strlen(domain), PERSON_DOMAIN, true);
+    if (user)
+        check_name(d, part, "directory_user", user, strlen(user), PERSON_FULL, true);
+    check_name_pairs(d, part, "domain_map", &v->domain_map, PERSON_DOMAIN);
+    check_name_pairs(d, part, "user_map", &v->user_map, PERSON_FULL);
 }
 
 static void check_vault_directory(struct conf_draft *d, const struct conf_part *part)
@@ -355,6 +397,7 @@ void conf_check(struct conf_draft *d)
         check_vault_url(d, vault);
         check_vault_times(d, vault);
         check_vault_users(d, vault);
+        check_vault_names(d, vault);
         check_vault_directory(d, vault);
     }
 }

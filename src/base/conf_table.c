@@ -273,22 +273,23 @@ const struct conf_row conf_rows[] = {
               "environment (https_proxy) is never asked." },
     { VAULT("run_as", run_as), .type = &conf_templates, .max = 8, .choices = "username domain",
       .fallback = "{domain}\\{username}",
-      .help = "How a PRA user becomes a vault user: templates over {username} and {domain}, tried in order "
-              "until the vault accepts a sign-in. One that needs a domain is skipped where there is none. "
-              "The bare {username} is tried only if it is listed here, since a local vault user could bear "
-              "the same name." },
+      .help = "How a PRA user becomes a vault user: templates over {username} and {domain}, tried in order. A "
+              "candidate advances only on a refusal that the vault itself gave to its own sign-in. One that "
+              "needs a domain is skipped where there is none; one whose domain or name cannot be written "
+              "into a sign-in ends the walk, refused. The bare {username} is tried only if it is listed "
+              "here, since a local vault user could bear the same name." },
     { VAULT("default_domain", default_domain), .type = &conf_text, .max = 256, .flags = CONF_EMPTY,
       .example = "ACME", .unset = "such a session has no domain",
       .help = "Domain of a user whose session names none." },
     { VAULT("domain_map", domain_map), .type = &conf_pairs, .max = 64, .flags = CONF_EMPTY,
       .example = "CORP:corp.example.com", .unset = "domains are used as they come",
       .help = "Other names of domains: where the session says the left one, the templates of `run_as` get "
-              "the right one. Case does not matter on the left." },
+              "the right one. The left one is compared in ASCII case and otherwise exactly." },
     { VAULT("user_map", user_map), .type = &conf_pairs, .max = 1024, .flags = CONF_EMPTY,
       .example = "CORP\\ann:EXT\\ann.lee local-bob:CORP\\bob", .unset = "the templates decide for everybody",
       .help = "Users who are somebody else at the vault, as DOMAIN\\user:VAULT-USER, or user:VAULT-USER for a "
               "session without domain. Such a user is tried as nobody else; the templates of `run_as` are "
-              "for all others. Case does not matter on the left." },
+              "for all others. The left side is compared in ASCII case and otherwise exactly." },
     { VAULT("username_form", username_form), .type = &conf_choice, .choices = "domain upn",
       .fallback = "domain",
       .help = "How the user name of a directory account is answered for injection: domain gives "

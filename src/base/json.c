@@ -6,6 +6,9 @@
  * anything; only then does cJSON, which is lenient, build the tree. Duplicate members are looked for in the
  * tree afterwards, where names are already unescaped.
  *
+ * With JSON_MEND and JSON_EXACT the scanner writes a copy as soon as it meets a letter or a number that
+ * cannot stay as it is, and cJSON reads the copy. A text without any is never copied.
+ *
  * Not here: where trees live (json_memory.c), writing (jsonw.c) and the meaning of any member.
  */
 #include "base/json.h"
@@ -27,21 +30,35 @@ void json_init(void)
 /* ---- UTF-8 ----------------------------------------------------------------------------------------------
  */
 
+/* May the second byte follow the first? Overlong forms, surrogates and what is beyond U+10FFFF end here. */
+static bool utf8_second(const unsigned char *p)
+{
+    return (p[1] & 0xc0) == 0x80 && !((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+                                      (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f));
+}
+
+/*
+ * Bytes at p, at least one, that are one sequence or the beginning of one; `whole` is the length that its
+ * first byte asks for, 0 where no sequence begins so.
+ */
+static size_t utf8_run(const unsigned char *p, size_t left, size_t *whole)
+{
+    size_t n = 1;
+
+    *whole = p[0] < 0x80 ? 1 : p[0] < 0xc2 || p[0] > 0xf4 ? 0 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+    if (*whole < 2 || left < 2 || !utf8_second(p))
+        return 1;
+    while (n < *whole && n < left && (p[n] & 0xc0) == 0x80)
+        n++;
+    return n;
+}
+
 /* Length of the sequence at p (1 to 4), or 0 if it is not well formed. */
 static size_t utf8_sequence(const unsigned char *p, size_t left)
 {
-    if (p[0] < 0x80)
-        return 1;
-    size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    if (p[0] < 0xc2 || p[0] > 0xf4 || n > left)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-        (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
+    size_t whole, n = utf8_run(p, left, &whole);
+
+    return n == whole ? n : 0;
 }
 
 bool utf8_valid(const char *text, size_t len)
@@ -62,20 +79,53 @@ bool utf8_valid(const char *text, size_t len)
  */
 
 struct scan {
-    const char *p, *end;
-    unsigned depth, max_depth;
+    const char *from, *p, *end;
+    unsigned depth, max_depth, flags;
     size_t values;
     const char *why;
+    int err;
+    struct buf copy;    /* what cJSON reads instead of the text; empty = the text itself */
+    const char *copied; /* up to here it holds what was scanned; NULL = there is no copy */
+    size_t letters;     /* replaced so far */
+    size_t mended;      /* strings that hold one of them */
 };
 
 /* A value costs some hundred bytes in a tree and may cost two in a text: what is counted is the tree. */
 #define VALUES_MAX 1000000
 
+static bool refuse_as(struct scan *s, int err, const char *why)
+{
+    if (!s->why) {
+        s->why = why;
+        s->err = err;
+    }
+    return false;
+}
+
 static bool refuse(struct scan *s, const char *why)
 {
-    if (!s->why)
-        s->why = why;
-    return false;
+    return refuse_as(s, -EINVAL, why);
+}
+
+/* The next `n` bytes stand in the copy as `with`. */
+static bool replace(struct scan *s, size_t n, const char *with, size_t with_len)
+{
+    if (!s->copied)
+        s->copied = s->from;
+    (void)buf_append(&s->copy, s->copied, (size_t)(s->p - s->copied));
+    (void)buf_append(&s->copy, with, with_len);
+    s->p += n;
+    s->copied = s->p;
+    return s->copy.failed ? refuse_as(s, -ENOMEM, "out of memory") : true;
+}
+
+/* The next `n` bytes are a letter that cannot stand in a string. */
+static bool bad_letter(struct scan *s, size_t n, const char *why)
+{
+    if (!(s->flags & JSON_MEND))
+        return refuse_as(s, -EILSEQ, why);
+    s->letters++;
+    return replace(s, n, "\xef\xbf\xbd", 3);
 }
 
 static void blanks(struct scan *s)
@@ -131,18 +181,36 @@ static size_t unicode_escape(const char *p, const char *end, unsigned *code)
 /* At a backslash. */
 static bool scan_escape(struct scan *s)
 {
+    const char *p = s->p + 1;
     unsigned code;
 
-    s->p++;
-    if (s->p >= s->end || !*s->p)
+    if (p >= s->end || !*p)
         return refuse(s, "text ends inside a string");
-    char c = *s->p++;
-    if (strchr("\"\\/bfnrt", c))
+    if (strchr("\"\\/bfnrt", *p)) {
+        s->p += 2;
         return true;
-    size_t n = c == 'u' ? unicode_escape(s->p, s->end, &code) : 0;
-    if (!n)
-        return refuse(s, c == 'u' ? "bad \\u escape (lone surrogate, NUL or not hex)"
-                                  : "unknown escape in a string");
+    }
+    if (*p != 'u')
+        return refuse(s, "unknown escape in a string");
+    size_t n = unicode_escape(p + 1, s->end, &code);
+    if (n) {
+        s->p += 2 + n;
+        return true;
+    }
+    if (hex4(p + 1, s->end) < 0)
+        return refuse(s, "bad \\u escape (not hex)");
+    return bad_letter(s, 6, "bad \\u escape (lone surrogate or NUL)");
+}
+
+/* At a byte that is no printable ASCII, no quote and no backslash. */
+static bool scan_letter(struct scan *s)
+{
+    size_t whole, n = utf8_run((const unsigned char *)s->p, (size_t)(s->end - s->p), &whole);
+
+    if ((unsigned char)*s->p < 0x20)
+        return bad_letter(s, 1, "control character in a string");
+    if (n != whole)
+        return bad_letter(s, n, "bad UTF-8");
     s->p += n;
     return true;
 }
@@ -150,26 +218,19 @@ static bool scan_escape(struct scan *s)
 /* Behind the opening quote. */
 static bool scan_string(struct scan *s)
 {
+    size_t before = s->letters;
+
     for (;;) {
         s->p += text_plain_run(s->p, (size_t)(s->end - s->p));
         if (s->p == s->end)
             return refuse(s, "text ends inside a string");
-        unsigned char c = (unsigned char)*s->p;
-        if (c == '"') {
+        if (*s->p == '"') {
             s->p++;
+            s->mended += s->letters != before;
             return true;
         }
-        if (c < 0x20)
-            return refuse(s, "control character in a string");
-        if (c == '\\') {
-            if (!scan_escape(s))
-                return false;
-            continue;
-        }
-        size_t n = utf8_sequence((const unsigned char *)s->p, (size_t)(s->end - s->p));
-        if (!n)
-            return refuse(s, "bad UTF-8");
-        s->p += n;
+        if (*s->p == '\\' ? !scan_escape(s) : !scan_letter(s))
+            return false;
     }
 }
 
@@ -182,6 +243,21 @@ static size_t digits(struct scan *s)
     return (size_t)(s->p - from);
 }
 
+/* Digits that a double keeps whatever they are. */
+#define DIGITS_KEPT 15
+
+/* An integer, from `from` to here, becomes a string: as a number, a double would take its place. */
+static bool quote_number(struct scan *s, const char *from)
+{
+    char text[66];
+    size_t n = (size_t)(s->p - from);
+
+    text[0] = text[n + 1] = '"';
+    memcpy(text + 1, from, n);
+    s->p = from;
+    return replace(s, n, text, n + 2);
+}
+
 static bool scan_number(struct scan *s)
 {
     const char *from = s->p;
@@ -191,6 +267,7 @@ static bool scan_number(struct scan *s)
     size_t n = digits(s);
     if (n == 0 || (n > 1 && *first == '0'))
         return refuse(s, "not a JSON value");
+    const char *whole = s->p;
     if (next_is(s, '.') && digits(s) == 0)
         return refuse(s, "bad number");
     if (next_is(s, 'e') || next_is(s, 'E')) {
@@ -201,6 +278,8 @@ static bool scan_number(struct scan *s)
     }
     if (s->p - from > 63)
         return refuse(s, "number too long");
+    if (s->flags & JSON_EXACT && s->p == whole && n > DIGITS_KEPT)
+        return quote_number(s, from);
     return true;
 }
 
@@ -267,23 +346,31 @@ static bool scan_value(struct scan *s)
 }
 
 /* A buffer that never held a byte has no address. */
-static struct scan scan_start(const char *text, size_t len, unsigned depth)
+static struct scan scan_start(const char *text, size_t len, unsigned depth, unsigned flags)
 {
     const char *p = len ? text : "";
+    size_t most = len * 3 + 3; /* of a copy: one byte may become the three of U+FFFD */
 
-    return (struct scan){.p = p, .end = p + len, .max_depth = depth};
+    return (struct scan){.from = p,
+                         .p = p,
+                         .end = p + len,
+                         .max_depth = depth,
+                         .flags = flags,
+                         .copy = {.max = most, .secret = flags & JSON_SECRET}};
 }
 
-static const char *scan_text(const char *text, size_t len, unsigned depth)
+static bool scan_text(struct scan *s)
 {
-    struct scan s = scan_start(text, len, depth);
+    size_t len = (size_t)(s->end - s->p);
 
-    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
-        return "byte-order mark";
-    if (!scan_value(&s))
-        return s.why;
-    blanks(&s);
-    return s.p == s.end ? NULL : "text after the JSON value";
+    if (len >= 3 && memcmp(s->p, "\xef\xbb\xbf", 3) == 0)
+        return refuse(s, "byte-order mark");
+    if (!scan_value(s))
+        return false;
+    blanks(s);
+    if (s->p != s->end)
+        return refuse(s, "text after the JSON value");
+    return s->copied ? replace(s, 0, "", 0) : true;
 }
 
 /* ---- tree -----------------------------------------------------------------------------------------------
@@ -340,23 +427,41 @@ static bool any_duplicate(const cJSON *value)
     return false;
 }
 
-cJSON *json_parse(const char *text, size_t len, unsigned depth, unsigned flags, const char **why)
+static cJSON *build(const struct scan *s, unsigned flags, struct json_outcome *out)
 {
-    *why = scan_text(text, len, depth);
-    if (*why)
-        return NULL;
+    const char *text = s->copied ? s->copy.data : s->from;
+    size_t len = s->copied ? s->copy.len : (size_t)(s->end - s->from);
+
     json_memory_begin(len, flags & JSON_SECRET);
     cJSON *tree = cJSON_ParseWithLength(text, len);
     json_memory_end();
     if (!tree) {
-        *why = "out of memory";
-        return NULL;
-    }
-    if (!(flags & JSON_DUPLICATES_OK) && any_duplicate(tree)) {
+        *out = (struct json_outcome){.err = -ENOMEM, .why = "out of memory"};
+    } else if (!(flags & JSON_DUPLICATES_OK) && any_duplicate(tree)) {
         cJSON_Delete(tree);
-        *why = "duplicate member";
-        return NULL;
+        tree = NULL;
+        *out = (struct json_outcome){.err = -EINVAL, .why = "duplicate member"};
     }
+    return tree;
+}
+
+cJSON *json_read(const char *text, size_t len, unsigned depth, unsigned flags, struct json_outcome *out)
+{
+    struct scan s = scan_start(text, len, depth, flags);
+    bool good = scan_text(&s);
+
+    *out = (struct json_outcome){.err = s.err, .why = s.why, .mended = s.mended};
+    cJSON *tree = good ? build(&s, flags, out) : NULL;
+    buf_free(&s.copy);
+    return tree;
+}
+
+cJSON *json_parse(const char *text, size_t len, unsigned depth, unsigned flags, const char **why)
+{
+    struct json_outcome outcome;
+    cJSON *tree = json_read(text, len, depth, flags, &outcome);
+
+    *why = outcome.why;
     return tree;
 }
 
@@ -364,8 +469,6 @@ const char *json_check(const char *text, size_t len, unsigned depth, unsigned fl
 {
     const char *why;
 
-    if (flags & JSON_DUPLICATES_OK)
-        return scan_text(text, len, depth);
     cJSON_Delete(json_parse(text, len, depth, flags, &why));
     return why;
 }
@@ -392,15 +495,26 @@ const cJSON *json_get_nocase(const cJSON *object, const char *name)
 
 bool json_int(const cJSON *value, int64_t *out)
 {
-    const double limit = 9007199254740992.0; /* 2^53: beyond it a double skips integers */
+    const double limit = 9007199254740992.0; /* 2^53: also what a double makes of 2^53 + 1 */
 
     if (!cJSON_IsNumber(value))
         return false;
     double d = value->valuedouble;
-    if (!(d >= -limit && d <= limit) || floor(d) < d)
+    if (!(d > -limit && d < limit) || floor(d) < d)
         return false;
     *out = (int64_t)d;
     return true;
+}
+
+bool json_int_exact(const cJSON *value, int64_t *out)
+{
+    return cJSON_IsString(value) ? text_int(value->valuestring, INT64_MIN, INT64_MAX, out)
+                                 : json_int(value, out);
+}
+
+bool json_is_numeral(const cJSON *value)
+{
+    return cJSON_IsNumber(value) || (cJSON_IsString(value) && text_only(value->valuestring, "-0123456789"));
 }
 
 /* ---- one string -----------------------------------------------------------------------------------------
@@ -452,14 +566,14 @@ static char *unescape(char *to, const char *p, const char *end)
 
 int json_unescape(const char *text, size_t len, struct secret *out)
 {
-    struct scan s = scan_start(text, len, 1);
+    struct scan s = scan_start(text, len, 1, 0);
 
     blanks(&s);
     if (!next_is(&s, '"'))
         return -EINVAL;
     const char *from = s.p;
     if (!scan_string(&s))
-        return -EINVAL;
+        return s.err;
     const char *to = s.p - 1;
     blanks(&s);
     if (s.p != s.end)

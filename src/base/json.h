@@ -3,8 +3,9 @@
  *
  * cJSON alone is lenient (bad UTF-8, duplicate keys, text after the value, a byte-order mark, \u0000 cutting
  * a string short). json_parse() checks the text first in one pass, so what reaches cJSON is RFC 8259, UTF-8,
- * at most `depth` deep, without duplicate members and without NUL. Vault answers are read with the same
- * rigour but may repeat members. cJSON works on wiping allocators (json_init).
+ * at most `depth` deep, without duplicate members and without NUL. Vault answers are read by the same scanner
+ * but may repeat members, and their texts are mended (JSON_MEND). cJSON works on wiping allocators
+ * (json_init).
  */
 #ifndef JG_BASE_JSON_H
 #define JG_BASE_JSON_H
@@ -19,6 +20,19 @@
 enum json_flags {
     JSON_DUPLICATES_OK = 1, /* vault answers: the last one counts for nobody, the first is read */
     JSON_SECRET = 2,        /* the tree lives in secret memory; the loop's thread only */
+    /*
+     * A letter that cannot stand in a string becomes U+FFFD: NUL and lone surrogates (escaped), control
+     * characters, bytes that are no UTF-8. Everything else is as strict as without. Never for secrets.
+     */
+    JSON_MEND = 4,
+    /* Integers of 16 digits and more come as strings, which json_int_exact() reads. */
+    JSON_EXACT = 8,
+};
+
+struct json_outcome {
+    int err;         /* 0, -EINVAL, -EILSEQ (well formed but for a letter that cannot stand), -ENOMEM */
+    const char *why; /* NULL = read */
+    size_t mended;   /* strings in which a letter was replaced */
 };
 
 /* Once, before any thread: wiping memory for cJSON. */
@@ -30,12 +44,16 @@ void json_init(void);
  */
 cJSON *json_parse(const char *text, size_t len, unsigned depth, unsigned flags, const char **why);
 
-/* Same check without building a tree: NULL if good, else why not. */
+/* The same, and what became of it. */
+cJSON *json_read(const char *text, size_t len, unsigned depth, unsigned flags, struct json_outcome *);
+
+/* Same check, no tree to keep: NULL if good, else why not. */
 const char *json_check(const char *text, size_t len, unsigned depth, unsigned flags);
 
 /*
  * Reads a body that is one JSON string (a password, a key) without building a tree: all escapes of RFC 8259,
- * in both server dialects (facts password-safe-api 4.1), blanks around it allowed. 0, -EINVAL, -ENOMEM.
+ * in both server dialects (facts password-safe-api 4.1), blanks around it allowed. Never mended: -EILSEQ for
+ * a letter that cannot stand in it. 0, -EINVAL, -ENOMEM.
  */
 int json_unescape(const char *text, size_t len, struct secret *out);
 
@@ -45,9 +63,15 @@ const cJSON *json_get(const cJSON *object, const char *name);
  * null. */
 const cJSON *json_get_nocase(const cJSON *object, const char *name);
 
-/* An integer value, also written 22.0; false when it is no integer in the range of int64 that double keeps.
+/* An integer value, also written 22.0; false when it is no integer, or not below 2^53, where doubles skip
+ * some.
  */
 bool json_int(const cJSON *value, int64_t *out);
+/* The same, or an integer within int64 in quotes: of a tree read with JSON_EXACT, or written so by a vault.
+ */
+bool json_int_exact(const cJSON *value, int64_t *out);
+/* A number, or digits in quotes, whether or not they can be read. */
+bool json_is_numeral(const cJSON *value);
 
 /* UTF-8 check of RFC 3629 (no surrogates, no overlong forms). */
 bool utf8_valid(const char *text, size_t len);

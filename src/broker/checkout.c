@@ -185,7 +185,8 @@ enum co_state co_fail_with(struct checkout *co, const struct fault *fault)
 
 enum co_state co_next_user(struct checkout *co, const struct fault *fault)
 {
-    char tried[FAULT_DETAIL_SIZE / 2];
+    const char *words = fault->detail;
+    char tried[FAULT_DETAIL_SIZE];
 
     account_list_unref(co->hold);
     co->hold = NULL;
@@ -193,10 +194,14 @@ enum co_state co_next_user(struct checkout *co, const struct fault *fault)
     if (usermap_next(&co->users))
         return CO_ACCOUNT;
     usermap_explain(&co->users, co->session, tried, sizeof tried);
-    co->fault = *fault;
-    co->fault.code = FAULT_VAULT_REFUSED_USER;
-    (void)snprintf(co->fault.detail, sizeof co->fault.detail, "%s: %.*s", tried, FAULT_DETAIL_SIZE / 2 - 4,
-                   fault->detail);
+    if (*co->users.ended || !*words)
+        fault_set(&co->fault, FAULT_VAULT_REFUSED_USER, "%s", tried);
+    else
+        fault_set(&co->fault, FAULT_VAULT_REFUSED_USER, "%.*s: %.*s", FAULT_DETAIL_SIZE / 2 - 1, tried,
+                  FAULT_DETAIL_SIZE / 2 - 4, words);
+    co->fault.vault_status = fault->vault_status;
+    co->fault.vault_code = fault->vault_code;
+    co->fault.second_factor = fault->second_factor;
     return CO_REPLY;
 }
 

@@ -2,9 +2,9 @@
 /*
  * checkout_account.c - the states `account` and `policy`: what is asked for, as whom, and what it will need.
  *
- * The account's row is usually known from the find just before; else the system's accounts are listed, as the
- * first mapped user whose sign-in is not refused. A candidate who was shown the row lately was signed in
- * then, so the known row also says who the user is.
+ * The account's row is usually known from the find just before; else the system's accounts are listed. Both
+ * are asked as the current candidate alone, who gives way to the next only when the vault itself refuses the
+ * candidate's sign-in.
  *
  * The policy is asked only when there would be no reason to give, or when the configuration wants it asked:
  * most check-outs need no such call, and direct access (ISA) knows no policy. That the call fails is no
@@ -39,16 +39,11 @@ struct lease *co_own_lease(const struct checkout *co)
     return lease_find(co->op.broker->leases, co->session, co->credential_id);
 }
 
+/* In the lists of the current candidate alone: what another one was shown says nothing of this one. */
 static bool find_known(struct checkout *co)
 {
-    for (size_t i = co->users.current; i < co->users.n; i++) {
-        co->account = lists_known(co->op.broker->lists, co->vault, co->users.user[i], &co->ref, &co->hold);
-        if (co->account) {
-            co->users.current = i;
-            return true;
-        }
-    }
-    return false;
+    co->account = lists_known(co->op.broker->lists, co->vault, usermap_user(&co->users), &co->ref, &co->hold);
+    return co->account != NULL;
 }
 
 static void on_list(struct list_wait *w)

@@ -26,7 +26,7 @@ struct explain;
 struct explain_record;
 
 enum explain_kind {
-    EXPLAIN_USER,  /* vault, user, outcome (accepted, refused, no_rule, failed), detail */
+    EXPLAIN_USER,  /* vault, user, outcome (accepted, refused, no_rule, unwritable, failed), detail */
     EXPLAIN_NAME,  /* vault, form, value */
     EXPLAIN_CALL,  /* vault, user, what, kind_asked, value, outcome, status, rows, took_ms, source, age_ms,
                       detail */

@@ -7,9 +7,12 @@
  * folds to the common one, since its upper case is the same. Letters that become several (the German sharp s)
  * stay single: a name is written the same way on both sides.
  *
- * Normal forms are not the same: a letter written as one sign and as two is two texts.
+ * A letter written as one sign and the same letter with its marks behind it fold to the same bytes, and
+ * letters that nobody sees (without width, turning the direction of writing) fold to nothing.
  */
 #include "broker/fold.h"
+
+#include "base/letters.h"
 
 #include <locale.h>
 #include <string.h>
@@ -28,36 +31,6 @@ static locale_t letters(void)
     return made;
 }
 
-/* Decodes the letter at text; 0 = no sound UTF-8. */
-static size_t decode(const char *text, size_t n, uint32_t *out)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned char lead = (unsigned char)text[0];
-    size_t len = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    uint32_t c = lead & (0xffU >> (len + 1));
-
-    if (lead < 0xc2 || lead > 0xf4 || n < len)
-        return 0;
-    for (size_t i = 1; i < len; i++) {
-        if (((unsigned char)text[i] & 0xc0) != 0x80)
-            return 0;
-        c = c << 6 | ((unsigned char)text[i] & 0x3f);
-    }
-    *out = c;
-    return c >= least[len] && c <= 0x10ffff ? len : 0;
-}
-
-static size_t encode(char *out, uint32_t c)
-{
-    size_t len = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
-
-    for (size_t i = len; i-- > 1; c >>= 6)
-        out[i] = (char)(0x80 | (c & 0x3f));
-    out[0] = (char)(lead[len] | c);
-    return len;
-}
-
 static uint32_t lower_plain(uint32_t c)
 {
     if ((c >= 0xc0 && c <= 0xde && c != 0xd7) || (c >= 0x391 && c <= 0x3a9) || (c >= 0x410 && c <= 0x42f))
@@ -73,20 +46,45 @@ static uint32_t lower(uint32_t c)
     return out == 0x3c2 ? 0x3c3 : out;
 }
 
-/* Folds the letter at *at, which moves behind it; returns its bytes. */
+/*
+ * What is behind the letter and belongs to it, up to *at: marks that join it are taken into it, hidden
+ * letters are passed over.
+ */
+static uint32_t take_marks(const char **at, const char *end, uint32_t letter)
+{
+    while (*at < end && (unsigned char)**at >= 0x80) {
+        uint32_t next, joined = 0;
+        size_t len = letter_decode(*at, (size_t)(end - *at), &next);
+        enum letter_kind kind = len ? letter_kind(next) : LETTER_PLAIN;
+
+        if (kind == LETTER_MARK)
+            joined = fold_join(letter, next);
+        if (!joined && kind != LETTER_HIDDEN)
+            break;
+        letter = joined ? joined : letter;
+        *at += len;
+    }
+    return letter;
+}
+
+/* Folds the letter at *at, which moves behind it; returns its bytes, 0 for hidden ones at the end. */
 static size_t next_letter(const char **at, const char *end, char out[4])
 {
-    unsigned char u = (unsigned char)**at;
-    uint32_t c;
-    size_t len = u < 0x80 ? 0 : decode(*at, (size_t)(end - *at), &c);
+    uint32_t c = 0;
+    size_t len = 0;
 
-    if (len) {
+    while (*at < end && (len = letter_decode(*at, (size_t)(end - *at), &c)) && c >= 0x80 &&
+           letter_kind(c) == LETTER_HIDDEN)
         *at += len;
-        return encode(out, lower(c));
+    if (*at == end)
+        return 0;
+    *at += len ? len : 1;
+    if (!len) {
+        out[0] = (*at)[-1];
+        return 1;
     }
-    ++*at;
-    out[0] = (char)(u >= 'A' && u <= 'Z' ? u | 0x20 : u);
-    return 1;
+    c = c < 0x80 ? c + (c >= 'A' && c <= 'Z' ? 0x20 : 0) : lower(c);
+    return letter_encode(out, take_marks(at, end, c));
 }
 
 size_t fold_text(char *out, const char *text, size_t n)
@@ -114,6 +112,19 @@ bool fold_equal_n(const char *a, size_t an, const char *b, size_t bn)
             return false;
     }
     return a == a_end && b == b_end;
+}
+
+bool fold_is_plain(const char *text)
+{
+    size_t n = strlen(text), len;
+
+    for (size_t at = 0; at < n; at += len) {
+        enum letter_kind kind = letter_kind_at(text + at, n - at, &len);
+
+        if (kind == LETTER_MARK || kind == LETTER_HIDDEN)
+            return false;
+    }
+    return true;
 }
 
 bool fold_equal(const char *a, const char *b)

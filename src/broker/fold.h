@@ -1,10 +1,11 @@
 /*
  * fold.h - texts without case, prepared for searching.
  *
- * Folding makes UTF-8 lower-case letter by letter (all scripts that have case), so that two texts that differ
- * in case alone fold to the same bytes. What is no UTF-8 stays as it is. A signature is 128 bits over the
- * pairs of neighbouring bytes of a folded text: where a word is inside a text, the word's signature is inside
- * the text's.
+ * Folding makes UTF-8 lower-case letter by letter (all scripts that have case), joins letters with the marks
+ * behind them and leaves out letters that nobody sees, so that two texts that differ in these alone fold to
+ * the same bytes. It is for searching endpoints: people are compared by base/person.h. What is no UTF-8 stays
+ * as it is. A signature is 128 bits over the pairs of neighbouring bytes of a folded text: where a word is
+ * inside a text, the word's signature is inside the text's.
  */
 #ifndef JG_BROKER_FOLD_H
 #define JG_BROKER_FOLD_H
@@ -20,6 +21,10 @@
 size_t fold_text(char *out, const char *text, size_t n);
 /* Equal without case; NULL equals nothing. */
 bool fold_equal(const char *a, const char *b);
+/* Has it neither marks of their own nor hidden letters: is folding about case alone? */
+bool fold_is_plain(const char *text);
+/* The letter that a folded letter and a mark behind it are together; 0 = there is none. */
+uint32_t fold_join(uint32_t letter, uint32_t mark);
 bool fold_equal_n(const char *a, size_t an, const char *b, size_t bn);
 
 struct fold_signature {

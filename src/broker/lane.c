@@ -16,6 +16,7 @@
  */
 #include "broker/lane.h"
 
+#include "base/person.h"
 #include "broker/checkin.h"
 #include "broker/leases.h"
 #include "broker/op.h"
@@ -147,12 +148,12 @@ void lanes_free(struct leases *ls)
 
 static struct lane_user *user_find(const struct lane *lane, const char *name)
 {
-    struct table_node *node = table_first(&lane->names, table_hash(name, strlen(name)));
+    struct table_node *node = table_first(&lane->names, table_hash_person(name));
 
     for (; node; node = table_next(node)) {
         struct lane_user *user = OWNER_OF(node, struct lane_user, node);
 
-        if (strcmp(user->name, name) == 0)
+        if (person_same(user->name, name))
             return user;
     }
     return NULL;
@@ -170,7 +171,7 @@ static struct lane_user *user_get(struct lane *lane, const char *name)
         return NULL;
     *user = (struct lane_user){0};
     memcpy(user->name, name, n);
-    if (table_add(&lane->names, &user->node, table_hash(name, n - 1))) {
+    if (table_add(&lane->names, &user->node, table_hash_person(name))) {
         free(user);
         return NULL;
     }

@@ -2,9 +2,10 @@
 /*
  * lease.c - the lease table: which session holds which credential, and on which vault request.
  *
- * A lease belongs to (PRA user, PRA session, credential). User and domain are compared as given, without
- * case; the session id exactly. So leases of one session id under two users are different leases. A sitting
- * gathers what one session holds, since a session ends as a whole. Several leases may stand on one loan.
+ * A lease belongs to (PRA user, PRA session, credential). User and domain are compared as base/person.h does,
+ * in ASCII case and otherwise exactly; the session id exactly. So leases of one session id under two users
+ * are different leases. A sitting gathers what one session holds, since a session ends as a whole. Several
+ * leases may stand on one loan.
  *
  * Life of a lease: lease_open() --release, sessions/complete, timed release, "gone"--> lease_close(). It is
  * never in between: whatever takes time (the check-in) is the loan's affair, so the session is rid of it at
@@ -19,6 +20,7 @@
 #include "broker/leases.h"
 
 #include "base/log.h"
+#include "base/person.h"
 #include "broker/audit_leases.h"
 #include "broker/broker.h"
 #include "broker/op.h"
@@ -80,14 +82,6 @@ void leases_tell(struct leases *ls, enum lease_change change, const struct loan 
 
 /* ---- sittings ---- */
 
-static char *append_lower(char *to, const char *text)
-{
-    for (; *text; text++)
-        *to++ = *text >= 'A' && *text <= 'Z' ? (char)(*text - 'A' + 'a') : *text;
-    *to++ = '\0';
-    return to;
-}
-
 struct sitting *sitting_probe(const struct session *s)
 {
     const char *domain = s->domain ? s->domain : "", *id = s->id ? s->id : "";
@@ -97,7 +91,7 @@ struct sitting *sitting_probe(const struct session *s)
     if (!probe)
         return NULL;
     memset(probe, 0, offsetof(struct sitting, key));
-    memcpy(append_lower(append_lower(probe->key, s->username), domain), id, strlen(id) + 1);
+    memcpy(person_key(person_key(probe->key, s->username), domain), id, strlen(id) + 1);
     probe->node.spare = (uint32_t)n;
     probe->node.hash = table_hash(probe->key, n);
     SLIST_INIT(&probe->leases);

@@ -98,7 +98,7 @@ struct sitting {
     struct table_node node;   /* spare: length of the key */
     struct lease_list leases; /* the open ones */
     uint32_t refs;            /* leases in any state */
-    char key[];               /* user, domain (both in lower case) and session id, each with its NUL */
+    char key[]; /* user and domain, as person_key() writes them, and session id, each with its NUL */
 };
 
 struct leases_opts {

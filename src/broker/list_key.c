@@ -2,14 +2,17 @@
 /*
  * list_key.c - packs a question into bytes that compare, and unpacks it.
  *
- * Layout: the vault's address, the user's name with its NUL, then a fixed part, then those of system, ip,
- * application and workgroup that the query has, each with its NUL. The fixed part says which are there, so
- * that "" and absent differ. Addresses of vaults are unique and outlive every key.
+ * Layout: the vault's address, the user's name as person_key() writes it, then a fixed part, then those of
+ * system, ip, application and workgroup that the query has, each with its NUL. The fixed part says which are
+ * there, so that "" and absent differ. Addresses of vaults are unique and outlive every key. Behind what is
+ * compared stands the user's name as it was spelled, for the vault and for the log.
  *
- * Names are compared byte by byte: the vault decides what case means. Two spellings cost two calls, which is
- * cheaper than a wrong answer.
+ * Names of endpoints are compared byte by byte: the vault decides what case means there. Two spellings cost
+ * two calls, which is cheaper than a wrong answer.
  */
 #include "broker/list_key.h"
+
+#include "base/person.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,13 +37,14 @@ static char *put(char *at, const void *bytes, size_t n)
 static struct list_key *new_key(const struct vault *vault, const char *user, size_t more, char **end)
 {
     size_t owner_len = sizeof(vault) + text_size(user);
-    struct list_key *key = malloc(sizeof(*key) + owner_len + more);
+    struct list_key *key = malloc(sizeof(*key) + owner_len + more + text_size(user));
 
     if (!key)
         return NULL;
     key->owner_len = owner_len;
     key->len = owner_len + more;
-    *end = put(put(key->bytes, &vault, sizeof(vault)), user, text_size(user));
+    *end = person_key(put(key->bytes, &vault, sizeof(vault)), user);
+    put(key->bytes + key->len, user, text_size(user));
     return key;
 }
 
@@ -81,7 +85,7 @@ struct list_key *list_key_new(const struct vault *vault, const char *user, const
 
 const char *list_key_user(const struct list_key *key)
 {
-    return key->bytes + sizeof(struct vault *);
+    return key->bytes + key->len;
 }
 
 static const char *take(const char **at, bool there)

@@ -16,6 +16,7 @@
 #include "broker/leases.h"
 
 #include "base/log.h"
+#include "base/person.h"
 #include "broker/broker.h"
 #include "broker/checkin.h"
 #include "broker/op.h"
@@ -28,7 +29,7 @@
 
 static uint32_t key_hash(const struct vault *vault, const char *user, int64_t request_id)
 {
-    return table_hash(user, strlen(user)) ^ table_hash(&request_id, sizeof request_id) ^
+    return table_hash_person(user) ^ table_hash(&request_id, sizeof request_id) ^
            table_hash(&vault, sizeof(const struct vault *));
 }
 
@@ -44,7 +45,7 @@ struct loan *loan_find(struct leases *ls, struct vault *vault, const char *user,
     for (; node; node = table_next(node)) {
         struct loan *loan = OWNER_OF(node, struct loan, node);
 
-        if (loan_vault(loan) == vault && loan->request_id == request_id && strcmp(loan->user, user) == 0)
+        if (loan_vault(loan) == vault && loan->request_id == request_id && person_same(loan->user, user))
             return loan;
     }
     return NULL;

@@ -8,8 +8,9 @@
  * members; an address is asked for as an address. A trailing dot and the brackets of [::1] are spelling and
  * go before asking.
  *
- * An address in an unusual spelling is asked for in the usual one as well. Comparison ignores case, in all
- * scripts; what fits is decided by the vault's answer, here it is about asking twice and about order.
+ * An address in an unusual spelling, and a name with decomposed or hidden letters, is asked for in the usual
+ * one as well. Comparison ignores case, in all scripts, and these spellings; what fits is decided by the
+ * vault's answer, here it is about asking twice and about order.
  */
 #include "broker/match.h"
 
@@ -57,7 +58,7 @@ static int add_name(struct match_names *names, enum conf_name_form form, const c
 {
     struct match_name *name = &names->name[names->n];
 
-    if (len == 0)
+    if (len == 0 || names->n == MATCH_MAX)
         return 0;
     name->value = strndup(text, len);
     if (!name->value)
@@ -104,7 +105,18 @@ static int add_short_names(struct match_names *names)
     return err;
 }
 
-/* An address that is not written in the usual way is asked for in both. */
+/* With letters joined that were written with their marks behind them, and without hidden ones. */
+static int add_joined(struct match_names *names, const struct match_name *name)
+{
+    size_t n = strlen(name->value);
+    char *joined = malloc(FOLD_SIZE(n));
+    int err = joined ? add_name(names, name->form, joined, fold_text(joined, name->value, n)) : -ENOMEM;
+
+    free(joined);
+    return err;
+}
+
+/* A name or an address that is not written in the usual way is asked for in both. */
 static int add_usual_spellings(struct match_names *names)
 {
     size_t n = names->n;
@@ -117,6 +129,8 @@ static int add_usual_spellings(struct match_names *names)
         if (name->ip && address(name->value, strlen(name->value), binary) == 16 &&
             inet_ntop(AF_INET6, binary, usual, sizeof(usual)) && !text_equal_nocase(usual, name->value))
             err = add_name(names, name->form, usual, strlen(usual));
+        else if (!name->ip && !fold_is_plain(name->value))
+            err = add_joined(names, name);
     }
     return err;
 }
@@ -152,7 +166,7 @@ void match_names_free(struct match_names *names)
 static bool asked_already(const struct match_name *const *asked, size_t n, const char *value)
 {
     for (size_t i = 0; i < n; i++)
-        if (fold_equal(asked[i]->value, value))
+        if (fold_equal(asked[i]->value, value) && fold_is_plain(asked[i]->value) == fold_is_plain(value))
             return true;
     return false;
 }

@@ -10,7 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The four members of the session; of each a short name, or the usual spelling of an address. */
+/* The four members of the session; of each a short name, or the usual spelling; as many as there is room for.
+ */
 #define MATCH_MAX 8
 
 struct match_name {

@@ -8,6 +8,7 @@
  */
 #include "broker/policy_cache.h"
 
+#include "base/person.h"
 #include "broker/hash.h"
 
 #include <stddef.h>
@@ -27,7 +28,7 @@ struct known_policy {
     struct vault_policy policy;
     bool told;
     size_t len;
-    char key[]; /* struct ids, then the user's name */
+    char key[]; /* struct ids, then the user's name as person_key() writes it */
 };
 
 struct policy_cache {
@@ -72,14 +73,14 @@ static struct known_policy *new_record(const struct vault *vault, const char *us
                                        const struct credential_ref *ref)
 {
     struct ids ids = {vault, ref->system_id, ref->account_id, ref->application_id, ref->kind};
-    size_t len = sizeof(ids) + strlen(user);
+    size_t len = sizeof(ids) + strlen(user) + 1;
     struct known_policy *known = calloc(1, sizeof(*known) + len);
 
     if (!known)
         return NULL;
     known->len = len;
     memcpy(known->key, &ids, sizeof(ids));
-    memcpy(known->key + sizeof(ids), user, strlen(user));
+    (void)person_key(known->key + sizeof(ids), user);
     return known;
 }
 

@@ -25,6 +25,7 @@
 
 #include "base/killpoint.h"
 #include "base/log.h"
+#include "base/person.h"
 #include "broker/audit_leases.h"
 #include "broker/op.h"
 #include "broker/reason.h"
@@ -90,12 +91,12 @@ struct reconcile *reconcile_new(struct leases *ls, uint64_t every_ms, double per
 
 static struct asker *asker_find(const struct reconcile *rc, const struct vault *vault, const char *user)
 {
-    struct table_node *node = table_first(&rc->askers, table_hash(user, strlen(user)));
+    struct table_node *node = table_first(&rc->askers, table_hash_person(user));
 
     for (; node; node = table_next(node)) {
         struct asker *a = OWNER_OF(node, struct asker, node);
 
-        if (a->vault == vault && strcmp(a->user, user) == 0)
+        if (a->vault == vault && person_same(a->user, user))
             return a;
     }
     return NULL;
@@ -114,7 +115,7 @@ static struct asker *asker_get(struct reconcile *rc, struct vault *vault, const 
     a->reconcile = rc;
     a->vault = vault;
     memcpy(a->user, user, n);
-    if (table_add(&rc->askers, &a->node, table_hash(user, n - 1))) {
+    if (table_add(&rc->askers, &a->node, table_hash_person(user))) {
         free(a);
         return NULL;
     }

@@ -64,15 +64,18 @@ static void fail_no_rule(struct survey_vault *sv)
 {
     const struct conf_list *rules = &sv->vault->conf->run_as;
     struct fault fault;
-    char why[200], tried[120] = "";
+    char why[USERMAP_WHY_SIZE], tried[120] = "";
 
     usermap_explain(&sv->users, sv->survey->opts.session, why, sizeof(why));
     for (size_t i = 0, used = 0; i < rules->n && used < sizeof(tried); i++)
         used += (size_t)snprintf(tried + used, sizeof(tried) - used, "%s%s", i ? " " : "", rules->item[i]);
-    fault_set(&fault, FAULT_VAULT_REFUSED_USER,
-              "vault %s: %s (run_as = %s); add a rule, or set default_domain or user_map",
-              sv->vault->conf->name, why, tried);
-    survey_note_user(sv, "no_rule", fault.detail);
+    if (*sv->users.ended)
+        fault_set(&fault, FAULT_VAULT_REFUSED_USER, "vault %s: %s", sv->vault->conf->name, why);
+    else
+        fault_set(&fault, FAULT_VAULT_REFUSED_USER,
+                  "vault %s: %.200s (run_as = %s); add a rule, or set default_domain or user_map",
+                  sv->vault->conf->name, why, tried);
+    survey_note_user(sv, *sv->users.ended ? "unwritable" : "no_rule", fault.detail);
     fail(sv, &fault);
 }
 

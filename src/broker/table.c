@@ -8,6 +8,7 @@
 #include "broker/table.h"
 
 #include "base/id.h"
+#include "base/person.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -36,6 +37,13 @@ uint32_t table_hash(const void *bytes, size_t n)
 
     for (size_t i = 0; i < n; i++)
         h = (h ^ p[i]) * 1099511628211U;
+    return (uint32_t)(h ^ (h >> 32));
+}
+
+uint32_t table_hash_person(const char *name)
+{
+    uint64_t h = person_hash(hash_seed(), name);
+
     return (uint32_t)(h ^ (h >> 32));
 }
 

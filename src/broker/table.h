@@ -30,6 +30,7 @@ struct table {
 
 void table_free(struct table *); /* the nodes are the caller's */
 uint32_t table_hash(const void *bytes, size_t n);
+uint32_t table_hash_person(const char *name); /* equal for names that are person_same() */
 int table_add(struct table *, struct table_node *, uint32_t hash); /* 0 or -ENOMEM */
 void table_remove(struct table *, struct table_node *);            /* it must be in */
 struct table_node *table_first(const struct table *, uint32_t hash);

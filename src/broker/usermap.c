@@ -3,22 +3,25 @@
  * usermap.c - the candidates for "who is this at the vault", expanded from the run_as templates.
  *
  * A template is literal text with {username} and {domain} in it. Braces around anything else are literal: the
- * configuration check has already complained about them. A template that needs a part the session lacks
- * yields nothing, and so does one fed with control characters: a user name is going into a header line.
+ * configuration check has already complained about them. A template that needs a part the session lacks is
+ * skipped. One whose part is there and cannot be written (base/person.h says what that is; a name that is too
+ * long as well) ends the walk: the templates behind it are for people without that part, and are not tried
+ * for somebody who has it.
  *
  * Before the templates comes the configuration's own word: `domain_map` gives a domain its other name, and a
  * person in `user_map` is that vault user and nobody else, so that the templates do not count for them.
+ * Names are compared with person_same_n() alone.
  *
  * The candidates are made once, at the start of an operation, and walked with usermap_next(). Nothing here
- * knows whether the vault likes a candidate; the one who asks moves on, and only after a refused sign-in.
+ * knows whether the vault likes a candidate; the one who asks moves on, and only after the vault itself has
+ * refused that candidate's sign-in.
  *
  * Two results that differ in ASCII case only are the same user to the vault and count once; the first
  * spelling stays.
  */
 #include "broker/usermap.h"
 
-#include "base/text.h"
-#include "broker/fold.h"
+#include "base/person.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -29,23 +32,23 @@ struct parts {
     const char *username, *domain; /* NULL = the session has none */
 };
 
-/* NULL for what cannot be used: absent, empty, or with control characters. */
-static const char *usable(const char *text)
+static const char *given(const char *text)
 {
-    if (!text || !*text)
-        return NULL;
-    for (const char *c = text; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            return NULL;
-    return text;
+    return text && *text ? text : NULL;
 }
 
-/* What stands right of the pair whose left side is the text, or NULL. */
-static const char *mapped(const struct conf_list *pairs, const char *text, size_t len)
+/* What stands right of the pair whose left side is the name, or NULL. With a domain: DOMAIN\name. */
+static const char *mapped(const struct conf_list *pairs, const char *domain, const char *name)
 {
+    size_t before = domain ? strlen(domain) + 1 : 0;
+
     for (size_t i = 0; i < pairs->n; i++) {
         const char *pair = pairs->item[i], *colon = strrchr(pair, ':');
-        if (colon && fold_equal_n(pair, (size_t)(colon - pair), text, len))
+        size_t n = colon ? (size_t)(colon - pair) : 0;
+        bool same_domain = !domain || (n > before && pair[before - 1] == '\\' &&
+                                       person_same_n(pair, before - 1, domain, before - 1));
+
+        if (n && same_domain && person_same_n(pair + before, n - before, name, strlen(name)))
             return colon + 1;
     }
     return NULL;
@@ -53,13 +56,12 @@ static const char *mapped(const struct conf_list *pairs, const char *text, size_
 
 static struct parts parts_of(const struct conf_vault *conf, const struct session *session)
 {
-    const char *domain = session->domain, *other;
+    const char *domain = given(session->domain), *other;
 
-    if (!domain || !*domain)
-        domain = conf->default_domain;
-    domain = usable(domain);
-    other = domain ? mapped(&conf->domain_map, domain, strlen(domain)) : NULL;
-    return (struct parts){.username = usable(session->username), .domain = other ? other : domain};
+    if (!domain)
+        domain = given(conf->default_domain);
+    other = domain ? mapped(&conf->domain_map, NULL, domain) : NULL;
+    return (struct parts){.username = given(session->username), .domain = other ? other : domain};
 }
 
 /*
@@ -69,68 +71,109 @@ static struct parts parts_of(const struct conf_vault *conf, const struct session
 static const char *mapped_user(const struct conf_vault *conf, const struct session *session,
                                const struct parts *parts)
 {
-    bool local = !session->domain || !*session->domain;
-    const char *domains[] = {local ? conf->default_domain : session->domain, parts->domain};
+    bool local = !given(session->domain);
+    const char *domains[] = {given(local ? conf->default_domain : session->domain), parts->domain};
     const char *user = NULL;
-    char full[USERMAP_USER_SIZE];
 
-    if (!conf->user_map.n || !parts->username)
-        return NULL;
-    for (size_t i = 0; i < 2 && !user; i++) {
-        int n = usable(domains[i]) ? snprintf(full, sizeof(full), "%s\\%s", domains[i], parts->username) : -1;
-        if (n > 0 && (size_t)n < sizeof(full))
-            user = mapped(&conf->user_map, full, (size_t)n);
-    }
-    if (!user && local)
-        user = mapped(&conf->user_map, parts->username, strlen(parts->username));
-    return usable(user);
+    if (!parts->username || !conf->user_map.n || person_refusal(PERSON_NAME, parts->username))
+        return NULL; /* one with a backslash would pass for a person of that domain */
+    for (size_t i = 0; i < 2 && !user; i++)
+        if (domains[i])
+            user = mapped(&conf->user_map, domains[i], parts->username);
+    return user || !local ? user : mapped(&conf->user_map, NULL, parts->username);
+}
+
+/* ---- templates ---- */
+
+enum expansion { APPLIES, LACKS_PART, CANNOT_BE_WRITTEN };
+
+/* Of the walk's end: which part, and what about it. */
+static void end_walk(struct usermap *map, const char *rule, const char *part, const char *why)
+{
+    (void)snprintf(map->ended, sizeof(map->ended), "run_as rule %.100s: the %s %s (no further rule is tried)",
+                   rule, part, why);
 }
 
 /*
- * The text that stands at *at, which moves behind it; *len is its length. NULL = a placeholder whose part is
- * missing.
+ * The text that stands at *at, which moves behind it; *len is its length. A placeholder's part is checked;
+ * `why` is then what is wrong with it.
  */
-static const char *next_piece(const struct parts *parts, const char **at, size_t *len)
+static enum expansion next_piece(const struct parts *parts, const char **at, const char **piece, size_t *len,
+                                 const char **part, const char **why)
 {
-    static const char username[] = "{username}", domain[] = "{domain}";
-    const char *piece = *at;
+    static const struct {
+        char text[12];
+        size_t len;
+        const char *word;
+        enum person_part is;
+    } places[] = {{"{username}", 10, "user name", PERSON_NAME}, {"{domain}", 8, "domain", PERSON_DOMAIN}};
 
-    if (strncmp(piece, username, sizeof(username) - 1) == 0) {
-        *at += sizeof(username) - 1;
-        piece = parts->username;
-    } else if (strncmp(piece, domain, sizeof(domain) - 1) == 0) {
-        *at += sizeof(domain) - 1;
-        piece = parts->domain;
-    } else {
-        *at += 1;
-        *len = 1;
-        return piece;
+    for (size_t i = 0; i < 2; i++) {
+        if (strncmp(*at, places[i].text, places[i].len) != 0)
+            continue;
+        *at += places[i].len;
+        *piece = places[i].is == PERSON_NAME ? parts->username : parts->domain;
+        *part = places[i].word;
+        if (!*piece)
+            return LACKS_PART;
+        *len = strlen(*piece);
+        *why = person_unwritable(places[i].is, *piece);
+        return *why ? CANNOT_BE_WRITTEN : APPLIES;
     }
-    *len = piece ? strlen(piece) : 0;
-    return piece;
+    *piece = (*at)++;
+    *len = 1;
+    return APPLIES;
 }
 
-/* False = the template does not apply to this session. */
-static bool expand_one(const char *template, const struct parts *parts, char out[USERMAP_USER_SIZE])
+/* Which part made the name longer than it may be. */
+static const char *longest(const struct parts *parts, const char *part)
 {
+    bool both = parts->username && parts->domain && part;
+
+    return both && strlen(parts->domain) > strlen(parts->username) ? "domain" : "user name";
+}
+
+/* A part that is missing counts before one that cannot be written. */
+static enum expansion expand_one(const char *template, const struct parts *parts, char out[USERMAP_USER_SIZE],
+                                 const char **part, const char **why)
+{
+    enum expansion result = APPLIES;
     size_t used = 0;
 
     for (const char *at = template; *at;) {
-        size_t len;
-        const char *piece = next_piece(parts, &at, &len);
-        if (!piece || len >= USERMAP_USER_SIZE - used)
-            return false;
+        const char *piece, *name = NULL, *bad = NULL;
+        size_t len = 0;
+        enum expansion one = next_piece(parts, &at, &piece, &len, &name, &bad);
+
+        if (one == LACKS_PART)
+            return LACKS_PART;
+        if (one == APPLIES && len >= USERMAP_USER_SIZE - used) {
+            one = CANNOT_BE_WRITTEN;
+            name = longest(parts, name);
+            bad = "is too long";
+        }
+        if (one == CANNOT_BE_WRITTEN && result == APPLIES) {
+            result = one;
+            *part = name;
+            *why = bad;
+        }
+        if (result != APPLIES)
+            continue;
         memcpy(out + used, piece, len);
         used += len;
     }
     out[used] = '\0';
-    return used > 0;
+    if (result != APPLIES)
+        return result;
+    *part = "name it makes";
+    *why = *out ? person_unwritable(PERSON_FULL, out) : "is empty";
+    return *why ? CANNOT_BE_WRITTEN : APPLIES;
 }
 
 static int add_candidate(struct usermap *map, const char *user)
 {
     for (size_t i = 0; i < map->n; i++)
-        if (text_equal_nocase(map->user[i], user))
+        if (person_same(map->user[i], user))
             return 0;
     if (map->n == USERMAP_MAX)
         return 0;
@@ -151,22 +194,43 @@ static int add_application(const struct conf_vault *conf, struct usermap *map)
     return add_candidate(map, user);
 }
 
-int usermap_expand(const struct conf_vault *conf, const struct session *session, struct usermap *map)
+/* Fills in the candidates up to the first rule that cannot be written. */
+static int add_templates(const struct conf_vault *conf, const struct parts *parts, struct usermap *map)
 {
-    struct parts parts = parts_of(conf, session);
-    const char *known = mapped_user(conf, session, &parts);
     char user[USERMAP_USER_SIZE];
     int err = 0;
 
+    for (size_t i = 0; i < conf->run_as.n && !err && !*map->ended; i++) {
+        const char *rule = conf->run_as.item[i], *part = NULL, *why = NULL;
+
+        switch (expand_one(rule, parts, user, &part, &why)) {
+        case APPLIES: err = add_candidate(map, user); break;
+        case LACKS_PART: break;
+        case CANNOT_BE_WRITTEN: end_walk(map, rule, part, why); break;
+        }
+    }
+    return err;
+}
+
+int usermap_expand(const struct conf_vault *conf, const struct session *session, struct usermap *map)
+{
+    struct parts parts = parts_of(conf, session);
+    const char *known = mapped_user(conf, session, &parts), *why;
+    int err = 0;
+
     *map = (struct usermap){0};
-    if (conf->oauth_client_id && *conf->oauth_client_id)
+    if (conf->oauth_client_id && *conf->oauth_client_id) {
         err = add_application(conf, map);
-    else if (known)
-        err = add_candidate(map, known);
-    else
-        for (size_t i = 0; i < conf->run_as.n && !err; i++)
-            if (expand_one(conf->run_as.item[i], &parts, user))
-                err = add_candidate(map, user);
+    } else if (!known) {
+        err = add_templates(conf, &parts, map);
+    } else {
+        why = strlen(known) < USERMAP_USER_SIZE ? person_unwritable(PERSON_FULL, known) : "is too long";
+        if (why)
+            (void)snprintf(map->ended, sizeof(map->ended),
+                           "the name that user_map gives this user cannot be written: it %s", why);
+        else
+            err = add_candidate(map, known);
+    }
     if (err)
         usermap_free(map);
     return err;
@@ -211,6 +275,10 @@ void usermap_explain(const struct usermap *map, const struct session *session, c
     if (size == 0)
         return;
     out[0] = '\0';
+    if (map->n == 0 && *map->ended) {
+        append(out, size, &used, map->ended);
+        return;
+    }
     if (map->n == 0) {
         append(out, size, &used, "no run_as rule applies to user ");
         append(out, size, &used, session->username ? session->username : "");
@@ -223,4 +291,8 @@ void usermap_explain(const struct usermap *map, const struct session *session, c
         append(out, size, &used, i ? ", " : "");
         append(out, size, &used, map->user[i]);
     }
+    if (map->current < map->n || !*map->ended)
+        return;
+    append(out, size, &used, "; ");
+    append(out, size, &used, map->ended);
 }

@@ -7,6 +7,8 @@
  * out dead, the next is not asked for yet) stands on nothing and is not shown.
  */
 #include "broker/leases.h"
+
+#include "base/person.h"
 #include "broker/op.h"
 
 #include <stdlib.h>
@@ -68,7 +70,7 @@ static bool view_of(const struct lease *lease, struct lease_view *v)
 
 static bool is_wanted(const struct lease_filter *f, const struct lease *lease, const struct lease_view *v)
 {
-    return (!f->user || strcmp(f->user, v->user) == 0) && (!f->state || strcmp(f->state, v->state) == 0) &&
+    return (!f->user || person_same(f->user, v->user)) && (!f->state || strcmp(f->state, v->state) == 0) &&
            (!f->session || strcmp(f->session, sitting_session(lease->sitting)) == 0);
 }
 

@@ -9,6 +9,7 @@
 #include "commands/doctor_stages.h"
 
 #include "base/conf.h"
+#include "base/person.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -199,10 +200,9 @@ static bool note_user_map(struct doctor *d)
     none.run_as.n = 0;
     if (usermap_expand(&none, &d->session, &map))
         return false;
-    if (usermap_user(&map)) {
+    if (usermap_user(&map))
         report_note(&d->report, STAGE_MAPPING, "user_map makes %s", usermap_user(&map));
-        mapped = true;
-    }
+    mapped = usermap_user(&map) || *map.ended; /* then user_map's own name cannot be written */
     usermap_free(&map);
     return mapped;
 }
@@ -210,14 +210,19 @@ static bool note_user_map(struct doctor *d)
 /* What each template alone would make of this user. */
 static void note_templates(struct doctor *d)
 {
-    for (size_t i = 0; i < d->vault_conf->run_as.n; i++) {
+    bool ended = false;
+
+    for (size_t i = 0; i < d->vault_conf->run_as.n && !ended; i++) {
         struct conf_vault one = *d->vault_conf;
         struct usermap map;
         one.run_as.item += i;
         one.run_as.n = 1;
         if (usermap_expand(&one, &d->session, &map))
             continue;
-        if (usermap_user(&map))
+        ended = *map.ended != '\0';
+        if (ended)
+            report_note(&d->report, STAGE_MAPPING, "%s", map.ended);
+        else if (usermap_user(&map))
             report_note(&d->report, STAGE_MAPPING, "%s makes %s", one.run_as.item[0], usermap_user(&map));
         else
             report_note(&d->report, STAGE_MAPPING, "%s does not apply: the user brings no %s",
@@ -227,10 +232,29 @@ static void note_templates(struct doctor *d)
     }
 }
 
+/* The gateway answers such a name with 400 before it asks who that is. */
+static bool refused_at_the_border(struct doctor *d)
+{
+    const char *name = person_refusal(PERSON_NAME, d->username);
+    const char *domain = d->domain ? person_refusal(PERSON_DOMAIN, d->domain) : NULL;
+
+    if (!name && !domain)
+        return false;
+    report_failed(&d->report, STAGE_MAPPING, "the gateway refuses this user: the %s %s",
+                  name ? "user name" : "domain", name ? name : domain);
+    report_cause(&d->report, STAGE_MAPPING,
+                 "such a name could be read as somebody else's, so it is answered with 400 invalid_request");
+    report_remedy(&d->report, STAGE_MAPPING,
+                  "write the user as PRA knows it: DOMAIN\\user, or the bare user; see docs/find.md");
+    return true;
+}
+
 bool doctor_mapping(struct doctor *d)
 {
     struct doctor_report *r = &d->report;
 
+    if (refused_at_the_border(d))
+        return false;
     if (usermap_expand(d->vault_conf, &d->session, &d->users)) {
         report_unknown(r, STAGE_MAPPING, "out of memory");
         return false;
@@ -241,6 +265,12 @@ bool doctor_mapping(struct doctor *d)
         report_ok(r, STAGE_MAPPING, "%zu name%s to try at the vault, %s first", d->users.n,
                   d->users.n == 1 ? "" : "s", usermap_user(&d->users));
         return true;
+    }
+    if (*d->users.ended) {
+        report_failed(r, STAGE_MAPPING, "%s", d->users.ended);
+        report_cause(r, STAGE_MAPPING, "the sign-in has no form for this name");
+        report_remedy(r, STAGE_MAPPING, "give this user another name at the vault with `user_map`");
+        return false;
     }
     report_failed(r, STAGE_MAPPING, "no run_as rule applies to user %s %s%s", d->username,
                   d->domain ? "of domain " : "without a domain", d->domain ? d->domain : "");

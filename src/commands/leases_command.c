@@ -64,7 +64,7 @@ static int no_lease(const char *id)
 static cJSON *parse_answer(const struct control_answer *answer)
 {
     const char *why = NULL;
-    cJSON *json = json_parse(answer->body.data, answer->body.len, READ_DEPTH, 0, &why);
+    cJSON *json = json_parse(answer->body.data, answer->body.len, READ_DEPTH, JSON_EXACT, &why);
 
     if (!cJSON_IsObject(json)) {
         (void)fail("the gateway's answer is not understood");
@@ -112,7 +112,7 @@ static int64_t number_of(const cJSON *object, const char *name)
 {
     int64_t n = 0;
 
-    return json_int(json_get(object, name), &n) ? n : 0;
+    return json_int_exact(json_get(object, name), &n) ? n : 0;
 }
 
 static int64_t time_of(const cJSON *object, const char *name)

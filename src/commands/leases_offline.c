@@ -14,7 +14,7 @@
  */
 #include "commands/leases_offline.h"
 
-#include "base/text.h"
+#include "base/person.h"
 #include "stores/sqlite.h"
 
 #include <errno.h>
@@ -104,7 +104,7 @@ static int on_stored(void *arg, const struct lease_row *row)
 static bool same_request(const struct lease_row *a, const struct lease_row *b)
 {
     return a->request_id && a->request_id == b->request_id && strcmp(a->vault, b->vault) == 0 &&
-           strcmp(a->user, b->user) == 0;
+           person_same(a->user, b->user);
 }
 
 static int by_age(const struct lease_row *a, const struct lease_row *b)
@@ -121,7 +121,7 @@ static int by_request(const void *left, const void *right)
     int order = strcmp(a->vault, b->vault);
 
     if (!order)
-        order = strcmp(a->user, b->user);
+        order = person_compare(a->user, b->user);
     if (!order && a->request_id != b->request_id)
         order = a->request_id < b->request_id ? -1 : 1;
     return order ? order : by_age(a, b);
@@ -211,7 +211,7 @@ static bool has_session(const struct lease_view *view, const char *session)
 
 static bool fits(const struct lease_view *view, const struct lease_filter *filter)
 {
-    return (!filter->user || text_equal_nocase(filter->user, view->user)) &&
+    return (!filter->user || person_same(filter->user, view->user)) &&
            (!filter->session || has_session(view, filter->session)) &&
            (!filter->state || strcmp(filter->state, view->state) == 0);
 }

@@ -86,7 +86,7 @@ void certificates_write(const struct gateway *gw, struct jsonw *w)
         jsonw_object(w, NULL);
         jsonw_str(w, "name", all[i].name);
         jsonw_str(w, "kind", all[i].kind);
-        jsonw_str(w, "not_after", clock_rfc3339(all[i].end * 1000, end));
+        jsonw_str(w, "not_after", clock_rfc3339_or_null(all[i].end * 1000, end));
         jsonw_int(w, "days_left", all[i].left / DAY_S);
         jsonw_end(w);
     }

@@ -100,7 +100,7 @@ static void write_lease(struct jsonw *w, const struct checkout_answer *answer)
         jsonw_int(w, "request_id", answer->request_id);
     else
         jsonw_null(w, "request_id"); /* direct access of which the vault keeps no request */
-    jsonw_str(w, "expires_at", clock_rfc3339(answer->expires_wall_ms, expires));
+    jsonw_str(w, "expires_at", clock_rfc3339_or_null(answer->expires_wall_ms, expires));
     if (answer->adopted)
         jsonw_bool(w, "adopted", true);
     jsonw_end(w);

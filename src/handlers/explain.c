@@ -142,6 +142,8 @@ static void write_likely(struct jsonw *w, const struct explain_view *view)
     jsonw_array(w, "likely");
     if (has_user(view, "no_rule"))
         jsonw_str(w, NULL, "no run_as rule applies to this user: set default_domain or add a template");
+    if (has_user(view, "unwritable"))
+        jsonw_str(w, NULL, "this user's name or domain cannot be written into a sign-in: see `users`");
     if (has_user(view, "refused"))
         jsonw_str(w, NULL,
                   "the vault refused the sign-in: the user is unknown there under this name, or in no group "

@@ -15,7 +15,7 @@ static void write_time(struct jsonw *w, const char *name, int64_t wall_ms)
 {
     char text[CLOCK_RFC3339_SIZE];
 
-    jsonw_str(w, name, wall_ms ? clock_rfc3339(wall_ms, text) : NULL);
+    jsonw_str(w, name, clock_rfc3339_or_null(wall_ms, text));
 }
 
 void lease_json(struct jsonw *w, const struct lease_view *l)

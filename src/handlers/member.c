@@ -64,6 +64,16 @@ static bool check_text(const struct member *m, const char *name, unsigned flags,
 
 bool member_text(const struct member *m, const char *name, unsigned flags, unsigned max, const char **out)
 {
+    char *text;
+    bool taken = member_text_own(m, name, flags, max, &text);
+
+    if (taken)
+        *out = text;
+    return taken;
+}
+
+bool member_text_own(const struct member *m, const char *name, unsigned flags, unsigned max, char **out)
+{
     const cJSON *value = json_get(m->object, name);
 
     if (!value && flags & MEMBER_REQUIRED)

@@ -29,6 +29,8 @@ enum member_flags {
 
 /* *out = NULL where absent. */
 bool member_text(const struct member *, const char *name, unsigned flags, unsigned max, const char **out);
+/* The same, for a reader that cuts the text in place: it stays the body's. */
+bool member_text_own(const struct member *, const char *name, unsigned flags, unsigned max, char **out);
 #define MEMBER_SECONDS_MAX 253402300799 /* since 1970: the end of the year 9999 */
 /* *out = `absent` where absent. */
 bool member_int(const struct member *, const char *name, int64_t min, int64_t max, int64_t absent,

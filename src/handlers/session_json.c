@@ -5,33 +5,62 @@
  * Unknown members are ignored, optional ones may be null, and an empty text in an optional name is the same
  * as none: a caller that forwards whatever its own fields hold must not be refused for an empty one. What is
  * required depends on the operation (`needs`). The result is a view into the parsed body.
+ *
+ * A person's name is taken exactly as it is or refused (base/person.h). The name of an endpoint is only
+ * looked up: blanks and hidden letters at its ends are cut off.
  */
 #include "handlers/session_json.h"
 
+#include "base/letters.h"
+#include "base/person.h"
 #include "handlers/member.h"
+
+#include <string.h>
 
 #define ID_MAX         128
 #define NAME_MAX_CHARS 256
 
 const char *const session_methods[] = {"rdp", "shell", "web", "tunnel", "jump_client", "other", NULL};
 
-/* An optional name: NULL also for "". */
+/* An optional name of an endpoint, cut to size: NULL also for "". */
 static bool read_name(const struct member *m, const char *name, const char **out)
 {
-    const char *text;
-    if (!member_text(m, name, 0, NAME_MAX_CHARS, &text))
+    char *text;
+    size_t n;
+
+    if (!member_text_own(m, name, 0, NAME_MAX_CHARS, &text))
         return false;
+    n = text ? strlen(text) : 0;
+    if (n) {
+        n -= letters_blank_behind(text, n);
+        text[n] = '\0';
+        text += letters_blank_before(text, n);
+    }
     *out = text && *text ? text : NULL;
     return true;
+}
+
+/* A person's name or domain: what cannot stand for one is refused, never mended. NULL also for "". */
+static bool read_person(const struct member *m, const char *name, enum person_part part, const char **out)
+{
+    unsigned flags = part == PERSON_NAME ? MEMBER_REQUIRED | MEMBER_NOT_EMPTY : 0;
+    const char *text, *why;
+
+    if (!member_text(m, name, flags, NAME_MAX_CHARS, &text))
+        return false;
+    *out = text && *text ? text : NULL;
+    why = *out ? person_refusal(part, *out) : NULL;
+    if (why)
+        fault_set(m->fault, FAULT_INVALID_REQUEST, "%s.%s: %s", m->path, name, why);
+    return !why;
 }
 
 static bool read_user(const struct member *session, struct session *out)
 {
     struct member user = {.path = "session.user", .fault = session->fault};
     return member_object(session, "user", MEMBER_REQUIRED, &user.object) &&
-           member_text(&user, "username", MEMBER_REQUIRED | MEMBER_NOT_EMPTY, NAME_MAX_CHARS,
-                       &out->username) &&
-           read_name(&user, "domain", &out->domain);
+           read_person(&user, "username", PERSON_NAME, &out->username) &&
+           read_person(&user, "domain", PERSON_DOMAIN, &out->domain);
 }
 
 static bool read_jump_item(const struct member *session, struct session *out)

@@ -10,6 +10,9 @@
  * these applies, by the orderly end of the connection. llhttp is paused there: bytes behind that point belong
  * to nobody, and a connection that sent some is not used again.
  *
+ * Blanks behind the size of a chunk (RFC 9112 7.1.1 lets servers send some) are taken out before llhttp sees
+ * them, which refuses them. llhttp says where a size begins: it is paused there.
+ *
  * Limits: max_answer for the body (a Content-Length over it fails before a byte is stored), 64 kB for all
  * head lines, 16 kB for cookies.
  *
@@ -19,6 +22,7 @@
 
 #include "base/text.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,6 +63,11 @@ static int on_header_field(llhttp_t *parser, const char *at, size_t n)
     memcpy(x->name + x->name_len, at, n);
     x->name_len += n;
     return 0;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
 }
 
 static bool is_name(const struct exchange *x, const char *name)
@@ -112,7 +121,25 @@ static int on_header_value_complete(llhttp_t *parser)
 {
     struct exchange *x = parser->data;
 
+    if (x->want != CALL_NHEADERS) {
+        char *value = x->call->value[x->want];
+        size_t n = strlen(value);
+        while (n && is_blank(value[n - 1]))
+            value[--n] = '\0';
+    }
     return x->is_cookie ? append(x, &x->call->cookies, "\n", 1) : 0;
+}
+
+/* The size of a chunk comes next. */
+static int begin_size(struct exchange *x)
+{
+    x->size = SIZE_FIRST;
+    return HPE_PAUSED;
+}
+
+static int on_chunk_complete(llhttp_t *parser)
+{
+    return parser->flags & F_TRAILING ? 0 : begin_size(parser->data);
 }
 
 static int on_headers_complete(llhttp_t *parser)
@@ -132,6 +159,8 @@ static int on_headers_complete(llhttp_t *parser)
     call->status = parser->status_code;
     if (!strcmp(call->method, "HEAD") || call->status == 204 || call->status == 304)
         return 1; /* tells llhttp that no body follows, whatever Content-Length says */
+    if (parser->flags & F_CHUNKED)
+        return begin_size(x);
     if (!(parser->flags & F_CONTENT_LENGTH) || !parser->content_length)
         return 0;
     if (parser->content_length > call->body_in.max)
@@ -171,6 +200,7 @@ static const llhttp_settings_t settings = {
     .on_header_value_complete = on_header_value_complete,
     .on_headers_complete = on_headers_complete,
     .on_body = on_body,
+    .on_chunk_complete = on_chunk_complete,
     .on_message_complete = on_message_complete,
 };
 
@@ -249,6 +279,7 @@ int exchange_begin(struct exchange *x, struct call *call, const char *host)
     x->want = CALL_NHEADERS;
     x->is_cookie = x->began = x->complete = x->keep = false;
     x->in_head = true;
+    x->size = SIZE_NOT;
     x->err = 0;
     llhttp_init(&x->parser, HTTP_RESPONSE, &settings);
     x->parser.data = x;
@@ -298,13 +329,65 @@ static int protocol_error(struct exchange *x, enum llhttp_errno code)
     return x->err;
 }
 
+/*
+ * How many bytes at *p llhttp may have at once; 0 = none yet, or x->err is set. Moves *p over blanks behind a
+ * size. After these only the end of the size may follow: llhttp would take a digit for one more of the
+ * number.
+ */
+static size_t next_run(struct exchange *x, const char **p, const char *end)
+{
+    size_t left, run = 0;
+
+    if (x->size == SIZE_BLANKS) {
+        while (*p < end && is_blank(**p))
+            ++*p;
+        if (*p == end)
+            return 0;
+        x->size = SIZE_NOT;
+        if (**p != '\r' && **p != ';') {
+            (void)fail(x, -EPROTO, "the answer is not valid HTTP (blank in the size of a chunk)");
+            return 0;
+        }
+    }
+    left = (size_t)(end - *p);
+    if (x->size == SIZE_NOT)
+        return left;
+    while (run < left && isxdigit((unsigned char)(*p)[run]))
+        run++;
+    x->size = run ? SIZE_MORE : x->size;
+    if (run == left)
+        return run;
+    x->size = x->size == SIZE_MORE && is_blank((*p)[run]) ? SIZE_BLANKS : SIZE_NOT;
+    return x->size == SIZE_BLANKS ? run : left;
+}
+
+/* HPE_OK = all taken; HPE_PAUSED = the answer is complete, before `end` or there. */
+static enum llhttp_errno execute(struct exchange *x, const char *p, const char *end)
+{
+    enum llhttp_errno code = HPE_OK;
+
+    while (p < end && code == HPE_OK) {
+        size_t run = next_run(x, &p, end);
+        if (x->err)
+            return HPE_USER;
+        code = run ? llhttp_execute(&x->parser, p, run) : HPE_OK;
+        p += run;
+        if (code == HPE_PAUSED && !x->complete) { /* a size begins */
+            p = llhttp_get_error_pos(&x->parser);
+            llhttp_resume(&x->parser);
+            code = HPE_OK;
+        }
+    }
+    return code;
+}
+
 int exchange_feed(struct exchange *x, const char *bytes, size_t n)
 {
     size_t stored = x->call->body_in.len;
 
     x->began = true;
-    enum llhttp_errno code = llhttp_execute(&x->parser, bytes, n);
-    if (code == HPE_PAUSED && x->complete) {
+    enum llhttp_errno code = execute(x, bytes, bytes + n);
+    if (code == HPE_PAUSED) {
         if (llhttp_get_error_pos(&x->parser) != bytes + n)
             x->keep = false;
         return EXCHANGE_DONE;

@@ -32,6 +32,12 @@ struct exchange {
     bool began;   /* a byte of the answer is here */
     bool complete;
     bool keep; /* the peer lets the connection live on */
+    enum exchange_size {
+        SIZE_NOT,
+        SIZE_FIRST,
+        SIZE_MORE,
+        SIZE_BLANKS
+    } size; /* of a chunk: where in it we are */
     size_t name_len;
     char name[24]; /* header name being read, as much as is needed to know it */
     int err;

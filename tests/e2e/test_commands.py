@@ -66,6 +66,21 @@ def test_check_warns_and_passes(conf):
     assert done.stderr.startswith(f"{path}:9: warning: `minute`")
 
 
+@pytest.mark.parametrize("line, words", [
+    ("user_map = CORP\\a:CORP\\x;y", "`user_map`: `CORP\\x;y` must not contain a semicolon"),
+    ("user_map = k\u200bim:CORP\\kim", "must not contain letters without width"),
+    ("domain_map = CORP:AC\\ME", "`domain_map`: `AC\\ME` must not contain a backslash"),
+    ("default_domain = AC;ME", "`default_domain`: `AC;ME` must not contain a semicolon"),
+    ("run_as = {username};x", "`run_as`: `{username};x` must not contain a semicolon"),
+    ("directory_user = zoe\u0308", "must be written with composed letters"),
+], ids=["user_map right", "user_map left", "domain_map", "default_domain", "run_as", "directory_user"])
+def test_check_names_a_person_who_cannot_be(conf, line, words):
+    path = conf(after=line + "\n")
+    done = jumpgate("check", "-c", path)
+    assert done.returncode == 1
+    assert f"{path}:9: " in done.stderr and words in done.stderr
+
+
 def test_check_missing_file(tmp_path):
     done = jumpgate("check", "-c", tmp_path / "none.conf")
     assert done.returncode == 1

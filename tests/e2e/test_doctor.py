@@ -214,6 +214,16 @@ def test_local_user_without_domain(clinic):
     assert finding.stages["dns"]["state"] == "unknown"
 
 
+def test_a_name_that_is_refused(clinic):
+    clinic.ask("CORP\\an\u200bn").failed("mapping", "the gateway refuses this user", "letters without width")
+    clinic.ask("CORP\\x\\ann").failed("mapping", "the gateway refuses this user", "backslash")
+    keys = {"run_as": "{username} {domain}\\{username}"}
+    clinic.ask("CO;RP\\ann", run_as="{domain}\\{username} {username}").failed(
+        "mapping", "the domain must not contain a semicolon", "user_map")
+    finding = clinic.ask("CO;RP\\dan", **keys)
+    assert "no further rule is tried" in finding.stages["mapping"]["notes"][1]
+
+
 # ---- the way to the vault ----
 
 def test_wrong_host_name(clinic):

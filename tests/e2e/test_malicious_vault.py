@@ -48,6 +48,8 @@ class Handler(socketserver.StreamRequestHandler):
             name, _, value = field.partition(b":")
             if name.lower() == b"content-length":
                 length = int(value)
+            elif name.lower() == b"cookie":
+                self.server.cookie = value.strip()
         self.rfile.read(length)
         target = line.split()[1].decode()
         if "/Auth/SignAppin" in target:
@@ -209,9 +211,12 @@ CASES = {
     "a million empty arrays": (answer(b"[" + b"[]," * 1300000 + b"[]]"), NONSENSE),
     "a million numbers": (answer(b"[" + b"1," * 1900000 + b"1]"), NONSENSE),
     "one long string": (answer(b'"' + b"x" * 3000000 + b'"'), NONSENSE),
-    "bad UTF-8": (answer(b'[{"AccountName":"\xff\xfe"}]'), NONSENSE),
-    "NUL inside": (answer(b'[{"AccountName":"a\\u0000b","AccountId":1,"SystemId":1}]'), NONSENSE),
-    "lone surrogate": (answer(b'[{"AccountName":"\\ud800","AccountId":1,"SystemId":1}]'), NONSENSE),
+    "bad UTF-8 outside of a text": (answer(b'[\xff\xfe]'), NONSENSE),
+    "unknown escape": (answer(b'[{"AccountName":"\\x00","AccountId":1,"SystemId":1}]'), NONSENSE),
+    "204": (answer(status=b"204 No Content"), NONSENSE),
+    "a digit behind a blank in a chunk's size": (then_close(
+        OK + b"Transfer-Encoding: chunked\r\n\r\n2 2\r\n[]\r\n0\r\n\r\n"), NONSENSE),
+    "endless blanks behind a chunk's size": (for_ever(OK + b"Transfer-Encoding: chunked\r\n\r\n2", b" " * 4096), NONSENSE),
     "text after": (answer(b"[][]"), NONSENSE),
     # redirects and refusals
     "a redirect elsewhere": (answer(b"", b"Location: http://127.0.0.1:1/steal", status=b"302 Found"), NONSENSE),
@@ -279,6 +284,58 @@ def test_fat_pages(stage, play):
     got = play(pages)
     assert got.code in (None, "internal_error", "deadline_exceeded", "vault_error")
     assert memory_mb(gateway) - before < GROWTH_MB
+
+
+@pytest.mark.parametrize("letter", [b"\\u0000", b"\\ud800", b"\\udfff", b"\xff", b"\xe9", b"\x07"], ids=repr)
+def test_a_letter_that_cannot_stand_spoils_its_own_text_alone(stage, play, letter):
+    """The row is served with U+FFFD, counted each time and logged once."""
+    _, gateway = stage
+    name = 'jumpgate_vault_texts_mended_total{vault="main"}'
+    before = gateway.metrics()[name]
+    body = json.dumps([{**ROW, "AccountDescription": "x?y"}, {**ROW, "AccountId": 3, "AccountName": "other"}]).encode()
+    for _ in range(2):
+        got = play(answer(body.replace(b"?", letter)))
+        assert got.status == 200, got
+        assert {c["account"]: c["description"] for c in got.json["credentials"]} == {"root": "x\ufffdy", "other": None}
+    assert gateway.metrics()[name] == before + 2
+    assert gateway.err.text.count("vault_texts_mended") == 1
+
+
+@pytest.mark.parametrize("letter", [b"\\u0000", b"\\ud800", b"\xff", b"\x07"], ids=repr)
+def test_clients_are_read_as_strictly_as_ever(stage, letter):
+    body = json.dumps({"session": session("kim?", "CORP", "S", hostname="box")}).encode().replace(b"?", letter)
+    got = stage[1].call("POST", "/v1/credentials/find", body)
+    assert (got.status, got.code) == (400, "invalid_request")
+
+
+def test_an_id_is_read_exactly_or_its_row_left_out(stage, play):
+    _, gateway = stage
+    name = 'jumpgate_vault_rows_refused_total{vault="main"}'
+    before = gateway.metrics()[name]
+    big, odd = {**ROW, "AccountId": 2**53 + 1}, {**ROW, "AccountId": 2**63, "AccountName": "odd"}
+    got = play(answer(json.dumps([big, odd, {**ROW, "AccountId": 1e17}, {**ROW, "ApplicationID": 2.5}]).encode()))
+    assert got.status == 200
+    assert [c["account"] for c in got.json["credentials"]] == ["root"]
+    assert str(2**53 + 1) in got.json["credentials"][0]["credential_id"]
+    assert gateway.metrics()[name] == before + 3
+    assert gateway.err.text.count("vault_row_refused") == 1
+
+
+def test_blanks_behind_the_size_of_a_chunk(play):
+    body = json.dumps([ROW]).encode()
+    parts = [body[:10], body[10:11], body[11:]]
+    sent = b"".join(b"%x %s\r\n%s\r\n" % (len(p), b" \t" * i, p) for i, p in enumerate(parts))
+    got = play(OK + b"Transfer-Encoding: chunked\r\n\r\n" + sent + b"0 \r\n\r\n")
+    assert got.status == 200 and len(got.json["credentials"]) == 1
+
+
+def test_cookies_taken_back_at_sign_in_are_not_kept(stage, play):
+    gone = (b"Set-Cookie: old=1; Max-Age=0", b"Set-Cookie: older=1; expires=Tue, 12-Oct-1999 07:00:00 GMT; path=/")
+    got = play(sign_in=answer(b"{}", *gone, b"Set-Cookie: ok=1; path=/"))
+    assert got.status == 200, got
+    assert stage[0].cookie == b"ok=1"
+    got = play(sign_in=answer(b"{}", *gone))
+    assert got.code == "vault_error", got  # a sign-in without a session
 
 
 def test_cookies(stage, play):

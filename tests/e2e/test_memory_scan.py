@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """No secret stays: memory, core, logs, state, metrics and errors after 500 check-outs that have all been released.
 
-Every password is distinct, awkward to escape, and wears the same two marks, one at its head and one at its tail. So
+Half of them come as a JSON string, half wrapped in an object. Every password is distinct, awkward to escape, and wears the same two marks, one at its head and one at its tail. So
 a copy is found in whatever form it is in (plain, JSON of either dialect), and a piece of one as well. Tokens and the
 API key are looked for in pieces; vault cookies by their name and then by their value.
 
@@ -167,11 +167,13 @@ def _scene(plain_build, tmp_path_factory):  # noqa: F811
             for path in ("/status", "/metrics", "/v1/leases", "/readyz", "/v1/health"):
                 scene.ask("GET", path)
             boxes = [(n, scene.account(password=password(n))) for n in range(CHECKOUTS)]
-            with ThreadPoolExecutor(8) as pool:
-                walks = [pool.submit(one_walk, scene, boxes[i::8], PEOPLE[i % 2], ("tls", "main")[i % 4 == 3])
-                         for i in range(8)]
-                for walk in walks:
-                    walk.result()
+            for form, some in (("string", boxes[::2]), ("object", boxes[1::2])):
+                scene.vault.knob(21, form)
+                with ThreadPoolExecutor(8) as pool:
+                    walks = [pool.submit(one_walk, scene, some[i::8], PEOPLE[i % 2], ("tls", "main")[i % 4 == 3])
+                             for i in range(8)]
+                    for walk in walks:
+                        walk.result()
             eventually(lambda: scene.live() == [])
             # The last to pass through the shared buffers, with nothing behind it that would cover its traces.
             scene.ask("GET", "/livez", listener="main")

@@ -145,7 +145,7 @@ static void merge(const char *jar, size_t len, const struct buf *set)
 {
     struct buf out = BUF_INIT(PS_HEADERS_MAX);
 
-    if (ps_cookies_merge(jar, len, set, &out) == 0)
+    if (ps_cookies_merge(jar, len, set, no_wall(NULL), &out) == 0)
         for (size_t i = 0; i < out.len; i++)
             FUZZ_ASSERT((unsigned char)out.data[i] >= 0x20 || out.data[i] == '\t');
     FUZZ_ASSERT(out.len <= PS_HEADERS_MAX);

@@ -4,6 +4,7 @@ jg_test(test_ps_sessions SOURCES test_ps_sessions.c test_ps_rig.c fake_clock.c D
 jg_test(test_ps_calls SOURCES test_ps_calls.c test_ps_rig.c fake_clock.c DEPENDS jg_backends jg_base)
 jg_test(test_ps_admission SOURCES test_ps_admission.c test_ps_rig.c fake_clock.c DEPENDS jg_backends jg_base)
 jg_test(test_ps_answers SOURCES test_ps_answers.c test_ps_rig.c fake_clock.c DEPENDS jg_backends jg_base)
+target_link_options(test_ps_answers PRIVATE -Wl,--wrap=json_memory_begin)
 jg_test(test_ps_errors SOURCES test_ps_errors.c test_ps_rig.c fake_clock.c DEPENDS jg_backends jg_base)
 jg_test(test_ps_torture SOURCES test_ps_torture.c test_ps_rig.c fake_clock.c DEPENDS jg_backends jg_base)
 

@@ -1,6 +1,7 @@
 jg_test(test_base SOURCES test_base.c DEPENDS jg_base)
 jg_test(test_line SOURCES test_line.c fake_clock.c DEPENDS jg_base)
 jg_test(test_gather SOURCES test_gather.c fake_clock.c DEPENDS jg_base)
+jg_test(test_person SOURCES test_person.c DEPENDS jg_base)
 jg_test(test_texts SOURCES test_texts.c DEPENDS jg_base)
 jg_test(test_json SOURCES test_json.c DEPENDS jg_base)
 jg_test(test_log SOURCES test_log.c DEPENDS jg_base)

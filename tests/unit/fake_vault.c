@@ -4,6 +4,8 @@
  */
 #include "fake_vault.h"
 
+#include "base/person.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -40,7 +42,7 @@ static struct fake_account *account_of(struct fake_vault *fv, const char *user, 
         struct fake_account *a = &fv->accounts[i];
 
         if (a->row.system_id == system_id && a->row.account_id == account_id &&
-            (!a->user || strcmp(a->user, user) == 0))
+            (!a->user || person_same(a->user, user)))
             return a;
     }
     return NULL;
@@ -75,7 +77,7 @@ static void commit_request(struct fake_vault *fv, struct fake_call *fc)
         struct fake_request *r = &fv->requests[i];
 
         if ((!is_live(fv, r) && !a->reuse_dead) || r->system_id != want->system_id ||
-            r->account_id != want->account_id || strcmp(r->user, fc->call->user) != 0)
+            r->account_id != want->account_id || !person_same(r->user, fc->call->user))
             continue;
         fc->result = r->pending ? VAULT_CONFLICT : VAULT_OK;
         fc->answer_id = r->id;
@@ -118,7 +120,7 @@ static void commit_checkin(struct fake_vault *fv, struct fake_call *fc)
 {
     struct fake_request *r = fake_vault_find(fv, fc->id);
 
-    if (!r || !is_live(fv, r) || strcmp(r->user, fc->call->user) != 0) {
+    if (!r || !is_live(fv, r) || !person_same(r->user, fc->call->user)) {
         fc->result = VAULT_GONE;
         return;
     }
@@ -186,7 +188,7 @@ static void commit(struct fake_vault *fv, struct fake_call *fc)
         return;
     fc->committed = true;
     fc->result = planned_result(fc->fault);
-    if (fv->refuse_user && strcmp(fv->refuse_user, fc->call->user) == 0)
+    if (fv->refuse_user && person_same(fv->refuse_user, fc->call->user))
         fc->result = VAULT_REFUSED;
     if (fc->fault == FAKE_LOST_LATE && fc->result == VAULT_FAILED)
         put_off(fv, fc);
@@ -214,7 +216,7 @@ static void answer_list(struct fake_vault *fv, struct fake_call *fc)
     for (size_t i = 0; i < fv->naccounts; i++) {
         struct fake_account *a = &fv->accounts[i];
 
-        if ((a->user && strcmp(a->user, fc->call->user) != 0) ||
+        if ((a->user && !person_same(a->user, fc->call->user)) ||
             (q->system && strcmp(q->system, a->row.system) != 0) ||
             (q->system_id && q->system_id != a->row.system_id) ||
             (q->application && (!a->row.application || strcmp(q->application, a->row.application) != 0)) ||
@@ -242,7 +244,7 @@ static enum vault_result answer_credential(struct fake_vault *fv, struct fake_ca
 {
     struct fake_request *r = fake_vault_find(fv, fc->id);
 
-    if (!r || !is_live(fv, r) || strcmp(r->user, fc->call->user) != 0)
+    if (!r || !is_live(fv, r) || !person_same(r->user, fc->call->user))
         return VAULT_GONE;
     if (r->pending)
         return VAULT_PENDING;
@@ -275,7 +277,7 @@ static void answer_requests(struct fake_vault *fv, struct fake_call *fc)
     for (size_t i = 0; i < fv->nrequests; i++) {
         struct fake_request *r = &fv->requests[i];
 
-        if (!is_live(fv, r) || strcmp(r->user, fc->call->user) != 0)
+        if (!is_live(fv, r) || !person_same(r->user, fc->call->user))
             continue;
         out->rows[out->n++] = (struct active_request){.request_id = r->id,
                                                       .system_id = r->system_id,

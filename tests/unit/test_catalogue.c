@@ -29,7 +29,16 @@ static void folds_letters(void **state)
         {"\xd0\x9c\xd0\x9e\xd0\xa1\xd0\x9a\xd0\x92\xd0\x90",
          "\xd0\xbc\xd0\xbe\xd1\x81\xd0\xba\xd0\xb2\xd0\xb0"},
         {"\xe6\x9d\xb1\xe4\xba\xac", "\xe6\x9d\xb1\xe4\xba\xac"},
-        {"\xff\xc3", "\xff\xc3"}, /* no UTF-8 */
+        {"\xff\xc3", "\xff\xc3"},                    /* no UTF-8 */
+        {"Mu\xcc\x88nchen", "m\xc3\xbcnchen"},       /* with a mark of its own */
+        {"VIE\xcc\xa3\xcc\x82T", "vi\xe1\xbb\x87t"}, /* with two */
+        {"\xce\x91\xcc\x93\xcd\x85", "\xe1\xbe\x80"},
+        {"\xe3\x81\x8b\xe3\x82\x99", "\xe3\x81\x8c"},
+        {"\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xab\xe1\x84\x80\xe1\x85\xa1", "\xed\x95\x9c\xea\xb0\x80"},
+        {"\xe2\x80\x8bweb\xc2\xad-\xe2\x80\x8e"
+         "01\xef\xbb\xbf",
+         "web-01"}, /* hidden letters */
+        {"u\xe2\x80\x8b\xcc\x88", "\xc3\xbc"},
     };
 
     (void)state;
@@ -40,6 +49,13 @@ static void folds_letters(void **state)
     assert_false(fold_equal("web", "web1"));
     assert_false(fold_equal(NULL, "web"));
     assert_false(fold_equal("\xc3\x97", "\xc3\xb7")); /* times and division are no letters */
+    assert_false(fold_equal("u", "u\xcc\x88"));
+    assert_false(fold_equal("\xcc\x88", "")); /* a mark with nothing to join */
+    assert_false(fold_equal("x\xcc\x88\xcc\x88", "\xe1\xba\x8d"));
+    assert_int_equal(fold_join('u', 0x308), 0xfc);
+    assert_int_equal(fold_join('u', 0x483), 0);
+    assert_int_equal(fold_join(0xac00, 0x11a7), 0);
+    assert_int_equal(fold_join(0xac01, 0x11a8), 0); /* it has a tail */
 }
 
 /* Folding never needs more room than it says. */

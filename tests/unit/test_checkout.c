@@ -235,6 +235,59 @@ static void test_refused_users(void **state)
     world_end(&w);
 }
 
+/* The vault accepts CORP\alice, who has nothing: what the local alice was shown is no answer to him. */
+static void test_a_candidate_has_its_own_lists_alone(void **state)
+{
+    struct checkout_args args;
+    struct caller c;
+    struct world w;
+
+    (void)state;
+    world_begin(&w);
+    world_two_candidates(&w);
+    w.vault.refuse_user = NULL;
+    w.vault.conf.default_domain = NULL;
+    w.vault.accounts[0].user = "alice";
+    world_start(&w);
+    world_checked_out(&w, "alice", "s1", &c); /* the local one */
+    assert_string_equal(w.vault.requests[0].user, "alice");
+    args = world_asks(&w, "alice", "s2");
+    args.session.domain = "CORP";
+    world_checkout_with(&w, &args, &c);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_CREDENTIAL_NOT_FOUND);
+    assert_string_equal(c.secret, "");
+    assert_non_null(strstr(c.detail, "CORP\\alice"));
+
+    w.vault.refuse_user = "CORP\\alice"; /* the vault's own word: now the rule behind it counts */
+    world_checkout_with(&w, &args, &c);
+    world_pass(&w, 120000);
+    world_checkout_with(&w, &args, &c);
+    world_settle(&w);
+    expect_given(&c);
+    world_end(&w);
+}
+
+static void test_an_unwritable_name_ends_the_walk(void **state)
+{
+    struct checkout_args args;
+    struct caller c;
+    struct world w;
+
+    (void)state;
+    world_begin(&w);
+    world_two_candidates(&w);
+    world_start(&w);
+    args = world_asks(&w, "alice", "s1");
+    args.session.domain = "CORP;";
+    world_checkout_with(&w, &args, &c);
+    world_settle(&w);
+    assert_int_equal(c.code, FAULT_VAULT_REFUSED_USER);
+    assert_non_null(strstr(c.detail, "the domain must not contain a semicolon"));
+    assert_int_equal(w.vault.ncalls, 0);
+    world_end(&w);
+}
+
 /* A vault that would answer too late is not asked, and nothing is written for it. */
 static void test_not_let_in(void **state)
 {
@@ -498,6 +551,8 @@ int main(void)
         cmocka_unit_test(test_duration),
         cmocka_unit_test(test_reason_and_ticket),
         cmocka_unit_test(test_refused_users),
+        cmocka_unit_test(test_a_candidate_has_its_own_lists_alone),
+        cmocka_unit_test(test_an_unwritable_name_ends_the_walk),
         cmocka_unit_test(test_not_let_in),
         cmocka_unit_test(test_begins_in_time),
         cmocka_unit_test(test_approval_is_withdrawn),

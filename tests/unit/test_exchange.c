@@ -28,6 +28,15 @@ static const struct answer answers[] = {
       .keep = true },
     { OK("Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\nSet-Cookie: late=1\r\nDate: x\r\n\r\n"), 200, "abc",
       .keep = true },
+    { OK("Transfer-Encoding: chunked\r\n", "4 \r\nwiki\r\n6 \t ;x=y\r\npedia.\r\n0    \r\n\r\n"), 200, "wikipedia.",
+      .keep = true },
+    { OK("Transfer-Encoding: chunked\r\n", "0005 \r\n \r\n\r\n\r\n00 \r\nT: x\r\n\r\n"), 200, " \r\n\r\n", .keep = true },
+    { OK("Transfer-Encoding: chunked\r\n", "4 4\r\nwiki\r\n0\r\n\r\n"), -EPROTO, .keep = false },
+    { OK("Transfer-Encoding: chunked\r\n", " 4\r\nwiki\r\n0\r\n\r\n"), -EPROTO, .keep = false },
+    { OK("Transfer-Encoding: chunked\r\n", "4\v\r\nwiki\r\n0\r\n\r\n"), -EPROTO, .keep = false },
+    { OK("Transfer-Encoding: chunked\r\n", "4 \nwiki\r\n0\r\n\r\n"), -EPROTO, .keep = false },
+    { OK("Transfer-Encoding: chunked\r\n", "\r\n"), -EPROTO, .keep = false },
+    { OK("Transfer-Encoding: chunked\r\n", "4 "), -ECONNRESET, .to_end = true },
     { "HTTP/1.1 100 Continue\r\nSet-Cookie: a=1\r\nDate: x\r\n\r\n"
       "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" OK("Content-Length: 2\r\n", "ok"), 200, "ok", .keep = true },
     { OK("Connection: close\r\nContent-Length: 2\r\n", "ok"), 200, "ok", .keep = false },
@@ -172,7 +181,7 @@ static void wanted_headers(void **state)
 {
     static const char text[] =
         OK("date: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: 7\r\nDate: second\r\n"
-           "WWW-AUTHENTICATE-2FA: yes\r\nContent-Type: application/json; charset=utf-8\r\n"
+           "WWW-AUTHENTICATE-2FA: yes \t \r\nContent-Type: application/json; charset=utf-8\r\n"
            "Set-Cookie: ASP.NET_SessionId=abc; path=/; HttpOnly\r\nset-cookie: b=2\r\n"
            "Set-Cookie-Not: c\r\nX-A-Very-Long-Header-Name-Indeed: d\r\nDat: e\r\n"
            "Content-Length: 0\r\n",
@@ -228,6 +237,8 @@ static void limits(void **state)
     assert_int_equal(feed_repeated("", "HTTP/1.1 100 Continue\r\n\r\n", 100000), -EMSGSIZE);
     assert_int_equal(feed_repeated("HTTP/1.1 200 OK\r\n", "Set-Cookie: 0123456789\r\n", 100000), -EMSGSIZE);
     assert_int_equal(feed_repeated(OK("Transfer-Encoding: chunked\r\n", ""), "4\r\nwiki\r\n", 100000),
+                     -EMSGSIZE);
+    assert_int_equal(feed_repeated(OK("Transfer-Encoding: chunked\r\n", "1"), "          ", 100000),
                      -EMSGSIZE);
     assert_int_equal(
         feed_repeated(OK("Transfer-Encoding: chunked\r\n", "0\r\n"), "T: 0123456789\r\n", 100000), -EMSGSIZE);

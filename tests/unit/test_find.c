@@ -112,6 +112,13 @@ static void asks_each_name_form_once(void **state)
         {{.hostname = "a.x", .computer_name = "b.x", .name = "c.x"}, {"a.x", "b.x", "c.x", "a", "b", "c"}},
         {{.hostname = "m\xc3\xbcnchen.acme.test", .name = "\xe6\x9d\xb1\xe4\xba\xac"},
          {"m\xc3\xbcnchen.acme.test", "\xe6\x9d\xb1\xe4\xba\xac", "m\xc3\xbcnchen"}},
+        {{.hostname = "Mu\xcc\x88nchen", .name = "Mu\xcc\x88nchen"}, {"Mu\xcc\x88nchen", "m\xc3\xbcnchen"}},
+        {{.hostname = "web\xe2\x80\x8b"
+                      "01",
+          .name = "WEB01"},
+         {"web\xe2\x80\x8b"
+          "01",
+          "web01"}},
         {{.hostname = "FE80:0::0:1"}, {"@FE80:0::0:1", "@fe80::1"}},
         {{.ip_address = "web09"}, {"web09"}},
         {{.hostname = "."}, {"."}},

@@ -147,6 +147,173 @@ static void vault_answers_may_repeat_members(void **state)
     cJSON_Delete(tree);
 }
 
+/* ---- texts of the vault ---- */
+
+#define FFFD "\xef\xbf\xbd"
+
+static void letters_of_the_vault_are_mended(void **state)
+{
+    static const struct {
+        const char *json, *text;
+        size_t mended;
+    } rows[] = {
+        {"\"plain \xc3\xa9 \\ud83d\\ude00\"", "plain \xc3\xa9 \xf0\x9f\x98\x80", 0},
+        {"\"a\\u0000b\"", "a" FFFD "b", 1},
+        {"\"\\u0000\\u0000\"", FFFD FFFD, 1},
+        {"\"\\ud800\"", FFFD, 1},
+        {"\"\\ud800\\u0041\"", FFFD "A", 1},
+        {"\"\\ud800\\ud83d\\ude00\"", FFFD "\xf0\x9f\x98\x80", 1},
+        {"\"\\udc00x\"", FFFD "x", 1},
+        {"\"caf\xe9\"", "caf" FFFD, 1},
+        {"\"caf\xe9 bar\"", "caf" FFFD " bar", 1},
+        {"\"\xe2\x82\"", FFFD, 1},
+        {"\"\xe2\x82z\"", FFFD "z", 1},
+        {"\"\xc0\x80\"", FFFD FFFD, 1},
+        {"\"\xed\xa0\x80\"", FFFD FFFD FFFD, 1},
+        {"\"\xff\xfe\"", FFFD FFFD, 1},
+        {"\"\xf0\x9f\x98\"", FFFD, 1},
+        {"\"a\tb\x01\"", "a" FFFD "b" FFFD, 1},
+        {"\"\\\"\\u0000\\\\\"", "\"" FFFD "\\", 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct json_outcome out;
+        cJSON *tree = json_read(rows[i].json, strlen(rows[i].json), 4, JSON_MEND, &out);
+
+        assert_non_null(tree);
+        assert_null(out.why);
+        assert_int_equal(out.err, 0);
+        assert_string_equal(tree->valuestring, rows[i].text);
+        assert_int_equal(out.mended, rows[i].mended);
+        cJSON_Delete(tree);
+        assert_null(json_read(rows[i].mended ? rows[i].json : "\"", rows[i].mended ? strlen(rows[i].json) : 1,
+                              4, 0, &out));
+        assert_int_equal(out.err, rows[i].mended ? -EILSEQ : -EINVAL);
+    }
+}
+
+static void only_the_texts_with_such_letters_change(void **state)
+{
+    const char *text = " {\"n\\u0000\": [1, \"a\xff\", -2.5e3], \"good\":\"b\", \"c\":{\"d\":\"\\ud800\"}} ";
+    struct json_outcome out;
+    cJSON *tree = json_read(text, strlen(text), 4, JSON_MEND, &out);
+    const cJSON *list = json_get(tree, "n" FFFD);
+
+    (void)state;
+    assert_non_null(list);
+    assert_int_equal(out.mended, 3);
+    assert_string_equal(cJSON_GetArrayItem(list, 1)->valuestring, "a" FFFD);
+    assert_true(cJSON_GetArrayItem(list, 2)->valuedouble == -2500);
+    assert_string_equal(json_get(tree, "good")->valuestring, "b");
+    assert_string_equal(json_get(json_get(tree, "c"), "d")->valuestring, FFFD);
+    cJSON_Delete(tree);
+}
+
+/* What is no text stays as strict as ever, and every prefix is survived. */
+static void mending_is_for_letters_alone(void **state)
+{
+    static const char *const bad[] = {
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"\\u12g4\"",
+        "\"abc",
+        "\"a\xff",
+        "[1,]",
+        "[\"\xff\" 2]",
+        "nul",
+        "\xff",
+        "\"a\"\xff",
+        "{\"a\":1,\"a\":\"\xff\"}",
+        "{\"a\xff\":1,\"a\\u0000\":2}",
+    };
+    const char *text = "{\"a\":[\"\xff\\u0000\",12345678901234567,{\"\\ud800\":null}]}";
+    struct json_outcome out;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_null(json_read(bad[i], strlen(bad[i]), 4, JSON_MEND | JSON_EXACT, &out));
+        assert_int_equal(out.err, -EINVAL);
+        assert_non_null(out.why);
+    }
+    for (size_t n = 0; n < strlen(text); n++) {
+        char *copy = malloc(n ? n : 1);
+        assert_non_null(copy);
+        memcpy(copy, text, n);
+        assert_null(json_read(copy, n, 8, JSON_MEND | JSON_EXACT, &out));
+        free(copy);
+    }
+}
+
+static bool exact(const char *json, int64_t *n)
+{
+    struct json_outcome out;
+    cJSON *tree = json_read(json, strlen(json), 2, JSON_EXACT, &out);
+    bool good;
+
+    assert_non_null(tree);
+    assert_true(json_is_numeral(tree) || cJSON_IsArray(tree) || !json_int_exact(tree, n));
+    good = json_int_exact(tree, n);
+    cJSON_Delete(tree);
+    return good;
+}
+
+static void integers_are_read_exactly_or_not_at_all(void **state)
+{
+    static const struct {
+        const char *json;
+        int64_t n;
+    } good[] = {
+        {"9007199254740991", INT64_C(9007199254740991)},
+        {"9007199254740992", INT64_C(9007199254740992)},
+        {"9007199254740993", INT64_C(9007199254740993)},
+        {"-9007199254740993", INT64_C(-9007199254740993)},
+        {"9223372036854775807", INT64_MAX},
+        {"-9223372036854775808", INT64_MIN},
+        {"22.0", 22},
+        {"\"17\"", 17},
+    };
+    static const char *const bad[] = {"9223372036854775808",
+                                      "1e16",
+                                      "9007199254740993.0",
+                                      "99999999999999999999999",
+                                      "1.5",
+                                      "\"17 \"",
+                                      "\"x\"",
+                                      "\"\"",
+                                      "true",
+                                      "null",
+                                      "[]"};
+    static const char *const doubles[] = {"9007199254740992", "9007199254740993", "-9007199254740992",
+                                          "1e300"};
+    struct json_outcome out;
+    int64_t n = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_true(exact(good[i].json, &n));
+        assert_true(n == good[i].n);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_false(exact(bad[i], &n));
+    for (size_t i = 0; i < sizeof(doubles) / sizeof(doubles[0]); i++) { /* as a client's number */
+        cJSON *tree = json_read(doubles[i], strlen(doubles[i]), 2, 0, &out);
+        assert_false(json_int(tree, &n));
+        cJSON_Delete(tree);
+    }
+}
+
+static void secrets_are_never_mended(void **state)
+{
+    static const char *const bad[] = {"\"a\\u0000b\"", "\"\\ud800\"", "\"\xff\"", "\"a\nb\""};
+    struct secret s = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(json_unescape(bad[i], strlen(bad[i]), &s), -EILSEQ);
+    assert_null(s.p);
+}
+
 static void one_string(const char *json, const char *plain)
 {
     struct secret s = {0};
@@ -328,6 +495,11 @@ int main(void)
         cmocka_unit_test(every_prefix_is_survived),
         cmocka_unit_test(members_are_found),
         cmocka_unit_test(vault_answers_may_repeat_members),
+        cmocka_unit_test(letters_of_the_vault_are_mended),
+        cmocka_unit_test(only_the_texts_with_such_letters_change),
+        cmocka_unit_test(mending_is_for_letters_alone),
+        cmocka_unit_test(integers_are_read_exactly_or_not_at_all),
+        cmocka_unit_test(secrets_are_never_mended),
         cmocka_unit_test(passwords_survive_both_dialects),
         cmocka_unit_test(the_writer_writes_valid_json),
         cmocka_unit_test(random_bytes_come_out_valid),

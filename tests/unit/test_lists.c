@@ -67,6 +67,52 @@ static void different_questions_are_different(void **state)
     stop(&w);
 }
 
+/* A person is one however the name is spelled in ASCII case, and the vault sees the first spelling. */
+static void every_spelling_of_a_user_shares(void **state)
+{
+    const struct credential_ref ref = {.system_id = 1, .account_id = 11, .kind = KIND_LOCAL};
+    const struct vault_policy policy = {.available = true, .ticket = true};
+    struct account_list *hold = NULL;
+    struct vault_policy known;
+    struct client c[4] = {0};
+    struct world w;
+
+    (void)state;
+    start_default(&w);
+    ask(&w, &c[0], &web); /* CORP\\bob */
+    assert_int_equal(ask_as(&w, &c[1], "corp\\BOB", &web, 1000), 0);
+    assert_int_equal(w.vault.count[FAKE_LIST], 1);
+    run(&w);
+    assert_int_equal(c[1].rows, 2);
+    assert_string_equal(w.vault.last_user, "CORP\\bob");
+    assert_int_equal(ask_as(&w, &c[2], "Corp\\Bob", &web, 1000), 0);
+    assert_int_equal(w.vault.count[FAKE_LIST], 1);
+    run(&w);
+    assert_int_equal(c[2].wait.source, LIST_FROM_CACHE);
+    assert_non_null(lists_known(w.lists, &w.vault.vault, "CORP\\BOB", &ref, &hold));
+    account_list_unref(hold);
+    lists_learn_policy(w.lists, &w.vault.vault, "CORP\\bob", &ref, &policy);
+    assert_true(lists_known_policy(w.lists, &w.vault.vault, "corp\\Bob", &ref, &known));
+    assert_true(known.ticket);
+
+    assert_int_equal(ask_as(&w, &c[3],
+                            "CORP\\b\xc3\xb6"
+                            "b",
+                            &web, 1000),
+                     0);
+    run(&w);
+    assert_int_equal(ask_as(&w, &c[3],
+                            "CORP\\b\xc3\x96"
+                            "b",
+                            &web, 1000),
+                     0); /* another person */
+    assert_int_equal(w.vault.count[FAKE_LIST], 3);
+    run(&w);
+    assert_null(lists_known(w.lists, &w.vault.vault, "bob", &ref, &hold));
+    assert_false(lists_known_policy(w.lists, &w.vault.vault, "bob", &ref, &known));
+    stop(&w);
+}
+
 static void cache_tells_its_age(void **state)
 {
     struct client c = {0};
@@ -390,6 +436,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_reads_cost_one_call),
         cmocka_unit_test(different_questions_are_different),
+        cmocka_unit_test(every_spelling_of_a_user_shares),
         cmocka_unit_test(cache_tells_its_age),
         cmocka_unit_test(empty_lists_are_cached),
         cmocka_unit_test(no_cache_still_shares),

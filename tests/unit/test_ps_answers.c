@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/metrics.h"
+
 #define USER "ACME\\mrivera"
 
 static struct ask ask;
@@ -82,6 +84,110 @@ static void shapes_of_a_list(void **state)
     assert_null(list(KIND_LOCAL, "<html>"));
     assert_null(list(KIND_LOCAL, ""));
     assert_null(list(KIND_LOCAL, "[" ROW));
+}
+
+/* ---- what cannot stand as it is ---- */
+
+static uint64_t counted(const char *metric)
+{
+    struct buf page = BUF_INIT(1U << 20);
+    char line[96];
+    const char *found;
+    uint64_t n = UINT64_MAX;
+
+    (void)snprintf(line, sizeof(line), "%s{vault=\"%s\"} ", metric, rig.conf.name);
+    metrics_render(&page);
+    found = strstr(buf_cstr(&page), line);
+    if (found)
+        n = strtoull(found + strlen(line), NULL, 10);
+    buf_free(&page);
+    return n;
+}
+
+#define FFFD "\xef\xbf\xbd"
+
+static void one_bad_text_spoils_no_list(void **state)
+{
+    static const char *const bad[] = {"\\u0000", "\\ud800", "\xe9", "\x01"};
+    char body[512];
+
+    (void)state;
+    assert_int_equal(counted("jumpgate_vault_texts_mended_total"), 0);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        const struct account_list *rows;
+
+        (void)snprintf(
+            body, sizeof(body),
+            "[{\"SystemId\":1,\"SystemName\":\"s\",\"AccountId\":2,\"AccountName\":\"a\","
+            "\"AccountDescription\":\"x%sy\"},{\"SystemId\":1,\"AccountId\":3,\"AccountName\":\"b\"}]",
+            bad[i]);
+        rows = list(KIND_LOCAL, body);
+        assert_non_null(rows);
+        assert_int_equal(rows->n, 2);
+        assert_string_equal(rows->rows[0].description, "x" FFFD "y");
+        assert_string_equal(rows->rows[0].account, "a");
+        assert_int_equal(counted("jumpgate_vault_texts_mended_total"), i + 1);
+    }
+    assert_non_null(list(KIND_LOCAL, "[" ROW "]"));
+    assert_int_equal(counted("jumpgate_vault_texts_mended_total"), 4);
+    assert_int_equal(counted("jumpgate_vault_rows_refused_total"), 0);
+}
+
+static void ids_are_exact_or_their_row_is_left_out(void **state)
+{
+    static const char *const odd[] = {
+        "\"SystemId\":1e16,\"AccountId\":2",
+        "\"SystemId\":1,\"AccountId\":9223372036854775808",
+        "\"SystemId\":1,\"AccountId\":2.5",
+        "\"SystemId\":1,\"AccountId\":2,\"ApplicationID\":99999999999999999999", /* would be another account
+                                                                                  */
+        "\"SystemId\":1,\"AccountId\":2,\"AliasId\":1e300",
+    };
+    const struct account_list *rows;
+    char body[1024];
+
+    (void)state;
+    rows = list(KIND_LOCAL,
+                "[{\"SystemId\":9007199254740993,\"AccountId\":\"9007199254740995\",\"AccountName\":\"a\"}]");
+    assert_int_equal(rows->n, 1);
+    assert_true(rows->rows[0].system_id == INT64_C(9007199254740993));
+    assert_true(rows->rows[0].account_id == INT64_C(9007199254740995));
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        (void)snprintf(body, sizeof(body), "[{%s,\"AccountName\":\"a\"}," ROW "]", odd[i]);
+        rows = list(KIND_LOCAL, body);
+        assert_non_null(rows);
+        assert_int_equal(rows->n, 1);
+        assert_int_equal(rows->rows[0].account_id, 203);
+        assert_int_equal(counted("jumpgate_vault_rows_refused_total"), i + 1);
+    }
+    assert_int_equal(counted("jumpgate_vault_texts_mended_total"), 0);
+}
+
+/* 204 has no body: it is no list that is empty, and no secret that is absent. */
+static void nothing_is_no_answer(void **state)
+{
+    (void)state;
+    for (int op = 0; op < 6; op++) {
+        struct vault_request request = {.system_id = 1, .account_id = 2, .minutes = 60};
+        int err = -1;
+
+        ask_anew(&ask, USER);
+        switch (op) {
+        case 0: err = ask_list(&ask, KIND_LOCAL, "x"); break;
+        case 1: err = ask_list(&ask, KIND_ALIAS, "x"); break;
+        case 2: err = ask_credential(&ask); break;
+        case 3: err = rig.vault->ops->isa(rig.vault, &request, CREDENTIAL_PASSWORD, &ask.call); break;
+        case 4: err = rig.vault->ops->requests(rig.vault, &ask.call); break;
+        default: err = rig.vault->ops->directory(rig.vault, DIRECTORY_PLATFORMS, &ask.call); break;
+        }
+        assert_int_equal(err, 0);
+        rig_answer(rig_call(0), 204, "");
+        assert_int_equal(ask.done, 1);
+        assert_int_equal(ask.call.result, VAULT_FAILED);
+        assert_int_equal(ask.call.fault.code, FAULT_VAULT_ERROR);
+        assert_null(ask.call.accounts);
+        assert_null(ask.call.secret.p);
+    }
 }
 
 static enum account_kind kind_of(enum account_kind asked, const char *more)
@@ -429,6 +535,72 @@ static void secrets(void **state)
     }
 }
 
+static void a_credential_is_never_changed(void **state)
+{
+    static const char *const bad[] = {
+        "\"a\\u0000b\"",           "\"\\uD83D\"", "\"\xff\"", "\"a\nb\"", "{\"Credentials\":\"a\\u0000b\"}",
+        "{\"Password\":\"\xff\"}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        ask_anew(&ask, USER);
+        assert_int_equal(ask_credential(&ask), 0);
+        rig_answer(rig_call(0), 200, bad[i]);
+        assert_int_equal(ask.call.result, VAULT_FAILED);
+        assert_int_equal(ask.call.fault.code, FAULT_VAULT_ERROR);
+        assert_contains(ask.call.fault.detail, "not handed out changed");
+        assert_null(ask.call.secret.p);
+    }
+    assert_int_equal(counted("jumpgate_vault_texts_mended_total"), 0);
+}
+
+/* json.c's calls for memory pass here: of every answer that may hold a secret, also one that refuses. */
+void __real_json_memory_begin(size_t text_len, bool secret);
+void __wrap_json_memory_begin(size_t text_len, bool secret);
+static unsigned trees, secret_trees;
+
+void __wrap_json_memory_begin(size_t text_len, bool secret)
+{
+    trees++;
+    secret_trees += secret;
+    __real_json_memory_begin(text_len, secret);
+}
+
+static void answers_with_secrets_are_read_in_secret_memory(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+    } rows[] = {
+        {200, "{\"Credentials\":\"s3cret\"}"},
+        {200, "{\"AliasId\":1,\"PrivateKey\":\"k\"}"},
+        {200, "{\"other\":\"s3cret\"}"},
+        {200, "null"},
+        {201, "[\"s3cret\"]"},
+        {400, "{\"Message\":\"s3cret\"}"},
+        {404, "{\"Credentials\":\"s3cret\"}"},
+    };
+    struct vault_request request = {.system_id = 1, .account_id = 2, .minutes = 60};
+
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+        ask_anew(&ask, USER);
+        if (i % 2)
+            assert_int_equal(rig.vault->ops->isa(rig.vault, &request, CREDENTIAL_PASSWORD, &ask.call), 0);
+        else
+            assert_int_equal(ask_credential(&ask), 0);
+        trees = secret_trees = 0;
+        rig_answer(rig_call(0), rows[i / 2].status, rows[i / 2].body);
+        assert_true(trees > 0);
+        assert_int_equal(secret_trees, trees);
+    }
+    trees = secret_trees = 0;
+    assert_non_null(list(KIND_LOCAL, "[" ROW "]"));
+    assert_int_equal(trees, 1);
+    assert_int_equal(secret_trees, 0);
+}
+
 static void checkins(void **state)
 {
     (void)state;
@@ -466,6 +638,40 @@ static void active_requests(void **state)
     assert_int_equal(ask.call.result, VAULT_FAILED);
 }
 
+static void an_end_that_cannot_be_is_not_told(void **state)
+{
+    static const struct {
+        const char *date;
+        int64_t ms;
+    } rows[] = {
+        {"\"0001-01-01T00:00:00\"", 0},
+        {"\"1753-01-01T00:00:00\"", 0},
+        {"\"2026-02-30T00:00:00\"", 0},
+        {"\"2026-13-01T00:00:00\"", 0},
+        {"\"tomorrow\"", 0},
+        {"\"\"", 0},
+        {"1773135012", 0},
+        {"null", 0},
+        {"\"2026-03-10T09:30:12Z\"", INT64_C(1773135012000)},
+        {"\"9999-12-31T23:59:59.9999999\"", INT64_C(253402300799999)},
+    };
+    char body[160];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        (void)snprintf(body, sizeof(body),
+                       "[{\"RequestID\":9007199254740993,\"ExpiresDate\":%s},{\"RequestID\":1e30}]",
+                       rows[i].date);
+        ask_anew(&ask, USER);
+        assert_int_equal(rig.vault->ops->requests(rig.vault, &ask.call), 0);
+        rig_answer(rig_call(0), 200, body);
+        assert_int_equal(ask.call.active.n, 1);
+        assert_true(ask.call.active.rows[0].request_id == INT64_C(9007199254740993));
+        assert_true(ask.call.active.rows[0].expires_wall_ms == rows[i].ms);
+    }
+    assert_int_equal(counted("jumpgate_vault_rows_refused_total"), sizeof(rows) / sizeof(rows[0]));
+}
+
 static int teardown(void **state)
 {
     ask_free(&ask);
@@ -489,6 +695,12 @@ int main(void)
         T(policies),
         T(request_numbers),
         T(secrets),
+        T(one_bad_text_spoils_no_list),
+        T(ids_are_exact_or_their_row_is_left_out),
+        T(nothing_is_no_answer),
+        T(a_credential_is_never_changed),
+        T(answers_with_secrets_are_read_in_secret_memory),
+        T(an_end_that_cannot_be_is_not_told),
         T(checkins),
         T(active_requests),
     };

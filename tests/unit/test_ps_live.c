@@ -263,6 +263,7 @@ static void other_dialect(void **state)
     with((const char *const[]){"--knob", "12=stj", "--knob", "15=text", "--verification-cookie", NULL});
     with((const char *const[]){"--knob", "11=empty", "--knob", "15=string", NULL});
     with((const char *const[]){"--knob", "11=400", NULL});
+    with((const char *const[]){"--knob", "12=stj", "--knob", "21=object", NULL});
 }
 
 static void header_on_every_call(void **state)

@@ -367,6 +367,7 @@ void rig_reply(struct call *call, const struct rig_answer *answer)
     call->sent = true;
     call->status = answer->status;
     call->body_in.max = 4 << 20;
+    call->body_in.secret = call->secret;
     call->cookies.max = 1 << 16;
     value_set(call, CALL_2FA, answer->second_factor);
     value_set(call, CALL_RETRY_AFTER, answer->retry_after);

@@ -45,6 +45,45 @@ static void expect_ok(size_t i)
     ask_free(&asks[i]);
 }
 
+/* Answers a list over the session, and the next call then shows the jar. */
+static void jar_after(const char *set, const char *line)
+{
+    begin(0, USER);
+    rig_reply(rig_call(0), &(struct rig_answer){.status = 200, .body = "[]", .cookies = set});
+    expect_ok(0);
+    begin(0, USER);
+    assert_non_null(rig_call(0));
+    if (line)
+        assert_contains(rig.last_headers, line);
+    else
+        assert_lacks(rig.last_headers, "Cookie");
+    rig_answer(rig_call(0), 200, "[]");
+    expect_ok(0);
+}
+
+static void cookies_taken_back_are_not_sent(void **state)
+{
+    (void)state;
+    rig_open();
+    begin(0, USER);
+    rig_sign_in(USER, "s=1; path=/\ng=0; Max-Age=0\nb=2; expires=Fri, 31-Dec-9999 23:59:59 GMT\n");
+    assert_non_null(rig_call(0));
+    assert_contains(rig.last_headers, "Cookie: s=1; b=2\r\n");
+    rig_answer(rig_call(0), 200, "[]");
+    expect_ok(0);
+    jar_after("c=3\n", "Cookie: s=1; b=2; c=3\r\n");
+    jar_after("c=; Max-Age=0; path=/\n", "Cookie: s=1; b=2\r\n");
+    jar_after(
+        "b=; expires=Tue, 12-Oct-1999 07:00:00 GMT; path=/\nd=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT\n",
+        "Cookie: s=1\r\n");
+    jar_after("s=4; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=60\n",
+              "Cookie: s=4\r\n"); /* Max-Age counts */
+    jar_after("s=5; Max-Age=soon; Expires=never\n", "Cookie: s=5\r\n");
+    jar_after("s=; max-age=-1\ns=6\n", "Cookie: s=6\r\n"); /* the last one counts */
+    jar_after("s=7\ns=; Max-Age = 00\n", NULL);
+    jar_after("s=8\n", "Cookie: s=8\r\n");
+}
+
 static void one_sign_in_for_many(void **state)
 {
     (void)state;
@@ -128,10 +167,56 @@ static void users_never_share(void **state)
     expect_ok(0);
     expect_ok(1);
     assert_int_equal(rig.total, 10);
-    begin(0, "acme\\MRIVERA"); /* another spelling is another user: only the vault knows better */
-    rig_sign_in("acme\\MRIVERA", "s=three\n");
+}
+
+/* The vault compares names without ASCII case: one person, one session, and the name as it came first. */
+static void every_spelling_is_one_user(void **state)
+{
+    static const char *const spellings[] = {"acme\\MRIVERA", "ACME\\Mrivera", "Acme\\mriverA"};
+
+    (void)state;
+    rig.conf.sessions_per_user = 1;
+    rig_open();
+    begin(0, USER);
+    for (size_t i = 0; i < 3; i++)
+        begin(i + 1, spellings[i]);
+    assert_int_equal(rig_waiting(), 1);
+    rig_sign_in(USER, "s=one\n");
+    for (size_t i = 0; i < 4; i++) {
+        serve("s=one");
+        expect_ok(i);
+    }
+    begin(0, "ACME\\mriver\xc3\x81"); /* beyond ASCII a name is exactly what it is */
+    rig_sign_in("ACME\\mriver\xc3\x81", "s=two\n");
+    begin(1, "ACME\\mriver\xc3\xa1");
+    serve("s=two");
+    rig_sign_in("ACME\\mriver\xc3\xa1", "s=three\n");
     serve("s=three");
     expect_ok(0);
+    expect_ok(1);
+}
+
+static void no_spelling_evades_a_refusal(void **state)
+{
+    char name[] = USER;
+
+    (void)state;
+    rig_open();
+    begin(0, USER);
+    rig_answer(rig_call(0), 401, "");
+    rig_run(0);
+    assert_int_equal(asks[0].call.result, VAULT_REFUSED);
+    for (size_t i = 0; name[i]; i++) {
+        if (name[i] == '\\')
+            continue;
+        name[i] ^= 0x20;
+        begin(1, name);
+        rig_run(0);
+        assert_int_equal(asks[1].done, 1);
+        assert_int_equal(asks[1].call.result, VAULT_REFUSED);
+        ask_free(&asks[1]);
+    }
+    assert_int_equal(rig.total, 1);
 }
 
 static void refusal_fails_all_waiting(void **state)
@@ -386,10 +471,13 @@ static void a_sign_in_outlives_its_call(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(cookies_taken_back_are_not_sent),
         T(one_sign_in_for_many),
         T(sessions_grow_to_the_limit),
         T(people_first),
         T(users_never_share),
+        T(every_spelling_is_one_user),
+        T(no_spelling_evades_a_refusal),
         T(refusal_fails_all_waiting),
         T(extra_session_not_needed),
         T(lost_session_replays_once),

@@ -49,6 +49,30 @@ static void test_partial_list(void **state)
     world_end(&w);
 }
 
+/* A person is asked for once a round, however the sessions spell the name, and all of the person's requests
+ * count. */
+static void test_every_spelling_is_one_user(void **state)
+{
+    char admin[CREDENTIAL_ID_SIZE];
+    struct caller c[3];
+    struct world w;
+
+    (void)state;
+    world_stored(&w);
+    world_second_account(&w, admin);
+    world_checked_out(&w, "alice", "s1", &c[0]);
+    world_checkout_of(&w, "ALICE", "s2", admin, &c[1]);
+    world_settle(&w);
+    expect_given(&c[1]);
+    world_checked_out(&w, "Alice", "s3", &c[2]);
+    assert_int_equal(c[2].request_id, c[0].request_id);
+    world_pass(&w, 600000 + 1000);
+    assert_int_equal(w.vault.count[FAKE_REQUESTS], 1);
+    assert_int_equal(world_state(&w).leases_active, 3);
+    assert_int_equal(world_checkins(&w), 0);
+    world_end(&w);
+}
+
 /* What bears our mark and is held by nobody goes; what does not is never touched. */
 static void test_stray_and_foreign(void **state)
 {
@@ -153,9 +177,13 @@ static void test_pace(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gone),     cmocka_unit_test(test_partial_list),
-        cmocka_unit_test(test_cut_mark), cmocka_unit_test(test_stray_and_foreign),
-        cmocka_unit_test(test_old_list), cmocka_unit_test(test_pace),
+        cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_partial_list),
+        cmocka_unit_test(test_cut_mark),
+        cmocka_unit_test(test_every_spelling_is_one_user),
+        cmocka_unit_test(test_stray_and_foreign),
+        cmocka_unit_test(test_old_list),
+        cmocka_unit_test(test_pace),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -404,6 +404,43 @@ static void end_lease_of(struct world *w, const char *session, const char *crede
     assert_true(pending);
 }
 
+static void count_row(void *arg, const struct lease_view *v)
+{
+    (void)v;
+    ++*(unsigned *)arg;
+}
+
+static unsigned count_of(struct world *w, const char *user)
+{
+    unsigned n = 0;
+
+    (void)broker_leases(w->broker, &(struct lease_filter){.user = user, .limit = 10}, count_row, &n);
+    return n;
+}
+
+/* Whose session it is counts in ASCII case and otherwise exactly, and so does the filter. */
+static void test_a_name_is_exact_beyond_ascii(void **state)
+{
+    struct caller c;
+    struct released r;
+    struct world w;
+
+    (void)state;
+    world_plain(&w);
+    world_checked_out(&w, "Zo\xc3\xab", "s1", &c);
+    assert_int_equal(count_of(&w, "CORP\\Zo\xc3\xab"), 1);
+    assert_int_equal(count_of(&w, "corp\\zO\xc3\xab"), 1);
+    assert_int_equal(count_of(&w, "CORP\\ZO\xc3\x8b"), 0);
+    world_released(&w, "ZO\xc3\x8b", "s1", NULL, &r); /* the vault knows that one as somebody else as well */
+    assert_int_equal(r.released, 0);
+    world_checked_out(&w, "zO\xc3\xab", "s1", &c);
+    assert_int_equal(count_of(&w, "CORP\\Zo\xc3\xab"), 1); /* the same lease */
+    world_released(&w, "ZO\xc3\xab", "s1", NULL, &r);
+    assert_int_equal(r.released, 1);
+    assert_int_equal(world_checkins(&w), 1);
+    world_end(&w);
+}
+
 /* Two credentials of one session, one of another and one of the same session id under another name. */
 static void test_ends_its_own(void **state)
 {
@@ -467,6 +504,7 @@ static void test_credentials_do_not_wait(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_name_is_exact_beyond_ascii),
         cmocka_unit_test(test_ends_its_own),
         cmocka_unit_test(test_credentials_do_not_wait),
         cmocka_unit_test(test_check_ins_stand_in_line),

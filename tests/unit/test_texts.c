@@ -121,6 +121,7 @@ static void dates_of_other_forms_are_refused(void **state)
         "Sun, 06 Nov 1994 08:49:37 GMT ",
         "Sun, 06 Nov 1994 24:00:00 GMT",
         "Sun, 32 Nov 1994 08:49:37 GMT",
+        "Sun, 31 Nov 1994 08:49:37 GMT",
         "Sunday, 06-Nov-94 08:49:37 GMT",
         "Sun Nov  6 08:49:37 1994",
         "Son, 06 Nov 1994 08:49:37 GMT",
@@ -134,6 +135,10 @@ static void dates_of_other_forms_are_refused(void **state)
                                             "2019-01-01 00:00:00",
                                             "2019-01-01T00:00",
                                             "2019-01-01T00:00:00+01:00",
+                                            "2019-02-29T00:00:00",
+                                            "2019-02-30T00:00:00",
+                                            "2019-04-31T00:00:00",
+                                            "2019-01-00T00:00:00",
                                             "",
                                             "2019"};
     char text[CLOCK_RFC3339_SIZE];
@@ -150,6 +155,41 @@ static void dates_of_other_forms_are_refused(void **state)
     assert_true(ms == INT64_C(-62135596800000));
     assert_string_equal(clock_rfc3339(-1000, text), "-");
     assert_string_equal(clock_rfc3339(INT64_C(253402300800000), text), "-");
+}
+
+static void answers_hold_a_stamp_or_null(void **state)
+{
+    char text[CLOCK_RFC3339_SIZE];
+
+    (void)state;
+    assert_string_equal(clock_rfc3339_or_null(784111777123, text), "1994-11-06T08:49:37Z");
+    assert_string_equal(clock_rfc3339_or_null(INT64_C(253402300799999), text), "9999-12-31T23:59:59Z");
+    assert_null(clock_rfc3339_or_null(0, text));
+    assert_null(clock_rfc3339_or_null(-1, text));
+    assert_null(clock_rfc3339_or_null(INT64_C(-62135596800000), text));
+    assert_null(clock_rfc3339_or_null(INT64_C(253402300800000), text));
+    assert_null(clock_rfc3339_or_null(INT64_MAX, text));
+}
+
+static void cookie_dates_come_in_all_forms(void **state)
+{
+    static const char *const forms[] = {
+        "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06-Nov-1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT",
+        "Sun, 06-Nov-94 08:49:37 GMT",   "Sun Nov  6 08:49:37 1994",
+    };
+    static const char *const bad[] = {"", "soon", "06 Nov 1994", "Sun, 31-Nov-1994 08:49:37 GMT",
+                                      "Sun, 06-Nov-1994 08:49:37 CET"};
+    int64_t ms = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        assert_int_equal(clock_parse_cookie_date(forms[i], &ms), 0);
+        assert_true(ms == 784111777000);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(clock_parse_cookie_date(bad[i], &ms), -EINVAL);
+    assert_int_equal(clock_parse_cookie_date("Mon, 01-Jan-0001 00:00:00 GMT", &ms), 0);
+    assert_true(ms < 0);
 }
 
 /* The stamp of one second may be kept; it must not be taken for another's, nor be lost with one that has none. */
@@ -282,6 +322,8 @@ int main(void)
         cmocka_unit_test(a_format_that_does_not_fit_leaves_nothing),
         cmocka_unit_test(every_day_of_the_calendar),
         cmocka_unit_test(dates_of_other_forms_are_refused),
+        cmocka_unit_test(answers_hold_a_stamp_or_null),
+        cmocka_unit_test(cookie_dates_come_in_all_forms),
         cmocka_unit_test(a_second_comes_again),
         cmocka_unit_test(runs_end_at_the_first_special_byte),
         cmocka_unit_test(of_two_special_bytes_the_first_ends_the_run),

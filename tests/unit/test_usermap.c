@@ -95,16 +95,92 @@ static void keeps_international_names(void **state)
     usermap_free(&map);
 }
 
-static void refuses_control_characters(void **state)
+static void a_part_that_cannot_be_written_ends_the_walk(void **state)
 {
-    struct usermap map = expand(RULES(bare, qualified), NULL, "bob\r\nX: y", "ACME");
+    static char longer[516 + 1];
+    static const struct {
+        const char *username, *domain, *default_domain, *why;
+    } row[] = {
+        {"bob", "ACME;", NULL, "run_as rule {domain}\\{username}: the domain must not contain a semicolon"},
+        {"bob", "ACME ", NULL, "the domain must not begin or end with a blank"},
+        {"bob",
+         "\xc2\xa0"
+         "ACME",
+         NULL, "the domain must not begin or end with a blank"},
+        {"bob", "AC\x7fME", NULL, "the domain must not contain control"},
+        {"bob",
+         "AC\xe2\x80\xae"
+         "ME",
+         NULL, "the domain must not contain letters without width"},
+        {"bob", "ACME\\x", NULL, "the domain must not contain a backslash"},
+        {"bob", NULL, "ACME;", "the domain must not contain a semicolon"},
+        {"bob", longer, NULL, "the domain is too long"},
+        {"bob", "AC\xff", NULL, "the domain must not contain control"},
+    };
 
     (void)state;
-    assert_int_equal(map.n, 0);
-    usermap_free(&map);
-    map = expand(RULES(qualified, bare), NULL, "bob", "AC\x7fME");
+    memset(longer, 'd', sizeof(longer) - 1);
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        struct usermap map =
+            expand(RULES(qualified, upn, bare), row[i].default_domain, row[i].username, row[i].domain);
+        struct session session = {.username = row[i].username, .domain = row[i].domain};
+        char text[USERMAP_WHY_SIZE];
+
+        assert_int_equal(map.n, 0); /* never the bare bob */
+        usermap_explain(&map, &session, text, sizeof(text));
+        if (!strstr(text, row[i].why) || !strstr(text, "no further rule is tried"))
+            fail_msg("row %zu: %s", i, text);
+        usermap_free(&map);
+    }
+}
+
+static void a_name_that_cannot_be_written_is_nobody(void **state)
+{
+    static const char *const names[] = {"bob;",        " bob",     "bob\r\nX: y", "bob\xe2\x80\x8b",
+                                        "e\xcc\x81ve", "ACME\\kim"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct usermap map = expand(RULES(bare, qualified), NULL, names[i], "ACME");
+        assert_int_equal(map.n, 0);
+        assert_non_null(strstr(map.ended, "the user name "));
+        usermap_free(&map);
+        map = expand(RULES(qualified, bare), NULL, names[i], NULL); /* a missing part only skips */
+        assert_int_equal(map.n, 0);
+        assert_non_null(strstr(map.ended, "run_as rule {username}"));
+        usermap_free(&map);
+    }
+}
+
+/* What stands before the rule that ends the walk is tried, and the end is told behind it. */
+static void the_walk_ends_behind_earlier_candidates(void **state)
+{
+    struct session session = {.username = "bob", .domain = "ACME;"};
+    struct usermap map = expand(RULES(bare, qualified, fixed), NULL, "bob", "ACME;");
+    char text[USERMAP_WHY_SIZE];
+
+    (void)state;
     assert_int_equal(map.n, 1);
     assert_string_equal(usermap_user(&map), "bob");
+    usermap_explain(&map, &session, text, sizeof(text));
+    assert_string_equal(text, "tried bob");
+    assert_false(usermap_next(&map));
+    usermap_explain(&map, &session, text, sizeof(text));
+    assert_non_null(strstr(text, "tried bob; run_as rule {domain}\\{username}: the domain must not contain"));
+    usermap_free(&map);
+}
+
+static void a_name_of_user_map_that_cannot_be_written_is_refused(void **state)
+{
+    char bad[] = "CORP\\ann:EXT\\ann;x", *users[] = {bad}, *rules[] = {bare};
+    struct conf_vault conf = {.run_as = {rules, 1}, .user_map = {users, 1}};
+    struct session session = {.username = "ann", .domain = "CORP"};
+    struct usermap map;
+
+    (void)state;
+    assert_int_equal(usermap_expand(&conf, &session, &map), 0);
+    assert_int_equal(map.n, 0);
+    assert_non_null(strstr(map.ended, "user_map"));
     usermap_free(&map);
 }
 
@@ -123,8 +199,9 @@ static void bounds_what_comes_out(void **state)
     usermap_free(&map);
     name[256] = 'n';
     name[299] = '\0';
-    map = expand(RULES(twice), NULL, name, domain);
+    map = expand(RULES(twice, bare), NULL, name, domain);
     assert_int_equal(map.n, 0);
+    assert_non_null(strstr(map.ended, "too long"));
     usermap_free(&map);
     map = expand(RULES(fixed), NULL, "bob", NULL);
     assert_string_equal(usermap_user(&map), "svc-{user}");
@@ -171,6 +248,12 @@ static void maps_say_who_is_somebody_else(void **state)
 {
     static char ann[] = "CORP\\ann:EXT\\ann.lee", local[] = "op:CORP\\operator",
                 renamed[] = "corp.example\\eve:E\\v", corp[] = "CORP:corp.example";
+    static char kim[] = "ACME\\kim:EXT\\kim", mike[] = "mike:EXT\\mike",
+                umlaut[] = "\xc3\x84"
+                           "CME\\kim:EXT\\a-umlaut",
+                at[] = "kim@ACME:EXT\\at",
+                south[] = "S\xc3\x9c"
+                          "D:SOUTH";
     static const struct {
         const char *username, *domain, *default_domain, *users; /* candidates with blanks between */
     } row[] = {
@@ -183,14 +266,50 @@ static void maps_say_who_is_somebody_else(void **state)
         {"op", "", NULL, "CORP\\operator"},
         {"op", "CORP", NULL, "corp.example\\op op"}, /* not the local one */
         {"eve", "CORP", NULL, "E\\v"},               /* known by the other name of the domain */
+        /* names are never folded for identity */
+        {"\xe2\x84\xaaim", "ACME", NULL, "ACME\\\xe2\x84\xaaim \xe2\x84\xaaim"}, /* KELVIN SIGN is no k */
+        {"m\xc4\xb0ke", NULL, NULL, "m\xc4\xb0ke"},
+        {"KIM", "acme", NULL, "EXT\\kim"},
+        {"MiKe", NULL, NULL, "EXT\\mike"},
+        {"kim",
+         "\xc3\x84"
+         "CME",
+         NULL, "EXT\\a-umlaut"},
+        {"kim",
+         "\xc3\xa4"
+         "CME",
+         NULL,
+         "\xc3\xa4"
+         "CME\\kim kim"},
+        {"bob",
+         "S\xc3\x9c"
+         "D",
+         NULL, "SOUTH\\bob bob"},
+        {"bob",
+         "s\xc3\xbc"
+         "d",
+         NULL,
+         "s\xc3\xbc"
+         "d\\bob bob"},
+        {"bob",
+         "\xc5\xbf\xc3\x9c"
+         "D",
+         NULL,
+         "\xc5\xbf\xc3\x9c"
+         "D\\bob bob"}, /* LONG S is no s */
+        /* a name with a backslash is nobody's, whatever user_map says of that person */
+        {"ACME\\kim", NULL, NULL, ""},
+        {"kim@ACME", NULL, NULL, "EXT\\at"}, /* an @ belongs to the name */
+        {"kim@acme.test", NULL, NULL, "kim@acme.test"},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-        char *users[] = {ann, local, renamed}, *domains[] = {corp}, *rules[] = {qualified, bare};
+        char *users[] = {ann, local, renamed, kim, mike, umlaut, at}, *domains[] = {corp, south};
+        char *rules[] = {qualified, bare};
         struct conf_vault conf = {.run_as = {rules, 2},
-                                  .user_map = {users, 3},
-                                  .domain_map = {domains, 1},
+                                  .user_map = {users, sizeof(users) / sizeof(users[0])},
+                                  .domain_map = {domains, 2},
                                   .default_domain = (char *)(uintptr_t)row[i].default_domain};
         struct session session = {.username = row[i].username, .domain = row[i].domain};
         struct usermap map;
@@ -213,7 +332,10 @@ int main(void)
         cmocka_unit_test(default_domain_stands_in),
         cmocka_unit_test(drops_equal_candidates),
         cmocka_unit_test(keeps_international_names),
-        cmocka_unit_test(refuses_control_characters),
+        cmocka_unit_test(a_part_that_cannot_be_written_ends_the_walk),
+        cmocka_unit_test(a_name_that_cannot_be_written_is_nobody),
+        cmocka_unit_test(the_walk_ends_behind_earlier_candidates),
+        cmocka_unit_test(a_name_of_user_map_that_cannot_be_written_is_refused),
         cmocka_unit_test(bounds_what_comes_out),
         cmocka_unit_test(oauth_is_one_identity),
         cmocka_unit_test(explains),

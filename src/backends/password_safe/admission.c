@@ -167,13 +167,10 @@ static int refuse(struct ps *ps, enum ps_refusal why, uint64_t wait_ms, struct f
 int ps_admit(struct vault *vault, const char *name, uint64_t left_ms, struct fault *f)
 {
     struct ps *ps = PS_OF(vault, struct ps, vault);
-    struct ps_user *user = NULL;
+    const struct ps_user *user = ps_user_find(ps, ps->oauth_user ? ps->oauth_user : name);
     uint64_t exchange_ms, wait_ms;
     enum ps_refusal why;
 
-    if (ps->oauth_user)
-        name = ps->oauth_user;
-    HASH_FIND(hh, ps->users, name, strlen(name), user);
     wait_ms = foretell(ps, user, &exchange_ms);
     why = judge_room(ps, user);
     if (why == NOBODY_REFUSED)

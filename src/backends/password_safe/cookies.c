@@ -7,9 +7,13 @@
  * Cookie line: servers have been seen to answer 401 to several lines, and to attributes sent back. So
  * everything from the first `;` of a Set-Cookie on is dropped. Names and values are opaque.
  *
+ * Max-Age and Expires are read for one thing: a cookie that ends at once is taken back, and leaves the jar.
+ * Max-Age counts before Expires (RFC 6265); one that cannot be read is as if absent.
+ *
  * Not here: whose jar it is. One jar per vault session, and a session per user: sessions.c.
  */
 #include "backends/password_safe/internal.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <string.h>
@@ -18,6 +22,13 @@ struct piece {
     const char *text;
     size_t len;
     size_t name_len; /* 0 = not a cookie */
+    bool gone;       /* taken back */
+};
+
+/* What has been set, and when it is read. */
+struct news {
+    const struct buf *set;
+    int64_t now_wall_ms;
 };
 
 static struct piece piece_trim(const char *text, size_t len)
@@ -56,8 +67,62 @@ static bool piece_next(const char **text, size_t *len, char end_char, struct pie
     return true;
 }
 
+static bool is_attribute(const struct piece *piece, const char *name)
+{
+    struct piece own = piece_trim(piece->text, piece->name_len);
+
+    return own.len && text_equal_nocase_n(own.text, own.len, name, strlen(name));
+}
+
+/* Behind the equals sign of an attribute. */
+static struct piece value_of(const struct piece *piece)
+{
+    size_t before = piece->name_len + 1;
+
+    return piece_trim(piece->text + before, piece->len - before);
+}
+
+/* -1 for Max-Age=0 and below, 1 above, 0 = it says nothing. */
+static int max_age_of(struct piece value)
+{
+    size_t minus = value.len && *value.text == '-';
+    bool zero = true;
+
+    for (size_t i = minus; i < value.len; i++) {
+        if (value.text[i] < '0' || value.text[i] > '9')
+            return 0;
+        zero = zero && value.text[i] == '0';
+    }
+    return value.len == minus ? 0 : minus || zero ? -1 : 1;
+}
+
+static int expires_of(struct piece value, int64_t now_wall_ms)
+{
+    char text[64];
+    int64_t at_ms;
+
+    if (!text_copy_n(text, sizeof(text), value.text, value.len) || clock_parse_cookie_date(text, &at_ms))
+        return 0;
+    return at_ms <= now_wall_ms ? -1 : 1;
+}
+
+/* Behind the cookie itself. */
+static bool is_taken_back(const char *attributes, size_t len, int64_t now_wall_ms)
+{
+    int max_age = 0, expires = 0;
+    struct piece piece;
+
+    while (piece_next(&attributes, &len, ';', &piece)) {
+        if (is_attribute(&piece, "Max-Age"))
+            max_age = max_age_of(value_of(&piece));
+        else if (is_attribute(&piece, "Expires"))
+            expires = expires_of(value_of(&piece), now_wall_ms);
+    }
+    return max_age ? max_age < 0 : expires < 0;
+}
+
 /* One line of Set-Cookie without its attributes. */
-static bool set_next(const char **text, size_t *len, struct piece *out)
+static bool set_next(const char **text, size_t *len, int64_t now_wall_ms, struct piece *out)
 {
     const char *line = *text, *end = *len ? memchr(line, '\n', *len) : NULL;
     size_t n = end ? (size_t)(end - line) : *len;
@@ -67,7 +132,8 @@ static bool set_next(const char **text, size_t *len, struct piece *out)
     *text += n + (end ? 1 : 0);
     *len -= n + (end ? 1 : 0);
     *out = (struct piece){0};
-    (void)piece_next(&line, &n, ';', out);
+    if (piece_next(&line, &n, ';', out) && n)
+        out->gone = is_taken_back(line, n, now_wall_ms);
     return true;
 }
 
@@ -77,13 +143,13 @@ static bool same_name(const struct piece *a, const struct piece *b)
 }
 
 /* The last Set-Cookie of this name, or the piece itself. */
-static struct piece newest(const struct piece *piece, const struct buf *set)
+static struct piece newest(const struct piece *piece, const struct news *news)
 {
     struct piece best = *piece, other;
-    const char *text = set->data;
-    size_t len = set->len;
+    const char *text = news->set->data;
+    size_t len = news->set->len;
 
-    while (set_next(&text, &len, &other))
+    while (set_next(&text, &len, news->now_wall_ms, &other))
         if (other.name_len && same_name(&other, piece))
             best = other;
     return best;
@@ -108,25 +174,27 @@ static int jar_put(struct buf *jar, const struct piece *piece)
     return err ? err : buf_append(jar, piece->text, piece->len);
 }
 
-int ps_cookies_merge(const char *jar, size_t jar_len, const struct buf *set, struct buf *out)
+int ps_cookies_merge(const char *jar, size_t jar_len, const struct buf *set, int64_t now_wall_ms,
+                     struct buf *out)
 {
+    const struct news news = {set, now_wall_ms};
     const char *text = jar;
     size_t len = jar_len;
     struct piece piece;
     int err = 0;
 
     while (!err && piece_next(&text, &len, ';', &piece)) {
-        piece = newest(&piece, set);
-        if (piece.name_len)
+        piece = newest(&piece, &news);
+        if (piece.name_len && !piece.gone)
             err = jar_put(out, &piece);
     }
     text = set->data;
     len = set->len;
-    while (!err && set_next(&text, &len, &piece)) {
+    while (!err && set_next(&text, &len, now_wall_ms, &piece)) {
         if (!piece.name_len || jar_has(out, &piece))
             continue;
-        piece = newest(&piece, set);
-        err = jar_put(out, &piece);
+        piece = newest(&piece, &news);
+        err = piece.gone ? 0 : jar_put(out, &piece);
     }
     return err;
 }

@@ -8,6 +8,7 @@
  *     signin.c       one sign-in (and token) at a time per user, sign-outs     --> auth.c, cookies.c
  *     reach.c        every HTTP call passes here: is the vault there? probes
  *     parse.c, parse_directory.c   answers that went well; translate.c: those that did not
+ *     mended.c       counts what of an answer could not be taken as it was
  *     password_safe.c  the vault itself: birth, state, end; renew.c: secrets and files, at birth and anew
  *
  * Who owns what: the vault owns users, calls and sign-outs; a user owns its sessions and its sign-in; a busy
@@ -61,6 +62,7 @@
 #define PS_EXTRA_AFTER     1000  /* no further session for a while when the last sign-in was lost */
 #define PS_RETRY_MIN       100
 #define PS_RETRY_AFTER_MAX 2000 /* a longer Retry-After is not waited for */
+#define PS_RETRY_AFTER_SHOWN 3600 /* seconds: the longest that is passed on to a caller */
 #define PS_PROBE_QUIET     15000
 #define PS_PROBE_DOWN      5000 /* between probes while the vault is away */
 #define PS_PROBE_STUCK     2000 /* calls under way and no answer for so long: ask */
@@ -103,7 +105,6 @@ struct ps_setback { /* sign-ins that failed without a word of the vault */
 
 struct ps_user {
     struct ps *ps;
-    char *name;
     size_t nsessions;               /* idle and busy */
     size_t ncalls;                  /* waiting, under way and pausing */
     struct ps_session_list idle;    /* the last used first */
@@ -122,6 +123,7 @@ struct ps_user {
     TAILQ_ENTRY(ps_user) quiet_link;
     bool unhashed;
     UT_hash_handle hh;
+    char name[]; /* as it was spelled first; behind it the key of the hash, as person_key() writes it */
 };
 TAILQ_HEAD(ps_user_list, ps_user);
 
@@ -217,6 +219,14 @@ struct ps_latency { /* latency.c: one operation's histogram */
     struct metric metric;
 };
 
+/* mended.c: what of the vault's answers could not be taken as it was. */
+enum ps_mending { PS_MENDED_TEXTS, PS_REFUSED_ROWS, PS_NMENDINGS };
+
+struct ps_mended {
+    struct metric metric;
+    bool logged; /* once per vault */
+};
+
 struct ps {
     struct vault vault; /* first */
     struct timers *timers;
@@ -256,6 +266,8 @@ struct ps {
     int64_t certificate_end; /* of client_certificate, seconds since 1970; 0 = none */
     char trouble[160];
     struct ps_latency latency[PS_NOPERATIONS];
+    struct ps_mended mended[PS_NMENDINGS];
+    char mended_labels[CONF_NAME_MAX + 16];
 
     bool closing, upstream_closing;
     unsigned depth; /* callers' done() on the stack */
@@ -278,6 +290,12 @@ uint64_t ps_gate_refused(const struct ps *);
 void ps_latency_start(struct ps *);
 void ps_latency_stop(struct ps *); /* any number of times */
 void ps_latency_observe(struct ps *, const struct ps_op *, const struct call *);
+
+/* mended.c */
+void ps_mended_start(struct ps *);
+void ps_mended_stop(struct ps *); /* any number of times */
+void ps_mended_texts(struct ps_call *, size_t n);
+void ps_mended_no_row(struct ps_call *); /* a row is left out: one of its ids cannot be read exactly */
 
 /* password_safe.c */
 void ps_close_step(struct ps *); /* goes on with the end, if it is time; may free ps */
@@ -318,6 +336,7 @@ bool ps_call_withdraw(struct vault *, struct vault_call *);
 void ps_calls_end_all(struct ps *);
 
 /* sessions.c */
+struct ps_user *ps_user_find(const struct ps *, const char *name); /* NULL = there is none */
 int ps_user_get(struct ps *, const char *name, struct ps_user **);
 bool ps_user_name_valid(const char *name);
 void ps_user_queue(struct ps_user *, struct ps_call *, bool front);
@@ -359,7 +378,9 @@ int ps_auth_token_keep(struct ps *, const struct call *);
 void ps_auth_token_forget(struct ps *);
 
 /* cookies.c */
-int ps_cookies_merge(const char *jar, size_t jar_len, const struct buf *set, struct buf *out);
+/* The jar and what the answer sets; `now` in the vault's own time, for cookies that are taken back. */
+int ps_cookies_merge(const char *jar, size_t jar_len, const struct buf *set, int64_t now_wall_ms,
+                     struct buf *out);
 
 /* reach.c */
 int ps_http_send(struct ps *, struct call *); /* counts it; what upstream_call() answers */
@@ -368,6 +389,7 @@ void ps_http_cancel(struct ps *, struct call *);
 int ps_reach_start(struct ps *);
 void ps_reach_stop(struct ps *);
 void ps_reach_state(const struct ps *, struct vault_state *);
+int64_t ps_vault_wall(const struct ps *); /* the vault's own clock, as far as it is known */
 
 /* parse.c */
 enum ps_next ps_parse_list(struct ps_call *);

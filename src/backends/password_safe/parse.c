@@ -3,9 +3,9 @@
  * parse.c - answers that went well: rows, numbers, and the secret.
  *
  * The vault's releases differ: member names in other case, members missing or new, one object instead of an
- * array of one, a number in quotes. All of that is accepted; what cannot be understood is VAULT_FAILED with a
- * fault that names the operation and quotes nothing. A secret goes from the answer's buffer straight into its
- * struct secret.
+ * array of one, a number in quotes, letters that cannot stand in a text. All of that is accepted; what cannot
+ * be understood is VAULT_FAILED with a fault that names the operation and quotes nothing. A secret goes from
+ * the answer's buffer straight into its struct secret, and is never mended.
  *
  * A list is read page by page until one is short. Rows seen on an earlier page are dropped (the vault sorts
  * by nothing it promises), and a page without any new row ends the list, so that a server that does not know
@@ -34,13 +34,15 @@ static enum account_kind row_kind(const struct account *row, const cJSON *object
     return row->domain ? KIND_DOMAIN_LINKED : KIND_LOCAL;
 }
 
-/* 0, also for a row that is no account; -ENOMEM. */
-static int row_add(struct account_list *list, enum account_kind asked, const cJSON *object)
+/* 0, also for a row that is no account or whose ids cannot be kept; -ENOMEM. */
+static int row_add(struct ps_call *call, const cJSON *object)
 {
+    bool odd = false;
+    int64_t alias_id = ps_id(object, "AliasId", &odd);
     struct account row = {
-        .system_id = ps_number(object, "SystemId"),
-        .account_id = ps_number(object, "AccountId"),
-        .application_id = ps_number(object, "ApplicationID"),
+        .system_id = ps_id(object, "SystemId", &odd),
+        .account_id = ps_id(object, "AccountId", &odd),
+        .application_id = ps_id(object, "ApplicationID", &odd),
         .platform_id = ps_number(object, "PlatformID"),
         .default_minutes = ps_number(object, "DefaultReleaseDuration"),
         .max_minutes = ps_number(object, "MaximumReleaseDuration"),
@@ -54,17 +56,21 @@ static int row_add(struct account_list *list, enum account_kind asked, const cJS
         .description = ps_words_of(object, "AccountDescription"),
     };
 
-    if (ps_number(object, "AliasId")) {
+    if (odd) {
+        ps_mended_no_row(call);
+        return 0;
+    }
+    if (alias_id) {
         row.system_id = 0; /* what it stands for may change; the alias itself is what is asked for */
-        row.account_id = ps_number(object, "AliasId");
+        row.account_id = alias_id;
         row.alias = ps_words_of(object, "AliasName");
         row.application_id = 0;
         row.isa = false;
     }
-    if ((!row.system_id && !ps_number(object, "AliasId")) || !row.account_id || !row.account)
+    if ((!row.system_id && !alias_id) || !row.account_id || !row.account)
         return 0;
-    row.kind = asked == KIND_NKINDS ? row_kind(&row, object) : asked;
-    return account_list_add(list, &row);
+    row.kind = call->kind == KIND_NKINDS ? row_kind(&row, object) : call->kind;
+    return account_list_add(call->out->accounts, &row);
 }
 
 static int order(int64_t a, int64_t b)
@@ -133,11 +139,11 @@ static int page_add(struct ps_call *call, const cJSON *rows, bool single, size_t
 
     *seen = 0;
     if (single)
-        return row_add(list, call->kind, rows);
+        return row_add(call, rows);
     cJSON_ArrayForEach(row, rows)
     {
         if (!err && list->n < rows_max(call))
-            err = row_add(list, call->kind, row);
+            err = row_add(call, row);
         ++*seen;
     }
     return err ? err : rows_unique(list);
@@ -158,7 +164,7 @@ static bool page_last(const struct ps_call *call, size_t seen, size_t before)
 enum ps_next ps_parse_list(struct ps_call *call)
 {
     struct vault_call *out = call->out;
-    cJSON *tree = ps_tree(&call->http);
+    cJSON *tree = ps_tree(call);
     size_t before, seen;
     bool single;
     const cJSON *rows = ps_rows(tree, &single);
@@ -243,7 +249,7 @@ static void policy_read(struct vault_policy *policy, const cJSON *row)
 enum ps_next ps_parse_policy(struct ps_call *call)
 {
     struct vault_policy *policy = &call->out->policy;
-    cJSON *tree = ps_tree(&call->http);
+    cJSON *tree = ps_tree(call);
     const cJSON *row;
 
     if (!tree)
@@ -309,13 +315,16 @@ enum ps_next ps_parse_request(struct ps_call *call)
     return PS_DONE;
 }
 
-/* Some releases wrap the secret: {"Credentials":"..."} or {"Password":"..."}. 0, -ENOENT for null, or -errno.
+/*
+ * Some releases wrap the secret: {"Credentials":"..."} or {"Password":"..."}. Read into secret memory and as
+ * it is: a mended password would be another one. 0, -ENOENT for null, or -errno.
  */
-static int wrapped_secret(const struct call *http, struct secret *out)
+static int wrapped_secret(const struct buf *body, struct secret *out)
 {
     static const char *const names[] = {"Credentials", "Password", "PrivateKey", "Passphrase"};
-    cJSON *tree = ps_tree(http);
-    int err = cJSON_IsNull(tree) ? -ENOENT : -EINVAL;
+    struct json_outcome outcome;
+    cJSON *tree = json_read(body->data, body->len, PS_TREE_DEPTH, JSON_DUPLICATES_OK | JSON_SECRET, &outcome);
+    int err = !tree ? outcome.err : cJSON_IsNull(tree) ? -ENOENT : -EINVAL;
 
     for (size_t i = 0; err == -EINVAL && cJSON_IsObject(tree) && i < sizeof(names) / sizeof(names[0]); i++) {
         const char *text = cJSON_GetStringValue(json_get_nocase(tree, names[i]));
@@ -336,7 +345,7 @@ static int secret_read(const struct call *http, struct secret *out)
     if (!http->body_in.len)
         return -EINVAL;
     err = json_unescape(http->body_in.data, http->body_in.len, out);
-    return err == -EINVAL ? wrapped_secret(http, out) : err;
+    return err == -EINVAL ? wrapped_secret(&http->body_in, out) : err;
 }
 
 enum ps_next ps_parse_credential(struct ps_call *call)
@@ -347,6 +356,11 @@ enum ps_next ps_parse_credential(struct ps_call *call)
 
     if (err == -ENOMEM)
         return ps_no_memory(call);
+    if (err == -EILSEQ)
+        return ps_nonsense(call,
+                           "the credential holds a letter that JSON or UTF-8 does not allow (NUL, a lone "
+                           "surrogate, a bare control character or a byte that is no UTF-8); it is not "
+                           "handed out changed");
     if (err == -EINVAL)
         return ps_nonsense(call, "the answer with the credential is not a JSON string");
     if (err || !out->secret.len) {
@@ -369,19 +383,23 @@ enum ps_next ps_parse_checkin(struct ps_call *call)
 
 /* ---- requests ---- */
 
-static int request_add(struct active_requests *active, const cJSON *object)
+static int request_add(struct ps_call *call, const cJSON *object)
 {
+    struct active_requests *active = &call->out->active;
+    bool odd = false;
     struct active_request row = {
-        .request_id = ps_number(object, "RequestID"),
-        .system_id = ps_number(object, "SystemID"),
-        .account_id = ps_number(object, "AccountID"),
+        .request_id = ps_id(object, "RequestID", &odd),
+        .system_id = ps_id(object, "SystemID", &odd),
+        .account_id = ps_id(object, "AccountID", &odd),
     };
     const char *reason = ps_words_of(object, "Reason"), *ends = ps_words_of(object, "ExpiresDate");
 
-    if (!row.request_id)
+    if (odd)
+        ps_mended_no_row(call);
+    if (odd || !row.request_id)
         return 0;
-    if (ends && clock_parse_vault_date(ends, &row.expires_wall_ms))
-        row.expires_wall_ms = 0;
+    if (ends && (clock_parse_vault_date(ends, &row.expires_wall_ms) || row.expires_wall_ms < 0))
+        row.expires_wall_ms = 0; /* a date that cannot be, or 0001-01-01, is none */
     if (reason) {
         row.reason = strdup(reason);
         if (!row.reason)
@@ -394,7 +412,7 @@ static int request_add(struct active_requests *active, const cJSON *object)
 enum ps_next ps_parse_requests(struct ps_call *call)
 {
     struct active_requests *active = &call->out->active;
-    cJSON *tree = ps_tree(&call->http);
+    cJSON *tree = ps_tree(call);
     const cJSON *rows, *row;
     bool single;
     int err = 0, n;
@@ -408,7 +426,7 @@ enum ps_next ps_parse_requests(struct ps_call *call)
     active->n = 0;
     active->rows = calloc(n > 0 ? (size_t)n : 1, sizeof(*active->rows));
     err = active->rows ? 0 : -ENOMEM;
-    cJSON_ArrayForEach(row, rows) err = err ? err : request_add(active, row);
+    cJSON_ArrayForEach(row, rows) err = err ? err : request_add(call, row);
     cJSON_Delete(tree);
     if (err)
         return ps_no_memory(call);

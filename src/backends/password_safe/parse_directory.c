@@ -11,14 +11,16 @@
 
 #include <errno.h>
 
-#define DEPTH 32
-
-cJSON *ps_tree(const struct call *http)
+cJSON *ps_tree(struct ps_call *call)
 {
-    const char *why;
+    const struct buf *body = &call->http.body_in;
+    struct json_outcome outcome;
+    cJSON *tree = json_read(body->data, body->len, PS_TREE_DEPTH,
+                            JSON_DUPLICATES_OK | JSON_MEND | JSON_EXACT | ps_tree_memory(body), &outcome);
 
-    return json_parse(http->body_in.data ? http->body_in.data : "", http->body_in.len, DEPTH,
-                      JSON_DUPLICATES_OK, &why);
+    if (tree && outcome.mended)
+        ps_mended_texts(call, outcome.mended);
+    return tree;
 }
 
 enum ps_next ps_nonsense(struct ps_call *call, const char *what)
@@ -61,18 +63,18 @@ static const char *first_of(const cJSON *object, const char *name, const char *o
     return text ? text : ps_words_of(object, other);
 }
 
-static int64_t first_id(const cJSON *object, const char *name, const char *other)
+static int64_t first_id(const cJSON *object, const char *name, const char *other, bool *odd)
 {
-    int64_t id = ps_number(object, name);
+    int64_t id = ps_id(object, name, odd);
 
-    return id ? id : ps_number(object, other);
+    return id ? id : ps_id(object, other, odd);
 }
 
-static void read_system(const cJSON *object, struct directory_row *row)
+static void read_system(const cJSON *object, struct directory_row *row, bool *odd)
 {
-    row->id = first_id(object, "ManagedSystemID", "SystemID");
-    row->platform_id = ps_number(object, "PlatformID");
-    row->workgroup_id = ps_number(object, "WorkgroupID");
+    row->id = first_id(object, "ManagedSystemID", "SystemID", odd);
+    row->platform_id = ps_id(object, "PlatformID", odd);
+    row->workgroup_id = ps_id(object, "WorkgroupID", odd);
     row->port = ps_number(object, "Port");
     row->name = first_of(object, "SystemName", "HostName");
     row->host = ps_words_of(object, "HostName");
@@ -81,9 +83,9 @@ static void read_system(const cJSON *object, struct directory_row *row)
     row->description = ps_words_of(object, "Description");
 }
 
-static void read_platform(const cJSON *object, struct directory_row *row)
+static void read_platform(const cJSON *object, struct directory_row *row, bool *odd)
 {
-    row->id = first_id(object, "PlatformID", "ID");
+    row->id = first_id(object, "PlatformID", "ID", odd);
     row->port = ps_number(object, "DefaultPort");
     row->ssh_keys = ps_flag(object, "DSSFlag");
     row->name = ps_words_of(object, "Name");
@@ -91,23 +93,28 @@ static void read_platform(const cJSON *object, struct directory_row *row)
     row->session_type = ps_words_of(object, "DefaultSessionType");
 }
 
-static void read_workgroup(const cJSON *object, struct directory_row *row)
+static void read_workgroup(const cJSON *object, struct directory_row *row, bool *odd)
 {
-    row->id = first_id(object, "ID", "WorkgroupID");
+    row->id = first_id(object, "ID", "WorkgroupID", odd);
     row->name = first_of(object, "Name", "WorkgroupName");
 }
 
 /* 0, also for what is no row; -ENOMEM. */
 static int row_add(struct ps_call *call, const cJSON *object)
 {
-    static void (*const read[DIRECTORY_NPARTS])(const cJSON *, struct directory_row *) = {
+    static void (*const read[DIRECTORY_NPARTS])(const cJSON *, struct directory_row *, bool *odd) = {
         [DIRECTORY_SYSTEMS] = read_system,
         [DIRECTORY_PLATFORMS] = read_platform,
         [DIRECTORY_WORKGROUPS] = read_workgroup,
     };
     struct directory_row row = {0};
+    bool odd = false;
 
-    read[call->part](object, &row);
+    read[call->part](object, &row, &odd);
+    if (odd) {
+        ps_mended_no_row(call);
+        return 0;
+    }
     return row.id && row.name ? directory_list_add(call->out->directory, &row) : 0;
 }
 
@@ -152,7 +159,7 @@ static bool page_last(const struct ps_call *call, size_t seen)
 enum ps_next ps_parse_directory(struct ps_call *call)
 {
     struct vault_call *out = call->out;
-    cJSON *tree = ps_tree(&call->http);
+    cJSON *tree = ps_tree(call);
     bool single;
     const cJSON *rows = ps_rows(tree, &single);
     size_t seen = 0;

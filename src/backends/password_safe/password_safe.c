@@ -34,6 +34,7 @@ uint64_t ps_random(struct ps *ps, uint64_t below)
 static void ps_free(struct ps *ps)
 {
     ps_latency_stop(ps);
+    ps_mended_stop(ps);
     ps_gate_stop(ps);
     ps_calls_forget(ps);
     ps_secrets_clear(&ps->secrets);
@@ -142,6 +143,7 @@ struct vault *password_safe_new(struct loop *loop, const struct conf_vault *conf
         return NULL;
     }
     ps_latency_start(ps);
+    ps_mended_start(ps);
     ps_gate_start(ps);
     why[0] = '\0';
     return &ps->vault;

@@ -47,7 +47,7 @@ static bool vault_date(struct ps *ps, const char *text, int64_t *wall_ms)
 {
     if (!*text || strcmp(text, ps->date) != 0) {
         ps->date[0] = '\0';
-        if (clock_parse_http_date(text, &ps->date_ms))
+        if (clock_parse_http_date(text, &ps->date_ms) || ps->date_ms <= 0)
             return false;
         (void)text_copy(ps->date, sizeof(ps->date), text);
     }
@@ -164,6 +164,11 @@ void ps_reach_stop(struct ps *ps)
     if (ps->probing)
         upstream_cancel(&ps->probe);
     ps->probing = false;
+}
+
+int64_t ps_vault_wall(const struct ps *ps)
+{
+    return clock_wall(ps->clock) + (ps->skew_known ? ps->skew_ms : 0);
 }
 
 void ps_reach_state(const struct ps *ps, struct vault_state *state)

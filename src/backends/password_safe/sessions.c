@@ -2,6 +2,9 @@
 /*
  * sessions.c - vault users, their sessions, and the calls that wait for one.
  *
+ * A user is one however the name is spelled in ASCII case (base/person.h): sessions, back-off, refusals and
+ * the share of the lines count together. The sign-in carries the spelling that came first.
+ *
  * Every call acts as one user, and a vault session belongs to one user for all its life. A user has up to
  * sessions_per_user sessions, because the vault serialises what comes over one; each serves one call at a
  * time. Calls wait in the order of base/line.h. One sign-in is under way per user at most; another follows
@@ -19,6 +22,7 @@
  */
 #include "backends/password_safe/internal.h"
 #include "base/log.h"
+#include "base/person.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -66,7 +70,6 @@ static void user_free(struct ps_user *user)
     ps_pace_leave(user);
     HASH_DEL(ps->users, user);
     ps->nusers--;
-    free(user->name);
     free(user);
 }
 
@@ -89,21 +92,18 @@ static void user_rest(struct ps_user *user)
 
 static struct ps_user *user_new(struct ps *ps, const char *name)
 {
-    struct ps_user *user = calloc(1, sizeof(*user));
+    size_t n = strlen(name) + 1;
+    struct ps_user *user = calloc(1, sizeof(*user) + 2 * n);
 
     if (!user)
         return NULL;
     user->ps = ps;
-    user->name = strdup(name);
-    if (!user->name) {
-        free(user);
-        return NULL;
-    }
+    memcpy(user->name, name, n);
+    (void)person_key(user->name + n, name);
     TAILQ_INIT(&user->idle);
     line_init(&user->line, ps->clock);
-    HASH_ADD_KEYPTR(hh, ps->users, user->name, strlen(user->name), user);
+    HASH_ADD_KEYPTR(hh, ps->users, user->name + n, n, user);
     if (user->unhashed) {
-        free(user->name);
         free(user);
         return NULL;
     }
@@ -111,11 +111,22 @@ static struct ps_user *user_new(struct ps *ps, const char *name)
     return user;
 }
 
-int ps_user_get(struct ps *ps, const char *name, struct ps_user **out)
+struct ps_user *ps_user_find(const struct ps *ps, const char *name)
 {
+    char key[PS_USER_NAME_MAX + 1];
     struct ps_user *user = NULL;
 
-    HASH_FIND(hh, ps->users, name, strlen(name), user);
+    if (!memccpy(key, name, '\0', sizeof(key)))
+        return NULL; /* longer than any user's */
+    size_t n = (size_t)(person_key(key, key) - key);
+    HASH_FIND(hh, ps->users, key, n, user);
+    return user;
+}
+
+int ps_user_get(struct ps *ps, const char *name, struct ps_user **out)
+{
+    struct ps_user *user = ps_user_find(ps, name);
+
     if (!user) {
         if (ps->nusers >= PS_USERS_MAX && !TAILQ_EMPTY(&ps->quiet))
             user_free(TAILQ_FIRST(&ps->quiet));
@@ -258,9 +269,11 @@ static int headers_build(const struct buf *jar, struct secret *out)
     struct buf text = BUF_SECRET(PS_HEADERS_MAX);
     int err;
 
-    (void)buf_str(&text, HEADERS_BEFORE_JAR);
-    (void)buf_append(&text, jar->data, jar->len);
-    (void)buf_str(&text, "\r\n");
+    (void)buf_str(&text, jar->len ? HEADERS_BEFORE_JAR : PS_CONTENT_TYPE PS_ACCEPT);
+    if (jar->len) {
+        (void)buf_append(&text, jar->data, jar->len);
+        (void)buf_str(&text, "\r\n");
+    }
     err = text.failed ? -ENOMEM : secret_set(out, text.data, text.len);
     buf_free(&text);
     return err;
@@ -343,12 +356,14 @@ void ps_session_learn(struct ps_session *session, const struct buf *set_cookies)
 {
     struct buf jar = BUF_SECRET(PS_HEADERS_MAX / 2);
     struct secret headers = {0};
-    const char *old = session->headers.p + strlen(HEADERS_BEFORE_JAR);
-    size_t old_len = strlen(old) - strlen("\r\n");
+    size_t around = strlen(HEADERS_BEFORE_JAR "\r\n"), whole = session->headers.len;
+    size_t old_len = whole > around ? whole - around : 0; /* the vault may have taken back all of them */
+    const char *old = old_len ? session->headers.p + strlen(HEADERS_BEFORE_JAR) : NULL;
 
     if (!set_cookies->len)
         return;
-    if (!ps_cookies_merge(old, old_len, set_cookies, &jar) && !headers_build(&jar, &headers))
+    if (!ps_cookies_merge(old, old_len, set_cookies, ps_vault_wall(session->user->ps), &jar) &&
+        !headers_build(&jar, &headers))
         secret_move(&session->headers, &headers);
     buf_free(&jar);
 }

@@ -190,7 +190,7 @@ static void end_session(struct ps_signin *signin)
                              : "the answer to the sign-in is not the vault's JSON object");
         return;
     }
-    err = ps_cookies_merge(NULL, 0, &signin->http.cookies, &jar);
+    err = ps_cookies_merge(NULL, 0, &signin->http.cookies, ps_vault_wall(ps), &jar);
     if (err || !jar.len) {
         buf_free(&jar);
         end_lost(signin,

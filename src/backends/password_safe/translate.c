@@ -61,7 +61,8 @@ static void words_of_object(const struct buf *body, struct ps_words *out)
 {
     static const char *const names[] = {"Message", "error_description", "error", "Code"};
     const char *why, *text = NULL;
-    cJSON *tree = json_parse(body->data, body->len, 32, JSON_DUPLICATES_OK, &why);
+    cJSON *tree = json_parse(body->data, body->len, 32,
+                             JSON_DUPLICATES_OK | JSON_MEND | (body->secret ? JSON_SECRET : 0), &why);
     int64_t code;
 
     for (size_t i = 0; !text && i < sizeof(names) / sizeof(names[0]); i++) {
@@ -178,18 +179,20 @@ static void refuse_absent(const struct ps_op *op, const struct ps_words *words, 
                                         : "the vault knows no such account or credential for this user");
 }
 
+/* 0 = absent, or neither a number nor a date; else at least 1. */
 static unsigned retry_after_s(const struct ps *ps, const struct call *http)
 {
     const char *text = http->value[CALL_RETRY_AFTER];
-    int64_t seconds = 0, at_ms;
+    int64_t seconds, at_ms;
 
-    if (!*text)
-        return 0;
-    if (!text_int(text, 0, INT64_MAX, &seconds) && !clock_parse_http_date(text, &at_ms))
+    if (!text_int(text, 0, INT64_MAX, &seconds)) {
+        if (clock_parse_http_date(text, &at_ms))
+            return 0;
         seconds = (at_ms - clock_wall(ps->clock) + 999) / 1000;
+    }
     if (seconds < 1)
         return 1;
-    return seconds > 3600 ? 3600 : (unsigned)seconds;
+    return seconds > PS_RETRY_AFTER_SHOWN ? PS_RETRY_AFTER_SHOWN : (unsigned)seconds;
 }
 
 /* Somebody else speaks in the vault's place. */

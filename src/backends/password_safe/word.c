@@ -117,10 +117,10 @@ static bool begins_with_code(const char *words)
 }
 
 /* `Message` as the vault's framework spells it, or a sub-code in a member of any spelling. */
-static bool says_why(const char *text, size_t len)
+static bool says_why(const char *text, size_t len, bool secret)
 {
     const char *why;
-    cJSON *tree = json_parse(text, len, DEPTH, JSON_DUPLICATES_OK, &why);
+    cJSON *tree = json_parse(text, len, DEPTH, JSON_DUPLICATES_OK | JSON_MEND | (secret ? JSON_SECRET : 0), &why);
     const char *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, members[0]));
     bool says = message && strncasecmp(message, no_route, strlen(no_route)) != 0;
 
@@ -148,7 +148,7 @@ static unsigned form_of(const struct call *http)
     if (*text == '"')
         return is_string(text, len) ? FORM_STRING : 0;
     if (*text == '{')
-        return says_why(text, len) ? FORM_OBJECT : 0;
+        return says_why(text, len, http->body_in.secret) ? FORM_OBJECT : 0;
     return *text == '[' ? 0 : FORM_TEXT;
 }
 
