@@ -120,7 +120,8 @@ static bool begins_with_code(const char *words)
 static bool says_why(const char *text, size_t len, bool secret)
 {
     const char *why;
-    cJSON *tree = json_parse(text, len, DEPTH, JSON_DUPLICATES_OK | JSON_MEND | (secret ? JSON_SECRET : 0), &why);
+    cJSON *tree =
+        json_parse(text, len, DEPTH, JSON_DUPLICATES_OK | JSON_MEND | (secret ? JSON_SECRET : 0), &why);
     const char *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, members[0]));
     bool says = message && strncasecmp(message, no_route, strlen(no_route)) != 0;
 
