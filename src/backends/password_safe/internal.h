@@ -6,7 +6,9 @@
  *     calls_kept.c   where calls come from and go
  *     sessions.c     users, their vault sessions and who waits for one         --> signin.c
  *     signin.c       one sign-in (and token) at a time per user, sign-outs     --> auth.c, cookies.c
+ *     signin_pace.c  how often sign-ins are tried while they fail
  *     reach.c        every HTTP call passes here: is the vault there? probes
+ *     word.c         whose word is an answer: the vault's own, or that of somebody in its place
  *     parse.c, parse_directory.c   answers that went well; translate.c: those that did not
  *     mended.c       counts what of an answer could not be taken as it was
  *     password_safe.c  the vault itself: birth, state, end; renew.c: secrets and files, at birth and anew
