@@ -159,6 +159,10 @@ static void run(struct call *c)
             sessions_close(c->server->model, c->session);
         dispatch_run(c->server->model, &c->input, &answer);
     }
+    if (kind_of(c) == MISCHIEF_STATUS_AFTER) {
+        dispatch_answer_free(&answer);
+        answer_by_rule(c->rule, &answer);
+    }
     count(c, kind_of(c) == MISCHIEF_DROP_AFTER ? 0 : answer.status);
     if (c->req)
         wayback_send(c, &answer);

@@ -18,6 +18,9 @@ static const char html_error[] =
     "<!DOCTYPE html><html><head><title>500 - Internal server error.</title></head>"
     "<body><h2>500 - Internal server error.</h2></body></html>";
 
+static const char proxy_page[] = "<!DOCTYPE html>\r\n<html><head><title>Notice</title></head>"
+                                 "<body><h1>Your request was handled by the proxy</h1></body></html>";
+
 /* Names of actions; the presets are answers by status with everything filled in. */
 static const struct action_row {
     const char *name;
@@ -40,6 +43,9 @@ static const struct action_row {
     {"no_length", MISCHIEF_NO_LENGTH, 0, NULL, NULL, NULL},
     {"informational", MISCHIEF_INFORMATIONAL, 0, NULL, NULL, NULL},
     {"html500", MISCHIEF_STATUS, 500, "text/html", html_error, NULL},
+    {"status_after", MISCHIEF_STATUS_AFTER, 500, NULL, NULL, NULL},
+    {"page", MISCHIEF_STATUS, 403, "text/html; charset=utf-8", proxy_page, NULL},
+    {"page_after", MISCHIEF_STATUS_AFTER, 403, "text/html; charset=utf-8", proxy_page, NULL},
     {"unavailable", MISCHIEF_STATUS, 503, "text/html", "Service Unavailable", NULL},
     {"throttle", MISCHIEF_STATUS, 429, "application/json", "\"Too many requests\"", "Retry-After: 1\r\n"},
 };
@@ -173,7 +179,8 @@ static int read_rule(struct fields *f, struct mischief_rule *r)
         rc = read_texts(f, r);
     if (!rc)
         rc = read_headers(f, r);
-    if (!rc && r->kind == MISCHIEF_STATUS && (r->status < 200 || r->status > 599))
+    if (!rc && (r->kind == MISCHIEF_STATUS || r->kind == MISCHIEF_STATUS_AFTER) &&
+        (r->status < 200 || r->status > 599))
         rc = fields_missing(f, "status");
     return rc ? rc : f->rc;
 }
@@ -271,8 +278,9 @@ struct mischief_rule *mischief_pick(struct mischief *all, const char *call, cons
 void mischief_report(const struct mischief *all, struct buf *out)
 {
     static const char *const names[MISCHIEF_NKINDS] = {
-        "latency", "status", "drop_before",  "drop_after", "truncate", "garbage",   "hang",
-        "reset",   "close",  "lost_session", "extra",      "chunked",  "no_length", "informational"};
+        "latency", "status",  "drop_before", "drop_after",    "truncate",
+        "garbage", "hang",    "reset",       "close",         "lost_session",
+        "extra",   "chunked", "no_length",   "informational", "status_after"};
     const struct mischief_rule *r;
     struct jsonw w = jsonw_start(out);
 

@@ -4,8 +4,8 @@
  * A rule matches by call name, part of the path, user, and by counting its matches: skip the first `after`,
  * only the `nth`, every so many, at most `count` times, by chance. The first rule that fires decides. An
  * action either comes before the model changes (drop_before, status, hang, reset, lost_session) or spoils the
- * way back after it has changed (drop_after, truncate, garbage, extra, chunked, no_length, informational,
- * close).
+ * way back after it has changed (drop_after, status_after, page_after, truncate, garbage, extra, chunked,
+ * no_length, informational, close). `page` and `page_after` are a proxy's page in the vault's place.
  *
  * A rule in use by a call is held by a reference, so rules can be replaced at any time.
  */
@@ -34,6 +34,7 @@ enum mischief_kind {
     MISCHIEF_CHUNKED,
     MISCHIEF_NO_LENGTH,
     MISCHIEF_INFORMATIONAL,
+    MISCHIEF_STATUS_AFTER,
     MISCHIEF_NKINDS
 };
 

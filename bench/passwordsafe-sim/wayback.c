@@ -96,7 +96,8 @@ static void put_spoiled(struct buf *out, enum mischief_kind kind, const struct d
 
 static bool spoils(enum mischief_kind kind)
 {
-    return kind != MISCHIEF_NONE && kind != MISCHIEF_STATUS && kind != MISCHIEF_LOST_SESSION;
+    return kind != MISCHIEF_NONE && kind != MISCHIEF_STATUS && kind != MISCHIEF_STATUS_AFTER &&
+           kind != MISCHIEF_LOST_SESSION;
 }
 
 void wayback_send(struct call *c, struct dispatch_answer *a)

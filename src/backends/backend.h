@@ -122,6 +122,11 @@ struct active_requests {
     struct active_request *rows;
 };
 
+/*
+ * An answer is believed only if the vault wrote it: all results but FAILED are the vault's own word, in its
+ * own form. What a proxy, a firewall or a web server says in its place is FAILED, and `unknown` for a call
+ * with effects.
+ */
 enum vault_result {
     VAULT_OK,
     VAULT_GONE,     /* unknown, released or expired request: for a check-in as good as OK */
@@ -130,8 +135,9 @@ enum vault_result {
     VAULT_CONFLICT, /* 4091 */
     VAULT_DENIED,   /* 4031, 4032, 4033, 4035 */
     VAULT_BAD,      /* 400: the vault did not like the values; fault.detail has its words */
-    VAULT_REFUSED,  /* sign-in as this user refused */
-    VAULT_FAILED    /* everything else: not reachable, 5xx, nonsense, deadline */
+    VAULT_REFUSED,  /* the vault refused the sign-in of this very user, now or lately. Only this lets
+                       another name be tried for the person; a 401 to a call after a sign-in is FAILED */
+    VAULT_FAILED    /* everything else: not reachable, 5xx, nonsense, not the vault's word, deadline */
 };
 
 struct vault;

@@ -52,6 +52,7 @@ struct fault {
     int vault_status;       /* HTTP status of the vault's answer, 0 = none */
     int vault_code;         /* sub-code 4031..4035, 4091, 0 = none */
     bool second_factor;     /* the vault asked for one at sign-in */
+    bool foreign;           /* the answer was not the vault's own */
     unsigned retry_after_s; /* 0 = the row's own */
     char detail[FAULT_DETAIL_SIZE];
 };

@@ -338,13 +338,36 @@ static void refused(struct doctor *d, const struct fault *fault)
     explain_refusal(d, &f);
 }
 
+/* The vault was never heard, or not about this sign-in. */
+static void explain_broken(struct doctor_report *r, const struct fault *fault)
+{
+    if (fault->foreign && fault->vault_status < 500) {
+        report_cause(r, STAGE_SIGN_IN,
+                     "something between the gateway and the vault answers in the vault's place");
+        report_remedy(
+            r, STAGE_SIGN_IN,
+            "have the proxy, firewall or load balancer on the way let the gateway through to the API; or "
+            "the `url` is not that of the API");
+    } else if (fault->code == FAULT_VAULT_REFUSED_USER && fault->vault_status) {
+        report_cause(r, STAGE_SIGN_IN,
+                     "the vault lets the user sign in and does not know the session afterwards");
+        report_remedy(r, STAGE_SIGN_IN, "give the load balancer before the vault stickiness by cookie");
+    } else if (fault->code == FAULT_VAULT_REFUSED_USER) {
+        report_cause(r, STAGE_SIGN_IN,
+                     "the name that `run_as` makes of this user cannot be sent to the vault");
+        report_remedy(r, STAGE_SIGN_IN, "change `run_as`, `user_map` or the user's name");
+    } else {
+        report_cause(r, STAGE_SIGN_IN, "the vault answers, but cannot do its work now");
+        report_remedy(r, STAGE_SIGN_IN, "try again; if it stays, the vault's own logs know more");
+    }
+}
+
 static void broken(struct doctor *d, const struct fault *fault)
 {
     if (blame_api(d, fault))
         return;
     report_failed(&d->report, STAGE_SIGN_IN, "%s", fault->detail);
-    report_cause(&d->report, STAGE_SIGN_IN, "the vault answers, but cannot do its work now");
-    report_remedy(&d->report, STAGE_SIGN_IN, "try again; if it stays, the vault's own logs know more");
+    explain_broken(&d->report, fault);
 }
 
 bool doctor_sign_in(struct doctor *d)
@@ -363,11 +386,11 @@ bool doctor_sign_in(struct doctor *d)
             report_ok(&d->report, STAGE_SIGN_IN, "the vault lets %s in", user);
             return true;
         }
+        bool is_refused = asked.call.result == VAULT_REFUSED;
         last = asked.call.fault;
-        report_note(&d->report, STAGE_SIGN_IN, "%s: %s", user,
-                    asked.call.result == VAULT_REFUSED ? "refused" : last.detail);
+        report_note(&d->report, STAGE_SIGN_IN, "%s: %s", user, is_refused ? "refused" : last.detail);
         vault_call_free(&asked.call);
-        if (last.code != FAULT_VAULT_REFUSED_USER) {
+        if (!is_refused) { /* as in the gateway, no other name takes the place of this one */
             broken(d, &last);
             return false;
         }

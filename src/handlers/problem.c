@@ -44,9 +44,5 @@ void problem_write(struct buf *buf, const struct fault *f, const char *request_i
 
 unsigned problem_retry_after(const struct fault *f)
 {
-    int status = fault_status(f);
-
-    if (status != 429 && status != 503)
-        return 0;
     return f->retry_after_s ? f->retry_after_s : fault_row(f->code)->retry_after_s;
 }

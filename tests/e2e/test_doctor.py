@@ -287,6 +287,19 @@ def test_vault_that_fails(clinic):
     clinic.ask().failed("sign_in", "500", "cannot do its work")
 
 
+@pytest.mark.parametrize("status", [200, 401, 403])
+def test_page_in_the_vaults_place_is_no_refusal(clinic, status):
+    clinic.vault.fault("page", call=SIGN_IN, status=status)
+    finding = clinic.ask().failed("sign_in", "HTML page", "answers in the vault's place")
+    assert not [note for note in finding.notes("sign_in") if note.startswith("possible")]
+
+
+def test_401_after_a_sign_in_is_no_refusal(clinic):
+    clinic.vault.fault("lost_session", call="GET ManagedAccounts")
+    finding = clinic.ask().failed("sign_in", "let the user sign in", "stickiness")
+    assert not [note for note in finding.notes("sign_in") if note.startswith("possible")]
+
+
 # ---- sign-in ----
 
 def eight_causes(finding):

@@ -4,9 +4,12 @@
  *
  * First byte: which reader; second: the status. Then the body, 0xff, the Set-Cookie lines, 0xff, the jar that
  * is there already. Readers: the lists (of each kind), policy, request, credential, check-in, active
- * requests, the words of a refusal, the OAuth token, a jar of cookies, and a string's escapes.
+ * requests, the words of a refusal, the OAuth token, a jar of cookies, a string's escapes, and a page in the
+ * vault's place for each operation.
  *
- * Promises: a reader ends with OK or with a fault whose words are clean UTF-8; a row has system, account and
+ * An HTML page is believed by no operation, whatever its status and the rest of it: it is FAILED, and of
+ * unknown outcome where the operation has effects. It is neither a session nor a refusal of a sign-in. Other
+ * promises: a reader ends with OK or with a fault whose words are clean UTF-8; a row has system, account and
  * a name; a jar fits on one header line; an unescaped text does not exceed its source.
  */
 #include "fuzz.h"
@@ -28,6 +31,7 @@ enum reader {
     TOKEN,
     COOKIES,
     STRING,
+    PAGE,
     NREADERS
 };
 
@@ -46,29 +50,9 @@ static int64_t no_wall(void *arg)
 static const struct clock clock_still = {.now_ms = no_time, .wall_ms = no_wall};
 static const struct conf_vault conf = {
     .name = "fuzz", .call_timeout_ms = 1000, .minute_ms = 60000, .max_answer = 65536};
-static const struct ps_op ops[NREADERS] = {
-    [LIST] = {.name = "list",
-              .method = "GET",
-              .quotes = true,
-              .on_400 = VAULT_BAD,
-              .on_403 = VAULT_DENIED,
-              .on_404 = VAULT_ABSENT,
-              .read = ps_parse_list},
-    [POLICY] = {.name = "policy", .method = "GET", .on_400 = VAULT_BAD, .read = ps_parse_policy},
-    [REQUEST] = {.name = "request",
-                 .method = "POST",
-                 .effects = true,
-                 .quotes = true,
-                 .on_400 = VAULT_BAD,
-                 .on_403 = VAULT_DENIED,
-                 .read = ps_parse_request},
-    [CREDENTIAL] = {.name = "credential",
-                    .method = "GET",
-                    .on_403 = VAULT_DENIED,
-                    .on_404 = VAULT_GONE,
-                    .read = ps_parse_credential},
-    [CHECKIN] = {.name = "checkin", .method = "PUT", .effects = true, .read = ps_parse_checkin},
-    [REQUESTS] = {.name = "requests", .method = "GET", .read = ps_parse_requests},
+static const enum ps_operation operations[REFUSAL] = {
+    [LIST] = PS_LIST,       [POLICY] = PS_POLICY,     [REQUEST] = PS_REQUEST, [CREDENTIAL] = PS_CREDENTIAL,
+    [CHECKIN] = PS_CHECKIN, [REQUESTS] = PS_REQUESTS,
 };
 
 static void check_words(const struct vault_call *out)
@@ -80,7 +64,7 @@ static void check_words(const struct vault_call *out)
 static void check_rows(const struct account_list *list)
 {
     for (size_t i = 0; list && i < list->n; i++) {
-        FUZZ_ASSERT(list->rows[i].system_id > 0 && list->rows[i].account_id > 0);
+        FUZZ_ASSERT((list->rows[i].system_id > 0 || list->rows[i].alias) && list->rows[i].account_id > 0);
         FUZZ_ASSERT(list->rows[i].account && list->rows[i].kind < KIND_NKINDS);
     }
 }
@@ -90,7 +74,7 @@ static void read_answer(struct ps_call *call, enum reader which)
     struct vault_call out = {.user = "u", .result = VAULT_FAILED};
     enum ps_next next;
 
-    call->op = &ops[which];
+    call->op = &ps_operations[operations[which]];
     call->out = &out;
     next = call->op->read(call);
     if (next == PS_DONE && out.result != VAULT_OK && fault_is_set(&out.fault))
@@ -109,15 +93,52 @@ static void read_refusal(struct ps_call *call, unsigned char kind)
     struct ps_words words = {0};
     uint64_t delay = 0;
 
-    call->op = &ops[kind % REFUSAL];
+    call->op = &ps_operations[operations[kind % REFUSAL]];
     call->out = &out;
     ps_words_read(&call->http.body_in, &words);
     FUZZ_ASSERT(utf8_valid(words.text, strlen(words.text)));
     ps_translate_status(call->ps, call->op, &call->http, &out);
     if (out.result != VAULT_OK && out.result != VAULT_GONE)
         check_words(&out);
+    FUZZ_ASSERT(!ps_is_page(&call->http) || out.result == VAULT_FAILED);
     (void)ps_translate_again(call->ps, &call->http, &delay);
     vault_call_free(&out);
+}
+
+/* The page of somebody else, by its first letter or by what it calls itself. */
+static void make_page(struct call *http, unsigned char kind)
+{
+    static const char *const starts[] = {"<", "\xef\xbb\xbf<", " \r\n\t<!", "<html>"};
+    struct buf page = BUF_INIT(1U << 22);
+
+    if (kind & 1)
+        memcpy(http->value[CALL_CONTENT_TYPE], "text/html; charset=utf-8", 25);
+    else
+        FUZZ_ASSERT(buf_str(&page, starts[kind / 2 % 4]) == 0);
+    FUZZ_ASSERT(buf_append(&page, http->body_in.data ? http->body_in.data : "", http->body_in.len) == 0);
+    buf_free(&http->body_in);
+    http->body_in = page;
+    if (http->status == 204) /* has no body */
+        http->status = 203;
+}
+
+static void read_page(struct ps_call *call, unsigned char kind)
+{
+    make_page(&call->http, kind);
+    FUZZ_ASSERT(!ps_is_signed_in(&call->http) && !ps_is_refusal(&call->http));
+    for (int i = PS_SIGN_IN + 1; i < PS_NOPERATIONS; i++) {
+        struct vault_call out = {.user = "u", .result = VAULT_OK};
+
+        call->op = &ps_operations[i];
+        call->out = &out;
+        call->maybe = false;
+        FUZZ_ASSERT(ps_call_read(call) == PS_DONE);
+        FUZZ_ASSERT(out.result == VAULT_FAILED && call->maybe == call->op->effects);
+        FUZZ_ASSERT(!out.accounts && !out.directory && !out.secret.len && !out.active.rows &&
+                    !out.request_id);
+        check_words(&out);
+        vault_call_free(&out);
+    }
 }
 
 static void merge(const char *jar, size_t len, const struct buf *set)
@@ -168,6 +189,8 @@ static void dispatch(struct ps_call *call, unsigned char which, struct fuzz_inpu
         jar = fuzz_text(in, &len);
         merge(jar, len, &call->http.cookies);
         free(jar);
+    } else if (reader == PAGE) {
+        read_page(call, which / NREADERS);
     } else {
         unescape(&call->http.body_in);
     }
@@ -175,7 +198,8 @@ static void dispatch(struct ps_call *call, unsigned char which, struct fuzz_inpu
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const int statuses[] = {200, 201, 204, 400, 401, 403, 404, 409, 429, 500, 503, 302};
+    static const int statuses[] = {200, 201, 204, 400, 401, 403, 404, 409,
+                                   429, 500, 503, 302, 303, 307, 408, 410};
     struct fuzz_input in = fuzz_input(data, size);
     unsigned char which = fuzz_byte(&in), status = fuzz_byte(&in);
     struct ps ps = {.vault = {&password_safe_ops, &conf}, .clock = &clock_still, .random = 1};

@@ -223,18 +223,18 @@ static void retry_after(void **state)
     (void)state;
     ready();
     assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
-    rig_reply(rig_call(0), &(struct rig_answer){429, "", NULL, NULL, "2", NULL});
+    rig_reply(rig_call(0), &(struct rig_answer){429, "", NULL, NULL, "2", NULL, NULL});
     rig_run(1999);
     assert_int_equal(rig_waiting(), 0);
     rig_run(1);
-    rig_reply(rig_call(0), &(struct rig_answer){429, "", NULL, NULL, "30", NULL});
+    rig_reply(rig_call(0), &(struct rig_answer){429, "", NULL, NULL, "30", NULL, NULL});
     assert_int_equal(ask.call.fault.retry_after_s, 30);
     expect_failed(FAULT_VAULT_UNAVAILABLE, false);
     assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
     rig_answer(rig_call(0), 429, ""); /* without a time: not worth it */
     expect_failed(FAULT_VAULT_UNAVAILABLE, false);
     assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
-    rig_reply(rig_call(0), &(struct rig_answer){503, "", NULL, NULL, "1", NULL});
+    rig_reply(rig_call(0), &(struct rig_answer){503, "", NULL, NULL, "1", NULL, NULL});
     rig_run(1000);
     rig_answer(rig_call(0), 200, "[]");
     assert_int_equal(ask.call.result, VAULT_OK);
@@ -353,6 +353,74 @@ static void refusal_after_a_lost_request(void **state)
     expect_failed(FAULT_VAULT_REFUSED_USER, true);
 }
 
+/* A request that takes effect may be answered by anything on its way back. */
+static void request_answered_by_others(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+    } rows[] = {
+        {200, "<html>"},
+        {204, ""},
+        {301, ""},
+        {302, ""},
+        {303, "<html>"},
+        {304, ""},
+        {307, ""},
+        {308, "<html>"},
+        {400, "<html>"},
+        {403, "<html>"},
+        {403, ""},
+        {403, "RBAC: denied"},
+        {404, "<html>"},
+        {404, "404 page not found"},
+        {404, "{\"message\":\"no Route matched\"}"},
+        {405, ""},
+        {408, ""},
+        {409, "<html>"},
+        {404, "{\"Message\":\"No HTTP resource was found that matches the request URI\"}"},
+        {429, "<html>"},
+        {500, "<html>"},
+        {502, ""},
+        {504, ""},
+    };
+
+    (void)state;
+    rig.conf.retries = 0;
+    ready();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(ask_request(&ask, "r"), 0);
+        rig_answer(rig_call(0), rows[i].status, rows[i].body);
+        expect_failed(rows[i].status == 429 ? FAULT_VAULT_UNAVAILABLE : FAULT_VAULT_ERROR, true);
+    }
+}
+
+/* A 401 comes from whoever: the request is asked for once more, and what was handed over may be the first
+ * one's. */
+static void request_answered_by_401(void **state)
+{
+    (void)state;
+    ready();
+    assert_int_equal(ask_request(&ask, "r"), 0);
+    rig_answer(rig_call(0), 401, "\"User not authenticated\"");
+    rig_sign_in(USER, "s=2\n");
+    rig_answer(rig_call(0), 200, "9114");
+    assert_int_equal(ask.call.result, VAULT_OK);
+    assert_true(ask.call.unknown);
+    ask_anew(&ask, USER);
+    assert_int_equal(ask_request(&ask, "r"), 0);
+    rig_answer(rig_call(0), 401, "");
+    rig_sign_in(USER, "s=3\n");
+    rig_answer(rig_call(0), 401, "");
+    expect_failed(FAULT_VAULT_REFUSED_USER, true);
+    assert_int_equal(ask_request(&ask, "r"), 0);
+    rig_sign_in(USER, "s=4\n");
+    rig_answer(rig_call(0), 401, "<html>");
+    rig_sign_in(USER, "s=5\n");
+    rig_answer(rig_call(0), 401, "<html>");
+    expect_failed(FAULT_VAULT_ERROR, true);
+}
+
 static void lost_checkin(void **state)
 {
     (void)state;
@@ -451,7 +519,7 @@ static void withdraw(bool can)
     assert_int_equal(ask_request(&ask, NULL), 0);
 }
 
-/* Only what certainly never reached the vault, or was refused there, is taken back. */
+/* Only what certainly never reached the vault is taken back. */
 static void withdrawn_while_unsent(void **state)
 {
     (void)state;
@@ -465,8 +533,11 @@ static void withdrawn_while_unsent(void **state)
     rig.in_line = false;
     rig_run(0);
     assert_contains(rig_call(0)->target, "/Auth/SignApp");
-    assert_true(rig.vault->ops->withdraw(rig.vault, &ask.call)); /* in line for a session, refused before */
+    withdraw(false); /* in line for a session; whoever said 401 may have let it happen */
     rig_sign_in(USER, "s=2\n");
+    rig_answer(rig_call(0), 201, "9114");
+    assert_int_equal(ask.call.result, VAULT_OK);
+    ask_anew(&ask, USER);
     assert_int_equal(ask_request(&ask, NULL), 0);
     withdraw(false); /* under way */
     rig_fail(rig_call(0), -ECONNREFUSED, false);
@@ -599,6 +670,8 @@ int main(void)
         T(lost_request_is_asked_again),
         T(request_outcomes),
         T(refusal_after_a_lost_request),
+        T(request_answered_by_others),
+        T(request_answered_by_401),
         T(lost_checkin),
         T(too_many_calls),
         T(upstream_is_full),

@@ -75,24 +75,22 @@ static void check_all(const struct row *rows, size_t n)
 static void denied(void **state)
 {
     static const struct row rows[] = {
-        {REQUEST,    403, "4031",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
-        {REQUEST,    403, "4032",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4032},
-        {REQUEST,    403, "4033",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4033},
-        {REQUEST,    403, "4035",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4035},
-        {REQUEST,    403, "\"4031\"",                 VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
-        {REQUEST,    403, " 4031\r\n",                VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
-        {REQUEST,    403, "{\"Message\":\"4031\"}",   VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
-        {REQUEST,    403, "{\"message\":4031}",       VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
-        {REQUEST,    403, "{\"error\":\"4031: no\"}", VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
-        {REQUEST,    403, "",                         VAULT_DENIED,  FAULT_NOT_ENTITLED,     0   },
-        {REQUEST,    403, "<html>4034</html>",        VAULT_DENIED,  FAULT_NOT_ENTITLED,     0   },
-        {REQUEST,    403, "\"Forbidden\"",            VAULT_DENIED,  FAULT_NOT_ENTITLED,     0   },
-        {CREDENTIAL, 403, "4031",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
-        {CREDENTIAL, 403, "4034",                     VAULT_PENDING, FAULT_APPROVAL_PENDING, 4034},
-        {CREDENTIAL, 403, "\"4034\"",                 VAULT_PENDING, FAULT_APPROVAL_PENDING, 4034},
-        {CHECKIN,    403, "4031",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
-        {POLICY,     403, "4031",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4031},
-        {REQUESTS,   403, "4032",                     VAULT_DENIED,  FAULT_NOT_ENTITLED,     4032},
+        {REQUEST, 403, "4031", VAULT_DENIED, FAULT_NOT_ENTITLED, 4031},
+        {REQUEST, 403, "4032", VAULT_DENIED, FAULT_NOT_ENTITLED, 4032},
+        {REQUEST, 403, "4033", VAULT_DENIED, FAULT_NOT_ENTITLED, 4033},
+        {REQUEST, 403, "4035", VAULT_DENIED, FAULT_NOT_ENTITLED, 4035},
+        {REQUEST, 403, "\"4031\"", VAULT_DENIED, FAULT_NOT_ENTITLED, 4031},
+        {REQUEST, 403, " 4031\r\n", VAULT_DENIED, FAULT_NOT_ENTITLED, 4031},
+        {REQUEST, 403, "{\"Message\":\"4031\"}", VAULT_DENIED, FAULT_NOT_ENTITLED, 4031},
+        {REQUEST, 403, "{\"message\":4031}", VAULT_DENIED, FAULT_NOT_ENTITLED, 4031},
+        {REQUEST, 403, "{\"error\":\"4031: no\"}", VAULT_DENIED, FAULT_NOT_ENTITLED, 4031},
+        {REQUEST, 403, "\"Forbidden\"", VAULT_DENIED, FAULT_NOT_ENTITLED, 0},
+        {CREDENTIAL, 403, "4031", VAULT_DENIED, FAULT_NOT_ENTITLED, 4031},
+        {CREDENTIAL, 403, "4034", VAULT_PENDING, FAULT_APPROVAL_PENDING, 4034},
+        {CREDENTIAL, 403, "\"4034\"", VAULT_PENDING, FAULT_APPROVAL_PENDING, 4034},
+        {CHECKIN, 403, "4031", VAULT_DENIED, FAULT_NOT_ENTITLED, 4031},
+        {POLICY, 403, "4031", VAULT_DENIED, FAULT_NOT_ENTITLED, 4031},
+        {REQUESTS, 403, "4032", VAULT_DENIED, FAULT_NOT_ENTITLED, 4032},
     };
 
     (void)state;
@@ -102,21 +100,19 @@ static void denied(void **state)
 static void conflicts_and_absences(void **state)
 {
     static const struct row rows[] = {
-        {REQUEST,    409, "4091",                                        VAULT_CONFLICT, FAULT_VAULT_CONFLICT,       4091},
-        {REQUEST,    409, "\"4091\"",                                    VAULT_CONFLICT, FAULT_VAULT_CONFLICT,       4091},
-        {REQUEST,    409, "",                                            VAULT_CONFLICT, FAULT_VAULT_CONFLICT,       0   },
-        {REQUEST,    404, "\"Managed Account not found\"",               VAULT_ABSENT,   FAULT_CREDENTIAL_NOT_FOUND, 0   },
-        {REQUEST,    404, "\"has been released\"",                       VAULT_ABSENT,   FAULT_CREDENTIAL_NOT_FOUND, 0   },
-        {POLICY,     404, "",                                            VAULT_ABSENT,   FAULT_CREDENTIAL_NOT_FOUND, 0   },
+        {REQUEST, 409, "4091", VAULT_CONFLICT, FAULT_VAULT_CONFLICT, 4091},
+        {REQUEST, 409, "\"4091\"", VAULT_CONFLICT, FAULT_VAULT_CONFLICT, 4091},
+        {REQUEST, 404, "\"Managed Account not found\"", VAULT_ABSENT, FAULT_CREDENTIAL_NOT_FOUND, 0},
+        {REQUEST, 404, "\"has been released\"", VAULT_ABSENT, FAULT_CREDENTIAL_NOT_FOUND, 0},
         {CREDENTIAL, 404, "\"Request has been released or is expired\"", VAULT_GONE,
-         FAULT_CREDENTIAL_NOT_FOUND,                                                                                 0   },
-        {CREDENTIAL, 404, "{\"Message\":\"Request 9114 is EXPIRED\"}",   VAULT_GONE,     FAULT_CREDENTIAL_NOT_FOUND,
-         0                                                                                                               },
-        {CREDENTIAL, 404, "\"no such credential\"",                      VAULT_ABSENT,   FAULT_CREDENTIAL_NOT_FOUND, 0   },
-        {CREDENTIAL, 400, "\"request 9114 has no key\"",                 VAULT_ABSENT,   FAULT_CREDENTIAL_NOT_FOUND, 0   },
-        {CHECKIN,    404, "",                                            VAULT_GONE,     FAULT_CREDENTIAL_NOT_FOUND, 0   },
-        {CHECKIN,    400, "\"request 9114\"",                            VAULT_BAD,      FAULT_VAULT_ERROR,          0   },
-        {REQUESTS,   404, "",                                            VAULT_FAILED,   FAULT_VAULT_ERROR,          0   },
+         FAULT_CREDENTIAL_NOT_FOUND, 0},
+        {CREDENTIAL, 404, "{\"Message\":\"Request 9114 is EXPIRED\"}", VAULT_GONE, FAULT_CREDENTIAL_NOT_FOUND,
+         0},
+        {CREDENTIAL, 404, "\"no such credential\"", VAULT_ABSENT, FAULT_CREDENTIAL_NOT_FOUND, 0},
+        {CREDENTIAL, 400, "\"request 9114 has no key\"", VAULT_ABSENT, FAULT_CREDENTIAL_NOT_FOUND, 0},
+        {CHECKIN, 404, "\"Request not found\"", VAULT_GONE, FAULT_CREDENTIAL_NOT_FOUND, 0},
+        {CHECKIN, 400, "\"request 9114\"", VAULT_BAD, FAULT_VAULT_ERROR, 0},
+        {REQUESTS, 404, "", VAULT_FAILED, FAULT_VAULT_ERROR, 0},
     };
 
     (void)state;
@@ -126,18 +122,16 @@ static void conflicts_and_absences(void **state)
 static void bad_values(void **state)
 {
     static const struct row rows[] = {
-        {REQUEST, 400, "\"A reason is required\"",                    VAULT_BAD, FAULT_REASON_REQUIRED,   0},
-        {REQUEST, 400, "Reason is missing",                           VAULT_BAD, FAULT_REASON_REQUIRED,   0},
-        {REQUEST, 400, "{\"Message\":\"Reason required by policy\"}", VAULT_BAD, FAULT_REASON_REQUIRED,   0},
-        {REQUEST, 400, "\"Reason over 1000 characters\"",             VAULT_BAD, FAULT_VAULT_ERROR,       0},
-        {REQUEST, 400, "\"Ticket number required\"",                  VAULT_BAD, FAULT_TICKET_REQUIRED,   0},
-        {REQUEST, 400, "\"TicketSystemID: no reason given\"",         VAULT_BAD, FAULT_TICKET_REQUIRED,   0},
-        {REQUEST, 400, "\"Duration exceeds the maximum\"",            VAULT_BAD, FAULT_DURATION_TOO_LONG, 0},
-        {REQUEST, 400, "\"DurationMinutes out of range\"",            VAULT_BAD, FAULT_DURATION_TOO_LONG, 0},
-        {REQUEST, 400, "",                                            VAULT_BAD, FAULT_VAULT_ERROR,       0},
-        {REQUEST, 400, "\"unknown AccessType\"",                      VAULT_BAD, FAULT_VAULT_ERROR,       0},
-        {LIST,    400, "\"ipAddress needs a type; no reason\"",       VAULT_BAD, FAULT_VAULT_ERROR,       0},
-        {POLICY,  400, "",                                            VAULT_BAD, FAULT_VAULT_ERROR,       0},
+        {REQUEST, 400, "\"A reason is required\"", VAULT_BAD, FAULT_REASON_REQUIRED, 0},
+        {REQUEST, 400, "Reason is missing", VAULT_BAD, FAULT_REASON_REQUIRED, 0},
+        {REQUEST, 400, "{\"Message\":\"Reason required by policy\"}", VAULT_BAD, FAULT_REASON_REQUIRED, 0},
+        {REQUEST, 400, "\"Reason over 1000 characters\"", VAULT_BAD, FAULT_VAULT_ERROR, 0},
+        {REQUEST, 400, "\"Ticket number required\"", VAULT_BAD, FAULT_TICKET_REQUIRED, 0},
+        {REQUEST, 400, "\"TicketSystemID: no reason given\"", VAULT_BAD, FAULT_TICKET_REQUIRED, 0},
+        {REQUEST, 400, "\"Duration exceeds the maximum\"", VAULT_BAD, FAULT_DURATION_TOO_LONG, 0},
+        {REQUEST, 400, "\"DurationMinutes out of range\"", VAULT_BAD, FAULT_DURATION_TOO_LONG, 0},
+        {REQUEST, 400, "\"unknown AccessType\"", VAULT_BAD, FAULT_VAULT_ERROR, 0},
+        {LIST, 400, "\"ipAddress needs a type; no reason\"", VAULT_BAD, FAULT_VAULT_ERROR, 0},
     };
 
     (void)state;
@@ -167,6 +161,99 @@ static void failures(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         check(&rows[i]);
         assert_lacks(ask.call.fault.detail, "secret words");
+    }
+}
+
+/* One operation, answered by somebody in the vault's place: nothing of it is believed. */
+static void foreign(enum op op, int status, const char *body, const char *content_type)
+{
+    enum fault_code code = status == 429 || status == 503 ? FAULT_VAULT_UNAVAILABLE : FAULT_VAULT_ERROR;
+
+    start(op);
+    rig_reply(rig_call(0),
+              &(struct rig_answer){.status = status, .body = body, .content_type = content_type});
+    if (ask.done != 1 || ask.call.result != VAULT_FAILED || ask.call.fault.code != code)
+        fail_msg("op %d status %d body %s: done %d result %d fault %d", op, status, body, ask.done,
+                 ask.call.result, ask.call.fault.code);
+    assert_int_equal(ask.call.unknown, op == REQUEST || op == CHECKIN);
+    assert_int_equal(ask.call.fault.vault_status, status);
+    assert_null(ask.call.accounts);
+    assert_null(ask.call.secret.p);
+    assert_int_equal(ask.call.request_id, 0);
+}
+
+static void pages_are_never_believed(void **state)
+{
+    static const int statuses[] = {200, 201, 203, 206, 300, 301, 302, 303, 304, 307, 308, 400, 402, 403, 404,
+                                   405, 406, 409, 410, 421, 429, 431, 451, 500, 501, 502, 503, 504, 511};
+    static const char *const bodies[] = {
+        "<html><body>4031</body></html>",
+        "\xef\xbb\xbf<!DOCTYPE html>",
+        " \r\n\t<?xml version=\"1.0\"?><Error>4031</Error>",
+    };
+
+    (void)state;
+    for (enum op op = LIST; op <= REQUESTS; op++) {
+        for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+            for (size_t k = 0; k < sizeof(bodies) / sizeof(bodies[0]); k++)
+                foreign(op, statuses[i], bodies[k], k == 2 ? "application/xml" : "text/html");
+            foreign(op, statuses[i], "[]", "text/html; charset=utf-8");
+            foreign(op, statuses[i], "4031", "TEXT/HTML");
+            foreign(op, statuses[i], "", "application/xhtml+xml");
+        }
+    }
+}
+
+/* Refusals without the vault's form: what proxies say when they say it without HTML. */
+static void other_forms_are_not_the_vaults(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+    } rows[] = {
+        {403, ""},
+        {403, "RBAC: access denied"},
+        {403, "{\"message\":\"Forbidden\"}"},
+        {403, "403"},
+        {403, "[4031]"},
+        {403, "\"4031"},
+        {404, ""},
+        {404, "4031"},
+        {404, "404 page not found"},
+        {404, "{\"message\":\"no Route matched with those values\"}"},
+        {404, "{\"Message\":\"No HTTP resource was found that matches the request URI 'https://x'.\"}"},
+        {404, "{}"},
+        {404, "\"gone\" and more"},
+        {409, ""},
+        {409, "conflict"},
+        {400, ""},
+        {400, "{\"a\":1}"},
+        {302, "\"moved\""},
+        {410, "\"gone\""},
+    };
+
+    (void)state;
+    for (enum op op = LIST; op <= REQUESTS; op++)
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+            foreign(op, rows[i].status, rows[i].body, "text/plain");
+}
+
+static void check_in_is_done_by_a_2xx_that_is_no_page(void **state)
+{
+    static const struct rig_answer done[] = {
+        {.status = 204},
+        {.status = 204, .content_type = "text/html"}, /* it has no body that could be a page */
+        {.status = 200},
+        {.status = 200, .body = "{}", .content_type = "application/json"},
+        {.status = 202, .body = "\"ok\""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(done) / sizeof(done[0]); i++) {
+        start(CHECKIN);
+        rig_reply(rig_call(0), &done[i]);
+        assert_int_equal(ask.call.result, VAULT_OK);
+        assert_false(ask.call.unknown);
     }
 }
 
@@ -231,7 +318,15 @@ static void times_to_wait(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(denied), T(conflicts_and_absences), T(bad_values), T(failures), T(lost), T(times_to_wait),
+        T(denied),
+        T(conflicts_and_absences),
+        T(bad_values),
+        T(failures),
+        T(pages_are_never_believed),
+        T(other_forms_are_not_the_vaults),
+        T(check_in_is_done_by_a_2xx_that_is_no_page),
+        T(lost),
+        T(times_to_wait),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -372,6 +372,7 @@ void rig_reply(struct call *call, const struct rig_answer *answer)
     value_set(call, CALL_2FA, answer->second_factor);
     value_set(call, CALL_RETRY_AFTER, answer->retry_after);
     value_set(call, CALL_DATE, answer->date);
+    value_set(call, CALL_CONTENT_TYPE, answer->content_type);
     if (answer->body)
         assert_int_equal(buf_str(&call->body_in, answer->body), 0);
     if (answer->cookies)

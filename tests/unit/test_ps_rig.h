@@ -64,7 +64,7 @@ size_t rig_waiting(void);
 
 struct rig_answer {
     int status;
-    const char *body, *cookies, *second_factor, *retry_after, *date;
+    const char *body, *cookies, *second_factor, *retry_after, *date, *content_type;
 };
 void rig_reply(struct call *, const struct rig_answer *);
 void rig_answer(struct call *, int status, const char *body);

@@ -120,7 +120,7 @@ static void sessions_grow_to_the_limit(void **state)
     assert_int_equal(vs.users, 1);
     for (int i = 0; i < 3; i++)
         if (strstr((rig_call((size_t)i), rig.last_target), "SignAppin"))
-            rig_reply(rig_call((size_t)i), &(struct rig_answer){200, "{}", "s=3\n", NULL, NULL, NULL});
+            rig_reply(rig_call((size_t)i), &(struct rig_answer){200, "{}", "s=3\n", NULL, NULL, NULL, NULL});
     assert_int_equal(rig_waiting(), 3);
     while (rig_waiting())
         rig_answer(rig_call(0), 200, "[]");
@@ -305,7 +305,7 @@ static void second_401_is_final(void **state)
     rig_sign_in(USER, "s=2\n");
     rig_answer(rig_call(0), 401, "");
     assert_int_equal(asks[0].done, 1);
-    assert_int_equal(asks[0].call.result, VAULT_REFUSED);
+    assert_int_equal(asks[0].call.result, VAULT_FAILED);
     assert_int_equal(asks[0].call.fault.code, FAULT_VAULT_REFUSED_USER);
     assert_int_equal(rig_waiting(), 0);
 }
@@ -318,7 +318,7 @@ static void idle_sessions_go_with_the_lost_one(void **state)
     begin(0, USER);
     begin(1, USER);
     rig_sign_in(USER, "s=1\n");
-    rig_reply(rig_call(1), &(struct rig_answer){200, "{}", "s=2\n", NULL, NULL, NULL});
+    rig_reply(rig_call(1), &(struct rig_answer){200, "{}", "s=2\n", NULL, NULL, NULL, NULL});
     rig_answer(rig_call(0), 200, "[]");
     rig_answer(rig_call(0), 200, "[]");
     expect_ok(0);
@@ -380,7 +380,7 @@ static void header_does_not_help(void **state)
     rig_answer(rig_call(0), 401, "");
     rig_sign_in(USER, "s=2\n");
     rig_answer(rig_call(0), 401, "");
-    assert_int_equal(asks[0].call.result, VAULT_REFUSED);
+    assert_int_equal(asks[0].call.result, VAULT_FAILED);
     begin(0, USER);
     rig_sign_in(USER, "s=3\n");
     serve("s=3"); /* not remembered */

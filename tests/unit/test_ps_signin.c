@@ -183,7 +183,7 @@ static void cookies_set_later(void **state)
     rig_open();
     begin(&ask, USER);
     rig_sign_in(USER, "a=1\nb=2\n");
-    rig_reply(rig_call(0), &(struct rig_answer){200, "[]", "b=9; path=/\nc=3\n", NULL, NULL, NULL});
+    rig_reply(rig_call(0), &(struct rig_answer){200, "[]", "b=9; path=/\nc=3\n", NULL, NULL, NULL, NULL});
     ask_free(&ask);
     begin(&ask, USER);
     rig_call(0);
@@ -305,23 +305,276 @@ static void licence(void **state)
     ask_free(&ask);
 }
 
-static void lost_sign_in_poisons_nothing(void **state)
+/* A caller who comes meanwhile; he is not heard by the vault. */
+static void expect_held_off(const char *user, enum fault_code code)
+{
+    static struct ask ask;
+    size_t before = rig.total;
+
+    begin(&ask, user);
+    rig_run(0);
+    assert_int_equal(ask.done, 1);
+    assert_int_equal(ask.call.result, VAULT_FAILED);
+    assert_int_equal(ask.call.fault.code, code);
+    assert_true(ask.call.fault.retry_after_s >= 1);
+    assert_false(ask.call.unknown);
+    assert_int_equal(rig.total, before);
+    ask_free(&ask);
+}
+
+static void lost_sign_ins_back_off(void **state)
+{
+    static const uint64_t pause[] = {100, 200, 400, 800, 1600, 2000, 2000};
+    static struct ask ask;
+
+    (void)state;
+    rig.conf.retries = 0;
+    rig_open();
+    for (size_t i = 0; i < sizeof(pause) / sizeof(pause[0]); i++) {
+        begin(&ask, USER);
+        if (i % 2)
+            rig_answer(rig_call(0), 500, "<html>");
+        else
+            rig_fail(rig_call(0), -ECONNREFUSED, false);
+        rig_run(0);
+        assert_int_equal(ask.done, 1);
+        assert_int_equal(ask.call.result, VAULT_FAILED);
+        assert_int_equal(ask.call.fault.code, i % 2 ? FAULT_VAULT_ERROR : FAULT_VAULT_UNAVAILABLE);
+        assert_true(ask.call.fault.retry_after_s >= 1);
+        assert_false(ask.call.unknown);
+        ask_free(&ask);
+        rig_run(pause[i] - 1);
+        expect_held_off(USER, i % 2 ? FAULT_VAULT_ERROR : FAULT_VAULT_UNAVAILABLE);
+        rig_run(1);
+    }
+    begin(&ask, USER);
+    rig_sign_in(USER, "s=1\n");
+    end_ok(&ask);
+    /* success has ended it: the next failure is the first again */
+    rig_run(rig.conf.session_idle_ms);
+    rig_answer(rig_call(0), 200, "");
+    begin(&ask, USER);
+    rig_answer(rig_call(0), 500, "");
+    rig_run(0);
+    ask_free(&ask);
+    rig_run(100);
+    begin(&ask, USER);
+    rig_sign_in(USER, "s=1\n");
+    end_ok(&ask);
+}
+
+/* Twenty callers who try again and again, for three seconds: the vault hears few sign-ins. */
+static void many_callers_make_few_sign_ins(void **state)
+{
+    static struct ask asks[20];
+    size_t in_second = 0;
+
+    (void)state;
+    rig_open();
+    for (uint64_t at = 0; at < 3000; at += 10) {
+        for (size_t i = 0; i < 20; i++)
+            if (!at || asks[i].done) {
+                ask_free(&asks[i]);
+                begin(&asks[i], USER);
+            }
+        while (rig_waiting())
+            rig_answer(rig_call(0), 500, "");
+        if (at % 1000 == 990) {
+            assert_true(rig.total - in_second <= 5);
+            in_second = rig.total;
+        }
+        rig_run(10);
+    }
+    assert_true(rig.total >= 5);
+    rig_run(10000);
+    while (rig_waiting())
+        rig_answer(rig_call(0), 500, "");
+    rig_run(10000);
+    for (size_t i = 0; i < 20; i++)
+        ask_free(&asks[i]);
+}
+
+/* Hundreds of users: the vault's budget holds over all of them, and its recovery is noticed. */
+static void many_users_share_the_vaults_budget(void **state)
+{
+    static struct ask asks[200];
+    size_t in_second = 0, ok = 0;
+    char name[32];
+
+    (void)state;
+    rig.conf.retries = 0;
+    rig.conf.max_calls = 1000;
+    rig_open();
+    for (uint64_t at = 0; at < 4000; at += 10) {
+        for (size_t i = 0; i < 200; i++) {
+            if (at && !asks[i].done)
+                continue;
+            assert_true(!at || asks[i].call.fault.code == FAULT_VAULT_ERROR);
+            (void)snprintf(name, sizeof(name), "ACME\\u%zu", i);
+            ask_free(&asks[i]);
+            begin(&asks[i], name);
+        }
+        assert_true(rig_waiting() <= 20);
+        while (rig_waiting())
+            rig_answer(rig_call(0), 500, "");
+        if (at % 1000 == 990) {
+            assert_true(rig.total - in_second <= 20);
+            assert_true(rig.total > in_second);
+            in_second = rig.total;
+        }
+        rig_run(10);
+    }
+    rig_run(2000); /* the longest pause; from now on the vault works */
+    ask_free(&asks[0]);
+    begin(&asks[0], "ACME\\first");
+    rig_sign_in("ACME\\first", "s=1\n");
+    end_ok(&asks[0]);
+    for (size_t i = 0; i < 200; i++) {
+        ask_free(&asks[i]);
+        (void)snprintf(name, sizeof(name), "ACME\\u%zu", i);
+        begin(&asks[i], name);
+    }
+    for (size_t i = 0; rig_waiting(); i++) {
+        struct call *call = rig_call(0);
+
+        if (strstr(rig.last_target, "SignApp"))
+            rig_reply(call,
+                      &(struct rig_answer){.status = 200, .body = "{\"UserId\":1}", .cookies = "s=1\n"});
+        else
+            rig_answer(call, 200, "[]");
+        rig_run(0);
+    }
+    for (size_t i = 0; i < 200; i++) {
+        ok += asks[i].done && asks[i].call.result == VAULT_OK;
+        ask_free(&asks[i]);
+    }
+    assert_int_equal(ok, 200);
+}
+
+/* The morning: as many sign-ins as the vault answers, and more with each answer. */
+static void a_vault_that_works_is_asked_for_more(void **state)
+{
+    static struct ask asks[100];
+    char name[32];
+
+    (void)state;
+    rig.conf.max_calls = 1000;
+    rig_open();
+    for (size_t i = 0; i < 100; i++) {
+        (void)snprintf(name, sizeof(name), "ACME\\u%zu", i);
+        begin(&asks[i], name);
+    }
+    assert_int_equal(rig_waiting(), 20);
+    rig_sign_in(NULL, "s=1\n");
+    assert_int_equal(rig_waiting(), 19 + 1 + 2); /* its call, and two others */
+    for (size_t i = 0; i < 19; i++)
+        rig_sign_in(NULL, "s=1\n");
+    assert_int_equal(rig_waiting(), 20 + 40);
+    while (rig_waiting()) {
+        struct call *call = rig_call(0);
+
+        if (strstr(rig.last_target, "SignApp"))
+            rig_sign_in(NULL, "s=1\n");
+        else
+            rig_answer(call, 200, "[]");
+    }
+    for (size_t i = 0; i < 100; i++) {
+        assert_int_equal(asks[i].done, 1);
+        assert_int_equal(asks[i].call.result, VAULT_OK);
+        ask_free(&asks[i]);
+    }
+}
+
+/* One user whose sign-in always fails does not hold up the others. */
+static void lost_sign_in_spares_other_users(void **state)
 {
     static struct ask ask;
 
     (void)state;
     rig.conf.retries = 0;
     rig_open();
-    begin(&ask, USER);
-    rig_fail(rig_call(0), -ECONNREFUSED, false);
-    rig_run(0);
-    assert_int_equal(ask.call.result, VAULT_FAILED);
-    assert_int_equal(ask.call.fault.code, FAULT_VAULT_UNAVAILABLE);
-    assert_false(ask.call.unknown);
-    ask_free(&ask);
-    begin(&ask, USER);
-    rig_sign_in(USER, "s=1\n");
+    for (size_t i = 0; i < 30; i++) {
+        begin(&ask, USER);
+        rig_answer(rig_call(0), 500, "");
+        rig_run(0);
+        ask_free(&ask);
+        expect_held_off(USER, FAULT_VAULT_ERROR);
+        if (i == 29)
+            break;
+        rig_run(2000);
+    }
+    begin(&ask, "ACME\\other");
+    rig_sign_in("ACME\\other", "s=1\n");
     end_ok(&ask);
+    expect_held_off(USER, FAULT_VAULT_ERROR); /* nor does their luck end his own back-off */
+}
+
+static void form_of_a_sign_in(void **state)
+{
+    static const struct {
+        const char *body;
+        bool good;
+    } rows[] = {
+        {"{}", true},  {"\xef\xbb\xbf {\"UserId\":41,\"Name\":\"\\ud800\"}\r\n", true},
+        {"", false},   {"\"welcome\"", false},
+        {"[]", false}, {"OK", false},
+        {"{", false},
+    };
+    static struct ask ask;
+
+    (void)state;
+    rig.conf.retries = 0;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char user[16];
+
+        if (!i)
+            rig_open();
+        (void)snprintf(user, sizeof(user), "u%zu", i);
+        begin(&ask, user);
+        rig_reply(rig_call(0), &(struct rig_answer){.status = 200, .cookies = "s=1\n", .body = rows[i].body});
+        rig_run(0);
+        if (rows[i].good) {
+            end_ok(&ask);
+            continue;
+        }
+        assert_int_equal(ask.call.result, VAULT_FAILED);
+        assert_int_equal(ask.call.fault.code, FAULT_VAULT_ERROR);
+        ask_free(&ask);
+    }
+}
+
+/* Whatever its status, a page in the vault's place is neither a session nor a refusal. */
+static void page_at_the_sign_in(void **state)
+{
+    static const int status[] = {200, 302, 400, 401, 403, 404, 500};
+    static struct ask ask;
+
+    (void)state;
+    rig_open();
+    for (size_t i = 0; i < sizeof(status) / sizeof(status[0]); i++) {
+        rig.conf.retries = 0;
+        begin(&ask, USER);
+        rig_reply(rig_call(0),
+                  &(struct rig_answer){.status = status[i],
+                                       .cookies = "s=1\n",
+                                       .body = "\xef\xbb\xbf \n<!DOCTYPE html><html>Log in</html>"});
+        rig_run(0);
+        assert_int_equal(ask.done, 1);
+        assert_int_equal(ask.call.result, VAULT_FAILED);
+        assert_int_equal(ask.call.fault.code, FAULT_VAULT_ERROR);
+        ask_free(&ask);
+        rig_run(2000);
+        begin(&ask, USER); /* what calls itself HTML is a page as well */
+        rig_reply(rig_call(0), &(struct rig_answer){.status = status[i],
+                                                    .cookies = "s=1\n",
+                                                    .body = "{}",
+                                                    .content_type = "Text/HTML; charset=utf-8"});
+        rig_run(0);
+        assert_int_equal(ask.call.result, VAULT_FAILED);
+        assert_int_equal(ask.call.fault.code, FAULT_VAULT_ERROR);
+        ask_free(&ask);
+        rig_run(2000);
+    }
 }
 
 static void lost_sign_in_is_tried_again(void **state)
@@ -423,11 +676,14 @@ static void oauth_token_trouble(void **state)
         enum vault_result result;
     } rows[] = {
         {"{\"error\":\"invalid_client\"}", 400, VAULT_REFUSED},
-        {"",                               401, VAULT_REFUSED},
-        {"{}",                             200, VAULT_FAILED },
-        {"<html>",                         200, VAULT_FAILED },
-        {TOKEN("a b\\r\\nX: y"),           200, VAULT_FAILED },
-        {"",                               500, VAULT_FAILED },
+        {"", 401, VAULT_REFUSED},
+        {"{}", 200, VAULT_FAILED},
+        {"<html>", 200, VAULT_FAILED},
+        {"<html>", 400, VAULT_FAILED},
+        {"<html>", 401, VAULT_FAILED},
+        {"<html>", 403, VAULT_FAILED},
+        {TOKEN("a b\\r\\nX: y"), 200, VAULT_FAILED},
+        {"", 500, VAULT_FAILED},
     };
     static struct ask ask;
 
@@ -464,7 +720,13 @@ int main(void)
         T(refusal_spares_other_users),
         T(second_factor),
         T(licence),
-        T(lost_sign_in_poisons_nothing),
+        T(lost_sign_ins_back_off),
+        T(many_callers_make_few_sign_ins),
+        T(many_users_share_the_vaults_budget),
+        T(a_vault_that_works_is_asked_for_more),
+        T(lost_sign_in_spares_other_users),
+        T(page_at_the_sign_in),
+        T(form_of_a_sign_in),
         T(lost_sign_in_is_tried_again),
         T(oauth),
         T(oauth_old_token_refused),

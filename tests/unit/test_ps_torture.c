@@ -23,7 +23,7 @@ enum fault_kind {
     F_LOST_DID,     /* done, answer lost */
     F_LOST_DID_NOT, /* sent, not done */
     F_TIMEOUT_DID,
-    F_401,
+    F_401, /* whoever says so, it may be done */
     F_403,
     F_500_DID,
     F_503,
@@ -179,7 +179,7 @@ static void on_closed(void *arg)
 static bool commits(enum fault_kind kind)
 {
     return kind == F_NONE || kind == F_LOST_DID || kind == F_TIMEOUT_DID || kind == F_500_DID ||
-           kind == F_GARBAGE_DID;
+           kind == F_GARBAGE_DID || kind == F_401;
 }
 
 /* What is under way may all have happened. */

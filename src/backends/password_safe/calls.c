@@ -18,8 +18,9 @@
  * the vault's later word settles that, the outcome is VAULT_FAILED with `unknown`.
  *
  * A 401 drops the session and all idle ones of the user, for the vault has most likely lost them together;
- * the call is sent once more on a fresh one. If even a fresh session was refused on its first call, that
- * repetition carries the Authorization header, and if this helps, all calls to this vault do from then on.
+ * the call is sent once more on a fresh one. A second one fails the call. If even a fresh session was refused
+ * on its first call, that repetition carries the Authorization header, and if this helps, all calls to this
+ * vault do from then on.
  *
  * A call that need not begin any more when `begin_by_ms` has come ends unsent (admission.c).
  *
@@ -355,13 +356,16 @@ static void try_again_or_finish(struct ps_call *call)
     ps_user_serve(user);
 }
 
+/*
+ * A page may come from a web server that has lost the session as well, so the session goes in any case. That
+ * the user was signed in shows that he is not refused: a call with effects may have happened all the same.
+ */
 static void not_signed_in(struct ps_call *call)
 {
     struct ps_user *user = call->user;
     bool first_use = !call->session->proved;
 
-    ps_translate_refused(&call->out->fault, &call->http);
-    call->out->result = VAULT_REFUSED;
+    (void)ps_call_read(call);
     ps_session_drop(call->session);
     call->session = NULL;
     ps_user_drop_idle(user);
@@ -399,28 +403,33 @@ static void remember_header(struct ps_call *call)
     log_info("vault_wants_header", "vault=%s", call->ps->vault.conf->name);
 }
 
-static void answered(struct ps_call *call)
+/* The one place where an answer is believed, or not. */
+enum ps_next ps_call_read(struct ps_call *call)
 {
     const struct call *http = &call->http;
+    bool is_good = http->status >= 200 && http->status < 300;
 
-    if (http->status < 500) {
+    call->out->fault = (struct fault){0};
+    if (is_good && !ps_is_page(http))
+        return call->op->read(call);
+    call->maybe |= call->op->effects && (http->status == 401 || !ps_is_word(call->op, http));
+    if (http->status == 401 && ps_is_word(call->op, http))
+        ps_translate_shut_out(call->op, http, call->out);
+    else
+        ps_translate_status(call->ps, call->op, http, call->out);
+    return call->out->result == VAULT_OK ? ps_parse_nothing(call) : PS_DONE;
+}
+
+static void answered(struct ps_call *call)
+{
+    if (call->http.status < 500 && !ps_is_page(&call->http)) {
         call->session->proved = true;
         remember_header(call);
     }
-    if (http->status >= 200 && http->status < 300) {
-        call->out->fault = (struct fault){0};
-        if (call->op->read(call) == PS_MORE)
-            next_page(call);
-        else
-            call_finish(call);
-        return;
-    }
-    if (call->op->effects && (http->status >= 500 || http->status == 408))
-        call->maybe = true;
-    ps_translate_status(call->ps, call->op, http, call->out);
-    if (call->out->result == VAULT_OK)
-        (void)ps_parse_nothing(call);
-    try_again_or_finish(call);
+    if (ps_call_read(call) == PS_MORE)
+        next_page(call);
+    else
+        try_again_or_finish(call);
 }
 
 static void on_answer(struct call *http)
@@ -444,7 +453,8 @@ static void on_answer(struct call *http)
         try_again_or_finish(call);
         return;
     }
-    ps_session_learn(call->session, &http->cookies);
+    if (!ps_is_page(http))
+        ps_session_learn(call->session, &http->cookies);
     if (http->status == 401)
         not_signed_in(call);
     else

@@ -6,7 +6,9 @@
  *     calls_kept.c   where calls come from and go
  *     sessions.c     users, their vault sessions and who waits for one         --> signin.c
  *     signin.c       one sign-in (and token) at a time per user, sign-outs     --> auth.c, cookies.c
+ *     signin_pace.c  how often sign-ins are tried while they fail
  *     reach.c        every HTTP call passes here: is the vault there? probes
+ *     word.c         whose word is an answer: the vault's own, or that of somebody in its place
  *     parse.c, parse_directory.c   answers that went well; translate.c: those that did not
  *     mended.c       counts what of an answer could not be taken as it was
  *     password_safe.c  the vault itself: birth, state, end; renew.c: secrets and files, at birth and anew
@@ -55,6 +57,10 @@
 #define PS_REFUSED_MIN     500 /* ms of back-off after a refused sign-in, doubling to ... */
 #define PS_REFUSED_MAX     30000
 #define PS_FORGET_AFTER    60000 /* a refused user is remembered this long */
+#define PS_LOST_MIN        100   /* ms of back-off after a failed sign-in, doubling to ... */
+#define PS_LOST_MAX        2000
+#define PS_LOST_RATE       20   /* sign-ins of one vault that are under way or failed within ... */
+#define PS_LOST_WINDOW     1000 /* ms */
 #define PS_EXTRA_AFTER     1000  /* no further session for a while when the last sign-in was lost */
 #define PS_RETRY_MIN       100
 #define PS_RETRY_AFTER_MAX 2000 /* a longer Retry-After is not waited for */
@@ -94,6 +100,11 @@ struct ps_signout {
     TAILQ_ENTRY(ps_signout) link;
 };
 
+struct ps_setback { /* sign-ins that failed without a word of the vault */
+    unsigned row;   /* one after the other */
+    uint64_t until_ms;
+};
+
 struct ps_user {
     struct ps *ps;
     uint64_t number;                /* whose connections are whose: never used again for another user */
@@ -105,10 +116,13 @@ struct ps_user {
     struct ps_signin *signin;       /* NULL = none under way */
     unsigned refusals;              /* in a row */
     uint64_t refused_until_ms;
-    struct fault refusal;
+    struct ps_setback lost;
+    struct fault last_fault; /* of the last sign-in that was refused or lost */
+    bool wanting;            /* on ps->pace.wanting */
+    TAILQ_ENTRY(ps_user) want_link;
     uint64_t extra_after_ms;
     uint64_t quiet_since_ms;
-    bool quiet; /* on ps->quiet: nothing but the memory of a refusal */
+    bool quiet; /* on ps->quiet: nothing but the memory of a failed sign-in */
     TAILQ_ENTRY(ps_user) quiet_link;
     bool unhashed;
     UT_hash_handle hh;
@@ -139,7 +153,7 @@ struct ps_op {
     bool repeat;  /* loop/upstream may send it again by itself on a dead connection */
     bool secret;  /* the answer is one */
     bool quotes;  /* the vault's own words on a 400 are fit for a detail (no request id in the call) */
-    enum vault_result on_400, on_403, on_404;
+    enum vault_result on_400, on_403, on_404, on_409; /* in the vault's own form; FAILED = never its word */
     enum ps_next (*read)(struct ps_call *); /* a 2xx answer: fills in call->out */
 };
 
@@ -187,6 +201,22 @@ struct ps_gate {
     uint64_t unlogged, logged_ms; /* refusals since the last line in the log */
 };
 
+/* signin_pace.c */
+struct ps_won { /* sign-ins that the vault answered and none failed since */
+    uint64_t window;
+    size_t now, before;
+};
+struct ps_pace {
+    size_t under_way; /* sign-ins */
+    struct ps_won won;
+    struct ps_setback lost;
+    struct fault last_fault;
+    uint64_t failed_ms[PS_LOST_RATE]; /* a ring: when the last ones failed */
+    size_t nfailed;                   /* ever */
+    struct ps_user_list wanting;      /* users that wait for a sign-in of theirs to begin */
+};
+enum ps_turn { PS_TURN_NOW, PS_TURN_LATER, PS_TURN_SHUT };
+
 struct ps_latency { /* latency.c: one operation's histogram */
     char labels[CONF_NAME_MAX + 48];
     struct metric metric;
@@ -218,6 +248,7 @@ struct ps {
     size_t nactive;                /* users with calls */
     size_t nwaiting[LINE_NCLASSES]; /* calls that wait for a session */
     struct ps_gate gate;
+    struct ps_pace pace;
     struct ps_session_list idle; /* the longest idle first */
     struct ps_user_list quiet;   /* the longest quiet first */
     struct ps_call_list calls;
@@ -302,6 +333,8 @@ int ps_call_start_ended(struct ps_call *); /* the answer is already in out: only
 void ps_call_send(struct ps_call *, struct ps_session *);
 /* Its sign-in was lost or refused. out has result and fault; the call is off the waiting list. */
 void ps_call_setback(struct ps_call *, bool again, uint64_t delay_ms);
+/* Reads call->http into call->out, if it is the vault's word, and says in `maybe` what is not known. */
+enum ps_next ps_call_read(struct ps_call *);
 void ps_call_cancel(struct vault *, struct vault_call *);
 bool ps_call_withdraw(struct vault *, struct vault_call *);
 void ps_calls_end_all(struct ps *);
@@ -330,6 +363,16 @@ const char *ps_session_headers(const struct secret *headers, bool body); /* with
 int ps_signin_start(struct ps_user *);
 void ps_signin_cancel(struct ps_user *);
 void ps_signout(struct ps *, uint64_t owner, struct secret *headers); /* takes the headers */
+
+/* signin_pace.c */
+/* May a sign-in of the user begin? SHUT: not before *delay_ms; `why` says what a caller is told. */
+enum ps_turn ps_pace_turn(const struct ps_user *, struct fault *why, uint64_t *delay_ms);
+void ps_pace_wait(struct ps_user *);  /* LATER: it is served when others have ended theirs */
+void ps_pace_leave(struct ps_user *); /* any number of times */
+void ps_pace_next(struct ps *);       /* a sign-in has ended: serves who waits; may free users */
+/* A sign-in failed: the user's back-off in ms, and the fault gets its Retry-After. */
+uint64_t ps_pace_lost(struct ps_user *, struct fault *);
+void ps_pace_answered(struct ps_user *); /* the vault itself has answered a sign-in */
 
 /* auth.c */
 int ps_auth_header(struct ps *, const char *user, struct buf *out);
@@ -364,6 +407,13 @@ enum ps_next ps_parse_requests(struct ps_call *);
 /* parse_directory.c */
 enum ps_next ps_parse_directory(struct ps_call *);
 
+/* word.c */
+bool ps_is_page(const struct call *); /* HTML, which is never the vault's word */
+/* Of any answer but a 2xx: does the vault itself refuse, in its own form? */
+bool ps_is_word(const struct ps_op *, const struct call *);
+bool ps_is_refusal(const struct call *);   /* of a sign-in: the vault itself refuses the user */
+bool ps_is_signed_in(const struct call *); /* a 200 to a sign-in: the vault itself welcomes the user */
+
 /* translate.c */
 struct ps_words {
     int code; /* 4031 ..., 0 = none */
@@ -374,7 +424,9 @@ void ps_translate_status(const struct ps *, const struct ps_op *, const struct c
 void ps_translate_lost(const struct ps *, const struct call *, struct vault_call *);
 void ps_translate_errno(const struct ps *, int err, struct vault_call *);
 void ps_translate_nonsense(struct vault_call *, const struct call *, const char *what);
-void ps_translate_refused(struct fault *, const struct call *); /* sign-in, or a 401 after one */
+void ps_translate_refused(struct fault *, const struct call *); /* of a sign-in */
+/* A 401 to a call of a user who was signed in. */
+void ps_translate_shut_out(const struct ps_op *, const struct call *, struct vault_call *);
 void ps_translate_late(struct vault_call *);
 /* Worth another try? *delay_ms = the vault's own wish, 0 = none. */
 bool ps_translate_again(const struct ps *, const struct call *, uint64_t *delay_ms);

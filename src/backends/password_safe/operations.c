@@ -19,30 +19,34 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* A request is not .repeat: only calls.c may send it again, which then knows that it did. */
+/*
+ * A request is not .repeat: only calls.c may send it again, which then knows that it did. The results are
+ * those of refusals in the vault's own form (word.c); FAILED = this status is never the vault's word about
+ * this operation.
+ */
 /* clang-format off */
 const struct ps_op ps_operations[PS_NOPERATIONS] = {
     [PS_SIGN_IN]    = {.name = "sign-in",
-                       .on_400 = VAULT_FAILED, .on_403 = VAULT_REFUSED, .on_404 = VAULT_FAILED},
+                       .on_400 = VAULT_FAILED, .on_403 = VAULT_FAILED, .on_404 = VAULT_FAILED, .on_409 = VAULT_FAILED},
     [PS_LIST]       = {.name = "list", .method = "GET", .read = ps_parse_list, .repeat = true, .quotes = true,
-                       .on_400 = VAULT_BAD, .on_403 = VAULT_OK, .on_404 = VAULT_OK},
+                       .on_400 = VAULT_BAD, .on_403 = VAULT_OK, .on_404 = VAULT_OK, .on_409 = VAULT_FAILED},
     [PS_POLICY]     = {.name = "policy", .method = "POST", .read = ps_parse_policy, .repeat = true, .quotes = true,
-                       .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_ABSENT},
+                       .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_ABSENT, .on_409 = VAULT_FAILED},
     [PS_REQUEST]    = {.name = "request", .method = "POST", .read = ps_parse_request, .effects = true, .quotes = true,
-                       .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_ABSENT},
+                       .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_ABSENT, .on_409 = VAULT_CONFLICT},
     [PS_CREDENTIAL] = {.name = "credential", .method = "GET", .read = ps_parse_credential, .repeat = true,
                        .secret = true,
-                       .on_400 = VAULT_ABSENT, .on_403 = VAULT_DENIED, .on_404 = VAULT_ABSENT},
+                       .on_400 = VAULT_ABSENT, .on_403 = VAULT_DENIED, .on_404 = VAULT_ABSENT, .on_409 = VAULT_FAILED},
     [PS_CHECKIN]    = {.name = "checkin", .method = "PUT", .read = ps_parse_checkin, .effects = true, .repeat = true,
-                       .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_GONE},
+                       .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_GONE, .on_409 = VAULT_FAILED},
     [PS_REQUESTS]   = {.name = "requests", .method = "GET", .read = ps_parse_requests, .repeat = true, .quotes = true,
-                       .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_FAILED},
+                       .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_FAILED, .on_409 = VAULT_FAILED},
     [PS_DIRECTORY]  = {.name = "directory", .method = "GET", .read = ps_parse_directory, .repeat = true,
                        .quotes = true,
-                       .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_ABSENT},
+                       .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_ABSENT, .on_409 = VAULT_FAILED},
     [PS_ISA]        = {.name = "isa", .method = "POST", .read = ps_parse_credential, .effects = true, .quotes = true,
                        .secret = true,
-                       .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_ABSENT},
+                       .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_ABSENT, .on_409 = VAULT_CONFLICT},
 };
 /* clang-format on */
 

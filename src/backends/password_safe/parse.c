@@ -170,9 +170,9 @@ enum ps_next ps_parse_list(struct ps_call *call)
     const cJSON *rows = ps_rows(tree, &single);
     int err;
 
-    if (!single && !cJSON_IsArray(rows)) {
+    if (!single && !ps_are_rows(rows)) {
         cJSON_Delete(tree);
-        return ps_nonsense(call, "the list of accounts is not a JSON array");
+        return ps_nonsense(call, "the list of accounts is not a JSON array of rows");
     }
     if (!out->accounts)
         out->accounts = account_list_new();
@@ -182,6 +182,8 @@ enum ps_next ps_parse_list(struct ps_call *call)
     cJSON_Delete(tree);
     if (err)
         return ps_no_memory(call);
+    if (single && out->accounts->n == 0)
+        return ps_nonsense(call, "the list of accounts is an object, and no account");
     if (!page_last(call, seen, before)) {
         call->offset += seen;
         return PS_MORE;
@@ -257,7 +259,8 @@ enum ps_next ps_parse_policy(struct ps_call *call)
     } else if (cJSON_IsObject(tree)) {
         policy_read(policy, tree);
     } else {
-        policy->available = true; /* not understood: the request itself will tell */
+        cJSON_Delete(tree);
+        return ps_nonsense(call, "the answer about the access policy is neither an object nor an array");
     }
     cJSON_Delete(tree);
     call->out->result = VAULT_OK;
@@ -415,9 +418,9 @@ enum ps_next ps_parse_requests(struct ps_call *call)
     int err = 0, n;
 
     rows = ps_rows(tree, &single);
-    if (single || !cJSON_IsArray(rows)) {
+    if (single || !ps_are_rows(rows)) {
         cJSON_Delete(tree);
-        return ps_nonsense(call, "the list of requests is not a JSON array");
+        return ps_nonsense(call, "the list of requests is not a JSON array of rows");
     }
     n = cJSON_GetArraySize(rows);
     active->n = 0;

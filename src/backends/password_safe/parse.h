@@ -52,6 +52,8 @@ static inline unsigned ps_tree_memory(const struct buf *body)
 }
 /* Rows may be wrapped, {"TotalCount":n,"Data":[...]}, or be one object (`single`). */
 const cJSON *ps_rows(const cJSON *tree, bool *single);
+/* An array with an object in it, or an empty one. What else is in it is no row. */
+bool ps_are_rows(const cJSON *rows);
 /* The answer cannot be understood; `what` says what it is not. Both end the call. */
 enum ps_next ps_nonsense(struct ps_call *, const char *what);
 enum ps_next ps_no_memory(struct ps_call *);

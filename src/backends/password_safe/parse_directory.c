@@ -44,6 +44,18 @@ const cJSON *ps_rows(const cJSON *tree, bool *single)
     return cJSON_IsArray(data) ? data : tree;
 }
 
+bool ps_are_rows(const cJSON *rows)
+{
+    const cJSON *row;
+
+    cJSON_ArrayForEach(row, rows)
+    {
+        if (cJSON_IsObject(row))
+            return true;
+    }
+    return cJSON_IsArray(rows) && cJSON_GetArraySize(rows) == 0;
+}
+
 static const char *first_of(const cJSON *object, const char *name, const char *other)
 {
     const char *text = ps_words_of(object, name);
@@ -153,9 +165,9 @@ enum ps_next ps_parse_directory(struct ps_call *call)
     size_t seen = 0;
     int err;
 
-    if (!single && !cJSON_IsArray(rows)) {
+    if (!single && !ps_are_rows(rows)) {
         cJSON_Delete(tree);
-        return ps_nonsense(call, "the directory's answer is not a JSON array");
+        return ps_nonsense(call, "the directory's answer is not a JSON array of rows");
     }
     if (!out->directory)
         out->directory = directory_list_new();
@@ -163,6 +175,8 @@ enum ps_next ps_parse_directory(struct ps_call *call)
     cJSON_Delete(tree);
     if (err < 0)
         return ps_no_memory(call);
+    if (single && !out->directory->n)
+        return ps_nonsense(call, "the directory's answer is an object, and no row of it");
     if (err == 0 && !page_last(call, seen)) {
         call->offset += seen;
         return PS_MORE;

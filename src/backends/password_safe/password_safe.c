@@ -118,6 +118,7 @@ static struct ps *ps_new(struct loop *loop, const struct conf_vault *conf)
     ps->random = (clock_now(ps->clock) * 0x9E3779B97F4A7C15U) | 1;
     TAILQ_INIT(&ps->idle);
     TAILQ_INIT(&ps->quiet);
+    TAILQ_INIT(&ps->pace.wanting);
     TAILQ_INIT(&ps->calls);
     TAILQ_INIT(&ps->spare);
     TAILQ_INIT(&ps->signouts);

@@ -12,7 +12,8 @@
  *
  * Life of a session: sign-in -> idle <-> busy -> signed out after session_idle, or dropped on a 401.
  * Life of a user:    first call -> (sessions, calls, sign-in) -> forgotten as soon as it has none of them,
- * or, after a refusal, when the memory of that has aged (PS_FORGET_AFTER): the number of users is bounded.
+ * or, after a failed sign-in, when the memory of that has aged (PS_FORGET_AFTER): the number of users is
+ * bounded.
  *
  * ps_user_serve() is the one place that matches sessions with calls; it is called last after every change and
  * may free the user. It never calls a caller: who ends here ends later.
@@ -66,17 +67,18 @@ static void user_free(struct ps_user *user)
     struct ps *ps = user->ps;
 
     user_wake(user);
+    ps_pace_leave(user);
     HASH_DEL(ps->users, user);
     ps->nusers--;
     free(user);
 }
 
-/* Frees a user who has nothing left, or remembers the refusal for a while. */
+/* Frees a user who has nothing left, or remembers the failed sign-in for a while. */
 static void user_rest(struct ps_user *user)
 {
     if (user->nsessions || user->ncalls || user->signin)
         return;
-    if (!user->refusals || user->ps->closing) {
+    if ((!user->refusals && !user->lost.row) || user->ps->closing) {
         user_free(user);
         return;
     }
@@ -175,8 +177,11 @@ static struct ps_call *take_waiting(struct ps_user *user)
     return call;
 }
 
+/* Which of the waiting calls may be tried again. */
+enum again { AGAIN_NONE, AGAIN_BEGUN, AGAIN_ALL };
+
 static void fail_waiting(struct ps_user *user, enum vault_result result, const struct fault *fault,
-                         bool again, uint64_t delay_ms)
+                         enum again again, uint64_t delay_ms)
 {
     struct ps_call *call;
 
@@ -184,14 +189,14 @@ static void fail_waiting(struct ps_user *user, enum vault_result result, const s
         ps_user_unqueue(call);
         call->out->result = result;
         call->out->fault = *fault;
-        ps_call_setback(call, again, delay_ms);
+        ps_call_setback(call, again == AGAIN_ALL || (again == AGAIN_BEGUN && call->tries), delay_ms);
     }
 }
 
 void ps_user_lost(struct ps_user *user, const struct vault_call *said, bool again, uint64_t delay_ms)
 {
     if (!user->nsessions)
-        fail_waiting(user, said->result, &said->fault, again, delay_ms);
+        fail_waiting(user, said->result, &said->fault, again ? AGAIN_ALL : AGAIN_NONE, delay_ms);
     user->extra_after_ms = clock_now(user->ps->clock) + PS_EXTRA_AFTER;
     ps_user_serve(user);
 }
@@ -215,7 +220,23 @@ static void sign_in(struct ps_user *user)
     user->extra_after_ms = clock_now(user->ps->clock) + PS_EXTRA_AFTER;
     ps_translate_errno(user->ps, err, &said);
     if (!user->nsessions)
-        fail_waiting(user, said.result, &said.fault, err == -EAGAIN, 0);
+        fail_waiting(user, said.result, &said.fault, err == -EAGAIN ? AGAIN_ALL : AGAIN_NONE, 0);
+}
+
+/* While sign-ins fail, calls that come fail at once; those that have tried before go on with their tries. */
+static void want_session(struct ps_user *user)
+{
+    struct fault why;
+    uint64_t delay_ms;
+
+    switch (ps_pace_turn(user, &why, &delay_ms)) {
+    case PS_TURN_NOW: sign_in(user); break;
+    case PS_TURN_LATER: ps_pace_wait(user); break;
+    case PS_TURN_SHUT:
+        if (!user->nsessions)
+            fail_waiting(user, VAULT_FAILED, &why, AGAIN_BEGUN, delay_ms);
+        break;
+    }
 }
 
 void ps_user_serve(struct ps_user *user)
@@ -228,9 +249,9 @@ void ps_user_serve(struct ps_user *user)
         while ((session = TAILQ_FIRST(&user->idle)) && (call = take_waiting(user)))
             ps_call_send(call, session);
         if (!user->nsessions && !user->signin && now < user->refused_until_ms)
-            fail_waiting(user, VAULT_REFUSED, &user->refusal, false, 0);
+            fail_waiting(user, VAULT_REFUSED, &user->last_fault, AGAIN_NONE, 0);
         else if (wants_session(user, now))
-            sign_in(user);
+            want_session(user);
     }
     user_rest(user);
 }

@@ -6,10 +6,14 @@
  *
  * A sign-in belongs to the user, not to a call: it goes on when the calls that wanted it are gone, and its
  * session is then there for the next. The jar is empty: a sign-in with an old cookie would turn an existing
- * session over to another identity. What the vault answers decides between three ends: session   200 with a
- * cookie refused   401 or 403 (and 400 to a token request): a fact about this user or registration. It is
- * remembered and backed off: 500 ms doubling to 30 s; a second factor asked for goes to 30 s at once lost
- * everything else says nothing about the user: the waiting calls try again or fail, nothing is kept
+ * session over to another identity. What the vault answers decides between three ends:
+ *
+ *   session   200 with a cookie and the JSON object about the user
+ *   refused   401 or 403 (and 400 to a token request) that is no HTML page: a fact about this user or
+ *             registration. It is remembered and backed off: 500 ms doubling to 30 s; a second factor asked
+ *             for goes to 30 s at once
+ *   lost      everything else says nothing about the user: the waiting calls try again or fail, and
+ *             signin_pace.c says when the next sign-in may begin
  *
  * Texts with key, password or token are wiped as soon as the answer is here.
  *
@@ -34,6 +38,7 @@ static void signin_wipe(struct ps_signin *signin)
 static void signin_free(struct ps_signin *signin)
 {
     signin->user->signin = NULL;
+    signin->user->ps->pace.under_way--;
     signin_wipe(signin);
     call_free_answer(&signin->http);
     free(signin);
@@ -98,6 +103,7 @@ int ps_signin_start(struct ps_user *user)
     signin->headers = BUF_SECRET(PS_HEADERS_MAX);
     signin->body = BUF_SECRET(PS_BODY_MAX);
     user->signin = signin;
+    user->ps->pace.under_way++;
     err = ps_auth_wants_token(user->ps) ? send_token_form(signin) : send_sign_in(signin);
     if (err)
         signin_free(signin);
@@ -124,13 +130,15 @@ static void end_refused(struct ps_signin *signin)
         delay = PS_REFUSED_MAX;
     user->refusals++;
     user->refused_until_ms = clock_now(ps->clock) + delay;
-    ps_translate_refused(&user->refusal, http);
+    ps_pace_answered(user);
+    ps_translate_refused(&user->last_fault, http);
     ps_auth_token_forget(ps);
     log_warn("vault_sign_in_refused", "vault=%s user=%s status=%d second_factor=%s pause_ms=%llu",
              ps->vault.conf->name, user->name, http->status, *http->value[CALL_2FA] ? "yes" : "no",
              (unsigned long long)delay);
     signin_free(signin);
     ps_user_serve(user);
+    ps_pace_next(ps);
 }
 
 static void end_lost(struct ps_signin *signin, const char *nonsense)
@@ -139,7 +147,7 @@ static void end_lost(struct ps_signin *signin, const char *nonsense)
     struct ps *ps = user->ps;
     const struct call *http = &signin->http;
     struct vault_call said = {0};
-    uint64_t delay = 0;
+    uint64_t delay = 0, pause;
     bool again = !nonsense && ps_translate_again(ps, http, &delay);
 
     if (nonsense)
@@ -148,29 +156,42 @@ static void end_lost(struct ps_signin *signin, const char *nonsense)
         ps_translate_lost(ps, http, &said);
     else
         ps_translate_status(ps, &ps_operations[PS_SIGN_IN], http, &said);
+    pause = ps_pace_lost(user, &said.fault);
     if (!http->err) /* a vault that is away is reported once, by reach.c */
-        log_warn("vault_sign_in_failed", "vault=%s user=%s status=%d why=%s", ps->vault.conf->name,
-                 user->name, http->status, said.fault.detail);
+        log_warn("vault_sign_in_failed", "vault=%s user=%s status=%d pause_ms=%llu why=%s",
+                 ps->vault.conf->name, user->name, http->status, (unsigned long long)pause,
+                 said.fault.detail);
     signin_free(signin);
-    ps_user_lost(user, &said, again, delay);
+    ps_user_lost(user, &said, again, delay > pause ? delay : pause);
+    ps_pace_next(ps);
 }
 
 static void end_unsent(struct ps_signin *signin, int err)
 {
     struct ps_user *user = signin->user;
+    struct ps *ps = user->ps;
     struct vault_call said = {0};
 
-    ps_translate_errno(user->ps, err, &said);
+    ps_translate_errno(ps, err, &said);
     signin_free(signin);
     ps_user_lost(user, &said, err == -EAGAIN, 0);
+    ps_pace_next(ps);
 }
 
 static void end_session(struct ps_signin *signin)
 {
     struct ps_user *user = signin->user;
+    struct ps *ps = user->ps;
     struct buf jar = BUF_SECRET(PS_HEADERS_MAX / 2);
-    int err = ps_cookies_merge(NULL, 0, &signin->http.cookies, ps_vault_wall(user->ps), &jar);
+    int err;
 
+    if (!ps_is_signed_in(&signin->http)) {
+        end_lost(signin, ps_is_page(&signin->http)
+                             ? "an HTML page in the vault's place to the sign-in"
+                             : "the answer to the sign-in is not the vault's JSON object");
+        return;
+    }
+    err = ps_cookies_merge(NULL, 0, &signin->http.cookies, ps_vault_wall(ps), &jar);
     if (err || !jar.len) {
         buf_free(&jar);
         end_lost(signin,
@@ -184,8 +205,10 @@ static void end_session(struct ps_signin *signin)
         return;
     }
     user->refusals = 0;
+    ps_pace_answered(user);
     signin_free(signin);
     ps_user_serve(user);
+    ps_pace_next(ps);
 }
 
 static void on_token(struct call *http)
@@ -195,7 +218,7 @@ static void on_token(struct call *http)
 
     ps_http_done(signin->user->ps, http);
     signin_wipe(signin);
-    if (!http->err && (http->status == 400 || http->status == 401 || http->status == 403)) {
+    if (ps_is_refusal(http) || (!http->err && http->status == 400 && !ps_is_page(http))) {
         end_refused(signin);
         return;
     }
@@ -203,7 +226,7 @@ static void on_token(struct call *http)
         end_lost(signin, NULL);
         return;
     }
-    if (ps_auth_token_keep(signin->user->ps, http)) {
+    if (ps_is_page(http) || ps_auth_token_keep(signin->user->ps, http)) {
         end_lost(signin, "the token answer holds no usable access_token");
         return;
     }
@@ -222,13 +245,13 @@ static void on_signed_in(struct call *http)
     ps_http_done(ps, http);
     ps_latency_observe(ps, &ps_operations[PS_SIGN_IN], http);
     signin_wipe(signin);
-    if (!http->err && http->status == 401 && ps->oauth_user && !signin->fresh_token) {
+    if (ps_is_refusal(http) && http->status == 401 && ps->oauth_user && !signin->fresh_token) {
         call_free_answer(http);
         ps_auth_token_forget(ps);
         err = send_token_form(signin);
         if (err)
             end_unsent(signin, err);
-    } else if (!http->err && (http->status == 401 || http->status == 403)) {
+    } else if (ps_is_refusal(http)) {
         end_refused(signin);
     } else if (http->err || http->status != 200) {
         end_lost(signin, NULL);

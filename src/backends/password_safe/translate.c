@@ -12,7 +12,9 @@
  * The table is in docs/password-safe.md; what a status means for one operation stands in its row
  * (operations.c).
  *
- * Not here: 401, which is about the session (calls.c, signin.c).
+ * Only the vault's own word is translated into one of its refusals (word.c). Anything else is FAILED.
+ *
+ * Not here: what a 401 does to a session (calls.c, signin.c).
  */
 #include "backends/password_safe/internal.h"
 #include "base/json.h"
@@ -170,11 +172,6 @@ static void refuse_absent(const struct ps_op *op, const struct ps_words *words, 
     out->result = op->on_404;
     if (out->result == VAULT_OK)
         return;
-    if (out->result == VAULT_FAILED) {
-        fault_set(&out->fault, FAULT_VAULT_ERROR,
-                  "the vault knows no such call (404) for the %s: check the url", op->name);
-        return;
-    }
     if (out->result == VAULT_ABSENT && !op->quotes && over)
         out->result = VAULT_GONE;
     fault_set(&out->fault, FAULT_CREDENTIAL_NOT_FOUND, "%s",
@@ -198,6 +195,15 @@ static unsigned retry_after_s(const struct ps *ps, const struct call *http)
     return seconds > PS_RETRY_AFTER_SHOWN ? PS_RETRY_AFTER_SHOWN : (unsigned)seconds;
 }
 
+/* Somebody else speaks in the vault's place. */
+static void refuse_page(const struct ps_op *op, const struct call *http, struct vault_call *out)
+{
+    fault_set(&out->fault, FAULT_VAULT_ERROR,
+              "an HTML page came in the vault's place (%d) to the %s: a proxy, a firewall or a web server "
+              "before it wrote it, or the url is wrong; nothing of it is believed",
+              http->status, op->name);
+}
+
 static void refuse_other(const struct ps *ps, const struct ps_op *op, const struct call *http,
                          struct vault_call *out)
 {
@@ -213,6 +219,17 @@ static void refuse_other(const struct ps *ps, const struct ps_op *op, const stru
     } else if (status >= 300 && status < 400) {
         fault_set(&out->fault, FAULT_VAULT_ERROR, "the vault redirects the %s (%d): check the url", op->name,
                   status);
+    } else if (ps_is_page(http)) {
+        refuse_page(op, http, out);
+    } else if (status == 404) {
+        fault_set(&out->fault, FAULT_VAULT_ERROR,
+                  "the vault knows no such call (404) for the %s: check the url", op->name);
+    } else if (status == 400 || status == 401 || status == 403 || status == 409) {
+        fault_set(
+            &out->fault, FAULT_VAULT_ERROR,
+            "the answer to the %s (%d) has no form of the vault's: a proxy or a firewall before it may have "
+            "written it; nothing of it is believed",
+            op->name, status);
     } else {
         fault_set(&out->fault, FAULT_VAULT_ERROR, "the vault failed at the %s (%d)", op->name, status);
     }
@@ -225,12 +242,18 @@ void ps_translate_status(const struct ps *ps, const struct ps_op *op, const stru
 
     ps_words_read(&http->body_in, &words);
     out->fault = (struct fault){0};
+    if (!ps_is_word(op, http)) {
+        refuse_other(ps, op, http, out);
+        out->fault.foreign = ps_is_page(http);
+        out->fault.vault_status = http->status;
+        return;
+    }
     switch (http->status) {
     case 400: refuse_bad(op, &words, out); break;
     case 403: refuse_denied(op, &words, out); break;
     case 404: refuse_absent(op, &words, out); break;
     case 409:
-        out->result = VAULT_CONFLICT;
+        out->result = op->on_409;
         fault_set(&out->fault, FAULT_VAULT_CONFLICT,
                   "another request holds this account in the vault, and its limit of concurrent requests is "
                   "reached");
@@ -296,6 +319,7 @@ void ps_translate_nonsense(struct vault_call *out, const struct call *http, cons
 {
     out->result = VAULT_FAILED;
     fault_set(&out->fault, FAULT_VAULT_ERROR, "the vault's answer makes no sense: %s", what);
+    out->fault.foreign = ps_is_page(http);
     out->fault.vault_status = http->status;
 }
 
@@ -317,6 +341,18 @@ void ps_translate_refused(struct fault *fault, const struct call *http)
             http->status, http->status == 403 ? "no valid licence" : "client certificate missing");
     fault->vault_status = http->status;
     fault->second_factor = *http->value[CALL_2FA] != '\0';
+}
+
+void ps_translate_shut_out(const struct ps_op *op, const struct call *http, struct vault_call *out)
+{
+    out->result = VAULT_FAILED;
+    fault_set(
+        &out->fault, FAULT_VAULT_REFUSED_USER,
+        "the vault let the user sign in and then answered %d to the %s: the session is not known there (load "
+        "balancer without stickiness); user disabled or not in the requesters group; MFA enforced; key "
+        "rotated, or source address not allowed",
+        http->status, op->name);
+    out->fault.vault_status = http->status;
 }
 
 bool ps_translate_again(const struct ps *ps, const struct call *http, uint64_t *delay_ms)

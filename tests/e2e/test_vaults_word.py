@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An answer is believed only if the vault wrote it.
+
+A proxy's page comes in the vault's place, with any status, for each operation: the caller gets `vault_error`, no request
+is left behind, what was known before stays known, another name never takes the person's place, and the explanation does
+not blame the user.
+"""
+
+import itertools
+import threading
+import time
+
+import pytest
+
+from harness import eventually
+from house import CHECKIN, CREDENTIAL, LIST, REQUEST, SIGN_IN, House, problem
+
+STATUSES = [200, 302, 401, 403, 404, 500]
+STEPS = {"sign-in": SIGN_IN, "list": LIST, "request": REQUEST, "credential": CREDENTIAL}
+POLICY = "POST AccessPolicies/Test"
+SYSTEMS = "GET ManagedSystems"
+NUMBERS = itertools.count(3000)
+
+
+@pytest.fixture(name="house", scope="module")
+def _house():
+    sections = {"gateway": {"list_cache": "0s"}, "vault main": {"call_timeout": "2s", "retries": 0}}
+    with House(sections) as house:
+        yield house
+        house.sweep()
+
+
+def new_user(house, name=None, group="all"):
+    number = next(NUMBERS)
+    name = name or f"CORP\\w{number}"
+    house.vault.change("users", id=number, name=name, groups=[group])
+    return name.rpartition("\\")[2]
+
+
+@pytest.fixture(name="fresh")
+def _fresh(house):
+    """A session of a user the gateway has never signed in, with a credential id got elsewhere."""
+    box = house.account(password="pw")
+    credential = house.credential(house.session("ann", box))
+    yield house.session(new_user(house), box), credential
+    house.vault.clear_faults()
+
+
+def works_again(house, asked, credential):
+    house.vault.clear_faults()
+    eventually(lambda: house.live() == [], 30)
+    eventually(lambda: house.checkout(asked, credential).status == 200, 30)
+    assert house.gateway.release(asked, credential).json["released"] == 1
+    eventually(lambda: house.live() == [], 30)
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("step", STEPS)
+def test_page_in_the_vaults_place(house, fresh, step, status):
+    asked, credential = fresh
+    house.vault.fault("page", call=STEPS[step], status=status)
+    answer = problem(house.checkout(asked, credential), 502, "vault_error")
+    assert answer["vault"]["status"] == status
+    works_again(house, asked, credential)
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_request_that_took_effect_behind_a_page_is_given_back(house, fresh, status):
+    asked, credential = fresh
+    made = house.vault.state(0)["requests"]["created"]
+    house.vault.fault("page_after", call=REQUEST, status=status)
+    problem(house.checkout(asked, credential), 502, "vault_error")
+    assert house.vault.state(0)["requests"]["created"] == made + 1
+    works_again(house, asked, credential)
+
+
+@pytest.mark.parametrize("status, body, code", [
+    (302, "\"moved\"", "vault_error"), (303, None, "vault_error"), (307, None, "vault_error"),
+    (308, "{}", "vault_error"), (408, None, "vault_error"), (401, "\"User not authenticated\"", "vault_refused_user"),
+    (401, None, "vault_refused_user"), (403, None, "vault_error"), (404, None, "vault_error"),
+])
+def test_request_that_took_effect_and_is_answered_by_something_else_is_given_back(house, fresh, status, body, code):
+    asked, credential = fresh
+    house.vault.fault("status_after", call=REQUEST, status=status, **({} if body is None else {"body": body}))
+    problem(house.checkout(asked, credential), 502, code)
+    works_again(house, asked, credential)
+
+
+def test_request_answered_by_one_401_after_it_took_effect_is_held_as_ours(house, fresh):
+    asked, credential = fresh
+    house.vault.fault("status_after", call=REQUEST, status=401, count=1)
+    answer = house.checkout(asked, credential)
+    assert answer.status == 200 and "adopted" not in answer.json["lease"], answer.body
+    assert house.vault.active() == [answer.json["lease"]["request_id"]]
+    assert house.gateway.release(asked, credential).json == {"released": 1, "remaining_holders": 0}
+    assert house.live() == []
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("restart", [False, True], ids=["", "restart"])
+def test_check_in_behind_a_page_is_tried_until_the_vault_says_so(status, restart):
+    with House({"vault main": {"call_timeout": "2s", "retries": 0}}) as house:
+        box = house.account()
+        asked = house.session("ann", box)
+        credential = house.credential(asked)
+        request = house.checkout(asked, credential).json["lease"]["request_id"]
+        house.vault.fault("page", call=CHECKIN, status=status)
+        house.gateway.release(asked, credential)
+        eventually(lambda: house.vault.calls(CHECKIN) >= 2, 20)
+        assert house.vault.active() == [request]
+        if restart:
+            house.gateway.stop()
+            house.gateway.start()
+            calls = house.vault.calls(CHECKIN)
+            eventually(lambda: house.vault.calls(CHECKIN) > calls, 20)
+            assert house.vault.active() == [request]
+        house.vault.clear_faults()
+        eventually(lambda: house.live() == [], 40)
+        assert house.vault.state()["finished"][-1]["state"] == "checked_in"
+        house.sweep()
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_list_behind_a_page_is_no_empty_list_and_blames_nobody(house, status):
+    box = house.account()
+    house.vault.fault("page", call=LIST, status=status)
+    answer = house.gateway.find(house.session("ann", box), headers={"X-Request-Id": f"page-{status}"})
+    house.vault.clear_faults()
+    problem(answer, 502, "vault_error")
+    told = house.gateway.call("GET", f"/v1/explain/page-{status}").json
+    assert told["outcome"] == "vault_error"
+    assert [(user["user"], user["outcome"]) for user in told["users"]] == [("CORP\\ann", "failed")]
+    assert told["likely"] == [told["detail"]]
+    for word in ("requesters group", "Requestor role", "refused the sign-in", "API access"):
+        assert word not in str(told)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_sign_in_behind_a_page_blames_nobody(house, status):
+    box = house.account()
+    asked = house.session(new_user(house), box)
+    house.vault.fault("page", call=SIGN_IN, status=status)
+    answer = house.gateway.find(asked, headers={"X-Request-Id": f"sign-in-{status}"})
+    problem(answer, 502, "vault_error")
+    assert int(answer.headers["Retry-After"]) >= 1
+    told = house.gateway.call("GET", f"/v1/explain/sign-in-{status}").json
+    house.vault.clear_faults()
+    assert told["users"][0]["outcome"] == "failed"
+    assert "requesters group" not in str(told)
+    eventually(lambda: house.gateway.find(asked).status == 200)
+
+
+def test_a_bare_sub_code_and_the_string_of_a_404_stay_an_empty_list(house):
+    asked = house.session("ann", house.account())
+    for status, body in ((403, "4031"), (403, "\"4031\""), (404, "\"Managed Account not found\"")):
+        house.vault.fault("status", call=LIST, status=status, body=body)
+        answer = house.gateway.find(asked)
+        house.vault.clear_faults()
+        assert answer.status == 200 and answer.json["credentials"] == []
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_catalogue_outlives_a_page(status):
+    sections = {"gateway": {"catalogue_cache": "100ms", "catalogue_max_age": "1h"},
+                "vault main": {"retries": 0, "directory_user": "CORP\\reader"}}
+    with House(sections) as house:
+        house.vault.change("groups", id=60, name="readers", permissions=["systems"])
+        house.vault.change("users", id=60, name="CORP\\reader", groups=["readers", "all"])
+        house.account(box=house.system("kept-box", dns="kept.corp.test"))
+        ann = house.session("ann")
+        eventually(lambda: house.gateway.endpoints(ann).json["endpoints"][0]["hostname"] == "kept.corp.test", 20)
+        before = house.gateway.endpoints(ann).json["endpoints"]
+        house.vault.fault("page", call=LIST, status=status)
+        house.vault.fault("page", call=SYSTEMS, status=status)
+
+        def asked_again():
+            answer = house.gateway.endpoints(ann)
+            assert answer.status == 200 and answer.json["endpoints"] == before, answer.body
+            return all(rule["fired"] for rule in house.vault.faults())
+        eventually(asked_again, 20)
+        assert asked_again()
+        house.sweep()
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_policy_behind_a_page_is_an_unknown_policy(status):
+    with House({"vault main": {"retries": 0, "ask_policy": "yes", "reason": ""}}) as house:
+        box = house.account(password="pw")
+        ann = house.session("ann", box)
+        house.vault.fault("page", call=POLICY, status=status)
+        answer = house.checkout(ann)
+        assert answer.status == 200 and answer.json["password"] == "pw", answer.body
+        assert house.vault.faults()[0]["fired"] >= 1
+        house.sweep()
+
+
+# ---- another name never takes the person's place ----
+
+@pytest.fixture(name="two_names", scope="module")
+def _two_names():
+    """Both CORP\\ann and a local ann exist, and only the local one may request the account."""
+    with House({"gateway": {"list_cache": "0s"},
+                "vault main": {"run_as": "{domain}\\{username} {username}", "retries": 0}}) as house:
+        new_user(house, "ann")
+        yield house
+        house.sweep()
+
+
+def signed_in_as(house):
+    return {one["user"] for one in house.vault.state()["sessions"]}
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_page_at_the_sign_in_tries_no_other_name(two_names, status):
+    house = two_names
+    box = house.account()
+    credential = house.credential(house.session("bob", box))
+    name = f"pair{status}"
+    new_user(house, f"CORP\\{name}")
+    new_user(house, name)
+    house.vault.fault("page", call=SIGN_IN, status=status, count=1)
+    problem(house.checkout(house.session(name, box), credential), 502, "vault_error")
+    assert name not in signed_in_as(house)
+    house.vault.clear_faults()
+
+
+@pytest.mark.parametrize("step", ["list", "request"])
+@pytest.mark.parametrize("fault", ["lost_session", "page"])
+def test_401_after_an_accepted_sign_in_tries_no_other_name(two_names, step, fault):
+    house = two_names
+    box = house.account()
+    credential = house.credential(house.session("bob", box))
+    name = f"pair-{step}-{fault}"
+    new_user(house, f"CORP\\{name}")
+    new_user(house, name)
+    house.vault.fault(fault, call=STEPS[step], status=401)
+    code = "vault_error" if fault == "page" else "vault_refused_user"
+    problem(house.checkout(house.session(name, box), credential), 502, code)
+    problem(house.gateway.find(house.session(name, box)), 502, code) if step == "list" else None
+    assert name not in signed_in_as(house)
+    house.vault.clear_faults()
+    eventually(lambda: house.live() == [], 30)
+
+
+def test_the_vaults_own_refusal_tries_the_next_name(two_names):
+    house = two_names
+    name = "local-only"
+    new_user(house, name)
+    new_user(house, f"CORP\\{name}", "no key")
+    answer = house.checkout(house.session(name, house.account(password="pw")))
+    assert answer.status == 200 and answer.json["password"] == "pw", answer.body
+    assert name in signed_in_as(house)
+
+
+# ---- sign-ins that fail ----
+
+def hammer(house, asked, rounds):
+    """Finds one after the other; the answers."""
+    answers = []
+    for _ in range(rounds):
+        answers.append(house.gateway.find(asked))
+    return answers
+
+
+@pytest.mark.parametrize("fault", ["html500", "drop_after", "page"])
+def test_failing_sign_ins_are_held_off_and_recovery_is_noticed(fault):
+    with House({"gateway": {"list_cache": "0s"}, "vault main": {"call_timeout": "2s"}}) as house:
+        box = house.account()
+        users = [new_user(house) for _ in range(40)]
+        house.vault.fault(fault, call=SIGN_IN)
+        answers, start = [], time.monotonic()
+        threads = [threading.Thread(target=lambda who=who: answers.extend(
+            hammer(house, house.session(who, box), 25))) for who in users]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        seconds = time.monotonic() - start
+        code = "vault_unavailable" if fault == "drop_after" else "vault_error"
+        assert {answer.code for answer in answers} == {code}
+        assert all(int(answer.headers["Retry-After"]) >= 1 for answer in answers)
+        assert house.vault.calls(SIGN_IN) <= 20 * (int(seconds) + 1)
+        house.vault.clear_faults()
+        for who in users[:5]:
+            eventually(lambda asked=house.session(who, box): house.gateway.find(asked).status == 200, 20)
+        house.sweep()
