@@ -218,7 +218,7 @@ static int behind_the_fence(void)
         {NULL, SANDBOX_READ},
         {"/not/there", SANDBOX_WRITE},
     };
-    int version = sandbox_files(paths, sizeof(paths) / sizeof(paths[0]));
+    int version = sandbox_files(paths, sizeof(paths) / sizeof(paths[0]), false);
 
     if (version <= 0)
         return version ? 1 : 100;
