@@ -33,6 +33,7 @@
 #define NOTE_MAX  512
 #define SYNC_MS   2000 /* that a line waits for a reader before there is a thread */
 #define CLOSE_MS  2000 /* that the end waits for the thread */
+#define SWITCH_MS 1000 /* that a new output waits for the lines of before, unless they are stuck */
 #define LOOK_MS   250  /* after which a blocked thread looks whether the output was replaced */
 #define NAP_MS    20   /* where there is room by poll(2) and none by write(2) */
 
@@ -52,6 +53,7 @@ static struct {
     uint64_t missing; /* lines left out and not yet written about */
     uint64_t noted;   /* the same, while the line about them is being written */
     bool made, running, stop, idle, writing, ended;
+    bool blocked; /* the thread waits for a reader */
     bool broken; /* the last write of the thread failed: it waits for the next line before it tries again */
     bool stuck; /* no reader when a line was last written without the thread */
     void (*note)(struct buf *, uint64_t);
@@ -212,6 +214,22 @@ static struct output take_output(bool *given_up)
     return now;
 }
 
+/* Waits for a reader, and lets it be known. True = there is one. */
+static bool wait_for_room(struct output o)
+{
+    if (has_room(o, 0))
+        return true;
+    lock();
+    out.blocked = true;
+    (void)pthread_cond_broadcast(&out.done);
+    unlock();
+    bool room = has_room(o, LOOK_MS);
+    lock();
+    out.blocked = !room;
+    unlock();
+    return room;
+}
+
 /* False = what of it is not written never will be; *left says how much that is. */
 static bool put(const char *p, size_t n, size_t *left)
 {
@@ -219,7 +237,7 @@ static bool put(const char *p, size_t n, size_t *left)
     struct output o = take_output(&given_up);
 
     for (*left = n; *left && !given_up;) {
-        if (!has_room(o, LOOK_MS)) {
+        if (!wait_for_room(o)) {
             struct output now = take_output(&given_up);
 
             *left = now.fd == o.fd ? *left : n;
@@ -366,6 +384,11 @@ static bool work_is_left(void)
     return out.running && (has_work() || out.writing);
 }
 
+static bool work_goes_on(void)
+{
+    return work_is_left() && !out.blocked;
+}
+
 /* Under the lock. True = it came about in time. */
 static bool wait_while(bool (*so)(void), unsigned ms)
 {
@@ -422,6 +445,9 @@ int log_out_open(const char *file)
         free(copy);
         return fd;
     }
+    lock();
+    (void)wait_while(work_goes_on, SWITCH_MS); /* they may be of another form */
+    unlock();
     use_fd(fd);
     free(out.file);
     out.file = copy;

@@ -104,13 +104,15 @@ int sandbox_capabilities(uint64_t keep)
 
     if (!POSSIBLE)
         return 0;
+    int err = capabilities(SYS_capget, &have);
+    if (!err && have) /* a change of user leaves them permitted and without effect */
+        err = capabilities(SYS_capset, &have);
+    if (err)
+        return err;
     for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
         if (!(keep >> cap & 1))
             (void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
     (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    int err = capabilities(SYS_capget, &have);
-    if (err)
-        return err;
     if (have & ~keep) {
         have &= keep;
         err = capabilities(SYS_capset, &have);
