@@ -5,9 +5,10 @@
  * Each must be a readable, regular file that is not empty. One that holds a secret should be readable by its
  * owner alone; credentials of the service manager are left out of that, since it guards their directory
  * itself. PEM files are read with OpenSSL, and a certificate must belong to its key: this is what would
- * otherwise fail at the first connection. Whatever others than its owner and root could change is refused, the
- * configuration and the state directory included (safe_path.h). Secrets are not kept; a private key read here is freed, and thereby
- * wiped, at once. A secret that is one line of text is read for the same reason, and cleared.
+ * otherwise fail at the first connection. Whatever others than its owner and root could change is refused,
+ * the configuration and the state directory included (safe_path.h). Secrets are not kept; a private key read
+ * here is freed, and thereby wiped, at once. A secret that is one line of text is read for the same reason,
+ * and cleared.
  */
 #include "base/conf_draft.h"
 #include "base/safe_path.h"
@@ -216,7 +217,8 @@ static void check_line(struct conf_draft *d, const struct conf_part *part, const
 
 /* ---- who could change them ---- */
 
-/* We, and whom the gateway will be: root checks for another user, who then is the owner of the state directory. */
+/* We, and whom the gateway will be: root checks for another user, who then is the owner of the state
+ * directory. */
 static void trust_users(struct safe_path_owners *owners, const struct conf_gateway *g, const char *state_dir)
 {
     const struct passwd *pw = g && g->user ? getpwnam(g->user) : NULL;
@@ -238,7 +240,8 @@ static void check_way(struct conf_draft *d, unsigned line, const char *what, con
         conf_error(d, line, "`%s`: %s", what, why);
 }
 
-static void check_part(struct conf_draft *d, const struct conf_part *part, const struct safe_path_owners *owners)
+static void check_part(struct conf_draft *d, const struct conf_part *part,
+                       const struct safe_path_owners *owners)
 {
     bool sound[CONF_ROWS_MAX] = {false};
 

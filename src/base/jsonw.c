@@ -86,8 +86,8 @@ static void escape_ascii(struct buf *b, unsigned char c)
         (void)buf_printf(b, "\\u%04x", c);
 }
 
-/* Copies one character of several bytes, escapes it where it would not be seen as what it is, or writes U+FFFD
- * for one bad byte. Returns bytes taken. */
+/* Copies one character of several bytes, escapes it where it would not be seen as what it is, or writes
+ * U+FFFD for one bad byte. Returns bytes taken. */
 static size_t put_wide(struct buf *b, const char *p, size_t left)
 {
     uint32_t c;

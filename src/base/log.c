@@ -7,7 +7,8 @@
  * to line unless it grew long. Values are cut at VALUE_MAX_BYTES. Letters that a terminal obeys or does not
  * show are escaped in both forms (text_is_hidden).
  *
- * Used from the loop's thread only; the line about lines that were left out is built by the thread that writes.
+ * Used from the loop's thread only; the line about lines that were left out is built by the thread that
+ * writes.
  *
  * Not here: where lines go and who waits for it (log_out.c).
  */

@@ -8,9 +8,9 @@
  * with h, l, ll, z, j, and .0f-style doubles. A NULL string prints as -. Never given to it: a secret, an
  * Authorization header, a body, a vault request id.
  *
- * Life: log_open() -> log_thread() -> log_close(). From log_thread() on a thread writes, and no event waits for
- * whoever reads the log: lines that find no room in the queue are left out, counted, and written about when
- * the log flows again (log_out.h).
+ * Life: log_open() -> log_thread() -> log_close(). From log_thread() on a thread writes, and no event waits
+ * for whoever reads the log: lines that find no room in the queue are left out, counted, and written about
+ * when the log flows again (log_out.h).
  */
 #ifndef JG_BASE_LOG_H
 #define JG_BASE_LOG_H

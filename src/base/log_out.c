@@ -54,8 +54,8 @@ static struct {
     uint64_t noted;   /* the same, while the line about them is being written */
     bool made, running, stop, idle, writing, ended;
     bool blocked; /* the thread waits for a reader */
-    bool broken; /* the last write of the thread failed: it waits for the next line before it tries again */
-    bool stuck; /* no reader when a line was last written without the thread */
+    bool broken;  /* the last write of the thread failed: it waits for the next line before it tries again */
+    bool stuck;   /* no reader when a line was last written without the thread */
     void (*note)(struct buf *, uint64_t);
 } out = {.lock = PTHREAD_MUTEX_INITIALIZER,
          .wake = PTHREAD_COND_INITIALIZER,
@@ -120,8 +120,7 @@ static int open_file(const char *file)
 
     if (strcmp(file, "-") == 0)
         return STDERR_FILENO;
-    int fd =
-        open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, 0640);
+    int fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, 0640);
     if (fd < 0)
         return errno == ENXIO ? -EMEDIUMTYPE : -errno;
     int err = fstat(fd, &st) != 0 ? -errno : 0;

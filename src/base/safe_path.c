@@ -37,15 +37,16 @@ static bool judge(const char *path, bool on_the_way, const struct safe_path_owne
         return true;
     unsigned mode = st.st_mode & 07777;
     if (!is_trusted(owners, st.st_uid)) {
-        (void)snprintf(why, SAFE_PATH_WHY,
-                       "%.300s (mode %04o) belongs to uid %lu, who is neither root nor the gateway's user; chown it",
-                       path, mode, (unsigned long)st.st_uid);
+        (void)snprintf(
+            why, SAFE_PATH_WHY,
+            "%.300s (mode %04o) belongs to uid %lu, who is neither root nor the gateway's user; chown it",
+            path, mode, (unsigned long)st.st_uid);
         return false;
     }
     if (!(mode & (S_IWGRP | S_IWOTH)) || (on_the_way && mode & S_ISVTX))
         return true;
-    (void)snprintf(why, SAFE_PATH_WHY, "%.300s can be written by others than its owner (mode %04o); chmod go-w it",
-                   path, mode);
+    (void)snprintf(why, SAFE_PATH_WHY,
+                   "%.300s can be written by others than its owner (mode %04o); chmod go-w it", path, mode);
     return false;
 }
 

@@ -1,9 +1,9 @@
 /*
  * safe_path.h - whether others than we and root could change what a path leads to.
  *
- * As ssh judges its files: the file, and every directory on the way to it, belongs to root or to a trusted user and
- * cannot be written by group or others. A directory with the sticky bit, as /tmp, is accepted on the way: what lies
- * in it can only be renamed by its owner. Links are judged at both ends.
+ * As ssh judges its files: the file, and every directory on the way to it, belongs to root or to a trusted
+ * user and cannot be written by group or others. A directory with the sticky bit, as /tmp, is accepted on the
+ * way: what lies in it can only be renamed by its owner. Links are judged at both ends.
  */
 #ifndef JG_BASE_SAFE_PATH_H
 #define JG_BASE_SAFE_PATH_H
@@ -22,8 +22,8 @@ struct safe_path_owners {
 
 void safe_path_trust(struct safe_path_owners *, uid_t); /* one too many is not trusted */
 
-/* What does not exist is fine as long as its place is. If false `why` names a path, its mode or owner, and what to
- * do. */
+/* What does not exist is fine as long as its place is. If false `why` names a path, its mode or owner, and
+ * what to do. */
 bool safe_path(const char *path, const struct safe_path_owners *, char why[SAFE_PATH_WHY]);
 
 #endif

@@ -2,9 +2,9 @@
  * sandbox.h - what a process gives up, so that whoever takes it over has little.
  *
  * Five fences that know nothing of the gateway: dumps (no core, no debugger of the same user), capabilities,
- * users, files (Landlock) and system calls (seccomp). Each can only be narrowed. Capabilities and files count for
- * the calling thread and those it starts later: set them before there are threads. System calls are fenced
- * for all threads at once, and belong last: opening, binding and mapping of the start are over then.
+ * users, files (Landlock) and system calls (seccomp). Each can only be narrowed. Capabilities and files count
+ * for the calling thread and those it starts later: set them before there are threads. System calls are
+ * fenced for all threads at once, and belong last: opening, binding and mapping of the start are over then.
  *
  * In a build with sanitizers only dumps are fenced: a sanitizer traces, forks and reads where it likes.
  */
@@ -51,9 +51,9 @@ int sandbox_files(const struct sandbox_path *paths, size_t n, bool abstract);
 void sandbox_load_modules(void);
 
 /*
- * From now on a system call outside the list ends the process, or with `only_log` is noted in the kernel's log.
- * Nothing can be mapped as code and no Unix socket can be made; those two are refused with EACCES where a library
- * of the system might try. 0 or -errno.
+ * From now on a system call outside the list ends the process, or with `only_log` is noted in the kernel's
+ * log. Nothing can be mapped as code and no Unix socket can be made; those two are refused with EACCES where
+ * a library of the system might try. 0 or -errno.
  */
 int sandbox_calls(bool only_log);
 

@@ -4,9 +4,9 @@
  *
  * An allow-list for seccomp: what is not in it ends the process, because nothing of ours calls it. Missing on
  * purpose: starting programs, tracing, other processes, mounts, namespaces, keys, modules, changing users,
- * memory that is executable, files without a name, Unix sockets. A few newer calls are answered ENOSYS instead,
- * since the C library and libuv try them first and have another way; mapping a library and making a Unix socket
- * are answered EACCES, since a resolver that is configured anew tries them and can do without.
+ * memory that is executable, files without a name, Unix sockets. A few newer calls are answered ENOSYS
+ * instead, since the C library and libuv try them first and have another way; mapping a library and making a
+ * Unix socket are answered EACCES, since a resolver that is configured anew tries them and can do without.
  *
  * The lists name what the libraries under us use as well: resolver and its modules, thread pool, the lease
  * store's locks and mappings, OpenSSL, the service manager's socket. Names that a kernel or a library does
@@ -138,8 +138,7 @@ static int add_pairs(scmp_filter_ctx filter)
     };
     int number = seccomp_syscall_resolve_name("socketpair");
 
-    return number == __NR_SCMP_ERROR ? 0
-                                     : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, 2, when);
+    return number == __NR_SCMP_ERROR ? 0 : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, 2, when);
 }
 
 static int add_some(scmp_filter_ctx filter, const char *name, unsigned argument, const uint64_t *values,

@@ -2,9 +2,9 @@
 /*
  * sandbox_modules.c - modules of the C library that are loaded before the fence goes up; see sandbox.h.
  *
- * Behind the fence no library can be mapped. The C library loads the modules that nsswitch.conf names when a name
- * is first looked up, and finds one that is loaded already by its file name. `files` and `dns` are part of the C
- * library itself; a module that is missing is missing to the C library as well.
+ * Behind the fence no library can be mapped. The C library loads the modules that nsswitch.conf names when a
+ * name is first looked up, and finds one that is loaded already by its file name. `files` and `dns` are part
+ * of the C library itself; a module that is missing is missing to the C library as well.
  */
 #include "base/sandbox.h"
 

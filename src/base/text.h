@@ -32,8 +32,8 @@ char *text_digits(char *out, uint64_t value, unsigned width);
 /* Length of the run from p of printable ASCII that JSON takes as it is: neither quote nor backslash. */
 size_t text_plain_run(const char *p, size_t n);
 /*
- * Letters that a terminal obeys, or that change or hide what stands around them: control characters of ASCII and
- * of C1, line and paragraph separators, marks of writing direction, zero-width letters, tags.
+ * Letters that a terminal obeys, or that change or hide what stands around them: control characters of ASCII
+ * and of C1, line and paragraph separators, marks of writing direction, zero-width letters, tags.
  */
 bool text_is_hidden(uint32_t letter);
 /* Length of the first letter (n > 0), with its number; a byte that is no UTF-8 is U+FFFD of length 1. */

@@ -10,10 +10,10 @@
  * Files are fenced by directory, because certificates, keys, logs and resolv.conf are renewed by renaming: a
  * rule for a file would be about the old one. A name that is a link is allowed at both ends.
  *
- * Consequences an operator should know (docs/security.md): started as root and left there by the configuration the
- * gateway keeps root's name but not root's power, so that files it needs must be readable by their owner, root,
- * and with `sandbox = off` that takes --allow-root to be otherwise; a reload cannot open a
- * port under 1024 or name a file in a directory that was not named at the start.
+ * Consequences an operator should know (docs/security.md): started as root and left there by the
+ * configuration the gateway keeps root's name but not root's power, so that files it needs must be readable
+ * by their owner, root, and with `sandbox = off` that takes --allow-root to be otherwise; a reload cannot
+ * open a port under 1024 or name a file in a directory that was not named at the start.
  */
 #include "commands/confine.h"
 

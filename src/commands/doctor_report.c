@@ -6,7 +6,8 @@
  * is what a wrong command line ends with. Stages nobody has spoken of say that they were not reached.
  *
  * Texts come from a vault's names as well; letters that a terminal obeys or does not show are escaped
- * (text_visible), so that nothing can paint over the page. A note that finds no memory or no room is left out: the findings stand without it.
+ * (text_visible), so that nothing can paint over the page. A note that finds no memory or no room is left
+ * out: the findings stand without it.
  */
 #include "commands/doctor_report.h"
 

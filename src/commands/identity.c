@@ -2,9 +2,9 @@
 /*
  * identity.c - from root to the gateway's own user; see identity.h.
  *
- * It happens before the first secret is read and before there is a second thread. So every file is opened by the
- * user who has to open it again at a reload, and what he may not read is found out at the start. A state directory
- * that is not there yet is made for him while there is the power to do it.
+ * It happens before the first secret is read and before there is a second thread. So every file is opened by
+ * the user who has to open it again at a reload, and what he may not read is found out at the start. A state
+ * directory that is not there yet is made for him while there is the power to do it.
  */
 #include "commands/identity.h"
 
@@ -62,10 +62,11 @@ static bool owns_state_dir(const char *path, char why[IDENTITY_WHY_SIZE])
 
     if (stat(path, &st) != 0 || st.st_uid == geteuid())
         return true;
-    (void)snprintf(why, IDENTITY_WHY_SIZE,
-                   "%.300s (mode %04o) belongs to uid %lu and the gateway runs as uid %lu; set `user` in [gateway] to "
-                   "its owner, or chown it",
-                   path, (unsigned)(st.st_mode & 07777), (unsigned long)st.st_uid, (unsigned long)geteuid());
+    (void)snprintf(
+        why, IDENTITY_WHY_SIZE,
+        "%.300s (mode %04o) belongs to uid %lu and the gateway runs as uid %lu; set `user` in [gateway] to "
+        "its owner, or chown it",
+        path, (unsigned)(st.st_mode & 07777), (unsigned long)st.st_uid, (unsigned long)geteuid());
     return false;
 }
 

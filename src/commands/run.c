@@ -28,13 +28,13 @@
 #include "commands/confine.h"
 #include "commands/control.h"
 #include "commands/identity.h"
+#include "commands/reload.h"
+#include "commands/run_audit.h"
 #include "handlers/routes.h"
 #include "loop/http.h"
 #include "loop/loop.h"
 #include "loop/notify.h"
 #include "loop/upstream.h"
-#include "commands/reload.h"
-#include "commands/run_audit.h"
 #include "stores/sqlite.h"
 
 #include <inttypes.h>
@@ -309,7 +309,8 @@ static bool confine(struct run *r, const char *conf_path)
         log_info("secret_memory", "hint=%s", r->memory_hint);
     if (geteuid() == 0 && !r->allow_root)
         log_warn("running_as_root", "hint=%s",
-                 "set `user` in [gateway]; until then root's files are in reach, root's capabilities are given up");
+                 "set `user` in [gateway]; until then root's files are in reach, root's capabilities are "
+                 "given up");
     return confine_start(r->conf, conf_path, r->keep_power, why) ? failed(r, "sandbox", why) : true;
 }
 

@@ -80,7 +80,7 @@ struct http_conn {
     bool in_feed;                 /* request_feed() is on the stack */
     bool rearm;                   /* the phase changed since the deadline was set */
     bool reading;
-    bool untrusted;               /* its certificate is none any more: it ends after its answer */
+    bool untrusted; /* its certificate is none any more: it ends after its answer */
     bool waits; /* in server->backlog */
     bool eof; /* the client ended its side while its answer was on the way */
 };

@@ -51,8 +51,9 @@ bool tls_asked_done(const struct tls *);
 /* True = a verified client certificate is there. */
 bool tls_has_peer_certificate(const struct tls *);
 /*
- * Whether a connection may go on under a newer context of its listener: what it showed, or did not show, would let
- * it in today. Certificates that were judged are remembered in `trust`, since many connections show the same.
+ * Whether a connection may go on under a newer context of its listener: what it showed, or did not show,
+ * would let it in today. Certificates that were judged are remembered in `trust`, since many connections show
+ * the same.
  */
 #define TLS_TRUST_KEPT 16
 struct tls_trust {

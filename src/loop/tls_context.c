@@ -266,8 +266,7 @@ bool tls_context_asks(const struct tls_context *t)
 bool tls_context_trusts(const struct tls_context *t, X509 *certificate, STACK_OF(X509) * chain)
 {
     X509_STORE_CTX *proof = X509_STORE_CTX_new();
-    bool ok = proof &&
-              X509_STORE_CTX_init(proof, SSL_CTX_get_cert_store(t->ctx), certificate, chain) == 1 &&
+    bool ok = proof && X509_STORE_CTX_init(proof, SSL_CTX_get_cert_store(t->ctx), certificate, chain) == 1 &&
               X509_STORE_CTX_set_default(proof, "ssl_client") == 1 && X509_verify_cert(proof) == 1;
 
     X509_STORE_CTX_free(proof);

@@ -186,7 +186,8 @@ static void what_others_can_write_is_refused(void **state)
         mistake_about(f, name, open_modes[i], conf, "`state_dir`: ");
         mistake_about(f, below, open_modes[i], conf, "`state_dir`: ");
         mistake_about(f, f->dir, open_modes[i], conf, "`this file`: ");
-        mistake_about(f, fixture_file(f, "pw", "secret", 0600), open_modes[i], conf, "`run_as_password_file`: ");
+        mistake_about(f, fixture_file(f, "pw", "secret", 0600), open_modes[i], conf,
+                      "`run_as_password_file`: ");
     }
     mistake_about(f, name, 01777, conf, "`state_dir`: "); /* sticky is for what is on the way */
     assert_int_equal(chmod(below, 01777), 0);

@@ -97,7 +97,10 @@ static void letters_that_hide_are_escaped(void **state)
 {
     (void)state;
     open_log(false, LOG_INFO);
-    log_info("text", "x=%s", "a\xc2\x9b" "31m\xe2\x80\xae" "b\xe2\x80\x8b\xf3\xa0\x81\x81\x7f");
+    log_info("text", "x=%s",
+             "a\xc2\x9b"
+             "31m\xe2\x80\xae"
+             "b\xe2\x80\x8b\xf3\xa0\x81\x81\x7f");
     assert_non_null(strstr(read_log(), "x=\"a\\u009b31m\\u202eb\\u200b\\udb40\\udc41\\u007f\"\n"));
     open_log(true, LOG_INFO);
     log_info("json", "x=%s", "Zo\xc3\xab\xc2\x85\xe2\x81\xa6\xef\xbb\xbf");
