@@ -32,6 +32,7 @@ TOKEN = "test-token-of-the-pra-side"
 API_KEY = "0123456789abcdef" * 8
 START_SECONDS = 30
 STOP_SECONDS = 60
+os.umask(0o022)  # the gateway refuses files that others can write
 SANITIZER = re.compile(r"(AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:)")
 
 

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,14 +156,20 @@ static void give_stderr_back(void)
     assert_int_equal(close(pipe_of.kept), 0);
 }
 
-static void *read_all(void *arg)
+/* Up to and with the line about what was left out, which is the last one. */
+static const char *read_until_note(struct buf *all)
 {
-    struct buf *all = arg;
     char piece[4096];
+    const char *note = NULL;
 
-    for (ssize_t n; (n = read(pipe_of.reader, piece, sizeof(piece))) > 0;)
-        (void)buf_append(all, piece, (size_t)n);
-    return arg;
+    while (!note || !strchr(note, '\n')) {
+        ssize_t n = read(pipe_of.reader, piece, sizeof(piece));
+        assert_true(n > 0);
+        assert_int_equal(buf_append(all, piece, (size_t)n), 0);
+        size_t tail = all->len < 2 * sizeof(piece) ? all->len : 2 * sizeof(piece);
+        note = strstr(buf_cstr(all) + all->len - tail, " warn  log_lines_left_out lines=");
+    }
+    return note;
 }
 
 /* Much more than a pipe and the queue hold, and nobody reads: the caller is not held up. */
@@ -172,7 +177,6 @@ static void a_log_that_nobody_reads_holds_up_nobody(void **state)
 {
     enum { LINES = 40000 };
     struct buf all = BUF_INIT(64 << 20);
-    pthread_t reader;
     uint64_t before = log_left_out();
     (void)state;
 
@@ -182,17 +186,14 @@ static void a_log_that_nobody_reads_holds_up_nobody(void **state)
         log_info("line", "number=%d filling=%s", i, "............................................");
     uint64_t left_out = log_left_out() - before;
     assert_true(left_out > 0 && left_out < LINES);
-    assert_int_equal(pthread_create(&reader, NULL, read_all, &all), 0); /* now it flows */
+    const char *note = read_until_note(&all); /* now it flows */
+    assert_int_equal(strtoull(strchr(note, '=') + 1, NULL, 10), left_out);
     log_close();
     give_stderr_back();
-    assert_int_equal(pthread_join(reader, NULL), 0);
     assert_int_equal(close(pipe_of.reader), 0);
-    const char *text = buf_cstr(&all), *note = strstr(text, " warn  log_lines_left_out lines=");
-    assert_non_null(note);
-    assert_int_equal(strtoull(strchr(note, '=') + 1, NULL, 10), left_out);
     /* What was taken is there in its order, what was left out is one stretch behind it. */
     uint64_t next = 0;
-    for (const char *p = strstr(text, "number="); p; p = strstr(p + 1, "number="))
+    for (const char *p = strstr(buf_cstr(&all), "number="); p; p = strstr(p + 1, "number="))
         assert_int_equal(strtoull(p + 7, NULL, 10), next++);
     assert_int_equal(next + left_out, LINES);
     buf_free(&all);
@@ -208,6 +209,29 @@ static void the_end_does_not_wait_for_a_reader(void **state)
     log_close(); /* comes back */
     give_stderr_back();
     assert_int_equal(close(pipe_of.reader), 0);
+}
+
+/* The pipe has no reading end any more; the lines of then are counted, and written about where there is a
+ * way. */
+static void what_a_broken_log_lost_is_said_later(void **state)
+{
+    (void)state;
+    pipe_stderr();
+    assert_int_equal(log_thread(), 0);
+    assert_int_equal(close(pipe_of.reader), 0);
+    uint64_t before = log_left_out();
+    for (int i = 0; i < 10; i++)
+        log_info("lost", "number=%d", i);
+    open_log(false, LOG_INFO);
+    assert_int_equal(log_left_out() - before, 10);
+    log_info("after", "number=%d", 10);
+    log_close();
+    give_stderr_back();
+    char *text = read_log(), *note = strstr(text, "log_lines_left_out lines=10\n");
+    assert_non_null(note);
+    assert_non_null(strstr(note, "after number=10\n"));
+    assert_null(strstr(text, "lost"));
+    assert_int_equal(log_left_out() - before, 10);
 }
 
 static void what_waits_goes_to_the_new_file(void **state)
@@ -238,6 +262,7 @@ int main(void)
         cmocka_unit_test_teardown(letters_that_hide_are_escaped, teardown),
         cmocka_unit_test_teardown(only_regular_files_are_opened, teardown),
         cmocka_unit_test_teardown(a_log_that_nobody_reads_holds_up_nobody, teardown),
+        cmocka_unit_test_teardown(what_a_broken_log_lost_is_said_later, teardown),
         cmocka_unit_test_teardown(what_waits_goes_to_the_new_file, teardown),
         cmocka_unit_test_teardown(the_end_does_not_wait_for_a_reader, teardown),
     };
