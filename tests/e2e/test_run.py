@@ -185,6 +185,15 @@ def test_closed_standard_streams(vault, closed, tmp_path):
         assert gateway.wait() == 0
 
 
+def refuse_to_start(gateway):
+    gateway.launch()
+    try:
+        assert gateway.wait(30) == 1
+    finally:
+        if gateway.process.poll() is None:
+            gateway.kill()
+
+
 @pytest.mark.parametrize("key", ["log_file", "audit_file"])
 @pytest.mark.parametrize("kind", ["fifo", "link", "socket"])
 def test_only_regular_files_are_written(vault, tmp_path, key, kind):
@@ -198,8 +207,7 @@ def test_only_regular_files_are_written(vault, tmp_path, key, kind):
     with socket.socket(socket.AF_UNIX) as bound:
         if kind == "socket":
             bound.bind(str(path))
-        gateway.launch()
-        assert gateway.wait() == 1
+        refuse_to_start(gateway)
     assert str(path) in gateway.err.text and not SANITIZER.search(gateway.err.text)
     assert not (tmp_path / "elsewhere").exists()
 
@@ -212,8 +220,7 @@ def test_what_others_can_write_is_refused(vault, what, mode):
     gateway.write_configuration = lambda: gateway.path / "jumpgate.conf"
     path = gateway.path / what
     path.chmod(mode)
-    gateway.launch()
-    assert gateway.wait() == 1
+    refuse_to_start(gateway)
     check = subprocess.run([gateway.binary, "check", "-c", gateway.path / "jumpgate.conf"], capture_output=True,
                            text=True, timeout=60, check=False)
     assert check.returncode == 1
