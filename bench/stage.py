@@ -21,6 +21,7 @@ TOKEN = "bench-token"
 KEY = "k" * 128
 FIRST_ACCOUNT = 100001  # of generated accounts, one per system, in the order of the systems
 TICK = os.sysconf("SC_CLK_TCK")
+os.umask(0o022)  # the gateway refuses files that others can write
 
 
 def pinned(core, command, **more):

@@ -19,10 +19,12 @@
 #include "commands/leases_command.h"
 #include "commands/run.h"
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define EXIT_FAILED  1
 #define EXIT_USAGE   2
@@ -37,11 +39,12 @@ enum takes {
     TAKES_REBUILD = 4,
     TAKES_LEASES = 8, /* words as well */
     TAKES_DOCTOR = 16,
+    TAKES_ROOT = 32,
 };
 
 struct args {
     const char *conf;
-    bool defaults, doc, rebuild, json, all;
+    bool defaults, doc, rebuild, allow_root, json, all;
     const char *user, *session, *state, *host, *vault;
     const char *words[WORDS_MAX]; /* that are no flags */
     size_t nwords;
@@ -71,7 +74,8 @@ static int on_doctor(const struct args *);
 
 /* clang-format off */
 static const struct command commands[] = {
-    { .name = "run", .flags = "-c FILE [--rebuild]", .takes = TAKES_CONF | TAKES_REBUILD, .run = on_run,
+    { .name = "run", .flags = "-c FILE [--rebuild] [--allow-root]", .run = on_run,
+      .takes = TAKES_CONF | TAKES_REBUILD | TAKES_ROOT,
       .help = "serve until SIGTERM" },
     { .name = "check", .flags = "-c FILE", .takes = TAKES_CONF, .run = on_check,
       .help = "name all mistakes of a configuration" },
@@ -90,6 +94,7 @@ static const struct command commands[] = {
 static const struct flag flags[] = {
     { "-c",         TAKES_CONF,    "the name of a file", offsetof(struct args, conf) },
     { "--rebuild",  TAKES_REBUILD, NULL,                 offsetof(struct args, rebuild) },
+    { "--allow-root", TAKES_ROOT,  NULL,                 offsetof(struct args, allow_root) },
     { "--defaults", TAKES_FORM,    NULL,                 offsetof(struct args, defaults) },
     { "--doc",      TAKES_FORM,    NULL,                 offsetof(struct args, doc) },
     { "--json",     TAKES_LEASES | TAKES_DOCTOR, NULL,   offsetof(struct args, json) },
@@ -144,7 +149,7 @@ static int wrong_word(const char *what, const char *word, struct nearest *near)
 
 static int on_run(const struct args *args)
 {
-    return command_run(args->conf, args->rebuild);
+    return command_run(args->conf, args->rebuild, args->allow_root);
 }
 
 static int on_leases(const struct args *args)
@@ -282,8 +287,20 @@ static int run_command(const struct command *command, char **words)
     return command->run(&args);
 }
 
+/* A descriptor opened later must not become standard output or error by accident: what a program writes there
+ * would go into a socket, a store, or a pipe of the loop. */
+static bool fill_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            return false;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
+    if (!fill_standard_streams())
+        return EXIT_FAILED;
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;

@@ -39,6 +39,7 @@ struct conf_list { /* blank-separated values */
 };
 
 struct conf_gateway {
+    char *user; /* to become when root starts it; NULL = stay */
     char *state_dir;
     uint64_t release_duration_ms; /* whole vault minutes are made of it */
     uint64_t list_cache_ms;

@@ -8,6 +8,8 @@
  */
 #include "base/conf_draft.h"
 
+#include "base/text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,12 +184,19 @@ static void notes_sort(struct conf_draft *d)
     }
 }
 
+/* Texts of the file may be anything; they are read on a terminal. */
+static void print_note(struct buf *out, const char *file, const struct conf_note *note)
+{
+    (void)buf_printf(out, "%s:%u: %s", file, note->line, note->warning ? "warning: " : "");
+    text_visible(out, note->text, strlen(note->text));
+    (void)buf_char(out, '\n');
+}
+
 void conf_draft_print(struct conf_draft *d, struct buf *out)
 {
     notes_sort(d);
     for (size_t i = 0; i < d->nnotes; i++)
-        (void)buf_printf(out, "%s:%u: %s%s\n", d->file, d->notes[i].line,
-                         d->notes[i].warning ? "warning: " : "", d->notes[i].text);
+        print_note(out, d->file, &d->notes[i]);
     if (d->nnotes >= NOTES_MAX)
         (void)buf_printf(out, "%s: more mistakes than are worth printing; only the first %d are shown\n",
                          d->file, NOTES_MAX);

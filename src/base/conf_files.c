@@ -5,10 +5,13 @@
  * Each must be a readable, regular file that is not empty. One that holds a secret should be readable by its
  * owner alone; credentials of the service manager are left out of that, since it guards their directory
  * itself. PEM files are read with OpenSSL, and a certificate must belong to its key: this is what would
- * otherwise fail at the first connection. Secrets are not kept; a private key read here is freed, and thereby
- * wiped, at once. A secret that is one line of text is read for the same reason, and cleared.
+ * otherwise fail at the first connection. Whatever others than its owner and root could change is refused,
+ * the configuration and the state directory included (safe_path.h). Secrets are not kept; a private key read
+ * here is freed, and thereby wiped, at once. A secret that is one line of text is read for the same reason,
+ * and cleared.
  */
 #include "base/conf_draft.h"
+#include "base/safe_path.h"
 #include "base/secret.h"
 
 #include <errno.h>
@@ -16,6 +19,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -211,13 +215,42 @@ static void check_line(struct conf_draft *d, const struct conf_part *part, const
     secret_clear(&secret);
 }
 
-static void check_part(struct conf_draft *d, const struct conf_part *part)
+/* ---- who could change them ---- */
+
+/* We, and whom the gateway will be: root checks for another user, who then is the owner of the state
+ * directory. */
+static void trust_users(struct safe_path_owners *owners, const struct conf_gateway *g, const char *state_dir)
+{
+    const struct passwd *pw = g && g->user ? getpwnam(g->user) : NULL;
+    struct stat st;
+
+    safe_path_trust(owners, geteuid());
+    if (pw)
+        safe_path_trust(owners, pw->pw_uid);
+    else if (geteuid() == 0 && stat(state_dir, &st) == 0)
+        safe_path_trust(owners, st.st_uid);
+}
+
+static void check_way(struct conf_draft *d, unsigned line, const char *what, const char *path,
+                      const struct safe_path_owners *owners)
+{
+    char why[SAFE_PATH_WHY];
+
+    if (!safe_path(path, owners, why))
+        conf_error(d, line, "`%s`: %s", what, why);
+}
+
+static void check_part(struct conf_draft *d, const struct conf_part *part,
+                       const struct safe_path_owners *owners)
 {
     bool sound[CONF_ROWS_MAX] = {false};
 
     for (size_t i = 0; i < conf_nrows; i++)
-        if (conf_rows[i].section == part->section && conf_rows[i].flags & CONF_FILE)
+        if (conf_rows[i].section == part->section && conf_rows[i].flags & CONF_FILE) {
             sound[i] = check_file(d, part, &conf_rows[i]);
+            if (sound[i] && !is_credential(file_of(part, &conf_rows[i])))
+                check_way(d, part->at[i], conf_rows[i].name, file_of(part, &conf_rows[i]), owners);
+        }
     if (part->section == SECTION_LISTENER) {
         check_pair(d, part, sound, "tls_certificate", "tls_key");
         X509_free(check_certificate(d, part, "client_ca", sound_file(part, sound, "client_ca")));
@@ -233,8 +266,14 @@ static void check_part(struct conf_draft *d, const struct conf_part *part)
 
 void conf_check_files(struct conf_draft *d)
 {
-    struct conf_part *part;
+    struct conf_part *part, *gateway = conf_draft_next(d, SECTION_GATEWAY, NULL);
+    const struct conf_gateway *g = gateway ? gateway->object : NULL;
+    const char *state_dir = g ? g->state_dir : conf_row_find(SECTION_GATEWAY, "state_dir")->fallback;
+    struct safe_path_owners owners = {.n = 0};
 
+    trust_users(&owners, g, state_dir);
+    check_way(d, 1, "this file", d->file, &owners);
+    check_way(d, gateway ? conf_part_line(gateway, "state_dir") : 1, "state_dir", state_dir, &owners);
     TAILQ_FOREACH(part, &d->parts, link)
-    check_part(d, part);
+    check_part(d, part, &owners);
 }

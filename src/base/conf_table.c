@@ -69,6 +69,11 @@ const struct conf_section_info conf_sections[SECTION_N] = {
 
 const struct conf_row conf_rows[] = {
     /* ---- [gateway] ---- */
+    { GATEWAY("user", user), .type = &conf_text, .max = 64, .flags = CONF_STATIC, .example = "jumpgate",
+      .unset = "it stays who it is; root gives up its capabilities",
+      .help = "The user that a gateway started by root becomes, with its groups, before it reads a secret. Files "
+              "that the configuration names must be readable by this user, and `state_dir` must be its own; one "
+              "that is missing is made for it. Leave it out where the service manager changes the user." },
     { GATEWAY("state_dir", state_dir), .type = &conf_text, .fallback = "/var/lib/jumpgate",
       .flags = CONF_STATIC,
       .help = "Directory for the journal of leases and other state. It must survive a restart: what is "

@@ -7,7 +7,6 @@
  */
 #include "base/jsonw.h"
 
-#include "base/json.h"
 #include "base/text.h"
 
 #include <inttypes.h>
@@ -87,18 +86,22 @@ static void escape_ascii(struct buf *b, unsigned char c)
         (void)buf_printf(b, "\\u%04x", c);
 }
 
-/* Copies one well-formed character of several bytes, or writes U+FFFD for one bad byte. Returns bytes taken.
- */
-static size_t put_wide(struct buf *b, const unsigned char *p, size_t left)
+/* Copies one character of several bytes, escapes it where it would not be seen as what it is, or writes
+ * U+FFFD for one bad byte. Returns bytes taken. */
+static size_t put_wide(struct buf *b, const char *p, size_t left)
 {
-    for (size_t n = 2; n <= 4 && n <= left; n++) {
-        if (!utf8_valid((const char *)p, n))
-            continue;
-        (void)buf_append(b, p, n);
-        return n;
-    }
-    (void)buf_str(b, "\xef\xbf\xbd");
-    return 1;
+    uint32_t c;
+    size_t taken = text_letter(p, left, &c);
+
+    if (c == 0xfffd)
+        (void)buf_str(b, "\xef\xbf\xbd");
+    else if (!text_is_hidden(c))
+        (void)buf_append(b, p, taken);
+    else if (c > 0xffff)
+        (void)buf_printf(b, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10), 0xdc00 + (c & 0x3ff));
+    else
+        (void)buf_printf(b, "\\u%04x", (unsigned)c);
+    return taken;
 }
 
 void jsonw_escape(struct buf *b, const char *value, size_t len)
@@ -113,7 +116,7 @@ void jsonw_escape(struct buf *b, const char *value, size_t len)
         if (p == end)
             return;
         if (*p >= 0x80) {
-            p += put_wide(b, p, (size_t)(end - p));
+            p += put_wide(b, (const char *)p, (size_t)(end - p));
         } else {
             escape_ascii(b, *p);
             p++;

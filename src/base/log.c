@@ -4,92 +4,71 @@
  *
  * The format string is walked pair by pair: each `key=%conversion` takes its argument by type, is turned into
  * text, and is then written in the form of the output. A line is built in one bounded buffer, kept from line
- * to line unless it grew long, and leaves in one write(2): lines of several processes on one file do not mix.
- * Values are cut at VALUE_MAX_BYTES.
+ * to line unless it grew long. Values are cut at VALUE_MAX_BYTES. Letters that a terminal obeys or does not
+ * show are escaped in both forms (text_is_hidden).
  *
- * Used from the loop's thread only.
+ * Used from the loop's thread only; the line about lines that were left out is built by the thread that
+ * writes.
+ *
+ * Not here: where lines go and who waits for it (log_out.c).
  */
 #include "base/log.h"
 
 #include "base/clock.h"
 #include "base/jsonw.h"
+#include "base/log_out.h"
 #include "base/text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #define LINE_MAX_BYTES  65536
 #define VALUE_MAX_BYTES 1024
 #define KEPT_BYTES      4096 /* of the line's buffer, between lines */
+#define READY_MS        1000 /* that `ready` waits for the lines before it */
 
 static struct {
-    int fd;
     enum log_level level;
-    bool json;
-    char *file;
+    atomic_bool json;
     struct buf line;
-} out = {.fd = STDERR_FILENO, .level = LOG_INFO, .line = {.max = LINE_MAX_BYTES}};
+} out = {.level = LOG_INFO, .line = {.max = LINE_MAX_BYTES}};
 
 static const char *const level_name[] = {"error", "warn", "info", "debug"};
 static const char *const level_blank[] = {"", " ", " ", ""}; /* to equal widths */
 
-static int open_file(const char *file)
-{
-    if (strcmp(file, "-") == 0)
-        return STDERR_FILENO;
-    int fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
-    return fd < 0 ? -errno : fd;
-}
-
-static void use_fd(int fd)
-{
-    if (out.fd != STDERR_FILENO)
-        (void)close(out.fd);
-    out.fd = fd;
-}
-
 int log_open(const struct log_opts *opts)
 {
-    char *file = strdup(opts->file);
-    if (!file)
-        return -ENOMEM;
-    int fd = open_file(file);
-    if (fd < 0) {
-        free(file);
-        return fd;
-    }
-    use_fd(fd);
-    free(out.file);
-    out.file = file;
+    int err = log_out_open(opts->file);
+
+    if (err)
+        return err;
     out.level = opts->level;
-    out.json = opts->json;
+    atomic_store(&out.json, opts->json);
     return 0;
 }
 
 int log_reopen(void)
 {
-    if (!out.file)
-        return 0;
-    int fd = open_file(out.file);
-    if (fd < 0)
-        return fd;
-    use_fd(fd);
-    return 0;
+    return log_out_reopen();
+}
+
+const char *log_why(int err)
+{
+    switch (err) {
+    case -ELOOP: return "it is a link; name the file itself";
+    case -EMEDIUMTYPE: return "it is no regular file; `-` is standard error";
+    default: return strerror(-err);
+    }
 }
 
 void log_close(void)
 {
-    use_fd(STDERR_FILENO);
-    free(out.file);
+    log_out_close();
     buf_free(&out.line);
-    out.file = NULL;
-    out.json = false;
+    atomic_store(&out.json, false);
     out.level = LOG_INFO;
 }
 
@@ -194,20 +173,6 @@ static void put_json_pair(struct jsonw *w, const struct pair *p)
 /* ---- lines ----------------------------------------------------------------------------------------------
  */
 
-static void write_line(int fd, struct buf *b)
-{
-    (void)buf_char(b, '\n');
-    size_t done = 0;
-    while (done < b->len) {
-        ssize_t n = write(fd, b->data + done, b->len - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break; /* nowhere to complain */
-        done += (size_t)n;
-    }
-}
-
 static void stamp(char to[CLOCK_RFC3339_SIZE])
 {
     int64_t ms = clock_wall(&clock_system);
@@ -224,10 +189,11 @@ static void build(struct buf *b, enum log_level level, const char *event, const 
     char time[CLOCK_RFC3339_SIZE];
 
     stamp(time);
-    if (!out.json) {
+    if (!atomic_load_explicit(&out.json, memory_order_relaxed)) {
         (void)buf_printf(b, "%s %s%s %s", time, level_name[level], level_blank[level], event);
         while (take_pair(&pair, &fmt, ap))
             put_text_pair(b, &pair);
+        (void)buf_char(b, '\n');
         return;
     }
     struct jsonw w = jsonw_start(b);
@@ -238,6 +204,7 @@ static void build(struct buf *b, enum log_level level, const char *event, const 
     while (take_pair(&pair, &fmt, ap))
         put_json_pair(&w, &pair);
     jsonw_end(&w);
+    (void)buf_char(b, '\n');
 }
 
 void log_event(enum log_level level, const char *event, const char *fmt, ...)
@@ -249,7 +216,7 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...)
     va_start(ap, fmt);
     build(&out.line, level, event, fmt, &ap);
     va_end(ap);
-    write_line(out.fd, &out.line);
+    log_out_line(out.line.data, out.line.len);
     if (out.line.cap > KEPT_BYTES)
         buf_free(&out.line);
     else
@@ -267,6 +234,58 @@ void log_always(const char *event, const char *fmt, ...)
     while (take_pair(&pair, &fmt, &ap))
         put_text_pair(&b, &pair);
     va_end(ap);
-    write_line(STDERR_FILENO, &b);
+    (void)buf_char(&b, '\n');
+    log_out_stderr(b.data, b.len);
     buf_free(&b);
+}
+
+void log_complaint(const char *what, const char *why)
+{
+    struct buf b = BUF_INIT(LINE_MAX_BYTES);
+
+    (void)buf_str(&b, "jumpgate: ");
+    text_visible(&b, what, strlen(what));
+    (void)buf_str(&b, ": ");
+    text_visible(&b, why, strlen(why));
+    (void)buf_char(&b, '\n');
+    log_out_stderr(b.data, b.len);
+    buf_free(&b);
+}
+
+/* ---- without waiting -------------------------------------------------------------------------------------
+ */
+
+static void build_event(struct buf *b, enum log_level level, const char *event, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static void build_event(struct buf *b, enum log_level level, const char *event, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    build(b, level, event, fmt, &ap);
+    va_end(ap);
+}
+
+static void note_left_out(struct buf *b, uint64_t lines)
+{
+    build_event(b, LOG_WARN, "log_lines_left_out", "lines=%" PRIu64, lines);
+}
+
+int log_thread(void)
+{
+    return log_out_start(note_left_out);
+}
+
+void log_ready(void)
+{
+    static const char ready[] = "ready\n";
+
+    log_out_flush(READY_MS);
+    log_out_stdout(ready, sizeof(ready) - 1);
+}
+
+uint64_t log_left_out(void)
+{
+    return log_out_left_out();
 }

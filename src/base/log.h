@@ -5,15 +5,19 @@
  *
  * The format is a list of `key=%conversion` separated by single blanks; both outputs (text and JSON) are made
  * from it, values are quoted and escaped, so nothing from outside can forge a line. Conversions: s d i u x
- * with h, l, ll, z, j, and .0f-style doubles. A NULL string prints as -. Writes go straight to the file
- * descriptor in one write(2). Never given to it: a secret, an Authorization header, a body, a vault request
- * id.
+ * with h, l, ll, z, j, and .0f-style doubles. A NULL string prints as -. Never given to it: a secret, an
+ * Authorization header, a body, a vault request id.
+ *
+ * Life: log_open() -> log_thread() -> log_close(). From log_thread() on a thread writes, and no event waits
+ * for whoever reads the log: lines that find no room in the queue are left out, counted, and written about
+ * when the log flows again (log_out.h).
  */
 #ifndef JG_BASE_LOG_H
 #define JG_BASE_LOG_H
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
@@ -26,6 +30,13 @@ struct log_opts {
 /* 0 or -errno (file cannot be opened; the old output stays). Before the first call: info, text, stderr. */
 int log_open(const struct log_opts *);
 int log_reopen(void); /* SIGUSR1: after rotation */
+const char *log_why(int err); /* what a failure of log_open() or log_reopen() means */
+/* From here on a thread writes. It has the fences of the caller: put them up before. 0 or -errno. */
+int log_thread(void);
+/* The word `ready` on standard output, behind what was logged before it. */
+void log_ready(void);
+uint64_t log_left_out(void); /* lines */
+/* Writes what is queued for two seconds at most; back to standard error. */
 void log_close(void);
 bool log_on(enum log_level);
 
@@ -33,6 +44,8 @@ void log_event(enum log_level, const char *event, const char *fmt, ...) __attrib
 /* To stderr whatever level and file say, as plain text without time (the `listening` line of the contract).
  */
 void log_always(const char *event, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* `jumpgate: WHAT: WHY` to stderr, as plain text: why a start fails. */
+void log_complaint(const char *what, const char *why);
 
 #define log_error(...) log_event(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_event(LOG_WARN, __VA_ARGS__)

@@ -3,8 +3,8 @@
  * sandbox.c - dumps, capabilities and files; see sandbox.h.
  *
  * Landlock is spoken to by its system calls: the library of this system is older than it. Rights that a
- * kernel does not know are not asked of it. Beyond files, signals to processes outside are refused where the
- * kernel can (version 6).
+ * kernel does not know are not asked of it. Beyond files, signals to processes outside and their abstract
+ * Unix sockets are refused where the kernel can (version 6).
  *
  * Not here: the list of system calls (sandbox_calls.c), which paths the gateway needs (confine.c).
  */
@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <libgen.h>
 #include <limits.h>
 #include <linux/capability.h>
@@ -43,7 +44,8 @@
 #ifndef LANDLOCK_ACCESS_FS_IOCTL_DEV
 #define LANDLOCK_ACCESS_FS_IOCTL_DEV (UINT64_C(1) << 15)
 #endif
-#define SCOPE_SIGNAL (UINT64_C(1) << 1)
+#define SCOPE_ABSTRACT (UINT64_C(1) << 0)
+#define SCOPE_SIGNAL   (UINT64_C(1) << 1)
 
 #define MAY_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define MAY_WRITE                                                                                            \
@@ -102,13 +104,15 @@ int sandbox_capabilities(uint64_t keep)
 
     if (!POSSIBLE)
         return 0;
+    int err = capabilities(SYS_capget, &have);
+    if (!err && have) /* a change of user leaves them permitted and without effect */
+        err = capabilities(SYS_capset, &have);
+    if (err)
+        return err;
     for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
         if (!(keep >> cap & 1))
             (void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
     (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    int err = capabilities(SYS_capget, &have);
-    if (err)
-        return err;
     if (have & ~keep) {
         have &= keep;
         err = capabilities(SYS_capset, &have);
@@ -116,6 +120,22 @@ int sandbox_capabilities(uint64_t keep)
     if (!err && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         err = -errno;
     return err;
+}
+
+/* ---- another user ---- */
+
+/* The capabilities stay permitted for sandbox_capabilities() to choose from; none is in effect until then. */
+int sandbox_user(const char *name, uid_t uid, gid_t gid)
+{
+    if (POSSIBLE && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0)
+        return -errno;
+    if (initgroups(name, gid) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0)
+        return -errno;
+    if (setresuid((uid_t)-1, 0, (uid_t)-1) == 0)
+        return -EPERM; /* the way back is open */
+    if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return -errno; /* a change of user has set it back */
+    return 0;
 }
 
 /* ---- files ---- */
@@ -169,7 +189,7 @@ static int add_rule(int ruleset, const struct sandbox_path *p, uint64_t known)
     return err;
 }
 
-int sandbox_files(const struct sandbox_path *paths, size_t n)
+int sandbox_files(const struct sandbox_path *paths, size_t n, bool abstract)
 {
     long version =
         POSSIBLE ? syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) : 0;
@@ -178,8 +198,9 @@ int sandbox_files(const struct sandbox_path *paths, size_t n)
     if (version <= 0)
         return 0;
     uint64_t known = rights_known(version);
-    struct landlock_ruleset what = {.fs = known, .scoped = version >= 6 ? SCOPE_SIGNAL : 0};
-    size_t size = version >= 6 ? sizeof(what) : sizeof(what.fs);
+    uint64_t scope = version >= SANDBOX_SCOPES ? SCOPE_SIGNAL | (abstract ? 0 : SCOPE_ABSTRACT) : 0;
+    struct landlock_ruleset what = {.fs = known, .scoped = scope};
+    size_t size = version >= SANDBOX_SCOPES ? sizeof(what) : sizeof(what.fs);
     int ruleset = (int)syscall(SYS_landlock_create_ruleset, &what, size, 0);
     if (ruleset < 0)
         return -errno;

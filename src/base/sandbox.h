@@ -1,10 +1,10 @@
 /*
  * sandbox.h - what a process gives up, so that whoever takes it over has little.
  *
- * Four fences that know nothing of the gateway: dumps (no core, no debugger of the same user), capabilities,
- * files (Landlock) and system calls (seccomp). Each can only be narrowed. Capabilities and files count for
- * the calling thread and those it starts later: set them before there are threads. System calls are fenced
- * for all threads at once, and belong last: opening, binding and mapping of the start are over then.
+ * Five fences that know nothing of the gateway: dumps (no core, no debugger of the same user), capabilities,
+ * users, files (Landlock) and system calls (seccomp). Each can only be narrowed. Capabilities and files count
+ * for the calling thread and those it starts later: set them before there are threads. System calls are
+ * fenced for all threads at once, and belong last: opening, binding and mapping of the start are over then.
  *
  * In a build with sanitizers only dumps are fenced: a sanitizer traces, forks and reads where it likes.
  */
@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum sandbox_access {
     SANDBOX_READ = 1,    /* files and directories below the path */
@@ -37,11 +38,23 @@ int sandbox_no_dumps(void);
 int sandbox_capabilities(uint64_t keep);
 bool sandbox_has_capabilities(void); /* any at all */
 
-/* Version of Landlock that is now in force, 0 where the kernel has none, or -errno. */
-int sandbox_files(const struct sandbox_path *paths, size_t n);
+/* From root to another user with its groups, for ever, while there is one thread. Capabilities stay permitted
+ * until sandbox_capabilities(), which must follow. 0 or -errno. */
+int sandbox_user(const char *name, uid_t, gid_t);
 
-/* From now on a system call outside the list ends the process, or with `only_log` is noted in the kernel's
- * log. 0 or -errno. */
+#define SANDBOX_SCOPES 6 /* version of Landlock from which signals and abstract sockets are fenced */
+/* Version of Landlock that is now in force, 0 where the kernel has none, or -errno. `abstract`: abstract Unix
+ * sockets of other processes stay in reach. */
+int sandbox_files(const struct sandbox_path *paths, size_t n, bool abstract);
+
+/* Loads what the C library would load later to look up names: behind the fence it no longer can. */
+void sandbox_load_modules(void);
+
+/*
+ * From now on a system call outside the list ends the process, or with `only_log` is noted in the kernel's
+ * log. Nothing can be mapped as code and no Unix socket can be made; those two are refused with EACCES where
+ * a library of the system might try. 0 or -errno.
+ */
 int sandbox_calls(bool only_log);
 
 #endif

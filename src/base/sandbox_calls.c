@@ -4,8 +4,9 @@
  *
  * An allow-list for seccomp: what is not in it ends the process, because nothing of ours calls it. Missing on
  * purpose: starting programs, tracing, other processes, mounts, namespaces, keys, modules, changing users,
- * memory that is writable and executable. A few newer calls are answered ENOSYS instead, since the C library
- * and libuv try them first and have another way.
+ * memory that is executable, files without a name, Unix sockets. A few newer calls are answered ENOSYS
+ * instead, since the C library and libuv try them first and have another way; mapping a library and making a
+ * Unix socket are answered EACCES, since a resolver that is configured anew tries them and can do without.
  *
  * The lists name what the libraries under us use as well: resolver and its modules, thread pool, the lease
  * store's locks and mappings, OpenSSL, the service manager's socket. Names that a kernel or a library does
@@ -26,12 +27,14 @@
 #define PR_SET_VMA 0x53564d41 /* names of mappings, set by the C library */
 #endif
 
+#define SOCKET_TYPE 0xf /* without SOCK_CLOEXEC and SOCK_NONBLOCK */
+
 /* clang-format off */
 static const char *const allowed[] = {
     /* bytes and descriptors */
     "read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2",
     "close", "close_range", "lseek", "_llseek", "dup", "dup2", "dup3", "fcntl", "fcntl64", "pipe",
-    "pipe2", "eventfd2", "memfd_create", "sendfile", "sendfile64", "copy_file_range",
+    "pipe2", "eventfd2", "sendfile", "sendfile64", "copy_file_range",
     /* waiting */
     "poll", "ppoll", "ppoll_time64", "select", "pselect6", "pselect6_time64", "epoll_create1",
     "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "timerfd_create", "timerfd_settime",
@@ -46,7 +49,7 @@ static const char *const allowed[] = {
     "fchown", "fchown32", "utimensat", "umask",
     /* memory: mmap and mprotect have rules of their own */
     "munmap", "mremap", "madvise", "brk", "mlock", "mlock2", "munlock", "msync", "mincore",
-    /* sockets: socket() has a rule of its own */
+    /* sockets: socket() and socketpair() have rules of their own */
     "connect", "accept", "accept4", "bind", "listen", "getsockname", "getpeername", "getsockopt",
     "setsockopt", "sendto", "recvfrom", "sendmsg", "recvmsg", "sendmmsg", "recvmmsg", "recvmmsg_time64",
     "shutdown",
@@ -99,8 +102,20 @@ static int add_when(scmp_filter_ctx filter, const char *name, unsigned argument,
     return number == __NR_SCMP_ERROR ? 0 : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, 1, &when);
 }
 
-/* Nothing that is written may be executed; libraries of the resolver are still mapped. */
-static int add_memory(scmp_filter_ctx filter)
+/* Answered EACCES when (argument & mask) is `value`. */
+static int refuse_when(scmp_filter_ctx filter, const char *name, unsigned argument, uint64_t mask,
+                       uint64_t value)
+{
+    struct scmp_arg_cmp when = {.arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
+    int number = seccomp_syscall_resolve_name(name);
+
+    return number == __NR_SCMP_ERROR
+               ? 0
+               : seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EACCES), number, 1, &when);
+}
+
+/* No code comes to what was there at the start, whatever it is written to. */
+static int add_memory(scmp_filter_ctx filter, bool only_log)
 {
     int err = 0;
 
@@ -108,10 +123,22 @@ static int add_memory(scmp_filter_ctx filter)
         const char *mmap_name = i ? "mmap2" : "mmap";
 
         err = add_when(filter, mmap_name, 2, PROT_EXEC, 0);
-        if (!err)
-            err = add_when(filter, mmap_name, 2, PROT_WRITE, 0);
+        if (!err && !only_log)
+            err = refuse_when(filter, mmap_name, 2, PROT_EXEC | PROT_WRITE, PROT_EXEC);
     }
     return err ? err : add_when(filter, "mprotect", 2, PROT_EXEC, 0);
+}
+
+/* A pair of streams cannot be connected to anything else; a pair of datagram sockets could. */
+static int add_pairs(scmp_filter_ctx filter)
+{
+    const struct scmp_arg_cmp when[] = {
+        {.arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = AF_UNIX},
+        {.arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = SOCKET_TYPE, .datum_b = SOCK_STREAM},
+    };
+    int number = seccomp_syscall_resolve_name("socketpair");
+
+    return number == __NR_SCMP_ERROR ? 0 : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, 2, when);
 }
 
 static int add_some(scmp_filter_ctx filter, const char *name, unsigned argument, const uint64_t *values,
@@ -124,20 +151,22 @@ static int add_some(scmp_filter_ctx filter, const char *name, unsigned argument,
     return err;
 }
 
-static int add_by_argument(scmp_filter_ctx filter)
+static int add_by_argument(scmp_filter_ctx filter, bool only_log)
 {
-    static const uint64_t families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
+    static const uint64_t families[] = {AF_INET, AF_INET6, AF_NETLINK};
     static const uint64_t controls[] = {FIONBIO, FIONREAD,   FIOCLEX,      FIONCLEX,
                                         TCGETS,  TIOCGWINSZ, SIOCGIFINDEX, SIOCGIFNAME};
     static const uint64_t options[] = {PR_SET_NAME,     PR_GET_NAME,         PR_SET_VMA,
                                        PR_GET_DUMPABLE, PR_GET_NO_NEW_PRIVS, PR_CAPBSET_READ};
     const uint64_t self = (uint64_t)getpid();
-    int err = add_memory(filter);
+    int err = add_memory(filter, only_log);
 
     if (!err)
         err = add_some(filter, "socket", 0, families, sizeof(families) / sizeof(families[0]));
+    if (!err && !only_log)
+        err = refuse_when(filter, "socket", 0, UINT32_MAX, AF_UNIX);
     if (!err)
-        err = add_when(filter, "socketpair", 0, UINT32_MAX, AF_UNIX);
+        err = add_pairs(filter);
     if (!err)
         err = add_some(filter, "ioctl", 1, controls, sizeof(controls) / sizeof(controls[0]));
     if (!err)
@@ -171,7 +200,7 @@ int sandbox_calls(bool only_log)
     if (!err)
         err = add_all(filter, SCMP_ACT_ERRNO(ENOSYS), absent, sizeof(absent) / sizeof(absent[0]));
     if (!err)
-        err = add_by_argument(filter);
+        err = add_by_argument(filter, only_log);
     if (!err)
         err = seccomp_load(filter);
     seccomp_release(filter);

@@ -10,9 +10,10 @@
  * Files are fenced by directory, because certificates, keys, logs and resolv.conf are renewed by renaming: a
  * rule for a file would be about the old one. A name that is a link is allowed at both ends.
  *
- * Consequences an operator should know (docs/security.md): started as root the gateway keeps root's name but
- * not root's power, so that files it needs must be readable by their owner, root; a reload cannot open a
- * port under 1024 or name a file in a directory that was not named at the start.
+ * Consequences an operator should know (docs/security.md): started as root and left there by the
+ * configuration the gateway keeps root's name but not root's power, so that files it needs must be readable
+ * by their owner, root, and with `sandbox = off` that takes --allow-root to be otherwise; a reload cannot
+ * open a port under 1024 or name a file in a directory that was not named at the start.
  */
 #include "commands/confine.h"
 
@@ -108,6 +109,14 @@ static void allow_configured(struct fence *f, const struct conf *conf, const cha
     }
 }
 
+/* A service manager that listens in the abstract name space must stay in reach. */
+static bool manager_is_abstract(void)
+{
+    const char *name = getenv("NOTIFY_SOCKET");
+
+    return name && *name == '@';
+}
+
 static int fence_files(const struct conf *conf, const char *conf_file)
 {
     struct fence f = {.room = NSYSTEM + 16 + 2 * (8 + 4 * conf->nlisteners + 6 * conf->nvaults)};
@@ -121,7 +130,7 @@ static int fence_files(const struct conf *conf, const char *conf_file)
         allow(&f, "/dev/null", SANDBOX_READ | SANDBOX_WRITE);
         allow_file(&f, "/etc/resolv.conf", SANDBOX_READ);
         allow_configured(&f, conf, conf_file);
-        version = sandbox_files(f.rule, f.n);
+        version = sandbox_files(f.rule, f.n, manager_is_abstract());
     }
     for (size_t i = 0; i < f.nreal; i++)
         free(f.real[i]);
@@ -158,39 +167,46 @@ static int failed(char why[CONFINE_WHY_SIZE], const char *what, int err)
     return err;
 }
 
-int confine_start(const struct conf *conf, const char *conf_file, char why[CONFINE_WHY_SIZE])
+static void log_files(int version)
+{
+    if (version == 0)
+        log_warn("sandbox_files", "landlock=%s hint=%s", "none",
+                 "this kernel cannot keep the gateway to its own files; file permissions alone do");
+    else if (version < SANDBOX_SCOPES || manager_is_abstract())
+        log_info("sandbox_files", "landlock=%d abstract_sockets=%s", version, "in reach");
+    else
+        log_info("sandbox_files", "landlock=%d", version);
+}
+
+int confine_start(const struct conf *conf, const char *conf_file, bool keep_power, char why[CONFINE_WHY_SIZE])
 {
     int err, version;
 
-    if (!wanted(conf))
+    if (!wanted(conf) && keep_power)
         return 0;
     err = sandbox_capabilities(capabilities_to_listen(conf));
     if (err)
         return failed(why, "capabilities", err);
-    if (conf->gateway.sandbox == SANDBOX_LOG)
+    if (conf->gateway.sandbox != SANDBOX_ON || !wanted(conf))
         return 0; /* what files it would cost cannot be found out without refusing them */
     version = fence_files(conf, conf_file);
     if (version < 0)
         return failed(why, "files", version);
-    if (version == 0)
-        log_warn("sandbox_files", "landlock=%s hint=%s", "none",
-                 "this kernel cannot keep the gateway to its own files; file permissions alone do");
-    else
-        log_info("sandbox_files", "landlock=%d", version);
+    log_files(version);
     return 0;
 }
 
-int confine_serve(const struct conf *conf, char why[CONFINE_WHY_SIZE])
+int confine_serve(const struct conf *conf, bool keep_power, char why[CONFINE_WHY_SIZE])
 {
-    int err;
+    int err = wanted(conf) || !keep_power ? sandbox_capabilities(0) : 0;
 
+    if (err)
+        return failed(why, "capabilities", err);
     if (!wanted(conf)) {
         log_warn("sandbox", "mode=%s", "off");
         return 0;
     }
-    err = sandbox_capabilities(0);
-    if (err)
-        return failed(why, "capabilities", err);
+    sandbox_load_modules();
     err = sandbox_calls(conf->gateway.sandbox == SANDBOX_LOG);
     if (err)
         return failed(why, "system calls", err);

@@ -8,9 +8,10 @@
 
 #define CONFINE_WHY_SIZE 256
 
-/* Before there are threads: privileges and files. 0, or -errno and why. */
-int confine_start(const struct conf *, const char *conf_file, char why[CONFINE_WHY_SIZE]);
+/* Before there are threads: privileges and files. `keep_power`: with `sandbox = off` privileges stay. 0, or
+ * -errno and why. */
+int confine_start(const struct conf *, const char *conf_file, bool keep_power, char why[CONFINE_WHY_SIZE]);
 /* When listeners are open, before the first request: the rest of the privileges and system calls. */
-int confine_serve(const struct conf *, char why[CONFINE_WHY_SIZE]);
+int confine_serve(const struct conf *, bool keep_power, char why[CONFINE_WHY_SIZE]);
 
 #endif

@@ -5,18 +5,21 @@
  * The exit codes are part of the interface (docs/doctor.md): a stage keeps its number. 2 is not used here, it
  * is what a wrong command line ends with. Stages nobody has spoken of say that they were not reached.
  *
- * Texts come from a vault's names as well; control characters in them are shown as `?`, so that nothing can
- * paint over the page. A note that finds no memory or no room is left out: the findings stand without it.
+ * Texts come from a vault's names as well; letters that a terminal obeys or does not show are escaped
+ * (text_visible), so that nothing can paint over the page. A note that finds no memory or no room is left
+ * out: the findings stand without it.
  */
 #include "commands/doctor_report.h"
 
 #include "base/jsonw.h"
+#include "base/text.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define NOTE_SIZE   512
+#define TEXT_MAX    65536 /* before it is cut */
 #define TEXT_COLUMN 25 /* where the words of a stage begin */
 #define PAGE_WIDTH  110
 
@@ -44,19 +47,16 @@ static const char *const words[] = {
 
 #define NOT_REACHED "not looked at: an earlier stage stands in the way"
 
-static void clean(char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = '?';
-}
-
 static void __attribute__((format(printf, 3, 0)))
 write_text(char *out, size_t size, const char *fmt, va_list ap)
 {
-    if (vsnprintf(out, size, fmt, ap) < 0)
-        out[0] = '\0';
-    clean(out);
+    struct buf raw = BUF_INIT(TEXT_MAX), shown = BUF_INIT(TEXT_MAX);
+
+    (void)buf_vprintf(&raw, fmt, ap);
+    text_visible(&shown, raw.data, raw.len);
+    (void)text_copy_n(out, size, shown.data ? shown.data : "", shown.len);
+    buf_free(&raw);
+    buf_free(&shown);
 }
 
 #define WRITE(member)                                                                                        \
@@ -202,8 +202,11 @@ static void print_verdict(const struct doctor_report *report, struct buf *out)
 
 void report_print(const struct doctor_report *report, struct buf *out)
 {
-    (void)buf_printf(out, "jumpgate doctor: user %s, host %s, vault %s\n\n", report->user, report->host,
-                     report->vault ? report->vault : "-");
+    (void)buf_str(out, "jumpgate doctor: user ");
+    text_visible(out, report->user, strlen(report->user));
+    (void)buf_str(out, ", host ");
+    text_visible(out, report->host, strlen(report->host));
+    (void)buf_printf(out, ", vault %s\n\n", report->vault ? report->vault : "-");
     for (size_t s = 0; s < STAGE_N; s++)
         print_stage(report, (enum doctor_stage)s, out);
     print_verdict(report, out);

@@ -5,13 +5,13 @@
  * JSON is written row by row and has exactly the members of GET /v1/leases. The table is kept until its end,
  * so that every column is as wide as its widest cell; the last column is not padded.
  *
- * Names, session ids and errors come from outside: what could steer a terminal (control characters of ASCII
- * and of the C1 range) becomes `?` in the table. A cell is never empty: `-` stands for nothing, so that
- * columns can be counted.
+ * Names, session ids and errors come from outside: letters that a terminal obeys or does not show are escaped
+ * in the table (text_visible). A cell is never empty: `-` stands for nothing, so that columns can be counted.
  */
 #include "commands/leases_print.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "handlers/lease_json.h"
 
 #include <errno.h>
@@ -55,17 +55,6 @@ static void print_json(struct leases_print *p, const struct lease_view *view)
 
 /* ---- the table ---- */
 
-/* Bytes that a terminal would obey: below blank, DEL, and U+0080..U+009F (C2 80..9F). */
-static void defuse(char *text)
-{
-    for (unsigned char *c = (unsigned char *)text; *c; c++) {
-        if (*c < ' ' || *c == 0x7f)
-            *c = '?';
-        else if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f)
-            c[0] = c[1] = '?';
-    }
-}
-
 static size_t letters(const char *text)
 {
     size_t n = 0;
@@ -105,15 +94,16 @@ static void write_cell(struct buf *cell, size_t column, const struct lease_view 
 static bool fill_line(struct leases_print *p, struct leases_line *line, const struct lease_view *view)
 {
     for (size_t i = 0; i < LEASES_COLUMNS; i++) {
-        struct buf cell = BUF_INIT(ROW_MAX);
+        struct buf cell = BUF_INIT(ROW_MAX), shown = BUF_INIT(ROW_MAX);
 
         write_cell(&cell, i, view);
-        const char *text = buf_cstr(&cell);
-        line->cells[i] = text && !cell.failed ? strdup(text) : NULL;
+        text_visible(&shown, cell.data, cell.len);
+        const char *text = buf_cstr(&shown);
+        line->cells[i] = text && !cell.failed && !shown.failed ? strdup(text) : NULL;
         buf_free(&cell);
+        buf_free(&shown);
         if (!line->cells[i])
             return false;
-        defuse(line->cells[i]);
         size_t wide = letters(line->cells[i]);
         if (wide > p->width[i])
             p->width[i] = wide;

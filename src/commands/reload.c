@@ -165,7 +165,7 @@ static bool open_log(const struct plan *plan)
     const struct conf_gateway *g = &plan->next->gateway;
     int err = log_open(&(struct log_opts){.level = g->log_level, .json = g->log_json, .file = g->log_file});
 
-    return err ? refuse(g->log_file, strerror(-err)) : true;
+    return err ? refuse(g->log_file, log_why(err)) : true;
 }
 
 static void plan_free(struct plan *plan)

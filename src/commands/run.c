@@ -27,13 +27,14 @@
 #include "broker/broker.h"
 #include "commands/confine.h"
 #include "commands/control.h"
+#include "commands/identity.h"
+#include "commands/reload.h"
+#include "commands/run_audit.h"
 #include "handlers/routes.h"
 #include "loop/http.h"
 #include "loop/loop.h"
 #include "loop/notify.h"
 #include "loop/upstream.h"
-#include "commands/reload.h"
-#include "commands/run_audit.h"
 #include "stores/sqlite.h"
 
 #include <inttypes.h>
@@ -56,8 +57,10 @@ static const char *const state_names[NSTATES] = {"starting", "serving",     "dra
 struct run {
     enum state state;
     int exit_code;
-    bool rebuild;
+    bool rebuild, allow_root;
+    bool keep_power; /* capabilities stay where there is no sandbox */
     const char *conf_path;
+    char memory_hint[CONFINE_WHY_SIZE]; /* what could not be had for the secrets */
     struct conf *conf;
     struct loop *loop;
     struct notify *notify;
@@ -93,7 +96,7 @@ static void go(struct run *r, enum state next)
 /* A failed start is explained where somebody is looking: on stderr, and in the log if that is elsewhere. */
 static bool failed(struct run *r, const char *what, const char *why)
 {
-    fprintf(stderr, "jumpgate: %s: %s\n", what, why);
+    log_complaint(what, why);
     if (r->conf && strcmp(r->conf->gateway.log_file, "-") != 0)
         log_error("start_failed", "what=%s why=%s", what, why);
     r->exit_code = 1;
@@ -224,7 +227,7 @@ static void on_reopen_signal(void *arg, int signum)
     (void)signum;
     run_audit_rotate(&r->audit);
     if (err)
-        log_error("log_reopen_failed", "error=%s", strerror(-err));
+        log_error("log_reopen_failed", "error=%s", log_why(err));
 }
 
 static void on_reload_signal(void *arg, int signum)
@@ -264,6 +267,22 @@ static bool load_conf(struct run *r, const char *path)
     return err ? failed(r, path, "not usable, see above; `jumpgate check` says the same") : true;
 }
 
+/* Another user may be able to read less: what is in the way is said as `jumpgate check` would. */
+static bool take_identity(struct run *r)
+{
+    char why[IDENTITY_WHY_SIZE] = "";
+    bool changed = false;
+
+    if (!identity_take(r->conf, &changed, why))
+        return failed(r, "user", why);
+    r->keep_power = !r->conf->gateway.user && (r->allow_root || geteuid() != 0);
+    if (!changed)
+        return true;
+    conf_free(r->conf);
+    r->conf = NULL;
+    return load_conf(r, r->conf_path);
+}
+
 /* Secrets pass through this process: no core file, no debugger of the same user, no file others may read. */
 static bool harden(struct run *r)
 {
@@ -274,30 +293,47 @@ static bool harden(struct run *r)
     return true;
 }
 
-/* Locked memory is asked for while there may be a right to it. */
+/* Locked memory is asked for while there may be a right to it, which is before there is a log. */
+static bool open_secrets(struct run *r)
+{
+    return secret_open(r->conf->gateway.secret_memory, r->memory_hint)
+               ? failed(r, "secret memory", "out of memory")
+               : true;
+}
+
 static bool confine(struct run *r, const char *conf_path)
 {
     char why[CONFINE_WHY_SIZE] = "";
 
-    if (secret_open(r->conf->gateway.secret_memory, why))
-        return failed(r, "secret memory", "out of memory");
-    if (*why)
-        log_info("secret_memory", "hint=%s", why);
-    return confine_start(r->conf, conf_path, why) ? failed(r, "sandbox", why) : true;
+    if (*r->memory_hint)
+        log_info("secret_memory", "hint=%s", r->memory_hint);
+    if (geteuid() == 0 && !r->allow_root)
+        log_warn("running_as_root", "hint=%s",
+                 "set `user` in [gateway]; until then root's files are in reach, root's capabilities are "
+                 "given up");
+    return confine_start(r->conf, conf_path, r->keep_power, why) ? failed(r, "sandbox", why) : true;
+}
+
+/* Behind the fences, so that the thread has them as well. */
+static bool start_log(struct run *r)
+{
+    int err = log_thread();
+
+    return err ? failed(r, "log", strerror(-err)) : true;
 }
 
 static bool close_sandbox(struct run *r)
 {
     char why[CONFINE_WHY_SIZE] = "";
 
-    return confine_serve(r->conf, why) ? failed(r, "sandbox", why) : true;
+    return confine_serve(r->conf, r->keep_power, why) ? failed(r, "sandbox", why) : true;
 }
 
 static bool open_log(struct run *r)
 {
     const struct conf_gateway *g = &r->conf->gateway;
     int err = log_open(&(struct log_opts){.level = g->log_level, .json = g->log_json, .file = g->log_file});
-    return err ? failed(r, g->log_file, strerror(-err)) : true;
+    return err ? failed(r, g->log_file, log_why(err)) : true;
 }
 
 /* As many descriptors as the system grants; too few for the configured connections is worth a word. */
@@ -462,8 +498,7 @@ static bool announce(struct run *r)
 {
     go(r, SERVING);
     notify_ready(r->notify);
-    if (puts("ready") < 0 || fflush(stdout) != 0)
-        log_warn("stdout_closed", "hint=%s", "nobody reads the word `ready`");
+    log_ready();
     return true;
 }
 
@@ -515,18 +550,23 @@ static void end_secrets(struct run *r)
     r->exit_code = 1;
 }
 
-int command_run(const char *conf_path, bool rebuild)
+int command_run(const char *conf_path, bool rebuild, bool allow_root)
 {
-    struct run r = {.state = STARTING, .state_dir = -1, .rebuild = rebuild, .conf_path = conf_path};
+    struct run r = {.state = STARTING,
+                    .state_dir = -1,
+                    .rebuild = rebuild,
+                    .allow_root = allow_root,
+                    .conf_path = conf_path};
 
     json_init();
     if (!harden(&r) || !load_conf(&r, conf_path))
         return 1;
-    if (!open_log(&r)) {
+    if (!open_secrets(&r) || !take_identity(&r) || !open_log(&r)) {
+        end_secrets(&r);
         conf_free(r.conf);
         return 1;
     }
-    if (confine(&r, conf_path) && upstream_global_init())
+    if (confine(&r, conf_path) && start_log(&r) && upstream_global_init())
         failed(&r, "libcurl", "cannot be initialised");
     else if (!r.exit_code)
         serve(&r);

@@ -10,6 +10,7 @@
  * Metrics point into the gateway: whoever ends the program unregisters all of them before gateway_free().
  * Not here: what the loop and the backends count for themselves; they register their own.
  */
+#include "base/log.h"
 #include "base/metrics.h"
 #include "handlers/gateway.h"
 #include "handlers/process.h"
@@ -60,6 +61,12 @@ static double read_inflight(void *of)
 static double read_draining(void *of)
 {
     return ((const struct gateway *)of)->draining;
+}
+
+static double read_log_left_out(void *of)
+{
+    (void)of;
+    return (double)log_left_out();
 }
 
 static double read_connections(void *of)
@@ -159,6 +166,8 @@ static const struct gauge_row gateway_rows[] = {
      read_cache_hits},
     {"jumpgate_list_coalesced_total", "Account lists that shared a call in flight.", METRIC_COUNTER,
      read_coalesced},
+    {"jumpgate_log_lines_left_out_total", "Lines that found no room in the log's queue, or no reader.",
+     METRIC_COUNTER, read_log_left_out},
     {"jumpgate_process_cpu_seconds_total", "Processor time used.", METRIC_COUNTER, process_cpu_seconds},
     {"jumpgate_process_resident_memory_bytes", "Memory in use.", METRIC_GAUGE, process_resident_bytes},
     {"jumpgate_process_open_fds", "Open file descriptors.", METRIC_GAUGE, process_open_fds},

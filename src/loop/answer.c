@@ -175,7 +175,7 @@ void http_respond(struct http_req *req, const struct http_answer *answer)
         return;
     }
     conn_request_over(c);
-    close = answer->close || !req->keep_alive || c->server->draining || body_outstanding(c);
+    close = answer->close || !req->keep_alive || c->server->draining || c->untrusted || body_outstanding(c);
     send_answer(c, answer, close);
     conn_settle(c);
 }

@@ -345,9 +345,13 @@ static int open_head(struct audit_file *f)
 {
     char text[AUDIT_HEAD_SIZE];
 
-    f->head_fd = open(f->head_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (f->head_fd < 0)
+    struct stat st;
+
+    f->head_fd = open(f->head_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    if (f->head_fd < 0 || fstat(f->head_fd, &st) != 0)
         return -errno;
+    if (!S_ISREG(st.st_mode))
+        return -EBADF;
     ssize_t n = pread(f->head_fd, text, sizeof(text), 0);
     if (n <= 0 || !audit_head_read(text, (size_t)n, &f->head))
         audit_link_none(&f->head.last);
@@ -374,6 +378,10 @@ static void explain(const struct audit_file *f, int err, char why[320])
     else if (err == -EMEDIUMTYPE)
         (void)snprintf(why, 320,
                        "%.200s is no audit file of jumpgate; move it away or name another audit_file", path);
+    else if (err == -EBADF)
+        (void)snprintf(why, 320, "%.200s is no regular file; move it away", f->head_path);
+    else if (err == -ELOOP)
+        (void)snprintf(why, 320, "%.200s or its head is a link; name the file itself", path);
     else
         (void)snprintf(why, 320, "cannot use the audit file %.200s: %.80s", path, strerror(-err));
 }

@@ -3,7 +3,8 @@
  * audit_syslog.c - audit lines as syslog datagrams; see audit_syslog.h.
  *
  * Facility 13 (log audit), severity 5 (notice): priority 109. The time is the line's own, the host is left to
- * the collector. The socket is connected when there is something to send, and again after it was lost.
+ * the collector. The socket is made at the start, since behind the fence no Unix socket can be made any more;
+ * it is connected when there is something to send, and again after the collector was lost. Nothing waits.
  */
 #include "loop/audit_syslog.h"
 
@@ -21,6 +22,8 @@ void audit_syslog_open(struct audit_syslog *s, const char *path)
 {
     *s = (struct audit_syslog){.fd = -1};
     (void)text_copy(s->path, sizeof(s->path), path ? path : "");
+    if (*s->path)
+        s->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
 void audit_syslog_close(struct audit_syslog *s)
@@ -30,31 +33,28 @@ void audit_syslog_close(struct audit_syslog *s)
     s->fd = -1;
 }
 
-static int connected(struct audit_syslog *s)
+static bool connected(struct audit_syslog *s)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
 
-    if (s->fd >= 0)
-        return s->fd;
-    if (!text_copy(to.sun_path, sizeof(to.sun_path), s->path))
-        return -1;
-    s->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (s->fd >= 0 && connect(s->fd, (const struct sockaddr *)&to, sizeof(to)) != 0)
-        audit_syslog_close(s);
-    return s->fd;
+    if (s->connected)
+        return true;
+    s->connected = s->fd >= 0 && text_copy(to.sun_path, sizeof(to.sun_path), s->path) &&
+                   connect(s->fd, (const struct sockaddr *)&to, sizeof(to)) == 0;
+    return s->connected;
 }
 
-/* Once more on a fresh socket: the collector may have been restarted. */
+/* Connected once more where the collector may have been restarted. */
 static int send_one(struct audit_syslog *s, const char *message, size_t n)
 {
     for (int tries = 0; tries < 2; tries++) {
-        if (connected(s) < 0)
+        if (!connected(s))
             return -1;
         if (send(s->fd, message, n, MSG_NOSIGNAL) == (ssize_t)n)
             return 0;
         if (errno == EAGAIN || errno == EMSGSIZE || errno == ENOBUFS)
             return -1;
-        audit_syslog_close(s);
+        s->connected = false;
     }
     return -1;
 }

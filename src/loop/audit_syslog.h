@@ -7,13 +7,15 @@
 #ifndef JG_LOOP_AUDIT_SYSLOG_H
 #define JG_LOOP_AUDIT_SYSLOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define AUDIT_SYSLOG_PATH 108
 
 struct audit_syslog {
-    int fd; /* -1 = not connected */
+    int fd;         /* made once; -1 = none */
+    bool connected; /* to what bears the path now */
     char path[AUDIT_SYSLOG_PATH];
     uint64_t sent, dropped;
 };

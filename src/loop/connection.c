@@ -218,6 +218,17 @@ void conn_reset(struct http_conn *c, const char *why)
         uv_close(&c->u.handle, on_closed);
 }
 
+void conn_distrust(struct http_conn *c)
+{
+    if (c->phase == CONN_CLOSED || c->phase == CONN_LINGER)
+        return;
+    c->untrusted = true;
+    if (c->phase == CONN_ANSWER && c->ending == ENDING_KEEP)
+        c->ending = ENDING_POLITE;
+    else if (c->phase != CONN_ANSWER && !c->req_open)
+        conn_close(c, "the client's certificate is not trusted any more");
+}
+
 /* ---- reading ---- */
 
 static bool takes_input(const struct http_conn *c)

@@ -80,6 +80,7 @@ struct http_conn {
     bool in_feed;                 /* request_feed() is on the stack */
     bool rearm;                   /* the phase changed since the deadline was set */
     bool reading;
+    bool untrusted; /* its certificate is none any more: it ends after its answer */
     bool waits; /* in server->backlog */
     bool eof; /* the client ended its side while its answer was on the way */
 };
@@ -145,6 +146,7 @@ void conn_settle(
     struct http_conn *); /* sets the deadline of the phase; last act of every entry from outside */
 void conn_close(struct http_conn *, const char *why); /* any number of times; calls gone() */
 void conn_reset(struct http_conn *, const char *why); /* the same as a TCP reset */
+void conn_distrust(struct http_conn *);               /* ends it, after the answer it has coming */
 void conn_drop_request(struct http_conn *);           /* gone(), if the application still works on it */
 void conn_request_over(struct http_conn *);           /* it has its answer, or needs none any more */
 void conn_clear_request(struct http_conn *);          /* forgets head and body */

@@ -98,6 +98,24 @@ int server_rotate_later(struct http_server *server)
     return timer_start(loop_timers(server->loop), &server->rotate, TLS_TICKETS_PERIOD_S * 1000, on_rotate);
 }
 
+/* conn_close() leaves the list as it is. */
+static void judge_connections(struct listener *l)
+{
+    struct tls_trust trust = {.now = l->tls};
+    struct http_conn *c;
+    size_t ended = 0;
+
+    TAILQ_FOREACH(c, &l->server->conns, link)
+    {
+        if (c->listener != l || !c->tls || c->phase == CONN_CLOSED || tls_still_trusted(c->tls, &trust))
+            continue;
+        conn_distrust(c);
+        ended++;
+    }
+    if (ended)
+        log_info("connections_distrusted", "listener=%s connections=%zu", l->name, ended);
+}
+
 bool http_listener_renew(struct http_server *server, const char *name, struct tls_context *context)
 {
     struct listener *l;
@@ -108,6 +126,7 @@ bool http_listener_renew(struct http_server *server, const char *name, struct tl
             continue;
         tls_context_unref(l->tls);
         l->tls = context;
+        judge_connections(l);
         return true;
     }
     return false;

@@ -169,8 +169,9 @@ void http_server_limits(struct http_server *, const struct http_server_opts *);
 struct tls_context;
 /*
  * From now on handshakes on this listener use the given context (tls_context_new() in loop/tls.h), whose
- * reference it takes; connections that stand keep theirs. False, and the reference stays the caller's, where
- * there is no TLS listener of that name.
+ * reference it takes. A connection that stands keeps its own, unless the certificate that it shows, or lacks,
+ * would not let it in under the new one: it ends after the answer it has coming. False, and the reference
+ * stays the caller's, where there is no TLS listener of that name.
  */
 bool http_listener_renew(struct http_server *, const char *listener, struct tls_context *);
 

@@ -2,8 +2,10 @@
 /*
  * notify.c - what the service manager is told.
  *
- * The idea: libsystemd does nothing without NOTIFY_SOCKET, so no caller has to ask whether there is a
- * manager. The environment is read once, in notify_new(): WATCHDOG_USEC says whether and how often to report.
+ * The environment is read once, in notify_new(): NOTIFY_SOCKET says whether there is a manager and where,
+ * WATCHDOG_USEC whether and how often to report. One socket is opened at the start and never connected, since
+ * behind the fence no Unix socket can be made any more and the manager may come back on another one. Sending
+ * does not wait: a manager whose queue is full misses a message.
  *
  * Not here: the decision that the program is well. The watchdog says that the loop turns, no more; what else
  * can be wrong is the business of /readyz.
@@ -12,31 +14,58 @@
 
 #include "base/log.h"
 
+#include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
+#include <unistd.h>
 
 struct notify {
     struct loop *loop;
     struct deadline watchdog;
     uint64_t interval_ms; /* 0 = no watchdog */
+    int fd;               /* -1 = there is no manager */
+    struct sockaddr_un to;
+    socklen_t to_size;
 };
 
-static void send_state(const char *state)
+static void send_state(const struct notify *n, const char *state)
 {
-    int err = sd_notify(0, state);
+    const struct sockaddr *to = (const struct sockaddr *)&n->to;
 
-    if (err < 0)
-        log_warn("notify_failed", "error=%s", strerror(-err));
+    if (n->fd >= 0 && sendto(n->fd, state, strlen(state), MSG_DONTWAIT | MSG_NOSIGNAL, to, n->to_size) < 0)
+        log_warn("notify_failed", "error=%s", strerror(errno));
+}
+
+/* A path, or @ and a name in the abstract name space. Anything else is as good as none. */
+static void find_manager(struct notify *n)
+{
+    const char *name = getenv("NOTIFY_SOCKET");
+    size_t length = name ? strlen(name) : 0;
+
+    n->fd = -1;
+    n->to.sun_family = AF_UNIX;
+    if (length < 2 || length >= sizeof(n->to.sun_path) || (*name != '/' && *name != '@'))
+        return;
+    memcpy(n->to.sun_path, name, length);
+    if (*name == '@')
+        n->to.sun_path[0] = '\0';
+    n->to_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+    n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (n->fd < 0)
+        log_warn("notify_failed", "error=%s", strerror(errno));
 }
 
 static void on_watchdog(struct deadline *deadline)
 {
     struct notify *n = (struct notify *)((char *)deadline - offsetof(struct notify, watchdog));
 
-    send_state("WATCHDOG=1");
+    send_state(n, "WATCHDOG=1");
     if (timer_start(loop_timers(n->loop), &n->watchdog, n->interval_ms, on_watchdog))
         log_error("watchdog_stopped", "reason=%s", "out of memory");
 }
@@ -49,10 +78,11 @@ struct notify *notify_new(struct loop *loop)
     if (!n)
         return NULL;
     n->loop = loop;
+    find_manager(n);
     if (sd_watchdog_enabled(0, &usec) > 0) {
         n->interval_ms = usec / 2000 ? usec / 2000 : 1;
         if (timer_start(loop_timers(loop), &n->watchdog, n->interval_ms, on_watchdog)) {
-            free(n);
+            notify_free(n);
             return NULL;
         }
     }
@@ -64,13 +94,14 @@ void notify_free(struct notify *n)
     if (!n)
         return;
     timer_stop(loop_timers(n->loop), &n->watchdog);
+    if (n->fd >= 0)
+        (void)close(n->fd);
     free(n);
 }
 
 void notify_ready(struct notify *n)
 {
-    (void)n;
-    send_state("READY=1");
+    send_state(n, "READY=1");
 }
 
 void notify_reloading(struct notify *n)
@@ -78,15 +109,13 @@ void notify_reloading(struct notify *n)
     struct timespec now = {0};
     char state[96];
 
-    (void)n;
     clock_gettime(CLOCK_MONOTONIC, &now); /* the manager compares with the same clock */
     snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
              (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
-    send_state(state);
+    send_state(n, state);
 }
 
 void notify_stopping(struct notify *n)
 {
-    (void)n;
-    send_state("STOPPING=1");
+    send_state(n, "STOPPING=1");
 }

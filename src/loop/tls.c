@@ -270,6 +270,23 @@ bool tls_has_peer_certificate(const struct tls *t)
            X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0;
 }
 
+bool tls_still_trusted(const struct tls *t, struct tls_trust *trust)
+{
+    X509 *certificate = SSL_get0_peer_certificate(t->ssl);
+
+    if (!certificate)
+        return !tls_context_asks(trust->now);
+    for (size_t i = 0; i < trust->n; i++)
+        if (X509_cmp(trust->kept[i].certificate, certificate) == 0)
+            return trust->kept[i].trusted;
+    bool ok = tls_context_trusts(trust->now, certificate, SSL_get_peer_cert_chain(t->ssl));
+    if (trust->n < TLS_TRUST_KEPT) {
+        trust->kept[trust->n].certificate = certificate;
+        trust->kept[trust->n++].trusted = ok;
+    }
+    return ok;
+}
+
 size_t tls_peer_sans(struct tls *t, const char *const **sans)
 {
     *sans = t->sans;

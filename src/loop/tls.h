@@ -50,6 +50,21 @@ int tls_ask_certificate(struct tls *);
 bool tls_asked_done(const struct tls *);
 /* True = a verified client certificate is there. */
 bool tls_has_peer_certificate(const struct tls *);
+/*
+ * Whether a connection may go on under a newer context of its listener: what it showed, or did not show,
+ * would let it in today. Certificates that were judged are remembered in `trust`, since many connections show
+ * the same.
+ */
+#define TLS_TRUST_KEPT 16
+struct tls_trust {
+    struct tls_context *now;
+    struct {
+        const struct x509_st *certificate; /* of a connection that stands while this is used */
+        bool trusted;
+    } kept[TLS_TRUST_KEPT];
+    size_t n;
+};
+bool tls_still_trusted(const struct tls *, struct tls_trust *);
 /* After an error: what OpenSSL said, without data of the connection. */
 const char *tls_why(const struct tls *);
 

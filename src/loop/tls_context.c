@@ -256,6 +256,24 @@ bool tls_context_answered(const SSL *ssl)
     return state && strcmp(state, "answered") == 0;
 }
 
+/* ---- connections of before ---- */
+
+bool tls_context_asks(const struct tls_context *t)
+{
+    return SSL_CTX_get_verify_mode(t->ctx) & SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+}
+
+bool tls_context_trusts(const struct tls_context *t, X509 *certificate, STACK_OF(X509) * chain)
+{
+    X509_STORE_CTX *proof = X509_STORE_CTX_new();
+    bool ok = proof && X509_STORE_CTX_init(proof, SSL_CTX_get_cert_store(t->ctx), certificate, chain) == 1 &&
+              X509_STORE_CTX_set_default(proof, "ssl_client") == 1 && X509_verify_cert(proof) == 1;
+
+    X509_STORE_CTX_free(proof);
+    ERR_clear_error();
+    return ok;
+}
+
 /* ---- names ---- */
 
 static char *text_san(const char *prefix, const ASN1_STRING *value)

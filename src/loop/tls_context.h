@@ -17,6 +17,10 @@ BIO *tls_context_bio(struct tls_context *); /* an empty BIO over the functions b
 void tls_context_asked(SSL *);
 bool tls_context_answered(const SSL *);
 
+bool tls_context_asks(const struct tls_context *); /* no handshake without a certificate of the client */
+/* The client's certificate against authorities and revocation lists of this context. `chain` may be NULL. */
+bool tls_context_trusts(const struct tls_context *, X509 *, STACK_OF(X509) * chain);
+
 /* Writes up to `max` texts, each from malloc. Names that a text cannot hold faithfully are left out. */
 size_t tls_certificate_sans(X509 *, const char **sans, size_t max);
 

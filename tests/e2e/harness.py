@@ -32,6 +32,7 @@ TOKEN = "test-token-of-the-pra-side"
 API_KEY = "0123456789abcdef" * 8
 START_SECONDS = 30
 STOP_SECONDS = 60
+os.umask(0o022)  # the gateway refuses files that others can write
 SANITIZER = re.compile(r"(AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:)")
 
 
@@ -202,8 +203,8 @@ class Gateway:
 
     # ---- life ----
 
-    def launch(self):
-        """Starts the process without waiting for anything."""
+    def launch(self, stderr=subprocess.PIPE, **more):
+        """Starts the process without waiting for anything. A descriptor as `stderr` is the caller's to read."""
         command = [str(self.binary), "run", "-c", str(self.write_configuration()), *self.arguments]
         environment = {**os.environ, **self.environment}
         environment.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0:exitcode=99")
@@ -211,9 +212,9 @@ class Gateway:
         self.stopped = False
         self.addresses = {}
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, env=environment)
+                                        stderr=stderr, env=environment, **more)
         self.out = Lines(self.process.stdout)
-        self.err = Lines(self.process.stderr)
+        self.err = Lines(self.process.stderr or ())
 
     def start(self):
         """Starts the process and waits for `ready`."""

@@ -263,6 +263,24 @@ def test_a_second_sink_gets_the_same_lines(tmp_path):
             house.sweep()
 
 
+def test_a_second_sink_that_was_restarted_is_found_again(tmp_path):
+    """Behind the fence no Unix socket can be made: the one of the start is connected again."""
+    path = tmp_path / "log"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as first:
+        first.bind(str(path))
+        first.settimeout(10)
+        with House({"gateway": {"audit_syslog": f"unix:{path}"}}) as house:
+            assert b"gateway_started" in first.recv(65536)
+            first.close()
+            path.unlink()
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as second:
+                second.bind(str(path))
+                second.settimeout(10)
+                house.checkout(house.session("ann", house.account()))
+                assert b"checkout" in second.recv(65536)
+                house.sweep()
+
+
 def test_a_file_of_something_else_is_not_written_to(own):
     own.gateway.stop()
     trail(own).write_text("root:x:0:0\n")

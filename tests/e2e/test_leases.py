@@ -317,9 +317,9 @@ def test_no_such_stored_lease(idle):
 
 
 def test_terminals_are_not_steered(idle):
-    write_rows(idle, ("a\x1b[2J", OPEN, "u\nv", "S\x9b1", 7, 0))
+    write_rows(idle, ("a\x1b[2J", OPEN, "u\nv\u202e", "S\x9b1", 7, 0))
     lines, _ = command(idle)
-    assert cells(lines[1])[0:4] == ["a?[2J", "open", "u?v", "S??1"]
+    assert cells(lines[1])[0:4] == ["a\\u001b[2J", "open", "u\\u000av\\u202e", "S\\u009b1"]
     lines, _ = command(idle, "--json")
     assert json.loads("".join(lines))["leases"][0]["id"] == "a\x1b[2J"
 

@@ -12,7 +12,7 @@ import ssl
 import pytest
 
 from certificates import Authority
-from harness import API_KEY, TOKEN, Gateway, eventually, tls_context, token_hash
+from harness import API_KEY, TOKEN, Gateway, eventually, session, tls_context, token_hash
 from house import House, SIGN_IN
 
 OTHER = "another-token-altogether"
@@ -193,7 +193,7 @@ def test_missing_secret_changes_nothing(house):
 # ---- what is refused ----
 
 @pytest.mark.parametrize("section, key, value", [
-    ("gateway", "state_dir", "/tmp"),
+    ("gateway", "state_dir", "/tmp/jumpgate-elsewhere"),
     ("gateway", "audit_file", "/tmp/a.jsonl"),
     ("listener main", "address", "127.0.0.1:1"),
     ("vault main", "url", "http://127.0.0.1:9/BeyondTrust/api/public/v3"),
@@ -358,6 +358,69 @@ def test_revocation(tls):
                 if not sock.recv(100):
                     raise ConnectionError
     kept.close()
+
+
+def ended(connection):
+    """The gateway has closed it, after what it had to say."""
+    connection.sock.settimeout(10)
+    try:
+        return connection.sock.recv(1) == b""
+    except (ssl.SSLError, ConnectionError):
+        return True
+
+
+def test_open_connection_of_a_revoked_client_ends(tls):
+    good = tls.ca.client("good", sans=["DNS:pra.acme.test"])
+    bad = tls.ca.client("bad", sans=["DNS:pra.acme.test"])
+    contexts = [tls_context(tls.ca.certificate, p.certificate, p.key) for p in (good, bad)]
+    tls.sections["listener tls"]["client_crl"] = tls.ca.revocations([])
+    assert reload(tls)
+    kept, idle = [tls.connect("tls", tls=context) for context in contexts]
+    for connection in (kept, idle):
+        assert tls.call("GET", "/v1/capabilities", token=None, connection=connection).status == 200
+    tls.ca.revocations([bad])
+    assert reload(tls)
+    assert ended(idle)
+    assert tls.call("GET", "/v1/capabilities", token=None, connection=kept).status == 200
+    kept.close()
+
+
+def test_request_under_way_of_a_revoked_client_is_answered_and_ends_it(tls):
+    bad = tls.ca.client("bad", sans=["DNS:pra.acme.test"])
+    context = tls_context(tls.ca.certificate, bad.certificate, bad.key)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # a vault that never answers
+        tls.sections["vault main"]["url"] = f"http://127.0.0.1:{silent.getsockname()[1]}/BeyondTrust/api/public/v3"
+        tls.stop()
+        tls.sections["listener tls"]["client_crl"] = tls.ca.revocations([])
+        tls.restart()
+        connection = tls.connect("tls", tls=context)
+        body = json.dumps({"session": session(hostname="web01")}).encode()
+        connection.request("POST", "/v1/credentials/find", body,
+                           {"Content-Type": "application/json", "X-Request-Timeout-Ms": "3000"})
+        eventually(lambda: tls.metrics()["jumpgate_requests_in_flight"] == 1)
+        tls.ca.revocations([bad])
+        assert reload(tls)
+        response = connection.getresponse()
+        assert response.status == 504 and response.headers["Connection"] == "close"
+        response.read()
+
+
+def test_open_connection_of_a_distrusted_authority_ends(tls, tmp_path):
+    pair = tls.ca.client("pra", sans=["DNS:pra.acme.test"])
+    idle = tls.connect("tls", tls=tls_context(tls.ca.certificate, pair.certificate, pair.key))
+    assert tls.call("GET", "/v1/capabilities", token=None, connection=idle).status == 200
+    shutil.copy(Authority(tmp_path / "pki", "strangers").certificate, tls.files["ca"])
+    assert reload(tls)
+    assert ended(idle)
+
+
+def test_client_that_is_gone_has_no_say_over_its_open_connection(tls):
+    pair = tls.ca.client("pra", sans=["DNS:pra.acme.test"])
+    kept = tls.connect("tls", tls=tls_context(tls.ca.certificate, pair.certificate, pair.key))
+    assert tls.call("GET", "/v1/capabilities", token=None, connection=kept).status == 200
+    del tls.sections["client cert"]
+    assert reload(tls)
+    assert tls.call("GET", "/v1/capabilities", token=None, connection=kept).status == 401
 
 
 def test_expired_certificate_is_told(tls):

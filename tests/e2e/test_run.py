@@ -2,8 +2,10 @@
 """Starting and stopping, against a vault that accepts connections and never answers."""
 
 import json
+import os
 import signal
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -18,6 +20,25 @@ BODY = {"session": session(hostname="web01")}
 def vault():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         yield f"http://127.0.0.1:{silent.getsockname()[1]}/BeyondTrust/api/public/v3"
+
+
+class Bytes:
+    """Lines from a descriptor, no byte more than they have."""
+
+    def __init__(self, fd):
+        self.fd = fd
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        line = b""
+        while not line.endswith(b"\n"):
+            byte = os.read(self.fd, 1)
+            if not byte:
+                raise StopIteration
+            line += byte
+        return line
 
 
 class Background(threading.Thread):
@@ -110,6 +131,102 @@ def test_address_in_use_is_explained(vault):
     assert "Address already in use" in gateway.err.text and "listener main" in gateway.err.text
     assert not SANITIZER.search(gateway.err.text)
     assert "ready" not in gateway.out.lines
+
+
+def test_log_that_nobody_reads_holds_up_nobody(vault):
+    """Standard error is a pipe that is full; requests are answered, and what was left out is counted and said."""
+    gateway = Gateway(vault, {"gateway": {"log_level": "debug"}})
+    read, write = os.pipe()
+    try:
+        gateway.launch(stderr=write)
+        os.close(write)
+        line = next(line for line in Bytes(read) if line.startswith(b"listening "))
+        gateway.addresses["main"] = line.decode().split("address=")[1].strip().strip('"')
+        assert gateway.out.wait_for(lambda line: line == "ready", 30)
+        kept = gateway.connect()
+        for _ in range(200000):
+            if gateway.metrics(connection=kept)["jumpgate_log_lines_left_out_total"] > 0:
+                break
+        else:
+            raise AssertionError("nothing was left out")
+        assert gateway.call("GET", "/livez", token=None).status == 200
+        said = next(line for line in Bytes(read) if b"log_lines_left_out lines=" in line)  # it flows again
+        assert int(said.split(b"lines=")[1]) > 0
+        gateway.signal(signal.SIGTERM)
+        assert gateway.process.wait(60) == 0  # also where the rest is not read
+    finally:
+        os.close(read)
+        if gateway.process and gateway.process.poll() is None:
+            gateway.process.kill()
+            gateway.process.wait()
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+def test_closed_standard_streams(vault, closed, tmp_path):
+    """They are opened on /dev/null first, so that nothing else gets their numbers."""
+    gateway = Gateway(vault, {"gateway": {"log_level": "debug"},
+                              "listener local": {"address": f"unix:{tmp_path / 'sock'}"},
+                              "client local": {"peer_uid": str(os.getuid()), "allow": "observe"}})
+    gateway.launch(preexec_fn=lambda: [os.close(fd) for fd in closed])
+    gateway.addresses["local"] = f"unix:{tmp_path / 'sock'}"
+
+    def answers():
+        try:
+            return gateway.call("GET", "/status", token=None, listener="local").status == 200
+        except OSError:
+            return False
+    try:
+        eventually(answers, 30)
+        for fd in closed:
+            assert os.readlink(f"/proc/{gateway.process.pid}/fd/{fd}") == "/dev/null"
+        assert all(answers() for _ in range(100))
+    finally:
+        gateway.signal(signal.SIGTERM)
+        assert gateway.wait() == 0
+
+
+def refuse_to_start(gateway):
+    gateway.launch()
+    try:
+        assert gateway.wait(30) == 1
+    finally:
+        if gateway.process.poll() is None:
+            gateway.kill()
+
+
+@pytest.mark.parametrize("key", ["log_file", "audit_file"])
+@pytest.mark.parametrize("kind", ["fifo", "link", "socket"])
+def test_only_regular_files_are_written(vault, tmp_path, key, kind):
+    gateway = Gateway(vault)
+    path = gateway.path / "other"
+    gateway.sections["gateway"][key] = str(path)
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "link":
+        path.symlink_to(tmp_path / "elsewhere")
+    with socket.socket(socket.AF_UNIX) as bound:
+        if kind == "socket":
+            bound.bind(str(path))
+        refuse_to_start(gateway)
+    assert str(path) in gateway.err.text and not SANITIZER.search(gateway.err.text)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("what, mode", [("state", 0o770), ("state", 0o1777), (".", 0o777), ("jumpgate.conf", 0o622),
+                                        ("api-key", 0o620)])
+def test_what_others_can_write_is_refused(vault, what, mode):
+    gateway = Gateway(vault)
+    gateway.write_configuration()
+    gateway.write_configuration = lambda: gateway.path / "jumpgate.conf"
+    path = gateway.path / what
+    path.chmod(mode)
+    refuse_to_start(gateway)
+    check = subprocess.run([gateway.binary, "check", "-c", gateway.path / "jumpgate.conf"], capture_output=True,
+                           text=True, timeout=60, check=False)
+    assert check.returncode == 1
+    for text in (gateway.err.text, check.stderr):
+        assert f"{path.resolve()} can be written by others than its owner (mode {mode:04o})" in text
+    path.chmod(0o700)
 
 
 def test_log_file_is_reopened(vault):

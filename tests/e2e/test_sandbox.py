@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import pwd
 import signal
 
 import pytest
@@ -85,6 +86,92 @@ def test_other_modes(mode, seccomp, line):
         assert {state["Seccomp"] for state in threads(house.gateway)} == {seccomp}
         assert line in house.gateway.err.text
         house.sweep()
+
+
+as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can change users")
+
+
+def give_away(gateway, user):
+    """What the gateway reads and writes becomes another user's, down to its directory."""
+    entry = pwd.getpwnam(user)
+    for path in (gateway.path, *gateway.path.rglob("*")):
+        os.chown(path, entry.pw_uid, entry.pw_gid)
+    return entry
+
+
+@as_root
+def test_root_becomes_another_user():
+    with House(FRESH) as house:
+        gateway = Gateway(house.vault.url, {"gateway": {"user": "nobody", "sandbox": "off", "list_cache": "0s"}})
+        gateway.write_configuration()
+        entry = give_away(gateway, "nobody")
+        with gateway:
+            ann = house.session("ann", house.account(password="pw"))
+            assert gateway.find(ann).status == 200
+            for state in threads(gateway):
+                assert state["Uid"].split() == [str(entry.pw_uid)] * 4
+                assert state["Gid"].split() == [str(entry.pw_gid)] * 4
+                assert "0" not in state["Groups"].split()
+                assert int(state["CapPrm"], 16) == int(state["CapBnd"], 16) == 0
+            assert (gateway.path / "state" / "audit.jsonl").stat().st_uid == entry.pw_uid
+
+
+@as_root
+def test_state_directory_is_made_for_the_other_user():
+    gateway = Gateway("http://127.0.0.1:9/BeyondTrust/api/public/v3", {"gateway": {"user": "nobody"}})
+    gateway.write_configuration()
+    entry = give_away(gateway, "nobody")
+    os.chown(gateway.path, 0, 0)
+    gateway.path.chmod(0o755)
+    (gateway.path / "state").rmdir()
+    with gateway:
+        made = (gateway.path / "state").stat()
+        assert (made.st_uid, made.st_mode & 0o7777) == (entry.pw_uid, 0o700)
+
+
+@as_root
+def test_other_user_must_be_able_to_read_the_files():
+    gateway = Gateway("http://127.0.0.1:9/BeyondTrust/api/public/v3", {"gateway": {"user": "nobody"}})
+    gateway.write_configuration()
+    give_away(gateway, "nobody")
+    os.chown(gateway.path / "api-key", 0, 0)
+    gateway.launch()
+    assert gateway.wait() == 1
+    assert f"cannot read {gateway.path / 'api-key'}: Permission denied" in gateway.err.text
+
+
+@as_root
+@pytest.mark.parametrize("user", [None, "nobody"])
+def test_state_directory_of_another_is_refused(user):
+    gateway = Gateway("http://127.0.0.1:9/BeyondTrust/api/public/v3", {"gateway": {"user": user}})
+    os.chown(gateway.path / "state", *((1, 1) if user is None else (0, 0)))
+    if user:
+        gateway.write_configuration()
+        give_away(gateway, "nobody")
+        os.chown(gateway.path / "state", 0, 0)
+    gateway.launch()
+    assert gateway.wait() == 1
+    assert f"{gateway.path / 'state'} (mode 0700) belongs to uid" in gateway.err.text
+    assert "runs as uid" in gateway.err.text
+
+
+@as_root
+@pytest.mark.parametrize("arguments, power", [((), False), (("--allow-root",), True)])
+def test_root_keeps_its_capabilities_only_where_it_is_allowed(arguments, power):
+    """`sandbox = off` alone does not leave root its power."""
+    with Gateway("http://127.0.0.1:9/BeyondTrust/api/public/v3", {"gateway": {"sandbox": "off"}},
+                 arguments=arguments) as gateway:
+        assert ("running_as_root" in gateway.err.text) is not power
+        for state in threads(gateway):
+            assert (int(state["CapEff"], 16) != 0) is power
+            assert state["NoNewPrivs"] == ("0" if power else "1")
+
+
+def test_no_unix_socket_and_no_code_can_come():
+    """By the filter of a running gateway: reading its status shows that it is there; its rules are tested beside."""
+    with Gateway("http://127.0.0.1:9/BeyondTrust/api/public/v3") as gateway:
+        maps = pathlib.Path(f"/proc/{gateway.process.pid}/maps").read_text()
+        assert not [line for line in maps.splitlines() if "wx" in line.split()[1]]
 
 
 def test_little_memory_for_secrets_is_enough_for_a_few():

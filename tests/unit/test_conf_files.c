@@ -7,6 +7,7 @@
  */
 #include "conf_fixture.h"
 
+#include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -138,7 +140,7 @@ static void files_that_are_not_there(void **state)
 
 static void secrets_that_others_can_read(void **state)
 {
-    static const mode_t open_modes[] = {0640, 0604, 0620, 0644};
+    static const mode_t open_modes[] = {0640, 0604, 0644};
     struct fixture *f = *state;
 
     for (size_t i = 0; i < sizeof(open_modes) / sizeof(open_modes[0]); i++) {
@@ -151,6 +153,61 @@ static void secrets_that_others_can_read(void **state)
     assert_int_equal(f->errors.len, 0);
 }
 
+static void mistake_about(struct fixture *f, const char *path, mode_t mode, const char *conf, const char *key)
+{
+    char text[64];
+    struct stat st;
+
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(chmod(path, mode), 0);
+    assert_int_equal(fixture_load(f, conf), -EINVAL);
+    (void)snprintf(text, sizeof(text), "written by others than its owner (mode %04o)", (unsigned)mode);
+    assert_non_null(strstr(buf_cstr(&f->errors), key));
+    assert_non_null(strstr(buf_cstr(&f->errors), path));
+    assert_non_null(strstr(buf_cstr(&f->errors), text));
+    assert_int_equal(chmod(path, st.st_mode & 07777), 0);
+}
+
+static void what_others_can_write_is_refused(void **state)
+{
+    static const mode_t open_modes[] = {0720, 0702, 0777};
+    struct fixture *f = *state;
+    const char *conf = "@GOOD@\nrun_as_password_file = @DIR@/pw\n[gateway]\nstate_dir = @DIR@/below/state\n";
+    char below[128], name[160];
+
+    (void)fixture_file(f, "pw", "secret", 0600);
+    (void)snprintf(below, sizeof(below), "%s/below", f->dir);
+    (void)snprintf(name, sizeof(name), "%s/state", below);
+    assert_int_equal(mkdir(below, 0755), 0);
+    assert_loads(f, conf); /* the state directory will be made */
+    assert_int_equal(mkdir(name, 0700), 0);
+    assert_loads(f, conf);
+    for (size_t i = 0; i < sizeof(open_modes) / sizeof(open_modes[0]); i++) {
+        mistake_about(f, name, open_modes[i], conf, "`state_dir`: ");
+        mistake_about(f, below, open_modes[i], conf, "`state_dir`: ");
+        mistake_about(f, f->dir, open_modes[i], conf, "`this file`: ");
+        mistake_about(f, fixture_file(f, "pw", "secret", 0600), open_modes[i], conf,
+                      "`run_as_password_file`: ");
+    }
+    mistake_about(f, name, 01777, conf, "`state_dir`: "); /* sticky is for what is on the way */
+    assert_int_equal(chmod(below, 01777), 0);
+    assert_loads(f, conf);
+    assert_int_equal(rmdir(name), 0);
+    assert_int_equal(rmdir(below), 0);
+}
+
+static void what_belongs_to_others_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    const char *path = fixture_file(f, "pw", "secret", 0600);
+
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(chown(path, 4711, (gid_t)-1), 0);
+    assert_int_equal(fixture_load(f, "@GOOD@\nrun_as_password_file = @DIR@/pw\n"), -EINVAL);
+    assert_non_null(strstr(buf_cstr(&f->errors), "belongs to uid 4711"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -160,6 +217,8 @@ int main(void)
         TEST(an_expired_certificate_is_warned_of),
         TEST(files_that_are_not_there),
         TEST(secrets_that_others_can_read),
+        TEST(what_others_can_write_is_refused),
+        TEST(what_belongs_to_others_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

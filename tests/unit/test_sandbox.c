@@ -9,7 +9,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <netdb.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +23,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -123,6 +127,79 @@ static int change_user(void)
     return sandbox_calls(false) || setuid(0) == 0;
 }
 
+/* What a library would map, written by ourselves: to a file, or to memory that has a descriptor. */
+static int map_code_of_a_file(void)
+{
+    char name[] = "/tmp/jumpgate-code-XXXXXX";
+    int fd = mkstemp(name);
+
+    if (fd < 0 || unlink(name) || ftruncate(fd, 4096) || sandbox_calls(false))
+        return 1;
+    void *map = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+    if (map != MAP_FAILED || errno != EACCES)
+        return 2;
+    map = mmap(NULL, 4096, PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map != MAP_FAILED || errno != EACCES)
+        return 3;
+    return 0;
+}
+
+static int make_memory_with_a_descriptor(void)
+{
+    return sandbox_calls(false) || syscall(SYS_memfd_create, "code", 0) >= 0;
+}
+
+static int pair_of_datagram_sockets(void)
+{
+    int fds[2];
+
+    return sandbox_calls(false) || socketpair(AF_UNIX, SOCK_DGRAM, 0, fds) == 0;
+}
+
+static int make_unix_sockets(void)
+{
+    static const int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM | SOCK_CLOEXEC};
+
+    if (sandbox_calls(false))
+        return 1;
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        if (socket(AF_UNIX, types[i], 0) >= 0 || errno != EACCES)
+            return 2;
+    return socket(AF_INET, SOCK_STREAM, 0) >= 0 ? 0 : 3;
+}
+
+static void no_code_and_no_unix_socket_is_made(void **state)
+{
+    (void)state;
+    if (!sandbox_possible())
+        skip();
+    assert_int_equal(end_of(map_code_of_a_file), 0);
+    assert_int_equal(end_of(make_unix_sockets), 0);
+}
+
+static int look_names_up(void)
+{
+    struct addrinfo *found = NULL;
+
+    sandbox_load_modules();
+    if (sandbox_calls(false))
+        return 1;
+    if (getaddrinfo("localhost", NULL, NULL, &found))
+        return 2;
+    freeaddrinfo(found);
+    (void)getpwnam("nobody-of-this-name");
+    (void)getgrnam("nobody-of-this-name");
+    return getpwuid(0) ? 0 : 3;
+}
+
+static void names_are_found_behind_the_fence(void **state)
+{
+    (void)state;
+    if (!sandbox_possible())
+        skip();
+    assert_int_equal(end_of(look_names_up), 0);
+}
+
 static void ordinary_days_go_on(void **state)
 {
     (void)state;
@@ -133,8 +210,16 @@ static void ordinary_days_go_on(void **state)
 
 static void other_calls_end_the_process(void **state)
 {
-    static int (*const crimes[])(void) = {start_a_program,   fork_a_process,    trace_a_process, make_code,
-                                          turn_data_to_code, open_a_raw_socket, signal_another,  change_user};
+    static int (*const crimes[])(void) = {start_a_program,
+                                          fork_a_process,
+                                          trace_a_process,
+                                          make_code,
+                                          turn_data_to_code,
+                                          open_a_raw_socket,
+                                          signal_another,
+                                          change_user,
+                                          make_memory_with_a_descriptor,
+                                          pair_of_datagram_sockets};
     (void)state;
 
     if (!sandbox_possible())
@@ -218,7 +303,7 @@ static int behind_the_fence(void)
         {NULL, SANDBOX_READ},
         {"/not/there", SANDBOX_WRITE},
     };
-    int version = sandbox_files(paths, sizeof(paths) / sizeof(paths[0]));
+    int version = sandbox_files(paths, sizeof(paths) / sizeof(paths[0]), false);
 
     if (version <= 0)
         return version ? 1 : 100;
@@ -255,6 +340,58 @@ static int without_power(void)
     if (sandbox_capabilities(0) || sandbox_has_capabilities())
         return 1;
     return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0 : 2;
+}
+
+/* An abstract socket of another process, before and behind the fence. */
+static int reach_an_abstract_socket(void)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    const struct sandbox_path none = {NULL, 0};
+    socklen_t size = sizeof(un);
+
+    (void)snprintf(un.sun_path + 1, sizeof(un.sun_path) - 1, "jumpgate-test-%ld", (long)getppid());
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || sendto(fd, "x", 1, 0, (struct sockaddr *)&un, size) != 1)
+        return 1;
+    int version = sandbox_files(&none, 1, false);
+    if (version < SANDBOX_SCOPES)
+        return version < 0 ? 2 : 100;
+    return sendto(fd, "x", 1, 0, (struct sockaddr *)&un, size) == 1 || errno != EPERM ? 3 : 100;
+}
+
+static void abstract_sockets_are_out_of_reach(void **state)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    (void)state;
+
+    if (!sandbox_possible())
+        skip();
+    (void)snprintf(un.sun_path + 1, sizeof(un.sun_path) - 1, "jumpgate-test-%ld", (long)getpid());
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+    assert_int_equal(WEXITSTATUS(end_of(reach_an_abstract_socket)), 100);
+    assert_int_equal(close(fd), 0);
+}
+
+static int as_another_user(void)
+{
+    const struct passwd *pw = getpwnam("nobody");
+
+    if (!pw || sandbox_user("nobody", pw->pw_uid, pw->pw_gid))
+        return 1;
+    if (getuid() != pw->pw_uid || geteuid() != pw->pw_uid || getgid() != pw->pw_gid)
+        return 2;
+    if (setuid(0) == 0 || open("/etc/shadow", O_RDONLY | O_CLOEXEC) >= 0)
+        return 3;
+    return sandbox_capabilities(0) || sandbox_has_capabilities() || setuid(0) == 0 ? 4 : 0;
+}
+
+static void another_user_is_for_ever(void **state)
+{
+    (void)state;
+    if (geteuid() != 0 || !sandbox_possible())
+        skip();
+    assert_int_equal(end_of(as_another_user), 0);
 }
 
 static void capabilities_are_given_up(void **state)
@@ -332,6 +469,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ordinary_days_go_on),
+        cmocka_unit_test(no_code_and_no_unix_socket_is_made),
+        cmocka_unit_test(names_are_found_behind_the_fence),
+        cmocka_unit_test(abstract_sockets_are_out_of_reach),
+        cmocka_unit_test(another_user_is_for_ever),
         cmocka_unit_test(other_calls_end_the_process),
         cmocka_unit_test(older_threads_are_fenced_too),
         cmocka_unit_test(log_mode_lets_pass),

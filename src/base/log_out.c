@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * log_out.c - lines to a descriptor, by a thread of their own; see log_out.h.
+ *
+ * A thread rather than O_NONBLOCK: that flag belongs to the open file, which a shell and other programs may
+ * share, and for a file on a stalled disk it means nothing.
+ *
+ * What is no regular file is asked for room first and given PIPE_BUF bytes at most, so that a write to a pipe
+ * does not block. The thread asks again every LOOK_MS; a line that waits for a reader begins again on the new
+ * output when the output is replaced meanwhile. A regular file is given all that is queued in one write.
+ *
+ * Who touches what: everything in `out` is touched under the lock, but `batch` and `at`, which are the
+ * thread's. A descriptor that the thread has taken is closed by the thread, any other by who replaces it.
+ */
+#include "base/log_out.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#define QUEUE_MAX (1024 * 1024) /* bytes that wait for the thread */
+#define KEPT_MAX  (64 * 1024)   /* of a buffer's memory, once it is empty */
+#define NOTE_MAX  512
+#define SYNC_MS   2000 /* that a line waits for a reader before there is a thread */
+#define CLOSE_MS  2000 /* that the end waits for the thread */
+#define SWITCH_MS 1000 /* that a new output waits for the lines of before, unless they are stuck */
+#define LOOK_MS   250  /* after which a blocked thread looks whether the output was replaced */
+#define NAP_MS    20   /* where there is room by poll(2) and none by write(2) */
+
+struct output {
+    int fd;
+    bool regular;
+};
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t wake, done;
+    pthread_t thread;
+    struct output in_force;
+    int taken; /* the descriptor that the thread uses; -1 = none */
+    char *file;
+    struct buf queue;
+    uint64_t missing; /* lines left out and not yet written about */
+    uint64_t noted;   /* the same, while the line about them is being written */
+    bool made, running, stop, idle, writing, ended;
+    bool blocked; /* the thread waits for a reader */
+    bool broken;  /* the last write of the thread failed: it waits for the next line before it tries again */
+    bool stuck;   /* no reader when a line was last written without the thread */
+    void (*note)(struct buf *, uint64_t);
+} out = {.lock = PTHREAD_MUTEX_INITIALIZER,
+         .wake = PTHREAD_COND_INITIALIZER,
+         .done = PTHREAD_COND_INITIALIZER,
+         .in_force = {.fd = STDERR_FILENO},
+         .taken = -1,
+         .queue = {.max = QUEUE_MAX}};
+
+static struct buf batch = {.max = QUEUE_MAX + NOTE_MAX};
+static atomic_uint_fast64_t left_out;
+
+static void empty(struct buf *b)
+{
+    if (b->cap > KEPT_MAX)
+        buf_free(b);
+    else
+        buf_clear(b);
+}
+
+static void lock(void)
+{
+    (void)pthread_mutex_lock(&out.lock);
+}
+
+static void unlock(void)
+{
+    (void)pthread_mutex_unlock(&out.lock);
+}
+
+uint64_t log_out_left_out(void)
+{
+    return atomic_load_explicit(&left_out, memory_order_relaxed);
+}
+
+/* Under the lock. */
+static void leave_out(size_t lines)
+{
+    out.missing += lines;
+    atomic_fetch_add_explicit(&left_out, lines, memory_order_relaxed);
+}
+
+static size_t count_lines(const char *p, size_t n)
+{
+    size_t lines = 0;
+
+    for (const char *end = p + n; p < end && (p = memchr(p, '\n', (size_t)(end - p))); p++)
+        lines++;
+    return lines;
+}
+
+/* ---- descriptors ---- */
+
+static bool is_null_device(const struct stat *st)
+{
+    return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
+}
+
+/* A pipe without a reader would hang the start, and a link may lead to a file of somebody else. */
+static int open_file(const char *file)
+{
+    struct stat st;
+
+    if (strcmp(file, "-") == 0)
+        return STDERR_FILENO;
+    int fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, 0640);
+    if (fd < 0)
+        return errno == ENXIO ? -EMEDIUMTYPE : -errno;
+    int err = fstat(fd, &st) != 0 ? -errno : 0;
+    if (!err && !S_ISREG(st.st_mode) && !is_null_device(&st))
+        err = -EMEDIUMTYPE;
+    if (err)
+        (void)close(fd);
+    return err ? err : fd;
+}
+
+static bool is_regular(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static void close_unless_stderr(int fd)
+{
+    if (fd >= 0 && fd != STDERR_FILENO)
+        (void)close(fd);
+}
+
+static void use_fd(int fd)
+{
+    struct output next = {.fd = fd, .regular = is_regular(fd)};
+
+    lock();
+    if (out.in_force.fd != out.taken)
+        close_unless_stderr(out.in_force.fd);
+    out.in_force = next;
+    out.stuck = false;
+    unlock();
+}
+
+/* True = there is room, or an error that a write will say. */
+static bool has_room(struct output o, int ms)
+{
+    struct pollfd p = {.fd = o.fd, .events = POLLOUT};
+
+    return o.regular || poll(&p, 1, ms) > 0;
+}
+
+/* Bytes taken, 0 = none now, -1 = it is broken. */
+static ssize_t write_some(struct output o, const char *p, size_t n)
+{
+    ssize_t done = write(o.fd, p, o.regular || n < PIPE_BUF ? n : PIPE_BUF);
+
+    if (done < 0 && (errno == EINTR || errno == EAGAIN))
+        return 0;
+    return done > 0 ? done : -1;
+}
+
+/* ---- without the thread ---- */
+
+static bool put_now(struct output o, const char *p, size_t n)
+{
+    while (n) {
+        out.stuck = !has_room(o, out.stuck ? 0 : SYNC_MS);
+        ssize_t done = out.stuck ? -1 : write_some(o, p, n);
+        if (done < 0)
+            return false;
+        p += done;
+        n -= (size_t)done;
+    }
+    return true;
+}
+
+static void put_past(int fd, const char *line, size_t n)
+{
+    if (put_now((struct output){.fd = fd, .regular = is_regular(fd)}, line, n))
+        return;
+    lock();
+    leave_out(1);
+    unlock();
+}
+
+/* ---- the thread ---- */
+
+/* The output in force; one that was taken before is closed. */
+static struct output take_output(bool *given_up)
+{
+    lock();
+    struct output now = out.in_force;
+    if (out.taken != now.fd)
+        close_unless_stderr(out.taken);
+    out.taken = now.fd;
+    *given_up = out.ended;
+    unlock();
+    return now;
+}
+
+/* Waits for a reader, and lets it be known. True = there is one. */
+static bool wait_for_room(struct output o)
+{
+    if (has_room(o, 0))
+        return true;
+    lock();
+    out.blocked = true;
+    (void)pthread_cond_broadcast(&out.done);
+    unlock();
+    bool room = has_room(o, LOOK_MS);
+    lock();
+    out.blocked = !room;
+    unlock();
+    return room;
+}
+
+/* False = what of it is not written never will be; *left says how much that is. */
+static bool put(const char *p, size_t n, size_t *left)
+{
+    bool given_up;
+    struct output o = take_output(&given_up);
+
+    for (*left = n; *left && !given_up;) {
+        if (!wait_for_room(o)) {
+            struct output now = take_output(&given_up);
+
+            *left = now.fd == o.fd ? *left : n;
+            o = now;
+            continue;
+        }
+        ssize_t done = write_some(o, p + n - *left, *left);
+        if (done < 0)
+            return false;
+        if (done == 0)
+            (void)poll(NULL, 0, NAP_MS);
+        *left -= (size_t)done;
+    }
+    return !*left;
+}
+
+/* The line about lines that were left out does not count as one: it is tried again. */
+static void note_outcome(bool ok, size_t lines)
+{
+    lock();
+    out.broken = !ok;
+    if (!ok) {
+        out.missing += out.noted;
+        leave_out(lines - (out.noted && lines));
+    }
+    out.noted = 0;
+    unlock();
+}
+
+static void put_lines(const char *p, size_t n)
+{
+    for (size_t left, length; n; p += length, n -= length) {
+        bool given_up;
+        const char *end = memchr(p, '\n', n);
+
+        length = take_output(&given_up).regular || !end ? n : (size_t)(end - p) + 1;
+        bool ok = put(p, length, &left);
+        if (!ok || out.noted || out.broken)
+            note_outcome(ok, ok ? 0 : count_lines(p + length - left, left));
+    }
+}
+
+/* Under the lock. */
+static bool has_work(void)
+{
+    return out.queue.len || (out.missing && !out.broken);
+}
+
+/* Under the lock. What is next to write is in `batch`; false = the end. */
+static bool next_batch(void)
+{
+    while (!has_work() && !out.stop) {
+        out.idle = true;
+        (void)pthread_cond_wait(&out.wake, &out.lock);
+        out.idle = false;
+    }
+    if (!has_work())
+        return false;
+    if (out.missing && out.broken == (out.queue.len > 0)) {
+        out.noted = out.missing;
+        out.missing = 0;
+        out.note(&batch, out.noted);
+    }
+    if (!batch.len) {
+        struct buf full = out.queue;
+
+        out.queue = batch;
+        batch = full;
+        out.queue.max = QUEUE_MAX;
+        batch.max = QUEUE_MAX + NOTE_MAX;
+    } else if (out.queue.len) {
+        if (buf_append(&batch, out.queue.data, out.queue.len))
+            leave_out(count_lines(out.queue.data, out.queue.len));
+        empty(&out.queue);
+    }
+    batch.failed = false;
+    return true;
+}
+
+static void *on_thread(void *unused)
+{
+    lock();
+    while (!out.ended && next_batch()) {
+        out.writing = true;
+        unlock();
+        put_lines(batch.data, batch.len);
+        empty(&batch);
+        lock();
+        out.writing = false;
+        (void)pthread_cond_broadcast(&out.done);
+    }
+    if (out.taken != out.in_force.fd)
+        close_unless_stderr(out.taken);
+    out.taken = -1;
+    out.running = false;
+    (void)pthread_cond_broadcast(&out.done);
+    unlock();
+    return unused;
+}
+
+/* Waits for the thread are not to depend on the time of day. */
+static int make_condition(void)
+{
+    pthread_condattr_t attributes;
+    int err = out.made ? 0 : pthread_condattr_init(&attributes);
+
+    if (err || out.made)
+        return -err;
+    err = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    err = err ? err : pthread_cond_init(&out.done, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+    out.made = !err;
+    return -err;
+}
+
+int log_out_start(void (*note)(struct buf *, uint64_t lines))
+{
+    sigset_t all, before;
+
+    lock();
+    int err = out.running ? -EBUSY : make_condition();
+    if (!err) {
+        out.running = true;
+        out.stop = out.ended = false;
+        out.note = note;
+    }
+    unlock();
+    if (err)
+        return err;
+    (void)sigfillset(&all); /* signals are the loop's */
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    err = -pthread_create(&out.thread, NULL, on_thread, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (err) {
+        lock();
+        out.running = false;
+        unlock();
+    }
+    return err;
+}
+
+static bool work_is_left(void)
+{
+    return out.running && (has_work() || out.writing);
+}
+
+static bool work_goes_on(void)
+{
+    return work_is_left() && !out.blocked;
+}
+
+/* Under the lock. True = it came about in time. */
+static bool wait_while(bool (*so)(void), unsigned ms)
+{
+    struct timespec until;
+    int err = clock_gettime(CLOCK_MONOTONIC, &until);
+
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    while (so() && !err)
+        err = pthread_cond_timedwait(&out.done, &out.lock, &until);
+    return !so();
+}
+
+void log_out_flush(unsigned ms)
+{
+    lock();
+    (void)wait_while(work_is_left, ms);
+    unlock();
+}
+
+static bool is_running(void)
+{
+    return out.running;
+}
+
+/* A thread that does not come back is left to the end of the process. */
+static void end_thread(void)
+{
+    lock();
+    bool was = out.running;
+    out.stop = true;
+    (void)pthread_cond_signal(&out.wake);
+    bool ended = !was || wait_while(is_running, CLOSE_MS);
+    out.ended = true;
+    unlock();
+    if (was && ended)
+        (void)pthread_join(out.thread, NULL);
+    else if (was)
+        (void)pthread_detach(out.thread);
+}
+
+/* ---- from outside ---- */
+
+int log_out_open(const char *file)
+{
+    char *copy = strdup(file);
+    int fd = copy ? open_file(copy) : -ENOMEM;
+
+    if (fd < 0) {
+        free(copy);
+        return fd;
+    }
+    lock();
+    (void)wait_while(work_goes_on, SWITCH_MS); /* they may be of another form */
+    unlock();
+    use_fd(fd);
+    free(out.file);
+    out.file = copy;
+    return 0;
+}
+
+int log_out_reopen(void)
+{
+    int fd = out.file ? open_file(out.file) : STDERR_FILENO;
+
+    if (fd < 0)
+        return fd;
+    use_fd(fd);
+    return 0;
+}
+
+void log_out_close(void)
+{
+    end_thread();
+    use_fd(STDERR_FILENO);
+    free(out.file);
+    out.file = NULL;
+    lock();
+    if (!out.running) {
+        buf_free(&out.queue);
+        buf_free(&batch);
+    }
+    unlock();
+}
+
+void log_out_line(const char *line, size_t n)
+{
+    lock();
+    bool queued = out.running && !out.stop;
+    bool shut = out.missing && !out.broken;
+    if (queued && (shut || out.queue.len + n > QUEUE_MAX || buf_append(&out.queue, line, n))) {
+        out.queue.failed = false;
+        leave_out(1);
+    }
+    if (queued && out.idle)
+        (void)pthread_cond_signal(&out.wake);
+    struct output o = out.in_force;
+    unlock();
+    if (queued || put_now(o, line, n))
+        return;
+    lock();
+    leave_out(1);
+    unlock();
+}
+
+void log_out_stderr(const char *line, size_t n)
+{
+    lock();
+    bool same = out.in_force.fd == STDERR_FILENO;
+    unlock();
+    if (same)
+        log_out_line(line, n);
+    else
+        put_past(STDERR_FILENO, line, n);
+}
+
+void log_out_stdout(const char *line, size_t n)
+{
+    put_past(STDOUT_FILENO, line, n);
+}
