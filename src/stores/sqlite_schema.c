@@ -29,12 +29,13 @@ static const char *const migrations[] = {
     "NOT NULL,"
     " attempts INTEGER NOT NULL, next_ms INTEGER NOT NULL, last_error TEXT NOT NULL) WITHOUT ROWID, STRICT;"
     "CREATE TABLE probe (n INTEGER NOT NULL) STRICT; INSERT INTO probe VALUES (0);",
+    "ALTER TABLE lease ADD COLUMN url TEXT NOT NULL DEFAULT '';",
 };
 enum { NEWEST = sizeof(migrations) / sizeof(*migrations) };
 
 static const char columns[] =
     "id, state, vault, user, username, domain, session, credential, tag, system_id, account_id,"
-    " application_id, request_id, adopted, created_ms, expires_ms, attempts, next_ms, last_error";
+    " application_id, request_id, adopted, created_ms, expires_ms, attempts, next_ms, last_error, url";
 
 int sqlite_errno(int rc)
 {
@@ -131,7 +132,7 @@ static int prepare(struct sqlite_file *f)
     (void)snprintf(put, sizeof(put),
                    "INSERT OR REPLACE INTO lease (%s) VALUES "
                    "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,"
-                   "?18,?19)",
+                   "?18,?19,?20)",
                    columns);
     for (size_t i = 0; i < sizeof(all) / sizeof(*all) && rc == SQLITE_OK; i++)
         rc = sqlite3_prepare_v3(f->db, all[i].sql, -1, SQLITE_PREPARE_PERSISTENT, all[i].to, NULL);
@@ -300,6 +301,7 @@ static bool read_row(sqlite3_stmt *s, struct lease_row *r)
         .attempts = sqlite3_column_int64(s, 16),
         .next_wall_ms = sqlite3_column_int64(s, 17),
         .last_error = text_at(s, 18),
+        .url = text_at(s, 19),
     };
     return state >= 0 && state < LEASE_NSTATES && *r->id;
 }
@@ -348,6 +350,7 @@ int sqlite_file_put(struct sqlite_file *f, const struct lease_row *r)
     for (int i = 0; i < 9; i++)
         rc |= sqlite3_bind_int64(f->put, 10 + i, numbers[i]);
     rc |= sqlite3_bind_text(f->put, 19, r->last_error, -1, SQLITE_STATIC);
+    rc |= sqlite3_bind_text(f->put, 20, r->url, -1, SQLITE_STATIC);
     if (rc != SQLITE_OK)
         return -ENOMEM;
     return sqlite_file_step(f->put);
