@@ -34,6 +34,7 @@
 #include "loop/upstream.h"
 #include "commands/reload.h"
 #include "commands/run_audit.h"
+#include "commands/run_witness.h"
 #include "stores/sqlite.h"
 
 #include <inttypes.h>
@@ -330,7 +331,7 @@ static bool open_store(struct run *r)
         return failed(r, "store", why);
     if (rebuilt)
         log_warn("store_rebuilt", "state_dir=%s hint=%s", r->conf->gateway.state_dir,
-                 "the damaged file was moved aside; leases that only it knew are found by reconciliation");
+                 "the damaged file was moved aside; leases that only it knew are looked for by the audit trail");
     else if (r->rebuild)
         log_info("store_not_rebuilt", "hint=%s", "it is whole; --rebuild can be left out");
     return true;
@@ -385,6 +386,8 @@ static bool open_broker(struct run *r)
 
     r->broker = broker_new(&broker);
     gateway.broker = r->broker;
+    if (r->broker)
+        run_witness(r->conf, r->broker, r->audit.audit);
     r->gateway = r->broker ? gateway_new(&gateway) : NULL;
     return r->gateway ? true : failed(r, "broker", "out of memory");
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static struct fake_vault *fake_of(struct vault *v)
 {
@@ -40,7 +41,7 @@ static struct fake_account *account_of(struct fake_vault *fv, const char *user, 
         struct fake_account *a = &fv->accounts[i];
 
         if (a->row.system_id == system_id && a->row.account_id == account_id &&
-            (!a->user || strcmp(a->user, user) == 0))
+            (!a->user || strcasecmp(a->user, user) == 0))
             return a;
     }
     return NULL;
@@ -75,7 +76,7 @@ static void commit_request(struct fake_vault *fv, struct fake_call *fc)
         struct fake_request *r = &fv->requests[i];
 
         if ((!is_live(fv, r) && !a->reuse_dead) || r->system_id != want->system_id ||
-            r->account_id != want->account_id || strcmp(r->user, fc->call->user) != 0)
+            r->account_id != want->account_id || strcasecmp(r->user, fc->call->user) != 0)
             continue;
         fc->result = r->pending ? VAULT_CONFLICT : VAULT_OK;
         fc->answer_id = r->id;
@@ -118,7 +119,7 @@ static void commit_checkin(struct fake_vault *fv, struct fake_call *fc)
 {
     struct fake_request *r = fake_vault_find(fv, fc->id);
 
-    if (!r || !is_live(fv, r) || strcmp(r->user, fc->call->user) != 0) {
+    if (!r || !is_live(fv, r) || strcasecmp(r->user, fc->call->user) != 0) {
         fc->result = VAULT_GONE;
         return;
     }
@@ -186,7 +187,7 @@ static void commit(struct fake_vault *fv, struct fake_call *fc)
         return;
     fc->committed = true;
     fc->result = planned_result(fc->fault);
-    if (fv->refuse_user && strcmp(fv->refuse_user, fc->call->user) == 0)
+    if (fv->refuse_user && strcasecmp(fv->refuse_user, fc->call->user) == 0)
         fc->result = VAULT_REFUSED;
     if (fc->fault == FAKE_LOST_LATE && fc->result == VAULT_FAILED)
         put_off(fv, fc);
@@ -214,7 +215,7 @@ static void answer_list(struct fake_vault *fv, struct fake_call *fc)
     for (size_t i = 0; i < fv->naccounts; i++) {
         struct fake_account *a = &fv->accounts[i];
 
-        if ((a->user && strcmp(a->user, fc->call->user) != 0) ||
+        if ((a->user && strcasecmp(a->user, fc->call->user) != 0) ||
             (q->system && strcmp(q->system, a->row.system) != 0) ||
             (q->system_id && q->system_id != a->row.system_id) ||
             (q->application && (!a->row.application || strcmp(q->application, a->row.application) != 0)) ||
@@ -242,7 +243,7 @@ static enum vault_result answer_credential(struct fake_vault *fv, struct fake_ca
 {
     struct fake_request *r = fake_vault_find(fv, fc->id);
 
-    if (!r || !is_live(fv, r) || strcmp(r->user, fc->call->user) != 0)
+    if (!r || !is_live(fv, r) || strcasecmp(r->user, fc->call->user) != 0)
         return VAULT_GONE;
     if (r->pending)
         return VAULT_PENDING;
@@ -275,7 +276,7 @@ static void answer_requests(struct fake_vault *fv, struct fake_call *fc)
     for (size_t i = 0; i < fv->nrequests; i++) {
         struct fake_request *r = &fv->requests[i];
 
-        if (!is_live(fv, r) || strcmp(r->user, fc->call->user) != 0)
+        if (!is_live(fv, r) || strcasecmp(r->user, fc->call->user) != 0)
             continue;
         out->rows[out->n++] = (struct active_request){.request_id = r->id,
                                                       .system_id = r->system_id,

@@ -195,6 +195,92 @@ static void test_absent_vault(void **state)
     world_end(&w);
 }
 
+/* Rows of a version that told two spellings of a user apart: one request, checked in once, at the last end. */
+static void test_rows_of_two_spellings(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    (void)state;
+    world_stored(&w);
+    world_checked_out(&w, "alice", "s1", &c);
+    struct lease_row other = *fake_store_only(w.store);
+
+    other.id = other.tag = "abcdefghjkmnpqrstvwxyz0123";
+    other.user = "corp\\ALICE";
+    other.session = "s2";
+    fake_store_put(w.store, &other);
+    world_crash(&w, 0, 0);
+    world_pass(&w, 12 * 60000);
+    assert_int_equal(world_state(&w).leases_active, 2);
+    world_release(&w, "alice", "s1", NULL, &r);
+    world_pass(&w, 1000);
+    assert_int_equal(r.remaining, 1);
+    assert_int_equal(world_checkins(&w), 0);
+    world_release(&w, "alice", "s2", NULL, &r);
+    world_pass(&w, 1000);
+    assert_int_equal(world_checkins(&w), 1);
+    assert_int_equal(fake_store_count(w.store), 0);
+    world_end(&w);
+}
+
+/* The section has another name now, its url is another spelling of the same: the same vault. */
+static void test_renamed_vault(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    world_begin(&w);
+    world_store(&w);
+    w.vault.conf.url = (char *)(uintptr_t) "https://Vault.example/API";
+    world_start(&w);
+    world_checked_out(&w, "alice", "s1", &c);
+    w.vault.requests[0].expires_wall += 7200000;
+    assert_string_equal(fake_store_only(w.store)->url, "https://vault.example:443/api");
+    (void)snprintf(w.vault.conf.name, sizeof w.vault.conf.name, "other");
+    w.vault.conf.url = (char *)(uintptr_t) "https://vault.example:443/api/";
+    world_crash(&w, 0, 0);
+    world_pass(&w, 1000);
+    assert_string_equal(fake_store_only(w.store)->vault, "other");
+    assert_int_equal(world_state(&w).leases_active, 1);
+    world_pass(&w, 60 * 60000);
+    assert_int_equal(w.vault.requests[0].checkins, 1);
+    assert_int_equal(fake_store_count(w.store), 0);
+    world_end(&w);
+}
+
+/* Another section has the name now: the rows stay with the url they were made at. */
+static void test_vault_of_the_same_name(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct fake_vault second;
+
+    (void)state;
+    world_begin(&w);
+    world_store(&w);
+    w.vault.conf.url = (char *)(uintptr_t) "https://a.example/api";
+    world_start(&w);
+    world_checked_out(&w, "alice", "s1", &c);
+    w.vault.requests[0].expires_wall += 7200000;
+    broker_free(w.broker);
+    fake_vault_init(&second, &w.clock.clock);
+    second.conf.url = (char *)(uintptr_t) "https://b.example/api";
+    (void)snprintf(w.vault.conf.name, sizeof w.vault.conf.name, "old");
+    struct vault *vaults[] = {&second.vault, &w.vault.vault};
+
+    w.broker = broker_new(&(struct broker_opts){
+        .timers = w.timers, .conf = &w.conf, .vaults = vaults, .nvaults = 2, .store = &w.store->store});
+    assert_non_null(w.broker);
+    world_pass(&w, 61 * 60000);
+    assert_int_equal(w.vault.requests[0].checkins, 1);
+    assert_int_equal(fake_vault_pending(&second), 0);
+    world_end(&w);
+    fake_vault_free(&second);
+}
+
 static void test_pages(void **state)
 {
     struct world w;
@@ -382,6 +468,9 @@ int main(void)
         cmocka_unit_test(test_attempts_and_lapse),
         cmocka_unit_test(test_adopted),
         cmocka_unit_test(test_absent_vault),
+        cmocka_unit_test(test_rows_of_two_spellings),
+        cmocka_unit_test(test_renamed_vault),
+        cmocka_unit_test(test_vault_of_the_same_name),
         cmocka_unit_test(test_pages),
         cmocka_unit_test(test_operator),
         cmocka_unit_test(test_unreadable),
