@@ -19,7 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FRONT_MAX 256 /* the event stands within */
+#define EVENT_MIN 130 /* the event stands no further ahead in a line, */
+#define EVENT_MAX 180 /* and no further behind */
 #define FNV_BASIS 1469598103934665603U
 #define FNV_PRIME 1099511628211U
 
@@ -116,8 +117,8 @@ static int add_end(struct audit_witness *w, uint64_t hash)
 
 /* ---- members, as they are written ---- */
 
-/* What stands behind `name`, which has its quotes and colon, and the opening quote of a text; up to one of `ends`. */
-static struct piece member(const char *line, size_t n, const char *name, const char *ends)
+/* What stands behind `name`, which has its quotes and colon and a text's opening quote; up to the next `end`. */
+static struct piece member(const char *line, size_t n, const char *name, char end)
 {
     const char *at = memmem(line, n, name, strlen(name));
     struct piece p = {NULL, 0};
@@ -125,9 +126,15 @@ static struct piece member(const char *line, size_t n, const char *name, const c
     if (!at)
         return p;
     p.at = at + strlen(name);
-    while (p.at + p.n < line + n && !strchr(ends, p.at[p.n]))
-        p.n++;
+    const char *stop = memchr(p.at, end, (size_t)(line + n - p.at));
+
+    p.n = (size_t)((stop ? stop : line + n) - p.at);
     return p;
+}
+
+static struct piece text_member(const char *line, size_t n, const char *name)
+{
+    return member(line, n, name, '"');
 }
 
 static bool is(struct piece p, const char *text)
@@ -137,14 +144,18 @@ static bool is(struct piece p, const char *text)
 
 static uint64_t request_of(const char *line, size_t n)
 {
-    struct piece id = member(line, n, "\"vault_request_id\":", ",}");
+    struct piece id = member(line, n, "\"vault_request_id\":", '\n');
+    size_t digits = 0;
 
-    return id.at ? end_hash(member(line, n, "\"vault\":\"", "\""), id) : 0;
+    while (digits < id.n && id.at[digits] >= '0' && id.at[digits] <= '9')
+        digits++;
+    id.n = digits;
+    return digits ? end_hash(text_member(line, n, "\"vault\":\""), id) : 0;
 }
 
 static uint64_t lease_of(const char *line, size_t n)
 {
-    return end_hash((struct piece){"lease", 5}, member(line, n, "\"lease_id\":\"", "\""));
+    return end_hash((struct piece){"lease", 5}, text_member(line, n, "\"lease_id\":\""));
 }
 
 /* ---- claims ---- */
@@ -189,28 +200,33 @@ static void on_checkout(struct audit_witness *w, const char *line, size_t n)
 {
     uint64_t request = request_of(line, n);
 
-    if (request && is(member(line, n, "\"outcome\":\"", "\""), "ok") &&
-        !is(member(line, n, "\"adopted\":\"", "\""), "yes") && !has_end(w, request) &&
+    if (request && is(text_member(line, n, "\"outcome\":\""), "ok") &&
+        !is(text_member(line, n, "\"adopted\":\""), "yes") && !has_end(w, request) &&
         !has_end(w, lease_of(line, n)))
         make_claim(w, line, n);
 }
 
 static int on_reconcile(struct audit_witness *w, const char *line, size_t n)
 {
-    struct piece found = member(line, n, "\"found\":\"", "\"");
+    struct piece found = text_member(line, n, "\"found\":\"");
 
     return is(found, "never_happened") || is(found, "lapsed") ? add_end(w, lease_of(line, n)) : 0;
 }
 
 int audit_witness_line(struct audit_witness *w, const char *line, size_t n)
 {
-    struct piece event = member(line, n < FRONT_MAX ? n : FRONT_MAX, "\",\"event\":\"", "\"");
-    uint64_t request;
+    if (n <= EVENT_MIN)
+        return 0;
+    const char *rest = line + EVENT_MIN; /* in front of it are numbers and hashes */
+    size_t left = n - EVENT_MIN, front = left < EVENT_MAX - EVENT_MIN ? left : EVENT_MAX - EVENT_MIN;
+    struct piece event = text_member(rest, front, "\",\"event\":\"");
 
-    if (is(event, "checkin"))
-        return (request = request_of(line, n)) ? add_end(w, request) : 0;
+    if (is(event, "checkin")) {
+        uint64_t request = request_of(rest, left);
+        return request ? add_end(w, request) : 0;
+    }
     if (is(event, "reconcile"))
-        return on_reconcile(w, line, n);
+        return on_reconcile(w, rest, left);
     if (is(event, "checkout"))
         on_checkout(w, line, n);
     return 0;
