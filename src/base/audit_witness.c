@@ -2,9 +2,9 @@
 /*
  * audit_witness.c - what of a trail is still open; see audit_witness.h.
  *
- * Reading backwards, an end comes before its beginning: so ends are remembered, and a check-out without one is
- * a claim at once. An end is remembered as a hash of 64 bits of what it is the end of; two that collide hide a
- * claim, which among millions of ends happens about never.
+ * Reading backwards, an end comes before its beginning: so ends are remembered, and a check-out without one
+ * is a claim at once. An end is remembered as a hash of 64 bits of what it is the end of; two that collide
+ * hide a claim, which among millions of ends happens about never.
  *
  * Nearly all lines are of no interest or an end, so they are searched for a few texts and not parsed. A quote
  * in a value is escaped, so a member's name with its quotes and colon stands nowhere but at the member.
@@ -117,7 +117,8 @@ static int add_end(struct audit_witness *w, uint64_t hash)
 
 /* ---- members, as they are written ---- */
 
-/* What stands behind `name`, which has its quotes and colon and a text's opening quote; up to the next `end`. */
+/* What stands behind `name`, which has its quotes and colon and a text's opening quote; up to the next `end`.
+ */
 static struct piece member(const char *line, size_t n, const char *name, char end)
 {
     const char *at = memmem(line, n, name, strlen(name));

@@ -2,8 +2,9 @@
  * audit_witness.h - the audit trail as a second witness of what is checked out.
  *
  * The lines of a trail are shown from the newest to the oldest. Each successful check-out of a request of the
- * gateway's own whose end is not in the trail becomes a claim: that vault request may still be live. Who knows
- * the leases decides whether it is news, and the vault decides whether it is true; so lines need not be sound.
+ * gateway's own whose end is not in the trail becomes a claim: that vault request may still be live. Who
+ * knows the leases decides whether it is news, and the vault decides whether it is true; so lines need not be
+ * sound.
  *
  * An end is the `checkin` record of the request, or a search for the lease that found nothing.
  */
@@ -26,7 +27,8 @@ struct audit_witness;
 /* NULL = out of memory. */
 struct audit_witness *audit_witness_new(void (*claim)(void *arg, const struct audit_claim *), void *arg);
 void audit_witness_free(struct audit_witness *); /* NULL is fine */
-/* One line, line end included or not. What is no record of an end or of a check-out is passed over. 0 or -ENOMEM. */
+/* One line, line end included or not. What is no record of an end or of a check-out is passed over. 0 or
+ * -ENOMEM. */
 int audit_witness_line(struct audit_witness *, const char *line, size_t n);
 
 #endif

@@ -215,7 +215,8 @@ static const struct active_request *find_row(const struct active_requests *activ
     return NULL;
 }
 
-/* The request was there before us and keeps its own end, which the vault tells by its clock and we by ours. */
+/* The request was there before us and keeps its own end, which the vault tells by its clock and we by ours.
+ */
 static void set_end_as_told(struct checkout *co, int64_t vault_wall_ms)
 {
     const struct clock *clock = co->op.broker->clock;

@@ -47,9 +47,9 @@ struct lane *lane_of(const struct leases *, const struct vault *);
 /* 0 or -ENOMEM. */
 int lane_new(struct leases *, struct vault *);
 /*
- * The lane of a row. A vault is known by its url, so a section that was renamed is found; where no section has
- * this url, or the row has none, by the name. What is not configured gets a vault that fails every call. NULL =
- * out of memory.
+ * The lane of a row. A vault is known by its url, so a section that was renamed is found; where no section
+ * has this url, or the row has none, by the name. What is not configured gets a vault that fails every call.
+ * NULL = out of memory.
  */
 struct lane *lane_of_row(struct leases *, const char *name, const char *url);
 void lanes_free(struct leases *);

@@ -129,9 +129,9 @@ static void start_timer(struct loan *loan, uint64_t delay_ms)
 }
 
 /*
- * The end is answered in whole seconds and is the end: a part of a second is cut off both, since the vault's own
- * end is no later. What is so short that this would take a good part of it (a simulator's minutes) keeps its
- * length, and the answer is rounded up.
+ * The end is answered in whole seconds and is the end: a part of a second is cut off both, since the vault's
+ * own end is no later. What is so short that this would take a good part of it (a simulator's minutes) keeps
+ * its length, and the answer is rounded up.
  */
 void loan_set_end(struct loan *loan, uint64_t ends_ms, int64_t expires_wall_ms)
 {

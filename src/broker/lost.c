@@ -2,9 +2,9 @@
 /*
  * lost.c - requests that the audit trail knows of and the store does not.
  *
- * Such a row was lost: a damaged store that was cut or rebuilt. What became of the request only the vault knows,
- * so it becomes an intent and is hunted, by its id and by a mark of ours, as after a lost answer. Nothing is
- * checked in of which the vault does not say itself that it bears our mark.
+ * Such a row was lost: a damaged store that was cut or rebuilt. What became of the request only the vault
+ * knows, so it becomes an intent and is hunted, by its id and by a mark of ours, as after a lost answer.
+ * Nothing is checked in of which the vault does not say itself that it bears our mark.
  */
 #include "base/audit_witness.h"
 #include "base/log.h"
@@ -25,10 +25,10 @@ static bool hunt(struct leases *ls, const struct lane *lane, const struct audit_
     struct session session = {.id = c->session, .username = c->user, .domain = c->domain};
     int64_t left = c->expires_wall_ms - clock_wall(ls->clock);
     struct lease *lease = lease_make(ls, &session, c->credential_id, c->lease_id, c->created_wall_ms);
-    struct intent *in = lease ? intent_open(ls, lease, lane->vault, c->run_as,
-                                            clock_now(ls->clock) + (uint64_t)(left > 0 ? left : 0),
-                                            c->expires_wall_ms)
-                              : NULL;
+    struct intent *in =
+        lease ? intent_open(ls, lease, lane->vault, c->run_as,
+                            clock_now(ls->clock) + (uint64_t)(left > 0 ? left : 0), c->expires_wall_ms)
+              : NULL;
 
     if (!in) {
         if (lease)
@@ -54,6 +54,7 @@ bool broker_claim(struct broker *b, const struct audit_claim *c)
         return false;
     if (!loan_find(ls, lane->vault, c->request_id))
         return hunt(ls, lane, c);
-    registry_remember(&ls->registry, c->lease_id); /* perhaps the mark in the reason of what another one holds */
+    registry_remember(&ls->registry,
+                      c->lease_id); /* perhaps the mark in the reason of what another one holds */
     return false;
 }

@@ -216,8 +216,9 @@ static void tell_vaults(const struct leases *ls)
             log_warn("leases_of_absent_vault", "vault=%s hint=%s", ls->lanes[i]->vault->conf->name,
                      "they are kept; configure the vault again to have them checked in");
         if (ls->lanes[i]->moved)
-            log_warn("vault_moved", "vault=%s hint=%s", ls->lanes[i]->vault->conf->name,
-                     "leases were made at another url; it is taken for the same vault's, and its list decides");
+            log_warn(
+                "vault_moved", "vault=%s hint=%s", ls->lanes[i]->vault->conf->name,
+                "leases were made at another url; it is taken for the same vault's, and its list decides");
     }
 }
 

@@ -27,14 +27,14 @@
 #include "broker/broker.h"
 #include "commands/confine.h"
 #include "commands/control.h"
+#include "commands/reload.h"
+#include "commands/run_audit.h"
+#include "commands/run_witness.h"
 #include "handlers/routes.h"
 #include "loop/http.h"
 #include "loop/loop.h"
 #include "loop/notify.h"
 #include "loop/upstream.h"
-#include "commands/reload.h"
-#include "commands/run_audit.h"
-#include "commands/run_witness.h"
 #include "stores/sqlite.h"
 
 #include <inttypes.h>
@@ -330,8 +330,9 @@ static bool open_store(struct run *r)
     if (!r->store)
         return failed(r, "store", why);
     if (rebuilt)
-        log_warn("store_rebuilt", "state_dir=%s hint=%s", r->conf->gateway.state_dir,
-                 "the damaged file was moved aside; leases that only it knew are looked for by the audit trail");
+        log_warn(
+            "store_rebuilt", "state_dir=%s hint=%s", r->conf->gateway.state_dir,
+            "the damaged file was moved aside; leases that only it knew are looked for by the audit trail");
     else if (r->rebuild)
         log_info("store_not_rebuilt", "hint=%s", "it is whole; --rebuild can be left out");
     return true;

@@ -3,8 +3,8 @@
  * run_witness.c - the audit trail against the store; see run_witness.h.
  *
  * The store cannot know what it has lost: SQLite drops a damaged piece of its log and all behind it without a
- * word, and a store that was rebuilt is empty. The trail is another file with other contents, so it is the one
- * that can say so. A trail that cannot be read is no reason not to start: it has its own alarms.
+ * word, and a store that was rebuilt is empty. The trail is another file with other contents, so it is the
+ * one that can say so. A trail that cannot be read is no reason not to start: it has its own alarms.
  */
 #include "commands/run_witness.h"
 
@@ -39,9 +39,10 @@ static void tell_lost(struct audit *audit, size_t lost)
 {
     struct audit_note n;
 
-    log_error("store_rows_lost", "count=%zu hint=%s", lost,
-              "the lease store has lost rows of check-outs that the audit trail knows; their requests are looked "
-              "for at the vault and checked in");
+    log_error(
+        "store_rows_lost", "count=%zu hint=%s", lost,
+        "the lease store has lost rows of check-outs that the audit trail knows; their requests are looked "
+        "for at the vault and checked in");
     audit_note(&n, audit, "store_rows_lost");
     audit_count(&n, "count", (int64_t)lost);
     audit_write(&n);
@@ -50,7 +51,8 @@ static void tell_lost(struct audit *audit, size_t lost)
 void run_witness(const struct conf *conf, struct broker *broker, struct audit *audit)
 {
     const struct conf_gateway *g = &conf->gateway;
-    struct hearing h = {.broker = broker, .witness = g->audit_witness ? audit_witness_new(on_claim, &h) : NULL};
+    struct hearing h = {.broker = broker,
+                        .witness = g->audit_witness ? audit_witness_new(on_claim, &h) : NULL};
     struct audit_past past = {0};
 
     if (!g->audit_witness)

@@ -8,8 +8,8 @@
 #include "broker/audit.h"
 #include "broker/broker.h"
 
-/* After the store has been read and before anything is served. Check-outs of the trail's last stretch that have
- * neither an end nor a row are hunted; the log and the trail say how many. */
+/* After the store has been read and before anything is served. Check-outs of the trail's last stretch that
+ * have neither an end nor a row are hunted; the log and the trail say how many. */
 void run_witness(const struct conf *, struct broker *, struct audit *);
 
 #endif

@@ -198,8 +198,8 @@ int audit_past_read(const char *path, uint64_t max_bytes, int (*line)(void *arg,
     int result;
 
     *past = (struct audit_past){.whole = true};
-    if (slash && snprintf(directory, sizeof(directory), "%.*s", slash == path ? 1 : (int)(slash - path), path) >=
-                     (int)sizeof(directory))
+    if (slash && snprintf(directory, sizeof(directory), "%.*s", slash == path ? 1 : (int)(slash - path),
+                          path) >= (int)sizeof(directory))
         return -ENAMETOOLONG;
     r.piece = malloc(PIECE + AUDIT_LINE_MAX);
     if (!r.piece)

@@ -35,7 +35,7 @@ enum { NEWEST = sizeof(migrations) / sizeof(*migrations) };
 
 static const char columns[] =
     "id, state, vault, user, username, domain, session, credential, tag, system_id, account_id,"
-    " application_id, request_id, adopted, created_ms, expires_ms, attempts, next_ms, last_error, url";
+    " application_id, request_id, adopted, created_ms, expires_ms, attempts, next_ms, last_error";
 
 int sqlite_errno(int rc)
 {
@@ -130,7 +130,7 @@ static int prepare(struct sqlite_file *f)
     int rc = SQLITE_OK;
 
     (void)snprintf(put, sizeof(put),
-                   "INSERT OR REPLACE INTO lease (%s) VALUES "
+                   "INSERT OR REPLACE INTO lease (%s, url) VALUES "
                    "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,"
                    "?18,?19,?20)",
                    columns);
@@ -311,10 +311,13 @@ int sqlite_file_load(sqlite3 *db, int (*row)(void *arg, const struct lease_row *
     sqlite3_stmt *s = NULL;
     char sql[400];
     struct lease_row r;
-    int err = 0;
+    int64_t version = 0;
+    int err = 0, rc = read_pragma(db, "PRAGMA user_version", &version);
 
-    (void)snprintf(sql, sizeof(sql), "SELECT %s FROM lease", columns);
-    int rc = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
+    /* Who only reads has migrated nothing. */
+    (void)snprintf(sql, sizeof(sql), "SELECT %s, %s FROM lease", columns, version < 2 ? "''" : "url");
+    if (rc == SQLITE_OK)
+        rc = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
     while (rc == SQLITE_OK && !err) {
         int step = sqlite3_step(s);
         if (step == SQLITE_DONE)

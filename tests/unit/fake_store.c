@@ -12,7 +12,7 @@
 
 static void list_texts(struct lease_row *r, const char **texts[NTEXTS])
 {
-    const char **all[NTEXTS] = {&r->id,      &r->vault,      &r->user, &r->username,  &r->domain,
+    const char **all[NTEXTS] = {&r->id,      &r->vault,      &r->user, &r->username,   &r->domain,
                                 &r->session, &r->credential, &r->tag,  &r->last_error, &r->url};
 
     memcpy(texts, all, sizeof all);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_audit_witness.c - what the end of a trail says is still checked out, over its files and within its limit.
+ * test_audit_witness.c - what the end of a trail says is still checked out, over its files and within its
+ * limit.
  */
 #include "audit_trail.h"
 #include "base/audit_witness.h"
@@ -14,8 +15,9 @@
 #include <string.h>
 
 #define OUT(id, more)                                                                                        \
-    "\"event\":\"checkout\",\"outcome\":\"ok\",\"user\":\"ann\",\"domain\":\"CORP\",\"session\":\"S\\\"1\","      \
-    "\"run_as\":\"CORP\\\\ann\",\"vault\":\"main\",\"lease_id\":\"L" id "\",\"vault_request_id\":" id ",\"kind\":"  \
+    "\"event\":\"checkout\",\"outcome\":\"ok\",\"user\":\"ann\",\"domain\":\"CORP\",\"session\":\"S\\\"1\"," \
+    "\"run_as\":\"CORP\\\\ann\",\"vault\":\"main\",\"lease_id\":\"L" id "\",\"vault_request_id\":" id        \
+    ",\"kind\":"                                                                                             \
     "\"password\"" more
 #define IN(id) "\"event\":\"checkin\",\"outcome\":\"checked_in\",\"vault\":\"main\",\"vault_request_id\":" id
 
@@ -84,13 +86,14 @@ static void put(const char *path, const char *const *members, size_t n)
     buf_free(&b);
 }
 
-#define PUT(path, ...) put(path, (const char *const[]){__VA_ARGS__}, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *))
+#define PUT(path, ...)                                                                                       \
+    put(path, (const char *const[]){__VA_ARGS__}, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *))
 
 static void what_has_no_end_is_claimed(void **state)
 {
     (void)state;
-    PUT(t.file, OUT("17", ""), OUT("18", ""), OUT("19", ",\"adopted\":\"yes\""), OUT("20", ""), IN("18"), OUT("21", ""),
-        "\"event\":\"checkin_failed\",\"vault\":\"main\",\"vault_request_id\":17",
+    PUT(t.file, OUT("17", ""), OUT("18", ""), OUT("19", ",\"adopted\":\"yes\""), OUT("20", ""), IN("18"),
+        OUT("21", ""), "\"event\":\"checkin_failed\",\"vault\":\"main\",\"vault_request_id\":17",
         "\"event\":\"checkin\",\"outcome\":\"checked_in\",\"vault\":\"other\",\"vault_request_id\":17",
         "\"event\":\"lease_end\",\"lease_id\":\"L17\",\"vault\":\"main\",\"vault_request_id\":17",
         "\"event\":\"reconcile\",\"found\":\"never_happened\",\"lease_id\":\"L20\"",
@@ -142,7 +145,8 @@ static void no_more_than_the_limit(void **state)
     PUT(t.file, OUT("5", ""));
     for (int i = 0; i < 6000; i++) {
         (void)snprintf(id, sizeof(id), "%d", i + 100);
-        (void)snprintf(line, sizeof(line), "\"event\":\"checkin\",\"vault\":\"main\",\"vault_request_id\":%s", id);
+        (void)snprintf(line, sizeof(line), "\"event\":\"checkin\",\"vault\":\"main\",\"vault_request_id\":%s",
+                       id);
         put(t.file, &members, 1);
     }
     PUT(t.file, OUT("6", ""), OUT("6099", ""), IN("6099"));
@@ -165,7 +169,9 @@ static void junk_is_passed_over(void **state)
     assert_non_null(f);
     for (int i = 0; i < 2 * AUDIT_LINE_MAX; i++)
         assert_true(fputc(i % 256 == '\n' ? 0 : i % 256, f) != EOF);
-    assert_true(fputs("\n\n{\"check\":\"0\",\"event\":\"checkout\",\"outcome\":\"ok\",\"vault_request_id\":7\n", f) >= 0);
+    assert_true(
+        fputs("\n\n{\"check\":\"0\",\"event\":\"checkout\",\"outcome\":\"ok\",\"vault_request_id\":7\n", f) >=
+        0);
     assert_int_equal(fclose(f), 0);
     PUT(t.file, OUT("6", ""));
     f = fopen(t.file, "ae");

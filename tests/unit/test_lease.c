@@ -486,8 +486,8 @@ static void burst(struct world *w, struct caller *callers, size_t n, size_t firs
         (void)fake_vault_step(&w->vault);
 }
 
-/* One instant before the end that was answered the lease stands; from that instant on it is over, whether or not
- * its timer has come up. */
+/* One instant before the end that was answered the lease stands; from that instant on it is over, whether or
+ * not its timer has come up. */
 static void test_over_at_the_end_that_was_answered(void **state)
 {
     struct world w;

@@ -195,7 +195,8 @@ static void test_absent_vault(void **state)
     world_end(&w);
 }
 
-/* Rows of a version that told two spellings of a user apart: one request, checked in once, at the last end. */
+/* Rows of a version that told two spellings of a user apart: one request, checked in once, at the last end.
+ */
 static void test_rows_of_two_spellings(void **state)
 {
     struct world w;
