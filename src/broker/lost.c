@@ -19,6 +19,21 @@ static bool is_over(const struct leases *ls, const struct audit_claim *c, uint64
     return c->expires_wall_ms && clock_wall(ls->clock) - c->expires_wall_ms >= (int64_t)slack_ms;
 }
 
+/* The trail has the section's name alone, which may have changed since: then the request is looked for at all vaults. */
+static bool is_held(struct leases *ls, const struct audit_claim *c)
+{
+    bool named = false, held = false;
+
+    for (size_t i = 0; i < ls->nlanes && !named; i++) {
+        const struct vault *vault = ls->lanes[i]->vault;
+        bool found = loan_find(ls, vault, c->request_id) != NULL;
+
+        named = strcmp(vault->conf->name, c->vault) == 0;
+        held = named ? found : held || found;
+    }
+    return held;
+}
+
 /* A row that says less than the lease that was lost, but enough to hunt. False = out of memory. */
 static bool hunt(struct leases *ls, const struct lane *lane, const struct audit_claim *c)
 {
@@ -48,13 +63,11 @@ bool broker_claim(struct broker *b, const struct audit_claim *c)
 
     if (strlen(c->lease_id) != ID_SIZE - 1 || !*c->vault || !*c->run_as || lease_id_known(ls, c->lease_id))
         return false;
-    struct lane *lane = lane_of_row(ls, c->vault, "");
-
-    if (!lane || is_over(ls, c, lane->vault->conf->minute_ms))
+    if (is_held(ls, c)) {
+        registry_remember(&ls->registry, c->lease_id); /* perhaps the mark in the reason of what another one holds */
         return false;
-    if (!loan_find(ls, lane->vault, c->request_id))
-        return hunt(ls, lane, c);
-    registry_remember(&ls->registry,
-                      c->lease_id); /* perhaps the mark in the reason of what another one holds */
-    return false;
+    }
+    const struct lane *lane = lane_of_row(ls, c->vault, "");
+
+    return lane && !is_over(ls, c, lane->vault->conf->minute_ms) && hunt(ls, lane, c);
 }

@@ -99,7 +99,7 @@ def test_rebuilt_store_hears_the_trail():
     with House(SECTIONS) as house:
         party = Party(house)
         house.gateway.kill()
-        state(house, "audit.jsonl").rename(state(house, "audit.jsonl.1"))  # rotated while nobody was there
+        state(house, "audit.jsonl").rename(state(house, "audit.jsonl.1"))  # rotated meanwhile
         state(house, "leases.db").write_bytes(b"")
         house.gateway.arguments = ["--rebuild"]
         house.gateway.restart()
