@@ -40,7 +40,6 @@ struct intent {
     struct vault *vault;
     uint64_t ends_ms, settled_ms; /* settled: it can no longer arrive */
     int64_t expires_wall_ms;
-    int64_t request_id; /* 0 = not known, as always but for what the store has lost (lost.c) */
     struct deadline deadline;
     struct intent_link link;
     unsigned looks, failures;
@@ -78,11 +77,6 @@ void intent_close(struct intent *in)
     in->lease->intent = NULL;
     timer_stop(in->leases->timers, &in->deadline);
     free(in);
-}
-
-void intent_name(struct intent *in, int64_t request_id)
-{
-    in->request_id = request_id;
 }
 
 struct vault *intent_vault(const struct intent *in)
@@ -150,8 +144,7 @@ bool intent_matches(const struct intent *in, const struct active_request *row)
     char id[ID_SIZE];
 
     if (reason_lease_id(row->reason, id))
-        return strcmp(id, in->lease->id) == 0 ||
-               (in->request_id && in->request_id == row->request_id && lease_id_known(in->leases, id));
+        return strcmp(id, in->lease->id) == 0;
     return reason_is_cut(row->reason, in->lease->id) && credential_id_parse(in->lease->credential_id, &ref) &&
            ref.system_id == row->system_id && ref.account_id == row->account_id;
 }

@@ -37,9 +37,6 @@ void intent_hunt(struct intent *);
 /* The same for one of the store, from the next turn on. */
 void intent_restore(struct intent *);
 
-/* The vault's id of its request is known from elsewhere: any mark of ours on that one will do. */
-void intent_name(struct intent *, int64_t request_id);
-
 struct vault *intent_vault(const struct intent *);
 const char *intent_user(const struct intent *);
 int64_t intent_expires(const struct intent *);

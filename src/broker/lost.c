@@ -3,8 +3,9 @@
  * lost.c - requests that the audit trail knows of and the store does not.
  *
  * Such a row was lost: a damaged store that was cut or rebuilt. What became of the request only the vault
- * knows, so it becomes an intent and is hunted, by its id and by a mark of ours, as after a lost answer.
- * Nothing is checked in of which the vault does not say itself that it bears our mark.
+ * knows, so it becomes an intent and is hunted by its mark, as after a lost answer. Where another lease had
+ * made the request the trail names that one as well, so its mark is known. Nothing is checked in of which the
+ * vault does not say itself that it bears our mark.
  */
 #include "base/audit_witness.h"
 #include "base/log.h"
@@ -50,7 +51,6 @@ static bool hunt(struct leases *ls, const struct lane *lane, const struct audit_
             lease_free(ls, lease);
         return false;
     }
-    intent_name(in, c->request_id);
     if (lease_tell(ls, lease))
         log_error("journal_lost", "lease=%s error=%s", lease->id, "out of memory");
     intent_restore(in);
