@@ -20,7 +20,8 @@ static bool is_over(const struct leases *ls, const struct audit_claim *c, uint64
     return c->expires_wall_ms && clock_wall(ls->clock) - c->expires_wall_ms >= (int64_t)slack_ms;
 }
 
-/* The trail has the section's name alone, which may have changed since: then the request is looked for at all vaults. */
+/* The trail has the section's name alone, which may have changed since: then the request is looked for at all
+ * vaults. */
 static bool is_held(struct leases *ls, const struct audit_claim *c)
 {
     bool named = false, held = false;
@@ -63,8 +64,8 @@ bool broker_claim(struct broker *b, const struct audit_claim *c)
 
     if (strlen(c->lease_id) != ID_SIZE - 1 || !*c->vault || !*c->run_as || lease_id_known(ls, c->lease_id))
         return false;
-    if (is_held(ls, c)) {
-        registry_remember(&ls->registry, c->lease_id); /* perhaps the mark in the reason of what another one holds */
+    if (is_held(ls, c)) { /* this one's mark may be in the reason of what another one holds */
+        registry_remember(&ls->registry, c->lease_id);
         return false;
     }
     const struct lane *lane = lane_of_row(ls, c->vault, "");

@@ -300,7 +300,8 @@ static bool claim(struct world *w, const char *lease_id, int64_t request_id, int
                                                          .expires_wall_ms = w->clock.wall + left_ms});
 }
 
-/* The trail names a request of which the store has no row: it goes back if it bears a mark that the trail knows. */
+/* The trail names a request of which the store has no row: it goes back if it bears a mark that the trail
+ * knows. */
 static void test_lost_rows(void **state)
 {
     struct world w;
@@ -311,7 +312,8 @@ static void test_lost_rows(void **state)
     world_checked_out(&w, "alice", "s1", &c);
     int64_t joined = fake_vault_seed(&w.vault, "CORP\\alice", 1, 12, 600, "work [jumpgate " MAKER "]");
     int64_t own = fake_vault_seed(&w.vault, "CORP\\alice", 1, 12, 600, "my own work");
-    int64_t other = fake_vault_seed(&w.vault, "CORP\\alice", 1, 12, 600, "[jumpgate abcdefghjkmnpqrstvwxyz0123]");
+    int64_t other =
+        fake_vault_seed(&w.vault, "CORP\\alice", 1, 12, 600, "[jumpgate abcdefghjkmnpqrstvwxyz0123]");
 
     world_crash(&w, 0, 0);
     assert_false(claim(&w, c.lease_id, c.request_id, 60000)); /* its row is there */
