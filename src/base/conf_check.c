@@ -272,6 +272,36 @@ static void check_vault_url(struct conf_draft *d, const struct conf_part *part)
         conf_warning(d, line, "`url` usually ends in /BeyondTrust/api/public/v3");
 }
 
+static bool same_sign_in(const struct conf_vault *a, const struct conf_vault *b)
+{
+    return same_text(a->api_key_file, b->api_key_file) &&
+           same_text(a->run_as_password_file, b->run_as_password_file) &&
+           same_text(a->oauth_client_id, b->oauth_client_id);
+}
+
+/* A vault before this one that is the same: each of its requests would be reached by two ways. */
+static void check_vault_twin(struct conf_draft *d, const struct conf_part *part)
+{
+    char mine[NAMES_IDENTITY_SIZE], its[NAMES_IDENTITY_SIZE];
+    const struct conf_vault *v = part->object;
+
+    names_url_identity(v->url, mine);
+    FOR_EACH(d, SECTION_VAULT, other)
+    {
+        const struct conf_vault *o = other->object;
+        if (other == part || !*mine)
+            return;
+        names_url_identity(o->url, its);
+        if (strcmp(mine, its) == 0 && same_sign_in(v, o)) {
+            conf_error(d, conf_part_line(part, "url"),
+                       "[vault %s] is [vault %s] in line %u again: same `url` and same sign-in. Keep one of "
+                       "them, or give each its own API registration",
+                       part->name, other->name, conf_part_line(other, "url"));
+            return;
+        }
+    }
+}
+
 static void check_vault_times(struct conf_draft *d, const struct conf_part *part)
 {
     const struct conf_vault *v = part->object;
@@ -397,6 +427,7 @@ void conf_check(struct conf_draft *d)
         check_required(d, vault);
         check_vault_login(d, vault);
         check_vault_url(d, vault);
+        check_vault_twin(d, vault);
         check_vault_times(d, vault);
         check_vault_users(d, vault);
         check_vault_names(d, vault);

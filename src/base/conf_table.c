@@ -163,6 +163,11 @@ const struct conf_row conf_rows[] = {
     { GATEWAY("audit_file", audit_file), .type = &conf_text, .flags = CONF_STATIC, .example = "/var/lib/jumpgate/audit.jsonl",
       .unset = "audit.jsonl in `state_dir`",
       .help = "The audit trail: one JSON object for each line, chained by hashes." },
+    { GATEWAY("audit_witness", audit_witness), .type = &conf_size, BETWEEN(0, GIGA), .flags = CONF_STATIC,
+      .fallback = "16M",
+      .help = "How much of the end of the audit trail is read at the start, over its files, to find check-outs whose "
+              "row the lease store has lost; a lease takes about 2 kB of it. Raise it where more than some thousand "
+              "leases are given back while one lasts. 0: none." },
     { GATEWAY("audit_policy", audit_policy), .type = &conf_choice, .choices = "strict degraded",
       .fallback = "strict",
       .flags = CONF_STATIC,

@@ -154,6 +154,27 @@ int names_split_url(const char *text, struct names_url *out, char why[NAMES_WHY_
     return 0;
 }
 
+void names_url_identity(const char *text, char out[NAMES_IDENTITY_SIZE])
+{
+    char why[NAMES_WHY_SIZE];
+    struct names_url url;
+
+    *out = '\0';
+    if (!text || names_split_url(text, &url, why))
+        return;
+    size_t host = strlen(url.host), path = strlen(url.path);
+    unsigned port = url.port ? url.port : strcmp(url.scheme, "http") == 0 ? 80 : 443;
+
+    if (host > 1 && url.host[host - 1] == '.') /* the name with its root */
+        host--;
+    while (path && url.path[path - 1] == '/')
+        path--;
+    if (snprintf(out, NAMES_IDENTITY_SIZE, "%s://%.*s:%u%.*s", url.scheme, (int)host, url.host, port,
+                 (int)path, url.path) >= NAMES_IDENTITY_SIZE)
+        *out = '\0';
+    lower(out);
+}
+
 /* ---- subject alternative names ---- */
 
 static int san_dns(const char *name, char out[NAMES_SAN_SIZE], char why[NAMES_WHY_SIZE])

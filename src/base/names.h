@@ -24,6 +24,12 @@ struct names_url {
 
 /* All: 0 or -EINVAL and why. */
 int names_split_url(const char *text, struct names_url *out, char why[NAMES_WHY_SIZE]);
+#define NAMES_IDENTITY_SIZE 2304 /* an address is shorter in the configuration */
+/*
+ * The same text for every spelling of one address: scheme, host and path in lower case (the vault's server
+ * does not tell cases of a path apart), the port always there, no slash at the end. "" if it is no address.
+ */
+void names_url_identity(const char *text, char out[NAMES_IDENTITY_SIZE]);
 /* `127.0.0.1:8443`, `[::1]:8443`; the host comes out canonical. */
 int names_split_address(const char *text, char host[NAMES_HOST_SIZE], uint16_t *port,
                         char why[NAMES_WHY_SIZE]);

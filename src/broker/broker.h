@@ -18,6 +18,7 @@
 #include "broker/session.h"
 
 struct audit;
+struct audit_claim;
 struct broker;
 struct op;
 struct store;
@@ -33,6 +34,11 @@ struct broker_opts {
 
 /* Reads the store before anything else; NULL = it cannot be read (the log says why), or out of memory. */
 struct broker *broker_new(const struct broker_opts *);
+/*
+ * The audit trail has a check-out of which it has no end. If no row of the store is about it its request is
+ * looked for at the vault, and checked in if it bears our mark. Before the first op. True = a row was lost.
+ */
+bool broker_claim(struct broker *, const struct audit_claim *);
 /* Stops: no new ops (FAULT_DRAINING), ops in flight go on. With release_on_stop all leases are checked in. */
 void broker_drain(struct broker *);
 /* Nothing in flight and, with release_on_stop, nothing left to check in. */

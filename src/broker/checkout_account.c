@@ -36,7 +36,10 @@ bool co_is_isa(const struct checkout *co)
 
 struct lease *co_own_lease(const struct checkout *co)
 {
-    return lease_find(co->op.broker->leases, co->session, co->credential_id);
+    struct leases *ls = co->op.broker->leases;
+    struct lease *lease = lease_find(ls, co->session, co->credential_id);
+
+    return lease && loan_expire(lease->loan) ? lease_find(ls, co->session, co->credential_id) : lease;
 }
 
 /* In the lists of the current candidate alone: what another one was shown says nothing of this one. */

@@ -123,8 +123,7 @@ static int seek_enter(struct checkout *co)
 /* Ours, and held by nobody. */
 static bool is_made(const struct checkout *co, const struct active_request *row)
 {
-    return intent_matches(co->intent, row) &&
-           !loan_find(co->op.broker->leases, co->vault, usermap_user(&co->users), row->request_id);
+    return intent_matches(co->intent, row) && !loan_find(co->op.broker->leases, co->vault, row->request_id);
 }
 
 static const struct active_request *find_newest(const struct checkout *co)

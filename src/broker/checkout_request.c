@@ -20,6 +20,7 @@
 
 #include "base/killpoint.h"
 #include "broker/reason.h"
+#include "broker/skew.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -134,7 +135,9 @@ static enum co_state request_resume(struct checkout *co, int err)
     }
     if (co->call.result != VAULT_OK)
         return co_request_refused(co);
-    loan = loan_find(co->op.broker->leases, co->vault, usermap_user(&co->users), co->call.request_id);
+    loan = loan_find(co->op.broker->leases, co->vault, co->call.request_id);
+    if (loan && loan_expire(loan))
+        loan = loan_find(co->op.broker->leases, co->vault, co->call.request_id);
     return loan ? hold_known(co, loan) : hold_new(co);
 }
 
@@ -212,16 +215,14 @@ static const struct active_request *find_row(const struct active_requests *activ
     return NULL;
 }
 
-/* The request was there before us and keeps its own end, which is told in the vault's wall clock. */
-static void set_end_as_told(struct checkout *co, int64_t expires_wall_ms)
+/* The request was there before us and keeps its own end, which the vault tells by its clock and we by ours.
+ */
+static void set_end_as_told(struct checkout *co, int64_t vault_wall_ms)
 {
     const struct clock *clock = co->op.broker->clock;
-    struct vault_state state;
+    int64_t ends_wall_ms = skew_to_ours(co->vault, vault_wall_ms), left = ends_wall_ms - clock_wall(clock);
 
-    co->vault->ops->state(co->vault, &state);
-    int64_t left = expires_wall_ms - (clock_wall(clock) + state.skew_ms);
-
-    loan_set_end(co->loan, clock_now(clock) + (uint64_t)(left > 0 ? left : 0), expires_wall_ms);
+    loan_set_end(co->loan, clock_now(clock) + (uint64_t)(left > 0 ? left : 0), ends_wall_ms);
 }
 
 static enum co_state lookup_resume(struct checkout *co, int err)

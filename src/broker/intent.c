@@ -157,7 +157,7 @@ void intent_found(struct intent *in, int64_t request_id)
 {
     struct leases *ls = in->leases;
     struct lease *lease = in->lease;
-    struct loan *loan = loan_find(ls, in->vault, in->user, request_id);
+    struct loan *loan = loan_find(ls, in->vault, request_id);
     bool held = loan != NULL;
 
     if (!loan && !(loan = loan_new(ls, in->vault, in->user, request_id, LOAN_OURS))) {

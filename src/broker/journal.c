@@ -355,12 +355,12 @@ static void on_done(struct store_write *w, int err)
 
 /* ---- notes ---- */
 
-#define NTEXTS 9
+#define NTEXTS 10
 
 static void list_texts(struct lease_row *r, const char **texts[NTEXTS])
 {
-    const char **all[NTEXTS] = {&r->id,      &r->vault,      &r->user, &r->username,  &r->domain,
-                                &r->session, &r->credential, &r->tag,  &r->last_error};
+    const char **all[NTEXTS] = {&r->id,      &r->vault,      &r->user, &r->username,   &r->domain,
+                                &r->session, &r->credential, &r->tag,  &r->last_error, &r->url};
 
     memcpy(texts, all, sizeof all);
 }

@@ -17,6 +17,7 @@
 #include "broker/lane.h"
 
 #include "base/person.h"
+#include "base/names.h"
 #include "broker/checkin.h"
 #include "broker/leases.h"
 #include "broker/op.h"
@@ -99,38 +100,76 @@ struct lane *lane_of(const struct leases *ls, const struct vault *vault)
     return NULL;
 }
 
-int lane_new(struct leases *ls, struct vault *vault)
+static uint16_t place_of(const struct leases *ls, const char *url)
+{
+    for (size_t i = 0; *url && i < ls->nlanes; i++)
+        if (strcmp(ls->lanes[i]->url, url) == 0)
+            return (uint16_t)i;
+    return (uint16_t)ls->nlanes;
+}
+
+static struct lane *add_lane(struct leases *ls, struct vault *vault, const char *url)
 {
     struct lane **lanes = realloc(ls->lanes, (ls->nlanes + 1) * sizeof(struct lane *));
 
     if (!lanes)
-        return -ENOMEM;
+        return NULL;
     ls->lanes = lanes;
     struct lane *lane = ls->nlanes < UINT16_MAX ? calloc(1, sizeof *lane) : NULL;
 
-    if (!lane)
-        return -ENOMEM;
-    lane->vault = vault;
-    lane->number = (uint16_t)ls->nlanes;
-    turns_init(&lane->turns);
-    ls->lanes[ls->nlanes++] = lane;
-    return 0;
-}
-
-struct lane *lane_named(struct leases *ls, const char *name)
-{
-    for (size_t i = 0; i < ls->nlanes; i++)
-        if (strcmp(ls->lanes[i]->vault->conf->name, name) == 0)
-            return ls->lanes[i];
-    struct vault *absent = absent_new(name);
-
-    if (!absent || lane_new(ls, absent)) {
-        if (absent)
-            absent_free(absent);
+    if (lane)
+        lane->url = strdup(url);
+    if (!lane || !lane->url) {
+        free(lane);
         return NULL;
     }
-    ls->lanes[ls->nlanes - 1]->absent = true;
-    return ls->lanes[ls->nlanes - 1];
+    lane->vault = vault;
+    lane->number = (uint16_t)ls->nlanes;
+    lane->place = place_of(ls, url);
+    turns_init(&lane->turns);
+    ls->lanes[ls->nlanes++] = lane;
+    return lane;
+}
+
+int lane_new(struct leases *ls, struct vault *vault)
+{
+    char url[NAMES_IDENTITY_SIZE];
+
+    names_url_identity(vault->conf->url, url);
+    return add_lane(ls, vault, url) ? 0 : -ENOMEM;
+}
+
+/* NULL for `name` or `url`: any. */
+static struct lane *find_lane(const struct leases *ls, const char *name, const char *url)
+{
+    for (size_t i = 0; i < ls->nlanes; i++) {
+        struct lane *lane = ls->lanes[i];
+
+        if ((!name || strcmp(lane->vault->conf->name, name) == 0) && (!url || strcmp(lane->url, url) == 0) &&
+            (!lane->absent || (name && url)))
+            return lane;
+    }
+    return NULL;
+}
+
+struct lane *lane_of_row(struct leases *ls, const char *name, const char *url)
+{
+    struct lane *lane = find_lane(ls, name, url);
+
+    if (!lane && *url)
+        lane = find_lane(ls, NULL, url);
+    if (!lane)
+        lane = find_lane(ls, name, NULL);
+    if (lane)
+        return lane;
+    struct vault *absent = absent_new(name);
+
+    lane = absent ? add_lane(ls, absent, url) : NULL;
+    if (lane)
+        lane->absent = true;
+    else if (absent)
+        absent_free(absent);
+    return lane;
 }
 
 void lanes_free(struct leases *ls)
@@ -139,6 +178,7 @@ void lanes_free(struct leases *ls)
         if (ls->lanes[i]->absent)
             absent_free(ls->lanes[i]->vault);
         table_free(&ls->lanes[i]->names);
+        free(ls->lanes[i]->url);
         free(ls->lanes[i]);
     }
     free(ls->lanes);

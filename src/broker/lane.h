@@ -26,8 +26,11 @@ struct lane_user;
 struct lane {
     struct vault *vault;
     uint16_t number;
+    uint16_t place; /* number of the first lane that leads to the same vault; most often its own */
+    char *url;      /* names_url_identity(); "" = not known */
     bool absent; /* `vault` is ours: one that is configured no more */
     bool running;
+    bool moved; /* restored rows name another url */
     size_t in_flight;
     struct table names; /* the users in line, by name */
     struct turns turns;
@@ -43,9 +46,12 @@ struct lane_place {
 struct lane *lane_of(const struct leases *, const struct vault *);
 /* 0 or -ENOMEM. */
 int lane_new(struct leases *, struct vault *);
-/* The lane of a vault by its name; one that is not configured gets a vault that fails every call. NULL = OOM.
+/*
+ * The lane of a row. A vault is known by its url, so a section that was renamed is found; where no section
+ * has this url, or the row has none, by the name. What is not configured gets a vault that fails every call.
+ * NULL = out of memory.
  */
-struct lane *lane_named(struct leases *, const char *name);
+struct lane *lane_of_row(struct leases *, const char *name, const char *url);
 void lanes_free(struct leases *);
 
 /* In line; people who wait go before what is done in the background. 0 or -ENOMEM. May start it at once. */

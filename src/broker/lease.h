@@ -12,7 +12,7 @@
  *      |                          | others hold the loan: removed      \--vault's own expiry--> LAPSED
  *      +--nothing came of it: removed
  *
- * A loan is found by (vault, mapped user, request id). Its life:
+ * A loan is found by (vault, request id); its user is a part of it, not of its name. Its life:
  *
  *   OPEN --last holder gone--> RETURNING --checked in, or already gone--> freed
  *     ^                           |     \--past the vault's own expiry--> LAPSED, freed after a day
@@ -153,13 +153,21 @@ int lease_tell(struct leases *, const struct lease *);
 /* ---- loans ---- */
 
 struct vault *loan_vault(const struct loan *);
-struct loan *loan_find(struct leases *, struct vault *, const char *user, int64_t request_id);
-/* A new OPEN loan with one holder. NULL = out of memory. */
+/*
+ * The request's id at its vault is what it is known by, whichever section of the configuration leads there
+ * and however its user is spelled.
+ */
+struct loan *loan_find(struct leases *, const struct vault *, int64_t request_id);
+/* A new OPEN loan with one holder. `user` is who holds it at the vault: its check-in runs as this user. NULL
+ * = out of memory. */
 struct loan *loan_new(struct leases *, struct vault *, const char *user, int64_t request_id,
                       enum loan_origin);
 /* Sets the end and starts the timed release. `ends_ms` is monotonic. */
 void loan_set_end(struct loan *, uint64_t ends_ms, int64_t expires_wall_ms);
 uint64_t loan_ends(const struct loan *);
+/* Its time is over though its timer has not come up yet: its leases end now. False = it is not; the loan may
+ * be gone after true. */
+bool loan_expire(struct loan *);
 void loan_end_now(struct loan *); /* its leases end in the next turn */
 void loan_take(struct loan *);    /* one holder in flight more; only while OPEN */
 /*

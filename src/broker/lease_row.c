@@ -9,10 +9,11 @@
 #include "broker/credential_id.h"
 #include "broker/leases.h"
 
-static void from_intent(const struct lease *lease, struct lease_row *row)
+static void from_intent(const struct leases *ls, const struct lease *lease, struct lease_row *row)
 {
     if (!lease->intent)
         return;
+    row->url = lane_of(ls, intent_vault(lease->intent))->url;
     row->vault = intent_vault(lease->intent)->conf->name;
     row->user = intent_user(lease->intent);
     row->expires_wall_ms = intent_expires(lease->intent);
@@ -24,6 +25,7 @@ static void from_loan(const struct lease *lease, struct lease_row *row)
     struct checkin_view v = loan_checkin_view(loan);
 
     row->vault = loan_vault(loan)->conf->name;
+    row->url = loan->leases->lanes[loan->lane]->url;
     row->user = loan->user;
     row->request_id = loan->request_id;
     row->adopted = loan->origin == LOAN_ADOPTED;
@@ -51,7 +53,7 @@ int lease_tell(struct leases *ls, const struct lease *lease)
         row.application_id = ref.application_id;
     }
     if (lease->state == LEASE_INTENT)
-        from_intent(lease, &row);
+        from_intent(ls, lease, &row);
     else
         from_loan(lease, &row);
     return journal_put(ls->journal, &row);

@@ -25,12 +25,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BURST 200 /* timed releases in one millisecond */
+#define BURST            200  /* timed releases in one millisecond */
+#define WHOLE_SECONDS_MS 2000 /* leases from this length on end with a whole second */
 
-static uint32_t key_hash(const struct vault *vault, const char *user, int64_t request_id)
+static uint32_t key_hash(const struct lane *lane, int64_t request_id)
 {
-    return table_hash_person(user) ^ table_hash(&request_id, sizeof request_id) ^
-           table_hash(&vault, sizeof(const struct vault *));
+    return table_hash(&request_id, sizeof request_id) ^ table_hash(&lane->place, sizeof lane->place);
 }
 
 struct vault *loan_vault(const struct loan *loan)
@@ -38,14 +38,15 @@ struct vault *loan_vault(const struct loan *loan)
     return loan->leases->lanes[loan->lane]->vault;
 }
 
-struct loan *loan_find(struct leases *ls, struct vault *vault, const char *user, int64_t request_id)
+struct loan *loan_find(struct leases *ls, const struct vault *vault, int64_t request_id)
 {
-    struct table_node *node = table_first(&ls->loans, key_hash(vault, user, request_id));
+    const struct lane *lane = lane_of(ls, vault);
+    struct table_node *node = table_first(&ls->loans, key_hash(lane, request_id));
 
     for (; node; node = table_next(node)) {
         struct loan *loan = OWNER_OF(node, struct loan, node);
 
-        if (loan_vault(loan) == vault && loan->request_id == request_id && person_same(loan->user, user))
+        if (loan->request_id == request_id && ls->lanes[loan->lane]->place == lane->place)
             return loan;
     }
     return NULL;
@@ -54,6 +55,7 @@ struct loan *loan_find(struct leases *ls, struct vault *vault, const char *user,
 struct loan *loan_new(struct leases *ls, struct vault *vault, const char *user, int64_t request_id,
                       enum loan_origin origin)
 {
+    const struct lane *lane = lane_of(ls, vault);
     size_t n = strlen(user) + 1;
     struct loan *loan = malloc(offsetof(struct loan, user) + n); /* the text begins in the padding */
 
@@ -61,14 +63,14 @@ struct loan *loan_new(struct leases *ls, struct vault *vault, const char *user, 
         return NULL;
     memset(loan, 0, offsetof(struct loan, user));
     loan->leases = ls;
-    loan->lane = lane_of(ls, vault)->number;
+    loan->lane = lane->number;
     loan->request_id = request_id;
     loan->state = LOAN_OPEN;
     loan->origin = (uint8_t)origin;
     loan->ends_ms = UINT64_MAX;
     loan->node.spare = 1;
     memcpy(loan->user, user, n);
-    if (table_add(&ls->loans, &loan->node, key_hash(vault, user, request_id))) {
+    if (table_add(&ls->loans, &loan->node, key_hash(lane, request_id))) {
         free(loan);
         return NULL;
     }
@@ -127,13 +129,33 @@ static void start_timer(struct loan *loan, uint64_t delay_ms)
         log_error("timed_release_lost", "user=%s error=%s", loan->user, "out of memory");
 }
 
+/*
+ * The end is answered in whole seconds and is the end: a part of a second is cut off both, since the vault's
+ * own end is no later. What is so short that this would take a good part of it (a simulator's minutes) keeps
+ * its length, and the answer is rounded up.
+ */
 void loan_set_end(struct loan *loan, uint64_t ends_ms, int64_t expires_wall_ms)
 {
     uint64_t now = clock_now(loan->leases->clock);
+    int64_t part = expires_wall_ms % 1000;
 
+    if (part > 0 && ends_ms > now && ends_ms - now >= WHOLE_SECONDS_MS) {
+        ends_ms -= (uint64_t)part;
+        expires_wall_ms -= part;
+    } else if (part > 0) {
+        expires_wall_ms += 1000 - part;
+    }
     loan->ends_ms = ends_ms;
     loan->expires_wall_ms = expires_wall_ms;
     start_timer(loan, ends_ms > now ? ends_ms - now : 0);
+}
+
+bool loan_expire(struct loan *loan)
+{
+    if (loan->state != LOAN_OPEN || clock_now(loan->leases->clock) < loan_ends(loan))
+        return false;
+    close_leases(loan);
+    return true;
 }
 
 void loan_end_now(struct loan *loan)

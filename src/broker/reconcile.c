@@ -247,9 +247,10 @@ void reconcile_stray(struct leases *ls, struct vault *vault, const char *user,
 
     if (!loan)
         return; /* the next list will have it again */
-    int64_t left = row->expires_wall_ms - clock_wall(ls->clock);
+    int64_t now = clock_wall(ls->clock);
+    int64_t ends = row->expires_wall_ms ? skew_to_ours(vault, row->expires_wall_ms) : now, left = ends - now;
 
-    loan->expires_wall_ms = row->expires_wall_ms ? row->expires_wall_ms : clock_wall(ls->clock);
+    loan->expires_wall_ms = ends;
     loan->ends_ms = clock_now(ls->clock) + (uint64_t)(left > 0 ? left : 0);
     log_warn("stray_request", "user=%s mark=%s", user, mark);
     audit_reconciled(ls->audit, loan, "stray_request", mark);
@@ -264,18 +265,31 @@ static bool is_in_flight(const struct leases *ls, const char *id)
     return lease && lease->state == LEASE_INTENT;
 }
 
+/* The loan of the lease that the mark names, if it stands on this very request: also where two sections reach
+ * one vault under two names. */
+static struct loan *loan_of_mark(const struct leases *ls, const char *mark, int64_t request_id)
+{
+    const struct lease *lease = lease_by_id(ls, mark);
+    bool stands = lease && (lease->state == LEASE_OPEN || lease->state == LEASE_RELEASING);
+
+    return stands && lease->loan->request_id == request_id ? lease->loan : NULL;
+}
+
 static void judge_row(struct asker *a, const struct active_request *row)
 {
     struct leases *ls = a->reconcile->leases;
-    struct loan *loan = loan_find(ls, a->vault, a->user, row->request_id);
+    struct loan *loan = loan_find(ls, a->vault, row->request_id);
     struct intent *in = LIST_EMPTY(&a->asked) ? NULL : asked_for(a, row);
     char id[ID_SIZE];
+    bool marked = reason_lease_id(row->reason, id);
 
+    if (!loan && marked)
+        loan = loan_of_mark(ls, id, row->request_id);
     if (loan)
         loan->missed = loan->gone = false;
     if (in)
         intent_found(in, row->request_id);
-    else if (!loan && reason_lease_id(row->reason, id) && lease_id_known(ls, id) && !is_in_flight(ls, id))
+    else if (!loan && marked && lease_id_known(ls, id) && !is_in_flight(ls, id))
         reconcile_stray(ls, a->vault, a->user, row, id);
 }
 
@@ -311,7 +325,7 @@ static void judge_held(struct asker *a)
         qsort(active->rows, active->n, sizeof *active->rows, by_id);
     for (size_t i = 0; i < n; i++) {
         struct active_request key = {.request_id = a->held[i]};
-        struct loan *loan = loan_find(a->reconcile->leases, a->vault, a->user, key.request_id);
+        struct loan *loan = loan_find(a->reconcile->leases, a->vault, key.request_id);
 
         if (!loan || loan->state != LOAN_OPEN ||
             (active->n && bsearch(&key, active->rows, active->n, sizeof key, by_id)))

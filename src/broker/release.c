@@ -161,6 +161,19 @@ static bool is_meant(const struct lease *lease, const char *credential_id)
     return !credential_id || strcmp(lease->credential_id, credential_id) == 0;
 }
 
+/* What is over has ended by its time, whether or not its timer has come up: it is not released. */
+static void end_overdue(struct broker *b, const struct sitting *who)
+{
+    const struct sitting *s = sitting_find(b->leases, who);
+    struct lease *lease = s ? SLIST_FIRST(&s->leases) : NULL;
+
+    while (lease)
+        if (loan_expire(lease->loan)) /* others may have ended with it, and the sitting */
+            lease = (s = sitting_find(b->leases, who)) ? SLIST_FIRST(&s->leases) : NULL;
+        else
+            lease = SLIST_NEXT(lease, of_sitting);
+}
+
 static size_t count_meant(const struct sitting *s, const char *credential_id)
 {
     const struct lease *lease;
@@ -258,7 +271,10 @@ static struct release *end_session(struct broker *b, const struct sitting *who,
                                    const struct release_args *args)
 {
     const char *credential_id = args->credential_id;
-    size_t n = count_meant(sitting_find(b->leases, who), credential_id), left;
+    size_t n, left;
+
+    end_overdue(b, who);
+    n = count_meant(sitting_find(b->leases, who), credential_id);
     struct release *r = release_new(b, &args->session, args->timeout_ms, n);
 
     if (!r)
@@ -317,6 +333,9 @@ struct op *broker_release_lease(struct broker *b, const char *lease_id, uint64_t
                                 release_done *done, void *arg)
 {
     struct lease *lease = lease_by_id(b->leases, lease_id);
+
+    if (lease && lease->state == LEASE_OPEN && lease_is_held(lease) && loan_expire(lease->loan))
+        lease = lease_by_id(b->leases, lease_id);
     struct session session = {.id = lease ? sitting_session(lease->sitting) : "",
                               .username = lease ? sitting_user(lease->sitting) : "",
                               .domain = lease ? sitting_domain(lease->sitting) : NULL};

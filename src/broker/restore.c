@@ -56,10 +56,13 @@ static struct lease *make_lease(struct leases *ls, const struct lease_row *row)
 static struct loan *get_loan(struct leases *ls, struct lane *lane, const struct lease_row *row)
 {
     struct loan *loan =
-        row->request_id ? loan_find(ls, lane->vault, row->user, row->request_id) : NULL; /* 0: each its own */
+        row->request_id ? loan_find(ls, lane->vault, row->request_id) : NULL; /* 0: each its own */
 
-    if (loan)
+    if (loan) {
+        if (!row->adopted && loan->origin == LOAN_ADOPTED)
+            loan->origin = LOAN_OURS; /* what one of its leases has proven holds for all */
         return loan;
+    }
     loan = loan_new(ls, lane->vault, row->user, row->request_id,
                     !row->request_id ? LOAN_LOCAL
                     : row->adopted   ? LOAN_ADOPTED
@@ -168,6 +171,19 @@ static bool makes_sense(const struct leases *ls, const struct lease_row *row)
            (row->request_id > 0 || (row->request_id == 0 && row->state <= LEASE_OPEN));
 }
 
+/* The row names its vault otherwise than the configuration does now: it is written anew. */
+static int rewrite(struct leases *ls, struct lane *lane, const struct lease_row *row)
+{
+    const char *url = row->url ? row->url : "";
+    const struct lease *lease = lease_by_id(ls, row->id);
+    bool same_url = strcmp(url, lane->url) == 0;
+
+    if (same_url && strcmp(row->vault, lane->vault->conf->name) == 0)
+        return 0;
+    lane->moved |= *url && !same_url;
+    return lease ? lease_tell(ls, lease) : 0;
+}
+
 static int on_row(void *arg, const struct lease_row *row)
 {
     static int (*const restorers[LEASE_NSTATES])(
@@ -181,22 +197,29 @@ static int on_row(void *arg, const struct lease_row *row)
         log_warn("lease_odd", "lease=%s vault=%s user=%s", row->id, row->vault, row->user);
         return 0;
     }
-    lane = lane_named(r->leases, row->vault);
+    lane = lane_of_row(r->leases, row->vault, row->url ? row->url : "");
     if (!lane)
         return -ENOMEM;
     if (*row->tag && strlen(row->tag) == ID_SIZE - 1)
         registry_remember(&r->leases->registry, row->tag);
-    return restorers[row->state](r, lane, row);
+    int err = restorers[row->state](r, lane, row);
+
+    return err ? err : rewrite(r->leases, lane, row);
 }
 
 /* ---- all of them ---- */
 
-static void tell_absent(const struct leases *ls)
+static void tell_vaults(const struct leases *ls)
 {
-    for (size_t i = 0; i < ls->nlanes; i++)
+    for (size_t i = 0; i < ls->nlanes; i++) {
         if (ls->lanes[i]->absent)
             log_warn("leases_of_absent_vault", "vault=%s hint=%s", ls->lanes[i]->vault->conf->name,
                      "they are kept; configure the vault again to have them checked in");
+        if (ls->lanes[i]->moved)
+            log_warn(
+                "vault_moved", "vault=%s hint=%s", ls->lanes[i]->vault->conf->name,
+                "leases were made at another url; it is taken for the same vault's, and its list decides");
+    }
 }
 
 int leases_restore(struct leases *ls)
@@ -208,7 +231,7 @@ int leases_restore(struct leases *ls)
         log_error("leases_not_read", "error=%s", strerror(-err));
         return err;
     }
-    tell_absent(ls);
+    tell_vaults(ls);
     if (r.open + r.releasing + r.intents + r.lapsed + r.odd)
         log_info("leases_restored", "open=%zu releasing=%zu intents=%zu lapsed=%zu odd=%zu", r.open,
                  r.releasing, r.intents, r.lapsed, r.odd);

@@ -3,8 +3,8 @@
  * skew.c - a warning, once per change, when a vault's clock and ours are more than half a minute apart.
  *
  * Nothing depends on the two clocks being equal: a lease is counted from the moment before the vault was
- * asked, on our own monotonic clock, and an end that the vault tells is corrected by the skew. But a wrong
- * clock makes the times that people see wrong, and the ends of leases over a restart of ours.
+ * asked, on our own monotonic clock, and an end that the vault tells is kept and answered by our clock. But a
+ * wrong clock makes the times that people see at the vault and here differ.
  */
 #include "broker/skew.h"
 
@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #define LIMIT_MS 30000
+#define NOISE_MS 5000 /* a Date has whole seconds, and the answer took its time */
 
 struct skew_note {
     const struct vault *vault;
@@ -57,6 +58,14 @@ void skew_note(struct skew_notes *notes, const struct vault *vault)
     else
         return;
     note->told_ms = now;
+}
+
+int64_t skew_to_ours(struct vault *vault, int64_t vault_wall_ms)
+{
+    struct vault_state state;
+
+    vault->ops->state(vault, &state);
+    return vault_wall_ms - (state.skew_ms > -NOISE_MS && state.skew_ms < NOISE_MS ? 0 : state.skew_ms);
 }
 
 void skew_free(struct skew_notes *notes)

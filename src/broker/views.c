@@ -83,6 +83,10 @@ uint64_t broker_leases(struct broker *b, const struct lease_filter *f,
     struct lease_view v;
 
     for (size_t n = 0; (lease = registry_after(&b->leases->registry, seq, &seq));) {
+        if (lease->state == LEASE_OPEN && lease_is_held(lease) && loan_expire(lease->loan)) {
+            seq--; /* it may be gone, or be shown as what it is now */
+            continue;
+        }
         if (!view_of(lease, &v) || !is_wanted(f, lease, &v))
             continue;
         if (n++ == f->limit)

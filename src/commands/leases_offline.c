@@ -24,7 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NTEXTS 9
+#define NTEXTS 10
 
 struct offline_lease {
     struct lease_row row; /* its texts are behind it, in the same piece */
@@ -59,6 +59,7 @@ static void texts_of(struct lease_row *row, const char **out[NTEXTS])
     out[6] = &row->credential;
     out[7] = &row->tag;
     out[8] = &row->last_error;
+    out[9] = &row->url;
 }
 
 static struct offline_lease *copy_row(const struct lease_row *row)
@@ -101,10 +102,16 @@ static int on_stored(void *arg, const struct lease_row *row)
     return o->leases[o->n] ? (o->n++, 0) : -ENOMEM;
 }
 
+/* The vault's address; a row of a version that kept none has the name of its section. */
+static const char *vault_of(const struct lease_row *row)
+{
+    return *row->url ? row->url : row->vault;
+}
+
+/* The user is no part of it: two spellings of one person hold the same request. */
 static bool same_request(const struct lease_row *a, const struct lease_row *b)
 {
-    return a->request_id && a->request_id == b->request_id && strcmp(a->vault, b->vault) == 0 &&
-           person_same(a->user, b->user);
+    return a->request_id && a->request_id == b->request_id && strcmp(vault_of(a), vault_of(b)) == 0;
 }
 
 static int by_age(const struct lease_row *a, const struct lease_row *b)
@@ -118,10 +125,8 @@ static int by_request(const void *left, const void *right)
 {
     const struct lease_row *a = &(*(const struct offline_lease *const *)left)->row;
     const struct lease_row *b = &(*(const struct offline_lease *const *)right)->row;
-    int order = strcmp(a->vault, b->vault);
+    int order = strcmp(vault_of(a), vault_of(b));
 
-    if (!order)
-        order = person_compare(a->user, b->user);
     if (!order && a->request_id != b->request_id)
         order = a->request_id < b->request_id ? -1 : 1;
     return order ? order : by_age(a, b);

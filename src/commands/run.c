@@ -30,6 +30,7 @@
 #include "commands/identity.h"
 #include "commands/reload.h"
 #include "commands/run_audit.h"
+#include "commands/run_witness.h"
 #include "handlers/routes.h"
 #include "loop/http.h"
 #include "loop/loop.h"
@@ -365,8 +366,9 @@ static bool open_store(struct run *r)
     if (!r->store)
         return failed(r, "store", why);
     if (rebuilt)
-        log_warn("store_rebuilt", "state_dir=%s hint=%s", r->conf->gateway.state_dir,
-                 "the damaged file was moved aside; leases that only it knew are found by reconciliation");
+        log_warn(
+            "store_rebuilt", "state_dir=%s hint=%s", r->conf->gateway.state_dir,
+            "the damaged file was moved aside; leases that only it knew are looked for by the audit trail");
     else if (r->rebuild)
         log_info("store_not_rebuilt", "hint=%s", "it is whole; --rebuild can be left out");
     return true;
@@ -421,6 +423,8 @@ static bool open_broker(struct run *r)
 
     r->broker = broker_new(&broker);
     gateway.broker = r->broker;
+    if (r->broker)
+        run_witness(r->conf, r->broker, r->audit.audit);
     r->gateway = r->broker ? gateway_new(&gateway) : NULL;
     return r->gateway ? true : failed(r, "broker", "out of memory");
 }

@@ -29,6 +29,7 @@ static const char *const migrations[] = {
     "NOT NULL,"
     " attempts INTEGER NOT NULL, next_ms INTEGER NOT NULL, last_error TEXT NOT NULL) WITHOUT ROWID, STRICT;"
     "CREATE TABLE probe (n INTEGER NOT NULL) STRICT; INSERT INTO probe VALUES (0);",
+    "ALTER TABLE lease ADD COLUMN url TEXT NOT NULL DEFAULT '';",
 };
 enum { NEWEST = sizeof(migrations) / sizeof(*migrations) };
 
@@ -129,9 +130,9 @@ static int prepare(struct sqlite_file *f)
     int rc = SQLITE_OK;
 
     (void)snprintf(put, sizeof(put),
-                   "INSERT OR REPLACE INTO lease (%s) VALUES "
+                   "INSERT OR REPLACE INTO lease (%s, url) VALUES "
                    "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,"
-                   "?18,?19)",
+                   "?18,?19,?20)",
                    columns);
     for (size_t i = 0; i < sizeof(all) / sizeof(*all) && rc == SQLITE_OK; i++)
         rc = sqlite3_prepare_v3(f->db, all[i].sql, -1, SQLITE_PREPARE_PERSISTENT, all[i].to, NULL);
@@ -300,6 +301,7 @@ static bool read_row(sqlite3_stmt *s, struct lease_row *r)
         .attempts = sqlite3_column_int64(s, 16),
         .next_wall_ms = sqlite3_column_int64(s, 17),
         .last_error = text_at(s, 18),
+        .url = text_at(s, 19),
     };
     return state >= 0 && state < LEASE_NSTATES && *r->id;
 }
@@ -309,10 +311,13 @@ int sqlite_file_load(sqlite3 *db, int (*row)(void *arg, const struct lease_row *
     sqlite3_stmt *s = NULL;
     char sql[400];
     struct lease_row r;
-    int err = 0;
+    int64_t version = 0;
+    int err = 0, rc = read_pragma(db, "PRAGMA user_version", &version);
 
-    (void)snprintf(sql, sizeof(sql), "SELECT %s FROM lease", columns);
-    int rc = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
+    /* Who only reads has migrated nothing. */
+    (void)snprintf(sql, sizeof(sql), "SELECT %s, %s FROM lease", columns, version < 2 ? "''" : "url");
+    if (rc == SQLITE_OK)
+        rc = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
     while (rc == SQLITE_OK && !err) {
         int step = sqlite3_step(s);
         if (step == SQLITE_DONE)
@@ -348,6 +353,7 @@ int sqlite_file_put(struct sqlite_file *f, const struct lease_row *r)
     for (int i = 0; i < 9; i++)
         rc |= sqlite3_bind_int64(f->put, 10 + i, numbers[i]);
     rc |= sqlite3_bind_text(f->put, 19, r->last_error, -1, SQLITE_STATIC);
+    rc |= sqlite3_bind_text(f->put, 20, r->url, -1, SQLITE_STATIC);
     if (rc != SQLITE_OK)
         return -ENOMEM;
     return sqlite_file_step(f->put);

@@ -36,6 +36,7 @@ struct lease_row {
     const char *id; /* lease id */
     enum lease_state state;
     const char *vault;      /* configuration name */
+    const char *url;        /* the vault's own address, in one spelling; "" = of a version that kept none */
     const char *user;       /* mapped vault user (run-as) */
     const char *username;   /* PRA user */
     const char *domain;     /* PRA domain, "" = none */

@@ -255,7 +255,7 @@ def write_rows(gateway, *rows):
     """Rows of the store as (id, state, user, session, request id, adopted)."""
     with sqlite3.connect(database(gateway)) as store:
         for number, (name, state, user, who, request, adopted) in enumerate(rows):
-            store.execute("INSERT INTO lease VALUES (?,?,'main',?,?,'CORP',?,?,?,1,2,0,?,?,?,?,0,0,'')",
+            store.execute("INSERT INTO lease VALUES (?,?,'main',?,?,'CORP',?,?,?,1,2,0,?,?,?,?,0,0,'','')",
                           (name, state, user, "ann", who, f"c-{name}", name, request, adopted, LONG_AGO + number,
                            FAR_OFF))
     store.close()
@@ -270,9 +270,9 @@ def read_rows(gateway):
 
 
 INTENT, OPEN, RELEASING = 0, 1, 2
-ROWS = (("a", OPEN, "u", "S-1", 7, 0), ("b", OPEN, "u", "S-2", 7, 0), ("c", OPEN, "v", "S-3", 9, 0),
+ROWS = (("a", OPEN, "u", "S-1", 7, 0), ("b", OPEN, "U", "S-2", 7, 0), ("c", OPEN, "v", "S-3", 9, 0),
         ("d", INTENT, "u", "S-4", 0, 0), ("e", INTENT, "u", "S-5", 0, 0), ("f", RELEASING, "u", "S-6", 8, 0),
-        ("g", OPEN, "u", "S-7", 9, 1))
+        ("g", OPEN, "u", "S-7", 10, 1))
 
 
 def test_stored_leases_are_listed(idle):
@@ -284,7 +284,7 @@ def test_stored_leases_are_listed(idle):
     assert [row["sessions"] for row in rows] == [["S-1", "S-2"], ["S-2", "S-1"], ["S-3"], ["S-4"], ["S-5"], ["S-6"],
                                                  ["S-7"]]
     assert [row["state"] for row in rows] == ["open"] * 3 + ["intent"] * 2 + ["releasing", "open"]
-    assert [row["request_id"] for row in rows] == [7, 7, 9, None, None, 8, 9]
+    assert [row["request_id"] for row in rows] == [7, 7, 9, None, None, 8, 10]
     assert [list(row) for row in rows] == [MEMBERS] * 6 + [MEMBERS + ["adopted"]]
     lines, _ = command(idle, "list", "--session", "S-2")
     assert [cells(line)[0] for line in lines] == ["ID", "a", "b"]

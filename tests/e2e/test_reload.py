@@ -215,7 +215,7 @@ def test_sections_that_come_or_go_need_a_restart(house):
     gw.sections["listener more"] = {"address": "127.0.0.1:0"}
     assert not reload(gw)
     del gw.sections["listener more"]
-    gw.sections["vault two"] = dict(gw.sections["vault main"])
+    gw.sections["vault two"] = {**gw.sections["vault main"], "url": "http://127.0.0.1:9/BeyondTrust/api/public/v3"}
     assert not reload(gw)
     del gw.sections["vault two"]
     assert said(gw, "reload_needs_restart", "[listener]") and said(gw, "reload_needs_restart", "[vault]")

@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NTEXTS 9
+#define NTEXTS 10
 
 static void list_texts(struct lease_row *r, const char **texts[NTEXTS])
 {
-    const char **all[NTEXTS] = {&r->id,      &r->vault,      &r->user, &r->username,  &r->domain,
-                                &r->session, &r->credential, &r->tag,  &r->last_error};
+    const char **all[NTEXTS] = {&r->id,      &r->vault,      &r->user, &r->username,   &r->domain,
+                                &r->session, &r->credential, &r->tag,  &r->last_error, &r->url};
 
     memcpy(texts, all, sizeof all);
 }
@@ -49,15 +49,16 @@ void fake_store_put(struct fake_store *fs, const struct lease_row *row)
 
     list_texts(&copy, texts);
     for (size_t i = 0; i < NTEXTS; i++)
-        size += strlen(*texts[i]) + 1;
+        size += strlen(*texts[i] ? *texts[i] : "") + 1;
     char *to = malloc(size);
 
     if (!to)
         abort();
     for (size_t i = 0; i < NTEXTS; i++) {
-        size_t n = strlen(*texts[i]) + 1;
+        const char *from = *texts[i] ? *texts[i] : ""; /* a test's row needs no url */
+        size_t n = strlen(from) + 1;
 
-        memcpy(to, *texts[i], n);
+        memcpy(to, from, n);
         *texts[i] = to;
         to += n;
     }

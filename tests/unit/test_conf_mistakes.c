@@ -20,6 +20,7 @@
 #define GATEWAY "@GOOD@\n[gateway]\n"
 #define CLIENT  "@GOOD@\n[client two]\nallow = broker\n"
 #define VAULT   "@GOOD@\n"
+#define TWIN    "[vault two]\nurl = "
 #define LISTEN  "@GOOD@\n[listener two]\n"
 #define THIRTY  "123456789012345678901234567890"
 #define NINETY  THIRTY THIRTY THIRTY
@@ -203,6 +204,11 @@ static void what_does_not_go_together(void **state)
           "[client b] has the same identity as [client a] in line 1" },
         { VAULT "oauth_client_id = x\noauth_client_secret_file = @DIR@/key\n", 8,
           "`api_key_file` and OAuth exclude" },
+        { VAULT TWIN "HTTPS://Vault.Example.:443/beyondtrust/API/public/v3//\napi_key_file = @DIR@/key\n", 10,
+          "[vault two] is [vault main] in line 7 again: same `url` and same sign-in" },
+        { "[vault a]\nurl = https://v/public/v3\noauth_client_id = x\noauth_client_secret_file = @DIR@/key\n"
+          "[vault b]\nurl = https://v:443/public/v3\noauth_client_id = x\n", 6,
+          "[vault b] is [vault a] in line 2 again" },
         { VAULT "session_idle = 20m\n", 9, "`session_idle` must stay below 20m" },
         { GATEWAY "catalogue_cache = 5m\ncatalogue_max_age = 1m\n", 11,
           "`catalogue_max_age` must not be shorter" },
@@ -235,6 +241,10 @@ static void what_is_fine(void **state)
     assert_loads(f, "@GOOD@\n[listener a]\naddress = 127.0.0.1:0\n[listener b]\naddress = 127.0.0.1:0\n");
     assert_int_equal(f->errors.len, 0);
     assert_loads(f, LISTEN "address = unix:/" NINETY "1234567890123456\n"); /* as long as it may be */
+    assert_loads(f, VAULT TWIN "https://vault.example:444/BeyondTrust/api/public/v3\napi_key_file = @DIR@/key\n");
+    assert_loads(f, VAULT TWIN "https://vault.example/BeyondTrust/api/public/v3\napi_key_file = @DIR@/key\n"
+                    "run_as_password_file = @DIR@/key\n"); /* one vault, two sign-ins */
+    assert_int_equal(f->errors.len, 0);
     assert_loads(f, "@GOOD@\n[listener u]\naddress = unix:/a\n[client a]\npeer_uid = 1\nallow = broker\n"
                     "[client b]\npeer_uid = 2\nallow = broker\n");
     assert_int_equal(f->errors.len, 0);

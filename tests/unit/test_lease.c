@@ -486,6 +486,111 @@ static void burst(struct world *w, struct caller *callers, size_t n, size_t firs
         (void)fake_vault_step(&w->vault);
 }
 
+/* One instant before the end that was answered the lease stands; from that instant on it is over, whether or
+ * not its timer has come up. */
+static void test_over_at_the_end_that_was_answered(void **state)
+{
+    struct world w;
+    struct caller c, again;
+    struct released r;
+
+    (void)state;
+    for (int when = -1; when <= 1; when++) {
+        world_plain(&w);
+        fake_clock_run(&w.clock, w.timers, 700);
+        world_checked_out(&w, "alice", "s1", &c);
+        assert_int_equal(c.expires_wall_ms % 1000, 0);
+        assert_in_range(c.expires_wall_ms - w.clock.wall, 3599000, 3600000);
+        fake_clock_advance(&w.clock, (uint64_t)(c.expires_wall_ms - w.clock.wall + when));
+        if (when <= 0)
+            world_released(&w, "alice", "s1", NULL, &r);
+        else
+            world_checked_out(&w, "alice", "s1", &again);
+        if (when <= 0)
+            assert_int_equal(r.released, when < 0);
+        else
+            assert_string_not_equal(again.lease_id, c.lease_id);
+        world_settle(&w);
+        assert_int_equal(w.vault.requests[0].checkins, 1);
+        world_end(&w);
+    }
+}
+
+/* So is it for whoever asks by its id, or lists. */
+static void note_row(void *arg, const struct lease_view *v)
+{
+    assert_string_not_equal(v->state, "open");
+    ++*(int *)arg;
+}
+
+static void test_over_for_the_operator(void **state)
+{
+    struct world w;
+    struct caller c;
+    int rows = 0;
+
+    (void)state;
+    world_plain(&w);
+    world_checked_out(&w, "alice", "s1", &c);
+    fake_clock_advance(&w.clock, (uint64_t)(c.expires_wall_ms - w.clock.wall));
+    assert_int_equal(broker_leases(w.broker, &(struct lease_filter){.limit = 10}, note_row, &rows), 0);
+    assert_int_equal(rows, 1);
+    world_settle(&w);
+    assert_int_equal(world_state(&w).leases_active, 0);
+    world_end(&w);
+}
+
+/* What is shorter than a few seconds keeps its length: the answer is rounded up instead. */
+static void test_a_short_end_is_rounded_up(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    (void)state;
+    world_begin(&w);
+    w.vault.conf.minute_ms = 20;
+    world_start(&w);
+    fake_clock_run(&w.clock, w.timers, 700);
+    world_checked_out(&w, "alice", "s1", &c);
+    assert_int_equal(c.expires_wall_ms % 1000, 0);
+    assert_in_range(c.expires_wall_ms - w.clock.wall, 1200, 2200);
+    world_pass(&w, 1100);
+    assert_int_equal(world_state(&w).leases_active, 1);
+    world_pass(&w, (uint64_t)(c.expires_wall_ms - w.clock.wall));
+    world_released(&w, "alice", "s1", NULL, &r);
+    assert_int_equal(r.released, 0);
+    world_end(&w);
+}
+
+/* The vault takes both spellings for one person and gives both the same request. */
+static void test_spellings_share_a_request(void **state)
+{
+    struct world w;
+    struct caller a, b;
+    struct released r;
+
+    (void)state;
+    world_stored(&w);
+    world_checked_out(&w, "alice", "s1", &a);
+    world_checked_out(&w, "aLICE", "s2", &b);
+    assert_int_equal(a.request_id, b.request_id);
+    assert_false(b.adopted);
+    world_pass(&w, 25 * 60000); /* two rounds of reconciliation */
+    assert_int_equal(world_checkins(&w), 0);
+    world_release(&w, "alice", "s1", NULL, &r);
+    world_pass(&w, 12 * 60000);
+    assert_int_equal(r.remaining, 1);
+    assert_int_equal(world_checkins(&w), 0);
+    assert_int_equal(world_state(&w).leases_active, 1);
+    world_release(&w, "alice", "s2", NULL, &r);
+    world_pass(&w, 1000);
+    assert_int_equal(r.released, 1);
+    assert_int_equal(world_checkins(&w), 1);
+    assert_int_equal(fake_store_count(w.store), 0);
+    world_end(&w);
+}
+
 static size_t in_use(void)
 {
     return mallinfo2().uordblks;
@@ -539,6 +644,10 @@ int main(void)
         cmocka_unit_test(test_gone_and_named_again),
         cmocka_unit_test(test_gone_lease_ends),
         cmocka_unit_test(test_anew_once),
+        cmocka_unit_test(test_over_at_the_end_that_was_answered),
+        cmocka_unit_test(test_over_for_the_operator),
+        cmocka_unit_test(test_a_short_end_is_rounded_up),
+        cmocka_unit_test(test_spellings_share_a_request),
         cmocka_unit_test(test_memory),
     };
 

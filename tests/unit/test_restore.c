@@ -5,6 +5,7 @@
  */
 #include "broker_world.h"
 
+#include "base/audit_witness.h"
 #include "broker/credential_id.h"
 #include "broker/lease.h"
 
@@ -195,6 +196,168 @@ static void test_absent_vault(void **state)
     world_end(&w);
 }
 
+/* Rows of a version that told two spellings of a user apart: one request, checked in once, at the last end.
+ */
+static void test_rows_of_two_spellings(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    (void)state;
+    world_stored(&w);
+    world_checked_out(&w, "alice", "s1", &c);
+    struct lease_row other = *fake_store_only(w.store);
+
+    other.id = other.tag = "abcdefghjkmnpqrstvwxyz0123";
+    other.user = "corp\\ALICE";
+    other.session = "s2";
+    fake_store_put(w.store, &other);
+    world_crash(&w, 0, 0);
+    world_pass(&w, 12 * 60000);
+    assert_int_equal(world_state(&w).leases_active, 2);
+    world_release(&w, "alice", "s1", NULL, &r);
+    world_pass(&w, 1000);
+    assert_int_equal(r.remaining, 1);
+    assert_int_equal(world_checkins(&w), 0);
+    world_release(&w, "alice", "s2", NULL, &r);
+    world_pass(&w, 1000);
+    assert_int_equal(world_checkins(&w), 1);
+    assert_int_equal(fake_store_count(w.store), 0);
+    world_end(&w);
+}
+
+/* The section has another name now, its url is another spelling of the same: the same vault. */
+static void test_renamed_vault(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    world_begin(&w);
+    world_store(&w);
+    w.vault.conf.url = (char *)(uintptr_t) "https://Vault.example/API";
+    world_start(&w);
+    world_checked_out(&w, "alice", "s1", &c);
+    w.vault.requests[0].expires_wall += 7200000;
+    assert_string_equal(fake_store_only(w.store)->url, "https://vault.example:443/api");
+    (void)snprintf(w.vault.conf.name, sizeof w.vault.conf.name, "other");
+    w.vault.conf.url = (char *)(uintptr_t) "https://vault.example:443/api/";
+    world_crash(&w, 0, 0);
+    world_pass(&w, 1000);
+    assert_string_equal(fake_store_only(w.store)->vault, "other");
+    assert_int_equal(world_state(&w).leases_active, 1);
+    world_pass(&w, 60 * 60000);
+    assert_int_equal(w.vault.requests[0].checkins, 1);
+    assert_int_equal(fake_store_count(w.store), 0);
+    world_end(&w);
+}
+
+/* Another section has the name now: the rows stay with the url they were made at. */
+static void test_vault_of_the_same_name(void **state)
+{
+    struct world w;
+    struct caller c;
+    struct fake_vault second;
+
+    (void)state;
+    world_begin(&w);
+    world_store(&w);
+    w.vault.conf.url = (char *)(uintptr_t) "https://a.example/api";
+    world_start(&w);
+    world_checked_out(&w, "alice", "s1", &c);
+    w.vault.requests[0].expires_wall += 7200000;
+    broker_free(w.broker);
+    fake_vault_init(&second, &w.clock.clock);
+    second.conf.url = (char *)(uintptr_t) "https://b.example/api";
+    (void)snprintf(w.vault.conf.name, sizeof w.vault.conf.name, "old");
+    struct vault *vaults[] = {&second.vault, &w.vault.vault};
+
+    w.broker = broker_new(&(struct broker_opts){
+        .timers = w.timers, .conf = &w.conf, .vaults = vaults, .nvaults = 2, .store = &w.store->store});
+    assert_non_null(w.broker);
+    world_pass(&w, 61 * 60000);
+    assert_int_equal(w.vault.requests[0].checkins, 1);
+    assert_int_equal(fake_vault_pending(&second), 0);
+    world_end(&w);
+    fake_vault_free(&second);
+}
+
+#define LOST  "lost0ghjkmnpqrstvwxyz01234"
+#define MAKER "maker0hjkmnpqrstvwxyz01234"
+
+static bool claim(struct world *w, const char *lease_id, int64_t request_id, int64_t left_ms)
+{
+    return broker_claim(w->broker, &(struct audit_claim){.lease_id = lease_id,
+                                                         .credential_id = w->credential,
+                                                         .vault = "main",
+                                                         .run_as = "CORP\\alice",
+                                                         .user = "alice",
+                                                         .domain = "",
+                                                         .session = "s9",
+                                                         .request_id = request_id,
+                                                         .created_wall_ms = w->clock.wall - 60000,
+                                                         .expires_wall_ms = w->clock.wall + left_ms});
+}
+
+/* The trail names a request of which the store has no row: it goes back if it bears a mark that the trail
+ * knows. */
+static void test_lost_rows(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    world_stored(&w);
+    world_checked_out(&w, "alice", "s1", &c);
+    int64_t joined = fake_vault_seed(&w.vault, "CORP\\alice", 1, 12, 600, "work [jumpgate " MAKER "]");
+    int64_t own = fake_vault_seed(&w.vault, "CORP\\alice", 1, 12, 600, "my own work");
+    int64_t other =
+        fake_vault_seed(&w.vault, "CORP\\alice", 1, 12, 600, "[jumpgate abcdefghjkmnpqrstvwxyz0123]");
+
+    world_crash(&w, 0, 0);
+    assert_false(claim(&w, c.lease_id, c.request_id, 60000)); /* its row is there */
+    assert_false(claim(&w, "another0jkmnpqrstvwxyz0123", c.request_id, 60000));
+    assert_false(claim(&w, "past00ghjkmnpqrstvwxyz0123", 77, -60000)); /* the vault has ended it */
+    assert_true(claim(&w, LOST, joined, 600000));
+    assert_true(claim(&w, MAKER, joined, 600000));
+    assert_true(claim(&w, "own000ghjkmnpqrstvwxyz0123", own, 600000));
+    assert_true(claim(&w, "other0ghjkmnpqrstvwxyz0123", other, 600000));
+    world_pass(&w, 120000);
+    assert_true(w.vault.requests[0].live);
+    assert_int_equal(w.vault.requests[1].checkins, 1);
+    assert_true(w.vault.requests[2].live);
+    assert_true(w.vault.requests[3].live);
+    assert_int_equal(world_state(&w).leases_intent, 0);
+    assert_int_equal(fake_store_count(w.store), 1);
+    world_end(&w);
+}
+
+/* Until it has been found it is a row, so that the next process looks for it as well. */
+static void test_lost_rows_outlive_a_death(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    world_stored(&w);
+    world_checked_out(&w, "alice", "s1", &c);
+    world_crash(&w, 0, 0);
+    int64_t id = fake_vault_seed(&w.vault, "CORP\\alice", 1, 12, 600, "work [jumpgate " LOST "]");
+
+    assert_true(claim(&w, LOST, id, 600000));
+    world_break(&w, FAKE_REQUESTS, FAKE_UNREACHABLE);
+    world_pass(&w, 5000);
+    assert_int_equal(fake_store_row(w.store, LOST)->state, LEASE_INTENT);
+    world_crash(&w, 0, 0);
+    assert_false(claim(&w, LOST, id, 600000));
+    w.vault.plan = NULL;
+    world_pass(&w, 120000);
+    assert_int_equal(w.vault.requests[1].checkins, 1);
+    assert_int_equal(fake_store_count(w.store), 1);
+    world_end(&w);
+}
+
 static void test_pages(void **state)
 {
     struct world w;
@@ -382,6 +545,11 @@ int main(void)
         cmocka_unit_test(test_attempts_and_lapse),
         cmocka_unit_test(test_adopted),
         cmocka_unit_test(test_absent_vault),
+        cmocka_unit_test(test_rows_of_two_spellings),
+        cmocka_unit_test(test_lost_rows),
+        cmocka_unit_test(test_lost_rows_outlive_a_death),
+        cmocka_unit_test(test_renamed_vault),
+        cmocka_unit_test(test_vault_of_the_same_name),
         cmocka_unit_test(test_pages),
         cmocka_unit_test(test_operator),
         cmocka_unit_test(test_unreadable),

@@ -108,6 +108,7 @@ static void put(struct store *s, struct written *x, int n)
         .id = x->id,
         .state = LEASE_OPEN,
         .vault = "safe",
+        .url = "https://safe.example:443/api",
         .user = "ACME\\mrivera",
         .username = "mrivera",
         .domain = "ACME",
@@ -352,6 +353,47 @@ static void a_newer_file_is_never_touched(void **state)
     assert_null(open_store(true, NULL));
 }
 
+/* Of a version that kept no url: it is read as it is, and migrated by who writes. */
+static const char *url_read;
+
+static int read_url(void *arg, const struct lease_row *row)
+{
+    (void)arg;
+    url_read = *row->url ? "some" : "none";
+    return 0;
+}
+
+static void an_older_file_is_read_and_migrated(void **state)
+{
+    static const char older[] = "ALTER TABLE lease DROP COLUMN url; PRAGMA user_version = 1";
+    (void)state;
+    struct store *s = open_store(false, NULL);
+    struct written x;
+    sqlite3 *db = NULL;
+
+    assert_non_null(s);
+    put(s, &x, 1);
+    wait_for(&x);
+    assert_int_equal(s->ops->load(s, read_url, NULL), 0);
+    assert_string_equal(url_read, "some");
+    close_store(s);
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, older, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    assert_int_equal(sqlite_store_read(dir, read_url, NULL, why), 0);
+    assert_string_equal(url_read, "none");
+    s = open_store(false, NULL);
+    assert_non_null(s);
+    assert_int_equal(s->ops->load(s, read_url, NULL), 0);
+    assert_string_equal(url_read, "none");
+    put(s, &x, 1);
+    wait_for(&x);
+    assert_int_equal(x.err, 0);
+    assert_int_equal(s->ops->load(s, read_url, NULL), 0);
+    assert_string_equal(url_read, "some");
+    close_store(s);
+}
+
 static void a_full_disk_fails_the_write_and_heals(void **state)
 {
     (void)state;
@@ -426,6 +468,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_vanished_file_is_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(a_foreign_file_is_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(a_newer_file_is_never_touched, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_older_file_is_read_and_migrated, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_fails_the_write_and_heals, setup, teardown),
         cmocka_unit_test_setup_teardown(without_a_thread_writes_fail_and_heal, setup, teardown),
     };

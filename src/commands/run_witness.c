@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * run_witness.c - the audit trail against the store; see run_witness.h.
+ *
+ * The store cannot know what it has lost: SQLite drops a damaged piece of its log and all behind it without a
+ * word, and a store that was rebuilt is empty. The trail is another file with other contents, so it is the
+ * one that can say so. A trail that cannot be read is no reason not to start: it has its own alarms.
+ */
+#include "commands/run_witness.h"
+
+#include "base/audit_witness.h"
+#include "base/log.h"
+#include "loop/audit_past.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+struct hearing {
+    struct broker *broker;
+    struct audit_witness *witness;
+    size_t lost;
+};
+
+static void on_claim(void *arg, const struct audit_claim *c)
+{
+    struct hearing *h = arg;
+
+    if (broker_claim(h->broker, c))
+        h->lost++;
+}
+
+static int on_line(void *arg, const char *line, size_t n)
+{
+    return audit_witness_line(((struct hearing *)arg)->witness, line, n);
+}
+
+static void tell_lost(struct audit *audit, size_t lost)
+{
+    struct audit_note n;
+
+    log_error(
+        "store_rows_lost", "count=%zu hint=%s", lost,
+        "the lease store has lost rows of check-outs that the audit trail knows; their requests are looked "
+        "for at the vault and checked in");
+    audit_note(&n, audit, "store_rows_lost");
+    audit_count(&n, "count", (int64_t)lost);
+    audit_write(&n);
+}
+
+void run_witness(const struct conf *conf, struct broker *broker, struct audit *audit)
+{
+    const struct conf_gateway *g = &conf->gateway;
+    struct hearing h = {.broker = broker,
+                        .witness = g->audit_witness ? audit_witness_new(on_claim, &h) : NULL};
+    struct audit_past past = {0};
+
+    if (!g->audit_witness)
+        return;
+    int err = h.witness ? audit_past_read(g->audit_file, g->audit_witness, on_line, &h, &past) : -ENOMEM;
+
+    audit_witness_free(h.witness);
+    if (err)
+        log_warn("audit_witness_failed", "error=%s hint=%s", strerror(-err),
+                 "rows that the lease store may have lost are not noticed");
+    else
+        log_debug("audit_witness", "bytes=%" PRIu64 " files=%u whole=%s packed=%s lost=%zu", past.bytes,
+                  past.files, past.whole ? "yes" : "no", past.packed ? "yes" : "no", h.lost);
+    if (h.lost)
+        tell_lost(audit, h.lost);
+}
