@@ -341,10 +341,11 @@ static void test_rate(void **state)
 static void refuse(const struct http_req *req, struct buf *body, struct buf *headers)
 {
     const struct http_app *app = gateway_app(fake_gateway);
+    const struct http_peer peer = {.listener = "test", .origin = "127.0.0.1"};
     struct fault f;
 
     fault_set(&f, FAULT_OVERLOADED, "max_connections are open");
-    assert_string_equal(app->refuse(app->arg, req, &f, body, headers), "application/problem+json");
+    assert_string_equal(app->refuse(app->arg, &peer, req, &f, body, headers), "application/problem+json");
     assert_non_null(strstr(buf_cstr(body), "\"code\":\"overloaded\""));
     assert_non_null(strstr(buf_cstr(headers), "Retry-After: 1\r\n"));
 }
