@@ -22,7 +22,7 @@
 
 #define MAX_EXTENSIONS 256 /* bytes of chunk extensions in one request; nobody has a use for them */
 #define FIRST_TEXT     512
-#define CLIENT_HEADS   4 /* of one connection, begun in one go; a stranger has one */
+#define CLIENT_HEADS   8 /* of one connection, begun in one go; a stranger has one */
 
 static struct http_conn *conn_of(llhttp_t *parser)
 {
