@@ -472,6 +472,7 @@ static struct http_conn *conn_new(struct listener *l, enum conn_place place)
     c->peer.is_unix = l->is_unix;
     c->req.conn = c;
     c->req.peer = &c->peer;
+    c->since_ms = clock_now(loop_clock(l->server->loop));
     head_init(&c->head);
     /* With TLS a record whose first part came earlier may add its whole length. */
     c->pending = BUF_SECRET(l->server->opts.max_pipelined + (l->tls ? SERVER_PLAIN : 0));

@@ -71,6 +71,7 @@ struct http_conn {
     size_t accepted;    /* body bytes the application takes */
     size_t extensions;  /* bytes of chunk extensions so far */
     size_t discarded;   /* while lingering */
+    uint64_t since_ms;  /* monotonic, when it was accepted */
     size_t held;        /* bytes counted in server->strangers.bytes */
     size_t held_secret; /* ... and in server->secret */
     struct http_conns *waits; /* the list of complete requests it is in; NULL = none */
@@ -210,6 +211,8 @@ void strangers_meet(struct http_conn *);  /* it has shown a certificate: perhaps
 void strangers_leave(struct http_conn *); /* it has shown a client; any number of times */
 void strangers_forget(struct http_conn *); /* it closes: nothing of it is counted any more */
 void strangers_weigh(struct http_conn *); /* counts what it holds; may close it, and others */
+/* Is there room for one more, once one of them is closed? Else *wait_ms says when to ask again; UINT64_MAX = no. */
+bool strangers_have_room(struct http_server *, uint64_t *wait_ms);
 bool strangers_make_room(struct http_server *); /* closes one of them; false = there is none */
 bool strangers_may_log(const struct http_conn *); /* a line about this connection */
 

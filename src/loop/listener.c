@@ -58,14 +58,19 @@ static void on_pause_over(struct deadline *deadline)
         log_error("accept_stopped", "listener=%s", l->name);
 }
 
+static void pause_for(struct listener *l, uint64_t ms)
+{
+    uv_poll_stop(&l->poll);
+    if (timer_start(loop_timers(l->server->loop), &l->pause, ms, on_pause_over))
+        on_pause_over(&l->pause); /* without a timer: go on at once, at the price of some turns */
+}
+
 static void pause_accepting(struct listener *l, int err)
 {
     if (!l->short_of) /* once, not ten times a second */
         log_warn("accept_paused", "listener=%s error=%s pause_ms=%d", l->name, strerror(err), PAUSE_MS);
     l->short_of = true;
-    uv_poll_stop(&l->poll);
-    if (timer_start(loop_timers(l->server->loop), &l->pause, PAUSE_MS, on_pause_over))
-        on_pause_over(&l->pause); /* without a timer: go on at once, at the price of some turns */
+    pause_for(l, PAUSE_MS);
 }
 
 static void admit(struct listener *l, int fd, const struct sockaddr *from)
@@ -81,6 +86,20 @@ static void admit(struct listener *l, int fd, const struct sockaddr *from)
     } else {
         conn_accept(l, fd, from, PLACE_OVER);
     }
+}
+
+/*
+ * Strangers that have just come are left a moment: who knocks waits for it outside. Of a Unix socket's clients it
+ * is known who they are when they are in.
+ */
+static bool must_wait(struct listener *l)
+{
+    uint64_t wait_ms;
+
+    if (l->is_unix || strangers_have_room(l->server, &wait_ms) || wait_ms == UINT64_MAX)
+        return false;
+    pause_for(l, wait_ms);
+    return true;
 }
 
 /*
@@ -104,7 +123,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     if (l->magic != LISTENER_MAGIC || status < 0)
         return;
     for (int i = 0; i < (l->tls ? ACCEPT_TLS : ACCEPT_BATCH) && l->open; i++) {
-        if (others_may_be_leaving(l))
+        if (others_may_be_leaving(l) || must_wait(l))
             return;
         struct sockaddr_storage from = {0};
         socklen_t size = sizeof(from);

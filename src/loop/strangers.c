@@ -8,7 +8,9 @@
  *
  * Connections: strangers have half of max_connections. Everybody begins as a stranger, so the next one is let
  * in, and the one that came first is closed: a client shows itself with its first request, soon after it
- * connects, and who stays a stranger for long is hardly one. A full house closes a stranger for anybody.
+ * connects, and who stays a stranger for long is hardly one. A full house closes a stranger for anybody. Each
+ * has a moment (GRACE_MS) to say something; who knocks meanwhile waits in the kernel, where what he has to say
+ * arrives with him.
  *
  * Bytes: what the unfinished requests of all strangers hold has a limit, and the part of it that lies in
  * secret memory another. Over it the connection that began to hold first is closed. Clients' connections have
@@ -25,6 +27,7 @@
 #include <inttypes.h>
 
 #define LEAST_SHARE   4     /* connections: of less there are no halves */
+#define GRACE_MS      20
 #define WARN_EVERY_MS 60000 /* a flood of connections must not become a flood of lines */
 
 static const char *const reasons[HTTP_NREASONS] = {[HTTP_FOR_ROOM] = "connections", [HTTP_FOR_BYTES] = "bytes"};
@@ -84,14 +87,20 @@ static bool is_served(const struct http_conn *c)
     return c->req_open || c->phase == CONN_ANSWER;
 }
 
-bool strangers_make_room(struct http_server *server)
+/* The one that came first, of those that are not being served if there is one. NULL = there is no stranger. */
+static struct http_conn *first_to_go(const struct http_server *server)
 {
     struct http_conn *c = TAILQ_FIRST(&server->strangers.all);
 
     while (c && is_served(c))
         c = TAILQ_NEXT(c, stranger_link);
-    if (!c)
-        c = TAILQ_FIRST(&server->strangers.all);
+    return c ? c : TAILQ_FIRST(&server->strangers.all);
+}
+
+bool strangers_make_room(struct http_server *server)
+{
+    struct http_conn *c = first_to_go(server);
+
     if (c)
         close_for(c, HTTP_FOR_ROOM);
     return c;
@@ -104,6 +113,16 @@ static size_t share(const struct http_server *server)
     size_t half = server->opts.max_connections / 2;
 
     return half > LEAST_SHARE ? half : LEAST_SHARE;
+}
+
+bool strangers_have_room(struct http_server *server, uint64_t *wait_ms)
+{
+    bool full = server->nconns >= server->opts.max_connections;
+    const struct http_conn *c = full || server->strangers.n >= share(server) ? first_to_go(server) : NULL;
+    uint64_t age = c ? clock_now(loop_clock(server->loop)) - c->since_ms : GRACE_MS;
+
+    *wait_ms = age < GRACE_MS ? GRACE_MS - age : UINT64_MAX;
+    return age >= GRACE_MS && (c || !full);
 }
 
 static bool shows_client(const struct http_conn *c)

@@ -19,6 +19,7 @@
 #define TURN         32 /* heads of strangers in one turn of the loop */
 #define FLOOD        40
 #define MAX_TURNS    20000
+#define GRACE_MS     20 /* a stranger's, before it is closed for another */
 
 static struct client flood[FLOOD];
 
@@ -305,7 +306,7 @@ static void strangers_have_half_of_the_house(void **state)
     begin(&rig, &opts);
     for (size_t i = 0; i < FLOOD; i++) {
         client_open(&flood[i], &rig);
-        rig_turns(&rig, 1);
+        rig_advance(&rig, GRACE_MS);
         assert_true(strangers(&rig).connections <= 10);
         assert_true(http_connections(rig.server) <= 10);
     }
@@ -338,8 +339,8 @@ static void a_full_house_closes_strangers_never_clients(void **state)
     begin(&rig, &opts);
     for (size_t i = 0; i < 4; i++)
         client_open(&flood[i], &rig);
-    rig_turns(&rig, 3);
     for (size_t i = 0; i < 8; i++) {
+        rig_advance(&rig, GRACE_MS);
         client_open(&c[i], &rig);
         client_send(&c[i], CLIENT("/echo"));
         client_expect(&c[i], "HTTP/1.1 200", 1);
@@ -360,6 +361,36 @@ static void a_full_house_closes_strangers_never_clients(void **state)
     rig_end(&rig);
 }
 
+/* Who comes while all places are taken by strangers who just came waits outside, and is let in with its request. */
+static void who_has_just_come_is_not_closed_at_once(void **state)
+{
+    struct http_server_opts opts = rig_opts;
+    struct rig rig;
+    struct client early, late;
+
+    (void)state;
+    opts.max_connections = 8;
+    begin(&rig, &opts);
+    for (size_t i = 0; i < 3; i++)
+        client_open(&flood[i], &rig);
+    client_open(&early, &rig);
+    rig_turns(&rig, 3);
+    client_open(&late, &rig);
+    client_send(&late, CLIENT("/echo"));
+    rig_turns(&rig, 5);
+    assert_int_equal(rig.heads, 0);
+    client_send(&early, CLIENT("/echo"));
+    client_expect(&early, "HTTP/1.1 200", 1);
+    rig_advance(&rig, GRACE_MS);
+    client_expect(&late, "HTTP/1.1 200", 1);
+    assert_int_equal(strangers(&rig).closed[HTTP_FOR_ROOM], 0); /* the early one made room: it is a client's */
+    client_close(&early);
+    client_close(&late);
+    for (size_t i = 0; i < 3; i++)
+        client_close(&flood[i]);
+    rig_end(&rig);
+}
+
 static void who_is_being_served_is_not_closed_for_room(void **state)
 {
     struct http_server_opts opts = rig_opts;
@@ -373,7 +404,7 @@ static void who_is_being_served_is_not_closed_for_room(void **state)
     client_send(&busy, GET("/hold"));
     client_expect_held(&busy);
     client_open(&idle, &rig);
-    rig_turns(&rig, 3);
+    rig_advance(&rig, GRACE_MS);
     client_open(&late, &rig);
     client_send(&late, GET("/echo"));
     client_expect(&late, "HTTP/1.1 200", 1);
@@ -471,6 +502,7 @@ int main(void)
         cmocka_unit_test(the_value_of_authorization_alone_is_in_secret_memory),
         cmocka_unit_test(strangers_have_half_of_the_house),
         cmocka_unit_test(a_full_house_closes_strangers_never_clients),
+        cmocka_unit_test(who_has_just_come_is_not_closed_at_once),
         cmocka_unit_test(who_is_being_served_is_not_closed_for_room),
         cmocka_unit_test(a_listener_that_is_apart_does_not_count),
         cmocka_unit_test(a_flood_that_leaves_leaves_nothing),
