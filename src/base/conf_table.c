@@ -175,8 +175,8 @@ const struct conf_row conf_rows[] = {
     { GATEWAY("secret_memory", secret_memory), .type = &conf_size, BETWEEN(4 * MEGA, GIGA), .fallback = "64M",
       .flags = CONF_STATIC,
       .help = "Most memory for secrets: locked into RAM, left out of core dumps, taken a megabyte at a time as "
-              "it is needed. What does not fit is refused as out of memory. The unit's LimitMEMLOCK should "
-              "be larger." },
+              "it is needed. Half of it is kept for the vaults' answers. What does not fit is refused as out of memory. "
+              "The unit's LimitMEMLOCK should be larger." },
     { GATEWAY("sandbox", sandbox), .type = &conf_choice, .choices = "on log off", .fallback = "on",
       .flags = CONF_STATIC,
       .help = "Whether the gateway gives up what it does not need: capabilities, files other than its own, "
