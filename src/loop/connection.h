@@ -72,6 +72,7 @@ struct http_conn {
     size_t extensions;  /* bytes of chunk extensions so far */
     size_t discarded;   /* while lingering */
     uint64_t since_ms;  /* monotonic, when it was accepted */
+    uint64_t heard_ms;  /* monotonic, when a stranger was last read; 0 = never */
     size_t held;        /* bytes counted in server->strangers.bytes */
     size_t held_secret; /* ... and in server->secret */
     struct http_conns *waits; /* the list of complete requests it is in; NULL = none */
@@ -123,7 +124,7 @@ struct conn_line {
     struct http_conns conns;
     enum loop_work work; /* what each of them costs in a turn of the loop */
 };
-enum { LINE_STRANGERS, LINE_HANDSHAKES, NLINES };
+enum { LINE_STRANGERS, LINE_INSISTENT, LINE_HANDSHAKES, NLINES };
 
 /* All connections that have shown no client, and what they use. */
 struct strangers {

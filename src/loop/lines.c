@@ -8,7 +8,9 @@
  * brings a thousand requests in one packet stands in line a thousand times, behind everybody who came
  * meanwhile. What is not read stays in the kernel.
  *
- * Handshakes have a line of their own: each takes as long as many requests.
+ * There are three lines, each with steps of its own. Who was heard less than a second ago is insistent: a caller
+ * that comes with its first request, and a probe that comes now and then, do not wait behind a thousand that
+ * never stop. Of handshakes each takes as long as many requests.
  *
  * A client's connection is in no line. It is heard in every turn, for a few heads (request.c).
  *
@@ -17,14 +19,26 @@
  */
 #include "loop/connection.h"
 
+#define INSISTENT_MS 1000
+
+static uint64_t now_ms(const struct http_conn *c)
+{
+    return clock_now(loop_clock(c->server->loop));
+}
+
 static struct conn_line *line_of(const struct http_conn *c)
 {
-    return &c->server->lines[c->phase == CONN_HANDSHAKE ? LINE_HANDSHAKES : LINE_STRANGERS];
+    bool insistent = c->heard_ms && now_ms(c) - c->heard_ms < INSISTENT_MS;
+
+    if (c->phase == CONN_HANDSHAKE)
+        return &c->server->lines[LINE_HANDSHAKES];
+    return &c->server->lines[insistent ? LINE_INSISTENT : LINE_STRANGERS];
 }
 
 void lines_init(struct http_server *server)
 {
     server->lines[LINE_STRANGERS].work = LOOP_STRANGERS;
+    server->lines[LINE_INSISTENT].work = LOOP_INSISTENT;
     server->lines[LINE_HANDSHAKES].work = LOOP_HANDSHAKES;
     for (size_t i = 0; i < NLINES; i++)
         TAILQ_INIT(&server->lines[i].conns);
@@ -41,10 +55,12 @@ static int next_turn(struct http_server *server)
 static void hear(struct http_conn *c)
 {
     lines_leave(c);
-    if (c->phase == CONN_NEXT)
+    if (c->phase == CONN_NEXT) {
+        c->heard_ms = now_ms(c);
         conn_work_pending(c);
-    else
+    } else {
         c->called = true;
+    }
     conn_settle(c);
 }
 
@@ -73,12 +89,17 @@ static void on_turn(struct deadline *deadline)
 
 bool lines_may_read(struct http_conn *c)
 {
-    const struct conn_line *line = line_of(c);
-    bool called = c->called;
+    const struct conn_line *line;
+    bool may = c->called;
 
+    if (!c->stranger)
+        return true;
+    line = line_of(c);
     c->called = false;
-    return !c->stranger || called ||
-           (TAILQ_EMPTY(&line->conns) && loop_step(c->server->loop, line->work));
+    may = may || (TAILQ_EMPTY(&line->conns) && loop_step(c->server->loop, line->work));
+    if (may && c->phase != CONN_HANDSHAKE)
+        c->heard_ms = now_ms(c);
+    return may;
 }
 
 void lines_join(struct http_conn *c)
