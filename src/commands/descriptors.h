@@ -1,9 +1,10 @@
 /*
  * descriptors.h - how many file descriptors clients may use.
  *
- * The limit of the process (RLIMIT_NOFILE) is shared by clients, by connections to vaults, and by the gateway's own
- * files. Clients get what the others leave: a reserve for every vault connection that the configuration allows, for
- * the control socket, and for store, audit trail, log, resolver and files being read.
+ * The limit of the process (RLIMIT_NOFILE) is shared by clients, by connections to vaults, and by the
+ * gateway's own files. Clients get what the others leave: a reserve for every vault connection that the
+ * configuration allows, for the control socket, and for store, audit trail, log, resolver and files being
+ * read.
  */
 #ifndef JG_COMMANDS_DESCRIPTORS_H
 #define JG_COMMANDS_DESCRIPTORS_H

@@ -107,7 +107,8 @@ bool ask_may_log(struct ask *ask, const struct http_peer *peer)
     return ask->lines == LINES_GRANTED;
 }
 
-static void log_end(struct ask *ask, const struct http_req *req, int status, const struct fault *f, uint64_t took_us)
+static void log_end(struct ask *ask, const struct http_req *req, int status, const struct fault *f,
+                    uint64_t took_us)
 {
     const char *client = ask->client ? ask->client->conf->name : NULL;
     const char *trace = *ask->trace_id ? ask->trace_id : NULL;

@@ -1,7 +1,8 @@
 /*
  * failures.h - how often each peer came without being a known client.
  *
- * The same for the lines in the log that it causes by whatever else it does: a bucket of its own, of the same size.
+ * The same for the lines in the log that it causes by whatever else it does: a bucket of its own, of the same
+ * size.
  *
  * Each origin (an IPv4 address, an IPv6 /64 network, a uid) has a bucket of `per_s` failures, filled
  * continuously, that holds one minute's worth. Whoever has emptied it is told 429 instead of 401 until it has

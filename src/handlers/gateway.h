@@ -36,8 +36,8 @@ struct gateway_metrics;
 /* Of lines in the log about unknown callers: what was left out. */
 struct stranger_lines {
     struct timers *timers;
-    struct deadline count; /* when the log hears of it */
-    uint64_t left_out;     /* since it last heard */
+    struct deadline count;       /* when the log hears of it */
+    uint64_t left_out;           /* since it last heard */
     char peer[HTTP_ORIGIN_SIZE]; /* of the last one */
     uint64_t total;
 };
@@ -130,7 +130,8 @@ struct ask {
 /* Makes the ask of a request and links the two; request id and trace id are read or made. NULL = no memory.
  */
 struct ask *ask_new(struct gateway *, struct http_req *);
-/* Clients' requests are always logged, a stranger's as stranger_lines.c permits: asked once for all lines of it. */
+/* Clients' requests are always logged, a stranger's as stranger_lines.c permits: asked once for all lines of
+ * it. */
 bool ask_may_log(struct ask *, const struct http_peer *);
 /* The client is gone: what the broker does for it is left to land and be undone; frees the ask. */
 void ask_gone(struct ask *);

@@ -6,7 +6,8 @@
  * in a metric, and in one line that comes a few seconds after the first one that was left out. Lines about a
  * client's requests, and about connections that have shown a client, are not asked for here.
  *
- * Life: stranger_lines_init() -> stranger_lines_permit(), stranger_lines_leave_out() -> stranger_lines_end(), which writes the last count.
+ * Life: stranger_lines_init() -> stranger_lines_permit(), stranger_lines_leave_out() -> stranger_lines_end(),
+ * which writes the last count.
  */
 #include "base/log.h"
 #include "base/text.h"

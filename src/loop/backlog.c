@@ -6,14 +6,15 @@
  * ends. A thousand requests that come together would make one long turn, and a question after the gateway's
  * health would wait for all of it. So a turn begins a limited number of requests (loop_step); those over it
  * wait here, read and parsed, in the order in which they came, and the turns that follow take them in turn.
- * What the application calls urgent goes before the others, within the same limit. A stranger's request does not
- * wait here: its head has paid (lines.c). Nor does one that is apart. A loop that is not busy never has a backlog.
+ * What the application calls urgent goes before the others, within the same limit. A stranger's request does
+ * not wait here: its head has paid (lines.c). Nor does one that is apart. A loop that is not busy never has a
+ * backlog.
  *
  * Life of an entry: backlog_wait() -> begun in a later turn, or backlog_leave() when the request ends before:
  * its client left, or the application answered it without having begun it.
  *
- * Invariants: a connection in the backlog has `req_open` and is in phase WORK. While one of the two lists is not
- * empty the server's deadline `begin` runs, and no request passes its list.
+ * Invariants: a connection in the backlog has `req_open` and is in phase WORK. While one of the two lists is
+ * not empty the server's deadline `begin` runs, and no request passes its list.
  */
 #include "loop/connection.h"
 

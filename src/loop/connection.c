@@ -194,7 +194,9 @@ static size_t *place_count(struct http_conn *c)
 {
     struct http_server *server = c->server;
 
-    return c->place == PLACE_OVER ? &server->nover : c->place == PLACE_APART ? &server->napart : &server->nconns;
+    return c->place == PLACE_OVER    ? &server->nover
+           : c->place == PLACE_APART ? &server->napart
+                                     : &server->nconns;
 }
 
 /* Its descriptor is closed in this turn: what it counted for is free at once. */
@@ -355,8 +357,8 @@ static void take_cipher(struct http_conn *c, const char *bytes, size_t n)
         client_ended(c, "client closed");
 }
 
-/* What is read may all have to be kept, so no more is read at once than that; nothing where on_read() is to put
- * a stranger into its line. */
+/* What is read may all have to be kept, so no more is read at once than that; nothing where on_read() is to
+ * put a stranger into its line. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
     struct http_conn *c = handle->data;
@@ -395,7 +397,8 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 
 static void set_reading(struct http_conn *c)
 {
-    bool want = c->pending.len < c->server->opts.max_pipelined && !c->eof && !c->line && c->phase != CONN_NEXT;
+    bool want =
+        c->pending.len < c->server->opts.max_pipelined && !c->eof && !c->line && c->phase != CONN_NEXT;
 
     if (want == c->reading)
         return;

@@ -10,7 +10,7 @@
  *
  *   HANDSHAKE -> IDLE -> HEAD -> (CERTIFICATE) -> BODY -> WORK -> ANSWER -> IDLE ...        (keep-alive)
  *                                                                 ANSWER -> LINGER -> CLOSED
- *   NEXT: bytes of the next request are here and wait for a later turn of the loop; nothing is read meanwhile.
+ *   NEXT: bytes of the next request wait for a later turn of the loop; nothing is read meanwhile.
  *
  * Ownership: a connection owns itself and is freed in one place, when libuv reports its handle closed. The
  * server is freed when the last handle of it is. A `struct writing` is the loop's until its callback.
@@ -201,20 +201,21 @@ void backlog_leave(struct http_conn *); /* if it is there: the request has ended
 
 /* lines.c */
 void lines_init(struct http_server *);
-bool lines_may_read(struct http_conn *); /* a read costs a stranger a step of this turn; false = lines_join() */
-void lines_join(struct http_conn *);     /* it is heard in a later turn of the loop; not read meanwhile */
-void lines_leave(struct http_conn *);    /* if it is there */
+bool lines_may_read(struct http_conn *); /* costs a stranger a step of this turn; false = lines_join() */
+void lines_join(struct http_conn *);  /* it is heard in a later turn of the loop; not read meanwhile */
+void lines_leave(struct http_conn *); /* if it is there */
 
 /* strangers.c */
 void strangers_init(struct http_server *);
-void strangers_enter(struct http_conn *); /* accepted: a stranger, unless the connection itself shows a client */
-void strangers_meet(struct http_conn *);  /* it has shown a certificate: perhaps a client's */
-void strangers_leave(struct http_conn *); /* it has shown a client; any number of times */
+void strangers_enter(struct http_conn *);  /* a stranger, unless the connection itself shows a client */
+void strangers_meet(struct http_conn *);   /* it has shown a certificate: perhaps a client's */
+void strangers_leave(struct http_conn *);  /* it has shown a client; any number of times */
 void strangers_forget(struct http_conn *); /* it closes: nothing of it is counted any more */
-void strangers_weigh(struct http_conn *); /* counts what it holds; may close it, and others */
-/* Is there room for one more, once one of them is closed? Else *wait_ms says when to ask again; UINT64_MAX = no. */
+void strangers_weigh(struct http_conn *);  /* counts what it holds; may close it, and others */
+/* Is there room for one more, once one of them is closed? Else *wait_ms is when to ask again, UINT64_MAX = no.
+ */
 bool strangers_have_room(struct http_server *, uint64_t *wait_ms);
-bool strangers_make_room(struct http_server *); /* closes one of them; false = there is none */
+bool strangers_make_room(struct http_server *);   /* closes one of them; false = there is none */
 bool strangers_may_log(const struct http_conn *); /* a line about this connection */
 
 /* answer.c */

@@ -81,11 +81,12 @@ struct http_app {
      * Writes the answer for a request the server itself refuses (malformed, too large, wrong version, over
      * max_connections) into `body`; `req` is NULL when its head is not there. Returns the content type.
      */
-    const char *(*refuse)(void *arg, const struct http_peer *, const struct http_req *req, const struct fault *,
-                          struct buf *body, struct buf *extra_headers);
+    const char *(*refuse)(void *arg, const struct http_peer *, const struct http_req *req,
+                          const struct fault *, struct buf *body, struct buf *extra_headers);
     /*
-     * Does what the connection itself shows (certificate, uid) name a client? Until it does, or http_known() says so
-     * of a request, the connection is a stranger's: it draws on budgets of its own. NULL = there are no strangers.
+     * Does what the connection itself shows (certificate, uid) name a client? Until it does, or http_known()
+     * says so of a request, the connection is a stranger's: it draws on budgets of its own. NULL = there are
+     * no strangers.
      */
     bool (*knows)(void *arg, const struct http_peer *);
     /* May one more line about this stranger go to the log? NULL = always. */
@@ -137,9 +138,9 @@ struct http_listen_opts {
     bool apart; /* its connections count for no limit but one of their own (HTTP_MAX_APART) */
 };
 
-#define HTTP_MAX_APART         32               /* connections of listeners that are apart */
-#define HTTP_STRANGER_BYTES    (8U * 1024 * 1024) /* default of max_stranger_bytes */
-#define HTTP_STRANGER_SECRET   (1U * 1024 * 1024) /* default of max_stranger_secret */
+#define HTTP_MAX_APART       32                 /* connections of listeners that are apart */
+#define HTTP_STRANGER_BYTES  (8U * 1024 * 1024) /* default of max_stranger_bytes */
+#define HTTP_STRANGER_SECRET (1U * 1024 * 1024) /* default of max_stranger_secret */
 
 struct http_server_opts {
     size_t max_connections;     /* of which strangers have half at most */

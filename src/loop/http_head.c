@@ -11,9 +11,10 @@
  * is over a limit. Left to llhttp: the grammar of method, version, lengths. Left to head_judge(): everything
  * that needs the whole head (Host, Transfer-Encoding, Expect, the form of the target).
  *
- * Storage: one buffer per request, and one for Authorization. llhttp reports the end of a name before the first
- * byte of its value, so a secret value is known for one before it comes. The header array is made when the head is complete, since the buffer moves
- * while it grows; until then the texts follow each other and need no offsets (none can hold a NUL).
+ * Storage: one buffer per request, and one for Authorization. llhttp reports the end of a name before the
+ * first byte of its value, so a secret value is known for one before it comes. The header array is made when
+ * the head is complete, since the buffer moves while it grows; until then the texts follow each other and
+ * need no offsets (none can hold a NUL).
  */
 #include "loop/http_head.h"
 

@@ -8,9 +8,9 @@
  * brings a thousand requests in one packet stands in line a thousand times, behind everybody who came
  * meanwhile. What is not read stays in the kernel.
  *
- * There are three lines, each with steps of its own. Who was heard less than a second ago is insistent: a caller
- * that comes with its first request, and a probe that comes now and then, do not wait behind a thousand that
- * never stop. Of handshakes each takes as long as many requests.
+ * There are three lines, each with steps of its own. Who was heard less than a second ago is insistent: a
+ * caller that comes with its first request, and a probe that comes now and then, do not wait behind a
+ * thousand that never stop. Of handshakes each takes as long as many requests.
  *
  * A client's connection is in no line. It is heard in every turn, for a few heads (request.c).
  *

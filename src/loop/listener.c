@@ -89,8 +89,8 @@ static void admit(struct listener *l, int fd, const struct sockaddr *from)
 }
 
 /*
- * Strangers that have just come are left a moment: who knocks waits for it outside. Of a Unix socket's clients it
- * is known who they are when they are in.
+ * Strangers that have just come are left a moment: who knocks waits for it outside. Of a Unix socket's
+ * clients it is known who they are when they are in.
  */
 static bool must_wait(struct listener *l)
 {

@@ -2,15 +2,15 @@
 /*
  * strangers.c - connections that have shown no client, and what they may use.
  *
- * The rule: every byte, line and turn that a stranger causes draws on a budget that authenticated work and the
- * control socket do not share. Turns are in lines.c, log lines belong to the application (may_log); here are
- * connections and bytes.
+ * The rule: every byte, line and turn that a stranger causes draws on a budget that authenticated work and
+ * the control socket do not share. Turns are in lines.c, log lines belong to the application (may_log); here
+ * are connections and bytes.
  *
  * Connections: strangers have half of max_connections. Everybody begins as a stranger, so the next one is let
  * in, and the one that came first is closed: a client shows itself with its first request, soon after it
  * connects, and who stays a stranger for long is hardly one. A full house closes a stranger for anybody. Each
- * has a moment (GRACE_MS) to say something; who knocks meanwhile waits in the kernel, where what he has to say
- * arrives with him.
+ * has a moment (GRACE_MS) to say something; who knocks meanwhile waits in the kernel, where what he has to
+ * say arrives with him.
  *
  * Bytes: what the unfinished requests of all strangers hold has a limit, and the part of it that lies in
  * secret memory another. Over it the connection that began to hold first is closed. Clients' connections have
@@ -26,11 +26,12 @@
 
 #include <inttypes.h>
 
-#define LEAST_SHARE   4     /* connections: of less there are no halves */
+#define LEAST_SHARE   4 /* connections: of less there are no halves */
 #define GRACE_MS      20
 #define WARN_EVERY_MS 60000 /* a flood of connections must not become a flood of lines */
 
-static const char *const reasons[HTTP_NREASONS] = {[HTTP_FOR_ROOM] = "connections", [HTTP_FOR_BYTES] = "bytes"};
+static const char *const reasons[HTTP_NREASONS] = {
+    [HTTP_FOR_ROOM] = "connections", [HTTP_FOR_BYTES] = "bytes"};
 
 void strangers_init(struct http_server *server)
 {
@@ -87,7 +88,8 @@ static bool is_served(const struct http_conn *c)
     return c->req_open || c->phase == CONN_ANSWER;
 }
 
-/* The one that came first, of those that are not being served if there is one. NULL = there is no stranger. */
+/* The one that came first, of those that are not being served if there is one. NULL = there is no stranger.
+ */
 static struct http_conn *first_to_go(const struct http_server *server)
 {
     struct http_conn *c = TAILQ_FIRST(&server->strangers.all);

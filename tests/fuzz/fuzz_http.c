@@ -103,8 +103,8 @@ static void app_gone(void *arg, struct http_req *req)
         now->held = NULL;
 }
 
-static const char *app_refuse(void *arg, const struct http_peer *peer, const struct http_req *req, const struct fault *fault,
-                              struct buf *body, struct buf *headers)
+static const char *app_refuse(void *arg, const struct http_peer *peer, const struct http_req *req,
+                              const struct fault *fault, struct buf *body, struct buf *headers)
 {
     (void)peer;
     (void)arg;

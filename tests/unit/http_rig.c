@@ -160,8 +160,8 @@ static void app_gone(void *arg, struct http_req *req)
         http_respond(req, &(struct http_answer){.status = 200});
 }
 
-static const char *app_refuse(void *arg, const struct http_peer *peer, const struct http_req *req, const struct fault *fault,
-                              struct buf *body, struct buf *extra)
+static const char *app_refuse(void *arg, const struct http_peer *peer, const struct http_req *req,
+                              const struct fault *fault, struct buf *body, struct buf *extra)
 {
     struct rig *rig = arg;
 

@@ -345,7 +345,8 @@ static void ask_without_token(struct fake_req *f, const char *path)
     fake_send(f);
 }
 
-/* Whatever a stranger asks: its bucket holds a minute's worth of requests that are logged, the rest is counted. */
+/* Whatever a stranger asks: its bucket holds a minute's worth of requests that are logged, the rest is
+ * counted. */
 static void test_lines_of_strangers(void **state)
 {
     static const char *const paths[] = {"/nowhere", "/livez", "/v1/capabilities", "/v1/credentials/find"};

@@ -94,7 +94,8 @@ static void every_head_costs_a_step(void **state)
         pipeline(&flood[i], 50, GET("/urgent"));
     for (int i = 0; i < MAX_TURNS && rig.heads < FLOOD * 50; i++) {
         rig_turn(&rig);
-        assert_true(rig.heads - before <= 2 * TURN); /* rig_turn() fires deadlines before and in the loop's turn */
+        assert_true(rig.heads - before <=
+                    2 * TURN); /* rig_turn() fires deadlines before and in the loop's turn */
         before = rig.heads;
     }
     assert_int_equal(rig.heads, FLOOD * 50);
@@ -104,7 +105,8 @@ static void every_head_costs_a_step(void **state)
     rig_end(&rig);
 }
 
-/* Those who are heard again and again have a line of their own: who comes with one request does not stand in it. */
+/* Those who are heard again and again have a line of their own: who comes with one request does not stand in
+ * it. */
 static void who_brings_much_stands_behind_who_brings_little(void **state)
 {
     struct rig rig;
@@ -248,7 +250,8 @@ static void what_strangers_keep_in_secret_memory_has_a_budget(void **state)
     rig_end(&rig);
 }
 
-/* The part of secret memory that is not theirs is left to others: what clients keep there has a limit as well. */
+/* The part of secret memory that is not theirs is left to others: what clients keep there has a limit as
+ * well. */
 static void clients_leave_secret_memory_to_the_vault(void **state)
 {
     struct http_server_opts opts = rig_opts;
@@ -286,8 +289,9 @@ static void the_value_of_authorization_alone_is_in_secret_memory(void **state)
     (void)state;
     begin(&rig, NULL);
     client_open(&c, &rig);
-    for (const char *p = "GET /hold?a=1 HTTP/1.1\r\nHost: h\r\naUTHORIZATION:  Bearer t0ken \r\nX-Test: yes\r\n"
-                         "Authorization: second\r\nProxy-Authorization: third\r\n";
+    for (const char *p =
+             "GET /hold?a=1 HTTP/1.1\r\nHost: h\r\naUTHORIZATION:  Bearer t0ken \r\nX-Test: yes\r\n"
+             "Authorization: second\r\nProxy-Authorization: third\r\n";
          *p; p++) {
         client_send_n(&c, p, 1);
         rig_turn(&rig);
@@ -380,7 +384,8 @@ static void a_full_house_closes_strangers_never_clients(void **state)
     rig_end(&rig);
 }
 
-/* Who comes while all places are taken by strangers who just came waits outside, and is let in with its request. */
+/* Who comes while all places are taken by strangers who just came waits outside, and is let in with its
+ * request. */
 static void who_has_just_come_is_not_closed_at_once(void **state)
 {
     struct http_server_opts opts = rig_opts;
@@ -402,7 +407,8 @@ static void who_has_just_come_is_not_closed_at_once(void **state)
     client_expect(&early, "HTTP/1.1 200", 1);
     rig_advance(&rig, GRACE_MS);
     client_expect(&late, "HTTP/1.1 200", 1);
-    assert_int_equal(strangers(&rig).closed[HTTP_FOR_ROOM], 0); /* the early one made room: it is a client's */
+    assert_int_equal(strangers(&rig).closed[HTTP_FOR_ROOM],
+                     0); /* the early one made room: it is a client's */
     client_close(&early);
     client_close(&late);
     for (size_t i = 0; i < 3; i++)
