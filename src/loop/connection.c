@@ -527,8 +527,13 @@ static void read_early(struct http_conn *c, int fd)
     if (!c->reading || c->phase == CONN_CLOSED)
         return;
     on_alloc(&c->u.handle, 0, &room);
-    if (!room.len)
-        return; /* the loop reports it again */
+    if (!room.len) { /* who has asked joins the line at once: others may be closed for room */
+        if (recv(fd, c->server->read, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+            lines_join(c);
+        wipe(c->server->read, 1);
+        conn_settle(c);
+        return;
+    }
     n = recv(fd, room.base, room.len, MSG_DONTWAIT);
     if (n > 0) /* an end or an error is left to libuv */
         on_read(&c->u.stream, n, &room);

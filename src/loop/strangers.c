@@ -9,8 +9,8 @@
  * Connections: strangers have half of max_connections. Everybody begins as a stranger, so the next one is let
  * in, and the one that came first is closed: a client shows itself with its first request, soon after it
  * connects, and who stays a stranger for long is hardly one. A full house closes a stranger for anybody. Each
- * has a moment (GRACE_MS) to say something; who knocks meanwhile waits in the kernel, where what he has to
- * say arrives with him.
+ * has a moment (GRACE_MS) to say something, and what it has said is heard before it is closed; who knocks
+ * meanwhile waits in the kernel, where what he has to say arrives with him.
  *
  * Bytes: what the unfinished requests of all strangers hold has a limit, and the part of it that lies in
  * secret memory another. Over it the connection that began to hold first is closed. Clients' connections have
@@ -28,6 +28,8 @@
 
 #define LEAST_SHARE   4 /* connections: of less there are no halves */
 #define GRACE_MS      20
+#define LINE_MS       2  /* where all wait to be heard: until some of them have been */
+#define FIRST_FEW     64 /* looked at for one to close */
 #define WARN_EVERY_MS 60000 /* a flood of connections must not become a flood of lines */
 
 static const char *const reasons[HTTP_NREASONS] = {
@@ -83,26 +85,29 @@ static void close_for(struct http_conn *c, enum http_reason reason)
     buf_free(&c->pending);
 }
 
-static bool is_served(const struct http_conn *c)
+/* It is being served, or has said something that is not heard yet. Who never stops is not waited for. */
+static bool is_awaited(const struct http_conn *c)
 {
-    return c->req_open || c->phase == CONN_ANSWER;
+    return c->req_open || c->phase == CONN_ANSWER || c->called ||
+           (c->line && c->line != &c->server->lines[LINE_INSISTENT]);
 }
 
-/* The one that came first, of those that are not being served if there is one. NULL = there is no stranger.
- */
+/* The one that came first and is not awaited; NULL = none of the first few. */
 static struct http_conn *first_to_go(const struct http_server *server)
 {
     struct http_conn *c = TAILQ_FIRST(&server->strangers.all);
 
-    while (c && is_served(c))
+    for (int i = 0; c && i < FIRST_FEW && is_awaited(c); i++)
         c = TAILQ_NEXT(c, stranger_link);
-    return c ? c : TAILQ_FIRST(&server->strangers.all);
+    return c && !is_awaited(c) ? c : NULL;
 }
 
 bool strangers_make_room(struct http_server *server)
 {
     struct http_conn *c = first_to_go(server);
 
+    if (!c)
+        c = TAILQ_FIRST(&server->strangers.all);
     if (c)
         close_for(c, HTTP_FOR_ROOM);
     return c;
@@ -120,11 +125,20 @@ static size_t share(const struct http_server *server)
 bool strangers_have_room(struct http_server *server, uint64_t *wait_ms)
 {
     bool full = server->nconns >= server->opts.max_connections;
-    const struct http_conn *c = full || server->strangers.n >= share(server) ? first_to_go(server) : NULL;
-    uint64_t age = c ? clock_now(loop_clock(server->loop)) - c->since_ms : GRACE_MS;
+    const struct http_conn *c;
+    uint64_t age;
 
-    *wait_ms = age < GRACE_MS ? GRACE_MS - age : UINT64_MAX;
-    return age >= GRACE_MS && (c || !full);
+    *wait_ms = UINT64_MAX;
+    if (!full && server->strangers.n < share(server))
+        return true;
+    if (!server->strangers.n)
+        return false;
+    c = first_to_go(server);
+    age = c ? clock_now(loop_clock(server->loop)) - c->since_ms : 0;
+    if (age >= GRACE_MS)
+        return true;
+    *wait_ms = c ? GRACE_MS - age : LINE_MS;
+    return false;
 }
 
 static bool shows_client(const struct http_conn *c)

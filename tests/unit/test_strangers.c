@@ -416,6 +416,34 @@ static void who_has_just_come_is_not_closed_at_once(void **state)
     rig_end(&rig);
 }
 
+/* More come in a turn than are heard in it: those who wait to be heard are not closed for them. */
+static void who_has_spoken_is_heard_before_it_is_closed(void **state)
+{
+    struct http_server_opts opts = rig_opts;
+    struct rig rig;
+    unsigned answered = 0;
+
+    (void)state;
+    opts.max_connections = 160; /* strangers: 80, more than one turn hears */
+    begin(&rig, &opts);
+    for (size_t i = 0; i < FLOOD; i++) {
+        client_open(&flood[i], &rig);
+        client_send(&flood[i], GET("/other"));
+    }
+    for (int i = 0; i < MAX_TURNS && rig.messages < FLOOD; i++) {
+        rig.now += GRACE_MS;
+        rig_turn(&rig);
+    }
+    assert_int_equal(rig.messages, FLOOD);
+    for (size_t i = 0; i < FLOOD; i++) {
+        client_poll(&flood[i]);
+        answered += client_count(&flood[i], "HTTP/1.1 404");
+    }
+    assert_int_equal(answered, FLOOD);
+    close_flood();
+    rig_end(&rig);
+}
+
 static void who_is_being_served_is_not_closed_for_room(void **state)
 {
     struct http_server_opts opts = rig_opts;
@@ -528,6 +556,7 @@ int main(void)
         cmocka_unit_test(strangers_have_half_of_the_house),
         cmocka_unit_test(a_full_house_closes_strangers_never_clients),
         cmocka_unit_test(who_has_just_come_is_not_closed_at_once),
+        cmocka_unit_test(who_has_spoken_is_heard_before_it_is_closed),
         cmocka_unit_test(who_is_being_served_is_not_closed_for_room),
         cmocka_unit_test(a_listener_that_is_apart_does_not_count),
         cmocka_unit_test(a_flood_that_leaves_leaves_nothing),
