@@ -335,9 +335,10 @@ static void on_gone(void *arg, struct http_req *req)
     (void)req;
 }
 
-static const char *on_refuse(void *arg, const struct http_req *req, const struct fault *fault,
-                             struct buf *body, struct buf *extra_headers)
+static const char *on_refuse(void *arg, const struct http_peer *peer, const struct http_req *req,
+                             const struct fault *fault, struct buf *body, struct buf *extra_headers)
 {
+    (void)peer;
     (void)arg;
     (void)req;
     (void)extra_headers;

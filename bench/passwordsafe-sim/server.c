@@ -37,9 +37,10 @@ static void on_gone(void *arg, struct http_req *req)
         call_client_left(req->app);
 }
 
-static const char *on_refuse(void *arg, const struct http_req *req, const struct fault *fault,
-                             struct buf *body, struct buf *extra_headers)
+static const char *on_refuse(void *arg, const struct http_peer *peer, const struct http_req *req,
+                             const struct fault *fault, struct buf *body, struct buf *extra_headers)
 {
+    (void)peer;
     (void)arg;
     (void)req;
     (void)extra_headers;

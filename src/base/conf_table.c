@@ -92,7 +92,10 @@ const struct conf_row conf_rows[] = {
               "X-Request-Timeout-Ms, never a longer one." },
     { GATEWAY("max_connections", max_connections), .type = &conf_count, BETWEEN(1, 1000000),
       .fallback = "10000",
-      .help = "Client connections open at once, over all listeners. One more is answered 503 and closed." },
+      .help = "Client connections open at once, over all listeners; fewer where the descriptors (LimitNOFILE), less "
+              "a reserve for the vaults and the gateway's own files, allow no more. Connections that have shown no "
+              "client have half of it at most, and the one that came first is closed when room is needed. Where all "
+              "have shown one, one more is answered 503 and closed. The control socket does not count." },
     { GATEWAY("max_connections_per_peer", max_connections_per_peer), .type = &conf_count, BETWEEN(0, 1000000),
       .fallback = "0",
       .help = "Client connections open at once from one address (IPv6: from one /64 network). More are closed "
@@ -102,7 +105,9 @@ const struct conf_row conf_rows[] = {
       .fallback = "600/m",
       .help = "Most requests without a known client from one address (IPv6: from one /64 network), such as "
               "60/m; a burst of one minute's worth is allowed. More are answered 429 instead of 401, unlogged, and "
-              "their connection is closed. Known clients at the same address are not held up. off: no limit." },
+              "their connection is closed. Known clients at the same address are not held up. As many lines in the "
+              "log may come from one address that shows no client, whatever it sends; what is left out is counted. "
+              "off: no limit." },
     { GATEWAY("max_inflight", max_inflight), .type = &conf_count, BETWEEN(1, 1000000), .fallback = "4096",
       .help = "Operations being worked on at once. More are answered 503 with Retry-After; health and "
               "metrics are answered all the same." },
@@ -180,8 +185,8 @@ const struct conf_row conf_rows[] = {
     { GATEWAY("secret_memory", secret_memory), .type = &conf_size, BETWEEN(4 * MEGA, GIGA), .fallback = "64M",
       .flags = CONF_STATIC,
       .help = "Most memory for secrets: locked into RAM, left out of core dumps, taken a megabyte at a time as "
-              "it is needed. What does not fit is refused as out of memory. The unit's LimitMEMLOCK should "
-              "be larger." },
+              "it is needed. Half of it is kept for the vaults' answers. What does not fit is refused as out of memory. "
+              "The unit's LimitMEMLOCK should be larger." },
     { GATEWAY("sandbox", sandbox), .type = &conf_choice, .choices = "on log off", .fallback = "on",
       .flags = CONF_STATIC,
       .help = "Whether the gateway gives up what it does not need: capabilities, files other than its own, "

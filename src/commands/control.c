@@ -30,7 +30,7 @@ int control_listen(struct http_server *server, int directory, char why[CONTROL_W
 {
     char path[CONTROL_PATH_SIZE], address[128];
     struct http_listen_opts opts = {
-        .name = CONTROL_LISTENER, .host = path, .is_unix = true, .unix_mode = 0600};
+        .name = CONTROL_LISTENER, .host = path, .is_unix = true, .unix_mode = 0600, .apart = true};
 
     control_path(directory, path);
     return http_listen(server, &opts, address, why);

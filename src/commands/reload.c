@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "broker/broker.h"
+#include "commands/descriptors.h"
 #include "handlers/clients.h"
 #include "handlers/routes.h"
 #include "loop/tls.h"
@@ -209,10 +210,15 @@ static void retire(struct reload *r, struct retired *old)
         log_warn("reload_kept", "hint=%s", "out of memory for a timer");
 }
 
-struct http_server_opts reload_server_opts(const struct conf_gateway *g)
+/* Half of the secret memory is for the vaults' answers, whatever clients send ahead of their time. */
+struct http_server_opts reload_server_opts(const struct conf *conf)
 {
+    const struct conf_gateway *g = &conf->gateway;
+
     return (struct http_server_opts){
-        .max_connections = g->max_connections,
+        .max_connections = descriptors_for_clients(conf),
+        .max_secret = g->secret_memory / 2,
+        .max_stranger_secret = g->secret_memory / 16,
         .max_per_peer = g->max_connections_per_peer,
         .header_timeout_ms = g->header_timeout_ms,
         .body_timeout_ms = g->body_timeout_ms,
@@ -232,7 +238,7 @@ static void take(struct reload *r, struct plan *plan)
     plan->clients = NULL;
     retire(r, plan->retired);
     plan->retired = NULL;
-    server = reload_server_opts(&conf->gateway);
+    server = reload_server_opts(conf);
     http_server_limits(r->opts.server, &server);
     for (size_t i = 0; i < conf->nlisteners; i++)
         if (plan->tls[i] && !http_listener_renew(r->opts.server, conf->listeners[i].name, plan->tls[i]))

@@ -37,7 +37,7 @@ void reload_free(struct reload *);
 bool reload_now(struct reload *);
 
 /* The configuration in the words of the server; the texts are the configuration's. */
-struct http_server_opts reload_server_opts(const struct conf_gateway *);
+struct http_server_opts reload_server_opts(const struct conf *);
 struct http_tls_opts reload_tls_opts(const struct conf_listener *);
 
 #endif

@@ -27,6 +27,7 @@
 #include "broker/broker.h"
 #include "commands/confine.h"
 #include "commands/control.h"
+#include "commands/descriptors.h"
 #include "commands/identity.h"
 #include "commands/reload.h"
 #include "commands/run_audit.h"
@@ -43,11 +44,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define ERRORS_MAX      (1U << 20)
-#define SPARE_FDS       64 /* log, loop, resolver, files being read */
 #define LAST_ANSWERS_MS 1000
 
 enum state { STARTING, SERVING, DRAINING, FLUSHING, CLOSING, SIGNING_OUT, STOPPED, NSTATES };
@@ -337,26 +336,6 @@ static bool open_log(struct run *r)
     return err ? failed(r, g->log_file, log_why(err)) : true;
 }
 
-/* As many descriptors as the system grants; too few for the configured connections is worth a word. */
-static void raise_fd_limit(const struct run *r)
-{
-    struct rlimit limit;
-    uint64_t wanted = r->conf->gateway.max_connections + SPARE_FDS;
-
-    for (size_t i = 0; i < r->conf->nvaults; i++)
-        wanted += r->conf->vaults[i].connections;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    if (limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-            return;
-    }
-    if (limit.rlim_cur < wanted)
-        log_warn("few_descriptors", "limit=%" PRIu64 " wanted=%" PRIu64 " hint=%s", (uint64_t)limit.rlim_cur,
-                 wanted, "raise LimitNOFILE or lower max_connections");
-}
-
 static bool open_store(struct run *r)
 {
     char why[320] = "";
@@ -431,7 +410,7 @@ static bool open_broker(struct run *r)
 
 static bool open_server(struct run *r)
 {
-    struct http_server_opts opts = reload_server_opts(&r->conf->gateway);
+    struct http_server_opts opts = reload_server_opts(r->conf);
 
     r->server = http_server_new(r->loop, &opts, gateway_app(r->gateway));
     if (!r->server)
@@ -513,7 +492,7 @@ static bool start(struct run *r)
     r->notify = notify_new(r->loop);
     if (!r->notify)
         return failed(r, "loop", "out of memory");
-    raise_fd_limit(r);
+    descriptors_raise(r->conf);
     return watch_signals(r) && open_store(r) && open_audit(r) && open_vaults(r) && open_broker(r) &&
            open_server(r) && listen_on_all(r) && listen_for_commands(r) && prepare_reload(r) &&
            close_sandbox(r) && announce(r);

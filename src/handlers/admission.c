@@ -21,6 +21,8 @@
 static bool refuse_often(struct ask *ask, unsigned wait_s, struct fault *f)
 {
     ask->hang_up = true;
+    ask->lines = LINES_DENIED;
+    stranger_lines_leave_out(&ask->gateway->lines, ask->req->peer->origin);
     fault_set(f, FAULT_RATE_LIMITED, "too many requests without a known client from %s (failed_login_rate)",
               ask->req->peer->origin);
     f->retry_after_s = wait_s;
@@ -37,9 +39,10 @@ static bool refuse_unknown(struct ask *ask, struct fault *f)
     audit_stranger(gw->audit, ask->req->peer->listener, ask->req->peer->address);
     if (wait_s)
         return refuse_often(ask, wait_s, f);
-    log_info("authentication_failed", "request_id=%s listener=%s peer=%s token_shown=%s", ask->request_id,
-             ask->req->peer->listener, ask->req->peer->address,
-             http_header(ask->req, "Authorization") ? "yes" : "no");
+    if (ask_may_log(ask, ask->req->peer))
+        log_info("authentication_failed", "request_id=%s listener=%s peer=%s token_shown=%s", ask->request_id,
+                 ask->req->peer->listener, ask->req->peer->address,
+                 http_header(ask->req, "Authorization") ? "yes" : "no");
     fault_set(f, FAULT_UNAUTHENTICATED,
               "no [client] section matches; send Authorization: Bearer with a token whose SHA-256 is in the "
               "configuration, or connect with the certificate or the user it names");
@@ -61,6 +64,8 @@ static bool check_caller(struct ask *ask, struct fault *f)
     ask->client = clients_find(ask->gateway->clients, ask->req);
     if (!ask->client)
         return refuse_unknown(ask, f);
+    if (!ask->req->peer->known)
+        http_known(ask->req);
     if (ask->client->conf->allow & permit)
         return true;
     fault_set(f, FAULT_FORBIDDEN, "client %s lacks the permission `%s`; add it to `allow` in its section",

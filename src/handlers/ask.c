@@ -98,12 +98,24 @@ static struct http_req *detach(struct ask *ask)
     return req;
 }
 
-static void log_end(const struct ask *ask, int status, const struct fault *f, uint64_t took_us)
+bool ask_may_log(struct ask *ask, const struct http_peer *peer)
+{
+    if (ask->client || peer->known)
+        return true;
+    if (ask->lines == LINES_UNASKED)
+        ask->lines = stranger_lines_permit(ask->gateway, peer) ? LINES_GRANTED : LINES_DENIED;
+    return ask->lines == LINES_GRANTED;
+}
+
+static void log_end(struct ask *ask, const struct http_req *req, int status, const struct fault *f,
+                    uint64_t took_us)
 {
     const char *client = ask->client ? ask->client->conf->name : NULL;
     const char *trace = *ask->trace_id ? ask->trace_id : NULL;
-    enum log_level level = ask->route->flags & ROUTE_QUIET || ask->hang_up ? LOG_DEBUG : LOG_INFO;
+    enum log_level level = ask->route->flags & ROUTE_QUIET ? LOG_DEBUG : LOG_INFO;
 
+    if (!log_on(level) || !ask_may_log(ask, req->peer))
+        return;
     if (!f)
         log_event(level, "request",
                   "request_id=%s operation=%s client=%s status=%d duration_ms=%.1f trace_id=%s",
@@ -116,11 +128,11 @@ static void log_end(const struct ask *ask, int status, const struct fault *f, ui
             fault_row(f->code)->code, f->detail);
 }
 
-static void count_and_log(const struct ask *ask, int status, const struct fault *f)
+static void count_and_log(struct ask *ask, const struct http_req *req, int status, const struct fault *f)
 {
     uint64_t took_us = clock_measure_us() - ask->started_us;
     gateway_count(ask->gateway, ask->route, status, took_us);
-    log_end(ask, status, f, took_us);
+    log_end(ask, req, status, f, took_us);
 }
 
 static void ask_free(struct ask *ask)
@@ -133,7 +145,7 @@ static void ask_free(struct ask *ask)
 static void finish(struct ask *ask, struct http_answer *answer, const struct fault *f)
 {
     struct http_req *req = detach(ask);
-    count_and_log(ask, answer->status, f);
+    count_and_log(ask, req, answer->status, f);
     http_respond(req, answer);
     ask_free(ask);
 }
@@ -143,8 +155,7 @@ static void end_without_answer(struct ask *ask, int status, const struct fault *
     struct op *op = ask->op;
 
     ask->op = NULL;
-    (void)detach(ask);
-    count_and_log(ask, status, f);
+    count_and_log(ask, detach(ask), status, f);
     ask_free(ask);
     if (op)
         broker_leave(op);

@@ -147,6 +147,16 @@ struct client *clients_find(struct clients *cs, const struct http_req *req)
     return found;
 }
 
+bool clients_know(const struct clients *cs, const struct http_peer *peer)
+{
+    if (is_control(peer))
+        return may_control(peer);
+    for (size_t i = 0; i < cs->n; i++)
+        if (client_matches(cs->row[i].conf, NULL, peer))
+            return true;
+    return false;
+}
+
 unsigned clients_take(struct clients *cs, struct client *c)
 {
     double rate = c->conf->rate_per_s;

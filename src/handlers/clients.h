@@ -39,6 +39,8 @@ void clients_inherit(struct clients *, const struct clients *before);
 
 /* NULL = nobody we know. */
 struct client *clients_find(struct clients *, const struct http_req *);
+/* Does what the connection itself shows, without a token, name a client? */
+bool clients_know(const struct clients *, const struct http_peer *);
 /* Takes one from the client's bucket: 0, or after how many seconds it may try again. */
 unsigned clients_take(struct clients *, struct client *);
 

@@ -22,10 +22,14 @@
 #define BURST_S    60
 #define WAIT_MAX_S 3600
 
-struct origin {
-    char name[HTTP_ORIGIN_SIZE];
+struct bucket {
     double tokens;
     uint64_t filled_ms; /* monotonic, when `tokens` was true */
+};
+
+struct origin {
+    char name[HTTP_ORIGIN_SIZE];
+    struct bucket logins, lines;
     bool unhashed;
     TAILQ_ENTRY(origin) link;
     UT_hash_handle hh;
@@ -78,8 +82,7 @@ static struct origin *add(struct failures *fs, const char *name, double per_s)
     if (!o)
         return NULL;
     strncpy(o->name, name, sizeof(o->name) - 1);
-    o->tokens = size_of(per_s);
-    o->filled_ms = clock_now(fs->clock);
+    o->logins = o->lines = (struct bucket){size_of(per_s), clock_now(fs->clock)};
     HASH_ADD_STR(fs->all, name, o);
     if (o->unhashed) {
         free(o);
@@ -104,20 +107,32 @@ static struct origin *get(struct failures *fs, const char *name, double per_s)
     return o;
 }
 
-unsigned failures_take(struct failures *fs, const char *name, double per_s)
+static bool take(const struct failures *fs, struct bucket *b, double per_s)
 {
     uint64_t now = clock_now(fs->clock);
+
+    b->tokens = fmin(b->tokens + (double)(now - b->filled_ms) / 1000.0 * per_s, size_of(per_s));
+    b->filled_ms = now;
+    if (b->tokens < 1)
+        return false;
+    b->tokens -= 1;
+    return true;
+}
+
+unsigned failures_take(struct failures *fs, const char *name, double per_s)
+{
     struct origin *o = per_s > 0 ? get(fs, name, per_s) : NULL;
 
-    if (!o)
+    if (!o || take(fs, &o->logins, per_s))
         return 0;
-    o->tokens = fmin(o->tokens + (double)(now - o->filled_ms) / 1000.0 * per_s, size_of(per_s));
-    o->filled_ms = now;
-    if (o->tokens >= 1) {
-        o->tokens -= 1;
-        return 0;
-    }
-    return (unsigned)ceil(fmin((1 - o->tokens) / per_s, WAIT_MAX_S));
+    return (unsigned)ceil(fmin((1 - o->logins.tokens) / per_s, WAIT_MAX_S));
+}
+
+bool failures_line(struct failures *fs, const char *name, double per_s)
+{
+    struct origin *o = per_s > 0 ? get(fs, name, per_s) : NULL;
+
+    return !o || take(fs, &o->lines, per_s);
 }
 
 size_t failures_count(const struct failures *fs)

@@ -1,6 +1,9 @@
 /*
  * failures.h - how often each peer came without being a known client.
  *
+ * The same for the lines in the log that it causes by whatever else it does: a bucket of its own, of the same
+ * size.
+ *
  * Each origin (an IPv4 address, an IPv6 /64 network, a uid) has a bucket of `per_s` failures, filled
  * continuously, that holds one minute's worth. Whoever has emptied it is told 429 instead of 401 until it has
  * filled up to the next one. The bucket only counts failures: a known client behind the same address is never
@@ -14,6 +17,7 @@
 
 #include "base/clock.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define FAILURES_MAX 4096 /* origins */
@@ -24,6 +28,8 @@ struct failures *failures_new(const struct clock *); /* NULL when out of memory 
 void failures_free(struct failures *);               /* NULL is fine */
 /* Counts one: 0, or after how many seconds the next would be within the rate. per_s = 0: always 0. */
 unsigned failures_take(struct failures *, const char *origin, double per_s);
+/* May one more line about it go to the log? per_s = 0: always. */
+bool failures_line(struct failures *, const char *origin, double per_s);
 size_t failures_count(const struct failures *);
 
 #endif

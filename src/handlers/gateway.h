@@ -16,6 +16,7 @@
 #define JG_HANDLERS_GATEWAY_H
 
 #include "base/jsonw.h"
+#include "base/timers.h"
 #include "broker/audit.h"
 #include "handlers/clients.h"
 #include "handlers/failures.h"
@@ -32,6 +33,15 @@
 
 struct gateway_metrics;
 
+/* Of lines in the log about unknown callers: what was left out. */
+struct stranger_lines {
+    struct timers *timers;
+    struct deadline count;       /* when the log hears of it */
+    uint64_t left_out;           /* since it last heard */
+    char peer[HTTP_ORIGIN_SIZE]; /* of the last one */
+    uint64_t total;
+};
+
 struct gateway {
     struct loop *loop;
     const struct clock *clock;
@@ -43,6 +53,7 @@ struct gateway {
     struct audit *audit; /* NULL = none is kept */
     struct clients *clients;
     struct failures *failures;
+    struct stranger_lines lines;
     struct gateway_metrics *metrics;
     struct http_server *server; /* NULL until gateway_set_server() */
     struct http_app app;
@@ -108,7 +119,8 @@ struct ask {
     uint64_t timeout_ms;   /* what the caller grants from its head on; in start(): what is left of it */
     uint64_t started_us;
     bool counted; /* in gateway->inflight */
-    bool hang_up; /* the connection ends with the answer, and nothing is logged: its peer fails too often */
+    bool hang_up; /* the connection ends with the answer: its peer fails too often */
+    enum { LINES_UNASKED, LINES_GRANTED, LINES_DENIED } lines; /* about it, while it is a stranger's */
     char request_id[REQUEST_ID_MAX + 1];
     char trace_id[TRACE_ID_LEN + 1]; /* "" = no traceparent */
 };
@@ -118,6 +130,9 @@ struct ask {
 /* Makes the ask of a request and links the two; request id and trace id are read or made. NULL = no memory.
  */
 struct ask *ask_new(struct gateway *, struct http_req *);
+/* Clients' requests are always logged, a stranger's as stranger_lines.c permits: asked once for all lines of
+ * it. */
+bool ask_may_log(struct ask *, const struct http_peer *);
 /* The client is gone: what the broker does for it is left to land and be undone; frees the ask. */
 void ask_gone(struct ask *);
 /* The server itself answers the request, with this fault; frees the ask. */
@@ -140,6 +155,13 @@ void ask_json(struct ask *, int status, struct buf *body, unsigned flags);
 void ask_text(struct ask *, const char *content_type, struct buf *body);
 void ask_fail(struct ask *, const struct fault *);
 void ask_empty(struct ask *); /* 204 */
+
+/* stranger_lines.c */
+void stranger_lines_init(struct stranger_lines *, struct timers *);
+void stranger_lines_end(struct stranger_lines *);
+/* May one more line about this stranger be written? If not, it is counted. */
+bool stranger_lines_permit(struct gateway *, const struct http_peer *);
+void stranger_lines_leave_out(struct stranger_lines *, const char *origin);
 
 /* admission.c: the rules a head must pass, in the order of the contract; fills client and timeout. */
 bool admission_head(struct ask *, struct fault *);

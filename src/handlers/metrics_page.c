@@ -75,6 +75,41 @@ static double read_connections(void *of)
     return gw->server ? (double)http_connections(gw->server) : 0;
 }
 
+static struct http_strangers strangers_of(void *of)
+{
+    const struct gateway *gw = of;
+    struct http_strangers s = {0};
+
+    if (gw->server)
+        http_strangers(gw->server, &s);
+    return s;
+}
+
+static double read_strangers(void *of)
+{
+    return (double)strangers_of(of).connections;
+}
+
+static double read_stranger_bytes(void *of)
+{
+    return (double)strangers_of(of).bytes;
+}
+
+static double read_closed_for_room(void *of)
+{
+    return (double)strangers_of(of).closed[HTTP_FOR_ROOM];
+}
+
+static double read_closed_for_bytes(void *of)
+{
+    return (double)strangers_of(of).closed[HTTP_FOR_BYTES];
+}
+
+static double read_lines_left_out(void *of)
+{
+    return (double)((const struct gateway *)of)->lines.total;
+}
+
 static double read_certificate_end(void *of)
 {
     const struct gateway *gw = of;
@@ -150,6 +185,12 @@ static const struct gauge_row gateway_rows[] = {
     {"jumpgate_requests_in_flight", "Operations admitted and not yet answered.", METRIC_GAUGE, read_inflight},
     {"jumpgate_draining", "1 while the gateway shuts down.", METRIC_GAUGE, read_draining},
     {"jumpgate_connections", "Open client connections.", METRIC_GAUGE, read_connections},
+    {"jumpgate_stranger_connections", "Open connections that have shown no client.", METRIC_GAUGE,
+     read_strangers},
+    {"jumpgate_stranger_bytes", "Bytes that their unfinished requests hold.", METRIC_GAUGE,
+     read_stranger_bytes},
+    {"jumpgate_stranger_lines_left_out_total", "Lines about unknown callers that the log was spared.",
+     METRIC_COUNTER, read_lines_left_out},
     {"jumpgate_certificate_end_timestamp_seconds", "Earliest end of a listener's certificate; 0 = no TLS.",
      METRIC_GAUGE, read_certificate_end},
     {"jumpgate_loop_lag_seconds", "Worst time the loop lately spent in one turn.", METRIC_GAUGE,
@@ -174,13 +215,19 @@ static const struct gauge_row gateway_rows[] = {
     {"jumpgate_process_max_fds", "Most file descriptors that may be open.", METRIC_GAUGE, process_max_fds},
 };
 
+#define CLOSED_HELP "Connections without a client that were closed for others."
+
 static const struct {
     const char *labels;
-    double (*read)(void *of);
-} lease_rows[] = {
-    {"state=\"active\"", read_leases_active},
-    {"state=\"releasing\"", read_leases_releasing},
-    {"state=\"retrying\"", read_leases_retrying},
+    struct gauge_row row;
+} labelled_rows[] = {
+    {"state=\"active\"", {"jumpgate_leases", "Leases by state.", METRIC_GAUGE, read_leases_active}},
+    {"state=\"releasing\"", {"jumpgate_leases", "Leases by state.", METRIC_GAUGE, read_leases_releasing}},
+    {"state=\"retrying\"", {"jumpgate_leases", "Leases by state.", METRIC_GAUGE, read_leases_retrying}},
+    {"reason=\"connections\"",
+     {"jumpgate_strangers_closed_total", CLOSED_HELP, METRIC_COUNTER, read_closed_for_room}},
+    {"reason=\"bytes\"",
+     {"jumpgate_strangers_closed_total", CLOSED_HELP, METRIC_COUNTER, read_closed_for_bytes}},
 };
 
 static struct vault_state vault_of(void *of)
@@ -363,10 +410,8 @@ static void add_gauges(struct gateway_metrics *m, struct gateway *gw)
 {
     for (size_t i = 0; i < COUNT(gateway_rows); i++)
         (void)add_gauge(m, &gateway_rows[i], gw);
-    for (size_t i = 0; i < COUNT(lease_rows); i++) {
-        struct gauge_row row = {"jumpgate_leases", "Leases by state.", METRIC_GAUGE, lease_rows[i].read};
-        add_gauge(m, &row, gw)->metric.labels = lease_rows[i].labels;
-    }
+    for (size_t i = 0; i < COUNT(labelled_rows); i++)
+        add_gauge(m, &labelled_rows[i].row, gw)->metric.labels = labelled_rows[i].labels;
     for (size_t i = 0; gw->audit && i < COUNT(audit_rows); i++)
         (void)add_gauge(m, &audit_rows[i], gw);
     for (size_t i = 0; gw->store && i < COUNT(store_rows); i++)
@@ -408,7 +453,7 @@ static void add_plain(struct gateway_metrics *m)
 
 struct gateway_metrics *gateway_metrics_new(struct gateway *gw)
 {
-    size_t ngauges = COUNT(gateway_rows) + COUNT(lease_rows) + COUNT(store_rows) + COUNT(audit_rows) +
+    size_t ngauges = COUNT(gateway_rows) + COUNT(labelled_rows) + COUNT(store_rows) + COUNT(audit_rows) +
                      gw->nvaults * COUNT(vault_rows);
     struct gateway_metrics *m = calloc(1, sizeof(*m));
     if (!m)

@@ -86,6 +86,13 @@ static int64_t refuse_bare(struct http_req *req)
     return -1;
 }
 
+/* Who shows a token where none is asked for has shown a client all the same. */
+static void recognise(const struct gateway *gw, const struct http_req *req)
+{
+    if (!req->peer->known && http_header(req, "Authorization") && clients_find(gw->clients, req))
+        http_known(req);
+}
+
 static int64_t on_head(void *arg, struct http_req *req)
 {
     struct gateway *gw = arg;
@@ -96,6 +103,8 @@ static int64_t on_head(void *arg, struct http_req *req)
         return refuse_bare(req);
     ask->route = find_route(req->path);
     req->urgent = ask->route->flags & ROUTE_ALWAYS;
+    if (!ask->route->permit)
+        recognise(gw, req);
     if (check_route(ask, &f) && admission_head(ask, &f))
         return (int64_t)gw->conf->gateway.max_body;
     ask_fail(ask, &f);
@@ -169,17 +178,19 @@ static void on_gone(void *arg, struct http_req *req)
 }
 
 /* What the server refuses before the application has seen a head. */
-static void count_refusal(struct gateway *gw, const struct fault *f, const char *id)
+static void count_refusal(struct gateway *gw, const struct http_peer *peer, const struct fault *f,
+                          const char *id)
 {
     gateway_count(gw, &routes[routes_count() - 1], fault_status(f), 0);
-    log_info("request_refused", "request_id=%s status=%d code=%s detail=%s", id, fault_status(f),
-             fault_row(f->code)->code, f->detail);
+    if (log_on(LOG_INFO) && (peer->known || stranger_lines_permit(gw, peer)))
+        log_info("request_refused", "request_id=%s status=%d code=%s detail=%s", id, fault_status(f),
+                 fault_row(f->code)->code, f->detail);
 }
 
 /* What the server refuses by itself looks like every other error. The refusal ends the ask, if there is one.
  */
-static const char *on_refuse(void *arg, const struct http_req *req, const struct fault *f, struct buf *body,
-                             struct buf *headers)
+static const char *on_refuse(void *arg, const struct http_peer *peer, const struct http_req *req,
+                             const struct fault *f, struct buf *body, struct buf *headers)
 {
     struct ask *ask = req ? req->app : NULL;
     char id[REQUEST_ID_MAX + 1];
@@ -196,8 +207,20 @@ static const char *on_refuse(void *arg, const struct http_req *req, const struct
     if (ask)
         ask_refused(ask, f);
     else
-        count_refusal(arg, f, id);
+        count_refusal(arg, peer, f, id);
     return PROBLEM_TYPE;
+}
+
+static bool on_knows(void *arg, const struct http_peer *peer)
+{
+    const struct gateway *gw = arg;
+
+    return clients_know(gw->clients, peer);
+}
+
+static bool on_may_log(void *arg, const struct http_peer *peer)
+{
+    return stranger_lines_permit(arg, peer);
 }
 
 static struct vault **copy_vaults(const struct gateway_opts *opts)
@@ -222,7 +245,14 @@ struct gateway *gateway_new(const struct gateway_opts *opts)
     gw->audit = opts->audit;
     gw->started_ms = clock_now(gw->clock);
     gw->started_wall_ms = clock_wall(gw->clock);
-    gw->app = (struct http_app){gw, on_head, on_message, on_gone, on_refuse};
+    gw->app = (struct http_app){.arg = gw,
+                                .head = on_head,
+                                .message = on_message,
+                                .gone = on_gone,
+                                .refuse = on_refuse,
+                                .knows = on_knows,
+                                .may_log = on_may_log};
+    stranger_lines_init(&gw->lines, loop_timers(opts->loop));
     TAILQ_INIT(&gw->asks);
     gw->vaults = copy_vaults(opts);
     gw->clients = clients_new(opts->conf, gw->clock);
@@ -238,6 +268,7 @@ void gateway_free(struct gateway *gw)
 {
     if (!gw)
         return;
+    stranger_lines_end(&gw->lines);
     gateway_metrics_free(gw->metrics);
     clients_free(gw->clients);
     failures_free(gw->failures);

@@ -209,7 +209,7 @@ void answer_refuse(struct http_conn *c, const struct fault *fault)
     const struct http_req *req = c->head_done && c->req.path ? &c->req : NULL;
     struct http_answer answer = {.status = fault_status(fault), .close = true};
 
-    answer.content_type = server->app.refuse(server->app.arg, req, fault, &body, &extra);
+    answer.content_type = server->app.refuse(server->app.arg, &c->peer, req, fault, &body, &extra);
     answer.body = &body;
     answer.headers = extra.len ? buf_cstr(&extra) : NULL;
     conn_drop_request(c);

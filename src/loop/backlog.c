@@ -6,13 +6,15 @@
  * ends. A thousand requests that come together would make one long turn, and a question after the gateway's
  * health would wait for all of it. So a turn begins a limited number of requests (loop_step); those over it
  * wait here, read and parsed, in the order in which they came, and the turns that follow take them in turn.
- * What the application calls urgent never waits. A loop that is not busy never has a backlog.
+ * What the application calls urgent goes before the others, within the same limit. A stranger's request does
+ * not wait here: its head has paid (lines.c). Nor does one that is apart. A loop that is not busy never has a
+ * backlog.
  *
  * Life of an entry: backlog_wait() -> begun in a later turn, or backlog_leave() when the request ends before:
  * its client left, or the application answered it without having begun it.
  *
- * Invariants: a connection in the backlog has `req_open` and is in phase WORK. While the backlog is not empty
- * the server's deadline `begin` runs, and no request passes it.
+ * Invariants: a connection in the backlog has `req_open` and is in phase WORK. While one of the two lists is
+ * not empty the server's deadline `begin` runs, and no request passes its list.
  */
 #include "loop/connection.h"
 
@@ -23,9 +25,14 @@ static int next_turn(struct http_server *server)
     return timer_start(loop_timers(server->loop), &server->begin, 0, on_turn);
 }
 
+static bool is_empty(const struct http_server *server)
+{
+    return TAILQ_EMPTY(&server->urgent) && TAILQ_EMPTY(&server->backlog);
+}
+
 static void begin_first(struct http_server *server)
 {
-    struct http_conn *c = TAILQ_FIRST(&server->backlog);
+    struct http_conn *c = TAILQ_FIRST(TAILQ_EMPTY(&server->urgent) ? &server->backlog : &server->urgent);
 
     backlog_leave(c);
     server->app.message(server->app.arg, &c->req);
@@ -36,25 +43,26 @@ static void on_turn(struct deadline *deadline)
     struct http_server *server =
         (struct http_server *)((char *)deadline - offsetof(struct http_server, begin));
 
-    while (!TAILQ_EMPTY(&server->backlog) && loop_step(server->loop, LOOP_REQUESTS))
+    while (!is_empty(server) && loop_step(server->loop, LOOP_REQUESTS))
         begin_first(server);
-    if (TAILQ_EMPTY(&server->backlog) || next_turn(server) == 0)
+    if (is_empty(server) || next_turn(server) == 0)
         return;
-    while (!TAILQ_EMPTY(&server->backlog)) /* no memory for a deadline: a long turn is the lesser evil */
+    while (!is_empty(server)) /* no memory for a deadline: a long turn is the lesser evil */
         begin_first(server);
 }
 
 bool backlog_wait(struct http_conn *c)
 {
     struct http_server *server = c->server;
-    bool first = TAILQ_EMPTY(&server->backlog);
+    struct http_conns *list = c->req.urgent ? &server->urgent : &server->backlog;
+    bool first = TAILQ_EMPTY(&server->urgent) && (c->req.urgent || TAILQ_EMPTY(&server->backlog));
 
-    if (c->req.urgent || (first && loop_step(server->loop, LOOP_REQUESTS)))
+    if (c->stranger || c->place == PLACE_APART || (first && loop_step(server->loop, LOOP_REQUESTS)))
         return false;
-    if (first && next_turn(server))
+    if (!timer_running(&server->begin) && next_turn(server))
         return false;
-    TAILQ_INSERT_TAIL(&server->backlog, c, backlog_link);
-    c->waits = true;
+    TAILQ_INSERT_TAIL(list, c, backlog_link);
+    c->waits = list;
     return true;
 }
 
@@ -62,6 +70,6 @@ void backlog_leave(struct http_conn *c)
 {
     if (!c->waits)
         return;
-    c->waits = false;
-    TAILQ_REMOVE(&c->server->backlog, c, backlog_link);
+    TAILQ_REMOVE(c->waits, c, backlog_link);
+    c->waits = NULL;
 }

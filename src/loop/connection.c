@@ -37,6 +37,7 @@
 /* A refused upload is read on for this long, so that its sender looks at the answer before it fails to write.
  */
 #define LINGER_BYTES (1024 * 1024)
+#define STRANGER_READ 4096  /* bytes: a usual request; what comes ahead of it lies in secret memory */
 #define WARN_EVERY_MS 60000 /* a flood of connections must not become a flood of lines */
 
 static void late_refuse(struct http_conn *c)
@@ -80,6 +81,8 @@ void conn_goto(struct http_conn *c, enum conn_phase phase)
     if (!(c->phase == CONN_BODY && phase == CONN_TRAILERS))
         c->rearm = true;
     c->phase = phase;
+    if (phase == CONN_NEXT && c->stranger)
+        lines_join(c);
 }
 
 static void await_until(struct http_conn *c, uint64_t due_ms);
@@ -117,15 +120,18 @@ static void set_reading(struct http_conn *c);
 
 void conn_settle(struct http_conn *c)
 {
-    uint64_t delay = c->server->timeout_ms[c->phase];
-    uint64_t now;
+    uint64_t delay, now;
 
-    if (c->in_feed || c->phase == CONN_CLOSED)
+    if (c->in_feed)
+        return;
+    strangers_weigh(c);
+    if (c->phase == CONN_CLOSED)
         return;
     set_reading(c);
     if (!c->rearm || c->phase == CONN_CLOSED)
         return;
     c->rearm = false;
+    delay = c->line && c->phase == CONN_NEXT ? UINT64_MAX : c->server->timeout_ms[c->phase];
     now = clock_now(loop_clock(c->server->loop));
     await_until(c, delay > UINT64_MAX - now ? UINT64_MAX : now + delay);
 }
@@ -160,12 +166,6 @@ static void on_closed(uv_handle_t *handle)
     struct http_server *server = c->server;
 
     TAILQ_REMOVE(&server->conns, c, link);
-    if (c->over)
-        server->nover--;
-    else
-        server->nconns--;
-    if (c->counted)
-        peers_leave(server->peers, c->peer.origin);
     conn_clear_request(c);
     buf_free(&c->pending);
     tls_free(c->tls);
@@ -190,16 +190,38 @@ static void say_goodbye(struct http_conn *c)
     buf_free(&out);
 }
 
+static size_t *place_count(struct http_conn *c)
+{
+    struct http_server *server = c->server;
+
+    return c->place == PLACE_OVER    ? &server->nover
+           : c->place == PLACE_APART ? &server->napart
+                                     : &server->nconns;
+}
+
+/* Its descriptor is closed in this turn: what it counted for is free at once. */
+static void give_up_place(struct http_conn *c)
+{
+    --*place_count(c);
+    if (c->counted)
+        peers_leave(c->server->peers, c->peer.origin);
+    c->counted = false;
+    lines_leave(c);
+    strangers_forget(c);
+}
+
 /* Everything of closing but the handle itself. False if it was closed before. */
 static bool begin_close(struct http_conn *c, const char *why)
 {
     if (c->phase == CONN_CLOSED)
         return false;
-    log_debug("connection_end", "listener=%s peer=%s reason=%s phase=%s requests=%u", c->peer.listener,
-              c->peer.address, why, rows[c->phase].name, c->requests);
+    if (log_on(LOG_DEBUG) && strangers_may_log(c))
+        log_debug("connection_end", "listener=%s peer=%s reason=%s phase=%s requests=%u", c->peer.listener,
+                  c->peer.address, why, rows[c->phase].name, c->requests);
     timer_stop(loop_timers(c->server->loop), &c->deadline);
     say_goodbye(c);
     c->phase = CONN_CLOSED;
+    give_up_place(c);
     conn_drop_request(c);
     return true;
 }
@@ -243,6 +265,8 @@ static void keep(struct http_conn *c, const char *bytes, size_t n)
         return;
     if (buf_append(&c->pending, bytes, n))
         conn_close(c, "too many bytes ahead of the answer");
+    else if (c->phase == CONN_IDLE) /* it has had its heads of this turn */
+        conn_goto(c, CONN_NEXT);
 }
 
 static void take_plain(struct http_conn *c, const char *bytes, size_t n)
@@ -276,11 +300,13 @@ void conn_work_pending(struct http_conn *c)
             keep(c, bytes.data + used, bytes.len - used);
     }
     buf_free(&bytes);
+    if (c->eof && c->phase != CONN_NEXT && c->phase != CONN_ANSWER && c->phase != CONN_LINGER)
+        conn_close(c, "client closed");
 }
 
 static void client_ended(struct http_conn *c, const char *why)
 {
-    if (c->phase == CONN_ANSWER && c->writes) {
+    if ((c->phase == CONN_ANSWER && c->writes) || c->phase == CONN_NEXT) {
         c->eof = true; /* it has its answer coming */
         uv_read_stop(&c->u.stream);
         c->reading = false;
@@ -293,6 +319,7 @@ static void peer_names(struct http_conn *c)
 {
     c->peer.nsans = tls_peer_sans(c->tls, &c->peer.sans);
     c->peer.certificate = tls_has_peer_certificate(c->tls);
+    strangers_meet(c);
 }
 
 /* After each delivery of ciphertext: did the handshake, first or late, end? */
@@ -341,7 +368,8 @@ static void take_cipher(struct http_conn *c, const char *bytes, size_t n)
         client_ended(c, "client closed");
 }
 
-/* What is read may all have to be kept, so no more is read at once than that. */
+/* What is read may all have to be kept, so no more is read at once than that; nothing where on_read() is to
+ * put a stranger into its line. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
     struct http_conn *c = handle->data;
@@ -351,6 +379,10 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
     (void)suggested;
     if (c->phase == CONN_LINGER || room > SERVER_READ)
         room = SERVER_READ;
+    if (c->stranger && c->phase != CONN_HANDSHAKE && room > STRANGER_READ)
+        room = STRANGER_READ;
+    if (!lines_may_read(c))
+        room = 0;
     *out = uv_buf_init(c->server->read, (unsigned)room);
 }
 
@@ -360,7 +392,9 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 
     if (c->magic != CONN_MAGIC || c->phase == CONN_CLOSED || nread == 0)
         return;
-    if (nread < 0) {
+    if (nread == UV_ENOBUFS && buf->len == 0) {
+        lines_join(c);
+    } else if (nread < 0) {
         client_ended(c, nread == UV_EOF ? "client closed" : uv_err_name((int)nread));
     } else {
         if (c->tls)
@@ -374,7 +408,8 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 
 static void set_reading(struct http_conn *c)
 {
-    bool want = c->pending.len < c->server->opts.max_pipelined && !c->eof;
+    bool want =
+        c->pending.len < c->server->opts.max_pipelined && !c->eof && !c->line && c->phase != CONN_NEXT;
 
     if (want == c->reading)
         return;
@@ -437,7 +472,7 @@ static int open_handle(struct http_conn *c, int fd)
     return err;
 }
 
-static struct http_conn *conn_new(struct listener *l, bool over)
+static struct http_conn *conn_new(struct listener *l, enum conn_place place)
 {
     struct http_conn *c = calloc(1, sizeof(*c));
 
@@ -446,11 +481,12 @@ static struct http_conn *conn_new(struct listener *l, bool over)
     c->magic = CONN_MAGIC;
     c->server = l->server;
     c->listener = l;
-    c->over = over;
+    c->place = place;
     c->peer.listener = l->name;
     c->peer.is_unix = l->is_unix;
     c->req.conn = c;
     c->req.peer = &c->peer;
+    c->since_ms = clock_now(loop_clock(l->server->loop));
     head_init(&c->head);
     /* With TLS a record whose first part came earlier may add its whole length. */
     c->pending = BUF_SECRET(l->server->opts.max_pipelined + (l->tls ? SERVER_PLAIN : 0));
@@ -464,7 +500,7 @@ static bool count_peer(struct http_conn *c)
     uint64_t now = clock_now(loop_clock(server->loop));
     int err;
 
-    if (c->over || c->peer.is_unix)
+    if (c->place != PLACE_INSIDE || c->peer.is_unix)
         return true;
     err = peers_enter(server->peers, c->peer.origin, server->opts.max_per_peer);
     c->counted = !err;
@@ -482,12 +518,15 @@ static bool conn_admit(struct http_conn *c, int fd, const struct sockaddr *from)
     describe_peer(c, fd, from);
     if (!count_peer(c))
         return false;
-    if (!c->listener->tls || c->over)
-        return true;
-    c->tls = tls_new(c->listener->tls);
-    if (!c->tls && c->counted)
-        peers_leave(c->server->peers, c->peer.origin);
-    return c->tls;
+    if (c->listener->tls && c->place != PLACE_OVER) {
+        c->tls = tls_new(c->listener->tls);
+        if (!c->tls && c->counted)
+            peers_leave(c->server->peers, c->peer.origin);
+        if (!c->tls)
+            return false;
+    }
+    strangers_enter(c);
+    return true;
 }
 
 /* By the time a busy loop accepts a client, the client has asked: it need not wait for another turn. */
@@ -499,25 +538,29 @@ static void read_early(struct http_conn *c, int fd)
     if (!c->reading || c->phase == CONN_CLOSED)
         return;
     on_alloc(&c->u.handle, 0, &room);
+    if (!room.len) { /* who has asked joins the line at once: others may be closed for room */
+        if (recv(fd, c->server->read, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+            lines_join(c);
+        wipe(c->server->read, 1);
+        conn_settle(c);
+        return;
+    }
     n = recv(fd, room.base, room.len, MSG_DONTWAIT);
     if (n > 0) /* an end or an error is left to libuv */
         on_read(&c->u.stream, n, &room);
 }
 
-void conn_accept(struct listener *l, int fd, const struct sockaddr *from, bool over)
+void conn_accept(struct listener *l, int fd, const struct sockaddr *from, enum conn_place place)
 {
     struct http_server *server = l->server;
-    struct http_conn *c = conn_new(l, over);
+    struct http_conn *c = conn_new(l, place);
 
     if (!c || !conn_admit(c, fd, from)) {
         close(fd);
         free(c);
         return;
     }
-    if (over)
-        server->nover++;
-    else
-        server->nconns++;
+    ++*place_count(c);
     server->handles++;
     TAILQ_INSERT_TAIL(&server->conns, c, link);
     c->phase = c->tls ? CONN_HANDSHAKE : CONN_IDLE;
@@ -527,7 +570,7 @@ void conn_accept(struct listener *l, int fd, const struct sockaddr *from, bool o
         conn_close(c, "cannot open");
         return;
     }
-    if (over)
+    if (place == PLACE_OVER)
         answer_refuse_with(c, FAULT_OVERLOADED, 0, "All client connections are in use (max_connections).");
     conn_settle(c);
     read_early(c, fd);

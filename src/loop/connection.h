@@ -3,13 +3,14 @@
  *
  * One file per idea: http.c the server as a whole, listener.c sockets that accept, connection.c the life of
  * one connection (phases, reading, writing, closing), request.c from bytes to requests, answer.c from answers
- * to bytes, backlog.c requests that are begun later, http_head.c the head, tls.c TLS.
+ * to bytes, backlog.c requests that are begun later, lines.c connections that are heard later, strangers.c
+ * what connections without a client may use, http_head.c the head, tls.c TLS.
  *
  * A connection is in one phase at a time; conn_goto() alone changes it:
  *
  *   HANDSHAKE -> IDLE -> HEAD -> (CERTIFICATE) -> BODY -> WORK -> ANSWER -> IDLE ...        (keep-alive)
  *                                                                 ANSWER -> LINGER -> CLOSED
- *   NEXT: answered, and bytes of the next request wait for the next turn of the loop.
+ *   NEXT: bytes of the next request wait for a later turn of the loop; nothing is read meanwhile.
  *
  * Ownership: a connection owns itself and is freed in one place, when libuv reports its handle closed. The
  * server is freed when the last handle of it is. A `struct writing` is the loop's until its callback.
@@ -39,6 +40,9 @@ enum conn_phase {
     CONN_NPHASES
 };
 
+/* APART: the listener's connections count for nothing. OVER: there is no room; it is answered 503. */
+enum conn_place { PLACE_INSIDE, PLACE_APART, PLACE_OVER };
+
 /* What follows when an answer is out. */
 enum conn_ending { ENDING_KEEP, ENDING_POLITE, ENDING_ABRUPT, ENDING_RESET };
 
@@ -50,7 +54,7 @@ struct http_conn {
         uv_tcp_t tcp;
         uv_pipe_t pipe;
     } u;
-    TAILQ_ENTRY(http_conn) link, backlog_link;
+    TAILQ_ENTRY(http_conn) link, backlog_link, line_link, stranger_link, holder_link;
     struct http_server *server;
     struct listener *listener;
     struct tls *tls; /* NULL = plain */
@@ -67,6 +71,12 @@ struct http_conn {
     size_t accepted;    /* body bytes the application takes */
     size_t extensions;  /* bytes of chunk extensions so far */
     size_t discarded;   /* while lingering */
+    uint64_t since_ms;  /* monotonic, when it was accepted */
+    uint64_t heard_ms;  /* monotonic, when a stranger was last read; 0 = never */
+    size_t held;        /* bytes counted in server->strangers.bytes */
+    size_t held_secret; /* ... and in server->secret */
+    struct http_conns *waits; /* the list of complete requests it is in; NULL = none */
+    struct conn_line *line;   /* it waits to be heard in; NULL = none */
     unsigned requests;
     unsigned writes; /* in libuv's queue */
     enum conn_phase phase;
@@ -75,13 +85,15 @@ struct http_conn {
     bool req_open;                /* the application has it and has not answered */
     bool minor0;                  /* the request is HTTP/1.0 */
     bool asked_late;              /* for its certificate */
-    bool over;                    /* over max_connections */
+    enum conn_place place;        /* what it counts as */
     bool counted;                 /* in server->peers */
+    bool stranger;                /* counted in server->strangers: it has shown no client */
+    bool holder;                  /* in server->strangers.holders */
+    bool called;                  /* its turn in the line has come: the next read is paid for */
     bool in_feed;                 /* request_feed() is on the stack */
     bool rearm;                   /* the phase changed since the deadline was set */
     bool reading;
     bool untrusted; /* its certificate is none any more: it ends after its answer */
-    bool waits; /* in server->backlog */
     bool eof; /* the client ended its side while its answer was on the way */
 };
 
@@ -94,6 +106,7 @@ struct listener {
     struct deadline pause;
     SLIST_ENTRY(listener) link;
     bool is_unix, open;
+    bool apart;        /* its connections count for no limit of the others */
     bool short_of;     /* the last accept failed for want of descriptors or memory */
     unsigned patience; /* turns for which those who knock have been left waiting at a full house */
     char *name, *path; /* path: the Unix socket's file */
@@ -105,17 +118,39 @@ struct listener {
 #define SERVER_READ  65536
 #define SERVER_PLAIN 16384
 
+TAILQ_HEAD(http_conns, http_conn);
+
+/* Connections that wait to be heard, the one that came first in front. */
+struct conn_line {
+    struct http_conns conns;
+    enum loop_work work; /* what each of them costs in a turn of the loop */
+};
+enum { LINE_STRANGERS, LINE_INSISTENT, LINE_HANDSHAKES, NLINES };
+
+/* All connections that have shown no client, and what they use. */
+struct strangers {
+    struct http_conns all;     /* the one that came first in front */
+    struct http_conns holders; /* those with bytes of an unfinished request; who began first in front */
+    size_t n, bytes, secret;
+    uint64_t closed[HTTP_NREASONS];
+    uint64_t warned_ms, warned_of; /* monotonic, when the log last heard of closed ones, and of how many */
+};
+
 struct http_server {
     unsigned magic;
     struct loop *loop;
     struct http_server_opts opts;
     struct http_app app;
     uint64_t timeout_ms[CONN_NPHASES]; /* UINT64_MAX = none */
-    TAILQ_HEAD(http_conns, http_conn) conns;
-    struct http_conns backlog; /* with complete requests that are not begun */
-    struct deadline begin;     /* of the first of them */
+    struct http_conns conns;
+    struct http_conns urgent, backlog; /* with complete requests that are not begun */
+    struct deadline begin;             /* of the first of them */
+    struct conn_line lines[NLINES];
+    struct deadline hear; /* the first of the lines */
+    struct strangers strangers;
     SLIST_HEAD(, listener) listeners;
-    size_t nconns, nover, busy;
+    size_t nconns, nover, napart, busy;
+    size_t secret;  /* bytes that connections hold in secret memory */
     size_t handles; /* open ones of listeners and connections */
     bool draining, closing;
     void (*closed)(void *arg);
@@ -139,8 +174,8 @@ void listener_close(struct listener *);
 void listener_free(struct listener *);
 
 /* connection.c */
-/* Takes the descriptor, whatever comes of it. `from`: who it is, over TCP. `over`: refuse it with 503. */
-void conn_accept(struct listener *, int fd, const struct sockaddr *from, bool over);
+/* Takes the descriptor, whatever comes of it. `from`: who it is, over TCP. */
+void conn_accept(struct listener *, int fd, const struct sockaddr *from, enum conn_place);
 void conn_goto(struct http_conn *, enum conn_phase);
 void conn_settle(
     struct http_conn *); /* sets the deadline of the phase; last act of every entry from outside */
@@ -165,6 +200,25 @@ void request_late_certificate(struct http_conn *); /* the client's answer is the
 /* backlog.c */
 bool backlog_wait(struct http_conn *);  /* true = its complete request is begun in a later turn of the loop */
 void backlog_leave(struct http_conn *); /* if it is there: the request has ended */
+
+/* lines.c */
+void lines_init(struct http_server *);
+bool lines_may_read(struct http_conn *); /* costs a stranger a step of this turn; false = lines_join() */
+void lines_join(struct http_conn *);  /* it is heard in a later turn of the loop; not read meanwhile */
+void lines_leave(struct http_conn *); /* if it is there */
+
+/* strangers.c */
+void strangers_init(struct http_server *);
+void strangers_enter(struct http_conn *);  /* a stranger, unless the connection itself shows a client */
+void strangers_meet(struct http_conn *);   /* it has shown a certificate: perhaps a client's */
+void strangers_leave(struct http_conn *);  /* it has shown a client; any number of times */
+void strangers_forget(struct http_conn *); /* it closes: nothing of it is counted any more */
+void strangers_weigh(struct http_conn *);  /* counts what it holds; may close it, and others */
+/* Is there room for one more, once one of them is closed? Else *wait_ms is when to ask again, UINT64_MAX = no.
+ */
+bool strangers_have_room(struct http_server *, uint64_t *wait_ms);
+bool strangers_make_room(struct http_server *);   /* closes one of them; false = there is none */
+bool strangers_may_log(const struct http_conn *); /* a line about this connection */
 
 /* answer.c */
 void answer_refuse(struct http_conn *, const struct fault *);

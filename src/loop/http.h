@@ -45,6 +45,7 @@ struct http_peer {
     const char *const *sans; /* verified client certificate: "DNS:…", "URI:…", "email:…", "IP:…" */
     size_t nsans;
     bool certificate;        /* a verified client certificate is there, with or without names */
+    bool known;              /* the connection has shown a client */
 };
 
 struct http_req {
@@ -80,9 +81,20 @@ struct http_app {
      * Writes the answer for a request the server itself refuses (malformed, too large, wrong version, over
      * max_connections) into `body`; `req` is NULL when its head is not there. Returns the content type.
      */
-    const char *(*refuse)(void *arg, const struct http_req *req, const struct fault *, struct buf *body,
-                          struct buf *extra_headers);
+    const char *(*refuse)(void *arg, const struct http_peer *, const struct http_req *req,
+                          const struct fault *, struct buf *body, struct buf *extra_headers);
+    /*
+     * Does what the connection itself shows (certificate, uid) name a client? Until it does, or http_known()
+     * says so of a request, the connection is a stranger's: it draws on budgets of its own. NULL = there are
+     * no strangers.
+     */
+    bool (*knows)(void *arg, const struct http_peer *);
+    /* May one more line about this stranger go to the log? NULL = always. */
+    bool (*may_log)(void *arg, const struct http_peer *);
 };
+
+/* The request has shown a client: its connection counts as a client's from now on. */
+void http_known(const struct http_req *);
 
 /* nheaders extra header lines are in `headers` as "Name: value\r\n" text. Content-Length, Connection, Date are the server's. */
 struct http_answer {
@@ -123,11 +135,19 @@ struct http_listen_opts {
     unsigned unix_mode;
     const char *unix_owner, *unix_group; /* NULL = leave */
     const struct http_tls_opts *tls;     /* NULL = plain */
+    bool apart; /* its connections count for no limit but one of their own (HTTP_MAX_APART) */
 };
 
+#define HTTP_MAX_APART       32                 /* connections of listeners that are apart */
+#define HTTP_STRANGER_BYTES  (8U * 1024 * 1024) /* default of max_stranger_bytes */
+#define HTTP_STRANGER_SECRET (1U * 1024 * 1024) /* default of max_stranger_secret */
+
 struct http_server_opts {
-    size_t max_connections;
+    size_t max_connections;     /* of which strangers have half at most */
     size_t max_per_peer;        /* connections of one origin over TCP; 0 = no limit */
+    size_t max_stranger_bytes;  /* of unfinished requests, all strangers together; 0 = the default */
+    size_t max_stranger_secret; /* ... of these in secret memory; 0 = the default */
+    size_t max_secret;          /* bytes that all connections keep in secret memory; 0 = no limit */
     uint64_t header_timeout_ms; /* from the first byte to a whole head; also TLS handshake */
     uint64_t body_timeout_ms;   /* whole body */
     uint64_t idle_timeout_ms;   /* between requests */
@@ -151,6 +171,15 @@ void http_server_close(struct http_server *, void (*closed)(void *arg), void *ar
 
 size_t http_connections(const struct http_server *);
 size_t http_busy(const struct http_server *); /* requests without an answer yet */
+
+/* Why a stranger's connection was closed for others. */
+enum http_reason { HTTP_FOR_ROOM, HTTP_FOR_BYTES, HTTP_NREASONS };
+
+struct http_strangers {
+    size_t connections, bytes; /* now; the bytes of their unfinished requests */
+    uint64_t closed[HTTP_NREASONS];
+};
+void http_strangers(const struct http_server *, struct http_strangers *);
 /* Earliest notAfter of the listeners' certificates, seconds since 1970; 0 = no TLS. */
 int64_t http_certificate_end(const struct http_server *);
 

@@ -11,8 +11,10 @@
  * is over a limit. Left to llhttp: the grammar of method, version, lengths. Left to head_judge(): everything
  * that needs the whole head (Host, Transfer-Encoding, Expect, the form of the target).
  *
- * Storage: one buffer per request. The header array is made when the head is complete, since the buffer moves
- * while it grows; until then the texts follow each other and need no offsets (none can hold a NUL).
+ * Storage: one buffer per request, and one for Authorization. llhttp reports the end of a name before the
+ * first byte of its value, so a secret value is known for one before it comes. The header array is made when
+ * the head is complete, since the buffer moves while it grows; until then the texts follow each other and
+ * need no offsets (none can hold a NUL).
  */
 #include "loop/http_head.h"
 
@@ -208,15 +210,17 @@ void head_scan_trailers(struct head_scan *s)
 
 void head_init(struct head *head)
 {
-    *head = (struct head){.text = BUF_SECRET(MAX_HEAD_TEXT)}; /* Authorization */
+    *head = (struct head){.text = BUF_INIT(MAX_HEAD_TEXT), .shown = BUF_SECRET(MAX_HEAD_TEXT)};
 }
 
 void head_free(struct head *head)
 {
     buf_free(&head->text);
+    buf_free(&head->shown);
     free(head->fields);
     head->fields = NULL;
-    head->nfields = 0;
+    head->nfields = head->name_at = 0;
+    head->secret = false;
 }
 
 int head_add(struct head *head, const char *bytes, size_t n)
@@ -224,20 +228,43 @@ int head_add(struct head *head, const char *bytes, size_t n)
     return buf_append(&head->text, bytes, n);
 }
 
-int head_end_text(struct head *head)
+static bool is_secret(const char *name)
 {
-    return buf_char(&head->text, '\0');
+    return text_equal_nocase(name, "Authorization") || text_equal_nocase(name, "Proxy-Authorization");
+}
+
+int head_add_value(struct head *head, const char *bytes, size_t n)
+{
+    return buf_append(head->secret ? &head->shown : &head->text, bytes, n);
+}
+
+int head_end_target(struct head *head)
+{
+    int err = buf_char(&head->text, '\0');
+
+    head->name_at = head->text.len;
+    return err;
+}
+
+int head_end_name(struct head *head)
+{
+    int err = buf_char(&head->text, '\0');
+
+    head->secret = !err && is_secret(head->text.data + head->name_at);
+    return err;
 }
 
 int head_end_value(struct head *head)
 {
-    struct buf *text = &head->text;
+    struct buf *value = head->secret ? &head->shown : &head->text;
 
     /* The text before ends with a NUL, so this stops there at the latest. */
-    while (text->len && (text->data[text->len - 1] == ' ' || text->data[text->len - 1] == '\t'))
-        text->len--;
+    while (value->len && (value->data[value->len - 1] == ' ' || value->data[value->len - 1] == '\t'))
+        value->len--;
     head->nfields++;
-    return head_end_text(head);
+    head->name_at = head->text.len + !head->secret;
+    head->secret = false;
+    return buf_char(value, '\0');
 }
 
 static enum http_method known_method(const llhttp_t *parser)
@@ -272,6 +299,7 @@ static char *skip_authority(char *target)
 int head_build(struct head *head, const llhttp_t *parser, struct http_req *req)
 {
     char *at = head->text.data;
+    const char *shown = head->shown.data;
     char *question;
 
     head->fields = malloc((head->nfields + 1) * sizeof(*head->fields)); /* HTTP_MAX_FIELDS at most */
@@ -289,8 +317,13 @@ int head_build(struct head *head, const llhttp_t *parser, struct http_req *req)
     for (size_t i = 0; i < head->nfields; i++) {
         head->fields[i].name = at;
         at += strlen(at) + 1;
-        head->fields[i].value = at;
-        at += strlen(at) + 1;
+        if (is_secret(head->fields[i].name)) {
+            head->fields[i].value = shown;
+            shown += strlen(shown) + 1;
+        } else {
+            head->fields[i].value = at;
+            at += strlen(at) + 1;
+        }
     }
     req->headers = head->fields;
     req->nheaders = head->nfields;

@@ -3,7 +3,8 @@
  *
  * Three steps. head_scan() looks at the raw bytes before llhttp does and finds the end of the head by itself;
  * it knows only lines, limits and forbidden bytes. struct head keeps what llhttp reports, as NUL-terminated
- * texts one after the other in one buffer. head_judge() says what is wrong with a complete head.
+ * texts one after the other in one buffer, in ordinary memory; what an Authorization header says has a buffer
+ * of its own in secret memory, from its first byte on. head_judge() says what is wrong with a complete head.
  *
  * Two readers of the same bytes are on purpose: a head on whose end they do not agree is refused, so that no
  * leniency of one of them (bare line feeds, folded lines) moves the border between two requests.
@@ -37,18 +38,23 @@ enum head_verdict head_scan(struct head_scan *, const char *bytes, size_t n, siz
 void head_scan_trailers(struct head_scan *);
 
 struct head {
-    struct buf text; /* target, then name and value of each field */
+    struct buf text;  /* target, then name and value of each field */
+    struct buf shown; /* the values of Authorization headers: they are not in `text` */
     struct http_header *fields;
     size_t nfields;
+    size_t name_at; /* where the name of the present field begins in `text` */
+    bool secret;    /* the value that comes is an Authorization header's */
 };
 
 void head_init(struct head *);
-void head_free(struct head *); /* wiped: an Authorization header was in it */
+void head_free(struct head *); /* wiped */
 
 /* Called with what llhttp reports; 0 or -errno. A text may come in pieces, head_end_*() finishes it. */
-int head_add(struct head *, const char *bytes, size_t n);
-int head_end_text(struct head *);
-int head_end_value(struct head *); /* the same, without blanks at its end, and counts the field */
+int head_add(struct head *, const char *bytes, size_t n); /* target or name */
+int head_add_value(struct head *, const char *bytes, size_t n);
+int head_end_target(struct head *);
+int head_end_name(struct head *);
+int head_end_value(struct head *); /* without blanks at its end; counts the field */
 
 /* Fills method, path, query and headers of the request. 0 or -ENOMEM. */
 int head_build(struct head *, const llhttp_t *, struct http_req *);

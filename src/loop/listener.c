@@ -32,8 +32,9 @@
 #include <unistd.h>
 
 #define LISTENER_MAGIC 0x6c697374U
-#define BACKLOG        1024
+#define BACKLOG        4096 /* who finds it full tries again after a second */
 #define ACCEPT_BATCH   64  /* per turn, so that a flood of connections does not starve those that stand */
+#define ACCEPT_TLS     16  /* the same where each gets a TLS connection made */
 #define PAUSE_MS       100 /* when descriptors or memory run out */
 #define FULL_TURNS     2   /* how long who knocks at a full house waits for those who are leaving it */
 #define MAX_OVER       64  /* connections being told that there are too many */
@@ -57,29 +58,48 @@ static void on_pause_over(struct deadline *deadline)
         log_error("accept_stopped", "listener=%s", l->name);
 }
 
+static void pause_for(struct listener *l, uint64_t ms)
+{
+    uv_poll_stop(&l->poll);
+    if (timer_start(loop_timers(l->server->loop), &l->pause, ms, on_pause_over))
+        on_pause_over(&l->pause); /* without a timer: go on at once, at the price of some turns */
+}
+
 static void pause_accepting(struct listener *l, int err)
 {
     if (!l->short_of) /* once, not ten times a second */
         log_warn("accept_paused", "listener=%s error=%s pause_ms=%d", l->name, strerror(err), PAUSE_MS);
     l->short_of = true;
-    uv_poll_stop(&l->poll);
-    if (timer_start(loop_timers(l->server->loop), &l->pause, PAUSE_MS, on_pause_over))
-        on_pause_over(&l->pause); /* without a timer: go on at once, at the price of some turns */
+    pause_for(l, PAUSE_MS);
 }
 
 static void admit(struct listener *l, int fd, const struct sockaddr *from)
 {
     struct http_server *server = l->server;
 
-    if (server->nconns < server->opts.max_connections) {
-        conn_accept(l, fd, from, false);
-        return;
-    }
-    log_debug("connection_refused", "listener=%s connections=%zu", l->name, server->nconns);
-    if (l->tls || server->nover >= MAX_OVER)
+    if (l->apart && server->napart < HTTP_MAX_APART) {
+        conn_accept(l, fd, from, PLACE_APART);
+    } else if (!l->apart && (server->nconns < server->opts.max_connections || strangers_make_room(server))) {
+        conn_accept(l, fd, from, PLACE_INSIDE);
+    } else if (l->tls || server->nover >= MAX_OVER) {
         close(fd);
-    else
-        conn_accept(l, fd, from, true);
+    } else {
+        conn_accept(l, fd, from, PLACE_OVER);
+    }
+}
+
+/*
+ * Strangers that have just come are left a moment: who knocks waits for it outside. Of a Unix socket's
+ * clients it is known who they are when they are in.
+ */
+static bool must_wait(struct listener *l)
+{
+    uint64_t wait_ms;
+
+    if (l->is_unix || strangers_have_room(l->server, &wait_ms) || wait_ms == UINT64_MAX)
+        return false;
+    pause_for(l, wait_ms);
+    return true;
 }
 
 /*
@@ -88,7 +108,8 @@ static void admit(struct listener *l, int fd, const struct sockaddr *from)
  */
 static bool others_may_be_leaving(struct listener *l)
 {
-    bool full = l->server->nconns >= l->server->opts.max_connections;
+    const struct http_server *server = l->server;
+    bool full = !l->apart && !server->strangers.n && server->nconns >= server->opts.max_connections;
 
     l->patience = full ? l->patience + 1 : 0;
     return full && l->patience <= FULL_TURNS;
@@ -101,11 +122,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     (void)events;
     if (l->magic != LISTENER_MAGIC || status < 0)
         return;
-    for (int i = 0; i < ACCEPT_BATCH && l->open; i++) {
-        if (others_may_be_leaving(l))
-            return;
-        /* Of TLS fewer: each will want a handshake, which is dear. */
-        if (l->tls && !loop_step(l->server->loop, LOOP_HANDSHAKES))
+    for (int i = 0; i < (l->tls ? ACCEPT_TLS : ACCEPT_BATCH) && l->open; i++) {
+        if (others_may_be_leaving(l) || must_wait(l))
             return;
         struct sockaddr_storage from = {0};
         socklen_t size = sizeof(from);
@@ -118,7 +136,11 @@ static void on_readable(uv_poll_t *poll, int status, int events)
             l->patience = 0;
             return;
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            pause_accepting(l, errno);
+            int err = errno;
+
+            if (strangers_make_room(l->server))
+                continue;
+            pause_accepting(l, err);
             return;
         } /* anything else is the end of that one client, before it was ours */
     }
@@ -337,6 +359,7 @@ static struct listener *listener_new(struct http_server *server, const struct ht
     l->server = server;
     l->fd = -1;
     l->is_unix = opts->is_unix;
+    l->apart = opts->apart;
     l->ask_late = opts->tls && opts->tls->ask_late;
     l->name = strdup(opts->name);
     if (!l->name) {

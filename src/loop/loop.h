@@ -45,7 +45,9 @@ void loop_off_turn(struct loop *, struct loop_hook *);
 enum loop_work {
     LOOP_REQUESTS,   /* of clients, begun */
     LOOP_ANSWERS,    /* of vaults, read */
-    LOOP_HANDSHAKES, /* of TLS, with clients */
+    LOOP_STRANGERS,  /* reads from connections that have shown no client, and heads of requests of theirs */
+    LOOP_INSISTENT,  /* the same from those that were heard a moment ago */
+    LOOP_HANDSHAKES, /* of TLS, with clients: reads */
     LOOP_DIALS,      /* steps of connections to vaults that are being opened */
     LOOP_NWORKS
 };

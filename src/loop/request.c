@@ -8,8 +8,8 @@
  * store and pause; what follows from a complete head or body is done after llhttp_execute() has returned, so
  * that the application may answer, and the connection may close, with no parser on the stack.
  *
- * Several pipelined requests in one read are served in a loop here, as long as the application answers at
- * once; otherwise request_feed() returns early and the rest is kept by connection.c.
+ * A few pipelined requests in one read are served in a loop here, as long as the application answers at
+ * once; otherwise, and after those few, request_feed() returns early and the rest is kept by connection.c.
  *
  * Invariant: http_app.head is called at most once per request and only for a head that head_judge() let pass;
  * after it each request ends in exactly one of http_respond(), http_abort() and gone().
@@ -22,6 +22,7 @@
 
 #define MAX_EXTENSIONS 256 /* bytes of chunk extensions in one request; nobody has a use for them */
 #define FIRST_TEXT     512
+#define CLIENT_HEADS   8 /* of one connection, begun in one go; a stranger has one */
 
 static struct http_conn *conn_of(llhttp_t *parser)
 {
@@ -38,9 +39,19 @@ static int on_text(llhttp_t *parser, const char *at, size_t n)
     return stored(head_add(&conn_of(parser)->head, at, n));
 }
 
-static int on_text_end(llhttp_t *parser)
+static int on_target_end(llhttp_t *parser)
 {
-    return stored(head_end_text(&conn_of(parser)->head));
+    return stored(head_end_target(&conn_of(parser)->head));
+}
+
+static int on_name_end(llhttp_t *parser)
+{
+    return stored(head_end_name(&conn_of(parser)->head));
+}
+
+static int on_value(llhttp_t *parser, const char *at, size_t n)
+{
+    return stored(head_add_value(&conn_of(parser)->head, at, n));
 }
 
 static int on_value_end(llhttp_t *parser)
@@ -93,10 +104,10 @@ static int on_message(llhttp_t *parser)
 
 static const llhttp_settings_t settings = {
     .on_url = on_text,
-    .on_url_complete = on_text_end,
+    .on_url_complete = on_target_end,
     .on_header_field = on_text,
-    .on_header_field_complete = on_text_end,
-    .on_header_value = on_text,
+    .on_header_field_complete = on_name_end,
+    .on_header_value = on_value,
     .on_header_value_complete = on_value_end,
     .on_headers_complete = on_head,
     .on_body = on_body,
@@ -297,13 +308,17 @@ static size_t feed_trailers(struct http_conn *c, const char *bytes, size_t n)
 
 size_t request_feed(struct http_conn *c, const char *bytes, size_t n)
 {
-    size_t used = 0;
+    size_t used = 0, heads = 0;
     bool more = true;
 
     c->in_feed = true;
     while (more && used < n) {
         switch (c->phase) {
-        case CONN_IDLE: begin(c); break;
+        case CONN_IDLE:
+            more = heads++ < (c->stranger ? 1 : CLIENT_HEADS);
+            if (more)
+                begin(c);
+            break;
         case CONN_HEAD: used += feed_head(c, bytes + used, n - used); break;
         case CONN_BODY: used += feed_body(c, bytes + used, n - used); break;
         case CONN_TRAILERS: used += feed_trailers(c, bytes + used, n - used); break;

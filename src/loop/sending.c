@@ -44,7 +44,7 @@ static void sent(struct http_conn *c)
 {
     switch (c->ending) {
     case ENDING_KEEP:
-        if (c->eof)
+        if (c->eof && !c->pending.len && !c->in_feed)
             conn_close(c, "client closed");
         else
             conn_goto(c, c->pending.len && !c->in_feed ? CONN_NEXT : CONN_IDLE);

@@ -103,9 +103,10 @@ static void app_gone(void *arg, struct http_req *req)
         now->held = NULL;
 }
 
-static const char *app_refuse(void *arg, const struct http_req *req, const struct fault *fault,
-                              struct buf *body, struct buf *headers)
+static const char *app_refuse(void *arg, const struct http_peer *peer, const struct http_req *req,
+                              const struct fault *fault, struct buf *body, struct buf *headers)
 {
+    (void)peer;
     (void)arg;
     if (req && req->method == HTTP_HEAD_)
         (void)buf_str(headers, "X-Head: yes\r\n");
@@ -118,7 +119,8 @@ static const char *app_refuse(void *arg, const struct http_req *req, const struc
 static void begin(void)
 {
     static struct clock clock = {.now_ms = fake_now, .wall_ms = fake_wall};
-    static const struct http_app app = {NULL, app_head, app_message, app_gone, app_refuse};
+    static const struct http_app app = {
+        .head = app_head, .message = app_message, .gone = app_gone, .refuse = app_refuse};
     static char name[] = "fuzz";
 
     if (loop)
@@ -174,7 +176,7 @@ static void run(struct side *side, const char *bytes, size_t n, size_t step)
     now = side;
     *side = (struct side){.seen = BUF_INIT(SEEN_MAX), .out = BUF_INIT(SEEN_MAX)};
     FUZZ_ASSERT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
-    conn_accept(&listener, fds[0], NULL, false);
+    conn_accept(&listener, fds[0], NULL, PLACE_INSIDE);
     for (size_t at = 0; at < n; at += step) {
         size_t len = n - at < step ? n - at : step;
 

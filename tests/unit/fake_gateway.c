@@ -17,6 +17,7 @@
 
 struct fake_broker fake_broker;
 struct fake_clock fake_clock;
+struct timers *fake_timers;
 struct vault_state fake_vault_state;
 struct store_state fake_store_state;
 int64_t fake_certificate_end;
@@ -52,6 +53,12 @@ const struct clock *loop_clock(struct loop *loop)
     return &fake_clock.clock;
 }
 
+struct timers *loop_timers(struct loop *loop)
+{
+    (void)loop;
+    return fake_timers;
+}
+
 double loop_lag_ms(struct loop *loop)
 {
     (void)loop;
@@ -62,6 +69,12 @@ size_t http_connections(const struct http_server *server)
 {
     (void)server;
     return 3;
+}
+
+void http_strangers(const struct http_server *server, struct http_strangers *out)
+{
+    (void)server;
+    *out = (struct http_strangers){.connections = 2, .bytes = 512, .closed = {5, 7}};
 }
 
 size_t http_certificates(const struct http_server *server, struct http_certificate *out, size_t max)
@@ -213,6 +226,9 @@ static int set_up(struct store *with)
     fake_certificate_end = 0;
     fake_answers = 0;
     fake_clock_init(&fake_clock);
+    fake_timers = timers_new(&fake_clock.clock);
+    if (!fake_timers)
+        return -1;
     fake_gateway = gateway_new(&opts);
     if (!fake_gateway)
         return -1;
@@ -237,6 +253,7 @@ int fake_gateway_teardown(void **state)
     (void)state;
     metric_unregister_all();
     gateway_free(fake_gateway);
+    timers_free(fake_timers);
     return 0;
 }
 

@@ -45,6 +45,7 @@ struct fake_broker {
 
 extern struct fake_broker fake_broker;
 extern struct fake_clock fake_clock;
+extern struct timers *fake_timers; /* of the gateway's loop */
 extern struct vault_state fake_vault_state;
 extern struct store_state fake_store_state;
 extern int64_t fake_certificate_end;

@@ -95,6 +95,8 @@ static int64_t app_head(void *arg, struct http_req *req)
     req->urgent = strcmp(req->path, "/urgent") == 0;
     rig->last = req;
     note(rig, req);
+    if (http_header(req, "Authorization") && strcmp(http_header(req, "Authorization"), "client") == 0)
+        http_known(req);
     if (strcmp(req->path, "/reject") == 0) {
         answer_text(req, 403, "no", 2);
         return -1;
@@ -123,6 +125,8 @@ static void app_message(void *arg, struct http_req *req)
     struct rig *rig = arg;
 
     rig->messages++;
+    if (req->urgent)
+        rig->urgent_at = rig->messages;
     snprintf(rig->path_begun, sizeof(rig->path_begun), "%s", req->path);
     assert_int_equal(strlen(req->body), req->body_len);
     snprintf(rig->body, sizeof(rig->body), "%s", req->body);
@@ -156,11 +160,12 @@ static void app_gone(void *arg, struct http_req *req)
         http_respond(req, &(struct http_answer){.status = 200});
 }
 
-static const char *app_refuse(void *arg, const struct http_req *req, const struct fault *fault,
-                              struct buf *body, struct buf *extra)
+static const char *app_refuse(void *arg, const struct http_peer *peer, const struct http_req *req,
+                              const struct fault *fault, struct buf *body, struct buf *extra)
 {
     struct rig *rig = arg;
 
+    (void)peer;
     rig->refusals++;
     rig->fault = *fault;
     rig->refused_with_request = req != NULL;
@@ -171,10 +176,20 @@ static const char *app_refuse(void *arg, const struct http_req *req, const struc
 
 /* ---- the rig ---- */
 
-void rig_start(struct rig *rig, const struct http_server_opts *opts)
+static bool app_knows(void *arg, const struct http_peer *peer)
 {
-    struct http_app app = {
-        .arg = rig, .head = app_head, .message = app_message, .gone = app_gone, .refuse = app_refuse};
+    (void)arg;
+    return peer->nsans > 0;
+}
+
+static void start(struct rig *rig, const struct http_server_opts *opts, bool strangers)
+{
+    struct http_app app = {.arg = rig,
+                           .head = app_head,
+                           .message = app_message,
+                           .gone = app_gone,
+                           .refuse = app_refuse,
+                           .knows = strangers ? app_knows : NULL};
 
     memset(rig, 0, sizeof(*rig));
     rig->now = 1000;
@@ -184,6 +199,16 @@ void rig_start(struct rig *rig, const struct http_server_opts *opts)
     assert_non_null(rig->loop);
     rig->server = http_server_new(rig->loop, opts ? opts : &rig_opts, &app);
     assert_non_null(rig->server);
+}
+
+void rig_start(struct rig *rig, const struct http_server_opts *opts)
+{
+    start(rig, opts, false);
+}
+
+void rig_start_strangers(struct rig *rig, const struct http_server_opts *opts)
+{
+    start(rig, opts, true);
 }
 
 void rig_listen(struct rig *rig, const struct http_listen_opts *opts)

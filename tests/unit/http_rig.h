@@ -9,6 +9,8 @@
  *   /abort   "HTTP/1.1 200 OK\r\n" and no more        /reset   the same and a TCP reset
  *   /urgent  404, but called urgent in `head`         anything else: 404
  *
+ * Where it has strangers, who sends `Authorization: client` is none.
+ *
  * It takes bodies of up to `accept` bytes. Every rig ends with rig_end(), which asserts that nothing is left.
  */
 #ifndef JG_TESTS_HTTP_RIG_H
@@ -35,6 +37,7 @@ struct rig {
 
     struct http_req *held;
     char path_begun[256];  /* of the last message */
+    unsigned urgent_at;    /* which of the messages was the last for /urgent */
     struct http_req *last; /* of the last head, perhaps gone */
     unsigned heads, messages, gones, refusals;
     bool gone_answers;     /* misuse on purpose: answers from inside gone() */
@@ -58,6 +61,8 @@ struct client {
 };
 
 void rig_start(struct rig *, const struct http_server_opts *); /* NULL = the defaults */
+/* The same where connections are strangers' until a request of theirs has shown `Authorization: client`. */
+void rig_start_strangers(struct rig *, const struct http_server_opts *);
 void rig_listen(struct rig *, const struct http_listen_opts *);
 void rig_plain(struct rig *); /* rig_start with a listener on 127.0.0.1 */
 void rig_end(struct rig *);

@@ -72,6 +72,26 @@ static void off(void **state)
     failures_free(fs);
 }
 
+/* What fills the log does not lock out who fails to log in, and the other way round. */
+static void lines_have_a_bucket_of_their_own(void **state)
+{
+    struct failures *fs = begin();
+
+    (void)state;
+    for (int i = 0; i < 30; i++)
+        assert_true(failures_line(fs, "a", 0.5));
+    assert_false(failures_line(fs, "a", 0.5));
+    assert_true(failures_line(fs, "b", 0.5));
+    for (int i = 0; i < 30; i++)
+        assert_int_equal(failures_take(fs, "a", 0.5), 0);
+    assert_int_equal(failures_take(fs, "a", 0.5), 2);
+    fake_clock_advance(&fc, 2000);
+    assert_true(failures_line(fs, "a", 0.5));
+    assert_false(failures_line(fs, "a", 0.5));
+    assert_true(failures_line(fs, "a", 0)); /* off */
+    failures_free(fs);
+}
+
 /* A slow rate still lets one through, and never says to come back after more than an hour. */
 static void slow(void **state)
 {
@@ -105,6 +125,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(connections),
         cmocka_unit_test(a_minute_of_failures_then_one_at_a_time),
+        cmocka_unit_test(lines_have_a_bucket_of_their_own),
         cmocka_unit_test(off),
         cmocka_unit_test(slow),
         cmocka_unit_test(the_table_is_bounded),

@@ -338,13 +338,70 @@ static void test_rate(void **state)
     assert_int_equal(status_for_slow("/v1/health"), 200); /* and is never limited */
 }
 
+static void ask_without_token(struct fake_req *f, const char *path)
+{
+    fake_req_init(f, HTTP_GET_, path);
+    memcpy(f->peer.origin, "127.0.0.1", 10);
+    fake_send(f);
+}
+
+/* Whatever a stranger asks: its bucket holds a minute's worth of requests that are logged, the rest is
+ * counted. */
+static void test_lines_of_strangers(void **state)
+{
+    static const char *const paths[] = {"/nowhere", "/livez", "/v1/capabilities", "/v1/credentials/find"};
+    const struct http_app *app = gateway_app(fake_gateway);
+    struct fake_req f;
+    (void)state;
+    fake_conf.gateway.failed_logins_per_s = 0.5;
+    for (unsigned i = 0; i < 80; i++)
+        ask_without_token(&f, paths[i % 4]);
+    assert_int_equal(fake_gateway->lines.total, 50);
+    assert_false(app->may_log(app->arg, &f.peer));
+    assert_int_equal(fake_gateway->lines.left_out, 51);
+    f.peer.known = true; /* a client's connection is not asked */
+    f.req.path = "/nowhere";
+    fake_send(&f);
+    assert_int_equal(fake_gateway->lines.left_out, 51);
+    fake_clock_advance(&fake_clock, 5000);
+    (void)timers_run(fake_timers);
+    assert_int_equal(fake_gateway->lines.left_out, 0); /* the log has heard of them */
+    assert_int_equal(fake_gateway->lines.total, 51);
+}
+
+static bool known_after(const char *path, const char *authorization)
+{
+    struct fake_req f;
+    fake_req_init(&f, HTTP_GET_, path);
+    if (authorization)
+        fake_req_header(&f, "Authorization", authorization);
+    fake_send(&f);
+    return f.peer.known;
+}
+
+static void test_who_is_no_stranger(void **state)
+{
+    const struct http_app *app = gateway_app(fake_gateway);
+    const struct http_peer peer = {.listener = "test"};
+    (void)state;
+    assert_true(known_after("/v1/capabilities", "Bearer tok"));
+    assert_true(known_after("/v1/capabilities", "Bearer eye")); /* 403, but a client */
+    assert_true(known_after("/livez", "Bearer tok"));
+    assert_true(known_after("/nowhere", "Bearer tok"));
+    assert_false(known_after("/livez", NULL));
+    assert_false(known_after("/livez", "Bearer guess"));
+    assert_false(known_after("/v1/capabilities", "Bearer guess"));
+    assert_false(app->knows(app->arg, &peer));
+}
+
 static void refuse(const struct http_req *req, struct buf *body, struct buf *headers)
 {
     const struct http_app *app = gateway_app(fake_gateway);
+    const struct http_peer peer = {.listener = "test", .origin = "127.0.0.1"};
     struct fault f;
 
     fault_set(&f, FAULT_OVERLOADED, "max_connections are open");
-    assert_string_equal(app->refuse(app->arg, req, &f, body, headers), "application/problem+json");
+    assert_string_equal(app->refuse(app->arg, &peer, req, &f, body, headers), "application/problem+json");
     assert_non_null(strstr(buf_cstr(body), "\"code\":\"overloaded\""));
     assert_non_null(strstr(buf_cstr(headers), "Retry-After: 1\r\n"));
 }
@@ -482,6 +539,8 @@ int main(void)
         TEST(test_gone_after_head),
         TEST(test_no_memory),
         TEST(test_rate),
+        TEST(test_lines_of_strangers),
+        TEST(test_who_is_no_stranger),
         TEST(test_refuse),
         TEST(test_readiness),
         TEST(test_health),

@@ -561,6 +561,33 @@ static void test_too_many(void **state)
     rig_end(&rig);
 }
 
+/* The rig's application takes a certificate with a name for a client's. */
+static void test_stranger_until_the_certificate(void **state)
+{
+    struct how mutual = {.mutual = true, .certificate = "good"}, plain = {0};
+    struct http_strangers now;
+    struct rig rig;
+    struct client a, b;
+
+    (void)state;
+    rig_start_strangers(&rig, NULL);
+    listen_tls(&rig, &mutual);
+    assert_true(handshake(&a, &rig, &mutual, NULL));
+    client_send(&a, "GET /urgent HTTP/1.1\r\nHost: h\r\n\r\n");
+    client_expect(&a, "HTTP/1.1 404", 1);
+    http_strangers(rig.server, &now);
+    assert_int_equal(now.connections, 0);
+    listen_tls(&rig, &plain);
+    assert_true(handshake(&b, &rig, &plain, NULL));
+    client_send(&b, "GET /urgent HTTP/1.1\r\nHost: h\r\n\r\n");
+    client_expect(&b, "HTTP/1.1 404", 1);
+    http_strangers(rig.server, &now);
+    assert_int_equal(now.connections, 1);
+    client_close(&a);
+    client_close(&b);
+    rig_end(&rig);
+}
+
 static void test_certificate_end(void **state)
 {
     struct how how = {0};
@@ -662,6 +689,7 @@ int main(void)
         cmocka_unit_test(test_ticket_with_the_answer),
         cmocka_unit_test(test_refusal_and_big_answer),
         cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_stranger_until_the_certificate),
         cmocka_unit_test(test_certificate_end),
         cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_byte_by_byte),

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Floods of callers that show no client: authenticated work and the control socket go on, and the log stays short."""
+
+import multiprocessing
+import re
+import selectors
+import socket
+import time
+
+import pytest
+
+from harness import BIN, UnixConnection, eventually
+from house import House, Wire, head
+
+SECONDS = 3  # of one flood
+RATE = {"failed_login_rate": "60/m"}  # so many lines in the log for each peer, at once
+LINES = 60
+LIVEZ = head(path="/livez", token=None).encode() * 60
+UNKNOWN = head(path="/no/such/path", token=None).encode() * 60
+LONG = b"GET / HTTP/1.1\r\nHost: h\r\nX-Long: " + b"a" * 30000  # never finished
+MALFORMED = b"NONSENSE\r\n\r\n"
+
+
+class Stranger:
+    """One connection of a flood; a new one follows when it is closed."""
+
+    def __init__(self, watched, address, payload, once):
+        self.watched, self.address, self.payload, self.once = watched, address, payload, once
+        self.socket = None
+        self.open()
+
+    def open(self):
+        self.socket = socket.socket()
+        self.socket.setblocking(False)
+        self.socket.connect_ex(self.address)
+        self.left = self.payload
+        self.watched.register(self.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, self)
+
+    def move(self, events):
+        try:
+            if events & selectors.EVENT_READ and not self.socket.recv(65536):
+                raise ConnectionError
+            if events & selectors.EVENT_WRITE:
+                self.left = self.left[self.socket.send(self.left):] or (b"" if self.once else self.payload)
+                if not self.left:
+                    self.watched.modify(self.socket, selectors.EVENT_READ, self)
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.watched.unregister(self.socket)
+            self.socket.close()
+            self.open()
+
+
+def pour(address, payload, connections, once, begun, end):
+    watched = selectors.DefaultSelector()
+    for _ in range(connections):
+        Stranger(watched, address, payload, once)
+    begun.set()
+    last = time.monotonic() + 60
+    while not end.is_set() and time.monotonic() < last:
+        for key, events in watched.select(0.05):
+            key.data.move(events)
+
+
+class Flood:
+    """In a process of its own, so that it does not take its time from the callers of the test."""
+
+    def __init__(self, gateway, payload, connections, once=False):
+        host, _, port = gateway.addresses["main"].rpartition(":")
+        self.begun, self.end = multiprocessing.Event(), multiprocessing.Event()
+        self.process = multiprocessing.Process(
+            target=pour, args=((host, int(port)), payload, connections, once, self.begun, self.end), daemon=True)
+
+    def __enter__(self):
+        self.process.start()
+        assert self.begun.wait(10)
+        return self
+
+    def __exit__(self, *_):
+        self.end.set()
+        self.process.join(10)
+        assert self.process.exitcode == 0
+
+
+def control(gateway, path="/readyz"):
+    connection = UnixConnection(str(gateway.path / "state" / "control.sock"), 30)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def work(house, took=None):
+    """Everything that must go on, over and over for the time of a flood; how often it did."""
+    box = house.account()
+    session = house.session("ann", box)
+    end, rounds = time.monotonic() + SECONDS, 0
+    while time.monotonic() < end or rounds < 5:
+        for what, call in (("find", lambda: house.gateway.find(session).status),
+                           ("livez", lambda: house.gateway.call("GET", "/livez", token=None).status),
+                           ("control", lambda: control(house.gateway))):
+            begun = time.monotonic()
+            assert call() == 200, what
+            if took is not None:
+                took.setdefault(what, []).append(time.monotonic() - begun)
+        rounds += 1
+    return rounds
+
+
+def left_out(gateway):
+    return sum(int(n) for n in re.findall(r" lines_left_out lines=(\d+)", gateway.err.text))
+
+
+def about_strangers(gateway):
+    return [line for line in gateway.err.lines
+            if re.search(r" (request|request_refused|authentication_failed) ", line) and "client=pra" not in line]
+
+
+@pytest.mark.parametrize("payload, once", [(LIVEZ, False), (UNKNOWN, False), (LONG, True), (MALFORMED, False), (b"", True)],
+                         ids=["livez", "unknown", "unfinished", "malformed", "silent"])
+def test_work_goes_on_in_a_flood(payload, once):
+    share = 300 if payload else 600  # silent ones come and go: who has just connected needs time to ask
+    with House({"gateway": {"max_connections": str(2 * share), "list_cache": "0s", **RATE}}) as house:
+        connections = share + 200 if once else 50
+        with Flood(house.gateway, payload, connections, once):
+            assert work(house) >= 5
+            assert house.metric("jumpgate_stranger_connections") <= share
+            assert house.metric("jumpgate_stranger_bytes") <= 8 << 20
+            assert house.metric("jumpgate_loop_lag_seconds") < 5  # a watchdog would wait for 15
+        assert len(about_strangers(house.gateway)) <= 3 * LINES
+        house.sweep()
+
+
+def test_unfinished_heads_are_closed_before_they_fill_the_memory():
+    with House({"gateway": {"max_connections": "2000", "secret_memory": "8M"}}) as house:
+        with Flood(house.gateway, LONG, 800, once=True):
+            eventually(lambda: house.metric('jumpgate_strangers_closed_total{reason="bytes"}') > 0, 20)
+            assert house.metric("jumpgate_stranger_bytes") <= 8 << 20
+            work(house)
+        assert any(" strangers_closed reason=bytes " in line for line in house.gateway.err.lines)
+        house.sweep()
+
+
+def test_who_holds_all_connections_gives_way():
+    with House({"gateway": {"max_connections": "40"}}) as house:
+        kept = house.gateway.connect()
+        assert house.gateway.call("GET", "/livez", connection=kept).status == 200  # it has shown its client
+        first = Wire(house.gateway)
+        others = [Wire(house.gateway) for _ in range(60)]
+        assert first.is_closed()
+        assert house.metric("jumpgate_stranger_connections") <= 20
+        session = house.session("ann", house.account())
+        for _ in range(20):
+            assert house.gateway.find(session).status == 200
+            assert house.checkout(session).status == 200
+            assert control(house.gateway) == 200
+        assert house.gateway.call("GET", "/livez", connection=kept).status == 200  # clients are not closed for others
+        for connection in (kept, first.socket, *(wire.socket for wire in others)):
+            connection.close()
+        house.sweep()
+
+
+def test_the_control_socket_does_not_count():
+    with House({"gateway": {"max_connections": "2"}}) as house:
+        controls = [UnixConnection(str(house.gateway.path / "state" / "control.sock"), 10) for _ in range(5)]
+        for connection in controls:
+            connection.request("GET", "/livez")
+            assert connection.getresponse().read()
+        assert house.metric("jumpgate_connections") == 1
+        kept = [house.gateway.connect() for _ in range(2)]
+        for connection in kept:
+            assert house.gateway.call("GET", "/livez", connection=connection).status == 200
+        assert control(house.gateway) == 200
+        for connection in controls + kept:
+            connection.close()
+
+
+def test_few_descriptors_are_kept_for_the_vault(tmp_path):
+    small = tmp_path / "jumpgate"
+    small.write_text(f'#!/bin/sh\nulimit -n 240\nexec "{BIN}/jumpgate" "$@"\n')
+    small.chmod(0o700)
+    with House({"gateway": {"list_cache": "0s"}}) as house:
+        house.gateway.stop()
+        house.gateway.binary = small
+        house.gateway.restart()
+        assert any(" few_descriptors " in line for line in house.gateway.err.lines)
+        with Flood(house.gateway, b"", 400, once=True):
+            work(house)
+            assert house.metric("jumpgate_process_open_fds") <= 200
+            session = house.session("ann", house.account())
+            credential = house.credential(session)
+            for _ in range(5):
+                assert house.checkout(session, credential).status == 200
+                assert house.gateway.release(session, credential).status == 200
+        assert "accept_paused" not in house.gateway.err.text
+        house.sweep()
+
+
+def test_what_the_log_is_spared_is_counted():
+    with House({"gateway": dict(RATE)}) as house:
+        asked = 300
+        for i in range(asked):
+            with Wire(house.gateway) as wire:
+                wire.send(MALFORMED if i % 2 else head(path="/nowhere", token=None))
+                assert wire.answer()[0] == (400 if i % 2 else 404)
+        written = len(about_strangers(house.gateway))
+        assert LINES <= written <= LINES + 30
+        assert house.metric("jumpgate_stranger_lines_left_out_total") == asked - written
+        # what a client does is logged all the same, whatever its neighbours do
+        assert house.gateway.call("GET", "/v1/capabilities", headers={"X-Request-Id": "mine"}).status == 200
+        assert any("request_id=mine " in line for line in house.gateway.err.lines)
+        house.gateway.stop()
+        assert left_out(house.gateway) == asked - written
+
+
+def test_lines_of_strangers_are_bounded_at_debug_too():
+    with House({"gateway": {"log_level": "debug", **RATE}}) as house:
+        for _ in range(200):
+            with Wire(house.gateway) as wire:
+                assert wire.send(head(token=None)).answer()[0] == 200
+        lines = [line for line in house.gateway.err.lines if " connection_end " in line or "operation=livez" in line]
+        assert LINES <= len(lines) <= LINES + 30
