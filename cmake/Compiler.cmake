@@ -1,7 +1,7 @@
 # Warnings are errors, for gcc and clang alike; hardening flags in every build.
 add_library(jg_flags INTERFACE)
 target_compile_definitions(jg_flags INTERFACE _GNU_SOURCE JG_VERSION="${PROJECT_VERSION}"
-  $<$<CONFIG:Debug>:JG_KILLPOINTS>) # places where crash tests end the process; never in a release
+  $<$<CONFIG:Debug>:JG_CRASH_POINTS>) # places where crash tests end the process; never in a release
 target_compile_options(jg_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wformat=2 -Wstrict-prototypes
   -Wmissing-prototypes -Wold-style-definition -Wundef -Wvla -Wwrite-strings -Wimplicit-fallthrough

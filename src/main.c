@@ -9,15 +9,15 @@
  * No flag takes a secret: what stands on a command line can be read by every user of the machine.
  *
  * Not here: serving (run.c), leases (leases_command.c), the audit trail (audit_command.c), the configuration
- * itself (base/conf.h).
+ * itself (conf/conf.h).
  */
-#include "commands/audit_command.h"
 #include "base/buf.h"
-#include "base/conf.h"
-#include "base/nearest.h"
+#include "base/did_you_mean.h"
+#include "commands/audit_command.h"
 #include "commands/doctor.h"
 #include "commands/leases_command.h"
 #include "commands/run.h"
+#include "conf/conf.h"
 
 #include <fcntl.h>
 #include <stdbool.h>
@@ -140,7 +140,7 @@ static int wrong_word(const char *what, const char *word, struct nearest *near)
 {
     char hint[80];
 
-    fprintf(stderr, "jumpgate: unknown %s `%s`%s\n", what, word, nearest_hint(near, hint, sizeof(hint)));
+    fprintf(stderr, "jumpgate: unknown %s `%s`%s\n", what, word, did_you_mean_hint(near, hint, sizeof(hint)));
     fputs("try: jumpgate --help\n", stderr);
     return EXIT_USAGE;
 }
@@ -219,8 +219,8 @@ static int unknown_flag(const struct command *command, const char *word)
 
     for (size_t i = 0; i < NFLAGS; i++)
         if (flags[i].of & command->takes)
-            nearest_offer(&near, flags[i].name);
-    nearest_offer(&near, "--help");
+            did_you_mean_offer(&near, flags[i].name);
+    did_you_mean_offer(&near, "--help");
     return wrong_word(word[0] == '-' ? "flag" : "argument", word, &near);
 }
 
@@ -309,10 +309,10 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < NCOMMANDS; i++) {
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].own ? commands[i].own(argv + 2) : run_command(&commands[i], argv + 2);
-        nearest_offer(&near, commands[i].name);
+        did_you_mean_offer(&near, commands[i].name);
     }
-    nearest_offer(&near, "--version");
-    nearest_offer(&near, "--help");
+    did_you_mean_offer(&near, "--version");
+    did_you_mean_offer(&near, "--help");
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         print_help(stdout);
         return finish();

@@ -137,7 +137,7 @@ static void admit(struct bare *b, int fd)
 
 /* ---- all of them ---- */
 
-static void turn(struct bare *b)
+static void iteration(struct bare *b)
 {
     struct epoll_event events[EVENTS];
     int n = epoll_wait(b->epoll, events, EVENTS, -1), fd;
@@ -208,7 +208,7 @@ int bare_run(const char *certificate, const char *key)
                       code ? ERR_reason_error_string(code) : strerror(errno));
     }
     while (good && !over)
-        turn(&b);
+        iteration(&b);
     end(&b);
     return good ? 0 : 1;
 }

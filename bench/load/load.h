@@ -14,7 +14,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
-#include "base/secret.h"
+#include "base/memory/secret.h"
 #include "load/histogram.h"
 #include "load/link.h"
 

@@ -77,17 +77,17 @@ static void delete_counts(struct task *t)
 
 static void get_faults(struct task *t)
 {
-    mischief_report(&t->server->mischief, &t->out);
+    fault_injection_report(&t->server->fault_injection, &t->out);
 }
 
 static void post_faults(struct task *t)
 {
-    done(t, t->body ? mischief_add(&t->server->mischief, t->body, &t->why) : -EINVAL);
+    done(t, t->body ? fault_injection_add(&t->server->fault_injection, t->body, &t->why) : -EINVAL);
 }
 
 static void delete_faults(struct task *t)
 {
-    mischief_clear(&t->server->mischief);
+    fault_injection_clear(&t->server->fault_injection);
     done(t, 0);
 }
 

@@ -55,7 +55,7 @@ void answer_number(struct dispatch *d, int status, int number)
 
 void answer_code(struct dispatch *d, int code)
 {
-    int form = d->model->settings.knobs.value[KNOB_CODE_FORM];
+    int form = d->model->settings.settings.value[SETTING_CODE_FORM];
     struct buf *b = start(d, code == 4091 ? 409 : 403);
 
     if (form == 1)

@@ -4,11 +4,11 @@
  */
 #include "passwordsafe-sim/call.h"
 
+#include "base/container_of.h"
+
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define container(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* ---- copying the request ---- */
 
@@ -78,7 +78,7 @@ static void call_free(struct call *c)
     s->in_flight--;
     if (c->session)
         session_leave(s->model->sessions, c->session);
-    mischief_release(c->rule);
+    fault_injection_release(c->rule);
     wipe(c->store, c->store_size);
     free(c->store);
     free(c);
@@ -106,7 +106,7 @@ static void count(const struct call *c, int status)
     n->status[status > 0 && status < SERVER_STATUSES ? status : 0]++;
 }
 
-static enum mischief_kind kind_of(const struct call *c)
+static enum fault_injection_kind kind_of(const struct call *c)
 {
     return c->rule ? c->rule->kind : MISCHIEF_NONE;
 }
@@ -114,7 +114,7 @@ static enum mischief_kind kind_of(const struct call *c)
 /* The fault that needs no model. True when it was one. */
 static bool fault_before(struct call *c)
 {
-    enum mischief_kind kind = kind_of(c);
+    enum fault_injection_kind kind = kind_of(c);
 
     if (kind == MISCHIEF_HANG) {
         count(c, 0);
@@ -134,7 +134,7 @@ static bool fault_before(struct call *c)
     return true;
 }
 
-static void answer_by_rule(const struct mischief_rule *r, struct dispatch_answer *answer)
+static void answer_by_rule(const struct fault_injection_rule *r, struct dispatch_answer *answer)
 {
     *answer = (struct dispatch_answer){
         .status = r->status, .body = BUF_INIT(DISPATCH_ANSWER_MAX), .headers = BUF_INIT(8192)};
@@ -165,7 +165,7 @@ static void run(struct call *c)
     }
     count(c, kind_of(c) == MISCHIEF_DROP_AFTER ? 0 : answer.status);
     if (c->req)
-        wayback_send(c, &answer);
+        delivery_send(c, &answer);
     c->req = NULL;
     dispatch_answer_free(&answer);
     call_free(c);
@@ -173,7 +173,7 @@ static void run(struct call *c)
 
 static void on_waited(struct deadline *d)
 {
-    run(container(d, struct call, wait));
+    run(CONTAINER_OF(d, struct call, wait));
 }
 
 static uint64_t latency_of(struct call *c)
@@ -182,7 +182,7 @@ static uint64_t latency_of(struct call *c)
     uint64_t ms = s->latency_ms + (c->rule ? c->rule->latency_ms : 0);
 
     if (s->jitter_ms)
-        ms += mischief_random(&s->mischief) % (s->jitter_ms + 1);
+        ms += fault_injection_random(&s->fault_injection) % (s->jitter_ms + 1);
     return ms;
 }
 
@@ -199,7 +199,7 @@ static void wait_latency(struct call *c, bool defer)
 
 static void on_granted(struct session_waiter *w)
 {
-    struct call *c = container(w, struct call, waiter);
+    struct call *c = CONTAINER_OF(w, struct call, waiter);
 
     c->queued = false;
     if (!c->server->closing)
@@ -216,7 +216,8 @@ static void enter(struct call *c)
         c->session = sessions_find(s->model, cookie);
     if (c->session && c->session->user)
         user = c->session->user->name;
-    c->rule = mischief_pick(&s->mischief, c->route ? c->route->name : "none", c->input.path, user);
+    c->rule =
+        fault_injection_pick(&s->fault_injection, c->route ? c->route->name : "none", c->input.path, user);
     c->waiter.granted = on_granted;
     if (c->session && !session_enter(s->model->sessions, c->session, &c->waiter)) {
         c->queued = true;

@@ -17,7 +17,7 @@ struct call {
     struct dispatch_call input;
     char *store; /* the copies */
     size_t store_size;
-    struct mischief_rule *rule;
+    struct fault_injection_rule *rule;
     struct session *session;
     struct session_waiter waiter;
     bool queued, hanging;
@@ -32,6 +32,6 @@ void call_client_left(struct call *);
 void call_drop(struct call *);
 
 /* wayback.c: sends an answer as the rule wants it, and empties it. */
-void wayback_send(struct call *, struct dispatch_answer *);
+void delivery_send(struct call *, struct dispatch_answer *);
 
 #endif

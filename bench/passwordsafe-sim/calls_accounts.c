@@ -311,7 +311,7 @@ static void answer_list(struct dispatch *d, const struct wanted *w)
 {
     struct page p = {.d = d, .wanted = w, .out = &d->answer->body};
 
-    if (d->model->settings.knobs.value[KNOB_NONE_LISTED] && !has_any_row(d)) {
+    if (d->model->settings.settings.value[SETTING_NONE_LISTED] && !has_any_row(d)) {
         answer_code(d, 4031);
         return;
     }
@@ -329,7 +329,7 @@ void calls_accounts(struct dispatch *d)
 
     if (why)
         answer_text(d, 400, why);
-    else if (single || (w.domain_only && d->model->settings.knobs.value[KNOB_DOMAIN_NAME]))
+    else if (single || (w.domain_only && d->model->settings.settings.value[SETTING_DOMAIN_NAME]))
         answer_single(d, &w);
     else
         answer_list(d, &w);

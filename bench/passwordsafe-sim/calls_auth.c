@@ -62,7 +62,7 @@ bool calls_header_is(struct dispatch *d, const struct model_user *user)
 
     if (user->application)
         return true;
-    if (psauth_read(&a, d->call->authorization, d->model->settings.knobs.value[KNOB_PASSWORD_END] != 0))
+    if (psauth_read(&a, d->call->authorization, d->model->settings.settings.value[SETTING_PASSWORD_END] != 0))
         return false;
     same = user_of_header(d, &a) == user;
     psauth_clear(&a);
@@ -85,7 +85,7 @@ static struct session *session_for(struct dispatch *d, struct model_user *u)
 {
     struct session *s = d->session;
 
-    if (s && d->model->settings.knobs.value[KNOB_KEEP_ID]) {
+    if (s && d->model->settings.settings.value[SETTING_KEEP_ID]) {
         sessions_close(d->model, s);
         s = d->session = NULL;
     }
@@ -151,7 +151,8 @@ static void sign_in_by_key(struct dispatch *d)
     struct psauth a;
     struct model_user *u = NULL;
 
-    if (psauth_read(&a, d->call->authorization, d->model->settings.knobs.value[KNOB_PASSWORD_END] != 0) == 0)
+    if (psauth_read(&a, d->call->authorization,
+                    d->model->settings.settings.value[SETTING_PASSWORD_END] != 0) == 0)
         u = user_of_header(d, &a);
     if (!u)
         answer_empty(d, 401);
@@ -187,7 +188,7 @@ void calls_sign_out(struct dispatch *d)
         d->session = NULL;
         d->user = NULL;
     }
-    if (had || !d->model->settings.knobs.value[KNOB_SIGNOUT])
+    if (had || !d->model->settings.settings.value[SETTING_SIGNOUT])
         answer_empty(d, 200);
     else
         answer_unauthenticated(d);

@@ -37,7 +37,7 @@ static bool read_type(const struct dispatch *d, enum credential_type *out)
 
 static void answer_absent(struct dispatch *d)
 {
-    switch (d->model->settings.knobs.value[KNOB_ABSENT_TYPE]) {
+    switch (d->model->settings.settings.value[SETTING_ABSENT_TYPE]) {
     case 1: answer_text(d, 200, ""); break;
     case 2: answer_text(d, 400, "Credential type is not available for this account"); break;
     default: answer_text(d, 404, "Credential not found"); break;
@@ -53,7 +53,7 @@ static bool answer_secret(struct dispatch *d, const struct model_account *a, enu
     struct jsonw w;
 
     if (got > 0) {
-        bool wrapped = d->model->settings.knobs.value[KNOB_SECRET_FORM];
+        bool wrapped = d->model->settings.settings.value[SETTING_SECRET_FORM];
         w = answer_json(d, status);
         if (wrapped)
             jsonw_object(&w, NULL);
@@ -72,12 +72,12 @@ static bool answer_secret(struct dispatch *d, const struct model_account *a, enu
 /* The request of the path if its secret may be shown now; else NULL and the answer. */
 static struct request *readable(struct dispatch *d)
 {
-    const struct knobs *k = &d->model->settings.knobs;
+    const struct settings *k = &d->model->settings.settings;
     struct request *r = requests_find(d->model, d->ids[0]);
 
-    if (r && r->user != d->user && k->value[KNOB_OTHERS])
+    if (r && r->user != d->user && k->value[SETTING_OTHERS])
         answer_code(d, 4031);
-    else if (r && r->user == d->user && r->state == REQUEST_DENIED && k->value[KNOB_DENIED])
+    else if (r && r->user == d->user && r->state == REQUEST_DENIED && k->value[SETTING_DENIED])
         answer_code(d, 4031);
     else if (!r || r->user != d->user || !request_live(r))
         answer_text(d, 404, "Request has been released or is expired");
@@ -145,7 +145,7 @@ void calls_isa_request(struct dispatch *d)
         answer_code(d, 4031);
         return;
     }
-    if (answer_secret(d, a, type, 201) && d->model->settings.knobs.value[KNOB_ISA_REQUEST])
+    if (answer_secret(d, a, type, 201) && d->model->settings.settings.value[SETTING_ISA_REQUEST])
         leave_request(d, pair);
 }
 

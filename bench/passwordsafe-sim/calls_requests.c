@@ -148,7 +148,7 @@ static const char *missing_for_policy(struct create *c, const struct model_polic
 
 static void answer_no_schedule(struct dispatch *d)
 {
-    switch (d->model->settings.knobs.value[KNOB_NO_SCHEDULE]) {
+    switch (d->model->settings.settings.value[SETTING_NO_SCHEDULE]) {
     case 1: answer_text(d, 400, "No access policy schedule is available"); break;
     case 2: answer_code(d, 4091); break;
     default: answer_code(d, 4031); break;
@@ -157,7 +157,7 @@ static void answer_no_schedule(struct dispatch *d)
 
 static void answer_over_maximum(struct dispatch *d)
 {
-    if (d->model->settings.knobs.value[KNOB_OVER_MAXIMUM])
+    if (d->model->settings.settings.value[SETTING_OVER_MAXIMUM])
         answer_text(d, 400, "DurationMinutes exceeds the maximum release duration");
     else
         answer_code(d, 4031);
@@ -349,7 +349,7 @@ void calls_checkin(struct dispatch *d)
 
     if (!r)
         return;
-    if (r->state == REQUEST_PENDING && d->model->settings.knobs.value[KNOB_PENDING_CHECKIN]) {
+    if (r->state == REQUEST_PENDING && d->model->settings.settings.value[SETTING_PENDING_CHECKIN]) {
         answer_code(d, 4034);
         return;
     }

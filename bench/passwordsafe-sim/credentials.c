@@ -4,11 +4,11 @@
  */
 #include "passwordsafe-sim/credentials.h"
 
+#include "base/container_of.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
-
-#define container(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 static uint64_t mix(uint64_t *state)
 {
@@ -28,7 +28,8 @@ static uint64_t start_of(const struct model *m, const struct model_account *a, u
     return state;
 }
 
-/* What passwords are made of: the first SAFE stand at either end (some clients trim blanks, and that is their right). */
+/* What passwords are made of: the first SAFE stand at either end (some clients trim blanks, and that is their
+ * right). */
 static const char plain_letters[] = "abcdefghjkmnpqrstuwxyzABCDEFGHJKMNP23456789-_.!#%\"\\&<>'+/;][{} \t";
 static const char *const wide_letters[] = {"\xc3\xa9", "\xc3\x9f", "\xe2\x82\xac", "\xf0\x9d\x84\x9e"};
 enum { SAFE = 40, PLAIN = sizeof(plain_letters) - 1, WIDE = sizeof(wide_letters) / sizeof(*wide_letters) };
@@ -113,7 +114,7 @@ int credentials_set(struct model_account *a, enum credential_type type, const ch
 
 static void on_changed(struct deadline *d)
 {
-    struct model_account *a = container(d, struct model_account, change);
+    struct model_account *a = CONTAINER_OF(d, struct model_account, change);
 
     secret_clear(&a->password);
     secret_clear(&a->key);
@@ -126,7 +127,7 @@ static void on_changed(struct deadline *d)
 
 static void on_changing(struct deadline *d)
 {
-    struct model_account *a = container(d, struct model_account, change);
+    struct model_account *a = CONTAINER_OF(d, struct model_account, change);
     uint64_t rest = a->model->settings.rotation_delay_ms / 2;
 
     a->change_state = 1;

@@ -165,7 +165,7 @@ static bool verification_ok(const struct dispatch *d, const char *cookie)
 
 static bool header_ok(struct dispatch *d)
 {
-    return !d->model->settings.knobs.value[KNOB_HEADER_ALWAYS] || calls_header_is(d, d->user);
+    return !d->model->settings.settings.value[SETTING_HEADER_ALWAYS] || calls_header_is(d, d->user);
 }
 
 static void find_session(struct dispatch *d)
@@ -259,9 +259,9 @@ void dispatch_run(struct model *m, const struct dispatch_call *call, struct disp
     struct dispatch d = {.model = m, .call = call, .answer = answer};
 
     *answer = (struct dispatch_answer){.body = BUF_INIT(DISPATCH_ANSWER_MAX), .headers = BUF_INIT(8192)};
-    d.lenient = m->settings.knobs.value[KNOB_LENIENT] == 0;
+    d.lenient = m->settings.settings.value[SETTING_LENIENT] == 0;
     run(&d);
-    if (m->settings.knobs.value[KNOB_ESCAPING] && answer->body.len && wire_transcode(&answer->body))
+    if (m->settings.settings.value[SETTING_ESCAPING] && answer->body.len && wire_transcode(&answer->body))
         answer->body.failed = true;
     if (answer->body.failed || answer->headers.failed) {
         buf_clear(&answer->body);

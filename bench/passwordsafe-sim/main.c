@@ -6,6 +6,7 @@
  * so that whoever started it with port 0 finds it. SIGTERM and SIGINT end it: both servers close, the loop
  * runs out, and the exit code is 0 only if nothing was left open.
  */
+#include "base/container_of.h"
 #include "base/json.h"
 #include "passwordsafe-sim/admin.h"
 #include "passwordsafe-sim/options.h"
@@ -64,18 +65,18 @@ static int set_knobs(struct program *p)
         "{\"action\":\"latency\",\"latency_ms\":5000,\"probability\":0.1}",
         "{\"action\":\"drop_after\",\"probability\":0.1}",
     };
-    struct knobs *k = &p->server->model->settings.knobs;
+    struct settings *k = &p->server->model->settings.settings;
     struct buf why = BUF_INIT(1024);
     int rc = 0;
 
     for (size_t i = 0; i < p->options.nknobs && !rc; i++)
-        rc = knobs_set(k, p->options.knobs[i]);
+        rc = settings_set(k, p->options.settings[i]);
     if (rc)
         (void)buf_str(&why, "a knob has no such value, see --help");
     for (size_t i = 0; i < p->options.nfaults && !rc; i++)
-        rc = mischief_add_text(&p->server->mischief, p->options.faults[i], &why);
-    if (!rc && k->value[KNOB_FAULTS])
-        rc = mischief_add_text(&p->server->mischief, rules[k->value[KNOB_FAULTS]], &why);
+        rc = fault_injection_add_text(&p->server->fault_injection, p->options.faults[i], &why);
+    if (!rc && k->value[SETTING_FAULTS])
+        rc = fault_injection_add_text(&p->server->fault_injection, rules[k->value[SETTING_FAULTS]], &why);
     if (rc)
         complain("knobs and faults", &why);
     buf_free(&why);
@@ -120,7 +121,7 @@ static int settings(struct program *p)
     s->verification_cookie = o->verification_cookie;
     p->server->latency_ms = o->latency_ms;
     p->server->jitter_ms = o->jitter_ms;
-    p->server->mischief.random = o->seed;
+    p->server->fault_injection.random = o->seed;
     rc = o->api_key_file ? secret_read_file(&s->api_key, o->api_key_file, 4096)
                          : secret_set(&s->api_key, o->api_key, strlen(o->api_key));
     if (rc)
@@ -155,7 +156,7 @@ static int open_listeners(struct program *p)
         .certificate = o->certificate,
         .key = o->key,
         .client_ca = o->client_ca,
-        .ask_late = p->server->model->settings.knobs.value[KNOB_LATE_CERTIFICATE] != 0,
+        .ask_late = p->server->model->settings.settings.value[SETTING_LATE_CERTIFICATE] != 0,
         .max_version = o->tls12 ? TLS1_2_VERSION : 0,
     };
     int rc = listen_on(p->server->http, "api", o->listen, o->certificate ? &tls : NULL);
@@ -171,7 +172,7 @@ static int open_listeners(struct program *p)
 
 static void on_turn(struct loop_hook *hook)
 {
-    struct program *p = (struct program *)(void *)((char *)hook - offsetof(struct program, ending));
+    struct program *p = CONTAINER_OF(hook, struct program, ending);
 
     if (p->server->closed && !admin_http(p->admin))
         loop_stop(p->loop);
@@ -182,7 +183,7 @@ static void stop(struct program *p)
     if (p->stopping)
         return;
     p->stopping = true;
-    loop_on_turn(p->loop, &p->ending);
+    loop_on_iteration(p->loop, &p->ending);
     server_close(p->server);
     admin_close(p->admin);
 }
@@ -195,7 +196,7 @@ static void on_signal(void *arg, int signum)
 
 static int start(struct program *p)
 {
-    p->ending.turn = on_turn;
+    p->ending.iteration = on_turn;
     if (loop_on_signal(p->loop, SIGTERM, on_signal, p) || loop_on_signal(p->loop, SIGINT, on_signal, p))
         return -EIO;
     if (settings(p) || load_data(p) || set_knobs(p))
@@ -210,7 +211,7 @@ static int run(struct program *p)
     if (rc)
         stop(p);
     left = loop_run(p->loop);
-    loop_off_turn(p->loop, &p->ending);
+    loop_off_iteration(p->loop, &p->ending);
     server_free(p->server);
     admin_free(p->admin);
     if (loop_free(p->loop))

@@ -17,10 +17,10 @@
 #ifndef SIM_MODEL_H
 #define SIM_MODEL_H
 
-#include "base/secret.h"
+#include "base/memory/secret.h"
 #include "base/timers.h"
 #include "passwordsafe-sim/hash.h"
-#include "passwordsafe-sim/knobs.h"
+#include "passwordsafe-sim/settings.h"
 #include "passwordsafe-sim/vec.h"
 
 #include <stdint.h>
@@ -145,7 +145,7 @@ struct model_settings {
     char *allow_from; /* source address of sign-ins; NULL = any */
     uint64_t seed;
     size_t max_finished; /* finished requests kept for the state report */
-    struct knobs knobs;
+    struct settings settings;
 };
 
 struct model {

@@ -73,7 +73,7 @@ static const struct option_row {
 
 void options_help(void)
 {
-    struct buf knobs = BUF_INIT(16384);
+    struct buf settings = BUF_INIT(16384);
 
     printf("passwordsafe-sim: a simulator of the Password Safe API for tests, demos and benchmarks.\n\n");
     for (size_t i = 0; i < NOPTIONS; i++) {
@@ -82,10 +82,10 @@ void options_help(void)
                        option_rows[i].argument ? option_rows[i].argument : "");
         printf("  %-30s %s\n", head, option_rows[i].help);
     }
-    knobs_help(&knobs);
+    settings_help(&settings);
     printf("\nWithout --fixture, --scenario and numbers, a small company is generated.\n\nKnobs:\n%s",
-           buf_cstr(&knobs));
-    buf_free(&knobs);
+           buf_cstr(&settings));
+    buf_free(&settings);
 }
 
 static bool read_time(const char *text, uint64_t *out)
@@ -127,7 +127,7 @@ static bool take(struct options *o, const struct option_row *row, const char *va
     switch (row->kind) {
     case OPTION_TEXT: memcpy(place, &value, sizeof(value)); return true;
     case OPTION_FLAG: memcpy(place, &yes, sizeof(yes)); return true;
-    case OPTION_KNOB: return add(o->knobs, &o->nknobs, value);
+    case OPTION_KNOB: return add(o->settings, &o->nknobs, value);
     case OPTION_FAULT: return add(o->faults, &o->nfaults, value);
     case OPTION_TIME: return read_time(value, (uint64_t *)(void *)place);
     case OPTION_COUNT: break;

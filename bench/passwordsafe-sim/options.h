@@ -21,7 +21,7 @@ struct options {
     bool generate_given; /* any number of the generator was named */
     uint64_t minute_ms, session_idle_ms, rotation_delay_ms;
     uint64_t latency_ms, jitter_ms, idle_timeout_ms;
-    const char *knobs[OPTIONS_MANY], *faults[OPTIONS_MANY];
+    const char *settings[OPTIONS_MANY], *faults[OPTIONS_MANY];
     size_t nknobs, nfaults;
     bool help;
 };

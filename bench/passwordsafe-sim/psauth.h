@@ -7,7 +7,7 @@
 #ifndef SIM_PSAUTH_H
 #define SIM_PSAUTH_H
 
-#include "base/secret.h"
+#include "base/memory/secret.h"
 
 struct psauth {
     struct secret store;                             /* the header's parts point into it */

@@ -4,14 +4,13 @@
  */
 #include "passwordsafe-sim/requests.h"
 
+#include "base/container_of.h"
 #include "passwordsafe-sim/credentials.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define container(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 const char *const request_state_names[REQUEST_NSTATES] = {
     "pending", "active", "checked_in", "expired", "denied", "cancelled", "terminated",
@@ -109,7 +108,7 @@ void requests_end(struct model *m, struct request *r, enum request_state how)
 
 static void on_expiry(struct deadline *d)
 {
-    struct request *r = container(d, struct request, expiry);
+    struct request *r = CONTAINER_OF(d, struct request, expiry);
 
     requests_end(r->model, r, REQUEST_EXPIRED);
 }
@@ -242,7 +241,7 @@ static void cancel_own(struct model *m, const struct request_wish *w, bool pendi
 static int decide(struct model *m, const struct request_wish *w, struct request **found)
 {
     struct overlap o = overlap_of(w);
-    bool pending_counts = m->settings.knobs.value[KNOB_PENDING] != 0;
+    bool pending_counts = m->settings.settings.value[SETTING_PENDING] != 0;
     int freed = 0;
 
     if (w->conflict == CONFLICT_IGNORED)

@@ -18,15 +18,15 @@
 
 /* ---- settings ---- */
 
-static int settings_knobs(struct model *m, const cJSON *knobs, struct buf *why)
+static int settings_knobs(struct model *m, const cJSON *settings, struct buf *why)
 {
     const cJSON *k;
 
-    cJSON_ArrayForEach(k, knobs)
+    cJSON_ArrayForEach(k, settings)
     {
         int64_t n;
-        if (cJSON_IsString(k) && text_int(k->string, 1, KNOB_NKNOBS - 1, &n) &&
-            knobs_set_one(&m->settings.knobs, (int)n, k->valuestring) == 0)
+        if (cJSON_IsString(k) && text_int(k->string, 1, SETTING_NKNOBS - 1, &n) &&
+            settings_set_one(&m->settings.settings, (int)n, k->valuestring) == 0)
             continue;
         (void)buf_printf(why, "knobs: %s has no such value", k->string);
         return -EINVAL;

@@ -4,6 +4,7 @@
  */
 #include "passwordsafe-sim/server.h"
 
+#include "base/container_of.h"
 #include "passwordsafe-sim/call.h"
 
 #include <stddef.h>
@@ -11,8 +12,6 @@
 #include <string.h>
 
 #define BODY_LIMIT ((int64_t)1 << 20)
-
-#define container(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* ---- what the HTTP server calls ---- */
 
@@ -67,7 +66,7 @@ static void arm(void *arg)
 
 static void on_due(struct deadline *d)
 {
-    struct server *s = container(d, struct server, next);
+    struct server *s = CONTAINER_OF(d, struct server, next);
 
     (void)timers_run(s->timers);
     arm(s);
@@ -120,7 +119,7 @@ struct server *server_new(struct loop *loop, uint64_t http_idle_ms)
     s->loop = loop;
     s->http_idle_ms = http_idle_ms;
     TAILQ_INIT(&s->calls);
-    mischief_init(&s->mischief, 1);
+    fault_injection_init(&s->fault_injection, 1);
     if (build(s)) {
         s->closing = true;
         server_free(s);
@@ -170,7 +169,7 @@ void server_free(struct server *s)
         return;
     model_free(s->model);
     timers_free(s->timers);
-    mischief_clear(&s->mischief);
+    fault_injection_clear(&s->fault_injection);
     free(s->counts);
     free(s);
 }

@@ -14,9 +14,9 @@
 #ifndef SIM_SERVER_H
 #define SIM_SERVER_H
 
-#include "loop/http.h"
+#include "loop/server/server.h"
 #include "passwordsafe-sim/dispatch.h"
-#include "passwordsafe-sim/mischief.h"
+#include "passwordsafe-sim/fault_injection.h"
 #include "passwordsafe-sim/simclock.h"
 
 #define SERVER_STATUSES 600
@@ -33,7 +33,7 @@ struct server {
     struct simclock clock;
     struct timers *timers; /* the model's, on `clock` */
     struct model *model;
-    struct mischief mischief;
+    struct fault_injection fault_injection;
     struct http_server *http;
     uint64_t latency_ms, jitter_ms, http_idle_ms;
     struct deadline next; /* the model's earliest, on the loop */

@@ -90,7 +90,7 @@ static bool too_old(const struct model *m, const struct session *s)
 {
     uint64_t now = model_now(m);
 
-    if (m->settings.knobs.value[KNOB_TOKEN_ENDS] && s->token_end_ms && now >= s->token_end_ms)
+    if (m->settings.settings.value[SETTING_TOKEN_ENDS] && s->token_end_ms && now >= s->token_end_ms)
         return true;
     return now - s->used_ms >= m->settings.session_idle_ms;
 }

@@ -4,7 +4,7 @@
  */
 #include "passwordsafe-sim/wire.h"
 
-#include "base/secret.h"
+#include "base/memory/secret.h"
 #include "base/text.h"
 
 #include <errno.h>

@@ -6,7 +6,7 @@
  * may move while the list grows; the texts do not.
  */
 #include "backends/backend.h"
-#include "backends/texts.h"
+#include "base/string_pool.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ void directory_list_free(struct directory_list *list)
 {
     if (!list)
         return;
-    texts_free(list->texts);
+    string_pool_free(list->string_pool);
     free(list->rows);
     free(list);
 }
@@ -43,12 +43,12 @@ static int rows_grow(struct directory_list *list)
 int directory_list_add(struct directory_list *list, const struct directory_row *from)
 {
     struct directory_row row = *from;
-    const char **texts[] = {&row.name, &row.short_name, &row.session_type, &row.host,
-                            &row.dns,  &row.ip,         &row.description};
+    const char **string_pool[] = {&row.name, &row.short_name, &row.session_type, &row.host,
+                                  &row.dns,  &row.ip,         &row.description};
     int err = rows_grow(list);
 
-    for (size_t i = 0; !err && i < sizeof(texts) / sizeof(texts[0]); i++)
-        err = texts_keep(&list->texts, texts[i]);
+    for (size_t i = 0; !err && i < sizeof(string_pool) / sizeof(string_pool[0]); i++)
+        err = string_pool_keep(&list->string_pool, string_pool[i]);
     if (!err)
         list->rows[list->n++] = row;
     return err;

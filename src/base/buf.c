@@ -7,7 +7,7 @@
  */
 #include "base/buf.h"
 
-#include "base/secret.h"
+#include "base/memory/secret.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -48,7 +48,8 @@ static inline int buf_char(struct buf *b, char c)
 {
     return buf_append(b, &c, 1);
 }
-/* Makes it longer by n bytes, which the caller fills in at once. Where they begin; NULL as an append fails. */
+/* Makes it longer by n bytes, which the caller fills in at once. Where they begin; NULL as an append fails.
+ */
 static inline char *buf_add(struct buf *b, size_t n)
 {
     if (n >= b->cap - b->len && buf_reserve(b, n))

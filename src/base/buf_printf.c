@@ -10,7 +10,7 @@
  * Invariant: a failed write leaves the contents as they were, and nothing behind them.
  */
 #include "base/buf.h"
-#include "base/secret.h"
+#include "base/memory/secret.h"
 #include "base/text.h"
 
 #include <ctype.h>

@@ -2,8 +2,8 @@
 /*
  * clock.c - the system's clocks, and the three forms in which dates come and go.
  *
- * Calendar arithmetic is the C library's (timegm, gmtime_r, strptime); all dates are UTC. Only the digits of a
- * time stamp are written here: strftime() costs five times as much.
+ * Calendar arithmetic is the C library's (timegm, gmtime_r, strptime); all dates are UTC. Only the digits of
+ * a time stamp are written here: strftime() costs five times as much.
  */
 #include "base/clock.h"
 
@@ -52,12 +52,8 @@ static void write_stamp(const struct tm *tm, char out[CLOCK_RFC3339_SIZE])
         int value, width;
         char end;
     } parts[] = {
-        {tm->tm_year + 1900, 4, '-'},
-        {tm->tm_mon + 1,     2, '-'},
-        {tm->tm_mday,        2, 'T'},
-        {tm->tm_hour,        2, ':'},
-        {tm->tm_min,         2, ':'},
-        {tm->tm_sec,         2, 'Z'},
+        {tm->tm_year + 1900, 4, '-'}, {tm->tm_mon + 1, 2, '-'}, {tm->tm_mday, 2, 'T'},
+        {tm->tm_hour, 2, ':'},        {tm->tm_min, 2, ':'},     {tm->tm_sec, 2, 'Z'},
     };
     char *to = out;
 

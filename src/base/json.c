@@ -13,7 +13,7 @@
  */
 #include "base/json.h"
 
-#include "base/json_memory.h"
+#include "base/memory/json_memory.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -473,7 +473,8 @@ const char *json_check(const char *text, size_t len, unsigned depth, unsigned fl
     return why;
 }
 
-/* As cJSON's own, but most names are told apart by their first letter: readers ask for many that are absent. */
+/* As cJSON's own, but most names are told apart by their first letter: readers ask for many that are absent.
+ */
 const cJSON *json_get(const cJSON *object, const char *name)
 {
     const cJSON *child;

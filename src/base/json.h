@@ -11,7 +11,7 @@
 #define JG_BASE_JSON_H
 
 #include "base/buf.h"
-#include "base/secret.h"
+#include "base/memory/secret.h"
 
 #include <cJSON.h>
 #include <stdbool.h>

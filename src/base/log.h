@@ -29,7 +29,7 @@ struct log_opts {
 
 /* 0 or -errno (file cannot be opened; the old output stays). Before the first call: info, text, stderr. */
 int log_open(const struct log_opts *);
-int log_reopen(void); /* SIGUSR1: after rotation */
+int log_reopen(void);         /* SIGUSR1: after rotation */
 const char *log_why(int err); /* what a failure of log_open() or log_reopen() means */
 /* From here on a thread writes. It has the fences of the caller: put them up before. 0 or -errno. */
 int log_thread(void);

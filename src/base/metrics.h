@@ -29,7 +29,7 @@ struct metric {
     struct metric *next;
 };
 
-void metric_register(struct metric *); /* not twice; families stay together whatever the order */
+void metric_register(struct metric *);   /* not twice; families stay together whatever the order */
 void metric_unregister(struct metric *); /* one that is not registered is fine */
 void metric_unregister_all(void);
 static inline void metric_add(struct metric *m, double n)

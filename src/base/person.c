@@ -8,8 +8,8 @@
  */
 #include "base/person.h"
 
-#include "base/letters.h"
 #include "base/text.h"
+#include "base/utf8.h"
 
 #include <string.h>
 #include <strings.h>

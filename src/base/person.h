@@ -4,7 +4,7 @@
  * Two names are the same person's when they are equal in ASCII case and otherwise byte for byte. Names are
  * never folded for identity: `Kim` with U+212A is not `kim`, and ZOË is not Zoë. Where a name is (part of) a
  * key it is hashed with person_hash(), or written with person_key() into bytes that compare. Folding
- * (broker/fold.h) is for searching endpoints.
+ * (base/casefold.h) is for searching endpoints.
  */
 #ifndef JG_BASE_PERSON_H
 #define JG_BASE_PERSON_H

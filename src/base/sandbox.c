@@ -6,7 +6,7 @@
  * kernel does not know are not asked of it. Beyond files, signals to processes outside and their abstract
  * Unix sockets are refused where the kernel can (version 6).
  *
- * Not here: the list of system calls (sandbox_calls.c), which paths the gateway needs (confine.c).
+ * Not here: the list of system calls (sandbox_calls.c), which paths the gateway needs (sandbox_policy.c).
  */
 #include "base/sandbox.h"
 

@@ -27,7 +27,8 @@ bool text_url_decode(char *text, bool plus);
 /* Edit distance, at most 63 letters each, for "did you mean". */
 unsigned text_distance(const char *a, const char *b);
 bool text_is_ip(const char *text); /* IPv4 or IPv6 literal, brackets allowed around IPv6 */
-/* Decimal digits with leading zeros up to `width`, not terminated; returns their end. At most 20, or `width`. */
+/* Decimal digits with leading zeros up to `width`, not terminated; returns their end. At most 20, or `width`.
+ */
 char *text_digits(char *out, uint64_t value, unsigned width);
 /* Length of the run from p of printable ASCII that JSON takes as it is: neither quote nor backslash. */
 size_t text_plain_run(const char *p, size_t n);

@@ -11,7 +11,8 @@
  */
 #include "broker/audit.h"
 
-#include "base/audit_chain.h"
+#include "audit/audit_chain.h"
+#include "base/container_of.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -216,7 +217,7 @@ static void write_strangers(struct audit *a)
 
 static void on_count_end(struct deadline *d)
 {
-    struct audit *a = (struct audit *)(void *)((char *)d - offsetof(struct audit, count_end));
+    struct audit *a = CONTAINER_OF(d, struct audit, count_end);
     bool more = a->strangers > 0;
 
     write_strangers(a);

@@ -15,12 +15,12 @@
 #ifndef JG_BROKER_AUDIT_H
 #define JG_BROKER_AUDIT_H
 
-#include "base/audit_sink.h"
-#include "base/conf.h"
+#include "audit/audit_sink.h"
 #include "base/fault.h"
 #include "base/jsonw.h"
 #include "base/timers.h"
-#include "broker/session.h"
+#include "broker/identity/session.h"
+#include "conf/conf.h"
 
 #define AUDIT_TEXT_MAX 1024
 

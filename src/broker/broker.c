@@ -2,16 +2,16 @@
 /*
  * broker.c - the broker as a whole: made, drained, ended; and its numbers.
  *
- * Order of ending: first the operations in flight (they hold loans and watch check-ins), then the lists, then
- * the lease table. What is still lent out then stays with the vault until its own expiry; broker_drain() with
- * release_on_stop and broker_idle() are how a caller avoids that.
+ * Order of ending: first the operations in flight (they hold vault requests and watch check-ins), then the
+ * lists, then the lease table. What is still lent out then stays with the vault until its own expiry;
+ * broker_drain() with release_on_stop and broker_idle() are how a caller avoids that.
  */
-#include "broker/catalogues.h"
-#include "broker/checkout.h"
-#include "broker/explain.h"
-#include "broker/lease.h"
-#include "broker/op.h"
-#include "broker/table.h"
+#include "base/hash_table.h"
+#include "broker/catalogue/catalogue_cache.h"
+#include "broker/checkout/checkout.h"
+#include "broker/find/explain.h"
+#include "broker/leases/lease_table.h"
+#include "broker/operation.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,23 +20,24 @@
 #define KNOWN_ROWS   65536
 #define EXPLAIN_MS   900000 /* contract 6: kept 15 minutes */
 
-static struct lists *new_lists(const struct broker_opts *opts)
+static struct account_lists *new_lists(const struct broker_opts *opts)
 {
-    return lists_new(&(struct lists_opts){.timers = opts->timers,
-                                          .list_cache_ms = opts->conf->gateway.list_cache_ms,
-                                          .known_ms = opts->conf->gateway.catalogue_cache_ms,
-                                          .max_entries = LIST_ENTRIES,
-                                          .max_known = KNOWN_ROWS});
+    return account_lists_new(&(struct account_lists_opts){.timers = opts->timers,
+                                                          .list_cache_ms = opts->conf->gateway.list_cache_ms,
+                                                          .known_ms = opts->conf->gateway.catalogue_cache_ms,
+                                                          .max_entries = LIST_ENTRIES,
+                                                          .max_known = KNOWN_ROWS});
 }
 
-static struct catalogues *new_catalogues(const struct broker *b)
+static struct catalogue_cache *new_catalogues(const struct broker *b)
 {
-    return catalogues_new(&(struct catalogues_opts){.timers = b->timers,
-                                                    .vaults = b->vaults,
-                                                    .nvaults = b->nvaults,
-                                                    .fresh_ms = b->conf->gateway.catalogue_cache_ms,
-                                                    .max_age_ms = b->conf->gateway.catalogue_max_age_ms,
-                                                    .max_rows = (size_t)b->conf->gateway.catalogue_rows});
+    return catalogue_cache_new(
+        &(struct catalogue_cache_opts){.timers = b->timers,
+                                       .vaults = b->vaults,
+                                       .nvaults = b->nvaults,
+                                       .fresh_ms = b->conf->gateway.catalogue_cache_ms,
+                                       .max_age_ms = b->conf->gateway.catalogue_max_age_ms,
+                                       .max_rows = (size_t)b->conf->gateway.catalogue_rows});
 }
 
 static struct explain *new_explain(const struct broker_opts *opts)
@@ -74,15 +75,15 @@ struct broker *broker_new(const struct broker_opts *opts)
     b->lists = new_lists(opts);
     b->explain = new_explain(opts);
     b->leases = new_leases(opts);
-    b->turns = calloc(1, sizeof *b->turns);
-    if (!b->vaults || !b->lists || !b->explain || !b->leases || !b->turns) {
+    b->session_queues = calloc(1, sizeof *b->session_queues);
+    if (!b->vaults || !b->lists || !b->explain || !b->leases || !b->session_queues) {
         broker_free(b);
         return NULL;
     }
     for (size_t i = 0; i < opts->nvaults; i++)
         b->vaults[i] = opts->vaults[i];
-    b->catalogues = new_catalogues(b);
-    if (!b->catalogues) {
+    b->catalogue_cache = new_catalogues(b);
+    if (!b->catalogue_cache) {
         broker_free(b);
         return NULL;
     }
@@ -111,14 +112,14 @@ void broker_free(struct broker *b)
         return;
     while ((op = TAILQ_FIRST(&b->ops)))
         op->class->destroy(op);
-    catalogues_free(b->catalogues);
+    catalogue_cache_free(b->catalogue_cache);
     if (b->lists)
-        lists_free(b->lists);
+        account_lists_free(b->lists);
     explain_free(b->explain);
     leases_free(b->leases);
-    if (b->turns)
-        table_free(b->turns);
-    free(b->turns);
+    if (b->session_queues)
+        table_free(b->session_queues);
+    free(b->session_queues);
     free(b->vaults);
     free(b);
 }
@@ -130,11 +131,11 @@ const struct explain_view *broker_explain(struct broker *b, const char *request_
 
 void broker_state(const struct broker *b, struct broker_state *state)
 {
-    struct lists_stats stats;
+    struct account_lists_stats stats;
 
     *state = (struct broker_state){.ops = b->nops, .checkouts = b->checkouts, .releases = b->releases};
     leases_state(b->leases, state);
-    lists_stats(b->lists, &stats);
+    account_lists_stats(b->lists, &stats);
     state->cache_hits = stats.hits;
     state->coalesced = stats.coalesced;
 }

@@ -15,7 +15,7 @@
 
 #include "backends/backend.h"
 #include "base/timers.h"
-#include "broker/session.h"
+#include "broker/identity/session.h"
 
 struct audit;
 struct audit_claim;
@@ -43,8 +43,8 @@ bool broker_claim(struct broker *, const struct audit_claim *);
 void broker_drain(struct broker *);
 /* Nothing in flight and, with release_on_stop, nothing left to check in. */
 bool broker_idle(const struct broker *);
-/* After the values of its configuration have changed in place (base/conf_change.h). */
-void broker_renew(struct broker *);
+/* After the values of its configuration have changed in place (conf/conf_change.h). */
+void broker_reload(struct broker *);
 void broker_free(struct broker *); /* ends what is left: done is not called any more */
 
 void broker_leave(struct op *);
@@ -124,9 +124,10 @@ struct started_args {
     const char *history_url; /* NULL = none */
     int64_t expiry_s;        /* 0 = not told */
 };
-typedef void told_done(void *arg);
+typedef void session_started_done(void *arg);
 /* Audited, then done: sooner only where that takes longer than the caller waits. */
-struct op *broker_session_started(struct broker *, const struct started_args *, told_done *, void *arg);
+struct op *broker_session_started(struct broker *, const struct started_args *, session_started_done *,
+                                  void *arg);
 
 struct endpoint {
     char endpoint_id[CREDENTIAL_ID_SIZE];
@@ -186,8 +187,8 @@ struct op *broker_release_lease(struct broker *, const char *lease_id, uint64_t 
                                 void *arg);
 
 /*
- * Why a find came back as it did (broker/explain.h); NULL when nobody knows, or no longer. Valid until the
- * next call into the broker.
+ * Why a find came back as it did (broker/find/explain.h); NULL when nobody knows, or no longer. Valid until
+ * the next call into the broker.
  */
 struct explain_view;
 const struct explain_view *broker_explain(struct broker *, const char *request_id);

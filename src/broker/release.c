@@ -2,16 +2,16 @@
 /*
  * release.c - a session gives back one credential, or everything it has; an operator ends one lease.
  *
- *   broker_release(): check-outs in flight and leases end at once --> loans without holders begin their
- *                     check-in --> wait --> done
+ *   broker_release(): check-outs in flight and leases end at once --> vault requests without holders begin
+ * their check-in --> wait --> done
  *
  * The session is rid of its leases whatever the vault or the store says, so the operation cannot fail: it
  * tells how many leases ended, and whether the vault has confirmed. For each lease it waits until a restart
  * can no longer bring it back:
  *
- *   others hold the loan       the row is gone from the store
+ *   others hold the vault request       the row is gone from the store
  *   last holder                the vault has confirmed; or else the row that says RELEASING is durable, and
- * the answer is `pending` (the loan goes on by itself, checkin.c)
+ * the answer is `pending` (the vault request goes on by itself, checkin.c)
  *
  * A store that cannot write, and the caller's deadline, end the waiting. A client that leaves takes nothing
  * with it but its watches. The answer does not wait for its record: nobody is given anything by it.
@@ -19,10 +19,11 @@
  * A session's leases are found under (user, session), so nobody ends another user's lease of the same session
  * id.
  */
-#include "broker/journal.h"
-#include "broker/lease.h"
-#include "broker/op.h"
+#include "broker/leases/journal.h"
+#include "broker/leases/lease_table.h"
+#include "broker/operation.h"
 
+#include "base/container_of.h"
 #include "base/log.h"
 #include "broker/audit.h"
 
@@ -32,7 +33,7 @@
 struct release;
 
 struct release_wait {
-    struct loan_watch watch;
+    struct vault_request_watch watch;
     struct journal_wait written;
     struct release *release;
     char id[ID_SIZE];
@@ -45,7 +46,7 @@ struct release {
     struct session *session;
     struct release_answer answer;
     struct fault fault;
-    struct deadline turn; /* for an answer that needs no waiting */
+    struct deadline session_queue; /* for an answer that needs no waiting */
     uint64_t started_ms;
     uint64_t age_s;         /* for the log: of the last lease that ended */
     char lease_id[ID_SIZE]; /* and its id */
@@ -57,9 +58,9 @@ struct release {
 
 static void release_free(struct release *r)
 {
-    timer_stop(r->op.broker->timers, &r->turn);
+    timer_stop(r->op.broker->timers, &r->session_queue);
     for (size_t i = 0; i < r->nwaits; i++) {
-        loan_unwatch(&r->waits[i].watch);
+        vault_request_unwatch(&r->waits[i].watch);
         journal_unwait(&r->waits[i].written);
     }
     op_end(&r->op);
@@ -110,7 +111,7 @@ static void one_less(struct release *r)
 static void on_written(struct journal_wait *w, int err)
 {
     (void)err; /* a store that fails keeps nobody: the row is written when it can */
-    one_less(OWNER_OF(w, struct release_wait, written)->release);
+    one_less(CONTAINER_OF(w, struct release_wait, written)->release);
 }
 
 static void await_row(struct release_wait *wait)
@@ -121,11 +122,11 @@ static void await_row(struct release_wait *wait)
         one_less(r);
 }
 
-static void on_told(struct loan_watch *w, bool ended)
+static void on_watched_end(struct vault_request_watch *w, bool ended)
 {
-    struct release_wait *wait = OWNER_OF(w, struct release_wait, watch);
+    struct release_wait *wait = CONTAINER_OF(w, struct release_wait, watch);
 
-    loan_unwatch(w);
+    vault_request_unwatch(w);
     if (ended) {
         one_less(wait->release);
         return;
@@ -136,7 +137,7 @@ static void on_told(struct loan_watch *w, bool ended)
 
 static void on_turn(struct deadline *d)
 {
-    finish(OWNER_OF(d, struct release, turn));
+    finish(CONTAINER_OF(d, struct release, session_queue));
 }
 
 static void release_leave(struct op *op)
@@ -162,25 +163,25 @@ static bool is_meant(const struct lease *lease, const char *credential_id)
 }
 
 /* What is over has ended by its time, whether or not its timer has come up: it is not released. */
-static void end_overdue(struct broker *b, const struct sitting *who)
+static void end_overdue(struct broker *b, const struct session_leases *who)
 {
-    const struct sitting *s = sitting_find(b->leases, who);
+    const struct session_leases *s = session_leases_find(b->leases, who);
     struct lease *lease = s ? SLIST_FIRST(&s->leases) : NULL;
 
     while (lease)
-        if (loan_expire(lease->loan)) /* others may have ended with it, and the sitting */
-            lease = (s = sitting_find(b->leases, who)) ? SLIST_FIRST(&s->leases) : NULL;
+        if (vault_request_expire(lease->request)) /* others may have ended with it, and the session_leases */
+            lease = (s = session_leases_find(b->leases, who)) ? SLIST_FIRST(&s->leases) : NULL;
         else
-            lease = SLIST_NEXT(lease, of_sitting);
+            lease = SLIST_NEXT(lease, of_session);
 }
 
-static size_t count_meant(const struct sitting *s, const char *credential_id)
+static size_t count_meant(const struct session_leases *s, const char *credential_id)
 {
     const struct lease *lease;
     size_t n = 0;
 
     if (s)
-        SLIST_FOREACH(lease, &s->leases, of_sitting)
+        SLIST_FOREACH(lease, &s->leases, of_session)
     n += is_meant(lease, credential_id);
     return n;
 }
@@ -191,12 +192,13 @@ static void await_end(struct release *r, const char id[ID_SIZE])
     const struct lease *cover = lease_by_id(r->op.broker->leases, id);
     struct release_wait *wait = &r->waits[r->nwaits++];
 
-    *wait = (struct release_wait){.watch = {.told = on_told}, .release = r};
+    *wait = (struct release_wait){.watch = {.on_ended = on_watched_end}, .release = r};
     memcpy(wait->id, id, ID_SIZE);
     r->waiting++;
-    if (!cover || cover->state != LEASE_RELEASING || cover->loan->state != LOAN_RETURNING) {
+    if (!cover || cover->state != LEASE_RELEASING || cover->request->state != REQUEST_RETURNING) {
         await_row(wait);
-    } else if (!loan_in_flight(cover->loan) || !loan_watch(cover->loan, &wait->watch)) {
+    } else if (!vault_request_in_flight(cover->request) ||
+               !vault_request_watch(cover->request, &wait->watch)) {
         r->answer.pending = true; /* the first attempt could not even start */
         await_row(wait);
     }
@@ -204,7 +206,7 @@ static void await_end(struct release *r, const char id[ID_SIZE])
 
 static void end_lease(struct release *r, struct lease *lease)
 {
-    size_t others = loan_holders(lease->loan) - 1;
+    size_t others = vault_request_holders(lease->request) - 1;
 
     r->age_s = lease_age_s(r->op.broker->leases, lease);
     memcpy(r->lease_id, lease->id, ID_SIZE);
@@ -214,14 +216,15 @@ static void end_lease(struct release *r, struct lease *lease)
     await_end(r, r->lease_id);
 }
 
-/* The sitting may end with its last lease, so the next one is picked before, and the count taken beforehand.
+/* The session_leases may end with its last lease, so the next one is picked before, and the count taken
+ * beforehand.
  */
-static void end_leases(struct release *r, struct sitting *s, size_t n, const char *credential_id)
+static void end_leases(struct release *r, struct session_leases *s, size_t n, const char *credential_id)
 {
     struct lease *lease = n ? SLIST_FIRST(&s->leases) : NULL;
 
     while (lease && n) {
-        struct lease *next = SLIST_NEXT(lease, of_sitting);
+        struct lease *next = SLIST_NEXT(lease, of_session);
 
         if (is_meant(lease, credential_id)) {
             n--;
@@ -244,7 +247,8 @@ static struct release *release_new(struct broker *b, const struct session *sessi
         free(r);
         return NULL;
     }
-    if (timer_start(b->timers, &r->turn, 0, on_turn)) { /* before anything that cannot be taken back */
+    if (timer_start(b->timers, &r->session_queue, 0,
+                    on_turn)) { /* before anything that cannot be taken back */
         release_free(r);
         return NULL;
     }
@@ -262,25 +266,25 @@ static struct op *begun(struct release *r)
     r->op.broker->releases += (uint64_t)r->answer.released;
     r->begun = true;
     if (r->waiting)
-        timer_stop(r->op.broker->timers, &r->turn);
+        timer_stop(r->op.broker->timers, &r->session_queue);
     return &r->op;
 }
 
 /* The check-outs that end may take a lease along, so the session is looked for before them and after. */
-static struct release *end_session(struct broker *b, const struct sitting *who,
+static struct release *end_session(struct broker *b, const struct session_leases *who,
                                    const struct release_args *args)
 {
     const char *credential_id = args->credential_id;
     size_t n, left;
 
     end_overdue(b, who);
-    n = count_meant(sitting_find(b->leases, who), credential_id);
+    n = count_meant(session_leases_find(b->leases, who), credential_id);
     struct release *r = release_new(b, &args->session, args->timeout_ms, n);
 
     if (!r)
         return NULL;
     checkouts_end(b, who, credential_id);
-    struct sitting *s = sitting_find(b->leases, who);
+    struct session_leases *s = session_leases_find(b->leases, who);
 
     left = count_meant(s, credential_id);
     end_leases(r, s, left < n ? left : n, credential_id);
@@ -298,7 +302,7 @@ static struct release *refuse_session(struct broker *b, const struct release_arg
 
 struct op *broker_release(struct broker *b, const struct release_args *args, release_done *done, void *arg)
 {
-    struct sitting *who = sitting_probe(&args->session);
+    struct session_leases *who = session_leases_probe(&args->session);
     struct release *r = !who ? NULL : b->draining ? refuse_session(b, args) : end_session(b, who, args);
 
     free(who);
@@ -320,9 +324,9 @@ static void end_any(struct release *r, struct lease *lease)
         end_lease(r, lease);
         log_info("lease_released_by_operator", "lease=%s", r->lease_id);
     } else if (lease->state == LEASE_LAPSED) {
-        loan_forget(lease->loan);
-    } else if (lease->state == LEASE_RELEASING && lease->loan->state == LOAN_RETURNING) {
-        loan_hurry(lease->loan);
+        vault_request_forget(lease->request);
+    } else if (lease->state == LEASE_RELEASING && lease->request->state == REQUEST_RETURNING) {
+        vault_request_hurry(lease->request);
         r->answer.pending = true;
     } else {
         r->answer.pending = checkouts_end_lease(b, lease) || lease->state == LEASE_INTENT;
@@ -334,11 +338,11 @@ struct op *broker_release_lease(struct broker *b, const char *lease_id, uint64_t
 {
     struct lease *lease = lease_by_id(b->leases, lease_id);
 
-    if (lease && lease->state == LEASE_OPEN && lease_is_held(lease) && loan_expire(lease->loan))
+    if (lease && lease->state == LEASE_OPEN && lease_is_held(lease) && vault_request_expire(lease->request))
         lease = lease_by_id(b->leases, lease_id);
-    struct session session = {.id = lease ? sitting_session(lease->sitting) : "",
-                              .username = lease ? sitting_user(lease->sitting) : "",
-                              .domain = lease ? sitting_domain(lease->sitting) : NULL};
+    struct session session = {.id = lease ? session_leases_session(lease->session_leases) : "",
+                              .username = lease ? session_leases_user(lease->session_leases) : "",
+                              .domain = lease ? session_leases_domain(lease->session_leases) : NULL};
     struct release *r = release_new(b, &session, timeout_ms, 1);
 
     if (!r)

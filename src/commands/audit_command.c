@@ -8,11 +8,11 @@
  *
  * Remarks go to stdout, one per line: FILE:LINE: seq N: text; the last line sums up.
  *
- * Not here: what is a defect (base/audit_verify.h).
+ * Not here: what is a defect (audit/audit_verify.h).
  */
 #include "commands/audit_command.h"
 
-#include "base/audit_verify.h"
+#include "audit/audit_verify.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -8,7 +8,7 @@
 #ifndef JG_CONTROL_H
 #define JG_CONTROL_H
 
-#include "loop/http.h"
+#include "loop/server/server.h"
 
 #include <stdbool.h>
 

@@ -5,7 +5,7 @@
 #include "commands/descriptors.h"
 
 #include "base/log.h"
-#include "loop/http.h"
+#include "loop/server/server.h"
 
 #include <inttypes.h>
 #include <sys/resource.h>

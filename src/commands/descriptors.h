@@ -9,7 +9,7 @@
 #ifndef JG_COMMANDS_DESCRIPTORS_H
 #define JG_COMMANDS_DESCRIPTORS_H
 
-#include "base/conf.h"
+#include "conf/conf.h"
 
 #include <stddef.h>
 

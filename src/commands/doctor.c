@@ -15,13 +15,13 @@
  */
 #include "commands/doctor.h"
 
-#include "base/conf.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/memory/secret.h"
 #include "base/sandbox.h"
-#include "base/secret.h"
 #include "base/text.h"
 #include "commands/doctor_stages.h"
+#include "conf/conf.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -8,8 +8,8 @@
  */
 #include "commands/doctor_stages.h"
 
-#include "base/conf.h"
 #include "base/person.h"
+#include "conf/conf.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -64,12 +64,12 @@ static bool find_target(struct doctor *d)
 {
     const struct conf_vault *conf = d->vault_conf;
     char why[NAMES_WHY_SIZE] = "";
-    int err = names_split_url(conf->url, &d->url, why);
+    int err = address_split_url(conf->url, &d->url, why);
 
     d->proxied = conf->proxy && *conf->proxy;
     d->target = d->url;
     if (!err && d->proxied)
-        err = names_split_url(conf->proxy, &d->target, why);
+        err = address_split_url(conf->proxy, &d->target, why);
     d->target_port = d->target.port;
     if (!d->target_port)
         d->target_port = strcmp(d->target.scheme, "https") ? PORT_HTTP : PORT_HTTPS;

@@ -11,8 +11,8 @@
 #include "commands/doctor_stages.h"
 
 #include "base/text.h"
-#include "broker/find_ask.h"
-#include "broker/find_show.h"
+#include "broker/find/display_name.h"
+#include "broker/find/find_queries.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -93,13 +93,13 @@ static bool list_kind(struct doctor *d, const struct account_query *query, char 
 }
 
 /* One name form, all kinds that find asks for; aliases are asked for once, for they have no name form. */
-static bool list_name(struct doctor *d, const struct match_name *name, bool first)
+static bool list_name(struct doctor *d, const struct host_name *name, bool first)
 {
-    struct account_query queries[SURVEY_MAX];
+    struct account_query queries[VAULT_FANOUT_MAX];
     size_t n = find_ask(&d->session, d->vault_conf, &name, 1, queries);
     char note[NOTE_SIZE];
 
-    (void)snprintf(note, sizeof(note), "%s \"%.256s\":", match_form_word(name->form), name->value);
+    (void)snprintf(note, sizeof(note), "%s \"%.256s\":", host_names_form_word(name->form), name->value);
     for (size_t i = 0; i < n; i++)
         if ((first || queries[i].kind != KIND_ALIAS) && !list_kind(d, &queries[i], note))
             return false;
@@ -109,16 +109,16 @@ static bool list_name(struct doctor *d, const struct match_name *name, bool firs
 
 static bool list_names(struct doctor *d)
 {
-    const struct match_name *selected[MATCH_MAX];
-    struct match_names names;
-    bool well = match_names_make(&d->session, &names) == 0;
-    size_t n = well ? match_names_select(&names, d->vault_conf, selected) : 0;
+    const struct host_name *selected[HOST_NAMES_MAX];
+    struct host_names names;
+    bool well = host_names_make(&d->session, &names) == 0;
+    size_t n = well ? host_names_select(&names, d->vault_conf, selected) : 0;
 
     for (size_t i = 0; i < n && well; i++)
         well = list_name(d, selected[i], i == 0);
     if (well && n == 0)
         report_note(&d->report, STAGE_LIST, "`match` leaves no form in which this host could be asked for");
-    match_names_free(&names);
+    host_names_free(&names);
     return well;
 }
 

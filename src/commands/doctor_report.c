@@ -20,7 +20,7 @@
 
 #define NOTE_SIZE   512
 #define TEXT_MAX    65536 /* before it is cut */
-#define TEXT_COLUMN 25 /* where the words of a stage begin */
+#define TEXT_COLUMN 25    /* where the words of a stage begin */
 #define PAGE_WIDTH  110
 
 static const struct stage {

@@ -17,9 +17,9 @@
 #define JG_DOCTOR_STAGES_H
 
 #include "backends/backend.h"
-#include "base/names.h"
-#include "broker/match.h"
-#include "broker/usermap.h"
+#include "base/address.h"
+#include "broker/identity/host_names.h"
+#include "broker/identity/usermap.h"
 #include "commands/doctor.h"
 #include "commands/doctor_report.h"
 #include "loop/loop.h"
@@ -34,8 +34,8 @@ struct doctor {
     char *username, *domain; /* of --user; domain NULL = none */
     struct session session;
     struct usermap users;
-    struct names_url url;
-    struct names_url target; /* whom to connect to: the vault, or the proxy before it */
+    struct address_url url;
+    struct address_url target; /* whom to connect to: the vault, or the proxy before it */
     uint16_t target_port;
     bool proxied;
     struct addrinfo *addresses;

@@ -16,7 +16,8 @@
 #include "commands/doctor_stages.h"
 
 #include "backends/password_safe/password_safe.h"
-#include "loop/upstream.h"
+#include "base/container_of.h"
+#include "loop/upstream/upstream.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -60,8 +61,7 @@ void doctor_close(struct doctor *d)
 
 static void on_done(struct vault_call *call)
 {
-    struct doctor_call *waiting =
-        (struct doctor_call *)(void *)((char *)call - offsetof(struct doctor_call, call));
+    struct doctor_call *waiting = CONTAINER_OF(call, struct doctor_call, call);
 
     waiting->done = true;
     loop_stop(waiting->loop);
@@ -118,7 +118,7 @@ struct watch {
 
 static void on_turn(struct loop_hook *hook)
 {
-    struct watch *watch = (struct watch *)(void *)((char *)hook - offsetof(struct watch, hook));
+    struct watch *watch = CONTAINER_OF(hook, struct watch, hook);
     struct vault_state state;
 
     watch->d->vault->ops->state(watch->d->vault, &state);
@@ -128,7 +128,7 @@ static void on_turn(struct loop_hook *hook)
 
 static void on_patience_over(struct deadline *end)
 {
-    struct watch *watch = (struct watch *)(void *)((char *)end - offsetof(struct watch, end));
+    struct watch *watch = CONTAINER_OF(end, struct watch, end);
 
     loop_stop(watch->d->loop);
 }
@@ -136,14 +136,14 @@ static void on_patience_over(struct deadline *end)
 /* The backend probes the API's base by itself; until it has an answer. */
 static void await_probe(struct doctor *d, struct vault_state *state)
 {
-    struct watch watch = {.hook = {.turn = on_turn}, .d = d};
+    struct watch watch = {.hook = {.iteration = on_turn}, .d = d};
     uint64_t limit = d->vault_conf->connect_timeout_ms + d->vault_conf->call_timeout_ms + PATIENCE_MS;
 
-    loop_on_turn(d->loop, &watch.hook);
+    loop_on_iteration(d->loop, &watch.hook);
     if (!timer_start(loop_timers(d->loop), &watch.end, limit, on_patience_over))
         (void)loop_run(d->loop);
     timer_stop(loop_timers(d->loop), &watch.end);
-    loop_off_turn(d->loop, &watch.hook);
+    loop_off_iteration(d->loop, &watch.hook);
     d->vault->ops->state(d->vault, state);
 }
 

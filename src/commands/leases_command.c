@@ -14,14 +14,14 @@
  */
 #include "commands/leases_command.h"
 
-#include "base/conf.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "commands/control.h"
-#include "handlers/lease_json.h"
 #include "commands/leases_offline.h"
 #include "commands/leases_print.h"
-#include "loop/upstream.h"
+#include "conf/conf.h"
+#include "handlers/lease_json.h"
+#include "loop/upstream/upstream.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -14,6 +14,7 @@
  */
 #include "commands/leases_offline.h"
 
+#include "base/container_of.h"
 #include "base/person.h"
 #include "stores/sqlite.h"
 
@@ -275,7 +276,7 @@ static void on_closed(void *arg)
 
 static void on_written(struct store_write *w, int err)
 {
-    struct offline_lease *lease = (struct offline_lease *)((char *)w - offsetof(struct offline_lease, write));
+    struct offline_lease *lease = CONTAINER_OF(w, struct offline_lease, write);
     struct offline *o = lease->offline;
 
     if (err)

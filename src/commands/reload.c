@@ -17,14 +17,15 @@
 #include "commands/reload.h"
 
 #include "backends/password_safe/password_safe.h"
-#include "base/conf_change.h"
+#include "base/container_of.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "broker/broker.h"
 #include "commands/descriptors.h"
+#include "conf/conf_change.h"
 #include "handlers/clients.h"
 #include "handlers/routes.h"
-#include "loop/tls.h"
+#include "loop/server/tls.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,8 +53,8 @@ struct reload {
 
 struct plan {
     struct conf *next;
-    struct tls_context **tls;             /* per listener; NULL = plain */
-    struct password_safe_renewal **vault; /* per vault */
+    struct tls_context **tls;          /* per listener; NULL = plain */
+    struct password_safe_next **vault; /* per vault */
     struct clients *clients;
     struct retired *retired;
 };
@@ -142,7 +143,7 @@ static bool prepare_vaults(struct plan *plan)
     const struct conf *next = plan->next;
     char why[256] = "out of memory";
 
-    plan->vault = calloc(next->nvaults + 1, sizeof(struct password_safe_renewal *));
+    plan->vault = calloc(next->nvaults + 1, sizeof(struct password_safe_next *));
     if (!plan->vault)
         return refuse("vaults", why);
     for (size_t i = 0; i < next->nvaults; i++) {
@@ -195,7 +196,7 @@ static void retired_free(struct retired *old)
 
 static void on_retired(struct deadline *d)
 {
-    retired_free((struct retired *)((char *)d - offsetof(struct retired, end)));
+    retired_free(CONTAINER_OF(d, struct retired, end));
 }
 
 /* A request looks at its client until it has ended. Without a timer the old values stay until the end. */
@@ -234,20 +235,20 @@ static void take(struct reload *r, struct plan *plan)
 
     conf_exchange(conf, plan->next);
     plan->retired->conf = plan->next;
-    plan->retired->clients = gateway_renew(r->opts.gateway, plan->clients);
+    plan->retired->clients = gateway_reload(r->opts.gateway, plan->clients);
     plan->clients = NULL;
     retire(r, plan->retired);
     plan->retired = NULL;
     server = reload_server_opts(conf);
     http_server_limits(r->opts.server, &server);
     for (size_t i = 0; i < conf->nlisteners; i++)
-        if (plan->tls[i] && !http_listener_renew(r->opts.server, conf->listeners[i].name, plan->tls[i]))
+        if (plan->tls[i] && !http_listener_reload(r->opts.server, conf->listeners[i].name, plan->tls[i]))
             tls_context_unref(plan->tls[i]);
     for (size_t i = 0; i < conf->nvaults; i++)
-        password_safe_renew(r->opts.vaults[i], plan->vault[i]);
+        password_safe_reload(r->opts.vaults[i], plan->vault[i]);
     free(plan->tls);
     free(plan->vault);
-    broker_renew(r->opts.broker);
+    broker_reload(r->opts.broker);
 }
 
 /* ---- both together ---- */
@@ -284,7 +285,7 @@ bool reload_now(struct reload *r)
 
 static void on_day(struct deadline *d)
 {
-    struct reload *r = (struct reload *)((char *)d - offsetof(struct reload, daily));
+    struct reload *r = CONTAINER_OF(d, struct reload, daily);
 
     gateway_warn_certificates(r->opts.gateway);
     if (timer_start(loop_timers(r->opts.loop), &r->daily, DAY_MS, on_day)) /* it has just left the heap */

@@ -14,7 +14,7 @@
 #define JG_RELOAD_H
 
 #include "backends/backend.h"
-#include "loop/http.h"
+#include "loop/server/server.h"
 
 struct broker;
 struct gateway;

@@ -19,24 +19,25 @@
 #include "commands/run.h"
 
 #include "backends/password_safe/password_safe.h"
+#include "base/container_of.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/memory/secret.h"
 #include "base/metrics.h"
 #include "base/sandbox.h"
-#include "base/secret.h"
 #include "broker/broker.h"
-#include "commands/confine.h"
 #include "commands/control.h"
 #include "commands/descriptors.h"
-#include "commands/identity.h"
 #include "commands/reload.h"
 #include "commands/run_audit.h"
 #include "commands/run_witness.h"
+#include "commands/sandbox_policy.h"
+#include "commands/unprivileged.h"
 #include "handlers/routes.h"
-#include "loop/http.h"
 #include "loop/loop.h"
 #include "loop/notify.h"
-#include "loop/upstream.h"
+#include "loop/server/server.h"
+#include "loop/upstream/upstream.h"
 #include "stores/sqlite.h"
 
 #include <inttypes.h>
@@ -60,7 +61,7 @@ struct run {
     bool rebuild, allow_root;
     bool keep_power; /* capabilities stay where there is no sandbox */
     const char *conf_path;
-    char memory_hint[CONFINE_WHY_SIZE]; /* what could not be had for the secrets */
+    char memory_hint[SANDBOX_POLICY_WHY_SIZE]; /* what could not be had for the secrets */
     struct conf *conf;
     struct loop *loop;
     struct notify *notify;
@@ -172,7 +173,7 @@ static void flush(struct run *r)
 
 static struct run *run_of_hook(struct loop_hook *hook)
 {
-    return (struct run *)((char *)hook - offsetof(struct run, hook));
+    return CONTAINER_OF(hook, struct run, hook);
 }
 
 static void on_turn(struct loop_hook *hook)
@@ -188,7 +189,7 @@ static void on_turn(struct loop_hook *hook)
 /* Patience is over: what is still open is answered, and the answers get a moment to leave. */
 static void on_drain_end(struct deadline *d)
 {
-    struct run *r = (struct run *)((char *)d - offsetof(struct run, drain_end));
+    struct run *r = CONTAINER_OF(d, struct run, drain_end);
 
     log_warn("drain_timeout", "unanswered=%zu connections=%zu", http_busy(r->server),
              http_connections(r->server));
@@ -270,10 +271,10 @@ static bool load_conf(struct run *r, const char *path)
 /* Another user may be able to read less: what is in the way is said as `jumpgate check` would. */
 static bool take_identity(struct run *r)
 {
-    char why[IDENTITY_WHY_SIZE] = "";
+    char why[UNPRIVILEGED_WHY_SIZE] = "";
     bool changed = false;
 
-    if (!identity_take(r->conf, &changed, why))
+    if (!unprivileged_become(r->conf, &changed, why))
         return failed(r, "user", why);
     r->keep_power = !r->conf->gateway.user && (r->allow_root || geteuid() != 0);
     if (!changed)
@@ -303,7 +304,7 @@ static bool open_secrets(struct run *r)
 
 static bool confine(struct run *r, const char *conf_path)
 {
-    char why[CONFINE_WHY_SIZE] = "";
+    char why[SANDBOX_POLICY_WHY_SIZE] = "";
 
     if (*r->memory_hint)
         log_info("secret_memory", "hint=%s", r->memory_hint);
@@ -311,7 +312,7 @@ static bool confine(struct run *r, const char *conf_path)
         log_warn("running_as_root", "hint=%s",
                  "set `user` in [gateway]; until then root's files are in reach, root's capabilities are "
                  "given up");
-    return confine_start(r->conf, conf_path, r->keep_power, why) ? failed(r, "sandbox", why) : true;
+    return sandbox_policy_start(r->conf, conf_path, r->keep_power, why) ? failed(r, "sandbox", why) : true;
 }
 
 /* Behind the fences, so that the thread has them as well. */
@@ -324,9 +325,9 @@ static bool start_log(struct run *r)
 
 static bool close_sandbox(struct run *r)
 {
-    char why[CONFINE_WHY_SIZE] = "";
+    char why[SANDBOX_POLICY_WHY_SIZE] = "";
 
-    return confine_serve(r->conf, r->keep_power, why) ? failed(r, "sandbox", why) : true;
+    return sandbox_policy_serve(r->conf, r->keep_power, why) ? failed(r, "sandbox", why) : true;
 }
 
 static bool open_log(struct run *r)
@@ -487,8 +488,8 @@ static bool announce(struct run *r)
 
 static bool start(struct run *r)
 {
-    r->hook.turn = on_turn;
-    loop_on_turn(r->loop, &r->hook);
+    r->hook.iteration = on_turn;
+    loop_on_iteration(r->loop, &r->hook);
     r->notify = notify_new(r->loop);
     if (!r->notify)
         return failed(r, "loop", "out of memory");
@@ -512,7 +513,7 @@ static void serve(struct run *r)
         close_server(r);
     if (r->state != STOPPED)
         (void)loop_run(r->loop); /* until sign_out() is through */
-    loop_off_turn(r->loop, &r->hook);
+    loop_off_iteration(r->loop, &r->hook);
     notify_free(r->notify);
     free(r->vaults);
     if (r->state_dir >= 0)

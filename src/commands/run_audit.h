@@ -4,9 +4,9 @@
 #ifndef JG_RUN_AUDIT_H
 #define JG_RUN_AUDIT_H
 
-#include "base/conf.h"
+#include "audit/audit_writer.h"
 #include "broker/audit.h"
-#include "loop/audit_writer.h"
+#include "conf/conf.h"
 
 struct run_audit {
     struct audit_writer *writer; /* NULL = not open */

@@ -8,9 +8,9 @@
  */
 #include "commands/run_witness.h"
 
-#include "base/audit_witness.h"
+#include "audit/audit_tail.h"
+#include "audit/audit_witness.h"
 #include "base/log.h"
-#include "loop/audit_past.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -53,11 +53,11 @@ void run_witness(const struct conf *conf, struct broker *broker, struct audit *a
     const struct conf_gateway *g = &conf->gateway;
     struct hearing h = {.broker = broker,
                         .witness = g->audit_witness ? audit_witness_new(on_claim, &h) : NULL};
-    struct audit_past past = {0};
+    struct audit_tail past = {0};
 
     if (!g->audit_witness)
         return;
-    int err = h.witness ? audit_past_read(g->audit_file, g->audit_witness, on_line, &h, &past) : -ENOMEM;
+    int err = h.witness ? audit_tail_read(g->audit_file, g->audit_witness, on_line, &h, &past) : -ENOMEM;
 
     audit_witness_free(h.witness);
     if (err)

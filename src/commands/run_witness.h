@@ -4,9 +4,9 @@
 #ifndef JG_RUN_WITNESS_H
 #define JG_RUN_WITNESS_H
 
-#include "base/conf.h"
 #include "broker/audit.h"
 #include "broker/broker.h"
+#include "conf/conf.h"
 
 /* After the store has been read and before anything is served. Check-outs of the trail's last stretch that
  * have neither an end nor a row are hunted; the log and the trail say how many. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * admission.c - who gets in: the rules before and after the body, in the order of the contract (9.20).
+ * overload.c - who gets in: the rules before and after the body, in the order of the contract (9.20).
  *
  * With the head: 401, 403, 411, 413, 415, 400 (404 and 405 are the router's, 431 and 414 the server's). With
  * the body, after its own 400s: 429, 503 draining, 503 overloaded, 504. Health and metrics (ROUTE_ALWAYS)
@@ -18,31 +18,31 @@
 #define TIMEOUT_MAX_MS 600000
 
 /* Over the rate of failures of its peer: no line in the log for each, and a new connection for each. */
-static bool refuse_often(struct ask *ask, unsigned wait_s, struct fault *f)
+static bool refuse_often(struct request_context *ctx, unsigned wait_s, struct fault *f)
 {
-    ask->hang_up = true;
-    ask->lines = LINES_DENIED;
-    stranger_lines_leave_out(&ask->gateway->lines, ask->req->peer->origin);
+    ctx->hang_up = true;
+    ctx->lines = LINES_DENIED;
+    stranger_lines_leave_out(&ctx->gateway->lines, ctx->req->peer->origin);
     fault_set(f, FAULT_RATE_LIMITED, "too many requests without a known client from %s (failed_login_rate)",
-              ask->req->peer->origin);
+              ctx->req->peer->origin);
     f->retry_after_s = wait_s;
     return false;
 }
 
-static bool refuse_unknown(struct ask *ask, struct fault *f)
+static bool refuse_unknown(struct request_context *ctx, struct fault *f)
 {
-    struct gateway *gw = ask->gateway;
+    struct gateway *gw = ctx->gateway;
     unsigned wait_s =
-        failures_take(gw->failures, ask->req->peer->origin, gw->conf->gateway.failed_logins_per_s);
+        auth_failures_take(gw->auth_failures, ctx->req->peer->origin, gw->conf->gateway.failed_logins_per_s);
 
     gateway_count_refused_caller(gw);
-    audit_stranger(gw->audit, ask->req->peer->listener, ask->req->peer->address);
+    audit_stranger(gw->audit, ctx->req->peer->listener, ctx->req->peer->address);
     if (wait_s)
-        return refuse_often(ask, wait_s, f);
-    if (ask_may_log(ask, ask->req->peer))
-        log_info("authentication_failed", "request_id=%s listener=%s peer=%s token_shown=%s", ask->request_id,
-                 ask->req->peer->listener, ask->req->peer->address,
-                 http_header(ask->req, "Authorization") ? "yes" : "no");
+        return refuse_often(ctx, wait_s, f);
+    if (ask_may_log(ctx, ctx->req->peer))
+        log_info("authentication_failed", "request_id=%s listener=%s peer=%s token_shown=%s", ctx->request_id,
+                 ctx->req->peer->listener, ctx->req->peer->address,
+                 http_header(ctx->req, "Authorization") ? "yes" : "no");
     fault_set(f, FAULT_UNAUTHENTICATED,
               "no [client] section matches; send Authorization: Bearer with a token whose SHA-256 is in the "
               "configuration, or connect with the certificate or the user it names");
@@ -56,20 +56,20 @@ static const char *permission_name(unsigned permit)
     return permit == PERMIT_OPERATE ? "operate" : "observe";
 }
 
-static bool check_caller(struct ask *ask, struct fault *f)
+static bool check_caller(struct request_context *ctx, struct fault *f)
 {
-    unsigned permit = ask->route->permit;
+    unsigned permit = ctx->route->permit;
     if (!permit)
         return true;
-    ask->client = clients_find(ask->gateway->clients, ask->req);
-    if (!ask->client)
-        return refuse_unknown(ask, f);
-    if (!ask->req->peer->known)
-        http_known(ask->req);
-    if (ask->client->conf->allow & permit)
+    ctx->client = clients_find(ctx->gateway->clients, ctx->req);
+    if (!ctx->client)
+        return refuse_unknown(ctx, f);
+    if (!ctx->req->peer->known)
+        http_known(ctx->req);
+    if (ctx->client->conf->allow & permit)
         return true;
     fault_set(f, FAULT_FORBIDDEN, "client %s lacks the permission `%s`; add it to `allow` in its section",
-              ask->client->conf->name, permission_name(permit));
+              ctx->client->conf->name, permission_name(permit));
     return false;
 }
 
@@ -124,11 +124,11 @@ static bool check_type(const struct http_req *req, struct fault *f)
     return false;
 }
 
-static bool check_body_head(const struct ask *ask, struct fault *f)
+static bool check_body_head(const struct request_context *ctx, struct fault *f)
 {
-    const struct http_req *req = ask->req;
-    uint64_t max = ask->gateway->conf->gateway.max_body;
-    bool takes_body = ask->route->method == HTTP_POST_;
+    const struct http_req *req = ctx->req;
+    uint64_t max = ctx->gateway->conf->gateway.max_body;
+    bool takes_body = ctx->route->method == HTTP_POST_;
 
     if (takes_body && req->content_length < 0 && !req->chunked) {
         fault_set(f, FAULT_LENGTH_REQUIRED, "send Content-Length, or Transfer-Encoding: chunked");
@@ -138,45 +138,45 @@ static bool check_body_head(const struct ask *ask, struct fault *f)
         fault_set(f, FAULT_BODY_TOO_LARGE, "the body is longer than max_body (%" PRIu64 " bytes)", max);
         return false;
     }
-    if (ask->route->flags & ROUTE_NO_BODY && req->content_length == 0)
+    if (ctx->route->flags & ROUTE_NO_BODY && req->content_length == 0)
         return true; /* whatever type the nothing is said to be of */
     return !takes_body || check_type(req, f);
 }
 
-static bool check_timeout(struct ask *ask, struct fault *f)
+static bool check_timeout(struct request_context *ctx, struct fault *f)
 {
-    const char *value = http_header(ask->req, "X-Request-Timeout-Ms");
+    const char *value = http_header(ctx->req, "X-Request-Timeout-Ms");
     int64_t ms;
 
-    ask->timeout_ms = ask->gateway->conf->gateway.request_timeout_ms;
+    ctx->timeout_ms = ctx->gateway->conf->gateway.request_timeout_ms;
     if (!value)
         return true;
-    if (http_header_count(ask->req, "X-Request-Timeout-Ms") != 1 ||
+    if (http_header_count(ctx->req, "X-Request-Timeout-Ms") != 1 ||
         !text_int(value, 1, TIMEOUT_MAX_MS, &ms)) {
         fault_set(f, FAULT_INVALID_REQUEST, "X-Request-Timeout-Ms: must be one integer from 1 to %d",
                   TIMEOUT_MAX_MS);
         return false;
     }
-    if ((uint64_t)ms < ask->timeout_ms)
-        ask->timeout_ms = (uint64_t)ms;
+    if ((uint64_t)ms < ctx->timeout_ms)
+        ctx->timeout_ms = (uint64_t)ms;
     return true;
 }
 
-bool admission_head(struct ask *ask, struct fault *f)
+bool admission_head(struct request_context *ctx, struct fault *f)
 {
-    return check_caller(ask, f) && check_body_head(ask, f) && check_timeout(ask, f);
+    return check_caller(ctx, f) && check_body_head(ctx, f) && check_timeout(ctx, f);
 }
 
 /* What is left of the caller's patience after its body has come. */
-static bool check_time(struct ask *ask, struct fault *f)
+static bool check_time(struct request_context *ctx, struct fault *f)
 {
-    uint64_t used = clock_now(ask->gateway->clock) - ask->req->started_ms;
-    if (used < ask->timeout_ms) {
-        ask->timeout_ms -= used;
+    uint64_t used = clock_now(ctx->gateway->clock) - ctx->req->started_ms;
+    if (used < ctx->timeout_ms) {
+        ctx->timeout_ms -= used;
         return true;
     }
     fault_set(f, FAULT_DEADLINE_EXCEEDED,
-              "the request's body took longer than its deadline of %" PRIu64 " ms", ask->timeout_ms);
+              "the request's body took longer than its deadline of %" PRIu64 " ms", ctx->timeout_ms);
     return false;
 }
 
@@ -194,19 +194,19 @@ static bool check_room(const struct gateway *gw, struct fault *f)
     return true;
 }
 
-bool admission_start(struct ask *ask, unsigned wait_s, struct fault *f)
+bool admission_start(struct request_context *ctx, unsigned wait_s, struct fault *f)
 {
-    if (ask->route->flags & ROUTE_ALWAYS)
+    if (ctx->route->flags & ROUTE_ALWAYS)
         return true;
     if (wait_s) {
-        fault_set(f, FAULT_RATE_LIMITED, "client %s is over its rate of %.6g/s", ask->client->conf->name,
-                  ask->client->conf->rate_per_s);
+        fault_set(f, FAULT_RATE_LIMITED, "client %s is over its rate of %.6g/s", ctx->client->conf->name,
+                  ctx->client->conf->rate_per_s);
         f->retry_after_s = wait_s;
         return false;
     }
-    if (!check_room(ask->gateway, f) || !check_time(ask, f))
+    if (!check_room(ctx->gateway, f) || !check_time(ctx, f))
         return false;
-    ask->gateway->inflight++;
-    ask->counted = true;
+    ctx->gateway->inflight++;
+    ctx->counted = true;
     return true;
 }

@@ -6,9 +6,9 @@
 
 #define DESCRIPTION "Brokers BeyondTrust Password Safe credentials for Privileged Remote Access"
 
-void capabilities_start(struct ask *ask, const union ask_args *args)
+void capabilities_start(struct request_context *ctx, const union route_args *args)
 {
-    struct buf buf = BUF_INIT(ANSWER_MAX);
+    struct buf buf = BUF_INIT(RESPONSE_MAX);
     struct jsonw w = jsonw_start(&buf);
 
     (void)args;
@@ -25,5 +25,5 @@ void capabilities_start(struct ask *ask, const union ask_args *args)
     jsonw_bool(&w, "start_session", false);
     jsonw_end(&w);
     jsonw_end(&w);
-    ask_json(ask, 200, &buf, 0);
+    ctx_json(ctx, 200, &buf, 0);
 }

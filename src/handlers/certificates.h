@@ -5,8 +5,8 @@
 #ifndef JG_HANDLERS_CERTIFICATES_H
 #define JG_HANDLERS_CERTIFICATES_H
 
-#include "base/conf.h"
 #include "base/jsonw.h"
+#include "conf/conf.h"
 
 #include <stdbool.h>
 #include <stdint.h>

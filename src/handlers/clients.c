@@ -12,7 +12,7 @@
 #include "handlers/clients.h"
 
 #include "base/digest.h"
-#include "base/secret.h"
+#include "base/memory/secret.h"
 #include "base/text.h"
 
 #include <stdlib.h>

@@ -16,8 +16,8 @@
 #define JG_HANDLERS_CLIENTS_H
 
 #include "base/clock.h"
-#include "base/conf.h"
-#include "loop/http.h"
+#include "conf/conf.h"
+#include "loop/server/server.h"
 
 /* Name of the listener behind the control socket. No configured listener can have it: of parentheses no name
  * is made. */

@@ -7,7 +7,7 @@
  */
 #include "base/clock.h"
 #include "handlers/gateway.h"
-#include "handlers/member.h"
+#include "handlers/json_fields.h"
 
 #define REASON_CHARS 1000000 /* the body's limit is the real one: the vault's reason is cut to size later */
 #define TICKET_CHARS 256
@@ -43,42 +43,42 @@ static void write_credential(struct jsonw *w, const struct credential *c)
 
 static void on_found(void *arg, const struct find_answer *answer)
 {
-    struct ask *ask = arg;
-    struct buf buf = BUF_INIT(ANSWER_MAX);
+    struct request_context *ctx = arg;
+    struct buf buf = BUF_INIT(RESPONSE_MAX);
     struct jsonw w = jsonw_start(&buf);
 
-    if (!ask_succeeded(ask, answer->fault))
+    if (!ctx_succeeded(ctx, answer->fault))
         return;
     jsonw_object(&w, NULL);
     jsonw_array(&w, "credentials");
     for (size_t i = 0; i < answer->n; i++)
         write_credential(&w, &answer->credentials[i]);
     jsonw_end(&w);
-    jsonw_str(&w, "request_id", ask->request_id);
+    jsonw_str(&w, "request_id", ctx->request_id);
     jsonw_int(&w, "age_ms", (int64_t)answer->age_ms);
     jsonw_end(&w);
-    ask_json(ask, 200, &buf, 0);
+    ctx_json(ctx, 200, &buf, 0);
 }
 
-void find_start(struct ask *ask, const union ask_args *args)
+void find_start(struct request_context *ctx, const union route_args *args)
 {
-    ask_wait(ask, broker_find(ask->gateway->broker, &args->find, on_found, ask));
+    ctx_wait(ctx, broker_find(ctx->gateway->broker, &args->find, on_found, ctx));
 }
 
-bool checkout_read(const cJSON *body, union ask_args *args, struct fault *f)
+bool checkout_read(const cJSON *body, union route_args *args, struct fault *f)
 {
     static const char *const prefer[] = {"password", "ssh_key", NULL};
-    struct member top = {.object = body, .path = "", .fault = f};
+    struct json_fields top = {.object = body, .path = "", .fault = f};
     struct checkout_args *a = &args->checkout;
     int preferred;
 
-    if (!member_text(&top, "credential_id", MEMBER_REQUIRED | MEMBER_NOT_EMPTY, CREDENTIAL_ID_SIZE - 1,
-                     &a->credential_id) ||
-        !member_int(&top, "duration_minutes", 1, MINUTES_MAX, 0, &a->duration_minutes) ||
-        !member_text(&top, "reason", MEMBER_PROSE, REASON_CHARS, &a->reason) ||
-        !member_int(&top, "ticket_system_id", 1, INT32_MAX, 0, &a->ticket_system_id) ||
-        !member_text(&top, "ticket_number", 0, TICKET_CHARS, &a->ticket_number) ||
-        !member_word(&top, "prefer", prefer, 0, &preferred))
+    if (!json_field_text(&top, "credential_id", FIELD_REQUIRED | FIELD_NOT_EMPTY, CREDENTIAL_ID_SIZE - 1,
+                         &a->credential_id) ||
+        !json_field_int(&top, "duration_minutes", 1, MINUTES_MAX, 0, &a->duration_minutes) ||
+        !json_field_text(&top, "reason", FIELD_PROSE, REASON_CHARS, &a->reason) ||
+        !json_field_int(&top, "ticket_system_id", 1, INT32_MAX, 0, &a->ticket_system_id) ||
+        !json_field_text(&top, "ticket_number", 0, TICKET_CHARS, &a->ticket_number) ||
+        !json_field_word(&top, "prefer", prefer, 0, &preferred))
         return false;
     a->prefer_ssh_key = preferred == 1;
     return true;
@@ -108,11 +108,11 @@ static void write_lease(struct jsonw *w, const struct checkout_answer *answer)
 
 static void on_checked_out(void *arg, const struct checkout_answer *answer)
 {
-    struct ask *ask = arg;
-    struct buf buf = BUF_SECRET(ANSWER_MAX);
+    struct request_context *ctx = arg;
+    struct buf buf = BUF_SECRET(RESPONSE_MAX);
     struct jsonw w = jsonw_start(&buf);
 
-    if (!ask_succeeded(ask, answer->fault))
+    if (!ctx_succeeded(ctx, answer->fault))
         return;
     jsonw_object(&w, NULL);
     jsonw_str(&w, "credential_id", answer->credential_id);
@@ -125,10 +125,10 @@ static void on_checked_out(void *arg, const struct checkout_answer *answer)
     write_secret(&w, "passphrase", answer->passphrase);
     write_lease(&w, answer);
     jsonw_end(&w);
-    ask_json(ask, 200, &buf, ANSWER_SECRET);
+    ctx_json(ctx, 200, &buf, RESPONSE_SECRET);
 }
 
-void checkout_start(struct ask *ask, const union ask_args *args)
+void checkout_start(struct request_context *ctx, const union route_args *args)
 {
-    ask_wait(ask, broker_checkout(ask->gateway->broker, &args->checkout, on_checked_out, ask));
+    ctx_wait(ctx, broker_checkout(ctx->gateway->broker, &args->checkout, on_checked_out, ctx));
 }

@@ -6,7 +6,7 @@
  * other types only gets an empty list without anybody being asked, as nothing of that type exists here.
  */
 #include "handlers/gateway.h"
-#include "handlers/member.h"
+#include "handlers/json_fields.h"
 #include "handlers/session_json.h"
 
 #define QUERY_CHARS 256
@@ -14,7 +14,7 @@
 
 static bool read_type(const cJSON *item, struct endpoints_args *a, struct fault *f)
 {
-    int index = cJSON_IsString(item) ? member_index(item->valuestring, session_methods) : -1;
+    int index = cJSON_IsString(item) ? word_index(item->valuestring, session_methods) : -1;
     if (index < 0) {
         fault_set(f, FAULT_INVALID_REQUEST,
                   "types: each must be one of: rdp shell web tunnel jump_client other");
@@ -25,11 +25,11 @@ static bool read_type(const cJSON *item, struct endpoints_args *a, struct fault 
     return true;
 }
 
-static bool read_types(const struct member *top, struct endpoints_args *a)
+static bool read_types(const struct json_fields *top, struct endpoints_args *a)
 {
     const cJSON *types, *item;
 
-    if (!member_array(top, "types", &types))
+    if (!json_field_array(top, "types", &types))
         return false;
     if (!types || !cJSON_GetArraySize(types)) {
         a->rdp = a->shell = true;
@@ -43,13 +43,13 @@ static bool read_types(const struct member *top, struct endpoints_args *a)
     return true;
 }
 
-bool endpoints_read(const cJSON *body, union ask_args *args, struct fault *f)
+bool endpoints_read(const cJSON *body, union route_args *args, struct fault *f)
 {
-    struct member top = {.object = body, .path = "", .fault = f};
+    struct json_fields top = {.object = body, .path = "", .fault = f};
     struct endpoints_args *a = &args->endpoints;
 
-    if (!read_types(&top, a) || !member_text(&top, "query", 0, QUERY_CHARS, &a->query) ||
-        !member_int(&top, "recent", 1, RECENT_MAX, 0, &a->recent))
+    if (!read_types(&top, a) || !json_field_text(&top, "query", 0, QUERY_CHARS, &a->query) ||
+        !json_field_int(&top, "recent", 1, RECENT_MAX, 0, &a->recent))
         return false;
     if (!a->query)
         a->query = "";
@@ -72,11 +72,11 @@ static void write_endpoint(struct jsonw *w, const struct endpoint *e)
 
 static void on_endpoints(void *arg, const struct endpoints_answer *answer)
 {
-    struct ask *ask = arg;
-    struct buf buf = BUF_INIT(ANSWER_MAX);
+    struct request_context *ctx = arg;
+    struct buf buf = BUF_INIT(RESPONSE_MAX);
     struct jsonw w = jsonw_start(&buf);
 
-    if (!ask_succeeded(ask, answer->fault))
+    if (!ctx_succeeded(ctx, answer->fault))
         return;
     jsonw_object(&w, NULL);
     jsonw_array(&w, "endpoints");
@@ -86,15 +86,15 @@ static void on_endpoints(void *arg, const struct endpoints_answer *answer)
     jsonw_bool(&w, "truncated", answer->truncated);
     jsonw_int(&w, "age_ms", (int64_t)answer->age_ms);
     jsonw_end(&w);
-    ask_json(ask, 200, &buf, 0);
+    ctx_json(ctx, 200, &buf, 0);
 }
 
-void endpoints_start(struct ask *ask, const union ask_args *args)
+void endpoints_start(struct request_context *ctx, const union route_args *args)
 {
     const struct endpoints_args *a = &args->endpoints;
 
     if (a->rdp || a->shell)
-        ask_wait(ask, broker_endpoints(ask->gateway->broker, a, on_endpoints, ask));
+        ctx_wait(ctx, broker_endpoints(ctx->gateway->broker, a, on_endpoints, ctx));
     else
-        on_endpoints(ask, &(struct endpoints_answer){.fault = NULL});
+        on_endpoints(ctx, &(struct endpoints_answer){.fault = NULL});
 }

@@ -2,24 +2,24 @@
 /*
  * explain.c - GET /v1/explain/{request_id}: why a list came back as it did.
  *
- * The broker keeps what happened (broker/explain.h); here it becomes JSON, with what can be concluded from
- * it: the name form behind each call, a sum over the caches, and for an empty list the likely causes. A vault
- * lists only what a user may request, and says nothing about what it leaves out; the causes are therefore
- * named as possibilities, the most likely first, and the operator is sent to `jumpgate doctor`, which asks
- * further.
+ * The broker keeps what happened (broker/find/explain.h); here it becomes JSON, with what can be concluded
+ * from it: the name form behind each call, a sum over the caches, and for an empty list the likely causes. A
+ * vault lists only what a user may request, and says nothing about what it leaves out; the causes are
+ * therefore named as possibilities, the most likely first, and the operator is sent to `jumpgate doctor`,
+ * which asks further.
  */
-#include "broker/explain.h"
+#include "broker/find/explain.h"
 
 #include "handlers/gateway.h"
-#include "handlers/target.h"
+#include "handlers/url_target.h"
 
 #include <string.h>
 
-bool explain_look(struct ask *ask, union ask_args *args, struct fault *f)
+bool explain_look(struct request_context *ctx, union route_args *args, struct fault *f)
 {
-    ask->target = target_segment(ask->route->path, ask->req->path, f);
-    args->explained_id = ask->target;
-    return ask->target != NULL;
+    ctx->target = url_target_segment(ctx->route->path, ctx->req->path, f);
+    args->explained_id = ctx->target;
+    return ctx->target != NULL;
 }
 
 /* NULL when none of the names asked for is this value. */
@@ -187,10 +187,10 @@ static void write_view(struct jsonw *w, const struct explain_view *view)
     jsonw_end(w);
 }
 
-void explain_start(struct ask *ask, const union ask_args *args)
+void explain_start(struct request_context *ctx, const union route_args *args)
 {
-    const struct explain_view *view = broker_explain(ask->gateway->broker, args->explained_id);
-    struct buf buf = BUF_INIT(ANSWER_MAX);
+    const struct explain_view *view = broker_explain(ctx->gateway->broker, args->explained_id);
+    struct buf buf = BUF_INIT(RESPONSE_MAX);
     struct jsonw w = jsonw_start(&buf);
     struct fault f;
 
@@ -199,9 +199,9 @@ void explain_start(struct ask *ask, const union ask_args *args)
             &f, FAULT_NOT_FOUND,
             "no find with this request id is remembered: explanations are kept for 15 minutes at most, the "
             "oldest go first (explain_entries, explain_memory), and a restart forgets them");
-        ask_fail(ask, &f);
+        ctx_fail(ctx, &f);
         return;
     }
     write_view(&w, view);
-    ask_json(ask, 200, &buf, 0);
+    ctx_json(ctx, 200, &buf, 0);
 }

@@ -107,7 +107,7 @@ static size_t all_reasons(const struct gateway *gw, struct jsonw *w)
     return n;
 }
 
-void livez_start(struct ask *ask, const union ask_args *args)
+void livez_start(struct request_context *ctx, const union route_args *args)
 {
     struct buf buf = BUF_INIT(64);
     struct jsonw w = jsonw_start(&buf);
@@ -116,17 +116,17 @@ void livez_start(struct ask *ask, const union ask_args *args)
     jsonw_object(&w, NULL);
     jsonw_bool(&w, "alive", true);
     jsonw_end(&w);
-    ask_json(ask, 200, &buf, 0);
+    ctx_json(ctx, 200, &buf, 0);
 }
 
-void readyz_start(struct ask *ask, const union ask_args *args)
+void readyz_start(struct request_context *ctx, const union route_args *args)
 {
-    struct buf reasons = BUF_INIT(ANSWER_MAX), buf = BUF_INIT(ANSWER_MAX);
+    struct buf reasons = BUF_INIT(RESPONSE_MAX), buf = BUF_INIT(RESPONSE_MAX);
     struct jsonw list = jsonw_start(&reasons), w = jsonw_start(&buf);
 
     (void)args;
     jsonw_array(&list, NULL);
-    size_t n = all_reasons(ask->gateway, &list);
+    size_t n = all_reasons(ctx->gateway, &list);
     jsonw_end(&list);
     jsonw_object(&w, NULL);
     jsonw_bool(&w, "ready", n == 0);
@@ -134,7 +134,7 @@ void readyz_start(struct ask *ask, const union ask_args *args)
     jsonw_end(&w);
     buf.failed = buf.failed || reasons.failed;
     buf_free(&reasons);
-    ask_json(ask, n ? 503 : 200, &buf, 0);
+    ctx_json(ctx, n ? 503 : 200, &buf, 0);
 }
 
 /* `age_ms` is UINT64_MAX where there never was a success. */
@@ -200,10 +200,10 @@ static bool check_draining(const struct gateway *gw, struct jsonw *w)
     return !gw->draining;
 }
 
-void health_start(struct ask *ask, const union ask_args *args)
+void health_start(struct request_context *ctx, const union route_args *args)
 {
-    const struct gateway *gw = ask->gateway;
-    struct buf checks = BUF_INIT(ANSWER_MAX), buf = BUF_INIT(ANSWER_MAX);
+    const struct gateway *gw = ctx->gateway;
+    struct buf checks = BUF_INIT(RESPONSE_MAX), buf = BUF_INIT(RESPONSE_MAX);
     struct jsonw list = jsonw_start(&checks), w = jsonw_start(&buf);
     bool healthy;
 
@@ -222,5 +222,5 @@ void health_start(struct ask *ask, const union ask_args *args)
     jsonw_end(&w);
     buf.failed = buf.failed || checks.failed;
     buf_free(&checks);
-    ask_json(ask, healthy ? 200 : 503, &buf, 0);
+    ctx_json(ctx, healthy ? 200 : 503, &buf, 0);
 }

@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "handlers/gateway.h"
 #include "handlers/lease_json.h"
-#include "handlers/target.h"
+#include "handlers/url_target.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -67,7 +67,7 @@ static bool take_cursor(const char *value, void *filter)
     return after != 0;
 }
 
-static const struct target_parameter parameters[] = {
+static const struct url_target_parameter parameters[] = {
     {"user", take_user, "must not be empty"},
     {"session", take_session, "must not be empty"},
     {"state", take_state, "must be one of intent, open, releasing, lapsed"},
@@ -76,14 +76,14 @@ static const struct target_parameter parameters[] = {
     {NULL, NULL, NULL},
 };
 
-bool leases_look(struct ask *ask, union ask_args *args, struct fault *f)
+bool leases_look(struct request_context *ctx, union route_args *args, struct fault *f)
 {
     args->leases.limit = PAGE_USUAL;
-    if (!ask->req->query)
+    if (!ctx->req->query)
         return true;
-    ask->target = strdup(ask->req->query);
-    if (ask->target)
-        return target_query(ask->target, parameters, &args->leases, f);
+    ctx->target = strdup(ctx->req->query);
+    if (ctx->target)
+        return url_target_query(ctx->target, parameters, &args->leases, f);
     fault_set(f, FAULT_INTERNAL, "out of memory");
     return false;
 }
@@ -107,16 +107,16 @@ static void write_page(struct broker *broker, const struct lease_filter *filter,
     jsonw_end(&w);
 }
 
-void leases_start(struct ask *ask, const union ask_args *args)
+void leases_start(struct request_context *ctx, const union route_args *args)
 {
     struct lease_filter filter = args->leases;
-    struct buf buf = BUF_INIT(ANSWER_MAX);
+    struct buf buf = BUF_INIT(RESPONSE_MAX);
 
-    write_page(ask->gateway->broker, &filter, &buf);
+    write_page(ctx->gateway->broker, &filter, &buf);
     while (buf.failed && filter.limit > 1) {
         filter.limit /= 2;
         buf_free(&buf);
-        write_page(ask->gateway->broker, &filter, &buf);
+        write_page(ctx->gateway->broker, &filter, &buf);
     }
-    ask_json(ask, 200, &buf, 0);
+    ctx_json(ctx, 200, &buf, 0);
 }

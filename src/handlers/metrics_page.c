@@ -296,7 +296,8 @@ static const struct gauge_row vault_rows[] = {
     {"jumpgate_vault_sessions", "Vault sessions signed in.", METRIC_GAUGE, read_vault_sessions},
     {"jumpgate_vault_users", "Vault users with a session.", METRIC_GAUGE, read_vault_users},
     {"jumpgate_vault_client_certificate_end_timestamp_seconds",
-     "End of the certificate shown to the vault; 0 = none is shown.", METRIC_GAUGE, read_vault_certificate_end},
+     "End of the certificate shown to the vault; 0 = none is shown.", METRIC_GAUGE,
+     read_vault_certificate_end},
 };
 
 static struct store_state store_of(void *of)
@@ -529,11 +530,11 @@ void gateway_render_metrics(struct gateway *gw, struct buf *page)
     metrics_render(page);
 }
 
-void metrics_start(struct ask *ask, const union ask_args *args)
+void metrics_start(struct request_context *ctx, const union route_args *args)
 {
-    struct buf buf = BUF_INIT(ANSWER_MAX);
+    struct buf buf = BUF_INIT(RESPONSE_MAX);
 
     (void)args;
-    gateway_render_metrics(ask->gateway, &buf);
-    ask_text(ask, "text/plain; version=0.0.4; charset=utf-8", &buf);
+    gateway_render_metrics(ctx->gateway, &buf);
+    ctx_text(ctx, "text/plain; version=0.0.4; charset=utf-8", &buf);
 }

@@ -7,17 +7,17 @@
  */
 #include "base/id.h"
 #include "handlers/gateway.h"
-#include "handlers/member.h"
-#include "handlers/target.h"
+#include "handlers/json_fields.h"
+#include "handlers/url_target.h"
 
 #include <string.h>
 
-static void answer(struct ask *ask, const struct release_answer *released, bool holders)
+static void answer(struct request_context *ctx, const struct release_answer *released, bool holders)
 {
-    struct buf buf = BUF_INIT(ANSWER_MAX);
+    struct buf buf = BUF_INIT(RESPONSE_MAX);
     struct jsonw w = jsonw_start(&buf);
 
-    if (!ask_succeeded(ask, released->fault))
+    if (!ctx_succeeded(ctx, released->fault))
         return;
     jsonw_object(&w, NULL);
     jsonw_int(&w, "released", released->released);
@@ -26,62 +26,62 @@ static void answer(struct ask *ask, const struct release_answer *released, bool 
     if (released->pending)
         jsonw_bool(&w, "pending", true);
     jsonw_end(&w);
-    ask_json(ask, 200, &buf, 0);
+    ctx_json(ctx, 200, &buf, 0);
 }
 
-static void on_credential_released(void *ask, const struct release_answer *released)
+static void on_credential_released(void *ctx, const struct release_answer *released)
 {
-    answer(ask, released, true);
+    answer(ctx, released, true);
 }
 
-static void on_released(void *ask, const struct release_answer *released)
+static void on_released(void *ctx, const struct release_answer *released)
 {
-    answer(ask, released, false);
+    answer(ctx, released, false);
 }
 
-bool release_read(const cJSON *body, union ask_args *args, struct fault *f)
+bool release_read(const cJSON *body, union route_args *args, struct fault *f)
 {
-    struct member top = {.object = body, .path = "", .fault = f};
+    struct json_fields top = {.object = body, .path = "", .fault = f};
     int64_t ended_at; /* the lease ends now, whenever the session has ended */
 
-    return member_text(&top, "credential_id", MEMBER_REQUIRED | MEMBER_NOT_EMPTY, CREDENTIAL_ID_SIZE - 1,
-                       &args->release.credential_id) &&
-           member_int(&top, "session_ended_at", 0, MEMBER_SECONDS_MAX, 0, &ended_at);
+    return json_field_text(&top, "credential_id", FIELD_REQUIRED | FIELD_NOT_EMPTY, CREDENTIAL_ID_SIZE - 1,
+                           &args->release.credential_id) &&
+           json_field_int(&top, "session_ended_at", 0, FIELD_SECONDS_MAX, 0, &ended_at);
 }
 
-void release_start(struct ask *ask, const union ask_args *args)
+void release_start(struct request_context *ctx, const union route_args *args)
 {
-    ask_wait(ask, broker_release(ask->gateway->broker, &args->release, on_credential_released, ask));
+    ctx_wait(ctx, broker_release(ctx->gateway->broker, &args->release, on_credential_released, ctx));
 }
 
-void session_complete_start(struct ask *ask, const union ask_args *args)
+void session_complete_start(struct request_context *ctx, const union route_args *args)
 {
-    ask_wait(ask, broker_release(ask->gateway->broker, &args->release, on_released, ask));
+    ctx_wait(ctx, broker_release(ctx->gateway->broker, &args->release, on_released, ctx));
 }
 
-bool lease_release_look(struct ask *ask, union ask_args *args, struct fault *f)
+bool lease_release_look(struct request_context *ctx, union route_args *args, struct fault *f)
 {
-    ask->target = target_segment(ask->route->path, ask->req->path, f);
-    args->lease_id = ask->target;
-    return ask->target;
+    ctx->target = url_target_segment(ctx->route->path, ctx->req->path, f);
+    args->lease_id = ctx->target;
+    return ctx->target;
 }
 
-void lease_release_start(struct ask *ask, const union ask_args *args)
+void lease_release_start(struct request_context *ctx, const union route_args *args)
 {
     struct session by = {0};
     struct audit_note note;
     struct fault f;
 
-    ask_origin(ask, &by);
-    audit_note(&note, ask->gateway->audit, "operator_release");
+    ctx_origin(ctx, &by);
+    audit_note(&note, ctx->gateway->audit, "operator_release");
     audit_session(&note, &by);
     audit_text(&note, "lease_id", args->lease_id);
     audit_write(&note);
     if (strlen(args->lease_id) < ID_SIZE) {
-        ask_wait(ask, broker_release_lease(ask->gateway->broker, args->lease_id, ask->timeout_ms, on_released,
-                                           ask));
+        ctx_wait(ctx, broker_release_lease(ctx->gateway->broker, args->lease_id, ctx->timeout_ms, on_released,
+                                           ctx));
         return;
     }
     fault_set(&f, FAULT_NOT_FOUND, "there is no such lease");
-    ask_fail(ask, &f);
+    ctx_fail(ctx, &f);
 }

@@ -3,12 +3,12 @@
  * routes.c - the table, and the way of a request along it.
  *
  *   head:    row by path (404) and method (405) -> admission_head() -> the body is taken
- *   message: JSON -> the session, the row's read() and look() -> admission_start() -> the row's start(), which
- *            answers now or later
- *   gone:    the broker is told to leave off
+ *   message: JSON -> the session, the row's read() and look() -> admission_start() -> the row's start(),
+ * which answers now or later gone:    the broker is told to leave off
  *
  * To add an operation: a row here, a file with its read() and start(), its lines in docs/api.md and
- * docs/openapi.yaml. A row cannot forget permission, limits, session or metrics: they are in it or come from it.
+ * docs/openapi.yaml. A row cannot forget permission, limits, session or metrics: they are in it or come from
+ * it.
  *
  * Paths are compared as sent: no decoding, no merging of slashes, so that what a proxy in front has checked
  * is what is answered. Only a segment that a row names (`{id}`) is decoded, by the row. A query is ignored
@@ -19,7 +19,7 @@
 #include "handlers/gateway.h"
 #include "handlers/problem.h"
 #include "handlers/session_json.h"
-#include "handlers/target.h"
+#include "handlers/url_target.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +56,7 @@ size_t routes_count(void)
 static const struct route *find_route(const char *path)
 {
     const struct route *r = routes;
-    while (r->path && !target_fits(r->path, path))
+    while (r->path && !url_target_fits(r->path, path))
         r++;
     return r;
 }
@@ -66,20 +66,20 @@ static bool method_fits(const struct route *route, enum http_method method)
     return method == route->method || (method == HTTP_HEAD_ && route->method == HTTP_GET_);
 }
 
-static bool check_route(const struct ask *ask, struct fault *f)
+static bool check_route(const struct request_context *ctx, struct fault *f)
 {
-    if (!ask->route->path) {
+    if (!ctx->route->path) {
         fault_set(f, FAULT_NOT_FOUND, "there is no such path; paths are compared exactly as sent");
         return false;
     }
-    if (method_fits(ask->route, ask->req->method))
+    if (method_fits(ctx->route, ctx->req->method))
         return true;
     fault_set(f, FAULT_METHOD_NOT_ALLOWED, "this path answers %s only",
-              ask->route->method == HTTP_POST_ ? "POST" : "GET and HEAD");
+              ctx->route->method == HTTP_POST_ ? "POST" : "GET and HEAD");
     return false;
 }
 
-/* Without memory for the ask there is still an answer, without a body. */
+/* Without memory for the context there is still an answer, without a body. */
 static int64_t refuse_bare(struct http_req *req)
 {
     http_respond(req, &(struct http_answer){.status = 500, .headers = "X-Request-Id: unavailable\r\n"});
@@ -96,28 +96,28 @@ static void recognise(const struct gateway *gw, const struct http_req *req)
 static int64_t on_head(void *arg, struct http_req *req)
 {
     struct gateway *gw = arg;
-    struct ask *ask = ask_new(gw, req);
+    struct request_context *ctx = ctx_new(gw, req);
     struct fault f;
 
-    if (!ask)
+    if (!ctx)
         return refuse_bare(req);
-    ask->route = find_route(req->path);
-    req->urgent = ask->route->flags & ROUTE_ALWAYS;
-    if (!ask->route->permit)
+    ctx->route = find_route(req->path);
+    req->urgent = ctx->route->flags & ROUTE_ALWAYS;
+    if (!ctx->route->permit)
         recognise(gw, req);
-    if (check_route(ask, &f) && admission_head(ask, &f))
+    if (check_route(ctx, &f) && admission_head(ctx, &f))
         return (int64_t)gw->conf->gateway.max_body;
-    ask_fail(ask, &f);
+    ctx_fail(ctx, &f);
     return -1;
 }
 
 /* The body as a tree: *out stays NULL for rows without one. */
-static bool parse_body(const struct ask *ask, cJSON **out, struct fault *f)
+static bool parse_body(const struct request_context *ctx, cJSON **out, struct fault *f)
 {
-    const struct http_req *req = ask->req;
+    const struct http_req *req = ctx->req;
     const char *why = NULL;
 
-    if (ask->route->method != HTTP_POST_ || (!req->body_len && ask->route->flags & ROUTE_NO_BODY))
+    if (ctx->route->method != HTTP_POST_ || (!req->body_len && ctx->route->flags & ROUTE_NO_BODY))
         return true;
     if (!req->body_len) {
         fault_set(f, FAULT_INVALID_REQUEST, "the body is empty; a JSON object is required");
@@ -134,39 +134,39 @@ static bool parse_body(const struct ask *ask, cJSON **out, struct fault *f)
     return false;
 }
 
-bool route_read(const struct route *route, const cJSON *body, union ask_args *args, struct fault *f)
+bool route_read(const struct route *route, const cJSON *body, union route_args *args, struct fault *f)
 {
     return (!route->session || session_read(body, route->session, &args->by.session, f)) &&
            (!route->read || route->read(body, args, f));
 }
 
-static void start(struct ask *ask, union ask_args *args)
+static void start(struct request_context *ctx, union route_args *args)
 {
-    if (ask->route->session) {
-        args->by.timeout_ms = ask->timeout_ms;
-        ask_origin(ask, &args->by.session);
+    if (ctx->route->session) {
+        args->by.timeout_ms = ctx->timeout_ms;
+        ctx_origin(ctx, &args->by.session);
     }
-    ask->route->start(ask, args);
+    ctx->route->start(ctx, args);
 }
 
 static void on_message(void *arg, struct http_req *req)
 {
     struct gateway *gw = arg;
-    struct ask *ask = req->app;
-    const struct route *route = ask->route;
-    union ask_args args;
+    struct request_context *ctx = req->app;
+    const struct route *route = ctx->route;
+    union route_args args;
     cJSON *body = NULL;
     struct fault f;
     /* A body that will not pass costs its sender a request all the same. */
-    bool limited = ask->client && !(route->flags & ROUTE_ALWAYS);
-    unsigned wait_s = limited ? clients_take(gw->clients, ask->client) : 0;
+    bool limited = ctx->client && !(route->flags & ROUTE_ALWAYS);
+    unsigned wait_s = limited ? clients_take(gw->clients, ctx->client) : 0;
 
     memset(&args, 0, sizeof(args)); /* all of the union: what a reader leaves alone is not there */
-    if (parse_body(ask, &body, &f) && route_read(route, body, &args, &f) &&
-        (!route->look || route->look(ask, &args, &f)) && admission_start(ask, wait_s, &f))
-        start(ask, &args);
+    if (parse_body(ctx, &body, &f) && route_read(route, body, &args, &f) &&
+        (!route->look || route->look(ctx, &args, &f)) && admission_start(ctx, wait_s, &f))
+        start(ctx, &args);
     else
-        ask_fail(ask, &f);
+        ctx_fail(ctx, &f);
     cJSON_Delete(body);
 }
 
@@ -174,7 +174,7 @@ static void on_gone(void *arg, struct http_req *req)
 {
     (void)arg;
     if (req->app)
-        ask_gone(req->app);
+        ctx_gone(req->app);
 }
 
 /* What the server refuses before the application has seen a head. */
@@ -187,25 +187,26 @@ static void count_refusal(struct gateway *gw, const struct http_peer *peer, cons
                  fault_row(f->code)->code, f->detail);
 }
 
-/* What the server refuses by itself looks like every other error. The refusal ends the ask, if there is one.
+/* What the server refuses by itself looks like every other error. The refusal ends the context, if there is
+ * one.
  */
 static const char *on_refuse(void *arg, const struct http_peer *peer, const struct http_req *req,
                              const struct fault *f, struct buf *body, struct buf *headers)
 {
-    struct ask *ask = req ? req->app : NULL;
+    struct request_context *ctx = req ? req->app : NULL;
     char id[REQUEST_ID_MAX + 1];
     unsigned after_s = problem_retry_after(f);
 
-    if (ask)
-        memcpy(id, ask->request_id, sizeof(id));
+    if (ctx)
+        memcpy(id, ctx->request_id, sizeof(id));
     else
-        ask_request_id(req, id);
+        ctx_request_id(req, id);
     (void)buf_printf(headers, "X-Request-Id: %s\r\n", id);
     if (after_s)
         (void)buf_printf(headers, "Retry-After: %u\r\n", after_s);
     problem_write(body, f, id);
-    if (ask)
-        ask_refused(ask, f);
+    if (ctx)
+        ctx_refused(ctx, f);
     else
         count_refusal(arg, peer, f, id);
     return PROBLEM_TYPE;
@@ -253,12 +254,12 @@ struct gateway *gateway_new(const struct gateway_opts *opts)
                                 .knows = on_knows,
                                 .may_log = on_may_log};
     stranger_lines_init(&gw->lines, loop_timers(opts->loop));
-    TAILQ_INIT(&gw->asks);
+    TAILQ_INIT(&gw->contexts);
     gw->vaults = copy_vaults(opts);
     gw->clients = clients_new(opts->conf, gw->clock);
-    gw->failures = failures_new(gw->clock);
+    gw->auth_failures = auth_failures_new(gw->clock);
     gw->metrics = gw->vaults ? gateway_metrics_new(gw) : NULL;
-    if (gw->vaults && gw->clients && gw->failures && gw->metrics)
+    if (gw->vaults && gw->clients && gw->auth_failures && gw->metrics)
         return gw;
     gateway_free(gw);
     return NULL;
@@ -271,7 +272,7 @@ void gateway_free(struct gateway *gw)
     stranger_lines_end(&gw->lines);
     gateway_metrics_free(gw->metrics);
     clients_free(gw->clients);
-    failures_free(gw->failures);
+    auth_failures_free(gw->auth_failures);
     free(gw->vaults);
     free(gw);
 }
@@ -281,7 +282,7 @@ struct clients *gateway_prepare(struct gateway *gw, const struct conf *next)
     return clients_new(next, gw->clock);
 }
 
-struct clients *gateway_renew(struct gateway *gw, struct clients *next)
+struct clients *gateway_reload(struct gateway *gw, struct clients *next)
 {
     struct clients *before = gw->clients;
 
@@ -307,7 +308,7 @@ void gateway_drain(struct gateway *gw)
 
 void gateway_give_up(struct gateway *gw)
 {
-    while (
-        !TAILQ_EMPTY(&gw->asks)) /* an answer may let a waiting request in, which is then refused as well */
-        ask_give_up(TAILQ_FIRST(&gw->asks));
+    while (!TAILQ_EMPTY(
+        &gw->contexts)) /* an answer may let a waiting request in, which is then refused as well */
+        ctx_give_up(TAILQ_FIRST(&gw->contexts));
 }

@@ -9,9 +9,9 @@
 #ifndef JG_HANDLERS_ROUTES_H
 #define JG_HANDLERS_ROUTES_H
 
-#include "base/conf.h"
 #include "broker/broker.h"
-#include "loop/http.h"
+#include "conf/conf.h"
+#include "loop/server/server.h"
 
 struct audit;
 struct store;
@@ -30,13 +30,14 @@ struct gateway_opts {
 struct gateway *gateway_new(const struct gateway_opts *);
 void gateway_free(struct gateway *);
 /*
- * A reload, in two steps, since only the first can fail. gateway_renew() comes after the values of the configuration
- * have changed in place (base/conf_change.h). It returns the clients of before: requests under way may still point to
- * them, so they are kept, with the configuration they point into, until those must have ended.
+ * A reload, in two steps, since only the first can fail. gateway_reload() comes after the values of the
+ * configuration have changed in place (conf/conf_change.h). It returns the clients of before: requests under
+ * way may still point to them, so they are kept, with the configuration they point into, until those must
+ * have ended.
  */
 struct clients;
 struct clients *gateway_prepare(struct gateway *, const struct conf *next); /* NULL = out of memory */
-struct clients *gateway_renew(struct gateway *, struct clients *next);
+struct clients *gateway_reload(struct gateway *, struct clients *next);
 /* One line in the log for each certificate whose end is near; once a day. */
 void gateway_warn_certificates(const struct gateway *);
 /* The application to give to http_server_new(); its arg is the gateway. */

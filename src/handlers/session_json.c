@@ -11,9 +11,9 @@
  */
 #include "handlers/session_json.h"
 
-#include "base/letters.h"
 #include "base/person.h"
-#include "handlers/member.h"
+#include "base/utf8.h"
+#include "handlers/json_fields.h"
 
 #include <string.h>
 
@@ -23,7 +23,7 @@
 const char *const session_methods[] = {"rdp", "shell", "web", "tunnel", "jump_client", "other", NULL};
 
 /* An optional name of an endpoint, cut to size: NULL also for "". */
-static bool read_name(const struct member *m, const char *name, const char **out)
+static bool read_name(const struct json_fields *m, const char *name, const char **out)
 {
     char *text;
     size_t n;
@@ -41,12 +41,13 @@ static bool read_name(const struct member *m, const char *name, const char **out
 }
 
 /* A person's name or domain: what cannot stand for one is refused, never mended. NULL also for "". */
-static bool read_person(const struct member *m, const char *name, enum person_part part, const char **out)
+static bool read_person(const struct json_fields *m, const char *name, enum person_part part,
+                        const char **out)
 {
-    unsigned flags = part == PERSON_NAME ? MEMBER_REQUIRED | MEMBER_NOT_EMPTY : 0;
+    unsigned flags = part == PERSON_NAME ? FIELD_REQUIRED | FIELD_NOT_EMPTY : 0;
     const char *text, *why;
 
-    if (!member_text(m, name, flags, NAME_MAX_CHARS, &text))
+    if (!json_field_text(m, name, flags, NAME_MAX_CHARS, &text))
         return false;
     *out = text && *text ? text : NULL;
     why = *out ? person_refusal(part, *out) : NULL;
@@ -55,27 +56,27 @@ static bool read_person(const struct member *m, const char *name, enum person_pa
     return !why;
 }
 
-static bool read_user(const struct member *session, struct session *out)
+static bool read_user(const struct json_fields *session, struct session *out)
 {
-    struct member user = {.path = "session.user", .fault = session->fault};
-    return member_object(session, "user", MEMBER_REQUIRED, &user.object) &&
+    struct json_fields user = {.path = "session.user", .fault = session->fault};
+    return json_field_object(session, "user", FIELD_REQUIRED, &user.object) &&
            read_person(&user, "username", PERSON_NAME, &out->username) &&
            read_person(&user, "domain", PERSON_DOMAIN, &out->domain);
 }
 
-static bool read_jump_item(const struct member *session, struct session *out)
+static bool read_jump_item(const struct json_fields *session, struct session *out)
 {
-    struct member item = {.path = "session.jump_item", .fault = session->fault};
+    struct json_fields item = {.path = "session.jump_item", .fault = session->fault};
     int method = METHOD_NONE - METHOD_RDP;
 
-    if (!member_object(session, "jump_item", 0, &item.object))
+    if (!json_field_object(session, "jump_item", 0, &item.object))
         return false;
     if (!item.object)
         return true;
-    if (!member_word(&item, "method", session_methods, method, &method) ||
+    if (!json_field_word(&item, "method", session_methods, method, &method) ||
         !read_name(&item, "computer_name", &out->computer_name) ||
         !read_name(&item, "hostname", &out->hostname) || !read_name(&item, "ip_address", &out->ip_address) ||
-        !read_name(&item, "name", &out->name) || !member_int(&item, "port", 1, 65535, 0, &out->port) ||
+        !read_name(&item, "name", &out->name) || !json_field_int(&item, "port", 1, 65535, 0, &out->port) ||
         !read_name(&item, "application", &out->application) ||
         !read_name(&item, "network_id", &out->network_id))
         return false;
@@ -90,13 +91,13 @@ static bool names_endpoint(const struct session *s)
 
 bool session_read(const cJSON *body, unsigned needs, struct session *out, struct fault *fault)
 {
-    struct member top = {.object = body, .path = "", .fault = fault};
-    struct member session = {.path = "session", .fault = fault};
-    unsigned id_flags = MEMBER_NOT_EMPTY | (needs & SESSION_ID ? MEMBER_REQUIRED : 0U);
+    struct json_fields top = {.object = body, .path = "", .fault = fault};
+    struct json_fields session = {.path = "session", .fault = fault};
+    unsigned id_flags = FIELD_NOT_EMPTY | (needs & SESSION_ID ? FIELD_REQUIRED : 0U);
 
     *out = (struct session){0};
-    if (!member_object(&top, "session", MEMBER_REQUIRED, &session.object) ||
-        !member_text(&session, "id", id_flags, ID_MAX, &out->id) || !read_user(&session, out) ||
+    if (!json_field_object(&top, "session", FIELD_REQUIRED, &session.object) ||
+        !json_field_text(&session, "id", id_flags, ID_MAX, &out->id) || !read_user(&session, out) ||
         !read_jump_item(&session, out))
         return false;
     if (needs & SESSION_ENDPOINT && !names_endpoint(out)) {

@@ -5,7 +5,7 @@
 #define JG_HANDLERS_SESSION_JSON_H
 
 #include "base/fault.h"
-#include "broker/session.h"
+#include "broker/identity/session.h"
 
 #include <cJSON.h>
 #include <stdbool.h>

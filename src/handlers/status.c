@@ -122,10 +122,10 @@ static void write_gateway(struct jsonw *w, const struct gateway *gw)
     jsonw_double(w, "loop_lag_ms", loop_lag_ms(gw->loop));
 }
 
-void status_start(struct ask *ask, const union ask_args *args)
+void status_start(struct request_context *ctx, const union route_args *args)
 {
-    const struct gateway *gw = ask->gateway;
-    struct buf buf = BUF_INIT(ANSWER_MAX);
+    const struct gateway *gw = ctx->gateway;
+    struct buf buf = BUF_INIT(RESPONSE_MAX);
     struct jsonw w = jsonw_start(&buf);
 
     (void)args;
@@ -140,5 +140,5 @@ void status_start(struct ask *ask, const union ask_args *args)
     write_leases(&w, gw);
     certificates_write(gw, &w);
     jsonw_end(&w);
-    ask_json(ask, 200, &buf, 0);
+    ctx_json(ctx, 200, &buf, 0);
 }

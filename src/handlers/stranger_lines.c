@@ -2,13 +2,14 @@
 /*
  * stranger_lines.c - the lines of the log that strangers cause.
  *
- * Each peer has a bucket of `failed_login_rate` lines (failures.h). What is over it is left out and counted:
- * in a metric, and in one line that comes a few seconds after the first one that was left out. Lines about a
- * client's requests, and about connections that have shown a client, are not asked for here.
+ * Each peer has a bucket of `failed_login_rate` lines (auth_failures.h). What is over it is left out and
+ * counted: in a metric, and in one line that comes a few seconds after the first one that was left out. Lines
+ * about a client's requests, and about connections that have shown a client, are not asked for here.
  *
  * Life: stranger_lines_init() -> stranger_lines_permit(), stranger_lines_leave_out() -> stranger_lines_end(),
  * which writes the last count.
  */
+#include "base/container_of.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "handlers/gateway.h"
@@ -27,7 +28,7 @@ static void write_count(struct stranger_lines *lines)
 
 static void on_count(struct deadline *d)
 {
-    write_count((struct stranger_lines *)(void *)((char *)d - offsetof(struct stranger_lines, count)));
+    write_count(CONTAINER_OF(d, struct stranger_lines, count));
 }
 
 void stranger_lines_init(struct stranger_lines *lines, struct timers *timers)
@@ -52,7 +53,7 @@ void stranger_lines_leave_out(struct stranger_lines *lines, const char *origin)
 
 bool stranger_lines_permit(struct gateway *gw, const struct http_peer *peer)
 {
-    if (failures_line(gw->failures, peer->origin, gw->conf->gateway.failed_logins_per_s))
+    if (auth_failures_line(gw->auth_failures, peer->origin, gw->conf->gateway.failed_logins_per_s))
         return true;
     stranger_lines_leave_out(&gw->lines, peer->origin);
     return false;

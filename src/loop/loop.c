@@ -7,11 +7,11 @@
  * deadlines and only the earliest of the turn matters. Only when no timer is armed at all is it armed at
  * once, so that a deadline by itself keeps loop_run() going.
  *
- * The system's clock is read once per turn and millisecond, not each time somebody asks: what is asked for are
- * deadlines and ages, and a busy turn asks some thousand times. libuv's own time, which it takes after every
- * poll, says whether a turn has passed. Outside of loop_run() the clock is read each time.
+ * The system's clock is read once per turn and millisecond, not each time somebody asks: what is asked for
+ * are deadlines and ages, and a busy turn asks some thousand times. libuv's own time, which it takes after
+ * every poll, says whether a turn has passed. Outside of loop_run() the clock is read each time.
  *
- * Life: loop_new -> loop_run / loop_turn -> loop_free. The prepare handle and the signals do not keep the
+ * Life: loop_new -> loop_run / loop_iterate -> loop_free. The prepare handle and the signals do not keep the
  * loop alive; the timer does while a deadline runs. loop_free() frees only when uv_loop_close() agrees; on
  * -EBUSY the loop stays allocated, may be turned further, and may be freed again.
  *
@@ -32,7 +32,7 @@
 #define MAX_SIGNALS 8
 #define LAG_SECONDS 10
 /* Turns given to closing handles; each turn runs one generation of close callbacks. */
-#define CLOSING_TURNS 64
+#define CLOSING_ITERATIONS 64
 
 struct watched_signal {
     uv_signal_t handle;
@@ -42,8 +42,8 @@ struct watched_signal {
 
 /* The worst turn of each of the last ten seconds. */
 struct lag {
-    uint64_t turn_ns; /* when the last turn ended, 0 = none yet */
-    uint64_t idle_ns; /* libuv's total of blocked time then */
+    uint64_t iteration_ns; /* when the last turn ended, 0 = none yet */
+    uint64_t idle_ns;      /* libuv's total of blocked time then */
     uint64_t last_ns;
     uint64_t worst_ns[LAG_SECONDS];
     uint64_t second[LAG_SECONDS]; /* which second the slot is about */
@@ -51,12 +51,8 @@ struct lag {
 
 /* Pieces of work in one turn: each kind some milliseconds. */
 static const unsigned steps_max[LOOP_NWORKS] = {
-    [LOOP_REQUESTS] = 64,
-    [LOOP_ANSWERS] = 64,
-    [LOOP_STRANGERS] = 32,
-    [LOOP_INSISTENT] = 16,
-    [LOOP_HANDSHAKES] = 8,
-    [LOOP_DIALS] = 16,
+    [LOOP_REQUESTS] = 64,  [LOOP_ANSWERS] = 64,   [LOOP_STRANGERS] = 32,
+    [LOOP_INSISTENT] = 16, [LOOP_HANDSHAKES] = 8, [LOOP_DIALS] = 16,
 };
 
 struct loop {
@@ -79,7 +75,7 @@ struct loop {
     bool closed; /* own handles are closed: only loop_free() is left */
 };
 
-static uint64_t turn_now_ms(void *arg)
+static uint64_t iteration_now_ms(void *arg)
 {
     struct loop *loop = arg;
     uint64_t seen = uv_now(&loop->uv);
@@ -91,7 +87,7 @@ static uint64_t turn_now_ms(void *arg)
     return loop->now_ms;
 }
 
-static int64_t turn_wall_ms(void *arg)
+static int64_t iteration_wall_ms(void *arg)
 {
     (void)arg;
     return clock_wall(&clock_system);
@@ -147,10 +143,10 @@ static void lag_note(struct loop *loop)
     uint64_t idle = uv_metrics_idle_time(&loop->uv);
     uint64_t second = now / UINT64_C(1000000000);
     size_t slot = (size_t)(second % LAG_SECONDS);
-    uint64_t whole = now - lag->turn_ns;
+    uint64_t whole = now - lag->iteration_ns;
     uint64_t blocked = idle - lag->idle_ns;
 
-    if (lag->turn_ns) {
+    if (lag->iteration_ns) {
         lag->last_ns = whole > blocked ? whole - blocked : 0;
         if (lag->second[slot] != second) {
             lag->second[slot] = second;
@@ -159,7 +155,7 @@ static void lag_note(struct loop *loop)
         if (lag->last_ns > lag->worst_ns[slot])
             lag->worst_ns[slot] = lag->last_ns;
     }
-    lag->turn_ns = now;
+    lag->iteration_ns = now;
     lag->idle_ns = idle;
 }
 
@@ -171,7 +167,7 @@ static void on_prepare(uv_prepare_t *prepare)
     memset(loop->steps, 0, sizeof(loop->steps));
     while (hook) {
         loop->next_hook = hook->next;
-        hook->turn(hook);
+        hook->iteration(hook);
         hook = loop->next_hook;
     }
     lag_note(loop);
@@ -206,7 +202,7 @@ struct loop *loop_new_clock(const struct clock *clock)
     signal(SIGPIPE, SIG_IGN);
     if (uv_loop_init(&loop->uv))
         goto no_loop;
-    loop->clock = (struct clock){.now_ms = turn_now_ms, .wall_ms = turn_wall_ms, .arg = loop};
+    loop->clock = (struct clock){.now_ms = iteration_now_ms, .wall_ms = iteration_wall_ms, .arg = loop};
     loop->timers = timers_new(clock ? clock : &loop->clock);
     if (!loop->timers)
         goto no_timers;
@@ -242,13 +238,13 @@ int loop_free(struct loop *loop)
     if (!loop)
         return 0;
     /* First those of the others, while their deadlines and hooks still work. */
-    for (int turns = 0; turns < CLOSING_TURNS && !loop->closed; turns++) {
+    for (int fair_queue = 0; fair_queue < CLOSING_ITERATIONS && !loop->closed; fair_queue++) {
         if (!uv_run(&loop->uv, UV_RUN_NOWAIT))
             break;
     }
     if (!loop->closed)
         close_own_handles(loop);
-    for (int turns = 0; turns < CLOSING_TURNS; turns++) {
+    for (int fair_queue = 0; fair_queue < CLOSING_ITERATIONS; fair_queue++) {
         if (!uv_run(&loop->uv, UV_RUN_NOWAIT))
             break;
     }
@@ -275,7 +271,7 @@ void loop_stop(struct loop *loop)
     uv_stop(&loop->uv);
 }
 
-int loop_turn(struct loop *loop)
+int loop_iterate(struct loop *loop)
 {
     /* A test's clock moves without libuv's knowledge: what is due by it is fired here. */
     timers_run(loop->timers);
@@ -315,7 +311,7 @@ const struct clock *loop_clock(struct loop *loop)
 }
 
 /* At the end of the list: hooks run in the order in which they came. */
-void loop_on_turn(struct loop *loop, struct loop_hook *hook)
+void loop_on_iteration(struct loop *loop, struct loop_hook *hook)
 {
     struct loop_hook **at = &loop->hooks;
 
@@ -325,7 +321,7 @@ void loop_on_turn(struct loop *loop, struct loop_hook *hook)
     *at = hook;
 }
 
-void loop_off_turn(struct loop *loop, struct loop_hook *hook)
+void loop_off_iteration(struct loop *loop, struct loop_hook *hook)
 {
     struct loop_hook **at = &loop->hooks;
 

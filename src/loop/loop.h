@@ -1,10 +1,10 @@
 /*
  * loop.h - the one libuv loop: clock, deadlines, signals, and a hook once per turn.
  *
- * Everything runs on this loop's thread. Deadlines (base/timers.h) are driven by a single uv_timer armed for the
- * earliest. loop_on_turn() is called once per turn just before the loop blocks: batched work (flush, commits)
- * goes there. Life: loop_new -> (uv handles of the other files) -> loop_run -> loop_free, which must find every
- * handle closed: uv_loop_close() returning 0 is a post-condition of the program and of every test.
+ * Everything runs on this loop's thread. Deadlines (base/timers.h) are driven by a single uv_timer armed for
+ * the earliest. loop_on_iteration() is called once per turn just before the loop blocks: batched work (flush,
+ * commits) goes there. Life: loop_new -> (uv handles of the other files) -> loop_run -> loop_free, which must
+ * find every handle closed: uv_loop_close() returning 0 is a post-condition of the program and of every test.
  */
 #ifndef JG_LOOP_LOOP_H
 #define JG_LOOP_LOOP_H
@@ -15,15 +15,15 @@
 
 struct loop;
 
-struct loop *loop_new(void); /* NULL when out of memory or descriptors */
-struct loop *loop_new_clock(const struct clock *); /* the same with a test's clock; loop_turn() fires what is due by it.
-                                                       NULL = the system's, read once per turn */
+struct loop *loop_new(void);                       /* NULL when out of memory or descriptors */
+struct loop *loop_new_clock(const struct clock *); /* the same with a test's clock; loop_iterate() fires what
+                                                      is due by it. NULL = the system's, read once per turn */
 /* Closes the loop's own handles, lets closing handles finish. 0, or -EBUSY if somebody left a handle open. */
 int loop_free(struct loop *);
 
-int loop_run(struct loop *);   /* until loop_stop() or nothing is left */
+int loop_run(struct loop *); /* until loop_stop() or nothing is left */
 void loop_stop(struct loop *);
-int loop_turn(struct loop *);  /* one turn without blocking, for tests; >0 = more to do */
+int loop_iterate(struct loop *); /* one turn without blocking, for tests; >0 = more to do */
 
 uv_loop_t *loop_uv(struct loop *);
 struct timers *loop_timers(struct loop *);
@@ -31,16 +31,16 @@ const struct clock *loop_clock(struct loop *);
 
 /* One hook per user, called each turn before blocking. `hook` is owned by the caller and unlinked by it. */
 struct loop_hook {
-    void (*turn)(struct loop_hook *);
+    void (*iteration)(struct loop_hook *);
     struct loop_hook *next;
 };
-void loop_on_turn(struct loop *, struct loop_hook *);
-void loop_off_turn(struct loop *, struct loop_hook *);
+void loop_on_iteration(struct loop *, struct loop_hook *);
+void loop_off_iteration(struct loop *, struct loop_hook *);
 
 /*
- * Work that comes in crowds and can wait. A turn has room for a limited number of pieces of each kind; over it, leave
- * the piece where it is: a socket that stays readable is reported again in the next turn. So no turn is long, and what
- * does not ask here (health, deadlines, signals) never waits for long.
+ * Work that comes in crowds and can wait. A turn has room for a limited number of pieces of each kind; over
+ * it, leave the piece where it is: a socket that stays readable is reported again in the next turn. So no
+ * turn is long, and what does not ask here (health, deadlines, signals) never waits for long.
  */
 enum loop_work {
     LOOP_REQUESTS,   /* of clients, begun */

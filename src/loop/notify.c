@@ -12,6 +12,7 @@
  */
 #include "loop/notify.h"
 
+#include "base/container_of.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -63,7 +64,7 @@ static void find_manager(struct notify *n)
 
 static void on_watchdog(struct deadline *deadline)
 {
-    struct notify *n = (struct notify *)((char *)deadline - offsetof(struct notify, watchdog));
+    struct notify *n = CONTAINER_OF(deadline, struct notify, watchdog);
 
     send_state(n, "WATCHDOG=1");
     if (timer_start(loop_timers(n->loop), &n->watchdog, n->interval_ms, on_watchdog))

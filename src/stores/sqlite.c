@@ -18,7 +18,8 @@
 #include "stores/sqlite.h"
 
 #include "base/clock.h"
-#include "base/killpoint.h"
+#include "base/container_of.h"
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "loop/worker.h"
 #include "stores/sqlite_schema.h"
@@ -76,18 +77,18 @@ static int write_batch(struct sqlite_store *s)
         break;
     if (!err && s->probing)
         err = sqlite_file_step(s->file.probe);
-    killpoint("store.before_commit");
+    crash_point("store.before_commit");
     if (!err)
         err = sqlite_file_step(s->file.commit);
     if (err)
         (void)sqlite_file_step(s->file.rollback);
-    killpoint("store.after_commit");
+    crash_point("store.after_commit");
     return err;
 }
 
 static struct sqlite_store *store_of(struct worker *worker)
 {
-    return (struct sqlite_store *)(void *)((char *)worker - offsetof(struct sqlite_store, worker));
+    return CONTAINER_OF(worker, struct sqlite_store, worker);
 }
 
 static void on_work(struct worker *worker)
@@ -104,7 +105,7 @@ static void on_work(struct worker *worker)
 
 static void on_probe(struct deadline *d)
 {
-    struct sqlite_store *s = (struct sqlite_store *)((char *)d - offsetof(struct sqlite_store, probe));
+    struct sqlite_store *s = CONTAINER_OF(d, struct sqlite_store, probe);
 
     s->probing = true;
     if (!s->running)

@@ -120,12 +120,12 @@ static int prepare(struct sqlite_file *f)
         const char *sql;
         sqlite3_stmt **to;
     } all[] = {
-        {"BEGIN IMMEDIATE",                 &f->begin   },
-        {"COMMIT",                          &f->commit  },
-        {"ROLLBACK",                        &f->rollback},
-        {put,                               &f->put     },
-        {"DELETE FROM lease WHERE id = ?1", &f->remove  },
-        {"UPDATE probe SET n = n + 1",      &f->probe   },
+        {"BEGIN IMMEDIATE", &f->begin},
+        {"COMMIT", &f->commit},
+        {"ROLLBACK", &f->rollback},
+        {put, &f->put},
+        {"DELETE FROM lease WHERE id = ?1", &f->remove},
+        {"UPDATE probe SET n = n + 1", &f->probe},
     };
     int rc = SQLITE_OK;
 
@@ -341,7 +341,8 @@ int sqlite_file_step(sqlite3_stmt *s)
 
 int sqlite_file_put(struct sqlite_file *f, const struct lease_row *r)
 {
-    const char *texts[] = {r->vault, r->user, r->username, r->domain, r->session, r->credential, r->tag};
+    const char *string_pool[] = {r->vault,   r->user,       r->username, r->domain,
+                                 r->session, r->credential, r->tag};
     const int64_t numbers[] = {r->system_id,       r->account_id, r->application_id,
                                r->request_id,      r->adopted,    r->created_wall_ms,
                                r->expires_wall_ms, r->attempts,   r->next_wall_ms};
@@ -349,7 +350,7 @@ int sqlite_file_put(struct sqlite_file *f, const struct lease_row *r)
 
     rc |= sqlite3_bind_int64(f->put, 2, (int64_t)r->state);
     for (int i = 0; i < 7; i++)
-        rc |= sqlite3_bind_text(f->put, 3 + i, texts[i], -1, SQLITE_STATIC);
+        rc |= sqlite3_bind_text(f->put, 3 + i, string_pool[i], -1, SQLITE_STATIC);
     for (int i = 0; i < 9; i++)
         rc |= sqlite3_bind_int64(f->put, 10 + i, numbers[i]);
     rc |= sqlite3_bind_text(f->put, 19, r->last_error, -1, SQLITE_STATIC);

@@ -42,7 +42,7 @@ struct lease_row {
     const char *domain;     /* PRA domain, "" = none */
     const char *session;    /* PRA session id */
     const char *credential; /* credential id */
-    const char *tag; /* lease id that its own request bears in the vault's reason: the row's own */
+    const char *tag;        /* lease id that its own request bears in the vault's reason: the row's own */
     int64_t system_id, account_id, application_id;
     int64_t request_id; /* 0 = not known (intent) */
     bool adopted;       /* the person's own request: never checked in before its expiry */

@@ -4,7 +4,7 @@
 After each death and restart the vault's live requests are compared with the gateway's leases: every live request is one that
 a lease holds, and when the sessions have ended, none is left.
 
-The places are the kill points of the source (base/killpoint.h, debug builds only). They are read from the source, so a new one
+The places are the kill points of the source (base/crash_point.h, debug builds only). They are read from the source, so a new one
 is tested without a word here, and one that the work below does not pass fails.
 """
 
@@ -32,7 +32,7 @@ AT_ONCE = 6
 
 def points_in_the_source():
     texts = [path.read_text() for path in (ROOT / "src").rglob("*.c")]
-    return sorted({name for text in texts if "killpoint(" in text for name in NAME.findall(text)})
+    return sorted({name for text in texts if "crash_point(" in text for name in NAME.findall(text)})
 
 
 POINTS = points_in_the_source()

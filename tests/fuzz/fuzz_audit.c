@@ -11,8 +11,8 @@
  */
 #include "fuzz.h"
 
-#include "base/audit_chain.h"
-#include "base/audit_verify.h"
+#include "audit/audit_chain.h"
+#include "audit/audit_verify.h"
 
 #include <string.h>
 

@@ -8,7 +8,7 @@
  */
 #include "fuzz.h"
 
-#include "base/conf_draft.h"
+#include "conf/conf_draft.h"
 
 #include <string.h>
 

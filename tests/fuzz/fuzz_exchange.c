@@ -8,7 +8,7 @@
  */
 #include "fuzz.h"
 
-#include "loop/exchange.h"
+#include "loop/upstream/exchange.h"
 
 #include <errno.h>
 #include <string.h>

@@ -13,7 +13,7 @@
  */
 #include "fuzz.h"
 
-#include "loop/connection.h"
+#include "loop/server/connection.h"
 
 #include <fcntl.h>
 #include <sanitizer/lsan_interface.h>
@@ -157,7 +157,7 @@ static void settle(int fd)
     for (int quiet = 0, i = 0; quiet < 3 && i < TURNS * 4; i++) {
         unsigned before = now->answers + now->refusals + now->heads;
 
-        loop_turn(loop);
+        loop_iterate(loop);
         if (now->held) {
             struct http_req *req = now->held;
 

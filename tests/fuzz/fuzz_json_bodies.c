@@ -11,7 +11,7 @@
 
 #include "base/json.h"
 #include "handlers/gateway.h"
-#include "handlers/target.h"
+#include "handlers/url_target.h"
 
 #include <string.h>
 
@@ -25,7 +25,7 @@ static void check_refusal(const struct fault *f)
 static void read_body(const struct route *route, const char *text, size_t len)
 {
     struct fault fault = {0};
-    union ask_args args;
+    union route_args args;
     const char *why = NULL;
     cJSON *tree = json_parse(text, len, READ_DEPTH, 0, &why);
 
@@ -44,19 +44,19 @@ static void read_body(const struct route *route, const char *text, size_t len)
 static void look_at(const struct route *route, char *target)
 {
     struct fault fault = {0};
-    union ask_args args;
+    union route_args args;
     char *question = strchr(target, '?');
     struct http_req req = {.path = target, .method_name = "GET"};
-    struct ask ask = {.route = route, .req = &req};
+    struct request_context ctx = {.route = route, .req = &req};
 
     memset(&args, 0, sizeof(args));
     if (question) {
         *question = '\0';
         req.query = question + 1;
     }
-    if (target_fits(route->path, target) && !route->look(&ask, &args, &fault))
+    if (url_target_fits(route->path, target) && !route->look(&ctx, &args, &fault))
         check_refusal(&fault);
-    free(ask.target);
+    free(ctx.target);
 }
 
 /* As the server lets targets through: visible ASCII. */

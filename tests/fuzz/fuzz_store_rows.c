@@ -57,11 +57,11 @@ static void make_folder(void)
 
 static int on_row(void *arg, const struct lease_row *row)
 {
-    const char *const texts[] = {row->id,      row->vault,      row->user, row->username,  row->domain,
-                                 row->session, row->credential, row->tag,  row->last_error};
+    const char *const string_pool[] = {row->id,      row->vault,      row->user, row->username,  row->domain,
+                                       row->session, row->credential, row->tag,  row->last_error};
 
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        FUZZ_ASSERT(texts[i]);
+    for (size_t i = 0; i < sizeof(string_pool) / sizeof(string_pool[0]); i++)
+        FUZZ_ASSERT(string_pool[i]);
     FUZZ_ASSERT(row->state < LEASE_NSTATES);
     ++*(size_t *)arg;
     return 0;

@@ -97,11 +97,11 @@ static void read_refusal(struct ps_call *call, unsigned char kind)
     call->out = &out;
     ps_words_read(&call->http.body_in, &words);
     FUZZ_ASSERT(utf8_valid(words.text, strlen(words.text)));
-    ps_translate_status(call->ps, call->op, &call->http, &out);
+    ps_error_status(call->ps, call->op, &call->http, &out);
     if (out.result != VAULT_OK && out.result != VAULT_GONE)
         check_words(&out);
     FUZZ_ASSERT(!ps_is_page(&call->http) || out.result == VAULT_FAILED);
-    (void)ps_translate_again(call->ps, &call->http, &delay);
+    (void)ps_error_again(call->ps, &call->http, &delay);
     vault_call_free(&out);
 }
 

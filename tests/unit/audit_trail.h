@@ -4,7 +4,7 @@
 #ifndef JG_TESTS_AUDIT_TRAIL_H
 #define JG_TESTS_AUDIT_TRAIL_H
 
-#include "base/audit_verify.h"
+#include "audit/audit_verify.h"
 
 struct audit_trail {
     char dir[64], file[96], head[96];

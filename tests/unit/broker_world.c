@@ -5,7 +5,7 @@
 #include "secrets_gone.h"
 
 #include "base/text.h"
-#include "broker/credential_id.h"
+#include "broker/identity/credential_id.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -128,9 +128,9 @@ void world_second_account(struct world *w, char credential[CREDENTIAL_ID_SIZE])
 void world_two_candidates(struct world *w)
 {
     static char one[] = "{domain}\\{username}", two[] = "{username}";
-    static char *both[] = { one, two };
+    static char *both[] = {one, two};
 
-    w->vault.conf.run_as = (struct conf_list){ .item = both, .n = 2 };
+    w->vault.conf.run_as = (struct conf_list){.item = both, .n = 2};
     w->vault.refuse_user = "CORP\\alice";
 }
 
@@ -334,11 +334,11 @@ void world_turn(struct world *w)
 
 void world_settle(struct world *w)
 {
-    int turns = 0;
+    int session_queues = 0;
 
     do {
         world_turn(w);
-        assert_true(++turns < 1000);
+        assert_true(++session_queues < 1000);
     } while ((w->store && fake_store_commit(w->store)) || world_record(w) || fake_vault_step(&w->vault));
 }
 

@@ -19,7 +19,7 @@
 
 #include "broker/audit.h"
 #include "broker/broker.h"
-#include "broker/op.h"
+#include "broker/operation.h"
 
 /* What the audit trail does to the next records that are waited for. */
 enum sink_mood { SINK_FINE, SINK_BUSY, SINK_FAILS, SINK_STUCK };

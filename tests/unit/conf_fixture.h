@@ -8,7 +8,7 @@
 #ifndef JG_TESTS_CONF_FIXTURE_H
 #define JG_TESTS_CONF_FIXTURE_H
 
-#include "base/conf.h"
+#include "conf/conf.h"
 
 #include <sys/types.h>
 

@@ -14,10 +14,7 @@ static int64_t fake_wall(void *arg)
 
 void fake_clock_init(struct fake_clock *fc)
 {
-    *fc = (struct fake_clock){
-        .clock = {fake_now, fake_wall, fc},
-          .now = 1000000, .wall = 1773135000000
-    };
+    *fc = (struct fake_clock){.clock = {fake_now, fake_wall, fc}, .now = 1000000, .wall = 1773135000000};
 }
 
 void fake_clock_advance(struct fake_clock *fc, uint64_t ms)

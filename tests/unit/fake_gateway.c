@@ -111,7 +111,8 @@ static struct op *keep(const char *what, const struct session *s, uint64_t timeo
     snprintf(b->what, sizeof(b->what), "%s", what);
     snprintf(b->asked, sizeof(b->asked), "%s|%s|%s|%d|%s|%s", s->id ? s->id : "-", s->username,
              s->domain ? s->domain : "-", (int)s->method, s->hostname ? s->hostname : "-", more);
-    snprintf(b->origin, sizeof(b->origin), "%s|%s", s->client ? s->client : "-", s->request_id ? s->request_id : "-");
+    snprintf(b->origin, sizeof(b->origin), "%s|%s", s->client ? s->client : "-",
+             s->request_id ? s->request_id : "-");
     b->calls++;
     b->timeout_ms = timeout_ms;
     b->arg = arg;
@@ -143,7 +144,8 @@ struct op *broker_release(struct broker *b, const struct release_args *a, releas
     return keep("release", &a->session, a->timeout_ms, arg, a->credential_id ? a->credential_id : "-");
 }
 
-struct op *broker_session_started(struct broker *b, const struct started_args *a, told_done *done, void *arg)
+struct op *broker_session_started(struct broker *b, const struct started_args *a, session_started_done *done,
+                                  void *arg)
 {
     (void)b;
     fake_broker.told = done;

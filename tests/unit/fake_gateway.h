@@ -33,7 +33,7 @@ struct fake_broker {
     checkout_done *checked_out;
     release_done *released;
     endpoints_done *endpoints;
-    told_done *told;
+    session_started_done *told;
     const struct lease_view *leases;
     size_t nleases;
     unsigned pages;                       /* asked for */

@@ -7,7 +7,7 @@
 #ifndef JG_TESTS_FAKE_HTTP_H
 #define JG_TESTS_FAKE_HTTP_H
 
-#include "loop/http.h"
+#include "loop/server/server.h"
 
 struct fake_req {
     struct http_req req;

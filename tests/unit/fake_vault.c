@@ -67,7 +67,7 @@ int64_t fake_vault_seed(struct fake_vault *fv, const char *user, int64_t system_
 
 static void commit_request(struct fake_vault *fv, struct fake_call *fc)
 {
-    const struct vault_request *want = fc->request;
+    const struct request_args *want = fc->request;
     struct fake_account *a = account_of(fv, fc->call->user, want->system_id, want->account_id);
 
     if (!a) {
@@ -103,7 +103,7 @@ static const char *text_of(const struct fake_account *a, enum credential_type ty
 /* The secret, and perhaps a request that nobody is told of; done twice by the transport, two of them. */
 static void commit_isa(struct fake_vault *fv, struct fake_call *fc)
 {
-    const struct vault_request *want = fc->request;
+    const struct request_args *want = fc->request;
     struct fake_account *a = account_of(fv, fc->call->user, want->system_id, want->account_id);
 
     if (!a || !a->row.isa)
@@ -166,10 +166,10 @@ void fake_vault_land(struct fake_vault *fv)
     for (size_t i = 0; i < fv->nlate; i++) {
         struct fake_late *late = &fv->late[i];
         struct vault_call call = {.user = late->user};
-        struct vault_request request = {.system_id = late->system_id,
-                                        .account_id = late->account_id,
-                                        .minutes = late->minutes,
-                                        .reason = late->reason};
+        struct request_args request = {.system_id = late->system_id,
+                                       .account_id = late->account_id,
+                                       .minutes = late->minutes,
+                                       .reason = late->reason};
         struct fake_call fc = {
             .op = late->op, .call = &call, .request = &request, .id = late->id, .type = late->type};
 
@@ -261,7 +261,7 @@ static enum vault_result answer_credential(struct fake_vault *fv, struct fake_ca
 
 static void answer_isa(struct fake_vault *fv, struct fake_call *fc)
 {
-    const struct vault_request *want = fc->request;
+    const struct request_args *want = fc->request;
     const char *text = text_of(account_of(fv, fc->call->user, want->system_id, want->account_id), fc->type);
 
     if (secret_set(&fc->call->secret, text, strlen(text)))
@@ -437,7 +437,7 @@ static int fake_policy(struct vault *v, int64_t system_id, int64_t account_id, i
     return begin(v, FAKE_POLICY, call, &(struct fake_call){.id = account_id});
 }
 
-static int fake_request(struct vault *v, const struct vault_request *request, struct vault_call *call)
+static int fake_request(struct vault *v, const struct request_args *request, struct vault_call *call)
 {
     return begin(v, FAKE_REQUEST, call, &(struct fake_call){.request = request});
 }
@@ -463,7 +463,7 @@ static int fake_directory(struct vault *v, enum directory_part part, struct vaul
     return begin(v, FAKE_DIRECTORY, call, &(struct fake_call){.id = part});
 }
 
-static int fake_isa(struct vault *v, const struct vault_request *request, enum credential_type type,
+static int fake_isa(struct vault *v, const struct request_args *request, enum credential_type type,
                     struct vault_call *call)
 {
     return begin(v, FAKE_ISA, call, &(struct fake_call){.request = request, .type = type});

@@ -87,7 +87,7 @@ struct fake_call {
     enum fake_fault fault;
     struct vault_call *call;
     const struct account_query *query;
-    const struct vault_request *request;
+    const struct request_args *request;
     int64_t id;
     enum credential_type type;
     bool committed, lost;
@@ -124,8 +124,8 @@ struct fake_vault {
     bool last_begun;
     unsigned ncalls, count[FAKE_NOPS], cancelled, cancelled_writes, withdrawn;
     int64_t alias[FAKE_NOPS]; /* which the last request, the last secret was asked for; 0 = none */
-    char last_user[64]; /* of the last call begun */
-    int64_t skew_ms;    /* told in its state */
+    char last_user[64];       /* of the last call begun */
+    int64_t skew_ms;          /* told in its state */
 };
 
 void fake_vault_init(struct fake_vault *, const struct clock *);

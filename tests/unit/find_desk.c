@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "find_desk.h"
 
-#include "broker/catalogues.h"
+#include "broker/catalogue/catalogue_cache.h"
 #include "check.h"
 
 #include "base/log.h"
@@ -59,18 +59,18 @@ void desk_open(struct desk *desk, size_t nvaults)
         .conf = &desk->conf,
         .vaults = desk->vaults,
         .nvaults = nvaults,
-        .lists = lists_new(
-            &(struct lists_opts){.timers = desk->timers, .list_cache_ms = 15000, .known_ms = 60000}),
+        .lists = account_lists_new(
+            &(struct account_lists_opts){.timers = desk->timers, .list_cache_ms = 15000, .known_ms = 60000}),
     };
-    desk->broker.catalogues = catalogues_new(&(struct catalogues_opts){.timers = desk->timers,
-                                                                       .vaults = desk->vaults,
-                                                                       .nvaults = nvaults,
-                                                                       .fresh_ms = 60000,
-                                                                       .max_age_ms = 600000});
+    desk->broker.catalogue_cache = catalogue_cache_new(&(struct catalogue_cache_opts){.timers = desk->timers,
+                                                                                      .vaults = desk->vaults,
+                                                                                      .nvaults = nvaults,
+                                                                                      .fresh_ms = 60000,
+                                                                                      .max_age_ms = 600000});
     TAILQ_INIT(&desk->broker.ops);
     assert_non_null(desk->timers);
     assert_non_null(desk->broker.lists);
-    assert_non_null(desk->broker.catalogues);
+    assert_non_null(desk->broker.catalogue_cache);
 }
 
 size_t desk_pending(const struct desk *desk)
@@ -85,10 +85,10 @@ size_t desk_pending(const struct desk *desk)
 void desk_close(struct desk *desk)
 {
     assert_int_equal(desk->broker.nops, 0);
-    catalogues_free(desk->broker.catalogues); /* a reading goes on without who asked for it */
+    catalogue_cache_free(desk->broker.catalogue_cache); /* a reading goes on without who asked for it */
     assert_int_equal(desk_pending(desk), 0);
     assert_int_equal(timers_count(desk->timers), 0);
-    lists_free(desk->broker.lists);
+    account_lists_free(desk->broker.lists);
     for (size_t i = 0; i < desk->broker.nvaults; i++)
         fake_vault_free(&desk->vault[i]);
     timers_free(desk->timers);

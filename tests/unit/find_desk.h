@@ -7,7 +7,7 @@
 #ifndef JG_TESTS_FIND_DESK_H
 #define JG_TESTS_FIND_DESK_H
 
-#include "broker/op.h"
+#include "broker/operation.h"
 #include "fake_clock.h"
 #include "fake_vault.h"
 

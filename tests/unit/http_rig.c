@@ -227,7 +227,7 @@ void rig_plain(struct rig *rig)
 
 void rig_turn(struct rig *rig)
 {
-    loop_turn(rig->loop);
+    loop_iterate(rig->loop);
 }
 
 void rig_turns(struct rig *rig, int n)

@@ -16,7 +16,7 @@
 #ifndef JG_TESTS_HTTP_RIG_H
 #define JG_TESTS_HTTP_RIG_H
 
-#include "loop/http.h"
+#include "loop/server/server.h"
 
 #include <openssl/ssl.h>
 #include <setjmp.h>

@@ -6,7 +6,7 @@
 const struct account_query web = {.kind = KIND_LOCAL, .system = "web01"};
 const struct account_query none = {.kind = KIND_LOCAL, .system = "nothing"};
 
-void start(struct world *w, struct lists_opts opts)
+void start(struct world *w, struct account_lists_opts opts)
 {
     fake_clock_init(&w->clock);
     w->timers = timers_new(&w->clock.clock);
@@ -16,19 +16,19 @@ void start(struct world *w, struct lists_opts opts)
     fake_vault_add(&w->vault, 1, 12, "web01", "admin", "x");
     fake_vault_add(&w->vault, 2, 21, "web02", "root", "x");
     opts.timers = w->timers;
-    w->lists = lists_new(&opts);
+    w->lists = account_lists_new(&opts);
     assert_non_null(w->lists);
 }
 
 void start_default(struct world *w)
 {
-    start(w, (struct lists_opts){
+    start(w, (struct account_lists_opts){
                  .list_cache_ms = CACHE, .known_ms = KNOWN, .max_entries = 100, .max_known = 100});
 }
 
 void stop(struct world *w)
 {
-    lists_free(w->lists);
+    account_lists_free(w->lists);
     assert_int_equal(fake_vault_pending(&w->vault), 0);
     assert_int_equal(timers_count(w->timers), 0);
     fake_vault_free(&w->vault);
@@ -44,11 +44,11 @@ static void on_done(struct list_wait *wait)
     account_list_unref(wait->accounts);
     wait->accounts = NULL;
     if (client->leaves)
-        lists_leave(client->world->lists, &client->leaves->wait);
+        account_lists_leave(client->world->lists, &client->leaves->wait);
     if (client->asks_again) {
         client->asks_again = false;
         assert_int_equal(
-            lists_get(client->world->lists, &client->world->vault.vault, "CORP\\bob", &web, wait), 0);
+            account_lists_get(client->world->lists, &client->world->vault.vault, "CORP\\bob", &web, wait), 0);
     }
 }
 
@@ -58,7 +58,7 @@ int ask_as(struct world *w, struct client *client, const char *user, const struc
     client->world = w;
     client->answers = 0;
     client->wait = (struct list_wait){.timeout_ms = timeout_ms, .done = on_done};
-    return lists_get(w->lists, &w->vault.vault, user, query, &client->wait);
+    return account_lists_get(w->lists, &w->vault.vault, user, query, &client->wait);
 }
 
 void ask(struct world *w, struct client *client, const struct account_query *query)

@@ -4,7 +4,7 @@
 #ifndef JG_TESTS_LISTS_WORLD_H
 #define JG_TESTS_LISTS_WORLD_H
 
-#include "broker/lists.h"
+#include "broker/lists/account_lists.h"
 #include "fake_clock.h"
 #include "fake_vault.h"
 
@@ -15,7 +15,7 @@ struct world {
     struct fake_clock clock;
     struct timers *timers;
     struct fake_vault vault;
-    struct lists *lists;
+    struct account_lists *lists;
 };
 
 struct client {
@@ -29,7 +29,7 @@ struct client {
 
 extern const struct account_query web, none; /* two rows; no row */
 
-void start(struct world *, struct lists_opts);
+void start(struct world *, struct account_lists_opts);
 void start_default(struct world *);
 void stop(struct world *); /* nothing is left: no call, no deadline */
 int ask_as(struct world *, struct client *, const char *user, const struct account_query *,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plain_rank.c - see plain_rank.h. Byte by byte and word by word, without any of the shortcuts of a card.
+ * plain_rank.c - see plain_rank.h. Byte by byte and word by word, without any of the shortcuts of a system
+ * entry.
  */
 #include "plain_rank.h"
 

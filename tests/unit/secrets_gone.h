@@ -7,7 +7,7 @@
 #ifndef JG_TESTS_SECRETS_GONE_H
 #define JG_TESTS_SECRETS_GONE_H
 
-#include "base/secret.h"
+#include "base/memory/secret.h"
 #include "check.h"
 
 static inline void assert_secrets_gone(void)

@@ -5,11 +5,11 @@
  * What must end the process ends a forked child, which makes an arena of its own: the parent's is empty
  * there.
  */
-#include "base/arena.h"
 #include "base/buf.h"
-#include "base/heap.h"
 #include "base/json.h"
-#include "base/secret.h"
+#include "base/memory/arena.h"
+#include "base/memory/secret.h"
+#include "base/memory/wiping_alloc.h"
 #include "check.h"
 
 #include <malloc.h>
@@ -438,24 +438,24 @@ static void opening_says_what_cannot_be_locked(void **state)
 
 static void the_heap_for_libraries(void **state)
 {
-    char *p = heap_alloc(32);
+    char *p = wiping_alloc(32);
     (void)state;
 
     assert_non_null(p);
     memcpy(p, "0123456789abcdef0123456789abcde", 32);
-    p = heap_realloc(p, 4000);
+    p = wiping_realloc(p, 4000);
     assert_non_null(p);
     assert_string_equal(p, "0123456789abcdef0123456789abcde");
-    p = heap_realloc(p, 8);
+    p = wiping_realloc(p, 8);
     assert_memory_equal(p, "01234567", 8);
-    heap_free(p);
-    heap_free(NULL);
-    p = heap_strdup("text");
+    wiping_free(p);
+    wiping_free(NULL);
+    p = wiping_strdup("text");
     assert_string_equal(p, "text");
-    heap_free(p);
-    p = heap_calloc(4, 4);
+    wiping_free(p);
+    p = wiping_calloc(4, 4);
     assert_true(zero(p, 16));
-    heap_free(p);
+    wiping_free(p);
 }
 
 /* What holds a TLS record is kept for the next one, and never with what was in it. */
@@ -469,7 +469,7 @@ static void records_are_kept_wiped(void **state)
         size_t n = sizes[i];
         for (size_t round = 0; round < 3; round++) {
             for (size_t k = 0; k < 5; k++) { /* more than are kept */
-                p[k] = heap_alloc(n);
+                p[k] = wiping_alloc(n);
                 assert_non_null(p[k]);
                 assert_true(malloc_usable_size(p[k]) >= n);
                 memset(p[k], 'a' + (int)k, n);
@@ -477,18 +477,18 @@ static void records_are_kept_wiped(void **state)
             for (size_t k = 0; k < 5; k++) {
                 assert_int_equal(p[k][0], 'a' + (int)k); /* nobody else's */
                 assert_int_equal(p[k][n - 1], 'a' + (int)k);
-                heap_free(p[k]);
+                wiping_free(p[k]);
             }
         }
     }
-    p[0] = heap_alloc(16712);
+    p[0] = wiping_alloc(16712);
     assert_non_null(p[0]);
     memset(p[0], 's', 16712);
-    heap_free(p[0]);
-    p[1] = heap_alloc(16500);
+    wiping_free(p[0]);
+    p[1] = wiping_alloc(16500);
     assert_ptr_equal(p[1], p[0]);
     assert_true(zero(p[1], 16500));
-    heap_free(p[1]);
+    wiping_free(p[1]);
 }
 
 int main(void)

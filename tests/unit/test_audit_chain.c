@@ -2,7 +2,7 @@
 /*
  * test_audit_chain.c - nothing can be done to an audit trail that the verifier does not see.
  */
-#include "base/audit_verify.h"
+#include "audit/audit_verify.h"
 #include "check.h"
 
 #include <stdio.h>

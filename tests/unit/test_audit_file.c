@@ -2,10 +2,10 @@
 /*
  * test_audit_file.c - the audit trail on disk: continued whatever happened to the file, and never silently.
  */
+#include "audit/audit_file.h"
 #include "audit_trail.h"
 #include "base/text.h"
 #include "check.h"
-#include "loop/audit_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

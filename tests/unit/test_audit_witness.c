@@ -3,11 +3,11 @@
  * test_audit_witness.c - what the end of a trail says is still checked out, over its files and within its
  * limit.
  */
+#include "audit/audit_tail.h"
+#include "audit/audit_witness.h"
 #include "audit_trail.h"
-#include "base/audit_witness.h"
 #include "base/json.h"
 #include "check.h"
-#include "loop/audit_past.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@
 static struct audit_trail t;
 static struct audit_link at;
 static char claims[4096]; /* "17 18 " */
-static struct audit_past past;
+static struct audit_tail past;
 
 static int setup(void **state)
 {
@@ -68,7 +68,7 @@ static const char *heard(uint64_t max_bytes)
 
     assert_non_null(w);
     claims[0] = '\0';
-    assert_int_equal(audit_past_read(t.file, max_bytes, on_line, w, &past), 0);
+    assert_int_equal(audit_tail_read(t.file, max_bytes, on_line, w, &past), 0);
     audit_witness_free(w);
     return claims;
 }

@@ -5,9 +5,9 @@
  * The disk is played: its calls go through here, where a test can make them fail or hold them. Time is a
  * clock that the test moves, so that nothing is waited for that does not come.
  */
+#include "audit/audit_writer.h"
 #include "audit_trail.h"
 #include "check.h"
-#include "loop/audit_writer.h"
 
 #include <errno.h>
 #include <semaphore.h>
@@ -118,7 +118,7 @@ static void close_writer(void)
     closed = false;
     audit_writer_close(writer, on_closed, NULL);
     while (!closed)
-        (void)loop_turn(loop);
+        (void)loop_iterate(loop);
     writer = NULL;
 }
 
@@ -159,7 +159,7 @@ static void until_done(const struct waiter *w)
 {
     for (unsigned turns = 0; !w->calls; turns++) {
         clock_ms += turns % 1000 == 0; /* what gathers goes after a while; slower than any deadline */
-        (void)loop_turn(loop);
+        (void)loop_iterate(loop);
     }
     assert_int_equal(w->calls, 1);
 }
@@ -169,7 +169,7 @@ static struct audit_state now(void)
     struct audit_state s;
 
     clock_ms++;
-    (void)loop_turn(loop);
+    (void)loop_iterate(loop);
     sink->ops->state(sink, &s);
     return s;
 }
@@ -323,7 +323,7 @@ static void a_slow_disk_meets_the_deadline(void **state)
     assert_int_equal(sem_wait(&held), 0); /* the thread is in its sync */
     assert_int_equal(put("second", 0, &second), 0);
     clock_ms += 1999;
-    (void)loop_turn(loop);
+    (void)loop_iterate(loop);
     assert_int_equal(first.calls + second.calls, 0);
     clock_ms += 1;
     until_done(&first);
@@ -377,11 +377,11 @@ static void a_hung_disk_is_left_behind(void **state)
     closed = false;
     audit_writer_close(writer, on_closed, NULL);
     writer = NULL;
-    (void)loop_turn(loop);
+    (void)loop_iterate(loop);
     assert_false(closed);
     clock_ms += 2000;
     while (!closed)
-        (void)loop_turn(loop);
+        (void)loop_iterate(loop);
     assert_int_equal(w.calls, 1);
     assert_true(w.err < 0);
     hold = false; /* the thread is let go only when the test program ends */
@@ -399,7 +399,7 @@ static void rotation_and_loss_while_running(void **state)
     assert_int_equal(rename(t.file, audit_trail_path(&t, "audit.jsonl.1", old)), 0);
     audit_writer_rotate(writer);
     while (access(t.file, F_OK))
-        (void)loop_turn(loop);
+        (void)loop_iterate(loop);
     assert_int_equal(put("after", AUDIT_KEEP, &w), 0);
     until_done(&w);
     assert_int_equal(audit_trail_verify(&t, old), 0);

@@ -12,8 +12,8 @@
  *   everybody who asked was told, once, or has left;
  *   the store holds the rows of the leases, and no others.
  *
- * In one game of five the account is one of direct access; in every other one of these the vault keeps a request
- * of it.
+ * In one game of five the account is one of direct access; in every other one of these the vault keeps a
+ * request of it.
  *
  * Three games of four have a store, whose commits come late or fail. In every other one of these the process
  * dies now and then: some of the vault's waiting calls still happen, some of the waiting writes are on disk,
@@ -24,8 +24,8 @@
 #include "broker_world.h"
 
 #include "base/id.h"
-#include "broker/lease.h"
-#include "broker/reason.h"
+#include "broker/identity/request_reason.h"
+#include "broker/leases/lease_table.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -194,7 +194,7 @@ static void check_request(struct game *g, size_t i, const struct lease *leases[S
     size_t holders = 0;
 
     for (unsigned s = 0; s < SESSIONS; s++)
-        holders += leases[s] && leases[s]->loan->request_id == r->id;
+        holders += leases[s] && leases[s]->request->request_id == r->id;
     if (holders && !r->live && !g->killed[i])
         fail_msg("seed %u: a lease stands on request %zu, which is dead", seed_now, i);
     if (!holders && r->live && reason_lease_id(r->reason, id))

@@ -4,8 +4,8 @@
 #include "check.h"
 
 #include "base/clock.h"
-#include "broker/catalogue.h"
-#include "broker/directory_book.h"
+#include "broker/catalogue/catalogue.h"
+#include "broker/catalogue/directory_index.h"
 #include "plain_rank.h"
 
 #include <malloc.h>
@@ -43,25 +43,25 @@ static void folds_letters(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-        assert_true(fold_equal(pairs[i][0], pairs[i][1]));
-        assert_false(fold_equal(pairs[i][0], "x"));
+        assert_true(casefold_equal(pairs[i][0], pairs[i][1]));
+        assert_false(casefold_equal(pairs[i][0], "x"));
     }
-    assert_false(fold_equal("web", "web1"));
-    assert_false(fold_equal(NULL, "web"));
-    assert_false(fold_equal("\xc3\x97", "\xc3\xb7")); /* times and division are no letters */
-    assert_false(fold_equal("u", "u\xcc\x88"));
-    assert_false(fold_equal("\xcc\x88", "")); /* a mark with nothing to join */
-    assert_false(fold_equal("x\xcc\x88\xcc\x88", "\xe1\xba\x8d"));
-    assert_int_equal(fold_join('u', 0x308), 0xfc);
-    assert_int_equal(fold_join('u', 0x483), 0);
-    assert_int_equal(fold_join(0xac00, 0x11a7), 0);
-    assert_int_equal(fold_join(0xac01, 0x11a8), 0); /* it has a tail */
+    assert_false(casefold_equal("web", "web1"));
+    assert_false(casefold_equal(NULL, "web"));
+    assert_false(casefold_equal("\xc3\x97", "\xc3\xb7")); /* times and division are no letters */
+    assert_false(casefold_equal("u", "u\xcc\x88"));
+    assert_false(casefold_equal("\xcc\x88", "")); /* a mark with nothing to join */
+    assert_false(casefold_equal("x\xcc\x88\xcc\x88", "\xe1\xba\x8d"));
+    assert_int_equal(casefold_join('u', 0x308), 0xfc);
+    assert_int_equal(casefold_join('u', 0x483), 0);
+    assert_int_equal(casefold_join(0xac00, 0x11a7), 0);
+    assert_int_equal(casefold_join(0xac01, 0x11a8), 0); /* it has a tail */
 }
 
 /* Folding never needs more room than it says. */
 static void folding_fits(void **state)
 {
-    char text[64], out[FOLD_SIZE(64)];
+    char text[64], out[CASEFOLD_SIZE(64)];
 
     (void)state;
     srand(7);
@@ -69,7 +69,7 @@ static void folding_fits(void **state)
         size_t n = (size_t)rand() % sizeof(text);
         for (size_t k = 0; k < n; k++)
             text[k] = (char)(rand() % 3 ? rand() : 0xc0 + rand() % 0x30);
-        assert_true(fold_text(out, text, n) <= FOLD_SIZE(n));
+        assert_true(casefold_text(out, text, n) <= CASEFOLD_SIZE(n));
     }
     for (uint32_t c = 0x80; c < 0x11000; c++) { /* each letter alone */
         char letter[4];
@@ -78,14 +78,14 @@ static void folding_fits(void **state)
         for (size_t k = n; k-- > 1; left >>= 6)
             letter[k] = (char)(0x80 | (left & 0x3f));
         letter[0] = (char)((n == 2 ? 0xc0 : n == 3 ? 0xe0 : 0xf0) | left);
-        assert_true(fold_text(out, letter, n) <= FOLD_SIZE(n));
+        assert_true(casefold_text(out, letter, n) <= CASEFOLD_SIZE(n));
     }
 }
 
-static struct card *card(int64_t id, const char *name, const char *dns, const char *ip,
-                         const char *description)
+static struct system_entry *entry(int64_t id, const char *name, const char *dns, const char *ip,
+                                  const char *description)
 {
-    struct card *made = card_new(&(struct card_facts){
+    struct system_entry *made = system_entry_new(&(struct system_entry_facts){
         .system_id = id, .name = name, .dns = dns, .ip = ip, .description = description});
 
     assert_non_null(made);
@@ -115,21 +115,21 @@ static void ranks_over_all_names(void **state)
         {"testledger", MATCH_NOT}, /* not across two texts */
         {"", MATCH_EXACT},
     };
-    struct card *one = card(1, "Web01", "web01.acme.test", "10.0.0.5", "Ledger of the north");
+    struct system_entry *one = entry(1, "Web01", "web01.acme.test", "10.0.0.5", "Ledger of the north");
 
     (void)state;
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-        struct card_query query;
-        assert_int_equal(card_query_make(row[i].query, &query), 0);
-        if (card_rank(one, &query, MATCH_NOT) != row[i].rank)
-            fail_msg("'%s': %d, not %d", row[i].query, (int)card_rank(one, &query, MATCH_NOT),
+        struct system_query query;
+        assert_int_equal(system_query_make(row[i].query, &query), 0);
+        if (system_entry_rank(one, &query, MATCH_NOT) != row[i].rank)
+            fail_msg("'%s': %d, not %d", row[i].query, (int)system_entry_rank(one, &query, MATCH_NOT),
                      (int)row[i].rank);
-        card_query_free(&query);
+        system_query_free(&query);
     }
     assert_string_equal(one->text, "Web01");
-    assert_string_equal(card_text(one, one->dns), "web01.acme.test");
-    assert_null(card_text(one, one->network));
-    card_unref(one);
+    assert_string_equal(system_entry_text(one, one->dns), "web01.acme.test");
+    assert_null(system_entry_text(one, one->network));
+    system_entry_unref(one);
 }
 
 /* A name alone ranks as plain_rank() says. */
@@ -142,8 +142,8 @@ static void agrees_with_the_plain_rank(void **state)
     srand(3);
     for (int turn = 0; turn < 50000; turn++) {
         size_t nn = 1 + (size_t)rand() % 10, nt = (size_t)rand() % 6;
-        struct card_query query;
-        struct card *one;
+        struct system_query query;
+        struct system_entry *one;
         for (size_t i = 0; i < nn; i++)
             name[i] = letters[(size_t)rand() % (sizeof(letters) - 1)];
         for (size_t i = 0; i < nt; i++)
@@ -151,13 +151,13 @@ static void agrees_with_the_plain_rank(void **state)
         name[nn] = typed[nt] = '\0';
         if (strspn(typed, " ") == nt)
             continue;
-        one = card(1, name, NULL, NULL, NULL);
-        assert_int_equal(card_query_make(typed, &query), 0);
-        if (card_rank(one, &query, MATCH_NOT) != plain_rank(typed, name))
-            fail_msg("'%s' in '%s': %d, not %d", typed, name, (int)card_rank(one, &query, MATCH_NOT),
+        one = entry(1, name, NULL, NULL, NULL);
+        assert_int_equal(system_query_make(typed, &query), 0);
+        if (system_entry_rank(one, &query, MATCH_NOT) != plain_rank(typed, name))
+            fail_msg("'%s' in '%s': %d, not %d", typed, name, (int)system_entry_rank(one, &query, MATCH_NOT),
                      (int)plain_rank(typed, name));
-        card_query_free(&query);
-        card_unref(one);
+        system_query_free(&query);
+        system_entry_unref(one);
     }
 }
 
@@ -190,12 +190,12 @@ static struct account_list *accounts_on(unsigned n, unsigned step)
     return list;
 }
 
-static struct book *book_of(unsigned n)
+static struct system_index *book_of(unsigned n)
 {
     struct directory_list *systems = directory_list_new(), *platforms = directory_list_new(),
                           *workgroups = directory_list_new();
-    struct book_sources from = {&plain, systems, platforms, workgroups};
-    struct book *book;
+    struct system_index_sources from = {&plain, systems, platforms, workgroups};
+    struct system_index *index;
 
     assert_true(systems && platforms && workgroups);
     assert_int_equal(directory_list_add(
@@ -223,19 +223,19 @@ static struct book *book_of(unsigned n)
         row.description = description;
         assert_int_equal(directory_list_add(systems, &row), 0);
     }
-    book = book_make(&from);
-    assert_non_null(book);
+    index = system_index_make(&from);
+    assert_non_null(index);
     directory_list_free(systems);
     directory_list_free(platforms);
     directory_list_free(workgroups);
-    return book;
+    return index;
 }
 
-static struct catalogue *catalogue_of(unsigned n, unsigned step, const struct book *book)
+static struct catalogue *catalogue_of(unsigned n, unsigned step, const struct system_index *index)
 {
     struct account_list *list = accounts_on(n, step);
     struct catalogue *made = catalogue_make(
-        &(struct catalogue_sources){.conf = &plain, .book = book, .lists = &list, .nlists = 1});
+        &(struct catalogue_sources){.conf = &plain, .index = index, .lists = &list, .nlists = 1});
 
     assert_non_null(made);
     account_list_unref(list);
@@ -245,13 +245,13 @@ static struct catalogue *catalogue_of(unsigned n, unsigned step, const struct bo
 static size_t search(const struct catalogue *catalogue, const char *typed, size_t limit, bool rdp, bool shell,
                      struct catalogue_hit **hits)
 {
-    struct card_query query;
+    struct system_query query;
     struct catalogue_wish wish = {.query = &query, .rdp = rdp, .shell = shell, .limit = limit};
     size_t n;
 
-    assert_int_equal(card_query_make(typed, &query), 0);
+    assert_int_equal(system_query_make(typed, &query), 0);
     assert_int_equal(catalogue_search(catalogue, &wish, hits, &n), 0);
-    card_query_free(&query);
+    system_query_free(&query);
     return n;
 }
 
@@ -264,10 +264,11 @@ static int by_expectation(const void *x, const void *y)
 {
     const struct expected *a = x, *b = y;
 
-    return a->rank != b->rank ? (int)a->rank - (int)b->rank : card_compare(a->row->card, b->row->card);
+    return a->rank != b->rank ? (int)a->rank - (int)b->rank
+                              : system_entry_compare(a->row->entry, b->row->entry);
 }
 
-static bool shown(const struct card *one, bool rdp, bool shell)
+static bool shown(const struct system_entry *one, bool rdp, bool shell)
 {
     return one->method == METHOD_RDP ? rdp : one->method == METHOD_SHELL ? shell : rdp || shell;
 }
@@ -278,8 +279,8 @@ static void agrees_with_brute_force(void **state)
     static const char *const queries[] = {
         "",     "web",   "WEB ber",      "00", "10.0.1",    "rack 7", "9",
         "corp", "muc-0", "db-lon-00050", "x",  "row 1 web", "-",      "example.com 12"};
-    struct book *book = book_of(700);
-    struct catalogue *catalogue = catalogue_of(900, 3, book); /* some the book does not know */
+    struct system_index *index = book_of(700);
+    struct catalogue *catalogue = catalogue_of(900, 3, index); /* some the index does not know */
     struct expected *all = calloc(catalogue->n, sizeof(*all));
 
     (void)state;
@@ -292,13 +293,13 @@ static void agrees_with_brute_force(void **state)
                 bool rdp = types & 1, shell = types & 2;
                 size_t n = search(catalogue, queries[q], limit, rdp, shell, &hits), expected = 0;
                 for (size_t i = 0; i < catalogue->n; i++) {
-                    struct card_query query;
-                    struct card *bare = catalogue->row[i].card;
+                    struct system_query query;
+                    struct system_entry *bare = catalogue->row[i].entry;
                     enum match_rank rank;
-                    assert_int_equal(card_query_make(queries[q], &query), 0);
-                    query.signature = (struct fold_signature){0}; /* no shortcut */
-                    rank = card_rank(bare, &query, MATCH_NOT);
-                    card_query_free(&query);
+                    assert_int_equal(system_query_make(queries[q], &query), 0);
+                    query.signature = (struct casefold_signature){0}; /* no shortcut */
+                    rank = system_entry_rank(bare, &query, MATCH_NOT);
+                    system_query_free(&query);
                     if (rank != MATCH_NOT && shown(bare, rdp, shell))
                         all[expected++] = (struct expected){&catalogue->row[i], rank};
                 }
@@ -314,7 +315,7 @@ static void agrees_with_brute_force(void **state)
             }
     free(all);
     catalogue_unref(catalogue);
-    book_free(book);
+    system_index_free(index);
 }
 
 static void counts_accounts_once(void **state)
@@ -336,8 +337,8 @@ static void counts_accounts_once(void **state)
     account_list_unref(list);
 }
 
-static const struct card *with_platform(const struct conf_vault *conf, int64_t platform_id, int64_t port,
-                                        struct book **book)
+static const struct system_entry *with_platform(const struct conf_vault *conf, int64_t platform_id,
+                                                int64_t port, struct system_index **index)
 {
     struct directory_list systems = {.n = 1}, platforms = {0};
     static struct directory_row rows[] = {
@@ -350,9 +351,9 @@ static const struct card *with_platform(const struct conf_vault *conf, int64_t p
 
     systems.rows = &system;
     platforms = (struct directory_list){.n = sizeof(rows) / sizeof(rows[0]), .rows = rows};
-    *book = book_make(&(struct book_sources){conf, &systems, &platforms, NULL});
-    assert_non_null(*book);
-    return book_card(*book, 1);
+    *index = system_index_make(&(struct system_index_sources){conf, &systems, &platforms, NULL});
+    assert_non_null(*index);
+    return system_index_entry(*index, 1);
 }
 
 static void judges_the_method(void **state)
@@ -380,26 +381,26 @@ static void judges_the_method(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
         struct conf_vault conf = {.name = "main", .platform_method = {maps, row[i].mapped ? 4 : 0}};
-        struct book *book;
-        const struct card *one = with_platform(&conf, row[i].platform, row[i].port, &book);
+        struct system_index *index;
+        const struct system_entry *one = with_platform(&conf, row[i].platform, row[i].port, &index);
         if (one->method != row[i].method || one->other != row[i].other || one->port != row[i].shown)
             fail_msg("row %zu: method %d other %d port %d", i, one->method, one->other, one->port);
-        book_free(book);
+        system_index_free(index);
     }
 }
 
 static void keeps_to_the_network(void **state)
 {
-    struct book *book = book_of(30);
-    struct catalogue *catalogue = catalogue_of(60, 1, book);
-    struct card_query query;
+    struct system_index *index = book_of(30);
+    struct catalogue *catalogue = catalogue_of(60, 1, index);
+    struct system_query query;
     struct catalogue_wish wish = {
         .query = &query, .rdp = true, .shell = true, .limit = 100, .network = "DEFAULT"};
     struct catalogue_hit *hits;
     size_t n;
 
     (void)state;
-    assert_int_equal(card_query_make("", &query), 0);
+    assert_int_equal(system_query_make("", &query), 0);
     assert_int_equal(catalogue_search(catalogue, &wish, &hits, &n), 0);
     assert_int_equal(n, 30); /* of the others the network is not known */
     free(hits);
@@ -407,29 +408,30 @@ static void keeps_to_the_network(void **state)
     assert_int_equal(catalogue_search(catalogue, &wish, &hits, &n), 0);
     assert_int_equal(n, 0);
     free(hits);
-    card_query_free(&query);
+    system_query_free(&query);
     catalogue_unref(catalogue);
-    book_free(book);
+    system_index_free(index);
 }
 
-/* All that a user's catalogue of 20,000 systems takes, the book included. */
+/* All that a user's catalogue of 20,000 systems takes, the index included. */
 static void a_row_stays_small(void **state)
 {
     size_t before = mallinfo2().uordblks, after;
-    struct book *book = book_of(MANY);
-    struct catalogue *catalogue = catalogue_of(MANY, 1, book);
-    size_t bytes = sizeof(*book) + book->n * sizeof(struct card *) + catalogue->n * sizeof(*catalogue->row);
+    struct system_index *index = book_of(MANY);
+    struct catalogue *catalogue = catalogue_of(MANY, 1, index);
+    size_t bytes =
+        sizeof(*index) + index->n * sizeof(struct system_entry *) + catalogue->n * sizeof(*catalogue->row);
 
     (void)state;
-    for (size_t i = 0; i < book->n; i++)
-        bytes += card_size(book->card[i]) + 16; /* and what malloc keeps for itself */
-    after = mallinfo2().uordblks;               /* 0 where the allocator is another */
+    for (size_t i = 0; i < index->n; i++)
+        bytes += system_entry_size(index->entry[i]) + 16; /* and what malloc keeps for itself */
+    after = mallinfo2().uordblks;                         /* 0 where the allocator is another */
     print_message("%zu bytes for each system counted, %zu measured\n", bytes / MANY, (after - before) / MANY);
     assert_int_equal(catalogue->n, MANY);
     assert_true(bytes / MANY <= 300);
     assert_true(after < before || (after - before) / MANY <= 300);
     catalogue_unref(catalogue);
-    book_free(book);
+    system_index_free(index);
 }
 
 /* No limit is asserted: how fast it is depends on the machine. The numbers are printed for whoever reads
@@ -438,8 +440,8 @@ static void a_search_is_quick(void **state)
 {
     static const char *const queries[] = {"web-ber-00", "mail muc", "10.0.12.", "db-lon-04711",
                                           "a",          "corp",     ""};
-    struct book *book = book_of(MANY);
-    struct catalogue *catalogue = catalogue_of(MANY, 1, book);
+    struct system_index *index = book_of(MANY);
+    struct catalogue *catalogue = catalogue_of(MANY, 1, index);
 
     (void)state;
     for (size_t q = 0; q < sizeof(queries) / sizeof(queries[0]); q++) {
@@ -454,7 +456,7 @@ static void a_search_is_quick(void **state)
         print_message("'%s': %zu hits, %u us\n", queries[q], n, (unsigned)(took / 20));
     }
     catalogue_unref(catalogue);
-    book_free(book);
+    system_index_free(index);
 }
 
 int main(void)

@@ -3,7 +3,7 @@
  * rows. */
 #include "check.h"
 
-#include "broker/catalogues.h"
+#include "broker/catalogue/catalogue_cache.h"
 #include "find_desk.h"
 
 #include <stdlib.h>
@@ -30,13 +30,13 @@ static void on_catalogue(struct catalogue_wait *wait)
     catalogue_unref(wait->catalogue);
     wait->catalogue = NULL;
     if (w->leaves)
-        catalogues_leave(w->desk->broker.catalogues, &w->leaves->wait);
+        catalogue_cache_leave(w->desk->broker.catalogue_cache, &w->leaves->wait);
 }
 
 static void ask(struct desk *desk, struct waiter *w, const char *user)
 {
     *w = (struct waiter){.wait.done = on_catalogue, .desk = desk};
-    assert_int_equal(catalogues_get(desk->broker.catalogues, desk->vaults[0], user, &w->wait), 0);
+    assert_int_equal(catalogue_cache_get(desk->broker.catalogue_cache, desk->vaults[0], user, &w->wait), 0);
     assert_int_equal(w->answers, 0); /* never before the return */
 }
 
@@ -52,11 +52,11 @@ static void pass(struct desk *desk, uint64_t ms)
     fake_clock_run(&desk->clock, desk->timers, ms);
 }
 
-static struct catalogues_stats stats(const struct desk *desk)
+static struct catalogue_cache_stats stats(const struct desk *desk)
 {
-    struct catalogues_stats s;
+    struct catalogue_cache_stats s;
 
-    catalogues_stats(desk->broker.catalogues, &s);
+    catalogue_cache_stats(desk->broker.catalogue_cache, &s);
     return s;
 }
 
@@ -141,8 +141,8 @@ static void one_reading_for_all(void **state)
     assert_int_equal(c.answers, 1);
     ask(&desk, &a, "CORP\\alice"); /* another user, another catalogue */
     assert_int_equal(desk.nasked, 4);
-    catalogues_leave(desk.broker.catalogues, &a.wait);
-    catalogues_leave(desk.broker.catalogues, &a.wait);
+    catalogue_cache_leave(desk.broker.catalogue_cache, &a.wait);
+    catalogue_cache_leave(desk.broker.catalogue_cache, &a.wait);
     desk_run(&desk);
     assert_int_equal(a.answers, 0);
     ask(&desk, &a, "CORP\\alice"); /* what was read for nobody serves now */
@@ -177,7 +177,7 @@ static void failures_are_shared_and_not_kept(void **state)
     assert_int_equal(stats(&desk).users, 0);
     fault = FAKE_CANNOT_START;
     a.wait.done = on_catalogue;
-    assert_int_not_equal(catalogues_get(desk.broker.catalogues, desk.vaults[0], BOB, &a.wait), 0);
+    assert_int_not_equal(catalogue_cache_get(desk.broker.catalogue_cache, desk.vaults[0], BOB, &a.wait), 0);
     assert_int_equal(stats(&desk).users, 0);
     fault = FAKE_FINE;
     get(&desk, &a);
@@ -245,8 +245,8 @@ static void without_cache_each_search_reads(void **state)
 
     (void)state;
     open_desk(&desk);
-    catalogues_free(desk.broker.catalogues);
-    desk.broker.catalogues = catalogues_new(&(struct catalogues_opts){
+    catalogue_cache_free(desk.broker.catalogue_cache);
+    desk.broker.catalogue_cache = catalogue_cache_new(&(struct catalogue_cache_opts){
         .timers = desk.timers, .vaults = desk.vaults, .nvaults = 1, .max_age_ms = MAX});
     get(&desk, &w);
     fake_vault_add(&desk.vault[0], 2, 21, "web02", "root", "x");
@@ -265,13 +265,13 @@ static void the_number_of_rows_is_bounded(void **state)
     (void)state;
     open_desk(&desk);
     fake_vault_add(&desk.vault[0], 2, 21, "web02", "root", "x");
-    catalogues_free(desk.broker.catalogues);
-    desk.broker.catalogues = catalogues_new(&(struct catalogues_opts){.timers = desk.timers,
-                                                                      .vaults = desk.vaults,
-                                                                      .nvaults = 1,
-                                                                      .fresh_ms = FRESH,
-                                                                      .max_age_ms = MAX,
-                                                                      .max_rows = 6});
+    catalogue_cache_free(desk.broker.catalogue_cache);
+    desk.broker.catalogue_cache = catalogue_cache_new(&(struct catalogue_cache_opts){.timers = desk.timers,
+                                                                                     .vaults = desk.vaults,
+                                                                                     .nvaults = 1,
+                                                                                     .fresh_ms = FRESH,
+                                                                                     .max_age_ms = MAX,
+                                                                                     .max_rows = 6});
     for (size_t i = 0; i < 4; i++) {
         if (i == 3) {
             ask(&desk, &w, "a"); /* used again: b is the one to go */
@@ -319,9 +319,9 @@ static void with_directory(struct desk *desk)
         v->ndirectory[i] = 1;
 }
 
-static struct card *card_of(struct desk *desk)
+static struct system_entry *system_entry_of(struct desk *desk)
 {
-    return book_card(catalogues_book(desk->broker.catalogues, desk->vaults[0]), 1);
+    return system_index_entry(catalogue_cache_index(desk->broker.catalogue_cache, desk->vaults[0]), 1);
 }
 
 static void the_directory_is_read_once_for_all(void **state)
@@ -336,10 +336,10 @@ static void the_directory_is_read_once_for_all(void **state)
     desk_run(&desk);
     assert_int_equal(a.answers + b.answers, 2);
     assert_int_equal(desk.vault[0].count[FAKE_DIRECTORY], 3);
-    assert_non_null(card_of(&desk));
-    assert_int_equal(card_of(&desk)->method, METHOD_SHELL);
-    assert_string_equal(card_text(card_of(&desk), card_of(&desk)->network), "Berlin");
-    assert_true(card_of(&desk)->keys);
+    assert_non_null(system_entry_of(&desk));
+    assert_int_equal(system_entry_of(&desk)->method, METHOD_SHELL);
+    assert_string_equal(system_entry_text(system_entry_of(&desk), system_entry_of(&desk)->network), "Berlin");
+    assert_true(system_entry_of(&desk)->keys);
     pass(&desk, FRESH);
     get(&desk, &a);
     assert_int_equal(desk.vault[0].count[FAKE_DIRECTORY], 6); /* in the background */
@@ -358,11 +358,11 @@ static void parts_may_be_forbidden(void **state)
         get(&desk, &w);
         assert_int_equal(w.rows, 1);
         if (missing == DIRECTORY_SYSTEMS)
-            assert_null(card_of(&desk));
+            assert_null(system_entry_of(&desk));
         if (missing == DIRECTORY_PLATFORMS)
-            assert_int_equal(card_of(&desk)->method, METHOD_NONE);
+            assert_int_equal(system_entry_of(&desk)->method, METHOD_NONE);
         if (missing == DIRECTORY_WORKGROUPS)
-            assert_int_equal(card_of(&desk)->network, 0);
+            assert_int_equal(system_entry_of(&desk)->network, 0);
         desk_close(&desk);
     }
 }
@@ -385,20 +385,20 @@ static void a_directory_that_is_away_stops_nobody(void **state)
     desk.vault[0].plan_arg = &fault;
     get(&desk, &w);
     assert_int_equal(w.rows, 1);
-    assert_null(card_of(&desk));
+    assert_null(system_entry_of(&desk));
     ask(&desk, &w, "CORP\\alice"); /* within the pause */
     desk_run(&desk);
     assert_int_equal(desk.vault[0].count[FAKE_DIRECTORY], 3);
     fault = FAKE_FINE;
     pass(&desk, FRESH);
     get(&desk, &w);
-    assert_non_null(card_of(&desk));
+    assert_non_null(system_entry_of(&desk));
     fault = FAKE_CANNOT_START;
     pass(&desk, MAX);
     get(&desk, &w);
-    assert_non_null(card_of(&desk)); /* kept while it fails */
+    assert_non_null(system_entry_of(&desk)); /* kept while it fails */
     pass(&desk, 1);
-    assert_null(card_of(&desk)); /* but not for ever */
+    assert_null(system_entry_of(&desk)); /* but not for ever */
     get(&desk, &w);
     assert_int_equal(w.rows, 1);
     desk_close(&desk);

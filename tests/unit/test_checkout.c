@@ -6,8 +6,8 @@
  */
 #include "broker_world.h"
 
-#include "broker/reason.h"
-#include "broker/username.h"
+#include "broker/identity/request_reason.h"
+#include "broker/identity/username.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -114,7 +114,7 @@ static void test_alias(void **state)
 
 static void test_unknown_credential(void **state)
 {
-    static const char *const ids[] = { "", "nonsense", "x.y.z" };
+    static const char *const ids[] = {"", "nonsense", "x.y.z"};
     struct world w;
     struct caller c;
     struct checkout_args args;
@@ -130,7 +130,7 @@ static void test_unknown_credential(void **state)
     }
     assert_int_equal(w.vault.ncalls, 0);
     credential_id_write(w.credential, "main",
-                        &(struct account){ .kind = KIND_LOCAL, .system_id = 1, .account_id = 99 });
+                        &(struct account){.kind = KIND_LOCAL, .system_id = 1, .account_id = 99});
     world_checkout(&w, "alice", "s1", &c);
     world_settle(&w);
     assert_int_equal(c.code, FAULT_CREDENTIAL_NOT_FOUND);
@@ -177,7 +177,7 @@ static void test_reason_and_ticket(void **state)
     (void)state;
     world_begin(&w);
     w.vault.conf.reason = (char *)(uintptr_t) "";
-    w.vault.accounts[0].policy = (struct vault_policy){ .available = true, .reason = true, .ticket = true };
+    w.vault.accounts[0].policy = (struct vault_policy){.available = true, .reason = true, .ticket = true};
     world_start(&w);
     args = world_asks(&w, "alice", "s1");
     world_checkout_with(&w, &args, &c);
@@ -185,7 +185,8 @@ static void test_reason_and_ticket(void **state)
     assert_int_equal(c.code, FAULT_REASON_REQUIRED);
     assert_int_equal(w.vault.nrequests, 0);
     args.reason = "fix it";
-    world_checkout_with(&w, &args, &c); /* a reason given: nobody asks the policy, the vault may want a ticket */
+    world_checkout_with(&w, &args,
+                        &c); /* a reason given: nobody asks the policy, the vault may want a ticket */
     world_settle(&w);
     assert_int_equal(c.code, FAULT_NONE);
     assert_int_equal(strncmp(w.vault.requests[0].reason, "fix it [jumpgate ", 17), 0);
@@ -400,7 +401,7 @@ static void test_leaves_the_line(void **state)
             world_leave(&c);
         assert_int_equal(c.replies, expires);
         assert_int_equal(w.vault.withdrawn, 1);
-        world_pass(&w, 120000); /* a hunt would have looked by now */
+        world_pass(&w, 120000); /* a recovery would have looked by now */
         assert_int_equal(w.vault.nrequests, 0);
         assert_int_equal(w.vault.cancelled, 0);
         assert_int_equal(w.vault.count[FAKE_REQUESTS], 0);
@@ -474,7 +475,7 @@ static char *reason_of(const char *given, const char *template)
     struct session s = world_person("alice", "s1");
 
     return reason_text(&(struct reason_parts){
-        .given = given, .template = template, .session = &s, .lease_id = "0123456789ABCDEFGHJKMNPQRS" });
+        .given = given, .template = template, .session = &s, .lease_id = "0123456789ABCDEFGHJKMNPQRS"});
 }
 
 static void test_reason_text(void **state)
@@ -483,7 +484,8 @@ static void test_reason_text(void **state)
     char *r = reason_of(NULL, "{user} on {jump_item} ({session}, {lease}) {x}");
 
     (void)state;
-    assert_string_equal(r, "alice on Server 1 (s1, 0123456789ABCDEFGHJKMNPQRS) {x} [jumpgate 0123456789ABCDEFGHJKMNPQRS]");
+    assert_string_equal(
+        r, "alice on Server 1 (s1, 0123456789ABCDEFGHJKMNPQRS) {x} [jumpgate 0123456789ABCDEFGHJKMNPQRS]");
     free(r);
     r = reason_of("", "");
     assert_string_equal(r, "[jumpgate 0123456789ABCDEFGHJKMNPQRS]");
@@ -518,10 +520,10 @@ static void test_reason_text(void **state)
     assert_false(reason_lease_id("[jumpgate 0123456789ABCDEFGHJKMNPQRS] or not", id));
 }
 
-static void expect_username(const char *account, const char *domain, const char *upn, enum conf_username_form form,
-                            const char *expected)
+static void expect_username(const char *account, const char *domain, const char *upn,
+                            enum conf_username_form form, const char *expected)
 {
-    char *name = username_typed(&(struct account){ .account = account, .domain = domain, .upn = upn }, form);
+    char *name = username_typed(&(struct account){.account = account, .domain = domain, .upn = upn}, form);
 
     assert_string_equal(name, expected);
     free(name);

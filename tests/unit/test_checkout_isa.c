@@ -8,9 +8,9 @@
  */
 #include "broker_world.h"
 
-#include "broker/lease.h"
-#include "broker/lists.h"
-#include "broker/reason.h"
+#include "broker/identity/request_reason.h"
+#include "broker/leases/lease_table.h"
+#include "broker/lists/account_lists.h"
 
 #include <string.h>
 
@@ -240,15 +240,15 @@ static void test_key_alone_is_learned(void **state)
     w.vault.accounts[0].key = "KEY";
     world_start(&w);
     credential_ref_make("main", &w.vault.accounts[0].row, &ref);
-    assert_false(lists_known_key(w.broker->lists, &w.vault.vault, &ref));
+    assert_false(account_lists_known_key(w.broker->lists, &w.vault.vault, &ref));
     world_checked_out(&w, "alice", "s1", &c);
-    assert_true(lists_known_key(w.broker->lists, &w.vault.vault, &ref));
+    assert_true(account_lists_known_key(w.broker->lists, &w.vault.vault, &ref));
     ref.kind = KIND_ALIAS;
-    assert_false(lists_known_key(w.broker->lists, &w.vault.vault, &ref));
+    assert_false(account_lists_known_key(w.broker->lists, &w.vault.vault, &ref));
     ref.kind = KIND_LOCAL;
     w.vault.accounts[0].password = "now";
     world_checked_out(&w, "alice", "s2", &c);
-    assert_false(lists_known_key(w.broker->lists, &w.vault.vault, &ref));
+    assert_false(account_lists_known_key(w.broker->lists, &w.vault.vault, &ref));
     world_end(&w);
 }
 
@@ -269,7 +269,7 @@ static void test_preferred_key_teaches_nothing(void **state)
     world_settle(&w);
     assert_true(c.ssh_key);
     credential_ref_make("main", &w.vault.accounts[0].row, &ref);
-    assert_false(lists_known_key(w.broker->lists, &w.vault.vault, &ref));
+    assert_false(account_lists_known_key(w.broker->lists, &w.vault.vault, &ref));
     world_end(&w);
 }
 

@@ -2,20 +2,20 @@
 /*
  * test_checkout_torture.c - what a check-out leaves behind when everything goes wrong.
  *
- * Each scenario is run clean, its vault calls are counted, and then every call is broken in every way, and every
- * pair of calls in every pair of ways: the vault refuses, answers nonsense, does it but the answer is lost, does
- * not and the answer is lost; the client leaves before the vault did it, after it but before the answer, or after
- * the answer; its time is up. After each run the invariants must hold:
+ * Each scenario is run clean, its vault calls are counted, and then every call is broken in every way, and
+ * every pair of calls in every pair of ways: the vault refuses, answers nonsense, does it but the answer is
+ * lost, does not and the answer is lost; the client leaves before the vault did it, after it but before the
+ * answer, or after the answer; its time is up. After each run the invariants must hold:
  *
- *   at any time   an open request at the vault is leased, held by work in flight, being given back or being hunted
- *   in the end    replies + left = 1; a secret was told exactly if there is a lease; otherwise nothing of ours
- *                 is open, long before anything expired; what was the person's own is still open
- *   always        no write is ever cancelled; no timer, call or memory is left
+ *   at any time   an open request at the vault is leased, held by work in flight, being given back or being
+ * hunted in the end    replies + left = 1; a secret was told exactly if there is a lease; otherwise nothing
+ * of ours is open, long before anything expired; what was the person's own is still open always        no
+ * write is ever cancelled; no timer, call or memory is left
  */
 #include "broker_world.h"
 
-#include "broker/lease.h"
-#include "broker/reason.h"
+#include "broker/identity/request_reason.h"
+#include "broker/leases/lease_table.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -52,15 +52,15 @@ static struct {
 
 struct scenario {
     const char *name;
-    void (*setup)(struct world *); /* before the broker is made */
+    void (*setup)(struct world *);  /* before the broker is made */
     void (*before)(struct world *); /* before the check-out that is tortured */
-    size_t others; /* leases of others that must stay */
-    bool person;   /* the person has a request of their own: it must stay */
-    bool fails;    /* the clean run ends in a fault */
-    bool has_lease; /* the session has this lease already */
-    bool newest;    /* the newest vault call is answered first */
-    bool local;     /* the vault keeps no request */
-    void (*then)(struct world *); /* just before, and harmed as well */
+    size_t others;                  /* leases of others that must stay */
+    bool person;                    /* the person has a request of their own: it must stay */
+    bool fails;                     /* the clean run ends in a fault */
+    bool has_lease;                 /* the session has this lease already */
+    bool newest;                    /* the newest vault call is answered first */
+    bool local;                     /* the vault keeps no request */
+    void (*then)(struct world *);   /* just before, and harmed as well */
     const char *session;
 };
 
@@ -115,12 +115,9 @@ static size_t which(const struct torture *t)
 
 static void harm_record(struct torture *t)
 {
-    static const enum sink_mood moods[NRECORDS] = { [RECORD_BUSY] = SINK_BUSY,
-                                                    [RECORD_FAILS] = SINK_FAILS,
-                                                    [RECORD_LEAVE] = SINK_STUCK,
-                                                    [RECORD_TIME_UP] = SINK_STUCK,
-                                                    [RECORD_ENDED] = SINK_STUCK,
-                                                    [RECORD_STUCK] = SINK_STUCK };
+    static const enum sink_mood moods[NRECORDS] = {
+        [RECORD_BUSY] = SINK_BUSY,     [RECORD_FAILS] = SINK_FAILS, [RECORD_LEAVE] = SINK_STUCK,
+        [RECORD_TIME_UP] = SINK_STUCK, [RECORD_ENDED] = SINK_STUCK, [RECORD_STUCK] = SINK_STUCK};
 
     t->w.sink.mood = moods[audited.harm];
     t->w.sink.down = audited.harm == RECORD_DOWN;
@@ -156,12 +153,12 @@ static unsigned asked(const struct world *w)
 /* Strict: no secret without its record. Degraded: no secret is withheld for want of one. */
 static void check_record(const struct torture *t, unsigned durable_before)
 {
-    bool told = t->c.replies == 1 && t->c.code == FAULT_NONE;
+    bool on_ended = t->c.replies == 1 && t->c.code == FAULT_NONE;
 
-    if (audited.policy == AUDIT_STRICT && told)
+    if (audited.policy == AUDIT_STRICT && on_ended)
         assert_int_equal(t->w.sink.durable, durable_before + 1);
     if (audited.policy == AUDIT_STRICT && (audited.harm == RECORD_BUSY || audited.harm == RECORD_FAILS))
-        assert_false(told);
+        assert_false(on_ended);
     if (audited.policy == AUDIT_STRICT && audited.harm == RECORD_DOWN)
         assert_int_equal(asked(&t->w), t->asked); /* the vault is not troubled */
     if (audited.policy == AUDIT_DEGRADED)
@@ -211,7 +208,7 @@ static void check_end(struct torture *t, const struct scenario *s)
 {
     struct world *w = &t->w;
     struct broker_state state = world_state(w);
-    bool told = t->c.replies == 1 && t->c.code == FAULT_NONE;
+    bool on_ended = t->c.replies == 1 && t->c.code == FAULT_NONE;
 
     assert_int_equal(t->c.replies + t->left, 1);
     assert_int_equal(state.ops, 0);
@@ -221,7 +218,7 @@ static void check_end(struct torture *t, const struct scenario *s)
     struct session me = world_person("alice", s->session);
     struct lease *mine = lease_find(w->broker->leases, &me, w->credential);
 
-    if (told) {
+    if (on_ended) {
         assert_non_null(mine);
         assert_string_equal(mine->id, t->c.lease_id);
         assert_int_equal(t->c.request_id == 0, s->local);
@@ -233,8 +230,9 @@ static void check_end(struct torture *t, const struct scenario *s)
     assert_int_equal(state.leases_active, s->others + (mine != NULL));
     if (s->person)
         assert_true(fake_vault_find(&w->vault, 101)->live);
-    bool adopted = mine && mine->loan->origin == LOAN_ADOPTED;
-    bool alive = mine && mine->loan->request_id && fake_vault_find(&w->vault, mine->loan->request_id)->live;
+    bool adopted = mine && mine->request->origin == ORIGIN_FOREIGN;
+    bool alive =
+        mine && mine->request->request_id && fake_vault_find(&w->vault, mine->request->request_id)->live;
     size_t expected = s->others || (alive && !adopted) ? 1 : 0;
 
     if (ours_live(&w->vault) != expected)
@@ -250,8 +248,8 @@ static struct {
 static int tell_last(void **state)
 {
     (void)state;
-    print_message("%d runs, the last: %s, call %u harm %d, call %u harm %d\n", last.runs, last.name, last.k[0],
-                  last.harm[0], last.k[1], last.harm[1]);
+    print_message("%d runs, the last: %s, call %u harm %d, call %u harm %d\n", last.runs, last.name,
+                  last.k[0], last.harm[0], last.k[1], last.harm[1]);
     return 0;
 }
 
@@ -263,7 +261,7 @@ static unsigned torture_once(const struct scenario *s, unsigned k1, int h1, unsi
     struct world *w = &t->w;
     unsigned n = 0;
 
-    t->c = (struct caller){ 0 };
+    t->c = (struct caller){0};
     t->left = t->ended = false;
     last.name = s->name;
     last.k[0] = k1;
@@ -303,7 +301,7 @@ static unsigned torture_once(const struct scenario *s, unsigned k1, int h1, unsi
         end_record_wait(t, s);
     world_pass(w, 1000);
     fake_vault_land(&w->vault);
-    /* Twenty minutes: time for retries and hunts, but none of the leases of sixty is over. */
+    /* Twenty minutes: time for retries and recovers, but none of the leases of sixty is over. */
     world_pass(w, 20 * 60000);
     check_end(t, s);
     if (audited.on)
@@ -395,23 +393,32 @@ static void other_releases(struct world *w)
 
 /* clang-format off: rows of unequal length */
 static const struct scenario scenarios[] = {
-    { .name = "plain", .session = "s1" },
-    { .name = "key", .setup = world_key_account, .session = "s1" },
-    { .name = "policy", .setup = asks_policy, .session = "s1" },
-    { .name = "two candidates", .setup = world_two_candidates, .session = "s1" },
-    { .name = "approval", .setup = wants_approval, .fails = true, .session = "s1" },
-    { .name = "adopted", .setup = persons_own, .person = true, .session = "s1" },
-    { .name = "repeat", .before = has_lease, .has_lease = true, .session = "s1" },
-    { .name = "shared", .before = shares, .others = 1, .session = "s1" },
-    { .name = "dead lease", .before = has_dead_lease, .has_lease = true, .session = "s1" },
-    { .name = "returning", .before = shares, .then = other_releases, .session = "s1" },
-    { .name = "await", .before = shares, .then = other_releases, .session = "s1", .newest = true },
-    { .name = "isa", .setup = direct, .local = true, .session = "s1" },
-    { .name = "isa kept", .setup = direct_kept, .session = "s1" },
-    { .name = "isa key", .setup = direct_key, .local = true, .session = "s1" },
-    { .name = "isa key kept", .setup = direct_key_kept, .session = "s1" },
-    { .name = "isa repeat", .setup = direct, .before = has_lease, .has_lease = true, .local = true, .session = "s1" },
-    { .name = "isa kept repeat", .setup = direct_kept, .before = has_lease, .has_lease = true, .session = "s1" },
+    {.name = "plain", .session = "s1"},
+    {.name = "key", .setup = world_key_account, .session = "s1"},
+    {.name = "policy", .setup = asks_policy, .session = "s1"},
+    {.name = "two candidates", .setup = world_two_candidates, .session = "s1"},
+    {.name = "approval", .setup = wants_approval, .fails = true, .session = "s1"},
+    {.name = "adopted", .setup = persons_own, .person = true, .session = "s1"},
+    {.name = "repeat", .before = has_lease, .has_lease = true, .session = "s1"},
+    {.name = "shared", .before = shares, .others = 1, .session = "s1"},
+    {.name = "dead lease", .before = has_dead_lease, .has_lease = true, .session = "s1"},
+    {.name = "returning", .before = shares, .then = other_releases, .session = "s1"},
+    {.name = "await", .before = shares, .then = other_releases, .session = "s1", .newest = true},
+    {.name = "isa", .setup = direct, .local = true, .session = "s1"},
+    {.name = "isa kept", .setup = direct_kept, .session = "s1"},
+    {.name = "isa key", .setup = direct_key, .local = true, .session = "s1"},
+    {.name = "isa key kept", .setup = direct_key_kept, .session = "s1"},
+    {.name = "isa repeat",
+     .setup = direct,
+     .before = has_lease,
+     .has_lease = true,
+     .local = true,
+     .session = "s1"},
+    {.name = "isa kept repeat",
+     .setup = direct_kept,
+     .before = has_lease,
+     .has_lease = true,
+     .session = "s1"},
 };
 
 /* clang-format on */

@@ -4,7 +4,7 @@
  */
 #include "check.h"
 
-#include "base/secret.h"
+#include "base/memory/secret.h"
 #include "fake_clock.h"
 #include "fake_http.h"
 #include "handlers/clients.h"

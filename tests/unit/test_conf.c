@@ -112,17 +112,17 @@ static void sections_take_their_values(void **state)
     assert_string_equal(c->vaults[0].default_domain, "ACME");
 }
 
-static void names_in_certificates_are_normal(void **state)
+static void address_in_certificates_are_normal(void **state)
 {
     static const struct {
         const char *written, *normal;
     } rows[] = {
-        {"Gw.Example",               "DNS:gw.example"          },
-        {"dns:GW.example",           "DNS:gw.example"          },
+        {"Gw.Example", "DNS:gw.example"},
+        {"dns:GW.example", "DNS:gw.example"},
         {"URI:spiffe://Example/Pra", "URI:spiffe://Example/Pra"},
-        {"EMAIL:Ops@example.com",    "email:Ops@example.com"   },
-        {"IP:192.0.2.7",             "IP:192.0.2.7"            },
-        {"ip:2001:DB8:0:0::1",       "IP:2001:db8::1"          },
+        {"EMAIL:Ops@example.com", "email:Ops@example.com"},
+        {"IP:192.0.2.7", "IP:192.0.2.7"},
+        {"ip:2001:DB8:0:0::1", "IP:2001:db8::1"},
     };
     struct fixture *f = *state;
 
@@ -212,7 +212,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(defaults_are_those_of_the_contract, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(sections_take_their_values, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(names_in_certificates_are_normal, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(address_in_certificates_are_normal, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(lines_may_be_written_freely, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(a_long_line_is_whole, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(an_empty_value_means_none_where_it_may, fixture_setup,

@@ -4,8 +4,8 @@
  */
 #include "check.h"
 
-#include "base/conf_change.h"
-#include "base/conf_table.h"
+#include "conf/conf_change.h"
+#include "conf/conf_table.h"
 #include "conf_fixture.h"
 
 #include <stdio.h>

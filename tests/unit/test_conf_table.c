@@ -3,7 +3,7 @@
  * test_conf_table.c - the table of the configuration keeps its own rules, and the files made of it are
  * current.
  */
-#include "base/conf_draft.h"
+#include "conf/conf_draft.h"
 #include "conf_fixture.h"
 
 #include <fcntl.h>

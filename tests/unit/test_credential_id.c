@@ -2,7 +2,7 @@
 /* The opaque name of an account: round trip, one spelling only, nothing made up gets through. */
 #include "check.h"
 
-#include "broker/credential_id.h"
+#include "broker/identity/credential_id.h"
 
 #include <inttypes.h>
 #include <string.h>

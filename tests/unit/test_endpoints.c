@@ -2,7 +2,7 @@
 /* The search for endpoints: grouping, ranking, methods, limits, recent ones, and every way to end it. */
 #include "check.h"
 
-#include "broker/endpoint_rows.h"
+#include "broker/find/endpoint_rows.h"
 #include "find_desk.h"
 #include "plain_rank.h"
 
@@ -140,24 +140,24 @@ static void ranks_names(void **state)
         const char *query, *name;
         enum match_rank rank;
     } row[] = {
-        {"web",          "web",                      MATCH_EXACT     },
-        {" WEB\t",       "web",                      MATCH_EXACT     },
-        {"web server",   "Web Server",               MATCH_EXACT     },
-        {"web",          "WEB01",                    MATCH_PREFIX    },
-        {"web 01",       "web01",                    MATCH_PREFIX    },
-        {"web prod",     "web-x-prod",               MATCH_PREFIX    },
-        {"web",          "prod-web",                 MATCH_WORD_START},
-        {"prod web",     "x.web.prod",               MATCH_WORD_START},
-        {"web",          "myweb",                    MATCH_INSIDE    },
-        {"eb",           "web",                      MATCH_INSIDE    },
-        {"prod eb",      "x-prod-web",               MATCH_INSIDE    },
-        {"web",          "db",                       MATCH_NOT       },
-        {"web prod",     "web01",                    MATCH_NOT       },
-        {"webserver",    "web",                      MATCH_NOT       },
-        {"m\xc3\xbcn",   "m\xc3\xbcnchen",           MATCH_PREFIX    },
-        {"\xe4\xba\xac", "\xe6\x9d\xb1\xe4\xba\xac", MATCH_INSIDE    },
-        {"-",            "a-b",                      MATCH_INSIDE    },
-        {"-",            "a--b",                     MATCH_INSIDE    },
+        {"web", "web", MATCH_EXACT},
+        {" WEB\t", "web", MATCH_EXACT},
+        {"web server", "Web Server", MATCH_EXACT},
+        {"web", "WEB01", MATCH_PREFIX},
+        {"web 01", "web01", MATCH_PREFIX},
+        {"web prod", "web-x-prod", MATCH_PREFIX},
+        {"web", "prod-web", MATCH_WORD_START},
+        {"prod web", "x.web.prod", MATCH_WORD_START},
+        {"web", "myweb", MATCH_INSIDE},
+        {"eb", "web", MATCH_INSIDE},
+        {"prod eb", "x-prod-web", MATCH_INSIDE},
+        {"web", "db", MATCH_NOT},
+        {"web prod", "web01", MATCH_NOT},
+        {"webserver", "web", MATCH_NOT},
+        {"m\xc3\xbcn", "m\xc3\xbcnchen", MATCH_PREFIX},
+        {"\xe4\xba\xac", "\xe6\x9d\xb1\xe4\xba\xac", MATCH_INSIDE},
+        {"-", "a-b", MATCH_INSIDE},
+        {"-", "a--b", MATCH_INSIDE},
     };
 
     (void)state;
@@ -310,17 +310,17 @@ static void random_round(unsigned seed)
     static const char *const queries[] = {"", "web", "we 0", "z", "nope"};
     struct conf_vault conf = {.name = "main"};
     struct vault vault = {.conf = &conf};
-    struct survey *survey = calloc(1, sizeof(*survey) + sizeof(survey->vault[0]));
-    struct survey_ask asks[2] = {0};
+    struct vault_fanout *fanout = calloc(1, sizeof(*fanout) + sizeof(fanout->vault[0]));
+    struct fanout_query asks[2] = {0};
     bool there[5] = {0}, seen[5][4] = {0};
     size_t systems = 0;
     struct endpoint_wish wish = {.rdp = true, .limit = 100};
     struct endpoint_rows rows;
 
-    assert_non_null(survey);
+    assert_non_null(fanout);
     srand(seed);
-    survey->n = 1;
-    survey->vault[0] = (struct survey_vault){.vault = &vault, .state = SURVEY_ANSWERED, .asks = asks, .n = 2};
+    fanout->n = 1;
+    fanout->vault[0] = (struct fanout_vault){.vault = &vault, .state = FANOUT_ANSWERED, .asks = asks, .n = 2};
     wish.query = queries[rand() % 5];
     for (size_t k = 0; k < 2; k++) {
         asks[k].wait.accounts = account_list_new();
@@ -340,7 +340,7 @@ static void random_round(unsigned seed)
     }
     for (size_t i = 0; i < 5; i++)
         systems += there[i];
-    assert_int_equal(endpoint_rows_make(survey, &wish, &rows), 0);
+    assert_int_equal(endpoint_rows_make(fanout, &wish, &rows), 0);
     assert_int_equal(rows.n, systems);
     for (size_t i = 0; i < rows.n; i++) {
         size_t system = 0, accounts = 0;
@@ -353,12 +353,12 @@ static void random_round(unsigned seed)
     for (size_t i = 1; i < rows.n; i++) {
         enum match_rank a = plain_rank(wish.query, rows.row[i - 1].name),
                         b = plain_rank(wish.query, rows.row[i].name);
-        assert_true(a < b || (a == b && match_compare(rows.row[i - 1].name, rows.row[i].name) < 0));
+        assert_true(a < b || (a == b && host_names_compare(rows.row[i - 1].name, rows.row[i].name) < 0));
     }
     endpoint_rows_free(&rows);
     for (size_t k = 0; k < 2; k++)
         account_list_unref(asks[k].wait.accounts);
-    free(survey);
+    free(fanout);
 }
 
 static void agrees_with_counting(void **state)

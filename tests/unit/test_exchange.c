@@ -2,7 +2,7 @@
 /*
  * test_exchange.c - request text byte by byte, answers cut at every byte, limits.
  */
-#include "loop/exchange.h"
+#include "loop/upstream/exchange.h"
 
 #include "check.h"
 

@@ -6,7 +6,7 @@
 #include "check.h"
 #include "fake_clock.h"
 
-#include "broker/explain.h"
+#include "broker/find/explain.h"
 
 #include <stdio.h>
 #include <string.h>

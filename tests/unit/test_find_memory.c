@@ -6,10 +6,10 @@
  */
 #include "check.h"
 
-#include "broker/endpoint_rows.h"
-#include "broker/find_rows.h"
-#include "broker/list_cache.h"
-#include "broker/policy_cache.h"
+#include "broker/find/endpoint_rows.h"
+#include "broker/find/find_rows.h"
+#include "broker/lists/account_list_cache.h"
+#include "broker/lists/policy_cache.h"
 #include "find_desk.h"
 
 #include <stdlib.h>
@@ -136,31 +136,31 @@ static void rows_are_made_or_not(void **state)
 {
     struct conf_vault conf = {.name = "main"};
     struct vault vault = {.conf = &conf};
-    struct survey *survey = calloc(1, sizeof(*survey) + sizeof(survey->vault[0]));
-    struct survey_ask asks[1] = {0};
+    struct vault_fanout *fanout = calloc(1, sizeof(*fanout) + sizeof(fanout->vault[0]));
+    struct fanout_query asks[1] = {0};
     struct endpoint_wish wish = {.rdp = true, .query = "", .limit = 9};
 
     (void)state;
-    assert_non_null(survey);
+    assert_non_null(fanout);
     asks[0].wait.accounts = one_row();
-    survey->n = 1;
-    survey->vault[0] = (struct survey_vault){.vault = &vault, .state = SURVEY_ANSWERED, .asks = asks, .n = 1};
+    fanout->n = 1;
+    fanout->vault[0] = (struct fanout_vault){.vault = &vault, .state = FANOUT_ANSWERED, .asks = asks, .n = 1};
     for (long at = 0; at < 14; at++) {
         struct find_rows rows;
         struct endpoint_rows endpoints;
         int err;
         fails_at = at;
-        err = find_rows_make(survey, &session, NULL, &rows);
+        err = find_rows_make(fanout, &session, NULL, &rows);
         assert_int_equal(err != 0, fails_at < 0);
         find_rows_free(&rows);
         fails_at = at;
-        err = endpoint_rows_make(survey, &wish, &endpoints);
+        err = endpoint_rows_make(fanout, &wish, &endpoints);
         assert_int_equal(err != 0, fails_at < 0);
         endpoint_rows_free(&endpoints);
         fails_at = -1;
     }
     account_list_unref(asks[0].wait.accounts);
-    free(survey);
+    free(fanout);
 }
 
 /* What could not be kept is simply not there. */
@@ -175,9 +175,9 @@ static void memories_keep_or_not(void **state)
     (void)state;
     fake_clock_init(&clock);
     for (long at = 0; at < 9; at++) {
-        struct list_cache_opts opts = {
+        struct account_list_cache_opts opts = {
             .clock = &clock.clock, .fresh_ms = 10, .keep_ms = 10, .max_entries = 9, .max_rows = 9};
-        struct list_cache *lists = list_cache_new(&opts);
+        struct account_list_cache *lists = account_list_cache_new(&opts);
         struct policy_cache *policies = policy_cache_new(&clock.clock, 10, 9);
         struct list_key *key = list_key_new(&vault, "bob", &query),
                         *again = list_key_new(&vault, "bob", &query);
@@ -186,18 +186,18 @@ static void memories_keep_or_not(void **state)
         uint64_t age;
         assert_true(lists && policies && key && again);
         fails_at = at;
-        list_cache_put(lists, key, rows);
-        assert_int_equal(fails_at < 0, list_cache_get(lists, again, &age) == NULL);
+        account_list_cache_put(lists, key, rows);
+        assert_int_equal(fails_at < 0, account_list_cache_get(lists, again, &age) == NULL);
         fails_at = at;
         policy_cache_put(policies, &vault, "bob", &ref, &policy);
         if (fails_at < 0)
             assert_false(policy_cache_get(policies, &vault, "bob", &ref, &got));
         fails_at = -1;
-        list_cache_put(lists, again, rows);
+        account_list_cache_put(lists, again, rows);
         policy_cache_put(policies, &vault, "bob", &ref, &policy);
         assert_true(policy_cache_get(policies, &vault, "bob", &ref, &got));
         account_list_unref(rows);
-        list_cache_free(lists);
+        account_list_cache_free(lists);
         policy_cache_free(policies);
     }
 }

@@ -2,7 +2,7 @@
 /* Merging, de-duplication and order of credentials on random lists, against a slow and simple oracle. */
 #include "check.h"
 
-#include "broker/find_rows.h"
+#include "broker/find/find_rows.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -41,16 +41,16 @@ static struct account random_row(void)
     return row;
 }
 
-static struct survey *random_survey(struct vault *vaults)
+static struct vault_fanout *random_survey(struct vault *vaults)
 {
-    struct survey *survey = calloc(1, sizeof(*survey) + VAULTS * sizeof(survey->vault[0]));
+    struct vault_fanout *fanout = calloc(1, sizeof(*fanout) + VAULTS * sizeof(fanout->vault[0]));
 
-    assert_non_null(survey);
-    survey->n = VAULTS;
+    assert_non_null(fanout);
+    fanout->n = VAULTS;
     for (size_t v = 0; v < VAULTS; v++) {
-        struct survey_vault *sv = &survey->vault[v];
+        struct fanout_vault *sv = &fanout->vault[v];
         sv->vault = &vaults[v];
-        sv->state = pick(5) ? SURVEY_ANSWERED : SURVEY_FAILED;
+        sv->state = pick(5) ? FANOUT_ANSWERED : FANOUT_FAILED;
         sv->n = pick(ASKS + 1);
         sv->asks = calloc(ASKS, sizeof(*sv->asks));
         assert_non_null(sv->asks);
@@ -64,17 +64,17 @@ static struct survey *random_survey(struct vault *vaults)
             sv->asks[k].wait.accounts = list;
         }
     }
-    return survey;
+    return fanout;
 }
 
-static void free_survey(struct survey *survey)
+static void free_survey(struct vault_fanout *fanout)
 {
-    for (size_t v = 0; v < survey->n; v++) {
-        for (size_t k = 0; k < survey->vault[v].n; k++)
-            account_list_unref(survey->vault[v].asks[k].wait.accounts);
-        free(survey->vault[v].asks);
+    for (size_t v = 0; v < fanout->n; v++) {
+        for (size_t k = 0; k < fanout->vault[v].n; k++)
+            account_list_unref(fanout->vault[v].asks[k].wait.accounts);
+        free(fanout->vault[v].asks);
     }
-    free(survey);
+    free(fanout);
 }
 
 struct expected {
@@ -113,17 +113,17 @@ static void expect(struct expected *e, size_t v, const char *vault, const struct
 }
 
 /* Of each identity the smallest key; then picked smallest first. */
-static size_t oracle(const struct survey *survey, struct expected *out)
+static size_t oracle(const struct vault_fanout *fanout, struct expected *out)
 {
     size_t n = 0;
 
-    for (size_t v = 0; v < survey->n; v++)
-        for (size_t k = 0; survey->vault[v].state == SURVEY_ANSWERED && k < survey->vault[v].n; k++) {
-            const struct account_list *list = survey->vault[v].asks[k].wait.accounts;
+    for (size_t v = 0; v < fanout->n; v++)
+        for (size_t k = 0; fanout->vault[v].state == FANOUT_ANSWERED && k < fanout->vault[v].n; k++) {
+            const struct account_list *list = fanout->vault[v].asks[k].wait.accounts;
             for (size_t i = 0; i < list->n; i++) {
                 struct expected e = {0};
                 size_t at = 0;
-                expect(&e, v, survey->vault[v].vault->conf->name, &list->rows[i]);
+                expect(&e, v, fanout->vault[v].vault->conf->name, &list->rows[i]);
                 while (at < n && strcmp(out[at].identity, e.identity) != 0)
                     at++;
                 if (at == n)
@@ -145,11 +145,11 @@ static size_t oracle(const struct survey *survey, struct expected *out)
 
 static void one_round(struct vault *vaults, struct expected *expected)
 {
-    struct survey *survey = random_survey(vaults);
-    size_t n = oracle(survey, expected);
+    struct vault_fanout *fanout = random_survey(vaults);
+    size_t n = oracle(fanout, expected);
     struct find_rows rows;
 
-    assert_int_equal(find_rows_make(survey, &session, NULL, &rows), 0);
+    assert_int_equal(find_rows_make(fanout, &session, NULL, &rows), 0);
     assert_int_equal(rows.n, n);
     for (size_t i = 0; i < n; i++) {
         assert_string_equal(rows.row[i].credential_id, expected[i].id);
@@ -159,7 +159,7 @@ static void one_round(struct vault *vaults, struct expected *expected)
         assert_string_equal(rows.row[i].account->system, systems[rows.row[i].account->system_id % 5]);
     }
     find_rows_free(&rows);
-    free_survey(survey);
+    free_survey(fanout);
 }
 
 static void agrees_with_the_oracle(void **state)
@@ -181,11 +181,11 @@ static void agrees_with_the_oracle(void **state)
 
 static void nothing_is_an_answer(void **state)
 {
-    struct survey survey = {0};
+    struct vault_fanout fanout = {0};
     struct find_rows rows;
 
     (void)state;
-    assert_int_equal(find_rows_make(&survey, &session, NULL, &rows), 0);
+    assert_int_equal(find_rows_make(&fanout, &session, NULL, &rows), 0);
     assert_int_equal(rows.n, 0);
     find_rows_free(&rows);
     find_rows_free(&rows);

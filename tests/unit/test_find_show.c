@@ -3,8 +3,8 @@
  */
 #include "check.h"
 
-#include "broker/find_ask.h"
-#include "broker/find_show.h"
+#include "broker/find/display_name.h"
+#include "broker/find/find_queries.h"
 #include "find_desk.h"
 
 #include <stdio.h>
@@ -113,15 +113,15 @@ static size_t asked(struct session session, unsigned kinds, bool restrict_networ
 {
     const struct conf_vault conf = {.kinds = kinds, .restrict_network = restrict_network};
     static char name_text[] = "web01", ip_text[] = "10.0.0.5";
-    const struct match_name name = {.value = name_text}, ip = {.value = ip_text, .ip = true};
-    const struct match_name *const names[] = {&name, &ip};
+    const struct host_name name = {.value = name_text}, ip = {.value = ip_text, .ip = true};
+    const struct host_name *const names[] = {&name, &ip};
 
     return find_ask(&session, &conf, names, 2, out);
 }
 
 static void asks_for_the_kinds_there_are(void **state)
 {
-    struct account_query out[SURVEY_MAX];
+    struct account_query out[VAULT_FANOUT_MAX];
     const unsigned all = (1U << KIND_NKINDS) - 1;
 
     (void)state;
@@ -200,9 +200,9 @@ static void names_are_the_same_in_any_spelling(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
-        assert_true(match_same(same[i][0], same[i][1]) && match_same(same[i][1], same[i][0]));
+        assert_true(host_names_same(same[i][0], same[i][1]) && host_names_same(same[i][1], same[i][0]));
     for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
-        assert_false(match_same(other[i][0], other[i][1]));
+        assert_false(host_names_same(other[i][0], other[i][1]));
 }
 
 int main(void)

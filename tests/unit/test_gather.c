@@ -2,7 +2,7 @@
 /*
  * test_gather.c - when a commit begins: alone at once, in a crowd together, unawaited later.
  */
-#include "base/gather.h"
+#include "base/queue/group_commit.h"
 #include "check.h"
 #include "fake_clock.h"
 
@@ -10,11 +10,11 @@
 
 static struct fake_clock now;
 static struct timers *timers;
-static struct gather g;
+static struct group_commit g;
 static unsigned flights;
 static bool empty; /* go() finds nothing */
 
-static bool on_go(struct gather *which)
+static bool on_go(struct group_commit *which)
 {
     assert_ptr_equal(which, &g);
     flights += !empty;
@@ -27,7 +27,8 @@ static int setup(void **state)
     fake_clock_init(&now);
     timers = timers_new(&now.clock);
     assert_non_null(timers);
-    g = (struct gather){.timers = timers, .go = on_go, .linger_ms = LINGER_MS, .linger_alone_ms = LINGER_MS};
+    g = (struct group_commit){
+        .timers = timers, .go = on_go, .delay_ms = LINGER_MS, .delay_alone_ms = LINGER_MS};
     flights = 0;
     empty = false;
     return 0;
@@ -36,7 +37,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    gather_stop(&g);
+    group_commit_stop(&g);
     assert_int_equal(timers_count(timers), 0);
     timers_free(timers);
     return 0;
@@ -45,7 +46,7 @@ static int teardown(void **state)
 static void add(unsigned n)
 {
     for (unsigned i = 0; i < n; i++)
-        gather_add(&g, true);
+        group_commit_add(&g, true);
 }
 
 static void who_is_alone_never_waits(void **state)
@@ -54,7 +55,7 @@ static void who_is_alone_never_waits(void **state)
     for (unsigned i = 1; i < 10; i++) {
         add(1);
         assert_int_equal(flights, i);
-        gather_landed(&g);
+        group_commit_done(&g);
         assert_int_equal(flights, i);
     }
 }
@@ -64,16 +65,16 @@ static void a_crowd_shares_a_flight(void **state)
     (void)state;
     add(1 + 3); /* one flies, three come meanwhile: four are on their way */
     assert_int_equal(flights, 1);
-    gather_landed(&g);
+    group_commit_done(&g);
     assert_int_equal(flights, 1); /* the one who landed may come again */
     add(1);
     assert_int_equal(flights, 2); /* and has: nobody else is expected */
-    gather_landed(&g);
+    group_commit_done(&g);
     add(3);
     assert_int_equal(flights, 2);
-    fake_clock_run(&now, timers, GATHER_MS);
+    fake_clock_run(&now, timers, GROUP_COMMIT_WAIT_MS);
     assert_int_equal(flights, 3); /* the fourth has gone home */
-    gather_landed(&g);
+    group_commit_done(&g);
     add(3);
     assert_int_equal(flights, 4); /* and is no longer expected */
 }
@@ -81,13 +82,13 @@ static void a_crowd_shares_a_flight(void **state)
 static void what_nobody_awaits_lingers(void **state)
 {
     (void)state;
-    gather_add(&g, false);
+    group_commit_add(&g, false);
     fake_clock_run(&now, timers, LINGER_MS - 1);
     assert_int_equal(flights, 0);
-    gather_add(&g, false); /* the first one's time counts */
+    group_commit_add(&g, false); /* the first one's time counts */
     fake_clock_run(&now, timers, 1);
     assert_int_equal(flights, 1);
-    gather_landed(&g);
+    group_commit_done(&g);
     fake_clock_run(&now, timers, 10 * LINGER_MS);
     assert_int_equal(flights, 1);
 }
@@ -96,19 +97,19 @@ static void what_nobody_awaits_lingers(void **state)
 static void alone_it_lingers_less(void **state)
 {
     (void)state;
-    g.linger_alone_ms = 0;
+    g.delay_alone_ms = 0;
     add(1);
-    gather_landed(&g);
-    gather_add(&g, false);
-    gather_add(&g, false);
+    group_commit_done(&g);
+    group_commit_add(&g, false);
+    group_commit_add(&g, false);
     assert_int_equal(flights, 1);
     fake_clock_run(&now, timers, 0);
     assert_int_equal(flights, 2);
     add(3);
-    gather_landed(&g); /* three have come while it was in the air */
-    fake_clock_run(&now, timers, GATHER_MS);
-    gather_landed(&g);
-    gather_add(&g, false);
+    group_commit_done(&g); /* three have come while it was in the air */
+    fake_clock_run(&now, timers, GROUP_COMMIT_WAIT_MS);
+    group_commit_done(&g);
+    group_commit_add(&g, false);
     fake_clock_run(&now, timers, LINGER_MS - 1);
     assert_int_equal(flights, 3);
     fake_clock_run(&now, timers, 1);
@@ -118,11 +119,11 @@ static void alone_it_lingers_less(void **state)
 static void it_rides_along(void **state)
 {
     (void)state;
-    gather_add(&g, false);
+    group_commit_add(&g, false);
     add(1);
     assert_int_equal(flights, 1);
-    gather_add(&g, false); /* too late for that one */
-    gather_landed(&g);
+    group_commit_add(&g, false); /* too late for that one */
+    group_commit_done(&g);
     fake_clock_run(&now, timers, LINGER_MS);
     assert_int_equal(flights, 2);
 }
@@ -132,13 +133,13 @@ static void gathering_is_shorter_than_lingering(void **state)
 {
     (void)state;
     add(2);
-    gather_landed(&g); /* one has landed, one waits, two are expected */
-    gather_add(&g, false);
-    fake_clock_run(&now, timers, GATHER_MS);
+    group_commit_done(&g); /* one has landed, one waits, two are expected */
+    group_commit_add(&g, false);
+    fake_clock_run(&now, timers, GROUP_COMMIT_WAIT_MS);
     assert_int_equal(flights, 2);
-    gather_landed(&g);
-    gather_add(&g, false);
-    fake_clock_run(&now, timers, GATHER_MS);
+    group_commit_done(&g);
+    group_commit_add(&g, false);
+    fake_clock_run(&now, timers, GROUP_COMMIT_WAIT_MS);
     assert_int_equal(flights, 2);
 }
 
@@ -146,12 +147,12 @@ static void one_flight_at_a_time(void **state)
 {
     (void)state;
     add(1);
-    gather_add(&g, false);
+    group_commit_add(&g, false);
     add(100);
     fake_clock_run(&now, timers, 10 * LINGER_MS);
     assert_int_equal(flights, 1);
-    gather_landed(&g);
-    fake_clock_run(&now, timers, GATHER_MS);
+    group_commit_done(&g);
+    fake_clock_run(&now, timers, GROUP_COMMIT_WAIT_MS);
     assert_int_equal(flights, 2);
 }
 
@@ -170,8 +171,8 @@ static void stopped_is_stopped(void **state)
     (void)state;
     add(1);
     add(5);
-    gather_stop(&g);
-    gather_landed(&g);
+    group_commit_stop(&g);
+    group_commit_done(&g);
     fake_clock_run(&now, timers, 10 * LINGER_MS);
     assert_int_equal(flights, 1);
 }

@@ -140,13 +140,13 @@ static void test_keep_alive(void **state)
         const char *request;
         bool stays;
     } rows[] = {
-        {"GET /echo HTTP/1.1\r\nHost: h\r\n\r\n",                                              true },
-        {"GET /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",                         false},
-        {"GET /echo HTTP/1.1\r\nHost: h\r\nConnection: Foo, Close\r\n\r\n",                    false},
-        {"GET /echo HTTP/1.0\r\n\r\n",                                                         false},
-        {"GET /echo HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",                               true },
-        {"GET http://h/echo HTTP/1.1\r\nHost: h\r\n\r\n",                                      true },
-        {"GET /echo HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", true },
+        {"GET /echo HTTP/1.1\r\nHost: h\r\n\r\n", true},
+        {"GET /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", false},
+        {"GET /echo HTTP/1.1\r\nHost: h\r\nConnection: Foo, Close\r\n\r\n", false},
+        {"GET /echo HTTP/1.0\r\n\r\n", false},
+        {"GET /echo HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true},
+        {"GET http://h/echo HTTP/1.1\r\nHost: h\r\n\r\n", true},
+        {"GET /echo HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", true},
     };
 
     (void)state;

@@ -118,8 +118,7 @@ static void test_listen_errors(void **state)
                     &(struct http_listen_opts){
                         .name = "b",
                         .host = host,
-                        .tls = &(struct http_tls_opts){.certificate = "/nonexistent", .key = "/n"}
-    },
+                        .tls = &(struct http_tls_opts){.certificate = "/nonexistent", .key = "/n"}},
                     address, why),
         -EINVAL);
     assert_non_null(strstr(why, "/nonexistent"));

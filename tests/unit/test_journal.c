@@ -9,9 +9,9 @@
  */
 #include "broker_world.h"
 
-#include "broker/journal.h"
-#include "broker/lease.h"
-#include "broker/reason.h"
+#include "broker/identity/request_reason.h"
+#include "broker/leases/journal.h"
+#include "broker/leases/lease_table.h"
 
 #include <string.h>
 

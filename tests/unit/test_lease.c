@@ -7,8 +7,8 @@
  */
 #include "broker_world.h"
 
-#include "broker/lease.h"
-#include "broker/reason.h"
+#include "broker/identity/request_reason.h"
+#include "broker/leases/lease_table.h"
 
 #include <malloc.h>
 #include <stdio.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_line.c - who is next in line (base/line.h, base/turns.h), and the wait that is foretold (base/pace.h).
+ * test_line.c - who is next in line (base/queue/priority_queue.h, base/queue/fair_queue.h), and the wait that
+ * is foretold (base/queue/wait_estimate.h).
  */
-#include "base/line.h"
+#include "base/queue/priority_queue.h"
 #include "check.h"
 #include "fake_clock.h"
 
@@ -11,127 +12,130 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static struct fake_clock fc;
-static struct line line;
+static struct priority_queue priority_queue;
 
 static int begin(void **state)
 {
     (void)state;
     fake_clock_init(&fc);
     fake_clock_advance(&fc, 1000000);
-    line_init(&line, &fc.clock);
+    priority_queue_init(&priority_queue, &fc.clock);
     return 0;
 }
 
-static void add(struct line_item *item, enum line_class class, struct turn_party *party)
+static void add(struct priority_queue_item *item, enum call_class class, struct fair_queue_party *party)
 {
-    line_add(&line, item, class, party, false);
+    priority_queue_add(&priority_queue, item, class, party, false);
 }
 
 /* ---- order ---- */
 
 static void parties_take_turns(void **state)
 {
-    struct turn_party script = {0}, ann = {0}, bob = {0};
-    struct line_item many[4], hers[2], his;
-    const struct line_item *order[] = {&many[0], &hers[0], &his, &many[1], &hers[1], &many[2], &many[3]};
+    struct fair_queue_party script = {0}, ann = {0}, bob = {0};
+    struct priority_queue_item many[4], hers[2], his;
+    const struct priority_queue_item *order[] = {&many[0], &hers[0], &his,    &many[1],
+                                                 &hers[1], &many[2], &many[3]};
 
     (void)state;
     for (size_t i = 0; i < COUNT(many); i++)
-        add(&many[i], LINE_FIRST, &script);
-    add(&hers[0], LINE_FIRST, &ann);
-    add(&hers[1], LINE_FIRST, &ann);
-    assert_int_equal(turns_ahead(&line.first, &bob), 2);
-    add(&his, LINE_FIRST, &bob);
-    assert_int_equal(turns_ahead(&line.first, &bob), 5);    /* three parties, then two before his second */
-    assert_int_equal(turns_ahead(&line.first, &script), 14); /* all there are, and as many that will come */
-    assert_int_equal(turns_ahead(&line.first, &(struct turn_party){0}), 3);
+        add(&many[i], CALL_NEW, &script);
+    add(&hers[0], CALL_NEW, &ann);
+    add(&hers[1], CALL_NEW, &ann);
+    assert_int_equal(fair_queue_ahead(&priority_queue.first, &bob), 2);
+    add(&his, CALL_NEW, &bob);
+    assert_int_equal(fair_queue_ahead(&priority_queue.first, &bob),
+                     5); /* three parties, then two before his second */
+    assert_int_equal(fair_queue_ahead(&priority_queue.first, &script),
+                     14); /* all there are, and as many that will come */
+    assert_int_equal(fair_queue_ahead(&priority_queue.first, &(struct fair_queue_party){0}), 3);
     for (size_t i = 0; i < COUNT(order); i++)
-        assert_ptr_equal(line_take(&line), order[i]);
-    assert_null(line_take(&line));
-    assert_int_equal(script.n + ann.n + bob.n + line.first.nparties, 0);
+        assert_ptr_equal(priority_queue_take(&priority_queue), order[i]);
+    assert_null(priority_queue_take(&priority_queue));
+    assert_int_equal(script.n + ann.n + bob.n + priority_queue.first.nparties, 0);
 }
 
 static void one_goes_out_of_line(void **state)
 {
-    struct turn_party ann = {0}, bob = {0};
-    struct line_item a, b, front, back;
+    struct fair_queue_party ann = {0}, bob = {0};
+    struct priority_queue_item a, b, front, back;
 
     (void)state;
-    add(&a, LINE_FIRST, &ann);
-    add(&b, LINE_FIRST, &bob);
-    add(&back, LINE_BACKGROUND, NULL);
-    line_add(&line, &front, LINE_FIRST, &bob, true);
-    assert_ptr_equal(line_peek(&line), &front);
-    line_remove(&line, &a);
-    line_remove(&line, &back);
-    assert_int_equal(line_count(&line), 2);
-    assert_ptr_equal(line_take(&line), &front);
-    assert_ptr_equal(line_take(&line), &b);
-    assert_null(line_take(&line));
+    add(&a, CALL_NEW, &ann);
+    add(&b, CALL_NEW, &bob);
+    add(&back, CALL_BACKGROUND, NULL);
+    priority_queue_add(&priority_queue, &front, CALL_NEW, &bob, true);
+    assert_ptr_equal(priority_queue_peek(&priority_queue), &front);
+    priority_queue_remove(&priority_queue, &a);
+    priority_queue_remove(&priority_queue, &back);
+    assert_int_equal(priority_queue_count(&priority_queue), 2);
+    assert_ptr_equal(priority_queue_take(&priority_queue), &front);
+    assert_ptr_equal(priority_queue_take(&priority_queue), &b);
+    assert_null(priority_queue_take(&priority_queue));
 }
 
 /* What was begun goes before what begins, and that before the rest. */
 static void classes_go_in_order(void **state)
 {
-    struct line_item background, returned, first, begun;
+    struct priority_queue_item background, returned, first, begun;
 
     (void)state;
-    add(&background, LINE_BACKGROUND, NULL);
-    add(&returned, LINE_RETURN, NULL);
-    add(&first, LINE_FIRST, NULL);
-    add(&begun, LINE_BEGUN, NULL);
-    assert_ptr_equal(line_take(&line), &begun);
-    assert_ptr_equal(line_take(&line), &first);
-    assert_ptr_equal(line_take(&line), &returned);
-    assert_ptr_equal(line_take(&line), &background);
+    add(&background, CALL_BACKGROUND, NULL);
+    add(&returned, CALL_CHECKIN, NULL);
+    add(&first, CALL_NEW, NULL);
+    add(&begun, CALL_CONTINUE, NULL);
+    assert_ptr_equal(priority_queue_take(&priority_queue), &begun);
+    assert_ptr_equal(priority_queue_take(&priority_queue), &first);
+    assert_ptr_equal(priority_queue_take(&priority_queue), &returned);
+    assert_ptr_equal(priority_queue_take(&priority_queue), &background);
 }
 
 /* However many people wait, what is given back gets its third, and the background its sixteenth. */
 static void nobody_starves(void **state)
 {
-    struct line_item first[64], returned[64], background[64];
-    size_t went[LINE_NCLASSES] = {0};
+    struct priority_queue_item first[64], returned[64], background[64];
+    size_t went[CALL_NCLASSES] = {0};
 
     (void)state;
     for (size_t i = 0; i < 64; i++) {
-        add(&first[i], LINE_FIRST, NULL);
-        add(&returned[i], LINE_RETURN, NULL);
-        add(&background[i], LINE_BACKGROUND, NULL);
+        add(&first[i], CALL_NEW, NULL);
+        add(&returned[i], CALL_CHECKIN, NULL);
+        add(&background[i], CALL_BACKGROUND, NULL);
     }
     for (size_t i = 0; i < 48; i++) {
-        const struct line_item *item = line_take(&line);
+        const struct priority_queue_item *item = priority_queue_take(&priority_queue);
 
-        assert_ptr_equal(item->class == LINE_FIRST    ? &first[went[item->class]]
-                         : item->class == LINE_RETURN ? &returned[went[item->class]]
-                                                      : &background[went[item->class]],
+        assert_ptr_equal(item->class == CALL_NEW       ? &first[went[item->class]]
+                         : item->class == CALL_CHECKIN ? &returned[went[item->class]]
+                                                       : &background[went[item->class]],
                          item);
         went[item->class]++;
     }
-    assert_int_equal(went[LINE_RETURN], 16);
-    assert_int_equal(went[LINE_BACKGROUND], 2);
-    assert_int_equal(went[LINE_FIRST], 30);
+    assert_int_equal(went[CALL_CHECKIN], 16);
+    assert_int_equal(went[CALL_BACKGROUND], 2);
+    assert_int_equal(went[CALL_NEW], 30);
 }
 
 /* ---- the wait ---- */
 
-static struct line_item crowd[2000];
+static struct priority_queue_item crowd[2000];
 
 static void fill(size_t from, size_t to)
 {
     for (size_t i = from; i < to; i++)
-        add(&crowd[i], LINE_FIRST, NULL);
+        add(&crowd[i], CALL_NEW, NULL);
 }
 
 static uint64_t wait_ms(void)
 {
-    return line_wait_ms(&line, &line.nobody, 5);
+    return priority_queue_wait_ms(&priority_queue, &priority_queue.nobody, 5);
 }
 
 static void pass(size_t n, uint64_t each_ms)
 {
     for (size_t i = 0; i < n; i++) {
         fake_clock_advance(&fc, each_ms);
-        assert_non_null(line_take(&line));
+        assert_non_null(priority_queue_take(&priority_queue));
     }
 }
 
@@ -165,8 +169,8 @@ static void who_need_not_wait_tells_nothing(void **state)
 {
     (void)state;
     for (size_t i = 0; i < 1000; i++) {
-        add(&crowd[0], LINE_FIRST, NULL);
-        assert_non_null(line_take(&line));
+        add(&crowd[0], CALL_NEW, NULL);
+        assert_non_null(priority_queue_take(&priority_queue));
         fake_clock_advance(&fc, 1);
     }
     fill(0, 10);
@@ -196,7 +200,7 @@ static void old_news_is_forgotten(void **state)
     pass(400, 1);
     assert_true(wait_ms() < 20000);
     pass(399, 1);
-    fake_clock_advance(&fc, PACE_FORGET_MS + 1);
+    fake_clock_advance(&fc, WAIT_ESTIMATE_FORGET_MS + 1);
     fill(0, 10);
     assert_int_equal(wait_ms(), 11 * 5);
 }

@@ -10,7 +10,7 @@ static const struct credential_ref root = {
 static bool knows(struct world *w, const char *user, const struct credential_ref *ref)
 {
     struct account_list *hold = NULL;
-    const struct account *row = lists_known(w->lists, &w->vault.vault, user, ref, &hold);
+    const struct account *row = account_lists_known(w->lists, &w->vault.vault, user, ref, &hold);
 
     if (row)
         assert_int_equal(row->account_id, ref->account_id);
@@ -55,7 +55,7 @@ static void a_held_row_outlives_the_memory(void **state)
     start_default(&w);
     ask(&w, &c, &web);
     run(&w);
-    row = lists_known(w.lists, &w.vault.vault, "CORP\\bob", &root, &hold);
+    row = account_lists_known(w.lists, &w.vault.vault, "CORP\\bob", &root, &hold);
     assert_non_null(row);
     stop(&w);
     assert_string_equal(row->account, "root");
@@ -69,7 +69,7 @@ static void bounds_lists_by_use(void **state)
     struct world w;
 
     (void)state;
-    start(&w, (struct lists_opts){.list_cache_ms = CACHE, .known_ms = KNOWN, .max_entries = 3});
+    start(&w, (struct account_lists_opts){.list_cache_ms = CACHE, .known_ms = KNOWN, .max_entries = 3});
     for (size_t i = 0; i < 4; i++) {
         ask(&w, &c, &(struct account_query){.kind = KIND_LOCAL, .system = systems[i]});
         run(&w);
@@ -95,7 +95,7 @@ static void bounds_rows_in_all(void **state)
     struct world w;
 
     (void)state;
-    start(&w, (struct lists_opts){.list_cache_ms = CACHE, .known_ms = KNOWN, .max_known = 2});
+    start(&w, (struct account_lists_opts){.list_cache_ms = CACHE, .known_ms = KNOWN, .max_known = 2});
     ask(&w, &c, &web); /* two rows */
     run(&w);
     ask(&w, &c, &web2); /* a third one */
@@ -129,22 +129,22 @@ static void remembers_policies(void **state)
     struct world w;
 
     (void)state;
-    start(&w, (struct lists_opts){.known_ms = KNOWN, .max_known = 3});
-    assert_false(lists_known_policy(w.lists, &w.vault.vault, "bob", &root, &got));
-    lists_learn_policy(w.lists, &w.vault.vault, "bob", &root, &policy);
-    assert_true(lists_known_policy(w.lists, &w.vault.vault, "bob", &root, &got));
+    start(&w, (struct account_lists_opts){.known_ms = KNOWN, .max_known = 3});
+    assert_false(account_lists_known_policy(w.lists, &w.vault.vault, "bob", &root, &got));
+    account_lists_learn_policy(w.lists, &w.vault.vault, "bob", &root, &policy);
+    assert_true(account_lists_known_policy(w.lists, &w.vault.vault, "bob", &root, &got));
     assert_true(got.ticket && got.available && !got.reason && !got.approval);
-    assert_false(lists_known_policy(w.lists, &w.vault.vault, "bo", &root, &got));
+    assert_false(account_lists_known_policy(w.lists, &w.vault.vault, "bo", &root, &got));
     for (ref.account_id = 100; ref.account_id < 103; ref.account_id++)
-        lists_learn_policy(w.lists, &w.vault.vault, "bob", &ref, &policy);
-    assert_false(lists_known_policy(w.lists, &w.vault.vault, "bob", &root, &got));
+        account_lists_learn_policy(w.lists, &w.vault.vault, "bob", &ref, &policy);
+    assert_false(account_lists_known_policy(w.lists, &w.vault.vault, "bob", &root, &got));
     ref.account_id = 102;
     fake_clock_run(&w.clock, w.timers, KNOWN - 1);
-    assert_true(lists_known_policy(w.lists, &w.vault.vault, "bob", &ref, &got));
+    assert_true(account_lists_known_policy(w.lists, &w.vault.vault, "bob", &ref, &got));
     fake_clock_run(&w.clock, w.timers, 1);
-    assert_false(lists_known_policy(w.lists, &w.vault.vault, "bob", &ref, &got));
-    lists_learn_policy(w.lists, &w.vault.vault, "bob", &ref, &policy);
-    assert_true(lists_known_policy(w.lists, &w.vault.vault, "bob", &ref, &got));
+    assert_false(account_lists_known_policy(w.lists, &w.vault.vault, "bob", &ref, &got));
+    account_lists_learn_policy(w.lists, &w.vault.vault, "bob", &ref, &policy);
+    assert_true(account_lists_known_policy(w.lists, &w.vault.vault, "bob", &ref, &got));
     stop(&w);
 }
 

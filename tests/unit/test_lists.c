@@ -12,7 +12,7 @@ static void equal_reads_cost_one_call(void **state)
 {
     struct world w;
     struct client c[5] = {0};
-    struct lists_stats stats;
+    struct account_lists_stats stats;
 
     (void)state;
     start_default(&w);
@@ -26,7 +26,7 @@ static void equal_reads_cost_one_call(void **state)
         assert_int_equal(c[i].rows, 2);
         assert_int_equal(c[i].wait.age_ms, 0);
     }
-    lists_stats(w.lists, &stats);
+    account_lists_stats(w.lists, &stats);
     assert_int_equal(stats.reads, 1);
     assert_int_equal(stats.coalesced, 4);
     stop(&w);
@@ -35,17 +35,17 @@ static void equal_reads_cost_one_call(void **state)
 static void different_questions_are_different(void **state)
 {
     static const struct account_query q[] = {
-        {.kind = KIND_LOCAL,    .system = "a"     },
-        {.kind = KIND_DATABASE, .system = "a"     },
-        {.kind = KIND_LOCAL,    .system = "A"     },
-        {.kind = KIND_LOCAL,    .ip = "a"         },
-        {.kind = KIND_LOCAL,    .application = "a"},
-        {.kind = KIND_LOCAL,    .system = ""      },
-        {.kind = KIND_LOCAL   },
-        {.kind = KIND_LOCAL,       .recent = true                  },
-        {.kind = KIND_LOCAL,       .system_id = 1},
-        {.kind = KIND_LOCAL,        .system = "a",                   .ip = "b"},
-        {.kind = KIND_LOCAL,    .system = "ab"},
+        {.kind = KIND_LOCAL, .system = "a"},
+        {.kind = KIND_DATABASE, .system = "a"},
+        {.kind = KIND_LOCAL, .system = "A"},
+        {.kind = KIND_LOCAL, .ip = "a"},
+        {.kind = KIND_LOCAL, .application = "a"},
+        {.kind = KIND_LOCAL, .system = ""},
+        {.kind = KIND_LOCAL},
+        {.kind = KIND_LOCAL, .recent = true},
+        {.kind = KIND_LOCAL, .system_id = 1},
+        {.kind = KIND_LOCAL, .system = "a", .ip = "b"},
+        {.kind = KIND_LOCAL, .system = "ab"},
     };
     enum { N = sizeof(q) / sizeof(q[0]) };
     struct client c[N + 1] = {0};
@@ -60,9 +60,9 @@ static void different_questions_are_different(void **state)
     assert_int_equal(w.vault.count[FAKE_LIST], N + 1);
     run(&w);
     fake_vault_init(&other, &w.clock.clock);
-    assert_int_equal(lists_get(w.lists, &other.vault, "CORP\\bob", &q[0], &c[0].wait), 0);
+    assert_int_equal(account_lists_get(w.lists, &other.vault, "CORP\\bob", &q[0], &c[0].wait), 0);
     assert_int_equal(other.count[FAKE_LIST], 1);
-    lists_leave(w.lists, &c[0].wait);
+    account_lists_leave(w.lists, &c[0].wait);
     assert_int_equal(other.cancelled, 1);
     stop(&w);
 }
@@ -89,10 +89,10 @@ static void every_spelling_of_a_user_shares(void **state)
     assert_int_equal(w.vault.count[FAKE_LIST], 1);
     run(&w);
     assert_int_equal(c[2].wait.source, LIST_FROM_CACHE);
-    assert_non_null(lists_known(w.lists, &w.vault.vault, "CORP\\BOB", &ref, &hold));
+    assert_non_null(account_lists_known(w.lists, &w.vault.vault, "CORP\\BOB", &ref, &hold));
     account_list_unref(hold);
-    lists_learn_policy(w.lists, &w.vault.vault, "CORP\\bob", &ref, &policy);
-    assert_true(lists_known_policy(w.lists, &w.vault.vault, "corp\\Bob", &ref, &known));
+    account_lists_learn_policy(w.lists, &w.vault.vault, "CORP\\bob", &ref, &policy);
+    assert_true(account_lists_known_policy(w.lists, &w.vault.vault, "corp\\Bob", &ref, &known));
     assert_true(known.ticket);
 
     assert_int_equal(ask_as(&w, &c[3],
@@ -108,15 +108,15 @@ static void every_spelling_of_a_user_shares(void **state)
                      0); /* another person */
     assert_int_equal(w.vault.count[FAKE_LIST], 3);
     run(&w);
-    assert_null(lists_known(w.lists, &w.vault.vault, "bob", &ref, &hold));
-    assert_false(lists_known_policy(w.lists, &w.vault.vault, "bob", &ref, &known));
+    assert_null(account_lists_known(w.lists, &w.vault.vault, "bob", &ref, &hold));
+    assert_false(account_lists_known_policy(w.lists, &w.vault.vault, "bob", &ref, &known));
     stop(&w);
 }
 
 static void cache_tells_its_age(void **state)
 {
     struct client c = {0};
-    struct lists_stats stats;
+    struct account_lists_stats stats;
     struct world w;
 
     (void)state;
@@ -135,7 +135,7 @@ static void cache_tells_its_age(void **state)
     assert_int_equal(w.vault.count[FAKE_LIST], 2);
     run(&w);
     assert_int_equal(c.wait.age_ms, 0);
-    lists_stats(w.lists, &stats);
+    account_lists_stats(w.lists, &stats);
     assert_int_equal(stats.hits, 1);
     stop(&w);
 }
@@ -166,7 +166,7 @@ static void no_cache_still_shares(void **state)
     struct world w;
 
     (void)state;
-    start(&w, (struct lists_opts){.list_cache_ms = 0, .known_ms = KNOWN});
+    start(&w, (struct account_lists_opts){.list_cache_ms = 0, .known_ms = KNOWN});
     ask(&w, &c[0], &web);
     ask(&w, &c[1], &web);
     assert_int_equal(w.vault.count[FAKE_LIST], 1);
@@ -184,16 +184,13 @@ static enum fake_fault first_fails(void *arg, enum fake_op op, unsigned nth)
     return nth == 0 ? *(enum fake_fault *)arg : FAKE_FINE;
 }
 
-static void failures_are_shared_and_not_kept(void **state)
+static void auth_failures_are_shared_and_not_kept(void **state)
 {
     static const struct {
         enum fake_fault fault;
         enum vault_result result;
     } row[] = {
-        {FAKE_UNREACHABLE,  VAULT_FAILED },
-        {FAKE_USER_REFUSED, VAULT_REFUSED},
-        {FAKE_DENIED,       VAULT_DENIED }
-    };
+        {FAKE_UNREACHABLE, VAULT_FAILED}, {FAKE_USER_REFUSED, VAULT_REFUSED}, {FAKE_DENIED, VAULT_DENIED}};
 
     (void)state;
     for (size_t r = 0; r < 3; r++) {
@@ -231,7 +228,7 @@ static void what_cannot_start_never_answers(void **state)
     w.vault.plan = first_fails;
     w.vault.plan_arg = &fault;
     assert_int_equal(ask_as(&w, &c, "CORP\\bob", &web, 10), -EAGAIN);
-    lists_leave(w.lists, &c.wait);
+    account_lists_leave(w.lists, &c.wait);
     fake_clock_run(&w.clock, w.timers, 100);
     assert_int_equal(c.answers, 0);
     ask(&w, &c, &web);
@@ -282,11 +279,11 @@ static void the_last_to_leave_cancels(void **state)
     start_default(&w);
     for (size_t i = 0; i < 3; i++)
         ask(&w, &c[i], &web);
-    lists_leave(w.lists, &c[1].wait);
-    lists_leave(w.lists, &c[1].wait);
-    lists_leave(w.lists, &c[0].wait);
+    account_lists_leave(w.lists, &c[1].wait);
+    account_lists_leave(w.lists, &c[1].wait);
+    account_lists_leave(w.lists, &c[0].wait);
     assert_int_equal(w.vault.cancelled, 0);
-    lists_leave(w.lists, &c[2].wait);
+    account_lists_leave(w.lists, &c[2].wait);
     assert_int_equal(w.vault.cancelled, 1);
     assert_int_equal(fake_vault_pending(&w.vault), 0);
     assert_int_equal(timers_count(w.timers), 0);
@@ -306,12 +303,12 @@ static void leaving_a_hit_on_its_way(void **state)
     run(&w);
     ask(&w, &c[0], &web);
     ask(&w, &c[1], &web);
-    lists_leave(w.lists, &c[0].wait);
+    account_lists_leave(w.lists, &c[0].wait);
     run(&w);
     assert_int_equal(c[0].answers, 0);
     assert_int_equal(c[1].answers, 1);
-    lists_leave(w.lists, &c[1].wait); /* after the answer: nothing */
-    ask(&w, &c[1], &web);             /* on its way when all ends */
+    account_lists_leave(w.lists, &c[1].wait); /* after the answer: nothing */
+    ask(&w, &c[1], &web);                     /* on its way when all ends */
     stop(&w);
     assert_int_equal(c[1].answers, 0);
 }
@@ -377,7 +374,7 @@ static void ending_with_waiters(void **state)
     ask(&w, &c[0], &web);
     ask(&w, &c[1], &web);
     ask(&w, &c[2], &none);
-    lists_free(w.lists);
+    account_lists_free(w.lists);
     assert_int_equal(w.vault.cancelled, 2);
     w.lists = NULL;
     stop(&w);
@@ -393,7 +390,8 @@ static void random_walk(unsigned seed)
     bool waiting[12] = {0};
     struct world w;
 
-    start(&w, (struct lists_opts){.list_cache_ms = 50, .known_ms = 80, .max_entries = 2, .max_known = 3});
+    start(&w,
+          (struct account_lists_opts){.list_cache_ms = 50, .known_ms = 80, .max_entries = 2, .max_known = 3});
     srand(seed);
     for (int step = 0; step < 400; step++) {
         size_t i = (size_t)rand() % 12;
@@ -405,7 +403,7 @@ static void random_walk(unsigned seed)
                 waiting[i] = ask_as(&w, &c[i], "CORP\\bob", &query, 1 + (uint64_t)rand() % 60) == 0;
             break;
         case 1:
-            lists_leave(w.lists, &c[i].wait);
+            account_lists_leave(w.lists, &c[i].wait);
             waiting[i] = false;
             break;
         case 2:
@@ -440,7 +438,7 @@ int main(void)
         cmocka_unit_test(cache_tells_its_age),
         cmocka_unit_test(empty_lists_are_cached),
         cmocka_unit_test(no_cache_still_shares),
-        cmocka_unit_test(failures_are_shared_and_not_kept),
+        cmocka_unit_test(auth_failures_are_shared_and_not_kept),
         cmocka_unit_test(what_cannot_start_never_answers),
         cmocka_unit_test(each_waiter_has_its_own_deadline),
         cmocka_unit_test(the_last_to_leave_cancels),

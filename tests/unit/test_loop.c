@@ -115,16 +115,16 @@ static void test_no_starving(void **state)
 {
     struct loop *loop = loop_new();
     struct ticker a = {.loop = loop};
-    struct stopper s = {.hook.turn = on_stopper, .loop = loop};
+    struct stopper s = {.hook.iteration = on_stopper, .loop = loop};
 
     (void)state;
-    loop_on_turn(loop, &s.hook);
+    loop_on_iteration(loop, &s.hook);
     assert_int_equal(timer_start(loop_timers(loop), &a.deadline, 0, on_at_once), 0);
     (void)loop_run(loop);
     assert_int_equal(s.turns, 5);
     assert_in_range(a.fired, 3, 6);
     timer_stop(loop_timers(loop), &a.deadline);
-    loop_off_turn(loop, &s.hook);
+    loop_off_iteration(loop, &s.hook);
     assert_int_equal(loop_free(loop), 0);
 }
 
@@ -147,7 +147,7 @@ static void test_steps(void **state)
     assert_in_range(n, 1, 999);
     assert_int_equal(steps(loop, LOOP_REQUESTS), 0);
     assert_in_range(steps(loop, LOOP_ANSWERS), 1, 999);
-    (void)loop_turn(loop);
+    (void)loop_iterate(loop);
     assert_int_equal(steps(loop, LOOP_REQUESTS), n);
     assert_ptr_equal(loop_of(loop_uv(loop)), loop);
     assert_int_equal(loop_free(loop), 0);
@@ -173,10 +173,10 @@ static void test_fake_clock(void **state)
     (void)state;
     assert_int_equal(clock_now(loop_clock(loop)), 5);
     assert_int_equal(timer_start(loop_timers(loop), &a.deadline, 3600000, on_tick), 0);
-    loop_turn(loop);
+    loop_iterate(loop);
     assert_int_equal(a.fired, 0);
     now += 3600000;
-    loop_turn(loop);
+    loop_iterate(loop);
     assert_int_equal(a.fired, 1);
     assert_int_equal(loop_free(loop), 0);
 }
@@ -220,33 +220,33 @@ static void on_turn(struct loop_hook *hook)
 
     c->turns++;
     if (c->removes)
-        loop_off_turn(c->loop, c->removes);
+        loop_off_iteration(c->loop, c->removes);
 }
 
 static void test_hooks(void **state)
 {
     struct loop *loop = loop_new();
-    struct counting_hook a = {.hook.turn = on_turn, .loop = loop};
-    struct counting_hook b = {.hook.turn = on_turn, .loop = loop};
-    struct counting_hook c = {.hook.turn = on_turn, .loop = loop};
+    struct counting_hook a = {.hook.iteration = on_turn, .loop = loop};
+    struct counting_hook b = {.hook.iteration = on_turn, .loop = loop};
+    struct counting_hook c = {.hook.iteration = on_turn, .loop = loop};
 
     (void)state;
-    loop_on_turn(loop, &a.hook);
-    loop_on_turn(loop, &b.hook);
-    loop_on_turn(loop, &c.hook);
-    loop_turn(loop);
+    loop_on_iteration(loop, &a.hook);
+    loop_on_iteration(loop, &b.hook);
+    loop_on_iteration(loop, &c.hook);
+    loop_iterate(loop);
     assert_int_equal(a.turns + b.turns + c.turns, 3);
     a.removes = &b.hook; /* the one whose turn comes next */
-    loop_turn(loop);
+    loop_iterate(loop);
     assert_int_equal(b.turns, 1);
     assert_int_equal(c.turns, 2);
     a.removes = &a.hook; /* itself */
-    loop_turn(loop);
-    loop_turn(loop);
+    loop_iterate(loop);
+    loop_iterate(loop);
     assert_int_equal(a.turns, 3);
     assert_int_equal(c.turns, 4);
-    loop_off_turn(loop, &b.hook); /* is not there any more */
-    loop_off_turn(loop, &c.hook);
+    loop_off_iteration(loop, &b.hook); /* is not there any more */
+    loop_off_iteration(loop, &c.hook);
     assert_int_equal(loop_free(loop), 0);
 }
 
@@ -265,7 +265,7 @@ static void test_signals(void **state)
     assert_int_equal(loop_run(loop), 0); /* a signal alone keeps nothing running */
     assert_int_equal(kill(getpid(), SIGUSR1), 0);
     for (int i = 0; i < 1000 && !got; i++)
-        loop_turn(loop);
+        loop_iterate(loop);
     assert_int_equal(got, SIGUSR1);
     for (int i = 0; i < 7; i++)
         assert_int_equal(loop_on_signal(loop, SIGUSR2, on_signal, &got), 0);

@@ -114,10 +114,10 @@ static void the_watchdog_hears_of_turns(void **state)
     assert_non_null(notify);
     for (int i = 0; i < 2; i++) {
         fake_clock_advance(&fake, 1999);
-        loop_turn(loop);
+        loop_iterate(loop);
         expect_silence(fd);
         fake_clock_advance(&fake, 1);
-        loop_turn(loop);
+        loop_iterate(loop);
         expect_told(fd, "WATCHDOG=1");
     }
     notify_free(notify);

@@ -46,7 +46,7 @@ static void test_find(void **state)
                                           .description = "a\"b"};
     const struct credential rows[] = {
         {.credential_id = "c1", .display_value = "root", .account = &local, .secret_type = "password"},
-        { .credential_id = "c2",
+        {.credential_id = "c2",
          .display_value = "CORP\\svc",
          .account = &linked,
          .secret_type = "unknown",
@@ -238,7 +238,7 @@ static void test_endpoints(void **state)
          .method = METHOD_RDP,
          .comments = "front",
          .network_id = "DMZ"},
-        {.endpoint_id = "e2", .name = "db", .hostname = "db",    .port = 22, .method = METHOD_SHELL},
+        {.endpoint_id = "e2", .name = "db", .hostname = "db", .port = 22, .method = METHOD_SHELL},
     };
     struct fake_req f;
     (void)state;

@@ -5,119 +5,119 @@
 #include "check.h"
 
 #include "fake_clock.h"
-#include "handlers/failures.h"
-#include "loop/peers.h"
+#include "handlers/auth_failures.h"
+#include "loop/server/conn_limits.h"
 
 #include <errno.h>
 #include <stdio.h>
 
 static void connections(void **state)
 {
-    struct peers *peers = peers_new();
+    struct conn_limits *conn_limits = conn_limits_new();
 
     (void)state;
-    assert_non_null(peers);
-    assert_int_equal(peers_enter(peers, "10.0.0.1", 2), 0);
-    assert_int_equal(peers_enter(peers, "10.0.0.1", 2), 0);
-    assert_int_equal(peers_enter(peers, "10.0.0.1", 2), -EAGAIN);
-    assert_int_equal(peers_enter(peers, "10.0.0.2", 2), 0);
-    peers_leave(peers, "10.0.0.1");
-    assert_int_equal(peers_enter(peers, "10.0.0.1", 2), 0);
-    assert_int_equal(peers_enter(peers, "10.0.0.1", 0), 0); /* no limit */
-    peers_leave(peers, "nobody");
-    peers_free(peers);
+    assert_non_null(conn_limits);
+    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.1", 2), 0);
+    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.1", 2), 0);
+    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.1", 2), -EAGAIN);
+    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.2", 2), 0);
+    conn_limits_leave(conn_limits, "10.0.0.1");
+    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.1", 2), 0);
+    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.1", 0), 0); /* no limit */
+    conn_limits_leave(conn_limits, "nobody");
+    conn_limits_free(conn_limits);
 }
 
 static struct fake_clock fc;
 
-static struct failures *begin(void)
+static struct auth_failures *begin(void)
 {
-    struct failures *fs;
+    struct auth_failures *fs;
 
     fake_clock_init(&fc);
-    fs = failures_new(&fc.clock);
+    fs = auth_failures_new(&fc.clock);
     assert_non_null(fs);
     return fs;
 }
 
 static void a_minute_of_failures_then_one_at_a_time(void **state)
 {
-    struct failures *fs = begin();
+    struct auth_failures *fs = begin();
 
     (void)state;
     for (int i = 0; i < 30; i++)
-        assert_int_equal(failures_take(fs, "a", 0.5), 0);
-    assert_int_equal(failures_take(fs, "a", 0.5), 2);
-    assert_int_equal(failures_take(fs, "b", 0.5), 0);
+        assert_int_equal(auth_failures_take(fs, "a", 0.5), 0);
+    assert_int_equal(auth_failures_take(fs, "a", 0.5), 2);
+    assert_int_equal(auth_failures_take(fs, "b", 0.5), 0);
     fake_clock_advance(&fc, 1000);
-    assert_int_equal(failures_take(fs, "a", 0.5), 1);
+    assert_int_equal(auth_failures_take(fs, "a", 0.5), 1);
     fake_clock_advance(&fc, 1000);
-    assert_int_equal(failures_take(fs, "a", 0.5), 0);
-    assert_int_equal(failures_take(fs, "a", 0.5), 2);
+    assert_int_equal(auth_failures_take(fs, "a", 0.5), 0);
+    assert_int_equal(auth_failures_take(fs, "a", 0.5), 2);
     fake_clock_advance(&fc, 3600000); /* full again, and not fuller */
     for (int i = 0; i < 30; i++)
-        assert_int_equal(failures_take(fs, "a", 0.5), 0);
-    assert_int_equal(failures_take(fs, "a", 0.5), 2);
-    failures_free(fs);
+        assert_int_equal(auth_failures_take(fs, "a", 0.5), 0);
+    assert_int_equal(auth_failures_take(fs, "a", 0.5), 2);
+    auth_failures_free(fs);
 }
 
 static void off(void **state)
 {
-    struct failures *fs = begin();
+    struct auth_failures *fs = begin();
 
     (void)state;
     for (int i = 0; i < 1000; i++)
-        assert_int_equal(failures_take(fs, "a", 0), 0);
-    assert_int_equal(failures_count(fs), 0);
-    failures_free(fs);
+        assert_int_equal(auth_failures_take(fs, "a", 0), 0);
+    assert_int_equal(auth_failures_count(fs), 0);
+    auth_failures_free(fs);
 }
 
 /* What fills the log does not lock out who fails to log in, and the other way round. */
 static void lines_have_a_bucket_of_their_own(void **state)
 {
-    struct failures *fs = begin();
+    struct auth_failures *fs = begin();
 
     (void)state;
     for (int i = 0; i < 30; i++)
-        assert_true(failures_line(fs, "a", 0.5));
-    assert_false(failures_line(fs, "a", 0.5));
-    assert_true(failures_line(fs, "b", 0.5));
+        assert_true(auth_failures_line(fs, "a", 0.5));
+    assert_false(auth_failures_line(fs, "a", 0.5));
+    assert_true(auth_failures_line(fs, "b", 0.5));
     for (int i = 0; i < 30; i++)
-        assert_int_equal(failures_take(fs, "a", 0.5), 0);
-    assert_int_equal(failures_take(fs, "a", 0.5), 2);
+        assert_int_equal(auth_failures_take(fs, "a", 0.5), 0);
+    assert_int_equal(auth_failures_take(fs, "a", 0.5), 2);
     fake_clock_advance(&fc, 2000);
-    assert_true(failures_line(fs, "a", 0.5));
-    assert_false(failures_line(fs, "a", 0.5));
-    assert_true(failures_line(fs, "a", 0)); /* off */
-    failures_free(fs);
+    assert_true(auth_failures_line(fs, "a", 0.5));
+    assert_false(auth_failures_line(fs, "a", 0.5));
+    assert_true(auth_failures_line(fs, "a", 0)); /* off */
+    auth_failures_free(fs);
 }
 
 /* A slow rate still lets one through, and never says to come back after more than an hour. */
 static void slow(void **state)
 {
-    struct failures *fs = begin();
+    struct auth_failures *fs = begin();
 
     (void)state;
-    assert_int_equal(failures_take(fs, "a", 0.0001), 0);
-    assert_int_equal(failures_take(fs, "a", 0.0001), 3600);
-    failures_free(fs);
+    assert_int_equal(auth_failures_take(fs, "a", 0.0001), 0);
+    assert_int_equal(auth_failures_take(fs, "a", 0.0001), 3600);
+    auth_failures_free(fs);
 }
 
 static void the_table_is_bounded(void **state)
 {
-    struct failures *fs = begin();
+    struct auth_failures *fs = begin();
     char name[32];
 
     (void)state;
-    for (int i = 0; i < FAILURES_MAX + 100; i++) {
+    for (int i = 0; i < AUTH_FAILURES_MAX + 100; i++) {
         snprintf(name, sizeof(name), "10.%d.%d.1", i / 256, i % 256);
-        assert_int_equal(failures_take(fs, name, 1.0 / 60), 0);
-        assert_int_equal(failures_take(fs, "busy", 1.0 / 60) > 0, i > 0);
+        assert_int_equal(auth_failures_take(fs, name, 1.0 / 60), 0);
+        assert_int_equal(auth_failures_take(fs, "busy", 1.0 / 60) > 0, i > 0);
     }
-    assert_int_equal(failures_count(fs), FAILURES_MAX);
-    assert_true(failures_take(fs, "busy", 1.0 / 60) > 0); /* used all the time: not forgotten */
-    assert_int_equal(failures_take(fs, "10.0.0.1", 1.0 / 60), 0);
-    failures_free(fs);
+    assert_int_equal(auth_failures_count(fs), AUTH_FAILURES_MAX);
+    assert_true(auth_failures_take(fs, "busy", 1.0 / 60) > 0); /* used all the time: not forgotten */
+    assert_int_equal(auth_failures_take(fs, "10.0.0.1", 1.0 / 60), 0);
+    auth_failures_free(fs);
 }
 
 int main(void)

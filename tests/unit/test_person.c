@@ -2,12 +2,12 @@
 /* Names of people: when two are one person's, and what cannot be one. Letters and their kinds. */
 #include "check.h"
 
-#include "base/letters.h"
 #include "base/person.h"
+#include "base/utf8.h"
 
 #include <string.h>
 
-static void names_differ_in_ascii_case_alone(void **state)
+static void address_differ_in_ascii_case_alone(void **state)
 {
     static const struct {
         const char *a, *b;
@@ -108,15 +108,15 @@ static void letters_come_back_as_they_were(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++) {
-        size_t n = letter_encode(text, some[i]);
+        size_t n = utf8_encode(text, some[i]);
 
-        assert_int_equal(letter_decode(text, n, &letter), n);
+        assert_int_equal(utf8_decode(text, n, &letter), n);
         assert_int_equal(letter, some[i]);
         if (n > 1)
-            assert_int_equal(letter_decode(text, n - 1, &letter), 0);
+            assert_int_equal(utf8_decode(text, n - 1, &letter), 0);
     }
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_int_equal(letter_decode(bad[i], strlen(bad[i]), &letter), 0);
+        assert_int_equal(utf8_decode(bad[i], strlen(bad[i]), &letter), 0);
 }
 
 static void the_ranges_are_in_order(void **state)
@@ -145,7 +145,7 @@ static void the_ranges_are_in_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_differ_in_ascii_case_alone),
+        cmocka_unit_test(address_differ_in_ascii_case_alone),
         cmocka_unit_test(what_cannot_be_seen_cannot_be_a_name),
         cmocka_unit_test(what_the_vault_reads_otherwise_cannot_be_written),
         cmocka_unit_test(letters_come_back_as_they_were),

@@ -14,7 +14,7 @@
 #define USER  "acme\\ann"
 #define NMANY 40
 
-static struct ask ask, many[NMANY];
+static struct request_context ask, many[NMANY];
 static struct fault fault;
 
 static int begin(void **state)
@@ -45,7 +45,8 @@ static double counted(const char *reason)
     double value = -1;
 
     metrics_render(&page);
-    (void)snprintf(name, sizeof(name), "jumpgate_vault_refusals_total{vault=\"safe\",reason=\"%s\"} ", reason);
+    (void)snprintf(name, sizeof(name), "jumpgate_vault_refusals_total{vault=\"safe\",reason=\"%s\"} ",
+                   reason);
     if (strstr(buf_cstr(&page), name))
         value = strtod(strstr(buf_cstr(&page), name) + strlen(name), NULL);
     buf_free(&page);
@@ -130,7 +131,7 @@ static void a_script_shuts_nobody_out(void **state)
     crowd("acme\\script", 0, 29);
     ask_init(&ask, "acme\\script");
     assert_int_equal(admit("acme\\script", 60000), 0);
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0); /* the 30th */
+    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0); /* the 30th */
     assert_int_equal(admit("acme\\script", 60000), -EAGAIN);
     expect_refused("share", 1);
     ask_init(&many[29], "acme\\script");
@@ -155,18 +156,18 @@ static void what_was_begun_goes_on(void **state)
     assert_int_equal(admit("c", 60000), -EAGAIN);
     expect_refused("max_calls", 1);
     ask_init(&ask, "a");
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), -EAGAIN);
+    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), -EAGAIN);
     assert_int_equal(ask.call.fault.code, FAULT_OVERLOADED);
     ask.call.begun = true;
     assert_int_equal(ask_credential(&ask), 0);
     for (size_t i = 4; i < 36; i++) { /* of what belongs together all: a quarter, and 32 */
         ask_init(&many[i], "c");
         many[i].call.let_in = true;
-        assert_int_equal(ask_list(&many[i], KIND_LOCAL, "x"), 0);
+        assert_int_equal(context_list(&many[i], KIND_LOCAL, "x"), 0);
     }
     ask_init(&many[36], "c");
     many[36].call.let_in = true;
-    assert_int_equal(ask_list(&many[36], KIND_LOCAL, "x"), -EAGAIN);
+    assert_int_equal(context_list(&many[36], KIND_LOCAL, "x"), -EAGAIN);
     many[36].call.let_in = false;
     many[36].call.begun = true;
     assert_int_equal(ask_credential(&many[36]), -EAGAIN);
@@ -213,7 +214,8 @@ static void a_wait_in_vain(void **state)
     assert_true(counted("in_vain") == 2);
 }
 
-/* Once it has begun the limit of the wait is no limit any more, neither for the answer nor for a second try. */
+/* Once it has begun the limit of the wait is no limit any more, neither for the answer nor for a second try.
+ */
 static void begun_is_begun(void **state)
 {
     struct call *call;
@@ -258,7 +260,7 @@ static void asked_again_in_line(void **state)
 static void order_on_a_session(void **state)
 {
     static const char *const order[] = {"Credentials", "Checkin", "Requests"};
-    struct ask read, back;
+    struct request_context read, back;
 
     (void)state;
     rig.conf.sessions_per_user = 1;

@@ -14,7 +14,7 @@
 
 #define USER "ACME\\mrivera"
 
-static struct ask ask;
+static struct request_context ask;
 
 static int setup(void **state)
 {
@@ -28,7 +28,7 @@ static int setup(void **state)
 static const struct account_list *list(enum account_kind kind, const char *body)
 {
     ask_anew(&ask, USER);
-    assert_int_equal(ask_list(&ask, kind, "ledger01"), 0);
+    assert_int_equal(context_list(&ask, kind, "ledger01"), 0);
     rig_answer(rig_call(0), 200, body);
     assert_int_equal(ask.done, 1);
     return ask.call.result == VAULT_OK ? ask.call.accounts : NULL;
@@ -91,15 +91,15 @@ static void shapes_of_a_list(void **state)
 static uint64_t counted(const char *metric)
 {
     struct buf page = BUF_INIT(1U << 20);
-    char line[96];
+    char priority_queue[96];
     const char *found;
     uint64_t n = UINT64_MAX;
 
-    (void)snprintf(line, sizeof(line), "%s{vault=\"%s\"} ", metric, rig.conf.name);
+    (void)snprintf(priority_queue, sizeof(priority_queue), "%s{vault=\"%s\"} ", metric, rig.conf.name);
     metrics_render(&page);
-    found = strstr(buf_cstr(&page), line);
+    found = strstr(buf_cstr(&page), priority_queue);
     if (found)
-        n = strtoull(found + strlen(line), NULL, 10);
+        n = strtoull(found + strlen(priority_queue), NULL, 10);
     buf_free(&page);
     return n;
 }
@@ -168,13 +168,13 @@ static void nothing_is_no_answer(void **state)
 {
     (void)state;
     for (int op = 0; op < 6; op++) {
-        struct vault_request request = {.system_id = 1, .account_id = 2, .minutes = 60};
+        struct request_args request = {.system_id = 1, .account_id = 2, .minutes = 60};
         int err = -1;
 
         ask_anew(&ask, USER);
         switch (op) {
-        case 0: err = ask_list(&ask, KIND_LOCAL, "x"); break;
-        case 1: err = ask_list(&ask, KIND_ALIAS, "x"); break;
+        case 0: err = context_list(&ask, KIND_LOCAL, "x"); break;
+        case 1: err = context_list(&ask, KIND_ALIAS, "x"); break;
         case 2: err = ask_credential(&ask); break;
         case 3: err = rig.vault->ops->isa(rig.vault, &request, CREDENTIAL_PASSWORD, &ask.call); break;
         case 4: err = rig.vault->ops->requests(rig.vault, &ask.call); break;
@@ -227,10 +227,11 @@ static void directory_rows(void **state)
     const struct directory_list *rows;
 
     (void)state;
-    rows = directory(DIRECTORY_SYSTEMS, 200,
-                     "{\"TotalCount\":3,\"Data\":[{\"ManagedSystemID\":5,\"WorkgroupID\":3,\"HostName\":\"h\",\"DNSName\":"
-                     "\"h.x\",\"IPAddress\":\"10.0.0.1\",\"SystemName\":\"s\",\"PlatformID\":2,\"Port\":null,"
-                     "\"Description\":\"d\"},{\"ManagedSystemID\":6,\"HostName\":\"only\"},{\"HostName\":\"no id\"},7]}");
+    rows = directory(
+        DIRECTORY_SYSTEMS, 200,
+        "{\"TotalCount\":3,\"Data\":[{\"ManagedSystemID\":5,\"WorkgroupID\":3,\"HostName\":\"h\",\"DNSName\":"
+        "\"h.x\",\"IPAddress\":\"10.0.0.1\",\"SystemName\":\"s\",\"PlatformID\":2,\"Port\":null,"
+        "\"Description\":\"d\"},{\"ManagedSystemID\":6,\"HostName\":\"only\"},{\"HostName\":\"no id\"},7]}");
     assert_non_null(rows);
     assert_int_equal(rows->n, 2);
     assert_int_equal(rows->rows[0].id, 5);
@@ -240,9 +241,10 @@ static void directory_rows(void **state)
     assert_string_equal(rows->rows[0].name, "s");
     assert_string_equal(rows->rows[1].name, "only");
     assert_null(rows->rows[1].dns);
-    rows = directory(DIRECTORY_PLATFORMS, 200,
-                     "[{\"platformid\":2,\"name\":\"Linux\",\"DefaultPort\":22,\"DefaultSessionType\":\"SSH\","
-                     "\"DSSFlag\":true},{\"PlatformID\":3,\"Name\":\"x\",\"DefaultSessionType\":null}]");
+    rows =
+        directory(DIRECTORY_PLATFORMS, 200,
+                  "[{\"platformid\":2,\"name\":\"Linux\",\"DefaultPort\":22,\"DefaultSessionType\":\"SSH\","
+                  "\"DSSFlag\":true},{\"PlatformID\":3,\"Name\":\"x\",\"DefaultSessionType\":null}]");
     assert_int_equal(rows->n, 2);
     assert_true(rows->rows[0].ssh_keys);
     assert_string_equal(rows->rows[0].session_type, "SSH");
@@ -264,7 +266,8 @@ static char *systems_page(size_t from, size_t n)
 
     (void)buf_str(&body, "{\"TotalCount\":1500,\"Data\":[");
     for (size_t i = 0; i < n; i++)
-        (void)buf_printf(&body, "%s{\"ManagedSystemID\":%zu,\"SystemName\":\"s%zu\"}", i ? "," : "", from + i, from + i);
+        (void)buf_printf(&body, "%s{\"ManagedSystemID\":%zu,\"SystemName\":\"s%zu\"}", i ? "," : "", from + i,
+                         from + i);
     (void)buf_str(&body, "]}");
     text = strdup(buf_cstr(&body));
     buf_free(&body);
@@ -318,7 +321,7 @@ static void pages(size_t total, size_t shift, size_t calls)
     char target[128];
 
     ask_anew(&ask, USER);
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     for (; !ask.done; n++) {
         size_t from = offset - (offset ? shift : 0), left = total - from;
         char *body = page(from, left < 1000 ? left : 1000);
@@ -356,7 +359,7 @@ static void a_server_that_knows_no_offset(void **state)
     char *body = page(0, 1000);
 
     (void)state;
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     rig_answer(rig_call(0), 200, body);
     assert_int_equal(ask.done, 0);
     rig_answer(rig_call(0), 200, body);
@@ -370,13 +373,13 @@ static void a_page_that_fails(void **state)
     char *body = page(0, 1000);
 
     (void)state;
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     rig_answer(rig_call(0), 200, body);
     rig_answer(rig_call(0), 500, "");
     assert_int_equal(ask.call.result, VAULT_FAILED);
     assert_null(ask.call.accounts); /* no half list */
     ask_anew(&ask, USER);
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     rig_answer(rig_call(0), 200, body);
     rig_answer(rig_call(0), 401, ""); /* lost mid-way: the page is asked again */
     rig_sign_in(USER, "s=2\n");
@@ -386,7 +389,7 @@ static void a_page_that_fails(void **state)
     assert_int_equal(ask.call.result, VAULT_OK);
     assert_int_equal(ask.call.accounts->n, 1000);
     ask_anew(&ask, USER);
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     rig_answer(rig_call(0), 200, body);
     rig.vault->ops->cancel(rig.vault, &ask.call);
     assert_null(ask.call.accounts);
@@ -400,7 +403,7 @@ static void empty_lists(void **state)
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         ask_anew(&ask, USER);
-        assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+        assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
         rig_answer(rig_call(0), status[i], i ? "4031" : "\"Managed Account not found\"");
         assert_int_equal(ask.call.result, VAULT_OK);
         assert_int_equal(ask.call.accounts->n, 0);
@@ -453,21 +456,21 @@ static void request_numbers(void **state)
         const char *body;
         int64_t id;
     } rows[] = {
-        {201, "9114",                 9114      },
-        {200, "9114",                 9114      },
-        {201, " \"9114\"\r\n",        9114      },
-        {201, "2147483648",           2147483648},
-        {201, "",                     0         },
-        {201, "0",                    0         },
-        {201, "-1",                   0         },
-        {201, "91a",                  0         },
-        {201, "{\"RequestID\":1}",    0         },
-        {201, "[1]",                  0         },
-        {201, "null",                 0         },
-        {201, "\"",                   0         },
-        {204, "",                     0         },
-        {202, "9114",                 0         },
-        {201, "12345678901234567890", 0         },
+        {201, "9114", 9114},
+        {200, "9114", 9114},
+        {201, " \"9114\"\r\n", 9114},
+        {201, "2147483648", 2147483648},
+        {201, "", 0},
+        {201, "0", 0},
+        {201, "-1", 0},
+        {201, "91a", 0},
+        {201, "{\"RequestID\":1}", 0},
+        {201, "[1]", 0},
+        {201, "null", 0},
+        {201, "\"", 0},
+        {204, "", 0},
+        {202, "9114", 0},
+        {201, "12345678901234567890", 0},
     };
 
     (void)state;
@@ -488,32 +491,32 @@ static void secrets(void **state)
     static const struct {
         const char *body, *secret; /* NULL = not understood, "" = absent */
     } rows[] = {
-        {"\"Tr0ut\\\\lamp\\\"42&co\"",                             "Tr0ut\\lamp\"42&co"                  },
-        {"\"Tr0ut\\\\lamp\\u002242\\u0026co\"",                    "Tr0ut\\lamp\"42&co"                  },
-        {"\"\\u003Ca\\u003E\\u0027\\u002B\\/\"",                   "<a>'+/"                              },
-        {"\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x94\x91\"",               "\xc3\xa9\xe2\x82\xac\xf0\x9f\x94\x91"},
-        {"\"\\u00E9\\u20ac\\uD83D\\uDD11\"",                       "\xc3\xa9\xe2\x82\xac\xf0\x9f\x94\x91"},
+        {"\"Tr0ut\\\\lamp\\\"42&co\"", "Tr0ut\\lamp\"42&co"},
+        {"\"Tr0ut\\\\lamp\\u002242\\u0026co\"", "Tr0ut\\lamp\"42&co"},
+        {"\"\\u003Ca\\u003E\\u0027\\u002B\\/\"", "<a>'+/"},
+        {"\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x94\x91\"", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x94\x91"},
+        {"\"\\u00E9\\u20ac\\uD83D\\uDD11\"", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x94\x91"},
         {"\"-----BEGIN-----\\r\\nTUFE\\r\\n-----END-----\\r\\n\"",
-         "-----BEGIN-----\r\nTUFE\r\n-----END-----\r\n"                                                  },
-        {"\" blanks stay \"",                                      " blanks stay "                       },
-        {"\"{\\\"a\\\":1}\"",                                      "{\"a\":1}"                           },
-        {"\r\n\"x\" \n",                                           "x"                                   },
-        {"{\"Credentials\":\"p\\\"w\"}",                           "p\"w"                                },
-        {"{\"password\":\"pw\"}",                                  "pw"                                  },
-        {"{\"AliasId\":1,\"PrivateKey\":\"k\"}",                   "k"                                   },
-        {"\"\"",                                                   ""                                    },
-        {"null",                                                   ""                                    },
-        {"{\"Password\":\"\"}",                                    ""                                    },
-        {"plain",                                                  NULL                                  },
-        {"",                                                       NULL                                  },
-        {"\"cut",                                                  NULL                                  },
-        {"\"a\"b",                                                 NULL                                  },
-        {"\"a\\u0000b\"",                                          NULL                                  },
-        {"\"\\uD83D\"",                                            NULL                                  },
-        {"\"\\x\"",                                                NULL                                  },
-        {"[\"x\"]",                                                NULL                                  },
-        {"{\"other\":\"x\"}",                                      NULL                                  },
-        {"\"\xff\"",                                               NULL                                  },
+         "-----BEGIN-----\r\nTUFE\r\n-----END-----\r\n"},
+        {"\" blanks stay \"", " blanks stay "},
+        {"\"{\\\"a\\\":1}\"", "{\"a\":1}"},
+        {"\r\n\"x\" \n", "x"},
+        {"{\"Credentials\":\"p\\\"w\"}", "p\"w"},
+        {"{\"password\":\"pw\"}", "pw"},
+        {"{\"AliasId\":1,\"PrivateKey\":\"k\"}", "k"},
+        {"\"\"", ""},
+        {"null", ""},
+        {"{\"Password\":\"\"}", ""},
+        {"plain", NULL},
+        {"", NULL},
+        {"\"cut", NULL},
+        {"\"a\"b", NULL},
+        {"\"a\\u0000b\"", NULL},
+        {"\"\\uD83D\"", NULL},
+        {"\"\\x\"", NULL},
+        {"[\"x\"]", NULL},
+        {"{\"other\":\"x\"}", NULL},
+        {"\"\xff\"", NULL},
     };
 
     (void)state;
@@ -581,7 +584,7 @@ static void answers_with_secrets_are_read_in_secret_memory(void **state)
         {400, "{\"Message\":\"s3cret\"}"},
         {404, "{\"Credentials\":\"s3cret\"}"},
     };
-    struct vault_request request = {.system_id = 1, .account_id = 2, .minutes = 60};
+    struct request_args request = {.system_id = 1, .account_id = 2, .minutes = 60};
 
     (void)state;
     for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
@@ -674,7 +677,7 @@ static void an_end_that_cannot_be_is_not_told(void **state)
 
 static int teardown(void **state)
 {
-    ask_free(&ask);
+    ctx_free(&ask);
     return rig_stop(state);
 }
 

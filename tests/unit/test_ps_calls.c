@@ -10,7 +10,7 @@
 
 #define USER "ACME\\mrivera"
 
-static struct ask ask, other;
+static struct request_context ask, other;
 
 static int setup(void **state)
 {
@@ -22,7 +22,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    ask_free(&ask);
+    ctx_free(&ask);
     return rig_stop(state);
 }
 
@@ -73,7 +73,7 @@ static void list_bytes(void **state)
     list_with(&(struct account_query){.kind = KIND_NKINDS}, "");
 }
 
-static void request_with(const struct vault_request *request, const char *body)
+static void request_with(const struct request_args *request, const char *body)
 {
     assert_int_equal(rig.vault->ops->request(rig.vault, request, &ask.call), 0);
     (void)rig_call(0);
@@ -85,13 +85,13 @@ static void request_bytes(void **state)
 {
     (void)state;
     ready();
-    request_with(&(struct vault_request){17, 203, 0, 60, "PRA session 7c1e", 0, NULL, 0},
+    request_with(&(struct request_args){17, 203, 0, 60, "PRA session 7c1e", 0, NULL, 0},
                  "{\"AccessType\":\"View\",\"SystemID\":17,\"AccountID\":203,\"DurationMinutes\":60,"
                  "\"Reason\":\"PRA session 7c1e\",\"ConflictOption\":\"reuse\"}");
-    request_with(&(struct vault_request){31, 507, 0, 60, NULL, 0, NULL, 0},
+    request_with(&(struct request_args){31, 507, 0, 60, NULL, 0, NULL, 0},
                  "{\"AccessType\":\"View\",\"SystemID\":31,\"AccountID\":507,\"DurationMinutes\":60,"
                  "\"ConflictOption\":\"reuse\"}");
-    request_with(&(struct vault_request){31, 507, 9, 5, "a\"b\\c\n", 3, "CHG\"1", 0},
+    request_with(&(struct request_args){31, 507, 9, 5, "a\"b\\c\n", 3, "CHG\"1", 0},
                  "{\"AccessType\":\"View\",\"SystemID\":31,\"AccountID\":507,\"ApplicationID\":9,"
                  "\"DurationMinutes\":5,\"Reason\":\"a\\\"b\\\\c\\n\",\"ConflictOption\":\"reuse\","
                  "\"TicketSystemID\":3,\"TicketNumber\":\"CHG\\\"1\"}");
@@ -140,7 +140,7 @@ static void directory_bytes(void **state)
 
 static void isa_bytes(void **state)
 {
-    const struct vault_request request = {.system_id = 17, .account_id = 203, .minutes = 60, .reason = "why"};
+    const struct request_args request = {.system_id = 17, .account_id = 203, .minutes = 60, .reason = "why"};
 
     (void)state;
     ready();
@@ -158,12 +158,12 @@ static void isa_bytes(void **state)
 static void aliases_have_calls_of_their_own(void **state)
 {
     const struct vault_ops *ops;
-    struct vault_request request = {.alias_id = 9, .minutes = 5};
+    struct request_args request = {.alias_id = 9, .minutes = 5};
 
     (void)state;
     ready();
     ops = rig.vault->ops;
-    assert_int_equal(ask_list(&ask, KIND_ALIAS, "x"), 0);
+    assert_int_equal(context_list(&ask, KIND_ALIAS, "x"), 0);
     (void)rig_call(0);
     assert_string_equal(rig.last_target, RIG_BASE "/Aliases"); /* all of them, on one page */
     rig_answer(rig_call(0), 200,
@@ -200,7 +200,7 @@ static void tries_then_fails(void **state)
 {
     (void)state;
     ready();
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     rig_answer(rig_call(0), 500, "<html>");
     assert_int_equal(rig_waiting(), 0);
     rig_run(40); /* the shortest pause is 50 ms */
@@ -210,19 +210,19 @@ static void tries_then_fails(void **state)
     rig_run(300);
     rig_answer(rig_call(0), 502, "");
     expect_failed(FAULT_VAULT_ERROR, false);
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     rig_answer(rig_call(0), 408, "");
     rig_run(150);
     rig_answer(rig_call(0), 200, "[]");
     assert_int_equal(ask.call.result, VAULT_OK);
-    ask_free(&ask);
+    ctx_free(&ask);
 }
 
 static void retry_after(void **state)
 {
     (void)state;
     ready();
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     rig_reply(rig_call(0), &(struct rig_answer){429, "", NULL, NULL, "2", NULL, NULL});
     rig_run(1999);
     assert_int_equal(rig_waiting(), 0);
@@ -230,15 +230,15 @@ static void retry_after(void **state)
     rig_reply(rig_call(0), &(struct rig_answer){429, "", NULL, NULL, "30", NULL, NULL});
     assert_int_equal(ask.call.fault.retry_after_s, 30);
     expect_failed(FAULT_VAULT_UNAVAILABLE, false);
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     rig_answer(rig_call(0), 429, ""); /* without a time: not worth it */
     expect_failed(FAULT_VAULT_UNAVAILABLE, false);
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     rig_reply(rig_call(0), &(struct rig_answer){503, "", NULL, NULL, "1", NULL, NULL});
     rig_run(1000);
     rig_answer(rig_call(0), 200, "[]");
     assert_int_equal(ask.call.result, VAULT_OK);
-    ask_free(&ask);
+    ctx_free(&ask);
 }
 
 static void no_try_beyond_the_callers_time(void **state)
@@ -246,12 +246,12 @@ static void no_try_beyond_the_callers_time(void **state)
     (void)state;
     ready();
     ask.call.timeout_ms = 40;
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     assert_int_equal((rig_call(0), rig.last_timeout_ms), 40);
     rig_answer(rig_call(0), 503, "");
     expect_failed(FAULT_VAULT_UNAVAILABLE, false);
     ask.call.timeout_ms = 60000;
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     assert_int_equal((rig_call(0), rig.last_timeout_ms), 10000);
     rig_fail(rig_call(0), -ETIMEDOUT, true);
     expect_failed(FAULT_DEADLINE_EXCEEDED, false);
@@ -304,7 +304,7 @@ static void lost_request_is_asked_again(void **state)
     assert_int_equal(ask.call.result, VAULT_OK);
     assert_true(ask.call.reused);
     assert_true(ask.call.unknown);
-    ask_free(&ask);
+    ctx_free(&ask);
 }
 
 static void request_outcomes(void **state)
@@ -442,13 +442,13 @@ static void too_many_calls(void **state)
     rig_open();
     ask_init(&ask, USER);
     ask_init(&other, "x");
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
-    assert_int_equal(ask_list(&other, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(&other, KIND_LOCAL, "x"), 0);
     {
-        static struct ask third;
+        static struct request_context third;
 
         ask_init(&third, USER);
-        assert_int_equal(ask_list(&third, KIND_LOCAL, "x"), -EAGAIN);
+        assert_int_equal(context_list(&third, KIND_LOCAL, "x"), -EAGAIN);
     }
 }
 
@@ -463,7 +463,7 @@ static void upstream_is_full(void **state)
     expect_failed(FAULT_OVERLOADED, false);
     rig.refuse_calls = -ENOMEM;
     ask_init(&other, "x");
-    assert_int_equal(ask_list(&other, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(&other, KIND_LOCAL, "x"), 0);
     assert_int_equal(other.done, 0);
     rig_run(0);
     assert_int_equal(other.call.fault.code, FAULT_INTERNAL);
@@ -484,26 +484,26 @@ static void cancel_in_every_state(void **state)
     (void)state;
     rig_open();
     ask_init(&ask, USER);
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     cancel(); /* waiting */
     rig_sign_in(USER, "s=1\n");
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     assert_int_equal(rig_waiting(), 1);
     cancel(); /* sent */
     assert_int_equal(rig_waiting(), 0);
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     rig_answer(rig_call(0), 503, "");
     cancel(); /* paused */
     assert_int_equal(rig_waiting(), 0);
     rig.refuse_calls = -ENOMEM;
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     cancel(); /* ended, not yet told */
     rig.refuse_calls = 0;
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     rig_answer(rig_call(0), 200, "[]");
     rig.vault->ops->cancel(rig.vault, &ask.call); /* over */
     assert_int_equal(ask.done, 1);
-    ask_free(&ask);
+    ctx_free(&ask);
 }
 
 static void withdraw(bool can)
@@ -553,14 +553,14 @@ static void withdrawn_while_unsent(void **state)
     rig_answer(rig_call(0), 201, "41");
     assert_int_equal(ask.done, 1);
     withdraw(false); /* over */
-    ask_free(&ask);
+    ctx_free(&ask);
 }
 
-static void ask_next(struct ask *first)
+static void ask_next(struct request_context *first)
 {
     vault_call_free(&first->call);
     ask_init(&other, USER);
-    assert_int_equal(ask_list(&other, KIND_LOCAL, "again"), 0);
+    assert_int_equal(context_list(&other, KIND_LOCAL, "again"), 0);
 }
 
 static void next_call_inside_done(void **state)
@@ -568,12 +568,12 @@ static void next_call_inside_done(void **state)
     (void)state;
     ready();
     ask.then = ask_next;
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     rig_answer(rig_call(0), 200, "[]");
     assert_int_equal(rig_waiting(), 1);
     rig_answer(rig_call(0), 200, "[]");
     assert_int_equal(other.done, 1);
-    ask_free(&other);
+    ctx_free(&other);
 }
 
 /* ---- is it there? ---- */
@@ -617,9 +617,9 @@ static void no_probe_with_traffic(void **state)
     ready();
     for (int i = 0; i < 100; i++) {
         rig_run(1000);
-        assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+        assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
         rig_answer(rig_call(0), 200, "[]");
-        ask_free(&ask);
+        ctx_free(&ask);
         ask_init(&ask, USER);
     }
     assert_int_equal(rig.probes, 1);
@@ -630,7 +630,7 @@ static void frozen_vault_is_noticed(void **state)
     (void)state;
     ready();
     rig.hold_probes = true;
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     rig_run(2000);
     assert_non_null(rig.probe);
     assert_true(rig.probe->call->timeout_ms <= 3000);
@@ -638,7 +638,7 @@ static void frozen_vault_is_noticed(void **state)
     assert_false(state_of().reachable);
     rig_answer(rig_call(0), 200, "[]");
     assert_true(state_of().reachable);
-    ask_free(&ask);
+    ctx_free(&ask);
 }
 
 static void a_callers_impatience_is_no_failure(void **state)
@@ -646,7 +646,7 @@ static void a_callers_impatience_is_no_failure(void **state)
     (void)state;
     ready();
     ask.call.timeout_ms = 20;
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     rig_fail(rig_call(0), -ETIMEDOUT, true);
     assert_true(state_of().reachable);
 }

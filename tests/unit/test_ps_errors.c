@@ -11,7 +11,7 @@
 
 enum op { LIST, POLICY, REQUEST, CREDENTIAL, CHECKIN, REQUESTS };
 
-static struct ask ask;
+static struct request_context ask;
 
 static int setup(void **state)
 {
@@ -24,7 +24,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    ask_free(&ask);
+    ctx_free(&ask);
     return rig_stop(state);
 }
 
@@ -34,7 +34,7 @@ static void start(enum op op)
 
     ask_anew(&ask, USER);
     switch (op) {
-    case LIST: err = ask_list(&ask, KIND_LOCAL, "x"); break;
+    case LIST: err = context_list(&ask, KIND_LOCAL, "x"); break;
     case POLICY: err = rig.vault->ops->policy(rig.vault, 17, 203, 60, &ask.call); break;
     case REQUEST: err = ask_request(&ask, NULL); break;
     case CREDENTIAL: err = ask_credential(&ask); break;
@@ -144,17 +144,17 @@ static void bad_values(void **state)
 static void failures(void **state)
 {
     static const struct row rows[] = {
-        {LIST,       500, "<html>",                 VAULT_FAILED, FAULT_VAULT_ERROR,       0},
-        {LIST,       502, "{\"Message\":\"4031\"}", VAULT_FAILED, FAULT_VAULT_ERROR,       0},
-        {LIST,       503, "",                       VAULT_FAILED, FAULT_VAULT_UNAVAILABLE, 0},
-        {LIST,       429, "",                       VAULT_FAILED, FAULT_VAULT_UNAVAILABLE, 0},
-        {LIST,       504, "",                       VAULT_FAILED, FAULT_VAULT_ERROR,       0},
-        {LIST,       410, "",                       VAULT_FAILED, FAULT_VAULT_ERROR,       0},
-        {LIST,       405, "",                       VAULT_FAILED, FAULT_VAULT_ERROR,       0},
-        {LIST,       415, "",                       VAULT_FAILED, FAULT_VAULT_ERROR,       0},
-        {LIST,       302, "",                       VAULT_FAILED, FAULT_VAULT_ERROR,       0},
-        {CREDENTIAL, 500, "\"secret words\"",       VAULT_FAILED, FAULT_VAULT_ERROR,       0},
-        {CREDENTIAL, 204, "",                       VAULT_FAILED, FAULT_VAULT_ERROR,       0},
+        {LIST, 500, "<html>", VAULT_FAILED, FAULT_VAULT_ERROR, 0},
+        {LIST, 502, "{\"Message\":\"4031\"}", VAULT_FAILED, FAULT_VAULT_ERROR, 0},
+        {LIST, 503, "", VAULT_FAILED, FAULT_VAULT_UNAVAILABLE, 0},
+        {LIST, 429, "", VAULT_FAILED, FAULT_VAULT_UNAVAILABLE, 0},
+        {LIST, 504, "", VAULT_FAILED, FAULT_VAULT_ERROR, 0},
+        {LIST, 410, "", VAULT_FAILED, FAULT_VAULT_ERROR, 0},
+        {LIST, 405, "", VAULT_FAILED, FAULT_VAULT_ERROR, 0},
+        {LIST, 415, "", VAULT_FAILED, FAULT_VAULT_ERROR, 0},
+        {LIST, 302, "", VAULT_FAILED, FAULT_VAULT_ERROR, 0},
+        {CREDENTIAL, 500, "\"secret words\"", VAULT_FAILED, FAULT_VAULT_ERROR, 0},
+        {CREDENTIAL, 204, "", VAULT_FAILED, FAULT_VAULT_ERROR, 0},
     };
 
     (void)state;
@@ -264,12 +264,12 @@ static void lost(void **state)
         enum fault_code code;
     } rows[] = {
         {-ECONNREFUSED, FAULT_VAULT_UNAVAILABLE},
-        {-ECONNRESET,   FAULT_VAULT_UNAVAILABLE},
-        {-ETIMEDOUT,    FAULT_DEADLINE_EXCEEDED},
-        {-EPROTO,       FAULT_VAULT_ERROR      },
-        {-EMSGSIZE,     FAULT_VAULT_ERROR      },
-        {-ENOMEM,       FAULT_INTERNAL         },
-        {-ECANCELED,    FAULT_DRAINING         },
+        {-ECONNRESET, FAULT_VAULT_UNAVAILABLE},
+        {-ETIMEDOUT, FAULT_DEADLINE_EXCEEDED},
+        {-EPROTO, FAULT_VAULT_ERROR},
+        {-EMSGSIZE, FAULT_VAULT_ERROR},
+        {-ENOMEM, FAULT_INTERNAL},
+        {-ECANCELED, FAULT_DRAINING},
     };
 
     (void)state;

@@ -9,7 +9,7 @@
 #include "check.h"
 
 #include "backends/password_safe/password_safe.h"
-#include "loop/upstream.h"
+#include "loop/upstream/upstream.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -55,7 +55,7 @@ static void sim_exec(int out, const char *const *more)
 static void sim_start(const char *const *more)
 {
     int fd[2];
-    char line[256] = "", address[64] = "";
+    char priority_queue[256] = "", address[64] = "";
     FILE *out;
 
     assert_int_equal(pipe(fd), 0);
@@ -66,9 +66,9 @@ static void sim_start(const char *const *more)
     (void)close(fd[1]);
     out = fdopen(fd[0], "r");
     assert_non_null(out);
-    while (!strstr(line, "ready") && fgets(line, sizeof(line), out))
-        if (strstr(line, "listener=api"))
-            assert_int_equal(sscanf(strstr(line, "address="), "address=%63s", address), 1);
+    while (!strstr(priority_queue, "ready") && fgets(priority_queue, sizeof(priority_queue), out))
+        if (strstr(priority_queue, "listener=api"))
+            assert_int_equal(sscanf(strstr(priority_queue, "address="), "address=%63s", address), 1);
     (void)fclose(out);
     assert_true(*address);
     (void)snprintf(live.url, sizeof(live.url), "http://%s/BeyondTrust/api/public/v3", address);
@@ -178,7 +178,7 @@ static void list(const char *user, enum account_kind kind, const char *system, s
 
 static int64_t request(const char *user, int64_t system, int64_t account, enum vault_result want)
 {
-    struct vault_request args = {
+    struct request_args args = {
         .system_id = system, .account_id = account, .minutes = 30, .reason = "CHG-1 \"q\""};
 
     finish(live.vault->ops->request(live.vault, &args, ready(user)), want);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_ps_rig.c - see the header. The fakes here keep the written rules of loop/upstream.h, and are strict
- * where it is: done() never inside upstream_call(), nothing after a cancel, -ECANCELED for all when the
- * upstream closes.
+ * test_ps_rig.c - see the header. The fakes here keep the written rules of loop/upstream/upstream.h, and are
+ * strict where it is: done() never inside upstream_call(), nothing after a cancel, -ECANCELED for all when
+ * the upstream closes.
  */
 #include "test_ps_rig.h"
 
@@ -32,21 +32,21 @@ const struct clock *loop_clock(struct loop *loop)
     return &rig.fc.clock;
 }
 
-struct upstream_renewal *upstream_prepare(const struct upstream_opts *opts)
+struct upstream_next *upstream_prepare(const struct upstream_opts *opts)
 {
     struct upstream_opts *copy = malloc(sizeof(*copy));
 
     assert_non_null(copy);
     *copy = *opts;
-    return (struct upstream_renewal *)copy;
+    return (struct upstream_next *)copy;
 }
 
-void upstream_discard(struct upstream_renewal *renewal)
+void upstream_discard(struct upstream_next *renewal)
 {
     free(renewal);
 }
 
-void upstream_renew(struct upstream *up, struct upstream_renewal *renewal)
+void upstream_reload(struct upstream *up, struct upstream_next *renewal)
 {
     (void)up;
     rig.renewed_connections = ((const struct upstream_opts *)renewal)->connections;
@@ -168,7 +168,8 @@ void upstream_close(struct upstream *up, void (*closed)(void *arg), void *arg)
     rig.closing_arg = arg;
 }
 
-void upstream_outlook(const struct upstream *up, const struct turn_party *party, struct upstream_outlook *out)
+void upstream_outlook(const struct upstream *up, const struct fair_queue_party *party,
+                      struct upstream_outlook *out)
 {
     (void)up;
     (void)party;
@@ -414,7 +415,7 @@ void rig_sign_in(const char *user, const char *cookie)
 
 static void on_done(struct vault_call *call)
 {
-    struct ask *ask = (struct ask *)(void *)call;
+    struct request_context *ask = (struct request_context *)(void *)call;
 
     ask->done++;
     assert_int_equal(ask->done, 1);
@@ -422,7 +423,7 @@ static void on_done(struct vault_call *call)
         ask->then(ask);
 }
 
-void ask_init(struct ask *ask, const char *user)
+void ask_init(struct request_context *ask, const char *user)
 {
     memset(ask, 0, sizeof(*ask));
     ask->call.user = user;
@@ -430,46 +431,46 @@ void ask_init(struct ask *ask, const char *user)
     ask->call.done = on_done;
 }
 
-void ask_free(struct ask *ask)
+void ctx_free(struct request_context *ask)
 {
     vault_call_free(&ask->call);
 }
 
-void ask_anew(struct ask *ask, const char *user)
+void ask_anew(struct request_context *ask, const char *user)
 {
-    ask_free(ask);
+    ctx_free(ask);
     ask_init(ask, user);
 }
 
-int ask_list(struct ask *ask, enum account_kind kind, const char *system)
+int context_list(struct request_context *ask, enum account_kind kind, const char *system)
 {
     struct account_query query = {.kind = kind, .system = system};
 
     return rig.vault->ops->list(rig.vault, &query, &ask->call);
 }
 
-int ask_request(struct ask *ask, const char *reason)
+int ask_request(struct request_context *ask, const char *reason)
 {
-    struct vault_request request = {.system_id = 17, .account_id = 203, .minutes = 60, .reason = reason};
+    struct request_args request = {.system_id = 17, .account_id = 203, .minutes = 60, .reason = reason};
 
     return rig.vault->ops->request(rig.vault, &request, &ask->call);
 }
 
-int ask_credential(struct ask *ask)
+int ask_credential(struct request_context *ask)
 {
     return rig.vault->ops->credential(rig.vault, 9114, CREDENTIAL_PASSWORD, &ask->call);
 }
 
-int ask_checkin(struct ask *ask)
+int ask_checkin(struct request_context *ask)
 {
     return rig.vault->ops->checkin(rig.vault, 9114, "PRA session 7c1e ended", &ask->call);
 }
 
-void rig_open_signed_in(struct ask *ask, const char *user)
+void rig_open_signed_in(struct request_context *ask, const char *user)
 {
     rig_open();
     ask_init(ask, user);
-    assert_int_equal(ask_list(ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(context_list(ask, KIND_LOCAL, "x"), 0);
     rig_sign_in(user, "s=1\n");
     rig_answer(rig_call(0), 200, "[]");
     assert_int_equal(ask->done, 1);

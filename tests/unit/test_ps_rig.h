@@ -14,7 +14,7 @@
 #include "backends/password_safe/password_safe.h"
 #include "check.h"
 #include "fake_clock.h"
-#include "loop/upstream.h"
+#include "loop/upstream/upstream.h"
 
 #include <string.h>
 
@@ -37,10 +37,10 @@ struct rig {
     struct rig_sent *probe;
     size_t probes;
     bool hold_probes;
-    int refuse_calls; /* upstream_call() answers this */
-    bool in_line;     /* what was sent still waits for a connection */
+    int refuse_calls;                /* upstream_call() answers this */
+    bool in_line;                    /* what was sent still waits for a connection */
     struct upstream_outlook outlook; /* what upstream_outlook() tells */
-    size_t renewed_connections; /* what upstream_renew() was given */
+    size_t renewed_connections;      /* what upstream_reload() was given */
     void (*closing)(void *arg);
     void *closing_arg;
     bool closed;
@@ -73,20 +73,21 @@ void rig_fail(struct call *, int err, bool sent);
 /* The oldest call must be a sign-in (of `user`, if given): it gets a session with this cookie. */
 void rig_sign_in(const char *user, const char *cookie);
 
-struct ask {
+struct request_context {
     struct vault_call call;
     int done;
-    void (*then)(struct ask *); /* runs inside done() */
+    void (*then)(struct request_context *); /* runs inside done() */
 };
-void ask_init(struct ask *, const char *user);
-void ask_free(struct ask *);
-void ask_anew(struct ask *, const char *user); /* frees and begins again */
-/* Opens the vault and signs `user` in, whose session then waits; the ask is free for the next question. */
-void rig_open_signed_in(struct ask *, const char *user);
-int ask_list(struct ask *, enum account_kind, const char *system);
-int ask_request(struct ask *, const char *reason);
-int ask_credential(struct ask *);
-int ask_checkin(struct ask *);
+void ask_init(struct request_context *, const char *user);
+void ctx_free(struct request_context *);
+void ask_anew(struct request_context *, const char *user); /* frees and begins again */
+/* Opens the vault and signs `user` in, whose session then waits; the context is free for the next question.
+ */
+void rig_open_signed_in(struct request_context *, const char *user);
+int context_list(struct request_context *, enum account_kind, const char *system);
+int ask_request(struct request_context *, const char *reason);
+int ask_credential(struct request_context *);
+int ask_checkin(struct request_context *);
 
 #define assert_contains(text, part) assert_non_null(strstr((text), (part)))
 #define assert_lacks(text, part)    assert_null(strstr((text), (part)))

@@ -10,7 +10,7 @@
 #define USER  "ACME\\mrivera"
 #define OTHER "ACME\\tkoh"
 
-static struct ask asks[32];
+static struct request_context asks[32];
 
 static int setup(void **state)
 {
@@ -22,18 +22,18 @@ static int setup(void **state)
 static void begin(size_t i, const char *user)
 {
     ask_init(&asks[i], user);
-    assert_int_equal(ask_list(&asks[i], KIND_LOCAL, "ledger01"), 0);
+    assert_int_equal(context_list(&asks[i], KIND_LOCAL, "ledger01"), 0);
 }
 
 /* The first waiting call must be a list over this cookie; answers it. */
 static void serve(const char *cookie)
 {
-    char line[64];
+    char priority_queue[64];
 
     assert_non_null(rig_call(0));
-    (void)snprintf(line, sizeof(line), "Cookie: %s\r\n", cookie);
+    (void)snprintf(priority_queue, sizeof(priority_queue), "Cookie: %s\r\n", cookie);
     assert_contains(rig.last_target, "/ManagedAccounts");
-    assert_contains(rig.last_headers, line);
+    assert_contains(rig.last_headers, priority_queue);
     assert_lacks(rig.last_headers, "Authorization");
     rig_answer(rig_call(0), 200, "[]");
 }
@@ -42,19 +42,19 @@ static void expect_ok(size_t i)
 {
     assert_int_equal(asks[i].done, 1);
     assert_int_equal(asks[i].call.result, VAULT_OK);
-    ask_free(&asks[i]);
+    ctx_free(&asks[i]);
 }
 
 /* Answers a list over the session, and the next call then shows the jar. */
-static void jar_after(const char *set, const char *line)
+static void jar_after(const char *set, const char *priority_queue)
 {
     begin(0, USER);
     rig_reply(rig_call(0), &(struct rig_answer){.status = 200, .body = "[]", .cookies = set});
     expect_ok(0);
     begin(0, USER);
     assert_non_null(rig_call(0));
-    if (line)
-        assert_contains(rig.last_headers, line);
+    if (priority_queue)
+        assert_contains(rig.last_headers, priority_queue);
     else
         assert_lacks(rig.last_headers, "Cookie");
     rig_answer(rig_call(0), 200, "[]");
@@ -137,7 +137,7 @@ static void people_first(void **state)
     for (size_t i = 0; i < 4; i++) {
         ask_init(&asks[i], USER);
         asks[i].call.background = i < 2;
-        assert_int_equal(ask_list(&asks[i], KIND_LOCAL, "x"), 0);
+        assert_int_equal(context_list(&asks[i], KIND_LOCAL, "x"), 0);
     }
     rig_sign_in(USER, "s=1\n");
     for (size_t i = 0; i < 4; i++) {
@@ -214,7 +214,7 @@ static void no_spelling_evades_a_refusal(void **state)
         rig_run(0);
         assert_int_equal(asks[1].done, 1);
         assert_int_equal(asks[1].call.result, VAULT_REFUSED);
-        ask_free(&asks[1]);
+        ctx_free(&asks[1]);
     }
     assert_int_equal(rig.total, 1);
 }
@@ -466,7 +466,8 @@ static void a_sign_in_outlives_its_call(void **state)
     expect_ok(0);
 }
 
-/* What loop/upstream keeps connections apart by: one number from the sign-in to the sign-out of a vault user. */
+/* What loop/upstream keeps connections apart by: one number from the sign-in to the sign-out of a vault user.
+ */
 static void each_user_owns_his_calls(void **state)
 {
     uint64_t owner[2];
@@ -474,10 +475,11 @@ static void each_user_owns_his_calls(void **state)
     (void)state;
     rig_open();
     for (size_t i = 0; i < 2; i++) {
-        const char *user = i ? OTHER : USER, *cookie = i ? "s=2" : "s=1", *line = i ? "s=2\n" : "s=1\n";
+        const char *user = i ? OTHER : USER, *cookie = i ? "s=2" : "s=1",
+                   *priority_queue = i ? "s=2\n" : "s=1\n";
         begin(i, user);
         owner[i] = rig_call(0)->owner;
-        rig_sign_in(user, line);
+        rig_sign_in(user, priority_queue);
         assert_int_equal(rig_call(0)->owner, owner[i]);
         serve(cookie);
         expect_ok(i);

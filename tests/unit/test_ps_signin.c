@@ -17,25 +17,25 @@ static int setup(void **state)
 }
 
 /* Starts a list as `user`; what comes of it is the test's. */
-static void begin(struct ask *ask, const char *user)
+static void begin(struct request_context *ask, const char *user)
 {
     ask_init(ask, user);
-    assert_int_equal(ask_list(ask, KIND_LOCAL, "ledger01"), 0);
+    assert_int_equal(context_list(ask, KIND_LOCAL, "ledger01"), 0);
     assert_int_equal(ask->done, 0);
 }
 
-static void end_ok(struct ask *ask)
+static void end_ok(struct request_context *ask)
 {
     assert_contains((rig_call(0), rig.last_target), "/ManagedAccounts");
     rig_answer(rig_call(0), 200, "[]");
     assert_int_equal(ask->done, 1);
     assert_int_equal(ask->call.result, VAULT_OK);
-    ask_free(ask);
+    ctx_free(ask);
 }
 
 static void key_bytes(void **state)
 {
-    static struct ask ask;
+    static struct request_context ask;
 
     (void)state;
     rig_open();
@@ -55,7 +55,7 @@ static void key_bytes(void **state)
 
 static void password_bytes(void **state)
 {
-    static struct ask ask;
+    static struct request_context ask;
 
     (void)state;
     rig_with_password();
@@ -80,8 +80,8 @@ static void write_key(const char *text)
 /* A sign-in after the renewal shows the new key; a session from before is used on. */
 static void key_is_renewed(void **state)
 {
-    static struct ask ask;
-    struct password_safe_renewal *renewal;
+    static struct request_context ask;
+    struct password_safe_next *renewal;
     char why[256] = "";
 
     (void)state;
@@ -98,7 +98,7 @@ static void key_is_renewed(void **state)
     rig.conf.connections = 3;
     renewal = password_safe_prepare(&rig.conf, why);
     assert_non_null(renewal);
-    password_safe_renew(rig.vault, renewal);
+    password_safe_reload(rig.vault, renewal);
     assert_int_equal(rig.renewed_connections, 3);
     begin(&ask, USER);
     end_ok(&ask);
@@ -123,11 +123,11 @@ static void bad_secret_is_not_taken(void **state)
     assert_contains(why, "api_key_file: /nonexistent/key");
 }
 
-static void names_that_would_lie(void **state)
+static void address_that_would_lie(void **state)
 {
     static const char *const bad[] = {"",      " ACME\\x", "x ", "x;runas=admin", "x\r\nX: y", "\t",
                                       "x\x7f", "x\ny",     NULL};
-    static struct ask ask;
+    static struct request_context ask;
 
     (void)state;
     rig_open();
@@ -138,7 +138,7 @@ static void names_that_would_lie(void **state)
         assert_int_equal(ask.done, 1);
         assert_int_equal(ask.call.result, VAULT_FAILED); /* not the vault's refusal: no other name comes in */
         assert_int_equal(ask.call.fault.code, FAULT_VAULT_REFUSED_USER);
-        ask_free(&ask);
+        ctx_free(&ask);
     }
     begin(&ask, "M\xc3\xbcller O'Neil [x]");
     rig_sign_in("M\xc3\xbcller O'Neil [x]", "s=1\n");
@@ -148,19 +148,19 @@ static void names_that_would_lie(void **state)
 static void cookie_forms(void **state)
 {
     static const struct {
-        const char *set, *line;
+        const char *set, *priority_queue;
     } rows[] = {
         {"a=1; path=/\nb=2; secure\n", "a=1; b=2"},
-        {"b=2\na=1\nb=3; HttpOnly\n",  "b=3; a=1"},
-        {"  a = 1 ;x\n",               "a = 1"   },
-        {"a=x=y==; Path=/\n",          "a=x=y==" },
-        {"noname\n=novalue\na=1\n",    "a=1"     },
-        {"a=\nb=2\n",                  "a=; b=2" },
-        {"A=1\na=2\n",                 "A=1; a=2"},
-        {"bad=\x01\x02\nok=1\n",       "ok=1"    },
+        {"b=2\na=1\nb=3; HttpOnly\n", "b=3; a=1"},
+        {"  a = 1 ;x\n", "a = 1"},
+        {"a=x=y==; Path=/\n", "a=x=y=="},
+        {"noname\n=novalue\na=1\n", "a=1"},
+        {"a=\nb=2\n", "a=; b=2"},
+        {"A=1\na=2\n", "A=1; a=2"},
+        {"bad=\x01\x02\nok=1\n", "ok=1"},
     };
     char want[128], user[16];
-    static struct ask ask;
+    static struct request_context ask;
 
     (void)state;
     rig_open();
@@ -169,7 +169,8 @@ static void cookie_forms(void **state)
         begin(&ask, user);
         rig_sign_in(user, rows[i].set);
         rig_call(0);
-        (void)snprintf(want, sizeof(want), "Accept: application/json\r\nCookie: %s\r\n", rows[i].line);
+        (void)snprintf(want, sizeof(want), "Accept: application/json\r\nCookie: %s\r\n",
+                       rows[i].priority_queue);
         assert_string_equal(rig.last_headers, want);
         end_ok(&ask);
     }
@@ -177,14 +178,14 @@ static void cookie_forms(void **state)
 
 static void cookies_set_later(void **state)
 {
-    static struct ask ask;
+    static struct request_context ask;
 
     (void)state;
     rig_open();
     begin(&ask, USER);
     rig_sign_in(USER, "a=1\nb=2\n");
     rig_reply(rig_call(0), &(struct rig_answer){200, "[]", "b=9; path=/\nc=3\n", NULL, NULL, NULL, NULL});
-    ask_free(&ask);
+    ctx_free(&ask);
     begin(&ask, USER);
     rig_call(0);
     assert_contains(rig.last_headers, "Cookie: a=1; b=9; c=3\r\n");
@@ -193,7 +194,7 @@ static void cookies_set_later(void **state)
 
 static void no_cookie_is_no_session(void **state)
 {
-    static struct ask ask;
+    static struct request_context ask;
 
     (void)state;
     rig_open();
@@ -202,10 +203,10 @@ static void no_cookie_is_no_session(void **state)
     rig_run(0);
     assert_int_equal(ask.call.result, VAULT_FAILED);
     assert_int_equal(ask.call.fault.code, FAULT_VAULT_ERROR);
-    ask_free(&ask);
+    ctx_free(&ask);
 }
 
-static void refuse(struct ask *ask, const char *second_factor)
+static void refuse(struct request_context *ask, const char *second_factor)
 {
     const struct rig_answer answer = {.status = 401, .cookies = "s=m77\n", .second_factor = second_factor};
 
@@ -224,20 +225,20 @@ static void refuse(struct ask *ask, const char *second_factor)
 static void expect_refused_at_once(void)
 {
     size_t before = rig.total;
-    static struct ask ask;
+    static struct request_context ask;
 
     begin(&ask, USER);
     rig_run(0);
     assert_int_equal(ask.done, 1);
     assert_int_equal(ask.call.result, VAULT_REFUSED);
     assert_int_equal(rig.total, before);
-    ask_free(&ask);
+    ctx_free(&ask);
 }
 
 static void refusals_back_off(void **state)
 {
     static const uint64_t pause[] = {500, 1000, 2000, 4000, 8000, 16000, 30000, 30000};
-    static struct ask ask;
+    static struct request_context ask;
 
     (void)state;
     rig_open();
@@ -246,7 +247,7 @@ static void refusals_back_off(void **state)
         assert_contains(ask.call.fault.detail, "requesters group");
         assert_contains(ask.call.fault.detail, "source address");
         assert_true(strlen(ask.call.fault.detail) < FAULT_DETAIL_SIZE - 2);
-        ask_free(&ask);
+        ctx_free(&ask);
         rig_run(pause[i] - 1);
         expect_refused_at_once();
         rig_run(1);
@@ -258,7 +259,7 @@ static void refusals_back_off(void **state)
     rig_run(rig.conf.session_idle_ms);
     rig_answer(rig_call(0), 200, "");
     refuse(&ask, NULL);
-    ask_free(&ask);
+    ctx_free(&ask);
     rig_run(500);
     begin(&ask, USER);
     rig_sign_in(USER, "s=1\n");
@@ -267,12 +268,12 @@ static void refusals_back_off(void **state)
 
 static void refusal_spares_other_users(void **state)
 {
-    static struct ask ask;
+    static struct request_context ask;
 
     (void)state;
     rig_open();
     refuse(&ask, NULL);
-    ask_free(&ask);
+    ctx_free(&ask);
     begin(&ask, "ACME\\other");
     rig_sign_in("ACME\\other", "s=1\n");
     end_ok(&ask);
@@ -280,20 +281,20 @@ static void refusal_spares_other_users(void **state)
 
 static void second_factor(void **state)
 {
-    static struct ask ask;
+    static struct request_context ask;
 
     (void)state;
     rig_open();
     refuse(&ask, "Enter your one-time code");
     assert_contains(ask.call.fault.detail, "MFA");
-    ask_free(&ask);
+    ctx_free(&ask);
     rig_run(29000);
     expect_refused_at_once();
 }
 
 static void licence(void **state)
 {
-    static struct ask ask;
+    static struct request_context ask;
 
     (void)state;
     rig_open();
@@ -302,13 +303,13 @@ static void licence(void **state)
     rig_run(0);
     assert_int_equal(ask.call.result, VAULT_REFUSED);
     assert_contains(ask.call.fault.detail, "licence");
-    ask_free(&ask);
+    ctx_free(&ask);
 }
 
 /* A caller who comes meanwhile; he is not heard by the vault. */
 static void expect_held_off(const char *user, enum fault_code code)
 {
-    static struct ask ask;
+    static struct request_context ask;
     size_t before = rig.total;
 
     begin(&ask, user);
@@ -319,13 +320,13 @@ static void expect_held_off(const char *user, enum fault_code code)
     assert_true(ask.call.fault.retry_after_s >= 1);
     assert_false(ask.call.unknown);
     assert_int_equal(rig.total, before);
-    ask_free(&ask);
+    ctx_free(&ask);
 }
 
 static void lost_sign_ins_back_off(void **state)
 {
     static const uint64_t pause[] = {100, 200, 400, 800, 1600, 2000, 2000};
-    static struct ask ask;
+    static struct request_context ask;
 
     (void)state;
     rig.conf.retries = 0;
@@ -342,7 +343,7 @@ static void lost_sign_ins_back_off(void **state)
         assert_int_equal(ask.call.fault.code, i % 2 ? FAULT_VAULT_ERROR : FAULT_VAULT_UNAVAILABLE);
         assert_true(ask.call.fault.retry_after_s >= 1);
         assert_false(ask.call.unknown);
-        ask_free(&ask);
+        ctx_free(&ask);
         rig_run(pause[i] - 1);
         expect_held_off(USER, i % 2 ? FAULT_VAULT_ERROR : FAULT_VAULT_UNAVAILABLE);
         rig_run(1);
@@ -356,7 +357,7 @@ static void lost_sign_ins_back_off(void **state)
     begin(&ask, USER);
     rig_answer(rig_call(0), 500, "");
     rig_run(0);
-    ask_free(&ask);
+    ctx_free(&ask);
     rig_run(100);
     begin(&ask, USER);
     rig_sign_in(USER, "s=1\n");
@@ -366,7 +367,7 @@ static void lost_sign_ins_back_off(void **state)
 /* Twenty callers who try again and again, for three seconds: the vault hears few sign-ins. */
 static void many_callers_make_few_sign_ins(void **state)
 {
-    static struct ask asks[20];
+    static struct request_context asks[20];
     size_t in_second = 0;
 
     (void)state;
@@ -374,7 +375,7 @@ static void many_callers_make_few_sign_ins(void **state)
     for (uint64_t at = 0; at < 3000; at += 10) {
         for (size_t i = 0; i < 20; i++)
             if (!at || asks[i].done) {
-                ask_free(&asks[i]);
+                ctx_free(&asks[i]);
                 begin(&asks[i], USER);
             }
         while (rig_waiting())
@@ -391,13 +392,13 @@ static void many_callers_make_few_sign_ins(void **state)
         rig_answer(rig_call(0), 500, "");
     rig_run(10000);
     for (size_t i = 0; i < 20; i++)
-        ask_free(&asks[i]);
+        ctx_free(&asks[i]);
 }
 
 /* Hundreds of users: the vault's budget holds over all of them, and its recovery is noticed. */
 static void many_users_share_the_vaults_budget(void **state)
 {
-    static struct ask asks[200];
+    static struct request_context asks[200];
     size_t in_second = 0, ok = 0;
     char name[32];
 
@@ -411,7 +412,7 @@ static void many_users_share_the_vaults_budget(void **state)
                 continue;
             assert_true(!at || asks[i].call.fault.code == FAULT_VAULT_ERROR);
             (void)snprintf(name, sizeof(name), "ACME\\u%zu", i);
-            ask_free(&asks[i]);
+            ctx_free(&asks[i]);
             begin(&asks[i], name);
         }
         assert_true(rig_waiting() <= 20);
@@ -425,12 +426,12 @@ static void many_users_share_the_vaults_budget(void **state)
         rig_run(10);
     }
     rig_run(2000); /* the longest pause; from now on the vault works */
-    ask_free(&asks[0]);
+    ctx_free(&asks[0]);
     begin(&asks[0], "ACME\\first");
     rig_sign_in("ACME\\first", "s=1\n");
     end_ok(&asks[0]);
     for (size_t i = 0; i < 200; i++) {
-        ask_free(&asks[i]);
+        ctx_free(&asks[i]);
         (void)snprintf(name, sizeof(name), "ACME\\u%zu", i);
         begin(&asks[i], name);
     }
@@ -446,7 +447,7 @@ static void many_users_share_the_vaults_budget(void **state)
     }
     for (size_t i = 0; i < 200; i++) {
         ok += asks[i].done && asks[i].call.result == VAULT_OK;
-        ask_free(&asks[i]);
+        ctx_free(&asks[i]);
     }
     assert_int_equal(ok, 200);
 }
@@ -454,7 +455,7 @@ static void many_users_share_the_vaults_budget(void **state)
 /* The morning: as many sign-ins as the vault answers, and more with each answer. */
 static void a_vault_that_works_is_asked_for_more(void **state)
 {
-    static struct ask asks[100];
+    static struct request_context asks[100];
     char name[32];
 
     (void)state;
@@ -481,14 +482,14 @@ static void a_vault_that_works_is_asked_for_more(void **state)
     for (size_t i = 0; i < 100; i++) {
         assert_int_equal(asks[i].done, 1);
         assert_int_equal(asks[i].call.result, VAULT_OK);
-        ask_free(&asks[i]);
+        ctx_free(&asks[i]);
     }
 }
 
 /* One user whose sign-in always fails does not hold up the others. */
 static void lost_sign_in_spares_other_users(void **state)
 {
-    static struct ask ask;
+    static struct request_context ask;
 
     (void)state;
     rig.conf.retries = 0;
@@ -497,7 +498,7 @@ static void lost_sign_in_spares_other_users(void **state)
         begin(&ask, USER);
         rig_answer(rig_call(0), 500, "");
         rig_run(0);
-        ask_free(&ask);
+        ctx_free(&ask);
         expect_held_off(USER, FAULT_VAULT_ERROR);
         if (i == 29)
             break;
@@ -520,7 +521,7 @@ static void form_of_a_sign_in(void **state)
         {"[]", false}, {"OK", false},
         {"{", false},
     };
-    static struct ask ask;
+    static struct request_context ask;
 
     (void)state;
     rig.conf.retries = 0;
@@ -539,7 +540,7 @@ static void form_of_a_sign_in(void **state)
         }
         assert_int_equal(ask.call.result, VAULT_FAILED);
         assert_int_equal(ask.call.fault.code, FAULT_VAULT_ERROR);
-        ask_free(&ask);
+        ctx_free(&ask);
     }
 }
 
@@ -547,7 +548,7 @@ static void form_of_a_sign_in(void **state)
 static void page_at_the_sign_in(void **state)
 {
     static const int status[] = {200, 302, 400, 401, 403, 404, 500};
-    static struct ask ask;
+    static struct request_context ask;
 
     (void)state;
     rig_open();
@@ -562,7 +563,7 @@ static void page_at_the_sign_in(void **state)
         assert_int_equal(ask.done, 1);
         assert_int_equal(ask.call.result, VAULT_FAILED);
         assert_int_equal(ask.call.fault.code, FAULT_VAULT_ERROR);
-        ask_free(&ask);
+        ctx_free(&ask);
         rig_run(2000);
         begin(&ask, USER); /* what calls itself HTML is a page as well */
         rig_reply(rig_call(0), &(struct rig_answer){.status = status[i],
@@ -572,14 +573,14 @@ static void page_at_the_sign_in(void **state)
         rig_run(0);
         assert_int_equal(ask.call.result, VAULT_FAILED);
         assert_int_equal(ask.call.fault.code, FAULT_VAULT_ERROR);
-        ask_free(&ask);
+        ctx_free(&ask);
         rig_run(2000);
     }
 }
 
 static void lost_sign_in_is_tried_again(void **state)
 {
-    static struct ask ask;
+    static struct request_context ask;
 
     (void)state;
     rig_open();
@@ -608,19 +609,19 @@ static void token(const char *body)
 
 static void bearer(const char *value)
 {
-    char line[160];
+    char priority_queue[160];
 
     rig_call(0);
-    (void)snprintf(line, sizeof(line), "Authorization: Bearer %s\r\nContent-Type: application/json\r\n",
-                   value);
+    (void)snprintf(priority_queue, sizeof(priority_queue),
+                   "Authorization: Bearer %s\r\nContent-Type: application/json\r\n", value);
     assert_string_equal(rig.last_target, RIG_BASE "/Auth/SignAppIn");
-    assert_contains(rig.last_headers, line);
+    assert_contains(rig.last_headers, priority_queue);
     rig_sign_in(NULL, "s=1\n");
 }
 
 static void oauth(void **state)
 {
-    static struct ask ask;
+    static struct request_context ask;
 
     (void)state;
     rig_with_oauth();
@@ -645,7 +646,7 @@ static void oauth(void **state)
 
 static void oauth_old_token_refused(void **state)
 {
-    static struct ask ask;
+    static struct request_context ask;
 
     (void)state;
     rig_with_oauth();
@@ -665,7 +666,7 @@ static void oauth_old_token_refused(void **state)
     rig_run(0);
     assert_int_equal(ask.call.result, VAULT_REFUSED);
     assert_int_equal(rig_waiting(), 0);
-    ask_free(&ask);
+    ctx_free(&ask);
 }
 
 static void oauth_token_trouble(void **state)
@@ -685,7 +686,7 @@ static void oauth_token_trouble(void **state)
         {TOKEN("a b\\r\\nX: y"), 200, VAULT_FAILED},
         {"", 500, VAULT_FAILED},
     };
-    static struct ask ask;
+    static struct request_context ask;
 
     (void)state;
     rig.conf.retries = 0;
@@ -698,7 +699,7 @@ static void oauth_token_trouble(void **state)
         assert_int_equal(ask.done, 1);
         assert_int_equal(ask.call.result, rows[i].result);
         assert_lacks(ask.call.fault.detail, "s+cr");
-        ask_free(&ask);
+        ctx_free(&ask);
         rig_run(60000);
     }
 }
@@ -712,7 +713,7 @@ int main(void)
         T(key_is_renewed),
         T(bad_secret_is_not_taken),
         T(password_bytes),
-        T(names_that_would_lie),
+        T(address_that_would_lie),
         T(cookie_forms),
         T(cookies_set_later),
         T(no_cookie_is_no_session),

@@ -38,7 +38,7 @@ enum fault_kind {
 #define WALKERS 6
 
 struct walker {
-    struct ask ask; /* first */
+    struct request_context ask; /* first */
     char user[16], reason[32];
     int step;
     bool running, cancelled, withdrawn, over;
@@ -51,7 +51,7 @@ static bool vault_closed;
 
 static void walk(struct walker *);
 
-static void on_step(struct ask *ask)
+static void on_step(struct request_context *ask)
 {
     struct walker *w = (struct walker *)(void *)ask;
     enum vault_result result = ask->call.result;
@@ -80,7 +80,7 @@ static void walk(struct walker *w)
     ask_init(&w->ask, w->user);
     w->ask.then = on_step;
     switch (w->step) {
-    case 0: err = ask_list(&w->ask, KIND_LOCAL, w->user); break;
+    case 0: err = context_list(&w->ask, KIND_LOCAL, w->user); break;
     case 1: err = ask_request(&w->ask, w->reason); break;
     case 2: err = ask_credential(&w->ask); break;
     default: err = ask_checkin(&w->ask); break;

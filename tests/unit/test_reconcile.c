@@ -5,7 +5,7 @@
  */
 #include "broker_world.h"
 
-#include "broker/lease.h"
+#include "broker/leases/lease_table.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_release.c - giving back: the release operation, the check-in that outlives it, the hunt for lost
+ * test_release.c - giving back: the release operation, the check-in that outlives it, the recovery for lost
  * requests.
  */
 #include "broker_world.h"
 
-#include "broker/credential_id.h"
-#include "broker/lease.h"
+#include "broker/identity/credential_id.h"
+#include "broker/leases/lease_table.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* However many leases end at once: so many check-ins are on their way, and one user's do not keep others waiting. */
+/* However many leases end at once: so many check-ins are on their way, and one user's do not keep others
+ * waiting. */
 static void test_check_ins_stand_in_line(void **state)
 {
     static const struct {
@@ -291,7 +292,7 @@ static void test_hunted_is_held(void **state)
     world_checkout(&w, "alice", "s2", &c);
     world_turn(&w);
     assert_int_equal(fake_vault_pending_op(&w.vault, 0), FAKE_REQUESTS);
-    while (c.replies == 0) { /* the hunt's own look is the last to be answered */
+    while (c.replies == 0) { /* the recovery's own look is the last to be answered */
         fake_vault_deliver(&w.vault, fake_vault_pending(&w.vault) - 1);
         world_turn(&w);
     }
@@ -305,7 +306,7 @@ static void test_hunted_is_held(void **state)
     world_end(&w);
 }
 
-/* The hunt ends while another check-out still looks whose the request is: the find has proven it. */
+/* The recovery ends while another check-out still looks whose the request is: the find has proven it. */
 static void test_hunt_proves(void **state)
 {
     struct world w;
@@ -317,7 +318,7 @@ static void test_hunt_proves(void **state)
         w.vault.plan = NULL;
         world_checkout(&w, "alice", "s2", &c);
         world_turn(&w);
-        while (w.vault.count[FAKE_REQUESTS] < 2) { /* its own look, beside the hunt's */
+        while (w.vault.count[FAKE_REQUESTS] < 2) { /* its own look, beside the recovery's */
             fake_vault_deliver(&w.vault, fake_vault_pending(&w.vault) - 1);
             world_turn(&w);
         }
@@ -397,7 +398,8 @@ static void end_lease_of(struct world *w, const char *session, const char *crede
     struct wanted wanted = {.session = session, .credential_id = credential_id};
     bool pending = false;
 
-    (void)broker_leases(w->broker, &(struct lease_filter){.session = session, .limit = 10}, on_lease, &wanted);
+    (void)broker_leases(w->broker, &(struct lease_filter){.session = session, .limit = 10}, on_lease,
+                        &wanted);
     assert_string_not_equal(wanted.lease_id, "");
     assert_non_null(broker_release_lease(w->broker, wanted.lease_id, 15000, on_ended, &pending));
     world_turn(w);

@@ -5,9 +5,9 @@
  */
 #include "broker_world.h"
 
-#include "base/audit_witness.h"
-#include "broker/credential_id.h"
-#include "broker/lease.h"
+#include "audit/audit_witness.h"
+#include "broker/identity/credential_id.h"
+#include "broker/leases/lease_table.h"
 
 #include <stdio.h>
 #include <string.h>

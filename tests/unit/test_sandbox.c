@@ -192,7 +192,7 @@ static int look_names_up(void)
     return getpwuid(0) ? 0 : 3;
 }
 
-static void names_are_found_behind_the_fence(void **state)
+static void address_are_found_behind_the_fence(void **state)
 {
     (void)state;
     if (!sandbox_possible())
@@ -470,7 +470,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ordinary_days_go_on),
         cmocka_unit_test(no_code_and_no_unix_socket_is_made),
-        cmocka_unit_test(names_are_found_behind_the_fence),
+        cmocka_unit_test(address_are_found_behind_the_fence),
         cmocka_unit_test(abstract_sockets_are_out_of_reach),
         cmocka_unit_test(another_user_is_for_ever),
         cmocka_unit_test(other_calls_end_the_process),

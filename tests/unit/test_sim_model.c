@@ -190,13 +190,7 @@ static unsigned chance(unsigned *seed, unsigned n)
 
 static void step(struct world *w, unsigned *seed)
 {
-    static const int pairs[][2] = {
-        {17, 203},
-        {22, 310},
-        {31, 507},
-        {32, 507},
-        {40, 410}
-    };
+    static const int pairs[][2] = {{17, 203}, {22, 310}, {31, 507}, {32, 507}, {40, 410}};
     static const char *const options[] = {"", "reuse", "renew"};
     const int *pair = pairs[chance(seed, 5)];
     int user = (int)chance(seed, 2);

@@ -11,9 +11,9 @@
 
 #include "base/json.h"
 #include "passwordsafe-sim/body.h"
-#include "passwordsafe-sim/knobs.h"
 #include "passwordsafe-sim/psauth.h"
 #include "passwordsafe-sim/sessions.h"
+#include "passwordsafe-sim/settings.h"
 #include "passwordsafe-sim/wire.h"
 
 #include <string.h>
@@ -123,16 +123,16 @@ static void test_lenient_bodies(void **state)
 
 static void test_knobs(void **state)
 {
-    struct knobs k = {{0}};
+    struct settings k = {{0}};
 
     (void)state;
-    assert_int_equal(knobs_set(&k, "12=STJ"), 0);
-    assert_int_equal(k.value[KNOB_ESCAPING], 1);
-    assert_string_equal(knobs_value(&k, 12), "stj");
-    assert_int_not_equal(knobs_set(&k, "12=json"), 0);
-    assert_int_not_equal(knobs_set(&k, "0=on"), 0);
-    assert_int_not_equal(knobs_set(&k, "99=on"), 0);
-    assert_int_not_equal(knobs_set(&k, "on"), 0);
+    assert_int_equal(settings_set(&k, "12=STJ"), 0);
+    assert_int_equal(k.value[SETTING_ESCAPING], 1);
+    assert_string_equal(settings_value(&k, 12), "stj");
+    assert_int_not_equal(settings_set(&k, "12=json"), 0);
+    assert_int_not_equal(settings_set(&k, "0=on"), 0);
+    assert_int_not_equal(settings_set(&k, "99=on"), 0);
+    assert_int_not_equal(settings_set(&k, "on"), 0);
 }
 
 /* ---- the session lock ---- */

@@ -3,7 +3,7 @@
  * test_store.c - the SQLite store on a real disk: rows come back, writes are grouped, damage and strangers
  * are refused.
  */
-#include "base/secret.h"
+#include "base/memory/secret.h"
 #include "check.h"
 #include "stores/sqlite.h"
 
@@ -156,10 +156,7 @@ static void rows_come_back(void **state)
 {
     (void)state;
     struct store *s = open_store(false, NULL);
-    struct written a, b,
-        gone = {
-            .w = {.remove = true, .done = on_written}
-    };
+    struct written a, b, gone = {.w = {.remove = true, .done = on_written}};
 
     assert_non_null(s);
     assert_int_equal(count_rows(s), 0);

@@ -5,8 +5,8 @@
  */
 #include "http_rig.h"
 
-#include "base/secret.h"
-#include "loop/connection.h"
+#include "base/memory/secret.h"
+#include "loop/server/connection.h"
 
 #include <stdio.h>
 #include <stdlib.h>

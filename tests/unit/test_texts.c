@@ -192,19 +192,20 @@ static void cookie_dates_come_in_all_forms(void **state)
     assert_true(ms < 0);
 }
 
-/* The stamp of one second may be kept; it must not be taken for another's, nor be lost with one that has none. */
+/* The stamp of one second may be kept; it must not be taken for another's, nor be lost with one that has
+ * none. */
 static void a_second_comes_again(void **state)
 {
     static const struct {
         int64_t ms;
         const char *stamp;
     } row[] = {
-        {0,                    "1970-01-01T00:00:00Z"},
-        {1000,                 "1970-01-01T00:00:01Z"},
-        {1999,                 "1970-01-01T00:00:01Z"},
-        {0,                    "1970-01-01T00:00:00Z"},
-        {-1000,                "-"                   },
-        {0,                    "1970-01-01T00:00:00Z"},
+        {0, "1970-01-01T00:00:00Z"},
+        {1000, "1970-01-01T00:00:01Z"},
+        {1999, "1970-01-01T00:00:01Z"},
+        {0, "1970-01-01T00:00:00Z"},
+        {-1000, "-"},
+        {0, "1970-01-01T00:00:00Z"},
         {INT64_C(951782400000), "2000-02-29T00:00:00Z"},
     };
     char text[CLOCK_RFC3339_SIZE];

@@ -3,7 +3,7 @@
  * test_tls.c - TLS: handshakes, mutual TLS, names of certificates, questions asked late, and tls.h by itself.
  */
 #include "http_rig.h"
-#include "loop/tls.h"
+#include "loop/server/tls.h"
 #include "tls_files.h"
 
 #include <errno.h>
@@ -165,11 +165,7 @@ static void test_mutual(void **state)
 {
     static const struct {
         const char *certificate, *sans;
-    } rows[] = {
-        {"good", ALL_NAMES           },
-        {"nul",  "DNS:plain.example "},
-        {"bare", ""                  }
-    };
+    } rows[] = {{"good", ALL_NAMES}, {"nul", "DNS:plain.example "}, {"bare", ""}};
 
     (void)state;
     for (size_t i = 0; i < 6; i++) {
@@ -308,8 +304,8 @@ static void test_renewed_context(void **state)
     assert_false(resumed(&rig, &how, &session));
     next = tls_context_new(&opts, why);
     assert_non_null(next);
-    assert_false(http_listener_renew(rig.server, "nobody", next));
-    assert_true(http_listener_renew(rig.server, "tls", next));
+    assert_false(http_listener_reload(rig.server, "nobody", next));
+    assert_true(http_listener_reload(rig.server, "tls", next));
     assert_false(resumed(&rig, &how, &session));
     assert_true(resumed(&rig, &how, &session));
     client_send(&standing, GET("/echo"));
@@ -325,11 +321,7 @@ static void test_asked_late(void **state)
         const char *certificate;
         bool no_late_answer;
         const char *sans;
-    } rows[] = {
-        {"good", false, ALL_NAMES},
-        {NULL,   false, ""       },
-        {"good", true,  ""       }
-    };
+    } rows[] = {{"good", false, ALL_NAMES}, {NULL, false, ""}, {"good", true, ""}};
 
     (void)state;
     for (size_t i = 0; i < 6; i++) {
@@ -486,8 +478,8 @@ static bool silent(const struct client *c)
     return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
-/* A request that comes with the end of the handshake: the ticket and the answer are one write. Without one the
- * ticket comes by itself. */
+/* A request that comes with the end of the handshake: the ticket and the answer are one write. Without one
+ * the ticket comes by itself. */
 static void test_ticket_with_the_answer(void **state)
 {
     struct how how = {.client_version = TLS1_3_VERSION};

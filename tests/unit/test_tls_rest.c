@@ -5,7 +5,7 @@
  * tls.h by itself, against a client on memory BIOs. OpenSSL's share of the heap is counted by allocators of
  * our own; the client's is told apart by asking only around calls of the server's side.
  */
-#include "loop/tls.h"
+#include "loop/server/tls.h"
 #include "tls_files.h"
 
 #include <malloc.h>

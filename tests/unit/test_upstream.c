@@ -86,7 +86,7 @@ static void parties_take_turns(void **unused)
 {
     static const char *const targets[] = {"/a1", "/a2", "/a3", "/b1", "/back", "/begun"};
     static const char *const expected = "/begun /a1 /back /b1 /a2 /a3 ";
-    struct turn_party a = {0}, b = {0};
+    struct fair_queue_party a = {0}, b = {0};
     struct rig rig;
     struct probe p[6];
     struct upstream_state state;
@@ -104,8 +104,8 @@ static void parties_take_turns(void **unused)
         probe_start(&p[i]);
     }
     upstream_state(rig.up, &state);
-    assert_int_equal(state.line[LINE_FIRST], 4);
-    assert_int_equal(state.line[LINE_BEGUN] + state.line[LINE_RETURN], 2);
+    assert_int_equal(state.priority_queue[CALL_NEW], 4);
+    assert_int_equal(state.priority_queue[CALL_CONTINUE] + state.priority_queue[CALL_CHECKIN], 2);
     rig_wait_done(&rig, 6);
     peer_targets(rig.peer, order, sizeof(order));
     assert_string_equal(order, expected);

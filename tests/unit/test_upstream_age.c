@@ -53,7 +53,7 @@ static size_t connections(const struct rig *rig)
 static void turn_until(struct rig *rig, size_t done)
 {
     while (rig->done < done) {
-        loop_turn(rig->loop);
+        loop_iterate(rig->loop);
         usleep(500);
     }
 }
@@ -92,12 +92,12 @@ static void an_idle_connection_ends_at_its_age(void **unused)
     for (int i = 0; i < 10; i++) {
         ask(&rig, 1);
         rig_move_clock(999);
-        loop_turn(rig.loop);
+        loop_iterate(rig.loop);
     }
     assert_int_equal(peer_accepted(rig.peer), 1);
     assert_int_equal(connections(&rig), 1);
     rig_move_clock(10);
-    loop_turn(rig.loop);
+    loop_iterate(rig.loop);
     assert_int_equal(connections(&rig), 0);
     ask(&rig, 1);
     assert_int_equal(peer_accepted(rig.peer), 2);
@@ -118,9 +118,9 @@ static void a_busy_connection_ends_after_its_answer(void **unused)
     p.call.owner = 1;
     probe_start(&p);
     while (peer_requests(rig.peer) < 2)
-        loop_turn(rig.loop);
+        loop_iterate(rig.loop);
     rig_move_clock(5000);
-    loop_turn(rig.loop);
+    loop_iterate(rig.loop);
     assert_int_equal(connections(&rig), 1);
     peer_allow(rig.peer, 1);
     turn_until(&rig, 2);
@@ -160,11 +160,11 @@ static void connections_of_one_age_end_one_by_one(void **unused)
     for (uint64_t i = 0; i < N; i++)
         ask(&rig, i);
     rig_move_clock(8999);
-    loop_turn(rig.loop);
+    loop_iterate(rig.loop);
     assert_int_equal(connections(&rig), N);
     for (int ms = 9000; ms <= 10000; ms++) {
         rig_move_clock(1);
-        loop_turn(rig.loop);
+        loop_iterate(rig.loop);
         size_t now = connections(&rig);
         most = last - now > most ? last - now : most;
         last = now;
@@ -182,17 +182,17 @@ static void another_age_counts_for_what_is_open(void **unused)
     begin_aged(&rig, script_answers, 0);
     ask(&rig, 1);
     rig_move_clock(20000);
-    loop_turn(rig.loop);
+    loop_iterate(rig.loop);
     assert_int_equal(connections(&rig), 1);
     rig.opts.max_age_ms = 30000;
-    struct upstream_renewal *renewal = upstream_prepare(&rig.opts);
+    struct upstream_next *renewal = upstream_prepare(&rig.opts);
     assert_non_null(renewal);
-    upstream_renew(rig.up, renewal);
+    upstream_reload(rig.up, renewal);
     rig_move_clock(9999);
-    loop_turn(rig.loop);
+    loop_iterate(rig.loop);
     assert_int_equal(connections(&rig), 1);
     rig_move_clock(1);
-    loop_turn(rig.loop);
+    loop_iterate(rig.loop);
     assert_int_equal(connections(&rig), 0);
     rig_end(&rig);
 }
@@ -308,9 +308,9 @@ static void a_silent_address_leaves_time_for_another(void **unused)
     p.call.owner = 3;
     p.call.timeout_ms = 19000;
     probe_start(&p);
-    loop_turn(rig.loop);
+    loop_iterate(rig.loop);
     rig_move_clock(rig.opts.connect_timeout_ms / 2 - 1);
-    loop_turn(rig.loop);
+    loop_iterate(rig.loop);
     assert_int_equal(peer_accepted(there), 0);
     rig_move_clock(1);
     turn_until(&rig, 3);
@@ -352,12 +352,12 @@ static void a_slow_handshake_is_left_alone(void **unused)
     p.call.owner = 3;
     probe_start(&p);
     while (peer_accepted(rig.peer) < 3)
-        loop_turn(rig.loop);
+        loop_iterate(rig.loop);
     usleep(2000);
-    loop_turn(rig.loop); /* libcurl sees that it is connected */
+    loop_iterate(rig.loop); /* libcurl sees that it is connected */
     rig_move_clock(rig.opts.connect_timeout_ms / 2);
     for (int i = 0; i < 20; i++) {
-        loop_turn(rig.loop);
+        loop_iterate(rig.loop);
         usleep(500);
     }
     assert_int_equal(p.told, 0);

@@ -14,7 +14,8 @@ struct certs {
     X509 *ca, *server, *wrong_name, *expired;    /* the three are for 127.0.0.1, another name, 127.0.0.1 */
 };
 
-/* Those of the program, between certs_setup() and certs_teardown(), which are for cmocka_run_group_tests(). */
+/* Those of the program, between certs_setup() and certs_teardown(), which are for cmocka_run_group_tests().
+ */
 extern struct certs certs;
 int certs_setup(void **unused);
 int certs_teardown(void **unused);

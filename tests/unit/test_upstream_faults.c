@@ -321,7 +321,8 @@ static void proxy_over_tls_is_verified(void **unused)
         struct rig rig;
         struct probe p;
         char proxy[64];
-        rig_init(&rig, peer_new(script_tls_proxy, NULL, certs_server(&certs, certs.server, TLS1_3_VERSION)), "http");
+        rig_init(&rig, peer_new(script_tls_proxy, NULL, certs_server(&certs, certs.server, TLS1_3_VERSION)),
+                 "http");
         snprintf(proxy, sizeof(proxy), "https://127.0.0.1:%d", peer_port(rig.peer));
         rig.opts.proxy = proxy;
         rig.opts.url = "http://vault.test/base";

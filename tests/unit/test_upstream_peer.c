@@ -80,7 +80,8 @@ struct peer *peer_new(void (*script)(struct peer_conn *), const void *arg, SSL_C
     return peer_new_at(1, 0, script, arg, tls);
 }
 
-struct peer *peer_new_at(int host, int port, void (*script)(struct peer_conn *), const void *arg, SSL_CTX *tls)
+struct peer *peer_new_at(int host, int port, void (*script)(struct peer_conn *), const void *arg,
+                         SSL_CTX *tls)
 {
     struct peer *p = calloc(1, sizeof(*p));
     struct sockaddr_in at = {.sin_family = AF_INET,

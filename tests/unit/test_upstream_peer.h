@@ -27,7 +27,8 @@ struct peer_conn {
 
 struct peer *peer_new(void (*script)(struct peer_conn *), const void *arg, SSL_CTX *tls);
 /* At 127.0.0.`host`, at a port of its own (0) or this one; peer_new() is at host 1. */
-struct peer *peer_new_at(int host, int port, void (*script)(struct peer_conn *), const void *arg, SSL_CTX *tls);
+struct peer *peer_new_at(int host, int port, void (*script)(struct peer_conn *), const void *arg,
+                         SSL_CTX *tls);
 void peer_deafen(struct peer *); /* accepts no more; what is open stays */
 void peer_free(struct peer *);
 int peer_port(const struct peer *);

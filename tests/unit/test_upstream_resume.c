@@ -48,10 +48,10 @@ static int ask(struct rig *rig)
 
 static void renew(struct rig *rig)
 {
-    struct upstream_renewal *renewal = upstream_prepare(&rig->opts);
+    struct upstream_next *renewal = upstream_prepare(&rig->opts);
 
     assert_non_null(renewal);
-    upstream_renew(rig->up, renewal);
+    upstream_reload(rig->up, renewal);
 }
 
 static void new_connections_resume(void **unused)

@@ -7,7 +7,7 @@
 #define JG_TESTS_UPSTREAM_RIG_H
 
 #include "check.h"
-#include "loop/upstream.h"
+#include "loop/upstream/upstream.h"
 #include "test_upstream_peer.h"
 
 struct rig {

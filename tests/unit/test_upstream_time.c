@@ -13,7 +13,7 @@
 static void turn_until(struct rig *rig, size_t done)
 {
     while (rig->done < done) {
-        loop_turn(rig->loop);
+        loop_iterate(rig->loop);
         usleep(500);
     }
 }
@@ -30,7 +30,7 @@ static void begin_busy(struct rig *rig, struct probe *busy)
     busy->call.timeout_ms = 5000;
     probe_start(busy);
     while (peer_requests(rig->peer) < 1)
-        loop_turn(rig->loop);
+        loop_iterate(rig->loop);
 }
 
 static void waiting_call_times_out_unsent(void **unused)
@@ -44,7 +44,7 @@ static void waiting_call_times_out_unsent(void **unused)
     waiting.call.timeout_ms = 1000;
     probe_start(&waiting);
     rig_move_clock(999);
-    loop_turn(rig.loop);
+    loop_iterate(rig.loop);
     assert_int_equal(rig.done, 0);
     rig_move_clock(1);
     turn_until(&rig, 1);
@@ -78,7 +78,7 @@ static void unsent_is_in_line_only(void **unused)
     probe_begin(&busy, &rig, "/busy");
     assert_true(upstream_unsent(&busy.call)); /* the connection is being opened */
     while (peer_requests(rig.peer) < 1)
-        loop_turn(rig.loop);
+        loop_iterate(rig.loop);
     assert_false(upstream_unsent(&busy.call));
     probe_begin(&waiting, &rig, "/waiting");
     probe_begin(&next, &rig, "/next");
@@ -88,7 +88,7 @@ static void unsent_is_in_line_only(void **unused)
     upstream_state(rig.up, &state);
     assert_int_equal(state.queued, 1);
     assert_int_equal(state.in_flight, 1);
-    assert_int_equal(state.line[LINE_FIRST], 1);
+    assert_int_equal(state.priority_queue[CALL_NEW], 1);
     peer_allow(rig.peer, 2);
     turn_until(&rig, 2);
     assert_int_equal(next.call.err, 0);
@@ -119,7 +119,7 @@ static void a_wait_in_vain_is_no_timeout(void **unused)
     assert_int_equal(waiting.call.err, -EAGAIN);
     assert_false(waiting.call.sent);
     rig_move_clock(3999);
-    loop_turn(rig.loop);
+    loop_iterate(rig.loop);
     assert_int_equal(busy.told, 0);
     rig_move_clock(1);
     turn_until(&rig, 2);
@@ -148,13 +148,13 @@ static void the_wait_is_foretold(void **unused)
         probe_begin(&p[i], &rig, "/x");
     for (size_t i = 1; i <= 5; i++) {
         while (peer_requests(rig.peer) < (int)i)
-            loop_turn(rig.loop);
+            loop_iterate(rig.loop);
         rig_move_clock(40);
         peer_allow(rig.peer, 1);
         turn_until(&rig, i);
     }
     while (peer_requests(rig.peer) < 6)
-        loop_turn(rig.loop);
+        loop_iterate(rig.loop);
     upstream_outlook(rig.up, NULL, &outlook);
     assert_int_equal(outlook.exchange_ms, 40);
     assert_in_range(outlook.wait_ms, 150, 210); /* four wait; one goes in 40 ms */
@@ -184,15 +184,15 @@ static void idle_connections_are_swept(void **unused)
         assert_int_equal(p.call.err, 0);
         probe_end(&p);
         rig_move_clock(700); /* each use begins the time anew */
-        loop_turn(rig.loop);
+        loop_iterate(rig.loop);
     }
     assert_int_equal(peer_accepted(rig.peer), 1);
     rig_move_clock(299);
-    loop_turn(rig.loop);
+    loop_iterate(rig.loop);
     upstream_state(rig.up, &state);
     assert_int_equal(state.connections, 1);
     rig_move_clock(1);
-    loop_turn(rig.loop);
+    loop_iterate(rig.loop);
     upstream_state(rig.up, &state);
     assert_int_equal(state.connections, 0);
     rig_end(&rig);

@@ -169,9 +169,9 @@ static void client_certificate_late(void **unused)
 {
     static const struct late forms[] = {
         {false, false, false},
-        {true,  false, false},
-        {false, true,  false},
-        {false, false, true },
+        {true, false, false},
+        {false, true, false},
+        {false, false, true},
     };
 
     (void)unused;
@@ -289,12 +289,7 @@ static void check_large(const struct pieces *pieces, int version)
 
 static void large_answers_over_many_records(void **unused)
 {
-    static const struct pieces forms[] = {
-        {16384, false},
-        {1,     false},
-        {4099,  true },
-        {16384, true }
-    };
+    static const struct pieces forms[] = {{16384, false}, {1, false}, {4099, true}, {16384, true}};
 
     (void)unused;
     for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
@@ -334,7 +329,7 @@ static void tickets_and_key_updates_keep_the_connection(void **unused)
         assert_int_equal(p.call.err, 0);
         probe_end(&p);
         for (int turn = 0; turn < i % 3; turn++) { /* it is met while idle, or else by the next exchange */
-            loop_turn(rig.loop);
+            loop_iterate(rig.loop);
             usleep(1000);
         }
     }
@@ -373,9 +368,9 @@ static void errors_of_others_are_not_ours(void **unused)
     rig_start(&rig);
     for (int i = 0; i < 3; i++) {
         probe_begin(&p, &rig, "/x");
-        for (int turn = 0; turn < 5; turn += peer_notes(rig.peer) > i) {
+        for (int turn = 0; turn<5; turn += peer_notes(rig.peer)> i) {
             ERR_raise(ERR_LIB_USER, ERR_R_INTERNAL_ERROR);
-            loop_turn(rig.loop);
+            loop_iterate(rig.loop);
             usleep(500);
         }
         peer_allow(rig.peer, 1);

@@ -2,7 +2,7 @@
 /* Who a PRA user is at the vault: templates, missing parts, order, explanation. */
 #include "check.h"
 
-#include "broker/usermap.h"
+#include "broker/identity/usermap.h"
 
 #include <string.h>
 

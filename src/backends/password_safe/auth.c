@@ -108,7 +108,8 @@ static bool token_clean(const char *text)
 int ps_auth_token_keep(struct ps *ps, const struct call *http)
 {
     const char *why;
-    cJSON *tree = json_parse(http->body_in.data, http->body_in.len, 8, JSON_DUPLICATES_OK | JSON_SECRET, &why);
+    cJSON *tree =
+        json_parse(http->body_in.data, http->body_in.len, 8, JSON_DUPLICATES_OK | JSON_SECRET, &why);
     const char *token = cJSON_GetStringValue(json_get_nocase(tree, "access_token"));
     int64_t seconds = 0;
     uint64_t life, margin;

@@ -22,12 +22,13 @@
  * on its first call, that repetition carries the Authorization header, and if this helps, all calls to this
  * vault do from then on.
  *
- * A call that need not begin any more when `begin_by_ms` has come ends unsent (admission.c).
+ * A call that need not begin any more when `begin_by_ms` has come ends unsent (overload.c).
  *
- * Not here: their memory (calls_kept.c), which session (sessions.c), what the answers mean (parse.c,
- * translate.c).
+ * Not here: their memory (call_pool.c), which session (sessions.c), what the answers mean (parse.c,
+ * errors.c).
  */
 #include "backends/password_safe/internal.h"
+#include "base/container_of.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -104,7 +105,7 @@ static void call_finish(struct ps_call *call)
 
 static void on_ended(struct deadline *d)
 {
-    call_finish(PS_OF(d, struct ps_call, ends));
+    call_finish(CONTAINER_OF(d, struct ps_call, ends));
 }
 
 /* `ends` is running in every state this is called from, so that moving it needs no memory. */
@@ -178,7 +179,7 @@ int ps_call_start(struct ps_call *call)
 void ps_call_cancel(struct vault *vault, struct vault_call *out)
 {
     struct ps_call *call = out->impl;
-    struct ps *ps = PS_OF(vault, struct ps, vault);
+    struct ps *ps = CONTAINER_OF(vault, struct ps, vault);
 
     if (!call)
         return;
@@ -211,7 +212,7 @@ void ps_calls_end_all(struct ps *ps)
     while ((call = TAILQ_FIRST(&ps->calls))) {
         call->maybe |= call->op->effects && call->state == PS_SENT;
         if (call->state != PS_ENDED)
-            ps_translate_errno(ps, -ESHUTDOWN, call->out);
+            ps_error_errno(ps, -ESHUTDOWN, call->out);
         call_finish(call);
     }
 }
@@ -281,13 +282,13 @@ void ps_call_send(struct ps_call *call, struct ps_session *session)
     if (is_in_vain(call))
         ps_gate_in_vain(call);
     else
-        ps_translate_errno(call->ps, err, call->out);
+        ps_error_errno(call->ps, err, call->out);
     finish_later(call);
 }
 
 static void on_pause_over(struct deadline *d)
 {
-    struct ps_call *call = PS_OF(d, struct ps_call, pause);
+    struct ps_call *call = CONTAINER_OF(d, struct ps_call, pause);
 
     ps_user_queue(call->user, call, true);
     ps_user_serve(call->user);
@@ -320,12 +321,12 @@ void ps_call_setback(struct ps_call *call, bool again, uint64_t delay_ms)
 
 static void on_late(struct deadline *d)
 {
-    struct ps_call *call = PS_OF(d, struct ps_call, ends);
+    struct ps_call *call = CONTAINER_OF(d, struct ps_call, ends);
 
     if (is_in_vain(call))
         ps_gate_in_vain(call);
     else
-        ps_translate_late(call->out);
+        ps_error_late(call->out);
     call_finish(call);
 }
 
@@ -346,7 +347,7 @@ static void try_again_or_finish(struct ps_call *call)
     struct ps_user *user = call->user;
     uint64_t delay = 0;
 
-    if (!ps_translate_again(call->ps, &call->http, &delay) || !call_pause(call, delay)) {
+    if (!ps_error_again(call->ps, &call->http, &delay) || !call_pause(call, delay)) {
         call_finish(call);
         return;
     }
@@ -391,7 +392,7 @@ static void next_page(struct ps_call *call)
         call->state = PS_SENT;
         return;
     }
-    ps_translate_errno(call->ps, err, call->out);
+    ps_error_errno(call->ps, err, call->out);
     call_finish(call);
 }
 
@@ -414,9 +415,9 @@ enum ps_next ps_call_read(struct ps_call *call)
         return call->op->read(call);
     call->maybe |= call->op->effects && (http->status == 401 || !ps_is_word(call->op, http));
     if (http->status == 401 && ps_is_word(call->op, http))
-        ps_translate_shut_out(call->op, http, call->out);
+        ps_error_shut_out(call->op, http, call->out);
     else
-        ps_translate_status(call->ps, call->op, http, call->out);
+        ps_error_status(call->ps, call->op, http, call->out);
     return call->out->result == VAULT_OK ? ps_parse_nothing(call) : PS_DONE;
 }
 
@@ -434,7 +435,7 @@ static void answered(struct ps_call *call)
 
 static void on_answer(struct call *http)
 {
-    struct ps_call *call = PS_OF(http, struct ps_call, http);
+    struct ps_call *call = CONTAINER_OF(http, struct ps_call, http);
 
     ps_http_done(call->ps, http);
     ps_latency_observe(call->ps, call->op, http);
@@ -449,7 +450,7 @@ static void on_answer(struct call *http)
     call->begin_by_ms = 0;
     if (http->err) {
         call->maybe |= call->op->effects && http->sent;
-        ps_translate_lost(call->ps, http, call->out);
+        ps_error_lost(call->ps, http, call->out);
         try_again_or_finish(call);
         return;
     }

@@ -124,16 +124,16 @@ static bool is_taken_back(const char *attributes, size_t len, int64_t now_wall_m
 /* One line of Set-Cookie without its attributes. */
 static bool set_next(const char **text, size_t *len, int64_t now_wall_ms, struct piece *out)
 {
-    const char *line = *text, *end = *len ? memchr(line, '\n', *len) : NULL;
-    size_t n = end ? (size_t)(end - line) : *len;
+    const char *priority_queue = *text, *end = *len ? memchr(priority_queue, '\n', *len) : NULL;
+    size_t n = end ? (size_t)(end - priority_queue) : *len;
 
     if (!*len)
         return false;
     *text += n + (end ? 1 : 0);
     *len -= n + (end ? 1 : 0);
     *out = (struct piece){0};
-    if (piece_next(&line, &n, ';', out) && n)
-        out->gone = is_taken_back(line, n, now_wall_ms);
+    if (piece_next(&priority_queue, &n, ';', out) && n)
+        out->gone = is_taken_back(priority_queue, n, now_wall_ms);
     return true;
 }
 

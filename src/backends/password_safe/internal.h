@@ -2,16 +2,16 @@
  * internal.h - what the files of the Password Safe backend share; nobody else includes it.
  *
  *     operations.c   one function per operation: writes target and body       --> calls.c
- *     calls.c        a call's walk: wait for a session, send, try again, end   --> sessions.c, translate.c
- *     calls_kept.c   where calls come from and go
+ *     calls.c        a call's walk: wait for a session, send, try again, end   --> sessions.c, errors.c
+ *     call_pool.c   where calls come from and go
  *     sessions.c     users, their vault sessions and who waits for one         --> signin.c
  *     signin.c       one sign-in (and token) at a time per user, sign-outs     --> auth.c, cookies.c
- *     signin_pace.c  how often sign-ins are tried while they fail
- *     reach.c        every HTTP call passes here: is the vault there? probes
- *     word.c         whose word is an answer: the vault's own, or that of somebody in its place
- *     parse.c, parse_directory.c   answers that went well; translate.c: those that did not
- *     mended.c       counts what of an answer could not be taken as it was
- *     password_safe.c  the vault itself: birth, state, end; renew.c: secrets and files, at birth and anew
+ *     signin_backoff.c  how often sign-ins are tried while they fail
+ *     reachability.c        every HTTP call passes here: is the vault there? probes
+ *     answer_form.c         whose word is an answer: the vault's own, or that of somebody in its place
+ *     parse.c, parse_directory.c   answers that went well; errors.c: those that did not
+ *     repaired_texts.c       counts what of an answer could not be taken as it was
+ *     password_safe.c  the vault itself: birth, state, end; reload.c: secrets and files, at birth and anew
  *
  * Who owns what: the vault owns users, calls and sign-outs; a user owns its sessions and its sign-in; a busy
  * session and its call point at each other. A call outlives no user: users are kept while `ncalls` is not 0.
@@ -23,11 +23,11 @@
 #ifndef JG_BACKENDS_PS_INTERNAL_H
 #define JG_BACKENDS_PS_INTERNAL_H
 
-#include "base/metrics.h"
 #include "backends/password_safe/password_safe.h"
 #include "base/buf.h"
-#include "base/line.h"
-#include "loop/upstream.h"
+#include "base/metrics.h"
+#include "base/queue/priority_queue.h"
+#include "loop/upstream/upstream.h"
 
 #include <stddef.h>
 #include <sys/queue.h>
@@ -39,36 +39,34 @@
 #define uthash_nonfatal_oom(user)     ((user)->unhashed = true)
 #include <uthash.h>
 
-#define PS_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
-
-#define PS_PAGE            1000   /* rows asked for at once */
-#define PS_PAGES_FULL      8      /* times max_answer: what all pages of one list may have together */
-#define PS_ROWS_MAX        100000 /* rows kept of one list where the configuration does not say */
-#define PS_TARGET_MAX      8192
-#define PS_BODY_MAX        16384
-#define PS_HEADERS_MAX     16384
-#define PS_SECRET_MAX      (256 * 1024) /* answer with a credential or token: far more than any key */
-#define PS_USER_NAME_MAX   520
-#define PS_SPARE_CALLS     64 /* ended calls kept for the next ones */
-#define PS_SPARE_TEXTS     2048 /* bytes of memory its texts may have */
-#define PS_USERS_MAX       16384
-#define PS_CONTENT_TYPE    "Content-Type: application/json\r\n"
-#define PS_ACCEPT          "Accept: application/json\r\n"
-#define PS_REFUSED_MIN     500 /* ms of back-off after a refused sign-in, doubling to ... */
-#define PS_REFUSED_MAX     30000
-#define PS_FORGET_AFTER    60000 /* a refused user is remembered this long */
-#define PS_LOST_MIN        100   /* ms of back-off after a failed sign-in, doubling to ... */
-#define PS_LOST_MAX        2000
-#define PS_LOST_RATE       20   /* sign-ins of one vault that are under way or failed within ... */
-#define PS_LOST_WINDOW     1000 /* ms */
-#define PS_EXTRA_AFTER     1000  /* no further session for a while when the last sign-in was lost */
-#define PS_RETRY_MIN       100
-#define PS_RETRY_AFTER_MAX 2000 /* a longer Retry-After is not waited for */
+#define PS_PAGE              1000   /* rows asked for at once */
+#define PS_PAGES_FULL        8      /* times max_answer: what all pages of one list may have together */
+#define PS_ROWS_MAX          100000 /* rows kept of one list where the configuration does not say */
+#define PS_TARGET_MAX        8192
+#define PS_BODY_MAX          16384
+#define PS_HEADERS_MAX       16384
+#define PS_SECRET_MAX        (256 * 1024) /* answer with a credential or token: far more than any key */
+#define PS_USER_NAME_MAX     520
+#define PS_SPARE_CALLS       64   /* ended calls kept for the next ones */
+#define PS_SPARE_TEXTS       2048 /* bytes of memory its texts may have */
+#define PS_USERS_MAX         16384
+#define PS_CONTENT_TYPE      "Content-Type: application/json\r\n"
+#define PS_ACCEPT            "Accept: application/json\r\n"
+#define PS_REFUSED_MIN       500 /* ms of back-off after a refused sign-in, doubling to ... */
+#define PS_REFUSED_MAX       30000
+#define PS_FORGET_AFTER      60000 /* a refused user is remembered this long */
+#define PS_LOST_MIN          100   /* ms of back-off after a failed sign-in, doubling to ... */
+#define PS_LOST_MAX          2000
+#define PS_LOST_RATE         20   /* sign-ins of one vault that are under way or failed within ... */
+#define PS_LOST_WINDOW       1000 /* ms */
+#define PS_EXTRA_AFTER       1000 /* no further session for a while when the last sign-in was lost */
+#define PS_RETRY_MIN         100
+#define PS_RETRY_AFTER_MAX   2000 /* a longer Retry-After is not waited for */
 #define PS_RETRY_AFTER_SHOWN 3600 /* seconds: the longest that is passed on to a caller */
-#define PS_PROBE_QUIET     15000
-#define PS_PROBE_DOWN      5000 /* between probes while the vault is away */
-#define PS_PROBE_STUCK     2000 /* calls under way and no answer for so long: ask */
-#define PS_PROBE_TIMEOUT   2500
+#define PS_PROBE_QUIET       15000
+#define PS_PROBE_DOWN        5000 /* between probes while the vault is away */
+#define PS_PROBE_STUCK       2000 /* calls under way and no answer for so long: ask */
+#define PS_PROBE_TIMEOUT     2500
 
 struct ps_user;
 struct ps_call;
@@ -107,14 +105,14 @@ struct ps_setback { /* sign-ins that failed without a word of the vault */
 
 struct ps_user {
     struct ps *ps;
-    uint64_t number;                /* whose connections are whose: never used again for another user */
-    size_t nsessions;               /* idle and busy */
-    size_t ncalls;                  /* waiting, under way and pausing */
-    struct ps_session_list idle;    /* the last used first */
-    struct line line;               /* calls that wait for a session */
-    struct turn_party party;        /* in the line for connections */
-    struct ps_signin *signin;       /* NULL = none under way */
-    unsigned refusals;              /* in a row */
+    uint64_t number;                      /* whose connections are whose: never used again for another user */
+    size_t nsessions;                     /* idle and busy */
+    size_t ncalls;                        /* waiting, under way and pausing */
+    struct ps_session_list idle;          /* the last used first */
+    struct priority_queue priority_queue; /* calls that wait for a session */
+    struct fair_queue_party party;        /* in the line for connections */
+    struct ps_signin *signin;             /* NULL = none under way */
+    unsigned refusals;                    /* in a row */
     uint64_t refused_until_ms;
     struct ps_setback lost;
     struct fault last_fault; /* of the last sign-in that was refused or lost */
@@ -154,7 +152,7 @@ struct ps_op {
     bool secret;  /* the answer is one */
     bool quotes;  /* the vault's own words on a 400 are fit for a detail (no request id in the call) */
     enum vault_result on_400, on_403, on_404, on_409; /* in the vault's own form; FAILED = never its word */
-    enum ps_next (*read)(struct ps_call *); /* a 2xx answer: fills in call->out */
+    enum ps_next (*read)(struct ps_call *);           /* a 2xx answer: fills in call->out */
 };
 
 enum ps_call_state { PS_NEW, PS_WAITING, PS_SENT, PS_PAUSED, PS_ENDED };
@@ -168,40 +166,40 @@ struct ps_call {
     enum ps_call_state state;
     struct call http;
     struct buf target, body, headers;
-    size_t stem;            /* list: length of the target without its page */
-    size_t offset;          /* list */
-    size_t taken;           /* list: bytes of all its pages */
-    enum account_kind kind; /* list */
+    size_t stem;              /* list: length of the target without its page */
+    size_t offset;            /* list */
+    size_t taken;             /* list: bytes of all its pages */
+    enum account_kind kind;   /* list */
     enum directory_part part; /* directory */
     size_t page_at;           /* directory: row with which the last page began */
-    struct deadline ends;   /* the caller's time; not running while PS_SENT (loop/upstream keeps it) */
+    struct deadline ends;     /* the caller's time; not running while PS_SENT (loop/upstream keeps it) */
     struct deadline pause;
     uint64_t ends_ms;
     uint64_t begin_by_ms; /* later it is not worth while; 0 = no such limit, or it has begun */
     unsigned tries;
-    bool replayed;             /* has been sent again after a 401 */
-    bool with_header;          /* this sending carries Authorization too */
-    bool maybe;                /* an earlier sending may have happened */
-    struct line_item place;    /* user->line */
-    TAILQ_ENTRY(ps_call) all;  /* ps->calls */
+    bool replayed;                    /* has been sent again after a 401 */
+    bool with_header;                 /* this sending carries Authorization too */
+    bool maybe;                       /* an earlier sending may have happened */
+    struct priority_queue_item place; /* user->line */
+    TAILQ_ENTRY(ps_call) all;         /* ps->calls */
 };
 
 struct ps_secrets { /* an empty one is not used */
     struct secret api_key, password, oauth_secret;
 };
 
-/* admission.c */
+/* overload.c */
 enum ps_refusal { PS_DEADLINE, PS_MAX_WAIT, PS_SHARE, PS_MAX_CALLS, PS_IN_VAIN, PS_NREFUSALS };
 
 struct ps_gate {
     struct ps_gauge {
         struct metric metric;
         char labels[CONF_NAME_MAX + 48];
-    } refused[PS_NREFUSALS], line[LINE_NCLASSES], wait;
+    } refused[PS_NREFUSALS], priority_queue[CALL_NCLASSES], wait;
     uint64_t unlogged, logged_ms; /* refusals since the last line in the log */
 };
 
-/* signin_pace.c */
+/* signin_backoff.c */
 struct ps_won { /* sign-ins that the vault answered and none failed since */
     uint64_t window;
     size_t now, before;
@@ -222,7 +220,7 @@ struct ps_latency { /* latency.c: one operation's histogram */
     struct metric metric;
 };
 
-/* mended.c: what of the vault's answers could not be taken as it was. */
+/* repaired_texts.c: what of the vault's answers could not be taken as it was. */
 enum ps_mending { PS_MENDED_TEXTS, PS_REFUSED_ROWS, PS_NMENDINGS };
 
 struct ps_mended {
@@ -244,9 +242,9 @@ struct ps {
     bool header_always; /* this vault wants Authorization with every call */
     struct ps_user *users;
     size_t nusers, nsessions, ncalls;
-    uint64_t last_number; /* of a user; 0 is the probe's owner */
-    size_t nactive;                /* users with calls */
-    size_t nwaiting[LINE_NCLASSES]; /* calls that wait for a session */
+    uint64_t last_number;           /* of a user; 0 is the probe's owner */
+    size_t nactive;                 /* users with calls */
+    size_t nwaiting[CALL_NCLASSES]; /* calls that wait for a session */
     struct ps_gate gate;
     struct ps_pace pace;
     struct ps_session_list idle; /* the longest idle first */
@@ -258,7 +256,7 @@ struct ps {
     struct deadline sweep;
     uint64_t random;
 
-    struct call probe; /* reach.c */
+    struct call probe; /* reachability.c */
     struct deadline probe_at;
     bool probing, known, last_ok;
     size_t in_flight;
@@ -279,7 +277,7 @@ struct ps {
     void *closed_arg;
 };
 
-/* admission.c */
+/* overload.c */
 void ps_gate_start(struct ps *);
 void ps_gate_stop(struct ps *); /* any number of times */
 int ps_admit(struct vault *, const char *user, uint64_t left_ms, struct fault *);
@@ -295,7 +293,7 @@ void ps_latency_start(struct ps *);
 void ps_latency_stop(struct ps *); /* any number of times */
 void ps_latency_observe(struct ps *, const struct ps_op *, const struct call *);
 
-/* mended.c */
+/* repaired_texts.c */
 void ps_mended_start(struct ps *);
 void ps_mended_stop(struct ps *); /* any number of times */
 void ps_mended_texts(struct ps_call *, size_t n);
@@ -305,7 +303,7 @@ void ps_mended_no_row(struct ps_call *); /* a row is left out: one of its ids ca
 void ps_close_step(struct ps *); /* goes on with the end, if it is time; may free ps */
 uint64_t ps_random(struct ps *, uint64_t below);
 
-/* renew.c */
+/* reload.c */
 int ps_secrets_read(struct ps_secrets *, const struct conf_vault *, char why[256]);
 void ps_secrets_clear(struct ps_secrets *);
 struct upstream_opts ps_upstream_opts(const struct conf_vault *); /* all but the url */
@@ -314,15 +312,15 @@ struct upstream_opts ps_upstream_opts(const struct conf_vault *); /* all but the
 extern const struct ps_op ps_operations[PS_NOPERATIONS];
 int ps_list(struct vault *, const struct account_query *, struct vault_call *);
 int ps_policy(struct vault *, int64_t system_id, int64_t account_id, int64_t minutes, struct vault_call *);
-int ps_request(struct vault *, const struct vault_request *, struct vault_call *);
+int ps_request(struct vault *, const struct request_args *, struct vault_call *);
 int ps_credential(struct vault *, int64_t request_id, enum credential_type, struct vault_call *);
 int ps_checkin(struct vault *, int64_t request_id, const char *reason, struct vault_call *);
 int ps_requests(struct vault *, struct vault_call *);
 int ps_directory(struct vault *, enum directory_part, struct vault_call *);
-int ps_isa(struct vault *, const struct vault_request *, enum credential_type, struct vault_call *);
+int ps_isa(struct vault *, const struct request_args *, enum credential_type, struct vault_call *);
 int ps_operations_page(struct ps_call *); /* list: the target of the next page */
 
-/* calls_kept.c */
+/* call_pool.c */
 int ps_call_new(struct ps *, const struct ps_op *, struct vault_call *, struct ps_call **);
 void ps_call_free(struct ps_call *); /* it may be kept for the next one */
 void ps_calls_forget(struct ps *);   /* frees those that are kept */
@@ -364,7 +362,7 @@ int ps_signin_start(struct ps_user *);
 void ps_signin_cancel(struct ps_user *);
 void ps_signout(struct ps *, uint64_t owner, struct secret *headers); /* takes the headers */
 
-/* signin_pace.c */
+/* signin_backoff.c */
 /* May a sign-in of the user begin? SHUT: not before *delay_ms; `why` says what a caller is told. */
 enum ps_turn ps_pace_turn(const struct ps_user *, struct fault *why, uint64_t *delay_ms);
 void ps_pace_wait(struct ps_user *);  /* LATER: it is served when others have ended theirs */
@@ -386,13 +384,13 @@ void ps_auth_token_forget(struct ps *);
 int ps_cookies_merge(const char *jar, size_t jar_len, const struct buf *set, int64_t now_wall_ms,
                      struct buf *out);
 
-/* reach.c */
+/* reachability.c */
 int ps_http_send(struct ps *, struct call *); /* counts it; what upstream_call() answers */
 void ps_http_done(struct ps *, const struct call *);
 void ps_http_cancel(struct ps *, struct call *);
-int ps_reach_start(struct ps *);
-void ps_reach_stop(struct ps *);
-void ps_reach_state(const struct ps *, struct vault_state *);
+int ps_reachability_start(struct ps *);
+void ps_reachability_stop(struct ps *);
+void ps_reachability_state(const struct ps *, struct vault_state *);
 int64_t ps_vault_wall(const struct ps *); /* the vault's own clock, as far as it is known */
 
 /* parse.c */
@@ -407,28 +405,28 @@ enum ps_next ps_parse_requests(struct ps_call *);
 /* parse_directory.c */
 enum ps_next ps_parse_directory(struct ps_call *);
 
-/* word.c */
+/* answer_form.c */
 bool ps_is_page(const struct call *); /* HTML, which is never the vault's word */
 /* Of any answer but a 2xx: does the vault itself refuse, in its own form? */
 bool ps_is_word(const struct ps_op *, const struct call *);
 bool ps_is_refusal(const struct call *);   /* of a sign-in: the vault itself refuses the user */
 bool ps_is_signed_in(const struct call *); /* a 200 to a sign-in: the vault itself welcomes the user */
 
-/* translate.c */
+/* errors.c */
 struct ps_words {
     int code; /* 4031 ..., 0 = none */
     char text[200];
 };
 void ps_words_read(const struct buf *body, struct ps_words *);
-void ps_translate_status(const struct ps *, const struct ps_op *, const struct call *, struct vault_call *);
-void ps_translate_lost(const struct ps *, const struct call *, struct vault_call *);
-void ps_translate_errno(const struct ps *, int err, struct vault_call *);
-void ps_translate_nonsense(struct vault_call *, const struct call *, const char *what);
-void ps_translate_refused(struct fault *, const struct call *); /* of a sign-in */
+void ps_error_status(const struct ps *, const struct ps_op *, const struct call *, struct vault_call *);
+void ps_error_lost(const struct ps *, const struct call *, struct vault_call *);
+void ps_error_errno(const struct ps *, int err, struct vault_call *);
+void ps_error_nonsense(struct vault_call *, const struct call *, const char *what);
+void ps_error_refused(struct fault *, const struct call *); /* of a sign-in */
 /* A 401 to a call of a user who was signed in. */
-void ps_translate_shut_out(const struct ps_op *, const struct call *, struct vault_call *);
-void ps_translate_late(struct vault_call *);
+void ps_error_shut_out(const struct ps_op *, const struct call *, struct vault_call *);
+void ps_error_late(struct vault_call *);
 /* Worth another try? *delay_ms = the vault's own wish, 0 = none. */
-bool ps_translate_again(const struct ps *, const struct call *, uint64_t *delay_ms);
+bool ps_error_again(const struct ps *, const struct call *, uint64_t *delay_ms);
 
 #endif

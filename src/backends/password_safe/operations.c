@@ -12,6 +12,7 @@
  * Not here: how a call is sent (calls.c) and read (parse.c).
  */
 #include "backends/password_safe/internal.h"
+#include "base/container_of.h"
 #include "base/jsonw.h"
 #include "base/text.h"
 
@@ -21,8 +22,8 @@
 
 /*
  * A request is not .repeat: only calls.c may send it again, which then knows that it did. The results are
- * those of refusals in the vault's own form (word.c); FAILED = this status is never the vault's word about
- * this operation.
+ * those of refusals in the vault's own form (answer_form.c); FAILED = this status is never the vault's word
+ * about this operation.
  */
 /* clang-format off */
 const struct ps_op ps_operations[PS_NOPERATIONS] = {
@@ -53,7 +54,7 @@ const struct ps_op ps_operations[PS_NOPERATIONS] = {
 /* A new call whose target begins with the path of the API; the rest is written behind it. */
 static int begin(struct vault *vault, enum ps_operation what, struct vault_call *out, struct ps_call **call)
 {
-    struct ps *ps = PS_OF(vault, struct ps, vault);
+    struct ps *ps = CONTAINER_OF(vault, struct ps, vault);
     int err = ps_call_new(ps, &ps_operations[what], out, call);
 
     if (!err)
@@ -159,7 +160,7 @@ int ps_policy(struct vault *vault, int64_t system_id, int64_t account_id, int64_
     return ps_call_start(call);
 }
 
-static void request_write(struct jsonw *w, const struct vault_request *request)
+static void request_write(struct jsonw *w, const struct request_args *request)
 {
     jsonw_object(w, NULL);
     jsonw_str(w, "AccessType", "View");
@@ -180,7 +181,7 @@ static void request_write(struct jsonw *w, const struct vault_request *request)
     jsonw_end(w);
 }
 
-int ps_request(struct vault *vault, const struct vault_request *request, struct vault_call *out)
+int ps_request(struct vault *vault, const struct request_args *request, struct vault_call *out)
 {
     struct ps_call *call;
     struct jsonw w;
@@ -215,7 +216,7 @@ int ps_credential(struct vault *vault, int64_t request_id, enum credential_type 
     return ps_call_start(call);
 }
 
-int ps_isa(struct vault *vault, const struct vault_request *request, enum credential_type type,
+int ps_isa(struct vault *vault, const struct request_args *request, enum credential_type type,
            struct vault_call *out)
 {
     struct ps_call *call;

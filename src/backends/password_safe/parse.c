@@ -11,7 +11,7 @@
  * by nothing it promises), and a page without any new row ends the list, so that a server that does not know
  * `offset` cannot keep us here.
  *
- * Not here: answers that went badly (translate.c).
+ * Not here: answers that went badly (errors.c).
  */
 #include "backends/password_safe/parse.h"
 #include "base/json.h"

@@ -25,14 +25,14 @@ cJSON *ps_tree(struct ps_call *call)
 
 enum ps_next ps_nonsense(struct ps_call *call, const char *what)
 {
-    ps_translate_nonsense(call->out, &call->http, what);
+    ps_error_nonsense(call->out, &call->http, what);
     call->maybe |= call->op->effects;
     return PS_DONE;
 }
 
 enum ps_next ps_no_memory(struct ps_call *call)
 {
-    ps_translate_errno(call->ps, -ENOMEM, call->out);
+    ps_error_errno(call->ps, -ENOMEM, call->out);
     return PS_DONE;
 }
 

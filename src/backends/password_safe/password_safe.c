@@ -7,12 +7,13 @@
  * most), then the connections are closed, and `closed` comes when nothing is left. A vault that could not be
  * built is freed at once.
  *
- * Secrets read from files (renew.c) stay in locked memory until the vault is freed.
+ * Secrets read from files (reload.c) stay in locked memory until the vault is freed.
  *
  * Not here: anything a vault does. internal.h is the map.
  */
 #include "backends/password_safe/internal.h"
 #include "base/certificate.h"
+#include "base/container_of.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -133,12 +134,12 @@ struct vault *password_safe_new(struct loop *loop, const struct conf_vault *conf
     if (!ps)
         return NULL;
     /* The probe's deadline comes before the connections: from then on nothing can fail. */
-    if (read_secrets(ps, why) || set_paths(ps) || ps_reach_start(ps)) {
+    if (read_secrets(ps, why) || set_paths(ps) || ps_reachability_start(ps)) {
         ps_free(ps);
         return NULL;
     }
     if (open_upstream(ps, loop, why)) {
-        ps_reach_stop(ps);
+        ps_reachability_stop(ps);
         ps_free(ps);
         return NULL;
     }
@@ -173,13 +174,13 @@ void ps_close_step(struct ps *ps)
 
 void password_safe_close(struct vault *vault, void (*closed)(void *arg), void *arg)
 {
-    struct ps *ps = PS_OF(vault, struct ps, vault);
+    struct ps *ps = CONTAINER_OF(vault, struct ps, vault);
 
     ps->closing = true;
     ps->closed = closed;
     ps->closed_arg = arg;
     ps->depth++;
-    ps_reach_stop(ps);
+    ps_reachability_stop(ps);
     ps_calls_end_all(ps);
     ps_sessions_end_all(ps);
     ps->depth--;
@@ -195,7 +196,7 @@ static void ps_state(const struct vault *vault, struct vault_state *state)
 
     *state = (struct vault_state){0};
     upstream_state(ps->up, &up);
-    ps_reach_state(ps, state);
+    ps_reachability_state(ps, state);
     state->connections = up.connections;
     state->in_flight = ps->in_flight;
     state->queued = ps->ncalls > ps->in_flight ? ps->ncalls - ps->in_flight : 0;

@@ -15,13 +15,13 @@ extern const struct vault_ops password_safe_ops;
  */
 struct vault *password_safe_new(struct loop *, const struct conf_vault *conf, char why[256]);
 /*
- * A reload, in two steps, since only the first can fail: reads what the next configuration names; then, once its
- * values stand at the place of the old ones (base/conf_change.h), takes it.
+ * A reload, in two steps, since only the first can fail: reads what the next configuration names; then, once
+ * its values stand at the place of the old ones (conf/conf_change.h), takes it.
  */
-struct password_safe_renewal;
-struct password_safe_renewal *password_safe_prepare(const struct conf_vault *next, char why[256]);
-void password_safe_discard(struct password_safe_renewal *); /* NULL is fine */
-void password_safe_renew(struct vault *, struct password_safe_renewal *);
+struct password_safe_next;
+struct password_safe_next *password_safe_prepare(const struct conf_vault *next, char why[256]);
+void password_safe_discard(struct password_safe_next *); /* NULL is fine */
+void password_safe_reload(struct vault *, struct password_safe_next *);
 
 /* Signs idle vault sessions out (bounded by call_timeout), ends calls with -ESHUTDOWN as VAULT_FAILED, frees.
  */

@@ -7,8 +7,8 @@
  *
  * Every call acts as one user, and a vault session belongs to one user for all its life. A user has up to
  * sessions_per_user sessions, because the vault serialises what comes over one; each serves one call at a
- * time. Calls wait in the order of base/line.h. One sign-in is under way per user at most; another follows
- * while calls still wait and there is room.
+ * time. Calls wait in the order of base/queue/priority_queue.h. One sign-in is under way per user at most;
+ * another follows while calls still wait and there is room.
  *
  * Life of a session: sign-in -> idle <-> busy -> signed out after session_idle, or dropped on a 401.
  * Life of a user:    first call -> (sessions, calls, sign-in) -> forgotten as soon as it has none of them,
@@ -21,6 +21,7 @@
  * Not here: the exchange of a sign-in (signin.c), what becomes of a call (calls.c).
  */
 #include "backends/password_safe/internal.h"
+#include "base/container_of.h"
 #include "base/log.h"
 #include "base/person.h"
 
@@ -101,7 +102,7 @@ static struct ps_user *user_new(struct ps *ps, const char *name)
     memcpy(user->name, name, n);
     (void)person_key(user->name + n, name);
     TAILQ_INIT(&user->idle);
-    line_init(&user->line, ps->clock);
+    priority_queue_init(&user->priority_queue, ps->clock);
     HASH_ADD_KEYPTR(hh, ps->users, user->name + n, n, user);
     if (user->unhashed) {
         free(user);
@@ -144,31 +145,31 @@ int ps_user_get(struct ps *ps, const char *name, struct ps_user **out)
 
 struct ps_call *ps_user_waiting(const struct ps_user *user)
 {
-    struct line_item *item = line_peek(&user->line);
+    struct priority_queue_item *item = priority_queue_peek(&user->priority_queue);
 
-    return item ? PS_OF(item, struct ps_call, place) : NULL;
+    return item ? CONTAINER_OF(item, struct ps_call, place) : NULL;
 }
 
 void ps_user_queue(struct ps_user *user, struct ps_call *call, bool front)
 {
-    enum line_class class = line_class_of(call->out->begun || front, call->out->background);
+    enum call_class class = call_class_of(call->out->begun || front, call->out->background);
 
     call->state = PS_WAITING;
-    line_add(&user->line, &call->place, class, NULL, front);
+    priority_queue_add(&user->priority_queue, &call->place, class, NULL, front);
     user->ps->nwaiting[class]++;
 }
 
 void ps_user_unqueue(struct ps_call *call)
 {
-    line_remove(&call->user->line, &call->place);
+    priority_queue_remove(&call->user->priority_queue, &call->place);
     call->ps->nwaiting[call->place.class]--;
     call->state = PS_NEW;
 }
 
 static struct ps_call *take_waiting(struct ps_user *user)
 {
-    struct line_item *item = line_take(&user->line);
-    struct ps_call *call = item ? PS_OF(item, struct ps_call, place) : NULL;
+    struct priority_queue_item *item = priority_queue_take(&user->priority_queue);
+    struct ps_call *call = item ? CONTAINER_OF(item, struct ps_call, place) : NULL;
 
     if (!call)
         return NULL;
@@ -218,7 +219,7 @@ static void sign_in(struct ps_user *user)
     if (!err)
         return;
     user->extra_after_ms = clock_now(user->ps->clock) + PS_EXTRA_AFTER;
-    ps_translate_errno(user->ps, err, &said);
+    ps_error_errno(user->ps, err, &said);
     if (!user->nsessions)
         fail_waiting(user, said.result, &said.fault, err == -EAGAIN ? AGAIN_ALL : AGAIN_NONE, 0);
 }
@@ -371,7 +372,7 @@ void ps_session_learn(struct ps_session *session, const struct buf *set_cookies)
 
 static void on_sweep(struct deadline *d)
 {
-    struct ps *ps = PS_OF(d, struct ps, sweep);
+    struct ps *ps = CONTAINER_OF(d, struct ps, sweep);
     uint64_t now = clock_now(ps->clock);
     struct ps_session *session;
     struct ps_user *user;

@@ -13,13 +13,14 @@
  *             registration. It is remembered and backed off: 500 ms doubling to 30 s; a second factor asked
  *             for goes to 30 s at once
  *   lost      everything else says nothing about the user: the waiting calls try again or fail, and
- *             signin_pace.c says when the next sign-in may begin
+ *             signin_backoff.c says when the next sign-in may begin
  *
  * Texts with key, password or token are wiped as soon as the answer is here.
  *
  * Not here: who waits and whether another session is wanted (sessions.c).
  */
 #include "backends/password_safe/internal.h"
+#include "base/container_of.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -131,7 +132,7 @@ static void end_refused(struct ps_signin *signin)
     user->refusals++;
     user->refused_until_ms = clock_now(ps->clock) + delay;
     ps_pace_answered(user);
-    ps_translate_refused(&user->last_fault, http);
+    ps_error_refused(&user->last_fault, http);
     ps_auth_token_forget(ps);
     log_warn("vault_sign_in_refused", "vault=%s user=%s status=%d second_factor=%s pause_ms=%llu",
              ps->vault.conf->name, user->name, http->status, *http->value[CALL_2FA] ? "yes" : "no",
@@ -148,16 +149,16 @@ static void end_lost(struct ps_signin *signin, const char *nonsense)
     const struct call *http = &signin->http;
     struct vault_call said = {0};
     uint64_t delay = 0, pause;
-    bool again = !nonsense && ps_translate_again(ps, http, &delay);
+    bool again = !nonsense && ps_error_again(ps, http, &delay);
 
     if (nonsense)
-        ps_translate_nonsense(&said, http, nonsense);
+        ps_error_nonsense(&said, http, nonsense);
     else if (http->err)
-        ps_translate_lost(ps, http, &said);
+        ps_error_lost(ps, http, &said);
     else
-        ps_translate_status(ps, &ps_operations[PS_SIGN_IN], http, &said);
+        ps_error_status(ps, &ps_operations[PS_SIGN_IN], http, &said);
     pause = ps_pace_lost(user, &said.fault);
-    if (!http->err) /* a vault that is away is reported once, by reach.c */
+    if (!http->err) /* a vault that is away is reported once, by reachability.c */
         log_warn("vault_sign_in_failed", "vault=%s user=%s status=%d pause_ms=%llu why=%s",
                  ps->vault.conf->name, user->name, http->status, (unsigned long long)pause,
                  said.fault.detail);
@@ -172,7 +173,7 @@ static void end_unsent(struct ps_signin *signin, int err)
     struct ps *ps = user->ps;
     struct vault_call said = {0};
 
-    ps_translate_errno(ps, err, &said);
+    ps_error_errno(ps, err, &said);
     signin_free(signin);
     ps_user_lost(user, &said, err == -EAGAIN, 0);
     ps_pace_next(ps);
@@ -213,7 +214,7 @@ static void end_session(struct ps_signin *signin)
 
 static void on_token(struct call *http)
 {
-    struct ps_signin *signin = PS_OF(http, struct ps_signin, http);
+    struct ps_signin *signin = CONTAINER_OF(http, struct ps_signin, http);
     int err;
 
     ps_http_done(signin->user->ps, http);
@@ -238,7 +239,7 @@ static void on_token(struct call *http)
 
 static void on_signed_in(struct call *http)
 {
-    struct ps_signin *signin = PS_OF(http, struct ps_signin, http);
+    struct ps_signin *signin = CONTAINER_OF(http, struct ps_signin, http);
     struct ps *ps = signin->user->ps;
     int err = 0;
 
@@ -262,7 +263,7 @@ static void on_signed_in(struct call *http)
 
 static void on_signed_out(struct call *http)
 {
-    struct ps_signout *out = PS_OF(http, struct ps_signout, http);
+    struct ps_signout *out = CONTAINER_OF(http, struct ps_signout, http);
     struct ps *ps = out->ps;
 
     ps_http_done(ps, http);

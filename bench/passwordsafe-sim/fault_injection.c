@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mischief.c - reading, matching and reporting fault rules; see mischief.h.
+ */
+#include "passwordsafe-sim/fault_injection.h"
+
+#include "base/json.h"
+#include "base/jsonw.h"
+#include "base/text.h"
+#include "passwordsafe-sim/model.h"
+#include "passwordsafe-sim/scenario_fields.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char html_error[] =
+    "<!DOCTYPE html><html><head><title>500 - Internal server error.</title></head>"
+    "<body><h2>500 - Internal server error.</h2></body></html>";
+
+static const char proxy_page[] = "<!DOCTYPE html>\r\n<html><head><title>Notice</title></head>"
+                                 "<body><h1>Your request was handled by the proxy</h1></body></html>";
+
+/* Names of actions; the presets are answers by status with everything filled in. */
+static const struct action_row {
+    const char *name;
+    enum fault_injection_kind kind;
+    int status;
+    const char *content_type, *body, *headers;
+} actions[] = {
+    {"latency", MISCHIEF_NONE, 0, NULL, NULL, NULL},
+    {"status", MISCHIEF_STATUS, 500, NULL, NULL, NULL},
+    {"drop_before", MISCHIEF_DROP_BEFORE, 0, NULL, NULL, NULL},
+    {"drop_after", MISCHIEF_DROP_AFTER, 0, NULL, NULL, NULL},
+    {"truncate", MISCHIEF_TRUNCATE, 0, NULL, NULL, NULL},
+    {"garbage", MISCHIEF_GARBAGE, 0, NULL, NULL, NULL},
+    {"hang", MISCHIEF_HANG, 0, NULL, NULL, NULL},
+    {"reset", MISCHIEF_RESET, 0, NULL, NULL, NULL},
+    {"close", MISCHIEF_CLOSE, 0, NULL, NULL, NULL},
+    {"lost_session", MISCHIEF_LOST_SESSION, 0, NULL, NULL, NULL},
+    {"extra", MISCHIEF_EXTRA, 0, NULL, NULL, NULL},
+    {"chunked", MISCHIEF_CHUNKED, 0, NULL, NULL, NULL},
+    {"no_length", MISCHIEF_NO_LENGTH, 0, NULL, NULL, NULL},
+    {"informational", MISCHIEF_INFORMATIONAL, 0, NULL, NULL, NULL},
+    {"html500", MISCHIEF_STATUS, 500, "text/html", html_error, NULL},
+    {"status_after", MISCHIEF_STATUS_AFTER, 500, NULL, NULL, NULL},
+    {"page", MISCHIEF_STATUS, 403, "text/html; charset=utf-8", proxy_page, NULL},
+    {"page_after", MISCHIEF_STATUS_AFTER, 403, "text/html; charset=utf-8", proxy_page, NULL},
+    {"unavailable", MISCHIEF_STATUS, 503, "text/html", "Service Unavailable", NULL},
+    {"throttle", MISCHIEF_STATUS, 429, "application/json", "\"Too many requests\"", "Retry-After: 1\r\n"},
+};
+#define NACTIONS (sizeof(actions) / sizeof(actions[0]))
+
+void fault_injection_init(struct fault_injection *all, uint64_t seed)
+{
+    TAILQ_INIT(&all->rules);
+    all->random = seed;
+}
+
+static void free_rule(struct fault_injection_rule *r)
+{
+    free(r->call);
+    free(r->path);
+    free(r->user);
+    free(r->body);
+    free(r->content_type);
+    free(r->headers);
+    free(r);
+}
+
+void fault_injection_release(struct fault_injection_rule *r)
+{
+    if (r && --r->refs == 0)
+        free_rule(r);
+}
+
+void fault_injection_clear(struct fault_injection *all)
+{
+    struct fault_injection_rule *r;
+
+    while ((r = TAILQ_FIRST(&all->rules))) {
+        TAILQ_REMOVE(&all->rules, r, link);
+        fault_injection_release(r);
+    }
+}
+
+uint64_t fault_injection_random(struct fault_injection *all)
+{
+    uint64_t x = (all->random += 0x9e3779b97f4a7c15u);
+
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
+/* ---- reading ---- */
+
+static int read_action(struct fields *f, struct fault_injection_rule *r)
+{
+    const char *name = NULL;
+
+    fields_text(f, "action", &name);
+    for (size_t i = 0; name && i < NACTIONS; i++) {
+        if (strcmp(actions[i].name, name) != 0)
+            continue;
+        r->kind = actions[i].kind;
+        r->status = actions[i].status;
+        if (model_text(&r->content_type, actions[i].content_type) || model_text(&r->body, actions[i].body) ||
+            model_text(&r->headers, actions[i].headers))
+            return -ENOMEM;
+        return 0;
+    }
+    return fields_missing(f, "action");
+}
+
+static bool header_clean(const char *text)
+{
+    return text && !strpbrk(text, "\r\n");
+}
+
+static int read_headers(struct fields *f, struct fault_injection_rule *r)
+{
+    const cJSON *list = json_get(f->entry, "headers"), *h;
+    struct buf lines = BUF_INIT(8192);
+    const char *text;
+    int rc = 0;
+
+    if (!list)
+        return 0;
+    cJSON_ArrayForEach(h, list)
+    {
+        if (!cJSON_IsString(h) || !header_clean(h->string) || !header_clean(h->valuestring))
+            rc = fields_missing(f, "headers");
+        else
+            (void)buf_printf(&lines, "%s: %s\r\n", h->string, h->valuestring);
+    }
+    text = buf_cstr(&lines);
+    if (!rc && (!text || lines.failed || model_text(&r->headers, text)))
+        rc = -ENOMEM;
+    buf_free(&lines);
+    return rc;
+}
+
+static int read_texts(struct fields *f, struct fault_injection_rule *r)
+{
+    const struct {
+        const char *name;
+        char **place;
+    } texts[] = {{"call", &r->call},
+                 {"path", &r->path},
+                 {"user", &r->user},
+                 {"body", &r->body},
+                 {"content_type", &r->content_type}};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        const char *value = NULL;
+        fields_text(f, texts[i].name, &value);
+        if (value && model_text(texts[i].place, value))
+            return -ENOMEM;
+    }
+    return header_clean(r->content_type ? r->content_type : "") ? 0 : fields_missing(f, "content_type");
+}
+
+static int read_rule(struct fields *f, struct fault_injection_rule *r)
+{
+    const cJSON *p = json_get(f->entry, "probability");
+    int rc = read_action(f, r);
+
+    r->probability = 1;
+    if (cJSON_IsNumber(p))
+        r->probability = p->valuedouble;
+    fields_u64(f, "nth", &r->nth);
+    fields_u64(f, "every", &r->every);
+    fields_u64(f, "after", &r->after);
+    fields_u64(f, "count", &r->count);
+    fields_u64(f, "latency_ms", &r->latency_ms);
+    fields_int(f, "status", &r->status);
+    if (!rc)
+        rc = read_texts(f, r);
+    if (!rc)
+        rc = read_headers(f, r);
+    if (!rc && (r->kind == MISCHIEF_STATUS || r->kind == MISCHIEF_STATUS_AFTER) &&
+        (r->status < 200 || r->status > 599))
+        rc = fields_missing(f, "status");
+    return rc ? rc : f->rc;
+}
+
+static int add_one(struct fault_injection *all, const cJSON *entry, struct buf *why)
+{
+    struct fields f = {.entry = entry, .why = why};
+    struct fault_injection_rule *r;
+    int rc;
+
+    if (!cJSON_IsObject(entry))
+        return fields_missing(&f, "rule");
+    r = calloc(1, sizeof(*r));
+    if (!r)
+        return -ENOMEM;
+    r->refs = 1;
+    rc = read_rule(&f, r);
+    if (rc)
+        free_rule(r);
+    else
+        TAILQ_INSERT_TAIL(&all->rules, r, link);
+    return rc;
+}
+
+int fault_injection_add(struct fault_injection *all, const cJSON *rules, struct buf *why)
+{
+    const cJSON *e;
+    int rc = 0;
+
+    if (!cJSON_IsArray(rules))
+        return add_one(all, rules, why);
+    cJSON_ArrayForEach(e, rules)
+    {
+        if (!rc)
+            rc = add_one(all, e, why);
+    }
+    return rc;
+}
+
+int fault_injection_add_text(struct fault_injection *all, const char *json, struct buf *why)
+{
+    const char *reason = NULL;
+    cJSON *tree = json_parse(json, strlen(json), 16, 0, &reason);
+    int rc = -EINVAL;
+
+    if (tree)
+        rc = fault_injection_add(all, tree, why);
+    else
+        (void)buf_str(why, reason ? reason : "not JSON");
+    cJSON_Delete(tree);
+    return rc;
+}
+
+/* ---- matching ---- */
+
+static bool concerns(const struct fault_injection_rule *r, const char *call, const char *path,
+                     const char *user)
+{
+    if (r->call && !text_equal_nocase(r->call, call))
+        return false;
+    if (r->path && !strcasestr(path, r->path))
+        return false;
+    return !r->user || (user && text_equal_nocase(r->user, user));
+}
+
+static bool fires(struct fault_injection *all, struct fault_injection_rule *r)
+{
+    uint64_t turn = ++r->seen;
+
+    if (turn <= r->after || (r->count && r->fired >= r->count))
+        return false;
+    turn -= r->after;
+    if ((r->nth && turn != r->nth) || (r->every && turn % r->every != 0))
+        return false;
+    if (r->probability < 1 &&
+        (double)(fault_injection_random(all) >> 11) / 9007199254740992.0 >= r->probability)
+        return false;
+    r->fired++;
+    return true;
+}
+
+struct fault_injection_rule *fault_injection_pick(struct fault_injection *all, const char *call,
+                                                  const char *path, const char *user)
+{
+    struct fault_injection_rule *r;
+
+    TAILQ_FOREACH(r, &all->rules, link)
+    {
+        if (!concerns(r, call, path, user) || !fires(all, r))
+            continue;
+        r->refs++;
+        return r;
+    }
+    return NULL;
+}
+
+void fault_injection_report(const struct fault_injection *all, struct buf *out)
+{
+    static const char *const names[MISCHIEF_NKINDS] = {
+        "latency", "status",  "drop_before", "drop_after",    "truncate",
+        "garbage", "hang",    "reset",       "close",         "lost_session",
+        "extra",   "chunked", "no_length",   "informational", "status_after"};
+    const struct fault_injection_rule *r;
+    struct jsonw w = jsonw_start(out);
+
+    jsonw_array(&w, NULL);
+    TAILQ_FOREACH(r, &all->rules, link)
+    {
+        jsonw_object(&w, NULL);
+        jsonw_str(&w, "call", r->call);
+        jsonw_str(&w, "path", r->path);
+        jsonw_str(&w, "user", r->user);
+        jsonw_str(&w, "action", names[r->kind]);
+        jsonw_int(&w, "status", r->status);
+        jsonw_int(&w, "seen", (int64_t)r->seen);
+        jsonw_int(&w, "fired", (int64_t)r->fired);
+        jsonw_end(&w);
+    }
+    jsonw_end(&w);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * audit_chain.c - one line of the audit trail, written and read; see audit_chain.h.
+ *
+ * Lines are read as strictly as they are written: the members in front stand in one order and one spelling,
+ * so a line has exactly one form and no byte of it can change unseen. `check` alone guards a line against
+ * accidents; against somebody who computes it anew stands `prev` of the next line, and against somebody who
+ * writes all of them anew only a copy kept elsewhere (docs/audit.md).
+ */
+#include "audit/audit_chain.h"
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/json.h"
+#include "base/text.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define CHECK_DIGITS 16
+#define HASH_DIGITS  (AUDIT_HASH_SIZE - 1)
+#define TIME_LETTERS (AUDIT_TIME_SIZE - 1)
+#define HEX          "0123456789abcdef"
+
+static int hash_hex(const char *bytes, size_t n, char out[AUDIT_HASH_SIZE])
+{
+    unsigned char digest[DIGEST_SIZE];
+    int err = digest_sha256(bytes, n, digest);
+
+    text_hex(out, digest, sizeof(digest));
+    return err;
+}
+
+void audit_link_none(struct audit_link *link)
+{
+    *link = (struct audit_link){.seq = 0};
+    memset(link->hash, '0', HASH_DIGITS);
+}
+
+const char *audit_time(int64_t wall_ms, char out[AUDIT_TIME_SIZE])
+{
+    char seconds[CLOCK_RFC3339_SIZE];
+
+    clock_rfc3339(wall_ms, seconds);
+    (void)text_copy_n(out, AUDIT_TIME_SIZE, seconds, strcspn(seconds, "Z"));
+    char *end = out + strlen(out);
+    *end = '.';
+    memcpy(text_digits(end + 1, (unsigned)(wall_ms % 1000) % 1000, 3), "Z", 2);
+    return out;
+}
+
+/* ---- writing ---- */
+
+int audit_line_write(struct buf *b, struct audit_link *at, int64_t wall_ms, const char *members, size_t n)
+{
+    size_t from = b->len, check_at = from + sizeof(AUDIT_START) - 1, rest_at = check_at + CHECK_DIGITS;
+    char time[AUDIT_TIME_SIZE], hash[AUDIT_HASH_SIZE];
+
+    if (n > AUDIT_LINE_MAX - 256)
+        return -EMSGSIZE;
+    int err = buf_printf(b, AUDIT_START "%016d\",\"seq\":%" PRIu64 ",\"time\":\"%s\",\"prev\":\"%s\",", 0,
+                         at->seq + 1, audit_time(wall_ms, time), at->hash);
+    if (!err)
+        err = buf_append(b, members, n);
+    if (!err)
+        err = buf_append(b, "}\n", 2);
+    if (!err)
+        err = hash_hex(b->data + rest_at, b->len - rest_at, hash);
+    if (!err) {
+        memcpy(b->data + check_at, hash, CHECK_DIGITS);
+        err = hash_hex(b->data + from, b->len - from, hash);
+    }
+    if (err) {
+        b->len = from; /* no half lines */
+        b->failed = false;
+        return err;
+    }
+    memcpy(at->hash, hash, sizeof(hash));
+    at->seq++;
+    return 0;
+}
+
+/* ---- reading ---- */
+
+struct scan {
+    const char *p;
+    size_t left;
+};
+
+static bool take(struct scan *s, const char *text)
+{
+    size_t n = strlen(text);
+
+    if (s->left < n || memcmp(s->p, text, n) != 0)
+        return false;
+    s->p += n;
+    s->left -= n;
+    return true;
+}
+
+/* n letters, all of them out of `allowed`. */
+static bool take_letters(struct scan *s, size_t n, const char *allowed, char *out)
+{
+    if (s->left < n)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!s->p[i] || !strchr(allowed, s->p[i]))
+            return false;
+    memcpy(out, s->p, n);
+    out[n] = '\0';
+    s->p += n;
+    s->left -= n;
+    return true;
+}
+
+static bool take_number(struct scan *s, uint64_t *out)
+{
+    size_t n = 0;
+
+    *out = 0;
+    for (; n < s->left && isdigit((unsigned char)s->p[n]); n++) {
+        if (n == 19) /* more than any trail will have */
+            return false;
+        *out = *out * 10 + (uint64_t)(s->p[n] - '0');
+    }
+    if (n == 0 || s->p[0] == '0')
+        return false;
+    s->p += n;
+    s->left -= n;
+    return true;
+}
+
+static bool take_event(struct scan *s, char out[AUDIT_EVENT_SIZE])
+{
+    size_t n = 0;
+
+    while (n < s->left && s->p[n] != '"')
+        n++;
+    return n > 0 && n < AUDIT_EVENT_SIZE && take_letters(s, n, "abcdefghijklmnopqrstuvwxyz_", out) &&
+           take(s, "\"");
+}
+
+static bool take_front(struct scan *s, struct audit_line *out)
+{
+    return take(s, "\",\"seq\":") && take_number(s, &out->link.seq) && take(s, ",\"time\":\"") &&
+           take_letters(s, TIME_LETTERS, "0123456789-:.TZ", out->time) && take(s, "\",\"prev\":\"") &&
+           take_letters(s, HASH_DIGITS, HEX, out->prev) && take(s, "\",\"event\":\"") &&
+           take_event(s, out->event);
+}
+
+const char *audit_line_read(const char *line, size_t n, struct audit_line *out)
+{
+    struct scan s = {line, n};
+    char check[CHECK_DIGITS + 1], hash[AUDIT_HASH_SIZE];
+
+    if (n == 0 || line[n - 1] != '\n')
+        return "the line is cut off";
+    if (n > AUDIT_LINE_MAX || !take(&s, AUDIT_START) || !take_letters(&s, CHECK_DIGITS, HEX, check))
+        return "this is no audit line";
+    if (hash_hex(s.p, s.left, hash))
+        return "out of memory";
+    if (memcmp(hash, check, CHECK_DIGITS) != 0)
+        return "the line was changed";
+    if (!take_front(&s, out) || json_check(line, n, 4, JSON_DUPLICATES_OK))
+        return "this is no audit line";
+    return hash_hex(line, n, out->link.hash) ? "out of memory" : NULL;
+}
+
+/* ---- the head ---- */
+
+size_t audit_head_length(void)
+{
+    return 20 + 1 + HASH_DIGITS + 1 + 20 + 1;
+}
+
+void audit_head_write(const struct audit_head *h, char out[AUDIT_HEAD_SIZE])
+{
+    char *to = text_digits(out, h->last.seq, 20);
+
+    *to++ = ' ';
+    memcpy(to, h->last.hash, HASH_DIGITS);
+    to += HASH_DIGITS;
+    *to++ = ' ';
+    memcpy(text_digits(to, h->first, 20), "\n", 2);
+}
+
+static bool take_padded(struct scan *s, uint64_t *out)
+{
+    char digits[21];
+    int64_t v;
+
+    if (!take_letters(s, 20, "0123456789", digits) || !text_int(digits, 1, INT64_MAX, &v))
+        return false;
+    *out = (uint64_t)v;
+    return true;
+}
+
+bool audit_head_read(const char *text, size_t n, struct audit_head *h)
+{
+    struct scan s = {text, n};
+
+    return n == audit_head_length() && take_padded(&s, &h->last.seq) && take(&s, " ") &&
+           take_letters(&s, HASH_DIGITS, HEX, h->last.hash) && take(&s, " ") && take_padded(&s, &h->first) &&
+           take(&s, "\n") && h->first <= h->last.seq;
+}

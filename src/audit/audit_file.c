@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * audit_file.c - the audit trail on disk; see audit_file.h.
+ *
+ * Taking a file: open, lock, read its end, compare that with where the trail stood (the head, or our own
+ * memory), and write what follows from it:
+ *
+ *   empty, nothing known       audit_begin
+ *   empty, the trail is known  audit_continue with number and hash of its last line
+ *   bytes behind the last line audit_torn: they are closed off, not removed
+ *   it ends elsewhere          audit_cut: the numbers go on where the trail stood, so the hole shows
+ *   a file of something else   refused: nothing is written to it
+ *
+ * A write that fails is taken back (ftruncate), so a line is either whole and durable or not there; where
+ * even that fails the next check finds the rest and closes it off. The head is written behind every append
+ * and not synced by itself: after a power cut it may lag, never lead.
+ */
+#include "audit/audit_file.h"
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/jsonw.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TAIL_FIRST (256 * 1024)
+#define TAIL_MAX   (64 * 1024 * 1024)
+#define CHUNK      (1024 * 1024) /* allocated at once */
+#define OPENING    (8 * 1024)
+#define CLOSE_OFF  "~\n" /* a line that lacks but its end must not become a good one */
+
+static int disk_reserve(int fd, off_t offset, off_t length)
+{
+    return fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, length);
+}
+
+const struct audit_disk audit_disk_system = {.write = write, .sync = fdatasync, .reserve = disk_reserve};
+
+/* What stands at the end of a file. */
+struct tail {
+    struct audit_link last; /* seq 0 = no line of ours was found */
+    uint64_t first;         /* number of the file's first line, 0 = not known */
+    uint64_t junk_bytes;    /* behind that line */
+    bool torn;              /* one piece without a line end: an interrupted write */
+    bool open_end;          /* the last byte is no line end */
+    char junk_sha256[AUDIT_HASH_SIZE];
+};
+
+/* ---- reading the end ---- */
+
+static int read_at(int fd, off_t offset, size_t n, struct buf *out)
+{
+    char piece[65536];
+
+    while (n) {
+        ssize_t got = pread(fd, piece, n < sizeof(piece) ? n : sizeof(piece), offset);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return got < 0 ? -errno : -EIO;
+        int err = buf_append(out, piece, (size_t)got);
+        if (err)
+            return err;
+        offset += got;
+        n -= (size_t)got;
+    }
+    return 0;
+}
+
+/* The last sound line within the bytes; returns where it ends, 0 = there is none. */
+static size_t find_last(const char *bytes, size_t n, bool whole, struct audit_link *last)
+{
+    struct audit_line line;
+
+    for (size_t end = n; end > 0;) {
+        const char *before = end > 1 ? memrchr(bytes, '\n', end - 1) : NULL;
+        size_t start = before ? (size_t)(before - bytes) + 1 : 0;
+
+        if (!before && !whole)
+            return 0; /* its beginning is not here */
+        if (!audit_line_read(bytes + start, end - start, &line)) {
+            *last = line.link;
+            return end;
+        }
+        end = start;
+    }
+    return 0;
+}
+
+/* What closes the junk off is counted and hashed with it. */
+static int describe_junk(struct buf *b, size_t from, struct tail *t)
+{
+    unsigned char digest[DIGEST_SIZE];
+    size_t n = b->len - from;
+
+    if (n == 0)
+        return 0;
+    t->torn = memchr(b->data + from, '\n', n) == NULL;
+    t->open_end = b->data[b->len - 1] != '\n';
+    if (t->open_end && buf_str(b, CLOSE_OFF))
+        return -ENOMEM;
+    t->junk_bytes = b->len - from;
+    int err = digest_sha256(b->data + from, b->len - from, digest);
+    text_hex(t->junk_sha256, digest, sizeof(digest));
+    return err;
+}
+
+static bool looks_like_ours(const struct buf *b)
+{
+    size_t n = sizeof(AUDIT_START) - 1;
+
+    return b->len && memcmp(b->data, AUDIT_START, b->len < n ? b->len : n) == 0;
+}
+
+static int read_tail(int fd, uint64_t size, struct tail *t)
+{
+    int err = 0;
+
+    for (size_t window = TAIL_FIRST; !err; window *= 8) {
+        bool whole = window >= size;
+        size_t n = whole ? (size_t)size : window;
+        struct buf b = BUF_INIT(TAIL_MAX + sizeof(CLOSE_OFF));
+
+        err = n > TAIL_MAX ? -EMEDIUMTYPE : read_at(fd, (off_t)(size - n), n, &b);
+        size_t end = err ? 0 : find_last(b.data, b.len, whole, &t->last);
+        if (!err && whole && !end && !looks_like_ours(&b))
+            err = -EMEDIUMTYPE;
+        bool done = !err && (end || whole);
+        if (done)
+            err = describe_junk(&b, end, t);
+        buf_free(&b);
+        if (done)
+            break;
+    }
+    return err;
+}
+
+/* Where its first line cannot be read the file counts from its last one. */
+static void read_first(int fd, uint64_t size, struct tail *t)
+{
+    struct buf b = BUF_INIT(AUDIT_LINE_MAX);
+    struct audit_line line;
+    const char *end = NULL;
+
+    t->first = t->last.seq;
+    if (!read_at(fd, 0, size < AUDIT_LINE_MAX ? (size_t)size : AUDIT_LINE_MAX, &b) && b.len)
+        end = memchr(b.data, '\n', b.len);
+    if (end && !audit_line_read(b.data, (size_t)(end - b.data) + 1, &line))
+        t->first = line.link.seq;
+    buf_free(&b);
+}
+
+/* ---- the lines that say how it goes on ---- */
+
+static int add_line(struct buf *lines, struct audit_link *at, struct buf *object)
+{
+    int err = object->failed
+                  ? -ENOMEM
+                  : audit_line_write(lines, at, clock_wall(&clock_system), object->data + 1, object->len - 2);
+    buf_free(object);
+    return err;
+}
+
+/* audit_begin, audit_continue, audit_cut: an event, why, and where the trail stood. */
+static int add_known(struct buf *lines, struct audit_link *at, const char *event, const char *cause,
+                     const struct audit_link *known)
+{
+    struct buf b = BUF_INIT(OPENING);
+    struct jsonw w = jsonw_start(&b);
+
+    jsonw_object(&w, NULL);
+    jsonw_str(&w, "event", event);
+    if (known->seq) {
+        jsonw_str(&w, "cause", cause);
+        jsonw_int(&w, "last_seq", (int64_t)known->seq);
+        jsonw_str(&w, "last_hash", known->hash);
+    }
+    jsonw_end(&w);
+    return add_line(lines, at, &b);
+}
+
+static int add_torn(struct buf *lines, struct audit_link *at, const struct tail *t)
+{
+    struct buf b = BUF_INIT(OPENING);
+    struct jsonw w = jsonw_start(&b);
+
+    if (t->open_end && buf_str(lines, CLOSE_OFF))
+        return -ENOMEM;
+    jsonw_object(&w, NULL);
+    jsonw_str(&w, "event", "audit_torn");
+    jsonw_str(&w, "cause", t->torn ? "torn" : "altered");
+    jsonw_int(&w, "junk_bytes", (int64_t)t->junk_bytes);
+    jsonw_str(&w, "junk_sha256", t->junk_sha256);
+    jsonw_end(&w);
+    return add_line(lines, at, &b);
+}
+
+static bool same_link(const struct audit_link *a, const struct audit_link *b)
+{
+    return a->seq == b->seq && strcmp(a->hash, b->hash) == 0;
+}
+
+/*
+ * What follows from how the file ends; `at` is then where the trail goes on. A file that is ahead of what is
+ * known is right when that knowledge may lag (`lag`), else somebody has written to it.
+ */
+static int add_opening(const struct audit_file *f, const struct tail *t, bool empty, const char *cause,
+                       bool lag, struct buf *lines, struct audit_link *at)
+{
+    const struct audit_link *known = &f->head.last;
+    int err = 0;
+
+    if (empty) {
+        *at = *known;
+        return add_known(lines, at, known->seq ? "audit_continue" : "audit_begin", cause, known);
+    }
+    *at = t->last.seq ? t->last : *known;
+    if (t->junk_bytes)
+        err = add_torn(lines, at, t);
+    bool ahead = lag && t->last.seq > known->seq;
+    if (err || !known->seq || !t->last.seq || ahead || same_link(&t->last, known))
+        return err;
+    if (at->seq < known->seq)
+        at->seq = known->seq;
+    return add_known(lines, at, "audit_cut", cause, known);
+}
+
+static void write_head(const struct audit_file *);
+
+/* ---- taking a file ---- */
+
+static int sync_directory(const char *path)
+{
+    char copy[AUDIT_PATH_MAX];
+
+    (void)text_copy(copy, sizeof(copy), path);
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
+
+    if (fd < 0)
+        return -errno;
+    if (fsync(fd) && errno != EINVAL) /* EINVAL: a file system without such a thing */
+        err = -errno;
+    (void)close(fd);
+    return err;
+}
+
+static int open_locked(const char *path, struct stat *st)
+{
+    int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600), err = 0;
+
+    if (fd < 0)
+        return -errno;
+    if (flock(fd, LOCK_EX | LOCK_NB))
+        err = -errno;
+    else if (fstat(fd, st))
+        err = -errno;
+    else if (!S_ISREG(st->st_mode))
+        err = -EMEDIUMTYPE;
+    else if ((st->st_mode & 0777) != 0600 && fchmod(fd, 0600))
+        err = -errno;
+    if (err) {
+        (void)close(fd);
+        return err;
+    }
+    return fd;
+}
+
+/* Space that was allocated and not needed goes back. */
+static void let_go(struct audit_file *f, int fd, uint64_t size)
+{
+    if (fd < 0)
+        return;
+    if (f->reserved_to > size && !f->unsure)
+        (void)!ftruncate(fd, (off_t)size);
+    (void)close(fd);
+}
+
+static void keep_old(struct audit_file *f, const struct audit_file *old)
+{
+    if (f->fd >= 0 && f->fd != old->fd)
+        (void)close(f->fd);
+    f->fd = old->fd;
+    f->size = old->size;
+    f->reserved_to = old->reserved_to;
+    f->unsure = old->unsure;
+    f->head = old->head;
+}
+
+/* Makes the file at the path ours. On failure everything is as before. */
+static int take_over(struct audit_file *f, const char *cause, bool lag)
+{
+    const struct audit_file old = *f;
+    struct buf lines = BUF_INIT(2 * OPENING);
+    struct audit_link at;
+    struct tail tail = {0};
+    struct stat st;
+    bool same;
+
+    if (f->fd >= 0 && lstat(f->path, &st) == 0) {
+        struct stat mine;
+        same = fstat(f->fd, &mine) == 0 && mine.st_dev == st.st_dev && mine.st_ino == st.st_ino;
+    } else {
+        same = false;
+    }
+    int fd = same ? f->fd : open_locked(f->path, &st);
+    if (fd < 0)
+        return fd;
+    f->fd = fd;
+    f->size = (uint64_t)st.st_size;
+    f->reserved_to = f->size;
+    f->unsure = false;
+    int err = f->size ? read_tail(fd, f->size, &tail) : 0;
+    if (!err)
+        err = add_opening(f, &tail, f->size == 0, cause, lag, &lines, &at);
+    if (!err && f->size)
+        read_first(fd, f->size, &tail);
+    if (!err) {
+        f->head.first = f->size && tail.first ? tail.first : f->head.last.seq + 1;
+        f->head.last = f->size ? tail.last : f->head.last;
+        err = lines.len ? audit_file_append(f, &lines, &at) : 0;
+        write_head(f);
+    }
+    if (!err && !same)
+        err = sync_directory(f->path);
+    buf_free(&lines);
+    if (err)
+        keep_old(f, &old);
+    else if (!same)
+        let_go(f, old.fd, old.size);
+    return err;
+}
+
+/* ---- the head ---- */
+
+static int open_head(struct audit_file *f)
+{
+    char text[AUDIT_HEAD_SIZE];
+
+    struct stat st;
+
+    f->head_fd = open(f->head_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    if (f->head_fd < 0 || fstat(f->head_fd, &st) != 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode))
+        return -EBADF;
+    ssize_t n = pread(f->head_fd, text, sizeof(text), 0);
+    if (n <= 0 || !audit_head_read(text, (size_t)n, &f->head))
+        audit_link_none(&f->head.last);
+    return 0;
+}
+
+/* A head that cannot be written lags; the lines themselves are safe, and opening copes. */
+static void write_head(const struct audit_file *f)
+{
+    char text[AUDIT_HEAD_SIZE];
+
+    audit_head_write(&f->head, text);
+    (void)!pwrite(f->head_fd, text, audit_head_length(), 0);
+}
+
+/* ---- from outside ---- */
+
+static void explain(const struct audit_file *f, int err, char why[320])
+{
+    const char *path = f->path;
+
+    if (err == -EWOULDBLOCK)
+        (void)snprintf(why, 320, "%.200s is in use by another jumpgate; give each its own audit_file", path);
+    else if (err == -EMEDIUMTYPE)
+        (void)snprintf(why, 320,
+                       "%.200s is no audit file of jumpgate; move it away or name another audit_file", path);
+    else if (err == -EBADF)
+        (void)snprintf(why, 320, "%.200s is no regular file; move it away", f->head_path);
+    else if (err == -ELOOP)
+        (void)snprintf(why, 320, "%.200s or its head is a link; name the file itself", path);
+    else
+        (void)snprintf(why, 320, "cannot use the audit file %.200s: %.80s", path, strerror(-err));
+}
+
+static int begin(struct audit_file *f)
+{
+    struct stat st;
+    int err = open_head(f);
+
+    if (!err) {
+        bool missing = lstat(f->path, &st) != 0 && errno == ENOENT;
+        err = take_over(f, missing ? "missing" : "cut", true);
+    }
+    if (err)
+        audit_file_close(f);
+    return err;
+}
+
+int audit_file_open(struct audit_file *f, const char *path, const char *head_path,
+                    const struct audit_disk *disk, char why[320])
+{
+    *f = (struct audit_file){.disk = disk, .fd = -1, .head_fd = -1};
+    audit_link_none(&f->head.last);
+    bool fits =
+        text_copy(f->path, sizeof(f->path), path) && text_copy(f->head_path, AUDIT_PATH_MAX, head_path);
+    int err = fits ? begin(f) : -ENAMETOOLONG;
+
+    if (err)
+        explain(f, err, why);
+    return err;
+}
+
+void audit_file_close(struct audit_file *f)
+{
+    let_go(f, f->fd, f->size);
+    if (f->head_fd >= 0) {
+        (void)fdatasync(f->head_fd);
+        (void)close(f->head_fd);
+    }
+    f->fd = f->head_fd = -1;
+}
+
+/* "" = everything is as it was left. A file that was renamed, with nothing or a new empty one in its place,
+ * is what rotation leaves; it is no break. */
+static const char *what_happened(const struct audit_file *f)
+{
+    struct stat named, mine;
+    bool there = lstat(f->path, &named) == 0;
+
+    if (fstat(f->fd, &mine))
+        return "lost";
+    if (mine.st_nlink == 0)
+        return "deleted";
+    if (!there)
+        return "moved";
+    if (named.st_dev != mine.st_dev || named.st_ino != mine.st_ino)
+        return named.st_size ? "replaced" : "moved";
+    if ((uint64_t)mine.st_size < f->size)
+        return "truncated";
+    return (uint64_t)mine.st_size > f->size ? "altered" : "";
+}
+
+int audit_file_check(struct audit_file *f)
+{
+    if (f->fd < 0)
+        return begin(f); /* it could not be opened yet */
+    const char *cause = what_happened(f);
+
+    if (f->unsure && strcmp(cause, "altered") == 0)
+        return take_over(f, "failed", true); /* the rest of our own failed write */
+    f->unsure = false;
+    if (!*cause)
+        return 0;
+    int err = take_over(f, cause, false);
+    if (!err && strcmp(cause, "moved") != 0) {
+        f->breaks++;
+        (void)text_copy(f->last_break, sizeof(f->last_break), cause);
+    }
+    return err;
+}
+
+int audit_file_rotate(struct audit_file *f)
+{
+    if (f->fd < 0 || strcmp(what_happened(f), "moved") != 0)
+        return audit_file_check(f);
+    return take_over(f, "rotated", false);
+}
+
+int audit_file_room(struct audit_file *f, size_t n)
+{
+    uint64_t need = f->size + n + AUDIT_RESERVE;
+
+    if (f->no_reserve || need <= f->reserved_to)
+        return 0;
+    if (f->disk->reserve(f->fd, (off_t)f->size, (off_t)(need + CHUNK - f->size)) == 0) {
+        f->reserved_to = need + CHUNK;
+        return 0;
+    }
+    if (errno == EOPNOTSUPP || errno == ENOSYS) {
+        f->no_reserve = true;
+        return 0;
+    }
+    if (f->disk->reserve(f->fd, (off_t)f->size, (off_t)(need - f->size)) != 0)
+        return -errno;
+    f->reserved_to = need;
+    return 0;
+}
+
+static int write_all(struct audit_file *f, const char *p, size_t n)
+{
+    while (n) {
+        ssize_t done = f->disk->write(f->fd, p, n);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return done < 0 ? -errno : -EIO;
+        p += done;
+        n -= (size_t)done;
+    }
+    return 0;
+}
+
+int audit_file_append(struct audit_file *f, const struct buf *lines, const struct audit_link *last)
+{
+    int err = write_all(f, lines->data, lines->len);
+
+    if (!err && f->disk->sync(f->fd) != 0)
+        err = -errno;
+    if (err) {
+        f->unsure = true;
+        if (ftruncate(f->fd, (off_t)f->size) == 0) {
+            f->unsure = false;
+            f->reserved_to = f->size; /* truncating has given the reserve back */
+        }
+        return err;
+    }
+    f->size += lines->len;
+    f->head.last = *last;
+    write_head(f);
+    return 0;
+}

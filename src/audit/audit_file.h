@@ -1,0 +1,61 @@
+/*
+ * audit_file.h - the audit trail on disk: one file at a time, continued wherever it was left.
+ *
+ * The file is the one the path names, all of it, and nothing but what was written here: audit_file_check()
+ * compares path and descriptor, and the size with what was written last. Where they differ the path is taken
+ * anew and the trail says in its own words what was found (audit/audit_chain.h). Beyond the end of the file a
+ * reserve is allocated, so that on a full disk the end of what was begun can still be recorded.
+ *
+ * All functions block and belong to one thread; nothing is logged here.
+ */
+#ifndef JG_AUDIT_AUDIT_FILE_H
+#define JG_AUDIT_AUDIT_FILE_H
+
+#include "audit/audit_chain.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define AUDIT_PATH_MAX 4096
+#define AUDIT_RESERVE  (256 * 1024) /* bytes kept allocated behind the end */
+
+/* The calls that a disk may fail or never answer, so that a test can play one. */
+struct audit_disk {
+    ssize_t (*write)(int fd, const void *bytes, size_t n);
+    int (*sync)(int fd);                                /* 0 or -1 and errno */
+    int (*reserve)(int fd, off_t offset, off_t length); /* the same */
+};
+extern const struct audit_disk audit_disk_system;
+
+struct audit_file {
+    const struct audit_disk *disk;
+    char path[AUDIT_PATH_MAX], head_path[AUDIT_PATH_MAX];
+    int fd, head_fd;      /* -1 = not open */
+    uint64_t size;        /* what has been written, durably */
+    uint64_t reserved_to; /* allocated up to here */
+    bool no_reserve;      /* this file system cannot */
+    bool unsure;          /* bytes of a failed write may be behind `size` */
+    struct audit_head head;
+    unsigned breaks;     /* the file was not as it was left, so often */
+    char last_break[16]; /* "deleted", … */
+};
+
+/*
+ * Takes the file, and writes the lines that say how the trail goes on. 0 or -errno and `why`, with the file's
+ * name and what to do: in use by another gateway, not an audit file, not writable.
+ */
+int audit_file_open(struct audit_file *, const char *path, const char *head_path, const struct audit_disk *,
+                    char why[320]);
+void audit_file_close(struct audit_file *);
+
+/* Is everything as it was left? Takes the path anew if not, also where it could not be opened. 0 or -errno.
+ */
+int audit_file_check(struct audit_file *);
+/* Goes on in whatever file the path names now. 0 or -errno; then the old one stays. */
+int audit_file_rotate(struct audit_file *);
+/* Room for n bytes and the reserve behind them. 0 or -errno. */
+int audit_file_room(struct audit_file *, size_t n);
+/* Makes whole lines durable, the last of which is `last`. 0, or -errno and they are not there. */
+int audit_file_append(struct audit_file *, const struct buf *lines, const struct audit_link *last);
+
+#endif

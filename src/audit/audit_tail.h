@@ -1,0 +1,29 @@
+/*
+ * audit_tail.h - the end of an audit trail on disk, read backwards over its files.
+ *
+ * The trail's own file first, then older ones: files of the same directory whose names begin as its name does
+ * (less the extension) and whose first line is an audit line, by the number of that line. Blocks; nothing is
+ * written or logged. Read-only, so it may be done while the trail is being written.
+ */
+#ifndef JG_AUDIT_AUDIT_TAIL_H
+#define JG_AUDIT_AUDIT_TAIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct audit_tail {
+    uint64_t bytes; /* read */
+    unsigned files;
+    bool whole;  /* nothing older is left to read */
+    bool packed; /* there are older files that are compressed, which are not read */
+};
+
+/*
+ * Calls `line` for each line, the newest first, until `max_bytes` have been read; a result other than 0 ends
+ * it. 0, what `line` returned, or -errno if the trail's own file cannot be read.
+ */
+int audit_tail_read(const char *path, uint64_t max_bytes, int (*line)(void *arg, const char *line, size_t n),
+                    void *arg, struct audit_tail *past);
+
+#endif

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * audit_verify.c - what was done to an audit trail; see audit_verify.h.
+ *
+ * `at` is the sound line furthest along the trail. The next sound line must have its number plus one and its
+ * hash as `prev`. Lines that are not sound lie between two sound ones; they are judged when the second one
+ * comes: where it is an audit_torn that knows their hash, the gateway found them and closed them off;
+ * otherwise they are changed lines, and if they fill just the numbers that are missing the chain goes on
+ * behind them.
+ *
+ * A line whose number is not beyond `at` is a copy or out of order, and `at` stays where it is.
+ */
+#include "audit/audit_verify.h"
+
+#include "base/json.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_SIZE 320
+
+struct junk { /* lines that are not sound, since the last one that is */
+    uint64_t lines, bytes, first;
+    const char *why;
+    EVP_MD_CTX *hash;
+};
+
+struct audit_verify {
+    void (*told)(void *arg, const struct audit_remark *);
+    void *arg;
+    bool has_head;
+    struct audit_head head;
+    struct audit_link at;
+    const char *file;
+    uint64_t line;       /* in the file */
+    uint64_t file_first; /* number of its first sound line; 0 = none yet */
+    uint64_t carried;    /* numbers that unsound lines at the end of the file before took */
+    struct junk junk;
+    struct audit_summary sum;
+};
+
+__attribute__((format(printf, 5, 6))) static void tell(struct audit_verify *v, bool note, uint64_t line,
+                                                       uint64_t seq, const char *fmt, ...)
+{
+    char text[TEXT_SIZE];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    v->sum.defects += !note;
+    v->sum.notes += note;
+    v->told(v->arg,
+            &(struct audit_remark){.note = note, .file = v->file, .line = line, .seq = seq, .text = text});
+}
+
+#define DEFECT false
+#define NOTE   true
+
+/* "seq 5" or "seq 5 to 9". */
+static const char *span(uint64_t from, uint64_t to, char out[64])
+{
+    if (from == to)
+        (void)snprintf(out, 64, "seq %" PRIu64, from);
+    else
+        (void)snprintf(out, 64, "seq %" PRIu64 " to %" PRIu64, from, to);
+    return out;
+}
+
+struct audit_verify *audit_verify_new(const struct audit_head *head,
+                                      void (*told)(void *arg, const struct audit_remark *), void *arg)
+{
+    struct audit_verify *v = calloc(1, sizeof(*v));
+
+    if (!v)
+        return NULL;
+    v->junk.hash = EVP_MD_CTX_new();
+    if (!v->junk.hash) {
+        free(v);
+        return NULL;
+    }
+    v->told = told;
+    v->arg = arg;
+    v->has_head = head != NULL;
+    if (head)
+        v->head = *head;
+    audit_link_none(&v->at);
+    return v;
+}
+
+void audit_verify_free(struct audit_verify *v)
+{
+    if (!v)
+        return;
+    EVP_MD_CTX_free(v->junk.hash);
+    free(v);
+}
+
+/* ---- members of the lines that the trail writes about itself ---- */
+
+static const char *text_of(const cJSON *o, const char *name)
+{
+    const cJSON *value = json_get(o, name);
+
+    return cJSON_IsString(value) ? value->valuestring : "";
+}
+
+static int64_t number_of(const cJSON *o, const char *name)
+{
+    const cJSON *value = json_get(o, name);
+    int64_t n = 0;
+
+    return value && json_int(value, &n) ? n : 0;
+}
+
+/* ---- lines that are not sound ---- */
+
+static void add_junk(struct audit_verify *v, const char *line, size_t n, const char *why)
+{
+    struct junk *j = &v->junk;
+
+    if (j->lines == 0) {
+        *j = (struct junk){.first = v->line, .why = why, .hash = j->hash};
+        (void)EVP_DigestInit_ex(j->hash, EVP_sha256(), NULL); /* if it fails nothing will match: a defect */
+    }
+    (void)EVP_DigestUpdate(j->hash, line, n);
+    j->lines++;
+    j->bytes += n;
+    if (j->lines > 1)
+        tell(v, DEFECT, v->line, v->at.seq + j->lines, "%s", why);
+}
+
+static bool is_closed_off(struct audit_verify *v, const cJSON *o)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    char hex[2 * EVP_MAX_MD_SIZE + 1];
+    unsigned n = 0;
+
+    if (EVP_DigestFinal_ex(v->junk.hash, digest, &n) != 1)
+        return false;
+    text_hex(hex, digest, n);
+    return strcmp(text_of(o, "junk_sha256"), hex) == 0 &&
+           number_of(o, "junk_bytes") == (int64_t)v->junk.bytes;
+}
+
+/* The sound line behind them, if there is one, decides what they are. Returns how many numbers they took. */
+static uint64_t judge_junk(struct audit_verify *v, const struct audit_line *next, const cJSON *o)
+{
+    struct junk *j = &v->junk;
+    uint64_t lines = j->lines;
+    bool closed = next && strcmp(next->event, "audit_torn") == 0 && is_closed_off(v, o);
+
+    if (lines == 0)
+        return 0;
+    j->lines = 0;
+    if (closed && lines == 1 && strcmp(text_of(o, "cause"), "torn") == 0)
+        tell(v, NOTE, j->first, 0,
+             "the line was cut off by a crash; the gateway closed it off with seq %" PRIu64, next->link.seq);
+    else
+        tell(v, DEFECT, j->first, v->at.seq + 1, "%s%s", j->why,
+             closed ? "; the gateway noticed when it wrote the next line" : "");
+    return closed || (next && strcmp(next->prev, v->at.hash) == 0) ? 0 : lines;
+}
+
+/* ---- sound lines ---- */
+
+static bool is_known_loss(const char *cause)
+{
+    return strcmp(cause, "deleted") == 0 || strcmp(cause, "replaced") == 0 || strcmp(cause, "truncated") == 0;
+}
+
+/* The first line of the first file: what was before it? */
+static void check_beginning(struct audit_verify *v, const struct audit_line *l, const cJSON *o)
+{
+    struct audit_link none;
+    const char *cause = text_of(o, "cause");
+    char numbers[64];
+
+    audit_link_none(&none);
+    if (l->link.seq == 1 && strcmp(l->prev, none.hash) == 0 &&
+        (strcmp(l->event, "audit_begin") == 0 || strcmp(l->event, "audit_torn") == 0))
+        return;
+    if (l->link.seq == 1)
+        tell(v, DEFECT, v->line, 1, "this is not how a trail begins");
+    else if (strcmp(l->event, "audit_continue") != 0)
+        tell(v, DEFECT, v->line, l->link.seq, "%s missing: the file does not begin with its first line",
+             span(1, l->link.seq - 1, numbers));
+    else if (is_known_loss(cause))
+        tell(v, DEFECT, v->line, l->link.seq, "%s missing: the gateway found the file before this one %s",
+             span(1, l->link.seq - 1, numbers), cause);
+    else
+        tell(v, NOTE, v->line, l->link.seq, "%s stand in earlier files that were not given",
+             span(1, l->link.seq - 1, numbers));
+}
+
+static void check_file_start(struct audit_verify *v, const struct audit_line *l)
+{
+    if (strcmp(l->event, "audit_begin") == 0)
+        tell(v, DEFECT, v->line, l->link.seq, "a new trail begins here: the one before does not go on");
+    else if (strcmp(l->event, "audit_continue") != 0)
+        tell(v, DEFECT, v->line, l->link.seq, "the file does not begin with its first line");
+}
+
+/* Does it follow from `at`, with `taken` numbers used up by unsound lines? False = `at` stays. */
+static bool check_follows(struct audit_verify *v, const struct audit_line *l, uint64_t taken)
+{
+    uint64_t expected = v->at.seq + 1 + taken;
+    char numbers[64];
+
+    if (l->link.seq <= v->at.seq) {
+        bool twice = strcmp(l->link.hash, v->at.hash) == 0;
+
+        tell(v, DEFECT, v->line, l->link.seq, "the line %s seq %" PRIu64,
+             twice ? "is there twice: again" : "is out of order: it stands after", v->at.seq);
+        return false;
+    }
+    if (l->link.seq > expected)
+        tell(v, DEFECT, v->line, l->link.seq, "%s missing before this line%s",
+             span(expected, l->link.seq - 1, numbers),
+             strcmp(l->event, "audit_cut") == 0 ? "; the gateway noticed and wrote this line about it" : "");
+    else if (strcmp(l->event, "audit_cut") == 0)
+        tell(v, DEFECT, v->line, l->link.seq,
+             "the gateway found lines before this one that it had not written");
+    else if (taken == 0 && strcmp(l->prev, v->at.hash) != 0)
+        tell(v, DEFECT, v->line, l->link.seq,
+             "it does not follow from seq %" PRIu64 ": one of the two was changed and its check made anew",
+             v->at.seq);
+    return true;
+}
+
+static void note_gap(struct audit_verify *v, const struct audit_line *l, const cJSON *o)
+{
+    int64_t lost = number_of(o, "lost");
+
+    if (strcmp(l->event, "audit_gap") == 0)
+        tell(v, NOTE, v->line, l->link.seq,
+             "gap from %.32s to %.32s: %" PRId64 " records lost, %" PRId64 " late", text_of(o, "from"),
+             text_of(o, "to"), lost, number_of(o, "delayed"));
+}
+
+static void check_against_head(struct audit_verify *v, const struct audit_line *l)
+{
+    if (v->has_head && l->link.seq == v->head.last.seq && strcmp(l->link.hash, v->head.last.hash) != 0)
+        tell(v, DEFECT, v->line, l->link.seq, "the line is not the one that the head names");
+}
+
+static void add_line(struct audit_verify *v, const struct audit_line *l, const cJSON *o)
+{
+    uint64_t taken = judge_junk(v, l, o) + v->carried;
+    bool first = v->file_first == 0, moves = true;
+
+    v->carried = 0;
+    if (first)
+        v->file_first = l->link.seq;
+    if (v->sum.lines == 0) {
+        check_beginning(v, l, o);
+    } else {
+        if (first)
+            check_file_start(v, l);
+        moves = check_follows(v, l, taken);
+    }
+    note_gap(v, l, o);
+    check_against_head(v, l);
+    if (v->sum.lines++ == 0) {
+        v->sum.first_seq = l->link.seq;
+        (void)text_copy(v->sum.first_time, sizeof(v->sum.first_time), l->time);
+    }
+    if (moves) {
+        v->at = l->link;
+        (void)text_copy(v->sum.last_time, sizeof(v->sum.last_time), l->time);
+    }
+}
+
+void audit_verify_line(struct audit_verify *v, const char *line, size_t n)
+{
+    struct audit_line l;
+    const char *why, *unused;
+    cJSON *o = NULL;
+
+    v->line++;
+    why = audit_line_read(line, n, &l);
+    if (why) {
+        add_junk(v, line, n, why);
+        return;
+    }
+    if (strncmp(l.event, "audit_", 6) == 0)
+        o = json_parse(line, n, 4, 0, &unused);
+    add_line(v, &l, o);
+    cJSON_Delete(o);
+}
+
+/* ---- ends ---- */
+
+void audit_verify_file(struct audit_verify *v, const char *name)
+{
+    v->carried += judge_junk(v, NULL, NULL);
+    v->file = name;
+    v->line = 0;
+    v->file_first = 0;
+    v->sum.files++;
+}
+
+static void check_end(struct audit_verify *v)
+{
+    const struct audit_head *h = &v->head;
+    char numbers[64];
+
+    if (!v->has_head)
+        tell(v, NOTE, 0, 0, "no head was found: lines missing at the end would not show");
+    else if (v->file_first >= h->first && v->at.seq < h->last.seq)
+        tell(v, DEFECT, v->line, v->at.seq, "%s missing at the end: the head knows of them",
+             span(v->at.seq + 1, h->last.seq, numbers));
+    else if (v->file_first < h->first && v->at.seq + 1 < h->first)
+        tell(v, NOTE, 0, 0, "%s stand in later files that were not given",
+             span(v->at.seq + 1, h->last.seq, numbers));
+}
+
+void audit_verify_end(struct audit_verify *v, struct audit_summary *sum)
+{
+    (void)judge_junk(v, NULL, NULL);
+    if (v->sum.lines)
+        check_end(v);
+    else if (v->has_head)
+        tell(v, DEFECT, 0, 0, "there is no sound line, but the head knows of %" PRIu64, v->head.last.seq);
+    v->sum.last_seq = v->at.seq;
+    *sum = v->sum;
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * audit_witness.c - what of a trail is still open; see audit_witness.h.
+ *
+ * Reading backwards, an end comes before its beginning: so ends are remembered, and a check-out without one
+ * is a claim at once. An end is remembered as a hash of 64 bits of what it is the end of; two that collide
+ * hide a claim, which among millions of ends happens about never.
+ *
+ * Nearly all lines are of no interest or an end, so they are searched for a few texts and not parsed. A quote
+ * in a value is escaped, so a member's name with its quotes and colon stands nowhere but at the member.
+ */
+#include "audit/audit_witness.h"
+
+#include "audit/audit_chain.h"
+#include "base/clock.h"
+#include "base/json.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EVENT_MIN 130 /* the event stands no further ahead in a line, */
+#define EVENT_MAX 180 /* and no further behind */
+#define FNV_BASIS 1469598103934665603U
+#define FNV_PRIME 1099511628211U
+
+struct audit_witness {
+    void (*claim)(void *arg, const struct audit_claim *);
+    void *arg;
+    uint64_t *ends; /* open addressing; 0 = free */
+    size_t nends, room;
+};
+
+struct piece {
+    const char *at; /* NULL = not there */
+    size_t n;
+};
+
+struct audit_witness *audit_witness_new(void (*claim)(void *arg, const struct audit_claim *), void *arg)
+{
+    struct audit_witness *w = calloc(1, sizeof(*w));
+
+    if (!w)
+        return NULL;
+    w->claim = claim;
+    w->arg = arg;
+    return w;
+}
+
+void audit_witness_free(struct audit_witness *w)
+{
+    if (!w)
+        return;
+    free(w->ends);
+    free(w);
+}
+
+/* ---- ends ---- */
+
+static uint64_t add_hash(uint64_t h, struct piece p)
+{
+    for (size_t i = 0; i < p.n; i++)
+        h = (h ^ (unsigned char)p.at[i]) * FNV_PRIME;
+    return (h ^ 0xff) * FNV_PRIME; /* where one text ends */
+}
+
+/* Never 0. */
+static uint64_t end_hash(struct piece a, struct piece b)
+{
+    uint64_t h = add_hash(add_hash(FNV_BASIS, a), b);
+
+    return h ? h : 1;
+}
+
+static uint64_t *place_of(const struct audit_witness *w, uint64_t hash)
+{
+    size_t i = (size_t)(hash ^ (hash >> 32)) & (w->room - 1);
+
+    while (w->ends[i] && w->ends[i] != hash)
+        i = (i + 1) & (w->room - 1);
+    return &w->ends[i];
+}
+
+static bool has_end(const struct audit_witness *w, uint64_t hash)
+{
+    return w->room && *place_of(w, hash) == hash;
+}
+
+static int grow(struct audit_witness *w)
+{
+    struct audit_witness old = *w;
+    size_t room = old.room ? old.room * 2 : 1024;
+
+    w->ends = calloc(room, sizeof(*w->ends));
+    if (!w->ends) {
+        w->ends = old.ends;
+        return -ENOMEM;
+    }
+    w->room = room;
+    for (size_t i = 0; i < old.room; i++)
+        if (old.ends[i])
+            *place_of(w, old.ends[i]) = old.ends[i];
+    free(old.ends);
+    return 0;
+}
+
+static int add_end(struct audit_witness *w, uint64_t hash)
+{
+    if ((w->nends + 1) * 2 > w->room && grow(w))
+        return -ENOMEM;
+    uint64_t *place = place_of(w, hash);
+
+    w->nends += *place == 0;
+    *place = hash;
+    return 0;
+}
+
+/* ---- members, as they are written ---- */
+
+/* What stands behind `name`, which has its quotes and colon and a text's opening quote; up to the next `end`.
+ */
+static struct piece member(const char *line, size_t n, const char *name, char end)
+{
+    const char *at = memmem(line, n, name, strlen(name));
+    struct piece p = {NULL, 0};
+
+    if (!at)
+        return p;
+    p.at = at + strlen(name);
+    const char *stop = memchr(p.at, end, (size_t)(line + n - p.at));
+
+    p.n = (size_t)((stop ? stop : line + n) - p.at);
+    return p;
+}
+
+static struct piece text_member(const char *line, size_t n, const char *name)
+{
+    return member(line, n, name, '"');
+}
+
+static bool is(struct piece p, const char *text)
+{
+    return p.at && p.n == strlen(text) && memcmp(p.at, text, p.n) == 0;
+}
+
+static uint64_t request_of(const char *line, size_t n)
+{
+    struct piece id = member(line, n, "\"vault_request_id\":", '\n');
+    size_t digits = 0;
+
+    while (digits < id.n && id.at[digits] >= '0' && id.at[digits] <= '9')
+        digits++;
+    id.n = digits;
+    return digits ? end_hash(text_member(line, n, "\"vault\":\""), id) : 0;
+}
+
+static uint64_t lease_of(const char *line, size_t n)
+{
+    return end_hash((struct piece){"lease", 5}, text_member(line, n, "\"lease_id\":\""));
+}
+
+/* ---- claims ---- */
+
+static const char *text_of(const cJSON *o, const char *name)
+{
+    const cJSON *value = json_get(o, name);
+
+    return cJSON_IsString(value) ? value->valuestring : "";
+}
+
+static int64_t moment_of(const cJSON *o, const char *name)
+{
+    int64_t wall_ms = 0;
+
+    return clock_parse_vault_date(text_of(o, name), &wall_ms) ? 0 : wall_ms;
+}
+
+static void make_claim(struct audit_witness *w, const char *line, size_t n)
+{
+    const char *unused;
+    cJSON *o = json_parse(line, n, 4, JSON_DUPLICATES_OK, &unused);
+    const cJSON *number = o ? json_get(o, "vault_request_id") : NULL;
+    int64_t id = 0;
+
+    if (number && json_int(number, &id) && id > 0)
+        w->claim(w->arg, &(struct audit_claim){.lease_id = text_of(o, "lease_id"),
+                                               .credential_id = text_of(o, "credential_id"),
+                                               .vault = text_of(o, "vault"),
+                                               .run_as = text_of(o, "run_as"),
+                                               .user = text_of(o, "user"),
+                                               .domain = text_of(o, "domain"),
+                                               .session = text_of(o, "session"),
+                                               .request_id = id,
+                                               .created_wall_ms = moment_of(o, "time"),
+                                               .expires_wall_ms = moment_of(o, "expires_at")});
+    cJSON_Delete(o);
+}
+
+/* A person's own request, which was adopted, is none of the gateway's to give back. */
+static void on_checkout(struct audit_witness *w, const char *line, size_t n)
+{
+    uint64_t request = request_of(line, n);
+
+    if (request && is(text_member(line, n, "\"outcome\":\""), "ok") &&
+        !is(text_member(line, n, "\"adopted\":\""), "yes") && !has_end(w, request) &&
+        !has_end(w, lease_of(line, n)))
+        make_claim(w, line, n);
+}
+
+static int on_reconcile(struct audit_witness *w, const char *line, size_t n)
+{
+    struct piece found = text_member(line, n, "\"found\":\"");
+
+    return is(found, "never_happened") || is(found, "lapsed") ? add_end(w, lease_of(line, n)) : 0;
+}
+
+int audit_witness_line(struct audit_witness *w, const char *line, size_t n)
+{
+    if (n <= EVENT_MIN)
+        return 0;
+    const char *rest = line + EVENT_MIN; /* in front of it are numbers and hashes */
+    size_t left = n - EVENT_MIN, front = left < EVENT_MAX - EVENT_MIN ? left : EVENT_MAX - EVENT_MIN;
+    struct piece event = text_member(rest, front, "\",\"event\":\"");
+
+    if (is(event, "checkin")) {
+        uint64_t request = request_of(rest, left);
+        return request ? add_end(w, request) : 0;
+    }
+    if (is(event, "reconcile"))
+        return on_reconcile(w, rest, left);
+    if (is(event, "checkout"))
+        on_checkout(w, line, n);
+    return 0;
+}

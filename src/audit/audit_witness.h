@@ -1,0 +1,34 @@
+/*
+ * audit_witness.h - the audit trail as a second witness of what is checked out.
+ *
+ * The lines of a trail are shown from the newest to the oldest. Each successful check-out of a request of the
+ * gateway's own whose end is not in the trail becomes a claim: that vault request may still be live. Who
+ * knows the leases decides whether it is news, and the vault decides whether it is true; so lines need not be
+ * sound.
+ *
+ * An end is the `checkin` record of the request, or a search for the lease that found nothing.
+ */
+#ifndef JG_AUDIT_AUDIT_WITNESS_H
+#define JG_AUDIT_AUDIT_WITNESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct audit_claim { /* texts are never NULL, and valid within the call */
+    const char *lease_id, *credential_id;
+    const char *vault, *run_as;
+    const char *user, *domain, *session;
+    int64_t request_id, created_wall_ms, expires_wall_ms; /* the times 0 = not told */
+};
+
+struct audit_witness;
+
+/* NULL = out of memory. */
+struct audit_witness *audit_witness_new(void (*claim)(void *arg, const struct audit_claim *), void *arg);
+void audit_witness_free(struct audit_witness *); /* NULL is fine */
+/* One line, line end included or not. What is no record of an end or of a check-out is passed over. 0 or
+ * -ENOMEM. */
+int audit_witness_line(struct audit_witness *, const char *line, size_t n);
+
+#endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * answer_form.c - whose word is an answer? The one place that says so.
+ *
+ * An answer is believed only if the vault wrote it. A proxy, a firewall, a load balancer and the web server
+ * in front of the vault's API answer in the vault's place, with any status, and mostly with a page for a
+ * browser. Such an answer says nothing about a user, an account or a request. So an answer counts as the
+ * vault's word when
+ *
+ *   - it is no HTML page: it does not call itself HTML and does not begin with `<`;
+ *   - its body has a form that the vault uses for this status (the table below);
+ *   - the operation's row gives this status a meaning (operations.c).
+ *
+ * Everything else is not the vault's word: a read has failed, and an operation with effects may have
+ * happened. A 2xx that is no page is the vault's word only if the operation's reader understands it
+ * (parse.c).
+ *
+ * Not here: what the words mean (errors.c).
+ */
+#include "backends/password_safe/internal.h"
+#include "base/json.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define DEPTH       32
+#define CODE_DIGITS 4
+
+/* The form of a body, as a bit. */
+enum form {
+    FORM_NONE = 1,    /* nothing, or blanks alone */
+    FORM_PAGE = 2,    /* HTML, or any other markup */
+    FORM_CODE = 4,    /* four digits: 4031 */
+    FORM_STRING = 8,  /* a JSON string, also one with a code */
+    FORM_OBJECT = 16, /* a JSON object that says why */
+    FORM_TEXT = 32,   /* words without quotes */
+    FORM_ANY = FORM_NONE | FORM_CODE | FORM_STRING | FORM_OBJECT | FORM_TEXT
+};
+
+/* How the vault refuses, by status. A status that is not here is never its word. */
+static const struct {
+    int status;
+    unsigned forms;
+} refusals[] = {
+    {400, FORM_CODE | FORM_STRING | FORM_OBJECT | FORM_TEXT},
+    {401, FORM_ANY},
+    {403, FORM_CODE | FORM_STRING | FORM_OBJECT},
+    {404, FORM_STRING | FORM_OBJECT},
+    {409, FORM_CODE | FORM_STRING | FORM_OBJECT},
+    {429, FORM_ANY},
+};
+
+/* The members in which the vault puts its words. */
+static const char *const members[] = {"Message", "error_description", "error", "Code"};
+
+/* The web server of the API speaks in the vault's form of a path that it does not know. */
+static const char no_route[] = "No HTTP resource was found";
+
+/* The body without blanks around it and without a byte order mark. */
+static const char *trimmed(const struct buf *body, size_t *len)
+{
+    const char *text = body->data ? body->data : "";
+    size_t n = body->len;
+
+    if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+        text += 3;
+        n -= 3;
+    }
+    while (n && isspace((unsigned char)*text)) {
+        text++;
+        n--;
+    }
+    while (n && isspace((unsigned char)text[n - 1]))
+        n--;
+    *len = n;
+    return text;
+}
+
+static bool calls_itself_html(const char *type)
+{
+    return strcasestr(type, "text/html") || strcasestr(type, "application/xhtml");
+}
+
+bool ps_is_page(const struct call *http)
+{
+    size_t len;
+    const char *text = trimmed(&http->body_in, &len);
+
+    if (http->status == 204) /* it has no body */
+        return false;
+    return calls_itself_html(http->value[CALL_CONTENT_TYPE]) || (len && *text == '<');
+}
+
+static bool is_code(const char *text, size_t len)
+{
+    for (size_t i = 0; len == CODE_DIGITS && i < len; i++)
+        if (!isdigit((unsigned char)text[i]))
+            return false;
+    return len == CODE_DIGITS;
+}
+
+/* From quote to quote, and nothing behind it. */
+static bool is_string(const char *text, size_t len)
+{
+    size_t i = 1;
+
+    while (i < len && text[i] != '"')
+        i += text[i] == '\\' ? 2 : 1;
+    return i + 1 == len;
+}
+
+static bool begins_with_code(const char *words)
+{
+    size_t digits = strspn(words, "0123456789");
+
+    return digits == CODE_DIGITS && !isalnum((unsigned char)words[digits]);
+}
+
+/* `Message` as the vault's framework spells it, or a sub-code in a member of any spelling. */
+static bool says_why(const char *text, size_t len, bool secret)
+{
+    const char *why;
+    cJSON *tree =
+        json_parse(text, len, DEPTH, JSON_DUPLICATES_OK | JSON_MEND | (secret ? JSON_SECRET : 0), &why);
+    const char *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, members[0]));
+    bool says = message && strncasecmp(message, no_route, strlen(no_route)) != 0;
+
+    for (size_t i = 0; cJSON_IsObject(tree) && i < sizeof(members) / sizeof(members[0]); i++) {
+        const cJSON *member = json_get_nocase(tree, members[i]);
+        const char *words = cJSON_GetStringValue(member);
+
+        says |= cJSON_IsNumber(member) || (words && begins_with_code(words));
+    }
+    cJSON_Delete(tree);
+    return says;
+}
+
+static unsigned form_of(const struct call *http)
+{
+    size_t len;
+    const char *text = trimmed(&http->body_in, &len);
+
+    if (ps_is_page(http))
+        return FORM_PAGE;
+    if (!len)
+        return FORM_NONE;
+    if (is_code(text, len))
+        return FORM_CODE;
+    if (*text == '"')
+        return is_string(text, len) ? FORM_STRING : 0;
+    if (*text == '{')
+        return says_why(text, len, http->body_in.secret) ? FORM_OBJECT : 0;
+    return *text == '[' ? 0 : FORM_TEXT;
+}
+
+static bool has_meaning(const struct ps_op *op, int status)
+{
+    switch (status) {
+    case 400: return op->on_400 != VAULT_FAILED;
+    case 403: return op->on_403 != VAULT_FAILED;
+    case 404: return op->on_404 != VAULT_FAILED;
+    case 409: return op->on_409 != VAULT_FAILED;
+    default: return true;
+    }
+}
+
+bool ps_is_word(const struct ps_op *op, const struct call *http)
+{
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+        if (refusals[i].status == http->status)
+            return has_meaning(op, http->status) && (refusals[i].forms & form_of(http));
+    return false;
+}
+
+bool ps_is_refusal(const struct call *http)
+{
+    return !http->err && (http->status == 401 || http->status == 403) && !ps_is_page(http);
+}
+
+/* Nothing of the object is used, so a letter in it that JSON does not allow locks nobody out. */
+bool ps_is_signed_in(const struct call *http)
+{
+    size_t len;
+    const char *text = trimmed(&http->body_in, &len);
+
+    return !ps_is_page(http) && len >= 2 && *text == '{' && text[len - 1] == '}';
+}

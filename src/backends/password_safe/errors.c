@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * errors.c - what went wrong, in the caller's words: status, sub-code and transport error become a result
+ * and a fault.
+ *
+ * The vault says why in many forms: a bare number (4031), the same in quotes or as text/plain, a JSON string,
+ * an object with Message or error, or a page of HTML. ps_words_read() reduces all of them to a sub-code and a
+ * text. The text only chooses between faults, and is quoted only for a 400 to a call whose request carries no
+ * vault request id: whoever knows an id and has a session can read the password behind it, so no id may reach
+ * an error or a log.
+ *
+ * The table is in docs/password-safe.md; what a status means for one operation stands in its row
+ * (operations.c).
+ *
+ * Only the vault's own word is translated into one of its refusals (answer_form.c). Anything else is FAILED.
+ *
+ * Not here: what a 401 does to a session (calls.c, signin.c).
+ */
+#include "backends/password_safe/internal.h"
+#include "base/json.h"
+#include "base/text.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+/* ---- the vault's words ---- */
+
+/* Printable ASCII and UTF-8, blanks squeezed to one, cut at a whole character. */
+static void text_clean(char *out, size_t size, const char *text, size_t len)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < len && n + 1 < size; i++) {
+        unsigned char c = (unsigned char)text[i];
+
+        if (c > 0x20 && c != 0x7f)
+            out[n++] = text[i];
+        else if (n && out[n - 1] != ' ')
+            out[n++] = ' ';
+    }
+    while (n && (out[n - 1] == ' ' || (n + 1 == size && (out[n - 1] & 0x80))))
+        n--;
+    out[n] = '\0';
+    if (!utf8_valid(out, n))
+        out[0] = '\0';
+}
+
+static int code_of(const char *text)
+{
+    int code = 0, digits = 0;
+
+    while (isdigit((unsigned char)text[digits]) && digits < 6)
+        code = code * 10 + (text[digits++] - '0');
+    if (digits != 4 || isalnum((unsigned char)text[digits]))
+        return 0;
+    return code;
+}
+
+static void words_of_object(const struct buf *body, struct ps_words *out)
+{
+    static const char *const names[] = {"Message", "error_description", "error", "Code"};
+    const char *why, *text = NULL;
+    cJSON *tree = json_parse(body->data, body->len, 32,
+                             JSON_DUPLICATES_OK | JSON_MEND | (body->secret ? JSON_SECRET : 0), &why);
+    int64_t code;
+
+    for (size_t i = 0; !text && i < sizeof(names) / sizeof(names[0]); i++) {
+        const cJSON *member = json_get_nocase(tree, names[i]);
+
+        text = cJSON_GetStringValue(member);
+        if (!out->code && json_int(member, &code) && code > 0 && code < 10000)
+            out->code = (int)code;
+    }
+    if (text)
+        text_clean(out->text, sizeof(out->text), text, strlen(text));
+    cJSON_Delete(tree);
+}
+
+void ps_words_read(const struct buf *body, struct ps_words *out)
+{
+    const char *text = body->data;
+    size_t len = body->len;
+    struct secret string = {0};
+
+    *out = (struct ps_words){0};
+    while (len && isspace((unsigned char)*text)) {
+        text++;
+        len--;
+    }
+    if (!len || *text == '<') /* nothing, or a page for a browser */
+        return;
+    if (*text == '{')
+        words_of_object(body, out);
+    else if (*text == '"' && !json_unescape(text, len, &string))
+        text_clean(out->text, sizeof(out->text), string.p, string.len);
+    else
+        text_clean(out->text, sizeof(out->text), text, len);
+    secret_clear(&string);
+    if (!out->code)
+        out->code = code_of(out->text);
+}
+
+static bool says(const struct ps_words *words, const char *what)
+{
+    return strcasestr(words->text, what) != NULL;
+}
+
+/* ---- refusals of an operation ---- */
+
+static enum fault_code fault_of_bad_values(const struct ps_op *op, const struct ps_words *words)
+{
+    if (!op->effects)
+        return FAULT_VAULT_ERROR;
+    if (says(words, "ticket"))
+        return FAULT_TICKET_REQUIRED;
+    if (says(words, "duration"))
+        return FAULT_DURATION_TOO_LONG;
+    if (says(words, "reason") && !says(words, "1000") && !says(words, "characters") && !says(words, "long"))
+        return FAULT_REASON_REQUIRED;
+    return FAULT_VAULT_ERROR;
+}
+
+static void refuse_bad(const struct ps_op *op, const struct ps_words *words, struct vault_call *out)
+{
+    enum fault_code code = op->quotes ? fault_of_bad_values(op, words) : FAULT_VAULT_ERROR;
+
+    out->result = op->on_400;
+    if (out->result == VAULT_ABSENT)
+        fault_set(&out->fault, FAULT_CREDENTIAL_NOT_FOUND,
+                  "the account has no credential of this type in the vault");
+    else if (op->quotes && *words->text)
+        fault_set(&out->fault, code, "the vault did not accept the values of the %s: %s", op->name,
+                  words->text);
+    else
+        fault_set(&out->fault, code, "the vault did not accept the values of the %s", op->name);
+}
+
+static const char *denied_text(int code)
+{
+    switch (code) {
+    case 4032:
+        return "the vault lets only requestors do this: give the user a Requestor role on this account";
+    case 4033: return "the vault lets only approvers do this: the user's role on this account does not fit";
+    case 4035: return "the access policy wants more approvers than are configured for this account";
+    default:
+        return "the vault does not let this user request this account: no Requestor role through a Smart "
+               "Rule, "
+               "account not enabled for API access or not linked to this system, or no access policy open "
+               "now";
+    }
+}
+
+static void refuse_denied(const struct ps_op *op, const struct ps_words *words, struct vault_call *out)
+{
+    out->result = words->code == 4034 ? VAULT_PENDING : op->on_403;
+    if (out->result == VAULT_OK)
+        return;
+    if (out->result == VAULT_PENDING)
+        fault_set(&out->fault, FAULT_APPROVAL_PENDING,
+                  "the access policy wants an approval first; this request is withdrawn or left to expire. "
+                  "Let the policy approve by itself, or have the user request the account in the vault: once "
+                  "approved, that request is used here");
+    else
+        fault_set(&out->fault, FAULT_NOT_ENTITLED, "%s", denied_text(words->code));
+}
+
+static void refuse_absent(const struct ps_op *op, const struct ps_words *words, struct vault_call *out)
+{
+    bool over = says(words, "released") || says(words, "expired");
+
+    out->result = op->on_404;
+    if (out->result == VAULT_OK)
+        return;
+    if (out->result == VAULT_ABSENT && !op->quotes && over)
+        out->result = VAULT_GONE;
+    fault_set(&out->fault, FAULT_CREDENTIAL_NOT_FOUND, "%s",
+              out->result == VAULT_GONE ? "the request has been released or has expired"
+                                        : "the vault knows no such account or credential for this user");
+}
+
+/* 0 = absent, or neither a number nor a date; else at least 1. */
+static unsigned retry_after_s(const struct ps *ps, const struct call *http)
+{
+    const char *text = http->value[CALL_RETRY_AFTER];
+    int64_t seconds, at_ms;
+
+    if (!text_int(text, 0, INT64_MAX, &seconds)) {
+        if (clock_parse_http_date(text, &at_ms))
+            return 0;
+        seconds = (at_ms - clock_wall(ps->clock) + 999) / 1000;
+    }
+    if (seconds < 1)
+        return 1;
+    return seconds > PS_RETRY_AFTER_SHOWN ? PS_RETRY_AFTER_SHOWN : (unsigned)seconds;
+}
+
+/* Somebody else speaks in the vault's place. */
+static void refuse_page(const struct ps_op *op, const struct call *http, struct vault_call *out)
+{
+    fault_set(&out->fault, FAULT_VAULT_ERROR,
+              "an HTML page came in the vault's place (%d) to the %s: a proxy, a firewall or a web server "
+              "before it wrote it, or the url is wrong; nothing of it is believed",
+              http->status, op->name);
+}
+
+static void refuse_other(const struct ps *ps, const struct ps_op *op, const struct call *http,
+                         struct vault_call *out)
+{
+    int status = http->status;
+
+    out->result = VAULT_FAILED;
+    if (status == 503 || status == 429) {
+        fault_set(&out->fault, FAULT_VAULT_UNAVAILABLE, "the vault is too busy or in maintenance (%d)",
+                  status);
+        out->fault.retry_after_s = retry_after_s(ps, http);
+    } else if (status == 410) {
+        fault_set(&out->fault, FAULT_VAULT_ERROR, "the vault has disabled this version of its API (410)");
+    } else if (status >= 300 && status < 400) {
+        fault_set(&out->fault, FAULT_VAULT_ERROR, "the vault redirects the %s (%d): check the url", op->name,
+                  status);
+    } else if (ps_is_page(http)) {
+        refuse_page(op, http, out);
+    } else if (status == 404) {
+        fault_set(&out->fault, FAULT_VAULT_ERROR,
+                  "the vault knows no such call (404) for the %s: check the url", op->name);
+    } else if (status == 400 || status == 401 || status == 403 || status == 409) {
+        fault_set(
+            &out->fault, FAULT_VAULT_ERROR,
+            "the answer to the %s (%d) has no form of the vault's: a proxy or a firewall before it may have "
+            "written it; nothing of it is believed",
+            op->name, status);
+    } else {
+        fault_set(&out->fault, FAULT_VAULT_ERROR, "the vault failed at the %s (%d)", op->name, status);
+    }
+}
+
+void ps_error_status(const struct ps *ps, const struct ps_op *op, const struct call *http,
+                     struct vault_call *out)
+{
+    struct ps_words words;
+
+    ps_words_read(&http->body_in, &words);
+    out->fault = (struct fault){0};
+    if (!ps_is_word(op, http)) {
+        refuse_other(ps, op, http, out);
+        out->fault.foreign = ps_is_page(http);
+        out->fault.vault_status = http->status;
+        return;
+    }
+    switch (http->status) {
+    case 400: refuse_bad(op, &words, out); break;
+    case 403: refuse_denied(op, &words, out); break;
+    case 404: refuse_absent(op, &words, out); break;
+    case 409:
+        out->result = op->on_409;
+        fault_set(&out->fault, FAULT_VAULT_CONFLICT,
+                  "another request holds this account in the vault, and its limit of concurrent requests is "
+                  "reached");
+        break;
+    default: refuse_other(ps, op, http, out); break;
+    }
+    if (out->result == VAULT_OK)
+        return;
+    out->fault.vault_status = http->status;
+    if (http->status == 403 || http->status == 409)
+        out->fault.vault_code = words.code;
+}
+
+/* ---- no answer ---- */
+
+void ps_error_lost(const struct ps *ps, const struct call *http, struct vault_call *out)
+{
+    const char *name = ps->vault.conf->name;
+
+    out->result = VAULT_FAILED;
+    switch (http->err) {
+    case -ETIMEDOUT: ps_error_late(out); break;
+    case -EPROTO:
+        fault_set(&out->fault, FAULT_VAULT_ERROR, "vault %s does not answer in HTTP: %s", name, http->why);
+        break;
+    case -EMSGSIZE:
+        fault_set(&out->fault, FAULT_VAULT_ERROR, "the answer of vault %s is larger than max_answer", name);
+        break;
+    case -ECONNREFUSED:
+        fault_set(&out->fault, FAULT_VAULT_UNAVAILABLE, "no connection to vault %s: %s", name, http->why);
+        break;
+    case -ECONNRESET:
+        fault_set(&out->fault, FAULT_VAULT_UNAVAILABLE, "connection to vault %s lost: %s", name, http->why);
+        break;
+    default: ps_error_errno(ps, http->err, out); break;
+    }
+}
+
+void ps_error_errno(const struct ps *ps, int err, struct vault_call *out)
+{
+    const char *name = ps->vault.conf->name;
+
+    out->result = VAULT_FAILED;
+    if (err == -ENOMEM)
+        fault_set(&out->fault, FAULT_INTERNAL, "out of memory");
+    else if (err == -EAGAIN)
+        fault_set(&out->fault, FAULT_OVERLOADED, "too many calls to vault %s are waiting (max_calls)", name);
+    else if (err == -ESHUTDOWN || err == -ECANCELED)
+        fault_set(&out->fault, FAULT_DRAINING, "the gateway is stopping");
+    else if (err == -ETIMEDOUT)
+        ps_error_late(out);
+    else
+        fault_set(&out->fault, FAULT_VAULT_UNAVAILABLE, "vault %s: %s", name, strerror(-err));
+}
+
+void ps_error_late(struct vault_call *out)
+{
+    out->result = VAULT_FAILED;
+    fault_set(&out->fault, FAULT_DEADLINE_EXCEEDED, "the vault did not answer in time");
+}
+
+void ps_error_nonsense(struct vault_call *out, const struct call *http, const char *what)
+{
+    out->result = VAULT_FAILED;
+    fault_set(&out->fault, FAULT_VAULT_ERROR, "the vault's answer makes no sense: %s", what);
+    out->fault.foreign = ps_is_page(http);
+    out->fault.vault_status = http->status;
+}
+
+/* ---- sign-in ---- */
+
+void ps_error_refused(struct fault *fault, const struct call *http)
+{
+    if (*http->value[CALL_2FA])
+        fault_set(
+            fault, FAULT_VAULT_REFUSED_USER,
+            "the vault asks for a second factor: multi-factor authentication (MFA) is enforced for this API "
+            "registration; a gateway cannot answer it, turn the enforcement off for this registration");
+    else
+        fault_set(
+            fault, FAULT_VAULT_REFUSED_USER,
+            "sign-in refused (%d): user not in the requesters group with this API registration, unknown or "
+            "disabled; MFA enforced; key wrong or rotated, or source address not allowed; user password "
+            "required; or %s",
+            http->status, http->status == 403 ? "no valid licence" : "client certificate missing");
+    fault->vault_status = http->status;
+    fault->second_factor = *http->value[CALL_2FA] != '\0';
+}
+
+void ps_error_shut_out(const struct ps_op *op, const struct call *http, struct vault_call *out)
+{
+    out->result = VAULT_FAILED;
+    fault_set(
+        &out->fault, FAULT_VAULT_REFUSED_USER,
+        "the vault let the user sign in and then answered %d to the %s: the session is not known there (load "
+        "balancer without stickiness); user disabled or not in the requesters group; MFA enforced; key "
+        "rotated, or source address not allowed",
+        http->status, op->name);
+    out->fault.vault_status = http->status;
+}
+
+bool ps_error_again(const struct ps *ps, const struct call *http, uint64_t *delay_ms)
+{
+    uint64_t asked = (uint64_t)retry_after_s(ps, http) * 1000;
+
+    *delay_ms = 0;
+    if (http->err)
+        return http->err == -ECONNREFUSED || http->err == -ECONNRESET || http->err == -EPROTO;
+    if (asked > PS_RETRY_AFTER_MAX)
+        return false;
+    *delay_ms = asked;
+    if (http->status == 429)
+        return asked > 0;
+    return http->status == 408 || http->status >= 500;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * address.c - addresses, URLs and certificate names.
+ *
+ * Strict where leniency would surprise: a listener takes an IP literal only (a name may resolve to several
+ * addresses, or to another one tomorrow), a URL must not carry a user or password (that would be a secret in
+ * the configuration), and a certificate name that looks like an address or a mailbox must say its kind, since
+ * `10.0.0.1` taken for a DNS name would silently never match.
+ */
+#include "base/address.h"
+
+#include "base/text.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define HOST_LETTERS "abcdefghijklmnopqrstuvwxyz0123456789.-_"
+
+static int refuse(char why[NAMES_WHY_SIZE], const char *text)
+{
+    (void)text_copy(why, NAMES_WHY_SIZE, text);
+    return -EINVAL;
+}
+
+static void lower(char *text)
+{
+    for (; *text; text++)
+        if (*text >= 'A' && *text <= 'Z')
+            *text = (char)(*text - 'A' + 'a');
+}
+
+/* IPv4 or IPv6 literal without brackets, in its canonical form; false when it is none. */
+static bool canonical_ip(const char *text, char *out, size_t size)
+{
+    struct in6_addr six;
+    struct in_addr four;
+
+    if (inet_pton(AF_INET, text, &four) == 1)
+        return inet_ntop(AF_INET, &four, out, (socklen_t)size) != NULL;
+    if (inet_pton(AF_INET6, text, &six) == 1)
+        return inet_ntop(AF_INET6, &six, out, (socklen_t)size) != NULL;
+    return false;
+}
+
+bool address_is_loopback(const char *host)
+{
+    struct in6_addr six;
+    struct in_addr four;
+
+    if (text_equal_nocase(host, "localhost"))
+        return true;
+    if (inet_pton(AF_INET, host, &four) == 1)
+        return ntohl(four.s_addr) >> 24 == 127;
+    if (inet_pton(AF_INET6, host, &six) != 1)
+        return false;
+    return IN6_IS_ADDR_LOOPBACK(&six) || (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127);
+}
+
+/*
+ * HOST, HOST:PORT, [IPV6], [IPV6]:PORT within n letters. `*port` is the text after the colon, or NULL. False
+ * when brackets or lengths are wrong.
+ */
+static bool split_host(const char *text, size_t n, char host[NAMES_HOST_SIZE], const char **port)
+{
+    const char *end = text + n, *host_end, *start = text;
+
+    *port = NULL;
+    if (n && *text == '[') {
+        start = text + 1;
+        host_end = memchr(text, ']', n);
+        if (!host_end || !memchr(start, ':', (size_t)(host_end - start)))
+            return false;
+        if (host_end + 1 < end && host_end[1] != ':')
+            return false;
+        *port = host_end + 1 < end ? host_end + 2 : NULL;
+    } else {
+        host_end = memchr(text, ':', n);
+        if (host_end)
+            *port = host_end + 1;
+        else
+            host_end = end;
+    }
+    return host_end > start && text_copy_n(host, NAMES_HOST_SIZE, start, (size_t)(host_end - start));
+}
+
+static bool read_port(const char *text, size_t n, int64_t min, uint16_t *out)
+{
+    char digits[8];
+    int64_t port;
+
+    if (!text_copy_n(digits, sizeof(digits), text, n) || !text_only(digits, "0123456789") ||
+        !text_int(digits, min, 65535, &port))
+        return false;
+    *out = (uint16_t)port;
+    return true;
+}
+
+int address_split(const char *text, char host[NAMES_HOST_SIZE], uint16_t *port, char why[NAMES_WHY_SIZE])
+{
+    char written[NAMES_HOST_SIZE];
+    const char *digits;
+
+    if (!split_host(text, strlen(text), written, &digits) || !digits)
+        return refuse(why,
+                      "needs an IP address and a port, such as 127.0.0.1:8443 or [::1]:8443, or unix:/PATH");
+    if (strcmp(written, "*") == 0)
+        return refuse(why, "needs an IP address; for all of this machine write 0.0.0.0 or [::]");
+    if (!canonical_ip(written, host, NAMES_HOST_SIZE))
+        return refuse(why,
+                      "needs an IP address, not a name; for this machine alone write 127.0.0.1 or [::1]");
+    if ((text[0] == '[') != (strchr(host, ':') != NULL))
+        return refuse(why, "needs brackets around an IPv6 address, and around no other");
+    if (!read_port(digits, strlen(digits), 0, port))
+        return refuse(why, "needs a port from 0 to 65535 after the last colon");
+    return 0;
+}
+
+static bool plain_ascii(const char *text)
+{
+    for (; *text; text++)
+        if (*text <= ' ' || *text > '~')
+            return false;
+    return true;
+}
+
+int address_split_url(const char *text, struct address_url *out, char why[NAMES_WHY_SIZE])
+{
+    const char *mark = strstr(text, "://"), *port;
+    size_t authority;
+
+    if (!mark || !text_copy_n(out->scheme, sizeof(out->scheme), text, (size_t)(mark - text)))
+        return refuse(why, "needs an address that begins with its scheme, such as https://");
+    if (!plain_ascii(text))
+        return refuse(why, "must be plain ASCII without blanks; write other characters as %XX");
+    if (strpbrk(text, "?#"))
+        return refuse(why, "must not have a query (?) or a fragment (#)");
+    lower(out->scheme);
+    mark += 3;
+    authority = strcspn(mark, "/");
+    out->path = mark + authority;
+    if (memchr(mark, '@', authority))
+        return refuse(why, "must not hold a user or password: secrets do not belong into this file");
+    if (!split_host(mark, authority, out->host, &port))
+        return refuse(why, "needs a host name or an IP address (IPv6 in brackets) after ://");
+    lower(out->host);
+    if (mark[0] == '[' ? !text_is_ip(out->host) : !text_only(out->host, HOST_LETTERS))
+        return refuse(why, "has a host name with letters that host names cannot have");
+    out->port = 0;
+    if (port && !read_port(port, (size_t)(out->path - port), 1, &out->port))
+        return refuse(why, "needs a port from 1 to 65535 after the host");
+    return 0;
+}
+
+void address_url_identity(const char *text, char out[NAMES_IDENTITY_SIZE])
+{
+    char why[NAMES_WHY_SIZE];
+    struct address_url url;
+
+    *out = '\0';
+    if (!text || address_split_url(text, &url, why))
+        return;
+    size_t host = strlen(url.host), path = strlen(url.path);
+    unsigned port = url.port ? url.port : strcmp(url.scheme, "http") == 0 ? 80 : 443;
+
+    if (host > 1 && url.host[host - 1] == '.') /* the name with its root */
+        host--;
+    while (path && url.path[path - 1] == '/')
+        path--;
+    if (snprintf(out, NAMES_IDENTITY_SIZE, "%s://%.*s:%u%.*s", url.scheme, (int)host, url.host, port,
+                 (int)path, url.path) >= NAMES_IDENTITY_SIZE)
+        *out = '\0';
+    lower(out);
+}
+
+/* ---- subject alternative names ---- */
+
+static int san_dns(const char *name, char out[NAMES_SAN_SIZE], char why[NAMES_WHY_SIZE])
+{
+    char host[NAMES_HOST_SIZE];
+
+    if (!text_copy(host, sizeof(host), name))
+        return refuse(why, "is too long for a DNS name");
+    lower(host);
+    if (text_is_ip(host))
+        return refuse(why, "looks like an IP address; write IP: before it");
+    if (strchr(host, '@'))
+        return refuse(why, "looks like a mail address; write email: before it");
+    if (strchr(host, '*'))
+        return refuse(why, "is compared exactly; a pattern with * would never match");
+    if (!text_only(host, HOST_LETTERS))
+        return refuse(why, "needs DNS:name, URI:..., email:... or IP:...");
+    (void)snprintf(out, NAMES_SAN_SIZE, "DNS:%s", host);
+    return 0;
+}
+
+static int san_ip(const char *address, char out[NAMES_SAN_SIZE], char why[NAMES_WHY_SIZE])
+{
+    char ip[NAMES_HOST_SIZE];
+
+    if (!canonical_ip(address, ip, sizeof(ip)))
+        return refuse(why, "needs an IPv4 or IPv6 address after IP:");
+    (void)snprintf(out, NAMES_SAN_SIZE, "IP:%s", ip);
+    return 0;
+}
+
+static int san_uri(const char *uri, char out[NAMES_SAN_SIZE], char why[NAMES_WHY_SIZE])
+{
+    if (!strchr(uri, ':') || !plain_ascii(uri) || strlen(uri) > NAMES_SAN_SIZE - sizeof("URI:"))
+        return refuse(why, "needs a URI with its scheme after URI:, such as URI:spiffe://example.com/pra");
+    (void)snprintf(out, NAMES_SAN_SIZE, "URI:%s", uri);
+    return 0;
+}
+
+static int san_email(const char *mail, char out[NAMES_SAN_SIZE], char why[NAMES_WHY_SIZE])
+{
+    if (!strchr(mail, '@') || !plain_ascii(mail) || strlen(mail) > NAMES_SAN_SIZE - sizeof("email:"))
+        return refuse(why, "needs a mail address after email:");
+    (void)snprintf(out, NAMES_SAN_SIZE, "email:%s", mail);
+    return 0;
+}
+
+int address_normal_san(const char *text, char out[NAMES_SAN_SIZE], char why[NAMES_WHY_SIZE])
+{
+    static const struct {
+        const char *prefix;
+        int (*normal)(const char *, char[NAMES_SAN_SIZE], char[NAMES_WHY_SIZE]);
+    } kinds[] = {{"DNS:", san_dns}, {"IP:", san_ip}, {"URI:", san_uri}, {"email:", san_email}};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        size_t n = strlen(kinds[i].prefix);
+        if (strlen(text) >= n && text_equal_nocase_n(text, n, kinds[i].prefix, n))
+            return kinds[i].normal(text + n, out, why);
+    }
+    return san_dns(text, out, why);
+}

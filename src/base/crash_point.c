@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * crash_point.c - named places where a test can end the process; see crash_point.h. Also called from the
+ * thread pool, hence the lock.
+ */
+#include "base/crash_point.h"
+
+#ifdef JG_CRASH_POINTS
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_NAMES 64
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static const char *seen[MAX_NAMES];
+static unsigned passed;
+
+static void announce(const char *name)
+{
+    if (!getenv("JG_KILL_LIST"))
+        return;
+    for (int i = 0; i < MAX_NAMES; i++) {
+        if (!seen[i]) {
+            seen[i] = name;
+            (void)dprintf(STDERR_FILENO, "crash point %s\n", name);
+            return;
+        }
+        if (strcmp(seen[i], name) == 0)
+            return;
+    }
+}
+
+void crash_point(const char *name)
+{
+    const char *wanted = getenv("JG_KILL_AT");
+
+    (void)pthread_mutex_lock(&lock);
+    announce(name);
+    size_t n = strlen(name);
+    if (wanted && strncmp(wanted, name, n) == 0 && (wanted[n] == '\0' || wanted[n] == ':')) {
+        unsigned long nth = wanted[n] ? strtoul(wanted + n + 1, NULL, 10) : 1;
+        if (++passed == nth)
+            (void)kill(getpid(), SIGKILL);
+    }
+    (void)pthread_mutex_unlock(&lock);
+}
+
+#else
+typedef int crash_point_is_not_built; /* a translation unit must not be empty */
+#endif

@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * catalogue_cache.c - one entry per vault and user, and the readings that renew them.
+ *
+ *   resting --searched, none or stale--> reading: local and linked accounts, and the directory's book
+ *      ^  ^                                 |--all in--> a new catalogue
+ *      |  '---------------------------------'
+ *      '------a list failed: the others are cancelled, the old catalogue is kept while it may serve
+ *
+ * An entry lives while it has a catalogue or a reading; waiters stand only before a reading. A waiter that
+ * leaves does not end the reading: who searches again soon profits from it, and a list of thousands of rows
+ * may take longer than one search has. A landing reading is over before its first done() is called, so what a
+ * done() asks for finds the new catalogue.
+ *
+ * After a failed renewal the next is tried after a pause that doubles up to catalogue_cache, so that a search
+ * per second does not become a failing call per second. A search that has nothing to be answered from always
+ * asks.
+ *
+ * Invariants: `rows` is the sum over all entries; the list `used` has the least recently searched first.
+ */
+#include "broker/catalogue/catalogue_cache.h"
+
+#include "base/container_of.h"
+#include "base/log.h"
+#include "base/uthash_nofail.h"
+#include "broker/lists/list_key.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <utlist.h>
+
+#define DEFAULT_ROWS  1000000
+#define DEFAULT_USERS 16384
+#define PAUSE_MS      1000
+#define LONGEST_MS    600000
+#define NLISTS        2
+
+static const struct account_query questions[NLISTS] = {{.kind = KIND_LOCAL}, {.kind = KIND_DOMAIN_LINKED}};
+
+struct entry;
+
+struct list_call {
+    struct vault_call call; /* first */
+    struct entry *of;
+    bool busy;
+};
+
+struct entry {
+    UT_hash_handle hh;
+    struct catalogue_cache *of;
+    struct vault *vault;
+    struct list_key *key;
+    struct catalogue *catalogue; /* NULL = none */
+    uint64_t began_ms, read_ms;  /* of the reading under way, of the catalogue */
+    uint64_t pause_until_ms;
+    unsigned failures; /* in a row */
+    bool reading;
+    unsigned open; /* lists under way, and one for the directory */
+    struct list_call list[NLISTS];
+    struct directory_wait directory;
+    struct catalogue_wait *waiters;
+    TAILQ_ENTRY(entry) link;
+};
+
+struct catalogue_cache {
+    struct catalogue_cache_opts opts;
+    const struct clock *clock;
+    struct directory **directory; /* one per vault */
+    struct entry *entries;
+    TAILQ_HEAD(, entry) used;
+    size_t rows;
+    struct catalogue_wait *hits; /* answers on their way */
+    struct catalogue_cache_stats stats;
+};
+
+/* ---- entries ---- */
+
+static void entry_free(struct entry *entry)
+{
+    struct catalogue_cache *all = entry->of;
+
+    HASH_DEL(all->entries, entry);
+    TAILQ_REMOVE(&all->used, entry, link);
+    if (entry->catalogue)
+        all->rows -= entry->catalogue->n;
+    catalogue_unref(entry->catalogue);
+    free(entry->key);
+    free(entry);
+}
+
+static void drop_catalogue(struct entry *entry)
+{
+    if (!entry->catalogue)
+        return;
+    entry->of->rows -= entry->catalogue->n;
+    catalogue_unref(entry->catalogue);
+    entry->catalogue = NULL;
+}
+
+static struct entry *entry_find(struct catalogue_cache *all, const struct list_key *key)
+{
+    struct entry *entry;
+
+    HASH_FIND(hh, all->entries, key->bytes, key->len, entry);
+    return entry;
+}
+
+/* Takes the key over, in any case. */
+static struct entry *entry_new(struct catalogue_cache *all, struct vault *vault, struct list_key *key)
+{
+    struct entry *entry = calloc(1, sizeof(*entry));
+
+    if (!entry) {
+        free(key);
+        return NULL;
+    }
+    entry->of = all;
+    entry->vault = vault;
+    entry->key = key;
+    HASH_ADD_KEYPTR(hh, all->entries, key->bytes, key->len, entry);
+    if (!entry->hh.tbl) {
+        free(key);
+        free(entry);
+        return NULL;
+    }
+    for (size_t i = 0; i < NLISTS; i++)
+        entry->list[i].of = entry;
+    TAILQ_INSERT_TAIL(&all->used, entry, link);
+    return entry;
+}
+
+static void make_room(struct catalogue_cache *all, const struct entry *keep)
+{
+    struct entry *entry = TAILQ_FIRST(&all->used), *next;
+
+    for (; entry && (all->rows > all->opts.max_rows || HASH_COUNT(all->entries) > all->opts.max_users);
+         entry = next) {
+        next = TAILQ_NEXT(entry, link);
+        if (entry != keep && !entry->reading)
+            entry_free(entry);
+    }
+}
+
+/* ---- waiting ---- */
+
+static void begin_wait(struct catalogue_wait *wait)
+{
+    wait->result = VAULT_OK;
+    wait->fault = (struct fault){0};
+    wait->catalogue = NULL;
+    wait->age_ms = 0;
+    wait->waited = false;
+    wait->queue = NULL;
+    wait->soon = (struct deadline){0};
+}
+
+static void enqueue(struct catalogue_wait **queue, struct catalogue_wait *wait)
+{
+    wait->queue = queue;
+    DL_APPEND(*queue, wait);
+}
+
+static void dequeue(struct catalogue_wait *wait)
+{
+    DL_DELETE(*wait->queue, wait);
+    wait->queue = NULL;
+}
+
+static void on_soon(struct deadline *deadline)
+{
+    struct catalogue_wait *wait = CONTAINER_OF(deadline, struct catalogue_wait, soon);
+
+    dequeue(wait);
+    wait->done(wait);
+}
+
+static int answer_now(struct entry *entry, struct catalogue_wait *wait)
+{
+    struct catalogue_cache *all = entry->of;
+    int err = timer_start(all->opts.timers, &wait->soon, 0, on_soon);
+
+    if (err)
+        return err;
+    wait->catalogue = catalogue_ref(entry->catalogue);
+    wait->age_ms = clock_now(all->clock) - entry->read_ms;
+    enqueue(&all->hits, wait);
+    return 0;
+}
+
+void catalogue_cache_leave(struct catalogue_cache *all, struct catalogue_wait *wait)
+{
+    if (!wait->queue)
+        return;
+    dequeue(wait);
+    timer_stop(all->opts.timers, &wait->soon);
+    catalogue_unref(wait->catalogue);
+    wait->catalogue = NULL;
+}
+
+/* ---- reading ---- */
+
+static void stop_reading(struct entry *entry)
+{
+    for (size_t i = 0; i < NLISTS; i++) {
+        if (entry->list[i].busy)
+            entry->vault->ops->cancel(entry->vault, &entry->list[i].call);
+        entry->list[i].busy = false;
+        vault_call_free(&entry->list[i].call);
+    }
+    directory_leave(&entry->directory);
+    entry->open = 0;
+    entry->reading = false;
+}
+
+/* Everybody who waited gets what the reading came to: `fault`, or the entry's catalogue. May free the entry.
+ */
+static void tell_waiters(struct entry *entry, enum vault_result result, const struct fault *fault)
+{
+    struct catalogue_wait *waiters = NULL, *wait;
+    struct catalogue_cache *all = entry->of;
+    struct catalogue *catalogue = result == VAULT_OK ? catalogue_ref(entry->catalogue) : NULL;
+
+    while ((wait = entry->waiters)) {
+        dequeue(wait);
+        enqueue(&waiters, wait); /* where they can still leave */
+    }
+    if (!entry->catalogue)
+        entry_free(entry);
+    else
+        make_room(all, entry);
+    while ((wait = waiters)) {
+        dequeue(wait);
+        wait->result = result;
+        if (fault)
+            wait->fault = *fault;
+        wait->catalogue = catalogue ? catalogue_ref(catalogue) : NULL;
+        wait->done(wait);
+    }
+    catalogue_unref(catalogue);
+}
+
+static void failed(struct entry *entry, enum vault_result result, const struct fault *why)
+{
+    struct catalogue_cache *all = entry->of;
+    uint64_t pause = (uint64_t)PAUSE_MS << (entry->failures < 6 ? entry->failures : 6);
+    struct fault fault = *why; /* it lives in a call that is freed now */
+
+    stop_reading(entry);
+    all->stats.failures++;
+    entry->failures++;
+    entry->pause_until_ms = clock_now(all->clock) + (pause < all->opts.fresh_ms ? pause : all->opts.fresh_ms);
+    if (result == VAULT_REFUSED)
+        drop_catalogue(entry);
+    if (entry->catalogue)
+        log_warn("catalogue_not_renewed", "vault=%s user=%s age_ms=%" PRIu64 " code=%s detail=%s",
+                 entry->vault->conf->name, list_key_user(entry->key), clock_now(all->clock) - entry->read_ms,
+                 fault_row(fault.code)->code, fault.detail);
+    tell_waiters(entry, result, &fault);
+}
+
+static void landed(struct entry *entry)
+{
+    struct catalogue_cache *all = entry->of;
+    struct account_list *lists[NLISTS];
+    struct catalogue_sources from = {.conf = entry->vault->conf,
+                                     .index = catalogue_cache_index(all, entry->vault),
+                                     .lists = lists,
+                                     .nlists = NLISTS};
+    struct catalogue *catalogue;
+    struct fault fault;
+
+    for (size_t i = 0; i < NLISTS; i++)
+        lists[i] = entry->list[i].call.accounts;
+    catalogue = catalogue_make(&from);
+    if (!catalogue) {
+        fault_set(&fault, FAULT_INTERNAL, "out of memory");
+        failed(entry, VAULT_FAILED, &fault);
+        return;
+    }
+    stop_reading(entry);
+    drop_catalogue(entry);
+    entry->catalogue = catalogue;
+    entry->read_ms = entry->began_ms;
+    entry->failures = 0;
+    all->rows += catalogue->n;
+    log_debug("catalogue_read", "vault=%s user=%s systems=%zu took_ms=%" PRIu64, entry->vault->conf->name,
+              list_key_user(entry->key), catalogue->n, clock_now(all->clock) - entry->began_ms);
+    tell_waiters(entry, VAULT_OK, NULL);
+}
+
+static void on_list(struct vault_call *call)
+{
+    struct list_call *list = (struct list_call *)(void *)call;
+    struct entry *entry = list->of;
+
+    list->busy = false;
+    entry->open--;
+    if (call->result != VAULT_OK && call->result != VAULT_ABSENT)
+        failed(entry, call->result, &call->fault);
+    else if (entry->open == 0)
+        landed(entry);
+}
+
+static void on_directory(struct directory_wait *wait)
+{
+    struct entry *entry = CONTAINER_OF(wait, struct entry, directory);
+
+    if (--entry->open == 0)
+        landed(entry);
+}
+
+static int start_reading(struct entry *entry, bool background)
+{
+    struct catalogue_cache *all = entry->of;
+
+    entry->reading = true;
+    entry->began_ms = clock_now(all->clock);
+    for (size_t i = 0; i < NLISTS; i++) {
+        struct vault_call *call = &entry->list[i].call;
+        int err;
+        *call = (struct vault_call){.user = list_key_user(entry->key),
+                                    .timeout_ms = LONGEST_MS,
+                                    .background = background,
+                                    .let_in = i > 0,
+                                    .done = on_list};
+        err = entry->vault->ops->list(entry->vault, &questions[i], call);
+        if (err) {
+            stop_reading(entry);
+            return err;
+        }
+        entry->list[i].busy = true;
+        entry->open++;
+    }
+    entry->directory.done = on_directory;
+    if (!directory_ready(catalogue_cache_directory(all, entry->vault), &entry->directory))
+        entry->open++;
+    all->stats.reads++;
+    return 0;
+}
+
+/* ---- asking ---- */
+
+/* Nobody waits for a renewal that cannot begin: the next search tries again. */
+static void renew(struct entry *entry)
+{
+    struct catalogue_cache *all = entry->of;
+
+    if (entry->reading || clock_now(all->clock) < entry->pause_until_ms)
+        return;
+    if (start_reading(entry, true))
+        entry->pause_until_ms = clock_now(all->clock) + PAUSE_MS;
+}
+
+static int answer_or_wait(struct entry *entry, struct catalogue_wait *wait)
+{
+    struct catalogue_cache *all = entry->of;
+    uint64_t age = clock_now(all->clock) - entry->read_ms;
+    int err = 0;
+
+    if (entry->catalogue && all->opts.fresh_ms && age < all->opts.fresh_ms) {
+        all->stats.hits++;
+        return answer_now(entry, wait);
+    }
+    if (entry->catalogue && all->opts.fresh_ms && age <= all->opts.max_age_ms) {
+        all->stats.stale++;
+        renew(entry);
+        return answer_now(entry, wait);
+    }
+    drop_catalogue(entry);
+    if (entry->reading)
+        all->stats.coalesced++;
+    else
+        err = start_reading(entry, false);
+    if (err)
+        return err;
+    wait->waited = true;
+    enqueue(&entry->waiters, wait);
+    return 0;
+}
+
+int catalogue_cache_get(struct catalogue_cache *all, struct vault *vault, const char *user,
+                        struct catalogue_wait *wait)
+{
+    struct list_key *key = list_key_owner(vault, user);
+    struct entry *entry;
+    int err;
+
+    begin_wait(wait);
+    if (!key)
+        return -ENOMEM;
+    entry = entry_find(all, key);
+    if (entry)
+        free(key);
+    else
+        entry = entry_new(all, vault, key);
+    if (!entry)
+        return -ENOMEM;
+    TAILQ_REMOVE(&all->used, entry, link);
+    TAILQ_INSERT_TAIL(&all->used, entry, link);
+    err = answer_or_wait(entry, wait);
+    if (err && !entry->catalogue && !entry->reading)
+        entry_free(entry);
+    return err;
+}
+
+/* ---- the whole ---- */
+
+struct directory *catalogue_cache_directory(struct catalogue_cache *all, const struct vault *vault)
+{
+    for (size_t i = 0; i < all->opts.nvaults; i++)
+        if (all->opts.vaults[i] == vault)
+            return all->directory[i];
+    return NULL;
+}
+
+struct system_index *catalogue_cache_index(struct catalogue_cache *all, const struct vault *vault)
+{
+    struct directory *directory = catalogue_cache_directory(all, vault);
+
+    return directory ? directory_index(directory) : NULL;
+}
+
+struct catalogue_cache *catalogue_cache_new(const struct catalogue_cache_opts *opts)
+{
+    struct catalogue_cache *all = calloc(1, sizeof(*all));
+
+    if (!all)
+        return NULL;
+    all->opts = *opts;
+    all->opts.max_rows = opts->max_rows ? opts->max_rows : DEFAULT_ROWS;
+    all->opts.max_users = opts->max_users ? opts->max_users : DEFAULT_USERS;
+    all->clock = timers_clock(opts->timers);
+    TAILQ_INIT(&all->used);
+    all->directory = calloc(opts->nvaults + 1, sizeof(struct directory *));
+    for (size_t i = 0; all->directory && i < opts->nvaults; i++) {
+        all->directory[i] = directory_new(&(struct directory_opts){.timers = opts->timers,
+                                                                   .vault = opts->vaults[i],
+                                                                   .fresh_ms = opts->fresh_ms,
+                                                                   .max_age_ms = opts->max_age_ms});
+        if (!all->directory[i]) {
+            catalogue_cache_free(all);
+            return NULL;
+        }
+    }
+    if (!all->directory) {
+        free(all);
+        return NULL;
+    }
+    return all;
+}
+
+void catalogue_cache_free(struct catalogue_cache *all)
+{
+    struct entry *entry;
+
+    if (!all)
+        return;
+    while (all->hits)
+        catalogue_cache_leave(all, all->hits);
+    while ((entry = TAILQ_FIRST(&all->used))) {
+        stop_reading(entry);
+        while (entry->waiters)
+            catalogue_cache_leave(all, entry->waiters);
+        entry_free(entry);
+    }
+    /* only now: the entries waited for them */
+    for (size_t i = 0; i < all->opts.nvaults; i++)
+        directory_free(all->directory[i]);
+    free(all->directory);
+    free(all);
+}
+
+void catalogue_cache_stats(const struct catalogue_cache *all, struct catalogue_cache_stats *stats)
+{
+    *stats = all->stats;
+    stats->users = HASH_COUNT(all->entries);
+    stats->rows = all->rows;
+}
+
+void catalogue_cache_reload(struct catalogue_cache *all, uint64_t fresh_ms, uint64_t max_age_ms)
+{
+    all->opts.fresh_ms = fresh_ms;
+    all->opts.max_age_ms = max_age_ms;
+    for (size_t i = 0; i < all->opts.nvaults; i++)
+        directory_reload(all->directory[i], fresh_ms, max_age_ms);
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * directory.c - when the index is read, and who waits for it.
+ *
+ *   resting --asked for, none or stale--> reading (three calls side by side) --all in--> resting, new book
+ *                                            '--the systems cannot be read--> resting, the old book, pause
+ *
+ * Only the systems are needed: where platforms or workgroups may not be read, the index lacks methods or
+ * network names and that is all. The first reading is waited for, later ones run in the background while the
+ * old book serves; with a catalogue_cache of 0 every reading is waited for. After a failure nobody waits or
+ * asks for a pause that doubles up to a minute, so that a directory that is away costs the searches nothing.
+ *
+ * Invariants: `open` counts the calls under way; waiters exist only while it is not 0. No timer runs: ages
+ * are looked at when somebody asks.
+ */
+#include "broker/catalogue/directory.h"
+
+#include "base/log.h"
+#include "broker/catalogue/directory_index.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#define PAUSE_MIN_MS 1000
+#define PAUSE_MAX_MS 60000
+
+struct part_call {
+    struct vault_call call; /* first */
+    struct directory *of;
+    bool busy;
+};
+
+struct directory {
+    struct directory_opts opts;
+    const struct clock *clock;
+    struct part_call part[DIRECTORY_NPARTS];
+    char *user; /* the reading's own copy: the configuration may change meanwhile */
+    unsigned open;
+    struct system_index *index;
+    uint64_t began_ms, read_ms; /* of the reading under way, of the index */
+    uint64_t pause_until_ms;
+    unsigned failures; /* in a row */
+    struct directory_wait *waiters;
+};
+
+struct directory *directory_new(const struct directory_opts *opts)
+{
+    struct directory *directory = calloc(1, sizeof(*directory));
+
+    if (!directory)
+        return NULL;
+    directory->opts = *opts;
+    directory->clock = timers_clock(opts->timers);
+    for (size_t i = 0; i < DIRECTORY_NPARTS; i++)
+        directory->part[i].of = directory;
+    return directory;
+}
+
+static void cancel_all(struct directory *directory)
+{
+    struct vault *vault = directory->opts.vault;
+
+    for (size_t i = 0; i < DIRECTORY_NPARTS; i++) {
+        struct part_call *part = &directory->part[i];
+        if (part->busy)
+            vault->ops->cancel(vault, &part->call);
+        part->busy = false;
+        vault_call_free(&part->call);
+    }
+    directory->open = 0;
+}
+
+void directory_free(struct directory *directory)
+{
+    if (!directory)
+        return;
+    cancel_all(directory);
+    while (directory->waiters)
+        directory_leave(directory->waiters);
+    system_index_free(directory->index);
+    free(directory->user);
+    free(directory);
+}
+
+void directory_leave(struct directory_wait *wait)
+{
+    if (!wait->directory)
+        return;
+    DL_DELETE(wait->directory->waiters, wait);
+    wait->directory = NULL;
+}
+
+static void rest(struct directory *directory)
+{
+    for (size_t i = 0; i < DIRECTORY_NPARTS; i++)
+        vault_call_free(&directory->part[i].call);
+    while (directory->waiters) {
+        struct directory_wait *wait = directory->waiters;
+        directory_leave(wait);
+        wait->done(wait);
+    }
+}
+
+static void failed(struct directory *directory, const char *detail)
+{
+    uint64_t pause = (uint64_t)PAUSE_MIN_MS << (directory->failures < 6 ? directory->failures : 6);
+
+    log_warn("directory_failed", "vault=%s user=%s in_a_row=%u detail=%s", directory->opts.vault->conf->name,
+             directory->opts.vault->conf->directory_user, directory->failures + 1, detail);
+    directory->failures++;
+    directory->pause_until_ms =
+        clock_now(directory->clock) + (pause < PAUSE_MAX_MS ? pause : (uint64_t)PAUSE_MAX_MS);
+}
+
+/* What was read of a part that may be missing. */
+static struct directory_list *optional(const struct directory *directory, enum directory_part part,
+                                       const char *what)
+{
+    const struct vault_call *call = &directory->part[part].call;
+
+    if (call->result != VAULT_OK && directory->failures == 0 && !directory->index)
+        log_warn("directory_incomplete", "vault=%s without=%s detail=%s", directory->opts.vault->conf->name,
+                 what, call->fault.detail);
+    return call->result == VAULT_OK ? call->directory : NULL;
+}
+
+static void finish(struct directory *directory)
+{
+    const struct vault_call *systems = &directory->part[DIRECTORY_SYSTEMS].call;
+    struct system_index_sources from = {.conf = directory->opts.vault->conf, .systems = systems->directory};
+    struct system_index *index = NULL;
+
+    if (systems->result != VAULT_OK || !systems->directory) {
+        failed(directory, systems->fault.detail);
+        rest(directory);
+        return;
+    }
+    from.platforms = optional(directory, DIRECTORY_PLATFORMS, "platforms");
+    from.workgroups = optional(directory, DIRECTORY_WORKGROUPS, "workgroups");
+    index = system_index_make(&from);
+    if (index) {
+        system_index_free(directory->index);
+        directory->index = index;
+        directory->read_ms = directory->began_ms;
+        directory->failures = 0;
+        log_debug("directory_read", "vault=%s systems=%zu took_ms=%" PRIu64,
+                  directory->opts.vault->conf->name, index->n,
+                  clock_now(directory->clock) - directory->began_ms);
+    } else {
+        failed(directory, "out of memory");
+    }
+    rest(directory);
+}
+
+static void on_part(struct vault_call *call)
+{
+    struct part_call *part = (struct part_call *)(void *)call;
+
+    part->busy = false;
+    if (--part->of->open == 0)
+        finish(part->of);
+}
+
+static void start_part(struct directory *directory, enum directory_part which, bool background)
+{
+    struct vault *vault = directory->opts.vault;
+    struct part_call *part = &directory->part[which];
+
+    part->call = (struct vault_call){
+        .user = directory->user,
+        .timeout_ms = directory->opts.max_age_ms ? directory->opts.max_age_ms : 60000,
+        .background = background,
+        .done = on_part,
+    };
+    if (vault->ops->directory(vault, which, &part->call)) {
+        part->call.result = VAULT_FAILED;
+        fault_set(&part->call.fault, FAULT_OVERLOADED, "the call could not be started");
+        return;
+    }
+    part->busy = true;
+    directory->open++;
+}
+
+static void read_all(struct directory *directory, bool background)
+{
+    directory->began_ms = clock_now(directory->clock);
+    free(directory->user);
+    directory->user = strdup(directory->opts.vault->conf->directory_user);
+    if (!directory->user) {
+        failed(directory, "out of memory");
+        return;
+    }
+    for (int i = 0; i < DIRECTORY_NPARTS; i++)
+        start_part(directory, (enum directory_part)i, background);
+    if (!directory->part[DIRECTORY_SYSTEMS].busy) {
+        failed(directory, "the call could not be started");
+        cancel_all(directory);
+    }
+}
+
+static bool is_on(const struct directory *directory)
+{
+    const struct vault *vault = directory->opts.vault;
+
+    return vault->conf->directory_user && *vault->conf->directory_user && vault->ops->directory;
+}
+
+struct system_index *directory_index(struct directory *directory)
+{
+    uint64_t age = clock_now(directory->clock) - directory->read_ms;
+
+    if (directory->index && directory->opts.fresh_ms && age > directory->opts.max_age_ms) {
+        system_index_free(directory->index);
+        directory->index = NULL;
+    }
+    return directory->index;
+}
+
+void directory_want(struct directory *directory)
+{
+    uint64_t now = clock_now(directory->clock);
+
+    if (!is_on(directory) || directory->open || now < directory->pause_until_ms)
+        return;
+    if (!directory_index(directory) || now - directory->read_ms >= directory->opts.fresh_ms)
+        read_all(directory, true);
+}
+
+bool directory_ready(struct directory *directory, struct directory_wait *wait)
+{
+    uint64_t now = clock_now(directory->clock);
+    bool have = directory_index(directory) != NULL && directory->opts.fresh_ms;
+
+    wait->directory = NULL;
+    if (!is_on(directory) || (have && now - directory->read_ms < directory->opts.fresh_ms))
+        return true;
+    if (!directory->open && now >= directory->pause_until_ms)
+        read_all(directory, have);
+    if (have || !directory->open)
+        return true;
+    wait->directory = directory;
+    DL_APPEND(directory->waiters, wait);
+    return false;
+}
+
+void directory_reload(struct directory *directory, uint64_t fresh_ms, uint64_t max_age_ms)
+{
+    directory->opts.fresh_ms = fresh_ms;
+    directory->opts.max_age_ms = max_age_ms;
+}

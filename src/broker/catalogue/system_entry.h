@@ -1,0 +1,75 @@
+/*
+ * system_entry.h - one managed system as a search sees it: names, address, method, and the text that is
+ * searched.
+ *
+ * A system entry is one small piece of memory, never changed after it was made and shared by count: the
+ * directory of a vault holds one for each system, and the catalogues of the users point to them. A system
+ * that no directory tells of gets a system entry with its name alone.
+ */
+#ifndef JG_BROKER_CATALOGUE_SYSTEM_ENTRY_H
+#define JG_BROKER_CATALOGUE_SYSTEM_ENTRY_H
+
+#include "backends/backend.h"
+#include "base/casefold.h"
+#include "broker/identity/host_names.h"
+
+struct system_entry {
+    unsigned refs;
+    uint32_t folded_len, names_len; /* searched text in all; its part before the description */
+    int64_t system_id;
+    struct casefold_signature signature; /* of the searched text */
+    uint16_t port;                       /* 0 = not known */
+    uint8_t method;                      /* METHOD_RDP, METHOD_SHELL; METHOD_NONE = not known */
+    bool other;                          /* known to be reached in neither way */
+    bool keys_known, keys;               /* whether its accounts may have SSH keys */
+    uint16_t host, dns, ip, description, network, folded; /* places in the text; 0 = not told */
+    char text[];                                          /* the name first */
+};
+
+/* What a system entry is made of; texts may be NULL, but the name. */
+struct system_entry_facts {
+    int64_t system_id;
+    const char *name, *host, *dns, *ip, *description, *network;
+    int64_t port;
+    enum jump_method method;
+    bool other, keys_known, keys;
+};
+
+struct system_entry *system_entry_new(const struct system_entry_facts *); /* NULL = out of memory */
+struct system_entry *system_entry_ref(struct system_entry *);
+void system_entry_unref(struct system_entry *); /* NULL is fine */
+
+static inline const char *system_entry_text(const struct system_entry *entry, uint16_t place)
+{
+    return place ? entry->text + place : NULL;
+}
+
+size_t system_entry_size(const struct system_entry *); /* bytes */
+/* Order of a list: the name without case, then as written, then the id. */
+int system_entry_compare(const struct system_entry *, const struct system_entry *);
+
+/* What somebody typed, taken apart once for many system entries. */
+#define SYSTEM_QUERY_WORDS 16
+struct system_query {
+    char *folded; /* trimmed */
+    size_t len;
+    size_t nwords;
+    struct system_query_word {
+        const char *at;
+        size_t len;
+    } word[SYSTEM_QUERY_WORDS];
+    struct casefold_signature signature;
+};
+
+/* 0 or -ENOMEM. Of more than SYSTEM_QUERY_WORDS words the last ones are taken together, with the blanks
+ * between. */
+int system_query_make(const char *typed, struct system_query *);
+void system_query_free(struct system_query *);
+/*
+ * How well the system entry fits; MATCH_EXACT for an empty query. A rank that is not better than `useful` may
+ * be told as MATCH_NOT.
+ */
+enum match_rank system_entry_rank(const struct system_entry *, const struct system_query *,
+                                  enum match_rank useful);
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * account_policy.c - the states `account` and `policy`: what is asked for, as whom, and what it will need.
+ *
+ * The account's row is usually known from the find just before; else the system's accounts are listed. Both
+ * are asked as the current candidate alone, who gives way to the next only when the vault itself refuses the
+ * candidate's sign-in.
+ *
+ * The policy is asked only when there would be no reason to give, or when the configuration wants it asked:
+ * most check-outs need no such call, and direct access (ISA) knows no policy. That the call fails is no
+ * failure: the request itself will tell; and it is remembered as long as an answer, so that a vault without
+ * that call is not asked before every check-out. That it could not be made in time is one: the request could
+ * not either.
+ *
+ * In `account`, once it is known what is asked for, the check-out is let in or refused (vault_admit).
+ */
+#include "broker/checkout/checkout.h"
+
+#include "base/container_of.h"
+#include "broker/identity/request_reason.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* ---- account ---- */
+
+static bool is_same(const struct account *row, const struct credential_ref *ref)
+{
+    return row->system_id == ref->system_id && row->account_id == ref->account_id &&
+           row->application_id == ref->application_id;
+}
+
+bool co_is_isa(const struct checkout *co)
+{
+    return co->account->isa && co->vault->ops->isa && co->ref.kind != KIND_ALIAS;
+}
+
+struct lease *co_own_lease(const struct checkout *co)
+{
+    struct leases *ls = co->op.broker->leases;
+    struct lease *lease = lease_find(ls, co->session, co->credential_id);
+
+    return lease && vault_request_expire(lease->request) ? lease_find(ls, co->session, co->credential_id)
+                                                         : lease;
+}
+
+/* In the lists of the current candidate alone: what another one was shown says nothing of this one. */
+static bool find_known(struct checkout *co)
+{
+    co->account =
+        account_lists_known(co->op.broker->lists, co->vault, usermap_user(&co->users), &co->ref, &co->hold);
+    return co->account != NULL;
+}
+
+static void on_list(struct list_wait *w)
+{
+    co_resume(CONTAINER_OF(w, struct checkout, wait));
+}
+
+static int account_enter(struct checkout *co)
+{
+    struct account_query query = {.kind = co->ref.kind, .system_id = co->ref.system_id};
+
+    if (!usermap_user(&co->users) || find_known(co))
+        return CO_NOW;
+    co->wait = (struct list_wait){.timeout_ms = op_time_left(&co->op), .done = on_list};
+    return account_lists_get(co->op.broker->lists, co->vault, usermap_user(&co->users), &query, &co->wait);
+}
+
+static enum co_state account_read(struct checkout *co)
+{
+    struct list_wait *w = &co->wait;
+
+    co->begun |= w->source != LIST_FROM_CACHE;
+    if (w->result == VAULT_REFUSED)
+        return co_next_user(co, &w->fault);
+    if (w->result != VAULT_OK && w->result != VAULT_ABSENT)
+        return co_fail_with(co, &w->fault);
+    co->hold = w->accounts;
+    w->accounts = NULL;
+    for (size_t i = 0; co->hold && i < co->hold->n && !co->account; i++)
+        if (is_same(&co->hold->rows[i], &co->ref))
+            co->account = &co->hold->rows[i];
+    if (!co->account)
+        return co_fail(co, FAULT_CREDENTIAL_NOT_FOUND,
+                       "the vault shows %s no such account; find credentials again",
+                       usermap_user(&co->users));
+    return CO_ACCOUNT;
+}
+
+/* How many minutes to ask for; false = the caller named too many. */
+static bool choose_minutes(struct checkout *co)
+{
+    const int64_t longest = co->account->max_minutes > 0 ? co->account->max_minutes : 525600;
+    uint64_t configured = (co->op.broker->conf->gateway.release_duration_ms + 59999) / 60000;
+
+    co->minutes = co->duration_minutes ? co->duration_minutes : configured ? (int64_t)configured : 1;
+    if (co->minutes <= longest)
+        return true;
+    co->minutes = longest;
+    return co->duration_minutes == 0;
+}
+
+static enum co_state account_resume(struct checkout *co, int err)
+{
+    struct lease *lease;
+
+    if (err == -EAGAIN)
+        co->call.fault = co->wait.fault;
+    if (err < 0)
+        return co_fail_start(co, err);
+    if (!usermap_user(&co->users))
+        return co_next_user(co, &(struct fault){.code = FAULT_VAULT_REFUSED_USER});
+    if (!co->account) {
+        enum co_state next = account_read(co);
+
+        if (!co->account)
+            return next;
+    }
+    if (!choose_minutes(co))
+        return co_fail(co, FAULT_DURATION_TOO_LONG,
+                       "this account may be checked out for at most %lld minutes", (long long)co->minutes);
+    if (!co_admitted(co))
+        return CO_REPLY;
+    lease = co_own_lease(co);
+    if (!lease ||
+        lease->request->origin == ORIGIN_NO_REQUEST) /* there is no request through which to read again */
+        return CO_POLICY;
+    if (co->lease) /* of an earlier candidate */
+        lease_discard(co->op.broker->leases, co->lease);
+    co->lease = NULL;
+    co->request = lease->request;
+    vault_request_take(co->request);
+    co->old = true;
+    return co_first_fetch(co);
+}
+
+static bool account_drop(struct checkout *co)
+{
+    account_lists_leave(co->op.broker->lists, &co->wait);
+    return true;
+}
+
+const struct co_step co_account_step = {"account", account_enter, account_resume, account_drop};
+
+/* ---- policy ---- */
+
+static bool reason_is_empty(const struct checkout *co)
+{
+    return reason_empty(&(struct reason_parts){.given = co->reason,
+                                               .template = co->vault->conf->reason,
+                                               .session = co->session,
+                                               .lease_id = co->lease_id});
+}
+
+static int policy_enter(struct checkout *co)
+{
+    const char *user = usermap_user(&co->users);
+
+    co->policy_known = false;
+    if (co_is_isa(co))
+        return CO_NOW;
+    if (!reason_is_empty(co) && !co->vault->conf->ask_policy)
+        return CO_NOW;
+    if (account_lists_known_policy(co->op.broker->lists, co->vault, user, &co->ref, &co->policy)) {
+        co->policy_known = true;
+        return CO_NOW;
+    }
+    if (account_lists_policy_untold(co->op.broker->lists, co->vault, user, &co->ref))
+        return CO_NOW;
+    co_call_in_time(co, user);
+    co->call.result = VAULT_FAILED;
+    return co->vault->ops->policy(co->vault, co->ref.system_id, co->ref.account_id, co->minutes, &co->call);
+}
+
+static enum co_state policy_resume(struct checkout *co, int err)
+{
+    bool asked = err == 0;
+
+    if ((asked || err == -EAGAIN) && co->call.fault.code == FAULT_OVERLOADED)
+        return co_fail_with(co, &co->call.fault); /* it was not let in: that says nothing of the policy */
+    if (asked && co->call.result == VAULT_REFUSED)
+        return co_next_user(co, &co->call.fault);
+    if (asked && co->call.result == VAULT_OK) {
+        co->policy = co->call.policy;
+        co->policy_known = true;
+    }
+    if (asked && (co->policy_known || op_time_left(&co->op) > 0)) /* not for the caller's want of patience */
+        account_lists_learn_policy(co->op.broker->lists, co->vault, usermap_user(&co->users), &co->ref,
+                                   co->policy_known ? &co->policy : NULL);
+    if (co->policy_known && co->policy.reason && reason_is_empty(co))
+        return co_fail(co, FAULT_REASON_REQUIRED,
+                       "the access policy wants a reason: send one, or set `reason` of the vault");
+    if (co->policy_known && co->policy.ticket && !(co->ticket_number && *co->ticket_number))
+        return co_fail(co, FAULT_TICKET_REQUIRED, "the access policy wants a ticket: send ticket_number");
+    return CO_INTENT;
+}
+
+const struct co_step co_policy_step = {"policy", policy_enter, policy_resume, co_drop_call};

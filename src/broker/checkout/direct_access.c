@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * direct_access.c - the states `isa` and `seek`: direct access, where the secret comes before the request.
+ *
+ *   intent -> isa -> seek --found--> settle: a vault request of ours as any other
+ *              ^      |
+ *              |      +--none--> held for its time, LOCAL: there is nothing to check in
+ *              +--none, and a key: its passphrase is still to be asked for
+ *
+ * An account with ISA access gives its secret at once, and the vault makes a request of it, or keeps none; no
+ * number is told. So the user's live requests are read afterwards, and of those that are ours by the mark in
+ * the reason (or by the pair, where the mark was cut) the newest is held. Others that bear the mark come of
+ * further calls of this check-out (another type of credential, one carried out twice): they go back.
+ *
+ * Until that list has been read the intent stays open, so whatever goes wrong after the first call, it finds
+ * what there is. The passphrase of a key is read through the request where there is one.
+ *
+ * Where the vault keeps no request a repeat has nothing to read through. It walks the same way again, and if
+ * there is still no request its answer is the lease that the session has.
+ *
+ * The call has side effects: once begun it is never cancelled, and has the vault's own call_timeout.
+ */
+#include "broker/checkout/checkout.h"
+
+#include "base/crash_point.h"
+#include "broker/leases/reconcile.h"
+
+#include <errno.h>
+
+/* ---- isa ---- */
+
+/* The preferred type, the other one, and when there is a key its passphrase. */
+static enum credential_type wanted(const struct checkout *co)
+{
+    if (co->secret.len)
+        return CREDENTIAL_PASSPHRASE;
+    return co->prefer_ssh_key != co->absent ? CREDENTIAL_SSH_KEY : CREDENTIAL_PASSWORD;
+}
+
+static int isa_enter(struct checkout *co)
+{
+    int err = co_make_request(co);
+
+    if (err)
+        return err;
+    co_call_awaited(co, usermap_user(&co->users)); /* even when nobody is left */
+    crash_point("checkout.isa.before");
+    err = co->vault->ops->isa(co->vault, &co->args, wanted(co), &co->call);
+    if (!err)
+        crash_point("checkout.isa.sent");
+    return err;
+}
+
+/* After a call that came through there may be a request, so the intent stays and recovers. */
+static enum co_state isa_refused(struct checkout *co)
+{
+    return co->given ? co_fail_with(co, &co->call.fault) : co_request_refused(co);
+}
+
+static enum co_state isa_absent(struct checkout *co)
+{
+    enum co_state next;
+
+    if (wanted(co) == CREDENTIAL_PASSPHRASE) {
+        co->phrase_read = true;
+        return CO_SEEK;
+    }
+    if (co->absent && co->call.result == VAULT_BAD)
+        return isa_refused(co); /* the vault's own words say more */
+    next = co_try_other(co, CO_ISA);
+    if (next != CO_ISA && !co->given)
+        co_close_intent(co);
+    return next;
+}
+
+static enum co_state isa_resume(struct checkout *co, int err)
+{
+    enum credential_type type = wanted(co);
+
+    if (err < 0) {
+        if (!co->given)
+            co_close_intent(co);
+        return co_fail_start(co, err);
+    }
+    crash_point("checkout.isa.answered");
+    co->given |= co->call.result == VAULT_OK;
+    if (co_is_absent(&co->call))
+        return isa_absent(co);
+    if (co->call.result != VAULT_OK)
+        return isa_refused(co);
+    if (type == CREDENTIAL_PASSPHRASE) {
+        secret_move(&co->passphrase, &co->call.secret);
+        co->phrase_read = true;
+    } else {
+        co_take_secret(co, type == CREDENTIAL_SSH_KEY);
+    }
+    return CO_SEEK;
+}
+
+static bool isa_drop(struct checkout *co)
+{
+    if (!vault_withdraw(co->vault, &co->call))
+        return false;
+    if (!co->given) /* otherwise an earlier call may have left a request */
+        co_close_intent(co);
+    return true;
+}
+
+const struct co_step co_isa_step = {"isa", isa_enter, isa_resume, isa_drop};
+
+/* ---- seek ---- */
+
+static int seek_enter(struct checkout *co)
+{
+    co_call(co, usermap_user(&co->users));
+    int err = co->vault->ops->requests(co->vault, &co->call);
+
+    if (!err)
+        crash_point("checkout.seek.sent");
+    return err;
+}
+
+/* Ours, and held by nobody. */
+static bool is_made(const struct checkout *co, const struct active_request *row)
+{
+    return intent_matches(co->intent, row) &&
+           !vault_request_find(co->op.broker->leases, co->vault, row->request_id);
+}
+
+static const struct active_request *find_newest(const struct checkout *co)
+{
+    const struct active_requests *active = &co->call.active;
+    const struct active_request *newest = NULL;
+
+    for (size_t i = 0; i < active->n; i++)
+        if (is_made(co, &active->rows[i]) && (!newest || active->rows[i].request_id > newest->request_id))
+            newest = &active->rows[i];
+    return newest;
+}
+
+static enum co_state hold(struct checkout *co, int64_t request_id, enum request_origin origin)
+{
+    co->request =
+        vault_request_new(co->op.broker->leases, co->vault, usermap_user(&co->users), request_id, origin);
+    if (!co->request) /* the intent stays: it finds the request when there is memory again */
+        return co_fail(co, FAULT_INTERNAL, "out of memory");
+    co_set_end_as_asked(co);
+    return CO_KEEP;
+}
+
+static enum co_state hold_found(struct checkout *co, int64_t request_id)
+{
+    const struct active_requests *active = &co->call.active;
+    enum co_state next = hold(co, request_id, ORIGIN_OURS);
+
+    if (next != CO_KEEP)
+        return next;
+    for (size_t i = 0; i < active->n; i++)
+        if (is_made(co, &active->rows[i]))
+            reconcile_stray(co->op.broker->leases, co->vault, usermap_user(&co->users), &active->rows[i],
+                            co->lease_id);
+    return co_settle(co);
+}
+
+static enum co_state hold_none(struct checkout *co)
+{
+    struct lease *own = co_own_lease(co);
+    enum co_state next;
+
+    if (!own || own->request->origin != ORIGIN_NO_REQUEST) {
+        next = hold(co, 0, ORIGIN_NO_REQUEST);
+        return next == CO_KEEP ? co_settle(co) : next;
+    }
+    co_close_intent(co);
+    lease_discard(co->op.broker->leases, co->lease);
+    co->lease = NULL;
+    co->request = own->request;
+    vault_request_take(co->request);
+    return CO_KEEP;
+}
+
+static enum co_state seek_resume(struct checkout *co, int err)
+{
+    const struct active_request *row;
+
+    if (err < 0)
+        return co_fail_start(co, err);
+    if (co->call.result != VAULT_OK)
+        return co_fail_with(co, &co->call.fault);
+    crash_point("checkout.seek.answered");
+    row = find_newest(co);
+    if (row)
+        return hold_found(co, row->request_id);
+    return co->ssh_key && !co->phrase_read ? CO_ISA : hold_none(co);
+}
+
+const struct co_step co_seek_step = {"seek", seek_enter, seek_resume, co_drop_call};

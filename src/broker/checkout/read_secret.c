@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * read_secret.c - the states `password`, `key` and `passphrase`: reading the secret of a request we hold.
+ *
+ * Nobody says beforehand which type of credential an account has. The wanted type is asked first, the other
+ * one if that is absent; vaults put absence as 404, as 400, or as an empty text. A key's passphrase is asked
+ * for after the key, and its absence means that the key has none. Each read goes as the user of the vault
+ * request, which for a lease of earlier may be another candidate than the one the account was listed as.
+ *
+ * An account whose password was absent and whose key was there is remembered: later finds say so.
+ *
+ * A secret is held from here to `reply` and nowhere else.
+ */
+#include "broker/checkout/checkout.h"
+
+#include "base/crash_point.h"
+
+static int read_secret(struct checkout *co, enum credential_type type)
+{
+    co_call(co, co->request->user);
+    co->call.alias_id = co->ref.kind == KIND_ALIAS ? co->ref.account_id : 0;
+    int err = co->vault->ops->credential(co->vault, co->request->request_id, type, &co->call);
+
+    if (!err)
+        crash_point("checkout.secret.sent");
+    return err;
+}
+
+bool co_is_absent(const struct vault_call *call)
+{
+    return call->result == VAULT_ABSENT || call->result == VAULT_BAD ||
+           (call->result == VAULT_OK && call->secret.len == 0);
+}
+
+static enum co_state read_failed(struct checkout *co, int err)
+{
+    if (err < 0)
+        return co_fail_start(co, err);
+    if (co->call.result == VAULT_GONE)
+        return co_request_dead(co, &co->call.fault);
+    return co_fail_with(co, &co->call.fault);
+}
+
+enum co_state co_try_other(struct checkout *co, enum co_state other)
+{
+    if (co->absent)
+        return co_fail(co, FAULT_CREDENTIAL_NOT_FOUND,
+                       "the vault holds neither password nor key for this account");
+    co->absent = true;
+    return other;
+}
+
+void co_take_secret(struct checkout *co, bool ssh_key)
+{
+    secret_move(&co->secret, &co->call.secret);
+    co->ssh_key = ssh_key;
+    if (ssh_key && co->absent)
+        account_lists_learn_key(co->op.broker->lists, co->vault, &co->ref, true);
+    else if (!ssh_key)
+        account_lists_learn_key(co->op.broker->lists, co->vault, &co->ref, false);
+}
+
+enum co_state co_first_fetch(const struct checkout *co)
+{
+    return co->prefer_ssh_key ? CO_KEY : CO_PASSWORD;
+}
+
+static int password_enter(struct checkout *co)
+{
+    return read_secret(co, CREDENTIAL_PASSWORD);
+}
+
+static enum co_state password_resume(struct checkout *co, int err)
+{
+    if (err == 0 && co_is_absent(&co->call))
+        return co_try_other(co, CO_KEY);
+    if (err < 0 || co->call.result != VAULT_OK)
+        return read_failed(co, err);
+    co_take_secret(co, false);
+    crash_point("checkout.secret.read");
+    return CO_KEEP;
+}
+
+const struct co_step co_password_step = {"password", password_enter, password_resume, co_drop_call};
+
+static int key_enter(struct checkout *co)
+{
+    return read_secret(co, CREDENTIAL_SSH_KEY);
+}
+
+static enum co_state key_resume(struct checkout *co, int err)
+{
+    if (err == 0 && co_is_absent(&co->call))
+        return co_try_other(co, CO_PASSWORD);
+    if (err < 0 || co->call.result != VAULT_OK)
+        return read_failed(co, err);
+    co_take_secret(co, true);
+    return CO_PASSPHRASE;
+}
+
+const struct co_step co_key_step = {"key", key_enter, key_resume, co_drop_call};
+
+static int passphrase_enter(struct checkout *co)
+{
+    return read_secret(co, CREDENTIAL_PASSPHRASE);
+}
+
+static enum co_state passphrase_resume(struct checkout *co, int err)
+{
+    if (err == 0 && co_is_absent(&co->call))
+        return CO_KEEP;
+    if (err < 0 || co->call.result != VAULT_OK)
+        return read_failed(co, err);
+    secret_move(&co->passphrase, &co->call.secret);
+    return CO_KEEP;
+}
+
+const struct co_step co_passphrase_step = {"passphrase", passphrase_enter, passphrase_resume, co_drop_call};

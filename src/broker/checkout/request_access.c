@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * request_access.c - the states `request`, `await` and `lookup`: from asking the vault to holding a vault
+ * request.
+ *
+ * What the vault answers is one of
+ *   201  a new request: ours, we are its first holder;
+ *   200  an id we hold already: one holder more;
+ *        an id that is being given back: take it back, or wait for the end of that and ask anew;
+ *        an id we do not hold: look at its reason. One of our lease ids: ours (perhaps our own request,
+ * carried out twice by the transport, or one whose answer is still on its way to another check-out). None:
+ * the person's own, adopted. Not live any more: ask anew;
+ *   no answer: the intent goes recovery.
+ *
+ * Once begun the request is never cancelled: it has the vault's own call_timeout, not the caller's patience.
+ * It is not begun at all when its turn at the vault comes too late for the caller, or when the caller has
+ * left by then. While the look at the reason is not done the vault request is UNPROVEN and the intent stays
+ * open, so leaving here loses nothing.
+ */
+#include "broker/checkout/checkout.h"
+
+#include "base/container_of.h"
+#include "base/crash_point.h"
+#include "broker/identity/request_reason.h"
+#include "broker/leases/clock_skew.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- request ---- */
+
+/* The words and the times are those of this moment; the row says what it said in `intent`. */
+int co_make_request(struct checkout *co)
+{
+    free(co->reason_sent);
+    co->reason_sent = reason_text(&(struct reason_parts){.given = co->reason,
+                                                         .template = co->vault->conf->reason,
+                                                         .session = co->session,
+                                                         .lease_id = co->lease_id});
+    co->args = (struct request_args){.system_id = co->account->system_id,
+                                     .account_id = co->account->account_id,
+                                     .application_id = co->account->application_id,
+                                     .alias_id = co->ref.kind == KIND_ALIAS ? co->account->account_id : 0,
+                                     .minutes = co->minutes,
+                                     .reason = co->reason_sent,
+                                     .ticket_system_id = co->ticket_system_id,
+                                     .ticket_number = co->ticket_number};
+    return co->reason_sent ? 0 : -ENOMEM;
+}
+
+static int request_enter(struct checkout *co)
+{
+    int err = co_make_request(co);
+
+    if (err)
+        return err;
+    co_call_awaited(co, usermap_user(&co->users)); /* even when nobody is left */
+    crash_point("checkout.request.before");
+    err = co->vault->ops->request(co->vault, &co->args, &co->call);
+    if (!err)
+        crash_point("checkout.request.sent");
+    return err;
+}
+
+void co_close_intent(struct checkout *co)
+{
+    intent_close(co->intent);
+    co->intent = NULL;
+}
+
+void co_set_end_as_asked(struct checkout *co)
+{
+    uint64_t length_ms = (uint64_t)co->minutes * co->vault->conf->minute_ms;
+
+    vault_request_set_end(co->request, co->sent_ms + length_ms, co->sent_wall_ms + (int64_t)length_ms);
+}
+
+enum co_state co_request_refused(struct checkout *co)
+{
+    struct vault_call *call = &co->call;
+
+    if (call->result == VAULT_FAILED && call->unknown)
+        return co_fail_with(co, &call->fault); /* the intent stays: it will hunt */
+    co_close_intent(co);
+    if (call->result == VAULT_REFUSED)
+        return co_next_user(co, &call->fault);
+    return co_fail_with(co, &call->fault);
+}
+
+/* An id nobody here holds. */
+static enum co_state hold_new(struct checkout *co)
+{
+    bool reused = co->call.reused;
+
+    co->old = reused;
+    co->request = vault_request_new(co->op.broker->leases, co->vault, usermap_user(&co->users),
+                                    co->call.request_id, reused ? ORIGIN_UNKNOWN : ORIGIN_OURS);
+    if (!co->request) /* the intent stays: it finds the request when there is memory again */
+        return co_fail(co, FAULT_INTERNAL, "out of memory");
+    co_set_end_as_asked(co);
+    return reused ? CO_LOOKUP : co_settle(co);
+}
+
+/* An id we know: hold it as well, or see its check-in through. */
+static enum co_state hold_known(struct checkout *co, struct vault_request *request)
+{
+    co->old = true;
+    if (request->origin ==
+        ORIGIN_UNKNOWN) { /* another one is at its lookup; it may be our own request all the same */
+        co->request = request;
+        vault_request_take(request);
+        return CO_LOOKUP;
+    }
+    request->missed = false;
+    if (request->state == REQUEST_HELD) {
+        vault_request_take(request);
+    } else if (!vault_request_reopen(request)) {
+        co_close_intent(co); /* it bears another's mark: nothing of ours is there */
+        co->awaited = request;
+        return CO_AWAIT;
+    }
+    co->request = request;
+    request->gone = false; /* the vault has just named it as live */
+    return co_settle(co);
+}
+
+static enum co_state request_resume(struct checkout *co, int err)
+{
+    struct vault_request *request;
+
+    if (err == 0)
+        crash_point("checkout.request.answered");
+    if (err < 0) {
+        co_close_intent(co);
+        return co_fail_start(co, err);
+    }
+    if (co->call.result != VAULT_OK)
+        return co_request_refused(co);
+    request = vault_request_find(co->op.broker->leases, co->vault, co->call.request_id);
+    if (request && vault_request_expire(request))
+        request = vault_request_find(co->op.broker->leases, co->vault, co->call.request_id);
+    return request ? hold_known(co, request) : hold_new(co);
+}
+
+static bool request_drop(struct checkout *co)
+{
+    if (!vault_withdraw(co->vault, &co->call))
+        return false;
+    co_close_intent(co); /* nothing was sent */
+    return true;
+}
+
+const struct co_step co_request_step = {"request", request_enter, request_resume, request_drop};
+
+/* ---- await ---- */
+
+static void on_watched_end(struct vault_request_watch *w, bool ended)
+{
+    struct checkout *co = CONTAINER_OF(w, struct checkout, watch);
+    struct vault_request *request = co->awaited;
+
+    if (!ended) {
+        if (request->state == REQUEST_HELD) /* another one was told before us, and took it back */
+            vault_request_take(request);
+        else if (!vault_request_reopen(request) && vault_request_watch(request, w))
+            return; /* the next attempt will tell */
+        if (request->state == REQUEST_HELD)
+            co->request = request;
+    }
+    co->awaited = NULL;
+    co_resume(co);
+}
+
+static int await_enter(struct checkout *co)
+{
+    co->watch.on_ended = on_watched_end;
+    if (!vault_request_watch(co->awaited, &co->watch))
+        return -ENOMEM;
+    vault_request_hurry(co->awaited);
+    return CO_WAIT;
+}
+
+static enum co_state await_resume(struct checkout *co, int err)
+{
+    if (err < 0)
+        return co_fail_start(co, err);
+    return co->request ? co_settle(co) : CO_INTENT;
+}
+
+static bool await_drop(struct checkout *co)
+{
+    vault_request_unwatch(&co->watch);
+    co->awaited = NULL;
+    return true;
+}
+
+const struct co_step co_await_step = {"await", await_enter, await_resume, await_drop};
+
+/* ---- lookup ---- */
+
+static int lookup_enter(struct checkout *co)
+{
+    co_call(co, usermap_user(&co->users));
+    int err = co->vault->ops->requests(co->vault, &co->call);
+
+    if (!err)
+        crash_point("checkout.lookup.sent");
+    return err;
+}
+
+static const struct active_request *find_row(const struct active_requests *active, int64_t request_id)
+{
+    for (size_t i = 0; i < active->n; i++)
+        if (active->rows[i].request_id == request_id)
+            return &active->rows[i];
+    return NULL;
+}
+
+/* The request was there before us and keeps its own end, which the vault tells by its clock and we by ours.
+ */
+static void set_end_as_told(struct checkout *co, int64_t vault_wall_ms)
+{
+    const struct clock *clock = co->op.broker->clock;
+    int64_t ends_wall_ms = skew_to_ours(co->vault, vault_wall_ms), left = ends_wall_ms - clock_wall(clock);
+
+    vault_request_set_end(co->request, clock_now(clock) + (uint64_t)(left > 0 ? left : 0), ends_wall_ms);
+}
+
+static enum co_state lookup_resume(struct checkout *co, int err)
+{
+    const struct active_request *row;
+    char id[ID_SIZE];
+
+    if (err < 0)
+        return co_fail_start(co, err);
+    if (co->call.result != VAULT_OK)
+        return co_fail_with(co, &co->call.fault);
+    row = find_row(&co->call.active, co->request->request_id);
+    if (!row)
+        return co_request_dead(co, NULL);
+    if (reason_lease_id(row->reason, id) && lease_id_known(co->op.broker->leases, id))
+        co->request->origin = ORIGIN_OURS;
+    else if (co->request->origin == ORIGIN_UNKNOWN)
+        co->request->origin = ORIGIN_FOREIGN;
+    if (row->expires_wall_ms)
+        set_end_as_told(co, row->expires_wall_ms);
+    return co_settle(co);
+}
+
+const struct co_step co_lookup_step = {"lookup", lookup_enter, lookup_resume, co_drop_call};
+
+/* ---- a request that turned out dead ---- */
+
+enum co_state co_request_dead(struct checkout *co, const struct fault *fault)
+{
+    struct lease *lease = lease_find(co->op.broker->leases, co->session, co->credential_id);
+
+    /* Of a request made a moment ago that is a strange thing to say: it is checked in all the same. */
+    if (fault && (!co->old || co->anew))
+        return co_fail_with(co, fault);
+    vault_request_gone(co->request);
+    if (!co->old || co->anew)
+        return co_fail(co, FAULT_VAULT_ERROR,
+                       "the vault handed over a request that it does not list as live");
+    if (lease && lease->request == co->request)
+        lease_close(lease, "gone");
+    co_close_intent(co);
+    if (co->lease)
+        lease_unsettle(co->lease); /* its row stays, and will be an intent again */
+    vault_request_drop(co->request, NULL);
+    co->request = NULL;
+    co->anew = true;
+    co->absent = false;
+    secret_clear(&co->secret);
+    secret_clear(&co->passphrase);
+    return CO_POLICY;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session_queue.c - the check-outs in flight of each session; equal ones wait for each other.
+ *
+ * The same session asking for the same credential twice at once must end with one lease. Rather than joining
+ * two half-done machines, the second waits until the first has ended and then finds its lease, or, if the
+ * first failed or its client left, goes its own way. A session that ends takes its check-outs with it.
+ *
+ * So each session has its check-outs in one queue, in the order they came, from the first moment until they
+ * are freed; among those of one credential the first is at work and the others wait. A session has few, so
+ * the queue is walked; what the gateway holds in all costs nothing here. The next one is woken by a deadline
+ * of zero, so never on the stack of the one that ends.
+ */
+#include "base/container_of.h"
+#include "broker/checkout/checkout.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct session_queue {
+    struct table_node node; /* spare: length of the key */
+    TAILQ_HEAD(, checkout) queue;
+    char key[]; /* a session_leases's */
+};
+
+static struct session_queue *session_queue_find(const struct broker *b, const struct session_leases *who)
+{
+    struct table_node *node = table_first(b->session_queues, who->node.hash);
+
+    for (; node; node = table_next(node)) {
+        struct session_queue *t = CONTAINER_OF(node, struct session_queue, node);
+
+        if (node->spare == who->node.spare && memcmp(t->key, who->key, node->spare) == 0)
+            return t;
+    }
+    return NULL;
+}
+
+static struct session_queue *session_queue_new(struct broker *b, const struct session_leases *who)
+{
+    struct session_queue *t = malloc(sizeof *t + who->node.spare);
+
+    if (!t)
+        return NULL;
+    memset(t, 0, sizeof *t);
+    TAILQ_INIT(&t->queue);
+    memcpy(t->key, who->key, who->node.spare);
+    t->node.spare = who->node.spare;
+    if (table_add(b->session_queues, &t->node, who->node.hash)) {
+        free(t);
+        return NULL;
+    }
+    return t;
+}
+
+int session_queue_join(struct checkout *co)
+{
+    struct broker *b = co->op.broker;
+    struct session_leases *who = session_leases_probe(co->session);
+    struct session_queue *t = who ? session_queue_find(b, who) : NULL;
+
+    if (who && !t)
+        t = session_queue_new(b, who);
+    free(who);
+    if (!t)
+        return -ENOMEM;
+    co->queue = t;
+    TAILQ_INSERT_TAIL(&t->queue, co, of_queue);
+    return 0;
+}
+
+struct checkout *session_queue_first(const struct broker *b, const struct session_leases *who)
+{
+    struct session_queue *t = session_queue_find(b, who);
+
+    return t ? TAILQ_FIRST(&t->queue) : NULL;
+}
+
+/* The one at work on that credential; NULL = none. */
+static struct checkout *first_of(const struct session_queue *t, const char *credential_id)
+{
+    struct checkout *co;
+
+    TAILQ_FOREACH(co, &t->queue, of_queue)
+    if (strcmp(co->credential_id, credential_id) == 0)
+        return co;
+    return NULL;
+}
+
+static int session_queue_enter(struct checkout *co)
+{
+    return first_of(co->queue, co->credential_id) == co ? CO_NOW : CO_WAIT;
+}
+
+static void on_turn(struct deadline *d)
+{
+    co_resume(CONTAINER_OF(d, struct checkout, session_queue));
+}
+
+/* Out of memory for the wake-up: the waiter's own deadline will end it. */
+static void wake(struct checkout *co)
+{
+    (void)!timer_start(co->op.broker->timers, &co->session_queue, 0, on_turn);
+}
+
+void session_queue_leave(struct checkout *co)
+{
+    struct session_queue *t = co->queue;
+
+    if (!t)
+        return;
+    bool first = first_of(t, co->credential_id) == co;
+
+    co->queue = NULL;
+    timer_stop(co->op.broker->timers, &co->session_queue);
+    TAILQ_REMOVE(&t->queue, co, of_queue);
+    struct checkout *next = first ? first_of(t, co->credential_id) : NULL;
+    if (next && next->state == CO_SESSION_QUEUE)
+        wake(next);
+    if (!TAILQ_EMPTY(&t->queue))
+        return;
+    table_remove(co->op.broker->session_queues, &t->node);
+    free(t);
+}
+
+static enum co_state session_queue_resume(struct checkout *co, int err)
+{
+    return err < 0 ? co_fail_start(co, err) : CO_ACCOUNT;
+}
+
+static bool session_queue_drop(struct checkout *co)
+{
+    session_queue_leave(co);
+    return true;
+}
+
+const struct co_step co_session_queue_step = {"turn", session_queue_enter, session_queue_resume,
+                                              session_queue_drop};

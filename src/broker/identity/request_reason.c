@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * request_reason.c - the Reason field of a vault request: words for the auditor, and our mark.
+ *
+ * The mark ` [jumpgate LEASE]` at the end is how a request is known to be ours when its id was lost: a
+ * check-out whose answer never came finds itself in the user's list of live requests. So when the text is too
+ * long for the vault it is cut in the middle, never at the end, and never inside a UTF-8 sequence. The vault
+ * counts UTF-16 units; counting the same way means that what we call 1000 it never calls 1001.
+ */
+#include "broker/identity/request_reason.h"
+
+#include "base/buf.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MARK       "[jumpgate "
+#define ELLIPSIS   "\xe2\x80\xa6"
+#define HEAD_UNITS 500
+#define CUT_MIN    6 /* letters of the id that must be left; system and account must agree as well */
+
+static void expand(struct buf *out, const struct reason_parts *p)
+{
+    const struct session *s = p->session;
+    const char *item = s->name ? s->name : s->hostname ? s->hostname : s->computer_name;
+    const struct {
+        const char *key, *value;
+    } words[] = {{"{user}", s->username},
+                 {"{session}", s->id},
+                 {"{jump_item}", item            ? item
+                                 : s->ip_address ? s->ip_address
+                                                 : s->application},
+                 {"{lease}", p->lease_id}};
+
+    for (const char *t = p->template; *t;) {
+        size_t i = 0, plain = strcspn(t, "{");
+
+        (void)buf_append(out, t, plain);
+        t += plain;
+        while (i < sizeof words / sizeof words[0] && strncmp(t, words[i].key, strlen(words[i].key)) != 0)
+            i++;
+        if (i < sizeof words / sizeof words[0]) {
+            (void)buf_str(out, words[i].value ? words[i].value : "");
+            t += strlen(words[i].key);
+        } else if (*t) {
+            (void)buf_char(out, *t++);
+        }
+    }
+}
+
+bool reason_empty(const struct reason_parts *p)
+{
+    return !(p->given && *p->given) && !*p->template;
+}
+
+/* Bytes of the character at s[0] (n > 0 left), and its UTF-16 units. */
+static size_t character(const char *s, size_t n, size_t *units)
+{
+    unsigned char c = (unsigned char)*s;
+    size_t len = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+
+    *units = len == 4 ? 2 : 1;
+    return len < n ? len : n;
+}
+
+static size_t count_units(const char *s, size_t n)
+{
+    size_t total = 0, units;
+
+    for (size_t i = 0; i < n; total += units)
+        i += character(s + i, n - i, &units);
+    return total;
+}
+
+/* Bytes to skip from the front so that `skip` units or a little more are gone. */
+static size_t skip_units(const char *s, size_t n, size_t skip)
+{
+    size_t i = 0, units;
+
+    for (size_t gone = 0; i < n && gone < skip; gone += units)
+        i += character(s + i, n - i, &units);
+    return i;
+}
+
+/* Bytes of the longest front part of at most `keep` units. */
+static size_t keep_units(const char *s, size_t n, size_t keep)
+{
+    size_t i = 0, units, held = 0;
+
+    while (i < n) {
+        size_t len = character(s + i, n - i, &units);
+
+        if (held + units > keep)
+            break;
+        held += units;
+        i += len;
+    }
+    return i;
+}
+
+static char *cut(const char *text, size_t n)
+{
+    size_t units = count_units(text, n);
+
+    if (units <= REASON_MAX)
+        return strndup(text, n);
+    size_t head = keep_units(text, n, HEAD_UNITS - 1);
+    size_t tail = skip_units(text, n, units - (REASON_MAX - HEAD_UNITS));
+    char *out = malloc(head + strlen(ELLIPSIS) + (n - tail) + 1);
+
+    if (!out)
+        return NULL;
+    memcpy(out, text, head);
+    memcpy(out + head, ELLIPSIS, strlen(ELLIPSIS));
+    memcpy(out + head + strlen(ELLIPSIS), text + tail, n - tail);
+    out[head + strlen(ELLIPSIS) + (n - tail)] = '\0';
+    return out;
+}
+
+char *reason_text(const struct reason_parts *p)
+{
+    struct buf b = BUF_INIT(1U << 20);
+    char *out = NULL;
+
+    if (p->given && *p->given)
+        (void)buf_str(&b, p->given);
+    else
+        expand(&b, p);
+    (void)buf_printf(&b, "%s" MARK "%s]", b.len ? " " : "", p->lease_id);
+    if (!b.failed)
+        out = cut(b.data, b.len);
+    buf_free(&b);
+    return out;
+}
+
+bool reason_lease_id(const char *reason, char id[ID_SIZE])
+{
+    const size_t tail = strlen(MARK) + (ID_SIZE - 1) + 1;
+    size_t n = reason ? strlen(reason) : 0;
+
+    while (n && (reason[n - 1] == ' ' || reason[n - 1] == '\n' || reason[n - 1] == '\r'))
+        n--; /* a vault may pad what it stores */
+    if (n < tail || reason[n - 1] != ']' || strncmp(reason + n - tail, MARK, strlen(MARK)) != 0)
+        return false;
+    memcpy(id, reason + n - ID_SIZE, ID_SIZE - 1);
+    id[ID_SIZE - 1] = '\0';
+    return strpbrk(id, " []") == NULL;
+}
+
+bool reason_is_cut(const char *reason, const char *lease_id)
+{
+    const char *mark = NULL, *at = reason ? strstr(reason, MARK) : NULL;
+
+    for (; at; at = strstr(at + 1, MARK))
+        mark = at;
+    if (!mark)
+        return false;
+    mark += strlen(MARK);
+    return strlen(mark) >= CUT_MIN && strncmp(mark, lease_id, strlen(mark)) == 0;
+}

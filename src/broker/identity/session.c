@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session.c - a session object in one piece of memory.
+ *
+ * The texts follow the struct, so one free() ends it. An empty domain counts as none, here and nowhere else,
+ * so that everything behind a copy may test for NULL alone.
+ */
+#include "broker/identity/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NTEXTS 12
+
+static void list_texts(struct session *s, const char **texts[NTEXTS])
+{
+    const char **all[NTEXTS] = {&s->id,         &s->username,   &s->domain,     &s->computer_name,
+                                &s->hostname,   &s->ip_address, &s->name,       &s->application,
+                                &s->network_id, &s->client,     &s->request_id, &s->trace_id};
+
+    memcpy(texts, all, sizeof all);
+}
+
+struct session *session_copy(const struct session *from)
+{
+    struct session view = *from;
+    const char **texts[NTEXTS];
+    size_t size = sizeof view;
+
+    if (view.domain && !*view.domain)
+        view.domain = NULL;
+    list_texts(&view, texts);
+    for (size_t i = 0; i < NTEXTS; i++)
+        size += *texts[i] ? strlen(*texts[i]) + 1 : 0;
+    struct session *s = malloc(size);
+
+    if (!s)
+        return NULL;
+    *s = view;
+    char *to = (char *)(s + 1);
+
+    list_texts(s, texts);
+    for (size_t i = 0; i < NTEXTS; i++) {
+        if (!*texts[i])
+            continue;
+        size_t n = strlen(*texts[i]) + 1;
+
+        memcpy(to, *texts[i], n);
+        *texts[i] = to;
+        to += n;
+    }
+    return s;
+}

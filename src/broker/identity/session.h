@@ -1,0 +1,37 @@
+/*
+ * session.h - the PRA session object that comes with every operation (contract section 2).
+ *
+ * A plain view: the texts belong to whoever filled it. session_copy() makes one that owns its texts in a
+ * single piece of memory, for work that outlives the request it came with.
+ */
+#ifndef JG_BROKER_IDENTITY_SESSION_H
+#define JG_BROKER_IDENTITY_SESSION_H
+
+#include <stdint.h>
+
+enum jump_method {
+    METHOD_NONE,
+    METHOD_RDP,
+    METHOD_SHELL,
+    METHOD_WEB,
+    METHOD_TUNNEL,
+    METHOD_JUMP_CLIENT,
+    METHOD_OTHER
+};
+
+struct session {
+    const char *id;       /* NULL where not required */
+    const char *username; /* never NULL */
+    const char *domain;   /* NULL = none ("" counts as none) */
+    enum jump_method method;
+    const char *computer_name, *hostname, *ip_address, *name; /* NULL = not given */
+    int64_t port;                                             /* 0 = not given */
+    const char *application;
+    const char *network_id;
+    const char *client, *request_id,
+        *trace_id; /* of the request it came with, for audit and explain; NULL = none */
+};
+
+struct session *session_copy(const struct session *); /* NULL = out of memory; free() it */
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * username.c - the login name of an account as its endpoint expects it.
+ *
+ * The vault names an account and, for a directory account, its domain (DNS or NetBIOS form, as the directory
+ * was set up); both are used as they came. A name that already carries its domain is left alone. Where a UPN
+ * is wanted and the vault told none, one is made from a DNS domain; a NetBIOS name makes no UPN, so the form
+ * with the backslash stays.
+ */
+#include "broker/identity/username.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *joined(const char *a, char between, const char *b)
+{
+    size_t size = strlen(a) + strlen(b) + 2;
+    char *out = malloc(size);
+
+    if (out)
+        (void)snprintf(out, size, "%s%c%s", a, between, b);
+    return out;
+}
+
+char *username_typed(const struct account *a, enum conf_username_form form)
+{
+    bool directory = a->domain && *a->domain;
+
+    if (!directory || strchr(a->account, '\\'))
+        return strdup(a->account);
+    if (form == USERNAME_UPN) {
+        if (a->upn && *a->upn)
+            return strdup(a->upn);
+        if (strchr(a->account, '@'))
+            return strdup(a->account);
+        if (strchr(a->domain, '.'))
+            return joined(a->account, '@', a->domain);
+    }
+    return joined(a->domain, '\\', a->account);
+}

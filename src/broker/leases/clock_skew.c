@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * clock_skew.c - a warning, once per change, when a vault's clock and ours are more than half a minute apart.
+ *
+ * Nothing depends on the two clocks being equal: a lease is counted from the moment before the vault was
+ * asked, on our own monotonic clock, and an end that the vault tells is kept and answered by our clock. But a
+ * wrong clock makes the times that people see at the vault and here differ.
+ */
+#include "broker/leases/clock_skew.h"
+
+#include "base/log.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+#define LIMIT_MS 30000
+#define NOISE_MS 5000 /* a Date has whole seconds, and the answer took its time */
+
+struct skew_note {
+    const struct vault *vault;
+    int64_t told_ms; /* 0 = in order */
+};
+
+static struct skew_note *note_of(struct skew_notes *notes, const struct vault *vault)
+{
+    for (size_t i = 0; i < notes->n; i++)
+        if (notes->vaults[i].vault == vault)
+            return &notes->vaults[i];
+    struct skew_note *more = realloc(notes->vaults, (notes->n + 1) * sizeof *more);
+
+    if (!more)
+        return NULL;
+    notes->vaults = more;
+    more[notes->n] = (struct skew_note){.vault = vault};
+    return &more[notes->n++];
+}
+
+static bool is_far(int64_t ms)
+{
+    return ms > LIMIT_MS || ms < -LIMIT_MS;
+}
+
+void skew_note(struct skew_notes *notes, const struct vault *vault)
+{
+    struct vault_state state;
+    struct skew_note *note = note_of(notes, vault);
+
+    vault->ops->state(vault, &state);
+    if (!note)
+        return;
+    int64_t now = is_far(state.skew_ms) ? state.skew_ms : 0;
+
+    if (now && is_far(now - note->told_ms))
+        log_warn("clock_skew", "vault=%s skew_ms=%lld hint=%s", vault->conf->name, (long long)now,
+                 "let both machines follow the same time servers");
+    else if (!now && note->told_ms)
+        log_info("clock_skew_over", "vault=%s skew_ms=%lld", vault->conf->name, (long long)state.skew_ms);
+    else
+        return;
+    note->told_ms = now;
+}
+
+int64_t skew_to_ours(struct vault *vault, int64_t vault_wall_ms)
+{
+    struct vault_state state;
+
+    vault->ops->state(vault, &state);
+    return vault_wall_ms - (state.skew_ms > -NOISE_MS && state.skew_ms < NOISE_MS ? 0 : state.skew_ms);
+}
+
+void skew_free(struct skew_notes *notes)
+{
+    free(notes->vaults);
+    *notes = (struct skew_notes){0};
+}

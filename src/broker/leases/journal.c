@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * journal.c - lines on their way to the store.
+ *
+ * A line is one lease id with what the store is still to be told of it. A note is one write with the texts
+ * of its row, in one piece, since a write cannot be cancelled and must stay valid until it is done; a note
+ * whose journal has ended (line == NULL) frees itself.
+ *
+ * A failed write is not lost: the line is stuck, keeps the note, and is tried again once a second as soon as
+ * the store says that it can write. Whoever waits is told of the failure and decides: a check-out ends, a
+ * release goes on. While the store cannot write nothing is handed to it.
+ *
+ * Not here: what is in a row (lease_row.c), and when it is told (lease_table.c, checkin.c).
+ */
+#include "broker/leases/journal.h"
+
+#include "base/container_of.h"
+#include "base/crash_point.h"
+#include "base/hash_table.h"
+#include "base/log.h"
+#include "base/queue/group_commit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TRY_AGAIN_MS 1000
+#define LINGER_MS    25 /* longer than a quick vault needs for a check-in; nobody waits for it meanwhile */
+
+struct note {
+    struct store_write write; /* first */
+    struct journal_line *line;
+    char texts[];
+};
+
+struct journal_line {
+    struct table_node node;
+    struct journal *journal;
+    struct note *committing, *next;
+    LIST_HEAD(, journal_wait) waits;
+    bool is_queued, is_stuck; /* one of them while there is `next` */
+    bool is_awaited;          /* queued, and no longer left to linger */
+    TAILQ_ENTRY(journal_line) link;
+    char id[ID_SIZE];
+};
+
+struct journal {
+    struct timers *timers;
+    struct store *store;
+    struct table lines;
+    TAILQ_HEAD(line_list, journal_line) queue, stuck;
+    size_t nstuck, committing;
+    struct group_commit group_commit;
+    struct deadline again;
+    bool loading;
+};
+
+static bool on_go(struct group_commit *);
+
+struct journal *journal_new(struct timers *timers, struct store *store)
+{
+    struct journal *j = calloc(1, sizeof *j);
+
+    if (!j)
+        return NULL;
+    j->timers = timers;
+    j->store = store;
+    j->group_commit = (struct group_commit){
+        .timers = timers, .go = on_go, .delay_ms = LINGER_MS, .delay_alone_ms = LINGER_MS};
+    TAILQ_INIT(&j->queue);
+    TAILQ_INIT(&j->stuck);
+    return j;
+}
+
+bool journal_writable(const struct journal *j)
+{
+    struct store_state state;
+
+    if (!j->store)
+        return true;
+    j->store->ops->state(j->store, &state);
+    return state.writable;
+}
+
+bool journal_quiet(const struct journal *j)
+{
+    return j->committing == 0 && TAILQ_EMPTY(&j->queue);
+}
+
+size_t journal_stuck(const struct journal *j)
+{
+    return j->nstuck;
+}
+
+/* ---- where a test may end the process ---- */
+
+static void pass(const struct store_write *w, bool durable)
+{
+    static const char *const before[LEASE_NSTATES] = {"checkout.intent.before", "checkout.open.before",
+                                                      "lease.releasing.before", "lease.lapsed.before"};
+    static const char *const after[LEASE_NSTATES] = {"checkout.intent.durable", "checkout.open.durable",
+                                                     "lease.releasing.durable", "lease.lapsed.durable"};
+
+    if (w->remove)
+        crash_point(durable ? "lease.close.durable" : "lease.close.before");
+    else
+        crash_point(durable ? after[w->row.state] : before[w->row.state]);
+    (void)before;
+    (void)after;
+    (void)durable;
+}
+
+/* ---- lines ---- */
+
+static struct journal_line *line_find(const struct journal *j, const char *id)
+{
+    struct table_node *node = table_first(&j->lines, table_hash(id, strlen(id)));
+
+    for (; node; node = table_next(node)) {
+        struct journal_line *line = CONTAINER_OF(node, struct journal_line, node);
+
+        if (strcmp(line->id, id) == 0)
+            return line;
+    }
+    return NULL;
+}
+
+static struct journal_line *line_get(struct journal *j, const char *id)
+{
+    struct journal_line *line = line_find(j, id);
+
+    if (line)
+        return line;
+    line = calloc(1, sizeof *line);
+    if (!line)
+        return NULL;
+    line->journal = j;
+    (void)memccpy(line->id, id, '\0', ID_SIZE - 1);
+    if (table_add(&j->lines, &line->node, table_hash(id, strlen(id)))) {
+        free(line);
+        return NULL;
+    }
+    return line;
+}
+
+static void unstick(struct journal_line *line)
+{
+    if (!line->is_stuck)
+        return;
+    line->is_stuck = false;
+    TAILQ_REMOVE(&line->journal->stuck, line, link);
+    line->journal->nstuck--;
+}
+
+static void dequeue(struct journal_line *line)
+{
+    if (!line->is_queued)
+        return;
+    line->is_queued = line->is_awaited = false;
+    TAILQ_REMOVE(&line->journal->queue, line, link);
+}
+
+/* It keeps its place if it has one. The flight may begin at once. */
+static void enqueue(struct journal_line *line, bool awaited)
+{
+    struct journal *j = line->journal;
+    bool news = !line->is_queued || (awaited && !line->is_awaited);
+
+    if (!line->is_queued)
+        TAILQ_INSERT_TAIL(&j->queue, line, link);
+    line->is_queued = true;
+    line->is_awaited |= awaited;
+    if (news)
+        group_commit_add(&j->group_commit, awaited);
+}
+
+static void line_free(struct journal_line *line)
+{
+    struct journal_wait *w;
+
+    while ((w = LIST_FIRST(&line->waits)))
+        journal_unwait(w);
+    unstick(line);
+    dequeue(line);
+    table_remove(&line->journal->lines, &line->node);
+    free(line->next);
+    free(line);
+}
+
+static void tell_waits(struct journal_line *line, int err)
+{
+    LIST_HEAD(, journal_wait) on_ended = LIST_HEAD_INITIALIZER(on_ended);
+    struct journal_wait *w;
+
+    while ((w = LIST_FIRST(&line->waits))) {
+        LIST_REMOVE(w, link);
+        LIST_INSERT_HEAD(&on_ended, w, link);
+    }
+    while ((w = LIST_FIRST(&on_ended))) {
+        journal_unwait(w);
+        w->done(w, err);
+    }
+}
+
+/* ---- writing ---- */
+
+static void on_done(struct store_write *w, int err);
+
+/* All of it, and before anything newer: what takes over and what goes stay in one flight. */
+static void requeue(struct journal *j)
+{
+    struct journal_line *line;
+
+    if (!j->nstuck)
+        return;
+    while ((line = TAILQ_FIRST(&j->stuck))) {
+        unstick(line);
+        line->is_queued = true;
+        TAILQ_INSERT_TAIL(&j->queue, line, link);
+    }
+    group_commit_add(&j->group_commit, true);
+}
+
+static void on_again(struct deadline *d)
+{
+    struct journal *j = CONTAINER_OF(d, struct journal, again);
+
+    if (journal_writable(j))
+        requeue(j);
+    if (j->nstuck && timer_start(j->timers, &j->again, TRY_AGAIN_MS, on_again))
+        log_error("journal_retry_lost", "error=%s", "out of memory");
+}
+
+static void stick(struct journal_line *line)
+{
+    struct journal *j = line->journal;
+
+    if (line->is_stuck)
+        return;
+    dequeue(line);
+    line->is_stuck = true;
+    TAILQ_INSERT_TAIL(&j->stuck, line, link);
+    j->nstuck++;
+    if (!j->loading && !timer_running(&j->again) && timer_start(j->timers, &j->again, TRY_AGAIN_MS, on_again))
+        log_error("journal_retry_lost", "error=%s", "out of memory");
+}
+
+/* What its queue holds becomes one list for the store. */
+static void take_queue(struct journal *j, struct store_writes *list)
+{
+    struct journal_line *line;
+
+    while ((line = TAILQ_FIRST(&j->queue))) {
+        dequeue(line);
+        line->committing = line->next;
+        line->next = NULL;
+        line->committing->write.done = on_done;
+        line->committing->line = line;
+        pass(&line->committing->write, false);
+        STAILQ_INSERT_TAIL(list, &line->committing->write, link);
+        j->committing++;
+    }
+}
+
+/* The store has taken nothing: it is closing. */
+static void take_back(struct journal *j, struct store_writes *list)
+{
+    struct store_write *w;
+
+    while ((w = STAILQ_FIRST(list))) {
+        struct journal_line *line = ((struct note *)w)->line;
+
+        STAILQ_REMOVE_HEAD(list, link);
+        line->next = line->committing;
+        line->committing = NULL;
+        j->committing--;
+        stick(line);
+    }
+}
+
+static bool on_go(struct group_commit *g)
+{
+    struct journal *j = CONTAINER_OF(g, struct journal, group_commit);
+    struct store_writes list = STAILQ_HEAD_INITIALIZER(list);
+
+    take_queue(j, &list);
+    if (STAILQ_EMPTY(&list))
+        return false;
+    if (!j->store->ops->write(j->store, &list))
+        return true;
+    take_back(j, &list);
+    return false;
+}
+
+static void written(struct journal_line *line)
+{
+    if (line->next)
+        return; /* in the queue, and who waits waits for that */
+    struct journal *j = line->journal;
+
+    /* Who waits may tell the same line anew: it is out of the table before anybody hears. */
+    table_remove(&j->lines, &line->node);
+    tell_waits(line, 0);
+    free(line);
+}
+
+static void not_written(struct journal_line *line, struct note *note, int err)
+{
+    if (line->next)
+        free(note);
+    else
+        line->next = note;
+    stick(line);
+    tell_waits(line, err);
+}
+
+/* The store will not write now what waits either, and whoever waits for it should know. */
+static void ground(struct journal *j, int err)
+{
+    struct journal_line *line;
+
+    while ((line = TAILQ_FIRST(&j->queue))) {
+        stick(line);
+        tell_waits(line, err);
+    }
+}
+
+static void on_done(struct store_write *w, int err)
+{
+    struct note *note = (struct note *)w;
+    struct journal_line *line = note->line;
+
+    if (!err)
+        pass(w, true);
+    if (!line) { /* the broker has ended before */
+        free(note);
+        return;
+    }
+    struct journal *j = line->journal;
+
+    line->committing = NULL;
+    j->committing--;
+    if (err) {
+        not_written(line, note, err);
+    } else {
+        free(note);
+        written(line);
+    }
+    if (j->committing)
+        return;
+    if (err)
+        ground(j, err);
+    group_commit_done(&j->group_commit);
+}
+
+/* ---- notes ---- */
+
+#define NTEXTS 10
+
+static void list_texts(struct lease_row *r, const char **texts[NTEXTS])
+{
+    const char **all[NTEXTS] = {&r->id,      &r->vault,      &r->user, &r->username,   &r->domain,
+                                &r->session, &r->credential, &r->tag,  &r->last_error, &r->url};
+
+    memcpy(texts, all, sizeof all);
+}
+
+static struct note *note_new(const struct lease_row *row, bool remove)
+{
+    struct lease_row copy = *row;
+    const char **texts[NTEXTS];
+    size_t size = sizeof(struct note);
+
+    list_texts(&copy, texts);
+    for (size_t i = 0; i < NTEXTS; i++)
+        size += strlen(*texts[i] ? *texts[i] : "") + 1;
+    struct note *note = malloc(size);
+
+    if (!note)
+        return NULL;
+    *note = (struct note){.write = {.remove = remove, .row = copy}};
+    list_texts(&note->write.row, texts);
+    char *to = note->texts;
+
+    for (size_t i = 0; i < NTEXTS; i++) {
+        const char *from = *texts[i] ? *texts[i] : "";
+        size_t n = strlen(from) + 1;
+
+        memcpy(to, from, n);
+        *texts[i] = to;
+        to += n;
+    }
+    return note;
+}
+
+/* A check-out is going to wait for it. What ends a lease is awaited by few, and soon replaced. */
+static bool is_urgent(const struct note *note)
+{
+    return !note->write.remove &&
+           (note->write.row.state == LEASE_INTENT || note->write.row.state == LEASE_OPEN);
+}
+
+static int tell(struct journal *j, const struct lease_row *row, bool remove)
+{
+    if (!j->store)
+        return 0;
+    struct note *note = note_new(row, remove);
+    struct journal_line *line = note ? line_get(j, row->id) : NULL;
+
+    if (!line) {
+        free(note);
+        return -ENOMEM;
+    }
+    bool can = !j->loading && journal_writable(j);
+
+    if (can)
+        requeue(j);
+    free(line->next);
+    line->next = note;
+    if (line->is_stuck || (!line->committing && !can))
+        stick(line);
+    else
+        enqueue(line, is_urgent(note) || !LIST_EMPTY(&line->waits));
+    return 0;
+}
+
+int journal_put(struct journal *j, const struct lease_row *row)
+{
+    return tell(j, row, false);
+}
+
+void journal_remove(struct journal *j, const char *id)
+{
+    if (tell(j, &(struct lease_row){.id = id}, true))
+        log_error("journal_remove_lost", "lease=%s error=%s", id, "out of memory");
+}
+
+/* ---- waiting ---- */
+
+int journal_await(struct journal *j, const char *id, struct journal_wait *w,
+                  void (*done)(struct journal_wait *, int err))
+{
+    struct journal_line *line = line_find(j, id);
+
+    if (!line)
+        return 0;
+    if (line->is_stuck && !line->committing)
+        return -EIO;
+    w->done = done;
+    w->line = line;
+    LIST_INSERT_HEAD(&line->waits, w, link);
+    if (line->is_queued)
+        enqueue(line, true);
+    return 1;
+}
+
+void journal_unwait(struct journal_wait *w)
+{
+    if (!w->line)
+        return;
+    LIST_REMOVE(w, link);
+    w->line = NULL;
+}
+
+/* ---- begin and end ---- */
+
+int journal_load(struct journal *j, int (*row)(void *arg, const struct lease_row *), void *arg)
+{
+    if (!j->store)
+        return 0;
+    j->loading = true;
+    int err = j->store->ops->load(j->store, row, arg);
+
+    j->loading = false;
+    if (j->nstuck && timer_start(j->timers, &j->again, 0, on_again))
+        err = err ? err : -ENOMEM;
+    return err;
+}
+
+/* Its note frees itself when it lands. */
+static void let_fly(struct table_node *node, void *arg)
+{
+    struct journal_line *line = CONTAINER_OF(node, struct journal_line, node);
+
+    (void)arg;
+    if (line->committing)
+        line->committing->line = NULL;
+    line->committing = NULL;
+}
+
+static void free_line(struct table_node *node, void *arg)
+{
+    let_fly(node, arg);
+    line_free(CONTAINER_OF(node, struct journal_line, node));
+}
+
+void journal_free(struct journal *j)
+{
+    if (!j)
+        return;
+    group_commit_stop(&j->group_commit);
+    table_each(&j->lines, let_fly, NULL);
+    if (j->store)
+        (void)on_go(&j->group_commit); /* what lingers goes as well */
+    table_each(&j->lines, free_line, NULL);
+    table_free(&j->lines);
+    timer_stop(j->timers, &j->again);
+    free(j);
+}

@@ -1,0 +1,50 @@
+/*
+ * journal.h - the broker's side of the lease store: what must be on disk, and whether it is yet.
+ *
+ * The lease table says what the row of a lease is to be; the journal sees to it that the store has it. Per
+ * lease id at most one write is on its way and one waits, the latest: what it replaces is never written. A
+ * line exists only while its row is not durable as last told, so an open lease at rest costs nothing here.
+ *
+ *   put / remove --> queued --> flying --written--> gone: durable (or queued again: told anew meanwhile)
+ *                      ^          |failed
+ *                      +-- stuck -+   tried again when the store can write
+ *
+ * All that is queued flies together and is one commit of the store, so a row that takes over from another is
+ * durable no later than the removal of that other, in whatever order they were told anew (as long as the
+ * store does not fail). What a check-out waits for flies at once or with its company
+ * (base/queue/group_commit.h). The end of a lease lingers: it is often replaced soon, and whoever does wait
+ * for it hurries it with journal_await(). Without a store everything is durable at once.
+ */
+#ifndef JG_BROKER_LEASES_JOURNAL_H
+#define JG_BROKER_LEASES_JOURNAL_H
+
+#include "base/timers.h"
+#include "stores/store.h"
+
+struct journal;
+struct journal_line;
+
+struct journal_wait {
+    void (*done)(struct journal_wait *, int err); /* 0 = durable; -errno = the store failed for now */
+    struct journal_line *line;                    /* NULL = not waiting */
+    LIST_ENTRY(journal_wait) link;
+};
+
+struct journal *journal_new(struct timers *, struct store *); /* store may be NULL; NULL = out of memory */
+/* What is queued or on its way goes on by itself; what is stuck is lost, as in a crash. NULL is fine. */
+void journal_free(struct journal *);
+/* Reads all rows. What is told meanwhile is kept until this ends. 0 or -errno. */
+int journal_load(struct journal *, int (*row)(void *arg, const struct lease_row *), void *arg);
+bool journal_writable(const struct journal *);
+bool journal_quiet(const struct journal *); /* nothing is queued or on its way */
+size_t journal_stuck(const struct journal *);
+
+/* The row is copied. 0 or -ENOMEM (then the store keeps what it has). */
+int journal_put(struct journal *, const struct lease_row *) __attribute__((warn_unused_result));
+void journal_remove(struct journal *, const char *id);
+/* 0 = durable already, 1 = `done` will be called (not before this returns), -EIO = the store cannot write. */
+int journal_await(struct journal *, const char *id, struct journal_wait *,
+                  void (*done)(struct journal_wait *, int err));
+void journal_unwait(struct journal_wait *); /* any number of times */
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lease_audit.c - the audit records of leases and vault requests; see lease_audit.h.
+ *
+ * They happen without anybody asking, so they bear no request id: the lease id joins them to the record of
+ * the check-out, the vault's request id to the vault's own audit.
+ */
+#include "broker/leases/lease_audit.h"
+
+#include "broker/leases/internal.h"
+
+#include <string.h>
+
+static void add_vault_request(struct audit_note *n, const struct vault_request *request)
+{
+    audit_text(n, "vault", vault_request_vault(request)->conf->name);
+    audit_text(n, "run_as", request->user);
+    audit_number(n, "vault_request_id", request->request_id);
+}
+
+static void add_cover(struct audit_note *n, const struct vault_request *request)
+{
+    const struct lease *cover = SLIST_FIRST(&request->held);
+
+    if (!cover)
+        return;
+    audit_text(n, "lease_id", cover->id);
+    audit_text(n, "credential_id", cover->credential_id);
+}
+
+void audit_lease_end(struct audit *a, const struct lease *lease, const char *why)
+{
+    struct audit_note n;
+
+    if (!a)
+        return;
+    audit_note(&n, a, "lease_end");
+    audit_text(&n, "reason", why);
+    audit_text(&n, "user", session_leases_user(lease->session_leases));
+    audit_text(&n, "domain",
+               session_leases_user(lease->session_leases) +
+                   strlen(session_leases_user(lease->session_leases)) + 1);
+    audit_text(&n, "session", session_leases_session(lease->session_leases));
+    audit_text(&n, "lease_id", lease->id);
+    audit_text(&n, "credential_id", lease->credential_id);
+    add_vault_request(&n, lease->request);
+    audit_count(&n, "held_seconds", (int64_t)lease_age_s(lease->request->leases, lease));
+    audit_count(&n, "remaining_holders", (int64_t)vault_request_holders(lease->request) - 1);
+    audit_write(&n);
+}
+
+void audit_given_back(struct audit *a, const struct vault_request *request, const char *outcome,
+                      unsigned attempts, const char *error)
+{
+    struct audit_note n;
+
+    if (!a)
+        return;
+    audit_note(&n, a, "checkin");
+    audit_text(&n, "outcome", outcome);
+    add_cover(&n, request);
+    add_vault_request(&n, request);
+    audit_count(&n, "attempts", attempts);
+    audit_text(&n, "last_error", error);
+    audit_write(&n);
+}
+
+void audit_checkin_failed(struct audit *a, const struct vault_request *request, unsigned attempts,
+                          const char *error)
+{
+    struct audit_note n;
+
+    if (!a)
+        return;
+    audit_note(&n, a, "checkin_failed");
+    audit_text(&n, "code", error);
+    add_cover(&n, request);
+    add_vault_request(&n, request);
+    audit_count(&n, "attempts", attempts);
+    audit_write(&n);
+}
+
+void audit_reconciled(struct audit *a, const struct vault_request *request, const char *found,
+                      const char *mark)
+{
+    struct audit_note n;
+
+    if (!a)
+        return;
+    audit_note(&n, a, "reconcile");
+    audit_text(&n, "found", found);
+    audit_text(&n, "lease_id", mark);
+    add_vault_request(&n, request);
+    audit_write(&n);
+}
+
+void audit_recovery_end(struct audit *a, const char *run_as, const char *lease_id, const char *outcome)
+{
+    struct audit_note n;
+
+    if (!a)
+        return;
+    audit_note(&n, a, "reconcile");
+    audit_text(&n, "found", outcome);
+    audit_text(&n, "lease_id", lease_id);
+    audit_text(&n, "run_as", run_as);
+    audit_write(&n);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lease_listing.c - the lease table as an operator sees it, page by page.
+ *
+ * The cursor is the number a lease was given when it was made, which never changes: leases that come or go
+ * between two pages neither repeat nor hide others. A lease between two vault requests (its first one turned
+ * out dead, the next is not asked for yet) stands on nothing and is not shown.
+ */
+#include "broker/leases/internal.h"
+
+#include "base/person.h"
+#include "broker/operation.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SESSIONS_MAX 1000
+
+static const char *const state_words[LEASE_NSTATES] = {LEASE_STATES};
+
+/* The sessions that hold the vault request, this lease's own first. */
+static size_t list_sessions(const struct lease *lease, const char **out, size_t max)
+{
+    const struct lease *other;
+    size_t n = 0;
+
+    out[n++] = session_leases_session(lease->session_leases);
+    if (lease->state == LEASE_INTENT)
+        return n;
+    SLIST_FOREACH(other, &lease->request->held, of_request)
+    if (other != lease && other->state == LEASE_OPEN && n < max)
+        out[n++] = session_leases_session(other->session_leases);
+    return n;
+}
+
+static void view_intent(const struct lease *lease, struct lease_view *v)
+{
+    v->user = intent_user(lease->intent);
+    v->expires_wall_ms = intent_expires(lease->intent);
+}
+
+static void view_vault_request(const struct lease *lease, struct lease_view *v)
+{
+    const struct vault_request *request = lease->request;
+    struct checkin_view c = vault_request_checkin_view(request);
+
+    v->user = request->user;
+    v->request_id = request->request_id;
+    v->adopted = request->origin == ORIGIN_FOREIGN;
+    v->expires_wall_ms = request->expires_wall_ms;
+    v->attempts = c.attempts;
+    v->last_error = c.last_error;
+}
+
+/* False = it stands on nothing. */
+static bool view_of(const struct lease *lease, struct lease_view *v)
+{
+    *v = (struct lease_view){.id = lease->id,
+                             .credential_id = lease->credential_id,
+                             .state = state_words[lease->state],
+                             .created_wall_ms = (int64_t)lease->created_s * 1000};
+    if (lease->state != LEASE_INTENT)
+        view_vault_request(lease, v);
+    else if (lease->intent)
+        view_intent(lease, v);
+    else
+        return false;
+    return true;
+}
+
+static bool is_wanted(const struct lease_filter *f, const struct lease *lease, const struct lease_view *v)
+{
+    return (!f->user || person_same(f->user, v->user)) && (!f->state || strcmp(f->state, v->state) == 0) &&
+           (!f->session || strcmp(f->session, session_leases_session(lease->session_leases)) == 0);
+}
+
+uint64_t broker_leases(struct broker *b, const struct lease_filter *f,
+                       void (*row)(void *arg, const struct lease_view *), void *arg)
+{
+    const char *sessions[SESSIONS_MAX];
+    uint64_t seq = f->after, shown = f->after;
+    struct lease *lease;
+    struct lease_view v;
+
+    for (size_t n = 0; (lease = lease_index_after(&b->leases->lease_index, seq, &seq));) {
+        if (lease->state == LEASE_OPEN && lease_is_held(lease) && vault_request_expire(lease->request)) {
+            seq--; /* it may be gone, or be shown as what it is now */
+            continue;
+        }
+        if (!view_of(lease, &v) || !is_wanted(f, lease, &v))
+            continue;
+        if (n++ == f->limit)
+            return shown; /* there is one more */
+        v.sessions = sessions;
+        v.nsessions = list_sessions(lease, sessions, SESSIONS_MAX);
+        row(arg, &v);
+        shown = seq;
+    }
+    return 0;
+}

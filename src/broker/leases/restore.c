@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * restore.c - from the rows of the store back to the lease table, before anything else happens.
+ *
+ *   INTENT     a request may exist: hunted
+ *   OPEN       within its time: the session's lease again, same id; past it: checked in. Without a request
+ *              id the vault keeps none, so at its end nothing is checked in
+ *   RELEASING  checked in, with the attempts made so far and not before the next try is due
+ *   LAPSED     shown until its day is over
+ *
+ * The rows carry wall clock times. A lease gets what is left until its end by today's wall clock, but never
+ * more than its whole length: a clock that was set back must not lengthen it. From here on the monotonic
+ * clock counts. A clock set forward ends it early, by no more than it was set.
+ *
+ * Several rows may stand on one request. Where one of them is open the request is held, whatever the others
+ * say: a row in state RELEASING beside it is a cover whose removal was not yet durable.
+ *
+ * What is due at once is spread over the first milliseconds; the lanes do the rest. A row that cannot be read
+ * (its id or request id make no sense) is left alone in the store and named in the log.
+ */
+#include "broker/leases/internal.h"
+
+#include "base/crash_point.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define DUE_PER_MS 200
+
+struct restore {
+    struct leases *leases;
+    size_t open, releasing, intents, lapsed, odd, due;
+};
+
+/* Milliseconds this row's request has left. */
+static uint64_t time_left(const struct leases *ls, const struct lease_row *row)
+{
+    int64_t left = row->expires_wall_ms - clock_wall(ls->clock);
+    int64_t length = row->expires_wall_ms - row->created_wall_ms / 1000 * 1000;
+
+    if (left > length)
+        left = length;
+    return left > 0 ? (uint64_t)left : 0;
+}
+
+static struct lease *make_lease(struct leases *ls, const struct lease_row *row)
+{
+    struct session session = {.id = row->session, .username = row->username, .domain = row->domain};
+
+    return lease_make(ls, &session, row->credential, row->id, row->created_wall_ms);
+}
+
+/* The vault request of the row, there already or made: OPEN, with the end set but no timer, and no holder in
+ * flight.
+ */
+static struct vault_request *get_vault_request(struct leases *ls, struct checkin_queue *checkin_queue,
+                                               const struct lease_row *row)
+{
+    struct vault_request *request = row->request_id
+                                        ? vault_request_find(ls, checkin_queue->vault, row->request_id)
+                                        : NULL; /* 0: each its own */
+
+    if (request) {
+        if (!row->adopted && request->origin == ORIGIN_FOREIGN)
+            request->origin = ORIGIN_OURS; /* what one of its leases has proven holds for all */
+        return request;
+    }
+    request = vault_request_new(ls, checkin_queue->vault, row->user, row->request_id,
+                                !row->request_id ? ORIGIN_NO_REQUEST
+                                : row->adopted   ? ORIGIN_FOREIGN
+                                                 : ORIGIN_OURS);
+    if (!request)
+        return NULL;
+    request->node.spare = 0;
+    request->ends_ms = clock_now(ls->clock) + time_left(ls, row);
+    request->expires_wall_ms = row->expires_wall_ms;
+    return request;
+}
+
+static const char *known_error(const char *text)
+{
+    for (int code = 1; code < FAULT_NCODES; code++)
+        if (strcmp(fault_row((enum fault_code)code)->code, text) == 0)
+            return fault_row((enum fault_code)code)->code;
+    return *text ? "unknown" : NULL;
+}
+
+/* ---- one row ---- */
+
+static int restore_intent(struct restore *r, struct checkin_queue *checkin_queue, const struct lease_row *row)
+{
+    struct leases *ls = r->leases;
+    struct lease *lease = make_lease(ls, row);
+    struct intent *in = lease ? intent_open(ls, lease, checkin_queue->vault, row->user,
+                                            clock_now(ls->clock) + time_left(ls, row), row->expires_wall_ms)
+                              : NULL;
+
+    if (!in)
+        return -ENOMEM;
+    r->intents++;
+    intent_restore(in);
+    return 0;
+}
+
+static int restore_open(struct restore *r, struct checkin_queue *checkin_queue, const struct lease_row *row)
+{
+    struct leases *ls = r->leases;
+    struct vault_request *request = get_vault_request(ls, checkin_queue, row);
+    struct lease *lease = request ? make_lease(ls, row) : NULL;
+
+    if (!lease)
+        return -ENOMEM;
+    if (request->state == REQUEST_RETURNING)
+        vault_request_unreturn(request);
+    lease_link(lease, request);
+    vault_request_uncover(request);
+    r->open++;
+    uint64_t left = time_left(ls, row);
+
+    vault_request_set_end(request, clock_now(ls->clock) + (left ? left : r->due++ / DUE_PER_MS),
+                          row->expires_wall_ms);
+    return 0;
+}
+
+static int restore_releasing(struct restore *r, struct checkin_queue *checkin_queue,
+                             const struct lease_row *row)
+{
+    struct leases *ls = r->leases;
+    struct vault_request *request = get_vault_request(ls, checkin_queue, row);
+    struct lease *lease = request ? make_lease(ls, row) : NULL;
+
+    if (!lease)
+        return -ENOMEM;
+    if (!SLIST_EMPTY(&request->held) ||
+        request->origin != ORIGIN_OURS) { /* another row has it; or never ours */
+        lease->state = LEASE_RELEASING;
+        lease_discard(ls, lease);
+        if (SLIST_EMPTY(&request->held))
+            vault_request_end(request, REQUEST_FORGOTTEN);
+        return 0;
+    }
+    lease_cover(lease, request);
+    r->releasing++;
+    int64_t wait = row->next_wall_ms - clock_wall(ls->clock);
+    uint64_t delay = wait > 60000 ? 60000 : wait > 0 ? (uint64_t)wait : r->due++ / DUE_PER_MS;
+
+    vault_request_resume(request, row->attempts, known_error(row->last_error), delay);
+    return 0;
+}
+
+static int restore_lapsed(struct restore *r, struct checkin_queue *checkin_queue, const struct lease_row *row)
+{
+    struct leases *ls = r->leases;
+    int64_t left = row->next_wall_ms - clock_wall(ls->clock);
+    struct vault_request *request = get_vault_request(ls, checkin_queue, row);
+    struct lease *lease = request ? make_lease(ls, row) : NULL;
+
+    if (!lease)
+        return -ENOMEM;
+    if (!SLIST_EMPTY(&request->held)) {
+        lease_discard(ls, lease);
+        return 0;
+    }
+    lease_cover(lease, request);
+    r->lapsed++;
+    const int64_t day = 24 * 3600000LL;
+
+    vault_request_resume_lapsed(request, row->attempts, known_error(row->last_error),
+                                left <= 0 ? 0 : (uint64_t)(left < day ? left : day));
+    return 0;
+}
+
+static bool makes_sense(const struct leases *ls, const struct lease_row *row)
+{
+    return strlen(row->id) == ID_SIZE - 1 && !lease_by_id(ls, row->id) && *row->vault && *row->user &&
+           (row->request_id > 0 || (row->request_id == 0 && row->state <= LEASE_OPEN));
+}
+
+/* The row names its vault otherwise than the configuration does now: it is written anew. */
+static int rewrite(struct leases *ls, struct checkin_queue *checkin_queue, const struct lease_row *row)
+{
+    const char *url = row->url ? row->url : "";
+    const struct lease *lease = lease_by_id(ls, row->id);
+    bool same_url = strcmp(url, checkin_queue->url) == 0;
+
+    if (same_url && strcmp(row->vault, checkin_queue->vault->conf->name) == 0)
+        return 0;
+    checkin_queue->moved |= *url && !same_url;
+    return lease ? lease_tell(ls, lease) : 0;
+}
+
+static int on_row(void *arg, const struct lease_row *row)
+{
+    static int (*const restorers[LEASE_NSTATES])(struct restore *, struct checkin_queue *,
+                                                 const struct lease_row *) = {
+        restore_intent, restore_open, restore_releasing, restore_lapsed};
+    struct restore *r = arg;
+    struct checkin_queue *checkin_queue;
+
+    if (!makes_sense(r->leases, row)) {
+        r->odd++;
+        log_warn("lease_odd", "lease=%s vault=%s user=%s", row->id, row->vault, row->user);
+        return 0;
+    }
+    checkin_queue = checkin_queue_of_row(r->leases, row->vault, row->url ? row->url : "");
+    if (!checkin_queue)
+        return -ENOMEM;
+    if (*row->tag && strlen(row->tag) == ID_SIZE - 1)
+        lease_index_remember(&r->leases->lease_index, row->tag);
+    int err = restorers[row->state](r, checkin_queue, row);
+
+    return err ? err : rewrite(r->leases, checkin_queue, row);
+}
+
+/* ---- all of them ---- */
+
+static void tell_vaults(const struct leases *ls)
+{
+    for (size_t i = 0; i < ls->ncheckin_queues; i++) {
+        if (ls->checkin_queues[i]->absent)
+            log_warn("leases_of_absent_vault", "vault=%s hint=%s", ls->checkin_queues[i]->vault->conf->name,
+                     "they are kept; configure the vault again to have them checked in");
+        if (ls->checkin_queues[i]->moved)
+            log_warn(
+                "vault_moved", "vault=%s hint=%s", ls->checkin_queues[i]->vault->conf->name,
+                "leases were made at another url; it is taken for the same vault's, and its list decides");
+    }
+}
+
+int leases_restore(struct leases *ls)
+{
+    struct restore r = {.leases = ls};
+    int err = journal_load(ls->journal, on_row, &r);
+
+    if (err) {
+        log_error("leases_not_read", "error=%s", strerror(-err));
+        return err;
+    }
+    tell_vaults(ls);
+    if (r.open + r.releasing + r.intents + r.lapsed + r.odd)
+        log_info("leases_restored", "open=%zu releasing=%zu intents=%zu lapsed=%zu odd=%zu", r.open,
+                 r.releasing, r.intents, r.lapsed, r.odd);
+    crash_point("restore.done");
+    return reconcile_start(ls->reconcile);
+}

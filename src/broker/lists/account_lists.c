@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * account_lists.c - one vault call for all who ask the same at the same time, and the memory of its answer.
+ *
+ *   get --fresh in the cache--> hit: done() on the next run of the timers
+ *    |--same call in flight --> joins its waiters
+ *    '--neither             --> a new flight --> lands: cache, then every waiter's done()
+ *
+ * A flight lives while somebody waits for it: a waiter goes by its answer, by its own deadline or by leaving,
+ * and with the last one the call is cancelled. The flight itself carries no deadline but the vault's
+ * call_timeout; since each waiter has its own, the longest of them is the flight's, even one that joined
+ * late.
+ *
+ * A landing flight is off the table before the first done(), so what a done() asks for starts anew or hits
+ * the cache. done() may free its waiter, leave for others of the same flight, and ask again: waiters are
+ * taken from the front one by one, and `landing` keeps a flight that loses its last waiter from cancelling
+ * itself.
+ *
+ * Failures go to all who wait and are not kept. `read` of a waiter says where it is: NULL nowhere, the lists
+ * for a hit on its way, else its flight. Which lists are kept, and for how long, is account_list_cache.c's
+ * matter.
+ */
+#include "broker/lists/account_lists.h"
+
+#include "base/container_of.h"
+#include "base/uthash_nofail.h"
+#include "broker/lists/account_list_cache.h"
+#include "broker/lists/policy_cache.h"
+#include "broker/lists/ssh_key_accounts.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+#define DEFAULT_ENTRIES  8192
+#define DEFAULT_ROWS     100000
+#define SSH_KEY_ACCOUNTS 16384
+/* The greatest patience a caller may name. A flight ends earlier, with its last waiter. */
+#define LONGEST_MS 600000
+
+struct list_read {
+    UT_hash_handle hh;
+    struct account_lists *lists;
+    struct vault *vault;
+    struct list_key *key;
+    struct account_query query; /* texts in the key */
+    struct vault_call call;
+    struct list_wait *waiters; /* in order of arrival */
+    bool landing;
+};
+
+struct account_lists {
+    struct timers *timers;
+    struct account_list_cache *cache;
+    struct policy_cache *policies;
+    struct ssh_key_accounts *keys;
+    struct list_read *list_reads;
+    struct list_wait *hits; /* answers on their way */
+    struct account_lists_stats stats;
+};
+
+struct account_lists *account_lists_new(const struct account_lists_opts *opts)
+{
+    const struct clock *clock = timers_clock(opts->timers);
+    size_t max_rows = opts->max_known ? opts->max_known : DEFAULT_ROWS;
+    struct account_list_cache_opts cache = {
+        .clock = clock,
+        .fresh_ms = opts->list_cache_ms,
+        .keep_ms = opts->known_ms,
+        .max_entries = opts->max_entries ? opts->max_entries : DEFAULT_ENTRIES,
+        .max_rows = max_rows,
+    };
+    struct account_lists *lists = calloc(1, sizeof(*lists));
+
+    if (!lists)
+        return NULL;
+    lists->timers = opts->timers;
+    lists->cache = account_list_cache_new(&cache);
+    lists->policies = policy_cache_new(clock, opts->known_ms, max_rows);
+    lists->keys = ssh_key_accounts_new(SSH_KEY_ACCOUNTS);
+    if (!lists->cache || !lists->policies || !lists->keys) {
+        account_lists_free(lists);
+        return NULL;
+    }
+    return lists;
+}
+
+static struct list_wait *wait_of(struct deadline *deadline)
+{
+    return CONTAINER_OF(deadline, struct list_wait, deadline);
+}
+
+static void list_read_free(struct list_read *list_read)
+{
+    vault_call_free(&list_read->call);
+    free(list_read->key);
+    free(list_read);
+}
+
+/* Nobody waits any more: the call is worth nothing. */
+static void list_read_cancel(struct list_read *list_read)
+{
+    HASH_DEL(list_read->lists->list_reads, list_read);
+    list_read->vault->ops->cancel(list_read->vault, &list_read->call);
+    list_read_free(list_read);
+}
+
+static void detach(struct list_read *list_read, struct list_wait *wait)
+{
+    DL_DELETE(list_read->waiters, wait);
+    timer_stop(list_read->lists->timers, &wait->deadline);
+    wait->read = NULL;
+}
+
+void account_lists_free(struct account_lists *lists)
+{
+    struct list_read *list_read, *next;
+
+    if (!lists)
+        return;
+    while (lists->hits)
+        account_lists_leave(lists, lists->hits);
+    HASH_ITER(hh, lists->list_reads, list_read, next)
+    {
+        while (list_read->waiters)
+            detach(list_read, list_read->waiters);
+        list_read_cancel(list_read);
+    }
+    account_list_cache_free(lists->cache);
+    policy_cache_free(lists->policies);
+    ssh_key_accounts_free(lists->keys);
+    free(lists);
+}
+
+static void hand_over(const struct list_read *list_read, struct list_wait *wait)
+{
+    wait->result = list_read->call.result;
+    wait->fault = list_read->call.fault;
+    wait->age_ms = 0;
+    wait->status = list_read->call.status;
+    wait->accounts = list_read->call.accounts ? account_list_ref(list_read->call.accounts) : NULL;
+    wait->done(wait);
+}
+
+static void on_landed(struct vault_call *call)
+{
+    struct list_read *list_read = CONTAINER_OF(call, struct list_read, call);
+    struct account_lists *lists = list_read->lists;
+
+    list_read->landing = true;
+    HASH_DEL(lists->list_reads, list_read);
+    if (call->result == VAULT_OK && call->accounts) {
+        account_list_cache_put(lists->cache, list_read->key, call->accounts);
+        list_read->key = NULL;
+    }
+    while (list_read->waiters) {
+        struct list_wait *wait = list_read->waiters;
+        detach(list_read, wait);
+        hand_over(list_read, wait);
+    }
+    list_read_free(list_read);
+}
+
+static void on_wait_expired(struct deadline *deadline)
+{
+    struct list_wait *wait = wait_of(deadline);
+    struct list_read *list_read = wait->read;
+
+    detach(list_read, wait);
+    if (!list_read->waiters && !list_read->landing)
+        list_read_cancel(list_read);
+    wait->result = VAULT_FAILED;
+    fault_set(&wait->fault, FAULT_DEADLINE_EXCEEDED, "the vault did not list accounts in time");
+    wait->done(wait);
+}
+
+static void on_hit(struct deadline *deadline)
+{
+    struct list_wait *wait = wait_of(deadline);
+    struct account_lists *lists = wait->read;
+
+    DL_DELETE(lists->hits, wait);
+    wait->read = NULL;
+    wait->done(wait);
+}
+
+static int answer_from_cache(struct account_lists *lists, struct account_list *rows, struct list_wait *wait)
+{
+    int err = timer_start(lists->timers, &wait->deadline, 0, on_hit);
+
+    if (err)
+        return err;
+    lists->stats.hits++;
+    wait->source = LIST_FROM_CACHE;
+    wait->accounts = account_list_ref(rows);
+    wait->read = lists;
+    DL_APPEND(lists->hits, wait);
+    return 0;
+}
+
+static int join(struct list_read *list_read, struct list_wait *wait)
+{
+    int err = timer_start(list_read->lists->timers, &wait->deadline, wait->timeout_ms, on_wait_expired);
+
+    if (err)
+        return err;
+    wait->read = list_read;
+    DL_APPEND(list_read->waiters, wait);
+    return 0;
+}
+
+/* Takes the key over, in any case. */
+static struct list_read *list_read_new(struct account_lists *lists, struct vault *vault, struct list_key *key)
+{
+    struct list_read *list_read = calloc(1, sizeof(*list_read));
+
+    if (!list_read) {
+        free(key);
+        return NULL;
+    }
+    list_read->lists = lists;
+    list_read->vault = vault;
+    list_read->key = key;
+    list_key_query(key, &list_read->query);
+    list_read->call.user = list_key_user(key);
+    list_read->call.timeout_ms = LONGEST_MS;
+    list_read->call.done = on_landed;
+    HASH_ADD_KEYPTR(hh, lists->list_reads, key->bytes, key->len, list_read);
+    if (!list_read->hh.tbl) {
+        list_read_free(list_read);
+        return NULL;
+    }
+    return list_read;
+}
+
+static int take_off(struct account_lists *lists, struct vault *vault, struct list_key *key,
+                    struct list_wait *wait)
+{
+    struct list_read *list_read = list_read_new(lists, vault, key);
+    int err = list_read ? join(list_read, wait) : -ENOMEM;
+
+    if (!list_read)
+        return err;
+    if (!err) {
+        err = wait->let_in
+                  ? 0
+                  : vault_admit(vault, list_read->call.user, wait->timeout_ms, &list_read->call.fault);
+        list_read->call.let_in = wait->let_in;
+        if (!err)
+            err = vault->ops->list(vault, &list_read->query, &list_read->call);
+        if (err)
+            detach(list_read, wait);
+    }
+    if (err) {
+        wait->fault = list_read->call.fault;
+        HASH_DEL(lists->list_reads, list_read);
+        list_read_free(list_read);
+        return err;
+    }
+    lists->stats.reads++;
+    return 0;
+}
+
+int account_lists_get(struct account_lists *lists, struct vault *vault, const char *user,
+                      const struct account_query *query, struct list_wait *wait)
+{
+    struct list_key *key = list_key_new(vault, user, query);
+    struct account_list *rows;
+    struct list_read *list_read;
+    int err;
+
+    wait->result = VAULT_OK;
+    wait->fault = (struct fault){0};
+    wait->accounts = NULL;
+    wait->age_ms = 0;
+    wait->source = LIST_FROM_VAULT;
+    wait->status = 0;
+    wait->read = NULL;
+    wait->deadline = (struct deadline){0};
+    if (!key)
+        return -ENOMEM;
+    HASH_FIND(hh, lists->list_reads, key->bytes, key->len, list_read);
+    rows = account_list_cache_get(lists->cache, key, &wait->age_ms);
+    if (!rows && !list_read)
+        return take_off(lists, vault, key, wait);
+    free(key);
+    if (rows)
+        return answer_from_cache(lists, rows, wait);
+    wait->age_ms = 0;
+    err = join(list_read, wait);
+    if (!err) {
+        lists->stats.coalesced++;
+        wait->source = LIST_SHARED;
+    }
+    return err;
+}
+
+void account_lists_leave(struct account_lists *lists, struct list_wait *wait)
+{
+    struct list_read *list_read = wait->read;
+
+    if (!wait->read)
+        return;
+    if (wait->read == lists) {
+        DL_DELETE(lists->hits, wait);
+        timer_stop(lists->timers, &wait->deadline);
+        account_list_unref(wait->accounts);
+        wait->accounts = NULL;
+        wait->read = NULL;
+        return;
+    }
+    detach(list_read, wait);
+    if (!list_read->waiters && !list_read->landing)
+        list_read_cancel(list_read);
+}
+
+const struct account *account_lists_known(struct account_lists *lists, struct vault *vault, const char *user,
+                                          const struct credential_ref *ref, struct account_list **hold)
+{
+    const struct account *row = account_list_cache_find(lists->cache, vault, user, ref, hold);
+
+    if (row)
+        account_list_ref(*hold);
+    return row;
+}
+
+bool account_lists_known_policy(struct account_lists *lists, struct vault *vault, const char *user,
+                                const struct credential_ref *ref, struct vault_policy *policy)
+{
+    return policy_cache_get(lists->policies, vault, user, ref, policy);
+}
+
+void account_lists_learn_policy(struct account_lists *lists, struct vault *vault, const char *user,
+                                const struct credential_ref *ref, const struct vault_policy *policy)
+{
+    policy_cache_put(lists->policies, vault, user, ref, policy);
+}
+
+bool account_lists_policy_untold(struct account_lists *lists, struct vault *vault, const char *user,
+                                 const struct credential_ref *ref)
+{
+    return policy_cache_untold(lists->policies, vault, user, ref);
+}
+
+void account_lists_learn_key(struct account_lists *lists, struct vault *vault,
+                             const struct credential_ref *ref, bool key_alone)
+{
+    if (key_alone)
+        ssh_key_accounts_put(lists->keys, vault, ref);
+    else
+        ssh_key_accounts_drop(lists->keys, vault, ref);
+}
+
+bool account_lists_known_key(const struct account_lists *lists, const struct vault *vault,
+                             const struct credential_ref *ref)
+{
+    return ssh_key_accounts_has(lists->keys, vault, ref);
+}
+
+void account_lists_stats(const struct account_lists *lists, struct account_lists_stats *stats)
+{
+    *stats = lists->stats;
+}
+
+void account_lists_reload(struct account_lists *lists, uint64_t list_cache_ms, uint64_t known_ms)
+{
+    account_list_cache_reload(lists->cache, list_cache_ms, known_ms);
+    policy_cache_reload(lists->policies, known_ms);
+}

@@ -1,0 +1,80 @@
+/*
+ * operation.h - what all operations in flight have in common; private to the broker.
+ *
+ * An op is the first member of find, checkout, release and endpoints. It owns itself: it ends in its own
+ * file's last state and nowhere else. `left` is set by broker_leave(); `leave` is the op's own reaction (a
+ * read is dropped, a check-out already sent is awaited and undone). The deadline of an op fires `expired`.
+ */
+#ifndef JG_BROKER_OPERATION_H
+#define JG_BROKER_OPERATION_H
+
+#include "broker/broker.h"
+#include "broker/identity/usermap.h"
+#include "broker/lists/account_lists.h"
+
+#include <stddef.h>
+#include <sys/queue.h>
+
+struct catalogue_cache;
+struct explain;
+struct leases;
+struct table;
+
+struct op_class {
+    const char *name;           /* for logs: "find" */
+    void (*leave)(struct op *); /* the client is gone; may free the op */
+    void (*expired)(struct op *);
+    void (*destroy)(struct op *); /* broker_free(): cancel everything and free, no callbacks */
+};
+
+struct op {
+    const struct op_class *class;
+    struct broker *broker;
+    struct deadline deadline;
+    uint64_t ends_ms; /* monotonic end of the caller's patience */
+    bool left;
+    TAILQ_ENTRY(op) link;
+};
+
+struct broker {
+    struct timers *timers;
+    const struct clock *clock;
+    const struct conf *conf;
+    struct vault **vaults;
+    size_t nvaults;
+    struct account_lists *lists;
+    struct catalogue_cache *catalogue_cache; /* of endpoints, per user */
+    struct explain *explain;                 /* why finds came back as they did */
+    struct leases *leases;
+    struct audit *audit;          /* NULL = none is kept */
+    struct table *session_queues; /* check-outs in flight by session: session_queue.c */
+    bool draining;
+    TAILQ_HEAD(op_list, op) ops;
+    size_t nops;
+    uint64_t checkouts, releases;
+};
+
+struct lease;
+struct session_leases;
+
+/*
+ * The session has ended, or gives this credential back (NULL = all): its check-outs in flight end as well,
+ * and nothing of theirs stays. Their callers are told in the next turn. checkout.c.
+ */
+void checkouts_end(struct broker *, const struct session_leases *who, const char *credential_id);
+/* The same for the one that holds this lease before its session does; false = there is none. */
+bool checkouts_end_lease(struct broker *, const struct lease *);
+
+/* Puts the op on the list and starts its deadline. 0 or -ENOMEM. */
+int op_begin(struct op *, const struct op_class *, struct broker *, uint64_t timeout_ms);
+void op_end(struct op *); /* off the list, deadline stopped; the caller frees */
+/* Milliseconds the caller still has; at least 1. */
+uint64_t op_time_left(const struct op *);
+/* NULL when there is no vault of that name. */
+struct vault *broker_vault(const struct broker *, const char *name);
+
+/* The next vault call of an op: user and time left filled in, answer fields cleared. */
+void op_vault_call(const struct op *, struct vault_call *, const char *user,
+                   void (*done)(struct vault_call *));
+
+#endif

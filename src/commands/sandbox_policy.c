@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sandbox_policy.c - which fences a gateway with this configuration lives behind.
+ *
+ *   sandbox_policy_start   no new privileges; of the capabilities only those that opening the configured
+ * listeners takes; files: what the configuration names, and what the C library, OpenSSL and libcurl read to
+ * resolve names and to check certificates sandbox_policy_serve   no capabilities; the list of system calls
+ *
+ * Files are fenced by directory, because certificates, keys, logs and resolv.conf are renewed by renaming: a
+ * rule for a file would be about the old one. A name that is a link is allowed at both ends.
+ *
+ * Consequences an operator should know (docs/security.md): started as root and left there by the
+ * configuration the gateway keeps root's name but not root's power, so that files it needs must be readable
+ * by their owner, root, and with `sandbox = off` that takes --allow-root to be otherwise; a reload cannot
+ * open a port under 1024 or name a file in a directory that was not named at the start.
+ */
+#include "commands/sandbox_policy.h"
+
+#include "base/log.h"
+#include "base/sandbox.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define FIRST_FREE_PORT 1024
+
+/* Read by libraries: names, certificates, time zones, modules of the resolver, ourselves. */
+static const char *const system_paths[] = {
+    "/etc",
+    "/usr",
+    "/lib",
+    "/lib64",
+    "/run/systemd/resolve",
+    "/run/resolvconf",
+    "/run/NetworkManager",
+    "/proc/self",
+    "/proc/sys",
+    "/proc/stat",
+    "/sys/devices/system/cpu",
+    "/dev/urandom",
+    "/dev/random",
+};
+#define NSYSTEM (sizeof(system_paths) / sizeof(system_paths[0]))
+
+struct fence {
+    struct sandbox_path *rule;
+    char **real; /* what links lead to; owned */
+    size_t n, nreal, room;
+};
+
+static void allow(struct fence *f, const char *path, unsigned access)
+{
+    if (path && f->n < f->room)
+        f->rule[f->n++] = (struct sandbox_path){.path = path, .access = access};
+}
+
+/* A file by the directory it lies in, and by that of the file a link leads to. */
+static void allow_file(struct fence *f, const char *path, unsigned access)
+{
+    if (!path || !*path)
+        return;
+    allow(f, path, access | SANDBOX_REPLACE);
+    char *real = realpath(path, NULL);
+    if (!real)
+        return;
+    if (f->nreal == f->room) {
+        free(real);
+        return;
+    }
+    f->real[f->nreal++] = real;
+    allow(f, real, access | SANDBOX_REPLACE);
+}
+
+static void allow_configured(struct fence *f, const struct conf *conf, const char *conf_file)
+{
+    const struct conf_gateway *g = &conf->gateway;
+
+    allow_file(f, conf_file, SANDBOX_READ);
+    /* Only what exists can be fenced in, and behind the fence nothing can be made beside it any more. What
+     * stands in the way the store will meet again, and say. */
+    (void)mkdir(g->state_dir, 0700);
+    allow(f, g->state_dir, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_SOCKET);
+    allow_file(f, g->audit_file, SANDBOX_READ | SANDBOX_WRITE);
+    if (strcmp(g->log_file, "-") != 0)
+        allow_file(f, g->log_file, SANDBOX_WRITE);
+    for (size_t i = 0; i < conf->nlisteners; i++) {
+        const struct conf_listener *l = &conf->listeners[i];
+        const char *const files[] = {l->tls_certificate, l->tls_key, l->client_ca, l->client_crl};
+
+        if (l->is_unix)
+            allow_file(f, l->host, SANDBOX_SOCKET);
+        for (size_t k = 0; k < sizeof(files) / sizeof(files[0]); k++)
+            allow_file(f, files[k], SANDBOX_READ);
+    }
+    for (size_t i = 0; i < conf->nvaults; i++) {
+        const struct conf_vault *v = &conf->vaults[i];
+        const char *const files[] = {
+            v->api_key_file,       v->run_as_password_file, v->oauth_client_secret_file,
+            v->client_certificate, v->client_key,           v->ca_file};
+
+        for (size_t k = 0; k < sizeof(files) / sizeof(files[0]); k++)
+            allow_file(f, files[k], SANDBOX_READ);
+    }
+}
+
+/* A service manager that listens in the abstract name space must stay in reach. */
+static bool manager_is_abstract(void)
+{
+    const char *name = getenv("NOTIFY_SOCKET");
+
+    return name && *name == '@';
+}
+
+static int fence_files(const struct conf *conf, const char *conf_file)
+{
+    struct fence f = {.room = NSYSTEM + 16 + 2 * (8 + 4 * conf->nlisteners + 6 * conf->nvaults)};
+    int version = -ENOMEM;
+
+    f.rule = calloc(f.room, sizeof(*f.rule));
+    f.real = calloc(f.room, sizeof(*f.real));
+    if (f.rule && f.real) {
+        for (size_t i = 0; i < NSYSTEM; i++)
+            allow(&f, system_paths[i], SANDBOX_READ);
+        allow(&f, "/dev/null", SANDBOX_READ | SANDBOX_WRITE);
+        allow_file(&f, "/etc/resolv.conf", SANDBOX_READ);
+        allow_configured(&f, conf, conf_file);
+        version = sandbox_files(f.rule, f.n, manager_is_abstract());
+    }
+    for (size_t i = 0; i < f.nreal; i++)
+        free(f.real[i]);
+    free(f.real);
+    free(f.rule);
+    return version;
+}
+
+/* Opening a listener may take privileges; serving takes none. */
+static uint64_t capabilities_to_listen(const struct conf *conf)
+{
+    uint64_t keep = 0;
+
+    for (size_t i = 0; i < conf->nlisteners; i++) {
+        const struct conf_listener *l = &conf->listeners[i];
+
+        if (!l->is_unix && l->port && l->port < FIRST_FREE_PORT)
+            keep |= UINT64_C(1) << CAP_NET_BIND_SERVICE;
+        if (l->is_unix && (l->unix_owner || l->unix_group))
+            keep |= UINT64_C(1) << CAP_CHOWN;
+    }
+    return keep;
+}
+
+static bool wanted(const struct conf *conf)
+{
+    return conf->gateway.sandbox != SANDBOX_OFF && sandbox_possible();
+}
+
+static int failed(char why[SANDBOX_POLICY_WHY_SIZE], const char *what, int err)
+{
+    (void)snprintf(why, SANDBOX_POLICY_WHY_SIZE, "%s cannot be given up (%s); `sandbox = off` does without",
+                   what, strerror(-err));
+    return err;
+}
+
+static void log_files(int version)
+{
+    if (version == 0)
+        log_warn("sandbox_files", "landlock=%s hint=%s", "none",
+                 "this kernel cannot keep the gateway to its own files; file permissions alone do");
+    else if (version < SANDBOX_SCOPES || manager_is_abstract())
+        log_info("sandbox_files", "landlock=%d abstract_sockets=%s", version, "in reach");
+    else
+        log_info("sandbox_files", "landlock=%d", version);
+}
+
+int sandbox_policy_start(const struct conf *conf, const char *conf_file, bool keep_power,
+                         char why[SANDBOX_POLICY_WHY_SIZE])
+{
+    int err, version;
+
+    if (!wanted(conf) && keep_power)
+        return 0;
+    err = sandbox_capabilities(capabilities_to_listen(conf));
+    if (err)
+        return failed(why, "capabilities", err);
+    if (conf->gateway.sandbox != SANDBOX_ON || !wanted(conf))
+        return 0; /* what files it would cost cannot be found out without refusing them */
+    version = fence_files(conf, conf_file);
+    if (version < 0)
+        return failed(why, "files", version);
+    log_files(version);
+    return 0;
+}
+
+int sandbox_policy_serve(const struct conf *conf, bool keep_power, char why[SANDBOX_POLICY_WHY_SIZE])
+{
+    int err = wanted(conf) || !keep_power ? sandbox_capabilities(0) : 0;
+
+    if (err)
+        return failed(why, "capabilities", err);
+    if (!wanted(conf)) {
+        log_warn("sandbox", "mode=%s", "off");
+        return 0;
+    }
+    sandbox_load_modules();
+    err = sandbox_calls(conf->gateway.sandbox == SANDBOX_LOG);
+    if (err)
+        return failed(why, "system calls", err);
+    log_info("sandbox", "mode=%s", conf->gateway.sandbox == SANDBOX_LOG ? "log" : "on");
+    return 0;
+}

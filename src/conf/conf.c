@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conf.c - loads a configuration: read, check, assemble, digest.
+ *
+ *   file -> conf_read -> draft (sections, lines, notes) -> conf_check, conf_check_files -> struct conf
+ *
+ * The draft lives only here. A struct conf is made when the draft has no errors, and takes over what its
+ * sections own; so it is whole or it is not there. The digest is made of every key of every section in the
+ * order of the table, in canonical form: two files that mean the same have the same digest, whatever their
+ * comments, order of keys and spelling of defaults.
+ *
+ * Not here: the keys (conf_table.c), the questions asked (conf_check.c, conf_files.c), printing
+ * (conf_print.c).
+ */
+#include "base/digest.h"
+#include "base/text.h"
+#include "conf/conf_draft.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_MAX (1024 * 1024UL)
+
+/* ---- the file ---- */
+
+/* Reads all of it. 0, -errno, -EMSGSIZE over FILE_MAX. */
+static int read_all(int fd, struct buf *text)
+{
+    char chunk[8192];
+    ssize_t n;
+
+    while ((n = read(fd, chunk, sizeof(chunk))) != 0) {
+        int err;
+        if (n < 0 && errno == EINTR)
+            continue;
+        err = n < 0 ? -errno : buf_append(text, chunk, (size_t)n);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+static int read_file(const char *path, struct buf *text)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int err;
+
+    if (fd < 0)
+        return -errno;
+    err = read_all(fd, text);
+    close(fd);
+    return err;
+}
+
+/* ---- assembling ---- */
+
+static size_t count_parts(struct conf_draft *d, enum conf_section section)
+{
+    size_t n = 0;
+
+    for (struct conf_part *p = conf_draft_next(d, section, NULL); p; p = conf_draft_next(d, section, p))
+        n++;
+    return n;
+}
+
+/* Moves the objects of one kind into an array; their parts keep nothing. NULL when out of memory. */
+static void *take_parts(struct conf_draft *d, enum conf_section section, size_t *n)
+{
+    size_t size = conf_sections[section].size, count = count_parts(d, section), i = 0;
+    char *array = calloc(count ? count : 1, size);
+
+    if (!array)
+        return NULL;
+    for (struct conf_part *p = conf_draft_next(d, section, NULL); p; p = conf_draft_next(d, section, p)) {
+        memcpy(array + i++ * size, p->object, size);
+        free(p->object);
+        p->object = NULL;
+    }
+    *n = count;
+    return array;
+}
+
+/* The name is the first member of every struct of a named section. */
+static_assert(offsetof(struct conf_listener, name) == 0, "name comes first");
+static_assert(offsetof(struct conf_client, name) == 0, "name comes first");
+static_assert(offsetof(struct conf_vault, name) == 0, "name comes first");
+
+static void name_parts(struct conf_draft *d)
+{
+    struct conf_part *part;
+
+    TAILQ_FOREACH(part, &d->parts, link)
+    if (conf_sections[part->section].named)
+        memcpy(part->object, part->name, sizeof(part->name));
+}
+
+static int default_audit_file(struct conf_gateway *g)
+{
+    if (g->audit_file)
+        return 0;
+    if (asprintf(&g->audit_file, "%s/audit.jsonl", g->state_dir) < 0) {
+        g->audit_file = NULL;
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+/* The draft gives its objects away; what was taken before memory ran out is freed with `conf`. */
+static int take_all(struct conf_draft *d, struct conf *conf)
+{
+    struct conf_part *gateway = conf_draft_next(d, SECTION_GATEWAY, NULL);
+
+    name_parts(d);
+    if (!gateway)
+        gateway = conf_draft_add(d, SECTION_GATEWAY, "", 0);
+    if (!gateway)
+        return -ENOMEM;
+    memcpy(&conf->gateway, gateway->object, sizeof(conf->gateway));
+    free(gateway->object);
+    gateway->object = NULL;
+    conf->listeners = take_parts(d, SECTION_LISTENER, &conf->nlisteners);
+    conf->clients = take_parts(d, SECTION_CLIENT, &conf->nclients);
+    conf->vaults = take_parts(d, SECTION_VAULT, &conf->nvaults);
+    if (!conf->listeners || !conf->clients || !conf->vaults)
+        return -ENOMEM;
+    return default_audit_file(&conf->gateway);
+}
+
+/* ---- over every section of a finished configuration ---- */
+
+typedef void visit_fn(enum conf_section, const char *name, void *object, void *arg);
+
+static void visit(struct conf *conf, visit_fn *fn, void *arg)
+{
+    fn(SECTION_GATEWAY, "", &conf->gateway, arg);
+    for (size_t i = 0; i < conf->nlisteners; i++)
+        fn(SECTION_LISTENER, conf->listeners[i].name, &conf->listeners[i], arg);
+    for (size_t i = 0; i < conf->nclients; i++)
+        fn(SECTION_CLIENT, conf->clients[i].name, &conf->clients[i], arg);
+    for (size_t i = 0; i < conf->nvaults; i++)
+        fn(SECTION_VAULT, conf->vaults[i].name, &conf->vaults[i], arg);
+}
+
+static void visit_print(enum conf_section section, const char *name, void *object, void *arg)
+{
+    struct buf *out = arg;
+
+    (void)buf_printf(out, "[%s %s]\n", conf_sections[section].name, name);
+    for (size_t i = 0; i < conf_nrows; i++)
+        if (conf_rows[i].section == section) {
+            (void)buf_printf(out, "%s=", conf_rows[i].name);
+            conf_rows[i].type->print(&conf_rows[i], object, out);
+            (void)buf_char(out, '\n');
+        }
+}
+
+static int make_digest(struct conf *conf)
+{
+    struct buf text = BUF_INIT(16 * FILE_MAX);
+    unsigned char sum[DIGEST_SIZE];
+
+    visit(conf, visit_print, &text);
+    int err = text.failed ? -ENOMEM : digest_sha256(text.data, text.len, sum);
+    if (!err)
+        text_hex(conf->digest, sum, sizeof(sum));
+    buf_free(&text);
+    return err;
+}
+
+static int assemble(struct conf_draft *d, struct conf **out)
+{
+    struct conf *conf = calloc(1, sizeof(*conf));
+    int err = conf ? take_all(d, conf) : -ENOMEM;
+
+    if (!err)
+        err = make_digest(conf);
+    if (err)
+        conf_free(conf);
+    else
+        *out = conf;
+    return err;
+}
+
+static void visit_clear(enum conf_section section, const char *name, void *object, void *arg)
+{
+    (void)name;
+    (void)arg;
+    for (size_t i = 0; i < conf_nrows; i++)
+        if (conf_rows[i].section == section)
+            conf_rows[i].type->clear(&conf_rows[i], object);
+}
+
+void conf_free(struct conf *conf)
+{
+    if (!conf)
+        return;
+    visit(conf, visit_clear, NULL);
+    free(conf->listeners);
+    free(conf->clients);
+    free(conf->vaults);
+    free(conf);
+}
+
+/* ---- loading ---- */
+
+static int load_text(const char *path, const struct buf *text, struct conf **out, struct buf *errors)
+{
+    struct conf_draft draft;
+    int err = 0;
+
+    conf_draft_init(&draft, path);
+    conf_read(&draft, text->data ? text->data : "", text->len);
+    conf_check(&draft);
+    conf_check_files(&draft);
+    conf_draft_print(&draft, errors);
+    if (draft.nomem)
+        err = -ENOMEM;
+    else if (draft.errors)
+        err = -EINVAL;
+    else
+        err = assemble(&draft, out);
+    conf_draft_free(&draft);
+    return err;
+}
+
+int conf_load(const char *path, struct conf **out, struct buf *errors)
+{
+    struct buf text = BUF_INIT(FILE_MAX);
+    int err = read_file(path, &text);
+
+    if (err == -EMSGSIZE)
+        (void)buf_printf(errors, "%s: longer than %lu bytes, which is no configuration\n", path, FILE_MAX);
+    else if (err)
+        (void)buf_printf(errors, "%s: cannot read: %s\n", path, strerror(-err));
+    else
+        err = load_text(path, &text, out, errors);
+    if (err == -ENOMEM)
+        (void)buf_printf(errors, "%s: out of memory\n", path);
+    buf_free(&text);
+    return err;
+}

@@ -1,0 +1,145 @@
+/*
+ * conf.h - the configuration: one table, everything else follows from it.
+ *
+ * Each row of conf_rows[] says section, name, type, range, default (as text), unit, secret, reload and help.
+ * From it come parsing, defaults, `jumpgate config --defaults` (= conf/jumpgate.conf), `--doc`, the messages
+ * of `jumpgate check`, and what a reload may change. A struct conf is filled whole or not at all.
+ *
+ * Life: conf_load() -> struct conf (immutable, owned by the caller) -> conf_free(). A reload loads a second
+ * one and swaps. File names in it are checked by conf_load (readable, sane permissions, of use); of secrets
+ * nothing is kept.
+ */
+#ifndef JG_CONF_CONF_H
+#define JG_CONF_CONF_H
+
+#include "base/buf.h"
+#include "base/log.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CONF_NAME_MAX 64
+
+enum conf_permission { PERMIT_BROKER = 1, PERMIT_OPERATE = 2, PERMIT_OBSERVE = 4 };
+enum conf_audit_policy { AUDIT_STRICT, AUDIT_DEGRADED };
+enum conf_name_form {
+    FORM_HOSTNAME,
+    FORM_COMPUTER_NAME,
+    FORM_NAME,
+    FORM_SHORT_NAME,
+    FORM_IP_ADDRESS,
+    FORM_NFORMS
+};
+enum conf_sandbox { SANDBOX_ON, SANDBOX_LOG, SANDBOX_OFF };
+enum conf_username_form { USERNAME_DOMAIN, USERNAME_UPN };
+
+struct conf_list { /* blank-separated values */
+    char **item;
+    size_t n;
+};
+
+struct conf_gateway {
+    char *user; /* to become when root starts it; NULL = stay */
+    char *state_dir;
+    uint64_t release_duration_ms; /* whole vault minutes are made of it */
+    uint64_t list_cache_ms;
+    uint64_t request_timeout_ms;
+    uint64_t max_connections, max_inflight, max_body;
+    uint64_t max_connections_per_peer;                            /* 0 = no limit of its own */
+    double failed_logins_per_s;                                   /* for each peer; 0 = no limit */
+    uint64_t header_timeout_ms, body_timeout_ms, idle_timeout_ms; /* client connections */
+    uint64_t endpoint_limit;
+    uint64_t catalogue_cache_ms, catalogue_max_age_ms, catalogue_rows;
+    uint64_t drain_timeout_ms;
+    uint64_t explain_entries, explain_memory; /* 0 entries = nothing is kept */
+    bool release_on_stop;
+    uint64_t reconcile_every_ms;
+    double reconcile_per_s; /* vault calls; 0 = unlimited */
+    enum log_level log_level;
+    bool log_json;
+    char *log_file;
+    char *audit_file;       /* default: state_dir/audit.jsonl */
+    uint64_t audit_witness; /* bytes of the trail heard at the start */
+    enum conf_audit_policy audit_policy;
+    char *audit_syslog; /* NULL = none */
+    uint64_t secret_memory;
+    enum conf_sandbox sandbox;
+};
+
+struct conf_listener {
+    char name[CONF_NAME_MAX];
+    char *address; /* as written */
+    bool is_unix;
+    char *host; /* without brackets; path for unix */
+    uint16_t port;
+    char *tls_certificate, *tls_key, *client_ca, *client_crl; /* NULL = none */
+    uint64_t unix_mode;                                       /* 0660 */
+    char *unix_owner, *unix_group;                            /* names or numbers; NULL = as the process */
+};
+
+struct conf_client {
+    char name[CONF_NAME_MAX];
+    bool has_token;
+    uint8_t token_sha256[32];
+    char *certificate_san; /* "DNS:name" etc., normalised; NULL = none */
+    int64_t peer_uid;      /* -1 = none */
+    unsigned allow;        /* enum conf_permission bits */
+    double rate_per_s;     /* 0 = unlimited */
+};
+
+struct conf_vault {
+    char name[CONF_NAME_MAX];
+    char *type;
+    char *url; /* without trailing slash */
+    bool insecure_http;
+    char *api_key_file, *run_as_password_file;
+    char *oauth_client_id, *oauth_client_secret_file;
+    char *client_certificate, *client_key, *ca_file;
+    char *proxy; /* NULL = none; the environment is never asked */
+    struct conf_list run_as;
+    char *default_domain;
+    enum conf_name_form match[FORM_NFORMS];
+    size_t nmatch;
+    uint64_t session_idle_ms;
+    uint64_t sessions_per_user, max_calls, connections;
+    uint64_t max_wait_ms; /* 0 = as the deadline allows */
+    uint64_t connect_timeout_ms, call_timeout_ms, connection_idle_ms, connection_max_age_ms, retries;
+    uint64_t max_answer; /* bytes of one vault answer */
+    uint64_t max_rows;   /* of one list, over all its pages */
+    char *directory_user;
+    uint64_t minute_ms; /* length of a vault minute */
+    enum conf_username_form username_form;
+    bool ask_policy;
+    char *reason;                          /* template; "" = none */
+    struct conf_list user_map, domain_map; /* LEFT:RIGHT */
+    struct conf_list platform_method;      /* PLATFORM:rdp, PLATFORM:shell */
+    struct conf_list hide, favourites;     /* patterns over account names */
+    unsigned kinds;                        /* bits of enum account_kind that find asks for; 0 = the default */
+    char *display;                         /* template; NULL or "" = the default */
+    uint64_t credential_limit;             /* 0 = none */
+    bool restrict_network;
+};
+
+struct conf {
+    struct conf_gateway gateway;
+    struct conf_listener *listeners;
+    size_t nlisteners;
+    struct conf_client *clients;
+    size_t nclients;
+    struct conf_vault *vaults;
+    size_t nvaults;
+    char digest[65]; /* SHA-256 of the effective configuration, hex */
+};
+
+/*
+ * Reads and checks `path`. Every mistake becomes a line `file:line: message` in `errors`, all of them at
+ * once. 0 and *out, or -EINVAL (mistakes), -errno (cannot read; also explained in `errors`). Warnings are
+ * lines that begin `file:line: warning: ` and do not fail.
+ */
+int conf_load(const char *path, struct conf **out, struct buf *errors);
+void conf_free(struct conf *); /* NULL is fine */
+
+void conf_print_defaults(struct buf *); /* the annotated file */
+void conf_print_doc(struct buf *);      /* a Markdown table per section */
+
+#endif

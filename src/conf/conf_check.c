@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conf_check.c - what is missing from a configuration, and what in it does not go together.
+ *
+ * One function per question, each over all sections of its kind. A mistake is reported where the operator
+ * will change something: at the key if it is there, else at the section's header. What cannot work is an
+ * error; what works but is probably not meant is a warning.
+ *
+ * Not here: what is true of one key alone (the table), what needs a look at a file (conf_files.c).
+ */
+#include "base/address.h"
+#include "base/person.h"
+#include "conf/conf_draft.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define TWENTY_MINUTES (20 * 60 * 1000ULL)
+
+/* The sound sections of a kind, in the order of the file. */
+#define FOR_EACH(draft, kind, part)                                                                          \
+    for (struct conf_part *part = conf_draft_next((draft), (kind), NULL); part;                              \
+         part = conf_draft_next((draft), (kind), part))
+
+static bool same_text(const char *a, const char *b)
+{
+    return (!a && !b) || (a && b && strcmp(a, b) == 0);
+}
+
+/* ---- what must be there ---- */
+
+static void check_sections(struct conf_draft *d)
+{
+    static const struct {
+        enum conf_section kind;
+        const char *lacks;
+    } needed[] = {
+        {SECTION_LISTENER, "no [listener NAME] section: nobody could connect"},
+        {SECTION_CLIENT, "no [client NAME] section: nobody would be let in"},
+        {SECTION_VAULT, "no [vault NAME] section: there is nothing to broker"},
+    };
+    unsigned last = 1;
+    struct conf_part *part;
+    bool seen[SECTION_N] = {false};
+
+    TAILQ_FOREACH(part, &d->parts, link)
+    {
+        seen[part->section] = true; /* a section that is wrong by itself has its own message */
+        if (part->line > last)
+            last = part->line;
+    }
+    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+        if (!seen[needed[i].kind])
+            conf_error(d, last, "%s", needed[i].lacks);
+}
+
+static void check_required(struct conf_draft *d, const struct conf_part *part)
+{
+    char title[CONF_TITLE_SIZE];
+
+    for (size_t i = 0; i < conf_nrows; i++)
+        if (conf_rows[i].section == part->section && conf_rows[i].flags & CONF_REQUIRED && !part->at[i])
+            conf_error(d, part->line, "%s lacks `%s`, such as: %s = %s", conf_part_title(part, title),
+                       conf_rows[i].name, conf_rows[i].name, conf_rows[i].example);
+}
+
+/* Both or neither of two keys; the missing one is named. */
+static void check_couple(struct conf_draft *d, const struct conf_part *part, const char *a, const char *b)
+{
+    bool has_a = conf_part_has(part, a), has_b = conf_part_has(part, b);
+
+    if (has_a != has_b)
+        conf_error(d, conf_part_line(part, has_a ? a : b), "`%s` needs `%s` beside it", has_a ? a : b,
+                   has_a ? b : a);
+}
+
+/* ---- listeners ---- */
+
+static void check_unix_keys(struct conf_draft *d, const struct conf_part *part)
+{
+    static const char *const keys[] = {"unix_mode", "unix_owner", "unix_group"};
+    const struct conf_listener *l = part->object;
+
+    for (size_t i = 0; l->host && !l->is_unix && i < sizeof(keys) / sizeof(keys[0]); i++)
+        if (conf_part_has(part, keys[i]))
+            conf_warning(d, conf_part_line(part, keys[i]),
+                         "`%s` has no effect: the address is no Unix socket", keys[i]);
+}
+
+static bool is_number(const char *text)
+{
+    return text[strspn(text, "0123456789")] == '\0';
+}
+
+static void check_owner(struct conf_draft *d, const struct conf_part *part)
+{
+    const struct conf_listener *l = part->object;
+
+    if (l->unix_owner && !is_number(l->unix_owner) && !getpwnam(l->unix_owner))
+        conf_error(d, conf_part_line(part, "unix_owner"), "there is no user `%s` on this machine",
+                   l->unix_owner);
+    if (l->unix_group && !is_number(l->unix_group) && !getgrnam(l->unix_group))
+        conf_error(d, conf_part_line(part, "unix_group"), "there is no group `%s` on this machine",
+                   l->unix_group);
+}
+
+static void check_listener_tls(struct conf_draft *d, const struct conf_part *part)
+{
+    const struct conf_listener *l = part->object;
+    bool tls = conf_part_has(part, "tls_certificate") || conf_part_has(part, "tls_key");
+
+    check_couple(d, part, "tls_certificate", "tls_key");
+    if (conf_part_has(part, "client_ca") && !tls)
+        conf_error(d, conf_part_line(part, "client_ca"),
+                   "`client_ca` needs TLS: set `tls_certificate` and `tls_key` as well");
+    if (conf_part_has(part, "client_crl") && !conf_part_has(part, "client_ca"))
+        conf_error(d, conf_part_line(part, "client_crl"),
+                   "`client_crl` needs `client_ca`: without it no client shows a certificate");
+    if (l->host && !l->is_unix && !address_is_loopback(l->host) && !tls)
+        conf_error(
+            d, conf_part_line(part, "address"),
+            "%s can be reached by other machines and must have TLS: set `tls_certificate` and `tls_key`, or "
+            "listen on 127.0.0.1, [::1] or unix:",
+            l->address);
+}
+
+/* A listener before this one on the same address; port 0 is another one each time. */
+static void check_listener_twin(struct conf_draft *d, const struct conf_part *part)
+{
+    const struct conf_listener *l = part->object;
+
+    if (!l->host || (!l->is_unix && !l->port))
+        return;
+    FOR_EACH(d, SECTION_LISTENER, other)
+    {
+        const struct conf_listener *o = other->object;
+        if (other == part)
+            return;
+        if (o->host && o->is_unix == l->is_unix && o->port == l->port && strcmp(o->host, l->host) == 0) {
+            conf_error(d, conf_part_line(part, "address"), "%s is already taken by [listener %s] in line %u",
+                       l->address, other->name, conf_part_line(other, "address"));
+            return;
+        }
+    }
+}
+
+/* ---- clients ---- */
+
+static void check_client_identity(struct conf_draft *d, const struct conf_part *part)
+{
+    if (!conf_part_has(part, "token_sha256") && !conf_part_has(part, "certificate_san") &&
+        !conf_part_has(part, "peer_uid"))
+        conf_error(
+            d, part->line,
+            "[client %s] has no identity: set `token_sha256`, `certificate_san` or `peer_uid`, or several",
+            part->name);
+}
+
+static bool any_listener(struct conf_draft *d, bool (*is)(const struct conf_listener *))
+{
+    FOR_EACH(d, SECTION_LISTENER, part)
+    if (is(part->object))
+        return true;
+    return false;
+}
+
+static bool asks_certificate(const struct conf_listener *l)
+{
+    return l->client_ca != NULL;
+}
+
+static bool is_unix(const struct conf_listener *l)
+{
+    return l->is_unix;
+}
+
+static void check_client_reach(struct conf_draft *d, const struct conf_part *part)
+{
+    const struct conf_client *c = part->object;
+
+    if (c->certificate_san && !any_listener(d, asks_certificate))
+        conf_warning(d, conf_part_line(part, "certificate_san"),
+                     "[client %s] can never call: no listener has `client_ca`", part->name);
+    if (c->peer_uid >= 0 && !any_listener(d, is_unix))
+        conf_warning(d, conf_part_line(part, "peer_uid"),
+                     "[client %s] can never call: no listener is a Unix socket", part->name);
+    if (c->certificate_san && c->peer_uid >= 0)
+        conf_warning(
+            d, conf_part_line(part, "peer_uid"),
+            "[client %s] needs a certificate and a Unix socket at once: only a Unix listener with TLS and "
+            "`client_ca` gives both",
+            part->name);
+}
+
+static void check_client_twin(struct conf_draft *d, const struct conf_part *part)
+{
+    const struct conf_client *c = part->object;
+
+    FOR_EACH(d, SECTION_CLIENT, other)
+    {
+        const struct conf_client *o = other->object;
+        bool token = c->has_token && o->has_token && memcmp(c->token_sha256, o->token_sha256, 32) == 0;
+        bool none = !c->has_token && !o->has_token && (c->certificate_san || c->peer_uid >= 0);
+        if (other == part)
+            return;
+        if (token) {
+            conf_error(d, conf_part_line(part, "token_sha256"), "same token as [client %s] in line %u",
+                       other->name, conf_part_line(other, "token_sha256"));
+            return;
+        }
+        if (none && same_text(c->certificate_san, o->certificate_san) && c->peer_uid == o->peer_uid) {
+            conf_error(d, part->line, "[client %s] has the same identity as [client %s] in line %u",
+                       part->name, other->name, other->line);
+            return;
+        }
+    }
+}
+
+/* ---- vaults ---- */
+
+static void check_vault_login(struct conf_draft *d, const struct conf_part *part)
+{
+    bool key = conf_part_has(part, "api_key_file");
+    bool oauth = conf_part_has(part, "oauth_client_id") || conf_part_has(part, "oauth_client_secret_file");
+
+    check_couple(d, part, "oauth_client_id", "oauth_client_secret_file");
+    if (!key && !oauth)
+        conf_error(d, part->line,
+                   "[vault %s] has no way to sign in: set `api_key_file`, or `oauth_client_id` and "
+                   "`oauth_client_secret_file`",
+                   part->name);
+    if (key && oauth)
+        conf_error(
+            d, conf_part_line(part, "api_key_file"),
+            "`api_key_file` and OAuth exclude each other: keep the one that this API registration uses");
+    if (oauth && !key && conf_part_has(part, "run_as"))
+        conf_warning(d, conf_part_line(part, "run_as"),
+                     "`run_as` has no effect: with OAuth all calls run as the application user");
+    if (oauth && !key && conf_part_has(part, "run_as_password_file"))
+        conf_warning(d, conf_part_line(part, "run_as_password_file"),
+                     "`run_as_password_file` has no effect with OAuth");
+    check_couple(d, part, "client_certificate", "client_key");
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+
+    return n >= m && strcasecmp(text + n - m, end) == 0;
+}
+
+static void check_vault_url(struct conf_draft *d, const struct conf_part *part)
+{
+    const struct conf_vault *v = part->object;
+    unsigned line = conf_part_line(part, "url");
+    char why[NAMES_WHY_SIZE];
+    struct address_url url;
+
+    if (!v->url || address_split_url(v->url, &url, why))
+        return;
+    if (strcmp(url.scheme, "http") == 0 && !address_is_loopback(url.host))
+        conf_error(d, line,
+                   "`url` must be https: plain http is possible to this machine only, for simulators");
+    else if (strcmp(url.scheme, "http") == 0 && !v->insecure_http)
+        conf_error(d, line,
+                   "`url` must be https; for a simulator on this machine set insecure_http = yes as well");
+    if (!ends_with(url.path, "/public/v3"))
+        conf_warning(d, line, "`url` usually ends in /BeyondTrust/api/public/v3");
+}
+
+static bool same_sign_in(const struct conf_vault *a, const struct conf_vault *b)
+{
+    return same_text(a->api_key_file, b->api_key_file) &&
+           same_text(a->run_as_password_file, b->run_as_password_file) &&
+           same_text(a->oauth_client_id, b->oauth_client_id);
+}
+
+/* A vault before this one that is the same: each of its requests would be reached by two ways. */
+static void check_vault_twin(struct conf_draft *d, const struct conf_part *part)
+{
+    char mine[NAMES_IDENTITY_SIZE], its[NAMES_IDENTITY_SIZE];
+    const struct conf_vault *v = part->object;
+
+    address_url_identity(v->url, mine);
+    FOR_EACH(d, SECTION_VAULT, other)
+    {
+        const struct conf_vault *o = other->object;
+        if (other == part || !*mine)
+            return;
+        address_url_identity(o->url, its);
+        if (strcmp(mine, its) == 0 && same_sign_in(v, o)) {
+            conf_error(d, conf_part_line(part, "url"),
+                       "[vault %s] is [vault %s] in line %u again: same `url` and same sign-in. Keep one of "
+                       "them, or give each its own API registration",
+                       part->name, other->name, conf_part_line(other, "url"));
+            return;
+        }
+    }
+}
+
+static void check_vault_times(struct conf_draft *d, const struct conf_part *part)
+{
+    const struct conf_vault *v = part->object;
+
+    if (v->session_idle_ms >= TWENTY_MINUTES)
+        conf_error(d, conf_part_line(part, "session_idle"),
+                   "`session_idle` must stay below 20m, when the vault ends an unused session itself");
+    if (v->connect_timeout_ms > v->call_timeout_ms && conf_part_has(part, "connect_timeout"))
+        conf_warning(d, conf_part_line(part, "connect_timeout"),
+                     "`connect_timeout` is longer than `call_timeout`, which ends the wait first");
+    if (conf_part_has(part, "minute") && v->minute_ms != 60000)
+        conf_warning(
+            d, conf_part_line(part, "minute"),
+            "`minute` is for simulators: a real vault would end requests at other times than the gateway "
+            "expects");
+}
+
+/* What a session is compared with (left) or becomes (right): a name that cannot be one is a mistake. */
+static void check_name(struct conf_draft *d, const struct conf_part *part, const char *key, const char *text,
+                       size_t n, enum person_part is, bool written)
+{
+    char *name = n ? strndup(text, n) : NULL;
+    const char *why = !name ? NULL : written ? person_unwritable(is, name) : person_refusal(is, name);
+
+    if (why)
+        conf_error(d, conf_part_line(part, key), "`%s`: `%.80s` %s", key, name, why);
+    free(name);
+}
+
+static void check_vault_users(struct conf_draft *d, const struct conf_part *part)
+{
+    const struct conf_vault *v = part->object;
+
+    for (size_t i = 0; i < v->run_as.n; i++)
+        check_name(d, part, "run_as", v->run_as.item[i], strlen(v->run_as.item[i]), PERSON_FULL, true);
+    for (size_t i = 0; i < v->run_as.n; i++)
+        if (!strstr(v->run_as.item[i], "{username}"))
+            conf_warning(
+                d, conf_part_line(part, "run_as"),
+                "`run_as` template `%.80s` has no {username}: it lets every PRA user act as the same vault "
+                "user",
+                v->run_as.item[i]);
+}
+
+static void check_name_pairs(struct conf_draft *d, const struct conf_part *part, const char *key,
+                             const struct conf_list *pairs, enum person_part is)
+{
+    for (size_t i = 0; i < pairs->n; i++) {
+        const char *pair = pairs->item[i], *colon = strrchr(pair, ':');
+
+        if (!colon)
+            continue;
+        check_name(d, part, key, pair, (size_t)(colon - pair), is, false);
+        check_name(d, part, key, colon + 1, strlen(colon + 1), is, true);
+    }
+}
+
+static void check_vault_names(struct conf_draft *d, const struct conf_part *part)
+{
+    const struct conf_vault *v = part->object;
+    const char *domain = v->default_domain, *user = v->directory_user;
+
+    if (domain)
+        check_name(d, part, "default_domain", domain, strlen(domain), PERSON_DOMAIN, true);
+    if (user)
+        check_name(d, part, "directory_user", user, strlen(user), PERSON_FULL, true);
+    check_name_pairs(d, part, "domain_map", &v->domain_map, PERSON_DOMAIN);
+    check_name_pairs(d, part, "user_map", &v->user_map, PERSON_FULL);
+}
+
+static void check_vault_directory(struct conf_draft *d, const struct conf_part *part)
+{
+    const struct conf_vault *v = part->object;
+
+    if (v->restrict_network && !(v->directory_user && *v->directory_user))
+        conf_warning(d, conf_part_line(part, "restrict_network"),
+                     "`restrict_network` finds no endpoints for a session with a network_id unless "
+                     "`directory_user` is set: nobody else tells the workgroup of a system");
+}
+
+/* ---- the gateway ---- */
+
+static void check_gateway(struct conf_draft *d)
+{
+    struct conf_part *part = conf_draft_next(d, SECTION_GATEWAY, NULL);
+    const struct conf_gateway *g = part ? part->object : NULL;
+
+    if (!g)
+        return;
+    if (g->user && !getpwnam(g->user))
+        conf_error(d, conf_part_line(part, "user"), "there is no user `%s` on this machine", g->user);
+    if (g->release_duration_ms % 60000)
+        conf_warning(d, conf_part_line(part, "release_duration"),
+                     "`release_duration` counts in whole minutes, as the vault does, and is rounded up");
+    if (g->catalogue_max_age_ms < g->catalogue_cache_ms)
+        conf_error(d,
+                   conf_part_line(part, conf_part_has(part, "catalogue_max_age") ? "catalogue_max_age"
+                                                                                 : "catalogue_cache"),
+                   "`catalogue_max_age` must not be shorter than `catalogue_cache`");
+}
+
+void conf_check(struct conf_draft *d)
+{
+    check_sections(d);
+    check_gateway(d);
+    FOR_EACH(d, SECTION_LISTENER, listener)
+    {
+        check_required(d, listener);
+        check_listener_tls(d, listener);
+        check_unix_keys(d, listener);
+        check_owner(d, listener);
+        check_listener_twin(d, listener);
+    }
+    FOR_EACH(d, SECTION_CLIENT, client)
+    {
+        check_required(d, client);
+        check_client_identity(d, client);
+        check_client_reach(d, client);
+        check_client_twin(d, client);
+    }
+    FOR_EACH(d, SECTION_VAULT, vault)
+    {
+        check_required(d, vault);
+        check_vault_login(d, vault);
+        check_vault_url(d, vault);
+        check_vault_twin(d, vault);
+        check_vault_times(d, vault);
+        check_vault_users(d, vault);
+        check_vault_names(d, vault);
+        check_vault_directory(d, vault);
+    }
+}

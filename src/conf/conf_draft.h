@@ -1,0 +1,73 @@
+/*
+ * conf_draft.h - a configuration while it is being read: its sections with their line numbers, and its
+ * mistakes.
+ *
+ * The draft keeps what struct conf does not need: which line set which key, so that every check can point at
+ * it, and the sections that are wrong themselves (`spare`), whose keys are still checked but which nothing is
+ * compared with. conf_read.c fills it, conf_check.c and conf_files.c judge it, conf.c turns it into a struct
+ * conf.
+ *
+ * Notes are kept until the end and printed in the order of their lines. Out of memory sticks in `nomem`.
+ */
+#ifndef JG_CONF_CONF_DRAFT_H
+#define JG_CONF_CONF_DRAFT_H
+
+#include "conf/conf_table.h"
+
+#include <sys/queue.h>
+
+struct conf_note {
+    unsigned line;
+    bool warning;
+    char *text;
+};
+
+struct conf_part { /* one section of the file */
+    enum conf_section section;
+    char name[CONF_NAME_MAX];   /* "" where the section takes none */
+    unsigned line;              /* of its header; 0 = not in the file */
+    bool spare;                 /* a mistake by itself: not part of the result */
+    void *object;               /* struct conf_gateway, …; values beyond the table's default are set */
+    unsigned at[CONF_ROWS_MAX]; /* line that set the row, 0 = default */
+    TAILQ_ENTRY(conf_part) link;
+};
+
+struct conf_draft {
+    const char *file;
+    TAILQ_HEAD(, conf_part) parts;
+    size_t nparts;
+    struct conf_note *notes;
+    size_t nnotes, errors;
+    bool nomem;
+};
+
+void conf_draft_init(struct conf_draft *, const char *file);
+void conf_draft_free(struct conf_draft *);
+
+/* Adds a section with the defaults in it. NULL when out of memory. */
+struct conf_part *conf_draft_add(struct conf_draft *, enum conf_section, const char *name, unsigned line);
+/* The next sound section of a kind after `part` (NULL = the first), or NULL. */
+struct conf_part *conf_draft_next(struct conf_draft *, enum conf_section, const struct conf_part *part);
+
+/* The line that set a key, or of the section's header where the default stands. */
+unsigned conf_part_line(const struct conf_part *, const char *key);
+bool conf_part_has(const struct conf_part *, const char *key);
+/* "[client pra]". Returns `out`. */
+#define CONF_TITLE_SIZE (CONF_NAME_MAX + 16)
+const char *conf_part_title(const struct conf_part *, char out[CONF_TITLE_SIZE]);
+
+void conf_error(struct conf_draft *, unsigned line, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void conf_warning(struct conf_draft *, unsigned line, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* All notes as lines `file:line: text`. */
+void conf_draft_print(struct conf_draft *, struct buf *out);
+
+/* conf_read.c: the text of the file into parts. The text is NUL-terminated after len bytes. */
+void conf_read(struct conf_draft *, const char *text, size_t len);
+/* conf_check.c: what is missing and what does not go together. */
+void conf_check(struct conf_draft *);
+/* conf_files.c: whether the named files are there, sound, and guarded. */
+void conf_check_files(struct conf_draft *);
+
+#endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conf_files.c - whether the files named in a configuration are there, sound, and guarded.
+ *
+ * Each must be a readable, regular file that is not empty. One that holds a secret should be readable by its
+ * owner alone; credentials of the service manager are left out of that, since it guards their directory
+ * itself. PEM files are read with OpenSSL, and a certificate must belong to its key: this is what would
+ * otherwise fail at the first connection. Whatever others than its owner and root could change is refused,
+ * the configuration and the state directory included (safe_path.h). Secrets are not kept; a private key read
+ * here is freed, and thereby wiped, at once. A secret that is one line of text is read for the same reason,
+ * and cleared.
+ */
+#include "base/memory/secret.h"
+#include "base/safe_path.h"
+#include "conf/conf_draft.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *file_of(const struct conf_part *part, const struct conf_row *row)
+{
+    char *path;
+
+    memcpy(&path, conf_field_const(row, part->object), sizeof(path));
+    return path;
+}
+
+static bool is_credential(const char *path)
+{
+    const char *dir = getenv("CREDENTIALS_DIRECTORY");
+
+    return dir && *dir && strncmp(path, dir, strlen(dir)) == 0 && path[strlen(dir)] == '/';
+}
+
+static void unreadable(struct conf_draft *d, unsigned line, const struct conf_row *row, const char *path,
+                       int err)
+{
+    /* What stands in place of a secret's file may be the secret. */
+    if (row->flags & CONF_SECRET && !strchr(path, '/'))
+        conf_error(d, line,
+                   "`%s` names no file that can be read: %s. The value is not shown: if it is the secret "
+                   "itself, put "
+                   "it into a file and write the file's name here",
+                   row->name, strerror(err));
+    else
+        conf_error(d, line, "`%s`: cannot read %s: %s", row->name, path, strerror(err));
+}
+
+static void judge_file(struct conf_draft *d, unsigned line, const struct conf_row *row, const char *path,
+                       const struct stat *st)
+{
+    if (!S_ISREG(st->st_mode))
+        conf_error(d, line, "`%s`: %s is not a regular file", row->name, path);
+    else if (st->st_size == 0)
+        conf_error(d, line, "`%s`: %s is empty", row->name, path);
+    else if (row->flags & CONF_SECRET && st->st_mode & (S_IRWXG | S_IRWXO) && !is_credential(path))
+        conf_warning(d, line,
+                     "`%s`: %s holds a secret and can be read by others than its owner; chmod 600 it",
+                     row->name, path);
+}
+
+/* Leaves the errors in the draft; a PEM check follows only for a file that passed. */
+static bool check_file(struct conf_draft *d, const struct conf_part *part, const struct conf_row *row)
+{
+    unsigned line = part->at[row - conf_rows];
+    const char *path = file_of(part, row);
+    size_t errors = d->errors;
+    struct stat st;
+    int fd;
+
+    if (!path)
+        return false;
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 || fstat(fd, &st))
+        unreadable(d, line, row, path, errno);
+    else
+        judge_file(d, line, row, path, &st);
+    if (fd >= 0)
+        close(fd);
+    return d->errors == errors;
+}
+
+/* The file of a key when it is set and has passed check_file, else NULL. */
+static const char *sound_file(const struct conf_part *part, const bool *sound, const char *key)
+{
+    const struct conf_row *row = conf_row_find(part->section, key);
+
+    return sound[row - conf_rows] ? file_of(part, row) : NULL;
+}
+
+/* ---- PEM ---- */
+
+static X509 *read_certificate(const char *path)
+{
+    BIO *in = BIO_new_file(path, "r");
+    X509 *cert = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
+
+    BIO_free(in);
+    ERR_clear_error();
+    return cert;
+}
+
+/* An encrypted key is refused, not asked about on the terminal. */
+static int on_passphrase(char *out, int size, int writing, void *asked)
+{
+    (void)out;
+    (void)size;
+    (void)writing;
+    *(bool *)asked = true;
+    return -1;
+}
+
+static EVP_PKEY *read_key(const char *path, bool *encrypted)
+{
+    BIO *in = BIO_new_file(path, "r");
+    EVP_PKEY *key;
+
+    *encrypted = false;
+    key = in ? PEM_read_bio_PrivateKey(in, NULL, on_passphrase, encrypted) : NULL;
+    BIO_free(in);
+    ERR_clear_error();
+    return key;
+}
+
+static void check_dates(struct conf_draft *d, unsigned line, const char *path, const X509 *cert)
+{
+    if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0)
+        conf_warning(d, line, "the certificate in %s has expired", path);
+    else if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0)
+        conf_warning(d, line, "the certificate in %s is not valid yet", path);
+}
+
+static X509 *check_certificate(struct conf_draft *d, const struct conf_part *part, const char *key,
+                               const char *path)
+{
+    unsigned line = conf_part_line(part, key);
+    X509 *cert = path ? read_certificate(path) : NULL;
+
+    if (path && !cert)
+        conf_error(d, line, "`%s`: %s holds no certificate in PEM form", key, path);
+    if (cert)
+        check_dates(d, line, path, cert);
+    return cert;
+}
+
+static EVP_PKEY *check_key(struct conf_draft *d, const struct conf_part *part, const char *key,
+                           const char *path)
+{
+    bool encrypted = false;
+    EVP_PKEY *private = path ? read_key(path, &encrypted) : NULL;
+
+    if (path && encrypted)
+        conf_error(d, conf_part_line(part, key), "`%s`: the key in %s has a passphrase; remove it", key,
+                   path);
+    else if (path && !private)
+        conf_error(d, conf_part_line(part, key), "`%s`: %s holds no private key in PEM form", key, path);
+    return private;
+}
+
+static void check_pair(struct conf_draft *d, const struct conf_part *part, const bool *sound,
+                       const char *cert_key, const char *key_key)
+{
+    const char *cert_path = sound_file(part, sound, cert_key), *key_path = sound_file(part, sound, key_key);
+    X509 *cert = check_certificate(d, part, cert_key, cert_path);
+    EVP_PKEY *key = check_key(d, part, key_key, key_path);
+
+    if (cert && key && X509_check_private_key(cert, key) != 1)
+        conf_error(d, conf_part_line(part, key_key), "`%s`: %s is not the key of the certificate in %s",
+                   key_key, key_path, cert_path);
+    ERR_clear_error();
+    X509_free(cert);
+    EVP_PKEY_free(key);
+}
+
+static void check_list(struct conf_draft *d, const struct conf_part *part, const char *key, const char *path)
+{
+    BIO *in = path ? BIO_new_file(path, "r") : NULL;
+    X509_CRL *list = in ? PEM_read_bio_X509_CRL(in, NULL, NULL, NULL) : NULL;
+    unsigned line = conf_part_line(part, key);
+
+    if (path && !list)
+        conf_error(d, line, "`%s`: %s holds no revocation list in PEM form", key, path);
+    else if (list && X509_CRL_get0_nextUpdate(list) &&
+             X509_cmp_current_time(X509_CRL_get0_nextUpdate(list)) < 0)
+        conf_warning(d, line, "the revocation list in %s is past its next update: no client will get in",
+                     path);
+    BIO_free(in);
+    ERR_clear_error();
+    X509_CRL_free(list);
+}
+
+/* ---- secrets ---- */
+
+/* `forbidden`: what would break the header that it goes into. */
+static void check_line(struct conf_draft *d, const struct conf_part *part, const bool *sound, const char *key,
+                       const char *forbidden)
+{
+    const char *path = sound_file(part, sound, key);
+    struct secret secret = {0};
+    char why[80];
+
+    if (!path)
+        return;
+    if (secret_read_line(&secret, path, why))
+        conf_error(d, conf_part_line(part, key), "`%s`: %s %s", key, path, why);
+    else if (strpbrk(secret.p, forbidden))
+        conf_error(d, conf_part_line(part, key), "`%s`: %s holds a blank or a semicolon", key, path);
+    secret_clear(&secret);
+}
+
+/* ---- who could change them ---- */
+
+/* We, and whom the gateway will be: root checks for another user, who then is the owner of the state
+ * directory. */
+static void trust_users(struct safe_path_owners *owners, const struct conf_gateway *g, const char *state_dir)
+{
+    const struct passwd *pw = g && g->user ? getpwnam(g->user) : NULL;
+    struct stat st;
+
+    safe_path_trust(owners, geteuid());
+    if (pw)
+        safe_path_trust(owners, pw->pw_uid);
+    else if (geteuid() == 0 && stat(state_dir, &st) == 0)
+        safe_path_trust(owners, st.st_uid);
+}
+
+static void check_way(struct conf_draft *d, unsigned line, const char *what, const char *path,
+                      const struct safe_path_owners *owners)
+{
+    char why[SAFE_PATH_WHY];
+
+    if (!safe_path(path, owners, why))
+        conf_error(d, line, "`%s`: %s", what, why);
+}
+
+static void check_part(struct conf_draft *d, const struct conf_part *part,
+                       const struct safe_path_owners *owners)
+{
+    bool sound[CONF_ROWS_MAX] = {false};
+
+    for (size_t i = 0; i < conf_nrows; i++)
+        if (conf_rows[i].section == part->section && conf_rows[i].flags & CONF_FILE) {
+            sound[i] = check_file(d, part, &conf_rows[i]);
+            if (sound[i] && !is_credential(file_of(part, &conf_rows[i])))
+                check_way(d, part->at[i], conf_rows[i].name, file_of(part, &conf_rows[i]), owners);
+        }
+    if (part->section == SECTION_LISTENER) {
+        check_pair(d, part, sound, "tls_certificate", "tls_key");
+        X509_free(check_certificate(d, part, "client_ca", sound_file(part, sound, "client_ca")));
+        check_list(d, part, "client_crl", sound_file(part, sound, "client_crl"));
+    } else if (part->section == SECTION_VAULT) {
+        check_pair(d, part, sound, "client_certificate", "client_key");
+        X509_free(check_certificate(d, part, "ca_file", sound_file(part, sound, "ca_file")));
+        check_line(d, part, sound, "api_key_file", "; ");
+        check_line(d, part, sound, "run_as_password_file", "");
+        check_line(d, part, sound, "oauth_client_secret_file", "");
+    }
+}
+
+void conf_check_files(struct conf_draft *d)
+{
+    struct conf_part *part, *gateway = conf_draft_next(d, SECTION_GATEWAY, NULL);
+    const struct conf_gateway *g = gateway ? gateway->object : NULL;
+    const char *state_dir = g ? g->state_dir : conf_row_find(SECTION_GATEWAY, "state_dir")->fallback;
+    struct safe_path_owners owners = {.n = 0};
+
+    trust_users(&owners, g, state_dir);
+    check_way(d, 1, "this file", d->file, &owners);
+    check_way(d, gateway ? conf_part_line(gateway, "state_dir") : 1, "state_dir", state_dir, &owners);
+    TAILQ_FOREACH(part, &d->parts, link)
+    check_part(d, part, &owners);
+}

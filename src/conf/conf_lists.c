@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conf_lists.c - types of the configuration made of words: permissions, name forms, templates.
+ *
+ * Lists are separated by blanks. A word that occurs twice is a mistake, not a repetition to be ignored: the
+ * second one usually was meant to be something else. Templates know a fixed set of placeholders (the row's
+ * choices); an unknown one, or a lone brace, is found here and not when the first user signs in.
+ */
+#include "base/did_you_mean.h"
+#include "base/text.h"
+#include "conf/conf_table.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WORD_SIZE 64
+
+const char *conf_next_word(const char **list, size_t *len)
+{
+    const char *word = *list + strspn(*list, " \t");
+
+    *len = strcspn(word, " \t");
+    *list = word + *len;
+    return *len ? word : NULL;
+}
+
+int conf_choice_index(const char *choices, const char *word, size_t len)
+{
+    const char *choice;
+    size_t n;
+
+    for (int i = 0; (choice = conf_next_word(&choices, &n)); i++)
+        if (n == len && memcmp(choice, word, n) == 0)
+            return i;
+    return -1;
+}
+
+/* The nearest choice into `hint`, or "". */
+static void choice_hint(const char *choices, const char *word, size_t len, char *hint, size_t size)
+{
+    char typed[WORD_SIZE], known[16][WORD_SIZE];
+    struct nearest near = NEAREST(typed);
+    const char *choice;
+    size_t n;
+
+    (void)text_copy_n(typed, sizeof(typed), word, len);
+    for (size_t i = 0; i < 16 && (choice = conf_next_word(&choices, &n)); i++) {
+        (void)text_copy_n(known[i], sizeof(known[i]), choice, n);
+        did_you_mean_offer(&near, known[i]);
+    }
+    (void)did_you_mean_hint(&near, hint, size);
+}
+
+void conf_choice_why(const struct conf_row *row, const char *word, size_t len, char why[CONF_WHY_SIZE])
+{
+    char hint[WORD_SIZE + 32];
+
+    choice_hint(row->choices, word, len, hint, sizeof(hint));
+    (void)snprintf(why, CONF_WHY_SIZE, "knows only: %s%s", row->choices, hint);
+}
+
+/* Reads a list of choices into their indexes, in order. 0, or -EINVAL and why. */
+static int choices_parse(const struct conf_row *row, const char *text, int index[32], size_t *n, char *why)
+{
+    const char *word;
+    size_t len;
+    unsigned seen = 0;
+
+    for (*n = 0; (word = conf_next_word(&text, &len)); (*n)++) {
+        int i = conf_choice_index(row->choices, word, len);
+        if (i < 0) {
+            conf_choice_why(row, word, len, why);
+            return -EINVAL;
+        }
+        if (seen & 1U << i) {
+            (void)snprintf(why, CONF_WHY_SIZE, "names `%.*s` twice", (int)len, word);
+            return -EINVAL;
+        }
+        seen |= 1U << i;
+        index[*n] = i;
+    }
+    return 0;
+}
+
+static void zero_clear(const struct conf_row *row, void *object)
+{
+    memset(conf_field(row, object), 0, row->size);
+}
+
+static void words_print(const struct conf_row *row, const int *index, size_t n, struct buf *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *list = row->choices, *word;
+        size_t len = 0;
+        int left = index[i];
+        while ((word = conf_next_word(&list, &len)) && left--) {}
+        if (i)
+            (void)buf_char(out, ' ');
+        if (word)
+            (void)buf_append(out, word, len);
+    }
+}
+
+/* ---- permissions: a set of bits ---- */
+
+static int permissions_parse(const struct conf_row *row, const char *text, void *object,
+                             char why[CONF_WHY_SIZE])
+{
+    int index[32];
+    size_t n;
+    unsigned bits = 0;
+
+    if (choices_parse(row, text, index, &n, why))
+        return -EINVAL;
+    for (size_t i = 0; i < n; i++)
+        bits |= 1U << index[i];
+    memcpy(conf_field(row, object), &bits, sizeof(bits));
+    return 0;
+}
+
+static void permissions_print(const struct conf_row *row, const void *object, struct buf *out)
+{
+    int index[32];
+    size_t n = 0;
+    unsigned bits;
+
+    memcpy(&bits, conf_field_const(row, object), sizeof(bits));
+    for (int i = 0; i < 32; i++)
+        if (bits & 1U << i)
+            index[n++] = i;
+    words_print(row, index, n, out);
+}
+
+const struct conf_type conf_permissions = {
+    .what = "list",
+    .parse = permissions_parse,
+    .print = permissions_print,
+    .clear = zero_clear,
+};
+
+/* ---- name forms: an ordered list in struct conf_vault ---- */
+
+static int forms_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
+{
+    struct conf_vault *v = object;
+    int index[32];
+    size_t n;
+
+    if (choices_parse(row, text, index, &n, why))
+        return -EINVAL;
+    for (size_t i = 0; i < n; i++)
+        v->match[i] = (enum conf_name_form)index[i];
+    v->nmatch = n;
+    return 0;
+}
+
+static void forms_print(const struct conf_row *row, const void *object, struct buf *out)
+{
+    const struct conf_vault *v = object;
+    int index[FORM_NFORMS];
+
+    for (size_t i = 0; i < v->nmatch; i++)
+        index[i] = (int)v->match[i];
+    words_print(row, index, v->nmatch, out);
+}
+
+static void forms_clear(const struct conf_row *row, void *object)
+{
+    (void)row;
+    ((struct conf_vault *)object)->nmatch = 0;
+}
+
+const struct conf_type conf_forms = {
+    .what = "list",
+    .parse = forms_parse,
+    .print = forms_print,
+    .clear = forms_clear,
+};
+
+/* ---- templates ---- */
+
+/* Checks the placeholders of one template. 0 or -EINVAL and why. */
+static int template_check(const struct conf_row *row, const char *text, size_t len, char why[CONF_WHY_SIZE])
+{
+    const char *end = text + len;
+
+    for (const char *p = text; p < end; p++) {
+        const char *close = *p == '{' ? memchr(p, '}', (size_t)(end - p)) : NULL;
+        size_t n;
+        if (*p == '}' || (*p == '{' && !close)) {
+            (void)snprintf(why, CONF_WHY_SIZE, "has a lone brace");
+            return -EINVAL;
+        }
+        if (*p != '{')
+            continue;
+        n = (size_t)(close - p - 1);
+        if (conf_choice_index(row->choices, p + 1, n) < 0) {
+            char hint[WORD_SIZE + 32];
+            choice_hint(row->choices, p + 1, n, hint, sizeof(hint));
+            (void)snprintf(why, CONF_WHY_SIZE, "has an unknown placeholder `{%.*s}`; known are: %s%s",
+                           n < WORD_SIZE ? (int)n : WORD_SIZE, p + 1, row->choices, hint);
+            return -EINVAL;
+        }
+        p = close;
+    }
+    return 0;
+}
+
+static int template_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
+{
+    int err = template_check(row, text, strlen(text), why);
+
+    return err ? err : conf_text.parse(row, text, object, why);
+}
+
+static void text_print(const struct conf_row *row, const void *object, struct buf *out)
+{
+    conf_text.print(row, object, out);
+}
+
+static void text_clear(const struct conf_row *row, void *object)
+{
+    conf_text.clear(row, object);
+}
+
+const struct conf_type conf_template = {
+    .what = "template",
+    .parse = template_parse,
+    .print = text_print,
+    .clear = text_clear,
+};
+
+/* ---- lists of words, each with its own check ---- */
+
+static void list_free(struct conf_list *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        free(list->item[i]);
+    free(list->item);
+    *list = (struct conf_list){0};
+}
+
+static int list_add(const struct conf_row *row, struct conf_list *list, const char *word, size_t len,
+                    const struct conf_words_rule *rule, char *why)
+{
+    if (list->n == row->max) {
+        (void)snprintf(why, CONF_WHY_SIZE, "takes at most %u %s", (unsigned)row->max, rule->noun);
+        return -EINVAL;
+    }
+    if (rule->check(row, list, word, len, why))
+        return -EINVAL;
+    list->item[list->n] = strndup(word, len);
+    if (!list->item[list->n])
+        return -ENOMEM;
+    list->n++;
+    return 0;
+}
+
+int conf_list_parse(const struct conf_row *row, const char *text, void *object,
+                    const struct conf_words_rule *rule, char why[CONF_WHY_SIZE])
+{
+    struct conf_list *old = conf_field(row, object), list = {.item = calloc(row->max, sizeof(char *))};
+    const char *word;
+    size_t len;
+    int err = list.item ? 0 : -ENOMEM;
+
+    while (!err && (word = conf_next_word(&text, &len)))
+        err = list_add(row, &list, word, len, rule, why);
+    if (err) {
+        list_free(&list);
+        return err;
+    }
+    list_free(old);
+    *old = list;
+    return 0;
+}
+
+void conf_list_print(const struct conf_row *row, const void *object, struct buf *out)
+{
+    const struct conf_list *list = conf_field_const(row, object);
+
+    for (size_t i = 0; i < list->n; i++)
+        (void)buf_printf(out, "%s%s", i ? " " : "", list->item[i]);
+}
+
+void conf_list_clear(const struct conf_row *row, void *object)
+{
+    list_free(conf_field(row, object));
+}
+
+static bool list_has(const struct conf_list *list, const char *word, size_t len)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (strlen(list->item[i]) == len && memcmp(list->item[i], word, len) == 0)
+            return true;
+    return false;
+}
+
+static int check_template(const struct conf_row *row, const struct conf_list *list, const char *word,
+                          size_t len, char *why)
+{
+    if (list_has(list, word, len)) {
+        (void)snprintf(why, CONF_WHY_SIZE, "names a template twice");
+        return -EINVAL;
+    }
+    return template_check(row, word, len, why);
+}
+
+static int templates_parse(const struct conf_row *row, const char *text, void *object,
+                           char why[CONF_WHY_SIZE])
+{
+    static const struct conf_words_rule rule = {"templates", check_template};
+
+    return conf_list_parse(row, text, object, &rule, why);
+}
+
+const struct conf_type conf_templates = {
+    .what = "list of templates",
+    .parse = templates_parse,
+    .print = conf_list_print,
+    .clear = conf_list_clear,
+};

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conf_numbers.c - types of the configuration whose value is a number: durations, sizes, counts, choices,
+ * rates.
+ *
+ * Durations, sizes and counts are one thing, a whole number times a unit, held as uint64_t in the smallest
+ * unit and printed in the largest that holds it whole. A duration must say its unit: a bare 60 is the classic
+ * way to be wrong by a factor of sixty. A choice is the index of its word, in a bool or an enum by the
+ * member's size.
+ *
+ * Not here: texts (conf_texts.c), lists of words (conf_lists.c).
+ */
+#include "base/did_you_mean.h"
+#include "base/text.h"
+#include "conf/conf_table.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct conf_unit duration_units[] = {
+    {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {NULL, 0}};
+static const struct conf_unit size_units[] = {
+    {"", 1}, {"K", 1024}, {"k", 1024}, {"M", 1024 * 1024}, {"G", 1024 * 1024 * 1024}, {NULL, 0}};
+static const struct conf_unit count_units[] = {{"", 1}, {NULL, 0}};
+
+/* All digits at the start of text; false when there are none, or more than fit into the number. */
+static bool read_digits(const char *text, const char **rest, uint64_t *out)
+{
+    uint64_t n = 0;
+    bool fits = true;
+
+    for (*rest = text; **rest >= '0' && **rest <= '9'; (*rest)++) {
+        uint64_t digit = (uint64_t)(**rest - '0');
+        fits = fits && n <= (UINT64_MAX - digit) / 10;
+        n = fits ? n * 10 + digit : 0;
+    }
+    *out = n;
+    return fits && *rest != text;
+}
+
+static const struct conf_unit *unit_find(const struct conf_unit *units, const char *name)
+{
+    for (; units->name; units++)
+        if (strcmp(units->name, name) == 0)
+            return units;
+    return NULL;
+}
+
+void conf_number_print(const struct conf_type *type, uint64_t value, struct buf *out)
+{
+    const struct conf_unit *best = type->units;
+
+    /* Nothing is `0s` or plain `0`, not `0h`. */
+    for (const struct conf_unit *u = type->units; u->name; u++)
+        if (value ? value % u->factor == 0 : u->factor <= 1000)
+            best = u;
+    (void)buf_printf(out, "%" PRIu64 "%s", value / best->factor, best->name);
+}
+
+static void range_why(const struct conf_row *row, char why[CONF_WHY_SIZE])
+{
+    struct buf text = BUF_INIT(CONF_WHY_SIZE);
+
+    (void)buf_str(&text, "must be from ");
+    conf_number_print(row->type, row->min, &text);
+    (void)buf_str(&text, " to ");
+    conf_number_print(row->type, row->max, &text);
+    (void)text_copy_n(why, CONF_WHY_SIZE, text.data ? text.data : "", text.len);
+    buf_free(&text);
+}
+
+static int number_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
+{
+    const char *rest;
+    uint64_t n;
+    bool digits = read_digits(text, &rest, &n);
+    const struct conf_unit *unit = unit_find(row->type->units, rest);
+
+    if (rest == text || !unit) {
+        (void)snprintf(why, CONF_WHY_SIZE, "needs %s", row->type->needs);
+        return -EINVAL;
+    }
+    if (!digits || n > UINT64_MAX / unit->factor || n * unit->factor < row->min ||
+        n * unit->factor > row->max) {
+        range_why(row, why);
+        return -EINVAL;
+    }
+    n *= unit->factor;
+    memcpy(conf_field(row, object), &n, sizeof(n));
+    return 0;
+}
+
+static uint64_t number_get(const struct conf_row *row, const void *object)
+{
+    uint64_t n;
+
+    memcpy(&n, conf_field_const(row, object), sizeof(n));
+    return n;
+}
+
+static void number_print(const struct conf_row *row, const void *object, struct buf *out)
+{
+    conf_number_print(row->type, number_get(row, object), out);
+}
+
+static void number_clear(const struct conf_row *row, void *object)
+{
+    memset(conf_field(row, object), 0, row->size);
+}
+
+const struct conf_type conf_duration = {
+    .what = "duration",
+    .needs = "a duration with its unit, such as 500ms, 10s, 15m or 2h",
+    .units = duration_units,
+    .parse = number_parse,
+    .print = number_print,
+    .clear = number_clear,
+};
+
+const struct conf_type conf_size = {
+    .what = "size",
+    .needs = "a size in bytes, such as 4096, 64k or 16M",
+    .units = size_units,
+    .parse = number_parse,
+    .print = number_print,
+    .clear = number_clear,
+};
+
+const struct conf_type conf_count = {
+    .what = "number",
+    .needs = "a whole number",
+    .units = count_units,
+    .parse = number_parse,
+    .print = number_print,
+    .clear = number_clear,
+};
+
+/* ---- choices ---- */
+
+static void choice_set(const struct conf_row *row, void *object, unsigned value)
+{
+    if (row->size == sizeof(bool)) {
+        bool b = value != 0;
+        memcpy(conf_field(row, object), &b, sizeof(b));
+    } else {
+        memcpy(conf_field(row, object), &value, sizeof(value));
+    }
+}
+
+static int choice_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
+{
+    /* The words people write for no and yes, even index = no. */
+    static const char *const switches[] = {"no", "yes", "false", "true", "off", "on"};
+    int index = conf_choice_index(row->choices, text, strlen(text));
+
+    if (index < 0 && strcmp(row->choices, "no yes") == 0)
+        for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++)
+            if (text_equal_nocase(text, switches[i]))
+                index = (int)(i % 2);
+    if (index < 0) {
+        conf_choice_why(row, text, strlen(text), why);
+        return -EINVAL;
+    }
+    choice_set(row, object, (unsigned)index);
+    return 0;
+}
+
+static void choice_print(const struct conf_row *row, const void *object, struct buf *out)
+{
+    unsigned value = 0;
+    const char *list = row->choices, *word;
+    size_t len;
+
+    if (row->size == sizeof(bool)) {
+        bool b;
+        memcpy(&b, conf_field_const(row, object), sizeof(b));
+        value = b;
+    } else {
+        memcpy(&value, conf_field_const(row, object), sizeof(value));
+    }
+    for (; (word = conf_next_word(&list, &len)); value--)
+        if (value == 0) {
+            (void)buf_append(out, word, len);
+            return;
+        }
+}
+
+const struct conf_type conf_choice = {
+    .what = "choice",
+    .parse = choice_parse,
+    .print = choice_print,
+    .clear = number_clear,
+};
+
+/* ---- rate, mode, uid ---- */
+
+static int rate_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
+{
+    const char *rest;
+    uint64_t n = 0;
+    double rate = 0;
+
+    if (!text_equal_nocase(text, "off")) {
+        bool good = read_digits(text, &rest, &n) && (strcmp(rest, "/s") == 0 || strcmp(rest, "/m") == 0);
+        if (!good || n < row->min || n > row->max) {
+            (void)snprintf(why, CONF_WHY_SIZE,
+                           "needs a rate such as 200/s or 600/m, from %" PRIu64 " to %" PRIu64 ", or off",
+                           row->min, row->max);
+            return -EINVAL;
+        }
+        rate = strcmp(rest, "/m") == 0 ? (double)n / 60.0 : (double)n;
+    }
+    memcpy(conf_field(row, object), &rate, sizeof(rate));
+    return 0;
+}
+
+static void rate_print(const struct conf_row *row, const void *object, struct buf *out)
+{
+    double rate;
+
+    memcpy(&rate, conf_field_const(row, object), sizeof(rate));
+    if (rate > 0)
+        (void)buf_printf(out, "%.9g/s", rate);
+    else
+        (void)buf_str(out, "off");
+}
+
+const struct conf_type conf_rate = {
+    .what = "rate",
+    .parse = rate_parse,
+    .print = rate_print,
+    .clear = number_clear,
+};
+
+static int mode_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
+{
+    uint64_t mode = 0;
+    size_t n = strlen(text);
+
+    if (!text_only(text, "01234567") || n < 3 || n > 4 || (n == 4 && text[0] != '0')) {
+        (void)snprintf(why, CONF_WHY_SIZE, "needs permissions in octal, such as 0660");
+        return -EINVAL;
+    }
+    for (; *text; text++)
+        mode = mode * 8 + (uint64_t)(*text - '0');
+    memcpy(conf_field(row, object), &mode, sizeof(mode));
+    return 0;
+}
+
+static void mode_print(const struct conf_row *row, const void *object, struct buf *out)
+{
+    (void)buf_printf(out, "%04" PRIo64, number_get(row, object));
+}
+
+const struct conf_type conf_mode = {
+    .what = "permissions in octal",
+    .parse = mode_parse,
+    .print = mode_print,
+    .clear = number_clear,
+};
+
+static int uid_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
+{
+    int64_t uid;
+
+    /* The largest uid is no user: it means "none" to the kernel. */
+    if (!text_int(text, 0, (int64_t)UINT32_MAX - 1, &uid)) {
+        (void)snprintf(why, CONF_WHY_SIZE, "needs a numeric user id (see: id -u NAME)");
+        return -EINVAL;
+    }
+    memcpy(conf_field(row, object), &uid, sizeof(uid));
+    return 0;
+}
+
+static void uid_print(const struct conf_row *row, const void *object, struct buf *out)
+{
+    int64_t uid;
+
+    memcpy(&uid, conf_field_const(row, object), sizeof(uid));
+    if (uid >= 0)
+        (void)buf_printf(out, "%" PRId64, uid);
+}
+
+/* 0 is root, so that none must be something else. */
+static void uid_clear(const struct conf_row *row, void *object)
+{
+    const int64_t none = -1;
+
+    memcpy(conf_field(row, object), &none, sizeof(none));
+}
+
+const struct conf_type conf_uid = {
+    .what = "user id",
+    .parse = uid_parse,
+    .print = uid_print,
+    .clear = uid_clear,
+};

@@ -1,0 +1,127 @@
+/*
+ * conf_table.h - the table of the configuration, for the files that read, check and print it.
+ *
+ * A row (struct conf_row) describes one key; its type (struct conf_type) knows how a text becomes a value and
+ * back. Everything that is true of one key alone is in its row; what two keys or two sections have to do with
+ * each other is in conf_check.c. Rows are grouped by section, in the order an operator should meet them; that
+ * order is also the order of the printed file and of the digest.
+ *
+ * To add a key: a member in conf/conf.h, a row in conf_table.c, then write the output of
+ * `jumpgate config --defaults` to conf/jumpgate.conf and of `--doc` to docs/configuration.md.
+ */
+#ifndef JG_CONF_CONF_TABLE_H
+#define JG_CONF_CONF_TABLE_H
+
+#include "base/buf.h"
+#include "conf/conf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum conf_section { SECTION_GATEWAY, SECTION_LISTENER, SECTION_CLIENT, SECTION_VAULT, SECTION_N };
+
+enum conf_flags {
+    CONF_REQUIRED = 1, /* every section of this kind needs it */
+    CONF_FILE = 2,     /* names a file that must be readable */
+    CONF_SECRET = 4,   /* the value, or the file's content, is secret: never repeated in a message */
+    CONF_STATIC = 8,   /* a reload must not change it, only a restart may */
+    CONF_EMPTY = 16,   /* an empty value is fine and means none */
+    CONF_STAYS = 32,   /* a reload may change the value, but neither set nor unset it */
+};
+
+#define CONF_WHY_SIZE 256
+#define CONF_ROWS_MAX 96
+
+struct conf_row;
+
+struct conf_unit {
+    const char *name; /* "" = plain number */
+    uint64_t factor;
+};
+
+struct conf_type {
+    const char *what;              /* for the operator: "duration" */
+    const char *needs;             /* completes "`key` needs …" */
+    const struct conf_unit *units; /* numbers: from small to large, ended by a NULL name */
+    /* 0, -EINVAL with `why` (completes "`key` …"), or -ENOMEM. An earlier value is replaced. */
+    int (*parse)(const struct conf_row *, const char *text, void *object, char why[CONF_WHY_SIZE]);
+    /* The canonical text of the value, "" for none. */
+    void (*print)(const struct conf_row *, const void *object, struct buf *);
+    /* Frees what is owned and sets the value to none. */
+    void (*clear)(const struct conf_row *, void *object);
+};
+
+struct conf_row {
+    enum conf_section section;
+    const char *name;
+    const struct conf_type *type;
+    size_t offset, size;  /* of the member in the section's struct */
+    uint64_t min, max;    /* numbers: range; texts: max letters, 0 = as long as a line */
+    const char *fallback; /* the default as text; NULL = none */
+    const char *choices;  /* words, blank-separated, in the order of their values */
+    const char *example;  /* for keys without default in the printed file */
+    const char *unset;    /* what happens without it, where no default says so */
+    const char *help;
+    unsigned flags;
+};
+
+struct conf_section_info {
+    const char *name;
+    bool named; /* [listener NAME] */
+    size_t size;
+    const char *example; /* NAME in the printed file */
+    const char *help;
+};
+
+extern const struct conf_row conf_rows[];
+extern const size_t conf_nrows;
+extern const struct conf_section_info conf_sections[SECTION_N];
+
+/* NULL when the section has no such key. */
+const struct conf_row *conf_row_find(enum conf_section, const char *name);
+
+/* conf_numbers.c */
+extern const struct conf_type conf_duration, conf_size, conf_count, conf_choice, conf_rate, conf_mode,
+    conf_uid;
+/* conf_texts.c */
+extern const struct conf_type conf_text, conf_file, conf_word, conf_san, conf_digest, conf_address, conf_url,
+    conf_proxy;
+/* conf_lists.c */
+extern const struct conf_type conf_permissions, conf_forms, conf_templates, conf_template;
+/* How the words of a list are checked; `check` answers 0, or -EINVAL and why. */
+struct conf_words_rule {
+    const char *noun; /* "templates": for the limit's message */
+    int (*check)(const struct conf_row *, const struct conf_list *sofar, const char *word, size_t len,
+                 char *why);
+};
+/* A struct conf_list field: parse, print and clear for the types made of words. */
+int conf_list_parse(const struct conf_row *, const char *text, void *object, const struct conf_words_rule *,
+                    char why[CONF_WHY_SIZE]);
+void conf_list_print(const struct conf_row *, const void *object, struct buf *out);
+void conf_list_clear(const struct conf_row *, void *object);
+
+/* conf_words.c */
+extern const struct conf_type conf_words, conf_pairs;
+
+/* Values in the largest unit that holds them whole: "90s", "64k". */
+void conf_number_print(const struct conf_type *, uint64_t value, struct buf *);
+
+static inline void *conf_field(const struct conf_row *row, void *object)
+{
+    return (char *)object + row->offset;
+}
+
+static inline const void *conf_field_const(const struct conf_row *row, const void *object)
+{
+    return (const char *)object + row->offset;
+}
+
+/* The word at `*list`, without blanks around; moves on. NULL at the end. Shared by the list types. */
+const char *conf_next_word(const char **list, size_t *len);
+/* Index of a word in `choices`, or -1. */
+int conf_choice_index(const char *choices, const char *word, size_t len);
+/* "needs one of … ; did you mean …", into why. */
+void conf_choice_why(const struct conf_row *, const char *word, size_t len, char why[CONF_WHY_SIZE]);
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * json_fields.c - the readers behind every request body.
+ *
+ * What comes in has passed json_parse(): valid UTF-8, no NUL in a string, no member twice. Here types,
+ * lengths, ranges and words are checked. Names must not hold control characters: they end up in vault paths,
+ * logs and screens, and no system, account or user is called that way.
+ */
+#include "handlers/json_fields.h"
+
+#include "base/json.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const char *dot(const struct json_fields *m)
+{
+    return *m->path ? "." : "";
+}
+
+static bool missing(const struct json_fields *m, const char *name, const char *what)
+{
+    fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: is required and must be %s", m->path, dot(m), name,
+              what);
+    return false;
+}
+
+static bool wrong_text(const struct json_fields *m, const char *name, unsigned flags, unsigned max)
+{
+    fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be a string of %u to %u characters", m->path,
+              dot(m), name, flags & FIELD_NOT_EMPTY ? 1U : 0U, max);
+    return false;
+}
+
+static size_t count_characters(const char *text)
+{
+    size_t n = 0;
+    for (; *text; text++)
+        n += ((unsigned char)*text & 0xC0) != 0x80; /* continuation bytes count for nothing */
+    return n;
+}
+
+static bool has_control(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            return true;
+    return false;
+}
+
+static bool check_text(const struct json_fields *m, const char *name, unsigned flags, unsigned max,
+                       const char *text)
+{
+    size_t n = count_characters(text);
+
+    if (n > max || (n == 0 && flags & FIELD_NOT_EMPTY))
+        return wrong_text(m, name, flags, max);
+    if (flags & FIELD_PROSE || !has_control(text))
+        return true;
+    fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must not contain control characters", m->path, dot(m),
+              name);
+    return false;
+}
+
+bool json_field_text(const struct json_fields *m, const char *name, unsigned flags, unsigned max,
+                     const char **out)
+{
+    char *text;
+    bool taken = member_text_own(m, name, flags, max, &text);
+
+    if (taken)
+        *out = text;
+    return taken;
+}
+
+bool member_text_own(const struct json_fields *m, const char *name, unsigned flags, unsigned max, char **out)
+{
+    const cJSON *value = json_get(m->object, name);
+
+    if (!value && flags & FIELD_REQUIRED)
+        return missing(m, name, "a string");
+    if (value && !cJSON_IsString(value))
+        return wrong_text(m, name, flags, max);
+    if (value && !check_text(m, name, flags, max, value->valuestring))
+        return false;
+    *out = value ? value->valuestring : NULL;
+    return true;
+}
+
+bool json_field_int(const struct json_fields *m, const char *name, int64_t min, int64_t max, int64_t absent,
+                    int64_t *out)
+{
+    const cJSON *value = json_get(m->object, name);
+    int64_t n;
+
+    if (!value) {
+        *out = absent;
+        return true;
+    }
+    if (!json_int(value, &n) || n < min || n > max) {
+        fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be an integer from %" PRId64 " to %" PRId64,
+                  m->path, dot(m), name, min, max);
+        return false;
+    }
+    *out = n;
+    return true;
+}
+
+bool json_field_object(const struct json_fields *m, const char *name, unsigned flags, const cJSON **out)
+{
+    const cJSON *value = json_get(m->object, name);
+    if (!value && flags & FIELD_REQUIRED)
+        return missing(m, name, "an object");
+    if (value && !cJSON_IsObject(value)) {
+        fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be an object", m->path, dot(m), name);
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+bool json_field_array(const struct json_fields *m, const char *name, const cJSON **out)
+{
+    const cJSON *value = json_get(m->object, name);
+    if (value && !cJSON_IsArray(value)) {
+        fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be an array", m->path, dot(m), name);
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+int word_index(const char *text, const char *const *words)
+{
+    for (int i = 0; words[i]; i++)
+        if (!strcmp(text, words[i]))
+            return i;
+    return -1;
+}
+
+static bool wrong_word(const struct json_fields *m, const char *name, const char *const *words)
+{
+    char list[160] = "";
+    size_t used = 0;
+
+    for (int i = 0; words[i] && used + strlen(words[i]) + 2 < sizeof(list); i++) {
+        if (i)
+            list[used++] = ' ';
+        memcpy(list + used, words[i], strlen(words[i]) + 1);
+        used += strlen(words[i]);
+    }
+    fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be one of: %s", m->path, dot(m), name, list);
+    return false;
+}
+
+bool json_field_word(const struct json_fields *m, const char *name, const char *const *words, int absent,
+                     int *out)
+{
+    const cJSON *value = json_get(m->object, name);
+    if (!value) {
+        *out = absent;
+        return true;
+    }
+    int index = cJSON_IsString(value) ? word_index(value->valuestring, words) : -1;
+    if (index < 0)
+        return wrong_word(m, name, words);
+    *out = index;
+    return true;
+}

@@ -1,0 +1,48 @@
+/*
+ * json_fields.h - members of a request's JSON, read strictly.
+ *
+ * Each reader looks at one member of one object. Absent and null are the same; a member of the wrong type,
+ * length or range is a fault whose detail names it in full: `session.user.username: must be a string of 1 to
+ * 256 characters`. Lengths count Unicode characters. Out-parameters are untouched where false is returned.
+ */
+#ifndef JG_HANDLERS_JSON_FIELDS_H
+#define JG_HANDLERS_JSON_FIELDS_H
+
+#include "base/fault.h"
+
+#include <cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* An object of the body and the way to it, for messages ("" = the body itself). */
+struct json_fields {
+    const cJSON *object;
+    const char *path;
+    struct fault *fault;
+};
+
+enum json_field_flags {
+    FIELD_REQUIRED = 1, /* absent and null are faults */
+    FIELD_NOT_EMPTY = 2,
+    FIELD_PROSE = 4, /* free text: line ends and other control characters may be in it */
+};
+
+/* *out = NULL where absent. */
+bool json_field_text(const struct json_fields *, const char *name, unsigned flags, unsigned max,
+                     const char **out);
+/* The same, for a reader that cuts the text in place: it stays the body's. */
+bool member_text_own(const struct json_fields *, const char *name, unsigned flags, unsigned max, char **out);
+#define FIELD_SECONDS_MAX 253402300799 /* since 1970: the end of the year 9999 */
+/* *out = `absent` where absent. */
+bool json_field_int(const struct json_fields *, const char *name, int64_t min, int64_t max, int64_t absent,
+                    int64_t *out);
+/* *out = NULL where absent. */
+bool json_field_object(const struct json_fields *, const char *name, unsigned flags, const cJSON **out);
+bool json_field_array(const struct json_fields *, const char *name, const cJSON **out);
+/* Index of the value in `words` (ended by NULL), or `absent`. */
+bool json_field_word(const struct json_fields *, const char *name, const char *const *words, int absent,
+                     int *out);
+/* Index of a text in words, or -1. */
+int word_index(const char *text, const char *const *words);
+
+#endif

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * request_context.c - one request from head to answer: its id, its answer, its end.
+ *
+ * Every answer leaves through finish(): one place that writes the common header lines, counts, logs one line,
+ * cuts the link to the server's request, and frees the context. An answer that could not be built (out of
+ * memory, longer than RESPONSE_MAX) becomes a 500; the half of it that exists is wiped.
+ *
+ * Order that matters: the link is cut before http_respond(), which may hand the next pipelined request to the
+ * router at once.
+ */
+#include "base/id.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "handlers/gateway.h"
+#include "handlers/problem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ID_LETTERS   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+#define STATUS_GONE  499 /* counted and logged where the client did not wait */
+#define HEADERS_SIZE 512
+#define PROBLEM_MAX  8192
+
+void ctx_request_id(const struct http_req *req, char out[REQUEST_ID_MAX + 1])
+{
+    const char *sent = req ? http_header(req, "X-Request-Id") : NULL;
+    char made[ID_SIZE];
+
+    if (sent && http_header_count(req, "X-Request-Id") == 1 && strlen(sent) <= REQUEST_ID_MAX &&
+        text_only(sent, ID_LETTERS)) {
+        (void)text_copy(out, REQUEST_ID_MAX + 1, sent); /* fits: its length was asked */
+        return;
+    }
+    (void)text_copy(out, REQUEST_ID_MAX + 1, id_new(made) ? "unavailable" : made);
+}
+
+static bool only_hex(const char *text, size_t n)
+{
+    size_t zeros = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!text[i] || !strchr("0123456789abcdef", text[i]))
+            return false;
+        zeros += text[i] == '0';
+    }
+    return zeros < n;
+}
+
+/* traceparent of W3C: version-trace-parent-flags; a form we do not know is no trace. */
+static void read_trace(const struct http_req *req, char out[TRACE_ID_LEN + 1])
+{
+    const char *t = http_header(req, "traceparent");
+    size_t len = t ? strlen(t) : 0;
+
+    out[0] = '\0';
+    if (len < 55 || t[2] != '-' || t[35] != '-' || t[52] != '-' || http_header_count(req, "traceparent") != 1)
+        return;
+    bool version = !strncmp(t, "00", 2)
+                       ? len == 55
+                       : only_hex(t, 2) && strncmp(t, "ff", 2) != 0 && (len == 55 || t[55] == '-');
+    bool flags = !strncmp(t + 53, "00", 2) || only_hex(t + 53, 2);
+    if (version && flags && only_hex(t + 3, TRACE_ID_LEN) && only_hex(t + 36, 16))
+        (void)text_copy_n(out, TRACE_ID_LEN + 1, t + 3, TRACE_ID_LEN);
+}
+
+struct request_context *ctx_new(struct gateway *gw, struct http_req *req)
+{
+    struct request_context *ctx = malloc(sizeof(*ctx));
+    if (!ctx)
+        return NULL;
+    *ctx = (struct request_context){.gateway = gw, .req = req, .started_us = clock_measure_us()};
+    ctx_request_id(req, ctx->request_id);
+    read_trace(req, ctx->trace_id);
+    req->app = ctx;
+    TAILQ_INSERT_TAIL(&gw->contexts, ctx, link);
+    return ctx;
+}
+
+void ctx_origin(const struct request_context *ctx, struct session *s)
+{
+    s->client = ctx->client ? ctx->client->conf->name : NULL;
+    s->request_id = ctx->request_id;
+    s->trace_id = *ctx->trace_id ? ctx->trace_id : NULL;
+}
+
+/* Cuts the context off its request and takes it out of the count. */
+static struct http_req *detach(struct request_context *ctx)
+{
+    struct http_req *req = ctx->req;
+    req->app = NULL;
+    ctx->req = NULL;
+    TAILQ_REMOVE(&ctx->gateway->contexts, ctx, link);
+    if (ctx->counted)
+        ctx->gateway->inflight--;
+    ctx->counted = false;
+    return req;
+}
+
+bool ask_may_log(struct request_context *ctx, const struct http_peer *peer)
+{
+    if (ctx->client || peer->known)
+        return true;
+    if (ctx->lines == LINES_UNASKED)
+        ctx->lines = stranger_lines_permit(ctx->gateway, peer) ? LINES_GRANTED : LINES_DENIED;
+    return ctx->lines == LINES_GRANTED;
+}
+
+static void log_end(struct request_context *ctx, const struct http_req *req, int status,
+                    const struct fault *f, uint64_t took_us)
+{
+    const char *client = ctx->client ? ctx->client->conf->name : NULL;
+    const char *trace = *ctx->trace_id ? ctx->trace_id : NULL;
+    enum log_level level = ctx->route->flags & ROUTE_QUIET ? LOG_DEBUG : LOG_INFO;
+
+    if (!log_on(level) || !ask_may_log(ctx, req->peer))
+        return;
+    if (!f)
+        log_event(level, "request",
+                  "request_id=%s operation=%s client=%s status=%d duration_ms=%.1f trace_id=%s",
+                  ctx->request_id, ctx->route->operation, client, status, (double)took_us / 1000, trace);
+    else
+        log_event(
+            level, "request",
+            "request_id=%s operation=%s client=%s status=%d duration_ms=%.1f trace_id=%s code=%s detail=%s",
+            ctx->request_id, ctx->route->operation, client, status, (double)took_us / 1000, trace,
+            fault_row(f->code)->code, f->detail);
+}
+
+static void count_and_log(struct request_context *ctx, const struct http_req *req, int status,
+                          const struct fault *f)
+{
+    uint64_t took_us = clock_measure_us() - ctx->started_us;
+    gateway_count(ctx->gateway, ctx->route, status, took_us);
+    log_end(ctx, req, status, f, took_us);
+}
+
+static void ctx_free(struct request_context *ctx)
+{
+    free(ctx->target);
+    free(ctx);
+}
+
+/* Body and headers are given to the server; frees the context. */
+static void finish(struct request_context *ctx, struct http_answer *answer, const struct fault *f)
+{
+    struct http_req *req = detach(ctx);
+    count_and_log(ctx, req, answer->status, f);
+    http_respond(req, answer);
+    ctx_free(ctx);
+}
+
+static void end_without_answer(struct request_context *ctx, int status, const struct fault *f)
+{
+    struct op *op = ctx->op;
+
+    ctx->op = NULL;
+    count_and_log(ctx, detach(ctx), status, f);
+    ctx_free(ctx);
+    if (op)
+        broker_leave(op);
+}
+
+void ctx_gone(struct request_context *ctx)
+{
+    end_without_answer(ctx, STATUS_GONE, NULL);
+}
+
+void ctx_refused(struct request_context *ctx, const struct fault *f)
+{
+    end_without_answer(ctx, fault_status(f), f);
+}
+
+/* The longest of all lines together is the id, which is short: they fit. */
+static size_t add(char headers[HEADERS_SIZE], size_t at, const char *text)
+{
+    (void)text_copy(headers + at, HEADERS_SIZE - at, text);
+    return at + strlen(headers + at);
+}
+
+static void respond(struct request_context *ctx, int status, const char *type, struct buf *body,
+                    unsigned flags)
+{
+    char headers[HEADERS_SIZE];
+    size_t n = add(headers, 0, "X-Request-Id: ");
+
+    n = add(headers, n, ctx->request_id);
+    n = add(headers, n, "\r\n");
+    if (flags & RESPONSE_SECRET)
+        (void)add(headers, n, "Cache-Control: no-store\r\n");
+    finish(ctx,
+           &(struct http_answer){.status = status, .content_type = type, .body = body, .headers = headers},
+           NULL);
+    buf_free(body);
+}
+
+void ctx_text(struct request_context *ctx, const char *content_type, struct buf *body)
+{
+    if (!body->failed) {
+        respond(ctx, 200, content_type, body, 0);
+        return;
+    }
+    struct fault f;
+    fault_set(&f, FAULT_INTERNAL, "the answer could not be built: out of memory, or longer than %u bytes",
+              RESPONSE_MAX);
+    buf_free(body);
+    ctx_fail(ctx, &f);
+}
+
+void ctx_json(struct request_context *ctx, int status, struct buf *body, unsigned flags)
+{
+    if (body->failed)
+        ctx_text(ctx, NULL, body);
+    else
+        respond(ctx, status, "application/json", body, flags);
+}
+
+void ctx_empty(struct request_context *ctx)
+{
+    struct buf none = BUF_INIT(0);
+    respond(ctx, 204, NULL, &none, 0);
+}
+
+static const char *allowed_methods(const struct route *route)
+{
+    return route->method == HTTP_POST_ ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n";
+}
+
+/* Who sends no length may all the same send a body: what follows must not be taken for a request. */
+void ctx_fail(struct request_context *ctx, const struct fault *f)
+{
+    struct buf body = BUF_INIT(PROBLEM_MAX);
+    char headers[HEADERS_SIZE], retry[40] = "";
+    int status = fault_status(f);
+    unsigned after_s = problem_retry_after(f);
+
+    if (after_s)
+        snprintf(retry, sizeof(retry), "Retry-After: %u\r\n", after_s);
+    snprintf(headers, sizeof(headers), "X-Request-Id: %s\r\n%s%s%s", ctx->request_id, retry,
+             status == 401 ? "WWW-Authenticate: Bearer\r\n" : "",
+             status == 405 ? allowed_methods(ctx->route) : "");
+    problem_write(&body, f, ctx->request_id);
+    finish(ctx,
+           &(struct http_answer){.status = status,
+                                 .content_type = body.failed ? NULL : PROBLEM_TYPE,
+                                 .body = body.failed ? NULL : &body,
+                                 .headers = headers,
+                                 .close = ctx->hang_up || f->code == FAULT_LENGTH_REQUIRED},
+           f);
+    buf_free(&body);
+}
+
+void ctx_give_up(struct request_context *ctx)
+{
+    struct op *op = ctx->op;
+    struct fault f;
+
+    ctx->op = NULL;
+    fault_set(&f, FAULT_DRAINING,
+              "the gateway is shutting down and drain_timeout is over; the operation was given up");
+    ctx_fail(ctx, &f);
+    if (op)
+        broker_leave(op);
+}
+
+bool ctx_succeeded(struct request_context *ctx, const struct fault *f)
+{
+    ctx->op = NULL;
+    if (f)
+        ctx_fail(ctx, f);
+    return !f;
+}
+
+void ctx_wait(struct request_context *ctx, struct op *op)
+{
+    struct fault f;
+    ctx->op = op;
+    if (op)
+        return;
+    fault_set(&f, FAULT_INTERNAL, "out of memory");
+    ctx_fail(ctx, &f);
+}

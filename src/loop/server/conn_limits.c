@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conn_limits.c - how many connections each peer has open; see conn_limits.h.
+ */
+#include "loop/server/conn_limits.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The hash says "out of memory" instead of leaving the program; the plain hash has no bare fall-through. */
+#define HASH_FUNCTION(key, len, hash) HASH_SAX(key, len, hash)
+#define HASH_NONFATAL_OOM             1
+#define uthash_nonfatal_oom(peer)     ((peer)->unhashed = true)
+#include <uthash.h>
+
+struct peer {
+    char origin[HTTP_ORIGIN_SIZE];
+    size_t n;
+    bool unhashed;
+    UT_hash_handle hh;
+};
+
+struct conn_limits {
+    struct peer *all;
+};
+
+struct conn_limits *conn_limits_new(void)
+{
+    return calloc(1, sizeof(struct conn_limits));
+}
+
+void conn_limits_free(struct conn_limits *ps)
+{
+    struct peer *p, *next;
+
+    if (!ps)
+        return;
+    HASH_ITER(hh, ps->all, p, next)
+    {
+        HASH_DEL(ps->all, p);
+        free(p);
+    }
+    free(ps);
+}
+
+static struct peer *find(struct conn_limits *ps, const char *origin)
+{
+    struct peer *p;
+
+    HASH_FIND_STR(ps->all, origin, p);
+    return p;
+}
+
+static struct peer *add(struct conn_limits *ps, const char *origin)
+{
+    struct peer *p = calloc(1, sizeof(*p));
+
+    if (!p)
+        return NULL;
+    strncpy(p->origin, origin, sizeof(p->origin) - 1);
+    HASH_ADD_STR(ps->all, origin, p);
+    if (!p->unhashed)
+        return p;
+    free(p);
+    return NULL;
+}
+
+int conn_limits_enter(struct conn_limits *ps, const char *origin, size_t max)
+{
+    struct peer *p = find(ps, origin);
+
+    if (p && max && p->n >= max)
+        return -EAGAIN;
+    p = p ? p : add(ps, origin);
+    if (!p)
+        return -ENOMEM;
+    p->n++;
+    return 0;
+}
+
+void conn_limits_leave(struct conn_limits *ps, const char *origin)
+{
+    struct peer *p = find(ps, origin);
+
+    if (!p || --p->n)
+        return;
+    HASH_DEL(ps->all, p);
+    free(p);
+}

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * listener.c - sockets that accept: TCP over IPv4 and IPv6, Unix sockets.
+ *
+ * The idea: the socket is made with plain system calls and watched with a uv_poll_t, and accept4() is called
+ * here. libuv's own accepting would, when descriptors run out, close waiting clients or call back without
+ * end; here accepting pauses for a moment, says so once, and goes on.
+ *
+ * Unix sockets: a file that is there already is removed only if it is a socket on which nobody listens. Mode
+ * and owner are set between bind and listen, while no client can connect yet. On close the file is removed if
+ * it is still the one that was made.
+ *
+ * Life: http_listen -> accepting <-> paused -> listener_close. The struct stays until the server goes; its
+ * TLS context may be exchanged for a newer one (http_listener_reload).
+ */
+#include "base/container_of.h"
+#include "base/log.h"
+#include "loop/server/connection.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define LISTENER_MAGIC  0x6c697374U
+#define BACKLOG         4096 /* who finds it full tries again after a second */
+#define ACCEPT_BATCH    64   /* per turn, so that a flood of connections does not starve those that stand */
+#define ACCEPT_TLS      16   /* the same where each gets a TLS connection made */
+#define PAUSE_MS        100  /* when descriptors or memory run out */
+#define FULL_ITERATIONS 2    /* how long who knocks at a full house waits for those who are leaving it */
+#define MAX_OVER        64   /* connections being told that there are too many */
+#define WHY_SIZE        256
+
+static int fail(char why[WHY_SIZE], const struct http_listen_opts *opts, const char *what, int err)
+{
+    snprintf(why, WHY_SIZE, "listener %s: %s %s: %s", opts->name, what, opts->host, strerror(err));
+    return -err;
+}
+
+/* ---- accepting ---- */
+
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+static void on_pause_over(struct deadline *deadline)
+{
+    struct listener *l = CONTAINER_OF(deadline, struct listener, pause);
+
+    if (l->magic == LISTENER_MAGIC && l->open && uv_poll_start(&l->poll, UV_READABLE, on_readable))
+        log_error("accept_stopped", "listener=%s", l->name);
+}
+
+static void pause_for(struct listener *l, uint64_t ms)
+{
+    uv_poll_stop(&l->poll);
+    if (timer_start(loop_timers(l->server->loop), &l->pause, ms, on_pause_over))
+        on_pause_over(&l->pause); /* without a timer: go on at once, at the price of some turns */
+}
+
+static void pause_accepting(struct listener *l, int err)
+{
+    if (!l->short_of) /* once, not ten times a second */
+        log_warn("accept_paused", "listener=%s error=%s pause_ms=%d", l->name, strerror(err), PAUSE_MS);
+    l->short_of = true;
+    pause_for(l, PAUSE_MS);
+}
+
+static void admit(struct listener *l, int fd, const struct sockaddr *from)
+{
+    struct http_server *server = l->server;
+
+    if (l->apart && server->napart < HTTP_MAX_APART) {
+        conn_accept(l, fd, from, PLACE_APART);
+    } else if (!l->apart && (server->nconns < server->opts.max_connections || strangers_make_room(server))) {
+        conn_accept(l, fd, from, PLACE_INSIDE);
+    } else if (l->tls || server->nover >= MAX_OVER) {
+        close(fd);
+    } else {
+        conn_accept(l, fd, from, PLACE_OVER);
+    }
+}
+
+/*
+ * Strangers that have just come are left a moment: who knocks waits for it outside. Of a Unix socket's
+ * clients it is known who they are when they are in.
+ */
+static bool must_wait(struct listener *l)
+{
+    uint64_t wait_ms;
+
+    if (l->is_unix || strangers_have_room(l->server, &wait_ms) || wait_ms == UINT64_MAX)
+        return false;
+    pause_for(l, wait_ms);
+    return true;
+}
+
+/*
+ * A client that has left still counts until its end is read: in this turn, or, if it came in this turn, in
+ * the next one. Who comes after it must not be refused for that.
+ */
+static bool others_may_be_leaving(struct listener *l)
+{
+    const struct http_server *server = l->server;
+    bool full = !l->apart && !server->strangers.n && server->nconns >= server->opts.max_connections;
+
+    l->patience = full ? l->patience + 1 : 0;
+    return full && l->patience <= FULL_ITERATIONS;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct listener *l = poll->data;
+
+    (void)events;
+    if (l->magic != LISTENER_MAGIC || status < 0)
+        return;
+    for (int i = 0; i < (l->tls ? ACCEPT_TLS : ACCEPT_BATCH) && l->open; i++) {
+        if (others_may_be_leaving(l) || must_wait(l))
+            return;
+        struct sockaddr_storage from = {0};
+        socklen_t size = sizeof(from);
+        int fd = accept4(l->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd >= 0) {
+            l->short_of = false;
+            admit(l, fd, (struct sockaddr *)&from);
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            l->patience = 0;
+            return;
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            int err = errno;
+
+            if (strangers_make_room(l->server))
+                continue;
+            pause_accepting(l, err);
+            return;
+        } /* anything else is the end of that one client, before it was ours */
+    }
+}
+
+/* ---- TCP ---- */
+
+static int bind_tcp(const struct http_listen_opts *opts, int *out, char why[WHY_SIZE])
+{
+    struct sockaddr_storage ss;
+    struct sockaddr_in *in = (struct sockaddr_in *)&ss;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&ss;
+    socklen_t len = sizeof(*in);
+    int on = 1;
+    int fd;
+
+    memset(&ss, 0, sizeof(ss));
+    if (uv_ip4_addr(opts->host, opts->port, in)) {
+        if (uv_ip6_addr(opts->host, opts->port, in6))
+            return fail(why, opts, "not a numeric address:", EINVAL);
+        len = sizeof(*in6);
+    }
+    fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return fail(why, opts, "cannot open a socket for", errno);
+    /* What is accepted inherits TCP_NODELAY: one call for all instead of one for each. */
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) ||
+        (ss.ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on))) ||
+        bind(fd, (struct sockaddr *)&ss, len)) {
+        int err = fail(why, opts, "cannot bind to", errno);
+
+        close(fd);
+        return err;
+    }
+    *out = fd;
+    return 0;
+}
+
+static void tcp_address(int fd, char address[128])
+{
+    struct sockaddr_storage ss;
+    socklen_t len = sizeof(ss);
+    char host[INET6_ADDRSTRLEN] = "?";
+
+    memset(&ss, 0, sizeof(ss));
+    if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0 && ss.ss_family == AF_INET6) {
+        uv_ip6_name((struct sockaddr_in6 *)&ss, host, sizeof(host));
+        snprintf(address, 128, "[%s]:%u", host, ntohs(((struct sockaddr_in6 *)&ss)->sin6_port));
+        return;
+    }
+    uv_ip4_name((struct sockaddr_in *)&ss, host, sizeof(host));
+    snprintf(address, 128, "%s:%u", host, ntohs(((struct sockaddr_in *)&ss)->sin_port));
+}
+
+/* ---- Unix sockets ---- */
+
+/* 0 if the way is free now. */
+static int remove_stale(const struct sockaddr_un *un)
+{
+    struct stat st;
+    int fd, err;
+
+    if (lstat(un->sun_path, &st))
+        return errno == ENOENT ? 0 : errno;
+    if (!S_ISSOCK(st.st_mode))
+        return EEXIST;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno;
+    err = connect(fd, (const struct sockaddr *)un, sizeof(*un)) ? errno : 0;
+    close(fd);
+    if (err != ECONNREFUSED)
+        return EADDRINUSE; /* somebody answers, or would if his queue were not full */
+    return unlink(un->sun_path) ? errno : 0;
+}
+
+/* Number or name of a user or group; NULL = leave as it is. */
+static int user_id(const char *text, uid_t *out)
+{
+    char *end;
+    const struct passwd *pw;
+
+    *out = (uid_t)-1;
+    if (!text)
+        return 0;
+    pw = getpwnam(text);
+    *out = pw ? pw->pw_uid : (uid_t)strtoul(text, &end, 10);
+    return pw || (*text && !*end) ? 0 : ENOENT;
+}
+
+static int group_id(const char *text, gid_t *out)
+{
+    char *end;
+    const struct group *gr;
+
+    *out = (gid_t)-1;
+    if (!text)
+        return 0;
+    gr = getgrnam(text);
+    *out = gr ? gr->gr_gid : (gid_t)strtoul(text, &end, 10);
+    return gr || (*text && !*end) ? 0 : ENOENT;
+}
+
+static int set_access(const struct http_listen_opts *opts, char why[WHY_SIZE])
+{
+    uid_t uid;
+    gid_t gid;
+
+    if (user_id(opts->unix_owner, &uid))
+        return fail(why, opts, "unknown owner for", ENOENT);
+    if (group_id(opts->unix_group, &gid))
+        return fail(why, opts, "unknown group for", ENOENT);
+    if (chmod(opts->host, (mode_t)opts->unix_mode & 0777))
+        return fail(why, opts, "cannot set the mode of", errno);
+    if ((uid != (uid_t)-1 || gid != (gid_t)-1) && chown(opts->host, uid, gid))
+        return fail(why, opts, "cannot set the owner of", errno);
+    return 0;
+}
+
+static int bind_unix(struct listener *l, const struct http_listen_opts *opts, char why[WHY_SIZE])
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    struct stat st;
+    int err;
+
+    if (strlen(opts->host) >= sizeof(un.sun_path))
+        return fail(why, opts, "cannot bind to", ENAMETOOLONG);
+    memcpy(un.sun_path, opts->host, strlen(opts->host) + 1);
+    err = remove_stale(&un);
+    if (err)
+        return fail(why, opts, "in the way:", err);
+    l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (l->fd < 0)
+        return fail(why, opts, "cannot open a socket for", errno);
+    if (bind(l->fd, (struct sockaddr *)&un, sizeof(un)))
+        return fail(why, opts, "cannot bind to", errno);
+    l->path = strdup(opts->host);
+    if (!l->path || lstat(opts->host, &st)) {
+        unlink(opts->host);
+        return fail(why, opts, "cannot bind to", ENOMEM);
+    }
+    l->dev = st.st_dev;
+    l->ino = st.st_ino;
+    return set_access(opts, why);
+}
+
+static void remove_file(const struct listener *l)
+{
+    struct stat st;
+
+    if (l->path && lstat(l->path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
+        unlink(l->path);
+}
+
+/* ---- life ---- */
+
+void listener_free(struct listener *l)
+{
+    tls_context_unref(l->tls);
+    free(l->name);
+    free(l->path);
+    l->magic = 0;
+    free(l);
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    struct listener *l = handle->data;
+
+    server_handle_closed(l->server);
+}
+
+void listener_close(struct listener *l)
+{
+    if (!l->open)
+        return;
+    l->open = false;
+    timer_stop(loop_timers(l->server->loop), &l->pause);
+    uv_close((uv_handle_t *)&l->poll, on_listener_closed);
+    remove_file(l);
+    close(l->fd);
+    l->fd = -1;
+}
+
+/* Socket and TLS are there: begins to accept. Afterwards the listener is the server's. */
+static int start(struct listener *l, const struct http_listen_opts *opts, char why[WHY_SIZE])
+{
+    struct http_server *server = l->server;
+    int err;
+
+    if (listen(l->fd, BACKLOG))
+        return fail(why, opts, "cannot listen on", errno);
+    err = uv_poll_init(loop_uv(server->loop), &l->poll, l->fd);
+    if (err)
+        return fail(why, opts, "cannot watch", -err);
+    l->poll.data = l;
+    l->open = true;
+    server->handles++;
+    SLIST_INSERT_HEAD(&server->listeners, l, link);
+    err = uv_poll_start(&l->poll, UV_READABLE, on_readable);
+    if (err) {
+        listener_close(l);
+        return fail(why, opts, "cannot watch", -err);
+    }
+    return 0;
+}
+
+static struct listener *listener_new(struct http_server *server, const struct http_listen_opts *opts)
+{
+    struct listener *l = calloc(1, sizeof(*l));
+
+    if (!l)
+        return NULL;
+    l->magic = LISTENER_MAGIC;
+    l->server = server;
+    l->fd = -1;
+    l->is_unix = opts->is_unix;
+    l->apart = opts->apart;
+    l->ask_late = opts->tls && opts->tls->ask_late;
+    l->name = strdup(opts->name);
+    if (!l->name) {
+        free(l);
+        return NULL;
+    }
+    return l;
+}
+
+static int open_listener(struct listener *l, const struct http_listen_opts *opts, char why[WHY_SIZE])
+{
+    int err;
+
+    if (opts->tls) {
+        l->tls = tls_context_new(opts->tls, why);
+        if (!l->tls)
+            return -EINVAL;
+        if (!timer_running(&l->server->rotate) && server_rotate_later(l->server))
+            return fail(why, opts, "cannot listen on", ENOMEM);
+    }
+    err = opts->is_unix ? bind_unix(l, opts, why) : bind_tcp(opts, &l->fd, why);
+    return err ? err : start(l, opts, why);
+}
+
+int http_listen(struct http_server *server, const struct http_listen_opts *opts, char address[128],
+                char why[WHY_SIZE])
+{
+    struct listener *l = listener_new(server, opts);
+    int err;
+
+    if (!l)
+        return fail(why, opts, "cannot listen on", ENOMEM);
+    err = open_listener(l, opts, why);
+    if (err) {
+        if (SLIST_FIRST(&server->listeners) == l)
+            return err; /* the server has it, closed */
+        if (l->fd >= 0)
+            close(l->fd);
+        remove_file(l);
+        listener_free(l);
+        return err;
+    }
+    if (opts->is_unix)
+        snprintf(address, 128, "unix:%s", opts->host);
+    else
+        tcp_address(l->fd, address);
+    return 0;
+}

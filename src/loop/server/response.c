@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * response.c - from answers to bytes: status line, the server's own headers, refusals.
+ *
+ * The application gives status, type, body and extra lines; Date, Content-Length and Connection are written
+ * here. An answer is made in one buffer for the head and the application's own buffer for the body, and both
+ * leave in one write. Whether the connection stays is decided here, once per answer: it goes when either side
+ * wants that, when the server drains, or when a part of the request's body has not been read.
+ *
+ * A refusal is the server's answer to a request that the application must not see, or not see further. Its
+ * body is the application's form of an error; it is sent once and ends the connection.
+ */
+#include "loop/server/connection.h"
+
+#include "base/log.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define MAX_RESPONSE_HEAD 16384
+#define USUAL_HEAD        320
+#define SMALL_BODY        4096
+
+#define LINE(status, reason)                                                                                 \
+    {                                                                                                        \
+        status, "HTTP/1.1 " #status " " reason "\r\n"                                                        \
+    }
+
+static const struct {
+    int status;
+    const char *line;
+} lines[] = {
+    LINE(200, "OK"),
+    LINE(201, "Created"),
+    LINE(202, "Accepted"),
+    LINE(204, "No Content"),
+    LINE(301, "Moved Permanently"),
+    LINE(302, "Found"),
+    LINE(304, "Not Modified"),
+    LINE(307, "Temporary Redirect"),
+    LINE(400, "Bad Request"),
+    LINE(401, "Unauthorized"),
+    LINE(403, "Forbidden"),
+    LINE(404, "Not Found"),
+    LINE(405, "Method Not Allowed"),
+    LINE(408, "Request Timeout"),
+    LINE(409, "Conflict"),
+    LINE(411, "Length Required"),
+    LINE(413, "Content Too Large"),
+    LINE(414, "URI Too Long"),
+    LINE(415, "Unsupported Media Type"),
+    LINE(417, "Expectation Failed"),
+    LINE(422, "Unprocessable Content"),
+    LINE(429, "Too Many Requests"),
+    LINE(431, "Request Header Fields Too Large"),
+    LINE(500, "Internal Server Error"),
+    LINE(501, "Not Implemented"),
+    LINE(502, "Bad Gateway"),
+    LINE(503, "Service Unavailable"),
+    LINE(504, "Gateway Timeout"),
+    LINE(505, "HTTP Version Not Supported"),
+};
+
+/* A status that is not in the table is not one of ours, but the simulated vault's. */
+static void write_status(struct buf *head, int status)
+{
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        if (lines[i].status == status) {
+            buf_str(head, lines[i].line);
+            return;
+        }
+    }
+    buf_printf(head, "HTTP/1.1 %d Unknown\r\n", status);
+}
+
+/* The Date line, made once per second. Names are written out: strftime() would follow the locale. */
+static const char *date_line(struct http_server *server)
+{
+    static const char days[] = "SunMonTueWedThuFriSat";
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    int64_t second = clock_wall(loop_clock(server->loop)) / 1000;
+    time_t t = (time_t)second;
+    struct tm tm;
+
+    if (second == server->date_s && server->date[0])
+        return server->date;
+    if (!gmtime_r(&t, &tm))
+        return "";
+    server->date_s = second;
+    snprintf(server->date, sizeof(server->date), "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n",
+             days + 3 * tm.tm_wday, tm.tm_mday % 100, months + 3 * tm.tm_mon, (tm.tm_year + 1900) % 10000,
+             tm.tm_hour, tm.tm_min, tm.tm_sec);
+    return server->date;
+}
+
+static bool bodyless(int status)
+{
+    return status == 204 || status == 304 || status < 200;
+}
+
+static void write_content(struct buf *head, const char *type, size_t length)
+{
+    char line[48] = "Content-Length: ";
+    char *end = text_digits(line + strlen(line), length, 0);
+
+    memcpy(end, "\r\n", 2);
+    if (type) {
+        buf_str(head, "Content-Type: ");
+        buf_str(head, type);
+        buf_str(head, "\r\n");
+    }
+    buf_append(head, line, (size_t)(end + 2 - line));
+}
+
+static int write_head(struct http_conn *c, const struct http_answer *a, bool close, struct buf *head)
+{
+    size_t length = a->body ? a->body->len : 0;
+
+    /* With TLS a short body will follow in the same buffer. If this fails, so does an append. */
+    buf_reserve(head, USUAL_HEAD + (c->tls && length < SMALL_BODY ? length : 0));
+    write_status(head, a->status);
+    buf_str(head, date_line(c->server));
+    if (!bodyless(a->status))
+        write_content(head, a->content_type, length);
+    if (close)
+        buf_str(head, "Connection: close\r\n");
+    else if (c->minor0)
+        buf_str(head, "Connection: keep-alive\r\n");
+    if (a->headers)
+        buf_str(head, a->headers);
+    buf_str(head, "\r\n");
+    return head->failed ? -ENOMEM : 0;
+}
+
+static void send_response(struct http_conn *c, const struct http_answer *a, bool close)
+{
+    /* With TLS the body is appended to the head before it is encrypted: it needs memory of the same kind. */
+    struct buf head = {.max = MAX_RESPONSE_HEAD, .secret = a->body && a->body->secret};
+    struct buf body = BUF_INIT(SIZE_MAX / 4);
+    /* Of a request whose head was not read, nothing is known; then a body does no harm. */
+    bool silent = bodyless(a->status) || c->req.method == HTTP_HEAD_;
+    int err = write_head(c, a, close, &head);
+
+    if (a->body) {
+        if (!silent)
+            buf_move(&body, a->body);
+        buf_free(a->body);
+    }
+    conn_clear_request(c);
+    c->ending = close ? ENDING_POLITE : ENDING_KEEP;
+    conn_goto(c, CONN_RESPONSE);
+    if (err)
+        conn_close(c, "answer head too large or out of memory");
+    else
+        conn_send(c, &head, &body);
+    buf_free(&head);
+    buf_free(&body);
+}
+
+/* Is a part of the body still to come? Then nobody knows where the next request would begin. */
+static bool body_outstanding(const struct http_conn *c)
+{
+    return c->phase != CONN_WORK && (c->req.chunked || c->req.content_length > 0);
+}
+
+void http_respond(struct http_req *req, const struct http_answer *answer)
+{
+    struct http_conn *c = req->conn;
+    bool close;
+
+    if (!c->req_open) {
+        log_error("answered_twice", "listener=%s status=%d", c->peer.listener, answer->status);
+        if (answer->body)
+            buf_free(answer->body);
+        return;
+    }
+    conn_request_over(c);
+    close = answer->close || !req->keep_alive || c->server->draining || c->untrusted || body_outstanding(c);
+    send_response(c, answer, close);
+    conn_settle(c);
+}
+
+void http_abort(struct http_req *req, const char *bytes, size_t n, bool reset)
+{
+    struct http_conn *c = req->conn;
+    struct buf raw = BUF_INIT(n);
+    struct buf none = BUF_INIT(0);
+
+    if (!c->req_open)
+        return;
+    conn_request_over(c);
+    if (n && buf_append(&raw, bytes, n)) {
+        conn_close(c, "out of memory");
+        return;
+    }
+    conn_clear_request(c);
+    c->ending = reset ? ENDING_RESET : ENDING_ABRUPT;
+    conn_goto(c, CONN_RESPONSE);
+    conn_send(c, &raw, &none);
+    buf_free(&raw);
+    conn_settle(c);
+}
+
+void response_refuse(struct http_conn *c, const struct fault *fault)
+{
+    struct http_server *server = c->server;
+    struct buf body = BUF_INIT(MAX_RESPONSE_HEAD);
+    struct buf extra = BUF_INIT(MAX_RESPONSE_HEAD / 2);
+    const struct http_req *req = c->head_done && c->req.path ? &c->req : NULL;
+    struct http_answer answer = {.status = fault_status(fault), .close = true};
+
+    answer.content_type = server->app.refuse(server->app.arg, &c->peer, req, fault, &body, &extra);
+    answer.body = &body;
+    answer.headers = extra.len ? buf_cstr(&extra) : NULL;
+    conn_drop_request(c);
+    if (c->phase != CONN_CLOSED)
+        send_response(c, &answer, true);
+    buf_free(&body);
+    buf_free(&extra);
+}
+
+void response_refuse_with(struct http_conn *c, enum fault_code code, int status, const char *detail)
+{
+    struct fault fault;
+
+    fault_set(&fault, code, "%s", detail);
+    fault.http_status = status;
+    response_refuse(c, &fault);
+}
+
+void response_continue(struct http_conn *c)
+{
+    struct buf line = BUF_INIT(64);
+    struct buf none = BUF_INIT(0);
+
+    if (buf_str(&line, "HTTP/1.1 100 Continue\r\n\r\n"))
+        conn_close(c, "out of memory");
+    else
+        conn_send(c, &line, &none);
+    buf_free(&line);
+}

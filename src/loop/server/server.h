@@ -1,0 +1,209 @@
+/*
+ * server.h - the HTTP/1.1 server: listeners and connections, over TCP, TLS and Unix sockets.
+ *
+ * What a user of this file sees is one request at a time per connection: `head` when the head is complete,
+ * `message` when the body is, `gone` if the client left before the answer. Pipelined requests wait until
+ * the one before is answered. The server answers malformed HTTP itself, in the application's form (`refuse`).
+ *
+ * Ownership: a struct http_req belongs to its connection. It is valid from `head` until
+ * http_respond()/http_abort() is called or `gone` has returned, whichever is first. The work behind a request
+ * is not the request's: an application that is still working when `gone` comes drops the pointer and undoes
+ * in its own time. http_respond() may be called inside head/message or at any later time; exactly once.
+ */
+#ifndef JG_LOOP_SERVER_SERVER_H
+#define JG_LOOP_SERVER_SERVER_H
+
+#include "base/buf.h"
+#include "base/fault.h"
+#include "loop/loop.h"
+
+#include <sys/types.h>
+
+#define HTTP_MAX_TARGET  8192
+#define HTTP_MAX_HEADERS 32768
+#define HTTP_MAX_FIELDS  100
+#define HTTP_SANS        16
+#define HTTP_ORIGIN_SIZE 56
+
+struct http_server;
+struct http_conn;
+
+enum http_method { HTTP_GET_, HTTP_HEAD_, HTTP_POST_, HTTP_PUT_, HTTP_DELETE_, HTTP_OTHER_ };
+
+struct http_header {
+    const char *name; /* as sent */
+    const char *value;
+};
+
+/* Who is at the other end, known once the connection stands. */
+struct http_peer {
+    const char *listener;          /* name of the listener */
+    char address[64];              /* "127.0.0.1:40412", "unix" */
+    char origin[HTTP_ORIGIN_SIZE]; /* whom limits count: "127.0.0.1", "2001:db8:1:2::/64", "uid:1000" */
+    bool is_unix;
+    uid_t uid;               /* Unix sockets: the peer's */
+    const char *const *sans; /* verified client certificate: "DNS:…", "URI:…", "email:…", "IP:…" */
+    size_t nsans;
+    bool certificate; /* a verified client certificate is there, with or without names */
+    bool known;       /* the connection has shown a client */
+};
+
+struct http_req {
+    struct http_conn *conn;
+    void *app; /* for the application, NULL at first */
+    enum http_method method;
+    const char *method_name;
+    const char *path;  /* undecoded, without query */
+    const char *query; /* without '?'; NULL = none */
+    const struct http_header *headers;
+    size_t nheaders;
+    int64_t content_length; /* -1 = none given */
+    bool chunked;
+    const char *body; /* valid in and after `message`; NUL-terminated */
+    size_t body_len;
+    const struct http_peer *peer;
+    uint64_t started_ms; /* monotonic, when the head was complete */
+    bool keep_alive;
+    bool urgent; /* set by the application in `head`: begun at once, however busy the loop is */
+};
+
+struct http_app {
+    void *arg;
+    /*
+     * The head is there. Returns the number of body bytes it will take (0 = none), or -1 after it has called
+     * http_respond() itself (the rest of the body is dropped and the connection closed if there was any
+     * left).
+     */
+    int64_t (*head)(void *arg, struct http_req *);
+    void (*message)(void *arg, struct http_req *);
+    /* The client left, the server closes, or it has refused the rest of the request, before an answer. */
+    void (*gone)(void *arg, struct http_req *);
+    /*
+     * Writes the answer for a request the server itself refuses (malformed, too large, wrong version, over
+     * max_connections) into `body`; `req` is NULL when its head is not there. Returns the content type.
+     */
+    const char *(*refuse)(void *arg, const struct http_peer *, const struct http_req *req,
+                          const struct fault *, struct buf *body, struct buf *extra_headers);
+    /*
+     * Does what the connection itself shows (certificate, uid) name a client? Until it does, or http_known()
+     * says so of a request, the connection is a stranger's: it draws on budgets of its own. NULL = there are
+     * no strangers.
+     */
+    bool (*knows)(void *arg, const struct http_peer *);
+    /* May one more line about this stranger go to the log? NULL = always. */
+    bool (*may_log)(void *arg, const struct http_peer *);
+};
+
+/* The request has shown a client: its connection counts as a client's from now on. */
+void http_known(const struct http_req *);
+
+/* nheaders extra header lines are in `headers` as "Name: value\r\n" text. Content-Length, Connection, Date
+ * are the server's. */
+struct http_answer {
+    int status;
+    const char *content_type; /* NULL = no body */
+    struct buf *body;         /* taken (moved from); NULL = empty */
+    const char *headers;      /* extra lines, each ended by \r\n; NULL = none */
+    bool close;               /* end the connection after it */
+};
+
+void http_respond(struct http_req *, const struct http_answer *);
+
+/*
+ * Sends the given bytes as they are (may be none) and closes; `reset` makes it a TCP reset. For servers that
+ * must misbehave on purpose (the vault simulator).
+ */
+void http_abort(struct http_req *, const char *bytes, size_t n, bool reset);
+
+/* Value of the first header with that name, any case; NULL = absent. */
+const char *http_header(const struct http_req *, const char *name);
+/* How often the header is there. */
+size_t http_header_count(const struct http_req *, const char *name);
+
+struct http_tls_opts {
+    const char *certificate, *key; /* PEM files */
+    const char *client_ca;         /* NULL = no client certificates */
+    const char *client_crl;        /* revocation lists of the client_ca, PEM; NULL = none */
+    bool ask_late;                 /* simulator: ask for the client certificate only after the first request
+                                      head (TLS 1.2 renegotiation, TLS 1.3 post-handshake) */
+    int max_version;               /* 0 = newest; TLS1_2_VERSION to pin */
+};
+
+struct http_listen_opts {
+    const char *name;
+    const char *host; /* numeric address, or path of a Unix socket */
+    uint16_t port;    /* 0 = any */
+    bool is_unix;
+    unsigned unix_mode;
+    const char *unix_owner, *unix_group; /* NULL = leave */
+    const struct http_tls_opts *tls;     /* NULL = plain */
+    bool apart; /* its connections count for no limit but one of their own (HTTP_MAX_APART) */
+};
+
+#define HTTP_MAX_APART       32                 /* connections of listeners that are apart */
+#define HTTP_STRANGER_BYTES  (8U * 1024 * 1024) /* default of max_stranger_bytes */
+#define HTTP_STRANGER_SECRET (1U * 1024 * 1024) /* default of max_stranger_secret */
+
+struct http_server_opts {
+    size_t max_connections;     /* of which strangers have half at most */
+    size_t max_per_peer;        /* connections of one origin over TCP; 0 = no limit */
+    size_t max_stranger_bytes;  /* of unfinished requests, all strangers together; 0 = the default */
+    size_t max_stranger_secret; /* ... of these in secret memory; 0 = the default */
+    size_t max_secret;          /* bytes that all connections keep in secret memory; 0 = no limit */
+    uint64_t header_timeout_ms; /* from the first byte to a whole head; also TLS handshake */
+    uint64_t body_timeout_ms;   /* whole body */
+    uint64_t idle_timeout_ms;   /* between requests */
+    uint64_t write_timeout_ms;  /* a reader that does not take its answer */
+    size_t max_pipelined;       /* bytes kept of requests that wait */
+};
+
+struct http_server *http_server_new(struct loop *, const struct http_server_opts *, const struct http_app *);
+
+/*
+ * Binds and listens. On success writes the bound address ("127.0.0.1:43121", "[::1]:8443", "unix:/path") into
+ * `address`. On failure returns -errno and says why in `why` (file, line of OpenSSL's complaint).
+ */
+int http_listen(struct http_server *, const struct http_listen_opts *, char address[128], char why[256]);
+
+/* No new connections; idle ones close; busy ones close after their answer. */
+void http_drain(struct http_server *);
+/* Closes all connections now (`gone` is called for open requests), then the listeners, and frees the server
+ * once the loop has turned. `closed` is called when nothing of it is left. */
+void http_server_close(struct http_server *, void (*closed)(void *arg), void *arg);
+
+size_t http_connections(const struct http_server *);
+size_t http_busy(const struct http_server *); /* requests without an answer yet */
+
+/* Why a stranger's connection was closed for others. */
+enum http_reason { HTTP_FOR_ROOM, HTTP_FOR_BYTES, HTTP_NREASONS };
+
+struct http_strangers {
+    size_t connections, bytes; /* now; the bytes of their unfinished requests */
+    uint64_t closed[HTTP_NREASONS];
+};
+void http_strangers(const struct http_server *, struct http_strangers *);
+/* Earliest notAfter of the listeners' certificates, seconds since 1970; 0 = no TLS. */
+int64_t http_certificate_end(const struct http_server *);
+
+/* Something of a listener that is good until a certain time. */
+struct http_certificate {
+    const char *listener; /* its name; lives as long as the server */
+    bool is_crl;          /* the revocation lists, not the certificate */
+    int64_t end;          /* seconds since 1970 */
+};
+/* Writes at most `max` of them; returns how many there are. */
+size_t http_certificates(const struct http_server *, struct http_certificate *, size_t max);
+
+/* New limits, from now on; a deadline that runs already keeps its time. */
+void http_server_limits(struct http_server *, const struct http_server_opts *);
+
+struct tls_context;
+/*
+ * From now on handshakes on this listener use the given context (tls_context_new() in loop/server/tls.h),
+ * whose reference it takes. A connection that stands keeps its own, unless the certificate that it shows, or
+ * lacks, would not let it in under the new one: it ends after the answer it has coming. False, and the
+ * reference stays the caller's, where there is no TLS listener of that name.
+ */
+bool http_listener_reload(struct http_server *, const char *listener, struct tls_context *);
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * tls.h - OpenSSL on memory BIOs: bytes in, bytes out, no socket.
+ *
+ * A struct tls is one server-side TLS connection. The owner feeds ciphertext that came from the socket
+ * (tls_feed), takes plaintext (tls_read), gives plaintext (tls_write), and moves what is in `out` to the
+ * socket. TLS 1.2 and 1.3 only, no compression, no renegotiation by clients, tickets on. Verification of
+ * client certificates, where a client_ca is given, is required and never relaxed.
+ */
+#ifndef JG_LOOP_SERVER_TLS_H
+#define JG_LOOP_SERVER_TLS_H
+
+#include "base/buf.h"
+#include "loop/server/server.h"
+
+struct tls_context;
+struct tls;
+
+/* The caller has the first reference. */
+struct tls_context *tls_context_new(const struct http_tls_opts *, char why[256]);
+struct tls_context *tls_context_ref(struct tls_context *);
+void tls_context_unref(struct tls_context *);            /* NULL is fine */
+int64_t tls_context_end(const struct tls_context *);     /* notAfter of the certificate, seconds since 1970 */
+int64_t tls_context_crl_end(const struct tls_context *); /* next update of the revocation lists; 0 = none */
+int tls_context_rotate(struct tls_context *);            /* the keys of session tickets; 0 or -EIO */
+
+struct tls *tls_new(struct tls_context *); /* holds a reference; NULL = out of memory */
+void tls_free(struct tls *);
+
+/* 0, or -EPROTO (handshake or record failure; an alert may be waiting in the output), -ENOMEM. */
+int tls_feed(struct tls *, const char *bytes, size_t n);
+/* >0 bytes of plaintext, 0 = nothing now, -ECONNRESET = closed by the peer, -EPROTO. */
+ssize_t tls_read(struct tls *, char *to, size_t n);
+int tls_write(struct tls *, const char *bytes, size_t n); /* 0 or -EPROTO */
+/* Moves pending ciphertext to the end of `out`. */
+int tls_output(struct tls *, struct buf *out);
+/* Nobody waits for what is in the output: it may go with the next answer. */
+bool tls_can_wait(const struct tls *);
+/* Ends a delivery: gives back buffers that would only be held until the next one. */
+void tls_rest(struct tls *);
+void tls_shutdown(struct tls *); /* close_notify into the output */
+bool tls_established(const struct tls *);
+
+/* Subject alternative names of the verified client certificate as "DNS:…" texts. Returns how many; they live
+ * as long as the tls. */
+size_t tls_peer_sans(struct tls *, const char *const **sans);
+
+/* Simulator: ask the client for its certificate now (renegotiation or post-handshake). */
+int tls_ask_certificate(struct tls *);
+/* The client has answered the question, with or without a certificate. */
+bool tls_asked_done(const struct tls *);
+/* True = a verified client certificate is there. */
+bool tls_has_peer_certificate(const struct tls *);
+/*
+ * Whether a connection may go on under a newer context of its listener: what it showed, or did not show,
+ * would let it in today. Certificates that were judged are remembered in `trust`, since many connections show
+ * the same.
+ */
+#define TLS_TRUST_KEPT 16
+struct tls_trust {
+    struct tls_context *now;
+    struct {
+        const struct x509_st *certificate; /* of a connection that stands while this is used */
+        bool trusted;
+    } kept[TLS_TRUST_KEPT];
+    size_t n;
+};
+bool tls_still_trusted(const struct tls *, struct tls_trust *);
+/* After an error: what OpenSSL said, without data of the connection. */
+const char *tls_why(const struct tls *);
+
+#endif

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tls_context.c - the configuration of a TLS listener, and what a certificate says about its owner.
+ *
+ * The idea: everything that decides about security is set here, once per listener: versions 1.2 and 1.3,
+ * forward secrecy and authenticated encryption only, X25519 and P-256, no compression, no renegotiation by
+ * clients, client certificates required where a CA is named, and none of them revoked where lists are given.
+ * Sessions are resumed by tickets alone (tls_tickets.c); nothing is kept on this side.
+ *
+ * Names: a subject alternative name becomes a text like "DNS:host". One that holds a NUL or another control
+ * byte is left out, since as a text it would look like a name that it is not.
+ *
+ * Life: tls_context_new -> any number of connections, each with a reference -> tls_context_unref. A listener
+ * may have given up its own reference for a newer context meanwhile: a connection keeps what it began with.
+ */
+#include "loop/server/tls_context.h"
+
+#include "base/certificate.h"
+#include "loop/server/tls_tickets.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WHY_SIZE      256
+#define TICKET_LIFE_S 3600
+#define CIPHERS_12    "ECDHE+AESGCM:ECDHE+CHACHA20"
+#define CIPHERS_13    "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256"
+#define GROUPS        "X25519:P-256"
+
+struct tls_context {
+    SSL_CTX *ctx;
+    BIO_METHOD *bio;
+    struct tls_tickets *tickets;
+    unsigned refs;
+    int64_t end;     /* notAfter of the certificate */
+    int64_t crl_end; /* earliest next update of the revocation lists; 0 = there are none */
+};
+
+/* ---- making it ---- */
+
+static bool complain(char why[WHY_SIZE], const char *what, const char *file)
+{
+    unsigned long code = ERR_peek_last_error();
+    const char *reason = code ? ERR_reason_error_string(code) : NULL;
+
+    snprintf(why, WHY_SIZE, "%s%s%s: %s", what, file ? " " : "", file ? file : "",
+             reason ? reason : "not usable");
+    ERR_clear_error();
+    return false;
+}
+
+/* A key with a passphrase is refused rather than asked for on the terminal. */
+static int on_passphrase(char *to, int size, int writing, void *arg)
+{
+    (void)to;
+    (void)size;
+    (void)writing;
+    (void)arg;
+    return -1;
+}
+
+static bool load_certificate(struct tls_context *t, const struct http_tls_opts *opts, char why[WHY_SIZE])
+{
+    SSL_CTX_set_default_passwd_cb(t->ctx, on_passphrase);
+    if (SSL_CTX_use_certificate_chain_file(t->ctx, opts->certificate) != 1)
+        return complain(why, "certificate", opts->certificate);
+    if (SSL_CTX_use_PrivateKey_file(t->ctx, opts->key, SSL_FILETYPE_PEM) != 1)
+        return complain(why, "key", opts->key);
+    if (SSL_CTX_check_private_key(t->ctx) != 1)
+        return complain(why, "the key is not the certificate's:", opts->key);
+    t->end = certificate_time(X509_get0_notAfter(SSL_CTX_get0_certificate(t->ctx)));
+    return true;
+}
+
+/* Each authority of a chain needs its list: a certificate nobody answers for is refused. */
+static bool load_client_crl(struct tls_context *t, const struct http_tls_opts *opts, char why[WHY_SIZE])
+{
+    X509_STORE *store = SSL_CTX_get_cert_store(t->ctx);
+    BIO *in = opts->client_crl ? BIO_new_file(opts->client_crl, "r") : NULL;
+    X509_CRL *crl;
+    size_t n = 0;
+
+    while (in && (crl = PEM_read_bio_X509_CRL(in, NULL, NULL, NULL))) {
+        int64_t end = certificate_time(X509_CRL_get0_nextUpdate(crl));
+
+        if (X509_STORE_add_crl(store, crl) == 1)
+            n++;
+        if (end && (!t->crl_end || end < t->crl_end))
+            t->crl_end = end;
+        X509_CRL_free(crl);
+    }
+    BIO_free(in);
+    if (opts->client_crl && !n)
+        return complain(why, "client CRL", opts->client_crl);
+    ERR_clear_error(); /* the end of the file is one */
+    if (n)
+        X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+    return true;
+}
+
+static bool load_client_ca(struct tls_context *t, const struct http_tls_opts *opts, char why[WHY_SIZE])
+{
+    STACK_OF(X509_NAME) * names;
+
+    if (!opts->client_ca)
+        return true;
+    if (SSL_CTX_load_verify_locations(t->ctx, opts->client_ca, NULL) != 1)
+        return complain(why, "client CA", opts->client_ca);
+    names = SSL_load_client_CA_file(opts->client_ca);
+    if (!names)
+        return complain(why, "client CA", opts->client_ca);
+    SSL_CTX_set_client_CA_list(t->ctx, names); /* takes them */
+    if (!opts->ask_late)
+        SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    return load_client_crl(t, opts, why);
+}
+
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *outlen, const unsigned char *in,
+                   unsigned inlen, void *arg)
+{
+    static const unsigned char ours[] = "\x08http/1.1";
+    unsigned char *chosen = NULL;
+
+    (void)ssl;
+    (void)arg;
+    if (SSL_select_next_proto(&chosen, outlen, ours, sizeof(ours) - 1, in, inlen) != OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_NOACK;
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+/* The client's Finished ends the handshake that a late question began, with or without a certificate. */
+static void on_message(int writing, int version, int type, const void *bytes, size_t n, SSL *ssl, void *arg)
+{
+    (void)version;
+    (void)arg;
+    if (!writing && type == SSL3_RT_HANDSHAKE && n > 0 && *(const unsigned char *)bytes == SSL3_MT_FINISHED &&
+        SSL_get_app_data(ssl))
+        SSL_set_app_data(ssl, "answered");
+}
+
+static bool set_options(struct tls_context *t, const struct http_tls_opts *opts, char why[WHY_SIZE])
+{
+    uint64_t options = SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE;
+    static const unsigned char id[] = "jumpgate";
+
+    /* Asked late by renegotiation, a client must not answer with its old session: that has no certificate. */
+    options |= opts->ask_late ? SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION : SSL_OP_NO_RENEGOTIATION;
+    SSL_CTX_set_options(t->ctx, options);
+    SSL_CTX_set_mode(t->ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_timeout(t->ctx, TICKET_LIFE_S);
+    SSL_CTX_set_num_tickets(t->ctx, 1);
+    SSL_CTX_set_alpn_select_cb(t->ctx, on_alpn, NULL);
+    if (opts->ask_late)
+        SSL_CTX_set_msg_callback(t->ctx, on_message);
+    if (SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION) != 1 ||
+        SSL_CTX_set_max_proto_version(t->ctx, opts->max_version) != 1 ||
+        SSL_CTX_set_cipher_list(t->ctx, CIPHERS_12) != 1 ||
+        SSL_CTX_set_ciphersuites(t->ctx, CIPHERS_13) != 1 || SSL_CTX_set1_groups_list(t->ctx, GROUPS) != 1 ||
+        SSL_CTX_set_session_id_context(t->ctx, id, sizeof(id) - 1) != 1)
+        return complain(why, "TLS options", NULL);
+    return true;
+}
+
+static BIO_METHOD *bio_method(void)
+{
+    BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "jumpgate");
+
+    if (m && BIO_meth_set_read(m, tls_bio_read) == 1 && BIO_meth_set_write(m, tls_bio_write) == 1 &&
+        BIO_meth_set_ctrl(m, tls_bio_ctrl) == 1)
+        return m;
+    BIO_meth_free(m);
+    return NULL;
+}
+
+struct tls_context *tls_context_new(const struct http_tls_opts *opts, char why[WHY_SIZE])
+{
+    struct tls_context *t = calloc(1, sizeof(*t));
+
+    ERR_clear_error();
+    if (!t) {
+        snprintf(why, WHY_SIZE, "out of memory");
+        return NULL;
+    }
+    t->refs = 1;
+    t->ctx = SSL_CTX_new(TLS_server_method());
+    t->bio = bio_method();
+    t->tickets = t->ctx ? tls_tickets_new(t->ctx) : NULL;
+    if (!t->ctx || !t->bio || !t->tickets) {
+        complain(why, "TLS", NULL);
+    } else if (set_options(t, opts, why) && load_certificate(t, opts, why) && load_client_ca(t, opts, why)) {
+        return t;
+    }
+    tls_context_unref(t);
+    return NULL;
+}
+
+struct tls_context *tls_context_ref(struct tls_context *t)
+{
+    t->refs++;
+    return t;
+}
+
+void tls_context_unref(struct tls_context *t)
+{
+    if (!t || --t->refs)
+        return;
+    SSL_CTX_free(t->ctx);
+    BIO_meth_free(t->bio);
+    tls_tickets_free(t->tickets);
+    free(t);
+}
+
+int64_t tls_context_end(const struct tls_context *t)
+{
+    return t->end;
+}
+
+int64_t tls_context_crl_end(const struct tls_context *t)
+{
+    return t->crl_end;
+}
+
+int tls_context_rotate(struct tls_context *t)
+{
+    return tls_tickets_rotate(t->tickets);
+}
+
+SSL *tls_context_ssl(struct tls_context *t)
+{
+    ERR_clear_error();
+    return SSL_new(t->ctx);
+}
+
+BIO *tls_context_bio(struct tls_context *t)
+{
+    return BIO_new(t->bio);
+}
+
+void tls_context_asked(SSL *ssl)
+{
+    SSL_set_app_data(ssl, "asked");
+}
+
+bool tls_context_answered(const SSL *ssl)
+{
+    const char *state = SSL_get_app_data(ssl);
+
+    return state && strcmp(state, "answered") == 0;
+}
+
+/* ---- connections of before ---- */
+
+bool tls_context_asks(const struct tls_context *t)
+{
+    return SSL_CTX_get_verify_mode(t->ctx) & SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+}
+
+bool tls_context_trusts(const struct tls_context *t, X509 *certificate, STACK_OF(X509) * chain)
+{
+    X509_STORE_CTX *proof = X509_STORE_CTX_new();
+    bool ok = proof && X509_STORE_CTX_init(proof, SSL_CTX_get_cert_store(t->ctx), certificate, chain) == 1 &&
+              X509_STORE_CTX_set_default(proof, "ssl_client") == 1 && X509_verify_cert(proof) == 1;
+
+    X509_STORE_CTX_free(proof);
+    ERR_clear_error();
+    return ok;
+}
+
+/* ---- names ---- */
+
+static char *text_san(const char *prefix, const ASN1_STRING *value)
+{
+    const unsigned char *bytes = ASN1_STRING_get0_data(value);
+    int n = ASN1_STRING_length(value);
+    char *text = NULL;
+
+    for (int i = 0; i < n; i++) {
+        if (bytes[i] <= 0x20 || bytes[i] >= 0x7f)
+            return NULL;
+    }
+    if (n <= 0 || asprintf(&text, "%s:%.*s", prefix, n, (const char *)bytes) < 0)
+        return NULL;
+    return text;
+}
+
+static char *ip_san(const ASN1_OCTET_STRING *value)
+{
+    char host[INET6_ADDRSTRLEN];
+    int n = ASN1_STRING_length(value);
+    int family = n == 4 ? AF_INET : AF_INET6;
+    char *text = NULL;
+
+    if ((n != 4 && n != 16) || !inet_ntop(family, ASN1_STRING_get0_data(value), host, sizeof(host)))
+        return NULL;
+    return asprintf(&text, "IP:%s", host) < 0 ? NULL : text;
+}
+
+static char *san(const GENERAL_NAME *name)
+{
+    switch (name->type) {
+    case GEN_DNS: return text_san("DNS", name->d.dNSName);
+    case GEN_URI: return text_san("URI", name->d.uniformResourceIdentifier);
+    case GEN_EMAIL: return text_san("email", name->d.rfc822Name);
+    case GEN_IPADD: return ip_san(name->d.iPAddress);
+    default: return NULL;
+    }
+}
+
+size_t tls_certificate_sans(X509 *certificate, const char **sans, size_t max)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    size_t n = 0;
+
+    for (int i = 0; i < sk_GENERAL_NAME_num(names) && n < max; i++) {
+        sans[n] = san(sk_GENERAL_NAME_value(names, i));
+        if (sans[n])
+            n++;
+    }
+    GENERAL_NAMES_free(names);
+    return n;
+}

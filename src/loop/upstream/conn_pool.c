@@ -1,0 +1,645 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conn_pool.c - the connections of one vault: opened when calls wait, used one exchange at a time by one
+ * owner, kept while fresh.
+ *
+ *   connecting --opened--> idle <--answered-- in use
+ *        |                  | \---a call---->  |
+ *      failed          idle too long,     lost, nonsense, timed out,
+ *        |             too old, peer      cancelled, not reusable,
+ *        |             closed, its place  too old
+ *        |             needed
+ *        +------------------+------------------+----> closed
+ *
+ * Owners: an answer that comes late, after another to the same request, is taken for the answer to the next
+ * one, and nothing in HTTP/1.1 tells the two apart. So a connection belongs to the owner of its first call,
+ * and carries no call of another. Where no place is free, the idle connection that was used longest ago is
+ * closed for one that is opened.
+ *
+ * Open on demand: never more connecting than calls that wait, never more than `connections` in all. The idle
+ * lists are last in, first out, so that surplus connections grow old and are swept.
+ *
+ * Who waits is served in order, but for calls whose own owner has an idle connection. They go at once if they
+ * go on with something begun, or take no place of those before them, or are among the first POOL_IN_A_ROW for
+ * which this connection passes others: opening a connection costs more than an exchange.
+ *
+ * A connection ends at `max_age`, or up to a tenth of it earlier, so that those opened together do not end
+ * together. An idle one is closed then, a busy one after its answer.
+ *
+ * A connect that fails ends one waiting call; the others go on trying. After one failure at most two connects
+ * run at a time; after three in a row the vault counts as down: what waits is failed unless a connection of
+ * its owner is in use and may still serve it, and for BACKOFF_MS new calls fail at once. Then a single
+ * connect probes.
+ *
+ * Invariants: done() is never called here. conn_close() may free the connection: nobody touches it
+ * afterwards. A connection is reused only if its answer ended cleanly and nothing, not even a byte, followed
+ * it. An idle one that becomes readable is read: TLS housekeeping (tickets, key updates) is taken in, all
+ * else closes it.
+ */
+#include "loop/upstream/conn_pool.h"
+
+#include "base/container_of.h"
+#include "base/log.h"
+#include "base/memory/secret.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define BACKOFF_MS   250
+#define DOWN_AFTER   3
+#define SCRATCH_SIZE UPSTREAM_SCRATCH
+#define SPREAD_BITS  10
+#define SPREAD       (1u << SPREAD_BITS)
+
+uint64_t pool_now(const struct upstream *up)
+{
+    return clock_now(loop_clock(up->loop));
+}
+
+/* ---- closing ---- */
+
+static struct conn_list *idle_beside(struct conn *c)
+{
+    return c->owned ? &pool_row(c->up, c->owner)->idle : &c->up->unowned;
+}
+
+static void unlink_conn(struct conn *c)
+{
+    struct upstream *up = c->up;
+
+    switch (c->state) {
+    case VAULT_CONN_OPENING:
+        TAILQ_REMOVE(&up->connecting, c, link);
+        up->nconnecting--;
+        break;
+    case VAULT_CONN_IDLE:
+        TAILQ_REMOVE(&up->idle, c, link);
+        TAILQ_REMOVE(idle_beside(c), c, own);
+        up->nidle--;
+        break;
+    case VAULT_CONN_BUSY:
+        TAILQ_REMOVE(&up->in_use, c, link);
+        up->nin_use--;
+        break;
+    case VAULT_CONN_CLOSED: break;
+    }
+}
+
+static void on_vault_conn_closed(struct vault_conn *vault_conn)
+{
+    struct conn *c = (struct conn *)vault_conn;
+    struct upstream *up = c->up;
+
+    exchange_free(&c->exchange);
+    wipe(c, sizeof(*c));
+    free(c);
+    if (--up->alive == 0)
+        upstream_conns_gone(up);
+}
+
+/* Idempotent; may free c. */
+static void conn_close(struct conn *c, const char *why)
+{
+    if (c->state == VAULT_CONN_CLOSED)
+        return;
+    log_debug("upstream_close", "vault=%s why=%s exchanges=%llu", c->up->name, why,
+              (unsigned long long)c->exchanges);
+    unlink_conn(c);
+    c->state = VAULT_CONN_CLOSED;
+    exchange_finish(&c->exchange);
+    vault_conn_close(&c->vault_conn);
+}
+
+void pool_close_all(struct upstream *up)
+{
+    struct conn *c;
+
+    while ((c = TAILQ_FIRST(&up->connecting)) || (c = TAILQ_FIRST(&up->idle)) ||
+           (c = TAILQ_FIRST(&up->in_use)))
+        conn_close(c, "the upstream is closing");
+}
+
+/* ---- idle ---- */
+
+static void on_sweep(struct deadline *d)
+{
+    struct upstream *up = CONTAINER_OF(d, struct upstream, sweep);
+    uint64_t now = pool_now(up);
+    struct conn *oldest;
+
+    while ((oldest = TAILQ_LAST(&up->idle, conn_list))) {
+        uint64_t end = oldest->idle_at_ms + up->idle_timeout_ms;
+        if (end > now) {
+            if (timer_start(loop_timers(up->loop), &up->sweep, end - now, on_sweep))
+                log_warn("upstream_sweep", "vault=%s error=%s", up->name, "out of memory");
+            return;
+        }
+        conn_close(oldest, "idle for too long");
+    }
+}
+
+static void conn_rest(struct conn *c)
+{
+    struct upstream *up = c->up;
+
+    unlink_conn(c);
+    c->state = VAULT_CONN_IDLE;
+    c->idle_at_ms = pool_now(up);
+    TAILQ_INSERT_HEAD(&up->idle, c, link);
+    TAILQ_INSERT_HEAD(idle_beside(c), c, own);
+    up->nidle++;
+    if (timer_running(&up->sweep))
+        return;
+    if (timer_start(loop_timers(up->loop), &up->sweep, up->idle_timeout_ms, on_sweep))
+        log_warn("upstream_sweep", "vault=%s error=%s", up->name, "out of memory");
+}
+
+/* ---- age ---- */
+
+/* Without a limit the end of time. */
+static uint64_t end_of(const struct conn *c)
+{
+    uint64_t age = c->up->max_age_ms;
+
+    return age ? c->open_at_ms + age - age / 10 * c->spread / SPREAD : UINT64_MAX;
+}
+
+static void on_aging(struct deadline *d);
+
+static void age_at(struct upstream *up, uint64_t at_ms)
+{
+    uint64_t now = pool_now(up);
+
+    if (at_ms == UINT64_MAX || (timer_running(&up->aging) && up->aging_at_ms <= at_ms))
+        return;
+    up->aging_at_ms = at_ms;
+    if (timer_start(loop_timers(up->loop), &up->aging, at_ms > now ? at_ms - now : 0, on_aging))
+        log_warn("upstream_aging", "vault=%s error=%s", up->name, "out of memory"); /* usable() looks too */
+}
+
+/* Closes the idle ones whose time has come, and waits for the next one's. */
+static void on_aging(struct deadline *d)
+{
+    struct upstream *up = CONTAINER_OF(d, struct upstream, aging);
+    uint64_t now = pool_now(up), next_at = UINT64_MAX;
+    struct conn *c, *next;
+
+    for (c = TAILQ_FIRST(&up->idle); c; c = next) {
+        next = TAILQ_NEXT(c, link);
+        if (c->ends_at_ms <= now)
+            conn_close(c, "too old");
+        else if (c->ends_at_ms < next_at)
+            next_at = c->ends_at_ms;
+    }
+    TAILQ_FOREACH(c, &up->in_use, link)
+    {
+        if (c->ends_at_ms > now && c->ends_at_ms < next_at)
+            next_at = c->ends_at_ms;
+    }
+    age_at(up, next_at);
+}
+
+/* Evenly over a tenth of the age, whichever come one after the other: the golden ratio's multiples. */
+static void conn_born(struct conn *c)
+{
+    struct upstream *up = c->up;
+
+    c->spread = (unsigned)((up->state.opened * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - SPREAD_BITS));
+    c->open_at_ms = pool_now(up);
+    c->ends_at_ms = end_of(c);
+    up->state.opened++;
+    age_at(up, c->ends_at_ms);
+}
+
+void pool_renewed(struct upstream *up)
+{
+    struct conn_list *open[] = {&up->idle, &up->in_use};
+    struct conn *c;
+
+    for (int i = 0; i < 2; i++) {
+        TAILQ_FOREACH(c, open[i], link)
+        {
+            c->ends_at_ms = end_of(c);
+            age_at(up, c->ends_at_ms);
+        }
+    }
+}
+
+/*
+ * Nothing has come in the whole time for a call. What the vault has not used since then may be as dead, and
+ * each would cost another call its time.
+ */
+void pool_doubt(struct call *call)
+{
+    struct upstream *up = call->up;
+    struct conn *busy = call->conn, *c;
+
+    if (busy->exchange.began || call->exchange_timeout_ms < up->call_timeout_ms)
+        return;
+    dialer_doubt(up->dialer);
+    while ((c = TAILQ_LAST(&up->idle, conn_list)) && c->idle_at_ms < call->begun_ms)
+        conn_close(c, "a call that began later had no answer");
+}
+
+/* ---- a look ---- */
+
+/* Reads an idle connection; whatever there is but TLS housekeeping closes it. True = still good. */
+static bool conn_look(struct conn *c)
+{
+    c->vault_conn.want_write = false;
+    ssize_t n = vault_conn_recv(&c->vault_conn, c->up->scratch, SCRATCH_SIZE);
+    if (n == -EAGAIN && vault_conn_watch(&c->vault_conn) == 0)
+        return true;
+    if (n > 0)
+        wipe(c->up->scratch, (size_t)n);
+    conn_close(c, n > 0 ? "bytes nobody asked for" : "closed by the peer");
+    return false;
+}
+
+/* ---- one exchange ---- */
+
+/* 0 = all sent or the socket is full; -ECONNRESET. */
+static int conn_write(struct conn *c)
+{
+    const char *bytes;
+    size_t n;
+
+    while ((n = exchange_unsent(&c->exchange, &bytes)) > 0) {
+        ssize_t out = vault_conn_send(&c->vault_conn, bytes, n);
+        /* Over TLS a record that would block may be half on its way: count it as sent. */
+        if (out > 0 || (out == -EAGAIN && c->vault_conn.tls))
+            c->call->sent = true;
+        if (out == -EAGAIN)
+            return 0;
+        if (out < 0)
+            return (int)out;
+        exchange_sent(&c->exchange, (size_t)out);
+    }
+    return 0;
+}
+
+/* EXCHANGE_MORE, EXCHANGE_DONE or -errno. */
+static int conn_read(struct conn *c, bool *more)
+{
+    struct upstream *up = c->up;
+    ssize_t n;
+
+    do {
+        n = vault_conn_recv(&c->vault_conn, up->scratch, SCRATCH_SIZE);
+        if (n == -EAGAIN)
+            return EXCHANGE_MORE;
+        if (n < 0)
+            return (int)n;
+        if (n == 0)
+            return exchange_end(&c->exchange);
+        int r = exchange_feed(&c->exchange, up->scratch, (size_t)n);
+        wipe(up->scratch, (size_t)n);
+        *more = vault_conn_more(&c->vault_conn, n, SCRATCH_SIZE);
+        if (r != EXCHANGE_MORE)
+            return r;
+    } while (*more);
+    return EXCHANGE_MORE;
+}
+
+/* Bytes may wait behind the answer where no poll sees them: TLS tickets are fine, anything else is not. */
+static bool nothing_follows(struct conn *c)
+{
+    ssize_t n = vault_conn_recv(&c->vault_conn, c->up->scratch, SCRATCH_SIZE);
+
+    if (n > 0)
+        wipe(c->up->scratch, (size_t)n);
+    return n == -EAGAIN;
+}
+
+static void conn_answered(struct conn *c, bool more)
+{
+    struct upstream *up = c->up;
+    struct call *call = c->call;
+    uint64_t now = pool_now(up);
+    bool keep = exchange_reusable(&c->exchange) && now < c->ends_at_ms && (!more || nothing_follows(c));
+
+    c->call = NULL;
+    c->exchanges++;
+    exchange_finish(&c->exchange);
+    up->state.last_success_ms = now;
+    upstream_finish(call, 0, "");
+    if (keep && !up->closing && vault_conn_watch(&c->vault_conn) == 0) {
+        c->drained = true;
+        conn_rest(c);
+    } else {
+        conn_close(c, "not reusable after its answer");
+    }
+}
+
+static void conn_failed(struct conn *c, int err)
+{
+    struct upstream *up = c->up;
+    struct call *call = c->call;
+    bool stale = err == -ECONNRESET && c->reused && !c->exchange.began;
+    char why[sizeof(call->why)];
+
+    text_copy(why, sizeof(why), call->why[0] ? call->why : c->vault_conn.error);
+    c->call = NULL;
+    conn_close(c, why);
+    if (stale && !call->retried && (call->safe || !call->sent) && !up->closing) {
+        upstream_repeat(call);
+        return;
+    }
+    upstream_failed(up, why);
+    upstream_finish(call, err, why);
+}
+
+static void conn_step(struct conn *c)
+{
+    bool more = false;
+
+    c->vault_conn.want_write = false;
+    int wrote = conn_write(c);
+    int r = conn_read(c, &more); /* an answer may be there even though sending failed */
+    if (r == EXCHANGE_MORE)
+        r = wrote ? wrote : vault_conn_watch(&c->vault_conn) ? -ECONNRESET : EXCHANGE_MORE;
+    if (r == EXCHANGE_MORE)
+        return;
+    if (r == EXCHANGE_DONE)
+        conn_answered(c, more);
+    else
+        conn_failed(c, r);
+}
+
+static void conn_start(struct conn *c, struct call *call)
+{
+    struct upstream *up = c->up;
+
+    int err = exchange_begin(&c->exchange, call, dialer_host(up->dialer));
+    if (err) {
+        upstream_finish(call, err, err == -ENOMEM ? "out of memory" : "the request head is too large");
+        return;
+    }
+    unlink_conn(c);
+    c->state = VAULT_CONN_BUSY;
+    c->owned = true;
+    c->owner = call->owner;
+    c->call = call;
+    call->conn = c;
+    call->state = CALL_BUSY;
+    up->busy++;
+    TAILQ_INSERT_TAIL(&up->in_use, c, link);
+    up->nin_use++;
+    c->reused = c->pooled;
+    up->state.reused += c->reused;
+    c->vault_conn.want_write = false;
+    c->vault_conn.error[0] = '\0';
+    err = conn_write(c);
+    if (err || vault_conn_watch(&c->vault_conn))
+        conn_failed(c, -ECONNRESET);
+}
+
+void pool_abandon(struct call *call, const char *why)
+{
+    struct conn *c = call->conn;
+
+    c->call = NULL;
+    conn_close(c, why);
+}
+
+/* ---- opening ---- */
+
+static size_t open_conns(const struct upstream *up)
+{
+    return up->nconnecting + up->nidle + up->nin_use;
+}
+
+static size_t connects_allowed(const struct upstream *up)
+{
+    if (up->failures == 0)
+        return up->connections;
+    if (up->failures < DOWN_AFTER)
+        return 2;
+    return pool_now(up) < up->closed_until_ms ? 0 : 1;
+}
+
+static void connect_failed(struct upstream *up, const char *why)
+{
+    if (up->failures++ == 0)
+        log_warn("upstream_unreachable", "vault=%s why=%s", up->name, why);
+    upstream_failed(up, why);
+    upstream_fail_waiting(up, 1, why);
+    if (up->failures >= DOWN_AFTER)
+        up->closed_until_ms = pool_now(up) + BACKOFF_MS;
+}
+
+static void on_opened(struct vault_conn *vault_conn, int err)
+{
+    struct conn *c = (struct conn *)vault_conn;
+    struct upstream *up = c->up;
+
+    if (err) {
+        char why[CURL_ERROR_SIZE];
+        text_copy(why, sizeof(why), vault_conn->error);
+        conn_close(c, why);
+        connect_failed(up, why);
+    } else {
+        if (up->failures)
+            log_info("upstream_reachable", "vault=%s failures=%u", up->name, up->failures);
+        up->failures = 0;
+        conn_born(c);
+        conn_rest(c);
+    }
+    pool_serve(up);
+    if (!err)
+        c->pooled = true; /* from now on; c is still there: a poll ends in a later turn */
+}
+
+/* It has had its answer: a call of its own owner that waits may go on it. */
+static void serve_beside(const struct conn *c)
+{
+    struct call *call;
+
+    if (c->state != VAULT_CONN_IDLE || !c->up->waiting)
+        return;
+    TAILQ_FOREACH(call, &pool_row(c->up, c->owner)->waiting, own)
+    {
+        if (call->owner == c->owner) {
+            pool_serve_call(call);
+            return;
+        }
+    }
+}
+
+static void on_ready(struct vault_conn *vault_conn)
+{
+    struct conn *c = (struct conn *)vault_conn;
+    struct upstream *up = c->up;
+
+    up->will_deliver = true;
+    if (c->state == VAULT_CONN_BUSY)
+        conn_step(c);
+    else if (c->state == VAULT_CONN_IDLE)
+        conn_look(c);
+    up->will_deliver = false;
+    upstream_deliver(up); /* nothing of ours or libcurl's is on the stack any more */
+    serve_beside(c);      /* even a closed one is still there: its poll ends in a later turn */
+    pool_serve(up);
+    c->drained = false;
+}
+
+static int conn_open(struct upstream *up)
+{
+    struct conn *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        return -ENOMEM;
+    c->up = up;
+    c->vault_conn.opened = on_opened;
+    c->vault_conn.ready = on_ready;
+    c->vault_conn.closed = on_vault_conn_closed;
+    exchange_init(&c->exchange);
+    int err = vault_conn_open(&c->vault_conn, up->dialer);
+    if (err) {
+        exchange_free(&c->exchange);
+        free(c);
+        return err;
+    }
+    c->state = VAULT_CONN_OPENING;
+    TAILQ_INSERT_TAIL(&up->connecting, c, link);
+    up->nconnecting++;
+    up->alive++;
+    return 0;
+}
+
+/* The owner who pauses longest gives a place. */
+static bool make_room(struct upstream *up)
+{
+    struct conn *c;
+
+    while (open_conns(up) >= up->connections && (c = TAILQ_LAST(&up->idle, conn_list)))
+        conn_close(c, "its place is needed");
+    return open_conns(up) < up->connections;
+}
+
+static void open_more(struct upstream *up, size_t wanted)
+{
+    while (up->nconnecting < wanted && up->nconnecting < connects_allowed(up)) {
+        if (!make_room(up))
+            return;
+        if (conn_open(up)) {
+            connect_failed(up, "out of memory or descriptors");
+            return;
+        }
+    }
+}
+
+/* Looked at once more unless opened or read just now; closed if it is of no use. */
+static bool usable(struct conn *c)
+{
+    if (!c->pooled || c->drained)
+        return true;
+    if (c->ends_at_ms <= pool_now(c->up)) {
+        conn_close(c, "too old");
+        return false;
+    }
+    return vault_conn_silent(&c->vault_conn) || conn_look(c);
+}
+
+/* The best idle connection that is this owner's already. NULL = none. */
+static struct conn *take_own(struct upstream *up, uint64_t owner)
+{
+    struct conn *c, *next;
+
+    for (c = TAILQ_FIRST(&pool_row(up, owner)->idle); c; c = next) {
+        next = TAILQ_NEXT(c, own);
+        if (c->owner == owner && usable(c))
+            return c;
+    }
+    return NULL;
+}
+
+/* One that has carried nothing yet. NULL = none. */
+static struct conn *take_unowned(struct upstream *up, bool fresh_only)
+{
+    struct conn *c;
+
+    while ((c = TAILQ_FIRST(&up->unowned)) && !(fresh_only && c->pooled)) {
+        if (usable(c))
+            return c;
+    }
+    return NULL;
+}
+
+static void serve_fresh(struct upstream *up)
+{
+    struct conn *c;
+    struct call *call;
+
+    while (up->waiting && (c = take_unowned(up, true)) && (call = upstream_next(up, true)))
+        conn_start(c, call);
+}
+
+static void serve_line(struct upstream *up)
+{
+    struct conn *c;
+    struct call *call;
+
+    while (up->waiting > up->nrepeats && (call = upstream_peek(up))) {
+        if (!(c = take_own(up, call->owner)) && !(c = take_unowned(up, false)))
+            return;
+        (void)upstream_next(up, false);
+        c->in_a_row = 0;
+        conn_start(c, call);
+    }
+}
+
+bool pool_busy_for(const struct upstream *up, uint64_t owner)
+{
+    const struct conn *c;
+
+    TAILQ_FOREACH(c, &up->in_use, link)
+    {
+        if (c->owner == owner)
+            return true;
+    }
+    return false;
+}
+
+/* Do others wait for want of a place that an idle connection would give? */
+static bool places_are_short(const struct upstream *up)
+{
+    return up->nconnecting + 1 < up->waiting && up->nconnecting < connects_allowed(up);
+}
+
+void pool_serve_call(struct call *call)
+{
+    struct upstream *up = call->up;
+    struct conn *c;
+
+    if (up->closing || upstream_peek(up)->owner == call->owner)
+        return; /* its turn comes as well */
+    if (!(c = take_own(up, call->owner)))
+        return;
+    bool passes = places_are_short(up);
+    if (passes && call->place.class != CALL_CONTINUE && c->in_a_row >= POOL_IN_A_ROW)
+        return;
+    c->in_a_row = passes ? c->in_a_row + 1 : 0;
+    upstream_take(call);
+    conn_start(c, call);
+}
+
+/*
+ * What was opened just now goes to repeats first, and a connect for a repeat goes before those for people.
+ * Where no connect is allowed, repeats end, since no other connection will do, and so does whoever waits for
+ * a connection that nothing in use can become.
+ */
+void pool_serve(struct upstream *up)
+{
+    if (up->closing || !up->waiting)
+        return;
+    serve_fresh(up);
+    open_more(up, up->nrepeats);
+    serve_line(up);
+    open_more(up, up->waiting);
+    if (up->nconnecting || !up->waiting || connects_allowed(up))
+        return;
+    upstream_fail_waiting(up, up->nrepeats, up->state.last_error);
+    upstream_fail_hopeless(up, up->state.last_error);
+}

@@ -1,0 +1,565 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dialer.c - libcurl's multi interface on the loop.
+ *
+ * libcurl says which sockets to watch (on_socket) and when to be called again (on_timer); the loop calls back
+ * into curl_multi_socket_action(); after EVERY such call the finished ones are reaped, because the last one
+ * to time out leaves no running handle behind that would ask for another turn.
+ *
+ * What each connection is opened with stands in one place, configure() and secure(): verification of name and
+ * chain is always on, the environment (http_proxy, no_proxy) is never asked, and the only trusted
+ * authorities, for the vault and for a proxy reached over TLS, are those of ca_file or, without one, the
+ * system's bundle. CURLOPT_CAPATH is cleared for that reason, and because libcurl parses the bundle once per
+ * multi handle only when no directory is set.
+ *
+ * Names: what a name was resolved to is used again for NAME_KEPT_MS after a connection to it stood, and until
+ * a connect fails. A connect by such a kept name that fails, or is no TCP connection after half of the
+ * connect timeout, goes on at once with the name resolved again, in the time that is left. Where a name has
+ * several addresses, libcurl tries all of them within that time.
+ *
+ * Invariants: libcurl is never entered from its own callbacks. A callback never reports failure to libcurl,
+ * which would end every transfer of the handle: a socket that cannot be watched ends in the connect timeout
+ * instead. The deadline is always running (parked when libcurl wants none), so that starting it cannot fail.
+ *
+ * Not here: what a connection is used for.
+ */
+#include "loop/upstream/dialer.h"
+
+#include "base/container_of.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "loop/upstream/tls_session_cache.h"
+
+#include <arpa/inet.h>
+#include <curl/mprintf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#define PARKED_MS    (3600u * 1000u)
+#define DAY_S        (24L * 3600)
+#define NAME_KEPT_MS (10u * 1000u)
+
+#define REQUEST_RECORD 2048
+
+struct dialer_files {
+    char *proxy, *ca_file, *certificate, *key; /* NULL = none */
+    long connect_timeout_ms;
+};
+
+struct dialer {
+    CURLM *multi;
+    struct loop *loop;
+    struct deadline timer;
+    size_t sockets; /* struct sock not yet freed */
+    bool tls, closing;
+    bool address; /* the host of the URL is no name */
+    char *name, *url, *host;
+    struct dialer_files *files;
+    struct tls_session_cache tls_session_cache;
+    bool renewed; /* since renewed_ms; what libcurl keeps of the authorities' file is older */
+    uint64_t renewed_ms;
+    uint64_t name_kept_until_ms;
+    void (*closed)(void *arg);
+    void *arg;
+};
+
+struct sock { /* a socket libcurl asked to watch while it opens a connection */
+    uv_poll_t poll;
+    struct dialer *dialer;
+    curl_socket_t fd;
+};
+
+static void kick(struct dialer *d, curl_socket_t fd, int flags);
+
+const char *dialer_host(const struct dialer *d)
+{
+    return d->host;
+}
+
+uv_loop_t *dialer_uv(const struct dialer *d)
+{
+    return loop_uv(d->loop);
+}
+
+bool dialer_is_tls(const struct dialer *d)
+{
+    return d->tls;
+}
+
+static void dialer_free(struct dialer *d)
+{
+    tls_session_cache_forget(&d->tls_session_cache);
+    free(d->name);
+    free(d->url);
+    curl_free(d->host);
+    dialer_files_free(d->files);
+    free(d);
+}
+
+/* ---- sockets ---- */
+
+static void finish_close(struct dialer *d)
+{
+    void (*closed)(void *) = d->closed;
+    void *arg = d->arg;
+
+    dialer_free(d);
+    closed(arg);
+}
+
+static void on_sock_closed(uv_handle_t *handle)
+{
+    struct sock *s = handle->data;
+    struct dialer *d = s->dialer;
+
+    free(s);
+    if (--d->sockets == 0 && d->closing)
+        finish_close(d);
+}
+
+static void on_sock(uv_poll_t *poll, int status, int events)
+{
+    struct sock *s = poll->data;
+    int flags = 0;
+
+    if (status >= 0 && !loop_step(s->dialer->loop, LOOP_DIALS))
+        return; /* reported again in the next turn */
+    if (status < 0)
+        flags |= CURL_CSELECT_ERR;
+    if (events & UV_READABLE)
+        flags |= CURL_CSELECT_IN;
+    if (events & UV_WRITABLE)
+        flags |= CURL_CSELECT_OUT;
+    kick(s->dialer, s->fd, flags);
+}
+
+static struct sock *sock_new(struct dialer *d, curl_socket_t fd)
+{
+    struct sock *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return NULL;
+    if (uv_poll_init_socket(loop_uv(d->loop), &s->poll, fd)) {
+        free(s);
+        return NULL;
+    }
+    s->poll.data = s;
+    s->dialer = d;
+    s->fd = fd;
+    d->sockets++;
+    return s;
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *assigned)
+{
+    struct dialer *d = arg;
+    struct sock *s = assigned;
+    struct vault_conn *w = NULL;
+
+    if (!curl_easy_getinfo(easy, CURLINFO_PRIVATE, &w) && w)
+        w->dialing = what == CURL_POLL_REMOVE ? CURL_SOCKET_BAD : fd;
+    if (what == CURL_POLL_REMOVE) {
+        if (s)
+            uv_close((uv_handle_t *)&s->poll, on_sock_closed);
+        return 0;
+    }
+    if (!s) {
+        s = sock_new(d, fd);
+        if (!s || curl_multi_assign(d->multi, fd, s))
+            log_warn("upstream_poll", "vault=%s error=%s", d->name, "socket cannot be polled");
+        if (!s)
+            return 0;
+    }
+    int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+    if (uv_poll_start(&s->poll, events, on_sock))
+        log_warn("upstream_poll", "vault=%s error=%s", d->name, "socket cannot be polled");
+    return 0;
+}
+
+/* ---- time ---- */
+
+static void on_deadline(struct deadline *deadline)
+{
+    struct dialer *d = CONTAINER_OF(deadline, struct dialer, timer);
+
+    /* It has just left the heap, so there is room for it. */
+    if (timer_start(loop_timers(d->loop), &d->timer, PARKED_MS, on_deadline))
+        log_error("upstream_timer", "vault=%s error=%s", d->name, "out of memory");
+    kick(d, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *arg)
+{
+    struct dialer *d = arg;
+
+    (void)multi;
+    if (d->closing)
+        return 0;
+    uint64_t delay = timeout_ms < 0 ? PARKED_MS : (uint64_t)timeout_ms;
+    if (timer_start(loop_timers(d->loop), &d->timer, delay, on_deadline))
+        log_error("upstream_timer", "vault=%s error=%s", d->name, "out of memory");
+    return 0;
+}
+
+/* ---- the border ---- */
+
+static bool redial(struct dialer *d, struct vault_conn *w);
+
+static void note_name(struct dialer *d, struct vault_conn *w, CURLcode result)
+{
+    timer_stop(loop_timers(d->loop), &w->half);
+    if (result)
+        d->name_kept_until_ms = 0;
+    else if (!w->name_kept)
+        d->name_kept_until_ms = clock_now(loop_clock(d->loop)) + NAME_KEPT_MS;
+}
+
+static void reap(struct dialer *d)
+{
+    CURLMsg *msg;
+    int left;
+
+    while ((msg = curl_multi_info_read(d->multi, &left))) {
+        CURLcode result = msg->data.result; /* the message dies with the next call */
+        struct vault_conn *w = NULL;
+
+        if (msg->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &w);
+        if (result == CURLE_SSL_CONNECT_ERROR)
+            tls_session_cache_distrust(&d->tls_session_cache, clock_now(loop_clock(d->loop)));
+        note_name(d, w, result);
+        if (!result || !redial(d, w))
+            vault_conn_on_opened(w, result);
+    }
+}
+
+static void kick(struct dialer *d, curl_socket_t fd, int flags)
+{
+    int running;
+
+    CURLMcode result = curl_multi_socket_action(d->multi, fd, flags, &running);
+    if (result)
+        log_error("upstream_multi", "vault=%s error=%s", d->name, curl_multi_strerror(result));
+    reap(d);
+}
+
+/* ---- one connection ---- */
+
+static CURLcode on_tls_context(CURL *easy, void *context, void *arg)
+{
+    SSL_CTX *ctx = context;
+
+    (void)easy;
+    (void)arg;
+    /* A vault may ask for the client certificate late, by either of the two ways there are. */
+    SSL_CTX_set_post_handshake_auth(ctx, 1);
+    SSL_CTX_clear_options(ctx, SSL_OP_NO_RENEGOTIATION);
+    /* One read system call per answer; vault_conn_more() looks into what it buffers. */
+    SSL_CTX_set_read_ahead(ctx, 1);
+    /* A request fits into one record; a smaller record is a smaller buffer to take and to wipe each time. */
+    SSL_CTX_set_max_send_fragment(ctx, REQUEST_RECORD);
+    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                              SSL_MODE_AUTO_RETRY | SSL_MODE_RELEASE_BUFFERS);
+    return CURLE_OK;
+}
+
+#define SET(easy, option, value)                                                                             \
+    do {                                                                                                     \
+        if (curl_easy_setopt(easy, option, value))                                                           \
+            return -EIO;                                                                                     \
+    } while (0)
+
+/*
+ * libcurl keeps the parsed authorities for a day, or as long as it is told here: not longer than the last
+ * renewal is ago, so that a changed file counts from then on.
+ */
+static long authorities_age_s(const struct dialer *d)
+{
+    uint64_t age_s = (clock_now(loop_clock(d->loop)) - d->renewed_ms) / 1000;
+
+    return !d->renewed || age_s > DAY_S ? DAY_S : (long)age_s;
+}
+
+static int secure(const struct dialer *d, CURL *easy, const struct tls_session_share *tls_session_cache)
+{
+    const struct dialer_files *f = d->files;
+
+    SET(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    SET(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(easy, CURLOPT_CAPATH, NULL);
+    SET(easy, CURLOPT_CA_CACHE_TIMEOUT, authorities_age_s(d));
+    if (f->ca_file)
+        SET(easy, CURLOPT_CAINFO, f->ca_file);
+    SET(easy, CURLOPT_PROXY_SSL_VERIFYPEER, 1L);
+    SET(easy, CURLOPT_PROXY_SSL_VERIFYHOST, 2L);
+    SET(easy, CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(easy, CURLOPT_PROXY_CAPATH, NULL);
+    if (f->ca_file)
+        SET(easy, CURLOPT_PROXY_CAINFO, f->ca_file);
+    if (f->certificate) {
+        SET(easy, CURLOPT_SSLCERT, f->certificate);
+        SET(easy, CURLOPT_SSLKEY, f->key ? f->key : f->certificate);
+    }
+    if (d->tls)
+        SET(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls_context);
+    if (tls_session_cache)
+        SET(easy, CURLOPT_SHARE, tls_session_cache_curl(tls_session_cache));
+    return 0;
+}
+
+static int configure(const struct dialer *d, struct vault_conn *w)
+{
+    CURL *easy = w->easy;
+
+    SET(easy, CURLOPT_URL, d->url);
+    SET(easy, CURLOPT_CONNECT_ONLY, 1L);
+    SET(easy, CURLOPT_PRIVATE, w);
+    SET(easy, CURLOPT_ERRORBUFFER, w->error);
+    SET(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(easy, CURLOPT_NOSIGNAL, 1L);
+    SET(easy, CURLOPT_FRESH_CONNECT, 1L);
+    SET(easy, CURLOPT_BUFFERSIZE, 1024L); /* libcurl's own buffer is not used after opening */
+    SET(easy, CURLOPT_PROXY, d->files->proxy ? d->files->proxy : "");
+    SET(easy, CURLOPT_NOPROXY, "");
+    w->wrapped = d->files->proxy && strncasecmp(d->files->proxy, "https://", 8) == 0;
+    if (d->files->proxy)
+        SET(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
+    return secure(d, easy, w->tls_session_cache);
+}
+
+/* libcurl uses what it keeps of a name, however old (-1), or nothing of it (0). */
+static int dial(struct dialer *d, struct vault_conn *w, uint64_t timeout_ms)
+{
+    SET(w->easy, CURLOPT_DNS_CACHE_TIMEOUT, w->name_kept ? -1L : 0L);
+    SET(w->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)timeout_ms);
+    return curl_multi_add_handle(d->multi, w->easy) ? -ENOMEM : 0;
+}
+
+/* False if that makes no sense, or cannot be had: the connect has failed. */
+static bool redial(struct dialer *d, struct vault_conn *w)
+{
+    uint64_t spent = clock_now(loop_clock(d->loop)) - w->dialed_ms;
+    uint64_t limit = (uint64_t)d->files->connect_timeout_ms;
+
+    if (!w->name_kept || spent >= limit)
+        return false;
+    log_debug("upstream_redial", "vault=%s why=%s", d->name, w->error);
+    w->name_kept = false;
+    if (curl_multi_remove_handle(d->multi, w->easy))
+        return false;
+    w->error[0] = '\0';
+    return dial(d, w, limit - spent) == 0;
+}
+
+/* A resolution is not broken off: libcurl would wait for its thread. */
+static void on_half(struct deadline *deadline)
+{
+    struct vault_conn *w = CONTAINER_OF(deadline, struct vault_conn, half);
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof(peer);
+    curl_off_t named = 0;
+
+    if (curl_easy_getinfo(w->easy, CURLINFO_NAMELOOKUP_TIME_T, &named) || !named)
+        return;
+    if (w->dialing != CURL_SOCKET_BAD && getpeername(w->dialing, (struct sockaddr *)&peer, &size) == 0)
+        return; /* a machine is there, however slow */
+    dialer_doubt(w->dialer);
+    if (!redial(w->dialer, w))
+        vault_conn_on_opened(w, CURLE_COULDNT_CONNECT);
+}
+
+void dialer_doubt(struct dialer *d)
+{
+    d->name_kept_until_ms = 0;
+}
+
+static void drop_handle(struct vault_conn *w)
+{
+    curl_easy_cleanup(w->easy);
+    w->easy = NULL;
+    tls_session_cache_drop(w->tls_session_cache);
+    w->tls_session_cache = NULL;
+}
+
+int dialer_add(struct dialer *d, struct vault_conn *w)
+{
+    uint64_t now = clock_now(loop_clock(d->loop)), limit = (uint64_t)d->files->connect_timeout_ms;
+
+    w->easy = curl_easy_init();
+    if (!w->easy)
+        return -ENOMEM;
+    if (d->tls)
+        w->tls_session_cache = tls_session_cache_take(&d->tls_session_cache, now);
+    w->dialed_ms = now;
+    w->dialing = CURL_SOCKET_BAD;
+    w->name_kept = now < d->name_kept_until_ms && (!d->address || d->files->proxy);
+    int err = configure(d, w);
+    if (!err)
+        err = dial(d, w, limit);
+    if (!err && w->name_kept)
+        err = timer_start(loop_timers(d->loop), &w->half, limit / 2, on_half);
+    if (err)
+        dialer_remove(d, w);
+    return err;
+}
+
+void dialer_remove(struct dialer *d, struct vault_conn *w)
+{
+    timer_stop(loop_timers(d->loop), &w->half);
+    CURLMcode result = curl_multi_remove_handle(d->multi, w->easy);
+
+    if (result)
+        log_error("upstream_multi", "vault=%s error=%s", d->name, curl_multi_strerror(result));
+    drop_handle(w);
+}
+
+/* ---- birth and end ---- */
+
+static int copy(char **to, const char *from)
+{
+    if (!from || !*from)
+        return 0;
+    *to = strdup(from);
+    return *to ? 0 : -ENOMEM;
+}
+
+/* scheme://host:port for libcurl and the Host: value, from a URL that may have a path. */
+static int split_url(struct dialer *d, CURLU *u, const char *url)
+{
+    char *scheme = NULL, *port = NULL, *user = NULL;
+    struct in_addr in;
+    int err = -EINVAL;
+
+    if (curl_url_set(u, CURLUPART_URL, url, 0) || !curl_url_get(u, CURLUPART_USER, &user, 0) ||
+        curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) || curl_url_get(u, CURLUPART_HOST, &d->host, 0))
+        goto out;
+    d->tls = text_equal_nocase(scheme, "https");
+    d->address = d->host[0] == '[' || inet_pton(AF_INET, d->host, &in) == 1;
+    if (!d->tls && !text_equal_nocase(scheme, "http"))
+        goto out;
+    curl_url_get(u, CURLUPART_PORT, &port, CURLU_NO_DEFAULT_PORT);
+    if (port) {
+        char *with_port = curl_maprintf("%s:%s", d->host, port);
+        curl_free(d->host);
+        d->host = with_port;
+    }
+    char *base = d->host ? curl_maprintf("%s://%s/", scheme, d->host) : NULL;
+    err = base ? copy(&d->url, base) : -ENOMEM;
+    curl_free(base);
+out:
+    curl_free(scheme);
+    curl_free(port);
+    curl_free(user);
+    return err;
+}
+
+static int take_url(struct dialer *d, const char *url)
+{
+    CURLU *u = curl_url();
+
+    if (!u)
+        return -ENOMEM;
+    int err = split_url(d, u, url);
+    curl_url_cleanup(u);
+    return err;
+}
+
+static int take_opts(struct dialer *d, const struct upstream_opts *opts, char why[256])
+{
+    int err = take_url(d, opts->url);
+
+    if (err == -EINVAL)
+        text_copy(why, 256, "the URL is not http(s)://host[:port] without user information");
+    if (!err)
+        err = copy(&d->name, opts->name ? opts->name : "-");
+    if (!err) {
+        d->files = dialer_files_new(opts);
+        err = d->files ? 0 : -ENOMEM;
+    }
+    return err;
+}
+
+struct dialer_files *dialer_files_new(const struct upstream_opts *opts)
+{
+    struct dialer_files *f = calloc(1, sizeof(*f));
+
+    if (!f)
+        return NULL;
+    f->connect_timeout_ms = opts->connect_timeout_ms ? (long)opts->connect_timeout_ms : 5000L;
+    if (!copy(&f->proxy, opts->proxy) && !copy(&f->ca_file, opts->ca_file) &&
+        !copy(&f->certificate, opts->client_certificate) && !copy(&f->key, opts->client_key))
+        return f;
+    dialer_files_free(f);
+    return NULL;
+}
+
+void dialer_files_free(struct dialer_files *f)
+{
+    if (!f)
+        return;
+    free(f->proxy);
+    free(f->ca_file);
+    free(f->certificate);
+    free(f->key);
+    free(f);
+}
+
+void dialer_reload(struct dialer *d, struct dialer_files *files)
+{
+    dialer_files_free(d->files);
+    d->files = files;
+    tls_session_cache_forget(&d->tls_session_cache);
+    d->renewed = true;
+    d->renewed_ms = clock_now(loop_clock(d->loop));
+    dialer_doubt(d);
+}
+
+static int multi_start(struct dialer *d)
+{
+    d->multi = curl_multi_init();
+    if (!d->multi)
+        return -ENOMEM;
+    if (curl_multi_setopt(d->multi, CURLMOPT_SOCKETFUNCTION, on_socket) ||
+        curl_multi_setopt(d->multi, CURLMOPT_SOCKETDATA, d) ||
+        curl_multi_setopt(d->multi, CURLMOPT_TIMERFUNCTION, on_timer) ||
+        curl_multi_setopt(d->multi, CURLMOPT_TIMERDATA, d) ||
+        timer_start(loop_timers(d->loop), &d->timer, PARKED_MS, on_deadline)) {
+        curl_multi_cleanup(d->multi);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+struct dialer *dialer_new(struct loop *loop, const struct upstream_opts *opts, char why[256])
+{
+    struct dialer *d = calloc(1, sizeof(*d));
+
+    text_copy(why, 256, "out of memory");
+    if (!d)
+        return NULL;
+    d->loop = loop;
+    if (take_opts(d, opts, why) || multi_start(d)) {
+        dialer_free(d);
+        return NULL;
+    }
+    why[0] = '\0';
+    return d;
+}
+
+void dialer_close(struct dialer *d, void (*closed)(void *arg), void *arg)
+{
+    d->closing = true;
+    d->closed = closed;
+    d->arg = arg;
+    d->sockets++; /* our own, so that the end comes once and after cleanup */
+    timer_stop(loop_timers(d->loop), &d->timer);
+    curl_multi_cleanup(d->multi);
+    if (--d->sockets == 0)
+        finish_close(d);
+}

@@ -1,0 +1,83 @@
+/*
+ * vault_conn.h - one connection to the vault: opened by libcurl, then bytes in and bytes out.
+ *
+ * The idea: libcurl is good at opening connections (names, proxies, TLS with full verification, client
+ * certificates) and slow at running one transfer per call. So it opens the connection (CURLOPT_CONNECT_ONLY)
+ * and closes it; between the two the bytes go past it, by OpenSSL and the socket themselves. What goes over
+ * the connection is the owner's business.
+ *
+ * Through libcurl (curl_easy_send, curl_easy_recv) goes what comes before and with the first bytes of an
+ * answer, so that libcurl sees the session tickets of TLS 1.3, and everything where a proxy wraps TLS in TLS.
+ *
+ * Life: vault_conn_open -> opened(0) -> vault_conn_send/wire_recv/wire_watch, ready() ... -> vault_conn_close
+ * -> closed
+ *                 -> opened(-ECONNREFUSED, words in `error`)       ... -> vault_conn_close -> closed
+ *
+ * Invariants: no callback runs with libcurl on the stack. opened() comes once, later, unless
+ * vault_conn_close() came first. The poll stays registered for reading from opened() to vault_conn_close():
+ * no system call per use. closed() may come from within vault_conn_close(); afterwards the memory is the
+ * owner's. Once open, the easy handle is attached to its connection at once (by a first read): an unattached
+ * one counts as unused for libcurl, which then closes it behind our back when it looks for dead connections.
+ */
+#ifndef JG_LOOP_UPSTREAM_VAULT_CONN_H
+#define JG_LOOP_UPSTREAM_VAULT_CONN_H
+
+#include "base/timers.h"
+
+#include <curl/curl.h>
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <uv.h>
+
+struct dialer;
+struct tls_session_share;
+
+struct vault_conn {
+    /* the owner's */
+    void (*opened)(struct vault_conn *, int err);
+    void (*ready)(struct vault_conn *); /* readable, or writable when that was wanted, or lost */
+    void (*closed)(struct vault_conn *);
+
+    /* private, but for reading `error`, `want_write` and `tls` */
+    struct dialer *dialer;
+    CURL *easy;
+    struct tls_session_share *tls_session_cache; /* dialer.c's, as the next four */
+    struct deadline half;                        /* of the time for connecting */
+    uint64_t dialed_ms;
+    curl_socket_t dialing; /* the last one that was watched for it */
+    bool name_kept;        /* what its name was resolved to is from an earlier connect */
+    SSL *tls;              /* NULL = plain; belongs to libcurl */
+    curl_socket_t fd;
+    bool wrapped; /* libcurl alone can move the bytes: the proxy is reached over TLS */
+    bool direct;  /* the bytes go past libcurl */
+    uv_poll_t poll;
+    int events;      /* what the poll waits for; 0 = it is stopped */
+    bool polled;     /* the poll handle is initialised */
+    bool want_write; /* a send or a receive could not go on until the socket takes bytes */
+    bool lost;       /* the poll reported an error */
+    char error[CURL_ERROR_SIZE];
+};
+
+/* 0, -ENOMEM or -EIO; then opened() comes later. The owner's three functions are set before. */
+int vault_conn_open(struct vault_conn *, struct dialer *);
+void vault_conn_close(struct vault_conn *);
+
+/* >0 bytes taken, -EAGAIN, or -ECONNRESET. After -EAGAIN the same bytes must be offered first. */
+ssize_t vault_conn_send(struct vault_conn *, const char *bytes, size_t n);
+/* >0 bytes, 0 = orderly end, -EAGAIN, or -ECONNRESET (over TLS also an end without close_notify). */
+ssize_t vault_conn_recv(struct vault_conn *, char *to, size_t n);
+/* Has nothing come in since vault_conn_recv() said -EAGAIN? One system call; false also where nobody can
+ * tell. */
+bool vault_conn_silent(const struct vault_conn *);
+/* May more bytes be had without waiting for the poll? `got` of `asked` came from the last vault_conn_recv().
+ */
+bool vault_conn_more(const struct vault_conn *, ssize_t got, size_t asked);
+/* Waits for reading always, for writing while `want_write`. 0 or -errno. */
+int vault_conn_watch(struct vault_conn *);
+
+/* dialer.c only: libcurl is done with opening. */
+void vault_conn_on_opened(struct vault_conn *, CURLcode result);
+
+#endif
