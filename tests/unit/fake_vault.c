@@ -278,7 +278,7 @@ static void answer_requests(struct fake_vault *fv, struct fake_call *fc)
     for (size_t i = 0; i < fv->nrequests; i++) {
         struct fake_request *r = &fv->requests[i];
 
-        if (!is_live(fv, r) || !person_same(r->user, fc->call->user))
+        if (!is_live(fv, r) || r->unlisted || !person_same(r->user, fc->call->user))
             continue;
         out->rows[out->n++] = (struct active_request){.request_id = r->id,
                                                       .system_id = r->system_id,

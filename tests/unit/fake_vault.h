@@ -69,6 +69,7 @@ struct fake_request {
     char ticket[64];
     int64_t expires_wall;
     bool live, pending;
+    bool unlisted;     /* it lives, and the vault's list of requests lacks it */
     unsigned checkins; /* calls that named it while it lived */
 };
 

@@ -403,8 +403,9 @@ static void test_gone_twice(void **state)
     w.vault.requests[2].live = false;
     world_settle(&w);
     assert_int_equal(c.code, FAULT_VAULT_ERROR);
-    /* Nothing dead is given back, but for what was made a moment ago: that it is dead is hard to believe. */
-    assert_int_equal(w.vault.count[FAKE_CHECKIN], 1);
+    /* What the vault calls dead is given back all the same, and does not count as given back by us. */
+    assert_int_equal(w.vault.count[FAKE_CHECKIN], 2);
+    assert_int_equal(world_checkins(&w), 0);
     world_end(&w);
 }
 
@@ -449,6 +450,30 @@ static void test_gone_lease_ends(void **state)
     world_settle(&w);
     assert_int_equal(c.code, FAULT_VAULT_UNAVAILABLE);
     assert_int_equal(world_state(&w).leases_active, 0);
+    world_end(&w);
+}
+
+/* The vault wrongly says that the request is no more: it is given back, and not left to live without a lease.
+ */
+static void test_wrongly_called_gone(void **state)
+{
+    struct world w;
+    struct caller a, c;
+
+    (void)state;
+    world_plain(&w);
+    world_checked_out(&w, "alice", "s1", &a);
+    w.vault.requests[0].live = false;
+    world_checkout(&w, "alice", "s1", &c);
+    world_until(&w, FAKE_CREDENTIAL);
+    (void)fake_vault_step(&w.vault);
+    w.vault.requests[0].live = true;
+    w.vault.accounts[0].no_reuse = true;
+    world_settle(&w);
+    expect_given(&c);
+    assert_int_not_equal(c.request_id, a.request_id);
+    assert_int_equal(w.vault.requests[0].checkins, 1);
+    assert_int_equal(fake_vault_live(&w.vault), 1);
     world_end(&w);
 }
 
@@ -643,6 +668,7 @@ int main(void)
         cmocka_unit_test(test_gone_twice),
         cmocka_unit_test(test_gone_and_named_again),
         cmocka_unit_test(test_gone_lease_ends),
+        cmocka_unit_test(test_wrongly_called_gone),
         cmocka_unit_test(test_anew_once),
         cmocka_unit_test(test_over_at_the_end_that_was_answered),
         cmocka_unit_test(test_over_for_the_operator),

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* One list that lacks a request is not believed, two are. */
+/* One list that lacks a request is not believed, two are; and then it is given back all the same. */
 static void test_gone(void **state)
 {
     struct world w;
@@ -29,8 +29,76 @@ static void test_gone(void **state)
     assert_int_equal(w.vault.count[FAKE_REQUESTS], 2);
     assert_int_equal(world_state(&w).leases_active, 0);
     assert_int_equal(fake_store_count(w.store), 0);
-    assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
+    assert_int_equal(w.vault.count[FAKE_CHECKIN], 1);
+    assert_int_equal(world_checkins(&w), 0); /* it was gone */
     world_end(&w);
+}
+
+/* The lists are wrong, and the request lives: it is given back, and not left without a lease. */
+static void test_wrongly_gone(void **state)
+{
+    struct world w;
+    struct caller c[2];
+
+    (void)state;
+    world_stored(&w);
+    world_checked_out(&w, "alice", "s1", &c[0]);
+    world_checked_out(&w, "alice", "s2", &c[1]);
+    w.vault.requests[0].unlisted = true;
+    world_break(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+    world_pass(&w, 610000);
+    assert_int_equal(world_state(&w).leases_active, 0);
+    assert_int_equal(fake_store_count(w.store), 1); /* the cover, until the vault has answered */
+    assert_true(w.vault.requests[0].live);
+    w.vault.plan = NULL;
+    world_pass(&w, 120000);
+    assert_int_equal(world_checkins(&w), 1);
+    assert_int_equal(fake_vault_live(&w.vault), 0);
+    assert_int_equal(fake_store_count(w.store), 0);
+    world_end(&w);
+}
+
+/* The person's own request is never given back, also where two lists lack it. */
+static void test_foreign_gone(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    world_stored(&w);
+    (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, "my own work");
+    world_checked_out(&w, "alice", "s1", &c);
+    assert_true(c.adopted);
+    w.vault.requests[0].unlisted = true;
+    world_pass(&w, 610000);
+    assert_int_equal(world_state(&w).leases_active, 0);
+    assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
+    assert_true(w.vault.requests[0].live);
+    world_end(&w);
+}
+
+/* Rounds that are shorter than the wait for the second look do not put it off for ever. */
+static void test_short_rounds(void **state)
+{
+    struct world w;
+    struct caller c;
+
+    (void)state;
+    for (uint64_t per_s = 0; per_s < 2; per_s++) { /* the second look at once, or in line for long */
+        world_begin(&w);
+        w.conf.gateway.reconcile_every_ms = 1000;
+        w.conf.gateway.reconcile_per_s = per_s ? 0.2 : 0;
+        world_store(&w);
+        world_start(&w);
+        world_checked_out(&w, "alice", "s1", &c);
+        world_pass(&w, 60000);
+        assert_int_equal(world_state(&w).leases_active, 1);
+        w.vault.requests[0].live = false;
+        world_pass(&w, 30000);
+        assert_int_equal(world_state(&w).leases_active, 0);
+        assert_int_equal(fake_store_count(w.store), 0);
+        world_end(&w);
+    }
 }
 
 static void test_partial_list(void **state)
@@ -178,6 +246,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_wrongly_gone),
+        cmocka_unit_test(test_foreign_gone),
+        cmocka_unit_test(test_short_rounds),
         cmocka_unit_test(test_partial_list),
         cmocka_unit_test(test_cut_mark),
         cmocka_unit_test(test_every_spelling_is_one_user),

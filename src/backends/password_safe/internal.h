@@ -297,7 +297,8 @@ void ps_latency_observe(struct ps *, const struct ps_op *, const struct call *);
 void ps_mended_start(struct ps *);
 void ps_mended_stop(struct ps *); /* any number of times */
 void ps_mended_texts(struct ps_call *, size_t n);
-void ps_mended_no_row(struct ps_call *); /* a row is left out: one of its ids cannot be read exactly */
+/* A row is left out: one of its ids cannot be read exactly (`odd`), or what a row must have is missing. */
+void ps_mended_no_row(struct ps_call *, bool odd);
 
 /* password_safe.c */
 void ps_close_step(struct ps *); /* goes on with the end, if it is time; may free ps */

@@ -34,7 +34,7 @@ static enum account_kind row_kind(const struct account *row, const cJSON *object
     return row->domain ? KIND_DOMAIN_LINKED : KIND_LOCAL;
 }
 
-/* 0, also for a row that is no account or whose ids cannot be kept; -ENOMEM. */
+/* 1 = it is no account, or one of its ids cannot be kept; 0 or -ENOMEM. */
 static int row_add(struct ps_call *call, const cJSON *object)
 {
     bool odd = false;
@@ -56,9 +56,9 @@ static int row_add(struct ps_call *call, const cJSON *object)
         .description = ps_words_of(object, "AccountDescription"),
     };
 
-    if (odd) {
-        ps_mended_no_row(call);
-        return 0;
+    if (odd || !(alias_id || (row.system_id && row.account_id && row.account))) {
+        ps_mended_no_row(call, odd);
+        return 1;
     }
     if (alias_id) {
         row.system_id = 0; /* what it stands for may change; the alias itself is what is asked for */
@@ -67,8 +67,8 @@ static int row_add(struct ps_call *call, const cJSON *object)
         row.application_id = 0;
         row.isa = false;
     }
-    if ((!row.system_id && !alias_id) || !row.account_id || !row.account)
-        return 0;
+    if (!row.account)
+        return 0; /* an alias that stands for no account at present: there is nothing to show */
     row.kind = call->kind == KIND_NKINDS ? row_kind(&row, object) : call->kind;
     return account_list_add(call->out->accounts, &row);
 }
@@ -131,22 +131,27 @@ static size_t rows_max(const struct ps_call *call)
     return max ? (size_t)max : PS_ROWS_MAX;
 }
 
+/* 0, -ENODATA = there are rows, and none of them is an account; -ENOMEM. */
 static int page_add(struct ps_call *call, const cJSON *rows, bool single, size_t *seen)
 {
     struct account_list *list = call->out->accounts;
+    size_t kept = 0;
     const cJSON *row;
     int err = 0;
 
     *seen = 0;
     if (single)
-        return row_add(call, rows);
+        return row_add(call, rows) == -ENOMEM ? -ENOMEM : 0;
     cJSON_ArrayForEach(row, rows)
     {
-        if (!err && list->n < rows_max(call))
+        if (err >= 0 && list->n < rows_max(call))
             err = row_add(call, row);
+        kept += err == 0;
         ++*seen;
     }
-    return err ? err : rows_unique(list);
+    if (err < 0)
+        return err;
+    return *seen && !kept ? -ENODATA : rows_unique(list);
 }
 
 static bool page_last(const struct ps_call *call, size_t seen, size_t before)
@@ -170,9 +175,10 @@ enum ps_next ps_parse_list(struct ps_call *call)
     const cJSON *rows = ps_rows(tree, &single);
     int err;
 
-    if (!single && !ps_are_rows(rows)) {
+    if ((!single && !ps_are_rows(rows)) || ps_contradicts_itself(call, tree, rows)) {
         cJSON_Delete(tree);
-        return ps_nonsense(call, "the list of accounts is not a JSON array of rows");
+        return ps_nonsense(call,
+                           "the list of accounts is not a JSON array of rows, or not of as many as it says");
     }
     if (!out->accounts)
         out->accounts = account_list_new();
@@ -180,6 +186,8 @@ enum ps_next ps_parse_list(struct ps_call *call)
     call->taken += call->http.body_in.len;
     err = out->accounts ? page_add(call, rows, single, &seen) : -ENOMEM;
     cJSON_Delete(tree);
+    if (err == -ENODATA)
+        return ps_nonsense(call, "the list of accounts has rows, and none of them is an account");
     if (err)
         return ps_no_memory(call);
     if (single && out->accounts->n == 0)
@@ -221,6 +229,13 @@ static bool schedule_view(const cJSON *schedule, bool *approval)
     return false;
 }
 
+/* What has none of these members is no schedule. */
+static bool is_schedule(const cJSON *object)
+{
+    return json_get_nocase(object, "ScheduleID") || json_get_nocase(object, "AccessTypes") ||
+           json_get_nocase(object, "RequireReason") || json_get_nocase(object, "RequireTicketSystem");
+}
+
 /* The vault chooses the schedule that asks least: a need is one only where every open schedule has it. */
 static void policy_add(struct vault_policy *policy, const cJSON *schedule)
 {
@@ -235,34 +250,59 @@ static void policy_add(struct vault_policy *policy, const cJSON *schedule)
     policy->available = true;
 }
 
-static void policy_read(struct vault_policy *policy, const cJSON *row)
+/* False = it is no policy. */
+static bool policy_read(struct ps_call *call, const cJSON *row)
 {
+    struct vault_policy *policy = &call->out->policy;
     const cJSON *schedules = json_get_nocase(row, "Schedules"), *schedule;
+    size_t seen = 0, kept = 0;
 
     if (!cJSON_IsArray(schedules)) {
-        policy->available |= cJSON_IsObject(row);
-        return;
+        bool named = json_get_nocase(row, "AccessPolicyID");
+
+        policy->available |= named;
+        if (!named)
+            ps_mended_no_row(call, false);
+        return named;
     }
-    cJSON_ArrayForEach(schedule, schedules) policy_add(policy, schedule);
+    cJSON_ArrayForEach(schedule, schedules)
+    {
+        seen++;
+        if (is_schedule(schedule)) {
+            policy_add(policy, schedule);
+            kept++;
+        } else {
+            ps_mended_no_row(call, false);
+        }
+    }
+    return !seen || kept;
+}
+
+/* An empty array is an answer: no policy lets this user in. */
+static bool policies_read(struct ps_call *call, const cJSON *tree)
+{
+    const cJSON *row;
+    bool any = cJSON_GetArraySize(tree) == 0;
+
+    if (cJSON_IsObject(tree))
+        return policy_read(call, tree);
+    cJSON_ArrayForEach(row, tree) any |= policy_read(call, row);
+    return cJSON_IsArray(tree) && any;
 }
 
 enum ps_next ps_parse_policy(struct ps_call *call)
 {
-    struct vault_policy *policy = &call->out->policy;
     cJSON *tree = ps_tree(call);
-    const cJSON *row;
+    bool good;
 
     if (!tree)
         return ps_nonsense(call, "the answer about the access policy is not JSON");
-    if (cJSON_IsArray(tree)) {
-        cJSON_ArrayForEach(row, tree) policy_read(policy, row);
-    } else if (cJSON_IsObject(tree)) {
-        policy_read(policy, tree);
-    } else {
-        cJSON_Delete(tree);
-        return ps_nonsense(call, "the answer about the access policy is neither an object nor an array");
-    }
+    good = policies_read(call, tree);
     cJSON_Delete(tree);
+    if (!good) {
+        call->out->policy = (struct vault_policy){0};
+        return ps_nonsense(call, "the answer about the access policy holds no policy");
+    }
     call->out->result = VAULT_OK;
     return PS_DONE;
 }
@@ -383,6 +423,7 @@ enum ps_next ps_parse_checkin(struct ps_call *call)
 
 /* ---- requests ---- */
 
+/* 0, -ENODATA = it is no request, or its id cannot be read; -ENOMEM. */
 static int request_add(struct ps_call *call, const cJSON *object)
 {
     struct active_requests *active = &call->out->active;
@@ -394,10 +435,10 @@ static int request_add(struct ps_call *call, const cJSON *object)
     };
     const char *reason = ps_words_of(object, "Reason"), *ends = ps_words_of(object, "ExpiresDate");
 
-    if (odd)
-        ps_mended_no_row(call);
-    if (odd || !row.request_id)
-        return 0;
+    if (odd || !row.request_id) {
+        ps_mended_no_row(call, odd);
+        return -ENODATA;
+    }
     if (ends && (clock_parse_vault_date(ends, &row.expires_wall_ms) || row.expires_wall_ms < 0))
         row.expires_wall_ms = 0; /* a date that cannot be, or 0001-01-01, is none */
     if (reason) {
@@ -409,6 +450,16 @@ static int request_add(struct ps_call *call, const cJSON *object)
     return 0;
 }
 
+/* Requests come in one page: fewer than the answer counts is a part of them. */
+static bool is_partial(const cJSON *tree, const cJSON *rows)
+{
+    return cJSON_IsObject(tree) && ps_number(tree, "TotalCount") > cJSON_GetArraySize(rows);
+}
+
+/*
+ * What is missing in this list is taken for ended, so it is believed as a whole or not at all: one row
+ * without a request id that can be read may be the very request that is looked for.
+ */
 enum ps_next ps_parse_requests(struct ps_call *call)
 {
     struct active_requests *active = &call->out->active;
@@ -418,9 +469,10 @@ enum ps_next ps_parse_requests(struct ps_call *call)
     int err = 0, n;
 
     rows = ps_rows(tree, &single);
-    if (single || !ps_are_rows(rows)) {
+    if (single || !ps_are_rows(rows) || is_partial(tree, rows)) {
         cJSON_Delete(tree);
-        return ps_nonsense(call, "the list of requests is not a JSON array of rows");
+        return ps_nonsense(call,
+                           "the list of requests is not a JSON array of rows, or not of as many as it says");
     }
     n = cJSON_GetArraySize(rows);
     active->n = 0;
@@ -428,6 +480,8 @@ enum ps_next ps_parse_requests(struct ps_call *call)
     err = active->rows ? 0 : -ENOMEM;
     cJSON_ArrayForEach(row, rows) err = err ? err : request_add(call, row);
     cJSON_Delete(tree);
+    if (err == -ENODATA)
+        return ps_nonsense(call, "the list of requests has a row without a request id");
     if (err)
         return ps_no_memory(call);
     call->out->result = VAULT_OK;

@@ -54,6 +54,8 @@ static inline unsigned ps_tree_memory(const struct buf *body)
 const cJSON *ps_rows(const cJSON *tree, bool *single);
 /* An array with an object in it, or an empty one. What else is in it is no row. */
 bool ps_are_rows(const cJSON *rows);
+/* The answer counts more rows than there are before this page, and the page is empty. */
+bool ps_contradicts_itself(const struct ps_call *, const cJSON *tree, const cJSON *rows);
 /* The answer cannot be understood; `what` says what it is not. Both end the call. */
 enum ps_next ps_nonsense(struct ps_call *, const char *what);
 enum ps_next ps_no_memory(struct ps_call *);

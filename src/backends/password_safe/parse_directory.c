@@ -56,6 +56,12 @@ bool ps_are_rows(const cJSON *rows)
     return cJSON_IsArray(rows) && cJSON_GetArraySize(rows) == 0;
 }
 
+bool ps_contradicts_itself(const struct ps_call *call, const cJSON *tree, const cJSON *rows)
+{
+    return cJSON_IsObject(tree) && cJSON_IsArray(rows) && cJSON_GetArraySize(rows) == 0 &&
+           (uint64_t)ps_number(tree, "TotalCount") > call->offset;
+}
+
 static const char *first_of(const cJSON *object, const char *name, const char *other)
 {
     const char *text = ps_words_of(object, name);
@@ -99,7 +105,7 @@ static void read_workgroup(const cJSON *object, struct directory_row *row, bool 
     row->name = first_of(object, "Name", "WorkgroupName");
 }
 
-/* 0, also for what is no row; -ENOMEM. */
+/* 1 = it is no row, 0, or -ENOMEM. */
 static int row_add(struct ps_call *call, const cJSON *object)
 {
     static void (*const read[DIRECTORY_NPARTS])(const cJSON *, struct directory_row *, bool *odd) = {
@@ -111,29 +117,42 @@ static int row_add(struct ps_call *call, const cJSON *object)
     bool odd = false;
 
     read[call->part](object, &row, &odd);
-    if (odd) {
-        ps_mended_no_row(call);
-        return 0;
+    if (odd || !row.id || !row.name) {
+        ps_mended_no_row(call, odd);
+        return 1;
     }
-    return row.id && row.name ? directory_list_add(call->out->directory, &row) : 0;
+    return directory_list_add(call->out->directory, &row);
 }
 
-/* 1 = the same page again, 0, or -ENOMEM. */
+/* -ENODATA = there are rows, and none of them is one of the directory. */
+static int rows_add(struct ps_call *call, const cJSON *rows, size_t *seen)
+{
+    const cJSON *row;
+    size_t kept = 0;
+
+    cJSON_ArrayForEach(row, rows)
+    {
+        int err = row_add(call, row);
+
+        if (err < 0)
+            return err;
+        kept += err == 0;
+        ++*seen;
+    }
+    return *seen && !kept ? -ENODATA : 0;
+}
+
+/* 1 = the same page again, 0, -ENODATA as above, or -ENOMEM. */
 static int page_add(struct ps_call *call, const cJSON *rows, bool single, size_t *seen)
 {
     const struct directory_list *list = call->out->directory;
     size_t before = list->n;
-    const cJSON *row;
-    int err = single ? row_add(call, rows) : 0;
+    int err;
 
     *seen = 0;
     if (single)
-        return err;
-    cJSON_ArrayForEach(row, rows)
-    {
-        err = err ? err : row_add(call, row);
-        ++*seen;
-    }
+        return row_add(call, rows) == -ENOMEM ? -ENOMEM : 0;
+    err = rows_add(call, rows, seen);
     if (err)
         return err;
     if (call->offset && list->n > before && list->rows[before].id == list->rows[call->page_at].id) {
@@ -165,14 +184,18 @@ enum ps_next ps_parse_directory(struct ps_call *call)
     size_t seen = 0;
     int err;
 
-    if (!single && !ps_are_rows(rows)) {
+    if ((!single && !ps_are_rows(rows)) || ps_contradicts_itself(call, tree, rows)) {
         cJSON_Delete(tree);
-        return ps_nonsense(call, "the directory's answer is not a JSON array of rows");
+        return ps_nonsense(call,
+                           "the directory's answer is not a JSON array of rows, or not of as many as it "
+                           "says");
     }
     if (!out->directory)
         out->directory = directory_list_new();
     err = out->directory ? page_add(call, rows, single, &seen) : -ENOMEM;
     cJSON_Delete(tree);
+    if (err == -ENODATA)
+        return ps_nonsense(call, "the directory's answer has rows, and none of them is one of the directory");
     if (err < 0)
         return ps_no_memory(call);
     if (single && !out->directory->n)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * repaired_texts.c - counts what of the vault's answers could not be taken as it was: texts with a letter
- * that cannot stand in JSON, and rows whose ids cannot be read exactly.
+ * that cannot stand in JSON, and rows whose ids or names are missing or cannot be read exactly.
  *
  * Both are counted per vault, at every answer, and logged at the first one only: the vault has them until its
  * administrator corrects them.
@@ -18,10 +18,11 @@ void ps_mended_start(struct ps *ps)
                              .help = "Texts of the vault with a letter that JSON or UTF-8 does not allow, "
                                      "replaced by U+FFFD.",
                              .kind = METRIC_COUNTER},
-        [PS_REFUSED_ROWS] = {.name = "jumpgate_vault_rows_refused_total",
-                             .help =
-                                 "Rows of the vault left out because an id in them cannot be read exactly.",
-                             .kind = METRIC_COUNTER},
+        [PS_REFUSED_ROWS] =
+            {.name = "jumpgate_vault_rows_refused_total",
+             .help = "Rows of the vault left out because an id or a name in them is missing or cannot be "
+                     "read exactly.",
+             .kind = METRIC_COUNTER},
     };
 
     (void)snprintf(ps->mended_labels, sizeof(ps->mended_labels), "vault=\"%s\"", ps->vault.conf->name);
@@ -56,9 +57,9 @@ void ps_mended_texts(struct ps_call *call, size_t n)
                  call->op->name, n);
 }
 
-void ps_mended_no_row(struct ps_call *call)
+void ps_mended_no_row(struct ps_call *call, bool odd)
 {
     if (count(call, PS_REFUSED_ROWS, 1))
         log_warn("vault_row_refused", "vault=%s call=%s why=%s", call->ps->vault.conf->name, call->op->name,
-                 "an id in it is no whole number or too large");
+                 odd ? "an id in it is no whole number or too large" : "its ids or its name are missing");
 }

@@ -43,7 +43,7 @@ enum lease_change {
     REQUEST_CHECKED_IN, /* the vault confirmed */
     REQUEST_ALREADY_GONE,
     REQUEST_EXPIRED,   /* the vault's own expiry came first */
-    REQUEST_FORGOTTEN, /* not ours to give back, or known to be gone */
+    REQUEST_FORGOTTEN, /* not ours to give back */
 };
 
 /* Counts what lapsed; the debug log. */

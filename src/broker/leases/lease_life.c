@@ -205,7 +205,7 @@ static bool has_open_lease(const struct vault_request *request)
 void vault_request_drop(struct vault_request *request, struct lease *lease)
 {
     request->node.spare--;
-    if (lease && request->origin == ORIGIN_OURS && !request->gone)
+    if (lease && request->origin == ORIGIN_OURS)
         lease_cover(lease, request);
     else if (lease)
         lease_discard(request->leases, lease);
@@ -219,7 +219,7 @@ void vault_request_drop(struct vault_request *request, struct lease *lease)
             log_error("journal_lost", "user=%s error=%s", request->user, "out of memory");
         return;
     }
-    if (request->gone || request->origin != ORIGIN_OURS)
+    if (request->origin != ORIGIN_OURS)
         vault_request_end(request, REQUEST_FORGOTTEN);
     else
         vault_request_return(request, !request->expired);

@@ -24,9 +24,9 @@
  * instant is without one.
  *
  * A vault request that was the person's own before us (ADOPTED), or of which that is not yet known
- * (UNPROVEN), is dropped without a check-in when its last holder goes; so is one the vault said is gone, and
- * one of which the vault keeps no request (LOCAL: its request id is 0, it is held for its time and never
- * looked for).
+ * (UNPROVEN), is dropped without a check-in when its last holder goes; so is one of which the vault keeps no
+ * request (LOCAL: its request id is 0, it is held for its time and never looked for). One of ours is given
+ * back even where the vault said that it is gone: the vault says so again, or ends it.
  */
 #ifndef JG_BROKER_LEASES_LEASE_TABLE_H
 #define JG_BROKER_LEASES_LEASE_TABLE_H

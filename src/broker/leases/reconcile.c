@@ -16,8 +16,9 @@
  *
  * An answer is older than it looks: it can lack what was made after it, and show what has been given back
  * since. So only those vault requests are judged that were open before the call was sent (their request ids
- * are noted in `held`), and only when two lists in a row lack them, since a list may be partial. To give back
- * what has been given back already does no harm: it is gone.
+ * are noted in `held`), and only when two lists in a row lack them, since a list may be partial. Even then a
+ * request of ours is given back: a list that is wrong would leave it without a lease, and to give back what
+ * has ended already does no harm.
  *
  * Not here: how often a recovery looks (intent.c), how a request is given back (checkin.c).
  */
@@ -54,6 +55,7 @@ struct request_poll {
     struct intent_links waiting, asked;
     int64_t *held; /* request ids of vault requests to be judged by the next answer */
     size_t nheld, cap;
+    bool second_look; /* one list lacked them already: a round must not begin anew with them */
     struct deadline rest;
     TAILQ_ENTRY(request_poll) link;
     struct vault_call call;
@@ -302,7 +304,7 @@ static int by_id(const void *x, const void *y)
     return (a->request_id > b->request_id) - (a->request_id < b->request_id);
 }
 
-/* The vault has ended it: the leases on it are worth nothing. */
+/* The vault has ended it: the leases on it are worth nothing. The last one gives it back all the same. */
 static void close_gone(struct vault_request *request)
 {
     struct lease *lease = SLIST_FIRST(&request->held), *next;
@@ -340,6 +342,7 @@ static void judge_held(struct request_poll *a)
         }
     }
     a->nheld = kept;
+    a->second_look = kept > 0;
 }
 
 static void on_listed(struct vault_call *call)
@@ -443,8 +446,8 @@ static void note_vault_request(struct table_node *node, void *arg)
     if (request->state != REQUEST_HELD || request->origin == ORIGIN_NO_REQUEST ||
         rc->leases->checkin_queues[request->checkin_queue]->absent ||
         !(a = request_poll_get(rc, vault_request_vault(request), request->user)) ||
-        a->state == POLL_IN_FLIGHT)
-        return; /* one that is being asked for is judged next time */
+        a->state == POLL_IN_FLIGHT || a->second_look)
+        return; /* one that is being asked for, or waits for its second look, is judged next time */
     if (a->round != rc->round)
         a->nheld = 0; /* of a round before that was never answered */
     a->round = rc->round;
