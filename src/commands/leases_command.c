@@ -338,8 +338,8 @@ static int say_released(const struct leases_run *r)
 static int release_in_store(struct leases_run *r, const char *id)
 {
     char why[OFFLINE_WHY_SIZE];
-    size_t ended = 0;
-    int err = offline_release(r->conf->gateway.state_dir, id, &ended, why);
+    size_t ended, unrecorded;
+    int err = offline_release(r->conf, id, &ended, &unrecorded, why);
 
     if (err == -ENOENT && id)
         return no_lease(id);
@@ -347,6 +347,8 @@ static int release_in_store(struct leases_run *r, const char *id)
         return fail(why);
     printf("the gateway is not running: %zu lease%s marked, to be checked in when it starts\n", ended,
            ended == 1 ? "" : "s");
+    if (unrecorded)
+        fprintf(stderr, "jumpgate: the audit trail may lack the end of %zu of them: %s\n", unrecorded, why);
     return EXIT_DONE;
 }
 
@@ -406,7 +408,7 @@ static struct conf *load_conf(const char *path)
     return conf;
 }
 
-/* Without a state directory there was never a gateway: then the store says so. */
+/* Without a state directory there was never a gateway: then there is no store, and that is said. */
 static int run_with(struct leases_run *r, bool release)
 {
     int directory = control_directory(r->conf->gateway.state_dir);

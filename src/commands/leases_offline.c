@@ -10,12 +10,15 @@
  * person's own request (adopted) is struck off as well, since it is never checked in. An intent stays: what
  * became of it only the vault knows, and every start asks it.
  *
+ * Who ends a lease here is written into the audit trail, as a running gateway does (leases_trail.c).
+ *
  * Nothing here creates a store: run as root it would leave files that the gateway's user cannot open.
  */
 #include "commands/leases_offline.h"
 
 #include "base/container_of.h"
 #include "base/person.h"
+#include "commands/leases_trail.h"
 #include "stores/sqlite.h"
 
 #include <errno.h>
@@ -42,8 +45,9 @@ struct offline {
     /* while writing */
     struct loop *loop;
     struct store *store;
-    size_t pending, ended;
-    bool closed;
+    struct leases_trail *trail; /* NULL = none that can be written */
+    size_t pending, ended, open;
+    unsigned closed;
     int err;
 };
 
@@ -155,14 +159,22 @@ static bool has_store(const char *state_dir)
            (access(path, F_OK) == 0 || errno != ENOENT);
 }
 
+static int no_store(const char *state_dir, char why[OFFLINE_WHY_SIZE])
+{
+    (void)snprintf(why, OFFLINE_WHY_SIZE,
+                   "no lease store in %.200s; nothing is known about what is checked out", state_dir);
+    return -ENODATA;
+}
+
 struct offline *offline_read(const char *state_dir, char why[OFFLINE_WHY_SIZE])
 {
     struct offline *o = calloc(1, sizeof(*o));
     int err = o ? 0 : -ENOMEM;
 
     (void)snprintf(why, OFFLINE_WHY_SIZE, "out of memory");
-    if (!err && has_store(state_dir))
-        err = sqlite_store_read(state_dir, on_stored, o, why);
+    if (!err)
+        err =
+            has_store(state_dir) ? sqlite_store_read(state_dir, on_stored, o, why) : no_store(state_dir, why);
     if (err) {
         offline_free(o);
         return NULL;
@@ -270,8 +282,8 @@ static void on_closed(void *arg)
 {
     struct offline *o = arg;
 
-    o->closed = true;
-    loop_stop(o->loop);
+    if (++o->closed == o->open)
+        loop_stop(o->loop);
 }
 
 static void on_written(struct store_write *w, int err)
@@ -287,15 +299,14 @@ static void on_written(struct store_write *w, int err)
         o->store->ops->close(o->store, on_closed, o);
 }
 
-static bool is_held_by_others(const struct offline *o, const struct offline_lease *lease)
+static size_t other_holders(const struct offline *o, const struct offline_lease *lease)
 {
-    size_t from, to;
+    size_t from, to, n = 0;
 
     holders_of(o, lease, &from, &to);
     for (size_t i = from; i < to; i++)
-        if (i != lease->at && o->leases[i]->row.state == LEASE_OPEN && !o->leases[i]->ended)
-            return true;
-    return false;
+        n += i != lease->at && o->leases[i]->row.state == LEASE_OPEN && !o->leases[i]->ended;
+    return n;
 }
 
 static void end_lease(struct offline *o, struct offline_lease *lease)
@@ -304,11 +315,14 @@ static void end_lease(struct offline *o, struct offline_lease *lease)
 
     if (lease->row.state != LEASE_OPEN || o->err)
         return; /* an intent, or on its way already */
+    size_t others = other_holders(o, lease);
+
+    leases_trail_end(o->trail, &lease->row, others);
     lease->ended = true;
     lease->offline = o;
     lease->write = (struct store_write){.row = lease->row, .done = on_written};
     /* Without a request id the vault keeps no request: there is nothing to check in. */
-    lease->write.remove = lease->row.adopted || !lease->row.request_id || is_held_by_others(o, lease);
+    lease->write.remove = lease->row.adopted || !lease->row.request_id || others;
     lease->write.row.state = LEASE_RELEASING;
     lease->write.row.next_wall_ms = 0;
     STAILQ_INSERT_TAIL(&writes, &lease->write, link);
@@ -331,9 +345,10 @@ static int end_leases(struct offline *o, const char *id)
     return found ? 0 : -ENOENT;
 }
 
-static int release_with(struct loop *loop, const char *state_dir, const char *id, struct offline *o,
+static int release_with(struct loop *loop, const struct conf *conf, const char *id, struct offline *o,
                         char *why)
 {
+    const char *state_dir = conf->gateway.state_dir;
     bool rebuilt;
 
     o->loop = loop;
@@ -341,32 +356,42 @@ static int release_with(struct loop *loop, const char *state_dir, const char *id
     if (!o->store)
         return -EBUSY;
     int err = o->store->ops->load(o->store, on_stored, o);
+
+    o->trail = err ? NULL : leases_trail_open(loop, conf, o->n, why);
+    o->open = o->trail ? 2 : 1;
     if (!err)
         err = end_leases(o, id);
+    if (o->trail)
+        leases_trail_close(o->trail, on_closed, o);
     if (!o->pending)
         o->store->ops->close(o->store, on_closed, o);
-    if (!o->closed)
+    if (o->closed < o->open)
         (void)loop_run(loop); /* until on_closed() */
     err = err ? err : o->err;
     if (err)
         (void)snprintf(why, OFFLINE_WHY_SIZE, "the lease store in %.200s: %.80s", state_dir, strerror(-err));
+    else if (o->trail)
+        (void)snprintf(why, OFFLINE_WHY_SIZE, "%.200s cannot be written", conf->gateway.audit_file);
     return err;
 }
 
-int offline_release(const char *state_dir, const char *id, size_t *ended, char why[OFFLINE_WHY_SIZE])
+int offline_release(const struct conf *conf, const char *id, size_t *ended, size_t *unrecorded,
+                    char why[OFFLINE_WHY_SIZE])
 {
+    const char *state_dir = conf->gateway.state_dir;
     struct offline *o = calloc(1, sizeof(*o));
     struct loop *loop = loop_new();
     int err = o && loop ? 0 : -ENOMEM;
 
-    *ended = 0;
+    *ended = *unrecorded = 0;
     (void)snprintf(why, OFFLINE_WHY_SIZE, "out of memory");
-    if (!err && !has_store(state_dir))
-        err = id ? -ENOENT : 0;
-    else if (!err)
-        err = release_with(loop, state_dir, id, o, why);
-    if (o)
+    if (!err)
+        err = has_store(state_dir) ? release_with(loop, conf, id, o, why) : no_store(state_dir, why);
+    if (o) {
         *ended = o->ended;
+        *unrecorded = o->trail ? leases_trail_lost(o->trail) : o->ended;
+        leases_trail_free(o->trail);
+    }
     if (loop && loop_free(loop) && !err)
         err = -EBUSY;
     offline_free(o);

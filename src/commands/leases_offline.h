@@ -10,7 +10,7 @@
 
 struct offline;
 
-/* Reads the store beside whoever uses it; no store is as good as an empty one. NULL and why. */
+/* Reads the store beside whoever uses it. NULL and why, also where there is none: nothing is known then. */
 struct offline *offline_read(const char *state_dir, char why[OFFLINE_WHY_SIZE]);
 void offline_free(struct offline *);
 
@@ -20,9 +20,11 @@ int offline_list(const struct offline *, const struct lease_filter *,
 
 /*
  * Ends the lease of that id, or every one (NULL), in the store, under its lock: the next start checks in what
- * nobody holds any more. *ended says how many. 0, -ENOENT (no such lease), or -errno and why, where another
- * process has the store or it cannot be written.
+ * nobody holds any more. *ended says how many. Who ended them is written into the audit trail; where it
+ * cannot be, *unrecorded says of how many, and `why` the reason, beside 0. Otherwise 0, -ENOENT (no such
+ * lease), or -errno and why, where there is no store, another process has it or it cannot be written.
  */
-int offline_release(const char *state_dir, const char *id, size_t *ended, char why[OFFLINE_WHY_SIZE]);
+int offline_release(const struct conf *, const char *id, size_t *ended, size_t *unrecorded,
+                    char why[OFFLINE_WHY_SIZE]);
 
 #endif

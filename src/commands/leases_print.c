@@ -33,12 +33,13 @@ struct leases_print leases_print_start(bool json)
 {
     struct leases_print p = {.json = json};
 
-    if (json)
-        fputs("{\"leases\":[", stdout);
     for (size_t i = 0; i < LEASES_COLUMNS; i++)
         p.width[i] = strlen(titles[i]);
     return p;
 }
+
+/* With the first row and not before: a list that cannot be had prints nothing. */
+static const char json_head[] = "{\"leases\":[";
 
 static void print_json(struct leases_print *p, const struct lease_view *view)
 {
@@ -48,7 +49,7 @@ static void print_json(struct leases_print *p, const struct lease_view *view)
     lease_json(&w, view);
     p->failed = p->failed || buf.failed;
     if (!buf.failed)
-        printf("%s\n%.*s", p->n ? "," : "", (int)buf.len, buf.data);
+        printf("%s\n%.*s", p->n ? "," : json_head, (int)buf.len, buf.data);
     buf_free(&buf);
     p->n++;
 }
@@ -158,7 +159,7 @@ int leases_print_end(struct leases_print *p)
     int err = p->failed ? -ENOMEM : 0;
 
     if (p->json)
-        fputs("],\"next\":null}\n", stdout);
+        printf("%s],\"next\":null}\n", p->n ? "" : json_head);
     if (!p->json && !err) {
         print_line(p, titles);
         for (size_t i = 0; i < p->n; i++)

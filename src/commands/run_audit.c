@@ -35,13 +35,14 @@ static const char *syslog_path(const struct conf *conf)
     return s && strncmp(s, "unix:", 5) == 0 ? s + 5 : s;
 }
 
-bool run_audit_open(struct run_audit *ra, struct loop *loop, const struct conf *conf, char why[320])
+bool run_audit_attach(struct run_audit *ra, struct loop *loop, const struct conf *conf, size_t max_queued,
+                      char why[320])
 {
     char head[PATH_BYTES];
     struct audit_writer_opts writer = {.file = conf->gateway.audit_file,
                                        .head = head,
                                        .syslog = syslog_path(conf),
-                                       .max_queued = MAX_QUEUED,
+                                       .max_queued = max_queued,
                                        .deadline_ms = DEADLINE_MS,
                                        .retry_ms = RETRY_MS};
 
@@ -59,6 +60,13 @@ bool run_audit_open(struct run_audit *ra, struct loop *loop, const struct conf *
         (void)snprintf(why, 320, "out of memory");
         return false;
     }
+    return true;
+}
+
+bool run_audit_open(struct run_audit *ra, struct loop *loop, const struct conf *conf, char why[320])
+{
+    if (!run_audit_attach(ra, loop, conf, MAX_QUEUED, why))
+        return false;
     record_start(ra->audit, conf);
     return true;
 }

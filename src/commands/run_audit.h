@@ -13,7 +13,10 @@ struct run_audit {
     struct audit *audit;
 };
 
-/* Opens the trail and records the start. False and `why`. */
+/* Opens the trail; so many records may wait. False and `why`. */
+bool run_audit_attach(struct run_audit *, struct loop *, const struct conf *, size_t max_queued,
+                      char why[320]);
+/* The same, and records the start of the gateway. */
 bool run_audit_open(struct run_audit *, struct loop *, const struct conf *, char why[320]);
 void run_audit_rotate(struct run_audit *);
 /* Records the end; nobody uses `audit` any more. */

@@ -232,6 +232,11 @@ def test_leases_and_their_release_outlive_a_crash():
         assert stored[kept["id"]]["request_id"] == kept["request_id"]
         lines, _ = command(house.gateway, "release", ended["id"])
         assert "1 lease marked" in lines[0]
+        records = trail(house.gateway)[-2:]
+        assert [r["event"] for r in records] == ["operator_release", "lease_end"]
+        assert [r["lease_id"] for r in records] == [ended["id"]] * 2
+        assert records[0]["client"] == "offline" and records[0]["peer_uid"] == os.getuid()
+        assert records[1]["vault_request_id"] == ended["request_id"] and records[1]["reason"] == "released"
         house.gateway.restart()
         eventually(lambda: house.vault.active() == [kept["request_id"]], 20)
         eventually(lambda: [row["id"] for row in every_lease(house.gateway)] == [kept["id"]], 20)
@@ -245,6 +250,15 @@ def idle_fixture():
     with gateway:
         gateway.stop()
         yield gateway
+
+
+def trail(gateway):
+    """The records of a trail that `jumpgate audit verify` finds sound."""
+    path = gateway.path / "state" / "audit.jsonl"
+    done = subprocess.run([str(BIN / "jumpgate"), "audit", "verify", str(path)], capture_output=True, text=True,
+                          timeout=60, check=False)
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
 def database(gateway):
@@ -307,6 +321,18 @@ def test_stored_leases_are_ended(idle, ids, left):
         lines, _ = command(idle, "release", name)
         assert "the gateway is not running" in lines[0]
     assert read_rows(idle) == left
+    ended = [row[0] for row in ROWS if row[1] == OPEN and left.get(row[0]) != OPEN]
+    for event in ("operator_release", "lease_end"):
+        assert sorted(r["lease_id"] for r in trail(idle) if r["event"] == event) == ended
+
+
+def test_end_that_cannot_be_recorded_is_said(idle):
+    write_rows(idle, *ROWS)
+    (idle.path / "state" / "audit.jsonl").unlink()
+    lines, errors = command(idle, "release", "--all")
+    assert "4 leases marked" in lines[0]
+    assert "the audit trail may lack the end of 4 of them: there is no audit trail" in errors
+    assert not (idle.path / "state" / "audit.jsonl").exists()
 
 
 def test_no_such_stored_lease(idle):
@@ -324,15 +350,19 @@ def test_terminals_are_not_steered(idle):
     assert json.loads("".join(lines))["leases"][0]["id"] == "a\x1b[2J"
 
 
-@pytest.mark.parametrize("words, code", [(["list"], 0), (["release", "--all"], 0), (["release", "x"], 4)])
-def test_no_store_is_an_empty_one_and_none_is_made(idle, words, code):
-    for name in os.listdir(idle.path / "state"):
-        (idle.path / "state" / name).unlink()
-    command(idle, *words, expect=code)
-    assert os.listdir(idle.path / "state") == []
-    (idle.path / "state").rmdir()
-    command(idle, *words, expect=code)
-    assert not (idle.path / "state").exists()
+@pytest.mark.parametrize("words", [[], ["list", "--json"], ["release", "--all"], ["release", "x"]])
+def test_no_store_is_no_empty_one_and_none_is_made(idle, words):
+    state = idle.path / "state"
+    said = f"no lease store in {state}; nothing is known about what is checked out"
+    for name in os.listdir(state):
+        (state / name).unlink()
+    lines, errors = command(idle, *words, expect=1)
+    assert lines == [] and said in errors
+    assert os.listdir(state) == []
+    state.rmdir()
+    lines, errors = command(idle, *words, expect=1)
+    assert lines == [] and said in errors
+    assert not state.exists()
 
 
 def test_a_gateway_without_its_socket_is_left_alone():

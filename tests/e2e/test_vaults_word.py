@@ -7,13 +7,14 @@ not blame the user.
 """
 
 import itertools
+import json
 import threading
 import time
 
 import pytest
 
 from harness import eventually
-from house import CHECKIN, CREDENTIAL, LIST, REQUEST, SIGN_IN, House, problem
+from house import CHECKIN, CREDENTIAL, LIST, REQUEST, REQUESTS, SIGN_IN, House, problem
 
 STATUSES = [200, 302, 401, 403, 404, 500]
 STEPS = {"sign-in": SIGN_IN, "list": LIST, "request": REQUEST, "credential": CREDENTIAL}
@@ -192,6 +193,80 @@ def test_policy_behind_a_page_is_an_unknown_policy(status):
         assert answer.status == 200 and answer.json["password"] == "pw", answer.body
         assert house.vault.faults()[0]["fired"] >= 1
         house.sweep()
+
+
+# ---- a body of rows that are none ----
+
+NO_ROWS = ['[{"error":"x"}]', '{"TotalCount":3,"Data":[]}', '{"TotalCount":1,"Data":[{"error":"x"}]}']
+REFUSED = 'jumpgate_vault_rows_refused_total{vault="main"}'
+
+
+@pytest.mark.parametrize("body", NO_ROWS)
+def test_rows_that_are_no_accounts_are_no_empty_list(house, body):
+    asked = house.session("ann", house.account())
+    before = house.metric(REFUSED)
+    house.vault.fault("status", call=LIST, status=200, body=body)
+    answer = house.gateway.find(asked)
+    house.vault.clear_faults()
+    problem(answer, 502, "vault_error")
+    assert (house.metric(REFUSED) > before) == ("error" in body)
+    if "error" in body:
+        assert house.gateway.err.text.count("vault_row_refused") == 1
+    assert len(house.gateway.find(asked).json["credentials"]) == 1
+
+
+def audit(house, event):
+    lines = (house.gateway.path / "state" / "audit.jsonl").read_bytes().splitlines()
+    return [r for r in map(json.loads, lines) if r["event"] == event]
+
+
+@pytest.fixture(name="watchful")
+def _watchful():
+    """A gateway that compares its books with the vault's list all the time."""
+    sections = {"gateway": {"reconcile_every": "1s", "reconcile_rate": "off"}, "vault main": {"retries": 0}}
+    with House(sections) as house:
+        yield house
+
+
+@pytest.mark.parametrize("body", ['[{"error":"x"}]', '{"TotalCount":1,"Data":[]}'])
+def test_list_of_requests_without_a_request_closes_no_lease(watchful, body):
+    house = watchful
+    ann, bob = house.session("ann", house.account()), house.session("bob", house.account())
+    requests = {house.checkout(one).json["lease"]["request_id"] for one in (ann, bob)}
+    house.vault.fault("status", call=REQUESTS, status=200, body=body)
+    eventually(lambda: house.vault.faults()[0]["fired"] >= 8, 60)  # each user's list several times
+    assert {row["request_id"] for row in house.gateway.call("GET", "/v1/leases").json["leases"]} == requests
+    assert set(house.vault.active()) == requests
+    assert "request_gone" not in house.gateway.err.text
+    house.sweep()
+
+
+def test_request_that_two_lists_lack_is_given_back_before_it_is_forgotten(watchful):
+    house = watchful
+    ann = house.session("ann", house.account())
+    request = house.checkout(ann).json["lease"]["request_id"]
+    house.vault.fault("status", call=REQUESTS, status=200, body="[]")
+    eventually(lambda: house.vault.active() == [], 30)
+    house.vault.clear_faults()
+    assert house.vault.state()["finished"][-1]["state"] == "checked_in"
+    eventually(lambda: audit(house, "checkin"))
+    (end,), (checkin,) = audit(house, "lease_end"), audit(house, "checkin")
+    assert end["reason"] == "gone"
+    assert (checkin["vault_request_id"], checkin["outcome"], checkin["attempts"]) == (request, "checked_in", 1)
+    house.sweep()
+
+
+def test_request_that_has_ended_in_the_vault_is_noticed_in_short_rounds(watchful):
+    house = watchful
+    ann = house.session("ann", house.account())
+    request = house.checkout(ann).json["lease"]["request_id"]
+    by_hand = house.vault.sign_in("CORP\\ann")
+    assert by_hand.put(f"Requests/{request}/Checkin", {}).status == 204
+    by_hand.close()
+    eventually(lambda: audit(house, "checkin"), 30)
+    assert [r["outcome"] for r in audit(house, "checkin")] == ["already_gone"]
+    assert house.gateway.call("GET", "/v1/leases").json["leases"] == []
+    house.sweep()
 
 
 # ---- another name never takes the person's place ----
