@@ -51,8 +51,9 @@ struct leases_trail *leases_trail_open(struct loop *loop, const struct conf *con
     struct leases_trail *t = calloc(1, sizeof(*t));
 
     (void)snprintf(why, 320, "out of memory");
-    if (t && is_there(conf, why) && run_audit_attach(&t->audit, loop, conf, leases * PER_LEASE + SPARE, why))
-        return t;
+    if (t && is_there(conf, why) &&
+        (run_audit_attach(&t->audit, loop, conf, leases * PER_LEASE + SPARE, why) || t->audit.writer))
+        return t; /* a writer without its audit is to be closed as well */
     free(t);
     return NULL;
 }

@@ -21,6 +21,9 @@ STEPS = {"sign-in": SIGN_IN, "list": LIST, "request": REQUEST, "credential": CRE
 POLICY = "POST AccessPolicies/Test"
 SYSTEMS = "GET ManagedSystems"
 NUMBERS = itertools.count(3000)
+NO_ROWS = ['[{"error":"x"}]', '{"TotalCount":3,"Data":[]}', '{"TotalCount":1,"Data":[{"error":"x"}]}']
+NOT_ITS_WORD = [{"action": "page", "status": s} for s in STATUSES] + [
+    {"action": "status", "status": 200, "body": b} for b in NO_ROWS]
 
 
 @pytest.fixture(name="house", scope="module")
@@ -160,8 +163,8 @@ def test_a_bare_sub_code_and_the_string_of_a_404_stay_an_empty_list(house):
         assert answer.status == 200 and answer.json["credentials"] == []
 
 
-@pytest.mark.parametrize("status", STATUSES)
-def test_catalogue_outlives_a_page(status):
+@pytest.mark.parametrize("fault", NOT_ITS_WORD, ids=lambda f: f.get("body", f["status"]))
+def test_catalogue_outlives_what_is_not_the_vaults_word(fault):
     sections = {"gateway": {"catalogue_cache": "100ms", "catalogue_max_age": "1h"},
                 "vault main": {"retries": 0, "directory_user": "CORP\\reader"}}
     with House(sections) as house:
@@ -171,8 +174,8 @@ def test_catalogue_outlives_a_page(status):
         ann = house.session("ann")
         eventually(lambda: house.gateway.endpoints(ann).json["endpoints"][0]["hostname"] == "kept.corp.test", 20)
         before = house.gateway.endpoints(ann).json["endpoints"]
-        house.vault.fault("page", call=LIST, status=status)
-        house.vault.fault("page", call=SYSTEMS, status=status)
+        house.vault.fault(call=LIST, **fault)
+        house.vault.fault(call=SYSTEMS, **fault)
 
         def asked_again():
             answer = house.gateway.endpoints(ann)
@@ -183,12 +186,12 @@ def test_catalogue_outlives_a_page(status):
         house.sweep()
 
 
-@pytest.mark.parametrize("status", STATUSES)
-def test_policy_behind_a_page_is_an_unknown_policy(status):
+@pytest.mark.parametrize("fault", NOT_ITS_WORD, ids=lambda f: f.get("body", f["status"]))
+def test_policy_that_is_not_the_vaults_word_is_an_unknown_policy(fault):
     with House({"vault main": {"retries": 0, "ask_policy": "yes", "reason": ""}}) as house:
         box = house.account(password="pw")
         ann = house.session("ann", box)
-        house.vault.fault("page", call=POLICY, status=status)
+        house.vault.fault(call=POLICY, **fault)
         answer = house.checkout(ann)
         assert answer.status == 200 and answer.json["password"] == "pw", answer.body
         assert house.vault.faults()[0]["fired"] >= 1
@@ -197,7 +200,6 @@ def test_policy_behind_a_page_is_an_unknown_policy(status):
 
 # ---- a body of rows that are none ----
 
-NO_ROWS = ['[{"error":"x"}]', '{"TotalCount":3,"Data":[]}', '{"TotalCount":1,"Data":[{"error":"x"}]}']
 REFUSED = 'jumpgate_vault_rows_refused_total{vault="main"}'
 
 
