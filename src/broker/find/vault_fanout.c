@@ -15,8 +15,6 @@
  */
 #include "broker/find/vault_fanout.h"
 
-#include "broker/find/vault_fanout_notes.h"
-
 #include "base/container_of.h"
 #include "base/log.h"
 
@@ -25,6 +23,94 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- what the record of the operation says (explain.h): names, numbers, fault details; no rows ---- */
+
+static const char *result_word(enum vault_result result, const struct fault *fault)
+{
+    switch (result) {
+    case VAULT_OK:
+    case VAULT_ABSENT: return "ok";
+    case VAULT_REFUSED: return "refused";
+    default: return fault_row(fault->code)->code;
+    }
+}
+
+static const char *source_word(enum list_source source)
+{
+    switch (source) {
+    case LIST_FROM_CACHE: return "cache";
+    case LIST_SHARED: return "shared";
+    default: return "vault";
+    }
+}
+
+static const char *asked_for(const struct account_query *query)
+{
+    if (query->system)
+        return query->system;
+    return query->ip ? query->ip : query->application;
+}
+
+static void note_user(const struct fanout_vault *sv, const char *outcome, const char *detail)
+{
+    explain_add(sv->fanout->opts.record, &(struct explain_note){.kind = EXPLAIN_USER,
+                                                                .vault = sv->vault->conf->name,
+                                                                .user = usermap_user(&sv->users),
+                                                                .outcome = outcome,
+                                                                .detail = detail});
+}
+
+static void note_call(const struct fanout_query *query)
+{
+    const struct fanout_vault *sv = query->of;
+    const struct vault_fanout_opts *opts = &sv->fanout->opts;
+    const struct list_wait *wait = &query->wait;
+    bool went_well = wait->result == VAULT_OK || wait->result == VAULT_ABSENT;
+
+    if (!opts->record)
+        return;
+    explain_add(opts->record, &(struct explain_note){
+                                  .kind = EXPLAIN_CALL,
+                                  .vault = sv->vault->conf->name,
+                                  .user = usermap_user(&sv->users),
+                                  .what = query->query.recent ? "list_recent" : "list",
+                                  .kind_asked = account_kind_word(query->query.kind),
+                                  .value = asked_for(&query->query),
+                                  .outcome = result_word(wait->result, &wait->fault),
+                                  .detail = went_well ? NULL : wait->fault.detail,
+                                  .source = source_word(wait->source),
+                                  .status = wait->status ? wait->status : wait->fault.vault_status,
+                                  .rows = wait->accounts ? wait->accounts->n : 0,
+                                  .took_ms = clock_now(timers_clock(opts->timers)) - query->asked_ms,
+                                  .age_ms = wait->age_ms,
+                              });
+}
+
+static void note_search(const struct fanout_query *query)
+{
+    const struct fanout_vault *sv = query->of;
+    const struct vault_fanout_opts *opts = &sv->fanout->opts;
+    const struct catalogue_wait *wait = &query->search;
+
+    if (!opts->record)
+        return;
+    explain_add(opts->record, &(struct explain_note){
+                                  .kind = EXPLAIN_CALL,
+                                  .vault = sv->vault->conf->name,
+                                  .user = usermap_user(&sv->users),
+                                  .what = "catalogue",
+                                  .outcome = result_word(wait->result, &wait->fault),
+                                  .detail = wait->catalogue ? NULL : wait->fault.detail,
+                                  .source = wait->waited ? "vault" : "cache",
+                                  .status = wait->fault.vault_status,
+                                  .rows = wait->catalogue ? wait->catalogue->n : 0,
+                                  .took_ms = clock_now(timers_clock(opts->timers)) - query->asked_ms,
+                                  .age_ms = wait->age_ms,
+                              });
+}
+
+/* ---- the vaults ---- */
 
 static void drop_answers(struct fanout_vault *sv)
 {
@@ -54,7 +140,7 @@ static void fail(struct fanout_vault *sv, const struct fault *fault)
 {
     sv->fault = *fault;
     if (usermap_user(&sv->users)) /* else it has been told already: no rule, or the last one refused */
-        vault_fanout_note_user(sv, "failed", fault->detail);
+        note_user(sv, "failed", fault->detail);
     if (sv->fanout->opts.nvaults > 1) /* else it is the answer, and told there */
         log_warn("vault_left_out", "vault=%s user=%s code=%s detail=%s", sv->vault->conf->name,
                  sv->fanout->opts.session->username, fault_row(fault->code)->code, fault->detail);
@@ -76,7 +162,7 @@ static void fail_no_rule(struct fanout_vault *sv)
         fault_set(&fault, FAULT_VAULT_REFUSED_USER,
                   "vault %s: %.200s (run_as = %s); add a rule, or set default_domain or user_map",
                   sv->vault->conf->name, why, tried);
-    vault_fanout_note_user(sv, *sv->users.ended ? "unwritable" : "no_rule", fault.detail);
+    note_user(sv, *sv->users.ended ? "unwritable" : "no_rule", fault.detail);
     fail(sv, &fault);
 }
 
@@ -159,7 +245,7 @@ static void refused(struct fanout_vault *sv, const struct fault *words)
 {
     struct fault fault = *words; /* the words live in a wait that is dropped now */
 
-    vault_fanout_note_user(sv, "refused", fault.detail);
+    note_user(sv, "refused", fault.detail);
     drop_answers(sv);
     if (usermap_next(&sv->users))
         ask(sv);
@@ -182,7 +268,7 @@ static void heard(struct fanout_vault *sv, enum vault_result result, const struc
         if (age_ms > sv->age_ms)
             sv->age_ms = age_ms;
         if (sv->open == 0) {
-            vault_fanout_note_user(sv, "accepted", NULL);
+            note_user(sv, "accepted", NULL);
             settle(sv, FANOUT_ANSWERED);
         }
     }
@@ -194,7 +280,7 @@ static void on_listed(struct list_wait *wait)
 {
     struct fanout_query *one = CONTAINER_OF(wait, struct fanout_query, wait);
 
-    vault_fanout_note_call(one);
+    note_call(one);
     heard(one->of, wait->result, &wait->fault, wait->age_ms);
 }
 
@@ -202,7 +288,7 @@ static void on_catalogue(struct catalogue_wait *wait)
 {
     struct fanout_query *one = CONTAINER_OF(wait, struct fanout_query, search);
 
-    vault_fanout_note_search(one);
+    note_search(one);
     heard(one->of, wait->result, &wait->fault, wait->age_ms);
 }
 

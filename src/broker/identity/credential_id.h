@@ -8,7 +8,8 @@
 #define JG_BROKER_IDENTITY_CREDENTIAL_ID_H
 
 #include "backends/backend.h"
-#include "broker/broker.h"
+
+#define CREDENTIAL_ID_SIZE 257 /* 256 characters and the NUL */
 
 struct credential_ref {
     char vault[CONF_NAME_MAX];
