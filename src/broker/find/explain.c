@@ -16,32 +16,29 @@
  */
 #include "broker/find/explain.h"
 
-#include "base/uthash_nofail.h"
+#include "base/bounded_cache.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #define FIRST_NOTES 8
 
 struct explain_record {
+    struct cache_entry entry; /* first; of a finished record */
     struct explain *of;
     struct explain_view view;
     struct explain_note *notes;
     size_t room;  /* for notes */
     size_t bytes; /* all of it */
-    uint64_t began_ms, ended_ms;
+    uint64_t began_ms;
     void *texts; /* of the view, but for the detail */
     void *detail;
-    TAILQ_ENTRY(explain_record) link;
-    UT_hash_handle hh;
 };
 
 struct explain {
     struct explain_opts opts;
-    TAILQ_HEAD(record_list, explain_record) kept;
-    struct explain_record *by_id;
-    size_t count, bytes;
+    struct bounded_cache kept; /* finished records, the oldest first */
+    size_t bytes;              /* of all records */
 };
 
 /* ---- texts ---- */
@@ -96,31 +93,19 @@ static void record_free(struct explain_record *record)
     free(record);
 }
 
-static void forget(struct explain_record *record)
+static void free_entry(struct cache_entry *entry)
 {
-    struct explain *explain = record->of;
-
-    HASH_DEL(explain->by_id, record);
-    TAILQ_REMOVE(&explain->kept, record, link);
-    explain->count--;
-    record_free(record);
-}
-
-static void forget_old(struct explain *explain)
-{
-    uint64_t now = clock_now(explain->opts.clock);
-    struct explain_record *oldest;
-
-    while ((oldest = TAILQ_FIRST(&explain->kept)) && now - oldest->ended_ms >= explain->opts.keep_ms)
-        forget(oldest);
+    record_free((struct explain_record *)(void *)entry);
 }
 
 static bool room_for(struct explain *explain, size_t bytes)
 {
     while (explain->bytes + bytes > explain->opts.max_bytes) {
-        if (TAILQ_EMPTY(&explain->kept))
+        struct cache_entry *oldest = bounded_cache_first(&explain->kept);
+
+        if (!oldest)
             return false;
-        forget(TAILQ_FIRST(&explain->kept));
+        bounded_cache_drop(&explain->kept, oldest);
     }
     return true;
 }
@@ -138,16 +123,16 @@ struct explain *explain_new(const struct explain_opts *opts)
     if (!explain)
         return NULL;
     explain->opts = *opts;
-    TAILQ_INIT(&explain->kept);
+    explain->kept = (struct bounded_cache){
+        .clock = opts->clock, .max_entries = opts->max_records, .free_entry = free_entry};
+    bounded_cache_init(&explain->kept);
     return explain;
 }
 
 void explain_free(struct explain *explain)
 {
-    if (!explain)
-        return;
-    while (!TAILQ_EMPTY(&explain->kept))
-        forget(TAILQ_FIRST(&explain->kept));
+    if (explain)
+        bounded_cache_clear(&explain->kept);
     free(explain);
 }
 
@@ -161,7 +146,7 @@ struct explain_record *explain_begin(struct explain *explain, const char *reques
 
     if (!explain || !explain->opts.max_records || !request_id || !*request_id)
         return NULL;
-    forget_old(explain);
+    bounded_cache_drop_old(&explain->kept, explain->opts.keep_ms);
     record = calloc(1, sizeof(*record));
     if (!record)
         return NULL;
@@ -227,32 +212,6 @@ void explain_add(struct explain_record *record, const struct explain_note *note)
     record->notes[record->view.nnotes++] = kept;
 }
 
-static struct explain_record *find(struct explain *explain, const char *request_id)
-{
-    struct explain_record *record = NULL;
-
-    HASH_FIND_STR(explain->by_id, request_id, record);
-    return record;
-}
-
-/* Into the queue and the hash; false when there is no memory for the hash. */
-static bool keep(struct explain_record *record)
-{
-    struct explain *explain = record->of;
-    struct explain_record *same = find(explain, record->view.request_id);
-
-    if (same)
-        forget(same);
-    while (explain->count >= explain->opts.max_records)
-        forget(TAILQ_FIRST(&explain->kept));
-    HASH_ADD_KEYPTR(hh, explain->by_id, record->view.request_id, strlen(record->view.request_id), record);
-    if (!record->hh.tbl)
-        return false;
-    TAILQ_INSERT_TAIL(&explain->kept, record, link);
-    explain->count++;
-    return true;
-}
-
 void explain_end(struct explain_record *record, const char *outcome, const char *detail, uint64_t rows,
                  uint64_t list_age_ms)
 {
@@ -260,9 +219,8 @@ void explain_end(struct explain_record *record, const char *outcome, const char 
 
     if (!record)
         return;
-    forget_old(record->of);
-    record->ended_ms = clock_now(record->of->opts.clock);
-    record->view.took_ms = record->ended_ms - record->began_ms;
+    bounded_cache_drop_old(&record->of->kept, record->of->opts.keep_ms);
+    record->view.took_ms = clock_now(record->of->opts.clock) - record->began_ms;
     record->view.rows = rows;
     record->view.list_age_ms = list_age_ms;
     record->view.outcome = outcome;
@@ -274,7 +232,8 @@ void explain_end(struct explain_record *record, const char *outcome, const char 
         return;
     }
     charge(record, size);
-    if (!keep(record))
+    if (!bounded_cache_put(&record->of->kept, &record->entry, record->view.request_id,
+                           strlen(record->view.request_id), 0))
         record_free(record);
 }
 
@@ -282,13 +241,13 @@ void explain_end(struct explain_record *record, const char *outcome, const char 
 
 const struct explain_view *explain_find(struct explain *explain, const char *request_id)
 {
-    struct explain_record *record;
+    struct cache_entry *entry;
 
     if (!explain)
         return NULL;
-    forget_old(explain);
-    record = find(explain, request_id);
-    return record ? &record->view : NULL;
+    bounded_cache_drop_old(&explain->kept, explain->opts.keep_ms);
+    entry = bounded_cache_find(&explain->kept, request_id, strlen(request_id));
+    return entry ? &((struct explain_record *)(void *)entry)->view : NULL;
 }
 
 size_t explain_bytes(const struct explain *explain)
@@ -298,5 +257,5 @@ size_t explain_bytes(const struct explain *explain)
 
 size_t explain_count(const struct explain *explain)
 {
-    return explain->count;
+    return explain->kept.n;
 }

@@ -328,7 +328,7 @@ const struct account *account_lists_known(struct account_lists *lists, struct va
 bool account_lists_known_policy(struct account_lists *lists, struct vault *vault, const char *user,
                                 const struct credential_ref *ref, struct vault_policy *policy)
 {
-    return policy_cache_get(lists->policies, vault, user, ref, policy);
+    return policy_cache_get(lists->policies, vault, user, ref, policy) == POLICY_KNOWN;
 }
 
 void account_lists_learn_policy(struct account_lists *lists, struct vault *vault, const char *user,
@@ -340,7 +340,9 @@ void account_lists_learn_policy(struct account_lists *lists, struct vault *vault
 bool account_lists_policy_untold(struct account_lists *lists, struct vault *vault, const char *user,
                                  const struct credential_ref *ref)
 {
-    return policy_cache_untold(lists->policies, vault, user, ref);
+    struct vault_policy none;
+
+    return policy_cache_get(lists->policies, vault, user, ref, &none) == POLICY_UNANSWERED;
 }
 
 void account_lists_learn_key(struct account_lists *lists, struct vault *vault,
