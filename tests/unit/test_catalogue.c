@@ -246,7 +246,7 @@ static size_t search(const struct catalogue *catalogue, const char *typed, size_
                      struct catalogue_hit **hits)
 {
     struct system_query query;
-    struct catalogue_wish wish = {.query = &query, .rdp = rdp, .shell = shell, .limit = limit};
+    struct catalogue_filter wish = {.query = &query, .rdp = rdp, .shell = shell, .limit = limit};
     size_t n;
 
     assert_int_equal(system_query_make(typed, &query), 0);
@@ -394,7 +394,7 @@ static void keeps_to_the_network(void **state)
     struct system_index *index = book_of(30);
     struct catalogue *catalogue = catalogue_of(60, 1, index);
     struct system_query query;
-    struct catalogue_wish wish = {
+    struct catalogue_filter wish = {
         .query = &query, .rdp = true, .shell = true, .limit = 100, .network = "DEFAULT"};
     struct catalogue_hit *hits;
     size_t n;

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * explain.c - a queue of finished records, oldest in front, and a hash over their request ids.
+ * explain.c - finished records in a bounded cache by request id, the oldest first, and the bytes of all
+ * records.
  *
- *     begin --> open --add, add, ...--> end --> kept --too old, too many, too large, same id again--> gone
+ *     begin --> open --add, add, ...--> end --> kept --too old, too many, too large, same id again--> freed
  *
- * One count of bytes covers open and kept records. room_for() drops kept records from the front until the new
- * piece fits; if only open ones are left it says no, and the piece is left out. So the bound holds whatever
- * the callers do, and a burst of operations costs explanations, never memory.
+ * One count of bytes covers open and kept records. make_room() drops kept records, oldest first, until the
+ * new piece fits; where only open ones are left it returns false, and the piece is left out. So the bound
+ * holds for any sequence of calls: a burst of operations loses explanations and takes no more memory.
  *
- * Age is looked at when somebody comes (begin, end, find); there is no timer for it, as the bytes are bounded
- * anyway.
+ * Ages are compared in begin, end and find; there is no timer, since the bytes are bounded anyway.
  *
- * Invariant: a record is in `kept` exactly if it is in `by_id`. A request id that comes again belongs to the
- * later record.
+ * Invariant: a request id that comes again belongs to the later record.
  */
 #include "broker/find/explain.h"
 
@@ -24,7 +23,7 @@
 #define FIRST_NOTES 8
 
 struct explain_record {
-    struct cache_entry entry; /* first; of a finished record */
+    struct cache_entry entry; /* first; in use once the record is finished */
     struct explain *of;
     struct explain_view view;
     struct explain_note *notes;
@@ -48,7 +47,7 @@ static size_t text_size(const char *text)
     return text ? strnlen(text, EXPLAIN_TEXT_MAX) + 1 : 0;
 }
 
-/* Moves *text into the block at *at. The cut is never within a letter: continuation bytes at the end go. */
+/* Moves *text into the block at *at. A cut leaves no part of a letter: continuation bytes at the end go. */
 static void keep_text(const char **text, char **at)
 {
     size_t n = text_size(*text);
@@ -98,7 +97,7 @@ static void free_entry(struct cache_entry *entry)
     record_free((struct explain_record *)(void *)entry);
 }
 
-static bool room_for(struct explain *explain, size_t bytes)
+static bool make_room(struct explain *explain, size_t bytes)
 {
     while (explain->bytes + bytes > explain->opts.max_bytes) {
         struct cache_entry *oldest = bounded_cache_first(&explain->kept);
@@ -162,7 +161,7 @@ struct explain_record *explain_begin(struct explain *explain, const char *reques
     };
     const char **texts[] = {&record->view.request_id, &record->view.username, &record->view.domain,
                             &record->view.session};
-    if (!keep_texts(texts, 4, &record->texts, &size) || !room_for(explain, size + sizeof(*record))) {
+    if (!keep_texts(texts, 4, &record->texts, &size) || !make_room(explain, size + sizeof(*record))) {
         free(record->texts);
         free(record);
         return NULL;
@@ -171,15 +170,15 @@ struct explain_record *explain_begin(struct explain *explain, const char *reques
     return record;
 }
 
-/* Room for one more note: false = there is none to be had. */
-static bool grow(struct explain_record *record)
+/* Makes room for one more note; false = there is none. */
+static bool grow_notes(struct explain_record *record)
 {
     size_t room = record->room ? record->room * 2 : FIRST_NOTES, more = room - record->room;
     struct explain_note *notes;
 
     if (record->view.nnotes < record->room)
         return true;
-    if (record->view.nnotes >= EXPLAIN_NOTES_MAX || !room_for(record->of, more * sizeof(*notes)))
+    if (record->view.nnotes >= EXPLAIN_NOTES_MAX || !make_room(record->of, more * sizeof(*notes)))
         return false;
     notes = realloc(record->notes, room * sizeof(*notes));
     if (!notes)
@@ -199,11 +198,11 @@ void explain_add(struct explain_record *record, const struct explain_note *note)
 
     if (!record)
         return;
-    if (!grow(record) || !keep_texts(texts, sizeof(texts) / sizeof(texts[0]), &kept.texts, &size)) {
+    if (!grow_notes(record) || !keep_texts(texts, sizeof(texts) / sizeof(texts[0]), &kept.texts, &size)) {
         record->view.cut = true;
         return;
     }
-    if (!room_for(record->of, size)) {
+    if (!make_room(record->of, size)) {
         record->view.cut = true;
         free(kept.texts);
         return;
@@ -227,7 +226,7 @@ void explain_end(struct explain_record *record, const char *outcome, const char 
     record->view.detail = detail && *detail ? detail : NULL;
     const char **text[] = {&record->view.detail};
 
-    if (!keep_texts(text, 1, &record->detail, &size) || !room_for(record->of, size)) {
+    if (!keep_texts(text, 1, &record->detail, &size) || !make_room(record->of, size)) {
         record_free(record);
         return;
     }
@@ -237,7 +236,7 @@ void explain_end(struct explain_record *record, const char *outcome, const char 
         record_free(record);
 }
 
-/* ---- looking ---- */
+/* ---- look-up ---- */
 
 const struct explain_view *explain_find(struct explain *explain, const char *request_id)
 {
