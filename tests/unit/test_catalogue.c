@@ -383,8 +383,8 @@ static void judges_the_method(void **state)
         struct conf_vault conf = {.name = "main", .platform_method = {maps, row[i].mapped ? 4 : 0}};
         struct system_index *index;
         const struct system_entry *one = with_platform(&conf, row[i].platform, row[i].port, &index);
-        if (one->method != row[i].method || one->other != row[i].other || one->port != row[i].shown)
-            fail_msg("row %zu: method %d other %d port %d", i, one->method, one->other, one->port);
+        if (one->method != row[i].method || one->unreachable != row[i].other || one->port != row[i].shown)
+            fail_msg("row %zu: method %d other %d port %d", i, one->method, one->unreachable, one->port);
         system_index_free(index);
     }
 }

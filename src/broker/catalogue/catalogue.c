@@ -180,7 +180,7 @@ void catalogue_unref(struct catalogue *catalogue)
 /* The system may be in the answer, whatever the query is. */
 static bool is_wanted(const struct system_entry *entry, const struct catalogue_filter *filter)
 {
-    if (entry->other || (entry->method == METHOD_RDP && !filter->rdp) ||
+    if (entry->unreachable || (entry->method == METHOD_RDP && !filter->rdp) ||
         (entry->method == METHOD_SHELL && !filter->shell))
         return false;
     return !filter->network || casefold_equal(filter->network, system_entry_text(entry, entry->network));

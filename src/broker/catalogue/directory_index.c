@@ -21,9 +21,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define PORT_RDP 3389
-#define PORT_SSH 22
-
 static int by_id(const void *x, const void *y)
 {
     const struct directory_row *a = x, *b = y;
@@ -95,7 +92,7 @@ static void set_method(const struct conf_vault *conf, const struct directory_row
     if (!facts->port)
         facts->port = platform_port;
     facts->method = port_method(facts->port);
-    facts->other = facts->method == METHOD_NONE && facts->port > 0;
+    facts->unreachable = facts->method == METHOD_NONE && facts->port > 0;
 }
 
 static struct system_entry *make_system_entry(const struct system_index_sources *from,
@@ -112,8 +109,9 @@ static struct system_entry *make_system_entry(const struct system_index_sources 
         .description = row->description,
         .network = workgroup ? workgroup->name : NULL,
         .port = row->port,
-        .keys_known = platform != NULL,
-        .keys = platform && platform->ssh_keys,
+        .keys = !platform            ? SSH_KEYS_UNKNOWN
+                : platform->ssh_keys ? SSH_KEYS_POSSIBLE
+                                     : SSH_KEYS_NONE,
     };
 
     if (platform)

@@ -111,9 +111,8 @@ static void fill(struct system_entry *entry, const struct system_entry_facts *fa
         .system_id = facts->system_id,
         .port = facts->port > 0 && facts->port <= 65535 ? (uint16_t)facts->port : 0,
         .method = (uint8_t)facts->method,
-        .other = facts->other,
-        .keys_known = facts->keys_known,
-        .keys = facts->keys,
+        .unreachable = facts->unreachable,
+        .keys = (uint8_t)facts->keys,
         .folded_len = (uint32_t)folded->len,
         .names_len = (uint32_t)folded->names_len,
     };

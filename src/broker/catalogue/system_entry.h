@@ -16,6 +16,13 @@
 /* How well a system fits the typed query; less is better. */
 enum match_rank { MATCH_EXACT, MATCH_PREFIX, MATCH_WORD_START, MATCH_INSIDE, MATCH_NOT };
 
+/* The standard ports of the methods. */
+#define PORT_RDP 3389
+#define PORT_SSH 22
+
+/* Whether the accounts of a system may have SSH keys. */
+enum ssh_keys { SSH_KEYS_UNKNOWN, SSH_KEYS_NONE, SSH_KEYS_POSSIBLE };
+
 struct system_entry {
     unsigned refs;
     uint32_t folded_len, names_len; /* searched text in all; its part before the description */
@@ -23,8 +30,8 @@ struct system_entry {
     struct casefold_signature signature; /* of the searched text */
     uint16_t port;                       /* 0 = not known */
     uint8_t method;                      /* METHOD_RDP, METHOD_SHELL; METHOD_NONE = not known */
-    bool other;                          /* known to be reached in neither way */
-    bool keys_known, keys;               /* whether its accounts may have SSH keys */
+    bool unreachable;                    /* known to be reached by neither method */
+    uint8_t keys;                        /* enum ssh_keys */
     uint16_t host, dns, ip, description, network, folded; /* places in the text; 0 = not known */
     char text[];                                          /* the name first */
 };
@@ -35,7 +42,8 @@ struct system_entry_facts {
     const char *name, *host, *dns, *ip, *description, *network;
     int64_t port;
     enum jump_method method;
-    bool other, keys_known, keys;
+    bool unreachable;
+    enum ssh_keys keys;
 };
 
 struct system_entry *system_entry_new(const struct system_entry_facts *); /* NULL = out of memory */

@@ -18,8 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PORT_RDP     3389
-#define PORT_SSH     22
 #define COMMENT_SIZE 160
 
 struct hit {

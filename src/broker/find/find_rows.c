@@ -194,7 +194,7 @@ static const char *secret_type(struct catalogue_cache *catalogue_cache, const st
         catalogue_cache ? catalogue_cache_index(catalogue_cache, item->target->vault) : NULL;
     const struct system_entry *entry = system_index_entry(index, item->account->system_id);
 
-    return entry && entry->keys_known && !entry->keys ? "password" : "unknown";
+    return entry && entry->keys == SSH_KEYS_NONE ? "password" : "unknown";
 }
 
 /* Keeps of each vault at most its credential_limit. */

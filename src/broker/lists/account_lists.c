@@ -337,7 +337,7 @@ void account_lists_learn_policy(struct account_lists *lists, struct vault *vault
 }
 
 bool account_lists_policy_unanswered(struct account_lists *lists, struct vault *vault, const char *user,
-                                 const struct credential_ref *ref)
+                                     const struct credential_ref *ref)
 {
     struct vault_policy none;
 

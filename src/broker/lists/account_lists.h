@@ -72,7 +72,7 @@ void account_lists_learn_policy(struct account_lists *, struct vault *, const ch
 
 /* The vault was asked lately and could not tell: asking again is of no use yet. */
 bool account_lists_policy_unanswered(struct account_lists *, struct vault *, const char *user,
-                                 const struct credential_ref *);
+                                     const struct credential_ref *);
 
 /* A check-out has shown that the account has a key and no password, or (false) that it has a password. */
 void account_lists_learn_key(struct account_lists *, struct vault *, const struct credential_ref *,
