@@ -126,8 +126,8 @@ static void drop_expired(struct account_list_cache *cache)
         bounded_cache_drop(&cache->lists, first);
 }
 
-/* False = it was not kept. */
-static bool put_list(struct account_list_cache *cache, struct list_key *key, struct account_list *rows)
+/* Owns the key, whether the list is kept or not. */
+static void put_list(struct account_list_cache *cache, struct list_key *key, struct account_list *rows)
 {
     struct list_owner *owner = get_owner(cache, key);
     struct list_entry *list = owner ? calloc(1, sizeof(*list)) : NULL;
@@ -135,28 +135,27 @@ static bool put_list(struct account_list_cache *cache, struct list_key *key, str
     if (!list) {
         if (owner)
             drop_if_empty(owner);
-        return false;
+        free(key);
+        return;
     }
     list->owner = owner;
     list->key = key;
-    TAILQ_INSERT_HEAD(&owner->lists, list, of_owner); /* before the put, which may drop the owner's others */
     list->rows = account_list_ref(rows);
-    if (bounded_cache_put(&cache->lists, &list->entry, key->bytes, key->len, rows->n))
-        return true;
-    list->key = NULL;
-    free_list(&list->entry);
-    return false;
+    TAILQ_INSERT_HEAD(&owner->lists, list, of_owner); /* before the put, which may drop the owner's others */
+    if (!bounded_cache_put(&cache->lists, &list->entry, key->bytes, key->len, rows->n))
+        free_list(&list->entry);
 }
 
 void account_list_cache_put(struct account_list_cache *cache, struct list_key *key, struct account_list *rows)
 {
     struct cache_entry *old = bounded_cache_find(&cache->lists, key->bytes, key->len);
-    bool of_use = cache->opts.fresh_ms > 0 || (cache->opts.keep_ms > 0 && rows->n > 0);
 
     if (old)
         bounded_cache_drop(&cache->lists, old);
     drop_expired(cache);
-    if (!of_use || !put_list(cache, key, rows))
+    if (cache->opts.fresh_ms > 0 || (cache->opts.keep_ms > 0 && rows->n > 0))
+        put_list(cache, key, rows);
+    else
         free(key);
 }
 
