@@ -15,6 +15,7 @@
 
 #include "backends/backend.h"
 #include "base/timers.h"
+#include "broker/identity/credential_id.h"
 #include "broker/identity/session.h"
 
 struct audit;
@@ -54,8 +55,6 @@ struct asked_by {
     struct session session;
     uint64_t timeout_ms; /* the caller's or request_timeout, whichever is less */
 };
-
-#define CREDENTIAL_ID_SIZE 257
 
 struct credential {
     char credential_id[CREDENTIAL_ID_SIZE];

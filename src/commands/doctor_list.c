@@ -55,10 +55,10 @@ static size_t add_shown(struct doctor *d, const struct account_list *from)
 
     for (size_t i = 0; from && i < from->n; i++) {
         const struct account *account = &from->rows[i];
-        if (account->kind == KIND_ALIAS && !find_ask_alias_fits(&d->session, account))
+        if (account->kind == KIND_ALIAS && !find_queries_alias_fits(&d->session, account))
             continue;
         fit++;
-        if (find_show_pattern(hide, account) < hide->n)
+        if (display_name_pattern(hide, account) < hide->n)
             d->hidden++;
         else if (!already(d->on_host, account))
             (void)account_list_add(d->on_host, account);
@@ -95,11 +95,11 @@ static bool list_kind(struct doctor *d, const struct account_query *query, char 
 /* One name form, all kinds that find asks for; aliases are asked for once, for they have no name form. */
 static bool list_name(struct doctor *d, const struct host_name *name, bool first)
 {
-    struct account_query queries[VAULT_FANOUT_MAX];
-    size_t n = find_ask(&d->session, d->vault_conf, &name, 1, queries);
+    struct account_query queries[FANOUT_QUERIES_MAX];
+    size_t n = find_queries_make(&d->session, d->vault_conf, &name, 1, queries);
     char note[NOTE_SIZE];
 
-    (void)snprintf(note, sizeof(note), "%s \"%.256s\":", host_names_form_word(name->form), name->value);
+    (void)snprintf(note, sizeof(note), "%s \"%.256s\":", host_name_form_word(name->form), name->value);
     for (size_t i = 0; i < n; i++)
         if ((first || queries[i].kind != KIND_ALIAS) && !list_kind(d, &queries[i], note))
             return false;

@@ -1,4 +1,5 @@
 jg_test(test_base SOURCES test_base.c DEPENDS jg_conf jg_base)
+jg_test(test_bounded_cache SOURCES test_bounded_cache.c fake_clock.c DEPENDS jg_conf jg_base)
 jg_test(test_line SOURCES test_line.c fake_clock.c DEPENDS jg_conf jg_base)
 jg_test(test_gather SOURCES test_gather.c fake_clock.c DEPENDS jg_conf jg_base)
 jg_test(test_person SOURCES test_person.c DEPENDS jg_conf jg_base)

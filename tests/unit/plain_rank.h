@@ -5,7 +5,7 @@
 #ifndef JG_TESTS_PLAIN_RANK_H
 #define JG_TESTS_PLAIN_RANK_H
 
-#include "broker/identity/host_names.h"
+#include "broker/catalogue/system_entry.h"
 
 enum match_rank plain_rank(const char *query, const char *name);
 

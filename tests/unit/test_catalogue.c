@@ -246,7 +246,7 @@ static size_t search(const struct catalogue *catalogue, const char *typed, size_
                      struct catalogue_hit **hits)
 {
     struct system_query query;
-    struct catalogue_wish wish = {.query = &query, .rdp = rdp, .shell = shell, .limit = limit};
+    struct catalogue_filter wish = {.query = &query, .rdp = rdp, .shell = shell, .limit = limit};
     size_t n;
 
     assert_int_equal(system_query_make(typed, &query), 0);
@@ -383,8 +383,8 @@ static void judges_the_method(void **state)
         struct conf_vault conf = {.name = "main", .platform_method = {maps, row[i].mapped ? 4 : 0}};
         struct system_index *index;
         const struct system_entry *one = with_platform(&conf, row[i].platform, row[i].port, &index);
-        if (one->method != row[i].method || one->other != row[i].other || one->port != row[i].shown)
-            fail_msg("row %zu: method %d other %d port %d", i, one->method, one->other, one->port);
+        if (one->method != row[i].method || one->unreachable != row[i].other || one->port != row[i].shown)
+            fail_msg("row %zu: method %d other %d port %d", i, one->method, one->unreachable, one->port);
         system_index_free(index);
     }
 }
@@ -394,7 +394,7 @@ static void keeps_to_the_network(void **state)
     struct system_index *index = book_of(30);
     struct catalogue *catalogue = catalogue_of(60, 1, index);
     struct system_query query;
-    struct catalogue_wish wish = {
+    struct catalogue_filter wish = {
         .query = &query, .rdp = true, .shell = true, .limit = 100, .network = "DEFAULT"};
     struct catalogue_hit *hits;
     size_t n;

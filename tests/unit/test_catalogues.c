@@ -339,7 +339,7 @@ static void the_directory_is_read_once_for_all(void **state)
     assert_non_null(system_entry_of(&desk));
     assert_int_equal(system_entry_of(&desk)->method, METHOD_SHELL);
     assert_string_equal(system_entry_text(system_entry_of(&desk), system_entry_of(&desk)->network), "Berlin");
-    assert_true(system_entry_of(&desk)->keys);
+    assert_int_equal(system_entry_of(&desk)->keys, SSH_KEYS_POSSIBLE);
     pass(&desk, FRESH);
     get(&desk, &a);
     assert_int_equal(desk.vault[0].count[FAKE_DIRECTORY], 6); /* in the background */

@@ -2,6 +2,7 @@
 /* The search for endpoints: grouping, ranking, methods, limits, recent ones, and every way to end it. */
 #include "check.h"
 
+#include "broker/find/display_name.h"
 #include "broker/find/endpoint_rows.h"
 #include "find_desk.h"
 #include "plain_rank.h"
@@ -314,13 +315,14 @@ static void random_round(unsigned seed)
     struct fanout_query asks[2] = {0};
     bool there[5] = {0}, seen[5][4] = {0};
     size_t systems = 0;
-    struct endpoint_wish wish = {.rdp = true, .limit = 100};
+    struct endpoint_filter wish = {.rdp = true, .limit = 100};
     struct endpoint_rows rows;
 
     assert_non_null(fanout);
     srand(seed);
     fanout->n = 1;
-    fanout->vault[0] = (struct fanout_vault){.vault = &vault, .state = FANOUT_ANSWERED, .asks = asks, .n = 2};
+    fanout->vault[0] =
+        (struct fanout_vault){.vault = &vault, .state = FANOUT_ANSWERED, .queries = asks, .n = 2};
     wish.query = queries[rand() % 5];
     for (size_t k = 0; k < 2; k++) {
         asks[k].wait.accounts = account_list_new();
@@ -353,7 +355,7 @@ static void random_round(unsigned seed)
     for (size_t i = 1; i < rows.n; i++) {
         enum match_rank a = plain_rank(wish.query, rows.row[i - 1].name),
                         b = plain_rank(wish.query, rows.row[i].name);
-        assert_true(a < b || (a == b && host_names_compare(rows.row[i - 1].name, rows.row[i].name) < 0));
+        assert_true(a < b || (a == b && display_name_compare(rows.row[i - 1].name, rows.row[i].name) < 0));
     }
     endpoint_rows_free(&rows);
     for (size_t k = 0; k < 2; k++)

@@ -138,13 +138,14 @@ static void rows_are_made_or_not(void **state)
     struct vault vault = {.conf = &conf};
     struct vault_fanout *fanout = calloc(1, sizeof(*fanout) + sizeof(fanout->vault[0]));
     struct fanout_query asks[1] = {0};
-    struct endpoint_wish wish = {.rdp = true, .query = "", .limit = 9};
+    struct endpoint_filter wish = {.rdp = true, .query = "", .limit = 9};
 
     (void)state;
     assert_non_null(fanout);
     asks[0].wait.accounts = one_row();
     fanout->n = 1;
-    fanout->vault[0] = (struct fanout_vault){.vault = &vault, .state = FANOUT_ANSWERED, .asks = asks, .n = 1};
+    fanout->vault[0] =
+        (struct fanout_vault){.vault = &vault, .state = FANOUT_ANSWERED, .queries = asks, .n = 1};
     for (long at = 0; at < 14; at++) {
         struct find_rows rows;
         struct endpoint_rows endpoints;

@@ -52,8 +52,8 @@ static struct vault_fanout *random_survey(struct vault *vaults)
         sv->vault = &vaults[v];
         sv->state = pick(5) ? FANOUT_ANSWERED : FANOUT_FAILED;
         sv->n = pick(ASKS + 1);
-        sv->asks = calloc(ASKS, sizeof(*sv->asks));
-        assert_non_null(sv->asks);
+        sv->queries = calloc(ASKS, sizeof(*sv->queries));
+        assert_non_null(sv->queries);
         for (size_t k = 0; k < sv->n; k++) {
             struct account_list *list = account_list_new();
             assert_non_null(list);
@@ -61,7 +61,7 @@ static struct vault_fanout *random_survey(struct vault *vaults)
                 struct account row = random_row();
                 assert_int_equal(account_list_add(list, &row), 0);
             }
-            sv->asks[k].wait.accounts = list;
+            sv->queries[k].wait.accounts = list;
         }
     }
     return fanout;
@@ -71,8 +71,8 @@ static void free_survey(struct vault_fanout *fanout)
 {
     for (size_t v = 0; v < fanout->n; v++) {
         for (size_t k = 0; k < fanout->vault[v].n; k++)
-            account_list_unref(fanout->vault[v].asks[k].wait.accounts);
-        free(fanout->vault[v].asks);
+            account_list_unref(fanout->vault[v].queries[k].wait.accounts);
+        free(fanout->vault[v].queries);
     }
     free(fanout);
 }
@@ -119,7 +119,7 @@ static size_t oracle(const struct vault_fanout *fanout, struct expected *out)
 
     for (size_t v = 0; v < fanout->n; v++)
         for (size_t k = 0; fanout->vault[v].state == FANOUT_ANSWERED && k < fanout->vault[v].n; k++) {
-            const struct account_list *list = fanout->vault[v].asks[k].wait.accounts;
+            const struct account_list *list = fanout->vault[v].queries[k].wait.accounts;
             for (size_t i = 0; i < list->n; i++) {
                 struct expected e = {0};
                 size_t at = 0;

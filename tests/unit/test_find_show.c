@@ -72,13 +72,13 @@ static void shows_as_told(void **state)
     size_t n;
 
     (void)state;
-    n = find_show(&conf, &account, out, sizeof(out));
+    n = display_name_write(&conf, &account, out, sizeof(out));
     assert_int_equal(n, strlen(out));
     assert_string_equal(out, "domain: ACME\\adm on web01 [web01] {nothing}{");
-    assert_int_equal(find_show(&conf, &account, small, sizeof(small)), strlen(out));
+    assert_int_equal(display_name_write(&conf, &account, small, sizeof(small)), strlen(out));
     assert_string_equal(small, "domain:");
     conf.display = empty;
-    (void)find_show(&conf, &application, out, sizeof(out));
+    (void)display_name_write(&conf, &application, out, sizeof(out));
     assert_string_equal(out, "clerk (Ledger)");
 }
 
@@ -116,12 +116,12 @@ static size_t asked(struct session session, unsigned kinds, bool restrict_networ
     const struct host_name name = {.value = name_text}, ip = {.value = ip_text, .ip = true};
     const struct host_name *const names[] = {&name, &ip};
 
-    return find_ask(&session, &conf, names, 2, out);
+    return find_queries_make(&session, &conf, names, 2, out);
 }
 
 static void asks_for_the_kinds_there_are(void **state)
 {
-    struct account_query out[VAULT_FANOUT_MAX];
+    struct account_query out[FANOUT_QUERIES_MAX];
     const unsigned all = (1U << KIND_NKINDS) - 1;
 
     (void)state;
@@ -200,9 +200,9 @@ static void names_are_the_same_in_any_spelling(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
-        assert_true(host_names_same(same[i][0], same[i][1]) && host_names_same(same[i][1], same[i][0]));
+        assert_true(host_name_equal(same[i][0], same[i][1]) && host_name_equal(same[i][1], same[i][0]));
     for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
-        assert_false(host_names_same(other[i][0], other[i][1]));
+        assert_false(host_name_equal(other[i][0], other[i][1]));
 }
 
 int main(void)

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * catalogue.c - accounts grouped by system, and the search over them.
+ * catalogue.c - accounts grouped by system, and the search over the systems.
  *
- * Making: local and domain-linked accounts are sorted by system and account, each system becomes a row with
- * the number of its accounts and the system entry the index has for it, or one with its name alone.
- * Applications, databases and cloud accounts are no endpoints for RDP or a shell and do not count. Rows are
- * sorted by name.
+ * Making: local and domain-linked accounts are sorted by system and account; each system becomes a row with
+ * the number of its accounts and its system entry from the index, or one with its name alone. Applications,
+ * databases and cloud accounts are no endpoints for RDP or a shell and do not count. Rows are sorted by name.
  *
- * Searching walks all rows once. The signature throws out nearly all that cannot fit before their text is
- * touched. Since the rows are in order, the hits of each rank are as well: it is enough to keep the first
- * limit + 1 of each rank and put the ranks one after the other. So a search costs no sort, and its memory is
- * bounded by the limit and not by the number of fits. Once the better ranks fill the answer, worse ones are
- * not looked for any more.
+ * Searching walks all rows once. The signature excludes nearly all rows that cannot fit before their text is
+ * read: without it a search by a host's name takes 30 times the instructions (docs/benchmarks.md). Since the
+ * rows are in order, so are the hits of each rank: the search keeps the first limit + 1 hits of each rank and
+ * puts the ranks one after the other. So it needs no sort, and its memory is bounded by the limit and not by
+ * the number of fits. Once the better ranks fill the answer, rows of worse rank are not looked for.
  */
 #include "broker/catalogue/catalogue.h"
 
@@ -71,9 +70,9 @@ static size_t collect(const struct catalogue_sources *from, struct item *items)
     return n;
 }
 
-/* What is known of a system that the index does not know. */
-static struct system_entry *loose_system_entry(const struct catalogue_sources *from,
-                                               const struct account *account)
+/* The entry of a system that the index does not have. */
+static struct system_entry *entry_without_index(const struct catalogue_sources *from,
+                                                const struct account *account)
 {
     struct system_entry_facts facts = {.system_id = account->system_id, .name = account->system};
 
@@ -86,7 +85,7 @@ static int add_row(struct catalogue *catalogue, const struct catalogue_sources *
     struct system_entry *entry = system_index_entry(from->index, item->account->system_id);
     struct catalogue_row *row = &catalogue->row[catalogue->n];
 
-    entry = entry ? system_entry_ref(entry) : loose_system_entry(from, item->account);
+    entry = entry ? system_entry_ref(entry) : entry_without_index(from, item->account);
     if (!entry)
         return -ENOMEM;
     *row = (struct catalogue_row){
@@ -178,17 +177,17 @@ void catalogue_unref(struct catalogue *catalogue)
 
 /* ---- the search ---- */
 
-/* May the system be answered at all, whatever was typed? */
-static bool is_wanted(const struct system_entry *entry, const struct catalogue_wish *wish)
+/* The system may be in the answer, whatever the query is. */
+static bool is_wanted(const struct system_entry *entry, const struct catalogue_filter *filter)
 {
-    if (entry->other || (entry->method == METHOD_RDP && !wish->rdp) ||
-        (entry->method == METHOD_SHELL && !wish->shell))
+    if (entry->unreachable || (entry->method == METHOD_RDP && !filter->rdp) ||
+        (entry->method == METHOD_SHELL && !filter->shell))
         return false;
-    return !wish->network || casefold_equal(wish->network, system_entry_text(entry, entry->network));
+    return !filter->network || casefold_equal(filter->network, system_entry_text(entry, entry->network));
 }
 
 struct found {
-    struct catalogue_hit *hit; /* MATCH_NOT pieces of `room` hits */
+    struct catalogue_hit *hit; /* one array of `room` hits for each rank but MATCH_NOT */
     size_t room, n[MATCH_NOT];
 };
 
@@ -205,18 +204,19 @@ static enum match_rank enough_of(const struct found *found)
     return MATCH_NOT;
 }
 
-static void walk(const struct catalogue *catalogue, const struct catalogue_wish *wish, struct found *found)
+static void walk(const struct catalogue *catalogue, const struct catalogue_filter *filter,
+                 struct found *found)
 {
-    const struct system_query *query = wish->query;
+    const struct system_query *query = filter->query;
     enum match_rank enough = MATCH_NOT;
 
     for (size_t i = 0; i < catalogue->n && enough != MATCH_EXACT; i++) {
         const struct catalogue_row *row = &catalogue->row[i];
         enum match_rank rank;
-        if (!casefold_may_contain(&row->signature, &query->signature) || !is_wanted(row->entry, wish))
+        if (!casefold_may_contain(&row->signature, &query->signature) || !is_wanted(row->entry, filter))
             continue;
         rank = system_entry_rank(row->entry, query, enough);
-        if (rank != MATCH_NOT && wish->in_order)
+        if (rank != MATCH_NOT && filter->in_order)
             rank = MATCH_EXACT;
         if (rank >= enough)
             continue;
@@ -225,17 +225,17 @@ static void walk(const struct catalogue *catalogue, const struct catalogue_wish 
     }
 }
 
-int catalogue_search(const struct catalogue *catalogue, const struct catalogue_wish *wish,
+int catalogue_search(const struct catalogue *catalogue, const struct catalogue_filter *filter,
                      struct catalogue_hit **hits, size_t *n)
 {
-    struct found found = {.room = (wish->limit < catalogue->n ? wish->limit : catalogue->n) + 1};
+    struct found found = {.room = (filter->limit < catalogue->n ? filter->limit : catalogue->n) + 1};
 
     *n = 0;
     *hits = NULL;
     found.hit = calloc(found.room * MATCH_NOT, sizeof(*found.hit));
     if (!found.hit)
         return -ENOMEM;
-    walk(catalogue, wish, &found);
+    walk(catalogue, filter, &found);
     for (int rank = 0; rank < MATCH_NOT; rank++) {
         size_t more = found.n[rank] < found.room - *n ? found.n[rank] : found.room - *n;
         memmove(found.hit + *n, found.hit + (size_t)rank * found.room, more * sizeof(*found.hit));

@@ -1,9 +1,11 @@
 /*
  * catalogue.h - the systems on which one user may request an account, ready to be searched.
  *
- * Made once from the user's own lists of accounts, joined with the index of the directory, never changed
- * afterwards, shared by count. A row is 32 bytes and a pointer's share of a system entry. Nothing here asks
- * anybody anything; who may do what is what the lists said when they were read.
+ * A catalogue is made once from the user's own lists of accounts, joined with the system index; it never
+ * changes afterwards and is shared by count. A row is 32 bytes and a pointer to a system entry, which
+ * catalogues share. What a user may request is what the lists said when they were read.
+ *
+ * Not here: vault calls (catalogue_cache.h).
  */
 #ifndef JG_BROKER_CATALOGUE_CATALOGUE_H
 #define JG_BROKER_CATALOGUE_CATALOGUE_H
@@ -12,7 +14,8 @@
 #include "broker/catalogue/system_entry.h"
 
 struct catalogue_row {
-    struct casefold_signature signature; /* the system entry's, here so that a search walks memory in order */
+    struct casefold_signature
+        signature; /* the system entry's; a copy, so that a search reads memory in order */
     struct system_entry *entry;
     uint32_t accounts; /* how many different ones */
     uint32_t seq;      /* place in the lists */
@@ -36,7 +39,7 @@ struct catalogue *catalogue_make(const struct catalogue_sources *); /* NULL = ou
 struct catalogue *catalogue_ref(struct catalogue *);
 void catalogue_unref(struct catalogue *); /* NULL is fine */
 
-struct catalogue_wish {
+struct catalogue_filter {
     const struct system_query *query;
     bool rdp, shell;
     const char *network; /* only systems of this network; NULL = of any */
@@ -50,7 +53,7 @@ struct catalogue_hit {
 };
 
 /* The best hits in their order, at most limit + 1. 0 or -ENOMEM; *hits is the caller's to free. */
-int catalogue_search(const struct catalogue *, const struct catalogue_wish *, struct catalogue_hit **hits,
+int catalogue_search(const struct catalogue *, const struct catalogue_filter *, struct catalogue_hit **hits,
                      size_t *n);
 
 #endif

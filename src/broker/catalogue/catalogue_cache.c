@@ -2,21 +2,22 @@
 /*
  * catalogue_cache.c - one entry per vault and user, and the readings that renew them.
  *
- *   resting --searched, none or stale--> reading: local and linked accounts, and the directory's book
+ *   resting --searched, none or stale--> reading: local and linked accounts, and the system index
  *      ^  ^                                 |--all in--> a new catalogue
  *      |  '---------------------------------'
  *      '------a list failed: the others are cancelled, the old catalogue is kept while it may serve
  *
- * An entry lives while it has a catalogue or a reading; waiters stand only before a reading. A waiter that
- * leaves does not end the reading: who searches again soon profits from it, and a list of thousands of rows
- * may take longer than one search has. A landing reading is over before its first done() is called, so what a
- * done() asks for finds the new catalogue.
+ * An entry lives while it has a catalogue or a reading; only a reading has waiters. A waiter that leaves does
+ * not end the reading: the next search of that user needs it, and a list of thousands of rows may take longer
+ * than one search has. A reading is over before its first done() is called, so that a get() inside a done()
+ * finds the new catalogue.
  *
  * After a failed renewal the next is tried after a pause that doubles up to catalogue_cache, so that a search
- * per second does not become a failing call per second. A search that has nothing to be answered from always
- * asks.
+ * per second does not become a failing call per second. A search without a catalogue to answer from always
+ * starts a reading.
  *
- * Invariants: `rows` is the sum over all entries; the list `used` has the least recently searched first.
+ * Invariants: `rows` is the sum over all entries; the queue `used` has the least recently searched first. It
+ * is no bounded_cache: an entry that is being read must stay, and its rows change.
  */
 #include "broker/catalogue/catalogue_cache.h"
 
@@ -73,7 +74,7 @@ struct catalogue_cache {
     struct entry *entries;
     TAILQ_HEAD(, entry) used;
     size_t rows;
-    struct catalogue_wait *hits; /* answers on their way */
+    struct catalogue_wait *hits; /* they wait for the next run of the timers */
     struct catalogue_cache_stats stats;
 };
 
@@ -81,12 +82,12 @@ struct catalogue_cache {
 
 static void entry_free(struct entry *entry)
 {
-    struct catalogue_cache *all = entry->of;
+    struct catalogue_cache *cache = entry->of;
 
-    HASH_DEL(all->entries, entry);
-    TAILQ_REMOVE(&all->used, entry, link);
+    HASH_DEL(cache->entries, entry);
+    TAILQ_REMOVE(&cache->used, entry, link);
     if (entry->catalogue)
-        all->rows -= entry->catalogue->n;
+        cache->rows -= entry->catalogue->n;
     catalogue_unref(entry->catalogue);
     free(entry->key);
     free(entry);
@@ -101,16 +102,16 @@ static void drop_catalogue(struct entry *entry)
     entry->catalogue = NULL;
 }
 
-static struct entry *entry_find(struct catalogue_cache *all, const struct list_key *key)
+static struct entry *entry_find(struct catalogue_cache *cache, const struct list_key *key)
 {
     struct entry *entry;
 
-    HASH_FIND(hh, all->entries, key->bytes, key->len, entry);
+    HASH_FIND(hh, cache->entries, key->bytes, key->len, entry);
     return entry;
 }
 
-/* Takes the key over, in any case. */
-static struct entry *entry_new(struct catalogue_cache *all, struct vault *vault, struct list_key *key)
+/* Owns the key from now on, even on failure. */
+static struct entry *entry_new(struct catalogue_cache *cache, struct vault *vault, struct list_key *key)
 {
     struct entry *entry = calloc(1, sizeof(*entry));
 
@@ -118,10 +119,10 @@ static struct entry *entry_new(struct catalogue_cache *all, struct vault *vault,
         free(key);
         return NULL;
     }
-    entry->of = all;
+    entry->of = cache;
     entry->vault = vault;
     entry->key = key;
-    HASH_ADD_KEYPTR(hh, all->entries, key->bytes, key->len, entry);
+    HASH_ADD_KEYPTR(hh, cache->entries, key->bytes, key->len, entry);
     if (!entry->hh.tbl) {
         free(key);
         free(entry);
@@ -129,15 +130,16 @@ static struct entry *entry_new(struct catalogue_cache *all, struct vault *vault,
     }
     for (size_t i = 0; i < NLISTS; i++)
         entry->list[i].of = entry;
-    TAILQ_INSERT_TAIL(&all->used, entry, link);
+    TAILQ_INSERT_TAIL(&cache->used, entry, link);
     return entry;
 }
 
-static void make_room(struct catalogue_cache *all, const struct entry *keep)
+static void make_room(struct catalogue_cache *cache, const struct entry *keep)
 {
-    struct entry *entry = TAILQ_FIRST(&all->used), *next;
+    struct entry *entry = TAILQ_FIRST(&cache->used), *next;
 
-    for (; entry && (all->rows > all->opts.max_rows || HASH_COUNT(all->entries) > all->opts.max_users);
+    for (;
+         entry && (cache->rows > cache->opts.max_rows || HASH_COUNT(cache->entries) > cache->opts.max_users);
          entry = next) {
         next = TAILQ_NEXT(entry, link);
         if (entry != keep && !entry->reading)
@@ -180,23 +182,23 @@ static void on_soon(struct deadline *deadline)
 
 static int answer_now(struct entry *entry, struct catalogue_wait *wait)
 {
-    struct catalogue_cache *all = entry->of;
-    int err = timer_start(all->opts.timers, &wait->soon, 0, on_soon);
+    struct catalogue_cache *cache = entry->of;
+    int err = timer_start(cache->opts.timers, &wait->soon, 0, on_soon);
 
     if (err)
         return err;
     wait->catalogue = catalogue_ref(entry->catalogue);
-    wait->age_ms = clock_now(all->clock) - entry->read_ms;
-    enqueue(&all->hits, wait);
+    wait->age_ms = clock_now(cache->clock) - entry->read_ms;
+    enqueue(&cache->hits, wait);
     return 0;
 }
 
-void catalogue_cache_leave(struct catalogue_cache *all, struct catalogue_wait *wait)
+void catalogue_cache_leave(struct catalogue_cache *cache, struct catalogue_wait *wait)
 {
     if (!wait->queue)
         return;
     dequeue(wait);
-    timer_stop(all->opts.timers, &wait->soon);
+    timer_stop(cache->opts.timers, &wait->soon);
     catalogue_unref(wait->catalogue);
     wait->catalogue = NULL;
 }
@@ -216,22 +218,21 @@ static void stop_reading(struct entry *entry)
     entry->reading = false;
 }
 
-/* Everybody who waited gets what the reading came to: `fault`, or the entry's catalogue. May free the entry.
- */
-static void tell_waiters(struct entry *entry, enum vault_result result, const struct fault *fault)
+/* Gives all waiters the outcome of the reading: `fault`, or the entry's catalogue. May free the entry. */
+static void answer_waiters(struct entry *entry, enum vault_result result, const struct fault *fault)
 {
     struct catalogue_wait *waiters = NULL, *wait;
-    struct catalogue_cache *all = entry->of;
+    struct catalogue_cache *cache = entry->of;
     struct catalogue *catalogue = result == VAULT_OK ? catalogue_ref(entry->catalogue) : NULL;
 
     while ((wait = entry->waiters)) {
         dequeue(wait);
-        enqueue(&waiters, wait); /* where they can still leave */
+        enqueue(&waiters, wait); /* a queue in which they can still leave */
     }
     if (!entry->catalogue)
         entry_free(entry);
     else
-        make_room(all, entry);
+        make_room(cache, entry);
     while ((wait = waiters)) {
         dequeue(wait);
         wait->result = result;
@@ -243,31 +244,32 @@ static void tell_waiters(struct entry *entry, enum vault_result result, const st
     catalogue_unref(catalogue);
 }
 
-static void failed(struct entry *entry, enum vault_result result, const struct fault *why)
+static void fail_reading(struct entry *entry, enum vault_result result, const struct fault *why)
 {
-    struct catalogue_cache *all = entry->of;
+    struct catalogue_cache *cache = entry->of;
     uint64_t pause = (uint64_t)PAUSE_MS << (entry->failures < 6 ? entry->failures : 6);
-    struct fault fault = *why; /* it lives in a call that is freed now */
+    struct fault fault = *why; /* a copy: the fault lives in a call that is freed now */
 
     stop_reading(entry);
-    all->stats.failures++;
+    cache->stats.failures++;
     entry->failures++;
-    entry->pause_until_ms = clock_now(all->clock) + (pause < all->opts.fresh_ms ? pause : all->opts.fresh_ms);
+    entry->pause_until_ms =
+        clock_now(cache->clock) + (pause < cache->opts.fresh_ms ? pause : cache->opts.fresh_ms);
     if (result == VAULT_REFUSED)
         drop_catalogue(entry);
     if (entry->catalogue)
         log_warn("catalogue_not_renewed", "vault=%s user=%s age_ms=%" PRIu64 " code=%s detail=%s",
-                 entry->vault->conf->name, list_key_user(entry->key), clock_now(all->clock) - entry->read_ms,
-                 fault_row(fault.code)->code, fault.detail);
-    tell_waiters(entry, result, &fault);
+                 entry->vault->conf->name, list_key_user(entry->key),
+                 clock_now(cache->clock) - entry->read_ms, fault_row(fault.code)->code, fault.detail);
+    answer_waiters(entry, result, &fault);
 }
 
-static void landed(struct entry *entry)
+static void finish_reading(struct entry *entry)
 {
-    struct catalogue_cache *all = entry->of;
+    struct catalogue_cache *cache = entry->of;
     struct account_list *lists[NLISTS];
     struct catalogue_sources from = {.conf = entry->vault->conf,
-                                     .index = catalogue_cache_index(all, entry->vault),
+                                     .index = catalogue_cache_index(cache, entry->vault),
                                      .lists = lists,
                                      .nlists = NLISTS};
     struct catalogue *catalogue;
@@ -278,7 +280,7 @@ static void landed(struct entry *entry)
     catalogue = catalogue_make(&from);
     if (!catalogue) {
         fault_set(&fault, FAULT_INTERNAL, "out of memory");
-        failed(entry, VAULT_FAILED, &fault);
+        fail_reading(entry, VAULT_FAILED, &fault);
         return;
     }
     stop_reading(entry);
@@ -286,23 +288,23 @@ static void landed(struct entry *entry)
     entry->catalogue = catalogue;
     entry->read_ms = entry->began_ms;
     entry->failures = 0;
-    all->rows += catalogue->n;
+    cache->rows += catalogue->n;
     log_debug("catalogue_read", "vault=%s user=%s systems=%zu took_ms=%" PRIu64, entry->vault->conf->name,
-              list_key_user(entry->key), catalogue->n, clock_now(all->clock) - entry->began_ms);
-    tell_waiters(entry, VAULT_OK, NULL);
+              list_key_user(entry->key), catalogue->n, clock_now(cache->clock) - entry->began_ms);
+    answer_waiters(entry, VAULT_OK, NULL);
 }
 
 static void on_list(struct vault_call *call)
 {
-    struct list_call *list = (struct list_call *)(void *)call;
+    struct list_call *list = CONTAINER_OF(call, struct list_call, call);
     struct entry *entry = list->of;
 
     list->busy = false;
     entry->open--;
     if (call->result != VAULT_OK && call->result != VAULT_ABSENT)
-        failed(entry, call->result, &call->fault);
+        fail_reading(entry, call->result, &call->fault);
     else if (entry->open == 0)
-        landed(entry);
+        finish_reading(entry);
 }
 
 static void on_directory(struct directory_wait *wait)
@@ -310,15 +312,15 @@ static void on_directory(struct directory_wait *wait)
     struct entry *entry = CONTAINER_OF(wait, struct entry, directory);
 
     if (--entry->open == 0)
-        landed(entry);
+        finish_reading(entry);
 }
 
 static int start_reading(struct entry *entry, bool background)
 {
-    struct catalogue_cache *all = entry->of;
+    struct catalogue_cache *cache = entry->of;
 
     entry->reading = true;
-    entry->began_ms = clock_now(all->clock);
+    entry->began_ms = clock_now(cache->clock);
     for (size_t i = 0; i < NLISTS; i++) {
         struct vault_call *call = &entry->list[i].call;
         int err;
@@ -336,43 +338,43 @@ static int start_reading(struct entry *entry, bool background)
         entry->open++;
     }
     entry->directory.done = on_directory;
-    if (!directory_ready(catalogue_cache_directory(all, entry->vault), &entry->directory))
+    if (!directory_ready(catalogue_cache_directory(cache, entry->vault), &entry->directory))
         entry->open++;
-    all->stats.reads++;
+    cache->stats.reads++;
     return 0;
 }
 
-/* ---- asking ---- */
+/* ---- searches ---- */
 
-/* Nobody waits for a renewal that cannot begin: the next search tries again. */
-static void renew(struct entry *entry)
+/* A renewal that cannot begin fails without a waiter: the next search tries again. */
+static void start_renewal(struct entry *entry)
 {
-    struct catalogue_cache *all = entry->of;
+    struct catalogue_cache *cache = entry->of;
 
-    if (entry->reading || clock_now(all->clock) < entry->pause_until_ms)
+    if (entry->reading || clock_now(cache->clock) < entry->pause_until_ms)
         return;
     if (start_reading(entry, true))
-        entry->pause_until_ms = clock_now(all->clock) + PAUSE_MS;
+        entry->pause_until_ms = clock_now(cache->clock) + PAUSE_MS;
 }
 
 static int answer_or_wait(struct entry *entry, struct catalogue_wait *wait)
 {
-    struct catalogue_cache *all = entry->of;
-    uint64_t age = clock_now(all->clock) - entry->read_ms;
+    struct catalogue_cache *cache = entry->of;
+    uint64_t age = clock_now(cache->clock) - entry->read_ms;
     int err = 0;
 
-    if (entry->catalogue && all->opts.fresh_ms && age < all->opts.fresh_ms) {
-        all->stats.hits++;
+    if (entry->catalogue && cache->opts.fresh_ms && age < cache->opts.fresh_ms) {
+        cache->stats.hits++;
         return answer_now(entry, wait);
     }
-    if (entry->catalogue && all->opts.fresh_ms && age <= all->opts.max_age_ms) {
-        all->stats.stale++;
-        renew(entry);
+    if (entry->catalogue && cache->opts.fresh_ms && age <= cache->opts.max_age_ms) {
+        cache->stats.stale++;
+        start_renewal(entry);
         return answer_now(entry, wait);
     }
     drop_catalogue(entry);
     if (entry->reading)
-        all->stats.coalesced++;
+        cache->stats.coalesced++;
     else
         err = start_reading(entry, false);
     if (err)
@@ -382,7 +384,7 @@ static int answer_or_wait(struct entry *entry, struct catalogue_wait *wait)
     return 0;
 }
 
-int catalogue_cache_get(struct catalogue_cache *all, struct vault *vault, const char *user,
+int catalogue_cache_get(struct catalogue_cache *cache, struct vault *vault, const char *user,
                         struct catalogue_wait *wait)
 {
     struct list_key *key = list_key_owner(vault, user);
@@ -392,99 +394,99 @@ int catalogue_cache_get(struct catalogue_cache *all, struct vault *vault, const 
     begin_wait(wait);
     if (!key)
         return -ENOMEM;
-    entry = entry_find(all, key);
+    entry = entry_find(cache, key);
     if (entry)
         free(key);
     else
-        entry = entry_new(all, vault, key);
+        entry = entry_new(cache, vault, key);
     if (!entry)
         return -ENOMEM;
-    TAILQ_REMOVE(&all->used, entry, link);
-    TAILQ_INSERT_TAIL(&all->used, entry, link);
+    TAILQ_REMOVE(&cache->used, entry, link);
+    TAILQ_INSERT_TAIL(&cache->used, entry, link);
     err = answer_or_wait(entry, wait);
     if (err && !entry->catalogue && !entry->reading)
         entry_free(entry);
     return err;
 }
 
-/* ---- the whole ---- */
+/* ---- the cache as a whole ---- */
 
-struct directory *catalogue_cache_directory(struct catalogue_cache *all, const struct vault *vault)
+struct directory *catalogue_cache_directory(struct catalogue_cache *cache, const struct vault *vault)
 {
-    for (size_t i = 0; i < all->opts.nvaults; i++)
-        if (all->opts.vaults[i] == vault)
-            return all->directory[i];
+    for (size_t i = 0; i < cache->opts.nvaults; i++)
+        if (cache->opts.vaults[i] == vault)
+            return cache->directory[i];
     return NULL;
 }
 
-struct system_index *catalogue_cache_index(struct catalogue_cache *all, const struct vault *vault)
+struct system_index *catalogue_cache_index(struct catalogue_cache *cache, const struct vault *vault)
 {
-    struct directory *directory = catalogue_cache_directory(all, vault);
+    struct directory *directory = catalogue_cache_directory(cache, vault);
 
     return directory ? directory_index(directory) : NULL;
 }
 
 struct catalogue_cache *catalogue_cache_new(const struct catalogue_cache_opts *opts)
 {
-    struct catalogue_cache *all = calloc(1, sizeof(*all));
+    struct catalogue_cache *cache = calloc(1, sizeof(*cache));
 
-    if (!all)
+    if (!cache)
         return NULL;
-    all->opts = *opts;
-    all->opts.max_rows = opts->max_rows ? opts->max_rows : DEFAULT_ROWS;
-    all->opts.max_users = opts->max_users ? opts->max_users : DEFAULT_USERS;
-    all->clock = timers_clock(opts->timers);
-    TAILQ_INIT(&all->used);
-    all->directory = calloc(opts->nvaults + 1, sizeof(struct directory *));
-    for (size_t i = 0; all->directory && i < opts->nvaults; i++) {
-        all->directory[i] = directory_new(&(struct directory_opts){.timers = opts->timers,
-                                                                   .vault = opts->vaults[i],
-                                                                   .fresh_ms = opts->fresh_ms,
-                                                                   .max_age_ms = opts->max_age_ms});
-        if (!all->directory[i]) {
-            catalogue_cache_free(all);
+    cache->opts = *opts;
+    cache->opts.max_rows = opts->max_rows ? opts->max_rows : DEFAULT_ROWS;
+    cache->opts.max_users = opts->max_users ? opts->max_users : DEFAULT_USERS;
+    cache->clock = timers_clock(opts->timers);
+    TAILQ_INIT(&cache->used);
+    cache->directory = calloc(opts->nvaults + 1, sizeof(struct directory *));
+    for (size_t i = 0; cache->directory && i < opts->nvaults; i++) {
+        cache->directory[i] = directory_new(&(struct directory_opts){.timers = opts->timers,
+                                                                     .vault = opts->vaults[i],
+                                                                     .fresh_ms = opts->fresh_ms,
+                                                                     .max_age_ms = opts->max_age_ms});
+        if (!cache->directory[i]) {
+            catalogue_cache_free(cache);
             return NULL;
         }
     }
-    if (!all->directory) {
-        free(all);
+    if (!cache->directory) {
+        free(cache);
         return NULL;
     }
-    return all;
+    return cache;
 }
 
-void catalogue_cache_free(struct catalogue_cache *all)
+void catalogue_cache_free(struct catalogue_cache *cache)
 {
     struct entry *entry;
 
-    if (!all)
+    if (!cache)
         return;
-    while (all->hits)
-        catalogue_cache_leave(all, all->hits);
-    while ((entry = TAILQ_FIRST(&all->used))) {
+    while (cache->hits)
+        catalogue_cache_leave(cache, cache->hits);
+    while ((entry = TAILQ_FIRST(&cache->used))) {
         stop_reading(entry);
         while (entry->waiters)
-            catalogue_cache_leave(all, entry->waiters);
+            catalogue_cache_leave(cache, entry->waiters);
         entry_free(entry);
     }
-    /* only now: the entries waited for them */
-    for (size_t i = 0; i < all->opts.nvaults; i++)
-        directory_free(all->directory[i]);
-    free(all->directory);
-    free(all);
+    /* behind the entries, which wait for directories */
+    for (size_t i = 0; i < cache->opts.nvaults; i++)
+        directory_free(cache->directory[i]);
+    free(cache->directory);
+    free(cache);
 }
 
-void catalogue_cache_stats(const struct catalogue_cache *all, struct catalogue_cache_stats *stats)
+void catalogue_cache_stats(const struct catalogue_cache *cache, struct catalogue_cache_stats *stats)
 {
-    *stats = all->stats;
-    stats->users = HASH_COUNT(all->entries);
-    stats->rows = all->rows;
+    *stats = cache->stats;
+    stats->users = HASH_COUNT(cache->entries);
+    stats->rows = cache->rows;
 }
 
-void catalogue_cache_reload(struct catalogue_cache *all, uint64_t fresh_ms, uint64_t max_age_ms)
+void catalogue_cache_reload(struct catalogue_cache *cache, uint64_t fresh_ms, uint64_t max_age_ms)
 {
-    all->opts.fresh_ms = fresh_ms;
-    all->opts.max_age_ms = max_age_ms;
-    for (size_t i = 0; i < all->opts.nvaults; i++)
-        directory_reload(all->directory[i], fresh_ms, max_age_ms);
+    cache->opts.fresh_ms = fresh_ms;
+    cache->opts.max_age_ms = max_age_ms;
+    for (size_t i = 0; i < cache->opts.nvaults; i++)
+        directory_reload(cache->directory[i], fresh_ms, max_age_ms);
 }

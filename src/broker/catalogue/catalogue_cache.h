@@ -1,13 +1,13 @@
 /*
- * catalogue_cache.h - the catalogues of all users: made when first searched, renewed while they serve.
+ * catalogue_cache.h - the catalogues of all users: made at the first search, renewed while they serve.
  *
  * A catalogue younger than catalogue_cache answers at once. An older one answers at once as well, and is read
  * again in the background, once for all searches of that user. Older than catalogue_max_age it does not
- * answer any more: the search waits for the reading, as it does for the first. catalogue_cache = 0: every
+ * answer any more: the search waits for the reading, as the first search does. catalogue_cache = 0: every
  * search waits for a reading that began with it or is under way.
  *
- * A failed reading is the answer of those who wait; a catalogue that still serves is kept, unless the vault
- * refused the user. The number of rows in all is bounded, the least recently searched catalogue goes first.
+ * A failed reading is the answer of its waiters; a catalogue that still serves is kept, unless the vault
+ * refused the user. The number of rows in all is bounded; the least recently searched catalogue goes first.
  */
 #ifndef JG_BROKER_CATALOGUE_CATALOGUE_CACHE_H
 #define JG_BROKER_CATALOGUE_CATALOGUE_CACHE_H
@@ -30,29 +30,29 @@ struct catalogue_cache_opts {
 struct catalogue_wait {
     /* the caller's */
     void (*done)(struct catalogue_wait *);
-    /* the answer, in done(); `catalogue` is a reference of the waiter's: catalogue_unref() */
+    /* the answer, in done(); `catalogue` is the waiter's own reference: catalogue_unref() */
     enum vault_result result;
     struct fault fault;
     struct catalogue *catalogue;
-    uint64_t age_ms; /* since the reading began; 0 for who waited for it */
-    bool waited;     /* for a reading; else it was at hand */
+    uint64_t age_ms; /* since the reading began; 0 for its waiters */
+    bool waited;     /* for a reading; else the catalogue was in the cache */
     /* private */
-    struct catalogue_wait **queue; /* it stands in; NULL = in none */
+    struct catalogue_wait **queue; /* the one it is in; NULL = none */
     struct catalogue_wait *next, *prev;
     struct deadline soon;
 };
 
 struct catalogue_cache *catalogue_cache_new(const struct catalogue_cache_opts *); /* NULL = out of memory */
-/* Other ages from now on, for what is kept already as well. */
+/* Sets other ages, for the catalogues that are kept already as well. */
 void catalogue_cache_reload(struct catalogue_cache *, uint64_t fresh_ms, uint64_t max_age_ms);
 void catalogue_cache_free(struct catalogue_cache *); /* waiters are not called; NULL is fine */
 
 /* 0 and done() later exactly once (never before the return), or -errno and never. */
 int catalogue_cache_get(struct catalogue_cache *, struct vault *, const char *user, struct catalogue_wait *);
-/* done() will not come; the reading goes on, for the next search. Any number of times. */
+/* done() will not be called; the reading goes on, for the next search. May be called any number of times. */
 void catalogue_cache_leave(struct catalogue_cache *, struct catalogue_wait *);
 
-/* The directory's book of a vault, and NULL where there is none. */
+/* The system index of a vault, and its directory; NULL where there is none. */
 struct system_index *catalogue_cache_index(struct catalogue_cache *, const struct vault *);
 struct directory *catalogue_cache_directory(struct catalogue_cache *, const struct vault *);
 

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * directory.c - when the index is read, and who waits for it.
+ * directory.c - when the system index is read, and who waits for it.
  *
- *   resting --asked for, none or stale--> reading (three calls side by side) --all in--> resting, new book
- *                                            '--the systems cannot be read--> resting, the old book, pause
+ *   resting --asked for, none or stale--> reading (three calls side by side) --all in--> resting, new index
+ *                                            '--the systems cannot be read--> resting, old index, pause
  *
  * Only the systems are needed: where platforms or workgroups may not be read, the index lacks methods or
- * network names and that is all. The first reading is waited for, later ones run in the background while the
- * old book serves; with a catalogue_cache of 0 every reading is waited for. After a failure nobody waits or
- * asks for a pause that doubles up to a minute, so that a directory that is away costs the searches nothing.
+ * network names. The first reading has waiters, later ones run in the background while the old index serves;
+ * with a catalogue_cache of 0 every reading has waiters. After a failure no reading begins, and no search
+ * waits, for a pause that doubles up to a minute, so that a directory that does not answer delays no search.
  *
  * Invariants: `open` counts the calls under way; waiters exist only while it is not 0. No timer runs: ages
- * are looked at when somebody asks.
+ * are compared when the index is asked for.
  */
 #include "broker/catalogue/directory.h"
 
+#include "base/container_of.h"
 #include "base/log.h"
 #include "broker/catalogue/directory_index.h"
 
@@ -36,7 +37,7 @@ struct directory {
     struct directory_opts opts;
     const struct clock *clock;
     struct part_call part[DIRECTORY_NPARTS];
-    char *user; /* the reading's own copy: the configuration may change meanwhile */
+    char *user; /* a copy: the configuration may change during a reading */
     unsigned open;
     struct system_index *index;
     uint64_t began_ms, read_ms; /* of the reading under way, of the index */
@@ -92,7 +93,7 @@ void directory_leave(struct directory_wait *wait)
     wait->directory = NULL;
 }
 
-static void rest(struct directory *directory)
+static void end_reading(struct directory *directory)
 {
     for (size_t i = 0; i < DIRECTORY_NPARTS; i++)
         vault_call_free(&directory->part[i].call);
@@ -103,7 +104,7 @@ static void rest(struct directory *directory)
     }
 }
 
-static void failed(struct directory *directory, const char *detail)
+static void fail_reading(struct directory *directory, const char *detail)
 {
     uint64_t pause = (uint64_t)PAUSE_MIN_MS << (directory->failures < 6 ? directory->failures : 6);
 
@@ -114,9 +115,9 @@ static void failed(struct directory *directory, const char *detail)
         clock_now(directory->clock) + (pause < PAUSE_MAX_MS ? pause : (uint64_t)PAUSE_MAX_MS);
 }
 
-/* What was read of a part that may be missing. */
-static struct directory_list *optional(const struct directory *directory, enum directory_part part,
-                                       const char *what)
+/* The list of a part that the index can do without; NULL = it could not be read. */
+static struct directory_list *optional_part(const struct directory *directory, enum directory_part part,
+                                            const char *what)
 {
     const struct vault_call *call = &directory->part[part].call;
 
@@ -126,19 +127,19 @@ static struct directory_list *optional(const struct directory *directory, enum d
     return call->result == VAULT_OK ? call->directory : NULL;
 }
 
-static void finish(struct directory *directory)
+static void finish_reading(struct directory *directory)
 {
     const struct vault_call *systems = &directory->part[DIRECTORY_SYSTEMS].call;
     struct system_index_sources from = {.conf = directory->opts.vault->conf, .systems = systems->directory};
     struct system_index *index = NULL;
 
     if (systems->result != VAULT_OK || !systems->directory) {
-        failed(directory, systems->fault.detail);
-        rest(directory);
+        fail_reading(directory, systems->fault.detail);
+        end_reading(directory);
         return;
     }
-    from.platforms = optional(directory, DIRECTORY_PLATFORMS, "platforms");
-    from.workgroups = optional(directory, DIRECTORY_WORKGROUPS, "workgroups");
+    from.platforms = optional_part(directory, DIRECTORY_PLATFORMS, "platforms");
+    from.workgroups = optional_part(directory, DIRECTORY_WORKGROUPS, "workgroups");
     index = system_index_make(&from);
     if (index) {
         system_index_free(directory->index);
@@ -149,18 +150,18 @@ static void finish(struct directory *directory)
                   directory->opts.vault->conf->name, index->n,
                   clock_now(directory->clock) - directory->began_ms);
     } else {
-        failed(directory, "out of memory");
+        fail_reading(directory, "out of memory");
     }
-    rest(directory);
+    end_reading(directory);
 }
 
 static void on_part(struct vault_call *call)
 {
-    struct part_call *part = (struct part_call *)(void *)call;
+    struct part_call *part = CONTAINER_OF(call, struct part_call, call);
 
     part->busy = false;
     if (--part->of->open == 0)
-        finish(part->of);
+        finish_reading(part->of);
 }
 
 static void start_part(struct directory *directory, enum directory_part which, bool background)
@@ -189,13 +190,13 @@ static void read_all(struct directory *directory, bool background)
     free(directory->user);
     directory->user = strdup(directory->opts.vault->conf->directory_user);
     if (!directory->user) {
-        failed(directory, "out of memory");
+        fail_reading(directory, "out of memory");
         return;
     }
     for (int i = 0; i < DIRECTORY_NPARTS; i++)
         start_part(directory, (enum directory_part)i, background);
     if (!directory->part[DIRECTORY_SYSTEMS].busy) {
-        failed(directory, "the call could not be started");
+        fail_reading(directory, "the call could not be started");
         cancel_all(directory);
     }
 }

@@ -1,12 +1,12 @@
 /*
- * directory.h - what the vault's directory tells of its systems, read by a service identity for all users.
+ * directory.h - the systems of a vault, read by a service identity for all users: the system index.
  *
- * Systems, platforms and workgroups are read as `directory_user` and joined into one system entry per system:
- * the book. It is read when first asked for, read again in the background when it is older than
- * catalogue_cache, and kept while reading fails, up to catalogue_max_age. It only describes: who may reach a
- * system is what the user's own lists say.
+ * Systems, platforms and workgroups are read as `directory_user` and joined into one system entry per system.
+ * The index is read when it is first asked for, read again in the background when it is older than
+ * catalogue_cache, and kept while reading fails, up to catalogue_max_age. It only describes systems: the
+ * user's own lists say which of them the user may reach.
  *
- * Without directory_user, or where the kind of vault has no directory, there is no index and nobody waits.
+ * Without directory_user, or where the kind of vault has no directory, there is no index and no waiting.
  */
 #ifndef JG_BROKER_CATALOGUE_DIRECTORY_H
 #define JG_BROKER_CATALOGUE_DIRECTORY_H
@@ -29,8 +29,7 @@ struct system_index {
 };
 
 struct directory_wait {
-    void (*done)(
-        struct directory_wait *); /* there is a index now, or there will be none for the time being */
+    void (*done)(struct directory_wait *); /* there is an index now, or there is none for the time being */
     /* private */
     struct directory *directory;
     struct directory_wait *next, *prev;
@@ -38,17 +37,17 @@ struct directory_wait {
 
 struct directory *directory_new(const struct directory_opts *); /* NULL = out of memory */
 void directory_reload(struct directory *, uint64_t fresh_ms, uint64_t max_age_ms);
-void directory_free(struct directory *); /* nobody is called any more; NULL is fine */
+void directory_free(struct directory *); /* waiters are not called; NULL is fine */
 
 /*
- * True = as good as it gets now, done() will not come; a background reading may have begun. False = done()
- * comes, once, later.
+ * True = the index is what it can be now, and done() will not be called; a background reading may have begun.
+ * False = done() is called once, later.
  */
 bool directory_ready(struct directory *, struct directory_wait *);
-/* Somebody would use a index if there is one: begins a background reading if it is time. */
+/* An index would be of use: begins a background reading if it is time for one. */
 void directory_want(struct directory *);
-void directory_leave(struct directory_wait *); /* any number of times */
-/* NULL = there is none. Valid until the next turn; what is to be kept are its system entries. */
+void directory_leave(struct directory_wait *); /* may be called any number of times */
+/* NULL = there is none. Valid until the next iteration of the loop; a caller keeps system entries instead. */
 struct system_index *directory_index(struct directory *);
 
 void system_index_free(struct system_index *); /* NULL is fine */

@@ -2,12 +2,12 @@
 /*
  * directory_index.c - systems, platforms and workgroups become system entries.
  *
- * How a system is reached: by its platform's default session type; where that says nothing, by the
- * configuration's platform map; else by its port, 3389 or 22. A platform with another port and no session
- * type (a database) is reached in neither way; where nothing at all is known, the caller's wish will decide.
+ * The method of a system is its platform's default session type; else the configuration's platform map gives
+ * it; else its port does, 3389 or 22. A platform with another port and no session type (a database) is
+ * reached by neither method; a system of which nothing is known is shown for every method asked for.
  *
- * The port shown is the system's own, else its platform's, as long as that is where the method was learned
- * from; else the method's standard one (0 here).
+ * The port shown is the system's own, else its platform's where the method comes from the platform; else the
+ * method's standard port (0 here).
  */
 #include "broker/catalogue/directory_index.h"
 
@@ -20,9 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#define PORT_RDP 3389
-#define PORT_SSH 22
 
 static int by_id(const void *x, const void *y)
 {
@@ -80,8 +77,8 @@ static enum jump_method port_method(int64_t port)
     return port == PORT_RDP ? METHOD_RDP : port == PORT_SSH ? METHOD_SHELL : METHOD_NONE;
 }
 
-static void judge(const struct conf_vault *conf, const struct directory_row *platform,
-                  struct system_entry_facts *facts)
+static void set_method(const struct conf_vault *conf, const struct directory_row *platform,
+                       struct system_entry_facts *facts)
 {
     int64_t platform_port = platform ? platform->port : 0;
 
@@ -95,7 +92,7 @@ static void judge(const struct conf_vault *conf, const struct directory_row *pla
     if (!facts->port)
         facts->port = platform_port;
     facts->method = port_method(facts->port);
-    facts->other = facts->method == METHOD_NONE && facts->port > 0;
+    facts->unreachable = facts->method == METHOD_NONE && facts->port > 0;
 }
 
 static struct system_entry *make_system_entry(const struct system_index_sources *from,
@@ -112,12 +109,13 @@ static struct system_entry *make_system_entry(const struct system_index_sources 
         .description = row->description,
         .network = workgroup ? workgroup->name : NULL,
         .port = row->port,
-        .keys_known = platform != NULL,
-        .keys = platform && platform->ssh_keys,
+        .keys = !platform            ? SSH_KEYS_UNKNOWN
+                : platform->ssh_keys ? SSH_KEYS_POSSIBLE
+                                     : SSH_KEYS_NONE,
     };
 
     if (platform)
-        judge(from->conf, platform, &facts);
+        set_method(from->conf, platform, &facts);
     else
         facts.method = directory_platform_method(from->conf, row->platform_id, NULL, NULL);
     if (!platform && facts.method == METHOD_NONE)

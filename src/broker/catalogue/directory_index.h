@@ -1,5 +1,5 @@
 /*
- * directory_index.h - how a index is made of what was read; for directory.c and its test.
+ * directory_index.h - makes the system index of the lists that were read; for directory.c and its test.
  */
 #ifndef JG_BROKER_CATALOGUE_DIRECTORY_INDEX_H
 #define JG_BROKER_CATALOGUE_DIRECTORY_INDEX_H
@@ -9,7 +9,7 @@
 struct system_index_sources {
     const struct conf_vault *conf;
     const struct directory_list *systems;
-    struct directory_list *platforms, *workgroups; /* get sorted; NULL = not known */
+    struct directory_list *platforms, *workgroups; /* they are sorted here; NULL = not known */
 };
 
 struct system_index *system_index_make(const struct system_index_sources *); /* NULL = out of memory */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * system_entry.c - the text of a system, laid out for searching, and how well it fits what was typed.
+ * system_entry.c - the text of a system, laid out for searching, and its rank for a query.
  *
- * Behind the struct stand the texts that are shown, then the searched text: name, host, DNS name, address,
- * each once, then the description, all folded, with line ends between them. A typed word holds no line end,
- * so it is found in one of them or not at all.
+ * Behind the struct are the texts that are shown, then the searched text: name, host, DNS name, address, each
+ * once, then the description, all folded, with line ends between them. A typed word holds no line end, so it
+ * is found within one of the texts or not at all.
  *
- * Ranks are told over several names: exact when the whole query is one of the names; prefix when all words
- * are there and the first one begins a name; word start when each begins a word somewhere; else inside. A
- * word found in the description alone is at best a word's start.
+ * Ranks go over all names of a system: exact when the whole query is one of the names; prefix when all words
+ * are found and the first one begins a name; word start when each begins a word somewhere; else inside. A
+ * word found in the description alone is at best a word start.
  */
 #include "broker/catalogue/system_entry.h"
 
@@ -21,7 +21,7 @@
 #define NAME_MAX_BYTES        255
 #define DESCRIPTION_MAX_BYTES 120
 
-/* At most `max` bytes, not cut within a letter. */
+/* At most `max` bytes, without a part of a letter at the end. */
 static size_t cut(const char *text, size_t max)
 {
     size_t n = text ? strnlen(text, max + 1) : 0;
@@ -42,7 +42,7 @@ enum { NAME, HOST, DNS, IP, NPARTS_NAMES, DESCRIPTION = NPARTS_NAMES, NETWORK, N
 
 static void collect(const struct system_entry_facts *facts, struct part part[NPARTS])
 {
-    const char *string_pool[NPARTS] = {
+    const char *text[NPARTS] = {
         [NAME] = facts->name,
         [HOST] = facts->host,
         [DNS] = facts->dns,
@@ -52,13 +52,13 @@ static void collect(const struct system_entry_facts *facts, struct part part[NPA
     };
 
     if (!facts->ip && text_is_ip(facts->name))
-        string_pool[IP] = facts->name;
+        text[IP] = facts->name;
     for (size_t i = 0; i < NPARTS; i++)
-        part[i] = (struct part){
-            string_pool[i], cut(string_pool[i], i == DESCRIPTION ? DESCRIPTION_MAX_BYTES : NAME_MAX_BYTES)};
+        part[i] =
+            (struct part){text[i], cut(text[i], i == DESCRIPTION ? DESCRIPTION_MAX_BYTES : NAME_MAX_BYTES)};
 }
 
-/* Is part i spelled the same, without case, as one before it? */
+/* Part i is equal, without case, to one before it. */
 static bool is_repeated(const struct part *part, size_t i)
 {
     for (size_t k = 0; k < i; k++)
@@ -111,9 +111,8 @@ static void fill(struct system_entry *entry, const struct system_entry_facts *fa
         .system_id = facts->system_id,
         .port = facts->port > 0 && facts->port <= 65535 ? (uint16_t)facts->port : 0,
         .method = (uint8_t)facts->method,
-        .other = facts->other,
-        .keys_known = facts->keys_known,
-        .keys = facts->keys,
+        .unreachable = facts->unreachable,
+        .keys = (uint8_t)facts->keys,
         .folded_len = (uint32_t)folded->len,
         .names_len = (uint32_t)folded->names_len,
     };
@@ -140,7 +139,7 @@ struct system_entry *system_entry_new(const struct system_entry_facts *facts)
     collect(facts, part);
     casefold_parts(&folded, part);
     if (part[HOST].len == part[NAME].len && memcmp(part[HOST].text, part[NAME].text, part[NAME].len) == 0)
-        part[HOST].len = 0; /* told by the name */
+        part[HOST].len = 0; /* the name stands for it */
     for (size_t i = 0; i < NPARTS; i++)
         size += part[i].len ? part[i].len + 1 : 0;
     entry = malloc(size + folded.len);
@@ -234,7 +233,7 @@ void system_query_free(struct system_query *query)
     *query = (struct system_query){0};
 }
 
-/* Does one of the names begin with it? */
+/* One of the names begins with the word. */
 static bool is_prefix(const struct system_entry *entry, const struct system_query_word *word)
 {
     const char *at = entry->text + entry->folded, *end = at + entry->names_len;
@@ -250,7 +249,7 @@ static bool is_prefix(const struct system_entry *entry, const struct system_quer
     return false;
 }
 
-/* Where a word that begins no name is found best. */
+/* The best rank of a word that begins no name. */
 static enum match_rank rank_within(const struct system_entry *entry, const struct system_query_word *word)
 {
     const char *text = entry->text + entry->folded, *end = text + entry->folded_len, *at = text;

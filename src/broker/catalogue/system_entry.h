@@ -4,14 +4,24 @@
  *
  * A system entry is one small piece of memory, never changed after it was made and shared by count: the
  * directory of a vault holds one for each system, and the catalogues of the users point to them. A system
- * that no directory tells of gets a system entry with its name alone.
+ * without a row in a directory gets a system entry with its name alone.
  */
 #ifndef JG_BROKER_CATALOGUE_SYSTEM_ENTRY_H
 #define JG_BROKER_CATALOGUE_SYSTEM_ENTRY_H
 
 #include "backends/backend.h"
 #include "base/casefold.h"
-#include "broker/identity/host_names.h"
+#include "broker/identity/session.h"
+
+/* How well a system fits the typed query; less is better. */
+enum match_rank { MATCH_EXACT, MATCH_PREFIX, MATCH_WORD_START, MATCH_INSIDE, MATCH_NOT };
+
+/* The standard ports of the methods. */
+#define PORT_RDP 3389
+#define PORT_SSH 22
+
+/* Whether the accounts of a system may have SSH keys. */
+enum ssh_keys { SSH_KEYS_UNKNOWN, SSH_KEYS_NONE, SSH_KEYS_POSSIBLE };
 
 struct system_entry {
     unsigned refs;
@@ -20,19 +30,20 @@ struct system_entry {
     struct casefold_signature signature; /* of the searched text */
     uint16_t port;                       /* 0 = not known */
     uint8_t method;                      /* METHOD_RDP, METHOD_SHELL; METHOD_NONE = not known */
-    bool other;                          /* known to be reached in neither way */
-    bool keys_known, keys;               /* whether its accounts may have SSH keys */
-    uint16_t host, dns, ip, description, network, folded; /* places in the text; 0 = not told */
+    bool unreachable;                    /* known to be reached by neither method */
+    uint8_t keys;                        /* enum ssh_keys */
+    uint16_t host, dns, ip, description, network, folded; /* places in the text; 0 = not known */
     char text[];                                          /* the name first */
 };
 
-/* What a system entry is made of; texts may be NULL, but the name. */
+/* The members of a system entry before it is made; texts other than the name may be NULL. */
 struct system_entry_facts {
     int64_t system_id;
     const char *name, *host, *dns, *ip, *description, *network;
     int64_t port;
     enum jump_method method;
-    bool other, keys_known, keys;
+    bool unreachable;
+    enum ssh_keys keys;
 };
 
 struct system_entry *system_entry_new(const struct system_entry_facts *); /* NULL = out of memory */
@@ -48,7 +59,7 @@ size_t system_entry_size(const struct system_entry *); /* bytes */
 /* Order of a list: the name without case, then as written, then the id. */
 int system_entry_compare(const struct system_entry *, const struct system_entry *);
 
-/* What somebody typed, taken apart once for many system entries. */
+/* The typed query, split and folded once for many system entries. */
 #define SYSTEM_QUERY_WORDS 16
 struct system_query {
     char *folded; /* trimmed */
@@ -61,13 +72,12 @@ struct system_query {
     struct casefold_signature signature;
 };
 
-/* 0 or -ENOMEM. Of more than SYSTEM_QUERY_WORDS words the last ones are taken together, with the blanks
- * between. */
+/* 0 or -ENOMEM. Of more than SYSTEM_QUERY_WORDS words the last ones count as one, with the blanks between. */
 int system_query_make(const char *typed, struct system_query *);
 void system_query_free(struct system_query *);
 /*
  * How well the system entry fits; MATCH_EXACT for an empty query. A rank that is not better than `useful` may
- * be told as MATCH_NOT.
+ * be returned as MATCH_NOT.
  */
 enum match_rank system_entry_rank(const struct system_entry *, const struct system_query *,
                                   enum match_rank useful);

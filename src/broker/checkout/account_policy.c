@@ -166,7 +166,7 @@ static int policy_enter(struct checkout *co)
         co->policy_known = true;
         return CO_NOW;
     }
-    if (account_lists_policy_untold(co->op.broker->lists, co->vault, user, &co->ref))
+    if (account_lists_policy_unanswered(co->op.broker->lists, co->vault, user, &co->ref))
         return CO_NOW;
     co_call_in_time(co, user);
     co->call.result = VAULT_FAILED;

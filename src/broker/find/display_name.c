@@ -2,15 +2,16 @@
 /*
  * display_name.c - the display template, expanded; and patterns over account names.
  *
- * A placeholder whose member the account lacks yields nothing; {where} is what the account belongs to as the
- * person knows it: the application, the alias, else the system. The configuration check has seen to it that
- * there are no unknown placeholders; should one come here all the same, it stands for itself.
+ * A placeholder whose member the account lacks yields nothing; {where} is what the account belongs to in the
+ * user's view: the application, the alias, else the system. An unknown placeholder, which the configuration
+ * check refuses, is copied as it is.
  */
 #include "broker/find/display_name.h"
 
 #include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #define DEFAULT_DISPLAY "{domain_account} ({where})"
 
@@ -19,7 +20,7 @@ struct text {
     size_t size, used; /* used counts what did not fit, too */
 };
 
-static void put(struct text *to, const char *from, size_t n)
+static void put_bytes(struct text *to, const char *from, size_t n)
 {
     for (size_t i = 0; i < n; i++, to->used++)
         if (to->used + 1 < to->size)
@@ -28,7 +29,7 @@ static void put(struct text *to, const char *from, size_t n)
 
 static void put_text(struct text *to, const char *from)
 {
-    put(to, from ? from : "", from ? strlen(from) : 0);
+    put_bytes(to, from ? from : "", from ? strlen(from) : 0);
 }
 
 static bool is_application(const struct account *account)
@@ -40,7 +41,7 @@ static void put_qualified(struct text *to, const struct account *account)
 {
     if (!is_application(account) && account->domain && *account->domain) {
         put_text(to, account->domain);
-        put(to, "\\", 1);
+        put_bytes(to, "\\", 1);
     }
     put_text(to, account->account);
 }
@@ -62,7 +63,7 @@ static const char *kind_word(const struct account *account)
     return account->kind < KIND_NKINDS ? words[account->kind] : "";
 }
 
-/* The text behind a placeholder's name; false = there is no such placeholder. */
+/* Appends the text of the placeholder of that name; false = there is no such placeholder. */
 static bool put_member(struct text *to, const struct account *account, const char *name, size_t len)
 {
     const struct {
@@ -86,7 +87,8 @@ static bool put_member(struct text *to, const struct account *account, const cha
     return false;
 }
 
-size_t find_show(const struct conf_vault *conf, const struct account *account, char *out, size_t size)
+size_t display_name_write(const struct conf_vault *conf, const struct account *account, char *out,
+                          size_t size)
 {
     const char *at = conf->display && *conf->display ? conf->display : DEFAULT_DISPLAY;
     struct text to = {out, size, 0};
@@ -96,14 +98,21 @@ size_t find_show(const struct conf_vault *conf, const struct account *account, c
         if (close && put_member(&to, account, at + 1, (size_t)(close - at - 1)))
             at = close + 1;
         else
-            put(&to, at++, 1);
+            put_bytes(&to, at++, 1);
     }
     if (size)
         out[to.used < size ? to.used : size - 1] = '\0';
     return to.used;
 }
 
-size_t find_show_pattern(const struct conf_list *list, const struct account *account)
+int display_name_compare(const char *a, const char *b)
+{
+    int order = strcasecmp(a, b);
+
+    return order ? order : strcmp(a, b);
+}
+
+size_t display_name_pattern(const struct conf_list *list, const struct account *account)
 {
     char qualified[768];
     struct text to = {qualified, sizeof(qualified), 0};

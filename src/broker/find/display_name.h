@@ -1,6 +1,5 @@
 /*
- * display_name.h - how a credential is shown to the person choosing, and which ones the operator hides or
- * prefers.
+ * display_name.h - the display value of a credential, and patterns over account names (`hide`, `favourites`).
  */
 #ifndef JG_BROKER_FIND_DISPLAY_NAME_H
 #define JG_BROKER_FIND_DISPLAY_NAME_H
@@ -8,8 +7,10 @@
 #include "backends/backend.h"
 
 /* Writes the display value; returns its length, as snprintf does. */
-size_t find_show(const struct conf_vault *, const struct account *, char *out, size_t size);
+size_t display_name_write(const struct conf_vault *, const struct account *, char *out, size_t size);
+/* Order of display values: without case first, then byte by byte. */
+int display_name_compare(const char *a, const char *b);
 /* Place of the first pattern that fits the account's name or DOMAIN\name; list->n = none does. */
-size_t find_show_pattern(const struct conf_list *, const struct account *);
+size_t display_name_pattern(const struct conf_list *, const struct account *);
 
 #endif

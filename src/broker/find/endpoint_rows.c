@@ -2,12 +2,13 @@
 /*
  * endpoint_rows.c - searches the catalogue of each vault and writes the hits as endpoints.
  *
- * A vault's catalogue came with the fan-out; where the fan-out asked for lists (the recent ones), one is made
- * of them here, in the lists' order. Better fits come first (catalogue.c), then the name; the recent ones
- * keep the order in which the vault listed them.
+ * A vault's catalogue came with the fan-out; where the fan-out asked for lists (the recent accounts), one is
+ * made of them here, in the lists' order. Better ranks come first (catalogue.c), then the name; recent
+ * accounts keep the order in which the vault listed them.
  *
- * A system whose method is not known becomes a row for each type asked for (contract 9.6), at the method's
- * standard port. The host is the DNS name where there is one, else the host name, else the system's name.
+ * A system whose method is not known becomes a row for each type asked for, at the method's standard port
+ * (docs/endpoints.md). The host is the DNS name where there is one, else the host name, else the system's
+ * name.
  */
 #include "broker/find/endpoint_rows.h"
 
@@ -17,8 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PORT_RDP     3389
-#define PORT_SSH     22
 #define COMMENT_SIZE 160
 
 struct hit {
@@ -36,36 +35,38 @@ static int by_fit(const void *x, const void *y)
     return order ? order : (a->vault > b->vault) - (a->vault < b->vault);
 }
 
-static struct catalogue *catalogue_of(const struct fanout_vault *sv, const struct endpoint_wish *wish)
+static struct catalogue *catalogue_of(const struct fanout_vault *target, const struct endpoint_filter *filter)
 {
-    struct account_list *lists[VAULT_FANOUT_MAX];
-    struct catalogue_sources from = {.conf = sv->vault->conf, .lists = lists, .in_order = wish->recent};
+    struct account_list *lists[FANOUT_QUERIES_MAX];
+    struct catalogue_sources from = {.conf = target->vault->conf, .lists = lists, .in_order = filter->recent};
 
-    if (sv->n && sv->asks[0].search.catalogue)
-        return catalogue_ref(sv->asks[0].search.catalogue);
-    for (from.nlists = 0; from.nlists < sv->n && from.nlists < VAULT_FANOUT_MAX; from.nlists++)
-        lists[from.nlists] = sv->asks[from.nlists].wait.accounts;
-    from.index = wish->catalogue_cache ? catalogue_cache_index(wish->catalogue_cache, sv->vault) : NULL;
+    if (target->n && target->queries[0].search.catalogue)
+        return catalogue_ref(target->queries[0].search.catalogue);
+    for (from.nlists = 0; from.nlists < target->n && from.nlists < FANOUT_QUERIES_MAX; from.nlists++)
+        lists[from.nlists] = target->queries[from.nlists].wait.accounts;
+    from.index =
+        filter->catalogue_cache ? catalogue_cache_index(filter->catalogue_cache, target->vault) : NULL;
     return catalogue_make(&from);
 }
 
-static int add_hits(const struct fanout_vault *sv, const struct endpoint_wish *wish, size_t vault,
+static int add_hits(const struct fanout_vault *target, const struct endpoint_filter *filter, size_t vault,
                     const struct system_query *query, struct endpoint_rows *out, struct hit **hits, size_t *n)
 {
-    struct catalogue_wish search = {
+    struct catalogue_filter search = {
         .query = query,
-        .rdp = wish->rdp,
-        .shell = wish->shell,
-        .network =
-            sv->vault->conf->restrict_network && wish->network && *wish->network ? wish->network : NULL,
-        .in_order = wish->recent,
-        .limit = wish->limit,
+        .rdp = filter->rdp,
+        .shell = filter->shell,
+        .network = target->vault->conf->restrict_network && filter->network && *filter->network
+                       ? filter->network
+                       : NULL,
+        .in_order = filter->recent,
+        .limit = filter->limit,
     };
     struct catalogue_hit *found;
     struct hit *more;
     size_t nfound;
 
-    out->catalogue[vault] = catalogue_of(sv, wish);
+    out->catalogue[vault] = catalogue_of(target, filter);
     if (!out->catalogue[vault])
         return -ENOMEM;
     out->searched += out->catalogue[vault]->n;
@@ -80,17 +81,17 @@ static int add_hits(const struct fanout_vault *sv, const struct endpoint_wish *w
     return more ? 0 : -ENOMEM;
 }
 
-static int collect(const struct vault_fanout *fanout, const struct endpoint_wish *wish,
+static int collect(const struct vault_fanout *fanout, const struct endpoint_filter *filter,
                    struct endpoint_rows *out, struct hit **hits, size_t *n)
 {
     struct system_query query;
-    int err = system_query_make(wish->query, &query);
+    int err = system_query_make(filter->query, &query);
 
     for (size_t i = 0; i < fanout->n && !err; i++)
         if (fanout->vault[i].state == FANOUT_ANSWERED)
-            err = add_hits(&fanout->vault[i], wish, i, &query, out, hits, n);
+            err = add_hits(&fanout->vault[i], filter, i, &query, out, hits, n);
     system_query_free(&query);
-    if (!err && *n && !wish->recent)
+    if (!err && *n && !filter->recent)
         qsort(*hits, *n, sizeof(**hits), by_fit);
     return err;
 }
@@ -114,15 +115,15 @@ static const char *host_of(const struct system_entry *entry)
     return dns ? dns : host ? host : entry->text;
 }
 
-/* False = there is no room for it. */
-static bool write_row(struct endpoint_rows *out, const struct endpoint_wish *wish, const struct hit *hit,
-                      const struct fanout_vault *sv, enum jump_method method, const char *comments)
+/* False = the limit is reached. */
+static bool write_row(struct endpoint_rows *out, const struct endpoint_filter *filter, const struct hit *hit,
+                      const struct fanout_vault *target, enum jump_method method, const char *comments)
 {
     const struct system_entry *entry = hit->hit.row->entry;
     bool rdp = method == METHOD_RDP;
     struct endpoint *row = &out->row[out->n];
 
-    if (out->n == wish->limit)
+    if (out->n == filter->limit)
         return false;
     *row = (struct endpoint){
         .name = entry->text,
@@ -135,41 +136,43 @@ static bool write_row(struct endpoint_rows *out, const struct endpoint_wish *wis
         .comments = comments,
         .network_id = system_entry_text(entry, entry->network),
     };
-    endpoint_id_write(row->endpoint_id, sv->vault->conf->name, entry->system_id, rdp ? "rdp" : "shell");
+    endpoint_id_write(row->endpoint_id, target->vault->conf->name, entry->system_id, rdp ? "rdp" : "shell");
     out->n++;
     return true;
 }
 
-/* The rows of one system, as far as the limit lets them. */
-static bool write_system(struct endpoint_rows *out, const struct endpoint_wish *wish, const struct hit *hit,
-                         const struct fanout_vault *sv, char comments[COMMENT_SIZE])
+/* Writes the rows of one system; false = the limit is reached. */
+static bool write_system(struct endpoint_rows *out, const struct endpoint_filter *filter,
+                         const struct hit *hit, const struct fanout_vault *target,
+                         char comments[COMMENT_SIZE])
 {
     uint8_t method = hit->hit.row->entry->method;
     const char *comment = write_comment(hit->hit.row, comments);
 
-    if (wish->rdp && method != METHOD_SHELL && !write_row(out, wish, hit, sv, METHOD_RDP, comment))
+    if (filter->rdp && method != METHOD_SHELL && !write_row(out, filter, hit, target, METHOD_RDP, comment))
         return false;
-    return !(wish->shell && method != METHOD_RDP) || write_row(out, wish, hit, sv, METHOD_SHELL, comment);
+    return !(filter->shell && method != METHOD_RDP) ||
+           write_row(out, filter, hit, target, METHOD_SHELL, comment);
 }
 
-static int write_all(const struct vault_fanout *fanout, const struct endpoint_wish *wish,
+static int write_all(const struct vault_fanout *fanout, const struct endpoint_filter *filter,
                      const struct hit *hits, size_t n, struct endpoint_rows *out)
 {
-    size_t systems = n < wish->limit ? n : wish->limit,
-           most = systems < wish->limit / 2 ? systems * 2 : wish->limit;
+    size_t systems = n < filter->limit ? n : filter->limit,
+           most = systems < filter->limit / 2 ? systems * 2 : filter->limit;
 
     out->row = calloc(most + 1, sizeof(*out->row));
-    out->string_pool = calloc(systems + 1, COMMENT_SIZE);
-    if (!out->row || !out->string_pool)
+    out->comments = calloc(systems + 1, COMMENT_SIZE);
+    if (!out->row || !out->comments)
         return -ENOMEM;
     for (size_t i = 0; i < n && !out->truncated; i++) {
-        char *comments = out->string_pool + (i < systems ? i : systems) * COMMENT_SIZE;
-        out->truncated = !write_system(out, wish, &hits[i], &fanout->vault[hits[i].vault], comments);
+        char *comments = out->comments + (i < systems ? i : systems) * COMMENT_SIZE;
+        out->truncated = !write_system(out, filter, &hits[i], &fanout->vault[hits[i].vault], comments);
     }
     return 0;
 }
 
-int endpoint_rows_make(const struct vault_fanout *fanout, const struct endpoint_wish *wish,
+int endpoint_rows_make(const struct vault_fanout *fanout, const struct endpoint_filter *filter,
                        struct endpoint_rows *out)
 {
     struct hit *hits = NULL;
@@ -178,14 +181,14 @@ int endpoint_rows_make(const struct vault_fanout *fanout, const struct endpoint_
 
     *out = (struct endpoint_rows){.nvaults = fanout->n};
     out->catalogue = calloc(fanout->n + 1, sizeof(struct catalogue *));
-    err = out->catalogue ? collect(fanout, wish, out, &hits, &n) : -ENOMEM;
+    err = out->catalogue ? collect(fanout, filter, out, &hits, &n) : -ENOMEM;
     if (!err)
-        err = write_all(fanout, wish, hits, n, out);
+        err = write_all(fanout, filter, hits, n, out);
     free(hits);
     if (err)
         endpoint_rows_free(out);
     else if (!vault_fanout_is_whole(fanout))
-        out->truncated = true; /* a vault that did not answer may have known more */
+        out->truncated = true; /* a vault that did not answer may have more systems */
     return err;
 }
 
@@ -195,6 +198,6 @@ void endpoint_rows_free(struct endpoint_rows *rows)
         catalogue_unref(rows->catalogue[i]);
     free(rows->catalogue);
     free(rows->row);
-    free(rows->string_pool);
+    free(rows->comments);
     *rows = (struct endpoint_rows){0};
 }

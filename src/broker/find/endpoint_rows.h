@@ -1,5 +1,5 @@
 /*
- * endpoint_rows.h - from what a fan-out brought to the endpoints of an answer: searched, merged, cut.
+ * endpoint_rows.h - makes the endpoints of an answer of the catalogues of a fan-out: searched, merged, cut.
  */
 #ifndef JG_BROKER_FIND_ENDPOINT_ROWS_H
 #define JG_BROKER_FIND_ENDPOINT_ROWS_H
@@ -7,12 +7,12 @@
 #include "broker/broker.h"
 #include "broker/find/vault_fanout.h"
 
-struct endpoint_wish {
+struct endpoint_filter {
     bool rdp, shell;
     const char *query;   /* "" = all */
     bool recent;         /* keep the vault's order instead of ranking */
     size_t limit;        /* rows */
-    const char *network; /* network of the session, NULL = none; counts where the vault restricts to it */
+    const char *network; /* network of the session, NULL = none; for vaults with restrict_network */
     struct catalogue_cache *catalogue_cache; /* knows the directories; NULL = there are none */
 };
 
@@ -24,11 +24,11 @@ struct endpoint_rows {
     /* what the rows point into */
     struct catalogue **catalogue; /* one per vault, NULL = none */
     size_t nvaults;
-    char *string_pool;
+    char *comments; /* COMMENT_SIZE bytes for each system */
 };
 
 /* 0 or -ENOMEM. */
-int endpoint_rows_make(const struct vault_fanout *, const struct endpoint_wish *, struct endpoint_rows *);
+int endpoint_rows_make(const struct vault_fanout *, const struct endpoint_filter *, struct endpoint_rows *);
 void endpoint_rows_free(struct endpoint_rows *);
 
 #endif

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * endpoints.c - the systems on which a user may ask for at least one account.
+ * endpoints.c - the systems on which a user may request at least one account.
  *
- *   survey (the user's catalogue, or the recent accounts) --> rows --> answer
+ *   fan-out (the user's catalogue, or the recent accounts) --> rows --> answer
  *
- * No name goes to the vault: the search runs over the user's catalogue of systems, made of the user's own
- * lists (catalogue_cache.c). Only the recent ones are asked for, as the vault alone knows them. With several
- * vaults, one that failed makes the answer truncated, for it may have known more.
+ * The typed query does not go to a vault: the search runs over the user's catalogue of systems, made of the
+ * user's own lists (catalogue_cache.c). Recent accounts are asked for, since the vault alone keeps them. With
+ * several vaults, one that failed makes the answer truncated: it may have more systems.
  *
- * The op owns itself and ends in finish(), leave or destroy; it has but one wait, a read, which may be
- * dropped at any time.
+ * Invariants: the op owns itself and ends in finish_search(), leave or destroy. Its one wait is a read, which
+ * may be dropped at any time.
  */
 #include "broker/find/endpoint_rows.h"
 #include "broker/find/explain.h"
 #include "broker/operation.h"
 
+#include "base/container_of.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -31,7 +32,7 @@ struct endpoints {
     char *query;
     bool rdp, shell;
     int64_t recent;
-    struct fault refused; /* why nothing is asked at all */
+    struct fault refused; /* why no vault is asked */
     struct vault_fanout *fanout;
     struct endpoint_rows rows;
     uint64_t began_ms;
@@ -41,7 +42,7 @@ static void endpoints_free(struct endpoints *endpoints)
 {
     endpoint_rows_free(&endpoints->rows);
     vault_fanout_free(endpoints->fanout);
-    explain_end(endpoints->record, "client_gone", NULL, 0, 0); /* finish() has ended it otherwise */
+    explain_end(endpoints->record, "client_gone", NULL, 0, 0); /* finish_search() has ended it otherwise */
     free(endpoints->query);
     free(endpoints->session);
     free(endpoints);
@@ -61,7 +62,7 @@ static void log_end(const struct endpoints *endpoints, const struct endpoints_an
 static int make_rows(struct endpoints *endpoints)
 {
     size_t limit = (size_t)endpoints->op.broker->conf->gateway.endpoint_limit;
-    struct endpoint_wish wish = {
+    struct endpoint_filter filter = {
         .rdp = endpoints->rdp,
         .shell = endpoints->shell,
         .query = endpoints->query,
@@ -72,11 +73,11 @@ static int make_rows(struct endpoints *endpoints)
     };
 
     if (endpoints->recent > 0 && (uint64_t)endpoints->recent < limit)
-        wish.limit = (size_t)endpoints->recent;
-    return endpoint_rows_make(endpoints->fanout, &wish, &endpoints->rows);
+        filter.limit = (size_t)endpoints->recent;
+    return endpoint_rows_make(endpoints->fanout, &filter, &endpoints->rows);
 }
 
-/* What was typed, and what it left of the accounts listed. */
+/* Notes the query, and how many of the listed systems it left. */
 static void note_filters(const struct endpoints *endpoints)
 {
     size_t listed = endpoints->rows.searched;
@@ -95,8 +96,8 @@ static void note_filters(const struct endpoints *endpoints)
         });
 }
 
-/* The end of every search whose client is still there. */
-static void finish(struct endpoints *endpoints)
+/* The end of every search whose client has not left. */
+static void finish_search(struct endpoints *endpoints)
 {
     struct endpoints_answer answer = {0};
 
@@ -124,21 +125,21 @@ static void finish(struct endpoints *endpoints)
 
 static void on_fanout_done(void *arg)
 {
-    finish(arg);
+    finish_search(arg);
 }
 
 static void endpoints_leave(struct op *op)
 {
     op_end(op);
-    endpoints_free((struct endpoints *)(void *)op);
+    endpoints_free(CONTAINER_OF(op, struct endpoints, op));
 }
 
 static void endpoints_expired(struct op *op)
 {
-    struct endpoints *endpoints = (struct endpoints *)(void *)op;
+    struct endpoints *endpoints = CONTAINER_OF(op, struct endpoints, op);
 
     vault_fanout_expire(endpoints->fanout);
-    finish(endpoints);
+    finish_search(endpoints);
 }
 
 static const struct op_class endpoints_class = {
@@ -148,14 +149,14 @@ static const struct op_class endpoints_class = {
     .destroy = endpoints_leave,
 };
 
-static size_t endpoints_questions(void *arg, const struct conf_vault *conf,
-                                  struct account_query out[VAULT_FANOUT_MAX])
+static size_t write_endpoint_query(void *arg, const struct conf_vault *conf,
+                                   struct account_query out[FANOUT_QUERIES_MAX])
 {
     const struct endpoints *endpoints = arg;
 
     (void)conf;
     if (fault_is_set(&endpoints->refused) || !(endpoints->rdp || endpoints->shell))
-        return 0; /* neither type can be had from here: an empty list */
+        return 0; /* neither type is served: an empty list */
     if (endpoints->recent > 0)
         out[0] = (struct account_query){.kind = KIND_NKINDS, .recent = true};
     else
@@ -163,7 +164,7 @@ static size_t endpoints_questions(void *arg, const struct conf_vault *conf,
     return 1;
 }
 
-/* 0 or -ENOMEM, with whatever has been made in its place. */
+/* 0 or -ENOMEM; in either case endpoints_free() frees what was made. */
 static int endpoints_begin(struct endpoints *endpoints, struct broker *broker,
                            const struct endpoints_args *args)
 {
@@ -174,7 +175,7 @@ static int endpoints_begin(struct endpoints *endpoints, struct broker *broker,
         .nvaults = broker->nvaults,
         .timeout_ms = args->timeout_ms,
         .catalogue_cache = args->recent > 0 ? NULL : broker->catalogue_cache,
-        .questions = endpoints_questions,
+        .write_queries = write_endpoint_query,
         .done = on_fanout_done,
         .arg = endpoints,
     };

@@ -1,47 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * explain.c - a queue of finished records, oldest in front, and a hash over their request ids.
+ * explain.c - finished records in a bounded cache by request id, the oldest first, and the bytes of all
+ * records.
  *
- *     begin --> open --add, add, ...--> end --> kept --too old, too many, too large, same id again--> gone
+ *     begin --> open --add, add, ...--> end --> kept --too old, too many, too large, same id again--> freed
  *
- * One count of bytes covers open and kept records. room_for() drops kept records from the front until the new
- * piece fits; if only open ones are left it says no, and the piece is left out. So the bound holds whatever
- * the callers do, and a burst of operations costs explanations, never memory.
+ * One count of bytes covers open and kept records. make_room() drops kept records, oldest first, until the
+ * new piece fits; where only open ones are left it returns false, and the piece is left out. So the bound
+ * holds for any sequence of calls: a burst of operations loses explanations and takes no more memory.
  *
- * Age is looked at when somebody comes (begin, end, find); there is no timer for it, as the bytes are bounded
- * anyway.
+ * Ages are compared in begin, end and find; there is no timer, since the bytes are bounded anyway.
  *
- * Invariant: a record is in `kept` exactly if it is in `by_id`. A request id that comes again belongs to the
- * later record.
+ * Invariant: a request id that comes again belongs to the later record.
  */
 #include "broker/find/explain.h"
 
-#include "base/uthash_nofail.h"
+#include "base/bounded_cache.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #define FIRST_NOTES 8
 
 struct explain_record {
+    struct cache_entry entry; /* first; in use once the record is finished */
     struct explain *of;
     struct explain_view view;
     struct explain_note *notes;
     size_t room;  /* for notes */
     size_t bytes; /* all of it */
-    uint64_t began_ms, ended_ms;
+    uint64_t began_ms;
     void *texts; /* of the view, but for the detail */
     void *detail;
-    TAILQ_ENTRY(explain_record) link;
-    UT_hash_handle hh;
 };
 
 struct explain {
     struct explain_opts opts;
-    TAILQ_HEAD(record_list, explain_record) kept;
-    struct explain_record *by_id;
-    size_t count, bytes;
+    struct bounded_cache kept; /* finished records, the oldest first */
+    size_t bytes;              /* of all records */
 };
 
 /* ---- texts ---- */
@@ -51,7 +47,7 @@ static size_t text_size(const char *text)
     return text ? strnlen(text, EXPLAIN_TEXT_MAX) + 1 : 0;
 }
 
-/* Moves *text into the block at *at. The cut is never within a letter: continuation bytes at the end go. */
+/* Moves *text into the block at *at. A cut leaves no part of a letter: continuation bytes at the end go. */
 static void keep_text(const char **text, char **at)
 {
     size_t n = text_size(*text);
@@ -96,31 +92,19 @@ static void record_free(struct explain_record *record)
     free(record);
 }
 
-static void forget(struct explain_record *record)
+static void free_entry(struct cache_entry *entry)
 {
-    struct explain *explain = record->of;
-
-    HASH_DEL(explain->by_id, record);
-    TAILQ_REMOVE(&explain->kept, record, link);
-    explain->count--;
-    record_free(record);
+    record_free((struct explain_record *)(void *)entry);
 }
 
-static void forget_old(struct explain *explain)
-{
-    uint64_t now = clock_now(explain->opts.clock);
-    struct explain_record *oldest;
-
-    while ((oldest = TAILQ_FIRST(&explain->kept)) && now - oldest->ended_ms >= explain->opts.keep_ms)
-        forget(oldest);
-}
-
-static bool room_for(struct explain *explain, size_t bytes)
+static bool make_room(struct explain *explain, size_t bytes)
 {
     while (explain->bytes + bytes > explain->opts.max_bytes) {
-        if (TAILQ_EMPTY(&explain->kept))
+        struct cache_entry *oldest = bounded_cache_first(&explain->kept);
+
+        if (!oldest)
             return false;
-        forget(TAILQ_FIRST(&explain->kept));
+        bounded_cache_drop(&explain->kept, oldest);
     }
     return true;
 }
@@ -138,16 +122,16 @@ struct explain *explain_new(const struct explain_opts *opts)
     if (!explain)
         return NULL;
     explain->opts = *opts;
-    TAILQ_INIT(&explain->kept);
+    explain->kept = (struct bounded_cache){
+        .clock = opts->clock, .max_entries = opts->max_records, .free_entry = free_entry};
+    bounded_cache_init(&explain->kept);
     return explain;
 }
 
 void explain_free(struct explain *explain)
 {
-    if (!explain)
-        return;
-    while (!TAILQ_EMPTY(&explain->kept))
-        forget(TAILQ_FIRST(&explain->kept));
+    if (explain)
+        bounded_cache_clear(&explain->kept);
     free(explain);
 }
 
@@ -161,7 +145,7 @@ struct explain_record *explain_begin(struct explain *explain, const char *reques
 
     if (!explain || !explain->opts.max_records || !request_id || !*request_id)
         return NULL;
-    forget_old(explain);
+    bounded_cache_drop_old(&explain->kept, explain->opts.keep_ms);
     record = calloc(1, sizeof(*record));
     if (!record)
         return NULL;
@@ -177,7 +161,7 @@ struct explain_record *explain_begin(struct explain *explain, const char *reques
     };
     const char **texts[] = {&record->view.request_id, &record->view.username, &record->view.domain,
                             &record->view.session};
-    if (!keep_texts(texts, 4, &record->texts, &size) || !room_for(explain, size + sizeof(*record))) {
+    if (!keep_texts(texts, 4, &record->texts, &size) || !make_room(explain, size + sizeof(*record))) {
         free(record->texts);
         free(record);
         return NULL;
@@ -186,15 +170,15 @@ struct explain_record *explain_begin(struct explain *explain, const char *reques
     return record;
 }
 
-/* Room for one more note: false = there is none to be had. */
-static bool grow(struct explain_record *record)
+/* Makes room for one more note; false = there is none. */
+static bool grow_notes(struct explain_record *record)
 {
     size_t room = record->room ? record->room * 2 : FIRST_NOTES, more = room - record->room;
     struct explain_note *notes;
 
     if (record->view.nnotes < record->room)
         return true;
-    if (record->view.nnotes >= EXPLAIN_NOTES_MAX || !room_for(record->of, more * sizeof(*notes)))
+    if (record->view.nnotes >= EXPLAIN_NOTES_MAX || !make_room(record->of, more * sizeof(*notes)))
         return false;
     notes = realloc(record->notes, room * sizeof(*notes));
     if (!notes)
@@ -214,43 +198,17 @@ void explain_add(struct explain_record *record, const struct explain_note *note)
 
     if (!record)
         return;
-    if (!grow(record) || !keep_texts(texts, sizeof(texts) / sizeof(texts[0]), &kept.texts, &size)) {
+    if (!grow_notes(record) || !keep_texts(texts, sizeof(texts) / sizeof(texts[0]), &kept.texts, &size)) {
         record->view.cut = true;
         return;
     }
-    if (!room_for(record->of, size)) {
+    if (!make_room(record->of, size)) {
         record->view.cut = true;
         free(kept.texts);
         return;
     }
     charge(record, size);
     record->notes[record->view.nnotes++] = kept;
-}
-
-static struct explain_record *find(struct explain *explain, const char *request_id)
-{
-    struct explain_record *record = NULL;
-
-    HASH_FIND_STR(explain->by_id, request_id, record);
-    return record;
-}
-
-/* Into the queue and the hash; false when there is no memory for the hash. */
-static bool keep(struct explain_record *record)
-{
-    struct explain *explain = record->of;
-    struct explain_record *same = find(explain, record->view.request_id);
-
-    if (same)
-        forget(same);
-    while (explain->count >= explain->opts.max_records)
-        forget(TAILQ_FIRST(&explain->kept));
-    HASH_ADD_KEYPTR(hh, explain->by_id, record->view.request_id, strlen(record->view.request_id), record);
-    if (!record->hh.tbl)
-        return false;
-    TAILQ_INSERT_TAIL(&explain->kept, record, link);
-    explain->count++;
-    return true;
 }
 
 void explain_end(struct explain_record *record, const char *outcome, const char *detail, uint64_t rows,
@@ -260,35 +218,35 @@ void explain_end(struct explain_record *record, const char *outcome, const char 
 
     if (!record)
         return;
-    forget_old(record->of);
-    record->ended_ms = clock_now(record->of->opts.clock);
-    record->view.took_ms = record->ended_ms - record->began_ms;
+    bounded_cache_drop_old(&record->of->kept, record->of->opts.keep_ms);
+    record->view.took_ms = clock_now(record->of->opts.clock) - record->began_ms;
     record->view.rows = rows;
     record->view.list_age_ms = list_age_ms;
     record->view.outcome = outcome;
     record->view.detail = detail && *detail ? detail : NULL;
     const char **text[] = {&record->view.detail};
 
-    if (!keep_texts(text, 1, &record->detail, &size) || !room_for(record->of, size)) {
+    if (!keep_texts(text, 1, &record->detail, &size) || !make_room(record->of, size)) {
         record_free(record);
         return;
     }
     charge(record, size);
-    if (!keep(record))
+    if (!bounded_cache_put(&record->of->kept, &record->entry, record->view.request_id,
+                           strlen(record->view.request_id), 0))
         record_free(record);
 }
 
-/* ---- looking ---- */
+/* ---- look-up ---- */
 
 const struct explain_view *explain_find(struct explain *explain, const char *request_id)
 {
-    struct explain_record *record;
+    struct cache_entry *entry;
 
     if (!explain)
         return NULL;
-    forget_old(explain);
-    record = find(explain, request_id);
-    return record ? &record->view : NULL;
+    bounded_cache_drop_old(&explain->kept, explain->opts.keep_ms);
+    entry = bounded_cache_find(&explain->kept, request_id, strlen(request_id));
+    return entry ? &((struct explain_record *)(void *)entry)->view : NULL;
 }
 
 size_t explain_bytes(const struct explain *explain)
@@ -298,5 +256,5 @@ size_t explain_bytes(const struct explain *explain)
 
 size_t explain_count(const struct explain *explain)
 {
-    return explain->count;
+    return explain->kept.n;
 }

@@ -1,14 +1,15 @@
 /*
- * explain.h - why a list came back as it did: what happened for each find, kept for a while.
+ * explain.h - the record of why a find or a search came back as it did, kept for a while.
  *
  * A record is begun with the operation, collects notes while it runs (the vault users tried, the name forms
- * asked for, each vault call, each filter and what it removed) and is kept from its end on, to be looked up
- * by the request id. Bounded by number, by bytes and by time: the oldest goes first, and a note that does not
- * fit is left out and its record says so (`cut`). The bytes count what is still being collected as well.
+ * asked for, each vault call, each filter and what it removed), is kept from the operation's end on, and is
+ * looked up by the request id. The records are bounded by number, by bytes and by time: the oldest goes
+ * first, and a note that does not fit is left out, which the record says (`cut`). The bytes count open
+ * records as well.
  *
- * What may be written into a note: names, numbers and the details of faults. Never a key, a cookie, a
- * password or a vault's answer. Looking is all it does: no operation depends on a record being there, so NULL
- * (no request id, turned off, out of memory) is a fine record for every function here.
+ * A note holds names, numbers and details of faults; never a key, a cookie, a password or a vault's answer.
+ * No operation depends on a record, so NULL (no request id, turned off, out of memory) is a valid record for
+ * every function here.
  */
 #ifndef JG_BROKER_FIND_EXPLAIN_H
 #define JG_BROKER_FIND_EXPLAIN_H
@@ -33,7 +34,7 @@ enum explain_kind {
     EXPLAIN_FILTER /* what, rows (removed), left, detail */
 };
 
-/* Texts may be NULL; explain_add() copies names, values and details. The words between them are literals. */
+/* Texts may be NULL; explain_add() copies vault, user, value and detail. The other texts are literals. */
 struct explain_note {
     enum explain_kind kind;
     const char *vault, *user, *value, *detail;
@@ -50,7 +51,7 @@ struct explain_note {
 struct explain_view {
     const char *request_id, *operation;
     const char *username, *domain, *session; /* domain and session may be NULL */
-    const char *outcome, *detail;            /* "ok" or the code of a fault, and its words or NULL */
+    const char *outcome, *detail;            /* "ok" or the code of a fault, and its detail or NULL */
     uint64_t rows, list_age_ms, took_ms;
     int64_t began_wall_ms;
     bool cut;
@@ -72,12 +73,12 @@ void explain_free(struct explain *);                      /* no record may be op
 struct explain_record *explain_begin(struct explain *, const char *request_id, const char *operation,
                                      const struct session *);
 void explain_add(struct explain_record *, const struct explain_note *);
-/* The operation is over: the record belongs to the memory from now on, and may be forgotten at any time.
- * `outcome` is a literal. */
+/* The operation is over: explain owns the record from now on and may free it at any time. `outcome` is a
+ * literal. */
 void explain_end(struct explain_record *, const char *outcome, const char *detail, uint64_t rows,
                  uint64_t list_age_ms);
 
-/* NULL = unknown or forgotten. Valid until the next call of any of these functions. */
+/* NULL = unknown, or dropped already. Valid until the next call of any of these functions. */
 const struct explain_view *explain_find(struct explain *, const char *request_id);
 
 size_t explain_bytes(const struct explain *);

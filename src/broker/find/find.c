@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * find.c - the credentials a user may ask for on an endpoint.
+ * find.c - the credentials a user may request on an endpoint.
  *
- *   survey (all name forms and kinds, all vaults) --> policies (where ask_policy) --> answer
+ *   fan-out (all name forms and kinds, all vaults) --> policy check (where ask_policy) --> answer
  *
- * Both waits are reads: a client that leaves takes its questions with it, and time that runs out ends them.
- * If it runs out in the fan-out, the vaults that have answered are answered with, and only if there is none
- * the answer is deadline_exceeded; in the policies, the rows are answered without what is still open.
+ * Both waits are reads: a client that leaves cancels them, and the deadline ends them. A deadline during the
+ * fan-out answers with the vaults that have answered, and with deadline_exceeded if there is none; during the
+ * policy check it answers with the rows, without the policies that are still open.
  *
- * A request that cannot be served (stopping, nothing to look for) is a fan-out without questions, so that
- * there is one way to the end: finish(), which is never on the stack of broker_find().
+ * A request that cannot be served (the gateway stops, the session names no endpoint) is a fan-out without
+ * queries, so that there is one way to the end: finish_find(), which is never on the stack of broker_find().
  *
- * The op owns itself and ends in finish(), leave or destroy. Rows point into the fan-out's lists, so both
- * live until the answer has been given.
+ * Invariants: the op owns itself and ends in finish_find(), leave or destroy. Rows point into the lists of
+ * the fan-out, so both live until the answer has been given.
  */
 #include "broker/catalogue/catalogue_cache.h"
 #include "broker/find/explain.h"
@@ -22,6 +22,7 @@
 #include "broker/identity/host_names.h"
 #include "broker/operation.h"
 
+#include "base/container_of.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -36,7 +37,7 @@ struct find {
     struct session *session;
     struct explain_record *record;
     struct host_names names;
-    struct fault refused; /* why nothing is asked at all */
+    struct fault refused; /* why no vault is asked */
     struct vault_fanout *fanout;
     struct find_rows rows;
     struct policy_check *policy_check;
@@ -49,7 +50,7 @@ static void find_free(struct find *find)
     find_rows_free(&find->rows);
     vault_fanout_free(find->fanout);
     host_names_free(&find->names);
-    explain_end(find->record, "client_gone", NULL, 0, 0); /* finish() has ended it otherwise */
+    explain_end(find->record, "client_gone", NULL, 0, 0); /* finish_find() has ended it otherwise */
     free(find->session);
     free(find);
 }
@@ -64,8 +65,8 @@ static void log_end(const struct find *find, const struct find_answer *answer)
              clock_now(find->op.broker->clock) - find->began_ms);
 }
 
-/* The end of every find whose client is still there. */
-static void finish(struct find *find, const struct fault *fault)
+/* The end of every find whose client has not left. */
+static void finish_find(struct find *find, const struct fault *fault)
 {
     struct find_answer answer = {.fault = fault};
 
@@ -101,13 +102,13 @@ static void note_filters(const struct find *find)
         note_filter(find, "alias", rows->elsewhere, &left, "aliases of other endpoints");
     if (rows->hidden)
         note_filter(find, "hide", rows->hidden, &left, "accounts that fit a pattern of `hide`");
-    note_filter(find, "duplicates", rows->twice, &left, "rows that several questions brought are shown once");
+    note_filter(find, "duplicates", rows->twice, &left, "rows that several queries returned are shown once");
     if (rows->capped)
         note_filter(find, "credential_limit", rows->capped, &left,
                     "over `credential_limit`, the last in order");
 }
 
-/* What the fan-out ended in: NULL = rows have been made. */
+/* The fault of the fan-out; NULL = rows have been made. */
 static const struct fault *take_rows(struct find *find)
 {
     const struct fault *fault =
@@ -125,7 +126,7 @@ static const struct fault *take_rows(struct find *find)
 
 static void on_policies(void *arg)
 {
-    finish(arg, NULL);
+    finish_find(arg, NULL);
 }
 
 static void on_fanout_done(void *arg)
@@ -144,25 +145,25 @@ static void on_fanout_done(void *arg)
     if (!fault)
         find->policy_check = policy_check_new(&opts);
     if (!find->policy_check)
-        finish(find, fault);
+        finish_find(find, fault);
 }
 
 static void find_leave(struct op *op)
 {
     op_end(op);
-    find_free((struct find *)(void *)op);
+    find_free(CONTAINER_OF(op, struct find, op));
 }
 
 static void find_expired(struct op *op)
 {
-    struct find *find = (struct find *)(void *)op;
+    struct find *find = CONTAINER_OF(op, struct find, op);
     const struct fault *fault = NULL;
 
     if (!find->policy_check) {
         vault_fanout_expire(find->fanout);
         fault = take_rows(find);
     }
-    finish(find, fault);
+    finish_find(find, fault);
 }
 
 static const struct op_class find_class = {
@@ -179,8 +180,8 @@ static void note_name(const struct find *find, const struct conf_vault *conf, co
                                   .kind = EXPLAIN_NAME, .vault = conf->name, .form = form, .value = value});
 }
 
-static size_t find_questions(void *arg, const struct conf_vault *conf,
-                             struct account_query out[VAULT_FANOUT_MAX])
+static size_t write_find_queries(void *arg, const struct conf_vault *conf,
+                                 struct account_query out[FANOUT_QUERIES_MAX])
 {
     const struct find *find = arg;
     const char *application = find->session->application;
@@ -191,13 +192,13 @@ static size_t find_questions(void *arg, const struct conf_vault *conf,
         return 0;
     nnames = host_names_select(&find->names, conf, names);
     for (size_t i = 0; i < nnames; i++)
-        note_name(find, conf, host_names_form_word(names[i]->form), names[i]->value);
+        note_name(find, conf, host_name_form_word(names[i]->form), names[i]->value);
     if (application && *application)
         note_name(find, conf, "application", application);
-    return find_ask(find->session, conf, names, nnames, out);
+    return find_queries_make(find->session, conf, names, nnames, out);
 }
 
-/* 0 or -ENOMEM, with whatever has been made in its place. */
+/* 0 or -ENOMEM; in either case find_free() frees what was made. */
 static int find_begin(struct find *find, struct broker *broker, const struct find_args *args)
 {
     struct vault_fanout_opts opts = {
@@ -206,7 +207,7 @@ static int find_begin(struct find *find, struct broker *broker, const struct fin
         .vaults = broker->vaults,
         .nvaults = broker->nvaults,
         .timeout_ms = args->timeout_ms,
-        .questions = find_questions,
+        .write_queries = write_find_queries,
         .done = on_fanout_done,
         .arg = find,
     };
@@ -214,7 +215,7 @@ static int find_begin(struct find *find, struct broker *broker, const struct fin
 
     if (broker->draining)
         fault_set(&find->refused, FAULT_DRAINING, "the gateway is stopping; ask another one");
-    else if (!host_names_is_possible(&args->session))
+    else if (!session_has_target(&args->session))
         fault_set(&find->refused, FAULT_INVALID_REQUEST,
                   "session.jump_item names no endpoint: give hostname, computer_name, name, ip_address or "
                   "application");

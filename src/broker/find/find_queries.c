@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * find_queries.c - the questions of a find: each name for each kind of account that can be there.
+ * find_queries.c - the queries of a find: each name for each kind of account that the endpoint may have.
  *
  * Local, domain-linked and database accounts are asked for by name or by address. Cloud accounts have no
- * address and are asked for by name, unless the jump is of a method that reaches no cloud. Applications are
- * asked for by their display name, when the session gives one. Aliases cannot be asked for by system: the
- * user's are listed as a whole, once, and what does not belong to the endpoint is left out afterwards.
+ * address and are asked for by name, unless the jump method reaches no cloud. Applications are asked for by
+ * their display name, where the session gives one. Aliases cannot be asked for by system: all aliases of the
+ * user are listed once, and find_rows.c leaves out what does not belong to the endpoint.
  */
 #include "broker/find/find_queries.h"
 
@@ -15,7 +15,7 @@
 
 static const enum account_kind host_kinds[] = {KIND_LOCAL, KIND_DOMAIN_LINKED, KIND_DATABASE};
 #define NHOST_KINDS (sizeof(host_kinds) / sizeof(host_kinds[0]))
-_Static_assert(HOST_NAMES_MAX *(NHOST_KINDS + 1) + 2 <= VAULT_FANOUT_MAX,
+_Static_assert(HOST_NAMES_MAX *(NHOST_KINDS + 1) + 2 <= FANOUT_QUERIES_MAX,
                "every name, every kind, application and aliases");
 
 static bool given(const char *text)
@@ -28,9 +28,9 @@ static bool may_be_cloud(const struct session *session)
     return session->method == METHOD_NONE || session->method == METHOD_WEB || session->method == METHOD_OTHER;
 }
 
-size_t find_ask(const struct session *session, const struct conf_vault *conf,
-                const struct host_name *const *names, size_t nnames,
-                struct account_query out[VAULT_FANOUT_MAX])
+size_t find_queries_make(const struct session *session, const struct conf_vault *conf,
+                         const struct host_name *const *names, size_t nnames,
+                         struct account_query out[FANOUT_QUERIES_MAX])
 {
     unsigned kinds = conf->kinds ? conf->kinds : DEFAULT_KINDS;
     const char *workgroup = conf->restrict_network && given(session->network_id) ? session->network_id : NULL;
@@ -57,9 +57,9 @@ size_t find_ask(const struct session *session, const struct conf_vault *conf,
     return n;
 }
 
-bool find_ask_alias_fits(const struct session *session, const struct account *alias)
+bool find_queries_alias_fits(const struct session *session, const struct account *alias)
 {
-    return host_names_is_exact(session, alias->system) || host_names_is_exact(session, alias->alias) ||
-           host_names_same(session->application, alias->alias) ||
-           host_names_is_short(session, alias->system) || host_names_is_short(session, alias->alias);
+    return session_has_host_name(session, alias->system) || session_has_host_name(session, alias->alias) ||
+           host_name_equal(session->application, alias->alias) ||
+           session_has_short_name(session, alias->system) || session_has_short_name(session, alias->alias);
 }

@@ -3,16 +3,16 @@
  * find_rows.c - merge, de-duplicate, order.
  *
  * The same account comes back under several name forms and kinds. It is one credential per (vault, system,
- * account, application); of several rows the one that stays is the one the order likes best, so that the
- * credential id, which carries the kind, does not depend on which answer came first.
+ * account, application); of several rows the first in the order below stays, so that the credential id, which
+ * carries the kind, does not depend on which answer came first.
  *
- * What the operator hides is left out, and so are aliases of other endpoints. The order: the operator's
- * favourites in the order of the patterns, exact host match, then kind (local, domain-linked, database,
- * application, the rest), then the display value, then the credential id. It is a total order over what the
- * caller sees, hence stable between calls.
+ * Accounts that fit `hide` are left out, and so are aliases of other endpoints. The order: `favourites` in
+ * the order of the patterns, exact host match, then kind (local, domain-linked, database, application, the
+ * rest), then the display value, then the credential id. It is a total order over what the client sees, hence
+ * stable between calls.
  *
- * Everything is sorted in place in one array of small items; display values are written for the survivors
- * only, all into one piece of memory.
+ * Items are sorted in place in one array; display values are written for the remaining items only, all into
+ * one piece of memory.
  */
 #include "broker/find/find_rows.h"
 
@@ -28,10 +28,10 @@
 
 struct item {
     const struct account *account;
-    const struct fanout_vault *of;
+    const struct fanout_vault *target;
     const char *display;
-    size_t seq;       /* place in the lists; the last word */
-    size_t favourite; /* place of the operator's pattern that fits; great = none */
+    size_t seq;       /* place in the lists; decides where all else is equal */
+    size_t favourite; /* place of the pattern of `favourites` that fits; SIZE_MAX = none */
     bool exact;
 };
 
@@ -51,10 +51,10 @@ static int kind_rank(enum account_kind kind)
     }
 }
 
-/* What makes two rows the same credential. */
+/* 0 where two rows are the same credential. */
 static int compare_identity(const struct item *a, const struct item *b)
 {
-    int order = (a->of > b->of) - (a->of < b->of);
+    int order = (a->target > b->target) - (a->target < b->target);
 
     if (!order)
         order = compare_ids(a->account->system_id, b->account->system_id);
@@ -88,8 +88,8 @@ static int compare_credential_ids(const struct item *a, const struct item *b)
 {
     char left[CREDENTIAL_ID_SIZE], right[CREDENTIAL_ID_SIZE];
 
-    credential_id_write(left, a->of->vault->conf->name, a->account);
-    credential_id_write(right, b->of->vault->conf->name, b->account);
+    credential_id_write(left, a->target->vault->conf->name, a->account);
+    credential_id_write(right, b->target->vault->conf->name, b->account);
     return strcmp(left, right);
 }
 
@@ -101,39 +101,41 @@ static int by_order(const void *x, const void *y)
     if (!order)
         order = compare_group(a, b);
     if (!order)
-        order = host_names_compare(a->display, b->display);
+        order = display_name_compare(a->display, b->display);
     if (!order)
         order = compare_credential_ids(a, b);
     return order ? order : (a->seq > b->seq) - (a->seq < b->seq);
 }
 
-static struct item make_item(const struct fanout_vault *sv, const struct session *session,
+static struct item make_item(const struct fanout_vault *target, const struct session *session,
                              const struct account *account, size_t seq)
 {
-    const struct conf_list *favourites = &sv->vault->conf->favourites;
-    struct item item = {
-        .account = account, .of = sv, .seq = seq, .exact = host_names_is_exact(session, account->system)};
-    size_t place = find_show_pattern(favourites, account);
+    const struct conf_list *favourites = &target->vault->conf->favourites;
+    struct item item = {.account = account,
+                        .target = target,
+                        .seq = seq,
+                        .exact = session_has_host_name(session, account->system)};
+    size_t place = display_name_pattern(favourites, account);
 
     item.favourite = place < favourites->n ? place : SIZE_MAX;
     return item;
 }
 
-static void collect_vault(const struct fanout_vault *sv, const struct session *session, struct find_rows *out,
-                          struct item *items, size_t *n)
+static void collect_vault(const struct fanout_vault *target, const struct session *session,
+                          struct find_rows *out, struct item *items, size_t *n)
 {
-    const struct conf_list *hide = &sv->vault->conf->hide;
+    const struct conf_list *hide = &target->vault->conf->hide;
 
-    for (size_t k = 0; k < sv->n; k++) {
-        const struct account_list *rows = sv->asks[k].wait.accounts;
+    for (size_t k = 0; k < target->n; k++) {
+        const struct account_list *rows = target->queries[k].wait.accounts;
         for (size_t i = 0; rows && i < rows->n; i++) {
             const struct account *account = &rows->rows[i];
-            if (account->kind == KIND_ALIAS && !find_ask_alias_fits(session, account))
+            if (account->kind == KIND_ALIAS && !find_queries_alias_fits(session, account))
                 out->elsewhere++;
-            else if (find_show_pattern(hide, account) < hide->n)
+            else if (display_name_pattern(hide, account) < hide->n)
                 out->hidden++;
             else {
-                items[*n] = make_item(sv, session, account, *n);
+                items[*n] = make_item(target, session, account, *n);
                 ++*n;
             }
         }
@@ -157,52 +159,54 @@ static int write_displays(struct item *items, size_t n, struct find_rows *out)
     size_t size = 1, used = 0;
 
     for (size_t i = 0; i < n; i++)
-        size += find_show(items[i].of->vault->conf, items[i].account, NULL, 0) + 1;
-    out->string_pool = malloc(size);
-    if (!out->string_pool)
+        size += display_name_write(items[i].target->vault->conf, items[i].account, NULL, 0) + 1;
+    out->displays = malloc(size);
+    if (!out->displays)
         return -ENOMEM;
-    out->string_pool[0] = '\0';
+    out->displays[0] = '\0';
     for (size_t i = 0; i < n; i++) {
-        items[i].display = out->string_pool + used;
-        used +=
-            find_show(items[i].of->vault->conf, items[i].account, out->string_pool + used, size - used) + 1;
+        items[i].display = out->displays + used;
+        used += display_name_write(items[i].target->vault->conf, items[i].account, out->displays + used,
+                                   size - used) +
+                1;
     }
     return 0;
 }
 
-/* A check-out of late has shown that it has a key alone. */
-static bool has_key(const struct item *item)
+/* A check-out has shown lately that the account has an SSH key and no password. */
+static bool has_key_only(const struct item *item)
 {
-    const struct vault_fanout *fanout = item->of->fanout;
+    const struct vault_fanout *fanout = item->target->fanout;
     struct credential_ref ref;
 
     if (!fanout || !fanout->opts.lists)
         return false;
-    credential_ref_make(item->of->vault->conf->name, item->account, &ref);
-    return account_lists_known_key(fanout->opts.lists, item->of->vault, &ref);
+    credential_ref_make(item->target->vault->conf->name, item->account, &ref);
+    return account_lists_known_key(fanout->opts.lists, item->target->vault, &ref);
 }
 
 /* An account on a platform without keys has a password; on another it may have either, or both. */
 static const char *secret_type(struct catalogue_cache *catalogue_cache, const struct item *item)
 {
-    if (has_key(item))
+    if (has_key_only(item))
         return "ssh_key";
     const struct system_index *index =
-        catalogue_cache ? catalogue_cache_index(catalogue_cache, item->of->vault) : NULL;
+        catalogue_cache ? catalogue_cache_index(catalogue_cache, item->target->vault) : NULL;
     const struct system_entry *entry = system_index_entry(index, item->account->system_id);
 
-    return entry && entry->keys_known && !entry->keys ? "password" : "unknown";
+    return entry && entry->keys == SSH_KEYS_NONE ? "password" : "unknown";
 }
 
-/* Keeps of each vault as many as it wants shown. */
-static size_t cap(struct item *items, size_t n, const struct vault_fanout *fanout, struct find_rows *out)
+/* Keeps of each vault at most its credential_limit. */
+static size_t apply_limits(struct item *items, size_t n, const struct vault_fanout *fanout,
+                           struct find_rows *out)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < n; i++) {
-        uint64_t limit = items[i].of->vault->conf->credential_limit, before = 0;
+        uint64_t limit = items[i].target->vault->conf->credential_limit, before = 0;
         for (size_t k = 0; limit && k < kept && fanout->n > 1; k++)
-            before += items[k].of == items[i].of;
+            before += items[k].target == items[i].target;
         if (fanout->n == 1)
             before = kept;
         if (limit && before >= limit)
@@ -216,16 +220,16 @@ static size_t cap(struct item *items, size_t n, const struct vault_fanout *fanou
 static int write_rows(const struct item *items, size_t n, struct find_rows *out)
 {
     out->row = calloc(n + 1, sizeof(*out->row));
-    out->of = calloc(n + 1, sizeof(struct fanout_vault *));
-    if (!out->row || !out->of)
+    out->target = calloc(n + 1, sizeof(struct fanout_vault *));
+    if (!out->row || !out->target)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
         struct credential *row = &out->row[i];
-        credential_id_write(row->credential_id, items[i].of->vault->conf->name, items[i].account);
+        credential_id_write(row->credential_id, items[i].target->vault->conf->name, items[i].account);
         row->display_value = items[i].display;
         row->account = items[i].account;
         row->secret_type = secret_type(out->catalogue_cache, &items[i]);
-        out->of[i] = items[i].of;
+        out->target[i] = items[i].target;
     }
     out->n = n;
     return 0;
@@ -251,7 +255,7 @@ int find_rows_make(const struct vault_fanout *fanout, const struct session *sess
     if (!err) {
         if (n)
             qsort(items, n, sizeof(items[0]), by_order);
-        n = cap(items, n, fanout, out);
+        n = apply_limits(items, n, fanout, out);
         err = write_rows(items, n, out);
     }
     free(items);
@@ -263,7 +267,7 @@ int find_rows_make(const struct vault_fanout *fanout, const struct session *sess
 void find_rows_free(struct find_rows *rows)
 {
     free(rows->row);
-    free(rows->of);
-    free(rows->string_pool);
+    free(rows->target);
+    free(rows->displays);
     *rows = (struct find_rows){0};
 }

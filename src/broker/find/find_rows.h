@@ -1,5 +1,5 @@
 /*
- * find_rows.h - from the lists of a fan-out to the credentials of an answer: merged, once each, in order.
+ * find_rows.h - makes the credentials of an answer of the lists of a fan-out: merged, once each, in order.
  */
 #ifndef JG_BROKER_FIND_FIND_ROWS_H
 #define JG_BROKER_FIND_FIND_ROWS_H
@@ -8,14 +8,14 @@
 #include "broker/find/vault_fanout.h"
 
 struct find_rows {
-    struct credential *row;         /* accounts point into the fan-out's lists */
-    const struct fanout_vault **of; /* whose row it is */
+    struct credential *row;             /* accounts point into the fan-out's lists */
+    const struct fanout_vault **target; /* the vault of each row */
     size_t n;
-    char *string_pool;                       /* display values */
-    struct catalogue_cache *catalogue_cache; /* NULL = no directory is known */
+    char *displays;                          /* display values */
+    struct catalogue_cache *catalogue_cache; /* knows the directories; NULL = there are none */
     /* rows left out, and why: */
-    size_t twice;     /* came back for several questions */
-    size_t hidden;    /* by the operator's patterns */
+    size_t twice;     /* returned for several queries */
+    size_t hidden;    /* by `hide` */
     size_t elsewhere; /* aliases of other endpoints */
     size_t capped;    /* over credential_limit */
 };

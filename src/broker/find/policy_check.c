@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * policy_check.c - a handful of slots that walk down the rows together.
+ * policy_check.c - a few calls in parallel, which take the rows in order.
  *
- * Each slot holds one vault call; when it is answered the slot takes the next row that needs asking. The walk
- * is over when no slot is busy, for then no row is left either: a slot only rests when ask_next() found none.
- * A call that cannot start leaves its row unanswered and the slot goes on to the next.
+ * Each slot holds one vault call; when it is answered the slot takes the next row whose policy is not known.
+ * The check is over when no slot is busy: a slot is idle only after ask_next_row_row() has found no row. A
+ * call that cannot start leaves its row without a policy, and the slot takes the next row.
  */
 #include "broker/find/policy_check.h"
 
@@ -27,121 +27,122 @@ struct policy_check {
     struct slot slot[POLICY_CHECK_PARALLEL];
 };
 
-static void tell_row(struct credential *row, const struct vault_policy *policy)
+static void set_policy(struct credential *row, const struct vault_policy *policy)
 {
     row->policy = *policy;
     row->policy_asked = true;
 }
 
-/* The account's own maximum bounds what a check-out would ask for. */
-static int64_t minutes_for(const struct policy_check *policy_check, const struct account *account)
+/* The length of a check-out of this account, bounded by the account's own maximum. */
+static int64_t minutes_for(const struct policy_check *check, const struct account *account)
 {
-    int64_t minutes = policy_check->opts.minutes > 0 ? (int64_t)policy_check->opts.minutes : 1;
+    int64_t minutes = check->opts.minutes > 0 ? (int64_t)check->opts.minutes : 1;
 
     return account->max_minutes > 0 && account->max_minutes < minutes ? account->max_minutes : minutes;
 }
 
 static void on_policy(struct vault_call *);
 
-/* True when the slot is busy with that row now. */
-static bool ask_row(struct policy_check *policy_check, struct slot *slot, size_t i)
+/* True = the slot is busy with that row. */
+static bool ask_row(struct policy_check *check, struct slot *slot, size_t i)
 {
-    struct credential *row = &policy_check->opts.rows->row[i];
-    const struct fanout_vault *of = policy_check->opts.rows->of[i];
+    struct credential *row = &check->opts.rows->row[i];
+    const struct fanout_vault *target = check->opts.rows->target[i];
     struct vault_policy policy;
     struct credential_ref ref;
 
-    if (!of->vault->conf->ask_policy || (row->account->isa && of->vault->ops->isa)) /* ISA knows none */
+    if (!target->vault->conf->ask_policy ||
+        (row->account->isa && target->vault->ops->isa)) /* direct access has no policy */
         return false;
-    credential_ref_make(of->vault->conf->name, row->account, &ref);
-    if (account_lists_known_policy(policy_check->opts.lists, of->vault, usermap_user(&of->users), &ref,
+    credential_ref_make(target->vault->conf->name, row->account, &ref);
+    if (account_lists_known_policy(check->opts.lists, target->vault, usermap_user(&target->users), &ref,
                                    &policy)) {
-        tell_row(row, &policy);
+        set_policy(row, &policy);
         return false;
     }
-    if (account_lists_policy_untold(policy_check->opts.lists, of->vault, usermap_user(&of->users), &ref))
+    if (account_lists_policy_unanswered(check->opts.lists, target->vault, usermap_user(&target->users), &ref))
         return false;
     slot->row = i;
     slot->call = (struct vault_call){
-        .user = usermap_user(&of->users),
-        .timeout_ms = policy_check->opts.timeout_ms,
+        .user = usermap_user(&target->users),
+        .timeout_ms = check->opts.timeout_ms,
         .done = on_policy,
     };
-    return of->vault->ops->policy(of->vault, row->account->system_id, row->account->account_id,
-                                  minutes_for(policy_check, row->account), &slot->call) == 0;
+    return target->vault->ops->policy(target->vault, row->account->system_id, row->account->account_id,
+                                      minutes_for(check, row->account), &slot->call) == 0;
 }
 
-static void ask_next(struct policy_check *policy_check, struct slot *slot)
+static void ask_next_row(struct policy_check *check, struct slot *slot)
 {
-    while (!slot->busy && policy_check->next < policy_check->end)
-        slot->busy = ask_row(policy_check, slot, policy_check->next++);
+    while (!slot->busy && check->next < check->end)
+        slot->busy = ask_row(check, slot, check->next++);
     if (slot->busy)
-        policy_check->busy++;
+        check->busy++;
 }
 
-static void learn(struct policy_check *policy_check, const struct slot *slot)
+static void learn_policy(struct policy_check *check, const struct slot *slot)
 {
-    struct credential *row = &policy_check->opts.rows->row[slot->row];
-    const struct fanout_vault *of = policy_check->opts.rows->of[slot->row];
+    struct credential *row = &check->opts.rows->row[slot->row];
+    const struct fanout_vault *target = check->opts.rows->target[slot->row];
     struct credential_ref ref;
 
-    bool told = slot->call.result == VAULT_OK;
+    bool answered = slot->call.result == VAULT_OK;
 
-    credential_ref_make(of->vault->conf->name, row->account, &ref);
-    account_lists_learn_policy(policy_check->opts.lists, of->vault, usermap_user(&of->users), &ref,
-                               told ? &slot->call.policy : NULL);
-    if (told)
-        tell_row(row, &slot->call.policy);
+    credential_ref_make(target->vault->conf->name, row->account, &ref);
+    account_lists_learn_policy(check->opts.lists, target->vault, usermap_user(&target->users), &ref,
+                               answered ? &slot->call.policy : NULL);
+    if (answered)
+        set_policy(row, &slot->call.policy);
 }
 
 static void on_policy(struct vault_call *call)
 {
     struct slot *slot = CONTAINER_OF(call, struct slot, call);
-    struct policy_check *policy_check = slot->of;
+    struct policy_check *check = slot->of;
 
     if (call->result != VAULT_REFUSED)
-        learn(policy_check, slot);
+        learn_policy(check, slot);
     vault_call_free(call);
     slot->busy = false;
-    policy_check->busy--;
-    ask_next(policy_check, slot);
-    if (policy_check->busy == 0)
-        policy_check->opts.done(policy_check->opts.arg);
+    check->busy--;
+    ask_next_row(check, slot);
+    if (check->busy == 0)
+        check->opts.done(check->opts.arg);
 }
 
 struct policy_check *policy_check_new(const struct policy_check_opts *opts)
 {
-    struct policy_check *policy_check;
+    struct policy_check *check;
     bool wanted = false;
 
     for (size_t i = 0; i < opts->rows->n && !wanted; i++)
-        wanted = opts->rows->of[i]->vault->conf->ask_policy;
-    policy_check = wanted ? calloc(1, sizeof(*policy_check)) : NULL;
-    if (!policy_check)
+        wanted = opts->rows->target[i]->vault->conf->ask_policy;
+    check = wanted ? calloc(1, sizeof(*check)) : NULL;
+    if (!check)
         return NULL;
-    policy_check->opts = *opts;
-    policy_check->end = opts->rows->n < POLICY_CHECK_ROWS ? opts->rows->n : POLICY_CHECK_ROWS;
+    check->opts = *opts;
+    check->end = opts->rows->n < POLICY_CHECK_ROWS ? opts->rows->n : POLICY_CHECK_ROWS;
     for (size_t i = 0; i < POLICY_CHECK_PARALLEL; i++) {
-        policy_check->slot[i].of = policy_check;
-        ask_next(policy_check, &policy_check->slot[i]);
+        check->slot[i].of = check;
+        ask_next_row(check, &check->slot[i]);
     }
-    if (policy_check->busy == 0) {
-        free(policy_check);
+    if (check->busy == 0) {
+        free(check);
         return NULL;
     }
-    return policy_check;
+    return check;
 }
 
-void policy_check_free(struct policy_check *policy_check)
+void policy_check_free(struct policy_check *check)
 {
-    if (!policy_check)
+    if (!check)
         return;
     for (size_t i = 0; i < POLICY_CHECK_PARALLEL; i++) {
-        struct slot *slot = &policy_check->slot[i];
-        struct vault *vault = slot->busy ? policy_check->opts.rows->of[slot->row]->vault : NULL;
+        struct slot *slot = &check->slot[i];
+        struct vault *vault = slot->busy ? check->opts.rows->target[slot->row]->vault : NULL;
         if (vault)
             vault->ops->cancel(vault, &slot->call);
         vault_call_free(&slot->call);
     }
-    free(policy_check);
+    free(check);
 }

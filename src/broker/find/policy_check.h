@@ -2,8 +2,8 @@
  * policy_check.h - asks the access policy of each credential found, a few at a time, where ask_policy says
  * so.
  *
- * Help for the person choosing, not a decision: a failed question leaves its row without an answer. What was
- * learned lately is not asked again. At most POLICY_CHECK_ROWS rows, the first ones.
+ * The policy helps the user to choose and decides nothing: a failed call leaves its row without a policy. A
+ * policy that is known is not asked for again. Only the first POLICY_CHECK_ROWS rows are checked.
  */
 #ifndef JG_BROKER_FIND_POLICY_CHECK_H
 #define JG_BROKER_FIND_POLICY_CHECK_H
@@ -25,8 +25,8 @@ struct policy_check_opts {
 };
 
 /*
- * Fills what is known and asks for the rest. NULL = nothing is being asked, done() will not come. Else done()
- * comes once, later, and may free it.
+ * Fills in the known policies and asks for the others. NULL = no call is under way, done() will not be
+ * called. Else done() is called once, later, and may free the policy check.
  */
 struct policy_check *policy_check_new(const struct policy_check_opts *);
 void policy_check_free(struct policy_check *); /* cancels; NULL is fine */

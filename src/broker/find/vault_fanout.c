@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vault_fanout.c - one small machine per vault, and a count of those still at it.
+ * vault_fanout.c - one state per vault, and a count of the vaults that are still asked.
  *
  *   asking --all lists here----------------> answered
- *     |  ^---- refused, next candidate
- *     '--refused by the last, any failure, time is up, no rule applies--> failed
+ *     |  ^---- sign-in refused, next candidate
+ *     '--refused for the last candidate, any other failure, time is up, no rule applies--> failed
  *
- * A vault leaves `asking` in settle() only, which drops what is still open; the last one to leave ends the
- * survey. If that happens while the fan-out is being made (no rule, no question, a call that cannot start),
- * the end is put off by a deadline of 0, so that done() never comes on the caller's stack.
+ * settle() alone ends `asking`, and drops what is open for a vault that failed; the last vault ends the
+ * fan-out. Where that happens while the fan-out is being made (no rule, no query, a call that cannot start),
+ * a deadline of 0 puts the end off, so that done() is never called on the caller's stack.
  *
- * Invariants: open = waits that lists owe an answer; outside of `asking` it is 0. A failed vault holds no
- * rows. "Not found" from the vault is an empty list: nobody asked for one particular account here.
+ * Invariants: `open` counts the queries without an answer; outside of `asking` it is 0. A failed vault holds
+ * no rows. "Not found" from the vault is an empty list, since no query asks for one particular account.
  */
 #include "broker/find/vault_fanout.h"
-
-#include "broker/find/vault_fanout_notes.h"
 
 #include "base/container_of.h"
 #include "base/log.h"
@@ -26,86 +24,175 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void drop_answers(struct fanout_vault *sv)
+/* ---- notes for the record of the operation (explain.h): names, numbers, details of faults; no rows ---- */
+
+static const char *result_word(enum vault_result result, const struct fault *fault)
 {
-    for (size_t i = 0; i < sv->n; i++) {
-        struct list_wait *wait = &sv->asks[i].wait;
-        account_lists_leave(sv->fanout->opts.lists, wait);
+    switch (result) {
+    case VAULT_OK:
+    case VAULT_ABSENT: return "ok";
+    case VAULT_REFUSED: return "refused";
+    default: return fault_row(fault->code)->code;
+    }
+}
+
+static const char *source_word(enum list_source source)
+{
+    switch (source) {
+    case LIST_FROM_CACHE: return "cache";
+    case LIST_SHARED: return "shared";
+    default: return "vault";
+    }
+}
+
+static const char *asked_for(const struct account_query *query)
+{
+    if (query->system)
+        return query->system;
+    return query->ip ? query->ip : query->application;
+}
+
+/* The present candidate (the record has no user where there is none) and its outcome. */
+static void note_user(const struct fanout_vault *target, const char *outcome, const char *detail)
+{
+    explain_add(target->fanout->opts.record, &(struct explain_note){.kind = EXPLAIN_USER,
+                                                                    .vault = target->vault->conf->name,
+                                                                    .user = usermap_user(&target->users),
+                                                                    .outcome = outcome,
+                                                                    .detail = detail});
+}
+
+static void note_call(const struct fanout_query *query)
+{
+    const struct fanout_vault *target = query->target;
+    const struct vault_fanout_opts *opts = &target->fanout->opts;
+    const struct list_wait *wait = &query->wait;
+    bool went_well = wait->result == VAULT_OK || wait->result == VAULT_ABSENT;
+
+    if (!opts->record)
+        return;
+    explain_add(opts->record, &(struct explain_note){
+                                  .kind = EXPLAIN_CALL,
+                                  .vault = target->vault->conf->name,
+                                  .user = usermap_user(&target->users),
+                                  .what = query->query.recent ? "list_recent" : "list",
+                                  .kind_asked = account_kind_word(query->query.kind),
+                                  .value = asked_for(&query->query),
+                                  .outcome = result_word(wait->result, &wait->fault),
+                                  .detail = went_well ? NULL : wait->fault.detail,
+                                  .source = source_word(wait->source),
+                                  .status = wait->status ? wait->status : wait->fault.vault_status,
+                                  .rows = wait->accounts ? wait->accounts->n : 0,
+                                  .took_ms = clock_now(timers_clock(opts->timers)) - query->asked_ms,
+                                  .age_ms = wait->age_ms,
+                              });
+}
+
+static void note_search(const struct fanout_query *query)
+{
+    const struct fanout_vault *target = query->target;
+    const struct vault_fanout_opts *opts = &target->fanout->opts;
+    const struct catalogue_wait *wait = &query->search;
+
+    if (!opts->record)
+        return;
+    explain_add(opts->record, &(struct explain_note){
+                                  .kind = EXPLAIN_CALL,
+                                  .vault = target->vault->conf->name,
+                                  .user = usermap_user(&target->users),
+                                  .what = "catalogue",
+                                  .outcome = result_word(wait->result, &wait->fault),
+                                  .detail = wait->catalogue ? NULL : wait->fault.detail,
+                                  .source = wait->waited ? "vault" : "cache",
+                                  .status = wait->fault.vault_status,
+                                  .rows = wait->catalogue ? wait->catalogue->n : 0,
+                                  .took_ms = clock_now(timers_clock(opts->timers)) - query->asked_ms,
+                                  .age_ms = wait->age_ms,
+                              });
+}
+
+/* ---- the vaults ---- */
+
+static void drop_answers(struct fanout_vault *target)
+{
+    for (size_t i = 0; i < target->n; i++) {
+        struct list_wait *wait = &target->queries[i].wait;
+        account_lists_leave(target->fanout->opts.lists, wait);
         account_list_unref(wait->accounts);
         wait->accounts = NULL;
-        if (sv->fanout->opts.catalogue_cache)
-            catalogue_cache_leave(sv->fanout->opts.catalogue_cache, &sv->asks[i].search);
-        catalogue_unref(sv->asks[i].search.catalogue);
-        sv->asks[i].search.catalogue = NULL;
+        if (target->fanout->opts.catalogue_cache)
+            catalogue_cache_leave(target->fanout->opts.catalogue_cache, &target->queries[i].search);
+        catalogue_unref(target->queries[i].search.catalogue);
+        target->queries[i].search.catalogue = NULL;
     }
-    sv->open = 0;
-    sv->age_ms = 0;
+    target->open = 0;
+    target->age_ms = 0;
 }
 
-static void settle(struct fanout_vault *sv, enum fanout_state state)
+static void settle(struct fanout_vault *target, enum fanout_state state)
 {
     if (state == FANOUT_FAILED)
-        drop_answers(sv);
-    sv->state = state;
-    sv->fanout->asking--;
+        drop_answers(target);
+    target->state = state;
+    target->fanout->asking--;
 }
 
-static void fail(struct fanout_vault *sv, const struct fault *fault)
+static void fail_vault(struct fanout_vault *target, const struct fault *fault)
 {
-    sv->fault = *fault;
-    if (usermap_user(&sv->users)) /* else it has been told already: no rule, or the last one refused */
-        vault_fanout_note_user(sv, "failed", fault->detail);
-    if (sv->fanout->opts.nvaults > 1) /* else it is the answer, and told there */
-        log_warn("vault_left_out", "vault=%s user=%s code=%s detail=%s", sv->vault->conf->name,
-                 sv->fanout->opts.session->username, fault_row(fault->code)->code, fault->detail);
-    settle(sv, FANOUT_FAILED);
+    target->fault = *fault;
+    if (usermap_user(&target->users)) /* else the note is there: no rule, or the last candidate refused */
+        note_user(target, "failed", fault->detail);
+    if (target->fanout->opts.nvaults > 1) /* else the fault is the answer, and logged with it */
+        log_warn("vault_left_out", "vault=%s user=%s code=%s detail=%s", target->vault->conf->name,
+                 target->fanout->opts.session->username, fault_row(fault->code)->code, fault->detail);
+    settle(target, FANOUT_FAILED);
 }
 
-static void fail_no_rule(struct fanout_vault *sv)
+static void fail_no_rule(struct fanout_vault *target)
 {
-    const struct conf_list *rules = &sv->vault->conf->run_as;
+    const struct conf_list *rules = &target->vault->conf->run_as;
     struct fault fault;
     char why[USERMAP_WHY_SIZE], tried[120] = "";
 
-    usermap_explain(&sv->users, sv->fanout->opts.session, why, sizeof(why));
+    usermap_explain(&target->users, target->fanout->opts.session, why, sizeof(why));
     for (size_t i = 0, used = 0; i < rules->n && used < sizeof(tried); i++)
         used += (size_t)snprintf(tried + used, sizeof(tried) - used, "%s%s", i ? " " : "", rules->item[i]);
-    if (*sv->users.ended)
-        fault_set(&fault, FAULT_VAULT_REFUSED_USER, "vault %s: %s", sv->vault->conf->name, why);
+    if (*target->users.ended)
+        fault_set(&fault, FAULT_VAULT_REFUSED_USER, "vault %s: %s", target->vault->conf->name, why);
     else
         fault_set(&fault, FAULT_VAULT_REFUSED_USER,
                   "vault %s: %.200s (run_as = %s); add a rule, or set default_domain or user_map",
-                  sv->vault->conf->name, why, tried);
-    vault_fanout_note_user(sv, *sv->users.ended ? "unwritable" : "no_rule", fault.detail);
-    fail(sv, &fault);
+                  target->vault->conf->name, why, tried);
+    note_user(target, *target->users.ended ? "unwritable" : "no_rule", fault.detail);
+    fail_vault(target, &fault);
 }
 
-/* The vault's words, and the names that were tried. */
-static void fail_refused(struct fanout_vault *sv, const struct fault *words)
+/* The detail is the vault's own, with the candidates that were tried. */
+static void fail_refused(struct fanout_vault *target, const struct fault *refusal)
 {
-    struct fault fault = *words;
+    struct fault fault = *refusal;
     char tried[FAULT_DETAIL_SIZE];
 
-    usermap_explain(&sv->users, sv->fanout->opts.session, tried, sizeof(tried));
+    usermap_explain(&target->users, target->fanout->opts.session, tried, sizeof(tried));
     fault_add(&fault, tried);
-    fail(sv, &fault);
+    fail_vault(target, &fault);
 }
 
-/* `words`: the vault's own about -EAGAIN, if it has any. */
-static void fail_to_start(struct fanout_vault *sv, int err, const struct fault *words)
+/* `overload` is the vault's own fault for -EAGAIN, where it gave one. */
+static void fail_to_start(struct fanout_vault *target, int err, const struct fault *overload)
 {
     struct fault fault;
 
-    if (err == -EAGAIN && fault_is_set(words))
-        fault = *words;
+    if (err == -EAGAIN && fault_is_set(overload))
+        fault = *overload;
     else if (err == -EAGAIN)
         fault_set(&fault, FAULT_OVERLOADED, "vault %s: max_calls calls are waiting already",
-                  sv->vault->conf->name);
+                  target->vault->conf->name);
     else if (err == -ESHUTDOWN)
-        fault_set(&fault, FAULT_DRAINING, "vault %s: the gateway is stopping", sv->vault->conf->name);
+        fault_set(&fault, FAULT_DRAINING, "vault %s: the gateway is stopping", target->vault->conf->name);
     else
         fault_set(&fault, FAULT_INTERNAL, "out of memory");
-    fail(sv, &fault);
+    fail_vault(target, &fault);
 }
 
 static uint64_t time_left(const struct vault_fanout *fanout)
@@ -115,124 +202,126 @@ static uint64_t time_left(const struct vault_fanout *fanout)
     return fanout->ends_ms > now ? fanout->ends_ms - now : 1;
 }
 
-static void on_listed(struct list_wait *);
+static void on_list(struct list_wait *);
 static void on_catalogue(struct catalogue_wait *);
 
-/* All questions of a fan-out are one operation to the vault: it is let in with the first that goes there. */
-static bool let_in(const struct fanout_query *one)
+/* All queries to one vault are one operation: overload protection admits the first that the cache does not
+ * answer, and with it the others. */
+static bool is_admitted(const struct fanout_query *query)
 {
-    const struct fanout_query *other = one->of->asks;
+    const struct fanout_query *other = query->target->queries;
 
-    while (other < one && other->wait.source == LIST_FROM_CACHE)
+    while (other < query && other->wait.source == LIST_FROM_CACHE)
         other++;
-    return other < one;
+    return other < query;
 }
 
-static int ask_one(struct fanout_query *one)
+static int send_query(struct fanout_query *query)
 {
-    struct vault_fanout *fanout = one->of->fanout;
-    const char *user = usermap_user(&one->of->users);
+    struct vault_fanout *fanout = query->target->fanout;
+    const char *user = usermap_user(&query->target->users);
 
-    one->asked_ms = clock_now(timers_clock(fanout->opts.timers));
+    query->asked_ms = clock_now(timers_clock(fanout->opts.timers));
     if (fanout->opts.catalogue_cache) {
-        one->search = (struct catalogue_wait){.done = on_catalogue};
-        return catalogue_cache_get(fanout->opts.catalogue_cache, one->of->vault, user, &one->search);
+        query->search = (struct catalogue_wait){.done = on_catalogue};
+        return catalogue_cache_get(fanout->opts.catalogue_cache, query->target->vault, user, &query->search);
     }
-    one->wait = (struct list_wait){.timeout_ms = time_left(fanout), .done = on_listed, .let_in = let_in(one)};
-    return account_lists_get(fanout->opts.lists, one->of->vault, user, &one->query, &one->wait);
+    query->wait =
+        (struct list_wait){.timeout_ms = time_left(fanout), .done = on_list, .let_in = is_admitted(query)};
+    return account_lists_get(fanout->opts.lists, query->target->vault, user, &query->query, &query->wait);
 }
 
-/* All questions, as the current candidate. */
-static void ask(struct fanout_vault *sv)
+/* Sends all queries as the current candidate. */
+static void send_queries(struct fanout_vault *target)
 {
-    for (size_t i = 0; i < sv->n; i++) {
-        int err = ask_one(&sv->asks[i]);
+    for (size_t i = 0; i < target->n; i++) {
+        int err = send_query(&target->queries[i]);
         if (err) {
-            fail_to_start(sv, err, &sv->asks[i].wait.fault);
+            fail_to_start(target, err, &target->queries[i].wait.fault);
             return;
         }
-        sv->open++;
+        target->open++;
     }
 }
 
-static void refused(struct fanout_vault *sv, const struct fault *words)
+static void try_next_candidate(struct fanout_vault *target, const struct fault *refusal)
 {
-    struct fault fault = *words; /* the words live in a wait that is dropped now */
+    struct fault fault = *refusal; /* a copy: the fault lives in a wait that is dropped now */
 
-    vault_fanout_note_user(sv, "refused", fault.detail);
-    drop_answers(sv);
-    if (usermap_next(&sv->users))
-        ask(sv);
+    note_user(target, "refused", fault.detail);
+    drop_answers(target);
+    if (usermap_next(&target->users))
+        send_queries(target);
     else
-        fail_refused(sv, &fault);
+        fail_refused(target, &fault);
 }
 
-/* An answer to one question; its texts live in a wait that may be dropped now. */
-static void heard(struct fanout_vault *sv, enum vault_result result, const struct fault *fault,
-                  uint64_t age_ms)
+/* Takes the answer to one query; the texts of `fault` live in a wait that may be dropped here. */
+static void on_answer(struct fanout_vault *target, enum vault_result result, const struct fault *fault,
+                      uint64_t age_ms)
 {
-    struct vault_fanout *fanout = sv->fanout;
+    struct vault_fanout *fanout = target->fanout;
 
-    sv->open--;
+    target->open--;
     if (result == VAULT_REFUSED) {
-        refused(sv, fault);
+        try_next_candidate(target, fault);
     } else if (result != VAULT_OK && result != VAULT_ABSENT) {
-        fail(sv, fault);
+        fail_vault(target, fault);
     } else {
-        if (age_ms > sv->age_ms)
-            sv->age_ms = age_ms;
-        if (sv->open == 0) {
-            vault_fanout_note_user(sv, "accepted", NULL);
-            settle(sv, FANOUT_ANSWERED);
+        if (age_ms > target->age_ms)
+            target->age_ms = age_ms;
+        if (target->open == 0) {
+            note_user(target, "accepted", NULL);
+            settle(target, FANOUT_ANSWERED);
         }
     }
     if (fanout->asking == 0)
         fanout->opts.done(fanout->opts.arg);
 }
 
-static void on_listed(struct list_wait *wait)
+static void on_list(struct list_wait *wait)
 {
-    struct fanout_query *one = CONTAINER_OF(wait, struct fanout_query, wait);
+    struct fanout_query *query = CONTAINER_OF(wait, struct fanout_query, wait);
 
-    vault_fanout_note_call(one);
-    heard(one->of, wait->result, &wait->fault, wait->age_ms);
+    note_call(query);
+    on_answer(query->target, wait->result, &wait->fault, wait->age_ms);
 }
 
 static void on_catalogue(struct catalogue_wait *wait)
 {
-    struct fanout_query *one = CONTAINER_OF(wait, struct fanout_query, search);
+    struct fanout_query *query = CONTAINER_OF(wait, struct fanout_query, search);
 
-    vault_fanout_note_search(one);
-    heard(one->of, wait->result, &wait->fault, wait->age_ms);
+    note_search(query);
+    on_answer(query->target, wait->result, &wait->fault, wait->age_ms);
 }
 
-/* 0 or -ENOMEM; whatever else goes wrong is the vault's failure. */
-static int begin(struct vault_fanout *fanout, struct fanout_vault *sv, struct vault *vault)
+/* 0 or -ENOMEM; any other error is the failure of that vault. */
+static int start_vault(struct vault_fanout *fanout, struct fanout_vault *target, struct vault *vault)
 {
-    struct account_query questions[VAULT_FANOUT_MAX];
+    struct account_query queries[FANOUT_QUERIES_MAX];
 
-    sv->fanout = fanout;
-    sv->vault = vault;
+    target->fanout = fanout;
+    target->vault = vault;
     fanout->asking++;
-    if (usermap_expand(vault->conf, fanout->opts.session, &sv->users))
+    if (usermap_expand(vault->conf, fanout->opts.session, &target->users))
         return -ENOMEM;
-    if (sv->users.n == 0) {
-        fail_no_rule(sv);
+    if (target->users.n == 0) {
+        fail_no_rule(target);
         return 0;
     }
-    sv->n = fanout->opts.questions(fanout->opts.arg, vault->conf, questions);
-    if (sv->n == 0) {
-        settle(sv, FANOUT_ANSWERED);
+    target->n = fanout->opts.write_queries(fanout->opts.arg, vault->conf, queries);
+    if (target->n == 0) {
+        settle(target, FANOUT_ANSWERED);
         return 0;
     }
-    sv->asks = calloc(sv->n, sizeof(*sv->asks));
-    if (!sv->asks) {
-        sv->n = 0;
+    target->queries = calloc(target->n, sizeof(*target->queries));
+    if (!target->queries) {
+        target->n = 0;
         return -ENOMEM;
     }
-    for (size_t i = 0; i < sv->n; i++)
-        sv->asks[i] = (struct fanout_query){.of = sv, .query = questions[i]};
-    ask(sv);
+    for (size_t i = 0; i < target->n; i++)
+        target->queries[i] = (struct fanout_query){.target = target, .query = queries[i]};
+    send_queries(target);
     return 0;
 }
 
@@ -254,7 +343,7 @@ struct vault_fanout *vault_fanout_new(const struct vault_fanout_opts *opts)
     fanout->opts = *opts;
     fanout->ends_ms = opts->timeout_ms < UINT64_MAX - now ? now + opts->timeout_ms : UINT64_MAX;
     for (size_t i = 0; i < opts->nvaults && !err; i++)
-        err = begin(fanout, &fanout->vault[fanout->n++], opts->vaults[i]);
+        err = start_vault(fanout, &fanout->vault[fanout->n++], opts->vaults[i]);
     if (!err && fanout->asking == 0)
         err = timer_start(opts->timers, &fanout->soon, 0, on_soon);
     if (err) {
@@ -272,7 +361,7 @@ void vault_fanout_free(struct vault_fanout *fanout)
     for (size_t i = 0; i < fanout->n; i++) {
         drop_answers(&fanout->vault[i]);
         usermap_free(&fanout->vault[i].users);
-        free(fanout->vault[i].asks);
+        free(fanout->vault[i].queries);
     }
     free(fanout);
 }
@@ -287,7 +376,7 @@ void vault_fanout_expire(struct vault_fanout *fanout)
             continue;
         fault_set(&fault, FAULT_DEADLINE_EXCEEDED, "vault %s did not list accounts in time",
                   fanout->vault[i].vault->conf->name);
-        fail(&fanout->vault[i], &fault);
+        fail_vault(&fanout->vault[i], &fault);
     }
 }
 
@@ -296,12 +385,13 @@ const struct fault *vault_fanout_fault(const struct vault_fanout *fanout)
     const struct fault *first = NULL;
 
     for (size_t i = 0; i < fanout->n; i++) {
-        const struct fanout_vault *sv = &fanout->vault[i];
-        if (sv->state == FANOUT_ANSWERED)
+        const struct fanout_vault *target = &fanout->vault[i];
+        if (target->state == FANOUT_ANSWERED)
             return NULL;
-        /* That a vault does not know the user says less than that another one could not be asked. */
-        if (!first || (first->code == FAULT_VAULT_REFUSED_USER && sv->fault.code != FAULT_VAULT_REFUSED_USER))
-            first = &sv->fault;
+        /* A vault that could not be asked is the better reason than one that does not know the user. */
+        if (!first ||
+            (first->code == FAULT_VAULT_REFUSED_USER && target->fault.code != FAULT_VAULT_REFUSED_USER))
+            first = &target->fault;
     }
     return first;
 }
@@ -330,7 +420,7 @@ size_t vault_fanout_count_rows(const struct vault_fanout *fanout)
 
     for (size_t i = 0; i < fanout->n; i++)
         for (size_t k = 0; k < fanout->vault[i].n; k++) {
-            const struct account_list *rows = fanout->vault[i].asks[k].wait.accounts;
+            const struct account_list *rows = fanout->vault[i].queries[k].wait.accounts;
             if (fanout->vault[i].state == FANOUT_ANSWERED && rows)
                 n += rows->n;
         }

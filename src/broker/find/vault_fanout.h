@@ -1,16 +1,17 @@
 /*
- * vault_fanout.h - the same questions put to every vault on behalf of one session, and the lists that came
- * back.
+ * vault_fanout.h - the same queries put to every vault for one session, and the lists that came back.
  *
- * Each vault is asked as its first run_as candidate; all its questions go out together. When the vault
- * refuses the sign-in, what came so far is dropped and the next candidate asks anew. Any other failure of one
- * question is the failure of that vault. Instead of questions, each vault's catalogue of the user may be
- * wanted; it is then the one question. The fan-out is over when every vault has answered or failed; it is a
- * success if one answered. Entitlement is the vault's: what it lists, counts.
+ * Each vault is asked as its first run_as candidate; all its queries go out together. When the vault refuses
+ * the sign-in, the answers so far are dropped and the queries go out again as the next candidate. Any other
+ * failure of one query is the failure of that vault. Where a catalogue cache is given, the one query to a
+ * vault is for the user's catalogue. The fan-out is over when every vault has answered or failed; it is a
+ * success if one answered. Which accounts a user may have is decided by the vault, in what it lists.
  *
  * Rules: done() is called exactly once, never before vault_fanout_new() has returned, and may free the
- * fan-out; after vault_fanout_free() it is never called. Session, vaults and the texts of the questions
- * outlive the fan-out.
+ * fan-out; after vault_fanout_free() it is never called. Session, vaults and the texts of the queries outlive
+ * the fan-out.
+ *
+ * Not here: which queries (find_queries.h), what becomes of the lists (find_rows.h, endpoint_rows.h).
  */
 #ifndef JG_BROKER_FIND_VAULT_FANOUT_H
 #define JG_BROKER_FIND_VAULT_FANOUT_H
@@ -20,19 +21,19 @@
 #include "broker/identity/usermap.h"
 #include "broker/lists/account_lists.h"
 
-#define VAULT_FANOUT_MAX 36 /* questions to one vault */
+#define FANOUT_QUERIES_MAX 36 /* queries to one vault */
 
 struct vault_fanout;
 
 enum fanout_state { FANOUT_ASKING, FANOUT_ANSWERED, FANOUT_FAILED };
 
-/* One question and its answer; accounts of an answered vault are in wait.accounts (NULL = none). */
+/* One query and its answer; accounts of an answered vault are in wait.accounts (NULL = none). */
 struct fanout_query {
     struct list_wait wait;        /* first */
     struct catalogue_wait search; /* instead, where catalogues are wanted */
-    struct fanout_vault *of;
+    struct fanout_vault *target;
     struct account_query query;
-    uint64_t asked_ms; /* when, as the present candidate */
+    uint64_t asked_ms; /* when it was sent as the present candidate */
 };
 
 struct fanout_vault {
@@ -40,8 +41,8 @@ struct fanout_vault {
     struct vault *vault;
     struct usermap users;
     enum fanout_state state;
-    struct fanout_query *asks;
-    size_t n, open;     /* questions in all, without an answer yet */
+    struct fanout_query *queries;
+    size_t n, open;     /* queries in all, without an answer yet */
     struct fault fault; /* of FANOUT_FAILED */
     uint64_t age_ms;
 };
@@ -53,12 +54,13 @@ struct vault_fanout_opts {
     size_t nvaults;
     const struct session *session;
     uint64_t timeout_ms;                     /* how long an answer is of use */
-    struct catalogue_cache *catalogue_cache; /* NULL = questions are asked */
-    /* Writes at most VAULT_FANOUT_MAX questions for that vault; returns how many. */
-    size_t (*questions)(void *arg, const struct conf_vault *, struct account_query out[VAULT_FANOUT_MAX]);
+    struct catalogue_cache *catalogue_cache; /* NULL = lists are asked for */
+    /* Writes at most FANOUT_QUERIES_MAX queries for that vault; returns how many. */
+    size_t (*write_queries)(void *arg, const struct conf_vault *,
+                            struct account_query out[FANOUT_QUERIES_MAX]);
     void (*done)(void *arg);
     void *arg;
-    struct explain_record *record; /* told of users tried and calls made; NULL = nobody */
+    struct explain_record *record; /* gets notes of users tried and calls made; NULL = none */
 };
 
 struct vault_fanout {

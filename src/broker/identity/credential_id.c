@@ -2,15 +2,16 @@
 /*
  * credential_id.c - `j1.VAULT.K.SYSTEM.ACCOUNT.APPLICATION`, and the same for endpoints.
  *
- * VAULT is the section name from the configuration; letters, digits and '-' stand for themselves, every other
- * byte is `_XX` in upper-case hex. K is one letter for the kind. The ids are decimal, without sign or leading
- * zeros. The longest text (63 escaped bytes, three ids of 19 digits) is 254 characters.
+ * VAULT is the section name from the configuration; letters, digits and '-' are written as they are, every
+ * other byte as `_XX` in upper-case hex. K is one letter for the kind. The ids are decimal, without sign or
+ * leading zeros. The longest text (63 escaped bytes, three ids of 19 digits) is 254 characters.
  *
- * There is exactly one spelling per account, and no other is read: so comparing ids as text is comparing
- * accounts. The ids of a vault are not secret; who may use the account is the vault's decision at check-out,
- * and a made-up id gains nothing.
+ * Invariant: an account has exactly one spelling, and no other is read; so equal texts are equal accounts.
+ * The ids of a vault are not secret: the vault decides at check-out who may use the account, and a made-up id
+ * gains nothing.
  *
- * Renaming a vault section makes its ids strangers. The leading "j1" leaves room for another form later.
+ * Ids of a vault section are not found any more once the section has another name. The leading "j1" allows
+ * for another form later.
  */
 #include "broker/identity/credential_id.h"
 
@@ -23,21 +24,21 @@
 static const char kind_letters[] = "ldpbcs"; /* in the order of enum account_kind */
 _Static_assert(sizeof(kind_letters) == KIND_NKINDS + 1, "a letter per kind");
 
-static bool plain(unsigned char c)
+static bool is_plain(unsigned char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
 }
 
 #define ESCAPED_SIZE (3 * CONF_NAME_MAX + 1)
 
-/* Returns where the terminator stands. */
+/* Returns the place of the terminator. */
 static char *escape_name(char out[ESCAPED_SIZE], const char *name)
 {
     static const char digits[] = "0123456789ABCDEF";
 
     for (size_t i = 0; name[i] && i < CONF_NAME_MAX; i++) {
         unsigned char c = (unsigned char)name[i];
-        if (plain(c)) {
+        if (is_plain(c)) {
             *out++ = (char)c;
             continue;
         }
@@ -55,7 +56,7 @@ static char *put_id(char *to, int64_t id)
     return text_digits(to, id > 0 ? (uint64_t)id : 0, 0);
 }
 
-/* `j1.`, the name, the kind and three ids: what it takes at most is in the essay above. */
+/* `j1.`, the name, the kind and three ids; the head of this file has the longest. */
 static void write_ref(char out[CREDENTIAL_ID_SIZE], const struct credential_ref *ref)
 {
     char *to = memcpy(out, "j1.", 3);
@@ -95,16 +96,17 @@ static int hex_value(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* The byte behind an underscore; 0 = it is none, or one that is written as it is. */
-static unsigned char escaped(const char *digits)
+/* The byte of an escape; 0 = no escape, or of a byte that is written as it is. */
+static unsigned char read_escape(const char *digits)
 {
     int high = hex_value(digits[0]), low = high < 0 ? -1 : hex_value(digits[1]);
     unsigned char c = low < 0 ? 0 : (unsigned char)(high * 16 + low);
 
-    return plain(c) ? 0 : c;
+    return is_plain(c) ? 0 : c;
 }
 
-/* Up to the dot. Each reader returns what is behind its part, or NULL if that is not spelled as we do. */
+/* Each reader returns the place behind its part, or NULL where the part is not spelled as write_ref() does.
+ */
 static const char *read_name(const char *p, char out[CONF_NAME_MAX])
 {
     size_t n = 0;
@@ -112,9 +114,9 @@ static const char *read_name(const char *p, char out[CONF_NAME_MAX])
     for (; *p != '.'; p++) {
         unsigned char c = (unsigned char)*p;
         if (c == '_') {
-            c = escaped(p + 1);
+            c = read_escape(p + 1);
             p += 2;
-        } else if (!plain(c)) {
+        } else if (!is_plain(c)) {
             return NULL;
         }
         if (!c || n == CONF_NAME_MAX - 1)

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * host_names.c - name forms of an endpoint, and exactness.
+ * host_names.c - name forms of an endpoint, and their comparison.
  *
  * PRA knows an endpoint by up to four members, and the vault by one name of its own choosing. So every form
  * is asked for: hostname, computer_name, name, ip_address, and the short name, which is the first label of
- * any of the first three that looks like a full domain name. What is written may be an address in any of the
- * members; an address is asked for as an address. A trailing dot and the brackets of [::1] are spelling and
- * go before asking.
+ * any of the first three that looks like a full domain name. Each member may hold an address, which is asked
+ * for as an address. A trailing dot and the brackets of [::1] are spelling and are removed before.
  *
  * An address in an unusual spelling, and a name with decomposed or hidden letters, is asked for in the usual
- * one as well. Comparison ignores case, in all scripts, and these spellings; what fits is decided by the
- * vault's answer, here it is about asking twice and about order.
+ * spelling as well. Comparison ignores case, in all scripts, and these spellings.
+ *
+ * Invariant: the vault's answer decides which accounts fit; a comparison here only avoids a second query for
+ * the same name, and puts rows in order.
  */
 #include "broker/identity/host_names.h"
 
@@ -21,15 +22,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 static bool given(const char *text)
 {
     return text && *text;
 }
 
-/* Takes a trailing dot and the brackets of an address off. */
-static const char *bare(const char *text, size_t *len)
+/* The text without a trailing dot and the brackets of an address. */
+static const char *strip_spelling(const char *text, size_t *len)
 {
     *len = strlen(text);
     if (*len > 1 && text[*len - 1] == '.')
@@ -42,7 +42,7 @@ static const char *bare(const char *text, size_t *len)
 }
 
 /* An address as binary; its length, or 0. */
-static size_t address(const char *text, size_t len, unsigned char out[16])
+static size_t parse_address(const char *text, size_t len, unsigned char out[16])
 {
     char copy[64];
 
@@ -80,8 +80,7 @@ static int add_member(struct host_names *names, enum conf_name_form form, const 
     return add_name(names, form, text, len);
 }
 
-/* Labels with dots between them and nothing that no host name has; a display name such as "v1.2 (old)" is
- * none. */
+/* Labels with dots between them, without characters that no host name has: "v1.2 (old)" is a display name. */
 static bool is_fqdn(const char *text)
 {
     if (*text == '.' || !strchr(text, '.'))
@@ -105,18 +104,19 @@ static int add_short_names(struct host_names *names)
     return err;
 }
 
-/* With letters joined that were written with their marks behind them, and without hidden ones. */
-static int add_joined(struct host_names *names, const struct host_name *name)
+/* The name with decomposed letters composed, and without hidden letters. */
+static int add_composed(struct host_names *names, const struct host_name *name)
 {
     size_t n = strlen(name->value);
-    char *joined = malloc(CASEFOLD_SIZE(n));
-    int err = joined ? add_name(names, name->form, joined, casefold_text(joined, name->value, n)) : -ENOMEM;
+    char *composed = malloc(CASEFOLD_SIZE(n));
+    int err =
+        composed ? add_name(names, name->form, composed, casefold_text(composed, name->value, n)) : -ENOMEM;
 
-    free(joined);
+    free(composed);
     return err;
 }
 
-/* A name or an address that is not written in the usual way is asked for in both. */
+/* Adds the usual spelling of each name and address that is written in another. */
 static int add_usual_spellings(struct host_names *names)
 {
     size_t n = names->n;
@@ -126,11 +126,11 @@ static int add_usual_spellings(struct host_names *names)
         const struct host_name *name = &names->name[i];
         unsigned char binary[16];
         char usual[INET6_ADDRSTRLEN];
-        if (name->ip && address(name->value, strlen(name->value), binary) == 16 &&
+        if (name->ip && parse_address(name->value, strlen(name->value), binary) == 16 &&
             inet_ntop(AF_INET6, binary, usual, sizeof(usual)) && !text_equal_nocase(usual, name->value))
             err = add_name(names, name->form, usual, strlen(usual));
         else if (!name->ip && !casefold_is_plain(name->value))
-            err = add_joined(names, name);
+            err = add_composed(names, name);
     }
     return err;
 }
@@ -172,7 +172,7 @@ static bool asked_already(const struct host_name *const *asked, size_t n, const 
     return false;
 }
 
-const char *host_names_form_word(enum conf_name_form form)
+const char *host_name_form_word(enum conf_name_form form)
 {
     static const char *const words[FORM_NFORMS] = {
         [FORM_HOSTNAME] = "hostname",     [FORM_COMPUTER_NAME] = "computer_name", [FORM_NAME] = "name",
@@ -194,33 +194,33 @@ size_t host_names_select(const struct host_names *names, const struct conf_vault
     return n;
 }
 
-bool host_names_same(const char *a, const char *b)
+bool host_name_equal(const char *a, const char *b)
 {
     unsigned char left[16], right[16];
     size_t an, bn, n;
 
     if (!given(a) || !given(b))
         return false;
-    a = bare(a, &an);
-    b = bare(b, &bn);
+    a = strip_spelling(a, &an);
+    b = strip_spelling(b, &bn);
     if (casefold_equal_n(a, an, b, bn))
         return true;
-    n = address(a, an, left);
-    return n && address(b, bn, right) == n && memcmp(left, right, n) == 0;
+    n = parse_address(a, an, left);
+    return n && parse_address(b, bn, right) == n && memcmp(left, right, n) == 0;
 }
 
-bool host_names_is_exact(const struct session *session, const char *system)
+bool session_has_host_name(const struct session *session, const char *system)
 {
     const char *const names[] = {session->hostname, session->computer_name, session->name,
                                  session->ip_address};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (host_names_same(names[i], system))
+        if (host_name_equal(names[i], system))
             return true;
     return false;
 }
 
-bool host_names_is_short(const struct session *session, const char *name)
+bool session_has_short_name(const struct session *session, const char *name)
 {
     const char *const names[] = {session->hostname, session->computer_name, session->name};
 
@@ -231,15 +231,8 @@ bool host_names_is_short(const struct session *session, const char *name)
     return false;
 }
 
-bool host_names_is_possible(const struct session *session)
+bool session_has_target(const struct session *session)
 {
     return given(session->hostname) || given(session->computer_name) || given(session->name) ||
            given(session->ip_address) || given(session->application);
-}
-
-int host_names_compare(const char *a, const char *b)
-{
-    int order = strcasecmp(a, b);
-
-    return order ? order : strcmp(a, b);
 }

@@ -1,6 +1,8 @@
 /*
- * host_names.h - under which names an endpoint is asked for, and how a name compares. Plain functions, no
- * vault.
+ * host_names.h - the names under which a session's endpoint is asked for at a vault, and how two names
+ * compare.
+ *
+ * Not here: the queries made of the names (find/find_queries.h).
  */
 #ifndef JG_BROKER_IDENTITY_HOST_NAMES_H
 #define JG_BROKER_IDENTITY_HOST_NAMES_H
@@ -11,8 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The four members of the session; of each a short name, or the usual spelling; as many as there is room for.
- */
+/* Of each of the four members of the session: as given, and a short name or the usual spelling; at most
+ * eight. */
 #define HOST_NAMES_MAX 8
 
 struct host_name {
@@ -30,27 +32,20 @@ struct host_names {
 int host_names_make(const struct session *, struct host_names *);
 void host_names_free(struct host_names *);
 
-/* As the configuration calls it: "hostname". */
-const char *host_names_form_word(enum conf_name_form);
+/* The form's word in the configuration: "hostname". */
+const char *host_name_form_word(enum conf_name_form);
 
-/* Those that a vault's `match` wants, in its order, equal values once. Returns how many. */
+/* The names of the forms in a vault's `match`, in its order, equal values once. Returns how many. */
 size_t host_names_select(const struct host_names *, const struct conf_vault *,
                          const struct host_name *out[HOST_NAMES_MAX]);
 
-/* Exact host match: the system's name is one of the given names (contract 9.5), as host_names_same()
- * compares. */
-bool host_names_is_exact(const struct session *, const char *system);
 /* The same endpoint name: case, a trailing dot, brackets and the spelling of an address aside. NULL = no. */
-bool host_names_same(const char *, const char *);
+bool host_name_equal(const char *, const char *);
+/* Exact host match (docs/find.md): one of the session's names is host_name_equal() to this one. */
+bool session_has_host_name(const struct session *, const char *name);
 /* The name is the first label of a full domain name that the session gives. */
-bool host_names_is_short(const struct session *, const char *name);
-/* Does the session name an endpoint, or at least an application? */
-bool host_names_is_possible(const struct session *);
-
-/* Order of texts that are shown: without case first, then byte by byte. */
-int host_names_compare(const char *a, const char *b);
-
-/* How well a name fits what somebody typed; less is better. */
-enum match_rank { MATCH_EXACT, MATCH_PREFIX, MATCH_WORD_START, MATCH_INSIDE, MATCH_NOT };
+bool session_has_short_name(const struct session *, const char *name);
+/* The session names an endpoint, or at least an application. */
+bool session_has_target(const struct session *);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * request_reason.c - the Reason field of a vault request: words for the auditor, and our mark.
+ * request_reason.c - a text for the auditor, and the gateway's mark.
  *
- * The mark ` [jumpgate LEASE]` at the end is how a request is known to be ours when its id was lost: a
- * check-out whose answer never came finds itself in the user's list of live requests. So when the text is too
- * long for the vault it is cut in the middle, never at the end, and never inside a UTF-8 sequence. The vault
- * counts UTF-16 units; counting the same way means that what we call 1000 it never calls 1001.
+ * The mark ` [jumpgate LEASE]` at the end tells which request is the gateway's when its id was lost: after a
+ * check-out whose answer never came, the user's list of live requests contains the mark. So a text that is
+ * too long for the vault is cut in the middle, never at the end, and never inside a UTF-8 sequence. The vault
+ * counts UTF-16 units, and so does this file.
  */
 #include "broker/identity/request_reason.h"
 
@@ -18,9 +18,9 @@
 #define MARK       "[jumpgate "
 #define ELLIPSIS   "\xe2\x80\xa6"
 #define HEAD_UNITS 500
-#define CUT_MIN    6 /* letters of the id that must be left; system and account must agree as well */
+#define CUT_MIN    6 /* letters of the id that a cut mark still has; system and account are compared as well */
 
-static void expand(struct buf *out, const struct reason_parts *p)
+static void expand_template(struct buf *out, const struct reason_parts *p)
 {
     const struct session *s = p->session;
     const char *item = s->name ? s->name : s->hostname ? s->hostname : s->computer_name;
@@ -55,7 +55,7 @@ bool reason_empty(const struct reason_parts *p)
 }
 
 /* Bytes of the character at s[0] (n > 0 left), and its UTF-16 units. */
-static size_t character(const char *s, size_t n, size_t *units)
+static size_t character_size(const char *s, size_t n, size_t *units)
 {
     unsigned char c = (unsigned char)*s;
     size_t len = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
@@ -69,17 +69,17 @@ static size_t count_units(const char *s, size_t n)
     size_t total = 0, units;
 
     for (size_t i = 0; i < n; total += units)
-        i += character(s + i, n - i, &units);
+        i += character_size(s + i, n - i, &units);
     return total;
 }
 
-/* Bytes to skip from the front so that `skip` units or a little more are gone. */
+/* Bytes of the shortest front part of at least `skip` units. */
 static size_t skip_units(const char *s, size_t n, size_t skip)
 {
     size_t i = 0, units;
 
     for (size_t gone = 0; i < n && gone < skip; gone += units)
-        i += character(s + i, n - i, &units);
+        i += character_size(s + i, n - i, &units);
     return i;
 }
 
@@ -89,7 +89,7 @@ static size_t keep_units(const char *s, size_t n, size_t keep)
     size_t i = 0, units, held = 0;
 
     while (i < n) {
-        size_t len = character(s + i, n - i, &units);
+        size_t len = character_size(s + i, n - i, &units);
 
         if (held + units > keep)
             break;
@@ -99,7 +99,7 @@ static size_t keep_units(const char *s, size_t n, size_t keep)
     return i;
 }
 
-static char *cut(const char *text, size_t n)
+static char *cut_middle(const char *text, size_t n)
 {
     size_t units = count_units(text, n);
 
@@ -126,10 +126,10 @@ char *reason_text(const struct reason_parts *p)
     if (p->given && *p->given)
         (void)buf_str(&b, p->given);
     else
-        expand(&b, p);
+        expand_template(&b, p);
     (void)buf_printf(&b, "%s" MARK "%s]", b.len ? " " : "", p->lease_id);
     if (!b.failed)
-        out = cut(b.data, b.len);
+        out = cut_middle(b.data, b.len);
     buf_free(&b);
     return out;
 }

@@ -2,8 +2,8 @@
 /*
  * session.c - a session object in one piece of memory.
  *
- * The texts follow the struct, so one free() ends it. An empty domain counts as none, here and nowhere else,
- * so that everything behind a copy may test for NULL alone.
+ * The texts follow the struct, so one free() frees it. An empty domain becomes NULL here and nowhere else, so
+ * that readers of a copy test for NULL alone.
  */
 #include "broker/identity/session.h"
 

@@ -1,8 +1,8 @@
 /*
- * session.h - the PRA session object that comes with every operation (contract section 2).
+ * session.h - the PRA session object that comes with every operation (docs/api.md).
  *
- * A plain view: the texts belong to whoever filled it. session_copy() makes one that owns its texts in a
- * single piece of memory, for work that outlives the request it came with.
+ * It is a view: its texts belong to the caller that filled it in. session_copy() makes one that owns its
+ * texts in a single piece of memory, for work that outlives the HTTP request.
  */
 #ifndef JG_BROKER_IDENTITY_SESSION_H
 #define JG_BROKER_IDENTITY_SESSION_H
@@ -28,8 +28,7 @@ struct session {
     int64_t port;                                             /* 0 = not given */
     const char *application;
     const char *network_id;
-    const char *client, *request_id,
-        *trace_id; /* of the request it came with, for audit and explain; NULL = none */
+    const char *client, *request_id, *trace_id; /* of the HTTP request, for audit and explain; NULL = none */
 };
 
 struct session *session_copy(const struct session *); /* NULL = out of memory; free() it */

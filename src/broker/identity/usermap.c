@@ -1,23 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * usermap.c - the candidates for "who is this at the vault", expanded from the run_as templates.
+ * usermap.c - the candidates of a session at a vault, expanded from the run_as templates.
  *
  * A template is literal text with {username} and {domain} in it. Braces around anything else are literal: the
- * configuration check has already complained about them. A template that needs a part the session lacks is
- * skipped. One whose part is there and cannot be written (base/person.h says what that is; a name that is too
- * long as well) ends the walk: the templates behind it are for people without that part, and are not tried
- * for somebody who has it.
+ * configuration check has reported them. A template that needs a part the session lacks is skipped. A part
+ * that is given and cannot be written (base/person.h; a name that is too long as well) ends the expansion:
+ * the templates behind it are for sessions without that part.
  *
- * Before the templates comes the configuration's own word: `domain_map` gives a domain its other name, and a
- * person in `user_map` is that vault user and nobody else, so that the templates do not count for them.
- * Names are compared with person_same_n() alone.
+ * The configuration's own names go before the templates: `domain_map` gives a domain its other name, and a
+ * person in `user_map` is that vault user, whatever the templates say. Names are compared with
+ * person_same_n() alone.
  *
- * The candidates are made once, at the start of an operation, and walked with usermap_next(). Nothing here
- * knows whether the vault likes a candidate; the one who asks moves on, and only after the vault itself has
- * refused that candidate's sign-in.
+ * The candidates are made once, at the start of an operation, and taken with usermap_next(). Two results that
+ * differ in ASCII case only are the same user to the vault and count once; the first spelling stays.
  *
- * Two results that differ in ASCII case only are the same user to the vault and count once; the first
- * spelling stays.
+ * Not here: whether the vault accepts a candidate (find/vault_fanout.c, checkout/).
  */
 #include "broker/identity/usermap.h"
 
@@ -37,8 +34,8 @@ static const char *given(const char *text)
     return text && *text ? text : NULL;
 }
 
-/* What stands right of the pair whose left side is the name, or NULL. With a domain: DOMAIN\name. */
-static const char *mapped(const struct conf_list *pairs, const char *domain, const char *name)
+/* The right side of the pair whose left side is the name (with a domain: DOMAIN\name), or NULL. */
+static const char *find_pair(const struct conf_list *pairs, const char *domain, const char *name)
 {
     size_t before = domain ? strlen(domain) + 1 : 0;
 
@@ -60,7 +57,7 @@ static struct parts parts_of(const struct conf_vault *conf, const struct session
 
     if (!domain)
         domain = given(conf->default_domain);
-    other = domain ? mapped(&conf->domain_map, NULL, domain) : NULL;
+    other = domain ? find_pair(&conf->domain_map, NULL, domain) : NULL;
     return (struct parts){.username = given(session->username), .domain = other ? other : domain};
 }
 
@@ -76,27 +73,27 @@ static const char *mapped_user(const struct conf_vault *conf, const struct sessi
     const char *user = NULL;
 
     if (!parts->username || !conf->user_map.n || person_refusal(PERSON_NAME, parts->username))
-        return NULL; /* one with a backslash would pass for a person of that domain */
+        return NULL; /* a name with a backslash would pass for a person of that domain */
     for (size_t i = 0; i < 2 && !user; i++)
         if (domains[i])
-            user = mapped(&conf->user_map, domains[i], parts->username);
-    return user || !local ? user : mapped(&conf->user_map, NULL, parts->username);
+            user = find_pair(&conf->user_map, domains[i], parts->username);
+    return user || !local ? user : find_pair(&conf->user_map, NULL, parts->username);
 }
 
 /* ---- templates ---- */
 
 enum expansion { APPLIES, LACKS_PART, CANNOT_BE_WRITTEN };
 
-/* Of the walk's end: which part, and what about it. */
-static void end_walk(struct usermap *map, const char *rule, const char *part, const char *why)
+/* Ends the candidates at a rule: `why` is what keeps its part from being written. */
+static void end_candidates(struct usermap *map, const char *rule, const char *part, const char *why)
 {
     (void)snprintf(map->ended, sizeof(map->ended), "run_as rule %.100s: the %s %s (no further rule is tried)",
                    rule, part, why);
 }
 
 /*
- * The text that stands at *at, which moves behind it; *len is its length. A placeholder's part is checked;
- * `why` is then what is wrong with it.
+ * The piece of text at *at, which moves behind it; *len is its length. Where it is a placeholder whose part
+ * cannot be written, *why says what keeps it.
  */
 static enum expansion next_piece(const struct parts *parts, const char **at, const char **piece, size_t *len,
                                  const char **part, const char **why)
@@ -125,8 +122,8 @@ static enum expansion next_piece(const struct parts *parts, const char **at, con
     return APPLIES;
 }
 
-/* Which part made the name longer than it may be. */
-static const char *longest(const struct parts *parts, const char *part)
+/* The part that makes the name too long. */
+static const char *longest_part(const struct parts *parts, const char *part)
 {
     bool both = parts->username && parts->domain && part;
 
@@ -134,8 +131,8 @@ static const char *longest(const struct parts *parts, const char *part)
 }
 
 /* A part that is missing counts before one that cannot be written. */
-static enum expansion expand_one(const char *template, const struct parts *parts, char out[USERMAP_USER_SIZE],
-                                 const char **part, const char **why)
+static enum expansion expand_template(const char *template, const struct parts *parts,
+                                      char out[USERMAP_USER_SIZE], const char **part, const char **why)
 {
     enum expansion result = APPLIES;
     size_t used = 0;
@@ -149,7 +146,7 @@ static enum expansion expand_one(const char *template, const struct parts *parts
             return LACKS_PART;
         if (one == APPLIES && len >= USERMAP_USER_SIZE - used) {
             one = CANNOT_BE_WRITTEN;
-            name = longest(parts, name);
+            name = longest_part(parts, name);
             bad = "is too long";
         }
         if (one == CANNOT_BE_WRITTEN && result == APPLIES) {
@@ -194,7 +191,7 @@ static int add_application(const struct conf_vault *conf, struct usermap *map)
     return add_candidate(map, user);
 }
 
-/* Fills in the candidates up to the first rule that cannot be written. */
+/* Adds a candidate for each rule, up to the first rule that cannot be written. */
 static int add_templates(const struct conf_vault *conf, const struct parts *parts, struct usermap *map)
 {
     char user[USERMAP_USER_SIZE];
@@ -203,10 +200,10 @@ static int add_templates(const struct conf_vault *conf, const struct parts *part
     for (size_t i = 0; i < conf->run_as.n && !err && !*map->ended; i++) {
         const char *rule = conf->run_as.item[i], *part = NULL, *why = NULL;
 
-        switch (expand_one(rule, parts, user, &part, &why)) {
+        switch (expand_template(rule, parts, user, &part, &why)) {
         case APPLIES: err = add_candidate(map, user); break;
         case LACKS_PART: break;
-        case CANNOT_BE_WRITTEN: end_walk(map, rule, part, why); break;
+        case CANNOT_BE_WRITTEN: end_candidates(map, rule, part, why); break;
         }
     }
     return err;
@@ -256,7 +253,7 @@ bool usermap_next(struct usermap *map)
 }
 
 /* Appends what fits; *used never passes size - 1. */
-static void append(char *out, size_t size, size_t *used, const char *text)
+static void append_text(char *out, size_t size, size_t *used, const char *text)
 {
     size_t len = strlen(text);
 
@@ -276,23 +273,23 @@ void usermap_explain(const struct usermap *map, const struct session *session, c
         return;
     out[0] = '\0';
     if (map->n == 0 && *map->ended) {
-        append(out, size, &used, map->ended);
+        append_text(out, size, &used, map->ended);
         return;
     }
     if (map->n == 0) {
-        append(out, size, &used, "no run_as rule applies to user ");
-        append(out, size, &used, session->username ? session->username : "");
-        append(out, size, &used, domain && *domain ? " of domain " : " without a domain");
-        append(out, size, &used, domain && *domain ? domain : "");
+        append_text(out, size, &used, "no run_as rule applies to user ");
+        append_text(out, size, &used, session->username ? session->username : "");
+        append_text(out, size, &used, domain && *domain ? " of domain " : " without a domain");
+        append_text(out, size, &used, domain && *domain ? domain : "");
         return;
     }
-    append(out, size, &used, "tried ");
+    append_text(out, size, &used, "tried ");
     for (size_t i = 0; i < map->n && i <= map->current; i++) {
-        append(out, size, &used, i ? ", " : "");
-        append(out, size, &used, map->user[i]);
+        append_text(out, size, &used, i ? ", " : "");
+        append_text(out, size, &used, map->user[i]);
     }
     if (map->current < map->n || !*map->ended)
         return;
-    append(out, size, &used, "; ");
-    append(out, size, &used, map->ended);
+    append_text(out, size, &used, "; ");
+    append_text(out, size, &used, map->ended);
 }

@@ -4,8 +4,8 @@
  *
  * The vault names an account and, for a directory account, its domain (DNS or NetBIOS form, as the directory
  * was set up); both are used as they came. A name that already carries its domain is left alone. Where a UPN
- * is wanted and the vault told none, one is made from a DNS domain; a NetBIOS name makes no UPN, so the form
- * with the backslash stays.
+ * is wanted and the vault gave none, one is made from a DNS domain; a NetBIOS name makes no UPN, so the form
+ * with the backslash is used.
  */
 #include "broker/identity/username.h"
 

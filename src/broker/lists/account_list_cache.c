@@ -2,50 +2,65 @@
 /*
  * account_list_cache.c - lists by question, and the same lists by user.
  *
- * Each list has one entry, found in three ways: by its whole key (the question), in the queue of use (the
- * least recently used goes first), and under its owner (vault and user), newest first, where a known account
- * is looked for row by row. That search walks a user's own lists only, most of them a handful of rows; an
- * index per row would cost more memory than the rows.
+ * Each list is one entry of a bounded cache, whose weight is its rows. Its owner (vault and user) holds it
+ * too, newest first: there a known account is looked for row by row. That search walks the lists of one user
+ * only, most of them a handful of rows; an index per row would cost more memory than the rows.
  *
- * Invariants: an owner lives as long as it has entries. nrows is the sum over the entries. An entry past its
- * time is never handed out, though it may lie in the queue until its turn comes or its question is asked
- * again; the two limits hold after every put. An empty list has nothing to tell but "fresh and empty".
+ * Invariants: an owner lives exactly as long as it has entries, so that it is never dropped for want of room.
+ * An entry past its time is never handed out, though it may lie in the cache until it is the first in the
+ * order of use or its question is asked again. An empty list answers its question, and knows no account.
  *
  * Time comes from the clock handed in; there is no timer here, so an idle gateway is not woken to forget.
  */
 #include "broker/lists/account_list_cache.h"
 
-#include "base/uthash_nofail.h"
+#include "base/bounded_cache.h"
+#include "base/container_of.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
-struct entry {
-    UT_hash_handle hh;
-    TAILQ_ENTRY(entry) use;
-    TAILQ_ENTRY(entry) of_owner;
-    struct owner *owner;
+struct list_entry {
+    struct cache_entry entry; /* first */
+    TAILQ_ENTRY(list_entry) of_owner;
+    struct list_owner *owner;
     struct list_key *key;
     struct account_list *rows;
-    uint64_t at_ms;
 };
 
-TAILQ_HEAD(entries, entry);
-
-struct owner {
-    UT_hash_handle hh;
-    struct entries entries; /* newest first */
-    struct list_key *key;
+struct list_owner {
+    struct cache_entry entry; /* first */
+    struct account_list_cache *cache;
+    TAILQ_HEAD(, list_entry) lists; /* newest first */
+    char key[];
 };
 
 struct account_list_cache {
     struct account_list_cache_opts opts;
-    struct entry *by_key;
-    struct owner *owners;
-    struct entries used; /* least recently used first */
-    size_t nentries, nrows;
+    struct bounded_cache lists, owners;
 };
+
+static struct list_entry *list_of(struct cache_entry *entry)
+{
+    return CONTAINER_OF(entry, struct list_entry, entry);
+}
+
+static void drop_if_empty(struct list_owner *owner)
+{
+    if (TAILQ_EMPTY(&owner->lists))
+        bounded_cache_drop(&owner->cache->owners, &owner->entry);
+}
+
+static void free_list(struct cache_entry *entry)
+{
+    struct list_entry *list = list_of(entry);
+
+    TAILQ_REMOVE(&list->owner->lists, list, of_owner);
+    drop_if_empty(list->owner);
+    account_list_unref(list->rows);
+    free(list->key);
+    free(list);
+}
 
 struct account_list_cache *account_list_cache_new(const struct account_list_cache_opts *opts)
 {
@@ -54,178 +69,112 @@ struct account_list_cache *account_list_cache_new(const struct account_list_cach
     if (!cache)
         return NULL;
     cache->opts = *opts;
-    TAILQ_INIT(&cache->used);
+    cache->lists = (struct bounded_cache){.clock = opts->clock,
+                                          .max_entries = opts->max_entries,
+                                          .max_weight = opts->max_rows,
+                                          .free_entry = free_list};
+    cache->owners = (struct bounded_cache){.max_entries = SIZE_MAX};
+    bounded_cache_init(&cache->lists);
+    bounded_cache_init(&cache->owners);
     return cache;
-}
-
-static struct owner *find_owner(struct account_list_cache *cache, const char *bytes, size_t len)
-{
-    struct owner *owner;
-
-    HASH_FIND(hh, cache->owners, bytes, len, owner);
-    return owner;
-}
-
-static struct owner *new_owner(struct account_list_cache *cache, const struct list_key *key)
-{
-    struct owner *owner = calloc(1, sizeof(*owner));
-
-    if (!owner)
-        return NULL;
-    owner->key = malloc(sizeof(*key) + key->owner_len);
-    if (!owner->key) {
-        free(owner);
-        return NULL;
-    }
-    owner->key->len = owner->key->owner_len = key->owner_len;
-    memcpy(owner->key->bytes, key->bytes, key->owner_len);
-    TAILQ_INIT(&owner->entries);
-    HASH_ADD_KEYPTR(hh, cache->owners, owner->key->bytes, owner->key->len, owner);
-    if (!owner->hh.tbl) {
-        free(owner->key);
-        free(owner);
-        return NULL;
-    }
-    return owner;
-}
-
-static void drop_owner(struct account_list_cache *cache, struct owner *owner)
-{
-    if (!TAILQ_EMPTY(&owner->entries))
-        return;
-    HASH_DEL(cache->owners, owner);
-    free(owner->key);
-    free(owner);
-}
-
-static void drop(struct account_list_cache *cache, struct entry *entry)
-{
-    HASH_DEL(cache->by_key, entry);
-    TAILQ_REMOVE(&cache->used, entry, use);
-    TAILQ_REMOVE(&entry->owner->entries, entry, of_owner);
-    drop_owner(cache, entry->owner);
-    cache->nentries--;
-    cache->nrows -= entry->rows->n;
-    account_list_unref(entry->rows);
-    free(entry->key);
-    free(entry);
 }
 
 void account_list_cache_free(struct account_list_cache *cache)
 {
-    if (!cache)
-        return;
-    while (!TAILQ_EMPTY(&cache->used))
-        drop(cache, TAILQ_FIRST(&cache->used));
+    if (cache)
+        bounded_cache_clear(&cache->lists);
     free(cache);
 }
 
-static uint64_t age(const struct account_list_cache *cache, const struct entry *entry)
+static struct list_owner *find_owner(const struct account_list_cache *cache, const struct list_key *key)
 {
-    return clock_now(cache->opts.clock) - entry->at_ms;
+    return (struct list_owner *)(void *)bounded_cache_find(&cache->owners, key->bytes, key->owner_len);
 }
 
-static bool expired(const struct account_list_cache *cache, const struct entry *entry)
+/* The owner that the key names, made where it has no list yet; NULL = out of memory. */
+static struct list_owner *get_owner(struct account_list_cache *cache, const struct list_key *key)
 {
-    uint64_t keep = cache->opts.fresh_ms;
+    struct list_owner *owner = find_owner(cache, key);
 
-    if (entry->rows->n && cache->opts.keep_ms > keep)
-        keep = cache->opts.keep_ms;
-    return age(cache, entry) >= keep;
-}
-
-/* Makes room for n rows more: what is past its time at the front goes, then whatever is least used. */
-static void make_room(struct account_list_cache *cache, size_t n)
-{
-    struct entry *first;
-
-    while ((first = TAILQ_FIRST(&cache->used)) &&
-           (expired(cache, first) || cache->nentries >= cache->opts.max_entries ||
-            cache->nrows + n > cache->opts.max_rows))
-        drop(cache, first);
-}
-
-static void touch(struct account_list_cache *cache, struct entry *entry)
-{
-    TAILQ_REMOVE(&cache->used, entry, use);
-    TAILQ_INSERT_TAIL(&cache->used, entry, use);
-}
-
-static struct entry *find_entry(struct account_list_cache *cache, const struct list_key *key)
-{
-    struct entry *entry;
-
-    HASH_FIND(hh, cache->by_key, key->bytes, key->len, entry);
-    return entry;
-}
-
-/* Into all three ways of finding it; false, and nothing has changed, when memory ran out. */
-static bool insert(struct account_list_cache *cache, struct entry *entry)
-{
-    struct owner *owner = find_owner(cache, entry->key->bytes, entry->key->owner_len);
-
+    if (owner)
+        return owner;
+    owner = calloc(1, sizeof(*owner) + key->owner_len);
     if (!owner)
-        owner = new_owner(cache, entry->key);
-    if (!owner)
-        return false;
-    HASH_ADD_KEYPTR(hh, cache->by_key, entry->key->bytes, entry->key->len, entry);
-    if (!entry->hh.tbl) {
-        drop_owner(cache, owner);
-        return false;
+        return NULL;
+    owner->cache = cache;
+    TAILQ_INIT(&owner->lists);
+    memcpy(owner->key, key->bytes, key->owner_len);
+    if (bounded_cache_put(&cache->owners, &owner->entry, owner->key, key->owner_len, 0))
+        return owner;
+    free(owner);
+    return NULL;
+}
+
+static bool is_expired(const struct account_list_cache *cache, const struct list_entry *list)
+{
+    bool knows_accounts = list->rows->n && cache->opts.keep_ms > cache->opts.fresh_ms;
+
+    return bounded_cache_age(&cache->lists, &list->entry) >=
+           (knows_accounts ? cache->opts.keep_ms : cache->opts.fresh_ms);
+}
+
+static void drop_expired(struct account_list_cache *cache)
+{
+    struct cache_entry *first;
+
+    while ((first = bounded_cache_first(&cache->lists)) && is_expired(cache, list_of(first)))
+        bounded_cache_drop(&cache->lists, first);
+}
+
+/* Owns the key, whether the list is kept or not. */
+static void put_list(struct account_list_cache *cache, struct list_key *key, struct account_list *rows)
+{
+    struct list_owner *owner = get_owner(cache, key);
+    struct list_entry *list = owner ? calloc(1, sizeof(*list)) : NULL;
+
+    if (!list) {
+        if (owner)
+            drop_if_empty(owner);
+        free(key);
+        return;
     }
-    entry->owner = owner;
-    TAILQ_INSERT_TAIL(&cache->used, entry, use);
-    TAILQ_INSERT_HEAD(&owner->entries, entry, of_owner);
-    return true;
-}
-
-static bool worth_keeping(const struct account_list_cache *cache, const struct account_list *rows)
-{
-    if (rows->n > cache->opts.max_rows || cache->opts.max_entries == 0)
-        return false;
-    return cache->opts.fresh_ms > 0 || (cache->opts.keep_ms > 0 && rows->n > 0);
+    list->owner = owner;
+    list->key = key;
+    list->rows = account_list_ref(rows);
+    TAILQ_INSERT_HEAD(&owner->lists, list, of_owner); /* before the put, which may drop the owner's others */
+    if (!bounded_cache_put(&cache->lists, &list->entry, key->bytes, key->len, rows->n))
+        free_list(&list->entry);
 }
 
 void account_list_cache_put(struct account_list_cache *cache, struct list_key *key, struct account_list *rows)
 {
-    struct entry *entry = find_entry(cache, key);
+    struct cache_entry *old = bounded_cache_find(&cache->lists, key->bytes, key->len);
 
-    if (entry)
-        drop(cache, entry);
-    entry = worth_keeping(cache, rows) ? calloc(1, sizeof(*entry)) : NULL;
-    if (!entry) {
+    if (old)
+        bounded_cache_drop(&cache->lists, old);
+    drop_expired(cache);
+    if (cache->opts.fresh_ms > 0 || (cache->opts.keep_ms > 0 && rows->n > 0))
+        put_list(cache, key, rows);
+    else
         free(key);
-        return;
-    }
-    make_room(cache, rows->n);
-    entry->key = key;
-    if (!insert(cache, entry)) {
-        free(key);
-        free(entry);
-        return;
-    }
-    entry->rows = account_list_ref(rows);
-    entry->at_ms = clock_now(cache->opts.clock);
-    cache->nentries++;
-    cache->nrows += rows->n;
 }
 
 struct account_list *account_list_cache_get(struct account_list_cache *cache, const struct list_key *key,
                                             uint64_t *age_ms)
 {
-    struct entry *entry = find_entry(cache, key);
+    struct cache_entry *entry = bounded_cache_find(&cache->lists, key->bytes, key->len);
 
     if (!entry)
         return NULL;
-    if (expired(cache, entry)) {
-        drop(cache, entry);
+    if (is_expired(cache, list_of(entry))) {
+        bounded_cache_drop(&cache->lists, entry);
         return NULL;
     }
-    *age_ms = age(cache, entry);
+    *age_ms = bounded_cache_age(&cache->lists, entry);
     if (*age_ms >= cache->opts.fresh_ms)
         return NULL;
-    touch(cache, entry);
-    return entry->rows;
+    bounded_cache_touch(&cache->lists, entry);
+    return list_of(entry)->rows;
 }
 
 static const struct account *find_row(const struct account_list *rows, const struct credential_ref *ref)
@@ -241,23 +190,23 @@ static const struct account *find_row(const struct account_list *rows, const str
 
 const struct account *account_list_cache_find(struct account_list_cache *cache, const struct vault *vault,
                                               const char *user, const struct credential_ref *ref,
-                                              struct account_list **list)
+                                              struct account_list **rows)
 {
     struct list_key *key = list_key_owner(vault, user);
-    struct owner *owner = key ? find_owner(cache, key->bytes, key->len) : NULL;
-    struct entry *entry;
+    struct list_owner *owner = key ? find_owner(cache, key) : NULL;
+    struct list_entry *list;
 
     free(key);
     if (!owner)
         return NULL;
-    TAILQ_FOREACH(entry, &owner->entries, of_owner)
+    TAILQ_FOREACH(list, &owner->lists, of_owner)
     {
-        const struct account *row =
-            age(cache, entry) < cache->opts.keep_ms ? find_row(entry->rows, ref) : NULL;
+        bool known = bounded_cache_age(&cache->lists, &list->entry) < cache->opts.keep_ms;
+        const struct account *row = known ? find_row(list->rows, ref) : NULL;
         if (!row)
             continue;
-        touch(cache, entry);
-        *list = entry->rows;
+        bounded_cache_touch(&cache->lists, &list->entry);
+        *rows = list->rows;
         return row;
     }
     return NULL;

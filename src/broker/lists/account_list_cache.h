@@ -1,10 +1,9 @@
 /*
  * account_list_cache.h - account lists that have been read, kept for two purposes.
  *
- * Younger than fresh_ms a list answers the same question again; younger than keep_ms it still tells which
- * accounts its user was shown ("known accounts"). Bounded by number of lists and by number of rows in all: a
- * list counts with all its rows as long as it is kept, so one wanted row cannot hold a thousand others
- * unseen.
+ * Younger than fresh_ms a list answers the same query again; younger than keep_ms it says which accounts the
+ * vault has shown its user ("known accounts"). The cache is bounded by the number of lists and by the number
+ * of rows in all: a kept list counts with all its rows.
  */
 #ifndef JG_BROKER_LISTS_ACCOUNT_LIST_CACHE_H
 #define JG_BROKER_LISTS_ACCOUNT_LIST_CACHE_H
@@ -25,10 +24,10 @@ struct account_list_cache *account_list_cache_new(const struct account_list_cach
 void account_list_cache_free(struct account_list_cache *); /* NULL is fine */
 void account_list_cache_reload(struct account_list_cache *, uint64_t fresh_ms, uint64_t keep_ms);
 
-/* Keeps a reference of `rows` under the key, which it takes over. Not keeping, for want of memory, is no
- * error. */
+/* Keeps a reference to `rows` under the key, and owns the key. Not keeping it, without memory, is no error.
+ */
 void account_list_cache_put(struct account_list_cache *, struct list_key *, struct account_list *rows);
-/* The fresh answer to the question and its age, or NULL. The reference stays the cache's. */
+/* The fresh list of that key and its age, or NULL. The reference stays the cache's. */
 struct account_list *account_list_cache_get(struct account_list_cache *, const struct list_key *,
                                             uint64_t *age_ms);
 /* The newest row of that account shown to the user, and its list (borrowed), or NULL. */

@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * account_lists.c - one vault call for all who ask the same at the same time, and the memory of its answer.
+ * account_lists.c - reads of account lists: equal ones share one vault call, and a fresh list needs none.
  *
- *   get --fresh in the cache--> hit: done() on the next run of the timers
- *    |--same call in flight --> joins its waiters
- *    '--neither             --> a new flight --> lands: cache, then every waiter's done()
+ *   get --fresh in the cache----> hit: done() on the next run of the timers
+ *    |--same read under way ----> one more waiter of that read
+ *    '--neither ----------------> a new read --> its end: the cache, then every waiter's done()
  *
- * A flight lives while somebody waits for it: a waiter goes by its answer, by its own deadline or by leaving,
- * and with the last one the call is cancelled. The flight itself carries no deadline but the vault's
- * call_timeout; since each waiter has its own, the longest of them is the flight's, even one that joined
- * late.
+ * A read lives while it has waiters: a waiter goes by its answer, by its own deadline or by leaving, and with
+ * the last one the call is cancelled. The read itself has no deadline but the vault's call_timeout: the
+ * longest deadline of its waiters is the read's, even that of a late one.
  *
- * A landing flight is off the table before the first done(), so what a done() asks for starts anew or hits
- * the cache. done() may free its waiter, leave for others of the same flight, and ask again: waiters are
- * taken from the front one by one, and `landing` keeps a flight that loses its last waiter from cancelling
- * itself.
+ * A read that ends is out of the table before the first done(), so that a get() inside a done() starts a new
+ * read or hits the cache. done() may free its waiter, make other waiters of the same read leave, and get()
+ * again: waiters are taken from the front one by one, and `ending` keeps the read alive without waiters.
  *
- * Failures go to all who wait and are not kept. `read` of a waiter says where it is: NULL nowhere, the lists
- * for a hit on its way, else its flight. Which lists are kept, and for how long, is account_list_cache.c's
- * matter.
+ * Invariants: failures go to all waiters and are not kept. `read` of a waiter is NULL for none, the
+ * account_lists for a hit on its way, else its list_read.
+ *
+ * Not here: which lists are kept, and for how long (account_list_cache.c).
  */
 #include "broker/lists/account_lists.h"
 
@@ -36,7 +35,7 @@
 #define DEFAULT_ENTRIES  8192
 #define DEFAULT_ROWS     100000
 #define SSH_KEY_ACCOUNTS 16384
-/* The greatest patience a caller may name. A flight ends earlier, with its last waiter. */
+/* The longest timeout a caller may name. A read ends earlier, with its last waiter. */
 #define LONGEST_MS 600000
 
 struct list_read {
@@ -47,16 +46,16 @@ struct list_read {
     struct account_query query; /* texts in the key */
     struct vault_call call;
     struct list_wait *waiters; /* in order of arrival */
-    bool landing;
+    bool ending;
 };
 
 struct account_lists {
     struct timers *timers;
     struct account_list_cache *cache;
     struct policy_cache *policies;
-    struct ssh_key_accounts *keys;
+    struct ssh_key_accounts *ssh_keys;
     struct list_read *list_reads;
-    struct list_wait *hits; /* answers on their way */
+    struct list_wait *hits; /* they wait for the next run of the timers */
     struct account_lists_stats stats;
 };
 
@@ -78,8 +77,8 @@ struct account_lists *account_lists_new(const struct account_lists_opts *opts)
     lists->timers = opts->timers;
     lists->cache = account_list_cache_new(&cache);
     lists->policies = policy_cache_new(clock, opts->known_ms, max_rows);
-    lists->keys = ssh_key_accounts_new(SSH_KEY_ACCOUNTS);
-    if (!lists->cache || !lists->policies || !lists->keys) {
+    lists->ssh_keys = ssh_key_accounts_new(SSH_KEY_ACCOUNTS);
+    if (!lists->cache || !lists->policies || !lists->ssh_keys) {
         account_lists_free(lists);
         return NULL;
     }
@@ -98,7 +97,7 @@ static void list_read_free(struct list_read *list_read)
     free(list_read);
 }
 
-/* Nobody waits any more: the call is worth nothing. */
+/* Without waiters the answer of the call is of no use. */
 static void list_read_cancel(struct list_read *list_read)
 {
     HASH_DEL(list_read->lists->list_reads, list_read);
@@ -129,11 +128,11 @@ void account_lists_free(struct account_lists *lists)
     }
     account_list_cache_free(lists->cache);
     policy_cache_free(lists->policies);
-    ssh_key_accounts_free(lists->keys);
+    ssh_key_accounts_free(lists->ssh_keys);
     free(lists);
 }
 
-static void hand_over(const struct list_read *list_read, struct list_wait *wait)
+static void answer_wait(const struct list_read *list_read, struct list_wait *wait)
 {
     wait->result = list_read->call.result;
     wait->fault = list_read->call.fault;
@@ -143,12 +142,12 @@ static void hand_over(const struct list_read *list_read, struct list_wait *wait)
     wait->done(wait);
 }
 
-static void on_landed(struct vault_call *call)
+static void on_read(struct vault_call *call)
 {
     struct list_read *list_read = CONTAINER_OF(call, struct list_read, call);
     struct account_lists *lists = list_read->lists;
 
-    list_read->landing = true;
+    list_read->ending = true;
     HASH_DEL(lists->list_reads, list_read);
     if (call->result == VAULT_OK && call->accounts) {
         account_list_cache_put(lists->cache, list_read->key, call->accounts);
@@ -157,7 +156,7 @@ static void on_landed(struct vault_call *call)
     while (list_read->waiters) {
         struct list_wait *wait = list_read->waiters;
         detach(list_read, wait);
-        hand_over(list_read, wait);
+        answer_wait(list_read, wait);
     }
     list_read_free(list_read);
 }
@@ -168,7 +167,7 @@ static void on_wait_expired(struct deadline *deadline)
     struct list_read *list_read = wait->read;
 
     detach(list_read, wait);
-    if (!list_read->waiters && !list_read->landing)
+    if (!list_read->waiters && !list_read->ending)
         list_read_cancel(list_read);
     wait->result = VAULT_FAILED;
     fault_set(&wait->fault, FAULT_DEADLINE_EXCEEDED, "the vault did not list accounts in time");
@@ -210,7 +209,7 @@ static int join(struct list_read *list_read, struct list_wait *wait)
     return 0;
 }
 
-/* Takes the key over, in any case. */
+/* Owns the key from now on, even on failure. */
 static struct list_read *list_read_new(struct account_lists *lists, struct vault *vault, struct list_key *key)
 {
     struct list_read *list_read = calloc(1, sizeof(*list_read));
@@ -225,7 +224,7 @@ static struct list_read *list_read_new(struct account_lists *lists, struct vault
     list_key_query(key, &list_read->query);
     list_read->call.user = list_key_user(key);
     list_read->call.timeout_ms = LONGEST_MS;
-    list_read->call.done = on_landed;
+    list_read->call.done = on_read;
     HASH_ADD_KEYPTR(hh, lists->list_reads, key->bytes, key->len, list_read);
     if (!list_read->hh.tbl) {
         list_read_free(list_read);
@@ -234,8 +233,8 @@ static struct list_read *list_read_new(struct account_lists *lists, struct vault
     return list_read;
 }
 
-static int take_off(struct account_lists *lists, struct vault *vault, struct list_key *key,
-                    struct list_wait *wait)
+static int start_read(struct account_lists *lists, struct vault *vault, struct list_key *key,
+                      struct list_wait *wait)
 {
     struct list_read *list_read = list_read_new(lists, vault, key);
     int err = list_read ? join(list_read, wait) : -ENOMEM;
@@ -283,7 +282,7 @@ int account_lists_get(struct account_lists *lists, struct vault *vault, const ch
     HASH_FIND(hh, lists->list_reads, key->bytes, key->len, list_read);
     rows = account_list_cache_get(lists->cache, key, &wait->age_ms);
     if (!rows && !list_read)
-        return take_off(lists, vault, key, wait);
+        return start_read(lists, vault, key, wait);
     free(key);
     if (rows)
         return answer_from_cache(lists, rows, wait);
@@ -311,7 +310,7 @@ void account_lists_leave(struct account_lists *lists, struct list_wait *wait)
         return;
     }
     detach(list_read, wait);
-    if (!list_read->waiters && !list_read->landing)
+    if (!list_read->waiters && !list_read->ending)
         list_read_cancel(list_read);
 }
 
@@ -328,7 +327,7 @@ const struct account *account_lists_known(struct account_lists *lists, struct va
 bool account_lists_known_policy(struct account_lists *lists, struct vault *vault, const char *user,
                                 const struct credential_ref *ref, struct vault_policy *policy)
 {
-    return policy_cache_get(lists->policies, vault, user, ref, policy);
+    return policy_cache_get(lists->policies, vault, user, ref, policy) == POLICY_KNOWN;
 }
 
 void account_lists_learn_policy(struct account_lists *lists, struct vault *vault, const char *user,
@@ -337,25 +336,27 @@ void account_lists_learn_policy(struct account_lists *lists, struct vault *vault
     policy_cache_put(lists->policies, vault, user, ref, policy);
 }
 
-bool account_lists_policy_untold(struct account_lists *lists, struct vault *vault, const char *user,
-                                 const struct credential_ref *ref)
+bool account_lists_policy_unanswered(struct account_lists *lists, struct vault *vault, const char *user,
+                                     const struct credential_ref *ref)
 {
-    return policy_cache_untold(lists->policies, vault, user, ref);
+    struct vault_policy none;
+
+    return policy_cache_get(lists->policies, vault, user, ref, &none) == POLICY_UNANSWERED;
 }
 
 void account_lists_learn_key(struct account_lists *lists, struct vault *vault,
                              const struct credential_ref *ref, bool key_alone)
 {
     if (key_alone)
-        ssh_key_accounts_put(lists->keys, vault, ref);
+        ssh_key_accounts_put(lists->ssh_keys, vault, ref);
     else
-        ssh_key_accounts_drop(lists->keys, vault, ref);
+        ssh_key_accounts_drop(lists->ssh_keys, vault, ref);
 }
 
 bool account_lists_known_key(const struct account_lists *lists, const struct vault *vault,
                              const struct credential_ref *ref)
 {
-    return ssh_key_accounts_has(lists->keys, vault, ref);
+    return ssh_key_accounts_has(lists->ssh_keys, vault, ref);
 }
 
 void account_lists_stats(const struct account_lists *lists, struct account_lists_stats *stats)

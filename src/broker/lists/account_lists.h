@@ -1,10 +1,10 @@
 /*
- * account_lists.h - reads of account lists: equal ones in flight cost one vault call, and answers live for
+ * account_lists.h - reads of account lists: equal reads under way share one vault call, and answers live for
  * list_cache.
  *
- * Key: vault, mapped user, query. Waiters share failures as well as rows. Failures are not kept. Rows seen
- * are also remembered per user as "known accounts" (for catalogue_cache, bounded in number), so that a
- * check-out after a find need not list again. No secret ever comes here.
+ * Reads are equal in vault, mapped user and query. Waiters share failures as well as rows; failures are not
+ * kept. Rows are also remembered per user as "known accounts" (for catalogue_cache, bounded in number), so
+ * that a check-out after a find need not list again. No secret is ever in a list.
  */
 #ifndef JG_BROKER_LISTS_ACCOUNT_LISTS_H
 #define JG_BROKER_LISTS_ACCOUNT_LISTS_H
@@ -17,7 +17,7 @@ struct account_lists;
 
 struct account_lists_opts {
     struct timers *timers;
-    uint64_t list_cache_ms; /* 0 = no cache (in-flight sharing stays) */
+    uint64_t list_cache_ms; /* 0 = no cache (reads under way are shared all the same) */
     uint64_t known_ms;      /* catalogue_cache */
     size_t max_entries;     /* kept lists, the least recently used goes first; 0 = a built-in limit */
     size_t max_known;       /* rows of kept lists in all; 0 = a built-in limit */
@@ -28,11 +28,11 @@ enum list_source { LIST_FROM_VAULT, LIST_FROM_CACHE, LIST_SHARED };
 /* One waiter, inside its owner's object. */
 struct list_wait {
     /* the caller's */
-    uint64_t timeout_ms; /* own deadline: done() comes with a FAULT_DEADLINE_EXCEEDED by then, the call goes
-                            on for others */
+    uint64_t timeout_ms; /* own deadline: done() with FAULT_DEADLINE_EXCEEDED by then; the call goes on for
+                            other waiters */
     void (*done)(struct list_wait *);
-    bool let_in; /* its operation has asked this vault already: vault_admit() is not called again */
-    /* the answer, in done(); `accounts` is a reference of the waiter's: account_list_unref() */
+    bool let_in; /* the vault has admitted the operation already: vault_admit() is not called again */
+    /* the answer, in done(); `accounts` is the waiter's own reference: account_list_unref() */
     enum vault_result result;
     struct fault fault;
     struct account_list *accounts;
@@ -46,15 +46,15 @@ struct list_wait {
 };
 
 struct account_lists *account_lists_new(const struct account_lists_opts *);
-/* Other ages from now on, for what is kept already as well. */
+/* Sets other ages, for the lists that are kept already as well. */
 void account_lists_reload(struct account_lists *, uint64_t list_cache_ms, uint64_t known_ms);
 void account_lists_free(struct account_lists *); /* cancels vault calls; waiters are not called */
 
 /* 0 and done() later exactly once (never before the return), or -errno and never. */
 int account_lists_get(struct account_lists *, struct vault *, const char *user, const struct account_query *,
                       struct list_wait *);
-/* done() will not come. The vault call goes on if others wait for it, else it is cancelled. Any number of
- * times. */
+/* done() will not be called. The vault call goes on for other waiters, else it is cancelled. May be called
+ * any number of times. */
 void account_lists_leave(struct account_lists *, struct list_wait *);
 
 /*
@@ -63,16 +63,16 @@ void account_lists_leave(struct account_lists *, struct list_wait *);
  */
 const struct account *account_lists_known(struct account_lists *, struct vault *, const char *user,
                                           const struct credential_ref *, struct account_list **hold);
-/* The policy the vault named for a known account lately; false when not known. */
+/* The policy the vault gave for a known account lately; false = not known. */
 bool account_lists_known_policy(struct account_lists *, struct vault *, const char *user,
                                 const struct credential_ref *, struct vault_policy *);
-/* `policy` NULL = it was asked for and could not be told. */
+/* `policy` NULL = the vault was asked and could not tell. */
 void account_lists_learn_policy(struct account_lists *, struct vault *, const char *user,
                                 const struct credential_ref *, const struct vault_policy *);
 
-/* It was asked for lately and could not be told: no use in asking again just yet. */
-bool account_lists_policy_untold(struct account_lists *, struct vault *, const char *user,
-                                 const struct credential_ref *);
+/* The vault was asked lately and could not tell: asking again is of no use yet. */
+bool account_lists_policy_unanswered(struct account_lists *, struct vault *, const char *user,
+                                     const struct credential_ref *);
 
 /* A check-out has shown that the account has a key and no password, or (false) that it has a password. */
 void account_lists_learn_key(struct account_lists *, struct vault *, const struct credential_ref *,

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * list_key.c - packs a question into bytes that compare, and unpacks it.
+ * list_key.c - packs vault, user and query into bytes that compare, and unpacks the query.
  *
  * Layout: the vault's address, the user's name as person_key() writes it, then a fixed part, then those of
  * system, ip, application and workgroup that the query has, each with its NUL. The fixed part says which are
- * there, so that "" and absent differ. Addresses of vaults are unique and outlive every key. Behind what is
- * compared stands the user's name as it was spelled, for the vault and for the log.
+ * present, so that "" and absent differ. Addresses of vaults are unique and outlive every key. Behind the
+ * bytes that compare is the user's name as it was spelled, for the vault and for the log.
  *
  * Names of endpoints are compared byte by byte: the vault decides what case means there. Two spellings cost
- * two calls, which is cheaper than a wrong answer.
+ * two calls, and never a wrong answer.
  */
 #include "broker/lists/list_key.h"
 

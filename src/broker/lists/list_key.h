@@ -1,9 +1,9 @@
 /*
- * list_key.h - the name of a question: vault, mapped user, query, in one piece of memory.
+ * list_key.h - the key of an account list: vault, mapped user and query in one piece of memory.
  *
- * Two questions are the same when their first `len` bytes are: the user is named there without ASCII case.
- * The first `owner_len` bytes name vault and user alone. The texts live inside the bytes, so a key is also
- * where the texts of a call in flight are kept.
+ * Two lists are of the same query when the first `len` bytes of their keys are equal: the user's name is
+ * there without ASCII case. The first `owner_len` bytes name vault and user alone. The bytes hold the texts,
+ * so the key also keeps the texts of a call under way.
  */
 #ifndef JG_BROKER_LISTS_LIST_KEY_H
 #define JG_BROKER_LISTS_LIST_KEY_H

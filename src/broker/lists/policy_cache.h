@@ -1,7 +1,8 @@
 /*
  * policy_cache.h - what the access policy wants, per vault, user and account, remembered for a while.
  *
- * Bounded in number; the least recently learned goes first. Not a decision: the vault judges each check-out.
+ * Bounded in number; the policy learned first goes first. A remembered policy is no decision: the vault
+ * judges each check-out.
  */
 #ifndef JG_BROKER_LISTS_POLICY_CACHE_H
 #define JG_BROKER_LISTS_POLICY_CACHE_H
@@ -14,13 +15,17 @@ struct policy_cache;
 struct policy_cache *policy_cache_new(const struct clock *, uint64_t keep_ms, size_t max);
 void policy_cache_free(struct policy_cache *); /* NULL is fine */
 void policy_cache_reload(struct policy_cache *, uint64_t keep_ms);
-/* NULL = it was asked for and could not be told, which is remembered as long. */
+/* NULL = the vault could not tell it, which is remembered as long. */
 void policy_cache_put(struct policy_cache *, const struct vault *, const char *user,
                       const struct credential_ref *, const struct vault_policy *);
-bool policy_cache_get(struct policy_cache *, const struct vault *, const char *user,
-                      const struct credential_ref *, struct vault_policy *);
-/* It was asked for lately and could not be told. */
-bool policy_cache_untold(struct policy_cache *, const struct vault *, const char *user,
-                         const struct credential_ref *);
+
+enum policy_knowledge {
+    POLICY_NOT_ASKED, /* of late */
+    POLICY_KNOWN,
+    POLICY_UNANSWERED /* the vault was asked of late and could not tell */
+};
+/* Fills in the policy with POLICY_KNOWN only. */
+enum policy_knowledge policy_cache_get(struct policy_cache *, const struct vault *, const char *user,
+                                       const struct credential_ref *, struct vault_policy *);
 
 #endif
