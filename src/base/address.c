@@ -155,7 +155,7 @@ int address_split_url(const char *text, struct address_url *out, char why[NAMES_
 
 void address_url_identity(const char *text, char out[NAMES_IDENTITY_SIZE])
 {
-    char why[NAMES_WHY_SIZE];
+    char why[NAMES_WHY_SIZE], ip[NAMES_HOST_SIZE];
     struct address_url url;
 
     *out = '\0';
@@ -168,6 +168,8 @@ void address_url_identity(const char *text, char out[NAMES_IDENTITY_SIZE])
         host--;
     while (path && url.path[path - 1] == '/')
         path--;
+    if (canonical_ip(url.host, ip, sizeof(ip)) && text_copy(url.host, sizeof(url.host), ip))
+        host = strlen(ip);
     if (snprintf(out, NAMES_IDENTITY_SIZE, "%s://%.*s:%u%.*s", url.scheme, (int)host, url.host, port,
                  (int)path, url.path) >= NAMES_IDENTITY_SIZE)
         *out = '\0';

@@ -209,6 +209,9 @@ static void what_does_not_go_together(void **state)
         { "[vault a]\nurl = https://v/public/v3\noauth_client_id = x\noauth_client_secret_file = @DIR@/key\n"
           "[vault b]\nurl = https://v:443/public/v3\noauth_client_id = x\n", 6,
           "[vault b] is [vault a] in line 2 again" },
+        { "[vault a]\nurl = https://[::1]/public/v3\noauth_client_id = x\noauth_client_secret_file = @DIR@/key\n"
+          "[vault b]\nurl = https://[0:0::1]/public/v3\noauth_client_id = x\n", 6,
+          "[vault b] is [vault a] in line 2 again" },
         { VAULT "session_idle = 20m\n", 9, "`session_idle` must stay below 20m" },
         { GATEWAY "catalogue_cache = 5m\ncatalogue_max_age = 1m\n", 11,
           "`catalogue_max_age` must not be shorter" },

@@ -257,6 +257,32 @@ static void check_in_is_done_by_a_2xx_that_is_no_page(void **state)
     }
 }
 
+/* Markup that does not look like it: compressed, in another encoding, behind other bytes. */
+static void check_in_is_not_done_by_what_is_no_json(void **state)
+{
+    static const char *const bodies[] = {"released", "\x1f\x8b\x08", "\xff\xfe<\x01", "{", "x<html>"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        start(CHECKIN);
+        rig_reply(rig_call(0), &(struct rig_answer){.status = 200, .body = bodies[i]});
+        assert_int_equal(ask.call.result, VAULT_FAILED);
+        assert_true(ask.call.unknown);
+    }
+}
+
+static void only_a_request_waits_for_an_approver(void **state)
+{
+    (void)state;
+    start(LIST);
+    rig_reply(rig_call(0), &(struct rig_answer){.status = 403, .body = "4034"});
+    assert_int_equal(ask.call.result, VAULT_OK);
+    assert_false(ask.call.accounts && ask.call.accounts->n);
+    start(REQUESTS);
+    rig_reply(rig_call(0), &(struct rig_answer){.status = 403, .body = "4034"});
+    assert_int_equal(ask.call.result, VAULT_DENIED);
+}
+
 static void lost(void **state)
 {
     static const struct {
@@ -325,6 +351,8 @@ int main(void)
         T(pages_are_never_believed),
         T(other_forms_are_not_the_vaults),
         T(check_in_is_done_by_a_2xx_that_is_no_page),
+        T(check_in_is_not_done_by_what_is_no_json),
+        T(only_a_request_waits_for_an_approver),
         T(lost),
         T(times_to_wait),
     };

@@ -153,7 +153,10 @@ static const char *denied_text(int code)
 
 static void refuse_denied(const struct ps_op *op, const struct ps_words *words, struct vault_call *out)
 {
-    out->result = words->code == 4034 ? VAULT_PENDING : op->on_403;
+    bool waits =
+        words->code == 4034 && (op->secret || op->read == ps_parse_request); /* a list has no approver */
+
+    out->result = waits ? VAULT_PENDING : op->on_403;
     if (out->result == VAULT_OK)
         return;
     if (out->result == VAULT_PENDING)
