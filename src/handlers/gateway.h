@@ -32,6 +32,7 @@
 #define READ_DEPTH     32          /* nesting of a request body */
 
 struct gateway_metrics;
+struct request_metrics;
 
 /* Of lines in the log about unknown callers: what was left out. */
 struct stranger_lines {
@@ -55,6 +56,7 @@ struct gateway {
     struct auth_failures *auth_failures;
     struct stranger_lines lines;
     struct gateway_metrics *metrics;
+    struct request_metrics *requests;
     struct http_server *server; /* NULL until gateway_set_server() */
     struct http_app app;
     uint64_t started_ms; /* monotonic */
@@ -164,12 +166,12 @@ void stranger_lines_end(struct stranger_lines *);
 bool stranger_lines_permit(struct gateway *, const struct http_peer *);
 void stranger_lines_leave_out(struct stranger_lines *, const char *origin);
 
-/* overload.c: the rules a head must pass, in the order of the contract; fills client and timeout. */
+/* admission.c: the rules a head must pass, in the order of the contract; fills client and timeout. */
 bool admission_head(struct request_context *, struct fault *);
 /* The rules after the body: rate, draining, room, time. Counts the context as in flight when it passes. */
 bool admission_start(struct request_context *, unsigned wait_s, struct fault *);
 
-/* health.c */
+/* health_state.c: what each reports of itself now */
 
 /* What the vault's backend says of it now. */
 void health_vault(const struct vault *, struct vault_state *);
@@ -182,11 +184,15 @@ bool health_audit(const struct gateway *, struct audit_state *);
 /* Seconds the earliest certificate is still valid (negative: past); false where there is none. */
 bool health_certificate_left(const struct gateway *, int64_t *seconds);
 
+/* request_metrics.c */
+struct request_metrics *request_metrics_new(const struct route *rows, size_t nrows);
+void request_metrics_free(struct request_metrics *);
+void gateway_count(struct gateway *, const struct route *, int status, uint64_t took_us); /* of those rows */
+void gateway_count_refused_caller(struct gateway *);
+
 /* metrics_page.c */
 struct gateway_metrics *gateway_metrics_new(struct gateway *);
 void gateway_metrics_free(struct gateway_metrics *);
-void gateway_count(struct gateway *, const struct route *, int status, uint64_t took_us);
-void gateway_count_refused_caller(struct gateway *);
 /* The /metrics page. */
 void gateway_render_metrics(struct gateway *, struct buf *);
 

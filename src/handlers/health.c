@@ -16,34 +16,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-void health_vault(const struct vault *v, struct vault_state *out)
-{
-    *out = (struct vault_state){.last_success_age_ms = UINT64_MAX};
-    v->ops->state(v, out);
-}
-
-bool health_vault_usable(const struct vault_state *s)
-{
-    return s->reachable || !s->known;
-}
-
-bool health_certificate_left(const struct gateway *gw, int64_t *seconds)
-{
-    int64_t end = gw->server ? http_certificate_end(gw->server) : 0;
-    if (!end)
-        return false;
-    *seconds = end - clock_wall(gw->clock) / 1000;
-    return true;
-}
-
-bool health_store(const struct gateway *gw, struct store_state *out)
-{
-    *out = (struct store_state){.writable = true};
-    if (gw->store)
-        gw->store->ops->state(gw->store, out);
-    return gw->store;
-}
-
 static size_t store_reasons(const struct gateway *gw, struct jsonw *w)
 {
     char reason[320];
@@ -55,12 +27,6 @@ static size_t store_reasons(const struct gateway *gw, struct jsonw *w)
              s.why);
     jsonw_str(w, NULL, reason);
     return 1;
-}
-
-bool health_audit(const struct gateway *gw, struct audit_state *out)
-{
-    audit_state(gw->audit, out);
-    return gw->audit;
 }
 
 static size_t audit_reasons(const struct gateway *gw, struct jsonw *w)

@@ -1,49 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * metrics_page.c - what the gateway counts, and the /metrics page.
+ * metrics_page.c - the /metrics page, and the gauges read while it is written.
  *
- * Requests are counted by operation and status, their time by operation. A counter comes into being with its
- * first request, so that the page shows what has happened and not every combination that could. Everything
- * that somebody else knows (vaults, leases, connections, the process) is a gauge asked while the page is
- * written.
+ * A row of a table below makes one gauge: of the gateway, of each vault, of the lease store, of the audit
+ * trail, of the process. Its value is read when the page is written; nothing is kept here between two pages.
  *
- * Metrics point into the gateway: whoever ends the program unregisters all of them before gateway_free().
- * Not here: what the loop and the backends count for themselves; they register their own.
+ * Metrics point into the gateway: the end of the program unregisters all of them before gateway_free().
+ * Not here: counters of requests (request_metrics.c); what the loop and the backends count, which register
+ * their own.
  */
 #include "base/log.h"
 #include "base/metrics.h"
 #include "handlers/gateway.h"
 #include "handlers/process.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LABELS_SIZE 160
-
-struct counter { /* requests of one operation that ended with one status */
-    struct counter *next;
-    int status;
-    char labels[LABELS_SIZE];
-    struct metric metric;
-};
-
-struct operation {
-    struct counter *counters;
-    char labels[LABELS_SIZE];
-    struct metric latency;
-};
+#define GAUGE_LABELS_SIZE 160
 
 struct gauge { /* a row of a table below, registered */
     struct metric metric;
-    char labels[LABELS_SIZE];
+    char labels[GAUGE_LABELS_SIZE];
 };
 
 struct gateway_metrics {
-    struct operation *operations; /* by route */
     struct gauge *gauges;
     size_t ngauges;
-    struct metric refused_callers, build_info;
+    struct metric build_info;
     struct broker_state broker; /* as of this scrape: asking walks every lease */
 };
 
@@ -425,33 +409,6 @@ static void add_gauges(struct gateway_metrics *m, struct gateway *gw)
         }
 }
 
-static void add_latencies(struct gateway_metrics *m)
-{
-    for (size_t i = 0; i < routes_count(); i++) {
-        struct operation *op = &m->operations[i];
-        snprintf(op->labels, sizeof(op->labels), "operation=\"%s\"", routes[i].operation);
-        op->latency = (struct metric){.name = "jumpgate_request_duration_seconds",
-                                      .help = "From the head of a request to its answer.",
-                                      .kind = METRIC_HISTOGRAM,
-                                      .labels = op->labels};
-        metric_register(&op->latency);
-    }
-}
-
-static void add_plain(struct gateway_metrics *m)
-{
-    m->refused_callers = (struct metric){.name = "jumpgate_authentication_failures_total",
-                                         .help = "Requests of callers that no client section matches.",
-                                         .kind = METRIC_COUNTER};
-    m->build_info = (struct metric){.name = "jumpgate_build_info",
-                                    .help = "1, with the version as a label.",
-                                    .kind = METRIC_GAUGE,
-                                    .labels = "version=\"" JG_VERSION "\"",
-                                    .value = 1};
-    metric_register(&m->build_info);
-    metric_register(&m->refused_callers);
-}
-
 struct gateway_metrics *gateway_metrics_new(struct gateway *gw)
 {
     size_t ngauges = COUNT(gateway_rows) + COUNT(labelled_rows) + COUNT(store_rows) + COUNT(audit_rows) +
@@ -459,15 +416,18 @@ struct gateway_metrics *gateway_metrics_new(struct gateway *gw)
     struct gateway_metrics *m = calloc(1, sizeof(*m));
     if (!m)
         return NULL;
-    m->operations = calloc(routes_count(), sizeof(*m->operations));
     m->gauges = calloc(ngauges, sizeof(*m->gauges));
-    if (!m->operations || !m->gauges) {
+    if (!m->gauges) {
         gateway_metrics_free(m);
         return NULL;
     }
-    add_plain(m);
+    m->build_info = (struct metric){.name = "jumpgate_build_info",
+                                    .help = "1, with the version as a label.",
+                                    .kind = METRIC_GAUGE,
+                                    .labels = "version=\"" JG_VERSION "\"",
+                                    .value = 1};
+    metric_register(&m->build_info);
     add_gauges(m, gw);
-    add_latencies(m);
     return m;
 }
 
@@ -475,53 +435,8 @@ void gateway_metrics_free(struct gateway_metrics *m)
 {
     if (!m)
         return;
-    for (size_t i = 0; m->operations && i < routes_count(); i++) {
-        struct counter *c, *next;
-        for (c = m->operations[i].counters; c; c = next) {
-            next = c->next;
-            free(c);
-        }
-    }
-    free(m->operations);
     free(m->gauges);
     free(m);
-}
-
-static struct counter *counter_of(struct operation *op, const struct route *route, int status)
-{
-    struct counter *c = op->counters;
-    while (c && c->status != status)
-        c = c->next;
-    if (c)
-        return c;
-    c = calloc(1, sizeof(*c));
-    if (!c)
-        return NULL;
-    c->status = status;
-    snprintf(c->labels, sizeof(c->labels), "operation=\"%s\",status=\"%d\"", route->operation, status);
-    c->metric = (struct metric){.name = "jumpgate_requests_total",
-                                .help = "Requests by operation and answered status; 499 = the client left.",
-                                .kind = METRIC_COUNTER,
-                                .labels = c->labels};
-    metric_register(&c->metric);
-    c->next = op->counters;
-    op->counters = c;
-    return c;
-}
-
-void gateway_count(struct gateway *gw, const struct route *route, int status, uint64_t took_us)
-{
-    struct operation *op = &gw->metrics->operations[route - routes];
-    struct counter *c = counter_of(op, route, status);
-
-    if (c) /* without memory a request goes uncounted: the answer matters more */
-        metric_add(&c->metric, 1);
-    metric_observe_us(&op->latency, took_us);
-}
-
-void gateway_count_refused_caller(struct gateway *gw)
-{
-    metric_add(&gw->metrics->refused_callers, 1);
 }
 
 void gateway_render_metrics(struct gateway *gw, struct buf *page)

@@ -258,8 +258,9 @@ struct gateway *gateway_new(const struct gateway_opts *opts)
     gw->vaults = copy_vaults(opts);
     gw->clients = clients_new(opts->conf, gw->clock);
     gw->auth_failures = auth_failures_new(gw->clock);
+    gw->requests = request_metrics_new(routes, routes_count());
     gw->metrics = gw->vaults ? gateway_metrics_new(gw) : NULL;
-    if (gw->vaults && gw->clients && gw->auth_failures && gw->metrics)
+    if (gw->vaults && gw->clients && gw->auth_failures && gw->requests && gw->metrics)
         return gw;
     gateway_free(gw);
     return NULL;
@@ -271,6 +272,7 @@ void gateway_free(struct gateway *gw)
         return;
     stranger_lines_end(&gw->lines);
     gateway_metrics_free(gw->metrics);
+    request_metrics_free(gw->requests);
     clients_free(gw->clients);
     auth_failures_free(gw->auth_failures);
     free(gw->vaults);

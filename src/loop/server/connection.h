@@ -46,6 +46,8 @@ enum conn_place { PLACE_INSIDE, PLACE_APART, PLACE_OVER };
 /* What follows when an answer is out. */
 enum conn_ending { ENDING_KEEP, ENDING_POLITE, ENDING_ABRUPT, ENDING_RESET };
 
+#define CONN_MAGIC 0x636f6e6eU
+
 struct http_conn {
     unsigned magic;
     union {
@@ -185,7 +187,11 @@ void conn_distrust(struct http_conn *);               /* ends it, after the answ
 void conn_drop_request(struct http_conn *);           /* gone(), if the application still works on it */
 void conn_request_over(struct http_conn *);           /* it has its answer, or needs none any more */
 void conn_clear_request(struct http_conn *);          /* forgets head and body */
-void conn_work_pending(struct http_conn *);
+
+/* conn_read.c */
+void conn_set_reading(struct http_conn *);        /* reads exactly while more bytes may be taken or kept */
+void conn_read_early(struct http_conn *, int fd); /* the first read of a new connection, in this iteration */
+void conn_work_pending(struct http_conn *);       /* feeds the kept bytes to the parser */
 
 /* conn_write.c */
 /* Sends both, wiped afterwards, and does what the ending says when all is out. They may be empty. */

@@ -14,7 +14,6 @@
 #include "base/container_of.h"
 #include "base/log.h"
 #include "base/memory/secret.h"
-#include "base/text.h"
 #include "loop/server/conn_limits.h"
 #include "loop/server/connection.h"
 #include "loop/server/tls_tickets.h"
@@ -246,29 +245,5 @@ size_t http_certificates(const struct http_server *server, struct http_certifica
             n++;
         }
     }
-    return n;
-}
-
-/* The first letters decide nearly always; bit 0x20 is what upper and lower case differ in. */
-static bool named(const struct http_header *header, const char *name)
-{
-    return ((header->name[0] ^ name[0]) & ~0x20) == 0 && text_equal_nocase(header->name, name);
-}
-
-const char *http_header(const struct http_req *req, const char *name)
-{
-    for (size_t i = 0; i < req->nheaders; i++) {
-        if (named(&req->headers[i], name))
-            return req->headers[i].value;
-    }
-    return NULL;
-}
-
-size_t http_header_count(const struct http_req *req, const char *name)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < req->nheaders; i++)
-        n += named(&req->headers[i], name);
     return n;
 }

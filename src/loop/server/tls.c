@@ -2,11 +2,9 @@
 /*
  * tls.c - OpenSSL on memory BIOs: bytes in, bytes out, no socket.
  *
- * The idea: OpenSSL reads from `in` and writes to `out` through a small BIO of our own. Its own memory BIO
- * keeps the largest buffer it ever had, which for thousands of idle connections is most of their memory; here
- * both buffers are freed when they are empty. OpenSSL's own buffers, one record each way, go when the owner
- * has dealt with a delivery (tls_rest), not after each record as SSL_MODE_RELEASE_BUFFERS would have it: a
- * handshake has some ten records, and each buffer is wiped as it goes.
+ * The idea: OpenSSL reads and writes two buffers (tls_bio.c). OpenSSL's own buffers, one record each way, are
+ * freed when the owner has processed a delivery (tls_rest), not after each record as SSL_MODE_RELEASE_BUFFERS
+ * would do: a handshake has some ten records, and each buffer is wiped as it is freed.
  *
  * Life of a connection: handshake (driven by tls_feed) -> established -> tls_read / tls_write ->
  * tls_shutdown. With ask_late the client is asked for its certificate once more, by renegotiation in TLS 1.2
@@ -16,10 +14,11 @@
  * connection. A connection that failed once answers -EPROTO for ever. Verification, where a CA is configured,
  * is never relaxed; with ask_late it is the certificate that may be missing, not its proof.
  *
- * Not here: the context (tls_context.c), sockets (connection.c).
+ * Not here: the buffers (tls_bio.c), the context (tls_context.c), sockets (connection.c).
  */
 #include "loop/server/tls.h"
 
+#include "loop/server/tls_bio.h"
 #include "loop/server/tls_context.h"
 
 #include <errno.h>
@@ -38,60 +37,12 @@ struct tls {
     unsigned magic;
     struct tls_context *context;
     SSL *ssl;
-    struct buf in, out;
-    size_t in_at; /* bytes of `in` that OpenSSL has taken */
+    struct tls_bio bytes;
     bool established, failed, asked;
     char why[120];
     const char *sans[HTTP_SANS];
     size_t nsans;
 };
-
-/* ---- the BIO ---- */
-
-int tls_bio_read(BIO *bio, char *to, int n)
-{
-    struct tls *t = BIO_get_data(bio);
-    size_t there = t->in.len - t->in_at;
-    size_t take = there < (size_t)n ? there : (size_t)n;
-
-    BIO_clear_retry_flags(bio);
-    if (n <= 0)
-        return 0;
-    if (!take) {
-        BIO_set_retry_read(bio);
-        return -1;
-    }
-    memcpy(to, t->in.data + t->in_at, take);
-    t->in_at += take;
-    if (t->in_at == t->in.len) {
-        buf_free(&t->in);
-        t->in_at = 0;
-    }
-    return (int)take;
-}
-
-int tls_bio_write(BIO *bio, const char *bytes, int n)
-{
-    struct tls *t = BIO_get_data(bio);
-
-    BIO_clear_retry_flags(bio);
-    if (n <= 0)
-        return 0;
-    return buf_append(&t->out, bytes, (size_t)n) ? -1 : n;
-}
-
-long tls_bio_ctrl(BIO *bio, int command, long num, void *ptr)
-{
-    struct tls *t = BIO_get_data(bio);
-
-    (void)num;
-    (void)ptr;
-    switch (command) {
-    case BIO_CTRL_FLUSH: return 1;
-    case BIO_CTRL_PENDING: return t ? (long)(t->in.len - t->in_at) : 0;
-    default: return 0;
-    }
-}
 
 /* ---- life ---- */
 
@@ -103,10 +54,7 @@ struct tls *tls_new(struct tls_context *context)
     if (!t || !bio)
         goto fail;
     t->magic = TLS_MAGIC;
-    t->in = BUF_INIT(MAX_CIPHER);
-    t->out = BUF_INIT(SIZE_MAX / 4);
-    BIO_set_data(bio, t);
-    BIO_set_init(bio, 1);
+    tls_bio_attach(bio, &t->bytes, MAX_CIPHER);
     t->ssl = tls_context_ssl(context);
     if (!t->ssl)
         goto fail;
@@ -127,8 +75,7 @@ void tls_free(struct tls *t)
         return;
     SSL_free(t->ssl);
     tls_context_unref(t->context); /* after the BIO, whose functions are the context's */
-    buf_free(&t->in);
-    buf_free(&t->out);
+    tls_bio_free(&t->bytes);
     for (size_t i = 0; i < t->nsans; i++)
         free((void *)(uintptr_t)t->sans[i]);
     t->magic = 0;
@@ -164,11 +111,7 @@ int tls_feed(struct tls *t, const char *bytes, size_t n)
 
     if (t->failed)
         return -EPROTO;
-    if (t->in_at) {
-        buf_consume(&t->in, t->in_at);
-        t->in_at = 0;
-    }
-    if (buf_append(&t->in, bytes, n))
+    if (tls_bio_feed(&t->bytes, bytes, n))
         return -ENOMEM;
     if (t->established)
         return 0;
@@ -217,17 +160,7 @@ int tls_write(struct tls *t, const char *bytes, size_t n)
 
 int tls_output(struct tls *t, struct buf *out)
 {
-    int err = 0;
-
-    if (!t->out.len)
-        return 0;
-    if (out->len == 0) {
-        buf_move(out, &t->out);
-        return 0;
-    }
-    err = buf_append(out, t->out.data, t->out.len);
-    buf_free(&t->out);
-    return err;
+    return tls_bio_take(&t->bytes, out);
 }
 
 /* After a handshake of TLS 1.3 what OpenSSL has to say by itself is a ticket, or an answer to a new key.

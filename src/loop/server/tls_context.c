@@ -16,6 +16,7 @@
 #include "loop/server/tls_context.h"
 
 #include "base/certificate.h"
+#include "loop/server/tls_bio.h"
 #include "loop/server/tls_tickets.h"
 
 #include <arpa/inet.h>
@@ -169,17 +170,6 @@ static bool set_options(struct tls_context *t, const struct http_tls_opts *opts,
     return true;
 }
 
-static BIO_METHOD *bio_method(void)
-{
-    BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "jumpgate");
-
-    if (m && BIO_meth_set_read(m, tls_bio_read) == 1 && BIO_meth_set_write(m, tls_bio_write) == 1 &&
-        BIO_meth_set_ctrl(m, tls_bio_ctrl) == 1)
-        return m;
-    BIO_meth_free(m);
-    return NULL;
-}
-
 struct tls_context *tls_context_new(const struct http_tls_opts *opts, char why[WHY_SIZE])
 {
     struct tls_context *t = calloc(1, sizeof(*t));
@@ -191,7 +181,7 @@ struct tls_context *tls_context_new(const struct http_tls_opts *opts, char why[W
     }
     t->refs = 1;
     t->ctx = SSL_CTX_new(TLS_server_method());
-    t->bio = bio_method();
+    t->bio = tls_bio_method();
     t->tickets = t->ctx ? tls_tickets_new(t->ctx) : NULL;
     if (!t->ctx || !t->bio || !t->tickets) {
         complain(why, "TLS", NULL);
