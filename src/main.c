@@ -3,10 +3,10 @@
  * main.c - the commands of jumpgate.
  *
  * One row per command: its name, the flags it knows, what it does; one row per flag. The rows give the usage
- * text, and the nearest name when one is mistyped. Exit codes: 0 done, 1 the command failed (its reason is on
+ * text, and the suggestion for a mistyped name. Exit codes: 0 done, 1 the command failed (its reason is on
  * stderr), 2 the command line was wrong; a command may have more of its own.
  *
- * No flag takes a secret: what stands on a command line can be read by every user of the machine.
+ * No flag takes a secret: every user of the machine can read a command line.
  *
  * Not here: serving (run.c), leases (leases_command.c), the audit trail (audit_command.c), the configuration
  * itself (conf/conf.h).
@@ -126,7 +126,7 @@ static void print_help(FILE *out)
           out);
 }
 
-/* Output that did not arrive (a full disk, a closed pipe) is a failure, not a success. */
+/* Output that could not be written (a full disk, a closed pipe) is a failure. */
 static int finish(void)
 {
     if (fflush(stdout) || ferror(stdout)) {
@@ -287,8 +287,8 @@ static int run_command(const struct command *command, char **words)
     return command->run(&args);
 }
 
-/* A descriptor opened later must not become standard output or error by accident: what a program writes there
- * would go into a socket, a store, or a pipe of the loop. */
+/* A descriptor opened later must not become standard output or error by accident: output would go into a
+ * socket, a store, or a pipe of the loop. */
 static bool fill_standard_streams(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

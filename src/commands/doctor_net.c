@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * doctor_net.c - is there somebody under this name, and does he answer?
+ * doctor_net.c - the stages dns and tcp: does the name resolve, and do its addresses answer?
  *
- * Plain blocking resolver and sockets, one address after the other, so that each can be told apart: one dead
- * address of three is what makes a gateway slow every third time. With a proxy it is the proxy that is looked
- * for; the vault's own name is then resolved by it and not here.
+ * A blocking resolver and blocking sockets, one address after the other, so that each has a result of its
+ * own: one dead address of three makes every third connect slow. With a proxy both stages check the proxy,
+ * which resolves the vault's own name.
  */
 #include "commands/doctor_stages.h"
 

@@ -2,15 +2,15 @@
 /*
  * leases_command.c - `jumpgate leases`; see leases_command.h.
  *
- *   list          what is checked out, oldest first, in all pages
- *   release ID    ends one lease, whoever holds it
- *   release --all ends every open one
+ *   list          shows all leases, oldest first
+ *   release ID    ends one lease, of any session
+ *   release --all ends every open lease
  *
- * A running gateway is asked over its control socket, with the interface every operator has. When none
- * listens there, the store is used: `list` reads it, `release` marks what is to be checked in by the next
- * start. A gateway that runs without its socket still has the store's lock, and is left alone.
+ * The command calls a running gateway over its control socket, with the operators' interface. When none
+ * listens there, it uses the store: `list` reads it, `release` marks leases that the next start checks in. A
+ * gateway that runs without its socket still holds the store's lock, and the command fails.
  *
- * Not here: how leases look on paper (leases_print.c), the store's side (leases_offline.c).
+ * Not here: printing (leases_print.c), the store (leases_offline.c).
  */
 #include "commands/leases_command.h"
 
@@ -36,7 +36,7 @@
 
 #define ERRORS_MAX   (1U << 20)
 #define READ_DEPTH   32
-#define GRACE_MS     5000 /* the gateway answers before it */
+#define GRACE_MS     5000 /* added to the gateway's own timeout */
 #define ENCODED_SIZE 2048
 
 struct leases_run {
@@ -95,7 +95,7 @@ static int explain_failure(const struct control_answer *answer, int err)
 
 /* ---- listing, page by page ---- */
 
-/* What is done with each lease; `row` of leases_print and others. */
+/* The consumer of the leases. */
 struct sink {
     void (*row)(void *arg, const struct lease_view *);
     void *arg;
@@ -406,7 +406,7 @@ static struct conf *load_conf(const char *path)
     return conf;
 }
 
-/* Without a state directory there was never a gateway: then the store says so. */
+/* Without a state directory no gateway has run: the store's functions then report that. */
 static int run_with(struct leases_run *r, bool release)
 {
     int directory = control_directory(r->conf->gateway.state_dir);

@@ -1,5 +1,5 @@
 /*
- * leases_offline.h - leases without a running gateway: straight from its store.
+ * leases_offline.h - leases without a running gateway, from its store.
  */
 #ifndef JG_LEASES_OFFLINE_H
 #define JG_LEASES_OFFLINE_H
@@ -10,7 +10,7 @@
 
 struct offline;
 
-/* Reads the store beside whoever uses it; no store is as good as an empty one. NULL and why. */
+/* Reads the store without its lock; a missing store counts as empty. NULL and why. */
 struct offline *offline_read(const char *state_dir, char why[OFFLINE_WHY_SIZE]);
 void offline_free(struct offline *);
 
@@ -19,9 +19,9 @@ int offline_list(const struct offline *, const struct lease_filter *,
                  void (*row)(void *arg, const struct lease_view *), void *arg);
 
 /*
- * Ends the lease of that id, or every one (NULL), in the store, under its lock: the next start checks in what
- * nobody holds any more. *ended says how many. 0, -ENOENT (no such lease), or -errno and why, where another
- * process has the store or it cannot be written.
+ * Ends the lease of that id, or every one (NULL), in the store, under its lock: the next start checks in
+ * requests without a holder. *ended says how many. 0, -ENOENT (no such lease), or -errno and why, where
+ * another process has the store or it cannot be written.
  */
 int offline_release(const char *state_dir, const char *id, size_t *ended, char why[OFFLINE_WHY_SIZE]);
 

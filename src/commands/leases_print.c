@@ -5,8 +5,8 @@
  * JSON is written row by row and has exactly the members of GET /v1/leases. The table is kept until its end,
  * so that every column is as wide as its widest cell; the last column is not padded.
  *
- * Names, session ids and errors come from outside: letters that a terminal obeys or does not show are escaped
- * in the table (text_visible). A cell is never empty: `-` stands for nothing, so that columns can be counted.
+ * Names, session ids and errors come from other systems: control and invisible characters are escaped in the
+ * table (text_visible). An empty cell is written as `-`, so that columns can be counted.
  */
 #include "commands/leases_print.h"
 

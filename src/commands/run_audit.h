@@ -16,9 +16,9 @@ struct run_audit {
 /* Opens the trail and records the start. False and `why`. */
 bool run_audit_open(struct run_audit *, struct loop *, const struct conf *, char why[320]);
 void run_audit_rotate(struct run_audit *);
-/* Records the end; nobody uses `audit` any more. */
+/* Records the end; `audit` is not used afterwards. */
 void run_audit_stop(struct run_audit *);
-/* Writes what is left. True = `closed` comes later; false = there is nothing to close. */
+/* Finishes the writes. True = `closed` comes later; false = there is nothing to close. */
 bool run_audit_close(struct run_audit *, void (*closed)(void *arg), void *arg);
 
 #endif

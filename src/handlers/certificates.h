@@ -1,6 +1,6 @@
 /*
- * certificates.h - everything that is good until a certain day: certificates of listeners, their revocation
- * lists, certificates shown to vaults.
+ * certificates.h - everything with an end date: certificates of listeners, their revocation lists,
+ * certificates shown to vaults.
  */
 #ifndef JG_HANDLERS_CERTIFICATES_H
 #define JG_HANDLERS_CERTIFICATES_H

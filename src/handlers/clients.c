@@ -31,7 +31,7 @@ struct clients {
     struct client row[];
 };
 
-/* A bucket never holds less than one request, or a rate under 1/s would never let anybody pass. */
+/* A bucket holds at least one request: with a rate under 1/s no request would ever pass otherwise. */
 static double bucket_size(const struct conf_client *c)
 {
     return c->rate_per_s > 1 ? c->rate_per_s : 1;
@@ -71,7 +71,7 @@ void clients_free(struct clients *cs)
     free(cs);
 }
 
-/* The token of the one `Authorization: Bearer TOKEN` line, or NULL. Two such lines are as good as none. */
+/* The token of the one `Authorization: Bearer TOKEN` line, or NULL. Two such lines count as none. */
 static const char *bearer_token(const struct http_req *req)
 {
     static const char scheme[] = "Bearer";
@@ -113,8 +113,8 @@ static bool client_matches(const struct conf_client *c, const uint8_t *hash, con
     bool token = !c->has_token || (hash && bytes_equal(hash, c->token_sha256, DIGEST_SIZE));
     bool san = !c->certificate_san || san_shown(c->certificate_san, peer);
     bool uid = c->peer_uid < 0 || uid_shown(c->peer_uid, peer);
-    bool named =
-        c->has_token || c->certificate_san || c->peer_uid >= 0; /* a section without identity is nobody */
+    bool named = c->has_token || c->certificate_san ||
+                 c->peer_uid >= 0; /* a section without any identity matches no caller */
     return token & san & uid & named;
 }
 
@@ -123,7 +123,7 @@ static bool is_control(const struct http_peer *peer)
     return strcmp(peer->listener, CONTROL_LISTENER) == 0;
 }
 
-/* Root could read the whole process anyway. */
+/* Root may: it can read the whole process anyway. */
 static bool may_control(const struct http_peer *peer)
 {
     return peer->is_unix && (peer->uid == 0 || peer->uid == geteuid());

@@ -2,9 +2,9 @@
 /*
  * json_fields.c - the readers behind every request body.
  *
- * What comes in has passed json_parse(): valid UTF-8, no NUL in a string, no member twice. Here types,
- * lengths, ranges and words are checked. Names must not hold control characters: they end up in vault paths,
- * logs and screens, and no system, account or user is called that way.
+ * The input has passed json_parse(): valid UTF-8, no NUL in a string, no member twice. Here types, lengths,
+ * ranges and words are checked. Names must not hold control characters, since they become part of vault
+ * paths, logs and screens; no system, account or user has such a name.
  */
 #include "handlers/json_fields.h"
 
@@ -36,7 +36,7 @@ static size_t count_characters(const char *text)
 {
     size_t n = 0;
     for (; *text; text++)
-        n += ((unsigned char)*text & 0xC0) != 0x80; /* continuation bytes count for nothing */
+        n += ((unsigned char)*text & 0xC0) != 0x80; /* continuation bytes do not count */
     return n;
 }
 
@@ -66,14 +66,15 @@ bool json_field_text(const struct json_fields *m, const char *name, unsigned fla
                      const char **out)
 {
     char *text;
-    bool taken = member_text_own(m, name, flags, max, &text);
+    bool taken = json_field_text_mutable(m, name, flags, max, &text);
 
     if (taken)
         *out = text;
     return taken;
 }
 
-bool member_text_own(const struct json_fields *m, const char *name, unsigned flags, unsigned max, char **out)
+bool json_field_text_mutable(const struct json_fields *m, const char *name, unsigned flags, unsigned max,
+                             char **out)
 {
     const cJSON *value = json_get(m->object, name);
 
@@ -130,7 +131,7 @@ bool json_field_array(const struct json_fields *m, const char *name, const cJSON
     return true;
 }
 
-int word_index(const char *text, const char *const *words)
+int json_field_word_index(const char *text, const char *const *words)
 {
     for (int i = 0; words[i]; i++)
         if (!strcmp(text, words[i]))
@@ -161,7 +162,7 @@ bool json_field_word(const struct json_fields *m, const char *name, const char *
         *out = absent;
         return true;
     }
-    int index = cJSON_IsString(value) ? word_index(value->valuestring, words) : -1;
+    int index = cJSON_IsString(value) ? json_field_word_index(value->valuestring, words) : -1;
     if (index < 0)
         return wrong_word(m, name, words);
     *out = index;

@@ -81,7 +81,7 @@ static double read_stranger_bytes(void *of)
 
 static double read_closed_for_room(void *of)
 {
-    return (double)strangers_of(of).closed[HTTP_FOR_ROOM];
+    return (double)strangers_of(of).closed[HTTP_FOR_CONNECTIONS];
 }
 
 static double read_closed_for_bytes(void *of)
@@ -91,7 +91,7 @@ static double read_closed_for_bytes(void *of)
 
 static double read_lines_left_out(void *of)
 {
-    return (double)((const struct gateway *)of)->lines.total;
+    return (double)((const struct gateway *)of)->stranger_lines.total;
 }
 
 static double read_certificate_end(void *of)

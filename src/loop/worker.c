@@ -2,13 +2,13 @@
 /*
  * worker.c - a thread for work that blocks; see worker.h.
  *
- * Why not libuv's pool: it wakes its thread while it holds the pool's lock, which the thread takes first of
- * all. On one core that is two changes of threads for nothing, each time. Here there is no lock: the loop
- * fills in the work and posts `wanted`; the thread does it and wakes the loop. They take turns, so neither
- * sees the other's half-done state.
+ * Why not libuv's pool: it wakes its thread while it holds the pool's lock, which the thread needs first. On
+ * one core that costs two needless thread switches each time. Here there is no lock: the loop fills in the
+ * work and posts `wanted`; the thread does it and wakes the loop. Only one of the two uses the data at a
+ * time.
  *
- * All signals are blocked on the thread: they are the loop's, and a file that reaches its size limit must be
- * an error, not the end.
+ * All signals are blocked on the thread: the loop handles them, and a file that reaches its size limit
+ * (SIGXFSZ) is an error and does not end the process.
  */
 #include "loop/worker.h"
 

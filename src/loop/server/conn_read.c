@@ -28,13 +28,13 @@ static bool takes_input(const struct http_conn *c)
            c->phase == CONN_TRAILERS;
 }
 
-static void keep(struct http_conn *c, const char *bytes, size_t n)
+static void keep_bytes(struct http_conn *c, const char *bytes, size_t n)
 {
     if (c->phase == CONN_CLOSED || c->phase == CONN_LINGER || c->ending != ENDING_KEEP)
         return;
     if (buf_append(&c->pending, bytes, n))
-        conn_close(c, "too many bytes ahead of the answer");
-    else if (c->phase == CONN_IDLE) /* it has had its heads of this turn */
+        conn_close(c, "too many bytes ahead of the response");
+    else if (c->phase == CONN_IDLE) /* it has had its heads of this iteration */
         conn_goto(c, CONN_NEXT);
 }
 
@@ -51,7 +51,7 @@ static void take_plain(struct http_conn *c, const char *bytes, size_t n)
     if (takes_input(c) && c->pending.len == 0)
         used = request_feed(c, bytes, n);
     if (used < n)
-        keep(c, bytes + used, n - used);
+        keep_bytes(c, bytes + used, n - used);
 }
 
 void conn_work_pending(struct http_conn *c)
@@ -66,7 +66,7 @@ void conn_work_pending(struct http_conn *c)
     if (bytes.len) {
         used = request_feed(c, bytes.data, bytes.len);
         if (used < bytes.len)
-            keep(c, bytes.data + used, bytes.len - used);
+            keep_bytes(c, bytes.data + used, bytes.len - used);
     }
     buf_free(&bytes);
     if (c->eof && c->phase != CONN_NEXT && c->phase != CONN_RESPONSE && c->phase != CONN_LINGER)
@@ -76,7 +76,7 @@ void conn_work_pending(struct http_conn *c)
 static void client_ended(struct http_conn *c, const char *why)
 {
     if ((c->phase == CONN_RESPONSE && c->writes) || c->phase == CONN_NEXT) {
-        c->eof = true; /* it has its answer coming */
+        c->eof = true; /* its response is pending */
         uv_read_stop(&c->u.stream);
         c->reading = false;
         return;
@@ -88,7 +88,7 @@ static void peer_names(struct http_conn *c)
 {
     c->peer.nsans = tls_peer_sans(c->tls, &c->peer.sans);
     c->peer.certificate = tls_has_peer_certificate(c->tls);
-    strangers_meet(c);
+    strangers_check_certificate(c);
 }
 
 /* After each delivery of ciphertext: did the handshake, first or late, end? */
@@ -127,7 +127,7 @@ static void take_cipher(struct http_conn *c, const char *bytes, size_t n)
     }
     if (c->phase != CONN_CLOSED && c->phase != CONN_LINGER)
         tls_progress(c);
-    /* A ticket leaves with the answer to the request that came behind the handshake; an alert at once. */
+    /* A ticket leaves with the response to the request that followed the handshake; an alert at once. */
     if (c->phase != CONN_WORK || got < 0 || !tls_can_wait(c->tls))
         conn_flush_tls(c);
     tls_rest(c->tls);
@@ -137,8 +137,8 @@ static void take_cipher(struct http_conn *c, const char *bytes, size_t n)
         client_ended(c, "client closed");
 }
 
-/* What is read may all have to be kept, so no more is read at once than that; nothing where on_read() is to
- * put a stranger into its line. */
+/* All that is read may have to be kept, so no more is read at once than `pending` can keep. A size of 0 makes
+ * libuv call on_read() with UV_ENOBUFS, which puts a stranger into its read queue. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
     struct http_conn *c = handle->data;
@@ -189,7 +189,8 @@ void conn_set_reading(struct http_conn *c)
         conn_close(c, "cannot read");
 }
 
-/* By the time a busy loop accepts a client, the client has asked: it need not wait for another turn. */
+/* When a busy loop accepts a connection, its request has often arrived already: it is read in this iteration.
+ */
 void conn_read_early(struct http_conn *c, int fd)
 {
     uv_buf_t room;
@@ -198,7 +199,8 @@ void conn_read_early(struct http_conn *c, int fd)
     if (!c->reading || c->phase == CONN_CLOSED)
         return;
     on_alloc(&c->u.handle, 0, &room);
-    if (!room.len) { /* who has asked joins the line at once: others may be closed for room */
+    if (!room.len) { /* a connection with a request joins its queue at once: one without may be closed to make
+                        room */
         if (recv(fd, c->server->read, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
             read_queue_join(c);
         wipe(c->server->read, 1);

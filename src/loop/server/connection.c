@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * connection.c - the life of one connection: phases, deadlines, reading, writing, closing.
+ * connection.c - the life of one connection: accepted, phases and deadlines, closed.
  *
- * The idea: a phase says what is awaited, and its row below how long that may take and what happens when it
- * takes longer. Deadlines are set once per entry from outside (conn_settle), so a request that comes and is
- * answered within one read costs one timer change.
+ * The idea: a phase says what is awaited; its row below says what happens when its time is over (server.c
+ * knows how long). Deadlines are set once per entry from outside (conn_settle), so a request that comes and
+ * is answered within one read costs one timer change.
  *
- * Reading goes on while a request is in work, because only a reader notices that its client left. What comes
- * early is kept up to max_pipelined bytes, then reading stops until the answer. An end of file while a
- * request is unanswered means that the client left, also when it only shut its write side.
+ * End: conn_close() with a reason, from anywhere, any number of times; on_closed() frees the memory.
  *
- * Ends: conn_close() with a reason, from anywhere, any number of times; the memory goes in on_closed(). After
- * an answer that closes, the write side is shut first and what still comes is discarded for a while: closing
- * a socket with unread bytes would reset it, and the client might lose the answer. shutdown(2) is called
- * directly, since at that point libuv has nothing of this connection left to write.
- *
- * Not here: what the bytes mean (request.c), what an answer looks like (response.c), who is accepted
- * (listener.c).
+ * Not here: bytes in (conn_read.c) and out (conn_write.c), what they mean (request.c, response.c), which
+ * connections are accepted (listener.c).
  */
 #include "loop/server/connection.h"
 
@@ -34,7 +27,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define WARN_EVERY_MS 60000 /* a flood of connections must not become a flood of lines */
+#define WARN_EVERY_MS 60000 /* many connections must not cause many lines */
 
 static void late_refuse(struct http_conn *c)
 {
@@ -52,7 +45,7 @@ static const struct conn_row {
     const char *name;
     const char *why; /* when its time is over */
     void (*late)(struct http_conn *);
-} rows[CONN_NPHASES] = {
+} phase_rows[CONN_NPHASES] = {
     [CONN_HANDSHAKE] = {"handshake", "handshake timeout", late_close},
     [CONN_IDLE] = {"idle", "idle timeout", late_close},
     [CONN_HEAD] = {"head", "header timeout", late_refuse},
@@ -68,7 +61,7 @@ static const struct conn_row {
 
 static void late_close(struct http_conn *c)
 {
-    conn_close(c, rows[c->phase].why);
+    conn_close(c, phase_rows[c->phase].why);
 }
 
 void conn_goto(struct http_conn *c, enum conn_phase phase)
@@ -81,7 +74,7 @@ void conn_goto(struct http_conn *c, enum conn_phase phase)
         read_queue_join(c);
 }
 
-static void await_until(struct http_conn *c, uint64_t due_ms);
+static void arm_deadline(struct http_conn *c, uint64_t due_ms);
 
 static void on_deadline(struct deadline *deadline)
 {
@@ -89,18 +82,19 @@ static void on_deadline(struct deadline *deadline)
 
     if (c->magic != CONN_MAGIC)
         return;
-    if (c->due_ms > clock_now(loop_clock(c->server->loop))) { /* the phase it was started for is over */
-        await_until(c, c->due_ms);
+    if (c->due_ms > clock_now(loop_clock(c->server->loop))) { /* it was started for an earlier phase */
+        arm_deadline(c, c->due_ms);
         return;
     }
-    if (!rows[c->phase].late)
+    if (!phase_rows[c->phase].late)
         return;
-    rows[c->phase].late(c);
+    phase_rows[c->phase].late(c);
     conn_settle(c);
 }
 
-/* What is due later leaves the running deadline as it is: a request then costs none, only a note. */
-static void await_until(struct http_conn *c, uint64_t due_ms)
+/* A later time leaves the running deadline as it is and is only noted: a usual request costs no timer change.
+ */
+static void arm_deadline(struct http_conn *c, uint64_t due_ms)
 {
     struct timers *timers = loop_timers(c->server->loop);
     uint64_t now = clock_now(loop_clock(c->server->loop));
@@ -109,7 +103,7 @@ static void await_until(struct http_conn *c, uint64_t due_ms)
     if (due_ms == UINT64_MAX || (timer_running(&c->deadline) && c->deadline.at_ms <= due_ms))
         return;
     if (timer_start(timers, &c->deadline, due_ms > now ? due_ms - now : 0, on_deadline))
-        conn_close(c, "out of memory"); /* a connection without a deadline could stay for ever */
+        conn_close(c, "out of memory"); /* a connection without a deadline might never end */
 }
 
 void conn_settle(struct http_conn *c)
@@ -118,7 +112,7 @@ void conn_settle(struct http_conn *c)
 
     if (c->in_feed)
         return;
-    strangers_weigh(c);
+    strangers_count_bytes(c);
     if (c->phase == CONN_CLOSED)
         return;
     conn_set_reading(c);
@@ -127,7 +121,7 @@ void conn_settle(struct http_conn *c)
     c->rearm = false;
     delay = c->queue && c->phase == CONN_NEXT ? UINT64_MAX : c->server->timeout_ms[c->phase];
     now = clock_now(loop_clock(c->server->loop));
-    await_until(c, delay > UINT64_MAX - now ? UINT64_MAX : now + delay);
+    arm_deadline(c, delay > UINT64_MAX - now ? UINT64_MAX : now + delay);
 }
 
 void conn_clear_request(struct http_conn *c)
@@ -168,8 +162,9 @@ static void on_closed(uv_handle_t *handle)
     server_handle_closed(server);
 }
 
-/* An idle TLS client is told that this end is no accident; whether that still fits does not matter. */
-static void say_goodbye(struct http_conn *c)
+/* An idle TLS client gets a close_notify, so that it can tell this end from a truncation. If the socket takes
+ * no bytes, it is left out. */
+static void send_close_notify(struct http_conn *c)
 {
     struct buf out = BUF_INIT(4096);
     uv_buf_t iov;
@@ -188,13 +183,13 @@ static size_t *place_count(struct http_conn *c)
 {
     struct http_server *server = c->server;
 
-    return c->place == PLACE_OVER    ? &server->nover
-           : c->place == PLACE_APART ? &server->napart
-                                     : &server->nconns;
+    return c->place == PLACE_OVER_LIMIT ? &server->nover_limit
+           : c->place == PLACE_SEPARATE ? &server->nseparate
+                                        : &server->nconns;
 }
 
-/* Its descriptor is closed in this turn: what it counted for is free at once. */
-static void give_up_place(struct http_conn *c)
+/* Its descriptor is closed in this iteration: what it counted against is free at once. */
+static void release_place(struct http_conn *c)
 {
     --*place_count(c);
     if (c->counted)
@@ -211,11 +206,11 @@ static bool begin_close(struct http_conn *c, const char *why)
         return false;
     if (log_on(LOG_DEBUG) && strangers_may_log(c))
         log_debug("connection_end", "listener=%s peer=%s reason=%s phase=%s requests=%u", c->peer.listener,
-                  c->peer.address, why, rows[c->phase].name, c->requests);
+                  c->peer.address, why, phase_rows[c->phase].name, c->requests);
     timer_stop(loop_timers(c->server->loop), &c->deadline);
-    say_goodbye(c);
+    send_close_notify(c);
     c->phase = CONN_CLOSED;
-    give_up_place(c);
+    release_place(c);
     conn_drop_request(c);
     return true;
 }
@@ -266,7 +261,7 @@ static void describe_peer(struct http_conn *c, int fd, const struct sockaddr *fr
 
         uv_ip6_name(&in6, host, sizeof(host));
         snprintf(peer->address, sizeof(peer->address), "[%s]:%u", host, ntohs(in6.sin6_port));
-        memset(in6.sin6_addr.s6_addr + 8, 0, 8); /* one host may use every address of its network */
+        memset(in6.sin6_addr.s6_addr + 8, 0, 8); /* one host may have every address of its network */
         uv_ip6_name(&in6, host, sizeof(host));
         snprintf(peer->origin, sizeof(peer->origin), "%s/64", host);
     } else {
@@ -313,19 +308,19 @@ static struct http_conn *conn_new(struct listener *l, enum conn_place place)
     c->req.peer = &c->peer;
     c->since_ms = clock_now(loop_clock(l->server->loop));
     head_init(&c->head);
-    /* With TLS a record whose first part came earlier may add its whole length. */
+    /* With TLS a record that began in an earlier read may add its whole length. */
     c->pending = BUF_SECRET(l->server->opts.max_pipelined + (l->tls ? SERVER_PLAIN : 0));
     return c;
 }
 
-/* Who has too many connections hears nothing: an answer would cost more than it is worth to him. */
+/* Over the per-peer limit the socket is closed without a response. */
 static bool count_peer(struct http_conn *c)
 {
     struct http_server *server = c->server;
     uint64_t now = clock_now(loop_clock(server->loop));
     int err;
 
-    if (c->place != PLACE_INSIDE || c->peer.is_unix)
+    if (c->place != PLACE_COUNTED || c->peer.is_unix)
         return true;
     err = conn_limits_enter(server->conn_limits, c->peer.origin, server->opts.max_per_peer);
     c->counted = !err;
@@ -337,13 +332,13 @@ static bool count_peer(struct http_conn *c)
     return !err;
 }
 
-/* Admits it to the counts and gives it its TLS; false if it may not or cannot stay. */
+/* Counts the connection and makes its TLS; false if a limit or memory forbids it. */
 static bool conn_admit(struct http_conn *c, int fd, const struct sockaddr *from)
 {
     describe_peer(c, fd, from);
     if (!count_peer(c))
         return false;
-    if (c->listener->tls && c->place != PLACE_OVER) {
+    if (c->listener->tls && c->place != PLACE_OVER_LIMIT) {
         c->tls = tls_new(c->listener->tls);
         if (!c->tls && c->counted)
             conn_limits_leave(c->server->conn_limits, c->peer.origin);
@@ -374,7 +369,7 @@ void conn_accept(struct listener *l, int fd, const struct sockaddr *from, enum c
         conn_close(c, "cannot open");
         return;
     }
-    if (place == PLACE_OVER)
+    if (place == PLACE_OVER_LIMIT)
         response_refuse_with(c, FAULT_OVERLOADED, 0, "All client connections are in use (max_connections).");
     conn_settle(c);
     conn_read_early(c, fd);

@@ -12,7 +12,7 @@
  *
  * Invariants: the error queue of OpenSSL is empty before each call into it, so that an error is of this
  * connection. A connection that failed once answers -EPROTO for ever. Verification, where a CA is configured,
- * is never relaxed; with ask_late it is the certificate that may be missing, not its proof.
+ * is never relaxed; with ask_late the certificate may be missing, but never unverified.
  *
  * Not here: the buffers (tls_bio.c), the context (tls_context.c), sockets (connection.c).
  */
@@ -82,7 +82,7 @@ void tls_free(struct tls *t)
     free(t);
 }
 
-/* Notes why, once; what OpenSSL says are static texts. */
+/* Keeps the first reason; OpenSSL's reasons are static texts. */
 static int failed(struct tls *t, const char *where)
 {
     unsigned long code = ERR_peek_last_error();
@@ -163,15 +163,15 @@ int tls_output(struct tls *t, struct buf *out)
     return tls_bio_take(&t->bytes, out);
 }
 
-/* After a handshake of TLS 1.3 what OpenSSL has to say by itself is a ticket, or an answer to a new key.
- * Before it, and in TLS 1.2, it is what the client waits for. */
+/* After a handshake of TLS 1.3 OpenSSL's own output is a ticket or an answer to a key update. Before it, and
+ * in TLS 1.2, the client waits for it. */
 bool tls_can_wait(const struct tls *t)
 {
     return t->established && !t->failed && SSL_version(t->ssl) >= TLS1_3_VERSION;
 }
 
 /* Where the head of a record is there and its body is not, releases of OpenSSL before 3.0.14 would free the
- * buffer that waits for it: hence the question where the reader stands. */
+ * buffer that waits for it: hence the check of the reader's state. */
 void tls_rest(struct tls *t)
 {
     if (!t->failed && strcmp(SSL_rstate_string(t->ssl), "RH") == 0 && !SSL_has_pending(t->ssl))
@@ -183,7 +183,7 @@ void tls_shutdown(struct tls *t)
     if (t->failed || !t->established)
         return;
     ERR_clear_error();
-    (void)SSL_shutdown(t->ssl); /* 0: ours is out, theirs is not awaited */
+    (void)SSL_shutdown(t->ssl); /* 0: close_notify is sent; the client's is not awaited */
     ERR_clear_error();
 }
 
@@ -192,7 +192,7 @@ bool tls_established(const struct tls *t)
     return t->established;
 }
 
-/* ---- who is there ---- */
+/* ---- the client's certificate ---- */
 
 /* A resumed session brings the certificate of the handshake it resumes, which may have expired meanwhile. */
 bool tls_has_peer_certificate(const struct tls *t)
@@ -241,7 +241,7 @@ int tls_ask_certificate(struct tls *t)
     else
         ok = SSL_renegotiate(t->ssl) == 1 && SSL_do_handshake(t->ssl) == 1;
     if (!ok) {
-        ERR_clear_error(); /* the client offered no way to be asked; the connection itself is well */
+        ERR_clear_error(); /* the client offered no way to be asked; the connection itself is sound */
         return -ENOTSUP;
     }
     t->asked = true;

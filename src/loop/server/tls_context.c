@@ -2,16 +2,16 @@
 /*
  * tls_context.c - the configuration of a TLS listener, and what a certificate says about its owner.
  *
- * The idea: everything that decides about security is set here, once per listener: versions 1.2 and 1.3,
+ * The idea: every setting that decides about security is made here, once per listener: versions 1.2 and 1.3,
  * forward secrecy and authenticated encryption only, X25519 and P-256, no compression, no renegotiation by
  * clients, client certificates required where a CA is named, and none of them revoked where lists are given.
- * Sessions are resumed by tickets alone (tls_tickets.c); nothing is kept on this side.
+ * Sessions are resumed by tickets alone (tls_tickets.c); the server keeps no session.
  *
  * Names: a subject alternative name becomes a text like "DNS:host". One that holds a NUL or another control
  * byte is left out, since as a text it would look like a name that it is not.
  *
  * Life: tls_context_new -> any number of connections, each with a reference -> tls_context_unref. A listener
- * may have given up its own reference for a newer context meanwhile: a connection keeps what it began with.
+ * may replace its context; a connection keeps the context it began with.
  */
 #include "loop/server/tls_context.h"
 
@@ -79,7 +79,7 @@ static bool load_certificate(struct tls_context *t, const struct http_tls_opts *
     return true;
 }
 
-/* Each authority of a chain needs its list: a certificate nobody answers for is refused. */
+/* Each authority of a chain needs its list: without it a certificate is refused. */
 static bool load_client_crl(struct tls_context *t, const struct http_tls_opts *opts, char why[WHY_SIZE])
 {
     X509_STORE *store = SSL_CTX_get_cert_store(t->ctx);

@@ -2,11 +2,11 @@
 /*
  * tls_tickets.c - the keys of session tickets; see tls_tickets.h.
  *
- * OpenSSL would make one key when the context is made and keep it as long as the process lives, which for a
- * ticket means that there is no forward secrecy at all. Here a key seals for one period
- * (TLS_TICKETS_PERIOD_S) and opens for two. A ticket itself is good for one period, so none is refused early.
+ * OpenSSL itself makes one key per context and keeps it as long as the process runs, which leaves tickets
+ * without forward secrecy. Here a key seals for one period (TLS_TICKETS_PERIOD_S) and opens for two. A ticket
+ * itself is good for one period, so none is refused early.
  *
- * A key is a name of 16 bytes, which the ticket bears in the clear, a key for AES-256-CBC and one for
+ * A key is a name of 16 bytes, which the ticket carries in the clear, a key for AES-256-CBC and one for
  * HMAC-SHA256, as RFC 5077 recommends.
  *
  * Not here: the clock. The server rotates all its contexts (server.c).
