@@ -288,8 +288,8 @@ static void on_day(struct deadline *d)
     struct reload *r = CONTAINER_OF(d, struct reload, daily);
 
     gateway_warn_certificates(r->opts.gateway);
-    if (timer_start(loop_timers(r->opts.loop), &r->daily, DAY_MS,
-                    on_day)) /* it has just left the heap of deadlines, so it has room there */
+    /* It has just left the heap of deadlines, so it has room there. */
+    if (timer_start(loop_timers(r->opts.loop), &r->daily, DAY_MS, on_day))
         log_warn("certificates_unwatched", "error=%s", "out of memory");
 }
 

@@ -6,31 +6,19 @@
  */
 #include "handlers/auth_failures.h"
 
+#include "base/uthash_nofail.h"
+#include "handlers/token_bucket.h"
 #include "loop/server/server.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
-/* The hash says "out of memory" instead of leaving the program; the plain hash has no bare fall-through. */
-#define HASH_FUNCTION(key, len, hash) HASH_SAX(key, len, hash)
-#define HASH_NONFATAL_OOM             1
-#define uthash_nonfatal_oom(origin)   ((origin)->unhashed = true)
-#include <uthash.h>
-
-#define BURST_S    60
-#define WAIT_MAX_S 3600
-
-struct bucket {
-    double tokens;
-    uint64_t filled_ms; /* monotonic, when `tokens` was true */
-};
+#define BURST_S 60
 
 struct origin {
     char name[HTTP_ORIGIN_SIZE];
-    struct bucket logins, lines;
-    bool unhashed;
+    struct token_bucket logins, lines;
     TAILQ_ENTRY(origin) link;
     UT_hash_handle hh;
 };
@@ -82,9 +70,9 @@ static struct origin *origin_add(struct auth_failures *fs, const char *name, dou
     if (!o)
         return NULL;
     strncpy(o->name, name, sizeof(o->name) - 1);
-    o->logins = o->lines = (struct bucket){bucket_size(per_s), clock_now(fs->clock)};
+    o->logins = o->lines = (struct token_bucket){bucket_size(per_s), clock_now(fs->clock)};
     HASH_ADD_STR(fs->all, name, o);
-    if (o->unhashed) {
+    if (!o->hh.tbl) {
         free(o);
         return NULL;
     }
@@ -107,32 +95,23 @@ static struct origin *origin_get(struct auth_failures *fs, const char *name, dou
     return o;
 }
 
-static bool bucket_take(const struct auth_failures *fs, struct bucket *b, double per_s)
+static unsigned bucket_take(const struct auth_failures *fs, struct token_bucket *b, double per_s)
 {
-    uint64_t now = clock_now(fs->clock);
-
-    b->tokens = fmin(b->tokens + (double)(now - b->filled_ms) / 1000.0 * per_s, bucket_size(per_s));
-    b->filled_ms = now;
-    if (b->tokens < 1)
-        return false;
-    b->tokens -= 1;
-    return true;
+    return token_bucket_take(b, per_s, bucket_size(per_s), clock_now(fs->clock));
 }
 
 unsigned auth_failures_take(struct auth_failures *fs, const char *name, double per_s)
 {
     struct origin *o = per_s > 0 ? origin_get(fs, name, per_s) : NULL;
 
-    if (!o || bucket_take(fs, &o->logins, per_s))
-        return 0;
-    return (unsigned)ceil(fmin((1 - o->logins.tokens) / per_s, WAIT_MAX_S));
+    return o ? bucket_take(fs, &o->logins, per_s) : 0;
 }
 
 bool auth_failures_line(struct auth_failures *fs, const char *name, double per_s)
 {
     struct origin *o = per_s > 0 ? origin_get(fs, name, per_s) : NULL;
 
-    return !o || bucket_take(fs, &o->lines, per_s);
+    return !o || bucket_take(fs, &o->lines, per_s) == 0;
 }
 
 size_t auth_failures_count(const struct auth_failures *fs)

@@ -15,9 +15,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DAY_S      86400
-#define WARN_DAYS  30
-#define ERROR_DAYS 7
+#define CERTIFICATES_MAX 64
+#define DAY_S            86400
+#define WARN_DAYS        30
+#define ERROR_DAYS       7
+
+struct certificate {
+    const char *kind; /* "listener", "client_crl", "vault" */
+    const char *name; /* of the section */
+    int64_t end;      /* seconds since 1970 */
+    int64_t left;     /* seconds; negative: past */
+};
 
 static size_t add_listeners(const struct gateway *gw, struct certificate *out, size_t max)
 {
@@ -31,7 +39,8 @@ static size_t add_listeners(const struct gateway *gw, struct certificate *out, s
     return n < max ? n : max;
 }
 
-size_t certificates_list(const struct gateway *gw, struct certificate *out, size_t max)
+/* At most `max`; returns how many. */
+static size_t certificates_list(const struct gateway *gw, struct certificate *out, size_t max)
 {
     int64_t now = clock_wall(gw->clock) / 1000;
     size_t n = add_listeners(gw, out, max);

@@ -19,8 +19,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WAIT_MAX_S 3600
-
 static const struct conf_client control_conf = {
     .name = "control", .peer_uid = -1, .allow = PERMIT_OPERATE | PERMIT_OBSERVE};
 
@@ -47,8 +45,7 @@ struct clients *clients_new(const struct conf *conf, const struct clock *clock)
     cs->n = conf->nclients;
     for (size_t i = 0; i < cs->n; i++)
         cs->row[i] = (struct client){.conf = &conf->clients[i],
-                                     .tokens = bucket_size(&conf->clients[i]),
-                                     .filled_ms = clock_now(clock)};
+                                     .bucket = {bucket_size(&conf->clients[i]), clock_now(clock)}};
     return cs;
 }
 
@@ -61,8 +58,8 @@ void clients_inherit(struct clients *cs, const struct clients *before)
 
             if (strcmp(now->conf->name, was->conf->name) != 0)
                 continue;
-            now->tokens = was->tokens < now->tokens ? was->tokens : now->tokens;
-            now->filled_ms = was->filled_ms;
+            now->bucket.tokens = fmin(was->bucket.tokens, now->bucket.tokens);
+            now->bucket.filled_ms = was->bucket.filled_ms;
         }
 }
 
@@ -160,19 +157,6 @@ bool clients_know(const struct clients *cs, const struct http_peer *peer)
 unsigned clients_take(struct clients *cs, struct client *c)
 {
     double rate = c->conf->rate_per_s;
-    uint64_t now = clock_now(cs->clock);
 
-    if (rate <= 0)
-        return 0;
-    c->tokens += (double)(now - c->filled_ms) / 1000.0 * rate;
-    c->filled_ms = now;
-    if (c->tokens > bucket_size(c->conf))
-        c->tokens = bucket_size(c->conf);
-    if (c->tokens >= 1) {
-        c->tokens -= 1;
-        return 0;
-    }
-    double wait = (1 - c->tokens) / rate;
-    unsigned seconds = wait < WAIT_MAX_S ? (unsigned)wait : WAIT_MAX_S;
-    return seconds < wait ? seconds + 1 : seconds;
+    return rate > 0 ? token_bucket_take(&c->bucket, rate, bucket_size(c->conf), clock_now(cs->clock)) : 0;
 }

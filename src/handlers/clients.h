@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "conf/conf.h"
+#include "handlers/token_bucket.h"
 #include "loop/server/server.h"
 
 /* Name of the listener behind the control socket. No configured listener can have it: a section's name has no
@@ -27,8 +28,7 @@ struct clients;
 
 struct client {
     const struct conf_client *conf;
-    double tokens;
-    uint64_t filled_ms; /* monotonic, when `tokens` was true */
+    struct token_bucket bucket;
 };
 
 struct clients *clients_new(const struct conf *,

@@ -115,7 +115,7 @@ struct request_context {
     TAILQ_ENTRY(request_context) link;
     const struct route *route;
     struct http_req *req;
-    struct client *client; /* NULL = none was asked for */
+    struct client *client; /* NULL = the route is for any caller */
     struct op *op;         /* the broker's operation, while it works */
     char *target;          /* decoded by read_target(); NULL = nothing */
     uint64_t timeout_ms;   /* the caller's timeout, from the head on; in start(): the time left */
@@ -181,7 +181,7 @@ bool admission_start(struct request_context *, unsigned wait_s, struct fault *);
 
 /* As the vault's backend reports it. */
 void health_vault(const struct vault *, struct vault_state *);
-/* Reachable, or not asked yet. */
+/* Reachable, or without a first answer. */
 bool health_vault_usable(const struct vault_state *);
 /* False where leases are in memory only. */
 bool health_store(const struct gateway *, struct store_state *);

@@ -4,20 +4,15 @@
  */
 #include "loop/server/conn_limits.h"
 
+#include "base/uthash_nofail.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The hash says "out of memory" instead of leaving the program; the plain hash has no bare fall-through. */
-#define HASH_FUNCTION(key, len, hash) HASH_SAX(key, len, hash)
-#define HASH_NONFATAL_OOM             1
-#define uthash_nonfatal_oom(peer)     ((peer)->unhashed = true)
-#include <uthash.h>
-
 struct peer {
     char origin[HTTP_ORIGIN_SIZE];
     size_t n;
-    bool unhashed;
     UT_hash_handle hh;
 };
 
@@ -60,7 +55,7 @@ static struct peer *add(struct conn_limits *ps, const char *origin)
         return NULL;
     strncpy(p->origin, origin, sizeof(p->origin) - 1);
     HASH_ADD_STR(ps->all, origin, p);
-    if (!p->unhashed)
+    if (p->hh.tbl)
         return p;
     free(p);
     return NULL;

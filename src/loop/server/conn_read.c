@@ -199,8 +199,8 @@ void conn_read_early(struct http_conn *c, int fd)
     if (!c->reading || c->phase == CONN_CLOSED)
         return;
     on_alloc(&c->u.handle, 0, &room);
-    if (!room.len) { /* a connection with a request joins its queue at once: one without may be closed to make
-                        room */
+    if (!room.len) { /* with bytes to read it joins its queue at once: without, it may be closed for another
+                      */
         if (recv(fd, c->server->read, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
             read_queue_join(c);
         wipe(c->server->read, 1);

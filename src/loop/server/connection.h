@@ -223,7 +223,6 @@ void read_queue_leave(struct http_conn *);    /* if it is in a queue */
 void strangers_init(struct http_server *);
 void strangers_enter(struct http_conn *); /* a stranger, unless the connection itself identifies a client */
 void strangers_check_certificate(struct http_conn *); /* it has shown a certificate, perhaps a client's */
-void strangers_leave(struct http_conn *);             /* it has identified a client; any number of times */
 void strangers_forget(struct http_conn *);            /* it closes: it is no longer counted */
 void strangers_count_bytes(struct http_conn *); /* counts the bytes it holds; may close it, and others */
 /* May one more connection be accepted, if need be by closing a stranger's? Else *wait_ms says when to ask

@@ -162,6 +162,23 @@ void strangers_enter(struct http_conn *c)
     TAILQ_INSERT_TAIL(&s->all, c, stranger_link);
 }
 
+static void strangers_leave(struct http_conn *c)
+{
+    struct strangers *s = &c->server->strangers;
+
+    if (!c->stranger)
+        return;
+    if (c->buffering)
+        TAILQ_REMOVE(&s->buffering, c, buffering_link);
+    s->bytes -= c->buffered;
+    s->secret -= c->buffered_secret; /* its secret memory now counts as a client's */
+    s->n--;
+    TAILQ_REMOVE(&s->all, c, stranger_link);
+    c->buffered = 0;
+    c->stranger = c->buffering = c->may_read = false;
+    read_queue_leave(c);
+}
+
 void strangers_check_certificate(struct http_conn *c)
 {
     if (!c->stranger || !shows_client(c))
@@ -179,23 +196,6 @@ void http_known(const struct http_req *req)
 }
 
 /* ---- bytes ---- */
-
-void strangers_leave(struct http_conn *c)
-{
-    struct strangers *s = &c->server->strangers;
-
-    if (!c->stranger)
-        return;
-    if (c->buffering)
-        TAILQ_REMOVE(&s->buffering, c, buffering_link);
-    s->bytes -= c->buffered;
-    s->secret -= c->buffered_secret; /* its secret memory now counts as a client's */
-    s->n--;
-    TAILQ_REMOVE(&s->all, c, stranger_link);
-    c->buffered = 0;
-    c->stranger = c->buffering = c->may_read = false;
-    read_queue_leave(c);
-}
 
 void strangers_forget(struct http_conn *c)
 {

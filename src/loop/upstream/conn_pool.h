@@ -45,7 +45,7 @@ struct pool_conn {
 
 struct pool_row {             /* owners with the same hash */
     struct conn_list idle;    /* last used first */
-    struct call_list waiting; /* in line */
+    struct call_list waiting; /* calls that wait */
 };
 
 struct upstream {
