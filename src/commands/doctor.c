@@ -2,8 +2,8 @@
 /*
  * doctor.c - one find, dry: every stage between a PRA user and a credential, in order, until one fails.
  *
- *     configuration -> secrets -> mapping -> dns -> tcp -> tls -> api -> sign-in -> role -> list -> policy ->
- * clock
+ *   configuration -> secrets -> mapping -> dns -> tcp -> tls -> api -> sign-in -> role -> list -> policy
+ *   -> clock
  *
  * The first failed stage is the last, and later stages stay unknown; only the clock is checked whenever the
  * vault has answered at all, since a wrong clock explains many failures. The command needs no running gateway

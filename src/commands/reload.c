@@ -2,7 +2,7 @@
 /*
  * reload.c - SIGHUP: the configuration is read again and applied; see reload.h.
  *
- *   read, check --> compare --> prepare (TLS, vaults, clients, log) --> exchange, renew --> kept, freed later
+ *   read, check --> compare --> prepare (TLS, vaults, clients, log) --> apply --> old values freed later
  *        |             |            |
  *        +-------------+------------+----> refused: logged, nothing has changed
  *

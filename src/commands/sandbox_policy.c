@@ -3,8 +3,9 @@
  * sandbox_policy.c - the sandbox of a gateway with this configuration, in two steps.
  *
  *   sandbox_policy_start   no new privileges; only the capabilities that opening the configured listeners
- * needs; files: those the configuration names, and those the C library, OpenSSL and libcurl read to resolve
- * names and to check certificates sandbox_policy_serve   no capabilities; the list of system calls
+ *                          needs; files: those the configuration names, and those the C library, OpenSSL
+ *                          and libcurl read to resolve names and to check certificates
+ *   sandbox_policy_serve   no capabilities; the list of system calls
  *
  * Files are allowed by directory, because certificates, keys, logs and resolv.conf are renewed by renaming: a
  * rule for a file would stay with the old file. A link is allowed together with the directory it leads to.

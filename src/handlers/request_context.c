@@ -143,11 +143,11 @@ static void ctx_free(struct request_context *ctx)
 }
 
 /* Body and headers are given to the server; frees the context. */
-static void ctx_finish(struct request_context *ctx, struct http_answer *answer, const struct fault *f)
+static void ctx_finish(struct request_context *ctx, struct http_response *response, const struct fault *f)
 {
     struct http_req *req = ctx_detach(ctx);
-    count_and_log(ctx, req, answer->status, f);
-    http_respond(req, answer);
+    count_and_log(ctx, req, response->status, f);
+    http_respond(req, response);
     ctx_free(ctx);
 }
 
@@ -190,7 +190,8 @@ static void respond(struct request_context *ctx, int status, const char *type, s
     if (flags & RESPONSE_SECRET)
         (void)add_text(headers, n, "Cache-Control: no-store\r\n");
     ctx_finish(
-        ctx, &(struct http_answer){.status = status, .content_type = type, .body = body, .headers = headers},
+        ctx,
+        &(struct http_response){.status = status, .content_type = type, .body = body, .headers = headers},
         NULL);
     buf_free(body);
 }
@@ -243,11 +244,11 @@ void ctx_fail(struct request_context *ctx, const struct fault *f)
              status == 405 ? allowed_methods(ctx->route) : "");
     problem_write(&body, f, ctx->request_id);
     ctx_finish(ctx,
-               &(struct http_answer){.status = status,
-                                     .content_type = body.failed ? NULL : PROBLEM_TYPE,
-                                     .body = body.failed ? NULL : &body,
-                                     .headers = headers,
-                                     .close = ctx->close_after || f->code == FAULT_LENGTH_REQUIRED},
+               &(struct http_response){.status = status,
+                                       .content_type = body.failed ? NULL : PROBLEM_TYPE,
+                                       .body = body.failed ? NULL : &body,
+                                       .headers = headers,
+                                       .close = ctx->close_after || f->code == FAULT_LENGTH_REQUIRED},
                f);
     buf_free(&body);
 }

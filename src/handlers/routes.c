@@ -82,7 +82,7 @@ static bool check_route(const struct request_context *ctx, struct fault *f)
 /* Without memory for the context the response has no body. */
 static int64_t respond_without_context(struct http_req *req)
 {
-    http_respond(req, &(struct http_answer){.status = 500, .headers = "X-Request-Id: unavailable\r\n"});
+    http_respond(req, &(struct http_response){.status = 500, .headers = "X-Request-Id: unavailable\r\n"});
     return -1;
 }
 

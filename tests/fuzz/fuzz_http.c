@@ -60,10 +60,10 @@ static void respond(struct http_req *req)
 
     FUZZ_ASSERT(buf_str(&body, "well") == 0);
     now->answers++;
-    http_respond(req, &(struct http_answer){.status = 200,
-                                            .content_type = "text/plain",
-                                            .body = &body,
-                                            .headers = head ? "X-Head: yes\r\n" : NULL});
+    http_respond(req, &(struct http_response){.status = 200,
+                                              .content_type = "text/plain",
+                                              .body = &body,
+                                              .headers = head ? "X-Head: yes\r\n" : NULL});
     buf_free(&body);
 }
 

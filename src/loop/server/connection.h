@@ -10,7 +10,7 @@
  * A connection is in one phase at a time; conn_goto() alone changes it:
  *
  *   HANDSHAKE -> IDLE -> HEAD -> (CERTIFICATE) -> BODY -> WORK -> RESPONSE -> IDLE ...        (keep-alive)
- *                                                                 ANSWER -> LINGER -> CLOSED
+ *                                                                 RESPONSE -> LINGER -> CLOSED
  *   NEXT: bytes of the next request wait for a later iteration of the loop; nothing is read meanwhile.
  *
  * Ownership: a connection owns itself and is freed in one place, when libuv reports its handle closed. The

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * response.c - from answers to bytes: status line, the server's own headers, refusals.
+ * response.c - responses as bytes: status line, the server's own headers, refusals.
  *
  * The application gives status, type, body and extra lines; Date, Content-Length and Connection are written
  * here. A response is one buffer for the head and the application's own buffer for the body; both leave in
  * one write. This file decides, once per response, whether the connection is kept: it is closed when either
  * side asks for that, when the server drains, or when a part of the request's body is unread.
  *
- * A refusal is the server's answer to a request that the application must not see, or not see further. Its
- * body is the application's form of an error; it is sent once and ends the connection.
+ * A refusal is the server's own response to a request that the application must not see, or not see further.
+ * Its body is the application's form of an error; it is sent once and ends the connection.
  */
 #include "loop/server/connection.h"
 
@@ -115,45 +115,45 @@ static void write_content(struct buf *head, const char *type, size_t length)
     buf_append(head, line, (size_t)(end + 2 - line));
 }
 
-static int write_head(struct http_conn *c, const struct http_answer *a, bool close, struct buf *head)
+static int write_head(struct http_conn *c, const struct http_response *r, bool close, struct buf *head)
 {
-    size_t length = a->body ? a->body->len : 0;
+    size_t length = r->body ? r->body->len : 0;
 
     /* With TLS a short body will follow in the same buffer. If this fails, so does an append. */
     buf_reserve(head, USUAL_HEAD + (c->tls && length < SMALL_BODY ? length : 0));
-    write_status(head, a->status);
+    write_status(head, r->status);
     buf_str(head, date_line(c->server));
-    if (!bodyless(a->status))
-        write_content(head, a->content_type, length);
+    if (!bodyless(r->status))
+        write_content(head, r->content_type, length);
     if (close)
         buf_str(head, "Connection: close\r\n");
     else if (c->minor0)
         buf_str(head, "Connection: keep-alive\r\n");
-    if (a->headers)
-        buf_str(head, a->headers);
+    if (r->headers)
+        buf_str(head, r->headers);
     buf_str(head, "\r\n");
     return head->failed ? -ENOMEM : 0;
 }
 
-static void send_response(struct http_conn *c, const struct http_answer *a, bool close)
+static void send_response(struct http_conn *c, const struct http_response *r, bool close)
 {
     /* With TLS the body is appended to the head before it is encrypted: it needs memory of the same kind. */
-    struct buf head = {.max = MAX_RESPONSE_HEAD, .secret = a->body && a->body->secret};
+    struct buf head = {.max = MAX_RESPONSE_HEAD, .secret = r->body && r->body->secret};
     struct buf body = BUF_INIT(SIZE_MAX / 4);
     /* Without a head the method is unknown; then the body is sent. */
-    bool silent = bodyless(a->status) || c->req.method == HTTP_HEAD_;
-    int err = write_head(c, a, close, &head);
+    bool silent = bodyless(r->status) || c->req.method == HTTP_HEAD_;
+    int err = write_head(c, r, close, &head);
 
-    if (a->body) {
+    if (r->body) {
         if (!silent)
-            buf_move(&body, a->body);
-        buf_free(a->body);
+            buf_move(&body, r->body);
+        buf_free(r->body);
     }
     conn_clear_request(c);
     c->ending = close ? ENDING_POLITE : ENDING_KEEP;
     conn_goto(c, CONN_RESPONSE);
     if (err)
-        conn_close(c, "answer head too large or out of memory");
+        conn_close(c, "response head too large or out of memory");
     else
         conn_send(c, &head, &body);
     buf_free(&head);
@@ -166,20 +166,20 @@ static bool body_outstanding(const struct http_conn *c)
     return c->phase != CONN_WORK && (c->req.chunked || c->req.content_length > 0);
 }
 
-void http_respond(struct http_req *req, const struct http_answer *answer)
+void http_respond(struct http_req *req, const struct http_response *response)
 {
     struct http_conn *c = req->conn;
     bool close;
 
     if (!c->req_open) {
-        log_error("answered_twice", "listener=%s status=%d", c->peer.listener, answer->status);
-        if (answer->body)
-            buf_free(answer->body);
+        log_error("answered_twice", "listener=%s status=%d", c->peer.listener, response->status);
+        if (response->body)
+            buf_free(response->body);
         return;
     }
     conn_request_over(c);
-    close = answer->close || !req->keep_alive || c->server->draining || c->untrusted || body_outstanding(c);
-    send_response(c, answer, close);
+    close = response->close || !req->keep_alive || c->server->draining || c->untrusted || body_outstanding(c);
+    send_response(c, response, close);
     conn_settle(c);
 }
 
@@ -210,14 +210,14 @@ void response_refuse(struct http_conn *c, const struct fault *fault)
     struct buf body = BUF_INIT(MAX_RESPONSE_HEAD);
     struct buf extra = BUF_INIT(MAX_RESPONSE_HEAD / 2);
     const struct http_req *req = c->head_done && c->req.path ? &c->req : NULL;
-    struct http_answer answer = {.status = fault_status(fault), .close = true};
+    struct http_response response = {.status = fault_status(fault), .close = true};
 
-    answer.content_type = server->app.refuse(server->app.arg, &c->peer, req, fault, &body, &extra);
-    answer.body = &body;
-    answer.headers = extra.len ? buf_cstr(&extra) : NULL;
+    response.content_type = server->app.refuse(server->app.arg, &c->peer, req, fault, &body, &extra);
+    response.body = &body;
+    response.headers = extra.len ? buf_cstr(&extra) : NULL;
     conn_drop_request(c);
     if (c->phase != CONN_CLOSED)
-        send_response(c, &answer, true);
+        send_response(c, &response, true);
     buf_free(&body);
     buf_free(&extra);
 }

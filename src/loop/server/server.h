@@ -100,7 +100,7 @@ void http_known(const struct http_req *);
 
 /* nheaders extra header lines are in `headers` as "Name: value\r\n" text. Content-Length, Connection, Date
  * are the server's. */
-struct http_answer {
+struct http_response {
     int status;
     const char *content_type; /* NULL = no body */
     struct buf *body;         /* taken (moved from); NULL = empty */
@@ -108,7 +108,7 @@ struct http_answer {
     bool close;               /* end the connection after it */
 };
 
-void http_respond(struct http_req *, const struct http_answer *);
+void http_respond(struct http_req *, const struct http_response *);
 
 /*
  * Sends the given bytes as they are (may be none) and closes; `reset` makes it a TCP reset. For servers that

@@ -9,10 +9,8 @@
  * curl_easy_send and curl_easy_recv move the bytes before and with the first bytes of an answer, so that
  * libcurl sees the session tickets of TLS 1.3, and all bytes where a proxy wraps TLS in TLS.
  *
- * Life: vault_conn_open -> opened(0) -> vault_conn_send/vault_conn_recv/vault_conn_watch, ready() ... ->
- * vault_conn_close
- * -> closed
- *                 -> opened(-ECONNREFUSED, words in `error`)       ... -> vault_conn_close -> closed
+ * Life: vault_conn_open -> opened(0) -> (send, recv, watch, ready())... -> vault_conn_close -> closed()
+ *                       -> opened(-ECONNREFUSED), words in `error`      -> vault_conn_close -> closed()
  *
  * Invariants: no callback runs from within libcurl. opened() comes once, later, unless
  * vault_conn_close() came first. The poll stays registered for reading from opened() to vault_conn_close():
