@@ -127,7 +127,7 @@ static void print_help(FILE *out)
 }
 
 /* Output that could not be written (a full disk, a closed pipe) is a failure. */
-static int finish(void)
+static int finish_output(void)
 {
     if (fflush(stdout) || ferror(stdout)) {
         fputs("jumpgate: cannot write to standard output\n", stderr);
@@ -166,7 +166,7 @@ static int on_leases(const struct args *args)
     };
     int code = command_leases(&command);
 
-    return code ? code : finish();
+    return code ? code : finish_output();
 }
 
 static int on_doctor(const struct args *args)
@@ -190,7 +190,7 @@ static int on_check(const struct args *args)
     if (err)
         return EXIT_FAILED;
     printf("%s: ok\n", args->conf);
-    return finish();
+    return finish_output();
 }
 
 static int on_config(const struct args *args)
@@ -208,7 +208,7 @@ static int on_config(const struct args *args)
     buf_free(&out);
     if (failed)
         fputs("jumpgate: out of memory\n", stderr);
-    return failed ? EXIT_FAILED : finish();
+    return failed ? EXIT_FAILED : finish_output();
 }
 
 /* ---- the command line ---- */
@@ -272,7 +272,7 @@ static int run_command(const struct command *command, char **words)
     for (; *words && !code; words++) {
         if (strcmp(*words, "--help") == 0) {
             print_help(stdout);
-            return finish();
+            return finish_output();
         }
         code = take_word(command, &words, &args);
     }
@@ -315,11 +315,11 @@ int main(int argc, char **argv)
     did_you_mean_offer(&near, "--help");
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         print_help(stdout);
-        return finish();
+        return finish_output();
     }
     if (strcmp(argv[1], "--version") == 0) {
         puts("jumpgate " JG_VERSION);
-        return finish();
+        return finish_output();
     }
     return wrong_word(argv[1][0] == '-' ? "flag" : "command", argv[1], &near);
 }

@@ -67,8 +67,8 @@ void control_client_free(struct control_client *c)
     free(c);
 }
 
-static bool prepare(struct control_client *c, const char *method, const char *url,
-                    struct control_answer *answer)
+static bool prepare_call(struct control_client *c, const char *method, const char *url,
+                         struct control_answer *answer)
 {
     bool post = strcmp(method, "POST") == 0;
 
@@ -78,7 +78,7 @@ static bool prepare(struct control_client *c, const char *method, const char *ur
                 : SET(CURLOPT_HTTPGET, 1L);
 }
 
-static int failed(struct control_client *c, CURLcode rc, struct control_answer *answer)
+static int call_failed(struct control_client *c, CURLcode rc, struct control_answer *answer)
 {
     long err = 0;
 
@@ -104,11 +104,11 @@ int control_client_ask(struct control_client *c, const char *method, const char 
     c->error[0] = '\0';
     if (snprintf(url, sizeof(url), "http://control%s", target) >= (int)sizeof(url))
         return -ENAMETOOLONG;
-    if (!prepare(c, method, url, answer))
+    if (!prepare_call(c, method, url, answer))
         return -ENOMEM;
     CURLcode rc = curl_easy_perform(c->easy);
     if (rc != CURLE_OK)
-        return failed(c, rc, answer);
+        return call_failed(c, rc, answer);
     if (curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK)
         return -EIO;
     answer->status = (int)status;

@@ -55,7 +55,7 @@ static void print_json(struct leases_print *p, const struct lease_view *view)
 
 /* ---- the table ---- */
 
-static size_t letters(const char *text)
+static size_t count_letters(const char *text)
 {
     size_t n = 0;
 
@@ -104,7 +104,7 @@ static bool fill_line(struct leases_print *p, struct leases_line *line, const st
         buf_free(&shown);
         if (!line->cells[i])
             return false;
-        size_t wide = letters(line->cells[i]);
+        size_t wide = count_letters(line->cells[i]);
         if (wide > p->width[i])
             p->width[i] = wide;
     }
@@ -139,7 +139,7 @@ static void keep_line(struct leases_print *p, const struct lease_view *view)
 static void print_line(const struct leases_print *p, const char *const cells[LEASES_COLUMNS])
 {
     for (size_t i = 0; i + 1 < LEASES_COLUMNS; i++)
-        printf("%s%*s  ", cells[i], (int)(p->width[i] - letters(cells[i])), "");
+        printf("%s%*s  ", cells[i], (int)(p->width[i] - count_letters(cells[i])), "");
     printf("%s\n", cells[LEASES_COLUMNS - 1]);
 }
 

@@ -503,7 +503,7 @@ static bool start_parts(struct run *r)
 
 /* ---- the whole run ---- */
 
-static void serve(struct run *r)
+static void run_loop(struct run *r)
 {
     r->loop = loop_new();
     if (!r->loop) {
@@ -555,7 +555,7 @@ int command_run(const char *conf_path, bool rebuild, bool allow_root)
     if (start_sandbox(&r, conf_path) && start_log(&r) && upstream_global_init())
         start_failed(&r, "libcurl", "cannot be initialised");
     else if (!r.exit_code)
-        serve(&r);
+        run_loop(&r);
     upstream_global_cleanup();
     end_secrets(&r);
     log_info("stopped", "exit_code=%d", r.exit_code);

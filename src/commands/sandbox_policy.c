@@ -54,7 +54,7 @@ struct path_rules {
     size_t n, nreal, room;
 };
 
-static void allow(struct path_rules *f, const char *path, unsigned access)
+static void allow_path(struct path_rules *f, const char *path, unsigned access)
 {
     if (path && f->n < f->room)
         f->rule[f->n++] = (struct sandbox_path){.path = path, .access = access};
@@ -65,7 +65,7 @@ static void allow_file(struct path_rules *f, const char *path, unsigned access)
 {
     if (!path || !*path)
         return;
-    allow(f, path, access | SANDBOX_REPLACE);
+    allow_path(f, path, access | SANDBOX_REPLACE);
     char *real = realpath(path, NULL);
     if (!real)
         return;
@@ -74,7 +74,7 @@ static void allow_file(struct path_rules *f, const char *path, unsigned access)
         return;
     }
     f->real[f->nreal++] = real;
-    allow(f, real, access | SANDBOX_REPLACE);
+    allow_path(f, real, access | SANDBOX_REPLACE);
 }
 
 static void allow_configured(struct path_rules *f, const struct conf *conf, const char *conf_file)
@@ -85,7 +85,7 @@ static void allow_configured(struct path_rules *f, const struct conf *conf, cons
     /* A rule needs an existing directory, and none can be made later. If this fails, the store reports why.
      */
     (void)mkdir(g->state_dir, 0700);
-    allow(f, g->state_dir, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_SOCKET);
+    allow_path(f, g->state_dir, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_SOCKET);
     allow_file(f, g->audit_file, SANDBOX_READ | SANDBOX_WRITE);
     if (strcmp(g->log_file, "-") != 0)
         allow_file(f, g->log_file, SANDBOX_WRITE);
@@ -126,8 +126,8 @@ static int restrict_files(const struct conf *conf, const char *conf_file)
     f.real = calloc(f.room, sizeof(*f.real));
     if (f.rule && f.real) {
         for (size_t i = 0; i < NSYSTEM; i++)
-            allow(&f, system_paths[i], SANDBOX_READ);
-        allow(&f, "/dev/null", SANDBOX_READ | SANDBOX_WRITE);
+            allow_path(&f, system_paths[i], SANDBOX_READ);
+        allow_path(&f, "/dev/null", SANDBOX_READ | SANDBOX_WRITE);
         allow_file(&f, "/etc/resolv.conf", SANDBOX_READ);
         allow_configured(&f, conf, conf_file);
         version = sandbox_files(f.rule, f.n, manager_is_abstract());

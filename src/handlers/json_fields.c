@@ -13,22 +13,22 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char *dot(const struct json_fields *m)
+static const char *path_dot(const struct json_fields *m)
 {
     return *m->path ? "." : "";
 }
 
-static bool missing(const struct json_fields *m, const char *name, const char *what)
+static bool missing_field(const struct json_fields *m, const char *name, const char *what)
 {
-    fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: is required and must be %s", m->path, dot(m), name,
-              what);
+    fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: is required and must be %s", m->path, path_dot(m),
+              name, what);
     return false;
 }
 
 static bool wrong_text(const struct json_fields *m, const char *name, unsigned flags, unsigned max)
 {
     fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be a string of %u to %u characters", m->path,
-              dot(m), name, flags & FIELD_NOT_EMPTY ? 1U : 0U, max);
+              path_dot(m), name, flags & FIELD_NOT_EMPTY ? 1U : 0U, max);
     return false;
 }
 
@@ -57,8 +57,8 @@ static bool check_text(const struct json_fields *m, const char *name, unsigned f
         return wrong_text(m, name, flags, max);
     if (flags & FIELD_PROSE || !has_control(text))
         return true;
-    fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must not contain control characters", m->path, dot(m),
-              name);
+    fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must not contain control characters", m->path,
+              path_dot(m), name);
     return false;
 }
 
@@ -79,7 +79,7 @@ bool json_field_text_mutable(const struct json_fields *m, const char *name, unsi
     const cJSON *value = json_get(m->object, name);
 
     if (!value && flags & FIELD_REQUIRED)
-        return missing(m, name, "a string");
+        return missing_field(m, name, "a string");
     if (value && !cJSON_IsString(value))
         return wrong_text(m, name, flags, max);
     if (value && !check_text(m, name, flags, max, value->valuestring))
@@ -100,7 +100,7 @@ bool json_field_int(const struct json_fields *m, const char *name, int64_t min, 
     }
     if (!json_int(value, &n) || n < min || n > max) {
         fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be an integer from %" PRId64 " to %" PRId64,
-                  m->path, dot(m), name, min, max);
+                  m->path, path_dot(m), name, min, max);
         return false;
     }
     *out = n;
@@ -111,9 +111,9 @@ bool json_field_object(const struct json_fields *m, const char *name, unsigned f
 {
     const cJSON *value = json_get(m->object, name);
     if (!value && flags & FIELD_REQUIRED)
-        return missing(m, name, "an object");
+        return missing_field(m, name, "an object");
     if (value && !cJSON_IsObject(value)) {
-        fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be an object", m->path, dot(m), name);
+        fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be an object", m->path, path_dot(m), name);
         return false;
     }
     *out = value;
@@ -124,7 +124,7 @@ bool json_field_array(const struct json_fields *m, const char *name, const cJSON
 {
     const cJSON *value = json_get(m->object, name);
     if (value && !cJSON_IsArray(value)) {
-        fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be an array", m->path, dot(m), name);
+        fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be an array", m->path, path_dot(m), name);
         return false;
     }
     *out = value;
@@ -150,7 +150,8 @@ static bool wrong_word(const struct json_fields *m, const char *name, const char
         memcpy(list + used, words[i], strlen(words[i]) + 1);
         used += strlen(words[i]);
     }
-    fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be one of: %s", m->path, dot(m), name, list);
+    fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be one of: %s", m->path, path_dot(m), name,
+              list);
     return false;
 }
 

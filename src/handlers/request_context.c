@@ -179,8 +179,8 @@ static size_t add_text(char headers[HEADERS_SIZE], size_t at, const char *text)
     return at + strlen(headers + at);
 }
 
-static void respond(struct request_context *ctx, int status, const char *type, struct buf *body,
-                    unsigned flags)
+static void ctx_respond(struct request_context *ctx, int status, const char *type, struct buf *body,
+                        unsigned flags)
 {
     char headers[HEADERS_SIZE];
     size_t n = add_text(headers, 0, "X-Request-Id: ");
@@ -199,7 +199,7 @@ static void respond(struct request_context *ctx, int status, const char *type, s
 void ctx_text(struct request_context *ctx, const char *content_type, struct buf *body)
 {
     if (!body->failed) {
-        respond(ctx, 200, content_type, body, 0);
+        ctx_respond(ctx, 200, content_type, body, 0);
         return;
     }
     struct fault f;
@@ -214,13 +214,13 @@ void ctx_json(struct request_context *ctx, int status, struct buf *body, unsigne
     if (body->failed)
         ctx_text(ctx, NULL, body);
     else
-        respond(ctx, status, "application/json", body, flags);
+        ctx_respond(ctx, status, "application/json", body, flags);
 }
 
 void ctx_empty(struct request_context *ctx)
 {
     struct buf none = BUF_INIT(0);
-    respond(ctx, 204, NULL, &none, 0);
+    ctx_respond(ctx, 204, NULL, &none, 0);
 }
 
 static const char *allowed_methods(const struct route *route)

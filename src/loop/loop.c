@@ -93,7 +93,7 @@ static int64_t iteration_wall_ms(void *arg)
     return clock_wall(&clock_system);
 }
 
-static void arm(struct loop *);
+static void arm_timer(struct loop *);
 
 static void on_timer(uv_timer_t *timer)
 {
@@ -102,12 +102,12 @@ static void on_timer(uv_timer_t *timer)
     loop->firing = true;
     timers_run(loop->timers);
     if (!uv_is_active((uv_handle_t *)timer))
-        arm(loop);
+        arm_timer(loop);
     loop->firing = false;
     loop->rearm = true;
 }
 
-static void arm(struct loop *loop)
+static void arm_timer(struct loop *loop)
 {
     uint64_t delay;
 
@@ -134,7 +134,7 @@ static void on_timers_change(void *arg)
 
     loop->rearm = true;
     if (!loop->closed && !uv_is_active((uv_handle_t *)&loop->timer))
-        arm(loop);
+        arm_timer(loop);
 }
 
 static void lag_note(struct loop *loop)
@@ -173,7 +173,7 @@ static void on_prepare(uv_prepare_t *prepare)
     }
     lag_note(loop);
     if (loop->rearm)
-        arm(loop);
+        arm_timer(loop);
 }
 
 static int start_handles(struct loop *loop)

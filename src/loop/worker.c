@@ -14,7 +14,7 @@
 
 #include <signal.h>
 
-static void run(void *arg)
+static void thread_main(void *arg)
 {
     struct worker *w = arg;
     sigset_t all;
@@ -56,7 +56,7 @@ int worker_open(struct loop *loop, struct worker *w)
 void worker_go(struct worker *w)
 {
     if (!w->started)
-        w->started = uv_thread_create(&w->thread, run, w) == 0;
+        w->started = uv_thread_create(&w->thread, thread_main, w) == 0;
     if (w->started)
         uv_sem_post(&w->wanted);
     else

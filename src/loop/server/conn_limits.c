@@ -39,7 +39,7 @@ void conn_limits_free(struct conn_limits *ps)
     free(ps);
 }
 
-static struct peer *find(struct conn_limits *ps, const char *origin)
+static struct peer *peer_find(struct conn_limits *ps, const char *origin)
 {
     struct peer *p;
 
@@ -47,7 +47,7 @@ static struct peer *find(struct conn_limits *ps, const char *origin)
     return p;
 }
 
-static struct peer *add(struct conn_limits *ps, const char *origin)
+static struct peer *peer_add(struct conn_limits *ps, const char *origin)
 {
     struct peer *p = calloc(1, sizeof(*p));
 
@@ -63,11 +63,11 @@ static struct peer *add(struct conn_limits *ps, const char *origin)
 
 int conn_limits_enter(struct conn_limits *ps, const char *origin, size_t max)
 {
-    struct peer *p = find(ps, origin);
+    struct peer *p = peer_find(ps, origin);
 
     if (p && max && p->n >= max)
         return -EAGAIN;
-    p = p ? p : add(ps, origin);
+    p = p ? p : peer_add(ps, origin);
     if (!p)
         return -ENOMEM;
     p->n++;
@@ -76,7 +76,7 @@ int conn_limits_enter(struct conn_limits *ps, const char *origin, size_t max)
 
 void conn_limits_leave(struct conn_limits *ps, const char *origin)
 {
-    struct peer *p = find(ps, origin);
+    struct peer *p = peer_find(ps, origin);
 
     if (!p || --p->n)
         return;

@@ -29,34 +29,34 @@ static struct http_conn *conn_of(llhttp_t *parser)
     return parser->data;
 }
 
-static int stored(int err)
+static int parser_result(int err)
 {
     return err ? HPE_USER : 0;
 }
 
 static int on_text(llhttp_t *parser, const char *at, size_t n)
 {
-    return stored(head_add(&conn_of(parser)->head, at, n));
+    return parser_result(head_add(&conn_of(parser)->head, at, n));
 }
 
 static int on_target_end(llhttp_t *parser)
 {
-    return stored(head_end_target(&conn_of(parser)->head));
+    return parser_result(head_end_target(&conn_of(parser)->head));
 }
 
 static int on_name_end(llhttp_t *parser)
 {
-    return stored(head_end_name(&conn_of(parser)->head));
+    return parser_result(head_end_name(&conn_of(parser)->head));
 }
 
 static int on_value(llhttp_t *parser, const char *at, size_t n)
 {
-    return stored(head_add_value(&conn_of(parser)->head, at, n));
+    return parser_result(head_add_value(&conn_of(parser)->head, at, n));
 }
 
 static int on_value_end(llhttp_t *parser)
 {
-    return stored(head_end_value(&conn_of(parser)->head));
+    return parser_result(head_end_value(&conn_of(parser)->head));
 }
 
 static int on_head(llhttp_t *parser)
@@ -75,7 +75,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t n)
                   c->accepted);
         return HPE_USER;
     }
-    return stored(buf_append(&c->body, at, n));
+    return parser_result(buf_append(&c->body, at, n));
 }
 
 static int on_extension(llhttp_t *parser, const char *at, size_t n)

@@ -52,7 +52,7 @@ static enum head_verdict refuse_malformed(struct fault *fault, const char *why)
     return refuse_head(fault, FAULT_INVALID_REQUEST, why);
 }
 
-static bool visible(unsigned char b)
+static bool is_visible(unsigned char b)
 {
     return b > 0x20 && b < 0x7f;
 }
@@ -75,7 +75,7 @@ static enum head_verdict scan_start(struct head_scan *s, unsigned char b, struct
         s->state = SCAN_START_LF;
         return HEAD_MORE;
     }
-    if (!visible(b))
+    if (!is_visible(b))
         return refuse_malformed(fault, "The request does not begin with a method.");
     s->state = SCAN_METHOD;
     s->target = 1; /* counts the method until the target begins */
@@ -93,7 +93,7 @@ static enum head_verdict scan_request_line(struct head_scan *s, unsigned char b,
         s->state = SCAN_LINE_LF;
         return HEAD_MORE;
     }
-    if (!visible(b))
+    if (!is_visible(b))
         return refuse_malformed(fault, "The request line holds a byte that is not allowed there.");
     if (s->state == SCAN_VERSION && s->target < 5 && b != (unsigned char)"HTTP/"[s->target])
         return refuse_malformed(fault, "The request line does not end with an HTTP version.");
@@ -114,7 +114,7 @@ static enum head_verdict scan_field(struct head_scan *s, unsigned char b, struct
     }
     if (b == ' ' || b == '\t')
         return refuse_malformed(fault, "A header line is folded (it begins with a blank).");
-    if (!visible(b) || b == ':')
+    if (!is_visible(b) || b == ':')
         return refuse_malformed(fault, "A header line does not begin with a name.");
     if (++s->fields > HTTP_MAX_FIELDS)
         return refuse_head(fault, FAULT_HEADERS_TOO_LARGE, "The request has more than 100 header fields.");
@@ -127,7 +127,7 @@ static enum head_verdict scan_field_rest(struct head_scan *s, unsigned char b, s
     if (s->state == SCAN_NAME) {
         if (b == ':')
             s->state = SCAN_VALUE;
-        else if (!visible(b))
+        else if (!is_visible(b))
             return refuse_malformed(fault,
                                     "A header name holds a blank or another byte that is not allowed there.");
         return HEAD_MORE;
@@ -170,7 +170,7 @@ static size_t name_run(const char *bytes, size_t n)
 {
     size_t i = 0;
 
-    while (i < n && visible((unsigned char)bytes[i]) && bytes[i] != ':')
+    while (i < n && is_visible((unsigned char)bytes[i]) && bytes[i] != ':')
         i++;
     return i;
 }

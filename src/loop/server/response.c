@@ -96,7 +96,7 @@ static const char *date_line(struct http_server *server)
     return server->date;
 }
 
-static bool bodyless(int status)
+static bool has_no_body(int status)
 {
     return status == 204 || status == 304 || status < 200;
 }
@@ -123,7 +123,7 @@ static int write_head(struct http_conn *c, const struct http_response *r, bool c
     buf_reserve(head, USUAL_HEAD + (c->tls && length < SMALL_BODY ? length : 0));
     write_status(head, r->status);
     buf_str(head, date_line(c->server));
-    if (!bodyless(r->status))
+    if (!has_no_body(r->status))
         write_content(head, r->content_type, length);
     if (close)
         buf_str(head, "Connection: close\r\n");
@@ -141,7 +141,7 @@ static void send_response(struct http_conn *c, const struct http_response *r, bo
     struct buf head = {.max = MAX_RESPONSE_HEAD, .secret = r->body && r->body->secret};
     struct buf body = BUF_INIT(SIZE_MAX / 4);
     /* Without a head the method is unknown; then the body is sent. */
-    bool silent = bodyless(r->status) || c->req.method == HTTP_HEAD_;
+    bool silent = has_no_body(r->status) || c->req.method == HTTP_HEAD_;
     int err = write_head(c, r, close, &head);
 
     if (r->body) {

@@ -83,7 +83,7 @@ void tls_free(struct tls *t)
 }
 
 /* Keeps the first reason; OpenSSL's reasons are static texts. */
-static int failed(struct tls *t, const char *where)
+static int tls_failed(struct tls *t, const char *where)
 {
     unsigned long code = ERR_peek_last_error();
     const char *reason = code ? ERR_reason_error_string(code) : NULL;
@@ -123,7 +123,7 @@ int tls_feed(struct tls *t, const char *bytes, size_t n)
     }
     if (SSL_get_error(t->ssl, done) == SSL_ERROR_WANT_READ)
         return 0;
-    return failed(t, "tls handshake");
+    return tls_failed(t, "tls handshake");
 }
 
 ssize_t tls_read(struct tls *t, char *to, size_t n)
@@ -142,7 +142,7 @@ ssize_t tls_read(struct tls *t, char *to, size_t n)
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE: return 0;
     case SSL_ERROR_ZERO_RETURN: return -ECONNRESET;
-    default: return failed(t, "tls read");
+    default: return tls_failed(t, "tls read");
     }
 }
 
@@ -154,7 +154,7 @@ int tls_write(struct tls *t, const char *bytes, size_t n)
         return -EPROTO;
     ERR_clear_error();
     if (n && SSL_write_ex(t->ssl, bytes, n, &done) != 1)
-        return failed(t, "tls write");
+        return tls_failed(t, "tls write");
     return 0;
 }
 

@@ -45,7 +45,7 @@ struct tls_context {
 
 /* ---- making it ---- */
 
-static bool complain(char why[WHY_SIZE], const char *what, const char *file)
+static bool load_failed(char why[WHY_SIZE], const char *what, const char *file)
 {
     unsigned long code = ERR_peek_last_error();
     const char *reason = code ? ERR_reason_error_string(code) : NULL;
@@ -70,11 +70,11 @@ static bool load_certificate(struct tls_context *t, const struct http_tls_opts *
 {
     SSL_CTX_set_default_passwd_cb(t->ctx, on_passphrase);
     if (SSL_CTX_use_certificate_chain_file(t->ctx, opts->certificate) != 1)
-        return complain(why, "certificate", opts->certificate);
+        return load_failed(why, "certificate", opts->certificate);
     if (SSL_CTX_use_PrivateKey_file(t->ctx, opts->key, SSL_FILETYPE_PEM) != 1)
-        return complain(why, "key", opts->key);
+        return load_failed(why, "key", opts->key);
     if (SSL_CTX_check_private_key(t->ctx) != 1)
-        return complain(why, "the key is not the certificate's:", opts->key);
+        return load_failed(why, "the key is not the certificate's:", opts->key);
     t->end = certificate_time(X509_get0_notAfter(SSL_CTX_get0_certificate(t->ctx)));
     return true;
 }
@@ -98,7 +98,7 @@ static bool load_client_crl(struct tls_context *t, const struct http_tls_opts *o
     }
     BIO_free(in);
     if (opts->client_crl && !n)
-        return complain(why, "client CRL", opts->client_crl);
+        return load_failed(why, "client CRL", opts->client_crl);
     ERR_clear_error(); /* the end of the file is one */
     if (n)
         X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
@@ -112,10 +112,10 @@ static bool load_client_ca(struct tls_context *t, const struct http_tls_opts *op
     if (!opts->client_ca)
         return true;
     if (SSL_CTX_load_verify_locations(t->ctx, opts->client_ca, NULL) != 1)
-        return complain(why, "client CA", opts->client_ca);
+        return load_failed(why, "client CA", opts->client_ca);
     names = SSL_load_client_CA_file(opts->client_ca);
     if (!names)
-        return complain(why, "client CA", opts->client_ca);
+        return load_failed(why, "client CA", opts->client_ca);
     SSL_CTX_set_client_CA_list(t->ctx, names); /* takes them */
     if (!opts->ask_late)
         SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
@@ -166,7 +166,7 @@ static bool set_options(struct tls_context *t, const struct http_tls_opts *opts,
         SSL_CTX_set_cipher_list(t->ctx, CIPHERS_12) != 1 ||
         SSL_CTX_set_ciphersuites(t->ctx, CIPHERS_13) != 1 || SSL_CTX_set1_groups_list(t->ctx, GROUPS) != 1 ||
         SSL_CTX_set_session_id_context(t->ctx, id, sizeof(id) - 1) != 1)
-        return complain(why, "TLS options", NULL);
+        return load_failed(why, "TLS options", NULL);
     return true;
 }
 
@@ -184,7 +184,7 @@ struct tls_context *tls_context_new(const struct http_tls_opts *opts, char why[W
     t->bio = tls_bio_method();
     t->tickets = t->ctx ? tls_tickets_new(t->ctx) : NULL;
     if (!t->ctx || !t->bio || !t->tickets) {
-        complain(why, "TLS", NULL);
+        load_failed(why, "TLS", NULL);
     } else if (set_options(t, opts, why) && load_certificate(t, opts, why) && load_client_ca(t, opts, why)) {
         return t;
     }
@@ -293,7 +293,7 @@ static char *ip_san(const ASN1_OCTET_STRING *value)
     return asprintf(&text, "IP:%s", host) < 0 ? NULL : text;
 }
 
-static char *san(const GENERAL_NAME *name)
+static char *san_text(const GENERAL_NAME *name)
 {
     switch (name->type) {
     case GEN_DNS: return text_san("DNS", name->d.dNSName);
@@ -310,7 +310,7 @@ size_t tls_certificate_sans(X509 *certificate, const char **sans, size_t max)
     size_t n = 0;
 
     for (int i = 0; i < sk_GENERAL_NAME_num(names) && n < max; i++) {
-        sans[n] = san(sk_GENERAL_NAME_value(names, i));
+        sans[n] = san_text(sk_GENERAL_NAME_value(names, i));
         if (sans[n])
             n++;
     }

@@ -207,7 +207,7 @@ static int on_timer(CURLM *multi, long timeout_ms, void *arg)
 
 /* ---- entering libcurl ---- */
 
-static bool redial(struct dialer *d, struct vault_conn *vc);
+static bool repeat_connect(struct dialer *d, struct vault_conn *vc);
 
 static void note_name(struct dialer *d, struct vault_conn *vc, CURLcode result)
 {
@@ -218,7 +218,7 @@ static void note_name(struct dialer *d, struct vault_conn *vc, CURLcode result)
         d->name_kept_until_ms = clock_now(loop_clock(d->loop)) + NAME_KEPT_MS;
 }
 
-static void reap(struct dialer *d)
+static void reap_connects(struct dialer *d)
 {
     CURLMsg *msg;
     int left;
@@ -233,7 +233,7 @@ static void reap(struct dialer *d)
         if (result == CURLE_SSL_CONNECT_ERROR)
             tls_session_cache_distrust(&d->tls_session_cache, clock_now(loop_clock(d->loop)));
         note_name(d, vc, result);
-        if (!result || !redial(d, vc))
+        if (!result || !repeat_connect(d, vc))
             vault_conn_on_opened(vc, result);
     }
 }
@@ -245,7 +245,7 @@ static void dialer_step(struct dialer *d, curl_socket_t fd, int flags)
     CURLMcode result = curl_multi_socket_action(d->multi, fd, flags, &running);
     if (result)
         log_error("upstream_multi", "vault=%s error=%s", d->name, curl_multi_strerror(result));
-    reap(d);
+    reap_connects(d);
 }
 
 /* ---- one connection ---- */
@@ -343,7 +343,7 @@ static int start_connect(struct dialer *d, struct vault_conn *vc, uint64_t timeo
 }
 
 /* False if no repeat is possible: the connect has failed. */
-static bool redial(struct dialer *d, struct vault_conn *vc)
+static bool repeat_connect(struct dialer *d, struct vault_conn *vc)
 {
     uint64_t spent = clock_now(loop_clock(d->loop)) - vc->dialed_ms;
     uint64_t limit = (uint64_t)d->files->connect_timeout_ms;
@@ -371,7 +371,7 @@ static void on_half_time(struct deadline *deadline)
     if (vc->dialing != CURL_SOCKET_BAD && getpeername(vc->dialing, (struct sockaddr *)&peer, &size) == 0)
         return; /* the TCP connection is open; its TLS is slow */
     dialer_doubt(vc->dialer);
-    if (!redial(vc->dialer, vc))
+    if (!repeat_connect(vc->dialer, vc))
         vault_conn_on_opened(vc, CURLE_COULDNT_CONNECT);
 }
 

@@ -65,7 +65,7 @@ void upstream_global_cleanup(void)
 
 /* ---- waiting ---- */
 
-static void enqueue(struct call *call)
+static void enqueue_call(struct call *call)
 {
     struct upstream *up = call->up;
 
@@ -87,7 +87,7 @@ static void leave_queue(struct call *call)
     TAILQ_REMOVE(&pool_row(call->up, call->owner)->waiting, call, own);
 }
 
-static void dequeue(struct call *call)
+static void dequeue_call(struct call *call)
 {
     struct upstream *up = call->up;
 
@@ -134,7 +134,7 @@ struct call *upstream_next_call(struct upstream *up, bool fresh)
     struct call *call = fresh ? TAILQ_FIRST(&up->repeats) : NULL;
 
     if (call)
-        dequeue(call);
+        dequeue_call(call);
     else
         call = take_from_queue(up);
     if (call)
@@ -149,7 +149,7 @@ struct call *upstream_peek_call(const struct upstream *up)
 
 void upstream_take_call(struct call *call)
 {
-    dequeue(call);
+    dequeue_call(call);
     begin_exchange(call);
 }
 
@@ -214,7 +214,7 @@ void upstream_repeat(struct call *call)
     call->conn = NULL;
     call->retried = true;
     call->why[0] = '\0';
-    enqueue(call);
+    enqueue_call(call);
 }
 
 void upstream_failed(struct upstream *up, const char *why)
@@ -239,7 +239,7 @@ static void fail_hopeless_row(struct upstream *up, struct pool_row *row, const c
         next = TAILQ_NEXT(call, own);
         if (pool_busy_for(up, call->owner))
             continue;
-        dequeue(call);
+        dequeue_call(call);
         upstream_finish(call, -ECONNREFUSED, why);
     }
 }
@@ -253,7 +253,7 @@ void upstream_fail_hopeless(struct upstream *up, const char *why)
 static void abandon_call(struct call *call, const char *why)
 {
     if (call->state == CALL_WAITING)
-        dequeue(call);
+        dequeue_call(call);
     else
         pool_abandon(call, why);
 }
@@ -349,7 +349,7 @@ int upstream_call(struct upstream *up, struct call *call)
     call->exchange_timeout_ms = timeout;
     call->started_us = clock_measure_us();
     up->state.calls++;
-    enqueue(call);
+    enqueue_call(call);
     pool_serve_call(call);
     pool_serve(up);
     return 0;

@@ -112,7 +112,7 @@ static int open_failed(struct vault_conn *vc, const char *why)
 }
 
 /* The connection is open: attach it, find its descriptor and its TLS, wait for reading. */
-static int attach(struct vault_conn *vc)
+static int attach_handle(struct vault_conn *vc)
 {
     char early;
 
@@ -138,7 +138,7 @@ static int attach(struct vault_conn *vc)
 
 void vault_conn_on_opened(struct vault_conn *vc, CURLcode result)
 {
-    int err = result ? open_failed(vc, curl_easy_strerror(result)) : attach(vc);
+    int err = result ? open_failed(vc, curl_easy_strerror(result)) : attach_handle(vc);
 
     vc->opened(vc, err);
 }
@@ -151,7 +151,7 @@ static int conn_lost(struct vault_conn *vc, const char *why)
 }
 
 /* The socket has no room or nothing to read. */
-static int blocked(struct vault_conn *vc, bool want_write)
+static int would_block(struct vault_conn *vc, bool want_write)
 {
     if (vc->lost)
         return conn_lost(vc, "the connection broke");
@@ -170,7 +170,7 @@ static ssize_t curl_out(struct vault_conn *vc, const char *bytes, size_t n)
         return (ssize_t)out;
     if (result != CURLE_AGAIN && result != CURLE_OK)
         return conn_lost(vc, curl_easy_strerror(result));
-    return blocked(vc, !vc->tls || !SSL_want_read(vc->tls));
+    return would_block(vc, !vc->tls || !SSL_want_read(vc->tls));
 }
 
 static ssize_t curl_in(struct vault_conn *vc, char *to, size_t n)
@@ -184,7 +184,7 @@ static ssize_t curl_in(struct vault_conn *vc, char *to, size_t n)
         return (ssize_t)got;
     if (result != CURLE_AGAIN)
         return conn_lost(vc, curl_easy_strerror(result));
-    return blocked(vc, vc->tls && SSL_want_write(vc->tls));
+    return would_block(vc, vc->tls && SSL_want_write(vc->tls));
 }
 
 /* Later sends and receives are direct, where that is possible. */
@@ -219,8 +219,8 @@ static ssize_t tls_stopped(struct vault_conn *vc)
     const char *words;
 
     switch (SSL_get_error(vc->tls, 0)) {
-    case SSL_ERROR_WANT_READ: return blocked(vc, false);
-    case SSL_ERROR_WANT_WRITE: return blocked(vc, true);
+    case SSL_ERROR_WANT_READ: return would_block(vc, false);
+    case SSL_ERROR_WANT_WRITE: return would_block(vc, true);
     case SSL_ERROR_ZERO_RETURN: return 0;
     case SSL_ERROR_SYSCALL: return conn_lost(vc, broken ? strerror(broken) : "the connection was cut");
     default:
@@ -258,7 +258,7 @@ static ssize_t plain_done(struct vault_conn *vc, ssize_t n, bool sending)
     if (n >= 0)
         return n;
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
-        return blocked(vc, sending);
+        return would_block(vc, sending);
     return conn_lost(vc, strerror(errno));
 }
 
