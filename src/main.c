@@ -3,10 +3,10 @@
  * main.c - the commands of jumpgate.
  *
  * One row per command: its name, the flags it knows, what it does; one row per flag. The rows give the usage
- * text, and the nearest name when one is mistyped. Exit codes: 0 done, 1 the command failed (its reason is on
+ * text, and the suggestion for a mistyped name. Exit codes: 0 done, 1 the command failed (its reason is on
  * stderr), 2 the command line was wrong; a command may have more of its own.
  *
- * No flag takes a secret: what stands on a command line can be read by every user of the machine.
+ * No flag takes a secret: every user of the machine can read a command line.
  *
  * Not here: serving (run.c), leases (leases_command.c), the audit trail (audit_command.c), the configuration
  * itself (conf/conf.h).
@@ -126,8 +126,8 @@ static void print_help(FILE *out)
           out);
 }
 
-/* Output that did not arrive (a full disk, a closed pipe) is a failure, not a success. */
-static int finish(void)
+/* Output that could not be written (a full disk, a closed pipe) is a failure. */
+static int finish_output(void)
 {
     if (fflush(stdout) || ferror(stdout)) {
         fputs("jumpgate: cannot write to standard output\n", stderr);
@@ -166,7 +166,7 @@ static int on_leases(const struct args *args)
     };
     int code = command_leases(&command);
 
-    return code ? code : finish();
+    return code ? code : finish_output();
 }
 
 static int on_doctor(const struct args *args)
@@ -190,7 +190,7 @@ static int on_check(const struct args *args)
     if (err)
         return EXIT_FAILED;
     printf("%s: ok\n", args->conf);
-    return finish();
+    return finish_output();
 }
 
 static int on_config(const struct args *args)
@@ -208,7 +208,7 @@ static int on_config(const struct args *args)
     buf_free(&out);
     if (failed)
         fputs("jumpgate: out of memory\n", stderr);
-    return failed ? EXIT_FAILED : finish();
+    return failed ? EXIT_FAILED : finish_output();
 }
 
 /* ---- the command line ---- */
@@ -272,7 +272,7 @@ static int run_command(const struct command *command, char **words)
     for (; *words && !code; words++) {
         if (strcmp(*words, "--help") == 0) {
             print_help(stdout);
-            return finish();
+            return finish_output();
         }
         code = take_word(command, &words, &args);
     }
@@ -287,8 +287,8 @@ static int run_command(const struct command *command, char **words)
     return command->run(&args);
 }
 
-/* A descriptor opened later must not become standard output or error by accident: what a program writes there
- * would go into a socket, a store, or a pipe of the loop. */
+/* A descriptor opened later must not become standard output or error by accident: output would go into a
+ * socket, a store, or a pipe of the loop. */
 static bool fill_standard_streams(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
@@ -315,11 +315,11 @@ int main(int argc, char **argv)
     did_you_mean_offer(&near, "--help");
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         print_help(stdout);
-        return finish();
+        return finish_output();
     }
     if (strcmp(argv[1], "--version") == 0) {
         puts("jumpgate " JG_VERSION);
-        return finish();
+        return finish_output();
     }
     return wrong_word(argv[1][0] == '-' ? "flag" : "command", argv[1], &near);
 }

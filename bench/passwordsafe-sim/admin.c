@@ -314,9 +314,9 @@ static void on_message(void *arg, struct http_req *req)
     }
     if (t.status)
         put_problem(&t);
-    http_respond(req, &(struct http_answer){.status = t.status ? t.status : 200,
-                                            .content_type = "application/json",
-                                            .body = &t.out});
+    http_respond(req, &(struct http_response){.status = t.status ? t.status : 200,
+                                              .content_type = "application/json",
+                                              .body = &t.out});
     buf_free(&t.out);
     buf_free(&t.why);
     cJSON_Delete(t.body);

@@ -233,7 +233,7 @@ void call_start(struct server *s, struct http_req *req)
 
     if (!c || copy_request(c, req)) {
         free(c);
-        http_respond(req, &(struct http_answer){.status = 500, .close = true});
+        http_respond(req, &(struct http_response){.status = 500, .close = true});
         return;
     }
     c->server = s;

@@ -111,8 +111,8 @@ void delivery_send(struct call *c, struct dispatch_answer *a)
         buf_free(&raw);
         return;
     }
-    http_respond(c->req, &(struct http_answer){.status = a->status,
-                                               .content_type = a->content_type,
-                                               .body = &a->body,
-                                               .headers = a->headers.len ? buf_cstr(&a->headers) : NULL});
+    http_respond(c->req, &(struct http_response){.status = a->status,
+                                                 .content_type = a->content_type,
+                                                 .body = &a->body,
+                                                 .headers = a->headers.len ? buf_cstr(&a->headers) : NULL});
 }

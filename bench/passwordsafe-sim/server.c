@@ -20,7 +20,7 @@ static int64_t on_head(void *arg, struct http_req *req)
     (void)arg;
     if (req->content_length <= BODY_LIMIT)
         return BODY_LIMIT;
-    http_respond(req, &(struct http_answer){.status = 413, .close = true});
+    http_respond(req, &(struct http_response){.status = 413, .close = true});
     return -1;
 }
 

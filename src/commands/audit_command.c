@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * audit_command.c - reads audit files and says what was done to them; see audit_command.h.
+ * audit_command.c - verifies audit files; see audit_command.h.
  *
- * Files may be given in any order: they are sorted by the number of their first line. The head, which knows
- * where the trail stands, is `audit.head` beside the newest of them unless --head names another. It is read
- * before the files, so that a gateway at work does not seem to have lost what it writes meanwhile.
+ * Files may be given in any order: they are sorted by the number of their first line. The head, which records
+ * the end of the trail, is `audit.head` beside the newest of them unless --head names another. It is read
+ * before the files, so that lines a running gateway writes meanwhile do not count as lost.
  *
  * Remarks go to stdout, one per line: FILE:LINE: seq N: text; the last line sums up.
  *
@@ -39,13 +39,13 @@ struct work {
     uint64_t remarks;
 };
 
-static int trouble(const char *name, int err)
+static int cannot_read(const char *name, int err)
 {
     fprintf(stderr, "jumpgate: cannot read %s: %s\n", name, strerror(err));
     return EXIT_TROUBLE;
 }
 
-static void on_told(void *arg, const struct audit_remark *r)
+static void on_remark(void *arg, const struct audit_remark *r)
 {
     struct work *w = arg;
 
@@ -72,13 +72,13 @@ static int each_line(const char *name, bool (*line)(void *arg, const char *text,
     int code = 0;
 
     if (!f)
-        return trouble(name, errno);
+        return cannot_read(name, errno);
     errno = 0;
     while ((n = getline(&text, &size, f)) > 0)
         if (!line(arg, text, (size_t)n))
             break;
     if (ferror(f) || (n < 0 && errno == ENOMEM))
-        code = trouble(name, errno);
+        code = cannot_read(name, errno);
     free(text);
     (void)fclose(f);
     return code;
@@ -140,7 +140,7 @@ static int read_head(const struct work *w, struct audit_head *head, bool *found)
     if (!f && !w->head)
         return 0;
     if (!f)
-        return trouble(name, errno);
+        return cannot_read(name, errno);
     size_t n = fread(text, 1, sizeof(text), f);
     (void)fclose(f);
     *found = audit_head_read(text, n, head);
@@ -173,7 +173,7 @@ static int sum_up(const struct work *w, const struct audit_summary *s)
     return s->defects ? EXIT_DEFECTS : EXIT_SOUND;
 }
 
-static int verify(struct work *w)
+static int verify_files(struct work *w)
 {
     struct audit_summary sum;
     struct audit_head head;
@@ -182,7 +182,7 @@ static int verify(struct work *w)
 
     if (code || bad_head == EXIT_TROUBLE)
         return EXIT_TROUBLE;
-    struct audit_verify *v = audit_verify_new(found ? &head : NULL, on_told, w);
+    struct audit_verify *v = audit_verify_new(found ? &head : NULL, on_remark, w);
     if (!v) {
         fputs("jumpgate: out of memory\n", stderr);
         return EXIT_TROUBLE;
@@ -201,7 +201,7 @@ static int verify(struct work *w)
 
 /* ---- the command line ---- */
 
-static int usage(const char *why, const char *word)
+static int wrong_usage(const char *why, const char *word)
 {
     fprintf(stderr, "jumpgate: %s%s\n" USAGE, why, word);
     return EXIT_TROUBLE;
@@ -212,15 +212,15 @@ static int read_words(struct work *w, char **words)
     for (; *words; words++) {
         if (strcmp(*words, "--head") == 0) {
             if (!words[1])
-                return usage("--head needs the name of a file", "");
+                return wrong_usage("--head needs the name of a file", "");
             w->head = *++words;
         } else if (**words == '-' && (*words)[1]) {
-            return usage("unknown flag ", *words);
+            return wrong_usage("unknown flag ", *words);
         } else {
             w->inputs[w->n++] = (struct input){.name = *words};
         }
     }
-    return w->n ? 0 : usage("no file is named", "");
+    return w->n ? 0 : wrong_usage("no file is named", "");
 }
 
 int command_audit(char **words)
@@ -231,7 +231,7 @@ int command_audit(char **words)
     if (*words && strcmp(*words, "--help") == 0)
         return fputs(USAGE, stdout) < 0 ? EXIT_TROUBLE : EXIT_SOUND;
     if (!*words || strcmp(*words, "verify") != 0)
-        return usage("audit needs `verify`", "");
+        return wrong_usage("audit needs `verify`", "");
     while (words[n])
         n++;
     w.inputs = calloc(n, sizeof(*w.inputs));
@@ -241,7 +241,7 @@ int command_audit(char **words)
     }
     int code = read_words(&w, words + 1);
     if (!code)
-        code = verify(&w);
+        code = verify_files(&w);
     free(w.inputs);
     return code;
 }

@@ -2,9 +2,9 @@
 /*
  * control.c - where the control socket is, and listening on it; see control.h.
  *
- * A Unix socket's path has room for 107 letters, which a state directory may well be longer than. So the
- * directory is opened, and the socket bound and connected to as /proc/self/fd/N/control.sock: as short as can
- * be, whatever the directory's name. The file itself is where it belongs.
+ * A Unix socket's path is limited to 107 bytes, and a state directory may be longer. So the directory is
+ * opened, and the socket is bound and connected to as /proc/self/fd/N/control.sock. The file itself is in the
+ * state directory.
  */
 #include "commands/control.h"
 
@@ -30,7 +30,7 @@ int control_listen(struct http_server *server, int directory, char why[CONTROL_W
 {
     char path[CONTROL_PATH_SIZE], address[128];
     struct http_listen_opts opts = {
-        .name = CONTROL_LISTENER, .host = path, .is_unix = true, .unix_mode = 0600, .apart = true};
+        .name = CONTROL_LISTENER, .host = path, .is_unix = true, .unix_mode = 0600, .separate = true};
 
     control_path(directory, path);
     return http_listen(server, &opts, address, why);

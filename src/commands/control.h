@@ -2,8 +2,7 @@
  * control.h - the gateway's own socket: how the commands on the same machine reach a gateway that runs.
  *
  * It is `control.sock` in the state directory (mode 0600), speaks the same HTTP as every listener, and needs
- * no token: whoever may connect is the user the gateway runs as, or root (handlers/clients.h). No
- * configuration names it.
+ * no token: only the gateway's own user and root may connect (handlers/clients.h). It is not configured.
  */
 #ifndef JG_CONTROL_H
 #define JG_CONTROL_H
@@ -23,14 +22,14 @@ void control_path(int directory, char out[CONTROL_PATH_SIZE]);
 /* Listens there. 0 or -errno and why. */
 int control_listen(struct http_server *, int directory, char why[CONTROL_WHY_SIZE]);
 
-/* ---- the commands' side: one call after the other, blocking ---- */
+/* ---- the client's side, in the commands: blocking calls, one at a time ---- */
 
 struct control_client;
 
 struct control_answer {
     int status;                 /* of HTTP */
     struct buf body;            /* JSON; control_answer_free() */
-    char why[CONTROL_WHY_SIZE]; /* what went wrong, where there is no answer */
+    char why[CONTROL_WHY_SIZE]; /* the reason, if there is no answer */
 };
 
 /* Each call ends within `timeout_ms`. NULL = out of memory. */

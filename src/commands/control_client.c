@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * control_client.c - asking a running gateway over its control socket.
+ * control_client.c - calls to a running gateway over its control socket.
  *
- * A command waits for one answer at a time, so libcurl's easy interface does: this and loop/upstream are the
- * only places that know libcurl. The connection is kept for the next call. What the environment says about
- * proxies is not asked, a redirect is not followed, and nothing but http over this one socket is spoken.
+ * A command waits for one answer at a time, so libcurl's easy interface is enough: only this file and
+ * loop/upstream/ use libcurl. The connection is kept for the next call. Proxies of the environment are
+ * ignored, redirects are not followed, and http over this one socket is the only protocol.
  *
- * "Nobody listens" is told from every other failure: then the gateway does not run, and a command may go on
- * without it.
+ * A refused connect is distinguished from every other failure: the gateway does not run, and a command may
+ * work without it.
  */
 #include "commands/control.h"
 
@@ -37,7 +37,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 
 static bool set_up(struct control_client *c, uint64_t timeout_ms)
 {
-    c->headers = curl_slist_append(NULL, "Content-Type:"); /* none: there is never a body */
+    c->headers = curl_slist_append(NULL, "Content-Type:"); /* no body is ever sent */
     return c->headers && SET(CURLOPT_UNIX_SOCKET_PATH, c->path) && SET(CURLOPT_PROTOCOLS_STR, "http") &&
            SET(CURLOPT_PROXY, "") && SET(CURLOPT_NOSIGNAL, 1L) && SET(CURLOPT_PATH_AS_IS, 1L) &&
            SET(CURLOPT_TIMEOUT_MS, (long)timeout_ms) && SET(CURLOPT_ERRORBUFFER, c->error) &&
@@ -67,8 +67,8 @@ void control_client_free(struct control_client *c)
     free(c);
 }
 
-static bool prepare(struct control_client *c, const char *method, const char *url,
-                    struct control_answer *answer)
+static bool prepare_call(struct control_client *c, const char *method, const char *url,
+                         struct control_answer *answer)
 {
     bool post = strcmp(method, "POST") == 0;
 
@@ -78,7 +78,7 @@ static bool prepare(struct control_client *c, const char *method, const char *ur
                 : SET(CURLOPT_HTTPGET, 1L);
 }
 
-static int failed(struct control_client *c, CURLcode rc, struct control_answer *answer)
+static int call_failed(struct control_client *c, CURLcode rc, struct control_answer *answer)
 {
     long err = 0;
 
@@ -104,11 +104,11 @@ int control_client_ask(struct control_client *c, const char *method, const char 
     c->error[0] = '\0';
     if (snprintf(url, sizeof(url), "http://control%s", target) >= (int)sizeof(url))
         return -ENAMETOOLONG;
-    if (!prepare(c, method, url, answer))
+    if (!prepare_call(c, method, url, answer))
         return -ENOMEM;
     CURLcode rc = curl_easy_perform(c->easy);
     if (rc != CURLE_OK)
-        return failed(c, rc, answer);
+        return call_failed(c, rc, answer);
     if (curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK)
         return -EIO;
     answer->status = (int)status;

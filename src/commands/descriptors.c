@@ -11,11 +11,11 @@
 #include <sys/resource.h>
 
 #define OWN_FILES   64 /* store, audit trail, log, loop, listeners, resolver, files being read */
-#define LEAST_SHARE 8  /* of a limit that is smaller than the reserve clients get this part */
+#define LEAST_SHARE 8  /* clients get at least 1/LEAST_SHARE of the limit */
 
 static uint64_t reserve(const struct conf *conf)
 {
-    uint64_t n = OWN_FILES + HTTP_MAX_APART;
+    uint64_t n = OWN_FILES + HTTP_MAX_SEPARATE;
 
     for (size_t i = 0; i < conf->nvaults; i++)
         n += conf->vaults[i].connections;

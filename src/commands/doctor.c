@@ -2,16 +2,16 @@
 /*
  * doctor.c - one find, dry: every stage between a PRA user and a credential, in order, until one fails.
  *
- *     configuration -> secrets -> mapping -> dns -> tcp -> tls -> api -> sign-in -> role -> list -> policy ->
- * clock
+ *   configuration -> secrets -> mapping -> dns -> tcp -> tls -> api -> sign-in -> role -> list -> policy
+ *   -> clock
  *
- * A stage that fails ends the walk, and what lies behind it stays unknown; only the clock is looked at
- * whenever the vault has answered at all, since a wrong clock explains much. The program needs no gateway and
- * disturbs none: it opens no journal, no listener and no audit file, and asks the vault for nothing that
- * changes anything. It reads the configuration and the secrets, so it has to run as the gateway's user or as
+ * The first failed stage is the last, and later stages stay unknown; only the clock is checked whenever the
+ * vault has answered at all, since a wrong clock explains many failures. The command needs no running gateway
+ * and does not affect one: it opens no journal, no listener and no audit file, and its calls change nothing
+ * in the vault. It reads the configuration and the secrets, so it has to run as the gateway's user or as
  * root.
  *
- * Output goes to stdout in one piece at the end; the log is quiet but for errors.
+ * Output is written to stdout in one piece at the end; only errors are logged.
  */
 #include "commands/doctor.h"
 
@@ -31,8 +31,8 @@
 #define OUTPUT_MAX  (1U << 20)
 #define EXIT_FAILED 1
 
-/* Secrets pass through here as well: wiped memory, no core, no debugger of the same user. */
-static bool harden(void)
+/* The command holds secrets: wiped memory, no core file, no debugger of the same user. */
+static bool harden_process(void)
 {
     return !secret_init() && !sandbox_no_dumps() && signal(SIGPIPE, SIG_IGN) != SIG_ERR;
 }
@@ -47,7 +47,7 @@ static bool split_user(struct doctor *d)
     return d->username && (d->domain || !slash || slash == user);
 }
 
-/* The host stands in every member a jump item may bring, so that all of `match` is tried. */
+/* The host is set in every member of a jump item, so that all of `match` is tried. */
 static void make_session(struct doctor *d)
 {
     d->session = (struct session){
@@ -66,7 +66,7 @@ static bool (*const stages[])(struct doctor *) = {
     doctor_open,          doctor_api,     doctor_sign_in, doctor_role, doctor_list, doctor_policy,
 };
 
-static void walk(struct doctor *d)
+static void run_stages(struct doctor *d)
 {
     for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++)
         if (!stages[i](d))
@@ -75,7 +75,7 @@ static void walk(struct doctor *d)
         doctor_clock(d);
 }
 
-static int show(struct doctor *d)
+static int print_findings(struct doctor *d)
 {
     struct buf out = BUF_INIT(OUTPUT_MAX);
     bool well;
@@ -113,7 +113,7 @@ int command_doctor(const struct doctor_args *args)
     int code = EXIT_FAILED;
 
     json_init();
-    if (!d || !harden() || log_open(&(struct log_opts){.level = LOG_ERROR, .file = "-"})) {
+    if (!d || !harden_process() || log_open(&(struct log_opts){.level = LOG_ERROR, .file = "-"})) {
         fputs("jumpgate: doctor cannot start\n", stderr);
         free(d);
         return EXIT_FAILED;
@@ -124,8 +124,8 @@ int command_doctor(const struct doctor_args *args)
     d->report.host = args->host;
     if (split_user(d)) {
         make_session(d);
-        walk(d);
-        code = show(d);
+        run_stages(d);
+        code = print_findings(d);
     }
     doctor_free(d);
     (void)secret_close();

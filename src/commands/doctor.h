@@ -1,6 +1,5 @@
 /*
- * doctor.h - `jumpgate doctor`: a dry run of one find, stage by stage, that says what is wrong and what to
- * do.
+ * doctor.h - `jumpgate doctor`: a dry run of one find, stage by stage, with causes and remedies.
  */
 #ifndef JG_DOCTOR_H
 #define JG_DOCTOR_H

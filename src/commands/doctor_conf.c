@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * doctor_conf.c - what can be said without a network: configuration, secrets, and who the user is at the
- * vault.
+ * doctor_conf.c - the stages without network: configuration, secrets, and the user's name at the vault.
  *
- * Of a secret only its length and form are looked at, and it is wiped at once. The mapping is shown template
+ * Only length and form of a secret are checked, and it is wiped at once. The mapping is shown template
  * by template, because "which rule made this name" is the question behind most empty lists.
  */
 #include "commands/doctor_stages.h"
@@ -17,7 +16,7 @@
 
 #define ERRORS_MAX (256U * 1024)
 #define SECRET_MAX 4096
-#define KEY_NEW    128 /* letters of an API key as made today */
+#define KEY_NEW    128 /* length of a present API key */
 #define KEY_OLD    36  /* a GUID, as made by old releases */
 #define PORT_HTTPS 443
 #define PORT_HTTP  80
@@ -59,7 +58,7 @@ static bool choose_vault(struct doctor *d)
     return false;
 }
 
-/* Whom to connect to. The configuration check has been through both texts: they can be taken apart. */
+/* The vault or its proxy. The configuration check has accepted both URLs. */
 static bool find_target(struct doctor *d)
 {
     const struct conf_vault *conf = d->vault_conf;
@@ -103,7 +102,7 @@ bool doctor_configuration(struct doctor *d)
 
 /* ---- secrets ---- */
 
-static bool usable(const struct secret *secret, const char *forbidden)
+static bool is_usable_secret(const struct secret *secret, const char *forbidden)
 {
     for (size_t i = 0; i < secret->len; i++)
         if ((unsigned char)secret->p[i] < 0x20 || secret->p[i] == 0x7f || strchr(forbidden, secret->p[i]))
@@ -112,11 +111,12 @@ static bool usable(const struct secret *secret, const char *forbidden)
 }
 
 /* Length and form of one secret. False = it cannot be used. */
-static bool look_at(struct doctor *d, const char *key, const char *path, const char *forbidden, size_t *len)
+static bool check_secret(struct doctor *d, const char *key, const char *path, const char *forbidden,
+                         size_t *len)
 {
     struct secret secret = {0};
     int err = secret_read_file(&secret, path, SECRET_MAX);
-    bool good = !err && usable(&secret, forbidden);
+    bool good = !err && is_usable_secret(&secret, forbidden);
 
     *len = secret.len;
     secret_clear(&secret);
@@ -146,7 +146,7 @@ static void note_key_form(struct doctor *d, size_t len)
                     len, KEY_NEW, KEY_OLD);
 }
 
-static bool look_at_own_certificate(struct doctor *d)
+static bool check_client_certificate(struct doctor *d)
 {
     if (!d->vault_conf->client_certificate || doctor_own_pair(d->vault_conf))
         return true;
@@ -169,17 +169,17 @@ bool doctor_secrets(struct doctor *d)
         return false;
     }
     if (conf->oauth_client_id) {
-        if (!look_at(d, "oauth_client_secret_file", conf->oauth_client_secret_file, "", &len))
+        if (!check_secret(d, "oauth_client_secret_file", conf->oauth_client_secret_file, "", &len))
             return false;
     } else {
-        if (!look_at(d, "api_key_file", conf->api_key_file, "; ", &len))
+        if (!check_secret(d, "api_key_file", conf->api_key_file, "; ", &len))
             return false;
         note_key_form(d, len);
     }
     if (conf->run_as_password_file &&
-        !look_at(d, "run_as_password_file", conf->run_as_password_file, "", &len))
+        !check_secret(d, "run_as_password_file", conf->run_as_password_file, "", &len))
         return false;
-    if (!look_at_own_certificate(d))
+    if (!check_client_certificate(d))
         return false;
     report_ok(&d->report, STAGE_SECRETS, "readable: %s%s%s",
               conf->oauth_client_id ? "the OAuth client's secret" : "the API key",
@@ -190,7 +190,7 @@ bool doctor_secrets(struct doctor *d)
 
 /* ---- mapping ---- */
 
-/* Somebody in user_map is the vault user named there, and no template counts. */
+/* A user in user_map has the name given there, and no template is used. */
 static bool note_user_map(struct doctor *d)
 {
     struct conf_vault none = *d->vault_conf;
@@ -207,7 +207,7 @@ static bool note_user_map(struct doctor *d)
     return mapped;
 }
 
-/* What each template alone would make of this user. */
+/* The name that each template alone makes of this user. */
 static void note_templates(struct doctor *d)
 {
     bool ended = false;
@@ -232,8 +232,8 @@ static void note_templates(struct doctor *d)
     }
 }
 
-/* The gateway answers such a name with 400 before it asks who that is. */
-static bool refused_at_the_border(struct doctor *d)
+/* The gateway answers such a name with 400 before any mapping. */
+static bool refused_by_gateway(struct doctor *d)
 {
     const char *name = person_refusal(PERSON_NAME, d->username);
     const char *domain = d->domain ? person_refusal(PERSON_DOMAIN, d->domain) : NULL;
@@ -253,7 +253,7 @@ bool doctor_mapping(struct doctor *d)
 {
     struct doctor_report *r = &d->report;
 
-    if (refused_at_the_border(d))
+    if (refused_by_gateway(d))
         return false;
     if (usermap_expand(d->vault_conf, &d->session, &d->users)) {
         report_unknown(r, STAGE_MAPPING, "out of memory");

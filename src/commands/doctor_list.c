@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * doctor_list.c - what find would show for this host, why that may be nothing, and whether it could be
- * checked out.
+ * doctor_list.c - the stages list and policy: the accounts a find shows for this host, the causes of an empty
+ * list, and whether the accounts can be checked out.
  *
- * An empty list is a valid answer of the vault, and the one that nobody can explain: it looks the same
- * whether the system has another name there, the account is not enabled for API access, or the user has no
- * role on it. What tells them apart is what the user may see elsewhere (names that are nearly this one) and,
- * where a directory_user is configured, whether the vault has a system of this name at all.
+ * An empty list is a valid answer of the vault with several causes: the system has another name there, the
+ * account is not enabled for API access, or the user has no role on it. Two observations narrow them down:
+ * the names of the user's other systems that are similar, and, with a directory_user, whether the vault has a
+ * system of this name at all.
  */
 #include "commands/doctor_stages.h"
 
@@ -39,7 +39,7 @@ static const char *const kind_words[KIND_NKINDS] = {
 
 /* ---- the list ---- */
 
-static bool already(const struct account_list *list, const struct account *account)
+static bool is_listed(const struct account_list *list, const struct account *account)
 {
     for (size_t i = 0; i < list->n; i++)
         if (list->rows[i].system_id == account->system_id && list->rows[i].account_id == account->account_id)
@@ -60,7 +60,7 @@ static size_t add_shown(struct doctor *d, const struct account_list *from)
         fit++;
         if (display_name_pattern(hide, account) < hide->n)
             d->hidden++;
-        else if (!already(d->on_host, account))
+        else if (!is_listed(d->on_host, account))
             (void)account_list_add(d->on_host, account);
     }
     return fit;
@@ -157,7 +157,7 @@ static unsigned distance_of(const char *host, const char *system)
     return label < whole ? label : whole;
 }
 
-static bool knows(const struct near near[NEAR_MAX], const char *name)
+static bool is_offered(const struct near near[NEAR_MAX], const char *name)
 {
     for (size_t i = 0; i < NEAR_MAX && near[i].name; i++)
         if (text_equal_nocase(near[i].name, name))
@@ -165,11 +165,11 @@ static bool knows(const struct near near[NEAR_MAX], const char *name)
     return false;
 }
 
-static void offer(struct near near[NEAR_MAX], const char *name, unsigned distance)
+static void offer_near(struct near near[NEAR_MAX], const char *name, unsigned distance)
 {
     size_t at = NEAR_MAX;
 
-    if (!name || !*name || knows(near, name))
+    if (!name || !*name || is_offered(near, name))
         return;
     while (at > 0 && distance < near[at - 1].distance)
         at--;
@@ -185,7 +185,7 @@ static void find_near(struct doctor *d, struct near near[NEAR_MAX])
     for (size_t i = 0; i < NEAR_MAX; i++)
         near[i] = (struct near){NULL, FAR_AWAY};
     for (size_t i = 0; i < d->all->n; i++)
-        offer(near, d->all->rows[i].system, distance_of(d->args->host, d->all->rows[i].system));
+        offer_near(near, d->all->rows[i].system, distance_of(d->args->host, d->all->rows[i].system));
     for (size_t i = 0; i < NEAR_MAX && near[i].name; i++)
         report_note(&d->report, STAGE_LIST, "nearest system of this user: %s", near[i].name);
 }
@@ -199,14 +199,14 @@ static bool is_near(const char *host, const struct near *near)
 
 enum exists { NOBODY_KNOWS, IT_EXISTS, IT_DOES_NOT };
 
-static bool named(const struct directory_row *row, const char *host)
+static bool row_named(const struct directory_row *row, const char *host)
 {
     return (row->name && text_equal_nocase(row->name, host)) ||
            (row->host && text_equal_nocase(row->host, host)) ||
            (row->dns && text_equal_nocase(row->dns, host)) || (row->ip && text_equal_nocase(row->ip, host));
 }
 
-/* Has the vault a system of this name, whoever may use it? Only a directory_user can tell. */
+/* Has the vault a system of this name at all? Only a directory_user sees every system. */
 static enum exists ask_directory(struct doctor *d, char name[NAME_SIZE])
 {
     const char *user = d->vault_conf->directory_user;
@@ -219,7 +219,7 @@ static enum exists ask_directory(struct doctor *d, char name[NAME_SIZE])
     if (asked.call.result != VAULT_OK || !asked.call.directory)
         found = NOBODY_KNOWS;
     for (size_t i = 0; found == IT_DOES_NOT && i < asked.call.directory->n; i++)
-        if (named(&asked.call.directory->rows[i], d->args->host)) {
+        if (row_named(&asked.call.directory->rows[i], d->args->host)) {
             found = IT_EXISTS;
             (void)text_copy(name, NAME_SIZE, asked.call.directory->rows[i].name);
         }

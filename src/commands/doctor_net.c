@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * doctor_net.c - is there somebody under this name, and does he answer?
+ * doctor_net.c - the stages dns and tcp: does the name resolve, and do its addresses answer?
  *
- * Plain blocking resolver and sockets, one address after the other, so that each can be told apart: one dead
- * address of three is what makes a gateway slow every third time. With a proxy it is the proxy that is looked
- * for; the vault's own name is then resolved by it and not here.
+ * A blocking resolver and blocking sockets, one address after the other, so that each has a result of its
+ * own: one dead address of three makes every third connect slow. With a proxy both stages check the proxy,
+ * which resolves the vault's own name.
  */
 #include "commands/doctor_stages.h"
 
@@ -24,7 +24,7 @@ static void address_text(const struct addrinfo *ai, char out[NI_MAXHOST])
         (void)snprintf(out, NI_MAXHOST, "?");
 }
 
-static const char *whose(const struct doctor *d)
+static const char *target_kind(const struct doctor *d)
 {
     return d->proxied ? "proxy" : "vault";
 }
@@ -35,7 +35,7 @@ static void dns_failed(struct doctor *d, int err)
 {
     struct doctor_report *r = &d->report;
 
-    report_failed(r, STAGE_DNS, "the %s's name %s does not resolve: %s", whose(d), d->target.host,
+    report_failed(r, STAGE_DNS, "the %s's name %s does not resolve: %s", target_kind(d), d->target.host,
                   gai_strerror(err));
     if (err == EAI_AGAIN)
         report_cause(r, STAGE_DNS,
@@ -69,7 +69,7 @@ bool doctor_dns(struct doctor *d)
         address_text(ai, text);
         report_note(&d->report, STAGE_DNS, "%s", text);
     }
-    report_ok(&d->report, STAGE_DNS, "the %s's name %s has %zu address%s", whose(d), d->target.host, n,
+    report_ok(&d->report, STAGE_DNS, "the %s's name %s has %zu address%s", target_kind(d), d->target.host, n,
               n == 1 ? "" : "es");
     return true;
 }
@@ -133,7 +133,8 @@ static void tcp_failed(struct doctor *d, int err)
                      "service is stopped",
                      d->target_port, d->proxied ? "proxy" : "url");
     else if (err == -ETIMEDOUT)
-        report_cause(r, STAGE_TCP, "a firewall drops the packets, or the address is not the %s's", whose(d));
+        report_cause(r, STAGE_TCP, "a firewall drops the packets, or the address is not the %s's",
+                     target_kind(d));
     else
         report_cause(r, STAGE_TCP, "there is no way from this machine to that network");
     report_remedy(r, STAGE_TCP,

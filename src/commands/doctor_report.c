@@ -2,12 +2,11 @@
 /*
  * doctor_report.c - findings, and the two ways to show them: a page for people, an object for programs.
  *
- * The exit codes are part of the interface (docs/doctor.md): a stage keeps its number. 2 is not used here, it
- * is what a wrong command line ends with. Stages nobody has spoken of say that they were not reached.
+ * The exit codes are part of the interface (docs/doctor.md): a stage keeps its number. 2 is not used here: it
+ * means a wrong command line. Stages without a report are shown as not reached.
  *
- * Texts come from a vault's names as well; letters that a terminal obeys or does not show are escaped
- * (text_visible), so that nothing can paint over the page. A note that finds no memory or no room is left
- * out: the findings stand without it.
+ * Texts may hold names of the vault; control and invisible characters are escaped (text_visible), so that
+ * they cannot change the page. A note without memory or space is left out.
  */
 #include "commands/doctor_report.h"
 
@@ -20,7 +19,7 @@
 
 #define NOTE_SIZE   512
 #define TEXT_MAX    65536 /* before it is cut */
-#define TEXT_COLUMN 25    /* where the words of a stage begin */
+#define TEXT_COLUMN 25    /* where the text of a stage begins */
 #define PAGE_WIDTH  110
 
 static const struct stage {

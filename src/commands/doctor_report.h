@@ -1,9 +1,9 @@
 /*
- * doctor_report.h - the stages of the doctor and what was found in each.
+ * doctor_report.h - the stages of the doctor and the finding of each.
  *
- * A stage is unknown until somebody says ok or failed; the last word counts. Cause and remedy are whole
- * sentences for somebody who sees this system for the first time. Notes are the observations behind them, one
- * a line. No secret may be written here.
+ * A stage is unknown until it is reported ok or failed; the last report counts. Cause and remedy are
+ * sentences for a reader who is new to the system. Notes are the observations behind them, one a line. No
+ * secret may be written here.
  */
 #ifndef JG_DOCTOR_REPORT_H
 #define JG_DOCTOR_REPORT_H
@@ -51,7 +51,7 @@ void report_ok(struct doctor_report *, enum doctor_stage, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void report_unknown(struct doctor_report *, enum doctor_stage, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* What was seen; then report_cause() and report_remedy(). */
+/* The observation; report_cause() and report_remedy() follow. */
 void report_failed(struct doctor_report *, enum doctor_stage, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void report_cause(struct doctor_report *, enum doctor_stage, const char *fmt, ...)

@@ -1,5 +1,5 @@
 /*
- * doctor_stages.h - what the stages of the doctor share: the question, and what earlier stages have found.
+ * doctor_stages.h - shared by the stages of the doctor: the arguments, and the results of earlier stages.
  *
  *     doctor.c         order of the stages, the answer
  *     doctor_conf.c    configuration, secrets, user mapping
@@ -9,7 +9,7 @@
  *     doctor_list.c    list for the host, access policy
  *     doctor_report.c  findings and how they are shown
  *
- * A stage function puts its finding into the report and returns whether the next stage makes sense. Stages
+ * A stage function writes its finding into the report and returns whether the next stage can run. Stages
  * run one after the other and wait for each answer (the loop is run until it is there), which a command may
  * do.
  */
@@ -35,14 +35,14 @@ struct doctor {
     struct session session;
     struct usermap users;
     struct address_url url;
-    struct address_url target; /* whom to connect to: the vault, or the proxy before it */
+    struct address_url target; /* where to connect: the vault, or the proxy before it */
     uint16_t target_port;
     bool proxied;
     struct addrinfo *addresses;
     struct loop *loop;
     struct vault *vault;
-    const char *user;             /* whom the vault let in */
-    struct account_list *all;     /* all he may request */
+    const char *user;             /* the candidate that could sign in */
+    struct account_list *all;     /* all accounts that user may request */
     struct account_list *on_host; /* what find would show for the host */
     size_t hidden;                /* rows on the host that `hide` takes away */
 };

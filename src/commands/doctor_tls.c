@@ -3,12 +3,10 @@
  * doctor_tls.c - the certificate the vault shows: who signed it, for which names, for how long; and if it is
  * refused, why.
  *
- * Verification is as strict as the gateway's own and is never switched off: the callback below only writes
- * down what it sees of a certificate that is about to be refused, and agrees with the refusal. Nothing is
- * sent over a connection that failed.
+ * Verification is as strict as the gateway's own and is never switched off: the callback below records a
+ * certificate that OpenSSL refuses, and never accepts it. Nothing is sent over a connection that failed.
  *
- * Behind a proxy the certificate is not looked at here; the API stage goes through the proxy and has the last
- * word.
+ * Behind a proxy the certificate is not checked here; the API stage connects through the proxy and checks it.
  */
 #include "commands/doctor_stages.h"
 
@@ -110,7 +108,7 @@ static void note_certificate(struct doctor *d, const X509 *cert)
 
 /* ---- the connection ---- */
 
-/* Writes down why, and lets OpenSSL refuse. */
+/* Records the reason; OpenSSL refuses. */
 static int on_verify(int good, X509_STORE_CTX *store)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
@@ -272,7 +270,7 @@ static void explain_handshake(struct doctor *d)
            "`client_key`");
 }
 
-static void failed(struct doctor *d, const struct probe *probe)
+static void report_failed_tls(struct doctor *d, const struct probe *probe)
 {
     if (probe->refused) {
         report_failed(&d->report, STAGE_TLS, "the vault's certificate is refused: %s",
@@ -284,7 +282,7 @@ static void failed(struct doctor *d, const struct probe *probe)
     }
 }
 
-static void good(struct doctor *d, SSL *ssl)
+static void report_good(struct doctor *d, SSL *ssl)
 {
     X509 *leaf = SSL_get0_peer_certificate(ssl);
     int days = leaf ? days_left(leaf) : 0;
@@ -311,9 +309,9 @@ bool doctor_tls(struct doctor *d)
     }
     well = shake_hands(&probe);
     if (well)
-        good(d, probe.ssl);
+        report_good(d, probe.ssl);
     else
-        failed(d, &probe);
+        report_failed_tls(d, &probe);
     probe_free(&probe);
     return well;
 }

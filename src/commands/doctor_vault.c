@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * doctor_vault.c - the vault as the gateway's own backend meets it: API, sign-in, role, clock.
+ * doctor_vault.c - the stages that use the gateway's own backend: API, sign-in, role, clock.
  *
- * Nothing is imitated here: the backend signs in and lists exactly as for a find, on a loop of its own that
- * runs until the answer is there. That is why what works here works in the gateway.
+ * The backend signs in and lists exactly as for a find, on a loop that runs until the answer has come. So a
+ * result here is a result of the gateway.
  *
- * A vault says 401 to eight different causes. They are told apart by what else can be seen: the header that
- * asks for a second factor, 403 for the licence, what is configured and what is not, and the directory_user
- * as a second witness: if he is let in with the same key from the same address, the trouble is with the
- * person.
+ * A vault answers 401 for eight different causes. Other observations narrow them down: the header that asks
+ * for a second factor, 403 for the licence, the configuration, and the directory_user: if that user can sign
+ * in with the same key from the same address, the cause is with the person.
  *
  * No check-out is made: the calls are sign-in, ManagedAccounts, AccessPolicies/Test and, as directory_user,
  * ManagedSystems.
@@ -26,7 +25,7 @@
 
 #define SKEW_BAD_MS  60000
 #define SKEW_NOTE_MS 5000
-#define PATIENCE_MS  2000 /* beyond what the backend itself waits */
+#define PATIENCE_MS  2000 /* added to the backend's own timeouts */
 
 /* ---- the loop ---- */
 
@@ -67,7 +66,7 @@ static void on_done(struct vault_call *call)
     loop_stop(waiting->loop);
 }
 
-static void prepare(struct doctor *d, const char *user, struct doctor_call *out)
+static void prepare_call(struct doctor *d, const char *user, struct doctor_call *out)
 {
     *out = (struct doctor_call){.loop = d->loop};
     out->call.user = user;
@@ -89,21 +88,21 @@ static void wait_for(struct doctor_call *out, int err)
 void doctor_ask_list(struct doctor *d, const char *user, const struct account_query *query,
                      struct doctor_call *out)
 {
-    prepare(d, user, out);
+    prepare_call(d, user, out);
     wait_for(out, d->vault->ops->list(d->vault, query, &out->call));
 }
 
 void doctor_ask_policy(struct doctor *d, const struct account *account, int64_t minutes,
                        struct doctor_call *out)
 {
-    prepare(d, d->user, out);
+    prepare_call(d, d->user, out);
     wait_for(out,
              d->vault->ops->policy(d->vault, account->system_id, account->account_id, minutes, &out->call));
 }
 
 void doctor_ask_systems(struct doctor *d, const char *user, struct doctor_call *out)
 {
-    prepare(d, user, out);
+    prepare_call(d, user, out);
     wait_for(out, d->vault->ops->directory ? d->vault->ops->directory(d->vault, DIRECTORY_SYSTEMS, &out->call)
                                            : -ENOTSUP);
 }
@@ -116,7 +115,7 @@ struct watch {
     struct doctor *d;
 };
 
-static void on_turn(struct loop_hook *hook)
+static void on_iteration(struct loop_hook *hook)
 {
     struct watch *watch = CONTAINER_OF(hook, struct watch, hook);
     struct vault_state state;
@@ -133,10 +132,10 @@ static void on_patience_over(struct deadline *end)
     loop_stop(watch->d->loop);
 }
 
-/* The backend probes the API's base by itself; until it has an answer. */
+/* Waits for the answer to the backend's own probe of the API's base. */
 static void await_probe(struct doctor *d, struct vault_state *state)
 {
-    struct watch watch = {.hook = {.iteration = on_turn}, .d = d};
+    struct watch watch = {.hook = {.iteration = on_iteration}, .d = d};
     uint64_t limit = d->vault_conf->connect_timeout_ms + d->vault_conf->call_timeout_ms + PATIENCE_MS;
 
     loop_on_iteration(d->loop, &watch.hook);
@@ -170,7 +169,7 @@ bool doctor_api(struct doctor *d)
     return false;
 }
 
-/* What a failed sign-in says of the API: wrong path, disabled version. False = nothing. */
+/* A failed sign-in whose cause is the API: wrong path, disabled version. False = another cause. */
 static bool blame_api(struct doctor *d, const struct fault *fault)
 {
     struct doctor_report *r = &d->report;
@@ -197,7 +196,7 @@ enum verdict { RULED_OUT, UNLIKELY, POSSIBLE, CERTAIN };
 struct refusal {
     int status;
     bool second_factor;
-    bool others_get_in, others_refused; /* the second witness */
+    bool others_get_in, others_refused; /* results of the directory_user */
     bool password;                      /* one is configured */
 };
 
@@ -230,7 +229,7 @@ static enum verdict judge_licence(const struct refusal *f)
     return f->status == 403 ? CERTAIN : RULED_OUT;
 }
 
-/* The most telling first. */
+/* The most specific first. */
 static const struct cause {
     const char *text, *remedy;
     enum verdict (*judge)(const struct refusal *);
@@ -266,8 +265,8 @@ static const struct cause {
 static const char *const verdicts[] = {
     [RULED_OUT] = "ruled out", [UNLIKELY] = "unlikely", [POSSIBLE] = "possible", [CERTAIN] = "this is it"};
 
-/* Does the directory_user get in with the same key from the same place? */
-static void ask_witness(struct doctor *d, struct refusal *f)
+/* Can the directory_user sign in with the same key from the same address? */
+static void ask_directory_user(struct doctor *d, struct refusal *f)
 {
     const char *user = d->vault_conf->directory_user;
     struct account_query query = {.kind = KIND_NKINDS, .recent = true};
@@ -320,7 +319,7 @@ static void explain_oauth(struct doctor *d)
                   "it into oauth_client_secret_file");
 }
 
-static void refused(struct doctor *d, const struct fault *fault)
+static void report_refusal(struct doctor *d, const struct fault *fault)
 {
     struct refusal f = {
         .status = fault->vault_status,
@@ -334,11 +333,11 @@ static void refused(struct doctor *d, const struct fault *fault)
         explain_oauth(d);
         return;
     }
-    ask_witness(d, &f);
+    ask_directory_user(d, &f);
     explain_refusal(d, &f);
 }
 
-/* The vault was never heard, or not about this sign-in. */
+/* The sign-in failed without a refusal by the vault. */
 static void explain_broken(struct doctor_report *r, const struct fault *fault)
 {
     if (fault->foreign && fault->vault_status < 500) {
@@ -362,7 +361,7 @@ static void explain_broken(struct doctor_report *r, const struct fault *fault)
     }
 }
 
-static void broken(struct doctor *d, const struct fault *fault)
+static void report_broken(struct doctor *d, const struct fault *fault)
 {
     if (blame_api(d, fault))
         return;
@@ -391,11 +390,11 @@ bool doctor_sign_in(struct doctor *d)
         report_note(&d->report, STAGE_SIGN_IN, "%s: %s", user, is_refused ? "refused" : last.detail);
         vault_call_free(&asked.call);
         if (!is_refused) { /* as in the gateway, no other name takes the place of this one */
-            broken(d, &last);
+            report_broken(d, &last);
             return false;
         }
     }
-    refused(d, &last);
+    report_refusal(d, &last);
     return false;
 }
 

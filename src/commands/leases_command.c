@@ -2,15 +2,15 @@
 /*
  * leases_command.c - `jumpgate leases`; see leases_command.h.
  *
- *   list          what is checked out, oldest first, in all pages
- *   release ID    ends one lease, whoever holds it
- *   release --all ends every open one
+ *   list          shows all leases, oldest first
+ *   release ID    ends one lease, of any session
+ *   release --all ends every open lease
  *
- * A running gateway is asked over its control socket, with the interface every operator has. When none
- * listens there, the store is used: `list` reads it, `release` marks what is to be checked in by the next
- * start. A gateway that runs without its socket still has the store's lock, and is left alone.
+ * The command calls a running gateway over its control socket, with the operators' interface. When none
+ * listens there, it uses the store: `list` reads it, `release` marks leases that the next start checks in. A
+ * gateway that runs without its socket still holds the store's lock, and the command fails.
  *
- * Not here: how leases look on paper (leases_print.c), the store's side (leases_offline.c).
+ * Not here: printing (leases_print.c), the store (leases_offline.c).
  */
 #include "commands/leases_command.h"
 
@@ -36,7 +36,7 @@
 
 #define ERRORS_MAX   (1U << 20)
 #define READ_DEPTH   32
-#define GRACE_MS     5000 /* the gateway answers before it */
+#define GRACE_MS     5000 /* added to the gateway's own timeout */
 #define ENCODED_SIZE 2048
 
 struct leases_run {
@@ -46,7 +46,7 @@ struct leases_run {
     size_t released, pending, failures;
 };
 
-static int fail(const char *why)
+static int command_failed(const char *why)
 {
     fprintf(stderr, "jumpgate: %s\n", why);
     return EXIT_FAILED;
@@ -67,7 +67,7 @@ static cJSON *parse_answer(const struct control_answer *answer)
     cJSON *json = json_parse(answer->body.data, answer->body.len, READ_DEPTH, JSON_EXACT, &why);
 
     if (!cJSON_IsObject(json)) {
-        (void)fail("the gateway's answer is not understood");
+        (void)command_failed("the gateway's answer is not understood");
         cJSON_Delete(json);
         return NULL;
     }
@@ -95,7 +95,7 @@ static int explain_failure(const struct control_answer *answer, int err)
 
 /* ---- listing, page by page ---- */
 
-/* What is done with each lease; `row` of leases_print and others. */
+/* The consumer of the leases. */
 struct sink {
     void (*row)(void *arg, const struct lease_view *);
     void *arg;
@@ -163,7 +163,7 @@ static int show_page(const struct control_answer *answer, const struct sink *sin
     cJSON_ArrayForEach(lease, json_get(page, "leases")) good = good && show_lease(lease, sink);
     good = good && text_url_encode(next, ENCODED_SIZE, text_of(page, "next"));
     cJSON_Delete(page);
-    return good ? EXIT_DONE : fail("out of memory");
+    return good ? EXIT_DONE : command_failed("out of memory");
 }
 
 static bool add_parameter(struct buf *target, const char *name, const char *value)
@@ -195,7 +195,7 @@ static int show_pages(struct leases_run *r, const struct lease_filter *filter, c
 
         if (!page_target(&target, filter, cursor)) {
             buf_free(&target);
-            return fail("the filters are too long");
+            return command_failed("the filters are too long");
         }
         int err = control_client_ask(r->client, "GET", buf_cstr(&target), &answer);
         if (err == -ECONNREFUSED)
@@ -219,11 +219,11 @@ static int list_store(struct leases_run *r, const struct lease_filter *filter, c
     struct offline *o = offline_read(r->conf->gateway.state_dir, why);
 
     if (!o)
-        return fail(why);
+        return command_failed(why);
     fputs("jumpgate: the gateway is not running; this is what its store holds\n", stderr);
     int err = offline_list(o, filter, sink->row, sink->arg);
     offline_free(o);
-    return err ? fail("out of memory") : EXIT_DONE;
+    return err ? command_failed("out of memory") : EXIT_DONE;
 }
 
 static int command_list(struct leases_run *r)
@@ -237,7 +237,7 @@ static int command_list(struct leases_run *r)
     if (code == -ECONNREFUSED)
         code = list_store(r, &filter, &sink);
     if (code == EXIT_DONE)
-        return leases_print_end(&print) ? fail("out of memory") : EXIT_DONE;
+        return leases_print_end(&print) ? command_failed("out of memory") : EXIT_DONE;
     leases_print_drop(&print);
     return code;
 }
@@ -313,11 +313,11 @@ static int release_all(struct leases_run *r)
     int code = show_pages(r, &filter, &(struct sink){on_id, &ids});
 
     if (code == EXIT_DONE && ids.failed)
-        code = fail("out of memory");
+        code = command_failed("out of memory");
     for (size_t i = 0; code == EXIT_DONE && i < ids.n; i++) {
         int one = release_one(r, ids.id[i]);
         if (one == -ECONNREFUSED)
-            code = fail("the gateway has gone away");
+            code = command_failed("the gateway has gone away");
         else if (one != EXIT_NO_LEASE) /* it has ended meanwhile */
             r->failures += one != EXIT_DONE;
     }
@@ -344,7 +344,7 @@ static int release_in_store(struct leases_run *r, const char *id)
     if (err == -ENOENT && id)
         return no_lease(id);
     if (err)
-        return fail(why);
+        return command_failed(why);
     printf("the gateway is not running: %zu lease%s marked, to be checked in when it starts\n", ended,
            ended == 1 ? "" : "s");
     if (unrecorded)
@@ -370,7 +370,7 @@ static int command_release(struct leases_run *r)
 
 /* ---- the command line ---- */
 
-static int usage(const char *why)
+static int wrong_usage(const char *why)
 {
     fprintf(stderr, "jumpgate: leases: %s\ntry: jumpgate --help\n", why);
     return EXIT_USAGE;
@@ -383,17 +383,17 @@ static int check_usage(const struct leases_command *c, bool *release)
 
     *release = strcmp(word, "release") == 0;
     if (!*release && strcmp(word, "list") != 0)
-        return usage("say list or release");
+        return wrong_usage("say list or release");
     if (!*release && (c->nwords > 1 || c->all))
-        return usage("list takes no id and no --all");
+        return wrong_usage("list takes no id and no --all");
     if (*release && filtered)
-        return usage("--json, --user, --session and --state go with list");
+        return wrong_usage("--json, --user, --session and --state go with list");
     if (*release && c->all == (c->nwords == 2))
-        return usage("release needs either an id or --all");
+        return wrong_usage("release needs either an id or --all");
     if (c->state && !lease_state_known(c->state))
-        return usage("a state is one of intent, open, releasing, lapsed");
+        return wrong_usage("a state is one of intent, open, releasing, lapsed");
     if ((c->user && !*c->user) || (c->session && !*c->session) || (*release && !c->all && !*c->words[1]))
-        return usage("an empty name fits nothing");
+        return wrong_usage("an empty name fits nothing");
     return EXIT_DONE;
 }
 
@@ -419,7 +419,7 @@ static int run_with(struct leases_run *r, bool release)
     }
     if (directory >= 0)
         r->client = control_client_new(directory, r->conf->gateway.request_timeout_ms + GRACE_MS);
-    int code = directory >= 0 && !r->client ? fail("out of memory")
+    int code = directory >= 0 && !r->client ? command_failed("out of memory")
                : release                    ? command_release(r)
                                             : command_list(r);
     control_client_free(r->client);
@@ -438,7 +438,7 @@ int command_leases(const struct leases_command *command)
         return code;
     json_init();
     if (upstream_global_init())
-        return fail("libcurl cannot be initialised");
+        return command_failed("libcurl cannot be initialised");
     r.conf = load_conf(command->conf);
     code = r.conf ? run_with(&r, release) : EXIT_FAILED;
     conf_free(r.conf);

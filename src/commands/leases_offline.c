@@ -2,13 +2,13 @@
 /*
  * leases_offline.c - leases without a running gateway; see leases_offline.h.
  *
- * All rows are read and put in the order of their vault requests, so that those who share a request stand
- * together: that is how a lease's sessions are known, and who else holds what it holds.
+ * All rows are read and sorted by vault request, so that rows with the same request are neighbours: they give
+ * a lease's sessions and the other holders of its request.
  *
- * Ending a lease here is what the gateway does, less the vault: while others hold the same request the row is
- * struck off; the last holder's becomes `releasing`, due at once, which the next start checks in. The
- * person's own request (adopted) is struck off as well, since it is never checked in. An intent stays: what
- * became of it only the vault knows, and every start asks it.
+ * A lease ends here as in the gateway, without the vault: while others hold the same request the row is
+ * removed; the last holder's row becomes `releasing`, due at once, and the next start checks it in. The row
+ * of a person's own request (adopted) is removed as well, since it is never checked in. An intent is kept:
+ * only the vault knows its outcome, and every start recovers it.
  *
  * Who ends a lease here is written into the audit trail, as a running gateway does (leases_trail.c).
  *
@@ -31,8 +31,8 @@
 #define NTEXTS 10
 
 struct offline_lease {
-    struct lease_row row; /* its texts are behind it, in the same piece */
-    size_t at;            /* its place in leases[] */
+    struct lease_row row; /* its texts follow in `texts` */
+    size_t at;            /* its index in leases[] */
     bool ended;
     struct store_write write;
     struct offline *offline;
@@ -113,7 +113,7 @@ static const char *vault_of(const struct lease_row *row)
     return *row->url ? row->url : row->vault;
 }
 
-/* The user is no part of it: two spellings of one person hold the same request. */
+/* The user is not compared: two spellings of one person hold the same request. */
 static bool same_request(const struct lease_row *a, const struct lease_row *b)
 {
     return a->request_id && a->request_id == b->request_id && strcmp(vault_of(a), vault_of(b)) == 0;
@@ -206,7 +206,7 @@ static void holders_of(const struct offline *o, const struct offline_lease *leas
         ++*to;
 }
 
-/* Its own session first, then those of the others. `room` holds as many as there are rows. */
+/* Its own session first, then those of the other holders. `room` has an element for each row. */
 static size_t sessions_of(const struct offline *o, const struct offline_lease *lease, const char **room)
 {
     size_t from, to, n = 0;
@@ -227,7 +227,7 @@ static bool has_session(const struct lease_view *view, const char *session)
     return false;
 }
 
-static bool fits(const struct lease_view *view, const struct lease_filter *filter)
+static bool fits_filter(const struct lease_view *view, const struct lease_filter *filter)
 {
     return (!filter->user || person_same(filter->user, view->user)) &&
            (!filter->session || has_session(view, filter->session)) &&
@@ -268,7 +268,7 @@ int offline_list(const struct offline *o, const struct lease_filter *filter,
     }
     for (size_t i = 0; !err && i < o->n; i++) {
         struct lease_view view = view_of(&oldest[i]->row, room, sessions_of(o, oldest[i], room));
-        if (fits(&view, filter))
+        if (fits_filter(&view, filter))
             row(arg, &view);
     }
     free(room);
@@ -330,7 +330,7 @@ static void end_lease(struct offline *o, struct offline_lease *lease)
     o->pending += !o->err;
 }
 
-/* Ends what is asked for; the answers come while the loop runs. */
+/* Ends the lease, or all; on_written() is called while the loop runs. */
 static int end_leases(struct offline *o, const char *id)
 {
     bool found = !id;

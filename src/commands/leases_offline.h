@@ -1,5 +1,5 @@
 /*
- * leases_offline.h - leases without a running gateway: straight from its store.
+ * leases_offline.h - leases without a running gateway, from its store.
  */
 #ifndef JG_LEASES_OFFLINE_H
 #define JG_LEASES_OFFLINE_H

@@ -5,8 +5,8 @@
  * JSON is written row by row and has exactly the members of GET /v1/leases. The table is kept until its end,
  * so that every column is as wide as its widest cell; the last column is not padded.
  *
- * Names, session ids and errors come from outside: letters that a terminal obeys or does not show are escaped
- * in the table (text_visible). A cell is never empty: `-` stands for nothing, so that columns can be counted.
+ * Names, session ids and errors come from other systems: control and invisible characters are escaped in the
+ * table (text_visible). An empty cell is written as `-`, so that columns can be counted.
  */
 #include "commands/leases_print.h"
 
@@ -56,7 +56,7 @@ static void print_json(struct leases_print *p, const struct lease_view *view)
 
 /* ---- the table ---- */
 
-static size_t letters(const char *text)
+static size_t count_letters(const char *text)
 {
     size_t n = 0;
 
@@ -105,7 +105,7 @@ static bool fill_line(struct leases_print *p, struct leases_line *line, const st
         buf_free(&shown);
         if (!line->cells[i])
             return false;
-        size_t wide = letters(line->cells[i]);
+        size_t wide = count_letters(line->cells[i]);
         if (wide > p->width[i])
             p->width[i] = wide;
     }
@@ -140,7 +140,7 @@ static void keep_line(struct leases_print *p, const struct lease_view *view)
 static void print_line(const struct leases_print *p, const char *const cells[LEASES_COLUMNS])
 {
     for (size_t i = 0; i + 1 < LEASES_COLUMNS; i++)
-        printf("%s%*s  ", cells[i], (int)(p->width[i] - letters(cells[i])), "");
+        printf("%s%*s  ", cells[i], (int)(p->width[i] - count_letters(cells[i])), "");
     printf("%s\n", cells[LEASES_COLUMNS - 1]);
 }
 

@@ -19,9 +19,9 @@ struct leases_print {
 
 struct leases_print leases_print_start(bool json);
 void leases_print_row(struct leases_print *, const struct lease_view *);
-/* Writes what is not yet written and frees. 0 or -ENOMEM. */
+/* Writes the rest and frees. 0 or -ENOMEM. */
 int leases_print_end(struct leases_print *);
-/* Frees without a word more. */
+/* Frees without output. */
 void leases_print_drop(struct leases_print *);
 
 #endif

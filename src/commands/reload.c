@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reload.c - SIGHUP: the configuration read again and put in place; see reload.h.
+ * reload.c - SIGHUP: the configuration is read again and applied; see reload.h.
  *
- *   read, check --> compare --> prepare (TLS, vaults, clients, log) --> exchange, renew --> kept, freed later
+ *   read, check --> compare --> prepare (TLS, vaults, clients, log) --> apply --> old values freed later
  *        |             |            |
  *        +-------------+------------+----> refused: logged, nothing has changed
  *
- * The log is the last of the things that can fail, because trying it is opening it.
+ * The log is the last step that can fail, because only opening it shows whether it can be opened.
  *
- * A struct plan holds what is ready; what it still holds at its end was not taken and is discarded. A struct
- * retired holds what is no longer in use but may still be looked at: the old values and the old clients.
+ * A struct plan holds the prepared objects; those that are not applied are freed with it. A struct retired
+ * holds the old values and old clients, which requests in progress may still use.
  *
- * Certificates are looked at here as well, at the start, after each reload and once a day: their end is what
- * a reload is most often about.
+ * The end dates of certificates are checked at the start, after each reload and once a day, since a renewed
+ * certificate is the most frequent reason for a reload.
  */
 #include "commands/reload.h"
 
@@ -34,7 +34,7 @@
 
 #define ERRORS_MAX (1U << 20)
 #define DAY_MS     86400000U
-#define SPARE_MS   60000 /* beyond the longest request there can be */
+#define SPARE_MS   60000 /* added to the longest possible request */
 
 struct retired {
     struct reload *of;
@@ -59,7 +59,7 @@ struct plan {
     struct retired *retired;
 };
 
-/* ---- words ---- */
+/* ---- log ---- */
 
 /* The lines of a text, each as one event. */
 static void log_lines(enum log_level level, const char *event, struct buf *lines)
@@ -75,13 +75,13 @@ static void log_lines(enum log_level level, const char *event, struct buf *lines
     }
 }
 
-static bool refuse(const char *what, const char *why)
+static bool refuse_reload(const char *what, const char *why)
 {
     log_error("reload_refused", "what=%s why=%s", what, why);
     return false;
 }
 
-/* ---- what can fail ---- */
+/* ---- steps that can fail ---- */
 
 static bool read_conf(struct reload *r, struct plan *plan)
 {
@@ -90,7 +90,7 @@ static bool read_conf(struct reload *r, struct plan *plan)
 
     log_lines(err ? LOG_ERROR : LOG_WARN, err ? "reload_mistake" : "reload_warning", &lines);
     buf_free(&lines);
-    return err ? refuse(r->opts.path, "it has mistakes; `jumpgate check` says the same") : true;
+    return err ? refuse_reload(r->opts.path, "it has mistakes; `jumpgate check` says the same") : true;
 }
 
 static bool may_change(struct reload *r, const struct plan *plan)
@@ -100,14 +100,14 @@ static bool may_change(struct reload *r, const struct plan *plan)
     bool ok = !err && !change.refused;
 
     if (err)
-        refuse("comparison", "out of memory");
+        refuse_reload("comparison", "out of memory");
     else if (!ok)
         log_lines(LOG_ERROR, "reload_needs_restart", &change.reasons);
     else
         log_info("reload", "changed=%zu keys=%s config_digest=%s", change.changed,
                  change.changed ? buf_cstr(&change.names) : NULL, plan->next->digest);
     conf_change_free(&change);
-    return ok || (!err && refuse("configuration", "some of it needs a restart; none of it was taken"));
+    return ok || (!err && refuse_reload("configuration", "some of it needs a restart; none of it was taken"));
 }
 
 struct http_tls_opts reload_tls_opts(const struct conf_listener *l)
@@ -125,7 +125,7 @@ static bool prepare_tls(struct plan *plan)
 
     plan->tls = calloc(next->nlisteners + 1, sizeof(struct tls_context *));
     if (!plan->tls)
-        return refuse("listeners", why);
+        return refuse_reload("listeners", why);
     for (size_t i = 0; i < next->nlisteners; i++) {
         struct http_tls_opts opts = reload_tls_opts(&next->listeners[i]);
 
@@ -133,7 +133,7 @@ static bool prepare_tls(struct plan *plan)
             continue;
         plan->tls[i] = tls_context_new(&opts, why);
         if (!plan->tls[i])
-            return refuse(next->listeners[i].name, why);
+            return refuse_reload(next->listeners[i].name, why);
     }
     return true;
 }
@@ -145,21 +145,21 @@ static bool prepare_vaults(struct plan *plan)
 
     plan->vault = calloc(next->nvaults + 1, sizeof(struct password_safe_next *));
     if (!plan->vault)
-        return refuse("vaults", why);
+        return refuse_reload("vaults", why);
     for (size_t i = 0; i < next->nvaults; i++) {
         plan->vault[i] = password_safe_prepare(&next->vaults[i], why);
         if (!plan->vault[i])
-            return refuse(next->vaults[i].name, why);
+            return refuse_reload(next->vaults[i].name, why);
     }
     return true;
 }
 
-/* The rest of what needs memory, so that nothing does later. */
+/* The last steps that need memory. */
 static bool prepare_clients(struct reload *r, struct plan *plan)
 {
     plan->clients = gateway_prepare(r->opts.gateway, plan->next);
     plan->retired = calloc(1, sizeof(*plan->retired));
-    return plan->clients && plan->retired ? true : refuse("clients", "out of memory");
+    return plan->clients && plan->retired ? true : refuse_reload("clients", "out of memory");
 }
 
 static bool open_log(const struct plan *plan)
@@ -167,7 +167,7 @@ static bool open_log(const struct plan *plan)
     const struct conf_gateway *g = &plan->next->gateway;
     int err = log_open(&(struct log_opts){.level = g->log_level, .json = g->log_json, .file = g->log_file});
 
-    return err ? refuse(g->log_file, log_why(err)) : true;
+    return err ? refuse_reload(g->log_file, log_why(err)) : true;
 }
 
 static void plan_free(struct plan *plan)
@@ -183,7 +183,7 @@ static void plan_free(struct plan *plan)
     conf_free(plan->next);
 }
 
-/* ---- what cannot ---- */
+/* ---- steps that cannot fail ---- */
 
 static void retired_free(struct retired *old)
 {
@@ -199,8 +199,8 @@ static void on_retired(struct deadline *d)
     retired_free(CONTAINER_OF(d, struct retired, end));
 }
 
-/* A request looks at its client until it has ended. Without a timer the old values stay until the end. */
-static void retire(struct reload *r, struct retired *old)
+/* A request uses its client until it ends. Without a timer the old values are kept until the gateway ends. */
+static void keep_retired(struct reload *r, struct retired *old)
 {
     const struct conf_gateway *g = &old->conf->gateway;
     uint64_t longest = g->header_timeout_ms + 2 * g->body_timeout_ms + g->request_timeout_ms + SPARE_MS;
@@ -211,7 +211,7 @@ static void retire(struct reload *r, struct retired *old)
         log_warn("reload_kept", "hint=%s", "out of memory for a timer");
 }
 
-/* Half of the secret memory is for the vaults' answers, whatever clients send ahead of their time. */
+/* Half of the secret memory is reserved for the vaults' answers, however much clients pipeline. */
 struct http_server_opts reload_server_opts(const struct conf *conf)
 {
     const struct conf_gateway *g = &conf->gateway;
@@ -224,11 +224,11 @@ struct http_server_opts reload_server_opts(const struct conf *conf)
         .header_timeout_ms = g->header_timeout_ms,
         .body_timeout_ms = g->body_timeout_ms,
         .idle_timeout_ms = g->idle_timeout_ms,
-        .write_timeout_ms = g->body_timeout_ms, /* an answer is given as long as a body */
+        .write_timeout_ms = g->body_timeout_ms, /* a response has as much time as a body */
     };
 }
 
-static void take(struct reload *r, struct plan *plan)
+static void apply_plan(struct reload *r, struct plan *plan)
 {
     struct conf *conf = r->opts.conf;
     struct http_server_opts server;
@@ -237,7 +237,7 @@ static void take(struct reload *r, struct plan *plan)
     plan->retired->conf = plan->next;
     plan->retired->clients = gateway_reload(r->opts.gateway, plan->clients);
     plan->clients = NULL;
-    retire(r, plan->retired);
+    keep_retired(r, plan->retired);
     plan->retired = NULL;
     server = reload_server_opts(conf);
     http_server_limits(r->opts.server, &server);
@@ -251,15 +251,15 @@ static void take(struct reload *r, struct plan *plan)
     broker_reload(r->opts.broker);
 }
 
-/* ---- both together ---- */
+/* ---- the whole reload ---- */
 
-static bool attempt(struct reload *r)
+static bool try_reload(struct reload *r)
 {
     struct plan plan = {0};
 
     if (read_conf(r, &plan) && may_change(r, &plan) && prepare_tls(&plan) && prepare_vaults(&plan) &&
         prepare_clients(r, &plan) && open_log(&plan)) {
-        take(r, &plan);
+        apply_plan(r, &plan);
         return true;
     }
     plan_free(&plan);
@@ -268,7 +268,7 @@ static bool attempt(struct reload *r)
 
 bool reload_now(struct reload *r)
 {
-    bool done = attempt(r);
+    bool done = try_reload(r);
 
     metric_add(done ? &r->done : &r->refused, 1);
     r->last.value = done;
@@ -288,7 +288,8 @@ static void on_day(struct deadline *d)
     struct reload *r = CONTAINER_OF(d, struct reload, daily);
 
     gateway_warn_certificates(r->opts.gateway);
-    if (timer_start(loop_timers(r->opts.loop), &r->daily, DAY_MS, on_day)) /* it has just left the heap */
+    /* It has just left the heap of deadlines, so it has room there. */
+    if (timer_start(loop_timers(r->opts.loop), &r->daily, DAY_MS, on_day))
         log_warn("certificates_unwatched", "error=%s", "out of memory");
 }
 

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * run.c - builds the house in its order, keeps it open, and takes it down in the opposite order.
+ * run.c - opens the parts of the gateway in order, serves, and closes them in the opposite order.
  *
  *   starting --> serving --> draining --> flushing --> closing --> signing out --> stopped
  *
- * draining: operations are answered `draining`, those in flight go on, listeners still accept, so that
- * /readyz can say why. flushing: listeners close, the last answers leave; when drain_timeout is over, what is
- * open is answered `draining` and the broker gets a second to undo it. closing: the server's connections end.
- * signing out: vault sessions are given back, and the lease store writes what it was still given. A start
- * that fails and a second signal go to closing at once: there is one way out, and it is walked in every case.
- * What a state waits for is looked at once per turn.
+ * draining: new operations are answered `draining`, those in flight continue, listeners still accept, so that
+ * /readyz can name the reason. flushing: listeners close, the last responses are sent; when drain_timeout is
+ * over, open requests are answered `draining` and the broker has a second to undo their operations. closing:
+ * the server's connections end. signing out: vault sessions are signed out, and the lease store finishes its
+ * writes. A failed start and a second signal go to closing at once: every end takes this one sequence. The
+ * condition of a state is checked once per iteration of the loop.
  *
- * Order that matters: the store comes first, since without the journal of leases nothing may be checked out;
- * the gateway outlives the server (it is told of clients that leave), the broker is freed before the vaults
- * it calls and before the store it writes to, metrics are unregistered before what they point to. At the end
- * the loop must be empty; a handle left open is a bug and makes the exit code 1.
+ * Order that matters: the store is opened first, since no check-out is allowed without the journal of leases;
+ * the gateway is freed after the server (which calls its gone()), the broker before the vaults it calls and
+ * the store it writes to, and metrics are unregistered before the objects they point to. At the end the loop
+ * must be empty; an open handle is a bug and makes the exit code 1.
  */
 #include "commands/run.h"
 
@@ -59,9 +59,9 @@ struct run {
     enum state state;
     int exit_code;
     bool rebuild, allow_root;
-    bool keep_power; /* capabilities stay where there is no sandbox */
+    bool keep_capabilities; /* without a sandbox the capabilities are kept */
     const char *conf_path;
-    char memory_hint[SANDBOX_POLICY_WHY_SIZE]; /* what could not be had for the secrets */
+    char memory_hint[SANDBOX_POLICY_WHY_SIZE]; /* what secret_open() could not get */
     struct conf *conf;
     struct loop *loop;
     struct notify *notify;
@@ -70,7 +70,7 @@ struct run {
     int state_dir; /* descriptor, for the control socket; -1 = none */
     struct vault **vaults;
     size_t nvaults;
-    size_t open_ends; /* vaults and store that have not said yet that they are closed */
+    size_t open_parts; /* vaults, store and audit writer that are still closing */
     struct broker *broker;
     struct gateway *gateway;
     struct http_server *server;
@@ -79,7 +79,7 @@ struct run {
     struct deadline drain_end;
 };
 
-/* The kinds of vault there are; what `type` in the configuration may say. */
+/* The kinds of vault: values of `type` in the configuration. */
 static const struct vault_kind {
     const char *type;
     struct vault *(*open)(struct loop *, const struct conf_vault *, char why[256]);
@@ -88,14 +88,14 @@ static const struct vault_kind {
     {"password_safe", password_safe_new, password_safe_close},
 };
 
-static void go(struct run *r, enum state next)
+static void set_state(struct run *r, enum state next)
 {
     log_info("state", "from=%s to=%s", state_names[r->state], state_names[next]);
     r->state = next;
 }
 
-/* A failed start is explained where somebody is looking: on stderr, and in the log if that is elsewhere. */
-static bool failed(struct run *r, const char *what, const char *why)
+/* A failed start is explained on stderr, and in the log if that is a file. */
+static bool start_failed(struct run *r, const char *what, const char *why)
 {
     log_complaint(what, why);
     if (r->conf && strcmp(r->conf->gateway.log_file, "-") != 0)
@@ -104,14 +104,14 @@ static bool failed(struct run *r, const char *what, const char *why)
     return false;
 }
 
-/* ---- the way out ---- */
+/* ---- stopping ---- */
 
-static void on_end_closed(void *arg)
+static void on_part_closed(void *arg)
 {
     struct run *r = arg;
-    if (--r->open_ends)
+    if (--r->open_parts)
         return;
-    go(r, STOPPED);
+    set_state(r, STOPPED);
     loop_stop(r->loop);
 }
 
@@ -123,18 +123,18 @@ static const struct vault_kind *kind_of(const char *type)
     return NULL;
 }
 
-/* One more than there are is counted, so that the last callback comes after all have been told. */
+/* One more is counted, so that the last callback comes after every close has been called. */
 static void sign_out(struct run *r)
 {
-    go(r, SIGNING_OUT);
-    r->open_ends = r->nvaults + (r->store ? 1 : 0) + (r->audit.writer ? 1 : 0) + 1;
+    set_state(r, SIGNING_OUT);
+    r->open_parts = r->nvaults + (r->store ? 1 : 0) + (r->audit.writer ? 1 : 0) + 1;
     for (size_t i = 0; i < r->nvaults; i++)
-        kind_of(r->vaults[i]->conf->type)->close(r->vaults[i], on_end_closed, r);
+        kind_of(r->vaults[i]->conf->type)->close(r->vaults[i], on_part_closed, r);
     if (r->store)
-        r->store->ops->close(r->store, on_end_closed, r);
+        r->store->ops->close(r->store, on_part_closed, r);
     r->store = NULL;
-    (void)run_audit_close(&r->audit, on_end_closed, r);
-    on_end_closed(r);
+    (void)run_audit_close(&r->audit, on_part_closed, r);
+    on_part_closed(r);
 }
 
 static void on_server_closed(void *arg)
@@ -157,7 +157,7 @@ static void close_server(struct run *r)
 {
     if (r->state >= CLOSING)
         return;
-    go(r, CLOSING);
+    set_state(r, CLOSING);
     timer_stop(loop_timers(r->loop), &r->drain_end);
     if (r->server)
         http_server_close(r->server, on_server_closed, r);
@@ -165,9 +165,9 @@ static void close_server(struct run *r)
         on_server_closed(r);
 }
 
-static void flush(struct run *r)
+static void start_flushing(struct run *r)
 {
-    go(r, FLUSHING);
+    set_state(r, FLUSHING);
     http_drain(r->server);
 }
 
@@ -176,17 +176,17 @@ static struct run *run_of_hook(struct loop_hook *hook)
     return CONTAINER_OF(hook, struct run, hook);
 }
 
-static void on_turn(struct loop_hook *hook)
+static void on_iteration(struct loop_hook *hook)
 {
     struct run *r = run_of_hook(hook);
 
     if (r->state == DRAINING && !http_busy(r->server) && broker_idle(r->broker))
-        flush(r);
+        start_flushing(r);
     if (r->state == FLUSHING && !http_connections(r->server) && broker_idle(r->broker))
         close_server(r);
 }
 
-/* Patience is over: what is still open is answered, and the answers get a moment to leave. */
+/* drain_timeout is over: open requests are answered, and LAST_ANSWERS_MS are left to send the responses. */
 static void on_drain_end(struct deadline *d)
 {
     struct run *r = CONTAINER_OF(d, struct run, drain_end);
@@ -199,7 +199,7 @@ static void on_drain_end(struct deadline *d)
         return;
     }
     gateway_give_up(r->gateway);
-    flush(r);
+    start_flushing(r);
 }
 
 static void on_stop_signal(void *arg, int signum)
@@ -207,12 +207,12 @@ static void on_stop_signal(void *arg, int signum)
     struct run *r = arg;
 
     log_info("signal", "name=%s", strsignal(signum));
-    if (r->state != SERVING) { /* asked twice, or while starting: no patience */
+    if (r->state != SERVING) { /* a second signal, or one during the start: close at once */
         close_server(r);
         return;
     }
     notify_stopping(r->notify);
-    go(r, DRAINING);
+    set_state(r, DRAINING);
     gateway_drain(r->gateway);
     broker_drain(r->broker);
     if (timer_start(loop_timers(r->loop), &r->drain_end, r->conf->gateway.drain_timeout_ms, on_drain_end))
@@ -243,7 +243,7 @@ static void on_reload_signal(void *arg, int signum)
     notify_ready(r->notify);
 }
 
-/* SIGXFSZ: a store that has grown to a limit must fail as a full disk does, not end the process. */
+/* SIGXFSZ: a store at its size limit must fail like a full disk and not end the process. */
 static bool watch_signals(struct run *r)
 {
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR ||
@@ -251,11 +251,11 @@ static bool watch_signals(struct run *r)
         loop_on_signal(r->loop, SIGINT, on_stop_signal, r) ||
         loop_on_signal(r->loop, SIGUSR1, on_reopen_signal, r) ||
         loop_on_signal(r->loop, SIGHUP, on_reload_signal, r))
-        return failed(r, "signals", "cannot be watched");
+        return start_failed(r, "signals", "cannot be watched");
     return true;
 }
 
-/* ---- the way in ---- */
+/* ---- starting ---- */
 
 static bool load_conf(struct run *r, const char *path)
 {
@@ -265,18 +265,18 @@ static bool load_conf(struct run *r, const char *path)
     if (errors.len)
         (void)fwrite(errors.data, 1, errors.len, stderr);
     buf_free(&errors);
-    return err ? failed(r, path, "not usable, see above; `jumpgate check` says the same") : true;
+    return err ? start_failed(r, path, "not usable, see above; `jumpgate check` says the same") : true;
 }
 
-/* Another user may be able to read less: what is in the way is said as `jumpgate check` would. */
-static bool take_identity(struct run *r)
+/* Another user may be able to read less, so the configuration is checked again. */
+static bool become_user(struct run *r)
 {
     char why[UNPRIVILEGED_WHY_SIZE] = "";
     bool changed = false;
 
     if (!unprivileged_become(r->conf, &changed, why))
-        return failed(r, "user", why);
-    r->keep_power = !r->conf->gateway.user && (r->allow_root || geteuid() != 0);
+        return start_failed(r, "user", why);
+    r->keep_capabilities = !r->conf->gateway.user && (r->allow_root || geteuid() != 0);
     if (!changed)
         return true;
     conf_free(r->conf);
@@ -284,25 +284,25 @@ static bool take_identity(struct run *r)
     return load_conf(r, r->conf_path);
 }
 
-/* Secrets pass through this process: no core file, no debugger of the same user, no file others may read. */
-static bool harden(struct run *r)
+/* The process holds secrets: no core file, no debugger of the same user. */
+static bool harden_process(struct run *r)
 {
     if (secret_init())
-        return failed(r, "OpenSSL", "is in use before its memory is wiped");
+        return start_failed(r, "OpenSSL", "is in use before its memory is wiped");
     if (sandbox_no_dumps())
-        return failed(r, "core dumps", "cannot be turned off");
+        return start_failed(r, "core dumps", "cannot be turned off");
     return true;
 }
 
-/* Locked memory is asked for while there may be a right to it, which is before there is a log. */
+/* Locked memory is requested while the process may have the right to it, before the log is open. */
 static bool open_secrets(struct run *r)
 {
     return secret_open(r->conf->gateway.secret_memory, r->memory_hint)
-               ? failed(r, "secret memory", "out of memory")
+               ? start_failed(r, "secret memory", "out of memory")
                : true;
 }
 
-static bool confine(struct run *r, const char *conf_path)
+static bool start_sandbox(struct run *r, const char *conf_path)
 {
     char why[SANDBOX_POLICY_WHY_SIZE] = "";
 
@@ -312,29 +312,31 @@ static bool confine(struct run *r, const char *conf_path)
         log_warn("running_as_root", "hint=%s",
                  "set `user` in [gateway]; until then root's files are in reach, root's capabilities are "
                  "given up");
-    return sandbox_policy_start(r->conf, conf_path, r->keep_power, why) ? failed(r, "sandbox", why) : true;
+    return sandbox_policy_start(r->conf, conf_path, r->keep_capabilities, why)
+               ? start_failed(r, "sandbox", why)
+               : true;
 }
 
-/* Behind the fences, so that the thread has them as well. */
+/* After the sandbox, so that it holds for the log's thread as well. */
 static bool start_log(struct run *r)
 {
     int err = log_thread();
 
-    return err ? failed(r, "log", strerror(-err)) : true;
+    return err ? start_failed(r, "log", strerror(-err)) : true;
 }
 
-static bool close_sandbox(struct run *r)
+static bool finish_sandbox(struct run *r)
 {
     char why[SANDBOX_POLICY_WHY_SIZE] = "";
 
-    return sandbox_policy_serve(r->conf, r->keep_power, why) ? failed(r, "sandbox", why) : true;
+    return sandbox_policy_serve(r->conf, r->keep_capabilities, why) ? start_failed(r, "sandbox", why) : true;
 }
 
 static bool open_log(struct run *r)
 {
     const struct conf_gateway *g = &r->conf->gateway;
     int err = log_open(&(struct log_opts){.level = g->log_level, .json = g->log_json, .file = g->log_file});
-    return err ? failed(r, g->log_file, log_why(err)) : true;
+    return err ? start_failed(r, g->log_file, log_why(err)) : true;
 }
 
 static bool open_store(struct run *r)
@@ -344,7 +346,7 @@ static bool open_store(struct run *r)
 
     r->store = sqlite_store_open(r->loop, r->conf->gateway.state_dir, r->rebuild, &rebuilt, why);
     if (!r->store)
-        return failed(r, "store", why);
+        return start_failed(r, "store", why);
     if (rebuilt)
         log_warn(
             "store_rebuilt", "state_dir=%s hint=%s", r->conf->gateway.state_dir,
@@ -358,7 +360,7 @@ static bool open_audit(struct run *r)
 {
     char why[320] = "";
 
-    return run_audit_open(&r->audit, r->loop, r->conf, why) ? true : failed(r, "audit", why);
+    return run_audit_open(&r->audit, r->loop, r->conf, why) ? true : start_failed(r, "audit", why);
 }
 
 static bool open_vault(struct run *r, const struct conf_vault *conf)
@@ -367,10 +369,10 @@ static bool open_vault(struct run *r, const struct conf_vault *conf)
     const struct vault_kind *kind = kind_of(conf->type);
 
     if (!kind)
-        return failed(r, conf->name, "no such type of vault");
+        return start_failed(r, conf->name, "no such type of vault");
     r->vaults[r->nvaults] = kind->open(r->loop, conf, why);
     if (!r->vaults[r->nvaults])
-        return failed(r, conf->name, why);
+        return start_failed(r, conf->name, why);
     r->nvaults++;
     return true;
 }
@@ -379,7 +381,7 @@ static bool open_vaults(struct run *r)
 {
     r->vaults = calloc(r->conf->nvaults + 1, sizeof(*r->vaults)); /* one more: never of size 0 */
     if (!r->vaults)
-        return failed(r, "vaults", "out of memory");
+        return start_failed(r, "vaults", "out of memory");
     for (size_t i = 0; i < r->conf->nvaults; i++)
         if (!open_vault(r, &r->conf->vaults[i]))
             return false;
@@ -406,7 +408,7 @@ static bool open_broker(struct run *r)
     if (r->broker)
         run_witness(r->conf, r->broker, r->audit.audit);
     r->gateway = r->broker ? gateway_new(&gateway) : NULL;
-    return r->gateway ? true : failed(r, "broker", "out of memory");
+    return r->gateway ? true : start_failed(r, "broker", "out of memory");
 }
 
 static bool open_server(struct run *r)
@@ -415,7 +417,7 @@ static bool open_server(struct run *r)
 
     r->server = http_server_new(r->loop, &opts, gateway_app(r->gateway));
     if (!r->server)
-        return failed(r, "server", "out of memory");
+        return start_failed(r, "server", "out of memory");
     gateway_set_server(r->gateway, r->server);
     return true;
 }
@@ -436,7 +438,7 @@ static bool listen_on(struct run *r, const struct conf_listener *l)
     };
 
     if (http_listen(r->server, &opts, address, why))
-        return failed(r, l->address, why);
+        return start_failed(r, l->address, why);
     log_always("listening", "listener=%s address=%s", l->name, address);
     return true;
 }
@@ -449,7 +451,7 @@ static bool listen_on_all(struct run *r)
     return true;
 }
 
-/* Without it only the commands beside the gateway are worse off. */
+/* Without it only the commands on this machine cannot reach the gateway. */
 static bool listen_for_commands(struct run *r)
 {
     char why[CONTROL_WHY_SIZE] = "";
@@ -475,44 +477,44 @@ static bool prepare_reload(struct run *r)
                                .server = r->server};
 
     r->reload = reload_new(&opts);
-    return r->reload ? true : failed(r, "reload", "out of memory");
+    return r->reload ? true : start_failed(r, "reload", "out of memory");
 }
 
-static bool announce(struct run *r)
+static bool announce_serving(struct run *r)
 {
-    go(r, SERVING);
+    set_state(r, SERVING);
     notify_ready(r->notify);
     log_ready();
     return true;
 }
 
-static bool start(struct run *r)
+static bool start_parts(struct run *r)
 {
-    r->hook.iteration = on_turn;
+    r->hook.iteration = on_iteration;
     loop_on_iteration(r->loop, &r->hook);
     r->notify = notify_new(r->loop);
     if (!r->notify)
-        return failed(r, "loop", "out of memory");
+        return start_failed(r, "loop", "out of memory");
     descriptors_raise(r->conf);
     return watch_signals(r) && open_store(r) && open_audit(r) && open_vaults(r) && open_broker(r) &&
            open_server(r) && listen_on_all(r) && listen_for_commands(r) && prepare_reload(r) &&
-           close_sandbox(r) && announce(r);
+           finish_sandbox(r) && announce_serving(r);
 }
 
-/* ---- both together ---- */
+/* ---- the whole run ---- */
 
-static void serve(struct run *r)
+static void run_loop(struct run *r)
 {
     r->loop = loop_new();
     if (!r->loop) {
-        failed(r, "loop", "out of memory or descriptors");
+        start_failed(r, "loop", "out of memory or descriptors");
         return;
     }
     log_info("starting", "version=%s config_digest=%s", JG_VERSION, r->conf->digest);
-    if (!start(r))
+    if (!start_parts(r))
         close_server(r);
     if (r->state != STOPPED)
-        (void)loop_run(r->loop); /* until sign_out() is through */
+        (void)loop_run(r->loop); /* until sign_out() has finished */
     loop_off_iteration(r->loop, &r->hook);
     notify_free(r->notify);
     free(r->vaults);
@@ -543,17 +545,17 @@ int command_run(const char *conf_path, bool rebuild, bool allow_root)
                     .conf_path = conf_path};
 
     json_init();
-    if (!harden(&r) || !load_conf(&r, conf_path))
+    if (!harden_process(&r) || !load_conf(&r, conf_path))
         return 1;
-    if (!open_secrets(&r) || !take_identity(&r) || !open_log(&r)) {
+    if (!open_secrets(&r) || !become_user(&r) || !open_log(&r)) {
         end_secrets(&r);
         conf_free(r.conf);
         return 1;
     }
-    if (confine(&r, conf_path) && start_log(&r) && upstream_global_init())
-        failed(&r, "libcurl", "cannot be initialised");
+    if (start_sandbox(&r, conf_path) && start_log(&r) && upstream_global_init())
+        start_failed(&r, "libcurl", "cannot be initialised");
     else if (!r.exit_code)
-        serve(&r);
+        run_loop(&r);
     upstream_global_cleanup();
     end_secrets(&r);
     log_info("stopped", "exit_code=%d", r.exit_code);

@@ -2,8 +2,8 @@
 /*
  * run_audit.c - the audit trail of a running gateway; see run_audit.h.
  *
- * The head lies in state_dir, wherever the trail itself is: who can cut the one should have to find the
- * other. A start without the stop before it shows that the process ended otherwise.
+ * The head is in state_dir, wherever the trail is: an attacker who cuts the trail must also change the head.
+ * A gateway_started record without a gateway_stopped before it shows a crash.
  */
 #include "commands/run_audit.h"
 

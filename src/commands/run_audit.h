@@ -19,9 +19,9 @@ bool run_audit_attach(struct run_audit *, struct loop *, const struct conf *, si
 /* The same, and records the start of the gateway. */
 bool run_audit_open(struct run_audit *, struct loop *, const struct conf *, char why[320]);
 void run_audit_rotate(struct run_audit *);
-/* Records the end; nobody uses `audit` any more. */
+/* Records the end; `audit` is not used afterwards. */
 void run_audit_stop(struct run_audit *);
-/* Writes what is left. True = `closed` comes later; false = there is nothing to close. */
+/* Finishes the writes. True = `closed` comes later; false = there is nothing to close. */
 bool run_audit_close(struct run_audit *, void (*closed)(void *arg), void *arg);
 
 #endif

@@ -2,9 +2,9 @@
 /*
  * run_witness.c - the audit trail against the store; see run_witness.h.
  *
- * The store cannot know what it has lost: SQLite drops a damaged piece of its log and all behind it without a
- * word, and a store that was rebuilt is empty. The trail is another file with other contents, so it is the
- * one that can say so. A trail that cannot be read is no reason not to start: it has its own alarms.
+ * The store cannot detect its own losses: SQLite silently drops a damaged piece of its log and everything
+ * after it, and a rebuilt store is empty. The trail is a separate file and shows them. An unreadable trail
+ * does not stop the start: it has alarms of its own.
  */
 #include "commands/run_witness.h"
 
@@ -16,7 +16,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-struct hearing {
+struct witness_run {
     struct broker *broker;
     struct audit_witness *witness;
     size_t lost;
@@ -24,18 +24,18 @@ struct hearing {
 
 static void on_claim(void *arg, const struct audit_claim *c)
 {
-    struct hearing *h = arg;
+    struct witness_run *run = arg;
 
-    if (broker_claim(h->broker, c))
-        h->lost++;
+    if (broker_claim(run->broker, c))
+        run->lost++;
 }
 
 static int on_line(void *arg, const char *line, size_t n)
 {
-    return audit_witness_line(((struct hearing *)arg)->witness, line, n);
+    return audit_witness_line(((struct witness_run *)arg)->witness, line, n);
 }
 
-static void tell_lost(struct audit *audit, size_t lost)
+static void report_lost(struct audit *audit, size_t lost)
 {
     struct audit_note n;
 
@@ -51,21 +51,21 @@ static void tell_lost(struct audit *audit, size_t lost)
 void run_witness(const struct conf *conf, struct broker *broker, struct audit *audit)
 {
     const struct conf_gateway *g = &conf->gateway;
-    struct hearing h = {.broker = broker,
-                        .witness = g->audit_witness ? audit_witness_new(on_claim, &h) : NULL};
+    struct witness_run run = {.broker = broker,
+                              .witness = g->audit_witness ? audit_witness_new(on_claim, &run) : NULL};
     struct audit_tail past = {0};
 
     if (!g->audit_witness)
         return;
-    int err = h.witness ? audit_tail_read(g->audit_file, g->audit_witness, on_line, &h, &past) : -ENOMEM;
+    int err = run.witness ? audit_tail_read(g->audit_file, g->audit_witness, on_line, &run, &past) : -ENOMEM;
 
-    audit_witness_free(h.witness);
+    audit_witness_free(run.witness);
     if (err)
         log_warn("audit_witness_failed", "error=%s hint=%s", strerror(-err),
                  "rows that the lease store may have lost are not noticed");
     else
         log_debug("audit_witness", "bytes=%" PRIu64 " files=%u whole=%s packed=%s lost=%zu", past.bytes,
-                  past.files, past.whole ? "yes" : "no", past.packed ? "yes" : "no", h.lost);
-    if (h.lost)
-        tell_lost(audit, h.lost);
+                  past.files, past.whole ? "yes" : "no", past.packed ? "yes" : "no", run.lost);
+    if (run.lost)
+        report_lost(audit, run.lost);
 }

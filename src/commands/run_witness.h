@@ -1,5 +1,5 @@
 /*
- * run_witness.h - at the start the audit trail is heard as the second witness of what is checked out.
+ * run_witness.h - at the start, the audit trail is compared with the lease store.
  */
 #ifndef JG_RUN_WITNESS_H
 #define JG_RUN_WITNESS_H
@@ -8,8 +8,8 @@
 #include "broker/broker.h"
 #include "conf/conf.h"
 
-/* After the store has been read and before anything is served. Check-outs of the trail's last stretch that
- * have neither an end nor a row are hunted; the log and the trail say how many. */
+/* After the store has been read and before requests are served. For check-outs in the trail's last part
+ * without an end or a row, recovery is started; the log and the trail record how many. */
 void run_witness(const struct conf *, struct broker *, struct audit *);
 
 #endif

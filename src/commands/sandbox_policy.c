@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sandbox_policy.c - which fences a gateway with this configuration lives behind.
+ * sandbox_policy.c - the sandbox of a gateway with this configuration, in two steps.
  *
- *   sandbox_policy_start   no new privileges; of the capabilities only those that opening the configured
- * listeners takes; files: what the configuration names, and what the C library, OpenSSL and libcurl read to
- * resolve names and to check certificates sandbox_policy_serve   no capabilities; the list of system calls
+ *   sandbox_policy_start   no new privileges; only the capabilities that opening the configured listeners
+ *                          needs; files: those the configuration names, and those the C library, OpenSSL
+ *                          and libcurl read to resolve names and to check certificates
+ *   sandbox_policy_serve   no capabilities; the list of system calls
  *
- * Files are fenced by directory, because certificates, keys, logs and resolv.conf are renewed by renaming: a
- * rule for a file would be about the old one. A name that is a link is allowed at both ends.
+ * Files are allowed by directory, because certificates, keys, logs and resolv.conf are renewed by renaming: a
+ * rule for a file would stay with the old file. A link is allowed together with the directory it leads to.
  *
- * Consequences an operator should know (docs/security.md): started as root and left there by the
- * configuration the gateway keeps root's name but not root's power, so that files it needs must be readable
- * by their owner, root, and with `sandbox = off` that takes --allow-root to be otherwise; a reload cannot
- * open a port under 1024 or name a file in a directory that was not named at the start.
+ * Consequences for operators (docs/security.md): a gateway that runs as root has root's name but not root's
+ * capabilities, so that root must own the files it needs (with `sandbox = off`, --allow-root keeps the
+ * capabilities); a reload cannot open a port under 1024 or name a file in a directory that was not named at
+ * the start.
  */
 #include "commands/sandbox_policy.h"
 
@@ -29,7 +30,7 @@
 
 #define FIRST_FREE_PORT 1024
 
-/* Read by libraries: names, certificates, time zones, modules of the resolver, ourselves. */
+/* Read by libraries: names, certificates, time zones, modules of the resolver, /proc/self. */
 static const char *const system_paths[] = {
     "/etc",
     "/usr",
@@ -47,24 +48,24 @@ static const char *const system_paths[] = {
 };
 #define NSYSTEM (sizeof(system_paths) / sizeof(system_paths[0]))
 
-struct fence {
+struct path_rules {
     struct sandbox_path *rule;
-    char **real; /* what links lead to; owned */
+    char **real; /* targets of links; owned */
     size_t n, nreal, room;
 };
 
-static void allow(struct fence *f, const char *path, unsigned access)
+static void allow_path(struct path_rules *f, const char *path, unsigned access)
 {
     if (path && f->n < f->room)
         f->rule[f->n++] = (struct sandbox_path){.path = path, .access = access};
 }
 
-/* A file by the directory it lies in, and by that of the file a link leads to. */
-static void allow_file(struct fence *f, const char *path, unsigned access)
+/* Allows the directory of a file, and that of the target of a link. */
+static void allow_file(struct path_rules *f, const char *path, unsigned access)
 {
     if (!path || !*path)
         return;
-    allow(f, path, access | SANDBOX_REPLACE);
+    allow_path(f, path, access | SANDBOX_REPLACE);
     char *real = realpath(path, NULL);
     if (!real)
         return;
@@ -73,18 +74,18 @@ static void allow_file(struct fence *f, const char *path, unsigned access)
         return;
     }
     f->real[f->nreal++] = real;
-    allow(f, real, access | SANDBOX_REPLACE);
+    allow_path(f, real, access | SANDBOX_REPLACE);
 }
 
-static void allow_configured(struct fence *f, const struct conf *conf, const char *conf_file)
+static void allow_configured(struct path_rules *f, const struct conf *conf, const char *conf_file)
 {
     const struct conf_gateway *g = &conf->gateway;
 
     allow_file(f, conf_file, SANDBOX_READ);
-    /* Only what exists can be fenced in, and behind the fence nothing can be made beside it any more. What
-     * stands in the way the store will meet again, and say. */
+    /* A rule needs an existing directory, and none can be made later. If this fails, the store reports why.
+     */
     (void)mkdir(g->state_dir, 0700);
-    allow(f, g->state_dir, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_SOCKET);
+    allow_path(f, g->state_dir, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_SOCKET);
     allow_file(f, g->audit_file, SANDBOX_READ | SANDBOX_WRITE);
     if (strcmp(g->log_file, "-") != 0)
         allow_file(f, g->log_file, SANDBOX_WRITE);
@@ -108,7 +109,7 @@ static void allow_configured(struct fence *f, const struct conf *conf, const cha
     }
 }
 
-/* A service manager that listens in the abstract name space must stay in reach. */
+/* A service manager with an abstract socket must stay reachable. */
 static bool manager_is_abstract(void)
 {
     const char *name = getenv("NOTIFY_SOCKET");
@@ -116,17 +117,17 @@ static bool manager_is_abstract(void)
     return name && *name == '@';
 }
 
-static int fence_files(const struct conf *conf, const char *conf_file)
+static int restrict_files(const struct conf *conf, const char *conf_file)
 {
-    struct fence f = {.room = NSYSTEM + 16 + 2 * (8 + 4 * conf->nlisteners + 6 * conf->nvaults)};
+    struct path_rules f = {.room = NSYSTEM + 16 + 2 * (8 + 4 * conf->nlisteners + 6 * conf->nvaults)};
     int version = -ENOMEM;
 
     f.rule = calloc(f.room, sizeof(*f.rule));
     f.real = calloc(f.room, sizeof(*f.real));
     if (f.rule && f.real) {
         for (size_t i = 0; i < NSYSTEM; i++)
-            allow(&f, system_paths[i], SANDBOX_READ);
-        allow(&f, "/dev/null", SANDBOX_READ | SANDBOX_WRITE);
+            allow_path(&f, system_paths[i], SANDBOX_READ);
+        allow_path(&f, "/dev/null", SANDBOX_READ | SANDBOX_WRITE);
         allow_file(&f, "/etc/resolv.conf", SANDBOX_READ);
         allow_configured(&f, conf, conf_file);
         version = sandbox_files(f.rule, f.n, manager_is_abstract());
@@ -138,7 +139,7 @@ static int fence_files(const struct conf *conf, const char *conf_file)
     return version;
 }
 
-/* Opening a listener may take privileges; serving takes none. */
+/* Opening a listener may need capabilities; serving needs none. */
 static uint64_t capabilities_to_listen(const struct conf *conf)
 {
     uint64_t keep = 0;
@@ -154,12 +155,12 @@ static uint64_t capabilities_to_listen(const struct conf *conf)
     return keep;
 }
 
-static bool wanted(const struct conf *conf)
+static bool sandbox_wanted(const struct conf *conf)
 {
     return conf->gateway.sandbox != SANDBOX_OFF && sandbox_possible();
 }
 
-static int failed(char why[SANDBOX_POLICY_WHY_SIZE], const char *what, int err)
+static int policy_failed(char why[SANDBOX_POLICY_WHY_SIZE], const char *what, int err)
 {
     (void)snprintf(why, SANDBOX_POLICY_WHY_SIZE, "%s cannot be given up (%s); `sandbox = off` does without",
                    what, strerror(-err));
@@ -177,39 +178,39 @@ static void log_files(int version)
         log_info("sandbox_files", "landlock=%d", version);
 }
 
-int sandbox_policy_start(const struct conf *conf, const char *conf_file, bool keep_power,
+int sandbox_policy_start(const struct conf *conf, const char *conf_file, bool keep_capabilities,
                          char why[SANDBOX_POLICY_WHY_SIZE])
 {
     int err, version;
 
-    if (!wanted(conf) && keep_power)
+    if (!sandbox_wanted(conf) && keep_capabilities)
         return 0;
     err = sandbox_capabilities(capabilities_to_listen(conf));
     if (err)
-        return failed(why, "capabilities", err);
-    if (conf->gateway.sandbox != SANDBOX_ON || !wanted(conf))
-        return 0; /* what files it would cost cannot be found out without refusing them */
-    version = fence_files(conf, conf_file);
+        return policy_failed(why, "capabilities", err);
+    if (conf->gateway.sandbox != SANDBOX_ON || !sandbox_wanted(conf))
+        return 0; /* which files it would refuse is known only by refusing them */
+    version = restrict_files(conf, conf_file);
     if (version < 0)
-        return failed(why, "files", version);
+        return policy_failed(why, "files", version);
     log_files(version);
     return 0;
 }
 
-int sandbox_policy_serve(const struct conf *conf, bool keep_power, char why[SANDBOX_POLICY_WHY_SIZE])
+int sandbox_policy_serve(const struct conf *conf, bool keep_capabilities, char why[SANDBOX_POLICY_WHY_SIZE])
 {
-    int err = wanted(conf) || !keep_power ? sandbox_capabilities(0) : 0;
+    int err = sandbox_wanted(conf) || !keep_capabilities ? sandbox_capabilities(0) : 0;
 
     if (err)
-        return failed(why, "capabilities", err);
-    if (!wanted(conf)) {
+        return policy_failed(why, "capabilities", err);
+    if (!sandbox_wanted(conf)) {
         log_warn("sandbox", "mode=%s", "off");
         return 0;
     }
     sandbox_load_modules();
     err = sandbox_calls(conf->gateway.sandbox == SANDBOX_LOG);
     if (err)
-        return failed(why, "system calls", err);
+        return policy_failed(why, "system calls", err);
     log_info("sandbox", "mode=%s", conf->gateway.sandbox == SANDBOX_LOG ? "log" : "on");
     return 0;
 }

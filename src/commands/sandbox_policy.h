@@ -1,5 +1,5 @@
 /*
- * sandbox_policy.h - which fences of base/sandbox.h a gateway with this configuration lives behind.
+ * sandbox_policy.h - the sandbox (base/sandbox.h) of a gateway with this configuration.
  */
 #ifndef JG_COMMANDS_SANDBOX_POLICY_H
 #define JG_COMMANDS_SANDBOX_POLICY_H
@@ -8,11 +8,11 @@
 
 #define SANDBOX_POLICY_WHY_SIZE 256
 
-/* Before there are threads: privileges and files. `keep_power`: with `sandbox = off` privileges stay. 0, or
- * -errno and why. */
-int sandbox_policy_start(const struct conf *, const char *conf_file, bool keep_power,
+/* Before the first thread: restricts capabilities and files. `keep_capabilities`: with `sandbox = off`
+ * capabilities are kept. 0, or -errno and why. */
+int sandbox_policy_start(const struct conf *, const char *conf_file, bool keep_capabilities,
                          char why[SANDBOX_POLICY_WHY_SIZE]);
-/* When listeners are open, before the first request: the rest of the privileges and system calls. */
-int sandbox_policy_serve(const struct conf *, bool keep_power, char why[SANDBOX_POLICY_WHY_SIZE]);
+/* With open listeners, before the first request: drops the other capabilities, restricts system calls. */
+int sandbox_policy_serve(const struct conf *, bool keep_capabilities, char why[SANDBOX_POLICY_WHY_SIZE]);
 
 #endif

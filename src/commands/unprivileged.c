@@ -2,9 +2,9 @@
 /*
  * unprivileged.c - from root to the gateway's own user; see unprivileged.h.
  *
- * It happens before the first secret is read and before there is a second thread. So every file is opened by
- * the user who has to open it again at a reload, and what he may not read is found out at the start. A state
- * directory that is not there yet is made for him while there is the power to do it.
+ * The change comes before the first secret is read and before the first thread. So the user who opens every
+ * file again at a reload also opens it first, and a missing permission shows at the start. A missing state
+ * directory is made for that user while the process is still root.
  */
 #include "commands/unprivileged.h"
 
@@ -18,42 +18,42 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool fail(char why[UNPRIVILEGED_WHY_SIZE], const char *what, const char *name, int err)
+static bool describe_failure(char why[UNPRIVILEGED_WHY_SIZE], const char *what, const char *name, int err)
 {
     (void)snprintf(why, UNPRIVILEGED_WHY_SIZE, "%s %.200s: %s", what, name, strerror(err));
     return false;
 }
 
-/* Made by us, so it may be given away; what was there before is left as it is. */
+/* A directory made here is given to the user; an existing one is not changed. */
 static bool make_state_dir(const char *path, const struct passwd *pw, char why[UNPRIVILEGED_WHY_SIZE])
 {
     if (mkdir(path, 0700) != 0)
-        return true; /* the store says what stands in the way */
+        return true; /* the store reports why it cannot use it */
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     bool ok = fd >= 0 && fchown(fd, pw->pw_uid, pw->pw_gid) == 0;
     int err = errno;
 
     if (fd >= 0)
         (void)close(fd);
-    return ok ? true : fail(why, "cannot make", path, err);
+    return ok ? true : describe_failure(why, "cannot make", path, err);
 }
 
-static bool become(const struct conf_gateway *g, bool *changed, char why[UNPRIVILEGED_WHY_SIZE])
+static bool change_user(const struct conf_gateway *g, bool *changed, char why[UNPRIVILEGED_WHY_SIZE])
 {
     errno = 0;
     const struct passwd *pw = getpwnam(g->user);
 
     if (!pw)
-        return fail(why, "there is no user", g->user, errno ? errno : ENOENT);
+        return describe_failure(why, "there is no user", g->user, errno ? errno : ENOENT);
     if (pw->pw_uid == geteuid())
         return true;
     if (geteuid() != 0)
-        return fail(why, "started by another user than root, it cannot become", g->user, EPERM);
+        return describe_failure(why, "started by another user than root, it cannot become", g->user, EPERM);
     if (!make_state_dir(g->state_dir, pw, why))
         return false;
     int err = sandbox_user(g->user, pw->pw_uid, pw->pw_gid);
     *changed = !err;
-    return err ? fail(why, "cannot become", g->user, -err) : true;
+    return err ? describe_failure(why, "cannot become", g->user, -err) : true;
 }
 
 static bool owns_state_dir(const char *path, char why[UNPRIVILEGED_WHY_SIZE])
@@ -74,5 +74,5 @@ bool unprivileged_become(const struct conf *conf, bool *changed, char why[UNPRIV
 {
     const struct conf_gateway *g = &conf->gateway;
 
-    return (!g->user || become(g, changed, why)) && owns_state_dir(g->state_dir, why);
+    return (!g->user || change_user(g, changed, why)) && owns_state_dir(g->state_dir, why);
 }

@@ -1,5 +1,5 @@
 /*
- * unprivileged.h - as whom the gateway runs.
+ * unprivileged.h - the change from root to the gateway's own user.
  */
 #ifndef JG_COMMANDS_UNPRIVILEGED_H
 #define JG_COMMANDS_UNPRIVILEGED_H
@@ -11,8 +11,8 @@
 #define UNPRIVILEGED_WHY_SIZE 512
 
 /*
- * Becomes `[gateway] user` where one is configured; *changed says whether it is another than before. Then,
- * whoever it is, the state directory must be its own. False: `why`.
+ * Changes to `[gateway] user` if one is configured; *changed says whether the user is another than before.
+ * Then the state directory must belong to the present user. False: `why`.
  */
 bool unprivileged_become(const struct conf *, bool *changed, char why[UNPRIVILEGED_WHY_SIZE]);
 

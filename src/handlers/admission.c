@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * overload.c - who gets in: the rules before and after the body, in the order of the contract (9.20).
+ * admission.c - the rules that a request must pass before and after its body, in the order of docs/api.md.
  *
  * With the head: 401, 403, 411, 413, 415, 400 (404 and 405 are the router's, 431 and 414 the server's). With
  * the body, after its own 400s: 429, 503 draining, 503 overloaded, 504. Health and metrics (ROUTE_ALWAYS)
- * pass the second gate freely: they answer while everything else is full.
+ * skip the rules after the body: they answer while every limit is reached.
  *
  * A refused head ends the request before a byte of its body is taken.
  */
@@ -17,19 +17,19 @@
 
 #define TIMEOUT_MAX_MS 600000
 
-/* Over the rate of failures of its peer: no line in the log for each, and a new connection for each. */
-static bool refuse_often(struct request_context *ctx, unsigned wait_s, struct fault *f)
+/* The peer is over its rate of failures: the request is not logged, and its connection is closed. */
+static bool refuse_over_rate(struct request_context *ctx, unsigned wait_s, struct fault *f)
 {
-    ctx->hang_up = true;
-    ctx->lines = LINES_DENIED;
-    stranger_lines_leave_out(&ctx->gateway->lines, ctx->req->peer->origin);
+    ctx->close_after = true;
+    ctx->logging = LOGGING_DENIED;
+    stranger_lines_leave_out(&ctx->gateway->stranger_lines, ctx->req->peer->origin);
     fault_set(f, FAULT_RATE_LIMITED, "too many requests without a known client from %s (failed_login_rate)",
               ctx->req->peer->origin);
     f->retry_after_s = wait_s;
     return false;
 }
 
-static bool refuse_unknown(struct request_context *ctx, struct fault *f)
+static bool refuse_unknown_caller(struct request_context *ctx, struct fault *f)
 {
     struct gateway *gw = ctx->gateway;
     unsigned wait_s =
@@ -38,8 +38,8 @@ static bool refuse_unknown(struct request_context *ctx, struct fault *f)
     gateway_count_refused_caller(gw);
     audit_stranger(gw->audit, ctx->req->peer->listener, ctx->req->peer->address);
     if (wait_s)
-        return refuse_often(ctx, wait_s, f);
-    if (ask_may_log(ctx, ctx->req->peer))
+        return refuse_over_rate(ctx, wait_s, f);
+    if (ctx_may_log(ctx, ctx->req->peer))
         log_info("authentication_failed", "request_id=%s listener=%s peer=%s token_shown=%s", ctx->request_id,
                  ctx->req->peer->listener, ctx->req->peer->address,
                  http_header(ctx->req, "Authorization") ? "yes" : "no");
@@ -63,7 +63,7 @@ static bool check_caller(struct request_context *ctx, struct fault *f)
         return true;
     ctx->client = clients_find(ctx->gateway->clients, ctx->req);
     if (!ctx->client)
-        return refuse_unknown(ctx, f);
+        return refuse_unknown_caller(ctx, f);
     if (!ctx->req->peer->known)
         http_known(ctx->req);
     if (ctx->client->conf->allow & permit)
@@ -73,7 +73,7 @@ static bool check_caller(struct request_context *ctx, struct fault *f)
     return false;
 }
 
-/* One parameter of a media type, without blanks around it: charset must be UTF-8, others do not matter. */
+/* One parameter of a media type, without blanks around it: charset must be UTF-8, others are ignored. */
 static bool parameter_fits(const char *p, size_t n)
 {
     static const char charset[] = "charset=";
@@ -139,7 +139,7 @@ static bool check_body_head(const struct request_context *ctx, struct fault *f)
         return false;
     }
     if (ctx->route->flags & ROUTE_NO_BODY && req->content_length == 0)
-        return true; /* whatever type the nothing is said to be of */
+        return true; /* an empty body may have any type */
     return !takes_body || check_type(req, f);
 }
 
@@ -167,7 +167,7 @@ bool admission_head(struct request_context *ctx, struct fault *f)
     return check_caller(ctx, f) && check_body_head(ctx, f) && check_timeout(ctx, f);
 }
 
-/* What is left of the caller's patience after its body has come. */
+/* The time that is left of the caller's timeout after its body. */
 static bool check_time(struct request_context *ctx, struct fault *f)
 {
     uint64_t used = clock_now(ctx->gateway->clock) - ctx->req->started_ms;

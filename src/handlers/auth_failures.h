@@ -1,16 +1,14 @@
 /*
- * auth_failures.h - how often each peer came without being a known client.
+ * auth_failures.h - how often each peer failed to identify itself as a client.
  *
- * The same for the lines in the log that it causes by whatever else it does: a bucket of its own, of the same
- * size.
+ * A second bucket of the same size limits the log lines that each peer causes.
  *
  * Each origin (an IPv4 address, an IPv6 /64 network, a uid) has a bucket of `per_s` failures, filled
- * continuously, that holds one minute's worth. Whoever has emptied it is told 429 instead of 401 until it has
- * filled up to the next one. The bucket only counts failures: a known client behind the same address is never
- * asked. It spares the log and the CPU, and ends the connection of who goes on; that a token is not guessed
- * rests on its length.
+ * continuously, that holds one minute's worth. A peer with an empty bucket gets 429 instead of 401 until the
+ * bucket holds one again. The bucket counts failures only: a known client at the same address is not limited.
+ * It limits log and CPU, and closes connections; a token's length, not this limit, prevents guessing.
  *
- * The table is bounded: the origin that failed longest ago is forgotten first.
+ * The table is bounded: the origin whose last failure is oldest is dropped first.
  */
 #ifndef JG_HANDLERS_AUTH_FAILURES_H
 #define JG_HANDLERS_AUTH_FAILURES_H

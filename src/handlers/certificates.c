@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * certificates.c - what is good until a certain day, and what follows from that.
+ * certificates.c - end dates of certificates and revocation lists; see certificates.h.
  *
- * Thirty days before its end a certificate is worth a warning each day, seven days before an error. It takes
- * the gateway out of service (/readyz) only when it is past: then nobody gets through anyway, and a load
- * balancer should know. A revocation list past its next update is the same: no certificate passes with it.
+ * From thirty days before its end a certificate is logged as a warning each day, from seven days as an error.
+ * After its end the gateway is not ready (/readyz): no client can connect, and a load balancer should know.
+ * The same holds for a revocation list past its next update: no client certificate is accepted with it.
  */
 #include "handlers/certificates.h"
 
@@ -15,9 +15,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DAY_S      86400
-#define WARN_DAYS  30
-#define ERROR_DAYS 7
+#define CERTIFICATES_MAX 64
+#define DAY_S            86400
+#define WARN_DAYS        30
+#define ERROR_DAYS       7
+
+struct certificate {
+    const char *kind; /* "listener", "client_crl", "vault" */
+    const char *name; /* of the section */
+    int64_t end;      /* seconds since 1970 */
+    int64_t left;     /* seconds; negative: past */
+};
 
 static size_t add_listeners(const struct gateway *gw, struct certificate *out, size_t max)
 {
@@ -31,7 +39,8 @@ static size_t add_listeners(const struct gateway *gw, struct certificate *out, s
     return n < max ? n : max;
 }
 
-size_t certificates_list(const struct gateway *gw, struct certificate *out, size_t max)
+/* At most `max`; returns how many. */
+static size_t certificates_list(const struct gateway *gw, struct certificate *out, size_t max)
 {
     int64_t now = clock_wall(gw->clock) / 1000;
     size_t n = add_listeners(gw, out, max);
@@ -102,7 +111,7 @@ void gateway_warn_certificates(const struct gateway *gw)
     for (size_t i = 0; i < n; i++) {
         int64_t days = all[i].left / DAY_S;
 
-        /* A list is made for days, not for months: being young is no reason to warn. */
+        /* A revocation list usually lives for days: its last day alone is worth a warning. */
         if (days > (is_crl(&all[i]) ? 1 : WARN_DAYS))
             continue;
         log_event(days <= ERROR_DAYS ? LOG_ERROR : LOG_WARN, "certificate_ends",

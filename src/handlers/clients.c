@@ -19,8 +19,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WAIT_MAX_S 3600
-
 static const struct conf_client control_conf = {
     .name = "control", .peer_uid = -1, .allow = PERMIT_OPERATE | PERMIT_OBSERVE};
 
@@ -31,7 +29,7 @@ struct clients {
     struct client row[];
 };
 
-/* A bucket never holds less than one request, or a rate under 1/s would never let anybody pass. */
+/* A bucket holds at least one request: with a rate under 1/s no request would ever pass otherwise. */
 static double bucket_size(const struct conf_client *c)
 {
     return c->rate_per_s > 1 ? c->rate_per_s : 1;
@@ -47,8 +45,7 @@ struct clients *clients_new(const struct conf *conf, const struct clock *clock)
     cs->n = conf->nclients;
     for (size_t i = 0; i < cs->n; i++)
         cs->row[i] = (struct client){.conf = &conf->clients[i],
-                                     .tokens = bucket_size(&conf->clients[i]),
-                                     .filled_ms = clock_now(clock)};
+                                     .bucket = {bucket_size(&conf->clients[i]), clock_now(clock)}};
     return cs;
 }
 
@@ -61,8 +58,8 @@ void clients_inherit(struct clients *cs, const struct clients *before)
 
             if (strcmp(now->conf->name, was->conf->name) != 0)
                 continue;
-            now->tokens = was->tokens < now->tokens ? was->tokens : now->tokens;
-            now->filled_ms = was->filled_ms;
+            now->bucket.tokens = fmin(was->bucket.tokens, now->bucket.tokens);
+            now->bucket.filled_ms = was->bucket.filled_ms;
         }
 }
 
@@ -71,7 +68,7 @@ void clients_free(struct clients *cs)
     free(cs);
 }
 
-/* The token of the one `Authorization: Bearer TOKEN` line, or NULL. Two such lines are as good as none. */
+/* The token of the one `Authorization: Bearer TOKEN` line, or NULL. Two such lines count as none. */
 static const char *bearer_token(const struct http_req *req)
 {
     static const char scheme[] = "Bearer";
@@ -113,8 +110,8 @@ static bool client_matches(const struct conf_client *c, const uint8_t *hash, con
     bool token = !c->has_token || (hash && bytes_equal(hash, c->token_sha256, DIGEST_SIZE));
     bool san = !c->certificate_san || san_shown(c->certificate_san, peer);
     bool uid = c->peer_uid < 0 || uid_shown(c->peer_uid, peer);
-    bool named =
-        c->has_token || c->certificate_san || c->peer_uid >= 0; /* a section without identity is nobody */
+    bool named = c->has_token || c->certificate_san ||
+                 c->peer_uid >= 0; /* a section without any identity matches no caller */
     return token & san & uid & named;
 }
 
@@ -123,7 +120,7 @@ static bool is_control(const struct http_peer *peer)
     return strcmp(peer->listener, CONTROL_LISTENER) == 0;
 }
 
-/* Root could read the whole process anyway. */
+/* Root may: it can read the whole process anyway. */
 static bool may_control(const struct http_peer *peer)
 {
     return peer->is_unix && (peer->uid == 0 || peer->uid == geteuid());
@@ -160,19 +157,6 @@ bool clients_know(const struct clients *cs, const struct http_peer *peer)
 unsigned clients_take(struct clients *cs, struct client *c)
 {
     double rate = c->conf->rate_per_s;
-    uint64_t now = clock_now(cs->clock);
 
-    if (rate <= 0)
-        return 0;
-    c->tokens += (double)(now - c->filled_ms) / 1000.0 * rate;
-    c->filled_ms = now;
-    if (c->tokens > bucket_size(c->conf))
-        c->tokens = bucket_size(c->conf);
-    if (c->tokens >= 1) {
-        c->tokens -= 1;
-        return 0;
-    }
-    double wait = (1 - c->tokens) / rate;
-    unsigned seconds = wait < WAIT_MAX_S ? (unsigned)wait : WAIT_MAX_S;
-    return seconds < wait ? seconds + 1 : seconds;
+    return rate > 0 ? token_bucket_take(&c->bucket, rate, bucket_size(c->conf), clock_now(cs->clock)) : 0;
 }

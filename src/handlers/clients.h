@@ -4,11 +4,11 @@
  * A section may name a bearer token (by its SHA-256), a name in the client certificate, and the uid at the
  * other end of a Unix socket; it matches when everything it names is shown. The first matching section in the
  * order of the file is the caller, so put narrow sections before wide ones. A presented token is compared
- * with every section's hash in constant time; how long the search takes tells nothing about where it stopped.
+ * with every section's hash in constant time; the time of the search does not depend on where it matched.
  *
- * On the control socket, which the gateway opens in its state directory for its own commands, nobody shows a
- * token: there the user the gateway runs as, and root, are the implicit client `control`, who may operate and
- * observe; everybody else is nobody, whatever the file says.
+ * On the control socket, which the gateway opens in its state directory for its own commands, no token is
+ * used: the gateway's own user, and root, are the implicit client `control`, which may operate and observe;
+ * no other user is a client there, whatever the file says.
  *
  * Each client has a bucket of its `rate`, filled continuously, holding one second's worth (at least one).
  */
@@ -17,27 +17,27 @@
 
 #include "base/clock.h"
 #include "conf/conf.h"
+#include "handlers/token_bucket.h"
 #include "loop/server/server.h"
 
-/* Name of the listener behind the control socket. No configured listener can have it: of parentheses no name
- * is made. */
+/* Name of the listener behind the control socket. No configured listener can have it: a section's name has no
+ * parentheses. */
 #define CONTROL_LISTENER "(control)"
 
 struct clients;
 
 struct client {
     const struct conf_client *conf;
-    double tokens;
-    uint64_t filled_ms; /* monotonic, when `tokens` was true */
+    struct token_bucket bucket;
 };
 
 struct clients *clients_new(const struct conf *,
                             const struct clock *); /* conf outlives it; NULL = no memory */
 void clients_free(struct clients *);               /* NULL is fine */
-/* Who was there before under the same name goes on with what is left in his bucket. */
+/* A client of the same name in `before` keeps the tokens left in its bucket. */
 void clients_inherit(struct clients *, const struct clients *before);
 
-/* NULL = nobody we know. */
+/* NULL = no client matches. */
 struct client *clients_find(struct clients *, const struct http_req *);
 /* Does what the connection itself shows, without a token, name a client? */
 bool clients_know(const struct clients *, const struct http_peer *);

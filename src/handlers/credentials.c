@@ -3,7 +3,7 @@
  * credentials.c - find and check out: JSON in, one broker call, JSON out.
  *
  * The secret of a check-out passes through here once, from the broker's memory into the answer's buffer,
- * which the server wipes when the last byte is written. Nothing here decides anything about a credential.
+ * which the server wipes when the last byte is written. The broker makes every decision about a credential.
  */
 #include "base/clock.h"
 #include "handlers/gateway.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * endpoints.c - endpoints/find: where may this user go?
+ * endpoints.c - endpoints/find: the machines on which this user may request an account.
  *
  * `types` names jump methods. Password Safe systems are reached by RDP and by shell; a caller that asks for
- * other types only gets an empty list without anybody being asked, as nothing of that type exists here.
+ * other types only gets an empty list, and no vault is asked.
  */
 #include "handlers/gateway.h"
 #include "handlers/json_fields.h"
@@ -14,7 +14,7 @@
 
 static bool read_type(const cJSON *item, struct endpoints_args *a, struct fault *f)
 {
-    int index = cJSON_IsString(item) ? word_index(item->valuestring, session_methods) : -1;
+    int index = cJSON_IsString(item) ? json_field_word_index(item->valuestring, session_methods) : -1;
     if (index < 0) {
         fault_set(f, FAULT_INVALID_REQUEST,
                   "types: each must be one of: rdp shell web tunnel jump_client other");

@@ -2,11 +2,10 @@
 /*
  * explain.c - GET /v1/explain/{request_id}: why a list came back as it did.
  *
- * The broker keeps what happened (broker/find/explain.h); here it becomes JSON, with what can be concluded
- * from it: the name form behind each call, a sum over the caches, and for an empty list the likely causes. A
- * vault lists only what a user may request, and says nothing about what it leaves out; the causes are
- * therefore named as possibilities, the most likely first, and the operator is sent to `jumpgate doctor`,
- * which asks further.
+ * The broker keeps the record (broker/find/explain.h); here it becomes JSON, with conclusions: the name form
+ * behind each call, a sum over the caches, and for an empty list the likely causes. A vault lists only what a
+ * user may request and not what it leaves out, so the causes are possibilities, the most likely first;
+ * `jumpgate doctor` asks further.
  */
 #include "broker/find/explain.h"
 
@@ -15,14 +14,14 @@
 
 #include <string.h>
 
-bool explain_look(struct request_context *ctx, union route_args *args, struct fault *f)
+bool explain_read_target(struct request_context *ctx, union route_args *args, struct fault *f)
 {
     ctx->target = url_target_segment(ctx->route->path, ctx->req->path, f);
     args->explained_id = ctx->target;
     return ctx->target != NULL;
 }
 
-/* NULL when none of the names asked for is this value. */
+/* NULL if no name form of this find has this value. */
 static const char *form_of(const struct explain_view *view, const struct explain_note *call)
 {
     for (size_t i = 0; call->value && i < view->nnotes; i++) {
@@ -100,7 +99,7 @@ static void write_notes(struct jsonw *w, const char *name, const struct explain_
     jsonw_end(w);
 }
 
-/* How many calls are of that source; NULL = rows in all of them. */
+/* The number of calls from that source; NULL = the rows of all calls. */
 static int64_t count_calls(const struct explain_view *view, const char *source)
 {
     int64_t calls = 0, rows = 0;
@@ -134,7 +133,7 @@ static bool has_user(const struct explain_view *view, const char *outcome)
     return false;
 }
 
-/* What an empty list, or none at all, most likely comes from. */
+/* The likely causes of an empty or failed list. */
 static void write_likely(struct jsonw *w, const struct explain_view *view)
 {
     bool failed = strcmp(view->outcome, "ok") != 0;

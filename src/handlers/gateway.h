@@ -1,14 +1,14 @@
 /*
- * gateway.h - private to the room: the gateway, and one client's request on its way through it.
+ * gateway.h - private to handlers/: the gateway, and one request from its head to its response.
  *
- * A struct request_context is made when a head arrives and lives until its answer is handed to the server or
- * the client is gone, whichever is first. It is the `app` of its struct http_req; the two point at each
- * other, and the link is cut in one place (ctx_detach). While the broker works, `op` is set: if the client
- * leaves, the broker is told (broker_leave) and the context goes; if the broker answers, `op` is cleared
- * first and the answer written.
+ * A struct request_context is made when a head arrives and freed when its response is given to the server or
+ * the client has left, whichever is first. It is the `app` of its struct http_req; the two point at each
+ * other, and one function cuts the link (ctx_detach). While the broker works, `op` is set: if the client
+ * leaves, broker_leave() is called and the context is freed; if the broker answers, `op` is cleared first and
+ * the response is written.
  *
- * The answer functions end the context: after ctx_json(), ctx_fail(), ctx_text() and ctx_empty() it is gone.
- * A handler calls exactly one of them, in start() or later.
+ * The response functions free the context: ctx_json(), ctx_fail(), ctx_text(), ctx_empty(). A handler calls
+ * exactly one of them, in start() or later.
  *
  * Not here: who a caller is (clients.h), JSON members (json_fields.h).
  */
@@ -32,12 +32,13 @@
 #define READ_DEPTH     32          /* nesting of a request body */
 
 struct gateway_metrics;
+struct request_metrics;
 
-/* Of lines in the log about unknown callers: what was left out. */
+/* Counts the log lines about unknown callers that were left out. */
 struct stranger_lines {
     struct timers *timers;
-    struct deadline count;       /* when the log hears of it */
-    uint64_t left_out;           /* since it last heard */
+    struct deadline count;       /* writes the count to the log */
+    uint64_t left_out;           /* since the last count in the log */
     char peer[HTTP_ORIGIN_SIZE]; /* of the last one */
     uint64_t total;
 };
@@ -53,20 +54,21 @@ struct gateway {
     struct audit *audit; /* NULL = none is kept */
     struct clients *clients;
     struct auth_failures *auth_failures;
-    struct stranger_lines lines;
+    struct stranger_lines stranger_lines;
     struct gateway_metrics *metrics;
+    struct request_metrics *requests;
     struct http_server *server; /* NULL until gateway_set_server() */
     struct http_app app;
     uint64_t started_ms; /* monotonic */
     int64_t started_wall_ms;
     size_t inflight; /* operations admitted and not yet answered */
     bool draining;
-    TAILQ_HEAD(context_list, request_context) contexts; /* all without an answer */
+    TAILQ_HEAD(context_list, request_context) contexts; /* all without a response */
 };
 
 /*
- * What a request asks for; texts belong to its parsed body or to ask->target and are gone after start(). Of
- * rows with a session, `by` is the common beginning of what the others hold: the router fills it in.
+ * The arguments of a request; texts belong to its parsed body or to ctx->target and are valid until start()
+ * returns. In rows with a session `by` is the common initial member of the others: the router fills it in.
  */
 union route_args {
     struct asked_by by;
@@ -83,26 +85,26 @@ union route_args {
 struct request_context;
 
 enum route_flags {
-    ROUTE_ALWAYS = 1, /* answers while draining, full, or over the client's rate */
-    ROUTE_QUIET = 2,  /* asked by machines every few seconds: logged at debug only */
-    ROUTE_NO_BODY = 4 /* a POST that says everything in its path: an empty body will do */
+    ROUTE_ALWAYS = 1, /* answers while draining, at max_inflight, or over the client's rate */
+    ROUTE_QUIET = 2,  /* polled every few seconds: logged at debug only */
+    ROUTE_NO_BODY = 4 /* a POST with all arguments in its path: the body may be empty */
 };
 
 struct route {
     const char *path;        /* `{id}` stands for one segment */
     enum http_method method; /* HTTP_GET_ (HEAD as well) or HTTP_POST_ (with a JSON body) */
-    unsigned permit;         /* enum conf_permission; 0 = nobody is asked who he is */
+    unsigned permit;         /* enum conf_permission; 0 = for any caller */
     unsigned flags;
     const char *operation; /* for logs and metrics */
     unsigned session;      /* enum session_needs of the session in the body; 0 = there is none in it */
-    /* Reads the rest of the body into args; false and a fault. NULL = nothing else in it is looked at. */
+    /* Reads the rest of the body into args; false and a fault. NULL = nothing else in it is read. */
     bool (*read)(const cJSON *body, union route_args *args, struct fault *fault);
     void (*start)(struct request_context *, const union route_args *args);
-    /* Reads path and query into args, after the body; false and a fault. NULL = neither is looked at. */
-    bool (*look)(struct request_context *, union route_args *args, struct fault *fault);
+    /* Reads path and query into args, after the body; false and a fault. NULL = neither is read. */
+    bool (*read_target)(struct request_context *, union route_args *args, struct fault *fault);
 };
 
-/* The table, ended by a row without path that stands for everything unknown. */
+/* The table, ended by a row without path, which is that of every unknown path. */
 extern const struct route routes[];
 size_t routes_count(void); /* that last row included */
 /* What the row reads of a body, its session first. False and a fault. `args` must be all zero. */
@@ -113,14 +115,18 @@ struct request_context {
     TAILQ_ENTRY(request_context) link;
     const struct route *route;
     struct http_req *req;
-    struct client *client; /* NULL = none was asked for */
-    struct op *op;         /* the broker's part, while it works */
-    char *target;          /* what look() decoded, if anything */
-    uint64_t timeout_ms;   /* what the caller grants from its head on; in start(): what is left of it */
+    struct client *client; /* NULL = the route is for any caller */
+    struct op *op;         /* the broker's operation, while it works */
+    char *target;          /* decoded by read_target(); NULL = nothing */
+    uint64_t timeout_ms;   /* the caller's timeout, from the head on; in start(): the time left */
     uint64_t started_us;
-    bool counted; /* in gateway->inflight */
-    bool hang_up; /* the connection ends with the answer: its peer fails too often */
-    enum { LINES_UNASKED, LINES_GRANTED, LINES_DENIED } lines; /* about it, while it is a stranger's */
+    bool counted;     /* in gateway->inflight */
+    bool close_after; /* the connection is closed after the response: its peer fails too often */
+    enum {
+        LOGGING_UNDECIDED,
+        LOGGING_PERMITTED,
+        LOGGING_DENIED
+    } logging; /* of lines about a stranger's request: permitted once for all of them */
     char request_id[REQUEST_ID_MAX + 1];
     char trace_id[TRACE_ID_LEN + 1]; /* "" = no traceparent */
 };
@@ -131,25 +137,26 @@ struct request_context {
  * memory.
  */
 struct request_context *ctx_new(struct gateway *, struct http_req *);
-/* Clients' requests are always logged, a stranger's as stranger_lines.c permits: asked once for all lines of
- * it. */
-bool ask_may_log(struct request_context *, const struct http_peer *);
-/* The client is gone: what the broker does for it is left to land and be undone; frees the context. */
+/* Clients' requests are always logged, a stranger's as stranger_lines.c permits; one decision for all lines
+ * of a request. */
+bool ctx_may_log(struct request_context *, const struct http_peer *);
+/* The client has left: the broker finishes and undoes its operation (broker_leave); frees the context. */
 void ctx_gone(struct request_context *);
 /* The server itself answers the request, with this fault; frees the context. */
 void ctx_refused(struct request_context *, const struct fault *);
-/* The gateway will not wait for the broker any longer: answers `draining`; frees the context. */
+/* The gateway stops waiting for the broker: answers `draining`; frees the context. */
 void ctx_give_up(struct request_context *);
-/* The request's own id where it brought a good one, else a new one. */
+/* The request's own id if it sent a valid one, else a new one. */
 void ctx_request_id(const struct http_req *, char out[REQUEST_ID_MAX + 1]);
-/* Writes who asked, and in which request, into the session; as long-lived as the context. */
+/* Sets client, request id and trace id of the session; valid as long as the context. */
 void ctx_origin(const struct request_context *, struct session *);
-/* The answer comes from this op's done(); NULL (out of memory) is answered at once. */
+/* The op's done() will respond; NULL (out of memory) is answered at once. */
 void ctx_wait(struct request_context *, struct op *);
-/* First in done(): the op is no more. False = it failed, which is answered; the context is gone. */
+/* The first call of done(): clears `op`. False = the operation failed: it is answered and the context freed.
+ */
 bool ctx_succeeded(struct request_context *, const struct fault *);
 
-enum response_flags { RESPONSE_SECRET = 1 /* not to be stored by anybody on the way */ };
+enum response_flags { RESPONSE_SECRET = 1 /* Cache-Control: no-store */ };
 
 /* Each takes the body's contents (wiping them where they fail) and frees the context. */
 void ctx_json(struct request_context *, int status, struct buf *body, unsigned flags);
@@ -164,29 +171,34 @@ void stranger_lines_end(struct stranger_lines *);
 bool stranger_lines_permit(struct gateway *, const struct http_peer *);
 void stranger_lines_leave_out(struct stranger_lines *, const char *origin);
 
-/* overload.c: the rules a head must pass, in the order of the contract; fills client and timeout. */
+/* admission.c: the rules a head must pass, in the order of docs/api.md; fills client and timeout. */
 bool admission_head(struct request_context *, struct fault *);
-/* The rules after the body: rate, draining, room, time. Counts the context as in flight when it passes. */
+/* The rules after the body: rate, draining, max_inflight, time. A context that passes is counted as in
+ * flight. */
 bool admission_start(struct request_context *, unsigned wait_s, struct fault *);
 
-/* health.c */
+/* health_state.c: the present state, as each reports it */
 
-/* What the vault's backend says of it now. */
+/* As the vault's backend reports it. */
 void health_vault(const struct vault *, struct vault_state *);
-/* Reachable, or not asked yet. */
+/* Reachable, or without a first answer. */
 bool health_vault_usable(const struct vault_state *);
-/* What the store says of itself now; false where leases are in memory only. */
+/* False where leases are in memory only. */
 bool health_store(const struct gateway *, struct store_state *);
-/* What the audit trail says of itself now; false where none is kept. */
+/* False where no audit trail is kept. */
 bool health_audit(const struct gateway *, struct audit_state *);
 /* Seconds the earliest certificate is still valid (negative: past); false where there is none. */
 bool health_certificate_left(const struct gateway *, int64_t *seconds);
 
+/* request_metrics.c */
+struct request_metrics *request_metrics_new(const struct route *rows, size_t nrows);
+void request_metrics_free(struct request_metrics *);
+void gateway_count(struct gateway *, const struct route *, int status, uint64_t took_us); /* of those rows */
+void gateway_count_refused_caller(struct gateway *);
+
 /* metrics_page.c */
 struct gateway_metrics *gateway_metrics_new(struct gateway *);
 void gateway_metrics_free(struct gateway_metrics *);
-void gateway_count(struct gateway *, const struct route *, int status, uint64_t took_us);
-void gateway_count_refused_caller(struct gateway *);
 /* The /metrics page. */
 void gateway_render_metrics(struct gateway *, struct buf *);
 
@@ -202,11 +214,11 @@ void session_start_start(struct request_context *, const union route_args *);
 bool session_started_read(const cJSON *, union route_args *, struct fault *);
 void session_started_start(struct request_context *, const union route_args *);
 void session_complete_start(struct request_context *, const union route_args *);
-bool leases_look(struct request_context *, union route_args *, struct fault *);
+bool leases_read_target(struct request_context *, union route_args *, struct fault *);
 void leases_start(struct request_context *, const union route_args *);
-bool lease_release_look(struct request_context *, union route_args *, struct fault *);
+bool lease_release_read_target(struct request_context *, union route_args *, struct fault *);
 void lease_release_start(struct request_context *, const union route_args *);
-bool explain_look(struct request_context *, union route_args *, struct fault *);
+bool explain_read_target(struct request_context *, union route_args *, struct fault *);
 void explain_start(struct request_context *, const union route_args *);
 void capabilities_start(struct request_context *, const union route_args *);
 void health_start(struct request_context *, const union route_args *);

@@ -1,48 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * health.c - is it alive, should work be sent here, and do the vaults answer?
+ * health.c - /livez, /readyz and /v1/health.
  *
- * Three questions, three answers. /livez: the loop turns, which answering proves. /readyz: a load balancer's
- * question, with a reason in words for each no: a vault that does not answer, a lease store that cannot
- * write, a certificate that is not valid, a shut-down under way. /v1/health: the ECM's health check, one line
- * per thing checked.
+ * /livez: the loop runs, which any answer proves. /readyz: should a load balancer send requests here? Each
+ * reason against it is named: a vault that does not answer, a lease store that cannot write, an invalid
+ * certificate, a shut-down in progress. /v1/health: the ECM's health check, one entry per check.
  *
- * A vault nobody has asked yet counts as usable, so that a gateway that has just started is not taken out of
- * service for having had nothing to do. None of these waits for anything.
+ * A vault without a first answer counts as usable, so that a gateway that has just started is ready. None of
+ * these waits. Not here: the states themselves (health_state.c).
  */
 #include "handlers/certificates.h"
 #include "handlers/gateway.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-
-void health_vault(const struct vault *v, struct vault_state *out)
-{
-    *out = (struct vault_state){.last_success_age_ms = UINT64_MAX};
-    v->ops->state(v, out);
-}
-
-bool health_vault_usable(const struct vault_state *s)
-{
-    return s->reachable || !s->known;
-}
-
-bool health_certificate_left(const struct gateway *gw, int64_t *seconds)
-{
-    int64_t end = gw->server ? http_certificate_end(gw->server) : 0;
-    if (!end)
-        return false;
-    *seconds = end - clock_wall(gw->clock) / 1000;
-    return true;
-}
-
-bool health_store(const struct gateway *gw, struct store_state *out)
-{
-    *out = (struct store_state){.writable = true};
-    if (gw->store)
-        gw->store->ops->state(gw->store, out);
-    return gw->store;
-}
 
 static size_t store_reasons(const struct gateway *gw, struct jsonw *w)
 {
@@ -55,12 +26,6 @@ static size_t store_reasons(const struct gateway *gw, struct jsonw *w)
              s.why);
     jsonw_str(w, NULL, reason);
     return 1;
-}
-
-bool health_audit(const struct gateway *gw, struct audit_state *out)
-{
-    audit_state(gw->audit, out);
-    return gw->audit;
 }
 
 static size_t audit_reasons(const struct gateway *gw, struct jsonw *w)
@@ -137,7 +102,7 @@ void readyz_start(struct request_context *ctx, const union route_args *args)
     ctx_json(ctx, n ? 503 : 200, &buf, 0);
 }
 
-/* `age_ms` is UINT64_MAX where there never was a success. */
+/* `age_ms` is UINT64_MAX before the first success. */
 static void write_check(struct jsonw *w, const char *name, bool ok, const char *detail, uint64_t age_ms)
 {
     jsonw_object(w, NULL);

@@ -2,9 +2,9 @@
 /*
  * json_fields.c - the readers behind every request body.
  *
- * What comes in has passed json_parse(): valid UTF-8, no NUL in a string, no member twice. Here types,
- * lengths, ranges and words are checked. Names must not hold control characters: they end up in vault paths,
- * logs and screens, and no system, account or user is called that way.
+ * The input has passed json_parse(): valid UTF-8, no NUL in a string, no member twice. Here types, lengths,
+ * ranges and words are checked. Names must not hold control characters, since they become part of vault
+ * paths, logs and screens; no system, account or user has such a name.
  */
 #include "handlers/json_fields.h"
 
@@ -13,22 +13,22 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char *dot(const struct json_fields *m)
+static const char *path_dot(const struct json_fields *m)
 {
     return *m->path ? "." : "";
 }
 
-static bool missing(const struct json_fields *m, const char *name, const char *what)
+static bool missing_field(const struct json_fields *m, const char *name, const char *what)
 {
-    fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: is required and must be %s", m->path, dot(m), name,
-              what);
+    fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: is required and must be %s", m->path, path_dot(m),
+              name, what);
     return false;
 }
 
 static bool wrong_text(const struct json_fields *m, const char *name, unsigned flags, unsigned max)
 {
     fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be a string of %u to %u characters", m->path,
-              dot(m), name, flags & FIELD_NOT_EMPTY ? 1U : 0U, max);
+              path_dot(m), name, flags & FIELD_NOT_EMPTY ? 1U : 0U, max);
     return false;
 }
 
@@ -36,7 +36,7 @@ static size_t count_characters(const char *text)
 {
     size_t n = 0;
     for (; *text; text++)
-        n += ((unsigned char)*text & 0xC0) != 0x80; /* continuation bytes count for nothing */
+        n += ((unsigned char)*text & 0xC0) != 0x80; /* continuation bytes do not count */
     return n;
 }
 
@@ -57,8 +57,8 @@ static bool check_text(const struct json_fields *m, const char *name, unsigned f
         return wrong_text(m, name, flags, max);
     if (flags & FIELD_PROSE || !has_control(text))
         return true;
-    fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must not contain control characters", m->path, dot(m),
-              name);
+    fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must not contain control characters", m->path,
+              path_dot(m), name);
     return false;
 }
 
@@ -66,19 +66,20 @@ bool json_field_text(const struct json_fields *m, const char *name, unsigned fla
                      const char **out)
 {
     char *text;
-    bool taken = member_text_own(m, name, flags, max, &text);
+    bool taken = json_field_text_mutable(m, name, flags, max, &text);
 
     if (taken)
         *out = text;
     return taken;
 }
 
-bool member_text_own(const struct json_fields *m, const char *name, unsigned flags, unsigned max, char **out)
+bool json_field_text_mutable(const struct json_fields *m, const char *name, unsigned flags, unsigned max,
+                             char **out)
 {
     const cJSON *value = json_get(m->object, name);
 
     if (!value && flags & FIELD_REQUIRED)
-        return missing(m, name, "a string");
+        return missing_field(m, name, "a string");
     if (value && !cJSON_IsString(value))
         return wrong_text(m, name, flags, max);
     if (value && !check_text(m, name, flags, max, value->valuestring))
@@ -99,7 +100,7 @@ bool json_field_int(const struct json_fields *m, const char *name, int64_t min, 
     }
     if (!json_int(value, &n) || n < min || n > max) {
         fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be an integer from %" PRId64 " to %" PRId64,
-                  m->path, dot(m), name, min, max);
+                  m->path, path_dot(m), name, min, max);
         return false;
     }
     *out = n;
@@ -110,9 +111,9 @@ bool json_field_object(const struct json_fields *m, const char *name, unsigned f
 {
     const cJSON *value = json_get(m->object, name);
     if (!value && flags & FIELD_REQUIRED)
-        return missing(m, name, "an object");
+        return missing_field(m, name, "an object");
     if (value && !cJSON_IsObject(value)) {
-        fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be an object", m->path, dot(m), name);
+        fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be an object", m->path, path_dot(m), name);
         return false;
     }
     *out = value;
@@ -123,14 +124,14 @@ bool json_field_array(const struct json_fields *m, const char *name, const cJSON
 {
     const cJSON *value = json_get(m->object, name);
     if (value && !cJSON_IsArray(value)) {
-        fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be an array", m->path, dot(m), name);
+        fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be an array", m->path, path_dot(m), name);
         return false;
     }
     *out = value;
     return true;
 }
 
-int word_index(const char *text, const char *const *words)
+int json_field_word_index(const char *text, const char *const *words)
 {
     for (int i = 0; words[i]; i++)
         if (!strcmp(text, words[i]))
@@ -149,7 +150,8 @@ static bool wrong_word(const struct json_fields *m, const char *name, const char
         memcpy(list + used, words[i], strlen(words[i]) + 1);
         used += strlen(words[i]);
     }
-    fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be one of: %s", m->path, dot(m), name, list);
+    fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be one of: %s", m->path, path_dot(m), name,
+              list);
     return false;
 }
 
@@ -161,7 +163,7 @@ bool json_field_word(const struct json_fields *m, const char *name, const char *
         *out = absent;
         return true;
     }
-    int index = cJSON_IsString(value) ? word_index(value->valuestring, words) : -1;
+    int index = cJSON_IsString(value) ? json_field_word_index(value->valuestring, words) : -1;
     if (index < 0)
         return wrong_word(m, name, words);
     *out = index;

@@ -1,7 +1,7 @@
 /*
- * json_fields.h - members of a request's JSON, read strictly.
+ * json_fields.h - strict readers of the members of a request's JSON.
  *
- * Each reader looks at one member of one object. Absent and null are the same; a member of the wrong type,
+ * Each reader reads one member of one object. Absent and null are the same; a member of the wrong type,
  * length or range is a fault whose detail names it in full: `session.user.username: must be a string of 1 to
  * 256 characters`. Lengths count Unicode characters. Out-parameters are untouched where false is returned.
  */
@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* An object of the body and the way to it, for messages ("" = the body itself). */
+/* An object of the body and its path, for messages ("" = the body itself). */
 struct json_fields {
     const cJSON *object;
     const char *path;
@@ -30,8 +30,9 @@ enum json_field_flags {
 /* *out = NULL where absent. */
 bool json_field_text(const struct json_fields *, const char *name, unsigned flags, unsigned max,
                      const char **out);
-/* The same, for a reader that cuts the text in place: it stays the body's. */
-bool member_text_own(const struct json_fields *, const char *name, unsigned flags, unsigned max, char **out);
+/* The same, for a caller that changes the text in place; the body still owns it. */
+bool json_field_text_mutable(const struct json_fields *, const char *name, unsigned flags, unsigned max,
+                             char **out);
 #define FIELD_SECONDS_MAX 253402300799 /* since 1970: the end of the year 9999 */
 /* *out = `absent` where absent. */
 bool json_field_int(const struct json_fields *, const char *name, int64_t min, int64_t max, int64_t absent,
@@ -43,6 +44,6 @@ bool json_field_array(const struct json_fields *, const char *name, const cJSON 
 bool json_field_word(const struct json_fields *, const char *name, const char *const *words, int absent,
                      int *out);
 /* Index of a text in words, or -1. */
-int word_index(const char *text, const char *const *words);
+int json_field_word_index(const char *text, const char *const *words);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * lease_json.c - one lease as JSON; see lease_json.h.
  *
- * The members and their order are the interface's. What is not known is null: a request id before the vault
- * has answered, an error before there was one. `adopted` is there only where it is true.
+ * The members and their order are the interface's. Unknown values are null: a request id before the vault has
+ * answered, an error before the first one. `adopted` is written only where it is true.
  */
 #include "handlers/lease_json.h"
 

@@ -9,7 +9,7 @@
 
 /* An object inside an array. */
 void lease_json(struct jsonw *, const struct lease_view *);
-/* Is this one of the states a lease can be in? */
+/* Is this the name of a lease's state? */
 bool lease_state_known(const char *state);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * leases.c - GET /v1/leases: operators see the leases page by page.
+ * leases.c - GET /v1/leases: the operators' list of leases, page by page.
  *
  * A page is read from the broker's table in one go, oldest first. The cursor in its `next` is opaque to the
- * caller; leases that come and go between two pages neither shift the others nor show twice. A page that
- * would be longer than an answer may be is made shorter: `next` goes on where it ended.
+ * caller; leases that begin or end between two pages neither shift the others nor appear twice. A page over
+ * the limit of a response is made shorter, and `next` continues where it ended.
  *
- * Not here: who may ask (the rows in routes.c), the end of a lease by its id (release.c).
+ * Not here: the permission (routes.c), the end of a lease by its id (release.c).
  */
 #include "base/text.h"
 #include "handlers/gateway.h"
@@ -53,7 +53,7 @@ static bool take_limit(const char *value, void *filter)
     return true;
 }
 
-/* Eight bytes in hexadecimal, most significant first; never 0, which would be the beginning. */
+/* Eight bytes in hexadecimal, most significant first; never 0, which means the first page. */
 static bool take_cursor(const char *value, void *filter)
 {
     uint8_t bytes[CURSOR_LETTERS / 2];
@@ -76,7 +76,7 @@ static const struct url_target_parameter parameters[] = {
     {NULL, NULL, NULL},
 };
 
-bool leases_look(struct request_context *ctx, union route_args *args, struct fault *f)
+bool leases_read_target(struct request_context *ctx, union route_args *args, struct fault *f)
 {
     args->leases.limit = PAGE_USUAL;
     if (!ctx->req->query)

@@ -2,9 +2,9 @@
 /*
  * problem.c - writes a fault for the caller.
  *
- * `code` names what happened for programs, `title` for people, `detail` says what an operator can do. Where a
- * vault has answered, its status and sub-code are shown as they came (code null where it gave none). Nothing
- * else of a vault's answer gets here: faults are made where the meaning is known, without secrets.
+ * `code` is for programs, `title` for people, `detail` says what an operator can do. Where a vault has
+ * answered, its status and sub-code are copied (code null without one). Nothing else of a vault's answer is
+ * copied: faults are made where the answer's meaning is known, without secrets.
  */
 #include "handlers/problem.h"
 

@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static double seconds(const struct timeval *t)
+static double timeval_seconds(const struct timeval *t)
 {
     return (double)t->tv_sec + (double)t->tv_usec / 1e6;
 }
@@ -21,7 +21,7 @@ double process_cpu_seconds(void *unused)
     (void)unused;
     if (getrusage(RUSAGE_SELF, &usage) != 0)
         return 0;
-    return seconds(&usage.ru_utime) + seconds(&usage.ru_stime);
+    return timeval_seconds(&usage.ru_utime) + timeval_seconds(&usage.ru_stime);
 }
 
 double process_resident_bytes(void *unused)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * release.c - giving back: a session one credential or all it has, an operator one lease by its id.
+ * release.c - release: of one credential or all leases of a session, and of one lease by an operator.
  *
- * However it is named, it is one operation of the broker with one answer: how many leases ended, and whether
- * the vault has yet to confirm. Who gives back one credential also hears who else still holds it.
+ * All three are one operation of the broker with one answer: how many leases ended, and whether the vault has
+ * yet to confirm. The release of one credential also answers how many others hold it.
  */
 #include "base/id.h"
 #include "handlers/gateway.h"
@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-static void answer(struct request_context *ctx, const struct release_answer *released, bool holders)
+static void write_released(struct request_context *ctx, const struct release_answer *released, bool holders)
 {
     struct buf buf = BUF_INIT(RESPONSE_MAX);
     struct jsonw w = jsonw_start(&buf);
@@ -31,18 +31,18 @@ static void answer(struct request_context *ctx, const struct release_answer *rel
 
 static void on_credential_released(void *ctx, const struct release_answer *released)
 {
-    answer(ctx, released, true);
+    write_released(ctx, released, true);
 }
 
 static void on_released(void *ctx, const struct release_answer *released)
 {
-    answer(ctx, released, false);
+    write_released(ctx, released, false);
 }
 
 bool release_read(const cJSON *body, union route_args *args, struct fault *f)
 {
     struct json_fields top = {.object = body, .path = "", .fault = f};
-    int64_t ended_at; /* the lease ends now, whenever the session has ended */
+    int64_t ended_at; /* ignored: the lease ends now */
 
     return json_field_text(&top, "credential_id", FIELD_REQUIRED | FIELD_NOT_EMPTY, CREDENTIAL_ID_SIZE - 1,
                            &args->release.credential_id) &&
@@ -59,7 +59,7 @@ void session_complete_start(struct request_context *ctx, const union route_args 
     ctx_wait(ctx, broker_release(ctx->gateway->broker, &args->release, on_released, ctx));
 }
 
-bool lease_release_look(struct request_context *ctx, union route_args *args, struct fault *f)
+bool lease_release_read_target(struct request_context *ctx, union route_args *args, struct fault *f)
 {
     ctx->target = url_target_segment(ctx->route->path, ctx->req->path, f);
     args->lease_id = ctx->target;

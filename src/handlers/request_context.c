@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * request_context.c - one request from head to answer: its id, its answer, its end.
+ * request_context.c - one request from head to response: its id, its response, its end.
  *
- * Every answer leaves through finish(): one place that writes the common header lines, counts, logs one line,
- * cuts the link to the server's request, and frees the context. An answer that could not be built (out of
- * memory, longer than RESPONSE_MAX) becomes a 500; the half of it that exists is wiped.
+ * Every response goes through ctx_finish(), which writes the common header lines, counts, logs one
+ * line, cuts the link to the server's request, and frees the context. A response that could not be built (out
+ * of memory, longer than RESPONSE_MAX) becomes a 500; its first part is wiped.
  *
  * Order that matters: the link is cut before http_respond(), which may hand the next pipelined request to the
  * router at once.
@@ -20,7 +20,7 @@
 #include <string.h>
 
 #define ID_LETTERS   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
-#define STATUS_GONE  499 /* counted and logged where the client did not wait */
+#define STATUS_GONE  499 /* counted and logged where the client left */
 #define HEADERS_SIZE 512
 #define PROBLEM_MAX  8192
 
@@ -31,7 +31,7 @@ void ctx_request_id(const struct http_req *req, char out[REQUEST_ID_MAX + 1])
 
     if (sent && http_header_count(req, "X-Request-Id") == 1 && strlen(sent) <= REQUEST_ID_MAX &&
         text_only(sent, ID_LETTERS)) {
-        (void)text_copy(out, REQUEST_ID_MAX + 1, sent); /* fits: its length was asked */
+        (void)text_copy(out, REQUEST_ID_MAX + 1, sent); /* fits: its length was checked */
         return;
     }
     (void)text_copy(out, REQUEST_ID_MAX + 1, id_new(made) ? "unavailable" : made);
@@ -48,7 +48,7 @@ static bool only_hex(const char *text, size_t n)
     return zeros < n;
 }
 
-/* traceparent of W3C: version-trace-parent-flags; a form we do not know is no trace. */
+/* traceparent of W3C: version-trace-parent-flags; an unknown form counts as none. */
 static void read_trace(const struct http_req *req, char out[TRACE_ID_LEN + 1])
 {
     const char *t = http_header(req, "traceparent");
@@ -85,8 +85,8 @@ void ctx_origin(const struct request_context *ctx, struct session *s)
     s->trace_id = *ctx->trace_id ? ctx->trace_id : NULL;
 }
 
-/* Cuts the context off its request and takes it out of the count. */
-static struct http_req *detach(struct request_context *ctx)
+/* Cuts the link between context and request, and takes the context out of the counts. */
+static struct http_req *ctx_detach(struct request_context *ctx)
 {
     struct http_req *req = ctx->req;
     req->app = NULL;
@@ -98,13 +98,13 @@ static struct http_req *detach(struct request_context *ctx)
     return req;
 }
 
-bool ask_may_log(struct request_context *ctx, const struct http_peer *peer)
+bool ctx_may_log(struct request_context *ctx, const struct http_peer *peer)
 {
     if (ctx->client || peer->known)
         return true;
-    if (ctx->lines == LINES_UNASKED)
-        ctx->lines = stranger_lines_permit(ctx->gateway, peer) ? LINES_GRANTED : LINES_DENIED;
-    return ctx->lines == LINES_GRANTED;
+    if (ctx->logging == LOGGING_UNDECIDED)
+        ctx->logging = stranger_lines_permit(ctx->gateway, peer) ? LOGGING_PERMITTED : LOGGING_DENIED;
+    return ctx->logging == LOGGING_PERMITTED;
 }
 
 static void log_end(struct request_context *ctx, const struct http_req *req, int status,
@@ -114,7 +114,7 @@ static void log_end(struct request_context *ctx, const struct http_req *req, int
     const char *trace = *ctx->trace_id ? ctx->trace_id : NULL;
     enum log_level level = ctx->route->flags & ROUTE_QUIET ? LOG_DEBUG : LOG_INFO;
 
-    if (!log_on(level) || !ask_may_log(ctx, req->peer))
+    if (!log_on(level) || !ctx_may_log(ctx, req->peer))
         return;
     if (!f)
         log_event(level, "request",
@@ -143,20 +143,20 @@ static void ctx_free(struct request_context *ctx)
 }
 
 /* Body and headers are given to the server; frees the context. */
-static void finish(struct request_context *ctx, struct http_answer *answer, const struct fault *f)
+static void ctx_finish(struct request_context *ctx, struct http_response *response, const struct fault *f)
 {
-    struct http_req *req = detach(ctx);
-    count_and_log(ctx, req, answer->status, f);
-    http_respond(req, answer);
+    struct http_req *req = ctx_detach(ctx);
+    count_and_log(ctx, req, response->status, f);
+    http_respond(req, response);
     ctx_free(ctx);
 }
 
-static void end_without_answer(struct request_context *ctx, int status, const struct fault *f)
+static void end_without_response(struct request_context *ctx, int status, const struct fault *f)
 {
     struct op *op = ctx->op;
 
     ctx->op = NULL;
-    count_and_log(ctx, detach(ctx), status, f);
+    count_and_log(ctx, ctx_detach(ctx), status, f);
     ctx_free(ctx);
     if (op)
         broker_leave(op);
@@ -164,41 +164,42 @@ static void end_without_answer(struct request_context *ctx, int status, const st
 
 void ctx_gone(struct request_context *ctx)
 {
-    end_without_answer(ctx, STATUS_GONE, NULL);
+    end_without_response(ctx, STATUS_GONE, NULL);
 }
 
 void ctx_refused(struct request_context *ctx, const struct fault *f)
 {
-    end_without_answer(ctx, fault_status(f), f);
+    end_without_response(ctx, fault_status(f), f);
 }
 
-/* The longest of all lines together is the id, which is short: they fit. */
-static size_t add(char headers[HEADERS_SIZE], size_t at, const char *text)
+/* All lines together fit: the id is the longest, and limited. */
+static size_t add_text(char headers[HEADERS_SIZE], size_t at, const char *text)
 {
     (void)text_copy(headers + at, HEADERS_SIZE - at, text);
     return at + strlen(headers + at);
 }
 
-static void respond(struct request_context *ctx, int status, const char *type, struct buf *body,
-                    unsigned flags)
+static void ctx_respond(struct request_context *ctx, int status, const char *type, struct buf *body,
+                        unsigned flags)
 {
     char headers[HEADERS_SIZE];
-    size_t n = add(headers, 0, "X-Request-Id: ");
+    size_t n = add_text(headers, 0, "X-Request-Id: ");
 
-    n = add(headers, n, ctx->request_id);
-    n = add(headers, n, "\r\n");
+    n = add_text(headers, n, ctx->request_id);
+    n = add_text(headers, n, "\r\n");
     if (flags & RESPONSE_SECRET)
-        (void)add(headers, n, "Cache-Control: no-store\r\n");
-    finish(ctx,
-           &(struct http_answer){.status = status, .content_type = type, .body = body, .headers = headers},
-           NULL);
+        (void)add_text(headers, n, "Cache-Control: no-store\r\n");
+    ctx_finish(
+        ctx,
+        &(struct http_response){.status = status, .content_type = type, .body = body, .headers = headers},
+        NULL);
     buf_free(body);
 }
 
 void ctx_text(struct request_context *ctx, const char *content_type, struct buf *body)
 {
     if (!body->failed) {
-        respond(ctx, 200, content_type, body, 0);
+        ctx_respond(ctx, 200, content_type, body, 0);
         return;
     }
     struct fault f;
@@ -213,13 +214,13 @@ void ctx_json(struct request_context *ctx, int status, struct buf *body, unsigne
     if (body->failed)
         ctx_text(ctx, NULL, body);
     else
-        respond(ctx, status, "application/json", body, flags);
+        ctx_respond(ctx, status, "application/json", body, flags);
 }
 
 void ctx_empty(struct request_context *ctx)
 {
     struct buf none = BUF_INIT(0);
-    respond(ctx, 204, NULL, &none, 0);
+    ctx_respond(ctx, 204, NULL, &none, 0);
 }
 
 static const char *allowed_methods(const struct route *route)
@@ -227,7 +228,8 @@ static const char *allowed_methods(const struct route *route)
     return route->method == HTTP_POST_ ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n";
 }
 
-/* Who sends no length may all the same send a body: what follows must not be taken for a request. */
+/* A client without a length may still send a body, which must not be taken for a request: 411 closes the
+ * connection. */
 void ctx_fail(struct request_context *ctx, const struct fault *f)
 {
     struct buf body = BUF_INIT(PROBLEM_MAX);
@@ -241,13 +243,13 @@ void ctx_fail(struct request_context *ctx, const struct fault *f)
              status == 401 ? "WWW-Authenticate: Bearer\r\n" : "",
              status == 405 ? allowed_methods(ctx->route) : "");
     problem_write(&body, f, ctx->request_id);
-    finish(ctx,
-           &(struct http_answer){.status = status,
-                                 .content_type = body.failed ? NULL : PROBLEM_TYPE,
-                                 .body = body.failed ? NULL : &body,
-                                 .headers = headers,
-                                 .close = ctx->hang_up || f->code == FAULT_LENGTH_REQUIRED},
-           f);
+    ctx_finish(ctx,
+               &(struct http_response){.status = status,
+                                       .content_type = body.failed ? NULL : PROBLEM_TYPE,
+                                       .body = body.failed ? NULL : &body,
+                                       .headers = headers,
+                                       .close = ctx->close_after || f->code == FAULT_LENGTH_REQUIRED},
+               f);
     buf_free(&body);
 }
 

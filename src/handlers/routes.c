@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * routes.c - the table, and the way of a request along it.
+ * routes.c - the table of routes, and the router.
  *
- *   head:    row by path (404) and method (405) -> admission_head() -> the body is taken
- *   message: JSON -> the session, the row's read() and look() -> admission_start() -> the row's start(),
- * which answers now or later gone:    the broker is told to leave off
+ *   head:     row by path (404) and method (405) -> admission_head() -> the body is taken
+ *   message:  JSON -> the session, the row's read() and read_target() -> admission_start()
+ *             -> the row's start(), which answers now or later
+ *   gone:     broker_leave()
  *
  * To add an operation: a row here, a file with its read() and start(), its lines in docs/api.md and
- * docs/openapi.yaml. A row cannot forget permission, limits, session or metrics: they are in it or come from
- * it.
+ * docs/openapi.yaml. Permission, limits, session and metrics follow from the row.
  *
- * Paths are compared as sent: no decoding, no merging of slashes, so that what a proxy in front has checked
- * is what is answered. Only a segment that a row names (`{id}`) is decoded, by the row. A query is ignored
- * where the row does not read one.
+ * Paths are compared as sent, without decoding and merging of slashes, so that a proxy in front and the
+ * gateway see the same path. Only a segment `{id}` is decoded, by its row. A query is ignored where the row
+ * does not read one.
  */
 #include "base/json.h"
 #include "base/log.h"
@@ -27,7 +27,7 @@
 
 /* clang-format off */
 const struct route routes[] = {
-    /* path                       method      permission      flags                       operation           session           read                  start                   look */
+    /* path                       method      permission      flags                       operation           session           read                  start                   read_target */
     { "/v1/capabilities",         HTTP_GET_,  PERMIT_BROKER,  0,                          "capabilities",     0,                NULL,                 capabilities_start,     NULL },
     { "/v1/health",               HTTP_GET_,  PERMIT_BROKER,  ROUTE_ALWAYS | ROUTE_QUIET, "health",           0,                NULL,                 health_start,           NULL },
     { "/v1/credentials/find",     HTTP_POST_, PERMIT_BROKER,  0,                          "find",             SESSION_ENDPOINT, NULL,                 find_start,             NULL },
@@ -37,9 +37,9 @@ const struct route routes[] = {
     { "/v1/sessions/start",       HTTP_POST_, PERMIT_BROKER,  0,                          "session_start",    0,                NULL,                 session_start_start,    NULL },
     { "/v1/sessions/started",     HTTP_POST_, PERMIT_BROKER,  0,                          "session_started",  SESSION_ID,       session_started_read, session_started_start,  NULL },
     { "/v1/sessions/complete",    HTTP_POST_, PERMIT_BROKER,  0,                          "session_complete", SESSION_ID,       NULL,                 session_complete_start, NULL },
-    { "/v1/leases",               HTTP_GET_,  PERMIT_OPERATE, ROUTE_ALWAYS,               "leases",           0,                NULL,                 leases_start,           leases_look },
-    { "/v1/leases/{id}/release",  HTTP_POST_, PERMIT_OPERATE, ROUTE_NO_BODY,              "lease_release",    0,                NULL,                 lease_release_start,    lease_release_look },
-    { "/v1/explain/{request_id}", HTTP_GET_,  PERMIT_OPERATE, ROUTE_ALWAYS,               "explain",          0,                NULL,                 explain_start,          explain_look },
+    { "/v1/leases",               HTTP_GET_,  PERMIT_OPERATE, ROUTE_ALWAYS,               "leases",           0,                NULL,                 leases_start,           leases_read_target },
+    { "/v1/leases/{id}/release",  HTTP_POST_, PERMIT_OPERATE, ROUTE_NO_BODY,              "lease_release",    0,                NULL,                 lease_release_start,    lease_release_read_target },
+    { "/v1/explain/{request_id}", HTTP_GET_,  PERMIT_OPERATE, ROUTE_ALWAYS,               "explain",          0,                NULL,                 explain_start,          explain_read_target },
     { "/livez",                   HTTP_GET_,  0,              ROUTE_ALWAYS | ROUTE_QUIET, "livez",            0,                NULL,                 livez_start,            NULL },
     { "/readyz",                  HTTP_GET_,  0,              ROUTE_ALWAYS | ROUTE_QUIET, "readyz",           0,                NULL,                 readyz_start,           NULL },
     { "/status",                  HTTP_GET_,  PERMIT_OBSERVE, ROUTE_ALWAYS | ROUTE_QUIET, "status",           0,                NULL,                 status_start,           NULL },
@@ -79,15 +79,15 @@ static bool check_route(const struct request_context *ctx, struct fault *f)
     return false;
 }
 
-/* Without memory for the context there is still an answer, without a body. */
-static int64_t refuse_bare(struct http_req *req)
+/* Without memory for the context the response has no body. */
+static int64_t respond_without_context(struct http_req *req)
 {
-    http_respond(req, &(struct http_answer){.status = 500, .headers = "X-Request-Id: unavailable\r\n"});
+    http_respond(req, &(struct http_response){.status = 500, .headers = "X-Request-Id: unavailable\r\n"});
     return -1;
 }
 
-/* Who shows a token where none is asked for has shown a client all the same. */
-static void recognise(const struct gateway *gw, const struct http_req *req)
+/* On a route for any caller, a token still identifies the connection's client. */
+static void recognise_client(const struct gateway *gw, const struct http_req *req)
 {
     if (!req->peer->known && http_header(req, "Authorization") && clients_find(gw->clients, req))
         http_known(req);
@@ -100,11 +100,11 @@ static int64_t on_head(void *arg, struct http_req *req)
     struct fault f;
 
     if (!ctx)
-        return refuse_bare(req);
+        return respond_without_context(req);
     ctx->route = find_route(req->path);
     req->urgent = ctx->route->flags & ROUTE_ALWAYS;
     if (!ctx->route->permit)
-        recognise(gw, req);
+        recognise_client(gw, req);
     if (check_route(ctx, &f) && admission_head(ctx, &f))
         return (int64_t)gw->conf->gateway.max_body;
     ctx_fail(ctx, &f);
@@ -140,7 +140,7 @@ bool route_read(const struct route *route, const cJSON *body, union route_args *
            (!route->read || route->read(body, args, f));
 }
 
-static void start(struct request_context *ctx, union route_args *args)
+static void start_route(struct request_context *ctx, union route_args *args)
 {
     if (ctx->route->session) {
         args->by.timeout_ms = ctx->timeout_ms;
@@ -157,14 +157,14 @@ static void on_message(void *arg, struct http_req *req)
     union route_args args;
     cJSON *body = NULL;
     struct fault f;
-    /* A body that will not pass costs its sender a request all the same. */
+    /* A refused body counts against its client's rate as well. */
     bool limited = ctx->client && !(route->flags & ROUTE_ALWAYS);
     unsigned wait_s = limited ? clients_take(gw->clients, ctx->client) : 0;
 
-    memset(&args, 0, sizeof(args)); /* all of the union: what a reader leaves alone is not there */
+    memset(&args, 0, sizeof(args)); /* the whole union: a member that is not read is absent */
     if (parse_body(ctx, &body, &f) && route_read(route, body, &args, &f) &&
-        (!route->look || route->look(ctx, &args, &f)) && admission_start(ctx, wait_s, &f))
-        start(ctx, &args);
+        (!route->read_target || route->read_target(ctx, &args, &f)) && admission_start(ctx, wait_s, &f))
+        start_route(ctx, &args);
     else
         ctx_fail(ctx, &f);
     cJSON_Delete(body);
@@ -177,7 +177,7 @@ static void on_gone(void *arg, struct http_req *req)
         ctx_gone(req->app);
 }
 
-/* What the server refuses before the application has seen a head. */
+/* A request that the server refuses before the application has seen its head. */
 static void count_refusal(struct gateway *gw, const struct http_peer *peer, const struct fault *f,
                           const char *id)
 {
@@ -187,7 +187,7 @@ static void count_refusal(struct gateway *gw, const struct http_peer *peer, cons
                  fault_row(f->code)->code, f->detail);
 }
 
-/* What the server refuses by itself looks like every other error. The refusal ends the context, if there is
+/* The server's own refusals have the form of every other error. The refusal frees the context, if there is
  * one.
  */
 static const char *on_refuse(void *arg, const struct http_peer *peer, const struct http_req *req,
@@ -253,13 +253,14 @@ struct gateway *gateway_new(const struct gateway_opts *opts)
                                 .refuse = on_refuse,
                                 .knows = on_knows,
                                 .may_log = on_may_log};
-    stranger_lines_init(&gw->lines, loop_timers(opts->loop));
+    stranger_lines_init(&gw->stranger_lines, loop_timers(opts->loop));
     TAILQ_INIT(&gw->contexts);
     gw->vaults = copy_vaults(opts);
     gw->clients = clients_new(opts->conf, gw->clock);
     gw->auth_failures = auth_failures_new(gw->clock);
+    gw->requests = request_metrics_new(routes, routes_count());
     gw->metrics = gw->vaults ? gateway_metrics_new(gw) : NULL;
-    if (gw->vaults && gw->clients && gw->auth_failures && gw->metrics)
+    if (gw->vaults && gw->clients && gw->auth_failures && gw->requests && gw->metrics)
         return gw;
     gateway_free(gw);
     return NULL;
@@ -269,8 +270,9 @@ void gateway_free(struct gateway *gw)
 {
     if (!gw)
         return;
-    stranger_lines_end(&gw->lines);
+    stranger_lines_end(&gw->stranger_lines);
     gateway_metrics_free(gw->metrics);
+    request_metrics_free(gw->requests);
     clients_free(gw->clients);
     auth_failures_free(gw->auth_failures);
     free(gw->vaults);
@@ -309,6 +311,6 @@ void gateway_drain(struct gateway *gw)
 void gateway_give_up(struct gateway *gw)
 {
     while (!TAILQ_EMPTY(
-        &gw->contexts)) /* an answer may let a waiting request in, which is then refused as well */
+        &gw->contexts)) /* a response may begin a waiting request, which is then refused as well */
         ctx_give_up(TAILQ_FIRST(&gw->contexts));
 }

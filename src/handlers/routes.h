@@ -1,9 +1,9 @@
 /*
- * routes.h - the one table of what can be asked: method, path, permission, body limit, handler.
+ * routes.h - the gateway as the application of the HTTP server: one table of routes, one router.
  *
- * The router is the http_app of the server: it finds the row, says who the caller is (handlers/clients.h),
- * checks permission and body rules in the order of contract 9.20, makes the request id, and hands complete
- * requests to the row's handler. A handler turns JSON into one broker call and the broker's answer into JSON,
+ * The router is the http_app of the server: it finds the row, identifies the caller (handlers/clients.h),
+ * checks permission and body rules in the order of docs/api.md, makes the request id, and passes complete
+ * requests to the row's handler. A handler makes one broker call of JSON, and JSON of the broker's answer,
  * nothing else.
  */
 #ifndef JG_HANDLERS_ROUTES_H
@@ -31,21 +31,22 @@ struct gateway *gateway_new(const struct gateway_opts *);
 void gateway_free(struct gateway *);
 /*
  * A reload, in two steps, since only the first can fail. gateway_reload() comes after the values of the
- * configuration have changed in place (conf/conf_change.h). It returns the clients of before: requests under
- * way may still point to them, so they are kept, with the configuration they point into, until those must
- * have ended.
+ * configuration have changed in place (conf/conf_change.h). It returns the clients of before: requests in
+ * progress may still point to them, so they are kept, with the configuration they point into, until those
+ * must have ended.
  */
 struct clients;
 struct clients *gateway_prepare(struct gateway *, const struct conf *next); /* NULL = out of memory */
 struct clients *gateway_reload(struct gateway *, struct clients *next);
-/* One line in the log for each certificate whose end is near; once a day. */
+/* Logs each certificate whose end is near; called once a day. */
 void gateway_warn_certificates(const struct gateway *);
 /* The application to give to http_server_new(); its arg is the gateway. */
 const struct http_app *gateway_app(struct gateway *);
 void gateway_set_server(struct gateway *, struct http_server *); /* for readiness and metrics */
-/* From now on every operation answers 503 draining and readiness says so. */
+/* From now on every operation is answered 503 draining, and /readyz names that reason. */
 void gateway_drain(struct gateway *);
-/* After gateway_drain(), when patience is over: every request without an answer gets that one, now. */
+/* After gateway_drain(), when drain_timeout is over: every request without a response is answered 503
+ * draining. */
 void gateway_give_up(struct gateway *);
 
 #endif

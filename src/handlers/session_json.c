@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * session_json.c - reads `session`, which comes with every operation.
+ * session_json.c - reads `session`, the common member of every operation's body.
  *
- * Unknown members are ignored, optional ones may be null, and an empty text in an optional name is the same
- * as none: a caller that forwards whatever its own fields hold must not be refused for an empty one. What is
- * required depends on the operation (`needs`). The result is a view into the parsed body.
+ * Unknown members are ignored, optional ones may be null, and an empty text in an optional name counts as
+ * absent, since callers forward empty fields. What is required depends on the operation (`needs`). The result
+ * is a view into the parsed body.
  *
- * A person's name is taken exactly as it is or refused (base/person.h). The name of an endpoint is only
- * looked up: blanks and hidden letters at its ends are cut off.
+ * A person's name is taken exactly as sent or refused (base/person.h). The name of an endpoint is only looked
+ * up: blanks and invisible characters at its ends are cut off.
  */
 #include "handlers/session_json.h"
 
@@ -28,7 +28,7 @@ static bool read_name(const struct json_fields *m, const char *name, const char 
     char *text;
     size_t n;
 
-    if (!member_text_own(m, name, 0, NAME_MAX_CHARS, &text))
+    if (!json_field_text_mutable(m, name, 0, NAME_MAX_CHARS, &text))
         return false;
     n = text ? strlen(text) : 0;
     if (n) {
@@ -40,7 +40,7 @@ static bool read_name(const struct json_fields *m, const char *name, const char 
     return true;
 }
 
-/* A person's name or domain: what cannot stand for one is refused, never mended. NULL also for "". */
+/* A person's name or domain: an unusable one is refused, never corrected. NULL also for "". */
 static bool read_person(const struct json_fields *m, const char *name, enum person_part part,
                         const char **out)
 {

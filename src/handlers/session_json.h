@@ -1,5 +1,5 @@
 /*
- * session_json.h - the session object of a request body as a struct session (contract section 2).
+ * session_json.h - the session object of a request body as a struct session (docs/api.md).
  */
 #ifndef JG_HANDLERS_SESSION_JSON_H
 #define JG_HANDLERS_SESSION_JSON_H
@@ -13,7 +13,7 @@
 enum session_needs {
     SESSION_ID = 1,       /* the operation belongs to one PRA session */
     SESSION_ENDPOINT = 2, /* at least one name of an endpoint, or an application */
-    SESSION_USER = 4,     /* nothing but the user, whom all need */
+    SESSION_USER = 4,     /* the user alone, which every operation needs */
 };
 
 /* jump_item.method as words, in the order of enum jump_method from METHOD_RDP on. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sessions.c - what PRA tells about a session: start and started.
+ * sessions.c - sessions/start and sessions/started.
  *
  * `start` is for credential managers that open the session themselves; Password Safe does not, and
- * capabilities says so. `started` is only written down (session_started.c).
+ * capabilities says so. `started` is only recorded (broker/session_started.c).
  *
- * Not here: `complete`, which gives back all of the session (release.c).
+ * Not here: `complete`, which releases all leases of the session (release.c).
  */
 #include "base/log.h"
 #include "handlers/gateway.h"
@@ -37,7 +37,7 @@ static void on_written(void *ctx)
         ctx_empty(ctx);
 }
 
-/* The history URL is not logged: whoever has it may be able to open it. */
+/* The history URL is not logged: it may give access to the recording. */
 void session_started_start(struct request_context *ctx, const union route_args *args)
 {
     const struct session *s = &args->started.session;

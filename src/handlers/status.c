@@ -2,8 +2,8 @@
 /*
  * status.c - /status: the whole state on one page, for people and for scripts.
  *
- * Names and numbers only: no user, no account, no session, nothing secret. Times that something "has left" or
- * "is overdue" are given, not judged; judging is the work of readiness and of alert rules on /metrics.
+ * Names and numbers only: no user, no account, no session, no secret. Remaining and overdue times are given
+ * without judgement; /readyz and the alert rules on /metrics judge.
  */
 #include "handlers/certificates.h"
 #include "handlers/gateway.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stranger_lines.c - the lines of the log that strangers cause.
+ * stranger_lines.c - a limit for the log lines that strangers cause.
  *
- * Each peer has a bucket of `failed_login_rate` lines (auth_failures.h). What is over it is left out and
- * counted: in a metric, and in one line that comes a few seconds after the first one that was left out. Lines
- * about a client's requests, and about connections that have shown a client, are not asked for here.
+ * Each peer has a bucket of `failed_login_rate` lines (auth_failures.h). Lines over it are left out and
+ * counted: in a metric, and in one log line a few seconds after the first one left out. Lines about a
+ * client's requests and connections are not limited.
  *
  * Life: stranger_lines_init() -> stranger_lines_permit(), stranger_lines_leave_out() -> stranger_lines_end(),
  * which writes the last count.
@@ -48,13 +48,13 @@ void stranger_lines_leave_out(struct stranger_lines *lines, const char *origin)
     lines->total++;
     (void)text_copy(lines->peer, sizeof(lines->peer), origin);
     if (!timer_running(&lines->count) && timer_start(lines->timers, &lines->count, COUNT_MS, on_count))
-        return; /* without memory the count comes with the next one, or at the end */
+        return; /* without memory the count is written with the next one, or at the end */
 }
 
 bool stranger_lines_permit(struct gateway *gw, const struct http_peer *peer)
 {
     if (auth_failures_line(gw->auth_failures, peer->origin, gw->conf->gateway.failed_logins_per_s))
         return true;
-    stranger_lines_leave_out(&gw->lines, peer->origin);
+    stranger_lines_leave_out(&gw->stranger_lines, peer->origin);
     return false;
 }

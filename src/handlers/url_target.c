@@ -3,10 +3,10 @@
  * url_target.c - path patterns and queries; see url_target.h.
  *
  * A path is compared as it was sent, segment by segment, before anything is decoded: `%2F` in a segment never
- * becomes a border between two. Only what stands in place of `{…}` is decoded, afterwards.
+ * separates two. Only the segment in place of `{…}` is decoded, afterwards.
  *
- * A query is a list of questions to us, and a question we do not understand is refused rather than ignored: a
- * filter that is misspelt would otherwise silently show everything.
+ * An unknown parameter of a query is refused and not ignored: a misspelt filter would otherwise show
+ * everything.
  */
 #include "handlers/url_target.h"
 
@@ -29,7 +29,7 @@ bool url_target_fits(const char *pattern, const char *path)
     return segment > 0 && strcmp(path + fixed + segment, rest) == 0;
 }
 
-static bool decode(char *text, bool plus)
+static bool decode_text(char *text, bool plus)
 {
     return text_url_decode(text, plus) && utf8_valid(text, strlen(text));
 }
@@ -43,7 +43,7 @@ char *url_target_segment(const char *pattern, const char *path, struct fault *f)
         fault_set(f, FAULT_INTERNAL, "out of memory");
         return NULL;
     }
-    if (decode(segment, false))
+    if (decode_text(segment, false))
         return segment;
     fault_set(f, FAULT_INVALID_REQUEST, "the path is not percent-encoded UTF-8");
     free(segment);
@@ -51,32 +51,32 @@ char *url_target_segment(const char *pattern, const char *path, struct fault *f)
 }
 
 /* `why` completes "the parameter `x` …". */
-static bool refuse(struct fault *f, const char *name, const char *why)
+static bool refuse_parameter(struct fault *f, const char *name, const char *why)
 {
     fault_set(f, FAULT_INVALID_REQUEST, "query: the parameter `%.60s` %s", name, why);
     return false;
 }
 
-static bool take(const struct url_target_parameter *table, unsigned *seen, char *name, void *out,
-                 struct fault *f)
+static bool take_parameter(const struct url_target_parameter *table, unsigned *seen, char *name, void *out,
+                           struct fault *f)
 {
     char *value = strchr(name, '=');
     unsigned i = 0;
 
     if (value)
         *value++ = '\0';
-    if (!decode(name, true) || (value && !decode(value, true))) {
+    if (!decode_text(name, true) || (value && !decode_text(value, true))) {
         fault_set(f, FAULT_INVALID_REQUEST, "query: not percent-encoded UTF-8");
         return false;
     }
     while (table[i].name && strcmp(table[i].name, name) != 0)
         i++;
     if (!table[i].name)
-        return refuse(f, name, "is not known here");
+        return refuse_parameter(f, name, "is not known here");
     if (*seen & 1U << i)
-        return refuse(f, name, "is there twice");
+        return refuse_parameter(f, name, "is there twice");
     *seen |= 1U << i;
-    return (value && table[i].take(value, out)) || refuse(f, name, table[i].needs);
+    return (value && table[i].take(value, out)) || refuse_parameter(f, name, table[i].needs);
 }
 
 bool url_target_query(char *query, const struct url_target_parameter *table, void *out, struct fault *f)
@@ -86,7 +86,7 @@ bool url_target_query(char *query, const struct url_target_parameter *table, voi
     if (!*query)
         return true;
     while (query)
-        if (!take(table, &seen, strsep(&query, "&"), out, f))
+        if (!take_parameter(table, &seen, strsep(&query, "&"), out, f))
             return false;
     return true;
 }

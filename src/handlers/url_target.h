@@ -1,7 +1,7 @@
 /*
- * url_target.h - what stands in a request's target: one segment of its path, and its query, percent-decoded.
+ * url_target.h - a request's target: one segment of its path, and its query, percent-decoded.
  *
- * Decoding is strict: `%` needs two hexadecimal digits, an encoded NUL and what is not UTF-8 are refused. In
+ * Decoding is strict: `%` needs two hexadecimal digits, an encoded NUL and invalid UTF-8 are refused. In
  * a query
  * `+` is a blank, as HTML forms and most libraries write it; in a path it is itself.
  */
@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Is this path of that pattern? `{…}` in a pattern stands for one segment, not empty. */
+/* Does the path match the pattern? `{…}` in a pattern is one segment, not empty. */
 bool url_target_fits(const char *pattern, const char *path);
 
 /* The segment in place of `{…}`, decoded, in memory of its own; NULL and a fault. The path fits the pattern.
@@ -22,14 +22,14 @@ char *url_target_segment(const char *pattern, const char *path, struct fault *);
 
 struct url_target_parameter {
     const char *name;
-    /* Takes the decoded value into `out`; false if it will not do. The text lives as long as the query's
+    /* Takes the decoded value into `out`; false if it is not valid. The text lives as long as the query's
      * copy. */
     bool (*take)(const char *value, void *out);
     const char *needs; /* completes "the parameter `x` …": "must be a number" */
 };
 
 /*
- * Takes a query apart in place. Each parameter may stand once; what is not in the table (ended by a row
+ * Parses a query in place. Each parameter may be given once; one that is not in the table (ended by a row
  * without name) is refused. False and a fault.
  */
 bool url_target_query(char *query, const struct url_target_parameter *table, void *out, struct fault *);

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * loop.c - clock, deadlines, signals and the once-per-turn hook on one libuv loop.
+ * loop.c - clock, deadlines, signals and the once-per-iteration hooks on one libuv loop.
  *
- * The idea: deadlines live in a heap (base/timers.h), libuv sees one timer. It is armed at most once per
- * turn, in the prepare phase just before the loop blocks, because a busy turn starts and stops hundreds of
- * deadlines and only the earliest of the turn matters. Only when no timer is armed at all is it armed at
- * once, so that a deadline by itself keeps loop_run() going.
+ * The idea: deadlines are kept in a heap (base/timers.h), and libuv has one timer. It is armed at most once
+ * per iteration, in the prepare phase just before the loop blocks, because a busy iteration starts and stops
+ * hundreds of deadlines and only the earliest matters. When no timer is armed at all it is armed at once, so
+ * that a deadline alone keeps loop_run() running.
  *
- * The system's clock is read once per turn and millisecond, not each time somebody asks: what is asked for
- * are deadlines and ages, and a busy turn asks some thousand times. libuv's own time, which it takes after
- * every poll, says whether a turn has passed. Outside of loop_run() the clock is read each time.
+ * The system's clock is read once per iteration and millisecond: deadlines and ages need no more, and a busy
+ * iteration asks for the time a thousand times. libuv's own time, updated after every poll, says whether an
+ * iteration has passed. Outside of loop_run() the clock is read each time.
  *
  * Life: loop_new -> loop_run / loop_iterate -> loop_free. The prepare handle and the signals do not keep the
  * loop alive; the timer does while a deadline runs. loop_free() frees only when uv_loop_close() agrees; on
- * -EBUSY the loop stays allocated, may be turned further, and may be freed again.
+ * -EBUSY the loop stays allocated, may run on, and may be freed again.
  *
  * Invariants: this file is the only caller of uv_timer_start() and uv_run(). SIGPIPE is ignored from
  * loop_new() on, since a peer that left must be an error code of the write, not the end of the process.
  *
- * Not here: threads for work that blocks (worker.c), sockets, and what is done on a signal.
+ * Not here: threads for work that blocks (worker.c), sockets, the actions of signals.
  */
 #include "loop/loop.h"
 
@@ -31,7 +31,7 @@
 
 #define MAX_SIGNALS 8
 #define LAG_SECONDS 10
-/* Turns given to closing handles; each turn runs one generation of close callbacks. */
+/* Iterations for closing handles; each runs one generation of close callbacks. */
 #define CLOSING_ITERATIONS 64
 
 struct watched_signal {
@@ -40,16 +40,16 @@ struct watched_signal {
     void *arg;
 };
 
-/* The worst turn of each of the last ten seconds. */
+/* The longest iteration of each of the last ten seconds. */
 struct lag {
-    uint64_t iteration_ns; /* when the last turn ended, 0 = none yet */
-    uint64_t idle_ns;      /* libuv's total of blocked time then */
+    uint64_t iteration_ns; /* when the last iteration ended, 0 = none yet */
+    uint64_t idle_ns;      /* libuv's total of blocked time at that time */
     uint64_t last_ns;
     uint64_t worst_ns[LAG_SECONDS];
     uint64_t second[LAG_SECONDS]; /* which second the slot is about */
 };
 
-/* Pieces of work in one turn: each kind some milliseconds. */
+/* Steps of one iteration: some milliseconds for each kind. */
 static const unsigned steps_max[LOOP_NWORKS] = {
     [LOOP_REQUESTS] = 64,  [LOOP_ANSWERS] = 64,   [LOOP_STRANGERS] = 32,
     [LOOP_INSISTENT] = 16, [LOOP_HANDSHAKES] = 8, [LOOP_DIALS] = 16,
@@ -57,22 +57,22 @@ static const unsigned steps_max[LOOP_NWORKS] = {
 
 struct loop {
     uv_loop_t uv;
-    struct clock clock; /* the system's, as this turn sees it */
-    uint64_t now_ms;    /* by it, when libuv's time was seen_ms */
+    struct clock clock; /* the system's, read once per iteration */
+    uint64_t now_ms;    /* its time when libuv's was seen_ms */
     uint64_t seen_ms;
     bool running;
-    unsigned steps[LOOP_NWORKS]; /* taken in this turn */
+    unsigned steps[LOOP_NWORKS]; /* taken in this iteration */
     uv_timer_t timer;
     uv_prepare_t prepare;
     struct timers *timers;
     struct loop_hook *hooks;
-    struct loop_hook *next_hook; /* where the walk of this turn goes on */
+    struct loop_hook *next_hook; /* the next to call in this iteration */
     struct watched_signal signals[MAX_SIGNALS];
     size_t nsignals;
     struct lag lag;
     bool firing; /* on_timer() is on the stack */
     bool rearm;  /* the earliest deadline changed since the timer was armed */
-    bool closed; /* own handles are closed: only loop_free() is left */
+    bool closed; /* the loop's own handles are closed */
 };
 
 static uint64_t iteration_now_ms(void *arg)
@@ -93,7 +93,7 @@ static int64_t iteration_wall_ms(void *arg)
     return clock_wall(&clock_system);
 }
 
-static void arm(struct loop *);
+static void arm_timer(struct loop *);
 
 static void on_timer(uv_timer_t *timer)
 {
@@ -102,26 +102,27 @@ static void on_timer(uv_timer_t *timer)
     loop->firing = true;
     timers_run(loop->timers);
     if (!uv_is_active((uv_handle_t *)timer))
-        arm(loop);
+        arm_timer(loop);
     loop->firing = false;
     loop->rearm = true;
 }
 
-static void arm(struct loop *loop)
+static void arm_timer(struct loop *loop)
 {
     uint64_t delay;
 
     loop->rearm = false;
     if (loop->closed)
         return;
-    /* libuv counts from its cached time: a turn that took long would shorten the delay and wake us early. */
+    /* libuv counts from its cached time: a long iteration would shorten the delay and fire early. */
     uv_update_time(&loop->uv);
     delay = timers_next(loop->timers);
     if (delay == UINT64_MAX) {
         uv_timer_stop(&loop->timer);
         return;
     }
-    /* What is due again at once waits for the next turn: libuv would call on_timer() without end. */
+    /* A deadline that is due again at once waits for the next iteration: libuv would call on_timer() without
+     * end. */
     if (loop->firing && delay == 0)
         delay = 1;
     uv_timer_start(&loop->timer, on_timer, delay, 0);
@@ -133,7 +134,7 @@ static void on_timers_change(void *arg)
 
     loop->rearm = true;
     if (!loop->closed && !uv_is_active((uv_handle_t *)&loop->timer))
-        arm(loop);
+        arm_timer(loop);
 }
 
 static void lag_note(struct loop *loop)
@@ -172,7 +173,7 @@ static void on_prepare(uv_prepare_t *prepare)
     }
     lag_note(loop);
     if (loop->rearm)
-        arm(loop);
+        arm_timer(loop);
 }
 
 static int start_handles(struct loop *loop)
@@ -237,14 +238,14 @@ int loop_free(struct loop *loop)
 {
     if (!loop)
         return 0;
-    /* First those of the others, while their deadlines and hooks still work. */
-    for (int fair_queue = 0; fair_queue < CLOSING_ITERATIONS && !loop->closed; fair_queue++) {
+    /* First the handles of other files, while deadlines and hooks still work. */
+    for (int i = 0; i < CLOSING_ITERATIONS && !loop->closed; i++) {
         if (!uv_run(&loop->uv, UV_RUN_NOWAIT))
             break;
     }
     if (!loop->closed)
         close_own_handles(loop);
-    for (int fair_queue = 0; fair_queue < CLOSING_ITERATIONS; fair_queue++) {
+    for (int i = 0; i < CLOSING_ITERATIONS; i++) {
         if (!uv_run(&loop->uv, UV_RUN_NOWAIT))
             break;
     }
@@ -275,7 +276,7 @@ int loop_iterate(struct loop *loop)
 {
     /* A test's clock moves without libuv's knowledge: what is due by it is fired here. */
     timers_run(loop->timers);
-    /* libuv turns only while something is alive; hooks and signals are to be seen by a test even so. */
+    /* libuv iterates only while a handle is alive; a test needs hooks and signals also without one. */
     uv_ref((uv_handle_t *)&loop->prepare);
     uv_run(&loop->uv, UV_RUN_NOWAIT);
     uv_unref((uv_handle_t *)&loop->prepare);
@@ -310,7 +311,7 @@ const struct clock *loop_clock(struct loop *loop)
     return timers_clock(loop->timers);
 }
 
-/* At the end of the list: hooks run in the order in which they came. */
+/* At the end of the list: hooks run in the order of their registration. */
 void loop_on_iteration(struct loop *loop, struct loop_hook *hook)
 {
     struct loop_hook **at = &loop->hooks;

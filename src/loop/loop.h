@@ -1,10 +1,11 @@
 /*
- * loop.h - the one libuv loop: clock, deadlines, signals, and a hook once per turn.
+ * loop.h - the one libuv loop: clock, deadlines, signals, and a hook once per iteration.
  *
  * Everything runs on this loop's thread. Deadlines (base/timers.h) are driven by a single uv_timer armed for
- * the earliest. loop_on_iteration() is called once per turn just before the loop blocks: batched work (flush,
- * commits) goes there. Life: loop_new -> (uv handles of the other files) -> loop_run -> loop_free, which must
- * find every handle closed: uv_loop_close() returning 0 is a post-condition of the program and of every test.
+ * the earliest. Hooks of loop_on_iteration() are called once per iteration, just before the loop blocks:
+ * batched work (flush, commits) goes there. Life: loop_new -> (uv handles of the other files) -> loop_run ->
+ * loop_free, which must find every handle closed: uv_loop_close() returning 0 is a post-condition of the
+ * program and of every test.
  */
 #ifndef JG_LOOP_LOOP_H
 #define JG_LOOP_LOOP_H
@@ -15,21 +16,22 @@
 
 struct loop;
 
-struct loop *loop_new(void);                       /* NULL when out of memory or descriptors */
-struct loop *loop_new_clock(const struct clock *); /* the same with a test's clock; loop_iterate() fires what
-                                                      is due by it. NULL = the system's, read once per turn */
-/* Closes the loop's own handles, lets closing handles finish. 0, or -EBUSY if somebody left a handle open. */
+struct loop *loop_new(void); /* NULL when out of memory or descriptors */
+struct loop *
+loop_new_clock(const struct clock *); /* the same with a test's clock; loop_iterate() fires what
+                                         is due by it. NULL = the system's, read once per iteration */
+/* Closes the loop's own handles, lets closing handles finish. 0, or -EBUSY if a handle was left open. */
 int loop_free(struct loop *);
 
 int loop_run(struct loop *); /* until loop_stop() or nothing is left */
 void loop_stop(struct loop *);
-int loop_iterate(struct loop *); /* one turn without blocking, for tests; >0 = more to do */
+int loop_iterate(struct loop *); /* one iteration without blocking, for tests; >0 = more to do */
 
 uv_loop_t *loop_uv(struct loop *);
 struct timers *loop_timers(struct loop *);
 const struct clock *loop_clock(struct loop *);
 
-/* One hook per user, called each turn before blocking. `hook` is owned by the caller and unlinked by it. */
+/* A hook is called in each iteration, before blocking. The caller owns and unlinks it. */
 struct loop_hook {
     void (*iteration)(struct loop_hook *);
     struct loop_hook *next;
@@ -38,26 +40,26 @@ void loop_on_iteration(struct loop *, struct loop_hook *);
 void loop_off_iteration(struct loop *, struct loop_hook *);
 
 /*
- * Work that comes in crowds and can wait. A turn has room for a limited number of pieces of each kind; over
- * it, leave the piece where it is: a socket that stays readable is reported again in the next turn. So no
- * turn is long, and what does not ask here (health, deadlines, signals) never waits for long.
+ * Work that may come in large numbers and can wait. An iteration has a budget of steps for each kind. Without
+ * a step the caller leaves the work where it is: a socket that stays readable is reported again in the next
+ * iteration. So no iteration is long, and unlimited work (health, deadlines, signals) never waits for long.
  */
 enum loop_work {
     LOOP_REQUESTS,   /* of clients, begun */
-    LOOP_ANSWERS,    /* of vaults, read */
-    LOOP_STRANGERS,  /* reads from connections that have shown no client, and heads of requests of theirs */
-    LOOP_INSISTENT,  /* the same from those that were heard a moment ago */
+    LOOP_ANSWERS,    /* of vaults: reads */
+    LOOP_STRANGERS,  /* reads from connections without a client, and heads of their requests */
+    LOOP_INSISTENT,  /* the same from those that were read less than a second ago */
     LOOP_HANDSHAKES, /* of TLS, with clients: reads */
     LOOP_DIALS,      /* steps of connections to vaults that are being opened */
     LOOP_NWORKS
 };
-bool loop_step(struct loop *, enum loop_work); /* true = there is room, and it is taken */
-struct loop *loop_of(const uv_loop_t *);       /* whose loop_uv() it is */
+bool loop_step(struct loop *, enum loop_work); /* true = a step was left, and is taken */
+struct loop *loop_of(const uv_loop_t *);       /* the loop whose loop_uv() it is */
 
 /* Calls fn on the loop when the signal comes. At most 8. 0 or -errno. */
 int loop_on_signal(struct loop *, int signum, void (*fn)(void *arg, int signum), void *arg);
 
-/* Milliseconds the last turn spent outside poll, and the worst of the last 10 s: loop lag. */
+/* Loop lag: milliseconds of the longest iteration, outside poll, in the last 10 s. */
 double loop_lag_ms(struct loop *);
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * notify.c - what the service manager is told.
+ * notify.c - messages to the service manager.
  *
  * The environment is read once, in notify_new(): NOTIFY_SOCKET says whether there is a manager and where,
  * WATCHDOG_USEC whether and how often to report. One socket is opened at the start and never connected, since
- * behind the fence no Unix socket can be made any more and the manager may come back on another one. Sending
- * does not wait: a manager whose queue is full misses a message.
+ * the sandbox forbids new Unix sockets and the manager may come back on another one. Sending does not wait: a
+ * manager whose queue is full misses a message.
  *
- * Not here: the decision that the program is well. The watchdog says that the loop turns, no more; what else
- * can be wrong is the business of /readyz.
+ * Not here: whether the program is ready. The watchdog message says only that the loop runs; /readyz checks
+ * the rest.
  */
 #include "loop/notify.h"
 
@@ -43,7 +43,7 @@ static void send_state(const struct notify *n, const char *state)
         log_warn("notify_failed", "error=%s", strerror(errno));
 }
 
-/* A path, or @ and a name in the abstract name space. Anything else is as good as none. */
+/* A path, or @ and a name in the abstract name space. Any other value counts as none. */
 static void find_manager(struct notify *n)
 {
     const char *name = getenv("NOTIFY_SOCKET");

@@ -2,19 +2,19 @@
 /*
  * worker.c - a thread for work that blocks; see worker.h.
  *
- * Why not libuv's pool: it wakes its thread while it holds the pool's lock, which the thread takes first of
- * all. On one core that is two changes of threads for nothing, each time. Here there is no lock: the loop
- * fills in the work and posts `wanted`; the thread does it and wakes the loop. They take turns, so neither
- * sees the other's half-done state.
+ * Why not libuv's pool: it wakes its thread while it holds the pool's lock, which the thread needs first. On
+ * one core that costs two needless thread switches each time. Here there is no lock: the loop fills in the
+ * work and posts `wanted`; the thread does it and wakes the loop. Only one of the two uses the data at a
+ * time.
  *
- * All signals are blocked on the thread: they are the loop's, and a file that reaches its size limit must be
- * an error, not the end.
+ * All signals are blocked on the thread: the loop handles them, and a file that reaches its size limit
+ * (SIGXFSZ) is an error and does not end the process.
  */
 #include "loop/worker.h"
 
 #include <signal.h>
 
-static void run(void *arg)
+static void thread_main(void *arg)
 {
     struct worker *w = arg;
     sigset_t all;
@@ -56,7 +56,7 @@ int worker_open(struct loop *loop, struct worker *w)
 void worker_go(struct worker *w)
 {
     if (!w->started)
-        w->started = uv_thread_create(&w->thread, run, w) == 0;
+        w->started = uv_thread_create(&w->thread, thread_main, w) == 0;
     if (w->started)
         uv_sem_post(&w->wanted);
     else

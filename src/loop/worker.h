@@ -3,12 +3,13 @@
  *
  *   worker_go() --> work(), on the thread --> done(), on the loop
  *
- * A struct worker lives inside its owner's object. Between worker_go() and `done` what `work` touches belongs
- * to the thread: it cannot be cancelled, and the object must stay. `done` never comes before worker_go() has
- * returned, and may call worker_go() or worker_close().
+ * A struct worker lives inside its owner's object. Between worker_go() and `done` the thread owns the data
+ * that `work` uses: the work cannot be cancelled, and the object must not be freed. `done` never comes before
+ * worker_go() has returned, and may call worker_go() or worker_close().
  *
- * Life: worker_open -> (worker_go -> done)* -> worker_close -> closed. The thread begins with the first piece
- * of work: it is then behind the fences of the start (base/sandbox.h), and who has no work has no thread.
+ * Life: worker_open -> (worker_go -> done)* -> worker_close -> closed. The thread is created with the first
+ * piece of work: by then the sandbox of the start holds (base/sandbox.h), and an owner without work has no
+ * thread.
  */
 #ifndef JG_LOOP_WORKER_H
 #define JG_LOOP_WORKER_H
@@ -18,7 +19,7 @@
 #include <stdbool.h>
 
 struct worker {
-    /* the owner's */
+    /* set by the owner */
     void (*work)(struct worker *); /* on the thread */
     void (*done)(struct worker *); /* on the loop */
     /* private */
@@ -31,8 +32,8 @@ struct worker {
 
 /* Once `work` and `done` are set. 0 or -errno. */
 int worker_open(struct loop *, struct worker *);
-/* Not while it is at work. Where the system gives no thread `done` comes without `work`: what the owner takes
- * for its result says failure until `work` has said otherwise. */
+/* Not while it is at work. Without a thread `done` is called without `work`: the owner sets its result to a
+ * failure first, and `work` overwrites it. */
 void worker_go(struct worker *);
 /* Not while it is at work. `closed` comes later, and may free the worker. */
 void worker_close(struct worker *, void (*closed)(struct worker *));

@@ -60,10 +60,10 @@ static void respond(struct http_req *req)
 
     FUZZ_ASSERT(buf_str(&body, "well") == 0);
     now->answers++;
-    http_respond(req, &(struct http_answer){.status = 200,
-                                            .content_type = "text/plain",
-                                            .body = &body,
-                                            .headers = head ? "X-Head: yes\r\n" : NULL});
+    http_respond(req, &(struct http_response){.status = 200,
+                                              .content_type = "text/plain",
+                                              .body = &body,
+                                              .headers = head ? "X-Head: yes\r\n" : NULL});
     buf_free(&body);
 }
 
@@ -176,7 +176,7 @@ static void run(struct side *side, const char *bytes, size_t n, size_t step)
     now = side;
     *side = (struct side){.seen = BUF_INIT(SEEN_MAX), .out = BUF_INIT(SEEN_MAX)};
     FUZZ_ASSERT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
-    conn_accept(&listener, fds[0], NULL, PLACE_INSIDE);
+    conn_accept(&listener, fds[0], NULL, PLACE_COUNTED);
     for (size_t at = 0; at < n; at += step) {
         size_t len = n - at < step ? n - at : step;
 

@@ -54,7 +54,7 @@ static void look_at(const struct route *route, char *target)
         *question = '\0';
         req.query = question + 1;
     }
-    if (url_target_fits(route->path, target) && !route->look(&ctx, &args, &fault))
+    if (url_target_fits(route->path, target) && !route->read_target(&ctx, &args, &fault))
         check_refusal(&fault);
     free(ctx.target);
 }
@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *text;
     size_t len;
 
-    if (route->look) {
+    if (route->read_target) {
         text = fuzz_string(&in);
         if (is_target(text))
             look_at(route, text);

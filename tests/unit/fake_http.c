@@ -62,7 +62,7 @@ void http_known(const struct http_req *req)
     ((struct fake_req *)(void *)(uintptr_t)req)->peer.known = true; /* `req` is its first member */
 }
 
-void http_respond(struct http_req *req, const struct http_answer *answer)
+void http_respond(struct http_req *req, const struct http_response *answer)
 {
     if (req->app)
         abort(); /* the link must be cut before the answer is given */

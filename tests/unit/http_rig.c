@@ -51,7 +51,7 @@ static void answer_text(struct http_req *req, int status, const char *text, size
 
     assert_int_equal(buf_append(&body, text, n), 0);
     http_respond(
-        req, &(struct http_answer){
+        req, &(struct http_response){
                  .status = status, .content_type = "text/plain", .body = &body, .headers = "X-App: yes\r\n"});
     assert_int_equal(body.len, 0);
 }
@@ -157,7 +157,7 @@ static void app_gone(void *arg, struct http_req *req)
     if (rig->held == req)
         rig->held = NULL;
     if (rig->gone_answers)
-        http_respond(req, &(struct http_answer){.status = 200});
+        http_respond(req, &(struct http_response){.status = 200});
 }
 
 static const char *app_refuse(void *arg, const struct http_peer *peer, const struct http_req *req,

@@ -156,7 +156,7 @@ static void test_answered_unbegun(void **state)
     gather(&rig, ASK("/echo"));
     rig_turn(&rig);
     assert_int_equal(rig.messages, TURN);
-    http_respond(rig.last, &(struct http_answer){.status = 503});
+    http_respond(rig.last, &(struct http_response){.status = 503});
     assert_int_equal(http_busy(rig.server), CROWD - TURN - 1);
     for (size_t i = 0; i < CROWD; i++) {
         client_poll(&crowd[i]);

@@ -356,17 +356,17 @@ static void test_lines_of_strangers(void **state)
     fake_conf.gateway.failed_logins_per_s = 0.5;
     for (unsigned i = 0; i < 80; i++)
         ask_without_token(&f, paths[i % 4]);
-    assert_int_equal(fake_gateway->lines.total, 50);
+    assert_int_equal(fake_gateway->stranger_lines.total, 50);
     assert_false(app->may_log(app->arg, &f.peer));
-    assert_int_equal(fake_gateway->lines.left_out, 51);
+    assert_int_equal(fake_gateway->stranger_lines.left_out, 51);
     f.peer.known = true; /* a client's connection is not asked */
     f.req.path = "/nowhere";
     fake_send(&f);
-    assert_int_equal(fake_gateway->lines.left_out, 51);
+    assert_int_equal(fake_gateway->stranger_lines.left_out, 51);
     fake_clock_advance(&fake_clock, 5000);
     (void)timers_run(fake_timers);
-    assert_int_equal(fake_gateway->lines.left_out, 0); /* the log has heard of them */
-    assert_int_equal(fake_gateway->lines.total, 51);
+    assert_int_equal(fake_gateway->stranger_lines.left_out, 0); /* the log has heard of them */
+    assert_int_equal(fake_gateway->stranger_lines.total, 51);
 }
 
 static bool known_after(const char *path, const char *authorization)

@@ -334,7 +334,7 @@ static void strangers_have_half_of_the_house(void **state)
     }
     rig_turns(&rig, 3);
     assert_int_equal(strangers(&rig).connections, 10);
-    assert_int_equal(strangers(&rig).closed[HTTP_FOR_ROOM], MANY - 10);
+    assert_int_equal(strangers(&rig).closed[HTTP_FOR_CONNECTIONS], MANY - 10);
     client_expect_end(&flood[0]);
     for (size_t i = 0; i < 4; i++) {
         client_open(&c[i], &rig);
@@ -407,7 +407,7 @@ static void who_has_just_come_is_not_closed_at_once(void **state)
     client_expect(&early, "HTTP/1.1 200", 1);
     rig_advance(&rig, GRACE_MS);
     client_expect(&late, "HTTP/1.1 200", 1);
-    assert_int_equal(strangers(&rig).closed[HTTP_FOR_ROOM],
+    assert_int_equal(strangers(&rig).closed[HTTP_FOR_CONNECTIONS],
                      0); /* the early one made room: it is a client's */
     client_close(&early);
     client_close(&late);
@@ -474,7 +474,7 @@ static void a_listener_that_is_apart_does_not_count(void **state)
 {
     char folder[] = "/tmp/jumpgate-test-XXXXXX", path[64], tcp[128];
     struct http_listen_opts apart = {
-        .name = "c", .host = path, .is_unix = true, .unix_mode = 0600, .apart = true};
+        .name = "c", .host = path, .is_unix = true, .unix_mode = 0600, .separate = true};
     struct http_server_opts opts = rig_opts;
     struct rig rig;
     struct client c[2], control;

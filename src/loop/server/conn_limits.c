@@ -4,20 +4,15 @@
  */
 #include "loop/server/conn_limits.h"
 
+#include "base/uthash_nofail.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The hash says "out of memory" instead of leaving the program; the plain hash has no bare fall-through. */
-#define HASH_FUNCTION(key, len, hash) HASH_SAX(key, len, hash)
-#define HASH_NONFATAL_OOM             1
-#define uthash_nonfatal_oom(peer)     ((peer)->unhashed = true)
-#include <uthash.h>
-
 struct peer {
     char origin[HTTP_ORIGIN_SIZE];
     size_t n;
-    bool unhashed;
     UT_hash_handle hh;
 };
 
@@ -44,7 +39,7 @@ void conn_limits_free(struct conn_limits *ps)
     free(ps);
 }
 
-static struct peer *find(struct conn_limits *ps, const char *origin)
+static struct peer *peer_find(struct conn_limits *ps, const char *origin)
 {
     struct peer *p;
 
@@ -52,7 +47,7 @@ static struct peer *find(struct conn_limits *ps, const char *origin)
     return p;
 }
 
-static struct peer *add(struct conn_limits *ps, const char *origin)
+static struct peer *peer_add(struct conn_limits *ps, const char *origin)
 {
     struct peer *p = calloc(1, sizeof(*p));
 
@@ -60,7 +55,7 @@ static struct peer *add(struct conn_limits *ps, const char *origin)
         return NULL;
     strncpy(p->origin, origin, sizeof(p->origin) - 1);
     HASH_ADD_STR(ps->all, origin, p);
-    if (!p->unhashed)
+    if (p->hh.tbl)
         return p;
     free(p);
     return NULL;
@@ -68,11 +63,11 @@ static struct peer *add(struct conn_limits *ps, const char *origin)
 
 int conn_limits_enter(struct conn_limits *ps, const char *origin, size_t max)
 {
-    struct peer *p = find(ps, origin);
+    struct peer *p = peer_find(ps, origin);
 
     if (p && max && p->n >= max)
         return -EAGAIN;
-    p = p ? p : add(ps, origin);
+    p = p ? p : peer_add(ps, origin);
     if (!p)
         return -ENOMEM;
     p->n++;
@@ -81,7 +76,7 @@ int conn_limits_enter(struct conn_limits *ps, const char *origin, size_t max)
 
 void conn_limits_leave(struct conn_limits *ps, const char *origin)
 {
-    struct peer *p = find(ps, origin);
+    struct peer *p = peer_find(ps, origin);
 
     if (!p || --p->n)
         return;

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conn_write.c - bytes of an answer leave, and what follows when they are out.
+ * conn_write.c - bytes of a response are sent, and what follows when all are.
  *
- * The idea: first uv_try_write() of head and body in one system call, which is nearly always all. Only the
- * rest goes to libuv's queue, in a `struct writing` that owns the bytes until its callback and wipes them
- * there. With TLS both parts become one record and the ciphertext goes the same way.
+ * The idea: first uv_try_write() of head and body in one system call, which is nearly always all. What the
+ * socket does not take goes to libuv's queue, in a `struct writing` that owns the bytes until its callback
+ * and wipes them there. With TLS both parts become one record and the ciphertext goes the same way.
  *
- * After an answer that closes, the write side is shut first and what still comes is discarded for a while:
- * closing a socket with unread bytes would reset it, and the client might lose the answer. shutdown(2) is
+ * After a response that closes, the write side is shut first and further input is discarded for a while:
+ * closing a socket with unread bytes would reset it, and the client might lose the response. shutdown(2) is
  * called directly, since at that point libuv has nothing of this connection left to write.
  *
- * Invariant: `writes` counts what libuv still holds; sent() runs once per answer, when it is 0. A callback
- * may come after the connection was closed, with any status; it then only frees its bytes.
+ * Invariant: `writes` counts what libuv still holds; response_sent() runs once per answer, when it is 0. A
+ * callback may come after the connection was closed, with any status; it then only frees its bytes.
  */
 #include "loop/server/connection.h"
 
@@ -28,7 +28,7 @@ struct writing {
     struct buf part[2];
 };
 
-static void linger(struct http_conn *c)
+static void linger_after_response(struct http_conn *c)
 {
     uv_os_fd_t fd;
 
@@ -40,7 +40,7 @@ static void linger(struct http_conn *c)
     conn_goto(c, CONN_LINGER);
 }
 
-static void sent(struct http_conn *c)
+static void response_sent(struct http_conn *c)
 {
     switch (c->ending) {
     case ENDING_KEEP:
@@ -50,7 +50,7 @@ static void sent(struct http_conn *c)
             conn_goto(c, c->pending.len && !c->in_feed ? CONN_NEXT : CONN_IDLE);
         break;
     case ENDING_POLITE:
-    case ENDING_ABRUPT: linger(c); break;
+    case ENDING_ABRUPT: linger_after_response(c); break;
     case ENDING_RESET: conn_reset(c, "reset on request"); break;
     }
 }
@@ -72,16 +72,16 @@ static void on_written(uv_write_t *req, int status)
         return;
     writing_free(w);
     c->writes--;
-    if (c->phase == CONN_CLOSED) /* the status says nothing then: it may even be 0 */
+    if (c->phase == CONN_CLOSED) /* the status says nothing then */
         return;
     if (status)
         conn_close(c, "write failed");
     else if (c->writes == 0 && c->phase == CONN_RESPONSE)
-        sent(c);
+        response_sent(c);
     conn_settle(c);
 }
 
-/* What try_write left goes to libuv's queue; `done` bytes are out already. */
+/* Queues what uv_try_write() left; `done` bytes are sent already. */
 static void write_rest(struct http_conn *c, struct buf *first, struct buf *second, size_t done)
 {
     struct writing *w = calloc(1, sizeof(*w));
@@ -134,7 +134,7 @@ static void write_buffers(struct http_conn *c, struct buf *first, struct buf *se
     buf_free(second);
 }
 
-/* Moves what OpenSSL has to say to the socket. */
+/* Moves OpenSSL's output to the socket. */
 void conn_flush_tls(struct http_conn *c)
 {
     struct buf out = BUF_INIT(SIZE_MAX / 4);
@@ -180,5 +180,5 @@ void conn_send(struct http_conn *c, struct buf *first, struct buf *second)
     else
         write_buffers(c, first, second);
     if (c->phase == CONN_RESPONSE && c->writes == 0)
-        sent(c);
+        response_sent(c);
 }

@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * connection.c - the life of one connection: phases, deadlines, reading, writing, closing.
+ * connection.c - the life of one connection: accepted, phases and deadlines, closed.
  *
- * The idea: a phase says what is awaited, and its row below how long that may take and what happens when it
- * takes longer. Deadlines are set once per entry from outside (conn_settle), so a request that comes and is
- * answered within one read costs one timer change.
+ * The idea: a phase says what is awaited; its row below says what happens when its time is over (server.c
+ * knows how long). Deadlines are set once per entry from outside (conn_settle), so a request that comes and
+ * is answered within one read costs one timer change.
  *
- * Reading goes on while a request is in work, because only a reader notices that its client left. What comes
- * early is kept up to max_pipelined bytes, then reading stops until the answer. An end of file while a
- * request is unanswered means that the client left, also when it only shut its write side.
+ * End: conn_close() with a reason, from anywhere, any number of times; on_closed() frees the memory.
  *
- * Ends: conn_close() with a reason, from anywhere, any number of times; the memory goes in on_closed(). After
- * an answer that closes, the write side is shut first and what still comes is discarded for a while: closing
- * a socket with unread bytes would reset it, and the client might lose the answer. shutdown(2) is called
- * directly, since at that point libuv has nothing of this connection left to write.
- *
- * Not here: what the bytes mean (request.c), what an answer looks like (response.c), who is accepted
- * (listener.c).
+ * Not here: bytes in (conn_read.c) and out (conn_write.c), what they mean (request.c, response.c), which
+ * connections are accepted (listener.c).
  */
 #include "loop/server/connection.h"
 
@@ -34,12 +27,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CONN_MAGIC 0x636f6e6eU
-/* A refused upload is read on for this long, so that its sender looks at the answer before it fails to write.
- */
-#define LINGER_BYTES  (1024 * 1024)
-#define STRANGER_READ 4096  /* bytes: a usual request; what comes ahead of it lies in secret memory */
-#define WARN_EVERY_MS 60000 /* a flood of connections must not become a flood of lines */
+#define WARN_EVERY_MS 60000 /* many connections must not cause many lines */
 
 static void late_refuse(struct http_conn *c)
 {
@@ -57,7 +45,7 @@ static const struct conn_row {
     const char *name;
     const char *why; /* when its time is over */
     void (*late)(struct http_conn *);
-} rows[CONN_NPHASES] = {
+} phase_rows[CONN_NPHASES] = {
     [CONN_HANDSHAKE] = {"handshake", "handshake timeout", late_close},
     [CONN_IDLE] = {"idle", "idle timeout", late_close},
     [CONN_HEAD] = {"head", "header timeout", late_refuse},
@@ -73,7 +61,7 @@ static const struct conn_row {
 
 static void late_close(struct http_conn *c)
 {
-    conn_close(c, rows[c->phase].why);
+    conn_close(c, phase_rows[c->phase].why);
 }
 
 void conn_goto(struct http_conn *c, enum conn_phase phase)
@@ -86,7 +74,7 @@ void conn_goto(struct http_conn *c, enum conn_phase phase)
         read_queue_join(c);
 }
 
-static void await_until(struct http_conn *c, uint64_t due_ms);
+static void arm_deadline(struct http_conn *c, uint64_t due_ms);
 
 static void on_deadline(struct deadline *deadline)
 {
@@ -94,18 +82,19 @@ static void on_deadline(struct deadline *deadline)
 
     if (c->magic != CONN_MAGIC)
         return;
-    if (c->due_ms > clock_now(loop_clock(c->server->loop))) { /* the phase it was started for is over */
-        await_until(c, c->due_ms);
+    if (c->due_ms > clock_now(loop_clock(c->server->loop))) { /* it was started for an earlier phase */
+        arm_deadline(c, c->due_ms);
         return;
     }
-    if (!rows[c->phase].late)
+    if (!phase_rows[c->phase].late)
         return;
-    rows[c->phase].late(c);
+    phase_rows[c->phase].late(c);
     conn_settle(c);
 }
 
-/* What is due later leaves the running deadline as it is: a request then costs none, only a note. */
-static void await_until(struct http_conn *c, uint64_t due_ms)
+/* A later time leaves the running deadline as it is and is only noted: a usual request costs no timer change.
+ */
+static void arm_deadline(struct http_conn *c, uint64_t due_ms)
 {
     struct timers *timers = loop_timers(c->server->loop);
     uint64_t now = clock_now(loop_clock(c->server->loop));
@@ -114,10 +103,8 @@ static void await_until(struct http_conn *c, uint64_t due_ms)
     if (due_ms == UINT64_MAX || (timer_running(&c->deadline) && c->deadline.at_ms <= due_ms))
         return;
     if (timer_start(timers, &c->deadline, due_ms > now ? due_ms - now : 0, on_deadline))
-        conn_close(c, "out of memory"); /* a connection without a deadline could stay for ever */
+        conn_close(c, "out of memory"); /* a connection without a deadline might never end */
 }
-
-static void set_reading(struct http_conn *c);
 
 void conn_settle(struct http_conn *c)
 {
@@ -125,16 +112,16 @@ void conn_settle(struct http_conn *c)
 
     if (c->in_feed)
         return;
-    strangers_weigh(c);
+    strangers_count_bytes(c);
     if (c->phase == CONN_CLOSED)
         return;
-    set_reading(c);
+    conn_set_reading(c);
     if (!c->rearm || c->phase == CONN_CLOSED)
         return;
     c->rearm = false;
     delay = c->queue && c->phase == CONN_NEXT ? UINT64_MAX : c->server->timeout_ms[c->phase];
     now = clock_now(loop_clock(c->server->loop));
-    await_until(c, delay > UINT64_MAX - now ? UINT64_MAX : now + delay);
+    arm_deadline(c, delay > UINT64_MAX - now ? UINT64_MAX : now + delay);
 }
 
 void conn_clear_request(struct http_conn *c)
@@ -175,8 +162,9 @@ static void on_closed(uv_handle_t *handle)
     server_handle_closed(server);
 }
 
-/* An idle TLS client is told that this end is no accident; whether that still fits does not matter. */
-static void say_goodbye(struct http_conn *c)
+/* An idle TLS client gets a close_notify, so that it can tell this end from a truncation. If the socket takes
+ * no bytes, it is left out. */
+static void send_close_notify(struct http_conn *c)
 {
     struct buf out = BUF_INIT(4096);
     uv_buf_t iov;
@@ -195,13 +183,13 @@ static size_t *place_count(struct http_conn *c)
 {
     struct http_server *server = c->server;
 
-    return c->place == PLACE_OVER    ? &server->nover
-           : c->place == PLACE_APART ? &server->napart
-                                     : &server->nconns;
+    return c->place == PLACE_OVER_LIMIT ? &server->nover_limit
+           : c->place == PLACE_SEPARATE ? &server->nseparate
+                                        : &server->nconns;
 }
 
-/* Its descriptor is closed in this turn: what it counted for is free at once. */
-static void give_up_place(struct http_conn *c)
+/* Its descriptor is closed in this iteration: what it counted against is free at once. */
+static void release_place(struct http_conn *c)
 {
     --*place_count(c);
     if (c->counted)
@@ -218,11 +206,11 @@ static bool begin_close(struct http_conn *c, const char *why)
         return false;
     if (log_on(LOG_DEBUG) && strangers_may_log(c))
         log_debug("connection_end", "listener=%s peer=%s reason=%s phase=%s requests=%u", c->peer.listener,
-                  c->peer.address, why, rows[c->phase].name, c->requests);
+                  c->peer.address, why, phase_rows[c->phase].name, c->requests);
     timer_stop(loop_timers(c->server->loop), &c->deadline);
-    say_goodbye(c);
+    send_close_notify(c);
     c->phase = CONN_CLOSED;
-    give_up_place(c);
+    release_place(c);
     conn_drop_request(c);
     return true;
 }
@@ -252,175 +240,6 @@ void conn_distrust(struct http_conn *c)
         conn_close(c, "the client's certificate is not trusted any more");
 }
 
-/* ---- reading ---- */
-
-static bool takes_input(const struct http_conn *c)
-{
-    return c->phase == CONN_IDLE || c->phase == CONN_HEAD || c->phase == CONN_BODY ||
-           c->phase == CONN_TRAILERS;
-}
-
-static void keep(struct http_conn *c, const char *bytes, size_t n)
-{
-    if (c->phase == CONN_CLOSED || c->phase == CONN_LINGER || c->ending != ENDING_KEEP)
-        return;
-    if (buf_append(&c->pending, bytes, n))
-        conn_close(c, "too many bytes ahead of the answer");
-    else if (c->phase == CONN_IDLE) /* it has had its heads of this turn */
-        conn_goto(c, CONN_NEXT);
-}
-
-static void take_plain(struct http_conn *c, const char *bytes, size_t n)
-{
-    size_t used = 0;
-
-    if (c->phase == CONN_LINGER) {
-        c->discarded += n;
-        if (c->discarded > LINGER_BYTES)
-            conn_close(c, "answered, client went on sending");
-        return;
-    }
-    if (takes_input(c) && c->pending.len == 0)
-        used = request_feed(c, bytes, n);
-    if (used < n)
-        keep(c, bytes + used, n - used);
-}
-
-void conn_work_pending(struct http_conn *c)
-{
-    struct buf bytes = BUF_SECRET(c->pending.max);
-    size_t used;
-
-    if (c->phase == CONN_NEXT)
-        conn_goto(c, CONN_IDLE);
-    buf_move(&bytes, &c->pending);
-    c->pending.max = bytes.max;
-    if (bytes.len) {
-        used = request_feed(c, bytes.data, bytes.len);
-        if (used < bytes.len)
-            keep(c, bytes.data + used, bytes.len - used);
-    }
-    buf_free(&bytes);
-    if (c->eof && c->phase != CONN_NEXT && c->phase != CONN_RESPONSE && c->phase != CONN_LINGER)
-        conn_close(c, "client closed");
-}
-
-static void client_ended(struct http_conn *c, const char *why)
-{
-    if ((c->phase == CONN_RESPONSE && c->writes) || c->phase == CONN_NEXT) {
-        c->eof = true; /* it has its answer coming */
-        uv_read_stop(&c->u.stream);
-        c->reading = false;
-        return;
-    }
-    conn_close(c, why);
-}
-
-static void peer_names(struct http_conn *c)
-{
-    c->peer.nsans = tls_peer_sans(c->tls, &c->peer.sans);
-    c->peer.certificate = tls_has_peer_certificate(c->tls);
-    strangers_meet(c);
-}
-
-/* After each delivery of ciphertext: did the handshake, first or late, end? */
-static void tls_progress(struct http_conn *c)
-{
-    if (c->phase == CONN_HANDSHAKE && tls_established(c->tls)) {
-        peer_names(c);
-        conn_goto(c, CONN_IDLE);
-    }
-    if (c->phase == CONN_CERTIFICATE && tls_asked_done(c->tls)) {
-        peer_names(c);
-        request_late_certificate(c);
-        if (takes_input(c) && c->pending.len)
-            conn_work_pending(c);
-    }
-}
-
-static void take_cipher(struct http_conn *c, const char *bytes, size_t n)
-{
-    struct http_server *server = c->server;
-    ssize_t got = 0;
-    int err;
-
-    if (c->phase == CONN_LINGER) {
-        take_plain(c, bytes, n);
-        return;
-    }
-    err = tls_feed(c->tls, bytes, n);
-    tls_progress(c);
-    while (!err && c->phase != CONN_CLOSED && c->phase != CONN_LINGER) {
-        got = tls_read(c->tls, server->plain, sizeof(server->plain));
-        if (got <= 0)
-            break;
-        take_plain(c, server->plain, (size_t)got);
-        wipe(server->plain, (size_t)got);
-    }
-    if (c->phase != CONN_CLOSED && c->phase != CONN_LINGER)
-        tls_progress(c);
-    /* A ticket leaves with the answer to the request that came behind the handshake; an alert at once. */
-    if (c->phase != CONN_WORK || got < 0 || !tls_can_wait(c->tls))
-        conn_flush_tls(c);
-    tls_rest(c->tls);
-    if (err || (got < 0 && got != -ECONNRESET))
-        conn_close(c, tls_why(c->tls));
-    else if (got == -ECONNRESET && c->phase != CONN_LINGER)
-        client_ended(c, "client closed");
-}
-
-/* What is read may all have to be kept, so no more is read at once than that; nothing where on_read() is to
- * put a stranger into its line. */
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
-{
-    struct http_conn *c = handle->data;
-    size_t limit = c->server->opts.max_pipelined;
-    size_t room = limit > c->pending.len ? limit - c->pending.len : 1;
-
-    (void)suggested;
-    if (c->phase == CONN_LINGER || room > SERVER_READ)
-        room = SERVER_READ;
-    if (c->stranger && c->phase != CONN_HANDSHAKE && room > STRANGER_READ)
-        room = STRANGER_READ;
-    if (!read_queue_may_read(c))
-        room = 0;
-    *out = uv_buf_init(c->server->read, (unsigned)room);
-}
-
-static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
-{
-    struct http_conn *c = stream->data;
-
-    if (c->magic != CONN_MAGIC || c->phase == CONN_CLOSED || nread == 0)
-        return;
-    if (nread == UV_ENOBUFS && buf->len == 0) {
-        read_queue_join(c);
-    } else if (nread < 0) {
-        client_ended(c, nread == UV_EOF ? "client closed" : uv_err_name((int)nread));
-    } else {
-        if (c->tls)
-            take_cipher(c, buf->base, (size_t)nread);
-        else
-            take_plain(c, buf->base, (size_t)nread);
-        wipe(buf->base, (size_t)nread);
-    }
-    conn_settle(c);
-}
-
-static void set_reading(struct http_conn *c)
-{
-    bool want =
-        c->pending.len < c->server->opts.max_pipelined && !c->eof && !c->queue && c->phase != CONN_NEXT;
-
-    if (want == c->reading)
-        return;
-    c->reading = want;
-    if (!want)
-        uv_read_stop(&c->u.stream);
-    else if (uv_read_start(&c->u.stream, on_alloc, on_read))
-        conn_close(c, "cannot read");
-}
-
 /* ---- accepting ---- */
 
 static void describe_peer(struct http_conn *c, int fd, const struct sockaddr *from)
@@ -442,7 +261,7 @@ static void describe_peer(struct http_conn *c, int fd, const struct sockaddr *fr
 
         uv_ip6_name(&in6, host, sizeof(host));
         snprintf(peer->address, sizeof(peer->address), "[%s]:%u", host, ntohs(in6.sin6_port));
-        memset(in6.sin6_addr.s6_addr + 8, 0, 8); /* one host may use every address of its network */
+        memset(in6.sin6_addr.s6_addr + 8, 0, 8); /* one host may have every address of its network */
         uv_ip6_name(&in6, host, sizeof(host));
         snprintf(peer->origin, sizeof(peer->origin), "%s/64", host);
     } else {
@@ -489,19 +308,19 @@ static struct http_conn *conn_new(struct listener *l, enum conn_place place)
     c->req.peer = &c->peer;
     c->since_ms = clock_now(loop_clock(l->server->loop));
     head_init(&c->head);
-    /* With TLS a record whose first part came earlier may add its whole length. */
+    /* With TLS a record that began in an earlier read may add its whole length. */
     c->pending = BUF_SECRET(l->server->opts.max_pipelined + (l->tls ? SERVER_PLAIN : 0));
     return c;
 }
 
-/* Who has too many connections hears nothing: an answer would cost more than it is worth to him. */
+/* Over the per-peer limit the socket is closed without a response. */
 static bool count_peer(struct http_conn *c)
 {
     struct http_server *server = c->server;
     uint64_t now = clock_now(loop_clock(server->loop));
     int err;
 
-    if (c->place != PLACE_INSIDE || c->peer.is_unix)
+    if (c->place != PLACE_COUNTED || c->peer.is_unix)
         return true;
     err = conn_limits_enter(server->conn_limits, c->peer.origin, server->opts.max_per_peer);
     c->counted = !err;
@@ -513,13 +332,13 @@ static bool count_peer(struct http_conn *c)
     return !err;
 }
 
-/* Admits it to the counts and gives it its TLS; false if it may not or cannot stay. */
+/* Counts the connection and makes its TLS; false if a limit or memory forbids it. */
 static bool conn_admit(struct http_conn *c, int fd, const struct sockaddr *from)
 {
     describe_peer(c, fd, from);
     if (!count_peer(c))
         return false;
-    if (c->listener->tls && c->place != PLACE_OVER) {
+    if (c->listener->tls && c->place != PLACE_OVER_LIMIT) {
         c->tls = tls_new(c->listener->tls);
         if (!c->tls && c->counted)
             conn_limits_leave(c->server->conn_limits, c->peer.origin);
@@ -528,27 +347,6 @@ static bool conn_admit(struct http_conn *c, int fd, const struct sockaddr *from)
     }
     strangers_enter(c);
     return true;
-}
-
-/* By the time a busy loop accepts a client, the client has asked: it need not wait for another turn. */
-static void read_early(struct http_conn *c, int fd)
-{
-    uv_buf_t room;
-    ssize_t n;
-
-    if (!c->reading || c->phase == CONN_CLOSED)
-        return;
-    on_alloc(&c->u.handle, 0, &room);
-    if (!room.len) { /* who has asked joins the line at once: others may be closed for room */
-        if (recv(fd, c->server->read, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
-            read_queue_join(c);
-        wipe(c->server->read, 1);
-        conn_settle(c);
-        return;
-    }
-    n = recv(fd, room.base, room.len, MSG_DONTWAIT);
-    if (n > 0) /* an end or an error is left to libuv */
-        on_read(&c->u.stream, n, &room);
 }
 
 void conn_accept(struct listener *l, int fd, const struct sockaddr *from, enum conn_place place)
@@ -571,8 +369,8 @@ void conn_accept(struct listener *l, int fd, const struct sockaddr *from, enum c
         conn_close(c, "cannot open");
         return;
     }
-    if (place == PLACE_OVER)
+    if (place == PLACE_OVER_LIMIT)
         response_refuse_with(c, FAULT_OVERLOADED, 0, "All client connections are in use (max_connections).");
     conn_settle(c);
-    read_early(c, fd);
+    conn_read_early(c, fd);
 }

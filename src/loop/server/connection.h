@@ -1,16 +1,17 @@
 /*
- * connection.h - what the files of the HTTP server share among themselves; nobody else includes it.
+ * connection.h - what the files of the HTTP server share; private to loop/server/.
  *
  * One file per idea: server.c the server as a whole, listener.c sockets that accept, connection.c the life of
- * one connection (phases, reading, writing, closing), request.c from bytes to requests, response.c from
- * answers to bytes, request_backlog.c requests that are begun later, read_queue.c connections that are heard
- * later, strangers.c what connections without a client may use, request_head.c the head, tls.c TLS.
+ * one connection (phases, deadlines, closing), conn_read.c and conn_write.c its bytes, request.c from bytes
+ * to requests, response.c from answers to bytes, request_backlog.c requests begun in a later iteration,
+ * read_queue.c connections read in a later iteration, strangers.c limits of connections without a client,
+ * request_head.c the head, tls.c TLS.
  *
  * A connection is in one phase at a time; conn_goto() alone changes it:
  *
- *   HANDSHAKE -> IDLE -> HEAD -> (CERTIFICATE) -> BODY -> WORK -> ANSWER -> IDLE ...        (keep-alive)
- *                                                                 ANSWER -> LINGER -> CLOSED
- *   NEXT: bytes of the next request wait for a later turn of the loop; nothing is read meanwhile.
+ *   HANDSHAKE -> IDLE -> HEAD -> (CERTIFICATE) -> BODY -> WORK -> RESPONSE -> IDLE ...        (keep-alive)
+ *                                                                 RESPONSE -> LINGER -> CLOSED
+ *   NEXT: bytes of the next request wait for a later iteration of the loop; nothing is read meanwhile.
  *
  * Ownership: a connection owns itself and is freed in one place, when libuv reports its handle closed. The
  * server is freed when the last handle of it is. A `struct writing` is the loop's until its callback.
@@ -32,19 +33,22 @@ enum conn_phase {
     CONN_CERTIFICATE, /* the client was asked for its certificate after the head */
     CONN_BODY,
     CONN_TRAILERS, /* after the last chunk */
-    CONN_WORK,     /* the application has the whole request */
-    CONN_RESPONSE, /* bytes of the answer wait for the socket */
+    CONN_WORK,     /* the application works on the complete request */
+    CONN_RESPONSE, /* bytes of the response wait for the socket */
     CONN_NEXT,
-    CONN_LINGER, /* answer sent, write side shut, what still comes is discarded */
+    CONN_LINGER, /* response sent, write side shut, further input is discarded */
     CONN_CLOSED,
     CONN_NPHASES
 };
 
-/* APART: the listener's connections count for nothing. OVER: there is no room; it is answered 503. */
-enum conn_place { PLACE_INSIDE, PLACE_APART, PLACE_OVER };
+/* COUNTED: against max_connections. SEPARATE: against HTTP_MAX_SEPARATE. OVER_LIMIT: answered 503 and closed.
+ */
+enum conn_place { PLACE_COUNTED, PLACE_SEPARATE, PLACE_OVER_LIMIT };
 
-/* What follows when an answer is out. */
+/* What follows when a response is sent. */
 enum conn_ending { ENDING_KEEP, ENDING_POLITE, ENDING_ABRUPT, ENDING_RESET };
+
+#define CONN_MAGIC 0x636f6e6eU
 
 struct http_conn {
     unsigned magic;
@@ -54,47 +58,47 @@ struct http_conn {
         uv_tcp_t tcp;
         uv_pipe_t pipe;
     } u;
-    TAILQ_ENTRY(http_conn) link, backlog_link, line_link, stranger_link, holder_link;
+    TAILQ_ENTRY(http_conn) link, backlog_link, queue_link, stranger_link, buffering_link;
     struct http_server *server;
     struct listener *listener;
     struct tls *tls;          /* NULL = plain */
-    struct deadline deadline; /* runs until due_ms at the latest, perhaps in vain */
-    uint64_t due_ms;          /* when the time of the phase is over; UINT64_MAX = never */
+    struct deadline deadline; /* ends at due_ms or before; then it is started again */
+    uint64_t due_ms;          /* end of the phase's time; UINT64_MAX = none */
     struct http_peer peer;
     struct http_req req;
     struct head head;
     struct head_scan scan;
     llhttp_t parser;
     struct buf body;
-    struct buf pending;       /* bytes that came before their time */
-    struct fault fault;       /* found inside a callback of the parser */
-    size_t accepted;          /* body bytes the application takes */
-    size_t extensions;        /* bytes of chunk extensions so far */
-    size_t discarded;         /* while lingering */
-    uint64_t since_ms;        /* monotonic, when it was accepted */
-    uint64_t heard_ms;        /* monotonic, when a stranger was last read; 0 = never */
-    size_t held;              /* bytes counted in server->strangers.bytes */
-    size_t held_secret;       /* ... and in server->secret */
-    struct http_conns *waits; /* the list of complete requests it is in; NULL = none */
-    struct read_queue *queue; /* it waits to be heard in; NULL = none */
+    struct buf pending;              /* bytes of later requests */
+    struct fault fault;              /* found inside a callback of the parser */
+    size_t accepted;                 /* body bytes the application takes */
+    size_t extensions;               /* bytes of chunk extensions so far */
+    size_t discarded;                /* while lingering */
+    uint64_t since_ms;               /* monotonic, when it was accepted */
+    uint64_t last_read_ms;           /* monotonic, last read of a stranger; 0 = never */
+    size_t buffered;                 /* bytes counted in server->strangers.bytes */
+    size_t buffered_secret;          /* ... and in server->secret */
+    struct http_conns *backlog_list; /* the backlog list it is in; NULL = none */
+    struct read_queue *queue;        /* it waits in for its next read; NULL = none */
     unsigned requests;
     unsigned writes; /* in libuv's queue */
     enum conn_phase phase;
     enum conn_ending ending;
     bool head_done, message_done; /* set by the parser's callbacks */
-    bool req_open;                /* the application has it and has not answered */
+    bool req_open;                /* the application holds a request without a response */
     bool minor0;                  /* the request is HTTP/1.0 */
     bool asked_late;              /* for its certificate */
-    enum conn_place place;        /* what it counts as */
+    enum conn_place place;        /* which limit it counts against */
     bool counted;                 /* in server->peers */
-    bool stranger;                /* counted in server->strangers: it has shown no client */
-    bool holder;                  /* in server->strangers.holders */
-    bool called;                  /* its turn in the line has come: the next read is paid for */
+    bool stranger;                /* in server->strangers: it has identified no client */
+    bool buffering;               /* in server->strangers.buffering */
+    bool may_read;                /* the read queue has granted its next read */
     bool in_feed;                 /* request_feed() is on the stack */
-    bool rearm;                   /* the phase changed since the deadline was set */
+    bool rearm;                   /* the phase has changed since the deadline was set */
     bool reading;
-    bool untrusted; /* its certificate is none any more: it ends after its answer */
-    bool eof;       /* the client ended its side while its answer was on the way */
+    bool untrusted; /* its certificate is no longer trusted: closed after its response */
+    bool eof;       /* the client shut its write side before its response was sent */
 };
 
 struct listener {
@@ -106,11 +110,12 @@ struct listener {
     struct deadline pause;
     SLIST_ENTRY(listener) link;
     bool is_unix, open;
-    bool apart;        /* its connections count for no limit of the others */
-    bool short_of;     /* the last accept failed for want of descriptors or memory */
-    unsigned patience; /* turns for which those who knock have been left waiting at a full house */
-    char *name, *path; /* path: the Unix socket's file */
-    dev_t dev;         /* ... and which file we made */
+    bool separate;  /* its connections have a limit of their own */
+    bool exhausted; /* the last accept failed: no descriptors or memory */
+    unsigned
+        full_iterations; /* iterations in which nothing was accepted because max_connections was reached */
+    char *name, *path;   /* path: the Unix socket's file */
+    dev_t dev;           /* ... and the file this listener made */
     ino_t ino;
     bool ask_late;
 };
@@ -120,20 +125,22 @@ struct listener {
 
 TAILQ_HEAD(http_conns, http_conn);
 
-/* Connections that wait to be heard, the one that came first in front. */
+/* Connections that wait to be read, oldest first. */
 struct read_queue {
     struct http_conns conns;
-    enum loop_work work; /* what each of them costs in a turn of the loop */
+    enum loop_work work; /* the budget each read is taken from (loop_step) */
 };
 enum { QUEUE_STRANGERS, QUEUE_INSISTENT, QUEUE_HANDSHAKES, NREAD_QUEUES };
 
-/* All connections that have shown no client, and what they use. */
+/* All connections that have identified no client, and what they use. */
 struct strangers {
-    struct http_conns all;     /* the one that came first in front */
-    struct http_conns holders; /* those with bytes of an unfinished request; who began first in front */
+    struct http_conns all; /* oldest first */
+    struct http_conns
+        buffering; /* those with bytes of an unfinished request, in the order in which their bytes began */
     size_t n, bytes, secret;
     uint64_t closed[HTTP_NREASONS];
-    uint64_t warned_ms, warned_of; /* monotonic, when the log last heard of closed ones, and of how many */
+    uint64_t warned_ms,
+        warned_of; /* last warning about closed ones: when (monotonic), and their number then */
 };
 
 struct http_server {
@@ -143,25 +150,25 @@ struct http_server {
     struct http_app app;
     uint64_t timeout_ms[CONN_NPHASES]; /* UINT64_MAX = none */
     struct http_conns conns;
-    struct http_conns urgent, backlog; /* with complete requests that are not begun */
-    struct deadline begin;             /* of the first of them */
+    struct http_conns urgent, backlog; /* connections with complete requests that are not begun */
+    struct deadline begin;             /* begins the first of them */
     struct read_queue read_queues[NREAD_QUEUES];
-    struct deadline hear; /* the first of the lines */
+    struct deadline serve_queues; /* serves the read queues */
     struct strangers strangers;
     SLIST_HEAD(, listener) listeners;
-    size_t nconns, nover, napart, busy;
+    size_t nconns, nover_limit, nseparate, busy;
     size_t secret;  /* bytes that connections hold in secret memory */
-    size_t handles; /* open ones of listeners and connections */
+    size_t handles; /* open handles of listeners and connections */
     bool draining, closing;
     void (*closed)(void *arg);
     void *closed_arg;
     struct deadline end;
     struct deadline rotate; /* of ticket keys */
     struct conn_limits *conn_limits;
-    uint64_t peer_warned_ms; /* monotonic; when the log last heard of a peer with too many connections */
+    uint64_t peer_warned_ms; /* monotonic; last warning about a peer with too many connections */
     char date[40];           /* of the second date_s */
     int64_t date_s;
-    char read[SERVER_READ];   /* one for all connections: nothing stays in it */
+    char read[SERVER_READ];   /* shared by all connections; empty between reads */
     char plain[SERVER_PLAIN]; /* decrypted bytes, likewise */
 };
 
@@ -174,54 +181,56 @@ void listener_close(struct listener *);
 void listener_free(struct listener *);
 
 /* connection.c */
-/* Takes the descriptor, whatever comes of it. `from`: who it is, over TCP. */
+/* Takes the descriptor, also when it fails. `from`: the peer's address, over TCP. */
 void conn_accept(struct listener *, int fd, const struct sockaddr *from, enum conn_place);
 void conn_goto(struct http_conn *, enum conn_phase);
 void conn_settle(
-    struct http_conn *); /* sets the deadline of the phase; last act of every entry from outside */
+    struct http_conn *); /* sets the deadline of the phase; the last call of every entry from outside */
 void conn_close(struct http_conn *, const char *why); /* any number of times; calls gone() */
 void conn_reset(struct http_conn *, const char *why); /* the same as a TCP reset */
-void conn_distrust(struct http_conn *);               /* ends it, after the answer it has coming */
-void conn_drop_request(struct http_conn *);           /* gone(), if the application still works on it */
-void conn_request_over(struct http_conn *);           /* it has its answer, or needs none any more */
-void conn_clear_request(struct http_conn *);          /* forgets head and body */
-void conn_work_pending(struct http_conn *);
+void conn_distrust(struct http_conn *);               /* closes it, after its pending response */
+void conn_drop_request(struct http_conn *);           /* calls gone() if the application still works on it */
+void conn_request_over(struct http_conn *);           /* it is answered, or abandoned */
+void conn_clear_request(struct http_conn *);          /* wipes head and body */
+
+/* conn_read.c */
+void conn_set_reading(struct http_conn *);        /* reads exactly while more bytes may be taken or kept */
+void conn_read_early(struct http_conn *, int fd); /* the first read of a new connection, in this iteration */
+void conn_work_pending(struct http_conn *);       /* feeds the kept bytes to the parser */
 
 /* conn_write.c */
-/* Sends both, wiped afterwards, and does what the ending says when all is out. They may be empty. */
+/* Sends both buffers, wipes them, and does what `ending` says when all is sent. They may be empty. */
 void conn_send(struct http_conn *, struct buf *first, struct buf *second);
-void conn_flush_tls(struct http_conn *); /* what OpenSSL has to say goes to the socket */
+void conn_flush_tls(struct http_conn *); /* OpenSSL's output goes to the socket */
 
 /* request.c */
-/* Reads on; returns how many bytes it took, fewer when a request now waits for its answer. May close. */
+/* Parses on; returns how many bytes it took, fewer when a request now waits for its response. May close. */
 size_t request_feed(struct http_conn *, const char *bytes, size_t n);
-void request_late_certificate(struct http_conn *); /* the client's answer is there: the request goes on */
+void request_late_certificate(struct http_conn *); /* the client has answered: the request continues */
 
 /* request_backlog.c */
-bool request_backlog_wait(
-    struct http_conn *); /* true = its complete request is begun in a later turn of the loop */
-void request_backlog_leave(struct http_conn *); /* if it is there: the request has ended */
+bool request_backlog_wait(struct http_conn *); /* true = its complete request is begun in a later iteration */
+void request_backlog_leave(struct http_conn *); /* if it is in the backlog: the request has ended */
 
 /* read_queue.c */
 void read_queues_init(struct http_server *);
-bool read_queue_may_read(
-    struct http_conn *); /* costs a stranger a step of this turn; false = read_queue_join() */
-void read_queue_join(struct http_conn *);  /* it is heard in a later turn of the loop; not read meanwhile */
-void read_queue_leave(struct http_conn *); /* if it is there */
+bool read_queue_may_read(struct http_conn *); /* takes a stranger's read from the budget of this iteration;
+                                                 false = read_queue_join() */
+void read_queue_join(struct http_conn *);     /* it is read in a later iteration, and not before */
+void read_queue_leave(struct http_conn *);    /* if it is in a queue */
 
 /* strangers.c */
 void strangers_init(struct http_server *);
-void strangers_enter(struct http_conn *);  /* a stranger, unless the connection itself shows a client */
-void strangers_meet(struct http_conn *);   /* it has shown a certificate: perhaps a client's */
-void strangers_leave(struct http_conn *);  /* it has shown a client; any number of times */
-void strangers_forget(struct http_conn *); /* it closes: nothing of it is counted any more */
-void strangers_weigh(struct http_conn *);  /* counts what it holds; may close it, and others */
-/* Is there room for one more, once one of them is closed? Else *wait_ms is when to ask again, UINT64_MAX =
- * no.
+void strangers_enter(struct http_conn *); /* a stranger, unless the connection itself identifies a client */
+void strangers_check_certificate(struct http_conn *); /* it has shown a certificate, perhaps a client's */
+void strangers_forget(struct http_conn *);            /* it closes: it is no longer counted */
+void strangers_count_bytes(struct http_conn *); /* counts the bytes it holds; may close it, and others */
+/* May one more connection be accepted, if need be by closing a stranger's? Else *wait_ms says when to ask
+ * again; UINT64_MAX = no.
  */
 bool strangers_have_room(struct http_server *, uint64_t *wait_ms);
-bool strangers_make_room(struct http_server *);   /* closes one of them; false = there is none */
-bool strangers_may_log(const struct http_conn *); /* a line about this connection */
+bool strangers_make_room(struct http_server *);   /* closes a stranger's connection; false = there is none */
+bool strangers_may_log(const struct http_conn *); /* may a line about this connection be logged? */
 
 /* response.c */
 void response_refuse(struct http_conn *, const struct fault *);

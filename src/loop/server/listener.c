@@ -3,15 +3,15 @@
  * listener.c - sockets that accept: TCP over IPv4 and IPv6, Unix sockets.
  *
  * The idea: the socket is made with plain system calls and watched with a uv_poll_t, and accept4() is called
- * here. libuv's own accepting would, when descriptors run out, close waiting clients or call back without
- * end; here accepting pauses for a moment, says so once, and goes on.
+ * here. When descriptors run out, libuv's own accepting closes waiting clients or calls back without end;
+ * here accepting pauses for PAUSE_MS, logs that once, and goes on.
  *
- * Unix sockets: a file that is there already is removed only if it is a socket on which nobody listens. Mode
- * and owner are set between bind and listen, while no client can connect yet. On close the file is removed if
- * it is still the one that was made.
+ * Unix sockets: an existing file is removed only if it is a socket on which no process listens. Mode and
+ * owner are set between bind and listen, before a client can connect. On close the file is removed if it is
+ * still the one that was made.
  *
- * Life: http_listen -> accepting <-> paused -> listener_close. The struct stays until the server goes; its
- * TLS context may be exchanged for a newer one (http_listener_reload).
+ * Life: http_listen -> accepting <-> paused -> listener_close. The struct is freed with the server; its TLS
+ * context may be replaced by a newer one (http_listener_reload).
  */
 #include "base/container_of.h"
 #include "base/log.h"
@@ -33,15 +33,15 @@
 #include <unistd.h>
 
 #define LISTENER_MAGIC  0x6c697374U
-#define BACKLOG         4096 /* who finds it full tries again after a second */
-#define ACCEPT_BATCH    64   /* per turn, so that a flood of connections does not starve those that stand */
-#define ACCEPT_TLS      16   /* the same where each gets a TLS connection made */
+#define BACKLOG         4096 /* a connect over it is repeated by the peer's kernel after a second */
+#define ACCEPT_BATCH    64   /* per iteration, so that many new connections do not delay the open ones */
+#define ACCEPT_TLS      16   /* the same for a TLS listener */
 #define PAUSE_MS        100  /* when descriptors or memory run out */
-#define FULL_ITERATIONS 2    /* how long who knocks at a full house waits for those who are leaving it */
-#define MAX_OVER        64   /* connections being told that there are too many */
+#define FULL_ITERATIONS 2    /* a new connection waits so long for others to be closed */
+#define MAX_OVER        64   /* connections being answered 503 */
 #define WHY_SIZE        256
 
-static int fail(char why[WHY_SIZE], const struct http_listen_opts *opts, const char *what, int err)
+static int listen_failed(char why[WHY_SIZE], const struct http_listen_opts *opts, const char *what, int err)
 {
     snprintf(why, WHY_SIZE, "listener %s: %s %s: %s", opts->name, what, opts->host, strerror(err));
     return -err;
@@ -63,35 +63,36 @@ static void pause_for(struct listener *l, uint64_t ms)
 {
     uv_poll_stop(&l->poll);
     if (timer_start(loop_timers(l->server->loop), &l->pause, ms, on_pause_over))
-        on_pause_over(&l->pause); /* without a timer: go on at once, at the price of some turns */
+        on_pause_over(&l->pause); /* without a timer: accept again at once */
 }
 
 static void pause_accepting(struct listener *l, int err)
 {
-    if (!l->short_of) /* once, not ten times a second */
+    if (!l->exhausted) /* once, not ten times a second */
         log_warn("accept_paused", "listener=%s error=%s pause_ms=%d", l->name, strerror(err), PAUSE_MS);
-    l->short_of = true;
+    l->exhausted = true;
     pause_for(l, PAUSE_MS);
 }
 
-static void admit(struct listener *l, int fd, const struct sockaddr *from)
+static void place_connection(struct listener *l, int fd, const struct sockaddr *from)
 {
     struct http_server *server = l->server;
 
-    if (l->apart && server->napart < HTTP_MAX_APART) {
-        conn_accept(l, fd, from, PLACE_APART);
-    } else if (!l->apart && (server->nconns < server->opts.max_connections || strangers_make_room(server))) {
-        conn_accept(l, fd, from, PLACE_INSIDE);
-    } else if (l->tls || server->nover >= MAX_OVER) {
+    if (l->separate && server->nseparate < HTTP_MAX_SEPARATE) {
+        conn_accept(l, fd, from, PLACE_SEPARATE);
+    } else if (!l->separate &&
+               (server->nconns < server->opts.max_connections || strangers_make_room(server))) {
+        conn_accept(l, fd, from, PLACE_COUNTED);
+    } else if (l->tls || server->nover_limit >= MAX_OVER) {
         close(fd);
     } else {
-        conn_accept(l, fd, from, PLACE_OVER);
+        conn_accept(l, fd, from, PLACE_OVER_LIMIT);
     }
 }
 
 /*
- * Strangers that have just come are left a moment: who knocks waits for it outside. Of a Unix socket's
- * clients it is known who they are when they are in.
+ * Strangers that have just connected have GRACE_MS before one of them is closed; a new connection waits in
+ * the kernel. A Unix socket's clients are identified when they are accepted.
  */
 static bool must_wait(struct listener *l)
 {
@@ -104,16 +105,16 @@ static bool must_wait(struct listener *l)
 }
 
 /*
- * A client that has left still counts until its end is read: in this turn, or, if it came in this turn, in
- * the next one. Who comes after it must not be refused for that.
+ * A connection that the client has closed counts until its end is read: in this iteration, or in the next one
+ * if the end arrives in this one. A new connection is not refused for that.
  */
-static bool others_may_be_leaving(struct listener *l)
+static bool connections_may_be_closing(struct listener *l)
 {
     const struct http_server *server = l->server;
-    bool full = !l->apart && !server->strangers.n && server->nconns >= server->opts.max_connections;
+    bool full = !l->separate && !server->strangers.n && server->nconns >= server->opts.max_connections;
 
-    l->patience = full ? l->patience + 1 : 0;
-    return full && l->patience <= FULL_ITERATIONS;
+    l->full_iterations = full ? l->full_iterations + 1 : 0;
+    return full && l->full_iterations <= FULL_ITERATIONS;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -124,17 +125,17 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     if (l->magic != LISTENER_MAGIC || status < 0)
         return;
     for (int i = 0; i < (l->tls ? ACCEPT_TLS : ACCEPT_BATCH) && l->open; i++) {
-        if (others_may_be_leaving(l) || must_wait(l))
+        if (connections_may_be_closing(l) || must_wait(l))
             return;
         struct sockaddr_storage from = {0};
         socklen_t size = sizeof(from);
         int fd = accept4(l->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {
-            l->short_of = false;
-            admit(l, fd, (struct sockaddr *)&from);
+            l->exhausted = false;
+            place_connection(l, fd, (struct sockaddr *)&from);
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            l->patience = 0;
+            l->full_iterations = 0;
             return;
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             int err = errno;
@@ -143,7 +144,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
                 continue;
             pause_accepting(l, err);
             return;
-        } /* anything else is the end of that one client, before it was ours */
+        } /* any other error ends that one connection before it was accepted */
     }
 }
 
@@ -161,18 +162,18 @@ static int bind_tcp(const struct http_listen_opts *opts, int *out, char why[WHY_
     memset(&ss, 0, sizeof(ss));
     if (uv_ip4_addr(opts->host, opts->port, in)) {
         if (uv_ip6_addr(opts->host, opts->port, in6))
-            return fail(why, opts, "not a numeric address:", EINVAL);
+            return listen_failed(why, opts, "not a numeric address:", EINVAL);
         len = sizeof(*in6);
     }
     fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return fail(why, opts, "cannot open a socket for", errno);
+        return listen_failed(why, opts, "cannot open a socket for", errno);
     /* What is accepted inherits TCP_NODELAY: one call for all instead of one for each. */
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) ||
         (ss.ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on))) ||
         bind(fd, (struct sockaddr *)&ss, len)) {
-        int err = fail(why, opts, "cannot bind to", errno);
+        int err = listen_failed(why, opts, "cannot bind to", errno);
 
         close(fd);
         return err;
@@ -199,7 +200,7 @@ static void tcp_address(int fd, char address[128])
 
 /* ---- Unix sockets ---- */
 
-/* 0 if the way is free now. */
+/* 0 if no file has that name now. */
 static int remove_stale(const struct sockaddr_un *un)
 {
     struct stat st;
@@ -215,7 +216,7 @@ static int remove_stale(const struct sockaddr_un *un)
     err = connect(fd, (const struct sockaddr *)un, sizeof(*un)) ? errno : 0;
     close(fd);
     if (err != ECONNREFUSED)
-        return EADDRINUSE; /* somebody answers, or would if his queue were not full */
+        return EADDRINUSE; /* a process listens, perhaps with a full backlog */
     return unlink(un->sun_path) ? errno : 0;
 }
 
@@ -252,13 +253,13 @@ static int set_access(const struct http_listen_opts *opts, char why[WHY_SIZE])
     gid_t gid;
 
     if (user_id(opts->unix_owner, &uid))
-        return fail(why, opts, "unknown owner for", ENOENT);
+        return listen_failed(why, opts, "unknown owner for", ENOENT);
     if (group_id(opts->unix_group, &gid))
-        return fail(why, opts, "unknown group for", ENOENT);
+        return listen_failed(why, opts, "unknown group for", ENOENT);
     if (chmod(opts->host, (mode_t)opts->unix_mode & 0777))
-        return fail(why, opts, "cannot set the mode of", errno);
+        return listen_failed(why, opts, "cannot set the mode of", errno);
     if ((uid != (uid_t)-1 || gid != (gid_t)-1) && chown(opts->host, uid, gid))
-        return fail(why, opts, "cannot set the owner of", errno);
+        return listen_failed(why, opts, "cannot set the owner of", errno);
     return 0;
 }
 
@@ -269,20 +270,20 @@ static int bind_unix(struct listener *l, const struct http_listen_opts *opts, ch
     int err;
 
     if (strlen(opts->host) >= sizeof(un.sun_path))
-        return fail(why, opts, "cannot bind to", ENAMETOOLONG);
+        return listen_failed(why, opts, "cannot bind to", ENAMETOOLONG);
     memcpy(un.sun_path, opts->host, strlen(opts->host) + 1);
     err = remove_stale(&un);
     if (err)
-        return fail(why, opts, "in the way:", err);
+        return listen_failed(why, opts, "in the way:", err);
     l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (l->fd < 0)
-        return fail(why, opts, "cannot open a socket for", errno);
+        return listen_failed(why, opts, "cannot open a socket for", errno);
     if (bind(l->fd, (struct sockaddr *)&un, sizeof(un)))
-        return fail(why, opts, "cannot bind to", errno);
+        return listen_failed(why, opts, "cannot bind to", errno);
     l->path = strdup(opts->host);
     if (!l->path || lstat(opts->host, &st)) {
         unlink(opts->host);
-        return fail(why, opts, "cannot bind to", ENOMEM);
+        return listen_failed(why, opts, "cannot bind to", ENOMEM);
     }
     l->dev = st.st_dev;
     l->ino = st.st_ino;
@@ -328,16 +329,16 @@ void listener_close(struct listener *l)
 }
 
 /* Socket and TLS are there: begins to accept. Afterwards the listener is the server's. */
-static int start(struct listener *l, const struct http_listen_opts *opts, char why[WHY_SIZE])
+static int start_accepting(struct listener *l, const struct http_listen_opts *opts, char why[WHY_SIZE])
 {
     struct http_server *server = l->server;
     int err;
 
     if (listen(l->fd, BACKLOG))
-        return fail(why, opts, "cannot listen on", errno);
+        return listen_failed(why, opts, "cannot listen on", errno);
     err = uv_poll_init(loop_uv(server->loop), &l->poll, l->fd);
     if (err)
-        return fail(why, opts, "cannot watch", -err);
+        return listen_failed(why, opts, "cannot watch", -err);
     l->poll.data = l;
     l->open = true;
     server->handles++;
@@ -345,7 +346,7 @@ static int start(struct listener *l, const struct http_listen_opts *opts, char w
     err = uv_poll_start(&l->poll, UV_READABLE, on_readable);
     if (err) {
         listener_close(l);
-        return fail(why, opts, "cannot watch", -err);
+        return listen_failed(why, opts, "cannot watch", -err);
     }
     return 0;
 }
@@ -360,7 +361,7 @@ static struct listener *listener_new(struct http_server *server, const struct ht
     l->server = server;
     l->fd = -1;
     l->is_unix = opts->is_unix;
-    l->apart = opts->apart;
+    l->separate = opts->separate;
     l->ask_late = opts->tls && opts->tls->ask_late;
     l->name = strdup(opts->name);
     if (!l->name) {
@@ -379,10 +380,10 @@ static int open_listener(struct listener *l, const struct http_listen_opts *opts
         if (!l->tls)
             return -EINVAL;
         if (!timer_running(&l->server->rotate) && server_rotate_later(l->server))
-            return fail(why, opts, "cannot listen on", ENOMEM);
+            return listen_failed(why, opts, "cannot listen on", ENOMEM);
     }
     err = opts->is_unix ? bind_unix(l, opts, why) : bind_tcp(opts, &l->fd, why);
-    return err ? err : start(l, opts, why);
+    return err ? err : start_accepting(l, opts, why);
 }
 
 int http_listen(struct http_server *server, const struct http_listen_opts *opts, char address[128],
@@ -392,7 +393,7 @@ int http_listen(struct http_server *server, const struct http_listen_opts *opts,
     int err;
 
     if (!l)
-        return fail(why, opts, "cannot listen on", ENOMEM);
+        return listen_failed(why, opts, "cannot listen on", ENOMEM);
     err = open_listener(l, opts, why);
     if (err) {
         if (SLIST_FIRST(&server->listeners) == l)

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * read_queue.c - connections that wait for a turn of the loop in which they are heard.
+ * read_queue.c - strangers' connections that wait for a later iteration to be read.
  *
- * The idea: every read from a stranger's connection, and every head of a request in it, costs a step
- * (loop_step), and a turn of the loop has few of them. A stranger for whom there is none is not read any more
- * and stands in a line; the turns that follow hear the first of the line, one read or one head each. Who
- * brings a thousand requests in one packet stands in line a thousand times, behind everybody who came
- * meanwhile. What is not read stays in the kernel.
+ * The idea: every read from a stranger's connection, and every request head in what was read, takes one step
+ * of a budget (loop_step) that an iteration of the loop has few of. A connection without a step is not read
+ * and joins a queue; later iterations serve the queue from its front, one read or one head each. A connection
+ * that sends a thousand requests in one packet joins a thousand times, each time behind all others. What is
+ * not read stays in the kernel.
  *
- * There are three lines, each with steps of its own. Who was heard less than a second ago is insistent: a
- * caller that comes with its first request, and a probe that comes now and then, do not wait behind a
- * thousand that never stop. Of handshakes each takes as long as many requests.
+ * Three queues have a budget each. A connection that was read less than a second ago is insistent: a first
+ * request, and a probe every few seconds, do not wait behind a thousand connections that send without pause.
+ * Handshakes have a queue because one takes as long as many requests.
  *
- * A client's connection is in no line. It is heard in every turn, for a few heads (request.c).
+ * A client's connection is in no queue. It is read in every iteration, for a few heads (request.c).
  *
- * Invariants: a connection in a line is not read. While a line is not empty the deadline `hear` runs, and no
- * read of that kind passes the line.
+ * Invariants: a connection in a queue is not read. While a queue is not empty the deadline `serve_queues`
+ * runs, and no read of that kind passes the queue.
  */
 #include "base/container_of.h"
 #include "loop/server/connection.h"
@@ -27,9 +27,9 @@ static uint64_t now_ms(const struct http_conn *c)
     return clock_now(loop_clock(c->server->loop));
 }
 
-static struct read_queue *line_of(const struct http_conn *c)
+static struct read_queue *queue_for(const struct http_conn *c)
 {
-    bool insistent = c->heard_ms && now_ms(c) - c->heard_ms < INSISTENT_MS;
+    bool insistent = c->last_read_ms && now_ms(c) - c->last_read_ms < INSISTENT_MS;
 
     if (c->phase == CONN_HANDSHAKE)
         return &c->server->read_queues[QUEUE_HANDSHAKES];
@@ -45,44 +45,44 @@ void read_queues_init(struct http_server *server)
         TAILQ_INIT(&server->read_queues[i].conns);
 }
 
-static void on_turn(struct deadline *deadline);
+static void on_serve_queues(struct deadline *deadline);
 
-static int next_turn(struct http_server *server)
+static int serve_later(struct http_server *server)
 {
-    return timer_start(loop_timers(server->loop), &server->hear, 0, on_turn);
+    return timer_start(loop_timers(server->loop), &server->serve_queues, 0, on_serve_queues);
 }
 
-/* What came with an earlier read goes before what is still in the socket. */
-static void hear(struct http_conn *c)
+/* Bytes of an earlier read go before those still in the socket. */
+static void serve_conn(struct http_conn *c)
 {
     read_queue_leave(c);
     if (c->phase == CONN_NEXT) {
-        c->heard_ms = now_ms(c);
+        c->last_read_ms = now_ms(c);
         conn_work_pending(c);
     } else {
-        c->called = true;
+        c->may_read = true;
     }
     conn_settle(c);
 }
 
-static void hear_line(struct http_server *server, struct read_queue *queue)
+static void serve_queue(struct http_server *server, struct read_queue *queue)
 {
     while (!TAILQ_EMPTY(&queue->conns) && loop_step(server->loop, queue->work))
-        hear(TAILQ_FIRST(&queue->conns));
+        serve_conn(TAILQ_FIRST(&queue->conns));
 }
 
-static void on_turn(struct deadline *deadline)
+static void on_serve_queues(struct deadline *deadline)
 {
-    struct http_server *server = CONTAINER_OF(deadline, struct http_server, hear);
+    struct http_server *server = CONTAINER_OF(deadline, struct http_server, serve_queues);
     bool more = false;
 
     for (size_t i = 0; i < NREAD_QUEUES; i++) {
-        hear_line(server, &server->read_queues[i]);
+        serve_queue(server, &server->read_queues[i]);
         more = more || !TAILQ_EMPTY(&server->read_queues[i].conns);
     }
-    if (!more || timer_running(&server->hear) || next_turn(server) == 0)
+    if (!more || timer_running(&server->serve_queues) || serve_later(server) == 0)
         return;
-    for (size_t i = 0; i < NREAD_QUEUES; i++) /* no memory for a deadline: nobody would ever call them */
+    for (size_t i = 0; i < NREAD_QUEUES; i++) /* without a deadline the queues would never be served */
         while (!TAILQ_EMPTY(&server->read_queues[i].conns))
             conn_close(TAILQ_FIRST(&server->read_queues[i].conns), "out of memory");
 }
@@ -90,30 +90,30 @@ static void on_turn(struct deadline *deadline)
 bool read_queue_may_read(struct http_conn *c)
 {
     const struct read_queue *queue;
-    bool may = c->called;
+    bool may = c->may_read;
 
     if (!c->stranger)
         return true;
-    queue = line_of(c);
-    c->called = false;
+    queue = queue_for(c);
+    c->may_read = false;
     may = may || (TAILQ_EMPTY(&queue->conns) && loop_step(c->server->loop, queue->work));
     if (may && c->phase != CONN_HANDSHAKE)
-        c->heard_ms = now_ms(c);
+        c->last_read_ms = now_ms(c);
     return may;
 }
 
 void read_queue_join(struct http_conn *c)
 {
     struct http_server *server = c->server;
-    struct read_queue *queue = line_of(c);
+    struct read_queue *queue = queue_for(c);
 
     if (c->queue || c->phase == CONN_CLOSED)
         return;
-    if (!timer_running(&server->hear) && next_turn(server)) {
+    if (!timer_running(&server->serve_queues) && serve_later(server)) {
         conn_close(c, "out of memory");
         return;
     }
-    TAILQ_INSERT_TAIL(&queue->conns, c, line_link);
+    TAILQ_INSERT_TAIL(&queue->conns, c, queue_link);
     c->queue = queue;
 }
 
@@ -121,6 +121,6 @@ void read_queue_leave(struct http_conn *c)
 {
     if (!c->queue)
         return;
-    TAILQ_REMOVE(&c->queue->conns, c, line_link);
+    TAILQ_REMOVE(&c->queue->conns, c, queue_link);
     c->queue = NULL;
 }

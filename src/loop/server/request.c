@@ -2,14 +2,14 @@
 /*
  * request.c - from bytes to requests: llhttp, fed phase by phase.
  *
- * The idea: llhttp never sees a byte beyond the part that is due. The head goes to it exactly as far as
- * head_scan() says, the body from there on; the fields after the last chunk it does not see at all (it would
- * take a bare line feed as their end). The parser is initialised anew for each request. Its callbacks only
- * store and pause; what follows from a complete head or body is done after llhttp_execute() has returned, so
- * that the application may answer, and the connection may close, with no parser on the stack.
+ * The idea: llhttp gets the bytes of one part of a request at a time. It gets the head exactly as far as
+ * head_scan() says, then the body; it never gets the fields after the last chunk (it would take a bare line
+ * feed as their end). The parser is initialised for each request. Its callbacks only store and pause;
+ * what follows from a complete head or body is done after llhttp_execute() has returned, so that the
+ * application may answer, and the connection may close, with no parser on the stack.
  *
  * A few pipelined requests in one read are served in a loop here, as long as the application answers at
- * once; otherwise, and after those few, request_feed() returns early and the rest is kept by connection.c.
+ * once; otherwise, and after those few, request_feed() returns early and conn_read.c keeps the rest.
  *
  * Invariant: http_app.head is called at most once per request and only for a head that head_judge() let pass;
  * after it each request ends in exactly one of http_respond(), http_abort() and gone().
@@ -20,43 +20,43 @@
 
 #include <string.h>
 
-#define MAX_EXTENSIONS 256 /* bytes of chunk extensions in one request; nobody has a use for them */
+#define MAX_EXTENSIONS 256 /* bytes of chunk extensions in one request; no client needs more */
 #define FIRST_TEXT     512
-#define CLIENT_HEADS   8 /* of one connection, begun in one go; a stranger has one */
+#define CLIENT_HEADS   8 /* of one connection, begun in one read; one for a stranger */
 
 static struct http_conn *conn_of(llhttp_t *parser)
 {
     return parser->data;
 }
 
-static int stored(int err)
+static int parser_result(int err)
 {
     return err ? HPE_USER : 0;
 }
 
 static int on_text(llhttp_t *parser, const char *at, size_t n)
 {
-    return stored(head_add(&conn_of(parser)->head, at, n));
+    return parser_result(head_add(&conn_of(parser)->head, at, n));
 }
 
 static int on_target_end(llhttp_t *parser)
 {
-    return stored(head_end_target(&conn_of(parser)->head));
+    return parser_result(head_end_target(&conn_of(parser)->head));
 }
 
 static int on_name_end(llhttp_t *parser)
 {
-    return stored(head_end_name(&conn_of(parser)->head));
+    return parser_result(head_end_name(&conn_of(parser)->head));
 }
 
 static int on_value(llhttp_t *parser, const char *at, size_t n)
 {
-    return stored(head_add_value(&conn_of(parser)->head, at, n));
+    return parser_result(head_add_value(&conn_of(parser)->head, at, n));
 }
 
 static int on_value_end(llhttp_t *parser)
 {
-    return stored(head_end_value(&conn_of(parser)->head));
+    return parser_result(head_end_value(&conn_of(parser)->head));
 }
 
 static int on_head(llhttp_t *parser)
@@ -75,7 +75,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t n)
                   c->accepted);
         return HPE_USER;
     }
-    return stored(buf_append(&c->body, at, n));
+    return parser_result(buf_append(&c->body, at, n));
 }
 
 static int on_extension(llhttp_t *parser, const char *at, size_t n)
@@ -117,7 +117,7 @@ static const llhttp_settings_t settings = {
     .on_message_complete = on_message,
 };
 
-static void begin(struct http_conn *c)
+static void begin_request(struct http_conn *c)
 {
     const struct http_peer *peer = c->req.peer;
 
@@ -133,7 +133,7 @@ static void begin(struct http_conn *c)
     conn_goto(c, CONN_HEAD);
 }
 
-/* What llhttp complained of, for the client. Its reasons are static texts without request data. */
+/* Answers llhttp's error. Its reasons are static texts without request data. */
 static void refuse_parser(struct http_conn *c, llhttp_errno_t err)
 {
     const char *reason = llhttp_get_error_reason(&c->parser);
@@ -157,7 +157,7 @@ static bool has_body(const struct http_conn *c)
     return c->req.chunked || c->req.content_length > 0;
 }
 
-static void message(struct http_conn *c)
+static void deliver_message(struct http_conn *c)
 {
     c->req.body = c->body.len ? buf_cstr(&c->body) : "";
     c->req.body_len = c->body.len;
@@ -170,13 +170,13 @@ static void message(struct http_conn *c)
         c->server->app.message(c->server->app.arg, &c->req);
 }
 
-/* The application took the head and will take so many bytes. */
+/* The application has taken the head and takes at most `accepted` bytes of body. */
 static void expect_body(struct http_conn *c, int64_t accepted)
 {
     c->accepted = (size_t)accepted;
     c->body = BUF_INIT(c->accepted + 1); /* and a NUL */
     if (!has_body(c)) {
-        message(c);
+        deliver_message(c);
         return;
     }
     if (c->req.content_length > accepted) {
@@ -193,8 +193,8 @@ static void expect_body(struct http_conn *c, int64_t accepted)
         response_continue(c);
 }
 
-/* The head passed: the application's turn. */
-static void deliver(struct http_conn *c)
+/* The head passed: calls http_app.head. */
+static void deliver_head(struct http_conn *c)
 {
     struct http_server *server = c->server;
     int64_t accepted;
@@ -203,7 +203,7 @@ static void deliver(struct http_conn *c)
     server->busy++;
     accepted = server->app.head(server->app.arg, &c->req);
     if (!c->req_open || c->phase == CONN_CLOSED)
-        return; /* it answered, or closed us */
+        return; /* the application answered, or the connection is closed */
     if (accepted < 0) {
         log_error("no_answer", "listener=%s", c->peer.listener);
         conn_close(c, "application neither took nor answered the request");
@@ -219,7 +219,7 @@ static bool ask_certificate(struct http_conn *c)
         return false;
     c->asked_late = true;
     if (tls_ask_certificate(c->tls))
-        return false; /* this client cannot be asked: it has no certificate, then */
+        return false; /* the client offers no way to be asked: it counts as one without a certificate */
     conn_goto(c, CONN_CERTIFICATE);
     return true;
 }
@@ -239,13 +239,13 @@ static void head_complete(struct http_conn *c)
     if (!head_judge(&c->parser, &c->req, &fault))
         response_refuse(c, &fault);
     else if (!ask_certificate(c))
-        deliver(c);
+        deliver_head(c);
 }
 
 void request_late_certificate(struct http_conn *c)
 {
     c->in_feed = true;
-    deliver(c);
+    deliver_head(c);
     c->in_feed = false;
 }
 
@@ -285,7 +285,7 @@ static size_t feed_body(struct http_conn *c, const char *bytes, size_t n)
     }
     used = (size_t)(llhttp_get_error_pos(&c->parser) - bytes);
     if (c->message_done) {
-        message(c);
+        deliver_message(c);
     } else {
         head_scan_trailers(&c->scan);
         conn_goto(c, CONN_TRAILERS);
@@ -300,7 +300,7 @@ static size_t feed_trailers(struct http_conn *c, const char *bytes, size_t n)
 
     switch (head_scan(&c->scan, bytes, n, &used, &fault)) {
     case HEAD_MORE: break;
-    case HEAD_END: message(c); break;
+    case HEAD_END: deliver_message(c); break;
     case HEAD_REFUSED: response_refuse(c, &fault); return n;
     }
     return used;
@@ -317,7 +317,7 @@ size_t request_feed(struct http_conn *c, const char *bytes, size_t n)
         case CONN_IDLE:
             more = heads++ < (c->stranger ? 1 : CLIENT_HEADS);
             if (more)
-                begin(c);
+                begin_request(c);
             break;
         case CONN_HEAD: used += feed_head(c, bytes + used, n - used); break;
         case CONN_BODY: used += feed_body(c, bytes + used, n - used); break;

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * request_backlog.c - complete requests that wait for a turn of the loop in which they are begun.
+ * request_backlog.c - complete requests that are begun in a later iteration of the loop.
  *
- * The idea: a turn of the loop serves every socket that has something to say, and nobody is heard until it
- * ends. A thousand requests that come together would make one long turn, and a question after the gateway's
- * health would wait for all of it. So a turn begins a limited number of requests (loop_step); those over it
- * wait here, read and parsed, in the order in which they came, and the turns that follow take them in turn.
- * What the application calls urgent goes before the others, within the same limit. A stranger's request does
- * not wait here: its head has paid (read_queue.c). Nor does one that is apart. A loop that is not busy never
- * has a backlog.
+ * The idea: an iteration of the loop serves every readable socket before it ends. A thousand requests that
+ * arrive together would make one long iteration, and a health check would wait for all of it. So an iteration
+ * begins a limited number of requests (loop_step); the others wait here, read and parsed, in the order of
+ * their arrival, and later iterations begin them. Requests that the application marks as urgent go first,
+ * within the same limit. A stranger's request does not wait here: its head was already limited
+ * (read_queue.c). Requests of separate listeners do not wait either. A loop that is not busy has no backlog.
  *
- * Life of an entry: request_backlog_wait() -> begun in a later turn, or request_backlog_leave() when the
- * request ends before: its client left, or the application answered it without having begun it.
+ * Life of an entry: request_backlog_wait() -> begun in a later iteration, or request_backlog_leave() when the
+ * request ends before: its client left, or the application answered it unbegun.
  *
  * Invariants: a connection in the backlog has `req_open` and is in phase WORK. While one of the two lists is
  * not empty the server's deadline `begin` runs, and no request passes its list.
@@ -47,7 +46,7 @@ static void on_begin(struct deadline *deadline)
         begin_first(server);
     if (is_empty(server) || begin_later(server) == 0)
         return;
-    while (!is_empty(server)) /* no memory for a deadline: a long turn is the lesser evil */
+    while (!is_empty(server)) /* no memory for a deadline: all are begun in this iteration */
         begin_first(server);
 }
 
@@ -57,19 +56,19 @@ bool request_backlog_wait(struct http_conn *c)
     struct http_conns *list = c->req.urgent ? &server->urgent : &server->backlog;
     bool first = TAILQ_EMPTY(&server->urgent) && (c->req.urgent || TAILQ_EMPTY(&server->backlog));
 
-    if (c->stranger || c->place == PLACE_APART || (first && loop_step(server->loop, LOOP_REQUESTS)))
+    if (c->stranger || c->place == PLACE_SEPARATE || (first && loop_step(server->loop, LOOP_REQUESTS)))
         return false;
     if (!timer_running(&server->begin) && begin_later(server))
         return false;
     TAILQ_INSERT_TAIL(list, c, backlog_link);
-    c->waits = list;
+    c->backlog_list = list;
     return true;
 }
 
 void request_backlog_leave(struct http_conn *c)
 {
-    if (!c->waits)
+    if (!c->backlog_list)
         return;
-    TAILQ_REMOVE(c->waits, c, backlog_link);
-    c->waits = NULL;
+    TAILQ_REMOVE(c->backlog_list, c, backlog_link);
+    c->backlog_list = NULL;
 }

@@ -4,8 +4,8 @@
  *
  * The scanner is a table of what a byte may be in each state; its states are the parts of a head:
  *
- *   START -> METHOD -> TARGET -> VERSION -CR LF-> FIELD -> NAME -> VALUE -CR LF-> FIELD ... FIELD -CR LF->
- * end
+ *   START -> METHOD -> TARGET -> VERSION -CR LF-> FIELD
+ *   FIELD -> NAME -> VALUE -CR LF-> FIELD ... FIELD -CR LF-> end
  *
  * Refused here: a line end other than CR LF, a folded line, a blank before the colon, control bytes, and what
  * is over a limit. Left to llhttp: the grammar of method, version, lengths. Left to head_judge(): everything
@@ -41,18 +41,18 @@ enum scan_state {
     SCAN_END_LF,
 };
 
-static enum head_verdict refuse(struct fault *fault, enum fault_code code, const char *why)
+static enum head_verdict refuse_head(struct fault *fault, enum fault_code code, const char *why)
 {
     fault_set(fault, code, "%s", why);
     return HEAD_REFUSED;
 }
 
-static enum head_verdict malformed(struct fault *fault, const char *why)
+static enum head_verdict refuse_malformed(struct fault *fault, const char *why)
 {
-    return refuse(fault, FAULT_INVALID_REQUEST, why);
+    return refuse_head(fault, FAULT_INVALID_REQUEST, why);
 }
 
-static bool visible(unsigned char b)
+static bool is_visible(unsigned char b)
 {
     return b > 0x20 && b < 0x7f;
 }
@@ -66,7 +66,7 @@ static enum head_verdict scan_start(struct head_scan *s, unsigned char b, struct
 {
     if (s->state == SCAN_START_LF) {
         if (b != '\n')
-            return malformed(fault, "The request begins with a stray carriage return.");
+            return refuse_malformed(fault, "The request begins with a stray carriage return.");
         s->state = SCAN_START;
         return HEAD_MORE;
     }
@@ -75,8 +75,8 @@ static enum head_verdict scan_start(struct head_scan *s, unsigned char b, struct
         s->state = SCAN_START_LF;
         return HEAD_MORE;
     }
-    if (!visible(b))
-        return malformed(fault, "The request does not begin with a method.");
+    if (!is_visible(b))
+        return refuse_malformed(fault, "The request does not begin with a method.");
     s->state = SCAN_METHOD;
     s->target = 1; /* counts the method until the target begins */
     return HEAD_MORE;
@@ -93,15 +93,15 @@ static enum head_verdict scan_request_line(struct head_scan *s, unsigned char b,
         s->state = SCAN_LINE_LF;
         return HEAD_MORE;
     }
-    if (!visible(b))
-        return malformed(fault, "The request line holds a byte that is not allowed there.");
+    if (!is_visible(b))
+        return refuse_malformed(fault, "The request line holds a byte that is not allowed there.");
     if (s->state == SCAN_VERSION && s->target < 5 && b != (unsigned char)"HTTP/"[s->target])
-        return malformed(fault, "The request line does not end with an HTTP version.");
+        return refuse_malformed(fault, "The request line does not end with an HTTP version.");
     s->target++;
     if (s->state == SCAN_TARGET && s->target > HTTP_MAX_TARGET)
-        return refuse(fault, FAULT_URI_TOO_LONG, "The request target is longer than 8192 bytes.");
+        return refuse_head(fault, FAULT_URI_TOO_LONG, "The request target is longer than 8192 bytes.");
     if (s->state != SCAN_TARGET && s->target > MAX_METHOD)
-        return malformed(fault, "The request line has no known method or version.");
+        return refuse_malformed(fault, "The request line has no known method or version.");
     return HEAD_MORE;
 }
 
@@ -113,11 +113,11 @@ static enum head_verdict scan_field(struct head_scan *s, unsigned char b, struct
         return HEAD_MORE;
     }
     if (b == ' ' || b == '\t')
-        return malformed(fault, "A header line is folded (it begins with a blank).");
-    if (!visible(b) || b == ':')
-        return malformed(fault, "A header line does not begin with a name.");
+        return refuse_malformed(fault, "A header line is folded (it begins with a blank).");
+    if (!is_visible(b) || b == ':')
+        return refuse_malformed(fault, "A header line does not begin with a name.");
     if (++s->fields > HTTP_MAX_FIELDS)
-        return refuse(fault, FAULT_HEADERS_TOO_LARGE, "The request has more than 100 header fields.");
+        return refuse_head(fault, FAULT_HEADERS_TOO_LARGE, "The request has more than 100 header fields.");
     s->state = SCAN_NAME;
     return HEAD_MORE;
 }
@@ -127,14 +127,15 @@ static enum head_verdict scan_field_rest(struct head_scan *s, unsigned char b, s
     if (s->state == SCAN_NAME) {
         if (b == ':')
             s->state = SCAN_VALUE;
-        else if (!visible(b))
-            return malformed(fault, "A header name holds a blank or another byte that is not allowed there.");
+        else if (!is_visible(b))
+            return refuse_malformed(fault,
+                                    "A header name holds a blank or another byte that is not allowed there.");
         return HEAD_MORE;
     }
     if (b == '\r')
         s->state = SCAN_LINE_LF;
     else if (!value_byte(b))
-        return malformed(fault, "A header value holds a control byte or a bare line feed.");
+        return refuse_malformed(fault, "A header value holds a control byte or a bare line feed.");
     return HEAD_MORE;
 }
 
@@ -150,29 +151,31 @@ static enum head_verdict scan_byte(struct head_scan *s, unsigned char b, struct 
     case SCAN_NAME:
     case SCAN_VALUE:
         if (++s->bytes > HTTP_MAX_HEADERS)
-            return refuse(fault, FAULT_HEADERS_TOO_LARGE, "The header fields are longer than 32768 bytes.");
+            return refuse_head(fault, FAULT_HEADERS_TOO_LARGE,
+                               "The header fields are longer than 32768 bytes.");
         return s->state == SCAN_FIELD ? scan_field(s, b, fault) : scan_field_rest(s, b, fault);
     case SCAN_LINE_LF:
         s->bytes++;
         s->state = SCAN_FIELD;
-        return b == '\n' ? HEAD_MORE : malformed(fault, "A carriage return is not followed by a line feed.");
+        return b == '\n' ? HEAD_MORE
+                         : refuse_malformed(fault, "A carriage return is not followed by a line feed.");
     case SCAN_END_LF:
-        return b == '\n' ? HEAD_END : malformed(fault, "A carriage return is not followed by a line feed.");
+        return b == '\n' ? HEAD_END
+                         : refuse_malformed(fault, "A carriage return is not followed by a line feed.");
     }
-    return malformed(fault, "The request head cannot be read.");
+    return refuse_malformed(fault, "The request head cannot be read.");
 }
 
 static size_t name_run(const char *bytes, size_t n)
 {
     size_t i = 0;
 
-    while (i < n && visible((unsigned char)bytes[i]) && bytes[i] != ':')
+    while (i < n && is_visible((unsigned char)bytes[i]) && bytes[i] != ':')
         i++;
     return i;
 }
 
-/* Most of a head are names, and values of plain letters: how many bytes are next of which the table would say
- * nothing. */
+/* Fast path: how many of the next bytes of a name or value need no look at the table. */
 static size_t skip_plain(struct head_scan *s, const char *bytes, size_t n)
 {
     size_t room = HTTP_MAX_HEADERS - s->bytes, run;
@@ -279,7 +282,7 @@ static enum http_method known_method(const llhttp_t *parser)
     }
 }
 
-/* An absolute form (`http://host/path`) is served like its path; who asks which host does not matter here. */
+/* An absolute form (`http://host/path`) is served like its path; the host does not matter here. */
 static char *skip_authority(char *target)
 {
     static const char *const schemes[] = {"http://", "https://"};
@@ -335,7 +338,7 @@ int head_build(struct head *head, const llhttp_t *parser, struct http_req *req)
     return 0;
 }
 
-static bool no(struct fault *fault, int status, const char *why)
+static bool refuse_request(struct fault *fault, int status, const char *why)
 {
     fault_set(fault, FAULT_INVALID_REQUEST, "%s", why);
     fault->http_status = status;
@@ -351,13 +354,13 @@ static bool judge_coding(const llhttp_t *parser, const struct http_req *req, str
     if (n == 0)
         return true;
     if (parser->http_minor == 0)
-        return no(fault, 400, "Transfer-Encoding came with HTTP/1.1; this request is older.");
+        return refuse_request(fault, 400, "Transfer-Encoding came with HTTP/1.1; this request is older.");
     if (n > 1 || strncasecmp(value, "chunked,", 8) == 0 || *value == '\0')
-        return no(fault, 400, "Transfer-Encoding must be given once, as chunked.");
+        return refuse_request(fault, 400, "Transfer-Encoding must be given once, as chunked.");
     if (!text_equal_nocase(value, "chunked"))
-        return no(fault, 501, "The only Transfer-Encoding understood is chunked.");
+        return refuse_request(fault, 501, "The only Transfer-Encoding understood is chunked.");
     if (req->content_length >= 0)
-        return no(fault, 400, "Content-Length and Transfer-Encoding exclude each other.");
+        return refuse_request(fault, 400, "Content-Length and Transfer-Encoding exclude each other.");
     return true;
 }
 
@@ -368,7 +371,7 @@ static bool judge_expect(const llhttp_t *parser, const struct http_req *req, str
     for (size_t i = 0; i < req->nheaders; i++) {
         if (text_equal_nocase(req->headers[i].name, "Expect") &&
             !text_equal_nocase(req->headers[i].value, "100-continue"))
-            return no(fault, 417, "The only expectation understood is 100-continue.");
+            return refuse_request(fault, 417, "The only expectation understood is 100-continue.");
     }
     return true;
 }
@@ -376,11 +379,11 @@ static bool judge_expect(const llhttp_t *parser, const struct http_req *req, str
 static bool judge_target(const llhttp_t *parser, const struct http_req *req, struct fault *fault)
 {
     if (parser->method == HTTP_CONNECT)
-        return no(fault, 501, "This is no proxy: CONNECT is not offered.");
+        return refuse_request(fault, 501, "This is no proxy: CONNECT is not offered.");
     if (strcmp(req->path, "*") == 0 && parser->method == HTTP_OPTIONS)
         return true;
     if (req->path[0] != '/' || strchr(req->path, '#') || (req->query && strchr(req->query, '#')))
-        return no(fault, 400, "The request target must be a path that begins with a slash.");
+        return refuse_request(fault, 400, "The request target must be a path that begins with a slash.");
     return true;
 }
 
@@ -389,11 +392,35 @@ bool head_judge(const llhttp_t *parser, const struct http_req *req, struct fault
     size_t hosts = http_header_count(req, "Host");
 
     if (parser->http_major != 1 || parser->http_minor > 1)
-        return no(fault, 505, "Only the versions 1.0 and 1.1 of HTTP are spoken.");
+        return refuse_request(fault, 505, "Only the versions 1.0 and 1.1 of HTTP are spoken.");
     if (hosts > 1 || (hosts == 0 && parser->http_minor == 1))
-        return no(fault, 400, "The request must have one Host header.");
+        return refuse_request(fault, 400, "The request must have one Host header.");
     if (hosts && strpbrk(http_header(req, "Host"), " \t,/?#@"))
-        return no(fault, 400, "The Host header must hold a host, and a port at most.");
+        return refuse_request(fault, 400, "The Host header must hold a host, and a port at most.");
     return judge_coding(parser, req, fault) && judge_target(parser, req, fault) &&
            judge_expect(parser, req, fault);
+}
+
+/* The first letters decide nearly always; bit 0x20 is what upper and lower case differ in. */
+static bool header_named(const struct http_header *header, const char *name)
+{
+    return ((header->name[0] ^ name[0]) & ~0x20) == 0 && text_equal_nocase(header->name, name);
+}
+
+const char *http_header(const struct http_req *req, const char *name)
+{
+    for (size_t i = 0; i < req->nheaders; i++) {
+        if (header_named(&req->headers[i], name))
+            return req->headers[i].value;
+    }
+    return NULL;
+}
+
+size_t http_header_count(const struct http_req *req, const char *name)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < req->nheaders; i++)
+        n += header_named(&req->headers[i], name);
+    return n;
 }

@@ -2,11 +2,11 @@
  * request_head.h - the head of a request: where it ends, what it holds, whether it may be served.
  *
  * Three steps. head_scan() looks at the raw bytes before llhttp does and finds the end of the head by itself;
- * it knows only lines, limits and forbidden bytes. struct head keeps what llhttp reports, as NUL-terminated
- * texts one after the other in one buffer, in ordinary memory; what an Authorization header says has a buffer
- * of its own in secret memory, from its first byte on. head_judge() says what is wrong with a complete head.
+ * it checks lines, limits and forbidden bytes. struct head keeps what llhttp reports, as NUL-terminated
+ * texts one after the other in one buffer, in ordinary memory; the value of an Authorization header has a
+ * buffer of its own in secret memory, from its first byte on. head_judge() checks a complete head.
  *
- * Two readers of the same bytes are on purpose: a head on whose end they do not agree is refused, so that no
+ * Two readers of the same bytes are on purpose: a head on whose end they differ is refused, so that no
  * leniency of one of them (bare line feeds, folded lines) moves the border between two requests.
  */
 #ifndef JG_LOOP_SERVER_REQUEST_HEAD_H

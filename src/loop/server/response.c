@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * response.c - from answers to bytes: status line, the server's own headers, refusals.
+ * response.c - responses as bytes: status line, the server's own headers, refusals.
  *
  * The application gives status, type, body and extra lines; Date, Content-Length and Connection are written
- * here. An answer is made in one buffer for the head and the application's own buffer for the body, and both
- * leave in one write. Whether the connection stays is decided here, once per answer: it goes when either side
- * wants that, when the server drains, or when a part of the request's body has not been read.
+ * here. A response is one buffer for the head and the application's own buffer for the body; both leave in
+ * one write. This file decides, once per response, whether the connection is kept: it is closed when either
+ * side asks for that, when the server drains, or when a part of the request's body is unread.
  *
- * A refusal is the server's answer to a request that the application must not see, or not see further. Its
- * body is the application's form of an error; it is sent once and ends the connection.
+ * A refusal is the server's own response to a request that the application must not see, or not see further.
+ * Its body is the application's form of an error; it is sent once and ends the connection.
  */
 #include "loop/server/connection.h"
 
@@ -24,7 +24,7 @@
 #define USUAL_HEAD        320
 #define SMALL_BODY        4096
 
-#define LINE(status, reason)                                                                                 \
+#define STATUS_LINE(status, reason)                                                                          \
     {                                                                                                        \
         status, "HTTP/1.1 " #status " " reason "\r\n"                                                        \
     }
@@ -32,44 +32,44 @@
 static const struct {
     int status;
     const char *line;
-} lines[] = {
-    LINE(200, "OK"),
-    LINE(201, "Created"),
-    LINE(202, "Accepted"),
-    LINE(204, "No Content"),
-    LINE(301, "Moved Permanently"),
-    LINE(302, "Found"),
-    LINE(304, "Not Modified"),
-    LINE(307, "Temporary Redirect"),
-    LINE(400, "Bad Request"),
-    LINE(401, "Unauthorized"),
-    LINE(403, "Forbidden"),
-    LINE(404, "Not Found"),
-    LINE(405, "Method Not Allowed"),
-    LINE(408, "Request Timeout"),
-    LINE(409, "Conflict"),
-    LINE(411, "Length Required"),
-    LINE(413, "Content Too Large"),
-    LINE(414, "URI Too Long"),
-    LINE(415, "Unsupported Media Type"),
-    LINE(417, "Expectation Failed"),
-    LINE(422, "Unprocessable Content"),
-    LINE(429, "Too Many Requests"),
-    LINE(431, "Request Header Fields Too Large"),
-    LINE(500, "Internal Server Error"),
-    LINE(501, "Not Implemented"),
-    LINE(502, "Bad Gateway"),
-    LINE(503, "Service Unavailable"),
-    LINE(504, "Gateway Timeout"),
-    LINE(505, "HTTP Version Not Supported"),
+} status_lines[] = {
+    STATUS_LINE(200, "OK"),
+    STATUS_LINE(201, "Created"),
+    STATUS_LINE(202, "Accepted"),
+    STATUS_LINE(204, "No Content"),
+    STATUS_LINE(301, "Moved Permanently"),
+    STATUS_LINE(302, "Found"),
+    STATUS_LINE(304, "Not Modified"),
+    STATUS_LINE(307, "Temporary Redirect"),
+    STATUS_LINE(400, "Bad Request"),
+    STATUS_LINE(401, "Unauthorized"),
+    STATUS_LINE(403, "Forbidden"),
+    STATUS_LINE(404, "Not Found"),
+    STATUS_LINE(405, "Method Not Allowed"),
+    STATUS_LINE(408, "Request Timeout"),
+    STATUS_LINE(409, "Conflict"),
+    STATUS_LINE(411, "Length Required"),
+    STATUS_LINE(413, "Content Too Large"),
+    STATUS_LINE(414, "URI Too Long"),
+    STATUS_LINE(415, "Unsupported Media Type"),
+    STATUS_LINE(417, "Expectation Failed"),
+    STATUS_LINE(422, "Unprocessable Content"),
+    STATUS_LINE(429, "Too Many Requests"),
+    STATUS_LINE(431, "Request Header Fields Too Large"),
+    STATUS_LINE(500, "Internal Server Error"),
+    STATUS_LINE(501, "Not Implemented"),
+    STATUS_LINE(502, "Bad Gateway"),
+    STATUS_LINE(503, "Service Unavailable"),
+    STATUS_LINE(504, "Gateway Timeout"),
+    STATUS_LINE(505, "HTTP Version Not Supported"),
 };
 
-/* A status that is not in the table is not one of ours, but the simulated vault's. */
+/* Only the simulated vault sends a status that is not in the table. */
 static void write_status(struct buf *head, int status)
 {
-    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-        if (lines[i].status == status) {
-            buf_str(head, lines[i].line);
+    for (size_t i = 0; i < sizeof(status_lines) / sizeof(status_lines[0]); i++) {
+        if (status_lines[i].status == status) {
+            buf_str(head, status_lines[i].line);
             return;
         }
     }
@@ -96,7 +96,7 @@ static const char *date_line(struct http_server *server)
     return server->date;
 }
 
-static bool bodyless(int status)
+static bool has_no_body(int status)
 {
     return status == 204 || status == 304 || status < 200;
 }
@@ -115,71 +115,71 @@ static void write_content(struct buf *head, const char *type, size_t length)
     buf_append(head, line, (size_t)(end + 2 - line));
 }
 
-static int write_head(struct http_conn *c, const struct http_answer *a, bool close, struct buf *head)
+static int write_head(struct http_conn *c, const struct http_response *r, bool close, struct buf *head)
 {
-    size_t length = a->body ? a->body->len : 0;
+    size_t length = r->body ? r->body->len : 0;
 
     /* With TLS a short body will follow in the same buffer. If this fails, so does an append. */
     buf_reserve(head, USUAL_HEAD + (c->tls && length < SMALL_BODY ? length : 0));
-    write_status(head, a->status);
+    write_status(head, r->status);
     buf_str(head, date_line(c->server));
-    if (!bodyless(a->status))
-        write_content(head, a->content_type, length);
+    if (!has_no_body(r->status))
+        write_content(head, r->content_type, length);
     if (close)
         buf_str(head, "Connection: close\r\n");
     else if (c->minor0)
         buf_str(head, "Connection: keep-alive\r\n");
-    if (a->headers)
-        buf_str(head, a->headers);
+    if (r->headers)
+        buf_str(head, r->headers);
     buf_str(head, "\r\n");
     return head->failed ? -ENOMEM : 0;
 }
 
-static void send_response(struct http_conn *c, const struct http_answer *a, bool close)
+static void send_response(struct http_conn *c, const struct http_response *r, bool close)
 {
     /* With TLS the body is appended to the head before it is encrypted: it needs memory of the same kind. */
-    struct buf head = {.max = MAX_RESPONSE_HEAD, .secret = a->body && a->body->secret};
+    struct buf head = {.max = MAX_RESPONSE_HEAD, .secret = r->body && r->body->secret};
     struct buf body = BUF_INIT(SIZE_MAX / 4);
-    /* Of a request whose head was not read, nothing is known; then a body does no harm. */
-    bool silent = bodyless(a->status) || c->req.method == HTTP_HEAD_;
-    int err = write_head(c, a, close, &head);
+    /* Without a head the method is unknown; then the body is sent. */
+    bool silent = has_no_body(r->status) || c->req.method == HTTP_HEAD_;
+    int err = write_head(c, r, close, &head);
 
-    if (a->body) {
+    if (r->body) {
         if (!silent)
-            buf_move(&body, a->body);
-        buf_free(a->body);
+            buf_move(&body, r->body);
+        buf_free(r->body);
     }
     conn_clear_request(c);
     c->ending = close ? ENDING_POLITE : ENDING_KEEP;
     conn_goto(c, CONN_RESPONSE);
     if (err)
-        conn_close(c, "answer head too large or out of memory");
+        conn_close(c, "response head too large or out of memory");
     else
         conn_send(c, &head, &body);
     buf_free(&head);
     buf_free(&body);
 }
 
-/* Is a part of the body still to come? Then nobody knows where the next request would begin. */
+/* Is a part of the body unread? Then the start of the next request is unknown. */
 static bool body_outstanding(const struct http_conn *c)
 {
     return c->phase != CONN_WORK && (c->req.chunked || c->req.content_length > 0);
 }
 
-void http_respond(struct http_req *req, const struct http_answer *answer)
+void http_respond(struct http_req *req, const struct http_response *response)
 {
     struct http_conn *c = req->conn;
     bool close;
 
     if (!c->req_open) {
-        log_error("answered_twice", "listener=%s status=%d", c->peer.listener, answer->status);
-        if (answer->body)
-            buf_free(answer->body);
+        log_error("answered_twice", "listener=%s status=%d", c->peer.listener, response->status);
+        if (response->body)
+            buf_free(response->body);
         return;
     }
     conn_request_over(c);
-    close = answer->close || !req->keep_alive || c->server->draining || c->untrusted || body_outstanding(c);
-    send_response(c, answer, close);
+    close = response->close || !req->keep_alive || c->server->draining || c->untrusted || body_outstanding(c);
+    send_response(c, response, close);
     conn_settle(c);
 }
 
@@ -210,14 +210,14 @@ void response_refuse(struct http_conn *c, const struct fault *fault)
     struct buf body = BUF_INIT(MAX_RESPONSE_HEAD);
     struct buf extra = BUF_INIT(MAX_RESPONSE_HEAD / 2);
     const struct http_req *req = c->head_done && c->req.path ? &c->req : NULL;
-    struct http_answer answer = {.status = fault_status(fault), .close = true};
+    struct http_response response = {.status = fault_status(fault), .close = true};
 
-    answer.content_type = server->app.refuse(server->app.arg, &c->peer, req, fault, &body, &extra);
-    answer.body = &body;
-    answer.headers = extra.len ? buf_cstr(&extra) : NULL;
+    response.content_type = server->app.refuse(server->app.arg, &c->peer, req, fault, &body, &extra);
+    response.body = &body;
+    response.headers = extra.len ? buf_cstr(&extra) : NULL;
     conn_drop_request(c);
     if (c->phase != CONN_CLOSED)
-        send_response(c, &answer, true);
+        send_response(c, &response, true);
     buf_free(&body);
     buf_free(&extra);
 }

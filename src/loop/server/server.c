@@ -3,8 +3,8 @@
  * server.c - the HTTP server as a whole: start, drain, end, and what an application asks about it.
  *
  * The idea: the server counts the open handles of its listeners and connections. Draining and closing only
- * close handles; the last one to report closed frees the server. So there is one place that frees it, and it
- * is never on anybody's stack.
+ * close handles; the callback of the last closed handle frees the server. So one function frees it, and none
+ * of its own functions is then on the stack.
  *
  * Life: http_server_new -> http_listen* -> (http_drain) -> http_server_close -> closed().
  * A drained server without handles waits for http_server_close().
@@ -14,7 +14,6 @@
 #include "base/container_of.h"
 #include "base/log.h"
 #include "base/memory/secret.h"
-#include "base/text.h"
 #include "loop/server/conn_limits.h"
 #include "loop/server/connection.h"
 #include "loop/server/tls_tickets.h"
@@ -48,7 +47,7 @@ static void set_timeouts(struct http_server *server)
 struct http_server *http_server_new(struct loop *loop, const struct http_server_opts *opts,
                                     const struct http_app *app)
 {
-    /* Its read buffers see tokens: the server lives in secret memory, which comes zeroed. */
+    /* The read buffers hold tokens: the server is allocated in secret memory, which is zeroed. */
     struct http_server *server = secret_alloc(sizeof(*server));
 
     if (!server)
@@ -78,7 +77,7 @@ void http_server_limits(struct http_server *server, const struct http_server_opt
     size_t max_pipelined = server->opts.max_pipelined;
 
     server->opts = *opts;
-    server->opts.max_pipelined = max_pipelined; /* buffers are made for it */
+    server->opts.max_pipelined = max_pipelined; /* buffers were sized by it */
     set_timeouts(server);
 }
 
@@ -135,7 +134,7 @@ bool http_listener_reload(struct http_server *server, const char *name, struct t
     return false;
 }
 
-static void finish(struct http_server *server)
+static void server_finish(struct http_server *server)
 {
     void (*closed)(void *) = server->closed;
     void *arg = server->closed_arg;
@@ -157,12 +156,12 @@ void server_handle_closed(struct http_server *server)
 {
     server->handles--;
     if (server->closing && server->handles == 0 && !timer_running(&server->end))
-        finish(server);
+        server_finish(server);
 }
 
 static void on_end(struct deadline *deadline)
 {
-    finish(CONTAINER_OF(deadline, struct http_server, end));
+    server_finish(CONTAINER_OF(deadline, struct http_server, end));
 }
 
 static void close_listeners(struct http_server *server)
@@ -199,9 +198,9 @@ void http_server_close(struct http_server *server, void (*closed)(void *arg), vo
     close_listeners(server);
     TAILQ_FOREACH(c, &server->conns, link) conn_close(c, "server closes");
     timer_stop(loop_timers(server->loop), &server->begin);
-    timer_stop(loop_timers(server->loop), &server->hear);
+    timer_stop(loop_timers(server->loop), &server->serve_queues);
     if (server->handles == 0 && timer_start(loop_timers(server->loop), &server->end, 0, on_end))
-        finish(server); /* no memory for the detour; with no connection left nobody is on the stack */
+        server_finish(server); /* no memory for a deadline; without connections no callback is on the stack */
 }
 
 size_t http_connections(const struct http_server *server)
@@ -246,29 +245,5 @@ size_t http_certificates(const struct http_server *server, struct http_certifica
             n++;
         }
     }
-    return n;
-}
-
-/* The first letters decide nearly always; bit 0x20 is what upper and lower case differ in. */
-static bool named(const struct http_header *header, const char *name)
-{
-    return ((header->name[0] ^ name[0]) & ~0x20) == 0 && text_equal_nocase(header->name, name);
-}
-
-const char *http_header(const struct http_req *req, const char *name)
-{
-    for (size_t i = 0; i < req->nheaders; i++) {
-        if (named(&req->headers[i], name))
-            return req->headers[i].value;
-    }
-    return NULL;
-}
-
-size_t http_header_count(const struct http_req *req, const char *name)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < req->nheaders; i++)
-        n += named(&req->headers[i], name);
     return n;
 }

@@ -1,14 +1,14 @@
 /*
  * server.h - the HTTP/1.1 server: listeners and connections, over TCP, TLS and Unix sockets.
  *
- * What a user of this file sees is one request at a time per connection: `head` when the head is complete,
- * `message` when the body is, `gone` if the client left before the answer. Pipelined requests wait until
- * the one before is answered. The server answers malformed HTTP itself, in the application's form (`refuse`).
+ * The application sees one request at a time per connection: `head` when the head is complete, `message` when
+ * the body is complete, `gone` when the client leaves before the response. A pipelined request waits until
+ * the one before is answered. The server itself answers malformed HTTP, in the application's form (`refuse`).
  *
  * Ownership: a struct http_req belongs to its connection. It is valid from `head` until
  * http_respond()/http_abort() is called or `gone` has returned, whichever is first. The work behind a request
- * is not the request's: an application that is still working when `gone` comes drops the pointer and undoes
- * in its own time. http_respond() may be called inside head/message or at any later time; exactly once.
+ * outlives the request: an application that still works when `gone` is called drops the pointer and undoes
+ * its work later. http_respond() may be called inside head/message or at any later time; exactly once.
  */
 #ifndef JG_LOOP_SERVER_SERVER_H
 #define JG_LOOP_SERVER_SERVER_H
@@ -35,16 +35,16 @@ struct http_header {
     const char *value;
 };
 
-/* Who is at the other end, known once the connection stands. */
+/* The client's end of a connection, filled in when the connection is accepted and after the TLS handshake. */
 struct http_peer {
     const char *listener;          /* name of the listener */
     char address[64];              /* "127.0.0.1:40412", "unix" */
-    char origin[HTTP_ORIGIN_SIZE]; /* whom limits count: "127.0.0.1", "2001:db8:1:2::/64", "uid:1000" */
+    char origin[HTTP_ORIGIN_SIZE]; /* what limits count by: "127.0.0.1", "2001:db8:1:2::/64", "uid:1000" */
     bool is_unix;
     uid_t uid;               /* Unix sockets: the peer's */
     const char *const *sans; /* verified client certificate: "DNS:…", "URI:…", "email:…", "IP:…" */
     size_t nsans;
-    bool certificate; /* a verified client certificate is there, with or without names */
+    bool certificate; /* the client has shown a verified certificate, with or without names */
     bool known;       /* the connection has shown a client */
 };
 
@@ -64,19 +64,20 @@ struct http_req {
     const struct http_peer *peer;
     uint64_t started_ms; /* monotonic, when the head was complete */
     bool keep_alive;
-    bool urgent; /* set by the application in `head`: begun at once, however busy the loop is */
+    bool urgent; /* set by the application in `head`: goes before other requests in the backlog */
 };
 
 struct http_app {
     void *arg;
     /*
-     * The head is there. Returns the number of body bytes it will take (0 = none), or -1 after it has called
-     * http_respond() itself (the rest of the body is dropped and the connection closed if there was any
-     * left).
+     * The head is complete. Returns the number of body bytes it will take (0 = none), or -1 after it has
+     * called http_respond() itself (what is left of the body is discarded, and then the connection is
+     * closed).
      */
     int64_t (*head)(void *arg, struct http_req *);
     void (*message)(void *arg, struct http_req *);
-    /* The client left, the server closes, or it has refused the rest of the request, before an answer. */
+    /* The request ends before its response: the client left, the server closes, or it refused the rest of the
+     * request. */
     void (*gone)(void *arg, struct http_req *);
     /*
      * Writes the answer for a request the server itself refuses (malformed, too large, wrong version, over
@@ -85,21 +86,21 @@ struct http_app {
     const char *(*refuse)(void *arg, const struct http_peer *, const struct http_req *req,
                           const struct fault *, struct buf *body, struct buf *extra_headers);
     /*
-     * Does what the connection itself shows (certificate, uid) name a client? Until it does, or http_known()
-     * says so of a request, the connection is a stranger's: it draws on budgets of its own. NULL = there are
-     * no strangers.
+     * Does the connection itself (certificate, uid) identify a client? Until it does, or http_known() is
+     * called for a request, the connection is a stranger's and is counted against separate budgets. NULL =
+     * every connection is a client's.
      */
     bool (*knows)(void *arg, const struct http_peer *);
     /* May one more line about this stranger go to the log? NULL = always. */
     bool (*may_log)(void *arg, const struct http_peer *);
 };
 
-/* The request has shown a client: its connection counts as a client's from now on. */
+/* The request has identified a client: its connection is no stranger's from now on. */
 void http_known(const struct http_req *);
 
 /* nheaders extra header lines are in `headers` as "Name: value\r\n" text. Content-Length, Connection, Date
  * are the server's. */
-struct http_answer {
+struct http_response {
     int status;
     const char *content_type; /* NULL = no body */
     struct buf *body;         /* taken (moved from); NULL = empty */
@@ -107,7 +108,7 @@ struct http_answer {
     bool close;               /* end the connection after it */
 };
 
-void http_respond(struct http_req *, const struct http_answer *);
+void http_respond(struct http_req *, const struct http_response *);
 
 /*
  * Sends the given bytes as they are (may be none) and closes; `reset` makes it a TCP reset. For servers that
@@ -137,10 +138,10 @@ struct http_listen_opts {
     unsigned unix_mode;
     const char *unix_owner, *unix_group; /* NULL = leave */
     const struct http_tls_opts *tls;     /* NULL = plain */
-    bool apart; /* its connections count for no limit but one of their own (HTTP_MAX_APART) */
+    bool separate; /* its connections count against a limit of their own (HTTP_MAX_SEPARATE) and no other */
 };
 
-#define HTTP_MAX_APART       32                 /* connections of listeners that are apart */
+#define HTTP_MAX_SEPARATE    32                 /* connections of all listeners with `separate` */
 #define HTTP_STRANGER_BYTES  (8U * 1024 * 1024) /* default of max_stranger_bytes */
 #define HTTP_STRANGER_SECRET (1U * 1024 * 1024) /* default of max_stranger_secret */
 
@@ -153,7 +154,7 @@ struct http_server_opts {
     uint64_t header_timeout_ms; /* from the first byte to a whole head; also TLS handshake */
     uint64_t body_timeout_ms;   /* whole body */
     uint64_t idle_timeout_ms;   /* between requests */
-    uint64_t write_timeout_ms;  /* a reader that does not take its answer */
+    uint64_t write_timeout_ms;  /* a client that does not read its response */
     size_t max_pipelined;       /* bytes kept of requests that wait */
 };
 
@@ -168,14 +169,14 @@ int http_listen(struct http_server *, const struct http_listen_opts *, char addr
 /* No new connections; idle ones close; busy ones close after their answer. */
 void http_drain(struct http_server *);
 /* Closes all connections now (`gone` is called for open requests), then the listeners, and frees the server
- * once the loop has turned. `closed` is called when nothing of it is left. */
+ * in a later iteration of the loop. Then `closed` is called. */
 void http_server_close(struct http_server *, void (*closed)(void *arg), void *arg);
 
 size_t http_connections(const struct http_server *);
 size_t http_busy(const struct http_server *); /* requests without an answer yet */
 
-/* Why a stranger's connection was closed for others. */
-enum http_reason { HTTP_FOR_ROOM, HTTP_FOR_BYTES, HTTP_NREASONS };
+/* Why a stranger's connection was closed to make room. */
+enum http_close_reason { HTTP_FOR_CONNECTIONS, HTTP_FOR_BYTES, HTTP_NREASONS };
 
 struct http_strangers {
     size_t connections, bytes; /* now; the bytes of their unfinished requests */
@@ -185,7 +186,7 @@ void http_strangers(const struct http_server *, struct http_strangers *);
 /* Earliest notAfter of the listeners' certificates, seconds since 1970; 0 = no TLS. */
 int64_t http_certificate_end(const struct http_server *);
 
-/* Something of a listener that is good until a certain time. */
+/* A listener's certificate or revocation lists, and when they end. */
 struct http_certificate {
     const char *listener; /* its name; lives as long as the server */
     bool is_crl;          /* the revocation lists, not the certificate */
@@ -200,9 +201,9 @@ void http_server_limits(struct http_server *, const struct http_server_opts *);
 struct tls_context;
 /*
  * From now on handshakes on this listener use the given context (tls_context_new() in loop/server/tls.h),
- * whose reference it takes. A connection that stands keeps its own, unless the certificate that it shows, or
- * lacks, would not let it in under the new one: it ends after the answer it has coming. False, and the
- * reference stays the caller's, where there is no TLS listener of that name.
+ * whose reference it takes. An open connection keeps its own context; one whose certificate, or lack of one,
+ * the new context would refuse is closed after its pending response. False, and the reference stays the
+ * caller's, if no TLS listener has that name.
  */
 bool http_listener_reload(struct http_server *, const char *listener, struct tls_context *);
 

@@ -2,11 +2,9 @@
 /*
  * tls.c - OpenSSL on memory BIOs: bytes in, bytes out, no socket.
  *
- * The idea: OpenSSL reads from `in` and writes to `out` through a small BIO of our own. Its own memory BIO
- * keeps the largest buffer it ever had, which for thousands of idle connections is most of their memory; here
- * both buffers are freed when they are empty. OpenSSL's own buffers, one record each way, go when the owner
- * has dealt with a delivery (tls_rest), not after each record as SSL_MODE_RELEASE_BUFFERS would have it: a
- * handshake has some ten records, and each buffer is wiped as it goes.
+ * The idea: OpenSSL reads and writes two buffers (tls_bio.c). OpenSSL's own buffers, one record each way, are
+ * freed when the owner has processed a delivery (tls_rest), not after each record as SSL_MODE_RELEASE_BUFFERS
+ * would do: a handshake has some ten records, and each buffer is wiped as it is freed.
  *
  * Life of a connection: handshake (driven by tls_feed) -> established -> tls_read / tls_write ->
  * tls_shutdown. With ask_late the client is asked for its certificate once more, by renegotiation in TLS 1.2
@@ -14,12 +12,13 @@
  *
  * Invariants: the error queue of OpenSSL is empty before each call into it, so that an error is of this
  * connection. A connection that failed once answers -EPROTO for ever. Verification, where a CA is configured,
- * is never relaxed; with ask_late it is the certificate that may be missing, not its proof.
+ * is never relaxed; with ask_late the certificate may be missing, but never unverified.
  *
- * Not here: the context (tls_context.c), sockets (connection.c).
+ * Not here: the buffers (tls_bio.c), the context (tls_context.c), sockets (connection.c).
  */
 #include "loop/server/tls.h"
 
+#include "loop/server/tls_bio.h"
 #include "loop/server/tls_context.h"
 
 #include <errno.h>
@@ -38,60 +37,12 @@ struct tls {
     unsigned magic;
     struct tls_context *context;
     SSL *ssl;
-    struct buf in, out;
-    size_t in_at; /* bytes of `in` that OpenSSL has taken */
+    struct tls_bio bytes;
     bool established, failed, asked;
     char why[120];
     const char *sans[HTTP_SANS];
     size_t nsans;
 };
-
-/* ---- the BIO ---- */
-
-int tls_bio_read(BIO *bio, char *to, int n)
-{
-    struct tls *t = BIO_get_data(bio);
-    size_t there = t->in.len - t->in_at;
-    size_t take = there < (size_t)n ? there : (size_t)n;
-
-    BIO_clear_retry_flags(bio);
-    if (n <= 0)
-        return 0;
-    if (!take) {
-        BIO_set_retry_read(bio);
-        return -1;
-    }
-    memcpy(to, t->in.data + t->in_at, take);
-    t->in_at += take;
-    if (t->in_at == t->in.len) {
-        buf_free(&t->in);
-        t->in_at = 0;
-    }
-    return (int)take;
-}
-
-int tls_bio_write(BIO *bio, const char *bytes, int n)
-{
-    struct tls *t = BIO_get_data(bio);
-
-    BIO_clear_retry_flags(bio);
-    if (n <= 0)
-        return 0;
-    return buf_append(&t->out, bytes, (size_t)n) ? -1 : n;
-}
-
-long tls_bio_ctrl(BIO *bio, int command, long num, void *ptr)
-{
-    struct tls *t = BIO_get_data(bio);
-
-    (void)num;
-    (void)ptr;
-    switch (command) {
-    case BIO_CTRL_FLUSH: return 1;
-    case BIO_CTRL_PENDING: return t ? (long)(t->in.len - t->in_at) : 0;
-    default: return 0;
-    }
-}
 
 /* ---- life ---- */
 
@@ -103,10 +54,7 @@ struct tls *tls_new(struct tls_context *context)
     if (!t || !bio)
         goto fail;
     t->magic = TLS_MAGIC;
-    t->in = BUF_INIT(MAX_CIPHER);
-    t->out = BUF_INIT(SIZE_MAX / 4);
-    BIO_set_data(bio, t);
-    BIO_set_init(bio, 1);
+    tls_bio_attach(bio, &t->bytes, MAX_CIPHER);
     t->ssl = tls_context_ssl(context);
     if (!t->ssl)
         goto fail;
@@ -127,16 +75,15 @@ void tls_free(struct tls *t)
         return;
     SSL_free(t->ssl);
     tls_context_unref(t->context); /* after the BIO, whose functions are the context's */
-    buf_free(&t->in);
-    buf_free(&t->out);
+    tls_bio_free(&t->bytes);
     for (size_t i = 0; i < t->nsans; i++)
         free((void *)(uintptr_t)t->sans[i]);
     t->magic = 0;
     free(t);
 }
 
-/* Notes why, once; what OpenSSL says are static texts. */
-static int failed(struct tls *t, const char *where)
+/* Keeps the first reason; OpenSSL's reasons are static texts. */
+static int tls_failed(struct tls *t, const char *where)
 {
     unsigned long code = ERR_peek_last_error();
     const char *reason = code ? ERR_reason_error_string(code) : NULL;
@@ -164,11 +111,7 @@ int tls_feed(struct tls *t, const char *bytes, size_t n)
 
     if (t->failed)
         return -EPROTO;
-    if (t->in_at) {
-        buf_consume(&t->in, t->in_at);
-        t->in_at = 0;
-    }
-    if (buf_append(&t->in, bytes, n))
+    if (tls_bio_feed(&t->bytes, bytes, n))
         return -ENOMEM;
     if (t->established)
         return 0;
@@ -180,7 +123,7 @@ int tls_feed(struct tls *t, const char *bytes, size_t n)
     }
     if (SSL_get_error(t->ssl, done) == SSL_ERROR_WANT_READ)
         return 0;
-    return failed(t, "tls handshake");
+    return tls_failed(t, "tls handshake");
 }
 
 ssize_t tls_read(struct tls *t, char *to, size_t n)
@@ -199,7 +142,7 @@ ssize_t tls_read(struct tls *t, char *to, size_t n)
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE: return 0;
     case SSL_ERROR_ZERO_RETURN: return -ECONNRESET;
-    default: return failed(t, "tls read");
+    default: return tls_failed(t, "tls read");
     }
 }
 
@@ -211,34 +154,24 @@ int tls_write(struct tls *t, const char *bytes, size_t n)
         return -EPROTO;
     ERR_clear_error();
     if (n && SSL_write_ex(t->ssl, bytes, n, &done) != 1)
-        return failed(t, "tls write");
+        return tls_failed(t, "tls write");
     return 0;
 }
 
 int tls_output(struct tls *t, struct buf *out)
 {
-    int err = 0;
-
-    if (!t->out.len)
-        return 0;
-    if (out->len == 0) {
-        buf_move(out, &t->out);
-        return 0;
-    }
-    err = buf_append(out, t->out.data, t->out.len);
-    buf_free(&t->out);
-    return err;
+    return tls_bio_take(&t->bytes, out);
 }
 
-/* After a handshake of TLS 1.3 what OpenSSL has to say by itself is a ticket, or an answer to a new key.
- * Before it, and in TLS 1.2, it is what the client waits for. */
+/* After a handshake of TLS 1.3 OpenSSL's own output is a ticket or an answer to a key update. Before it, and
+ * in TLS 1.2, the client waits for it. */
 bool tls_can_wait(const struct tls *t)
 {
     return t->established && !t->failed && SSL_version(t->ssl) >= TLS1_3_VERSION;
 }
 
 /* Where the head of a record is there and its body is not, releases of OpenSSL before 3.0.14 would free the
- * buffer that waits for it: hence the question where the reader stands. */
+ * buffer that waits for it: hence the check of the reader's state. */
 void tls_rest(struct tls *t)
 {
     if (!t->failed && strcmp(SSL_rstate_string(t->ssl), "RH") == 0 && !SSL_has_pending(t->ssl))
@@ -250,7 +183,7 @@ void tls_shutdown(struct tls *t)
     if (t->failed || !t->established)
         return;
     ERR_clear_error();
-    (void)SSL_shutdown(t->ssl); /* 0: ours is out, theirs is not awaited */
+    (void)SSL_shutdown(t->ssl); /* 0: close_notify is sent; the client's is not awaited */
     ERR_clear_error();
 }
 
@@ -259,7 +192,7 @@ bool tls_established(const struct tls *t)
     return t->established;
 }
 
-/* ---- who is there ---- */
+/* ---- the client's certificate ---- */
 
 /* A resumed session brings the certificate of the handshake it resumes, which may have expired meanwhile. */
 bool tls_has_peer_certificate(const struct tls *t)
@@ -308,7 +241,7 @@ int tls_ask_certificate(struct tls *t)
     else
         ok = SSL_renegotiate(t->ssl) == 1 && SSL_do_handshake(t->ssl) == 1;
     if (!ok) {
-        ERR_clear_error(); /* the client offered no way to be asked; the connection itself is well */
+        ERR_clear_error(); /* the client offered no way to be asked; the connection itself is sound */
         return -ENOTSUP;
     }
     t->asked = true;

@@ -33,9 +33,9 @@ ssize_t tls_read(struct tls *, char *to, size_t n);
 int tls_write(struct tls *, const char *bytes, size_t n); /* 0 or -EPROTO */
 /* Moves pending ciphertext to the end of `out`. */
 int tls_output(struct tls *, struct buf *out);
-/* Nobody waits for what is in the output: it may go with the next answer. */
+/* The output may wait for the next response: no peer needs it now. */
 bool tls_can_wait(const struct tls *);
-/* Ends a delivery: gives back buffers that would only be held until the next one. */
+/* Ends a delivery: frees buffers that are needed only with the next one. */
 void tls_rest(struct tls *);
 void tls_shutdown(struct tls *); /* close_notify into the output */
 bool tls_established(const struct tls *);
@@ -51,15 +51,14 @@ bool tls_asked_done(const struct tls *);
 /* True = a verified client certificate is there. */
 bool tls_has_peer_certificate(const struct tls *);
 /*
- * Whether a connection may go on under a newer context of its listener: what it showed, or did not show,
- * would let it in today. Certificates that were judged are remembered in `trust`, since many connections show
- * the same.
+ * Would a newer context of its listener accept this connection, with its certificate or without one? Results
+ * are kept in `trust`, since many connections show the same certificate.
  */
 #define TLS_TRUST_KEPT 16
 struct tls_trust {
     struct tls_context *now;
     struct {
-        const struct x509_st *certificate; /* of a connection that stands while this is used */
+        const struct x509_st *certificate; /* of a connection that is open while this is used */
         bool trusted;
     } kept[TLS_TRUST_KEPT];
     size_t n;

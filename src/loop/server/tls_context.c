@@ -2,20 +2,21 @@
 /*
  * tls_context.c - the configuration of a TLS listener, and what a certificate says about its owner.
  *
- * The idea: everything that decides about security is set here, once per listener: versions 1.2 and 1.3,
+ * The idea: every setting that decides about security is made here, once per listener: versions 1.2 and 1.3,
  * forward secrecy and authenticated encryption only, X25519 and P-256, no compression, no renegotiation by
  * clients, client certificates required where a CA is named, and none of them revoked where lists are given.
- * Sessions are resumed by tickets alone (tls_tickets.c); nothing is kept on this side.
+ * Sessions are resumed by tickets alone (tls_tickets.c); the server keeps no session.
  *
  * Names: a subject alternative name becomes a text like "DNS:host". One that holds a NUL or another control
  * byte is left out, since as a text it would look like a name that it is not.
  *
  * Life: tls_context_new -> any number of connections, each with a reference -> tls_context_unref. A listener
- * may have given up its own reference for a newer context meanwhile: a connection keeps what it began with.
+ * may replace its context; a connection keeps the context it began with.
  */
 #include "loop/server/tls_context.h"
 
 #include "base/certificate.h"
+#include "loop/server/tls_bio.h"
 #include "loop/server/tls_tickets.h"
 
 #include <arpa/inet.h>
@@ -44,7 +45,7 @@ struct tls_context {
 
 /* ---- making it ---- */
 
-static bool complain(char why[WHY_SIZE], const char *what, const char *file)
+static bool load_failed(char why[WHY_SIZE], const char *what, const char *file)
 {
     unsigned long code = ERR_peek_last_error();
     const char *reason = code ? ERR_reason_error_string(code) : NULL;
@@ -69,16 +70,16 @@ static bool load_certificate(struct tls_context *t, const struct http_tls_opts *
 {
     SSL_CTX_set_default_passwd_cb(t->ctx, on_passphrase);
     if (SSL_CTX_use_certificate_chain_file(t->ctx, opts->certificate) != 1)
-        return complain(why, "certificate", opts->certificate);
+        return load_failed(why, "certificate", opts->certificate);
     if (SSL_CTX_use_PrivateKey_file(t->ctx, opts->key, SSL_FILETYPE_PEM) != 1)
-        return complain(why, "key", opts->key);
+        return load_failed(why, "key", opts->key);
     if (SSL_CTX_check_private_key(t->ctx) != 1)
-        return complain(why, "the key is not the certificate's:", opts->key);
+        return load_failed(why, "the key is not the certificate's:", opts->key);
     t->end = certificate_time(X509_get0_notAfter(SSL_CTX_get0_certificate(t->ctx)));
     return true;
 }
 
-/* Each authority of a chain needs its list: a certificate nobody answers for is refused. */
+/* Each authority of a chain needs its list: without it a certificate is refused. */
 static bool load_client_crl(struct tls_context *t, const struct http_tls_opts *opts, char why[WHY_SIZE])
 {
     X509_STORE *store = SSL_CTX_get_cert_store(t->ctx);
@@ -97,7 +98,7 @@ static bool load_client_crl(struct tls_context *t, const struct http_tls_opts *o
     }
     BIO_free(in);
     if (opts->client_crl && !n)
-        return complain(why, "client CRL", opts->client_crl);
+        return load_failed(why, "client CRL", opts->client_crl);
     ERR_clear_error(); /* the end of the file is one */
     if (n)
         X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
@@ -111,10 +112,10 @@ static bool load_client_ca(struct tls_context *t, const struct http_tls_opts *op
     if (!opts->client_ca)
         return true;
     if (SSL_CTX_load_verify_locations(t->ctx, opts->client_ca, NULL) != 1)
-        return complain(why, "client CA", opts->client_ca);
+        return load_failed(why, "client CA", opts->client_ca);
     names = SSL_load_client_CA_file(opts->client_ca);
     if (!names)
-        return complain(why, "client CA", opts->client_ca);
+        return load_failed(why, "client CA", opts->client_ca);
     SSL_CTX_set_client_CA_list(t->ctx, names); /* takes them */
     if (!opts->ask_late)
         SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
@@ -165,19 +166,8 @@ static bool set_options(struct tls_context *t, const struct http_tls_opts *opts,
         SSL_CTX_set_cipher_list(t->ctx, CIPHERS_12) != 1 ||
         SSL_CTX_set_ciphersuites(t->ctx, CIPHERS_13) != 1 || SSL_CTX_set1_groups_list(t->ctx, GROUPS) != 1 ||
         SSL_CTX_set_session_id_context(t->ctx, id, sizeof(id) - 1) != 1)
-        return complain(why, "TLS options", NULL);
+        return load_failed(why, "TLS options", NULL);
     return true;
-}
-
-static BIO_METHOD *bio_method(void)
-{
-    BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "jumpgate");
-
-    if (m && BIO_meth_set_read(m, tls_bio_read) == 1 && BIO_meth_set_write(m, tls_bio_write) == 1 &&
-        BIO_meth_set_ctrl(m, tls_bio_ctrl) == 1)
-        return m;
-    BIO_meth_free(m);
-    return NULL;
 }
 
 struct tls_context *tls_context_new(const struct http_tls_opts *opts, char why[WHY_SIZE])
@@ -191,10 +181,10 @@ struct tls_context *tls_context_new(const struct http_tls_opts *opts, char why[W
     }
     t->refs = 1;
     t->ctx = SSL_CTX_new(TLS_server_method());
-    t->bio = bio_method();
+    t->bio = tls_bio_method();
     t->tickets = t->ctx ? tls_tickets_new(t->ctx) : NULL;
     if (!t->ctx || !t->bio || !t->tickets) {
-        complain(why, "TLS", NULL);
+        load_failed(why, "TLS", NULL);
     } else if (set_options(t, opts, why) && load_certificate(t, opts, why) && load_client_ca(t, opts, why)) {
         return t;
     }
@@ -303,7 +293,7 @@ static char *ip_san(const ASN1_OCTET_STRING *value)
     return asprintf(&text, "IP:%s", host) < 0 ? NULL : text;
 }
 
-static char *san(const GENERAL_NAME *name)
+static char *san_text(const GENERAL_NAME *name)
 {
     switch (name->type) {
     case GEN_DNS: return text_san("DNS", name->d.dNSName);
@@ -320,7 +310,7 @@ size_t tls_certificate_sans(X509 *certificate, const char **sans, size_t max)
     size_t n = 0;
 
     for (int i = 0; i < sk_GENERAL_NAME_num(names) && n < max; i++) {
-        sans[n] = san(sk_GENERAL_NAME_value(names, i));
+        sans[n] = san_text(sk_GENERAL_NAME_value(names, i));
         if (sans[n])
             n++;
     }

@@ -1,7 +1,8 @@
 /*
- * tls_context.h - what tls.c and tls_context.c share; nobody else includes it.
+ * tls_context.h - the part of a TLS context that tls.c alone uses; the public part is in tls.h.
  *
- * The context is the configuration of a listener as OpenSSL understands it, and maker of its connections.
+ * The context is a listener's TLS configuration as OpenSSL holds it, and makes the SSL objects of
+ * connections.
  */
 #ifndef JG_LOOP_SERVER_TLS_CONTEXT_H
 #define JG_LOOP_SERVER_TLS_CONTEXT_H
@@ -11,7 +12,7 @@
 #include <openssl/ssl.h>
 
 SSL *tls_context_ssl(struct tls_context *); /* a new connection's, or NULL */
-BIO *tls_context_bio(struct tls_context *); /* an empty BIO over the functions below, or NULL */
+BIO *tls_context_bio(struct tls_context *); /* of tls_bio.h, not attached yet; or NULL */
 
 /* A late question was sent; did a handshake end since, or a certificate come? */
 void tls_context_asked(SSL *);
@@ -23,10 +24,5 @@ bool tls_context_trusts(const struct tls_context *, X509 *, STACK_OF(X509) * cha
 
 /* Writes up to `max` texts, each from malloc. Names that a text cannot hold faithfully are left out. */
 size_t tls_certificate_sans(X509 *, const char **sans, size_t max);
-
-/* tls.c: the BIO over a struct tls */
-int tls_bio_read(BIO *, char *to, int n);
-int tls_bio_write(BIO *, const char *bytes, int n);
-long tls_bio_ctrl(BIO *, int command, long num, void *ptr);
 
 #endif

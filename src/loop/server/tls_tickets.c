@@ -2,11 +2,11 @@
 /*
  * tls_tickets.c - the keys of session tickets; see tls_tickets.h.
  *
- * OpenSSL would make one key when the context is made and keep it as long as the process lives, which for a
- * ticket means that there is no forward secrecy at all. Here a key seals for one period
- * (TLS_TICKETS_PERIOD_S) and opens for two. A ticket itself is good for one period, so none is refused early.
+ * OpenSSL itself makes one key per context and keeps it as long as the process runs, which leaves tickets
+ * without forward secrecy. Here a key seals for one period (TLS_TICKETS_PERIOD_S) and opens for two. A ticket
+ * itself is good for one period, so none is refused early.
  *
- * A key is a name of 16 bytes, which the ticket bears in the clear, a key for AES-256-CBC and one for
+ * A key is a name of 16 bytes, which the ticket carries in the clear, a key for AES-256-CBC and one for
  * HMAC-SHA256, as RFC 5077 recommends.
  *
  * Not here: the clock. The server rotates all its contexts (server.c).
@@ -56,8 +56,8 @@ static bool set_mac(EVP_MAC_CTX *mac, struct ticket_key *key)
     return EVP_MAC_CTX_set_params(mac, params) == 1;
 }
 
-static int seal(struct ticket_key *key, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
-                EVP_MAC_CTX *mac)
+static int ticket_seal(struct ticket_key *key, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+                       EVP_MAC_CTX *mac)
 {
     memcpy(name, key->name, NAME_SIZE);
     if (RAND_bytes(iv, EVP_MAX_IV_LENGTH) != 1 ||
@@ -67,8 +67,8 @@ static int seal(struct ticket_key *key, unsigned char *name, unsigned char *iv, 
 }
 
 /* 0 = not one of ours: a full handshake. 2 = opened, but give the client a ticket under the newest key. */
-static int unseal(struct tls_tickets *t, const unsigned char *name, const unsigned char *iv,
-                  EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
+static int ticket_unseal(struct tls_tickets *t, const unsigned char *name, const unsigned char *iv,
+                         EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
 {
     struct ticket_key *key = memcmp(name, t->now.name, NAME_SIZE) == 0 ? &t->now : &t->before;
 
@@ -86,7 +86,7 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
 
     if (!t)
         return -1;
-    return sealing ? seal(&t->now, name, iv, cipher, mac) : unseal(t, name, iv, cipher, mac);
+    return sealing ? ticket_seal(&t->now, name, iv, cipher, mac) : ticket_unseal(t, name, iv, cipher, mac);
 }
 
 struct tls_tickets *tls_tickets_new(SSL_CTX *ctx)

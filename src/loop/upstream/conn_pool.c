@@ -11,30 +11,28 @@
  *        |             needed
  *        +------------------+------------------+----> closed
  *
- * Owners: an answer that comes late, after another to the same request, is taken for the answer to the next
- * one, and nothing in HTTP/1.1 tells the two apart. So a connection belongs to the owner of its first call,
- * and carries no call of another. Where no place is free, the idle connection that was used longest ago is
- * closed for one that is opened.
+ * Pinning: HTTP/1.1 cannot tell a late second answer to one request from the answer to the next. So a
+ * connection is pinned to the owner of its first call, and carries no call of another. At the limit of
+ * connections, the one idle for longest is closed before another is opened.
  *
  * Open on demand: never more connecting than calls that wait, never more than `connections` in all. The idle
- * lists are last in, first out, so that surplus connections grow old and are swept.
+ * lists are last in, first out, so that surplus connections become idle for long and are swept.
  *
- * Who waits is served in order, but for calls whose own owner has an idle connection. They go at once if they
- * go on with something begun, or take no place of those before them, or are among the first POOL_IN_A_ROW for
- * which this connection passes others: opening a connection costs more than an exchange.
+ * Waiting calls are served in order, with one exception: a call whose owner has an idle connection starts at
+ * once if it continues a check-out, or delays no call before it, or is among the first POOL_IN_A_ROW that
+ * pass others on this connection. Opening a connection costs more than an exchange.
  *
- * A connection ends at `max_age`, or up to a tenth of it earlier, so that those opened together do not end
- * together. An idle one is closed then, a busy one after its answer.
+ * A connection ends at `max_age`, or up to a tenth of it earlier, so that connections opened together do not
+ * end together. An idle one is closed then, a busy one after its answer.
  *
- * A connect that fails ends one waiting call; the others go on trying. After one failure at most two connects
- * run at a time; after three in a row the vault counts as down: what waits is failed unless a connection of
- * its owner is in use and may still serve it, and for BACKOFF_MS new calls fail at once. Then a single
- * connect probes.
+ * A failed connect ends one waiting call; connects for the others continue. After one failure at most two
+ * connects run at a time; after three in a row the vault counts as down: a waiting call fails unless a
+ * connection of its owner is in use, and for BACKOFF_MS new calls fail at once. Then a single connect probes.
  *
- * Invariants: done() is never called here. conn_close() may free the connection: nobody touches it
+ * Invariants: done() is never called here. pool_conn_close() may free the connection: it is not used
  * afterwards. A connection is reused only if its answer ended cleanly and nothing, not even a byte, followed
- * it. An idle one that becomes readable is read: TLS housekeeping (tickets, key updates) is taken in, all
- * else closes it.
+ * it. An idle connection that becomes readable is read: TLS messages (tickets, key updates) are processed,
+ * anything else closes it.
  */
 #include "loop/upstream/conn_pool.h"
 
@@ -59,36 +57,36 @@ uint64_t pool_now(const struct upstream *up)
 
 /* ---- closing ---- */
 
-static struct conn_list *idle_beside(struct conn *c)
+static struct conn_list *idle_beside(struct pool_conn *c)
 {
-    return c->owned ? &pool_row(c->up, c->owner)->idle : &c->up->unowned;
+    return c->pinned ? &pool_row(c->up, c->owner)->idle : &c->up->unpinned;
 }
 
-static void unlink_conn(struct conn *c)
+static void unlink_conn(struct pool_conn *c)
 {
     struct upstream *up = c->up;
 
     switch (c->state) {
-    case VAULT_CONN_OPENING:
+    case POOL_CONN_OPENING:
         TAILQ_REMOVE(&up->connecting, c, link);
         up->nconnecting--;
         break;
-    case VAULT_CONN_IDLE:
+    case POOL_CONN_IDLE:
         TAILQ_REMOVE(&up->idle, c, link);
         TAILQ_REMOVE(idle_beside(c), c, own);
         up->nidle--;
         break;
-    case VAULT_CONN_BUSY:
+    case POOL_CONN_BUSY:
         TAILQ_REMOVE(&up->in_use, c, link);
         up->nin_use--;
         break;
-    case VAULT_CONN_CLOSED: break;
+    case POOL_CONN_CLOSED: break;
     }
 }
 
 static void on_vault_conn_closed(struct vault_conn *vault_conn)
 {
-    struct conn *c = (struct conn *)vault_conn;
+    struct pool_conn *c = (struct pool_conn *)vault_conn;
     struct upstream *up = c->up;
 
     exchange_free(&c->exchange);
@@ -99,25 +97,25 @@ static void on_vault_conn_closed(struct vault_conn *vault_conn)
 }
 
 /* Idempotent; may free c. */
-static void conn_close(struct conn *c, const char *why)
+static void pool_conn_close(struct pool_conn *c, const char *why)
 {
-    if (c->state == VAULT_CONN_CLOSED)
+    if (c->state == POOL_CONN_CLOSED)
         return;
     log_debug("upstream_close", "vault=%s why=%s exchanges=%llu", c->up->name, why,
               (unsigned long long)c->exchanges);
     unlink_conn(c);
-    c->state = VAULT_CONN_CLOSED;
+    c->state = POOL_CONN_CLOSED;
     exchange_finish(&c->exchange);
     vault_conn_close(&c->vault_conn);
 }
 
 void pool_close_all(struct upstream *up)
 {
-    struct conn *c;
+    struct pool_conn *c;
 
     while ((c = TAILQ_FIRST(&up->connecting)) || (c = TAILQ_FIRST(&up->idle)) ||
            (c = TAILQ_FIRST(&up->in_use)))
-        conn_close(c, "the upstream is closing");
+        pool_conn_close(c, "the upstream is closing");
 }
 
 /* ---- idle ---- */
@@ -126,7 +124,7 @@ static void on_sweep(struct deadline *d)
 {
     struct upstream *up = CONTAINER_OF(d, struct upstream, sweep);
     uint64_t now = pool_now(up);
-    struct conn *oldest;
+    struct pool_conn *oldest;
 
     while ((oldest = TAILQ_LAST(&up->idle, conn_list))) {
         uint64_t end = oldest->idle_at_ms + up->idle_timeout_ms;
@@ -135,16 +133,16 @@ static void on_sweep(struct deadline *d)
                 log_warn("upstream_sweep", "vault=%s error=%s", up->name, "out of memory");
             return;
         }
-        conn_close(oldest, "idle for too long");
+        pool_conn_close(oldest, "idle for too long");
     }
 }
 
-static void conn_rest(struct conn *c)
+static void pool_conn_idle(struct pool_conn *c)
 {
     struct upstream *up = c->up;
 
     unlink_conn(c);
-    c->state = VAULT_CONN_IDLE;
+    c->state = POOL_CONN_IDLE;
     c->idle_at_ms = pool_now(up);
     TAILQ_INSERT_HEAD(&up->idle, c, link);
     TAILQ_INSERT_HEAD(idle_beside(c), c, own);
@@ -157,8 +155,8 @@ static void conn_rest(struct conn *c)
 
 /* ---- age ---- */
 
-/* Without a limit the end of time. */
-static uint64_t end_of(const struct conn *c)
+/* UINT64_MAX without a limit. */
+static uint64_t end_of(const struct pool_conn *c)
 {
     uint64_t age = c->up->max_age_ms;
 
@@ -167,7 +165,7 @@ static uint64_t end_of(const struct conn *c)
 
 static void on_aging(struct deadline *d);
 
-static void age_at(struct upstream *up, uint64_t at_ms)
+static void arm_aging(struct upstream *up, uint64_t at_ms)
 {
     uint64_t now = pool_now(up);
 
@@ -175,20 +173,21 @@ static void age_at(struct upstream *up, uint64_t at_ms)
         return;
     up->aging_at_ms = at_ms;
     if (timer_start(loop_timers(up->loop), &up->aging, at_ms > now ? at_ms - now : 0, on_aging))
-        log_warn("upstream_aging", "vault=%s error=%s", up->name, "out of memory"); /* usable() looks too */
+        log_warn("upstream_aging", "vault=%s error=%s", up->name,
+                 "out of memory"); /* is_usable() looks too */
 }
 
-/* Closes the idle ones whose time has come, and waits for the next one's. */
+/* Closes idle connections past their end, and arms the deadline for the next one. */
 static void on_aging(struct deadline *d)
 {
     struct upstream *up = CONTAINER_OF(d, struct upstream, aging);
     uint64_t now = pool_now(up), next_at = UINT64_MAX;
-    struct conn *c, *next;
+    struct pool_conn *c, *next;
 
     for (c = TAILQ_FIRST(&up->idle); c; c = next) {
         next = TAILQ_NEXT(c, link);
         if (c->ends_at_ms <= now)
-            conn_close(c, "too old");
+            pool_conn_close(c, "too old");
         else if (c->ends_at_ms < next_at)
             next_at = c->ends_at_ms;
     }
@@ -197,11 +196,11 @@ static void on_aging(struct deadline *d)
         if (c->ends_at_ms > now && c->ends_at_ms < next_at)
             next_at = c->ends_at_ms;
     }
-    age_at(up, next_at);
+    arm_aging(up, next_at);
 }
 
-/* Evenly over a tenth of the age, whichever come one after the other: the golden ratio's multiples. */
-static void conn_born(struct conn *c)
+/* Spreads consecutive connections evenly over a tenth of max_age, by multiples of the golden ratio. */
+static void pool_conn_opened(struct pool_conn *c)
 {
     struct upstream *up = c->up;
 
@@ -209,43 +208,43 @@ static void conn_born(struct conn *c)
     c->open_at_ms = pool_now(up);
     c->ends_at_ms = end_of(c);
     up->state.opened++;
-    age_at(up, c->ends_at_ms);
+    arm_aging(up, c->ends_at_ms);
 }
 
-void pool_renewed(struct upstream *up)
+void pool_limits_changed(struct upstream *up)
 {
     struct conn_list *open[] = {&up->idle, &up->in_use};
-    struct conn *c;
+    struct pool_conn *c;
 
     for (int i = 0; i < 2; i++) {
         TAILQ_FOREACH(c, open[i], link)
         {
             c->ends_at_ms = end_of(c);
-            age_at(up, c->ends_at_ms);
+            arm_aging(up, c->ends_at_ms);
         }
     }
 }
 
 /*
- * Nothing has come in the whole time for a call. What the vault has not used since then may be as dead, and
+ * No byte came in the whole time of a call. Connections idle since before it began may be dead as well, and
  * each would cost another call its time.
  */
 void pool_doubt(struct call *call)
 {
     struct upstream *up = call->up;
-    struct conn *busy = call->conn, *c;
+    struct pool_conn *busy = call->conn, *c;
 
     if (busy->exchange.began || call->exchange_timeout_ms < up->call_timeout_ms)
         return;
     dialer_doubt(up->dialer);
     while ((c = TAILQ_LAST(&up->idle, conn_list)) && c->idle_at_ms < call->begun_ms)
-        conn_close(c, "a call that began later had no answer");
+        pool_conn_close(c, "a call that began later had no answer");
 }
 
-/* ---- a look ---- */
+/* ---- reading an idle connection ---- */
 
-/* Reads an idle connection; whatever there is but TLS housekeeping closes it. True = still good. */
-static bool conn_look(struct conn *c)
+/* Reads an idle connection; any byte of plaintext closes it. True = still usable. */
+static bool pool_conn_check_idle(struct pool_conn *c)
 {
     c->vault_conn.want_write = false;
     ssize_t n = vault_conn_recv(&c->vault_conn, c->up->scratch, SCRATCH_SIZE);
@@ -253,21 +252,21 @@ static bool conn_look(struct conn *c)
         return true;
     if (n > 0)
         wipe(c->up->scratch, (size_t)n);
-    conn_close(c, n > 0 ? "bytes nobody asked for" : "closed by the peer");
+    pool_conn_close(c, n > 0 ? "bytes nobody asked for" : "closed by the peer");
     return false;
 }
 
 /* ---- one exchange ---- */
 
 /* 0 = all sent or the socket is full; -ECONNRESET. */
-static int conn_write(struct conn *c)
+static int pool_conn_write(struct pool_conn *c)
 {
     const char *bytes;
     size_t n;
 
     while ((n = exchange_unsent(&c->exchange, &bytes)) > 0) {
         ssize_t out = vault_conn_send(&c->vault_conn, bytes, n);
-        /* Over TLS a record that would block may be half on its way: count it as sent. */
+        /* Over TLS a record that would block may be partly sent: count it as sent. */
         if (out > 0 || (out == -EAGAIN && c->vault_conn.tls))
             c->call->sent = true;
         if (out == -EAGAIN)
@@ -280,7 +279,7 @@ static int conn_write(struct conn *c)
 }
 
 /* EXCHANGE_MORE, EXCHANGE_DONE or -errno. */
-static int conn_read(struct conn *c, bool *more)
+static int pool_conn_read(struct pool_conn *c, bool *more)
 {
     struct upstream *up = c->up;
     ssize_t n;
@@ -302,8 +301,9 @@ static int conn_read(struct conn *c, bool *more)
     return EXCHANGE_MORE;
 }
 
-/* Bytes may wait behind the answer where no poll sees them: TLS tickets are fine, anything else is not. */
-static bool nothing_follows(struct conn *c)
+/* Bytes may follow the answer in OpenSSL's buffer, where no poll sees them: only TLS tickets are acceptable.
+ */
+static bool nothing_follows(struct pool_conn *c)
 {
     ssize_t n = vault_conn_recv(&c->vault_conn, c->up->scratch, SCRATCH_SIZE);
 
@@ -312,7 +312,7 @@ static bool nothing_follows(struct conn *c)
     return n == -EAGAIN;
 }
 
-static void conn_answered(struct conn *c, bool more)
+static void pool_conn_answered(struct pool_conn *c, bool more)
 {
     struct upstream *up = c->up;
     struct call *call = c->call;
@@ -326,13 +326,13 @@ static void conn_answered(struct conn *c, bool more)
     upstream_finish(call, 0, "");
     if (keep && !up->closing && vault_conn_watch(&c->vault_conn) == 0) {
         c->drained = true;
-        conn_rest(c);
+        pool_conn_idle(c);
     } else {
-        conn_close(c, "not reusable after its answer");
+        pool_conn_close(c, "not reusable after its answer");
     }
 }
 
-static void conn_failed(struct conn *c, int err)
+static void pool_conn_failed(struct pool_conn *c, int err)
 {
     struct upstream *up = c->up;
     struct call *call = c->call;
@@ -341,7 +341,7 @@ static void conn_failed(struct conn *c, int err)
 
     text_copy(why, sizeof(why), call->why[0] ? call->why : c->vault_conn.error);
     c->call = NULL;
-    conn_close(c, why);
+    pool_conn_close(c, why);
     if (stale && !call->retried && (call->safe || !call->sent) && !up->closing) {
         upstream_repeat(call);
         return;
@@ -350,24 +350,24 @@ static void conn_failed(struct conn *c, int err)
     upstream_finish(call, err, why);
 }
 
-static void conn_step(struct conn *c)
+static void pool_conn_continue(struct pool_conn *c)
 {
     bool more = false;
 
     c->vault_conn.want_write = false;
-    int wrote = conn_write(c);
-    int r = conn_read(c, &more); /* an answer may be there even though sending failed */
+    int wrote = pool_conn_write(c);
+    int r = pool_conn_read(c, &more); /* an answer may be there even though sending failed */
     if (r == EXCHANGE_MORE)
         r = wrote ? wrote : vault_conn_watch(&c->vault_conn) ? -ECONNRESET : EXCHANGE_MORE;
     if (r == EXCHANGE_MORE)
         return;
     if (r == EXCHANGE_DONE)
-        conn_answered(c, more);
+        pool_conn_answered(c, more);
     else
-        conn_failed(c, r);
+        pool_conn_failed(c, r);
 }
 
-static void conn_start(struct conn *c, struct call *call)
+static void pool_conn_start(struct pool_conn *c, struct call *call)
 {
     struct upstream *up = c->up;
 
@@ -377,8 +377,8 @@ static void conn_start(struct conn *c, struct call *call)
         return;
     }
     unlink_conn(c);
-    c->state = VAULT_CONN_BUSY;
-    c->owned = true;
+    c->state = POOL_CONN_BUSY;
+    c->pinned = true;
     c->owner = call->owner;
     c->call = call;
     call->conn = c;
@@ -390,17 +390,17 @@ static void conn_start(struct conn *c, struct call *call)
     up->state.reused += c->reused;
     c->vault_conn.want_write = false;
     c->vault_conn.error[0] = '\0';
-    err = conn_write(c);
+    err = pool_conn_write(c);
     if (err || vault_conn_watch(&c->vault_conn))
-        conn_failed(c, -ECONNRESET);
+        pool_conn_failed(c, -ECONNRESET);
 }
 
 void pool_abandon(struct call *call, const char *why)
 {
-    struct conn *c = call->conn;
+    struct pool_conn *c = call->conn;
 
     c->call = NULL;
-    conn_close(c, why);
+    pool_conn_close(c, why);
 }
 
 /* ---- opening ---- */
@@ -431,32 +431,32 @@ static void connect_failed(struct upstream *up, const char *why)
 
 static void on_opened(struct vault_conn *vault_conn, int err)
 {
-    struct conn *c = (struct conn *)vault_conn;
+    struct pool_conn *c = (struct pool_conn *)vault_conn;
     struct upstream *up = c->up;
 
     if (err) {
         char why[CURL_ERROR_SIZE];
         text_copy(why, sizeof(why), vault_conn->error);
-        conn_close(c, why);
+        pool_conn_close(c, why);
         connect_failed(up, why);
     } else {
         if (up->failures)
             log_info("upstream_reachable", "vault=%s failures=%u", up->name, up->failures);
         up->failures = 0;
-        conn_born(c);
-        conn_rest(c);
+        pool_conn_opened(c);
+        pool_conn_idle(c);
     }
     pool_serve(up);
     if (!err)
-        c->pooled = true; /* from now on; c is still there: a poll ends in a later turn */
+        c->pooled = true; /* from now on; c is still valid: its poll is closed in a later iteration */
 }
 
-/* It has had its answer: a call of its own owner that waits may go on it. */
-static void serve_beside(const struct conn *c)
+/* After an answer: starts a waiting call of the connection's owner on it. */
+static void serve_beside(const struct pool_conn *c)
 {
     struct call *call;
 
-    if (c->state != VAULT_CONN_IDLE || !c->up->waiting)
+    if (c->state != POOL_CONN_IDLE || !c->up->waiting)
         return;
     TAILQ_FOREACH(call, &pool_row(c->up, c->owner)->waiting, own)
     {
@@ -469,24 +469,24 @@ static void serve_beside(const struct conn *c)
 
 static void on_ready(struct vault_conn *vault_conn)
 {
-    struct conn *c = (struct conn *)vault_conn;
+    struct pool_conn *c = (struct pool_conn *)vault_conn;
     struct upstream *up = c->up;
 
     up->will_deliver = true;
-    if (c->state == VAULT_CONN_BUSY)
-        conn_step(c);
-    else if (c->state == VAULT_CONN_IDLE)
-        conn_look(c);
+    if (c->state == POOL_CONN_BUSY)
+        pool_conn_continue(c);
+    else if (c->state == POOL_CONN_IDLE)
+        pool_conn_check_idle(c);
     up->will_deliver = false;
-    upstream_deliver(up); /* nothing of ours or libcurl's is on the stack any more */
-    serve_beside(c);      /* even a closed one is still there: its poll ends in a later turn */
+    upstream_deliver(up); /* no other function of this folder or of libcurl is on the stack */
+    serve_beside(c);      /* also a closed one is still valid: its poll is closed in a later iteration */
     pool_serve(up);
     c->drained = false;
 }
 
-static int conn_open(struct upstream *up)
+static int pool_conn_open(struct upstream *up)
 {
-    struct conn *c = calloc(1, sizeof(*c));
+    struct pool_conn *c = calloc(1, sizeof(*c));
 
     if (!c)
         return -ENOMEM;
@@ -501,20 +501,20 @@ static int conn_open(struct upstream *up)
         free(c);
         return err;
     }
-    c->state = VAULT_CONN_OPENING;
+    c->state = POOL_CONN_OPENING;
     TAILQ_INSERT_TAIL(&up->connecting, c, link);
     up->nconnecting++;
     up->alive++;
     return 0;
 }
 
-/* The owner who pauses longest gives a place. */
+/* Closes the connections idle for longest until one more may be opened. */
 static bool make_room(struct upstream *up)
 {
-    struct conn *c;
+    struct pool_conn *c;
 
     while (open_conns(up) >= up->connections && (c = TAILQ_LAST(&up->idle, conn_list)))
-        conn_close(c, "its place is needed");
+        pool_conn_close(c, "its place is needed");
     return open_conns(up) < up->connections;
 }
 
@@ -523,45 +523,45 @@ static void open_more(struct upstream *up, size_t wanted)
     while (up->nconnecting < wanted && up->nconnecting < connects_allowed(up)) {
         if (!make_room(up))
             return;
-        if (conn_open(up)) {
+        if (pool_conn_open(up)) {
             connect_failed(up, "out of memory or descriptors");
             return;
         }
     }
 }
 
-/* Looked at once more unless opened or read just now; closed if it is of no use. */
-static bool usable(struct conn *c)
+/* Checked by a read unless opened or read just now; closed if it is not usable. */
+static bool is_usable(struct pool_conn *c)
 {
     if (!c->pooled || c->drained)
         return true;
     if (c->ends_at_ms <= pool_now(c->up)) {
-        conn_close(c, "too old");
+        pool_conn_close(c, "too old");
         return false;
     }
-    return vault_conn_silent(&c->vault_conn) || conn_look(c);
+    return vault_conn_silent(&c->vault_conn) || pool_conn_check_idle(c);
 }
 
-/* The best idle connection that is this owner's already. NULL = none. */
-static struct conn *take_own(struct upstream *up, uint64_t owner)
+/* The last used idle connection pinned to this owner. NULL = none. */
+static struct pool_conn *take_pinned(struct upstream *up, uint64_t owner)
 {
-    struct conn *c, *next;
+    struct pool_conn *c, *next;
 
     for (c = TAILQ_FIRST(&pool_row(up, owner)->idle); c; c = next) {
         next = TAILQ_NEXT(c, own);
-        if (c->owner == owner && usable(c))
+        if (c->owner == owner && is_usable(c))
             return c;
     }
     return NULL;
 }
 
-/* One that has carried nothing yet. NULL = none. */
-static struct conn *take_unowned(struct upstream *up, bool fresh_only)
+/* An idle connection that has carried no call. NULL = none. */
+static struct pool_conn *take_unpinned(struct upstream *up, bool fresh_only)
 {
-    struct conn *c;
+    struct pool_conn *c;
 
-    while ((c = TAILQ_FIRST(&up->unowned)) && !(fresh_only && c->pooled)) {
-        if (usable(c))
+    while ((c = TAILQ_FIRST(&up->unpinned)) && !(fresh_only && c->pooled)) {
+        if (is_usable(c))
             return c;
     }
     return NULL;
@@ -569,30 +569,30 @@ static struct conn *take_unowned(struct upstream *up, bool fresh_only)
 
 static void serve_fresh(struct upstream *up)
 {
-    struct conn *c;
+    struct pool_conn *c;
     struct call *call;
 
-    while (up->waiting && (c = take_unowned(up, true)) && (call = upstream_next(up, true)))
-        conn_start(c, call);
+    while (up->waiting && (c = take_unpinned(up, true)) && (call = upstream_next_call(up, true)))
+        pool_conn_start(c, call);
 }
 
-static void serve_line(struct upstream *up)
+static void serve_queue(struct upstream *up)
 {
-    struct conn *c;
+    struct pool_conn *c;
     struct call *call;
 
-    while (up->waiting > up->nrepeats && (call = upstream_peek(up))) {
-        if (!(c = take_own(up, call->owner)) && !(c = take_unowned(up, false)))
+    while (up->waiting > up->nrepeats && (call = upstream_peek_call(up))) {
+        if (!(c = take_pinned(up, call->owner)) && !(c = take_unpinned(up, false)))
             return;
-        (void)upstream_next(up, false);
+        (void)upstream_next_call(up, false);
         c->in_a_row = 0;
-        conn_start(c, call);
+        pool_conn_start(c, call);
     }
 }
 
 bool pool_busy_for(const struct upstream *up, uint64_t owner)
 {
-    const struct conn *c;
+    const struct pool_conn *c;
 
     TAILQ_FOREACH(c, &up->in_use, link)
     {
@@ -602,7 +602,7 @@ bool pool_busy_for(const struct upstream *up, uint64_t owner)
     return false;
 }
 
-/* Do others wait for want of a place that an idle connection would give? */
+/* Do other calls wait for a connection that closing an idle one would allow? */
 static bool places_are_short(const struct upstream *up)
 {
     return up->nconnecting + 1 < up->waiting && up->nconnecting < connects_allowed(up);
@@ -611,24 +611,24 @@ static bool places_are_short(const struct upstream *up)
 void pool_serve_call(struct call *call)
 {
     struct upstream *up = call->up;
-    struct conn *c;
+    struct pool_conn *c;
 
-    if (up->closing || upstream_peek(up)->owner == call->owner)
-        return; /* its turn comes as well */
-    if (!(c = take_own(up, call->owner)))
+    if (up->closing || upstream_peek_call(up)->owner == call->owner)
+        return; /* it is the next in order anyway */
+    if (!(c = take_pinned(up, call->owner)))
         return;
     bool passes = places_are_short(up);
     if (passes && call->place.class != CALL_CONTINUE && c->in_a_row >= POOL_IN_A_ROW)
         return;
     c->in_a_row = passes ? c->in_a_row + 1 : 0;
-    upstream_take(call);
-    conn_start(c, call);
+    upstream_take_call(call);
+    pool_conn_start(c, call);
 }
 
 /*
- * What was opened just now goes to repeats first, and a connect for a repeat goes before those for people.
- * Where no connect is allowed, repeats end, since no other connection will do, and so does whoever waits for
- * a connection that nothing in use can become.
+ * A connection opened just now goes to repeats first, and a connect for a repeat comes before those for other
+ * calls. Where no connect is allowed, repeats fail, since they need a fresh connection, and so does every
+ * waiting call whose owner has no busy connection.
  */
 void pool_serve(struct upstream *up)
 {
@@ -636,7 +636,7 @@ void pool_serve(struct upstream *up)
         return;
     serve_fresh(up);
     open_more(up, up->nrepeats);
-    serve_line(up);
+    serve_queue(up);
     open_more(up, up->waiting);
     if (up->nconnecting || !up->waiting || connects_allowed(up))
         return;

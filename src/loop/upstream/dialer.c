@@ -2,24 +2,25 @@
 /*
  * dialer.c - libcurl's multi interface on the loop.
  *
- * libcurl says which sockets to watch (on_socket) and when to be called again (on_timer); the loop calls back
- * into curl_multi_socket_action(); after EVERY such call the finished ones are reaped, because the last one
- * to time out leaves no running handle behind that would ask for another turn.
+ * libcurl says which sockets to watch (on_socket) and when to be called again (on_timer); the loop calls
+ * curl_multi_socket_action(). After EVERY such call the finished connects are reaped, because after the last
+ * one has timed out libcurl asks for no further call.
  *
- * What each connection is opened with stands in one place, configure() and secure(): verification of name and
- * chain is always on, the environment (http_proxy, no_proxy) is never asked, and the only trusted
+ * Two functions set all options of a connection, set_options() and set_tls_options(): verification of name
+ * and chain is always on, the environment (http_proxy, no_proxy) is not used, and the only trusted
  * authorities, for the vault and for a proxy reached over TLS, are those of ca_file or, without one, the
  * system's bundle. CURLOPT_CAPATH is cleared for that reason, and because libcurl parses the bundle once per
  * multi handle only when no directory is set.
  *
- * Names: what a name was resolved to is used again for NAME_KEPT_MS after a connection to it stood, and until
- * a connect fails. A connect by such a kept name that fails, or is no TCP connection after half of the
- * connect timeout, goes on at once with the name resolved again, in the time that is left. Where a name has
- * several addresses, libcurl tries all of them within that time.
+ * Names: a resolved address is used again for NAME_KEPT_MS after a successful connect, and until a connect
+ * fails. A connect to a kept address that fails, or has no TCP connection after half of the connect timeout,
+ * is repeated at once with the name resolved again, in the time that is left. Where a name has several
+ * addresses, libcurl tries all of them within that time.
  *
  * Invariants: libcurl is never entered from its own callbacks. A callback never reports failure to libcurl,
  * which would end every transfer of the handle: a socket that cannot be watched ends in the connect timeout
- * instead. The deadline is always running (parked when libcurl wants none), so that starting it cannot fail.
+ * instead. The deadline is always running (far in the future when libcurl wants none), so that starting it
+ * cannot fail.
  *
  * Not here: what a connection is used for.
  */
@@ -53,14 +54,14 @@ struct dialer {
     CURLM *multi;
     struct loop *loop;
     struct deadline timer;
-    size_t sockets; /* struct sock not yet freed */
+    size_t sockets; /* number of struct sock not yet freed */
     bool tls, closing;
-    bool address; /* the host of the URL is no name */
+    bool address; /* the host of the URL is an address, not a name */
     char *name, *url, *host;
     struct dialer_files *files;
     struct tls_session_cache tls_session_cache;
-    bool renewed; /* since renewed_ms; what libcurl keeps of the authorities' file is older */
-    uint64_t renewed_ms;
+    bool reloaded; /* at reloaded_ms; libcurl may still hold older authorities */
+    uint64_t reloaded_ms;
     uint64_t name_kept_until_ms;
     void (*closed)(void *arg);
     void *arg;
@@ -72,7 +73,7 @@ struct sock { /* a socket libcurl asked to watch while it opens a connection */
     curl_socket_t fd;
 };
 
-static void kick(struct dialer *d, curl_socket_t fd, int flags);
+static void dialer_step(struct dialer *d, curl_socket_t fd, int flags);
 
 const char *dialer_host(const struct dialer *d)
 {
@@ -126,14 +127,14 @@ static void on_sock(uv_poll_t *poll, int status, int events)
     int flags = 0;
 
     if (status >= 0 && !loop_step(s->dialer->loop, LOOP_DIALS))
-        return; /* reported again in the next turn */
+        return; /* reported again in the next iteration */
     if (status < 0)
         flags |= CURL_CSELECT_ERR;
     if (events & UV_READABLE)
         flags |= CURL_CSELECT_IN;
     if (events & UV_WRITABLE)
         flags |= CURL_CSELECT_OUT;
-    kick(s->dialer, s->fd, flags);
+    dialer_step(s->dialer, s->fd, flags);
 }
 
 static struct sock *sock_new(struct dialer *d, curl_socket_t fd)
@@ -157,10 +158,10 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *as
 {
     struct dialer *d = arg;
     struct sock *s = assigned;
-    struct vault_conn *w = NULL;
+    struct vault_conn *vc = NULL;
 
-    if (!curl_easy_getinfo(easy, CURLINFO_PRIVATE, &w) && w)
-        w->dialing = what == CURL_POLL_REMOVE ? CURL_SOCKET_BAD : fd;
+    if (!curl_easy_getinfo(easy, CURLINFO_PRIVATE, &vc) && vc)
+        vc->dialing = what == CURL_POLL_REMOVE ? CURL_SOCKET_BAD : fd;
     if (what == CURL_POLL_REMOVE) {
         if (s)
             uv_close((uv_handle_t *)&s->poll, on_sock_closed);
@@ -185,10 +186,10 @@ static void on_deadline(struct deadline *deadline)
 {
     struct dialer *d = CONTAINER_OF(deadline, struct dialer, timer);
 
-    /* It has just left the heap, so there is room for it. */
+    /* It has just left the heap of deadlines, so it has room there. */
     if (timer_start(loop_timers(d->loop), &d->timer, PARKED_MS, on_deadline))
         log_error("upstream_timer", "vault=%s error=%s", d->name, "out of memory");
-    kick(d, CURL_SOCKET_TIMEOUT, 0);
+    dialer_step(d, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static int on_timer(CURLM *multi, long timeout_ms, void *arg)
@@ -204,47 +205,47 @@ static int on_timer(CURLM *multi, long timeout_ms, void *arg)
     return 0;
 }
 
-/* ---- the border ---- */
+/* ---- entering libcurl ---- */
 
-static bool redial(struct dialer *d, struct vault_conn *w);
+static bool repeat_connect(struct dialer *d, struct vault_conn *vc);
 
-static void note_name(struct dialer *d, struct vault_conn *w, CURLcode result)
+static void note_name(struct dialer *d, struct vault_conn *vc, CURLcode result)
 {
-    timer_stop(loop_timers(d->loop), &w->half);
+    timer_stop(loop_timers(d->loop), &vc->half_time);
     if (result)
         d->name_kept_until_ms = 0;
-    else if (!w->name_kept)
+    else if (!vc->name_kept)
         d->name_kept_until_ms = clock_now(loop_clock(d->loop)) + NAME_KEPT_MS;
 }
 
-static void reap(struct dialer *d)
+static void reap_connects(struct dialer *d)
 {
     CURLMsg *msg;
     int left;
 
     while ((msg = curl_multi_info_read(d->multi, &left))) {
-        CURLcode result = msg->data.result; /* the message dies with the next call */
-        struct vault_conn *w = NULL;
+        CURLcode result = msg->data.result; /* the message is invalid after the next call */
+        struct vault_conn *vc = NULL;
 
         if (msg->msg != CURLMSG_DONE)
             continue;
-        curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &w);
+        curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &vc);
         if (result == CURLE_SSL_CONNECT_ERROR)
             tls_session_cache_distrust(&d->tls_session_cache, clock_now(loop_clock(d->loop)));
-        note_name(d, w, result);
-        if (!result || !redial(d, w))
-            vault_conn_on_opened(w, result);
+        note_name(d, vc, result);
+        if (!result || !repeat_connect(d, vc))
+            vault_conn_on_opened(vc, result);
     }
 }
 
-static void kick(struct dialer *d, curl_socket_t fd, int flags)
+static void dialer_step(struct dialer *d, curl_socket_t fd, int flags)
 {
     int running;
 
     CURLMcode result = curl_multi_socket_action(d->multi, fd, flags, &running);
     if (result)
         log_error("upstream_multi", "vault=%s error=%s", d->name, curl_multi_strerror(result));
-    reap(d);
+    reap_connects(d);
 }
 
 /* ---- one connection ---- */
@@ -255,12 +256,12 @@ static CURLcode on_tls_context(CURL *easy, void *context, void *arg)
 
     (void)easy;
     (void)arg;
-    /* A vault may ask for the client certificate late, by either of the two ways there are. */
+    /* A vault may ask for the client certificate late: by post-handshake authentication or renegotiation. */
     SSL_CTX_set_post_handshake_auth(ctx, 1);
     SSL_CTX_clear_options(ctx, SSL_OP_NO_RENEGOTIATION);
-    /* One read system call per answer; vault_conn_more() looks into what it buffers. */
+    /* One read system call per answer; vault_conn_more() asks for what is buffered. */
     SSL_CTX_set_read_ahead(ctx, 1);
-    /* A request fits into one record; a smaller record is a smaller buffer to take and to wipe each time. */
+    /* A request fits into one record; a smaller record is a smaller buffer to allocate and wipe each time. */
     SSL_CTX_set_max_send_fragment(ctx, REQUEST_RECORD);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_AUTO_RETRY | SSL_MODE_RELEASE_BUFFERS);
@@ -274,17 +275,17 @@ static CURLcode on_tls_context(CURL *easy, void *context, void *arg)
     } while (0)
 
 /*
- * libcurl keeps the parsed authorities for a day, or as long as it is told here: not longer than the last
- * renewal is ago, so that a changed file counts from then on.
+ * libcurl keeps the parsed authorities for a day, or for this time: no longer than since the last reload, so
+ * that a changed file takes effect with it.
  */
 static long authorities_age_s(const struct dialer *d)
 {
-    uint64_t age_s = (clock_now(loop_clock(d->loop)) - d->renewed_ms) / 1000;
+    uint64_t age_s = (clock_now(loop_clock(d->loop)) - d->reloaded_ms) / 1000;
 
-    return !d->renewed || age_s > DAY_S ? DAY_S : (long)age_s;
+    return !d->reloaded || age_s > DAY_S ? DAY_S : (long)age_s;
 }
 
-static int secure(const struct dialer *d, CURL *easy, const struct tls_session_share *tls_session_cache)
+static int set_tls_options(const struct dialer *d, CURL *easy, const struct tls_session_share *share)
 {
     const struct dialer_files *f = d->files;
 
@@ -307,19 +308,19 @@ static int secure(const struct dialer *d, CURL *easy, const struct tls_session_s
     }
     if (d->tls)
         SET(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls_context);
-    if (tls_session_cache)
-        SET(easy, CURLOPT_SHARE, tls_session_cache_curl(tls_session_cache));
+    if (share)
+        SET(easy, CURLOPT_SHARE, tls_session_cache_curl(share));
     return 0;
 }
 
-static int configure(const struct dialer *d, struct vault_conn *w)
+static int set_options(const struct dialer *d, struct vault_conn *vc)
 {
-    CURL *easy = w->easy;
+    CURL *easy = vc->easy;
 
     SET(easy, CURLOPT_URL, d->url);
     SET(easy, CURLOPT_CONNECT_ONLY, 1L);
-    SET(easy, CURLOPT_PRIVATE, w);
-    SET(easy, CURLOPT_ERRORBUFFER, w->error);
+    SET(easy, CURLOPT_PRIVATE, vc);
+    SET(easy, CURLOPT_ERRORBUFFER, vc->error);
     SET(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     SET(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(easy, CURLOPT_NOSIGNAL, 1L);
@@ -327,51 +328,51 @@ static int configure(const struct dialer *d, struct vault_conn *w)
     SET(easy, CURLOPT_BUFFERSIZE, 1024L); /* libcurl's own buffer is not used after opening */
     SET(easy, CURLOPT_PROXY, d->files->proxy ? d->files->proxy : "");
     SET(easy, CURLOPT_NOPROXY, "");
-    w->wrapped = d->files->proxy && strncasecmp(d->files->proxy, "https://", 8) == 0;
+    vc->wrapped = d->files->proxy && strncasecmp(d->files->proxy, "https://", 8) == 0;
     if (d->files->proxy)
         SET(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
-    return secure(d, easy, w->tls_session_cache);
+    return set_tls_options(d, easy, vc->tls_share);
 }
 
-/* libcurl uses what it keeps of a name, however old (-1), or nothing of it (0). */
-static int dial(struct dialer *d, struct vault_conn *w, uint64_t timeout_ms)
+/* libcurl uses its cached address, however old (-1), or resolves the name (0). */
+static int start_connect(struct dialer *d, struct vault_conn *vc, uint64_t timeout_ms)
 {
-    SET(w->easy, CURLOPT_DNS_CACHE_TIMEOUT, w->name_kept ? -1L : 0L);
-    SET(w->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)timeout_ms);
-    return curl_multi_add_handle(d->multi, w->easy) ? -ENOMEM : 0;
+    SET(vc->easy, CURLOPT_DNS_CACHE_TIMEOUT, vc->name_kept ? -1L : 0L);
+    SET(vc->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)timeout_ms);
+    return curl_multi_add_handle(d->multi, vc->easy) ? -ENOMEM : 0;
 }
 
-/* False if that makes no sense, or cannot be had: the connect has failed. */
-static bool redial(struct dialer *d, struct vault_conn *w)
+/* False if no repeat is possible: the connect has failed. */
+static bool repeat_connect(struct dialer *d, struct vault_conn *vc)
 {
-    uint64_t spent = clock_now(loop_clock(d->loop)) - w->dialed_ms;
+    uint64_t spent = clock_now(loop_clock(d->loop)) - vc->dialed_ms;
     uint64_t limit = (uint64_t)d->files->connect_timeout_ms;
 
-    if (!w->name_kept || spent >= limit)
+    if (!vc->name_kept || spent >= limit)
         return false;
-    log_debug("upstream_redial", "vault=%s why=%s", d->name, w->error);
-    w->name_kept = false;
-    if (curl_multi_remove_handle(d->multi, w->easy))
+    log_debug("upstream_redial", "vault=%s why=%s", d->name, vc->error);
+    vc->name_kept = false;
+    if (curl_multi_remove_handle(d->multi, vc->easy))
         return false;
-    w->error[0] = '\0';
-    return dial(d, w, limit - spent) == 0;
+    vc->error[0] = '\0';
+    return start_connect(d, vc, limit - spent) == 0;
 }
 
-/* A resolution is not broken off: libcurl would wait for its thread. */
-static void on_half(struct deadline *deadline)
+/* A resolution is not interrupted: libcurl would wait for its thread. */
+static void on_half_time(struct deadline *deadline)
 {
-    struct vault_conn *w = CONTAINER_OF(deadline, struct vault_conn, half);
+    struct vault_conn *vc = CONTAINER_OF(deadline, struct vault_conn, half_time);
     struct sockaddr_storage peer;
     socklen_t size = sizeof(peer);
     curl_off_t named = 0;
 
-    if (curl_easy_getinfo(w->easy, CURLINFO_NAMELOOKUP_TIME_T, &named) || !named)
+    if (curl_easy_getinfo(vc->easy, CURLINFO_NAMELOOKUP_TIME_T, &named) || !named)
         return;
-    if (w->dialing != CURL_SOCKET_BAD && getpeername(w->dialing, (struct sockaddr *)&peer, &size) == 0)
-        return; /* a machine is there, however slow */
-    dialer_doubt(w->dialer);
-    if (!redial(w->dialer, w))
-        vault_conn_on_opened(w, CURLE_COULDNT_CONNECT);
+    if (vc->dialing != CURL_SOCKET_BAD && getpeername(vc->dialing, (struct sockaddr *)&peer, &size) == 0)
+        return; /* the TCP connection is open; its TLS is slow */
+    dialer_doubt(vc->dialer);
+    if (!repeat_connect(vc->dialer, vc))
+        vault_conn_on_opened(vc, CURLE_COULDNT_CONNECT);
 }
 
 void dialer_doubt(struct dialer *d)
@@ -379,49 +380,49 @@ void dialer_doubt(struct dialer *d)
     d->name_kept_until_ms = 0;
 }
 
-static void drop_handle(struct vault_conn *w)
+static void drop_handle(struct vault_conn *vc)
 {
-    curl_easy_cleanup(w->easy);
-    w->easy = NULL;
-    tls_session_cache_drop(w->tls_session_cache);
-    w->tls_session_cache = NULL;
+    curl_easy_cleanup(vc->easy);
+    vc->easy = NULL;
+    tls_session_cache_drop(vc->tls_share);
+    vc->tls_share = NULL;
 }
 
-int dialer_add(struct dialer *d, struct vault_conn *w)
+int dialer_add(struct dialer *d, struct vault_conn *vc)
 {
     uint64_t now = clock_now(loop_clock(d->loop)), limit = (uint64_t)d->files->connect_timeout_ms;
 
-    w->easy = curl_easy_init();
-    if (!w->easy)
+    vc->easy = curl_easy_init();
+    if (!vc->easy)
         return -ENOMEM;
     if (d->tls)
-        w->tls_session_cache = tls_session_cache_take(&d->tls_session_cache, now);
-    w->dialed_ms = now;
-    w->dialing = CURL_SOCKET_BAD;
-    w->name_kept = now < d->name_kept_until_ms && (!d->address || d->files->proxy);
-    int err = configure(d, w);
+        vc->tls_share = tls_session_cache_take(&d->tls_session_cache, now);
+    vc->dialed_ms = now;
+    vc->dialing = CURL_SOCKET_BAD;
+    vc->name_kept = now < d->name_kept_until_ms && (!d->address || d->files->proxy);
+    int err = set_options(d, vc);
     if (!err)
-        err = dial(d, w, limit);
-    if (!err && w->name_kept)
-        err = timer_start(loop_timers(d->loop), &w->half, limit / 2, on_half);
+        err = start_connect(d, vc, limit);
+    if (!err && vc->name_kept)
+        err = timer_start(loop_timers(d->loop), &vc->half_time, limit / 2, on_half_time);
     if (err)
-        dialer_remove(d, w);
+        dialer_remove(d, vc);
     return err;
 }
 
-void dialer_remove(struct dialer *d, struct vault_conn *w)
+void dialer_remove(struct dialer *d, struct vault_conn *vc)
 {
-    timer_stop(loop_timers(d->loop), &w->half);
-    CURLMcode result = curl_multi_remove_handle(d->multi, w->easy);
+    timer_stop(loop_timers(d->loop), &vc->half_time);
+    CURLMcode result = curl_multi_remove_handle(d->multi, vc->easy);
 
     if (result)
         log_error("upstream_multi", "vault=%s error=%s", d->name, curl_multi_strerror(result));
-    drop_handle(w);
+    drop_handle(vc);
 }
 
-/* ---- birth and end ---- */
+/* ---- life ---- */
 
-static int copy(char **to, const char *from)
+static int copy_text(char **to, const char *from)
 {
     if (!from || !*from)
         return 0;
@@ -450,7 +451,7 @@ static int split_url(struct dialer *d, CURLU *u, const char *url)
         d->host = with_port;
     }
     char *base = d->host ? curl_maprintf("%s://%s/", scheme, d->host) : NULL;
-    err = base ? copy(&d->url, base) : -ENOMEM;
+    err = base ? copy_text(&d->url, base) : -ENOMEM;
     curl_free(base);
 out:
     curl_free(scheme);
@@ -477,7 +478,7 @@ static int take_opts(struct dialer *d, const struct upstream_opts *opts, char wh
     if (err == -EINVAL)
         text_copy(why, 256, "the URL is not http(s)://host[:port] without user information");
     if (!err)
-        err = copy(&d->name, opts->name ? opts->name : "-");
+        err = copy_text(&d->name, opts->name ? opts->name : "-");
     if (!err) {
         d->files = dialer_files_new(opts);
         err = d->files ? 0 : -ENOMEM;
@@ -492,8 +493,8 @@ struct dialer_files *dialer_files_new(const struct upstream_opts *opts)
     if (!f)
         return NULL;
     f->connect_timeout_ms = opts->connect_timeout_ms ? (long)opts->connect_timeout_ms : 5000L;
-    if (!copy(&f->proxy, opts->proxy) && !copy(&f->ca_file, opts->ca_file) &&
-        !copy(&f->certificate, opts->client_certificate) && !copy(&f->key, opts->client_key))
+    if (!copy_text(&f->proxy, opts->proxy) && !copy_text(&f->ca_file, opts->ca_file) &&
+        !copy_text(&f->certificate, opts->client_certificate) && !copy_text(&f->key, opts->client_key))
         return f;
     dialer_files_free(f);
     return NULL;
@@ -515,8 +516,8 @@ void dialer_reload(struct dialer *d, struct dialer_files *files)
     dialer_files_free(d->files);
     d->files = files;
     tls_session_cache_forget(&d->tls_session_cache);
-    d->renewed = true;
-    d->renewed_ms = clock_now(loop_clock(d->loop));
+    d->reloaded = true;
+    d->reloaded_ms = clock_now(loop_clock(d->loop));
     dialer_doubt(d);
 }
 
@@ -557,7 +558,7 @@ void dialer_close(struct dialer *d, void (*closed)(void *arg), void *arg)
     d->closing = true;
     d->closed = closed;
     d->arg = arg;
-    d->sockets++; /* our own, so that the end comes once and after cleanup */
+    d->sockets++; /* held here, so that the end comes once and after cleanup */
     timer_stop(loop_timers(d->loop), &d->timer);
     curl_multi_cleanup(d->multi);
     if (--d->sockets == 0)

@@ -1,7 +1,7 @@
 /*
  * dialer.h - libcurl's multi interface on the loop; it opens the connections of one vault.
  *
- * Private to the upstream room. Life: dialer_new -> dialer_add/dialer_remove (vault_conn.c) -> all wires
+ * Private to loop/upstream/. Life: dialer_new -> dialer_add/dialer_remove (vault_conn.c) -> all connections
  * closed -> dialer_close -> closed(), possibly from within dialer_close().
  */
 #ifndef JG_LOOP_UPSTREAM_DIALER_H
@@ -21,17 +21,17 @@ struct dialer_files *dialer_files_new(const struct upstream_opts *); /* NULL whe
 void dialer_files_free(struct dialer_files *);                       /* NULL is fine */
 void dialer_reload(struct dialer *, struct dialer_files *);          /* takes them */
 
-/* The vault may be elsewhere: the next connect resolves its name again. */
+/* The vault may have another address now: the next connect resolves its name again. */
 void dialer_doubt(struct dialer *);
 
-/* What stands in the Host: line. */
+/* The value of the Host header. */
 const char *dialer_host(const struct dialer *);
 uv_loop_t *dialer_uv(const struct dialer *);
 bool dialer_is_tls(const struct dialer *);
 
-/* Starts opening: sets w->easy. 0, -ENOMEM or -EIO. */
-int dialer_add(struct dialer *, struct vault_conn *w);
-/* Closes the connection, whatever its state, and frees w->easy. */
-void dialer_remove(struct dialer *, struct vault_conn *w);
+/* Starts opening: sets vc->easy. 0, -ENOMEM or -EIO. */
+int dialer_add(struct dialer *, struct vault_conn *vc);
+/* Closes the connection, whatever its state, and frees vc->easy. */
+void dialer_remove(struct dialer *, struct vault_conn *vc);
 
 #endif

@@ -2,18 +2,18 @@
 /*
  * exchange.c - one HTTP/1.1 request and its answer.
  *
- * The request is written by hand (a dozen appends) and the answer read by llhttp in strict mode. Only the
+ * The request is written by a dozen appends; the answer is read by llhttp in strict mode. Only the
  * headers named in call_headers and Set-Cookie are kept; trailers are dropped. Interim answers (1xx) are
  * skipped, 101 is an error since nothing was asked to be upgraded.
  *
  * The answer ends by Content-Length, by its last chunk, by the head alone (HEAD, 204, 304), or, where none of
- * these applies, by the orderly end of the connection. llhttp is paused there: bytes behind that point belong
- * to nobody, and a connection that sent some is not used again. Nor is one whose answer ended by its head
- * alone and yet announced a body, since that body may come late, or whose answer is a 408, which a server
- * says to a connection and not to a request.
+ * these applies, by the orderly end of the connection. llhttp is paused there: a connection that sent bytes
+ * after that point is not used again. Neither is one whose answer ended by its head alone but announced a
+ * body, since that body may come late, nor one whose answer is a 408, which a server sends to a connection
+ * and not to a request.
  *
- * Blanks behind the size of a chunk (RFC 9112 7.1.1 lets servers send some) are taken out before llhttp sees
- * them, which refuses them. llhttp says where a size begins: it is paused there.
+ * Blanks after the size of a chunk, which RFC 9112 7.1.1 allows, are removed here, because llhttp refuses
+ * them. llhttp is paused where a size begins.
  *
  * Limits: max_answer for the body (a Content-Length over it fails before a byte is stored), 64 kB for all
  * head lines, 16 kB for cookies.
@@ -45,7 +45,7 @@ static const char *const wanted[CALL_NHEADERS] = {
     [CALL_CONTENT_TYPE] = "Content-Type",
 };
 
-static int fail(struct exchange *x, int err, const char *why)
+static int parse_failed(struct exchange *x, int err, const char *why)
 {
     x->err = err;
     text_copy(x->call->why, sizeof(x->call->why), why);
@@ -59,7 +59,7 @@ static int on_header_field(llhttp_t *parser, const char *at, size_t n)
     struct exchange *x = parser->data;
 
     if (x->name_len + n >= sizeof(x->name)) {
-        x->name_len = sizeof(x->name); /* longer than any we want */
+        x->name_len = sizeof(x->name); /* longer than any that is kept */
         return 0;
     }
     memcpy(x->name + x->name_len, at, n);
@@ -96,13 +96,13 @@ static int on_header_field_complete(llhttp_t *parser)
     return 0;
 }
 
-static int append(struct exchange *x, struct buf *to, const char *at, size_t n)
+static int append_to(struct exchange *x, struct buf *to, const char *at, size_t n)
 {
     int err = buf_append(to, at, n);
 
     if (err == -EMSGSIZE)
-        return fail(x, err, "the answer is larger than allowed");
-    return err ? fail(x, err, "out of memory") : 0;
+        return parse_failed(x, err, "the answer is larger than allowed");
+    return err ? parse_failed(x, err, "out of memory") : 0;
 }
 
 static int on_header_value(llhttp_t *parser, const char *at, size_t n)
@@ -110,7 +110,7 @@ static int on_header_value(llhttp_t *parser, const char *at, size_t n)
     struct exchange *x = parser->data;
 
     if (x->is_cookie)
-        return append(x, &x->call->cookies, at, n);
+        return append_to(x, &x->call->cookies, at, n);
     if (x->want != CALL_NHEADERS) {
         char *value = x->call->value[x->want];
         size_t have = strlen(value);
@@ -129,7 +129,7 @@ static int on_header_value_complete(llhttp_t *parser)
         while (n && is_blank(value[n - 1]))
             value[--n] = '\0';
     }
-    return x->is_cookie ? append(x, &x->call->cookies, "\n", 1) : 0;
+    return x->is_cookie ? append_to(x, &x->call->cookies, "\n", 1) : 0;
 }
 
 /* The size of a chunk comes next. */
@@ -156,13 +156,13 @@ static int on_headers_complete(llhttp_t *parser)
     struct call *call = x->call;
 
     if (parser->http_major != 1)
-        return fail(x, -EPROTO, "the answer is not HTTP/1");
+        return parse_failed(x, -EPROTO, "the answer is not HTTP/1");
     if (parser->status_code == 101 || parser->status_code < 100)
-        return fail(x, -EPROTO, "the answer has an impossible status");
+        return parse_failed(x, -EPROTO, "the answer has an impossible status");
     if (parser->status_code < 200)
-        return announces_body(parser) ? fail(x, -EPROTO, "an interim answer announces a body") : 0;
+        return announces_body(parser) ? parse_failed(x, -EPROTO, "an interim answer announces a body") : 0;
     if ((parser->flags & F_TRANSFER_ENCODING) && !(parser->flags & F_CHUNKED))
-        return fail(x, -EPROTO, "the answer has an unknown transfer coding");
+        return parse_failed(x, -EPROTO, "the answer has an unknown transfer coding");
     x->in_head = false;
     call->status = parser->status_code;
     bool bodyless = !strcmp(call->method, "HEAD") || call->status == 204 || call->status == 304;
@@ -174,11 +174,11 @@ static int on_headers_complete(llhttp_t *parser)
     if (!(parser->flags & F_CONTENT_LENGTH) || !parser->content_length)
         return 0;
     if (parser->content_length > call->body_in.max)
-        return fail(x, -EMSGSIZE, "the answer is larger than allowed");
-    /* A length is only a word: memory for a large answer is taken as it comes. */
+        return parse_failed(x, -EMSGSIZE, "the answer is larger than allowed");
+    /* A length is only announced: memory for a large answer is taken as its bytes come. */
     size_t ahead = parser->content_length < AHEAD_MAX ? (size_t)parser->content_length : AHEAD_MAX;
     if (buf_reserve(&call->body_in, ahead))
-        return fail(x, -ENOMEM, "out of memory");
+        return parse_failed(x, -ENOMEM, "out of memory");
     return 0;
 }
 
@@ -186,7 +186,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t n)
 {
     struct exchange *x = parser->data;
 
-    return append(x, &x->call->body_in, at, n);
+    return append_to(x, &x->call->body_in, at, n);
 }
 
 static int on_message_complete(llhttp_t *parser)
@@ -355,7 +355,7 @@ static size_t next_run(struct exchange *x, const char **p, const char *end)
             return 0;
         x->size = SIZE_NOT;
         if (**p != '\r' && **p != ';') {
-            (void)fail(x, -EPROTO, "the answer is not valid HTTP (blank in the size of a chunk)");
+            (void)parse_failed(x, -EPROTO, "the answer is not valid HTTP (blank in the size of a chunk)");
             return 0;
         }
     }
@@ -372,7 +372,7 @@ static size_t next_run(struct exchange *x, const char **p, const char *end)
 }
 
 /* HPE_OK = all taken; HPE_PAUSED = the answer is complete, before `end` or there. */
-static enum llhttp_errno execute(struct exchange *x, const char *p, const char *end)
+static enum llhttp_errno feed_parser(struct exchange *x, const char *p, const char *end)
 {
     enum llhttp_errno code = HPE_OK;
 
@@ -396,7 +396,7 @@ int exchange_feed(struct exchange *x, const char *bytes, size_t n)
     size_t stored = x->call->body_in.len;
 
     x->began = true;
-    enum llhttp_errno code = execute(x, bytes, bytes + n);
+    enum llhttp_errno code = feed_parser(x, bytes, bytes + n);
     if (code == HPE_PAUSED) {
         if (llhttp_get_error_pos(&x->parser) != bytes + n)
             x->keep = false;
@@ -406,7 +406,7 @@ int exchange_feed(struct exchange *x, const char *bytes, size_t n)
         return protocol_error(x, code);
     x->overhead += n - (x->call->body_in.len - stored);
     if (x->overhead > OVERHEAD_MAX + 8 * x->call->body_in.len) {
-        fail(x, -EMSGSIZE, "the head of the answer is larger than allowed");
+        parse_failed(x, -EMSGSIZE, "the head of the answer is larger than allowed");
         return x->err;
     }
     return EXCHANGE_MORE;

@@ -1,13 +1,13 @@
 /*
  * exchange.h - one HTTP/1.1 request and its answer, as bytes; no socket, no clock.
  *
- * Private to the upstream room. The owner moves the bytes:
+ * Private to loop/upstream/. The owner moves the bytes:
  *
  *   exchange_begin -> exchange_unsent/exchange_sent until nothing is left
  *                  -> exchange_feed/exchange_end until it says EXCHANGE_DONE or fails -> exchange_finish
  *
  * The request text lives in one buffer that is kept from exchange to exchange and wiped as soon as it is
- * sent: it holds Cookie and Authorization. What the answer brings goes straight into the call.
+ * sent: it holds Cookie and Authorization. The answer is written into the call.
  */
 #ifndef JG_LOOP_UPSTREAM_EXCHANGE_H
 #define JG_LOOP_UPSTREAM_EXCHANGE_H
@@ -26,28 +26,28 @@ struct exchange {
     size_t body_len;
     size_t out_sent, body_sent;
     size_t overhead;        /* bytes of the answer that were not body */
-    enum call_headers want; /* the header being read; CALL_NHEADERS = none of ours */
+    enum call_headers want; /* the header being read; CALL_NHEADERS = one that is not kept */
     bool is_cookie;
     bool in_head; /* before the end of the final head */
-    bool began;   /* a byte of the answer is here */
+    bool began;   /* a byte of the answer has come */
     bool complete;
-    bool doubt; /* more may follow the answer than its head admits */
-    bool keep;  /* the peer lets the connection live on */
+    bool doubt; /* bytes may follow the answer although its head announces none */
+    bool keep;  /* the peer keeps the connection open */
     enum exchange_size {
         SIZE_NOT,
         SIZE_FIRST,
         SIZE_MORE,
         SIZE_BLANKS
-    } size; /* of a chunk: where in it we are */
+    } size; /* position in the size line of a chunk */
     size_t name_len;
-    char name[24]; /* header name being read, as much as is needed to know it */
+    char name[24]; /* header name being read, as long as the longest that is kept */
     int err;
 };
 
 void exchange_init(struct exchange *);
 void exchange_free(struct exchange *);
 
-/* Is the request text well-formed (no forged line, no blank in the target)? */
+/* Is the request text well-formed (no injected line, no blank in the target)? */
 bool exchange_valid(const struct call *);
 /* Builds the request. 0, -ENOMEM or -EMSGSIZE (head over 64 kB). */
 int exchange_begin(struct exchange *, struct call *, const char *host);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tls_session_cache.c - TLS sessions from which new connections to a vault go on; see tls_session_cache.h.
+ * tls_session_cache.c - TLS sessions from which new connections to a vault resume; see tls_session_cache.h.
  *
- * libcurl has no call that empties a share, and takes none back while a handle uses it. So a share is
- * counted: by `resume` while it is the one for new connections, and by each connection that was opened with
- * it. To forget is to let go of it and make another when it is needed.
+ * libcurl cannot empty a share, nor free one while a handle uses it. So a share is reference-counted: one
+ * reference by the cache while the share is for new connections, one by each connection opened with it. To
+ * forget sessions, the cache drops its reference and makes another share when one is needed.
  *
- * libcurl offers a session only where host, port, proxy and all TLS options are those it was learned with.
+ * libcurl offers a session only to the same host, port, proxy and TLS options.
  */
 #include "loop/upstream/tls_session_cache.h"
 

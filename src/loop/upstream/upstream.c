@@ -7,19 +7,19 @@
  *                             |   +--- deadline ---+---|---------+   -ETIMEDOUT
  *                             +------ repeat ----------+             lost before any byte of an answer
  *
- * Who waits is served in this order: repeats (on fresh connections only), then the line
- * (base/queue/priority_queue.h): what was begun, then what people begin, in turns, then what is given back
- * and the background. A call is in exactly one of the two, on one connection, or in `finished`.
+ * Waiting calls are served in this order: repeats (on fresh connections only), then the priority queue
+ * (CALL_CONTINUE, CALL_NEW fairly by party, CALL_CHECKIN, CALL_BACKGROUND). A call is in exactly one of:
+ * `repeats`, the priority queue, one connection, `finished`.
  *
- * A call with `wait_ms` has two times: one to wait, and its timeout from the moment it has a connection. So a
- * call with effects is never begun for somebody who will not wait for it, and has its full time once begun.
+ * A call with `wait_ms` has two limits: one for waiting, and its timeout from the moment it has a connection.
+ * So a call with effects is not begun for a client that will be gone, and has its full time once begun.
  *
  * done() is called from one function, upstream_deliver(), which runs at the end of a poll callback or from
- * the `later` deadline: never inside upstream_call(), never with libcurl on the stack. What is finished
- * during a delivery waits for the next one, so that a caller who tries again at once cannot hold the loop.
+ * the `later` deadline: never inside upstream_call(), never from within libcurl. A call that finishes during
+ * a delivery waits for the next one, so that a caller that repeats at once cannot hold the loop.
  *
- * `later` is always running (parked when there is nothing to do): moving a running deadline needs no memory,
- * so a finished call is never lost to an allocation failure.
+ * `later` is always running (far in the future when idle): moving a running deadline needs no memory, so
+ * delivery of a finished call cannot fail.
  *
  * End: upstream_close -> calls end with -ECANCELED -> delivered -> connections closed -> dialer closed ->
  * closed().
@@ -46,7 +46,7 @@
 
 int upstream_global_init(void)
 {
-    /* What libcurl copies into memory of its own is wiped when it is freed. */
+    /* libcurl's copies of secrets are wiped when they are freed. */
     if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, wiping_alloc, wiping_free, wiping_realloc, wiping_strdup,
                              wiping_calloc))
         return -EIO;
@@ -65,7 +65,7 @@ void upstream_global_cleanup(void)
 
 /* ---- waiting ---- */
 
-static void enqueue(struct call *call)
+static void enqueue_call(struct call *call)
 {
     struct upstream *up = call->up;
 
@@ -81,13 +81,13 @@ static void enqueue(struct call *call)
     TAILQ_INSERT_TAIL(&pool_row(up, call->owner)->waiting, call, own);
 }
 
-static void leave_line(struct call *call)
+static void leave_queue(struct call *call)
 {
     call->up->waiting--;
     TAILQ_REMOVE(&pool_row(call->up, call->owner)->waiting, call, own);
 }
 
-static void dequeue(struct call *call)
+static void dequeue_call(struct call *call)
 {
     struct upstream *up = call->up;
 
@@ -97,7 +97,7 @@ static void dequeue(struct call *call)
         TAILQ_REMOVE(&up->repeats, call, link);
         return;
     }
-    leave_line(call);
+    leave_queue(call);
     priority_queue_remove(&up->priority_queue, &call->place);
 }
 
@@ -106,19 +106,19 @@ static struct call *call_of(struct priority_queue_item *item)
     return item ? CONTAINER_OF(item, struct call, place) : NULL;
 }
 
-static struct call *take_from_line(struct upstream *up)
+static struct call *take_from_queue(struct upstream *up)
 {
     struct call *call = call_of(priority_queue_take(&up->priority_queue));
 
     if (call)
-        leave_line(call);
+        leave_queue(call);
     return call;
 }
 
 static void on_deadline(struct deadline *);
 
 /* It has a connection. Moving a running deadline needs no memory. */
-static void begin(struct call *call)
+static void begin_exchange(struct call *call)
 {
     struct upstream *up = call->up;
 
@@ -126,38 +126,38 @@ static void begin(struct call *call)
     if (call->wait_ms &&
         timer_start(loop_timers(up->loop), &call->deadline, call->exchange_timeout_ms, on_deadline))
         log_error("upstream_timer", "vault=%s error=%s", up->name, "out of memory");
-    call->wait_ms = 0; /* a repeat is no longer bound by it */
+    call->wait_ms = 0; /* it no longer limits a repeat */
 }
 
-struct call *upstream_next(struct upstream *up, bool fresh)
+struct call *upstream_next_call(struct upstream *up, bool fresh)
 {
     struct call *call = fresh ? TAILQ_FIRST(&up->repeats) : NULL;
 
     if (call)
-        dequeue(call);
+        dequeue_call(call);
     else
-        call = take_from_line(up);
+        call = take_from_queue(up);
     if (call)
-        begin(call);
+        begin_exchange(call);
     return call;
 }
 
-struct call *upstream_peek(const struct upstream *up)
+struct call *upstream_peek_call(const struct upstream *up)
 {
     return call_of(priority_queue_peek(&up->priority_queue));
 }
 
-void upstream_take(struct call *call)
+void upstream_take_call(struct call *call)
 {
-    dequeue(call);
-    begin(call);
+    dequeue_call(call);
+    begin_exchange(call);
 }
 
 /* ---- ending ---- */
 
 static void on_later(struct deadline *d);
 
-static void wake(struct upstream *up)
+static void deliver_later(struct upstream *up)
 {
     if (up->will_deliver)
         return;
@@ -165,7 +165,7 @@ static void wake(struct upstream *up)
         log_error("upstream_timer", "vault=%s error=%s", up->name, "out of memory");
 }
 
-/* How long a vault takes for what people begin; the latest 16 count most. */
+/* Moving average of the duration of CALL_NEW exchanges, over about 16. */
 static void learn_exchange(struct upstream *up, const struct call *call)
 {
     double took = (double)(pool_now(up) - call->begun_ms);
@@ -174,8 +174,8 @@ static void learn_exchange(struct upstream *up, const struct call *call)
         up->exchange_ms += (took - up->exchange_ms) / (up->exchange_ms > 0 ? 16 : 1);
 }
 
-/* Takes the call out of wherever it is; a busy one is off its connection when this is called by the pool. */
-static void settle(struct call *call)
+/* Detaches the call from its connection and stops its deadline. */
+static void detach_call(struct call *call)
 {
     struct upstream *up = call->up;
 
@@ -191,7 +191,7 @@ void upstream_finish(struct call *call, int err, const char *why)
 {
     struct upstream *up = call->up;
 
-    settle(call);
+    detach_call(call);
     call->err = err;
     if (err) {
         char words[sizeof(call->why)]; /* `why` may be call->why itself */
@@ -202,7 +202,7 @@ void upstream_finish(struct call *call, int err, const char *why)
     call->state = CALL_FINISHED;
     TAILQ_INSERT_TAIL(&up->finished, call, link);
     up->nfinished++;
-    wake(up);
+    deliver_later(up);
 }
 
 void upstream_repeat(struct call *call)
@@ -214,7 +214,7 @@ void upstream_repeat(struct call *call)
     call->conn = NULL;
     call->retried = true;
     call->why[0] = '\0';
-    enqueue(call);
+    enqueue_call(call);
 }
 
 void upstream_failed(struct upstream *up, const char *why)
@@ -227,7 +227,7 @@ void upstream_fail_waiting(struct upstream *up, size_t n, const char *why)
 {
     struct call *call;
 
-    while (n-- > 0 && (call = upstream_next(up, true)))
+    while (n-- > 0 && (call = upstream_next_call(up, true)))
         upstream_finish(call, -ECONNREFUSED, why);
 }
 
@@ -239,7 +239,7 @@ static void fail_hopeless_row(struct upstream *up, struct pool_row *row, const c
         next = TAILQ_NEXT(call, own);
         if (pool_busy_for(up, call->owner))
             continue;
-        dequeue(call);
+        dequeue_call(call);
         upstream_finish(call, -ECONNREFUSED, why);
     }
 }
@@ -250,10 +250,10 @@ void upstream_fail_hopeless(struct upstream *up, const char *why)
         fail_hopeless_row(up, &up->rows[i], why);
 }
 
-static void abandon(struct call *call, const char *why)
+static void abandon_call(struct call *call, const char *why)
 {
     if (call->state == CALL_WAITING)
-        dequeue(call);
+        dequeue_call(call);
     else
         pool_abandon(call, why);
 }
@@ -267,7 +267,7 @@ static void on_deadline(struct deadline *d)
 
     if (!waiting)
         pool_doubt(call);
-    abandon(call, "no answer in time");
+    abandon_call(call, "no answer in time");
     if (!waiting)
         upstream_failed(up, "no answer in time");
     upstream_finish(call, err, waiting ? "no connection became free in time" : "no answer in time");
@@ -278,7 +278,7 @@ static void on_deadline(struct deadline *d)
 
 void upstream_deliver(struct upstream *up)
 {
-    size_t n = up->nfinished; /* those that finish meanwhile wait */
+    size_t n = up->nfinished; /* calls that finish meanwhile wait */
     struct call *call;
 
     while (n-- > 0 && (call = TAILQ_FIRST(&up->finished))) {
@@ -288,13 +288,13 @@ void upstream_deliver(struct upstream *up)
         call->done(call); /* may free it */
     }
     if (up->nfinished)
-        wake(up);
+        deliver_later(up);
 }
 
 static void tear_down(struct upstream *up)
 {
     up->torn_down = true;
-    up->alive++; /* our own, so that the end comes once */
+    up->alive++; /* held here, so that the end comes once */
     timer_stop(loop_timers(up->loop), &up->later);
     timer_stop(loop_timers(up->loop), &up->sweep);
     timer_stop(loop_timers(up->loop), &up->aging);
@@ -307,7 +307,7 @@ static void on_later(struct deadline *d)
 {
     struct upstream *up = CONTAINER_OF(d, struct upstream, later);
 
-    /* It has just left the heap, so there is room for it. */
+    /* It has just left the heap of deadlines, so it has room there. */
     if (timer_start(loop_timers(up->loop), &up->later, PARKED_MS, on_later))
         log_error("upstream_timer", "vault=%s error=%s", up->name, "out of memory");
     upstream_deliver(up);
@@ -349,7 +349,7 @@ int upstream_call(struct upstream *up, struct call *call)
     call->exchange_timeout_ms = timeout;
     call->started_us = clock_measure_us();
     up->state.calls++;
-    enqueue(call);
+    enqueue_call(call);
     pool_serve_call(call);
     pool_serve(up);
     return 0;
@@ -366,8 +366,8 @@ void upstream_cancel(struct call *call)
         TAILQ_REMOVE(&up->finished, call, link);
         up->nfinished--;
     } else {
-        abandon(call, "the call was cancelled");
-        settle(call);
+        abandon_call(call, "the call was cancelled");
+        detach_call(call);
     }
     call->state = CALL_UNSENT;
     call_free_answer(call);
@@ -396,7 +396,7 @@ void upstream_state(const struct upstream *up, struct upstream_state *out)
     memcpy(out->priority_queue, up->priority_queue.n, sizeof(out->priority_queue));
 }
 
-/* Where nobody has waited yet: three exchanges make a check-out and its release, over all connections. */
+/* Without a measured wait: three exchanges make a check-out and its release, over all connections. */
 void upstream_outlook(const struct upstream *up, const struct fair_queue_party *party,
                       struct upstream_outlook *out)
 {
@@ -406,7 +406,7 @@ void upstream_outlook(const struct upstream *up, const struct fair_queue_party *
     out->exchange_ms = (uint64_t)up->exchange_ms;
 }
 
-/* ---- birth and end ---- */
+/* ---- life ---- */
 
 static void upstream_free(struct upstream *up)
 {
@@ -422,7 +422,7 @@ static void start_lists(struct upstream *up)
     TAILQ_INIT(&up->connecting);
     TAILQ_INIT(&up->idle);
     TAILQ_INIT(&up->in_use);
-    TAILQ_INIT(&up->unowned);
+    TAILQ_INIT(&up->unpinned);
     for (size_t i = 0; i < POOL_OWNERS; i++) {
         TAILQ_INIT(&up->rows[i].idle);
         TAILQ_INIT(&up->rows[i].waiting);
@@ -470,10 +470,10 @@ struct upstream *upstream_new(struct loop *loop, const struct upstream_opts *opt
     return up;
 }
 
-/* ---- renewal ---- */
+/* ---- reload ---- */
 
 struct upstream_next {
-    struct upstream_opts limits; /* its texts are not looked at again */
+    struct upstream_opts limits; /* only its numbers are used */
     struct dialer_files *files;
 };
 
@@ -505,7 +505,7 @@ void upstream_reload(struct upstream *up, struct upstream_next *r)
     dialer_reload(up->dialer, r->files);
     r->files = NULL;
     upstream_discard(r);
-    pool_renewed(up);
+    pool_limits_changed(up);
     pool_serve(up); /* there may be more connections now */
 }
 
@@ -530,13 +530,13 @@ static void cancel_waiting(struct upstream *up)
 {
     struct call *call;
 
-    while ((call = upstream_next(up, true)))
+    while ((call = upstream_next_call(up, true)))
         upstream_finish(call, -ECANCELED, "the upstream is closing");
 }
 
 void upstream_close(struct upstream *up, void (*closed)(void *arg), void *arg)
 {
-    struct conn *c;
+    struct pool_conn *c;
 
     if (up->closing)
         return;
@@ -549,5 +549,5 @@ void upstream_close(struct upstream *up, void (*closed)(void *arg), void *arg)
         pool_abandon(call, "the upstream is closing");
         upstream_finish(call, -ECANCELED, "the upstream is closing");
     }
-    wake(up);
+    deliver_later(up);
 }

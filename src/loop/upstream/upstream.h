@@ -1,17 +1,18 @@
 /*
- * upstream.h - HTTP calls to one vault over a capped pool of connections. The only room that knows libcurl.
+ * upstream.h - HTTP calls to one vault over a capped pool of connections. Only this folder uses libcurl's
+ * multi interface.
  *
  * libcurl's multi interface on the loop opens connections (CURLOPT_CONNECT_ONLY: names, proxy, TLS with full
  * verification, client certificate, also when asked late); one HTTP/1.1 exchange on such a connection is
  * written and parsed by loop/upstream/exchange.c (llhttp), its bytes moved by loop/upstream/vault_conn.c. At
  * most `connections` at once; calls beyond that wait in order. A connection that failed mid-answer, or sent
- * bytes after its answer, is never pooled, and one that carried a call of one owner carries no other owner's.
- * A call on a pooled connection that turns out dead before any byte of an answer is repeated once on a fresh
- * one if it is marked `safe`, or if nothing of it was sent.
+ * bytes after its answer, is never pooled. A connection is pinned to the owner of its first call and carries
+ * no other owner's. A call whose pooled connection is lost before any byte of an answer is repeated once on a
+ * fresh connection if it is marked `safe`, or if nothing of it was sent.
  *
  * Rules for struct call, which lives inside its owner's object:
  *  - upstream_call() returns 0 and later calls done() exactly once, or <0 and never calls it;
- *  - done() is never called before upstream_call() has returned, and never with libcurl on the stack;
+ *  - done() is never called before upstream_call() has returned, and never from within libcurl;
  *  - after upstream_cancel() done() is never called; the connection, if one was busy with it, is closed.
  * Request texts (target, headers, body) belong to the caller and stay valid until done(). The answer is the
  * caller's from done() on (call_free_answer). A struct call is zeroed before its first use; Host, User-Agent
@@ -29,7 +30,7 @@
 struct upstream;
 struct call;
 
-enum call_headers { /* answer headers that somebody asks for */
+enum call_headers { /* answer headers that are kept */
                     CALL_DATE,
                     CALL_RETRY_AFTER,
                     CALL_2FA, /* WWW-Authenticate-2FA */
@@ -45,11 +46,11 @@ struct call {
     const char *body;    /* NULL = none; then POST and PUT send Content-Length: 0 */
     size_t body_len;
     bool safe;       /* may be sent twice (reads; POST Requests with reuse; check-in) */
-    bool background; /* waits behind those that are not */
-    bool begun; /* it goes on with what was begun: before those that begin (base/queue/priority_queue.h) */
-    struct fair_queue_party *party; /* for whom: parties take turns; NULL = nobody in particular */
-    uint64_t owner; /* whose answer it is: owners share no connection. 0 is an owner like others */
-    bool secret;    /* the answer's body comes into secret memory */
+    bool background; /* goes after the calls that are not */
+    bool begun;      /* it continues a check-out: CALL_CONTINUE (base/queue/priority_queue.h) */
+    struct fair_queue_party *party; /* whose call it is in the fair queue; NULL = no party */
+    uint64_t owner;                 /* owners share no connection; 0 is an owner like others */
+    bool secret;                    /* the answer's body comes into secret memory */
     uint64_t
         wait_ms; /* longest wait for a connection; timeout_ms then counts from its end. 0 = no such limit */
     uint64_t timeout_ms; /* whole call, waiting for a connection included; 0 = the upstream's call_timeout */
@@ -65,11 +66,11 @@ struct call {
     char value[CALL_NHEADERS][128]; /* empty = absent; cut if longer */
     struct buf cookies;             /* all Set-Cookie values, each ended by '\n' */
     struct buf body_in;             /* the answer's body */
-    char why[160];                  /* for err: libcurl's or our own words, without request data */
+    char why[160];                  /* for err: libcurl's or this folder's words, without request data */
 
     /* private to loop/ */
     TAILQ_ENTRY(call) link;
-    TAILQ_ENTRY(call) own; /* while it is in line: beside others of its owner */
+    TAILQ_ENTRY(call) own; /* while it waits: among calls of its owner */
     struct priority_queue_item place;
     struct deadline deadline;
     struct upstream *up;
@@ -100,8 +101,8 @@ struct upstream *upstream_new(struct loop *, const struct upstream_opts *, char 
 void upstream_close(struct upstream *, void (*closed)(void *arg), void *arg);
 
 /*
- * Other limits, timeouts, proxy, authorities and client certificate; name and url stay. In two steps, since
- * only the first can fail: calls and connections that stand go on as they are.
+ * Replaces limits, timeouts, proxy, authorities and client certificate; name and url stay. Two steps, since
+ * only the first can fail. Calls and connections in use are not affected.
  */
 struct upstream_next;
 struct upstream_next *upstream_prepare(const struct upstream_opts *); /* NULL when out of memory */
@@ -112,12 +113,12 @@ void upstream_reload(struct upstream *, struct upstream_next *);      /* takes i
 int upstream_call(struct upstream *, struct call *) __attribute__((warn_unused_result));
 void upstream_cancel(struct call *); /* any number of times; frees the answer so far */
 bool upstream_unsent(
-    const struct call *);             /* it waits, and nothing of it has left: cancelled now, it never was */
+    const struct call *); /* it waits and nothing of it is sent: it may be cancelled without a trace */
 void call_free_answer(struct call *); /* cookies and body, wiped */
 
 struct upstream_state {
     size_t connections, idle, queued, in_flight;
-    size_t priority_queue[CALL_NCLASSES]; /* who is queued, by class */
+    size_t priority_queue[CALL_NCLASSES]; /* queued calls by class */
     uint64_t last_success_ms; /* monotonic; 0 = never. Any HTTP answer is a success of the transport */
     uint64_t last_failure_ms;
     char last_error[160];
@@ -126,8 +127,8 @@ struct upstream_state {
 void upstream_state(const struct upstream *, struct upstream_state *);
 
 struct upstream_outlook {
-    uint64_t wait_ms;     /* of a first call that came now; 0 = nobody would be before it */
-    uint64_t exchange_ms; /* what an exchange takes lately; 0 = not known */
+    uint64_t wait_ms;     /* of a first call made now; 0 = no call would be before it */
+    uint64_t exchange_ms; /* duration of recent exchanges; 0 = not known */
 };
 void upstream_outlook(const struct upstream *, const struct fair_queue_party *, struct upstream_outlook *);
 

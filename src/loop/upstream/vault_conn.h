@@ -1,23 +1,22 @@
 /*
  * vault_conn.h - one connection to the vault: opened by libcurl, then bytes in and bytes out.
  *
- * The idea: libcurl is good at opening connections (names, proxies, TLS with full verification, client
- * certificates) and slow at running one transfer per call. So it opens the connection (CURLOPT_CONNECT_ONLY)
- * and closes it; between the two the bytes go past it, by OpenSSL and the socket themselves. What goes over
- * the connection is the owner's business.
+ * The idea: libcurl opens connections well (names, proxies, TLS with full verification, client certificates)
+ * and runs one transfer per call slowly. So libcurl opens the connection (CURLOPT_CONNECT_ONLY) and closes
+ * it; between the two, OpenSSL and the socket move the bytes directly. The owner decides what goes over the
+ * connection. A build with JG_CURL_IO moves every byte through libcurl instead, for comparison.
  *
- * Through libcurl (curl_easy_send, curl_easy_recv) goes what comes before and with the first bytes of an
- * answer, so that libcurl sees the session tickets of TLS 1.3, and everything where a proxy wraps TLS in TLS.
+ * curl_easy_send and curl_easy_recv move the bytes before and with the first bytes of an answer, so that
+ * libcurl sees the session tickets of TLS 1.3, and all bytes where a proxy wraps TLS in TLS.
  *
- * Life: vault_conn_open -> opened(0) -> vault_conn_send/wire_recv/wire_watch, ready() ... -> vault_conn_close
- * -> closed
- *                 -> opened(-ECONNREFUSED, words in `error`)       ... -> vault_conn_close -> closed
+ * Life: vault_conn_open -> opened(0) -> (send, recv, watch, ready())... -> vault_conn_close -> closed()
+ *                       -> opened(-ECONNREFUSED), words in `error`      -> vault_conn_close -> closed()
  *
- * Invariants: no callback runs with libcurl on the stack. opened() comes once, later, unless
+ * Invariants: no callback runs from within libcurl. opened() comes once, later, unless
  * vault_conn_close() came first. The poll stays registered for reading from opened() to vault_conn_close():
- * no system call per use. closed() may come from within vault_conn_close(); afterwards the memory is the
- * owner's. Once open, the easy handle is attached to its connection at once (by a first read): an unattached
- * one counts as unused for libcurl, which then closes it behind our back when it looks for dead connections.
+ * no system call per use. closed() may be called from within vault_conn_close(); then the owner may free the
+ * memory. Once open, the easy handle is attached to its connection at once (by a first read): libcurl takes
+ * an unattached connection for unused, and closes it when it looks for dead connections.
  */
 #ifndef JG_LOOP_UPSTREAM_VAULT_CONN_H
 #define JG_LOOP_UPSTREAM_VAULT_CONN_H
@@ -35,23 +34,23 @@ struct dialer;
 struct tls_session_share;
 
 struct vault_conn {
-    /* the owner's */
+    /* set by the owner */
     void (*opened)(struct vault_conn *, int err);
-    void (*ready)(struct vault_conn *); /* readable, or writable when that was wanted, or lost */
+    void (*ready)(struct vault_conn *); /* readable, or writable if `want_write`, or lost */
     void (*closed)(struct vault_conn *);
 
     /* private, but for reading `error`, `want_write` and `tls` */
     struct dialer *dialer;
     CURL *easy;
-    struct tls_session_share *tls_session_cache; /* dialer.c's, as the next four */
-    struct deadline half;                        /* of the time for connecting */
+    struct tls_session_share *tls_share; /* this and the next four: dialer.c's */
+    struct deadline half_time;           /* at half of the connect timeout */
     uint64_t dialed_ms;
-    curl_socket_t dialing; /* the last one that was watched for it */
-    bool name_kept;        /* what its name was resolved to is from an earlier connect */
+    curl_socket_t dialing; /* the socket libcurl watched last for it */
+    bool name_kept;        /* its address is from an earlier connect (libcurl's DNS cache) */
     SSL *tls;              /* NULL = plain; belongs to libcurl */
     curl_socket_t fd;
-    bool wrapped; /* libcurl alone can move the bytes: the proxy is reached over TLS */
-    bool direct;  /* the bytes go past libcurl */
+    bool wrapped; /* the proxy is reached over TLS: only libcurl can move the bytes */
+    bool direct;  /* OpenSSL and the socket move the bytes, not libcurl */
     uv_poll_t poll;
     int events;      /* what the poll waits for; 0 = it is stopped */
     bool polled;     /* the poll handle is initialised */
@@ -68,16 +67,16 @@ void vault_conn_close(struct vault_conn *);
 ssize_t vault_conn_send(struct vault_conn *, const char *bytes, size_t n);
 /* >0 bytes, 0 = orderly end, -EAGAIN, or -ECONNRESET (over TLS also an end without close_notify). */
 ssize_t vault_conn_recv(struct vault_conn *, char *to, size_t n);
-/* Has nothing come in since vault_conn_recv() said -EAGAIN? One system call; false also where nobody can
- * tell. */
+/* Has nothing come in since vault_conn_recv() returned -EAGAIN? One system call; false also where it is not
+ * known. */
 bool vault_conn_silent(const struct vault_conn *);
-/* May more bytes be had without waiting for the poll? `got` of `asked` came from the last vault_conn_recv().
+/* May more bytes be read without waiting for the poll? `got` of `asked` came from the last vault_conn_recv().
  */
 bool vault_conn_more(const struct vault_conn *, ssize_t got, size_t asked);
 /* Waits for reading always, for writing while `want_write`. 0 or -errno. */
 int vault_conn_watch(struct vault_conn *);
 
-/* dialer.c only: libcurl is done with opening. */
+/* Called by dialer.c alone: libcurl has finished opening. */
 void vault_conn_on_opened(struct vault_conn *, CURLcode result);
 
 #endif
