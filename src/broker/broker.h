@@ -16,6 +16,7 @@
 #include "backends/backend.h"
 #include "base/timers.h"
 #include "broker/identity/session.h"
+#include "broker/leases/lease_listing.h"
 
 struct audit;
 struct audit_claim;
@@ -153,33 +154,7 @@ struct endpoints_answer {
 typedef void endpoints_done(void *arg, const struct endpoints_answer *);
 struct op *broker_endpoints(struct broker *, const struct endpoints_args *, endpoints_done *, void *arg);
 
-/*
- * The lease table as an operator sees it: one row per lease, and per request that is still to be settled.
- * `sessions` are the PRA sessions that hold the same vault request, this lease's own first.
- */
-struct lease_view {
-    const char *id;
-    int64_t request_id; /* 0 = not known yet */
-    const char *user;   /* mapped vault user */
-    const char *const *sessions;
-    size_t nsessions;
-    const char *credential_id;
-    const char *state; /* "intent", "open", "releasing", "lapsed" */
-    bool adopted;
-    int64_t created_wall_ms, expires_wall_ms;
-    int64_t attempts;       /* check-ins tried */
-    const char *last_error; /* NULL = none */
-};
-struct lease_filter {
-    const char *user, *session, *state; /* NULL = any */
-    size_t limit;
-    uint64_t after; /* cursor: 0 = from the beginning */
-};
-#define LEASE_STATES "intent", "open", "releasing", "lapsed"
-/*
- * Calls `row` for at most `limit` leases behind the cursor, oldest first; texts are valid within the call.
- * Returns the cursor of the next page, 0 = there is no more.
- */
+/* The lease table, page by page: leases_list() in broker/leases/lease_listing.h. */
 uint64_t broker_leases(struct broker *, const struct lease_filter *,
                        void (*row)(void *arg, const struct lease_view *), void *arg);
 /* Ends one lease by its id, whoever holds it: released 0 or 1, or FAULT_NOT_FOUND for an unknown id. */

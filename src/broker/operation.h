@@ -18,7 +18,7 @@
 struct catalogue_cache;
 struct explain;
 struct leases;
-struct table;
+struct session_queue;
 
 struct op_class {
     const char *name;           /* for logs: "find" */
@@ -46,8 +46,8 @@ struct broker {
     struct catalogue_cache *catalogue_cache; /* of endpoints, per user */
     struct explain *explain;                 /* why finds came back as they did */
     struct leases *leases;
-    struct audit *audit;          /* NULL = none is kept */
-    struct table *session_queues; /* check-outs in flight by session: session_queue.c */
+    struct audit *audit;                  /* NULL = none is kept */
+    struct session_queue *session_queues; /* check-outs in flight, by session: checkout/session_queue.c */
     bool draining;
     TAILQ_HEAD(op_list, op) ops;
     size_t nops;

@@ -19,8 +19,10 @@
  * A session's leases are found under (user, session), so nobody ends another user's lease of the same session
  * id.
  */
+#include "broker/leases/checkin.h"
 #include "broker/leases/journal.h"
-#include "broker/leases/lease_table.h"
+#include "broker/leases/lease_life.h"
+#include "broker/leases/leases.h"
 #include "broker/operation.h"
 
 #include "base/container_of.h"
@@ -46,7 +48,7 @@ struct release {
     struct session *session;
     struct release_answer answer;
     struct fault fault;
-    struct deadline session_queue; /* for an answer that needs no waiting */
+    struct deadline defer; /* for an answer that needs no waiting */
     uint64_t started_ms;
     uint64_t age_s;         /* for the log: of the last lease that ended */
     char lease_id[ID_SIZE]; /* and its id */
@@ -58,7 +60,7 @@ struct release {
 
 static void release_free(struct release *r)
 {
-    timer_stop(r->op.broker->timers, &r->session_queue);
+    timer_stop(r->op.broker->timers, &r->defer);
     for (size_t i = 0; i < r->nwaits; i++) {
         vault_request_unwatch(&r->waits[i].watch);
         journal_unwait(&r->waits[i].written);
@@ -137,7 +139,7 @@ static void on_watched_end(struct vault_request_watch *w, bool ended)
 
 static void on_turn(struct deadline *d)
 {
-    finish(CONTAINER_OF(d, struct release, session_queue));
+    finish(CONTAINER_OF(d, struct release, defer));
 }
 
 static void release_leave(struct op *op)
@@ -247,8 +249,7 @@ static struct release *release_new(struct broker *b, const struct session *sessi
         free(r);
         return NULL;
     }
-    if (timer_start(b->timers, &r->session_queue, 0,
-                    on_turn)) { /* before anything that cannot be taken back */
+    if (timer_start(b->timers, &r->defer, 0, on_turn)) { /* before anything that cannot be taken back */
         release_free(r);
         return NULL;
     }
@@ -266,7 +267,7 @@ static struct op *begun(struct release *r)
     r->op.broker->releases += (uint64_t)r->answer.released;
     r->begun = true;
     if (r->waiting)
-        timer_stop(r->op.broker->timers, &r->session_queue);
+        timer_stop(r->op.broker->timers, &r->defer);
     return &r->op;
 }
 

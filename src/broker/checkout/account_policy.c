@@ -30,20 +30,6 @@ static bool is_same(const struct account *row, const struct credential_ref *ref)
            row->application_id == ref->application_id;
 }
 
-bool co_is_isa(const struct checkout *co)
-{
-    return co->account->isa && co->vault->ops->isa && co->ref.kind != KIND_ALIAS;
-}
-
-struct lease *co_own_lease(const struct checkout *co)
-{
-    struct leases *ls = co->op.broker->leases;
-    struct lease *lease = lease_find(ls, co->session, co->credential_id);
-
-    return lease && vault_request_expire(lease->request) ? lease_find(ls, co->session, co->credential_id)
-                                                         : lease;
-}
-
 /* In the lists of the current candidate alone: what another one was shown says nothing of this one. */
 static bool find_known(struct checkout *co)
 {
@@ -71,7 +57,7 @@ static enum co_state account_read(struct checkout *co)
 {
     struct list_wait *w = &co->wait;
 
-    co->begun |= w->source != LIST_FROM_CACHE;
+    co->vault_answered |= w->source != LIST_FROM_CACHE;
     if (w->result == VAULT_REFUSED)
         return co_next_user(co, &w->fault);
     if (w->result != VAULT_OK && w->result != VAULT_ABSENT)
@@ -129,9 +115,8 @@ static enum co_state account_resume(struct checkout *co, int err)
     if (co->lease) /* of an earlier candidate */
         lease_discard(co->op.broker->leases, co->lease);
     co->lease = NULL;
-    co->request = lease->request;
-    vault_request_take(co->request);
-    co->old = true;
+    vault_request_take(lease->request);
+    co_hold(co, lease->request, true);
     return co_first_fetch(co);
 }
 

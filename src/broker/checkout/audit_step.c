@@ -49,7 +49,7 @@ void co_audit_begin(struct checkout *co)
     struct audit *a = co->op.broker->audit;
     struct audit_note n;
 
-    co->audited = true;
+    co->audit_begun = true;
     co->recorded.done = on_audited;
     audit_note(&n, a, "checkout");
     audit_text(&n, "outcome", "ok");
@@ -98,6 +98,6 @@ void co_audit_end(struct checkout *co)
         audit_text(&n, "outcome", "client_left");
     add_what(&n, co);
     audit_text(&n, "lease_id", co->lease_id);
-    audit_text(&n, "undone", co->audited ? "yes" : NULL);
+    audit_text(&n, "undone", co->audit_begun ? "yes" : NULL);
     audit_write(&n);
 }

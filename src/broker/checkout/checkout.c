@@ -42,17 +42,17 @@
 #include "base/container_of.h"
 #include "base/crash_point.h"
 #include "base/log.h"
+#include "broker/checkout/session_queue.h"
 #include "broker/identity/username.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const struct op_class checkout_class;
 static const struct co_step co_begin_step, co_ended_step, co_reply_step, co_done_step;
 
-static const struct co_step *const steps[CO_NSTATES] = {
+static const struct co_step *const states[CO_NSTATES] = {
     [CO_BEGIN] = &co_begin_step,     [CO_SESSION_QUEUE] = &co_session_queue_step,
     [CO_ACCOUNT] = &co_account_step, [CO_POLICY] = &co_policy_step,
     [CO_INTENT] = &co_intent_step,   [CO_REQUEST] = &co_request_step,
@@ -67,7 +67,7 @@ static const struct co_step *const steps[CO_NSTATES] = {
 static void co_free(struct checkout *co)
 {
     session_queue_leave(co);
-    timer_stop(co->op.broker->timers, &co->session_queue);
+    timer_stop(co->op.broker->timers, &co->defer);
     vault_request_unwatch(&co->watch);
     journal_unwait(&co->written);
     audit_unwait(co->op.broker->audit, &co->recorded);
@@ -82,141 +82,16 @@ static void co_free(struct checkout *co)
     free(co);
 }
 
-static void set_state(struct checkout *co, enum co_state next)
-{
-    log_debug("checkout_state", "lease=%s from=%s to=%s", co->lease_id, steps[co->state]->name,
-              steps[next]->name);
-    co->state = next;
-}
-
-/* May free co. */
-static void co_goto(struct checkout *co, enum co_state next)
-{
-    for (;;) {
-        if ((co->op.left || co->ended) && next != CO_DONE && next != CO_ENDED)
-            next = CO_REPLY; /* nothing more is done for nobody */
-        set_state(co, next);
-        if (next == CO_DONE) {
-            co_free(co);
-            return;
-        }
-        int err = steps[next]->enter(co);
-
-        if (err == CO_WAIT)
-            return;
-        next = steps[next]->resume(co, err);
-    }
-}
-
-void co_resume(struct checkout *co)
-{
-    co_goto(co, steps[co->state]->resume(co, 0));
-}
-
-void co_on_call(struct vault_call *call)
-{
-    struct checkout *co = CONTAINER_OF(call, struct checkout, call);
-
-    co->begun = true;
-    co_resume(co);
-}
-
-void co_call(struct checkout *co, const char *user)
-{
-    op_vault_call(&co->op, &co->call, user, co_on_call);
-    co->call.begun = co->begun;
-}
-
-void co_call_in_time(struct checkout *co, const char *user)
-{
-    co_call(co, user);
-    co->call.wait_ms = co->call.timeout_ms - co->call.timeout_ms / 4;
-}
-
-void co_call_awaited(struct checkout *co, const char *user)
-{
-    co_call_in_time(co, user);
-    co->call.timeout_ms = co->call.wait_ms + co->vault->conf->call_timeout_ms;
-}
-
-bool co_admitted(struct checkout *co)
-{
-    return co->begun ||
-           vault_admit(co->vault, usermap_user(&co->users), op_time_left(&co->op), &co->fault) == 0;
-}
-
-bool co_drop_call(struct checkout *co)
-{
-    co->vault->ops->cancel(co->vault, &co->call);
-    return true;
-}
-
-/* ---- faults ---- */
-
-enum co_state co_fail(struct checkout *co, enum fault_code code, const char *fmt, ...)
-{
-    char detail[FAULT_DETAIL_SIZE];
-    va_list ap;
-
-    va_start(ap, fmt);
-    (void)vsnprintf(detail, sizeof detail, fmt, ap);
-    va_end(ap);
-    fault_set(&co->fault, code, "%s", detail);
-    return CO_REPLY;
-}
-
-enum co_state co_fail_start(struct checkout *co, int err)
-{
-    if (err == -EAGAIN && fault_is_set(&co->call.fault))
-        return co_fail_with(co, &co->call.fault);
-    if (err == -EAGAIN)
-        return co_fail(co, FAULT_OVERLOADED,
-                       "too many vault calls are waiting; raise max_calls or try again");
-    if (err == -ESHUTDOWN)
-        return co_fail(co, FAULT_DRAINING, "the gateway is stopping");
-    return co_fail(co, FAULT_INTERNAL, "out of memory");
-}
-
-enum co_state co_fail_with(struct checkout *co, const struct fault *fault)
-{
-    co->fault = *fault;
-    if (!fault_is_set(fault))
-        fault_set(&co->fault, FAULT_VAULT_ERROR, "the vault's answer makes no sense");
-    return CO_REPLY;
-}
-
-enum co_state co_next_user(struct checkout *co, const struct fault *fault)
-{
-    const char *words = fault->detail;
-    char tried[FAULT_DETAIL_SIZE];
-
-    account_list_unref(co->hold);
-    co->hold = NULL;
-    co->account = NULL;
-    if (usermap_next(&co->users))
-        return CO_ACCOUNT;
-    usermap_explain(&co->users, co->session, tried, sizeof tried);
-    if (*co->users.ended || !*words)
-        fault_set(&co->fault, FAULT_VAULT_REFUSED_USER, "%s", tried);
-    else
-        fault_set(&co->fault, FAULT_VAULT_REFUSED_USER, "%.*s: %.*s", FAULT_DETAIL_SIZE / 2 - 1, tried,
-                  FAULT_DETAIL_SIZE / 2 - 4, words);
-    co->fault.vault_status = fault->vault_status;
-    co->fault.vault_code = fault->vault_code;
-    co->fault.second_factor = fault->second_factor;
-    return CO_REPLY;
-}
-
 /* ---- begin: nothing happens on the caller's stack ---- */
 
 static void on_begin(struct deadline *d)
 {
-    co_resume(CONTAINER_OF(d, struct checkout, session_queue));
+    co_resume(CONTAINER_OF(d, struct checkout, defer));
 }
 
 static int begin_enter(struct checkout *co)
 {
-    return timer_start(co->op.broker->timers, &co->session_queue, 0, on_begin);
+    return timer_start(co->op.broker->timers, &co->defer, 0, on_begin);
 }
 
 static enum co_state begin_resume(struct checkout *co, int err)
@@ -241,7 +116,7 @@ static enum co_state begin_resume(struct checkout *co, int err)
 
 static bool begin_drop(struct checkout *co)
 {
-    timer_stop(co->op.broker->timers, &co->session_queue);
+    timer_stop(co->op.broker->timers, &co->defer);
     return true;
 }
 
@@ -286,7 +161,7 @@ static struct lease *hand_lease(struct checkout *co)
         lease = lease_find(co->op.broker->leases, co->session, co->credential_id);
         if (!lease || lease->request != co->request)
             return NULL;
-        co->request->node.spare--;
+        lease_join(lease);
     }
     co->lease = NULL;
     co->request = NULL;
@@ -333,7 +208,7 @@ static void undo(struct checkout *co)
 static int reply_enter(struct checkout *co)
 {
     timer_stop(co->op.broker->timers, &co->op.deadline);
-    if (co->ended)
+    if (co->session_ended)
         (void)co_fail(co, FAULT_CREDENTIAL_NOT_FOUND,
                       "the session has ended while its check-out was under way");
     if (!co->op.left && (fault_is_set(&co->fault) || !hand_over(co)))
@@ -359,18 +234,24 @@ static enum co_state reply_resume(struct checkout *co, int err)
 }
 
 static const struct co_step co_reply_step = {"reply", reply_enter, reply_resume, NULL};
-static const struct co_step co_done_step = {"done", NULL, NULL, NULL};
+static int done_enter(struct checkout *co)
+{
+    co_free(co);
+    return CO_WAIT;
+}
+
+static const struct co_step co_done_step = {"done", done_enter, NULL, NULL};
 
 /* ---- ended: by its session; the caller is told in the next turn ---- */
 
 static void on_ended(struct deadline *d)
 {
-    co_resume(CONTAINER_OF(d, struct checkout, session_queue));
+    co_resume(CONTAINER_OF(d, struct checkout, defer));
 }
 
 static int ended_enter(struct checkout *co)
 {
-    return timer_start(co->op.broker->timers, &co->session_queue, 0, on_ended);
+    return timer_start(co->op.broker->timers, &co->defer, 0, on_ended);
 }
 
 static enum co_state ended_resume(struct checkout *co, int err)
@@ -385,16 +266,16 @@ static const struct co_step co_ended_step = {"ended", ended_enter, ended_resume,
 /* False = let it land, then undo. */
 static bool give_up(struct checkout *co)
 {
-    const struct co_step *step = steps[co->state];
+    const struct co_step *step = states[co->state];
 
     return step->drop && step->drop(co);
 }
 
 static void co_end(struct checkout *co)
 {
-    if (co->ended || co->state >= CO_ENDED)
+    if (co->session_ended || co->state >= CO_ENDED)
         return;
-    co->ended = true;
+    co->session_ended = true;
     if (!give_up(co))
         return;
     undo(co);
@@ -406,7 +287,7 @@ static struct checkout *find_of(struct broker *b, const struct session_leases *w
     struct checkout *co = session_queue_first(b, who);
 
     for (; co; co = TAILQ_NEXT(co, of_queue))
-        if (!co->ended && co->state < CO_ENDED &&
+        if (!co->session_ended && co->state < CO_ENDED &&
             (!credential_id || strcmp(co->credential_id, credential_id) == 0))
             return co;
     return NULL;
@@ -450,7 +331,7 @@ static void co_expired(struct op *op)
         co, FAULT_DEADLINE_EXCEEDED,
         "no answer in time; the check-out got as far as `%s` and is undone: see the vault's latency in "
         "/metrics, and request_timeout",
-        steps[co->state]->name);
+        states[co->state]->name);
     answer_fault(co, &co->fault);
     broker_leave(op);
 }
@@ -487,9 +368,8 @@ static size_t text_size(const char *text)
 
 static struct checkout *co_new(const struct checkout_args *args)
 {
-    size_t string_pool =
-        text_size(args->credential_id) + text_size(args->reason) + text_size(args->ticket_number);
-    struct checkout *co = calloc(1, sizeof *co + string_pool);
+    size_t texts = text_size(args->credential_id) + text_size(args->reason) + text_size(args->ticket_number);
+    struct checkout *co = calloc(1, sizeof *co + texts);
 
     if (!co)
         return NULL;
@@ -501,6 +381,7 @@ static struct checkout *co_new(const struct checkout_args *args)
     co->ticket_system_id = args->ticket_system_id;
     co->prefer_ssh_key = args->prefer_ssh_key;
     co->session = session_copy(&args->session);
+    co->steps = states;
     if (!co->session || id_new(co->lease_id)) {
         free(co->session);
         free(co);

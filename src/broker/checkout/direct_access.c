@@ -32,9 +32,10 @@
 /* The preferred type, the other one, and when there is a key its passphrase. */
 static enum credential_type wanted(const struct checkout *co)
 {
-    if (co->secret.len)
+    if (co->stage == CO_SECRET_PASSPHRASE)
         return CREDENTIAL_PASSPHRASE;
-    return co->prefer_ssh_key != co->absent ? CREDENTIAL_SSH_KEY : CREDENTIAL_PASSWORD;
+    return co->prefer_ssh_key == (co->stage == CO_SECRET_PREFERRED) ? CREDENTIAL_SSH_KEY
+                                                                    : CREDENTIAL_PASSWORD;
 }
 
 static int isa_enter(struct checkout *co)
@@ -54,7 +55,7 @@ static int isa_enter(struct checkout *co)
 /* After a call that came through there may be a request, so the intent stays and recovers. */
 static enum co_state isa_refused(struct checkout *co)
 {
-    return co->given ? co_fail_with(co, &co->call.fault) : co_request_refused(co);
+    return co->isa_answered ? co_fail_with(co, &co->call.fault) : co_request_refused(co);
 }
 
 static enum co_state isa_absent(struct checkout *co)
@@ -62,13 +63,13 @@ static enum co_state isa_absent(struct checkout *co)
     enum co_state next;
 
     if (wanted(co) == CREDENTIAL_PASSPHRASE) {
-        co->phrase_read = true;
+        co->stage = CO_SECRET_COMPLETE;
         return CO_SEEK;
     }
-    if (co->absent && co->call.result == VAULT_BAD)
+    if (co->stage == CO_SECRET_OTHER && co->call.result == VAULT_BAD)
         return isa_refused(co); /* the vault's own words say more */
     next = co_try_other(co, CO_ISA);
-    if (next != CO_ISA && !co->given)
+    if (next != CO_ISA && !co->isa_answered)
         co_close_intent(co);
     return next;
 }
@@ -78,19 +79,19 @@ static enum co_state isa_resume(struct checkout *co, int err)
     enum credential_type type = wanted(co);
 
     if (err < 0) {
-        if (!co->given)
+        if (!co->isa_answered)
             co_close_intent(co);
         return co_fail_start(co, err);
     }
     crash_point("checkout.isa.answered");
-    co->given |= co->call.result == VAULT_OK;
+    co->isa_answered |= co->call.result == VAULT_OK;
     if (co_is_absent(&co->call))
         return isa_absent(co);
     if (co->call.result != VAULT_OK)
         return isa_refused(co);
     if (type == CREDENTIAL_PASSPHRASE) {
         secret_move(&co->passphrase, &co->call.secret);
-        co->phrase_read = true;
+        co->stage = CO_SECRET_COMPLETE;
     } else {
         co_take_secret(co, type == CREDENTIAL_SSH_KEY);
     }
@@ -101,7 +102,7 @@ static bool isa_drop(struct checkout *co)
 {
     if (!vault_withdraw(co->vault, &co->call))
         return false;
-    if (!co->given) /* otherwise an earlier call may have left a request */
+    if (!co->isa_answered) /* otherwise an earlier call may have left a request */
         co_close_intent(co);
     return true;
 }
@@ -140,10 +141,12 @@ static const struct active_request *find_newest(const struct checkout *co)
 
 static enum co_state hold(struct checkout *co, int64_t request_id, enum request_origin origin)
 {
-    co->request =
+    struct vault_request *request =
         vault_request_new(co->op.broker->leases, co->vault, usermap_user(&co->users), request_id, origin);
-    if (!co->request) /* the intent stays: it finds the request when there is memory again */
+
+    if (!request) /* the intent stays: it finds the request when there is memory again */
         return co_fail(co, FAULT_INTERNAL, "out of memory");
+    co_hold(co, request, false);
     co_set_end_as_asked(co);
     return CO_KEEP;
 }
@@ -174,8 +177,8 @@ static enum co_state hold_none(struct checkout *co)
     co_close_intent(co);
     lease_discard(co->op.broker->leases, co->lease);
     co->lease = NULL;
-    co->request = own->request;
-    vault_request_take(co->request);
+    vault_request_take(own->request);
+    co_hold(co, own->request, true);
     return CO_KEEP;
 }
 
@@ -191,7 +194,7 @@ static enum co_state seek_resume(struct checkout *co, int err)
     row = find_newest(co);
     if (row)
         return hold_found(co, row->request_id);
-    return co->ssh_key && !co->phrase_read ? CO_ISA : hold_none(co);
+    return co->stage == CO_SECRET_PASSPHRASE ? CO_ISA : hold_none(co);
 }
 
 const struct co_step co_seek_step = {"seek", seek_enter, seek_resume, co_drop_call};

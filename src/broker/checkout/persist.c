@@ -56,7 +56,7 @@ static int open_intent(struct checkout *co)
     co->sent_wall_ms = clock_wall(co->op.broker->clock);
     co->intent = intent_open(ls, co->lease, co->vault, usermap_user(&co->users), co->sent_ms + length_ms,
                              co->sent_wall_ms + (int64_t)length_ms);
-    return co->intent ? lease_tell(ls, co->lease) : -ENOMEM;
+    return co->intent ? lease_write_row(ls, co->lease) : -ENOMEM;
 }
 
 static int intent_enter(struct checkout *co)
@@ -94,9 +94,11 @@ enum co_state co_settle(struct checkout *co)
     co_close_intent(co);
     if (lease_settle(co->lease, co->request))
         return co_fail_start(co, -ENOMEM);
-    if (!co->secret.len)
-        return co_first_fetch(co);
-    return co->ssh_key && !co->phrase_read ? CO_PASSPHRASE : CO_KEEP;
+    switch (co->stage) {
+    case CO_SECRET_PASSPHRASE: return CO_PASSPHRASE;
+    case CO_SECRET_COMPLETE: return CO_KEEP;
+    default: return co_first_fetch(co);
+    }
 }
 
 static int keep_enter(struct checkout *co)

@@ -43,10 +43,10 @@ static enum co_state read_failed(struct checkout *co, int err)
 
 enum co_state co_try_other(struct checkout *co, enum co_state other)
 {
-    if (co->absent)
+    if (co->stage == CO_SECRET_OTHER)
         return co_fail(co, FAULT_CREDENTIAL_NOT_FOUND,
                        "the vault holds neither password nor key for this account");
-    co->absent = true;
+    co->stage = CO_SECRET_OTHER;
     return other;
 }
 
@@ -54,15 +54,11 @@ void co_take_secret(struct checkout *co, bool ssh_key)
 {
     secret_move(&co->secret, &co->call.secret);
     co->ssh_key = ssh_key;
-    if (ssh_key && co->absent)
+    if (ssh_key && co->stage == CO_SECRET_OTHER)
         account_lists_learn_key(co->op.broker->lists, co->vault, &co->ref, true);
     else if (!ssh_key)
         account_lists_learn_key(co->op.broker->lists, co->vault, &co->ref, false);
-}
-
-enum co_state co_first_fetch(const struct checkout *co)
-{
-    return co->prefer_ssh_key ? CO_KEY : CO_PASSWORD;
+    co->stage = ssh_key ? CO_SECRET_PASSPHRASE : CO_SECRET_COMPLETE;
 }
 
 static int password_enter(struct checkout *co)
@@ -112,6 +108,7 @@ static enum co_state passphrase_resume(struct checkout *co, int err)
     if (err < 0 || co->call.result != VAULT_OK)
         return read_failed(co, err);
     secret_move(&co->passphrase, &co->call.secret);
+    co->stage = CO_SECRET_COMPLETE;
     return CO_KEEP;
 }
 

@@ -63,12 +63,6 @@ static int request_enter(struct checkout *co)
     return err;
 }
 
-void co_close_intent(struct checkout *co)
-{
-    intent_close(co->intent);
-    co->intent = NULL;
-}
-
 void co_set_end_as_asked(struct checkout *co)
 {
     uint64_t length_ms = (uint64_t)co->minutes * co->vault->conf->minute_ms;
@@ -92,12 +86,13 @@ enum co_state co_request_refused(struct checkout *co)
 static enum co_state hold_new(struct checkout *co)
 {
     bool reused = co->call.reused;
+    struct vault_request *request =
+        vault_request_new(co->op.broker->leases, co->vault, usermap_user(&co->users), co->call.request_id,
+                          reused ? ORIGIN_UNKNOWN : ORIGIN_OURS);
 
-    co->old = reused;
-    co->request = vault_request_new(co->op.broker->leases, co->vault, usermap_user(&co->users),
-                                    co->call.request_id, reused ? ORIGIN_UNKNOWN : ORIGIN_OURS);
-    if (!co->request) /* the intent stays: it finds the request when there is memory again */
+    if (!request) /* the intent stays: it finds the request when there is memory again */
         return co_fail(co, FAULT_INTERNAL, "out of memory");
+    co_hold(co, request, reused);
     co_set_end_as_asked(co);
     return reused ? CO_LOOKUP : co_settle(co);
 }
@@ -105,11 +100,10 @@ static enum co_state hold_new(struct checkout *co)
 /* An id we know: hold it as well, or see its check-in through. */
 static enum co_state hold_known(struct checkout *co, struct vault_request *request)
 {
-    co->old = true;
     if (request->origin ==
-        ORIGIN_UNKNOWN) { /* another one is at its lookup; it may be our own request all the same */
-        co->request = request;
+        ORIGIN_UNKNOWN) { /* another check-out is at its lookup; it may be ours all the same */
         vault_request_take(request);
+        co_hold(co, request, true);
         return CO_LOOKUP;
     }
     request->missed = false;
@@ -120,7 +114,7 @@ static enum co_state hold_known(struct checkout *co, struct vault_request *reque
         co->awaited = request;
         return CO_AWAIT;
     }
-    co->request = request;
+    co_hold(co, request, true);
     request->gone = false; /* the vault has just named it as live */
     return co_settle(co);
 }
@@ -166,7 +160,7 @@ static void on_watched_end(struct vault_request_watch *w, bool ended)
         else if (!vault_request_reopen(request) && vault_request_watch(request, w))
             return; /* the next attempt will tell */
         if (request->state == REQUEST_HELD)
-            co->request = request;
+            co_hold(co, request, true);
     }
     co->awaited = NULL;
     co_resume(co);
@@ -249,30 +243,3 @@ static enum co_state lookup_resume(struct checkout *co, int err)
 }
 
 const struct co_step co_lookup_step = {"lookup", lookup_enter, lookup_resume, co_drop_call};
-
-/* ---- a request that turned out dead ---- */
-
-enum co_state co_request_dead(struct checkout *co, const struct fault *fault)
-{
-    struct lease *lease = lease_find(co->op.broker->leases, co->session, co->credential_id);
-
-    /* Of a request made a moment ago that is a strange thing to say: it is checked in all the same. */
-    if (fault && (!co->old || co->anew))
-        return co_fail_with(co, fault);
-    vault_request_gone(co->request);
-    if (!co->old || co->anew)
-        return co_fail(co, FAULT_VAULT_ERROR,
-                       "the vault handed over a request that it does not list as live");
-    if (lease && lease->request == co->request)
-        lease_close(lease, "gone");
-    co_close_intent(co);
-    if (co->lease)
-        lease_unsettle(co->lease); /* its row stays, and will be an intent again */
-    vault_request_drop(co->request, NULL);
-    co->request = NULL;
-    co->anew = true;
-    co->absent = false;
-    secret_clear(&co->secret);
-    secret_clear(&co->passphrase);
-    return CO_POLICY;
-}

@@ -11,78 +11,76 @@
  * the queue is walked; what the gateway holds in all costs nothing here. The next one is woken by a deadline
  * of zero, so never on the stack of the one that ends.
  */
+#include "broker/checkout/session_queue.h"
+
 #include "base/container_of.h"
-#include "broker/checkout/checkout.h"
+#include "base/uthash_nofail.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct session_queue {
-    struct table_node node; /* spare: length of the key */
-    TAILQ_HEAD(, checkout) queue;
+    UT_hash_handle hh; /* broker.session_queues, by key */
+    TAILQ_HEAD(, checkout) checkouts;
+    size_t key_size;
     char key[]; /* a session_leases's */
 };
 
 static struct session_queue *session_queue_find(const struct broker *b, const struct session_leases *who)
 {
-    struct table_node *node = table_first(b->session_queues, who->node.hash);
+    struct session_queue *queue;
 
-    for (; node; node = table_next(node)) {
-        struct session_queue *t = CONTAINER_OF(node, struct session_queue, node);
-
-        if (node->spare == who->node.spare && memcmp(t->key, who->key, node->spare) == 0)
-            return t;
-    }
-    return NULL;
+    HASH_FIND(hh, b->session_queues, who->key, who->key_size, queue);
+    return queue;
 }
 
 static struct session_queue *session_queue_new(struct broker *b, const struct session_leases *who)
 {
-    struct session_queue *t = malloc(sizeof *t + who->node.spare);
+    struct session_queue *queue = malloc(sizeof *queue + who->key_size);
 
-    if (!t)
+    if (!queue)
         return NULL;
-    memset(t, 0, sizeof *t);
-    TAILQ_INIT(&t->queue);
-    memcpy(t->key, who->key, who->node.spare);
-    t->node.spare = who->node.spare;
-    if (table_add(b->session_queues, &t->node, who->node.hash)) {
-        free(t);
+    *queue = (struct session_queue){.key_size = who->key_size};
+    TAILQ_INIT(&queue->checkouts);
+    memcpy(queue->key, who->key, who->key_size);
+    HASH_ADD_KEYPTR(hh, b->session_queues, queue->key, queue->key_size, queue);
+    if (!queue->hh.tbl) {
+        free(queue);
         return NULL;
     }
-    return t;
+    return queue;
 }
 
 int session_queue_join(struct checkout *co)
 {
     struct broker *b = co->op.broker;
     struct session_leases *who = session_leases_probe(co->session);
-    struct session_queue *t = who ? session_queue_find(b, who) : NULL;
+    struct session_queue *queue = who ? session_queue_find(b, who) : NULL;
 
-    if (who && !t)
-        t = session_queue_new(b, who);
+    if (who && !queue)
+        queue = session_queue_new(b, who);
     free(who);
-    if (!t)
+    if (!queue)
         return -ENOMEM;
-    co->queue = t;
-    TAILQ_INSERT_TAIL(&t->queue, co, of_queue);
+    co->queue = queue;
+    TAILQ_INSERT_TAIL(&queue->checkouts, co, of_queue);
     return 0;
 }
 
 struct checkout *session_queue_first(const struct broker *b, const struct session_leases *who)
 {
-    struct session_queue *t = session_queue_find(b, who);
+    struct session_queue *queue = session_queue_find(b, who);
 
-    return t ? TAILQ_FIRST(&t->queue) : NULL;
+    return queue ? TAILQ_FIRST(&queue->checkouts) : NULL;
 }
 
 /* The one at work on that credential; NULL = none. */
-static struct checkout *first_of(const struct session_queue *t, const char *credential_id)
+static struct checkout *first_of(const struct session_queue *queue, const char *credential_id)
 {
     struct checkout *co;
 
-    TAILQ_FOREACH(co, &t->queue, of_queue)
+    TAILQ_FOREACH(co, &queue->checkouts, of_queue)
     if (strcmp(co->credential_id, credential_id) == 0)
         return co;
     return NULL;
@@ -95,33 +93,33 @@ static int session_queue_enter(struct checkout *co)
 
 static void on_turn(struct deadline *d)
 {
-    co_resume(CONTAINER_OF(d, struct checkout, session_queue));
+    co_resume(CONTAINER_OF(d, struct checkout, defer));
 }
 
 /* Out of memory for the wake-up: the waiter's own deadline will end it. */
 static void wake(struct checkout *co)
 {
-    (void)!timer_start(co->op.broker->timers, &co->session_queue, 0, on_turn);
+    (void)!timer_start(co->op.broker->timers, &co->defer, 0, on_turn);
 }
 
 void session_queue_leave(struct checkout *co)
 {
-    struct session_queue *t = co->queue;
+    struct session_queue *queue = co->queue;
 
-    if (!t)
+    if (!queue)
         return;
-    bool first = first_of(t, co->credential_id) == co;
+    bool first = first_of(queue, co->credential_id) == co;
 
     co->queue = NULL;
-    timer_stop(co->op.broker->timers, &co->session_queue);
-    TAILQ_REMOVE(&t->queue, co, of_queue);
-    struct checkout *next = first ? first_of(t, co->credential_id) : NULL;
+    timer_stop(co->op.broker->timers, &co->defer);
+    TAILQ_REMOVE(&queue->checkouts, co, of_queue);
+    struct checkout *next = first ? first_of(queue, co->credential_id) : NULL;
     if (next && next->state == CO_SESSION_QUEUE)
         wake(next);
-    if (!TAILQ_EMPTY(&t->queue))
+    if (!TAILQ_EMPTY(&queue->checkouts))
         return;
-    table_remove(co->op.broker->session_queues, &t->node);
-    free(t);
+    HASH_DEL(co->op.broker->session_queues, queue);
+    free(queue);
 }
 
 static enum co_state session_queue_resume(struct checkout *co, int err)
