@@ -3,10 +3,10 @@
  * audit.c - audit records and the policy; see audit.h.
  *
  * A note is built like an answer, member by member, and given to the sink as it is. If there is no memory for
- * it, or it is too long in spite of the cuts, a record of the event alone takes its place: something
- * happened, and that is not to be lost.
+ * it, or it is too long in spite of the cuts, a record of the event alone takes its place, so that the event
+ * is not lost.
  *
- * Strangers are counted, since whoever knocks a thousand times a second must not fill the disk: the first is
+ * Refused strangers are counted, since a thousand connections a second must not fill the disk: the first is
  * written at once, those of the following minute as one record at its end.
  */
 #include "broker/audit.h"

@@ -1,9 +1,10 @@
 /*
  * operation.h - what all operations in flight have in common; private to the broker.
  *
- * An op is the first member of find, checkout, release and endpoints. It owns itself: it ends in its own
- * file's last state and nowhere else. `left` is set by broker_leave(); `leave` is the op's own reaction (a
- * read is dropped, a check-out already sent is awaited and undone). The deadline of an op fires `expired`.
+ * An op is the first member of find, checkout, release, session_started and endpoints. It owns itself: it
+ * ends in its own file's last state and nowhere else. `left` is set by broker_leave(); `leave` is the op's
+ * own reaction (a read is dropped, a check-out already sent is awaited and undone). The deadline fires
+ * `expired`.
  */
 #ifndef JG_BROKER_OPERATION_H
 #define JG_BROKER_OPERATION_H
@@ -31,7 +32,7 @@ struct op {
     const struct op_class *class;
     struct broker *broker;
     struct deadline deadline;
-    uint64_t ends_ms; /* monotonic end of the caller's patience */
+    uint64_t ends_ms; /* monotonic deadline of the caller */
     bool left;
     TAILQ_ENTRY(op) link;
 };
@@ -58,8 +59,8 @@ struct lease;
 struct session_leases;
 
 /*
- * The session has ended, or gives this credential back (NULL = all): its check-outs in flight end as well,
- * and nothing of theirs stays. Their callers are told in the next turn. checkout.c.
+ * The session has ended, or releases this credential (NULL = all): its check-outs in flight end as well, and
+ * are undone. Their callers are answered in the next iteration. checkout.c.
  */
 void checkouts_end(struct broker *, const struct session_leases *who, const char *credential_id);
 /* The same for the one that holds this lease before its session does; false = there is none. */

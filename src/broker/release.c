@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * release.c - a session gives back one credential, or everything it has; an operator ends one lease.
+ * release.c - a session releases one credential, or all it has; an operator ends one lease.
  *
- *   broker_release(): check-outs in flight and leases end at once --> vault requests without holders begin
- * their check-in --> wait --> done
+ *   broker_release(): check-outs in flight and leases end at once
+ *        --> vault requests without holders begin their check-in --> wait --> done
  *
- * The session is rid of its leases whatever the vault or the store says, so the operation cannot fail: it
- * tells how many leases ended, and whether the vault has confirmed. For each lease it waits until a restart
- * can no longer bring it back:
+ * A lease ends whatever the vault or the store says, so the operation cannot fail: its answer is how many
+ * leases ended, and whether the vault has confirmed. For each lease it waits until a restart can no longer
+ * bring the lease back:
  *
- *   others hold the vault request       the row is gone from the store
- *   last holder                the vault has confirmed; or else the row that says RELEASING is durable, and
- * the answer is `pending` (the vault request goes on by itself, checkin.c)
+ *   other holders    the row is gone from the store
+ *   last holder      the vault has confirmed; or else the row that says RELEASING is durable, and the
+ *                    answer is `pending` (the check-in goes on: checkin.c)
  *
- * A store that cannot write, and the caller's deadline, end the waiting. A client that leaves takes nothing
- * with it but its watches. The answer does not wait for its record: nobody is given anything by it.
+ * A store that cannot write, and the caller's deadline, end the waiting. When the client leaves only its
+ * watches are dropped. The answer does not wait for its audit record, since it gives no access.
  *
- * A session's leases are found under (user, session), so nobody ends another user's lease of the same session
- * id.
+ * A session's leases are found under (user, session), so a session id alone ends no other user's leases.
  */
 #include "broker/leases/checkin.h"
 #include "broker/leases/journal.h"
@@ -70,7 +69,7 @@ static void release_free(struct release *r)
     free(r);
 }
 
-static void record(const struct release *r)
+static void write_record(const struct release *r)
 {
     struct audit_note n;
 
@@ -84,7 +83,7 @@ static void record(const struct release *r)
     audit_write(&n);
 }
 
-static void finish(struct release *r)
+static void finish_release(struct release *r)
 {
     const char *outcome = r->answer.fault     ? fault_row(r->fault.code)->code
                           : r->answer.pending ? "pending"
@@ -98,22 +97,22 @@ static void finish(struct release *r)
         r->session->domain, r->session->id, (long long)r->answer.released,
         (long long)r->answer.remaining_holders, *r->lease_id ? r->lease_id : NULL,
         (unsigned long long)r->age_s);
-    record(r);
+    write_record(r);
     r->done(r->arg, &r->answer);
     release_free(r);
 }
 
-static void one_less(struct release *r)
+static void wait_ended(struct release *r)
 {
     r->waiting--;
     if (r->begun && r->waiting == 0)
-        finish(r);
+        finish_release(r);
 }
 
 static void on_written(struct journal_wait *w, int err)
 {
-    (void)err; /* a store that fails keeps nobody: the row is written when it can */
-    one_less(CONTAINER_OF(w, struct release_wait, written)->release);
+    (void)err; /* a store that fails is not waited for: the row is written when it can be */
+    wait_ended(CONTAINER_OF(w, struct release_wait, written)->release);
 }
 
 static void await_row(struct release_wait *wait)
@@ -121,7 +120,7 @@ static void await_row(struct release_wait *wait)
     struct release *r = wait->release;
 
     if (journal_await(leases_journal(r->op.broker->leases), wait->id, &wait->written, on_written) != 1)
-        one_less(r);
+        wait_ended(r);
 }
 
 static void on_watched_end(struct vault_request_watch *w, bool ended)
@@ -130,16 +129,16 @@ static void on_watched_end(struct vault_request_watch *w, bool ended)
 
     vault_request_unwatch(w);
     if (ended) {
-        one_less(wait->release);
+        wait_ended(wait->release);
         return;
     }
     wait->release->answer.pending = true;
     await_row(wait);
 }
 
-static void on_turn(struct deadline *d)
+static void on_deferred(struct deadline *d)
 {
-    finish(CONTAINER_OF(d, struct release, defer));
+    finish_release(CONTAINER_OF(d, struct release, defer));
 }
 
 static void release_leave(struct op *op)
@@ -152,7 +151,7 @@ static void release_expired(struct op *op)
     struct release *r = (struct release *)op;
 
     r->answer.pending = true;
-    finish(r);
+    finish_release(r);
 }
 
 static const struct op_class release_class = {"release", release_leave, release_expired, release_leave};
@@ -164,7 +163,7 @@ static bool is_meant(const struct lease *lease, const char *credential_id)
     return !credential_id || strcmp(lease->credential_id, credential_id) == 0;
 }
 
-/* What is over has ended by its time, whether or not its timer has come up: it is not released. */
+/* A lease whose time is over has expired, whether or not its timer has fired: it is not released. */
 static void end_overdue(struct broker *b, const struct session_leases *who)
 {
     const struct session_leases *s = session_leases_find(b->leases, who);
@@ -188,7 +187,7 @@ static size_t count_meant(const struct session_leases *s, const char *credential
     return n;
 }
 
-/* What is left of it is waited for. */
+/* Waits for what the end of the lease leaves to do. */
 static void await_end(struct release *r, const char id[ID_SIZE])
 {
     const struct lease *cover = lease_by_id(r->op.broker->leases, id);
@@ -218,9 +217,8 @@ static void end_lease(struct release *r, struct lease *lease)
     await_end(r, r->lease_id);
 }
 
-/* The session_leases may end with its last lease, so the next one is picked before, and the count taken
- * beforehand.
- */
+/* The session_leases is freed with its last lease, so the next one is picked before, and at most `n` are
+ * ended. */
 static void end_leases(struct release *r, struct session_leases *s, size_t n, const char *credential_id)
 {
     struct lease *lease = n ? SLIST_FIRST(&s->leases) : NULL;
@@ -249,20 +247,20 @@ static struct release *release_new(struct broker *b, const struct session *sessi
         free(r);
         return NULL;
     }
-    if (timer_start(b->timers, &r->defer, 0, on_turn)) { /* before anything that cannot be taken back */
+    if (timer_start(b->timers, &r->defer, 0, on_deferred)) { /* before anything that cannot be taken back */
         release_free(r);
         return NULL;
     }
     return r;
 }
 
-static void refuse(struct release *r, enum fault_code code, const char *detail)
+static void refuse_release(struct release *r, enum fault_code code, const char *detail)
 {
     fault_set(&r->fault, code, "%s", detail);
     r->answer.fault = &r->fault;
 }
 
-static struct op *begun(struct release *r)
+static struct op *begin_waiting(struct release *r)
 {
     r->op.broker->releases += (uint64_t)r->answer.released;
     r->begun = true;
@@ -271,7 +269,7 @@ static struct op *begun(struct release *r)
     return &r->op;
 }
 
-/* The check-outs that end may take a lease along, so the session is looked for before them and after. */
+/* A check-out that ends may end a lease, so the leases are counted before and after. */
 static struct release *end_session(struct broker *b, const struct session_leases *who,
                                    const struct release_args *args)
 {
@@ -297,7 +295,7 @@ static struct release *refuse_session(struct broker *b, const struct release_arg
     struct release *r = release_new(b, &args->session, args->timeout_ms, 0);
 
     if (r)
-        refuse(r, FAULT_DRAINING, "the gateway is stopping");
+        refuse_release(r, FAULT_DRAINING, "the gateway is stopping");
     return r;
 }
 
@@ -311,13 +309,13 @@ struct op *broker_release(struct broker *b, const struct release_args *args, rel
         return NULL;
     r->done = done;
     r->arg = arg;
-    return begun(r);
+    return begin_waiting(r);
 }
 
-/* ---- the operator's ---- */
+/* ---- an operator ends one lease ---- */
 
 /* Whatever state it is in: released counts only what a session held. */
-static void end_any(struct release *r, struct lease *lease)
+static void end_one(struct release *r, struct lease *lease)
 {
     struct broker *b = r->op.broker;
 
@@ -351,10 +349,10 @@ struct op *broker_release_lease(struct broker *b, const char *lease_id, uint64_t
     r->done = done;
     r->arg = arg;
     if (b->draining)
-        refuse(r, FAULT_DRAINING, "the gateway is stopping");
+        refuse_release(r, FAULT_DRAINING, "the gateway is stopping");
     else if (!lease)
-        refuse(r, FAULT_NOT_FOUND, "no lease has this id");
+        refuse_release(r, FAULT_NOT_FOUND, "no lease has this id");
     else
-        end_any(r, lease);
-    return begun(r);
+        end_one(r, lease);
+    return begin_waiting(r);
 }

@@ -1,41 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * checkout.c - one caller's walk from "I want this credential" to a lease.
+ * checkout.c - one check-out, from the credential that is asked for to a lease.
  *
- *   begin -> turn -> account -> policy -> intent -> request -> password | key -> passphrase -> keep -> reply
- *                       |                  ^       |    \
- *                       |                  |       |     +-> lookup: the vault handed over one we do not hold
- *                       |                  +----- await: it handed over one that is just being given back
- *                       |                  +-- isa -> seek -> keep: direct access
- *                       +-- the session has a lease already: read its secret again
+ *   begin -> session_queue -> account -> policy -> intent -> request -> password | key -> passphrase -> keep
+ *         -> audit -> reply
+ *
+ *   account -> password | key    the session has a lease already: its secret is read again
+ *   request -> lookup            the vault's reuse named a request that the table does not hold
+ *   request -> await             it named one whose check-in is under way; then intent again
+ *   intent -> isa -> seek        direct access, in place of request
  *
  * Every ending passes `reply`, good or bad, client present or not: there the vault request becomes a lease or
- * is dropped, and an intent whose outcome is not known goes recovery. A client that left or ran out of time
- * has its wait dropped where that is harmless; a request that may be sent is awaited and then undone. Giving
- * back is the vault request's work (checkin.c), so the check-out ends at once.
+ * is dropped, and an intent of unknown outcome begins its recovery. A client that left or ran out of time has
+ * its wait dropped where that is harmless; a request that may be sent is awaited and then undone. The
+ * check-in is the vault request's work (leases/checkin.c), so the check-out ends at once.
  *
- * Invariants: done is called at most once, and never with op.left set; vault request != NULL means we are
- * counted among its holders; intent != NULL means a request may exist of which no vault request knows.
+ * Invariants: done is called at most once, and never with op.left set; vault request != NULL means that the
+ * check-out is counted among its holders; intent != NULL means that a request may exist of which no vault
+ * request is known.
  *
  * Races, and where they are settled:
- *  - two check-outs of one user and account are given one id: both hold the vault request, the undo of one
- * leaves it;
+ *  - two check-outs of one user and account get one request id: both hold the vault request, the undo of one
+ *    leaves it;
  *  - the same session asks twice at once: session_queue.c;
- *  - the id is one whose check-in is on its way: `await`, then ask anew; if it had not been sent, it is taken
- * back;
- *  - the check-in landed before our answer came: the secret is "gone", the request is asked for anew, once;
+ *  - the request id is one whose check-in is on its way: `await`, then the vault is asked again; a check-in
+ *    that has not been sent is stopped, and the vault request reopened;
+ *  - the check-in arrived before our answer came: the secret is "gone", the request is asked for again, once;
  *  - the answer of another check-out of ours is still on its way: its intent proves the request ours in
- * `lookup`.
+ *    `lookup`.
  *
  * Two writes of the journal are waited for: `intent` before the vault is asked, and in `keep` the row with
  * the request id, which was handed to the store as soon as the id was known and is written while the secret
- * is read. If either fails the check-out ends with store_unavailable, and what it holds goes back.
+ * is read. If either fails the check-out ends with store_unavailable and is undone.
  *
- * A session that ends while its check-out is in flight ends that too (checkouts_end): what is held goes back
- * at once, the caller is told in the next turn, and nothing outlives the session.
+ * A session that ends while its check-out is in flight ends that too (checkouts_end): it is undone at once,
+ * its caller is answered in the next iteration, and nothing outlives the session.
  *
- * Not here: what each state does (session_queue.c, account_policy.c, request_access.c, direct_access.c,
- * read_secret.c).
+ * Not here: moving from state to state (driver.c); what each state does (session_queue.c, account_policy.c,
+ * persist.c, request_access.c, direct_access.c, read_secret.c, audit_step.c).
  */
 #include "broker/checkout/checkout.h"
 
@@ -150,7 +152,7 @@ static void answer_secret(struct checkout *co, const struct lease *lease, const 
                       });
 }
 
-/* Our hold becomes the session's lease, or goes into the one it has. NULL = that one has ended meanwhile. */
+/* The hold becomes the session's lease, or joins the one it has. NULL = that one has ended meanwhile. */
 static struct lease *hand_lease(struct checkout *co)
 {
     struct lease *lease = co->lease;
@@ -189,8 +191,8 @@ static bool hand_over(struct checkout *co)
     return lease != NULL;
 }
 
-/* Whatever we hold or may have caused goes back. */
-static void undo(struct checkout *co)
+/* The vault request that is held is dropped, and one that may exist is recovered. */
+static void undo_checkout(struct checkout *co)
 {
     struct lease *lease = co->intent ? NULL : co->lease; /* with an intent it is the recovery's */
 
@@ -215,7 +217,7 @@ static int reply_enter(struct checkout *co)
         answer_fault(co, &co->fault);
     secret_clear(&co->secret);
     secret_clear(&co->passphrase);
-    undo(co);
+    undo_checkout(co);
     return CO_NOW;
 }
 
@@ -242,7 +244,7 @@ static int done_enter(struct checkout *co)
 
 static const struct co_step co_done_step = {"done", done_enter, NULL, NULL};
 
-/* ---- ended: by its session; the caller is told in the next turn ---- */
+/* ---- ended: by its session; the caller is answered in the next iteration ---- */
 
 static void on_ended(struct deadline *d)
 {
@@ -263,8 +265,8 @@ static enum co_state ended_resume(struct checkout *co, int err)
 
 static const struct co_step co_ended_step = {"ended", ended_enter, ended_resume, begin_drop};
 
-/* False = let it land, then undo. */
-static bool give_up(struct checkout *co)
+/* False = its end is awaited, then it is undone. */
+static bool drop_wait(struct checkout *co)
 {
     const struct co_step *step = states[co->state];
 
@@ -276,13 +278,14 @@ static void co_end(struct checkout *co)
     if (co->session_ended || co->state >= CO_ENDED)
         return;
     co->session_ended = true;
-    if (!give_up(co))
+    if (!drop_wait(co))
         return;
-    undo(co);
+    undo_checkout(co);
     co_goto(co, CO_ENDED);
 }
 
-static struct checkout *find_of(struct broker *b, const struct session_leases *who, const char *credential_id)
+static struct checkout *find_unended(struct broker *b, const struct session_leases *who,
+                                     const char *credential_id)
 {
     struct checkout *co = session_queue_first(b, who);
 
@@ -293,12 +296,12 @@ static struct checkout *find_of(struct broker *b, const struct session_leases *w
     return NULL;
 }
 
-/* Ending one may end others, so the list is walked anew for each. */
+/* Ending one may end others, so the queue is walked from its head for each. */
 void checkouts_end(struct broker *b, const struct session_leases *who, const char *credential_id)
 {
     struct checkout *co;
 
-    while ((co = find_of(b, who, credential_id)))
+    while ((co = find_unended(b, who, credential_id)))
         co_end(co);
 }
 
@@ -319,7 +322,7 @@ static void co_leave(struct op *op)
 {
     struct checkout *co = (struct checkout *)op;
 
-    if (give_up(co))
+    if (drop_wait(co))
         co_goto(co, CO_REPLY);
 }
 
@@ -350,7 +353,7 @@ static void co_destroy(struct op *op)
 
 static const struct op_class checkout_class = {"checkout", co_leave, co_expired, co_destroy};
 
-static char *place_text(const char **at, char *to, const char *from)
+static char *copy_text(const char **at, char *to, const char *from)
 {
     if (!from)
         return to;
@@ -373,10 +376,10 @@ static struct checkout *co_new(const struct checkout_args *args)
 
     if (!co)
         return NULL;
-    char *to = place_text(&co->credential_id, (char *)(co + 1), args->credential_id);
+    char *to = copy_text(&co->credential_id, (char *)(co + 1), args->credential_id);
 
-    to = place_text(&co->reason, to, args->reason);
-    (void)place_text(&co->ticket_number, to, args->ticket_number);
+    to = copy_text(&co->reason, to, args->reason);
+    (void)copy_text(&co->ticket_number, to, args->ticket_number);
     co->duration_minutes = args->duration_minutes;
     co->ticket_system_id = args->ticket_system_id;
     co->prefer_ssh_key = args->prefer_ssh_key;

@@ -1,10 +1,10 @@
 /*
- * checkout.h - one check-out in flight; private to checkout*.c.
+ * checkout.h - one check-out in flight; private to this folder.
  *
- * What it owns is listed in docs/ownership.md. `vault request` means: counted among that vault request's
- * holders. `intent` means: a request may exist at the vault of which we do not know the id. `lease` is ours
- * until it is handed over: there is none when the session has one already. All are settled in the state
- * `reply`, which every ending passes.
+ * What it owns is listed in docs/ownership.md. `request` means: counted among that vault request's holders.
+ * `intent` means: a request may exist at the vault whose id is not known. `lease` belongs to the check-out
+ * until it is handed over; it is NULL where the session has a lease already. All three are settled in the
+ * state `reply`, which every ending passes.
  */
 #ifndef JG_BROKER_CHECKOUT_CHECKOUT_H
 #define JG_BROKER_CHECKOUT_CHECKOUT_H
@@ -60,7 +60,7 @@ struct checkout {
     void *arg;
     const struct co_step *const *steps; /* by state */
     enum co_state state;
-    /* what was asked; texts are behind the struct, the session in a piece of its own */
+    /* what was asked; texts are behind the struct, the session in an allocation of its own */
     struct session *session;
     const char *credential_id, *reason, *ticket_number;
     int64_t duration_minutes, ticket_system_id;
@@ -115,7 +115,8 @@ struct co_step {
     const char *name;
     int (*enter)(struct checkout *); /* CO_WAIT, CO_NOW (resume at once) or -errno (could not) */
     enum co_state (*resume)(struct checkout *, int err); /* err < 0: enter could not start */
-    bool (*drop)(struct checkout *); /* nobody waits: give the wait up. false or NULL = it must be awaited */
+    /* Its client or session is gone: ends the wait. False or NULL = the end must be awaited. */
+    bool (*drop)(struct checkout *);
 };
 
 extern const struct co_step co_session_queue_step, co_account_step, co_policy_step, co_intent_step,
@@ -145,14 +146,15 @@ enum co_state co_fail(struct checkout *, enum fault_code, const char *fmt, ...)
 enum co_state co_fail_start(struct checkout *,
                             int err); /* -EAGAIN: with the words of co->call, if it has any */
 enum co_state co_fail_with(struct checkout *, const struct fault *);
-/* The user's sign-in was refused: CO_ACCOUNT with the next candidate, or CO_REPLY. */
+/* The vault refused the user's sign-in: CO_ACCOUNT with the next candidate, or CO_REPLY. */
 enum co_state co_next_user(struct checkout *, const struct fault *);
-/* The vault says that the request we hold is no more: asked for anew once, if it was there before us. */
+/* The vault says that the request is no more: it is asked for again once, if it was not made for this
+ * check-out. */
 enum co_state co_request_dead(struct checkout *, const struct fault *);
 /* Counts as a holder of the vault request from now on; `was_there`: it was not made for this check-out. */
 void co_hold(struct checkout *, struct vault_request *, bool was_there);
-/* The record of a success, which the state `audit` waits for; and of a check-out that came to nothing:
- * audit_step.c. */
+/* The record of a success, which the state `audit` waits for; and of a check-out that failed: audit_step.c.
+ */
 void co_audit_begin(struct checkout *);
 void co_audit_end(struct checkout *);
 /* Direct access, without the policy being asked: the states `isa` and `seek`. */

@@ -2,21 +2,22 @@
 /*
  * direct_access.c - the states `isa` and `seek`: direct access, where the secret comes before the request.
  *
- *   intent -> isa -> seek --found--> settle: a vault request of ours as any other
+ *   intent -> isa -> seek --found--> settled: a vault request of ours like any other
  *              ^      |
- *              |      +--none--> held for its time, LOCAL: there is nothing to check in
+ *              |      +--none--> held for its time (ORIGIN_NO_REQUEST): there is nothing to check in
  *              +--none, and a key: its passphrase is still to be asked for
  *
- * An account with ISA access gives its secret at once, and the vault makes a request of it, or keeps none; no
- * number is told. So the user's live requests are read afterwards, and of those that are ours by the mark in
- * the reason (or by the pair, where the mark was cut) the newest is held. Others that bear the mark come of
- * further calls of this check-out (another type of credential, one carried out twice): they go back.
+ * An account with ISA access gives its secret at once, and the vault makes a request of it, or keeps none; it
+ * returns no request id. So the user's live requests are read afterwards, and of those that are ours by the
+ * mark in the reason (or by the account, where the mark was cut) the newest is held. Others with the mark
+ * come of further calls of this check-out (another type of credential, a call carried out twice): they are
+ * checked in.
  *
- * Until that list has been read the intent stays open, so whatever goes wrong after the first call, it finds
- * what there is. The passphrase of a key is read through the request where there is one.
+ * Until that list has been read the intent stays open, so whatever fails after the first call, the recovery
+ * finds the request. The passphrase of a key is read through the request where there is one.
  *
- * Where the vault keeps no request a repeat has nothing to read through. It walks the same way again, and if
- * there is still no request its answer is the lease that the session has.
+ * Where the vault keeps no request a repeat has nothing to read through. It passes the same states again, and
+ * if there is still no request its answer is the lease that the session has.
  *
  * The call has side effects: once begun it is never cancelled, and has the vault's own call_timeout.
  */
@@ -29,7 +30,7 @@
 
 /* ---- isa ---- */
 
-/* The preferred type, the other one, and when there is a key its passphrase. */
+/* The preferred type, the other one, or the passphrase of a key. */
 static enum credential_type wanted(const struct checkout *co)
 {
     if (co->stage == CO_SECRET_PASSPHRASE)
@@ -44,7 +45,7 @@ static int isa_enter(struct checkout *co)
 
     if (err)
         return err;
-    co_call_awaited(co, usermap_user(&co->users)); /* even when nobody is left */
+    co_call_awaited(co, usermap_user(&co->users)); /* even when the client has left */
     crash_point("checkout.isa.before");
     err = co->vault->ops->isa(co->vault, &co->args, wanted(co), &co->call);
     if (!err)
@@ -67,7 +68,7 @@ static enum co_state isa_absent(struct checkout *co)
         return CO_SEEK;
     }
     if (co->stage == CO_SECRET_OTHER && co->call.result == VAULT_BAD)
-        return isa_refused(co); /* the vault's own words say more */
+        return isa_refused(co); /* the vault's own message says more */
     next = co_try_other(co, CO_ISA);
     if (next != CO_ISA && !co->isa_answered)
         co_close_intent(co);
@@ -121,7 +122,7 @@ static int seek_enter(struct checkout *co)
     return err;
 }
 
-/* Ours, and held by nobody. */
+/* Ours, and not in the table yet. */
 static bool is_made(const struct checkout *co, const struct active_request *row)
 {
     return intent_matches(co->intent, row) &&
@@ -139,7 +140,7 @@ static const struct active_request *find_newest(const struct checkout *co)
     return newest;
 }
 
-static enum co_state hold(struct checkout *co, int64_t request_id, enum request_origin origin)
+static enum co_state hold_request(struct checkout *co, int64_t request_id, enum request_origin origin)
 {
     struct vault_request *request =
         vault_request_new(co->op.broker->leases, co->vault, usermap_user(&co->users), request_id, origin);
@@ -154,7 +155,7 @@ static enum co_state hold(struct checkout *co, int64_t request_id, enum request_
 static enum co_state hold_found(struct checkout *co, int64_t request_id)
 {
     const struct active_requests *active = &co->call.active;
-    enum co_state next = hold(co, request_id, ORIGIN_OURS);
+    enum co_state next = hold_request(co, request_id, ORIGIN_OURS);
 
     if (next != CO_KEEP)
         return next;
@@ -171,7 +172,7 @@ static enum co_state hold_none(struct checkout *co)
     enum co_state next;
 
     if (!own || own->request->origin != ORIGIN_NO_REQUEST) {
-        next = hold(co, 0, ORIGIN_NO_REQUEST);
+        next = hold_request(co, 0, ORIGIN_NO_REQUEST);
         return next == CO_KEEP ? co_settle(co) : next;
     }
     co_close_intent(co);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * persist.c - the states `intent` and `keep`: what must be on disk before we go on.
+ * persist.c - the states `intent` and `keep`: what must be on disk before the check-out goes on.
  *
  * Before the vault is asked, a row says that a request may exist under this lease id, for this user. Before
  * the secret is handed over, the row says which request it is and until when it is held. So whenever the
- * process dies, the next one finds the request: by its id, or by the mark in its reason.
+ * process ends, the next one finds the request: by its id, or by the mark in its reason.
  *
- * The second row is told in co_settle(), the moment the request id is known, and is usually durable by the
+ * The second row is put in co_settle(), the moment the request id is known, and is usually durable by the
  * time the secret has been read. The audit record is begun while it is waited for.
  *
- * A repeat of a session that has its lease already passes neither: the lease is on disk since long.
+ * A repeat of a session that has its lease already passes neither: the row of that lease is on disk.
  */
 #include "base/container_of.h"
 #include "broker/checkout/checkout.h"

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * read_secret.c - the states `password`, `key` and `passphrase`: reading the secret of a request we hold.
+ * read_secret.c - the states `password`, `key` and `passphrase`: reading the secret of a request that is
+ * held.
  *
- * Nobody says beforehand which type of credential an account has. The wanted type is asked first, the other
- * one if that is absent; vaults put absence as 404, as 400, or as an empty text. A key's passphrase is asked
- * for after the key, and its absence means that the key has none. Each read goes as the user of the vault
- * request, which for a lease of earlier may be another candidate than the one the account was listed as.
+ * The vault does not say beforehand which type of credential an account has. The preferred type is asked
+ * first, the other one if that is absent; vaults report absence as 404, as 400, or as an empty text. A key's
+ * passphrase is asked for after the key, and its absence means that the key has none. Each read runs as the
+ * user of the vault request, which for a lease of earlier may be another candidate than the one the account
+ * was listed as.
  *
  * An account whose password was absent and whose key was there is remembered: later finds say so.
  *

@@ -2,14 +2,13 @@
 /*
  * session_queue.c - the check-outs in flight of each session; equal ones wait for each other.
  *
- * The same session asking for the same credential twice at once must end with one lease. Rather than joining
- * two half-done machines, the second waits until the first has ended and then finds its lease, or, if the
- * first failed or its client left, goes its own way. A session that ends takes its check-outs with it.
+ * The same session asking for the same credential twice at once must end with one lease. So the second one
+ * waits until the first has ended and then finds its lease, or, if the first failed or its client left, asks
+ * the vault itself. A session that ends takes its check-outs with it.
  *
- * So each session has its check-outs in one queue, in the order they came, from the first moment until they
- * are freed; among those of one credential the first is at work and the others wait. A session has few, so
- * the queue is walked; what the gateway holds in all costs nothing here. The next one is woken by a deadline
- * of zero, so never on the stack of the one that ends.
+ * Each session has its check-outs in one queue, in the order they came, from the first moment until they are
+ * freed; among those of one credential the first is at work and the others wait. A session has few, so the
+ * queue is walked. The next one is woken by a deadline of zero, so never on the stack of the one that ends.
  */
 #include "broker/checkout/session_queue.h"
 
@@ -75,7 +74,7 @@ struct checkout *session_queue_first(const struct broker *b, const struct sessio
     return queue ? TAILQ_FIRST(&queue->checkouts) : NULL;
 }
 
-/* The one at work on that credential; NULL = none. */
+/* The check-out that is at work on this credential; NULL = none. */
 static struct checkout *first_of(const struct session_queue *queue, const char *credential_id)
 {
     struct checkout *co;
@@ -91,15 +90,15 @@ static int session_queue_enter(struct checkout *co)
     return first_of(co->queue, co->credential_id) == co ? CO_NOW : CO_WAIT;
 }
 
-static void on_turn(struct deadline *d)
+static void on_woken(struct deadline *d)
 {
     co_resume(CONTAINER_OF(d, struct checkout, defer));
 }
 
-/* Out of memory for the wake-up: the waiter's own deadline will end it. */
-static void wake(struct checkout *co)
+/* Without memory for the wake-up the check-out's own deadline ends it. */
+static void wake_checkout(struct checkout *co)
 {
-    (void)!timer_start(co->op.broker->timers, &co->defer, 0, on_turn);
+    (void)!timer_start(co->op.broker->timers, &co->defer, 0, on_woken);
 }
 
 void session_queue_leave(struct checkout *co)
@@ -115,7 +114,7 @@ void session_queue_leave(struct checkout *co)
     TAILQ_REMOVE(&queue->checkouts, co, of_queue);
     struct checkout *next = first ? first_of(queue, co->credential_id) : NULL;
     if (next && next->state == CO_SESSION_QUEUE)
-        wake(next);
+        wake_checkout(next);
     if (!TAILQ_EMPTY(&queue->checkouts))
         return;
     HASH_DEL(co->op.broker->session_queues, queue);
@@ -133,5 +132,5 @@ static bool session_queue_drop(struct checkout *co)
     return true;
 }
 
-const struct co_step co_session_queue_step = {"turn", session_queue_enter, session_queue_resume,
+const struct co_step co_session_queue_step = {"session_queue", session_queue_enter, session_queue_resume,
                                               session_queue_drop};

@@ -70,7 +70,7 @@ void active_requests_round(struct active_requests_reader *);
  */
 bool active_requests_expect(struct active_requests_reader *, struct vault *, const char *user,
                             int64_t request_id);
-/* All of the round have been told: reading begins. */
+/* All of the round are expected: reading begins. */
 void active_requests_start(struct active_requests_reader *);
 size_t active_requests_polls(const struct active_requests_reader *);
 

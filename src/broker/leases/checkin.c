@@ -25,7 +25,7 @@
  * A watch is called once; to be called for the next attempt it watches again. Watches may unlink each other
  * and reopen the vault request.
  *
- * Not here: whose turn it is (checkin_queue.c).
+ * Not here: which check-in is next (checkin_queue.c).
  */
 #include "broker/leases/checkin.h"
 

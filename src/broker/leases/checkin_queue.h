@@ -7,8 +7,7 @@
  * users are served in turn (base/queue/fair_queue.h). A check-in whose outcome a caller waits for is put
  * first among the check-ins of its user, and that user first in the queue.
  *
- * Life cycle of an item: join --> start() --> checkin_queue_done(); checkin_queue_leave() takes it out
- * before.
+ * Life cycle of an item: join --> start() --> done; checkin_queue_leave() takes it out before.
  *
  * Not here: what a check-in does (checkin.c).
  */
@@ -41,7 +40,7 @@ struct checkin_queue {
 /* Embedded in a check-in. */
 struct checkin_queue_item {
     struct checkin_queue_user *user; /* NULL = not in the queue */
-    /* It is the item's turn; it is out of the queue. False = no call is on its way. */
+    /* The item is next, and out of the queue. False = no call is on its way. */
     bool (*start)(struct checkin_queue_item *);
     struct fair_queue_item slot;
 };

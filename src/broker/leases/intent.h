@@ -7,9 +7,11 @@
  *   intent_open() --answer read--> intent_close()
  *        |
  *        +--answer lost, or found in the store at the start
- *             --> recovery: attempt --found--> vault request of ours (kept by its holders, or checked in) -->
- * closed ^   |not there, or the list could not be read
- *                            +---+ the next attempt, later
+ *             |
+ *             v
+ *          recovery: attempt --found--> vault request of ours (kept by its holders, or checked in) --> closed
+ *                      ^  |
+ *                      +--+ not there, or the list could not be read: the next attempt, later
  */
 #ifndef JG_BROKER_LEASES_INTENT_H
 #define JG_BROKER_LEASES_INTENT_H

@@ -2,15 +2,15 @@
 /*
  * journal.c - lines on their way to the store.
  *
- * A line is one lease id with what the store is still to be told of it. A note is one write with the texts
- * of its row, in one piece, since a write cannot be cancelled and must stay valid until it is done; a note
- * whose journal has ended (line == NULL) frees itself.
+ * A line is one lease id with what the store has yet to write of it. A note is one write with the texts of
+ * its row, in one piece, since a write cannot be cancelled and must stay valid until it is done; a note whose
+ * journal has ended (line == NULL) frees itself.
  *
  * A failed write is not lost: the line is stuck, keeps the note, and is tried again once a second as soon as
- * the store says that it can write. Whoever waits is told of the failure and decides: a check-out ends, a
+ * the store says that it can write. Its waits are called with the error and decide: a check-out ends, a
  * release goes on. While the store cannot write nothing is handed to it.
  *
- * Not here: what is in a row (lease_row.c), and when it is told (lease_table.c, checkin.c).
+ * Not here: what is in a row (lease_row.c), and when it is written (lease_life.c, checkin.c).
  */
 #include "broker/leases/journal.h"
 
@@ -25,7 +25,7 @@
 #include <string.h>
 
 #define TRY_AGAIN_MS 1000
-#define LINGER_MS    25 /* longer than a quick vault needs for a check-in; nobody waits for it meanwhile */
+#define DELAY_MS     25 /* longer than a quick vault needs for a check-in; no operation waits meanwhile */
 
 struct note {
     struct store_write write; /* first */
@@ -39,7 +39,7 @@ struct journal_line {
     struct note *committing, *next;
     LIST_HEAD(, journal_wait) waits;
     bool is_queued, is_stuck; /* one of them while there is `next` */
-    bool is_awaited;          /* queued, and no longer left to linger */
+    bool is_awaited;          /* queued, and no longer delayed */
     TAILQ_ENTRY(journal_line) link;
     char id[ID_SIZE];
 };
@@ -66,7 +66,7 @@ struct journal *journal_new(struct timers *timers, struct store *store)
     j->timers = timers;
     j->store = store;
     j->group_commit = (struct group_commit){
-        .timers = timers, .go = on_commit, .delay_ms = LINGER_MS, .delay_alone_ms = LINGER_MS};
+        .timers = timers, .go = on_commit, .delay_ms = DELAY_MS, .delay_alone_ms = DELAY_MS};
     TAILQ_INIT(&j->queue);
     TAILQ_INIT(&j->stuck);
     return j;
@@ -156,7 +156,7 @@ static void line_dequeue(struct journal_line *line)
     TAILQ_REMOVE(&line->journal->queue, line, link);
 }
 
-/* It keeps its place if it has one. The flight may begin at once. */
+/* It keeps its place if it has one. The commit may begin at once. */
 static void line_enqueue(struct journal_line *line, bool awaited)
 {
     struct journal *j = line->journal;
@@ -202,7 +202,8 @@ static void notify_waits(struct journal_line *line, int err)
 
 static void on_written(struct store_write *w, int err);
 
-/* All of it, and before anything newer: what takes over and what goes stay in one flight. */
+/* All of it, and before anything newer: a row that takes over and the removal of the other stay in one
+ * commit. */
 static void requeue_stuck(struct journal *j)
 {
     struct journal_line *line;
@@ -291,10 +292,10 @@ static bool on_commit(struct group_commit *g)
 static void line_written(struct journal_line *line)
 {
     if (line->next)
-        return; /* in the queue, and who waits waits for that */
+        return; /* in the queue, and the waits are for that one */
     struct journal *j = line->journal;
 
-    /* Who waits may tell the same line anew: it is out of the table before anybody hears. */
+    /* A wait may put the same row again: the line is out of the table before any is called. */
     HASH_DEL(j->lines, line);
     notify_waits(line, 0);
     free(line);
@@ -310,7 +311,7 @@ static void line_not_written(struct journal_line *line, struct note *note, int e
     notify_waits(line, err);
 }
 
-/* The store will not write now what waits either, and whoever waits for it should know. */
+/* The store will not write the queued lines now either. */
 static void stick_queued(struct journal *j, int err)
 {
     struct journal_line *line;
@@ -389,7 +390,7 @@ static struct note *note_new(const struct lease_row *row, bool remove)
     return note;
 }
 
-/* A check-out is going to wait for it. What ends a lease is awaited by few, and soon replaced. */
+/* A check-out is going to wait for it. The end of a lease is awaited by few, and its row is soon replaced. */
 static bool is_urgent(const struct note *note)
 {
     return !note->write.remove &&
@@ -492,7 +493,7 @@ void journal_free(struct journal *j)
     group_commit_stop(&j->group_commit);
     detach_notes(j);
     if (j->store)
-        (void)on_commit(&j->group_commit); /* what is still being gathered is written as well */
+        (void)on_commit(&j->group_commit); /* what is still delayed is written as well */
     detach_notes(j);
     HASH_ITER(hh, j->lines, line, next)
     line_free(line);

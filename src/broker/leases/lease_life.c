@@ -22,7 +22,7 @@
 
 /* ---- the end of its time ---- */
 
-/* The vault request may go with its last lease, so the next one is picked before. */
+/* The vault request may be freed with its last lease, so the next one is picked before. */
 static void close_leases(struct vault_request *request)
 {
     struct lease *lease = SLIST_FIRST(&request->leased);
@@ -42,7 +42,8 @@ static void on_end(struct deadline *d)
     close_leases(CONTAINER_OF(d, struct vault_request, deadline));
 }
 
-/* When very many end in one millisecond the rest goes to the next ones, so that the loop can breathe. */
+/* Of very many that end in one millisecond the rest is put off to the next ones, so that the loop can serve
+ * others. */
 static void on_time(struct deadline *d)
 {
     struct vault_request *request = CONTAINER_OF(d, struct vault_request, deadline);
@@ -116,7 +117,7 @@ void vault_request_drop(struct vault_request *request, struct lease *lease)
         return;
     }
     if (request->checkouts) {
-        /* A restart must not take it for open; but its row is all there is until the other's is durable. */
+        /* A restart must not find it OPEN; but its row is the only one until the other's is durable. */
         if (lease && !SLIST_EMPTY(&request->leased) &&
             lease_write_row(request->leases, SLIST_FIRST(&request->leased)))
             log_error("journal_lost", "user=%s error=%s", request->user, "out of memory");

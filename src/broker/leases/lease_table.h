@@ -1,18 +1,17 @@
 /*
  * lease_table.h - leases, the sessions that hold them, and the vault requests they hold.
  *
- *   session_leases   the leases of one PRA session of one person      1 --- n  leases
- *   lease            this session may use this credential             n --- 1  vault request
- *   vault request    one live request at the vault; its holders are open leases and check-outs in flight that
- * know its id intent           a request that is about to be asked for, or was, with an unknown outcome
- * (intent.h)
+ *   session_leases   the leases of one PRA session of one person    1 --- n  leases
+ *   lease            this session may use this credential           n --- 1  vault request
+ *   vault request    one live request at the vault, with its holders: open leases and check-outs in flight
+ *   intent           a request that is about to be asked for, or was, with an unknown outcome (intent.h)
  *
  * A lease is also one row of the journal, from before the vault is asked until nothing is left to do:
  *
- *   INTENT --request id known--> OPEN --last holder of its vault request--> RELEASING --checked in, gone-->
- * removed |                          |                                            \--vault's own expiry-->
- * LAPSED |                          +--others hold the vault request: removed
- *      +--no request came of it: removed
+ *   INTENT --request id known--> OPEN --last holder goes--> RELEASING --checked in--> removed
+ *      |                          |                             |
+ *      +--no request: removed     +--others hold the request:   +--vault's own expiry--> LAPSED
+ *                                    removed
  *
  * A vault request is found by (vault, request id); its user is a part of it, not of its key. Its life:
  *

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lost_rows.c - requests that the audit trail knows of and the store does not.
+ * lost_rows.c - check-outs that the audit trail knows of and the store does not.
  *
- * Such a row was lost: a damaged store that was cut or rebuilt. What became of the request only the vault
- * knows, so it becomes an intent and is hunted by its mark, as after a lost answer. Where another lease had
- * made the request the trail names that one as well, so its mark is known. Nothing is checked in of which the
- * vault does not say itself that it bears our mark.
+ * Such a row was lost: a damaged store that was cut or rebuilt. The vault alone knows what became of the
+ * request, so it becomes an intent and is recovered by its mark, as after a lost answer. Where another lease
+ * made the request the trail names that one as well, so its mark is known. A request is checked in only if
+ * the vault's own list shows it with the gateway's mark.
  */
 #include "broker/leases/lost_rows.h"
 
@@ -20,8 +20,7 @@ static bool is_over(const struct leases *ls, const struct audit_claim *c, uint64
     return c->expires_wall_ms && clock_wall(ls->clock) - c->expires_wall_ms >= (int64_t)slack_ms;
 }
 
-/* The trail has the section's name alone, which may have changed since: then the request is looked for at all
- * vaults. */
+/* The trail has only the section's name, which may have changed since: then all vaults are searched. */
 static bool is_in_table(struct leases *ls, const struct audit_claim *c)
 {
     bool named = false, held = false;
@@ -36,7 +35,7 @@ static bool is_in_table(struct leases *ls, const struct audit_claim *c)
     return held;
 }
 
-/* A row that says less than the lease that was lost, but enough to hunt. False = out of memory. */
+/* A row that says less than the lease that was lost, but enough for a recovery. False = out of memory. */
 static bool recover(struct leases *ls, const struct vault_ref *ref, const struct audit_claim *c)
 {
     struct session session = {.id = c->session, .username = c->user, .domain = c->domain};
@@ -62,7 +61,7 @@ bool leases_claim(struct leases *ls, const struct audit_claim *c)
 {
     if (strlen(c->lease_id) != ID_SIZE - 1 || !*c->vault || !*c->run_as || lease_id_known(ls, c->lease_id))
         return false;
-    if (is_in_table(ls, c)) { /* this one's mark may be in the reason of what another one holds */
+    if (is_in_table(ls, c)) { /* its mark may be in the reason of a request that another lease holds */
         lease_index_remember(&ls->lease_index, c->lease_id);
         return false;
     }

@@ -2,21 +2,21 @@
 /*
  * restore.c - from the rows of the store back to the lease table, before anything else happens.
  *
- *   INTENT     a request may exist: hunted
- *   OPEN       within its time: the session's lease again, same id; past it: checked in. Without a request
- *              id the vault keeps none, so at its end nothing is checked in
+ *   INTENT     a request may exist: the intent recovers
+ *   OPEN       within its time: the session's lease again, with the same id; past it: checked in. Without a
+ *              request id the vault keeps no request, so at its end nothing is checked in
  *   RELEASING  checked in, with the attempts made so far and not before the next try is due
  *   LAPSED     shown until its day is over
  *
- * The rows carry wall clock times. A lease gets what is left until its end by today's wall clock, but never
- * more than its whole length: a clock that was set back must not lengthen it. From here on the monotonic
- * clock counts. A clock set forward ends it early, by no more than it was set.
+ * The rows carry wall clock times. A lease gets what is left until its end by the present wall clock, but
+ * never more than its whole length: a clock that was set back must not lengthen it. From here on the
+ * monotonic clock counts. A clock set forward ends it early, by no more than it was set.
  *
- * Several rows may stand on one request. Where one of them is open the request is held, whatever the others
- * say: a row in state RELEASING beside it is a cover whose removal was not yet durable.
+ * Several rows may name one request. Where one of them is open the request is held, whatever the others say:
+ * a row in state RELEASING beside it is a cover whose removal was not yet durable.
  *
- * What is due at once is spread over the first milliseconds; the lanes do the rest. A row that cannot be read
- * (its id or request id make no sense) is left alone in the store and named in the log.
+ * Check-ins that are due at once are spread over the first milliseconds; the check-in queues do the rest. A
+ * row that makes no sense (its id or request id) is left alone in the store and named in the log.
  */
 #include "broker/leases/internal.h"
 
@@ -51,8 +51,7 @@ static struct lease *make_lease(struct leases *ls, const struct lease_row *row)
     return lease_new(ls, &session, row->credential, row->id, row->created_wall_ms);
 }
 
-/* The vault request of the row, there already or made: OPEN, with the end set but no timer, and no holder in
- * flight.
+/* The vault request of the row, there already or made: HELD, with its end but no timer, and by no check-out.
  */
 static struct vault_request *get_vault_request(struct leases *ls, struct vault_ref *ref,
                                                const struct lease_row *row)
@@ -175,7 +174,7 @@ static bool makes_sense(const struct leases *ls, const struct lease_row *row)
            (row->request_id > 0 || (row->request_id == 0 && row->state <= LEASE_OPEN));
 }
 
-/* The row names its vault otherwise than the configuration does now: it is written anew. */
+/* A row that names its vault otherwise than the configuration does now is written again. */
 static int rewrite(struct leases *ls, struct vault_ref *ref, const struct lease_row *row)
 {
     const char *url = row->url ? row->url : "";
@@ -213,7 +212,7 @@ static int on_row(void *arg, const struct lease_row *row)
 
 /* ---- all of them ---- */
 
-static void tell_vaults(const struct leases *ls)
+static void warn_of_vaults(const struct leases *ls)
 {
     for (size_t i = 0; i < ls->vaults.n; i++) {
         if (ls->vaults.refs[i]->absent)
@@ -235,7 +234,7 @@ int leases_restore(struct leases *ls)
         log_error("leases_not_read", "error=%s", strerror(-err));
         return err;
     }
-    tell_vaults(ls);
+    warn_of_vaults(ls);
     if (r.open + r.releasing + r.intents + r.lapsed + r.odd)
         log_info("leases_restored", "open=%zu releasing=%zu intents=%zu lapsed=%zu odd=%zu", r.open,
                  r.releasing, r.intents, r.lapsed, r.odd);

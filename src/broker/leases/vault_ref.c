@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vault_ref.c - finding the vault of a row, and the vault that stands in for one that is no longer
+ * vault_ref.c - finding the vault of a row, and the substitute for a vault that is no longer
  * configured.
  */
 #include "broker/leases/vault_ref.h"
