@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backoff.c - pauses that double, with jitter from a xorshift generator.
+ * backoff.c - how long to wait before an attempt is repeated; see backoff.h.
  */
 #include "base/backoff.h"
 
 #define FIRST_MS 500
-#define LAST_MS  60000
+#define MOST_MS  60000
 
-uint64_t backoff_ms(uint64_t *random, unsigned n)
+static uint64_t next_random(uint64_t *random)
 {
-    uint64_t delay = FIRST_MS;
-
-    while (--n && delay < LAST_MS)
-        delay *= 2;
-    delay = delay < LAST_MS ? delay : LAST_MS;
     *random ^= *random << 13;
     *random ^= *random >> 7;
     *random ^= *random << 17;
-    return delay - *random % (delay / 4);
+    return *random;
+}
+
+uint64_t backoff_ms(unsigned attempt, uint64_t *random)
+{
+    uint64_t delay = FIRST_MS;
+
+    while (--attempt && delay < MOST_MS)
+        delay *= 2;
+    delay = delay < MOST_MS ? delay : MOST_MS;
+    return delay - next_random(random) % (delay / 4);
 }

@@ -1,5 +1,8 @@
 /*
- * backoff.h - how long to wait before something that failed is tried again.
+ * backoff.h - how long to wait before an attempt is repeated: doubling, with a part at random.
+ *
+ * The random part keeps attempts that failed together from being repeated together. It is no secret: a
+ * generator of 64 bits (xorshift) per owner is enough.
  */
 #ifndef JG_BASE_BACKOFF_H
 #define JG_BASE_BACKOFF_H
@@ -7,9 +10,9 @@
 #include <stdint.h>
 
 /*
- * Milliseconds to wait after failure `n` (1, 2, ...): doubling from half a second to a minute, the last
- * quarter at random. `random` is the caller's random state, not 0.
+ * Milliseconds before attempt n (1, 2, …) is repeated: half a second, doubling to a minute; the last quarter
+ * is at random. `*random` is the state of the generator, anything but 0.
  */
-uint64_t backoff_ms(uint64_t *random, unsigned n);
+uint64_t backoff_ms(unsigned attempt, uint64_t *random);
 
 #endif

@@ -41,7 +41,7 @@ struct release_wait {
 };
 
 struct release {
-    struct op op; /* first */
+    struct op op;
     release_done *done;
     void *arg;
     struct session *session;
@@ -143,12 +143,12 @@ static void on_deferred(struct deadline *d)
 
 static void release_leave(struct op *op)
 {
-    release_free((struct release *)op);
+    release_free(CONTAINER_OF(op, struct release, op));
 }
 
 static void release_expired(struct op *op)
 {
-    struct release *r = (struct release *)op;
+    struct release *r = CONTAINER_OF(op, struct release, op);
 
     r->answer.pending = true;
     finish_release(r);

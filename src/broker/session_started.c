@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 struct session_started {
-    struct op op; /* first */
+    struct op op;
     struct audit_wait recorded;
     session_started_done *done;
     void *arg;
@@ -23,7 +23,7 @@ struct session_started {
 
 static void session_started_leave(struct op *op)
 {
-    struct session_started *started = (struct session_started *)op;
+    struct session_started *started = CONTAINER_OF(op, struct session_started, op);
 
     audit_unwait(op->broker->audit, &started->recorded);
     op_end(op);
@@ -32,7 +32,7 @@ static void session_started_leave(struct op *op)
 
 static void finish_op(struct op *op)
 {
-    struct session_started *started = (struct session_started *)op;
+    struct session_started *started = CONTAINER_OF(op, struct session_started, op);
 
     started->done(started->arg);
     session_started_leave(op);

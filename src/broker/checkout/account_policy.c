@@ -116,7 +116,7 @@ static enum co_state account_resume(struct checkout *co, int err)
     if (co->lease) /* of an earlier candidate */
         lease_discard(co->op.broker->leases, co->lease);
     co->lease = NULL;
-    vault_request_take(lease->request);
+    vault_request_hold(lease->request);
     co_hold(co, lease->request, true);
     return co_first_fetch(co);
 }

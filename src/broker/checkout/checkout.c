@@ -197,7 +197,7 @@ static void undo_checkout(struct checkout *co)
     struct lease *lease = co->intent ? NULL : co->lease; /* with an intent it is the recovery's */
 
     if (co->request)
-        vault_request_drop(co->request, lease);
+        vault_request_unhold(co->request, lease);
     else if (lease)
         lease_discard(co->op.broker->leases, lease);
     if (co->intent)
@@ -320,7 +320,7 @@ bool checkouts_end_lease(struct broker *b, const struct lease *lease)
 
 static void co_leave(struct op *op)
 {
-    struct checkout *co = (struct checkout *)op;
+    struct checkout *co = CONTAINER_OF(op, struct checkout, op);
 
     if (drop_wait(co))
         co_goto(co, CO_REPLY);
@@ -328,7 +328,7 @@ static void co_leave(struct op *op)
 
 static void co_expired(struct op *op)
 {
-    struct checkout *co = (struct checkout *)op;
+    struct checkout *co = CONTAINER_OF(op, struct checkout, op);
 
     (void)co_fail(
         co, FAULT_DEADLINE_EXCEEDED,
@@ -341,7 +341,7 @@ static void co_expired(struct op *op)
 
 static void co_destroy(struct op *op)
 {
-    struct checkout *co = (struct checkout *)op;
+    struct checkout *co = CONTAINER_OF(op, struct checkout, op);
 
     if (co->vault) {
         co->vault->ops->cancel(co->vault, &co->call);

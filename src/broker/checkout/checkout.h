@@ -55,7 +55,7 @@ enum co_secret_stage {
 };
 
 struct checkout {
-    struct op op; /* first */
+    struct op op;
     checkout_done *done;
     void *arg;
     const struct co_step *const *steps; /* by state */

@@ -178,7 +178,7 @@ static enum co_state hold_none(struct checkout *co)
     co_close_intent(co);
     lease_discard(co->op.broker->leases, co->lease);
     co->lease = NULL;
-    vault_request_take(own->request);
+    vault_request_hold(own->request);
     co_hold(co, own->request, true);
     return CO_KEEP;
 }

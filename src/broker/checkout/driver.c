@@ -190,7 +190,7 @@ enum co_state co_request_dead(struct checkout *co, const struct fault *fault)
     co_close_intent(co);
     if (co->lease)
         lease_unsettle(co->lease); /* its row stays, and will be an intent again */
-    vault_request_drop(co->request, NULL);
+    vault_request_unhold(co->request, NULL);
     co->request = NULL;
     co->retry = CO_RETRY_SPENT;
     co->stage = CO_SECRET_PREFERRED;

@@ -105,13 +105,13 @@ static enum co_state hold_known_request(struct checkout *co, struct vault_reques
 {
     if (request->origin ==
         ORIGIN_UNKNOWN) { /* another check-out is at its lookup; it may be ours all the same */
-        vault_request_take(request);
+        vault_request_hold(request);
         co_hold(co, request, true);
         return CO_LOOKUP;
     }
     request->missed = false;
     if (request->state == REQUEST_HELD) {
-        vault_request_take(request);
+        vault_request_hold(request);
     } else if (!vault_request_reopen(request)) {
         co_close_intent(co); /* it has another lease's mark: this intent has no request */
         co->awaited = request;
@@ -159,7 +159,7 @@ static void on_watched_end(struct vault_request_watch *w, bool ended)
 
     if (!ended) {
         if (request->state == REQUEST_HELD) /* another check-out was called first, and reopened it */
-            vault_request_take(request);
+            vault_request_hold(request);
         else if (!vault_request_reopen(request) && vault_request_watch(request, w))
             return; /* called again after the next attempt */
         if (request->state == REQUEST_HELD)

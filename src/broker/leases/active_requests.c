@@ -36,7 +36,6 @@ struct request_poll {
     TAILQ_ENTRY(request_poll) link;
     struct vault_call call;
     char *user;
-    size_t key_size;
     char key[]; /* the vault's address, and the user as person_key() writes it */
 };
 
@@ -52,6 +51,8 @@ struct active_requests_reader {
     uint64_t next_us; /* of the monotonic clock: the next call may go */
     uint64_t round;
     struct deadline pace;
+    char *key; /* of make_key() */
+    size_t key_cap;
 };
 
 static void send_queued(struct active_requests_reader *);
@@ -73,22 +74,23 @@ struct active_requests_reader *active_requests_new(const struct active_requests_
 
 /* ---- polls ---- */
 
-static struct request_poll *poll_new(struct active_requests_reader *reader, struct vault *vault,
-                                     const char *user)
+/* Writes the key of this vault and user into reader->key; its size, or 0 = out of memory. */
+static size_t make_key(struct active_requests_reader *reader, const struct vault *vault, const char *user)
 {
-    struct request_poll *poll = calloc(1, sizeof *poll + sizeof(vault) + strlen(user) + 1);
+    size_t size = sizeof(uintptr_t) + strlen(user) + 1;
+    uintptr_t address = (uintptr_t)vault;
 
-    if (poll)
-        poll->user = strdup(user);
-    if (!poll || !poll->user) {
-        free(poll);
-        return NULL;
+    if (size > reader->key_cap) {
+        char *key = realloc(reader->key, size);
+
+        if (!key)
+            return 0;
+        reader->key = key;
+        reader->key_cap = size;
     }
-    poll->reader = reader;
-    poll->vault = vault;
-    memcpy(poll->key, (void *)&vault, sizeof(vault));
-    poll->key_size = (size_t)(person_key(poll->key + sizeof(vault), user) - poll->key);
-    return poll;
+    memcpy(reader->key, &address, sizeof address);
+    (void)person_key(reader->key + sizeof address, user);
+    return size;
 }
 
 static void poll_free_memory(struct request_poll *poll)
@@ -99,20 +101,38 @@ static void poll_free_memory(struct request_poll *poll)
     free(poll);
 }
 
+/* With the key in reader->key. */
+static struct request_poll *poll_new(struct active_requests_reader *reader, struct vault *vault,
+                                     const char *user, size_t key_size)
+{
+    struct request_poll *poll = calloc(1, sizeof *poll + key_size);
+
+    if (poll)
+        poll->user = strdup(user);
+    if (!poll || !poll->user) {
+        free(poll);
+        return NULL;
+    }
+    poll->reader = reader;
+    poll->vault = vault;
+    memcpy(poll->key, reader->key, key_size);
+    HASH_ADD_KEYPTR(hh, reader->polls, poll->key, key_size, poll);
+    if (poll->hh.tbl)
+        return poll;
+    poll_free_memory(poll);
+    return NULL;
+}
+
 static struct request_poll *poll_get(struct active_requests_reader *reader, struct vault *vault,
                                      const char *user)
 {
-    struct request_poll *fresh = poll_new(reader, vault, user), *found;
+    size_t key_size = make_key(reader, vault, user);
+    struct request_poll *poll;
 
-    if (!fresh)
+    if (!key_size)
         return NULL;
-    HASH_FIND(hh, reader->polls, fresh->key, fresh->key_size, found);
-    if (!found)
-        HASH_ADD_KEYPTR(hh, reader->polls, fresh->key, fresh->key_size, fresh);
-    if (!found && fresh->hh.tbl)
-        return fresh;
-    poll_free_memory(fresh);
-    return found;
+    HASH_FIND(hh, reader->polls, reader->key, key_size, poll);
+    return poll ? poll : poll_new(reader, vault, user, key_size);
 }
 
 static void poll_free(struct request_poll *poll)
@@ -323,7 +343,7 @@ static void on_listed(struct vault_call *call)
         poll_go_on(poll, SECOND_LOOK_MS);
     } else {
         notify_waits(poll, false);
-        poll_go_on(poll, backoff_ms(reader->random, ++poll->failures));
+        poll_go_on(poll, backoff_ms(++poll->failures, reader->random));
     }
     send_queued(reader);
 }
@@ -357,7 +377,7 @@ static void send_list(struct request_poll *poll)
         return;
     }
     notify_waits(poll, false);
-    poll_go_on(poll, backoff_ms(reader->random, ++poll->failures));
+    poll_go_on(poll, backoff_ms(++poll->failures, reader->random));
 }
 
 /* A poll whose call fails to start rests before it is queued again, so the loop ends. */
@@ -394,5 +414,6 @@ void active_requests_free(struct active_requests_reader *reader)
         poll_free(poll);
     }
     timer_stop(reader->timers, &reader->pace);
+    free(reader->key);
     free(reader);
 }

@@ -44,7 +44,7 @@
 #define MAX_ATTEMPTS   1000000000U
 
 struct checkin_call {
-    struct vault_call call; /* first */
+    struct vault_call call;
     struct checkin *checkin;
 };
 
@@ -286,7 +286,7 @@ static bool retry_later(struct vault_request *request)
 {
     struct checkin *c = request->checkin;
 
-    if (!schedule_attempt(request, backoff_ms(&request->leases->random, c && c->attempts ? c->attempts : 1)))
+    if (!schedule_attempt(request, backoff_ms(c && c->attempts ? c->attempts : 1, &request->leases->random)))
         return false;
     write_cover(request);
     return true;
@@ -314,7 +314,7 @@ static void attempt_failed(struct vault_request *request, const char *error)
 
 static void on_checked_in(struct vault_call *call)
 {
-    struct checkin_call *cc = (struct checkin_call *)call;
+    struct checkin_call *cc = CONTAINER_OF(call, struct checkin_call, call);
     struct checkin *c = cc->checkin;
     struct vault_request *request = c->request;
     struct checkin_queue *queue = &request->vault_ref->checkins;

@@ -128,7 +128,7 @@ static void on_found(struct active_requests_wait *wait, int64_t request_id)
     bool held = request != NULL;
 
     if (!request && !(request = vault_request_new(ls, in->vault, in->user, request_id, ORIGIN_OURS))) {
-        attempt_later(in, backoff_ms(&ls->random, ++in->failures));
+        attempt_later(in, backoff_ms(++in->failures, &ls->random));
         return;
     }
     log_warn("hunt_ended", "outcome=%s user=%s lease=%s looks=%u failures=%u", held ? "held" : "given_back",
@@ -145,8 +145,8 @@ static void on_found(struct active_requests_wait *wait, int64_t request_id)
         return;
     }
     if (held)
-        vault_request_take(request);
-    vault_request_drop(request, lease);
+        vault_request_hold(request);
+    vault_request_unhold(request, lease);
 }
 
 /* An absence proves one moment only; later attempts are further apart. */
@@ -170,7 +170,7 @@ static void on_not_found(struct active_requests_wait *wait, bool list_was_read)
     if (list_was_read)
         note_absence(in);
     else
-        attempt_later(in, backoff_ms(&in->leases->random, ++in->failures));
+        attempt_later(in, backoff_ms(++in->failures, &in->leases->random));
 }
 
 static void begin_recovery(struct intent *in)

@@ -28,7 +28,7 @@
 #define DELAY_MS     25 /* longer than a quick vault needs for a check-in; no operation waits meanwhile */
 
 struct note {
-    struct store_write write; /* first */
+    struct store_write write;
     struct journal_line *line;
     char texts[];
 };
@@ -265,7 +265,7 @@ static void stick_refused(struct journal *j, struct store_writes *list)
     struct store_write *w;
 
     while ((w = STAILQ_FIRST(list))) {
-        struct journal_line *line = ((struct note *)w)->line;
+        struct journal_line *line = CONTAINER_OF(w, struct note, write)->line;
 
         STAILQ_REMOVE_HEAD(list, link);
         line->next = line->committing;
@@ -324,7 +324,7 @@ static void stick_queued(struct journal *j, int err)
 
 static void on_written(struct store_write *w, int err)
 {
-    struct note *note = (struct note *)w;
+    struct note *note = CONTAINER_OF(w, struct note, write);
     struct journal_line *line = note->line;
 
     if (!err)

@@ -105,7 +105,7 @@ static bool has_open_lease(const struct vault_request *request)
     return false;
 }
 
-void vault_request_drop(struct vault_request *request, struct lease *lease)
+void vault_request_unhold(struct vault_request *request, struct lease *lease)
 {
     request->checkouts--;
     if (lease && request->origin == ORIGIN_OURS && !request->gone)
@@ -200,6 +200,6 @@ void lease_close(struct lease *lease, const char *why)
               "why=%s user=%s session=%s credential=%s lease=%s age_s=%llu holders=%zu", why,
               session_leases_user(s), session_leases_session(s), lease->credential_id, lease->id,
               (unsigned long long)lease_age_s(ls, lease), vault_request_holders(request));
-    vault_request_take(request); /* so that the vault request ends in one place, vault_request_drop() */
-    vault_request_drop(request, lease);
+    vault_request_hold(request); /* so that the vault request ends in one place, vault_request_unhold() */
+    vault_request_unhold(request, lease);
 }

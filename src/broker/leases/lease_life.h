@@ -41,7 +41,7 @@ bool vault_request_expire(struct vault_request *);
  * One check-out less holds it; the last holder's going ends it. `lease`, if not NULL, is the one that
  * check-out had settled or meant to: it becomes the vault request's cover, or is discarded.
  */
-void vault_request_drop(struct vault_request *, struct lease *);
+void vault_request_unhold(struct vault_request *, struct lease *);
 /* A vault request that waits for its next attempt is HELD again, by one check-out. False = it is too late. */
 bool vault_request_reopen(struct vault_request *);
 

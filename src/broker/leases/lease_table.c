@@ -242,7 +242,7 @@ size_t vault_request_holders(const struct vault_request *request)
     return n;
 }
 
-void vault_request_take(struct vault_request *request)
+void vault_request_hold(struct vault_request *request)
 {
     request->checkouts++;
 }

@@ -139,7 +139,7 @@ struct vault_request *vault_request_find(struct leases *, const struct vault *, 
 struct vault_request *vault_request_new(struct leases *, struct vault *, const char *user, int64_t request_id,
                                         enum request_origin);
 size_t vault_request_holders(const struct vault_request *);
-void vault_request_take(struct vault_request *); /* one check-out more holds it; only while HELD */
+void vault_request_hold(struct vault_request *); /* one check-out more holds it; only while HELD */
 void vault_request_gone(struct vault_request *); /* the vault said that the request is no more */
 
 #endif
