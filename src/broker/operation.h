@@ -62,7 +62,7 @@ struct session_leases;
  * The session has ended, or releases this credential (NULL = all): its check-outs in flight end as well, and
  * are undone. Their callers are answered in the next iteration. checkout.c.
  */
-void checkouts_end(struct broker *, const struct session_leases *who, const char *credential_id);
+void checkouts_end(struct broker *, const struct session_leases *session, const char *credential_id);
 /* The same for the one that holds this lease before its session does; false = there is none. */
 bool checkouts_end_lease(struct broker *, const struct lease *);
 

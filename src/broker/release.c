@@ -164,14 +164,14 @@ static bool is_meant(const struct lease *lease, const char *credential_id)
 }
 
 /* A lease whose time is over has expired, whether or not its timer has fired: it is not released. */
-static void end_overdue(struct broker *b, const struct session_leases *who)
+static void end_overdue(struct broker *b, const struct session_leases *probe)
 {
-    const struct session_leases *s = session_leases_find(b->leases, who);
+    const struct session_leases *s = session_leases_find(b->leases, probe);
     struct lease *lease = s ? SLIST_FIRST(&s->leases) : NULL;
 
     while (lease)
         if (vault_request_expire(lease->request)) /* others may have ended with it, and the session_leases */
-            lease = (s = session_leases_find(b->leases, who)) ? SLIST_FIRST(&s->leases) : NULL;
+            lease = (s = session_leases_find(b->leases, probe)) ? SLIST_FIRST(&s->leases) : NULL;
         else
             lease = SLIST_NEXT(lease, of_session);
 }
@@ -270,20 +270,20 @@ static struct op *begin_waiting(struct release *r)
 }
 
 /* A check-out that ends may end a lease, so the leases are counted before and after. */
-static struct release *end_session(struct broker *b, const struct session_leases *who,
+static struct release *end_session(struct broker *b, const struct session_leases *probe,
                                    const struct release_args *args)
 {
     const char *credential_id = args->credential_id;
     size_t n, left;
 
-    end_overdue(b, who);
-    n = count_meant(session_leases_find(b->leases, who), credential_id);
+    end_overdue(b, probe);
+    n = count_meant(session_leases_find(b->leases, probe), credential_id);
     struct release *r = release_new(b, &args->session, args->timeout_ms, n);
 
     if (!r)
         return NULL;
-    checkouts_end(b, who, credential_id);
-    struct session_leases *s = session_leases_find(b->leases, who);
+    checkouts_end(b, probe, credential_id);
+    struct session_leases *s = session_leases_find(b->leases, probe);
 
     left = count_meant(s, credential_id);
     end_leases(r, s, left < n ? left : n, credential_id);
@@ -301,10 +301,10 @@ static struct release *refuse_session(struct broker *b, const struct release_arg
 
 struct op *broker_release(struct broker *b, const struct release_args *args, release_done *done, void *arg)
 {
-    struct session_leases *who = session_leases_probe(&args->session);
-    struct release *r = !who ? NULL : b->draining ? refuse_session(b, args) : end_session(b, who, args);
+    struct session_leases *probe = session_leases_probe(&args->session);
+    struct release *r = !probe ? NULL : b->draining ? refuse_session(b, args) : end_session(b, probe, args);
 
-    free(who);
+    free(probe);
     if (!r)
         return NULL;
     r->done = done;

@@ -284,10 +284,10 @@ static void co_end(struct checkout *co)
     co_goto(co, CO_ENDED);
 }
 
-static struct checkout *find_unended(struct broker *b, const struct session_leases *who,
+static struct checkout *find_unended(struct broker *b, const struct session_leases *session,
                                      const char *credential_id)
 {
-    struct checkout *co = session_queue_first(b, who);
+    struct checkout *co = session_queue_first(b, session);
 
     for (; co; co = TAILQ_NEXT(co, of_queue))
         if (!co->session_ended && co->state < CO_ENDED &&
@@ -297,11 +297,11 @@ static struct checkout *find_unended(struct broker *b, const struct session_leas
 }
 
 /* Ending one may end others, so the queue is walked from its head for each. */
-void checkouts_end(struct broker *b, const struct session_leases *who, const char *credential_id)
+void checkouts_end(struct broker *b, const struct session_leases *session, const char *credential_id)
 {
     struct checkout *co;
 
-    while ((co = find_unended(b, who, credential_id)))
+    while ((co = find_unended(b, session, credential_id)))
         co_end(co);
 }
 

@@ -31,7 +31,7 @@
 /* ---- isa ---- */
 
 /* The preferred type, the other one, or the passphrase of a key. */
-static enum credential_type wanted(const struct checkout *co)
+static enum credential_type wanted_type(const struct checkout *co)
 {
     if (co->stage == CO_SECRET_PASSPHRASE)
         return CREDENTIAL_PASSPHRASE;
@@ -47,7 +47,7 @@ static int isa_enter(struct checkout *co)
         return err;
     co_call_awaited(co, usermap_user(&co->users)); /* even when the client has left */
     crash_point("checkout.isa.before");
-    err = co->vault->ops->isa(co->vault, &co->args, wanted(co), &co->call);
+    err = co->vault->ops->isa(co->vault, &co->args, wanted_type(co), &co->call);
     if (!err)
         crash_point("checkout.isa.sent");
     return err;
@@ -63,7 +63,7 @@ static enum co_state isa_absent(struct checkout *co)
 {
     enum co_state next;
 
-    if (wanted(co) == CREDENTIAL_PASSPHRASE) {
+    if (wanted_type(co) == CREDENTIAL_PASSPHRASE) {
         co->stage = CO_SECRET_COMPLETE;
         return CO_SEEK;
     }
@@ -77,7 +77,7 @@ static enum co_state isa_absent(struct checkout *co)
 
 static enum co_state isa_resume(struct checkout *co, int err)
 {
-    enum credential_type type = wanted(co);
+    enum credential_type type = wanted_type(co);
 
     if (err < 0) {
         if (!co->isa_answered)

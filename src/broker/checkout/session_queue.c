@@ -26,23 +26,23 @@ struct session_queue {
     char key[]; /* a session_leases's */
 };
 
-static struct session_queue *session_queue_find(const struct broker *b, const struct session_leases *who)
+static struct session_queue *session_queue_find(const struct broker *b, const struct session_leases *session)
 {
     struct session_queue *queue;
 
-    HASH_FIND(hh, b->session_queues, who->key, who->key_size, queue);
+    HASH_FIND(hh, b->session_queues, session->key, session->key_size, queue);
     return queue;
 }
 
-static struct session_queue *session_queue_new(struct broker *b, const struct session_leases *who)
+static struct session_queue *session_queue_new(struct broker *b, const struct session_leases *session)
 {
-    struct session_queue *queue = malloc(sizeof *queue + who->key_size);
+    struct session_queue *queue = malloc(sizeof *queue + session->key_size);
 
     if (!queue)
         return NULL;
-    *queue = (struct session_queue){.key_size = who->key_size};
+    *queue = (struct session_queue){.key_size = session->key_size};
     TAILQ_INIT(&queue->checkouts);
-    memcpy(queue->key, who->key, who->key_size);
+    memcpy(queue->key, session->key, session->key_size);
     HASH_ADD_KEYPTR(hh, b->session_queues, queue->key, queue->key_size, queue);
     if (!queue->hh.tbl) {
         free(queue);
@@ -54,12 +54,12 @@ static struct session_queue *session_queue_new(struct broker *b, const struct se
 int session_queue_join(struct checkout *co)
 {
     struct broker *b = co->op.broker;
-    struct session_leases *who = session_leases_probe(co->session);
-    struct session_queue *queue = who ? session_queue_find(b, who) : NULL;
+    struct session_leases *session = session_leases_probe(co->session);
+    struct session_queue *queue = session ? session_queue_find(b, session) : NULL;
 
-    if (who && !queue)
-        queue = session_queue_new(b, who);
-    free(who);
+    if (session && !queue)
+        queue = session_queue_new(b, session);
+    free(session);
     if (!queue)
         return -ENOMEM;
     co->queue = queue;
@@ -67,9 +67,9 @@ int session_queue_join(struct checkout *co)
     return 0;
 }
 
-struct checkout *session_queue_first(const struct broker *b, const struct session_leases *who)
+struct checkout *session_queue_first(const struct broker *b, const struct session_leases *session)
 {
-    struct session_queue *queue = session_queue_find(b, who);
+    struct session_queue *queue = session_queue_find(b, session);
 
     return queue ? TAILQ_FIRST(&queue->checkouts) : NULL;
 }

@@ -215,7 +215,7 @@ static void keep_lapsed(struct vault_request *request, uint64_t keep_ms)
 }
 
 /* It is out of the table: the vault has ended the request. */
-static void lapse(struct vault_request *request)
+static void lapse_request(struct vault_request *request)
 {
     struct leases *ls = request->leases;
     struct watch_list watches;
@@ -248,7 +248,7 @@ static void on_retry(struct deadline *d)
         request->leases->retrying--;
     }
     if (is_past_expiry(request) && (!request->checkin || request->checkin->tried))
-        lapse(request);
+        lapse_request(request);
     else
         enter_checkin_queue(request, false);
 }
@@ -301,7 +301,7 @@ static void attempt_failed(struct vault_request *request, const char *error)
     log_warn("check_in_failed", "user=%s lease=%s attempts=%u error=%s", request->user,
              SLIST_EMPTY(&request->leased) ? NULL : SLIST_FIRST(&request->leased)->id, c->attempts, error);
     if (is_past_expiry(request)) {
-        lapse(request);
+        lapse_request(request);
         return;
     }
     if (!retry_later(request))

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool begin(struct leases *ls, const struct leases_opts *opts)
+static bool build_table(struct leases *ls, const struct leases_opts *opts)
 {
     ls->journal = journal_new(opts->timers, opts->store);
     ls->reconcile = reconcile_new(ls, opts->reconcile_every_ms);
@@ -42,7 +42,7 @@ struct leases *leases_new(const struct leases_opts *opts)
     ls->audit = opts->audit;
     TAILQ_INIT(&ls->lapsed);
     memcpy(&ls->random, id, sizeof ls->random);
-    if (begin(ls, opts))
+    if (build_table(ls, opts))
         return ls;
     leases_free(ls);
     return NULL;

@@ -36,7 +36,7 @@ static bool is_in_table(struct leases *ls, const struct audit_claim *c)
 }
 
 /* A row that says less than the lease that was lost, but enough for a recovery. False = out of memory. */
-static bool recover(struct leases *ls, const struct vault_ref *ref, const struct audit_claim *c)
+static bool recover_request(struct leases *ls, const struct vault_ref *ref, const struct audit_claim *c)
 {
     struct session session = {.id = c->session, .username = c->user, .domain = c->domain};
     int64_t left = c->expires_wall_ms - clock_wall(ls->clock);
@@ -67,5 +67,5 @@ bool leases_claim(struct leases *ls, const struct audit_claim *c)
     }
     const struct vault_ref *ref = vault_ref_of_row(&ls->vaults, c->vault, "");
 
-    return ref && !is_over(ls, c, ref->vault->conf->minute_ms) && recover(ls, ref, c);
+    return ref && !is_over(ls, c, ref->vault->conf->minute_ms) && recover_request(ls, ref, c);
 }

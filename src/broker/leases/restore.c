@@ -175,7 +175,7 @@ static bool makes_sense(const struct leases *ls, const struct lease_row *row)
 }
 
 /* A row that names its vault otherwise than the configuration does now is written again. */
-static int rewrite(struct leases *ls, struct vault_ref *ref, const struct lease_row *row)
+static int rewrite_row(struct leases *ls, struct vault_ref *ref, const struct lease_row *row)
 {
     const char *url = row->url ? row->url : "";
     const struct lease *lease = lease_by_id(ls, row->id);
@@ -207,7 +207,7 @@ static int on_row(void *arg, const struct lease_row *row)
         lease_index_remember(&r->leases->lease_index, row->tag);
     int err = restorers[row->state](r, ref, row);
 
-    return err ? err : rewrite(r->leases, ref, row);
+    return err ? err : rewrite_row(r->leases, ref, row);
 }
 
 /* ---- all of them ---- */
