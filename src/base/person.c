@@ -34,13 +34,6 @@ int person_compare(const char *a, const char *b)
     return strcasecmp(a, b); /* the process stays in the plain locale: ASCII alone */
 }
 
-uint64_t person_hash(uint64_t start, const char *name)
-{
-    for (; *name; name++)
-        start = (start ^ lower((unsigned char)*name)) * 1099511628211U; /* FNV-1a */
-    return start;
-}
-
 char *person_key(char *to, const char *name)
 {
     for (; *name; name++)

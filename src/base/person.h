@@ -3,22 +3,18 @@
  *
  * Two names are the same person's when they are equal in ASCII case and otherwise byte for byte. Names are
  * never folded for identity: `Kim` with U+212A is not `kim`, and ZOË is not Zoë. Where a name is (part of) a
- * key it is hashed with person_hash(), or written with person_key() into bytes that compare. Folding
- * (base/casefold.h) is for searching endpoints.
+ * key person_key() writes it as bytes that compare. Folding (base/casefold.h) is for searching endpoints.
  */
 #ifndef JG_BASE_PERSON_H
 #define JG_BASE_PERSON_H
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 bool person_same(const char *a, const char *b);
 bool person_same_n(const char *a, size_t an, const char *b, size_t bn);
 /* Order of names, 0 where person_same(). */
 int person_compare(const char *a, const char *b);
-/* Continues the hash `start` over the name: equal for names that are the same. */
-uint64_t person_hash(uint64_t start, const char *name);
 /* Writes the name as bytes that are equal where the names are the same, with a NUL; returns what is behind
  * it. */
 char *person_key(char *to, const char *name);

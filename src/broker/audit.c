@@ -3,10 +3,10 @@
  * audit.c - audit records and the policy; see audit.h.
  *
  * A note is built like an answer, member by member, and given to the sink as it is. If there is no memory for
- * it, or it is too long in spite of the cuts, a record of the event alone takes its place: something
- * happened, and that is not to be lost.
+ * it, or it is too long in spite of the cuts, a record of the event alone takes its place, so that the event
+ * is not lost.
  *
- * Strangers are counted, since whoever knocks a thousand times a second must not fill the disk: the first is
+ * Refused strangers are counted, since a thousand connections a second must not fill the disk: the first is
  * written at once, those of the following minute as one record at its end.
  */
 #include "broker/audit.h"
@@ -121,13 +121,13 @@ void audit_outcome(struct audit_note *n, const struct fault *f)
 }
 
 /* The members without the braces; false = only the event could be had. */
-static bool finish(struct audit_note *n)
+static bool note_end(struct audit_note *n)
 {
     jsonw_end(&n->w);
     return !n->buf.failed && n->buf.len > 2;
 }
 
-static int give(struct audit_note *n, unsigned flags, struct audit_wait *wait)
+static int put_record(struct audit_note *n, unsigned flags, struct audit_wait *wait)
 {
     static const char bare[] = "\"event\":\"unrecorded\",\"error\":\"out of memory\"";
     struct audit_sink *sink = n->audit->sink;
@@ -140,8 +140,8 @@ static int give(struct audit_note *n, unsigned flags, struct audit_wait *wait)
 void audit_write(struct audit_note *n)
 {
     if (n->audit) {
-        (void)finish(n);
-        (void)give(n, AUDIT_KEEP, NULL); /* what does not fit is counted by the sink */
+        (void)note_end(n);
+        (void)put_record(n, AUDIT_KEEP, NULL); /* what does not fit is counted by the sink */
     }
     buf_free(&n->buf);
 }
@@ -152,11 +152,11 @@ int audit_await(struct audit_note *n, struct audit_wait *wait)
     int result = AUDIT_GO;
 
     if (a) {
-        bool strict = a->policy == AUDIT_STRICT, whole = finish(n);
-        int err = strict && !whole ? -ENOMEM : give(n, strict ? 0 : AUDIT_KEEP, wait);
+        bool strict = a->policy == AUDIT_STRICT, whole = note_end(n);
+        int err = strict && !whole ? -ENOMEM : put_record(n, strict ? 0 : AUDIT_KEEP, wait);
 
         if (err && !strict)
-            (void)give(n, AUDIT_KEEP, NULL);
+            (void)put_record(n, AUDIT_KEEP, NULL);
         result = !err ? AUDIT_WAIT : strict ? err : AUDIT_GO;
     }
     buf_free(&n->buf);
@@ -168,11 +168,11 @@ int audit_write_await(struct audit_note *n, struct audit_wait *wait)
     int result = AUDIT_GO;
 
     if (n->audit) {
-        (void)finish(n);
-        if (!give(n, AUDIT_KEEP, wait))
+        (void)note_end(n);
+        if (!put_record(n, AUDIT_KEEP, wait))
             result = AUDIT_WAIT;
         else
-            (void)give(n, AUDIT_KEEP, NULL);
+            (void)put_record(n, AUDIT_KEEP, NULL);
     }
     buf_free(&n->buf);
     return result;

@@ -7,7 +7,7 @@
  *     audit_write(&n);
  *
  * One record when an operation is decided, one when it ends; names and numbers, never a secret. A text is cut
- * at AUDIT_TEXT_MAX bytes. `audit` may be NULL: then nothing is written and nobody waits.
+ * at AUDIT_TEXT_MAX bytes. `audit` may be NULL: then nothing is written or awaited.
  *
  * A credential is handed out behind audit_await(): with the policy `strict` only when its record is on disk,
  * with `degraded` also when that could not be had in time; the record then follows.
@@ -64,19 +64,19 @@ enum { AUDIT_GO = 0, AUDIT_WAIT = 1 };
  */
 int audit_await(struct audit_note *, struct audit_wait *wait);
 int audit_verdict(const struct audit *, int err);
-/* As audit_write(), for who tells others that it is recorded. AUDIT_WAIT: wait->done comes; else there is
+/* As audit_write(), for an answer that says that it is recorded. AUDIT_WAIT: wait->done comes; else there is
  * nothing to wait for. */
 int audit_write_await(struct audit_note *, struct audit_wait *wait);
 void audit_unwait(struct audit *, struct audit_wait *); /* any number of times */
 /* The fault of a check-out without its record. */
 void audit_fault(struct fault *);
 
-/* Somebody nobody knows asked for something. Written once per minute with how many there were. */
+/* A stranger (docs/glossary.md) asked for something. Written once per minute with their number. */
 void audit_stranger(struct audit *, const char *listener, const char *peer);
 
 void audit_state(struct audit *, struct audit_state *);
 bool audit_is_strict(const struct audit *);
-/* False: strict, and known not to write. Then the vault need not be troubled with what would be undone. */
+/* False: strict, and known not to write. Then no request is made that would only be undone. */
 bool audit_permits(struct audit *);
 
 #endif

@@ -1,14 +1,14 @@
 /*
  * broker.h - the operations of the gateway, as the handlers see them.
  *
- * The broker decides: which vault user a PRA user is, which accounts fit an endpoint, who holds a lease, when
- * it ends. It knows neither sockets nor JSON nor libcurl (no uv.h, no curl.h in this room); its seams are the
- * clock, the timers, the vaults and the callbacks below.
+ * The broker decides which vault user a PRA user is, which accounts fit an endpoint, which session holds a
+ * lease, and when it ends. It knows neither sockets nor JSON nor libcurl (no uv.h, no curl.h in this folder);
+ * its seams are the clock, the timers, the vaults and the callbacks below.
  *
  * Every operation: broker_x() copies its arguments, returns an op and later calls done exactly once, never
  * before it has returned; NULL when out of memory. The answer and everything in it is valid only inside done.
- * broker_leave(): the client is gone, done will not be called; what has been sent to a vault is undone when
- * it lands (contract 4.5). Each op has a deadline and keeps it.
+ * broker_leave(): the client is gone, done will not be called; a request that has been sent to a vault is
+ * undone when its answer comes (docs/checkout.md). Each op has a deadline and keeps it.
  */
 #ifndef JG_BROKER_BROKER_H
 #define JG_BROKER_BROKER_H
@@ -17,6 +17,7 @@
 #include "base/timers.h"
 #include "broker/identity/credential_id.h"
 #include "broker/identity/session.h"
+#include "broker/leases/lease_listing.h"
 
 struct audit;
 struct audit_claim;
@@ -36,8 +37,8 @@ struct broker_opts {
 /* Reads the store before anything else; NULL = it cannot be read (the log says why), or out of memory. */
 struct broker *broker_new(const struct broker_opts *);
 /*
- * The audit trail has a check-out of which it has no end. If no row of the store is about it its request is
- * looked for at the vault, and checked in if it bears our mark. Before the first op. True = a row was lost.
+ * The audit trail has a check-out without its end. If the store has no row of it, its request is looked for
+ * at the vault, and checked in if it has our mark. Before the first op. True = a row was lost.
  */
 bool broker_claim(struct broker *, const struct audit_claim *);
 /* Stops: no new ops (FAULT_DRAINING), ops in flight go on. With release_on_stop all leases are checked in. */
@@ -50,7 +51,8 @@ void broker_free(struct broker *); /* ends what is left: done is not called any 
 
 void broker_leave(struct op *);
 
-/* Who asks, and how long he waits: with these two the arguments of every session's operation begin. */
+/* The session that asks, and its patience: the arguments of every operation of a session begin with these
+ * two. */
 struct asked_by {
     struct session session;
     uint64_t timeout_ms; /* the caller's or request_timeout, whichever is less */
@@ -121,7 +123,7 @@ struct started_args {
     struct session session;
     uint64_t timeout_ms;
     const char *history_url; /* NULL = none */
-    int64_t expiry_s;        /* 0 = not told */
+    int64_t expiry_s;        /* 0 = not known */
 };
 typedef void session_started_done(void *arg);
 /* Audited, then done: sooner only where that takes longer than the caller waits. */
@@ -152,42 +154,16 @@ struct endpoints_answer {
 typedef void endpoints_done(void *arg, const struct endpoints_answer *);
 struct op *broker_endpoints(struct broker *, const struct endpoints_args *, endpoints_done *, void *arg);
 
-/*
- * The lease table as an operator sees it: one row per lease, and per request that is still to be settled.
- * `sessions` are the PRA sessions that hold the same vault request, this lease's own first.
- */
-struct lease_view {
-    const char *id;
-    int64_t request_id; /* 0 = not known yet */
-    const char *user;   /* mapped vault user */
-    const char *const *sessions;
-    size_t nsessions;
-    const char *credential_id;
-    const char *state; /* "intent", "open", "releasing", "lapsed" */
-    bool adopted;
-    int64_t created_wall_ms, expires_wall_ms;
-    int64_t attempts;       /* check-ins tried */
-    const char *last_error; /* NULL = none */
-};
-struct lease_filter {
-    const char *user, *session, *state; /* NULL = any */
-    size_t limit;
-    uint64_t after; /* cursor: 0 = from the beginning */
-};
-#define LEASE_STATES "intent", "open", "releasing", "lapsed"
-/*
- * Calls `row` for at most `limit` leases behind the cursor, oldest first; texts are valid within the call.
- * Returns the cursor of the next page, 0 = there is no more.
- */
+/* The lease table, page by page: leases_list() in broker/leases/lease_listing.h. */
 uint64_t broker_leases(struct broker *, const struct lease_filter *,
                        void (*row)(void *arg, const struct lease_view *), void *arg);
-/* Ends one lease by its id, whoever holds it: released 0 or 1, or FAULT_NOT_FOUND for an unknown id. */
+/* Ends one lease by its id, of any session: released 0 or 1, or FAULT_NOT_FOUND for an unknown id. */
 struct op *broker_release_lease(struct broker *, const char *lease_id, uint64_t timeout_ms, release_done *,
                                 void *arg);
 
 /*
- * Why a find came back as it did (broker/find/explain.h); NULL when nobody knows, or no longer. Valid until
- * the next call into the broker.
+ * Why a find came back as it did (broker/find/explain.h); NULL when there is no record, or no longer. Valid
+ * until the next call into the broker.
  */
 struct explain_view;
 const struct explain_view *broker_explain(struct broker *, const char *request_id);

@@ -1,9 +1,10 @@
 /*
  * operation.h - what all operations in flight have in common; private to the broker.
  *
- * An op is the first member of find, checkout, release and endpoints. It owns itself: it ends in its own
- * file's last state and nowhere else. `left` is set by broker_leave(); `leave` is the op's own reaction (a
- * read is dropped, a check-out already sent is awaited and undone). The deadline of an op fires `expired`.
+ * An op is a member of find, checkout, release, session_started and endpoints. It owns itself: it
+ * ends in its own file's last state and nowhere else. `left` is set by broker_leave(); `leave` is the op's
+ * own reaction (a read is dropped, a check-out already sent is awaited and undone). The deadline fires
+ * `expired`.
  */
 #ifndef JG_BROKER_OPERATION_H
 #define JG_BROKER_OPERATION_H
@@ -18,7 +19,7 @@
 struct catalogue_cache;
 struct explain;
 struct leases;
-struct table;
+struct session_queue;
 
 struct op_class {
     const char *name;           /* for logs: "find" */
@@ -31,7 +32,7 @@ struct op {
     const struct op_class *class;
     struct broker *broker;
     struct deadline deadline;
-    uint64_t ends_ms; /* monotonic end of the caller's patience */
+    uint64_t ends_ms; /* monotonic deadline of the caller */
     bool left;
     TAILQ_ENTRY(op) link;
 };
@@ -46,8 +47,8 @@ struct broker {
     struct catalogue_cache *catalogue_cache; /* of endpoints, per user */
     struct explain *explain;                 /* why finds came back as they did */
     struct leases *leases;
-    struct audit *audit;          /* NULL = none is kept */
-    struct table *session_queues; /* check-outs in flight by session: session_queue.c */
+    struct audit *audit;                  /* NULL = none is kept */
+    struct session_queue *session_queues; /* check-outs in flight, by session: checkout/session_queue.c */
     bool draining;
     TAILQ_HEAD(op_list, op) ops;
     size_t nops;
@@ -58,10 +59,10 @@ struct lease;
 struct session_leases;
 
 /*
- * The session has ended, or gives this credential back (NULL = all): its check-outs in flight end as well,
- * and nothing of theirs stays. Their callers are told in the next turn. checkout.c.
+ * The session has ended, or releases this credential (NULL = all): its check-outs in flight end as well, and
+ * are undone. Their callers are answered in the next iteration. checkout.c.
  */
-void checkouts_end(struct broker *, const struct session_leases *who, const char *credential_id);
+void checkouts_end(struct broker *, const struct session_leases *session, const char *credential_id);
 /* The same for the one that holds this lease before its session does; false = there is none. */
 bool checkouts_end_lease(struct broker *, const struct lease *);
 

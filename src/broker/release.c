@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * release.c - a session gives back one credential, or everything it has; an operator ends one lease.
+ * release.c - a session releases one credential, or all it has; an operator ends one lease.
  *
- *   broker_release(): check-outs in flight and leases end at once --> vault requests without holders begin
- * their check-in --> wait --> done
+ *   broker_release(): check-outs in flight and leases end at once
+ *        --> vault requests without holders begin their check-in --> wait --> done
  *
- * The session is rid of its leases whatever the vault or the store says, so the operation cannot fail: it
- * tells how many leases ended, and whether the vault has confirmed. For each lease it waits until a restart
- * can no longer bring it back:
+ * A lease ends whatever the vault or the store says, so the operation cannot fail: its answer is how many
+ * leases ended, and whether the vault has confirmed. For each lease it waits until a restart can no longer
+ * bring the lease back:
  *
- *   others hold the vault request       the row is gone from the store
- *   last holder                the vault has confirmed; or else the row that says RELEASING is durable, and
- * the answer is `pending` (the vault request goes on by itself, checkin.c)
+ *   other holders    the row is gone from the store
+ *   last holder      the vault has confirmed; or else the row that says RELEASING is durable, and the
+ *                    answer is `pending` (the check-in goes on: checkin.c)
  *
- * A store that cannot write, and the caller's deadline, end the waiting. A client that leaves takes nothing
- * with it but its watches. The answer does not wait for its record: nobody is given anything by it.
+ * A store that cannot write, and the caller's deadline, end the waiting. When the client leaves only its
+ * watches are dropped. The answer does not wait for its audit record, since it gives no access.
  *
- * A session's leases are found under (user, session), so nobody ends another user's lease of the same session
- * id.
+ * A session's leases are found under (user, session), so a session id alone ends no other user's leases.
  */
+#include "broker/leases/checkin.h"
 #include "broker/leases/journal.h"
-#include "broker/leases/lease_table.h"
+#include "broker/leases/lease_life.h"
+#include "broker/leases/leases.h"
 #include "broker/operation.h"
 
 #include "base/container_of.h"
@@ -40,13 +41,13 @@ struct release_wait {
 };
 
 struct release {
-    struct op op; /* first */
+    struct op op;
     release_done *done;
     void *arg;
     struct session *session;
     struct release_answer answer;
     struct fault fault;
-    struct deadline session_queue; /* for an answer that needs no waiting */
+    struct deadline defer; /* for an answer that needs no waiting */
     uint64_t started_ms;
     uint64_t age_s;         /* for the log: of the last lease that ended */
     char lease_id[ID_SIZE]; /* and its id */
@@ -58,7 +59,7 @@ struct release {
 
 static void release_free(struct release *r)
 {
-    timer_stop(r->op.broker->timers, &r->session_queue);
+    timer_stop(r->op.broker->timers, &r->defer);
     for (size_t i = 0; i < r->nwaits; i++) {
         vault_request_unwatch(&r->waits[i].watch);
         journal_unwait(&r->waits[i].written);
@@ -68,7 +69,7 @@ static void release_free(struct release *r)
     free(r);
 }
 
-static void record(const struct release *r)
+static void write_record(const struct release *r)
 {
     struct audit_note n;
 
@@ -82,7 +83,7 @@ static void record(const struct release *r)
     audit_write(&n);
 }
 
-static void finish(struct release *r)
+static void finish_release(struct release *r)
 {
     const char *outcome = r->answer.fault     ? fault_row(r->fault.code)->code
                           : r->answer.pending ? "pending"
@@ -96,22 +97,22 @@ static void finish(struct release *r)
         r->session->domain, r->session->id, (long long)r->answer.released,
         (long long)r->answer.remaining_holders, *r->lease_id ? r->lease_id : NULL,
         (unsigned long long)r->age_s);
-    record(r);
+    write_record(r);
     r->done(r->arg, &r->answer);
     release_free(r);
 }
 
-static void one_less(struct release *r)
+static void wait_ended(struct release *r)
 {
     r->waiting--;
     if (r->begun && r->waiting == 0)
-        finish(r);
+        finish_release(r);
 }
 
 static void on_written(struct journal_wait *w, int err)
 {
-    (void)err; /* a store that fails keeps nobody: the row is written when it can */
-    one_less(CONTAINER_OF(w, struct release_wait, written)->release);
+    (void)err; /* a store that fails is not waited for: the row is written when it can be */
+    wait_ended(CONTAINER_OF(w, struct release_wait, written)->release);
 }
 
 static void await_row(struct release_wait *wait)
@@ -119,7 +120,7 @@ static void await_row(struct release_wait *wait)
     struct release *r = wait->release;
 
     if (journal_await(leases_journal(r->op.broker->leases), wait->id, &wait->written, on_written) != 1)
-        one_less(r);
+        wait_ended(r);
 }
 
 static void on_watched_end(struct vault_request_watch *w, bool ended)
@@ -128,29 +129,29 @@ static void on_watched_end(struct vault_request_watch *w, bool ended)
 
     vault_request_unwatch(w);
     if (ended) {
-        one_less(wait->release);
+        wait_ended(wait->release);
         return;
     }
     wait->release->answer.pending = true;
     await_row(wait);
 }
 
-static void on_turn(struct deadline *d)
+static void on_deferred(struct deadline *d)
 {
-    finish(CONTAINER_OF(d, struct release, session_queue));
+    finish_release(CONTAINER_OF(d, struct release, defer));
 }
 
 static void release_leave(struct op *op)
 {
-    release_free((struct release *)op);
+    release_free(CONTAINER_OF(op, struct release, op));
 }
 
 static void release_expired(struct op *op)
 {
-    struct release *r = (struct release *)op;
+    struct release *r = CONTAINER_OF(op, struct release, op);
 
     r->answer.pending = true;
-    finish(r);
+    finish_release(r);
 }
 
 static const struct op_class release_class = {"release", release_leave, release_expired, release_leave};
@@ -162,15 +163,15 @@ static bool is_meant(const struct lease *lease, const char *credential_id)
     return !credential_id || strcmp(lease->credential_id, credential_id) == 0;
 }
 
-/* What is over has ended by its time, whether or not its timer has come up: it is not released. */
-static void end_overdue(struct broker *b, const struct session_leases *who)
+/* A lease whose time is over has expired, whether or not its timer has fired: it is not released. */
+static void end_overdue(struct broker *b, const struct session_leases *probe)
 {
-    const struct session_leases *s = session_leases_find(b->leases, who);
+    const struct session_leases *s = session_leases_find(b->leases, probe);
     struct lease *lease = s ? SLIST_FIRST(&s->leases) : NULL;
 
     while (lease)
         if (vault_request_expire(lease->request)) /* others may have ended with it, and the session_leases */
-            lease = (s = session_leases_find(b->leases, who)) ? SLIST_FIRST(&s->leases) : NULL;
+            lease = (s = session_leases_find(b->leases, probe)) ? SLIST_FIRST(&s->leases) : NULL;
         else
             lease = SLIST_NEXT(lease, of_session);
 }
@@ -186,7 +187,7 @@ static size_t count_meant(const struct session_leases *s, const char *credential
     return n;
 }
 
-/* What is left of it is waited for. */
+/* Waits for what the end of the lease leaves to do. */
 static void await_end(struct release *r, const char id[ID_SIZE])
 {
     const struct lease *cover = lease_by_id(r->op.broker->leases, id);
@@ -216,9 +217,8 @@ static void end_lease(struct release *r, struct lease *lease)
     await_end(r, r->lease_id);
 }
 
-/* The session_leases may end with its last lease, so the next one is picked before, and the count taken
- * beforehand.
- */
+/* The session_leases is freed with its last lease, so the next one is picked before, and at most `n` are
+ * ended. */
 static void end_leases(struct release *r, struct session_leases *s, size_t n, const char *credential_id)
 {
     struct lease *lease = n ? SLIST_FIRST(&s->leases) : NULL;
@@ -247,44 +247,43 @@ static struct release *release_new(struct broker *b, const struct session *sessi
         free(r);
         return NULL;
     }
-    if (timer_start(b->timers, &r->session_queue, 0,
-                    on_turn)) { /* before anything that cannot be taken back */
+    if (timer_start(b->timers, &r->defer, 0, on_deferred)) { /* before anything that cannot be taken back */
         release_free(r);
         return NULL;
     }
     return r;
 }
 
-static void refuse(struct release *r, enum fault_code code, const char *detail)
+static void refuse_release(struct release *r, enum fault_code code, const char *detail)
 {
     fault_set(&r->fault, code, "%s", detail);
     r->answer.fault = &r->fault;
 }
 
-static struct op *begun(struct release *r)
+static struct op *begin_waiting(struct release *r)
 {
     r->op.broker->releases += (uint64_t)r->answer.released;
     r->begun = true;
     if (r->waiting)
-        timer_stop(r->op.broker->timers, &r->session_queue);
+        timer_stop(r->op.broker->timers, &r->defer);
     return &r->op;
 }
 
-/* The check-outs that end may take a lease along, so the session is looked for before them and after. */
-static struct release *end_session(struct broker *b, const struct session_leases *who,
+/* A check-out that ends may end a lease, so the leases are counted before and after. */
+static struct release *end_session(struct broker *b, const struct session_leases *probe,
                                    const struct release_args *args)
 {
     const char *credential_id = args->credential_id;
     size_t n, left;
 
-    end_overdue(b, who);
-    n = count_meant(session_leases_find(b->leases, who), credential_id);
+    end_overdue(b, probe);
+    n = count_meant(session_leases_find(b->leases, probe), credential_id);
     struct release *r = release_new(b, &args->session, args->timeout_ms, n);
 
     if (!r)
         return NULL;
-    checkouts_end(b, who, credential_id);
-    struct session_leases *s = session_leases_find(b->leases, who);
+    checkouts_end(b, probe, credential_id);
+    struct session_leases *s = session_leases_find(b->leases, probe);
 
     left = count_meant(s, credential_id);
     end_leases(r, s, left < n ? left : n, credential_id);
@@ -296,27 +295,27 @@ static struct release *refuse_session(struct broker *b, const struct release_arg
     struct release *r = release_new(b, &args->session, args->timeout_ms, 0);
 
     if (r)
-        refuse(r, FAULT_DRAINING, "the gateway is stopping");
+        refuse_release(r, FAULT_DRAINING, "the gateway is stopping");
     return r;
 }
 
 struct op *broker_release(struct broker *b, const struct release_args *args, release_done *done, void *arg)
 {
-    struct session_leases *who = session_leases_probe(&args->session);
-    struct release *r = !who ? NULL : b->draining ? refuse_session(b, args) : end_session(b, who, args);
+    struct session_leases *probe = session_leases_probe(&args->session);
+    struct release *r = !probe ? NULL : b->draining ? refuse_session(b, args) : end_session(b, probe, args);
 
-    free(who);
+    free(probe);
     if (!r)
         return NULL;
     r->done = done;
     r->arg = arg;
-    return begun(r);
+    return begin_waiting(r);
 }
 
-/* ---- the operator's ---- */
+/* ---- an operator ends one lease ---- */
 
 /* Whatever state it is in: released counts only what a session held. */
-static void end_any(struct release *r, struct lease *lease)
+static void end_one(struct release *r, struct lease *lease)
 {
     struct broker *b = r->op.broker;
 
@@ -350,10 +349,10 @@ struct op *broker_release_lease(struct broker *b, const char *lease_id, uint64_t
     r->done = done;
     r->arg = arg;
     if (b->draining)
-        refuse(r, FAULT_DRAINING, "the gateway is stopping");
+        refuse_release(r, FAULT_DRAINING, "the gateway is stopping");
     else if (!lease)
-        refuse(r, FAULT_NOT_FOUND, "no lease has this id");
+        refuse_release(r, FAULT_NOT_FOUND, "no lease has this id");
     else
-        end_any(r, lease);
-    return begun(r);
+        end_one(r, lease);
+    return begin_waiting(r);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * session_started.c - what PRA tells about a session: it is written down, and answered when that is on disk.
+ * session_started.c - PRA reports the start of a session: the report is recorded, and answered when the
+ * record is on disk.
  *
- *   broker_session_started(): record given away --> on disk --> done
+ *   broker_session_started(): record written --> on disk --> done
  *
- * It has happened whether or not it can be written, so there is no refusal: a record that cannot be had in
- * time, or before the caller's patience ends, follows later, as all others do that nobody waits for.
+ * The session has started whether or not the record can be written, so there is no refusal: a record that is
+ * not on disk before the caller's deadline follows later, as all records that are not waited for.
  */
 #include "base/container_of.h"
 #include "broker/audit.h"
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 
 struct session_started {
-    struct op op; /* first */
+    struct op op;
     struct audit_wait recorded;
     session_started_done *done;
     void *arg;
@@ -22,32 +23,32 @@ struct session_started {
 
 static void session_started_leave(struct op *op)
 {
-    struct session_started *t = (struct session_started *)op;
+    struct session_started *started = CONTAINER_OF(op, struct session_started, op);
 
-    audit_unwait(op->broker->audit, &t->recorded);
+    audit_unwait(op->broker->audit, &started->recorded);
     op_end(op);
-    free(t);
+    free(started);
 }
 
-static void finish(struct op *op)
+static void finish_op(struct op *op)
 {
-    struct session_started *t = (struct session_started *)op;
+    struct session_started *started = CONTAINER_OF(op, struct session_started, op);
 
-    t->done(t->arg);
+    started->done(started->arg);
     session_started_leave(op);
 }
 
 static void on_recorded(struct audit_wait *w, int err)
 {
     (void)err;
-    finish(&CONTAINER_OF(w, struct session_started, recorded)->op);
+    finish_op(&CONTAINER_OF(w, struct session_started, recorded)->op);
 }
 
-static const struct op_class session_started_class = {"told", session_started_leave, finish,
+static const struct op_class session_started_class = {"session_started", session_started_leave, finish_op,
                                                       session_started_leave};
 
-/* The history URL is recorded in part: whoever has it may be able to open it. */
-static int record(struct audit *audit, const struct started_args *args, struct audit_wait *wait)
+/* The history URL is recorded in part: the whole of it may open the recording. */
+static int write_record(struct audit *audit, const struct started_args *args, struct audit_wait *wait)
 {
     struct audit_note note;
 
@@ -61,18 +62,18 @@ static int record(struct audit *audit, const struct started_args *args, struct a
 struct op *broker_session_started(struct broker *b, const struct started_args *args,
                                   session_started_done *done, void *arg)
 {
-    struct session_started *t = malloc(sizeof(*t));
+    struct session_started *started = malloc(sizeof(*started));
 
-    if (!t)
+    if (!started)
         return NULL;
-    *t = (struct session_started){.recorded = {.done = on_recorded}, .done = done, .arg = arg};
-    bool waits = record(b->audit, args, &t->recorded) == AUDIT_WAIT;
+    *started = (struct session_started){.recorded = {.done = on_recorded}, .done = done, .arg = arg};
+    bool waits = write_record(b->audit, args, &started->recorded) == AUDIT_WAIT;
 
-    if (op_begin(&t->op, &session_started_class, b,
-                 waits ? args->timeout_ms : 0)) { /* without a wait: in the next turn */
-        audit_unwait(b->audit, &t->recorded);
-        free(t);
+    if (op_begin(&started->op, &session_started_class, b,
+                 waits ? args->timeout_ms : 0)) { /* without a wait: in the next iteration */
+        audit_unwait(b->audit, &started->recorded);
+        free(started);
         return NULL;
     }
-    return &t->op;
+    return &started->op;
 }

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * account_policy.c - the states `account` and `policy`: what is asked for, as whom, and what it will need.
+ * account_policy.c - the states `account` and `policy`: what is asked for, as which vault user, and what it
+ * needs.
  *
  * The account's row is usually known from the find just before; else the system's accounts are listed. Both
- * are asked as the current candidate alone, who gives way to the next only when the vault itself refuses the
- * candidate's sign-in.
+ * are asked as the current candidate alone; the next candidate is tried only when the vault itself refuses
+ * the candidate's sign-in.
  *
  * The policy is asked only when there would be no reason to give, or when the configuration wants it asked:
- * most check-outs need no such call, and direct access (ISA) knows no policy. That the call fails is no
- * failure: the request itself will tell; and it is remembered as long as an answer, so that a vault without
- * that call is not asked before every check-out. That it could not be made in time is one: the request could
- * not either.
+ * most check-outs need no such call, and direct access (ISA) knows no policy. A call that fails is no failure
+ * of the check-out: the request itself will show; and the failure is remembered as long as an answer, so that
+ * a vault without that call is not asked before every check-out. A call that could not be made in time is a
+ * failure: the request could not be made in time either.
  *
- * In `account`, once it is known what is asked for, the check-out is let in or refused (vault_admit).
+ * In `account`, once it is known what is asked for, the check-out is admitted or refused (vault_admit).
  */
 #include "broker/checkout/checkout.h"
 
@@ -30,21 +31,7 @@ static bool is_same(const struct account *row, const struct credential_ref *ref)
            row->application_id == ref->application_id;
 }
 
-bool co_is_isa(const struct checkout *co)
-{
-    return co->account->isa && co->vault->ops->isa && co->ref.kind != KIND_ALIAS;
-}
-
-struct lease *co_own_lease(const struct checkout *co)
-{
-    struct leases *ls = co->op.broker->leases;
-    struct lease *lease = lease_find(ls, co->session, co->credential_id);
-
-    return lease && vault_request_expire(lease->request) ? lease_find(ls, co->session, co->credential_id)
-                                                         : lease;
-}
-
-/* In the lists of the current candidate alone: what another one was shown says nothing of this one. */
+/* In the lists of the current candidate alone: another candidate may be shown other accounts. */
 static bool find_known(struct checkout *co)
 {
     co->account =
@@ -71,7 +58,7 @@ static enum co_state account_read(struct checkout *co)
 {
     struct list_wait *w = &co->wait;
 
-    co->begun |= w->source != LIST_FROM_CACHE;
+    co->vault_answered |= w->source != LIST_FROM_CACHE;
     if (w->result == VAULT_REFUSED)
         return co_next_user(co, &w->fault);
     if (w->result != VAULT_OK && w->result != VAULT_ABSENT)
@@ -129,9 +116,8 @@ static enum co_state account_resume(struct checkout *co, int err)
     if (co->lease) /* of an earlier candidate */
         lease_discard(co->op.broker->leases, co->lease);
     co->lease = NULL;
-    co->request = lease->request;
-    vault_request_take(co->request);
-    co->old = true;
+    vault_request_hold(lease->request);
+    co_hold(co, lease->request, true);
     return co_first_fetch(co);
 }
 
@@ -178,14 +164,15 @@ static enum co_state policy_resume(struct checkout *co, int err)
     bool asked = err == 0;
 
     if ((asked || err == -EAGAIN) && co->call.fault.code == FAULT_OVERLOADED)
-        return co_fail_with(co, &co->call.fault); /* it was not let in: that says nothing of the policy */
+        return co_fail_with(co, &co->call.fault); /* not admitted: that says nothing of the policy */
     if (asked && co->call.result == VAULT_REFUSED)
         return co_next_user(co, &co->call.fault);
     if (asked && co->call.result == VAULT_OK) {
         co->policy = co->call.policy;
         co->policy_known = true;
     }
-    if (asked && (co->policy_known || op_time_left(&co->op) > 0)) /* not for the caller's want of patience */
+    if (asked &&
+        (co->policy_known || op_time_left(&co->op) > 0)) /* not if the caller's deadline cut it short */
         account_lists_learn_policy(co->op.broker->lists, co->vault, usermap_user(&co->users), &co->ref,
                                    co->policy_known ? &co->policy : NULL);
     if (co->policy_known && co->policy.reason && reason_is_empty(co))

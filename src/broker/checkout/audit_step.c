@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * audit_step.c - the state `audit`: the secret leaves only behind its record.
+ * audit_step.c - the state `audit`: the secret is handed over only after its audit record.
  *
  * The record of a check-out that succeeds is begun when the secret is read, beside the last row of the lease
- * (state `keep`), so that both are on their way to the disk at once. With the policy `strict` it is then
- * waited for; if it cannot be had the check-out ends with audit_unavailable, and what it holds goes back. A
- * check-out that ends otherwise, also one that was recorded and then came to nothing (its client left, its
- * row could not be written), is recorded in co_audit_end(), which nobody waits for.
+ * (state `keep`), so that both are written to disk at once. With the policy `strict` it is then waited for;
+ * if it cannot be had the check-out ends with audit_unavailable and is undone. A check-out that ends
+ * otherwise, also one that was recorded and then failed (its client left, its row could not be written), is
+ * recorded in co_audit_end(), which is not waited for.
  */
 #include "base/container_of.h"
 #include "broker/checkout/checkout.h"
 
-static void add_what(struct audit_note *n, const struct checkout *co)
+static void add_credential(struct audit_note *n, const struct checkout *co)
 {
     const struct account *account = co->account;
 
@@ -26,7 +26,7 @@ static void add_what(struct audit_note *n, const struct checkout *co)
     }
 }
 
-/* Whose lease it will be: our own, or the one that the session has. */
+/* The lease it will be: the check-out's own, or the one that the session has. */
 static const char *lease_id_of(const struct checkout *co)
 {
     const struct lease *lease =
@@ -49,11 +49,11 @@ void co_audit_begin(struct checkout *co)
     struct audit *a = co->op.broker->audit;
     struct audit_note n;
 
-    co->audited = true;
+    co->audit_begun = true;
     co->recorded.done = on_audited;
     audit_note(&n, a, "checkout");
     audit_text(&n, "outcome", "ok");
-    add_what(&n, co);
+    add_credential(&n, co);
     audit_text(&n, "lease_id", lease_id_of(co));
     audit_number(&n, "vault_request_id", co->request->request_id);
     audit_text(&n, "kind", co->ssh_key ? "ssh_key" : "password");
@@ -96,8 +96,8 @@ void co_audit_end(struct checkout *co)
         audit_outcome(&n, &co->fault);
     else
         audit_text(&n, "outcome", "client_left");
-    add_what(&n, co);
+    add_credential(&n, co);
     audit_text(&n, "lease_id", co->lease_id);
-    audit_text(&n, "undone", co->audited ? "yes" : NULL);
+    audit_text(&n, "undone", co->audit_begun ? "yes" : NULL);
     audit_write(&n);
 }

@@ -1,18 +1,20 @@
 /*
- * checkout.h - one check-out in flight; private to checkout*.c.
+ * checkout.h - one check-out in flight; private to this folder.
  *
- * What it owns is listed in docs/ownership.md. `vault request` means: counted among that vault request's
- * holders. `intent` means: a request may exist at the vault of which we do not know the id. `lease` is ours
- * until it is handed over: there is none when the session has one already. All are settled in the state
- * `reply`, which every ending passes.
+ * What it owns is listed in docs/ownership.md. `request` means: counted among that vault request's holders.
+ * `intent` means: a request may exist at the vault whose id is not known. `lease` belongs to the check-out
+ * until it is handed over; it is NULL where the session has a lease already. All three are settled in the
+ * state `reply`, which every ending passes.
  */
 #ifndef JG_BROKER_CHECKOUT_CHECKOUT_H
 #define JG_BROKER_CHECKOUT_CHECKOUT_H
 
 #include "broker/audit.h"
+#include "broker/leases/checkin.h"
 #include "broker/leases/intent.h"
 #include "broker/leases/journal.h"
-#include "broker/leases/lease_table.h"
+#include "broker/leases/lease_life.h"
+#include "broker/leases/leases.h"
 #include "broker/operation.h"
 
 enum co_state {
@@ -37,12 +39,28 @@ enum co_state {
     CO_NSTATES
 };
 
+/* May the request be asked for once more if the vault says that the one we hold is dead? */
+enum co_retry {
+    CO_RETRY_NONE,    /* it was made for this check-out */
+    CO_RETRY_ALLOWED, /* it was there before */
+    CO_RETRY_SPENT    /* it is the second one */
+};
+
+/* Which part of the secret is read next. */
+enum co_secret_stage {
+    CO_SECRET_PREFERRED, /* the type that was asked for */
+    CO_SECRET_OTHER,     /* the other type: that one was absent */
+    CO_SECRET_PASSPHRASE,
+    CO_SECRET_COMPLETE
+};
+
 struct checkout {
-    struct op op; /* first */
+    struct op op;
     checkout_done *done;
     void *arg;
+    const struct co_step *const *steps; /* by state */
     enum co_state state;
-    /* what was asked; texts are behind the struct, the session in a piece of its own */
+    /* what was asked; texts are behind the struct, the session in an allocation of its own */
     struct session *session;
     const char *credential_id, *reason, *ticket_number;
     int64_t duration_minutes, ticket_system_id;
@@ -65,28 +83,26 @@ struct checkout {
     struct intent *intent;
     struct vault_request *request;
     struct vault_request *awaited; /* CO_AWAIT: the check-in to wait for */
-    bool old;                      /* the vault request was there before us: its request may turn out dead */
-    bool anew;                     /* we have asked a second time */
-    bool absent;                   /* the other type of credential was not there */
-    bool given;                    /* some ISA call came through: there may be a request */
-    bool phrase_read;              /* by an ISA call */
+    enum co_retry retry;
+    bool isa_answered; /* some ISA call came through: there may be a request */
+    enum co_secret_stage stage;
     struct secret secret, passphrase;
-    bool ssh_key;
+    bool ssh_key; /* `secret` is a key */
     struct fault fault;
     uint64_t started_ms;
     char lease_id[ID_SIZE];
     /* what it waits for, one at a time */
-    struct deadline session_queue;
+    struct deadline defer; /* to a later iteration */
     struct list_wait wait;
     struct vault_call call;
     struct vault_request_watch watch;
     struct journal_wait written;
     int store_err;
     struct audit_wait recorded;
-    int audit_err; /* AUDIT_WAIT: not known yet */
-    bool audited;  /* the record of a success was begun */
-    bool ended;    /* its session has ended meanwhile */
-    bool begun;    /* the vault has answered something: what follows goes on with that */
+    int audit_err;       /* AUDIT_WAIT: not known yet */
+    bool audit_begun;    /* the record of a success */
+    bool session_ended;  /* while it was in flight */
+    bool vault_answered; /* something: the calls that follow go on with that */
     /* session_queue.c */
     struct session_queue *queue;
     TAILQ_ENTRY(checkout) of_queue;
@@ -99,13 +115,18 @@ struct co_step {
     const char *name;
     int (*enter)(struct checkout *); /* CO_WAIT, CO_NOW (resume at once) or -errno (could not) */
     enum co_state (*resume)(struct checkout *, int err); /* err < 0: enter could not start */
-    bool (*drop)(struct checkout *); /* nobody waits: give the wait up. false or NULL = it must be awaited */
+    /* Its client or session is gone: ends the wait. False or NULL = the end must be awaited. */
+    bool (*drop)(struct checkout *);
 };
 
 extern const struct co_step co_session_queue_step, co_account_step, co_policy_step, co_intent_step,
     co_request_step, co_await_step, co_lookup_step, co_isa_step, co_seek_step, co_password_step, co_key_step,
     co_passphrase_step, co_keep_step, co_audit_step;
 
+/* ---- driver.c ---- */
+
+/* Enters the state and goes on from there. May free the check-out. */
+void co_goto(struct checkout *, enum co_state next);
 /* The wait is over: resume and go on. May free the check-out. */
 void co_resume(struct checkout *);
 void co_on_call(struct vault_call *); /* as vault_call.done */
@@ -125,12 +146,15 @@ enum co_state co_fail(struct checkout *, enum fault_code, const char *fmt, ...)
 enum co_state co_fail_start(struct checkout *,
                             int err); /* -EAGAIN: with the words of co->call, if it has any */
 enum co_state co_fail_with(struct checkout *, const struct fault *);
-/* The user's sign-in was refused: CO_ACCOUNT with the next candidate, or CO_REPLY. */
+/* The vault refused the user's sign-in: CO_ACCOUNT with the next candidate, or CO_REPLY. */
 enum co_state co_next_user(struct checkout *, const struct fault *);
-/* The vault says that the request we hold is no more: asked for anew once, if it was there before us. */
+/* The vault says that the request is no more: it is asked for again once, if it was not made for this
+ * check-out. */
 enum co_state co_request_dead(struct checkout *, const struct fault *);
-/* The record of a success, which the state `audit` waits for; and of a check-out that came to nothing:
- * audit_step.c. */
+/* Counts as a holder of the vault request from now on; `was_there`: it was not made for this check-out. */
+void co_hold(struct checkout *, struct vault_request *, bool was_there);
+/* The record of a success, which the state `audit` waits for; and of a check-out that failed: audit_step.c.
+ */
 void co_audit_begin(struct checkout *);
 void co_audit_end(struct checkout *);
 /* Direct access, without the policy being asked: the states `isa` and `seek`. */
@@ -154,11 +178,5 @@ enum co_state co_first_fetch(const struct checkout *);
 /* We hold the vault request for good: the intent ends, the row becomes OPEN, and the secret is read if it was
  * not. */
 enum co_state co_settle(struct checkout *);
-
-/* ---- session_queue.c: the check-outs of each session, one at a time for each credential ---- */
-int session_queue_join(struct checkout *);   /* before it begins; 0 or -ENOMEM */
-void session_queue_leave(struct checkout *); /* done or given up: the next one may go; any number of times */
-/* The session's first; the others follow by `queued`. */
-struct checkout *session_queue_first(const struct broker *, const struct session_leases *);
 
 #endif

@@ -2,21 +2,22 @@
 /*
  * direct_access.c - the states `isa` and `seek`: direct access, where the secret comes before the request.
  *
- *   intent -> isa -> seek --found--> settle: a vault request of ours as any other
+ *   intent -> isa -> seek --found--> settled: a vault request of ours like any other
  *              ^      |
- *              |      +--none--> held for its time, LOCAL: there is nothing to check in
+ *              |      +--none--> held for its time (ORIGIN_NO_REQUEST): there is nothing to check in
  *              +--none, and a key: its passphrase is still to be asked for
  *
- * An account with ISA access gives its secret at once, and the vault makes a request of it, or keeps none; no
- * number is told. So the user's live requests are read afterwards, and of those that are ours by the mark in
- * the reason (or by the pair, where the mark was cut) the newest is held. Others that bear the mark come of
- * further calls of this check-out (another type of credential, one carried out twice): they go back.
+ * An account with ISA access gives its secret at once, and the vault makes a request of it, or keeps none; it
+ * returns no request id. So the user's live requests are read afterwards, and of those that are ours by the
+ * mark in the reason (or by the account, where the mark was cut) the newest is held. Others with the mark
+ * come of further calls of this check-out (another type of credential, a call carried out twice): they are
+ * checked in.
  *
- * Until that list has been read the intent stays open, so whatever goes wrong after the first call, it finds
- * what there is. The passphrase of a key is read through the request where there is one.
+ * Until that list has been read the intent stays open, so whatever fails after the first call, the recovery
+ * finds the request. The passphrase of a key is read through the request where there is one.
  *
- * Where the vault keeps no request a repeat has nothing to read through. It walks the same way again, and if
- * there is still no request its answer is the lease that the session has.
+ * Where the vault keeps no request a repeat has nothing to read through. It passes the same states again, and
+ * if there is still no request its answer is the lease that the session has.
  *
  * The call has side effects: once begun it is never cancelled, and has the vault's own call_timeout.
  */
@@ -29,12 +30,13 @@
 
 /* ---- isa ---- */
 
-/* The preferred type, the other one, and when there is a key its passphrase. */
-static enum credential_type wanted(const struct checkout *co)
+/* The preferred type, the other one, or the passphrase of a key. */
+static enum credential_type wanted_type(const struct checkout *co)
 {
-    if (co->secret.len)
+    if (co->stage == CO_SECRET_PASSPHRASE)
         return CREDENTIAL_PASSPHRASE;
-    return co->prefer_ssh_key != co->absent ? CREDENTIAL_SSH_KEY : CREDENTIAL_PASSWORD;
+    return co->prefer_ssh_key == (co->stage == CO_SECRET_PREFERRED) ? CREDENTIAL_SSH_KEY
+                                                                    : CREDENTIAL_PASSWORD;
 }
 
 static int isa_enter(struct checkout *co)
@@ -43,9 +45,9 @@ static int isa_enter(struct checkout *co)
 
     if (err)
         return err;
-    co_call_awaited(co, usermap_user(&co->users)); /* even when nobody is left */
+    co_call_awaited(co, usermap_user(&co->users)); /* even when the client has left */
     crash_point("checkout.isa.before");
-    err = co->vault->ops->isa(co->vault, &co->args, wanted(co), &co->call);
+    err = co->vault->ops->isa(co->vault, &co->args, wanted_type(co), &co->call);
     if (!err)
         crash_point("checkout.isa.sent");
     return err;
@@ -54,43 +56,43 @@ static int isa_enter(struct checkout *co)
 /* After a call that came through there may be a request, so the intent stays and recovers. */
 static enum co_state isa_refused(struct checkout *co)
 {
-    return co->given ? co_fail_with(co, &co->call.fault) : co_request_refused(co);
+    return co->isa_answered ? co_fail_with(co, &co->call.fault) : co_request_refused(co);
 }
 
 static enum co_state isa_absent(struct checkout *co)
 {
     enum co_state next;
 
-    if (wanted(co) == CREDENTIAL_PASSPHRASE) {
-        co->phrase_read = true;
+    if (wanted_type(co) == CREDENTIAL_PASSPHRASE) {
+        co->stage = CO_SECRET_COMPLETE;
         return CO_SEEK;
     }
-    if (co->absent && co->call.result == VAULT_BAD)
-        return isa_refused(co); /* the vault's own words say more */
+    if (co->stage == CO_SECRET_OTHER && co->call.result == VAULT_BAD)
+        return isa_refused(co); /* the vault's own message says more */
     next = co_try_other(co, CO_ISA);
-    if (next != CO_ISA && !co->given)
+    if (next != CO_ISA && !co->isa_answered)
         co_close_intent(co);
     return next;
 }
 
 static enum co_state isa_resume(struct checkout *co, int err)
 {
-    enum credential_type type = wanted(co);
+    enum credential_type type = wanted_type(co);
 
     if (err < 0) {
-        if (!co->given)
+        if (!co->isa_answered)
             co_close_intent(co);
         return co_fail_start(co, err);
     }
     crash_point("checkout.isa.answered");
-    co->given |= co->call.result == VAULT_OK;
+    co->isa_answered |= co->call.result == VAULT_OK;
     if (co_is_absent(&co->call))
         return isa_absent(co);
     if (co->call.result != VAULT_OK)
         return isa_refused(co);
     if (type == CREDENTIAL_PASSPHRASE) {
         secret_move(&co->passphrase, &co->call.secret);
-        co->phrase_read = true;
+        co->stage = CO_SECRET_COMPLETE;
     } else {
         co_take_secret(co, type == CREDENTIAL_SSH_KEY);
     }
@@ -101,7 +103,7 @@ static bool isa_drop(struct checkout *co)
 {
     if (!vault_withdraw(co->vault, &co->call))
         return false;
-    if (!co->given) /* otherwise an earlier call may have left a request */
+    if (!co->isa_answered) /* otherwise an earlier call may have left a request */
         co_close_intent(co);
     return true;
 }
@@ -120,7 +122,7 @@ static int seek_enter(struct checkout *co)
     return err;
 }
 
-/* Ours, and held by nobody. */
+/* Ours, and not in the table yet. */
 static bool is_made(const struct checkout *co, const struct active_request *row)
 {
     return intent_matches(co->intent, row) &&
@@ -138,12 +140,14 @@ static const struct active_request *find_newest(const struct checkout *co)
     return newest;
 }
 
-static enum co_state hold(struct checkout *co, int64_t request_id, enum request_origin origin)
+static enum co_state hold_request(struct checkout *co, int64_t request_id, enum request_origin origin)
 {
-    co->request =
+    struct vault_request *request =
         vault_request_new(co->op.broker->leases, co->vault, usermap_user(&co->users), request_id, origin);
-    if (!co->request) /* the intent stays: it finds the request when there is memory again */
+
+    if (!request) /* the intent stays: it finds the request when there is memory again */
         return co_fail(co, FAULT_INTERNAL, "out of memory");
+    co_hold(co, request, false);
     co_set_end_as_asked(co);
     return CO_KEEP;
 }
@@ -151,7 +155,7 @@ static enum co_state hold(struct checkout *co, int64_t request_id, enum request_
 static enum co_state hold_found(struct checkout *co, int64_t request_id)
 {
     const struct active_requests *active = &co->call.active;
-    enum co_state next = hold(co, request_id, ORIGIN_OURS);
+    enum co_state next = hold_request(co, request_id, ORIGIN_OURS);
 
     if (next != CO_KEEP)
         return next;
@@ -168,14 +172,14 @@ static enum co_state hold_none(struct checkout *co)
     enum co_state next;
 
     if (!own || own->request->origin != ORIGIN_NO_REQUEST) {
-        next = hold(co, 0, ORIGIN_NO_REQUEST);
+        next = hold_request(co, 0, ORIGIN_NO_REQUEST);
         return next == CO_KEEP ? co_settle(co) : next;
     }
     co_close_intent(co);
     lease_discard(co->op.broker->leases, co->lease);
     co->lease = NULL;
-    co->request = own->request;
-    vault_request_take(co->request);
+    vault_request_hold(own->request);
+    co_hold(co, own->request, true);
     return CO_KEEP;
 }
 
@@ -191,7 +195,7 @@ static enum co_state seek_resume(struct checkout *co, int err)
     row = find_newest(co);
     if (row)
         return hold_found(co, row->request_id);
-    return co->ssh_key && !co->phrase_read ? CO_ISA : hold_none(co);
+    return co->stage == CO_SECRET_PASSPHRASE ? CO_ISA : hold_none(co);
 }
 
 const struct co_step co_seek_step = {"seek", seek_enter, seek_resume, co_drop_call};

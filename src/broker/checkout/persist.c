@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * persist.c - the states `intent` and `keep`: what must be on disk before we go on.
+ * persist.c - the states `intent` and `keep`: what must be on disk before the check-out goes on.
  *
  * Before the vault is asked, a row says that a request may exist under this lease id, for this user. Before
  * the secret is handed over, the row says which request it is and until when it is held. So whenever the
- * process dies, the next one finds the request: by its id, or by the mark in its reason.
+ * process ends, the next one finds the request: by its id, or by the mark in its reason.
  *
- * The second row is told in co_settle(), the moment the request id is known, and is usually durable by the
+ * The second row is put in co_settle(), the moment the request id is known, and is usually durable by the
  * time the secret has been read. The audit record is begun while it is waited for.
  *
- * A repeat of a session that has its lease already passes neither: the lease is on disk since long.
+ * A repeat of a session that has its lease already passes neither: the row of that lease is on disk.
  */
 #include "base/container_of.h"
 #include "broker/checkout/checkout.h"
@@ -56,7 +56,7 @@ static int open_intent(struct checkout *co)
     co->sent_wall_ms = clock_wall(co->op.broker->clock);
     co->intent = intent_open(ls, co->lease, co->vault, usermap_user(&co->users), co->sent_ms + length_ms,
                              co->sent_wall_ms + (int64_t)length_ms);
-    return co->intent ? lease_tell(ls, co->lease) : -ENOMEM;
+    return co->intent ? lease_write_row(ls, co->lease) : -ENOMEM;
 }
 
 static int intent_enter(struct checkout *co)
@@ -94,9 +94,11 @@ enum co_state co_settle(struct checkout *co)
     co_close_intent(co);
     if (lease_settle(co->lease, co->request))
         return co_fail_start(co, -ENOMEM);
-    if (!co->secret.len)
-        return co_first_fetch(co);
-    return co->ssh_key && !co->phrase_read ? CO_PASSPHRASE : CO_KEEP;
+    switch (co->stage) {
+    case CO_SECRET_PASSPHRASE: return CO_PASSPHRASE;
+    case CO_SECRET_COMPLETE: return CO_KEEP;
+    default: return co_first_fetch(co);
+    }
 }
 
 static int keep_enter(struct checkout *co)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * read_secret.c - the states `password`, `key` and `passphrase`: reading the secret of a request we hold.
+ * read_secret.c - the states `password`, `key` and `passphrase`: reading the secret of a request that is
+ * held.
  *
- * Nobody says beforehand which type of credential an account has. The wanted type is asked first, the other
- * one if that is absent; vaults put absence as 404, as 400, or as an empty text. A key's passphrase is asked
- * for after the key, and its absence means that the key has none. Each read goes as the user of the vault
- * request, which for a lease of earlier may be another candidate than the one the account was listed as.
+ * The vault does not say beforehand which type of credential an account has. The preferred type is asked
+ * first, the other one if that is absent; vaults report absence as 404, as 400, or as an empty text. A key's
+ * passphrase is asked for after the key, and its absence means that the key has none. Each read runs as the
+ * user of the vault request, which for a lease of earlier may be another candidate than the one the account
+ * was listed as.
  *
  * An account whose password was absent and whose key was there is remembered: later finds say so.
  *
@@ -43,10 +45,10 @@ static enum co_state read_failed(struct checkout *co, int err)
 
 enum co_state co_try_other(struct checkout *co, enum co_state other)
 {
-    if (co->absent)
+    if (co->stage == CO_SECRET_OTHER)
         return co_fail(co, FAULT_CREDENTIAL_NOT_FOUND,
                        "the vault holds neither password nor key for this account");
-    co->absent = true;
+    co->stage = CO_SECRET_OTHER;
     return other;
 }
 
@@ -54,15 +56,11 @@ void co_take_secret(struct checkout *co, bool ssh_key)
 {
     secret_move(&co->secret, &co->call.secret);
     co->ssh_key = ssh_key;
-    if (ssh_key && co->absent)
+    if (ssh_key && co->stage == CO_SECRET_OTHER)
         account_lists_learn_key(co->op.broker->lists, co->vault, &co->ref, true);
     else if (!ssh_key)
         account_lists_learn_key(co->op.broker->lists, co->vault, &co->ref, false);
-}
-
-enum co_state co_first_fetch(const struct checkout *co)
-{
-    return co->prefer_ssh_key ? CO_KEY : CO_PASSWORD;
+    co->stage = ssh_key ? CO_SECRET_PASSPHRASE : CO_SECRET_COMPLETE;
 }
 
 static int password_enter(struct checkout *co)
@@ -112,6 +110,7 @@ static enum co_state passphrase_resume(struct checkout *co, int err)
     if (err < 0 || co->call.result != VAULT_OK)
         return read_failed(co, err);
     secret_move(&co->passphrase, &co->call.secret);
+    co->stage = CO_SECRET_COMPLETE;
     return CO_KEEP;
 }
 

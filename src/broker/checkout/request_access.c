@@ -3,19 +3,22 @@
  * request_access.c - the states `request`, `await` and `lookup`: from asking the vault to holding a vault
  * request.
  *
- * What the vault answers is one of
- *   201  a new request: ours, we are its first holder;
- *   200  an id we hold already: one holder more;
- *        an id that is being given back: take it back, or wait for the end of that and ask anew;
- *        an id we do not hold: look at its reason. One of our lease ids: ours (perhaps our own request,
- * carried out twice by the transport, or one whose answer is still on its way to another check-out). None:
- * the person's own, adopted. Not live any more: ask anew;
- *   no answer: the intent goes recovery.
+ * The vault answers with one of
  *
- * Once begun the request is never cancelled: it has the vault's own call_timeout, not the caller's patience.
- * It is not begun at all when its turn at the vault comes too late for the caller, or when the caller has
- * left by then. While the look at the reason is not done the vault request is UNPROVEN and the intent stays
- * open, so leaving here loses nothing.
+ *   201        a new request: ours, the check-out is its first holder
+ *   200        the request id of one that the table holds: one holder more
+ *              one whose check-in is under way: reopened, or `await` and then asked again
+ *              one that the table does not hold: `lookup` reads its reason
+ *                one of our lease ids    ours: perhaps our own, carried out twice by the transport, or one
+ *                                        whose answer is still on its way to another check-out
+ *                none                    the person's own: adopted
+ *                not live any more       asked again
+ *   no answer  the intent recovers
+ *
+ * Once begun the request is never cancelled: it has the vault's own call_timeout, not the caller's deadline.
+ * It is not begun at all when the vault's queue would serve it too late for the caller, or when the client
+ * has left by then. Until the reason has been read the vault request is ORIGIN_UNKNOWN and the intent stays
+ * open, so that a check-out that ends here loses nothing.
  */
 #include "broker/checkout/checkout.h"
 
@@ -30,7 +33,7 @@
 
 /* ---- request ---- */
 
-/* The words and the times are those of this moment; the row says what it said in `intent`. */
+/* Reason and times are those of this moment; the row keeps those of `intent`. */
 int co_make_request(struct checkout *co)
 {
     free(co->reason_sent);
@@ -55,18 +58,12 @@ static int request_enter(struct checkout *co)
 
     if (err)
         return err;
-    co_call_awaited(co, usermap_user(&co->users)); /* even when nobody is left */
+    co_call_awaited(co, usermap_user(&co->users)); /* even when the client has left */
     crash_point("checkout.request.before");
     err = co->vault->ops->request(co->vault, &co->args, &co->call);
     if (!err)
         crash_point("checkout.request.sent");
     return err;
-}
-
-void co_close_intent(struct checkout *co)
-{
-    intent_close(co->intent);
-    co->intent = NULL;
 }
 
 void co_set_end_as_asked(struct checkout *co)
@@ -81,46 +78,46 @@ enum co_state co_request_refused(struct checkout *co)
     struct vault_call *call = &co->call;
 
     if (call->result == VAULT_FAILED && call->unknown)
-        return co_fail_with(co, &call->fault); /* the intent stays: it will hunt */
+        return co_fail_with(co, &call->fault); /* the intent stays, and recovers */
     co_close_intent(co);
     if (call->result == VAULT_REFUSED)
         return co_next_user(co, &call->fault);
     return co_fail_with(co, &call->fault);
 }
 
-/* An id nobody here holds. */
-static enum co_state hold_new(struct checkout *co)
+/* A request id that the table does not hold. */
+static enum co_state hold_new_request(struct checkout *co)
 {
     bool reused = co->call.reused;
+    struct vault_request *request =
+        vault_request_new(co->op.broker->leases, co->vault, usermap_user(&co->users), co->call.request_id,
+                          reused ? ORIGIN_UNKNOWN : ORIGIN_OURS);
 
-    co->old = reused;
-    co->request = vault_request_new(co->op.broker->leases, co->vault, usermap_user(&co->users),
-                                    co->call.request_id, reused ? ORIGIN_UNKNOWN : ORIGIN_OURS);
-    if (!co->request) /* the intent stays: it finds the request when there is memory again */
+    if (!request) /* the intent stays: it finds the request when there is memory again */
         return co_fail(co, FAULT_INTERNAL, "out of memory");
+    co_hold(co, request, reused);
     co_set_end_as_asked(co);
     return reused ? CO_LOOKUP : co_settle(co);
 }
 
-/* An id we know: hold it as well, or see its check-in through. */
-static enum co_state hold_known(struct checkout *co, struct vault_request *request)
+/* A request id of the table: one holder more, or its check-in is awaited. */
+static enum co_state hold_known_request(struct checkout *co, struct vault_request *request)
 {
-    co->old = true;
     if (request->origin ==
-        ORIGIN_UNKNOWN) { /* another one is at its lookup; it may be our own request all the same */
-        co->request = request;
-        vault_request_take(request);
+        ORIGIN_UNKNOWN) { /* another check-out is at its lookup; it may be ours all the same */
+        vault_request_hold(request);
+        co_hold(co, request, true);
         return CO_LOOKUP;
     }
     request->missed = false;
     if (request->state == REQUEST_HELD) {
-        vault_request_take(request);
+        vault_request_hold(request);
     } else if (!vault_request_reopen(request)) {
-        co_close_intent(co); /* it bears another's mark: nothing of ours is there */
+        co_close_intent(co); /* it has another lease's mark: this intent has no request */
         co->awaited = request;
         return CO_AWAIT;
     }
-    co->request = request;
+    co_hold(co, request, true);
     request->gone = false; /* the vault has just named it as live */
     return co_settle(co);
 }
@@ -140,7 +137,7 @@ static enum co_state request_resume(struct checkout *co, int err)
     request = vault_request_find(co->op.broker->leases, co->vault, co->call.request_id);
     if (request && vault_request_expire(request))
         request = vault_request_find(co->op.broker->leases, co->vault, co->call.request_id);
-    return request ? hold_known(co, request) : hold_new(co);
+    return request ? hold_known_request(co, request) : hold_new_request(co);
 }
 
 static bool request_drop(struct checkout *co)
@@ -161,12 +158,12 @@ static void on_watched_end(struct vault_request_watch *w, bool ended)
     struct vault_request *request = co->awaited;
 
     if (!ended) {
-        if (request->state == REQUEST_HELD) /* another one was told before us, and took it back */
-            vault_request_take(request);
+        if (request->state == REQUEST_HELD) /* another check-out was called first, and reopened it */
+            vault_request_hold(request);
         else if (!vault_request_reopen(request) && vault_request_watch(request, w))
-            return; /* the next attempt will tell */
+            return; /* called again after the next attempt */
         if (request->state == REQUEST_HELD)
-            co->request = request;
+            co_hold(co, request, true);
     }
     co->awaited = NULL;
     co_resume(co);
@@ -217,9 +214,8 @@ static const struct active_request *find_row(const struct active_requests *activ
     return NULL;
 }
 
-/* The request was there before us and keeps its own end, which the vault tells by its clock and we by ours.
- */
-static void set_end_as_told(struct checkout *co, int64_t vault_wall_ms)
+/* The request was there before and keeps its own end, which the vault names by its clock. */
+static void set_end_as_listed(struct checkout *co, int64_t vault_wall_ms)
 {
     const struct clock *clock = co->op.broker->clock;
     int64_t ends_wall_ms = skew_to_ours(co->vault, vault_wall_ms), left = ends_wall_ms - clock_wall(clock);
@@ -244,35 +240,8 @@ static enum co_state lookup_resume(struct checkout *co, int err)
     else if (co->request->origin == ORIGIN_UNKNOWN)
         co->request->origin = ORIGIN_FOREIGN;
     if (row->expires_wall_ms)
-        set_end_as_told(co, row->expires_wall_ms);
+        set_end_as_listed(co, row->expires_wall_ms);
     return co_settle(co);
 }
 
 const struct co_step co_lookup_step = {"lookup", lookup_enter, lookup_resume, co_drop_call};
-
-/* ---- a request that turned out dead ---- */
-
-enum co_state co_request_dead(struct checkout *co, const struct fault *fault)
-{
-    struct lease *lease = lease_find(co->op.broker->leases, co->session, co->credential_id);
-
-    /* Of a request made a moment ago that is a strange thing to say: it is checked in all the same. */
-    if (fault && (!co->old || co->anew))
-        return co_fail_with(co, fault);
-    vault_request_gone(co->request);
-    if (!co->old || co->anew)
-        return co_fail(co, FAULT_VAULT_ERROR,
-                       "the vault handed over a request that it does not list as live");
-    if (lease && lease->request == co->request)
-        lease_close(lease, "gone");
-    co_close_intent(co);
-    if (co->lease)
-        lease_unsettle(co->lease); /* its row stays, and will be an intent again */
-    vault_request_drop(co->request, NULL);
-    co->request = NULL;
-    co->anew = true;
-    co->absent = false;
-    secret_clear(&co->secret);
-    secret_clear(&co->passphrase);
-    return CO_POLICY;
-}

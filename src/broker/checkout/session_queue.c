@@ -2,87 +2,84 @@
 /*
  * session_queue.c - the check-outs in flight of each session; equal ones wait for each other.
  *
- * The same session asking for the same credential twice at once must end with one lease. Rather than joining
- * two half-done machines, the second waits until the first has ended and then finds its lease, or, if the
- * first failed or its client left, goes its own way. A session that ends takes its check-outs with it.
+ * The same session asking for the same credential twice at once must end with one lease. So the second one
+ * waits until the first has ended and then finds its lease, or, if the first failed or its client left, asks
+ * the vault itself. A session that ends takes its check-outs with it.
  *
- * So each session has its check-outs in one queue, in the order they came, from the first moment until they
- * are freed; among those of one credential the first is at work and the others wait. A session has few, so
- * the queue is walked; what the gateway holds in all costs nothing here. The next one is woken by a deadline
- * of zero, so never on the stack of the one that ends.
+ * Each session has its check-outs in one queue, in the order they came, from the first moment until they are
+ * freed; among those of one credential the first is at work and the others wait. A session has few, so the
+ * queue is walked. The next one is woken by a deadline of zero, so never on the stack of the one that ends.
  */
+#include "broker/checkout/session_queue.h"
+
 #include "base/container_of.h"
-#include "broker/checkout/checkout.h"
+#include "base/uthash_nofail.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct session_queue {
-    struct table_node node; /* spare: length of the key */
-    TAILQ_HEAD(, checkout) queue;
+    UT_hash_handle hh; /* broker.session_queues, by key */
+    TAILQ_HEAD(, checkout) checkouts;
+    size_t key_size;
     char key[]; /* a session_leases's */
 };
 
-static struct session_queue *session_queue_find(const struct broker *b, const struct session_leases *who)
+static struct session_queue *session_queue_find(const struct broker *b, const struct session_leases *session)
 {
-    struct table_node *node = table_first(b->session_queues, who->node.hash);
+    struct session_queue *queue;
 
-    for (; node; node = table_next(node)) {
-        struct session_queue *t = CONTAINER_OF(node, struct session_queue, node);
-
-        if (node->spare == who->node.spare && memcmp(t->key, who->key, node->spare) == 0)
-            return t;
-    }
-    return NULL;
+    HASH_FIND(hh, b->session_queues, session->key, session->key_size, queue);
+    return queue;
 }
 
-static struct session_queue *session_queue_new(struct broker *b, const struct session_leases *who)
+static struct session_queue *session_queue_new(struct broker *b, const struct session_leases *session)
 {
-    struct session_queue *t = malloc(sizeof *t + who->node.spare);
+    struct session_queue *queue = malloc(sizeof *queue + session->key_size);
 
-    if (!t)
+    if (!queue)
         return NULL;
-    memset(t, 0, sizeof *t);
-    TAILQ_INIT(&t->queue);
-    memcpy(t->key, who->key, who->node.spare);
-    t->node.spare = who->node.spare;
-    if (table_add(b->session_queues, &t->node, who->node.hash)) {
-        free(t);
+    *queue = (struct session_queue){.key_size = session->key_size};
+    TAILQ_INIT(&queue->checkouts);
+    memcpy(queue->key, session->key, session->key_size);
+    HASH_ADD_KEYPTR(hh, b->session_queues, queue->key, queue->key_size, queue);
+    if (!queue->hh.tbl) {
+        free(queue);
         return NULL;
     }
-    return t;
+    return queue;
 }
 
 int session_queue_join(struct checkout *co)
 {
     struct broker *b = co->op.broker;
-    struct session_leases *who = session_leases_probe(co->session);
-    struct session_queue *t = who ? session_queue_find(b, who) : NULL;
+    struct session_leases *session = session_leases_probe(co->session);
+    struct session_queue *queue = session ? session_queue_find(b, session) : NULL;
 
-    if (who && !t)
-        t = session_queue_new(b, who);
-    free(who);
-    if (!t)
+    if (session && !queue)
+        queue = session_queue_new(b, session);
+    free(session);
+    if (!queue)
         return -ENOMEM;
-    co->queue = t;
-    TAILQ_INSERT_TAIL(&t->queue, co, of_queue);
+    co->queue = queue;
+    TAILQ_INSERT_TAIL(&queue->checkouts, co, of_queue);
     return 0;
 }
 
-struct checkout *session_queue_first(const struct broker *b, const struct session_leases *who)
+struct checkout *session_queue_first(const struct broker *b, const struct session_leases *session)
 {
-    struct session_queue *t = session_queue_find(b, who);
+    struct session_queue *queue = session_queue_find(b, session);
 
-    return t ? TAILQ_FIRST(&t->queue) : NULL;
+    return queue ? TAILQ_FIRST(&queue->checkouts) : NULL;
 }
 
-/* The one at work on that credential; NULL = none. */
-static struct checkout *first_of(const struct session_queue *t, const char *credential_id)
+/* The check-out that is at work on this credential; NULL = none. */
+static struct checkout *first_of(const struct session_queue *queue, const char *credential_id)
 {
     struct checkout *co;
 
-    TAILQ_FOREACH(co, &t->queue, of_queue)
+    TAILQ_FOREACH(co, &queue->checkouts, of_queue)
     if (strcmp(co->credential_id, credential_id) == 0)
         return co;
     return NULL;
@@ -93,35 +90,35 @@ static int session_queue_enter(struct checkout *co)
     return first_of(co->queue, co->credential_id) == co ? CO_NOW : CO_WAIT;
 }
 
-static void on_turn(struct deadline *d)
+static void on_woken(struct deadline *d)
 {
-    co_resume(CONTAINER_OF(d, struct checkout, session_queue));
+    co_resume(CONTAINER_OF(d, struct checkout, defer));
 }
 
-/* Out of memory for the wake-up: the waiter's own deadline will end it. */
-static void wake(struct checkout *co)
+/* Without memory for the wake-up the check-out's own deadline ends it. */
+static void wake_checkout(struct checkout *co)
 {
-    (void)!timer_start(co->op.broker->timers, &co->session_queue, 0, on_turn);
+    (void)!timer_start(co->op.broker->timers, &co->defer, 0, on_woken);
 }
 
 void session_queue_leave(struct checkout *co)
 {
-    struct session_queue *t = co->queue;
+    struct session_queue *queue = co->queue;
 
-    if (!t)
+    if (!queue)
         return;
-    bool first = first_of(t, co->credential_id) == co;
+    bool first = first_of(queue, co->credential_id) == co;
 
     co->queue = NULL;
-    timer_stop(co->op.broker->timers, &co->session_queue);
-    TAILQ_REMOVE(&t->queue, co, of_queue);
-    struct checkout *next = first ? first_of(t, co->credential_id) : NULL;
+    timer_stop(co->op.broker->timers, &co->defer);
+    TAILQ_REMOVE(&queue->checkouts, co, of_queue);
+    struct checkout *next = first ? first_of(queue, co->credential_id) : NULL;
     if (next && next->state == CO_SESSION_QUEUE)
-        wake(next);
-    if (!TAILQ_EMPTY(&t->queue))
+        wake_checkout(next);
+    if (!TAILQ_EMPTY(&queue->checkouts))
         return;
-    table_remove(co->op.broker->session_queues, &t->node);
-    free(t);
+    HASH_DEL(co->op.broker->session_queues, queue);
+    free(queue);
 }
 
 static enum co_state session_queue_resume(struct checkout *co, int err)
@@ -135,5 +132,5 @@ static bool session_queue_drop(struct checkout *co)
     return true;
 }
 
-const struct co_step co_session_queue_step = {"turn", session_queue_enter, session_queue_resume,
+const struct co_step co_session_queue_step = {"session_queue", session_queue_enter, session_queue_resume,
                                               session_queue_drop};

@@ -1,33 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * checkin.c - giving a vault request back, however long it takes.
+ * checkin.c - checking a vault request in, however long it takes.
  *
- *   vault_request_return() --> in line --> on its way --checked in / already gone--> ended
- *                        ^            |failed
- *                        |            v
- *                     back-off (doubling, with jitter) --past the vault's own expiry--> lapsed
+ *   vault_request_check_in() --> queued --> on its way --checked in / already gone--> ended
+ *                                  ^            |failed
+ *                                  |            v
+ *                               back-off (doubling, with jitter) --past the vault's own expiry--> lapsed
  *
- * The check-in belongs to nobody but the vault request: neither the session that released nor a check-out
- * that undid itself waits for it, they may watch. Once begun it is never cancelled. It goes on until the
- * vault confirms, says that the request is gone, or must have ended it by itself: one vault minute after the
- * end, since both count from slightly different moments, and not before this process has tried once.
+ * The check-in belongs to the vault request alone: neither the session that released nor a check-out that is
+ * undone waits for it; both may watch. Once begun it is never cancelled. It goes on until the vault confirms,
+ * says that the request is gone, or must have ended it by itself: one vault minute after the end, since both
+ * count from slightly different moments, and not before this process has tried once.
  *
  * The vault request's cover is its row in the store: RELEASING, with the attempts made, the time of the next
- * one and the last error, written anew after each failure; so a restart goes on where this process was. The
- * row is written at once where a restart would otherwise take the lease for open (a release); a lease that
- * ended with its time needs no such word.
+ * one and the last error, written again after each failure; so a restart goes on where this process was. The
+ * row is written at once where a restart would otherwise find the lease OPEN (a release); the row of a lease
+ * that ended with its time says so by its end.
  *
- * A check-out that is handed this request by the vault's reuse meanwhile must not be left with a dead one. It
- * may take the vault request back only while it is certain that no check-in has reached the vault (no call on
- * its way, none of unknown outcome); otherwise it watches, and asks anew when the vault request has ended.
+ * A check-out to which the vault's reuse gives this request meanwhile must not be left with a dead one. It
+ * may reopen the vault request only while it is certain that no check-in has reached the vault (no call on
+ * its way, none of unknown outcome); otherwise it watches, and asks the vault again when the vault request
+ * has ended.
  *
- * Watchers are told once; who wants to hear of the next attempt watches again. They may unlink each other and
- * take the vault request back.
+ * A watch is called once; to be called for the next attempt it watches again. Watches may unlink each other
+ * and reopen the vault request.
  *
- * Not here: whose turn it is (checkin_queue.c).
+ * Not here: which check-in is next (checkin_queue.c).
  */
 #include "broker/leases/checkin.h"
 
+#include "base/backoff.h"
 #include "base/container_of.h"
 #include "base/crash_point.h"
 #include "base/log.h"
@@ -42,74 +44,42 @@
 #define MAX_ATTEMPTS   1000000000U
 
 struct checkin_call {
-    struct vault_call call; /* first */
+    struct vault_call call;
     struct checkin *checkin;
 };
 
+static bool start_checkin(struct checkin_queue_item *);
 static void enter_checkin_queue(struct vault_request *request, bool first);
 
-uint64_t leases_backoff(struct leases *ls, unsigned n)
-{
-    uint64_t delay = 500;
-
-    while (--n && delay < 60000)
-        delay *= 2;
-    delay = delay < 60000 ? delay : 60000;
-    ls->random ^= ls->random << 13;
-    ls->random ^= ls->random >> 7;
-    ls->random ^= ls->random << 17;
-    return delay - ls->random % (delay / 4);
-}
-
-static struct checkin *checkin_of(const struct vault_request *request)
-{
-    return request->has_checkin ? request->checkin : NULL;
-}
-
-static struct checkin *new_checkin(struct vault_request *request)
+static struct checkin *checkin_new(struct vault_request *request)
 {
     struct checkin *c = malloc(sizeof *c);
 
     if (!c)
         return NULL;
-    *c = (struct checkin){.request = request, .ends_ms = request->ends_ms};
+    *c = (struct checkin){.request = request, .queued = {.start = start_checkin}};
     request->checkin = c;
-    request->has_checkin = true;
     return c;
-}
-
-uint64_t vault_request_ends(const struct vault_request *request)
-{
-    return request->has_checkin ? request->checkin->ends_ms : request->ends_ms;
-}
-
-static struct checkin_queue *checkin_queue_of_request(const struct vault_request *request)
-{
-    return request->leases->checkin_queues[request->checkin_queue];
 }
 
 bool vault_request_in_flight(const struct vault_request *request)
 {
-    return checkin_of(request) && (checkin_of(request)->call || checkin_of(request)->place.user);
+    return request->checkin && (request->checkin->call || request->checkin->queued.user);
 }
 
-struct checkin_view vault_request_checkin_view(const struct vault_request *request)
+bool vault_request_checkin_sent(const struct vault_request *request)
 {
-    const struct checkin *c = checkin_of(request);
-
-    if (!c)
-        return (struct checkin_view){0};
-    return (struct checkin_view){c->attempts, c->next_wall_ms, c->last_error};
+    return request->checkin && (request->checkin->call || request->checkin->unknown);
 }
 
-/* ---- watchers ---- */
+/* ---- watches ---- */
 
 bool vault_request_watch(struct vault_request *request, struct vault_request_watch *w)
 {
-    if (!checkin_of(request))
+    if (!request->checkin)
         return false;
     w->request = request;
-    LIST_INSERT_HEAD(&checkin_of(request)->watches, w, link);
+    LIST_INSERT_HEAD(&request->checkin->watches, w, link);
     return true;
 }
 
@@ -121,10 +91,8 @@ void vault_request_unwatch(struct vault_request_watch *w)
     w->request = NULL;
 }
 
-LIST_HEAD(watch_list, vault_request_watch);
-
-/* Aside, since those who are told watch again, unlink each other, or are freed. */
-static void move_watchers(struct checkin *c, struct watch_list *to)
+/* Aside, since those that are called watch again, unlink each other, or are freed. */
+static void move_watches(struct checkin *c, struct watch_list *to)
 {
     struct vault_request_watch *w;
 
@@ -135,12 +103,12 @@ static void move_watchers(struct checkin *c, struct watch_list *to)
     }
 }
 
-/* Each one is unlinked before it is told, and may watch again. */
-static void tell_watchers(struct watch_list *on_ended, bool ended)
+/* Each one is unlinked before it is called, and may watch again. */
+void watch_list_notify(struct watch_list *watches, bool ended)
 {
     struct vault_request_watch *w;
 
-    while ((w = LIST_FIRST(on_ended))) {
+    while ((w = LIST_FIRST(watches))) {
         vault_request_unwatch(w);
         w->on_ended(w, ended);
     }
@@ -150,15 +118,15 @@ static void tell_watchers(struct watch_list *on_ended, bool ended)
 
 static void leave_counts(struct vault_request *request)
 {
-    struct checkin *c = checkin_of(request);
+    struct checkin *c = request->checkin;
     struct leases *ls = request->leases;
 
     timer_stop(ls->timers, &request->deadline);
     if (!c)
         return;
-    if (c->place.user)
+    if (c->queued.user)
         ls->in_flight--;
-    checkin_queue_leave(checkin_queue_of_request(request), c);
+    checkin_queue_leave(&request->vault_ref->checkins, &c->queued);
     if (c->waiting)
         ls->retrying--;
     c->waiting = false;
@@ -166,61 +134,61 @@ static void leave_counts(struct vault_request *request)
 
 static void drop_checkin(struct vault_request *request)
 {
-    struct checkin *c = checkin_of(request);
+    struct checkin *c = request->checkin;
 
     leave_counts(request);
     if (!c)
         return;
-    request->has_checkin = false;
-    request->ends_ms = c->ends_ms;
+    request->checkin = NULL;
     free(c);
 }
 
-static void tell_end(const struct vault_request *request, enum lease_change how)
+static void report_end(const struct vault_request *request, enum request_end how)
 {
-    static const char *const words[] = {[REQUEST_CHECKED_IN] = "checked_in",
-                                        [REQUEST_ALREADY_GONE] = "already_gone",
-                                        [REQUEST_EXPIRED] = "lapsed",
-                                        [REQUEST_FORGOTTEN] = "forgotten"};
-    const struct checkin *c = checkin_of(request);
-    const struct lease *cover = SLIST_FIRST(&request->held);
-    enum log_level level = how == REQUEST_EXPIRED ? LOG_WARN : c && c->attempts > 1 ? LOG_INFO : LOG_DEBUG;
+    static const char *const words[] = {[END_CHECKED_IN] = "checked_in",
+                                        [END_ALREADY_GONE] = "already_gone",
+                                        [END_LAPSED] = "lapsed",
+                                        [END_FORGOTTEN] = "forgotten"};
+    const struct checkin *c = request->checkin;
+    const struct lease *cover = SLIST_FIRST(&request->leased);
+    enum log_level level = how == END_LAPSED ? LOG_WARN : c && c->attempts > 1 ? LOG_INFO : LOG_DEBUG;
 
-    leases_tell(request->leases, how, request, NULL);
-    audit_given_back(request->leases->audit, request, words[how], c ? c->attempts : 0,
-                     c ? c->last_error : NULL);
+    request->leases->lapsed_ever += how == END_LAPSED;
+    lease_log_change(words[how], request, NULL);
+    audit_checkin_end(request->leases->audit, request, words[how], c ? c->attempts : 0,
+                      c ? c->last_error : NULL);
     log_event(level, "given_back", "outcome=%s user=%s lease=%s attempts=%u error=%s", words[how],
               request->user, cover ? cover->id : NULL, c ? c->attempts : 0, c ? c->last_error : NULL);
 }
 
-void vault_request_end(struct vault_request *request, enum lease_change how)
+void vault_request_end(struct vault_request *request, enum request_end how)
 {
-    struct watch_list on_ended;
+    struct watch_list watches;
 
-    tell_end(request, how);
-    move_watchers(checkin_of(request), &on_ended);
+    report_end(request, how);
+    move_watches(request->checkin, &watches);
     drop_checkin(request);
     vault_request_uncover(request);
-    /* Nobody may find it from here on: who is told of its end asks the vault anew at once. */
-    table_remove(&request->leases->requests, &request->node);
+    /* Out of the table before the watches are called: they ask the vault again at once. */
+    HASH_DEL(request->leases->requests, request);
     free(request);
-    tell_watchers(&on_ended, true);
+    watch_list_notify(&watches, true);
 }
 
 static bool is_past_expiry(const struct vault_request *request)
 {
     uint64_t now = clock_now(request->leases->clock), slack = vault_request_vault(request)->conf->minute_ms;
 
-    return now > vault_request_ends(request) && now - vault_request_ends(request) >= slack;
+    return now > request->ends_ms && now - request->ends_ms >= slack;
 }
 
-/* ---- lapsed: kept for a day, for people to see ---- */
+/* ---- lapsed: kept for a day, for operators to see ---- */
 
 void vault_request_forget(struct vault_request *request)
 {
     struct leases *ls = request->leases;
 
-    TAILQ_REMOVE(&ls->lapsed, checkin_of(request), lapsed);
+    TAILQ_REMOVE(&ls->lapsed, request->checkin, lapsed);
     ls->nlapsed--;
     drop_checkin(request);
     vault_request_uncover(request);
@@ -235,11 +203,11 @@ static void on_forget(struct deadline *d)
 static void keep_lapsed(struct vault_request *request, uint64_t keep_ms)
 {
     struct leases *ls = request->leases;
-    struct lease *cover = SLIST_FIRST(&request->held);
+    struct lease *cover = SLIST_FIRST(&request->leased);
 
     request->state = REQUEST_LAPSED;
     cover->state = LEASE_LAPSED;
-    TAILQ_INSERT_TAIL(&ls->lapsed, checkin_of(request), lapsed);
+    TAILQ_INSERT_TAIL(&ls->lapsed, request->checkin, lapsed);
     if (++ls->nlapsed > LAPSED_MAX)
         vault_request_forget(TAILQ_FIRST(&ls->lapsed)->request);
     if (timer_start(ls->timers, &request->deadline, keep_ms, on_forget))
@@ -247,26 +215,26 @@ static void keep_lapsed(struct vault_request *request, uint64_t keep_ms)
 }
 
 /* It is out of the table: the vault has ended the request. */
-static void lapse(struct vault_request *request)
+static void lapse_request(struct vault_request *request)
 {
     struct leases *ls = request->leases;
-    struct watch_list on_ended;
+    struct watch_list watches;
 
-    if (!checkin_of(request) || SLIST_EMPTY(&request->held)) {
-        vault_request_end(request, REQUEST_EXPIRED);
+    if (!request->checkin || SLIST_EMPTY(&request->leased)) {
+        vault_request_end(request, END_LAPSED);
         return;
     }
-    tell_end(request, REQUEST_EXPIRED);
+    report_end(request, END_LAPSED);
     leave_counts(request);
-    move_watchers(checkin_of(request), &on_ended);
-    table_remove(&ls->requests, &request->node);
-    checkin_of(request)->next_wall_ms = clock_wall(ls->clock) + LAPSED_KEPT_MS;
-    struct lease *cover = SLIST_FIRST(&request->held);
+    move_watches(request->checkin, &watches);
+    HASH_DEL(ls->requests, request);
+    request->checkin->next_wall_ms = clock_wall(ls->clock) + LAPSED_KEPT_MS;
+    struct lease *cover = SLIST_FIRST(&request->leased);
 
     keep_lapsed(request, LAPSED_KEPT_MS);
-    if (lease_tell(ls, cover))
+    if (lease_write_row(ls, cover))
         log_error("journal_lost", "lease=%s error=%s", cover->id, "out of memory");
-    tell_watchers(&on_ended, true);
+    watch_list_notify(&watches, true);
 }
 
 /* ---- attempts ---- */
@@ -275,25 +243,25 @@ static void on_retry(struct deadline *d)
 {
     struct vault_request *request = CONTAINER_OF(d, struct vault_request, deadline);
 
-    if (checkin_of(request)) {
-        checkin_of(request)->waiting = false;
+    if (request->checkin) {
+        request->checkin->waiting = false;
         request->leases->retrying--;
     }
-    if (is_past_expiry(request) && (!checkin_of(request) || checkin_of(request)->tried))
-        lapse(request);
+    if (is_past_expiry(request) && (!request->checkin || request->checkin->tried))
+        lapse_request(request);
     else
         enter_checkin_queue(request, false);
 }
 
 /* False = it could not, and the vault request has ended. */
-static bool wait_for(struct vault_request *request, uint64_t delay_ms)
+static bool schedule_attempt(struct vault_request *request, uint64_t delay_ms)
 {
     struct leases *ls = request->leases;
-    struct checkin *c = checkin_of(request);
+    struct checkin *c = request->checkin;
 
     if (timer_start(ls->timers, &request->deadline, delay_ms, on_retry)) {
         log_error("check_in_lost", "user=%s error=%s", request->user, "out of memory");
-        vault_request_end(request, REQUEST_EXPIRED);
+        vault_request_end(request, END_LAPSED);
         return false;
     }
     if (!c)
@@ -307,18 +275,18 @@ static bool wait_for(struct vault_request *request, uint64_t delay_ms)
 
 static void write_cover(struct vault_request *request)
 {
-    const struct lease *cover = SLIST_FIRST(&request->held);
+    const struct lease *cover = SLIST_FIRST(&request->leased);
 
-    if (cover && lease_tell(request->leases, cover))
+    if (cover && lease_write_row(request->leases, cover))
         log_error("journal_lost", "lease=%s error=%s", cover->id, "out of memory");
 }
 
 /* Back-off, and the row says so. */
 static bool retry_later(struct vault_request *request)
 {
-    struct checkin *c = checkin_of(request);
+    struct checkin *c = request->checkin;
 
-    if (!wait_for(request, leases_backoff(request->leases, c && c->attempts ? c->attempts : 1)))
+    if (!schedule_attempt(request, backoff_ms(c && c->attempts ? c->attempts : 1, &request->leases->random)))
         return false;
     write_cover(request);
     return true;
@@ -326,30 +294,30 @@ static bool retry_later(struct vault_request *request)
 
 static void attempt_failed(struct vault_request *request, const char *error)
 {
-    struct checkin *c = checkin_of(request);
+    struct checkin *c = request->checkin;
 
     c->last_error = error;
     audit_checkin_failed(request->leases->audit, request, c->attempts, error);
     log_warn("check_in_failed", "user=%s lease=%s attempts=%u error=%s", request->user,
-             SLIST_EMPTY(&request->held) ? NULL : SLIST_FIRST(&request->held)->id, c->attempts, error);
+             SLIST_EMPTY(&request->leased) ? NULL : SLIST_FIRST(&request->leased)->id, c->attempts, error);
     if (is_past_expiry(request)) {
-        lapse(request);
+        lapse_request(request);
         return;
     }
     if (!retry_later(request))
         return;
-    struct watch_list on_ended;
+    struct watch_list watches;
 
-    move_watchers(c, &on_ended);
-    tell_watchers(&on_ended, false);
+    move_watches(c, &watches);
+    watch_list_notify(&watches, false);
 }
 
 static void on_checked_in(struct vault_call *call)
 {
-    struct checkin_call *cc = (struct checkin_call *)call;
+    struct checkin_call *cc = CONTAINER_OF(call, struct checkin_call, call);
     struct checkin *c = cc->checkin;
     struct vault_request *request = c->request;
-    struct checkin_queue *checkin_queue = checkin_queue_of_request(request);
+    struct checkin_queue *queue = &request->vault_ref->checkins;
     enum vault_result result = call->result;
     const char *error = fault_row(call->fault.code)->code;
 
@@ -360,10 +328,10 @@ static void on_checked_in(struct vault_call *call)
     vault_call_free(call);
     free(cc);
     if (result == VAULT_OK || result == VAULT_GONE)
-        vault_request_end(request, result == VAULT_OK ? REQUEST_CHECKED_IN : REQUEST_ALREADY_GONE);
+        vault_request_end(request, result == VAULT_OK ? END_CHECKED_IN : END_ALREADY_GONE);
     else
         attempt_failed(request, error);
-    checkin_queue_done(checkin_queue);
+    checkin_queue_done(queue);
 }
 
 static bool send_checkin(struct checkin *c)
@@ -390,8 +358,9 @@ static bool send_checkin(struct checkin *c)
     return true;
 }
 
-bool checkin_start(struct checkin *c)
+static bool start_checkin(struct checkin_queue_item *item)
 {
+    struct checkin *c = CONTAINER_OF(item, struct checkin, queued);
     struct vault_request *request = c->request;
 
     c->attempts += c->attempts < MAX_ATTEMPTS;
@@ -399,53 +368,52 @@ bool checkin_start(struct checkin *c)
     if (send_checkin(c))
         return true;
     request->leases->in_flight--;
-    attempt_failed(request,
-                   checkin_queue_of_request(request)->absent ? "vault_not_configured" : "overloaded");
+    attempt_failed(request, request->vault_ref->absent ? "vault_not_configured" : "overloaded");
     return false;
 }
 
 static void enter_checkin_queue(struct vault_request *request, bool first)
 {
-    struct checkin *c = checkin_of(request);
+    struct checkin *c = request->checkin;
 
     if (!c)
-        c = new_checkin(request);
+        c = checkin_new(request);
     if (c)
         request->leases->in_flight++;
-    if (!c || checkin_queue_join(checkin_queue_of_request(request), c, request->user, first)) {
+    if (!c || checkin_queue_join(&request->vault_ref->checkins, &c->queued, request->user, first)) {
         request->leases->in_flight -= c != NULL;
         (void)retry_later(request);
     }
 }
 
-/* One cover is enough: the others are of holders that came and went. */
+/* One cover is enough: the others are of earlier holders. */
 static void keep_one_cover(struct vault_request *request)
 {
-    struct lease *cover = SLIST_FIRST(&request->held), *more;
+    struct lease *cover = SLIST_FIRST(&request->leased), *more;
 
     while (cover && (more = SLIST_NEXT(cover, of_request))) {
-        SLIST_REMOVE(&request->held, more, lease, of_request);
+        SLIST_REMOVE(&request->leased, more, lease, of_request);
         lease_discard(request->leases, more);
     }
 }
 
-void vault_request_return(struct vault_request *request, bool tell)
+void vault_request_check_in(struct vault_request *request, bool write_row)
 {
-    const struct lease *cover = SLIST_FIRST(&request->held);
+    const struct lease *cover = SLIST_FIRST(&request->leased);
 
     request->state = REQUEST_RETURNING;
     timer_stop(request->leases->timers, &request->deadline);
-    if (tell || (cover && SLIST_NEXT(cover, of_request)))
+    if (write_row || (cover && SLIST_NEXT(cover, of_request)))
         write_cover(request); /* before the others go */
     keep_one_cover(request);
-    enter_checkin_queue(request, tell);
+    enter_checkin_queue(request, write_row);
 }
 
 /* ---- from the store ---- */
 
 static bool resume_checkin(struct vault_request *request, int64_t attempts, const char *last_error)
 {
-    struct checkin *c = new_checkin(request);
+    struct checkin *c = checkin_new(request);
 
     if (!c)
         return false;
@@ -459,53 +427,37 @@ void vault_request_resume(struct vault_request *request, int64_t attempts, const
                           uint64_t delay_ms)
 {
     request->state = REQUEST_RETURNING;
-    request->node.spare = 0;
+    request->checkouts = 0;
     timer_stop(request->leases->timers, &request->deadline);
     (void)resume_checkin(request, attempts, last_error);
-    (void)wait_for(request, delay_ms);
+    (void)schedule_attempt(request, delay_ms);
 }
 
 void vault_request_resume_lapsed(struct vault_request *request, int64_t attempts, const char *last_error,
                                  uint64_t keep_ms)
 {
-    request->node.spare = 0;
+    request->checkouts = 0;
     if (!resume_checkin(request, attempts, last_error)) {
-        vault_request_end(request, REQUEST_FORGOTTEN);
+        vault_request_end(request, END_FORGOTTEN);
         return;
     }
-    checkin_of(request)->next_wall_ms = clock_wall(request->leases->clock) + (int64_t)keep_ms;
-    table_remove(&request->leases->requests, &request->node);
+    request->checkin->next_wall_ms = clock_wall(request->leases->clock) + (int64_t)keep_ms;
+    HASH_DEL(request->leases->requests, request);
     keep_lapsed(request, keep_ms);
 }
 
-void vault_request_unreturn(struct vault_request *request)
+/* ---- back to HELD ---- */
+
+void vault_request_stop_checkin(struct vault_request *request, struct watch_list *aside)
 {
+    move_watches(request->checkin, aside);
     drop_checkin(request);
     request->state = REQUEST_HELD;
-}
-
-/* ---- taking it back ---- */
-
-bool vault_request_reopen(struct vault_request *request)
-{
-    struct checkin *c = checkin_of(request);
-    struct watch_list on_ended;
-
-    if (request->state != REQUEST_RETURNING || (c && (c->call || c->unknown)) ||
-        clock_now(request->leases->clock) >= vault_request_ends(request))
-        return false;
-    move_watchers(c, &on_ended);
-    drop_checkin(request);
-    request->state = REQUEST_HELD;
-    request->node.spare = 1;
-    vault_request_set_end(request, vault_request_ends(request), request->expires_wall_ms);
-    tell_watchers(&on_ended, false);
-    return true;
 }
 
 void vault_request_hurry(struct vault_request *request)
 {
-    struct checkin *c = checkin_of(request);
+    struct checkin *c = request->checkin;
 
     if (request->state != REQUEST_RETURNING || (c && c->call))
         return;
@@ -515,7 +467,7 @@ void vault_request_hurry(struct vault_request *request)
 
 void vault_request_cancel(struct vault_request *request)
 {
-    struct checkin *c = checkin_of(request);
+    struct checkin *c = request->checkin;
     struct vault_request_watch *w;
 
     while (c && (w = LIST_FIRST(&c->watches)))

@@ -1,32 +1,28 @@
 /*
- * checkin.h - one check-in that is under way; for checkin.c and checkin_queue.c alone.
+ * checkin.h - checking a vault request in, however long it takes.
  */
 #ifndef JG_BROKER_LEASES_CHECKIN_H
 #define JG_BROKER_LEASES_CHECKIN_H
 
-#include "broker/leases/checkin_queue.h"
 #include "broker/leases/lease_table.h"
 
-struct checkin_call;
-
-/* Of a RETURNING or lapsed vault request. It waits for its deadline, stands in line, or has a call on its
- * way. */
-struct checkin {
-    struct vault_request *request;
-    struct checkin_call *call; /* on its way */
-    struct checkin_queue_item place;
-    TAILQ_ENTRY(checkin) lapsed;
-    LIST_HEAD(, vault_request_watch) watches;
-    const char *last_error; /* NULL = none; never freed */
-    int64_t next_wall_ms;
-    uint64_t ends_ms; /* of the vault request, which has no room for both */
-    unsigned attempts;
-    bool waiting; /* for its deadline */
-    bool tried;   /* by this process */
-    bool unknown; /* some attempt may have reached the vault */
+/* Waits for the outcome of a check-in: called once, then unlinked; on_ended may watch again. */
+struct vault_request_watch {
+    /* ended: the vault request is gone; else the attempt failed, or another check-out has reopened it. */
+    void (*on_ended)(struct vault_request_watch *, bool ended);
+    struct vault_request *request; /* NULL = not watching */
+    LIST_ENTRY(vault_request_watch) link;
 };
 
-/* Its turn has come. False = no call is on its way. */
-bool checkin_start(struct checkin *);
+/* Of a vault request that is HELD and has lost its last holder. `write_row`: a restart must not find it OPEN.
+ */
+void vault_request_check_in(struct vault_request *, bool write_row);
+bool vault_request_in_flight(const struct vault_request *); /* a check-in is on its way, or in the queue */
+/* A caller waits for the outcome: the next attempt is made now rather than later. */
+void vault_request_hurry(struct vault_request *);
+/* RETURNING only. False = it cannot be watched (out of memory). */
+bool vault_request_watch(struct vault_request *, struct vault_request_watch *);
+void vault_request_unwatch(struct vault_request_watch *); /* any number of times */
+void vault_request_forget(struct vault_request *);        /* LAPSED: an operator has seen it */
 
 #endif

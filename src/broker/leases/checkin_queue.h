@@ -1,64 +1,56 @@
 /*
- * checkin_queue.h - whose check-in is next, vault by vault.
+ * checkin_queue.h - the check-ins of one vault that wait for their turn.
+ *
+ * When a hundred thousand leases end at once (a vault that was away, the end of a shift, a restart) their
+ * check-ins must neither flood the vault nor make one user wait for all the others. So a bounded number of
+ * check-ins is on its way to a vault at any time, each vault has a queue of its own, and within the queue the
+ * users are served in turn (base/queue/fair_queue.h). A check-in whose outcome a caller waits for is put
+ * first among the check-ins of its user, and that user first in the queue.
+ *
+ * Life cycle of an item: join --> start() --> done; checkin_queue_leave() takes it out before.
+ *
+ * Not here: what a check-in does (checkin.c).
  */
 #ifndef JG_BROKER_LEASES_CHECKIN_QUEUE_H
 #define JG_BROKER_LEASES_CHECKIN_QUEUE_H
 
-#include "backends/backend.h"
-#include "base/hash_table.h"
 #include "base/queue/fair_queue.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
-#include <sys/queue.h>
 
-struct leases;
-struct checkin;
 struct checkin_queue_user;
+struct conf_vault;
 
 /*
- * Check-ins on their way to one vault at a time: so many, or a third of its connections where that is more. A
- * check-out takes two calls and its check-in one, so with less the check-ins of a busy vault would fall
+ * Check-ins on their way to one vault at a time: this many, or a third of its connections where that is more.
+ * A check-out takes two calls and its check-in one, so with less the check-ins of a busy vault would fall
  * behind.
  */
-#define LANE_IN_FLIGHT 16
+#define CHECKINS_IN_FLIGHT 16
 
 struct checkin_queue {
-    struct vault *vault;
-    uint16_t number;
-    uint16_t place; /* number of the first lane that leads to the same vault; most often its own */
-    char *url;      /* address_url_identity(); "" = not known */
-    bool absent;    /* `vault` is ours: one that is configured no more */
+    const struct conf_vault *conf;
     bool running;
-    bool moved; /* restored rows name another url */
     size_t in_flight;
-    struct table names; /* the users in line, by name */
+    struct checkin_queue_user *users; /* those with an item in the queue */
     struct fair_queue fair_queue;
 };
 
 /* Embedded in a check-in. */
 struct checkin_queue_item {
-    struct checkin_queue_user *user; /* NULL = not in line */
+    struct checkin_queue_user *user; /* NULL = not in the queue */
+    /* The item is next, and out of the queue. False = no call is on its way. */
+    bool (*start)(struct checkin_queue_item *);
     struct fair_queue_item slot;
 };
 
-/* The check-in queue of a vault; made for each configured vault at the start, so that it is there. */
-struct checkin_queue *checkin_queue_of(const struct leases *, const struct vault *);
-/* 0 or -ENOMEM. */
-int checkin_queue_new(struct leases *, struct vault *);
-/*
- * The check-in queue of a row. A vault is known by its url, so a section that was renamed is found; where no
- * section has this url, or the row has none, by the name. What is not configured gets a vault that fails
- * every call. NULL = out of memory.
- */
-struct checkin_queue *checkin_queue_of_row(struct leases *, const char *name, const char *url);
-void checkin_queues_free(struct leases *);
-
-/* In line; people who wait go before what is done in the background. 0 or -ENOMEM. May start it at once. */
-int checkin_queue_join(struct checkin_queue *, struct checkin *, const char *user, bool first);
-void checkin_queue_leave(struct checkin_queue *, struct checkin *); /* any number of times */
-/* Its check-in is over: the next one may start. */
+void checkin_queue_init(struct checkin_queue *, const struct conf_vault *);
+void checkin_queue_free(struct checkin_queue *); /* every item has left */
+/* `first`: a caller waits for the outcome. 0 or -ENOMEM. May start the item at once. */
+int checkin_queue_join(struct checkin_queue *, struct checkin_queue_item *, const char *user, bool first);
+void checkin_queue_leave(struct checkin_queue *, struct checkin_queue_item *); /* any number of times */
+/* A call that start() began has ended: the next item may start. */
 void checkin_queue_done(struct checkin_queue *);
 
 #endif

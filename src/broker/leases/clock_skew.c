@@ -3,8 +3,8 @@
  * clock_skew.c - a warning, once per change, when a vault's clock and ours are more than half a minute apart.
  *
  * Nothing depends on the two clocks being equal: a lease is counted from the moment before the vault was
- * asked, on our own monotonic clock, and an end that the vault tells is kept and answered by our clock. But a
- * wrong clock makes the times that people see at the vault and here differ.
+ * asked, on the monotonic clock, and an end that the vault names is converted to our clock. But a wrong clock
+ * makes the times at the vault and those of the gateway differ.
  */
 #include "broker/leases/clock_skew.h"
 
@@ -18,7 +18,7 @@
 
 struct skew_note {
     const struct vault *vault;
-    int64_t told_ms; /* 0 = in order */
+    int64_t warned_ms; /* of the last warning; 0 = in order */
 };
 
 static struct skew_note *note_of(struct skew_notes *notes, const struct vault *vault)
@@ -50,14 +50,14 @@ void skew_note(struct skew_notes *notes, const struct vault *vault)
         return;
     int64_t now = is_far(state.skew_ms) ? state.skew_ms : 0;
 
-    if (now && is_far(now - note->told_ms))
+    if (now && is_far(now - note->warned_ms))
         log_warn("clock_skew", "vault=%s skew_ms=%lld hint=%s", vault->conf->name, (long long)now,
                  "let both machines follow the same time servers");
-    else if (!now && note->told_ms)
+    else if (!now && note->warned_ms)
         log_info("clock_skew_over", "vault=%s skew_ms=%lld", vault->conf->name, (long long)state.skew_ms);
     else
         return;
-    note->told_ms = now;
+    note->warned_ms = now;
 }
 
 int64_t skew_to_ours(struct vault *vault, int64_t vault_wall_ms)

@@ -1,27 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * intent.c - requests whose outcome we do not know yet, and the search for those we never learned of.
- *
- *   intent_open() --answer read--> intent_close()
- *        |
- *        +--answer lost, or found in the store at the start
- *             --> hunt: look --found--> vault request of ours (kept by its holders, or given back) --> closed
- *                        ^     |not there, or the list could not be read
- *                        +-----+ look again later
+ * intent.c - intents and the recovery of those whose outcome is unknown; see intent.h.
  *
  * A POST that timed out may have worked, and may still be working: so absence is believed only after ATTEMPTS
- * looks spread over a minute and more, the last of them later than the call could still arrive. A list that
- * cannot be read is no look; that goes on until the request must have expired by itself. A request that is
- * found but is held by a check-out (the vault's reuse gave it the same id) is proven ours by the find, so its
- * last holder will give it back.
+ * attempts spread over a minute and more, the last of them later than the call could still arrive. A list
+ * that cannot be read is no attempt; the recovery goes on until the request must have expired by itself. A
+ * request that is found but is held by a check-out (the vault's reuse gave it the same id) is thereby proven
+ * ours, so its last holder checks it in.
  *
- * Invariant: between sending POST Requests and knowing the request id, the intent and its lease's row are
- * what gives it back.
+ * Invariant: between the sending of POST Requests and the reading of the request id, the intent and its
+ * lease's row are what gets the request checked in.
  *
- * Not here: the lists themselves; one serves all that wait for the same user's (reconcile.c).
+ * Not here: the lists themselves; one serves all that wait for the same user's (active_requests.c).
  */
 #include "broker/leases/internal.h"
 
+#include "base/backoff.h"
 #include "base/container_of.h"
 #include "base/log.h"
 #include "broker/identity/credential_id.h"
@@ -34,18 +28,9 @@
 #define ATTEMPTS  4
 #define MARGIN_MS 1000
 
-struct intent {
-    struct leases *leases;
-    struct lease *lease;
-    struct vault *vault;
-    uint64_t ends_ms, settled_ms; /* settled: it can no longer arrive */
-    int64_t expires_wall_ms;
-    struct deadline deadline;
-    struct intent_link link;
-    unsigned attempts, failures;
-    bool recovering;
-    char user[];
-};
+static bool wait_matches(const struct active_requests_wait *, const struct active_request *);
+static void on_found(struct active_requests_wait *, int64_t request_id);
+static void on_not_found(struct active_requests_wait *, bool list_was_read);
 
 struct intent *intent_open(struct leases *ls, struct lease *lease, struct vault *vault, const char *user,
                            uint64_t ends_ms, int64_t expires_wall_ms)
@@ -55,8 +40,12 @@ struct intent *intent_open(struct leases *ls, struct lease *lease, struct vault 
 
     if (!in)
         return NULL;
-    *in = (struct intent){
-        .leases = ls, .lease = lease, .vault = vault, .ends_ms = ends_ms, .expires_wall_ms = expires_wall_ms};
+    *in = (struct intent){.leases = ls,
+                          .lease = lease,
+                          .vault = vault,
+                          .ends_ms = ends_ms,
+                          .expires_wall_ms = expires_wall_ms,
+                          .wait = {.matches = wait_matches, .found = on_found, .not_found = on_not_found}};
     memcpy(in->user, user, n);
     lease->state = LEASE_INTENT;
     lease->intent = in;
@@ -68,37 +57,12 @@ void intent_close(struct intent *in)
 {
     if (!in)
         return;
-    reconcile_leave(in->leases->reconcile, in);
+    active_requests_leave(&in->wait);
     in->leases->recoveries -= in->recovering;
     in->leases->nintents--;
     in->lease->intent = NULL;
     timer_stop(in->leases->timers, &in->deadline);
     free(in);
-}
-
-struct vault *intent_vault(const struct intent *in)
-{
-    return in->vault;
-}
-
-const char *intent_user(const struct intent *in)
-{
-    return in->user;
-}
-
-int64_t intent_expires(const struct intent *in)
-{
-    return in->expires_wall_ms;
-}
-
-struct intent_link *intent_link(struct intent *in)
-{
-    return &in->link;
-}
-
-struct intent *intent_of_link(struct intent_link *link)
-{
-    return CONTAINER_OF(link, struct intent, link);
 }
 
 /* ---- the recovery ---- */
@@ -107,7 +71,7 @@ static void on_attempt(struct deadline *d)
 {
     struct intent *in = CONTAINER_OF(d, struct intent, deadline);
 
-    reconcile_ask(in->leases->reconcile, in);
+    active_requests_get(in->leases->reader, in->vault, in->user, &in->wait);
 }
 
 static void give_up(struct intent *in, const char *why)
@@ -146,19 +110,25 @@ bool intent_matches(const struct intent *in, const struct active_request *row)
            ref.system_id == row->system_id && ref.account_id == row->account_id;
 }
 
-/*
- * Whoever holds it gives it back at the end; if nobody does, that is now. Our lease becomes the vault
- * request's cover: its row goes when that of the holder is durable, or when the request has been checked in.
- */
-void intent_found(struct intent *in, int64_t request_id)
+static bool wait_matches(const struct active_requests_wait *wait, const struct active_request *row)
 {
+    return intent_matches(CONTAINER_OF(wait, struct intent, wait), row);
+}
+
+/*
+ * Its last holder checks it in; if it has none, that is now. The lease becomes the vault request's cover: its
+ * row goes when that of the holder is durable, or when the request has been checked in.
+ */
+static void on_found(struct active_requests_wait *wait, int64_t request_id)
+{
+    struct intent *in = CONTAINER_OF(wait, struct intent, wait);
     struct leases *ls = in->leases;
     struct lease *lease = in->lease;
     struct vault_request *request = vault_request_find(ls, in->vault, request_id);
     bool held = request != NULL;
 
     if (!request && !(request = vault_request_new(ls, in->vault, in->user, request_id, ORIGIN_OURS))) {
-        attempt_later(in, leases_backoff(ls, ++in->failures));
+        attempt_later(in, backoff_ms(++in->failures, &ls->random));
         return;
     }
     log_warn("hunt_ended", "outcome=%s user=%s lease=%s looks=%u failures=%u", held ? "held" : "given_back",
@@ -175,12 +145,12 @@ void intent_found(struct intent *in, int64_t request_id)
         return;
     }
     if (held)
-        vault_request_take(request);
-    vault_request_drop(request, lease);
+        vault_request_hold(request);
+    vault_request_unhold(request, lease);
 }
 
-/* No answer is proof only of one moment; later looks are further apart. */
-static void not_there(struct intent *in)
+/* An absence proves one moment only; later attempts are further apart. */
+static void note_absence(struct intent *in)
 {
     static const uint64_t spread_ms[ATTEMPTS] = {0, 2000, 15000, 60000};
     uint64_t now = clock_now(in->leases->clock);
@@ -193,12 +163,14 @@ static void not_there(struct intent *in)
         give_up(in, "never_happened");
 }
 
-void intent_not_found(struct intent *in, enum intent_news news)
+static void on_not_found(struct active_requests_wait *wait, bool list_was_read)
 {
-    if (news == INTENT_NOT_THERE)
-        not_there(in);
+    struct intent *in = CONTAINER_OF(wait, struct intent, wait);
+
+    if (list_was_read)
+        note_absence(in);
     else
-        attempt_later(in, leases_backoff(in->leases, ++in->failures));
+        attempt_later(in, backoff_ms(++in->failures, &in->leases->random));
 }
 
 static void begin_recovery(struct intent *in)
@@ -218,5 +190,5 @@ void intent_recover(struct intent *in)
 {
     begin_recovery(in);
     log_info("hunt_begun", "user=%s lease=%s", in->user, in->lease->id);
-    reconcile_ask(in->leases->reconcile, in);
+    active_requests_get(in->leases->reader, in->vault, in->user, &in->wait);
 }

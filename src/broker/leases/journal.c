@@ -2,44 +2,44 @@
 /*
  * journal.c - lines on their way to the store.
  *
- * A line is one lease id with what the store is still to be told of it. A note is one write with the texts
- * of its row, in one piece, since a write cannot be cancelled and must stay valid until it is done; a note
- * whose journal has ended (line == NULL) frees itself.
+ * A line is one lease id with what the store has yet to write of it. A note is one write with the texts of
+ * its row, in one piece, since a write cannot be cancelled and must stay valid until it is done; a note whose
+ * journal has ended (line == NULL) frees itself.
  *
  * A failed write is not lost: the line is stuck, keeps the note, and is tried again once a second as soon as
- * the store says that it can write. Whoever waits is told of the failure and decides: a check-out ends, a
+ * the store says that it can write. Its waits are called with the error and decide: a check-out ends, a
  * release goes on. While the store cannot write nothing is handed to it.
  *
- * Not here: what is in a row (lease_row.c), and when it is told (lease_table.c, checkin.c).
+ * Not here: what is in a row (lease_row.c), and when it is written (lease_life.c, checkin.c).
  */
 #include "broker/leases/journal.h"
 
 #include "base/container_of.h"
 #include "base/crash_point.h"
-#include "base/hash_table.h"
 #include "base/log.h"
 #include "base/queue/group_commit.h"
+#include "base/uthash_nofail.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TRY_AGAIN_MS 1000
-#define LINGER_MS    25 /* longer than a quick vault needs for a check-in; nobody waits for it meanwhile */
+#define DELAY_MS     25 /* longer than a quick vault needs for a check-in; no operation waits meanwhile */
 
 struct note {
-    struct store_write write; /* first */
+    struct store_write write;
     struct journal_line *line;
     char texts[];
 };
 
 struct journal_line {
-    struct table_node node;
+    UT_hash_handle hh; /* by id */
     struct journal *journal;
     struct note *committing, *next;
     LIST_HEAD(, journal_wait) waits;
     bool is_queued, is_stuck; /* one of them while there is `next` */
-    bool is_awaited;          /* queued, and no longer left to linger */
+    bool is_awaited;          /* queued, and no longer delayed */
     TAILQ_ENTRY(journal_line) link;
     char id[ID_SIZE];
 };
@@ -47,7 +47,7 @@ struct journal_line {
 struct journal {
     struct timers *timers;
     struct store *store;
-    struct table lines;
+    struct journal_line *lines; /* by id */
     TAILQ_HEAD(line_list, journal_line) queue, stuck;
     size_t nstuck, committing;
     struct group_commit group_commit;
@@ -55,7 +55,7 @@ struct journal {
     bool loading;
 };
 
-static bool on_go(struct group_commit *);
+static bool on_commit(struct group_commit *);
 
 struct journal *journal_new(struct timers *timers, struct store *store)
 {
@@ -66,7 +66,7 @@ struct journal *journal_new(struct timers *timers, struct store *store)
     j->timers = timers;
     j->store = store;
     j->group_commit = (struct group_commit){
-        .timers = timers, .go = on_go, .delay_ms = LINGER_MS, .delay_alone_ms = LINGER_MS};
+        .timers = timers, .go = on_commit, .delay_ms = DELAY_MS, .delay_alone_ms = DELAY_MS};
     TAILQ_INIT(&j->queue);
     TAILQ_INIT(&j->stuck);
     return j;
@@ -94,7 +94,7 @@ size_t journal_stuck(const struct journal *j)
 
 /* ---- where a test may end the process ---- */
 
-static void pass(const struct store_write *w, bool durable)
+static void pass_crash_point(const struct store_write *w, bool durable)
 {
     static const char *const before[LEASE_NSTATES] = {"checkout.intent.before", "checkout.open.before",
                                                       "lease.releasing.before", "lease.lapsed.before"};
@@ -114,15 +114,10 @@ static void pass(const struct store_write *w, bool durable)
 
 static struct journal_line *line_find(const struct journal *j, const char *id)
 {
-    struct table_node *node = table_first(&j->lines, table_hash(id, strlen(id)));
+    struct journal_line *line;
 
-    for (; node; node = table_next(node)) {
-        struct journal_line *line = CONTAINER_OF(node, struct journal_line, node);
-
-        if (strcmp(line->id, id) == 0)
-            return line;
-    }
-    return NULL;
+    HASH_FIND(hh, j->lines, id, strlen(id), line);
+    return line;
 }
 
 static struct journal_line *line_get(struct journal *j, const char *id)
@@ -136,14 +131,15 @@ static struct journal_line *line_get(struct journal *j, const char *id)
         return NULL;
     line->journal = j;
     (void)memccpy(line->id, id, '\0', ID_SIZE - 1);
-    if (table_add(&j->lines, &line->node, table_hash(id, strlen(id)))) {
+    HASH_ADD(hh, j->lines, id, strlen(line->id), line);
+    if (!line->hh.tbl) {
         free(line);
         return NULL;
     }
     return line;
 }
 
-static void unstick(struct journal_line *line)
+static void line_unstick(struct journal_line *line)
 {
     if (!line->is_stuck)
         return;
@@ -152,7 +148,7 @@ static void unstick(struct journal_line *line)
     line->journal->nstuck--;
 }
 
-static void dequeue(struct journal_line *line)
+static void line_dequeue(struct journal_line *line)
 {
     if (!line->is_queued)
         return;
@@ -160,8 +156,8 @@ static void dequeue(struct journal_line *line)
     TAILQ_REMOVE(&line->journal->queue, line, link);
 }
 
-/* It keeps its place if it has one. The flight may begin at once. */
-static void enqueue(struct journal_line *line, bool awaited)
+/* It keeps its place if it has one. The commit may begin at once. */
+static void line_enqueue(struct journal_line *line, bool awaited)
 {
     struct journal *j = line->journal;
     bool news = !line->is_queued || (awaited && !line->is_awaited);
@@ -180,14 +176,14 @@ static void line_free(struct journal_line *line)
 
     while ((w = LIST_FIRST(&line->waits)))
         journal_unwait(w);
-    unstick(line);
-    dequeue(line);
-    table_remove(&line->journal->lines, &line->node);
+    line_unstick(line);
+    line_dequeue(line);
+    HASH_DEL(line->journal->lines, line);
     free(line->next);
     free(line);
 }
 
-static void tell_waits(struct journal_line *line, int err)
+static void notify_waits(struct journal_line *line, int err)
 {
     LIST_HEAD(, journal_wait) on_ended = LIST_HEAD_INITIALIZER(on_ended);
     struct journal_wait *w;
@@ -204,134 +200,135 @@ static void tell_waits(struct journal_line *line, int err)
 
 /* ---- writing ---- */
 
-static void on_done(struct store_write *w, int err);
+static void on_written(struct store_write *w, int err);
 
-/* All of it, and before anything newer: what takes over and what goes stay in one flight. */
-static void requeue(struct journal *j)
+/* All of it, and before anything newer: a row that takes over and the removal of the other stay in one
+ * commit. */
+static void requeue_stuck(struct journal *j)
 {
     struct journal_line *line;
 
     if (!j->nstuck)
         return;
     while ((line = TAILQ_FIRST(&j->stuck))) {
-        unstick(line);
+        line_unstick(line);
         line->is_queued = true;
         TAILQ_INSERT_TAIL(&j->queue, line, link);
     }
     group_commit_add(&j->group_commit, true);
 }
 
-static void on_again(struct deadline *d)
+static void on_retry(struct deadline *d)
 {
     struct journal *j = CONTAINER_OF(d, struct journal, again);
 
     if (journal_writable(j))
-        requeue(j);
-    if (j->nstuck && timer_start(j->timers, &j->again, TRY_AGAIN_MS, on_again))
+        requeue_stuck(j);
+    if (j->nstuck && timer_start(j->timers, &j->again, TRY_AGAIN_MS, on_retry))
         log_error("journal_retry_lost", "error=%s", "out of memory");
 }
 
-static void stick(struct journal_line *line)
+static void line_stick(struct journal_line *line)
 {
     struct journal *j = line->journal;
 
     if (line->is_stuck)
         return;
-    dequeue(line);
+    line_dequeue(line);
     line->is_stuck = true;
     TAILQ_INSERT_TAIL(&j->stuck, line, link);
     j->nstuck++;
-    if (!j->loading && !timer_running(&j->again) && timer_start(j->timers, &j->again, TRY_AGAIN_MS, on_again))
+    if (!j->loading && !timer_running(&j->again) && timer_start(j->timers, &j->again, TRY_AGAIN_MS, on_retry))
         log_error("journal_retry_lost", "error=%s", "out of memory");
 }
 
 /* What its queue holds becomes one list for the store. */
-static void take_queue(struct journal *j, struct store_writes *list)
+static void take_queued(struct journal *j, struct store_writes *list)
 {
     struct journal_line *line;
 
     while ((line = TAILQ_FIRST(&j->queue))) {
-        dequeue(line);
+        line_dequeue(line);
         line->committing = line->next;
         line->next = NULL;
-        line->committing->write.done = on_done;
+        line->committing->write.done = on_written;
         line->committing->line = line;
-        pass(&line->committing->write, false);
+        pass_crash_point(&line->committing->write, false);
         STAILQ_INSERT_TAIL(list, &line->committing->write, link);
         j->committing++;
     }
 }
 
 /* The store has taken nothing: it is closing. */
-static void take_back(struct journal *j, struct store_writes *list)
+static void stick_refused(struct journal *j, struct store_writes *list)
 {
     struct store_write *w;
 
     while ((w = STAILQ_FIRST(list))) {
-        struct journal_line *line = ((struct note *)w)->line;
+        struct journal_line *line = CONTAINER_OF(w, struct note, write)->line;
 
         STAILQ_REMOVE_HEAD(list, link);
         line->next = line->committing;
         line->committing = NULL;
         j->committing--;
-        stick(line);
+        line_stick(line);
     }
 }
 
-static bool on_go(struct group_commit *g)
+static bool on_commit(struct group_commit *g)
 {
     struct journal *j = CONTAINER_OF(g, struct journal, group_commit);
     struct store_writes list = STAILQ_HEAD_INITIALIZER(list);
 
-    take_queue(j, &list);
+    take_queued(j, &list);
     if (STAILQ_EMPTY(&list))
         return false;
     if (!j->store->ops->write(j->store, &list))
         return true;
-    take_back(j, &list);
+    stick_refused(j, &list);
     return false;
 }
 
-static void written(struct journal_line *line)
+static void line_written(struct journal_line *line)
 {
     if (line->next)
-        return; /* in the queue, and who waits waits for that */
+        return; /* in the queue, and the waits are for that one */
     struct journal *j = line->journal;
 
-    /* Who waits may tell the same line anew: it is out of the table before anybody hears. */
-    table_remove(&j->lines, &line->node);
-    tell_waits(line, 0);
+    /* A wait may put the same row again: the line is out of the table before any is called. */
+    HASH_DEL(j->lines, line);
+    notify_waits(line, 0);
     free(line);
 }
 
-static void not_written(struct journal_line *line, struct note *note, int err)
+static void line_not_written(struct journal_line *line, struct note *note, int err)
 {
     if (line->next)
         free(note);
     else
         line->next = note;
-    stick(line);
-    tell_waits(line, err);
+    line_stick(line);
+    notify_waits(line, err);
 }
 
-/* The store will not write now what waits either, and whoever waits for it should know. */
-static void ground(struct journal *j, int err)
+/* The store will not write the queued lines now either. */
+static void stick_queued(struct journal *j, int err)
 {
     struct journal_line *line;
 
     while ((line = TAILQ_FIRST(&j->queue))) {
-        stick(line);
-        tell_waits(line, err);
+        line_stick(line);
+        notify_waits(line, err);
     }
 }
 
-static void on_done(struct store_write *w, int err)
+static void on_written(struct store_write *w, int err)
 {
-    struct note *note = (struct note *)w;
+    struct note *note = CONTAINER_OF(w, struct note, write);
     struct journal_line *line = note->line;
 
     if (!err)
-        pass(w, true);
+        pass_crash_point(w, true);
     if (!line) { /* the broker has ended before */
         free(note);
         return;
@@ -341,15 +338,15 @@ static void on_done(struct store_write *w, int err)
     line->committing = NULL;
     j->committing--;
     if (err) {
-        not_written(line, note, err);
+        line_not_written(line, note, err);
     } else {
         free(note);
-        written(line);
+        line_written(line);
     }
     if (j->committing)
         return;
     if (err)
-        ground(j, err);
+        stick_queued(j, err);
     group_commit_done(&j->group_commit);
 }
 
@@ -393,14 +390,14 @@ static struct note *note_new(const struct lease_row *row, bool remove)
     return note;
 }
 
-/* A check-out is going to wait for it. What ends a lease is awaited by few, and soon replaced. */
+/* A check-out is going to wait for it. The end of a lease is awaited by few, and its row is soon replaced. */
 static bool is_urgent(const struct note *note)
 {
     return !note->write.remove &&
            (note->write.row.state == LEASE_INTENT || note->write.row.state == LEASE_OPEN);
 }
 
-static int tell(struct journal *j, const struct lease_row *row, bool remove)
+static int put_note(struct journal *j, const struct lease_row *row, bool remove)
 {
     if (!j->store)
         return 0;
@@ -414,24 +411,24 @@ static int tell(struct journal *j, const struct lease_row *row, bool remove)
     bool can = !j->loading && journal_writable(j);
 
     if (can)
-        requeue(j);
+        requeue_stuck(j);
     free(line->next);
     line->next = note;
     if (line->is_stuck || (!line->committing && !can))
-        stick(line);
+        line_stick(line);
     else
-        enqueue(line, is_urgent(note) || !LIST_EMPTY(&line->waits));
+        line_enqueue(line, is_urgent(note) || !LIST_EMPTY(&line->waits));
     return 0;
 }
 
 int journal_put(struct journal *j, const struct lease_row *row)
 {
-    return tell(j, row, false);
+    return put_note(j, row, false);
 }
 
 void journal_remove(struct journal *j, const char *id)
 {
-    if (tell(j, &(struct lease_row){.id = id}, true))
+    if (put_note(j, &(struct lease_row){.id = id}, true))
         log_error("journal_remove_lost", "lease=%s error=%s", id, "out of memory");
 }
 
@@ -450,7 +447,7 @@ int journal_await(struct journal *j, const char *id, struct journal_wait *w,
     w->line = line;
     LIST_INSERT_HEAD(&line->waits, w, link);
     if (line->is_queued)
-        enqueue(line, true);
+        line_enqueue(line, true);
     return 1;
 }
 
@@ -472,38 +469,34 @@ int journal_load(struct journal *j, int (*row)(void *arg, const struct lease_row
     int err = j->store->ops->load(j->store, row, arg);
 
     j->loading = false;
-    if (j->nstuck && timer_start(j->timers, &j->again, 0, on_again))
+    if (j->nstuck && timer_start(j->timers, &j->again, 0, on_retry))
         err = err ? err : -ENOMEM;
     return err;
 }
 
-/* Its note frees itself when it lands. */
-static void let_fly(struct table_node *node, void *arg)
+/* The notes that the store has free themselves when they are done. */
+static void detach_notes(struct journal *j)
 {
-    struct journal_line *line = CONTAINER_OF(node, struct journal_line, node);
-
-    (void)arg;
-    if (line->committing)
-        line->committing->line = NULL;
-    line->committing = NULL;
-}
-
-static void free_line(struct table_node *node, void *arg)
-{
-    let_fly(node, arg);
-    line_free(CONTAINER_OF(node, struct journal_line, node));
+    for (struct journal_line *line = j->lines; line; line = line->hh.next) {
+        if (line->committing)
+            line->committing->line = NULL;
+        line->committing = NULL;
+    }
 }
 
 void journal_free(struct journal *j)
 {
+    struct journal_line *line, *next;
+
     if (!j)
         return;
     group_commit_stop(&j->group_commit);
-    table_each(&j->lines, let_fly, NULL);
+    detach_notes(j);
     if (j->store)
-        (void)on_go(&j->group_commit); /* what lingers goes as well */
-    table_each(&j->lines, free_line, NULL);
-    table_free(&j->lines);
+        (void)on_commit(&j->group_commit); /* what is still delayed is written as well */
+    detach_notes(j);
+    HASH_ITER(hh, j->lines, line, next)
+    line_free(line);
     timer_stop(j->timers, &j->again);
     free(j);
 }

@@ -1,19 +1,20 @@
 /*
- * journal.h - the broker's side of the lease store: what must be on disk, and whether it is yet.
+ * journal.h - the broker's side of the lease store: which rows must be durable, and whether they are yet.
  *
  * The lease table says what the row of a lease is to be; the journal sees to it that the store has it. Per
- * lease id at most one write is on its way and one waits, the latest: what it replaces is never written. A
- * line exists only while its row is not durable as last told, so an open lease at rest costs nothing here.
+ * lease id at most one write is committing and one waits, the latest: a row that it replaces is never
+ * written. A journal line exists only while its row is not durable as last given, so an open lease at rest
+ * costs nothing here.
  *
- *   put / remove --> queued --> flying --written--> gone: durable (or queued again: told anew meanwhile)
- *                      ^          |failed
- *                      +-- stuck -+   tried again when the store can write
+ *   put / remove --> queued --> committing --written--> freed: durable (queued again after another put)
+ *                      ^            |failed
+ *                      +--- stuck <-+   tried again when the store can write
  *
- * All that is queued flies together and is one commit of the store, so a row that takes over from another is
- * durable no later than the removal of that other, in whatever order they were told anew (as long as the
- * store does not fail). What a check-out waits for flies at once or with its company
- * (base/queue/group_commit.h). The end of a lease lingers: it is often replaced soon, and whoever does wait
- * for it hurries it with journal_await(). Without a store everything is durable at once.
+ * All lines that are queued are one commit of the store, so a row that takes over from another is durable no
+ * later than the removal of that other, in whatever order they were put (as long as the store does not fail).
+ * A row that a check-out waits for is committed at once or with its batch (base/queue/group_commit.h). The
+ * row of a lease that ends is delayed: it is often replaced soon, and journal_await() ends the delay. Without
+ * a store everything is durable at once.
  */
 #ifndef JG_BROKER_LEASES_JOURNAL_H
 #define JG_BROKER_LEASES_JOURNAL_H
@@ -33,7 +34,7 @@ struct journal_wait {
 struct journal *journal_new(struct timers *, struct store *); /* store may be NULL; NULL = out of memory */
 /* What is queued or on its way goes on by itself; what is stuck is lost, as in a crash. NULL is fine. */
 void journal_free(struct journal *);
-/* Reads all rows. What is told meanwhile is kept until this ends. 0 or -errno. */
+/* Reads all rows. Rows that are put meanwhile are kept until this ends. 0 or -errno. */
 int journal_load(struct journal *, int (*row)(void *arg, const struct lease_row *), void *arg);
 bool journal_writable(const struct journal *);
 bool journal_quiet(const struct journal *); /* nothing is queued or on its way */

@@ -2,14 +2,12 @@
 /*
  * lease_audit.c - the audit records of leases and vault requests; see lease_audit.h.
  *
- * They happen without anybody asking, so they bear no request id: the lease id joins them to the record of
- * the check-out, the vault's request id to the vault's own audit.
+ * No caller's request causes them, so they have no request id: the lease id joins them to the record of the
+ * check-out, the vault's request id to the vault's own audit.
  */
 #include "broker/leases/lease_audit.h"
 
-#include "broker/leases/internal.h"
-
-#include <string.h>
+#include "base/log.h"
 
 static void add_vault_request(struct audit_note *n, const struct vault_request *request)
 {
@@ -20,7 +18,7 @@ static void add_vault_request(struct audit_note *n, const struct vault_request *
 
 static void add_cover(struct audit_note *n, const struct vault_request *request)
 {
-    const struct lease *cover = SLIST_FIRST(&request->held);
+    const struct lease *cover = SLIST_FIRST(&request->leased);
 
     if (!cover)
         return;
@@ -37,9 +35,7 @@ void audit_lease_end(struct audit *a, const struct lease *lease, const char *why
     audit_note(&n, a, "lease_end");
     audit_text(&n, "reason", why);
     audit_text(&n, "user", session_leases_user(lease->session_leases));
-    audit_text(&n, "domain",
-               session_leases_user(lease->session_leases) +
-                   strlen(session_leases_user(lease->session_leases)) + 1);
+    audit_text(&n, "domain", session_leases_domain(lease->session_leases));
     audit_text(&n, "session", session_leases_session(lease->session_leases));
     audit_text(&n, "lease_id", lease->id);
     audit_text(&n, "credential_id", lease->credential_id);
@@ -49,8 +45,8 @@ void audit_lease_end(struct audit *a, const struct lease *lease, const char *why
     audit_write(&n);
 }
 
-void audit_given_back(struct audit *a, const struct vault_request *request, const char *outcome,
-                      unsigned attempts, const char *error)
+void audit_checkin_end(struct audit *a, const struct vault_request *request, const char *outcome,
+                       unsigned attempts, const char *error)
 {
     struct audit_note n;
 
@@ -105,4 +101,10 @@ void audit_recovery_end(struct audit *a, const char *run_as, const char *lease_i
     audit_text(&n, "lease_id", lease_id);
     audit_text(&n, "run_as", run_as);
     audit_write(&n);
+}
+
+void lease_log_change(const char *change, const struct vault_request *request, const struct lease *lease)
+{
+    log_debug("lease_change", "change=%s user=%s lease=%s holders=%zu", change, request->user,
+              lease ? lease->id : NULL, vault_request_holders(request));
 }

@@ -1,6 +1,6 @@
 /*
- * lease_audit.h - the audit records of leases and of the vault requests under them; all may be given NULL as
- * audit.
+ * lease_audit.h - the audit records of leases and of their vault requests, and one line of the debug log.
+ * `audit` may be NULL everywhere.
  */
 #ifndef JG_BROKER_LEASES_LEASE_AUDIT_H
 #define JG_BROKER_LEASES_LEASE_AUDIT_H
@@ -10,13 +10,16 @@
 
 /* Before the lease is taken off its vault request. `why`: released, expired, gone, replaced, stopping. */
 void audit_lease_end(struct audit *, const struct lease *, const char *why);
-/* The request was given back, or is beyond that. `outcome`: checked_in, already_gone, lapsed, forgotten. */
-void audit_given_back(struct audit *, const struct vault_request *, const char *outcome, unsigned attempts,
-                      const char *error);
+/* The vault request has ended. `outcome`: checked_in, already_gone, lapsed, forgotten. */
+void audit_checkin_end(struct audit *, const struct vault_request *, const char *outcome, unsigned attempts,
+                       const char *error);
 void audit_checkin_failed(struct audit *, const struct vault_request *, unsigned attempts, const char *error);
-/* What looking through the vault's own list brought to light: `found` is stray_request, request_gone. */
+/* A finding of the reconciliation: `found` is stray_request or request_gone. */
 void audit_reconciled(struct audit *, const struct vault_request *, const char *found, const char *mark);
-/* The search for a request whose answer was lost is over: lapsed, never_happened, held, given_back. */
+/* A recovery has ended. `outcome`: lapsed, never_happened, held, given_back. */
 void audit_recovery_end(struct audit *, const char *run_as, const char *lease_id, const char *outcome);
+
+/* To the debug log: opened, closed, or how a vault request ended; `lease` may be NULL. */
+void lease_log_change(const char *change, const struct vault_request *, const struct lease *);
 
 #endif

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lease_life.c - one live vault request and its holders.
+ * lease_life.c - how leases and vault requests begin, change hands and end; see lease_life.h.
  *
- * Holders are leases and check-outs in flight that know the request id (node.spare counts the latter). A
- * check-out counts from the moment it has read the id, so that the undoing of one cannot take the request
- * from another that the vault's reuse gave the same id.
- *
- * Invariant: a vault request of ours that is OPEN has a holder, and one without holders is RETURNING; out of
- * the table leads vault_request_end() alone. The end belongs to the vault request, not to a lease: who joins
- * later gets what is left. The deadline fires at the end and closes every lease; check-outs in flight keep
- * their hold and find out by themselves.
+ * Invariant: a HELD vault request of ours has a holder, and one without holders is RETURNING;
+ * vault_request_end() alone takes it out of the table. The end belongs to the vault request, not to a lease:
+ * a session that joins later gets what is left. The deadline fires at the end and closes every lease;
+ * check-outs in flight keep their hold and find the end by themselves.
  *
  * Not here: the check-in and its retries (checkin.c).
  */
@@ -17,87 +13,21 @@
 
 #include "base/container_of.h"
 #include "base/log.h"
-#include "base/person.h"
-#include "broker/broker.h"
-#include "broker/leases/checkin.h"
+#include "broker/leases/lease_audit.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define BURST            200  /* timed releases in one millisecond */
 #define WHOLE_SECONDS_MS 2000 /* leases from this length on end with a whole second */
 
-static uint32_t key_hash(const struct checkin_queue *checkin_queue, int64_t request_id)
-{
-    return table_hash(&request_id, sizeof request_id) ^
-           table_hash(&checkin_queue->place, sizeof checkin_queue->place);
-}
-
-struct vault *vault_request_vault(const struct vault_request *request)
-{
-    return request->leases->checkin_queues[request->checkin_queue]->vault;
-}
-
-struct vault_request *vault_request_find(struct leases *ls, const struct vault *vault, int64_t request_id)
-{
-    const struct checkin_queue *checkin_queue = checkin_queue_of(ls, vault);
-    struct table_node *node = table_first(&ls->requests, key_hash(checkin_queue, request_id));
-
-    for (; node; node = table_next(node)) {
-        struct vault_request *request = CONTAINER_OF(node, struct vault_request, node);
-
-        if (request->request_id == request_id &&
-            ls->checkin_queues[request->checkin_queue]->place == checkin_queue->place)
-            return request;
-    }
-    return NULL;
-}
-
-struct vault_request *vault_request_new(struct leases *ls, struct vault *vault, const char *user,
-                                        int64_t request_id, enum request_origin origin)
-{
-    const struct checkin_queue *checkin_queue = checkin_queue_of(ls, vault);
-    size_t n = strlen(user) + 1;
-    struct vault_request *request =
-        malloc(offsetof(struct vault_request, user) + n); /* the text begins in the padding */
-
-    if (!request)
-        return NULL;
-    memset(request, 0, offsetof(struct vault_request, user));
-    request->leases = ls;
-    request->checkin_queue = checkin_queue->number;
-    request->request_id = request_id;
-    request->state = REQUEST_HELD;
-    request->origin = (uint8_t)origin;
-    request->ends_ms = UINT64_MAX;
-    request->node.spare = 1;
-    memcpy(request->user, user, n);
-    if (table_add(&ls->requests, &request->node, key_hash(checkin_queue, request_id))) {
-        free(request);
-        return NULL;
-    }
-    return request;
-}
-
-size_t vault_request_holders(const struct vault_request *request)
-{
-    size_t n = request->node.spare;
-    const struct lease *lease;
-
-    SLIST_FOREACH(lease, &request->held, of_request)
-    n += lease->state == LEASE_OPEN;
-    return n;
-}
-
 /* ---- the end of its time ---- */
 
-/* The vault request may go with its last lease, so the next one is picked before. */
+/* The vault request may be freed with its last lease, so the next one is picked before. */
 static void close_leases(struct vault_request *request)
 {
-    struct lease *lease = SLIST_FIRST(&request->held);
+    struct lease *lease = SLIST_FIRST(&request->leased);
 
-    request->expired = clock_now(request->leases->clock) >= vault_request_ends(request);
+    request->expired = clock_now(request->leases->clock) >= request->ends_ms;
     while (lease) {
         struct lease *next = SLIST_NEXT(lease, of_request);
 
@@ -112,7 +42,8 @@ static void on_end(struct deadline *d)
     close_leases(CONTAINER_OF(d, struct vault_request, deadline));
 }
 
-/* When very many end in one millisecond the rest goes to the next ones, so that the loop can breathe. */
+/* Of very many that end in one millisecond the rest is put off to the next ones, so that the loop can serve
+ * others. */
 static void on_time(struct deadline *d)
 {
     struct vault_request *request = CONTAINER_OF(d, struct vault_request, deadline);
@@ -156,55 +87,27 @@ void vault_request_set_end(struct vault_request *request, uint64_t ends_ms, int6
 
 bool vault_request_expire(struct vault_request *request)
 {
-    if (request->state != REQUEST_HELD || clock_now(request->leases->clock) < vault_request_ends(request))
+    if (request->state != REQUEST_HELD || clock_now(request->leases->clock) < request->ends_ms)
         return false;
     close_leases(request);
     return true;
 }
 
-void vault_request_end_now(struct vault_request *request)
-{
-    start_timer(request, 0);
-}
-
 /* ---- holders ---- */
-
-void vault_request_take(struct vault_request *request)
-{
-    request->node.spare++;
-}
-
-void vault_request_gone(struct vault_request *request)
-{
-    request->gone = true;
-}
-
-void vault_request_uncover(struct vault_request *request)
-{
-    struct lease *lease = SLIST_FIRST(&request->held), *next;
-
-    for (; lease; lease = next) {
-        next = SLIST_NEXT(lease, of_request);
-        if (lease->state == LEASE_OPEN)
-            continue;
-        SLIST_REMOVE(&request->held, lease, lease, of_request);
-        lease_discard(request->leases, lease);
-    }
-}
 
 static bool has_open_lease(const struct vault_request *request)
 {
     const struct lease *lease;
 
-    SLIST_FOREACH(lease, &request->held, of_request)
+    SLIST_FOREACH(lease, &request->leased, of_request)
     if (lease->state == LEASE_OPEN)
         return true;
     return false;
 }
 
-void vault_request_drop(struct vault_request *request, struct lease *lease)
+void vault_request_unhold(struct vault_request *request, struct lease *lease)
 {
-    request->node.spare--;
+    request->checkouts--;
     if (lease && request->origin == ORIGIN_OURS)
         lease_cover(lease, request);
     else if (lease)
@@ -213,119 +116,90 @@ void vault_request_drop(struct vault_request *request, struct lease *lease)
         vault_request_uncover(request); /* that one's row is durable */
         return;
     }
-    if (request->node.spare) {
-        /* A restart must not take it for open; but its row is all there is until the other's is durable. */
-        if (lease && !SLIST_EMPTY(&request->held) && lease_tell(request->leases, SLIST_FIRST(&request->held)))
+    if (request->checkouts) {
+        /* A restart must not find it OPEN; but its row is the only one until the other's is durable. */
+        if (lease && !SLIST_EMPTY(&request->leased) &&
+            lease_write_row(request->leases, SLIST_FIRST(&request->leased)))
             log_error("journal_lost", "user=%s error=%s", request->user, "out of memory");
         return;
     }
     if (request->origin != ORIGIN_OURS)
-        vault_request_end(request, REQUEST_FORGOTTEN);
+        vault_request_end(request, END_FORGOTTEN);
     else
-        vault_request_return(request, !request->expired);
+        vault_request_check_in(request, !request->expired);
 }
 
-/* ---- all of them ---- */
-
-/* By number, since the end of one lease may end others. */
-void leases_close_all(struct leases *ls)
+bool vault_request_reopen(struct vault_request *request)
 {
-    struct lease *lease;
+    struct watch_list watches;
 
-    ls->closing = true;
-    for (uint64_t seq = 0; (lease = lease_index_after(&ls->lease_index, seq, &seq));)
-        if (lease->state == LEASE_OPEN && lease_is_held(lease))
-            lease_close(lease, "stopping");
+    if (request->state != REQUEST_RETURNING || vault_request_checkin_sent(request) ||
+        clock_now(request->leases->clock) >= request->ends_ms)
+        return false;
+    vault_request_stop_checkin(request, &watches);
+    request->checkouts = 1;
+    vault_request_set_end(request, request->ends_ms, request->expires_wall_ms);
+    watch_list_notify(&watches, false);
+    return true;
 }
 
-bool leases_quiet(const struct leases *ls, bool all_returned)
+/* ---- leases ---- */
+
+struct lease *lease_intend(struct leases *ls, const struct session *session, const char *credential_id,
+                           const char id[ID_SIZE])
 {
-    return ls->in_flight == 0 && journal_quiet(ls->journal) &&
-           (!all_returned || (ls->retrying == 0 && ls->recoveries == 0 && ls->nleases == 0));
+    return lease_new(ls, session, credential_id, id, clock_wall(ls->clock));
 }
 
-struct tally {
-    struct broker_state *state;
-    uint64_t now;
-};
-
-static void note_overdue(struct table_node *node, void *arg)
+int lease_settle(struct lease *lease, struct vault_request *request)
 {
-    struct vault_request *request = CONTAINER_OF(node, struct vault_request, node);
-    struct tally *t = arg;
-    uint64_t ends = vault_request_ends(request);
-
-    if (request->origin == ORIGIN_OURS && t->now > ends && t->now - ends > t->state->oldest_overdue_ms)
-        t->state->oldest_overdue_ms = t->now - ends;
-    t->state->leases_releasing += request->state == REQUEST_RETURNING && vault_request_in_flight(request);
+    lease->state = LEASE_OPEN;
+    lease->request = request;
+    return lease_write_row(request->leases, lease);
 }
 
-void leases_state(struct leases *ls, struct broker_state *state)
+void lease_unsettle(struct lease *lease)
 {
-    state->leases_active = ls->nleases;
-    state->leases_retrying = ls->retrying + ls->recoveries;
-    state->leases_intent = ls->nintents;
-    state->lapsed = ls->lapsed_ever;
-    state->journal_stuck = journal_stuck(ls->journal);
-    state->store_writable = journal_writable(ls->journal);
-    table_each(&ls->requests, note_overdue, &(struct tally){state, clock_now(ls->clock)});
+    lease->state = LEASE_INTENT;
+    lease->intent = NULL;
 }
 
-static void free_vault_request(struct vault_request *request)
+void lease_open(struct lease *lease)
 {
-    struct lease *lease;
+    struct vault_request *request = lease->request;
+    struct leases *ls = request->leases;
+    struct lease *old = session_leases_lease(lease->session_leases, lease->credential_id);
 
-    vault_request_cancel(request);
-    while ((lease = SLIST_FIRST(&request->held))) {
-        SLIST_REMOVE_HEAD(&request->held, of_request);
-        lease_free(request->leases, lease);
-    }
-    free(request);
+    lease_link(lease, request);
+    request->checkouts--;
+    vault_request_uncover(request);
+    lease_log_change("opened", request, lease);
+    if (old)
+        lease_close(old, "replaced");
+    if (ls->closing || clock_now(ls->clock) >= request->ends_ms)
+        start_timer(request, 0); /* in a later iteration, after the answer */
 }
 
-static void free_node(struct table_node *node, void *arg)
+void lease_join(struct lease *lease)
 {
-    struct leases *ls = arg;
-
-    table_remove(&ls->requests, node);
-    free_vault_request(CONTAINER_OF(node, struct vault_request, node));
+    lease->request->checkouts--;
 }
 
-static void free_lapsed(struct leases *ls)
+void lease_close(struct lease *lease, const char *why)
 {
-    struct checkin *c;
+    struct vault_request *request = lease->request;
+    struct session_leases *s = lease->session_leases;
+    struct leases *ls = request->leases;
 
-    while ((c = TAILQ_FIRST(&ls->lapsed))) {
-        TAILQ_REMOVE(&ls->lapsed, c, lapsed);
-        free_vault_request(c->request);
-    }
-}
-
-/* What is left are intents and leases of check-outs that never came to a vault request. */
-static void free_leases(struct leases *ls)
-{
-    struct lease *lease;
-    uint64_t seq;
-
-    while ((lease = lease_index_after(&ls->lease_index, 0, &seq))) {
-        if (lease->state == LEASE_INTENT)
-            intent_close(lease->intent);
-        lease_free(ls, lease);
-    }
-}
-
-void leases_free(struct leases *ls)
-{
-    if (!ls)
-        return;
-    reconcile_free(ls->reconcile);
-    table_each(&ls->requests, free_node, ls);
-    free_lapsed(ls);
-    free_leases(ls);
-    journal_free(ls->journal);
-    table_free(&ls->requests);
-    table_free(&ls->session_leases);
-    lease_index_free(&ls->lease_index);
-    checkin_queues_free(ls);
-    free(ls);
+    audit_lease_end(ls->audit, lease, why);
+    SLIST_REMOVE(&s->leases, lease, lease, of_session);
+    SLIST_REMOVE(&request->leased, lease, lease, of_request);
+    ls->nleases--;
+    lease_log_change("closed", request, lease);
+    log_event(strcmp(why, "released") == 0 ? LOG_DEBUG : LOG_INFO, "lease_ended",
+              "why=%s user=%s session=%s credential=%s lease=%s age_s=%llu holders=%zu", why,
+              session_leases_user(s), session_leases_session(s), lease->credential_id, lease->id,
+              (unsigned long long)lease_age_s(ls, lease), vault_request_holders(request));
+    vault_request_hold(request); /* so that the vault request ends in one place, vault_request_unhold() */
+    vault_request_unhold(request, lease);
 }

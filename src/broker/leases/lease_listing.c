@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lease_listing.c - the lease table as an operator sees it, page by page.
+ * lease_listing.c - the lease table, page by page.
  *
- * The cursor is the number a lease was given when it was made, which never changes: leases that come or go
- * between two pages neither repeat nor hide others. A lease between two vault requests (its first one turned
- * out dead, the next is not asked for yet) stands on nothing and is not shown.
+ * The cursor is the number of a lease, which never changes: leases that come or go between two pages neither
+ * repeat nor hide others. A lease between two vault requests (its first one turned out dead, the next is not
+ * asked for yet) is not shown.
  */
-#include "broker/leases/internal.h"
+#include "broker/leases/lease_listing.h"
 
 #include "base/person.h"
-#include "broker/operation.h"
+#include "broker/leases/internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +27,7 @@ static size_t list_sessions(const struct lease *lease, const char **out, size_t 
     out[n++] = session_leases_session(lease->session_leases);
     if (lease->state == LEASE_INTENT)
         return n;
-    SLIST_FOREACH(other, &lease->request->held, of_request)
+    SLIST_FOREACH(other, &lease->request->leased, of_request)
     if (other != lease && other->state == LEASE_OPEN && n < max)
         out[n++] = session_leases_session(other->session_leases);
     return n;
@@ -35,30 +35,29 @@ static size_t list_sessions(const struct lease *lease, const char **out, size_t 
 
 static void view_intent(const struct lease *lease, struct lease_view *v)
 {
-    v->user = intent_user(lease->intent);
-    v->expires_wall_ms = intent_expires(lease->intent);
+    v->user = lease->intent->user;
+    v->expires_wall_ms = lease->intent->expires_wall_ms;
 }
 
 static void view_vault_request(const struct lease *lease, struct lease_view *v)
 {
     const struct vault_request *request = lease->request;
-    struct checkin_view c = vault_request_checkin_view(request);
 
     v->user = request->user;
     v->request_id = request->request_id;
     v->adopted = request->origin == ORIGIN_FOREIGN;
     v->expires_wall_ms = request->expires_wall_ms;
-    v->attempts = c.attempts;
-    v->last_error = c.last_error;
+    v->attempts = request->checkin ? request->checkin->attempts : 0;
+    v->last_error = request->checkin ? request->checkin->last_error : NULL;
 }
 
-/* False = it stands on nothing. */
+/* False = it is between two vault requests. */
 static bool view_of(const struct lease *lease, struct lease_view *v)
 {
     *v = (struct lease_view){.id = lease->id,
                              .credential_id = lease->credential_id,
                              .state = state_words[lease->state],
-                             .created_wall_ms = (int64_t)lease->created_s * 1000};
+                             .created_wall_ms = lease->created_s * 1000};
     if (lease->state != LEASE_INTENT)
         view_vault_request(lease, v);
     else if (lease->intent)
@@ -74,19 +73,32 @@ static bool is_wanted(const struct lease_filter *f, const struct lease *lease, c
            (!f->session || strcmp(f->session, session_leases_session(lease->session_leases)) == 0);
 }
 
-uint64_t broker_leases(struct broker *b, const struct lease_filter *f,
-                       void (*row)(void *arg, const struct lease_view *), void *arg)
+/* The next lease of the walk, as it is now: one whose time is over has ended. NULL = the walk is over. */
+static struct lease *next_lease(struct leases *ls)
+{
+    struct lease *lease;
+    char id[ID_SIZE];
+
+    while ((lease = lease_index_next(&ls->lease_index))) {
+        if (lease->state != LEASE_OPEN || !lease_is_held(lease))
+            return lease;
+        memcpy(id, lease->id, ID_SIZE);
+        if (!vault_request_expire(lease->request) || (lease = lease_by_id(ls, id)))
+            return lease;
+    }
+    return NULL;
+}
+
+uint64_t leases_list(struct leases *ls, const struct lease_filter *f,
+                     void (*row)(void *arg, const struct lease_view *), void *arg)
 {
     const char *sessions[SESSIONS_MAX];
-    uint64_t seq = f->after, shown = f->after;
+    uint64_t shown = f->after;
     struct lease *lease;
     struct lease_view v;
 
-    for (size_t n = 0; (lease = lease_index_after(&b->leases->lease_index, seq, &seq));) {
-        if (lease->state == LEASE_OPEN && lease_is_held(lease) && vault_request_expire(lease->request)) {
-            seq--; /* it may be gone, or be shown as what it is now */
-            continue;
-        }
+    lease_index_walk(&ls->lease_index, f->after);
+    for (size_t n = 0; (lease = next_lease(ls));) {
         if (!view_of(lease, &v) || !is_wanted(f, lease, &v))
             continue;
         if (n++ == f->limit)
@@ -94,7 +106,7 @@ uint64_t broker_leases(struct broker *b, const struct lease_filter *f,
         v.sessions = sessions;
         v.nsessions = list_sessions(lease, sessions, SESSIONS_MAX);
         row(arg, &v);
-        shown = seq;
+        shown = lease->number;
     }
     return 0;
 }

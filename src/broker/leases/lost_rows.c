@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lost_rows.c - requests that the audit trail knows of and the store does not.
+ * lost_rows.c - check-outs that the audit trail knows of and the store does not.
  *
- * Such a row was lost: a damaged store that was cut or rebuilt. What became of the request only the vault
- * knows, so it becomes an intent and is hunted by its mark, as after a lost answer. Where another lease had
- * made the request the trail names that one as well, so its mark is known. Nothing is checked in of which the
- * vault does not say itself that it bears our mark.
+ * Such a row was lost: a damaged store that was cut or rebuilt. The vault alone knows what became of the
+ * request, so it becomes an intent and is recovered by its mark, as after a lost answer. Where another lease
+ * made the request the trail names that one as well, so its mark is known. A request is checked in only if
+ * the vault's own list shows it with the gateway's mark.
  */
+#include "broker/leases/lost_rows.h"
+
 #include "audit/audit_witness.h"
 #include "base/log.h"
-#include "broker/broker.h"
 #include "broker/leases/internal.h"
-#include "broker/operation.h"
 
 #include <string.h>
 
@@ -20,14 +20,13 @@ static bool is_over(const struct leases *ls, const struct audit_claim *c, uint64
     return c->expires_wall_ms && clock_wall(ls->clock) - c->expires_wall_ms >= (int64_t)slack_ms;
 }
 
-/* The trail has the section's name alone, which may have changed since: then the request is looked for at all
- * vaults. */
-static bool is_held(struct leases *ls, const struct audit_claim *c)
+/* The trail has only the section's name, which may have changed since: then all vaults are searched. */
+static bool is_in_table(struct leases *ls, const struct audit_claim *c)
 {
     bool named = false, held = false;
 
-    for (size_t i = 0; i < ls->ncheckin_queues && !named; i++) {
-        const struct vault *vault = ls->checkin_queues[i]->vault;
+    for (size_t i = 0; i < ls->vaults.n && !named; i++) {
+        const struct vault *vault = ls->vaults.refs[i]->vault;
         bool found = vault_request_find(ls, vault, c->request_id) != NULL;
 
         named = strcmp(vault->conf->name, c->vault) == 0;
@@ -36,14 +35,14 @@ static bool is_held(struct leases *ls, const struct audit_claim *c)
     return held;
 }
 
-/* A row that says less than the lease that was lost, but enough to hunt. False = out of memory. */
-static bool hunt(struct leases *ls, const struct checkin_queue *checkin_queue, const struct audit_claim *c)
+/* A row that says less than the lease that was lost, but enough for a recovery. False = out of memory. */
+static bool recover_request(struct leases *ls, const struct vault_ref *ref, const struct audit_claim *c)
 {
     struct session session = {.id = c->session, .username = c->user, .domain = c->domain};
     int64_t left = c->expires_wall_ms - clock_wall(ls->clock);
-    struct lease *lease = lease_make(ls, &session, c->credential_id, c->lease_id, c->created_wall_ms);
+    struct lease *lease = lease_new(ls, &session, c->credential_id, c->lease_id, c->created_wall_ms);
     struct intent *in =
-        lease ? intent_open(ls, lease, checkin_queue->vault, c->run_as,
+        lease ? intent_open(ls, lease, ref->vault, c->run_as,
                             clock_now(ls->clock) + (uint64_t)(left > 0 ? left : 0), c->expires_wall_ms)
               : NULL;
 
@@ -52,24 +51,21 @@ static bool hunt(struct leases *ls, const struct checkin_queue *checkin_queue, c
             lease_free(ls, lease);
         return false;
     }
-    if (lease_tell(ls, lease))
+    if (lease_write_row(ls, lease))
         log_error("journal_lost", "lease=%s error=%s", lease->id, "out of memory");
     intent_restore(in);
     return true;
 }
 
-bool broker_claim(struct broker *b, const struct audit_claim *c)
+bool leases_claim(struct leases *ls, const struct audit_claim *c)
 {
-    struct leases *ls = b->leases;
-
     if (strlen(c->lease_id) != ID_SIZE - 1 || !*c->vault || !*c->run_as || lease_id_known(ls, c->lease_id))
         return false;
-    if (is_held(ls, c)) { /* this one's mark may be in the reason of what another one holds */
+    if (is_in_table(ls, c)) { /* its mark may be in the reason of a request that another lease holds */
         lease_index_remember(&ls->lease_index, c->lease_id);
         return false;
     }
-    const struct checkin_queue *checkin_queue = checkin_queue_of_row(ls, c->vault, "");
+    const struct vault_ref *ref = vault_ref_of_row(&ls->vaults, c->vault, "");
 
-    return checkin_queue && !is_over(ls, c, checkin_queue->vault->conf->minute_ms) &&
-           hunt(ls, checkin_queue, c);
+    return ref && !is_over(ls, c, ref->vault->conf->minute_ms) && recover_request(ls, ref, c);
 }

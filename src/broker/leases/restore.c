@@ -2,21 +2,21 @@
 /*
  * restore.c - from the rows of the store back to the lease table, before anything else happens.
  *
- *   INTENT     a request may exist: hunted
- *   OPEN       within its time: the session's lease again, same id; past it: checked in. Without a request
- *              id the vault keeps none, so at its end nothing is checked in
+ *   INTENT     a request may exist: the intent recovers
+ *   OPEN       within its time: the session's lease again, with the same id; past it: checked in. Without a
+ *              request id the vault keeps no request, so at its end nothing is checked in
  *   RELEASING  checked in, with the attempts made so far and not before the next try is due
  *   LAPSED     shown until its day is over
  *
- * The rows carry wall clock times. A lease gets what is left until its end by today's wall clock, but never
- * more than its whole length: a clock that was set back must not lengthen it. From here on the monotonic
- * clock counts. A clock set forward ends it early, by no more than it was set.
+ * The rows carry wall clock times. A lease gets what is left until its end by the present wall clock, but
+ * never more than its whole length: a clock that was set back must not lengthen it. From here on the
+ * monotonic clock counts. A clock set forward ends it early, by no more than it was set.
  *
- * Several rows may stand on one request. Where one of them is open the request is held, whatever the others
- * say: a row in state RELEASING beside it is a cover whose removal was not yet durable.
+ * Several rows may name one request. Where one of them is open the request is held, whatever the others say:
+ * a row in state RELEASING beside it is a cover whose removal was not yet durable.
  *
- * What is due at once is spread over the first milliseconds; the lanes do the rest. A row that cannot be read
- * (its id or request id make no sense) is left alone in the store and named in the log.
+ * Check-ins that are due at once are spread over the first milliseconds; the check-in queues do the rest. A
+ * row that makes no sense (its id or request id) is left alone in the store and named in the log.
  */
 #include "broker/leases/internal.h"
 
@@ -48,31 +48,29 @@ static struct lease *make_lease(struct leases *ls, const struct lease_row *row)
 {
     struct session session = {.id = row->session, .username = row->username, .domain = row->domain};
 
-    return lease_make(ls, &session, row->credential, row->id, row->created_wall_ms);
+    return lease_new(ls, &session, row->credential, row->id, row->created_wall_ms);
 }
 
-/* The vault request of the row, there already or made: OPEN, with the end set but no timer, and no holder in
- * flight.
+/* The vault request of the row, there already or made: HELD, with its end but no timer, and by no check-out.
  */
-static struct vault_request *get_vault_request(struct leases *ls, struct checkin_queue *checkin_queue,
+static struct vault_request *get_vault_request(struct leases *ls, struct vault_ref *ref,
                                                const struct lease_row *row)
 {
-    struct vault_request *request = row->request_id
-                                        ? vault_request_find(ls, checkin_queue->vault, row->request_id)
-                                        : NULL; /* 0: each its own */
+    struct vault_request *request =
+        row->request_id ? vault_request_find(ls, ref->vault, row->request_id) : NULL; /* 0: each its own */
 
     if (request) {
         if (!row->adopted && request->origin == ORIGIN_FOREIGN)
             request->origin = ORIGIN_OURS; /* what one of its leases has proven holds for all */
         return request;
     }
-    request = vault_request_new(ls, checkin_queue->vault, row->user, row->request_id,
+    request = vault_request_new(ls, ref->vault, row->user, row->request_id,
                                 !row->request_id ? ORIGIN_NO_REQUEST
                                 : row->adopted   ? ORIGIN_FOREIGN
                                                  : ORIGIN_OURS);
     if (!request)
         return NULL;
-    request->node.spare = 0;
+    request->checkouts = 0;
     request->ends_ms = clock_now(ls->clock) + time_left(ls, row);
     request->expires_wall_ms = row->expires_wall_ms;
     return request;
@@ -88,11 +86,11 @@ static const char *known_error(const char *text)
 
 /* ---- one row ---- */
 
-static int restore_intent(struct restore *r, struct checkin_queue *checkin_queue, const struct lease_row *row)
+static int restore_intent(struct restore *r, struct vault_ref *ref, const struct lease_row *row)
 {
     struct leases *ls = r->leases;
     struct lease *lease = make_lease(ls, row);
-    struct intent *in = lease ? intent_open(ls, lease, checkin_queue->vault, row->user,
+    struct intent *in = lease ? intent_open(ls, lease, ref->vault, row->user,
                                             clock_now(ls->clock) + time_left(ls, row), row->expires_wall_ms)
                               : NULL;
 
@@ -103,16 +101,16 @@ static int restore_intent(struct restore *r, struct checkin_queue *checkin_queue
     return 0;
 }
 
-static int restore_open(struct restore *r, struct checkin_queue *checkin_queue, const struct lease_row *row)
+static int restore_open(struct restore *r, struct vault_ref *ref, const struct lease_row *row)
 {
     struct leases *ls = r->leases;
-    struct vault_request *request = get_vault_request(ls, checkin_queue, row);
+    struct vault_request *request = get_vault_request(ls, ref, row);
     struct lease *lease = request ? make_lease(ls, row) : NULL;
 
     if (!lease)
         return -ENOMEM;
     if (request->state == REQUEST_RETURNING)
-        vault_request_unreturn(request);
+        vault_request_stop_checkin(request, &(struct watch_list){0});
     lease_link(lease, request);
     vault_request_uncover(request);
     r->open++;
@@ -123,21 +121,20 @@ static int restore_open(struct restore *r, struct checkin_queue *checkin_queue, 
     return 0;
 }
 
-static int restore_releasing(struct restore *r, struct checkin_queue *checkin_queue,
-                             const struct lease_row *row)
+static int restore_releasing(struct restore *r, struct vault_ref *ref, const struct lease_row *row)
 {
     struct leases *ls = r->leases;
-    struct vault_request *request = get_vault_request(ls, checkin_queue, row);
+    struct vault_request *request = get_vault_request(ls, ref, row);
     struct lease *lease = request ? make_lease(ls, row) : NULL;
 
     if (!lease)
         return -ENOMEM;
-    if (!SLIST_EMPTY(&request->held) ||
+    if (!SLIST_EMPTY(&request->leased) ||
         request->origin != ORIGIN_OURS) { /* another row has it; or never ours */
         lease->state = LEASE_RELEASING;
         lease_discard(ls, lease);
-        if (SLIST_EMPTY(&request->held))
-            vault_request_end(request, REQUEST_FORGOTTEN);
+        if (SLIST_EMPTY(&request->leased))
+            vault_request_end(request, END_FORGOTTEN);
         return 0;
     }
     lease_cover(lease, request);
@@ -149,16 +146,16 @@ static int restore_releasing(struct restore *r, struct checkin_queue *checkin_qu
     return 0;
 }
 
-static int restore_lapsed(struct restore *r, struct checkin_queue *checkin_queue, const struct lease_row *row)
+static int restore_lapsed(struct restore *r, struct vault_ref *ref, const struct lease_row *row)
 {
     struct leases *ls = r->leases;
     int64_t left = row->next_wall_ms - clock_wall(ls->clock);
-    struct vault_request *request = get_vault_request(ls, checkin_queue, row);
+    struct vault_request *request = get_vault_request(ls, ref, row);
     struct lease *lease = request ? make_lease(ls, row) : NULL;
 
     if (!lease)
         return -ENOMEM;
-    if (!SLIST_EMPTY(&request->held)) {
+    if (!SLIST_EMPTY(&request->leased)) {
         lease_discard(ls, lease);
         return 0;
     }
@@ -177,53 +174,53 @@ static bool makes_sense(const struct leases *ls, const struct lease_row *row)
            (row->request_id > 0 || (row->request_id == 0 && row->state <= LEASE_OPEN));
 }
 
-/* The row names its vault otherwise than the configuration does now: it is written anew. */
-static int rewrite(struct leases *ls, struct checkin_queue *checkin_queue, const struct lease_row *row)
+/* A row that names its vault otherwise than the configuration does now is written again. */
+static int rewrite_row(struct leases *ls, struct vault_ref *ref, const struct lease_row *row)
 {
     const char *url = row->url ? row->url : "";
     const struct lease *lease = lease_by_id(ls, row->id);
-    bool same_url = strcmp(url, checkin_queue->url) == 0;
+    bool same_url = strcmp(url, ref->url) == 0;
 
-    if (same_url && strcmp(row->vault, checkin_queue->vault->conf->name) == 0)
+    if (same_url && strcmp(row->vault, ref->vault->conf->name) == 0)
         return 0;
-    checkin_queue->moved |= *url && !same_url;
-    return lease ? lease_tell(ls, lease) : 0;
+    ref->moved |= *url && !same_url;
+    return lease ? lease_write_row(ls, lease) : 0;
 }
 
 static int on_row(void *arg, const struct lease_row *row)
 {
-    static int (*const restorers[LEASE_NSTATES])(struct restore *, struct checkin_queue *,
-                                                 const struct lease_row *) = {
-        restore_intent, restore_open, restore_releasing, restore_lapsed};
+    static int (*const restorers[LEASE_NSTATES])(
+        struct restore *, struct vault_ref *, const struct lease_row *) = {restore_intent, restore_open,
+                                                                           restore_releasing, restore_lapsed};
     struct restore *r = arg;
-    struct checkin_queue *checkin_queue;
+    struct vault_ref *ref;
 
     if (!makes_sense(r->leases, row)) {
         r->odd++;
         log_warn("lease_odd", "lease=%s vault=%s user=%s", row->id, row->vault, row->user);
         return 0;
     }
-    checkin_queue = checkin_queue_of_row(r->leases, row->vault, row->url ? row->url : "");
-    if (!checkin_queue)
+    ref = vault_ref_of_row(&r->leases->vaults, row->vault, row->url ? row->url : "");
+    if (!ref)
         return -ENOMEM;
     if (*row->tag && strlen(row->tag) == ID_SIZE - 1)
         lease_index_remember(&r->leases->lease_index, row->tag);
-    int err = restorers[row->state](r, checkin_queue, row);
+    int err = restorers[row->state](r, ref, row);
 
-    return err ? err : rewrite(r->leases, checkin_queue, row);
+    return err ? err : rewrite_row(r->leases, ref, row);
 }
 
 /* ---- all of them ---- */
 
-static void tell_vaults(const struct leases *ls)
+static void warn_of_vaults(const struct leases *ls)
 {
-    for (size_t i = 0; i < ls->ncheckin_queues; i++) {
-        if (ls->checkin_queues[i]->absent)
-            log_warn("leases_of_absent_vault", "vault=%s hint=%s", ls->checkin_queues[i]->vault->conf->name,
+    for (size_t i = 0; i < ls->vaults.n; i++) {
+        if (ls->vaults.refs[i]->absent)
+            log_warn("leases_of_absent_vault", "vault=%s hint=%s", ls->vaults.refs[i]->vault->conf->name,
                      "they are kept; configure the vault again to have them checked in");
-        if (ls->checkin_queues[i]->moved)
+        if (ls->vaults.refs[i]->moved)
             log_warn(
-                "vault_moved", "vault=%s hint=%s", ls->checkin_queues[i]->vault->conf->name,
+                "vault_moved", "vault=%s hint=%s", ls->vaults.refs[i]->vault->conf->name,
                 "leases were made at another url; it is taken for the same vault's, and its list decides");
     }
 }
@@ -237,7 +234,7 @@ int leases_restore(struct leases *ls)
         log_error("leases_not_read", "error=%s", strerror(-err));
         return err;
     }
-    tell_vaults(ls);
+    warn_of_vaults(ls);
     if (r.open + r.releasing + r.intents + r.lapsed + r.odd)
         log_info("leases_restored", "open=%zu releasing=%zu intents=%zu lapsed=%zu odd=%zu", r.open,
                  r.releasing, r.intents, r.lapsed, r.odd);

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * driver.c - what moves a check-out from state to state, and what the states have in common.
+ *
+ * The table of states belongs to checkout.c; every change of state passes set_state(). A check-out whose
+ * client has left, or whose session has ended, goes to `reply` instead of the next state.
+ *
+ * Not here: what each state does.
+ */
+#include "broker/checkout/checkout.h"
+
+#include "base/container_of.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static void set_state(struct checkout *co, enum co_state next)
+{
+    log_debug("checkout_state", "lease=%s from=%s to=%s", co->lease_id, co->steps[co->state]->name,
+              co->steps[next]->name);
+    co->state = next;
+}
+
+void co_goto(struct checkout *co, enum co_state next)
+{
+    for (;;) {
+        if ((co->op.left || co->session_ended) && next != CO_DONE && next != CO_ENDED)
+            next = CO_REPLY;
+        set_state(co, next);
+        if (next == CO_DONE) {
+            (void)co->steps[CO_DONE]->enter(co); /* frees it */
+            return;
+        }
+        int err = co->steps[next]->enter(co);
+
+        if (err == CO_WAIT)
+            return;
+        next = co->steps[next]->resume(co, err);
+    }
+}
+
+void co_resume(struct checkout *co)
+{
+    co_goto(co, co->steps[co->state]->resume(co, 0));
+}
+
+void co_on_call(struct vault_call *call)
+{
+    struct checkout *co = CONTAINER_OF(call, struct checkout, call);
+
+    co->vault_answered = true;
+    co_resume(co);
+}
+
+void co_call(struct checkout *co, const char *user)
+{
+    op_vault_call(&co->op, &co->call, user, co_on_call);
+    co->call.begun = co->vault_answered;
+}
+
+void co_call_in_time(struct checkout *co, const char *user)
+{
+    co_call(co, user);
+    co->call.wait_ms = co->call.timeout_ms - co->call.timeout_ms / 4;
+}
+
+void co_call_awaited(struct checkout *co, const char *user)
+{
+    co_call_in_time(co, user);
+    co->call.timeout_ms = co->call.wait_ms + co->vault->conf->call_timeout_ms;
+}
+
+bool co_admitted(struct checkout *co)
+{
+    return co->vault_answered ||
+           vault_admit(co->vault, usermap_user(&co->users), op_time_left(&co->op), &co->fault) == 0;
+}
+
+bool co_drop_call(struct checkout *co)
+{
+    co->vault->ops->cancel(co->vault, &co->call);
+    return true;
+}
+
+/* ---- faults ---- */
+
+enum co_state co_fail(struct checkout *co, enum fault_code code, const char *fmt, ...)
+{
+    char detail[FAULT_DETAIL_SIZE];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(detail, sizeof detail, fmt, ap);
+    va_end(ap);
+    fault_set(&co->fault, code, "%s", detail);
+    return CO_REPLY;
+}
+
+enum co_state co_fail_start(struct checkout *co, int err)
+{
+    if (err == -EAGAIN && fault_is_set(&co->call.fault))
+        return co_fail_with(co, &co->call.fault);
+    if (err == -EAGAIN)
+        return co_fail(co, FAULT_OVERLOADED,
+                       "too many vault calls are waiting; raise max_calls or try again");
+    if (err == -ESHUTDOWN)
+        return co_fail(co, FAULT_DRAINING, "the gateway is stopping");
+    return co_fail(co, FAULT_INTERNAL, "out of memory");
+}
+
+enum co_state co_fail_with(struct checkout *co, const struct fault *fault)
+{
+    co->fault = *fault;
+    if (!fault_is_set(fault))
+        fault_set(&co->fault, FAULT_VAULT_ERROR, "the vault's answer makes no sense");
+    return CO_REPLY;
+}
+
+enum co_state co_next_user(struct checkout *co, const struct fault *fault)
+{
+    const char *words = fault->detail;
+    char tried[FAULT_DETAIL_SIZE];
+
+    account_list_unref(co->hold);
+    co->hold = NULL;
+    co->account = NULL;
+    if (usermap_next(&co->users))
+        return CO_ACCOUNT;
+    usermap_explain(&co->users, co->session, tried, sizeof tried);
+    if (*co->users.ended || !*words)
+        fault_set(&co->fault, FAULT_VAULT_REFUSED_USER, "%s", tried);
+    else
+        fault_set(&co->fault, FAULT_VAULT_REFUSED_USER, "%.*s: %.*s", FAULT_DETAIL_SIZE / 2 - 1, tried,
+                  FAULT_DETAIL_SIZE / 2 - 4, words);
+    co->fault.vault_status = fault->vault_status;
+    co->fault.vault_code = fault->vault_code;
+    co->fault.second_factor = fault->second_factor;
+    return CO_REPLY;
+}
+
+/* ---- questions and steps that several states share ---- */
+
+bool co_is_isa(const struct checkout *co)
+{
+    return co->account->isa && co->vault->ops->isa && co->ref.kind != KIND_ALIAS;
+}
+
+struct lease *co_own_lease(const struct checkout *co)
+{
+    struct leases *ls = co->op.broker->leases;
+    struct lease *lease = lease_find(ls, co->session, co->credential_id);
+
+    return lease && vault_request_expire(lease->request) ? lease_find(ls, co->session, co->credential_id)
+                                                         : lease;
+}
+
+void co_hold(struct checkout *co, struct vault_request *request, bool was_there)
+{
+    co->request = request;
+    if (co->retry != CO_RETRY_SPENT)
+        co->retry = was_there ? CO_RETRY_ALLOWED : CO_RETRY_NONE;
+}
+
+enum co_state co_first_fetch(const struct checkout *co)
+{
+    return co->prefer_ssh_key ? CO_KEY : CO_PASSWORD;
+}
+
+void co_close_intent(struct checkout *co)
+{
+    intent_close(co->intent);
+    co->intent = NULL;
+}
+
+enum co_state co_request_dead(struct checkout *co, const struct fault *fault)
+{
+    struct lease *lease = lease_find(co->op.broker->leases, co->session, co->credential_id);
+
+    /* The vault may be wrong about a request it has just made: it is checked in all the same. */
+    if (fault && co->retry != CO_RETRY_ALLOWED)
+        return co_fail_with(co, fault);
+    vault_request_gone(co->request);
+    if (co->retry != CO_RETRY_ALLOWED)
+        return co_fail(co, FAULT_VAULT_ERROR,
+                       "the vault handed over a request that it does not list as live");
+    if (lease && lease->request == co->request)
+        lease_close(lease, "gone");
+    co_close_intent(co);
+    if (co->lease)
+        lease_unsettle(co->lease); /* its row stays, and will be an intent again */
+    vault_request_unhold(co->request, NULL);
+    co->request = NULL;
+    co->retry = CO_RETRY_SPENT;
+    co->stage = CO_SECRET_PREFERRED;
+    secret_clear(&co->secret);
+    secret_clear(&co->passphrase);
+    return CO_POLICY;
+}

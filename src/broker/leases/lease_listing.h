@@ -1,0 +1,41 @@
+/*
+ * lease_listing.h - the lease table as an operator sees it: one row per lease, and per request that is still
+ * to be settled.
+ */
+#ifndef JG_BROKER_LEASES_LEASE_LISTING_H
+#define JG_BROKER_LEASES_LEASE_LISTING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct leases;
+
+struct lease_view {
+    const char *id;
+    int64_t request_id;          /* 0 = not known yet */
+    const char *user;            /* mapped vault user */
+    const char *const *sessions; /* that hold the same vault request, this lease's own first */
+    size_t nsessions;
+    const char *credential_id;
+    const char *state; /* one of LEASE_STATES */
+    bool adopted;
+    int64_t created_wall_ms, expires_wall_ms;
+    int64_t attempts;       /* check-ins tried */
+    const char *last_error; /* NULL = none */
+};
+struct lease_filter {
+    const char *user, *session, *state; /* NULL = any */
+    size_t limit;
+    uint64_t after; /* cursor: 0 = from the beginning */
+};
+#define LEASE_STATES "intent", "open", "releasing", "lapsed"
+
+/*
+ * Calls `row` for at most `limit` leases behind the cursor, oldest first; texts are valid within the call.
+ * Returns the cursor of the next page, 0 = there is no more.
+ */
+uint64_t leases_list(struct leases *, const struct lease_filter *,
+                     void (*row)(void *arg, const struct lease_view *), void *arg);
+
+#endif
