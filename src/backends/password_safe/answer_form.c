@@ -81,7 +81,7 @@ static bool calls_itself_html(const char *type)
     return strcasestr(type, "text/html") || strcasestr(type, "application/xhtml");
 }
 
-bool ps_is_page(const struct call *http)
+bool ps_is_html(const struct call *http)
 {
     size_t len;
     const char *text = trimmed(&http->body_in, &len);
@@ -140,7 +140,7 @@ static unsigned form_of(const struct call *http)
     size_t len;
     const char *text = trimmed(&http->body_in, &len);
 
-    if (ps_is_page(http))
+    if (ps_is_html(http))
         return FORM_PAGE;
     if (!len)
         return FORM_NONE;
@@ -164,7 +164,7 @@ static bool has_meaning(const struct ps_op *op, int status)
     }
 }
 
-bool ps_is_word(const struct ps_op *op, const struct call *http)
+bool ps_is_genuine_refusal(const struct ps_op *op, const struct call *http)
 {
     for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
         if (refusals[i].status == http->status)
@@ -172,16 +172,16 @@ bool ps_is_word(const struct ps_op *op, const struct call *http)
     return false;
 }
 
-bool ps_is_refusal(const struct call *http)
+bool ps_is_signin_refusal(const struct call *http)
 {
-    return !http->err && (http->status == 401 || http->status == 403) && !ps_is_page(http);
+    return !http->err && (http->status == 401 || http->status == 403) && !ps_is_html(http);
 }
 
 /* Nothing of the object is used, so a letter in it that JSON does not allow locks nobody out. */
-bool ps_is_signed_in(const struct call *http)
+bool ps_is_signin_success(const struct call *http)
 {
     size_t len;
     const char *text = trimmed(&http->body_in, &len);
 
-    return !ps_is_page(http) && len >= 2 && *text == '{' && text[len - 1] == '}';
+    return !ps_is_html(http) && len >= 2 && *text == '{' && text[len - 1] == '}';
 }

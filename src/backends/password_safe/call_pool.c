@@ -78,7 +78,7 @@ void ps_call_free(struct ps_call *call)
     ps->nspare++;
 }
 
-void ps_calls_forget(struct ps *ps)
+void ps_call_pool_free(struct ps *ps)
 {
     struct ps_call *call;
 

@@ -37,6 +37,8 @@
 
 static void on_answer(struct call *);
 static void on_late(struct deadline *);
+static void on_session(struct ps_call *, struct ps_session *);
+static void on_no_session(struct ps_call *, bool retry, uint64_t delay_ms);
 
 static uint64_t time_left(const struct ps_call *call)
 {
@@ -73,11 +75,11 @@ static void call_detach(struct ps_call *call)
 
 /* An earlier sending may have happened: only success settles that, a refusal speaks of the later one alone.
  */
-static void settle(struct ps_call *call)
+static void settle_outcome(struct ps_call *call)
 {
     struct vault_call *out = call->out;
 
-    if (!call->maybe)
+    if (!call->may_have_happened)
         return;
     if (out->result == VAULT_OK) {
         out->unknown = out->reused; /* what was handed over may be what our own lost sending made */
@@ -93,14 +95,14 @@ static void call_finish(struct ps_call *call)
     struct vault_call *out = call->out;
     struct ps *ps = call->ps;
 
-    settle(call);
+    settle_outcome(call);
     if (out->result != VAULT_OK)
         vault_call_free(out); /* pages of a list that could not be finished */
     ps->depth++;
     call_detach(call);
     out->done(out);
     ps->depth--;
-    ps_close_step(ps);
+    ps->on_gone(ps);
 }
 
 static void on_ended(struct deadline *d)
@@ -134,7 +136,7 @@ int ps_call_start_ended(struct ps_call *call)
     return 0;
 }
 
-static int name_refused(struct ps_call *call)
+static int refuse_name(struct ps_call *call)
 {
     call->out->result = VAULT_FAILED; /* the vault was not asked: no other name may take its place */
     fault_set(
@@ -153,7 +155,7 @@ int ps_call_start(struct ps_call *call)
     int err = call->target.failed || call->body.failed ? -EMSGSIZE : 0;
 
     if (!err && !ps_user_name_valid(name))
-        return name_refused(call);
+        return refuse_name(call);
     call->ends_ms = clock_now(ps->clock) + time;
     call->begin_by_ms = wait ? call->ends_ms - time + wait : 0;
     if (!err)
@@ -161,7 +163,7 @@ int ps_call_start(struct ps_call *call)
     if (!err)
         err = ps_user_get(ps, name, &call->user);
     if (!err)
-        err = ps_gate_pass(call);
+        err = ps_overload_admit(call);
     if (err) {
         timer_stop(ps->timers, &call->ends);
         if (call->user)
@@ -169,6 +171,8 @@ int ps_call_start(struct ps_call *call)
         ps_call_free(call);
         return err;
     }
+    call->on_session = on_session;
+    call->on_no_session = on_no_session;
     register_call(call);
     ps->nactive += !call->user->ncalls++;
     ps_user_queue(call->user, call, false);
@@ -185,13 +189,13 @@ void ps_call_cancel(struct vault *vault, struct vault_call *out)
         return;
     call_detach(call);
     vault_call_free(out);
-    ps_close_step(ps);
+    ps->on_gone(ps);
 }
 
 /* Whatever was sent before was refused by the vault, or never left us. */
 static bool is_unsent(const struct ps_call *call)
 {
-    if (call->maybe)
+    if (call->may_have_happened)
         return false;
     return call->state == PS_WAITING || call->state == PS_PAUSED ||
            (call->state == PS_SENT && upstream_unsent(&call->http));
@@ -210,7 +214,7 @@ void ps_calls_end_all(struct ps *ps)
     struct ps_call *call;
 
     while ((call = TAILQ_FIRST(&ps->calls))) {
-        call->maybe |= call->op->effects && call->state == PS_SENT;
+        call->may_have_happened |= call->op->effects && call->state == PS_SENT;
         if (call->state != PS_ENDED)
             ps_error_errno(ps, -ESHUTDOWN, call->out);
         call_finish(call);
@@ -219,7 +223,7 @@ void ps_calls_end_all(struct ps *ps)
 
 /* ---- sending ---- */
 
-static bool is_in_vain(const struct ps_call *call)
+static bool is_past_begin_by(const struct ps_call *call)
 {
     return call->begin_by_ms && clock_now(call->ps->clock) >= call->begin_by_ms;
 }
@@ -268,9 +272,9 @@ static int send_on(struct ps_call *call, struct ps_session *session)
     return ps_http_send(ps, &call->http);
 }
 
-void ps_call_send(struct ps_call *call, struct ps_session *session)
+static void on_session(struct ps_call *call, struct ps_session *session)
 {
-    int err = is_in_vain(call) ? -EAGAIN : send_on(call, session);
+    int err = is_past_begin_by(call) ? -EAGAIN : send_on(call, session);
 
     if (!err) {
         ps_session_take(session, call);
@@ -279,8 +283,8 @@ void ps_call_send(struct ps_call *call, struct ps_session *session)
         timer_stop(call->ps->timers, &call->ends);
         return;
     }
-    if (is_in_vain(call))
-        ps_gate_in_vain(call);
+    if (is_past_begin_by(call))
+        ps_overload_expire(call);
     else
         ps_error_errno(call->ps, err, call->out);
     finish_later(call);
@@ -294,12 +298,21 @@ static void on_pause_over(struct deadline *d)
     ps_user_serve(call->user);
 }
 
+/* In [0, below). xorshift: jitter needs no better. */
+static uint64_t jitter(struct ps *ps, uint64_t below)
+{
+    ps->random ^= ps->random << 13;
+    ps->random ^= ps->random >> 7;
+    ps->random ^= ps->random << 17;
+    return ps->random % below;
+}
+
 /* Sets the call aside for another try; false when there are no tries or is no time left. */
 static bool call_pause(struct ps_call *call, uint64_t delay_ms)
 {
     struct ps *ps = call->ps;
     uint64_t step = (uint64_t)PS_RETRY_MIN << (call->tries < 6 ? call->tries : 6);
-    uint64_t delay = step / 2 + ps_random(ps, step), left = time_left(call);
+    uint64_t delay = step / 2 + jitter(ps, step), left = time_left(call);
 
     if (delay < delay_ms)
         delay = delay_ms;
@@ -313,9 +326,9 @@ static bool call_pause(struct ps_call *call, uint64_t delay_ms)
     return true;
 }
 
-void ps_call_setback(struct ps_call *call, bool again, uint64_t delay_ms)
+static void on_no_session(struct ps_call *call, bool retry, uint64_t delay_ms)
 {
-    if (!again || !call_pause(call, delay_ms))
+    if (!retry || !call_pause(call, delay_ms))
         finish_later(call);
 }
 
@@ -323,10 +336,10 @@ static void on_late(struct deadline *d)
 {
     struct ps_call *call = CONTAINER_OF(d, struct ps_call, ends);
 
-    if (is_in_vain(call))
-        ps_gate_in_vain(call);
+    if (is_past_begin_by(call))
+        ps_overload_expire(call);
     else
-        ps_error_late(call->out);
+        ps_error_deadline(call->out);
     call_finish(call);
 }
 
@@ -347,7 +360,7 @@ static void try_again_or_finish(struct ps_call *call)
     struct ps_user *user = call->user;
     uint64_t delay = 0;
 
-    if (!ps_error_again(call->ps, &call->http, &delay) || !call_pause(call, delay)) {
+    if (!ps_error_is_retryable(call->ps, &call->http, &delay) || !call_pause(call, delay)) {
         call_finish(call);
         return;
     }
@@ -357,16 +370,34 @@ static void try_again_or_finish(struct ps_call *call)
     ps_user_serve(user);
 }
 
+/* The one place where an answer is believed, or not. */
+static enum ps_next read_into_out(struct ps_call *call)
+{
+    const struct call *http = &call->http;
+    bool is_good = http->status >= 200 && http->status < 300;
+
+    call->out->fault = (struct fault){0};
+    if (is_good && !ps_is_html(http))
+        return call->op->read(call);
+    call->may_have_happened |=
+        call->op->effects && (http->status == 401 || !ps_is_genuine_refusal(call->op, http));
+    if (http->status == 401 && ps_is_genuine_refusal(call->op, http))
+        ps_error_session_refused(call->op, http, call->out);
+    else
+        ps_error_status(call->ps, call->op, http, call->out);
+    return call->out->result == VAULT_OK ? ps_parse_nothing(call) : PS_DONE;
+}
+
 /*
  * A page may come from a web server that has lost the session as well, so the session goes in any case. That
  * the user was signed in shows that he is not refused: a call with effects may have happened all the same.
  */
-static void not_signed_in(struct ps_call *call)
+static void session_refused(struct ps_call *call)
 {
     struct ps_user *user = call->user;
     bool first_use = !call->session->proved;
 
-    (void)ps_call_read(call);
+    (void)read_into_out(call);
     ps_session_drop(call->session);
     call->session = NULL;
     ps_user_drop_idle(user);
@@ -383,7 +414,7 @@ static void not_signed_in(struct ps_call *call)
 
 static void next_page(struct ps_call *call)
 {
-    int err = ps_operations_page(call);
+    int err = call->op->next_page(call);
 
     call_free_answer(&call->http);
     if (!err)
@@ -404,30 +435,13 @@ static void remember_header(struct ps_call *call)
     log_info("vault_wants_header", "vault=%s", call->ps->vault.conf->name);
 }
 
-/* The one place where an answer is believed, or not. */
-enum ps_next ps_call_read(struct ps_call *call)
+static void read_answer(struct ps_call *call)
 {
-    const struct call *http = &call->http;
-    bool is_good = http->status >= 200 && http->status < 300;
-
-    call->out->fault = (struct fault){0};
-    if (is_good && !ps_is_page(http))
-        return call->op->read(call);
-    call->maybe |= call->op->effects && (http->status == 401 || !ps_is_word(call->op, http));
-    if (http->status == 401 && ps_is_word(call->op, http))
-        ps_error_shut_out(call->op, http, call->out);
-    else
-        ps_error_status(call->ps, call->op, http, call->out);
-    return call->out->result == VAULT_OK ? ps_parse_nothing(call) : PS_DONE;
-}
-
-static void answered(struct ps_call *call)
-{
-    if (call->http.status < 500 && !ps_is_page(&call->http)) {
+    if (call->http.status < 500 && !ps_is_html(&call->http)) {
         call->session->proved = true;
         remember_header(call);
     }
-    if (ps_call_read(call) == PS_MORE)
+    if (read_into_out(call) == PS_MORE)
         next_page(call);
     else
         try_again_or_finish(call);
@@ -443,21 +457,21 @@ static void on_answer(struct call *http)
     call->state = PS_NEW;
     buf_clear(&call->headers);
     if (http->err == -EAGAIN) {
-        ps_gate_in_vain(call);
+        ps_overload_expire(call);
         call_finish(call);
         return;
     }
     call->begin_by_ms = 0;
     if (http->err) {
-        call->maybe |= call->op->effects && http->sent;
-        ps_error_lost(call->ps, http, call->out);
+        call->may_have_happened |= call->op->effects && http->sent;
+        ps_error_transport(call->ps, http, call->out);
         try_again_or_finish(call);
         return;
     }
-    if (!ps_is_page(http))
+    if (!ps_is_html(http))
         ps_session_learn(call->session, &http->cookies);
     if (http->status == 401)
-        not_signed_in(call);
+        session_refused(call);
     else
-        answered(call);
+        read_answer(call);
 }

@@ -4,10 +4,10 @@
  * and a fault.
  *
  * The vault says why in many forms: a bare number (4031), the same in quotes or as text/plain, a JSON string,
- * an object with Message or error, or a page of HTML. ps_words_read() reduces all of them to a sub-code and a
- * text. The text only chooses between faults, and is quoted only for a 400 to a call whose request carries no
- * vault request id: whoever knows an id and has a session can read the password behind it, so no id may reach
- * an error or a log.
+ * an object with Message or error, or a page of HTML. ps_error_text_read() reduces all of them to a sub-code
+ * and a text. The text only chooses between faults, and is quoted only for a 400 to a call whose request
+ * carries no vault request id: whoever knows an id and has a session can read the password behind it, so no
+ * id may reach an error or a log.
  *
  * The table is in docs/password-safe.md; what a status means for one operation stands in its row
  * (operations.c).
@@ -57,7 +57,7 @@ static int code_of(const char *text)
     return code;
 }
 
-static void words_of_object(const struct buf *body, struct ps_words *out)
+static void words_of_object(const struct buf *body, struct ps_error_text *out)
 {
     static const char *const names[] = {"Message", "error_description", "error", "Code"};
     const char *why, *text = NULL;
@@ -77,13 +77,13 @@ static void words_of_object(const struct buf *body, struct ps_words *out)
     cJSON_Delete(tree);
 }
 
-void ps_words_read(const struct buf *body, struct ps_words *out)
+void ps_error_text_read(const struct buf *body, struct ps_error_text *out)
 {
     const char *text = body->data;
     size_t len = body->len;
     struct secret string = {0};
 
-    *out = (struct ps_words){0};
+    *out = (struct ps_error_text){0};
     while (len && isspace((unsigned char)*text)) {
         text++;
         len--;
@@ -101,14 +101,14 @@ void ps_words_read(const struct buf *body, struct ps_words *out)
         out->code = code_of(out->text);
 }
 
-static bool says(const struct ps_words *words, const char *what)
+static bool says(const struct ps_error_text *words, const char *what)
 {
     return strcasestr(words->text, what) != NULL;
 }
 
 /* ---- refusals of an operation ---- */
 
-static enum fault_code fault_of_bad_values(const struct ps_op *op, const struct ps_words *words)
+static enum fault_code fault_of_bad_values(const struct ps_op *op, const struct ps_error_text *words)
 {
     if (!op->effects)
         return FAULT_VAULT_ERROR;
@@ -121,7 +121,7 @@ static enum fault_code fault_of_bad_values(const struct ps_op *op, const struct 
     return FAULT_VAULT_ERROR;
 }
 
-static void refuse_bad(const struct ps_op *op, const struct ps_words *words, struct vault_call *out)
+static void refuse_bad(const struct ps_op *op, const struct ps_error_text *words, struct vault_call *out)
 {
     enum fault_code code = op->quotes ? fault_of_bad_values(op, words) : FAULT_VAULT_ERROR;
 
@@ -151,7 +151,7 @@ static const char *denied_text(int code)
     }
 }
 
-static void refuse_denied(const struct ps_op *op, const struct ps_words *words, struct vault_call *out)
+static void refuse_denied(const struct ps_op *op, const struct ps_error_text *words, struct vault_call *out)
 {
     out->result = words->code == 4034 ? VAULT_PENDING : op->on_403;
     if (out->result == VAULT_OK)
@@ -165,7 +165,7 @@ static void refuse_denied(const struct ps_op *op, const struct ps_words *words, 
         fault_set(&out->fault, FAULT_NOT_ENTITLED, "%s", denied_text(words->code));
 }
 
-static void refuse_absent(const struct ps_op *op, const struct ps_words *words, struct vault_call *out)
+static void refuse_absent(const struct ps_op *op, const struct ps_error_text *words, struct vault_call *out)
 {
     bool over = says(words, "released") || says(words, "expired");
 
@@ -219,7 +219,7 @@ static void refuse_other(const struct ps *ps, const struct ps_op *op, const stru
     } else if (status >= 300 && status < 400) {
         fault_set(&out->fault, FAULT_VAULT_ERROR, "the vault redirects the %s (%d): check the url", op->name,
                   status);
-    } else if (ps_is_page(http)) {
+    } else if (ps_is_html(http)) {
         refuse_page(op, http, out);
     } else if (status == 404) {
         fault_set(&out->fault, FAULT_VAULT_ERROR,
@@ -238,13 +238,13 @@ static void refuse_other(const struct ps *ps, const struct ps_op *op, const stru
 void ps_error_status(const struct ps *ps, const struct ps_op *op, const struct call *http,
                      struct vault_call *out)
 {
-    struct ps_words words;
+    struct ps_error_text words;
 
-    ps_words_read(&http->body_in, &words);
+    ps_error_text_read(&http->body_in, &words);
     out->fault = (struct fault){0};
-    if (!ps_is_word(op, http)) {
+    if (!ps_is_genuine_refusal(op, http)) {
         refuse_other(ps, op, http, out);
-        out->fault.foreign = ps_is_page(http);
+        out->fault.foreign = ps_is_html(http);
         out->fault.vault_status = http->status;
         return;
     }
@@ -269,13 +269,13 @@ void ps_error_status(const struct ps *ps, const struct ps_op *op, const struct c
 
 /* ---- no answer ---- */
 
-void ps_error_lost(const struct ps *ps, const struct call *http, struct vault_call *out)
+void ps_error_transport(const struct ps *ps, const struct call *http, struct vault_call *out)
 {
     const char *name = ps->vault.conf->name;
 
     out->result = VAULT_FAILED;
     switch (http->err) {
-    case -ETIMEDOUT: ps_error_late(out); break;
+    case -ETIMEDOUT: ps_error_deadline(out); break;
     case -EPROTO:
         fault_set(&out->fault, FAULT_VAULT_ERROR, "vault %s does not answer in HTTP: %s", name, http->why);
         break;
@@ -304,22 +304,22 @@ void ps_error_errno(const struct ps *ps, int err, struct vault_call *out)
     else if (err == -ESHUTDOWN || err == -ECANCELED)
         fault_set(&out->fault, FAULT_DRAINING, "the gateway is stopping");
     else if (err == -ETIMEDOUT)
-        ps_error_late(out);
+        ps_error_deadline(out);
     else
         fault_set(&out->fault, FAULT_VAULT_UNAVAILABLE, "vault %s: %s", name, strerror(-err));
 }
 
-void ps_error_late(struct vault_call *out)
+void ps_error_deadline(struct vault_call *out)
 {
     out->result = VAULT_FAILED;
     fault_set(&out->fault, FAULT_DEADLINE_EXCEEDED, "the vault did not answer in time");
 }
 
-void ps_error_nonsense(struct vault_call *out, const struct call *http, const char *what)
+void ps_error_unreadable(struct vault_call *out, const struct call *http, const char *what)
 {
     out->result = VAULT_FAILED;
     fault_set(&out->fault, FAULT_VAULT_ERROR, "the vault's answer makes no sense: %s", what);
-    out->fault.foreign = ps_is_page(http);
+    out->fault.foreign = ps_is_html(http);
     out->fault.vault_status = http->status;
 }
 
@@ -343,7 +343,7 @@ void ps_error_refused(struct fault *fault, const struct call *http)
     fault->second_factor = *http->value[CALL_2FA] != '\0';
 }
 
-void ps_error_shut_out(const struct ps_op *op, const struct call *http, struct vault_call *out)
+void ps_error_session_refused(const struct ps_op *op, const struct call *http, struct vault_call *out)
 {
     out->result = VAULT_FAILED;
     fault_set(
@@ -355,7 +355,7 @@ void ps_error_shut_out(const struct ps_op *op, const struct call *http, struct v
     out->fault.vault_status = http->status;
 }
 
-bool ps_error_again(const struct ps *ps, const struct call *http, uint64_t *delay_ms)
+bool ps_error_is_retryable(const struct ps *ps, const struct call *http, uint64_t *delay_ms)
 {
     uint64_t asked = (uint64_t)retry_after_s(ps, http) * 1000;
 

@@ -20,16 +20,26 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Writes the page that begins at call->offset behind the stem of the target. */
+static int write_page(struct ps_call *call)
+{
+    char first = memchr(call->target.data, '?', call->stem) ? '&' : '?';
+
+    call->target.len = call->stem;
+    return buf_printf(&call->target, "%climit=%d&offset=%zu", first, PS_PAGE, call->offset);
+}
+
 /*
  * A request is not .repeat: only calls.c may send it again, which then knows that it did. The results are
- * those of refusals in the vault's own form (answer_form.c); FAILED = this status is never the vault's word
- * about this operation.
+ * those of refusals in the vault's own form (answer_form.c); FAILED = the vault never answers this operation
+ * with this status.
  */
 /* clang-format off */
 const struct ps_op ps_operations[PS_NOPERATIONS] = {
     [PS_SIGN_IN]    = {.name = "sign-in",
                        .on_400 = VAULT_FAILED, .on_403 = VAULT_FAILED, .on_404 = VAULT_FAILED, .on_409 = VAULT_FAILED},
-    [PS_LIST]       = {.name = "list", .method = "GET", .read = ps_parse_list, .repeat = true, .quotes = true,
+    [PS_LIST]       = {.name = "list", .method = "GET", .read = ps_parse_list, .next_page = write_page,
+                       .repeat = true, .quotes = true,
                        .on_400 = VAULT_BAD, .on_403 = VAULT_OK, .on_404 = VAULT_OK, .on_409 = VAULT_FAILED},
     [PS_POLICY]     = {.name = "policy", .method = "POST", .read = ps_parse_policy, .repeat = true, .quotes = true,
                        .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_ABSENT, .on_409 = VAULT_FAILED},
@@ -42,8 +52,8 @@ const struct ps_op ps_operations[PS_NOPERATIONS] = {
                        .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_GONE, .on_409 = VAULT_FAILED},
     [PS_REQUESTS]   = {.name = "requests", .method = "GET", .read = ps_parse_requests, .repeat = true, .quotes = true,
                        .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_FAILED, .on_409 = VAULT_FAILED},
-    [PS_DIRECTORY]  = {.name = "directory", .method = "GET", .read = ps_parse_directory, .repeat = true,
-                       .quotes = true,
+    [PS_DIRECTORY]  = {.name = "directory", .method = "GET", .read = ps_parse_directory, .next_page = write_page,
+                       .repeat = true, .quotes = true,
                        .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_ABSENT, .on_409 = VAULT_FAILED},
     [PS_ISA]        = {.name = "isa", .method = "POST", .read = ps_parse_credential, .effects = true, .quotes = true,
                        .secret = true,
@@ -110,14 +120,6 @@ static void query_write(struct ps_call *call, const struct account_query *query)
         query_add(&call->target, "type", type);
 }
 
-int ps_operations_page(struct ps_call *call)
-{
-    char first = memchr(call->target.data, '?', call->stem) ? '&' : '?';
-
-    call->target.len = call->stem;
-    return buf_printf(&call->target, "%climit=%d&offset=%zu", first, PS_PAGE, call->offset);
-}
-
 int ps_list(struct vault *vault, const struct account_query *query, struct vault_call *out)
 {
     struct ps_call *call;
@@ -135,7 +137,7 @@ int ps_list(struct vault *vault, const struct account_query *query, struct vault
     query_write(call, query);
     call->stem = call->target.len;
     if (!call->target.failed)
-        (void)ps_operations_page(call);
+        (void)write_page(call);
     return ps_call_start(call);
 }
 
@@ -282,6 +284,6 @@ int ps_directory(struct vault *vault, enum directory_part part, struct vault_cal
     (void)buf_str(&call->target, names[part]);
     call->stem = call->target.len;
     if (part == DIRECTORY_SYSTEMS && !call->target.failed)
-        (void)ps_operations_page(call);
+        (void)write_page(call);
     return ps_call_start(call);
 }

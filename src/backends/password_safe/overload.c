@@ -43,8 +43,8 @@
 #define NOBODY_REFUSED PS_NREFUSALS
 
 static const char *const reasons[PS_NREFUSALS] = {
-    [PS_DEADLINE] = "deadline",   [PS_MAX_WAIT] = "max_wait", [PS_SHARE] = "share",
-    [PS_MAX_CALLS] = "max_calls", [PS_IN_VAIN] = "in_vain",
+    [PS_DEADLINE] = "deadline",   [PS_MAX_WAIT] = "max_wait",    [PS_SHARE] = "share",
+    [PS_MAX_CALLS] = "max_calls", [PS_WAIT_EXPIRED] = "in_vain",
 };
 
 static const char *const classes[CALL_NCLASSES] = {
@@ -75,7 +75,7 @@ static uint64_t foretell(const struct ps *ps, const struct ps_user *user, uint64
     return outlook.wait_ms + (user ? session_wait_ms(ps, user, outlook.exchange_ms) : 0);
 }
 
-uint64_t ps_gate_wait_ms(const struct ps *ps)
+uint64_t ps_overload_wait_ms(const struct ps *ps)
 {
     uint64_t exchange_ms;
 
@@ -123,7 +123,7 @@ static enum ps_refusal judge_wait(const struct ps *ps, uint64_t wait_ms, uint64_
 
 static void count(struct ps *ps, enum ps_refusal why, uint64_t wait_ms)
 {
-    struct ps_gate *gate = &ps->gate;
+    struct ps_overload *gate = &ps->overload;
     uint64_t now = clock_now(ps->clock);
 
     metric_add(&gate->refused[why].metric, 1);
@@ -148,7 +148,7 @@ static void set_words(const struct ps *ps, enum ps_refusal why, uint64_t wait_ms
         fault_set(f, FAULT_OVERLOADED,
                   "vault %s is busy, and this vault user has more than an equal share of max_calls", name);
         break;
-    case PS_IN_VAIN:
+    case PS_WAIT_EXPIRED:
         fault_set(f, FAULT_OVERLOADED, "vault %s is busy: no turn came in time; nothing was begun", name);
         break;
     default:
@@ -195,7 +195,7 @@ static int pass_first(struct ps_call *call)
     return why == NOBODY_REFUSED ? 0 : refuse(ps, why, wait_ms, &call->out->fault);
 }
 
-int ps_gate_pass(struct ps_call *call)
+int ps_overload_admit(struct ps_call *call)
 {
     struct ps *ps = call->ps;
     size_t most = ps->vault.conf->max_calls;
@@ -208,28 +208,28 @@ int ps_gate_pass(struct ps_call *call)
     return ps->ncalls < most ? 0 : refuse(ps, PS_MAX_CALLS, 0, &call->out->fault);
 }
 
-void ps_gate_in_vain(struct ps_call *call)
+void ps_overload_expire(struct ps_call *call)
 {
     uint64_t exchange_ms, wait_ms = foretell(call->ps, call->user, &exchange_ms);
 
     call->out->result = VAULT_FAILED;
-    (void)refuse(call->ps, PS_IN_VAIN, wait_ms, &call->out->fault);
+    (void)refuse(call->ps, PS_WAIT_EXPIRED, wait_ms, &call->out->fault);
 }
 
 /* ---- what is told ---- */
 
-uint64_t ps_gate_refused(const struct ps *ps)
+uint64_t ps_overload_refusals(const struct ps *ps)
 {
     double sum = 0;
 
     for (size_t i = 0; i < PS_NREFUSALS; i++)
-        sum += ps->gate.refused[i].metric.value;
+        sum += ps->overload.refused[i].metric.value;
     return (uint64_t)sum;
 }
 
 static double read_wait(void *of)
 {
-    return (double)ps_gate_wait_ms(of) / 1000;
+    return (double)ps_overload_wait_ms(of) / 1000;
 }
 
 static double read_line(const struct ps *ps, enum call_class class)
@@ -273,7 +273,7 @@ static void tell(struct ps *ps, struct ps_gauge *g, const struct metric *m, cons
     metric_register(&g->metric);
 }
 
-void ps_gate_start(struct ps *ps)
+void ps_overload_start(struct ps *ps)
 {
     static double (*const readers[CALL_NCLASSES])(void *) = {
         [CALL_CONTINUE] = read_begun,
@@ -293,19 +293,19 @@ void ps_gate_start(struct ps *ps)
                                     .kind = METRIC_GAUGE};
 
     for (size_t i = 0; i < PS_NREFUSALS; i++)
-        tell(ps, &ps->gate.refused[i], &refused, "reason", reasons[i]);
-    tell(ps, &ps->gate.wait, &wait, NULL, NULL);
+        tell(ps, &ps->overload.refused[i], &refused, "reason", reasons[i]);
+    tell(ps, &ps->overload.wait, &wait, NULL, NULL);
     for (size_t i = 0; i < CALL_NCLASSES; i++) {
         priority_queue.read = readers[i];
-        tell(ps, &ps->gate.priority_queue[i], &priority_queue, "class", classes[i]);
+        tell(ps, &ps->overload.priority_queue[i], &priority_queue, "class", classes[i]);
     }
 }
 
-void ps_gate_stop(struct ps *ps)
+void ps_overload_stop(struct ps *ps)
 {
     for (size_t i = 0; i < PS_NREFUSALS; i++)
-        metric_unregister(&ps->gate.refused[i].metric);
-    metric_unregister(&ps->gate.wait.metric);
+        metric_unregister(&ps->overload.refused[i].metric);
+    metric_unregister(&ps->overload.wait.metric);
     for (size_t i = 0; i < CALL_NCLASSES; i++)
-        metric_unregister(&ps->gate.priority_queue[i].metric);
+        metric_unregister(&ps->overload.priority_queue[i].metric);
 }

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * parse.c - answers that went well: rows, numbers, and the secret.
+ * parse.c - successful answers: lists of accounts, policies, request numbers and secrets.
  *
- * The vault's releases differ: member names in other case, members missing or new, one object instead of an
- * array of one, a number in quotes, letters that cannot stand in a text. All of that is accepted; what cannot
- * be understood is VAULT_FAILED with a fault that names the operation and quotes nothing. A secret goes from
- * the answer's buffer straight into its struct secret, and is never mended.
+ * Releases of the vault differ: member names in another case, members missing or new, one object instead of
+ * an array of one, a number in quotes, letters that JSON does not allow. All of that is accepted. An answer
+ * that cannot be understood is VAULT_FAILED with a fault that names the operation and quotes nothing. A
+ * secret goes from the answer's buffer straight into its struct secret and is never repaired.
  *
- * A list is read page by page until one is short. Rows seen on an earlier page are dropped (the vault sorts
- * by nothing it promises), and a page without any new row ends the list, so that a server that does not know
- * `offset` cannot keep us here.
+ * A list is read page by page until a page is short. The vault promises no order, so rows of an earlier page
+ * may come again; they are dropped. A page without any new row ends the list: a server that ignores `offset`
+ * cannot prolong it.
  *
- * Not here: answers that went badly (errors.c).
+ * Not here: failures (errors.c), the directory (parse_directory.c), the shared steps (parse_json.c).
  */
-#include "backends/password_safe/parse.h"
+#include "backends/password_safe/parse_json.h"
 #include "base/json.h"
 #include "base/log.h"
 
@@ -47,23 +47,23 @@ static int row_add(struct ps_call *call, const cJSON *object)
         .default_minutes = ps_number(object, "DefaultReleaseDuration"),
         .max_minutes = ps_number(object, "MaximumReleaseDuration"),
         .isa = ps_flag(object, "IsISAAccess"),
-        .system = ps_words_of(object, "SystemName"),
-        .account = ps_words_of(object, "AccountName"),
-        .domain = ps_words_of(object, "DomainName"),
-        .upn = ps_words_of(object, "UserPrincipalName"),
-        .instance = ps_words_of(object, "InstanceName"),
-        .application = ps_words_of(object, "ApplicationDisplayName"),
-        .description = ps_words_of(object, "AccountDescription"),
+        .system = ps_text(object, "SystemName"),
+        .account = ps_text(object, "AccountName"),
+        .domain = ps_text(object, "DomainName"),
+        .upn = ps_text(object, "UserPrincipalName"),
+        .instance = ps_text(object, "InstanceName"),
+        .application = ps_text(object, "ApplicationDisplayName"),
+        .description = ps_text(object, "AccountDescription"),
     };
 
     if (odd) {
-        ps_mended_no_row(call);
+        ps_repaired_row_left_out(call);
         return 0;
     }
     if (alias_id) {
         row.system_id = 0; /* what it stands for may change; the alias itself is what is asked for */
         row.account_id = alias_id;
-        row.alias = ps_words_of(object, "AliasName");
+        row.alias = ps_text(object, "AliasName");
         row.application_id = 0;
         row.isa = false;
     }
@@ -172,7 +172,7 @@ enum ps_next ps_parse_list(struct ps_call *call)
 
     if (!single && !ps_are_rows(rows)) {
         cJSON_Delete(tree);
-        return ps_nonsense(call, "the list of accounts is not a JSON array of rows");
+        return ps_unreadable(call, "the list of accounts is not a JSON array of rows");
     }
     if (!out->accounts)
         out->accounts = account_list_new();
@@ -183,7 +183,7 @@ enum ps_next ps_parse_list(struct ps_call *call)
     if (err)
         return ps_no_memory(call);
     if (single && out->accounts->n == 0)
-        return ps_nonsense(call, "the list of accounts is an object, and no account");
+        return ps_unreadable(call, "the list of accounts is an object, and no account");
     if (!page_last(call, seen, before)) {
         call->offset += seen;
         return PS_MORE;
@@ -211,7 +211,7 @@ static bool schedule_view(const cJSON *schedule, bool *approval)
         return true;
     cJSON_ArrayForEach(type, types)
     {
-        const char *name = ps_words_of(type, "AccessType");
+        const char *name = ps_text(type, "AccessType");
 
         if (name && strcasecmp(name, "View") != 0)
             continue;
@@ -253,14 +253,14 @@ enum ps_next ps_parse_policy(struct ps_call *call)
     const cJSON *row;
 
     if (!tree)
-        return ps_nonsense(call, "the answer about the access policy is not JSON");
+        return ps_unreadable(call, "the answer about the access policy is not JSON");
     if (cJSON_IsArray(tree)) {
         cJSON_ArrayForEach(row, tree) policy_read(policy, row);
     } else if (cJSON_IsObject(tree)) {
         policy_read(policy, tree);
     } else {
         cJSON_Delete(tree);
-        return ps_nonsense(call, "the answer about the access policy is neither an object nor an array");
+        return ps_unreadable(call, "the answer about the access policy is neither an object nor an array");
     }
     cJSON_Delete(tree);
     call->out->result = VAULT_OK;
@@ -308,7 +308,7 @@ enum ps_next ps_parse_request(struct ps_call *call)
 
     if ((status != 200 && status != 201) || !bare_number(&call->http.body_in, &call->out->request_id)) {
         call->out->request_id = 0;
-        return ps_nonsense(call, "the answer to the request holds no request number");
+        return ps_unreadable(call, "the answer to the request holds no request number");
     }
     call->out->reused = status == 200;
     call->out->result = VAULT_OK;
@@ -357,12 +357,12 @@ enum ps_next ps_parse_credential(struct ps_call *call)
     if (err == -ENOMEM)
         return ps_no_memory(call);
     if (err == -EILSEQ)
-        return ps_nonsense(call,
-                           "the credential holds a letter that JSON or UTF-8 does not allow (NUL, a lone "
-                           "surrogate, a bare control character or a byte that is no UTF-8); it is not "
-                           "handed out changed");
+        return ps_unreadable(call,
+                             "the credential holds a letter that JSON or UTF-8 does not allow (NUL, a lone "
+                             "surrogate, a bare control character or a byte that is no UTF-8); it is not "
+                             "handed out changed");
     if (err == -EINVAL)
-        return ps_nonsense(call, "the answer with the credential is not a JSON string");
+        return ps_unreadable(call, "the answer with the credential is not a JSON string");
     if (err || !out->secret.len) {
         secret_clear(&out->secret);
         out->result = VAULT_ABSENT;
@@ -392,10 +392,10 @@ static int request_add(struct ps_call *call, const cJSON *object)
         .system_id = ps_id(object, "SystemID", &odd),
         .account_id = ps_id(object, "AccountID", &odd),
     };
-    const char *reason = ps_words_of(object, "Reason"), *ends = ps_words_of(object, "ExpiresDate");
+    const char *reason = ps_text(object, "Reason"), *ends = ps_text(object, "ExpiresDate");
 
     if (odd)
-        ps_mended_no_row(call);
+        ps_repaired_row_left_out(call);
     if (odd || !row.request_id)
         return 0;
     if (ends && (clock_parse_vault_date(ends, &row.expires_wall_ms) || row.expires_wall_ms < 0))
@@ -420,7 +420,7 @@ enum ps_next ps_parse_requests(struct ps_call *call)
     rows = ps_rows(tree, &single);
     if (single || !ps_are_rows(rows)) {
         cJSON_Delete(tree);
-        return ps_nonsense(call, "the list of requests is not a JSON array of rows");
+        return ps_unreadable(call, "the list of requests is not a JSON array of rows");
     }
     n = cJSON_GetArraySize(rows);
     active->n = 0;

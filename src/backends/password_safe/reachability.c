@@ -169,7 +169,7 @@ void ps_reachability_stop(struct ps *ps)
     ps->probing = false;
 }
 
-int64_t ps_vault_wall(const struct ps *ps)
+int64_t ps_vault_clock_wall(const struct ps *ps)
 {
     return clock_wall(ps->clock) + (ps->skew_known ? ps->skew_ms : 0);
 }
