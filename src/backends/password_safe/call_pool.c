@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * call_pool.c - the memory of calls: a check-out and its release need three, and each lives for
- * milliseconds.
+ * call_pool.c - the memory of calls.
  *
- * So a few that have ended are kept for the next ones, wiped, with the memory of their target and body. A
- * call whose texts grew large is not kept, and what a session's secret was written into never is.
+ * A check-out and its release take three calls, and each lives for milliseconds. So up to PS_SPARE_CALLS
+ * ended calls are kept for the next ones, wiped, with the memory of their target and body. A call whose texts
+ * grew beyond PS_SPARE_TEXTS is not kept, and memory that held the headers of a session never is.
+ *
+ * Worth its lines: without it a check-out with release takes 5 to 10 % more instructions (`bench/run
+ * instructions`), most of them for clearing and wiping fresh memory.
  *
  * Not here: what a call does (calls.c).
  */
@@ -13,8 +16,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* One that is kept, or a new one. NULL when out of memory. */
-static struct ps_call *take(struct ps *ps)
+/* A kept call, or a new one. NULL when out of memory. */
+static struct ps_call *take_spare(struct ps *ps)
 {
     struct ps_call *call = TAILQ_FIRST(&ps->spare);
 
@@ -37,7 +40,7 @@ int ps_call_new(struct ps *ps, const struct ps_op *op, struct vault_call *out, s
 
     if (ps->closing)
         return -ESHUTDOWN;
-    call = take(ps);
+    call = take_spare(ps);
     if (!call)
         return -ENOMEM;
     call->ps = ps;
@@ -55,7 +58,7 @@ int ps_call_new(struct ps *ps, const struct ps_op *op, struct vault_call *out, s
     return 0;
 }
 
-static void give_back(struct ps_call *call)
+static void destroy(struct ps_call *call)
 {
     buf_free(&call->target);
     buf_free(&call->body);
@@ -68,7 +71,7 @@ void ps_call_free(struct ps_call *call)
 
     buf_free(&call->headers);
     if (ps->nspare >= PS_SPARE_CALLS || call->target.cap + call->body.cap > PS_SPARE_TEXTS) {
-        give_back(call);
+        destroy(call);
         return;
     }
     buf_clear(&call->target);
@@ -84,6 +87,6 @@ void ps_call_pool_free(struct ps *ps)
 
     while ((call = TAILQ_FIRST(&ps->spare))) {
         TAILQ_REMOVE(&ps->spare, call, all);
-        give_back(call);
+        destroy(call);
     }
 }

@@ -1,31 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * calls.c - the walk of one call, from the broker's question to its answer.
+ * calls.c - the life of one call, from the broker's operation to its answer.
  *
  *     new --> waiting --> sent --> ended
  *               ^  ^        |
- *               |  |        +--401, once--> waiting (a fresh session; in front)
+ *               |  |        +--401, once--> waiting (for a fresh session; before the others)
  *               |  +-paused <--lost, 5xx, 408, 429 while tries are left
- *               +--(a list that has another page is sent again on the session it has)
+ *               +--(a list that has another page is sent again on its session)
  *
- * waiting  for a session of the user          paused  for the next try
- * sent     loop/upstream has it               ended   the answer is in `out`, done() comes with the next
- * timers
+ * waiting  for a session of the user
+ * sent     on a vault session, with loop/upstream
+ * paused   until the next try
+ * ended    the answer is in `out`; done() follows with the timers
  *
- * Invariants: `session` is set exactly while sent. `ends` runs while waiting or paused (loop/upstream keeps
- * the time while sent). done() is the last thing that happens to a call, and never happens inside the
- * operation or a cancel. `maybe` = some sending of a call with effects may have happened at the vault: unless
- * the vault's later word settles that, the outcome is VAULT_FAILED with `unknown`.
+ * Invariants: `session` is set exactly while sent. `ends` runs while waiting or paused; loop/upstream keeps
+ * the time while sent. done() is the last step of a call and never runs inside the operation or a cancel.
+ * `may_have_happened` = some sending of a call with effects may have had its effect at the vault: unless a
+ * later answer settles that, the outcome is VAULT_FAILED with `unknown`.
  *
- * A 401 drops the session and all idle ones of the user, for the vault has most likely lost them together;
- * the call is sent once more on a fresh one. A second one fails the call. If even a fresh session was refused
- * on its first call, that repetition carries the Authorization header, and if this helps, all calls to this
- * vault do from then on.
+ * A 401 drops the session and all idle ones of the user, since the vault has most likely lost them together.
+ * The call is sent once more on a fresh session; a second 401 fails it. Where a fresh session was refused on
+ * its first call, that repetition also carries the Authorization header. If this helps, all later calls to
+ * this vault carry it too.
  *
- * A call that need not begin any more when `begin_by_ms` has come ends unsent (overload.c).
+ * A call that has not been sent by `begin_by_ms` ends unsent (overload.c).
  *
- * Not here: their memory (call_pool.c), which session (sessions.c), what the answers mean (parse.c,
- * errors.c).
+ * Not here: memory of calls (call_pool.c), the choice of a session (sessions.c), the meaning of answers
+ * (parse.c, errors.c).
  */
 #include "backends/password_safe/internal.h"
 #include "base/container_of.h"
@@ -47,9 +48,9 @@ static uint64_t time_left(const struct ps_call *call)
     return call->ends_ms > now ? call->ends_ms - now : 0;
 }
 
-/* ---- birth and end ---- */
+/* ---- start and end ---- */
 
-/* Takes the call out of everything that knows it. Others may be served now; nobody is called. */
+/* Removes the call from every list and frees it. Other calls of the user may be sent; no done() is called. */
 static void call_detach(struct ps_call *call)
 {
     struct ps *ps = call->ps;
@@ -73,8 +74,8 @@ static void call_detach(struct ps_call *call)
     ps_call_free(call);
 }
 
-/* An earlier sending may have happened: only success settles that, a refusal speaks of the later one alone.
- */
+/* Where an earlier sending may have had its effect only success is certain: a refusal is about the last
+ * sending alone. */
 static void settle_outcome(struct ps_call *call)
 {
     struct vault_call *out = call->out;
@@ -89,7 +90,7 @@ static void settle_outcome(struct ps_call *call)
     }
 }
 
-/* Ends the call and hands the answer over. The call is gone afterwards. */
+/* Ends the call, calls done() and frees the call. */
 static void call_finish(struct ps_call *call)
 {
     struct vault_call *out = call->out;
@@ -167,7 +168,7 @@ int ps_call_start(struct ps_call *call)
     if (err) {
         timer_stop(ps->timers, &call->ends);
         if (call->user)
-            ps_user_serve(call->user); /* one made just now goes again */
+            ps_user_serve(call->user); /* a user made just now is freed again */
         ps_call_free(call);
         return err;
     }
@@ -192,7 +193,7 @@ void ps_call_cancel(struct vault *vault, struct vault_call *out)
     ps->on_gone(ps);
 }
 
-/* Whatever was sent before was refused by the vault, or never left us. */
+/* Every earlier sending was refused by the vault or never left the gateway. */
 static bool is_unsent(const struct ps_call *call)
 {
     if (call->may_have_happened)
@@ -345,7 +346,7 @@ static void on_late(struct deadline *d)
 
 /* ---- answers ---- */
 
-/* The session goes back; others may use it before this call is tried again. */
+/* The session becomes idle; another call may use it before this one is tried again. */
 static void release_session(struct ps_call *call)
 {
     struct ps_session *session = call->session;
@@ -370,7 +371,7 @@ static void try_again_or_finish(struct ps_call *call)
     ps_user_serve(user);
 }
 
-/* The one place where an answer is believed, or not. */
+/* Reads the answer into call->out if it is genuine, and sets may_have_happened where it is not. */
 static enum ps_next read_into_out(struct ps_call *call)
 {
     const struct call *http = &call->http;
@@ -388,10 +389,9 @@ static enum ps_next read_into_out(struct ps_call *call)
     return call->out->result == VAULT_OK ? ps_parse_nothing(call) : PS_DONE;
 }
 
-/*
- * A page may come from a web server that has lost the session as well, so the session goes in any case. That
- * the user was signed in shows that he is not refused: a call with effects may have happened all the same.
- */
+/* A page may come from a web server that has lost the session as well, so the session is dropped in any case.
+ * That the user was signed in shows that this is no refusal of the user, so a call with effects may have
+ * happened. */
 static void session_refused(struct ps_call *call)
 {
     struct ps_user *user = call->user;

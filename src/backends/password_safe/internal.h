@@ -76,7 +76,7 @@
 #define PS_RETRY_AFTER_SHOWN 3600 /* seconds: the longest that is passed on to a caller */
 #define PS_PROBE_QUIET       15000
 #define PS_PROBE_DOWN        5000 /* between probes while the vault is away */
-#define PS_PROBE_STUCK       2000 /* calls under way and no answer for so long: ask */
+#define PS_PROBE_STUCK       2000 /* calls under way and no answer for so long: probe */
 #define PS_PROBE_TIMEOUT     2500
 
 struct ps_user;
@@ -127,10 +127,10 @@ struct ps_failures { /* sign-ins that ended without an answer that the vault wro
 
 struct ps_user {
     struct ps *ps;
-    uint64_t number;                      /* whose connections are whose: never used again for another user */
-    size_t nsessions;                     /* idle and busy */
-    size_t ncalls;                        /* waiting, under way and pausing */
-    struct ps_session_list idle;          /* the last used first */
+    uint64_t number;             /* owner of the connections of the user: never used again for another one */
+    size_t nsessions;            /* idle and busy */
+    size_t ncalls;               /* waiting, under way and pausing */
+    struct ps_session_list idle; /* the last used first */
     struct priority_queue priority_queue; /* calls that wait for a session */
     struct fair_queue_party party;        /* in the queue for connections */
     struct ps_signin *signin;             /* NULL = none under way */
@@ -221,8 +221,8 @@ struct ps_overload {
     struct ps_gauge {
         struct metric metric;
         char labels[CONF_NAME_MAX + 48];
-    } refused[PS_NREFUSALS], priority_queue[CALL_NCLASSES], wait;
-    uint64_t unlogged, logged_ms; /* refusals since the last line in the log */
+    } refused[PS_NREFUSALS], waiting[CALL_NCLASSES], wait;
+    uint64_t unlogged, logged_ms; /* refusals since the last log event, and when that was */
 };
 
 /* signin_backoff.c */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * operations.c - the operations of backend.h as HTTP requests: target, body, and the row that says the rest.
+ * operations.c - the operations of backend.h as HTTP requests: target and body, and the table of operations.
  *
- * The bytes are those every release of the vault understands: spelling and order of body members as its own
- * clients send them, query values percent-encoded, nothing optional sent without need. A check-out is always
- * for access type View with conflict option reuse: with any other, a lost answer could not be asked for
- * again.
+ * Every release of the vault understands these bytes: members of a body are spelled and ordered as the
+ * vendor's clients send them, query values are percent-encoded, and nothing optional is sent without need. A
+ * check-out always has access type View and conflict option reuse: with any other option the request behind a
+ * lost answer could not be asked for again.
  *
  * Everything handed in is copied into the call's own buffers before the operation returns.
  *
- * Not here: how a call is sent (calls.c) and read (parse.c).
+ * Not here: how a call is sent (calls.c) and its answer read (parse.c).
  */
 #include "backends/password_safe/internal.h"
 #include "base/container_of.h"
@@ -62,7 +62,8 @@ const struct ps_op ps_operations[PS_NOPERATIONS] = {
 /* clang-format on */
 
 /* A new call whose target begins with the path of the API; the rest is written behind it. */
-static int begin(struct vault *vault, enum ps_operation what, struct vault_call *out, struct ps_call **call)
+static int new_call(struct vault *vault, enum ps_operation what, struct vault_call *out,
+                    struct ps_call **call)
 {
     struct ps *ps = CONTAINER_OF(vault, struct ps, vault);
     int err = ps_call_new(ps, &ps_operations[what], out, call);
@@ -123,7 +124,7 @@ static void query_write(struct ps_call *call, const struct account_query *query)
 int ps_list(struct vault *vault, const struct account_query *query, struct vault_call *out)
 {
     struct ps_call *call;
-    int err = begin(vault, PS_LIST, out, &call);
+    int err = new_call(vault, PS_LIST, out, &call);
 
     if (err)
         return err;
@@ -141,14 +142,14 @@ int ps_list(struct vault *vault, const struct account_query *query, struct vault
     return ps_call_start(call);
 }
 
-/* ---- the others ---- */
+/* ---- the other operations ---- */
 
 int ps_policy(struct vault *vault, int64_t system_id, int64_t account_id, int64_t minutes,
               struct vault_call *out)
 {
     struct ps_call *call;
     struct jsonw w;
-    int err = begin(vault, PS_POLICY, out, &call);
+    int err = new_call(vault, PS_POLICY, out, &call);
 
     if (err)
         return err;
@@ -187,7 +188,7 @@ int ps_request(struct vault *vault, const struct request_args *request, struct v
 {
     struct ps_call *call;
     struct jsonw w;
-    int err = begin(vault, PS_REQUEST, out, &call);
+    int err = new_call(vault, PS_REQUEST, out, &call);
 
     if (err)
         return err;
@@ -208,7 +209,7 @@ static const char *const secret_types[] = {
 int ps_credential(struct vault *vault, int64_t request_id, enum credential_type type, struct vault_call *out)
 {
     struct ps_call *call;
-    int err = begin(vault, PS_CREDENTIAL, out, &call);
+    int err = new_call(vault, PS_CREDENTIAL, out, &call);
 
     if (err)
         return err;
@@ -223,7 +224,7 @@ int ps_isa(struct vault *vault, const struct request_args *request, enum credent
 {
     struct ps_call *call;
     struct jsonw w;
-    int err = begin(vault, PS_ISA, out, &call);
+    int err = new_call(vault, PS_ISA, out, &call);
 
     if (err)
         return err;
@@ -243,7 +244,7 @@ int ps_checkin(struct vault *vault, int64_t request_id, const char *reason, stru
 {
     struct ps_call *call;
     struct jsonw w;
-    int err = begin(vault, PS_CHECKIN, out, &call);
+    int err = new_call(vault, PS_CHECKIN, out, &call);
 
     if (err)
         return err;
@@ -259,11 +260,11 @@ int ps_checkin(struct vault *vault, int64_t request_id, const char *reason, stru
 int ps_requests(struct vault *vault, struct vault_call *out)
 {
     struct ps_call *call;
-    int err = begin(vault, PS_REQUESTS, out, &call);
+    int err = new_call(vault, PS_REQUESTS, out, &call);
 
     if (err)
         return err;
-    /* Pending ones too: one of ours whose answer was lost must be found before somebody approves it. */
+    /* Pending ones too: an own request whose answer was lost must be found before it is approved. */
     (void)buf_str(&call->target, "/Requests?status=all&queue=req");
     return ps_call_start(call);
 }
@@ -276,7 +277,7 @@ int ps_directory(struct vault *vault, enum directory_part part, struct vault_cal
         [DIRECTORY_WORKGROUPS] = "/Workgroups",
     };
     struct ps_call *call;
-    int err = begin(vault, PS_DIRECTORY, out, &call);
+    int err = new_call(vault, PS_DIRECTORY, out, &call);
 
     if (err)
         return err;

@@ -34,7 +34,7 @@ static enum account_kind row_kind(const struct account *row, const cJSON *object
     return row->domain ? KIND_DOMAIN_LINKED : KIND_LOCAL;
 }
 
-/* 0, also for a row that is no account or whose ids cannot be kept; -ENOMEM. */
+/* 0, also for a row that is no account or has an id that cannot be kept; -ENOMEM. */
 static int row_add(struct ps_call *call, const cJSON *object)
 {
     bool odd = false;
@@ -61,7 +61,7 @@ static int row_add(struct ps_call *call, const cJSON *object)
         return 0;
     }
     if (alias_id) {
-        row.system_id = 0; /* what it stands for may change; the alias itself is what is asked for */
+        row.system_id = 0; /* the account behind an alias may change; the alias itself is requested */
         row.account_id = alias_id;
         row.alias = ps_text(object, "AliasName");
         row.application_id = 0;
@@ -89,7 +89,7 @@ static int row_order(const struct account *a, const struct account *b)
     return by ? by : order((int64_t)a->kind, (int64_t)b->kind);
 }
 
-/* Equal rows: the earlier first, so that it is the one that stays. */
+/* Of equal rows the earlier comes first and stays. */
 static int index_order(const void *a, const void *b, void *arg)
 {
     const struct account *rows = arg;
@@ -99,7 +99,7 @@ static int index_order(const void *a, const void *b, void *arg)
     return by ? by : (i > j) - (i < j);
 }
 
-/* Drops rows that came twice, keeping the order of the rest. */
+/* Drops repeated rows; the others keep their order. */
 static int rows_unique(struct account_list *list)
 {
     size_t n = list->n, kept = 0, *sorted = calloc(n ? n : 1, sizeof(*sorted));
@@ -221,7 +221,7 @@ static bool schedule_view(const cJSON *schedule, bool *approval)
     return false;
 }
 
-/* The vault chooses the schedule that asks least: a need is one only where every open schedule has it. */
+/* The vault chooses the schedule that requires least, so only what every open schedule requires is needed. */
 static void policy_add(struct vault_policy *policy, const cJSON *schedule)
 {
     bool approval, reason = ps_flag(schedule, "RequireReason"),

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * password_safe.c - the vault itself: birth, state, end.
+ * password_safe.c - the vault itself: start, state, close.
  *
  * Life: password_safe_new() reads the secrets and starts probing --> operations --> password_safe_close():
- * every call ends with VAULT_FAILED, idle vault sessions are signed out (each sign-out has call_timeout at
- * most), then the connections are closed, and `closed` comes when nothing is left. A vault that could not be
- * built is freed at once.
+ * every call ends with VAULT_FAILED, idle vault sessions are signed out (each sign-out within call_timeout),
+ * then the connections are closed, and `closed` is called when nothing is left. A vault whose start fails is
+ * freed at once.
  *
  * Secrets read from files (reload.c) stay in locked memory until the vault is freed.
  *
- * Not here: anything a vault does. internal.h is the map.
+ * Not here: the operations. internal.h lists the files.
  */
 #include "backends/password_safe/internal.h"
 #include "base/certificate.h"
@@ -162,7 +162,7 @@ struct vault *password_safe_new(struct loop *loop, const struct conf_vault *conf
     return &ps->vault;
 }
 
-/* ---- end ---- */
+/* ---- close ---- */
 
 void password_safe_close(struct vault *vault, void (*closed)(void *arg), void *arg)
 {

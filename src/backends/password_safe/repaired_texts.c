@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * repaired_texts.c - counts what of the vault's answers could not be taken as it was: texts with a letter
- * that cannot stand in JSON, and rows whose ids cannot be read exactly.
+ * that JSON does not allow, and rows with an id that cannot be read exactly.
  *
- * Both are counted per vault, at every answer, and logged at the first one only: the vault has them until its
- * administrator corrects them.
+ * Both are counted per vault at every answer and logged at the first one only: they come with each answer
+ * until the vault's administrator corrects them.
  */
 #include "backends/password_safe/internal.h"
 #include "base/log.h"

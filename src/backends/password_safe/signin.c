@@ -191,7 +191,7 @@ static void end_session(struct ps_signin *signin)
 
     if (!ps_is_signin_success(&signin->http)) {
         end_failed(signin, ps_is_html(&signin->http)
-                               ? "an HTML page in the vault's place to the sign-in"
+                               ? "an HTML page instead of the vault's answer to the sign-in"
                                : "the answer to the sign-in is not the vault's JSON object");
         return;
     }
