@@ -63,7 +63,7 @@ static void disable_memory_statistics(void)
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
-static int run(sqlite3 *db, const char *sql)
+static int execute(sqlite3 *db, const char *sql)
 {
     return sqlite3_exec(db, sql, NULL, NULL, NULL);
 }
@@ -100,15 +100,15 @@ static int migrate(sqlite3 *db, int64_t from)
 
     for (int64_t v = from; v < NEWEST && rc == SQLITE_OK; v++) {
         (void)snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", (int)v + 1);
-        rc = run(db, "BEGIN IMMEDIATE");
+        rc = execute(db, "BEGIN IMMEDIATE");
         if (rc == SQLITE_OK)
-            rc = run(db, migrations[v]);
+            rc = execute(db, migrations[v]);
         if (rc == SQLITE_OK)
-            rc = run(db, sql);
+            rc = execute(db, sql);
         if (rc == SQLITE_OK)
-            rc = run(db, "COMMIT");
+            rc = execute(db, "COMMIT");
         else
-            (void)run(db, "ROLLBACK");
+            (void)execute(db, "ROLLBACK");
     }
     return rc;
 }
@@ -201,7 +201,8 @@ enum sqlite_verdict sqlite_file_open(struct sqlite_file *f, const char *path, ch
     if (rc == SQLITE_OK)
         rc = sqlite3_busy_timeout(f->db, 2000);
     if (rc == SQLITE_OK)
-        rc = run(f->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY");
+        rc = execute(f->db,
+                     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY");
     enum sqlite_verdict verdict = verdict_of(rc);
     if (rc != SQLITE_OK)
         (void)snprintf(why, 256, "%s", f->db ? sqlite3_errmsg(f->db) : "out of memory");
@@ -238,7 +239,7 @@ static int fill(const char *path, char why[256])
 
     (void)snprintf(id, sizeof(id), "PRAGMA application_id = %d", APPLICATION_ID);
     if (rc == SQLITE_OK)
-        rc = run(db, id);
+        rc = execute(db, id);
     if (rc == SQLITE_OK)
         rc = migrate(db, 0);
     if (rc != SQLITE_OK)

@@ -73,20 +73,20 @@ static int row_add(struct ps_call *call, const cJSON *object)
     return account_list_add(call->out->accounts, &row);
 }
 
-static int order(int64_t a, int64_t b)
+static int compare_ids(int64_t a, int64_t b)
 {
     return (a > b) - (a < b);
 }
 
 static int row_order(const struct account *a, const struct account *b)
 {
-    int by = order(a->account_id, b->account_id);
+    int by = compare_ids(a->account_id, b->account_id);
 
     if (!by)
-        by = order(a->system_id, b->system_id);
+        by = compare_ids(a->system_id, b->system_id);
     if (!by)
-        by = order(a->application_id, b->application_id);
-    return by ? by : order((int64_t)a->kind, (int64_t)b->kind);
+        by = compare_ids(a->application_id, b->application_id);
+    return by ? by : compare_ids((int64_t)a->kind, (int64_t)b->kind);
 }
 
 /* Of equal rows the earlier comes first and stays. */
@@ -269,7 +269,7 @@ enum ps_next ps_parse_policy(struct ps_call *call)
 
 /* ---- request, credential, check-in ---- */
 
-static bool blank(char c)
+static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
@@ -281,11 +281,11 @@ static bool bare_number(const struct buf *body, int64_t *out)
     size_t len = body->len;
     int64_t value = 0;
 
-    while (len && blank(*text)) {
+    while (len && is_blank(*text)) {
         text++;
         len--;
     }
-    while (len && blank(text[len - 1]))
+    while (len && is_blank(text[len - 1]))
         len--;
     if (len >= 2 && text[0] == '"' && text[len - 1] == '"') {
         text++;

@@ -56,7 +56,7 @@ static bool vault_date(struct ps *ps, const char *text, int64_t *wall_ms)
     return true;
 }
 
-static void judge(struct ps *ps, const struct call *http, bool full)
+static void note_reachability(struct ps *ps, const struct call *http, bool full)
 {
     uint64_t now = clock_now(ps->clock);
     bool was = ps->last_ok;
@@ -91,7 +91,7 @@ static void on_probe_answer(struct call *http)
     uint64_t due, now;
 
     ps->probing = false;
-    judge(ps, http, true);
+    note_reachability(ps, http, true);
     call_free_answer(http);
     due = probe_due(ps);
     now = clock_now(ps->clock);
@@ -146,7 +146,7 @@ int ps_http_send(struct ps *ps, struct call *http)
 void ps_http_done(struct ps *ps, const struct call *http)
 {
     ps->in_flight--;
-    judge(ps, http, http->timeout_ms >= ps->vault.conf->call_timeout_ms);
+    note_reachability(ps, http, http->timeout_ms >= ps->vault.conf->call_timeout_ms);
 }
 
 void ps_http_cancel(struct ps *ps, struct call *http)

@@ -39,7 +39,7 @@ void ps_repaired_stop(struct ps *ps)
 }
 
 /* True the first time. */
-static bool count(struct ps_call *call, enum ps_repair what, size_t n)
+static bool count_repair(struct ps_call *call, enum ps_repair what, size_t n)
 {
     struct ps_repaired *m = &call->ps->repaired[what];
     bool first = !m->logged;
@@ -51,14 +51,14 @@ static bool count(struct ps_call *call, enum ps_repair what, size_t n)
 
 void ps_repaired_texts(struct ps_call *call, size_t n)
 {
-    if (count(call, PS_REPAIRED_TEXTS, n))
+    if (count_repair(call, PS_REPAIRED_TEXTS, n))
         log_warn("vault_texts_mended", "vault=%s call=%s texts=%zu", call->ps->vault.conf->name,
                  call->op->name, n);
 }
 
 void ps_repaired_row_left_out(struct ps_call *call)
 {
-    if (count(call, PS_ROWS_LEFT_OUT, 1))
+    if (count_repair(call, PS_ROWS_LEFT_OUT, 1))
         log_warn("vault_row_refused", "vault=%s call=%s why=%s", call->ps->vault.conf->name, call->op->name,
                  "an id in it is no whole number or too large");
 }
