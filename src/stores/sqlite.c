@@ -234,7 +234,7 @@ static const struct store_ops sqlite_ops = {
 
 /* ---- opening ---- */
 
-/* The directory's lock; *made says whether a store has been made here before. A descriptor or -errno. */
+/* The directory's lock; *made = a store has been made here before. A descriptor or -errno. */
 static int take_lock(const char *dir, bool *made, char why[320])
 {
     char path[PATH_BYTES], mark = 0;

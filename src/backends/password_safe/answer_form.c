@@ -30,7 +30,7 @@ enum form {
     FORM_PAGE = 2,    /* HTML, or any other markup */
     FORM_CODE = 4,    /* four digits: 4031 */
     FORM_STRING = 8,  /* a JSON string, also one with a code */
-    FORM_OBJECT = 16, /* a JSON object that says why */
+    FORM_OBJECT = 16, /* a JSON object with a reason */
     FORM_TEXT = 32,   /* text without quotes */
     FORM_ANY = FORM_NONE | FORM_CODE | FORM_STRING | FORM_OBJECT | FORM_TEXT
 };

@@ -83,7 +83,7 @@ static void settle_outcome(struct ps_call *call)
     if (!call->may_have_happened)
         return;
     if (out->result == VAULT_OK) {
-        out->unknown = out->reused; /* what was handed over may be what our own lost sending made */
+        out->unknown = out->reused; /* the existing request may be what the lost sending made */
     } else if (out->result != VAULT_GONE) {
         out->result = VAULT_FAILED;
         out->unknown = true;

@@ -6,7 +6,7 @@
  * sign-in, ps.on_gone.
  *
  *     password_safe.c    the vault itself: start, state, close
- *     operations.c       one function per operation: writes target and body; the table of operations
+ *     operations.c       one function per operation: writes target and body; the table that all files read
  *     calls.c            a call: waits for a session, is sent, is tried again, ends
  *     overload.c         which calls may wait at all
  *     sessions.c         users, their vault sessions, and the calls that wait for one
@@ -52,7 +52,7 @@
 
 #define PS_PAGE              1000   /* rows asked for at once */
 #define PS_PAGES_FULL        8      /* times max_answer: what all pages of one list may have together */
-#define PS_ROWS_MAX          100000 /* rows kept of one list where the configuration does not say */
+#define PS_ROWS_MAX          100000 /* rows kept of one list where max_rows is not set */
 #define PS_TARGET_MAX        8192
 #define PS_BODY_MAX          16384
 #define PS_HEADERS_MAX       16384
@@ -265,7 +265,7 @@ struct ps {
     char *oauth_user; /* NULL = sign-in with the key */
     struct secret token;
     uint64_t token_until_ms;
-    bool header_always; /* this vault wants Authorization with every call */
+    bool header_always; /* this vault needs Authorization with every call */
     struct ps_user *users;
     size_t nusers, nsessions, ncalls;
     uint64_t last_number;           /* of a user; 0 is the probe's owner */
@@ -289,7 +289,7 @@ struct ps {
     uint64_t last_success_ms, last_word_ms, busy_since_ms;
     int64_t skew_ms;
     bool skew_known;
-    char date[32]; /* text of the last Date and what it says */
+    char date[32]; /* text of the last Date header, and its value */
     int64_t date_ms;
     int64_t certificate_end; /* of client_certificate, seconds since 1970; 0 = none */
     char trouble[160];

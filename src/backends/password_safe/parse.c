@@ -201,7 +201,7 @@ enum ps_next ps_parse_nothing(struct ps_call *call)
 
 /* ---- policy ---- */
 
-/* A schedule counts for us when it offers View, or does not say what it offers. */
+/* A schedule counts when it offers View, or does not list what it offers. */
 static bool schedule_view(const cJSON *schedule, bool *approval)
 {
     const cJSON *types = json_get_nocase(schedule, "AccessTypes"), *type;

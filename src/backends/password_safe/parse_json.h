@@ -55,7 +55,7 @@ cJSON *ps_tree(struct ps_call *);
 const cJSON *ps_rows(const cJSON *tree, bool *single);
 /* An empty array, or one with an object in it. Other elements are no rows. */
 bool ps_are_rows(const cJSON *rows);
-/* Both end the call as VAULT_FAILED. `what` says what the answer is not. */
+/* Both end the call as VAULT_FAILED. `what` names what the answer is not. */
 enum ps_next ps_unreadable(struct ps_call *, const char *what);
 enum ps_next ps_no_memory(struct ps_call *);
 
