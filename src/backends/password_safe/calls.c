@@ -25,7 +25,7 @@
  *
  * A call that has not been sent by `begin_by_ms` ends unsent (overload.c).
  *
- * Not here: memory of calls (call_pool.c), the choice of a session (sessions.c), the meaning of answers
+ * Not here: the choice of a session (sessions.c), the meaning of answers
  * (parse.c, errors.c).
  */
 #include "backends/password_safe/internal.h"
@@ -50,6 +50,40 @@ static uint64_t time_left(const struct ps_call *call)
 
 /* ---- start and end ---- */
 
+int ps_call_new(struct ps *ps, const struct ps_op *op, struct vault_call *out, struct ps_call **made)
+{
+    struct ps_call *call;
+
+    if (ps->closing)
+        return -ESHUTDOWN;
+    call = calloc(1, sizeof(*call));
+    if (!call)
+        return -ENOMEM;
+    call->ps = ps;
+    call->op = op;
+    call->out = out;
+    call->target = BUF_INIT(PS_TARGET_MAX);
+    call->body = BUF_INIT(PS_BODY_MAX);
+    call->headers = BUF_SECRET(PS_HEADERS_MAX);
+    out->result = VAULT_FAILED;
+    out->status = 0;
+    out->unknown = false;
+    out->reused = false;
+    out->request_id = 0;
+    out->fault = (struct fault){0};
+    out->policy = (struct vault_policy){0};
+    *made = call;
+    return 0;
+}
+
+static void call_free(struct ps_call *call)
+{
+    buf_free(&call->headers);
+    buf_free(&call->target);
+    buf_free(&call->body);
+    free(call);
+}
+
 /* Removes the call from every list and frees it. Other calls of the user may be sent; no done() is called. */
 static void call_detach(struct ps_call *call)
 {
@@ -71,7 +105,7 @@ static void call_detach(struct ps_call *call)
         ps->nactive -= !--call->user->ncalls;
         ps_user_serve(call->user);
     }
-    ps_call_free(call);
+    call_free(call);
 }
 
 /* Where an earlier sending may have had its effect only success is certain: a refusal is about the last
@@ -129,7 +163,7 @@ static void register_call(struct ps_call *call)
 int ps_call_start_ended(struct ps_call *call)
 {
     if (timer_start(call->ps->timers, &call->ends, 0, on_ended)) {
-        ps_call_free(call);
+        call_free(call);
         return -ENOMEM;
     }
     call->state = PS_ENDED;
@@ -169,7 +203,7 @@ int ps_call_start(struct ps_call *call)
         timer_stop(ps->timers, &call->ends);
         if (call->user)
             ps_user_serve(call->user); /* a user made just now is freed again */
-        ps_call_free(call);
+        call_free(call);
         return err;
     }
     call->on_session = on_session;

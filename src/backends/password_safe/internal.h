@@ -14,7 +14,6 @@
  *     signin_backoff.c   how often sign-ins are tried while they fail
  *     reload.c           secrets and files, at the start and in a reload
  *     auth.c, cookies.c  the texts of a sign-in; the cookies of a vault session
- *     call_pool.c        memory of calls
  *     parse.c, parse_directory.c, parse_json.c   successful answers
  *     errors.c           failed ones: result and fault
  *     answer_form.c      did the vault write this answer, or something in its place?
@@ -58,8 +57,6 @@
 #define PS_HEADERS_MAX       16384
 #define PS_SECRET_MAX        (256 * 1024) /* answer with a credential or token: far more than any key */
 #define PS_USER_NAME_MAX     520
-#define PS_SPARE_CALLS       64   /* ended calls kept for the next ones */
-#define PS_SPARE_TEXTS       2048 /* bytes of memory its texts may have */
 #define PS_USERS_MAX         16384
 #define PS_CONTENT_TYPE      "Content-Type: application/json\r\n"
 #define PS_ACCEPT            "Accept: application/json\r\n"
@@ -276,8 +273,6 @@ struct ps {
     struct ps_session_list idle; /* the longest idle first */
     struct ps_user_list quiet;   /* the longest quiet first */
     struct ps_call_list calls;
-    struct ps_call_list spare; /* ended calls, for the next ones */
-    size_t nspare;
     TAILQ_HEAD(, ps_signout) signouts;
     struct deadline sweep;
     uint64_t random;
@@ -343,12 +338,8 @@ int ps_requests(struct vault *, struct vault_call *);
 int ps_directory(struct vault *, enum directory_part, struct vault_call *);
 int ps_isa(struct vault *, const struct request_args *, enum credential_type, struct vault_call *);
 
-/* call_pool.c */
-int ps_call_new(struct ps *, const struct ps_op *, struct vault_call *, struct ps_call **);
-void ps_call_free(struct ps_call *); /* it may be kept for the next one */
-void ps_call_pool_free(struct ps *); /* frees those that are kept */
-
 /* calls.c */
+int ps_call_new(struct ps *, const struct ps_op *, struct vault_call *, struct ps_call **);
 int ps_call_start(struct ps_call *);       /* frees the call when it fails */
 int ps_call_start_ended(struct ps_call *); /* the answer is already in out: it is only handed over, later */
 void ps_call_cancel(struct vault *, struct vault_call *);

@@ -28,7 +28,6 @@ static void ps_free(struct ps *ps)
     ps_latency_stop(ps);
     ps_repaired_stop(ps);
     ps_overload_stop(ps);
-    ps_call_pool_free(ps);
     ps_secrets_clear(&ps->secrets);
     secret_clear(&ps->token);
     free(ps->oauth_user);
@@ -133,7 +132,6 @@ static struct ps *ps_new(struct loop *loop, const struct conf_vault *conf)
     TAILQ_INIT(&ps->quiet);
     TAILQ_INIT(&ps->signin_backoff.waiting);
     TAILQ_INIT(&ps->calls);
-    TAILQ_INIT(&ps->spare);
     TAILQ_INIT(&ps->signouts);
     return ps;
 }
