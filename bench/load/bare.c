@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bare.c - the least server that OpenSSL and epoll make; see bare.h.
+ * bare.c - the smallest server that OpenSSL and epoll allow; see bare.h.
  *
- * The idea: what a connection must cost is known only from a server that does nothing else. It accepts,
- * shakes hands, gives one fixed answer to each request, and closes when the client does; it parses nothing,
- * has no deadlines, no limits and no log, and wipes nothing. The load tool drives it as it drives the
- * gateway, so that sockets, wake-ups and caches are the same for both.
+ * The idea: only a server that does nothing else shows what a connection must cost. It accepts, does the TLS
+ * handshake, gives one fixed answer to each request, and closes when the client does. It parses nothing, has
+ * no deadlines, limits or log, and wipes nothing. The load tool drives it as it drives the gateway, so that
+ * sockets, wake-ups and caches are the same for both.
  *
- * It is made to be fast: all connections share one pair of memory BIOs, since between two events both are
- * empty, so that an event costs one read and at most one write, and the ticket leaves with the first answer.
- * A client that has sent its hello by the time it is accepted is heard at once. Versions, key exchange,
- * ciphers and the one ticket are those that the gateway's clients get.
+ * It is made to be fast. All connections share one pair of memory BIOs, which are empty between two events,
+ * so an event costs one read and at most one write, and the ticket leaves with the first answer. A client
+ * whose hello has arrived when it is accepted is served at once. Versions, key exchange, ciphers and the one
+ * ticket are those that the gateway's clients get.
  *
- * A request ends with the bytes that came together; the load tool sends each in one piece.
+ * A request ends with the bytes that arrive together; the load tool sends each in one piece.
  */
 #include "load/bare.h"
 
@@ -70,7 +70,7 @@ static void leave(struct visitor *v)
 }
 
 /* What OpenSSL has to say, in one piece. The clients read: what does not fit at once is an error. */
-static bool say(struct bare *b, const struct visitor *v)
+static bool send_answer(struct bare *b, const struct visitor *v)
 {
     char *bytes;
     long n = BIO_get_mem_data(b->out, &bytes);
@@ -92,10 +92,10 @@ static bool hear(struct bare *b, const struct visitor *v)
             return false;
     }
     if (SSL_get_error(v->ssl, n) == SSL_ERROR_WANT_READ)
-        return say(b, v);
+        return send_answer(b, v);
     if (SSL_get_shutdown(v->ssl) & SSL_RECEIVED_SHUTDOWN) {
         (void)SSL_shutdown(v->ssl); /* a goodbye is answered */
-        (void)say(b, v);
+        (void)send_answer(b, v);
     }
     ERR_clear_error();
     return false;

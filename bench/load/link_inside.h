@@ -1,5 +1,5 @@
 /*
- * link_inside.h - a link's inside, for link.c (the socket) and link_tls.c (the ciphertext).
+ * link_inside.h - the private parts of a link, for link.c (the socket) and link_tls.c (the ciphertext).
  */
 #ifndef LOAD_LINK_INSIDE_H
 #define LOAD_LINK_INSIDE_H

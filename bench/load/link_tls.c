@@ -125,7 +125,8 @@ static int read_plaintext(struct link *link)
         link->app->on_data(link->arg, plaintext, (size_t)n);
     if (link->closing)
         return 0;
-    return verdict(link, n); /* -EPROTO also for close_notify: nobody says goodbye to a waiting client */
+    return verdict(link,
+                   n); /* -EPROTO also for close_notify: no proper server sends it to a waiting client */
 }
 
 int link_tls_feed(struct link *link, const char *bytes, size_t n)

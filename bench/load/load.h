@@ -43,7 +43,7 @@ struct load {
     bool keep;
     uint64_t count;      /* turns in all, 0 = any number */
     uint64_t hold_ms;    /* between check-out and release */
-    uint64_t timeout_ms; /* told to the gateway, 0 = not */
+    uint64_t timeout_ms; /* sent to the gateway, 0 = not */
     uint64_t every_ms;   /* between two rows, 0 = none */
 
     double rate; /* turns per second, 0 = closed loop */

@@ -59,7 +59,7 @@ static void on_warm(uv_timer_t *timer)
     (void)uv_timer_start(timer, on_stop, l->until_us, 0); /* until_us holds the length until then */
 }
 
-static int run(struct load *l, const struct options *s)
+static int run_load(struct load *l, const struct options *s)
 {
     int err = uv_loop_init(&l->loop);
 
@@ -197,7 +197,7 @@ int main(int argc, char **argv)
     int err = prepare(&load, &o);
     if (err)
         return err;
-    err = run(&load, &o);
+    err = run_load(&load, &o);
     secret_clear(&load.token);
     free(load.truth);
     cJSON_Delete(load.truth_rows);

@@ -21,7 +21,7 @@ static bool is_due(const struct load *l)
     return !l->stopping && meant_at(l, l->turns) <= clock_measure_us();
 }
 
-static void give(struct client *c)
+static void set_meant_time(struct client *c)
 {
     c->meant_us = meant_at(c->load, c->load->turns);
 }
@@ -33,7 +33,7 @@ static void on_tick(uv_timer_t *timer)
 
     while ((c = TAILQ_FIRST(&l->idle)) && is_due(l)) {
         pace_forget(c);
-        give(c);
+        set_meant_time(c);
         client_begin(c);
     }
 }
@@ -60,7 +60,7 @@ void pace_stop(struct load *l)
 bool pace_turn(struct client *c)
 {
     if (is_due(c->load)) {
-        give(c);
+        set_meant_time(c);
         return true;
     }
     TAILQ_INSERT_TAIL(&c->load->idle, c, idle_link);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * report.c - what the load tool says: JSON lines on standard output.
+ * report.c - the output of the load tool: JSON lines on standard output.
  *
  *     {"event":"measuring"}   {"row":{...}}   {"event":"over"}   {result}
  *
- * The events let whoever started the tool read other counters at the same moments. The result comes last.
+ * The events let the program that started the tool read other counters at the same moments. The result comes
+ * last.
  */
 #include "base/clock.h"
 #include "base/jsonw.h"

@@ -1,10 +1,10 @@
 /*
- * access.h - who may do what to which account, resolved once per set of groups.
+ * access.h - roles and policies of users on accounts, resolved once per set of groups.
  *
  * Users with the same groups share one resolved table: roles and policy per smart rule, and the list of pairs
  * they may see, in the stable order of (system id, account id). A table is valid for one generation of the
- * model and is resolved again on first use after a change. Account flags (API enabled, dedicated) are asked
- * each time.
+ * model and is resolved again on first use after a change. Account flags (API enabled, dedicated) are read at
+ * each use.
  */
 #ifndef SIM_ACCESS_H
 #define SIM_ACCESS_H
@@ -27,7 +27,7 @@ const struct access *access_of(struct model *, struct model_user *);
 unsigned access_roles(struct model *, struct model_user *, const struct model_account *);
 /* The policy that governs this user's requests; NULL = no Requestor role. */
 struct model_policy *access_policy(struct model *, struct model_user *, const struct model_account *);
-/* Does the list show it? Some role, API enabled, dedicated to nobody else. */
+/* Does the list show it? Some role, API enabled, not dedicated to another user. */
 bool access_listed(struct model *, struct model_user *, const struct model_pair *);
 bool access_flags_ok(const struct model_user *, const struct model_pair *);
 /* All pairs with some role; NULL = out of memory. */

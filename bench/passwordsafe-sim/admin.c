@@ -266,7 +266,7 @@ static bool path_matches(const char *pattern, const char *path, int *id)
     return *path == '\0';
 }
 
-static void run(struct task *t, const char *method)
+static void run_task(struct task *t, const char *method)
 {
     t->status = 404;
     for (size_t i = 0; i < NROUTES; i++) {
@@ -310,7 +310,7 @@ static void on_message(void *arg, struct http_req *req)
         t.status = 400;
         (void)buf_str(&t.why, reason);
     } else {
-        run(&t, req->method == HTTP_GET_ ? "GET" : req->method_name);
+        run_task(&t, req->method == HTTP_GET_ ? "GET" : req->method_name);
     }
     if (t.status)
         put_problem(&t);

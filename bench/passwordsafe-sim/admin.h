@@ -1,9 +1,9 @@
 /*
- * admin.h - the port through which a test looks into the vault and moves it.
+ * admin.h - the port through which a test reads and changes the simulated vault.
  *
- * JSON over plain HTTP, on its own listener, for loopback. It tells what is active, who holds sessions and
- * how often each call came; it changes data, clock, knobs and faults; it acts on requests as an approver
- * would. There is no sign-in: whoever reaches the port owns the simulator. Routes are in admin.c, reports in
+ * JSON over plain HTTP, on its own listener, for loopback. It reports active requests, sessions and how often
+ * each call came. It changes data, clock, settings and faults, and it acts on requests as an approver would.
+ * There is no sign-in: access to the port is control of the simulator. Routes are in admin.c, reports in
  * report.c.
  */
 #ifndef SIM_ADMIN_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * answer.c - the few forms in which the vault answers: nothing, a string, a number, a message, an object.
+ * answer.c - the forms in which the vault answers: nothing, a string, a number, a message, an object.
  *
- * The 403 and 409 numbers come bare, without quotes and without an object around them; whether as JSON, as
- * plain text or as a JSON string is KNOB-15.
+ * The 403 and 409 numbers have neither quotes nor an object around them. Setting 15 chooses between JSON,
+ * plain text and a JSON string.
  */
 #include "passwordsafe-sim/dispatch.h"
 

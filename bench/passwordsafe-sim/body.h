@@ -2,8 +2,8 @@
  * body.h - request bodies as the vault reads them: JSON, lenient JSON, forms.
  *
  * The vault's reader is Newtonsoft-like: it takes single quotes, unquoted words, and numbers given as strings
- * (KNOB-1). Every kind of body becomes one cJSON object here, so that callers ask by name, in any letter
- * case. With the knob off only strict JSON with proper types passes.
+ * (setting 1). Every kind of body becomes one cJSON object here, so that callers look members up by name, in
+ * any letter case. With the setting off only strict JSON with proper types passes.
  */
 #ifndef SIM_BODY_H
 #define SIM_BODY_H

@@ -98,7 +98,7 @@ void call_client_left(struct call *c)
 
 /* ---- dispatch ---- */
 
-static void count(const struct call *c, int status)
+static void count_answer(const struct call *c, int status)
 {
     struct server_counts *n =
         &c->server->counts[c->route ? c->route - dispatch_routes : (ptrdiff_t)dispatch_nroutes];
@@ -108,7 +108,7 @@ static void count(const struct call *c, int status)
 
 static enum fault_injection_kind kind_of(const struct call *c)
 {
-    return c->rule ? c->rule->kind : MISCHIEF_NONE;
+    return c->rule ? c->rule->kind : INJECT_NONE;
 }
 
 /* The fault that needs no model. True when it was one. */
@@ -116,19 +116,19 @@ static bool fault_before(struct call *c)
 {
     enum fault_injection_kind kind = kind_of(c);
 
-    if (kind == MISCHIEF_HANG) {
-        count(c, 0);
+    if (kind == INJECT_HANG) {
+        count_answer(c, 0);
         if (c->req)
             c->hanging = true;
         else
             call_free(c);
         return true;
     }
-    if (kind != MISCHIEF_DROP_BEFORE && kind != MISCHIEF_RESET)
+    if (kind != INJECT_DROP_BEFORE && kind != INJECT_RESET)
         return false;
-    count(c, 0);
+    count_answer(c, 0);
     if (c->req)
-        http_abort(c->req, NULL, 0, kind == MISCHIEF_RESET);
+        http_abort(c->req, NULL, 0, kind == INJECT_RESET);
     c->req = NULL;
     call_free(c);
     return true;
@@ -146,24 +146,24 @@ static void answer_by_rule(const struct fault_injection_rule *r, struct dispatch
         (void)buf_str(&answer->headers, r->headers);
 }
 
-static void run(struct call *c)
+static void run_call(struct call *c)
 {
     struct dispatch_answer answer;
 
     if (fault_before(c))
         return;
-    if (kind_of(c) == MISCHIEF_STATUS) {
+    if (kind_of(c) == INJECT_STATUS) {
         answer_by_rule(c->rule, &answer);
     } else {
-        if (kind_of(c) == MISCHIEF_LOST_SESSION && c->session)
+        if (kind_of(c) == INJECT_LOST_SESSION && c->session)
             sessions_close(c->server->model, c->session);
         dispatch_run(c->server->model, &c->input, &answer);
     }
-    if (kind_of(c) == MISCHIEF_STATUS_AFTER) {
+    if (kind_of(c) == INJECT_STATUS_AFTER) {
         dispatch_answer_free(&answer);
         answer_by_rule(c->rule, &answer);
     }
-    count(c, kind_of(c) == MISCHIEF_DROP_AFTER ? 0 : answer.status);
+    count_answer(c, kind_of(c) == INJECT_DROP_AFTER ? 0 : answer.status);
     if (c->req)
         delivery_send(c, &answer);
     c->req = NULL;
@@ -173,7 +173,7 @@ static void run(struct call *c)
 
 static void on_waited(struct deadline *d)
 {
-    run(CONTAINER_OF(d, struct call, wait));
+    run_call(CONTAINER_OF(d, struct call, wait));
 }
 
 static uint64_t latency_of(struct call *c)
@@ -186,15 +186,15 @@ static uint64_t latency_of(struct call *c)
     return ms;
 }
 
-/* The lock is ours. Never runs the call on somebody else's stack unless nothing has to be waited for. */
+/* The call has the lock. It runs on this stack only where there is nothing to wait for. */
 static void wait_latency(struct call *c, bool defer)
 {
     uint64_t ms = latency_of(c);
 
     if (ms == 0 && !defer)
-        run(c);
+        run_call(c);
     else if (timer_start(loop_timers(c->server->loop), &c->wait, ms, on_waited))
-        run(c);
+        run_call(c);
 }
 
 static void on_granted(struct session_waiter *w)

@@ -1,8 +1,8 @@
 /*
- * call.h - one call on its way through the server; server.h draws the way.
+ * call.h - one call of the API inside the server; the diagram is in server.h.
  *
- * A call owns a copy of what it needs from its HTTP request, because the request dies with its connection and
- * the call does not. `req` is NULL once the client has left.
+ * A call owns a copy of what it needs from its HTTP request: the request is freed with its connection, the
+ * call continues without it. `req` is NULL once the client has left.
  */
 #ifndef SIM_CALL_H
 #define SIM_CALL_H
@@ -31,7 +31,7 @@ void call_client_left(struct call *);
 /* Without dispatching; for the end of the program. */
 void call_drop(struct call *);
 
-/* wayback.c: sends an answer as the rule wants it, and empties it. */
+/* delivery.c: sends an answer as the rule wants it, and empties it. */
 void delivery_send(struct call *, struct dispatch_answer *);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * calls.h - the calls of the API, one function each, as the route table of dispatch.c names them.
  *
- * Each is entered with session, permission and body already judged, and sets the answer. They are grouped in
- * files by what they are about: calls_auth.c, calls_accounts.c, calls_requests.c, calls_credentials.c,
- * calls_policies.c, calls_directory.c.
+ * Session, permission and body have been checked before a function runs; it sets the answer. The files group
+ * them by subject: calls_auth.c, calls_accounts.c, calls_requests.c, calls_credentials.c, calls_policies.c,
+ * calls_directory.c.
  */
 #ifndef SIM_CALLS_H
 #define SIM_CALLS_H
@@ -13,7 +13,7 @@
 void calls_sign_in(struct dispatch *);
 void calls_sign_out(struct dispatch *);
 void calls_token(struct dispatch *);
-/* KNOB-16: does the Authorization header stand for this user? */
+/* setting 16: does the Authorization header name this user? */
 bool calls_header_is(struct dispatch *, const struct model_user *);
 
 void calls_accounts(struct dispatch *);

@@ -136,7 +136,7 @@ static const char *read_type(struct wanted *w)
     return "Invalid value for type";
 }
 
-/* No condition but who asks: then a row of the user's own list needs no second look at its roles. */
+/* No condition but the user: then the roles of a row of the user's own list need no second check. */
 static bool unfiltered(const struct wanted *w)
 {
     return w->any_kind && !w->recent && w->system_id < 0 && !w->system_name && !w->account_name && !w->ip &&
@@ -215,7 +215,7 @@ struct page {
 };
 
 /* false = enough. */
-static bool take(struct page *p, struct model_pair *pair)
+static bool page_take(struct page *p, struct model_pair *pair)
 {
     if (!pair_matches(p->d, p->wanted, pair))
         return true;
@@ -235,7 +235,7 @@ static bool take(struct page *p, struct model_pair *pair)
 static void take_pairs(struct page *p, const struct vec *pairs)
 {
     for (size_t i = 0; pairs && i < pairs->n; i++)
-        if (!take(p, pairs->item[i]))
+        if (!page_take(p, pairs->item[i]))
             return;
 }
 
@@ -256,7 +256,7 @@ static void take_recent(struct page *p)
     const struct model_user *u = p->d->user;
 
     for (size_t i = 0; i < u->nrecent; i++)
-        if (!take(p, u->recent[i]))
+        if (!page_take(p, u->recent[i]))
             return;
 }
 
@@ -294,7 +294,7 @@ static bool has_any_row(struct dispatch *d)
     return false;
 }
 
-/* One object: both names given, or a domain name alone under KNOB-6. */
+/* One object: both names given, or a domain name alone under setting 6. */
 static void answer_single(struct dispatch *d, struct wanted *w)
 {
     struct page p = {.d = d, .wanted = w, .out = &d->answer->body};

@@ -2,11 +2,11 @@
 /*
  * calls_auth.c - sign-in by key and by token, second factor, sign-out, tokens.
  *
- * What a sign-in needs (fact sheet 1.5): key, active registration, source address, an enabled user in a group
- * that has the registration, the password and the second factor where wanted. Every failure is the same empty
- * 401, so that a client learns nothing from it; only the second factor says its prompt in a header.
+ * A sign-in needs a key, an active registration, a permitted source address, an enabled user in a group that
+ * has the registration, and the password and second factor where wanted. Every failure is the same empty 401,
+ * so that a client learns nothing from it; only the second factor has its prompt in a header.
  *
- * A sign-in that brings a usable cookie keeps that session and overwrites its identity (KNOB-18).
+ * A sign-in with a usable cookie keeps that session and overwrites its identity (setting 18).
  */
 #include "passwordsafe-sim/calls.h"
 

@@ -2,8 +2,8 @@
 /*
  * calls_credentials.c - reading secrets: by request, by ISA access, and tickets for proxied sessions.
  *
- * Order of GET Credentials (fact sheet 10.1): 404 for an id that is unknown, another's, ended; 4031 when the
- * account is no longer API-enabled; 4034 while pending; then the type. Whoever owns an approved request needs
+ * Order of checks of GET Credentials: 404 for an id that is unknown, of another user or ended; 4031 when the
+ * account is no longer API-enabled; 4034 while pending; then the type. The owner of an approved request needs
  * no further permission.
  */
 #include "passwordsafe-sim/calls.h"
@@ -106,7 +106,7 @@ void calls_credential(struct dispatch *d)
 
 /* ---- ISA ---- */
 
-/* One whose number the reader is not told. */
+/* A request whose id is not in the answer. */
 static void leave_request(struct dispatch *d, struct model_pair *pair)
 {
     struct request_wish wish = {

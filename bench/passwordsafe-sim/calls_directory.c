@@ -91,7 +91,7 @@ void calls_entity_types(struct dispatch *d)
 
 #define WORKGROUPS_MAX 64
 
-/* The names that systems bear, each once; the number of one is its place, from 1. */
+/* The names of systems, each once; the number of a name is its place, from 1. */
 static size_t workgroups(const struct model *m, const char *names[WORKGROUPS_MAX])
 {
     size_t n = 0;

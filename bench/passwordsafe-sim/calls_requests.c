@@ -2,9 +2,9 @@
 /*
  * calls_requests.c - POST and GET Requests, check-in, approval, denial, termination.
  *
- * The order of POST Requests is that of the fact sheet (10.1): 400 for what can be seen in the body (and for
- * a reason or ticket the policy wants, where there is a policy to ask), 404 for unknown ids, 403/4031 for
- * whatever the user may not, 4035 for too few approvers, then the conflict table in requests.c.
+ * Order of checks of POST Requests: 400 for what can be seen in the body (and for a reason or ticket that the
+ * policy wants, where a policy is known), 404 for unknown ids, 403/4031 for what the user may not do, 4035
+ * for too few approvers, then the conflict table in requests.c.
  */
 #include "passwordsafe-sim/calls.h"
 
@@ -125,7 +125,7 @@ static const char *read_create(struct create *c)
 
 /* ---- POST Requests: judging ---- */
 
-/* What the policy wants to be told, where one can be found; NULL = nothing is missing. */
+/* What the policy requires and the body lacks, where a policy is found; NULL = nothing. */
 static const char *missing_for_policy(struct create *c, const struct model_policy *policy)
 {
     const struct model_schedule *s;

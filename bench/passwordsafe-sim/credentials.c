@@ -63,7 +63,7 @@ static int derive_key(uint64_t state, bool encrypted, struct buf *out)
     return out->failed ? -ENOMEM : 1;
 }
 
-static int give(const struct secret *s, struct buf *out)
+static int write_secret(const struct secret *s, struct buf *out)
 {
     int rc = buf_append(out, s->p, s->len);
 
@@ -79,15 +79,15 @@ int credentials_get(const struct model *m, const struct model_account *a, enum c
     case CREDENTIAL_PASSWORD:
         if (!a->has_password)
             return 0;
-        return a->password.p ? give(&a->password, out) : derive_password(state, 20, out);
+        return a->password.p ? write_secret(&a->password, out) : derive_password(state, 20, out);
     case CREDENTIAL_KEY:
         if (!a->has_key)
             return 0;
-        return a->key.p ? give(&a->key, out) : derive_key(state, a->has_passphrase, out);
+        return a->key.p ? write_secret(&a->key, out) : derive_key(state, a->has_passphrase, out);
     case CREDENTIAL_PASSPHRASE:
         if (!a->has_passphrase)
             return 0;
-        return a->passphrase.p ? give(&a->passphrase, out) : derive_password(state, 12, out);
+        return a->passphrase.p ? write_secret(&a->passphrase, out) : derive_password(state, 12, out);
     case CREDENTIAL_TOTP: break;
     }
     return 0;

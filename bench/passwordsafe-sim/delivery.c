@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * wayback.c - the answer on its way to the client: as it should be, or spoiled by a rule.
+ * delivery.c - the sending of an answer: as it should be, or spoiled by a fault rule.
  *
  * A proper answer goes through http_respond(). A spoiled one is written here byte by byte and sent with
- * http_abort(), which closes the connection behind it; its head says nothing of that, so the client must
+ * http_abort(), which closes the connection after it. Its head does not announce that, so the client must
  * notice.
  */
 #include "passwordsafe-sim/call.h"
@@ -72,37 +72,37 @@ static void put_chunks(struct buf *out, const struct dispatch_answer *a)
 
 static void put_spoiled(struct buf *out, enum fault_injection_kind kind, const struct dispatch_answer *a)
 {
-    if (kind == MISCHIEF_GARBAGE) {
+    if (kind == INJECT_GARBAGE) {
         (void)buf_append(out, garbage_bytes, sizeof(garbage_bytes) - 1);
         return;
     }
-    if (kind == MISCHIEF_DROP_AFTER)
+    if (kind == INJECT_DROP_AFTER)
         return;
-    if (kind == MISCHIEF_INFORMATIONAL)
+    if (kind == INJECT_INFORMATIONAL)
         (void)buf_str(out, "HTTP/1.1 103 Early Hints\r\nLink: </style>\r\n\r\n");
     put_head(out, a);
-    if (kind == MISCHIEF_CHUNKED && a->status != 204) {
+    if (kind == INJECT_CHUNKED && a->status != 204) {
         put_chunks(out, a);
         return;
     }
-    if (kind == MISCHIEF_NO_LENGTH)
+    if (kind == INJECT_NO_LENGTH)
         (void)buf_str(out, "\r\n");
     else
         put_length(out, a);
-    put_body(out, a, kind == MISCHIEF_TRUNCATE ? a->body.len / 2 : a->body.len);
-    if (kind == MISCHIEF_EXTRA)
+    put_body(out, a, kind == INJECT_TRUNCATE ? a->body.len / 2 : a->body.len);
+    if (kind == INJECT_EXTRA)
         (void)buf_append(out, extra_bytes, sizeof(extra_bytes) - 1);
 }
 
 static bool spoils(enum fault_injection_kind kind)
 {
-    return kind != MISCHIEF_NONE && kind != MISCHIEF_STATUS && kind != MISCHIEF_STATUS_AFTER &&
-           kind != MISCHIEF_LOST_SESSION;
+    return kind != INJECT_NONE && kind != INJECT_STATUS && kind != INJECT_STATUS_AFTER &&
+           kind != INJECT_LOST_SESSION;
 }
 
 void delivery_send(struct call *c, struct dispatch_answer *a)
 {
-    enum fault_injection_kind kind = c->rule ? c->rule->kind : MISCHIEF_NONE;
+    enum fault_injection_kind kind = c->rule ? c->rule->kind : INJECT_NONE;
     struct buf raw = BUF_INIT(a->body.len + 16384);
 
     if (spoils(kind)) {

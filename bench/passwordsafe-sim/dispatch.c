@@ -230,7 +230,7 @@ static void route_missing(struct dispatch *d, int status)
         answer_message(d, 404, "No HTTP resource was found that matches the request URI.");
 }
 
-static void run(struct dispatch *d)
+static void run_route(struct dispatch *d)
 {
     int status;
     const struct dispatch_route *r = dispatch_match(d->call->method, d->call->path, d->ids, &status);
@@ -260,7 +260,7 @@ void dispatch_run(struct model *m, const struct dispatch_call *call, struct disp
 
     *answer = (struct dispatch_answer){.body = BUF_INIT(DISPATCH_ANSWER_MAX), .headers = BUF_INIT(8192)};
     d.lenient = m->settings.settings.value[SETTING_LENIENT] == 0;
-    run(&d);
+    run_route(&d);
     if (m->settings.settings.value[SETTING_ESCAPING] && answer->body.len && wire_transcode(&answer->body))
         answer->body.failed = true;
     if (answer->body.failed || answer->headers.failed) {

@@ -1,12 +1,13 @@
 /*
  * dispatch.h - one call in, one answer out: the vault's API without a network.
  *
- * Order of decisions for any call (fact sheet 10.1): route (404, 405), session (401), permission (403), body
- * type (415), body (400), then what the call itself decides. The route table names each call; the names are
- * those that fault rules and counters use ("POST Requests", "GET Credentials/{id}").
+ * Order of checks for any call: route (404, 405), session (401), permission (403), body type (415), body
+ * (400), then those of the call itself. The route table names each call; fault rules and counters use the
+ * same names
+ * ("POST Requests", "GET Credentials/{id}").
  *
- * dispatch_run() commits: when it returns, the model has changed. An answer may still be lost on the way,
- * which is the server's affair.
+ * dispatch_run() commits: when it returns, the model has changed. Whether the answer arrives is up to the
+ * server.
  */
 #ifndef SIM_DISPATCH_H
 #define SIM_DISPATCH_H
@@ -83,7 +84,7 @@ void answer_empty(struct dispatch *, int status);
 void answer_text(struct dispatch *, int status, const char *text);    /* a JSON string */
 void answer_message(struct dispatch *, int status, const char *text); /* {"Message":…} */
 void answer_number(struct dispatch *, int status, int number);
-void answer_code(struct dispatch *, int code); /* 4031…4035: 403; 4091: 409; form by KNOB-15 */
+void answer_code(struct dispatch *, int code); /* 4031…4035: 403; 4091: 409; form by setting 15 */
 void answer_unauthenticated(struct dispatch *);
 /* Starts a JSON body of status 200; the caller writes into it. */
 struct jsonw answer_json(struct dispatch *, int status);

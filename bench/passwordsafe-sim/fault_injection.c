@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mischief.c - reading, matching and reporting fault rules; see mischief.h.
+ * fault_injection.c - reading, matching and reporting fault rules; see fault_injection.h.
  */
 #include "passwordsafe-sim/fault_injection.h"
 
@@ -28,26 +28,26 @@ static const struct action_row {
     int status;
     const char *content_type, *body, *headers;
 } actions[] = {
-    {"latency", MISCHIEF_NONE, 0, NULL, NULL, NULL},
-    {"status", MISCHIEF_STATUS, 500, NULL, NULL, NULL},
-    {"drop_before", MISCHIEF_DROP_BEFORE, 0, NULL, NULL, NULL},
-    {"drop_after", MISCHIEF_DROP_AFTER, 0, NULL, NULL, NULL},
-    {"truncate", MISCHIEF_TRUNCATE, 0, NULL, NULL, NULL},
-    {"garbage", MISCHIEF_GARBAGE, 0, NULL, NULL, NULL},
-    {"hang", MISCHIEF_HANG, 0, NULL, NULL, NULL},
-    {"reset", MISCHIEF_RESET, 0, NULL, NULL, NULL},
-    {"close", MISCHIEF_CLOSE, 0, NULL, NULL, NULL},
-    {"lost_session", MISCHIEF_LOST_SESSION, 0, NULL, NULL, NULL},
-    {"extra", MISCHIEF_EXTRA, 0, NULL, NULL, NULL},
-    {"chunked", MISCHIEF_CHUNKED, 0, NULL, NULL, NULL},
-    {"no_length", MISCHIEF_NO_LENGTH, 0, NULL, NULL, NULL},
-    {"informational", MISCHIEF_INFORMATIONAL, 0, NULL, NULL, NULL},
-    {"html500", MISCHIEF_STATUS, 500, "text/html", html_error, NULL},
-    {"status_after", MISCHIEF_STATUS_AFTER, 500, NULL, NULL, NULL},
-    {"page", MISCHIEF_STATUS, 403, "text/html; charset=utf-8", proxy_page, NULL},
-    {"page_after", MISCHIEF_STATUS_AFTER, 403, "text/html; charset=utf-8", proxy_page, NULL},
-    {"unavailable", MISCHIEF_STATUS, 503, "text/html", "Service Unavailable", NULL},
-    {"throttle", MISCHIEF_STATUS, 429, "application/json", "\"Too many requests\"", "Retry-After: 1\r\n"},
+    {"latency", INJECT_NONE, 0, NULL, NULL, NULL},
+    {"status", INJECT_STATUS, 500, NULL, NULL, NULL},
+    {"drop_before", INJECT_DROP_BEFORE, 0, NULL, NULL, NULL},
+    {"drop_after", INJECT_DROP_AFTER, 0, NULL, NULL, NULL},
+    {"truncate", INJECT_TRUNCATE, 0, NULL, NULL, NULL},
+    {"garbage", INJECT_GARBAGE, 0, NULL, NULL, NULL},
+    {"hang", INJECT_HANG, 0, NULL, NULL, NULL},
+    {"reset", INJECT_RESET, 0, NULL, NULL, NULL},
+    {"close", INJECT_CLOSE, 0, NULL, NULL, NULL},
+    {"lost_session", INJECT_LOST_SESSION, 0, NULL, NULL, NULL},
+    {"extra", INJECT_EXTRA, 0, NULL, NULL, NULL},
+    {"chunked", INJECT_CHUNKED, 0, NULL, NULL, NULL},
+    {"no_length", INJECT_NO_LENGTH, 0, NULL, NULL, NULL},
+    {"informational", INJECT_INFORMATIONAL, 0, NULL, NULL, NULL},
+    {"html500", INJECT_STATUS, 500, "text/html", html_error, NULL},
+    {"status_after", INJECT_STATUS_AFTER, 500, NULL, NULL, NULL},
+    {"page", INJECT_STATUS, 403, "text/html; charset=utf-8", proxy_page, NULL},
+    {"page_after", INJECT_STATUS_AFTER, 403, "text/html; charset=utf-8", proxy_page, NULL},
+    {"unavailable", INJECT_STATUS, 503, "text/html", "Service Unavailable", NULL},
+    {"throttle", INJECT_STATUS, 429, "application/json", "\"Too many requests\"", "Retry-After: 1\r\n"},
 };
 #define NACTIONS (sizeof(actions) / sizeof(actions[0]))
 
@@ -179,7 +179,7 @@ static int read_rule(struct fields *f, struct fault_injection_rule *r)
         rc = read_texts(f, r);
     if (!rc)
         rc = read_headers(f, r);
-    if (!rc && (r->kind == MISCHIEF_STATUS || r->kind == MISCHIEF_STATUS_AFTER) &&
+    if (!rc && (r->kind == INJECT_STATUS || r->kind == INJECT_STATUS_AFTER) &&
         (r->status < 200 || r->status > 599))
         rc = fields_missing(f, "status");
     return rc ? rc : f->rc;
@@ -279,7 +279,7 @@ struct fault_injection_rule *fault_injection_pick(struct fault_injection *all, c
 
 void fault_injection_report(const struct fault_injection *all, struct buf *out)
 {
-    static const char *const names[MISCHIEF_NKINDS] = {
+    static const char *const names[INJECT_NKINDS] = {
         "latency", "status",  "drop_before", "drop_after",    "truncate",
         "garbage", "hang",    "reset",       "close",         "lost_session",
         "extra",   "chunked", "no_length",   "informational", "status_after"};

@@ -1,16 +1,17 @@
 /*
- * mischief.h - rules for faults: which calls go wrong, and how.
+ * fault_injection.h - rules for faults: which calls fail, and how.
  *
- * A rule matches by call name, part of the path, user, and by counting its matches: skip the first `after`,
- * only the `nth`, every so many, at most `count` times, by chance. The first rule that fires decides. An
- * action either comes before the model changes (drop_before, status, hang, reset, lost_session) or spoils the
- * way back after it has changed (drop_after, status_after, page_after, truncate, garbage, extra, chunked,
- * no_length, informational, close). `page` and `page_after` are a proxy's page in the vault's place.
+ * A rule matches by call name, part of the path, user, and by the count of its matches: skip the first
+ * `after`, only the `nth`, every so many, at most `count` times, by chance. The first rule that fires
+ * decides. An action either applies before the model changes (drop_before, status, hang, reset, lost_session)
+ * or spoils the answer after it has changed (drop_after, status_after, page_after, truncate, garbage, extra,
+ * chunked, no_length, informational, close). `page` and `page_after` are a proxy's page instead of the
+ * vault's answer.
  *
- * A rule in use by a call is held by a reference, so rules can be replaced at any time.
+ * A call holds a reference to its rule, so rules can be replaced at any time.
  */
-#ifndef SIM_MISCHIEF_H
-#define SIM_MISCHIEF_H
+#ifndef SIM_FAULT_INJECTION_H
+#define SIM_FAULT_INJECTION_H
 
 #include "base/buf.h"
 
@@ -20,22 +21,22 @@
 #include <sys/queue.h>
 
 enum fault_injection_kind {
-    MISCHIEF_NONE, /* latency alone */
-    MISCHIEF_STATUS,
-    MISCHIEF_DROP_BEFORE,
-    MISCHIEF_DROP_AFTER,
-    MISCHIEF_TRUNCATE,
-    MISCHIEF_GARBAGE,
-    MISCHIEF_HANG,
-    MISCHIEF_RESET,
-    MISCHIEF_CLOSE,
-    MISCHIEF_LOST_SESSION,
-    MISCHIEF_EXTRA,
-    MISCHIEF_CHUNKED,
-    MISCHIEF_NO_LENGTH,
-    MISCHIEF_INFORMATIONAL,
-    MISCHIEF_STATUS_AFTER,
-    MISCHIEF_NKINDS
+    INJECT_NONE, /* latency alone */
+    INJECT_STATUS,
+    INJECT_DROP_BEFORE,
+    INJECT_DROP_AFTER,
+    INJECT_TRUNCATE,
+    INJECT_GARBAGE,
+    INJECT_HANG,
+    INJECT_RESET,
+    INJECT_CLOSE,
+    INJECT_LOST_SESSION,
+    INJECT_EXTRA,
+    INJECT_CHUNKED,
+    INJECT_NO_LENGTH,
+    INJECT_INFORMATIONAL,
+    INJECT_STATUS_AFTER,
+    INJECT_NKINDS
 };
 
 struct fault_injection_rule {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fixture_worked.c - the data of the worked sequences (fact sheet section 9), with its ids, as scenarios.
+ * fixture_worked.c - the data of the worked sequences, with fixed ids, as scenarios.
  *
  * Maria Rivera may request on ledger01 (17), pay-db2 (22, with approval), web07 (31) and keyhost (40); T. Koh
  * has a second factor; a manager approves; an outsider is in no group with the key; a guest may use the key
- * but has no role; an application user comes by token. Cookies are prepared for the first sign-in of each.
+ * but has no role; an application user signs in by token. Cookies are prepared for the first sign-in of each.
  */
 #include "passwordsafe-sim/scenario.h"
 

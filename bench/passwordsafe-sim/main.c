@@ -2,9 +2,9 @@
 /*
  * main.c - passwordsafe-sim: options, data, listeners, until a signal.
  *
- * Says on standard output where it listens (`listening listener=api address=…`, the same for admin, `ready`),
- * so that whoever started it with port 0 finds it. SIGTERM and SIGINT end it: both servers close, the loop
- * runs out, and the exit code is 0 only if nothing was left open.
+ * Standard output names the addresses (`listening listener=api address=…`, the same for admin, `ready`), so
+ * that a test that chose port 0 can find them. SIGTERM and SIGINT end the program: both servers close, the
+ * loop runs out, and the exit code is 0 only if nothing was left open.
  */
 #include "base/container_of.h"
 #include "base/json.h"
@@ -55,7 +55,7 @@ static int add_oauth(struct model *m, const char *text)
     return sessions_add_client(m, id, colon + 1, u, NULL);
 }
 
-static int set_knobs(struct program *p)
+static int apply_settings(struct program *p)
 {
     static const char *const rules[] = {
         NULL,
@@ -69,16 +69,16 @@ static int set_knobs(struct program *p)
     struct buf why = BUF_INIT(1024);
     int rc = 0;
 
-    for (size_t i = 0; i < p->options.nknobs && !rc; i++)
+    for (size_t i = 0; i < p->options.nsettings && !rc; i++)
         rc = settings_set(k, p->options.settings[i]);
     if (rc)
-        (void)buf_str(&why, "a knob has no such value, see --help");
+        (void)buf_str(&why, "a setting has no such value, see --help");
     for (size_t i = 0; i < p->options.nfaults && !rc; i++)
         rc = fault_injection_add_text(&p->server->fault_injection, p->options.faults[i], &why);
     if (!rc && k->value[SETTING_FAULTS])
         rc = fault_injection_add_text(&p->server->fault_injection, rules[k->value[SETTING_FAULTS]], &why);
     if (rc)
-        complain("knobs and faults", &why);
+        complain("settings and faults", &why);
     buf_free(&why);
     return rc;
 }
@@ -199,12 +199,12 @@ static int start(struct program *p)
     p->ending.iteration = on_turn;
     if (loop_on_signal(p->loop, SIGTERM, on_signal, p) || loop_on_signal(p->loop, SIGINT, on_signal, p))
         return -EIO;
-    if (settings(p) || load_data(p) || set_knobs(p))
+    if (settings(p) || load_data(p) || apply_settings(p))
         return -EINVAL;
     return open_listeners(p);
 }
 
-static int run(struct program *p)
+static int run_program(struct program *p)
 {
     int rc = start(p), left;
 
@@ -242,5 +242,5 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "passwordsafe-sim: out of memory or descriptors\n");
         return 1;
     }
-    return run(&p);
+    return run_program(&p);
 }

@@ -12,7 +12,7 @@
  *
  * Ownership: the model owns every object and frees them in model_free(). Objects are never removed (ids in
  * flight stay valid); `removed`, `enabled`, `api_enabled` say what no longer counts. `generation` grows with
- * every change that could change somebody's entitlements.
+ * every change of entitlements.
  */
 #ifndef SIM_MODEL_H
 #define SIM_MODEL_H
@@ -94,7 +94,7 @@ struct model_account {
     int application_id;
     bool api_enabled, rotates;
     int max_concurrent, default_minutes, max_minutes;
-    int dedicated_user;               /* 0 = nobody's */
+    int dedicated_user;               /* 0 = none */
     int64_t last_change, next_change; /* wall, 0 = null */
     int change_state;                 /* 0 idle, 1 changing, 2 queued */
     bool has_password, has_key, has_passphrase;
@@ -200,7 +200,7 @@ void model_clear_grants(struct model_group *);
 int model_link(struct model *, struct model_system *, struct model_account *);
 /* Under which names accountName finds it; once domain and upn are set. */
 int model_index_account(struct model *, struct model_account *);
-/* What somebody may do or see may have changed. */
+/* The entitlements of some user may have changed. */
 void model_changed(struct model *);
 void model_account_changed(struct model_account *);
 

@@ -19,7 +19,7 @@
 #define SIXTEEN     "K1example0key000"
 #define DEFAULT_KEY SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN
 
-enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_COUNT, OPTION_TIME, OPTION_KNOB, OPTION_FAULT };
+enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_COUNT, OPTION_TIME, OPTION_SETTING, OPTION_FAULT };
 
 static const struct option_row {
     const char *name;
@@ -64,7 +64,7 @@ static const struct option_row {
     {"latency", OPTION_TIME, AT(latency_ms), false, "TIME", "of every call (0)"},
     {"jitter", OPTION_TIME, AT(jitter_ms), false, "TIME", "chance on top of it (0)"},
     {"idle-timeout", OPTION_TIME, AT(idle_timeout_ms), false, "TIME", "idle connections are closed (120s)"},
-    {"knob", OPTION_KNOB, 0, false, "N=VALUE", "an open question answered, see below; repeatable"},
+    {"knob", OPTION_SETTING, 0, false, "N=VALUE", "one behaviour of the vault, see below; repeatable"},
     {"fault", OPTION_FAULT, 0, false, "JSON", "a fault rule (docs/simulator.md); repeatable"},
     {"help", OPTION_FLAG, AT(help), false, NULL, "this text"},
 #undef AT
@@ -117,7 +117,7 @@ static bool add(const char **list, size_t *n, const char *value)
     return true;
 }
 
-static bool take(struct options *o, const struct option_row *row, const char *value)
+static bool set_option(struct options *o, const struct option_row *row, const char *value)
 {
     char *place = (char *)o + row->at;
     int64_t number;
@@ -127,7 +127,7 @@ static bool take(struct options *o, const struct option_row *row, const char *va
     switch (row->kind) {
     case OPTION_TEXT: memcpy(place, &value, sizeof(value)); return true;
     case OPTION_FLAG: memcpy(place, &yes, sizeof(yes)); return true;
-    case OPTION_KNOB: return add(o->settings, &o->nknobs, value);
+    case OPTION_SETTING: return add(o->settings, &o->nsettings, value);
     case OPTION_FAULT: return add(o->faults, &o->nfaults, value);
     case OPTION_TIME: return read_time(value, (uint64_t *)(void *)place);
     case OPTION_COUNT: break;
@@ -163,7 +163,7 @@ int options_read(struct options *o, int argc, char **argv)
     while ((got = getopt_long(argc, argv, "", list, &index)) != -1) {
         if (got != 0)
             return -EINVAL;
-        if (take(o, &option_rows[index], optarg))
+        if (set_option(o, &option_rows[index], optarg))
             continue;
         (void)fprintf(stderr, "--%s: cannot be %s\n", option_rows[index].name, optarg);
         return -EINVAL;

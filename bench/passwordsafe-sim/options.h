@@ -22,11 +22,11 @@ struct options {
     uint64_t minute_ms, session_idle_ms, rotation_delay_ms;
     uint64_t latency_ms, jitter_ms, idle_timeout_ms;
     const char *settings[OPTIONS_MANY], *faults[OPTIONS_MANY];
-    size_t nknobs, nfaults;
+    size_t nsettings, nfaults;
     bool help;
 };
 
-/* 0, or -EINVAL after it has told stderr what is wrong. */
+/* 0, or -EINVAL with a message on stderr. */
 int options_read(struct options *, int argc, char **argv);
 void options_help(void);
 /* "127.0.0.1:0", "[::1]:8443" into its parts; false when it is no address. */

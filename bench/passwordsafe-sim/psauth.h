@@ -1,8 +1,8 @@
 /*
  * psauth.h - the `Authorization: PS-Auth key=K; runas=U; pwd=[P]; challenge=C;` header.
  *
- * No part is encoded in any way. Blanks after `;` and the last `;` are optional, the order is free. Where the
- * password ends is nobody's written knowledge: at the last `]` of the header, or at the first (KNOB-3).
+ * No part is encoded. Blanks after `;` and the last `;` are optional, the order is free. Where the password
+ * ends is not documented: at the last `]` of the header, or at the first (setting 3).
  */
 #ifndef SIM_PSAUTH_H
 #define SIM_PSAUTH_H

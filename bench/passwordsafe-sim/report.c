@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * report.c - the state of the vault as JSON; see report.h. Cookies, tokens and keys of sessions are not told.
+ * report.c - the state of the vault as JSON; see report.h. Cookies, tokens and keys of sessions are left out.
  */
 #include "passwordsafe-sim/report.h"
 

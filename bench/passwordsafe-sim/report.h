@@ -1,5 +1,5 @@
 /*
- * report.h - what the admin port tells: requests, sessions, counts.
+ * report.h - reports of the admin port: requests, sessions, counts.
  */
 #ifndef SIM_REPORT_H
 #define SIM_REPORT_H

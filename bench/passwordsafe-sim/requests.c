@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * requests.c - the life of requests and the conflict table of the fact sheet (3.4); see requests.h.
+ * requests.c - the life of requests and the table of conflicts; see requests.h.
  */
 #include "passwordsafe-sim/requests.h"
 

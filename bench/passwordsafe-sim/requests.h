@@ -7,8 +7,8 @@
  *
  * A request belongs to a user, not to a session. Live ones (pending, active) hang in three lists: their
  * user's, their account's and the global one; ended ones move to a bounded list kept for the state report.
- * Ending an active request starts the rotation of the account where the account rotates and nobody turned it
- * off.
+ * Ending an active request starts the rotation of the account, where the account rotates and rotation is
+ * not turned off.
  *
  * The decisions that need no request (roles, ranges) are taken before, by the callers in calls_requests.c.
  */

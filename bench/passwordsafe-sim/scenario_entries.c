@@ -18,14 +18,14 @@
 
 /* ---- settings ---- */
 
-static int settings_knobs(struct model *m, const cJSON *settings, struct buf *why)
+static int read_settings(struct model *m, const cJSON *settings, struct buf *why)
 {
     const cJSON *k;
 
     cJSON_ArrayForEach(k, settings)
     {
         int64_t n;
-        if (cJSON_IsString(k) && text_int(k->string, 1, SETTING_NKNOBS - 1, &n) &&
+        if (cJSON_IsString(k) && text_int(k->string, 1, SETTING_COUNT - 1, &n) &&
             settings_set_one(&m->settings.settings, (int)n, k->valuestring) == 0)
             continue;
         (void)buf_printf(why, "knobs: %s has no such value", k->string);
@@ -59,7 +59,7 @@ int entry_settings(struct model *m, const cJSON *e, struct buf *why)
         return -ENOMEM;
     if (from && model_text(&s->allow_from, *from ? from : NULL))
         return -ENOMEM;
-    rc = settings_knobs(m, json_get(e, "knobs"), why);
+    rc = read_settings(m, json_get(e, "knobs"), why);
     return rc;
 }
 
@@ -174,7 +174,7 @@ static unsigned role_named(const char *name)
     return 0;
 }
 
-/* The bits of a list of names; false for a name nobody knows. */
+/* The bits of a list of names; false for an unknown name. */
 static bool read_bits(const cJSON *list, unsigned (*bit)(const char *), unsigned *out)
 {
     const cJSON *e;

@@ -14,7 +14,7 @@ bool schedule_open(const struct model *, const struct model_schedule *, int64_t 
 /* id 0 = the best. NULL = none. */
 const struct model_schedule *schedule_choose(const struct model *, const struct model_policy *, int id,
                                              enum model_access, int64_t minutes);
-/* The same without asking whether it is open, for what a policy wants to be told. */
+/* The same whether or not it is open, to learn what a policy requires. */
 const struct model_schedule *schedule_offering(const struct model_policy *, int id, enum model_access);
 /* A policy open all day with one schedule that offers every type. */
 void schedule_default(struct model_policy *, int id);

@@ -1,13 +1,14 @@
 /*
- * server.h - the vault on the wire: calls from the HTTP server into the dispatcher, slow and faulty as asked.
+ * server.h - the vault on the network: calls from the HTTP server into the dispatcher, slow and faulty as
+ * set.
  *
- * The way of a call:
+ * A call:
  *
  *     message -> waits for its session's lock -> waits its latency -> dispatched (commits) -> answered
- *                                                     ^ faults before            ^ faults on the way back
+ *                                                     ^ faults before            ^ faults of the delivery
  *
- * A call goes on when its client has left: the vault commits what it was asked to do, as the real one does.
- * Latency is spent under the lock, so calls of one session follow one another.
+ * A call continues when its client has left: the vault commits it all the same, as the real one does. Latency
+ * is spent under the lock, so calls of one session follow one another.
  *
  * The server also drives the model's deadlines, which run on the vault's own clock (simclock.h).
  */

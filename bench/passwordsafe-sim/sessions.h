@@ -1,12 +1,12 @@
 /*
  * sessions.h - cookie sessions, their idle time and their lock; OAuth clients and tokens.
  *
- * A session stands for one cookie. It is a challenge (second factor awaited) or a signed-in user. The web
- * server answers the calls of one session one after the other: session_enter() grants the lock at once or
- * queues the waiter, session_leave() hands it on. The owner of the lock may be slow on purpose; that is the
- * point.
+ * A session belongs to one cookie. It is a challenge (a second factor is awaited) or a signed-in user. The
+ * web server answers the calls of one session one after the other: session_enter() grants the lock at once or
+ * queues the waiter, session_leave() passes it on. The owner of the lock may be slow: that is what the lock
+ * simulates.
  *
- * Ownership: the table owns sessions; a call that is inside holds a reference, so a session that ends
+ * Ownership: the table owns sessions; a call inside a session holds a reference, so a session that ends
  * meanwhile leaves the table at once and is freed by the last leave.
  */
 #ifndef SIM_SESSIONS_H
@@ -64,7 +64,7 @@ void sessions_free(struct sessions *);
 
 /* `user` only chooses a prepared cookie. NULL = out of memory or randomness. */
 struct session *sessions_open(struct model *, struct model_user *user);
-/* Touches; NULL when unknown, idle for too long, or its token ended (KNOB-5). */
+/* Touches; NULL when unknown, idle for too long, or its token ended (setting 5). */
 struct session *sessions_find(struct model *, const char *cookie);
 void sessions_close(struct model *, struct session *);
 /* All, or those of one user; returns how many. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * knobs.c - the table of switches; see knobs.h.
+ * settings.c - the table of settings; see settings.h.
  */
 #include "passwordsafe-sim/settings.h"
 
@@ -16,7 +16,7 @@
 static const struct setting_row {
     const char *question;
     const char *values[SETTING_NVALUES]; /* the first is the default */
-} setting_rows[SETTING_NKNOBS] = {
+} setting_rows[SETTING_COUNT] = {
     [SETTING_LENIENT] = {"lenient JSON and form bodies", {"on", "off"}},
     [SETTING_LATE_CERTIFICATE] = {"client certificate asked late", {"off", "on"}},
     [SETTING_PASSWORD_END] = {"pwd=[..] ends at the last or first ]", {"last", "first"}},
@@ -42,7 +42,7 @@ static const struct setting_row {
 
 int settings_set_one(struct settings *k, int number, const char *value)
 {
-    if (number < 1 || number >= SETTING_NKNOBS)
+    if (number < 1 || number >= SETTING_COUNT)
         return -EINVAL;
     for (int i = 0; i < SETTING_NVALUES && setting_rows[number].values[i]; i++) {
         if (!text_equal_nocase(setting_rows[number].values[i], value))
@@ -60,21 +60,21 @@ int settings_set(struct settings *k, const char *text)
     int64_t n;
 
     if (!equal || !text_copy_n(number, sizeof(number), text, (size_t)(equal - text)) ||
-        !text_int(number, 1, SETTING_NKNOBS - 1, &n))
+        !text_int(number, 1, SETTING_COUNT - 1, &n))
         return -EINVAL;
     return settings_set_one(k, (int)n, equal + 1);
 }
 
 const char *settings_value(const struct settings *k, int number)
 {
-    if (number < 1 || number >= SETTING_NKNOBS)
+    if (number < 1 || number >= SETTING_COUNT)
         return NULL;
     return setting_rows[number].values[k->value[number]];
 }
 
 void settings_help(struct buf *b)
 {
-    for (int n = 1; n < SETTING_NKNOBS; n++) {
+    for (int n = 1; n < SETTING_COUNT; n++) {
         (void)buf_printf(b, "  %2d  %-42s", n, setting_rows[n].question);
         for (int i = 0; i < SETTING_NVALUES && setting_rows[n].values[i]; i++)
             (void)buf_printf(b, "%s%s%s", i ? " | " : "", setting_rows[n].values[i], i ? "" : " (default)");

@@ -1,11 +1,11 @@
 /*
- * knobs.h - the behaviours of the vault that nobody outside the vendor can settle, as switches.
+ * settings.h - settings for those behaviours of the vault that only its vendor knows.
  *
- * Numbers 1 to 18 and their defaults are those of the fact sheet (section 10.2); 19 and up are our own. Value
- * 0 is always the default, so a zeroed table is the default vault.
+ * Their numbers, values and defaults are listed in docs/simulator.md; the option and the admin port name them
+ * `knob`. Value 0 is always the default, so a zeroed table is the default vault.
  */
-#ifndef SIM_KNOBS_H
-#define SIM_KNOBS_H
+#ifndef SIM_SETTINGS_H
+#define SIM_SETTINGS_H
 
 #include "base/buf.h"
 
@@ -33,11 +33,11 @@ enum setting {
     SETTING_PENDING_CHECKIN,  /* 204, 403 */
     SETTING_ISA_REQUEST,      /* none, listed */
     SETTING_SECRET_FORM,      /* string, object */
-    SETTING_NKNOBS
+    SETTING_COUNT
 };
 
 struct settings {
-    int value[SETTING_NKNOBS];
+    int value[SETTING_COUNT];
 };
 
 /* "12=stj"; 0 or -EINVAL. */

@@ -2,11 +2,10 @@
 /*
  * account.c - lists of accounts, and the freeing of a vault's answer.
  *
- * The texts of the rows are kept together (string_pool.h) and never move; rows may move while the list grows
- * (account_list_add), so nobody keeps a pointer to one before the list is complete.
+ * The texts of the rows are kept together (string_pool.h) and never move. Rows move while the list grows, so
+ * a pointer to a row is valid only once the list is complete.
  *
- * Life: account_list_new() has one reference; the last account_list_unref() frees. A list that is shared is
- * not added to any more.
+ * Life: account_list_new() has one reference; the last account_list_unref() frees.
  */
 #include "backends/backend.h"
 #include "base/string_pool.h"
@@ -71,14 +70,12 @@ static int rows_grow(struct account_list *list)
 int account_list_add(struct account_list *list, const struct account *account)
 {
     struct account row = *account;
-    const char **string_pool[] = {&row.system,   &row.account,     &row.domain,      &row.upn,
-                                  &row.instance, &row.application, &row.description, &row.alias};
-    struct string_pool *all = list->string_pool;
+    const char **texts[] = {&row.system,   &row.account,     &row.domain,      &row.upn,
+                            &row.instance, &row.application, &row.description, &row.alias};
     int err = rows_grow(list);
 
-    for (size_t i = 0; !err && i < sizeof(string_pool) / sizeof(string_pool[0]); i++)
-        err = string_pool_keep(&all, string_pool[i]);
-    list->string_pool = all;
+    for (size_t i = 0; !err && i < sizeof(texts) / sizeof(texts[0]); i++)
+        err = string_pool_keep(&list->string_pool, texts[i]);
     if (err)
         return err;
     if (!row.system)

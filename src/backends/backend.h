@@ -1,17 +1,45 @@
 /*
- * backend.h - what a vault can do, as the broker sees it.
+ * backend.h - the operations of a vault, as the broker uses them.
  *
- * A backend is a const struct of functions; the fake in the tests is just another row. All calls act as one
- * mapped vault user (run-as): entitlement is the vault's to decide. Errors are translated here and nowhere
- * else: HTTP status, sub-codes and transport errors go in, a result and a fault fit for a caller come out.
+ * A backend is a const struct of functions (struct vault_ops); the fake vault of the unit tests is one more.
+ * Each call acts as one user of the vault (run-as), and the vault itself decides what this user may do. A
+ * backend translates everything the vault says into a vault_result and a fault: no HTTP status, sub-code or
+ * transport error is interpreted above this header.
  *
- * Rules, for every operation:
- *  - it returns 0 and later calls call->done exactly once, or -errno (-EAGAIN: too many calls, call->fault
- * says more where it is set; -ENOMEM, -ESHUTDOWN) and never calls it;
- *  - done is never called before the operation has returned (no re-entry);
- *  - after cancel() it is never called. Cancelling does not undo: a request already sent may have happened.
- * The texts handed in stay valid until done. What comes out belongs to the caller, who frees it with
- * vault_call_free().
+ *     broker                            backend                              vault
+ *       | ops->request(v, args, call) ----> | returns 0                        |
+ *       |                                   | signs in where needed, sends --> |
+ *       |                                   | <----------------------- answer  |
+ *       | <--- call->done(call): result ... |                                  |
+ *       | vault_call_free(call)
+ *
+ * Rules for every operation that takes a vault_call:
+ *
+ *   Once       It returns 0 and later calls call->done exactly once, or it returns -errno and never calls it:
+ *              -EAGAIN (too many calls; call->fault gives the reason where it is set), -EMSGSIZE (a text is
+ *              too long to be sent), -ENOMEM, -ESHUTDOWN.
+ *   Later      `done` is never called before the operation has returned. Inside `done` the caller may start
+ *              and cancel any call, also this one again.
+ *   Cancel     After cancel() `done` is not called. Cancelling does not undo: what has been sent may take
+ *              effect at the vault.
+ *   Deadline   A call ends within call->timeout_ms, also while it waits for its turn.
+ *   Memory     The vault_call belongs to the caller and stays in place until `done`, cancel() or withdraw().
+ *              So do `user` and all texts of the arguments. What the answer holds belongs to the caller, who
+ *              frees it with vault_call_free().
+ *   Genuine    Every result but VAULT_FAILED is what the vault itself answered. An answer that a proxy, a
+ *              firewall or a web server may have written in its place is VAULT_FAILED.
+ *   Unknown    A request, an isa or a checkin that may have taken effect and whose answer is missing or not
+ *              genuine is VAULT_FAILED with `unknown`. Without `unknown` nothing was done at the vault.
+ *   Secrets    A credential is in memory that is wiped when it is freed, from the socket to call->secret.
+ *              No fault, log event or metric quotes a secret or the id of a vault request: a vault session
+ *              and the id together are enough to read the password.
+ *   Thread     Everything runs on the loop's thread; nothing blocks.
+ *
+ * A new kind of vault: a folder beside password_safe/ with one struct that begins with struct vault and one
+ * struct vault_ops; its name in the table of the configuration (`type`, conf/conf_table.c); its row in
+ * commands/run.c. Operations that it does not have are NULL where a comment below allows it.
+ *
+ * Not here: which vault is asked, retries of check-ins, caches (broker/).
  */
 #ifndef JG_BACKENDS_BACKEND_H
 #define JG_BACKENDS_BACKEND_H
@@ -23,6 +51,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* ---- accounts ---- */
+
 enum account_kind {
     KIND_LOCAL,
     KIND_DOMAIN_LINKED,
@@ -32,55 +62,58 @@ enum account_kind {
     KIND_ALIAS,
     KIND_NKINDS
 };
-const char *account_kind_word(enum account_kind); /* as the interface names it; "any" for KIND_NKINDS */
+const char *account_kind_word(enum account_kind); /* its name in the API; "any" for KIND_NKINDS */
 
-/* A managed account the user may request on a managed system. Texts are never NULL unless said so. */
+/* A managed account that the user may request on a managed system. A text is never NULL unless said so. */
 struct account {
     enum account_kind kind;
     int64_t system_id, account_id;
     int64_t application_id; /* 0 = none */
     int64_t platform_id;
-    int64_t default_minutes, max_minutes; /* 0 = not told */
-    bool isa;                             /* IsISAAccess */
+    int64_t default_minutes, max_minutes; /* of a request; 0 = not known */
+    bool isa;                             /* may be read without a request: see vault_ops.isa */
     const char *system, *account;
     const char *domain;      /* NULL = none */
     const char *upn;         /* NULL = none */
-    const char *instance;    /* NULL = none */
+    const char *instance;    /* of a database, NULL = none */
     const char *application; /* display name, NULL = none */
     const char *description; /* NULL = none */
     const char *alias;       /* name of the alias, NULL = none; its id is then account_id */
 };
 
-/* Rows and the texts they point to, in one piece, shared by count. */
+/* Rows and the texts they point to, counted by reference. Several readers share one list, so it is not
+ * changed once it has been handed out. */
 struct account_list {
     unsigned refs;
     size_t n, cap;
     struct account *rows;
-    void *string_pool; /* private to account.c */
+    struct string_pool *string_pool;
 };
 
-struct account_list *account_list_new(void);
+struct account_list *account_list_new(void); /* one reference; NULL when out of memory */
 struct account_list *account_list_ref(struct account_list *);
 void account_list_unref(struct account_list *); /* NULL is fine */
 /* Copies the row and its texts. 0 or -ENOMEM. */
 int account_list_add(struct account_list *, const struct account *);
 
-/* What to list: the names go to the vault as they are. One of system, ip, system_id, application or none (=
- * all). */
+/* The accounts to list. Names go to the vault as they are. At most one of system, ip, application and
+ * system_id is set; without one, all accounts of the kind are listed. */
 struct account_query {
-    enum account_kind kind; /* KIND_NKINDS = whatever the vault has under the name */
-    const char *system;     /* managed system name */
+    enum account_kind kind; /* KIND_NKINDS = any */
+    const char *system;     /* name of the managed system */
     const char *ip;
-    const char *application; /* application display name */
+    const char *application; /* display name */
     int64_t system_id;       /* 0 = none */
-    bool recent;             /* the user's most recent ones */
+    bool recent;             /* the accounts that the user requested last */
     const char *workgroup;   /* only systems of the workgroup of this name; NULL = any */
 };
 
-/* What the vault's directory of systems is asked for; it takes an administrative right to read it. */
+/* ---- the directory of systems, which takes an administrative right to read ---- */
+
 enum directory_part { DIRECTORY_SYSTEMS, DIRECTORY_PLATFORMS, DIRECTORY_WORKGROUPS, DIRECTORY_NPARTS };
 
-/* A system, a platform or a workgroup; texts are NULL and numbers 0 where not told or of no meaning. */
+/* A system, a platform or a workgroup. Texts are NULL and numbers 0 where they are absent or have no meaning.
+ */
 struct directory_row {
     int64_t id;
     int64_t platform_id, workgroup_id; /* of a system */
@@ -92,7 +125,7 @@ struct directory_row {
     const char *host, *dns, *ip, *description; /* system */
 };
 
-/* Rows and the texts they point to, in one piece. */
+/* Rows and the texts they point to. */
 struct directory_list {
     size_t n, cap;
     struct directory_row *rows;
@@ -104,16 +137,20 @@ void directory_list_free(struct directory_list *); /* NULL is fine */
 /* Copies the row and its texts. 0 or -ENOMEM. */
 int directory_list_add(struct directory_list *, const struct directory_row *);
 
-struct request_args { /* a check-out to ask for; always access type View, conflict option reuse */
+/* ---- requests ---- */
+
+/* What a check-out asks the vault for: access type View. Where the user already has such a request, the vault
+ * hands that one over (vault_call.reused). */
+struct request_args {
     int64_t system_id, account_id, application_id;
     int64_t minutes;
     const char *reason;
     int64_t ticket_system_id;  /* 0 = none */
     const char *ticket_number; /* NULL = none */
-    int64_t alias_id;          /* ask for what this alias stands for; system and account do not count then */
+    int64_t alias_id; /* request the account behind this alias, whatever system and account say; 0 = none */
 };
 
-/* What the access policy wants of a check-out now (facts password-safe-api 5.6). */
+/* What the access policy wants of a check-out now. */
 struct vault_policy {
     bool available; /* some schedule is open */
     bool reason, ticket, approval;
@@ -125,106 +162,122 @@ enum credential_type { CREDENTIAL_PASSWORD, CREDENTIAL_SSH_KEY, CREDENTIAL_PASSP
 struct active_request {
     int64_t request_id, system_id, account_id;
     char *reason;            /* NULL = none */
-    int64_t expires_wall_ms; /* 0 = not told */
+    int64_t expires_wall_ms; /* 0 = not known */
 };
 struct active_requests {
     size_t n;
     struct active_request *rows;
 };
 
-/*
- * An answer is believed only if the vault wrote it: all results but FAILED are the vault's own word, in its
- * own form. What a proxy, a firewall or a web server says in its place is FAILED, and `unknown` for a call
- * with effects.
- */
+/* ---- calls ---- */
+
+/* The codes of Password Safe are those that lead to the result there (backends/password_safe/errors.c). */
 enum vault_result {
     VAULT_OK,
-    VAULT_GONE,     /* unknown, released or expired request: for a check-in as good as OK */
-    VAULT_ABSENT,   /* the account has no credential of this type; no such account */
-    VAULT_PENDING,  /* 4034: not yet approved */
-    VAULT_CONFLICT, /* 4091 */
-    VAULT_DENIED,   /* 4031, 4032, 4033, 4035 */
-    VAULT_BAD,      /* 400: the vault did not like the values; fault.detail has its words */
-    VAULT_REFUSED,  /* the vault refused the sign-in of this very user, now or lately. Only this lets
-                       another name be tried for the person; a 401 to a call after a sign-in is FAILED */
-    VAULT_FAILED    /* everything else: not reachable, 5xx, nonsense, not the vault's word, deadline */
+    VAULT_GONE,     /* the request is unknown, released or expired; for a check-in as good as OK */
+    VAULT_ABSENT,   /* the account has no credential of this type, or there is no such account */
+    VAULT_PENDING,  /* the request waits for approval (4034) */
+    VAULT_CONFLICT, /* another request holds the account (4091) */
+    VAULT_DENIED,   /* the user may not do this (4031, 4032, 4033, 4035) */
+    VAULT_BAD,      /* the vault rejects the values of the call (400); fault.detail has its text */
+    VAULT_REFUSED,  /* the vault refused the sign-in of this user, now or lately. Only this result lets the
+                       broker  try the next candidate; a 401 to a call after a sign-in is VAULT_FAILED */
+    VAULT_FAILED    /* all else: not reachable, 5xx, unreadable, not genuine, deadline, overload */
 };
 
 struct vault;
 
 struct vault_call {
-    /* the caller's */
-    const char *user;    /* mapped vault user */
-    uint64_t timeout_ms; /* the caller's time left; the vault's call_timeout applies as well */
-    bool background;     /* waits behind people */
-    bool begun;          /* goes on with what was begun, or gives it back: see base/queue/priority_queue.h */
-    bool let_in;         /* another call of its operation was: there is room for it as well */
-    uint64_t
-        wait_ms; /* it must begin by then or not at all (FAILED, overloaded, not unknown). 0 = no limit */
-    int64_t alias_id; /* credential: the request was made for this alias; 0 = for no alias */
+    /* Set by the caller. */
+    const char *user;    /* the vault user to act as */
+    uint64_t timeout_ms; /* the caller's time left; 0 = call_timeout, which also limits each sending */
+    bool background;     /* waits behind calls that are not */
+    bool begun;          /* continues what has been begun, or, with `background`, gives it back: see
+                            base/queue/priority_queue.h */
+    bool admitted;       /* another call of its operation was admitted: so is this one, within max_calls */
+    uint64_t wait_ms; /* it must begin within this time or not at all (FAILED, overloaded, not `unknown`); 0 =
+                         no such limit */
+    int64_t alias_id; /* credential: the request was made for this alias; 0 = for none */
     void (*done)(struct vault_call *);
 
-    /* the answer */
+    /* Set by the backend before `done`. */
     enum vault_result result;
-    bool unknown;       /* with VAULT_FAILED: a call with side effects may have happened; with VAULT_OK and
-                           `reused`: the request handed over may be what a lost sending of this very call made */
+    bool unknown;       /* with VAULT_FAILED: the call may have taken effect. With VAULT_OK and `reused`: the
+                           request may be the one that an earlier sending of this call made */
     struct fault fault; /* set whenever result is not VAULT_OK */
-    int status;         /* of the last HTTP answer to this call; 0 = none came */
+    int status;         /* of the last HTTP answer to this call; 0 = there was none */
     struct account_list *accounts;    /* list */
     struct directory_list *directory; /* directory */
     struct vault_policy policy;       /* policy */
     int64_t request_id;               /* request */
-    bool reused;                      /* request: the vault handed over an existing one (200) */
+    bool reused;                      /* request: the vault handed over an existing one */
     struct secret secret;             /* credential, isa */
     struct active_requests active;    /* requests */
 
-    void *impl; /* private to the backend while in flight */
+    void *impl; /* the backend's own while the call is in flight; NULL otherwise */
 };
 
-/* Frees what an answer holds; the call may be used again. */
+/* Frees what the answer holds; the call may be used again. */
 void vault_call_free(struct vault_call *);
 
+/* ---- the vault ---- */
+
 struct vault_state {
-    bool reachable;               /* judged by the last calls, without traffic by a probe (contract 9.24) */
-    bool known;                   /* false before the first answer */
+    bool known;                   /* false before the first answer or failure */
+    bool reachable;               /* by the last calls, and by a probe where there are none */
     uint64_t last_success_age_ms; /* UINT64_MAX = never */
-    int64_t skew_ms;              /* vault's Date minus own wall clock, of the last answer */
-    bool skew_known;              /* some answer had a Date */
+    int64_t skew_ms;              /* the vault's clock minus the own one, from the last answer */
+    bool skew_known;
     size_t connections, queued, in_flight, sessions, users;
-    char detail[160];
+    char detail[160];        /* why it is not reachable */
     int64_t certificate_end; /* of the certificate shown to the vault, seconds since 1970; 0 = none */
-    uint64_t wait_ms;        /* how long somebody new would wait for his turn */
-    uint64_t refused;        /* calls and operations not let in, or let in and not begun in time */
+    uint64_t wait_ms;        /* estimate: how long a call of a new user would wait */
+    uint64_t refused;        /* calls and operations not admitted, or admitted and not begun in time */
 };
 
 struct vault_ops {
-    const char *name; /* configuration: [vault] type */
+    const char *name; /* `type` in the configuration's [vault NAME] */
+
+    /* The accounts that the user may request, all of them: the backend reads every page. -> accounts; none is
+     * an empty list, never NULL. */
     int (*list)(struct vault *, const struct account_query *, struct vault_call *);
+
+    /* What a check-out of this account would need now. It has no effect. -> policy */
     int (*policy)(struct vault *, int64_t system_id, int64_t account_id, int64_t minutes,
                   struct vault_call *);
+
+    /* Makes a request, or finds the user's own that fits. -> request_id, reused */
     int (*request)(struct vault *, const struct request_args *, struct vault_call *);
+
+    /* Reads the secret behind a request. It may be called again. -> secret */
     int (*credential)(struct vault *, int64_t request_id, enum credential_type, struct vault_call *);
+
+    /* Gives a request back. May be called again: VAULT_GONE says that it has been given back before. */
     int (*checkin)(struct vault *, int64_t request_id, const char *reason, struct vault_call *);
-    int (*requests)(struct vault *, struct vault_call *); /* the user's active ones */
-    /* One part of the directory, whole. NULL = this kind of vault has none. */
+
+    /* The user's own live requests, also those that wait for approval. -> active */
+    int (*requests)(struct vault *, struct vault_call *);
+
+    /* One part of the directory, all of it. -> directory. NULL = this kind of vault has no directory. */
     int (*directory)(struct vault *, enum directory_part, struct vault_call *);
-    /*
-     * A secret of an account with `isa`, at once and without the policy being asked. It makes a request of
-     * which no number is told: requests() finds it, by account and time. NULL = there is no such thing here.
-     */
+
+    /* The secret of an account with `isa`, at once and without the access policy. -> secret. The vault makes
+     * a request for it whose id is not in the answer; requests() finds it by account and time. NULL = this
+     * kind of vault has no such access. */
     int (*isa)(struct vault *, const struct request_args *, enum credential_type, struct vault_call *);
-    /*
-     * Asked before anything is done for an operation of this user that needs the vault: would it be answered
-     * in the time left? 0, or -EAGAIN with a fault that says why not and when to try again. NULL = always.
-     */
+
+    /* Asked before an operation of this user that needs the vault: would it be answered in the time left? 0,
+     * or -EAGAIN with a fault that gives the reason and the time after which a new attempt is worth while.
+     * Nothing is reserved. NULL = always 0. */
     int (*admit)(struct vault *, const char *user, uint64_t left_ms, struct fault *);
-    void (*cancel)(struct vault *, struct vault_call *); /* any number of times */
-    /*
-     * Takes back an operation of which certainly nothing has reached the vault: true = it is cancelled and
-     * never was. False = it is on its way, or may be: nothing has changed, and done comes. NULL = always
-     * false.
-     */
+
+    /* Ends the call without `done`. Any number of times; of a call that is not in flight it does nothing. */
+    void (*cancel)(struct vault *, struct vault_call *);
+
+    /* Takes a call back of which certainly nothing has reached the vault. true = it is cancelled and had no
+     * effect; false = it is sent or may be: nothing has changed, and `done` follows. NULL = always false. */
     bool (*withdraw)(struct vault *, struct vault_call *);
+
     void (*state)(const struct vault *, struct vault_state *);
 };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * directory_list.c - lists of systems, platforms and workgroups, as a vault's directory tells them.
+ * directory_list.c - lists of the rows of a vault's directory: systems, platforms and workgroups.
  *
- * One kind of row for all three, since their readers want no more than an id, a name and a few members. Rows
- * may move while the list grows; the texts do not.
+ * One kind of row serves all three, since a reader needs an id, a name and a few members. Rows move while the
+ * list grows; their texts do not.
  */
 #include "backends/backend.h"
 #include "base/string_pool.h"
@@ -43,12 +43,12 @@ static int rows_grow(struct directory_list *list)
 int directory_list_add(struct directory_list *list, const struct directory_row *from)
 {
     struct directory_row row = *from;
-    const char **string_pool[] = {&row.name, &row.short_name, &row.session_type, &row.host,
-                                  &row.dns,  &row.ip,         &row.description};
+    const char **texts[] = {&row.name, &row.short_name, &row.session_type, &row.host,
+                            &row.dns,  &row.ip,         &row.description};
     int err = rows_grow(list);
 
-    for (size_t i = 0; !err && i < sizeof(string_pool) / sizeof(string_pool[0]); i++)
-        err = string_pool_keep(&list->string_pool, string_pool[i]);
+    for (size_t i = 0; !err && i < sizeof(texts) / sizeof(texts[0]); i++)
+        err = string_pool_keep(&list->string_pool, texts[i]);
     if (!err)
         list->rows[list->n++] = row;
     return err;

@@ -2,18 +2,20 @@
 /*
  * sqlite.c - the embedded lease store: group commit on a thread of its own.
  *
- * Lists of writes queue up on the loop. One job at a time takes all that wait, writes them in one transaction
- * and commits with fsync; what queues meanwhile is the next job's. So the loop never waits for the disk. How
- * many share a commit is the journal's doing.
+ * Lists of writes queue on the loop. One job at a time takes all that wait, writes them in one transaction
+ * and commits with fsync; writes that come meanwhile are for the next job. So the loop never waits for the
+ * disk. The journal decides how many writes share a commit.
  *
  *     write() -> waiting --job--> batch -> BEGIN put put remove COMMIT -> done(0) for each
  *                                                \-- any failure --> ROLLBACK -> done(err) for each
  *
- * After a failure the store says so (writable = false) and probes once a second with a write of its own until
- * one succeeds. Only the running job touches the database; the loop's thread touches the queues.
+ * After a failure the store reports it (writable = false) and probes once a second with a write of its own
+ * until one succeeds. Only the running job touches the database; only the loop's thread touches the queues.
  *
- * One process per directory: an exclusive flock on `lock`, which also remembers that a store has been made
- * here, so that a store that has vanished is told from a first start.
+ * One process per directory: an exclusive flock on the file `lock`. That file also records that a store has
+ * been made here, which tells a store that has vanished from a first start.
+ *
+ * Not here: SQL and the file itself (sqlite_schema.c).
  */
 #include "stores/sqlite.h"
 
@@ -57,8 +59,7 @@ struct sqlite_store {
 
 static void start_job(struct sqlite_store *);
 
-/* ---- on the worker's thread -----------------------------------------------------------------------------
- */
+/* ---- on the worker's thread ---- */
 
 static int write_one(struct sqlite_file *f, const struct store_write *w)
 {
@@ -100,8 +101,7 @@ static void on_work(struct worker *worker)
     s->job_us = clock_measure_us() - from;
 }
 
-/* ---- on the loop ----------------------------------------------------------------------------------------
- */
+/* ---- on the loop ---- */
 
 static void on_probe(struct deadline *d)
 {
@@ -144,8 +144,8 @@ static void finish_close(struct sqlite_store *s)
     worker_close(&s->worker, on_worker_closed);
 }
 
-/* Tells each writer. They may write again from their `done`: that goes to the waiting queue. */
-static void tell_batch(struct sqlite_store *s, int err)
+/* Calls `done` of each write. It may write again: that joins the waiting queue. */
+static void finish_batch(struct sqlite_store *s, int err)
 {
     struct store_writes batch = STAILQ_HEAD_INITIALIZER(batch);
     struct store_write *w;
@@ -167,7 +167,7 @@ static void on_done(struct worker *worker)
     s->state.commits += !err;
     s->state.last_commit_us = s->job_us;
     note_outcome(s, err);
-    tell_batch(s, err); /* still `running`: nothing starts underneath */
+    finish_batch(s, err); /* `running` is still set, so no job starts meanwhile */
     s->running = false;
     if (!STAILQ_EMPTY(&s->waiting))
         start_job(s);
@@ -183,14 +183,14 @@ static void start_job(struct sqlite_store *s)
     worker_go(&s->worker);
 }
 
-static struct sqlite_store *mine(struct store *store)
+static struct sqlite_store *sqlite_of(struct store *store)
 {
-    return (struct sqlite_store *)store;
+    return CONTAINER_OF(store, struct sqlite_store, store);
 }
 
 static int sqlite_write(struct store *store, struct store_writes *writes)
 {
-    struct sqlite_store *s = mine(store);
+    struct sqlite_store *s = sqlite_of(store);
     const struct store_write *w;
 
     if (s->closing)
@@ -205,7 +205,7 @@ static int sqlite_write(struct store *store, struct store_writes *writes)
 
 static int sqlite_load(struct store *store, int (*row)(void *arg, const struct lease_row *), void *arg)
 {
-    return sqlite_file_load(mine(store)->file.db, row, arg);
+    return sqlite_file_load(sqlite_of(store)->file.db, row, arg);
 }
 
 static void sqlite_state(const struct store *store, struct store_state *state)
@@ -215,7 +215,7 @@ static void sqlite_state(const struct store *store, struct store_state *state)
 
 static void sqlite_close(struct store *store, void (*closed)(void *arg), void *arg)
 {
-    struct sqlite_store *s = mine(store);
+    struct sqlite_store *s = sqlite_of(store);
 
     s->closing = true;
     s->closed = closed;
@@ -232,10 +232,9 @@ static const struct store_ops sqlite_ops = {
     .close = sqlite_close,
 };
 
-/* ---- opening --------------------------------------------------------------------------------------------
- */
+/* ---- opening ---- */
 
-/* The directory's lock; *made says whether a store has been made here before. A descriptor or -errno. */
+/* The directory's lock; *made = a store has been made here before. A descriptor or -errno. */
 static int take_lock(const char *dir, bool *made, char why[320])
 {
     char path[PATH_BYTES], mark = 0;
@@ -276,7 +275,7 @@ static bool exists(const char *path)
     return lstat(path, &st) == 0;
 }
 
-/* Moves the file and what belongs to it out of the way, for whoever wants to look into it. */
+/* Renames the file and those that belong to it, so that an operator can examine them. */
 static int move_aside(const char *path)
 {
     static const char *const parts[] = {"", "-wal", "-shm"};
@@ -293,7 +292,7 @@ static int move_aside(const char *path)
     return 0;
 }
 
-/* A store that must be there but is not, or is empty: nobody but a fault makes such a thing. */
+/* The store must be there but is missing or empty: only a fault leaves it so (sqlite_schema.c). */
 static bool is_lost(const char *path, bool made)
 {
     char wal[PATH_BYTES];
@@ -345,7 +344,7 @@ static int open_worker(struct sqlite_store *s, char why[320])
 
     if (!err)
         return 0;
-    (void)snprintf(why, 320, "the lease store's thread cannot be had: %.80s", strerror(-err));
+    (void)snprintf(why, 320, "cannot start the lease store's thread: %.80s", strerror(-err));
     sqlite_file_close(&s->file);
     return err;
 }

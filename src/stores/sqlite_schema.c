@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sqlite_schema.c - the file behind the embedded store; see sqlite_schema.h.
+ * sqlite_schema.c - the file behind the embedded store: creation, examination, migration and rows.
  *
- * Whose file is it? `application_id` says it is ours, `user_version` says which schema. A file is made under
- * another name, filled, synced and renamed, so that a crash in a first start leaves either nothing or a whole
- * store: a zero-byte or cut file is therefore always damage, never an accident of ours.
+ * `application_id` marks a file as a lease store, `user_version` is its schema. A file is made under another
+ * name, filled, synced and renamed, so that a crash in a first start leaves either nothing or a whole store.
+ * A file that is empty or cut off is therefore always damage.
  *
- * Schema changes: add a row to migrations[]; user_version is the number of rows applied.
+ * A change of the schema is one more row in migrations[]; user_version is the number of rows applied.
+ *
+ * Not here: threads, queues and the lock of the directory (sqlite.c).
  */
 #include "stores/sqlite_schema.h"
 
@@ -54,16 +56,14 @@ int sqlite_errno(int rc)
     }
 }
 
-/*
- * SQLite counts its memory under a lock, in each allocation, and nobody reads the count. Refused once SQLite
- * is in use in this process: then it goes on counting.
- */
-static void spare_statistics(void)
+/* SQLite counts its memory under a lock in each allocation; the count has no reader here. SQLite ignores this
+ * once it is in use in the process, and goes on counting. */
+static void disable_memory_statistics(void)
 {
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
-static int run(sqlite3 *db, const char *sql)
+static int execute(sqlite3 *db, const char *sql)
 {
     return sqlite3_exec(db, sql, NULL, NULL, NULL);
 }
@@ -82,7 +82,7 @@ static int read_pragma(sqlite3 *db, const char *sql, int64_t *value)
     return rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
-/* Whole and readable, by SQLite's own check (without the comparison of indexes: there are none). */
+/* By SQLite's own check, without the comparison of indexes: there are none. */
 static bool is_whole(sqlite3 *db)
 {
     sqlite3_stmt *s = NULL;
@@ -100,15 +100,15 @@ static int migrate(sqlite3 *db, int64_t from)
 
     for (int64_t v = from; v < NEWEST && rc == SQLITE_OK; v++) {
         (void)snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", (int)v + 1);
-        rc = run(db, "BEGIN IMMEDIATE");
+        rc = execute(db, "BEGIN IMMEDIATE");
         if (rc == SQLITE_OK)
-            rc = run(db, migrations[v]);
+            rc = execute(db, migrations[v]);
         if (rc == SQLITE_OK)
-            rc = run(db, sql);
+            rc = execute(db, sql);
         if (rc == SQLITE_OK)
-            rc = run(db, "COMMIT");
+            rc = execute(db, "COMMIT");
         else
-            (void)run(db, "ROLLBACK");
+            (void)execute(db, "ROLLBACK");
     }
     return rc;
 }
@@ -149,7 +149,7 @@ void sqlite_file_close(struct sqlite_file *f)
     *f = (struct sqlite_file){0};
 }
 
-static enum sqlite_verdict judge(int rc)
+static enum sqlite_verdict verdict_of(int rc)
 {
     switch (rc & 0xff) {
     case SQLITE_CORRUPT:
@@ -159,7 +159,7 @@ static enum sqlite_verdict judge(int rc)
     }
 }
 
-/* Ours, of a version we know, and whole? */
+/* Is it a lease store, of a known version, and whole? */
 static enum sqlite_verdict examine(struct sqlite_file *f, char why[256])
 {
     int64_t application = 0, version = 0;
@@ -169,7 +169,7 @@ static enum sqlite_verdict examine(struct sqlite_file *f, char why[256])
         rc = read_pragma(f->db, "PRAGMA user_version", &version);
     if (rc != SQLITE_OK) {
         (void)snprintf(why, 256, "%s", sqlite3_errmsg(f->db));
-        return judge(rc);
+        return verdict_of(rc);
     }
     if (application != APPLICATION_ID) {
         (void)snprintf(why, 256, "it is not a lease store of jumpgate");
@@ -188,21 +188,22 @@ static enum sqlite_verdict examine(struct sqlite_file *f, char why[256])
     if (rc == SQLITE_OK)
         return SQLITE_FILE_GOOD;
     (void)snprintf(why, 256, "%s", sqlite3_errmsg(f->db));
-    return judge(rc);
+    return verdict_of(rc);
 }
 
 enum sqlite_verdict sqlite_file_open(struct sqlite_file *f, const char *path, char why[256])
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
 
-    spare_statistics();
+    disable_memory_statistics();
     int rc = sqlite3_open_v2(path, &f->db, flags, NULL);
 
     if (rc == SQLITE_OK)
         rc = sqlite3_busy_timeout(f->db, 2000);
     if (rc == SQLITE_OK)
-        rc = run(f->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY");
-    enum sqlite_verdict verdict = judge(rc);
+        rc = execute(f->db,
+                     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY");
+    enum sqlite_verdict verdict = verdict_of(rc);
     if (rc != SQLITE_OK)
         (void)snprintf(why, 256, "%s", f->db ? sqlite3_errmsg(f->db) : "out of memory");
     else
@@ -233,12 +234,12 @@ static int fill(const char *path, char why[256])
     char id[64];
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW;
 
-    spare_statistics();
+    disable_memory_statistics();
     int rc = sqlite3_open_v2(path, &db, flags, NULL);
 
     (void)snprintf(id, sizeof(id), "PRAGMA application_id = %d", APPLICATION_ID);
     if (rc == SQLITE_OK)
-        rc = run(db, id);
+        rc = execute(db, id);
     if (rc == SQLITE_OK)
         rc = migrate(db, 0);
     if (rc != SQLITE_OK)
@@ -267,8 +268,7 @@ int sqlite_file_create(const char *path, char why[256])
     return err ? err : sync_path(directory, O_RDONLY | O_DIRECTORY);
 }
 
-/* ---- rows -----------------------------------------------------------------------------------------------
- */
+/* ---- rows ---- */
 
 static const char *text_at(sqlite3_stmt *s, int column)
 {
@@ -314,7 +314,7 @@ int sqlite_file_load(sqlite3 *db, int (*row)(void *arg, const struct lease_row *
     int64_t version = 0;
     int err = 0, rc = read_pragma(db, "PRAGMA user_version", &version);
 
-    /* Who only reads has migrated nothing. */
+    /* A reader has not migrated the file. */
     (void)snprintf(sql, sizeof(sql), "SELECT %s, %s FROM lease", columns, version < 2 ? "''" : "url");
     if (rc == SQLITE_OK)
         rc = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
@@ -341,8 +341,7 @@ int sqlite_file_step(sqlite3_stmt *s)
 
 int sqlite_file_put(struct sqlite_file *f, const struct lease_row *r)
 {
-    const char *string_pool[] = {r->vault,   r->user,       r->username, r->domain,
-                                 r->session, r->credential, r->tag};
+    const char *texts[] = {r->vault, r->user, r->username, r->domain, r->session, r->credential, r->tag};
     const int64_t numbers[] = {r->system_id,       r->account_id, r->application_id,
                                r->request_id,      r->adopted,    r->created_wall_ms,
                                r->expires_wall_ms, r->attempts,   r->next_wall_ms};
@@ -350,7 +349,7 @@ int sqlite_file_put(struct sqlite_file *f, const struct lease_row *r)
 
     rc |= sqlite3_bind_int64(f->put, 2, (int64_t)r->state);
     for (int i = 0; i < 7; i++)
-        rc |= sqlite3_bind_text(f->put, 3 + i, string_pool[i], -1, SQLITE_STATIC);
+        rc |= sqlite3_bind_text(f->put, 3 + i, texts[i], -1, SQLITE_STATIC);
     for (int i = 0; i < 9; i++)
         rc |= sqlite3_bind_int64(f->put, 10 + i, numbers[i]);
     rc |= sqlite3_bind_text(f->put, 19, r->last_error, -1, SQLITE_STATIC);

@@ -1,7 +1,7 @@
 /*
  * sqlite_schema.h - the file behind the embedded store: opening it safely, its schema and its rows.
  *
- * Private to the stores room. Everything here blocks; sqlite.c decides on which thread it runs.
+ * Private to stores/. Every function here blocks; sqlite.c decides on which thread it runs.
  */
 #ifndef JG_STORES_SQLITE_SCHEMA_H
 #define JG_STORES_SQLITE_SCHEMA_H
@@ -22,7 +22,7 @@ enum sqlite_verdict {
     SQLITE_FILE_FAILED   /* cannot be opened: permissions, disk */
 };
 
-/* Opens an existing file, checks whose it is, that it is whole, and brings an older schema forward. */
+/* Opens an existing file, checks that it is a lease store and whole, and migrates an older schema. */
 enum sqlite_verdict sqlite_file_open(struct sqlite_file *, const char *path, char why[256]);
 /* Makes a fresh, empty, durable file at `path` (which must not exist), atomically. 0 or -errno. */
 int sqlite_file_create(const char *path, char why[256]);

@@ -1,18 +1,21 @@
 /*
- * store.h - where leases are kept so that they outlive the process.
+ * store.h - where the rows of leases are kept so that they outlive the process.
  *
- * A store is a const struct of functions, as a vault is. It keeps one row per lease: who holds which vault
- * request for which PRA session, until when, and how far its check-in has come. No secret is ever in a row.
+ * A store is a const struct of functions, as a vault is. It keeps one row per lease: which PRA session holds
+ * which vault request, until when, and how far its check-in has come. No row ever holds a secret.
  *
- * Writes are asynchronous and durable: `done` comes when the row is on disk, not before. What is given in one
- * call becomes durable together or not at all, and lists in the order in which they were given; a write that
- * fails has not happened. When to write, and what may wait for company, is the caller's decision: the store
- * begins at once. While it cannot write (state().writable), the broker makes no new check-outs (contract 4.1)
- * and keeps releasing; the store itself tries again every second.
+ * Writes are asynchronous and durable: `done` comes when the row is on disk, not before. The writes of one
+ * call become durable together or not at all; lists become durable in the order in which they were given. A
+ * write that fails has changed nothing. When to write, and which writes share a commit, is the caller's
+ * decision: the store starts at once. While the store cannot write (state().writable), the broker makes no
+ * new check-outs and keeps releasing leases (docs/journal.md); the store tries again every second.
  *
- * Rules: write() takes over the whole list, returns 0 and later calls done exactly once for each, never
- * before it has returned; or <0 and has taken nothing. A write and the texts of its row stay valid until
- * then. A write cannot be cancelled. close() completes what is queued, then calls `closed`.
+ * Rules: write() takes over the whole list, returns 0 and later calls `done` exactly once for each write,
+ * never before it has returned; or it returns -errno and has taken nothing. A write and the texts of its row
+ * stay valid until `done`. A write cannot be cancelled. close() completes the queued writes, then calls
+ * `closed`.
+ *
+ * Not here: the meaning of the rows (broker/leases/journal.h).
  */
 #ifndef JG_STORES_STORE_H
 #define JG_STORES_STORE_H
@@ -25,24 +28,24 @@
 #include <sys/queue.h>
 
 enum lease_state {
-    LEASE_INTENT,    /* on disk before the vault is asked: a request may exist there */
+    LEASE_INTENT,    /* on disk before the vault gets the request: it may exist there */
     LEASE_OPEN,      /* the vault's request id is known and held */
     LEASE_RELEASING, /* to be checked in; attempts and next try are kept */
-    LEASE_LAPSED,    /* the vault's own expiry came first; kept for a day, for people to see */
+    LEASE_LAPSED,    /* the vault's own expiry came first; kept for a day, for operators to see */
     LEASE_NSTATES
 };
 
 struct lease_row {
     const char *id; /* lease id */
     enum lease_state state;
-    const char *vault;      /* configuration name */
-    const char *url;        /* the vault's own address, in one spelling; "" = of a version that kept none */
-    const char *user;       /* mapped vault user (run-as) */
+    const char *vault; /* configuration name */
+    const char *url;   /* the vault's address, in one spelling; "" = the row is of a version that kept none */
+    const char *user;  /* mapped vault user (run-as) */
     const char *username;   /* PRA user */
     const char *domain;     /* PRA domain, "" = none */
     const char *session;    /* PRA session id */
     const char *credential; /* credential id */
-    const char *tag;        /* lease id that its own request bears in the vault's reason: the row's own */
+    const char *tag; /* the mark in the vault's reason by which an own request is known: the lease id */
     int64_t system_id, account_id, application_id;
     int64_t request_id; /* 0 = not known (intent) */
     bool adopted;       /* the person's own request: never checked in before its expiry */
@@ -53,7 +56,6 @@ struct lease_row {
 };
 
 struct store_write {
-    /* the caller's */
     bool remove; /* the lease has ended: only row.id counts */
     struct lease_row row;
     void (*done)(struct store_write *, int err); /* 0 or -errno: -ENOSPC, -EIO, -ENOMEM */

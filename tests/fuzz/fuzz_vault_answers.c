@@ -90,18 +90,18 @@ static void read_answer(struct ps_call *call, enum reader which)
 static void read_refusal(struct ps_call *call, unsigned char kind)
 {
     struct vault_call out = {.user = "u"};
-    struct ps_words words = {0};
+    struct ps_error_text words = {0};
     uint64_t delay = 0;
 
     call->op = &ps_operations[operations[kind % REFUSAL]];
     call->out = &out;
-    ps_words_read(&call->http.body_in, &words);
+    ps_error_text_read(&call->http.body_in, &words);
     FUZZ_ASSERT(utf8_valid(words.text, strlen(words.text)));
     ps_error_status(call->ps, call->op, &call->http, &out);
     if (out.result != VAULT_OK && out.result != VAULT_GONE)
         check_words(&out);
-    FUZZ_ASSERT(!ps_is_page(&call->http) || out.result == VAULT_FAILED);
-    (void)ps_error_again(call->ps, &call->http, &delay);
+    FUZZ_ASSERT(!ps_is_html(&call->http) || out.result == VAULT_FAILED);
+    (void)ps_error_is_retryable(call->ps, &call->http, &delay);
     vault_call_free(&out);
 }
 
@@ -125,7 +125,7 @@ static void make_page(struct call *http, unsigned char kind)
 static void read_page(struct ps_call *call, unsigned char kind)
 {
     make_page(&call->http, kind);
-    FUZZ_ASSERT(!ps_is_signed_in(&call->http) && !ps_is_refusal(&call->http));
+    FUZZ_ASSERT(!ps_is_signin_success(&call->http) && !ps_is_signin_refusal(&call->http));
     for (int i = PS_SIGN_IN + 1; i < PS_NOPERATIONS; i++) {
         struct vault_call out = {.user = "u", .result = VAULT_OK};
 

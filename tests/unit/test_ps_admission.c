@@ -162,13 +162,13 @@ static void what_was_begun_goes_on(void **state)
     assert_int_equal(ask_credential(&ask), 0);
     for (size_t i = 4; i < 36; i++) { /* of what belongs together all: a quarter, and 32 */
         ask_init(&many[i], "c");
-        many[i].call.let_in = true;
+        many[i].call.admitted = true;
         assert_int_equal(context_list(&many[i], KIND_LOCAL, "x"), 0);
     }
     ask_init(&many[36], "c");
-    many[36].call.let_in = true;
+    many[36].call.admitted = true;
     assert_int_equal(context_list(&many[36], KIND_LOCAL, "x"), -EAGAIN);
-    many[36].call.let_in = false;
+    many[36].call.admitted = false;
     many[36].call.begun = true;
     assert_int_equal(ask_credential(&many[36]), -EAGAIN);
 }

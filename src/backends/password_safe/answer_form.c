@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * answer_form.c - whose word is an answer? The one place that says so.
+ * answer_form.c - did the vault itself write this answer? The one place that decides it.
  *
- * An answer is believed only if the vault wrote it. A proxy, a firewall, a load balancer and the web server
- * in front of the vault's API answer in the vault's place, with any status, and mostly with a page for a
- * browser. Such an answer says nothing about a user, an account or a request. So an answer counts as the
- * vault's word when
+ * Only a genuine answer counts, one that the vault wrote. A proxy, a firewall, a load balancer or the web
+ * server in front of the vault's API may answer in the vault's place, with any status and mostly with an HTML
+ * page. Such an answer says nothing about a user, an account or a request. A refusal is genuine when
  *
  *   - it is no HTML page: it does not call itself HTML and does not begin with `<`;
  *   - its body has a form that the vault uses for this status (the table below);
  *   - the operation's row gives this status a meaning (operations.c).
  *
- * Everything else is not the vault's word: a read has failed, and an operation with effects may have
- * happened. A 2xx that is no page is the vault's word only if the operation's reader understands it
- * (parse.c).
+ * After an answer that is not genuine, a read has failed, and an operation with effects may have happened. A
+ * 2xx that is no page is genuine only if the operation's reader understands it (parse.c).
  *
- * Not here: what the words mean (errors.c).
+ * Not here: what a refusal means (errors.c).
  */
 #include "backends/password_safe/internal.h"
 #include "base/json.h"
@@ -32,12 +30,12 @@ enum form {
     FORM_PAGE = 2,    /* HTML, or any other markup */
     FORM_CODE = 4,    /* four digits: 4031 */
     FORM_STRING = 8,  /* a JSON string, also one with a code */
-    FORM_OBJECT = 16, /* a JSON object that says why */
-    FORM_TEXT = 32,   /* words without quotes */
+    FORM_OBJECT = 16, /* a JSON object with a reason */
+    FORM_TEXT = 32,   /* text without quotes */
     FORM_ANY = FORM_NONE | FORM_CODE | FORM_STRING | FORM_OBJECT | FORM_TEXT
 };
 
-/* How the vault refuses, by status. A status that is not here is never its word. */
+/* The forms of the vault's refusals, by status. A status that is not here is never a genuine refusal. */
 static const struct {
     int status;
     unsigned forms;
@@ -50,10 +48,10 @@ static const struct {
     {429, FORM_ANY},
 };
 
-/* The members in which the vault puts its words. */
+/* The members in which the vault puts its reason. */
 static const char *const members[] = {"Message", "error_description", "error", "Code"};
 
-/* The web server of the API speaks in the vault's form of a path that it does not know. */
+/* The API's web server answers so, in the vault's own form, to a path that it does not know. */
 static const char no_route[] = "No HTTP resource was found";
 
 /* The body without blanks around it and without a byte order mark. */
@@ -81,7 +79,7 @@ static bool calls_itself_html(const char *type)
     return strcasestr(type, "text/html") || strcasestr(type, "application/xhtml");
 }
 
-bool ps_is_page(const struct call *http)
+bool ps_is_html(const struct call *http)
 {
     size_t len;
     const char *text = trimmed(&http->body_in, &len);
@@ -109,30 +107,30 @@ static bool is_string(const char *text, size_t len)
     return i + 1 == len;
 }
 
-static bool begins_with_code(const char *words)
+static bool begins_with_code(const char *text)
 {
-    size_t digits = strspn(words, "0123456789");
+    size_t digits = strspn(text, "0123456789");
 
-    return digits == CODE_DIGITS && !isalnum((unsigned char)words[digits]);
+    return digits == CODE_DIGITS && !isalnum((unsigned char)text[digits]);
 }
 
 /* `Message` as the vault's framework spells it, or a sub-code in a member of any spelling. */
-static bool says_why(const char *text, size_t len, bool secret)
+static bool has_reason(const char *text, size_t len, bool secret)
 {
     const char *why;
     cJSON *tree =
         json_parse(text, len, DEPTH, JSON_DUPLICATES_OK | JSON_MEND | (secret ? JSON_SECRET : 0), &why);
     const char *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, members[0]));
-    bool says = message && strncasecmp(message, no_route, strlen(no_route)) != 0;
+    bool found = message && strncasecmp(message, no_route, strlen(no_route)) != 0;
 
     for (size_t i = 0; cJSON_IsObject(tree) && i < sizeof(members) / sizeof(members[0]); i++) {
         const cJSON *member = json_get_nocase(tree, members[i]);
-        const char *words = cJSON_GetStringValue(member);
+        const char *text_of = cJSON_GetStringValue(member);
 
-        says |= cJSON_IsNumber(member) || (words && begins_with_code(words));
+        found |= cJSON_IsNumber(member) || (text_of && begins_with_code(text_of));
     }
     cJSON_Delete(tree);
-    return says;
+    return found;
 }
 
 static unsigned form_of(const struct call *http)
@@ -140,7 +138,7 @@ static unsigned form_of(const struct call *http)
     size_t len;
     const char *text = trimmed(&http->body_in, &len);
 
-    if (ps_is_page(http))
+    if (ps_is_html(http))
         return FORM_PAGE;
     if (!len)
         return FORM_NONE;
@@ -149,7 +147,7 @@ static unsigned form_of(const struct call *http)
     if (*text == '"')
         return is_string(text, len) ? FORM_STRING : 0;
     if (*text == '{')
-        return says_why(text, len, http->body_in.secret) ? FORM_OBJECT : 0;
+        return has_reason(text, len, http->body_in.secret) ? FORM_OBJECT : 0;
     return *text == '[' ? 0 : FORM_TEXT;
 }
 
@@ -164,7 +162,7 @@ static bool has_meaning(const struct ps_op *op, int status)
     }
 }
 
-bool ps_is_word(const struct ps_op *op, const struct call *http)
+bool ps_is_genuine_refusal(const struct ps_op *op, const struct call *http)
 {
     for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
         if (refusals[i].status == http->status)
@@ -172,16 +170,17 @@ bool ps_is_word(const struct ps_op *op, const struct call *http)
     return false;
 }
 
-bool ps_is_refusal(const struct call *http)
+bool ps_is_signin_refusal(const struct call *http)
 {
-    return !http->err && (http->status == 401 || http->status == 403) && !ps_is_page(http);
+    return !http->err && (http->status == 401 || http->status == 403) && !ps_is_html(http);
 }
 
-/* Nothing of the object is used, so a letter in it that JSON does not allow locks nobody out. */
-bool ps_is_signed_in(const struct call *http)
+/* Nothing of the object is used, so it is not parsed: a letter in it that JSON does not allow shuts no user
+ * out. */
+bool ps_is_signin_success(const struct call *http)
 {
     size_t len;
     const char *text = trimmed(&http->body_in, &len);
 
-    return !ps_is_page(http) && len >= 2 && *text == '{' && text[len - 1] == '}';
+    return !ps_is_html(http) && len >= 2 && *text == '{' && text[len - 1] == '}';
 }

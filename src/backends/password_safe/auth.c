@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * auth.c - who we are to the vault: the Authorization line and the OAuth token.
+ * auth.c - the gateway's identity at the vault: the Authorization header and the OAuth token.
  *
- * With an API key, one line names key and impersonated user (and the password, where the registration wants
- * one): that the server acts as this person rests on this text alone. A user name is therefore only put into
- * it when it cannot be read as another field: no `;`, no control character, no blank at either end. With
- * OAuth the identity is the application user itself; its token is kept until shortly before it ends.
+ * With an API key, one header names the key and the user to act as (and the user's password, where the
+ * registration wants one): this text alone decides on whose behalf the vault acts. So a user name is put into
+ * it only when it cannot be read as another field: no `;`, no control character, no blank at either end. With
+ * OAuth the identity is the application user itself; its token is kept until shortly before it expires.
  *
- * The texts are built into the caller's buffer, which wipes; nothing here is logged.
+ * The texts are built in the caller's buffer, which wipes. Nothing here is logged.
  *
  * Not here: when to sign in (sessions.c), the exchange (signin.c).
  */

@@ -1,31 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * calls.c - the walk of one call, from the broker's question to its answer.
+ * calls.c - the life of one call, from the broker's operation to its answer.
  *
  *     new --> waiting --> sent --> ended
  *               ^  ^        |
- *               |  |        +--401, once--> waiting (a fresh session; in front)
+ *               |  |        +--401, once--> waiting (for a fresh session; before the others)
  *               |  +-paused <--lost, 5xx, 408, 429 while tries are left
- *               +--(a list that has another page is sent again on the session it has)
+ *               +--(a list that has another page is sent again on its session)
  *
- * waiting  for a session of the user          paused  for the next try
- * sent     loop/upstream has it               ended   the answer is in `out`, done() comes with the next
- * timers
+ * waiting  for a session of the user
+ * sent     on a vault session, with loop/upstream
+ * paused   until the next try
+ * ended    the answer is in `out`; done() follows with the timers
  *
- * Invariants: `session` is set exactly while sent. `ends` runs while waiting or paused (loop/upstream keeps
- * the time while sent). done() is the last thing that happens to a call, and never happens inside the
- * operation or a cancel. `maybe` = some sending of a call with effects may have happened at the vault: unless
- * the vault's later word settles that, the outcome is VAULT_FAILED with `unknown`.
+ * Invariants: `session` is set exactly while sent. `ends` runs while waiting or paused; loop/upstream keeps
+ * the time while sent. done() is the last step of a call and never runs inside the operation or a cancel.
+ * `may_have_happened` = some sending of a call with effects may have had its effect at the vault: unless a
+ * later answer settles that, the outcome is VAULT_FAILED with `unknown`.
  *
- * A 401 drops the session and all idle ones of the user, for the vault has most likely lost them together;
- * the call is sent once more on a fresh one. A second one fails the call. If even a fresh session was refused
- * on its first call, that repetition carries the Authorization header, and if this helps, all calls to this
- * vault do from then on.
+ * A 401 drops the session and all idle ones of the user, since the vault has most likely lost them together.
+ * The call is sent once more on a fresh session; a second 401 fails it. Where a fresh session was refused on
+ * its first call, that repetition also carries the Authorization header. If this helps, all later calls to
+ * this vault carry it too.
  *
- * A call that need not begin any more when `begin_by_ms` has come ends unsent (overload.c).
+ * A call that has not been sent by `begin_by_ms` ends unsent (overload.c).
  *
- * Not here: their memory (call_pool.c), which session (sessions.c), what the answers mean (parse.c,
- * errors.c).
+ * Not here: the choice of a session (sessions.c), the meaning of answers
+ * (parse.c, errors.c).
  */
 #include "backends/password_safe/internal.h"
 #include "base/container_of.h"
@@ -37,6 +38,8 @@
 
 static void on_answer(struct call *);
 static void on_late(struct deadline *);
+static void on_session(struct ps_call *, struct ps_session *);
+static void on_no_session(struct ps_call *, bool retry, uint64_t delay_ms);
 
 static uint64_t time_left(const struct ps_call *call)
 {
@@ -45,9 +48,43 @@ static uint64_t time_left(const struct ps_call *call)
     return call->ends_ms > now ? call->ends_ms - now : 0;
 }
 
-/* ---- birth and end ---- */
+/* ---- start and end ---- */
 
-/* Takes the call out of everything that knows it. Others may be served now; nobody is called. */
+int ps_call_new(struct ps *ps, const struct ps_op *op, struct vault_call *out, struct ps_call **made)
+{
+    struct ps_call *call;
+
+    if (ps->closing)
+        return -ESHUTDOWN;
+    call = calloc(1, sizeof(*call));
+    if (!call)
+        return -ENOMEM;
+    call->ps = ps;
+    call->op = op;
+    call->out = out;
+    call->target = BUF_INIT(PS_TARGET_MAX);
+    call->body = BUF_INIT(PS_BODY_MAX);
+    call->headers = BUF_SECRET(PS_HEADERS_MAX);
+    out->result = VAULT_FAILED;
+    out->status = 0;
+    out->unknown = false;
+    out->reused = false;
+    out->request_id = 0;
+    out->fault = (struct fault){0};
+    out->policy = (struct vault_policy){0};
+    *made = call;
+    return 0;
+}
+
+static void call_free(struct ps_call *call)
+{
+    buf_free(&call->headers);
+    buf_free(&call->target);
+    buf_free(&call->body);
+    free(call);
+}
+
+/* Removes the call from every list and frees it. Other calls of the user may be sent; no done() is called. */
 static void call_detach(struct ps_call *call)
 {
     struct ps *ps = call->ps;
@@ -68,39 +105,39 @@ static void call_detach(struct ps_call *call)
         ps->nactive -= !--call->user->ncalls;
         ps_user_serve(call->user);
     }
-    ps_call_free(call);
+    call_free(call);
 }
 
-/* An earlier sending may have happened: only success settles that, a refusal speaks of the later one alone.
- */
-static void settle(struct ps_call *call)
+/* Where an earlier sending may have had its effect only success is certain: a refusal is about the last
+ * sending alone. */
+static void settle_outcome(struct ps_call *call)
 {
     struct vault_call *out = call->out;
 
-    if (!call->maybe)
+    if (!call->may_have_happened)
         return;
     if (out->result == VAULT_OK) {
-        out->unknown = out->reused; /* what was handed over may be what our own lost sending made */
+        out->unknown = out->reused; /* the existing request may be what the lost sending made */
     } else if (out->result != VAULT_GONE) {
         out->result = VAULT_FAILED;
         out->unknown = true;
     }
 }
 
-/* Ends the call and hands the answer over. The call is gone afterwards. */
+/* Ends the call, calls done() and frees the call. */
 static void call_finish(struct ps_call *call)
 {
     struct vault_call *out = call->out;
     struct ps *ps = call->ps;
 
-    settle(call);
+    settle_outcome(call);
     if (out->result != VAULT_OK)
         vault_call_free(out); /* pages of a list that could not be finished */
     ps->depth++;
     call_detach(call);
     out->done(out);
     ps->depth--;
-    ps_close_step(ps);
+    ps->on_gone(ps);
 }
 
 static void on_ended(struct deadline *d)
@@ -126,7 +163,7 @@ static void register_call(struct ps_call *call)
 int ps_call_start_ended(struct ps_call *call)
 {
     if (timer_start(call->ps->timers, &call->ends, 0, on_ended)) {
-        ps_call_free(call);
+        call_free(call);
         return -ENOMEM;
     }
     call->state = PS_ENDED;
@@ -134,7 +171,7 @@ int ps_call_start_ended(struct ps_call *call)
     return 0;
 }
 
-static int name_refused(struct ps_call *call)
+static int refuse_name(struct ps_call *call)
 {
     call->out->result = VAULT_FAILED; /* the vault was not asked: no other name may take its place */
     fault_set(
@@ -153,7 +190,7 @@ int ps_call_start(struct ps_call *call)
     int err = call->target.failed || call->body.failed ? -EMSGSIZE : 0;
 
     if (!err && !ps_user_name_valid(name))
-        return name_refused(call);
+        return refuse_name(call);
     call->ends_ms = clock_now(ps->clock) + time;
     call->begin_by_ms = wait ? call->ends_ms - time + wait : 0;
     if (!err)
@@ -161,14 +198,16 @@ int ps_call_start(struct ps_call *call)
     if (!err)
         err = ps_user_get(ps, name, &call->user);
     if (!err)
-        err = ps_gate_pass(call);
+        err = ps_overload_admit(call);
     if (err) {
         timer_stop(ps->timers, &call->ends);
         if (call->user)
-            ps_user_serve(call->user); /* one made just now goes again */
-        ps_call_free(call);
+            ps_user_serve(call->user); /* a user made just now is freed again */
+        call_free(call);
         return err;
     }
+    call->on_session = on_session;
+    call->on_no_session = on_no_session;
     register_call(call);
     ps->nactive += !call->user->ncalls++;
     ps_user_queue(call->user, call, false);
@@ -185,13 +224,13 @@ void ps_call_cancel(struct vault *vault, struct vault_call *out)
         return;
     call_detach(call);
     vault_call_free(out);
-    ps_close_step(ps);
+    ps->on_gone(ps);
 }
 
-/* Whatever was sent before was refused by the vault, or never left us. */
+/* Every earlier sending was refused by the vault or never left the gateway. */
 static bool is_unsent(const struct ps_call *call)
 {
-    if (call->maybe)
+    if (call->may_have_happened)
         return false;
     return call->state == PS_WAITING || call->state == PS_PAUSED ||
            (call->state == PS_SENT && upstream_unsent(&call->http));
@@ -210,7 +249,7 @@ void ps_calls_end_all(struct ps *ps)
     struct ps_call *call;
 
     while ((call = TAILQ_FIRST(&ps->calls))) {
-        call->maybe |= call->op->effects && call->state == PS_SENT;
+        call->may_have_happened |= call->op->effects && call->state == PS_SENT;
         if (call->state != PS_ENDED)
             ps_error_errno(ps, -ESHUTDOWN, call->out);
         call_finish(call);
@@ -219,7 +258,7 @@ void ps_calls_end_all(struct ps *ps)
 
 /* ---- sending ---- */
 
-static bool is_in_vain(const struct ps_call *call)
+static bool is_past_begin_by(const struct ps_call *call)
 {
     return call->begin_by_ms && clock_now(call->ps->clock) >= call->begin_by_ms;
 }
@@ -268,9 +307,9 @@ static int send_on(struct ps_call *call, struct ps_session *session)
     return ps_http_send(ps, &call->http);
 }
 
-void ps_call_send(struct ps_call *call, struct ps_session *session)
+static void on_session(struct ps_call *call, struct ps_session *session)
 {
-    int err = is_in_vain(call) ? -EAGAIN : send_on(call, session);
+    int err = is_past_begin_by(call) ? -EAGAIN : send_on(call, session);
 
     if (!err) {
         ps_session_take(session, call);
@@ -279,8 +318,8 @@ void ps_call_send(struct ps_call *call, struct ps_session *session)
         timer_stop(call->ps->timers, &call->ends);
         return;
     }
-    if (is_in_vain(call))
-        ps_gate_in_vain(call);
+    if (is_past_begin_by(call))
+        ps_overload_expire(call);
     else
         ps_error_errno(call->ps, err, call->out);
     finish_later(call);
@@ -294,12 +333,21 @@ static void on_pause_over(struct deadline *d)
     ps_user_serve(call->user);
 }
 
+/* In [0, below). xorshift: jitter needs no better. */
+static uint64_t jitter(struct ps *ps, uint64_t below)
+{
+    ps->random ^= ps->random << 13;
+    ps->random ^= ps->random >> 7;
+    ps->random ^= ps->random << 17;
+    return ps->random % below;
+}
+
 /* Sets the call aside for another try; false when there are no tries or is no time left. */
 static bool call_pause(struct ps_call *call, uint64_t delay_ms)
 {
     struct ps *ps = call->ps;
     uint64_t step = (uint64_t)PS_RETRY_MIN << (call->tries < 6 ? call->tries : 6);
-    uint64_t delay = step / 2 + ps_random(ps, step), left = time_left(call);
+    uint64_t delay = step / 2 + jitter(ps, step), left = time_left(call);
 
     if (delay < delay_ms)
         delay = delay_ms;
@@ -313,9 +361,9 @@ static bool call_pause(struct ps_call *call, uint64_t delay_ms)
     return true;
 }
 
-void ps_call_setback(struct ps_call *call, bool again, uint64_t delay_ms)
+static void on_no_session(struct ps_call *call, bool retry, uint64_t delay_ms)
 {
-    if (!again || !call_pause(call, delay_ms))
+    if (!retry || !call_pause(call, delay_ms))
         finish_later(call);
 }
 
@@ -323,16 +371,16 @@ static void on_late(struct deadline *d)
 {
     struct ps_call *call = CONTAINER_OF(d, struct ps_call, ends);
 
-    if (is_in_vain(call))
-        ps_gate_in_vain(call);
+    if (is_past_begin_by(call))
+        ps_overload_expire(call);
     else
-        ps_error_late(call->out);
+        ps_error_deadline(call->out);
     call_finish(call);
 }
 
 /* ---- answers ---- */
 
-/* The session goes back; others may use it before this call is tried again. */
+/* The session becomes idle; another call may use it before this one is tried again. */
 static void release_session(struct ps_call *call)
 {
     struct ps_session *session = call->session;
@@ -347,7 +395,7 @@ static void try_again_or_finish(struct ps_call *call)
     struct ps_user *user = call->user;
     uint64_t delay = 0;
 
-    if (!ps_error_again(call->ps, &call->http, &delay) || !call_pause(call, delay)) {
+    if (!ps_error_is_retryable(call->ps, &call->http, &delay) || !call_pause(call, delay)) {
         call_finish(call);
         return;
     }
@@ -357,16 +405,33 @@ static void try_again_or_finish(struct ps_call *call)
     ps_user_serve(user);
 }
 
-/*
- * A page may come from a web server that has lost the session as well, so the session goes in any case. That
- * the user was signed in shows that he is not refused: a call with effects may have happened all the same.
- */
-static void not_signed_in(struct ps_call *call)
+/* Reads the answer into call->out if it is genuine, and sets may_have_happened where it is not. */
+static enum ps_next read_into_out(struct ps_call *call)
+{
+    const struct call *http = &call->http;
+    bool is_good = http->status >= 200 && http->status < 300;
+
+    call->out->fault = (struct fault){0};
+    if (is_good && !ps_is_html(http))
+        return call->op->read(call);
+    call->may_have_happened |=
+        call->op->effects && (http->status == 401 || !ps_is_genuine_refusal(call->op, http));
+    if (http->status == 401 && ps_is_genuine_refusal(call->op, http))
+        ps_error_session_refused(call->op, http, call->out);
+    else
+        ps_error_status(call->ps, call->op, http, call->out);
+    return call->out->result == VAULT_OK ? ps_parse_nothing(call) : PS_DONE;
+}
+
+/* A page may come from a web server that has lost the session as well, so the session is dropped in any case.
+ * That the user was signed in shows that this is no refusal of the user, so a call with effects may have
+ * happened. */
+static void session_refused(struct ps_call *call)
 {
     struct ps_user *user = call->user;
     bool first_use = !call->session->proved;
 
-    (void)ps_call_read(call);
+    (void)read_into_out(call);
     ps_session_drop(call->session);
     call->session = NULL;
     ps_user_drop_idle(user);
@@ -383,7 +448,7 @@ static void not_signed_in(struct ps_call *call)
 
 static void next_page(struct ps_call *call)
 {
-    int err = ps_operations_page(call);
+    int err = call->op->next_page(call);
 
     call_free_answer(&call->http);
     if (!err)
@@ -404,30 +469,13 @@ static void remember_header(struct ps_call *call)
     log_info("vault_wants_header", "vault=%s", call->ps->vault.conf->name);
 }
 
-/* The one place where an answer is believed, or not. */
-enum ps_next ps_call_read(struct ps_call *call)
+static void read_answer(struct ps_call *call)
 {
-    const struct call *http = &call->http;
-    bool is_good = http->status >= 200 && http->status < 300;
-
-    call->out->fault = (struct fault){0};
-    if (is_good && !ps_is_page(http))
-        return call->op->read(call);
-    call->maybe |= call->op->effects && (http->status == 401 || !ps_is_word(call->op, http));
-    if (http->status == 401 && ps_is_word(call->op, http))
-        ps_error_shut_out(call->op, http, call->out);
-    else
-        ps_error_status(call->ps, call->op, http, call->out);
-    return call->out->result == VAULT_OK ? ps_parse_nothing(call) : PS_DONE;
-}
-
-static void answered(struct ps_call *call)
-{
-    if (call->http.status < 500 && !ps_is_page(&call->http)) {
+    if (call->http.status < 500 && !ps_is_html(&call->http)) {
         call->session->proved = true;
         remember_header(call);
     }
-    if (ps_call_read(call) == PS_MORE)
+    if (read_into_out(call) == PS_MORE)
         next_page(call);
     else
         try_again_or_finish(call);
@@ -443,21 +491,21 @@ static void on_answer(struct call *http)
     call->state = PS_NEW;
     buf_clear(&call->headers);
     if (http->err == -EAGAIN) {
-        ps_gate_in_vain(call);
+        ps_overload_expire(call);
         call_finish(call);
         return;
     }
     call->begin_by_ms = 0;
     if (http->err) {
-        call->maybe |= call->op->effects && http->sent;
-        ps_error_lost(call->ps, http, call->out);
+        call->may_have_happened |= call->op->effects && http->sent;
+        ps_error_transport(call->ps, http, call->out);
         try_again_or_finish(call);
         return;
     }
-    if (!ps_is_page(http))
+    if (!ps_is_html(http))
         ps_session_learn(call->session, &http->cookies);
     if (http->status == 401)
-        not_signed_in(call);
+        session_refused(call);
     else
-        answered(call);
+        read_answer(call);
 }

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cookies.c - the jar of one vault session: `name=value; name=value`.
+ * cookies.c - the cookie jar of one vault session: `name=value; name=value`.
  *
- * The vault and a balancer before it may set several cookies, on any answer. All of them are kept in the
- * order they came, a later one of the same name takes the place of the earlier, and they go back in one
- * Cookie line: servers have been seen to answer 401 to several lines, and to attributes sent back. So
- * everything from the first `;` of a Set-Cookie on is dropped. Names and values are opaque.
+ * The vault and a load balancer in front of it may set several cookies, on any answer. The jar keeps all of
+ * them in the order they came; a later cookie replaces the earlier one of the same name. All go back in one
+ * Cookie header: servers answer 401 to several headers, and to attributes that are sent back. So everything
+ * from the first `;` of a Set-Cookie on is dropped. Names and values are opaque.
  *
- * Max-Age and Expires are read for one thing: a cookie that ends at once is taken back, and leaves the jar.
- * Max-Age counts before Expires (RFC 6265); one that cannot be read is as if absent.
+ * Max-Age and Expires are read for one thing: a cookie that expires at once is removed from the jar. Max-Age
+ * counts before Expires (RFC 6265); one that cannot be read counts as absent.
  *
- * Not here: whose jar it is. One jar per vault session, and a session per user: sessions.c.
+ * Not here: the sessions that own the jars (sessions.c).
  */
 #include "backends/password_safe/internal.h"
 #include "base/text.h"
@@ -22,11 +22,11 @@ struct piece {
     const char *text;
     size_t len;
     size_t name_len; /* 0 = not a cookie */
-    bool gone;       /* taken back */
+    bool expired;    /* removed by its Max-Age or Expires */
 };
 
-/* What has been set, and when it is read. */
-struct news {
+/* The Set-Cookie headers of an answer, and the vault's time when they are read. */
+struct set_cookies {
     const struct buf *set;
     int64_t now_wall_ms;
 };
@@ -106,8 +106,8 @@ static int expires_of(struct piece value, int64_t now_wall_ms)
     return at_ms <= now_wall_ms ? -1 : 1;
 }
 
-/* Behind the cookie itself. */
-static bool is_taken_back(const char *attributes, size_t len, int64_t now_wall_ms)
+/* `attributes` = what comes behind the cookie itself. */
+static bool is_expired(const char *attributes, size_t len, int64_t now_wall_ms)
 {
     int max_age = 0, expires = 0;
     struct piece piece;
@@ -121,19 +121,19 @@ static bool is_taken_back(const char *attributes, size_t len, int64_t now_wall_m
     return max_age ? max_age < 0 : expires < 0;
 }
 
-/* One line of Set-Cookie without its attributes. */
+/* The next Set-Cookie, without its attributes. */
 static bool set_next(const char **text, size_t *len, int64_t now_wall_ms, struct piece *out)
 {
-    const char *priority_queue = *text, *end = *len ? memchr(priority_queue, '\n', *len) : NULL;
-    size_t n = end ? (size_t)(end - priority_queue) : *len;
+    const char *header = *text, *end = *len ? memchr(header, '\n', *len) : NULL;
+    size_t n = end ? (size_t)(end - header) : *len;
 
     if (!*len)
         return false;
     *text += n + (end ? 1 : 0);
     *len -= n + (end ? 1 : 0);
     *out = (struct piece){0};
-    if (piece_next(&priority_queue, &n, ';', out) && n)
-        out->gone = is_taken_back(priority_queue, n, now_wall_ms);
+    if (piece_next(&header, &n, ';', out) && n)
+        out->expired = is_expired(header, n, now_wall_ms);
     return true;
 }
 
@@ -143,13 +143,13 @@ static bool same_name(const struct piece *a, const struct piece *b)
 }
 
 /* The last Set-Cookie of this name, or the piece itself. */
-static struct piece newest(const struct piece *piece, const struct news *news)
+static struct piece newest(const struct piece *piece, const struct set_cookies *cookies)
 {
     struct piece best = *piece, other;
-    const char *text = news->set->data;
-    size_t len = news->set->len;
+    const char *text = cookies->set->data;
+    size_t len = cookies->set->len;
 
-    while (set_next(&text, &len, news->now_wall_ms, &other))
+    while (set_next(&text, &len, cookies->now_wall_ms, &other))
         if (other.name_len && same_name(&other, piece))
             best = other;
     return best;
@@ -177,15 +177,15 @@ static int jar_put(struct buf *jar, const struct piece *piece)
 int ps_cookies_merge(const char *jar, size_t jar_len, const struct buf *set, int64_t now_wall_ms,
                      struct buf *out)
 {
-    const struct news news = {set, now_wall_ms};
+    const struct set_cookies cookies = {set, now_wall_ms};
     const char *text = jar;
     size_t len = jar_len;
     struct piece piece;
     int err = 0;
 
     while (!err && piece_next(&text, &len, ';', &piece)) {
-        piece = newest(&piece, &news);
-        if (piece.name_len && !piece.gone)
+        piece = newest(&piece, &cookies);
+        if (piece.name_len && !piece.expired)
             err = jar_put(out, &piece);
     }
     text = set->data;
@@ -193,8 +193,8 @@ int ps_cookies_merge(const char *jar, size_t jar_len, const struct buf *set, int
     while (!err && set_next(&text, &len, now_wall_ms, &piece)) {
         if (!piece.name_len || jar_has(out, &piece))
             continue;
-        piece = newest(&piece, &news);
-        err = piece.gone ? 0 : jar_put(out, &piece);
+        piece = newest(&piece, &cookies);
+        err = piece.expired ? 0 : jar_put(out, &piece);
     }
     return err;
 }

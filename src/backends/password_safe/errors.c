@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * errors.c - what went wrong, in the caller's words: status, sub-code and transport error become a result
- * and a fault.
+ * errors.c - what went wrong: status, sub-code and transport error become a result and a fault.
  *
- * The vault says why in many forms: a bare number (4031), the same in quotes or as text/plain, a JSON string,
- * an object with Message or error, or a page of HTML. ps_words_read() reduces all of them to a sub-code and a
- * text. The text only chooses between faults, and is quoted only for a 400 to a call whose request carries no
- * vault request id: whoever knows an id and has a session can read the password behind it, so no id may reach
- * an error or a log.
+ * The vault gives its reason in many forms: a bare number (4031), the same in quotes or as text/plain, a JSON
+ * string, an object with Message or error. ps_error_text_read() reduces all of them to a sub-code and a text.
+ * The text only chooses between faults. It is quoted for one thing: a 400 to a call that has no vault request
+ * id in it. A vault session and a request id are enough to read the password, so no id may reach an error or
+ * a log.
  *
- * The table is in docs/password-safe.md; what a status means for one operation stands in its row
- * (operations.c).
- *
- * Only the vault's own word is translated into one of its refusals (answer_form.c). Anything else is FAILED.
+ * The table is in docs/password-safe.md; what a status means for one operation is in its row (operations.c).
+ * Only a genuine refusal (answer_form.c) becomes one of the vault's results. All else is FAILED.
  *
  * Not here: what a 401 does to a session (calls.c, signin.c).
  */
@@ -24,7 +21,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* ---- the vault's words ---- */
+/* ---- the vault's reason ---- */
 
 /* Printable ASCII and UTF-8, blanks squeezed to one, cut at a whole character. */
 static void text_clean(char *out, size_t size, const char *text, size_t len)
@@ -57,7 +54,7 @@ static int code_of(const char *text)
     return code;
 }
 
-static void words_of_object(const struct buf *body, struct ps_words *out)
+static void text_of_object(const struct buf *body, struct ps_error_text *out)
 {
     static const char *const names[] = {"Message", "error_description", "error", "Code"};
     const char *why, *text = NULL;
@@ -77,13 +74,13 @@ static void words_of_object(const struct buf *body, struct ps_words *out)
     cJSON_Delete(tree);
 }
 
-void ps_words_read(const struct buf *body, struct ps_words *out)
+void ps_error_text_read(const struct buf *body, struct ps_error_text *out)
 {
     const char *text = body->data;
     size_t len = body->len;
     struct secret string = {0};
 
-    *out = (struct ps_words){0};
+    *out = (struct ps_error_text){0};
     while (len && isspace((unsigned char)*text)) {
         text++;
         len--;
@@ -91,7 +88,7 @@ void ps_words_read(const struct buf *body, struct ps_words *out)
     if (!len || *text == '<') /* nothing, or a page for a browser */
         return;
     if (*text == '{')
-        words_of_object(body, out);
+        text_of_object(body, out);
     else if (*text == '"' && !json_unescape(text, len, &string))
         text_clean(out->text, sizeof(out->text), string.p, string.len);
     else
@@ -101,37 +98,38 @@ void ps_words_read(const struct buf *body, struct ps_words *out)
         out->code = code_of(out->text);
 }
 
-static bool says(const struct ps_words *words, const char *what)
+static bool mentions(const struct ps_error_text *reason, const char *what)
 {
-    return strcasestr(words->text, what) != NULL;
+    return strcasestr(reason->text, what) != NULL;
 }
 
 /* ---- refusals of an operation ---- */
 
-static enum fault_code fault_of_bad_values(const struct ps_op *op, const struct ps_words *words)
+static enum fault_code fault_of_bad_values(const struct ps_op *op, const struct ps_error_text *reason)
 {
     if (!op->effects)
         return FAULT_VAULT_ERROR;
-    if (says(words, "ticket"))
+    if (mentions(reason, "ticket"))
         return FAULT_TICKET_REQUIRED;
-    if (says(words, "duration"))
+    if (mentions(reason, "duration"))
         return FAULT_DURATION_TOO_LONG;
-    if (says(words, "reason") && !says(words, "1000") && !says(words, "characters") && !says(words, "long"))
+    if (mentions(reason, "reason") && !mentions(reason, "1000") && !mentions(reason, "characters") &&
+        !mentions(reason, "long"))
         return FAULT_REASON_REQUIRED;
     return FAULT_VAULT_ERROR;
 }
 
-static void refuse_bad(const struct ps_op *op, const struct ps_words *words, struct vault_call *out)
+static void set_bad_values(const struct ps_op *op, const struct ps_error_text *reason, struct vault_call *out)
 {
-    enum fault_code code = op->quotes ? fault_of_bad_values(op, words) : FAULT_VAULT_ERROR;
+    enum fault_code code = op->quotes ? fault_of_bad_values(op, reason) : FAULT_VAULT_ERROR;
 
     out->result = op->on_400;
     if (out->result == VAULT_ABSENT)
         fault_set(&out->fault, FAULT_CREDENTIAL_NOT_FOUND,
                   "the account has no credential of this type in the vault");
-    else if (op->quotes && *words->text)
+    else if (op->quotes && *reason->text)
         fault_set(&out->fault, code, "the vault did not accept the values of the %s: %s", op->name,
-                  words->text);
+                  reason->text);
     else
         fault_set(&out->fault, code, "the vault did not accept the values of the %s", op->name);
 }
@@ -151,10 +149,10 @@ static const char *denied_text(int code)
     }
 }
 
-static void refuse_denied(const struct ps_op *op, const struct ps_words *words, struct vault_call *out)
+static void set_denied(const struct ps_op *op, const struct ps_error_text *reason, struct vault_call *out)
 {
-    bool waits =
-        words->code == 4034 && (op->secret || op->read == ps_parse_request); /* a list has no approver */
+    /* A list has no approver. */
+    bool waits = reason->code == 4034 && (op->secret || op->read == ps_parse_request);
 
     out->result = waits ? VAULT_PENDING : op->on_403;
     if (out->result == VAULT_OK)
@@ -165,12 +163,12 @@ static void refuse_denied(const struct ps_op *op, const struct ps_words *words, 
                   "Let the policy approve by itself, or have the user request the account in the vault: once "
                   "approved, that request is used here");
     else
-        fault_set(&out->fault, FAULT_NOT_ENTITLED, "%s", denied_text(words->code));
+        fault_set(&out->fault, FAULT_NOT_ENTITLED, "%s", denied_text(reason->code));
 }
 
-static void refuse_absent(const struct ps_op *op, const struct ps_words *words, struct vault_call *out)
+static void set_absent(const struct ps_op *op, const struct ps_error_text *reason, struct vault_call *out)
 {
-    bool over = says(words, "released") || says(words, "expired");
+    bool over = mentions(reason, "released") || mentions(reason, "expired");
 
     out->result = op->on_404;
     if (out->result == VAULT_OK)
@@ -198,17 +196,16 @@ static unsigned retry_after_s(const struct ps *ps, const struct call *http)
     return seconds > PS_RETRY_AFTER_SHOWN ? PS_RETRY_AFTER_SHOWN : (unsigned)seconds;
 }
 
-/* Somebody else speaks in the vault's place. */
-static void refuse_page(const struct ps_op *op, const struct call *http, struct vault_call *out)
+static void set_page_fault(const struct ps_op *op, const struct call *http, struct vault_call *out)
 {
     fault_set(&out->fault, FAULT_VAULT_ERROR,
-              "an HTML page came in the vault's place (%d) to the %s: a proxy, a firewall or a web server "
-              "before it wrote it, or the url is wrong; nothing of it is believed",
+              "an HTML page came instead of the vault's answer (%d) to the %s: a proxy, a firewall or a web "
+              "server in front of it wrote it, or the url is wrong; nothing in it is used",
               http->status, op->name);
 }
 
-static void refuse_other(const struct ps *ps, const struct ps_op *op, const struct call *http,
-                         struct vault_call *out)
+static void set_failed(const struct ps *ps, const struct ps_op *op, const struct call *http,
+                       struct vault_call *out)
 {
     int status = http->status;
 
@@ -222,16 +219,16 @@ static void refuse_other(const struct ps *ps, const struct ps_op *op, const stru
     } else if (status >= 300 && status < 400) {
         fault_set(&out->fault, FAULT_VAULT_ERROR, "the vault redirects the %s (%d): check the url", op->name,
                   status);
-    } else if (ps_is_page(http)) {
-        refuse_page(op, http, out);
+    } else if (ps_is_html(http)) {
+        set_page_fault(op, http, out);
     } else if (status == 404) {
         fault_set(&out->fault, FAULT_VAULT_ERROR,
                   "the vault knows no such call (404) for the %s: check the url", op->name);
     } else if (status == 400 || status == 401 || status == 403 || status == 409) {
         fault_set(
             &out->fault, FAULT_VAULT_ERROR,
-            "the answer to the %s (%d) has no form of the vault's: a proxy or a firewall before it may have "
-            "written it; nothing of it is believed",
+            "the answer to the %s (%d) has no form that the vault uses: a proxy or a firewall in front of it "
+            "may have written it; nothing in it is used",
             op->name, status);
     } else {
         fault_set(&out->fault, FAULT_VAULT_ERROR, "the vault failed at the %s (%d)", op->name, status);
@@ -241,44 +238,44 @@ static void refuse_other(const struct ps *ps, const struct ps_op *op, const stru
 void ps_error_status(const struct ps *ps, const struct ps_op *op, const struct call *http,
                      struct vault_call *out)
 {
-    struct ps_words words;
+    struct ps_error_text reason;
 
-    ps_words_read(&http->body_in, &words);
+    ps_error_text_read(&http->body_in, &reason);
     out->fault = (struct fault){0};
-    if (!ps_is_word(op, http)) {
-        refuse_other(ps, op, http, out);
-        out->fault.foreign = ps_is_page(http);
+    if (!ps_is_genuine_refusal(op, http)) {
+        set_failed(ps, op, http, out);
+        out->fault.foreign = ps_is_html(http);
         out->fault.vault_status = http->status;
         return;
     }
     switch (http->status) {
-    case 400: refuse_bad(op, &words, out); break;
-    case 403: refuse_denied(op, &words, out); break;
-    case 404: refuse_absent(op, &words, out); break;
+    case 400: set_bad_values(op, &reason, out); break;
+    case 403: set_denied(op, &reason, out); break;
+    case 404: set_absent(op, &reason, out); break;
     case 409:
         out->result = op->on_409;
         fault_set(&out->fault, FAULT_VAULT_CONFLICT,
                   "another request holds this account in the vault, and its limit of concurrent requests is "
                   "reached");
         break;
-    default: refuse_other(ps, op, http, out); break;
+    default: set_failed(ps, op, http, out); break;
     }
     if (out->result == VAULT_OK)
         return;
     out->fault.vault_status = http->status;
     if (http->status == 403 || http->status == 409)
-        out->fault.vault_code = words.code;
+        out->fault.vault_code = reason.code;
 }
 
 /* ---- no answer ---- */
 
-void ps_error_lost(const struct ps *ps, const struct call *http, struct vault_call *out)
+void ps_error_transport(const struct ps *ps, const struct call *http, struct vault_call *out)
 {
     const char *name = ps->vault.conf->name;
 
     out->result = VAULT_FAILED;
     switch (http->err) {
-    case -ETIMEDOUT: ps_error_late(out); break;
+    case -ETIMEDOUT: ps_error_deadline(out); break;
     case -EPROTO:
         fault_set(&out->fault, FAULT_VAULT_ERROR, "vault %s does not answer in HTTP: %s", name, http->why);
         break;
@@ -307,22 +304,22 @@ void ps_error_errno(const struct ps *ps, int err, struct vault_call *out)
     else if (err == -ESHUTDOWN || err == -ECANCELED)
         fault_set(&out->fault, FAULT_DRAINING, "the gateway is stopping");
     else if (err == -ETIMEDOUT)
-        ps_error_late(out);
+        ps_error_deadline(out);
     else
         fault_set(&out->fault, FAULT_VAULT_UNAVAILABLE, "vault %s: %s", name, strerror(-err));
 }
 
-void ps_error_late(struct vault_call *out)
+void ps_error_deadline(struct vault_call *out)
 {
     out->result = VAULT_FAILED;
     fault_set(&out->fault, FAULT_DEADLINE_EXCEEDED, "the vault did not answer in time");
 }
 
-void ps_error_nonsense(struct vault_call *out, const struct call *http, const char *what)
+void ps_error_unreadable(struct vault_call *out, const struct call *http, const char *what)
 {
     out->result = VAULT_FAILED;
-    fault_set(&out->fault, FAULT_VAULT_ERROR, "the vault's answer makes no sense: %s", what);
-    out->fault.foreign = ps_is_page(http);
+    fault_set(&out->fault, FAULT_VAULT_ERROR, "the vault's answer cannot be understood: %s", what);
+    out->fault.foreign = ps_is_html(http);
     out->fault.vault_status = http->status;
 }
 
@@ -346,7 +343,7 @@ void ps_error_refused(struct fault *fault, const struct call *http)
     fault->second_factor = *http->value[CALL_2FA] != '\0';
 }
 
-void ps_error_shut_out(const struct ps_op *op, const struct call *http, struct vault_call *out)
+void ps_error_session_refused(const struct ps_op *op, const struct call *http, struct vault_call *out)
 {
     out->result = VAULT_FAILED;
     fault_set(
@@ -358,7 +355,7 @@ void ps_error_shut_out(const struct ps_op *op, const struct call *http, struct v
     out->fault.vault_status = http->status;
 }
 
-bool ps_error_again(const struct ps *ps, const struct call *http, uint64_t *delay_ms)
+bool ps_error_is_retryable(const struct ps *ps, const struct call *http, uint64_t *delay_ms)
 {
     uint64_t asked = (uint64_t)retry_after_s(ps, http) * 1000;
 

@@ -1,23 +1,31 @@
 /*
- * internal.h - what the files of the Password Safe backend share; nobody else includes it.
+ * internal.h - what the files of the Password Safe backend share; no file outside this folder includes it.
  *
- *     operations.c   one function per operation: writes target and body       --> calls.c
- *     calls.c        a call's walk: wait for a session, send, try again, end   --> sessions.c, errors.c
- *     call_pool.c   where calls come from and go
- *     sessions.c     users, their vault sessions and who waits for one         --> signin.c
- *     signin.c       one sign-in (and token) at a time per user, sign-outs     --> auth.c, cookies.c
- *     signin_backoff.c  how often sign-ins are tried while they fail
- *     reachability.c        every HTTP call passes here: is the vault there? probes
- *     answer_form.c         whose word is an answer: the vault's own, or that of somebody in its place
- *     parse.c, parse_directory.c   answers that went well; errors.c: those that did not
- *     repaired_texts.c       counts what of an answer could not be taken as it was
- *     password_safe.c  the vault itself: birth, state, end; reload.c: secrets and files, at birth and anew
+ * Calls between the files go down this list only. What a lower file has to say to a higher one goes through a
+ * function pointer: ps_op.read and .next_page, ps_call.on_session and .on_no_session, the `done` of a
+ * sign-in, ps.on_gone.
  *
- * Who owns what: the vault owns users, calls and sign-outs; a user owns its sessions and its sign-in; a busy
- * session and its call point at each other. A call outlives no user: users are kept while `ncalls` is not 0.
+ *     password_safe.c    the vault itself: start, state, close
+ *     operations.c       one function per operation: writes target and body; the table that all files read
+ *     calls.c            a call: waits for a session, is sent, is tried again, ends
+ *     overload.c         which calls may wait at all
+ *     sessions.c         users, their vault sessions, and the calls that wait for one
+ *     signin.c           one sign-in (and token) at a time per user; sign-outs
+ *     signin_backoff.c   how often sign-ins are tried while they fail
+ *     reload.c           secrets and files, at the start and in a reload
+ *     auth.c, cookies.c  the texts of a sign-in; the cookies of a vault session
+ *     parse.c, parse_directory.c, parse_json.c   successful answers
+ *     errors.c           failed ones: result and fault
+ *     answer_form.c      did the vault write this answer, or something in its place?
+ *     repaired_texts.c   counts what of an answer could not be taken as it was
+ *     latency.c          how long each operation takes
+ *     reachability.c     every HTTP call passes here: is the vault there? probes
  *
- * Order that matters: done() of a caller is always the last thing a function does with a call, and `depth`
- * keeps the vault alive meanwhile. Whatever is decided inside an operation's own call ends later, through a
+ * Ownership: the vault owns users, calls and sign-outs; a user owns its sessions and its sign-in; a busy
+ * session and its call point at each other. A user is kept while `ncalls` is not 0, so it outlives its calls.
+ *
+ * Order that matters: done() of an operation is the last thing a function does with a call, and `depth` keeps
+ * the vault alive meanwhile. What is decided while an operation is being called ends later, through a
  * deadline.
  */
 #ifndef JG_BACKENDS_PS_INTERNAL_H
@@ -25,15 +33,17 @@
 
 #include "backends/password_safe/password_safe.h"
 #include "base/buf.h"
+#include "base/container_of.h"
 #include "base/metrics.h"
 #include "base/queue/priority_queue.h"
 #include "loop/upstream/upstream.h"
 
 #include <stddef.h>
+#include <string.h>
 #include <sys/queue.h>
 
-/* The hash of users says "out of memory" instead of leaving the program; the plain hash has no bare
- * fall-through. */
+/* The hash of users reports "out of memory" instead of ending the program; the plain hash function has no
+ * bare fall-through. */
 #define HASH_FUNCTION(key, len, hash) HASH_SAX(key, len, hash)
 #define HASH_NONFATAL_OOM             1
 #define uthash_nonfatal_oom(user)     ((user)->unhashed = true)
@@ -41,31 +51,29 @@
 
 #define PS_PAGE              1000   /* rows asked for at once */
 #define PS_PAGES_FULL        8      /* times max_answer: what all pages of one list may have together */
-#define PS_ROWS_MAX          100000 /* rows kept of one list where the configuration does not say */
+#define PS_ROWS_MAX          100000 /* rows kept of one list where max_rows is not set */
 #define PS_TARGET_MAX        8192
 #define PS_BODY_MAX          16384
 #define PS_HEADERS_MAX       16384
 #define PS_SECRET_MAX        (256 * 1024) /* answer with a credential or token: far more than any key */
 #define PS_USER_NAME_MAX     520
-#define PS_SPARE_CALLS       64   /* ended calls kept for the next ones */
-#define PS_SPARE_TEXTS       2048 /* bytes of memory its texts may have */
 #define PS_USERS_MAX         16384
 #define PS_CONTENT_TYPE      "Content-Type: application/json\r\n"
 #define PS_ACCEPT            "Accept: application/json\r\n"
 #define PS_REFUSED_MIN       500 /* ms of back-off after a refused sign-in, doubling to ... */
 #define PS_REFUSED_MAX       30000
 #define PS_FORGET_AFTER      60000 /* a refused user is remembered this long */
-#define PS_LOST_MIN          100   /* ms of back-off after a failed sign-in, doubling to ... */
-#define PS_LOST_MAX          2000
-#define PS_LOST_RATE         20   /* sign-ins of one vault that are under way or failed within ... */
-#define PS_LOST_WINDOW       1000 /* ms */
+#define PS_FAILED_MIN        100   /* ms of back-off after a failed sign-in, doubling to ... */
+#define PS_FAILED_MAX        2000
+#define PS_SIGNIN_BUDGET     20   /* sign-ins of one vault that are under way or failed within ... */
+#define PS_SIGNIN_WINDOW     1000 /* ms */
 #define PS_EXTRA_AFTER       1000 /* no further session for a while when the last sign-in was lost */
 #define PS_RETRY_MIN         100
 #define PS_RETRY_AFTER_MAX   2000 /* a longer Retry-After is not waited for */
 #define PS_RETRY_AFTER_SHOWN 3600 /* seconds: the longest that is passed on to a caller */
 #define PS_PROBE_QUIET       15000
 #define PS_PROBE_DOWN        5000 /* between probes while the vault is away */
-#define PS_PROBE_STUCK       2000 /* calls under way and no answer for so long: ask */
+#define PS_PROBE_STUCK       2000 /* calls under way and no answer for so long: probe */
 #define PS_PROBE_TIMEOUT     2500
 
 struct ps_user;
@@ -84,9 +92,20 @@ struct ps_session {
 TAILQ_HEAD(ps_session_list, ps_session);
 TAILQ_HEAD(ps_call_list, ps_call);
 
+/* How a sign-in ended. */
+struct ps_signin_outcome {
+    enum { PS_SIGNIN_SESSION, PS_SIGNIN_REFUSED, PS_SIGNIN_FAILED } kind;
+    const struct buf *jar;     /* SESSION: its cookies */
+    struct vault_call failure; /* FAILED: result and fault for the calls that wait */
+    bool retry;                /* FAILED: they may try again, after ... */
+    uint64_t delay_ms;
+};
+typedef void ps_on_signed_in(struct ps_user *, const struct ps_signin_outcome *); /* may free the user */
+
 struct ps_signin {
     struct call http;
     struct ps_user *user;
+    ps_on_signed_in *done;
     struct buf headers, body; /* wiped as soon as the vault has answered */
     bool fresh_token;         /* the token was fetched for this sign-in */
 };
@@ -98,40 +117,40 @@ struct ps_signout {
     TAILQ_ENTRY(ps_signout) link;
 };
 
-struct ps_setback { /* sign-ins that failed without a word of the vault */
-    unsigned row;   /* one after the other */
-    uint64_t until_ms;
+struct ps_failures { /* sign-ins that ended without an answer that the vault wrote */
+    unsigned in_a_row;
+    uint64_t until_ms; /* of the back-off */
 };
 
 struct ps_user {
     struct ps *ps;
-    uint64_t number;                      /* whose connections are whose: never used again for another user */
-    size_t nsessions;                     /* idle and busy */
-    size_t ncalls;                        /* waiting, under way and pausing */
-    struct ps_session_list idle;          /* the last used first */
+    uint64_t number;             /* owner of the connections of the user: never used again for another one */
+    size_t nsessions;            /* idle and busy */
+    size_t ncalls;               /* waiting, under way and pausing */
+    struct ps_session_list idle; /* the last used first */
     struct priority_queue priority_queue; /* calls that wait for a session */
-    struct fair_queue_party party;        /* in the line for connections */
+    struct fair_queue_party party;        /* in the queue for connections */
     struct ps_signin *signin;             /* NULL = none under way */
     unsigned refusals;                    /* in a row */
     uint64_t refused_until_ms;
-    struct ps_setback lost;
-    struct fault last_fault; /* of the last sign-in that was refused or lost */
-    bool wanting;            /* on ps->pace.wanting */
-    TAILQ_ENTRY(ps_user) want_link;
-    uint64_t extra_after_ms;
+    struct ps_failures failures;
+    struct fault last_fault; /* of the last sign-in that was refused or failed */
+    bool awaits_permit;      /* on ps->signin_backoff.waiting */
+    TAILQ_ENTRY(ps_user) permit_link;
+    uint64_t extra_after_ms; /* no session beyond the first is signed in for before then */
     uint64_t quiet_since_ms;
-    bool quiet; /* on ps->quiet: nothing but the memory of a failed sign-in */
+    bool quiet; /* on ps->quiet: kept for the memory of a failed sign-in alone */
     TAILQ_ENTRY(ps_user) quiet_link;
     bool unhashed;
     UT_hash_handle hh;
-    char name[]; /* as it was spelled first; behind it the key of the hash, as person_key() writes it */
+    char name[]; /* in the spelling that came first; behind it the key of the hash, from person_key() */
 };
 TAILQ_HEAD(ps_user_list, ps_user);
 
 enum ps_next { PS_DONE, PS_MORE };
 
 enum ps_operation {
-    PS_SIGN_IN, /* none of backend.h: a row for its refusals and its latency */
+    PS_SIGN_IN, /* no operation of backend.h: the row is for its refusals and its latency */
     PS_LIST,
     PS_POLICY,
     PS_REQUEST,
@@ -143,16 +162,17 @@ enum ps_operation {
     PS_NOPERATIONS
 };
 
-/* One row per operation: what it sends, and what the vault's refusals mean for it. */
+/* One row per operation: how it is sent, and what the vault's refusals mean for it. */
 struct ps_op {
     const char *name;
     const char *method;
-    bool effects; /* an unanswered one may have happened */
+    bool effects; /* it changes something at the vault: without an answer it may have happened */
     bool repeat;  /* loop/upstream may send it again by itself on a dead connection */
     bool secret;  /* the answer is one */
-    bool quotes;  /* the vault's own words on a 400 are fit for a detail (no request id in the call) */
-    enum vault_result on_400, on_403, on_404, on_409; /* in the vault's own form; FAILED = never its word */
+    bool quotes;  /* the text of a 400 may stand in a fault's detail: the call has no request id in it */
+    enum vault_result on_400, on_403, on_404, on_409; /* of a genuine refusal; FAILED = never genuine */
     enum ps_next (*read)(struct ps_call *);           /* a 2xx answer: fills in call->out */
+    int (*next_page)(struct ps_call *); /* after PS_MORE: writes the target of the next page; 0 or -errno */
 };
 
 enum ps_call_state { PS_NEW, PS_WAITING, PS_SENT, PS_PAUSED, PS_ENDED };
@@ -161,13 +181,13 @@ struct ps_call {
     struct ps *ps;
     const struct ps_op *op;
     struct vault_call *out;
-    struct ps_user *user;       /* NULL = does not need one any more */
+    struct ps_user *user;       /* NULL = the call has ended before it had one */
     struct ps_session *session; /* only while PS_SENT */
     enum ps_call_state state;
     struct call http;
     struct buf target, body, headers;
-    size_t stem;              /* list: length of the target without its page */
-    size_t offset;            /* list */
+    size_t stem;              /* list, directory: length of the target without its page */
+    size_t offset;            /* list, directory: rows of the pages before */
     size_t taken;             /* list: bytes of all its pages */
     enum account_kind kind;   /* list */
     enum directory_part part; /* directory */
@@ -175,45 +195,48 @@ struct ps_call {
     struct deadline ends;     /* the caller's time; not running while PS_SENT (loop/upstream keeps it) */
     struct deadline pause;
     uint64_t ends_ms;
-    uint64_t begin_by_ms; /* later it is not worth while; 0 = no such limit, or it has begun */
+    uint64_t begin_by_ms; /* not sent later than that; 0 = no such limit, or it has been sent */
     unsigned tries;
     bool replayed;                    /* has been sent again after a 401 */
     bool with_header;                 /* this sending carries Authorization too */
-    bool maybe;                       /* an earlier sending may have happened */
-    struct priority_queue_item place; /* user->line */
+    bool may_have_happened;           /* an earlier sending may have had its effect */
+    struct priority_queue_item place; /* in user->priority_queue */
     TAILQ_ENTRY(ps_call) all;         /* ps->calls */
+    /* The end of its wait for a session: exactly one of them. For on_no_session, out has result and fault. */
+    void (*on_session)(struct ps_call *, struct ps_session *);
+    void (*on_no_session)(struct ps_call *, bool retry, uint64_t delay_ms);
 };
 
-struct ps_secrets { /* an empty one is not used */
+struct ps_secrets { /* those that the configuration does not name are empty */
     struct secret api_key, password, oauth_secret;
 };
 
 /* overload.c */
-enum ps_refusal { PS_DEADLINE, PS_MAX_WAIT, PS_SHARE, PS_MAX_CALLS, PS_IN_VAIN, PS_NREFUSALS };
+enum ps_refusal { PS_DEADLINE, PS_MAX_WAIT, PS_SHARE, PS_MAX_CALLS, PS_WAIT_EXPIRED, PS_NREFUSALS };
 
-struct ps_gate {
+struct ps_overload {
     struct ps_gauge {
         struct metric metric;
         char labels[CONF_NAME_MAX + 48];
-    } refused[PS_NREFUSALS], priority_queue[CALL_NCLASSES], wait;
-    uint64_t unlogged, logged_ms; /* refusals since the last line in the log */
+    } refused[PS_NREFUSALS], waiting[CALL_NCLASSES], wait;
+    uint64_t unlogged, logged_ms; /* refusals since the last log event, and when that was */
 };
 
 /* signin_backoff.c */
-struct ps_won { /* sign-ins that the vault answered and none failed since */
+struct ps_answered_count { /* sign-ins that the vault answered since the last one failed */
     uint64_t window;
     size_t now, before;
 };
-struct ps_pace {
+struct ps_signin_backoff {
     size_t under_way; /* sign-ins */
-    struct ps_won won;
-    struct ps_setback lost;
+    struct ps_answered_count answered;
+    struct ps_failures failures;
     struct fault last_fault;
-    uint64_t failed_ms[PS_LOST_RATE]; /* a ring: when the last ones failed */
-    size_t nfailed;                   /* ever */
-    struct ps_user_list wanting;      /* users that wait for a sign-in of theirs to begin */
+    uint64_t failed_ms[PS_SIGNIN_BUDGET]; /* a ring: when the last ones failed */
+    size_t nfailed;                       /* since the start */
+    struct ps_user_list waiting;          /* users whose sign-in waits for the budget */
 };
-enum ps_turn { PS_TURN_NOW, PS_TURN_LATER, PS_TURN_SHUT };
+enum ps_permit { PS_PERMIT_NOW, PS_PERMIT_LATER, PS_PERMIT_DENIED };
 
 struct ps_latency { /* latency.c: one operation's histogram */
     char labels[CONF_NAME_MAX + 48];
@@ -221,9 +244,9 @@ struct ps_latency { /* latency.c: one operation's histogram */
 };
 
 /* repaired_texts.c: what of the vault's answers could not be taken as it was. */
-enum ps_mending { PS_MENDED_TEXTS, PS_REFUSED_ROWS, PS_NMENDINGS };
+enum ps_repair { PS_REPAIRED_TEXTS, PS_ROWS_LEFT_OUT, PS_NREPAIRS };
 
-struct ps_mended {
+struct ps_repaired {
     struct metric metric;
     bool logged; /* once per vault */
 };
@@ -239,19 +262,17 @@ struct ps {
     char *oauth_user; /* NULL = sign-in with the key */
     struct secret token;
     uint64_t token_until_ms;
-    bool header_always; /* this vault wants Authorization with every call */
+    bool header_always; /* this vault needs Authorization with every call */
     struct ps_user *users;
     size_t nusers, nsessions, ncalls;
     uint64_t last_number;           /* of a user; 0 is the probe's owner */
     size_t nactive;                 /* users with calls */
     size_t nwaiting[CALL_NCLASSES]; /* calls that wait for a session */
-    struct ps_gate gate;
-    struct ps_pace pace;
+    struct ps_overload overload;
+    struct ps_signin_backoff signin_backoff;
     struct ps_session_list idle; /* the longest idle first */
     struct ps_user_list quiet;   /* the longest quiet first */
     struct ps_call_list calls;
-    struct ps_call_list spare; /* ended calls, for the next ones */
-    size_t nspare;
     TAILQ_HEAD(, ps_signout) signouts;
     struct deadline sweep;
     uint64_t random;
@@ -263,14 +284,15 @@ struct ps {
     uint64_t last_success_ms, last_word_ms, busy_since_ms;
     int64_t skew_ms;
     bool skew_known;
-    char date[32]; /* text of the last Date and what it says */
+    char date[32]; /* text of the last Date header, and its value */
     int64_t date_ms;
     int64_t certificate_end; /* of client_certificate, seconds since 1970; 0 = none */
     char trouble[160];
     struct ps_latency latency[PS_NOPERATIONS];
-    struct ps_mended mended[PS_NMENDINGS];
-    char mended_labels[CONF_NAME_MAX + 16];
+    struct ps_repaired repaired[PS_NREPAIRS];
+    char repaired_labels[CONF_NAME_MAX + 16];
 
+    void (*on_gone)(struct ps *); /* after each call and sign-out that has ended; may free ps */
     bool closing, upstream_closing;
     unsigned depth; /* callers' done() on the stack */
     void (*closed)(void *arg);
@@ -278,15 +300,15 @@ struct ps {
 };
 
 /* overload.c */
-void ps_gate_start(struct ps *);
-void ps_gate_stop(struct ps *); /* any number of times */
+void ps_overload_start(struct ps *);
+void ps_overload_stop(struct ps *); /* any number of times */
 int ps_admit(struct vault *, const char *user, uint64_t left_ms, struct fault *);
-/* May the call stand in line? 0 or -EAGAIN with out->fault. Its user is known. */
-int ps_gate_pass(struct ps_call *);
-/* It waited as long as it was worth while, and nothing of it was sent. */
-void ps_gate_in_vain(struct ps_call *);
-uint64_t ps_gate_wait_ms(const struct ps *); /* of somebody new */
-uint64_t ps_gate_refused(const struct ps *);
+/* May the call wait? 0 or -EAGAIN with out->fault. Its user is set. */
+int ps_overload_admit(struct ps_call *);
+/* The call waited until begin_by_ms and nothing of it was sent: sets its result and fault. */
+void ps_overload_expire(struct ps_call *);
+uint64_t ps_overload_wait_ms(const struct ps *); /* of a new user */
+uint64_t ps_overload_refusals(const struct ps *);
 
 /* latency.c */
 void ps_latency_start(struct ps *);
@@ -294,15 +316,11 @@ void ps_latency_stop(struct ps *); /* any number of times */
 void ps_latency_observe(struct ps *, const struct ps_op *, const struct call *);
 
 /* repaired_texts.c */
-void ps_mended_start(struct ps *);
-void ps_mended_stop(struct ps *); /* any number of times */
-void ps_mended_texts(struct ps_call *, size_t n);
+void ps_repaired_start(struct ps *);
+void ps_repaired_stop(struct ps *); /* any number of times */
+void ps_repaired_texts(struct ps_call *, size_t n);
 /* A row is left out: one of its ids cannot be read exactly (`odd`), or what a row must have is missing. */
-void ps_mended_no_row(struct ps_call *, bool odd);
-
-/* password_safe.c */
-void ps_close_step(struct ps *); /* goes on with the end, if it is time; may free ps */
-uint64_t ps_random(struct ps *, uint64_t below);
+void ps_repaired_row_left_out(struct ps_call *, bool odd);
 
 /* reload.c */
 int ps_secrets_read(struct ps_secrets *, const struct conf_vault *, char why[256]);
@@ -319,21 +337,11 @@ int ps_checkin(struct vault *, int64_t request_id, const char *reason, struct va
 int ps_requests(struct vault *, struct vault_call *);
 int ps_directory(struct vault *, enum directory_part, struct vault_call *);
 int ps_isa(struct vault *, const struct request_args *, enum credential_type, struct vault_call *);
-int ps_operations_page(struct ps_call *); /* list: the target of the next page */
-
-/* call_pool.c */
-int ps_call_new(struct ps *, const struct ps_op *, struct vault_call *, struct ps_call **);
-void ps_call_free(struct ps_call *); /* it may be kept for the next one */
-void ps_calls_forget(struct ps *);   /* frees those that are kept */
 
 /* calls.c */
+int ps_call_new(struct ps *, const struct ps_op *, struct vault_call *, struct ps_call **);
 int ps_call_start(struct ps_call *);       /* frees the call when it fails */
-int ps_call_start_ended(struct ps_call *); /* the answer is already in out: only hand it over, later */
-void ps_call_send(struct ps_call *, struct ps_session *);
-/* Its sign-in was lost or refused. out has result and fault; the call is off the waiting list. */
-void ps_call_setback(struct ps_call *, bool again, uint64_t delay_ms);
-/* Reads call->http into call->out, if it is the vault's word, and says in `maybe` what is not known. */
-enum ps_next ps_call_read(struct ps_call *);
+int ps_call_start_ended(struct ps_call *); /* the answer is already in out: it is only handed over, later */
 void ps_call_cancel(struct vault *, struct vault_call *);
 bool ps_call_withdraw(struct vault *, struct vault_call *);
 void ps_calls_end_all(struct ps *);
@@ -341,39 +349,46 @@ void ps_calls_end_all(struct ps *);
 /* sessions.c */
 struct ps_user *ps_user_find(const struct ps *, const char *name); /* NULL = there is none */
 int ps_user_get(struct ps *, const char *name, struct ps_user **);
-bool ps_user_name_valid(const char *name);
 void ps_user_queue(struct ps_user *, struct ps_call *, bool front);
 void ps_user_unqueue(struct ps_call *);
-void ps_user_serve(struct ps_user *); /* hands sessions to who waits, signs in for more; may free the user */
-/* A sign-in was lost: the waiting calls try again or end with what was said, unless other sessions serve
- * them. */
-void ps_user_lost(struct ps_user *, const struct vault_call *said, bool again, uint64_t delay_ms);
-struct ps_call *ps_user_waiting(const struct ps_user *);
-int ps_session_add(struct ps_user *, const struct buf *jar);
+void ps_user_serve(struct ps_user *); /* matches sessions with waiting calls; may free the user */
+/* The call that is served next; NULL = none waits. */
+static inline struct ps_call *ps_user_waiting(const struct ps_user *user)
+{
+    struct priority_queue_item *item = priority_queue_peek(&user->priority_queue);
+
+    return item ? CONTAINER_OF(item, struct ps_call, place) : NULL;
+}
 void ps_session_take(struct ps_session *, struct ps_call *);
 void ps_session_idle(struct ps_session *); /* its call is over */
-void ps_session_drop(struct ps_session *); /* the vault does not know it any more */
+void ps_session_drop(struct ps_session *); /* the vault does not know it any more; no sign-out */
 void ps_session_learn(struct ps_session *, const struct buf *set_cookies);
 void ps_user_drop_idle(struct ps_user *);
 void ps_sessions_end_all(struct ps *);
-const char *ps_session_headers(const struct secret *headers, bool body); /* with or without Content-Type */
+/* The headers of a session, with Content-Type for a call with a body, or without. */
+static inline const char *ps_session_headers(const struct secret *headers, bool body)
+{
+    return headers->p + (body ? 0 : strlen(PS_CONTENT_TYPE));
+}
 
 /* signin.c */
-int ps_signin_start(struct ps_user *);
-void ps_signin_cancel(struct ps_user *);
+int ps_signin_start(struct ps_user *, ps_on_signed_in *);
+void ps_signin_cancel(struct ps_user *);                              /* the outcome is not reported then */
 void ps_signout(struct ps *, uint64_t owner, struct secret *headers); /* takes the headers */
 
 /* signin_backoff.c */
-/* May a sign-in of the user begin? SHUT: not before *delay_ms; `why` says what a caller is told. */
-enum ps_turn ps_pace_turn(const struct ps_user *, struct fault *why, uint64_t *delay_ms);
-void ps_pace_wait(struct ps_user *);  /* LATER: it is served when others have ended theirs */
-void ps_pace_leave(struct ps_user *); /* any number of times */
-void ps_pace_next(struct ps *);       /* a sign-in has ended: serves who waits; may free users */
-/* A sign-in failed: the user's back-off in ms, and the fault gets its Retry-After. */
-uint64_t ps_pace_lost(struct ps_user *, struct fault *);
-void ps_pace_answered(struct ps_user *); /* the vault itself has answered a sign-in */
+/* May a sign-in of the user begin? DENIED: not before *delay_ms; `why` is the fault for its callers. */
+enum ps_permit ps_backoff_permit(const struct ps_user *, struct fault *why, uint64_t *delay_ms);
+void ps_backoff_wait(struct ps_user *);  /* LATER: until ps_backoff_next() returns the user */
+void ps_backoff_leave(struct ps_user *); /* any number of times */
+struct ps_user *
+ps_backoff_next(struct ps *); /* after a sign-in has ended: a user to be served; NULL = none */
+/* A sign-in failed: returns the user's back-off in ms; the fault gets its Retry-After. */
+uint64_t ps_backoff_failed(struct ps_user *, struct fault *);
+void ps_backoff_answered(struct ps_user *); /* the vault itself has answered a sign-in */
 
 /* auth.c */
+bool ps_user_name_valid(const char *name);
 int ps_auth_header(struct ps *, const char *user, struct buf *out);
 bool ps_auth_wants_token(const struct ps *);
 int ps_auth_token_form(const struct ps *, struct buf *out);
@@ -381,18 +396,19 @@ int ps_auth_token_keep(struct ps *, const struct call *);
 void ps_auth_token_forget(struct ps *);
 
 /* cookies.c */
-/* The jar and what the answer sets; `now` in the vault's own time, for cookies that are taken back. */
+/* The cookies in the jar and those that the answer sets. now_wall_ms is the vault's own time: a cookie that
+ * has expired by then leaves the jar. */
 int ps_cookies_merge(const char *jar, size_t jar_len, const struct buf *set, int64_t now_wall_ms,
                      struct buf *out);
 
 /* reachability.c */
-int ps_http_send(struct ps *, struct call *); /* counts it; what upstream_call() answers */
+int ps_http_send(struct ps *, struct call *); /* counts it; returns what upstream_call() returns */
 void ps_http_done(struct ps *, const struct call *);
 void ps_http_cancel(struct ps *, struct call *);
 int ps_reachability_start(struct ps *);
 void ps_reachability_stop(struct ps *);
 void ps_reachability_state(const struct ps *, struct vault_state *);
-int64_t ps_vault_wall(const struct ps *); /* the vault's own clock, as far as it is known */
+int64_t ps_vault_clock_wall(const struct ps *); /* the vault's own clock, as far as it is known */
 
 /* parse.c */
 enum ps_next ps_parse_list(struct ps_call *);
@@ -407,27 +423,27 @@ enum ps_next ps_parse_requests(struct ps_call *);
 enum ps_next ps_parse_directory(struct ps_call *);
 
 /* answer_form.c */
-bool ps_is_page(const struct call *); /* HTML, which is never the vault's word */
-/* Of any answer but a 2xx: does the vault itself refuse, in its own form? */
-bool ps_is_word(const struct ps_op *, const struct call *);
-bool ps_is_refusal(const struct call *);   /* of a sign-in: the vault itself refuses the user */
-bool ps_is_signed_in(const struct call *); /* a 200 to a sign-in: the vault itself welcomes the user */
+bool ps_is_html(const struct call *); /* a page, which the vault never writes */
+/* Of any answer but a 2xx: does the vault itself refuse this operation, in its own form? */
+bool ps_is_genuine_refusal(const struct ps_op *, const struct call *);
+bool ps_is_signin_refusal(const struct call *); /* of a sign-in: the vault itself refuses the user */
+bool ps_is_signin_success(const struct call *); /* a 200 to a sign-in in the vault's own form */
 
 /* errors.c */
-struct ps_words {
+struct ps_error_text {
     int code; /* 4031 ..., 0 = none */
     char text[200];
 };
-void ps_words_read(const struct buf *body, struct ps_words *);
+void ps_error_text_read(const struct buf *body, struct ps_error_text *);
 void ps_error_status(const struct ps *, const struct ps_op *, const struct call *, struct vault_call *);
-void ps_error_lost(const struct ps *, const struct call *, struct vault_call *);
+void ps_error_transport(const struct ps *, const struct call *, struct vault_call *);
 void ps_error_errno(const struct ps *, int err, struct vault_call *);
-void ps_error_nonsense(struct vault_call *, const struct call *, const char *what);
+void ps_error_unreadable(struct vault_call *, const struct call *, const char *what);
 void ps_error_refused(struct fault *, const struct call *); /* of a sign-in */
 /* A 401 to a call of a user who was signed in. */
-void ps_error_shut_out(const struct ps_op *, const struct call *, struct vault_call *);
-void ps_error_late(struct vault_call *);
-/* Worth another try? *delay_ms = the vault's own wish, 0 = none. */
-bool ps_error_again(const struct ps *, const struct call *, uint64_t *delay_ms);
+void ps_error_session_refused(const struct ps_op *, const struct call *, struct vault_call *);
+void ps_error_deadline(struct vault_call *);
+/* May the call be tried again? *delay_ms = how long the vault asks to wait, 0 = it does not. */
+bool ps_error_is_retryable(const struct ps *, const struct call *, uint64_t *delay_ms);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * latency.c - how long the vault takes, by operation: one histogram each, from handing the call to the
- * connections to its answer (or its failure), waiting for a connection included.
+ * latency.c - how long the vault takes: one histogram per operation, from the sending of a call to its answer
+ * or failure, the wait for a connection included.
  *
- * The histograms live and are registered as long as the vault; their labels name vault and operation.
+ * The histograms are registered as long as the vault lives. Their labels name vault and operation.
  */
 #include "backends/password_safe/internal.h"
 

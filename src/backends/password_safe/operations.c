@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * operations.c - the operations of backend.h as HTTP requests: target, body, and the row that says the rest.
+ * operations.c - the operations of backend.h as HTTP requests: target and body, and the table of operations.
  *
- * The bytes are those every release of the vault understands: spelling and order of body members as its own
- * clients send them, query values percent-encoded, nothing optional sent without need. A check-out is always
- * for access type View with conflict option reuse: with any other, a lost answer could not be asked for
- * again.
+ * Every release of the vault understands these bytes: members of a body are spelled and ordered as the
+ * vendor's clients send them, query values are percent-encoded, and nothing optional is sent without need. A
+ * check-out always has access type View and conflict option reuse: with any other option the request behind a
+ * lost answer could not be asked for again.
  *
  * Everything handed in is copied into the call's own buffers before the operation returns.
  *
- * Not here: how a call is sent (calls.c) and read (parse.c).
+ * Not here: how a call is sent (calls.c) and its answer read (parse.c).
  */
 #include "backends/password_safe/internal.h"
 #include "base/container_of.h"
@@ -20,16 +20,26 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Writes the page that begins at call->offset behind the stem of the target. */
+static int write_page(struct ps_call *call)
+{
+    char first = memchr(call->target.data, '?', call->stem) ? '&' : '?';
+
+    call->target.len = call->stem;
+    return buf_printf(&call->target, "%climit=%d&offset=%zu", first, PS_PAGE, call->offset);
+}
+
 /*
  * A request is not .repeat: only calls.c may send it again, which then knows that it did. The results are
- * those of refusals in the vault's own form (answer_form.c); FAILED = this status is never the vault's word
- * about this operation.
+ * those of refusals in the vault's own form (answer_form.c); FAILED = the vault never answers this operation
+ * with this status.
  */
 /* clang-format off */
 const struct ps_op ps_operations[PS_NOPERATIONS] = {
     [PS_SIGN_IN]    = {.name = "sign-in",
                        .on_400 = VAULT_FAILED, .on_403 = VAULT_FAILED, .on_404 = VAULT_FAILED, .on_409 = VAULT_FAILED},
-    [PS_LIST]       = {.name = "list", .method = "GET", .read = ps_parse_list, .repeat = true, .quotes = true,
+    [PS_LIST]       = {.name = "list", .method = "GET", .read = ps_parse_list, .next_page = write_page,
+                       .repeat = true, .quotes = true,
                        .on_400 = VAULT_BAD, .on_403 = VAULT_OK, .on_404 = VAULT_OK, .on_409 = VAULT_FAILED},
     [PS_POLICY]     = {.name = "policy", .method = "POST", .read = ps_parse_policy, .repeat = true, .quotes = true,
                        .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_ABSENT, .on_409 = VAULT_FAILED},
@@ -42,8 +52,8 @@ const struct ps_op ps_operations[PS_NOPERATIONS] = {
                        .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_GONE, .on_409 = VAULT_FAILED},
     [PS_REQUESTS]   = {.name = "requests", .method = "GET", .read = ps_parse_requests, .repeat = true, .quotes = true,
                        .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_FAILED, .on_409 = VAULT_FAILED},
-    [PS_DIRECTORY]  = {.name = "directory", .method = "GET", .read = ps_parse_directory, .repeat = true,
-                       .quotes = true,
+    [PS_DIRECTORY]  = {.name = "directory", .method = "GET", .read = ps_parse_directory, .next_page = write_page,
+                       .repeat = true, .quotes = true,
                        .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_ABSENT, .on_409 = VAULT_FAILED},
     [PS_ISA]        = {.name = "isa", .method = "POST", .read = ps_parse_credential, .effects = true, .quotes = true,
                        .secret = true,
@@ -52,7 +62,8 @@ const struct ps_op ps_operations[PS_NOPERATIONS] = {
 /* clang-format on */
 
 /* A new call whose target begins with the path of the API; the rest is written behind it. */
-static int begin(struct vault *vault, enum ps_operation what, struct vault_call *out, struct ps_call **call)
+static int new_call(struct vault *vault, enum ps_operation what, struct vault_call *out,
+                    struct ps_call **call)
 {
     struct ps *ps = CONTAINER_OF(vault, struct ps, vault);
     int err = ps_call_new(ps, &ps_operations[what], out, call);
@@ -110,18 +121,10 @@ static void query_write(struct ps_call *call, const struct account_query *query)
         query_add(&call->target, "type", type);
 }
 
-int ps_operations_page(struct ps_call *call)
-{
-    char first = memchr(call->target.data, '?', call->stem) ? '&' : '?';
-
-    call->target.len = call->stem;
-    return buf_printf(&call->target, "%climit=%d&offset=%zu", first, PS_PAGE, call->offset);
-}
-
 int ps_list(struct vault *vault, const struct account_query *query, struct vault_call *out)
 {
     struct ps_call *call;
-    int err = begin(vault, PS_LIST, out, &call);
+    int err = new_call(vault, PS_LIST, out, &call);
 
     if (err)
         return err;
@@ -135,18 +138,18 @@ int ps_list(struct vault *vault, const struct account_query *query, struct vault
     query_write(call, query);
     call->stem = call->target.len;
     if (!call->target.failed)
-        (void)ps_operations_page(call);
+        (void)write_page(call);
     return ps_call_start(call);
 }
 
-/* ---- the others ---- */
+/* ---- the other operations ---- */
 
 int ps_policy(struct vault *vault, int64_t system_id, int64_t account_id, int64_t minutes,
               struct vault_call *out)
 {
     struct ps_call *call;
     struct jsonw w;
-    int err = begin(vault, PS_POLICY, out, &call);
+    int err = new_call(vault, PS_POLICY, out, &call);
 
     if (err)
         return err;
@@ -185,7 +188,7 @@ int ps_request(struct vault *vault, const struct request_args *request, struct v
 {
     struct ps_call *call;
     struct jsonw w;
-    int err = begin(vault, PS_REQUEST, out, &call);
+    int err = new_call(vault, PS_REQUEST, out, &call);
 
     if (err)
         return err;
@@ -206,7 +209,7 @@ static const char *const secret_types[] = {
 int ps_credential(struct vault *vault, int64_t request_id, enum credential_type type, struct vault_call *out)
 {
     struct ps_call *call;
-    int err = begin(vault, PS_CREDENTIAL, out, &call);
+    int err = new_call(vault, PS_CREDENTIAL, out, &call);
 
     if (err)
         return err;
@@ -221,7 +224,7 @@ int ps_isa(struct vault *vault, const struct request_args *request, enum credent
 {
     struct ps_call *call;
     struct jsonw w;
-    int err = begin(vault, PS_ISA, out, &call);
+    int err = new_call(vault, PS_ISA, out, &call);
 
     if (err)
         return err;
@@ -241,7 +244,7 @@ int ps_checkin(struct vault *vault, int64_t request_id, const char *reason, stru
 {
     struct ps_call *call;
     struct jsonw w;
-    int err = begin(vault, PS_CHECKIN, out, &call);
+    int err = new_call(vault, PS_CHECKIN, out, &call);
 
     if (err)
         return err;
@@ -257,11 +260,11 @@ int ps_checkin(struct vault *vault, int64_t request_id, const char *reason, stru
 int ps_requests(struct vault *vault, struct vault_call *out)
 {
     struct ps_call *call;
-    int err = begin(vault, PS_REQUESTS, out, &call);
+    int err = new_call(vault, PS_REQUESTS, out, &call);
 
     if (err)
         return err;
-    /* Pending ones too: one of ours whose answer was lost must be found before somebody approves it. */
+    /* Pending ones too: an own request whose answer was lost must be found before it is approved. */
     (void)buf_str(&call->target, "/Requests?status=all&queue=req");
     return ps_call_start(call);
 }
@@ -274,7 +277,7 @@ int ps_directory(struct vault *vault, enum directory_part part, struct vault_cal
         [DIRECTORY_WORKGROUPS] = "/Workgroups",
     };
     struct ps_call *call;
-    int err = begin(vault, PS_DIRECTORY, out, &call);
+    int err = new_call(vault, PS_DIRECTORY, out, &call);
 
     if (err)
         return err;
@@ -282,6 +285,6 @@ int ps_directory(struct vault *vault, enum directory_part part, struct vault_cal
     (void)buf_str(&call->target, names[part]);
     call->stem = call->target.len;
     if (part == DIRECTORY_SYSTEMS && !call->target.failed)
-        (void)ps_operations_page(call);
+        (void)write_page(call);
     return ps_call_start(call);
 }

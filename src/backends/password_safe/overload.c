@@ -1,30 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * overload.c - who may stand in line for this vault.
+ * overload.c - which calls may wait for this vault.
  *
- * The idea: somebody who would not be answered in time is told so at once, with the time after which it is
- * worth while to try again. Otherwise a vault that is asked for twice what it can do spends its time on
- * answers that nobody waits for any more. So before an operation begins its wait is foretold from the pace of
- * the two lines before it, that for one of the user's sessions and that for a connection
- * (base/queue/wait_estimate.h). It is let in if
+ * The idea: an operation that would not be answered in time fails at once, with the time after which a new
+ * attempt is worth while. Otherwise a vault that is asked for twice what it can do spends its time on answers
+ * that no caller waits for any more. So the wait of an operation is estimated before it begins, from the pace
+ * of two queues: the one for a session of the user and the one for a connection (base/queue/wait_estimate.h).
+ * The operation is admitted if
  *
- *   - the wait is at most half of the time it has left, and three exchanges fit in as well: a prediction may
- * be wrong by half, and an operation takes two calls or three;
+ *   - the wait is at most half of the time it has left, and EXCHANGES exchanges fit in as well: an
+ *     estimate may be wrong by half, and an operation takes two calls or three;
  *   - the wait is at most `max_wait`, where that is set;
- *   - there is room within `max_calls`; from three quarters of that on, a user with more than an equal share
- * of it (and more than SHARE_MIN calls) is refused, so that one script cannot shut the others out.
+ *   - there is room within `max_calls`. From three quarters of that on, a user with more than an equal share
+ *     of it (and more than SHARE_MIN calls) is refused, so that one script cannot shut the others out.
  *
- * With nobody in line all are let in, whatever was measured before. What goes on with something begun, gives
- * back, or runs in the background is not held up here: only `max_calls` bounds it, with a quarter and the
- * calls of one operation on top for what was begun, belongs to an operation that was let in, or is given
- * back.
+ * While the queues are empty every operation is admitted, whatever was measured before. Calls that continue
+ * or give back what has been begun, and calls in the background, are not judged by their wait: `max_calls`
+ * alone bounds them. Calls that continue, that give back or that belong to an admitted operation have a
+ * quarter of it and OPERATION_MAX more.
  *
- * The prediction can be wrong, and whoever was let in at once counts from when it stands in line. So a call
- * may say how long its wait is worth while (vault_call.wait_ms): it is asked again when it joins the line,
- * and ends unsent when its wait was in vain. Both are `overloaded`, and nothing was done at the vault.
+ * The estimate can be wrong, and a call counts only from when it joins a queue. So a call may limit its wait
+ * (vault_call.wait_ms): it is judged again when it joins the queue, and it ends unsent when this time is
+ * over. In both cases the fault is `overloaded`, and the vault has done nothing.
  *
- * Not here: the order in which who waits is served (base/queue/priority_queue.h, sessions.c,
- * loop/upstream/upstream.c).
+ * Not here: the order of waiting calls (base/queue/priority_queue.h, sessions.c, loop/upstream/upstream.c).
  */
 #include "backends/password_safe/internal.h"
 #include "base/container_of.h"
@@ -35,16 +34,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#define EXCHANGES      3
-#define SHARE_MIN      4
-#define OPERATION_MAX  32 /* more calls than one operation has at once: all forms of a name, all kinds */
-#define RETRY_MAX_S    60
-#define LOG_EVERY_MS   10000
-#define NOBODY_REFUSED PS_NREFUSALS
+#define EXCHANGES     3
+#define SHARE_MIN     4
+#define OPERATION_MAX 32 /* more calls than one operation has at once: all forms of a name, all kinds */
+#define RETRY_MAX_S   60
+#define LOG_EVERY_MS  10000
+#define ADMITTED      PS_NREFUSALS
 
 static const char *const reasons[PS_NREFUSALS] = {
-    [PS_DEADLINE] = "deadline",   [PS_MAX_WAIT] = "max_wait", [PS_SHARE] = "share",
-    [PS_MAX_CALLS] = "max_calls", [PS_IN_VAIN] = "in_vain",
+    [PS_DEADLINE] = "deadline",   [PS_MAX_WAIT] = "max_wait",    [PS_SHARE] = "share",
+    [PS_MAX_CALLS] = "max_calls", [PS_WAIT_EXPIRED] = "in_vain",
 };
 
 static const char *const classes[CALL_NCLASSES] = {
@@ -54,7 +53,7 @@ static const char *const classes[CALL_NCLASSES] = {
     [CALL_BACKGROUND] = "background",
 };
 
-/* ---- the prediction ---- */
+/* ---- the estimate ---- */
 
 /* A check-out takes two exchanges on a session of its user. */
 static uint64_t session_wait_ms(const struct ps *ps, const struct ps_user *user, uint64_t exchange_ms)
@@ -64,8 +63,8 @@ static uint64_t session_wait_ms(const struct ps *ps, const struct ps_user *user,
     return priority_queue_wait_ms(&user->priority_queue, NULL, usual);
 }
 
-/* `user` NULL = one who has no call here. */
-static uint64_t foretell(const struct ps *ps, const struct ps_user *user, uint64_t *exchange_ms)
+/* `user` NULL = a user without any call. */
+static uint64_t estimate_wait(const struct ps *ps, const struct ps_user *user, uint64_t *exchange_ms)
 {
     static const struct fair_queue_party newcomer;
     struct upstream_outlook outlook = {0};
@@ -75,11 +74,11 @@ static uint64_t foretell(const struct ps *ps, const struct ps_user *user, uint64
     return outlook.wait_ms + (user ? session_wait_ms(ps, user, outlook.exchange_ms) : 0);
 }
 
-uint64_t ps_gate_wait_ms(const struct ps *ps)
+uint64_t ps_overload_wait_ms(const struct ps *ps)
 {
     uint64_t exchange_ms;
 
-    return foretell(ps, NULL, &exchange_ms);
+    return estimate_wait(ps, NULL, &exchange_ms);
 }
 
 /* ---- the rules ---- */
@@ -94,7 +93,7 @@ static bool has_more_than_share(const struct ps *ps, const struct ps_user *user)
     return user->ncalls >= (share > SHARE_MIN ? share : SHARE_MIN);
 }
 
-/* What belongs to an operation that was let in must not fail it now, however small `max_calls` is. */
+/* A call of an admitted operation must find room, however small `max_calls` is. */
 static size_t room_on_top(const struct ps *ps)
 {
     return ps->vault.conf->max_calls / 4 + OPERATION_MAX;
@@ -104,7 +103,7 @@ static enum ps_refusal judge_room(const struct ps *ps, const struct ps_user *use
 {
     if (ps->ncalls >= ps->vault.conf->max_calls)
         return PS_MAX_CALLS;
-    return has_more_than_share(ps, user) ? PS_SHARE : NOBODY_REFUSED;
+    return has_more_than_share(ps, user) ? PS_SHARE : ADMITTED;
 }
 
 static enum ps_refusal judge_wait(const struct ps *ps, uint64_t wait_ms, uint64_t exchange_ms,
@@ -113,30 +112,30 @@ static enum ps_refusal judge_wait(const struct ps *ps, uint64_t wait_ms, uint64_
     uint64_t most_ms = ps->vault.conf->max_wait_ms;
 
     if (!wait_ms)
-        return NOBODY_REFUSED;
+        return ADMITTED;
     if (wait_ms > left_ms / 2 || wait_ms + EXCHANGES * exchange_ms > left_ms)
         return PS_DEADLINE;
-    return most_ms && wait_ms > most_ms ? PS_MAX_WAIT : NOBODY_REFUSED;
+    return most_ms && wait_ms > most_ms ? PS_MAX_WAIT : ADMITTED;
 }
 
 /* ---- refusing ---- */
 
-static void count(struct ps *ps, enum ps_refusal why, uint64_t wait_ms)
+static void count_refusal(struct ps *ps, enum ps_refusal why, uint64_t wait_ms)
 {
-    struct ps_gate *gate = &ps->gate;
+    struct ps_overload *overload = &ps->overload;
     uint64_t now = clock_now(ps->clock);
 
-    metric_add(&gate->refused[why].metric, 1);
-    gate->unlogged++;
-    if (gate->logged_ms && now - gate->logged_ms < LOG_EVERY_MS)
+    metric_add(&overload->refused[why].metric, 1);
+    overload->unlogged++;
+    if (overload->logged_ms && now - overload->logged_ms < LOG_EVERY_MS)
         return;
     log_warn("vault_overloaded", "vault=%s reason=%s refused=%" PRIu64 " wait_ms=%" PRIu64 " calls=%zu",
-             ps->vault.conf->name, reasons[why], gate->unlogged, wait_ms, ps->ncalls);
-    gate->unlogged = 0;
-    gate->logged_ms = now;
+             ps->vault.conf->name, reasons[why], overload->unlogged, wait_ms, ps->ncalls);
+    overload->unlogged = 0;
+    overload->logged_ms = now;
 }
 
-static void set_words(const struct ps *ps, enum ps_refusal why, uint64_t wait_ms, struct fault *f)
+static void set_fault(const struct ps *ps, enum ps_refusal why, uint64_t wait_ms, struct fault *f)
 {
     const char *name = ps->vault.conf->name;
 
@@ -148,22 +147,23 @@ static void set_words(const struct ps *ps, enum ps_refusal why, uint64_t wait_ms
         fault_set(f, FAULT_OVERLOADED,
                   "vault %s is busy, and this vault user has more than an equal share of max_calls", name);
         break;
-    case PS_IN_VAIN:
-        fault_set(f, FAULT_OVERLOADED, "vault %s is busy: no turn came in time; nothing was begun", name);
+    case PS_WAIT_EXPIRED:
+        fault_set(f, FAULT_OVERLOADED,
+                  "vault %s is busy: the call could not be sent in time; nothing was begun", name);
         break;
     default:
         fault_set(f, FAULT_OVERLOADED,
-                  "vault %s is busy: a turn would come in %" PRIu64 " ms, too late (%s); nothing was begun",
+                  "vault %s is busy: the wait would be %" PRIu64 " ms, too long (%s); nothing was begun",
                   name, wait_ms, why == PS_MAX_WAIT ? "max_wait" : "deadline");
     }
 }
 
-static int refuse(struct ps *ps, enum ps_refusal why, uint64_t wait_ms, struct fault *f)
+static int refuse_call(struct ps *ps, enum ps_refusal why, uint64_t wait_ms, struct fault *f)
 {
     uint64_t after_s = (wait_ms + 999) / 1000;
 
-    count(ps, why, wait_ms);
-    set_words(ps, why, wait_ms, f);
+    count_refusal(ps, why, wait_ms);
+    set_fault(ps, why, wait_ms, f);
     f->retry_after_s = (unsigned)(after_s < 1 ? 1 : after_s < RETRY_MAX_S ? after_s : RETRY_MAX_S);
     return -EAGAIN;
 }
@@ -175,64 +175,64 @@ int ps_admit(struct vault *vault, const char *name, uint64_t left_ms, struct fau
     uint64_t exchange_ms, wait_ms;
     enum ps_refusal why;
 
-    wait_ms = foretell(ps, user, &exchange_ms);
+    wait_ms = estimate_wait(ps, user, &exchange_ms);
     why = judge_room(ps, user);
-    if (why == NOBODY_REFUSED)
+    if (why == ADMITTED)
         why = judge_wait(ps, wait_ms, exchange_ms, left_ms);
-    return why == NOBODY_REFUSED ? 0 : refuse(ps, why, wait_ms, f);
+    return why == ADMITTED ? 0 : refuse_call(ps, why, wait_ms, f);
 }
 
-static int pass_first(struct ps_call *call)
+static int admit_new(struct ps_call *call)
 {
     struct ps *ps = call->ps;
     uint64_t exchange_ms, wait_ms = 0;
     enum ps_refusal why = judge_room(ps, call->user);
 
-    if (why == NOBODY_REFUSED && call->out->wait_ms) {
-        wait_ms = foretell(ps, call->user, &exchange_ms);
-        why = wait_ms > call->out->wait_ms ? PS_DEADLINE : NOBODY_REFUSED;
+    if (why == ADMITTED && call->out->wait_ms) {
+        wait_ms = estimate_wait(ps, call->user, &exchange_ms);
+        why = wait_ms > call->out->wait_ms ? PS_DEADLINE : ADMITTED;
     }
-    return why == NOBODY_REFUSED ? 0 : refuse(ps, why, wait_ms, &call->out->fault);
+    return why == ADMITTED ? 0 : refuse_call(ps, why, wait_ms, &call->out->fault);
 }
 
-int ps_gate_pass(struct ps_call *call)
+int ps_overload_admit(struct ps_call *call)
 {
     struct ps *ps = call->ps;
     size_t most = ps->vault.conf->max_calls;
-    bool goes_on = call->out->begun || call->out->let_in;
+    bool continues = call->out->begun || call->out->admitted;
 
-    if (!goes_on && !call->out->background)
-        return pass_first(call);
-    if (goes_on)
+    if (!continues && !call->out->background)
+        return admit_new(call);
+    if (continues)
         most += room_on_top(ps);
-    return ps->ncalls < most ? 0 : refuse(ps, PS_MAX_CALLS, 0, &call->out->fault);
+    return ps->ncalls < most ? 0 : refuse_call(ps, PS_MAX_CALLS, 0, &call->out->fault);
 }
 
-void ps_gate_in_vain(struct ps_call *call)
+void ps_overload_expire(struct ps_call *call)
 {
-    uint64_t exchange_ms, wait_ms = foretell(call->ps, call->user, &exchange_ms);
+    uint64_t exchange_ms, wait_ms = estimate_wait(call->ps, call->user, &exchange_ms);
 
     call->out->result = VAULT_FAILED;
-    (void)refuse(call->ps, PS_IN_VAIN, wait_ms, &call->out->fault);
+    (void)refuse_call(call->ps, PS_WAIT_EXPIRED, wait_ms, &call->out->fault);
 }
 
-/* ---- what is told ---- */
+/* ---- metrics ---- */
 
-uint64_t ps_gate_refused(const struct ps *ps)
+uint64_t ps_overload_refusals(const struct ps *ps)
 {
     double sum = 0;
 
     for (size_t i = 0; i < PS_NREFUSALS; i++)
-        sum += ps->gate.refused[i].metric.value;
+        sum += ps->overload.refused[i].metric.value;
     return (uint64_t)sum;
 }
 
 static double read_wait(void *of)
 {
-    return (double)ps_gate_wait_ms(of) / 1000;
+    return (double)ps_overload_wait_ms(of) / 1000;
 }
 
-static double read_line(const struct ps *ps, enum call_class class)
+static double read_queue(const struct ps *ps, enum call_class class)
 {
     struct upstream_state up = {0};
 
@@ -242,26 +242,26 @@ static double read_line(const struct ps *ps, enum call_class class)
 
 static double read_begun(void *of)
 {
-    return read_line(of, CALL_CONTINUE);
+    return read_queue(of, CALL_CONTINUE);
 }
 
 static double read_first(void *of)
 {
-    return read_line(of, CALL_NEW);
+    return read_queue(of, CALL_NEW);
 }
 
 static double read_return(void *of)
 {
-    return read_line(of, CALL_CHECKIN);
+    return read_queue(of, CALL_CHECKIN);
 }
 
 static double read_background(void *of)
 {
-    return read_line(of, CALL_BACKGROUND);
+    return read_queue(of, CALL_BACKGROUND);
 }
 
-static void tell(struct ps *ps, struct ps_gauge *g, const struct metric *m, const char *label,
-                 const char *value)
+static void register_metric(struct ps *ps, struct ps_gauge *g, const struct metric *m, const char *label,
+                            const char *value)
 {
     int used = snprintf(g->labels, sizeof(g->labels), "vault=\"%s\"", ps->vault.conf->name);
 
@@ -273,7 +273,7 @@ static void tell(struct ps *ps, struct ps_gauge *g, const struct metric *m, cons
     metric_register(&g->metric);
 }
 
-void ps_gate_start(struct ps *ps)
+void ps_overload_start(struct ps *ps)
 {
     static double (*const readers[CALL_NCLASSES])(void *) = {
         [CALL_CONTINUE] = read_begun,
@@ -282,30 +282,32 @@ void ps_gate_start(struct ps *ps)
         [CALL_BACKGROUND] = read_background,
     };
     static const struct metric refused = {.name = "jumpgate_vault_refusals_total",
-                                          .help = "Operations and calls not let into the line, by reason.",
+                                          .help =
+                                              "Operations and calls not admitted to the queue, by reason.",
                                           .kind = METRIC_COUNTER};
-    static const struct metric wait = {.name = "jumpgate_vault_wait_seconds",
-                                       .help = "How long somebody new would wait for a turn at the vault.",
-                                       .kind = METRIC_GAUGE,
-                                       .read = read_wait};
-    struct metric priority_queue = {.name = "jumpgate_vault_line",
-                                    .help = "Calls that wait for a session or a connection, by class.",
-                                    .kind = METRIC_GAUGE};
+    static const struct metric wait = {
+        .name = "jumpgate_vault_wait_seconds",
+        .help = "Estimate: how long a call of a new user would wait for the vault.",
+        .kind = METRIC_GAUGE,
+        .read = read_wait};
+    struct metric waiting = {.name = "jumpgate_vault_line",
+                             .help = "Calls that wait for a session or a connection, by class.",
+                             .kind = METRIC_GAUGE};
 
     for (size_t i = 0; i < PS_NREFUSALS; i++)
-        tell(ps, &ps->gate.refused[i], &refused, "reason", reasons[i]);
-    tell(ps, &ps->gate.wait, &wait, NULL, NULL);
+        register_metric(ps, &ps->overload.refused[i], &refused, "reason", reasons[i]);
+    register_metric(ps, &ps->overload.wait, &wait, NULL, NULL);
     for (size_t i = 0; i < CALL_NCLASSES; i++) {
-        priority_queue.read = readers[i];
-        tell(ps, &ps->gate.priority_queue[i], &priority_queue, "class", classes[i]);
+        waiting.read = readers[i];
+        register_metric(ps, &ps->overload.waiting[i], &waiting, "class", classes[i]);
     }
 }
 
-void ps_gate_stop(struct ps *ps)
+void ps_overload_stop(struct ps *ps)
 {
     for (size_t i = 0; i < PS_NREFUSALS; i++)
-        metric_unregister(&ps->gate.refused[i].metric);
-    metric_unregister(&ps->gate.wait.metric);
+        metric_unregister(&ps->overload.refused[i].metric);
+    metric_unregister(&ps->overload.wait.metric);
     for (size_t i = 0; i < CALL_NCLASSES; i++)
-        metric_unregister(&ps->gate.priority_queue[i].metric);
+        metric_unregister(&ps->overload.waiting[i].metric);
 }

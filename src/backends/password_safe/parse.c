@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * parse.c - answers that went well: rows, numbers, and the secret.
+ * parse.c - successful answers: lists of accounts, policies, request numbers and secrets.
  *
- * The vault's releases differ: member names in other case, members missing or new, one object instead of an
- * array of one, a number in quotes, letters that cannot stand in a text. All of that is accepted; what cannot
- * be understood is VAULT_FAILED with a fault that names the operation and quotes nothing. A secret goes from
- * the answer's buffer straight into its struct secret, and is never mended.
+ * Releases of the vault differ: member names in another case, members missing or new, one object instead of
+ * an array of one, a number in quotes, letters that JSON does not allow. All of that is accepted. An answer
+ * that cannot be understood is VAULT_FAILED with a fault that names the operation and quotes nothing. A
+ * secret goes from the answer's buffer straight into its struct secret and is never repaired.
  *
- * A list is read page by page until one is short. Rows seen on an earlier page are dropped (the vault sorts
- * by nothing it promises), and a page without any new row ends the list, so that a server that does not know
- * `offset` cannot keep us here.
+ * A list is read page by page until a page is short. The vault promises no order, so rows of an earlier page
+ * may come again; they are dropped. A page without any new row ends the list: a server that ignores `offset`
+ * cannot prolong it.
  *
- * Not here: answers that went badly (errors.c).
+ * Not here: failures (errors.c), the directory (parse_directory.c), the shared steps (parse_json.c).
  */
-#include "backends/password_safe/parse.h"
+#include "backends/password_safe/parse_json.h"
 #include "base/json.h"
 #include "base/log.h"
 
@@ -47,23 +47,23 @@ static int row_add(struct ps_call *call, const cJSON *object)
         .default_minutes = ps_number(object, "DefaultReleaseDuration"),
         .max_minutes = ps_number(object, "MaximumReleaseDuration"),
         .isa = ps_flag(object, "IsISAAccess"),
-        .system = ps_words_of(object, "SystemName"),
-        .account = ps_words_of(object, "AccountName"),
-        .domain = ps_words_of(object, "DomainName"),
-        .upn = ps_words_of(object, "UserPrincipalName"),
-        .instance = ps_words_of(object, "InstanceName"),
-        .application = ps_words_of(object, "ApplicationDisplayName"),
-        .description = ps_words_of(object, "AccountDescription"),
+        .system = ps_text(object, "SystemName"),
+        .account = ps_text(object, "AccountName"),
+        .domain = ps_text(object, "DomainName"),
+        .upn = ps_text(object, "UserPrincipalName"),
+        .instance = ps_text(object, "InstanceName"),
+        .application = ps_text(object, "ApplicationDisplayName"),
+        .description = ps_text(object, "AccountDescription"),
     };
 
     if (odd || !(alias_id || (row.system_id && row.account_id && row.account))) {
-        ps_mended_no_row(call, odd);
+        ps_repaired_row_left_out(call, odd);
         return 1;
     }
     if (alias_id) {
-        row.system_id = 0; /* what it stands for may change; the alias itself is what is asked for */
+        row.system_id = 0; /* the account behind an alias may change; the alias itself is requested */
         row.account_id = alias_id;
-        row.alias = ps_words_of(object, "AliasName");
+        row.alias = ps_text(object, "AliasName");
         row.application_id = 0;
         row.isa = false;
     }
@@ -73,23 +73,23 @@ static int row_add(struct ps_call *call, const cJSON *object)
     return account_list_add(call->out->accounts, &row);
 }
 
-static int order(int64_t a, int64_t b)
+static int compare_ids(int64_t a, int64_t b)
 {
     return (a > b) - (a < b);
 }
 
 static int row_order(const struct account *a, const struct account *b)
 {
-    int by = order(a->account_id, b->account_id);
+    int by = compare_ids(a->account_id, b->account_id);
 
     if (!by)
-        by = order(a->system_id, b->system_id);
+        by = compare_ids(a->system_id, b->system_id);
     if (!by)
-        by = order(a->application_id, b->application_id);
-    return by ? by : order((int64_t)a->kind, (int64_t)b->kind);
+        by = compare_ids(a->application_id, b->application_id);
+    return by ? by : compare_ids((int64_t)a->kind, (int64_t)b->kind);
 }
 
-/* Equal rows: the earlier first, so that it is the one that stays. */
+/* Of equal rows the earlier comes first and stays. */
 static int index_order(const void *a, const void *b, void *arg)
 {
     const struct account *rows = arg;
@@ -99,7 +99,7 @@ static int index_order(const void *a, const void *b, void *arg)
     return by ? by : (i > j) - (i < j);
 }
 
-/* Drops rows that came twice, keeping the order of the rest. */
+/* Drops repeated rows; the others keep their order. */
 static int rows_unique(struct account_list *list)
 {
     size_t n = list->n, kept = 0, *sorted = calloc(n ? n : 1, sizeof(*sorted));
@@ -177,7 +177,7 @@ enum ps_next ps_parse_list(struct ps_call *call)
 
     if ((!single && !ps_are_rows(rows)) || ps_contradicts_itself(call, tree, rows)) {
         cJSON_Delete(tree);
-        return ps_nonsense(call,
+        return ps_unreadable(call,
                            "the list of accounts is not a JSON array of rows, or not of as many as it says");
     }
     if (!out->accounts)
@@ -187,11 +187,11 @@ enum ps_next ps_parse_list(struct ps_call *call)
     err = out->accounts ? page_add(call, rows, single, &seen) : -ENOMEM;
     cJSON_Delete(tree);
     if (err == -ENODATA)
-        return ps_nonsense(call, "the list of accounts has rows, and none of them is an account");
+        return ps_unreadable(call, "the list of accounts has rows, and none of them is an account");
     if (err)
         return ps_no_memory(call);
     if (single && out->accounts->n == 0)
-        return ps_nonsense(call, "the list of accounts is an object, and no account");
+        return ps_unreadable(call, "the list of accounts is an object, and no account");
     if (!page_last(call, seen, before)) {
         call->offset += seen;
         return PS_MORE;
@@ -209,7 +209,7 @@ enum ps_next ps_parse_nothing(struct ps_call *call)
 
 /* ---- policy ---- */
 
-/* A schedule counts for us when it offers View, or does not say what it offers. */
+/* A schedule counts when it offers View, or does not list what it offers. */
 static bool schedule_view(const cJSON *schedule, bool *approval)
 {
     const cJSON *types = json_get_nocase(schedule, "AccessTypes"), *type;
@@ -219,7 +219,7 @@ static bool schedule_view(const cJSON *schedule, bool *approval)
         return true;
     cJSON_ArrayForEach(type, types)
     {
-        const char *name = ps_words_of(type, "AccessType");
+        const char *name = ps_text(type, "AccessType");
 
         if (name && strcasecmp(name, "View") != 0)
             continue;
@@ -262,7 +262,7 @@ static bool policy_read(struct ps_call *call, const cJSON *row)
 
         policy->available |= named;
         if (!named)
-            ps_mended_no_row(call, false);
+            ps_repaired_row_left_out(call, false);
         return named;
     }
     cJSON_ArrayForEach(schedule, schedules)
@@ -272,7 +272,7 @@ static bool policy_read(struct ps_call *call, const cJSON *row)
             policy_add(policy, schedule);
             kept++;
         } else {
-            ps_mended_no_row(call, false);
+            ps_repaired_row_left_out(call, false);
         }
     }
     return !seen || kept;
@@ -296,12 +296,12 @@ enum ps_next ps_parse_policy(struct ps_call *call)
     bool good;
 
     if (!tree)
-        return ps_nonsense(call, "the answer about the access policy is not JSON");
+        return ps_unreadable(call, "the answer about the access policy is not JSON");
     good = policies_read(call, tree);
     cJSON_Delete(tree);
     if (!good) {
         call->out->policy = (struct vault_policy){0};
-        return ps_nonsense(call, "the answer about the access policy holds no policy");
+        return ps_unreadable(call, "the answer about the access policy holds no policy");
     }
     call->out->result = VAULT_OK;
     return PS_DONE;
@@ -309,7 +309,7 @@ enum ps_next ps_parse_policy(struct ps_call *call)
 
 /* ---- request, credential, check-in ---- */
 
-static bool blank(char c)
+static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
@@ -321,11 +321,11 @@ static bool bare_number(const struct buf *body, int64_t *out)
     size_t len = body->len;
     int64_t value = 0;
 
-    while (len && blank(*text)) {
+    while (len && is_blank(*text)) {
         text++;
         len--;
     }
-    while (len && blank(text[len - 1]))
+    while (len && is_blank(text[len - 1]))
         len--;
     if (len >= 2 && text[0] == '"' && text[len - 1] == '"') {
         text++;
@@ -348,7 +348,7 @@ enum ps_next ps_parse_request(struct ps_call *call)
 
     if ((status != 200 && status != 201) || !bare_number(&call->http.body_in, &call->out->request_id)) {
         call->out->request_id = 0;
-        return ps_nonsense(call, "the answer to the request holds no request number");
+        return ps_unreadable(call, "the answer to the request holds no request number");
     }
     call->out->reused = status == 200;
     call->out->result = VAULT_OK;
@@ -397,12 +397,12 @@ enum ps_next ps_parse_credential(struct ps_call *call)
     if (err == -ENOMEM)
         return ps_no_memory(call);
     if (err == -EILSEQ)
-        return ps_nonsense(call,
-                           "the credential holds a letter that JSON or UTF-8 does not allow (NUL, a lone "
-                           "surrogate, a bare control character or a byte that is no UTF-8); it is not "
-                           "handed out changed");
+        return ps_unreadable(call,
+                             "the credential holds a letter that JSON or UTF-8 does not allow (NUL, a lone "
+                             "surrogate, a bare control character or a byte that is no UTF-8); it is not "
+                             "handed out changed");
     if (err == -EINVAL)
-        return ps_nonsense(call, "the answer with the credential is not a JSON string");
+        return ps_unreadable(call, "the answer with the credential is not a JSON string");
     if (err || !out->secret.len) {
         secret_clear(&out->secret);
         out->result = VAULT_ABSENT;
@@ -435,7 +435,7 @@ static bool confirms(struct ps_call *call)
 enum ps_next ps_parse_checkin(struct ps_call *call)
 {
     if (!confirms(call))
-        return ps_nonsense(call, "the answer to the check-in is not the vault's");
+        return ps_unreadable(call, "the answer to the check-in is not the vault's");
     call->out->result = VAULT_OK;
     return PS_DONE;
 }
@@ -452,10 +452,10 @@ static int request_add(struct ps_call *call, const cJSON *object)
         .system_id = ps_id(object, "SystemID", &odd),
         .account_id = ps_id(object, "AccountID", &odd),
     };
-    const char *reason = ps_words_of(object, "Reason"), *ends = ps_words_of(object, "ExpiresDate");
+    const char *reason = ps_text(object, "Reason"), *ends = ps_text(object, "ExpiresDate");
 
     if (odd || !row.request_id) {
-        ps_mended_no_row(call, odd);
+        ps_repaired_row_left_out(call, odd);
         return -ENODATA;
     }
     if (ends && (clock_parse_vault_date(ends, &row.expires_wall_ms) || row.expires_wall_ms < 0))
@@ -490,7 +490,7 @@ enum ps_next ps_parse_requests(struct ps_call *call)
     rows = ps_rows(tree, &single);
     if (single || !ps_are_rows(rows) || is_partial(tree, rows)) {
         cJSON_Delete(tree);
-        return ps_nonsense(call,
+        return ps_unreadable(call,
                            "the list of requests is not a JSON array of rows, or not of as many as it says");
     }
     n = cJSON_GetArraySize(rows);
@@ -500,7 +500,7 @@ enum ps_next ps_parse_requests(struct ps_call *call)
     cJSON_ArrayForEach(row, rows) err = err ? err : request_add(call, row);
     cJSON_Delete(tree);
     if (err == -ENODATA)
-        return ps_nonsense(call, "the list of requests has a row without a request id");
+        return ps_unreadable(call, "the list of requests has a row without a request id");
     if (err)
         return ps_no_memory(call);
     call->out->result = VAULT_OK;

@@ -1,72 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * parse_directory.c - systems, platforms and workgroups, and what all parsing has in common.
+ * parse_directory.c - answers about the directory: systems, platforms and workgroups.
  *
- * Systems come in pages as {TotalCount, Data}; old and new releases spell members differently and may send a
- * bare array. A page that begins with the row the page before began with is the same page again: the server
+ * Systems come in pages as {TotalCount, Data}. Releases of the vault spell members differently, and some send
+ * a bare array. A page that begins with the same row as the page before is the same page again: that server
  * does not know `offset`, and the list ends there.
+ *
+ * Not here: all other answers (parse.c), the shared steps (parse_json.c).
  */
-#include "backends/password_safe/parse.h"
+#include "backends/password_safe/parse_json.h"
 #include "base/log.h"
 
 #include <errno.h>
 
-cJSON *ps_tree(struct ps_call *call)
-{
-    const struct buf *body = &call->http.body_in;
-    struct json_outcome outcome;
-    cJSON *tree = json_read(body->data, body->len, PS_TREE_DEPTH,
-                            JSON_DUPLICATES_OK | JSON_MEND | JSON_EXACT | ps_tree_memory(body), &outcome);
-
-    if (tree && outcome.mended)
-        ps_mended_texts(call, outcome.mended);
-    return tree;
-}
-
-enum ps_next ps_nonsense(struct ps_call *call, const char *what)
-{
-    ps_error_nonsense(call->out, &call->http, what);
-    call->maybe |= call->op->effects;
-    return PS_DONE;
-}
-
-enum ps_next ps_no_memory(struct ps_call *call)
-{
-    ps_error_errno(call->ps, -ENOMEM, call->out);
-    return PS_DONE;
-}
-
-const cJSON *ps_rows(const cJSON *tree, bool *single)
-{
-    const cJSON *data = cJSON_IsObject(tree) ? json_get_nocase(tree, "Data") : NULL;
-
-    *single = cJSON_IsObject(tree) && !cJSON_IsArray(data);
-    return cJSON_IsArray(data) ? data : tree;
-}
-
-bool ps_are_rows(const cJSON *rows)
-{
-    const cJSON *row;
-
-    cJSON_ArrayForEach(row, rows)
-    {
-        if (cJSON_IsObject(row))
-            return true;
-    }
-    return cJSON_IsArray(rows) && cJSON_GetArraySize(rows) == 0;
-}
-
-bool ps_contradicts_itself(const struct ps_call *call, const cJSON *tree, const cJSON *rows)
-{
-    return cJSON_IsObject(tree) && cJSON_IsArray(rows) && cJSON_GetArraySize(rows) == 0 &&
-           (uint64_t)ps_number(tree, "TotalCount") > call->offset;
-}
-
 static const char *first_of(const cJSON *object, const char *name, const char *other)
 {
-    const char *text = ps_words_of(object, name);
+    const char *text = ps_text(object, name);
 
-    return text ? text : ps_words_of(object, other);
+    return text ? text : ps_text(object, other);
 }
 
 static int64_t first_id(const cJSON *object, const char *name, const char *other, bool *odd)
@@ -83,10 +34,10 @@ static void read_system(const cJSON *object, struct directory_row *row, bool *od
     row->workgroup_id = ps_id(object, "WorkgroupID", odd);
     row->port = ps_number(object, "Port");
     row->name = first_of(object, "SystemName", "HostName");
-    row->host = ps_words_of(object, "HostName");
-    row->dns = ps_words_of(object, "DnsName");
-    row->ip = ps_words_of(object, "IPAddress");
-    row->description = ps_words_of(object, "Description");
+    row->host = ps_text(object, "HostName");
+    row->dns = ps_text(object, "DnsName");
+    row->ip = ps_text(object, "IPAddress");
+    row->description = ps_text(object, "Description");
 }
 
 static void read_platform(const cJSON *object, struct directory_row *row, bool *odd)
@@ -94,9 +45,9 @@ static void read_platform(const cJSON *object, struct directory_row *row, bool *
     row->id = first_id(object, "PlatformID", "ID", odd);
     row->port = ps_number(object, "DefaultPort");
     row->ssh_keys = ps_flag(object, "DSSFlag");
-    row->name = ps_words_of(object, "Name");
-    row->short_name = ps_words_of(object, "ShortName");
-    row->session_type = ps_words_of(object, "DefaultSessionType");
+    row->name = ps_text(object, "Name");
+    row->short_name = ps_text(object, "ShortName");
+    row->session_type = ps_text(object, "DefaultSessionType");
 }
 
 static void read_workgroup(const cJSON *object, struct directory_row *row, bool *odd)
@@ -118,7 +69,7 @@ static int row_add(struct ps_call *call, const cJSON *object)
 
     read[call->part](object, &row, &odd);
     if (odd || !row.id || !row.name) {
-        ps_mended_no_row(call, odd);
+        ps_repaired_row_left_out(call, odd);
         return 1;
     }
     return directory_list_add(call->out->directory, &row);
@@ -186,7 +137,7 @@ enum ps_next ps_parse_directory(struct ps_call *call)
 
     if ((!single && !ps_are_rows(rows)) || ps_contradicts_itself(call, tree, rows)) {
         cJSON_Delete(tree);
-        return ps_nonsense(call,
+        return ps_unreadable(call,
                            "the directory's answer is not a JSON array of rows, or not of as many as it "
                            "says");
     }
@@ -195,11 +146,11 @@ enum ps_next ps_parse_directory(struct ps_call *call)
     err = out->directory ? page_add(call, rows, single, &seen) : -ENOMEM;
     cJSON_Delete(tree);
     if (err == -ENODATA)
-        return ps_nonsense(call, "the directory's answer has rows, and none of them is one of the directory");
+        return ps_unreadable(call, "the directory's answer has rows, and none of them is one of the directory");
     if (err < 0)
         return ps_no_memory(call);
     if (single && !out->directory->n)
-        return ps_nonsense(call, "the directory's answer is an object, and no row of it");
+        return ps_unreadable(call, "the directory's answer is an object, and no row of it");
     if (err == 0 && !page_last(call, seen)) {
         call->offset += seen;
         return PS_MORE;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * password_safe.c - the vault itself: birth, state, end.
+ * password_safe.c - the vault itself: start, state, close.
  *
  * Life: password_safe_new() reads the secrets and starts probing --> operations --> password_safe_close():
- * every call ends with VAULT_FAILED, idle vault sessions are signed out (each sign-out has call_timeout at
- * most), then the connections are closed, and `closed` comes when nothing is left. A vault that could not be
- * built is freed at once.
+ * every call ends with VAULT_FAILED, idle vault sessions are signed out (each sign-out within call_timeout),
+ * then the connections are closed, and `closed` is called when nothing is left. A vault whose start fails is
+ * freed at once.
  *
  * Secrets read from files (reload.c) stay in locked memory until the vault is freed.
  *
- * Not here: anything a vault does. internal.h is the map.
+ * Not here: the operations. internal.h lists the files.
  */
 #include "backends/password_safe/internal.h"
 #include "base/certificate.h"
@@ -23,21 +23,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-uint64_t ps_random(struct ps *ps, uint64_t below)
-{
-    /* xorshift: jitter needs no better */
-    ps->random ^= ps->random << 13;
-    ps->random ^= ps->random >> 7;
-    ps->random ^= ps->random << 17;
-    return below ? ps->random % below : 0;
-}
-
 static void ps_free(struct ps *ps)
 {
     ps_latency_stop(ps);
-    ps_mended_stop(ps);
-    ps_gate_stop(ps);
-    ps_calls_forget(ps);
+    ps_repaired_stop(ps);
+    ps_overload_stop(ps);
     ps_secrets_clear(&ps->secrets);
     secret_clear(&ps->token);
     free(ps->oauth_user);
@@ -48,7 +38,27 @@ static void ps_free(struct ps *ps)
     free(ps);
 }
 
-/* ---- birth ---- */
+static void on_upstream_closed(void *arg)
+{
+    struct ps *ps = arg;
+    void (*closed)(void *) = ps->closed;
+    void *closed_arg = ps->closed_arg;
+
+    ps_free(ps);
+    if (closed)
+        closed(closed_arg);
+}
+
+static void close_if_drained(struct ps *ps)
+{
+    if (!ps->closing || ps->upstream_closing || ps->depth || !TAILQ_EMPTY(&ps->calls) ||
+        !TAILQ_EMPTY(&ps->signouts))
+        return;
+    ps->upstream_closing = true;
+    upstream_close(ps->up, on_upstream_closed, ps);
+}
+
+/* ---- start ---- */
 
 static char *text_join(const char *a, const char *b)
 {
@@ -114,14 +124,14 @@ static struct ps *ps_new(struct loop *loop, const struct conf_vault *conf)
         return NULL;
     ps->vault.ops = &password_safe_ops;
     ps->vault.conf = conf;
+    ps->on_gone = close_if_drained;
     ps->timers = loop_timers(loop);
     ps->clock = loop_clock(loop);
     ps->random = (clock_now(ps->clock) * 0x9E3779B97F4A7C15U) | 1;
     TAILQ_INIT(&ps->idle);
     TAILQ_INIT(&ps->quiet);
-    TAILQ_INIT(&ps->pace.wanting);
+    TAILQ_INIT(&ps->signin_backoff.waiting);
     TAILQ_INIT(&ps->calls);
-    TAILQ_INIT(&ps->spare);
     TAILQ_INIT(&ps->signouts);
     return ps;
 }
@@ -144,33 +154,13 @@ struct vault *password_safe_new(struct loop *loop, const struct conf_vault *conf
         return NULL;
     }
     ps_latency_start(ps);
-    ps_mended_start(ps);
-    ps_gate_start(ps);
+    ps_repaired_start(ps);
+    ps_overload_start(ps);
     why[0] = '\0';
     return &ps->vault;
 }
 
-/* ---- end ---- */
-
-static void on_upstream_closed(void *arg)
-{
-    struct ps *ps = arg;
-    void (*closed)(void *) = ps->closed;
-    void *closed_arg = ps->closed_arg;
-
-    ps_free(ps);
-    if (closed)
-        closed(closed_arg);
-}
-
-void ps_close_step(struct ps *ps)
-{
-    if (!ps->closing || ps->upstream_closing || ps->depth || !TAILQ_EMPTY(&ps->calls) ||
-        !TAILQ_EMPTY(&ps->signouts))
-        return;
-    ps->upstream_closing = true;
-    upstream_close(ps->up, on_upstream_closed, ps);
-}
+/* ---- close ---- */
 
 void password_safe_close(struct vault *vault, void (*closed)(void *arg), void *arg)
 {
@@ -184,7 +174,7 @@ void password_safe_close(struct vault *vault, void (*closed)(void *arg), void *a
     ps_calls_end_all(ps);
     ps_sessions_end_all(ps);
     ps->depth--;
-    ps_close_step(ps);
+    close_if_drained(ps);
 }
 
 /* ---- state ---- */
@@ -203,8 +193,8 @@ static void ps_state(const struct vault *vault, struct vault_state *state)
     state->sessions = ps->nsessions;
     state->users = ps->nusers;
     state->certificate_end = ps->certificate_end;
-    state->wait_ms = ps_gate_wait_ms(ps);
-    state->refused = ps_gate_refused(ps);
+    state->wait_ms = ps_overload_wait_ms(ps);
+    state->refused = ps_overload_refusals(ps);
 }
 
 const struct vault_ops password_safe_ops = {

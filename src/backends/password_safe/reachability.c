@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reachability.c - is the vault there? Every HTTP call of the backend passes here, going and coming.
+ * reachability.c - is the vault there? Every HTTP call of the backend passes here, before it is sent and
+ * after it has ended.
  *
- * Reachability is judged by the last call that said something: any HTTP answer means yes, a refused or lost
- * connection or a full call_timeout means no. A deadline shorter than that is the caller's impatience and
- * says nothing. Where no call says anything a probe does: an unauthenticated GET of the API's base, after 15
- * s without traffic, every 5 s while the vault is away, and after 2 s in which calls are under way but
- * nothing comes back (a frozen vault must be noticed before its calls time out; a slow one answers the
- * probe).
+ * The last call that tells decides: any HTTP answer means yes; a refused or lost connection or a full
+ * call_timeout means no. A shorter deadline is the caller's own and tells nothing. Where no call tells, a
+ * probe does: an unauthenticated GET of the API's base, after PS_PROBE_QUIET without traffic, every
+ * PS_PROBE_DOWN while the vault is away, and after PS_PROBE_STUCK in which calls are under way and no answer
+ * comes. The last one finds a frozen vault before its calls time out; a slow vault answers the probe.
  *
- * Not here: retries (calls.c), what the vault answered (errors.c).
+ * Not here: retries (calls.c), the meaning of answers (errors.c).
  */
 #include "backends/password_safe/internal.h"
 #include "base/container_of.h"
@@ -43,7 +43,7 @@ static uint64_t probe_due(const struct ps *ps)
     return ps->last_word_ms + (ps->last_ok ? PS_PROBE_QUIET : PS_PROBE_DOWN);
 }
 
-/* Answers of one second carry the same text, which is read once. */
+/* Answers of the same second carry the same text, which is parsed once. */
 static bool vault_date(struct ps *ps, const char *text, int64_t *wall_ms)
 {
     if (!*text || strcmp(text, ps->date) != 0) {
@@ -56,7 +56,7 @@ static bool vault_date(struct ps *ps, const char *text, int64_t *wall_ms)
     return true;
 }
 
-static void judge(struct ps *ps, const struct call *http, bool full)
+static void note_reachability(struct ps *ps, const struct call *http, bool full)
 {
     uint64_t now = clock_now(ps->clock);
     bool was = ps->last_ok;
@@ -91,7 +91,7 @@ static void on_probe_answer(struct call *http)
     uint64_t due, now;
 
     ps->probing = false;
-    judge(ps, http, true);
+    note_reachability(ps, http, true);
     call_free_answer(http);
     due = probe_due(ps);
     now = clock_now(ps->clock);
@@ -108,7 +108,7 @@ static void probe_send(struct ps *ps)
     ps->probe.method = "GET";
     ps->probe.target = *ps->base ? ps->base : "/";
     ps->probe.safe = true;
-    ps->probe.begun = true; /* a long line is no sign of a vault that is away */
+    ps->probe.begun = true; /* a long queue is no sign of a vault that is away */
     ps->probe.timeout_ms = limit;
     ps->probe.done = on_probe_answer;
     ps->probing = !upstream_call(ps->up, &ps->probe);
@@ -146,7 +146,7 @@ int ps_http_send(struct ps *ps, struct call *http)
 void ps_http_done(struct ps *ps, const struct call *http)
 {
     ps->in_flight--;
-    judge(ps, http, http->timeout_ms >= ps->vault.conf->call_timeout_ms);
+    note_reachability(ps, http, http->timeout_ms >= ps->vault.conf->call_timeout_ms);
 }
 
 void ps_http_cancel(struct ps *ps, struct call *http)
@@ -169,7 +169,7 @@ void ps_reachability_stop(struct ps *ps)
     ps->probing = false;
 }
 
-int64_t ps_vault_wall(const struct ps *ps)
+int64_t ps_vault_clock_wall(const struct ps *ps)
 {
     return clock_wall(ps->clock) + (ps->skew_known ? ps->skew_ms : 0);
 }

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reload.c - what a vault takes from its configuration and the files it names: at birth, and anew in a
- * reload.
+ * reload.c - what a vault takes from its configuration and the files it names, at the start and in a reload.
  *
- * The idea: everything that can fail is done in password_safe_prepare(), which touches nothing;
- * password_safe_reload() only moves what is ready into its place. Vault sessions, calls and connections that
- * stand go on; the next sign-in uses the new key, the next connection the new files, the next token the new
- * client secret. The kind of sign-in (key or OAuth) and the address of the vault are not changed here: that
- * takes a restart.
+ * The idea: everything that can fail is done in password_safe_prepare(), which changes nothing.
+ * password_safe_reload() then only moves the prepared parts into their place. Vault sessions, calls and
+ * connections go on. The next sign-in uses the new key, the next connection the new files, the next token the
+ * new client secret. The kind of sign-in (key or OAuth) and the address of the vault change by a restart
+ * only.
  *
- * Secrets are checked for what would break the header they go into.
+ * A secret with a character that would break its header is refused.
  */
 #include "backends/password_safe/internal.h"
 #include "base/certificate.h"
@@ -61,7 +60,7 @@ void ps_secrets_clear(struct ps_secrets *s)
     secret_clear(&s->oauth_secret);
 }
 
-/* ---- the way to the vault ---- */
+/* ---- connections ---- */
 
 struct upstream_opts ps_upstream_opts(const struct conf_vault *conf)
 {
@@ -82,7 +81,7 @@ struct upstream_opts ps_upstream_opts(const struct conf_vault *conf)
     };
 }
 
-/* ---- the renewal ---- */
+/* ---- reload ---- */
 
 struct password_safe_next *password_safe_prepare(const struct conf_vault *next, char why[256])
 {

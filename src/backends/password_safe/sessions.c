@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sessions.c - vault users, their sessions, and the calls that wait for one.
+ * sessions.c - vault users, their vault sessions, and the calls that wait for a session.
  *
- * A user is one however the name is spelled in ASCII case (base/person.h): sessions, back-off, refusals and
- * the share of the lines count together. The sign-in carries the spelling that came first.
+ * Two spellings of a name that differ in ASCII case alone are one user (base/person.h): sessions, back-off,
+ * refusals and the share of the queues count together. The sign-in carries the spelling that came first.
  *
- * Every call acts as one user, and a vault session belongs to one user for all its life. A user has up to
- * sessions_per_user sessions, because the vault serialises what comes over one; each serves one call at a
- * time. Calls wait in the order of base/queue/priority_queue.h. One sign-in is under way per user at most;
+ * Every call acts as one user, and a vault session belongs to one user for all its life. The vault serialises
+ * the calls of one session, so a user has up to sessions_per_user of them, and each serves one call at a
+ * time. Calls wait in the order of base/queue/priority_queue.h. At most one sign-in of a user is under way;
  * another follows while calls still wait and there is room.
  *
  * Life of a session: sign-in -> idle <-> busy -> signed out after session_idle, or dropped on a 401.
- * Life of a user:    first call -> (sessions, calls, sign-in) -> forgotten as soon as it has none of them,
- * or, after a failed sign-in, when the memory of that has aged (PS_FORGET_AFTER): the number of users is
- * bounded.
+ * Life of a user:    first call -> (sessions, calls, sign-in) -> freed as soon as it has none of them, or,
+ * after a failed sign-in, PS_FORGET_AFTER later. The number of users is bounded.
  *
- * ps_user_serve() is the one place that matches sessions with calls; it is called last after every change and
- * may free the user. It never calls a caller: who ends here ends later.
+ * ps_user_serve() is the one place that matches sessions with calls. It is the last step of every change and
+ * may free the user. A waiting call leaves through its on_session or on_no_session, neither of which calls
+ * the caller of the operation.
  *
  * Not here: the exchange of a sign-in (signin.c), what becomes of a call (calls.c).
  */
@@ -68,7 +68,7 @@ static void user_free(struct ps_user *user)
     struct ps *ps = user->ps;
 
     user_wake(user);
-    ps_pace_leave(user);
+    ps_backoff_leave(user);
     HASH_DEL(ps->users, user);
     ps->nusers--;
     free(user);
@@ -79,7 +79,7 @@ static void user_rest(struct ps_user *user)
 {
     if (user->nsessions || user->ncalls || user->signin)
         return;
-    if ((!user->refusals && !user->lost.row) || user->ps->closing) {
+    if ((!user->refusals && !user->failures.in_a_row) || user->ps->closing) {
         user_free(user);
         return;
     }
@@ -143,13 +143,6 @@ int ps_user_get(struct ps *ps, const char *name, struct ps_user **out)
     return 0;
 }
 
-struct ps_call *ps_user_waiting(const struct ps_user *user)
-{
-    struct priority_queue_item *item = priority_queue_peek(&user->priority_queue);
-
-    return item ? CONTAINER_OF(item, struct ps_call, place) : NULL;
-}
-
 void ps_user_queue(struct ps_user *user, struct ps_call *call, bool front)
 {
     enum call_class class = call_class_of(call->out->begun || front, call->out->background);
@@ -179,10 +172,10 @@ static struct ps_call *take_waiting(struct ps_user *user)
 }
 
 /* Which of the waiting calls may be tried again. */
-enum again { AGAIN_NONE, AGAIN_BEGUN, AGAIN_ALL };
+enum retry { RETRY_NONE, RETRY_TRIED, RETRY_ALL };
 
 static void fail_waiting(struct ps_user *user, enum vault_result result, const struct fault *fault,
-                         enum again again, uint64_t delay_ms)
+                         enum retry retry, uint64_t delay_ms)
 {
     struct ps_call *call;
 
@@ -190,16 +183,8 @@ static void fail_waiting(struct ps_user *user, enum vault_result result, const s
         ps_user_unqueue(call);
         call->out->result = result;
         call->out->fault = *fault;
-        ps_call_setback(call, again == AGAIN_ALL || (again == AGAIN_BEGUN && call->tries), delay_ms);
+        call->on_no_session(call, retry == RETRY_ALL || (retry == RETRY_TRIED && call->tries), delay_ms);
     }
-}
-
-void ps_user_lost(struct ps_user *user, const struct vault_call *said, bool again, uint64_t delay_ms)
-{
-    if (!user->nsessions)
-        fail_waiting(user, said->result, &said->fault, again ? AGAIN_ALL : AGAIN_NONE, delay_ms);
-    user->extra_after_ms = clock_now(user->ps->clock) + PS_EXTRA_AFTER;
-    ps_user_serve(user);
 }
 
 static bool wants_session(const struct ps_user *user, uint64_t now)
@@ -211,58 +196,7 @@ static bool wants_session(const struct ps_user *user, uint64_t now)
     return !user->nsessions || now >= user->extra_after_ms;
 }
 
-static void sign_in(struct ps_user *user)
-{
-    struct vault_call said = {0};
-    int err = ps_signin_start(user);
-
-    if (!err)
-        return;
-    user->extra_after_ms = clock_now(user->ps->clock) + PS_EXTRA_AFTER;
-    ps_error_errno(user->ps, err, &said);
-    if (!user->nsessions)
-        fail_waiting(user, said.result, &said.fault, err == -EAGAIN ? AGAIN_ALL : AGAIN_NONE, 0);
-}
-
-/* While sign-ins fail, calls that come fail at once; those that have tried before go on with their tries. */
-static void want_session(struct ps_user *user)
-{
-    struct fault why;
-    uint64_t delay_ms;
-
-    switch (ps_pace_turn(user, &why, &delay_ms)) {
-    case PS_TURN_NOW: sign_in(user); break;
-    case PS_TURN_LATER: ps_pace_wait(user); break;
-    case PS_TURN_SHUT:
-        if (!user->nsessions)
-            fail_waiting(user, VAULT_FAILED, &why, AGAIN_BEGUN, delay_ms);
-        break;
-    }
-}
-
-void ps_user_serve(struct ps_user *user)
-{
-    uint64_t now = clock_now(user->ps->clock);
-    struct ps_session *session;
-    struct ps_call *call;
-
-    if (!user->ps->closing) {
-        while ((session = TAILQ_FIRST(&user->idle)) && (call = take_waiting(user)))
-            ps_call_send(call, session);
-        if (!user->nsessions && !user->signin && now < user->refused_until_ms)
-            fail_waiting(user, VAULT_REFUSED, &user->last_fault, AGAIN_NONE, 0);
-        else if (wants_session(user, now))
-            want_session(user);
-    }
-    user_rest(user);
-}
-
-/* ---- sessions ---- */
-
-const char *ps_session_headers(const struct secret *headers, bool body)
-{
-    return headers->p + (body ? 0 : strlen(PS_CONTENT_TYPE));
-}
+/* ---- new sessions ---- */
 
 #define HEADERS_BEFORE_JAR PS_CONTENT_TYPE PS_ACCEPT "Cookie: "
 
@@ -293,7 +227,7 @@ static void session_rest(struct ps_session *session)
     sweep_by(ps, session->idle_since_ms + ps->vault.conf->session_idle_ms);
 }
 
-int ps_session_add(struct ps_user *user, const struct buf *jar)
+static int session_add(struct ps_user *user, const struct buf *jar)
 {
     struct ps_session *session = calloc(1, sizeof(*session));
 
@@ -309,6 +243,86 @@ int ps_session_add(struct ps_user *user, const struct buf *jar)
     session_rest(session);
     return 0;
 }
+
+/* While other sessions serve the waiting calls, a failed sign-in concerns none of them. */
+static void sign_in_failed(struct ps_user *user, const struct vault_call *failure, bool retry,
+                           uint64_t delay_ms)
+{
+    user->extra_after_ms = clock_now(user->ps->clock) + PS_EXTRA_AFTER;
+    if (!user->nsessions)
+        fail_waiting(user, failure->result, &failure->fault, retry ? RETRY_ALL : RETRY_NONE, delay_ms);
+}
+
+static void sign_in_unsent(struct ps_user *user, int err)
+{
+    struct vault_call failure = {0};
+
+    ps_error_errno(user->ps, err, &failure);
+    sign_in_failed(user, &failure, err == -EAGAIN, 0);
+}
+
+static void on_signed_in(struct ps_user *user, const struct ps_signin_outcome *outcome)
+{
+    struct ps *ps = user->ps;
+    int err = 0;
+
+    if (outcome->kind == PS_SIGNIN_FAILED)
+        sign_in_failed(user, &outcome->failure, outcome->retry, outcome->delay_ms);
+    if (outcome->kind == PS_SIGNIN_SESSION)
+        err = session_add(user, outcome->jar);
+    if (err) {
+        sign_in_unsent(user, err);
+    } else if (outcome->kind == PS_SIGNIN_SESSION) {
+        user->refusals = 0;
+        ps_backoff_answered(user);
+    }
+    ps_user_serve(user);
+    while ((user = ps_backoff_next(ps)))
+        ps_user_serve(user);
+}
+
+static void sign_in(struct ps_user *user)
+{
+    int err = ps_signin_start(user, on_signed_in);
+
+    if (err)
+        sign_in_unsent(user, err);
+}
+
+/* While sign-ins fail, calls that come fail at once; those that have tried before go on with their tries. */
+static void want_session(struct ps_user *user)
+{
+    struct fault why;
+    uint64_t delay_ms;
+
+    switch (ps_backoff_permit(user, &why, &delay_ms)) {
+    case PS_PERMIT_NOW: sign_in(user); break;
+    case PS_PERMIT_LATER: ps_backoff_wait(user); break;
+    case PS_PERMIT_DENIED:
+        if (!user->nsessions)
+            fail_waiting(user, VAULT_FAILED, &why, RETRY_TRIED, delay_ms);
+        break;
+    }
+}
+
+void ps_user_serve(struct ps_user *user)
+{
+    uint64_t now = clock_now(user->ps->clock);
+    struct ps_session *session;
+    struct ps_call *call;
+
+    if (!user->ps->closing) {
+        while ((session = TAILQ_FIRST(&user->idle)) && (call = take_waiting(user)))
+            call->on_session(call, session);
+        if (!user->nsessions && !user->signin && now < user->refused_until_ms)
+            fail_waiting(user, VAULT_REFUSED, &user->last_fault, RETRY_NONE, 0);
+        else if (wants_session(user, now))
+            want_session(user);
+    }
+    user_rest(user);
+}
+
+/* ---- sessions ---- */
 
 void ps_session_take(struct ps_session *session, struct ps_call *call)
 {
@@ -364,7 +378,7 @@ void ps_session_learn(struct ps_session *session, const struct buf *set_cookies)
 
     if (!set_cookies->len)
         return;
-    if (!ps_cookies_merge(old, old_len, set_cookies, ps_vault_wall(session->user->ps), &jar) &&
+    if (!ps_cookies_merge(old, old_len, set_cookies, ps_vault_clock_wall(session->user->ps), &jar) &&
         !headers_build(&jar, &headers))
         secret_move(&session->headers, &headers);
     buf_free(&jar);

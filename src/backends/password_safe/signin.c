@@ -2,22 +2,22 @@
 /*
  * signin.c - one sign-in of one user, and the sign-out of a session.
  *
- *     start --> token (OAuth, when there is none) --> SignAppin --> session | refused | lost
+ *     start --> token (OAuth, when there is none) --> SignAppin --> session | refused | failed
  *
- * A sign-in belongs to the user, not to a call: it goes on when the calls that wanted it are gone, and its
- * session is then there for the next. The jar is empty: a sign-in with an old cookie would turn an existing
- * session over to another identity. What the vault answers decides between three ends:
+ * A sign-in belongs to the user, not to a call: it continues when the calls that wanted it are gone, and its
+ * session then serves the next call. It is sent without cookies: a sign-in with an old cookie would turn an
+ * existing session over to another identity. The answer decides between three outcomes:
  *
  *   session   200 with a cookie and the JSON object about the user
- *   refused   401 or 403 (and 400 to a token request) that is no HTML page: a fact about this user or
- *             registration. It is remembered and backed off: 500 ms doubling to 30 s; a second factor asked
- *             for goes to 30 s at once
- *   lost      everything else says nothing about the user: the waiting calls try again or fail, and
- *             signin_backoff.c says when the next sign-in may begin
+ *   refused   401 or 403 (and 400 to a token request) that is no HTML page: a fact about this user or this
+ *             registration. The refusal is remembered, and the next sign-in waits 500 ms, doubling to 30 s;
+ *             where the vault asks for a second factor it waits 30 s at once
+ *   failed    everything else says nothing about the user; signin_backoff.c decides when the next may begin
  *
- * Texts with key, password or token are wiped as soon as the answer is here.
+ * The function given to ps_signin_start() gets the outcome once, unless the sign-in is cancelled. Texts with
+ * key, password or token are wiped as soon as the answer is here.
  *
- * Not here: who waits and whether another session is wanted (sessions.c).
+ * Not here: the waiting calls, and whether another session is wanted (sessions.c).
  */
 #include "backends/password_safe/internal.h"
 #include "base/container_of.h"
@@ -28,7 +28,7 @@
 #include <string.h>
 
 static void on_token(struct call *);
-static void on_signed_in(struct call *);
+static void on_sign_in_answer(struct call *);
 
 static void signin_wipe(struct ps_signin *signin)
 {
@@ -39,7 +39,7 @@ static void signin_wipe(struct ps_signin *signin)
 static void signin_free(struct ps_signin *signin)
 {
     signin->user->signin = NULL;
-    signin->user->ps->pace.under_way--;
+    signin->user->ps->signin_backoff.under_way--;
     signin_wipe(signin);
     call_free_answer(&signin->http);
     free(signin);
@@ -60,7 +60,7 @@ static int signin_send(struct ps_signin *signin, const char *path, void (*done)(
         .secret = true,
         .max_answer = PS_SECRET_MAX,
         .background = first && first->out->background,
-        .begun = !signin->user->nsessions, /* the one who waits for it has been let in */
+        .begun = !signin->user->nsessions, /* the call that waits for it has been admitted */
         .party = &signin->user->party,
         .owner = signin->user->number,
         .timeout_ms = ps->vault.conf->call_timeout_ms,
@@ -90,10 +90,10 @@ static int send_sign_in(struct ps_signin *signin)
     if (ps_auth_header(ps, signin->user->name, &signin->headers) ||
         buf_str(&signin->headers, PS_CONTENT_TYPE PS_ACCEPT))
         return -ENOMEM;
-    return signin_send(signin, ps->path_signin, on_signed_in);
+    return signin_send(signin, ps->path_signin, on_sign_in_answer);
 }
 
-int ps_signin_start(struct ps_user *user)
+int ps_signin_start(struct ps_user *user, ps_on_signed_in *done)
 {
     struct ps_signin *signin = calloc(1, sizeof(*signin));
     int err;
@@ -101,10 +101,11 @@ int ps_signin_start(struct ps_user *user)
     if (!signin)
         return -ENOMEM;
     signin->user = user;
+    signin->done = done;
     signin->headers = BUF_SECRET(PS_HEADERS_MAX);
     signin->body = BUF_SECRET(PS_BODY_MAX);
     user->signin = signin;
-    user->ps->pace.under_way++;
+    user->ps->signin_backoff.under_way++;
     err = ps_auth_wants_token(user->ps) ? send_token_form(signin) : send_sign_in(signin);
     if (err)
         signin_free(signin);
@@ -119,6 +120,16 @@ void ps_signin_cancel(struct ps_user *user)
     signin_free(user->signin);
 }
 
+/* Frees the sign-in, then hands its outcome to the one who started it, who may free the user. */
+static void signin_end(struct ps_signin *signin, const struct ps_signin_outcome *outcome)
+{
+    struct ps_user *user = signin->user;
+    ps_on_signed_in *done = signin->done;
+
+    signin_free(signin);
+    done(user, outcome);
+}
+
 static void end_refused(struct ps_signin *signin)
 {
     struct ps_user *user = signin->user;
@@ -131,85 +142,67 @@ static void end_refused(struct ps_signin *signin)
         delay = PS_REFUSED_MAX;
     user->refusals++;
     user->refused_until_ms = clock_now(ps->clock) + delay;
-    ps_pace_answered(user);
+    ps_backoff_answered(user);
     ps_error_refused(&user->last_fault, http);
     ps_auth_token_forget(ps);
     log_warn("vault_sign_in_refused", "vault=%s user=%s status=%d second_factor=%s pause_ms=%llu",
              ps->vault.conf->name, user->name, http->status, *http->value[CALL_2FA] ? "yes" : "no",
              (unsigned long long)delay);
-    signin_free(signin);
-    ps_user_serve(user);
-    ps_pace_next(ps);
+    signin_end(signin, &(struct ps_signin_outcome){.kind = PS_SIGNIN_REFUSED});
 }
 
-static void end_lost(struct ps_signin *signin, const char *nonsense)
+static void end_failed(struct ps_signin *signin, const char *unreadable)
 {
     struct ps_user *user = signin->user;
     struct ps *ps = user->ps;
     const struct call *http = &signin->http;
-    struct vault_call said = {0};
-    uint64_t delay = 0, pause;
-    bool again = !nonsense && ps_error_again(ps, http, &delay);
+    struct ps_signin_outcome outcome = {.kind = PS_SIGNIN_FAILED};
+    uint64_t asked_ms = 0, pause;
 
-    if (nonsense)
-        ps_error_nonsense(&said, http, nonsense);
+    outcome.retry = !unreadable && ps_error_is_retryable(ps, http, &asked_ms);
+    if (unreadable)
+        ps_error_unreadable(&outcome.failure, http, unreadable);
     else if (http->err)
-        ps_error_lost(ps, http, &said);
+        ps_error_transport(ps, http, &outcome.failure);
     else
-        ps_error_status(ps, &ps_operations[PS_SIGN_IN], http, &said);
-    pause = ps_pace_lost(user, &said.fault);
-    if (!http->err) /* a vault that is away is reported once, by reachability.c */
+        ps_error_status(ps, &ps_operations[PS_SIGN_IN], http, &outcome.failure);
+    pause = ps_backoff_failed(user, &outcome.failure.fault);
+    outcome.delay_ms = asked_ms > pause ? asked_ms : pause;
+    if (!http->err) /* that the vault is away, reachability.c logs once */
         log_warn("vault_sign_in_failed", "vault=%s user=%s status=%d pause_ms=%llu why=%s",
                  ps->vault.conf->name, user->name, http->status, (unsigned long long)pause,
-                 said.fault.detail);
-    signin_free(signin);
-    ps_user_lost(user, &said, again, delay > pause ? delay : pause);
-    ps_pace_next(ps);
+                 outcome.failure.fault.detail);
+    signin_end(signin, &outcome);
 }
 
 static void end_unsent(struct ps_signin *signin, int err)
 {
-    struct ps_user *user = signin->user;
-    struct ps *ps = user->ps;
-    struct vault_call said = {0};
+    struct ps_signin_outcome outcome = {.kind = PS_SIGNIN_FAILED, .retry = err == -EAGAIN};
 
-    ps_error_errno(ps, err, &said);
-    signin_free(signin);
-    ps_user_lost(user, &said, err == -EAGAIN, 0);
-    ps_pace_next(ps);
+    ps_error_errno(signin->user->ps, err, &outcome.failure);
+    signin_end(signin, &outcome);
 }
 
 static void end_session(struct ps_signin *signin)
 {
-    struct ps_user *user = signin->user;
-    struct ps *ps = user->ps;
+    struct ps *ps = signin->user->ps;
     struct buf jar = BUF_SECRET(PS_HEADERS_MAX / 2);
     int err;
 
-    if (!ps_is_signed_in(&signin->http)) {
-        end_lost(signin, ps_is_page(&signin->http)
-                             ? "an HTML page in the vault's place to the sign-in"
-                             : "the answer to the sign-in is not the vault's JSON object");
+    if (!ps_is_signin_success(&signin->http)) {
+        end_failed(signin, ps_is_html(&signin->http)
+                               ? "an HTML page instead of the vault's answer to the sign-in"
+                               : "the answer to the sign-in is not the vault's JSON object");
         return;
     }
-    err = ps_cookies_merge(NULL, 0, &signin->http.cookies, ps_vault_wall(ps), &jar);
-    if (err || !jar.len) {
-        buf_free(&jar);
-        end_lost(signin,
-                 err ? "sign-in cookies are too large" : "sign-in succeeded without a session cookie");
-        return;
-    }
-    err = ps_session_add(user, &jar);
+    err = ps_cookies_merge(NULL, 0, &signin->http.cookies, ps_vault_clock_wall(ps), &jar);
+    if (err)
+        end_failed(signin, "sign-in cookies are too large");
+    else if (!jar.len)
+        end_failed(signin, "sign-in succeeded without a session cookie");
+    else
+        signin_end(signin, &(struct ps_signin_outcome){.kind = PS_SIGNIN_SESSION, .jar = &jar});
     buf_free(&jar);
-    if (err) {
-        end_unsent(signin, err);
-        return;
-    }
-    user->refusals = 0;
-    ps_pace_answered(user);
-    signin_free(signin);
-    ps_user_serve(user);
-    ps_pace_next(ps);
 }
 
 static void on_token(struct call *http)
@@ -219,16 +212,16 @@ static void on_token(struct call *http)
 
     ps_http_done(signin->user->ps, http);
     signin_wipe(signin);
-    if (ps_is_refusal(http) || (!http->err && http->status == 400 && !ps_is_page(http))) {
+    if (ps_is_signin_refusal(http) || (!http->err && http->status == 400 && !ps_is_html(http))) {
         end_refused(signin);
         return;
     }
     if (http->err || http->status != 200) {
-        end_lost(signin, NULL);
+        end_failed(signin, NULL);
         return;
     }
-    if (ps_is_page(http) || ps_auth_token_keep(signin->user->ps, http)) {
-        end_lost(signin, "the token answer holds no usable access_token");
+    if (ps_is_html(http) || ps_auth_token_keep(signin->user->ps, http)) {
+        end_failed(signin, "the token answer holds no usable access_token");
         return;
     }
     call_free_answer(http);
@@ -237,7 +230,7 @@ static void on_token(struct call *http)
         end_unsent(signin, err);
 }
 
-static void on_signed_in(struct call *http)
+static void on_sign_in_answer(struct call *http)
 {
     struct ps_signin *signin = CONTAINER_OF(http, struct ps_signin, http);
     struct ps *ps = signin->user->ps;
@@ -246,16 +239,16 @@ static void on_signed_in(struct call *http)
     ps_http_done(ps, http);
     ps_latency_observe(ps, &ps_operations[PS_SIGN_IN], http);
     signin_wipe(signin);
-    if (ps_is_refusal(http) && http->status == 401 && ps->oauth_user && !signin->fresh_token) {
+    if (ps_is_signin_refusal(http) && http->status == 401 && ps->oauth_user && !signin->fresh_token) {
         call_free_answer(http);
         ps_auth_token_forget(ps);
         err = send_token_form(signin);
         if (err)
             end_unsent(signin, err);
-    } else if (ps_is_refusal(http)) {
+    } else if (ps_is_signin_refusal(http)) {
         end_refused(signin);
     } else if (http->err || http->status != 200) {
-        end_lost(signin, NULL);
+        end_failed(signin, NULL);
     } else {
         end_session(signin);
     }
@@ -271,7 +264,7 @@ static void on_signed_out(struct call *http)
     TAILQ_REMOVE(&ps->signouts, out, link);
     secret_clear(&out->headers);
     free(out);
-    ps_close_step(ps);
+    ps->on_gone(ps);
 }
 
 void ps_signout(struct ps *ps, uint64_t owner, struct secret *headers)

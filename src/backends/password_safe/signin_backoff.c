@@ -2,34 +2,34 @@
 /*
  * signin_backoff.c - how often sign-ins are tried while they fail.
  *
- * A sign-in that is answered by 5xx, by nothing or by what is not the vault's word says nothing about the
- * user, but every caller wants another one. So it is held off in three ways:
+ * A sign-in that ends with 5xx, with no answer or with an answer that the vault did not write says nothing
+ * about the user, yet every caller wants another one. Three limits hold sign-ins off:
  *
- *   the user's back-off    after each failure in a row the user waits 100 ms, doubling to 2 s
- *   the vault's back-off   the same over all users. It holds for users whose own last sign-in failed:
- *                          others may have better luck, and one user whose sign-in always fails does not
+ *   back-off of the user   after each failure in a row the user waits 100 ms, doubling to 2 s
+ *   back-off of the vault  the same over all users. It applies to users whose own last sign-in failed: the
+ *                          sign-ins of others may succeed, and one user whose sign-in always fails does not
  *                          shut them out
- *   the vault's budget     at most PS_LOST_RATE sign-ins are under way or failed within PS_LOST_WINDOW, and
- *                          one more for each that the vault has answered lately, while none fails: a vault
- *                          that works is soon asked for as many as there are connections
+ *   budget of the vault    at most PS_SIGNIN_BUDGET sign-ins are under way or failed within PS_SIGNIN_WINDOW,
+ *                          and one more for each that the vault has answered lately, while none fails: a
+ *                          vault that works soon gets as many sign-ins as there are connections
  *
- * Who may not sign in fails at once with the last fault and the time after which it is worth while to try
- * again. Only where the budget is taken by sign-ins under way, and none has failed, does the user wait for
- * their outcome. The first sign-in that the vault answers itself, with a session or a refusal, ends both
+ * A user whose sign-in is held off fails at once, with the last fault and the time after which a new attempt
+ * is worth while. Only where sign-ins under way use up the budget, and none has failed, does the user wait
+ * for their outcome. The first sign-in that the vault itself answers, with a session or a refusal, ends both
  * back-offs.
  *
- * Not here: refusals, which have a back-off of their own (signin.c).
+ * Not here: refusals, which have a back-off of their own (signin.c); serving users (sessions.c).
  */
 #include "backends/password_safe/internal.h"
 
-static uint64_t back_off(struct ps_setback *lost, uint64_t now)
+static uint64_t count_failure(struct ps_failures *failures, uint64_t now)
 {
-    uint64_t delay = (uint64_t)PS_LOST_MIN << (lost->row < 5 ? lost->row : 5);
+    uint64_t delay = (uint64_t)PS_FAILED_MIN << (failures->in_a_row < 5 ? failures->in_a_row : 5);
 
-    if (delay > PS_LOST_MAX)
-        delay = PS_LOST_MAX;
-    lost->row++;
-    lost->until_ms = now + delay;
+    if (delay > PS_FAILED_MAX)
+        delay = PS_FAILED_MAX;
+    failures->in_a_row++;
+    failures->until_ms = now + delay;
     return delay;
 }
 
@@ -38,60 +38,67 @@ static unsigned whole_seconds(uint64_t ms)
     return ms > 1000 ? (unsigned)((ms + 999) / 1000) : 1;
 }
 
-uint64_t ps_pace_lost(struct ps_user *user, struct fault *fault)
+static void retry_not_before(struct fault *fault, uint64_t delay_ms)
 {
-    struct ps_pace *pace = &user->ps->pace;
-    uint64_t now = clock_now(user->ps->clock), delay = back_off(&user->lost, now);
+    if (fault->retry_after_s < whole_seconds(delay_ms))
+        fault->retry_after_s = whole_seconds(delay_ms);
+}
 
-    (void)back_off(&pace->lost, now);
-    pace->won = (struct ps_won){0};
-    pace->failed_ms[pace->nfailed++ % PS_LOST_RATE] = now;
-    if (fault->retry_after_s < whole_seconds(delay))
-        fault->retry_after_s = whole_seconds(delay);
+uint64_t ps_backoff_failed(struct ps_user *user, struct fault *fault)
+{
+    struct ps_signin_backoff *backoff = &user->ps->signin_backoff;
+    uint64_t now = clock_now(user->ps->clock), delay = count_failure(&user->failures, now);
+
+    (void)count_failure(&backoff->failures, now);
+    backoff->answered = (struct ps_answered_count){0};
+    backoff->failed_ms[backoff->nfailed++ % PS_SIGNIN_BUDGET] = now;
+    retry_not_before(fault, delay);
     user->last_fault = *fault;
-    pace->last_fault = *fault;
+    backoff->last_fault = *fault;
     return delay;
 }
 
-/* Counts by windows: what was won in this one and in the one before. */
-static void won_turn(struct ps_won *won, uint64_t now)
+/* The counts are kept by windows: of the one that runs and of the one before it. */
+static void start_window(struct ps_answered_count *answered, uint64_t now)
 {
-    uint64_t window = now / PS_LOST_WINDOW;
+    uint64_t window = now / PS_SIGNIN_WINDOW;
 
-    if (window == won->window)
+    if (window == answered->window)
         return;
-    won->before = window == won->window + 1 ? won->now : 0;
-    won->now = 0;
-    won->window = window;
+    answered->before = window == answered->window + 1 ? answered->now : 0;
+    answered->now = 0;
+    answered->window = window;
 }
 
-static size_t won_lately(const struct ps *ps, uint64_t now)
+static size_t answered_lately(const struct ps *ps, uint64_t now)
 {
-    struct ps_won won = ps->pace.won;
+    struct ps_answered_count answered = ps->signin_backoff.answered;
 
-    won_turn(&won, now);
-    return won.before + won.now;
+    start_window(&answered, now);
+    return answered.before + answered.now;
 }
 
-void ps_pace_answered(struct ps_user *user)
+void ps_backoff_answered(struct ps_user *user)
 {
-    struct ps_won *won = &user->ps->pace.won;
+    struct ps_signin_backoff *backoff = &user->ps->signin_backoff;
 
-    won_turn(won, clock_now(user->ps->clock));
-    won->now++;
-    user->lost = (struct ps_setback){0};
-    user->ps->pace.lost = (struct ps_setback){0};
+    start_window(&backoff->answered, clock_now(user->ps->clock));
+    backoff->answered.now++;
+    user->failures = (struct ps_failures){0};
+    backoff->failures = (struct ps_failures){0};
 }
 
-/* Sign-ins of which the budget has no more; *free_ms = when one of them leaves it by its age. */
+/* How many sign-ins count towards the budget; *free_ms = when the oldest failure among them no longer does.
+ */
 static size_t budget_used(const struct ps *ps, uint64_t now, uint64_t *free_ms)
 {
-    const struct ps_pace *pace = &ps->pace;
-    size_t n = pace->nfailed < PS_LOST_RATE ? pace->nfailed : PS_LOST_RATE, used = pace->under_way;
+    const struct ps_signin_backoff *backoff = &ps->signin_backoff;
+    size_t n = backoff->nfailed < PS_SIGNIN_BUDGET ? backoff->nfailed : PS_SIGNIN_BUDGET;
+    size_t used = backoff->under_way;
 
-    *free_ms = now + PS_LOST_WINDOW;
+    *free_ms = now + PS_SIGNIN_WINDOW;
     for (size_t i = 0; i < n; i++) {
-        uint64_t end = pace->failed_ms[i] + PS_LOST_WINDOW;
+        uint64_t end = backoff->failed_ms[i] + PS_SIGNIN_WINDOW;
 
         if (now >= end)
             continue;
@@ -102,52 +109,51 @@ static size_t budget_used(const struct ps *ps, uint64_t now, uint64_t *free_ms)
     return used;
 }
 
-static enum ps_turn shut(const struct fault *last, uint64_t delay, struct fault *why, uint64_t *delay_ms)
+static enum ps_permit deny(const struct fault *last, uint64_t delay, struct fault *why, uint64_t *delay_ms)
 {
     *why = *last;
     *delay_ms = delay;
-    if (why->retry_after_s < whole_seconds(delay))
-        why->retry_after_s = whole_seconds(delay);
-    return PS_TURN_SHUT;
+    retry_not_before(why, delay);
+    return PS_PERMIT_DENIED;
 }
 
-enum ps_turn ps_pace_turn(const struct ps_user *user, struct fault *why, uint64_t *delay_ms)
+enum ps_permit ps_backoff_permit(const struct ps_user *user, struct fault *why, uint64_t *delay_ms)
 {
-    const struct ps_pace *pace = &user->ps->pace;
+    const struct ps_signin_backoff *backoff = &user->ps->signin_backoff;
     uint64_t now = clock_now(user->ps->clock), free_ms;
 
-    if (now < user->lost.until_ms)
-        return shut(&user->last_fault, user->lost.until_ms - now, why, delay_ms);
-    if (user->lost.row && now < pace->lost.until_ms)
-        return shut(&pace->last_fault, pace->lost.until_ms - now, why, delay_ms);
-    if (budget_used(user->ps, now, &free_ms) < PS_LOST_RATE + won_lately(user->ps, now))
-        return PS_TURN_NOW;
-    return pace->lost.row ? shut(&pace->last_fault, free_ms - now, why, delay_ms) : PS_TURN_LATER;
+    if (now < user->failures.until_ms)
+        return deny(&user->last_fault, user->failures.until_ms - now, why, delay_ms);
+    if (user->failures.in_a_row && now < backoff->failures.until_ms)
+        return deny(&backoff->last_fault, backoff->failures.until_ms - now, why, delay_ms);
+    if (budget_used(user->ps, now, &free_ms) < PS_SIGNIN_BUDGET + answered_lately(user->ps, now))
+        return PS_PERMIT_NOW;
+    return backoff->failures.in_a_row ? deny(&backoff->last_fault, free_ms - now, why, delay_ms)
+                                      : PS_PERMIT_LATER;
 }
 
-void ps_pace_wait(struct ps_user *user)
+void ps_backoff_wait(struct ps_user *user)
 {
-    if (!user->wanting)
-        TAILQ_INSERT_TAIL(&user->ps->pace.wanting, user, want_link);
-    user->wanting = true;
+    if (!user->awaits_permit)
+        TAILQ_INSERT_TAIL(&user->ps->signin_backoff.waiting, user, permit_link);
+    user->awaits_permit = true;
 }
 
-void ps_pace_leave(struct ps_user *user)
+void ps_backoff_leave(struct ps_user *user)
 {
-    if (user->wanting)
-        TAILQ_REMOVE(&user->ps->pace.wanting, user, want_link);
-    user->wanting = false;
+    if (user->awaits_permit)
+        TAILQ_REMOVE(&user->ps->signin_backoff.waiting, user, permit_link);
+    user->awaits_permit = false;
 }
 
-void ps_pace_next(struct ps *ps)
+struct ps_user *ps_backoff_next(struct ps *ps)
 {
-    struct ps_user *user;
+    struct ps_user *user = TAILQ_FIRST(&ps->signin_backoff.waiting);
     struct fault why;
     uint64_t delay_ms;
 
-    while (!ps->closing && (user = TAILQ_FIRST(&ps->pace.wanting)) &&
-           ps_pace_turn(user, &why, &delay_ms) != PS_TURN_LATER) {
-        ps_pace_leave(user);
-        ps_user_serve(user);
-    }
+    if (ps->closing || !user || ps_backoff_permit(user, &why, &delay_ms) == PS_PERMIT_LATER)
+        return NULL;
+    ps_backoff_leave(user);
+    return user;
 }

@@ -327,7 +327,7 @@ static int start_reading(struct entry *entry, bool background)
         *call = (struct vault_call){.user = list_key_user(entry->key),
                                     .timeout_ms = LONGEST_MS,
                                     .background = background,
-                                    .let_in = i > 0,
+                                    .admitted = i > 0,
                                     .done = on_list};
         err = entry->vault->ops->list(entry->vault, &questions[i], call);
         if (err) {

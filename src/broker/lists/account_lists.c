@@ -245,7 +245,7 @@ static int start_read(struct account_lists *lists, struct vault *vault, struct l
         err = wait->let_in
                   ? 0
                   : vault_admit(vault, list_read->call.user, wait->timeout_ms, &list_read->call.fault);
-        list_read->call.let_in = wait->let_in;
+        list_read->call.admitted = wait->let_in;
         if (!err)
             err = vault->ops->list(vault, &list_read->query, &list_read->call);
         if (err)

@@ -1,11 +1,11 @@
 /*
- * parse.h - reading members of the vault's answers the lenient way; for the files that parse them.
+ * parse_json.h - reading the JSON of the vault's answers leniently; for the files that parse answers.
  *
- * Names in any case, absent and null alike, blanks in texts as they are. What is no positive number is 0; a
- * number may stand in quotes.
+ * Member names match in any case; an absent member and null are the same; texts keep their blanks. A number
+ * may stand in quotes, and whatever is no positive number reads as 0.
  */
-#ifndef JG_BACKENDS_PS_PARSE_H
-#define JG_BACKENDS_PS_PARSE_H
+#ifndef JG_BACKENDS_PS_PARSE_JSON_H
+#define JG_BACKENDS_PS_PARSE_JSON_H
 
 #include "backends/password_safe/internal.h"
 #include "base/json.h"
@@ -17,7 +17,7 @@ static inline int64_t ps_number(const cJSON *object, const char *name)
     return json_int_exact(json_get_nocase(object, name), &value) && value > 0 ? value : 0;
 }
 
-/* The same for what names a thing: `odd` becomes true where a number stands that cannot be read exactly. */
+/* The same for an id. `odd` becomes true where a number stands that cannot be read exactly. */
 static inline int64_t ps_id(const cJSON *object, const char *name, bool *odd)
 {
     const cJSON *value = json_get_nocase(object, name);
@@ -30,7 +30,7 @@ static inline int64_t ps_id(const cJSON *object, const char *name, bool *odd)
 }
 
 /* NULL for absent, null and "". */
-static inline const char *ps_words_of(const cJSON *object, const char *name)
+static inline const char *ps_text(const cJSON *object, const char *name)
 {
     const char *text = cJSON_GetStringValue(json_get_nocase(object, name));
 
@@ -42,22 +42,23 @@ static inline bool ps_flag(const cJSON *object, const char *name)
     return cJSON_IsTrue(json_get_nocase(object, name));
 }
 
-/* The answer as a tree, its texts mended. NULL = no JSON. */
-cJSON *ps_tree(struct ps_call *);
 #define PS_TREE_DEPTH 32
-/* Where the tree of an answer lives: where its text does. */
+/* The tree of an answer lives in the same kind of memory as its text. */
 static inline unsigned ps_tree_memory(const struct buf *body)
 {
     return body->secret ? JSON_SECRET : 0;
 }
-/* Rows may be wrapped, {"TotalCount":n,"Data":[...]}, or be one object (`single`). */
+/* The answer as a tree, its texts repaired. NULL = no JSON. */
+cJSON *ps_tree(struct ps_call *);
+/* The rows of an answer: an array, bare or wrapped as {"TotalCount":n,"Data":[...]}, or one object
+ * (`single`). */
 const cJSON *ps_rows(const cJSON *tree, bool *single);
-/* An array with an object in it, or an empty one. What else is in it is no row. */
+/* An empty array, or one with an object in it. Other elements are no rows. */
 bool ps_are_rows(const cJSON *rows);
 /* The answer counts more rows than there are before this page, and the page is empty. */
 bool ps_contradicts_itself(const struct ps_call *, const cJSON *tree, const cJSON *rows);
-/* The answer cannot be understood; `what` says what it is not. Both end the call. */
-enum ps_next ps_nonsense(struct ps_call *, const char *what);
+/* Both end the call as VAULT_FAILED. `what` names what the answer is not. */
+enum ps_next ps_unreadable(struct ps_call *, const char *what);
 enum ps_next ps_no_memory(struct ps_call *);
 
 #endif
