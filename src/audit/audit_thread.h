@@ -34,8 +34,7 @@ struct audit_report { /* what the thread says of itself */
 };
 
 struct audit_writer {
-    struct audit_sink sink; /* first */
-    struct loop *loop;
+    struct audit_sink sink;        /* first */
     struct audit_writer_opts opts; /* its texts only while opening */
     uv_thread_t thread;
     uv_async_t async;

@@ -36,7 +36,7 @@ static void on_late(struct deadline *);
 
 static uint64_t now_ms(const struct audit_writer *w)
 {
-    return clock_now(loop_clock(w->loop));
+    return clock_now(w->opts.clock);
 }
 
 static void arm(struct audit_writer *w)
@@ -45,8 +45,8 @@ static void arm(struct audit_writer *w)
     uint64_t now = now_ms(w);
 
     if (!first)
-        timer_stop(loop_timers(w->loop), &w->late);
-    else if (timer_start(loop_timers(w->loop), &w->late, first->until_ms > now ? first->until_ms - now : 0,
+        timer_stop(w->opts.timers, &w->late);
+    else if (timer_start(w->opts.timers, &w->late, first->until_ms > now ? first->until_ms - now : 0,
                          on_late))
         log_error("audit_deadline", "error=%s", strerror(ENOMEM)); /* the caller's own deadline remains */
 }
@@ -158,9 +158,9 @@ static void on_async_closed(uv_handle_t *handle)
 
 static void finish_close(struct audit_writer *w)
 {
-    timer_stop(loop_timers(w->loop), &w->end);
+    timer_stop(w->opts.timers, &w->end);
     fail_waits(w, UINT64_MAX, -ESHUTDOWN);
-    timer_stop(loop_timers(w->loop), &w->late);
+    timer_stop(w->opts.timers, &w->late);
     uv_close((uv_handle_t *)&w->async, on_async_closed);
 }
 
@@ -205,7 +205,7 @@ static int admit(struct audit_writer *w, const struct audit_wait *wait)
     if (w->queued < w->opts.max_queued)
         return 0;
     if (!wait) { /* who waits is told; the others become part of a gap */
-        w->lost_from_ms = w->lost ? w->lost_from_ms : clock_wall(loop_clock(w->loop));
+        w->lost_from_ms = w->lost ? w->lost_from_ms : clock_wall(w->opts.clock);
         w->lost++;
         w->report.lost++;
     }
@@ -254,7 +254,7 @@ static int writer_put(struct audit_sink *sink, const char *members, size_t n, un
     struct audit_entry *e = malloc(sizeof(*e) + n);
     if (!e)
         return -ENOMEM;
-    *e = (struct audit_entry){.wall_ms = clock_wall(loop_clock(w->loop)), .flags = flags, .n = n};
+    *e = (struct audit_entry){.wall_ms = clock_wall(w->opts.clock), .flags = flags, .n = n};
     memcpy(e->members, members, n);
     e->wait = wait;
     e->until_ms = now_ms(w) + w->opts.deadline_ms;
@@ -321,7 +321,7 @@ static bool start_thread(struct audit_writer *w)
         uv_mutex_destroy(&w->lock);
         return false;
     }
-    if (uv_async_init(loop_uv(w->loop), &w->async, on_async) == 0) {
+    if (uv_async_init(w->opts.uv, &w->async, on_async) == 0) {
         w->async.data = w;
         if (uv_thread_create(&w->thread, audit_thread_run, w) == 0)
             return true;
@@ -354,10 +354,10 @@ static void note_bad_start(struct audit_writer *w, int err)
     report(w, &r);
     w->report = r;
     w->failing = err;
-    w->failing_from_ms = clock_wall(loop_clock(w->loop));
+    w->failing_from_ms = clock_wall(w->opts.clock);
 }
 
-struct audit_writer *audit_writer_open(struct loop *loop, const struct audit_writer_opts *opts, char why[320])
+struct audit_writer *audit_writer_open(const struct audit_writer_opts *opts, char why[320])
 {
     struct audit_writer *w = calloc(1, sizeof(*w));
 
@@ -366,13 +366,12 @@ struct audit_writer *audit_writer_open(struct loop *loop, const struct audit_wri
         return NULL;
     }
     w->sink.ops = &writer_ops;
-    w->loop = loop;
     w->opts = *opts;
     STAILQ_INIT(&w->queue);
     STAILQ_INIT(&w->written);
     STAILQ_INIT(&w->gathering);
     w->group_commit = (struct group_commit){
-        .timers = loop_timers(loop), .go = on_go, .delay_ms = LINGER_MS, .delay_alone_ms = 0};
+        .timers = opts->timers, .go = on_go, .delay_ms = LINGER_MS, .delay_alone_ms = 0};
     TAILQ_INIT(&w->waiting);
     int err =
         audit_file_open(&w->file, opts->file, opts->head, opts->disk ? opts->disk : &audit_disk_system, why);
@@ -420,6 +419,6 @@ void audit_writer_close(struct audit_writer *w, void (*closed)(void *arg), void 
     w->closed_arg = arg;
     group_commit_stop(&w->group_commit);
     hand_over(w, true);
-    if (timer_start(loop_timers(w->loop), &w->end, w->opts.deadline_ms, on_end))
+    if (timer_start(w->opts.timers, &w->end, w->opts.deadline_ms, on_end))
         log_error("audit_deadline", "error=%s", strerror(ENOMEM));
 }

@@ -15,11 +15,16 @@
 
 #include "audit/audit_file.h"
 #include "audit/audit_sink.h"
-#include "loop/loop.h"
+#include "base/timers.h"
+
+#include <uv.h>
 
 struct audit_writer;
 
 struct audit_writer_opts {
+    uv_loop_t *uv; /* on which the thread's reports arrive */
+    const struct clock *clock;
+    struct timers *timers;
     const char *file, *head;       /* paths, copied */
     const char *syslog;            /* Unix datagram socket of a second sink; NULL = none; copied */
     size_t max_queued;             /* records that may wait; beyond it they are lost and counted */
@@ -32,7 +37,7 @@ struct audit_writer_opts {
  * NULL and `why` where the file cannot be used. A disk that is full or fails is no reason: the writer begins
  * in that state and tries again.
  */
-struct audit_writer *audit_writer_open(struct loop *, const struct audit_writer_opts *, char why[320]);
+struct audit_writer *audit_writer_open(const struct audit_writer_opts *, char why[320]);
 struct audit_sink *audit_writer_sink(struct audit_writer *);
 void audit_writer_rotate(struct audit_writer *); /* the file was moved away: go on in a new one */
 void audit_writer_close(struct audit_writer *, void (*closed)(void *arg), void *arg);

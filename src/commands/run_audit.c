@@ -7,6 +7,8 @@
  */
 #include "commands/run_audit.h"
 
+#include "loop/loop.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,7 +40,10 @@ static const char *syslog_path(const struct conf *conf)
 bool run_audit_open(struct run_audit *ra, struct loop *loop, const struct conf *conf, char why[320])
 {
     char head[PATH_BYTES];
-    struct audit_writer_opts writer = {.file = conf->gateway.audit_file,
+    struct audit_writer_opts writer = {.uv = loop_uv(loop),
+                                       .clock = loop_clock(loop),
+                                       .timers = loop_timers(loop),
+                                       .file = conf->gateway.audit_file,
                                        .head = head,
                                        .syslog = syslog_path(conf),
                                        .max_queued = MAX_QUEUED,
@@ -49,7 +54,7 @@ bool run_audit_open(struct run_audit *ra, struct loop *loop, const struct conf *
         (void)snprintf(why, 320, "the name of the state directory is too long");
         return false;
     }
-    ra->writer = audit_writer_open(loop, &writer, why);
+    ra->writer = audit_writer_open(&writer, why);
     if (!ra->writer)
         return false;
     ra->audit = audit_new(&(struct audit_opts){.sink = audit_writer_sink(ra->writer),
