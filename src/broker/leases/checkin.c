@@ -28,6 +28,7 @@
  */
 #include "broker/leases/checkin.h"
 
+#include "base/backoff.h"
 #include "base/container_of.h"
 #include "base/crash_point.h"
 #include "base/log.h"
@@ -50,15 +51,7 @@ static void enter_checkin_queue(struct vault_request *request, bool first);
 
 uint64_t leases_backoff(struct leases *ls, unsigned n)
 {
-    uint64_t delay = 500;
-
-    while (--n && delay < 60000)
-        delay *= 2;
-    delay = delay < 60000 ? delay : 60000;
-    ls->random ^= ls->random << 13;
-    ls->random ^= ls->random >> 7;
-    ls->random ^= ls->random << 17;
-    return delay - ls->random % (delay / 4);
+    return backoff_ms(n, &ls->random);
 }
 
 static struct checkin *checkin_of(const struct vault_request *request)
