@@ -31,6 +31,7 @@ int secret_init(void);
  */
 int secret_open(size_t limit, char why[256]);
 size_t secret_close(void); /* wipes and frees the arena; how many blocks were still out */
+/* Its `unlocked` bytes may be swapped out: run.c warns once. All zero while there is no arena. */
 void secret_state(struct arena_state *);
 
 /* In the arena, of the loop's thread alone (arena.h). */
