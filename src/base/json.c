@@ -15,6 +15,7 @@
 
 #include "base/memory/json_memory.h"
 #include "base/text.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <math.h>
@@ -25,54 +26,6 @@
 void json_init(void)
 {
     json_memory_init();
-}
-
-/* ---- UTF-8 ----------------------------------------------------------------------------------------------
- */
-
-/* May the second byte follow the first? Overlong forms, surrogates and what is beyond U+10FFFF end here. */
-static bool utf8_second(const unsigned char *p)
-{
-    return (p[1] & 0xc0) == 0x80 && !((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-                                      (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f));
-}
-
-/*
- * Bytes at p, at least one, that are one sequence or the beginning of one; `whole` is the length that its
- * first byte asks for, 0 where no sequence begins so.
- */
-static size_t utf8_run(const unsigned char *p, size_t left, size_t *whole)
-{
-    size_t n = 1;
-
-    *whole = p[0] < 0x80 ? 1 : p[0] < 0xc2 || p[0] > 0xf4 ? 0 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    if (*whole < 2 || left < 2 || !utf8_second(p))
-        return 1;
-    while (n < *whole && n < left && (p[n] & 0xc0) == 0x80)
-        n++;
-    return n;
-}
-
-/* Length of the sequence at p (1 to 4), or 0 if it is not well formed. */
-static size_t utf8_sequence(const unsigned char *p, size_t left)
-{
-    size_t whole, n = utf8_run(p, left, &whole);
-
-    return n == whole ? n : 0;
-}
-
-bool utf8_valid(const char *text, size_t len)
-{
-    const unsigned char *p = (const unsigned char *)text;
-
-    while (len) {
-        size_t n = utf8_sequence(p, len);
-        if (!n)
-            return false;
-        p += n;
-        len -= n;
-    }
-    return true;
 }
 
 /* ---- scanner --------------------------------------------------------------------------------------------
@@ -205,7 +158,7 @@ static bool scan_escape(struct scan *s)
 /* At a byte that is no printable ASCII, no quote and no backslash. */
 static bool scan_letter(struct scan *s)
 {
-    size_t whole, n = utf8_run((const unsigned char *)s->p, (size_t)(s->end - s->p), &whole);
+    size_t whole, n = utf8_run(s->p, (size_t)(s->end - s->p), &whole);
 
     if ((unsigned char)*s->p < 0x20)
         return bad_letter(s, 1, "control character in a string");

@@ -73,7 +73,4 @@ bool json_int_exact(const cJSON *value, int64_t *out);
 /* A number, or digits in quotes, whether or not they can be read. */
 bool json_is_numeral(const cJSON *value);
 
-/* UTF-8 check of RFC 3629 (no surrogates, no overlong forms). */
-bool utf8_valid(const char *text, size_t len);
-
 #endif

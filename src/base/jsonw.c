@@ -8,6 +8,7 @@
 #include "base/jsonw.h"
 
 #include "base/text.h"
+#include "base/utf8.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -91,11 +92,11 @@ static void escape_ascii(struct buf *b, unsigned char c)
 static size_t put_wide(struct buf *b, const char *p, size_t left)
 {
     uint32_t c;
-    size_t taken = text_letter(p, left, &c);
+    size_t taken = utf8_letter(p, left, &c);
 
     if (c == 0xfffd)
         (void)buf_str(b, "\xef\xbf\xbd");
-    else if (!text_is_hidden(c))
+    else if (!letter_is_hidden(c))
         (void)buf_append(b, p, taken);
     else if (c > 0xffff)
         (void)buf_printf(b, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10), 0xdc00 + (c & 0x3ff));

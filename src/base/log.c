@@ -5,7 +5,7 @@
  * The format string is walked pair by pair: each `key=%conversion` takes its argument by type, is turned into
  * text, and is then written in the form of the output. A line is built in one bounded buffer, kept from line
  * to line unless it grew long. Values are cut at VALUE_MAX_BYTES. Letters that a terminal obeys or does not
- * show are escaped in both forms (text_is_hidden).
+ * show are escaped in both forms (letter_is_hidden).
  *
  * Used from the loop's thread only; the line about lines that were left out is built by the thread that
  * writes.
@@ -18,6 +18,7 @@
 #include "base/jsonw.h"
 #include "base/log_out.h"
 #include "base/text.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -244,9 +245,9 @@ void log_complaint(const char *what, const char *why)
     struct buf b = BUF_INIT(LINE_MAX_BYTES);
 
     (void)buf_str(&b, "jumpgate: ");
-    text_visible(&b, what, strlen(what));
+    utf8_visible(&b, what, strlen(what));
     (void)buf_str(&b, ": ");
-    text_visible(&b, why, strlen(why));
+    utf8_visible(&b, why, strlen(why));
     (void)buf_char(&b, '\n');
     log_out_stderr(b.data, b.len);
     buf_free(&b);

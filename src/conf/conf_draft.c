@@ -9,6 +9,7 @@
 #include "conf/conf_draft.h"
 
 #include "base/text.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -188,7 +189,7 @@ static void notes_sort(struct conf_draft *d)
 static void print_note(struct buf *out, const char *file, const struct conf_note *note)
 {
     (void)buf_printf(out, "%s:%u: %s", file, note->line, note->warning ? "warning: " : "");
-    text_visible(out, note->text, strlen(note->text));
+    utf8_visible(out, note->text, strlen(note->text));
     (void)buf_char(out, '\n');
 }
 

@@ -13,6 +13,7 @@
 #include "base/did_you_mean.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "conf/conf_draft.h"
 
 #include <errno.h>
