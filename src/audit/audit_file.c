@@ -211,7 +211,7 @@ static bool same_link(const struct audit_link *a, const struct audit_link *b)
 
 /*
  * What follows from how the file ends; `at` is then where the trail goes on. A file that is ahead of what is
- * known is right when that knowledge may lag (`lag`), else somebody has written to it.
+ * known is right when that knowledge may lag (`lag`), else another process has written to it.
  */
 static int add_opening(const struct audit_file *f, const struct tail *t, bool empty, const char *cause,
                        bool lag, struct buf *lines, struct audit_link *at)
@@ -369,7 +369,7 @@ static void write_head(const struct audit_file *f)
 
 /* ---- from outside ---- */
 
-static void explain(const struct audit_file *f, int err, char why[320])
+static void explain_failure(const struct audit_file *f, int err, char why[320])
 {
     const char *path = f->path;
 
@@ -386,7 +386,7 @@ static void explain(const struct audit_file *f, int err, char why[320])
         (void)snprintf(why, 320, "cannot use the audit file %.200s: %.80s", path, strerror(-err));
 }
 
-static int begin(struct audit_file *f)
+static int begin_file(struct audit_file *f)
 {
     struct stat st;
     int err = open_head(f);
@@ -407,10 +407,10 @@ int audit_file_open(struct audit_file *f, const char *path, const char *head_pat
     audit_link_none(&f->head.last);
     bool fits =
         text_copy(f->path, sizeof(f->path), path) && text_copy(f->head_path, AUDIT_PATH_MAX, head_path);
-    int err = fits ? begin(f) : -ENAMETOOLONG;
+    int err = fits ? begin_file(f) : -ENAMETOOLONG;
 
     if (err)
-        explain(f, err, why);
+        explain_failure(f, err, why);
     return err;
 }
 
@@ -447,7 +447,7 @@ static const char *what_happened(const struct audit_file *f)
 int audit_file_check(struct audit_file *f)
 {
     if (f->fd < 0)
-        return begin(f); /* it could not be opened yet */
+        return begin_file(f); /* it could not be opened yet */
     const char *cause = what_happened(f);
 
     if (f->unsure && strcmp(cause, "altered") == 0)

@@ -33,7 +33,7 @@ void audit_syslog_close(struct audit_syslog *s)
     s->fd = -1;
 }
 
-static bool connected(struct audit_syslog *s)
+static bool ensure_connected(struct audit_syslog *s)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
 
@@ -48,7 +48,7 @@ static bool connected(struct audit_syslog *s)
 static int send_one(struct audit_syslog *s, const char *message, size_t n)
 {
     for (int tries = 0; tries < 2; tries++) {
-        if (!connected(s))
+        if (!ensure_connected(s))
             return -1;
         if (send(s->fd, message, n, MSG_NOSIGNAL) == (ssize_t)n)
             return 0;

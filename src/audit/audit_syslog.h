@@ -15,7 +15,7 @@
 
 struct audit_syslog {
     int fd;         /* made once; -1 = none */
-    bool connected; /* to what bears the path now */
+    bool connected; /* to the socket that has the path now */
     char path[AUDIT_SYSLOG_PATH];
     uint64_t sent, dropped;
 };

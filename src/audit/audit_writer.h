@@ -1,14 +1,16 @@
 /*
- * audit_writer.h - the audit trail's own thread: records queue up on the loop, groups of them reach the disk.
+ * audit_writer.h - the audit trail on the loop's side: records queue here, a thread of its own writes them in
+ * batches.
  *
- *     put() --gather--> queue --> thread: check, room, write, fdatasync (one for all) --async--> done()
+ *     put() --> waiting --commit--> queue --> thread: check, space, write, fdatasync (one for all) --async-->
+ * done()
  *
- * The loop never waits for the disk. Whoever waits for a record waits no longer than the deadline; once the
- * disk has let somebody wait that long, new waits are refused at once until it answers again.
+ * The loop never waits for the disk. A caller waits for its record until the deadline at most. Once a wait
+ * has reached the deadline, new waits are refused at once until the disk answers again.
  *
  * Life: audit_writer_open() -> used as an audit_sink -> audit_writer_close(): what is queued is written, then
- * `closed`. Waits still open when it closes are told -ESHUTDOWN. A disk that does not answer within the
- * deadline at the end is left behind with its thread.
+ * `closed`. Waits that are open then end with -ESHUTDOWN. If the disk does not answer within the deadline at
+ * the end, thread and memory are left to the end of the process.
  */
 #ifndef JG_AUDIT_AUDIT_WRITER_H
 #define JG_AUDIT_AUDIT_WRITER_H

@@ -16,7 +16,7 @@
 #define FIRST_CAP 256
 
 /* Secret memory wipes by itself. */
-static void drop(struct buf *b)
+static void free_data(struct buf *b)
 {
     if (b->secret) {
         secret_free(b->data);
@@ -28,7 +28,7 @@ static void drop(struct buf *b)
 
 void buf_free(struct buf *b)
 {
-    drop(b);
+    free_data(b);
     *b = (struct buf){.max = b->max, .secret = b->secret};
 }
 
@@ -39,7 +39,7 @@ void buf_clear(struct buf *b)
     b->failed = false;
 }
 
-static int fail(struct buf *b, int err)
+static int mark_failed(struct buf *b, int err)
 {
     b->failed = true;
     return err;
@@ -48,7 +48,7 @@ static int fail(struct buf *b, int err)
 int buf_reserve(struct buf *b, size_t more)
 {
     if (more > b->max || b->len > b->max - more)
-        return fail(b, -EMSGSIZE);
+        return mark_failed(b, -EMSGSIZE);
     size_t need = b->len + more + 1;
     if (need <= b->cap)
         return 0;
@@ -59,10 +59,10 @@ int buf_reserve(struct buf *b, size_t more)
         cap = b->max + 1;
     char *data = b->secret ? secret_alloc(cap) : malloc(cap);
     if (!data)
-        return fail(b, -ENOMEM);
+        return mark_failed(b, -ENOMEM);
     if (b->len)
         memcpy(data, b->data, b->len);
-    drop(b);
+    free_data(b);
     b->data = data;
     b->cap = cap;
     return 0;

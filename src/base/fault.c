@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fault.c - the table of error codes (contract section 5).
+ * fault.c - the table of error codes (docs/api.md).
  */
 #include "base/fault.h"
 

@@ -2,7 +2,7 @@
 /*
  * hash_table.c - chains of nodes in a power-of-two number of slots, at most one node per slot on average.
  *
- * FNV-1a with a random start is no proof against somebody who can measure, but callers are authenticated
+ * FNV-1a with a random start does not resist a caller who measures times, but callers are authenticated
  * clients and a long chain costs time only, so a heavier hash would buy nothing.
  */
 #include "base/hash_table.h"

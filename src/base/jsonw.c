@@ -24,7 +24,7 @@ struct jsonw jsonw_start(struct buf *buf)
 }
 
 /* The comma, and the name if there is one. */
-static void lead(struct jsonw *w, const char *name)
+static void write_lead(struct jsonw *w, const char *name)
 {
     bool comma = !w->first[w->depth];
     size_t n = name ? strlen(name) : 0, quotes = name ? strlen("\"\":") : 0;
@@ -45,7 +45,7 @@ static void lead(struct jsonw *w, const char *name)
 
 static void open_container(struct jsonw *w, const char *name, char open, char close)
 {
-    lead(w, name);
+    write_lead(w, name);
     if (w->depth + 1 >= JSONW_DEPTH) {
         w->buf->failed = true;
         return;
@@ -127,7 +127,7 @@ void jsonw_escape(struct buf *b, const char *value, size_t len)
 
 void jsonw_strn(struct jsonw *w, const char *name, const char *value, size_t len)
 {
-    lead(w, name);
+    write_lead(w, name);
     (void)buf_char(w->buf, '"');
     jsonw_escape(w->buf, value, len);
     (void)buf_char(w->buf, '"');
@@ -147,7 +147,7 @@ void jsonw_int(struct jsonw *w, const char *name, int64_t value)
     bool minus = value < 0;
     char *end = text_digits(text + minus, minus ? 0 - (uint64_t)value : (uint64_t)value, 0);
 
-    lead(w, name);
+    write_lead(w, name);
     (void)buf_append(w->buf, text, (size_t)(end - text));
 }
 
@@ -157,7 +157,7 @@ void jsonw_double(struct jsonw *w, const char *name, double value)
         jsonw_null(w, name);
         return;
     }
-    lead(w, name);
+    write_lead(w, name);
     char text[350];
     int n = snprintf(text, sizeof(text), "%.6f", value);
     while (n > 1 && text[n - 1] == '0')
@@ -169,18 +169,18 @@ void jsonw_double(struct jsonw *w, const char *name, double value)
 
 void jsonw_bool(struct jsonw *w, const char *name, bool value)
 {
-    lead(w, name);
+    write_lead(w, name);
     (void)buf_str(w->buf, value ? "true" : "false");
 }
 
 void jsonw_null(struct jsonw *w, const char *name)
 {
-    lead(w, name);
+    write_lead(w, name);
     (void)buf_str(w->buf, "null");
 }
 
 void jsonw_raw(struct jsonw *w, const char *name, const char *json, size_t len)
 {
-    lead(w, name);
+    write_lead(w, name);
     (void)buf_append(w->buf, json, len);
 }

@@ -174,7 +174,7 @@ static void put_json_pair(struct jsonw *w, const struct pair *p)
 /* ---- lines ----------------------------------------------------------------------------------------------
  */
 
-static void stamp(char to[CLOCK_RFC3339_SIZE])
+static void write_stamp(char to[CLOCK_RFC3339_SIZE])
 {
     int64_t ms = clock_wall(&clock_system);
 
@@ -184,12 +184,12 @@ static void stamp(char to[CLOCK_RFC3339_SIZE])
     memcpy(text_digits(end + 1, (uint64_t)(ms % 1000), 3), "Z", 2);
 }
 
-static void build(struct buf *b, enum log_level level, const char *event, const char *fmt, va_list *ap)
+static void build_line(struct buf *b, enum log_level level, const char *event, const char *fmt, va_list *ap)
 {
     struct pair pair;
     char time[CLOCK_RFC3339_SIZE];
 
-    stamp(time);
+    write_stamp(time);
     if (!atomic_load_explicit(&out.json, memory_order_relaxed)) {
         (void)buf_printf(b, "%s %s%s %s", time, level_name[level], level_blank[level], event);
         while (take_pair(&pair, &fmt, ap))
@@ -215,7 +215,7 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    build(&out.line, level, event, fmt, &ap);
+    build_line(&out.line, level, event, fmt, &ap);
     va_end(ap);
     log_out_line(out.line.data, out.line.len);
     if (out.line.cap > KEPT_BYTES)
@@ -264,7 +264,7 @@ static void build_event(struct buf *b, enum log_level level, const char *event, 
     va_list ap;
 
     va_start(ap, fmt);
-    build(b, level, event, fmt, &ap);
+    build_line(b, level, event, fmt, &ap);
     va_end(ap);
 }
 

@@ -102,13 +102,13 @@ struct arena {
 };
 
 /* Says why with one line and ends: memory that was written to by accident is not to be trusted again. */
-__attribute__((noreturn)) static void die(const char *why)
+__attribute__((noreturn)) static void die_corrupt(const char *why)
 {
     char line[256];
     int n = snprintf(line, sizeof(line), "jumpgate: secret memory: %s\n", why);
     struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
 
-    if (n > 0 && poll(&p, 1, 0) > 0) /* where nobody reads, the end comes without a word */
+    if (n > 0 && poll(&p, 1, 0) > 0) /* without a reader the process ends without a message */
         (void)!write(STDERR_FILENO, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
     abort();
 }
@@ -116,20 +116,20 @@ __attribute__((noreturn)) static void die(const char *why)
 static void check_thread(const struct arena *a)
 {
     if (!pthread_equal(a->owner, pthread_self()))
-        die("used by a thread that does not own it");
+        die_corrupt("used by a thread that does not own it");
 }
 
 /* ---- regions ---- */
 
 /* What the system may refuse (old kernel, RLIMIT_MEMLOCK) costs protection, not service. */
-static void protect(struct region *r)
+static void protect_pages(struct region *r)
 {
     (void)madvise(r->base, r->size, MADV_DONTDUMP);
     (void)madvise(r->base, r->size, MADV_WIPEONFORK);
     r->locked = mlock2(r->base, r->size, MLOCK_ONFAULT) == 0 || mlock(r->base, r->size) == 0;
 }
 
-static int map(struct region *r, size_t nspans)
+static int map_pages(struct region *r, size_t nspans)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
@@ -144,7 +144,7 @@ static int map(struct region *r, size_t nspans)
         (void)munmap(r->map, r->mapped);
         return -ENOMEM;
     }
-    protect(r);
+    protect_pages(r);
     return 0;
 }
 
@@ -155,7 +155,7 @@ static struct region *region_new(struct arena *a, size_t nspans)
     struct region *r = calloc(1, sizeof(*r));
     if (!r)
         return NULL;
-    if (map(r, nspans)) {
+    if (map_pages(r, nspans)) {
         free(r);
         return NULL;
     }
@@ -278,13 +278,13 @@ static void block_close(const struct arena *a, struct block *b)
     char *bytes = (char *)(b + 1);
 
     if (b->canary == ~before)
-        die("a block was given back twice");
+        die_corrupt("a block was given back twice");
     if (b->canary != before)
-        die("the canary before a block is broken");
+        die_corrupt("the canary before a block is broken");
     SHOW(bytes, b->size + TAIL);
     memcpy(&behind, bytes + b->size, TAIL);
     if (behind != before)
-        die("the canary behind a block is broken");
+        die_corrupt("the canary behind a block is broken");
     explicit_bzero(bytes, b->size + TAIL);
     HIDE(bytes, b->size + TAIL);
     b->canary = ~before;
@@ -300,7 +300,7 @@ static void *take_small(struct arena *a, uint32_t class, size_t n)
     struct block *b = block_at(s, number);
     if (s->free) {
         if (b->canary != ~canary_of(a, b))
-            die("a free block was written to");
+            die_corrupt("a free block was written to");
         s->free = b->next;
     } else {
         SHOW(b, sizeof(*b));
@@ -343,7 +343,7 @@ static void release_small(struct arena *a, struct span *s, struct block *b)
     bool was_full = span_full(s);
 
     if (offset % class_size[s->class])
-        die("a pointer into a block was given back");
+        die_corrupt("a pointer into a block was given back");
     block_close(a, b);
     b->next = s->free;
     s->free = (uint32_t)(offset / class_size[s->class]) + 1;
@@ -362,9 +362,9 @@ void arena_release(struct arena *a, void *p)
     check_thread(a);
     struct span *s = (struct span *)((uintptr_t)p & ~(uintptr_t)(SPAN_SIZE - 1));
     if (!arena_owns(a, p))
-        die("a pointer that is not its own was given back");
+        die_corrupt("a pointer that is not its own was given back");
     if (s->magic != SPAN_MAGIC)
-        die("the head of a span is broken");
+        die_corrupt("the head of a span is broken");
     a->blocks--;
     if (s->class < NCLASSES) {
         release_small(a, s, (struct block *)p - 1);

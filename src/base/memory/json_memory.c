@@ -78,7 +78,7 @@ static void leave_slab(void)
         slab_free(s);
 }
 
-static void *cut(struct slab *s, size_t whole)
+static void *cut_piece(struct slab *s, size_t whole)
 {
     struct piece *p = (struct piece *)(void *)(s->bytes + s->used);
 
@@ -96,7 +96,7 @@ static void *on_alloc(size_t n)
     struct slab *s = tree.slab;
 
     if (s && s->size - s->used >= whole)
-        return cut(s, whole);
+        return cut_piece(s, whole);
     bool alone = whole > tree.slab_size / 4;
     s = slab_new(alone ? whole : tree.slab_size);
     if (!s)
@@ -106,7 +106,7 @@ static void *on_alloc(size_t n)
         tree.slab = s;
         s->cutting = true;
     }
-    return cut(s, whole);
+    return cut_piece(s, whole);
 }
 
 static void on_free(void *bytes)

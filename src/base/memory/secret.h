@@ -3,8 +3,8 @@
  *
  * `p` is NUL-terminated for C interfaces, `len` is the truth (a password may hold any byte but NUL).
  * secret_clear() wipes; there is no way to print one. Memory for secrets comes from secret_alloc() only: one
- * arena for the process, locked and left out of cores. struct buf uses it where it is told so (BUF_SECRET),
- * the JSON parser where it is asked to (JSON_SECRET).
+ * arena for the process, locked and left out of cores. struct buf uses it with BUF_SECRET,
+ * the JSON parser with JSON_SECRET.
  */
 #ifndef JG_BASE_MEMORY_SECRET_H
 #define JG_BASE_MEMORY_SECRET_H

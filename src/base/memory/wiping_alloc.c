@@ -49,7 +49,7 @@ void *wiping_alloc(size_t n)
 
 /* True = it is kept. `have` is the whole block: none is kept that is smaller than the next one to ask
  * expects. */
-static bool keep(void *p, size_t have)
+static bool keep_block(void *p, size_t have)
 {
     for (size_t i = 0; i < NKEPT; i++) {
         if (have < kept[i].size || have >= kept[i].size + 64)
@@ -74,7 +74,7 @@ void wiping_free(void *p)
         return;
     size_t have = malloc_usable_size(p);
     explicit_bzero(p, have);
-    if (!keep(p, have))
+    if (!keep_block(p, have))
         free(p);
 }
 

@@ -136,7 +136,7 @@ static struct checkin_queue *add_checkin_queue(struct leases *ls, struct vault *
 
 int checkin_queue_new(struct leases *ls, struct vault *vault)
 {
-    char url[NAMES_IDENTITY_SIZE];
+    char url[ADDRESS_IDENTITY_SIZE];
 
     address_url_identity(vault->conf->url, url);
     return add_checkin_queue(ls, vault, url) ? 0 : -ENOMEM;

@@ -55,7 +55,7 @@ struct journal {
     bool loading;
 };
 
-static bool on_go(struct group_commit *);
+static bool on_commit(struct group_commit *);
 
 struct journal *journal_new(struct timers *timers, struct store *store)
 {
@@ -66,7 +66,7 @@ struct journal *journal_new(struct timers *timers, struct store *store)
     j->timers = timers;
     j->store = store;
     j->group_commit = (struct group_commit){
-        .timers = timers, .go = on_go, .delay_ms = LINGER_MS, .delay_alone_ms = LINGER_MS};
+        .timers = timers, .commit = on_commit, .delay_ms = LINGER_MS, .delay_alone_ms = LINGER_MS};
     TAILQ_INIT(&j->queue);
     TAILQ_INIT(&j->stuck);
     return j;
@@ -278,7 +278,7 @@ static void take_back(struct journal *j, struct store_writes *list)
     }
 }
 
-static bool on_go(struct group_commit *g)
+static bool on_commit(struct group_commit *g)
 {
     struct journal *j = CONTAINER_OF(g, struct journal, group_commit);
     struct store_writes list = STAILQ_HEAD_INITIALIZER(list);
@@ -501,7 +501,7 @@ void journal_free(struct journal *j)
     group_commit_stop(&j->group_commit);
     table_each(&j->lines, let_fly, NULL);
     if (j->store)
-        (void)on_go(&j->group_commit); /* what lingers goes as well */
+        (void)on_commit(&j->group_commit); /* what lingers goes as well */
     table_each(&j->lines, free_line, NULL);
     table_free(&j->lines);
     timer_stop(j->timers, &j->again);
