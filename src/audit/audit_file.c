@@ -2,18 +2,18 @@
 /*
  * audit_file.c - the audit trail on disk; see audit_file.h.
  *
- * Taking a file: open, lock, read its end, compare that with where the trail stood (the head, or our own
- * memory), and write what follows from it:
+ * Opening: open, lock, read the end of the file, compare it with the known position of the trail (the head,
+ * or this process's memory), and write the line that follows from it:
  *
  *   empty, nothing known       audit_begin
  *   empty, the trail is known  audit_continue with number and hash of its last line
- *   bytes behind the last line audit_torn: they are closed off, not removed
- *   it ends elsewhere          audit_cut: the numbers go on where the trail stood, so the hole shows
- *   a file of something else   refused: nothing is written to it
+ *   bytes behind the last line audit_torn: they are kept, and end with CLOSE_OFF
+ *   it ends elsewhere          audit_cut: the numbers continue from the known position, so that the gap shows
+ *   another kind of file       refused: nothing is written to it
  *
- * A write that fails is taken back (ftruncate), so a line is either whole and durable or not there; where
- * even that fails the next check finds the rest and closes it off. The head is written behind every append
- * and not synced by itself: after a power cut it may lag, never lead.
+ * A write that fails is undone (ftruncate), so that a line is whole and durable or not in the file; if that
+ * fails as well, the next check finds the rest and closes it off. The head is written after every append and
+ * not synced by itself: after a power cut it may lag behind the trail, but is never ahead of it.
  */
 #include "audit/audit_file.h"
 
@@ -45,7 +45,7 @@ static int disk_reserve(int fd, off_t offset, off_t length)
 
 const struct audit_disk audit_disk_system = {.write = write, .sync = fdatasync, .reserve = disk_reserve};
 
-/* What stands at the end of a file. */
+/* The end of a file. */
 struct tail {
     struct audit_link last; /* seq 0 = no line of ours was found */
     uint64_t first;         /* number of the file's first line, 0 = not known */

@@ -3,8 +3,8 @@
  * audit_syslog.c - audit lines as syslog datagrams; see audit_syslog.h.
  *
  * Facility 13 (log audit), severity 5 (notice): priority 109. The time is the line's own, the host is left to
- * the collector. The socket is made at the start, since behind the fence no Unix socket can be made any more;
- * it is connected when there is something to send, and again after the collector was lost. Nothing waits.
+ * the collector. The socket is made at the start, since the sandbox allows no new Unix socket later;
+ * it is connected when there is something to send, and again after the collector was lost. No call waits.
  */
 #include "audit/audit_syslog.h"
 

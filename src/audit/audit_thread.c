@@ -4,12 +4,12 @@
  *
  *   wait --> take a batch --> check the file --> room? --yes--> lines, one write, one fdatasync --> report
  *                                                 |
- *                                                 +--no: those that need not be kept are refused; the others
- *                                                        go into the reserve, behind an audit_failing
+ *                                                 +--no: records that need not be kept are refused; the
+ *                                                        others go into the reserve, behind an audit_failing
  *
- * What could not be written and must be kept goes back to the head of the queue, in order. While it fails the
- * thread tries again every retry_ms, also with nothing to write, so that it notices when it can again; the
- * first line it writes then is audit_gap, which says what was lost and what came late.
+ * Records that could not be written and must be kept return to the head of the queue, in order. While writing
+ * fails the thread tries again every retry_ms, also with an empty queue, so that it notices when the disk
+ * takes lines again; the first line then is audit_gap, which says what was lost and what came late.
  *
  * All signals are blocked here: a file that reaches its size limit must be an error, not the end.
  */
@@ -45,7 +45,7 @@ static bool has_work(const struct audit_writer *w)
     return w->stop || w->rotate || (!STAILQ_EMPTY(&w->queue) && !w->failing);
 }
 
-/* While it fails the next attempt has its time, however many records come meanwhile. */
+/* While writing fails the next attempt keeps its time, however many records are added meanwhile. */
 static void wait_for_work(struct audit_writer *w)
 {
     uint64_t until = uv_hrtime() + w->opts.retry_ms * 1000000, now;

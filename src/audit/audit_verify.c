@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * audit_verify.c - what was done to an audit trail; see audit_verify.h.
+ * audit_verify.c - the defects of an audit trail; see audit_verify.h.
  *
  * `at` is the sound line furthest along the trail. The next sound line must have its number plus one and its
  * hash as `prev`. Lines that are not sound lie between two sound ones; they are judged when the second one

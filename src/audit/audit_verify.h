@@ -5,7 +5,7 @@
  *
  * Files come oldest first. Each defect is reported once, with file, line and number; a line that is out of
  * place does not make the ones behind it wrong. A note reports what is unusual and no defect: a line that a
- * crash cut off and the gateway closed off, a gap that the trail itself declares.
+ * crash cut off and the gateway closed off, a gap that the trail itself records.
  *
  * Not here: opening files, sorting them, finding the head (audit_command.c).
  */

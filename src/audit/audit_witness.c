@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * audit_witness.c - what of a trail is still open; see audit_witness.h.
+ * audit_witness.c - the check-outs of a trail without an end; see audit_witness.h.
  *
- * Reading backwards, an end comes before its beginning: so ends are remembered, and a check-out without one
- * is a claim at once. An end is remembered as a hash of 64 bits of what it is the end of; two that collide
- * hide a claim, which among millions of ends happens about never.
+ * Read backwards, an end comes before its check-out: ends are remembered, and a check-out without one is a
+ * claim at once. An end is remembered as a 64-bit hash of the request or lease; a collision would hide a
+ * claim, and is not expected among millions of ends.
  *
  * Nearly all lines are of no interest or an end, so they are searched for a few texts and not parsed. A quote
- * in a value is escaped, so a member's name with its quotes and colon stands nowhere but at the member.
+ * in a value is escaped, so a member's name with its quotes and colon occurs only at the member.
  */
 #include "audit/audit_witness.h"
 

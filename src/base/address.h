@@ -1,5 +1,5 @@
 /*
- * address.h - addresses, URLs and certificate names as people write them, taken apart or made canonical.
+ * address.h - addresses, URLs and certificate names of the configuration, split or made canonical.
  *
  * Pure functions on texts: nothing is resolved, nothing is opened. Each explains in `why` what it wants, in
  * words that complete "`key` …".

@@ -1,5 +1,5 @@
 /*
- * buf.h - bytes that grow up to a maximum, and are wiped when they go.
+ * buf.h - bytes that grow up to a maximum, and are wiped when they are freed.
  *
  * Every buffer has a limit, given at init: what comes from outside cannot grow without bound. Any buffer may
  * have held a secret, so growth is allocate-copy-wipe-free (never realloc) and buf_free() wipes what was

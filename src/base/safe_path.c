@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * safe_path.c - the way to a file, judged step by step; see safe_path.h.
+ * safe_path.c - the file and each directory above it, judged one by one; see safe_path.h.
  */
 #include "base/safe_path.h"
 

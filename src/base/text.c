@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * text.c - small questions to strings; see text.h.
+ * text.c - small functions on strings; see text.h.
  */
 #include "base/text.h"
 

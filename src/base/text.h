@@ -1,5 +1,5 @@
 /*
- * text.h - small questions to strings, all of them bounded.
+ * text.h - small functions on strings, all of them bounded.
  */
 #ifndef JG_BASE_TEXT_H
 #define JG_BASE_TEXT_H

@@ -8,7 +8,7 @@
  *
  * The exchange swaps whole structs of listeners and vaults at their places, and the array of clients.
  *
- * Not here: contents of the files that keys name. They may change under the same name; who uses them reads
+ * Not here: contents of the files that keys name. They may change under the same name; their users read
  * them again.
  */
 #include "conf/conf_change.h"

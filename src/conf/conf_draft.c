@@ -2,7 +2,7 @@
 /*
  * conf_draft.c - a configuration while it is being read: sections and notes.
  *
- * A part is born with every default of its section parsed into it, so that a check never meets an unset
+ * A part begins with every default of its section parsed into it, so that a check never meets an unset
  * value. Notes have a maximum: a file of random bytes is refused with some hundred messages, not with a
  * million.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf_print.c - the table of the configuration as people read it: an annotated file, and a page of Markdown.
+ * conf_print.c - the table of the configuration for readers: an annotated file, and a page of Markdown.
  *
  * Both are generated, so that neither can be forgotten when a row changes: conf/jumpgate.conf is the output
  * of conf_print_defaults(), docs/configuration.md that of conf_print_doc(), and tests compare them byte for

@@ -6,11 +6,11 @@
  *   span     [struct span][block][block]...          64 kB, aligned to its size, blocks of one class
  *   block    [struct block][n bytes][canary]...      aligned to 16
  *
- * A span is found from a pointer by its alignment, so giving back needs no search and no size. Each class
- * keeps the spans that have room; an emptied span goes back to all classes unless it is the last with room.
- * Taking and giving back are a few steps each, whatever the arena holds. Regions of spans stay until the end,
- * a large block's region goes with it. A span is made when it is needed, so that a region costs no memory
- * beyond what was once in use.
+ * A span is found from a pointer by its alignment, so freeing needs no search and no size. Each class
+ * keeps the spans that have space; an emptied span returns to all classes unless it is the last with space.
+ * Allocating and freeing are a few steps each, whatever the size of the arena. Regions of spans stay until
+ * the end, a large block's region goes with it. A span is made when it is needed, so that a region costs no
+ * memory beyond what was once in use.
  *
  * Invariants: a free block is all zero behind its head. The canary before a block is made of its address,
  * its size and a random number, its complement marks a free one. What describes regions lies outside of

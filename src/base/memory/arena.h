@@ -1,5 +1,5 @@
 /*
- * arena.h - memory for secrets: locked, guarded, left out of cores, wiped when it goes.
+ * arena.h - memory for secrets: locked, guarded, left out of cores, wiped when it is freed.
  *
  * An arena takes regions from the system as it needs them, up to its limit. Each region lies between guard
  * pages, is locked into RAM (as far as RLIMIT_MEMLOCK lets it), left out of core dumps and empty in a forked

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * secret.c - where secrets live, and how they go.
+ * secret.c - the memory of secrets: one arena, wiped when a secret is cleared; see secret.h.
  *
  * One arena for the process. Libraries that copy secrets into memory of their own wipe it when they free it
  * (wiping_alloc.h); what that leaves open is in docs/security.md.
