@@ -475,26 +475,6 @@ bool json_is_numeral(const cJSON *value)
 /* ---- one string -----------------------------------------------------------------------------------------
  */
 
-static char *put_utf8(char *to, unsigned code)
-{
-    if (code < 0x80) {
-        *to++ = (char)code;
-    } else if (code < 0x800) {
-        *to++ = (char)(0xc0 | (code >> 6));
-        *to++ = (char)(0x80 | (code & 0x3f));
-    } else if (code < 0x10000) {
-        *to++ = (char)(0xe0 | (code >> 12));
-        *to++ = (char)(0x80 | ((code >> 6) & 0x3f));
-        *to++ = (char)(0x80 | (code & 0x3f));
-    } else {
-        *to++ = (char)(0xf0 | (code >> 18));
-        *to++ = (char)(0x80 | ((code >> 12) & 0x3f));
-        *to++ = (char)(0x80 | ((code >> 6) & 0x3f));
-        *to++ = (char)(0x80 | (code & 0x3f));
-    }
-    return to;
-}
-
 /* Text between the quotes, already scanned; returns the end of what was written. */
 static char *unescape(char *to, const char *p, const char *end)
 {
@@ -509,7 +489,7 @@ static char *unescape(char *to, const char *p, const char *end)
         if (*p == 'u') {
             unsigned code = 0;
             size_t n = unicode_escape(p + 1, end, &code);
-            to = put_utf8(to, code);
+            to += utf8_encode(to, code);
             p += 1 + n;
         } else {
             *to++ = plain[strchr(from, *p) - from];

@@ -10,6 +10,7 @@
 #include "base/memory/arena.h"
 #include "base/memory/secret.h"
 #include "base/memory/wiping_alloc.h"
+#include "base/sanitized.h"
 #include "check.h"
 
 #include <malloc.h>
@@ -23,17 +24,10 @@
 
 #define MEGA (1024U * 1024U)
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
+#if SANITIZED
 #define UNCHECKED __attribute__((no_sanitize_address, no_sanitize("undefined")))
-#define SANITIZED true
 #else
 #define UNCHECKED
-#define SANITIZED false
 #endif
 
 static bool zero(const char *p, size_t n)

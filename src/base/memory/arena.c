@@ -21,6 +21,8 @@
  */
 #include "base/memory/arena.h"
 
+#include "base/sanitized.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -33,12 +35,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
+#if SANITIZED
 #include <sanitizer/asan_interface.h>
 #define HIDE(p, n) ASAN_POISON_MEMORY_REGION(p, n)
 #define SHOW(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
