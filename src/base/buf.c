@@ -10,6 +10,7 @@
 #include "base/memory/secret.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,4 +105,34 @@ const char *buf_cstr(struct buf *b)
         return NULL;
     b->data[b->len] = '\0';
     return b->data;
+}
+
+/* Written at once into the free bytes; only if they are too few the buffer grows and it is written again. */
+int buf_vprintf(struct buf *b, const char *fmt, va_list ap)
+{
+    size_t room = b->cap - b->len; /* with the NUL */
+    va_list again;
+
+    va_copy(again, ap);
+    int n = vsnprintf(room ? b->data + b->len : NULL, room, fmt, again);
+    va_end(again);
+    if (n < 0 || (size_t)n >= room) {
+        wipe(room ? b->data + b->len : NULL, room);
+        int err = n < 0 ? mark_failed(b, -EINVAL) : buf_reserve(b, (size_t)n);
+        if (err)
+            return err;
+        (void)vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);
+    }
+    b->len += (size_t)n;
+    return 0;
+}
+
+int buf_printf(struct buf *b, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    int err = buf_vprintf(b, fmt, ap);
+    va_end(ap);
+    return err;
 }
