@@ -136,7 +136,7 @@ static int finish_output(void)
     return 0;
 }
 
-static int wrong_word(const char *what, const char *word, struct nearest *near)
+static int wrong_word(const char *what, const char *word, struct did_you_mean *near)
 {
     char hint[80];
 
@@ -215,7 +215,7 @@ static int on_config(const struct args *args)
 
 static int unknown_flag(const struct command *command, const char *word)
 {
-    struct nearest near = NEAREST(word);
+    struct did_you_mean near = DID_YOU_MEAN(word);
 
     for (size_t i = 0; i < NFLAGS; i++)
         if (flags[i].of & command->takes)
@@ -305,7 +305,7 @@ int main(int argc, char **argv)
         print_help(stderr);
         return EXIT_USAGE;
     }
-    struct nearest near = NEAREST(argv[1]);
+    struct did_you_mean near = DID_YOU_MEAN(argv[1]);
     for (size_t i = 0; i < NCOMMANDS; i++) {
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].own ? commands[i].own(argv + 2) : run_command(&commands[i], argv + 2);

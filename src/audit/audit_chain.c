@@ -3,9 +3,9 @@
  * audit_chain.c - one line of the audit trail, written and read; see audit_chain.h.
  *
  * Lines are read as strictly as they are written: the members in front stand in one order and one spelling,
- * so a line has exactly one form and no byte of it can change unseen. `check` alone guards a line against
- * accidents; against somebody who computes it anew stands `prev` of the next line, and against somebody who
- * writes all of them anew only a copy kept elsewhere (docs/audit.md).
+ * so a line has exactly one form and no byte of it can change unseen. `check` detects
+ * accidents. An attacker who computes it again is detected by `prev` of the next line; an attacker who writes
+ * all later lines again, only by a copy kept elsewhere (docs/audit.md).
  */
 #include "audit/audit_chain.h"
 
@@ -89,7 +89,7 @@ struct scan {
     size_t left;
 };
 
-static bool take(struct scan *s, const char *text)
+static bool take_text(struct scan *s, const char *text)
 {
     size_t n = strlen(text);
 
@@ -139,14 +139,14 @@ static bool take_event(struct scan *s, char out[AUDIT_EVENT_SIZE])
     while (n < s->left && s->p[n] != '"')
         n++;
     return n > 0 && n < AUDIT_EVENT_SIZE && take_letters(s, n, "abcdefghijklmnopqrstuvwxyz_", out) &&
-           take(s, "\"");
+           take_text(s, "\"");
 }
 
 static bool take_front(struct scan *s, struct audit_line *out)
 {
-    return take(s, "\",\"seq\":") && take_number(s, &out->link.seq) && take(s, ",\"time\":\"") &&
-           take_letters(s, TIME_LETTERS, "0123456789-:.TZ", out->time) && take(s, "\",\"prev\":\"") &&
-           take_letters(s, HASH_DIGITS, HEX, out->prev) && take(s, "\",\"event\":\"") &&
+    return take_text(s, "\",\"seq\":") && take_number(s, &out->link.seq) && take_text(s, ",\"time\":\"") &&
+           take_letters(s, TIME_LETTERS, "0123456789-:.TZ", out->time) && take_text(s, "\",\"prev\":\"") &&
+           take_letters(s, HASH_DIGITS, HEX, out->prev) && take_text(s, "\",\"event\":\"") &&
            take_event(s, out->event);
 }
 
@@ -157,7 +157,7 @@ const char *audit_line_read(const char *line, size_t n, struct audit_line *out)
 
     if (n == 0 || line[n - 1] != '\n')
         return "the line is cut off";
-    if (n > AUDIT_LINE_MAX || !take(&s, AUDIT_START) || !take_letters(&s, CHECK_DIGITS, HEX, check))
+    if (n > AUDIT_LINE_MAX || !take_text(&s, AUDIT_START) || !take_letters(&s, CHECK_DIGITS, HEX, check))
         return "this is no audit line";
     if (hash_hex(s.p, s.left, hash))
         return "out of memory";
@@ -201,7 +201,7 @@ bool audit_head_read(const char *text, size_t n, struct audit_head *h)
 {
     struct scan s = {text, n};
 
-    return n == audit_head_length() && take_padded(&s, &h->last.seq) && take(&s, " ") &&
-           take_letters(&s, HASH_DIGITS, HEX, h->last.hash) && take(&s, " ") && take_padded(&s, &h->first) &&
-           take(&s, "\n") && h->first <= h->last.seq;
+    return n == audit_head_length() && take_padded(&s, &h->last.seq) && take_text(&s, " ") &&
+           take_letters(&s, HASH_DIGITS, HEX, h->last.hash) && take_text(&s, " ") &&
+           take_padded(&s, &h->first) && take_text(&s, "\n") && h->first <= h->last.seq;
 }

@@ -1,5 +1,5 @@
 /*
- * audit_chain.h - the form of the audit trail: one line, how it hangs on the one before, and the head.
+ * audit_chain.h - the form of the audit trail: one line, its link to the line before, and the head.
  *
  *   {"check":"16 hex","seq":N,"time":"2026-11-21T20:31:35.123Z","prev":"64 hex","event":"…",…}
  *
@@ -9,15 +9,16 @@
  *
  *   audit_begin     first line of a new trail
  *   audit_continue  first line of a later file: last_seq, last_hash, cause
- *   audit_torn      what stands before it is no line of ours: junk_bytes, junk_sha256, cause (torn, altered)
- *   audit_cut       the end of the file was not what was written last: last_seq, last_hash, cause
- *   audit_failing   from here on nothing could be written as it should: error
- *   audit_gap       it can again: lost (records that are missing), delayed, from, to
+ *   audit_torn      the bytes before it are not a line of the trail: junk_bytes, junk_sha256, cause (torn,
+ *                   altered)
+ *   audit_cut       the file did not end with the line written last: last_seq, last_hash, cause
+ *   audit_failing   from here on records cannot be written: error
+ *   audit_gap       records can be written again: lost (records that are missing), delayed, from, to
  *
- * The head says where the trail stands: number and hash of its last line, and the first number of the current
- * file. It lies in a small file of its own, so that a cut at the end shows.
+ * The head is the position of the trail: number and hash of its last line, and the first number of the
+ * current file. It is a small file of its own, so that a cut at the end of the trail shows.
  *
- * No file is opened here.
+ * Not here: opening a file (audit_file.c).
  */
 #ifndef JG_AUDIT_AUDIT_CHAIN_H
 #define JG_AUDIT_AUDIT_CHAIN_H

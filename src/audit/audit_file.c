@@ -2,18 +2,18 @@
 /*
  * audit_file.c - the audit trail on disk; see audit_file.h.
  *
- * Taking a file: open, lock, read its end, compare that with where the trail stood (the head, or our own
- * memory), and write what follows from it:
+ * Opening: open, lock, read the end of the file, compare it with the known position of the trail (the head,
+ * or this process's memory), and write the line that follows from it:
  *
  *   empty, nothing known       audit_begin
  *   empty, the trail is known  audit_continue with number and hash of its last line
- *   bytes behind the last line audit_torn: they are closed off, not removed
- *   it ends elsewhere          audit_cut: the numbers go on where the trail stood, so the hole shows
- *   a file of something else   refused: nothing is written to it
+ *   bytes behind the last line audit_torn: they are kept, and end with CLOSE_OFF
+ *   it ends elsewhere          audit_cut: the numbers continue from the known position, so that the gap shows
+ *   another kind of file       refused: nothing is written to it
  *
- * A write that fails is taken back (ftruncate), so a line is either whole and durable or not there; where
- * even that fails the next check finds the rest and closes it off. The head is written behind every append
- * and not synced by itself: after a power cut it may lag, never lead.
+ * A write that fails is undone (ftruncate), so that a line is whole and durable or not in the file; if that
+ * fails as well, the next check finds the rest and closes it off. The head is written after every append and
+ * not synced by itself: after a power cut it may lag behind the trail, but is never ahead of it.
  */
 #include "audit/audit_file.h"
 
@@ -45,7 +45,7 @@ static int disk_reserve(int fd, off_t offset, off_t length)
 
 const struct audit_disk audit_disk_system = {.write = write, .sync = fdatasync, .reserve = disk_reserve};
 
-/* What stands at the end of a file. */
+/* The end of a file. */
 struct tail {
     struct audit_link last; /* seq 0 = no line of ours was found */
     uint64_t first;         /* number of the file's first line, 0 = not known */
@@ -211,7 +211,7 @@ static bool same_link(const struct audit_link *a, const struct audit_link *b)
 
 /*
  * What follows from how the file ends; `at` is then where the trail goes on. A file that is ahead of what is
- * known is right when that knowledge may lag (`lag`), else somebody has written to it.
+ * known is right when that knowledge may lag (`lag`), else another process has written to it.
  */
 static int add_opening(const struct audit_file *f, const struct tail *t, bool empty, const char *cause,
                        bool lag, struct buf *lines, struct audit_link *at)
@@ -369,7 +369,7 @@ static void write_head(const struct audit_file *f)
 
 /* ---- from outside ---- */
 
-static void explain(const struct audit_file *f, int err, char why[320])
+static void explain_failure(const struct audit_file *f, int err, char why[320])
 {
     const char *path = f->path;
 
@@ -386,7 +386,7 @@ static void explain(const struct audit_file *f, int err, char why[320])
         (void)snprintf(why, 320, "cannot use the audit file %.200s: %.80s", path, strerror(-err));
 }
 
-static int begin(struct audit_file *f)
+static int begin_file(struct audit_file *f)
 {
     struct stat st;
     int err = open_head(f);
@@ -407,10 +407,10 @@ int audit_file_open(struct audit_file *f, const char *path, const char *head_pat
     audit_link_none(&f->head.last);
     bool fits =
         text_copy(f->path, sizeof(f->path), path) && text_copy(f->head_path, AUDIT_PATH_MAX, head_path);
-    int err = fits ? begin(f) : -ENAMETOOLONG;
+    int err = fits ? begin_file(f) : -ENAMETOOLONG;
 
     if (err)
-        explain(f, err, why);
+        explain_failure(f, err, why);
     return err;
 }
 
@@ -447,7 +447,7 @@ static const char *what_happened(const struct audit_file *f)
 int audit_file_check(struct audit_file *f)
 {
     if (f->fd < 0)
-        return begin(f); /* it could not be opened yet */
+        return begin_file(f); /* it could not be opened yet */
     const char *cause = what_happened(f);
 
     if (f->unsure && strcmp(cause, "altered") == 0)

@@ -1,10 +1,10 @@
 /*
- * audit_file.h - the audit trail on disk: one file at a time, continued wherever it was left.
+ * audit_file.h - the audit trail on disk: one file at a time, continued wherever it ended.
  *
- * The file is the one the path names, all of it, and nothing but what was written here: audit_file_check()
- * compares path and descriptor, and the size with what was written last. Where they differ the path is taken
- * anew and the trail says in its own words what was found (audit/audit_chain.h). Beyond the end of the file a
- * reserve is allocated, so that on a full disk the end of what was begun can still be recorded.
+ * The trail owns the file at its path as a whole: audit_file_check() compares the path with the descriptor,
+ * and the size with what was written last. If they differ, the path is opened again and a line of the trail
+ * says what was found (audit/audit_chain.h). Behind the end of the file a reserve is allocated, so that on a
+ * full disk the end of an operation under way can still be recorded.
  *
  * All functions block and belong to one thread; nothing is logged here.
  */
@@ -19,7 +19,7 @@
 #define AUDIT_PATH_MAX 4096
 #define AUDIT_RESERVE  (256 * 1024) /* bytes kept allocated behind the end */
 
-/* The calls that a disk may fail or never answer, so that a test can play one. */
+/* The calls that a disk may fail or never answer, so that a test can replace them. */
 struct audit_disk {
     ssize_t (*write)(int fd, const void *bytes, size_t n);
     int (*sync)(int fd);                                /* 0 or -1 and errno */
@@ -48,7 +48,8 @@ int audit_file_open(struct audit_file *, const char *path, const char *head_path
                     char why[320]);
 void audit_file_close(struct audit_file *);
 
-/* Is everything as it was left? Takes the path anew if not, also where it could not be opened. 0 or -errno.
+/* Is the file as it was left? If not, or if it could not be opened before, the path is opened again. 0 or
+ * -errno.
  */
 int audit_file_check(struct audit_file *);
 /* Goes on in whatever file the path names now. 0 or -errno; then the old one stays. */

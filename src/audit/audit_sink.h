@@ -1,14 +1,14 @@
 /*
- * audit_sink.h - where audit records go, as those see it who have something to record.
+ * audit_sink.h - where audit records go, as seen by the code that records.
  *
  * A sink is a const struct of functions, as a vault and a store are. A record is the inside of a JSON object,
- * beginning with its `event` member; number, time and hashes are added by the sink, records stay in the order
- * of their put(). Everything here is for the loop's thread.
+ * beginning with its `event` member; the sink adds number, time and hashes and keeps the order of put().
+ * All calls are made on the loop's thread.
  *
- * Rules: put() returns 0 and, where there is a wait, later calls its done exactly once and never before it
- * has returned; or <0 and never calls it. done(0) means that the record is on disk. done(<0) means that it
- * could not be had in time: a record with AUDIT_KEEP is then still written as soon as that is possible, one
- * without is dropped unless the disk has it already. After forget() done is not called any more.
+ * Rules: put() returns 0 and, with a wait, later calls its `done` exactly once, never before put() has
+ * returned; or it returns <0 and never calls it. done(0): the record is on disk. done(<0): it was not on disk
+ * in time; a record with AUDIT_KEEP is then still written as soon as that is possible, a record without it is
+ * dropped unless it is on disk already. After forget() `done` is not called any more.
  */
 #ifndef JG_AUDIT_AUDIT_SINK_H
 #define JG_AUDIT_AUDIT_SINK_H

@@ -3,8 +3,8 @@
  * audit_syslog.c - audit lines as syslog datagrams; see audit_syslog.h.
  *
  * Facility 13 (log audit), severity 5 (notice): priority 109. The time is the line's own, the host is left to
- * the collector. The socket is made at the start, since behind the fence no Unix socket can be made any more;
- * it is connected when there is something to send, and again after the collector was lost. Nothing waits.
+ * the collector. The socket is made at the start, since the sandbox allows no new Unix socket later;
+ * it is connected when there is something to send, and again after the collector was lost. No call waits.
  */
 #include "audit/audit_syslog.h"
 
@@ -33,7 +33,7 @@ void audit_syslog_close(struct audit_syslog *s)
     s->fd = -1;
 }
 
-static bool connected(struct audit_syslog *s)
+static bool ensure_connected(struct audit_syslog *s)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
 
@@ -48,7 +48,7 @@ static bool connected(struct audit_syslog *s)
 static int send_one(struct audit_syslog *s, const char *message, size_t n)
 {
     for (int tries = 0; tries < 2; tries++) {
-        if (!connected(s))
+        if (!ensure_connected(s))
             return -1;
         if (send(s->fd, message, n, MSG_NOSIGNAL) == (ssize_t)n)
             return 0;

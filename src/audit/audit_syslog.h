@@ -2,7 +2,7 @@
  * audit_syslog.h - audit lines to a Unix datagram socket in the form of RFC 5424; the second sink.
  *
  * Best effort: a datagram that cannot be sent at once is counted and forgotten. The message is the audit line
- * itself, so a collector elsewhere holds the hashes that a forger here would have to match.
+ * itself, so a collector on another machine holds the hashes that a forged trail would have to match.
  */
 #ifndef JG_AUDIT_AUDIT_SYSLOG_H
 #define JG_AUDIT_AUDIT_SYSLOG_H
@@ -15,7 +15,7 @@
 
 struct audit_syslog {
     int fd;         /* made once; -1 = none */
-    bool connected; /* to what bears the path now */
+    bool connected; /* to the socket that has the path now */
     char path[AUDIT_SYSLOG_PATH];
     uint64_t sent, dropped;
 };

@@ -3,7 +3,7 @@
  * audit_tail.c - the end of an audit trail, read backwards; see audit_tail.h.
  *
  * Pieces of PIECE bytes are read from the end to the front. The front of a piece is most often the end of a
- * line that begins in the piece before: it is kept and put behind that one.
+ * line that begins in the piece before: it is kept and appended to that piece.
  */
 #include "audit/audit_tail.h"
 

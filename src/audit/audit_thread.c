@@ -4,12 +4,12 @@
  *
  *   wait --> take a batch --> check the file --> room? --yes--> lines, one write, one fdatasync --> report
  *                                                 |
- *                                                 +--no: those that need not be kept are refused; the others
- *                                                        go into the reserve, behind an audit_failing
+ *                                                 +--no: records that need not be kept are refused; the
+ *                                                        others go into the reserve, behind an audit_failing
  *
- * What could not be written and must be kept goes back to the head of the queue, in order. While it fails the
- * thread tries again every retry_ms, also with nothing to write, so that it notices when it can again; the
- * first line it writes then is audit_gap, which says what was lost and what came late.
+ * Records that could not be written and must be kept return to the head of the queue, in order. While writing
+ * fails the thread tries again every retry_ms, also with an empty queue, so that it notices when the disk
+ * takes lines again; the first line then is audit_gap, which says what was lost and what came late.
  *
  * All signals are blocked here: a file that reaches its size limit must be an error, not the end.
  */
@@ -45,7 +45,7 @@ static bool has_work(const struct audit_writer *w)
     return w->stop || w->rotate || (!STAILQ_EMPTY(&w->queue) && !w->failing);
 }
 
-/* While it fails the next attempt has its time, however many records come meanwhile. */
+/* While writing fails the next attempt keeps its time, however many records are added meanwhile. */
 static void wait_for_work(struct audit_writer *w)
 {
     uint64_t until = uv_hrtime() + w->opts.retry_ms * 1000000, now;
@@ -60,7 +60,7 @@ static void wait_for_work(struct audit_writer *w)
     }
 }
 
-static void take(struct audit_writer *w, struct batch *b)
+static void take_batch(struct audit_writer *w, struct batch *b)
 {
     struct audit_entry *e;
 
@@ -129,7 +129,8 @@ static int add_gap(struct audit_writer *w, const struct batch *batch, struct buf
 /* ---- writing ---- */
 
 /* `room` is the error that keeps the disk from taking more than the reserve; 0 = none. */
-static int build(struct audit_writer *w, struct batch *b, int room, struct buf *lines, struct audit_link *at)
+static int build_lines(struct audit_writer *w, struct batch *b, int room, struct buf *lines,
+                       struct audit_link *at)
 {
     struct audit_entry *e;
     int err = 0;
@@ -150,7 +151,7 @@ static int build(struct audit_writer *w, struct batch *b, int room, struct buf *
 }
 
 /* 0 = the lines are on disk; *room says whether it has space for more. */
-static int commit(struct audit_writer *w, struct batch *b, int *room)
+static int commit_batch(struct audit_writer *w, struct batch *b, int *room)
 {
     struct buf lines = BUF_INIT(BATCH_BYTES + 4 * AUDIT_LINE_MAX);
     int err = b->rotate ? audit_file_rotate(&w->file) : audit_file_check(&w->file);
@@ -160,7 +161,7 @@ static int commit(struct audit_writer *w, struct batch *b, int *room)
     if (!err) /* all of it at once: growing would copy and wipe what is there, time and again */
         err = buf_reserve(&lines, b->bytes + 2 * OWN_MEMBERS);
     if (!err)
-        err = build(w, b, *room, &lines, &at);
+        err = build_lines(w, b, *room, &lines, &at);
     if (!err && lines.len)
         err = audit_file_append(&w->file, &lines, &at);
     if (!err)
@@ -190,7 +191,7 @@ static void give_back(struct audit_writer *w, struct batch *b, int err)
     }
     STAILQ_CONCAT(&kept, &w->queue);
     STAILQ_CONCAT(&w->queue, &kept);
-    if (err && b->lost) { /* still to be told */
+    if (err && b->lost) { /* still to be recorded */
         w->lost_from_ms = b->lost_from_ms;
         w->lost += b->lost;
     }
@@ -226,11 +227,11 @@ static bool one_round(struct audit_writer *w)
 
     uv_mutex_lock(&w->lock);
     wait_for_work(w);
-    take(w, &b);
+    take_batch(w, &b);
     uv_mutex_unlock(&w->lock);
 
     uint64_t from = clock_measure_us();
-    int err = commit(w, &b, &room);
+    int err = commit_batch(w, &b, &room);
     uint64_t took_us = clock_measure_us() - from;
 
     uv_mutex_lock(&w->lock);
@@ -238,7 +239,7 @@ static bool one_round(struct audit_writer *w)
     note_outcome(w, err ? err : room, took_us);
     bool over = is_over(w, &b, err);
     w->ended = over;
-    w->landed |= err || STAILQ_EMPTY(&w->queue);
+    w->round_over |= err || STAILQ_EMPTY(&w->queue);
     if (!w->abandoned)
         (void)uv_async_send(&w->async);
     bool go_on = !over && !w->abandoned;

@@ -34,8 +34,7 @@ struct audit_report { /* what the thread says of itself */
 };
 
 struct audit_writer {
-    struct audit_sink sink; /* first */
-    struct loop *loop;
+    struct audit_sink sink;        /* first */
     struct audit_writer_opts opts; /* its texts only while opening */
     uv_thread_t thread;
     uv_async_t async;
@@ -46,15 +45,15 @@ struct audit_writer {
     struct audit_entries gathering;    /* not yet the thread's; in `queued` all the same */
     TAILQ_HEAD(, audit_entry) waiting; /* in the order of their deadlines */
     struct deadline late, end;
-    bool stalled; /* somebody waited in vain, and nothing was written since */
-    struct audit_report told;
+    bool stalled; /* a wait ended at its deadline, and nothing was written since */
+    struct audit_report reported;
     /* shared, under the lock */
     uv_mutex_t lock;
     uv_cond_t wake;
     struct audit_entries queue, written;
     size_t queued;
-    bool landed;   /* the queue was empty after a round */
-    uint64_t lost; /* not yet told in the trail */
+    bool round_over; /* the queue was empty after a round */
+    uint64_t lost;   /* not yet recorded in the trail */
     int64_t lost_from_ms;
     bool stop, rotate, ended, abandoned;
     struct audit_report report;

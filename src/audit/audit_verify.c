@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * audit_verify.c - what was done to an audit trail; see audit_verify.h.
+ * audit_verify.c - the defects of an audit trail; see audit_verify.h.
  *
  * `at` is the sound line furthest along the trail. The next sound line must have its number plus one and its
  * hash as `prev`. Lines that are not sound lie between two sound ones; they are judged when the second one
@@ -30,7 +30,7 @@ struct junk { /* lines that are not sound, since the last one that is */
 };
 
 struct audit_verify {
-    void (*told)(void *arg, const struct audit_remark *);
+    void (*on_remark)(void *arg, const struct audit_remark *);
     void *arg;
     bool has_head;
     struct audit_head head;
@@ -43,8 +43,8 @@ struct audit_verify {
     struct audit_summary sum;
 };
 
-__attribute__((format(printf, 5, 6))) static void tell(struct audit_verify *v, bool note, uint64_t line,
-                                                       uint64_t seq, const char *fmt, ...)
+__attribute__((format(printf, 5, 6))) static void remark(struct audit_verify *v, bool note, uint64_t line,
+                                                         uint64_t seq, const char *fmt, ...)
 {
     char text[TEXT_SIZE];
     va_list ap;
@@ -54,15 +54,15 @@ __attribute__((format(printf, 5, 6))) static void tell(struct audit_verify *v, b
     va_end(ap);
     v->sum.defects += !note;
     v->sum.notes += note;
-    v->told(v->arg,
-            &(struct audit_remark){.note = note, .file = v->file, .line = line, .seq = seq, .text = text});
+    v->on_remark(v->arg, &(struct audit_remark){
+                             .note = note, .file = v->file, .line = line, .seq = seq, .text = text});
 }
 
 #define DEFECT false
 #define NOTE   true
 
 /* "seq 5" or "seq 5 to 9". */
-static const char *span(uint64_t from, uint64_t to, char out[64])
+static const char *number_span(uint64_t from, uint64_t to, char out[64])
 {
     if (from == to)
         (void)snprintf(out, 64, "seq %" PRIu64, from);
@@ -72,7 +72,7 @@ static const char *span(uint64_t from, uint64_t to, char out[64])
 }
 
 struct audit_verify *audit_verify_new(const struct audit_head *head,
-                                      void (*told)(void *arg, const struct audit_remark *), void *arg)
+                                      void (*on_remark)(void *arg, const struct audit_remark *), void *arg)
 {
     struct audit_verify *v = calloc(1, sizeof(*v));
 
@@ -83,7 +83,7 @@ struct audit_verify *audit_verify_new(const struct audit_head *head,
         free(v);
         return NULL;
     }
-    v->told = told;
+    v->on_remark = on_remark;
     v->arg = arg;
     v->has_head = head != NULL;
     if (head)
@@ -131,7 +131,7 @@ static void add_junk(struct audit_verify *v, const char *line, size_t n, const c
     j->lines++;
     j->bytes += n;
     if (j->lines > 1)
-        tell(v, DEFECT, v->line, v->at.seq + j->lines, "%s", why);
+        remark(v, DEFECT, v->line, v->at.seq + j->lines, "%s", why);
 }
 
 static bool is_closed_off(struct audit_verify *v, const cJSON *o)
@@ -158,11 +158,12 @@ static uint64_t judge_junk(struct audit_verify *v, const struct audit_line *next
         return 0;
     j->lines = 0;
     if (closed && lines == 1 && strcmp(text_of(o, "cause"), "torn") == 0)
-        tell(v, NOTE, j->first, 0,
-             "the line was cut off by a crash; the gateway closed it off with seq %" PRIu64, next->link.seq);
+        remark(v, NOTE, j->first, 0,
+               "the line was cut off by a crash; the gateway closed it off with seq %" PRIu64,
+               next->link.seq);
     else
-        tell(v, DEFECT, j->first, v->at.seq + 1, "%s%s", j->why,
-             closed ? "; the gateway noticed when it wrote the next line" : "");
+        remark(v, DEFECT, j->first, v->at.seq + 1, "%s%s", j->why,
+               closed ? "; the gateway noticed when it wrote the next line" : "");
     return closed || (next && strcmp(next->prev, v->at.hash) == 0) ? 0 : lines;
 }
 
@@ -185,24 +186,24 @@ static void check_beginning(struct audit_verify *v, const struct audit_line *l, 
         (strcmp(l->event, "audit_begin") == 0 || strcmp(l->event, "audit_torn") == 0))
         return;
     if (l->link.seq == 1)
-        tell(v, DEFECT, v->line, 1, "this is not how a trail begins");
+        remark(v, DEFECT, v->line, 1, "this is not how a trail begins");
     else if (strcmp(l->event, "audit_continue") != 0)
-        tell(v, DEFECT, v->line, l->link.seq, "%s missing: the file does not begin with its first line",
-             span(1, l->link.seq - 1, numbers));
+        remark(v, DEFECT, v->line, l->link.seq, "%s missing: the file does not begin with its first line",
+               number_span(1, l->link.seq - 1, numbers));
     else if (is_known_loss(cause))
-        tell(v, DEFECT, v->line, l->link.seq, "%s missing: the gateway found the file before this one %s",
-             span(1, l->link.seq - 1, numbers), cause);
+        remark(v, DEFECT, v->line, l->link.seq, "%s missing: the gateway found the file before this one %s",
+               number_span(1, l->link.seq - 1, numbers), cause);
     else
-        tell(v, NOTE, v->line, l->link.seq, "%s stand in earlier files that were not given",
-             span(1, l->link.seq - 1, numbers));
+        remark(v, NOTE, v->line, l->link.seq, "%s stand in earlier files that were not given",
+               number_span(1, l->link.seq - 1, numbers));
 }
 
 static void check_file_start(struct audit_verify *v, const struct audit_line *l)
 {
     if (strcmp(l->event, "audit_begin") == 0)
-        tell(v, DEFECT, v->line, l->link.seq, "a new trail begins here: the one before does not go on");
+        remark(v, DEFECT, v->line, l->link.seq, "a new trail begins here: the one before does not go on");
     else if (strcmp(l->event, "audit_continue") != 0)
-        tell(v, DEFECT, v->line, l->link.seq, "the file does not begin with its first line");
+        remark(v, DEFECT, v->line, l->link.seq, "the file does not begin with its first line");
 }
 
 /* Does it follow from `at`, with `taken` numbers used up by unsound lines? False = `at` stays. */
@@ -214,21 +215,22 @@ static bool check_follows(struct audit_verify *v, const struct audit_line *l, ui
     if (l->link.seq <= v->at.seq) {
         bool twice = strcmp(l->link.hash, v->at.hash) == 0;
 
-        tell(v, DEFECT, v->line, l->link.seq, "the line %s seq %" PRIu64,
-             twice ? "is there twice: again" : "is out of order: it stands after", v->at.seq);
+        remark(v, DEFECT, v->line, l->link.seq, "the line %s seq %" PRIu64,
+               twice ? "is there twice: again" : "is out of order: it stands after", v->at.seq);
         return false;
     }
     if (l->link.seq > expected)
-        tell(v, DEFECT, v->line, l->link.seq, "%s missing before this line%s",
-             span(expected, l->link.seq - 1, numbers),
-             strcmp(l->event, "audit_cut") == 0 ? "; the gateway noticed and wrote this line about it" : "");
+        remark(v, DEFECT, v->line, l->link.seq, "%s missing before this line%s",
+               number_span(expected, l->link.seq - 1, numbers),
+               strcmp(l->event, "audit_cut") == 0 ? "; the gateway noticed and wrote this line about it"
+                                                  : "");
     else if (strcmp(l->event, "audit_cut") == 0)
-        tell(v, DEFECT, v->line, l->link.seq,
-             "the gateway found lines before this one that it had not written");
+        remark(v, DEFECT, v->line, l->link.seq,
+               "the gateway found lines before this one that it had not written");
     else if (taken == 0 && strcmp(l->prev, v->at.hash) != 0)
-        tell(v, DEFECT, v->line, l->link.seq,
-             "it does not follow from seq %" PRIu64 ": one of the two was changed and its check made anew",
-             v->at.seq);
+        remark(v, DEFECT, v->line, l->link.seq,
+               "it does not follow from seq %" PRIu64 ": one of the two was changed and its check made again",
+               v->at.seq);
     return true;
 }
 
@@ -237,15 +239,15 @@ static void note_gap(struct audit_verify *v, const struct audit_line *l, const c
     int64_t lost = number_of(o, "lost");
 
     if (strcmp(l->event, "audit_gap") == 0)
-        tell(v, NOTE, v->line, l->link.seq,
-             "gap from %.32s to %.32s: %" PRId64 " records lost, %" PRId64 " late", text_of(o, "from"),
-             text_of(o, "to"), lost, number_of(o, "delayed"));
+        remark(v, NOTE, v->line, l->link.seq,
+               "gap from %.32s to %.32s: %" PRId64 " records lost, %" PRId64 " late", text_of(o, "from"),
+               text_of(o, "to"), lost, number_of(o, "delayed"));
 }
 
 static void check_against_head(struct audit_verify *v, const struct audit_line *l)
 {
     if (v->has_head && l->link.seq == v->head.last.seq && strcmp(l->link.hash, v->head.last.hash) != 0)
-        tell(v, DEFECT, v->line, l->link.seq, "the line is not the one that the head names");
+        remark(v, DEFECT, v->line, l->link.seq, "the line is not the one that the head names");
 }
 
 static void add_line(struct audit_verify *v, const struct audit_line *l, const cJSON *o)
@@ -310,13 +312,13 @@ static void check_end(struct audit_verify *v)
     char numbers[64];
 
     if (!v->has_head)
-        tell(v, NOTE, 0, 0, "no head was found: lines missing at the end would not show");
+        remark(v, NOTE, 0, 0, "no head was found: lines missing at the end would not show");
     else if (v->file_first >= h->first && v->at.seq < h->last.seq)
-        tell(v, DEFECT, v->line, v->at.seq, "%s missing at the end: the head knows of them",
-             span(v->at.seq + 1, h->last.seq, numbers));
+        remark(v, DEFECT, v->line, v->at.seq, "%s missing at the end: the head knows of them",
+               number_span(v->at.seq + 1, h->last.seq, numbers));
     else if (v->file_first < h->first && v->at.seq + 1 < h->first)
-        tell(v, NOTE, 0, 0, "%s stand in later files that were not given",
-             span(v->at.seq + 1, h->last.seq, numbers));
+        remark(v, NOTE, 0, 0, "%s stand in later files that were not given",
+               number_span(v->at.seq + 1, h->last.seq, numbers));
 }
 
 void audit_verify_end(struct audit_verify *v, struct audit_summary *sum)
@@ -325,7 +327,7 @@ void audit_verify_end(struct audit_verify *v, struct audit_summary *sum)
     if (v->sum.lines)
         check_end(v);
     else if (v->has_head)
-        tell(v, DEFECT, 0, 0, "there is no sound line, but the head knows of %" PRIu64, v->head.last.seq);
+        remark(v, DEFECT, 0, 0, "there is no sound line, but the head knows of %" PRIu64, v->head.last.seq);
     v->sum.last_seq = v->at.seq;
     *sum = v->sum;
 }

@@ -3,9 +3,9 @@
  *
  *   audit_verify_new -> (audit_verify_file -> audit_verify_line ...) ... -> audit_verify_end -> free
  *
- * Files come oldest first. Each defect is told once, with file, line and number; a line that is out of place
- * does not make the ones behind it wrong. A note is told of what is unusual and no defect: a line that a
- * crash cut off and the gateway closed off, a gap that the trail itself declares.
+ * Files come oldest first. Each defect is reported once, with file, line and number; a line that is out of
+ * place does not make the ones behind it wrong. A note reports what is unusual and no defect: a line that a
+ * crash cut off and the gateway closed off, a gap that the trail itself records.
  *
  * Not here: opening files, sorting them, finding the head (audit_command.c).
  */
@@ -35,7 +35,7 @@ struct audit_summary {
 
 /* `head` NULL = there is none. NULL when out of memory. */
 struct audit_verify *audit_verify_new(const struct audit_head *head,
-                                      void (*told)(void *arg, const struct audit_remark *), void *arg);
+                                      void (*on_remark)(void *arg, const struct audit_remark *), void *arg);
 void audit_verify_file(struct audit_verify *, const char *name); /* the name outlives the verifier */
 void audit_verify_line(struct audit_verify *, const char *line, size_t n); /* line end included */
 void audit_verify_end(struct audit_verify *, struct audit_summary *);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * audit_witness.c - what of a trail is still open; see audit_witness.h.
+ * audit_witness.c - the check-outs of a trail without an end; see audit_witness.h.
  *
- * Reading backwards, an end comes before its beginning: so ends are remembered, and a check-out without one
- * is a claim at once. An end is remembered as a hash of 64 bits of what it is the end of; two that collide
- * hide a claim, which among millions of ends happens about never.
+ * Read backwards, an end comes before its check-out: ends are remembered, and a check-out without one is a
+ * claim at once. An end is remembered as a 64-bit hash of the request or lease; a collision would hide a
+ * claim, and is not expected among millions of ends.
  *
  * Nearly all lines are of no interest or an end, so they are searched for a few texts and not parsed. A quote
- * in a value is escaped, so a member's name with its quotes and colon stands nowhere but at the member.
+ * in a value is escaped, so a member's name with its quotes and colon occurs only at the member.
  */
 #include "audit/audit_witness.h"
 
@@ -28,7 +28,7 @@ struct audit_witness {
     void (*claim)(void *arg, const struct audit_claim *);
     void *arg;
     uint64_t *ends; /* open addressing; 0 = free */
-    size_t nends, room;
+    size_t nends, capacity;
 };
 
 struct piece {
@@ -74,30 +74,30 @@ static uint64_t end_hash(struct piece a, struct piece b)
 
 static uint64_t *place_of(const struct audit_witness *w, uint64_t hash)
 {
-    size_t i = (size_t)(hash ^ (hash >> 32)) & (w->room - 1);
+    size_t i = (size_t)(hash ^ (hash >> 32)) & (w->capacity - 1);
 
     while (w->ends[i] && w->ends[i] != hash)
-        i = (i + 1) & (w->room - 1);
+        i = (i + 1) & (w->capacity - 1);
     return &w->ends[i];
 }
 
 static bool has_end(const struct audit_witness *w, uint64_t hash)
 {
-    return w->room && *place_of(w, hash) == hash;
+    return w->capacity && *place_of(w, hash) == hash;
 }
 
-static int grow(struct audit_witness *w)
+static int grow_ends(struct audit_witness *w)
 {
     struct audit_witness old = *w;
-    size_t room = old.room ? old.room * 2 : 1024;
+    size_t capacity = old.capacity ? old.capacity * 2 : 1024;
 
-    w->ends = calloc(room, sizeof(*w->ends));
+    w->ends = calloc(capacity, sizeof(*w->ends));
     if (!w->ends) {
         w->ends = old.ends;
         return -ENOMEM;
     }
-    w->room = room;
-    for (size_t i = 0; i < old.room; i++)
+    w->capacity = capacity;
+    for (size_t i = 0; i < old.capacity; i++)
         if (old.ends[i])
             *place_of(w, old.ends[i]) = old.ends[i];
     free(old.ends);
@@ -106,7 +106,7 @@ static int grow(struct audit_witness *w)
 
 static int add_end(struct audit_witness *w, uint64_t hash)
 {
-    if ((w->nends + 1) * 2 > w->room && grow(w))
+    if ((w->nends + 1) * 2 > w->capacity && grow_ends(w))
         return -ENOMEM;
     uint64_t *place = place_of(w, hash);
 
@@ -119,7 +119,7 @@ static int add_end(struct audit_witness *w, uint64_t hash)
 
 /* What stands behind `name`, which has its quotes and colon and a text's opening quote; up to the next `end`.
  */
-static struct piece member(const char *line, size_t n, const char *name, char end)
+static struct piece member_value(const char *line, size_t n, const char *name, char end)
 {
     const char *at = memmem(line, n, name, strlen(name));
     struct piece p = {NULL, 0};
@@ -135,17 +135,17 @@ static struct piece member(const char *line, size_t n, const char *name, char en
 
 static struct piece text_member(const char *line, size_t n, const char *name)
 {
-    return member(line, n, name, '"');
+    return member_value(line, n, name, '"');
 }
 
-static bool is(struct piece p, const char *text)
+static bool member_is(struct piece p, const char *text)
 {
     return p.at && p.n == strlen(text) && memcmp(p.at, text, p.n) == 0;
 }
 
 static uint64_t request_of(const char *line, size_t n)
 {
-    struct piece id = member(line, n, "\"vault_request_id\":", '\n');
+    struct piece id = member_value(line, n, "\"vault_request_id\":", '\n');
     size_t digits = 0;
 
     while (digits < id.n && id.at[digits] >= '0' && id.at[digits] <= '9')
@@ -201,8 +201,8 @@ static void on_checkout(struct audit_witness *w, const char *line, size_t n)
 {
     uint64_t request = request_of(line, n);
 
-    if (request && is(text_member(line, n, "\"outcome\":\""), "ok") &&
-        !is(text_member(line, n, "\"adopted\":\""), "yes") && !has_end(w, request) &&
+    if (request && member_is(text_member(line, n, "\"outcome\":\""), "ok") &&
+        !member_is(text_member(line, n, "\"adopted\":\""), "yes") && !has_end(w, request) &&
         !has_end(w, lease_of(line, n)))
         make_claim(w, line, n);
 }
@@ -211,7 +211,8 @@ static int on_reconcile(struct audit_witness *w, const char *line, size_t n)
 {
     struct piece found = text_member(line, n, "\"found\":\"");
 
-    return is(found, "never_happened") || is(found, "lapsed") ? add_end(w, lease_of(line, n)) : 0;
+    return member_is(found, "never_happened") || member_is(found, "lapsed") ? add_end(w, lease_of(line, n))
+                                                                            : 0;
 }
 
 int audit_witness_line(struct audit_witness *w, const char *line, size_t n)
@@ -222,13 +223,13 @@ int audit_witness_line(struct audit_witness *w, const char *line, size_t n)
     size_t left = n - EVENT_MIN, front = left < EVENT_MAX - EVENT_MIN ? left : EVENT_MAX - EVENT_MIN;
     struct piece event = text_member(rest, front, "\",\"event\":\"");
 
-    if (is(event, "checkin")) {
+    if (member_is(event, "checkin")) {
         uint64_t request = request_of(rest, left);
         return request ? add_end(w, request) : 0;
     }
-    if (is(event, "reconcile"))
+    if (member_is(event, "reconcile"))
         return on_reconcile(w, rest, left);
-    if (is(event, "checkout"))
+    if (member_is(event, "checkout"))
         on_checkout(w, line, n);
     return 0;
 }

@@ -1,12 +1,12 @@
 /*
- * audit_witness.h - the audit trail as a second witness of what is checked out.
+ * audit_witness.h - the audit trail as a second record of what is checked out.
  *
- * The lines of a trail are shown from the newest to the oldest. Each successful check-out of a request of the
- * gateway's own whose end is not in the trail becomes a claim: that vault request may still be live. Who
- * knows the leases decides whether it is news, and the vault decides whether it is true; so lines need not be
- * sound.
+ * The lines of a trail are given from the newest to the oldest. Each successful check-out of one of the
+ * gateway's own requests whose end is not in the trail becomes a claim: that vault request may still be live.
+ * The caller compares claims with the leases it knows, and the vault says whether the request is live; so a
+ * line need not be sound.
  *
- * An end is the `checkin` record of the request, or a search for the lease that found nothing.
+ * An end is the `checkin` record of the request, or a recovery of the lease that found nothing.
  */
 #ifndef JG_AUDIT_AUDIT_WITNESS_H
 #define JG_AUDIT_AUDIT_WITNESS_H
@@ -19,7 +19,7 @@ struct audit_claim { /* texts are never NULL, and valid within the call */
     const char *lease_id, *credential_id;
     const char *vault, *run_as;
     const char *user, *domain, *session;
-    int64_t request_id, created_wall_ms, expires_wall_ms; /* the times 0 = not told */
+    int64_t request_id, created_wall_ms, expires_wall_ms; /* the times 0 = not known */
 };
 
 struct audit_witness;
@@ -27,7 +27,7 @@ struct audit_witness;
 /* NULL = out of memory. */
 struct audit_witness *audit_witness_new(void (*claim)(void *arg, const struct audit_claim *), void *arg);
 void audit_witness_free(struct audit_witness *); /* NULL is fine */
-/* One line, line end included or not. What is no record of an end or of a check-out is passed over. 0 or
+/* One line, line end included or not. Other records are ignored. 0 or
  * -ENOMEM. */
 int audit_witness_line(struct audit_witness *, const char *line, size_t n);
 

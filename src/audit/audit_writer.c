@@ -2,17 +2,17 @@
 /*
  * audit_writer.c - the loop's side of the audit trail: put, wait, deadlines, the end; see audit_writer.h.
  *
- * A record waits on the loop until its flight goes (base/queue/group_commit.h): at once when it is alone,
- * else with those who come within the next moment. What nobody awaits rides along, or goes after LINGER_MS;
- * where nobody came along last time, with this turn of the loop.
+ * base/queue/group_commit.h says when a batch begins: at once for an awaited record that is alone, otherwise
+ * together with those of the next moment. A record that no caller awaits joins the next batch, or begins one
+ * after UNAWAITED_MS; without other records lately, in this iteration of the loop.
  *
  * Who touches what: the queue, the list of written entries and the numbers are shared and touched under the
- * lock; an entry is the thread's while it is in a batch; waits, deadlines and logging are the loop's alone.
- * The other side is audit_thread.c.
+ * lock; an entry in a batch is the thread's; waits, deadlines and logging are the loop's alone. The other
+ * side is audit_thread.c.
  *
- * A wait is taken out of its entry in one place (unlink_wait), whoever ends it: the disk, the deadline, or
- * its owner. An entry whose wait ran out and that need not be kept is marked; the thread drops it if it has
- * not begun with it.
+ * Invariant: a wait leaves its entry in one place (unlink_wait), whether the disk, the deadline or its owner
+ * ends it. An entry whose wait has ended and that need not be kept is marked as cancelled; the thread drops
+ * it unless it has begun with it.
  */
 #include "audit/audit_thread.h"
 
@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINGER_MS 5 /* of records that nobody awaits: what lies in memory a kill takes along */
+#define UNAWAITED_MS 5 /* before records that no caller awaits are written; a kill loses them */
 
 static struct audit_writer *writer_of(struct audit_sink *sink)
 {
@@ -36,17 +36,17 @@ static void on_late(struct deadline *);
 
 static uint64_t now_ms(const struct audit_writer *w)
 {
-    return clock_now(loop_clock(w->loop));
+    return clock_now(w->opts.clock);
 }
 
-static void arm(struct audit_writer *w)
+static void arm_late(struct audit_writer *w)
 {
     struct audit_entry *first = TAILQ_FIRST(&w->waiting);
     uint64_t now = now_ms(w);
 
     if (!first)
-        timer_stop(loop_timers(w->loop), &w->late);
-    else if (timer_start(loop_timers(w->loop), &w->late, first->until_ms > now ? first->until_ms - now : 0,
+        timer_stop(w->opts.timers, &w->late);
+    else if (timer_start(w->opts.timers, &w->late, first->until_ms > now ? first->until_ms - now : 0,
                          on_late))
         log_error("audit_deadline", "error=%s", strerror(ENOMEM)); /* the caller's own deadline remains */
 }
@@ -92,25 +92,25 @@ static void on_late(struct deadline *d)
                   (unsigned long long)w->opts.deadline_ms, "the disk does not answer");
     w->stalled = true;
     fail_waits(w, now_ms(w), -ETIMEDOUT);
-    arm(w);
+    arm_late(w);
 }
 
 /* ---- what the thread reports ---- */
 
-static void report(struct audit_writer *w, const struct audit_report *r)
+static void log_changes(struct audit_writer *w, const struct audit_report *r)
 {
-    if (r->err && !w->told.err)
+    if (r->err && !w->reported.err)
         log_error("audit_failed", "file=%s error=%s policy=%s", w->file.path, strerror(-r->err),
                   "see audit_policy");
-    if (!r->err && w->told.err)
+    if (!r->err && w->reported.err)
         log_info("audit_recovered", "file=%s seq=%llu", w->file.path, (unsigned long long)r->seq);
-    if (r->breaks != w->told.breaks)
+    if (r->breaks != w->reported.breaks)
         log_error("audit_broken", "file=%s cause=%s hint=%s", w->file.path, r->last_break,
                   "the file was not as it was left; `jumpgate audit verify` says what is missing");
-    w->told = *r;
+    w->reported = *r;
 }
 
-static void tell_written(struct audit_writer *w, struct audit_entries *written)
+static void finish_written(struct audit_writer *w, struct audit_entries *written)
 {
     struct audit_entry *e;
 
@@ -124,7 +124,7 @@ static void tell_written(struct audit_writer *w, struct audit_entries *written)
         if (wait)
             wait->done(wait, err);
     }
-    arm(w);
+    arm_late(w);
 }
 
 static void free_entries(struct audit_entries *list)
@@ -158,9 +158,9 @@ static void on_async_closed(uv_handle_t *handle)
 
 static void finish_close(struct audit_writer *w)
 {
-    timer_stop(loop_timers(w->loop), &w->end);
+    timer_stop(w->opts.timers, &w->end);
     fail_waits(w, UINT64_MAX, -ESHUTDOWN);
-    timer_stop(loop_timers(w->loop), &w->late);
+    timer_stop(w->opts.timers, &w->late);
     uv_close((uv_handle_t *)&w->async, on_async_closed);
 }
 
@@ -169,18 +169,18 @@ static void on_async(uv_async_t *async)
     struct audit_writer *w = async->data;
     struct audit_entries written = STAILQ_HEAD_INITIALIZER(written);
     struct audit_report r;
-    bool ended, landed;
+    bool ended, round_over;
 
     uv_mutex_lock(&w->lock);
     STAILQ_CONCAT(&written, &w->written);
     r = w->report;
     ended = w->ended;
-    landed = w->landed;
-    w->landed = false;
+    round_over = w->round_over;
+    w->round_over = false;
     uv_mutex_unlock(&w->lock);
-    report(w, &r);
-    tell_written(w, &written);
-    if (landed)
+    log_changes(w, &r);
+    finish_written(w, &written);
+    if (round_over)
         group_commit_done(&w->group_commit);
     if (ended && !uv_is_closing((uv_handle_t *)async)) {
         (void)uv_thread_join(&w->thread);
@@ -196,7 +196,7 @@ static bool is_writable(const struct audit_writer *w, const struct audit_report 
 }
 
 /* Under the lock: may another record come? */
-static int admit(struct audit_writer *w, const struct audit_wait *wait)
+static int check_admission(struct audit_writer *w, const struct audit_wait *wait)
 {
     if (w->stop)
         return -ESHUTDOWN;
@@ -204,18 +204,18 @@ static int admit(struct audit_writer *w, const struct audit_wait *wait)
         return -EBUSY;
     if (w->queued < w->opts.max_queued)
         return 0;
-    if (!wait) { /* who waits is told; the others become part of a gap */
-        w->lost_from_ms = w->lost ? w->lost_from_ms : clock_wall(loop_clock(w->loop));
+    if (!wait) { /* an awaited record is refused; any other becomes part of a gap */
+        w->lost_from_ms = w->lost ? w->lost_from_ms : clock_wall(w->opts.clock);
         w->lost++;
         w->report.lost++;
     }
     return wait ? -EBUSY : -ENOBUFS;
 }
 
-static int enqueue(struct audit_writer *w, struct audit_entry *e, const struct audit_wait *wait)
+static int admit_entry(struct audit_writer *w, struct audit_entry *e, const struct audit_wait *wait)
 {
     uv_mutex_lock(&w->lock);
-    int err = admit(w, wait);
+    int err = check_admission(w, wait);
     w->queued += !err;
     uv_mutex_unlock(&w->lock);
     if (!err)
@@ -227,14 +227,14 @@ static int enqueue(struct audit_writer *w, struct audit_entry *e, const struct a
 static void hand_over(struct audit_writer *w, bool stop)
 {
     uv_mutex_lock(&w->lock);
-    w->landed = false;
+    w->round_over = false;
     w->stop |= stop;
     STAILQ_CONCAT(&w->queue, &w->gathering);
     uv_mutex_unlock(&w->lock);
     uv_cond_signal(&w->wake);
 }
 
-static bool on_go(struct group_commit *g)
+static bool on_commit(struct group_commit *g)
 {
     struct audit_writer *w = CONTAINER_OF(g, struct audit_writer, group_commit);
 
@@ -254,11 +254,11 @@ static int writer_put(struct audit_sink *sink, const char *members, size_t n, un
     struct audit_entry *e = malloc(sizeof(*e) + n);
     if (!e)
         return -ENOMEM;
-    *e = (struct audit_entry){.wall_ms = clock_wall(loop_clock(w->loop)), .flags = flags, .n = n};
+    *e = (struct audit_entry){.wall_ms = clock_wall(w->opts.clock), .flags = flags, .n = n};
     memcpy(e->members, members, n);
     e->wait = wait;
     e->until_ms = now_ms(w) + w->opts.deadline_ms;
-    int err = enqueue(w, e, wait);
+    int err = admit_entry(w, e, wait);
     if (err) {
         free(e);
         return err;
@@ -267,7 +267,7 @@ static int writer_put(struct audit_sink *sink, const char *members, size_t n, un
         wait->entry = e;
         TAILQ_INSERT_TAIL(&w->waiting, e, of_waiting);
         if (TAILQ_FIRST(&w->waiting) == e)
-            arm(w);
+            arm_late(w);
     }
     group_commit_add(&w->group_commit, wait != NULL);
     return 0;
@@ -321,7 +321,7 @@ static bool start_thread(struct audit_writer *w)
         uv_mutex_destroy(&w->lock);
         return false;
     }
-    if (uv_async_init(loop_uv(w->loop), &w->async, on_async) == 0) {
+    if (uv_async_init(w->opts.uv, &w->async, on_async) == 0) {
         w->async.data = w;
         if (uv_thread_create(&w->thread, audit_thread_run, w) == 0)
             return true;
@@ -337,27 +337,27 @@ static bool start_thread(struct audit_writer *w)
     return false;
 }
 
-/* A disk may get room or come back; what the configuration says wrong stays wrong. */
+/* Errors that may pass: a disk may get space or come back. A wrong configuration stays wrong. */
 static bool may_pass(int err)
 {
     return err == -ENOSPC || err == -EDQUOT || err == -EFBIG || err == -EIO || err == -EROFS ||
            err == -ENOMEM;
 }
 
-/* The gateway starts all the same: leases of earlier must be given back. */
+/* The gateway starts all the same: leases of the run before must be checked in. */
 static void note_bad_start(struct audit_writer *w, int err)
 {
     struct audit_report r = {.err = err, .failures = err != 0};
 
     if (!err)
         return;
-    report(w, &r);
+    log_changes(w, &r);
     w->report = r;
     w->failing = err;
-    w->failing_from_ms = clock_wall(loop_clock(w->loop));
+    w->failing_from_ms = clock_wall(w->opts.clock);
 }
 
-struct audit_writer *audit_writer_open(struct loop *loop, const struct audit_writer_opts *opts, char why[320])
+struct audit_writer *audit_writer_open(const struct audit_writer_opts *opts, char why[320])
 {
     struct audit_writer *w = calloc(1, sizeof(*w));
 
@@ -366,13 +366,12 @@ struct audit_writer *audit_writer_open(struct loop *loop, const struct audit_wri
         return NULL;
     }
     w->sink.ops = &writer_ops;
-    w->loop = loop;
     w->opts = *opts;
     STAILQ_INIT(&w->queue);
     STAILQ_INIT(&w->written);
     STAILQ_INIT(&w->gathering);
     w->group_commit = (struct group_commit){
-        .timers = loop_timers(loop), .go = on_go, .delay_ms = LINGER_MS, .delay_alone_ms = 0};
+        .timers = opts->timers, .commit = on_commit, .delay_ms = UNAWAITED_MS, .delay_alone_ms = 0};
     TAILQ_INIT(&w->waiting);
     int err =
         audit_file_open(&w->file, opts->file, opts->head, opts->disk ? opts->disk : &audit_disk_system, why);
@@ -408,7 +407,7 @@ static void on_end(struct deadline *d)
     w->abandoned = !ended;
     uv_mutex_unlock(&w->lock);
     if (ended)
-        return; /* on_async() is on its way */
+        return; /* on_async() follows */
     log_error("audit_abandoned", "file=%s hint=%s", w->file.path,
               "the disk does not answer; records that were waiting are lost");
     finish_close(w);
@@ -420,6 +419,6 @@ void audit_writer_close(struct audit_writer *w, void (*closed)(void *arg), void 
     w->closed_arg = arg;
     group_commit_stop(&w->group_commit);
     hand_over(w, true);
-    if (timer_start(loop_timers(w->loop), &w->end, w->opts.deadline_ms, on_end))
+    if (timer_start(w->opts.timers, &w->end, w->opts.deadline_ms, on_end))
         log_error("audit_deadline", "error=%s", strerror(ENOMEM));
 }

@@ -1,25 +1,32 @@
 /*
- * audit_writer.h - the audit trail's own thread: records queue up on the loop, groups of them reach the disk.
+ * audit_writer.h - the audit trail on the loop's side: records queue here, a thread of its own writes them in
+ * batches.
  *
- *     put() --gather--> queue --> thread: check, room, write, fdatasync (one for all) --async--> done()
+ *     put() --> waiting --commit--> queue --> thread: check, space, write, fdatasync (one for all) --async-->
+ * done()
  *
- * The loop never waits for the disk. Whoever waits for a record waits no longer than the deadline; once the
- * disk has let somebody wait that long, new waits are refused at once until it answers again.
+ * The loop never waits for the disk. A caller waits for its record until the deadline at most. Once a wait
+ * has reached the deadline, new waits are refused at once until the disk answers again.
  *
  * Life: audit_writer_open() -> used as an audit_sink -> audit_writer_close(): what is queued is written, then
- * `closed`. Waits still open when it closes are told -ESHUTDOWN. A disk that does not answer within the
- * deadline at the end is left behind with its thread.
+ * `closed`. Waits that are open then end with -ESHUTDOWN. If the disk does not answer within the deadline at
+ * the end, thread and memory are left to the end of the process.
  */
 #ifndef JG_AUDIT_AUDIT_WRITER_H
 #define JG_AUDIT_AUDIT_WRITER_H
 
 #include "audit/audit_file.h"
 #include "audit/audit_sink.h"
-#include "loop/loop.h"
+#include "base/timers.h"
+
+#include <uv.h>
 
 struct audit_writer;
 
 struct audit_writer_opts {
+    uv_loop_t *uv; /* on which the thread's reports arrive */
+    const struct clock *clock;
+    struct timers *timers;
     const char *file, *head;       /* paths, copied */
     const char *syslog;            /* Unix datagram socket of a second sink; NULL = none; copied */
     size_t max_queued;             /* records that may wait; beyond it they are lost and counted */
@@ -32,7 +39,7 @@ struct audit_writer_opts {
  * NULL and `why` where the file cannot be used. A disk that is full or fails is no reason: the writer begins
  * in that state and tries again.
  */
-struct audit_writer *audit_writer_open(struct loop *, const struct audit_writer_opts *, char why[320]);
+struct audit_writer *audit_writer_open(const struct audit_writer_opts *, char why[320]);
 struct audit_sink *audit_writer_sink(struct audit_writer *);
 void audit_writer_rotate(struct audit_writer *); /* the file was moved away: go on in a new one */
 void audit_writer_close(struct audit_writer *, void (*closed)(void *arg), void *arg);

@@ -18,13 +18,13 @@
 
 #define HOST_LETTERS "abcdefghijklmnopqrstuvwxyz0123456789.-_"
 
-static int refuse(char why[NAMES_WHY_SIZE], const char *text)
+static int refuse_address(char why[ADDRESS_WHY_SIZE], const char *text)
 {
-    (void)text_copy(why, NAMES_WHY_SIZE, text);
+    (void)text_copy(why, ADDRESS_WHY_SIZE, text);
     return -EINVAL;
 }
 
-static void lower(char *text)
+static void lower_ascii(char *text)
 {
     for (; *text; text++)
         if (*text >= 'A' && *text <= 'Z')
@@ -62,7 +62,7 @@ bool address_is_loopback(const char *host)
  * HOST, HOST:PORT, [IPV6], [IPV6]:PORT within n letters. `*port` is the text after the colon, or NULL. False
  * when brackets or lengths are wrong.
  */
-static bool split_host(const char *text, size_t n, char host[NAMES_HOST_SIZE], const char **port)
+static bool split_host(const char *text, size_t n, char host[ADDRESS_HOST_SIZE], const char **port)
 {
     const char *end = text + n, *host_end, *start = text;
 
@@ -82,7 +82,7 @@ static bool split_host(const char *text, size_t n, char host[NAMES_HOST_SIZE], c
         else
             host_end = end;
     }
-    return host_end > start && text_copy_n(host, NAMES_HOST_SIZE, start, (size_t)(host_end - start));
+    return host_end > start && text_copy_n(host, ADDRESS_HOST_SIZE, start, (size_t)(host_end - start));
 }
 
 static bool read_port(const char *text, size_t n, int64_t min, uint16_t *out)
@@ -97,23 +97,23 @@ static bool read_port(const char *text, size_t n, int64_t min, uint16_t *out)
     return true;
 }
 
-int address_split(const char *text, char host[NAMES_HOST_SIZE], uint16_t *port, char why[NAMES_WHY_SIZE])
+int address_split(const char *text, char host[ADDRESS_HOST_SIZE], uint16_t *port, char why[ADDRESS_WHY_SIZE])
 {
-    char written[NAMES_HOST_SIZE];
+    char written[ADDRESS_HOST_SIZE];
     const char *digits;
 
     if (!split_host(text, strlen(text), written, &digits) || !digits)
-        return refuse(why,
-                      "needs an IP address and a port, such as 127.0.0.1:8443 or [::1]:8443, or unix:/PATH");
+        return refuse_address(
+            why, "needs an IP address and a port, such as 127.0.0.1:8443 or [::1]:8443, or unix:/PATH");
     if (strcmp(written, "*") == 0)
-        return refuse(why, "needs an IP address; for all of this machine write 0.0.0.0 or [::]");
-    if (!canonical_ip(written, host, NAMES_HOST_SIZE))
-        return refuse(why,
-                      "needs an IP address, not a name; for this machine alone write 127.0.0.1 or [::1]");
+        return refuse_address(why, "needs an IP address; for all of this machine write 0.0.0.0 or [::]");
+    if (!canonical_ip(written, host, ADDRESS_HOST_SIZE))
+        return refuse_address(
+            why, "needs an IP address, not a name; for this machine alone write 127.0.0.1 or [::1]");
     if ((text[0] == '[') != (strchr(host, ':') != NULL))
-        return refuse(why, "needs brackets around an IPv6 address, and around no other");
+        return refuse_address(why, "needs brackets around an IPv6 address, and around no other");
     if (!read_port(digits, strlen(digits), 0, port))
-        return refuse(why, "needs a port from 0 to 65535 after the last colon");
+        return refuse_address(why, "needs a port from 0 to 65535 after the last colon");
     return 0;
 }
 
@@ -125,37 +125,37 @@ static bool plain_ascii(const char *text)
     return true;
 }
 
-int address_split_url(const char *text, struct address_url *out, char why[NAMES_WHY_SIZE])
+int address_split_url(const char *text, struct address_url *out, char why[ADDRESS_WHY_SIZE])
 {
     const char *mark = strstr(text, "://"), *port;
     size_t authority;
 
     if (!mark || !text_copy_n(out->scheme, sizeof(out->scheme), text, (size_t)(mark - text)))
-        return refuse(why, "needs an address that begins with its scheme, such as https://");
+        return refuse_address(why, "needs an address that begins with its scheme, such as https://");
     if (!plain_ascii(text))
-        return refuse(why, "must be plain ASCII without blanks; write other characters as %XX");
+        return refuse_address(why, "must be plain ASCII without blanks; write other characters as %XX");
     if (strpbrk(text, "?#"))
-        return refuse(why, "must not have a query (?) or a fragment (#)");
-    lower(out->scheme);
+        return refuse_address(why, "must not have a query (?) or a fragment (#)");
+    lower_ascii(out->scheme);
     mark += 3;
     authority = strcspn(mark, "/");
     out->path = mark + authority;
     if (memchr(mark, '@', authority))
-        return refuse(why, "must not hold a user or password: secrets do not belong into this file");
+        return refuse_address(why, "must not hold a user or password: secrets do not belong into this file");
     if (!split_host(mark, authority, out->host, &port))
-        return refuse(why, "needs a host name or an IP address (IPv6 in brackets) after ://");
-    lower(out->host);
+        return refuse_address(why, "needs a host name or an IP address (IPv6 in brackets) after ://");
+    lower_ascii(out->host);
     if (mark[0] == '[' ? !text_is_ip(out->host) : !text_only(out->host, HOST_LETTERS))
-        return refuse(why, "has a host name with letters that host names cannot have");
+        return refuse_address(why, "has a host name with letters that host names cannot have");
     out->port = 0;
     if (port && !read_port(port, (size_t)(out->path - port), 1, &out->port))
-        return refuse(why, "needs a port from 1 to 65535 after the host");
+        return refuse_address(why, "needs a port from 1 to 65535 after the host");
     return 0;
 }
 
-void address_url_identity(const char *text, char out[NAMES_IDENTITY_SIZE])
+void address_url_identity(const char *text, char out[ADDRESS_IDENTITY_SIZE])
 {
-    char why[NAMES_WHY_SIZE], ip[NAMES_HOST_SIZE];
+    char why[ADDRESS_WHY_SIZE], ip[ADDRESS_HOST_SIZE];
     struct address_url url;
 
     *out = '\0';
@@ -170,64 +170,65 @@ void address_url_identity(const char *text, char out[NAMES_IDENTITY_SIZE])
         path--;
     if (canonical_ip(url.host, ip, sizeof(ip)) && text_copy(url.host, sizeof(url.host), ip))
         host = strlen(ip);
-    if (snprintf(out, NAMES_IDENTITY_SIZE, "%s://%.*s:%u%.*s", url.scheme, (int)host, url.host, port,
-                 (int)path, url.path) >= NAMES_IDENTITY_SIZE)
+    if (snprintf(out, ADDRESS_IDENTITY_SIZE, "%s://%.*s:%u%.*s", url.scheme, (int)host, url.host, port,
+                 (int)path, url.path) >= ADDRESS_IDENTITY_SIZE)
         *out = '\0';
-    lower(out);
+    lower_ascii(out);
 }
 
 /* ---- subject alternative names ---- */
 
-static int san_dns(const char *name, char out[NAMES_SAN_SIZE], char why[NAMES_WHY_SIZE])
+static int san_dns(const char *name, char out[ADDRESS_SAN_SIZE], char why[ADDRESS_WHY_SIZE])
 {
-    char host[NAMES_HOST_SIZE];
+    char host[ADDRESS_HOST_SIZE];
 
     if (!text_copy(host, sizeof(host), name))
-        return refuse(why, "is too long for a DNS name");
-    lower(host);
+        return refuse_address(why, "is too long for a DNS name");
+    lower_ascii(host);
     if (text_is_ip(host))
-        return refuse(why, "looks like an IP address; write IP: before it");
+        return refuse_address(why, "looks like an IP address; write IP: before it");
     if (strchr(host, '@'))
-        return refuse(why, "looks like a mail address; write email: before it");
+        return refuse_address(why, "looks like a mail address; write email: before it");
     if (strchr(host, '*'))
-        return refuse(why, "is compared exactly; a pattern with * would never match");
+        return refuse_address(why, "is compared exactly; a pattern with * would never match");
     if (!text_only(host, HOST_LETTERS))
-        return refuse(why, "needs DNS:name, URI:..., email:... or IP:...");
-    (void)snprintf(out, NAMES_SAN_SIZE, "DNS:%s", host);
+        return refuse_address(why, "needs DNS:name, URI:..., email:... or IP:...");
+    (void)snprintf(out, ADDRESS_SAN_SIZE, "DNS:%s", host);
     return 0;
 }
 
-static int san_ip(const char *address, char out[NAMES_SAN_SIZE], char why[NAMES_WHY_SIZE])
+static int san_ip(const char *address, char out[ADDRESS_SAN_SIZE], char why[ADDRESS_WHY_SIZE])
 {
-    char ip[NAMES_HOST_SIZE];
+    char ip[ADDRESS_HOST_SIZE];
 
     if (!canonical_ip(address, ip, sizeof(ip)))
-        return refuse(why, "needs an IPv4 or IPv6 address after IP:");
-    (void)snprintf(out, NAMES_SAN_SIZE, "IP:%s", ip);
+        return refuse_address(why, "needs an IPv4 or IPv6 address after IP:");
+    (void)snprintf(out, ADDRESS_SAN_SIZE, "IP:%s", ip);
     return 0;
 }
 
-static int san_uri(const char *uri, char out[NAMES_SAN_SIZE], char why[NAMES_WHY_SIZE])
+static int san_uri(const char *uri, char out[ADDRESS_SAN_SIZE], char why[ADDRESS_WHY_SIZE])
 {
-    if (!strchr(uri, ':') || !plain_ascii(uri) || strlen(uri) > NAMES_SAN_SIZE - sizeof("URI:"))
-        return refuse(why, "needs a URI with its scheme after URI:, such as URI:spiffe://example.com/pra");
-    (void)snprintf(out, NAMES_SAN_SIZE, "URI:%s", uri);
+    if (!strchr(uri, ':') || !plain_ascii(uri) || strlen(uri) > ADDRESS_SAN_SIZE - sizeof("URI:"))
+        return refuse_address(why,
+                              "needs a URI with its scheme after URI:, such as URI:spiffe://example.com/pra");
+    (void)snprintf(out, ADDRESS_SAN_SIZE, "URI:%s", uri);
     return 0;
 }
 
-static int san_email(const char *mail, char out[NAMES_SAN_SIZE], char why[NAMES_WHY_SIZE])
+static int san_email(const char *mail, char out[ADDRESS_SAN_SIZE], char why[ADDRESS_WHY_SIZE])
 {
-    if (!strchr(mail, '@') || !plain_ascii(mail) || strlen(mail) > NAMES_SAN_SIZE - sizeof("email:"))
-        return refuse(why, "needs a mail address after email:");
-    (void)snprintf(out, NAMES_SAN_SIZE, "email:%s", mail);
+    if (!strchr(mail, '@') || !plain_ascii(mail) || strlen(mail) > ADDRESS_SAN_SIZE - sizeof("email:"))
+        return refuse_address(why, "needs a mail address after email:");
+    (void)snprintf(out, ADDRESS_SAN_SIZE, "email:%s", mail);
     return 0;
 }
 
-int address_normal_san(const char *text, char out[NAMES_SAN_SIZE], char why[NAMES_WHY_SIZE])
+int address_normal_san(const char *text, char out[ADDRESS_SAN_SIZE], char why[ADDRESS_WHY_SIZE])
 {
     static const struct {
         const char *prefix;
-        int (*normal)(const char *, char[NAMES_SAN_SIZE], char[NAMES_WHY_SIZE]);
+        int (*normal)(const char *, char[ADDRESS_SAN_SIZE], char[ADDRESS_WHY_SIZE]);
     } kinds[] = {{"DNS:", san_dns}, {"IP:", san_ip}, {"URI:", san_uri}, {"email:", san_email}};
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {

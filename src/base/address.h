@@ -1,5 +1,5 @@
 /*
- * address.h - addresses, URLs and certificate names as people write them, taken apart or made canonical.
+ * address.h - addresses, URLs and certificate names of the configuration, split or made canonical.
  *
  * Pure functions on texts: nothing is resolved, nothing is opened. Each explains in `why` what it wants, in
  * words that complete "`key` …".
@@ -11,29 +11,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NAMES_WHY_SIZE  256
-#define NAMES_HOST_SIZE 256
-#define NAMES_SAN_SIZE  320
+#define ADDRESS_WHY_SIZE  256
+#define ADDRESS_HOST_SIZE 256
+#define ADDRESS_SAN_SIZE  320
 
 struct address_url {
-    char scheme[8];             /* lower case */
-    char host[NAMES_HOST_SIZE]; /* without brackets, lower case */
-    uint16_t port;              /* 0 = the scheme's own */
-    const char *path;           /* within the text; "" or "/…" */
+    char scheme[8];               /* lower case */
+    char host[ADDRESS_HOST_SIZE]; /* without brackets, lower case */
+    uint16_t port;                /* 0 = the scheme's own */
+    const char *path;             /* within the text; "" or "/…" */
 };
 
 /* All: 0 or -EINVAL and why. */
-int address_split_url(const char *text, struct address_url *out, char why[NAMES_WHY_SIZE]);
-#define NAMES_IDENTITY_SIZE 2304 /* an address is shorter in the configuration */
+int address_split_url(const char *text, struct address_url *out, char why[ADDRESS_WHY_SIZE]);
+#define ADDRESS_IDENTITY_SIZE 2304 /* an address is shorter in the configuration */
 /*
  * The same text for every spelling of one address: scheme, host and path in lower case (the vault's server
  * does not tell cases of a path apart), the port always there, no slash at the end. "" if it is no address.
  */
-void address_url_identity(const char *text, char out[NAMES_IDENTITY_SIZE]);
+void address_url_identity(const char *text, char out[ADDRESS_IDENTITY_SIZE]);
 /* `127.0.0.1:8443`, `[::1]:8443`; the host comes out canonical. */
-int address_split(const char *text, char host[NAMES_HOST_SIZE], uint16_t *port, char why[NAMES_WHY_SIZE]);
+int address_split(const char *text, char host[ADDRESS_HOST_SIZE], uint16_t *port, char why[ADDRESS_WHY_SIZE]);
 /* "gw.example" -> "DNS:gw.example"; prefixes DNS: URI: email: IP:. */
-int address_normal_san(const char *text, char out[NAMES_SAN_SIZE], char why[NAMES_WHY_SIZE]);
+int address_normal_san(const char *text, char out[ADDRESS_SAN_SIZE], char why[ADDRESS_WHY_SIZE]);
 
 /* 127.0.0.0/8, ::1, or the name localhost. */
 bool address_is_loopback(const char *host);

@@ -10,13 +10,14 @@
 #include "base/memory/secret.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FIRST_CAP 256
 
 /* Secret memory wipes by itself. */
-static void drop(struct buf *b)
+static void free_data(struct buf *b)
 {
     if (b->secret) {
         secret_free(b->data);
@@ -28,7 +29,7 @@ static void drop(struct buf *b)
 
 void buf_free(struct buf *b)
 {
-    drop(b);
+    free_data(b);
     *b = (struct buf){.max = b->max, .secret = b->secret};
 }
 
@@ -39,7 +40,7 @@ void buf_clear(struct buf *b)
     b->failed = false;
 }
 
-static int fail(struct buf *b, int err)
+static int mark_failed(struct buf *b, int err)
 {
     b->failed = true;
     return err;
@@ -48,7 +49,7 @@ static int fail(struct buf *b, int err)
 int buf_reserve(struct buf *b, size_t more)
 {
     if (more > b->max || b->len > b->max - more)
-        return fail(b, -EMSGSIZE);
+        return mark_failed(b, -EMSGSIZE);
     size_t need = b->len + more + 1;
     if (need <= b->cap)
         return 0;
@@ -59,10 +60,10 @@ int buf_reserve(struct buf *b, size_t more)
         cap = b->max + 1;
     char *data = b->secret ? secret_alloc(cap) : malloc(cap);
     if (!data)
-        return fail(b, -ENOMEM);
+        return mark_failed(b, -ENOMEM);
     if (b->len)
         memcpy(data, b->data, b->len);
-    drop(b);
+    free_data(b);
     b->data = data;
     b->cap = cap;
     return 0;
@@ -104,4 +105,34 @@ const char *buf_cstr(struct buf *b)
         return NULL;
     b->data[b->len] = '\0';
     return b->data;
+}
+
+/* Written at once into the free bytes; only if they are too few the buffer grows and it is written again. */
+int buf_vprintf(struct buf *b, const char *fmt, va_list ap)
+{
+    size_t room = b->cap - b->len; /* with the NUL */
+    va_list again;
+
+    va_copy(again, ap);
+    int n = vsnprintf(room ? b->data + b->len : NULL, room, fmt, again);
+    va_end(again);
+    if (n < 0 || (size_t)n >= room) {
+        wipe(room ? b->data + b->len : NULL, room);
+        int err = n < 0 ? mark_failed(b, -EINVAL) : buf_reserve(b, (size_t)n);
+        if (err)
+            return err;
+        (void)vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);
+    }
+    b->len += (size_t)n;
+    return 0;
+}
+
+int buf_printf(struct buf *b, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    int err = buf_vprintf(b, fmt, ap);
+    va_end(ap);
+    return err;
 }

@@ -1,5 +1,5 @@
 /*
- * buf.h - bytes that grow up to a maximum, and are wiped when they go.
+ * buf.h - bytes that grow up to a maximum, and are wiped when they are freed.
  *
  * Every buffer has a limit, given at init: what comes from outside cannot grow without bound. Any buffer may
  * have held a secret, so growth is allocate-copy-wipe-free (never realloc) and buf_free() wipes what was
@@ -57,7 +57,8 @@ static inline char *buf_add(struct buf *b, size_t n)
     b->len += n;
     return b->data + b->len - n;
 }
-/* As printf; the plain conversions (buf_printf.c) are quick, all others cost what vsnprintf() costs. */
+/* As printf. A failed write leaves the contents as they were, and nothing behind them. Not for a secret, of
+ * which the C library may leave a part on the stack: buf_append(). */
 int buf_printf(struct buf *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int buf_vprintf(struct buf *, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 

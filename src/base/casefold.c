@@ -8,7 +8,7 @@
  * stay single: a name is written the same way on both sides.
  *
  * A letter written as one sign and the same letter with its marks behind it fold to the same bytes, and
- * letters that nobody sees (without width, turning the direction of writing) fold to nothing.
+ * hidden letters (utf8.h) fold to nothing.
  */
 #include "base/casefold.h"
 
@@ -19,7 +19,7 @@
 #include <wchar.h>
 #include <wctype.h>
 
-static locale_t letters(void)
+static locale_t letter_locale(void)
 {
     static locale_t made;
     static bool tried;
@@ -38,9 +38,9 @@ static uint32_t lower_plain(uint32_t c)
     return c >= 0x400 && c <= 0x40f ? c + 0x50 : c;
 }
 
-static uint32_t lower(uint32_t c)
+static uint32_t lower_letter(uint32_t c)
 {
-    locale_t in = letters();
+    locale_t in = letter_locale();
     uint32_t out = in ? (uint32_t)towlower_l((wint_t)c, in) : lower_plain(c);
 
     return out == 0x3c2 ? 0x3c3 : out;
@@ -83,7 +83,7 @@ static size_t next_letter(const char **at, const char *end, char out[4])
         out[0] = (*at)[-1];
         return 1;
     }
-    c = c < 0x80 ? c + (c >= 'A' && c <= 'Z' ? 0x20 : 0) : lower(c);
+    c = c < 0x80 ? c + (c >= 'A' && c <= 'Z' ? 0x20 : 0) : lower_letter(c);
     return utf8_encode(out, take_marks(at, end, c));
 }
 

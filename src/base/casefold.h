@@ -2,7 +2,7 @@
  * casefold.h - texts without case, prepared for searching.
  *
  * Folding makes UTF-8 lower-case letter by letter (all scripts that have case), joins letters with the marks
- * behind them and leaves out letters that nobody sees, so that two texts that differ in these alone fold to
+ * behind them and leaves out hidden letters (utf8.h), so that two texts that differ in these alone fold to
  * the same bytes. It is for searching endpoints: people are compared by base/person.h. What is no UTF-8 stays
  * as it is. A signature is 128 bits over the pairs of neighbouring bytes of a folded text: where a word is
  * inside a text, the word's signature is inside the text's.

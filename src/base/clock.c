@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * clock.c - the system's clocks, and the three forms in which dates come and go.
+ * clock.c - the system's clocks, and the forms in which dates are read and written.
  *
  * Calendar arithmetic is the C library's (timegm, gmtime_r, strptime); all dates are UTC. Only the digits of
  * a time stamp are written here: strftime() costs five times as much.

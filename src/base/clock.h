@@ -49,7 +49,7 @@ int clock_parse_cookie_date(const char *text, int64_t *wall_ms);
 
 /*
  * Reads the vault's zone-less timestamps, UTC assumed, with any number of fraction digits
- * (facts password-safe-api 0.1 point 14), and those with a trailing Z. 0 and *wall_ms (below 0
+ * (docs/password-safe.md), and those with a trailing Z. 0 and *wall_ms (below 0
  * before 1970), or -EINVAL, also for a day that is in no calendar.
  */
 int clock_parse_vault_date(const char *text, int64_t *wall_ms);

@@ -20,7 +20,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const char *seen[MAX_NAMES];
 static unsigned passed;
 
-static void announce(const char *name)
+static void list_name(const char *name)
 {
     if (!getenv("JG_KILL_LIST"))
         return;
@@ -40,7 +40,7 @@ void crash_point(const char *name)
     const char *wanted = getenv("JG_KILL_AT");
 
     (void)pthread_mutex_lock(&lock);
-    announce(name);
+    list_name(name);
     size_t n = strlen(name);
     if (wanted && strncmp(wanted, name, n) == 0 && (wanted[n] == '\0' || wanted[n] == ':')) {
         unsigned long nth = wanted[n] ? strtoul(wanted + n + 1, NULL, 10) : 1;

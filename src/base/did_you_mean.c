@@ -15,17 +15,17 @@
 
 #define PREFIX_MIN 3
 
-static bool begins(const char *text, const char *with)
+static bool begins_with(const char *text, const char *with)
 {
     size_t n = strlen(with);
 
     return n >= PREFIX_MIN && strncmp(text, with, n) == 0;
 }
 
-void did_you_mean_offer(struct nearest *n, const char *candidate)
+void did_you_mean_offer(struct did_you_mean *n, const char *candidate)
 {
     unsigned distance = text_distance(n->word, candidate);
-    bool prefix = begins(candidate, n->word) || begins(n->word, candidate);
+    bool prefix = begins_with(candidate, n->word) || begins_with(n->word, candidate);
 
     if (prefix && distance > 2)
         distance = 2;
@@ -35,7 +35,7 @@ void did_you_mean_offer(struct nearest *n, const char *candidate)
     }
 }
 
-const char *did_you_mean(const struct nearest *n)
+const char *did_you_mean(const struct did_you_mean *n)
 {
     size_t letters = strlen(n->word);
     size_t limit = letters / 3 > 2 ? letters / 3 : 2;
@@ -45,7 +45,7 @@ const char *did_you_mean(const struct nearest *n)
     return n->best;
 }
 
-const char *did_you_mean_hint(const struct nearest *n, char *out, size_t size)
+const char *did_you_mean_hint(const struct did_you_mean *n, char *out, size_t size)
 {
     const char *word = did_you_mean(n);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fault.c - the table of error codes (contract section 5).
+ * fault.c - the table of error codes (docs/api.md).
  */
 #include "base/fault.h"
 
-#include "base/json.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -56,18 +56,14 @@ int fault_status(const struct fault *f)
 /* A quoted or cut text may end within a character; what goes into an answer must be UTF-8. */
 static void make_utf8(char *text)
 {
-    size_t left = strlen(text);
+    uint32_t letter;
 
-    while (left) {
-        unsigned char lead = (unsigned char)*text;
-        size_t n = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-
-        if (n > left || !utf8_valid(text, n)) {
+    for (size_t left = strlen(text), len; left; text += len, left -= len) {
+        len = utf8_decode(text, left, &letter);
+        if (!len) {
             *text = '?';
-            n = 1;
+            len = 1;
         }
-        text += n;
-        left -= n;
     }
 }
 

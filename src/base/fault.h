@@ -1,5 +1,5 @@
 /*
- * fault.h - what can go wrong for a caller: one row per error code of the contract.
+ * fault.h - what can go wrong for a caller: one row per error code (docs/api.md).
  *
  * A fault travels from where it happens (backend, broker, handler) to the one place that writes
  * application/problem+json. `detail` is for the operator, says what to do, and never holds a secret. Inside

@@ -9,7 +9,7 @@
 
 #define ID_SIZE 27 /* 26 letters = 130 bits, and the NUL */
 
-/* Fills `out` with a new id. 0, or -EIO when there is no randomness (then nothing may go on). */
+/* Fills `out` with a new id. 0, or -EIO when there is no randomness (then the caller must fail). */
 int id_new(char out[ID_SIZE]) __attribute__((warn_unused_result));
 
 #endif

@@ -15,6 +15,7 @@
 
 #include "base/memory/json_memory.h"
 #include "base/text.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <math.h>
@@ -25,54 +26,6 @@
 void json_init(void)
 {
     json_memory_init();
-}
-
-/* ---- UTF-8 ----------------------------------------------------------------------------------------------
- */
-
-/* May the second byte follow the first? Overlong forms, surrogates and what is beyond U+10FFFF end here. */
-static bool utf8_second(const unsigned char *p)
-{
-    return (p[1] & 0xc0) == 0x80 && !((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-                                      (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f));
-}
-
-/*
- * Bytes at p, at least one, that are one sequence or the beginning of one; `whole` is the length that its
- * first byte asks for, 0 where no sequence begins so.
- */
-static size_t utf8_run(const unsigned char *p, size_t left, size_t *whole)
-{
-    size_t n = 1;
-
-    *whole = p[0] < 0x80 ? 1 : p[0] < 0xc2 || p[0] > 0xf4 ? 0 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    if (*whole < 2 || left < 2 || !utf8_second(p))
-        return 1;
-    while (n < *whole && n < left && (p[n] & 0xc0) == 0x80)
-        n++;
-    return n;
-}
-
-/* Length of the sequence at p (1 to 4), or 0 if it is not well formed. */
-static size_t utf8_sequence(const unsigned char *p, size_t left)
-{
-    size_t whole, n = utf8_run(p, left, &whole);
-
-    return n == whole ? n : 0;
-}
-
-bool utf8_valid(const char *text, size_t len)
-{
-    const unsigned char *p = (const unsigned char *)text;
-
-    while (len) {
-        size_t n = utf8_sequence(p, len);
-        if (!n)
-            return false;
-        p += n;
-        len -= n;
-    }
-    return true;
 }
 
 /* ---- scanner --------------------------------------------------------------------------------------------
@@ -93,7 +46,7 @@ struct scan {
 /* A value costs some hundred bytes in a tree and may cost two in a text: what is counted is the tree. */
 #define VALUES_MAX 1000000
 
-static bool refuse_as(struct scan *s, int err, const char *why)
+static bool scan_refuse_as(struct scan *s, int err, const char *why)
 {
     if (!s->why) {
         s->why = why;
@@ -102,13 +55,13 @@ static bool refuse_as(struct scan *s, int err, const char *why)
     return false;
 }
 
-static bool refuse(struct scan *s, const char *why)
+static bool scan_refuse(struct scan *s, const char *why)
 {
-    return refuse_as(s, -EINVAL, why);
+    return scan_refuse_as(s, -EINVAL, why);
 }
 
 /* The next `n` bytes stand in the copy as `with`. */
-static bool replace(struct scan *s, size_t n, const char *with, size_t with_len)
+static bool scan_replace(struct scan *s, size_t n, const char *with, size_t with_len)
 {
     if (!s->copied)
         s->copied = s->from;
@@ -116,19 +69,19 @@ static bool replace(struct scan *s, size_t n, const char *with, size_t with_len)
     (void)buf_append(&s->copy, with, with_len);
     s->p += n;
     s->copied = s->p;
-    return s->copy.failed ? refuse_as(s, -ENOMEM, "out of memory") : true;
+    return s->copy.failed ? scan_refuse_as(s, -ENOMEM, "out of memory") : true;
 }
 
 /* The next `n` bytes are a letter that cannot stand in a string. */
-static bool bad_letter(struct scan *s, size_t n, const char *why)
+static bool scan_bad_letter(struct scan *s, size_t n, const char *why)
 {
     if (!(s->flags & JSON_MEND))
-        return refuse_as(s, -EILSEQ, why);
+        return scan_refuse_as(s, -EILSEQ, why);
     s->letters++;
-    return replace(s, n, "\xef\xbf\xbd", 3);
+    return scan_replace(s, n, "\xef\xbf\xbd", 3);
 }
 
-static void blanks(struct scan *s)
+static void skip_blanks(struct scan *s)
 {
     while (s->p < s->end && (*s->p == ' ' || *s->p == '\t' || *s->p == '\n' || *s->p == '\r'))
         s->p++;
@@ -164,7 +117,7 @@ static size_t unicode_escape(const char *p, const char *end, unsigned *code)
 {
     int high = hex4(p, end);
 
-    if (high <= 0 || (high >= 0xdc00 && high <= 0xdfff)) /* 0 = NUL: nobody wants it */
+    if (high <= 0 || (high >= 0xdc00 && high <= 0xdfff)) /* 0 = NUL: not allowed */
         return 0;
     *code = (unsigned)high;
     if (high < 0xd800 || high > 0xdbff)
@@ -185,32 +138,32 @@ static bool scan_escape(struct scan *s)
     unsigned code;
 
     if (p >= s->end || !*p)
-        return refuse(s, "text ends inside a string");
+        return scan_refuse(s, "text ends inside a string");
     if (strchr("\"\\/bfnrt", *p)) {
         s->p += 2;
         return true;
     }
     if (*p != 'u')
-        return refuse(s, "unknown escape in a string");
+        return scan_refuse(s, "unknown escape in a string");
     size_t n = unicode_escape(p + 1, s->end, &code);
     if (n) {
         s->p += 2 + n;
         return true;
     }
     if (hex4(p + 1, s->end) < 0)
-        return refuse(s, "bad \\u escape (not hex)");
-    return bad_letter(s, 6, "bad \\u escape (lone surrogate or NUL)");
+        return scan_refuse(s, "bad \\u escape (not hex)");
+    return scan_bad_letter(s, 6, "bad \\u escape (lone surrogate or NUL)");
 }
 
 /* At a byte that is no printable ASCII, no quote and no backslash. */
 static bool scan_letter(struct scan *s)
 {
-    size_t whole, n = utf8_run((const unsigned char *)s->p, (size_t)(s->end - s->p), &whole);
+    size_t whole, n = utf8_run(s->p, (size_t)(s->end - s->p), &whole);
 
     if ((unsigned char)*s->p < 0x20)
-        return bad_letter(s, 1, "control character in a string");
+        return scan_bad_letter(s, 1, "control character in a string");
     if (n != whole)
-        return bad_letter(s, n, "bad UTF-8");
+        return scan_bad_letter(s, n, "bad UTF-8");
     s->p += n;
     return true;
 }
@@ -223,7 +176,7 @@ static bool scan_string(struct scan *s)
     for (;;) {
         s->p += text_plain_run(s->p, (size_t)(s->end - s->p));
         if (s->p == s->end)
-            return refuse(s, "text ends inside a string");
+            return scan_refuse(s, "text ends inside a string");
         if (*s->p == '"') {
             s->p++;
             s->mended += s->letters != before;
@@ -234,7 +187,7 @@ static bool scan_string(struct scan *s)
     }
 }
 
-static size_t digits(struct scan *s)
+static size_t skip_digits(struct scan *s)
 {
     const char *from = s->p;
 
@@ -255,7 +208,7 @@ static bool quote_number(struct scan *s, const char *from)
     text[0] = text[n + 1] = '"';
     memcpy(text + 1, from, n);
     s->p = from;
-    return replace(s, n, text, n + 2);
+    return scan_replace(s, n, text, n + 2);
 }
 
 static bool scan_number(struct scan *s)
@@ -264,20 +217,20 @@ static bool scan_number(struct scan *s)
 
     (void)next_is(s, '-');
     const char *first = s->p;
-    size_t n = digits(s);
+    size_t n = skip_digits(s);
     if (n == 0 || (n > 1 && *first == '0'))
-        return refuse(s, "not a JSON value");
+        return scan_refuse(s, "not a JSON value");
     const char *whole = s->p;
-    if (next_is(s, '.') && digits(s) == 0)
-        return refuse(s, "bad number");
+    if (next_is(s, '.') && skip_digits(s) == 0)
+        return scan_refuse(s, "bad number");
     if (next_is(s, 'e') || next_is(s, 'E')) {
         if (!next_is(s, '+'))
             (void)next_is(s, '-');
-        if (digits(s) == 0)
-            return refuse(s, "bad number");
+        if (skip_digits(s) == 0)
+            return scan_refuse(s, "bad number");
     }
     if (s->p - from > 63)
-        return refuse(s, "number too long");
+        return scan_refuse(s, "number too long");
     if (s->flags & JSON_EXACT && s->p == whole && n > DIGITS_KEPT)
         return quote_number(s, from);
     return true;
@@ -288,7 +241,7 @@ static bool scan_word(struct scan *s, const char *word)
     size_t n = strlen(word);
 
     if ((size_t)(s->end - s->p) < n || memcmp(s->p, word, n) != 0)
-        return refuse(s, "not a JSON value");
+        return scan_refuse(s, "not a JSON value");
     s->p += n;
     return true;
 }
@@ -297,14 +250,14 @@ static bool scan_value(struct scan *s);
 
 static bool scan_member(struct scan *s)
 {
-    blanks(s);
+    skip_blanks(s);
     if (!next_is(s, '"'))
-        return refuse(s, "member name expected");
+        return scan_refuse(s, "member name expected");
     if (!scan_string(s))
         return false;
-    blanks(s);
+    skip_blanks(s);
     if (!next_is(s, ':'))
-        return refuse(s, "colon expected");
+        return scan_refuse(s, "colon expected");
     return scan_value(s);
 }
 
@@ -312,16 +265,17 @@ static bool scan_member(struct scan *s)
 static bool scan_container(struct scan *s, char close, bool (*item)(struct scan *))
 {
     if (++s->depth > s->max_depth)
-        return refuse(s, "nested too deep");
-    blanks(s);
+        return scan_refuse(s, "nested too deep");
+    skip_blanks(s);
     if (!next_is(s, close)) {
         do {
             if (!item(s))
                 return false;
-            blanks(s);
+            skip_blanks(s);
         } while (next_is(s, ','));
         if (!next_is(s, close))
-            return refuse(s, s->p >= s->end ? "text ends too early" : "comma or closing bracket expected");
+            return scan_refuse(s,
+                               s->p >= s->end ? "text ends too early" : "comma or closing bracket expected");
     }
     s->depth--;
     return true;
@@ -329,11 +283,11 @@ static bool scan_container(struct scan *s, char close, bool (*item)(struct scan 
 
 static bool scan_value(struct scan *s)
 {
-    blanks(s);
+    skip_blanks(s);
     if (s->p >= s->end)
-        return refuse(s, "text ends too early");
+        return scan_refuse(s, "text ends too early");
     if (++s->values > VALUES_MAX)
-        return refuse(s, "more than a million values");
+        return scan_refuse(s, "more than a million values");
     switch (*s->p) {
     case '{': s->p++; return scan_container(s, '}', scan_member);
     case '[': s->p++; return scan_container(s, ']', scan_value);
@@ -364,13 +318,13 @@ static bool scan_text(struct scan *s)
     size_t len = (size_t)(s->end - s->p);
 
     if (len >= 3 && memcmp(s->p, "\xef\xbb\xbf", 3) == 0)
-        return refuse(s, "byte-order mark");
+        return scan_refuse(s, "byte-order mark");
     if (!scan_value(s))
         return false;
-    blanks(s);
+    skip_blanks(s);
     if (s->p != s->end)
-        return refuse(s, "text after the JSON value");
-    return s->copied ? replace(s, 0, "", 0) : true;
+        return scan_refuse(s, "text after the JSON value");
+    return s->copied ? scan_replace(s, 0, "", 0) : true;
 }
 
 /* ---- tree -----------------------------------------------------------------------------------------------
@@ -427,7 +381,7 @@ static bool any_duplicate(const cJSON *value)
     return false;
 }
 
-static cJSON *build(const struct scan *s, unsigned flags, struct json_outcome *out)
+static cJSON *build_tree(const struct scan *s, unsigned flags, struct json_outcome *out)
 {
     const char *text = s->copied ? s->copy.data : s->from;
     size_t len = s->copied ? s->copy.len : (size_t)(s->end - s->from);
@@ -451,7 +405,7 @@ cJSON *json_read(const char *text, size_t len, unsigned depth, unsigned flags, s
     bool good = scan_text(&s);
 
     *out = (struct json_outcome){.err = s.err, .why = s.why, .mended = s.mended};
-    cJSON *tree = good ? build(&s, flags, out) : NULL;
+    cJSON *tree = good ? build_tree(&s, flags, out) : NULL;
     buf_free(&s.copy);
     return tree;
 }
@@ -521,26 +475,6 @@ bool json_is_numeral(const cJSON *value)
 /* ---- one string -----------------------------------------------------------------------------------------
  */
 
-static char *put_utf8(char *to, unsigned code)
-{
-    if (code < 0x80) {
-        *to++ = (char)code;
-    } else if (code < 0x800) {
-        *to++ = (char)(0xc0 | (code >> 6));
-        *to++ = (char)(0x80 | (code & 0x3f));
-    } else if (code < 0x10000) {
-        *to++ = (char)(0xe0 | (code >> 12));
-        *to++ = (char)(0x80 | ((code >> 6) & 0x3f));
-        *to++ = (char)(0x80 | (code & 0x3f));
-    } else {
-        *to++ = (char)(0xf0 | (code >> 18));
-        *to++ = (char)(0x80 | ((code >> 12) & 0x3f));
-        *to++ = (char)(0x80 | ((code >> 6) & 0x3f));
-        *to++ = (char)(0x80 | (code & 0x3f));
-    }
-    return to;
-}
-
 /* Text between the quotes, already scanned; returns the end of what was written. */
 static char *unescape(char *to, const char *p, const char *end)
 {
@@ -555,7 +489,7 @@ static char *unescape(char *to, const char *p, const char *end)
         if (*p == 'u') {
             unsigned code = 0;
             size_t n = unicode_escape(p + 1, end, &code);
-            to = put_utf8(to, code);
+            to += utf8_encode(to, code);
             p += 1 + n;
         } else {
             *to++ = plain[strchr(from, *p) - from];
@@ -569,14 +503,14 @@ int json_unescape(const char *text, size_t len, struct secret *out)
 {
     struct scan s = scan_start(text, len, 1, 0);
 
-    blanks(&s);
+    skip_blanks(&s);
     if (!next_is(&s, '"'))
         return -EINVAL;
     const char *from = s.p;
     if (!scan_string(&s))
         return s.err;
     const char *to = s.p - 1;
-    blanks(&s);
+    skip_blanks(&s);
     if (s.p != s.end)
         return -EINVAL;
 

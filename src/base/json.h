@@ -4,7 +4,7 @@
  * cJSON alone is lenient (bad UTF-8, duplicate keys, text after the value, a byte-order mark, \u0000 cutting
  * a string short). json_parse() checks the text first in one pass, so what reaches cJSON is RFC 8259, UTF-8,
  * at most `depth` deep, without duplicate members and without NUL. Vault answers are read by the same scanner
- * but may repeat members, and their texts are mended (JSON_MEND). cJSON works on wiping allocators
+ * but may repeat members, and their texts are repaired (JSON_MEND). cJSON works on wiping allocators
  * (json_init).
  */
 #ifndef JG_BASE_JSON_H
@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 enum json_flags {
-    JSON_DUPLICATES_OK = 1, /* vault answers: the last one counts for nobody, the first is read */
+    JSON_DUPLICATES_OK = 1, /* vault answers: the first one is read, later ones are ignored */
     JSON_SECRET = 2,        /* the tree lives in secret memory; the loop's thread only */
     /*
      * A letter that cannot stand in a string becomes U+FFFD: NUL and lone surrogates (escaped), control
@@ -52,14 +52,14 @@ const char *json_check(const char *text, size_t len, unsigned depth, unsigned fl
 
 /*
  * Reads a body that is one JSON string (a password, a key) without building a tree: all escapes of RFC 8259,
- * in both server dialects (facts password-safe-api 4.1), blanks around it allowed. Never mended: -EILSEQ for
+ * in both server dialects (docs/password-safe.md), blanks around it allowed. Never mended: -EILSEQ for
  * a letter that cannot stand in it. 0, -EINVAL, -ENOMEM.
  */
 int json_unescape(const char *text, size_t len, struct secret *out);
 
 /* Member by name, exact case. NULL when absent or null. */
 const cJSON *json_get(const cJSON *object, const char *name);
-/* Member by name in any case, for vault answers (facts password-safe-api 0.1 point 7). NULL when absent or
+/* Member by name in any case, for vault answers (docs/password-safe.md). NULL when absent or
  * null. */
 const cJSON *json_get_nocase(const cJSON *object, const char *name);
 
@@ -72,8 +72,5 @@ bool json_int(const cJSON *value, int64_t *out);
 bool json_int_exact(const cJSON *value, int64_t *out);
 /* A number, or digits in quotes, whether or not they can be read. */
 bool json_is_numeral(const cJSON *value);
-
-/* UTF-8 check of RFC 3629 (no surrogates, no overlong forms). */
-bool utf8_valid(const char *text, size_t len);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/jsonw.h"
 
 #include "base/text.h"
+#include "base/utf8.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -23,7 +24,7 @@ struct jsonw jsonw_start(struct buf *buf)
 }
 
 /* The comma, and the name if there is one. */
-static void lead(struct jsonw *w, const char *name)
+static void write_lead(struct jsonw *w, const char *name)
 {
     bool comma = !w->first[w->depth];
     size_t n = name ? strlen(name) : 0, quotes = name ? strlen("\"\":") : 0;
@@ -44,7 +45,7 @@ static void lead(struct jsonw *w, const char *name)
 
 static void open_container(struct jsonw *w, const char *name, char open, char close)
 {
-    lead(w, name);
+    write_lead(w, name);
     if (w->depth + 1 >= JSONW_DEPTH) {
         w->buf->failed = true;
         return;
@@ -91,11 +92,11 @@ static void escape_ascii(struct buf *b, unsigned char c)
 static size_t put_wide(struct buf *b, const char *p, size_t left)
 {
     uint32_t c;
-    size_t taken = text_letter(p, left, &c);
+    size_t taken = utf8_letter(p, left, &c);
 
     if (c == 0xfffd)
         (void)buf_str(b, "\xef\xbf\xbd");
-    else if (!text_is_hidden(c))
+    else if (!letter_is_hidden(c))
         (void)buf_append(b, p, taken);
     else if (c > 0xffff)
         (void)buf_printf(b, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10), 0xdc00 + (c & 0x3ff));
@@ -126,7 +127,7 @@ void jsonw_escape(struct buf *b, const char *value, size_t len)
 
 void jsonw_strn(struct jsonw *w, const char *name, const char *value, size_t len)
 {
-    lead(w, name);
+    write_lead(w, name);
     (void)buf_char(w->buf, '"');
     jsonw_escape(w->buf, value, len);
     (void)buf_char(w->buf, '"');
@@ -146,7 +147,7 @@ void jsonw_int(struct jsonw *w, const char *name, int64_t value)
     bool minus = value < 0;
     char *end = text_digits(text + minus, minus ? 0 - (uint64_t)value : (uint64_t)value, 0);
 
-    lead(w, name);
+    write_lead(w, name);
     (void)buf_append(w->buf, text, (size_t)(end - text));
 }
 
@@ -156,7 +157,7 @@ void jsonw_double(struct jsonw *w, const char *name, double value)
         jsonw_null(w, name);
         return;
     }
-    lead(w, name);
+    write_lead(w, name);
     char text[350];
     int n = snprintf(text, sizeof(text), "%.6f", value);
     while (n > 1 && text[n - 1] == '0')
@@ -168,18 +169,18 @@ void jsonw_double(struct jsonw *w, const char *name, double value)
 
 void jsonw_bool(struct jsonw *w, const char *name, bool value)
 {
-    lead(w, name);
+    write_lead(w, name);
     (void)buf_str(w->buf, value ? "true" : "false");
 }
 
 void jsonw_null(struct jsonw *w, const char *name)
 {
-    lead(w, name);
+    write_lead(w, name);
     (void)buf_str(w->buf, "null");
 }
 
 void jsonw_raw(struct jsonw *w, const char *name, const char *json, size_t len)
 {
-    lead(w, name);
+    write_lead(w, name);
     (void)buf_append(w->buf, json, len);
 }

@@ -5,7 +5,7 @@
  * The format string is walked pair by pair: each `key=%conversion` takes its argument by type, is turned into
  * text, and is then written in the form of the output. A line is built in one bounded buffer, kept from line
  * to line unless it grew long. Values are cut at VALUE_MAX_BYTES. Letters that a terminal obeys or does not
- * show are escaped in both forms (text_is_hidden).
+ * show are escaped in both forms (letter_is_hidden).
  *
  * Used from the loop's thread only; the line about lines that were left out is built by the thread that
  * writes.
@@ -18,6 +18,7 @@
 #include "base/jsonw.h"
 #include "base/log_out.h"
 #include "base/text.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -173,7 +174,7 @@ static void put_json_pair(struct jsonw *w, const struct pair *p)
 /* ---- lines ----------------------------------------------------------------------------------------------
  */
 
-static void stamp(char to[CLOCK_RFC3339_SIZE])
+static void write_stamp(char to[CLOCK_RFC3339_SIZE])
 {
     int64_t ms = clock_wall(&clock_system);
 
@@ -183,12 +184,12 @@ static void stamp(char to[CLOCK_RFC3339_SIZE])
     memcpy(text_digits(end + 1, (uint64_t)(ms % 1000), 3), "Z", 2);
 }
 
-static void build(struct buf *b, enum log_level level, const char *event, const char *fmt, va_list *ap)
+static void build_line(struct buf *b, enum log_level level, const char *event, const char *fmt, va_list *ap)
 {
     struct pair pair;
     char time[CLOCK_RFC3339_SIZE];
 
-    stamp(time);
+    write_stamp(time);
     if (!atomic_load_explicit(&out.json, memory_order_relaxed)) {
         (void)buf_printf(b, "%s %s%s %s", time, level_name[level], level_blank[level], event);
         while (take_pair(&pair, &fmt, ap))
@@ -214,7 +215,7 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    build(&out.line, level, event, fmt, &ap);
+    build_line(&out.line, level, event, fmt, &ap);
     va_end(ap);
     log_out_line(out.line.data, out.line.len);
     if (out.line.cap > KEPT_BYTES)
@@ -244,9 +245,9 @@ void log_complaint(const char *what, const char *why)
     struct buf b = BUF_INIT(LINE_MAX_BYTES);
 
     (void)buf_str(&b, "jumpgate: ");
-    text_visible(&b, what, strlen(what));
+    utf8_visible(&b, what, strlen(what));
     (void)buf_str(&b, ": ");
-    text_visible(&b, why, strlen(why));
+    utf8_visible(&b, why, strlen(why));
     (void)buf_char(&b, '\n');
     log_out_stderr(b.data, b.len);
     buf_free(&b);
@@ -263,7 +264,7 @@ static void build_event(struct buf *b, enum log_level level, const char *event, 
     va_list ap;
 
     va_start(ap, fmt);
-    build(b, level, event, fmt, &ap);
+    build_line(b, level, event, fmt, &ap);
     va_end(ap);
 }
 

@@ -9,8 +9,8 @@
  * Authorization header, a body, a vault request id.
  *
  * Life: log_open() -> log_thread() -> log_close(). From log_thread() on a thread writes, and no event waits
- * for whoever reads the log: lines that find no room in the queue are left out, counted, and written about
- * when the log flows again (log_out.h).
+ * for the reader of the log: lines that find no space in the queue are left out and counted, and a line says
+ * how many when the reader reads again (log_out.h).
  */
 #ifndef JG_BASE_LOG_H
 #define JG_BASE_LOG_H
@@ -41,7 +41,8 @@ void log_close(void);
 bool log_on(enum log_level);
 
 void log_event(enum log_level, const char *event, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* To stderr whatever level and file say, as plain text without time (the `listening` line of the contract).
+/* To stderr whatever level and file say, as plain text without time (the `listening` line,
+ * docs/configuration.md).
  */
 void log_always(const char *event, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* `jumpgate: WHAT: WHY` to stderr, as plain text: why a start fails. */

@@ -67,7 +67,7 @@ static struct {
 static struct buf batch = {.max = QUEUE_MAX + NOTE_MAX};
 static atomic_uint_fast64_t left_out;
 
-static void empty(struct buf *b)
+static void empty_buffer(struct buf *b)
 {
     if (b->cap > KEPT_MAX)
         buf_free(b);
@@ -75,12 +75,12 @@ static void empty(struct buf *b)
         buf_clear(b);
 }
 
-static void lock(void)
+static void lock_out(void)
 {
     (void)pthread_mutex_lock(&out.lock);
 }
 
-static void unlock(void)
+static void unlock_out(void)
 {
     (void)pthread_mutex_unlock(&out.lock);
 }
@@ -113,7 +113,7 @@ static bool is_null_device(const struct stat *st)
     return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
 }
 
-/* A pipe without a reader would hang the start, and a link may lead to a file of somebody else. */
+/* A pipe without a reader would hang the start, and a link may lead to a file of another user. */
 static int open_file(const char *file)
 {
     struct stat st;
@@ -148,12 +148,12 @@ static void use_fd(int fd)
 {
     struct output next = {.fd = fd, .regular = is_regular(fd)};
 
-    lock();
+    lock_out();
     if (out.in_force.fd != out.taken)
         close_unless_stderr(out.in_force.fd);
     out.in_force = next;
     out.stuck = false;
-    unlock();
+    unlock_out();
 }
 
 /* True = there is room, or an error that a write will say. */
@@ -193,9 +193,9 @@ static void put_past(int fd, const char *line, size_t n)
 {
     if (put_now((struct output){.fd = fd, .regular = is_regular(fd)}, line, n))
         return;
-    lock();
+    lock_out();
     leave_out(1);
-    unlock();
+    unlock_out();
 }
 
 /* ---- the thread ---- */
@@ -203,13 +203,13 @@ static void put_past(int fd, const char *line, size_t n)
 /* The output in force; one that was taken before is closed. */
 static struct output take_output(bool *given_up)
 {
-    lock();
+    lock_out();
     struct output now = out.in_force;
     if (out.taken != now.fd)
         close_unless_stderr(out.taken);
     out.taken = now.fd;
     *given_up = out.ended;
-    unlock();
+    unlock_out();
     return now;
 }
 
@@ -218,19 +218,19 @@ static bool wait_for_room(struct output o)
 {
     if (has_room(o, 0))
         return true;
-    lock();
+    lock_out();
     out.blocked = true;
     (void)pthread_cond_broadcast(&out.done);
-    unlock();
+    unlock_out();
     bool room = has_room(o, LOOK_MS);
-    lock();
+    lock_out();
     out.blocked = !room;
-    unlock();
+    unlock_out();
     return room;
 }
 
 /* False = what of it is not written never will be; *left says how much that is. */
-static bool put(const char *p, size_t n, size_t *left)
+static bool write_whole(const char *p, size_t n, size_t *left)
 {
     bool given_up;
     struct output o = take_output(&given_up);
@@ -256,14 +256,14 @@ static bool put(const char *p, size_t n, size_t *left)
 /* The line about lines that were left out does not count as one: it is tried again. */
 static void note_outcome(bool ok, size_t lines)
 {
-    lock();
+    lock_out();
     out.broken = !ok;
     if (!ok) {
         out.missing += out.noted;
         leave_out(lines - (out.noted && lines));
     }
     out.noted = 0;
-    unlock();
+    unlock_out();
 }
 
 static void put_lines(const char *p, size_t n)
@@ -273,7 +273,7 @@ static void put_lines(const char *p, size_t n)
         const char *end = memchr(p, '\n', n);
 
         length = take_output(&given_up).regular || !end ? n : (size_t)(end - p) + 1;
-        bool ok = put(p, length, &left);
+        bool ok = write_whole(p, length, &left);
         if (!ok || out.noted || out.broken)
             note_outcome(ok, ok ? 0 : count_lines(p + length - left, left));
     }
@@ -310,7 +310,7 @@ static bool next_batch(void)
     } else if (out.queue.len) {
         if (buf_append(&batch, out.queue.data, out.queue.len))
             leave_out(count_lines(out.queue.data, out.queue.len));
-        empty(&out.queue);
+        empty_buffer(&out.queue);
     }
     batch.failed = false;
     return true;
@@ -318,13 +318,13 @@ static bool next_batch(void)
 
 static void *on_thread(void *unused)
 {
-    lock();
+    lock_out();
     while (!out.ended && next_batch()) {
         out.writing = true;
-        unlock();
+        unlock_out();
         put_lines(batch.data, batch.len);
-        empty(&batch);
-        lock();
+        empty_buffer(&batch);
+        lock_out();
         out.writing = false;
         (void)pthread_cond_broadcast(&out.done);
     }
@@ -333,7 +333,7 @@ static void *on_thread(void *unused)
     out.taken = -1;
     out.running = false;
     (void)pthread_cond_broadcast(&out.done);
-    unlock();
+    unlock_out();
     return unused;
 }
 
@@ -356,14 +356,14 @@ int log_out_start(void (*note)(struct buf *, uint64_t lines))
 {
     sigset_t all, before;
 
-    lock();
+    lock_out();
     int err = out.running ? -EBUSY : make_condition();
     if (!err) {
         out.running = true;
         out.stop = out.ended = false;
         out.note = note;
     }
-    unlock();
+    unlock_out();
     if (err)
         return err;
     (void)sigfillset(&all); /* signals are the loop's */
@@ -371,9 +371,9 @@ int log_out_start(void (*note)(struct buf *, uint64_t lines))
     err = -pthread_create(&out.thread, NULL, on_thread, NULL);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (err) {
-        lock();
+        lock_out();
         out.running = false;
-        unlock();
+        unlock_out();
     }
     return err;
 }
@@ -407,9 +407,9 @@ static bool wait_while(bool (*so)(void), unsigned ms)
 
 void log_out_flush(unsigned ms)
 {
-    lock();
+    lock_out();
     (void)wait_while(work_is_left, ms);
-    unlock();
+    unlock_out();
 }
 
 static bool is_running(void)
@@ -420,13 +420,13 @@ static bool is_running(void)
 /* A thread that does not come back is left to the end of the process. */
 static void end_thread(void)
 {
-    lock();
+    lock_out();
     bool was = out.running;
     out.stop = true;
     (void)pthread_cond_signal(&out.wake);
     bool ended = !was || wait_while(is_running, CLOSE_MS);
     out.ended = true;
-    unlock();
+    unlock_out();
     if (was && ended)
         (void)pthread_join(out.thread, NULL);
     else if (was)
@@ -444,9 +444,9 @@ int log_out_open(const char *file)
         free(copy);
         return fd;
     }
-    lock();
+    lock_out();
     (void)wait_while(work_goes_on, SWITCH_MS); /* they may be of another form */
-    unlock();
+    unlock_out();
     use_fd(fd);
     free(out.file);
     out.file = copy;
@@ -469,17 +469,17 @@ void log_out_close(void)
     use_fd(STDERR_FILENO);
     free(out.file);
     out.file = NULL;
-    lock();
+    lock_out();
     if (!out.running) {
         buf_free(&out.queue);
         buf_free(&batch);
     }
-    unlock();
+    unlock_out();
 }
 
 void log_out_line(const char *line, size_t n)
 {
-    lock();
+    lock_out();
     bool queued = out.running && !out.stop;
     bool shut = out.missing && !out.broken;
     if (queued && (shut || out.queue.len + n > QUEUE_MAX || buf_append(&out.queue, line, n))) {
@@ -489,19 +489,19 @@ void log_out_line(const char *line, size_t n)
     if (queued && out.idle)
         (void)pthread_cond_signal(&out.wake);
     struct output o = out.in_force;
-    unlock();
+    unlock_out();
     if (queued || put_now(o, line, n))
         return;
-    lock();
+    lock_out();
     leave_out(1);
-    unlock();
+    unlock_out();
 }
 
 void log_out_stderr(const char *line, size_t n)
 {
-    lock();
+    lock_out();
     bool same = out.in_force.fd == STDERR_FILENO;
-    unlock();
+    unlock_out();
     if (same)
         log_out_line(line, n);
     else

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <strings.h>
 
-static unsigned char lower(unsigned char c)
+static unsigned char lower_ascii(unsigned char c)
 {
     return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 }
@@ -37,7 +37,7 @@ int person_compare(const char *a, const char *b)
 char *person_key(char *to, const char *name)
 {
     for (; *name; name++)
-        *to++ = (char)lower((unsigned char)*name);
+        *to++ = (char)lower_ascii((unsigned char)*name);
     *to++ = '\0';
     return to;
 }

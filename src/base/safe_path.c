@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * safe_path.c - the way to a file, judged step by step; see safe_path.h.
+ * safe_path.c - the file and each directory above it, judged one by one; see safe_path.h.
  */
 #include "base/safe_path.h"
 
@@ -28,8 +28,8 @@ static bool is_trusted(const struct safe_path_owners *owners, uid_t uid)
 }
 
 /* What is not there is judged by where it would be. */
-static bool judge(const char *path, bool on_the_way, const struct safe_path_owners *owners,
-                  char why[SAFE_PATH_WHY])
+static bool judge_step(const char *path, bool on_the_way, const struct safe_path_owners *owners,
+                       char why[SAFE_PATH_WHY])
 {
     struct stat st;
 
@@ -59,12 +59,12 @@ static bool judge_way(const char *path, const struct safe_path_owners *owners, c
     size_t n = strlen(step);
     while (n > 1 && step[n - 1] == '/')
         step[--n] = '\0';
-    bool ok = judge(step, false, owners, why);
+    bool ok = judge_step(step, false, owners, why);
     for (char *slash = strrchr(step, '/'); ok && slash; slash = strrchr(step, '/')) {
         bool root = slash == step;
 
         slash[root] = '\0';
-        ok = judge(step, true, owners, why);
+        ok = judge_step(step, true, owners, why);
         if (root)
             break;
     }

@@ -1,5 +1,5 @@
 /*
- * safe_path.h - whether others than we and root could change what a path leads to.
+ * safe_path.h - whether users other than the gateway and root could change what a path leads to.
  *
  * As ssh judges its files: the file, and every directory on the way to it, belongs to root or to a trusted
  * user and cannot be written by group or others. A directory with the sticky bit, as /tmp, is accepted on the

@@ -10,6 +10,7 @@
  */
 #include "base/sandbox.h"
 
+#include "base/sanitized.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -26,16 +27,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-#define POSSIBLE false
-#else
-#define POSSIBLE true
-#endif
+#define POSSIBLE (!SANITIZED)
 
 /* Of Landlock's later versions, not in the headers of every system. */
 #ifndef LANDLOCK_ACCESS_FS_TRUNCATE

@@ -1,5 +1,5 @@
 /*
- * sandbox.h - what a process gives up, so that whoever takes it over has little.
+ * sandbox.h - what a process gives up, so that an attacker inside it has little.
  *
  * Five fences that know nothing of the gateway: dumps (no core, no debugger of the same user), capabilities,
  * users, files (Landlock) and system calls (seccomp). Each can only be narrowed. Capabilities and files count

@@ -6,7 +6,8 @@
  * purpose: starting programs, tracing, other processes, mounts, namespaces, keys, modules, changing users,
  * memory that is executable, files without a name, Unix sockets. A few newer calls are answered ENOSYS
  * instead, since the C library and libuv try them first and have another way; mapping a library and making a
- * Unix socket are answered EACCES, since a resolver that is configured anew tries them and can do without.
+ * Unix socket are answered EACCES, since a resolver whose configuration changes tries them and can do
+ * without.
  *
  * The lists name what the libraries under us use as well: resolver and its modules, thread pool, the lease
  * store's locks and mappings, OpenSSL, the service manager's socket. Names that a kernel or a library does
@@ -76,25 +77,25 @@ static const char *const absent[] = {
 };
 /* clang-format on */
 
-static int add(scmp_filter_ctx filter, uint32_t action, const char *name)
+static int add_call(scmp_filter_ctx filter, uint32_t action, const char *name)
 {
     int number = seccomp_syscall_resolve_name(name);
 
     return number == __NR_SCMP_ERROR ? 0 : seccomp_rule_add(filter, action, number, 0);
 }
 
-static int add_all(scmp_filter_ctx filter, uint32_t action, const char *const *names, size_t n)
+static int add_calls(scmp_filter_ctx filter, uint32_t action, const char *const *names, size_t n)
 {
     int err = 0;
 
     for (size_t i = 0; i < n && !err; i++)
-        err = add(filter, action, names[i]);
+        err = add_call(filter, action, names[i]);
     return err;
 }
 
 /* The call when (argument & mask) is `value`. */
-static int add_when(scmp_filter_ctx filter, const char *name, unsigned argument, uint64_t mask,
-                    uint64_t value)
+static int add_call_when(scmp_filter_ctx filter, const char *name, unsigned argument, uint64_t mask,
+                         uint64_t value)
 {
     struct scmp_arg_cmp when = {.arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
     int number = seccomp_syscall_resolve_name(name);
@@ -122,11 +123,11 @@ static int add_memory(scmp_filter_ctx filter, bool only_log)
     for (unsigned i = 0; i < 2 && !err; i++) {
         const char *mmap_name = i ? "mmap2" : "mmap";
 
-        err = add_when(filter, mmap_name, 2, PROT_EXEC, 0);
+        err = add_call_when(filter, mmap_name, 2, PROT_EXEC, 0);
         if (!err && !only_log)
             err = refuse_when(filter, mmap_name, 2, PROT_EXEC | PROT_WRITE, PROT_EXEC);
     }
-    return err ? err : add_when(filter, "mprotect", 2, PROT_EXEC, 0);
+    return err ? err : add_call_when(filter, "mprotect", 2, PROT_EXEC, 0);
 }
 
 /* A pair of streams cannot be connected to anything else; a pair of datagram sockets could. */
@@ -147,7 +148,7 @@ static int add_some(scmp_filter_ctx filter, const char *name, unsigned argument,
     int err = 0;
 
     for (size_t i = 0; i < n && !err; i++)
-        err = add_when(filter, name, argument, UINT32_MAX, values[i]);
+        err = add_call_when(filter, name, argument, UINT32_MAX, values[i]);
     return err;
 }
 
@@ -172,14 +173,14 @@ static int add_by_argument(scmp_filter_ctx filter, bool only_log)
     if (!err)
         err = add_some(filter, "prctl", 0, options, sizeof(options) / sizeof(options[0]));
     if (!err)
-        err = add_when(filter, "clone", 0, CLONE_THREAD, CLONE_THREAD);
+        err = add_call_when(filter, "clone", 0, CLONE_THREAD, CLONE_THREAD);
     if (!err)
-        err = add_when(filter, "kill", 0, UINT32_MAX, self);
+        err = add_call_when(filter, "kill", 0, UINT32_MAX, self);
     if (!err)
-        err = add_when(filter, "tgkill", 0, UINT32_MAX, self);
+        err = add_call_when(filter, "tgkill", 0, UINT32_MAX, self);
     /* Limits may be read and lowered, of this process alone. */
     if (!err)
-        err = add_when(filter, "prlimit64", 0, UINT32_MAX, 0);
+        err = add_call_when(filter, "prlimit64", 0, UINT32_MAX, 0);
     return err;
 }
 
@@ -196,9 +197,9 @@ int sandbox_calls(bool only_log)
     if (!err)
         (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, where the library can */
     if (!err)
-        err = add_all(filter, SCMP_ACT_ALLOW, allowed, sizeof(allowed) / sizeof(allowed[0]));
+        err = add_calls(filter, SCMP_ACT_ALLOW, allowed, sizeof(allowed) / sizeof(allowed[0]));
     if (!err)
-        err = add_all(filter, SCMP_ACT_ERRNO(ENOSYS), absent, sizeof(absent) / sizeof(absent[0]));
+        err = add_calls(filter, SCMP_ACT_ERRNO(ENOSYS), absent, sizeof(absent) / sizeof(absent[0]));
     if (!err)
         err = add_by_argument(filter, only_log);
     if (!err)

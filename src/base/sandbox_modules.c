@@ -15,7 +15,7 @@
 #define FILE_NAME "/etc/nsswitch.conf"
 #define LINE_SIZE 512
 
-static void load(const char *service)
+static void load_module(const char *service)
 {
     char name[96];
 
@@ -38,7 +38,7 @@ static void load_line(char *line)
         for (char *word = strtok_r(NULL, " \t\n", &rest); word && *word != '#';
              word = strtok_r(NULL, " \t\n", &rest))
             if (*word != '[' && strchr(word, '=') == NULL && strchr(word, ']') == NULL)
-                load(word);
+                load_module(word);
         return;
     }
 }

@@ -1,8 +1,8 @@
 /*
- * string_pool.h - many short texts that live and die together.
+ * string_pool.h - many short texts that are freed together.
  *
- * A list of a thousand rows with eight texts each must not cost eight thousand allocations: the texts go, one
- * after the other, into chunks that are never moved and only freed together.
+ * A list of a thousand rows with eight texts each must not cost eight thousand allocations: the texts are
+ * copied, one after the other, into chunks that are never moved and are freed together.
  */
 #ifndef JG_BASE_STRING_POOL_H
 #define JG_BASE_STRING_POOL_H

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * text.c - small questions to strings; see text.h.
+ * text.c - small functions on strings; see text.h.
  */
 #include "base/text.h"
-
-#include "base/json.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -224,55 +222,4 @@ bool text_unhex(void *out, size_t n, const char *hex)
         p[i] = (unsigned char)(high * 16 + low);
     }
     return true;
-}
-
-/* ---- letters ---- */
-
-bool text_is_hidden(uint32_t c)
-{
-    static const struct {
-        uint32_t first, last;
-    } hidden[] = {
-        {0x00, 0x1f},     {0x7f, 0x9f},       {0xad, 0xad},     {0x34f, 0x34f},   {0x61c, 0x61c},
-        {0x115f, 0x1160}, {0x17b4, 0x17b5},   {0x180b, 0x180f}, {0x200b, 0x200f}, {0x2028, 0x202e},
-        {0x2060, 0x206f}, {0x3164, 0x3164},   {0xfe00, 0xfe0f}, {0xfeff, 0xfeff}, {0xffa0, 0xffa0},
-        {0xfff9, 0xfffb}, {0xe0000, 0xe0fff},
-    };
-
-    if (c >= ' ' && c < 0x7f)
-        return false;
-    for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
-        if (c >= hidden[i].first && c <= hidden[i].last)
-            return true;
-    return false;
-}
-
-size_t text_letter(const char *text, size_t n, uint32_t *letter)
-{
-    const unsigned char *p = (const unsigned char *)text;
-    size_t length = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-
-    *letter = 0xfffd;
-    if (length > n || !utf8_valid(text, length))
-        return 1;
-    uint32_t c = length == 1 ? p[0] : p[0] & (0x7fU >> length);
-    for (size_t i = 1; i < length; i++)
-        c = c << 6 | (p[i] & 0x3f);
-    *letter = c;
-    return length;
-}
-
-void text_visible(struct buf *out, const char *text, size_t n)
-{
-    for (size_t taken; n; text += taken, n -= taken) {
-        uint32_t c;
-
-        taken = text_letter(text, n, &c);
-        if (text_is_hidden(c))
-            (void)buf_printf(out, c > 0xffff ? "\\U%08x" : "\\u%04x", (unsigned)c);
-        else if (c == 0xfffd)
-            (void)buf_str(out, "\xef\xbf\xbd");
-        else
-            (void)buf_append(out, text, taken);
-    }
 }

@@ -1,10 +1,8 @@
 /*
- * text.h - small questions to strings, all of them bounded.
+ * text.h - small functions on strings, all of them bounded.
  */
 #ifndef JG_BASE_TEXT_H
 #define JG_BASE_TEXT_H
-
-#include "base/buf.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,15 +30,6 @@ bool text_is_ip(const char *text); /* IPv4 or IPv6 literal, brackets allowed aro
 char *text_digits(char *out, uint64_t value, unsigned width);
 /* Length of the run from p of printable ASCII that JSON takes as it is: neither quote nor backslash. */
 size_t text_plain_run(const char *p, size_t n);
-/*
- * Letters that a terminal obeys, or that change or hide what stands around them: control characters of ASCII
- * and of C1, line and paragraph separators, marks of writing direction, zero-width letters, tags.
- */
-bool text_is_hidden(uint32_t letter);
-/* Length of the first letter (n > 0), with its number; a byte that is no UTF-8 is U+FFFD of length 1. */
-size_t text_letter(const char *p, size_t n, uint32_t *letter);
-/* For a terminal: hidden letters as \u202e (beyond U+FFFF \U000e0041), bytes that are no UTF-8 as U+FFFD. */
-void text_visible(struct buf *out, const char *text, size_t n);
 /* Hex of n bytes; out holds 2n+1. */
 void text_hex(char *out, const void *bytes, size_t n);
 bool text_unhex(void *out, size_t n, const char *hex); /* exactly 2n hex digits */

@@ -39,38 +39,38 @@ void timers_free(struct timers *t)
     free(t);
 }
 
-static bool earlier(const struct deadline *a, const struct deadline *b)
+static bool is_earlier(const struct deadline *a, const struct deadline *b)
 {
     return a->at_ms != b->at_ms ? a->at_ms < b->at_ms : a->order < b->order;
 }
 
-static void put(struct timers *t, struct deadline *d, size_t slot)
+static void place_at(struct timers *t, struct deadline *d, size_t slot)
 {
     t->heap[slot] = d;
     d->slot = slot;
 }
 
 /* Moves the deadline at `slot` to where it belongs, up or down. */
-static void settle(struct timers *t, size_t slot)
+static void sift(struct timers *t, size_t slot)
 {
     struct deadline *d = t->heap[slot];
 
-    while (slot > 1 && earlier(d, t->heap[slot / 2])) {
-        put(t, t->heap[slot / 2], slot);
+    while (slot > 1 && is_earlier(d, t->heap[slot / 2])) {
+        place_at(t, t->heap[slot / 2], slot);
         slot /= 2;
     }
     for (size_t child = slot * 2; child <= t->n; child = slot * 2) {
-        if (child < t->n && earlier(t->heap[child + 1], t->heap[child]))
+        if (child < t->n && is_earlier(t->heap[child + 1], t->heap[child]))
             child++;
-        if (!earlier(t->heap[child], d))
+        if (!is_earlier(t->heap[child], d))
             break;
-        put(t, t->heap[child], slot);
+        place_at(t, t->heap[child], slot);
         slot = child;
     }
-    put(t, d, slot);
+    place_at(t, d, slot);
 }
 
-static int grow(struct timers *t)
+static int grow_heap(struct timers *t)
 {
     if (t->n + 1 < t->cap)
         return 0;
@@ -83,7 +83,7 @@ static int grow(struct timers *t)
     return 0;
 }
 
-static void tell(struct timers *t, const struct deadline *first_before)
+static void report_change(struct timers *t, const struct deadline *first_before)
 {
     const struct deadline *first = t->n ? t->heap[1] : NULL;
 
@@ -97,17 +97,17 @@ int timer_start(struct timers *t, struct deadline *d, uint64_t delay_ms, void (*
     uint64_t now = clock_now(t->clock);
 
     if (!d->slot) {
-        int err = grow(t);
+        int err = grow_heap(t);
         if (err)
             return err;
         t->n++;
-        put(t, d, t->n);
+        place_at(t, d, t->n);
     }
     d->fire = fire;
     d->at_ms = delay_ms > UINT64_MAX - now ? UINT64_MAX : now + delay_ms;
     d->order = ++t->order;
-    settle(t, d->slot);
-    tell(t, first);
+    sift(t, d->slot);
+    report_change(t, first);
     return 0;
 }
 
@@ -120,8 +120,8 @@ static void take_out(struct timers *t, struct deadline *d)
     d->slot = 0;
     if (last == d)
         return;
-    put(t, last, slot);
-    settle(t, slot);
+    place_at(t, last, slot);
+    sift(t, slot);
 }
 
 void timer_stop(struct timers *t, struct deadline *d)
@@ -130,7 +130,7 @@ void timer_stop(struct timers *t, struct deadline *d)
         return;
     const struct deadline *first = t->heap[1] != d ? t->heap[1] : NULL;
     take_out(t, d);
-    tell(t, first);
+    report_change(t, first);
 }
 
 uint64_t timers_run(struct timers *t)

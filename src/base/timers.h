@@ -6,7 +6,7 @@
  *
  * Rules: a fired or stopped deadline may be started again at once, also from its own `fire`; `fire` may free
  * the object. A deadline of delay 0 fires on the next timers_run(), never inside timer_start(): use it to
- * defer a call out of somebody else's stack.
+ * leave the stack of the caller.
  */
 #ifndef JG_BASE_TIMERS_H
 #define JG_BASE_TIMERS_H

@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * utf8.c - UTF-8 letter by letter, and the few kinds of letters that names must be judged by.
+ * utf8.c - UTF-8 letter by letter, and the few kinds of letters that names and logs are judged by; see
+ * utf8.h.
  *
  * The kinds are a table of ranges in the order of the letters; what is in no range is plain. Combining signs
  * that a script cannot be written without (vowels of Indic scripts, points of Hebrew and Arabic) are plain:
  * only the marks that a composed letter contains already are marks here.
+ *
+ * Not here: the JSON escape of a letter (json.c, jsonw.c), letters without case (casefold.c).
  */
 #include "base/utf8.h"
 
-#include <stdbool.h>
+#include "base/buf.h"
+
+#include <string.h>
+
+#define GRAPHEME_JOINER 0x34fU /* combines as a mark does, and has no shape of its own */
 
 struct range {
     uint32_t from, to;
@@ -29,26 +36,63 @@ static const struct range ranges[] = {
     {0xfff0, 0xfffb, LETTER_HIDDEN},  {0x1d173, 0x1d17a, LETTER_HIDDEN}, {0xe0000, 0xe0fff, LETTER_HIDDEN},
 };
 
+/* May the second byte follow the first? Overlong forms, surrogates and what is beyond U+10FFFF end here. */
+static bool second_follows(const unsigned char *p)
+{
+    return (p[1] & 0xc0) == 0x80 && !((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+                                      (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f));
+}
+
+static bool is_continuation(char c)
+{
+    return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+size_t utf8_run(const char *text, size_t n, size_t *whole)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    size_t len = 1;
+
+    *whole = p[0] < 0x80 ? 1 : p[0] < 0xc2 || p[0] > 0xf4 ? 0 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+    if (*whole < 2 || n < 2 || !second_follows(p))
+        return 1;
+    while (len < *whole && len < n && is_continuation(text[len]))
+        len++;
+    return len;
+}
+
 size_t utf8_decode(const char *text, size_t n, uint32_t *out)
 {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned char lead = (unsigned char)text[0];
-    size_t len = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    uint32_t c = lead & (0xffU >> (len + 1));
+    size_t whole, len = utf8_run(text, n, &whole);
 
-    if (lead < 0x80) {
-        *out = lead;
-        return 1;
-    }
-    if (lead < 0xc2 || lead > 0xf4 || n < len)
+    if (len != whole)
         return 0;
-    for (size_t i = 1; i < len; i++) {
-        if (((unsigned char)text[i] & 0xc0) != 0x80)
-            return 0;
-        c = c << 6 | ((unsigned char)text[i] & 0x3f);
+    uint32_t letter = (unsigned char)text[0] & (len == 1 ? 0x7fU : 0x7fU >> len);
+    for (size_t i = 1; i < len; i++)
+        letter = letter << 6 | ((unsigned char)text[i] & 0x3f);
+    *out = letter;
+    return len;
+}
+
+size_t utf8_letter(const char *text, size_t n, uint32_t *out)
+{
+    size_t len = utf8_decode(text, n, out);
+
+    if (!len)
+        *out = UTF8_REPLACEMENT;
+    return len ? len : 1;
+}
+
+bool utf8_valid(const char *text, size_t n)
+{
+    size_t whole, len;
+
+    for (; n; text += len, n -= len) {
+        len = utf8_run(text, n, &whole);
+        if (len != whole)
+            return false;
     }
-    *out = c;
-    return c >= least[len] && c <= 0x10ffff && (c < 0xd800 || c > 0xdfff) ? len : 0;
+    return true;
 }
 
 size_t utf8_encode(char out[4], uint32_t letter)
@@ -60,6 +104,40 @@ size_t utf8_encode(char out[4], uint32_t letter)
         out[i] = (char)(0x80 | (letter & 0x3f));
     out[0] = (char)(lead[len] | letter);
     return len;
+}
+
+size_t utf8_count(const char *text)
+{
+    size_t n = 0;
+
+    for (; *text; text++)
+        n += !is_continuation(*text);
+    return n;
+}
+
+size_t utf8_fit(const char *text, size_t max)
+{
+    size_t n = text ? strnlen(text, max) : 0;
+
+    if (n == max && text)
+        while (n && is_continuation(text[n]))
+            n--;
+    return n;
+}
+
+void utf8_visible(struct buf *out, const char *text, size_t n)
+{
+    for (size_t len; n; text += len, n -= len) {
+        uint32_t letter;
+
+        len = utf8_letter(text, n, &letter);
+        if (letter_is_hidden(letter))
+            (void)buf_printf(out, letter > 0xffff ? "\\U%08x" : "\\u%04x", (unsigned)letter);
+        else if (letter == UTF8_REPLACEMENT)
+            (void)buf_str(out, "\xef\xbf\xbd");
+        else
+            (void)buf_append(out, text, len);
+    }
 }
 
 enum letter_kind letter_kind(uint32_t letter)
@@ -78,6 +156,13 @@ enum letter_kind letter_kind(uint32_t letter)
     }
     return low < sizeof(ranges) / sizeof(ranges[0]) && letter >= ranges[low].from ? ranges[low].kind
                                                                                   : LETTER_PLAIN;
+}
+
+bool letter_is_hidden(uint32_t letter)
+{
+    enum letter_kind kind = letter_kind(letter);
+
+    return kind == LETTER_CONTROL || kind == LETTER_HIDDEN || letter == GRAPHEME_JOINER;
 }
 
 enum letter_kind letter_kind_at(const char *text, size_t n, size_t *len)
@@ -112,7 +197,7 @@ size_t letters_blank_behind(const char *text, size_t n)
     while (end) {
         size_t at = end - 1, len;
 
-        while (at && ((unsigned char)text[at] & 0xc0) == 0x80)
+        while (at && is_continuation(text[at]))
             at--;
         if (!is_nothing(letter_kind_at(text + at, end - at, &len)) || at + len != end)
             break;

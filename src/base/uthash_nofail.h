@@ -1,5 +1,5 @@
 /*
- * uthash_nofail.h - uthash as this room uses it: running out of memory is reported, not the end of the
+ * uthash_nofail.h - uthash as this program uses it: running out of memory is reported, not the end of the
  * program.
  *
  * After HASH_ADD the element's hh.tbl is NULL when there was no memory for it. FNV is fine for keys of some

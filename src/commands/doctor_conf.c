@@ -62,7 +62,7 @@ static bool choose_vault(struct doctor *d)
 static bool find_target(struct doctor *d)
 {
     const struct conf_vault *conf = d->vault_conf;
-    char why[NAMES_WHY_SIZE] = "";
+    char why[ADDRESS_WHY_SIZE] = "";
     int err = address_split_url(conf->url, &d->url, why);
 
     d->proxied = conf->proxy && *conf->proxy;

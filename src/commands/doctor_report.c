@@ -5,13 +5,14 @@
  * The exit codes are part of the interface (docs/doctor.md): a stage keeps its number. 2 is not used here: it
  * means a wrong command line. Stages without a report are shown as not reached.
  *
- * Texts may hold names of the vault; control and invisible characters are escaped (text_visible), so that
+ * Texts may hold names of the vault; control and invisible characters are escaped (utf8_visible), so that
  * they cannot change the page. A note without memory or space is left out.
  */
 #include "commands/doctor_report.h"
 
 #include "base/jsonw.h"
 #include "base/text.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -52,7 +53,7 @@ write_text(char *out, size_t size, const char *fmt, va_list ap)
     struct buf raw = BUF_INIT(TEXT_MAX), shown = BUF_INIT(TEXT_MAX);
 
     (void)buf_vprintf(&raw, fmt, ap);
-    text_visible(&shown, raw.data, raw.len);
+    utf8_visible(&shown, raw.data, raw.len);
     (void)text_copy_n(out, size, shown.data ? shown.data : "", shown.len);
     buf_free(&raw);
     buf_free(&shown);
@@ -202,9 +203,9 @@ static void print_verdict(const struct doctor_report *report, struct buf *out)
 void report_print(const struct doctor_report *report, struct buf *out)
 {
     (void)buf_str(out, "jumpgate doctor: user ");
-    text_visible(out, report->user, strlen(report->user));
+    utf8_visible(out, report->user, strlen(report->user));
     (void)buf_str(out, ", host ");
-    text_visible(out, report->host, strlen(report->host));
+    utf8_visible(out, report->host, strlen(report->host));
     (void)buf_printf(out, ", vault %s\n\n", report->vault ? report->vault : "-");
     for (size_t s = 0; s < STAGE_N; s++)
         print_stage(report, (enum doctor_stage)s, out);

@@ -6,12 +6,13 @@
  * so that every column is as wide as its widest cell; the last column is not padded.
  *
  * Names, session ids and errors come from other systems: control and invisible characters are escaped in the
- * table (text_visible). An empty cell is written as `-`, so that columns can be counted.
+ * table (utf8_visible). An empty cell is written as `-`, so that columns can be counted.
  */
 #include "commands/leases_print.h"
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "handlers/lease_json.h"
 
 #include <errno.h>
@@ -56,15 +57,6 @@ static void print_json(struct leases_print *p, const struct lease_view *view)
 
 /* ---- the table ---- */
 
-static size_t count_letters(const char *text)
-{
-    size_t n = 0;
-
-    for (; *text; text++)
-        n += ((unsigned char)*text & 0xc0) != 0x80;
-    return n;
-}
-
 static void write_sessions(struct buf *cell, const struct lease_view *view)
 {
     for (size_t i = 0; i < view->nsessions; i++)
@@ -98,14 +90,14 @@ static bool fill_line(struct leases_print *p, struct leases_line *line, const st
         struct buf cell = BUF_INIT(ROW_MAX), shown = BUF_INIT(ROW_MAX);
 
         write_cell(&cell, i, view);
-        text_visible(&shown, cell.data, cell.len);
+        utf8_visible(&shown, cell.data, cell.len);
         const char *text = buf_cstr(&shown);
         line->cells[i] = text && !cell.failed && !shown.failed ? strdup(text) : NULL;
         buf_free(&cell);
         buf_free(&shown);
         if (!line->cells[i])
             return false;
-        size_t wide = count_letters(line->cells[i]);
+        size_t wide = utf8_count(line->cells[i]);
         if (wide > p->width[i])
             p->width[i] = wide;
     }
@@ -140,7 +132,7 @@ static void keep_line(struct leases_print *p, const struct lease_view *view)
 static void print_line(const struct leases_print *p, const char *const cells[LEASES_COLUMNS])
 {
     for (size_t i = 0; i + 1 < LEASES_COLUMNS; i++)
-        printf("%s%*s  ", cells[i], (int)(p->width[i] - count_letters(cells[i])), "");
+        printf("%s%*s  ", cells[i], (int)(p->width[i] - utf8_count(cells[i])), "");
     printf("%s\n", cells[LEASES_COLUMNS - 1]);
 }
 

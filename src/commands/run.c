@@ -62,6 +62,7 @@ struct run {
     bool keep_capabilities; /* without a sandbox the capabilities are kept */
     const char *conf_path;
     char memory_hint[SANDBOX_POLICY_WHY_SIZE]; /* what secret_open() could not get */
+    bool warned_unlocked;
     struct conf *conf;
     struct loop *loop;
     struct notify *notify;
@@ -176,10 +177,26 @@ static struct run *run_of_hook(struct loop_hook *hook)
     return CONTAINER_OF(hook, struct run, hook);
 }
 
+/* Once: the first secrets fit nearly always, so this may come long after the start. */
+static void warn_unlocked_secrets(struct run *r)
+{
+    struct arena_state memory;
+
+    if (r->warned_unlocked)
+        return;
+    secret_state(&memory);
+    if (!memory.unlocked)
+        return;
+    r->warned_unlocked = true;
+    log_warn("secret_memory_unlocked", "bytes=%zu hint=%s", memory.unlocked,
+             "secrets may be swapped out: raise LimitMEMLOCK, or encrypt the swap");
+}
+
 static void on_iteration(struct loop_hook *hook)
 {
     struct run *r = run_of_hook(hook);
 
+    warn_unlocked_secrets(r);
     if (r->state == DRAINING && !http_busy(r->server) && broker_idle(r->broker))
         start_flushing(r);
     if (r->state == FLUSHING && !http_connections(r->server) && broker_idle(r->broker))

@@ -7,6 +7,8 @@
  */
 #include "commands/run_audit.h"
 
+#include "loop/loop.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,7 +41,10 @@ bool run_audit_attach(struct run_audit *ra, struct loop *loop, const struct conf
                       char why[320])
 {
     char head[PATH_BYTES];
-    struct audit_writer_opts writer = {.file = conf->gateway.audit_file,
+    struct audit_writer_opts writer = {.uv = loop_uv(loop),
+                                       .clock = loop_clock(loop),
+                                       .timers = loop_timers(loop),
+                                       .file = conf->gateway.audit_file,
                                        .head = head,
                                        .syslog = syslog_path(conf),
                                        .max_queued = max_queued,
@@ -50,7 +55,7 @@ bool run_audit_attach(struct run_audit *ra, struct loop *loop, const struct conf
         (void)snprintf(why, 320, "the name of the state directory is too long");
         return false;
     }
-    ra->writer = audit_writer_open(loop, &writer, why);
+    ra->writer = audit_writer_open(&writer, why);
     if (!ra->writer)
         return false;
     ra->audit = audit_new(&(struct audit_opts){.sink = audit_writer_sink(ra->writer),

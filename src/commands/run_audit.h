@@ -8,6 +8,8 @@
 #include "broker/audit.h"
 #include "conf/conf.h"
 
+struct loop;
+
 struct run_audit {
     struct audit_writer *writer; /* NULL = not open */
     struct audit *audit;

@@ -136,7 +136,7 @@ static int take_all(struct conf_draft *d, struct conf *conf)
 
 typedef void visit_fn(enum conf_section, const char *name, void *object, void *arg);
 
-static void visit(struct conf *conf, visit_fn *fn, void *arg)
+static void visit_rows(struct conf *conf, visit_fn *fn, void *arg)
 {
     fn(SECTION_GATEWAY, "", &conf->gateway, arg);
     for (size_t i = 0; i < conf->nlisteners; i++)
@@ -165,7 +165,7 @@ static int make_digest(struct conf *conf)
     struct buf text = BUF_INIT(16 * FILE_MAX);
     unsigned char sum[DIGEST_SIZE];
 
-    visit(conf, visit_print, &text);
+    visit_rows(conf, visit_print, &text);
     int err = text.failed ? -ENOMEM : digest_sha256(text.data, text.len, sum);
     if (!err)
         text_hex(conf->digest, sum, sizeof(sum));
@@ -173,7 +173,7 @@ static int make_digest(struct conf *conf)
     return err;
 }
 
-static int assemble(struct conf_draft *d, struct conf **out)
+static int assemble_conf(struct conf_draft *d, struct conf **out)
 {
     struct conf *conf = calloc(1, sizeof(*conf));
     int err = conf ? take_all(d, conf) : -ENOMEM;
@@ -200,7 +200,7 @@ void conf_free(struct conf *conf)
 {
     if (!conf)
         return;
-    visit(conf, visit_clear, NULL);
+    visit_rows(conf, visit_clear, NULL);
     free(conf->listeners);
     free(conf->clients);
     free(conf->vaults);
@@ -224,7 +224,7 @@ static int load_text(const char *path, const struct buf *text, struct conf **out
     else if (draft.errors)
         err = -EINVAL;
     else
-        err = assemble(&draft, out);
+        err = assemble_conf(&draft, out);
     conf_draft_free(&draft);
     return err;
 }

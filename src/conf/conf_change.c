@@ -8,7 +8,7 @@
  *
  * The exchange swaps whole structs of listeners and vaults at their places, and the array of clients.
  *
- * Not here: contents of the files that keys name. They may change under the same name; who uses them reads
+ * Not here: contents of the files that keys name. They may change under the same name; their users read
  * them again.
  */
 #include "conf/conf_change.h"
@@ -34,7 +34,7 @@ static void add_name(struct conf_change *c, const char *title, const char *key, 
     c->names.failed = false; /* cut, not broken: it is a line of a log */
 }
 
-static void refuse(struct conf_change *c, const char *title, const char *what)
+static void refuse_change(struct conf_change *c, const char *title, const char *what)
 {
     c->refused++;
     (void)buf_printf(&c->reasons, "[%s] %s\n", title, what);
@@ -49,7 +49,7 @@ static void refuse_key(struct conf_change *c, const char *title, const struct co
                    row->flags & CONF_STATIC
                        ? "cannot change while the gateway runs; restart it"
                        : "cannot be added or removed while the gateway runs; restart it");
-    refuse(c, title, what);
+    refuse_change(c, title, what);
 }
 
 /* 0 equal, 1 different, 2 only one of them is set; -ENOMEM. */
@@ -97,7 +97,7 @@ static const char *title_of(enum conf_section section, const char *name, char ou
 }
 
 /* The name is the first member of every named section. */
-static const char *item(const void *array, enum conf_section section, size_t i)
+static const char *section_at(const void *array, enum conf_section section, size_t i)
 {
     return (const char *)array + i * conf_sections[section].size;
 }
@@ -111,16 +111,16 @@ static int compare_fixed(struct conf_change *c, enum conf_section section, const
     int err = 0;
 
     for (size_t i = 0; same && i < nnow; i++)
-        same = strcmp(item(now, section, i), item(next, section, i)) == 0;
+        same = strcmp(section_at(now, section, i), section_at(next, section, i)) == 0;
     if (!same) {
-        refuse(
+        refuse_change(
             c, conf_sections[section].name,
             "sections cannot be added, removed or put in another order while the gateway runs; restart it");
         return 0;
     }
     for (size_t i = 0; !err && i < nnow; i++)
-        err = compare_section(c, section, title_of(section, item(now, section, i), title),
-                              item(now, section, i), item(next, section, i));
+        err = compare_section(c, section, title_of(section, section_at(now, section, i), title),
+                              section_at(now, section, i), section_at(next, section, i));
     return err;
 }
 

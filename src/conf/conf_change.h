@@ -1,15 +1,15 @@
 /*
  * conf_change.h - from the configuration in use to the next one: what differs, and the exchange.
  *
- * A reload loads a second struct conf, asks what differs, prepares whatever may fail, and then exchanges the
- * values in place. Everybody who holds a `const struct conf *`, or one of its listeners or vaults, goes on
- * holding the same address and sees the new values; the old values move into the second struct, which is kept
- * until nobody can still be looking at them. So:
+ * A reload loads a second struct conf, compares the two, prepares whatever may fail, and then exchanges the
+ * values in place. A `const struct conf *`, or a pointer to one of its listeners or vaults, keeps its address
+ * and shows the new values; the old values move into the second struct, which is kept until no operation can
+ * still read them. So:
  *
- *   - no room keeps a text of a configuration (a char *) for longer than one operation;
- *   - a room that has copied a value has a function that is told of the next one;
+ *   - no file keeps a text of a configuration (a char *) for longer than one operation;
+ *   - a file that has copied a value has a function that takes the next one;
  *   - clients may come and go: their array is exchanged whole. Listeners and vaults stay the same in number,
- *     name and order, since sockets and connections hang on them.
+ *     name and order, since sockets and connections depend on them.
  *
  * A difference is named by its key: `gateway.log_level`, `client pra.rate`, `client pra (new)`. No value is
  * shown.

@@ -257,7 +257,7 @@ static void check_vault_url(struct conf_draft *d, const struct conf_part *part)
 {
     const struct conf_vault *v = part->object;
     unsigned line = conf_part_line(part, "url");
-    char why[NAMES_WHY_SIZE];
+    char why[ADDRESS_WHY_SIZE];
     struct address_url url;
 
     if (!v->url || address_split_url(v->url, &url, why))
@@ -282,7 +282,7 @@ static bool same_sign_in(const struct conf_vault *a, const struct conf_vault *b)
 /* A vault before this one that is the same: each of its requests would be reached by two ways. */
 static void check_vault_twin(struct conf_draft *d, const struct conf_part *part)
 {
-    char mine[NAMES_IDENTITY_SIZE], its[NAMES_IDENTITY_SIZE];
+    char mine[ADDRESS_IDENTITY_SIZE], its[ADDRESS_IDENTITY_SIZE];
     const struct conf_vault *v = part->object;
 
     address_url_identity(v->url, mine);

@@ -2,13 +2,14 @@
 /*
  * conf_draft.c - a configuration while it is being read: sections and notes.
  *
- * A part is born with every default of its section parsed into it, so that a check never meets an unset
+ * A part begins with every default of its section parsed into it, so that a check never meets an unset
  * value. Notes have a maximum: a file of random bytes is refused with some hundred messages, not with a
  * million.
  */
 #include "conf/conf_draft.h"
 
 #include "base/text.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -188,7 +189,7 @@ static void notes_sort(struct conf_draft *d)
 static void print_note(struct buf *out, const char *file, const struct conf_note *note)
 {
     (void)buf_printf(out, "%s:%u: %s", file, note->line, note->warning ? "warning: " : "");
-    text_visible(out, note->text, strlen(note->text));
+    utf8_visible(out, note->text, strlen(note->text));
     (void)buf_char(out, '\n');
 }
 

@@ -3,9 +3,9 @@
  * mistakes.
  *
  * The draft keeps what struct conf does not need: which line set which key, so that every check can point at
- * it, and the sections that are wrong themselves (`spare`), whose keys are still checked but which nothing is
- * compared with. conf_read.c fills it, conf_check.c and conf_files.c judge it, conf.c turns it into a struct
- * conf.
+ * it, and the sections that are wrong themselves (`spare`): their keys are still checked, but they are not
+ * compared with other sections. conf_read.c fills it, conf_check.c and conf_files.c judge it, conf.c turns it
+ * into a struct conf.
  *
  * Notes are kept until the end and printed in the order of their lines. Out of memory sticks in `nomem`.
  */

@@ -7,7 +7,7 @@
  * itself. PEM files are read with OpenSSL, and a certificate must belong to its key: this is what would
  * otherwise fail at the first connection. Whatever others than its owner and root could change is refused,
  * the configuration and the state directory included (safe_path.h). Secrets are not kept; a private key read
- * here is freed, and thereby wiped, at once. A secret that is one line of text is read for the same reason,
+ * here is freed, and thereby wiped, at once. A secret of one line of text is read for the same reason,
  * and cleared.
  */
 #include "base/memory/secret.h"

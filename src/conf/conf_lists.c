@@ -41,7 +41,7 @@ int conf_choice_index(const char *choices, const char *word, size_t len)
 static void choice_hint(const char *choices, const char *word, size_t len, char *hint, size_t size)
 {
     char typed[WORD_SIZE], known[16][WORD_SIZE];
-    struct nearest near = NEAREST(typed);
+    struct did_you_mean near = DID_YOU_MEAN(typed);
     const char *choice;
     size_t n;
 

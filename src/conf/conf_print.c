@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf_print.c - the table of the configuration as people read it: an annotated file, and a page of Markdown.
+ * conf_print.c - the table of the configuration for readers: an annotated file, and a page of Markdown.
  *
  * Both are generated, so that neither can be forgotten when a row changes: conf/jumpgate.conf is the output
  * of conf_print_defaults(), docs/configuration.md that of conf_print_doc(), and tests compare them byte for
@@ -105,7 +105,7 @@ static void print_comment(struct buf *out, const char *text)
 }
 
 /* "duration from 10ms to 10m", "one of: no yes", "file with a secret" */
-static void describe(struct buf *out, const struct conf_row *row)
+static void describe_row(struct buf *out, const struct conf_row *row)
 {
     if (row->type == &conf_choice || row->type == &conf_word)
         (void)buf_printf(out, "one of: %s", row->choices);
@@ -139,7 +139,7 @@ static void print_traits(struct buf *out, const struct conf_row *row)
 {
     struct buf line = BUF_INIT(2048);
 
-    describe(&line, row);
+    describe_row(&line, row);
     if (has_default(row))
         (void)buf_printf(&line, "; default %s", row->fallback);
     else if (row->flags & CONF_REQUIRED)
@@ -195,7 +195,7 @@ static void print_cell(struct buf *out, const char *text)
 static void print_doc_row(struct buf *out, const struct conf_row *row)
 {
     (void)buf_printf(out, "| `%s` | ", row->name);
-    describe(out, row);
+    describe_row(out, row);
     if (has_default(row))
         (void)buf_printf(out, " | `%s` | ", row->fallback);
     else if (row->flags & CONF_REQUIRED)

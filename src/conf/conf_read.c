@@ -13,6 +13,7 @@
 #include "base/did_you_mean.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "conf/conf_draft.h"
 
 #include <errno.h>
@@ -65,7 +66,7 @@ static int section_kind(const char *word)
 
 static void unknown_section(struct reader *r, const char *word)
 {
-    struct nearest near = NEAREST(word);
+    struct did_you_mean near = DID_YOU_MEAN(word);
     char hint[80];
 
     for (int i = 0; i < SECTION_N; i++)
@@ -141,7 +142,7 @@ static void section_open(struct reader *r, char *text)
 
 static void unknown_key(struct reader *r, const char *key)
 {
-    struct nearest near = NEAREST(key);
+    struct did_you_mean near = DID_YOU_MEAN(key);
     char hint[80], title[CONF_TITLE_SIZE];
 
     (void)conf_part_title(r->part, title);
@@ -282,7 +283,7 @@ static void line_sort(struct reader *r, char *line)
         section_open(r, line + 1);
     } else {
         conf_error(r->draft, r->line, "the section header has no closing bracket");
-        r->part = NULL; /* its keys belong to nobody */
+        r->part = NULL; /* its keys belong to no section */
         r->outside = false;
     }
     line[0] = '\0';

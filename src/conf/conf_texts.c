@@ -19,15 +19,15 @@
 #include <string.h>
 #include <sys/un.h>
 
-static_assert(NAMES_WHY_SIZE == CONF_WHY_SIZE, "one size for explanations");
+static_assert(ADDRESS_WHY_SIZE == CONF_WHY_SIZE, "one size for explanations");
 
-static int refuse(char why[CONF_WHY_SIZE], const char *text)
+static int refuse_text(char why[CONF_WHY_SIZE], const char *text)
 {
     (void)text_copy(why, CONF_WHY_SIZE, text);
     return -EINVAL;
 }
 
-static char *get(const struct conf_row *row, const void *object)
+static char *text_of(const struct conf_row *row, const void *object)
 {
     char *text;
 
@@ -39,11 +39,11 @@ static void text_clear(const struct conf_row *row, void *object)
 {
     char *none = NULL;
 
-    free(get(row, object));
+    free(text_of(row, object));
     memcpy(conf_field(row, object), &none, sizeof(none));
 }
 
-static int set(const struct conf_row *row, void *object, const char *text)
+static int set_text(const struct conf_row *row, void *object, const char *text)
 {
     char *copy = strdup(text);
 
@@ -56,7 +56,7 @@ static int set(const struct conf_row *row, void *object, const char *text)
 
 static void text_print(const struct conf_row *row, const void *object, struct buf *out)
 {
-    const char *text = get(row, object);
+    const char *text = text_of(row, object);
 
     if (text)
         (void)buf_str(out, text);
@@ -72,7 +72,7 @@ static int text_parse(const struct conf_row *row, const char *text, void *object
         text_clear(row, object);
         return 0;
     }
-    return set(row, object, text);
+    return set_text(row, object, text);
 }
 
 static int word_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
@@ -81,7 +81,7 @@ static int word_parse(const struct conf_row *row, const char *text, void *object
         conf_choice_why(row, text, strlen(text), why);
         return -EINVAL;
     }
-    return set(row, object, text);
+    return set_text(row, object, text);
 }
 
 /* What follows a credentials prefix, or NULL. */
@@ -102,28 +102,28 @@ static int file_parse(const struct conf_row *row, const char *text, void *object
     int n;
 
     if (strstr(text, "-----BEGIN"))
-        return refuse(why, "needs the name of a file, not its content");
+        return refuse_text(why, "needs the name of a file, not its content");
     if (!name && (text[0] == '$' || text[0] == '%'))
-        return refuse(why, "takes nothing from the environment but $CREDENTIALS_DIRECTORY/NAME");
+        return refuse_text(why, "takes nothing from the environment but $CREDENTIALS_DIRECTORY/NAME");
     if (!name)
-        return set(row, object, text);
+        return set_text(row, object, text);
     if (!dir || !*dir)
-        return refuse(why,
-                      "names a credential, but CREDENTIALS_DIRECTORY is not set: systemd sets it for a unit "
-                      "with LoadCredential=");
+        return refuse_text(
+            why, "names a credential, but CREDENTIALS_DIRECTORY is not set: systemd sets it for a unit "
+                 "with LoadCredential=");
     n = snprintf(path, sizeof(path), "%s/%s", dir, name);
     if (n < 0 || (size_t)n >= sizeof(path))
-        return refuse(why, "is too long for a file name");
-    return set(row, object, path);
+        return refuse_text(why, "is too long for a file name");
+    return set_text(row, object, path);
 }
 
 static int san_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
 {
-    char normal[NAMES_SAN_SIZE];
+    char normal[ADDRESS_SAN_SIZE];
 
     if (address_normal_san(text, normal, why))
         return -EINVAL;
-    return set(row, object, normal);
+    return set_text(row, object, normal);
 }
 
 static int proxy_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
@@ -134,8 +134,8 @@ static int proxy_parse(const struct conf_row *row, const char *text, void *objec
     if (address_split_url(text, &url, why))
         return -EINVAL;
     if (conf_choice_index(schemes, url.scheme, strlen(url.scheme)) < 0 || !url.port || strlen(url.path) > 1)
-        return refuse(why, "needs http://HOST:PORT, or https://, socks5:// or socks5h:// in its place");
-    return set(row, object, text);
+        return refuse_text(why, "needs http://HOST:PORT, or https://, socks5:// or socks5h:// in its place");
+    return set_text(row, object, text);
 }
 
 static int url_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
@@ -146,10 +146,10 @@ static int url_parse(const struct conf_row *row, const char *text, void *object,
     if (err)
         return err;
     if (strcmp(url.scheme, "https") != 0 && strcmp(url.scheme, "http") != 0)
-        return refuse(why, "needs an https:// address");
-    err = set(row, object, text);
+        return refuse_text(why, "needs an https:// address");
+    err = set_text(row, object, text);
     if (!err) {
-        char *copy = get(row, object);
+        char *copy = text_of(row, object);
         for (size_t n = strlen(copy); n && copy[n - 1] == '/'; n--)
             copy[n - 1] = '\0';
     }
@@ -181,24 +181,24 @@ static void address_clear(const struct conf_row *row, void *object)
     l->port = 0;
 }
 
-static int listener_address(const char *text, struct conf_listener *out, char host[NAMES_HOST_SIZE],
+static int listener_address(const char *text, struct conf_listener *out, char host[ADDRESS_HOST_SIZE],
                             char *why)
 {
     out->is_unix = strncmp(text, "unix:", 5) == 0;
     if (!out->is_unix)
         return address_split(text, host, &out->port, why);
     if (text[5] != '/')
-        return refuse(why, "needs an absolute path after unix:");
+        return refuse_text(why, "needs an absolute path after unix:");
     if (strlen(text + 5) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-        return refuse(why, "has a path too long for a Unix socket (at most 107 bytes)");
-    (void)text_copy(host, NAMES_HOST_SIZE, text + 5);
+        return refuse_text(why, "has a path too long for a Unix socket (at most 107 bytes)");
+    (void)text_copy(host, ADDRESS_HOST_SIZE, text + 5);
     return 0;
 }
 
 static int address_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
 {
     struct conf_listener parts = {0}, *l = object;
-    char host[NAMES_HOST_SIZE];
+    char host[ADDRESS_HOST_SIZE];
     char *copy;
     int err = listener_address(text, &parts, host, why);
 
@@ -211,7 +211,7 @@ static int address_parse(const struct conf_row *row, const char *text, void *obj
     l->host = copy;
     l->is_unix = parts.is_unix;
     l->port = parts.port;
-    return set(row, object, text);
+    return set_text(row, object, text);
 }
 
 const struct conf_type conf_address = {
@@ -230,7 +230,8 @@ static int digest_parse(const struct conf_row *row, const char *text, void *obje
     (void)row;
     if (strlen(text) != 2 * sizeof(c->token_sha256) ||
         !text_unhex(c->token_sha256, sizeof(c->token_sha256), text))
-        return refuse(why, "needs the SHA-256 of the token as 64 hexadecimal digits (printf %s \"$TOKEN\" | "
+        return refuse_text(why,
+                           "needs the SHA-256 of the token as 64 hexadecimal digits (printf %s \"$TOKEN\" | "
                            "sha256sum), never the token itself");
     c->has_token = true;
     return 0;

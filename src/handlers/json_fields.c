@@ -9,6 +9,7 @@
 #include "handlers/json_fields.h"
 
 #include "base/json.h"
+#include "base/utf8.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -32,14 +33,6 @@ static bool wrong_text(const struct json_fields *m, const char *name, unsigned f
     return false;
 }
 
-static size_t count_characters(const char *text)
-{
-    size_t n = 0;
-    for (; *text; text++)
-        n += ((unsigned char)*text & 0xC0) != 0x80; /* continuation bytes do not count */
-    return n;
-}
-
 static bool has_control(const char *text)
 {
     for (; *text; text++)
@@ -51,7 +44,7 @@ static bool has_control(const char *text)
 static bool check_text(const struct json_fields *m, const char *name, unsigned flags, unsigned max,
                        const char *text)
 {
-    size_t n = count_characters(text);
+    size_t n = utf8_count(text);
 
     if (n > max || (n == 0 && flags & FIELD_NOT_EMPTY))
         return wrong_text(m, name, flags, max);

@@ -10,6 +10,7 @@
 #include "fuzz.h"
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "handlers/gateway.h"
 #include "handlers/url_target.h"
 

@@ -16,6 +16,7 @@
 
 #include "backends/password_safe/internal.h"
 #include "base/json.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <string.h>

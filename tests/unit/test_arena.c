@@ -10,6 +10,7 @@
 #include "base/memory/arena.h"
 #include "base/memory/secret.h"
 #include "base/memory/wiping_alloc.h"
+#include "base/sanitized.h"
 #include "check.h"
 
 #include <malloc.h>
@@ -23,17 +24,10 @@
 
 #define MEGA (1024U * 1024U)
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
+#if SANITIZED
 #define UNCHECKED __attribute__((no_sanitize_address, no_sanitize("undefined")))
-#define SANITIZED true
 #else
 #define UNCHECKED
-#define SANITIZED false
 #endif
 
 static bool zero(const char *p, size_t n)
@@ -458,39 +452,6 @@ static void the_heap_for_libraries(void **state)
     wiping_free(p);
 }
 
-/* What holds a TLS record is kept for the next one, and never with what was in it. */
-static void records_are_kept_wiped(void **state)
-{
-    static const size_t sizes[] = {2048, 2049, 2304, 2305, 16384, 16385, 16896, 16897};
-    char *p[5];
-    (void)state;
-
-    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-        size_t n = sizes[i];
-        for (size_t round = 0; round < 3; round++) {
-            for (size_t k = 0; k < 5; k++) { /* more than are kept */
-                p[k] = wiping_alloc(n);
-                assert_non_null(p[k]);
-                assert_true(malloc_usable_size(p[k]) >= n);
-                memset(p[k], 'a' + (int)k, n);
-            }
-            for (size_t k = 0; k < 5; k++) {
-                assert_int_equal(p[k][0], 'a' + (int)k); /* nobody else's */
-                assert_int_equal(p[k][n - 1], 'a' + (int)k);
-                wiping_free(p[k]);
-            }
-        }
-    }
-    p[0] = wiping_alloc(16712);
-    assert_non_null(p[0]);
-    memset(p[0], 's', 16712);
-    wiping_free(p[0]);
-    p[1] = wiping_alloc(16500);
-    assert_ptr_equal(p[1], p[0]);
-    assert_true(zero(p[1], 16500));
-    wiping_free(p[1]);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -506,7 +467,6 @@ int main(void)
         cmocka_unit_test(trees_of_secrets_live_there),
         cmocka_unit_test(opening_says_what_cannot_be_locked),
         cmocka_unit_test(the_heap_for_libraries),
-        cmocka_unit_test(records_are_kept_wiped),
     };
 
     if (secret_init()) /* before anything uses OpenSSL */

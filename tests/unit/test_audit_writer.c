@@ -8,6 +8,7 @@
 #include "audit/audit_writer.h"
 #include "audit_trail.h"
 #include "check.h"
+#include "loop/loop.h"
 
 #include <errno.h>
 #include <semaphore.h>
@@ -77,7 +78,10 @@ static const struct audit_disk disk = {.write = disk_write, .sync = disk_sync, .
 
 static void open_writer(const char *syslog, size_t max_queued)
 {
-    struct audit_writer_opts opts = {.file = t.file,
+    struct audit_writer_opts opts = {.uv = loop_uv(loop),
+                                     .clock = loop_clock(loop),
+                                     .timers = loop_timers(loop),
+                                     .file = t.file,
                                      .head = t.head,
                                      .syslog = syslog,
                                      .max_queued = max_queued,
@@ -85,7 +89,7 @@ static void open_writer(const char *syslog, size_t max_queued)
                                      .retry_ms = 5,
                                      .disk = &disk};
 
-    writer = audit_writer_open(loop, &opts, why);
+    writer = audit_writer_open(&opts, why);
     assert_non_null(writer);
     sink = audit_writer_sink(writer);
 }

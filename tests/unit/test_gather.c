@@ -14,7 +14,7 @@ static struct group_commit g;
 static unsigned flights;
 static bool empty; /* go() finds nothing */
 
-static bool on_go(struct group_commit *which)
+static bool on_commit(struct group_commit *which)
 {
     assert_ptr_equal(which, &g);
     flights += !empty;
@@ -28,7 +28,7 @@ static int setup(void **state)
     timers = timers_new(&now.clock);
     assert_non_null(timers);
     g = (struct group_commit){
-        .timers = timers, .go = on_go, .delay_ms = LINGER_MS, .delay_alone_ms = LINGER_MS};
+        .timers = timers, .commit = on_commit, .delay_ms = LINGER_MS, .delay_alone_ms = LINGER_MS};
     flights = 0;
     empty = false;
     return 0;

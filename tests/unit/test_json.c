@@ -4,6 +4,7 @@
  */
 #include "base/json.h"
 #include "base/jsonw.h"
+#include "base/utf8.h"
 #include "check.h"
 
 #include <errno.h>

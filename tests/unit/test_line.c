@@ -128,7 +128,7 @@ static void fill(size_t from, size_t to)
 
 static uint64_t wait_ms(void)
 {
-    return priority_queue_wait_ms(&priority_queue, &priority_queue.nobody, 5);
+    return priority_queue_wait_ms(&priority_queue, &priority_queue.no_party, 5);
 }
 
 static void pass(size_t n, uint64_t each_ms)

@@ -34,7 +34,9 @@ bool ps_user_name_valid(const char *name)
 
 static int key_header(struct ps *ps, const char *user, struct buf *out)
 {
-    (void)buf_printf(out, "Authorization: PS-Auth key=%s; runas=%s;", ps->secrets.api_key.p, user);
+    (void)buf_str(out, "Authorization: PS-Auth key=");
+    (void)buf_append(out, ps->secrets.api_key.p, ps->secrets.api_key.len);
+    (void)buf_printf(out, "; runas=%s;", user);
     if (ps->secrets.password.p) {
         (void)buf_str(out, " pwd=[");
         (void)buf_append(out, ps->secrets.password.p, ps->secrets.password.len);

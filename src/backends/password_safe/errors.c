@@ -16,6 +16,7 @@
 #include "backends/password_safe/internal.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "base/utf8.h"
 
 #include <ctype.h>
 #include <errno.h>

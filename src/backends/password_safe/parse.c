@@ -446,11 +446,11 @@ enum ps_next ps_parse_checkin(struct ps_call *call)
 static int request_add(struct ps_call *call, const cJSON *object)
 {
     struct active_requests *active = &call->out->active;
-    bool odd = false;
+    bool odd = false, other_odd = false; /* a request is known by its own id: the others only describe it */
     struct active_request row = {
         .request_id = ps_id(object, "RequestID", &odd),
-        .system_id = ps_id(object, "SystemID", &odd),
-        .account_id = ps_id(object, "AccountID", &odd),
+        .system_id = ps_id(object, "SystemID", &other_odd),
+        .account_id = ps_id(object, "AccountID", &other_odd),
     };
     const char *reason = ps_text(object, "Reason"), *ends = ps_text(object, "ExpiresDate");
 

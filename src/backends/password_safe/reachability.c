@@ -75,7 +75,7 @@ static void note_reachability(struct ps *ps, const struct call *http, bool full)
         (void)snprintf(ps->trouble, sizeof(ps->trouble), "%.150s",
                        *http->why ? http->why : strerror(-http->err));
     }
-    if (!http->err && !ps_is_page(http) && vault_date(ps, http->value[CALL_DATE], &vault_ms)) {
+    if (!http->err && !ps_is_html(http) && vault_date(ps, http->value[CALL_DATE], &vault_ms)) {
         ps->skew_ms = vault_ms - clock_wall(ps->clock);
         ps->skew_known = true;
     }

@@ -6,11 +6,11 @@
  *   span     [struct span][block][block]...          64 kB, aligned to its size, blocks of one class
  *   block    [struct block][n bytes][canary]...      aligned to 16
  *
- * A span is found from a pointer by its alignment, so giving back needs no search and no size. Each class
- * keeps the spans that have room; an emptied span goes back to all classes unless it is the last with room.
- * Taking and giving back are a few steps each, whatever the arena holds. Regions of spans stay until the end,
- * a large block's region goes with it. A span is made when it is needed, so that a region costs no memory
- * beyond what was once in use.
+ * A span is found from a pointer by its alignment, so freeing needs no search and no size. Each class
+ * keeps the spans that have space; an emptied span returns to all classes unless it is the last with space.
+ * Allocating and freeing are a few steps each, whatever the size of the arena. Regions of spans stay until
+ * the end, a large block's region goes with it. A span is made when it is needed, so that a region costs no
+ * memory beyond what was once in use.
  *
  * Invariants: a free block is all zero behind its head. The canary before a block is made of its address,
  * its size and a random number, its complement marks a free one. What describes regions lies outside of
@@ -20,6 +20,8 @@
  * malloc().
  */
 #include "base/memory/arena.h"
+
+#include "base/sanitized.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -33,12 +35,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
+#if SANITIZED
 #include <sanitizer/asan_interface.h>
 #define HIDE(p, n) ASAN_POISON_MEMORY_REGION(p, n)
 #define SHOW(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
@@ -102,13 +99,13 @@ struct arena {
 };
 
 /* Says why with one line and ends: memory that was written to by accident is not to be trusted again. */
-__attribute__((noreturn)) static void die(const char *why)
+__attribute__((noreturn)) static void die_corrupt(const char *why)
 {
     char line[256];
     int n = snprintf(line, sizeof(line), "jumpgate: secret memory: %s\n", why);
     struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
 
-    if (n > 0 && poll(&p, 1, 0) > 0) /* where nobody reads, the end comes without a word */
+    if (n > 0 && poll(&p, 1, 0) > 0) /* without a reader the process ends without a message */
         (void)!write(STDERR_FILENO, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
     abort();
 }
@@ -116,20 +113,20 @@ __attribute__((noreturn)) static void die(const char *why)
 static void check_thread(const struct arena *a)
 {
     if (!pthread_equal(a->owner, pthread_self()))
-        die("used by a thread that does not own it");
+        die_corrupt("used by a thread that does not own it");
 }
 
 /* ---- regions ---- */
 
 /* What the system may refuse (old kernel, RLIMIT_MEMLOCK) costs protection, not service. */
-static void protect(struct region *r)
+static void protect_pages(struct region *r)
 {
     (void)madvise(r->base, r->size, MADV_DONTDUMP);
     (void)madvise(r->base, r->size, MADV_WIPEONFORK);
     r->locked = mlock2(r->base, r->size, MLOCK_ONFAULT) == 0 || mlock(r->base, r->size) == 0;
 }
 
-static int map(struct region *r, size_t nspans)
+static int map_pages(struct region *r, size_t nspans)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
@@ -144,7 +141,7 @@ static int map(struct region *r, size_t nspans)
         (void)munmap(r->map, r->mapped);
         return -ENOMEM;
     }
-    protect(r);
+    protect_pages(r);
     return 0;
 }
 
@@ -155,7 +152,7 @@ static struct region *region_new(struct arena *a, size_t nspans)
     struct region *r = calloc(1, sizeof(*r));
     if (!r)
         return NULL;
-    if (map(r, nspans)) {
+    if (map_pages(r, nspans)) {
         free(r);
         return NULL;
     }
@@ -278,13 +275,13 @@ static void block_close(const struct arena *a, struct block *b)
     char *bytes = (char *)(b + 1);
 
     if (b->canary == ~before)
-        die("a block was given back twice");
+        die_corrupt("a block was given back twice");
     if (b->canary != before)
-        die("the canary before a block is broken");
+        die_corrupt("the canary before a block is broken");
     SHOW(bytes, b->size + TAIL);
     memcpy(&behind, bytes + b->size, TAIL);
     if (behind != before)
-        die("the canary behind a block is broken");
+        die_corrupt("the canary behind a block is broken");
     explicit_bzero(bytes, b->size + TAIL);
     HIDE(bytes, b->size + TAIL);
     b->canary = ~before;
@@ -300,7 +297,7 @@ static void *take_small(struct arena *a, uint32_t class, size_t n)
     struct block *b = block_at(s, number);
     if (s->free) {
         if (b->canary != ~canary_of(a, b))
-            die("a free block was written to");
+            die_corrupt("a free block was written to");
         s->free = b->next;
     } else {
         SHOW(b, sizeof(*b));
@@ -343,7 +340,7 @@ static void release_small(struct arena *a, struct span *s, struct block *b)
     bool was_full = span_full(s);
 
     if (offset % class_size[s->class])
-        die("a pointer into a block was given back");
+        die_corrupt("a pointer into a block was given back");
     block_close(a, b);
     b->next = s->free;
     s->free = (uint32_t)(offset / class_size[s->class]) + 1;
@@ -362,9 +359,9 @@ void arena_release(struct arena *a, void *p)
     check_thread(a);
     struct span *s = (struct span *)((uintptr_t)p & ~(uintptr_t)(SPAN_SIZE - 1));
     if (!arena_owns(a, p))
-        die("a pointer that is not its own was given back");
+        die_corrupt("a pointer that is not its own was given back");
     if (s->magic != SPAN_MAGIC)
-        die("the head of a span is broken");
+        die_corrupt("the head of a span is broken");
     a->blocks--;
     if (s->class < NCLASSES) {
         release_small(a, s, (struct block *)p - 1);

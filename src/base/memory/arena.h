@@ -1,14 +1,14 @@
 /*
- * arena.h - memory for secrets: locked, guarded, left out of cores, wiped when it goes.
+ * arena.h - memory for secrets: locked, guarded, left out of cores, wiped when it is freed.
  *
  * An arena takes regions from the system as it needs them, up to its limit. Each region lies between guard
  * pages, is locked into RAM (as far as RLIMIT_MEMLOCK lets it), left out of core dumps and empty in a forked
  * child. Blocks come zeroed, carry canaries before and behind, and are zero again when they are given back. A
  * broken canary, a block given back twice and a pointer that is none of ours end the process with one clear
- * line: whoever writes there may write elsewhere.
+ * line, since a stray write there may have hit other memory too.
  *
  * One thread owns an arena, the one that made it. The loop has one thread, so no lock is needed; another
- * thread that comes here is told off in the same way.
+ * thread that calls it ends the process in the same way.
  */
 #ifndef JG_BASE_MEMORY_ARENA_H
 #define JG_BASE_MEMORY_ARENA_H

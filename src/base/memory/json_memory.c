@@ -2,12 +2,12 @@
 /*
  * json_memory.c - where cJSON's trees live; see json_memory.h.
  *
- * A tree is built at once and thrown away at once, but cJSON asks for it in dozens of small pieces, and gives
- * each back by itself. So the pieces of a tree are cut off slabs, one behind the other; giving one back only
- * counts, and with its last piece a slab is wiped and goes. A large piece has a slab of its own. A secret
+ * A tree is built at once and freed at once, but cJSON allocates it in dozens of small pieces and frees each
+ * by itself. So the pieces of a tree are cut off slabs, one behind the other; freeing a piece only
+ * counts, and with its last piece a slab is wiped and freed. A large piece has a slab of its own. A secret
  * tree's slabs lie in secret memory.
  *
- * cJSON asks without saying for which tree. One is built at a time, on one thread each.
+ * cJSON's allocation hook does not name the tree. Each thread builds one tree at a time.
  *
  * Invariants: before each piece stands its slab. `live` is the number of pieces not given back; the slab that
  * is being cut from stays without any.
@@ -78,7 +78,7 @@ static void leave_slab(void)
         slab_free(s);
 }
 
-static void *cut(struct slab *s, size_t whole)
+static void *cut_piece(struct slab *s, size_t whole)
 {
     struct piece *p = (struct piece *)(void *)(s->bytes + s->used);
 
@@ -96,7 +96,7 @@ static void *on_alloc(size_t n)
     struct slab *s = tree.slab;
 
     if (s && s->size - s->used >= whole)
-        return cut(s, whole);
+        return cut_piece(s, whole);
     bool alone = whole > tree.slab_size / 4;
     s = slab_new(alone ? whole : tree.slab_size);
     if (!s)
@@ -106,7 +106,7 @@ static void *on_alloc(size_t n)
         tree.slab = s;
         s->cutting = true;
     }
-    return cut(s, whole);
+    return cut_piece(s, whole);
 }
 
 static void on_free(void *bytes)

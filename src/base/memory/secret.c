@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * secret.c - where secrets live, and how they go.
+ * secret.c - the memory of secrets: one arena, wiped when a secret is cleared; see secret.h.
  *
  * One arena for the process. Libraries that copy secrets into memory of their own wipe it when they free it
  * (wiping_alloc.h); what that leaves open is in docs/security.md.
  */
 #include "base/memory/secret.h"
 
-#include "base/log.h"
 #include "base/memory/wiping_alloc.h"
 
 #include <errno.h>
@@ -23,8 +22,7 @@
 #define KEYS_SIZE     (256U * 1024) /* OpenSSL's own locked memory, for private keys */
 #define KEYS_SMALLEST 32
 
-static struct arena *home;
-static bool told; /* that some of it is not locked */
+static struct arena *arena; /* NULL until the first use */
 
 void wipe(void *p, size_t n)
 {
@@ -70,59 +68,44 @@ int secret_open(size_t limit, char why[256])
                        "RLIMIT_MEMLOCK lets %" PRIu64 " of %" PRIu64 " kB be locked; what is beyond may be "
                        "swapped out: raise LimitMEMLOCK, lower secret_memory, or encrypt the swap",
                        may_lock / 1024, wanted / 1024);
-    if (home)
-        arena_limit(home, limit);
+    if (arena)
+        arena_limit(arena, limit);
     else
-        home = arena_new(limit);
-    return home ? 0 : -ENOMEM;
+        arena = arena_new(limit);
+    return arena ? 0 : -ENOMEM;
 }
 
 size_t secret_close(void)
 {
-    size_t left = arena_free(home);
+    size_t left = arena_free(arena);
 
-    home = NULL;
+    arena = NULL;
     return left;
 }
 
 void secret_state(struct arena_state *out)
 {
     *out = (struct arena_state){0};
-    if (home)
-        arena_state(home, out);
-}
-
-/* Once: the first secrets fit nearly always, so this may come long after the start. */
-static void tell_unlocked(void)
-{
-    struct arena_state s;
-
-    arena_state(home, &s);
-    told = s.unlocked > 0;
-    if (told)
-        log_warn("secret_memory_unlocked", "bytes=%zu hint=%s", s.unlocked,
-                 "secrets may be swapped out: raise LimitMEMLOCK, or encrypt the swap");
+    if (arena)
+        arena_state(arena, out);
 }
 
 void *secret_alloc(size_t n)
 {
-    if (!home)
-        home = arena_new(DEFAULT_LIMIT);
-    void *p = home ? arena_alloc(home, n) : NULL;
-    if (p && !told)
-        tell_unlocked();
-    return p;
+    if (!arena)
+        arena = arena_new(DEFAULT_LIMIT);
+    return arena ? arena_alloc(arena, n) : NULL;
 }
 
 void secret_free(void *p)
 {
     if (p)
-        arena_release(home, p);
+        arena_release(arena, p);
 }
 
 bool secret_owns(const void *p)
 {
-    return home && arena_owns(home, p);
+    return arena && arena_owns(arena, p);
 }
 
 /* ---- one secret ---- */

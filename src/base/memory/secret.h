@@ -3,8 +3,8 @@
  *
  * `p` is NUL-terminated for C interfaces, `len` is the truth (a password may hold any byte but NUL).
  * secret_clear() wipes; there is no way to print one. Memory for secrets comes from secret_alloc() only: one
- * arena for the process, locked and left out of cores. struct buf uses it where it is told so (BUF_SECRET),
- * the JSON parser where it is asked to (JSON_SECRET).
+ * arena for the process, locked and left out of cores. struct buf uses it with BUF_SECRET,
+ * the JSON parser with JSON_SECRET.
  */
 #ifndef JG_BASE_MEMORY_SECRET_H
 #define JG_BASE_MEMORY_SECRET_H
@@ -31,6 +31,7 @@ int secret_init(void);
  */
 int secret_open(size_t limit, char why[256]);
 size_t secret_close(void); /* wipes and frees the arena; how many blocks were still out */
+/* Its `unlocked` bytes may be swapped out: run.c warns once. All zero while there is no arena. */
 void secret_state(struct arena_state *);
 
 /* In the arena, of the loop's thread alone (arena.h). */

@@ -2,64 +2,64 @@
 /*
  * group_commit.c - when a commit begins; see group_commit.h.
  *
- * How many may be expected is not asked of anybody: `crowd` is what the last flight carried and what had come
- * while it was in the air. One client after the other makes a crowd of one, which never waits; a crowd that
- * has gone home costs one flight a wait of GROUP_COMMIT_WAIT_MS.
+ * `expected` is an estimate from the batch before: what it carried and what was added while it was under way.
+ * One client that writes one record after the other makes `expected` 1, which never waits. When many clients
+ * stop writing, one batch waits GROUP_COMMIT_WAIT_MS in vain.
  *
- * A deadline that cannot be had (no memory) means going at once.
+ * Without memory for a deadline the batch begins at once.
  */
 #include "base/queue/group_commit.h"
 
 #include "base/container_of.h"
 
-static void fly(struct group_commit *g)
+static void begin_batch(struct group_commit *g)
 {
     timer_stop(g->timers, &g->due);
     g->committing = true;
     g->any = false;
     g->batch = g->awaited;
     g->awaited = 0;
-    if (!g->go(g))
+    if (!g->commit(g))
         g->committing = false;
 }
 
 static void on_due(struct deadline *d)
 {
-    fly(CONTAINER_OF(d, struct group_commit, due));
+    begin_batch(CONTAINER_OF(d, struct group_commit, due));
 }
 
-static uint64_t patience(const struct group_commit *g)
+static uint64_t longest_wait_ms(const struct group_commit *g)
 {
     if (g->awaited)
         return GROUP_COMMIT_WAIT_MS;
     return g->expected > 1 ? g->delay_ms : g->delay_alone_ms;
 }
 
-static void decide(struct group_commit *g)
+static void begin_if_due(struct group_commit *g)
 {
-    uint64_t delay = patience(g);
+    uint64_t delay = longest_wait_ms(g);
 
     if (g->committing || !g->any)
         return;
     if (g->awaited && g->awaited >= g->expected)
-        fly(g);
+        begin_batch(g);
     else if (!(timer_running(&g->due) && g->due.at_ms <= clock_now(timers_clock(g->timers)) + delay) &&
              timer_start(g->timers, &g->due, delay, on_due))
-        fly(g);
+        begin_batch(g);
 }
 
 void group_commit_add(struct group_commit *g, bool awaited)
 {
     g->any = true;
     g->awaited += awaited;
-    decide(g);
+    begin_if_due(g);
 }
 
 void group_commit_done(struct group_commit *g)
 {
     g->committing = false;
     g->expected = g->batch + g->awaited;
-    decide(g);
+    begin_if_due(g);
 }
 
 void group_commit_stop(struct group_commit *g)

@@ -1,16 +1,20 @@
 /*
- * group_commit.h - when a commit begins, so that those who wait for the disk at the same time share one.
+ * group_commit.h - when a commit begins, so that records that wait for the disk at the same time share one
+ * flush.
  *
- *   group_commit_add() --> waits --go()--> flies --gather_landed()--> …
+ *   group_commit_add() --> waiting --commit()--> batch under way --group_commit_done()--> ...
  *
- * A flush costs the same for one record as for a hundred, in time and in changes of threads. Whoever is alone
- * flies at once. Where several were on their way together last time, the next flight waits until as many have
- * come again, GROUP_COMMIT_WAIT_MS at most. What nobody awaits takes the next flight that goes anyway, or
- * after a while one of its own: until then its owner may replace it by something newer. One flight at a time.
+ * The idea: a flush costs the same for one record as for a hundred, in time and in changes of threads. A
+ * record that is alone is committed at once. Where the last batch had several awaited records, the next batch
+ * begins when as many wait again, or after GROUP_COMMIT_WAIT_MS. A record that no caller awaits joins the
+ * next batch; if there is none within its delay, it gets a batch of its own. Until then its owner may replace
+ * it by something newer.
  *
- * The owner keeps what waits; here it is only counted. go() takes all of it, and group_commit_done() follows
- * when it has become durable or failed, never from within go(). It returns false if there was nothing to
- * take.
+ * Invariant: one batch is under way at a time.
+ *
+ * Not here: the records. The owner keeps them; here they are only counted. commit() takes all of them and
+ * returns false if there are none. group_commit_done() follows when they are durable or have failed, never
+ * from within commit().
  */
 #ifndef JG_BASE_QUEUE_GROUP_COMMIT_H
 #define JG_BASE_QUEUE_GROUP_COMMIT_H
@@ -22,19 +26,19 @@
 struct group_commit {
     /* the owner's */
     struct timers *timers;
-    bool (*go)(struct group_commit *);
-    uint64_t delay_ms;       /* how long what nobody awaits waits for company */
-    uint64_t delay_alone_ms; /* where there was none lately */
+    bool (*commit)(struct group_commit *);
+    uint64_t delay_ms;       /* that a record which no caller awaits waits for a batch */
+    uint64_t delay_alone_ms; /* the same, where the last batch had at most one awaited record */
     /* private */
     struct deadline due;
-    bool committing, any;  /* something waits */
-    size_t awaited, batch; /* what somebody awaits: waiting, on its way */
-    size_t expected;       /* awaited by several at once, when the last one landed */
+    bool committing, any;  /* a record waits */
+    size_t awaited, batch; /* awaited records: waiting, under way */
+    size_t expected;       /* awaited records of the last batch, with those added while it was under way */
 };
 
-/* Something more waits, or somebody awaits now what waited already. May call go(). */
+/* One more record waits, or a caller begins to await one that waits already. May call commit(). */
 void group_commit_add(struct group_commit *, bool awaited);
-void group_commit_done(struct group_commit *); /* may call go() */
-void group_commit_stop(struct group_commit *); /* no more go(); any number of times */
+void group_commit_done(struct group_commit *); /* may call commit() */
+void group_commit_stop(struct group_commit *); /* no more commit(); any number of times */
 
 #endif

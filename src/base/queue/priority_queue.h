@@ -1,14 +1,15 @@
 /*
- * priority_queue.h - who is next, where calls of several kinds wait for the same few places.
+ * priority_queue.h - which call is next, where calls of several classes wait for the same few places.
  *
- *   CALL_CONTINUE       finish what was begun: whoever has waited once does not wait again, and work that has
- * been paid for is not thrown away CALL_NEW       begin something for a person: the parties take turns
- * (base/queue/fair_queue.h) CALL_CHECKIN      give back what is held: behind people, but one in CHECKIN_EVERY
- * while any waits, for each check-out must be given back once, and under lasting load nothing else ends them
- *   CALL_BACKGROUND  nobody waits for it: one in BACKGROUND_EVERY, so that it is late and not lost
+ *   CALL_CONTINUE    a further call of an operation that has begun: it has waited once, and its earlier calls
+ *                    are paid for
+ *   CALL_NEW         the first call of an operation: the parties alternate (base/queue/fair_queue.h)
+ *   CALL_CHECKIN     gives back what is held: behind the two above, but one in CHECKIN_EVERY while any waits,
+ *                    since each check-out needs one, and under lasting load nothing else ends them
+ *   CALL_BACKGROUND  no client waits for it: one in BACKGROUND_EVERY, so that it is late and not lost
  *
- * The line also keeps the pace of CALL_NEW (base/queue/wait_estimate.h), from which the wait of the next one
- * is foretold. Items live inside the objects of their owner; nothing is allocated here.
+ * The queue also measures how fast CALL_NEW moves (base/queue/wait_estimate.h) and estimates the wait of the
+ * next one. Items live inside the objects of their owner; nothing is allocated here.
  */
 #ifndef JG_BASE_QUEUE_PRIORITY_QUEUE_H
 #define JG_BASE_QUEUE_PRIORITY_QUEUE_H
@@ -32,7 +33,7 @@ struct priority_queue {
     struct fair_queue first;
     struct fair_queue_items others[CALL_NCLASSES]; /* that of CALL_NEW is not used */
     size_t n[CALL_NCLASSES];
-    struct fair_queue_party nobody; /* for items without a party */
+    struct fair_queue_party no_party; /* for items without a party */
     struct wait_estimate wait_estimate;
     unsigned taken;
 };
@@ -47,12 +48,12 @@ void priority_queue_init(struct priority_queue *, const struct clock *);
 void priority_queue_add(struct priority_queue *, struct priority_queue_item *, enum call_class,
                         struct fair_queue_party *party, bool front);
 void priority_queue_remove(struct priority_queue *,
-                           struct priority_queue_item *);                 /* it must be in this line */
-struct priority_queue_item *priority_queue_take(struct priority_queue *); /* NULL = nobody is in line */
+                           struct priority_queue_item *);                 /* it must be in this queue */
+struct priority_queue_item *priority_queue_take(struct priority_queue *); /* NULL = the queue is empty */
 struct priority_queue_item *
-priority_queue_peek(const struct priority_queue *); /* whom priority_queue_take() would take */
+priority_queue_peek(const struct priority_queue *); /* what priority_queue_take() would return */
 size_t priority_queue_count(const struct priority_queue *);
-/* How long a CALL_NEW of this party (as in priority_queue_add) would wait; 0 = nobody is before it. See
+/* How long a CALL_NEW of this party (as in priority_queue_add) would wait; 0 = none is before it. See
  * wait_estimate_ms(). */
 uint64_t priority_queue_wait_ms(const struct priority_queue *, const struct fair_queue_party *party,
                                 double usual_ms);

@@ -13,7 +13,7 @@ void wait_estimate_begin(struct wait_estimate *p, uint64_t now_ms)
     p->since_ms = now_ms;
 }
 
-/* Who came and went in one moment has not waited and says nothing. */
+/* An item that came and left in one moment has not waited and does not count. */
 void wait_estimate_left(struct wait_estimate *p, uint64_t now_ms, bool more)
 {
     double passed = (double)(now_ms - p->since_ms),

@@ -1,14 +1,14 @@
 /*
- * wait_estimate.h - how quickly a line moves, and how long somebody who joins it now will wait.
+ * wait_estimate.h - how fast a queue moves, and how long an item that joins it now waits.
  *
- * The idea: the time in which somebody waited, divided by the number of those who went meanwhile, both
- * fading with the time a line is watched (WAIT_ESTIMATE_WINDOW_MS). An empty line tells nothing and is not
- * counted; so neither idle hours nor a burst that is served at once make a line look fast. A line that has
- * stood still for longer than its pace is expected to stand as long again: that is how a vault that hangs is
- * noticed.
+ * The idea: the time in which the queue was not empty, divided by the number of items that left it meanwhile;
+ * both fade over WAIT_ESTIMATE_WINDOW_MS. The time in which the queue is empty does not count, so neither
+ * idle hours nor a burst that is served at once make the queue look fast. A queue that has stood still for
+ * longer than its usual interval is expected to stand as long again: so a vault that hangs shows in the
+ * estimate.
  *
- * What was learned is forgotten when nobody has waited for WAIT_ESTIMATE_FORGET_MS. Nothing is ever predicted
- * for who has nobody before him: a wrong estimate must not keep a line empty.
+ * The estimate is forgotten when the queue was empty for WAIT_ESTIMATE_FORGET_MS. An item with none before it
+ * has no wait: a wrong estimate must not keep a queue empty.
  */
 #ifndef JG_BASE_QUEUE_WAIT_ESTIMATE_H
 #define JG_BASE_QUEUE_WAIT_ESTIMATE_H
@@ -22,13 +22,13 @@
 
 struct wait_estimate {
     double waited_ms, went; /* both fading */
-    uint64_t since_ms;      /* the last one went, or the line stopped being empty */
+    uint64_t since_ms;      /* the last item left, or the queue stopped being empty */
 };
 
-void wait_estimate_begin(struct wait_estimate *, uint64_t now_ms); /* the first one joins an empty line */
+void wait_estimate_begin(struct wait_estimate *, uint64_t now_ms); /* the first item joins an empty queue */
 void wait_estimate_left(struct wait_estimate *, uint64_t now_ms,
-                        bool more); /* one went; more: others wait still */
-/* The wait of who has `ahead` before him. `usual_ms`: the pace where nothing is known yet. */
+                        bool more); /* one item left; more: others still wait */
+/* The wait of an item with `ahead` before it. `usual_ms`: the interval where none is measured yet. */
 uint64_t wait_estimate_ms(const struct wait_estimate *, uint64_t now_ms, size_t ahead, double usual_ms);
 
 #endif

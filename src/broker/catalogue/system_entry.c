@@ -13,6 +13,7 @@
 #include "broker/catalogue/system_entry.h"
 
 #include "base/text.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,18 +21,6 @@
 
 #define NAME_MAX_BYTES        255
 #define DESCRIPTION_MAX_BYTES 120
-
-/* At most `max` bytes, without a part of a letter at the end. */
-static size_t cut(const char *text, size_t max)
-{
-    size_t n = text ? strnlen(text, max + 1) : 0;
-
-    if (n <= max)
-        return n;
-    for (n = max; n && ((unsigned char)text[n] & 0xc0) == 0x80;)
-        n--;
-    return n;
-}
 
 struct part {
     const char *text;
@@ -55,7 +44,7 @@ static void collect(const struct system_entry_facts *facts, struct part part[NPA
         text[IP] = facts->name;
     for (size_t i = 0; i < NPARTS; i++)
         part[i] =
-            (struct part){text[i], cut(text[i], i == DESCRIPTION ? DESCRIPTION_MAX_BYTES : NAME_MAX_BYTES)};
+            (struct part){text[i], utf8_fit(text[i], i == DESCRIPTION ? DESCRIPTION_MAX_BYTES : NAME_MAX_BYTES)};
 }
 
 /* Part i is equal, without case, to one before it. */

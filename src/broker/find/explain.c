@@ -16,6 +16,7 @@
 #include "broker/find/explain.h"
 
 #include "base/bounded_cache.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,17 +48,15 @@ static size_t text_size(const char *text)
     return text ? strnlen(text, EXPLAIN_TEXT_MAX) + 1 : 0;
 }
 
-/* Moves *text into the block at *at. A cut leaves no part of a letter: continuation bytes at the end go. */
+/* Moves *text into the block at *at. The cut is never within a letter. */
 static void keep_text(const char **text, char **at)
 {
     size_t n = text_size(*text);
 
     if (!n)
         return;
+    n = utf8_fit(*text, n - 1) + 1;
     memcpy(*at, *text, n - 1);
-    if ((*text)[n - 1])
-        while (n > 1 && ((*text)[n - 1] & 0xC0) == 0x80)
-            n--;
     (*at)[n - 1] = '\0';
     *text = *at;
     *at += n;

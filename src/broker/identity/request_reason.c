@@ -10,6 +10,7 @@
 #include "broker/identity/request_reason.h"
 
 #include "base/buf.h"
+#include "base/utf8.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -54,14 +55,14 @@ bool reason_empty(const struct reason_parts *p)
     return !(p->given && *p->given) && !*p->template;
 }
 
-/* Bytes of the character at s[0] (n > 0 left), and its UTF-16 units. */
-static size_t character_size(const char *s, size_t n, size_t *units)
+/* Bytes of the letter at s (n > 0 left), and its UTF-16 units. */
+static size_t letter_units(const char *s, size_t n, size_t *units)
 {
-    unsigned char c = (unsigned char)*s;
-    size_t len = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+    uint32_t letter;
+    size_t len = utf8_letter(s, n, &letter);
 
-    *units = len == 4 ? 2 : 1;
-    return len < n ? len : n;
+    *units = letter > 0xffff ? 2 : 1;
+    return len;
 }
 
 static size_t count_units(const char *s, size_t n)
@@ -69,7 +70,7 @@ static size_t count_units(const char *s, size_t n)
     size_t total = 0, units;
 
     for (size_t i = 0; i < n; total += units)
-        i += character_size(s + i, n - i, &units);
+        i += letter_units(s + i, n - i, &units);
     return total;
 }
 
@@ -79,7 +80,7 @@ static size_t skip_units(const char *s, size_t n, size_t skip)
     size_t i = 0, units;
 
     for (size_t gone = 0; i < n && gone < skip; gone += units)
-        i += character_size(s + i, n - i, &units);
+        i += letter_units(s + i, n - i, &units);
     return i;
 }
 
@@ -89,7 +90,7 @@ static size_t keep_units(const char *s, size_t n, size_t keep)
     size_t i = 0, units, held = 0;
 
     while (i < n) {
-        size_t len = character_size(s + i, n - i, &units);
+        size_t len = letter_units(s + i, n - i, &units);
 
         if (held + units > keep)
             break;

@@ -66,7 +66,7 @@ struct journal *journal_new(struct timers *timers, struct store *store)
     j->timers = timers;
     j->store = store;
     j->group_commit = (struct group_commit){
-        .timers = timers, .go = on_commit, .delay_ms = DELAY_MS, .delay_alone_ms = DELAY_MS};
+        .timers = timers, .commit = on_commit, .delay_ms = DELAY_MS, .delay_alone_ms = DELAY_MS};
     TAILQ_INIT(&j->queue);
     TAILQ_INIT(&j->stuck);
     return j;

@@ -111,7 +111,7 @@ static struct vault_ref *ref_add(struct vault_refs *refs, struct vault *vault, c
 
 int vault_refs_add(struct vault_refs *refs, struct vault *vault)
 {
-    char url[NAMES_IDENTITY_SIZE];
+    char url[ADDRESS_IDENTITY_SIZE];
 
     address_url_identity(vault->conf->url, url);
     return ref_add(refs, vault, url) ? 0 : -ENOMEM;
