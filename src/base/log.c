@@ -253,6 +253,11 @@ void log_complaint(const char *what, const char *why)
     buf_free(&b);
 }
 
+void log_text(const char *lines, size_t n)
+{
+    log_out_stderr(lines, n);
+}
+
 /* ---- without waiting -------------------------------------------------------------------------------------
  */
 

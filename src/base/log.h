@@ -17,6 +17,7 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
@@ -47,6 +48,8 @@ void log_event(enum log_level, const char *event, const char *fmt, ...) __attrib
 void log_always(const char *event, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* `jumpgate: WHAT: WHY` to stderr, as plain text: why a start fails. */
 void log_complaint(const char *what, const char *why);
+/* Whole lines to stderr, as they are; a reader that does not read is waited for as in log_complaint(). */
+void log_text(const char *lines, size_t n);
 
 #define log_error(...) log_event(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_event(LOG_WARN, __VA_ARGS__)

@@ -280,7 +280,7 @@ static bool load_conf(struct run *r, const char *path)
     int err = conf_load(path, &r->conf, &errors);
 
     if (errors.len)
-        (void)fwrite(errors.data, 1, errors.len, stderr);
+        log_text(errors.data, errors.len);
     buf_free(&errors);
     return err ? start_failed(r, path, "not usable, see above; `jumpgate check` says the same") : true;
 }

@@ -48,12 +48,14 @@ static int read_all(int fd, struct buf *text)
 
 static int read_file(const char *path, struct buf *text)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY |
+                            O_NONBLOCK); /* a pipe without a writer is not waited for */
+    struct stat st;
     int err;
 
     if (fd < 0)
         return -errno;
-    err = read_all(fd, text);
+    err = fstat(fd, &st) ? -errno : S_ISREG(st.st_mode) ? read_all(fd, text) : -EMEDIUMTYPE;
     close(fd);
     return err;
 }
@@ -229,19 +231,26 @@ static int load_text(const char *path, const struct buf *text, struct conf **out
     return err;
 }
 
+static void complain(struct buf *errors, const char *path, const char *what, const char *why)
+{
+    utf8_visible(errors, path, strlen(path));
+    (void)buf_printf(errors, ": %s%s\n", what, why);
+}
+
 int conf_load(const char *path, struct conf **out, struct buf *errors)
 {
     struct buf text = BUF_INIT(FILE_MAX);
     int err = read_file(path, &text);
 
     if (err == -EMSGSIZE)
-        (void)buf_printf(errors, "%s: longer than %lu bytes, which is no configuration\n", path, FILE_MAX);
+        complain(errors, path, "longer than a configuration may be", "");
     else if (err)
-        (void)buf_printf(errors, "%s: cannot read: %s\n", path, strerror(-err));
+        complain(errors, path,
+                 "cannot read: ", err == -EMEDIUMTYPE ? "it is no regular file" : strerror(-err));
     else
         err = load_text(path, &text, out, errors);
     if (err == -ENOMEM)
-        (void)buf_printf(errors, "%s: out of memory\n", path);
+        complain(errors, path, "out of memory", "");
     buf_free(&text);
     return err;
 }

@@ -188,7 +188,8 @@ static void notes_sort(struct conf_draft *d)
 /* Texts of the file may be anything; they are read on a terminal. */
 static void print_note(struct buf *out, const char *file, const struct conf_note *note)
 {
-    (void)buf_printf(out, "%s:%u: %s", file, note->line, note->warning ? "warning: " : "");
+    utf8_visible(out, file, strlen(file));
+    (void)buf_printf(out, ":%u: %s", note->line, note->warning ? "warning: " : "");
     utf8_visible(out, note->text, strlen(note->text));
     (void)buf_char(out, '\n');
 }

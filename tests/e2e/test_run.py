@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starting and stopping, against a vault that accepts connections and never answers."""
 
+import contextlib
 import json
 import os
 import signal
@@ -240,3 +241,68 @@ def test_log_file_is_reopened(vault):
         gateway.call("GET", "/v1/capabilities")
         eventually(lambda: "operation=capabilities" in log.read_text())
         assert (log.stat().st_mode & 0o777) & 0o077 == 0
+
+
+NOBODY = 65534
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving files to another user takes root")
+@pytest.mark.parametrize("kind", ["link of another", "link through a directory of another", "chain"])
+def test_links_that_others_can_turn_are_refused(vault, tmp_path, kind):
+    gateway = Gateway(vault)
+    tmp_path.chmod(0o755)
+    key, theirs = tmp_path / "real-key", tmp_path / "theirs"
+    key.write_text((gateway.path / "api-key").read_text())
+    key.chmod(0o600)
+    theirs.mkdir()
+    (theirs / "turn").symlink_to(key)
+    os.chown(theirs, NOBODY, NOBODY)
+    named = tmp_path / "key"
+    if kind == "link of another":
+        named.symlink_to(key)
+        os.lchown(named, NOBODY, NOBODY)
+    elif kind == "chain":
+        (tmp_path / "between").symlink_to(theirs)
+        named.symlink_to(tmp_path / "between" / "turn")
+    else:
+        named.symlink_to(theirs / "turn")
+    (gateway.path / "api-key").unlink()
+    (gateway.path / "api-key").symlink_to(named)
+    refuse_to_start(gateway)
+    assert f"belongs to uid {NOBODY}" in gateway.err.text
+
+
+def test_configuration_that_is_a_pipe_is_not_waited_for(vault):
+    gateway = Gateway(vault)
+    path = gateway.path / "pipe.conf"
+    os.mkfifo(path)
+    check = subprocess.run([gateway.binary, "check", "-c", path], capture_output=True, text=True, timeout=60, check=False)
+    assert check.returncode == 1 and "it is no regular file" in check.stderr
+
+
+def test_name_of_the_configuration_is_escaped(vault):
+    gateway = Gateway(vault)
+    path = gateway.path / "b\u202e\x1b.conf"
+    path.write_text("nonsense\n")
+    check = subprocess.run([gateway.binary, "check", "-c", path], capture_output=True, text=True, timeout=60, check=False)
+    assert check.returncode == 1 and "\\u202e" in check.stderr and "\x1b" not in check.stderr
+
+
+def test_warnings_that_are_not_read_hold_up_no_start(vault):
+    gateway = Gateway(vault)
+    (gateway.path / "api-key").chmod(0o644)  # a warning
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(write, b"x" * 4096):
+            pass
+    os.set_blocking(write, True)
+    process = subprocess.Popen([gateway.binary, "run", "-c", gateway.write_configuration()], stderr=write,
+                               stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "ready\n"
+    finally:
+        process.kill()
+        process.wait()
+        os.close(read)
+        os.close(write)
