@@ -13,6 +13,7 @@
  * (conf_print.c).
  */
 #include "base/digest.h"
+#include "base/utf8.h"
 #include "base/text.h"
 #include "conf/conf_draft.h"
 
