@@ -13,8 +13,8 @@
  * (conf_print.c).
  */
 #include "base/digest.h"
-#include "base/utf8.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "conf/conf_draft.h"
 
 #include <assert.h>
@@ -56,7 +56,10 @@ static int read_file(const char *path, struct buf *text)
 
     if (fd < 0)
         return -errno;
-    err = fstat(fd, &st) ? -errno : S_ISREG(st.st_mode) ? read_all(fd, text) : -EMEDIUMTYPE;
+    err = fstat(fd, &st)        ? -errno
+          : S_ISREG(st.st_mode) ? read_all(fd, text)
+          : S_ISDIR(st.st_mode) ? -EISDIR
+                                : -EMEDIUMTYPE;
     close(fd);
     return err;
 }

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -334,8 +335,16 @@ static void files_that_cannot_be_read(void **state)
     buf_clear(&errors);
     assert_int_equal(conf_load(f->dir, &conf, &errors), -EISDIR);
     buf_clear(&errors);
-    assert_int_equal(conf_load("/dev/zero", &conf, &errors), -EMSGSIZE);
-    assert_non_null(strstr(buf_cstr(&errors), "/dev/zero: longer than"));
+    assert_int_equal(conf_load("/dev/zero", &conf, &errors), -EMEDIUMTYPE);
+    assert_non_null(strstr(buf_cstr(&errors), "/dev/zero: cannot read: it is no regular file"));
+    char path[] = "/tmp/jumpgate-long-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0 && ftruncate(fd, 16 << 20) == 0);
+    (void)close(fd);
+    buf_clear(&errors);
+    assert_int_equal(conf_load(path, &conf, &errors), -EMSGSIZE);
+    assert_non_null(strstr(buf_cstr(&errors), ": longer than"));
+    (void)unlink(path);
     assert_null(conf);
     buf_free(&errors);
 }

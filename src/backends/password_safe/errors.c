@@ -152,8 +152,7 @@ static const char *denied_text(int code)
 
 static void set_denied(const struct ps_op *op, const struct ps_error_text *reason, struct vault_call *out)
 {
-    /* A list has no approver. */
-    bool waits = reason->code == 4034 && (op->secret || op->read == ps_parse_request);
+    bool waits = reason->code == 4034 && op->approval;
 
     out->result = waits ? VAULT_PENDING : op->on_403;
     if (out->result == VAULT_OK)

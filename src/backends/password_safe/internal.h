@@ -166,10 +166,11 @@ enum ps_operation {
 struct ps_op {
     const char *name;
     const char *method;
-    bool effects; /* it changes something at the vault: without an answer it may have happened */
-    bool repeat;  /* loop/upstream may send it again by itself on a dead connection */
-    bool secret;  /* the answer is one */
-    bool quotes;  /* the text of a 400 may stand in a fault's detail: the call has no request id in it */
+    bool effects;  /* it changes something at the vault: without an answer it may have happened */
+    bool repeat;   /* loop/upstream may send it again by itself on a dead connection */
+    bool secret;   /* the answer is one */
+    bool approval; /* 4034 says that an approver is asked first; elsewhere it has no meaning */
+    bool quotes;   /* the text of a 400 may stand in a fault's detail: the call has no request id in it */
     enum vault_result on_400, on_403, on_404, on_409; /* of a genuine refusal; FAILED = never genuine */
     enum ps_next (*read)(struct ps_call *);           /* a 2xx answer: fills in call->out */
     int (*next_page)(struct ps_call *); /* after PS_MORE: writes the target of the next page; 0 or -errno */

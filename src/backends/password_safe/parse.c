@@ -177,8 +177,8 @@ enum ps_next ps_parse_list(struct ps_call *call)
 
     if ((!single && !ps_are_rows(rows)) || ps_contradicts_itself(call, tree, rows)) {
         cJSON_Delete(tree);
-        return ps_unreadable(call,
-                           "the list of accounts is not a JSON array of rows, or not of as many as it says");
+        return ps_unreadable(
+            call, "the list of accounts is not a JSON array of rows, or not of as many as it says");
     }
     if (!out->accounts)
         out->accounts = account_list_new();
@@ -490,8 +490,8 @@ enum ps_next ps_parse_requests(struct ps_call *call)
     rows = ps_rows(tree, &single);
     if (single || !ps_are_rows(rows) || is_partial(tree, rows)) {
         cJSON_Delete(tree);
-        return ps_unreadable(call,
-                           "the list of requests is not a JSON array of rows, or not of as many as it says");
+        return ps_unreadable(
+            call, "the list of requests is not a JSON array of rows, or not of as many as it says");
     }
     n = cJSON_GetArraySize(rows);
     active->n = 0;

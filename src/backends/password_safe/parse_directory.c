@@ -138,15 +138,16 @@ enum ps_next ps_parse_directory(struct ps_call *call)
     if ((!single && !ps_are_rows(rows)) || ps_contradicts_itself(call, tree, rows)) {
         cJSON_Delete(tree);
         return ps_unreadable(call,
-                           "the directory's answer is not a JSON array of rows, or not of as many as it "
-                           "says");
+                             "the directory's answer is not a JSON array of rows, or not of as many as it "
+                             "says");
     }
     if (!out->directory)
         out->directory = directory_list_new();
     err = out->directory ? page_add(call, rows, single, &seen) : -ENOMEM;
     cJSON_Delete(tree);
     if (err == -ENODATA)
-        return ps_unreadable(call, "the directory's answer has rows, and none of them is one of the directory");
+        return ps_unreadable(call,
+                             "the directory's answer has rows, and none of them is one of the directory");
     if (err < 0)
         return ps_no_memory(call);
     if (single && !out->directory->n)

@@ -18,11 +18,11 @@ void ps_repaired_start(struct ps *ps)
                                .help = "Texts of the vault with a letter that JSON or UTF-8 does not allow, "
                                        "replaced by U+FFFD.",
                                .kind = METRIC_COUNTER},
-        [PS_ROWS_LEFT_OUT] = {.name = "jumpgate_vault_rows_refused_total",
-                              .help =
-                                  "Rows of the vault left out because an id or a name in them is missing or cannot be "
-                                   "read exactly.",
-                              .kind = METRIC_COUNTER},
+        [PS_ROWS_LEFT_OUT] =
+            {.name = "jumpgate_vault_rows_refused_total",
+             .help = "Rows of the vault left out because an id or a name in them is missing or cannot be "
+                     "read exactly.",
+             .kind = METRIC_COUNTER},
     };
 
     (void)snprintf(ps->repaired_labels, sizeof(ps->repaired_labels), "vault=\"%s\"", ps->vault.conf->name);

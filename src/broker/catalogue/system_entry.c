@@ -43,8 +43,8 @@ static void collect(const struct system_entry_facts *facts, struct part part[NPA
     if (!facts->ip && text_is_ip(facts->name))
         text[IP] = facts->name;
     for (size_t i = 0; i < NPARTS; i++)
-        part[i] =
-            (struct part){text[i], utf8_fit(text[i], i == DESCRIPTION ? DESCRIPTION_MAX_BYTES : NAME_MAX_BYTES)};
+        part[i] = (struct part){text[i],
+                                utf8_fit(text[i], i == DESCRIPTION ? DESCRIPTION_MAX_BYTES : NAME_MAX_BYTES)};
 }
 
 /* Part i is equal, without case, to one before it. */
