@@ -40,8 +40,9 @@ struct lease *co_own_lease(const struct checkout *co)
     struct leases *ls = co->op.broker->leases;
     struct lease *lease = lease_find(ls, co->session, co->credential_id);
 
-    return lease && vault_request_expire(lease->request) ? lease_find(ls, co->session, co->credential_id)
-                                                         : lease;
+    if (lease && vault_request_expire(lease->request))
+        lease = lease_find(ls, co->session, co->credential_id);
+    return lease && vault_request_is_at(lease->request, co->vault) ? lease : NULL;
 }
 
 /* In the lists of the current candidate alone: what another one was shown says nothing of this one. */
@@ -132,7 +133,7 @@ static enum co_state account_resume(struct checkout *co, int err)
     co->request = lease->request;
     vault_request_take(co->request);
     co->old = true;
-    return co_first_fetch(co);
+    return vault_request_is_unproven(co->request) ? CO_LOOKUP : co_first_fetch(co);
 }
 
 static bool account_drop(struct checkout *co)

@@ -65,6 +65,9 @@ struct checkout {
     struct intent *intent;
     struct vault_request *request;
     struct vault_request *awaited; /* CO_AWAIT: the check-in to wait for */
+    int64_t doubtful; /* CO_LOOKUP: an id that is on record, but not as ours to hold; 0 = none */
+    bool doubtful_new; /* the vault says that it has just made it */
+    bool unsure;       /* a lost sending may have made a request that nobody names */
     bool old;                      /* the vault request was there before us: its request may turn out dead */
     bool anew;                     /* we have asked a second time */
     bool absent;                   /* the other type of credential was not there */
@@ -129,6 +132,9 @@ enum co_state co_fail_with(struct checkout *, const struct fault *);
 enum co_state co_next_user(struct checkout *, const struct fault *);
 /* The vault says that the request we hold is no more: asked for anew once, if it was there before us. */
 enum co_state co_request_dead(struct checkout *, const struct fault *);
+/* What was read is of a lease or a request that has ended by now: asked for anew once. */
+bool co_is_over(const struct checkout *);
+enum co_state co_ask_anew(struct checkout *);
 /* The record of a success, which the state `audit` waits for; and of a check-out that came to nothing:
  * audit_step.c. */
 void co_audit_begin(struct checkout *);
@@ -141,7 +147,7 @@ void co_set_end_as_asked(struct checkout *);
 void co_close_intent(struct checkout *);
 /* A call that asks for a request did not work out. */
 enum co_state co_request_refused(struct checkout *);
-/* The session's own lease on this credential, or NULL. */
+/* The session's own lease on this credential, if it is of this very vault, or NULL. */
 struct lease *co_own_lease(const struct checkout *);
 /* A read found nothing of this type. */
 bool co_is_absent(const struct vault_call *);

@@ -21,6 +21,8 @@
 
 #include "base/container_of.h"
 #include "base/crash_point.h"
+#include "base/log.h"
+#include "base/person.h"
 #include "broker/identity/request_reason.h"
 #include "broker/leases/clock_skew.h"
 
@@ -106,6 +108,7 @@ static enum co_state hold_new(struct checkout *co)
 static enum co_state hold_known(struct checkout *co, struct vault_request *request)
 {
     co->old = true;
+    co->doubtful = 0;
     if (request->origin ==
         ORIGIN_UNKNOWN) { /* another one is at its lookup; it may be our own request all the same */
         co->request = request;
@@ -125,6 +128,40 @@ static enum co_state hold_known(struct checkout *co, struct vault_request *reque
     return co_settle(co);
 }
 
+static struct vault_account account_asked(const struct checkout *co)
+{
+    return ref_account(&co->ref);
+}
+
+/* This user's record of the id that the vault has answered, and of this account. */
+static struct vault_request *find_own(const struct checkout *co, int64_t request_id)
+{
+    const char *user = usermap_user(&co->users);
+    struct vault_request *request =
+        vault_request_known(co->op.broker->leases, co->vault, request_id, user, account_asked(co));
+
+    return request && person_same(request->user, user) ? request : NULL;
+}
+
+/*
+ * An id is on record, but under another user, of another account, or though the vault calls it new. A number
+ * alone gives nobody anybody's secret: the user's own list decides.
+ */
+static enum co_state hold_answered(struct checkout *co)
+{
+    int64_t id = co->call.request_id;
+    struct vault_request *own = find_own(co, id);
+
+    if (own && (co->call.reused || own->origin == ORIGIN_UNKNOWN) &&
+        !(vault_request_is_unproven(own) && !co->call.reused))
+        return hold_known(co, own);
+    if (!vault_request_find(co->op.broker->leases, co->vault, id))
+        return hold_new(co);
+    co->doubtful = id;
+    co->doubtful_new = !co->call.reused;
+    return CO_LOOKUP;
+}
+
 static enum co_state request_resume(struct checkout *co, int err)
 {
     struct vault_request *request;
@@ -137,10 +174,11 @@ static enum co_state request_resume(struct checkout *co, int err)
     }
     if (co->call.result != VAULT_OK)
         return co_request_refused(co);
+    co->unsure |= co->call.unknown;
     request = vault_request_find(co->op.broker->leases, co->vault, co->call.request_id);
-    if (request && vault_request_expire(request))
-        request = vault_request_find(co->op.broker->leases, co->vault, co->call.request_id);
-    return request ? hold_known(co, request) : hold_new(co);
+    if (request)
+        (void)vault_request_expire(request);
+    return hold_answered(co);
 }
 
 static bool request_drop(struct checkout *co)
@@ -219,38 +257,125 @@ static const struct active_request *find_row(const struct active_requests *activ
 
 /* The request was there before us and keeps its own end, which the vault tells by its clock and we by ours.
  */
-static void set_end_as_told(struct checkout *co, int64_t vault_wall_ms)
+static void set_end_as_told(struct checkout *co, const struct active_request *row)
 {
     const struct clock *clock = co->op.broker->clock;
-    int64_t ends_wall_ms = skew_to_ours(co->vault, vault_wall_ms), left = ends_wall_ms - clock_wall(clock);
+    int64_t left = skew_left(clock, co->vault, row);
 
-    vault_request_set_end(co->request, clock_now(clock) + (uint64_t)(left > 0 ? left : 0), ends_wall_ms);
+    if (left)
+        vault_request_set_end(co->request, clock_now(clock) + (uint64_t)left, clock_wall(clock) + left);
+}
+
+/* The intent stays: it finds by its mark what the vault has made, if anything. */
+static enum co_state not_believed(struct checkout *co)
+{
+    log_warn("request_not_believed", "vault=%s user=%s lease=%s hint=%s", co->vault->conf->name,
+             usermap_user(&co->users), co->lease_id,
+             "the vault answered the number of a request that is another user's or another account's");
+    return co_fail(co, FAULT_VAULT_ERROR,
+                   "the vault answered with the number of a request that is not this user's for this account");
+}
+
+/* The record of this very request, of another section or another spelling of the user. */
+static enum co_state join_marked(struct checkout *co, struct vault_request *request)
+{
+    vault_request_join(request, co->vault);
+    if (co->request)
+        vault_request_drop(co->request, NULL);
+    co->request = NULL;
+    return hold_known(co, request);
+}
+
+/* `row`: what the list has under the doubtful id; NULL = nothing. `mark`: of its reason; NULL = none. */
+static enum co_state judge_doubtful(struct checkout *co, const struct active_request *row, const char *mark)
+{
+    struct vault_request *request;
+
+    if (!row || !mark || !vault_account_fits(row_account(row), co->credential_id))
+        return not_believed(co);
+    if (co->doubtful_new)
+        request = strcmp(mark, co->lease_id) == 0 ? find_own(co, co->doubtful) : NULL;
+    else
+        request = vault_request_marked(co->op.broker->leases, row, mark);
+    if (!request)
+        return not_believed(co);
+    if (co->doubtful_new)
+        vault_request_prove(request);
+    return join_marked(co, request);
 }
 
 static enum co_state lookup_resume(struct checkout *co, int err)
 {
     const struct active_request *row;
+    struct vault_request *other;
     char id[ID_SIZE];
 
     if (err < 0)
         return co_fail_start(co, err);
     if (co->call.result != VAULT_OK)
         return co_fail_with(co, &co->call.fault);
-    row = find_row(&co->call.active, co->request->request_id);
-    if (!row)
+    row = find_row(&co->call.active, co->request ? co->request->request_id : co->doubtful);
+    bool marked = row && reason_lease_id(row->reason, id);
+
+    if (!co->request)
+        return judge_doubtful(co, row, marked ? id : NULL);
+    if (row && !vault_account_fits(row_account(row), co->credential_id) && co->intent)
+        return not_believed(co);
+    if (!row || !vault_account_fits(row_account(row), co->credential_id))
         return co_request_dead(co, NULL);
-    if (reason_lease_id(row->reason, id) && lease_id_known(co->op.broker->leases, id))
-        co->request->origin = ORIGIN_OURS;
+    other = marked ? vault_request_marked(co->op.broker->leases, row, id) : NULL;
+    if (other && other != co->request)
+        return co->lease ? join_marked(co, other) : co_request_dead(co, NULL);
+    if (vault_request_proven(co->request, row))
+        vault_request_prove(co->request);
     else if (co->request->origin == ORIGIN_UNKNOWN)
         co->request->origin = ORIGIN_FOREIGN;
-    if (row->expires_wall_ms)
-        set_end_as_told(co, row->expires_wall_ms);
-    return co_settle(co);
+    set_end_as_told(co, row);
+    return co->lease ? co_settle(co) : co_first_fetch(co);
 }
 
 const struct co_step co_lookup_step = {"lookup", lookup_enter, lookup_resume, co_drop_call};
 
 /* ---- a request that turned out dead ---- */
+
+bool co_is_over(const struct checkout *co)
+{
+    const struct lease *own = lease_find(co->op.broker->leases, co->session, co->credential_id);
+
+    return (!co->lease && (!own || own->request != co->request)) ||
+           (co->old && clock_now(co->op.broker->clock) >= vault_request_ends(co->request));
+}
+
+enum co_state co_ask_anew(struct checkout *co)
+{
+    co_close_intent(co);
+    if (co->lease)
+        lease_unsettle(co->lease); /* its row stays, and will be an intent again */
+    vault_request_drop(co->request, NULL);
+    co->request = NULL;
+    co->anew = true;
+    co->absent = co->given = co->phrase_read = false;
+    secret_clear(&co->secret);
+    secret_clear(&co->passphrase);
+    return CO_POLICY;
+}
+
+/*
+ * A lost sending may have made this very request, and the list may be partial: the intent stays with its
+ * lease and recovers, whatever comes of the second attempt.
+ */
+static enum co_state ask_beside_the_intent(struct checkout *co)
+{
+    struct intent *in = co->intent;
+
+    if (id_new(co->lease_id))
+        return co_fail(co, FAULT_INTERNAL, "no random numbers");
+    co->intent = NULL;
+    co->lease = NULL;
+    co->unsure = false;
+    intent_recover(in);
+    return co_ask_anew(co);
+}
 
 enum co_state co_request_dead(struct checkout *co, const struct fault *fault)
 {
@@ -265,14 +390,5 @@ enum co_state co_request_dead(struct checkout *co, const struct fault *fault)
                        "the vault handed over a request that it does not list as live");
     if (lease && lease->request == co->request)
         lease_close(lease, "gone");
-    co_close_intent(co);
-    if (co->lease)
-        lease_unsettle(co->lease); /* its row stays, and will be an intent again */
-    vault_request_drop(co->request, NULL);
-    co->request = NULL;
-    co->anew = true;
-    co->absent = false;
-    secret_clear(&co->secret);
-    secret_clear(&co->passphrase);
-    return CO_POLICY;
+    return co->unsure && co->intent ? ask_beside_the_intent(co) : co_ask_anew(co);
 }

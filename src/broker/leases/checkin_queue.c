@@ -19,6 +19,7 @@
 
 #include "base/address.h"
 #include "base/container_of.h"
+#include "base/log.h"
 #include "base/person.h"
 #include "broker/leases/checkin.h"
 #include "broker/leases/internal.h"
@@ -105,7 +106,7 @@ static uint16_t place_of(const struct leases *ls, const char *url)
 {
     for (size_t i = 0; *url && i < ls->ncheckin_queues; i++)
         if (strcmp(ls->checkin_queues[i]->url, url) == 0)
-            return (uint16_t)i;
+            return ls->checkin_queues[i]->place;
     return (uint16_t)ls->ncheckin_queues;
 }
 
@@ -175,6 +176,12 @@ struct checkin_queue *checkin_queue_of_row(struct leases *ls, const char *name, 
     return checkin_queue;
 }
 
+void checkin_queue_tell_absent(const struct checkin_queue *checkin_queue)
+{
+    log_warn("leases_of_absent_vault", "vault=%s hint=%s", checkin_queue->vault->conf->name,
+             "they are kept; configure the vault again to have them checked in");
+}
+
 void checkin_queues_free(struct leases *ls)
 {
     for (size_t i = 0; i < ls->ncheckin_queues; i++) {
@@ -182,6 +189,7 @@ void checkin_queues_free(struct leases *ls)
             absent_free(ls->checkin_queues[i]->vault);
         table_free(&ls->checkin_queues[i]->names);
         free(ls->checkin_queues[i]->url);
+        free(ls->checkin_queues[i]->moved_from);
         free(ls->checkin_queues[i]);
     }
     free(ls->checkin_queues);

@@ -27,11 +27,11 @@ struct checkin_queue_user;
 struct checkin_queue {
     struct vault *vault;
     uint16_t number;
-    uint16_t place; /* number of the first lane that leads to the same vault; most often its own */
+    uint16_t place; /* number of some queue that leads to the same vault; most often its own */
     char *url;      /* address_url_identity(); "" = not known */
     bool absent;    /* `vault` is ours: one that is configured no more */
     bool running;
-    bool moved; /* restored rows name another url */
+    char *moved_from; /* another url, which restored rows name; NULL = none does */
     size_t in_flight;
     struct table names; /* the users in line, by name */
     struct fair_queue fair_queue;
@@ -53,6 +53,8 @@ int checkin_queue_new(struct leases *, struct vault *);
  * every call. NULL = out of memory.
  */
 struct checkin_queue *checkin_queue_of_row(struct leases *, const char *name, const char *url);
+/* Warns that leases wait for a vault that is configured no more. */
+void checkin_queue_tell_absent(const struct checkin_queue *);
 void checkin_queues_free(struct leases *);
 
 /* In line; people who wait go before what is done in the background. 0 or -ENOMEM. May start it at once. */

@@ -40,6 +40,7 @@ struct intent {
     struct vault *vault;
     uint64_t ends_ms, settled_ms; /* settled: it can no longer arrive */
     int64_t expires_wall_ms;
+    int64_t request_id; /* of an unproven request; 0 = not known */
     struct deadline deadline;
     struct intent_link link;
     unsigned attempts, failures;
@@ -91,6 +92,16 @@ int64_t intent_expires(const struct intent *in)
     return in->expires_wall_ms;
 }
 
+int64_t intent_request_id(const struct intent *in)
+{
+    return in->request_id;
+}
+
+void intent_expect(struct intent *in, int64_t request_id)
+{
+    in->request_id = request_id;
+}
+
 struct intent_link *intent_link(struct intent *in)
 {
     return &in->link;
@@ -140,10 +151,20 @@ bool intent_matches(const struct intent *in, const struct active_request *row)
     struct credential_ref ref;
     char id[ID_SIZE];
 
-    if (reason_lease_id(row->reason, id))
-        return strcmp(id, in->lease->id) == 0;
+    if (reason_lease_id(row->reason, id)) /* the request of an intent that knows it may bear another's mark */
+        return strcmp(id, in->lease->id) == 0 ||
+               (in->request_id == row->request_id &&
+                vault_account_fits(row_account(row), in->lease->credential_id));
     return reason_is_cut(row->reason, in->lease->id) && credential_id_parse(in->lease->credential_id, &ref) &&
            ref.system_id == row->system_id && ref.account_id == row->account_id;
+}
+
+static struct vault_account account_of(const struct intent *in)
+{
+    struct credential_ref ref;
+
+    return credential_id_parse(in->lease->credential_id, &ref) ? ref_account(&ref)
+                                                               : (struct vault_account){0};
 }
 
 /*
@@ -154,7 +175,8 @@ void intent_found(struct intent *in, int64_t request_id)
 {
     struct leases *ls = in->leases;
     struct lease *lease = in->lease;
-    struct vault_request *request = vault_request_find(ls, in->vault, request_id);
+    struct vault_request *request =
+        vault_request_known(ls, in->vault, request_id, in->user, account_of(in));
     bool held = request != NULL;
 
     if (!request && !(request = vault_request_new(ls, in->vault, in->user, request_id, ORIGIN_OURS))) {
@@ -169,7 +191,7 @@ void intent_found(struct intent *in, int64_t request_id)
         request->expires_wall_ms = in->expires_wall_ms;
     }
     intent_close(in);
-    request->origin = ORIGIN_OURS;
+    vault_request_prove(request);
     if (request->state == REQUEST_RETURNING) { /* it has a cover */
         lease_discard(ls, lease);
         return;
@@ -212,6 +234,23 @@ void intent_restore(struct intent *in)
 {
     begin_recovery(in);
     attempt_later(in, 0);
+}
+
+void intent_of_unproven(struct lease *lease, struct vault_request *request)
+{
+    struct leases *ls = request->leases;
+    struct intent *in = intent_open(ls, lease, vault_request_vault(request), request->user,
+                                    vault_request_ends(request), request->expires_wall_ms);
+
+    if (!in) {
+        log_error("hunt_lost", "user=%s lease=%s error=%s", request->user, lease->id, "out of memory");
+        lease_discard(ls, lease);
+        return;
+    }
+    intent_expect(in, request->request_id);
+    if (lease_tell(ls, lease))
+        log_error("journal_lost", "lease=%s error=%s", lease->id, "out of memory");
+    intent_restore(in);
 }
 
 void intent_recover(struct intent *in)

@@ -41,6 +41,9 @@ void intent_restore(struct intent *);
 struct vault *intent_vault(const struct intent *);
 const char *intent_user(const struct intent *);
 int64_t intent_expires(const struct intent *);
+/* The number that the request has if it is at this vault: request_identity.c. 0 = not known. */
+int64_t intent_request_id(const struct intent *);
+void intent_expect(struct intent *, int64_t request_id);
 
 /* ---- for reconcile.c ---- */
 

@@ -77,6 +77,10 @@ struct lease *lease_make(struct leases *, const struct session *, const char *cr
 void lease_link(struct lease *, struct vault_request *);
 void lease_cover(struct lease *, struct vault_request *); /* as a cover: RELEASING */
 
+uint32_t vault_request_hash(int64_t request_id);
+/* The last lease of an unproven request ends: it becomes an intent, which finds the request by its mark. */
+void intent_of_unproven(struct lease *, struct vault_request *);
+
 int leases_restore(struct leases *); /* restore.c: 0 or -errno */
 
 #endif

@@ -11,7 +11,7 @@
  * later gets what is left. The deadline fires at the end and closes every lease; check-outs in flight keep
  * their hold and find out by themselves.
  *
- * Not here: the check-in and its retries (checkin.c).
+ * Not here: the check-in and its retries (checkin.c), which record a request is (request_identity.c).
  */
 #include "broker/leases/internal.h"
 
@@ -28,30 +28,9 @@
 #define BURST            200  /* timed releases in one millisecond */
 #define WHOLE_SECONDS_MS 2000 /* leases from this length on end with a whole second */
 
-static uint32_t key_hash(const struct checkin_queue *checkin_queue, int64_t request_id)
-{
-    return table_hash(&request_id, sizeof request_id) ^
-           table_hash(&checkin_queue->place, sizeof checkin_queue->place);
-}
-
 struct vault *vault_request_vault(const struct vault_request *request)
 {
     return request->leases->checkin_queues[request->checkin_queue]->vault;
-}
-
-struct vault_request *vault_request_find(struct leases *ls, const struct vault *vault, int64_t request_id)
-{
-    const struct checkin_queue *checkin_queue = checkin_queue_of(ls, vault);
-    struct table_node *node = table_first(&ls->requests, key_hash(checkin_queue, request_id));
-
-    for (; node; node = table_next(node)) {
-        struct vault_request *request = CONTAINER_OF(node, struct vault_request, node);
-
-        if (request->request_id == request_id &&
-            ls->checkin_queues[request->checkin_queue]->place == checkin_queue->place)
-            return request;
-    }
-    return NULL;
 }
 
 struct vault_request *vault_request_new(struct leases *ls, struct vault *vault, const char *user,
@@ -73,7 +52,7 @@ struct vault_request *vault_request_new(struct leases *ls, struct vault *vault, 
     request->ends_ms = UINT64_MAX;
     request->node.spare = 1;
     memcpy(request->user, user, n);
-    if (table_add(&ls->requests, &request->node, key_hash(checkin_queue, request_id))) {
+    if (table_add(&ls->requests, &request->node, vault_request_hash(request_id))) {
         free(request);
         return NULL;
     }
@@ -205,7 +184,10 @@ static bool has_open_lease(const struct vault_request *request)
 void vault_request_drop(struct vault_request *request, struct lease *lease)
 {
     request->node.spare--;
-    if (lease && request->origin == ORIGIN_OURS && !request->gone)
+    if (lease && request->origin == ORIGIN_UNKNOWN && !request->gone && !request->node.spare &&
+        !has_open_lease(request))
+        intent_of_unproven(lease, request);
+    else if (lease && request->origin == ORIGIN_OURS && !request->gone)
         lease_cover(lease, request);
     else if (lease)
         lease_discard(request->leases, lease);

@@ -16,6 +16,7 @@ static void from_intent(const struct leases *ls, const struct lease *lease, stru
     row->url = checkin_queue_of(ls, intent_vault(lease->intent))->url;
     row->vault = intent_vault(lease->intent)->conf->name;
     row->user = intent_user(lease->intent);
+    row->request_id = intent_request_id(lease->intent);
     row->expires_wall_ms = intent_expires(lease->intent);
 }
 
@@ -27,6 +28,8 @@ static void from_vault_request(const struct lease *lease, struct lease_row *row)
     row->vault = vault_request_vault(request)->conf->name;
     row->url = request->leases->checkin_queues[request->checkin_queue]->url;
     row->user = request->user;
+    if (request->origin == ORIGIN_UNKNOWN && request->leases->checkin_queues[request->checkin_queue]->moved_from)
+        row->url = request->leases->checkin_queues[request->checkin_queue]->moved_from;
     row->request_id = request->request_id;
     row->adopted = request->origin == ORIGIN_FOREIGN;
     row->expires_wall_ms = request->expires_wall_ms;

@@ -24,7 +24,7 @@
  * instant is without one.
  *
  * A vault request that was the person's own before us (ADOPTED), or of which that is not yet known
- * (UNPROVEN), is dropped without a check-in when its last holder goes; so is one the vault said is gone, and
+ * (UNKNOWN), is dropped without a check-in when its last holder goes; so is one the vault said is gone, and
  * one of which the vault keeps no request (LOCAL: its request id is 0, it is held for its time and never
  * looked for).
  */
@@ -159,11 +159,50 @@ int lease_tell(struct leases *, const struct lease *);
 /* ---- vault requests ---- */
 
 struct vault *vault_request_vault(const struct vault_request *);
+const char *vault_request_url(const struct vault_request *); /* its vault's, in one spelling; "" = not known */
 /*
- * The request's id at its vault is what it is known by, whichever section of the configuration leads there
- * and however its user is spelled.
+ * A record with this id at this vault, whichever section of the configuration leads there; `vault` NULL = at
+ * any. Whether it is the request that is meant: vault_request_known().
  */
-struct vault_request *vault_request_find(struct leases *, const struct vault *, int64_t request_id);
+struct vault_request *vault_request_find(const struct leases *, const struct vault *, int64_t request_id);
+bool vault_request_is_at(const struct vault_request *, const struct vault *);
+/* `vault` has turned out to lead to where the request is: from now on the two sections are one vault. */
+void vault_request_join(const struct vault_request *, const struct vault *);
+/*
+ * An account as a list of the vault or a credential names it; 0 = not told. vault_account_fits(): may it be
+ * the credential's? An alias may stand for any account, and an account that is linked or of an application
+ * is known by its own number alone.
+ */
+struct vault_account {
+    int64_t system_id, account_id;
+};
+struct credential_ref;
+struct vault_account row_account(const struct active_request *);
+struct vault_account ref_account(const struct credential_ref *);
+bool vault_account_fits(struct vault_account, const char *credential_id);
+/* False = some lease on it is of another account. */
+bool vault_request_of_account(const struct vault_request *, struct vault_account);
+/*
+ * The record of this id that may be this user's and of this account. The number alone proves nothing: a row
+ * of the store may be of another vault that had the section's name before (origin UNKNOWN). A record that is
+ * not in doubt is found however its user is spelled.
+ */
+struct vault_request *vault_request_known(const struct leases *, const struct vault *, int64_t request_id,
+                                          const char *user, struct vault_account);
+/*
+ * The record of the request in this row of a vault's list, by the mark in its reason: also where another
+ * section leads to the same vault by another address. NULL = none.
+ */
+struct vault_request *vault_request_marked(const struct leases *, const struct active_request *,
+                                           const char *mark);
+/*
+ * A restored request whose section has led elsewhere before: whether it is at this vault is not known yet.
+ * Its vault's list proves it by our mark (vault_request_prove); without that it is never checked in.
+ */
+bool vault_request_is_unproven(const struct vault_request *);
+/* Is the request in this row, of the same id and account, one of ours? */
+bool vault_request_proven(const struct vault_request *, const struct active_request *);
+void vault_request_prove(struct vault_request *);
 /* A new OPEN vault request with one holder. `user` is who holds it at the vault: its check-in runs as this
  * user. NULL = out of memory. */
 struct vault_request *vault_request_new(struct leases *, struct vault *, const char *user, int64_t request_id,

@@ -10,6 +10,7 @@
 #include "audit/audit_witness.h"
 #include "base/log.h"
 #include "broker/broker.h"
+#include "broker/identity/credential_id.h"
 #include "broker/leases/internal.h"
 #include "broker/operation.h"
 
@@ -20,20 +21,40 @@ static bool is_over(const struct leases *ls, const struct audit_claim *c, uint64
     return c->expires_wall_ms && clock_wall(ls->clock) - c->expires_wall_ms >= (int64_t)slack_ms;
 }
 
-/* The trail has the section's name alone, which may have changed since: then the request is looked for at all
- * vaults. */
-static bool is_held(struct leases *ls, const struct audit_claim *c)
+static struct vault_account account_of(const struct audit_claim *c)
+{
+    struct credential_ref ref;
+
+    return credential_id_parse(c->credential_id, &ref) ? ref_account(&ref) : (struct vault_account){0};
+}
+
+/* An old trail has the section's name alone, which may have changed since: then the request is looked for at
+ * all vaults. */
+static bool is_held(const struct leases *ls, const struct audit_claim *c)
 {
     bool named = false, held = false;
 
     for (size_t i = 0; i < ls->ncheckin_queues && !named; i++) {
-        const struct vault *vault = ls->checkin_queues[i]->vault;
-        bool found = vault_request_find(ls, vault, c->request_id) != NULL;
+        const struct checkin_queue *q = ls->checkin_queues[i];
+        bool found =
+            vault_request_known(ls, q->vault, c->request_id, c->run_as, account_of(c)) != NULL;
 
-        named = strcmp(vault->conf->name, c->vault) == 0;
+        named = *c->vault_url ? strcmp(q->url, c->vault_url) == 0
+                              : strcmp(q->vault->conf->name, c->vault) == 0;
         held = named ? found : held || found;
     }
     return held;
+}
+
+/* The vault of the claim, as of a row; one that is configured no more is named in the log. */
+static struct checkin_queue *queue_of_claim(struct leases *ls, const struct audit_claim *c)
+{
+    size_t before = ls->ncheckin_queues;
+    struct checkin_queue *q = checkin_queue_of_row(ls, c->vault, c->vault_url);
+
+    if (q && ls->ncheckin_queues > before)
+        checkin_queue_tell_absent(q);
+    return q;
 }
 
 /* A row that says less than the lease that was lost, but enough to hunt. False = out of memory. */
@@ -68,7 +89,7 @@ bool broker_claim(struct broker *b, const struct audit_claim *c)
         lease_index_remember(&ls->lease_index, c->lease_id);
         return false;
     }
-    const struct checkin_queue *checkin_queue = checkin_queue_of_row(ls, c->vault, "");
+    const struct checkin_queue *checkin_queue = queue_of_claim(ls, c);
 
     return checkin_queue && !is_over(ls, c, checkin_queue->vault->conf->minute_ms) &&
            hunt(ls, checkin_queue, c);

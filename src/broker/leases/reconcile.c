@@ -37,6 +37,7 @@
 
 #define IN_FLIGHT_MAX   32
 #define SECOND_LOOK_MS  5000
+#define STRAY_KEPT_MS   (24 * 3600000LL) /* given back for so long, where its end is not known */
 #define CALL_TIMEOUT(v) ((v)->conf->call_timeout_ms)
 
 LIST_HEAD(intent_links, intent_link);
@@ -249,10 +250,11 @@ void reconcile_stray(struct leases *ls, struct vault *vault, const char *user,
     if (!request)
         return; /* the next list will have it again */
     int64_t now = clock_wall(ls->clock);
-    int64_t ends = row->expires_wall_ms ? skew_to_ours(vault, row->expires_wall_ms) : now, left = ends - now;
+    int64_t left = skew_left(ls->clock, vault, row);
 
-    request->expires_wall_ms = ends;
-    request->ends_ms = clock_now(ls->clock) + (uint64_t)(left > 0 ? left : 0);
+    left = left ? left : STRAY_KEPT_MS;
+    request->expires_wall_ms = now + left;
+    request->ends_ms = clock_now(ls->clock) + (uint64_t)left;
     log_warn("stray_request", "user=%s mark=%s", user, mark);
     audit_reconciled(ls->audit, request, "stray_request", mark);
     vault_request_drop(request, id_new(id) ? NULL : lease_intend(ls, &nobody, "", id));
@@ -266,32 +268,25 @@ static bool is_in_flight(const struct leases *ls, const char *id)
     return lease && lease->state == LEASE_INTENT;
 }
 
-/* The vault request of the lease that the mark names, if it stands on this very request: also where two
- * sections reach one vault under two names. */
-static struct vault_request *vault_request_of_mark(const struct leases *ls, const char *mark,
-                                                   int64_t request_id)
-{
-    const struct lease *lease = lease_by_id(ls, mark);
-    bool stands = lease && (lease->state == LEASE_OPEN || lease->state == LEASE_RELEASING);
-
-    return stands && lease->request->request_id == request_id ? lease->request : NULL;
-}
-
 static void judge_row(struct request_poll *a, const struct active_request *row)
 {
     struct leases *ls = a->reconcile->leases;
-    struct vault_request *request = vault_request_find(ls, a->vault, row->request_id);
+    struct vault_request *request =
+        vault_request_known(ls, a->vault, row->request_id, a->user, row_account(row));
     struct intent *in = LIST_EMPTY(&a->asked) ? NULL : polled_for(a, row);
     char id[ID_SIZE];
     bool marked = reason_lease_id(row->reason, id);
 
     if (!request && marked)
-        request = vault_request_of_mark(ls, id, row->request_id);
-    if (request)
+        request = vault_request_marked(ls, row, id);
+    if (request && vault_request_is_unproven(request) && vault_request_proven(request, row))
+        vault_request_prove(request);
+    if (request && !vault_request_is_unproven(request))
         request->missed = request->gone = false;
     if (in)
         intent_found(in, row->request_id);
-    else if (!request && marked && lease_id_known(ls, id) && !is_in_flight(ls, id))
+    else if (!request && marked && lease_id_known(ls, id) && !is_in_flight(ls, id) &&
+             !vault_request_find(ls, a->vault, row->request_id)) /* else that one has to end first */
         reconcile_stray(ls, a->vault, a->user, row, id);
 }
 
@@ -317,20 +312,30 @@ static void close_gone(struct vault_request *request)
     }
 }
 
+/* In the answer, sorted, as what it is here: of its account and, where that is in doubt, with a mark. */
+static bool is_listed(const struct active_requests *active, const struct vault_request *request)
+{
+    struct active_request key = {.request_id = request->request_id};
+    const struct active_request *row =
+        active->n ? bsearch(&key, active->rows, active->n, sizeof key, by_id) : NULL;
+
+    return row && vault_request_of_account(request, row_account(row)) && !vault_request_is_unproven(request);
+}
+
 /* What stays in `held` is looked for once more. */
 static void judge_held(struct request_poll *a)
 {
     struct active_requests *active = &a->call.active;
+    const struct vault_account any = {0};
     size_t n = a->nheld, kept = 0;
 
     if (active->n)
         qsort(active->rows, active->n, sizeof *active->rows, by_id);
     for (size_t i = 0; i < n; i++) {
-        struct active_request key = {.request_id = a->held[i]};
-        struct vault_request *request = vault_request_find(a->reconcile->leases, a->vault, key.request_id);
+        struct vault_request *request =
+            vault_request_known(a->reconcile->leases, a->vault, a->held[i], a->user, any);
 
-        if (!request || request->state != REQUEST_HELD ||
-            (active->n && bsearch(&key, active->rows, active->n, sizeof key, by_id)))
+        if (!request || request->state != REQUEST_HELD || is_listed(active, request))
             continue;
         if (!request->missed && !request->gone) {
             request->missed = true;

@@ -22,6 +22,7 @@
 
 #include "base/crash_point.h"
 #include "base/log.h"
+#include "broker/identity/credential_id.h"
 
 #include <errno.h>
 #include <string.h>
@@ -51,25 +52,40 @@ static struct lease *make_lease(struct leases *ls, const struct lease_row *row)
     return lease_make(ls, &session, row->credential, row->id, row->created_wall_ms);
 }
 
+/* The section leads to another address than it did: whether it is the same vault is not known. */
+static bool is_moved(const struct checkin_queue *checkin_queue, const struct lease_row *row)
+{
+    return row->url && *row->url && strcmp(row->url, checkin_queue->url) != 0;
+}
+
+static struct vault_account account_of(const struct lease_row *row)
+{
+    struct credential_ref ref;
+
+    return credential_id_parse(row->credential, &ref) ? ref_account(&ref) : (struct vault_account){0};
+}
+
 /* The vault request of the row, there already or made: OPEN, with the end set but no timer, and no holder in
  * flight.
  */
 static struct vault_request *get_vault_request(struct leases *ls, struct checkin_queue *checkin_queue,
                                                const struct lease_row *row)
 {
-    struct vault_request *request = row->request_id
-                                        ? vault_request_find(ls, checkin_queue->vault, row->request_id)
-                                        : NULL; /* 0: each its own */
+    struct vault_request *request =
+        row->request_id ? vault_request_known(ls, checkin_queue->vault, row->request_id, row->user,
+                                              account_of(row))
+                        : NULL; /* 0: each its own */
+    enum request_origin origin = !row->request_id             ? ORIGIN_NO_REQUEST
+                                 : row->adopted               ? ORIGIN_FOREIGN
+                                 : is_moved(checkin_queue, row) ? ORIGIN_UNKNOWN
+                                                              : ORIGIN_OURS;
 
     if (request) {
-        if (!row->adopted && request->origin == ORIGIN_FOREIGN)
+        if (origin == ORIGIN_OURS)
             request->origin = ORIGIN_OURS; /* what one of its leases has proven holds for all */
         return request;
     }
-    request = vault_request_new(ls, checkin_queue->vault, row->user, row->request_id,
-                                !row->request_id ? ORIGIN_NO_REQUEST
-                                : row->adopted   ? ORIGIN_FOREIGN
-                                                 : ORIGIN_OURS);
+    request = vault_request_new(ls, checkin_queue->vault, row->user, row->request_id, origin);
     if (!request)
         return NULL;
     request->node.spare = 0;
@@ -99,6 +115,7 @@ static int restore_intent(struct restore *r, struct checkin_queue *checkin_queue
     if (!in)
         return -ENOMEM;
     r->intents++;
+    intent_expect(in, row->request_id);
     intent_restore(in);
     return 0;
 }
@@ -126,6 +143,8 @@ static int restore_open(struct restore *r, struct checkin_queue *checkin_queue, 
 static int restore_releasing(struct restore *r, struct checkin_queue *checkin_queue,
                              const struct lease_row *row)
 {
+    if (!row->adopted && is_moved(checkin_queue, row))
+        return restore_intent(r, checkin_queue, row); /* the mark decides before anything is given back */
     struct leases *ls = r->leases;
     struct vault_request *request = get_vault_request(ls, checkin_queue, row);
     struct lease *lease = request ? make_lease(ls, row) : NULL;
@@ -177,7 +196,7 @@ static bool makes_sense(const struct leases *ls, const struct lease_row *row)
            (row->request_id > 0 || (row->request_id == 0 && row->state <= LEASE_OPEN));
 }
 
-/* The row names its vault otherwise than the configuration does now: it is written anew. */
+/* The row names its vault otherwise than the configuration does now: it is written again. */
 static int rewrite(struct leases *ls, struct checkin_queue *checkin_queue, const struct lease_row *row)
 {
     const char *url = row->url ? row->url : "";
@@ -186,16 +205,24 @@ static int rewrite(struct leases *ls, struct checkin_queue *checkin_queue, const
 
     if (same_url && strcmp(row->vault, checkin_queue->vault->conf->name) == 0)
         return 0;
-    checkin_queue->moved |= *url && !same_url;
+    if (*url && !same_url && !checkin_queue->moved_from && !(checkin_queue->moved_from = strdup(url)))
+        return -ENOMEM;
     return lease ? lease_tell(ls, lease) : 0;
 }
 
-static int on_row(void *arg, const struct lease_row *row)
+/* A damaged row may hold any number; no calendar goes further than the year 9999. */
+static int64_t wall_in_range(int64_t wall_ms)
+{
+    const int64_t last = 253402300799999;
+
+    return wall_ms < 0 ? 0 : wall_ms > last ? last : wall_ms;
+}
+
+static int restore_row(struct restore *r, const struct lease_row *row)
 {
     static int (*const restorers[LEASE_NSTATES])(struct restore *, struct checkin_queue *,
                                                  const struct lease_row *) = {
         restore_intent, restore_open, restore_releasing, restore_lapsed};
-    struct restore *r = arg;
     struct checkin_queue *checkin_queue;
 
     if (!makes_sense(r->leases, row)) {
@@ -213,18 +240,28 @@ static int on_row(void *arg, const struct lease_row *row)
     return err ? err : rewrite(r->leases, checkin_queue, row);
 }
 
+static int on_row(void *arg, const struct lease_row *stored)
+{
+    struct lease_row row = *stored;
+
+    row.created_wall_ms = wall_in_range(row.created_wall_ms);
+    row.expires_wall_ms = wall_in_range(row.expires_wall_ms);
+    row.next_wall_ms = wall_in_range(row.next_wall_ms);
+    return restore_row(arg, &row);
+}
+
 /* ---- all of them ---- */
 
 static void tell_vaults(const struct leases *ls)
 {
     for (size_t i = 0; i < ls->ncheckin_queues; i++) {
         if (ls->checkin_queues[i]->absent)
-            log_warn("leases_of_absent_vault", "vault=%s hint=%s", ls->checkin_queues[i]->vault->conf->name,
-                     "they are kept; configure the vault again to have them checked in");
-        if (ls->checkin_queues[i]->moved)
+            checkin_queue_tell_absent(ls->checkin_queues[i]);
+        if (ls->checkin_queues[i]->moved_from)
             log_warn(
                 "vault_moved", "vault=%s hint=%s", ls->checkin_queues[i]->vault->conf->name,
-                "leases were made at another url; it is taken for the same vault's, and its list decides");
+                "leases were made at another url; those that the vault's list shows with our mark are kept, "
+                "the others end");
     }
 }
 
