@@ -65,9 +65,9 @@ struct checkout {
     struct intent *intent;
     struct vault_request *request;
     struct vault_request *awaited; /* CO_AWAIT: the check-in to wait for */
-    int64_t doubtful; /* CO_LOOKUP: an id that is on record, but not as ours to hold; 0 = none */
-    bool doubtful_new; /* the vault says that it has just made it */
-    bool unsure;       /* a lost sending may have made a request that nobody names */
+    int64_t doubtful;              /* CO_LOOKUP: an id that is on record, but not as ours to hold; 0 = none */
+    bool doubtful_new;             /* the vault says that it has just made it */
+    bool unsure;                   /* a lost sending may have made a request that nobody names */
     bool old;                      /* the vault request was there before us: its request may turn out dead */
     bool anew;                     /* we have asked a second time */
     bool absent;                   /* the other type of credential was not there */

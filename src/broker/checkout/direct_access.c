@@ -124,8 +124,8 @@ static int seek_enter(struct checkout *co)
 static bool is_made(const struct checkout *co, const struct active_request *row)
 {
     return intent_matches(co->intent, row) &&
-           !vault_request_known(co->op.broker->leases, co->vault, row->request_id,
-                                usermap_user(&co->users), row_account(row));
+           !vault_request_known(co->op.broker->leases, co->vault, row->request_id, usermap_user(&co->users),
+                                row_account(row));
 }
 
 static const struct active_request *find_newest(const struct checkout *co)

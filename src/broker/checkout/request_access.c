@@ -272,8 +272,9 @@ static enum co_state not_believed(struct checkout *co)
     log_warn("request_not_believed", "vault=%s user=%s lease=%s hint=%s", co->vault->conf->name,
              usermap_user(&co->users), co->lease_id,
              "the vault answered the number of a request that is another user's or another account's");
-    return co_fail(co, FAULT_VAULT_ERROR,
-                   "the vault answered with the number of a request that is not this user's for this account");
+    return co_fail(
+        co, FAULT_VAULT_ERROR,
+        "the vault answered with the number of a request that is not this user's for this account");
 }
 
 /* The record of this very request, of another section or another spelling of the user. */

@@ -175,8 +175,7 @@ void intent_found(struct intent *in, int64_t request_id)
 {
     struct leases *ls = in->leases;
     struct lease *lease = in->lease;
-    struct vault_request *request =
-        vault_request_known(ls, in->vault, request_id, in->user, account_of(in));
+    struct vault_request *request = vault_request_known(ls, in->vault, request_id, in->user, account_of(in));
     bool held = request != NULL;
 
     if (!request && !(request = vault_request_new(ls, in->vault, in->user, request_id, ORIGIN_OURS))) {

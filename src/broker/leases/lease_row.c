@@ -28,7 +28,8 @@ static void from_vault_request(const struct lease *lease, struct lease_row *row)
     row->vault = vault_request_vault(request)->conf->name;
     row->url = request->leases->checkin_queues[request->checkin_queue]->url;
     row->user = request->user;
-    if (request->origin == ORIGIN_UNKNOWN && request->leases->checkin_queues[request->checkin_queue]->moved_from)
+    if (request->origin == ORIGIN_UNKNOWN &&
+        request->leases->checkin_queues[request->checkin_queue]->moved_from)
         row->url = request->leases->checkin_queues[request->checkin_queue]->moved_from;
     row->request_id = request->request_id;
     row->adopted = request->origin == ORIGIN_FOREIGN;

@@ -159,7 +159,8 @@ int lease_tell(struct leases *, const struct lease *);
 /* ---- vault requests ---- */
 
 struct vault *vault_request_vault(const struct vault_request *);
-const char *vault_request_url(const struct vault_request *); /* its vault's, in one spelling; "" = not known */
+const char *
+vault_request_url(const struct vault_request *); /* its vault's, in one spelling; "" = not known */
 /*
  * A record with this id at this vault, whichever section of the configuration leads there; `vault` NULL = at
  * any. Whether it is the request that is meant: vault_request_known().

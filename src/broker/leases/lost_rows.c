@@ -36,11 +36,10 @@ static bool is_held(const struct leases *ls, const struct audit_claim *c)
 
     for (size_t i = 0; i < ls->ncheckin_queues && !named; i++) {
         const struct checkin_queue *q = ls->checkin_queues[i];
-        bool found =
-            vault_request_known(ls, q->vault, c->request_id, c->run_as, account_of(c)) != NULL;
+        bool found = vault_request_known(ls, q->vault, c->request_id, c->run_as, account_of(c)) != NULL;
 
-        named = *c->vault_url ? strcmp(q->url, c->vault_url) == 0
-                              : strcmp(q->vault->conf->name, c->vault) == 0;
+        named =
+            *c->vault_url ? strcmp(q->url, c->vault_url) == 0 : strcmp(q->vault->conf->name, c->vault) == 0;
         held = named ? found : held || found;
     }
     return held;

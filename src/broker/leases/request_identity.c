@@ -20,7 +20,6 @@
 #include "broker/identity/credential_id.h"
 #include "broker/identity/request_reason.h"
 
-
 /* Without the vault: two sections may turn out to lead to one. */
 uint32_t vault_request_hash(int64_t request_id)
 {
@@ -135,7 +134,8 @@ struct vault_request *vault_request_marked(const struct leases *ls, const struct
     bool stands = lease && (lease->state == LEASE_OPEN || lease->state == LEASE_RELEASING);
     struct vault_request *request;
 
-    if (stands && lease->request->request_id == row->request_id)
+    if (stands && lease->request->request_id == row->request_id &&
+        vault_request_of_account(lease->request, row_account(row)))
         return lease->request;
     if (!lease_id_known(ls, mark))
         return NULL;

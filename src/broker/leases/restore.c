@@ -72,13 +72,13 @@ static struct vault_request *get_vault_request(struct leases *ls, struct checkin
                                                const struct lease_row *row)
 {
     struct vault_request *request =
-        row->request_id ? vault_request_known(ls, checkin_queue->vault, row->request_id, row->user,
-                                              account_of(row))
-                        : NULL; /* 0: each its own */
-    enum request_origin origin = !row->request_id             ? ORIGIN_NO_REQUEST
-                                 : row->adopted               ? ORIGIN_FOREIGN
+        row->request_id
+            ? vault_request_known(ls, checkin_queue->vault, row->request_id, row->user, account_of(row))
+            : NULL; /* 0: each its own */
+    enum request_origin origin = !row->request_id               ? ORIGIN_NO_REQUEST
+                                 : row->adopted                 ? ORIGIN_FOREIGN
                                  : is_moved(checkin_queue, row) ? ORIGIN_UNKNOWN
-                                                              : ORIGIN_OURS;
+                                                                : ORIGIN_OURS;
 
     if (request) {
         if (origin == ORIGIN_OURS)
