@@ -323,6 +323,38 @@ static void test_number_of_another_account(void **state)
     }
 }
 
+/* A person's own request, adopted under another name of the person: the list of that name has it as well. */
+static void test_adopted_under_two_names(void **state)
+{
+    static char full[] = "{domain}\\{username}", upn[] = "{username}@corp";
+    static char *one[] = {full}, *two[] = {upn};
+    struct caller a, b;
+    struct world w;
+
+    (void)state;
+    for (int listed = 0; listed < 2; listed++) {
+        world_begin(&w);
+        w.vault.conf.run_as = (struct conf_list){.item = one, .n = 1};
+        world_start(&w);
+        int64_t id = fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 60, "mine");
+
+        world_checked_out(&w, "alice", "s1", &a);
+        w.vault.conf.run_as = (struct conf_list){.item = two, .n = 1};
+        w.vault.say_id = id;
+        if (listed) /* the two are one person to the vault */
+            (void)snprintf(w.vault.requests[0].user, sizeof w.vault.requests[0].user, "alice@corp");
+        world_checkout(&w, "alice", "s2", &b);
+        world_settle(&w);
+        assert_int_equal(b.code, listed ? FAULT_NONE : FAULT_VAULT_ERROR);
+        assert_int_equal(b.adopted, listed);
+        if (listed)
+            assert_string_equal(w.vault.last_user, "alice@corp");
+        world_pass(&w, 3600000);
+        assert_int_equal(w.vault.requests[0].checkins, 0);
+        world_end(&w);
+    }
+}
+
 /* ---- what is said of a request ---- */
 
 /* A sending was lost, the next is answered with what it made, and one list lacks it: it is not forgotten. */
@@ -471,6 +503,7 @@ int main(void)
         cmocka_unit_test(test_two_addresses),
         cmocka_unit_test(test_number_of_another_user),
         cmocka_unit_test(test_number_of_another_account),
+        cmocka_unit_test(test_adopted_under_two_names),
         cmocka_unit_test(test_a_partial_list_after_a_lost_answer),
         cmocka_unit_test(test_an_end_that_has_passed),
         cmocka_unit_test(test_a_lease_that_ends_under_a_repeat),

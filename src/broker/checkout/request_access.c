@@ -7,6 +7,8 @@
  *   201  a new request: ours, we are its first holder;
  *   200  an id we hold already: one holder more;
  *        an id that is being given back: take it back, or wait for the end of that and ask anew;
+ *        an id that is on record under another user or of another account, or that a 201 calls new: the
+ *        user's list decides; what it does not prove is not believed, and the intent recovers;
  *        an id we do not hold: look at its reason. One of our lease ids: ours (perhaps our own request,
  * carried out twice by the transport, or one whose answer is still on its way to another check-out). None:
  * the person's own, adopted. Not live any more: ask anew;
@@ -287,17 +289,31 @@ static enum co_state join_marked(struct checkout *co, struct vault_request *requ
     return hold_known(co, request);
 }
 
+/* The record of the request in this row of the user's own list, by our mark; of a person's own, by account.
+ */
+static struct vault_request *find_listed(const struct checkout *co, const struct active_request *row,
+                                         const char *mark)
+{
+    struct leases *ls = co->op.broker->leases;
+    struct vault_request *request = mark ? vault_request_marked(ls, row, mark) : NULL;
+
+    if (request)
+        return request;
+    request = vault_request_known(ls, co->vault, row->request_id, usermap_user(&co->users), row_account(row));
+    return request && request->origin == ORIGIN_FOREIGN ? request : NULL;
+}
+
 /* `row`: what the list has under the doubtful id; NULL = nothing. `mark`: of its reason; NULL = none. */
 static enum co_state judge_doubtful(struct checkout *co, const struct active_request *row, const char *mark)
 {
     struct vault_request *request;
 
-    if (!row || !mark || !vault_account_fits(row_account(row), co->credential_id))
+    if (!row || !vault_account_fits(row_account(row), co->credential_id))
         return not_believed(co);
     if (co->doubtful_new)
-        request = strcmp(mark, co->lease_id) == 0 ? find_own(co, co->doubtful) : NULL;
+        request = mark && strcmp(mark, co->lease_id) == 0 ? find_own(co, co->doubtful) : NULL;
     else
-        request = vault_request_marked(co->op.broker->leases, row, mark);
+        request = find_listed(co, row, mark);
     if (!request)
         return not_believed(co);
     if (co->doubtful_new)
