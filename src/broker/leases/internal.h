@@ -35,8 +35,8 @@ struct leases {
     size_t in_flight; /* check-ins on their way or in a queue */
     size_t retrying;  /* vault requests that wait for their next attempt */
     size_t recoveries;
-    /* The last lease of an unproven request ends: the request is looked for, by its mark. Lease or an intent
-     * of it: the lease is the callee's. */
+    /* The last lease of an unproven request ends: it becomes an intent, which finds the request by its mark.
+     * A pointer, since intents end in lease_life.c themselves. */
     void (*recover_unproven)(struct lease *, struct vault_request *);
     bool closing;             /* release_on_stop */
     uint64_t burst_ms, burst; /* timed releases in this millisecond */

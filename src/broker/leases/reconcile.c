@@ -8,6 +8,9 @@
  *   listed, ours, not in the table             a stray: it is checked in
  *   held by the table, missing in two lists    the vault has ended it: its leases are closed
  *
+ * A vault request counts as listed by a row of its id and account. One that is unproven (request_identity.h)
+ * counts only by a row with a mark of the gateway, which proves it.
+ *
  * Ours is what has the id of a lease of the gateway in its reason, or a cut mark that fits an intent and its
  * account. A request without one is never touched.
  *
