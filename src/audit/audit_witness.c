@@ -187,6 +187,7 @@ static void make_claim(struct audit_witness *w, const char *line, size_t n)
                                                .credential_id = text_of(o, "credential_id"),
                                                .vault = text_of(o, "vault"),
                                                .run_as = text_of(o, "run_as"),
+                                               .vault_url = text_of(o, "vault_url"),
                                                .user = text_of(o, "user"),
                                                .domain = text_of(o, "domain"),
                                                .session = text_of(o, "session"),

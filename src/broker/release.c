@@ -196,6 +196,8 @@ static void await_end(struct release *r, const char id[ID_SIZE])
     *wait = (struct release_wait){.watch = {.on_ended = on_watched_end}, .release = r};
     memcpy(wait->id, id, ID_SIZE);
     r->waiting++;
+    if (cover && cover->state == LEASE_INTENT)
+        r->answer.pending = true; /* it is looked for at the vault before it is given back */
     if (!cover || cover->state != LEASE_RELEASING || cover->request->state != REQUEST_RETURNING) {
         await_row(wait);
     } else if (!vault_request_in_flight(cover->request) ||

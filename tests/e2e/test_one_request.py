@@ -4,8 +4,9 @@
 import datetime
 import time
 
-from harness import eventually
-from house import REQUESTS, House
+from harness import API_KEY, eventually
+from house import PEOPLE, REQUESTS, House
+from simulator import Simulator
 
 ROUNDS = {"gateway": {"reconcile_every": "1s", "reconcile_rate": "off"}}
 
@@ -70,6 +71,42 @@ def test_a_vault_under_two_addresses_has_no_strays():
         rounds(house, 6)
         assert live(house) == both
         assert "stray_request" not in house.gateway.err.text
+        again = house.session("ann", box)
+        joined = house.checkout(again, ids["again"])
+        assert joined.json["lease"]["request_id"] == first.json["lease"]["request_id"]
+        assert house.gateway.complete(who).json["released"] == 1
+        rounds(house)
+        assert live(house) == both
+        assert house.gateway.complete(again).json["released"] == 1
+        eventually(lambda: live(house) == {second.json["lease"]["request_id"]})
+        house.sweep()
+
+
+def test_a_lease_is_of_its_own_vault():
+    """The section was renamed and its name given to another vault, where the number is a request of the person's own."""
+    with House(ROUNDS) as house, Simulator("--users", 0, "--systems", 0, api_key=API_KEY) as other:
+        other.scenario(PEOPLE)
+        box = house.account(password="here")
+        other.change("systems", id=box.system, name=box.name, platform=2)
+        other.change("accounts", id=box.account, system=box.system, name="root", rules=["auto"], rotates=False,
+                     max_concurrent=0, password="there")
+        other.change("systems", id=777, name="dc", platform=2)
+        other.change("accounts", id=778, system=777, name="admin", rules=["auto"], rotates=False, max_concurrent=0,
+                     password="another's")
+        who = house.session("ann", box)
+        credential = house.credential(who)
+        number = house.checkout(who, credential).json["lease"]["request_id"]
+        assert other.sign_in("CORP\\ann").request(777, 778).json == number
+        house.gateway.stop()
+        sections = house.gateway.sections
+        sections["vault old"] = sections.pop("vault main")
+        sections["vault main"] = {**sections["vault old"], "url": other.url}
+        house.gateway.start()
+        answer = house.checkout(who, credential)
+        assert answer.json["password"] == "there"
+        eventually(lambda: not house.live())
+        assert house.gateway.complete(who).json["released"] == 1
+        eventually(lambda: {r["id"] for r in other.state(0)["active"]} == {number})
         house.sweep()
 
 

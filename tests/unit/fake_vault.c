@@ -14,7 +14,9 @@
 
 static struct fake_vault *fake_of(struct vault *v)
 {
-    return (struct fake_vault *)v; /* `vault` is the first member */
+    struct fake_vault *fv = (struct fake_vault *)v; /* `vault` is the first member */
+
+    return fv->twin ? fv->twin : fv;
 }
 
 static void copy(char *to, size_t size, const char *from)
@@ -275,16 +277,20 @@ static void answer_requests(struct fake_vault *fv, struct fake_call *fc)
     out->rows = calloc(fv->nrequests + 1, sizeof *out->rows);
     if (!out->rows)
         abort();
-    for (size_t i = 0; i < fv->nrequests; i++) {
+    bool hidden = fv->hide_lists > 0;
+
+    fv->hide_lists -= hidden;
+    for (size_t i = 0; i < fv->nrequests && !hidden; i++) {
         struct fake_request *r = &fv->requests[i];
 
         if (!is_live(fv, r) || r->unlisted || !person_same(r->user, fc->call->user))
             continue;
-        out->rows[out->n++] = (struct active_request){.request_id = r->id,
-                                                      .system_id = r->system_id,
-                                                      .account_id = r->account_id,
-                                                      .reason = strdup(r->reason),
-                                                      .expires_wall_ms = r->expires_wall};
+        out->rows[out->n++] =
+            (struct active_request){.request_id = r->id,
+                                    .system_id = r->system_id,
+                                    .account_id = r->account_id,
+                                    .reason = strdup(r->reason),
+                                    .expires_wall_ms = fv->say_expires ? fv->say_expires : r->expires_wall};
     }
 }
 
@@ -307,13 +313,14 @@ static void answer(struct fake_vault *fv, struct fake_call *fc)
             if (fv->accounts[i].row.account_id == fc->id)
                 call->policy = fv->accounts[i].policy;
     if (fc->result == VAULT_OK && fc->op == FAKE_REQUEST) {
-        call->request_id = fc->answer_id;
-        call->reused = fc->reused;
+        call->request_id = fv->say_id ? fv->say_id : fc->answer_id;
+        call->reused = fv->say_id ? !fv->say_new : fc->reused;
     }
     call->result = fc->result;
     call->unknown =
-        fc->result == VAULT_FAILED &&
-        (fc->fault == FAKE_LOST_DID || fc->fault == FAKE_LOST_DID_NOT || fc->fault == FAKE_LOST_LATE);
+        (fc->result == VAULT_FAILED &&
+         (fc->fault == FAKE_LOST_DID || fc->fault == FAKE_LOST_DID_NOT || fc->fault == FAKE_LOST_LATE)) ||
+        (fc->op == FAKE_REQUEST && call->reused && fv->say_unsure);
 }
 
 static void explain(struct vault_call *call)

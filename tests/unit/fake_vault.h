@@ -127,6 +127,13 @@ struct fake_vault {
     int64_t alias[FAKE_NOPS]; /* which the last request, the last secret was asked for; 0 = none */
     char last_user[64];       /* of the last call begun */
     int64_t skew_ms;          /* told in its state */
+    /* What it says instead of the truth. */
+    int64_t say_id;          /* requests are answered with this id; 0 = with their own */
+    bool say_new;            /* and called new */
+    bool say_unsure;         /* what is reused may be what a lost sending made */
+    unsigned hide_lists;     /* so many lists of requests are empty */
+    int64_t say_expires;     /* all live requests end then, by its lists; 0 = when they do */
+    struct fake_vault *twin; /* another address of that vault, which has all calls and rows; NULL = none */
 };
 
 void fake_vault_init(struct fake_vault *, const struct clock *);

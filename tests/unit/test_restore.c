@@ -291,6 +291,7 @@ static bool claim(struct world *w, const char *lease_id, int64_t request_id, int
     return broker_claim(w->broker, &(struct audit_claim){.lease_id = lease_id,
                                                          .credential_id = w->credential,
                                                          .vault = "main",
+                                                         .vault_url = "",
                                                          .run_as = "CORP\\alice",
                                                          .user = "alice",
                                                          .domain = "",

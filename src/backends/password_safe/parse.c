@@ -331,13 +331,12 @@ static bool bare_number(const struct buf *body, int64_t *out)
         text++;
         len -= 2;
     }
-    if (!len || len > 18)
+    if (!len)
         return false;
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] < '0' || text[i] > '9')
+    for (size_t i = 0; i < len; i++)
+        if (text[i] < '0' || text[i] > '9' || __builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, text[i] - '0', &value))
             return false;
-        value = value * 10 + (text[i] - '0');
-    }
     *out = value;
     return value > 0;
 }

@@ -19,6 +19,7 @@
 
 #include "base/container_of.h"
 #include "broker/identity/request_reason.h"
+#include "broker/leases/request_identity.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -118,7 +119,7 @@ static enum co_state account_resume(struct checkout *co, int err)
     co->lease = NULL;
     vault_request_hold(lease->request);
     co_hold(co, lease->request, true);
-    return co_first_fetch(co);
+    return vault_request_is_unproven(co->request) ? CO_LOOKUP : co_first_fetch(co);
 }
 
 static bool account_drop(struct checkout *co)

@@ -10,6 +10,7 @@
  */
 #include "base/container_of.h"
 #include "broker/checkout/checkout.h"
+#include "broker/leases/request_identity.h"
 
 static void add_credential(struct audit_note *n, const struct checkout *co)
 {
@@ -18,7 +19,10 @@ static void add_credential(struct audit_note *n, const struct checkout *co)
     audit_session(n, co->session);
     audit_text(n, "run_as", co->request ? co->request->user : usermap_user(&co->users));
     audit_text(n, "credential_id", co->credential_id);
-    audit_text(n, "vault", co->vault ? co->vault->conf->name : NULL);
+    audit_text(n, "vault",
+               co->request ? vault_request_vault(co->request)->conf->name
+               : co->vault ? co->vault->conf->name
+                           : NULL);
     if (account) {
         audit_text(n, "system", account->system);
         audit_text(n, "account", account->account);
@@ -56,6 +60,7 @@ void co_audit_begin(struct checkout *co)
     add_credential(&n, co);
     audit_text(&n, "lease_id", lease_id_of(co));
     audit_number(&n, "vault_request_id", co->request->request_id);
+    audit_text(&n, "vault_url", vault_request_url(co->request));
     audit_text(&n, "kind", co->ssh_key ? "ssh_key" : "password");
     audit_text(&n, "access", co_is_isa(co) ? "isa" : NULL);
     audit_text(&n, "adopted", co->request->origin == ORIGIN_FOREIGN ? "yes" : NULL);

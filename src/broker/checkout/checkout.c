@@ -179,7 +179,7 @@ static bool hand_over(struct checkout *co)
     if (!username)
         (void)co_fail(co, FAULT_INTERNAL, "out of memory");
     else if (!lease)
-        (void)co_fail(co, FAULT_CREDENTIAL_NOT_FOUND, "the session's lease has ended; check out again");
+        (void)co_fail(co, FAULT_VAULT_ERROR, "the session's lease ended meanwhile; check out again");
     if (lease) {
         memcpy(co->lease_id, lease->id, ID_SIZE);
         co->op.broker->checkouts++;

@@ -83,6 +83,9 @@ struct checkout {
     struct intent *intent;
     struct vault_request *request;
     struct vault_request *awaited; /* CO_AWAIT: the check-in to wait for */
+    int64_t doubtful;  /* CO_LOOKUP: an id that the table holds, but not as this user's; 0 = none */
+    bool doubtful_new; /* the vault says that it has just made it */
+    bool unsure;       /* a lost sending may have made a request that nobody names */
     enum co_retry retry;
     bool isa_answered; /* some ISA call came through: there may be a request */
     enum co_secret_stage stage;
@@ -151,6 +154,10 @@ enum co_state co_next_user(struct checkout *, const struct fault *);
 /* The vault says that the request is no more: it is asked for again once, if it was not made for this
  * check-out. */
 enum co_state co_request_dead(struct checkout *, const struct fault *);
+/* What was read is of a lease or a request that has ended by now, and may be asked for once more. */
+bool co_is_over(const struct checkout *);
+/* Lets go of the request and asks for another one: the one repetition. */
+enum co_state co_ask_again(struct checkout *);
 /* Counts as a holder of the vault request from now on; `was_there`: it was not made for this check-out. */
 void co_hold(struct checkout *, struct vault_request *, bool was_there);
 /* The record of a success, which the state `audit` waits for; and of a check-out that failed: audit_step.c.
@@ -165,7 +172,7 @@ void co_set_end_as_asked(struct checkout *);
 void co_close_intent(struct checkout *);
 /* A call that asks for a request did not work out. */
 enum co_state co_request_refused(struct checkout *);
-/* The session's own lease on this credential, or NULL. */
+/* The session's own lease on this credential, if it is of this very vault, or NULL. */
 struct lease *co_own_lease(const struct checkout *);
 /* A read found nothing of this type. */
 bool co_is_absent(const struct vault_call *);

@@ -25,6 +25,7 @@
 
 #include "base/crash_point.h"
 #include "broker/leases/reconcile.h"
+#include "broker/leases/request_identity.h"
 
 #include <errno.h>
 
@@ -126,7 +127,8 @@ static int seek_enter(struct checkout *co)
 static bool is_made(const struct checkout *co, const struct active_request *row)
 {
     return intent_matches(co->intent, row) &&
-           !vault_request_find(co->op.broker->leases, co->vault, row->request_id);
+           !vault_request_known(co->op.broker->leases, co->vault, row->request_id, usermap_user(&co->users),
+                                row_account(row));
 }
 
 static const struct active_request *find_newest(const struct checkout *co)

@@ -11,6 +11,7 @@
 
 #include "base/container_of.h"
 #include "base/log.h"
+#include "broker/leases/request_identity.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -152,8 +153,9 @@ struct lease *co_own_lease(const struct checkout *co)
     struct leases *ls = co->op.broker->leases;
     struct lease *lease = lease_find(ls, co->session, co->credential_id);
 
-    return lease && vault_request_expire(lease->request) ? lease_find(ls, co->session, co->credential_id)
-                                                         : lease;
+    if (lease && vault_request_expire(lease->request))
+        lease = lease_find(ls, co->session, co->credential_id);
+    return lease && vault_request_is_at(lease->request, co->vault) ? lease : NULL;
 }
 
 void co_hold(struct checkout *co, struct vault_request *request, bool was_there)
@@ -174,6 +176,50 @@ void co_close_intent(struct checkout *co)
     co->intent = NULL;
 }
 
+/* ---- a request that turned out dead ---- */
+
+bool co_is_over(const struct checkout *co)
+{
+    const struct lease *own = lease_find(co->op.broker->leases, co->session, co->credential_id);
+
+    if (co->retry == CO_RETRY_SPENT)
+        return false;
+    return (!co->lease && (!own || own->request != co->request)) ||
+           (co->retry == CO_RETRY_ALLOWED && clock_now(co->op.broker->clock) >= co->request->ends_ms);
+}
+
+enum co_state co_ask_again(struct checkout *co)
+{
+    co_close_intent(co);
+    if (co->lease)
+        lease_unsettle(co->lease); /* its row stays, and will be an intent again */
+    vault_request_unhold(co->request, NULL);
+    co->request = NULL;
+    co->retry = CO_RETRY_SPENT;
+    co->stage = CO_SECRET_PREFERRED;
+    co->isa_answered = false;
+    secret_clear(&co->secret);
+    secret_clear(&co->passphrase);
+    return CO_POLICY;
+}
+
+/*
+ * A lost sending may have made this very request, and the list may be partial: the intent stays with its
+ * lease and recovers, whatever comes of the second attempt.
+ */
+static enum co_state ask_beside_intent(struct checkout *co)
+{
+    struct intent *in = co->intent;
+
+    if (id_new(co->lease_id))
+        return co_fail(co, FAULT_INTERNAL, "no random numbers");
+    co->intent = NULL;
+    co->lease = NULL;
+    co->unsure = false;
+    intent_recover(in);
+    return co_ask_again(co);
+}
+
 enum co_state co_request_dead(struct checkout *co, const struct fault *fault)
 {
     struct lease *lease = lease_find(co->op.broker->leases, co->session, co->credential_id);
@@ -187,14 +233,5 @@ enum co_state co_request_dead(struct checkout *co, const struct fault *fault)
                        "the vault handed over a request that it does not list as live");
     if (lease && lease->request == co->request)
         lease_close(lease, "gone");
-    co_close_intent(co);
-    if (co->lease)
-        lease_unsettle(co->lease); /* its row stays, and will be an intent again */
-    vault_request_unhold(co->request, NULL);
-    co->request = NULL;
-    co->retry = CO_RETRY_SPENT;
-    co->stage = CO_SECRET_PREFERRED;
-    secret_clear(&co->secret);
-    secret_clear(&co->passphrase);
-    return CO_POLICY;
+    return co->unsure && co->intent ? ask_beside_intent(co) : co_ask_again(co);
 }

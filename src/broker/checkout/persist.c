@@ -101,9 +101,12 @@ enum co_state co_settle(struct checkout *co)
     }
 }
 
+/* -ESTALE: what was read has ended meanwhile. */
 static int keep_enter(struct checkout *co)
 {
     co->store_err = 0;
+    if (co_is_over(co))
+        return -ESTALE;
     int row = co->lease ? await_row(co) : CO_NOW;
 
     if (row >= 0)
@@ -113,6 +116,8 @@ static int keep_enter(struct checkout *co)
 
 static enum co_state keep_resume(struct checkout *co, int err)
 {
+    if (err == -ESTALE)
+        return co_ask_again(co);
     err = err < 0 ? err : co->store_err;
     return err ? store_failed(co, err) : CO_AUDIT;
 }

@@ -6,8 +6,8 @@
  * The vault does not say beforehand which type of credential an account has. The preferred type is asked
  * first, the other one if that is absent; vaults report absence as 404, as 400, or as an empty text. A key's
  * passphrase is asked for after the key, and its absence means that the key has none. Each read runs as the
- * user of the vault request, which for a lease of earlier may be another candidate than the one the account
- * was listed as.
+ * user who has asked for the request. That is the current candidate, except for a lease that the session has
+ * already: there it is the user of its vault request, which may be an earlier candidate.
  *
  * An account whose password was absent and whose key was there is remembered: later finds say so.
  *
@@ -19,7 +19,7 @@
 
 static int read_secret(struct checkout *co, enum credential_type type)
 {
-    co_call(co, co->request->user);
+    co_call(co, co->lease ? usermap_user(&co->users) : co->request->user);
     co->call.alias_id = co->ref.kind == KIND_ALIAS ? co->ref.account_id : 0;
     int err = co->vault->ops->credential(co->vault, co->request->request_id, type, &co->call);
 

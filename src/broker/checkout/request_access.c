@@ -13,6 +13,9 @@
  *                                        whose answer is still on its way to another check-out
  *                none                    the person's own: adopted
  *                not live any more       asked again
+ *              one that the table holds under another user or of another account: the user's list decides;
+ *                what it does not prove is not believed, and the intent recovers. The same for one of the
+ *                table that a 201 calls new
  *   no answer  the intent recovers
  *
  * Once begun the request is never cancelled: it has the vault's own call_timeout, not the caller's deadline.
@@ -24,8 +27,11 @@
 
 #include "base/container_of.h"
 #include "base/crash_point.h"
+#include "base/log.h"
+#include "base/person.h"
 #include "broker/identity/request_reason.h"
 #include "broker/leases/clock_skew.h"
+#include "broker/leases/request_identity.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -103,6 +109,7 @@ static enum co_state hold_new_request(struct checkout *co)
 /* A request id of the table: one holder more, or its check-in is awaited. */
 static enum co_state hold_known_request(struct checkout *co, struct vault_request *request)
 {
+    co->doubtful = 0;
     if (request->origin ==
         ORIGIN_UNKNOWN) { /* another check-out is at its lookup; it may be ours all the same */
         vault_request_hold(request);
@@ -122,6 +129,35 @@ static enum co_state hold_known_request(struct checkout *co, struct vault_reques
     return co_settle(co);
 }
 
+/* This user's record of the id that the vault has answered, and of this account. */
+static struct vault_request *find_own(const struct checkout *co, int64_t request_id)
+{
+    const char *user = usermap_user(&co->users);
+    struct vault_request *request =
+        vault_request_known(co->op.broker->leases, co->vault, request_id, user, ref_account(&co->ref));
+
+    return request && person_same(request->user, user) ? request : NULL;
+}
+
+/*
+ * The table may hold the id under another user, of another account, or though the vault calls it new. A
+ * number alone gives nobody anybody's secret: the user's own list decides.
+ */
+static enum co_state hold_answered(struct checkout *co)
+{
+    int64_t id = co->call.request_id;
+    struct vault_request *own = find_own(co, id);
+
+    if (own && (co->call.reused || own->origin == ORIGIN_UNKNOWN) &&
+        !(vault_request_is_unproven(own) && !co->call.reused))
+        return hold_known_request(co, own);
+    if (!vault_request_find(co->op.broker->leases, co->vault, id))
+        return hold_new_request(co);
+    co->doubtful = id;
+    co->doubtful_new = !co->call.reused;
+    return CO_LOOKUP;
+}
+
 static enum co_state request_resume(struct checkout *co, int err)
 {
     struct vault_request *request;
@@ -134,10 +170,11 @@ static enum co_state request_resume(struct checkout *co, int err)
     }
     if (co->call.result != VAULT_OK)
         return co_request_refused(co);
+    co->unsure |= co->call.unknown;
     request = vault_request_find(co->op.broker->leases, co->vault, co->call.request_id);
-    if (request && vault_request_expire(request))
-        request = vault_request_find(co->op.broker->leases, co->vault, co->call.request_id);
-    return request ? hold_known_request(co, request) : hold_new_request(co);
+    if (request)
+        (void)vault_request_expire(request);
+    return hold_answered(co);
 }
 
 static bool request_drop(struct checkout *co)
@@ -215,33 +252,96 @@ static const struct active_request *find_row(const struct active_requests *activ
 }
 
 /* The request was there before and keeps its own end, which the vault names by its clock. */
-static void set_end_as_listed(struct checkout *co, int64_t vault_wall_ms)
+static void set_end_as_listed(struct checkout *co, const struct active_request *row)
 {
     const struct clock *clock = co->op.broker->clock;
-    int64_t ends_wall_ms = skew_to_ours(co->vault, vault_wall_ms), left = ends_wall_ms - clock_wall(clock);
+    int64_t left = skew_left(clock, co->vault, row);
 
-    vault_request_set_end(co->request, clock_now(clock) + (uint64_t)(left > 0 ? left : 0), ends_wall_ms);
+    if (left)
+        vault_request_set_end(co->request, clock_now(clock) + (uint64_t)left, clock_wall(clock) + left);
+}
+
+/* The intent stays: it finds by its mark what the vault has made, if anything. */
+static enum co_state not_believed(struct checkout *co)
+{
+    log_warn("request_not_believed", "vault=%s user=%s lease=%s hint=%s", co->vault->conf->name,
+             usermap_user(&co->users), co->lease_id,
+             "the vault answered the number of a request that is another user's or another account's");
+    return co_fail(
+        co, FAULT_VAULT_ERROR,
+        "the vault answered with the number of a request that is not this user's for this account");
+}
+
+/* The record of this very request, of another section or another spelling of the user. */
+static enum co_state join_marked(struct checkout *co, struct vault_request *request)
+{
+    vault_request_join(request, co->vault);
+    if (co->request)
+        vault_request_unhold(co->request, NULL);
+    co->request = NULL;
+    return hold_known_request(co, request);
+}
+
+/* The record of the request in this row of the user's own list, by our mark; of a person's own, by account.
+ */
+static struct vault_request *find_listed(const struct checkout *co, const struct active_request *row,
+                                         const char *mark)
+{
+    struct leases *ls = co->op.broker->leases;
+    struct vault_request *request = mark ? vault_request_marked(ls, row, mark) : NULL;
+
+    if (request)
+        return request;
+    request = vault_request_known(ls, co->vault, row->request_id, usermap_user(&co->users), row_account(row));
+    return request && request->origin == ORIGIN_FOREIGN ? request : NULL;
+}
+
+/* `row`: what the list has under the doubtful id; NULL = nothing. `mark`: of its reason; NULL = none. */
+static enum co_state judge_doubtful(struct checkout *co, const struct active_request *row, const char *mark)
+{
+    struct vault_request *request;
+
+    if (!row || !vault_account_fits(row_account(row), co->credential_id))
+        return not_believed(co);
+    if (co->doubtful_new)
+        request = mark && strcmp(mark, co->lease_id) == 0 ? find_own(co, co->doubtful) : NULL;
+    else
+        request = find_listed(co, row, mark);
+    if (!request)
+        return not_believed(co);
+    if (co->doubtful_new)
+        vault_request_prove(request);
+    return join_marked(co, request);
 }
 
 static enum co_state lookup_resume(struct checkout *co, int err)
 {
     const struct active_request *row;
+    struct vault_request *other;
     char id[ID_SIZE];
 
     if (err < 0)
         return co_fail_start(co, err);
     if (co->call.result != VAULT_OK)
         return co_fail_with(co, &co->call.fault);
-    row = find_row(&co->call.active, co->request->request_id);
-    if (!row)
+    row = find_row(&co->call.active, co->request ? co->request->request_id : co->doubtful);
+    bool marked = row && reason_lease_id(row->reason, id);
+
+    if (!co->request)
+        return judge_doubtful(co, row, marked ? id : NULL);
+    if (row && !vault_account_fits(row_account(row), co->credential_id) && co->intent)
+        return not_believed(co);
+    if (!row || !vault_account_fits(row_account(row), co->credential_id))
         return co_request_dead(co, NULL);
-    if (reason_lease_id(row->reason, id) && lease_id_known(co->op.broker->leases, id))
-        co->request->origin = ORIGIN_OURS;
+    other = marked ? vault_request_marked(co->op.broker->leases, row, id) : NULL;
+    if (other && other != co->request)
+        return co->lease ? join_marked(co, other) : co_request_dead(co, NULL);
+    if (vault_request_proven(co->request, row))
+        vault_request_prove(co->request);
     else if (co->request->origin == ORIGIN_UNKNOWN)
         co->request->origin = ORIGIN_FOREIGN;
-    if (row->expires_wall_ms)
-        set_end_as_listed(co, row->expires_wall_ms);
-    return co_settle(co);
+    set_end_as_listed(co, row);
+    return co->lease ? co_settle(co) : co_first_fetch(co);
 }
 
 const struct co_step co_lookup_step = {"lookup", lookup_enter, lookup_resume, co_drop_call};

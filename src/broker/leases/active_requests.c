@@ -318,9 +318,10 @@ static void pass_expected(struct request_poll *poll)
         qsort(active->rows, active->n, sizeof *active->rows, by_id);
     for (size_t i = 0; i < n; i++) {
         struct active_request key = {.request_id = poll->expected[i]};
-        bool listed = active->n && bsearch(&key, active->rows, active->n, sizeof key, by_id);
+        const struct active_request *row =
+            active->n ? bsearch(&key, active->rows, active->n, sizeof key, by_id) : NULL;
 
-        if (owner->expected(owner, poll->vault, key.request_id, listed))
+        if (owner->expected(owner, poll->vault, poll->user, key.request_id, row))
             poll->expected[kept++] = key.request_id;
     }
     poll->nexpected = kept;

@@ -41,8 +41,10 @@ struct active_requests_owner {
     /* Each row. `wait`: one that waits and matches it, or NULL. */
     void (*row)(struct active_requests_owner *, struct vault *, const char *user,
                 const struct active_request *, struct active_requests_wait *wait);
-    /* Each request id that was expected. True = it is expected in the next list as well. */
-    bool (*expected)(struct active_requests_owner *, struct vault *, int64_t request_id, bool listed);
+    /* Each request id that was expected; `row` NULL = not listed. True = it is expected in the next list as
+     * well. */
+    bool (*expected)(struct active_requests_owner *, struct vault *, const char *user, int64_t request_id,
+                     const struct active_request *row);
     /* Then the waits that matched no row; then this. */
     void (*read)(struct active_requests_owner *, struct vault *);
 };

@@ -68,6 +68,13 @@ int64_t skew_to_ours(struct vault *vault, int64_t vault_wall_ms)
     return vault_wall_ms - (state.skew_ms > -NOISE_MS && state.skew_ms < NOISE_MS ? 0 : state.skew_ms);
 }
 
+int64_t skew_left(const struct clock *clock, struct vault *vault, const struct active_request *row)
+{
+    int64_t left = row->expires_wall_ms ? skew_to_ours(vault, row->expires_wall_ms) - clock_wall(clock) : 0;
+
+    return left > 0 ? left : 0;
+}
+
 void skew_free(struct skew_notes *notes)
 {
     free(notes->vaults);

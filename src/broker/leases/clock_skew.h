@@ -5,6 +5,7 @@
 #define JG_BROKER_LEASES_CLOCK_SKEW_H
 
 #include "backends/backend.h"
+#include "base/clock.h"
 
 struct skew_note;
 
@@ -18,6 +19,11 @@ void skew_note(struct skew_notes *, const struct vault *);
 /* A moment of the vault's clock in ours. A difference that the whole seconds of its Date can explain is none.
  */
 int64_t skew_to_ours(struct vault *, int64_t vault_wall_ms);
+/*
+ * Milliseconds until the end that the row tells, by our clock. 0 = none is told: a row of a live request
+ * whose end has passed tells none.
+ */
+int64_t skew_left(const struct clock *, struct vault *, const struct active_request *row);
 void skew_free(struct skew_notes *);
 
 #endif

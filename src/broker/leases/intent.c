@@ -104,8 +104,10 @@ bool intent_matches(const struct intent *in, const struct active_request *row)
     struct credential_ref ref;
     char id[ID_SIZE];
 
-    if (reason_lease_id(row->reason, id))
-        return strcmp(id, in->lease->id) == 0;
+    if (reason_lease_id(row->reason, id)) /* the request of an intent that knows it may bear another's mark */
+        return strcmp(id, in->lease->id) == 0 ||
+               (in->request_id == row->request_id &&
+                vault_account_fits(row_account(row), in->lease->credential_id));
     return reason_is_cut(row->reason, in->lease->id) && credential_id_parse(in->lease->credential_id, &ref) &&
            ref.system_id == row->system_id && ref.account_id == row->account_id;
 }
@@ -124,7 +126,8 @@ static void on_found(struct active_requests_wait *wait, int64_t request_id)
     struct intent *in = CONTAINER_OF(wait, struct intent, wait);
     struct leases *ls = in->leases;
     struct lease *lease = in->lease;
-    struct vault_request *request = vault_request_find(ls, in->vault, request_id);
+    struct vault_request *request =
+        vault_request_known(ls, in->vault, request_id, in->user, credential_account(lease->credential_id));
     bool held = request != NULL;
 
     if (!request && !(request = vault_request_new(ls, in->vault, in->user, request_id, ORIGIN_OURS))) {
@@ -139,7 +142,7 @@ static void on_found(struct active_requests_wait *wait, int64_t request_id)
         request->expires_wall_ms = in->expires_wall_ms;
     }
     intent_close(in);
-    request->origin = ORIGIN_OURS;
+    vault_request_prove(request);
     if (request->state == REQUEST_RETURNING) { /* it has a cover */
         lease_discard(ls, lease);
         return;
@@ -184,6 +187,23 @@ void intent_restore(struct intent *in)
 {
     begin_recovery(in);
     attempt_later(in, 0);
+}
+
+void intent_recover_unproven(struct lease *lease, struct vault_request *request)
+{
+    struct leases *ls = request->leases;
+    struct intent *in = intent_open(ls, lease, vault_request_vault(request), request->user, request->ends_ms,
+                                    request->expires_wall_ms);
+
+    if (!in) {
+        log_error("hunt_lost", "user=%s lease=%s error=%s", request->user, lease->id, "out of memory");
+        lease_discard(ls, lease);
+        return;
+    }
+    in->request_id = request->request_id;
+    if (lease_write_row(ls, lease))
+        log_error("journal_lost", "lease=%s error=%s", lease->id, "out of memory");
+    intent_restore(in);
 }
 
 void intent_recover(struct intent *in)

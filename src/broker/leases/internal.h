@@ -13,6 +13,7 @@
 #include "broker/leases/lease_table.h"
 #include "broker/leases/leases.h"
 #include "broker/leases/reconcile.h"
+#include "broker/leases/request_identity.h"
 #include "broker/leases/vault_ref.h"
 
 struct leases {
@@ -24,7 +25,7 @@ struct leases {
     struct reconcile *reconcile;
     struct lease_index lease_index;
     struct session_leases *sessions; /* by key */
-    struct vault_request *requests;  /* by key; LAPSED ones are in `lapsed` instead */
+    struct vault_request *requests;  /* by key, several may have one; LAPSED ones are in `lapsed` instead */
     int64_t requestless;             /* vault requests without a request at the vault that were ever made */
     struct vault_refs vaults;
     TAILQ_HEAD(, checkin) lapsed; /* oldest first */
@@ -34,6 +35,9 @@ struct leases {
     size_t in_flight; /* check-ins on their way or in a queue */
     size_t retrying;  /* vault requests that wait for their next attempt */
     size_t recoveries;
+    /* The last lease of an unproven request ends: it becomes an intent, which finds the request by its mark.
+     * A pointer, since intents end in lease_life.c themselves. */
+    void (*recover_unproven)(struct lease *, struct vault_request *);
     bool closing;             /* release_on_stop */
     uint64_t burst_ms, burst; /* timed releases in this millisecond */
     uint64_t lapsed_ever;
@@ -106,12 +110,15 @@ struct intent {
     uint64_t ends_ms;    /* of what is asked for */
     uint64_t settled_ms; /* from then on the call cannot arrive any more */
     int64_t expires_wall_ms;
+    int64_t request_id; /* of an unproven request; 0 = not known */
     struct deadline deadline;
     struct active_requests_wait wait;
     unsigned attempts, failures;
     bool recovering;
     char user[];
 };
+
+void intent_recover_unproven(struct lease *, struct vault_request *); /* as leases.recover_unproven */
 
 int leases_restore(struct leases *); /* restore.c: 0 or -errno */
 

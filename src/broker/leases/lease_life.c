@@ -7,7 +7,7 @@
  * a session that joins later gets what is left. The deadline fires at the end and closes every lease;
  * check-outs in flight keep their hold and find the end by themselves.
  *
- * Not here: the check-in and its retries (checkin.c).
+ * Not here: the check-in and its retries (checkin.c), which record a request is (request_identity.c).
  */
 #include "broker/leases/internal.h"
 
@@ -108,7 +108,10 @@ static bool has_open_lease(const struct vault_request *request)
 void vault_request_unhold(struct vault_request *request, struct lease *lease)
 {
     request->checkouts--;
-    if (lease && request->origin == ORIGIN_OURS)
+    if (lease && request->origin == ORIGIN_UNKNOWN && !request->gone && !request->checkouts &&
+        !has_open_lease(request))
+        request->leases->recover_unproven(lease, request);
+    else if (lease && request->origin == ORIGIN_OURS)
         lease_cover(lease, request);
     else if (lease)
         lease_discard(request->leases, lease);

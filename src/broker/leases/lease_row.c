@@ -16,6 +16,7 @@ static void from_intent(const struct leases *ls, const struct lease *lease, stru
     row->url = vault_ref_find(&ls->vaults, lease->intent->vault)->url;
     row->vault = lease->intent->vault->conf->name;
     row->user = lease->intent->user;
+    row->request_id = lease->intent->request_id;
     row->expires_wall_ms = lease->intent->expires_wall_ms;
 }
 
@@ -27,6 +28,8 @@ static void from_vault_request(const struct lease *lease, struct lease_row *row)
     row->vault = vault_request_vault(request)->conf->name;
     row->url = request->vault_ref->url;
     row->user = request->user;
+    if (request->origin == ORIGIN_UNKNOWN && request->vault_ref->moved_from)
+        row->url = request->vault_ref->moved_from;
     row->request_id = request->request_id;
     row->adopted = request->origin == ORIGIN_FOREIGN;
     row->expires_wall_ms = request->expires_wall_ms;

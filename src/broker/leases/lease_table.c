@@ -197,15 +197,6 @@ struct vault *vault_request_vault(const struct vault_request *request)
     return request->vault_ref->vault;
 }
 
-struct vault_request *vault_request_find(struct leases *ls, const struct vault *vault, int64_t request_id)
-{
-    const struct vault_request_key key = {vault_ref_find(&ls->vaults, vault)->number, request_id};
-    struct vault_request *request;
-
-    HASH_FIND(hh, ls->requests, &key, sizeof key, request);
-    return request;
-}
-
 struct vault_request *vault_request_new(struct leases *ls, struct vault *vault, const char *user,
                                         int64_t request_id, enum request_origin origin)
 {
@@ -215,7 +206,7 @@ struct vault_request *vault_request_new(struct leases *ls, struct vault *vault, 
 
     if (!request)
         return NULL;
-    *request = (struct vault_request){.key = {ref->number, request_id ? request_id : --ls->requestless},
+    *request = (struct vault_request){.key = request_id ? request_id : --ls->requestless,
                                       .leases = ls,
                                       .vault_ref = ref,
                                       .request_id = request_id,

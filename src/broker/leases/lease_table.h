@@ -13,7 +13,8 @@
  *      +--no request: removed     +--others hold the request:   +--vault's own expiry--> LAPSED
  *                                    removed
  *
- * A vault request is found by (vault, request id); its user is a part of it, not of its key. Its life:
+ * Which vault request is the one that a vault names is told by its id, user and account: request_identity.h.
+ * Its life:
  *
  *   HELD --last holder gone--> RETURNING --checked in, or already gone--> freed
  *     ^                           |     \--past the vault's own expiry--> LAPSED, freed after a day
@@ -53,14 +54,9 @@ struct vault_ref;
 
 SLIST_HEAD(lease_list, lease);
 
-struct vault_request_key {
-    uint64_t vault_number;
-    int64_t id; /* the request id; below 0 where the vault keeps no request */
-};
-
 struct vault_request {
     UT_hash_handle hh;
-    struct vault_request_key key;
+    int64_t key; /* the request id; below 0 where the vault keeps no request */
     struct leases *leases;
     struct vault_ref *vault_ref;
     int64_t request_id;       /* 0 = the vault keeps no request */
@@ -129,9 +125,6 @@ int lease_write_row(struct leases *, const struct lease *);
 /* ---- vault requests ---- */
 
 struct vault *vault_request_vault(const struct vault_request *);
-/* By its id at the vault, under whichever section of the configuration and spelling of its user. NULL = none.
- */
-struct vault_request *vault_request_find(struct leases *, const struct vault *, int64_t request_id);
 /*
  * A new HELD vault request, held by one check-out. Its check-in runs as `user`, who holds it at the vault.
  * NULL = out of memory.

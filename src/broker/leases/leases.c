@@ -40,6 +40,7 @@ struct leases *leases_new(const struct leases_opts *opts)
     ls->timers = opts->timers;
     ls->clock = timers_clock(opts->timers);
     ls->audit = opts->audit;
+    ls->recover_unproven = intent_recover_unproven;
     TAILQ_INIT(&ls->lapsed);
     memcpy(&ls->random, id, sizeof ls->random);
     if (build_table(ls, opts))

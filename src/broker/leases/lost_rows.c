@@ -20,19 +20,32 @@ static bool is_over(const struct leases *ls, const struct audit_claim *c, uint64
     return c->expires_wall_ms && clock_wall(ls->clock) - c->expires_wall_ms >= (int64_t)slack_ms;
 }
 
-/* The trail has only the section's name, which may have changed since: then all vaults are searched. */
-static bool is_in_table(struct leases *ls, const struct audit_claim *c)
+/* An older trail has only the section's name, which may have changed since: then all vaults are searched. */
+static bool is_in_table(const struct leases *ls, const struct audit_claim *c)
 {
     bool named = false, held = false;
 
     for (size_t i = 0; i < ls->vaults.n && !named; i++) {
-        const struct vault *vault = ls->vaults.refs[i]->vault;
-        bool found = vault_request_find(ls, vault, c->request_id) != NULL;
+        const struct vault_ref *ref = ls->vaults.refs[i];
+        bool found = vault_request_known(ls, ref->vault, c->request_id, c->run_as,
+                                         credential_account(c->credential_id)) != NULL;
 
-        named = strcmp(vault->conf->name, c->vault) == 0;
+        named = *c->vault_url ? strcmp(ref->url, c->vault_url) == 0
+                              : strcmp(ref->vault->conf->name, c->vault) == 0;
         held = named ? found : held || found;
     }
     return held;
+}
+
+/* The vault of the claim, as of a row; one that is no longer configured is named in the log. */
+static const struct vault_ref *vault_of_claim(struct leases *ls, const struct audit_claim *c)
+{
+    size_t before = ls->vaults.n;
+    const struct vault_ref *ref = vault_ref_of_row(&ls->vaults, c->vault, c->vault_url);
+
+    if (ref && ls->vaults.n > before)
+        vault_ref_warn_absent(ref);
+    return ref;
 }
 
 /* A row that says less than the lease that was lost, but enough for a recovery. False = out of memory. */
@@ -65,7 +78,7 @@ bool leases_claim(struct leases *ls, const struct audit_claim *c)
         lease_index_remember(&ls->lease_index, c->lease_id);
         return false;
     }
-    const struct vault_ref *ref = vault_ref_of_row(&ls->vaults, c->vault, "");
+    const struct vault_ref *ref = vault_of_claim(ls, c);
 
     return ref && !is_over(ls, c, ref->vault->conf->minute_ms) && recover_request(ls, ref, c);
 }

@@ -8,6 +8,9 @@
  *   listed, ours, not in the table             a stray: it is checked in
  *   held by the table, missing in two lists    the vault has ended it: its leases are closed
  *
+ * A vault request counts as listed by a row of its id and account. One that is unproven (request_identity.h)
+ * counts only by a row with a mark of the gateway, which proves it.
+ *
  * Ours is what has the id of a lease of the gateway in its reason, or a cut mark that fits an intent and its
  * account. A request without one is never touched.
  *
@@ -29,6 +32,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+#define STRAY_KEPT_MS (24 * 3600000LL) /* to be checked in for so long, where its end is not known */
 
 struct reconcile {
     struct active_requests_owner owner; /* of the leases' reader */
@@ -52,10 +57,11 @@ void reconcile_stray(struct leases *ls, struct vault *vault, const char *user,
     if (!request)
         return; /* the next list will have it again */
     int64_t now = clock_wall(ls->clock);
-    int64_t ends = row->expires_wall_ms ? skew_to_ours(vault, row->expires_wall_ms) : now, left = ends - now;
+    int64_t left = skew_left(ls->clock, vault, row);
 
-    request->expires_wall_ms = ends;
-    request->ends_ms = clock_now(ls->clock) + (uint64_t)(left > 0 ? left : 0);
+    left = left ? left : STRAY_KEPT_MS;
+    request->expires_wall_ms = now + left;
+    request->ends_ms = clock_now(ls->clock) + (uint64_t)left;
     log_warn("stray_request", "user=%s mark=%s", user, mark);
     audit_reconciled(ls->audit, request, "stray_request", mark);
     vault_request_unhold(request, id_new(id) ? NULL : lease_intend(ls, &no_session, "", id));
@@ -69,32 +75,24 @@ static bool is_in_flight(const struct leases *ls, const char *id)
     return lease && lease->state == LEASE_INTENT;
 }
 
-/* The vault request of the lease that the mark names, if it holds this very request: also where two sections
- * reach one vault under two names. */
-static struct vault_request *vault_request_of_mark(const struct leases *ls, const char *mark,
-                                                   int64_t request_id)
-{
-    const struct lease *lease = lease_by_id(ls, mark);
-    bool holds = lease && (lease->state == LEASE_OPEN || lease->state == LEASE_RELEASING);
-
-    return holds && lease->request->request_id == request_id ? lease->request : NULL;
-}
-
 static void judge_row(struct active_requests_owner *owner, struct vault *vault, const char *user,
                       const struct active_request *row, struct active_requests_wait *wait)
 {
     struct leases *ls = CONTAINER_OF(owner, struct reconcile, owner)->leases;
-    struct vault_request *request = vault_request_find(ls, vault, row->request_id);
+    struct vault_request *request = vault_request_known(ls, vault, row->request_id, user, row_account(row));
     char id[ID_SIZE];
     bool marked = reason_lease_id(row->reason, id);
 
     if (!request && marked)
-        request = vault_request_of_mark(ls, id, row->request_id);
-    if (request)
+        request = vault_request_marked(ls, row, id);
+    if (request && vault_request_is_unproven(request) && vault_request_proven(request, row))
+        vault_request_prove(request);
+    if (request && !vault_request_is_unproven(request))
         request->missed = request->gone = false;
     if (wait)
         wait->found(wait, row->request_id);
-    else if (!request && marked && lease_id_known(ls, id) && !is_in_flight(ls, id))
+    else if (!request && marked && lease_id_known(ls, id) && !is_in_flight(ls, id) &&
+             !vault_request_find(ls, vault, row->request_id)) /* else that one has to end first */
         reconcile_stray(ls, vault, user, row, id);
 }
 
@@ -114,13 +112,20 @@ static void close_gone(struct vault_request *request)
     }
 }
 
-static bool judge_expected(struct active_requests_owner *owner, struct vault *vault, int64_t request_id,
-                           bool listed)
+/* As what it is here: of its account and, where that is in doubt, with a mark. */
+static bool is_listed(const struct vault_request *request, const struct active_request *row)
+{
+    return row && vault_request_of_account(request, row_account(row)) && !vault_request_is_unproven(request);
+}
+
+static bool judge_expected(struct active_requests_owner *owner, struct vault *vault, const char *user,
+                           int64_t request_id, const struct active_request *row)
 {
     struct leases *ls = CONTAINER_OF(owner, struct reconcile, owner)->leases;
-    struct vault_request *request = vault_request_find(ls, vault, request_id);
+    const struct vault_account any = {0};
+    struct vault_request *request = vault_request_known(ls, vault, request_id, user, any);
 
-    if (!request || request->state != REQUEST_HELD || listed)
+    if (!request || request->state != REQUEST_HELD || is_listed(request, row))
         return false;
     if (!request->missed && !request->gone) {
         request->missed = true;

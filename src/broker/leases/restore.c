@@ -51,23 +51,32 @@ static struct lease *make_lease(struct leases *ls, const struct lease_row *row)
     return lease_new(ls, &session, row->credential, row->id, row->created_wall_ms);
 }
 
+/* The section leads to another address than it did: whether it is the same vault is not known. */
+static bool is_moved(const struct vault_ref *ref, const struct lease_row *row)
+{
+    return row->url && *row->url && strcmp(row->url, ref->url) != 0;
+}
+
 /* The vault request of the row, there already or made: HELD, with its end but no timer, and by no check-out.
  */
 static struct vault_request *get_vault_request(struct leases *ls, struct vault_ref *ref,
                                                const struct lease_row *row)
 {
-    struct vault_request *request =
-        row->request_id ? vault_request_find(ls, ref->vault, row->request_id) : NULL; /* 0: each its own */
+    struct vault_request *request = row->request_id
+                                        ? vault_request_known(ls, ref->vault, row->request_id, row->user,
+                                                              credential_account(row->credential))
+                                        : NULL; /* 0: each its own */
+    enum request_origin origin = !row->request_id     ? ORIGIN_NO_REQUEST
+                                 : row->adopted       ? ORIGIN_FOREIGN
+                                 : is_moved(ref, row) ? ORIGIN_UNKNOWN
+                                                      : ORIGIN_OURS;
 
     if (request) {
-        if (!row->adopted && request->origin == ORIGIN_FOREIGN)
+        if (origin == ORIGIN_OURS)
             request->origin = ORIGIN_OURS; /* what one of its leases has proven holds for all */
         return request;
     }
-    request = vault_request_new(ls, ref->vault, row->user, row->request_id,
-                                !row->request_id ? ORIGIN_NO_REQUEST
-                                : row->adopted   ? ORIGIN_FOREIGN
-                                                 : ORIGIN_OURS);
+    request = vault_request_new(ls, ref->vault, row->user, row->request_id, origin);
     if (!request)
         return NULL;
     request->checkouts = 0;
@@ -97,6 +106,7 @@ static int restore_intent(struct restore *r, struct vault_ref *ref, const struct
     if (!in)
         return -ENOMEM;
     r->intents++;
+    in->request_id = row->request_id;
     intent_restore(in);
     return 0;
 }
@@ -123,6 +133,8 @@ static int restore_open(struct restore *r, struct vault_ref *ref, const struct l
 
 static int restore_releasing(struct restore *r, struct vault_ref *ref, const struct lease_row *row)
 {
+    if (!row->adopted && is_moved(ref, row))
+        return restore_intent(r, ref, row); /* the mark decides before anything is given back */
     struct leases *ls = r->leases;
     struct vault_request *request = get_vault_request(ls, ref, row);
     struct lease *lease = request ? make_lease(ls, row) : NULL;
@@ -183,16 +195,24 @@ static int rewrite_row(struct leases *ls, struct vault_ref *ref, const struct le
 
     if (same_url && strcmp(row->vault, ref->vault->conf->name) == 0)
         return 0;
-    ref->moved |= *url && !same_url;
+    if (*url && !same_url && !ref->moved_from && !(ref->moved_from = strdup(url)))
+        return -ENOMEM;
     return lease ? lease_write_row(ls, lease) : 0;
 }
 
-static int on_row(void *arg, const struct lease_row *row)
+/* A damaged row may hold any number; no calendar goes further than the year 9999. */
+static int64_t wall_in_range(int64_t wall_ms)
+{
+    const int64_t last = 253402300799999;
+
+    return wall_ms < 0 ? 0 : wall_ms > last ? last : wall_ms;
+}
+
+static int restore_row(struct restore *r, const struct lease_row *row)
 {
     static int (*const restorers[LEASE_NSTATES])(
         struct restore *, struct vault_ref *, const struct lease_row *) = {restore_intent, restore_open,
                                                                            restore_releasing, restore_lapsed};
-    struct restore *r = arg;
     struct vault_ref *ref;
 
     if (!makes_sense(r->leases, row)) {
@@ -210,18 +230,30 @@ static int on_row(void *arg, const struct lease_row *row)
     return err ? err : rewrite_row(r->leases, ref, row);
 }
 
+static int on_row(void *arg, const struct lease_row *stored)
+{
+    struct lease_row row = *stored;
+
+    row.created_wall_ms = wall_in_range(row.created_wall_ms);
+    row.expires_wall_ms = wall_in_range(row.expires_wall_ms);
+    row.next_wall_ms = wall_in_range(row.next_wall_ms);
+    return restore_row(arg, &row);
+}
+
 /* ---- all of them ---- */
 
 static void warn_of_vaults(const struct leases *ls)
 {
     for (size_t i = 0; i < ls->vaults.n; i++) {
-        if (ls->vaults.refs[i]->absent)
-            log_warn("leases_of_absent_vault", "vault=%s hint=%s", ls->vaults.refs[i]->vault->conf->name,
-                     "they are kept; configure the vault again to have them checked in");
-        if (ls->vaults.refs[i]->moved)
+        const struct vault_ref *ref = ls->vaults.refs[i];
+
+        if (ref->absent)
+            vault_ref_warn_absent(ref);
+        if (ref->moved_from)
             log_warn(
-                "vault_moved", "vault=%s hint=%s", ls->vaults.refs[i]->vault->conf->name,
-                "leases were made at another url; it is taken for the same vault's, and its list decides");
+                "vault_moved", "vault=%s hint=%s", ref->vault->conf->name,
+                "leases were made at another url; those that the vault's list shows with our mark are kept, "
+                "the others end");
     }
 }
 

@@ -6,6 +6,7 @@
 #include "broker/leases/vault_ref.h"
 
 #include "base/address.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -150,6 +151,12 @@ struct vault_ref *vault_ref_of_row(struct vault_refs *refs, const char *name, co
     return ref;
 }
 
+void vault_ref_warn_absent(const struct vault_ref *ref)
+{
+    log_warn("leases_of_absent_vault", "vault=%s hint=%s", ref->vault->conf->name,
+             "they are kept; configure the vault again to have them checked in");
+}
+
 void vault_refs_free(struct vault_refs *refs)
 {
     for (size_t i = 0; i < refs->n; i++) {
@@ -159,6 +166,7 @@ void vault_refs_free(struct vault_refs *refs)
             absent_free(ref->vault);
         checkin_queue_free(&ref->checkins);
         free(ref->url);
+        free(ref->moved_from);
         free(ref);
     }
     free(refs->refs);

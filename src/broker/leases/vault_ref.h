@@ -17,10 +17,10 @@
 
 struct vault_ref {
     struct vault *vault;
-    size_t number; /* the same for sections that lead to one url */
-    char *url;     /* address_url_identity(); "" = not known */
-    bool absent;   /* no longer configured; `vault` belongs to this vault_ref */
-    bool moved;    /* restored rows name another url */
+    size_t number;    /* the same for sections that lead to one vault */
+    char *url;        /* address_url_identity(); "" = not known */
+    char *moved_from; /* another url, which restored rows name; NULL = none does */
+    bool absent;      /* no longer configured; `vault` belongs to this vault_ref */
     struct checkin_queue checkins;
 };
 
@@ -34,6 +34,8 @@ int vault_refs_add(struct vault_refs *, struct vault *); /* 0 or -ENOMEM */
 struct vault_ref *vault_ref_find(const struct vault_refs *, const struct vault *);
 /* The vault of a row, made if there is none. NULL = out of memory. */
 struct vault_ref *vault_ref_of_row(struct vault_refs *, const char *name, const char *url);
+/* Warns that leases wait for a vault that is no longer configured. */
+void vault_ref_warn_absent(const struct vault_ref *);
 void vault_refs_free(struct vault_refs *);
 
 #endif

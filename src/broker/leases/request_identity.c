@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * request_identity.c - which record is the request that a vault names.
+ *
+ * A request is named by a number, and a number is little: a faulty answer names another person's, two
+ * sections lead to one vault by two addresses, and a section leads to another vault today than when the row
+ * was written, where the same number is another request. So a record is taken for the request only if user
+ * and account agree as well, and of what is in doubt the mark in the reason decides.
+ *
+ * Unproven is a restored record whose section has another url now. Until the list of its user shows the
+ * number with the account and a mark of ours it is not checked in, and its rows keep the url of before, so
+ * that a restart does not take it for proven. Any mark is enough there: it may be that of a lease that has
+ * ended long ago.
+ */
+#include "broker/leases/request_identity.h"
+
+#include "base/container_of.h"
+#include "base/log.h"
+#include "base/person.h"
+#include "broker/identity/credential_id.h"
+#include "broker/identity/request_reason.h"
+#include "broker/leases/internal.h"
+
+/* ---- the vault ---- */
+
+const char *vault_request_url(const struct vault_request *request)
+{
+    return request->vault_ref->url;
+}
+
+bool vault_request_is_at(const struct vault_request *request, const struct vault *vault)
+{
+    return request->vault_ref->number == vault_ref_find(&request->leases->vaults, vault)->number;
+}
+
+void vault_request_join(const struct vault_request *request, const struct vault *vault)
+{
+    const struct vault_refs *refs = &request->leases->vaults;
+    const struct vault_ref *same = request->vault_ref;
+    size_t old = vault_ref_find(refs, vault)->number;
+
+    if (old == same->number)
+        return;
+    log_warn("vaults_are_one", "vault=%s other=%s", vault->conf->name, same->vault->conf->name);
+    for (size_t i = 0; i < refs->n; i++)
+        if (refs->refs[i]->number == old)
+            refs->refs[i]->number = same->number;
+}
+
+/* Several records may have one id, so the key is not unique: the first one from `request` on in its chain of
+ * the hash. `vault` NULL = at any. */
+static struct vault_request *first_of(struct vault_request *request, const struct vault *vault, int64_t id)
+{
+    while (request && (request->request_id != id || (vault && !vault_request_is_at(request, vault))))
+        request = request->hh.hh_next ? CONTAINER_OF(request->hh.hh_next, struct vault_request, hh) : NULL;
+    return request;
+}
+
+static struct vault_request *next_of(const struct vault_request *request, const struct vault *vault)
+{
+    struct UT_hash_handle *next = request->hh.hh_next;
+
+    return next ? first_of(CONTAINER_OF(next, struct vault_request, hh), vault, request->request_id) : NULL;
+}
+
+struct vault_request *vault_request_find(const struct leases *ls, const struct vault *vault,
+                                         int64_t request_id)
+{
+    struct vault_request *request;
+
+    HASH_FIND(hh, ls->requests, &request_id, sizeof request_id, request);
+    return first_of(request, vault, request_id);
+}
+
+/* ---- accounts ---- */
+
+struct vault_account row_account(const struct active_request *row)
+{
+    return (struct vault_account){row->system_id, row->account_id};
+}
+
+struct vault_account ref_account(const struct credential_ref *ref)
+{
+    bool alias = ref->kind == KIND_ALIAS, linked = ref->kind == KIND_DOMAIN_LINKED;
+
+    return (struct vault_account){alias || linked ? 0 : ref->system_id, alias ? 0 : ref->account_id};
+}
+
+struct vault_account credential_account(const char *credential_id)
+{
+    struct credential_ref ref;
+
+    return credential_id_parse(credential_id, &ref) ? ref_account(&ref) : (struct vault_account){0};
+}
+
+bool vault_account_fits(struct vault_account account, const char *credential_id)
+{
+    struct vault_account own = credential_account(credential_id); /* none: a stray's cover names none */
+
+    return (!account.account_id || !own.account_id || account.account_id == own.account_id) &&
+           (!account.system_id || !own.system_id || account.system_id == own.system_id);
+}
+
+bool vault_request_of_account(const struct vault_request *request, struct vault_account account)
+{
+    const struct lease *lease;
+
+    SLIST_FOREACH(lease, &request->leased, of_request)
+    if (!vault_account_fits(account, lease->credential_id))
+        return false;
+    return true;
+}
+
+/* ---- records ---- */
+
+struct vault_request *vault_request_known(const struct leases *ls, const struct vault *vault,
+                                          int64_t request_id, const char *user, struct vault_account account)
+{
+    struct vault_request *first = vault_request_find(ls, vault, request_id), *request;
+
+    for (request = first; request; request = next_of(request, vault))
+        if (person_same(request->user, user) && vault_request_of_account(request, account))
+            return request;
+    for (request = first; request; request = next_of(request, vault))
+        if (request->origin != ORIGIN_UNKNOWN && vault_request_of_account(request, account))
+            return request;
+    return NULL;
+}
+
+struct vault_request *vault_request_marked(const struct leases *ls, const struct active_request *row,
+                                           const char *mark)
+{
+    const struct lease *lease = lease_by_id(ls, mark);
+    bool holds = lease && (lease->state == LEASE_OPEN || lease->state == LEASE_RELEASING);
+    struct vault_request *request;
+
+    if (holds && lease->request->request_id == row->request_id &&
+        vault_request_of_account(lease->request, row_account(row)))
+        return lease->request;
+    if (!lease_id_known(ls, mark))
+        return NULL;
+    for (request = vault_request_find(ls, NULL, row->request_id); request; request = next_of(request, NULL))
+        if (request->origin == ORIGIN_OURS && vault_request_of_account(request, row_account(row)))
+            return request;
+    return NULL;
+}
+
+/* ---- proof ---- */
+
+bool vault_request_is_unproven(const struct vault_request *request)
+{
+    return request->origin == ORIGIN_UNKNOWN && !SLIST_EMPTY(&request->leased);
+}
+
+bool vault_request_proven(const struct vault_request *request, const struct active_request *row)
+{
+    const struct lease *lease;
+    char id[ID_SIZE];
+
+    if (reason_lease_id(row->reason, id))
+        return lease_id_known(request->leases, id) || vault_request_is_unproven(request);
+    SLIST_FOREACH(lease, &request->leased, of_request)
+    if (reason_is_cut(row->reason, lease->id))
+        return true;
+    return false;
+}
+
+/* Its rows name the url of before until now. */
+void vault_request_prove(struct vault_request *request)
+{
+    const struct lease *lease;
+
+    if (request->origin == ORIGIN_OURS)
+        return;
+    request->origin = ORIGIN_OURS;
+    SLIST_FOREACH(lease, &request->leased, of_request)
+    if (lease_write_row(request->leases, lease))
+        log_error("journal_lost", "lease=%s error=%s", lease->id, "out of memory");
+}

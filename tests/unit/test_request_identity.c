@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_request_identity.c - which record a request is: other vaults, other users, other accounts, lies.
+ */
+#include "broker_world.h"
+
+#include "audit/audit_witness.h"
+#include "broker/identity/credential_id.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define A_URL "https://a.example:443/api"
+#define B_URL "https://b.example:443/api"
+
+static void set_url(struct fake_vault *fv, const char *url)
+{
+    fv->conf.url = (char *)(uintptr_t)url;
+}
+
+static void rename_section(struct fake_vault *fv, const char *name)
+{
+    (void)snprintf(fv->conf.name, sizeof fv->conf.name, "%s", name);
+}
+
+/* With a store and a url, not yet started. */
+static void begin(struct world *w)
+{
+    world_begin(w);
+    w->conf.gateway.reconcile_every_ms = 600000;
+    world_store(w);
+    set_url(&w->vault, A_URL);
+}
+
+/* A new process; `second` is configured as well. */
+static void restart_with(struct world *w, struct fake_vault *second)
+{
+    struct vault *vaults[] = {&second->vault, &w->vault.vault};
+
+    fake_vault_crash(&w->vault, 0);
+    broker_free(w->broker);
+    fake_store_crash(w->store, 0);
+    w->broker = broker_new(&(struct broker_opts){
+        .timers = w->timers, .conf = &w->conf, .vaults = vaults, .nvaults = 2, .store = &w->store->store});
+    assert_non_null(w->broker);
+}
+
+/* world_settle() with a second vault. */
+static void settle_both(struct world *w, struct fake_vault *second)
+{
+    do
+        world_settle(w);
+    while (fake_vault_step(second));
+}
+
+static void end_both(struct world *w, struct fake_vault *second)
+{
+    world_end(w);
+    fake_vault_free(second);
+}
+
+static struct fake_request *only_live(struct fake_vault *fv)
+{
+    assert_int_equal(fake_vault_live(fv), 1);
+    for (size_t i = 0; i < fv->nrequests; i++)
+        if (fv->requests[i].live)
+            return &fv->requests[i];
+    return NULL;
+}
+
+/* ---- other vaults ---- */
+
+/* The section was renamed and another vault has the name: the session's lease is none of that vault. */
+static void test_a_lease_of_another_vault(void **state)
+{
+    struct fake_vault second;
+    struct caller a, b;
+    struct released r;
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    world_start(&w);
+    world_checked_out(&w, "alice", "s1", &a);
+    fake_vault_init(&second, &w.clock.clock);
+    set_url(&second, B_URL);
+    (void)fake_vault_add(&second, 1, 11, "srv01", "root", "other");
+    (void)fake_vault_seed(&second, "CORP\\alice", 7, 77, 600, "my own"); /* with the same number */
+    rename_section(&w.vault, "old");
+    restart_with(&w, &second);
+    settle_both(&w, &second);
+    world_checkout(&w, "alice", "s1", &b);
+    settle_both(&w, &second);
+    expect_given(&b);
+    assert_string_equal(b.secret, "other");
+    assert_int_not_equal(b.request_id, a.request_id);
+    settle_both(&w, &second);
+    assert_int_equal(w.vault.requests[0].checkins, 1);
+    world_release(&w, "alice", "s1", NULL, &r);
+    settle_both(&w, &second);
+    world_pass(&w, 1000);
+    assert_int_equal(r.released, 1);
+    assert_true(second.requests[0].live);
+    assert_int_equal(second.requests[1].checkins, 1);
+    assert_int_equal(fake_store_count(w.store), 0);
+    end_both(&w, &second);
+}
+
+/* The section leads to another vault now, where the number is another request. */
+static void move(struct world *w, int64_t account, const char *reason)
+{
+    set_url(&w->vault, B_URL);
+    w->vault.requests[0].account_id = account;
+    w->vault.requests[0].expires_wall += 86400000;
+    if (reason)
+        (void)snprintf(w->vault.requests[0].reason, sizeof w->vault.requests[0].reason, "%s", reason);
+    world_crash(w, 0, 0);
+}
+
+static const struct moved_case {
+    int64_t account;
+    const char *reason; /* NULL = as it was made: with our mark */
+    bool ours;
+} moved_cases[] = {
+    {11, NULL, true},
+    {11, "[jumpgate abcdefghjkmnpqrstvwxyz0123]", true}, /* joined, and its maker has ended */
+    {11, "my own work", false},
+    {77, NULL, false},
+    {77, "my own work", false},
+};
+
+static void test_moved_open(void **state)
+{
+    struct caller c;
+    struct world w;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof moved_cases / sizeof moved_cases[0]; i++) {
+        const struct moved_case *m = &moved_cases[i];
+
+        begin(&w);
+        world_start(&w);
+        world_checked_out(&w, "alice", "s1", &c);
+        move(&w, m->account, m->reason);
+        assert_string_equal(fake_store_only(w.store)->url, A_URL); /* unproven until the list was read */
+        world_pass(&w, 20000);
+        assert_int_equal(world_state(&w).leases_active, m->ours);
+        assert_int_equal(fake_store_count(w.store), m->ours);
+        if (m->ours)
+            assert_string_equal(fake_store_only(w.store)->url, B_URL);
+        world_pass(&w, 2 * 3600000);
+        assert_int_equal(w.vault.requests[0].checkins, m->ours);
+        assert_int_equal(fake_store_count(w.store), 0);
+        world_end(&w);
+    }
+}
+
+/* Repeated before the first list was read: the repeat looks for itself. */
+static void test_moved_repeat(void **state)
+{
+    struct caller c;
+    struct world w;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof moved_cases / sizeof moved_cases[0]; i++) {
+        const struct moved_case *m = &moved_cases[i];
+
+        begin(&w);
+        world_start(&w);
+        world_checked_out(&w, "alice", "s1", &c);
+        int64_t first = c.request_id;
+
+        move(&w, m->account, m->reason);
+        world_checkout(&w, "alice", "s1", &c);
+        world_settle(&w);
+        expect_given(&c);
+        assert_int_equal(c.request_id == first, m->account == 11);
+        assert_int_equal(c.adopted, m->account == 11 && !m->ours);
+        world_end(&w);
+    }
+}
+
+/* Released before the first list was read, or before the move: the mark decides first. */
+static void test_moved_releasing(void **state)
+{
+    struct released r;
+    struct caller c;
+    struct world w;
+
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof moved_cases / sizeof moved_cases[0]; i++) {
+        const struct moved_case *m = &moved_cases[i / 2];
+
+        begin(&w);
+        world_start(&w);
+        world_checked_out(&w, "alice", "s1", &c);
+        if (i % 2) {
+            world_break(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+            world_released(&w, "alice", "s1", NULL, &r);
+            w.vault.plan = NULL;
+        }
+        move(&w, m->account, m->reason);
+        if (i % 2 == 0) {
+            world_release(&w, "alice", "s1", NULL, &r);
+            world_pass(&w, 1000);
+        }
+        assert_true(r.pending);
+        world_pass(&w, 180000);
+        assert_int_equal(w.vault.requests[0].checkins, m->ours || !m->reason); /* its own mark is proof */
+        assert_int_equal(fake_store_count(w.store), 0);
+        world_end(&w);
+    }
+}
+
+/* Two addresses of one vault: one request, one record; it is checked in with the last of its leases. */
+static void test_two_addresses(void **state)
+{
+    struct fake_vault second;
+    struct caller a, b, c;
+    struct released r;
+    struct world w;
+
+    (void)state;
+    for (int maker_left = 0; maker_left < 2; maker_left++) {
+        char other[CREDENTIAL_ID_SIZE];
+
+        begin(&w);
+        world_start(&w);
+        credential_id_write(other, "again", &w.vault.accounts[0].row);
+        fake_vault_init(&second, &w.clock.clock);
+        set_url(&second, B_URL);
+        rename_section(&second, "again");
+        second.twin = &w.vault;
+        restart_with(&w, &second);
+        world_checked_out(&w, "alice", "s1", &a);
+        if (maker_left) {
+            world_checked_out(&w, "alice", "s3", &c);
+            world_released(&w, "alice", "s1", NULL, &r);
+        }
+        world_checkout_of(&w, "alice", "s2", other, &b);
+        world_settle(&w);
+        expect_given(&b);
+        assert_int_equal(b.request_id, a.request_id);
+        assert_false(b.adopted);
+        world_released(&w, "alice", maker_left ? "s3" : "s1", NULL, &r);
+        assert_int_equal(r.remaining, 1);
+        world_pass(&w, 15 * 60000);
+        assert_int_equal(world_checkins(&w), 0);
+        c = b;
+        world_checkout_of(&w, "alice", "s2", other, &b);
+        world_settle(&w);
+        expect_given(&b);
+        assert_string_equal(b.lease_id, c.lease_id);
+        world_released(&w, "alice", "s2", NULL, &r);
+        world_pass(&w, 1000);
+        assert_int_equal(world_checkins(&w), 1);
+        assert_int_equal(fake_store_count(w.store), 0);
+        end_both(&w, &second);
+    }
+}
+
+/* ---- the number of another ---- */
+
+/* The vault answers bob with the number of alice's request. */
+static void test_number_of_another_user(void **state)
+{
+    struct released r;
+    struct caller a, b;
+    struct world w;
+
+    (void)state;
+    for (int is_new = 0; is_new < 2; is_new++) {
+        world_stored(&w);
+        world_checked_out(&w, "alice", "s1", &a);
+        unsigned reads = w.vault.count[FAKE_CREDENTIAL];
+
+        w.vault.say_id = a.request_id;
+        w.vault.say_new = is_new;
+        world_checkout(&w, "bob", "s2", &b);
+        world_settle(&w);
+        assert_int_equal(b.code, FAULT_VAULT_ERROR);
+        assert_int_equal(w.vault.count[FAKE_CREDENTIAL], reads);
+        w.vault.say_id = 0;
+        world_pass(&w, 120000);
+        assert_string_equal(only_live(&w.vault)->user, "CORP\\alice"); /* what was made for bob is found */
+        assert_int_equal(world_checkins(&w), 1);
+        world_released(&w, "alice", "s1", NULL, &r);
+        world_pass(&w, 1000);
+        assert_int_equal(fake_vault_live(&w.vault), 0);
+        assert_int_equal(fake_store_count(w.store), 0);
+        world_end(&w);
+    }
+}
+
+/* The same person, another account: not that one's secret either. */
+static void test_number_of_another_account(void **state)
+{
+    char admin[CREDENTIAL_ID_SIZE];
+    struct caller a, b;
+    struct world w;
+
+    (void)state;
+    for (int held = 0; held < 2; held++) {
+        world_begin(&w);
+        world_store(&w);
+        world_second_account(&w, admin);
+        world_start(&w);
+        int64_t id = fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 60, "mine");
+
+        if (held)
+            world_checked_out(&w, "alice", "s1", &a);
+        unsigned reads = w.vault.count[FAKE_CREDENTIAL];
+
+        w.vault.say_id = id;
+        world_checkout_of(&w, "alice", "s2", admin, &b);
+        world_settle(&w);
+        assert_int_equal(b.code, FAULT_VAULT_ERROR);
+        assert_int_equal(w.vault.count[FAKE_CREDENTIAL], reads);
+        world_pass(&w, 120000);
+        assert_true(w.vault.requests[0].live);
+        assert_int_equal(w.vault.requests[1].checkins, 1);
+        world_end(&w);
+    }
+}
+
+/* A person's own request, adopted under another name of the person: the list of that name has it as well. */
+static void test_adopted_under_two_names(void **state)
+{
+    static char full[] = "{domain}\\{username}", upn[] = "{username}@corp";
+    static char *one[] = {full}, *two[] = {upn};
+    struct caller a, b;
+    struct world w;
+
+    (void)state;
+    for (int listed = 0; listed < 2; listed++) {
+        world_begin(&w);
+        w.vault.conf.run_as = (struct conf_list){.item = one, .n = 1};
+        world_start(&w);
+        int64_t id = fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 60, "mine");
+
+        world_checked_out(&w, "alice", "s1", &a);
+        w.vault.conf.run_as = (struct conf_list){.item = two, .n = 1};
+        w.vault.say_id = id;
+        if (listed) /* the two are one person to the vault */
+            (void)snprintf(w.vault.requests[0].user, sizeof w.vault.requests[0].user, "alice@corp");
+        world_checkout(&w, "alice", "s2", &b);
+        world_settle(&w);
+        assert_int_equal(b.code, listed ? FAULT_NONE : FAULT_VAULT_ERROR);
+        assert_int_equal(b.adopted, listed);
+        if (listed)
+            assert_string_equal(w.vault.last_user, "alice@corp");
+        world_pass(&w, 3600000);
+        assert_int_equal(w.vault.requests[0].checkins, 0);
+        world_end(&w);
+    }
+}
+
+/* ---- what is said of a request ---- */
+
+/* A sending was lost, the next is answered with what it made, and one list lacks it: it is not forgotten. */
+static void test_a_partial_list_after_a_lost_answer(void **state)
+{
+    struct caller c;
+    struct world w;
+
+    (void)state;
+    for (int refused = 0; refused < 2; refused++) {
+        world_stored(&w);
+        w.vault.say_unsure = true;
+        w.vault.hide_lists = 1;
+        world_break(&w, FAKE_REQUEST, FAKE_REPLAYED);
+        world_checkout(&w, "alice", "s1", &c);
+        world_until(&w, FAKE_REQUESTS);
+        if (refused)
+            world_break(&w, FAKE_REQUEST, FAKE_CONFLICT);
+        else
+            w.vault.plan = NULL;
+        world_settle(&w);
+        assert_int_equal(c.code, refused ? FAULT_VAULT_CONFLICT : FAULT_NONE);
+        w.vault.plan = NULL;
+        world_pass(&w, 120000);
+        assert_int_equal(fake_vault_live(&w.vault), !refused);
+        assert_int_equal(fake_store_count(w.store), !refused);
+        world_end(&w);
+    }
+}
+
+/* What lives has not ended: an end that has passed is not told. */
+static void test_an_end_that_has_passed(void **state)
+{
+    char reason[128];
+    struct caller c;
+    struct world w;
+
+    (void)state;
+    world_stored(&w);
+    (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, "mine");
+    w.vault.say_expires = w.clock.wall - 3600000;
+    world_checked_out(&w, "alice", "s1", &c);
+    assert_true(c.adopted);
+    assert_int_equal(c.expires_wall_ms, w.clock.wall + 3600000);
+    assert_int_equal(world_state(&w).leases_active, 1);
+    (void)snprintf(reason, sizeof reason, "[jumpgate %s]", c.lease_id);
+    (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, reason);
+    world_break(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+    world_pass(&w, 12 * 60000 + 120000);
+    w.vault.plan = NULL;
+    world_pass(&w, 60000);
+    assert_int_equal(w.vault.requests[1].checkins, 1);
+    world_end(&w);
+}
+
+/* The lease ends when the repeat has its secret already: it is of no use. */
+static void test_a_lease_that_ends_under_a_repeat(void **state)
+{
+    struct caller a, b;
+    struct world w;
+
+    (void)state;
+    world_plain(&w);
+    world_checked_out(&w, "alice", "s1", &a);
+    fake_clock_run(&w.clock, w.timers, 60 * 60000 - 1000);
+    world_checkout(&w, "alice", "s1", &b);
+    world_until(&w, FAKE_CREDENTIAL);
+    w.vault.requests[0].expires_wall += 60000;
+    fake_clock_run(&w.clock, w.timers, 2000);
+    world_settle(&w);
+    expect_given(&b);
+    assert_int_not_equal(a.request_id, b.request_id);
+    assert_int_equal(w.vault.requests[0].checkins, 1);
+    assert_int_equal(world_state(&w).leases_active, 1);
+    world_end(&w);
+}
+
+/* ---- the store and the trail ---- */
+
+/* The trail has the url of a section that has another name now. */
+static void test_a_claim_by_url(void **state)
+{
+    struct world w;
+
+    (void)state;
+    for (int known = 0; known < 2; known++) {
+        begin(&w);
+        world_start(&w);
+        int64_t id = fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600,
+                                     "work [jumpgate lost0ghjkmnpqrstvwxyz01234]");
+
+        assert_true(broker_claim(w.broker, &(struct audit_claim){.lease_id = "lost0ghjkmnpqrstvwxyz01234",
+                                                                 .credential_id = w.credential,
+                                                                 .vault = "before",
+                                                                 .vault_url = known ? A_URL : "",
+                                                                 .run_as = "CORP\\alice",
+                                                                 .user = "alice",
+                                                                 .domain = "",
+                                                                 .session = "s9",
+                                                                 .request_id = id,
+                                                                 .created_wall_ms = w.clock.wall - 60000,
+                                                                 .expires_wall_ms = w.clock.wall + 600000}));
+        world_pass(&w, 120000);
+        assert_int_equal(w.vault.requests[0].checkins, known);
+        assert_int_equal(fake_store_count(w.store), !known);
+        world_end(&w);
+    }
+}
+
+/* A row with numbers that no clock has. */
+static void test_absurd_times(void **state)
+{
+    static const int64_t absurd[] = {INT64_MIN, -1, 0, INT64_MAX};
+    struct caller c;
+    struct world w;
+
+    (void)state;
+    for (unsigned i = 0; i < 4 * 4 * 4 * 4; i++) {
+        world_stored(&w);
+        world_checked_out(&w, "alice", "s1", &c);
+        struct lease_row row = *fake_store_only(w.store);
+
+        row.id = row.tag = "abcdefghjkmnpqrstvwxyz0123";
+        row.state = i / 64 % 4;
+        row.session = "s2";
+        row.request_id = INT64_MAX;
+        row.created_wall_ms = absurd[i % 4];
+        row.expires_wall_ms = absurd[i / 4 % 4];
+        row.next_wall_ms = absurd[i / 16 % 4];
+        row.attempts = INT64_MAX;
+        fake_store_put(w.store, &row);
+        world_crash(&w, 0, 0);
+        world_pass(&w, 180000);
+        assert_int_equal(fake_vault_live(&w.vault), 1);
+        world_end(&w);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_lease_of_another_vault),
+        cmocka_unit_test(test_moved_open),
+        cmocka_unit_test(test_moved_repeat),
+        cmocka_unit_test(test_moved_releasing),
+        cmocka_unit_test(test_two_addresses),
+        cmocka_unit_test(test_number_of_another_user),
+        cmocka_unit_test(test_number_of_another_account),
+        cmocka_unit_test(test_adopted_under_two_names),
+        cmocka_unit_test(test_a_partial_list_after_a_lost_answer),
+        cmocka_unit_test(test_an_end_that_has_passed),
+        cmocka_unit_test(test_a_lease_that_ends_under_a_repeat),
+        cmocka_unit_test(test_a_claim_by_url),
+        cmocka_unit_test(test_absurd_times),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
