@@ -40,6 +40,7 @@ struct auth_failures {
     struct origin *all;
     TAILQ_HEAD(, origin) used; /* the one that failed longest ago first */
     size_t n;
+    struct bucket lines; /* of all; filled_ms 0 = full */
 };
 
 struct auth_failures *auth_failures_new(const struct clock *clock)
@@ -119,6 +120,13 @@ static bool take(const struct auth_failures *fs, struct bucket *b, double per_s)
     return true;
 }
 
+static bool take_of_all(struct auth_failures *fs, double per_s)
+{
+    if (!fs->lines.filled_ms)
+        fs->lines = (struct bucket){size_of(per_s), clock_now(fs->clock)};
+    return take(fs, &fs->lines, per_s);
+}
+
 unsigned auth_failures_take(struct auth_failures *fs, const char *name, double per_s)
 {
     struct origin *o = per_s > 0 ? get(fs, name, per_s) : NULL;
@@ -132,7 +140,10 @@ bool auth_failures_line(struct auth_failures *fs, const char *name, double per_s
 {
     struct origin *o = per_s > 0 ? get(fs, name, per_s) : NULL;
 
-    return !o || take(fs, &o->lines, per_s);
+    if (per_s <= 0)
+        return true;
+    /* The bucket of the origin first: who is over its own takes nothing from the others. */
+    return (!o || take(fs, &o->lines, per_s)) && take_of_all(fs, AUTH_FAILURES_ALL * per_s);
 }
 
 size_t auth_failures_count(const struct auth_failures *fs)

@@ -10,7 +10,9 @@
  * asked. It spares the log and the CPU, and ends the connection of who goes on; that a token is not guessed
  * rests on its length.
  *
- * The table is bounded: the origin that failed longest ago is forgotten first.
+ * The table is bounded: the origin that failed longest ago is forgotten first, and comes back with full
+ * buckets. So the lines of all origins together have one more bucket, AUTH_FAILURES_ALL times as large as
+ * that of one.
  */
 #ifndef JG_HANDLERS_AUTH_FAILURES_H
 #define JG_HANDLERS_AUTH_FAILURES_H
@@ -21,6 +23,7 @@
 #include <stddef.h>
 
 #define AUTH_FAILURES_MAX 4096 /* origins */
+#define AUTH_FAILURES_ALL 16   /* rates of one origin: the lines about all of them together */
 
 struct auth_failures;
 

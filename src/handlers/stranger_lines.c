@@ -2,9 +2,10 @@
 /*
  * stranger_lines.c - the lines of the log that strangers cause.
  *
- * Each peer has a bucket of `failed_login_rate` lines (auth_failures.h). What is over it is left out and
- * counted: in a metric, and in one line that comes a few seconds after the first one that was left out. Lines
- * about a client's requests, and about connections that have shown a client, are not asked for here.
+ * Each peer has a bucket of `failed_login_rate` lines, and all together have one of 16 times as many
+ * (auth_failures.h). What is over either is left out and counted: in a metric, and in one line that comes a
+ * few seconds after the first one that was left out. Lines about a client's requests, and about connections
+ * that have shown a client, are not asked for here.
  *
  * Life: stranger_lines_init() -> stranger_lines_permit(), stranger_lines_leave_out() -> stranger_lines_end(),
  * which writes the last count.

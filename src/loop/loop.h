@@ -44,6 +44,7 @@ void loop_off_iteration(struct loop *, struct loop_hook *);
  */
 enum loop_work {
     LOOP_REQUESTS,   /* of clients, begun */
+    LOOP_URGENT,     /* the urgent ones of them */
     LOOP_ANSWERS,    /* of vaults, read */
     LOOP_STRANGERS,  /* reads from connections that have shown no client, and heads of requests of theirs */
     LOOP_INSISTENT,  /* the same from those that were heard a moment ago */

@@ -200,15 +200,21 @@ static size_t *place_count(struct http_conn *c)
                                      : &server->nconns;
 }
 
+static void leave_peer(struct http_conn *c)
+{
+    if (c->party)
+        conn_limits_leave(c->server->conn_limits, c->party);
+    c->party = NULL;
+}
+
 /* Its descriptor is closed in this turn: what it counted for is free at once. */
 static void give_up_place(struct http_conn *c)
 {
     --*place_count(c);
-    if (c->counted)
-        conn_limits_leave(c->server->conn_limits, c->peer.origin);
-    c->counted = false;
     read_queue_leave(c);
+    request_backlog_leave(c);
     strangers_forget(c);
+    leave_peer(c);
 }
 
 /* Everything of closing but the handle itself. False if it was closed before. */
@@ -326,7 +332,10 @@ static void peer_names(struct http_conn *c)
 /* After each delivery of ciphertext: did the handshake, first or late, end? */
 static void tls_progress(struct http_conn *c)
 {
+    if (c->phase == CONN_HANDSHAKE && tls_answers(c->tls))
+        strangers_advance(c, STAGE_HELLO);
     if (c->phase == CONN_HANDSHAKE && tls_established(c->tls)) {
+        strangers_advance(c, STAGE_ESTABLISHED);
         peer_names(c);
         conn_goto(c, CONN_IDLE);
     }
@@ -387,6 +396,14 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
     *out = uv_buf_init(c->server->read, (unsigned)room);
 }
 
+/* A TLS connection is made with the first bytes of its client: who says nothing costs none. */
+static bool has_tls(struct http_conn *c)
+{
+    if (c->phase == CONN_HANDSHAKE && !c->tls)
+        c->tls = tls_new(c->listener->tls);
+    return c->phase != CONN_HANDSHAKE || c->tls;
+}
+
 static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 {
     struct http_conn *c = stream->data;
@@ -395,6 +412,8 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
         return;
     if (nread == UV_ENOBUFS && buf->len == 0) {
         read_queue_join(c);
+    } else if (nread > 0 && !has_tls(c)) {
+        conn_close(c, "out of memory");
     } else if (nread < 0) {
         client_ended(c, nread == UV_EOF ? "client closed" : uv_err_name((int)nread));
     } else {
@@ -501,10 +520,10 @@ static bool count_peer(struct http_conn *c)
     uint64_t now = clock_now(loop_clock(server->loop));
     int err;
 
-    if (c->place != PLACE_INSIDE || c->peer.is_unix)
+    if (c->place != PLACE_INSIDE)
         return true;
-    err = conn_limits_enter(server->conn_limits, c->peer.origin, server->opts.max_per_peer);
-    c->counted = !err;
+    err = conn_limits_enter(server->conn_limits, c->peer.origin,
+                            c->peer.is_unix ? 0 : server->opts.max_per_peer, &c->party);
     if (err == -EAGAIN && (!server->peer_warned_ms || now - server->peer_warned_ms >= WARN_EVERY_MS)) {
         server->peer_warned_ms = now;
         log_warn("too_many_connections", "listener=%s peer=%s max_connections_per_peer=%zu", c->peer.listener,
@@ -513,19 +532,12 @@ static bool count_peer(struct http_conn *c)
     return !err;
 }
 
-/* Admits it to the counts and gives it its TLS; false if it may not or cannot stay. */
+/* Admits it to the counts; false if it may not or cannot stay. */
 static bool conn_admit(struct http_conn *c, int fd, const struct sockaddr *from)
 {
     describe_peer(c, fd, from);
     if (!count_peer(c))
         return false;
-    if (c->listener->tls && c->place != PLACE_OVER) {
-        c->tls = tls_new(c->listener->tls);
-        if (!c->tls && c->counted)
-            conn_limits_leave(c->server->conn_limits, c->peer.origin);
-        if (!c->tls)
-            return false;
-    }
     strangers_enter(c);
     return true;
 }
@@ -564,7 +576,7 @@ void conn_accept(struct listener *l, int fd, const struct sockaddr *from, enum c
     ++*place_count(c);
     server->handles++;
     TAILQ_INSERT_TAIL(&server->conns, c, link);
-    c->phase = c->tls ? CONN_HANDSHAKE : CONN_IDLE;
+    c->phase = l->tls && place != PLACE_OVER ? CONN_HANDSHAKE : CONN_IDLE;
     c->rearm = true;
     if (open_handle(c, fd)) {
         close(fd);

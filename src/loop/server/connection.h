@@ -18,6 +18,7 @@
 #ifndef JG_LOOP_SERVER_CONNECTION_H
 #define JG_LOOP_SERVER_CONNECTION_H
 
+#include "loop/server/conn_limits.h"
 #include "loop/server/request_head.h"
 #include "loop/server/server.h"
 #include "loop/server/tls.h"
@@ -43,6 +44,9 @@ enum conn_phase {
 /* APART: the listener's connections count for nothing. OVER: there is no room; it is answered 503. */
 enum conn_place { PLACE_INSIDE, PLACE_APART, PLACE_OVER };
 
+/* How far a stranger's connection has come: over TLS it shows good will before it shows a client. */
+enum stranger_stage { STAGE_SILENT, STAGE_HELLO, STAGE_ESTABLISHED };
+
 /* What follows when an answer is out. */
 enum conn_ending { ENDING_KEEP, ENDING_POLITE, ENDING_ABRUPT, ENDING_RESET };
 
@@ -54,7 +58,9 @@ struct http_conn {
         uv_tcp_t tcp;
         uv_pipe_t pipe;
     } u;
-    TAILQ_ENTRY(http_conn) link, backlog_link, line_link, stranger_link, holder_link;
+    TAILQ_ENTRY(http_conn) link, stranger_link, holder_link;
+    struct fair_queue_item backlog_item, read_item;
+    struct conn_peer *party; /* whose it is; NULL = it does not count */
     struct http_server *server;
     struct listener *listener;
     struct tls *tls;          /* NULL = plain */
@@ -72,10 +78,11 @@ struct http_conn {
     size_t extensions;        /* bytes of chunk extensions so far */
     size_t discarded;         /* while lingering */
     uint64_t since_ms;        /* monotonic, when it was accepted */
+    uint64_t stage_ms;        /* monotonic, when it reached its stage */
     uint64_t heard_ms;        /* monotonic, when a stranger was last read; 0 = never */
     size_t held;              /* bytes counted in server->strangers.bytes */
     size_t held_secret;       /* ... and in server->secret */
-    struct http_conns *waits; /* the list of complete requests it is in; NULL = none */
+    struct fair_queue *waits; /* the line of complete requests it is in; NULL = none */
     struct read_queue *queue; /* it waits to be heard in; NULL = none */
     unsigned requests;
     unsigned writes; /* in libuv's queue */
@@ -86,7 +93,7 @@ struct http_conn {
     bool minor0;                  /* the request is HTTP/1.0 */
     bool asked_late;              /* for its certificate */
     enum conn_place place;        /* what it counts as */
-    bool counted;                 /* in server->peers */
+    enum stranger_stage stage;    /* of a stranger */
     bool stranger;                /* counted in server->strangers: it has shown no client */
     bool holder;                  /* in server->strangers.holders */
     bool called;                  /* its turn in the line has come: the next read is paid for */
@@ -105,8 +112,10 @@ struct listener {
     struct tls_context *tls;
     struct deadline pause;
     SLIST_ENTRY(listener) link;
+    TAILQ_ENTRY(listener) door_link;
     bool is_unix, open;
     bool apart;        /* its connections count for no limit of the others */
+    bool at_door;      /* in server->door */
     bool short_of;     /* the last accept failed for want of descriptors or memory */
     unsigned patience; /* turns for which those who knock have been left waiting at a full house */
     char *name, *path; /* path: the Unix socket's file */
@@ -118,18 +127,19 @@ struct listener {
 #define SERVER_READ  65536
 #define SERVER_PLAIN 16384
 
-TAILQ_HEAD(http_conns, http_conn);
-
-/* Connections that wait to be heard, the one that came first in front. */
+/* Connections that wait to be heard; their peers take turns. */
 struct read_queue {
-    struct http_conns conns;
+    struct fair_queue conns;
+    enum conn_line line;
     enum loop_work work; /* what each of them costs in a turn of the loop */
 };
 enum { QUEUE_STRANGERS, QUEUE_INSISTENT, QUEUE_HANDSHAKES, NREAD_QUEUES };
 
+#define STRANGER_SIZES 24
+
 /* All connections that have shown no client, and what they use. */
 struct strangers {
-    struct http_conns all;     /* the one that came first in front */
+    TAILQ_HEAD(conn_peers, conn_peer) peers[STRANGER_SIZES]; /* those with 1, 2 or 3, 4 to 7, ... of them */
     struct http_conns holders; /* those with bytes of an unfinished request; who began first in front */
     size_t n, bytes, secret;
     uint64_t closed[HTTP_NREASONS];
@@ -143,12 +153,14 @@ struct http_server {
     struct http_app app;
     uint64_t timeout_ms[CONN_NPHASES]; /* UINT64_MAX = none */
     struct http_conns conns;
-    struct http_conns urgent, backlog; /* with complete requests that are not begun */
+    struct fair_queue urgent, backlog; /* connections with complete requests that are not begun */
     struct deadline begin;             /* of the first of them */
     struct read_queue read_queues[NREAD_QUEUES];
     struct deadline hear; /* the first of the lines */
     struct strangers strangers;
     SLIST_HEAD(, listener) listeners;
+    TAILQ_HEAD(, listener) door; /* those at which strangers wait for room; the first one is next */
+    struct deadline open_door;   /* when they are asked again */
     size_t nconns, nover, napart, busy;
     size_t secret;  /* bytes that connections hold in secret memory */
     size_t handles; /* open ones of listeners and connections */
@@ -211,7 +223,9 @@ void read_queue_leave(struct http_conn *); /* if it is there */
 
 /* strangers.c */
 void strangers_init(struct http_server *);
-void strangers_enter(struct http_conn *);  /* a stranger, unless the connection itself shows a client */
+void strangers_enter(struct http_conn *); /* a stranger, unless the connection itself shows a client */
+void strangers_advance(struct http_conn *, enum stranger_stage); /* it has come further: that counts for a
+                                                                     while */
 void strangers_meet(struct http_conn *);   /* it has shown a certificate: perhaps a client's */
 void strangers_leave(struct http_conn *);  /* it has shown a client; any number of times */
 void strangers_forget(struct http_conn *); /* it closes: nothing of it is counted any more */

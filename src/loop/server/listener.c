@@ -6,6 +6,9 @@
  * here. libuv's own accepting would, when descriptors run out, close waiting clients or call back without
  * end; here accepting pauses for a moment, says so once, and goes on.
  *
+ * The door: where there is no room among strangers (strangers.c), a listener is not watched but waits at the
+ * door, and when there is room the listeners there take turns, one connection each.
+ *
  * Unix sockets: a file that is there already is removed only if it is a socket on which nobody listens. Mode
  * and owner are set between bind and listen, while no client can connect yet. On close the file is removed if
  * it is still the one that was made.
@@ -35,10 +38,10 @@
 #define LISTENER_MAGIC  0x6c697374U
 #define BACKLOG         4096 /* who finds it full tries again after a second */
 #define ACCEPT_BATCH    64   /* per turn, so that a flood of connections does not starve those that stand */
-#define ACCEPT_TLS      16   /* the same where each gets a TLS connection made */
-#define PAUSE_MS        100  /* when descriptors or memory run out */
-#define FULL_ITERATIONS 2    /* how long who knocks at a full house waits for those who are leaving it */
-#define MAX_OVER        64   /* connections being told that there are too many */
+#define MAX_KNOCKING    256 /* who wait in the kernel for room among strangers: half a second of handshakes */
+#define PAUSE_MS        100 /* when descriptors or memory run out */
+#define FULL_ITERATIONS 2   /* how long who knocks at a full house waits for those who are leaving it */
+#define MAX_OVER        64  /* connections being told that there are too many */
 #define WHY_SIZE        256
 
 static int fail(char why[WHY_SIZE], const struct http_listen_opts *opts, const char *what, int err)
@@ -89,18 +92,24 @@ static void admit(struct listener *l, int fd, const struct sockaddr *from)
     }
 }
 
-/*
- * Strangers that have just come are left a moment: who knocks waits for it outside. Of a Unix socket's
- * clients it is known who they are when they are in.
- */
-static bool must_wait(struct listener *l)
+/* How many connections wait in the kernel to be accepted: for a socket that listens, `unacked` says so. */
+static unsigned knocking(const struct listener *l)
 {
-    uint64_t wait_ms;
+    struct tcp_info info;
+    socklen_t size = sizeof(info);
 
-    if (l->is_unix || strangers_have_room(l->server, &wait_ms) || wait_ms == UINT64_MAX)
-        return false;
-    pause_for(l, wait_ms);
-    return true;
+    memset(&info, 0, sizeof(info));
+    return getsockopt(l->fd, IPPROTO_TCP, TCP_INFO, &info, &size) ? 0 : info.tcpi_unacked;
+}
+
+/*
+ * Strangers that have just come are left a moment: who knocks waits for it outside, unless so many do that
+ * the last one would wait for long. Of a Unix socket's clients it is known who they are when they are in.
+ */
+static bool must_wait(const struct listener *l, uint64_t *wait_ms)
+{
+    return !l->is_unix && !strangers_have_room(l->server, wait_ms) && *wait_ms != UINT64_MAX &&
+           knocking(l) <= MAX_KNOCKING;
 }
 
 /*
@@ -116,35 +125,110 @@ static bool others_may_be_leaving(struct listener *l)
     return full && l->patience <= FULL_ITERATIONS;
 }
 
+enum accepted { ACCEPTED, ACCEPT_NONE, ACCEPT_LATER, ACCEPT_NO_ROOM };
+
+/* LATER: it asks again by itself. NO_ROOM: after *wait_ms. */
+static enum accepted accept_one(struct listener *l, uint64_t *wait_ms)
+{
+    struct sockaddr_storage from = {0};
+    socklen_t size = sizeof(from);
+    int fd, err;
+
+    if (others_may_be_leaving(l))
+        return ACCEPT_LATER;
+    if (must_wait(l, wait_ms))
+        return ACCEPT_NO_ROOM;
+    fd = accept4(l->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    err = errno;
+    if (fd >= 0) {
+        l->short_of = false;
+        admit(l, fd, (struct sockaddr *)&from);
+    } else if (err == EAGAIN || err == EWOULDBLOCK) {
+        l->patience = 0;
+        return ACCEPT_NONE;
+    } else if ((err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM) &&
+               !strangers_make_room(l->server)) {
+        pause_accepting(l, err);
+        return ACCEPT_LATER;
+    } /* anything else is the end of that one client, before it was ours */
+    return ACCEPTED;
+}
+
+/* ---- the door: where strangers wait for room, their listeners take turns ---- */
+
+static void leave_door(struct listener *l)
+{
+    if (l->at_door)
+        TAILQ_REMOVE(&l->server->door, l, door_link);
+    l->at_door = false;
+}
+
+static void go_to_door(struct listener *l)
+{
+    uv_poll_stop(&l->poll);
+    TAILQ_INSERT_TAIL(&l->server->door, l, door_link);
+    l->at_door = true;
+}
+
+/* Nobody waits at it any more: accepts as soon as somebody comes. */
+static void watch_again(struct listener *l)
+{
+    leave_door(l);
+    if (!timer_running(&l->pause))
+        on_pause_over(&l->pause);
+}
+
+static void on_open_door(struct deadline *deadline);
+
+static void open_door_in(struct http_server *server, uint64_t ms)
+{
+    if (timer_start(loop_timers(server->loop), &server->open_door, ms, on_open_door) == 0)
+        return;
+    while (!TAILQ_EMPTY(&server->door)) /* without a timer: go on at once, at the price of some turns */
+        watch_again(TAILQ_FIRST(&server->door));
+}
+
+static void on_open_door(struct deadline *deadline)
+{
+    struct http_server *server = CONTAINER_OF(deadline, struct http_server, open_door);
+    struct listener *l;
+    uint64_t wait_ms = 0;
+
+    for (int i = 0; i < ACCEPT_BATCH && (l = TAILQ_FIRST(&server->door)); i++) {
+        enum accepted done = accept_one(l, &wait_ms);
+
+        if (done == ACCEPT_NO_ROOM)
+            break;
+        leave_door(l);
+        if (done == ACCEPTED && l->open)
+            go_to_door(l);
+        else if (l->open)
+            watch_again(l);
+        wait_ms = 0;
+    }
+    if (!TAILQ_EMPTY(&server->door))
+        open_door_in(server, wait_ms);
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct listener *l = poll->data;
+    enum accepted done = ACCEPTED;
+    uint64_t wait_ms = 0;
 
     (void)events;
     if (l->magic != LISTENER_MAGIC || status < 0)
         return;
-    for (int i = 0; i < (l->tls ? ACCEPT_TLS : ACCEPT_BATCH) && l->open; i++) {
-        if (others_may_be_leaving(l) || must_wait(l))
-            return;
-        struct sockaddr_storage from = {0};
-        socklen_t size = sizeof(from);
-        int fd = accept4(l->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-        if (fd >= 0) {
-            l->short_of = false;
-            admit(l, fd, (struct sockaddr *)&from);
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            l->patience = 0;
-            return;
-        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            int err = errno;
-
-            if (strangers_make_room(l->server))
-                continue;
-            pause_accepting(l, err);
-            return;
-        } /* anything else is the end of that one client, before it was ours */
+    if (!l->is_unix && !TAILQ_EMPTY(&l->server->door)) { /* it does not pass those who wait */
+        go_to_door(l);
+        return;
     }
+    for (int i = 0; i < ACCEPT_BATCH && l->open && done == ACCEPTED; i++)
+        done = accept_one(l, &wait_ms);
+    if (done != ACCEPT_NO_ROOM)
+        return;
+    go_to_door(l);
+    open_door_in(l->server, wait_ms);
 }
 
 /* ---- TCP ---- */
@@ -320,6 +404,7 @@ void listener_close(struct listener *l)
     if (!l->open)
         return;
     l->open = false;
+    leave_door(l);
     timer_stop(loop_timers(l->server->loop), &l->pause);
     uv_close((uv_handle_t *)&l->poll, on_listener_closed);
     remove_file(l);

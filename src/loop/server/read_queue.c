@@ -6,7 +6,8 @@
  * (loop_step), and a turn of the loop has few of them. A stranger for whom there is none is not read any more
  * and stands in a line; the turns that follow hear the first of the line, one read or one head each. Who
  * brings a thousand requests in one packet stands in line a thousand times, behind everybody who came
- * meanwhile. What is not read stays in the kernel.
+ * meanwhile. In a line peers take turns, so that a thousand connections of one peer do not stand before the
+ * one of another. What is not read stays in the kernel.
  *
  * There are three lines, each with steps of its own. Who was heard less than a second ago is insistent: a
  * caller that comes with its first request, and a probe that comes now and then, do not wait behind a
@@ -38,11 +39,13 @@ static struct read_queue *line_of(const struct http_conn *c)
 
 void read_queues_init(struct http_server *server)
 {
-    server->read_queues[QUEUE_STRANGERS].work = LOOP_STRANGERS;
-    server->read_queues[QUEUE_INSISTENT].work = LOOP_INSISTENT;
-    server->read_queues[QUEUE_HANDSHAKES].work = LOOP_HANDSHAKES;
+    struct read_queue *queues = server->read_queues;
+
+    queues[QUEUE_STRANGERS] = (struct read_queue){.work = LOOP_STRANGERS, .line = LINE_STRANGERS};
+    queues[QUEUE_INSISTENT] = (struct read_queue){.work = LOOP_INSISTENT, .line = LINE_INSISTENT};
+    queues[QUEUE_HANDSHAKES] = (struct read_queue){.work = LOOP_HANDSHAKES, .line = LINE_HANDSHAKES};
     for (size_t i = 0; i < NREAD_QUEUES; i++)
-        TAILQ_INIT(&server->read_queues[i].conns);
+        fair_queue_init(&queues[i].conns);
 }
 
 static void on_turn(struct deadline *deadline);
@@ -55,7 +58,6 @@ static int next_turn(struct http_server *server)
 /* What came with an earlier read goes before what is still in the socket. */
 static void hear(struct http_conn *c)
 {
-    read_queue_leave(c);
     if (c->phase == CONN_NEXT) {
         c->heard_ms = now_ms(c);
         conn_work_pending(c);
@@ -65,10 +67,18 @@ static void hear(struct http_conn *c)
     conn_settle(c);
 }
 
+static struct http_conn *take_first(struct read_queue *queue)
+{
+    struct http_conn *c = CONTAINER_OF(fair_queue_take(&queue->conns), struct http_conn, read_item);
+
+    c->queue = NULL;
+    return c;
+}
+
 static void hear_line(struct http_server *server, struct read_queue *queue)
 {
-    while (!TAILQ_EMPTY(&queue->conns) && loop_step(server->loop, queue->work))
-        hear(TAILQ_FIRST(&queue->conns));
+    while (queue->conns.n && loop_step(server->loop, queue->work))
+        hear(take_first(queue));
 }
 
 static void on_turn(struct deadline *deadline)
@@ -78,13 +88,13 @@ static void on_turn(struct deadline *deadline)
 
     for (size_t i = 0; i < NREAD_QUEUES; i++) {
         hear_line(server, &server->read_queues[i]);
-        more = more || !TAILQ_EMPTY(&server->read_queues[i].conns);
+        more = more || server->read_queues[i].conns.n;
     }
     if (!more || timer_running(&server->hear) || next_turn(server) == 0)
         return;
     for (size_t i = 0; i < NREAD_QUEUES; i++) /* no memory for a deadline: nobody would ever call them */
-        while (!TAILQ_EMPTY(&server->read_queues[i].conns))
-            conn_close(TAILQ_FIRST(&server->read_queues[i].conns), "out of memory");
+        while (server->read_queues[i].conns.n)
+            conn_close(take_first(&server->read_queues[i]), "out of memory");
 }
 
 bool read_queue_may_read(struct http_conn *c)
@@ -96,7 +106,7 @@ bool read_queue_may_read(struct http_conn *c)
         return true;
     queue = line_of(c);
     c->called = false;
-    may = may || (TAILQ_EMPTY(&queue->conns) && loop_step(c->server->loop, queue->work));
+    may = may || (!queue->conns.n && loop_step(c->server->loop, queue->work));
     if (may && c->phase != CONN_HANDSHAKE)
         c->heard_ms = now_ms(c);
     return may;
@@ -113,14 +123,13 @@ void read_queue_join(struct http_conn *c)
         conn_close(c, "out of memory");
         return;
     }
-    TAILQ_INSERT_TAIL(&queue->conns, c, line_link);
+    fair_queue_add(&queue->conns, &c->party->lines[queue->line], &c->read_item, false);
     c->queue = queue;
 }
 
 void read_queue_leave(struct http_conn *c)
 {
-    if (!c->queue)
-        return;
-    TAILQ_REMOVE(&c->queue->conns, c, line_link);
+    if (c->queue)
+        fair_queue_remove(&c->queue->conns, &c->read_item);
     c->queue = NULL;
 }

@@ -64,7 +64,7 @@ struct http_req {
     const struct http_peer *peer;
     uint64_t started_ms; /* monotonic, when the head was complete */
     bool keep_alive;
-    bool urgent; /* set by the application in `head`: begun at once, however busy the loop is */
+    bool urgent; /* set by the application in `head`: begun before others, up to a limit in each turn */
 };
 
 struct http_app {

@@ -254,6 +254,11 @@ void tls_shutdown(struct tls *t)
     ERR_clear_error();
 }
 
+bool tls_answers(const struct tls *t)
+{
+    return t->out.len > 0 && !t->failed;
+}
+
 bool tls_established(const struct tls *t)
 {
     return t->established;
