@@ -37,11 +37,11 @@
 
 #define LISTENER_MAGIC  0x6c697374U
 #define BACKLOG         4096 /* who finds it full tries again after a second */
-#define ACCEPT_BATCH    64   /* per turn, so that a flood of connections does not starve those that stand */
-#define MAX_KNOCKING    256 /* who wait in the kernel for room among strangers: half a second of handshakes */
-#define PAUSE_MS        100 /* when descriptors or memory run out */
-#define FULL_ITERATIONS 2   /* how long who knocks at a full house waits for those who are leaving it */
-#define MAX_OVER        64  /* connections being told that there are too many */
+#define ACCEPT_BATCH    128  /* per turn, so that a flood of connections does not starve those that stand */
+#define MAX_WAITING     1024 /* strangers that wait, in the kernel for room and inside to be heard */
+#define PAUSE_MS        100  /* when descriptors or memory run out */
+#define FULL_ITERATIONS 2    /* how long who knocks at a full house waits for those who are leaving it */
+#define MAX_OVER        64   /* connections being told that there are too many */
 #define WHY_SIZE        256
 
 static int fail(char why[WHY_SIZE], const struct http_listen_opts *opts, const char *what, int err)
@@ -102,14 +102,20 @@ static unsigned knocking(const struct listener *l)
     return getsockopt(l->fd, IPPROTO_TCP, TCP_INFO, &info, &size) ? 0 : info.tcpi_unacked;
 }
 
+static size_t waiting_inside(const struct listener *l)
+{
+    return l->server->read_queues[l->tls ? QUEUE_HANDSHAKES : QUEUE_STRANGERS].conns.n;
+}
+
 /*
- * Strangers that have just come are left a moment: who knocks waits for it outside, unless so many do that
- * the last one would wait for long. Of a Unix socket's clients it is known who they are when they are in.
+ * Strangers that have just come are left a moment: who knocks waits for it outside, unless so many wait
+ * already that the last one would wait for long. Of a Unix socket's clients it is known who they are when
+ * they are in.
  */
 static bool must_wait(const struct listener *l, uint64_t *wait_ms)
 {
     return !l->is_unix && !strangers_have_room(l->server, wait_ms) && *wait_ms != UINT64_MAX &&
-           knocking(l) <= MAX_KNOCKING;
+           knocking(l) + waiting_inside(l) <= MAX_WAITING;
 }
 
 /*

@@ -203,6 +203,20 @@ static struct http_conn *first_to_go(struct http_server *server, uint64_t *wait_
     return c;
 }
 
+/* The last one that is not awaited, or else not being served; NULL = none was found. */
+static struct http_conn *last_silent(const struct conn_peer *peer)
+{
+    struct http_conn *c = TAILQ_LAST(&peer->silent, http_conns), *unserved = NULL;
+
+    for (unsigned i = 0; c && i < FIRST_FEW; i++, c = TAILQ_PREV(c, http_conns, stranger_link)) {
+        if (!is_awaited(c))
+            return c;
+        if (!unserved && !c->req_open)
+            unserved = c;
+    }
+    return unserved;
+}
+
 /* None may go, and one must: of the peer with most the one that came last, so that those before it are heard
  * in the end. */
 static struct http_conn *one_to_go(struct http_server *server)
@@ -214,10 +228,8 @@ static struct http_conn *one_to_go(struct http_server *server)
         peer = TAILQ_FIRST(&server->strangers.peers[i]);
     if (!peer)
         return NULL;
-    c = TAILQ_LAST(&peer->silent, http_conns);
-    for (unsigned i = 0; c && c->req_open && i < FIRST_FEW; i++)
-        c = TAILQ_PREV(c, http_conns, stranger_link);
-    if (!c || c->req_open)
+    c = last_silent(peer);
+    if (!c)
         c = TAILQ_FIRST(&peer->heard);
     return c ? c : TAILQ_FIRST(&peer->silent);
 }
