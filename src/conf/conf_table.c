@@ -106,8 +106,8 @@ const struct conf_row conf_rows[] = {
       .help = "Most requests without a known client from one address (IPv6: from one /64 network), such as "
               "60/m; a burst of one minute's worth is allowed. More are answered 429 instead of 401, unlogged, and "
               "their connection is closed. Known clients at the same address are not held up. As many lines in the "
-              "log may come from one address that shows no client, whatever it sends; what is left out is counted. "
-              "off: no limit." },
+              "log may come from one address that shows no client, whatever it sends, and 16 times as many from all "
+              "of them together; what is left out is counted. off: no limit." },
     { GATEWAY("max_inflight", max_inflight), .type = &conf_count, BETWEEN(1, 1000000), .fallback = "4096",
       .help = "Operations being worked on at once. More are answered 503 with Retry-After; health and "
               "metrics are answered all the same." },

@@ -28,6 +28,7 @@ struct auth_failures {
     struct origin *all;
     TAILQ_HEAD(, origin) used; /* the one whose last failure is oldest first */
     size_t n;
+    struct token_bucket lines; /* of all origins; filled_ms 0 = full */
 };
 
 struct auth_failures *auth_failures_new(const struct clock *clock)
@@ -100,6 +101,13 @@ static unsigned bucket_take(const struct auth_failures *fs, struct token_bucket 
     return token_bucket_take(b, per_s, bucket_size(per_s), clock_now(fs->clock));
 }
 
+static bool line_of_all(struct auth_failures *fs, double per_s)
+{
+    if (!fs->lines.filled_ms)
+        fs->lines = (struct token_bucket){bucket_size(per_s), clock_now(fs->clock)};
+    return bucket_take(fs, &fs->lines, per_s) == 0;
+}
+
 unsigned auth_failures_take(struct auth_failures *fs, const char *name, double per_s)
 {
     struct origin *o = per_s > 0 ? origin_get(fs, name, per_s) : NULL;
@@ -111,7 +119,10 @@ bool auth_failures_line(struct auth_failures *fs, const char *name, double per_s
 {
     struct origin *o = per_s > 0 ? origin_get(fs, name, per_s) : NULL;
 
-    return !o || bucket_take(fs, &o->lines, per_s) == 0;
+    if (per_s <= 0)
+        return true;
+    /* The bucket of the origin first: who is over its own takes nothing from the others. */
+    return (!o || bucket_take(fs, &o->lines, per_s) == 0) && line_of_all(fs, AUTH_FAILURES_ALL * per_s);
 }
 
 size_t auth_failures_count(const struct auth_failures *fs)

@@ -8,7 +8,9 @@
  * bucket holds one again. The bucket counts failures only: a known client at the same address is not limited.
  * It limits log and CPU, and closes connections; a token's length, not this limit, prevents guessing.
  *
- * The table is bounded: the origin whose last failure is oldest is dropped first.
+ * The table is bounded: the origin whose last failure is oldest is dropped first, and comes back with full
+ * buckets. So one more bucket, AUTH_FAILURES_ALL times as large, limits the log lines of all origins
+ * together.
  */
 #ifndef JG_HANDLERS_AUTH_FAILURES_H
 #define JG_HANDLERS_AUTH_FAILURES_H
@@ -19,6 +21,7 @@
 #include <stddef.h>
 
 #define AUTH_FAILURES_MAX 4096 /* origins */
+#define AUTH_FAILURES_ALL 16   /* log lines of all origins together, in rates of one */
 
 struct auth_failures;
 

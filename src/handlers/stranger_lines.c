@@ -2,9 +2,9 @@
 /*
  * stranger_lines.c - a limit for the log lines that strangers cause.
  *
- * Each peer has a bucket of `failed_login_rate` lines (auth_failures.h). Lines over it are left out and
- * counted: in a metric, and in one log line a few seconds after the first one left out. Lines about a
- * client's requests and connections are not limited.
+ * Each peer has a bucket of `failed_login_rate` lines, and all together have one of 16 times as many
+ * (auth_failures.h). Lines over either are left out and counted: in a metric, and in one log line a few
+ * seconds after the first one left out. Lines about a client's requests and connections are not limited.
  *
  * Life: stranger_lines_init() -> stranger_lines_permit(), stranger_lines_leave_out() -> stranger_lines_end(),
  * which writes the last count.

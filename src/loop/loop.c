@@ -51,7 +51,7 @@ struct lag {
 
 /* Steps of one iteration: some milliseconds for each kind. */
 static const unsigned steps_max[LOOP_NWORKS] = {
-    [LOOP_REQUESTS] = 64,  [LOOP_ANSWERS] = 64,   [LOOP_STRANGERS] = 32,
+    [LOOP_REQUESTS] = 64,  [LOOP_URGENT] = 16,    [LOOP_ANSWERS] = 64, [LOOP_STRANGERS] = 32,
     [LOOP_INSISTENT] = 16, [LOOP_HANDSHAKES] = 8, [LOOP_DIALS] = 16,
 };
 

@@ -46,6 +46,7 @@ void loop_off_iteration(struct loop *, struct loop_hook *);
  */
 enum loop_work {
     LOOP_REQUESTS,   /* of clients, begun */
+    LOOP_URGENT,     /* the urgent ones of them */
     LOOP_ANSWERS,    /* of vaults: reads */
     LOOP_STRANGERS,  /* reads from connections without a client, and heads of their requests */
     LOOP_INSISTENT,  /* the same from those that were read less than a second ago */

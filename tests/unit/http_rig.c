@@ -259,8 +259,9 @@ void rig_end(struct rig *rig)
 
 /* ---- clients ---- */
 
-static void connect_tcp(struct client *client, const char *address)
+static void connect_tcp(struct client *client, const char *address, const char *source)
 {
+    struct sockaddr_in from = {.sin_family = AF_INET};
     char host[128];
     char *colon;
     struct sockaddr_in in = {.sin_family = AF_INET};
@@ -281,6 +282,10 @@ static void connect_tcp(struct client *client, const char *address)
     in.sin_port = htons((uint16_t)atoi(colon + 1));
     assert_int_equal(inet_pton(AF_INET, host, &in.sin_addr), 1);
     client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (source) {
+        assert_int_equal(inet_pton(AF_INET, source, &from.sin_addr), 1);
+        assert_int_equal(bind(client->fd, (struct sockaddr *)&from, sizeof(from)), 0);
+    }
     assert_int_equal(connect(client->fd, (struct sockaddr *)&in, sizeof(in)), 0);
 }
 
@@ -293,15 +298,20 @@ static void connect_unix(struct client *client, const char *path)
     assert_int_equal(connect(client->fd, (struct sockaddr *)&un, sizeof(un)), 0);
 }
 
-void client_open(struct client *client, struct rig *rig)
+void client_open_from(struct client *client, struct rig *rig, const char *source)
 {
     memset(client, 0, sizeof(*client));
     client->rig = rig;
     if (strncmp(rig->address, "unix:", 5) == 0)
         connect_unix(client, rig->address + 5);
     else
-        connect_tcp(client, rig->address);
+        connect_tcp(client, rig->address, source);
     assert_int_equal(fcntl(client->fd, F_SETFL, O_NONBLOCK), 0);
+}
+
+void client_open(struct client *client, struct rig *rig)
+{
+    client_open_from(client, rig, NULL);
 }
 
 void client_close(struct client *client)

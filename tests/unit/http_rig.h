@@ -74,6 +74,7 @@ void rig_answer(struct rig *, int status, const char *text); /* the held request
 extern const struct http_server_opts rig_opts;
 
 void client_open(struct client *, struct rig *);
+void client_open_from(struct client *, struct rig *, const char *source); /* an address of 127.0.0.0/8 */
 void client_close(struct client *);
 void client_send(struct client *, const char *text);
 void client_send_n(struct client *, const char *bytes, size_t n);

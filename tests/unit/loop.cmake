@@ -6,5 +6,6 @@ jg_test(test_http_listeners SOURCES test_http_listeners.c http_rig.c DEPENDS jg_
 jg_test(test_backlog SOURCES test_backlog.c http_rig.c DEPENDS jg_loop jg_audit jg_conf jg_base)
 jg_test(test_strangers SOURCES test_strangers.c http_rig.c DEPENDS jg_loop jg_audit jg_conf jg_base)
 jg_test(test_http_refusals SOURCES test_http_refusals.c http_rig.c DEPENDS jg_loop jg_audit jg_conf jg_base)
+jg_test(test_places SOURCES test_places.c http_rig.c tls_files.c DEPENDS jg_loop jg_audit jg_conf jg_base)
 jg_test(test_tls SOURCES test_tls.c http_rig.c tls_files.c DEPENDS jg_loop jg_audit jg_conf jg_base)
 jg_test(test_tls_rest SOURCES test_tls_rest.c tls_files.c DEPENDS jg_loop jg_audit jg_conf jg_base)

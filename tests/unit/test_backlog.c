@@ -11,6 +11,7 @@
 
 #define CROWD     90 /* more than one turn begins, fewer than max_connections */
 #define TURN      64
+#define URGENT    16 /* the same of urgent ones */
 #define MAX_TURNS 1000
 #define ASK(path) "POST " path " HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi"
 
@@ -86,7 +87,7 @@ static void test_order(void **state)
     rig_end(&rig);
 }
 
-/* It is begun before all that wait, and costs a step like them. */
+/* It is begun before all that wait. */
 static void test_urgent_passes(void **state)
 {
     struct rig rig;
@@ -97,13 +98,89 @@ static void test_urgent_passes(void **state)
     client_open(&c, &rig);
     rig_turns(&rig, 3);
     gather(&rig, ASK("/echo"));
-    client_send(&c, "GET /urgent HTTP/1.1\r\nHost: h\r\n\r\n");
     rig_turn(&rig);
     assert_int_equal(rig.messages, TURN);
+    client_send(&c, "GET /urgent HTTP/1.1\r\nHost: h\r\n\r\n");
+    rig_turn(&rig);
+    assert_in_range(rig.urgent_at, 1, CROWD + 1);
     while (rig.messages < CROWD + 1)
         rig_turn(&rig);
-    assert_int_equal(rig.urgent_at, TURN + 1);
     client_expect(&c, "HTTP/1.1 404", 1);
+    client_close(&c);
+    disperse();
+    rig_end(&rig);
+}
+
+/* However much that is urgent comes, and comes again: what is not is begun in the turn in which it comes, and
+ * a crowd of it gets its whole number of every turn. */
+static void test_urgent_leaves_room(void **state)
+{
+    struct rig rig;
+    struct client c;
+    unsigned before;
+
+    (void)state;
+    rig_plain(&rig);
+    client_open(&c, &rig);
+    rig_turns(&rig, 3);
+    gather(&rig, ASK("/urgent") ASK("/urgent") ASK("/urgent") ASK("/urgent"));
+    rig_turn(&rig);
+    assert_int_equal(rig.messages, URGENT);
+    for (int i = 0; i < 5; i++) {
+        client_forget(&c);
+        client_send(&c, ASK("/echo"));
+        before = rig.messages;
+        rig_turn(&rig);
+        assert_in_range(rig.messages - before, 1, 2 * URGENT + 1); /* deadlines fire before and in the turn */
+        client_expect(&c, "HTTP/1.1 200", 1);
+        assert_true(rig.messages < 4 * CROWD);
+    }
+    while (rig.messages < 4 * CROWD + 5)
+        rig_turn(&rig);
+    client_close(&c);
+    disperse();
+    rig_end(&rig);
+}
+
+/* What a connection asks next stands behind what the others have asked. */
+static void test_urgent_in_turn(void **state)
+{
+    struct rig rig;
+    size_t served = 0;
+    char byte;
+
+    (void)state;
+    rig_plain(&rig);
+    gather(&rig, ASK("/urgent") ASK("/urgent"));
+    while (rig.messages < CROWD)
+        rig_turn(&rig);
+    for (size_t i = 0; i < CROWD; i++)
+        served += recv(crowd[i].fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+    assert_true(served >= CROWD - URGENT); /* the first few were begun while there was no line */
+    while (rig.messages < 2 * CROWD)
+        rig_turn(&rig);
+    disperse();
+    rig_end(&rig);
+}
+
+/* Peers take turns: who comes from another address stands behind one request of the crowd's. */
+static void test_peers_take_turns(void **state)
+{
+    struct rig rig;
+    struct client c;
+
+    (void)state;
+    rig_plain(&rig);
+    client_open_from(&c, &rig, "127.0.0.2");
+    rig_turns(&rig, 3);
+    gather(&rig, ASK("/urgent"));
+    rig_turn(&rig);
+    assert_int_equal(rig.messages, URGENT);
+    client_send(&c, ASK("/urgent") ASK("/echo"));
+    while (client_count(&c, "HTTP/1.1 200") < 1)
+        client_poll(&c);
+    assert_true(rig.messages <= 4 * URGENT);
+    assert_true(rig.messages < CROWD);
     client_close(&c);
     disperse();
     rig_end(&rig);
@@ -193,6 +270,9 @@ int main(void)
         cmocka_unit_test(test_crowd),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_urgent_passes),
+        cmocka_unit_test(test_urgent_leaves_room),
+        cmocka_unit_test(test_urgent_in_turn),
+        cmocka_unit_test(test_peers_take_turns),
         cmocka_unit_test(test_asked_early),
         cmocka_unit_test(test_all_leave),
         cmocka_unit_test(test_answered_unbegun),

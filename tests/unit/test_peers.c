@@ -14,17 +14,20 @@
 static void connections(void **state)
 {
     struct conn_limits *conn_limits = conn_limits_new();
+    struct conn_peer *first = NULL, *second = NULL, *other = NULL;
 
     (void)state;
     assert_non_null(conn_limits);
-    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.1", 2), 0);
-    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.1", 2), 0);
-    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.1", 2), -EAGAIN);
-    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.2", 2), 0);
-    conn_limits_leave(conn_limits, "10.0.0.1");
-    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.1", 2), 0);
-    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.1", 0), 0); /* no limit */
-    conn_limits_leave(conn_limits, "nobody");
+    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.1", 2, &first), 0);
+    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.1", 2, &second), 0);
+    assert_ptr_equal(first, second);
+    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.1", 2, &second), -EAGAIN);
+    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.2", 2, &other), 0);
+    assert_ptr_not_equal(first, other);
+    conn_limits_leave(conn_limits, first);
+    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.1", 2, &first), 0);
+    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.1", 0, &first), 0); /* no limit */
+    conn_limits_leave(conn_limits, other);
     conn_limits_free(conn_limits);
 }
 
@@ -120,6 +123,43 @@ static void the_table_is_bounded(void **state)
     auth_failures_free(fs);
 }
 
+/* More peers than are remembered come again and again: each brings a full bucket, and still there is an end.
+ */
+static void lines_of_all_have_a_bucket(void **state)
+{
+    struct auth_failures *fs = begin();
+    unsigned granted = 0;
+    char name[32];
+
+    (void)state;
+    for (int i = 0; i < 2 * (AUTH_FAILURES_MAX + 100); i++) {
+        int peer = i % (AUTH_FAILURES_MAX + 100);
+
+        snprintf(name, sizeof(name), "10.%d.%d.1", peer / 256, peer % 256);
+        granted += auth_failures_line(fs, name, 2.0 / 60);
+    }
+    assert_int_equal(granted, 2 * AUTH_FAILURES_ALL);
+    fake_clock_advance(&fc, 30000);
+    for (int i = 0; i < 2 * AUTH_FAILURES_ALL; i++) {
+        snprintf(name, sizeof(name), "10.1.%d.1", i);
+        granted += auth_failures_line(fs, name, 2.0 / 60);
+    }
+    assert_int_equal(granted, 3 * AUTH_FAILURES_ALL);
+    auth_failures_free(fs);
+}
+
+/* Who is over its own bucket takes nothing from the others. */
+static void one_peer_leaves_lines_to_others(void **state)
+{
+    struct auth_failures *fs = begin();
+
+    (void)state;
+    for (int i = 0; i < 1000; i++)
+        assert_true(auth_failures_line(fs, "a", 2.0 / 60) == (i < 2));
+    assert_true(auth_failures_line(fs, "b", 2.0 / 60));
+    auth_failures_free(fs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,6 +169,8 @@ int main(void)
         cmocka_unit_test(off),
         cmocka_unit_test(slow),
         cmocka_unit_test(the_table_is_bounded),
+        cmocka_unit_test(lines_of_all_have_a_bucket),
+        cmocka_unit_test(one_peer_leaves_lines_to_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conn_limits.c - how many connections each peer has open; see conn_limits.h.
+ * conn_limits.c - what each peer has open; see conn_limits.h.
  */
 #include "loop/server/conn_limits.h"
 
+#include "base/container_of.h"
 #include "base/uthash_nofail.h"
 
 #include <errno.h>
@@ -11,8 +12,7 @@
 #include <string.h>
 
 struct peer {
-    char origin[HTTP_ORIGIN_SIZE];
-    size_t n;
+    struct conn_peer shared;
     UT_hash_handle hh;
 };
 
@@ -53,32 +53,35 @@ static struct peer *peer_add(struct conn_limits *ps, const char *origin)
 
     if (!p)
         return NULL;
-    strncpy(p->origin, origin, sizeof(p->origin) - 1);
-    HASH_ADD_STR(ps->all, origin, p);
+    strncpy(p->shared.origin, origin, sizeof(p->shared.origin) - 1);
+    TAILQ_INIT(&p->shared.silent);
+    TAILQ_INIT(&p->shared.heard);
+    HASH_ADD_STR(ps->all, shared.origin, p);
     if (p->hh.tbl)
         return p;
     free(p);
     return NULL;
 }
 
-int conn_limits_enter(struct conn_limits *ps, const char *origin, size_t max)
+int conn_limits_enter(struct conn_limits *ps, const char *origin, size_t max, struct conn_peer **out)
 {
     struct peer *p = peer_find(ps, origin);
 
-    if (p && max && p->n >= max)
+    if (p && max && p->shared.n >= max)
         return -EAGAIN;
     p = p ? p : peer_add(ps, origin);
     if (!p)
         return -ENOMEM;
-    p->n++;
+    p->shared.n++;
+    *out = &p->shared;
     return 0;
 }
 
-void conn_limits_leave(struct conn_limits *ps, const char *origin)
+void conn_limits_leave(struct conn_limits *ps, struct conn_peer *peer)
 {
-    struct peer *p = peer_find(ps, origin);
+    struct peer *p = CONTAINER_OF(peer, struct peer, shared);
 
-    if (!p || --p->n)
+    if (--peer->n)
         return;
     HASH_DEL(ps->all, p);
     free(p);

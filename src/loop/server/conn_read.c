@@ -94,7 +94,10 @@ static void peer_names(struct http_conn *c)
 /* After each delivery of ciphertext: did the handshake, first or late, end? */
 static void tls_progress(struct http_conn *c)
 {
+    if (c->phase == CONN_HANDSHAKE && tls_answers(c->tls))
+        strangers_advance(c, STAGE_HELLO);
     if (c->phase == CONN_HANDSHAKE && tls_established(c->tls)) {
+        strangers_advance(c, STAGE_ESTABLISHED);
         peer_names(c);
         conn_goto(c, CONN_IDLE);
     }
@@ -155,6 +158,14 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
     *out = uv_buf_init(c->server->read, (unsigned)room);
 }
 
+/* The TLS object is made with the client's first bytes: a connection that sends none costs none. */
+static bool has_tls(struct http_conn *c)
+{
+    if (c->phase == CONN_HANDSHAKE && !c->tls)
+        c->tls = tls_new(c->listener->tls);
+    return c->phase != CONN_HANDSHAKE || c->tls;
+}
+
 static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 {
     struct http_conn *c = stream->data;
@@ -163,6 +174,8 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
         return;
     if (nread == UV_ENOBUFS && buf->len == 0) {
         read_queue_join(c);
+    } else if (nread > 0 && !has_tls(c)) {
+        conn_close(c, "out of memory");
     } else if (nread < 0) {
         client_ended(c, nread == UV_EOF ? "client closed" : uv_err_name((int)nread));
     } else {

@@ -188,15 +188,21 @@ static size_t *place_count(struct http_conn *c)
                                         : &server->nconns;
 }
 
+static void leave_peer(struct http_conn *c)
+{
+    if (c->party)
+        conn_limits_leave(c->server->conn_limits, c->party);
+    c->party = NULL;
+}
+
 /* Its descriptor is closed in this iteration: what it counted against is free at once. */
 static void release_place(struct http_conn *c)
 {
     --*place_count(c);
-    if (c->counted)
-        conn_limits_leave(c->server->conn_limits, c->peer.origin);
-    c->counted = false;
     read_queue_leave(c);
+    request_backlog_leave(c);
     strangers_forget(c);
+    leave_peer(c);
 }
 
 /* Everything of closing but the handle itself. False if it was closed before. */
@@ -320,10 +326,10 @@ static bool count_peer(struct http_conn *c)
     uint64_t now = clock_now(loop_clock(server->loop));
     int err;
 
-    if (c->place != PLACE_COUNTED || c->peer.is_unix)
+    if (c->place != PLACE_COUNTED)
         return true;
-    err = conn_limits_enter(server->conn_limits, c->peer.origin, server->opts.max_per_peer);
-    c->counted = !err;
+    err = conn_limits_enter(server->conn_limits, c->peer.origin,
+                            c->peer.is_unix ? 0 : server->opts.max_per_peer, &c->party);
     if (err == -EAGAIN && (!server->peer_warned_ms || now - server->peer_warned_ms >= WARN_EVERY_MS)) {
         server->peer_warned_ms = now;
         log_warn("too_many_connections", "listener=%s peer=%s max_connections_per_peer=%zu", c->peer.listener,
@@ -332,19 +338,12 @@ static bool count_peer(struct http_conn *c)
     return !err;
 }
 
-/* Counts the connection and makes its TLS; false if a limit or memory forbids it. */
+/* Counts the connection; false if a limit or memory forbids it. */
 static bool conn_admit(struct http_conn *c, int fd, const struct sockaddr *from)
 {
     describe_peer(c, fd, from);
     if (!count_peer(c))
         return false;
-    if (c->listener->tls && c->place != PLACE_OVER_LIMIT) {
-        c->tls = tls_new(c->listener->tls);
-        if (!c->tls && c->counted)
-            conn_limits_leave(c->server->conn_limits, c->peer.origin);
-        if (!c->tls)
-            return false;
-    }
     strangers_enter(c);
     return true;
 }
@@ -362,7 +361,7 @@ void conn_accept(struct listener *l, int fd, const struct sockaddr *from, enum c
     ++*place_count(c);
     server->handles++;
     TAILQ_INSERT_TAIL(&server->conns, c, link);
-    c->phase = c->tls ? CONN_HANDSHAKE : CONN_IDLE;
+    c->phase = l->tls && place != PLACE_OVER_LIMIT ? CONN_HANDSHAKE : CONN_IDLE;
     c->rearm = true;
     if (open_handle(c, fd)) {
         close(fd);

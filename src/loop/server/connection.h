@@ -19,6 +19,7 @@
 #ifndef JG_LOOP_SERVER_CONNECTION_H
 #define JG_LOOP_SERVER_CONNECTION_H
 
+#include "loop/server/conn_limits.h"
 #include "loop/server/request_head.h"
 #include "loop/server/server.h"
 #include "loop/server/tls.h"
@@ -45,6 +46,9 @@ enum conn_phase {
  */
 enum conn_place { PLACE_COUNTED, PLACE_SEPARATE, PLACE_OVER_LIMIT };
 
+/* How far a stranger's connection has come: over TLS it shows good will before it identifies a client. */
+enum stranger_stage { STAGE_SILENT, STAGE_HELLO, STAGE_ESTABLISHED };
+
 /* What follows when a response is sent. */
 enum conn_ending { ENDING_KEEP, ENDING_POLITE, ENDING_ABRUPT, ENDING_RESET };
 
@@ -58,10 +62,12 @@ struct http_conn {
         uv_tcp_t tcp;
         uv_pipe_t pipe;
     } u;
-    TAILQ_ENTRY(http_conn) link, backlog_link, queue_link, stranger_link, buffering_link;
+    TAILQ_ENTRY(http_conn) link, stranger_link, buffering_link;
+    struct fair_queue_item backlog_item, read_item;
+    struct conn_peer *party; /* the peer it counts against; NULL = none */
     struct http_server *server;
     struct listener *listener;
-    struct tls *tls;          /* NULL = plain */
+    struct tls *tls;          /* NULL = plain, or no byte has arrived */
     struct deadline deadline; /* ends at due_ms or before; then it is started again */
     uint64_t due_ms;          /* end of the phase's time; UINT64_MAX = none */
     struct http_peer peer;
@@ -70,17 +76,18 @@ struct http_conn {
     struct head_scan scan;
     llhttp_t parser;
     struct buf body;
-    struct buf pending;              /* bytes of later requests */
-    struct fault fault;              /* found inside a callback of the parser */
-    size_t accepted;                 /* body bytes the application takes */
-    size_t extensions;               /* bytes of chunk extensions so far */
-    size_t discarded;                /* while lingering */
-    uint64_t since_ms;               /* monotonic, when it was accepted */
-    uint64_t last_read_ms;           /* monotonic, last read of a stranger; 0 = never */
-    size_t buffered;                 /* bytes counted in server->strangers.bytes */
-    size_t buffered_secret;          /* ... and in server->secret */
-    struct http_conns *backlog_list; /* the backlog list it is in; NULL = none */
-    struct read_queue *queue;        /* it waits in for its next read; NULL = none */
+    struct buf pending;               /* bytes of later requests */
+    struct fault fault;               /* found inside a callback of the parser */
+    size_t accepted;                  /* body bytes the application takes */
+    size_t extensions;                /* bytes of chunk extensions so far */
+    size_t discarded;                 /* while lingering */
+    uint64_t since_ms;                /* monotonic, when it was accepted */
+    uint64_t stage_ms;                /* monotonic, when it reached its stage */
+    uint64_t last_read_ms;            /* monotonic, last read of a stranger; 0 = never */
+    size_t buffered;                  /* bytes counted in server->strangers.bytes */
+    size_t buffered_secret;           /* ... and in server->secret */
+    struct fair_queue *backlog_queue; /* the backlog queue it is in; NULL = none */
+    struct read_queue *queue;         /* it waits in for its next read; NULL = none */
     unsigned requests;
     unsigned writes; /* in libuv's queue */
     enum conn_phase phase;
@@ -90,7 +97,7 @@ struct http_conn {
     bool minor0;                  /* the request is HTTP/1.0 */
     bool asked_late;              /* for its certificate */
     enum conn_place place;        /* which limit it counts against */
-    bool counted;                 /* in server->peers */
+    enum stranger_stage stage;    /* of a stranger */
     bool stranger;                /* in server->strangers: it has identified no client */
     bool buffering;               /* in server->strangers.buffering */
     bool may_read;                /* the read queue has granted its next read */
@@ -109,8 +116,10 @@ struct listener {
     struct tls_context *tls;
     struct deadline pause;
     SLIST_ENTRY(listener) link;
+    TAILQ_ENTRY(listener) door_link;
     bool is_unix, open;
     bool separate;  /* its connections have a limit of their own */
+    bool at_door;   /* in server->door */
     bool exhausted; /* the last accept failed: no descriptors or memory */
     unsigned
         full_iterations; /* iterations in which nothing was accepted because max_connections was reached */
@@ -123,18 +132,19 @@ struct listener {
 #define SERVER_READ  65536
 #define SERVER_PLAIN 16384
 
-TAILQ_HEAD(http_conns, http_conn);
-
-/* Connections that wait to be read, oldest first. */
+/* Connections that wait to be read; their peers alternate. */
 struct read_queue {
-    struct http_conns conns;
+    struct fair_queue conns;
+    enum conn_line line;
     enum loop_work work; /* the budget each read is taken from (loop_step) */
 };
 enum { QUEUE_STRANGERS, QUEUE_INSISTENT, QUEUE_HANDSHAKES, NREAD_QUEUES };
 
+#define STRANGER_SIZES 24
+
 /* All connections that have identified no client, and what they use. */
 struct strangers {
-    struct http_conns all; /* oldest first */
+    TAILQ_HEAD(conn_peers, conn_peer) peers[STRANGER_SIZES]; /* those with 1, 2 or 3, 4 to 7, ... of them */
     struct http_conns
         buffering; /* those with bytes of an unfinished request, in the order in which their bytes began */
     size_t n, bytes, secret;
@@ -150,12 +160,14 @@ struct http_server {
     struct http_app app;
     uint64_t timeout_ms[CONN_NPHASES]; /* UINT64_MAX = none */
     struct http_conns conns;
-    struct http_conns urgent, backlog; /* connections with complete requests that are not begun */
+    struct fair_queue urgent, backlog; /* connections with complete requests that are not begun */
     struct deadline begin;             /* begins the first of them */
     struct read_queue read_queues[NREAD_QUEUES];
     struct deadline serve_queues; /* serves the read queues */
     struct strangers strangers;
     SLIST_HEAD(, listener) listeners;
+    TAILQ_HEAD(, listener) door; /* those at which strangers wait for room; the first one is next */
+    struct deadline open_door;   /* tries them again */
     size_t nconns, nover_limit, nseparate, busy;
     size_t secret;  /* bytes that connections hold in secret memory */
     size_t handles; /* open handles of listeners and connections */
@@ -222,6 +234,7 @@ void read_queue_leave(struct http_conn *);    /* if it is in a queue */
 /* strangers.c */
 void strangers_init(struct http_server *);
 void strangers_enter(struct http_conn *); /* a stranger, unless the connection itself identifies a client */
+void strangers_advance(struct http_conn *, enum stranger_stage); /* it keeps its place for longer */
 void strangers_check_certificate(struct http_conn *); /* it has shown a certificate, perhaps a client's */
 void strangers_forget(struct http_conn *);            /* it closes: it is no longer counted */
 void strangers_count_bytes(struct http_conn *); /* counts the bytes it holds; may close it, and others */

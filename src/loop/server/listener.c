@@ -6,6 +6,9 @@
  * here. When descriptors run out, libuv's own accepting closes waiting clients or calls back without end;
  * here accepting pauses for PAUSE_MS, logs that once, and goes on.
  *
+ * The door: when strangers have no room (strangers.c), a listener is not watched but waits at the door; when
+ * there is room the listeners there alternate, one connection each.
+ *
  * Unix sockets: an existing file is removed only if it is a socket on which no process listens. Mode and
  * owner are set between bind and listen, before a client can connect. On close the file is removed if it is
  * still the one that was made.
@@ -34,8 +37,8 @@
 
 #define LISTENER_MAGIC  0x6c697374U
 #define BACKLOG         4096 /* a connect over it is repeated by the peer's kernel after a second */
-#define ACCEPT_BATCH    64   /* per iteration, so that many new connections do not delay the open ones */
-#define ACCEPT_TLS      16   /* the same for a TLS listener */
+#define ACCEPT_BATCH    128  /* per iteration, so that many new connections do not delay the open ones */
+#define MAX_WAITING     1024 /* strangers that wait: in the kernel for room, and accepted to be read */
 #define PAUSE_MS        100  /* when descriptors or memory run out */
 #define FULL_ITERATIONS 2    /* a new connection waits so long for others to be closed */
 #define MAX_OVER        64   /* connections being answered 503 */
@@ -90,18 +93,30 @@ static void place_connection(struct listener *l, int fd, const struct sockaddr *
     }
 }
 
+/* How many connections wait in the kernel to be accepted: a listening socket has the number in `unacked`. */
+static unsigned waiting_in_kernel(const struct listener *l)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof(info);
+
+    memset(&info, 0, sizeof(info));
+    return getsockopt(l->fd, IPPROTO_TCP, TCP_INFO, &info, &size) ? 0 : info.tcpi_unacked;
+}
+
+static size_t waiting_accepted(const struct listener *l)
+{
+    return l->server->read_queues[l->tls ? QUEUE_HANDSHAKES : QUEUE_STRANGERS].conns.n;
+}
+
 /*
  * Strangers that have just connected have GRACE_MS before one of them is closed; a new connection waits in
- * the kernel. A Unix socket's clients are identified when they are accepted.
+ * the kernel, unless so many wait that the last one would wait for long. A Unix socket's clients are
+ * identified when they are accepted.
  */
-static bool must_wait(struct listener *l)
+static bool must_wait(const struct listener *l, uint64_t *wait_ms)
 {
-    uint64_t wait_ms;
-
-    if (l->is_unix || strangers_have_room(l->server, &wait_ms) || wait_ms == UINT64_MAX)
-        return false;
-    pause_for(l, wait_ms);
-    return true;
+    return !l->is_unix && !strangers_have_room(l->server, wait_ms) && *wait_ms != UINT64_MAX &&
+           waiting_in_kernel(l) + waiting_accepted(l) <= MAX_WAITING;
 }
 
 /*
@@ -117,35 +132,110 @@ static bool connections_may_be_closing(struct listener *l)
     return full && l->full_iterations <= FULL_ITERATIONS;
 }
 
+enum accepted { ACCEPTED, ACCEPT_NONE, ACCEPT_LATER, ACCEPT_NO_ROOM };
+
+/* LATER: it is called again without help. NO_ROOM: to be called after *wait_ms. */
+static enum accepted accept_one(struct listener *l, uint64_t *wait_ms)
+{
+    struct sockaddr_storage from = {0};
+    socklen_t size = sizeof(from);
+    int fd, err;
+
+    if (connections_may_be_closing(l))
+        return ACCEPT_LATER;
+    if (must_wait(l, wait_ms))
+        return ACCEPT_NO_ROOM;
+    fd = accept4(l->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    err = errno;
+    if (fd >= 0) {
+        l->exhausted = false;
+        place_connection(l, fd, (struct sockaddr *)&from);
+    } else if (err == EAGAIN || err == EWOULDBLOCK) {
+        l->full_iterations = 0;
+        return ACCEPT_NONE;
+    } else if ((err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM) &&
+               !strangers_make_room(l->server)) {
+        pause_accepting(l, err);
+        return ACCEPT_LATER;
+    } /* any other error ends that one connection before it was accepted */
+    return ACCEPTED;
+}
+
+/* ---- the door: listeners whose strangers wait for room ---- */
+
+static void leave_door(struct listener *l)
+{
+    if (l->at_door)
+        TAILQ_REMOVE(&l->server->door, l, door_link);
+    l->at_door = false;
+}
+
+static void go_to_door(struct listener *l)
+{
+    uv_poll_stop(&l->poll);
+    TAILQ_INSERT_TAIL(&l->server->door, l, door_link);
+    l->at_door = true;
+}
+
+/* No connection waits at it: it accepts as soon as one arrives. */
+static void watch_again(struct listener *l)
+{
+    leave_door(l);
+    if (!timer_running(&l->pause))
+        on_pause_over(&l->pause);
+}
+
+static void on_open_door(struct deadline *deadline);
+
+static void open_door_in(struct http_server *server, uint64_t ms)
+{
+    if (timer_start(loop_timers(server->loop), &server->open_door, ms, on_open_door) == 0)
+        return;
+    while (!TAILQ_EMPTY(&server->door)) /* without a timer: accept again at once */
+        watch_again(TAILQ_FIRST(&server->door));
+}
+
+static void on_open_door(struct deadline *deadline)
+{
+    struct http_server *server = CONTAINER_OF(deadline, struct http_server, open_door);
+    struct listener *l;
+    uint64_t wait_ms = 0;
+
+    for (int i = 0; i < ACCEPT_BATCH && (l = TAILQ_FIRST(&server->door)); i++) {
+        enum accepted done = accept_one(l, &wait_ms);
+
+        if (done == ACCEPT_NO_ROOM)
+            break;
+        leave_door(l);
+        if (done == ACCEPTED && l->open)
+            go_to_door(l);
+        else if (l->open)
+            watch_again(l);
+        wait_ms = 0;
+    }
+    if (!TAILQ_EMPTY(&server->door))
+        open_door_in(server, wait_ms);
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct listener *l = poll->data;
+    enum accepted done = ACCEPTED;
+    uint64_t wait_ms = 0;
 
     (void)events;
     if (l->magic != LISTENER_MAGIC || status < 0)
         return;
-    for (int i = 0; i < (l->tls ? ACCEPT_TLS : ACCEPT_BATCH) && l->open; i++) {
-        if (connections_may_be_closing(l) || must_wait(l))
-            return;
-        struct sockaddr_storage from = {0};
-        socklen_t size = sizeof(from);
-        int fd = accept4(l->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-        if (fd >= 0) {
-            l->exhausted = false;
-            place_connection(l, fd, (struct sockaddr *)&from);
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            l->full_iterations = 0;
-            return;
-        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            int err = errno;
-
-            if (strangers_make_room(l->server))
-                continue;
-            pause_accepting(l, err);
-            return;
-        } /* any other error ends that one connection before it was accepted */
+    if (!l->is_unix && !TAILQ_EMPTY(&l->server->door)) { /* it does not pass those that wait */
+        go_to_door(l);
+        return;
     }
+    for (int i = 0; i < ACCEPT_BATCH && l->open && done == ACCEPTED; i++)
+        done = accept_one(l, &wait_ms);
+    if (done != ACCEPT_NO_ROOM)
+        return;
+    go_to_door(l);
+    open_door_in(l->server, wait_ms);
 }
 
 /* ---- TCP ---- */
@@ -321,6 +411,7 @@ void listener_close(struct listener *l)
     if (!l->open)
         return;
     l->open = false;
+    leave_door(l);
     timer_stop(loop_timers(l->server->loop), &l->pause);
     uv_close((uv_handle_t *)&l->poll, on_listener_closed);
     remove_file(l);

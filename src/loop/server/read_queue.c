@@ -5,8 +5,9 @@
  * The idea: every read from a stranger's connection, and every request head in what was read, takes one step
  * of a budget (loop_step) that an iteration of the loop has few of. A connection without a step is not read
  * and joins a queue; later iterations serve the queue from its front, one read or one head each. A connection
- * that sends a thousand requests in one packet joins a thousand times, each time behind all others. What is
- * not read stays in the kernel.
+ * that sends a thousand requests in one packet joins a thousand times, each time behind all others. In a
+ * queue peers alternate, so that a thousand connections of one peer do not delay one connection of another.
+ * What is not read stays in the kernel.
  *
  * Three queues have a budget each. A connection that was read less than a second ago is insistent: a first
  * request, and a probe every few seconds, do not wait behind a thousand connections that send without pause.
@@ -38,11 +39,13 @@ static struct read_queue *queue_for(const struct http_conn *c)
 
 void read_queues_init(struct http_server *server)
 {
-    server->read_queues[QUEUE_STRANGERS].work = LOOP_STRANGERS;
-    server->read_queues[QUEUE_INSISTENT].work = LOOP_INSISTENT;
-    server->read_queues[QUEUE_HANDSHAKES].work = LOOP_HANDSHAKES;
+    struct read_queue *queues = server->read_queues;
+
+    queues[QUEUE_STRANGERS] = (struct read_queue){.work = LOOP_STRANGERS, .line = LINE_STRANGERS};
+    queues[QUEUE_INSISTENT] = (struct read_queue){.work = LOOP_INSISTENT, .line = LINE_INSISTENT};
+    queues[QUEUE_HANDSHAKES] = (struct read_queue){.work = LOOP_HANDSHAKES, .line = LINE_HANDSHAKES};
     for (size_t i = 0; i < NREAD_QUEUES; i++)
-        TAILQ_INIT(&server->read_queues[i].conns);
+        fair_queue_init(&queues[i].conns);
 }
 
 static void on_serve_queues(struct deadline *deadline);
@@ -55,7 +58,6 @@ static int serve_later(struct http_server *server)
 /* Bytes of an earlier read go before those still in the socket. */
 static void serve_conn(struct http_conn *c)
 {
-    read_queue_leave(c);
     if (c->phase == CONN_NEXT) {
         c->last_read_ms = now_ms(c);
         conn_work_pending(c);
@@ -65,10 +67,18 @@ static void serve_conn(struct http_conn *c)
     conn_settle(c);
 }
 
+static struct http_conn *queue_take(struct read_queue *queue)
+{
+    struct http_conn *c = CONTAINER_OF(fair_queue_take(&queue->conns), struct http_conn, read_item);
+
+    c->queue = NULL;
+    return c;
+}
+
 static void serve_queue(struct http_server *server, struct read_queue *queue)
 {
-    while (!TAILQ_EMPTY(&queue->conns) && loop_step(server->loop, queue->work))
-        serve_conn(TAILQ_FIRST(&queue->conns));
+    while (queue->conns.n && loop_step(server->loop, queue->work))
+        serve_conn(queue_take(queue));
 }
 
 static void on_serve_queues(struct deadline *deadline)
@@ -78,13 +88,13 @@ static void on_serve_queues(struct deadline *deadline)
 
     for (size_t i = 0; i < NREAD_QUEUES; i++) {
         serve_queue(server, &server->read_queues[i]);
-        more = more || !TAILQ_EMPTY(&server->read_queues[i].conns);
+        more = more || server->read_queues[i].conns.n;
     }
     if (!more || timer_running(&server->serve_queues) || serve_later(server) == 0)
         return;
     for (size_t i = 0; i < NREAD_QUEUES; i++) /* without a deadline the queues would never be served */
-        while (!TAILQ_EMPTY(&server->read_queues[i].conns))
-            conn_close(TAILQ_FIRST(&server->read_queues[i].conns), "out of memory");
+        while (server->read_queues[i].conns.n)
+            conn_close(queue_take(&server->read_queues[i]), "out of memory");
 }
 
 bool read_queue_may_read(struct http_conn *c)
@@ -96,7 +106,7 @@ bool read_queue_may_read(struct http_conn *c)
         return true;
     queue = queue_for(c);
     c->may_read = false;
-    may = may || (TAILQ_EMPTY(&queue->conns) && loop_step(c->server->loop, queue->work));
+    may = may || (!queue->conns.n && loop_step(c->server->loop, queue->work));
     if (may && c->phase != CONN_HANDSHAKE)
         c->last_read_ms = now_ms(c);
     return may;
@@ -113,14 +123,13 @@ void read_queue_join(struct http_conn *c)
         conn_close(c, "out of memory");
         return;
     }
-    TAILQ_INSERT_TAIL(&queue->conns, c, queue_link);
+    fair_queue_add(&queue->conns, &c->party->lines[queue->line], &c->read_item, false);
     c->queue = queue;
 }
 
 void read_queue_leave(struct http_conn *c)
 {
-    if (!c->queue)
-        return;
-    TAILQ_REMOVE(&c->queue->conns, c, queue_link);
+    if (c->queue)
+        fair_queue_remove(&c->queue->conns, &c->read_item);
     c->queue = NULL;
 }

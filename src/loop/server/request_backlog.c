@@ -4,16 +4,18 @@
  *
  * The idea: an iteration of the loop serves every readable socket before it ends. A thousand requests that
  * arrive together would make one long iteration, and a health check would wait for all of it. So an iteration
- * begins a limited number of requests (loop_step); the others wait here, read and parsed, in the order of
- * their arrival, and later iterations begin them. Requests that the application marks as urgent go first,
- * within the same limit. A stranger's request does not wait here: its head was already limited
- * (read_queue.c). Requests of separate listeners do not wait either. A loop that is not busy has no backlog.
+ * begins a limited number of requests (loop_step); the others wait here, read and parsed, and later
+ * iterations begin them. Requests that the application marks as urgent go first, within a limit of their own:
+ * however many of them arrive, the others get their share of every iteration. In both queues peers alternate,
+ * and the next request of a connection goes behind what others have asked. A stranger's request does not wait
+ * here: its head was already limited (read_queue.c). Requests of separate listeners do not wait either. A
+ * loop that is not busy has no backlog.
  *
  * Life of an entry: request_backlog_wait() -> begun in a later iteration, or request_backlog_leave() when the
  * request ends before: its client left, or the application answered it unbegun.
  *
- * Invariants: a connection in the backlog has `req_open` and is in phase WORK. While one of the two lists is
- * not empty the server's deadline `begin` runs, and no request passes its list.
+ * Invariants: a connection in the backlog has `req_open` and is in phase WORK. While one of the two queues is
+ * not empty the server's deadline `begin` runs, and no request passes its queue.
  */
 #include "base/container_of.h"
 #include "loop/server/connection.h"
@@ -27,48 +29,54 @@ static int begin_later(struct http_server *server)
 
 static bool is_empty(const struct http_server *server)
 {
-    return TAILQ_EMPTY(&server->urgent) && TAILQ_EMPTY(&server->backlog);
+    return !server->urgent.n && !server->backlog.n;
 }
 
-static void begin_first(struct http_server *server)
+static void begin_first(struct http_server *server, struct fair_queue *queue)
 {
-    struct http_conn *c = TAILQ_FIRST(TAILQ_EMPTY(&server->urgent) ? &server->backlog : &server->urgent);
+    struct http_conn *c = CONTAINER_OF(fair_queue_take(queue), struct http_conn, backlog_item);
 
-    request_backlog_leave(c);
+    c->backlog_queue = NULL;
     server->app.message(server->app.arg, &c->req);
+}
+
+static void begin_some(struct http_server *server, struct fair_queue *queue, enum loop_work work)
+{
+    while (queue->n && loop_step(server->loop, work))
+        begin_first(server, queue);
 }
 
 static void on_begin(struct deadline *deadline)
 {
     struct http_server *server = CONTAINER_OF(deadline, struct http_server, begin);
 
-    while (!is_empty(server) && loop_step(server->loop, LOOP_REQUESTS))
-        begin_first(server);
+    begin_some(server, &server->urgent, LOOP_URGENT);
+    begin_some(server, &server->backlog, LOOP_REQUESTS);
     if (is_empty(server) || begin_later(server) == 0)
         return;
     while (!is_empty(server)) /* no memory for a deadline: all are begun in this iteration */
-        begin_first(server);
+        begin_first(server, server->urgent.n ? &server->urgent : &server->backlog);
 }
 
 bool request_backlog_wait(struct http_conn *c)
 {
     struct http_server *server = c->server;
-    struct http_conns *list = c->req.urgent ? &server->urgent : &server->backlog;
-    bool first = TAILQ_EMPTY(&server->urgent) && (c->req.urgent || TAILQ_EMPTY(&server->backlog));
+    bool urgent = c->req.urgent;
+    struct fair_queue *queue = urgent ? &server->urgent : &server->backlog;
+    struct fair_queue_party *party = c->party ? &c->party->lines[urgent ? LINE_URGENT : LINE_REQUESTS] : NULL;
 
-    if (c->stranger || c->place == PLACE_SEPARATE || (first && loop_step(server->loop, LOOP_REQUESTS)))
+    if (c->stranger || !party || (!queue->n && loop_step(server->loop, urgent ? LOOP_URGENT : LOOP_REQUESTS)))
         return false;
     if (!timer_running(&server->begin) && begin_later(server))
         return false;
-    TAILQ_INSERT_TAIL(list, c, backlog_link);
-    c->backlog_list = list;
+    fair_queue_add(queue, party, &c->backlog_item, false);
+    c->backlog_queue = queue;
     return true;
 }
 
 void request_backlog_leave(struct http_conn *c)
 {
-    if (!c->backlog_list)
-        return;
-    TAILQ_REMOVE(c->backlog_list, c, backlog_link);
-    c->backlog_list = NULL;
+    if (c->backlog_queue)
+        fair_queue_remove(c->backlog_queue, &c->backlog_item);
+    c->backlog_queue = NULL;
 }

@@ -59,8 +59,9 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
     if (!server->opts.max_pipelined)
         server->opts.max_pipelined = DEFAULT_PIPELINED;
     TAILQ_INIT(&server->conns);
-    TAILQ_INIT(&server->backlog);
-    TAILQ_INIT(&server->urgent);
+    fair_queue_init(&server->backlog);
+    fair_queue_init(&server->urgent);
+    TAILQ_INIT(&server->door);
     read_queues_init(server);
     strangers_init(server);
     SLIST_INIT(&server->listeners);
@@ -199,6 +200,7 @@ void http_server_close(struct http_server *server, void (*closed)(void *arg), vo
     TAILQ_FOREACH(c, &server->conns, link) conn_close(c, "server closes");
     timer_stop(loop_timers(server->loop), &server->begin);
     timer_stop(loop_timers(server->loop), &server->serve_queues);
+    timer_stop(loop_timers(server->loop), &server->open_door);
     if (server->handles == 0 && timer_start(loop_timers(server->loop), &server->end, 0, on_end))
         server_finish(server); /* no memory for a deadline; without connections no callback is on the stack */
 }

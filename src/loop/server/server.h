@@ -64,7 +64,7 @@ struct http_req {
     const struct http_peer *peer;
     uint64_t started_ms; /* monotonic, when the head was complete */
     bool keep_alive;
-    bool urgent; /* set by the application in `head`: goes before other requests in the backlog */
+    bool urgent; /* set by the application in `head`: goes before other requests, within a limit of its own */
 };
 
 struct http_app {

@@ -7,17 +7,21 @@
  * (may_log), connections and bytes here.
  *
  * Connections: strangers have half of max_connections. Every connection begins as a stranger's, so a new one
- * is accepted and the oldest is closed: a client identifies itself with its first request, soon after it
- * connects. At max_connections a stranger's connection is closed for any new one. Each has GRACE_MS to send a
- * request, and a request that has arrived is served before the connection is closed; new connections wait in
- * the kernel's backlog meanwhile.
+ * is accepted and another is closed: a client identifies itself with its first request, soon after it
+ * connects. At max_connections a stranger's connection is closed for any new one. It is a connection of the
+ * peer that has most of them, or about as many; of its connections first one whose handshake has made no
+ * progress for STANDING_MS, then one whose ClientHello is not answered yet, then one of the others. Each has
+ * GRACE_MS to send a request, and a request that has arrived is served before the connection is closed. A
+ * distant client has the time of a few round trips after its ClientHello is answered (STANDING_MS), and again
+ * after its handshake; the handshakes of a peer with many strangers have less (CROWD_MS). New connections
+ * wait in the kernel's backlog meanwhile (listener.c).
  *
  * Bytes: what the unfinished requests of all strangers hold has a limit, and the part of it that lies in
  * secret memory another. Over a limit the connection whose bytes began first is closed. Clients' connections
  * have one limit together, in secret memory, which leaves a part of it to the vault's answers.
  *
- * Invariants: a connection is in `all` as long as it is a stranger's, and in `buffering` while it holds
- * bytes. A closed connection is not counted.
+ * Invariants: a connection is in a list of its peer as long as it is a stranger's, and in `buffering` while
+ * it holds bytes. A closed connection is not counted.
  */
 #include "loop/server/connection.h"
 
@@ -27,6 +31,8 @@
 
 #define LEAST_SHARE   4 /* connections strangers may have however small max_connections is */
 #define GRACE_MS      20
+#define STANDING_MS   1000  /* a handshake without progress for so long is closed before all others */
+#define CROWD_MS      100   /* the same for a peer with many strangers */
 #define QUEUE_MS      2     /* the wait when every stranger waits to be read */
 #define FIRST_FEW     64    /* considered for closing */
 #define WARN_EVERY_MS 60000 /* many connections must not cause many lines */
@@ -36,7 +42,8 @@ static const char *const reasons[HTTP_NREASONS] = {
 
 void strangers_init(struct http_server *server)
 {
-    TAILQ_INIT(&server->strangers.all);
+    for (size_t i = 0; i < STRANGER_SIZES; i++)
+        TAILQ_INIT(&server->strangers.peers[i]);
     TAILQ_INIT(&server->strangers.buffering);
 }
 
@@ -85,35 +92,10 @@ static void close_for_others(struct http_conn *c, enum http_close_reason reason)
     buf_free(&c->pending);
 }
 
-/* It is being served, or has sent bytes that are not read yet. An insistent connection is not waited for. */
-static bool is_awaited(const struct http_conn *c)
+static uint64_t now_ms(const struct http_server *server)
 {
-    return c->req_open || c->phase == CONN_RESPONSE || c->may_read ||
-           (c->queue && c->queue != &c->server->read_queues[QUEUE_INSISTENT]);
+    return clock_now(loop_clock(server->loop));
 }
-
-/* The oldest that is not awaited; NULL = none of the first FIRST_FEW. */
-static struct http_conn *first_closable(const struct http_server *server)
-{
-    struct http_conn *c = TAILQ_FIRST(&server->strangers.all);
-
-    for (int i = 0; c && i < FIRST_FEW && is_awaited(c); i++)
-        c = TAILQ_NEXT(c, stranger_link);
-    return c && !is_awaited(c) ? c : NULL;
-}
-
-bool strangers_make_room(struct http_server *server)
-{
-    struct http_conn *c = first_closable(server);
-
-    if (!c)
-        c = TAILQ_FIRST(&server->strangers.all);
-    if (c)
-        close_for_others(c, HTTP_FOR_CONNECTIONS);
-    return c;
-}
-
-/* ---- entering and leaving ---- */
 
 static size_t stranger_limit(const struct http_server *server)
 {
@@ -122,23 +104,202 @@ static size_t stranger_limit(const struct http_server *server)
     return half > LEAST_SHARE ? half : LEAST_SHARE;
 }
 
+/* It is being served, or has sent bytes that are not read yet. An insistent connection is not waited for, nor
+ * one that does not read its response. */
+static bool is_awaited(const struct http_conn *c)
+{
+    bool answered = c->phase == CONN_RESPONSE && now_ms(c->server) - c->since_ms < STANDING_MS;
+
+    return c->req_open || answered || c->may_read ||
+           (c->queue && c->queue != &c->server->read_queues[QUEUE_INSISTENT]);
+}
+
+/* A search for the connection to close first. */
+struct search {
+    struct http_server *server;
+    unsigned looks;   /* connections and peers it may still look at */
+    uint64_t wait_ms; /* until one of those it found may be closed */
+};
+
+/* The first that is not awaited; NULL = none was found. */
+static struct http_conn *first_idle(struct search *search, const struct http_conns *list)
+{
+    struct http_conn *c = TAILQ_FIRST(list);
+
+    while (c && is_awaited(c)) {
+        if (!search->looks)
+            return NULL;
+        search->looks--;
+        c = TAILQ_NEXT(c, stranger_link);
+    }
+    return c;
+}
+
+static bool is_over(struct search *search, const struct http_conn *c, uint64_t time_ms)
+{
+    uint64_t age = c ? now_ms(search->server) - c->stage_ms : 0;
+
+    if (c && age >= time_ms)
+        return true;
+    if (c && time_ms - age < search->wait_ms)
+        search->wait_ms = time_ms - age;
+    return false;
+}
+
+static size_t strangers_of(const struct conn_peer *peer)
+{
+    return peer->nsilent + peer->nheard;
+}
+
+static bool is_crowd(const struct http_server *server, const struct conn_peer *peer)
+{
+    return strangers_of(peer) * 4 > stranger_limit(server);
+}
+
+static struct http_conn *first_of_peer(struct search *search, const struct conn_peer *peer)
+{
+    struct http_conn *silent = first_idle(search, &peer->silent);
+    struct http_conn *heard = first_idle(search, &peer->heard);
+
+    if (is_over(search, heard, STANDING_MS))
+        return heard;
+    if (is_over(search, silent, GRACE_MS))
+        return silent;
+    /* Handshakes that make progress stay while their peer has many other connections. */
+    if ((!silent || peer->nheard > peer->nsilent) && is_crowd(search->server, peer) &&
+        is_over(search, heard, CROWD_MS))
+        return heard;
+    return NULL;
+}
+
+/* A peer that is passed over goes behind the others of its size. */
+static struct http_conn *first_of_size(struct search *search, struct conn_peers *peers)
+{
+    struct conn_peer *peer, *last = TAILQ_LAST(peers, conn_peers);
+    struct http_conn *c;
+
+    while ((peer = TAILQ_FIRST(peers)) && search->looks) {
+        search->looks--;
+        c = first_of_peer(search, peer);
+        if (c)
+            return c;
+        TAILQ_REMOVE(peers, peer, link);
+        TAILQ_INSERT_TAIL(peers, peer, link);
+        if (peer == last)
+            break;
+    }
+    return NULL;
+}
+
+/* The connection to close first, or NULL and when to look again. */
+static struct http_conn *first_closable(struct http_server *server, uint64_t *wait_ms)
+{
+    struct search search = {.server = server, .looks = FIRST_FEW, .wait_ms = UINT64_MAX};
+    struct http_conn *c = NULL;
+
+    for (size_t i = STRANGER_SIZES; i-- > 0 && !c;)
+        c = first_of_size(&search, &server->strangers.peers[i]);
+    *wait_ms = search.wait_ms == UINT64_MAX ? QUEUE_MS : search.wait_ms;
+    return c;
+}
+
+/* The last one that is not awaited, or else not being served; NULL = none was found. */
+static struct http_conn *last_silent(const struct conn_peer *peer)
+{
+    struct http_conn *c = TAILQ_LAST(&peer->silent, http_conns), *unserved = NULL;
+
+    for (unsigned i = 0; c && i < FIRST_FEW; i++, c = TAILQ_PREV(c, http_conns, stranger_link)) {
+        if (!is_awaited(c))
+            return c;
+        if (!unserved && !c->req_open)
+            unserved = c;
+    }
+    return unserved;
+}
+
+/* None may be closed yet, and one must be: the newest of the peer with most, so that those before it are read
+ * in the end. */
+static struct http_conn *last_resort(struct http_server *server)
+{
+    const struct conn_peer *peer = NULL;
+    struct http_conn *c;
+
+    for (size_t i = STRANGER_SIZES; i-- > 0 && !peer;)
+        peer = TAILQ_FIRST(&server->strangers.peers[i]);
+    if (!peer)
+        return NULL;
+    c = last_silent(peer);
+    if (!c)
+        c = TAILQ_FIRST(&peer->heard);
+    return c ? c : TAILQ_FIRST(&peer->silent);
+}
+
+bool strangers_make_room(struct http_server *server)
+{
+    uint64_t wait_ms;
+    struct http_conn *c = first_closable(server, &wait_ms);
+
+    if (!c)
+        c = last_resort(server);
+    if (c)
+        close_for_others(c, HTTP_FOR_CONNECTIONS);
+    return c;
+}
+
 bool strangers_have_room(struct http_server *server, uint64_t *wait_ms)
 {
     bool full = server->nconns >= server->opts.max_connections;
-    const struct http_conn *c;
-    uint64_t age;
 
     *wait_ms = UINT64_MAX;
     if (!full && server->strangers.n < stranger_limit(server))
         return true;
-    if (!server->strangers.n)
-        return false;
-    c = first_closable(server);
-    age = c ? clock_now(loop_clock(server->loop)) - c->since_ms : 0;
-    if (age >= GRACE_MS)
-        return true;
-    *wait_ms = c ? GRACE_MS - age : QUEUE_MS;
-    return false;
+    return server->strangers.n && first_closable(server, wait_ms);
+}
+
+/* ---- entering and leaving ---- */
+
+static struct conn_peers *peers_like(struct strangers *s, const struct conn_peer *peer)
+{
+    size_t i = 0;
+
+    for (size_t n = strangers_of(peer); n > 1 && i < STRANGER_SIZES - 1; n /= 2)
+        i++;
+    return &s->peers[i];
+}
+
+/* Puts the connection into the lists, behind the others of its stage, or takes it out. */
+static void list_conn(struct http_conn *c, bool in)
+{
+    struct strangers *s = &c->server->strangers;
+    struct conn_peer *peer = c->party;
+    struct http_conns *list = c->stage == STAGE_SILENT ? &peer->silent : &peer->heard;
+    size_t *n = c->stage == STAGE_SILENT ? &peer->nsilent : &peer->nheard;
+    struct conn_peers *before = strangers_of(peer) ? peers_like(s, peer) : NULL, *after;
+
+    if (in) {
+        TAILQ_INSERT_TAIL(list, c, stranger_link);
+        ++*n;
+    } else {
+        TAILQ_REMOVE(list, c, stranger_link);
+        --*n;
+    }
+    after = strangers_of(peer) ? peers_like(s, peer) : NULL;
+    if (before == after)
+        return;
+    if (before)
+        TAILQ_REMOVE(before, peer, link);
+    if (after)
+        TAILQ_INSERT_TAIL(after, peer, link);
+}
+
+void strangers_advance(struct http_conn *c, enum stranger_stage stage)
+{
+    if (!c->stranger || stage <= c->stage)
+        return;
+    list_conn(c, false);
+    c->stage = stage;
+    c->stage_ms = now_ms(c->server);
+    list_conn(c, true);
 }
 
 static bool shows_client(const struct http_conn *c)
@@ -159,7 +320,8 @@ void strangers_enter(struct http_conn *c)
         ;
     c->stranger = true;
     s->n++;
-    TAILQ_INSERT_TAIL(&s->all, c, stranger_link);
+    c->stage_ms = c->since_ms;
+    list_conn(c, true);
 }
 
 static void strangers_leave(struct http_conn *c)
@@ -173,7 +335,7 @@ static void strangers_leave(struct http_conn *c)
     s->bytes -= c->buffered;
     s->secret -= c->buffered_secret; /* its secret memory now counts as a client's */
     s->n--;
-    TAILQ_REMOVE(&s->all, c, stranger_link);
+    list_conn(c, false);
     c->buffered = 0;
     c->stranger = c->buffering = c->may_read = false;
     read_queue_leave(c);

@@ -187,6 +187,11 @@ void tls_shutdown(struct tls *t)
     ERR_clear_error();
 }
 
+bool tls_answers(const struct tls *t)
+{
+    return t->bytes.out.len > 0 && !t->failed;
+}
+
 bool tls_established(const struct tls *t)
 {
     return t->established;

@@ -37,7 +37,8 @@ int tls_output(struct tls *, struct buf *out);
 bool tls_can_wait(const struct tls *);
 /* Ends a delivery: frees buffers that are needed only with the next one. */
 void tls_rest(struct tls *);
-void tls_shutdown(struct tls *); /* close_notify into the output */
+void tls_shutdown(struct tls *);      /* close_notify into the output */
+bool tls_answers(const struct tls *); /* it has something to say: tls_output() */
 bool tls_established(const struct tls *);
 
 /* Subject alternative names of the verified client certificate as "DNS:…" texts. Returns how many; they live
