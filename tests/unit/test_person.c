@@ -132,7 +132,8 @@ static void the_ranges_are_in_order(void **state)
         {0x200f, LETTER_HIDDEN}, {0x2010, LETTER_PLAIN},   {0x2028, LETTER_CONTROL}, {0x202e, LETTER_HIDDEN},
         {0x202f, LETTER_BLANK},  {0x2060, LETTER_HIDDEN},  {0x206f, LETTER_HIDDEN},  {0x2070, LETTER_PLAIN},
         {0x3000, LETTER_BLANK},  {0x3099, LETTER_MARK},    {0xac00, LETTER_PLAIN},   {0xfeff, LETTER_HIDDEN},
-        {0xfffd, LETTER_PLAIN},  {0xe0001, LETTER_HIDDEN}, {0x10ffff, LETTER_PLAIN},
+        {0xfffd, LETTER_PLAIN},  {0xffff, LETTER_HIDDEN},  {0xe0001, LETTER_HIDDEN}, {0x10ffff, LETTER_PLAIN},
+        {0x2800, LETTER_BLANK},  {0x13430, LETTER_HIDDEN}, {0x16fe4, LETTER_HIDDEN}, {0x1bca1, LETTER_HIDDEN},
     };
 
     (void)state;

@@ -76,6 +76,9 @@ static const char *trimmed(const struct buf *body, size_t *len)
 
 static bool calls_itself_html(const char *type)
 {
+    /* What the vault sends, spelled as it spells it, is not searched. */
+    if (!strcmp(type, "application/json; charset=utf-8") || !strcmp(type, "application/json"))
+        return false;
     return strcasestr(type, "text/html") || strcasestr(type, "application/xhtml");
 }
 
