@@ -58,7 +58,8 @@ def test_more_than_the_vault_can_do():
         crowd = Crowd(house, 60)
         house.vault.latency(200)
         crowd.start(range(50))
-        eventually(lambda: any(answer and answer.status == 200 for answer in crowd.answers), 10)
+        # The estimate of the wait is learned from calls that waited, so some must have been served.
+        eventually(lambda: sum(answer is not None and answer.status == 200 for answer in crowd.answers) >= 5, 10)
         crowd.start(range(50, 60))
         crowd.end()
         served = crowd.check()

@@ -40,6 +40,14 @@ void priority_queue_remove(struct priority_queue *q, struct priority_queue_item 
         TAILQ_REMOVE(&q->others[item->class], &item->slot, link);
 }
 
+void priority_queue_serve(struct priority_queue *q, struct priority_queue_item *item)
+{
+    priority_queue_remove(q, item);
+    q->taken++;
+    if (item->class == CALL_NEW)
+        wait_estimate_left(&q->wait_estimate, clock_now(q->clock), q->n[CALL_NEW] > 0);
+}
+
 /* CALL_NCLASSES = the queue is empty. */
 static enum call_class next_class(const struct priority_queue *q)
 {

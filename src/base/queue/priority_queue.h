@@ -48,7 +48,9 @@ void priority_queue_init(struct priority_queue *, const struct clock *);
 void priority_queue_add(struct priority_queue *, struct priority_queue_item *, enum call_class,
                         struct fair_queue_party *party, bool front);
 void priority_queue_remove(struct priority_queue *,
-                           struct priority_queue_item *);                 /* it must be in this queue */
+                           struct priority_queue_item *); /* it must be in this queue */
+/* Takes this item out before its turn. It counts as served: for the shares and for the wait of the others. */
+void priority_queue_serve(struct priority_queue *, struct priority_queue_item *);
 struct priority_queue_item *priority_queue_take(struct priority_queue *); /* NULL = the queue is empty */
 struct priority_queue_item *
 priority_queue_peek(const struct priority_queue *); /* what priority_queue_take() would return */

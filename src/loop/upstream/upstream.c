@@ -149,7 +149,12 @@ struct call *upstream_peek_call(const struct upstream *up)
 
 void upstream_take_call(struct call *call)
 {
-    dequeue_call(call);
+    if (call->retried) {
+        dequeue_call(call);
+    } else {
+        leave_queue(call);
+        priority_queue_serve(&call->up->priority_queue, &call->place);
+    }
     begin_exchange(call);
 }
 
