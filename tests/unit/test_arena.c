@@ -41,7 +41,7 @@ static bool zero(const char *p, size_t n)
 
 /* ---- giving and taking ---- */
 
-static void blocks_of_all_sizes(void **state)
+TEST(blocks_of_all_sizes)
 {
     static const size_t sizes[] = {0,     1,     15,    16,    24,    25,     64,     255,
                                    256,   257,   1024,  4096,  4097,  8192,   9999,   16384,
@@ -49,8 +49,6 @@ static void blocks_of_all_sizes(void **state)
     enum { N = sizeof(sizes) / sizeof(sizes[0]) };
     struct arena *a = arena_new(16 * MEGA);
     char *p[N];
-    (void)state;
-
     for (size_t i = 0; i < N; i++) {
         p[i] = arena_alloc(a, sizes[i]);
         assert_non_null(p[i]);
@@ -69,7 +67,7 @@ static void blocks_of_all_sizes(void **state)
 }
 
 /* Random taking and giving back: nothing overlaps, all comes zeroed, and it ends empty. */
-static void blocks_never_overlap(void **state)
+TEST(blocks_never_overlap)
 {
     enum { N = 400 };
     struct arena *a = arena_new(32 * MEGA);
@@ -79,8 +77,6 @@ static void blocks_never_overlap(void **state)
         unsigned char mark;
     } held[N] = {0};
     unsigned seed = 1;
-    (void)state;
-
     for (unsigned turn = 0; turn < 40000; turn++) {
         seed = seed * 1103515245U + 12345U;
         size_t i = (seed >> 8) % N;
@@ -106,14 +102,12 @@ static void blocks_never_overlap(void **state)
     assert_int_equal(arena_free(a), 0);
 }
 
-static void limit_holds_and_room_comes_back(void **state)
+TEST(limit_holds_and_room_comes_back)
 {
     struct arena *a = arena_new(MEGA);
     void *p[2000];
     size_t n = 0;
     struct arena_state s;
-    (void)state;
-
     while (n < 2000 && (p[n] = arena_alloc(a, 1000)))
         n++;
     assert_in_range(n, 700, 1048);
@@ -159,14 +153,12 @@ static bool mapping_at(const void *p, const char *field, char *out, size_t size)
     return found;
 }
 
-static void memory_is_locked_and_left_out_of_cores(void **state)
+TEST(memory_is_locked_and_left_out_of_cores)
 {
     struct arena *a = arena_new(4 * MEGA);
     char *small = arena_alloc(a, 100), *large = arena_alloc(a, 200000);
     char flags[512];
     struct arena_state s;
-    (void)state;
-
     arena_state(a, &s);
     for (int i = 0; i < 2; i++) {
         assert_true(mapping_at(i ? large : small, "VmFlags:", flags, sizeof(flags)));
@@ -180,15 +172,13 @@ static void memory_is_locked_and_left_out_of_cores(void **state)
     assert_int_equal(arena_free(a), 0);
 }
 
-static void only_what_was_used_takes_memory(void **state)
+TEST(only_what_was_used_takes_memory)
 {
     struct arena *a = arena_new(4 * MEGA);
     char *small = arena_alloc(a, 100), *other = arena_alloc(a, 5000);
     char line[512];
     unsigned long kb = 0;
     struct arena_state s;
-    (void)state;
-
     arena_state(a, &s);
     assert_int_equal(s.taken, MEGA);
     assert_true(mapping_at(small, "Rss:", line, sizeof(line)));
@@ -200,13 +190,11 @@ static void only_what_was_used_takes_memory(void **state)
     assert_int_equal(arena_free(a), 0);
 }
 
-static void a_fork_finds_nothing(void **state)
+TEST(a_fork_finds_nothing)
 {
     struct arena *a = arena_new(MEGA);
     char *p = arena_alloc(a, 16);
     int status;
-    (void)state;
-
     memcpy(p, "S3cret-in-parent", 16);
     pid_t child = fork();
     assert_true(child >= 0);
@@ -313,7 +301,7 @@ static void other_thread(void)
         (void)pthread_join(thread, NULL);
 }
 
-static void crimes_end_the_process(void **state)
+TEST(crimes_end_the_process)
 {
     static const struct {
         void (*crime)(void);
@@ -328,8 +316,6 @@ static void crimes_end_the_process(void **state)
         {other_thread, "does not own it"},
     };
     char said[256];
-    (void)state;
-
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         int status = end_of(cases[i].crime, said);
         if (!strstr(said, cases[i].word))
@@ -359,11 +345,9 @@ static void off_the_start(void)
     run_off(-4096);
 }
 
-static void guard_pages_stop_a_runaway(void **state)
+TEST(guard_pages_stop_a_runaway)
 {
     char said[256];
-    (void)state;
-
     int end = end_of(off_the_end, said), start = end_of(off_the_start, said);
     if (SANITIZED) /* it reports the fault and exits */
         assert_true(end != 0 && start != 0);
@@ -374,11 +358,9 @@ static void guard_pages_stop_a_runaway(void **state)
 
 /* ---- those who use it ---- */
 
-static void buffers_of_secrets_live_there(void **state)
+TEST(buffers_of_secrets_live_there)
 {
     struct buf b = BUF_SECRET(100000), to = BUF_INIT(10);
-    (void)state;
-
     for (int i = 0; i < 5000; i++)
         assert_int_equal(buf_str(&b, "password"), 0);
     assert_true(secret_owns(b.data));
@@ -400,12 +382,10 @@ static void buffers_of_secrets_live_there(void **state)
     assert_int_equal(secret_close(), 0);
 }
 
-static void trees_of_secrets_live_there(void **state)
+TEST(trees_of_secrets_live_there)
 {
     static const char text[] = "{\"access_token\":\"t0ken\"}";
     const char *why;
-    (void)state;
-
     cJSON *secret = json_parse(text, sizeof(text) - 1, 8, JSON_SECRET, &why);
     cJSON *plain = json_parse(text, sizeof(text) - 1, 8, 0, &why);
     assert_true(secret && secret_owns(secret) && secret_owns(secret->child->valuestring));
@@ -415,12 +395,10 @@ static void trees_of_secrets_live_there(void **state)
     assert_int_equal(secret_close(), 0);
 }
 
-static void opening_says_what_cannot_be_locked(void **state)
+TEST(opening_says_what_cannot_be_locked)
 {
     char why[256];
     struct arena_state s;
-    (void)state;
-
     assert_int_equal(secret_open((size_t)1 << 52, why), 0); /* more than any limit but `unlimited` */
     secret_state(&s);
     assert_int_equal(s.limit, (size_t)1 << 52);
@@ -430,11 +408,9 @@ static void opening_says_what_cannot_be_locked(void **state)
     assert_int_equal(secret_close(), 0);
 }
 
-static void the_heap_for_libraries(void **state)
+TEST(the_heap_for_libraries)
 {
     char *p = wiping_alloc(32);
-    (void)state;
-
     assert_non_null(p);
     memcpy(p, "0123456789abcdef0123456789abcde", 32);
     p = wiping_realloc(p, 4000);

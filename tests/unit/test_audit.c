@@ -86,12 +86,11 @@ static int teardown(void **state)
 
 /* ---- tests ---- */
 
-static void a_record_holds_what_is_known(void **state)
+TEST(a_record_holds_what_is_known)
 {
     struct audit_note n;
     struct session s = {.id = "S-1", .username = "ann", .domain = "", .client = "pra", .trace_id = NULL};
 
-    (void)state;
     open_audit(AUDIT_STRICT);
     audit_note(&n, audit, "checkout");
     audit_session(&n, &s);
@@ -106,12 +105,11 @@ static void a_record_holds_what_is_known(void **state)
     assert_int_equal(sink.last_flags, AUDIT_KEEP);
 }
 
-static void texts_are_cut_and_never_too_long(void **state)
+TEST(texts_are_cut_and_never_too_long)
 {
     static char text[4 * AUDIT_TEXT_MAX];
     struct audit_note n;
 
-    (void)state;
     open_audit(AUDIT_STRICT);
     memset(text, 'x', sizeof(text) - 1);
     audit_note(&n, audit, "checkout");
@@ -136,9 +134,8 @@ static const char *url_of(const char *url)
     return sink.last + strlen("\"event\":\"x\"");
 }
 
-static void urls_open_nothing(void **state)
+TEST(urls_open_nothing)
 {
-    (void)state;
     open_audit(AUDIT_STRICT);
     assert_string_equal(url_of("https://h.test/a/b?token=1#f"), ",\"u\":\"https://h.test/a/b\"");
     assert_string_equal(url_of("https://me:pw@h.test:8443/a"), ",\"u\":\"https://h.test:8443/a\"");
@@ -157,11 +154,10 @@ static int await_one(struct audit_wait *w)
     return audit_await(&n, w);
 }
 
-static void strict_waits_or_refuses(void **state)
+TEST(strict_waits_or_refuses)
 {
     struct audit_wait w = {0};
 
-    (void)state;
     open_audit(AUDIT_STRICT);
     assert_int_equal(await_one(&w), AUDIT_WAIT);
     assert_int_equal(sink.last_flags, 0); /* void if it does not come in time */
@@ -175,11 +171,10 @@ static void strict_waits_or_refuses(void **state)
     assert_true(audit_is_strict(audit));
 }
 
-static void degraded_goes_on_and_keeps_the_record(void **state)
+TEST(degraded_goes_on_and_keeps_the_record)
 {
     struct audit_wait w = {0};
 
-    (void)state;
     open_audit(AUDIT_DEGRADED);
     assert_int_equal(await_one(&w), AUDIT_WAIT);
     assert_int_equal(sink.last_flags, AUDIT_KEEP);
@@ -191,9 +186,8 @@ static void degraded_goes_on_and_keeps_the_record(void **state)
     assert_false(audit_is_strict(audit));
 }
 
-static void strangers_are_counted(void **state)
+TEST(strangers_are_counted)
 {
-    (void)state;
     open_audit(AUDIT_STRICT);
     for (int i = 0; i < 1000; i++)
         audit_stranger(audit, "main", "10.0.0.1:5");
@@ -213,12 +207,11 @@ static void strangers_are_counted(void **state)
     assert_int_equal(sink.puts, 4);
 }
 
-static void without_a_trail_nobody_waits(void **state)
+TEST(without_a_trail_nobody_waits)
 {
     struct audit_wait w = {0};
     struct audit_state s;
 
-    (void)state;
     assert_int_equal(await_one(&w), AUDIT_GO);
     assert_int_equal(audit_verdict(NULL, -EIO), AUDIT_GO);
     audit_unwait(NULL, &w);
@@ -231,14 +224,10 @@ static void without_a_trail_nobody_waits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-        TEST(a_record_holds_what_is_known),
-        TEST(texts_are_cut_and_never_too_long),
-        TEST(urls_open_nothing),
-        TEST(strict_waits_or_refuses),
-        TEST(degraded_goes_on_and_keeps_the_record),
-        TEST(strangers_are_counted),
-        TEST(without_a_trail_nobody_waits),
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+        T(a_record_holds_what_is_known), T(texts_are_cut_and_never_too_long),      T(urls_open_nothing),
+        T(strict_waits_or_refuses),      T(degraded_goes_on_and_keeps_the_record), T(strangers_are_counted),
+        T(without_a_trail_nobody_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

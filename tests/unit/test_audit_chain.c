@@ -97,11 +97,10 @@ static uint64_t verify(const char *text, size_t n, const struct audit_head *h)
 
 /* ---- tests ---- */
 
-static void a_line_has_its_form(void **state)
+TEST(a_line_has_its_form)
 {
     struct audit_line l;
 
-    (void)state;
     assert_null(audit_line_read(trail.data, start[1], &l));
     assert_int_equal(l.link.seq, 1);
     assert_string_equal(l.event, "audit_begin");
@@ -114,9 +113,8 @@ static void a_line_has_its_form(void **state)
     assert_non_null(audit_line_read("\n", 1, &l));
 }
 
-static void a_sound_trail_is_sound(void **state)
+TEST(a_sound_trail_is_sound)
 {
-    (void)state;
     assert_int_equal(verify(trail.data, trail.len, &head), 0);
     assert_int_equal(sum.lines, LINES);
     assert_int_equal(sum.first_seq, 1);
@@ -128,11 +126,10 @@ static void a_sound_trail_is_sound(void **state)
 }
 
 /* Every byte, each changed in several ways, with the head and without it. */
-static void every_changed_byte_is_caught(void **state)
+TEST(every_changed_byte_is_caught)
 {
     static const unsigned char masks[] = {0x01, 0x20, 0x80, 0xff};
 
-    (void)state;
     for (size_t i = 0; i < trail.len; i++)
         for (size_t m = 0; m < sizeof(masks); m++) {
             trail.data[i] = (char)(trail.data[i] ^ masks[m]);
@@ -142,9 +139,8 @@ static void every_changed_byte_is_caught(void **state)
         }
 }
 
-static void a_changed_line_is_named_alone(void **state)
+TEST(a_changed_line_is_named_alone)
 {
-    (void)state;
     trail.data[start[5] - 3] ^= 1;
     assert_int_equal(verify(trail.data, trail.len, &head), 1);
     assert_said("a:5:5 the line was changed");
@@ -158,9 +154,8 @@ static void copy_without(struct buf *out, size_t from, size_t to)
     assert_int_equal(buf_append(out, trail.data + start[to], trail.len - start[to]), 0);
 }
 
-static void missing_lines_are_caught(void **state)
+TEST(missing_lines_are_caught)
 {
-    (void)state;
     for (size_t from = 0; from < LINES; from++)
         for (size_t to = from + 1; to <= LINES; to++) {
             struct buf b = BUF_INIT(1 << 20);
@@ -174,19 +169,17 @@ static void missing_lines_are_caught(void **state)
         }
 }
 
-static void a_cut_anywhere_is_caught(void **state)
+TEST(a_cut_anywhere_is_caught)
 {
-    (void)state;
     for (size_t n = 0; n < trail.len; n++)
         if (!verify(trail.data, n, &head))
             fail_msg("cut at %zu", n);
 }
 
-static void order_and_copies_are_caught(void **state)
+TEST(order_and_copies_are_caught)
 {
     struct buf b = BUF_INIT(1 << 20), twice = BUF_INIT(1 << 20);
 
-    (void)state;
     assert_int_equal(buf_append(&b, trail.data, start[3]), 0);
     assert_int_equal(buf_append(&b, trail.data + start[4], start[5] - start[4]), 0);
     assert_int_equal(buf_append(&b, trail.data + start[3], start[4] - start[3]), 0);
@@ -203,13 +196,12 @@ static void order_and_copies_are_caught(void **state)
 }
 
 /* Somebody changes a line and computes its check anew. */
-static void a_forged_line_breaks_the_chain(void **state)
+TEST(a_forged_line_breaks_the_chain)
 {
     struct audit_link at;
     struct audit_line l;
     struct buf b = BUF_INIT(1 << 20);
 
-    (void)state;
     assert_null(audit_line_read(trail.data + start[4], start[5] - start[4], &l));
     assert_int_equal(buf_append(&b, trail.data, start[4]), 0);
     at = (struct audit_link){.seq = 4};
@@ -249,9 +241,8 @@ static void make_next_file(void)
     next_head = (struct audit_head){.last = at, .first = LINES + 1};
 }
 
-static void files_hang_together(void **state)
+TEST(files_hang_together)
 {
-    (void)state;
     make_next_file();
     assert_int_equal(verify2(trail.data, trail.len, next_file.data, next_file.len, &next_head), 0);
     assert_int_equal(sum.notes, 0);
@@ -272,12 +263,11 @@ static void files_hang_together(void **state)
     buf_free(&next_file);
 }
 
-static void a_deleted_file_is_named(void **state)
+TEST(a_deleted_file_is_named)
 {
     struct audit_link at = head.last;
     struct buf b = BUF_INIT(1 << 16);
 
-    (void)state;
     add(&b, &at, "\"event\":\"audit_continue\",\"cause\":\"deleted\",\"last_seq\":12");
     struct audit_head h = {.last = at, .first = LINES + 1};
     assert_int_equal(verify(b.data, b.len, &h), 1);
@@ -286,12 +276,11 @@ static void a_deleted_file_is_named(void **state)
     buf_free(&b);
 }
 
-static void gaps_are_notes(void **state)
+TEST(gaps_are_notes)
 {
     struct audit_link at = head.last;
     struct buf b = BUF_INIT(1 << 16);
 
-    (void)state;
     assert_int_equal(buf_append(&b, trail.data, trail.len), 0);
     add(&b, &at, "\"event\":\"audit_gap\",\"lost\":3,\"delayed\":7,\"from\":\"x\",\"to\":\"y\"");
     assert_int_equal(verify(b.data, b.len, NULL), 0);
@@ -299,12 +288,11 @@ static void gaps_are_notes(void **state)
     buf_free(&b);
 }
 
-static void the_head_is_strict(void **state)
+TEST(the_head_is_strict)
 {
     char text[AUDIT_HEAD_SIZE];
     struct audit_head back;
 
-    (void)state;
     audit_head_write(&head, text);
     assert_int_equal(strlen(text), audit_head_length());
     assert_true(audit_head_read(text, audit_head_length(), &back));
@@ -317,13 +305,12 @@ static void the_head_is_strict(void **state)
     assert_false(audit_head_read(text, audit_head_length(), &back));
 }
 
-static void too_long_is_refused_whole(void **state)
+TEST(too_long_is_refused_whole)
 {
     static char members[AUDIT_LINE_MAX];
     struct audit_link at = head.last;
     struct buf b = BUF_INIT(1 << 20), small = BUF_INIT(64);
 
-    (void)state;
     memset(members, 'x', sizeof(members));
     assert_true(audit_line_write(&b, &at, 0, members, sizeof(members)) < 0);
     assert_true(audit_line_write(&small, &at, 0, "\"event\":\"x\"", 11) < 0);

@@ -77,11 +77,10 @@ static void put_text(const char *path, const char *text, int flags)
 
 #define assert_said(text) assert_non_null(strstr(t.said, text))
 
-static void a_trail_goes_on_over_restarts(void **state)
+TEST(a_trail_goes_on_over_restarts)
 {
     struct stat st;
 
-    (void)state;
     open_file();
     write_some(3);
     audit_file_close(&f);
@@ -95,11 +94,10 @@ static void a_trail_goes_on_over_restarts(void **state)
     assert_int_equal(st.st_size, f.size);
 }
 
-static void a_torn_line_is_closed_off(void **state)
+TEST(a_torn_line_is_closed_off)
 {
     char text[4096];
 
-    (void)state;
     open_file();
     write_some(3);
     audit_file_close(&f);
@@ -115,9 +113,8 @@ static void a_torn_line_is_closed_off(void **state)
 }
 
 /* A crash at every byte of the last write: the trail goes on and is sound. */
-static void every_torn_length_heals(void **state)
+TEST(every_torn_length_heals)
 {
-    (void)state;
     open_file();
     write_some(2);
     uint64_t before = f.size;
@@ -141,9 +138,8 @@ static void every_torn_length_heals(void **state)
     }
 }
 
-static void a_torn_first_line_heals(void **state)
+TEST(a_torn_first_line_heals)
 {
-    (void)state;
     put_text(t.file, "{\"check\":\"0123", 0);
     open_file();
     write_some(1);
@@ -151,9 +147,8 @@ static void a_torn_first_line_heals(void **state)
     assert_int_equal(t.sum.notes, 1);
 }
 
-static void cut_while_stopped_is_told(void **state)
+TEST(cut_while_stopped_is_told)
 {
-    (void)state;
     open_file();
     write_some(1);
     uint64_t before = f.size;
@@ -167,11 +162,10 @@ static void cut_while_stopped_is_told(void **state)
 }
 
 /* Another line stands where the last one was, and its place and chain are right. */
-static void a_last_line_rewritten_is_told(void **state)
+TEST(a_last_line_rewritten_is_told)
 {
     struct buf b = BUF_INIT(4096);
 
-    (void)state;
     open_file();
     write_some(2);
     uint64_t before = f.size;
@@ -189,9 +183,8 @@ static void a_last_line_rewritten_is_told(void **state)
     assert_int_equal(audit_trail_verify(&t, NULL), 1);
 }
 
-static void cut_while_running_is_told(void **state)
+TEST(cut_while_running_is_told)
 {
-    (void)state;
     open_file();
     write_some(1);
     uint64_t before = f.size;
@@ -208,9 +201,8 @@ static void cut_while_running_is_told(void **state)
     assert_said("found the file before this one truncated");
 }
 
-static void foreign_bytes_are_told(void **state)
+TEST(foreign_bytes_are_told)
 {
-    (void)state;
     open_file();
     write_some(2);
     put_text(t.file, "hello\nworld", O_APPEND);
@@ -221,11 +213,10 @@ static void foreign_bytes_are_told(void **state)
     assert_int_equal(t.sum.lines, 6);
 }
 
-static void deleted_is_noticed(void **state)
+TEST(deleted_is_noticed)
 {
     struct stat st;
 
-    (void)state;
     open_file();
     write_some(2);
     assert_int_equal(unlink(t.file), 0);
@@ -237,11 +228,10 @@ static void deleted_is_noticed(void **state)
     assert_said("seq 1 to 3 missing: the gateway found the file before this one deleted");
 }
 
-static void replaced_is_noticed(void **state)
+TEST(replaced_is_noticed)
 {
     char old[128], text[8192];
 
-    (void)state;
     open_file();
     write_some(1);
     (void)text_copy(text, sizeof(text), audit_trail_text(t.file));
@@ -255,12 +245,11 @@ static void replaced_is_noticed(void **state)
 }
 
 /* The end is read in pieces, and further back when there is no sound line in what was read at first. */
-static void a_long_end_is_read(void **state)
+TEST(a_long_end_is_read)
 {
     enum { LONG = 400 * 1024 };
     char *junk = malloc(LONG + 1);
 
-    (void)state;
     assert_non_null(junk);
     for (size_t i = 0; i < LONG; i++)
         junk[i] = (char)('a' + i % 23);
@@ -283,9 +272,8 @@ static void a_long_end_is_read(void **state)
     free(junk);
 }
 
-static void a_file_of_something_else_is_refused(void **state)
+TEST(a_file_of_something_else_is_refused)
 {
-    (void)state;
     put_text(t.file, "root:x:0:0\n", 0);
     assert_int_equal(audit_file_open(&f, t.file, t.head, &audit_disk_system, why), -EMEDIUMTYPE);
     assert_non_null(strstr(why, "is no audit file of jumpgate"));
@@ -304,21 +292,19 @@ static void a_file_of_something_else_is_refused(void **state)
     assert_string_equal(f.last_break, "deleted");
 }
 
-static void two_gateways_do_not_share(void **state)
+TEST(two_gateways_do_not_share)
 {
     struct audit_file other;
 
-    (void)state;
     open_file();
     assert_true(audit_file_open(&other, t.file, t.head, &audit_disk_system, why) < 0);
     assert_non_null(strstr(why, "in use by another jumpgate"));
 }
 
-static void rotation_goes_on(void **state)
+TEST(rotation_goes_on)
 {
     char old[128];
 
-    (void)state;
     open_file();
     write_some(2);
     assert_int_equal(audit_file_rotate(&f), 0); /* nothing was moved: nothing happens */
@@ -345,9 +331,8 @@ static void rotation_goes_on(void **state)
     assert_int_equal(audit_trail_verify(&t, old), 0);
 }
 
-static void a_lost_head_is_no_obstacle(void **state)
+TEST(a_lost_head_is_no_obstacle)
 {
-    (void)state;
     open_file();
     write_some(2);
     audit_file_close(&f);
@@ -358,11 +343,10 @@ static void a_lost_head_is_no_obstacle(void **state)
     assert_int_equal(t.sum.lines, 4);
 }
 
-static void a_lagging_head_is_no_defect(void **state)
+TEST(a_lagging_head_is_no_defect)
 {
     char head[AUDIT_HEAD_SIZE];
 
-    (void)state;
     open_file();
     write_some(1);
     audit_head_write(&f.head, head);
@@ -387,11 +371,10 @@ static int fake_sync(int fd)
 }
 
 /* What was not made durable is not there afterwards. */
-static void a_failed_write_is_taken_back(void **state)
+TEST(a_failed_write_is_taken_back)
 {
     struct audit_disk disk = audit_disk_system;
 
-    (void)state;
     disk.sync = fake_sync;
     assert_int_equal(audit_file_open(&f, t.file, t.head, &disk, why), 0);
     write_some(1);
@@ -405,11 +388,10 @@ static void a_failed_write_is_taken_back(void **state)
 }
 
 /* The file reaches the size limit of the process: an error, and what fits is not left half. */
-static void a_size_limit_is_an_error(void **state)
+TEST(a_size_limit_is_an_error)
 {
     struct rlimit old, limit;
 
-    (void)state;
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
     open_file();
     write_some(1);
@@ -428,25 +410,25 @@ static void a_size_limit_is_an_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-        TEST(a_trail_goes_on_over_restarts),
-        TEST(a_torn_line_is_closed_off),
-        TEST(every_torn_length_heals),
-        TEST(a_torn_first_line_heals),
-        TEST(cut_while_stopped_is_told),
-        TEST(cut_while_running_is_told),
-        TEST(a_last_line_rewritten_is_told),
-        TEST(foreign_bytes_are_told),
-        TEST(deleted_is_noticed),
-        TEST(replaced_is_noticed),
-        TEST(a_long_end_is_read),
-        TEST(a_file_of_something_else_is_refused),
-        TEST(two_gateways_do_not_share),
-        TEST(rotation_goes_on),
-        TEST(a_lost_head_is_no_obstacle),
-        TEST(a_lagging_head_is_no_defect),
-        TEST(a_failed_write_is_taken_back),
-        TEST(a_size_limit_is_an_error),
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+        T(a_trail_goes_on_over_restarts),
+        T(a_torn_line_is_closed_off),
+        T(every_torn_length_heals),
+        T(a_torn_first_line_heals),
+        T(cut_while_stopped_is_told),
+        T(cut_while_running_is_told),
+        T(a_last_line_rewritten_is_told),
+        T(foreign_bytes_are_told),
+        T(deleted_is_noticed),
+        T(replaced_is_noticed),
+        T(a_long_end_is_read),
+        T(a_file_of_something_else_is_refused),
+        T(two_gateways_do_not_share),
+        T(rotation_goes_on),
+        T(a_lost_head_is_no_obstacle),
+        T(a_lagging_head_is_no_defect),
+        T(a_failed_write_is_taken_back),
+        T(a_size_limit_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,9 +89,8 @@ static void put(const char *path, const char *const *members, size_t n)
 #define PUT(path, ...)                                                                                       \
     put(path, (const char *const[]){__VA_ARGS__}, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *))
 
-static void what_has_no_end_is_claimed(void **state)
+TEST(what_has_no_end_is_claimed)
 {
-    (void)state;
     PUT(t.file, OUT("17", ""), OUT("18", ""), OUT("19", ",\"adopted\":\"yes\""), OUT("20", ""), IN("18"),
         OUT("21", ""), "\"event\":\"checkin_failed\",\"vault\":\"main\",\"vault_request_id\":17",
         "\"event\":\"checkin\",\"outcome\":\"checked_in\",\"vault\":\"other\",\"vault_request_id\":17",
@@ -104,20 +103,18 @@ static void what_has_no_end_is_claimed(void **state)
 }
 
 /* A request may be had again after its end, and its number stands in no text but its own. */
-static void an_end_is_of_what_came_before(void **state)
+TEST(an_end_is_of_what_came_before)
 {
-    (void)state;
     PUT(t.file, OUT("17", ""), IN("17"), OUT("17", ""), IN("170"),
         "\"event\":\"checkin\",\"note\":\"\\\"vault_request_id\\\":17\"");
     assert_string_equal(heard(1 << 20), "17 ");
 }
 
-static void older_files_are_read_in_their_order(void **state)
+TEST(older_files_are_read_in_their_order)
 {
     char a[128], b[128], other[128], packed[128];
     FILE *f;
 
-    (void)state;
     PUT(audit_trail_path(&t, "audit.jsonl-1", a), OUT("1", ""), OUT("2", ""));
     PUT(audit_trail_path(&t, "audit.jsonl.0", b), OUT("3", ""), IN("1"));
     f = fopen(audit_trail_path(&t, "audit.notes", other), "we");
@@ -136,12 +133,11 @@ static void older_files_are_read_in_their_order(void **state)
 }
 
 /* Lines lie across the pieces that are read; what is beyond the limit is not read. */
-static void no_more_than_the_limit(void **state)
+TEST(no_more_than_the_limit)
 {
     char line[256], id[16];
     const char *members = line;
 
-    (void)state;
     PUT(t.file, OUT("5", ""));
     for (int i = 0; i < 6000; i++) {
         (void)snprintf(id, sizeof(id), "%d", i + 100);
@@ -159,11 +155,10 @@ static void no_more_than_the_limit(void **state)
 }
 
 /* Whatever stands in the file, the rest is read: a line too long, bytes, half a line. */
-static void junk_is_passed_over(void **state)
+TEST(junk_is_passed_over)
 {
     FILE *f;
 
-    (void)state;
     PUT(t.file, OUT("5", ""));
     f = fopen(t.file, "ae");
     assert_non_null(f);
@@ -181,9 +176,8 @@ static void junk_is_passed_over(void **state)
     assert_string_equal(heard(1 << 20), "6 5 ");
 }
 
-static void no_trail_is_no_fault(void **state)
+TEST(no_trail_is_no_fault)
 {
-    (void)state;
     assert_string_equal(heard(1 << 20), "");
     assert_true(past.whole);
 }

@@ -189,11 +189,10 @@ static unsigned count(const char *word)
 
 /* ---- tests ---- */
 
-static void records_are_written_in_order(void **state)
+TEST(records_are_written_in_order)
 {
     struct waiter w[300];
 
-    (void)state;
     open_writer(NULL, 1000);
     for (unsigned i = 0; i < 300; i++)
         assert_int_equal(put(i % 2 ? "release" : "checkout", AUDIT_KEEP, &w[i]), 0);
@@ -209,9 +208,8 @@ static void records_are_written_in_order(void **state)
     assert_int_equal(t.sum.lines, 301);
 }
 
-static void closing_writes_what_is_queued(void **state)
+TEST(closing_writes_what_is_queued)
 {
-    (void)state;
     open_writer(NULL, 1000);
     for (unsigned i = 0; i < 100; i++)
         assert_int_equal(put("release", AUDIT_KEEP, NULL), 0);
@@ -219,11 +217,10 @@ static void closing_writes_what_is_queued(void **state)
     assert_int_equal(count("release"), 100);
 }
 
-static void a_full_disk_refuses_and_records_the_ends(void **state)
+TEST(a_full_disk_refuses_and_records_the_ends)
 {
     struct waiter w;
 
-    (void)state;
     open_writer(NULL, 1000);
     assert_int_equal(put("release", AUDIT_KEEP, &w), 0); /* allocates the reserve */
     until_done(&w);
@@ -251,11 +248,10 @@ static void a_full_disk_refuses_and_records_the_ends(void **state)
 
 /* Full from the first record on: who meets it first is refused, and what must be kept is written in the
  * reserve. */
-static void the_first_to_meet_a_full_disk_is_refused(void **state)
+TEST(the_first_to_meet_a_full_disk_is_refused)
 {
     struct waiter strict, kept;
 
-    (void)state;
     reserve_error = ENOSPC;
     open_writer(NULL, 1000);
     assert_int_equal(put("strict", 0, &strict), 0);
@@ -270,11 +266,10 @@ static void the_first_to_meet_a_full_disk_is_refused(void **state)
 }
 
 /* The first to meet the failure is told; kept records come later, with a gap in front of them. */
-static void a_broken_disk_delays_what_is_kept(void **state)
+TEST(a_broken_disk_delays_what_is_kept)
 {
     struct waiter strict, kept;
 
-    (void)state;
     open_writer(NULL, 1000);
     write_error = EIO;
     assert_int_equal(put("strict", 0, &strict), 0);
@@ -296,9 +291,8 @@ static void a_broken_disk_delays_what_is_kept(void **state)
     assert_int_equal(audit_trail_verify(&t, NULL), 0);
 }
 
-static void too_many_are_counted_as_lost(void **state)
+TEST(too_many_are_counted_as_lost)
 {
-    (void)state;
     open_writer(NULL, 10);
     write_error = EIO;
     for (unsigned i = 0; i < 10; i++)
@@ -316,11 +310,10 @@ static void too_many_are_counted_as_lost(void **state)
 }
 
 /* A disk that does not answer: the deadline ends the wait, and nobody else is made to wait for it. */
-static void a_slow_disk_meets_the_deadline(void **state)
+TEST(a_slow_disk_meets_the_deadline)
 {
     struct waiter first, second, third;
 
-    (void)state;
     open_writer(NULL, 1000);
     hold = true;
     assert_int_equal(put("first", 0, &first), 0);
@@ -349,11 +342,10 @@ static void a_slow_disk_meets_the_deadline(void **state)
     assert_int_equal(count("second"), 0); /* it was not, and is void */
 }
 
-static void a_forgotten_wait_is_not_told(void **state)
+TEST(a_forgotten_wait_is_not_told)
 {
     struct waiter w, other;
 
-    (void)state;
     open_writer(NULL, 1000);
     hold = true;
     assert_int_equal(put("forgotten", AUDIT_KEEP, &w), 0);
@@ -369,11 +361,10 @@ static void a_forgotten_wait_is_not_told(void **state)
 }
 
 /* The end does not wait for a disk that does not answer. */
-static void a_hung_disk_is_left_behind(void **state)
+TEST(a_hung_disk_is_left_behind)
 {
     struct waiter w;
 
-    (void)state;
     open_writer(NULL, 1000);
     hold = true;
     assert_int_equal(put("hung", AUDIT_KEEP, &w), 0);
@@ -391,12 +382,11 @@ static void a_hung_disk_is_left_behind(void **state)
     hold = false; /* the thread is let go only when the test program ends */
 }
 
-static void rotation_and_loss_while_running(void **state)
+TEST(rotation_and_loss_while_running)
 {
     char old[128];
     struct waiter w;
 
-    (void)state;
     open_writer(NULL, 1000);
     assert_int_equal(put("before", AUDIT_KEEP, &w), 0);
     until_done(&w);
@@ -415,14 +405,13 @@ static void rotation_and_loss_while_running(void **state)
     assert_true(audit_trail_verify(&t, old) > 0);
 }
 
-static void the_second_sink_gets_each_line(void **state)
+TEST(the_second_sink_gets_each_line)
 {
     char path[128], message[4096];
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     struct waiter w;
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 
-    (void)state;
     (void)snprintf(at.sun_path, sizeof(at.sun_path), "%s", audit_trail_path(&t, "log", path));
     assert_int_equal(bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
     open_writer(path, 1000);
@@ -445,18 +434,18 @@ static void the_second_sink_gets_each_line(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-        TEST(records_are_written_in_order),
-        TEST(closing_writes_what_is_queued),
-        TEST(a_full_disk_refuses_and_records_the_ends),
-        TEST(the_first_to_meet_a_full_disk_is_refused),
-        TEST(a_broken_disk_delays_what_is_kept),
-        TEST(too_many_are_counted_as_lost),
-        TEST(a_slow_disk_meets_the_deadline),
-        TEST(a_forgotten_wait_is_not_told),
-        TEST(rotation_and_loss_while_running),
-        TEST(the_second_sink_gets_each_line),
-        TEST(a_hung_disk_is_left_behind), /* last: its thread stays */
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+        T(records_are_written_in_order),
+        T(closing_writes_what_is_queued),
+        T(a_full_disk_refuses_and_records_the_ends),
+        T(the_first_to_meet_a_full_disk_is_refused),
+        T(a_broken_disk_delays_what_is_kept),
+        T(too_many_are_counted_as_lost),
+        T(a_slow_disk_meets_the_deadline),
+        T(a_forgotten_wait_is_not_told),
+        T(rotation_and_loss_while_running),
+        T(the_second_sink_gets_each_line),
+        T(a_hung_disk_is_left_behind), /* last: its thread stays */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

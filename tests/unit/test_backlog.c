@@ -3,6 +3,7 @@
  * test_backlog.c - crowds: a turn of the loop begins a limited number of requests, and what is urgent goes
  * first.
  */
+#include "check.h"
 #include "http_rig.h"
 
 #include <stdlib.h>
@@ -41,12 +42,11 @@ static void disperse(void)
     crowd = NULL;
 }
 
-static void test_crowd(void **state)
+TEST(test_crowd)
 {
     struct rig rig;
     unsigned before = 0;
 
-    (void)state;
     rig_plain(&rig);
     gather(&rig, ASK("/echo"));
     for (int i = 0; i < MAX_TURNS && rig.messages < CROWD; i++) {
@@ -64,11 +64,10 @@ static void test_crowd(void **state)
 }
 
 /* A second crowd does not pass the first. */
-static void test_order(void **state)
+TEST(test_order)
 {
     struct rig rig;
 
-    (void)state;
     rig_plain(&rig);
     gather(&rig, ASK("/echo"));
     rig_turn(&rig);
@@ -88,12 +87,11 @@ static void test_order(void **state)
 }
 
 /* It is begun before all that wait. */
-static void test_urgent_passes(void **state)
+TEST(test_urgent_passes)
 {
     struct rig rig;
     struct client c;
 
-    (void)state;
     rig_plain(&rig);
     client_open(&c, &rig);
     rig_turns(&rig, 3);
@@ -113,13 +111,12 @@ static void test_urgent_passes(void **state)
 
 /* However much that is urgent comes, and comes again: what is not is begun in the turn in which it comes, and
  * a crowd of it gets its whole number of every turn. */
-static void test_urgent_leaves_room(void **state)
+TEST(test_urgent_leaves_room)
 {
     struct rig rig;
     struct client c;
     unsigned before;
 
-    (void)state;
     rig_plain(&rig);
     client_open(&c, &rig);
     rig_turns(&rig, 3);
@@ -143,13 +140,12 @@ static void test_urgent_leaves_room(void **state)
 }
 
 /* What a connection asks next stands behind what the others have asked. */
-static void test_urgent_in_turn(void **state)
+TEST(test_urgent_in_turn)
 {
     struct rig rig;
     size_t served = 0;
     char byte;
 
-    (void)state;
     rig_plain(&rig);
     gather(&rig, ASK("/urgent") ASK("/urgent"));
     while (rig.messages < CROWD)
@@ -164,12 +160,11 @@ static void test_urgent_in_turn(void **state)
 }
 
 /* Peers take turns: who comes from another address stands behind one request of the crowd's. */
-static void test_peers_take_turns(void **state)
+TEST(test_peers_take_turns)
 {
     struct rig rig;
     struct client c;
 
-    (void)state;
     rig_plain(&rig);
     client_open_from(&c, &rig, "127.0.0.2");
     rig_turns(&rig, 3);
@@ -187,12 +182,11 @@ static void test_peers_take_turns(void **state)
 }
 
 /* Who has asked before it is accepted is served in the turn that accepts it. */
-static void test_asked_early(void **state)
+TEST(test_asked_early)
 {
     struct rig rig;
     struct client c;
 
-    (void)state;
     rig_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, "GET /urgent HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -203,11 +197,10 @@ static void test_asked_early(void **state)
     rig_end(&rig);
 }
 
-static void test_all_leave(void **state)
+TEST(test_all_leave)
 {
     struct rig rig;
 
-    (void)state;
     rig_plain(&rig);
     gather(&rig, ASK("/echo"));
     rig_turn(&rig);
@@ -223,12 +216,11 @@ static void test_all_leave(void **state)
 }
 
 /* The application does not wait for it to be begun; and the server closes over the others. */
-static void test_answered_unbegun(void **state)
+TEST(test_answered_unbegun)
 {
     struct rig rig;
     unsigned last = CROWD;
 
-    (void)state;
     rig_plain(&rig);
     gather(&rig, ASK("/echo"));
     rig_turn(&rig);
@@ -250,11 +242,10 @@ static void test_answered_unbegun(void **state)
     rig_end(&rig);
 }
 
-static void test_close_over_backlog(void **state)
+TEST(test_close_over_backlog)
 {
     struct rig rig;
 
-    (void)state;
     rig_plain(&rig);
     gather(&rig, ASK("/echo"));
     rig_turn(&rig);

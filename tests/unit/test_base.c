@@ -19,9 +19,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static void buf_keeps_its_limit(void **state)
+TEST(buf_keeps_its_limit)
 {
-    (void)state;
     struct buf b = BUF_INIT(10);
 
     assert_int_equal(buf_str(&b, "12345"), 0);
@@ -42,9 +41,8 @@ static void buf_keeps_its_limit(void **state)
     assert_int_equal(b.max, 10);
 }
 
-static void buf_wipes_what_it_leaves(void **state)
+TEST(buf_wipes_what_it_leaves)
 {
-    (void)state;
     struct buf b = BUF_INIT(100);
 
     assert_int_equal(buf_str(&b, "secret!"), 0);
@@ -55,9 +53,8 @@ static void buf_wipes_what_it_leaves(void **state)
     buf_free(&b);
 }
 
-static void buf_moves(void **state)
+TEST(buf_moves)
 {
-    (void)state;
     struct buf a = BUF_INIT(100), b = BUF_INIT(50);
 
     assert_int_equal(buf_str(&a, "old"), 0);
@@ -115,9 +112,8 @@ static int teardown_timers(void **state)
     return 0;
 }
 
-static void deadlines_fire_in_order(void **state)
+TEST(deadlines_fire_in_order)
 {
-    (void)state;
     static struct job jobs[1000];
     unsigned seed = 7;
 
@@ -145,9 +141,8 @@ static void deadlines_fire_in_order(void **state)
     assert_int_equal(nfired, 666);
 }
 
-static void equal_deadlines_keep_their_order(void **state)
+TEST(equal_deadlines_keep_their_order)
 {
-    (void)state;
     struct job jobs[20] = {0};
 
     for (int i = 0; i < 20; i++) {
@@ -160,9 +155,8 @@ static void equal_deadlines_keep_their_order(void **state)
         assert_int_equal(fired[i], i);
 }
 
-static void a_deadline_that_restarts_waits_for_the_next_run(void **state)
+TEST(a_deadline_that_restarts_waits_for_the_next_run)
 {
-    (void)state;
     struct job job = {.id = 1};
 
     assert_int_equal(timer_start(timers, &job.d, 0, on_again), 0);
@@ -182,9 +176,8 @@ static void on_change(void *arg)
     changes++;
 }
 
-static void a_change_of_the_earliest_is_told(void **state)
+TEST(a_change_of_the_earliest_is_told)
 {
-    (void)state;
     struct job a = {0}, b = {0};
 
     changes = 0;
@@ -206,9 +199,8 @@ static void a_change_of_the_earliest_is_told(void **state)
 /* ---- clocks, texts, secrets -----------------------------------------------------------------------------
  */
 
-static void dates_are_read_and_written(void **state)
+TEST(dates_are_read_and_written)
 {
-    (void)state;
     char text[CLOCK_RFC3339_SIZE];
     int64_t ms = 0;
 
@@ -224,9 +216,8 @@ static void dates_are_read_and_written(void **state)
     assert_int_equal(clock_parse_vault_date("2026-03-10", &ms), -EINVAL);
 }
 
-static void texts_answer(void **state)
+TEST(texts_answer)
 {
-    (void)state;
     char out[16], path[] = "a%20b+c%C3%A9", bad[] = "%zz", nul[] = "%00";
     int64_t n;
     unsigned char bytes[2];
@@ -252,9 +243,8 @@ static void texts_answer(void **state)
     assert_false(text_unhex(bytes, 2, "a0F"));
 }
 
-static void secrets_are_read_from_files(void **state)
+TEST(secrets_are_read_from_files)
 {
-    (void)state;
     char path[] = "/tmp/jumpgate-secret-XXXXXX";
     struct secret s = {0};
     int fd = mkstemp(path);
@@ -274,20 +264,18 @@ static void secrets_are_read_from_files(void **state)
     (void)unlink(path);
 }
 
-static void a_fault_says_utf8(void **state)
+TEST(a_fault_says_utf8)
 {
     struct fault f;
 
-    (void)state;
     fault_set(&f, FAULT_INVALID_REQUEST, "`%.4s` is odd, `%s` is not", "abc\xc3\xa9", "zo\xc3\xab");
     assert_string_equal(f.detail, "`abc?` is odd, `zo\xc3\xab` is not");
     fault_add(&f, "\xff\xf0\x9f\x98\x80");
     assert_string_equal(f.detail, "`abc?` is odd, `zo\xc3\xab` is not; ?\xf0\x9f\x98\x80");
 }
 
-static void every_fault_has_a_row(void **state)
+TEST(every_fault_has_a_row)
 {
-    (void)state;
     for (int i = 0; i < FAULT_NCODES; i++) {
         const struct fault_row *row = fault_row((enum fault_code)i);
         assert_non_null(row->code);
@@ -301,9 +289,8 @@ static void every_fault_has_a_row(void **state)
     assert_string_equal(f.detail, "4096 in flight");
 }
 
-static void ids_differ(void **state)
+TEST(ids_differ)
 {
-    (void)state;
     char a[ID_SIZE], b[ID_SIZE];
 
     assert_int_equal(id_new(a), 0);
@@ -313,9 +300,8 @@ static void ids_differ(void **state)
     assert_int_equal(strlen(a), ID_SIZE - 1);
 }
 
-static void metrics_are_rendered_in_families(void **state)
+TEST(metrics_are_rendered_in_families)
 {
-    (void)state;
     static struct metric a = {.name = "x_total", .help = "x", .labels = "op=\"a\""};
     static struct metric g = {.name = "g", .help = "a gauge", .kind = METRIC_GAUGE};
     static struct metric b = {.name = "x_total", .help = "x", .labels = "op=\"b\""};

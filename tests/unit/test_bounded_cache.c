@@ -52,9 +52,8 @@ static bool put(const char *key, size_t weight)
     return kept;
 }
 
-static void least_recently_used_goes_first(void **state)
+TEST(least_recently_used_goes_first)
 {
-    (void)state;
     assert_true(put("a", 1) && put("b", 1) && put("c", 1));
     bounded_cache_touch(&cache, find("a"));
     assert_true(put("d", 1));
@@ -62,9 +61,8 @@ static void least_recently_used_goes_first(void **state)
     assert_true(find("a") && find("c") && find("d"));
 }
 
-static void weight_is_bounded_in_all(void **state)
+TEST(weight_is_bounded_in_all)
 {
-    (void)state;
     assert_true(put("a", 4) && put("b", 4));
     assert_true(put("c", 6));
     assert_null(find("a"));
@@ -74,18 +72,16 @@ static void weight_is_bounded_in_all(void **state)
     assert_int_equal(cache.n, 2);
 }
 
-static void same_key_is_replaced(void **state)
+TEST(same_key_is_replaced)
 {
-    (void)state;
     assert_true(put("a", 4));
     assert_true(put("a", 7));
     assert_int_equal(cache.n, 1);
     assert_int_equal(cache.weight, 7);
 }
 
-static void old_entries_are_dropped_by_age(void **state)
+TEST(old_entries_are_dropped_by_age)
 {
-    (void)state;
     assert_true(put("a", 1));
     fake_clock_advance(&fake, 5);
     assert_true(put("b", 1));
@@ -96,9 +92,8 @@ static void old_entries_are_dropped_by_age(void **state)
     assert_non_null(find("b"));
 }
 
-static void nothing_is_kept_without_room(void **state)
+TEST(nothing_is_kept_without_room)
 {
-    (void)state;
     cache.max_entries = 0;
     assert_false(put("a", 1));
     assert_null(bounded_cache_first(&cache));

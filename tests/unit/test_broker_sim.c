@@ -26,6 +26,7 @@
 #include "base/id.h"
 #include "broker/identity/request_reason.h"
 #include "broker/leases/lease_table.h"
+#include "check.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -270,9 +271,8 @@ static void play(unsigned seed)
     free(g);
 }
 
-static void test_games(void **state)
+TEST(test_games)
 {
-    (void)state;
     for (unsigned seed = 0; seed < SEEDS; seed++)
         play(seed);
 }

@@ -15,7 +15,7 @@
 
 static const struct conf_vault plain = {.name = "main"};
 
-static void folds_letters(void **state)
+TEST(folds_letters)
 {
     static const char *const pairs[][2] = {
         {"WEB-01.Example", "web-01.example"},
@@ -41,7 +41,6 @@ static void folds_letters(void **state)
         {"u\xe2\x80\x8b\xcc\x88", "\xc3\xbc"},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
         assert_true(casefold_equal(pairs[i][0], pairs[i][1]));
         assert_false(casefold_equal(pairs[i][0], "x"));
@@ -59,11 +58,10 @@ static void folds_letters(void **state)
 }
 
 /* Folding never needs more room than it says. */
-static void folding_fits(void **state)
+TEST(folding_fits)
 {
     char text[64], out[CASEFOLD_SIZE(64)];
 
-    (void)state;
     srand(7);
     for (int i = 0; i < 20000; i++) {
         size_t n = (size_t)rand() % sizeof(text);
@@ -92,7 +90,7 @@ static struct system_entry *entry(int64_t id, const char *name, const char *dns,
     return made;
 }
 
-static void ranks_over_all_names(void **state)
+TEST(ranks_over_all_names)
 {
     static const struct {
         const char *query;
@@ -117,7 +115,6 @@ static void ranks_over_all_names(void **state)
     };
     struct system_entry *one = entry(1, "Web01", "web01.acme.test", "10.0.0.5", "Ledger of the north");
 
-    (void)state;
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
         struct system_query query;
         assert_int_equal(system_query_make(row[i].query, &query), 0);
@@ -133,12 +130,11 @@ static void ranks_over_all_names(void **state)
 }
 
 /* A name alone ranks as plain_rank() says. */
-static void agrees_with_the_plain_rank(void **state)
+TEST(agrees_with_the_plain_rank)
 {
     static const char letters[] = "ab -.1";
     char name[12], typed[12];
 
-    (void)state;
     srand(3);
     for (int turn = 0; turn < 50000; turn++) {
         size_t nn = 1 + (size_t)rand() % 10, nt = (size_t)rand() % 6;
@@ -274,7 +270,7 @@ static bool shown(const struct system_entry *one, bool rdp, bool shell)
 }
 
 /* Every row is looked at, nothing is left out, then all is sorted: the slow way must agree. */
-static void agrees_with_brute_force(void **state)
+TEST(agrees_with_brute_force)
 {
     static const char *const queries[] = {
         "",     "web",   "WEB ber",      "00", "10.0.1",    "rack 7", "9",
@@ -283,7 +279,6 @@ static void agrees_with_brute_force(void **state)
     struct catalogue *catalogue = catalogue_of(900, 3, index); /* some the index does not know */
     struct expected *all = calloc(catalogue->n, sizeof(*all));
 
-    (void)state;
     assert_non_null(all);
     assert_int_equal(catalogue->n, 300);
     for (size_t q = 0; q < sizeof(queries) / sizeof(queries[0]); q++)
@@ -318,7 +313,7 @@ static void agrees_with_brute_force(void **state)
     system_index_free(index);
 }
 
-static void counts_accounts_once(void **state)
+TEST(counts_accounts_once)
 {
     struct account_list *list = accounts_on(2, 1);
     struct account
@@ -326,7 +321,6 @@ static void counts_accounts_once(void **state)
         database = {.kind = KIND_DATABASE, .system_id = 9, .account_id = 9, .system = "d", .account = "a"};
     struct catalogue *made;
 
-    (void)state;
     assert_int_equal(account_list_add(list, &again), 0);
     assert_int_equal(account_list_add(list, &database), 0);
     made = catalogue_make(&(struct catalogue_sources){.conf = &plain, .lists = &list, .nlists = 1});
@@ -356,7 +350,7 @@ static const struct system_entry *with_platform(const struct conf_vault *conf, i
     return system_index_entry(*index, 1);
 }
 
-static void judges_the_method(void **state)
+TEST(judges_the_method)
 {
     static char map_appliance[] = "appl*:shell", map_linux[] = "2:rdp", map_oracle[] = "ORACLE:shell",
                 map_unknown[] = "77:rdp";
@@ -378,7 +372,6 @@ static void judges_the_method(void **state)
         {77, 0, true, METHOD_RDP, false, 0},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
         struct conf_vault conf = {.name = "main", .platform_method = {maps, row[i].mapped ? 4 : 0}};
         struct system_index *index;
@@ -389,7 +382,7 @@ static void judges_the_method(void **state)
     }
 }
 
-static void keeps_to_the_network(void **state)
+TEST(keeps_to_the_network)
 {
     struct system_index *index = book_of(30);
     struct catalogue *catalogue = catalogue_of(60, 1, index);
@@ -399,7 +392,6 @@ static void keeps_to_the_network(void **state)
     struct catalogue_hit *hits;
     size_t n;
 
-    (void)state;
     assert_int_equal(system_query_make("", &query), 0);
     assert_int_equal(catalogue_search(catalogue, &wish, &hits, &n), 0);
     assert_int_equal(n, 30); /* of the others the network is not known */
@@ -414,7 +406,7 @@ static void keeps_to_the_network(void **state)
 }
 
 /* All that a user's catalogue of 20,000 systems takes, the index included. */
-static void a_row_stays_small(void **state)
+TEST(a_row_stays_small)
 {
     size_t before = mallinfo2().uordblks, after;
     struct system_index *index = book_of(MANY);
@@ -422,7 +414,6 @@ static void a_row_stays_small(void **state)
     size_t bytes =
         sizeof(*index) + index->n * sizeof(struct system_entry *) + catalogue->n * sizeof(*catalogue->row);
 
-    (void)state;
     for (size_t i = 0; i < index->n; i++)
         bytes += system_entry_size(index->entry[i]) + 16; /* and what malloc keeps for itself */
     after = mallinfo2().uordblks;                         /* 0 where the allocator is another */
@@ -436,14 +427,13 @@ static void a_row_stays_small(void **state)
 
 /* No limit is asserted: how fast it is depends on the machine. The numbers are printed for whoever reads
  * them. */
-static void a_search_is_quick(void **state)
+TEST(a_search_is_quick)
 {
     static const char *const queries[] = {"web-ber-00", "mail muc", "10.0.12.", "db-lon-04711",
                                           "a",          "corp",     ""};
     struct system_index *index = book_of(MANY);
     struct catalogue *catalogue = catalogue_of(MANY, 1, index);
 
-    (void)state;
     for (size_t q = 0; q < sizeof(queries) / sizeof(queries[0]); q++) {
         uint64_t began = clock_measure_us(), took;
         size_t n = 0;

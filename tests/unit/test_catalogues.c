@@ -66,12 +66,11 @@ static void open_desk(struct desk *desk)
     fake_vault_add(&desk->vault[0], 1, 11, "web01", "root", "x");
 }
 
-static void serves_stale_while_it_renews(void **state)
+TEST(serves_stale_while_it_renews)
 {
     struct waiter w;
     struct desk desk;
 
-    (void)state;
     open_desk(&desk);
     get(&desk, &w);
     assert_int_equal(w.rows, 1);
@@ -98,12 +97,11 @@ static void serves_stale_while_it_renews(void **state)
     desk_close(&desk);
 }
 
-static void waits_when_too_old(void **state)
+TEST(waits_when_too_old)
 {
     struct waiter w;
     struct desk desk;
 
-    (void)state;
     open_desk(&desk);
     get(&desk, &w);
     pass(&desk, MAX);
@@ -123,12 +121,11 @@ static void waits_when_too_old(void **state)
     desk_close(&desk);
 }
 
-static void one_reading_for_all(void **state)
+TEST(one_reading_for_all)
 {
     struct waiter a, b, c;
     struct desk desk;
 
-    (void)state;
     open_desk(&desk);
     ask(&desk, &a, BOB);
     ask(&desk, &b, BOB);
@@ -158,13 +155,12 @@ static enum fake_fault planned(void *arg, enum fake_op op, unsigned nth)
     return op == FAKE_LIST ? *(enum fake_fault *)arg : FAKE_FINE;
 }
 
-static void failures_are_shared_and_not_kept(void **state)
+TEST(failures_are_shared_and_not_kept)
 {
     enum fake_fault fault = FAKE_UNREACHABLE;
     struct waiter a, b;
     struct desk desk;
 
-    (void)state;
     open_desk(&desk);
     desk.vault[0].plan = planned;
     desk.vault[0].plan_arg = &fault;
@@ -186,14 +182,13 @@ static void failures_are_shared_and_not_kept(void **state)
 }
 
 /* The old one serves on; the vault is asked again, but not once per search. */
-static void a_failed_renewal_keeps_the_old(void **state)
+TEST(a_failed_renewal_keeps_the_old)
 {
     enum fake_fault fault = FAKE_FINE;
     struct waiter w;
     struct desk desk;
     size_t asked;
 
-    (void)state;
     open_desk(&desk);
     desk.vault[0].plan = planned;
     desk.vault[0].plan_arg = &fault;
@@ -220,12 +215,11 @@ static void a_failed_renewal_keeps_the_old(void **state)
     desk_close(&desk);
 }
 
-static void a_refused_user_loses_the_catalogue(void **state)
+TEST(a_refused_user_loses_the_catalogue)
 {
     struct waiter w;
     struct desk desk;
 
-    (void)state;
     open_desk(&desk);
     get(&desk, &w);
     desk.vault[0].refuse_user = BOB;
@@ -238,12 +232,11 @@ static void a_refused_user_loses_the_catalogue(void **state)
     desk_close(&desk);
 }
 
-static void without_cache_each_search_reads(void **state)
+TEST(without_cache_each_search_reads)
 {
     struct waiter w;
     struct desk desk;
 
-    (void)state;
     open_desk(&desk);
     catalogue_cache_free(desk.broker.catalogue_cache);
     desk.broker.catalogue_cache = catalogue_cache_new(&(struct catalogue_cache_opts){
@@ -256,13 +249,12 @@ static void without_cache_each_search_reads(void **state)
     desk_close(&desk);
 }
 
-static void the_number_of_rows_is_bounded(void **state)
+TEST(the_number_of_rows_is_bounded)
 {
     static const char *const users[] = {"a", "b", "c", "d"};
     struct waiter w;
     struct desk desk;
 
-    (void)state;
     open_desk(&desk);
     fake_vault_add(&desk.vault[0], 2, 21, "web02", "root", "x");
     catalogue_cache_free(desk.broker.catalogue_cache);
@@ -324,12 +316,11 @@ static struct system_entry *system_entry_of(struct desk *desk)
     return system_index_entry(catalogue_cache_index(desk->broker.catalogue_cache, desk->vaults[0]), 1);
 }
 
-static void the_directory_is_read_once_for_all(void **state)
+TEST(the_directory_is_read_once_for_all)
 {
     struct waiter a, b;
     struct desk desk;
 
-    (void)state;
     with_directory(&desk);
     ask(&desk, &a, BOB);
     ask(&desk, &b, "CORP\\alice");
@@ -346,12 +337,11 @@ static void the_directory_is_read_once_for_all(void **state)
     desk_close(&desk);
 }
 
-static void parts_may_be_forbidden(void **state)
+TEST(parts_may_be_forbidden)
 {
     struct waiter w;
     struct desk desk;
 
-    (void)state;
     for (int missing = 0; missing < DIRECTORY_NPARTS; missing++) {
         with_directory(&desk);
         desk.vault[0].directory[missing] = NULL;
@@ -373,13 +363,12 @@ static enum fake_fault no_directory(void *arg, enum fake_op op, unsigned nth)
     return op == FAKE_DIRECTORY ? *(enum fake_fault *)arg : FAKE_FINE;
 }
 
-static void a_directory_that_is_away_stops_nobody(void **state)
+TEST(a_directory_that_is_away_stops_nobody)
 {
     enum fake_fault fault = FAKE_UNREACHABLE;
     struct waiter w;
     struct desk desk;
 
-    (void)state;
     with_directory(&desk);
     desk.vault[0].plan = no_directory;
     desk.vault[0].plan_arg = &fault;
@@ -405,12 +394,11 @@ static void a_directory_that_is_away_stops_nobody(void **state)
 }
 
 /* Any reading may be interrupted by the end of everything. */
-static void ends_at_any_step(void **state)
+TEST(ends_at_any_step)
 {
     struct waiter w;
     struct desk desk;
 
-    (void)state;
     for (int steps = 0; steps < 6; steps++) {
         with_directory(&desk);
         ask(&desk, &w, BOB);

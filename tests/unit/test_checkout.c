@@ -8,19 +8,19 @@
 
 #include "broker/identity/request_reason.h"
 #include "broker/identity/username.h"
+#include "check.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- what it answers ---- */
 
-static void test_plain(void **state)
+TEST(test_plain)
 {
     struct world w;
     struct caller c;
     char id[ID_SIZE];
 
-    (void)state;
     world_plain(&w);
     world_checked_out(&w, "alice", "s1", &c);
     assert_string_equal(c.secret, "s3\"cret");
@@ -37,12 +37,11 @@ static void test_plain(void **state)
     world_end(&w);
 }
 
-static void test_key_and_passphrase(void **state)
+TEST(test_key_and_passphrase)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     world_begin(&w);
     world_key_account(&w);
     world_start(&w);
@@ -53,13 +52,12 @@ static void test_key_and_passphrase(void **state)
     world_end(&w);
 }
 
-static void test_prefers_key(void **state)
+TEST(test_prefers_key)
 {
     struct world w;
     struct caller c;
     struct checkout_args args;
 
-    (void)state;
     world_begin(&w);
     w.vault.accounts[0].key = "KEY";
     world_start(&w);
@@ -77,12 +75,11 @@ static void test_prefers_key(void **state)
     world_end(&w);
 }
 
-static void test_no_secret_at_all(void **state)
+TEST(test_no_secret_at_all)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     world_begin(&w);
     w.vault.accounts[0].password = "";
     world_start(&w);
@@ -94,12 +91,11 @@ static void test_no_secret_at_all(void **state)
 }
 
 /* An alias is named to the vault in every call of its check-out, any other account in none. */
-static void test_alias(void **state)
+TEST(test_alias)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     for (int alias = 0; alias < 2; alias++) {
         world_begin(&w);
         w.vault.accounts[0].row.kind = alias ? KIND_ALIAS : KIND_LOCAL;
@@ -112,14 +108,13 @@ static void test_alias(void **state)
     }
 }
 
-static void test_unknown_credential(void **state)
+TEST(test_unknown_credential)
 {
     static const char *const ids[] = {"", "nonsense", "x.y.z"};
     struct world w;
     struct caller c;
     struct checkout_args args;
 
-    (void)state;
     world_plain(&w);
     for (size_t i = 0; i < 3; i++) {
         args = world_asks(&w, "alice", "s1");
@@ -138,13 +133,12 @@ static void test_unknown_credential(void **state)
     world_end(&w);
 }
 
-static void test_duration(void **state)
+TEST(test_duration)
 {
     struct world w;
     struct caller c;
     struct checkout_args args;
 
-    (void)state;
     world_begin(&w);
     w.vault.accounts[0].row.max_minutes = 30;
     w.vault.conf.minute_ms = 1000;
@@ -168,13 +162,12 @@ static void test_duration(void **state)
     world_end(&w);
 }
 
-static void test_reason_and_ticket(void **state)
+TEST(test_reason_and_ticket)
 {
     struct world w;
     struct caller c;
     struct checkout_args args;
 
-    (void)state;
     world_begin(&w);
     w.vault.conf.reason = (char *)(uintptr_t) "";
     w.vault.accounts[0].policy = (struct vault_policy){.available = true, .reason = true, .ticket = true};
@@ -204,12 +197,11 @@ static void test_reason_and_ticket(void **state)
     world_end(&w);
 }
 
-static void test_refused_users(void **state)
+TEST(test_refused_users)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     world_begin(&w);
     world_two_candidates(&w);
     world_start(&w);
@@ -237,13 +229,12 @@ static void test_refused_users(void **state)
 }
 
 /* The vault accepts CORP\alice, who has nothing: what the local alice was shown is no answer to him. */
-static void test_a_candidate_has_its_own_lists_alone(void **state)
+TEST(test_a_candidate_has_its_own_lists_alone)
 {
     struct checkout_args args;
     struct caller c;
     struct world w;
 
-    (void)state;
     world_begin(&w);
     world_two_candidates(&w);
     w.vault.refuse_user = NULL;
@@ -269,13 +260,12 @@ static void test_a_candidate_has_its_own_lists_alone(void **state)
     world_end(&w);
 }
 
-static void test_an_unwritable_name_ends_the_walk(void **state)
+TEST(test_an_unwritable_name_ends_the_walk)
 {
     struct checkout_args args;
     struct caller c;
     struct world w;
 
-    (void)state;
     world_begin(&w);
     world_two_candidates(&w);
     world_start(&w);
@@ -290,12 +280,11 @@ static void test_an_unwritable_name_ends_the_walk(void **state)
 }
 
 /* A vault that would answer too late is not asked, and nothing is written for it. */
-static void test_not_let_in(void **state)
+TEST(test_not_let_in)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     world_begin(&w);
     world_store(&w);
     w.vault.full_for_s = 3;
@@ -322,12 +311,11 @@ static void test_not_let_in(void **state)
 }
 
 /* The request must begin while there is time for its answer; what follows goes on with it. */
-static void test_begins_in_time(void **state)
+TEST(test_begins_in_time)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     world_plain(&w);
     world_checkout(&w, "alice", "s0", &c); /* so that the account is known */
     world_settle(&w);
@@ -347,12 +335,11 @@ static void test_begins_in_time(void **state)
     world_end(&w);
 }
 
-static void test_approval_is_withdrawn(void **state)
+TEST(test_approval_is_withdrawn)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     world_begin(&w);
     w.vault.accounts[0].approval = true;
     world_start(&w);
@@ -363,12 +350,11 @@ static void test_approval_is_withdrawn(void **state)
     world_end(&w);
 }
 
-static void test_deadline_is_told_at_once(void **state)
+TEST(test_deadline_is_told_at_once)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     world_plain(&w);
     world_checkout(&w, "alice", "s1", &c);
     world_until(&w, FAKE_REQUEST);
@@ -384,12 +370,11 @@ static void test_deadline_is_told_at_once(void **state)
 }
 
 /* Nobody waits for it any more, and it has not been sent: it never is, and nothing has to be undone. */
-static void test_leaves_the_line(void **state)
+TEST(test_leaves_the_line)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     for (int expires = 0; expires < 2; expires++) {
         world_stored(&w);
         world_checkout(&w, "alice", "s1", &c);
@@ -411,13 +396,12 @@ static void test_leaves_the_line(void **state)
     }
 }
 
-static void test_session_ends_in_line(void **state)
+TEST(test_session_ends_in_line)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    (void)state;
     world_stored(&w);
     world_checkout(&w, "alice", "s1", &c);
     world_until(&w, FAKE_REQUEST);
@@ -432,13 +416,12 @@ static void test_session_ends_in_line(void **state)
     world_end(&w);
 }
 
-static void test_draining(void **state)
+TEST(test_draining)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    (void)state;
     world_plain(&w);
     broker_drain(w.broker);
     world_checkout(&w, "alice", "s1", &c);
@@ -449,12 +432,11 @@ static void test_draining(void **state)
     world_end(&w);
 }
 
-static void test_ends_in_the_middle(void **state)
+TEST(test_ends_in_the_middle)
 {
     struct world w;
     struct caller c[4];
 
-    (void)state;
     for (unsigned waits = 0; waits < 4; waits++) {
         world_begin(&w);
         world_key_account(&w);
@@ -478,12 +460,11 @@ static char *reason_of(const char *given, const char *template)
         .given = given, .template = template, .session = &s, .lease_id = "0123456789ABCDEFGHJKMNPQRS"});
 }
 
-static void test_reason_text(void **state)
+TEST(test_reason_text)
 {
     char given[4100] = "", id[ID_SIZE];
     char *r = reason_of(NULL, "{user} on {jump_item} ({session}, {lease}) {x}");
 
-    (void)state;
     assert_string_equal(
         r, "alice on Server 1 (s1, 0123456789ABCDEFGHJKMNPQRS) {x} [jumpgate 0123456789ABCDEFGHJKMNPQRS]");
     free(r);
@@ -529,9 +510,8 @@ static void expect_username(const char *account, const char *domain, const char 
     free(name);
 }
 
-static void test_username(void **state)
+TEST(test_username)
 {
-    (void)state;
     expect_username("root", NULL, NULL, USERNAME_DOMAIN, "root");
     expect_username("root", "", NULL, USERNAME_UPN, "root");
     expect_username("svc", "CORP", "svc@corp.example", USERNAME_DOMAIN, "CORP\\svc");

@@ -11,6 +11,7 @@
 #include "broker/identity/request_reason.h"
 #include "broker/leases/lease_table.h"
 #include "broker/lists/account_lists.h"
+#include "check.h"
 
 #include <string.h>
 
@@ -30,13 +31,12 @@ static void release(struct world *w, const char *session)
     assert_false(r.pending);
 }
 
-static void test_kept_request_is_owned(void **state)
+TEST(test_kept_request_is_owned)
 {
     struct world w;
     struct caller c;
     char id[ID_SIZE];
 
-    (void)state;
     begin(&w, true);
     world_start(&w);
     world_checked_out(&w, "alice", "s1", &c);
@@ -57,12 +57,11 @@ static void test_kept_request_is_owned(void **state)
 }
 
 /* Left in line unsent it never was; after an earlier call there may be a request, which is looked for. */
-static void test_leaves_the_line(void **state)
+TEST(test_leaves_the_line)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     for (unsigned given = 0; given < 2; given++) {
         begin(&w, false);
         world_key_account(&w);
@@ -83,12 +82,11 @@ static void test_leaves_the_line(void **state)
     }
 }
 
-static void test_kept_none_is_held_for_its_time(void **state)
+TEST(test_kept_none_is_held_for_its_time)
 {
     struct world w;
     struct caller c, again;
 
-    (void)state;
     begin(&w, false);
     world_start(&w);
     world_checked_out(&w, "alice", "s1", &c);
@@ -111,12 +109,11 @@ static void test_kept_none_is_held_for_its_time(void **state)
     world_end(&w);
 }
 
-static void test_newest_is_held_and_the_rest_goes_back(void **state)
+TEST(test_newest_is_held_and_the_rest_goes_back)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     begin(&w, true);
     world_start(&w);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 60, "the person's own");
@@ -135,7 +132,7 @@ static void test_newest_is_held_and_the_rest_goes_back(void **state)
     world_end(&w);
 }
 
-static void test_key_with_passphrase(void **state)
+TEST(test_key_with_passphrase)
 {
     struct world w;
     struct caller c;
@@ -157,12 +154,11 @@ static void test_key_with_passphrase(void **state)
     }
 }
 
-static void test_no_policy_is_asked(void **state)
+TEST(test_no_policy_is_asked)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     begin(&w, true);
     w.vault.conf.ask_policy = true;
     w.vault.accounts[0].policy = (struct vault_policy){.available = true, .ticket = true};
@@ -173,12 +169,11 @@ static void test_no_policy_is_asked(void **state)
 }
 
 /* The process dies at each of the vault's answers, carried out or not. */
-static void test_dies_on_the_way(void **state)
+TEST(test_dies_on_the_way)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     for (unsigned n = 0; n < 6 * 2; n++) {
         begin(&w, true);
         world_store(&w);
@@ -201,12 +196,11 @@ static void test_dies_on_the_way(void **state)
     }
 }
 
-static void test_local_leases_outlive_the_process(void **state)
+TEST(test_local_leases_outlive_the_process)
 {
     struct world w;
     struct caller c[2], again;
 
-    (void)state;
     begin(&w, false);
     world_store(&w);
     world_start(&w);
@@ -228,13 +222,12 @@ static void test_local_leases_outlive_the_process(void **state)
 
 /* ---- what later ones know ---- */
 
-static void test_key_alone_is_learned(void **state)
+TEST(test_key_alone_is_learned)
 {
     struct world w;
     struct caller c;
     struct credential_ref ref;
 
-    (void)state;
     world_begin(&w);
     w.vault.accounts[0].password = NULL;
     w.vault.accounts[0].key = "KEY";
@@ -252,13 +245,12 @@ static void test_key_alone_is_learned(void **state)
     world_end(&w);
 }
 
-static void test_preferred_key_teaches_nothing(void **state)
+TEST(test_preferred_key_teaches_nothing)
 {
     struct world w;
     struct caller c;
     struct credential_ref ref;
 
-    (void)state;
     world_begin(&w);
     w.vault.accounts[0].key = "KEY";
     world_start(&w);
@@ -273,7 +265,7 @@ static void test_preferred_key_teaches_nothing(void **state)
     world_end(&w);
 }
 
-static void test_untold_policy_is_remembered(void **state)
+TEST(test_untold_policy_is_remembered)
 {
     static const struct {
         enum fake_fault fault;
@@ -283,7 +275,6 @@ static void test_untold_policy_is_remembered(void **state)
     struct world w;
     struct caller c;
 
-    (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         world_begin(&w);
         w.vault.conf.ask_policy = true;

@@ -16,6 +16,7 @@
 
 #include "broker/identity/request_reason.h"
 #include "broker/leases/lease_table.h"
+#include "check.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -424,9 +425,8 @@ static const struct scenario scenarios[] = {
 /* clang-format on */
 #define NSCENARIOS (sizeof scenarios / sizeof scenarios[0])
 
-static void test_torture(void **state)
+TEST(test_torture)
 {
-    (void)state;
     memset(&audited, 0, sizeof audited);
     for (size_t i = 0; i < NSCENARIOS; i++) {
         const struct scenario *s = &scenarios[i];
@@ -444,9 +444,8 @@ static void test_torture(void **state)
 }
 
 /* Every way to lose the record, alone and, where it counts, with every harm of one vault call. */
-static void test_torture_of_the_record(void **state)
+TEST(test_torture_of_the_record)
 {
-    (void)state;
     for (size_t i = 0; i < 2 * NSCENARIOS; i++) {
         const struct scenario *s = &scenarios[i / 2];
 

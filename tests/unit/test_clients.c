@@ -68,9 +68,8 @@ static int who_with(const char *authorization)
     return who(&f);
 }
 
-static void test_token(void **state)
+TEST(test_token)
 {
-    (void)state;
     assert_int_equal(who_with("Bearer token-one"), BY_TOKEN);
     assert_int_equal(who_with("bearer   token-one"), BY_TOKEN);
     assert_int_equal(who_with(NULL), -1);
@@ -85,10 +84,9 @@ static void test_token(void **state)
     assert_int_equal(who_with("Bearer token-all"), -1); /* the others are missing */
 }
 
-static void test_two_tokens_are_none(void **state)
+TEST(test_two_tokens_are_none)
 {
     struct fake_req f;
-    (void)state;
     fake_req_init(&f, HTTP_GET_, "/");
     fake_req_header(&f, "Authorization", "Bearer token-one");
     fake_req_header(&f, "Authorization", "Bearer token-one");
@@ -104,9 +102,8 @@ static int who_san(const char *const *sans, size_t n)
     return who(&f);
 }
 
-static void test_certificate(void **state)
+TEST(test_certificate)
 {
-    (void)state;
     assert_int_equal(who_san((const char *[]){"URI:x", "DNS:PRA.example.TEST"}, 2), BY_SAN);
     assert_int_equal(who_san((const char *[]){"DNS:a.pra.example.test"}, 1), -1);
     assert_int_equal(who_san((const char *[]){"URI:pra.example.test"}, 1), -1);
@@ -114,10 +111,9 @@ static void test_certificate(void **state)
     assert_int_equal(who_san(NULL, 0), -1);
 }
 
-static void test_uid(void **state)
+TEST(test_uid)
 {
     struct fake_req f;
-    (void)state;
     fake_req_init(&f, HTTP_GET_, "/");
     f.peer.uid = 1234;
     assert_int_equal(who(&f), -1); /* a number without a Unix socket is nobody's uid */
@@ -127,11 +123,10 @@ static void test_uid(void **state)
     assert_int_equal(who(&f), -1);
 }
 
-static void test_all_are_needed(void **state)
+TEST(test_all_are_needed)
 {
     static const char *const sans[] = {"URI:spiffe://example.test/Pra"};
     static const char *const other[] = {"URI:spiffe://example.test/pra"};
-    (void)state;
     for (unsigned shown = 0; shown < 8; shown++) {
         struct fake_req f;
         fake_req_init(&f, HTTP_GET_, "/");
@@ -144,10 +139,9 @@ static void test_all_are_needed(void **state)
     }
 }
 
-static void test_first_of_the_file(void **state)
+TEST(test_first_of_the_file)
 {
     struct fake_req f;
-    (void)state;
     fake_req_init(&f, HTTP_GET_, "/");
     fake_req_header(&f, "Authorization", "Bearer token-one");
     f.peer.is_unix = true;
@@ -174,10 +168,9 @@ static unsigned admitted(struct client *c, unsigned tries)
     return n;
 }
 
-static void test_rate(void **state)
+TEST(test_rate)
 {
     struct client *c = with_rate(10);
-    (void)state;
     assert_non_null(c);
     assert_int_equal(admitted(c, 50), 10);
     assert_int_equal(clients_take(clients, c), 1);
@@ -187,10 +180,9 @@ static void test_rate(void **state)
     assert_int_equal(admitted(c, 50), 10); /* no more than one second's worth is saved up */
 }
 
-static void test_slow_rate(void **state)
+TEST(test_slow_rate)
 {
     struct client *c = with_rate(0.1);
-    (void)state;
     assert_int_equal(admitted(c, 5), 1);
     fake_clock_advance(&fake, 2500);
     assert_in_range(clients_take(clients, c), 7, 8);
@@ -198,10 +190,9 @@ static void test_slow_rate(void **state)
     assert_int_equal(admitted(c, 5), 1);
 }
 
-static void test_no_rate(void **state)
+TEST(test_no_rate)
 {
     struct client *c = with_rate(0);
-    (void)state;
     assert_int_equal(admitted(c, 10000), 10000);
 }
 
@@ -218,10 +209,9 @@ static struct client *control(uid_t uid, bool is_unix, const char *authorization
     return clients_find(clients, &f.req);
 }
 
-static void test_control_socket(void **state)
+TEST(test_control_socket)
 {
     struct client *c = control(geteuid(), true, NULL);
-    (void)state;
     assert_non_null(c);
     assert_string_equal(c->conf->name, "control");
     assert_int_equal(c->conf->allow, PERMIT_OPERATE | PERMIT_OBSERVE);

@@ -2,19 +2,14 @@
 /*
  * test_conf.c - what a good configuration means: defaults, values, spelling, digest.
  */
+#include "check.h"
 #include "conf_fixture.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-static void defaults_are_those_of_the_contract(void **state)
+TEST(defaults_are_those_of_the_contract)
 {
     struct fixture *f = *state;
     assert_loads(f, "@GOOD@\n");
@@ -61,7 +56,7 @@ static void defaults_are_those_of_the_contract(void **state)
     assert_null(v->proxy);
 }
 
-static void sections_take_their_values(void **state)
+TEST(sections_take_their_values)
 {
     struct fixture *f = *state;
     assert_loads(
@@ -112,7 +107,7 @@ static void sections_take_their_values(void **state)
     assert_string_equal(c->vaults[0].default_domain, "ACME");
 }
 
-static void address_in_certificates_are_normal(void **state)
+TEST(address_in_certificates_are_normal)
 {
     static const struct {
         const char *written, *normal;
@@ -135,7 +130,7 @@ static void address_in_certificates_are_normal(void **state)
     }
 }
 
-static void lines_may_be_written_freely(void **state)
+TEST(lines_may_be_written_freely)
 {
     struct fixture *f = *state;
 
@@ -150,7 +145,7 @@ static void lines_may_be_written_freely(void **state)
     assert_true(f->conf->vaults[0].ask_policy);
 }
 
-static void a_long_line_is_whole(void **state)
+TEST(a_long_line_is_whole)
 {
     struct fixture *f = *state;
     char text[4096], domain[257];
@@ -163,7 +158,7 @@ static void a_long_line_is_whole(void **state)
     assert_int_equal(f->conf->vaults[0].retries, 7);
 }
 
-static void an_empty_value_means_none_where_it_may(void **state)
+TEST(an_empty_value_means_none_where_it_may)
 {
     struct fixture *f = *state;
 
@@ -172,7 +167,7 @@ static void an_empty_value_means_none_where_it_may(void **state)
     assert_string_equal(f->conf->vaults[0].reason, "");
 }
 
-static void credentials_come_from_their_directory(void **state)
+TEST(credentials_come_from_their_directory)
 {
     static const char *const spelled[] = {"$CREDENTIALS_DIRECTORY/", "${CREDENTIALS_DIRECTORY}/", "%d/"};
     struct fixture *f = *state;
@@ -191,7 +186,7 @@ static void credentials_come_from_their_directory(void **state)
                    "`run_as_password_file` names a credential, but CREDENTIALS_DIRECTORY is not set");
 }
 
-static void digest_tells_what_a_file_means(void **state)
+TEST(digest_tells_what_a_file_means)
 {
     struct fixture *f = *state;
     char digest[65];

@@ -55,7 +55,7 @@ static void assert_refused(struct pair *p, const char *reason)
     assert_non_null(strstr(buf_cstr(&p->change.reasons), reason));
 }
 
-static void the_same(void **state)
+TEST(the_same)
 {
     struct pair p;
 
@@ -65,7 +65,7 @@ static void the_same(void **state)
     end(&p);
 }
 
-static void keys_are_named_without_values(void **state)
+TEST(keys_are_named_without_values)
 {
     struct pair p;
 
@@ -78,7 +78,7 @@ static void keys_are_named_without_values(void **state)
 #define UNIX "[listener u]\naddress = unix:/x\n"
 #define TWO  "[client two]\npeer_uid = 7\nallow = observe\n"
 
-static void clients_come_and_go(void **state)
+TEST(clients_come_and_go)
 {
     struct pair p;
 
@@ -93,7 +93,7 @@ static void clients_come_and_go(void **state)
     end(&p);
 }
 
-static void what_needs_a_restart(void **state)
+TEST(what_needs_a_restart)
 {
     struct pair p;
 
@@ -110,7 +110,7 @@ static void what_needs_a_restart(void **state)
 }
 
 /* Whoever holds the old addresses sees the new values, and the old ones live on in the other struct. */
-static void exchanged_in_place(void **state)
+TEST(exchanged_in_place)
 {
     struct pair p;
     const struct conf_vault *vault;
@@ -132,7 +132,7 @@ static void exchanged_in_place(void **state)
 }
 
 /* Each key says itself whether a reload may change it: those that hold sockets and files open may not. */
-static void static_keys(void **state)
+TEST(static_keys)
 {
     static const struct {
         enum conf_section section;
@@ -142,7 +142,6 @@ static void static_keys(void **state)
                 {SECTION_VAULT, "url"},           {SECTION_VAULT, "type"},
                 {SECTION_VAULT, "insecure_http"}, {SECTION_VAULT, "oauth_client_id"}};
 
-    (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         assert_true(conf_row_find(rows[i].section, rows[i].name)->flags & CONF_STATIC);
 }

@@ -5,23 +5,18 @@
  *
  * Keys and certificates are made here, so that nothing expires in the tree.
  */
+#include "check.h"
 #include "conf_fixture.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define TLS "@GOOD@\n[listener tls]\naddress = 0.0.0.0:8443\n"
 
@@ -73,7 +68,7 @@ static void make_encrypted_key(struct fixture *f, const char *name)
     EVP_PKEY_free(key);
 }
 
-static void a_matching_pair_is_fine(void **state)
+TEST(a_matching_pair_is_fine)
 {
     struct fixture *f = *state;
 
@@ -86,7 +81,7 @@ static void a_matching_pair_is_fine(void **state)
     assert_int_equal(f->errors.len, 0);
 }
 
-static void pairs_that_do_not_fit(void **state)
+TEST(pairs_that_do_not_fit)
 {
     struct fixture *f = *state;
 
@@ -107,7 +102,7 @@ static void pairs_that_do_not_fit(void **state)
                    "`client_key`: ");
 }
 
-static void an_expired_certificate_is_warned_of(void **state)
+TEST(an_expired_certificate_is_warned_of)
 {
     struct fixture *f = *state;
 
@@ -117,7 +112,7 @@ static void an_expired_certificate_is_warned_of(void **state)
     assert_non_null(strstr(buf_cstr(&f->errors), "has expired"));
 }
 
-static void files_that_are_not_there(void **state)
+TEST(files_that_are_not_there)
 {
     struct fixture *f = *state;
 
@@ -138,7 +133,7 @@ static void files_that_are_not_there(void **state)
     }
 }
 
-static void secrets_that_others_can_read(void **state)
+TEST(secrets_that_others_can_read)
 {
     static const mode_t open_modes[] = {0640, 0604, 0644};
     struct fixture *f = *state;
@@ -168,7 +163,7 @@ static void mistake_about(struct fixture *f, const char *path, mode_t mode, cons
     assert_int_equal(chmod(path, st.st_mode & 07777), 0);
 }
 
-static void what_others_can_write_is_refused(void **state)
+TEST(what_others_can_write_is_refused)
 {
     static const mode_t open_modes[] = {0720, 0702, 0777};
     struct fixture *f = *state;
@@ -196,7 +191,7 @@ static void what_others_can_write_is_refused(void **state)
     assert_int_equal(rmdir(below), 0);
 }
 
-static void what_belongs_to_others_is_refused(void **state)
+TEST(what_belongs_to_others_is_refused)
 {
     struct fixture *f = *state;
     const char *path = fixture_file(f, "pw", "secret", 0600);
@@ -210,15 +205,15 @@ static void what_belongs_to_others_is_refused(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_matching_pair_is_fine),
-        TEST(pairs_that_do_not_fit),
-        TEST(an_expired_certificate_is_warned_of),
-        TEST(files_that_are_not_there),
-        TEST(secrets_that_others_can_read),
-        TEST(what_others_can_write_is_refused),
-        TEST(what_belongs_to_others_is_refused),
+        T(a_matching_pair_is_fine),
+        T(pairs_that_do_not_fit),
+        T(an_expired_certificate_is_warned_of),
+        T(files_that_are_not_there),
+        T(secrets_that_others_can_read),
+        T(what_others_can_write_is_refused),
+        T(what_belongs_to_others_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

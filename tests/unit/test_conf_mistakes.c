@@ -4,19 +4,14 @@
  *
  * In the rows, `@GOOD@` is eight lines long: a listener (1-2), a client (3-5), a vault (6-8).
  */
+#include "check.h"
 #include "conf_fixture.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define GATEWAY "@GOOD@\n[gateway]\n"
 #define CLIENT  "@GOOD@\n[client two]\nallow = broker\n"
@@ -42,7 +37,7 @@ static void run_mistakes(struct fixture *f, const struct row *rows, size_t n)
 /* clang-format off */
 #define RUN(rows) run_mistakes(*state, (rows), sizeof(rows) / sizeof((rows)[0]))
 
-static void values_of_one_key(void **state)
+TEST(values_of_one_key)
 {
     static const struct row rows[] = {
         { GATEWAY "list_cache = 15\n", 10, "`list_cache` needs a duration with its unit, such as" },
@@ -102,7 +97,7 @@ static void values_of_one_key(void **state)
     RUN(rows);
 }
 
-static void addresses_and_urls(void **state)
+TEST(addresses_and_urls)
 {
     static const struct row rows[] = {
         { LISTEN "address = 8443\n", 10, "`address` needs an IP address and a port" },
@@ -133,7 +128,7 @@ static void addresses_and_urls(void **state)
     RUN(rows);
 }
 
-static void sections_and_keys(void **state)
+TEST(sections_and_keys)
 {
     static const struct row rows[] = {
         { "@GOOD@\n[gatway]\nx = y\n", 9, "unknown section [gatway]; did you mean `gateway`?" },
@@ -165,7 +160,7 @@ static void sections_and_keys(void **state)
     RUN(rows);
 }
 
-static void what_is_missing(void **state)
+TEST(what_is_missing)
 {
     static const struct row rows[] = {
         { "", 1, "no [listener NAME] section" },
@@ -187,7 +182,7 @@ static void what_is_missing(void **state)
     RUN(rows);
 }
 
-static void what_does_not_go_together(void **state)
+TEST(what_does_not_go_together)
 {
     static const struct row rows[] = {
         { LISTEN "address = 0.0.0.0:8443\n", 10,
@@ -220,7 +215,7 @@ static void what_does_not_go_together(void **state)
     RUN(rows);
 }
 
-static void what_is_probably_not_meant(void **state)
+TEST(what_is_probably_not_meant)
 {
     static const struct row rows[] = {
         { CLIENT "certificate_san = a.b\n", 11, "[client two] can never call: no listener has `client_ca`" },
@@ -238,7 +233,7 @@ static void what_is_probably_not_meant(void **state)
 }
 
 /* Two listeners that take any free port are two; so are the same token with and without a certificate's. */
-static void what_is_fine(void **state)
+TEST(what_is_fine)
 {
     struct fixture *f = *state;
 
@@ -254,7 +249,7 @@ static void what_is_fine(void **state)
     assert_int_equal(f->errors.len, 0);
 }
 
-static void secrets_in_the_file_are_refused_unseen(void **state)
+TEST(secrets_in_the_file_are_refused_unseen)
 {
     static const struct row rows[] = {
         { VAULT "api_key = hunter2hunter2\n", 9,
@@ -281,7 +276,7 @@ static void secrets_in_the_file_are_refused_unseen(void **state)
 
 /* clang-format on */
 
-static void all_mistakes_come_at_once_in_order(void **state)
+TEST(all_mistakes_come_at_once_in_order)
 {
     struct fixture *f = *state;
     const char *text =
@@ -302,7 +297,7 @@ static void all_mistakes_come_at_once_in_order(void **state)
 }
 
 /* A mistake in one key does not make others: the section is not "lacking" what is there but wrong. */
-static void a_mistake_is_reported_once(void **state)
+TEST(a_mistake_is_reported_once)
 {
     static const char *const string_pool[] = {
         LISTEN "address = nowhere\n",
@@ -323,7 +318,7 @@ static void a_mistake_is_reported_once(void **state)
 
 /* ---- files that are no configuration ---- */
 
-static void files_that_cannot_be_read(void **state)
+TEST(files_that_cannot_be_read)
 {
     struct fixture *f = *state;
     struct buf errors = BUF_INIT(4096);
@@ -349,7 +344,7 @@ static void files_that_cannot_be_read(void **state)
     buf_free(&errors);
 }
 
-static void lines_over_the_limit(void **state)
+TEST(lines_over_the_limit)
 {
     struct fixture *f = *state;
     char text[16384];
@@ -367,7 +362,7 @@ static void lines_over_the_limit(void **state)
     }
 }
 
-static void very_many_sections(void **state)
+TEST(very_many_sections)
 {
     struct fixture *f = *state;
     struct buf text = BUF_INIT(1024 * 1024);
@@ -378,7 +373,7 @@ static void very_many_sections(void **state)
     buf_free(&text);
 }
 
-static void very_many_mistakes(void **state)
+TEST(very_many_mistakes)
 {
     struct fixture *f = *state;
     struct buf text = BUF_INIT(64 * 1024);
@@ -398,7 +393,7 @@ static uint32_t next_random(uint32_t *seed)
     return *seed >> 8;
 }
 
-static void random_bytes_are_survived(void **state)
+TEST(random_bytes_are_survived)
 {
     static const char *const words[] = {
         "[gateway]", "[client x]", "[vault v]",  "[",        "]",     "=",    "\n",
@@ -426,7 +421,7 @@ static void random_bytes_are_survived(void **state)
 }
 
 /* A good file with one byte changed loads or is refused with a message, and never without one. */
-static void a_changed_byte_is_survived(void **state)
+TEST(a_changed_byte_is_survived)
 {
     struct fixture *f = *state;
     struct buf text = BUF_INIT(8192);
@@ -452,24 +447,24 @@ static void a_changed_byte_is_survived(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(values_of_one_key),
-        TEST(addresses_and_urls),
-        TEST(sections_and_keys),
-        TEST(what_is_missing),
-        TEST(what_does_not_go_together),
-        TEST(what_is_probably_not_meant),
-        TEST(what_is_fine),
-        TEST(secrets_in_the_file_are_refused_unseen),
-        TEST(all_mistakes_come_at_once_in_order),
-        TEST(a_mistake_is_reported_once),
-        TEST(files_that_cannot_be_read),
-        TEST(lines_over_the_limit),
-        TEST(very_many_sections),
-        TEST(very_many_mistakes),
-        TEST(random_bytes_are_survived),
-        TEST(a_changed_byte_is_survived),
+        T(values_of_one_key),
+        T(addresses_and_urls),
+        T(sections_and_keys),
+        T(what_is_missing),
+        T(what_does_not_go_together),
+        T(what_is_probably_not_meant),
+        T(what_is_fine),
+        T(secrets_in_the_file_are_refused_unseen),
+        T(all_mistakes_come_at_once_in_order),
+        T(a_mistake_is_reported_once),
+        T(files_that_cannot_be_read),
+        T(lines_over_the_limit),
+        T(very_many_sections),
+        T(very_many_mistakes),
+        T(random_bytes_are_survived),
+        T(a_changed_byte_is_survived),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,23 +3,17 @@
  * test_conf_table.c - the table of the configuration keeps its own rules, and the files made of it are
  * current.
  */
+#include "check.h"
 #include "conf/conf_draft.h"
 #include "conf_fixture.h"
 
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-static void rows_are_grouped_and_unique(void **state)
+TEST(rows_are_grouped_and_unique)
 {
-    (void)state;
     for (size_t i = 0; i < conf_nrows; i++) {
         const struct conf_row *row = &conf_rows[i];
         if (i)
@@ -30,9 +24,8 @@ static void rows_are_grouped_and_unique(void **state)
     }
 }
 
-static void rows_explain_themselves(void **state)
+TEST(rows_explain_themselves)
 {
-    (void)state;
     for (size_t i = 0; i < conf_nrows; i++) {
         const struct conf_row *row = &conf_rows[i];
         bool has_default = row->fallback && *row->fallback;
@@ -48,9 +41,8 @@ static void rows_explain_themselves(void **state)
 }
 
 /* A default, printed and parsed again, is itself; and none is out of its range. */
-static void defaults_pass_their_parsers(void **state)
+TEST(defaults_pass_their_parsers)
 {
-    (void)state;
     for (size_t i = 0; i < conf_nrows; i++) {
         const struct conf_row *row = &conf_rows[i];
         char why[CONF_WHY_SIZE] = "";
@@ -73,9 +65,8 @@ static void defaults_pass_their_parsers(void **state)
     }
 }
 
-static void numbers_know_their_range(void **state)
+TEST(numbers_know_their_range)
 {
-    (void)state;
     for (size_t i = 0; i < conf_nrows; i++) {
         const struct conf_row *row = &conf_rows[i];
         uint64_t room[64];
@@ -124,19 +115,17 @@ static void assert_current(const char *path, void (*print)(struct buf *))
     buf_free(&printed);
 }
 
-static void example_file_is_current(void **state)
+TEST(example_file_is_current)
 {
-    (void)state;
     assert_current("../../conf/jumpgate.conf", conf_print_defaults);
 }
 
-static void reference_is_current(void **state)
+TEST(reference_is_current)
 {
-    (void)state;
     assert_current("../../docs/configuration.md", conf_print_doc);
 }
 
-static void example_file_loads(void **state)
+TEST(example_file_loads)
 {
     struct fixture *f = *state;
     struct buf text = BUF_INIT(1024 * 1024);
@@ -153,7 +142,7 @@ static void example_file_loads(void **state)
 }
 
 /* With every `#key = value` switched on, what remains wrong are files and choices that exclude each other. */
-static void example_keys_are_all_known(void **state)
+TEST(example_keys_are_all_known)
 {
     struct fixture *f = *state;
     struct buf text = BUF_INIT(1024 * 1024), all = BUF_INIT(1024 * 1024);

@@ -9,24 +9,22 @@
 
 static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 
-static void writes_a_known_form(void **state)
+TEST(writes_a_known_form)
 {
     struct account account = {.kind = KIND_DOMAIN_LINKED, .system_id = 31, .account_id = 507};
     char id[CREDENTIAL_ID_SIZE];
 
-    (void)state;
     credential_id_write(id, "main", &account);
     assert_string_equal(id, "j1.main.d.31.507.0"); /* stays so: callers keep these */
     endpoint_id_write(id, "m.n", 31, "rdp");
     assert_string_equal(id, "e1.m_2En.31.rdp");
 }
 
-static void comes_back(void **state)
+TEST(comes_back)
 {
     const char *const vaults[] = {"main",           "a",  "two words", "dot.ted", "under_score",
                                   "m\xc3\xbcnchen", "--", "%41"};
 
-    (void)state;
     for (int kind = 0; kind < KIND_NKINDS; kind++)
         for (size_t i = 0; i < sizeof(vaults) / sizeof(vaults[0]); i++) {
             struct account account = {.kind = (enum account_kind)kind,
@@ -46,14 +44,13 @@ static void comes_back(void **state)
         }
 }
 
-static void longest_fits(void **state)
+TEST(longest_fits)
 {
     struct account account = {
         .kind = KIND_ALIAS, .system_id = INT64_MAX, .account_id = INT64_MAX, .application_id = INT64_MAX};
     char vault[CONF_NAME_MAX], id[CREDENTIAL_ID_SIZE];
     struct credential_ref ref;
 
-    (void)state;
     memset(vault, '_', sizeof(vault) - 1);
     vault[sizeof(vault) - 1] = '\0';
     credential_id_write(id, vault, &account);
@@ -62,7 +59,7 @@ static void longest_fits(void **state)
     assert_string_equal(ref.vault, vault);
 }
 
-static void refuses_strangers(void **state)
+TEST(refuses_strangers)
 {
     static const char *const bad[] = {
         "",
@@ -100,7 +97,6 @@ static void refuses_strangers(void **state)
     char longer[600];
     struct credential_ref ref;
 
-    (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         if (credential_id_parse(bad[i], &ref))
             fail_msg("taken: %s", bad[i]);
@@ -111,13 +107,12 @@ static void refuses_strangers(void **state)
 }
 
 /* Any one-character change is either refused or another account: no two spellings of one. */
-static void has_one_spelling(void **state)
+TEST(has_one_spelling)
 {
     static const char id[] = "j1.dot_2Eted.l.17.203.4";
     struct credential_ref ref;
     char again[CREDENTIAL_ID_SIZE];
 
-    (void)state;
     for (size_t at = 0; at < sizeof(id) - 1; at++)
         for (int c = 1; c < 256; c++) {
             char changed[sizeof(id)];

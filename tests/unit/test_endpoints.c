@@ -75,13 +75,12 @@ static void add_systems(struct fake_vault *vault, size_t n, const char *const *n
         fake_vault_add(vault, (int64_t)i + 1, 100 + (int64_t)i, names[i], "root", "x");
 }
 
-static void groups_accounts_by_system(void **state)
+TEST(groups_accounts_by_system)
 {
     struct client c;
     struct desk desk;
     struct fake_vault *v = &desk.vault[0];
 
-    (void)state;
     desk_open(&desk, 1);
     fake_vault_add(v, 1, 11, "web01", "root", "x");
     fake_vault_add(v, 2, 21, "10.0.0.5", "root", "x");
@@ -106,13 +105,12 @@ static void groups_accounts_by_system(void **state)
     desk_close(&desk);
 }
 
-static void the_type_asked_for_is_the_method(void **state)
+TEST(the_type_asked_for_is_the_method)
 {
     static const char *const names[] = {"web01"};
     struct client c;
     struct desk desk;
 
-    (void)state;
     desk_open(&desk, 1);
     add_systems(&desk.vault[0], 1, names);
     search(&desk, &c, rdp);
@@ -135,7 +133,7 @@ static void the_type_asked_for_is_the_method(void **state)
     desk_close(&desk);
 }
 
-static void ranks_names(void **state)
+TEST(ranks_names)
 {
     static const struct {
         const char *query, *name;
@@ -161,21 +159,19 @@ static void ranks_names(void **state)
         {"-", "a--b", MATCH_INSIDE},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++)
         if (plain_rank(row[i].query, row[i].name) != row[i].rank)
             fail_msg("'%s' in '%s': %d, not %d", row[i].query, row[i].name,
                      (int)plain_rank(row[i].query, row[i].name), (int)row[i].rank);
 }
 
-static void orders_by_fit_and_name(void **state)
+TEST(orders_by_fit_and_name)
 {
     static const char *const names[] = {"myweb", "web02", "prod-web", "Web01", "db", "web", "a-web"};
     static const char *const expected[] = {"web", "Web01", "web02", "a-web", "prod-web", "myweb"};
     struct client c;
     struct desk desk;
 
-    (void)state;
     desk_open(&desk, 1);
     add_systems(&desk.vault[0], 7, names);
     search(&desk, &c, (struct endpoints_args){.rdp = true, .query = "WEB"});
@@ -185,13 +181,12 @@ static void orders_by_fit_and_name(void **state)
     desk_close(&desk);
 }
 
-static void the_limit_is_kept_and_told(void **state)
+TEST(the_limit_is_kept_and_told)
 {
     static const char *const names[] = {"c", "a", "b"};
     struct client c;
     struct desk desk;
 
-    (void)state;
     desk_open(&desk, 1);
     add_systems(&desk.vault[0], 3, names);
     for (uint64_t limit = 0; limit < 9; limit++) {
@@ -206,13 +201,12 @@ static void the_limit_is_kept_and_told(void **state)
     desk_close(&desk);
 }
 
-static void recent_ones_keep_their_order(void **state)
+TEST(recent_ones_keep_their_order)
 {
     static const char *const names[] = {"zulu", "alpha", "mike"};
     struct client c;
     struct desk desk;
 
-    (void)state;
     desk_open(&desk, 1);
     add_systems(&desk.vault[0], 3, names);
     fake_vault_add(&desk.vault[0], 1, 50, "zulu", "old", "x");
@@ -241,14 +235,13 @@ static enum fake_fault all_fail(void *arg, enum fake_op op, unsigned nth)
     return *(enum fake_fault *)arg;
 }
 
-static void tells_what_it_cannot_know(void **state)
+TEST(tells_what_it_cannot_know)
 {
     static const char *const names[] = {"web01"};
     enum fake_fault down = FAKE_UNREACHABLE;
     struct client c;
     struct desk desk;
 
-    (void)state;
     desk_open(&desk, 2);
     add_systems(&desk.vault[0], 1, names);
     add_systems(&desk.vault[1], 1, names);
@@ -272,12 +265,11 @@ static void tells_what_it_cannot_know(void **state)
     desk_close(&desk);
 }
 
-static void ends_in_every_way(void **state)
+TEST(ends_in_every_way)
 {
     struct client c;
     struct desk desk;
 
-    (void)state;
     for (int how = 0; how < 3; how++)
         for (int steps = 0; steps < 4; steps++) {
             struct op *op;
@@ -363,9 +355,8 @@ static void random_round(unsigned seed)
     free(fanout);
 }
 
-static void agrees_with_counting(void **state)
+TEST(agrees_with_counting)
 {
-    (void)state;
     for (unsigned seed = 1; seed <= 300; seed++)
         random_round(seed);
 }

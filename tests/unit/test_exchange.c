@@ -138,9 +138,8 @@ static int feed_cut(struct run *r, const char *bytes, size_t n, size_t cut)
     return result;
 }
 
-static void answers_cut_at_every_byte(void **state)
+TEST(answers_cut_at_every_byte)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
         const struct answer *a = &answers[i];
         size_t n = strlen(a->bytes);
@@ -158,9 +157,8 @@ static void answers_cut_at_every_byte(void **state)
     }
 }
 
-static void answers_byte_by_byte(void **state)
+TEST(answers_byte_by_byte)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
         const struct answer *a = &answers[i];
         struct run r;
@@ -175,11 +173,10 @@ static void answers_byte_by_byte(void **state)
     }
 }
 
-static void bytes_after_the_answer(void **state)
+TEST(bytes_after_the_answer)
 {
     static const char *const tails[] = {"x", "\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
 
-    (void)state;
     for (size_t i = 0; i < 3; i++) {
         struct run r;
         char text[256];
@@ -193,7 +190,7 @@ static void bytes_after_the_answer(void **state)
     }
 }
 
-static void wanted_headers(void **state)
+TEST(wanted_headers)
 {
     static const char text[] =
         OK("date: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: 7\r\nDate: second\r\n"
@@ -204,7 +201,6 @@ static void wanted_headers(void **state)
            "");
     static const char cookies[] = "ASP.NET_SessionId=abc; path=/; HttpOnly\nb=2\n";
 
-    (void)state;
     for (size_t cut = 0; cut < sizeof(text); cut++) {
         struct run r;
         run_begin(&r, NULL);
@@ -219,12 +215,11 @@ static void wanted_headers(void **state)
     }
 }
 
-static void long_values_are_cut(void **state)
+TEST(long_values_are_cut)
 {
     char text[1024] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nDate: ";
     struct run r;
 
-    (void)state;
     memset(text + strlen(text), 'd', 500);
     strcat(text, "\r\n\r\n");
     run_begin(&r, NULL);
@@ -246,9 +241,8 @@ static int feed_repeated(const char *first, const char *piece, int times)
     return result;
 }
 
-static void limits(void **state)
+TEST(limits)
 {
-    (void)state;
     assert_int_equal(feed_repeated("HTTP/1.1 200 OK\r\n", "X-Header: 0123456789\r\n", 100000), -EMSGSIZE);
     assert_int_equal(feed_repeated("", "HTTP/1.1 100 Continue\r\n\r\n", 100000), -EMSGSIZE);
     assert_int_equal(feed_repeated("HTTP/1.1 200 OK\r\n", "Set-Cookie: 0123456789\r\n", 100000), -EMSGSIZE);
@@ -287,9 +281,8 @@ static void check_request(struct call *call, const char *expected)
 
 #define HEAD(line) line " HTTP/1.1\r\nHost: vault:8443\r\nUser-Agent: jumpgate/" JG_VERSION "\r\n"
 
-static void request_text(void **state)
+TEST(request_text)
 {
-    (void)state;
     check_request(&(struct call){.method = "GET", .target = "/a?b=c"}, HEAD("GET /a?b=c") "\r\n");
     check_request(&(struct call){.method = "POST", .target = "/p"},
                   HEAD("POST /p") "Content-Length: 0\r\n\r\n");
@@ -301,14 +294,13 @@ static void request_text(void **state)
                   HEAD("PUT /p") "Cookie: a=b\r\nX: y\r\nContent-Length: 2\r\n\r\n{}");
 }
 
-static void large_body_is_not_copied(void **state)
+TEST(large_body_is_not_copied)
 {
     static char body[100000];
     struct call call = {.method = "POST", .target = "/p", .body = body, .body_len = sizeof(body)};
     struct exchange x;
     const char *bytes;
 
-    (void)state;
     exchange_init(&x);
     assert_int_equal(exchange_begin(&x, &call, "v"), 0);
     exchange_sent(&x, exchange_unsent(&x, &bytes));
@@ -321,7 +313,7 @@ static void large_body_is_not_copied(void **state)
     exchange_free(&x);
 }
 
-static void forged_requests(void **state)
+TEST(forged_requests)
 {
     /* clang-format off */
     static const struct call bad[] = {
@@ -338,18 +330,16 @@ static void forged_requests(void **state)
     };
     /* clang-format on */
 
-    (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_false(exchange_valid(&bad[i]));
 }
 
-static void request_head_too_large(void **state)
+TEST(request_head_too_large)
 {
     static char target[70000];
     struct call call = {.method = "GET", .target = target};
     struct exchange x;
 
-    (void)state;
     memset(target, 'a', sizeof(target) - 1);
     target[0] = '/';
     exchange_init(&x);

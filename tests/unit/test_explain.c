@@ -47,12 +47,11 @@ static void tell(struct memory *m, const char *id, size_t n)
     explain_end(record, "ok", NULL, 3, 250);
 }
 
-static void test_a_record_says_what_it_was_told(void **state)
+TEST(test_a_record_says_what_it_was_told)
 {
     struct memory m;
     const struct explain_view *view;
 
-    (void)state;
     memory_open(&m, 10, 1 << 20);
     assert_null(explain_find(m.explain, "r-1"));
     tell(&m, "r-1", 20);
@@ -73,12 +72,11 @@ static void test_a_record_says_what_it_was_told(void **state)
     memory_close(&m);
 }
 
-static void test_an_open_record_is_not_shown(void **state)
+TEST(test_an_open_record_is_not_shown)
 {
     struct memory m;
     struct explain_record *record;
 
-    (void)state;
     memory_open(&m, 10, 1 << 20);
     record = explain_begin(m.explain, "r-1", "credentials/find", &ann);
     assert_null(explain_find(m.explain, "r-1"));
@@ -87,11 +85,10 @@ static void test_an_open_record_is_not_shown(void **state)
     memory_close(&m);
 }
 
-static void test_no_record_is_fine(void **state)
+TEST(test_no_record_is_fine)
 {
     struct memory m;
 
-    (void)state;
     memory_open(&m, 0, 1 << 20);
     assert_null(explain_begin(m.explain, "r-1", "credentials/find", &ann));
     assert_null(explain_begin(NULL, "r-1", "credentials/find", &ann));
@@ -101,11 +98,10 @@ static void test_no_record_is_fine(void **state)
     memory_close(&m);
 }
 
-static void test_forgotten_after_fifteen_minutes(void **state)
+TEST(test_forgotten_after_fifteen_minutes)
 {
     struct memory m;
 
-    (void)state;
     memory_open(&m, 10, 1 << 20);
     tell(&m, "r-1", 1);
     fake_clock_advance(&m.clock, KEEP_MS - 1);
@@ -118,12 +114,11 @@ static void test_forgotten_after_fifteen_minutes(void **state)
     memory_close(&m);
 }
 
-static void test_bounded_by_number(void **state)
+TEST(test_bounded_by_number)
 {
     struct memory m;
     char id[16];
 
-    (void)state;
     memory_open(&m, 3, 1 << 20);
     for (int i = 0; i < 10; i++) {
         (void)snprintf(id, sizeof(id), "r-%d", i);
@@ -136,13 +131,12 @@ static void test_bounded_by_number(void **state)
     memory_close(&m);
 }
 
-static void test_bounded_by_bytes(void **state)
+TEST(test_bounded_by_bytes)
 {
     const size_t limit = 64 << 10;
     struct memory m;
     char id[16];
 
-    (void)state;
     memory_open(&m, 1000, limit);
     for (int i = 0; i < 200; i++) {
         (void)snprintf(id, sizeof(id), "r-%d", i);
@@ -155,7 +149,7 @@ static void test_bounded_by_bytes(void **state)
     memory_close(&m);
 }
 
-static void test_open_records_count_and_are_cut(void **state)
+TEST(test_open_records_count_and_are_cut)
 {
     const size_t limit = 64 << 10;
     struct explain_record *open[20];
@@ -163,7 +157,6 @@ static void test_open_records_count_and_are_cut(void **state)
     struct memory m;
     bool cut = false;
 
-    (void)state;
     memory_open(&m, 1000, limit);
     for (int i = 0; i < 20; i++) {
         char id[16];
@@ -186,11 +179,10 @@ static void test_open_records_count_and_are_cut(void **state)
     memory_close(&m);
 }
 
-static void test_notes_of_one_record_are_bounded(void **state)
+TEST(test_notes_of_one_record_are_bounded)
 {
     struct memory m;
 
-    (void)state;
     memory_open(&m, 10, 1 << 20);
     tell(&m, "r-1", EXPLAIN_NOTES_MAX * 2);
     assert_true(explain_find(m.explain, "r-1")->nnotes >= EXPLAIN_NOTES_MAX);
@@ -199,11 +191,10 @@ static void test_notes_of_one_record_are_bounded(void **state)
     memory_close(&m);
 }
 
-static void test_the_later_one_of_two_with_one_id(void **state)
+TEST(test_the_later_one_of_two_with_one_id)
 {
     struct memory m;
 
-    (void)state;
     memory_open(&m, 10, 1 << 20);
     tell(&m, "r-1", 1);
     tell(&m, "r-1", 2);
@@ -212,14 +203,13 @@ static void test_the_later_one_of_two_with_one_id(void **state)
     memory_close(&m);
 }
 
-static void test_long_texts_are_cut_between_letters(void **state)
+TEST(test_long_texts_are_cut_between_letters)
 {
     struct memory m;
     struct explain_record *record;
     char text[1000];
     const char *kept;
 
-    (void)state;
     memory_open(&m, 10, 1 << 20);
     memset(text, 'a', EXPLAIN_TEXT_MAX - 1);
     (void)snprintf(text + EXPLAIN_TEXT_MAX - 1, 100, "\xc3\xa9\xc3\xa9 and more");

@@ -91,7 +91,7 @@ static void assert_asked(const struct desk *desk, size_t n, const char *const *v
         }
 }
 
-static void asks_each_name_form_once(void **state)
+TEST(asks_each_name_form_once)
 {
     static const struct {
         struct session session;
@@ -124,7 +124,6 @@ static void asks_each_name_form_once(void **state)
         {{.hostname = "."}, {"."}},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
         struct session session = row[i].session;
         struct client c;
@@ -144,14 +143,13 @@ static void asks_each_name_form_once(void **state)
     }
 }
 
-static void match_says_which_and_in_what_order(void **state)
+TEST(match_says_which_and_in_what_order)
 {
     struct session session = {
         .username = "bob", .hostname = "web01.acme.test", .name = "n", .ip_address = "10.0.0.5"};
     struct client c;
     struct desk desk;
 
-    (void)state;
     desk_open(&desk, 1);
     desk.vault[0].conf.nmatch = 2;
     desk.vault[0].conf.match[0] = FORM_IP_ADDRESS;
@@ -168,14 +166,13 @@ static void match_says_which_and_in_what_order(void **state)
     desk_close(&desk);
 }
 
-static void an_application_may_stand_alone(void **state)
+TEST(an_application_may_stand_alone)
 {
     struct session session = {.username = "bob", .application = "Ledger"};
     struct client c;
     struct desk desk;
     struct fake_account *account;
 
-    (void)state;
     desk_open(&desk, 1);
     account = fake_vault_add(&desk.vault[0], 7, 70, "apphost", "clerk", "x");
     account->row.kind = KIND_APPLICATION;
@@ -197,7 +194,7 @@ static void an_application_may_stand_alone(void **state)
     desk_close(&desk);
 }
 
-static void orders_and_shows(void **state)
+TEST(orders_and_shows)
 {
     /* The short name is asked for, but it is not a name as written: its systems come after the exact one. */
     static const struct session session = {
@@ -221,7 +218,6 @@ static void orders_and_shows(void **state)
     };
     enum { N = sizeof(row) / sizeof(row[0]) };
 
-    (void)state;
     for (size_t turn = 0; turn < N; turn++) {
         struct client c;
         struct desk desk;
@@ -241,14 +237,13 @@ static void orders_and_shows(void **state)
     }
 }
 
-static void equal_finds_share_and_remember(void **state)
+TEST(equal_finds_share_and_remember)
 {
     struct session longer = {
         .username = "bob", .hostname = "web01", .name = "web01.acme.test", .method = METHOD_SHELL};
     struct client c[4];
     struct desk desk;
 
-    (void)state;
     desk_open(&desk, 1);
     fake_vault_add(&desk.vault[0], 1, 11, "web01", "root", "x");
     for (size_t i = 0; i < 3; i++)
@@ -282,13 +277,12 @@ static void rules(struct desk *desk, char **item, size_t n)
     desk->vault[0].conf.run_as = (struct conf_list){.item = item, .n = n};
 }
 
-static void a_refused_user_gives_way_to_the_next(void **state)
+TEST(a_refused_user_gives_way_to_the_next)
 {
     char *item[] = {qualified, bare};
     struct client c;
     struct desk desk;
 
-    (void)state;
     desk_open(&desk, 1);
     rules(&desk, item, 2);
     fake_vault_add(&desk.vault[0], 1, 11, "web01", "root", "x")->user = "bob";
@@ -317,13 +311,12 @@ static enum fake_fault refuse_all(void *arg, enum fake_op op, unsigned nth)
     return FAKE_USER_REFUSED;
 }
 
-static void all_refused_names_who_was_tried(void **state)
+TEST(all_refused_names_who_was_tried)
 {
     char *item[] = {qualified, upn, bare};
     struct client c;
     struct desk desk;
 
-    (void)state;
     desk_open(&desk, 1);
     rules(&desk, item, 3);
     desk.vault[0].plan = refuse_all;
@@ -334,12 +327,11 @@ static void all_refused_names_who_was_tried(void **state)
     desk_close(&desk);
 }
 
-static void no_rule_means_no_call(void **state)
+TEST(no_rule_means_no_call)
 {
     struct client c;
     struct desk desk;
 
-    (void)state;
     desk_open(&desk, 1);
     desk.vault[0].conf.default_domain = no_domain;
     find(&desk, &c, &web);
@@ -355,7 +347,7 @@ static enum fake_fault second_fails(void *arg, enum fake_op op, unsigned nth)
     return nth == 1 ? *(enum fake_fault *)arg : FAKE_FINE;
 }
 
-static void one_failed_list_fails_the_vault(void **state)
+TEST(one_failed_list_fails_the_vault)
 {
     static const struct {
         enum fake_fault fault;
@@ -368,7 +360,6 @@ static void one_failed_list_fails_the_vault(void **state)
         {FAKE_USER_REFUSED, FAULT_VAULT_REFUSED_USER},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
         enum fake_fault fault = row[i].fault;
         struct client c;
@@ -395,13 +386,12 @@ static void one_failed_list_fails_the_vault(void **state)
     }
 }
 
-static void vaults_keep_their_accounts_apart(void **state)
+TEST(vaults_keep_their_accounts_apart)
 {
     enum fake_fault down = FAKE_UNREACHABLE;
     struct client c;
     struct desk desk;
 
-    (void)state;
     desk_open(&desk, 2);
     for (size_t i = 0; i < 2; i++)
         fake_vault_add(&desk.vault[i], 1, 11, "web01", "root", "x");
@@ -420,12 +410,11 @@ static void vaults_keep_their_accounts_apart(void **state)
     desk_close(&desk);
 }
 
-static void the_deadline_is_kept(void **state)
+TEST(the_deadline_is_kept)
 {
     struct client c;
     struct desk desk;
 
-    (void)state;
     desk_open(&desk, 1);
     (void)begin(&desk, &c, &web);
     fake_clock_run(&desk.clock, desk.timers, 4999);
@@ -449,11 +438,10 @@ static void the_deadline_is_kept(void **state)
 }
 
 /* Leave, or end the broker, after each number of answers. */
-static void leaving_at_each_point(void **state)
+TEST(leaving_at_each_point)
 {
     char *item[] = {qualified, bare};
 
-    (void)state;
     for (int how = 0; how < 3; how++)
         for (size_t steps = 0; steps < 30; steps++) {
             struct client c, other;
@@ -492,14 +480,13 @@ static void leaving_at_each_point(void **state)
         }
 }
 
-static void refuses_what_cannot_be_served(void **state)
+TEST(refuses_what_cannot_be_served)
 {
     struct session nothing = {.username = "bob", .hostname = "", .port = 22};
     struct client c;
     struct desk desk;
     struct op *op;
 
-    (void)state;
     desk_open(&desk, 1);
     find(&desk, &c, &nothing);
     assert_int_equal(c.fault.code, FAULT_INVALID_REQUEST);
@@ -535,12 +522,11 @@ static enum fake_fault odd_policies_fail(void *arg, enum fake_op op, unsigned nt
     return op == FAKE_POLICY && nth % 2 ? faults[nth / 2 % 4] : FAKE_FINE;
 }
 
-static void asks_policies_where_told(void **state)
+TEST(asks_policies_where_told)
 {
     struct client c;
     struct desk desk;
 
-    (void)state;
     ask_about_policies(&desk, 16);
     (void)begin(&desk, &c, &web);
     for (int i = 0; i < 3; i++)

@@ -94,9 +94,8 @@ static struct op *begin(struct desk *desk, struct client *client, bool find)
 
 /* Not begun (NULL), or begun and answered once: with rows, or with the fault of the vault that could not be
  * asked. */
-static void an_op_begins_or_not(void **state)
+TEST(an_op_begins_or_not)
 {
-    (void)state;
     for (int find = 0; find < 2; find++) {
         long at = 0;
         for (bool reached = true; reached; at++) {
@@ -132,7 +131,7 @@ static struct account_list *one_row(void)
     return list;
 }
 
-static void rows_are_made_or_not(void **state)
+TEST(rows_are_made_or_not)
 {
     struct conf_vault conf = {.name = "main"};
     struct vault vault = {.conf = &conf};
@@ -140,7 +139,6 @@ static void rows_are_made_or_not(void **state)
     struct fanout_query asks[1] = {0};
     struct endpoint_filter wish = {.rdp = true, .query = "", .limit = 9};
 
-    (void)state;
     assert_non_null(fanout);
     asks[0].wait.accounts = one_row();
     fanout->n = 1;
@@ -165,7 +163,7 @@ static void rows_are_made_or_not(void **state)
 }
 
 /* What could not be kept is simply not there. */
-static void memories_keep_or_not(void **state)
+TEST(memories_keep_or_not)
 {
     static const struct account_query query = {.kind = KIND_LOCAL, .system = "web01"};
     static const struct credential_ref ref = {.kind = KIND_LOCAL, .system_id = 1, .account_id = 11};
@@ -173,7 +171,6 @@ static void memories_keep_or_not(void **state)
     struct fake_clock clock;
     struct vault vault = {0};
 
-    (void)state;
     fake_clock_init(&clock);
     for (long at = 0; at < 9; at++) {
         struct account_list_cache_opts opts = {

@@ -162,13 +162,12 @@ static void one_round(struct vault *vaults, struct expected *expected)
     free_survey(fanout);
 }
 
-static void agrees_with_the_oracle(void **state)
+TEST(agrees_with_the_oracle)
 {
     struct conf_vault conf[VAULTS] = {{.name = "m"}, {.name = "a"}, {.name = "z"}};
     struct vault vaults[VAULTS];
     struct expected *expected = calloc(VAULTS * ASKS * MOST, sizeof(*expected));
 
-    (void)state;
     assert_non_null(expected);
     for (size_t v = 0; v < VAULTS; v++)
         vaults[v] = (struct vault){.conf = &conf[v]};
@@ -179,12 +178,11 @@ static void agrees_with_the_oracle(void **state)
     free(expected);
 }
 
-static void nothing_is_an_answer(void **state)
+TEST(nothing_is_an_answer)
 {
     struct vault_fanout fanout = {0};
     struct find_rows rows;
 
-    (void)state;
     assert_int_equal(find_rows_make(&fanout, &session, NULL, &rows), 0);
     assert_int_equal(rows.n, 0);
     find_rows_free(&rows);

@@ -54,7 +54,7 @@ static void open_desk(struct desk *desk)
 
 static const struct session web = {.hostname = "web01", .method = METHOD_SHELL};
 
-static void shows_as_told(void **state)
+TEST(shows_as_told)
 {
     static char display[] = "{kind}: {domain_account} on {system} [{where}] {instance}{nothing}{",
                 empty[] = "";
@@ -71,7 +71,6 @@ static void shows_as_told(void **state)
     char out[96], small[8];
     size_t n;
 
-    (void)state;
     n = display_name_write(&conf, &account, out, sizeof(out));
     assert_int_equal(n, strlen(out));
     assert_string_equal(out, "domain: ACME\\adm on web01 [web01] {nothing}{");
@@ -82,14 +81,13 @@ static void shows_as_told(void **state)
     assert_string_equal(out, "clerk (Ledger)");
 }
 
-static void hides_prefers_and_caps(void **state)
+TEST(hides_prefers_and_caps)
 {
     static char svc[] = "SVC-*", zed[] = "acme\\z*", adm[] = "adm-?", none[] = "nobody";
     char *hide[] = {svc}, *first[] = {zed, none, adm};
     struct client c;
     struct desk desk;
 
-    (void)state;
     open_desk(&desk);
     find(&desk, &c, web);
     assert_int_equal(c.n, 5);
@@ -119,12 +117,11 @@ static size_t asked(struct session session, unsigned kinds, bool restrict_networ
     return find_queries_make(&session, &conf, names, 2, out);
 }
 
-static void asks_for_the_kinds_there_are(void **state)
+TEST(asks_for_the_kinds_there_are)
 {
     struct account_query out[FANOUT_QUERIES_MAX];
     const unsigned all = (1U << KIND_NKINDS) - 1;
 
-    (void)state;
     assert_int_equal(asked((struct session){.method = METHOD_RDP}, 0, false, out), 6);
     assert_int_equal(asked((struct session){.method = METHOD_WEB}, 0, false, out), 7);
     assert_int_equal(out[6].kind, KIND_CLOUD);
@@ -140,13 +137,12 @@ static void asks_for_the_kinds_there_are(void **state)
     assert_null(out[1].workgroup);
 }
 
-static void keeps_aliases_of_the_endpoint(void **state)
+TEST(keeps_aliases_of_the_endpoint)
 {
     struct fake_account *account;
     struct client c;
     struct desk desk;
 
-    (void)state;
     open_desk(&desk);
     desk.vault[0].conf.kinds = 1U << KIND_ALIAS;
     for (int i = 0; i < 3; i++) {
@@ -164,7 +160,7 @@ static void keeps_aliases_of_the_endpoint(void **state)
     desk_close(&desk);
 }
 
-static void the_platform_tells_of_keys(void **state)
+TEST(the_platform_tells_of_keys)
 {
     static char reader[] = "svc-reader";
     static const struct directory_row systems[] = {{.id = 1, .name = "web01", .platform_id = 25},
@@ -174,7 +170,6 @@ static void the_platform_tells_of_keys(void **state)
     struct client c;
     struct desk desk;
 
-    (void)state;
     open_desk(&desk);
     fake_vault_add(&desk.vault[0], 2, 99, "web02", "root", "x");
     desk.vault[0].conf.directory_user = reader;
@@ -189,7 +184,7 @@ static void the_platform_tells_of_keys(void **state)
     desk_close(&desk);
 }
 
-static void names_are_the_same_in_any_spelling(void **state)
+TEST(names_are_the_same_in_any_spelling)
 {
     static const char *const same[][2] = {{"web01.", "WEB01"},
                                           {"[FE80::1]", "fe80:0:0:0:0:0:0:1"},
@@ -198,7 +193,6 @@ static void names_are_the_same_in_any_spelling(void **state)
     static const char *const other[][2] = {
         {"web01", "web1"}, {"web01.acme.test", "web01"}, {"fe80::1", "fe80::2"}, {"", ""}, {"web01", NULL}};
 
-    (void)state;
     for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
         assert_true(host_name_equal(same[i][0], same[i][1]) && host_name_equal(same[i][1], same[i][0]));
     for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)

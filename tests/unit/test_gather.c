@@ -49,9 +49,8 @@ static void add(unsigned n)
         group_commit_add(&g, true);
 }
 
-static void who_is_alone_never_waits(void **state)
+TEST(who_is_alone_never_waits)
 {
-    (void)state;
     for (unsigned i = 1; i < 10; i++) {
         add(1);
         assert_int_equal(flights, i);
@@ -60,9 +59,8 @@ static void who_is_alone_never_waits(void **state)
     }
 }
 
-static void a_crowd_shares_a_flight(void **state)
+TEST(a_crowd_shares_a_flight)
 {
-    (void)state;
     add(1 + 3); /* one flies, three come meanwhile: four are on their way */
     assert_int_equal(flights, 1);
     group_commit_done(&g);
@@ -79,9 +77,8 @@ static void a_crowd_shares_a_flight(void **state)
     assert_int_equal(flights, 4); /* and is no longer expected */
 }
 
-static void what_nobody_awaits_lingers(void **state)
+TEST(what_nobody_awaits_lingers)
 {
-    (void)state;
     group_commit_add(&g, false);
     fake_clock_run(&now, timers, LINGER_MS - 1);
     assert_int_equal(flights, 0);
@@ -94,9 +91,8 @@ static void what_nobody_awaits_lingers(void **state)
 }
 
 /* Without company it may go sooner: at once, but with what else comes in this turn. */
-static void alone_it_lingers_less(void **state)
+TEST(alone_it_lingers_less)
 {
-    (void)state;
     g.delay_alone_ms = 0;
     add(1);
     group_commit_done(&g);
@@ -116,9 +112,8 @@ static void alone_it_lingers_less(void **state)
     assert_int_equal(flights, 4);
 }
 
-static void it_rides_along(void **state)
+TEST(it_rides_along)
 {
-    (void)state;
     group_commit_add(&g, false);
     add(1);
     assert_int_equal(flights, 1);
@@ -129,9 +124,8 @@ static void it_rides_along(void **state)
 }
 
 /* A crowd that gathers does not wait for as long as something that lingered before it. */
-static void gathering_is_shorter_than_lingering(void **state)
+TEST(gathering_is_shorter_than_lingering)
 {
-    (void)state;
     add(2);
     group_commit_done(&g); /* one has landed, one waits, two are expected */
     group_commit_add(&g, false);
@@ -143,9 +137,8 @@ static void gathering_is_shorter_than_lingering(void **state)
     assert_int_equal(flights, 2);
 }
 
-static void one_flight_at_a_time(void **state)
+TEST(one_flight_at_a_time)
 {
-    (void)state;
     add(1);
     group_commit_add(&g, false);
     add(100);
@@ -156,9 +149,8 @@ static void one_flight_at_a_time(void **state)
     assert_int_equal(flights, 2);
 }
 
-static void nothing_to_take_is_no_flight(void **state)
+TEST(nothing_to_take_is_no_flight)
 {
-    (void)state;
     empty = true;
     add(1);
     empty = false;
@@ -166,9 +158,8 @@ static void nothing_to_take_is_no_flight(void **state)
     assert_int_equal(flights, 1);
 }
 
-static void stopped_is_stopped(void **state)
+TEST(stopped_is_stopped)
 {
-    (void)state;
     add(1);
     add(5);
     group_commit_stop(&g);

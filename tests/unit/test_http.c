@@ -3,6 +3,7 @@
  * test_http.c - requests and answers over plain connections: parsing, keep-alive, pipelining, bodies, clients
  * that leave, time, and the end of the server.
  */
+#include "check.h"
 #include "http_rig.h"
 
 #include <errno.h>
@@ -20,12 +21,11 @@
 #define GET(path)  "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
 #define POST(path) "POST " path " HTTP/1.1\r\nHost: h\r\n"
 
-static void test_simple(void **state)
+TEST(test_simple)
 {
     struct rig rig;
     struct client c;
 
-    (void)state;
     rig_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, "POST /echo?a=1&b=%20 HTTP/1.1\r\nHost: h\r\nX-Test: \t some value \t\r\nEmpty:\r\n"
@@ -45,7 +45,7 @@ static void test_simple(void **state)
     rig_end(&rig);
 }
 
-static void test_byte_by_byte(void **state)
+TEST(test_byte_by_byte)
 {
     static const char text[] =
         "\r\nPOST /echo HTTP/1.1\r\nHost: h\r\nX-Test: v\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -53,7 +53,6 @@ static void test_byte_by_byte(void **state)
     struct rig rig;
     struct client c;
 
-    (void)state;
     rig_plain(&rig);
     client_open(&c, &rig);
     for (size_t i = 0; i < sizeof(text) - 1; i++) {
@@ -68,12 +67,11 @@ static void test_byte_by_byte(void **state)
     rig_end(&rig);
 }
 
-static void test_pipelined(void **state)
+TEST(test_pipelined)
 {
     struct rig rig;
     struct client c;
 
-    (void)state;
     rig_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, POST("/echo") "Content-Length: 3\r\n\r\none" GET("/hold") POST(
@@ -93,7 +91,7 @@ static void test_pipelined(void **state)
     rig_end(&rig);
 }
 
-static void test_pipelined_bound(void **state)
+TEST(test_pipelined_bound)
 {
     struct rig rig;
     struct client c;
@@ -101,7 +99,6 @@ static void test_pipelined_bound(void **state)
     char more[600] = "GET /echo HTTP/1.1\r\nHost: h\r\nX-A: ";
     size_t sent = 0;
 
-    (void)state;
     memset(more + strlen(more), 'a', sizeof(more) - strlen(more));
     memcpy(more + sizeof(more) - 5, "\r\n\r\n", 5);
     opts.max_pipelined = 1000;
@@ -134,7 +131,7 @@ static void test_pipelined_bound(void **state)
     rig_end(&rig);
 }
 
-static void test_keep_alive(void **state)
+TEST(test_keep_alive)
 {
     static const struct {
         const char *request;
@@ -149,7 +146,6 @@ static void test_keep_alive(void **state)
         {"GET /echo HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", true},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct rig rig;
         struct client c;
@@ -173,12 +169,11 @@ static void test_keep_alive(void **state)
     }
 }
 
-static void test_no_body_answers(void **state)
+TEST(test_no_body_answers)
 {
     struct rig rig;
     struct client c;
 
-    (void)state;
     rig_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, "HEAD /unknown HTTP/1.1\r\nHost: h\r\n\r\n" GET("/none") GET("/echo"));
@@ -190,12 +185,11 @@ static void test_no_body_answers(void **state)
     rig_end(&rig);
 }
 
-static void test_expect_continue(void **state)
+TEST(test_expect_continue)
 {
     struct rig rig;
     struct client c;
 
-    (void)state;
     rig_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, POST("/echo") "Expect: 100-Continue\r\nContent-Length: 3\r\n\r\n");
@@ -212,12 +206,11 @@ static void test_expect_continue(void **state)
     rig_end(&rig);
 }
 
-static void test_rejected_in_head(void **state)
+TEST(test_rejected_in_head)
 {
     struct rig rig;
     struct client c;
 
-    (void)state;
     rig_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, GET("/reject"));
@@ -234,7 +227,7 @@ static void test_rejected_in_head(void **state)
 }
 
 /* The client goes on sending for a while and still gets the answer, not a reset. */
-static void test_refused_upload_is_read(void **state)
+TEST(test_refused_upload_is_read)
 {
     struct rig rig;
     struct client c;
@@ -242,7 +235,6 @@ static void test_refused_upload_is_read(void **state)
     int small = 8192;
     size_t sent = 0;
 
-    (void)state;
     assert_non_null(lots);
     memset(lots, 'y', 500000);
     rig_plain(&rig);
@@ -266,12 +258,11 @@ static void test_refused_upload_is_read(void **state)
     free(lots);
 }
 
-static void test_client_leaves(void **state)
+TEST(test_client_leaves)
 {
     struct rig rig;
     struct client c;
 
-    (void)state;
     for (int how = 0; how < 3; how++) {
         rig_plain(&rig);
         client_open(&c, &rig);
@@ -296,12 +287,11 @@ static void test_client_leaves(void **state)
     }
 }
 
-static void test_client_leaves_in_body(void **state)
+TEST(test_client_leaves_in_body)
 {
     struct rig rig;
     struct client c;
 
-    (void)state;
     rig_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, POST("/echo") "Content-Length: 10\r\n\r\nabc");
@@ -315,12 +305,11 @@ static void test_client_leaves_in_body(void **state)
     rig_end(&rig);
 }
 
-static void test_server_closes_with_work(void **state)
+TEST(test_server_closes_with_work)
 {
     struct rig rig;
     struct client c[3];
 
-    (void)state;
     rig_plain(&rig);
     for (int i = 0; i < 3; i++)
         client_open(&c[i], &rig);
@@ -335,12 +324,11 @@ static void test_server_closes_with_work(void **state)
         client_close(&c[i]);
 }
 
-static void test_close_from_message(void **state)
+TEST(test_close_from_message)
 {
     struct rig rig;
     struct client c;
 
-    (void)state;
     rig_plain(&rig);
     rig.close_in_message = true;
     client_open(&c, &rig);
@@ -353,12 +341,11 @@ static void test_close_from_message(void **state)
     rig_end(&rig);
 }
 
-static void test_timeouts(void **state)
+TEST(test_timeouts)
 {
     struct rig rig;
     struct client c;
 
-    (void)state;
     rig_plain(&rig);
     client_open(&c, &rig); /* idle */
     rig_advance(&rig, 59999);
@@ -413,12 +400,11 @@ static void test_timeouts(void **state)
     rig_end(&rig);
 }
 
-static void test_slow_reader(void **state)
+TEST(test_slow_reader)
 {
     struct rig rig;
     struct client c;
 
-    (void)state;
     rig_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, GET("/big"));
@@ -433,13 +419,12 @@ static void test_slow_reader(void **state)
     rig_end(&rig);
 }
 
-static void test_big_answer(void **state)
+TEST(test_big_answer)
 {
     struct rig rig;
     struct client c;
     size_t total = 0;
 
-    (void)state;
     rig_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, GET("/big") GET("/echo"));
@@ -456,12 +441,11 @@ static void test_big_answer(void **state)
     rig_end(&rig);
 }
 
-static void test_linger_ends(void **state)
+TEST(test_linger_ends)
 {
     struct rig rig;
     struct client c;
 
-    (void)state;
     rig_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, "nonsense\r\n\r\n");
@@ -474,12 +458,11 @@ static void test_linger_ends(void **state)
     rig_end(&rig);
 }
 
-static void test_abort(void **state)
+TEST(test_abort)
 {
     struct rig rig;
     struct client c;
 
-    (void)state;
     rig_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, GET("/abort"));
@@ -496,13 +479,12 @@ static void test_abort(void **state)
     rig_end(&rig);
 }
 
-static void test_drain(void **state)
+TEST(test_drain)
 {
     struct rig rig;
     struct client idle, busy, late;
     int fd;
 
-    (void)state;
     rig_plain(&rig);
     client_open(&idle, &rig);
     client_open(&busy, &rig);

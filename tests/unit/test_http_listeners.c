@@ -3,6 +3,7 @@
  * test_http_listeners.c - sockets that accept: how many, without descriptors, IPv6, Unix sockets and their
  * files.
  */
+#include "check.h"
 #include "http_rig.h"
 
 #include <errno.h>
@@ -17,13 +18,12 @@
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
 
-static void test_max_connections(void **state)
+TEST(test_max_connections)
 {
     struct rig rig;
     struct client c[4];
     struct http_server_opts opts = rig_opts;
 
-    (void)state;
     opts.max_connections = 2;
     rig_start(&rig, &opts);
     rig_listen(&rig, &(struct http_listen_opts){.name = "t", .host = "127.0.0.1"});
@@ -47,14 +47,13 @@ static void test_max_connections(void **state)
     rig_end(&rig);
 }
 
-static void test_out_of_descriptors(void **state)
+TEST(test_out_of_descriptors)
 {
     struct rig rig;
     struct client c;
     struct rlimit old, tight;
     int probe;
 
-    (void)state;
     rig_plain(&rig);
     client_open(&c, &rig);
     probe = dup(c.fd);
@@ -76,13 +75,12 @@ static void test_out_of_descriptors(void **state)
     rig_end(&rig);
 }
 
-static void test_ipv6(void **state)
+TEST(test_ipv6)
 {
     struct rig rig;
     struct client c;
     char why[256];
 
-    (void)state;
     rig_start(&rig, NULL);
     if (http_listen(rig.server, &(struct http_listen_opts){.name = "six", .host = "::1"}, rig.address, why)) {
         rig_end(&rig);
@@ -96,13 +94,12 @@ static void test_ipv6(void **state)
     rig_end(&rig);
 }
 
-static void test_listen_errors(void **state)
+TEST(test_listen_errors)
 {
     struct rig rig;
     char why[256] = "", address[128], host[] = "127.0.0.1";
     uint16_t port;
 
-    (void)state;
     rig_plain(&rig);
     port = (uint16_t)atoi(strrchr(rig.address, ':') + 1);
     assert_int_equal(http_listen(rig.server,
@@ -125,7 +122,7 @@ static void test_listen_errors(void **state)
     rig_end(&rig);
 }
 
-static void test_unix_socket(void **state)
+TEST(test_unix_socket)
 {
     char folder[] = "/tmp/jumpgate-test-XXXXXX";
     char path[64], why[256], address[128];
@@ -135,7 +132,6 @@ static void test_unix_socket(void **state)
     struct stat st;
     int fd;
 
-    (void)state;
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof(path), "%s/s.sock", folder);
     rig_start(&rig, NULL);
@@ -173,7 +169,7 @@ static void test_unix_socket(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
-static void test_stale_unix_socket(void **state)
+TEST(test_stale_unix_socket)
 {
     char folder[] = "/tmp/jumpgate-test-XXXXXX";
     char path[64];
@@ -183,7 +179,6 @@ static void test_stale_unix_socket(void **state)
     struct client c;
     int fd;
 
-    (void)state;
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof(path), "%s/s.sock", folder);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -5,6 +5,7 @@
  * Each row must be answered once, in the application's form, with the connection closed after it, and a
  * request smuggled behind it must not reach the application.
  */
+#include "check.h"
 #include "http_rig.h"
 #include "loop/server/request_head.h"
 
@@ -153,16 +154,14 @@ static void check(const struct row *row, bool slowly)
     rig_end(&rig);
 }
 
-static void test_rows(void **state)
+TEST(test_rows)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         check(&rows[i], false);
 }
 
-static void test_rows_slowly(void **state)
+TEST(test_rows_slowly)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         check(&rows[i], true);
 }
@@ -196,11 +195,10 @@ static int ask(const char *prefix, const char *unit, size_t n, const char *suffi
     return status;
 }
 
-static void test_limits(void **state)
+TEST(test_limits)
 {
     static const char line[] = "GET /echo HTTP/1.1\r\nHost: h\r\n";
 
-    (void)state;
     /* target: 8192 bytes */
     assert_int_equal(ask("GET /", "a", 8191, " HTTP/1.1\r\nHost: h\r\n\r\n"), 404);
     assert_int_equal(ask("GET /", "a", 8192, " HTTP/1.1\r\nHost: h\r\n\r\n"), 414);
@@ -226,7 +224,7 @@ static void test_limits(void **state)
 }
 
 /* The scanner by itself: llhttp refuses some of these too, and neither must rely on the other. */
-static void test_scanner(void **state)
+TEST(test_scanner)
 {
     static const struct {
         const char *bytes;
@@ -249,7 +247,6 @@ static void test_scanner(void **state)
         {"GET / HTTP/1.1\r\nA\r\n\r\n", HEAD_REFUSED},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
         struct head_scan scan = {0};
         struct fault fault = {0};
@@ -262,12 +259,11 @@ static void test_scanner(void **state)
     }
 }
 
-static void test_refused_after_good_one(void **state)
+TEST(test_refused_after_good_one)
 {
     struct rig rig;
     struct client c;
 
-    (void)state;
     rig_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, "GET /echo HTTP/1.1\r\n" H "\r\nGET /echo HTTP/1.1\r\nX-Request-Id: 7\r\n\r\n");

@@ -12,6 +12,7 @@
 #include "broker/identity/request_reason.h"
 #include "broker/leases/journal.h"
 #include "broker/leases/lease_table.h"
+#include "check.h"
 
 #include <string.h>
 
@@ -28,12 +29,11 @@ static size_t ours_live(struct world *w)
     return n;
 }
 
-static void test_intent_comes_first(void **state)
+TEST(test_intent_comes_first)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     world_stored(&w);
     world_checkout(&w, "alice", "s1", &c);
     world_turn(&w);
@@ -62,13 +62,12 @@ static void test_intent_comes_first(void **state)
     world_end(&w);
 }
 
-static void test_store_down(void **state)
+TEST(test_store_down)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    (void)state;
     world_stored(&w);
     world_checked_out(&w, "alice", "s1", &c);
     w.store->broken = true;
@@ -98,12 +97,11 @@ static bool second_fails(void *arg, unsigned nth)
 }
 
 /* The request id cannot be written: the check-out is undone. */
-static void test_open_not_written(void **state)
+TEST(test_open_not_written)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     world_stored(&w);
     w.store->fails = second_fails;
     world_checkout(&w, "alice", "s1", &c);
@@ -116,13 +114,12 @@ static void test_open_not_written(void **state)
 }
 
 /* `pending` is only said when a restart would know it as well. */
-static void test_pending_is_durable(void **state)
+TEST(test_pending_is_durable)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    (void)state;
     world_stored(&w);
     world_checked_out(&w, "alice", "s1", &c);
     world_break(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
@@ -147,13 +144,12 @@ static void test_pending_is_durable(void **state)
 
 /* The order to give back is soon on disk, also when the vault does not answer: no lease outlives its session.
  */
-static void test_release_is_durable(void **state)
+TEST(test_release_is_durable)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    (void)state;
     world_stored(&w);
     world_checked_out(&w, "alice", "s1", &c);
     world_release(&w, "alice", "s1", NULL, &r);
@@ -171,13 +167,12 @@ static void test_release_is_durable(void **state)
 }
 
 /* A check-in that succeeds at once costs no commit of its own: the row goes with the next one, or soon. */
-static void test_the_end_lingers(void **state)
+TEST(test_the_end_lingers)
 {
     struct world w;
     struct caller a, b;
     struct released r;
 
-    (void)state;
     world_stored(&w);
     world_checked_out(&w, "alice", "s1", &a);
     assert_int_equal(w.store->writes, 2);
@@ -197,13 +192,12 @@ static void test_the_end_lingers(void **state)
 }
 
 /* What lingers when the broker ends is given to the store all the same. */
-static void test_nothing_lingers_behind(void **state)
+TEST(test_nothing_lingers_behind)
 {
     struct world w;
     struct caller a;
     struct released r;
 
-    (void)state;
     world_stored(&w);
     world_checked_out(&w, "alice", "s1", &a);
     world_released(&w, "alice", "s1", NULL, &r);
@@ -214,13 +208,12 @@ static void test_nothing_lingers_behind(void **state)
 }
 
 /* Several at once share a commit, and those who failed together are all told. */
-static void test_a_crowd_fails_together(void **state)
+TEST(test_a_crowd_fails_together)
 {
     struct world w;
     struct caller c[4];
     static const char *const sessions[] = {"s1", "s2", "s3", "s4"};
 
-    (void)state;
     world_stored(&w);
     for (size_t i = 0; i < 4; i++)
         world_checkout(&w, i % 2 ? "alice" : "bob", sessions[i], &c[i]);
@@ -245,13 +238,12 @@ static void test_a_crowd_fails_together(void **state)
 }
 
 /* The row of a lease that made a request must not go while the other holder's is not on disk. */
-static void test_cover(void **state)
+TEST(test_cover)
 {
     struct world w;
     struct caller a, b;
     struct released r;
 
-    (void)state;
     world_stored(&w);
     world_checked_out(&w, "alice", "s1", &a);
     world_checkout(&w, "alice", "s2", &b);
@@ -320,11 +312,10 @@ static void rig_end(struct rig *r)
     timers_free(r->timers);
 }
 
-static void test_nothing_overtakes_what_is_stuck(void **state)
+TEST(test_nothing_overtakes_what_is_stuck)
 {
     struct rig r;
 
-    (void)state;
     rig_stuck(&r);
     journal_remove(r.journal, "two"); /* which "one" takes over from */
     assert_int_equal(journal_stuck(r.journal), 0);
@@ -339,11 +330,10 @@ static void test_nothing_overtakes_what_is_stuck(void **state)
 }
 
 /* Told anew in a word that nobody awaits, before its next attempt is due. */
-static void test_stuck_and_told_anew(void **state)
+TEST(test_stuck_and_told_anew)
 {
     struct rig r;
 
-    (void)state;
     rig_stuck(&r);
     put(&r, "one", LEASE_RELEASING);
     for (unsigned i = 0; i < 3; i++) {
@@ -362,12 +352,11 @@ static void on_durable(struct journal_wait *w, int err)
     assert_int_equal(err, 0);
 }
 
-static void test_a_wait_hurries(void **state)
+TEST(test_a_wait_hurries)
 {
     struct journal_wait wait = {0};
     struct rig r;
 
-    (void)state;
     rig_stuck(&r);
     fake_clock_run(&r.clock, r.timers, 1000);
     (void)fake_store_commit(&r.store);
@@ -399,12 +388,11 @@ static void begin_both(struct world *w, struct caller *c)
     assert_int_equal(c->replies, 0);
 }
 
-static void test_record_first(void **state)
+TEST(test_record_first)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     begin_both(&w, &c);
     assert_true(world_record(&w));
     world_turn(&w);
@@ -415,12 +403,11 @@ static void test_record_first(void **state)
     world_end(&w);
 }
 
-static void test_row_first(void **state)
+TEST(test_row_first)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     begin_both(&w, &c);
     assert_true(fake_store_commit(w.store));
     world_turn(&w);
@@ -432,12 +419,11 @@ static void test_row_first(void **state)
 }
 
 /* A record without its row is taken back by a second one, and a row without its record goes. */
-static void test_one_of_both_fails(void **state)
+TEST(test_one_of_both_fails)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     for (int which = 0; which < 2; which++) {
         begin_both(&w, &c);
         w.store->broken = which == 0;
@@ -459,13 +445,12 @@ static void test_one_of_both_fails(void **state)
 
 /* ---- a release while the session's own check-out is in flight ---- */
 
-static void test_session_ends_its_checkout(void **state)
+TEST(test_session_ends_its_checkout)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    (void)state;
     for (unsigned steps = 0; steps < 6; steps++) {
         world_stored(&w);
         world_checkout(&w, "alice", "s1", &c);
@@ -563,9 +548,8 @@ static void die_at(unsigned end, bool vault_first, unsigned carried_out, size_t 
     world_end(&s.w);
 }
 
-static void test_death_everywhere(void **state)
+TEST(test_death_everywhere)
 {
-    (void)state;
     for (unsigned end = 0; end < 40; end++)
         for (int vault_first = 0; vault_first < 2; vault_first++)
             for (unsigned carried_out = 0; carried_out < 4; carried_out++)

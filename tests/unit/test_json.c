@@ -17,9 +17,8 @@ static const char *why_not(const char *text)
     return json_check(text, strlen(text), 32, 0);
 }
 
-static void good_texts_are_taken(void **state)
+TEST(good_texts_are_taken)
 {
-    (void)state;
     static const char *const good[] = {
         "{}",
         "[]",
@@ -37,9 +36,8 @@ static void good_texts_are_taken(void **state)
             fail_msg("%s: %s", good[i], why_not(good[i]));
 }
 
-static void bad_texts_are_refused(void **state)
+TEST(bad_texts_are_refused)
 {
-    (void)state;
     static const char *const bad[] = {
         "",
         " ",
@@ -87,9 +85,8 @@ static void bad_texts_are_refused(void **state)
     assert_non_null(json_check("{}\0", 3, 32, 0));
 }
 
-static void depth_counts_the_outermost_as_one(void **state)
+TEST(depth_counts_the_outermost_as_one)
 {
-    (void)state;
     char text[200];
 
     for (int depth = 31; depth <= 33; depth++) {
@@ -104,9 +101,8 @@ static void depth_counts_the_outermost_as_one(void **state)
 }
 
 /* Every prefix of a good text is refused or, if a value by itself, taken; nothing is read beyond its end. */
-static void every_prefix_is_survived(void **state)
+TEST(every_prefix_is_survived)
 {
-    (void)state;
     const char *text = "{\"a\":[1.5e3,\"\\ud83d\\ude00\xc3\xa9\",{\"b\":null}],\"c\":true}";
     size_t n = strlen(text);
 
@@ -120,9 +116,8 @@ static void every_prefix_is_survived(void **state)
     assert_null(why_not(text));
 }
 
-static void members_are_found(void **state)
+TEST(members_are_found)
 {
-    (void)state;
     const char *text = "{\"SystemId\":17,\"n\":22.0,\"f\":2.5,\"z\":null,\"big\":1e300}", *why;
     cJSON *tree = json_parse(text, strlen(text), 32, 0, &why);
     int64_t n = 0;
@@ -138,9 +133,8 @@ static void members_are_found(void **state)
     cJSON_Delete(tree);
 }
 
-static void vault_answers_may_repeat_members(void **state)
+TEST(vault_answers_may_repeat_members)
 {
-    (void)state;
     const char *text = "{\"a\":1,\"a\":2}", *why;
 
     cJSON *tree = json_parse(text, strlen(text), 32, JSON_DUPLICATES_OK, &why);
@@ -152,7 +146,7 @@ static void vault_answers_may_repeat_members(void **state)
 
 #define FFFD "\xef\xbf\xbd"
 
-static void letters_of_the_vault_are_mended(void **state)
+TEST(letters_of_the_vault_are_mended)
 {
     static const struct {
         const char *json, *text;
@@ -177,7 +171,6 @@ static void letters_of_the_vault_are_mended(void **state)
         {"\"\\\"\\u0000\\\\\"", "\"" FFFD "\\", 1},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct json_outcome out;
         cJSON *tree = json_read(rows[i].json, strlen(rows[i].json), 4, JSON_MEND, &out);
@@ -194,14 +187,13 @@ static void letters_of_the_vault_are_mended(void **state)
     }
 }
 
-static void only_the_texts_with_such_letters_change(void **state)
+TEST(only_the_texts_with_such_letters_change)
 {
     const char *text = " {\"n\\u0000\": [1, \"a\xff\", -2.5e3], \"good\":\"b\", \"c\":{\"d\":\"\\ud800\"}} ";
     struct json_outcome out;
     cJSON *tree = json_read(text, strlen(text), 4, JSON_MEND, &out);
     const cJSON *list = json_get(tree, "n" FFFD);
 
-    (void)state;
     assert_non_null(list);
     assert_int_equal(out.mended, 3);
     assert_string_equal(cJSON_GetArrayItem(list, 1)->valuestring, "a" FFFD);
@@ -212,7 +204,7 @@ static void only_the_texts_with_such_letters_change(void **state)
 }
 
 /* What is no text stays as strict as ever, and every prefix is survived. */
-static void mending_is_for_letters_alone(void **state)
+TEST(mending_is_for_letters_alone)
 {
     static const char *const bad[] = {
         "\"\\x\"",
@@ -231,7 +223,6 @@ static void mending_is_for_letters_alone(void **state)
     const char *text = "{\"a\":[\"\xff\\u0000\",12345678901234567,{\"\\ud800\":null}]}";
     struct json_outcome out;
 
-    (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_null(json_read(bad[i], strlen(bad[i]), 4, JSON_MEND | JSON_EXACT, &out));
         assert_int_equal(out.err, -EINVAL);
@@ -259,7 +250,7 @@ static bool exact(const char *json, int64_t *n)
     return good;
 }
 
-static void integers_are_read_exactly_or_not_at_all(void **state)
+TEST(integers_are_read_exactly_or_not_at_all)
 {
     static const struct {
         const char *json;
@@ -290,7 +281,6 @@ static void integers_are_read_exactly_or_not_at_all(void **state)
     struct json_outcome out;
     int64_t n = 0;
 
-    (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         assert_true(exact(good[i].json, &n));
         assert_true(n == good[i].n);
@@ -304,12 +294,11 @@ static void integers_are_read_exactly_or_not_at_all(void **state)
     }
 }
 
-static void secrets_are_never_mended(void **state)
+TEST(secrets_are_never_mended)
 {
     static const char *const bad[] = {"\"a\\u0000b\"", "\"\\ud800\"", "\"\xff\"", "\"a\nb\""};
     struct secret s = {0};
 
-    (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(json_unescape(bad[i], strlen(bad[i]), &s), -EILSEQ);
     assert_null(s.p);
@@ -325,9 +314,8 @@ static void one_string(const char *json, const char *plain)
     secret_clear(&s);
 }
 
-static void passwords_survive_both_dialects(void **state)
+TEST(passwords_survive_both_dialects)
 {
-    (void)state;
     struct secret s = {0};
 
     one_string("\"Tr0ut\\\\lamp\\\"42&co\"", "Tr0ut\\lamp\"42&co");
@@ -343,9 +331,8 @@ static void passwords_survive_both_dialects(void **state)
     assert_null(s.p);
 }
 
-static void the_writer_writes_valid_json(void **state)
+TEST(the_writer_writes_valid_json)
 {
-    (void)state;
     struct buf b = BUF_INIT(4096);
     struct jsonw w = jsonw_start(&b);
 
@@ -372,9 +359,8 @@ static void the_writer_writes_valid_json(void **state)
 }
 
 /* Whatever bytes go in, valid JSON comes out, and reading it back gives the bytes if they were UTF-8. */
-static void random_bytes_come_out_valid(void **state)
+TEST(random_bytes_come_out_valid)
 {
-    (void)state;
     unsigned seed = 11;
     char bytes[40];
 
@@ -439,7 +425,7 @@ static void write_text(struct buf *b, int n)
 }
 
 /* Trees of all sizes, secret ones between others, thrown away in another order than made. */
-static void trees_live_where_they_should(void **state)
+TEST(trees_live_where_they_should)
 {
     static const int sizes[] = {0, 1, 3, 40, 3000};
     enum { NTREES = 2 * sizeof(sizes) / sizeof(sizes[0]) };
@@ -447,7 +433,6 @@ static void trees_live_where_they_should(void **state)
     cJSON *trees[NTREES];
     const char *why;
 
-    (void)state;
     for (int i = 0; i < NTREES; i++) {
         struct buf b = BUF_INIT(1 << 20);
         write_text(&b, sizes[i / 2]);
@@ -471,9 +456,8 @@ static void trees_live_where_they_should(void **state)
     cJSON_Delete(own);
 }
 
-static void duplicates_among_few_and_many(void **state)
+TEST(duplicates_among_few_and_many)
 {
-    (void)state;
     for (int n = 2; n < 40; n++) {
         struct buf b = BUF_INIT(1 << 16);
         write_text(&b, n);

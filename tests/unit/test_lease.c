@@ -9,6 +9,7 @@
 
 #include "broker/identity/request_reason.h"
 #include "broker/leases/lease_table.h"
+#include "check.h"
 
 #include <malloc.h>
 #include <stdio.h>
@@ -25,13 +26,12 @@ static void two_requests(struct world *w, struct caller *a, struct caller *b)
     assert_int_equal(fake_vault_pending(&w->vault), 2);
 }
 
-static void test_two_holders(void **state)
+TEST(test_two_holders)
 {
     struct world w;
     struct caller a, b;
     struct released r;
 
-    (void)state;
     two_requests(&w, &a, &b);
     world_settle(&w);
     expect_given(&a);
@@ -52,12 +52,11 @@ static void test_two_holders(void **state)
 }
 
 /* The undo of one check-out must not take the request from the other, in whichever order they go. */
-static void test_undo_leaves_the_other(void **state)
+TEST(test_undo_leaves_the_other)
 {
     struct world w;
     struct caller c[2];
 
-    (void)state;
     for (int who = 0; who < 2; who++)
         for (int when = 0; when < 3; when++) {
             two_requests(&w, &c[0], &c[1]);
@@ -79,13 +78,12 @@ static void test_undo_leaves_the_other(void **state)
 }
 
 /* The one who was given the other's request by reuse is answered first: it must know it as ours. */
-static void test_answers_cross(void **state)
+TEST(test_answers_cross)
 {
     struct world w;
     struct caller a, b;
     struct released r;
 
-    (void)state;
     for (int leaves = 0; leaves < 2; leaves++) {
         two_requests(&w, &a, &b);
         fake_vault_commit(&w.vault, 0);
@@ -107,12 +105,11 @@ static void test_answers_cross(void **state)
 }
 
 /* The transport carried the request out twice: the vault says "reused", and it is our own all the same. */
-static void test_replayed_is_ours(void **state)
+TEST(test_replayed_is_ours)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     for (int leaves = 0; leaves < 3; leaves++) {
         world_plain(&w);
         world_break(&w, FAKE_REQUEST, FAKE_REPLAYED);
@@ -132,13 +129,12 @@ static void test_replayed_is_ours(void **state)
     }
 }
 
-static void test_same_session_twice(void **state)
+TEST(test_same_session_twice)
 {
     struct world w;
     struct caller a, b, c;
     struct released r;
 
-    (void)state;
     world_plain(&w);
     world_checkout(&w, "alice", "s1", &a);
     world_checkout(&w, "alice", "s1", &b);
@@ -159,12 +155,11 @@ static void test_same_session_twice(void **state)
     world_end(&w);
 }
 
-static void test_same_session_first_leaves(void **state)
+TEST(test_same_session_first_leaves)
 {
     struct world w;
     struct caller a, b, c;
 
-    (void)state;
     world_plain(&w);
     world_checkout(&w, "alice", "s1", &a);
     world_checkout(&w, "alice", "s1", &b);
@@ -180,12 +175,11 @@ static void test_same_session_first_leaves(void **state)
 }
 
 /* Its turn has come, and it leaves before it takes it, one turn of the loop earlier or later. */
-static void test_leaves_when_its_turn_comes(void **state)
+TEST(test_leaves_when_its_turn_comes)
 {
     struct world w;
     struct caller a, b, c;
 
-    (void)state;
     for (int turns = 0; turns < 3; turns++) {
         world_plain(&w);
         world_checkout(&w, "alice", "s1", &a);
@@ -206,13 +200,12 @@ static void test_leaves_when_its_turn_comes(void **state)
 }
 
 /* A request whose check-in is on its way is handed over: wait for that, then ask anew. */
-static void test_reuse_of_one_being_returned(void **state)
+TEST(test_reuse_of_one_being_returned)
 {
     struct world w;
     struct caller a, b;
     struct released r;
 
-    (void)state;
     for (int checkin_answers_first = 0; checkin_answers_first < 2; checkin_answers_first++) {
         world_plain(&w);
         world_checked_out(&w, "alice", "s1", &a);
@@ -235,13 +228,12 @@ static void test_reuse_of_one_being_returned(void **state)
     }
 }
 
-static void test_taken_back(void **state)
+TEST(test_taken_back)
 {
     struct world w;
     struct caller a, b;
     struct released r;
 
-    (void)state;
     world_plain(&w);
     world_checked_out(&w, "alice", "s1", &a);
     world_break(&w, FAKE_CHECKIN, FAKE_CANNOT_START);
@@ -267,14 +259,13 @@ static enum fake_fault first_checkin_late(void *arg, enum fake_op op, unsigned n
     return op == FAKE_CHECKIN && (*(int *)arg)++ == 0 ? FAKE_LOST_LATE : FAKE_FINE;
 }
 
-static void test_not_taken_back(void **state)
+TEST(test_not_taken_back)
 {
     struct world w;
     struct caller a, b;
     struct released r;
     int n = 0;
 
-    (void)state;
     world_plain(&w);
     world_checked_out(&w, "alice", "s1", &a);
     w.vault.plan = first_checkin_late;
@@ -290,13 +281,12 @@ static void test_not_taken_back(void **state)
     world_end(&w);
 }
 
-static void test_adopted(void **state)
+TEST(test_adopted)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    (void)state;
     world_plain(&w);
     int64_t id =
         fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 20, "mine [jumpgate 0123456789ABCDEFGHJKMNPQRS]");
@@ -316,13 +306,12 @@ static void test_adopted(void **state)
     world_end(&w);
 }
 
-static void test_users_apart(void **state)
+TEST(test_users_apart)
 {
     struct world w;
     struct caller a, b;
     struct released r;
 
-    (void)state;
     world_plain(&w);
     world_checkout(&w, "alice", "s1", &a);
     world_checkout(&w, "bob", "s1", &b);
@@ -339,12 +328,11 @@ static void test_users_apart(void **state)
     world_end(&w);
 }
 
-static void test_timed_release(void **state)
+TEST(test_timed_release)
 {
     struct world w;
     struct caller a, b;
 
-    (void)state;
     world_plain(&w);
     world_checkout(&w, "alice", "s1", &a);
     world_until(&w, FAKE_REQUEST);
@@ -362,12 +350,11 @@ static void test_timed_release(void **state)
 }
 
 /* The end comes while a repeat of the same session reads the secret. */
-static void test_end_during_a_repeat(void **state)
+TEST(test_end_during_a_repeat)
 {
     struct world w;
     struct caller a, b;
 
-    (void)state;
     world_plain(&w);
     world_checked_out(&w, "alice", "s1", &a);
     fake_clock_run(&w.clock, w.timers, 60 * 60000 - 1000);
@@ -381,12 +368,11 @@ static void test_end_during_a_repeat(void **state)
     world_end(&w);
 }
 
-static void test_gone_twice(void **state)
+TEST(test_gone_twice)
 {
     struct world w;
     struct caller a, b, c;
 
-    (void)state;
     world_plain(&w);
     world_checkout(&w, "alice", "s1", &a);
     world_checked_out(&w, "alice", "s2", &b);
@@ -410,13 +396,12 @@ static void test_gone_twice(void **state)
 }
 
 /* The vault hands over what it has just called gone: it is live, and owed to the vault again. */
-static void test_gone_and_named_again(void **state)
+TEST(test_gone_and_named_again)
 {
     struct world w;
     struct caller a, b, c;
     struct released r;
 
-    (void)state;
     world_plain(&w);
     world_checked_out(&w, "alice", "s1", &a);
     world_checked_out(&w, "alice", "s2", &b);
@@ -436,12 +421,11 @@ static void test_gone_and_named_again(void **state)
     world_end(&w);
 }
 
-static void test_gone_lease_ends(void **state)
+TEST(test_gone_lease_ends)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     world_plain(&w);
     world_checked_out(&w, "alice", "s1", &c);
     w.vault.requests[0].live = false;
@@ -455,12 +439,11 @@ static void test_gone_lease_ends(void **state)
 
 /* The vault wrongly says that the request is no more: it is given back, and not left to live without a lease.
  */
-static void test_wrongly_called_gone(void **state)
+TEST(test_wrongly_called_gone)
 {
     struct world w;
     struct caller a, c;
 
-    (void)state;
     world_plain(&w);
     world_checked_out(&w, "alice", "s1", &a);
     w.vault.requests[0].live = false;
@@ -478,12 +461,11 @@ static void test_wrongly_called_gone(void **state)
 }
 
 /* A vault that keeps handing over what is dead gets one more chance, not all of them. */
-static void test_anew_once(void **state)
+TEST(test_anew_once)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     world_begin(&w);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 20, "mine");
     w.vault.requests[0].live = false;
@@ -513,13 +495,12 @@ static void burst(struct world *w, struct caller *callers, size_t n, size_t firs
 
 /* One instant before the end that was answered the lease stands; from that instant on it is over, whether or
  * not its timer has come up. */
-static void test_over_at_the_end_that_was_answered(void **state)
+TEST(test_over_at_the_end_that_was_answered)
 {
     struct world w;
     struct caller c, again;
     struct released r;
 
-    (void)state;
     for (int when = -1; when <= 1; when++) {
         world_plain(&w);
         fake_clock_run(&w.clock, w.timers, 700);
@@ -548,13 +529,12 @@ static void note_row(void *arg, const struct lease_view *v)
     ++*(int *)arg;
 }
 
-static void test_over_for_the_operator(void **state)
+TEST(test_over_for_the_operator)
 {
     struct world w;
     struct caller c;
     int rows = 0;
 
-    (void)state;
     world_plain(&w);
     world_checked_out(&w, "alice", "s1", &c);
     fake_clock_advance(&w.clock, (uint64_t)(c.expires_wall_ms - w.clock.wall));
@@ -566,13 +546,12 @@ static void test_over_for_the_operator(void **state)
 }
 
 /* What is shorter than a few seconds keeps its length: the answer is rounded up instead. */
-static void test_a_short_end_is_rounded_up(void **state)
+TEST(test_a_short_end_is_rounded_up)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    (void)state;
     world_begin(&w);
     w.vault.conf.minute_ms = 20;
     world_start(&w);
@@ -589,13 +568,12 @@ static void test_a_short_end_is_rounded_up(void **state)
 }
 
 /* The vault takes both spellings for one person and gives both the same request. */
-static void test_spellings_share_a_request(void **state)
+TEST(test_spellings_share_a_request)
 {
     struct world w;
     struct caller a, b;
     struct released r;
 
-    (void)state;
     world_stored(&w);
     world_checked_out(&w, "alice", "s1", &a);
     world_checked_out(&w, "aLICE", "s2", &b);
@@ -621,13 +599,12 @@ static size_t in_use(void)
     return mallinfo2().uordblks;
 }
 
-static void test_memory(void **state)
+TEST(test_memory)
 {
     enum { N = 120 };
     static struct caller callers[N];
     struct world w;
 
-    (void)state;
     world_begin(&w);
     w.vault.accounts[0].no_reuse = true;
     world_start(&w);

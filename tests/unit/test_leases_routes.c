@@ -50,7 +50,7 @@ static void assert_code(int status, const char *code)
 
 /* ---- the list ---- */
 
-static void test_members(void **state)
+TEST(test_members)
 {
     const struct lease_view rows[] = {
         {.id = ID,
@@ -74,7 +74,6 @@ static void test_members(void **state)
          .created_wall_ms = 1773135012345,
          .last_error = ""},
     };
-    (void)state;
     fake_broker.leases = rows;
     fake_broker.nleases = 2;
     fake_broker.next = 255;
@@ -93,9 +92,8 @@ static void test_members(void **state)
         "\"last_error\":null,\"adopted\":true}],\"next\":\"00000000000000ff\"}");
 }
 
-static void test_empty_list(void **state)
+TEST(test_empty_list)
 {
-    (void)state;
     list("");
     assert_string_equal(fake_answer.body, "{\"leases\":[],\"next\":null}");
     assert_string_equal(fake_broker.filters, "-|-|-");
@@ -103,9 +101,8 @@ static void test_empty_list(void **state)
     assert_int_equal(fake_broker.filter.after, 0);
 }
 
-static void test_filters(void **state)
+TEST(test_filters)
 {
-    (void)state;
     list("user=CORP%5cann&session=S%2B1+x&state=open&limit=1000&cursor=00000000000000ff");
     assert_int_equal(fake_answer.status, 200);
     assert_string_equal(fake_broker.filters, "CORP\\ann|S+1 x|open");
@@ -116,11 +113,10 @@ static void test_filters(void **state)
     assert_int_equal(fake_broker.filter.limit, 1);
 }
 
-static void test_states(void **state)
+TEST(test_states)
 {
     static const char *const known[] = {LEASE_STATES};
     char query[32];
-    (void)state;
     for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
         snprintf(query, sizeof(query), "state=%s", known[i]);
         list(query);
@@ -128,11 +124,10 @@ static void test_states(void **state)
     }
 }
 
-static void test_cursor_comes_back(void **state)
+TEST(test_cursor_comes_back)
 {
     static const uint64_t cursors[] = {1, 0x0123456789abcdef, UINT64_MAX};
     char query[64];
-    (void)state;
     for (size_t i = 0; i < sizeof(cursors) / sizeof(*cursors); i++) {
         fake_broker.next = cursors[i];
         list(NULL);
@@ -144,7 +139,7 @@ static void test_cursor_comes_back(void **state)
     }
 }
 
-static void test_bad_queries(void **state)
+TEST(test_bad_queries)
 {
     static const char *const bad[] = {
         "users=ann",
@@ -181,7 +176,6 @@ static void test_bad_queries(void **state)
         "=a",
         "user=a&&state=open",
     };
-    (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         list(bad[i]);
         if (fake_answer.status != 400)
@@ -196,13 +190,12 @@ static void test_bad_queries(void **state)
 }
 
 /* Rows that together are longer than an answer may be: the page gets shorter instead of failing. */
-static void test_long_page(void **state)
+TEST(test_long_page)
 {
     enum { ROWS = 100, LETTERS = 20000 };
     static struct lease_view rows[ROWS];
     static char name[LETTERS + 1];
     static const char *names[10];
-    (void)state;
     memset(name, 'x', LETTERS);
     for (size_t i = 0; i < 10; i++)
         names[i] = name;
@@ -225,10 +218,9 @@ static void test_long_page(void **state)
     assert_int_equal(fake_broker.filter.limit, 50);
 }
 
-static void test_who_may(void **state)
+TEST(test_who_may)
 {
     struct fake_req f;
-    (void)state;
     send_as(&f, HTTP_GET_, "tok", "/v1/leases", NULL);
     assert_code(403, "forbidden");
     assert_non_null(strstr(fake_answer.body, "`operate`"));
@@ -244,9 +236,8 @@ static void test_who_may(void **state)
 }
 
 /* An operator looks at leases when something is wrong: also while the gateway is full or shuts down. */
-static void test_list_always_answers(void **state)
+TEST(test_list_always_answers)
 {
-    (void)state;
     gateway_drain(fake_gateway);
     list(NULL);
     assert_int_equal(fake_answer.status, 200);
@@ -259,10 +250,9 @@ static void end(struct fake_req *f, const char *path)
     send_as(f, HTTP_POST_, "ops", path, NULL);
 }
 
-static void test_release(void **state)
+TEST(test_release)
 {
     struct fake_req f;
-    (void)state;
     end(&f, "/v1/leases/" ID "/release");
     assert_string_equal(fake_broker.what, "release_lease");
     assert_string_equal(fake_broker.asked, "-|" ID "|-|0|-|");
@@ -275,11 +265,10 @@ static void test_release(void **state)
     assert_string_equal(fake_answer.body, "{\"released\":1,\"pending\":true}");
 }
 
-static void test_release_unknown(void **state)
+TEST(test_release_unknown)
 {
     struct fake_req f;
     struct fault fault;
-    (void)state;
     fault_set(&fault, FAULT_NOT_FOUND, "there is no such lease");
     end(&f, "/v1/leases/x/release");
     fake_broker.released(fake_broker.arg, &(struct release_answer){.fault = &fault});
@@ -289,17 +278,16 @@ static void test_release_unknown(void **state)
     assert_int_equal(fake_broker.calls, 1);
 }
 
-static void test_release_decodes_its_segment(void **state)
+TEST(test_release_decodes_its_segment)
 {
     struct fake_req f;
-    (void)state;
     end(&f, "/v1/leases/%30%2f+%C3%BC/release");
     assert_string_equal(fake_broker.asked, "-|0/+\xc3\xbc|-|0|-|");
     fake_leave(&f);
     assert_int_equal(fake_broker.left, 1);
 }
 
-static void test_release_bad_paths(void **state)
+TEST(test_release_bad_paths)
 {
     static const char *const missing[] = {
         "/v1/leases/",         "/v1/leases//release",    "/v1/leases/a/b/release", "/v1/leases/a/release/",
@@ -309,7 +297,6 @@ static void test_release_bad_paths(void **state)
     static const char *const bad[] = {"%", "%4", "%zz", "a%00", "%ff", "%ed%a0%80"};
     char path[64];
     struct fake_req f;
-    (void)state;
     for (size_t i = 0; i < sizeof(missing) / sizeof(*missing); i++) {
         end(&f, missing[i]);
         if (fake_answer.status != 404)
@@ -324,7 +311,7 @@ static void test_release_bad_paths(void **state)
 }
 
 /* No body is needed; one that is there has to be a JSON object, and is not looked at. */
-static void test_release_bodies(void **state)
+TEST(test_release_bodies)
 {
     static const struct {
         const char *type, *body;
@@ -340,7 +327,6 @@ static void test_release_bodies(void **state)
         {NULL, "{}", 2, 415},
         {NULL, "", -1, 411},
     };
-    (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct fake_req f;
         unsigned calls = fake_broker.calls;
@@ -360,10 +346,9 @@ static void test_release_bodies(void **state)
     }
 }
 
-static void test_release_keeps_a_deadline(void **state)
+TEST(test_release_keeps_a_deadline)
 {
     struct fake_req f;
-    (void)state;
     fake_req_init(&f, HTTP_POST_, "/v1/leases/" ID "/release");
     fake_req_header(&f, "Authorization", "Bearer ops");
     fake_req_header(&f, "X-Request-Timeout-Ms", "250");
@@ -373,10 +358,9 @@ static void test_release_keeps_a_deadline(void **state)
     fake_leave(&f);
 }
 
-static void test_release_refusals(void **state)
+TEST(test_release_refusals)
 {
     struct fake_req f;
-    (void)state;
     fake_broker.no_memory = true;
     end(&f, "/v1/leases/" ID "/release");
     assert_code(500, "internal_error");
@@ -395,10 +379,9 @@ static void fail_store(void)
         .why = "No space left on device", .queued = 3, .commits = 12, .last_commit_us = 2500};
 }
 
-static void test_readiness(void **state)
+TEST(test_readiness)
 {
     struct fake_req f;
-    (void)state;
     fake_ask(&f, "/readyz", NULL);
     assert_string_equal(fake_answer.body, "{\"ready\":true,\"reasons\":[]}");
     fail_store();
@@ -409,10 +392,9 @@ static void test_readiness(void **state)
                         "device; there are no new check-outs\"]}");
 }
 
-static void test_health(void **state)
+TEST(test_health)
 {
     struct fake_req f;
-    (void)state;
     fake_ask(&f, "/v1/health", NULL);
     assert_int_equal(fake_answer.status, 200);
     assert_non_null(
@@ -425,10 +407,9 @@ static void test_health(void **state)
         strstr(fake_answer.body, "{\"name\":\"store\",\"ok\":false,\"detail\":\"No space left on device\","));
 }
 
-static void test_status(void **state)
+TEST(test_status)
 {
     struct fake_req f;
-    (void)state;
     fail_store();
     fake_ask(&f, "/status", NULL);
     assert_non_null(
@@ -439,7 +420,7 @@ static void test_status(void **state)
         strstr(fake_answer.body, "\"leases\":{\"active\":2,\"releasing\":0,\"retrying\":1,\"lapsed\":0,"));
 }
 
-static void test_metrics(void **state)
+TEST(test_metrics)
 {
     static const char *const lines[] = {
         "jumpgate_store_writable 0\n",
@@ -448,7 +429,6 @@ static void test_metrics(void **state)
         "jumpgate_store_last_commit_seconds 0.0025\n",
     };
     struct buf page = BUF_INIT(1 << 20);
-    (void)state;
     fail_store();
     metrics_render(&page);
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
@@ -457,28 +437,28 @@ static void test_metrics(void **state)
     buf_free(&page);
 }
 
-#define TEST(name)  cmocka_unit_test_setup_teardown(name, fake_gateway_setup, fake_gateway_teardown)
+#define T(name)     cmocka_unit_test_setup_teardown(name, fake_gateway_setup, fake_gateway_teardown)
 #define STORE(name) cmocka_unit_test_setup_teardown(name, fake_gateway_setup_store, fake_gateway_teardown)
 
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(test_members),
-        TEST(test_empty_list),
-        TEST(test_filters),
-        TEST(test_states),
-        TEST(test_cursor_comes_back),
-        TEST(test_bad_queries),
-        TEST(test_long_page),
-        TEST(test_who_may),
-        TEST(test_list_always_answers),
-        TEST(test_release),
-        TEST(test_release_unknown),
-        TEST(test_release_decodes_its_segment),
-        TEST(test_release_bad_paths),
-        TEST(test_release_bodies),
-        TEST(test_release_keeps_a_deadline),
-        TEST(test_release_refusals),
+        T(test_members),
+        T(test_empty_list),
+        T(test_filters),
+        T(test_states),
+        T(test_cursor_comes_back),
+        T(test_bad_queries),
+        T(test_long_page),
+        T(test_who_may),
+        T(test_list_always_answers),
+        T(test_release),
+        T(test_release_unknown),
+        T(test_release_decodes_its_segment),
+        T(test_release_bad_paths),
+        T(test_release_bodies),
+        T(test_release_keeps_a_deadline),
+        T(test_release_refusals),
         STORE(test_readiness),
         STORE(test_health),
         STORE(test_status),

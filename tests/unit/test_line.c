@@ -30,14 +30,13 @@ static void add(struct priority_queue_item *item, enum call_class class, struct 
 
 /* ---- order ---- */
 
-static void parties_take_turns(void **state)
+TEST(parties_take_turns)
 {
     struct fair_queue_party script = {0}, ann = {0}, bob = {0};
     struct priority_queue_item many[4], hers[2], his;
     const struct priority_queue_item *order[] = {&many[0], &hers[0], &his,    &many[1],
                                                  &hers[1], &many[2], &many[3]};
 
-    (void)state;
     for (size_t i = 0; i < COUNT(many); i++)
         add(&many[i], CALL_NEW, &script);
     add(&hers[0], CALL_NEW, &ann);
@@ -55,12 +54,11 @@ static void parties_take_turns(void **state)
     assert_int_equal(script.n + ann.n + bob.n + priority_queue.first.nparties, 0);
 }
 
-static void one_goes_out_of_line(void **state)
+TEST(one_goes_out_of_line)
 {
     struct fair_queue_party ann = {0}, bob = {0};
     struct priority_queue_item a, b, front, back;
 
-    (void)state;
     add(&a, CALL_NEW, &ann);
     add(&b, CALL_NEW, &bob);
     add(&back, CALL_BACKGROUND, NULL);
@@ -75,11 +73,10 @@ static void one_goes_out_of_line(void **state)
 }
 
 /* What was begun goes before what begins, and that before the rest. */
-static void classes_go_in_order(void **state)
+TEST(classes_go_in_order)
 {
     struct priority_queue_item background, returned, first, begun;
 
-    (void)state;
     add(&background, CALL_BACKGROUND, NULL);
     add(&returned, CALL_CHECKIN, NULL);
     add(&first, CALL_NEW, NULL);
@@ -91,12 +88,11 @@ static void classes_go_in_order(void **state)
 }
 
 /* However many people wait, what is given back gets its third, and the background its sixteenth. */
-static void nobody_starves(void **state)
+TEST(nobody_starves)
 {
     struct priority_queue_item first[64], returned[64], background[64];
     size_t went[CALL_NCLASSES] = {0};
 
-    (void)state;
     for (size_t i = 0; i < 64; i++) {
         add(&first[i], CALL_NEW, NULL);
         add(&returned[i], CALL_CHECKIN, NULL);
@@ -139,9 +135,8 @@ static void pass(size_t n, uint64_t each_ms)
     }
 }
 
-static void the_wait_follows_the_pace(void **state)
+TEST(the_wait_follows_the_pace)
 {
-    (void)state;
     assert_int_equal(wait_ms(), 0);
     fill(0, 1000);
     assert_int_equal(wait_ms(), 1001 * 5); /* nothing is known yet: the usual */
@@ -154,9 +149,8 @@ static void the_wait_follows_the_pace(void **state)
 }
 
 /* Many at once, then nothing: what counts is how many in what time. */
-static void bursts_do_not_mislead(void **state)
+TEST(bursts_do_not_mislead)
 {
-    (void)state;
     fill(0, 2000);
     for (int round = 0; round < 20; round++) {
         pass(1, 100);
@@ -165,9 +159,8 @@ static void bursts_do_not_mislead(void **state)
     assert_in_range(wait_ms(), 17000, 19900); /* 1,800 at 10 ms */
 }
 
-static void who_need_not_wait_tells_nothing(void **state)
+TEST(who_need_not_wait_tells_nothing)
 {
-    (void)state;
     for (size_t i = 0; i < 1000; i++) {
         add(&crowd[0], CALL_NEW, NULL);
         assert_non_null(priority_queue_take(&priority_queue));
@@ -178,9 +171,8 @@ static void who_need_not_wait_tells_nothing(void **state)
 }
 
 /* A vault that hangs: the line stands, so the wait grows with the time it stands. */
-static void a_line_that_stands_is_noticed(void **state)
+TEST(a_line_that_stands_is_noticed)
 {
-    (void)state;
     fill(0, 300);
     pass(200, 1);
     assert_in_range(wait_ms(), 95, 110);
@@ -189,9 +181,8 @@ static void a_line_that_stands_is_noticed(void **state)
 }
 
 /* It hung and goes on: soon nobody is frightened any more. And after a while nothing is known. */
-static void old_news_is_forgotten(void **state)
+TEST(old_news_is_forgotten)
 {
-    (void)state;
     fill(0, 1000);
     pass(200, 1);
     fake_clock_advance(&fc, 20000);

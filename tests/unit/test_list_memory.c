@@ -18,13 +18,12 @@ static bool knows(struct world *w, const char *user, const struct credential_ref
     return row != NULL;
 }
 
-static void remembers_what_a_user_was_shown(void **state)
+TEST(remembers_what_a_user_was_shown)
 {
     struct credential_ref other;
     struct client c = {0};
     struct world w;
 
-    (void)state;
     start_default(&w);
     assert_false(knows(&w, "CORP\\bob", &root));
     ask(&w, &c, &web);
@@ -44,14 +43,13 @@ static void remembers_what_a_user_was_shown(void **state)
     stop(&w);
 }
 
-static void a_held_row_outlives_the_memory(void **state)
+TEST(a_held_row_outlives_the_memory)
 {
     struct account_list *hold = NULL;
     const struct account *row;
     struct client c = {0};
     struct world w;
 
-    (void)state;
     start_default(&w);
     ask(&w, &c, &web);
     run(&w);
@@ -62,13 +60,12 @@ static void a_held_row_outlives_the_memory(void **state)
     account_list_unref(hold);
 }
 
-static void bounds_lists_by_use(void **state)
+TEST(bounds_lists_by_use)
 {
     static const char *const systems[] = {"web01", "web02", "s3", "s4"};
     struct client c = {0};
     struct world w;
 
-    (void)state;
     start(&w, (struct account_lists_opts){.list_cache_ms = CACHE, .known_ms = KNOWN, .max_entries = 3});
     for (size_t i = 0; i < 4; i++) {
         ask(&w, &c, &(struct account_query){.kind = KIND_LOCAL, .system = systems[i]});
@@ -86,7 +83,7 @@ static void bounds_lists_by_use(void **state)
     stop(&w);
 }
 
-static void bounds_rows_in_all(void **state)
+TEST(bounds_rows_in_all)
 {
     static const struct credential_ref second = {.kind = KIND_LOCAL, .system_id = 2, .account_id = 21};
     static const struct account_query all = {.kind = KIND_LOCAL},
@@ -94,7 +91,6 @@ static void bounds_rows_in_all(void **state)
     struct client c = {0};
     struct world w;
 
-    (void)state;
     start(&w, (struct account_lists_opts){.list_cache_ms = CACHE, .known_ms = KNOWN, .max_known = 2});
     ask(&w, &c, &web); /* two rows */
     run(&w);
@@ -121,14 +117,13 @@ static void bounds_rows_in_all(void **state)
     stop(&w);
 }
 
-static void remembers_policies(void **state)
+TEST(remembers_policies)
 {
     const struct vault_policy policy = {.available = true, .ticket = true};
     struct vault_policy got = {0};
     struct credential_ref ref = root;
     struct world w;
 
-    (void)state;
     start(&w, (struct account_lists_opts){.known_ms = KNOWN, .max_known = 3});
     assert_false(account_lists_known_policy(w.lists, &w.vault.vault, "bob", &root, &got));
     account_lists_learn_policy(w.lists, &w.vault.vault, "bob", &root, &policy);

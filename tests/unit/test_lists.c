@@ -8,13 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void equal_reads_cost_one_call(void **state)
+TEST(equal_reads_cost_one_call)
 {
     struct world w;
     struct client c[5] = {0};
     struct account_lists_stats stats;
 
-    (void)state;
     start_default(&w);
     for (size_t i = 0; i < 5; i++)
         ask(&w, &c[i], &web);
@@ -32,7 +31,7 @@ static void equal_reads_cost_one_call(void **state)
     stop(&w);
 }
 
-static void different_questions_are_different(void **state)
+TEST(different_questions_are_different)
 {
     static const struct account_query q[] = {
         {.kind = KIND_LOCAL, .system = "a"},
@@ -52,7 +51,6 @@ static void different_questions_are_different(void **state)
     struct fake_vault other;
     struct world w;
 
-    (void)state;
     start_default(&w);
     for (size_t i = 0; i < N; i++)
         ask(&w, &c[i], &q[i]);
@@ -68,7 +66,7 @@ static void different_questions_are_different(void **state)
 }
 
 /* A person is one however the name is spelled in ASCII case, and the vault sees the first spelling. */
-static void every_spelling_of_a_user_shares(void **state)
+TEST(every_spelling_of_a_user_shares)
 {
     const struct credential_ref ref = {.system_id = 1, .account_id = 11, .kind = KIND_LOCAL};
     const struct vault_policy policy = {.available = true, .ticket = true};
@@ -77,7 +75,6 @@ static void every_spelling_of_a_user_shares(void **state)
     struct client c[4] = {0};
     struct world w;
 
-    (void)state;
     start_default(&w);
     ask(&w, &c[0], &web); /* CORP\\bob */
     assert_int_equal(ask_as(&w, &c[1], "corp\\BOB", &web, 1000), 0);
@@ -113,13 +110,12 @@ static void every_spelling_of_a_user_shares(void **state)
     stop(&w);
 }
 
-static void cache_tells_its_age(void **state)
+TEST(cache_tells_its_age)
 {
     struct client c = {0};
     struct account_lists_stats stats;
     struct world w;
 
-    (void)state;
     start_default(&w);
     ask(&w, &c, &web);
     run(&w);
@@ -140,12 +136,11 @@ static void cache_tells_its_age(void **state)
     stop(&w);
 }
 
-static void empty_lists_are_cached(void **state)
+TEST(empty_lists_are_cached)
 {
     struct client c = {0};
     struct world w;
 
-    (void)state;
     start_default(&w);
     ask(&w, &c, &none);
     run(&w);
@@ -160,12 +155,11 @@ static void empty_lists_are_cached(void **state)
     stop(&w);
 }
 
-static void no_cache_still_shares(void **state)
+TEST(no_cache_still_shares)
 {
     struct client c[2] = {0};
     struct world w;
 
-    (void)state;
     start(&w, (struct account_lists_opts){.list_cache_ms = 0, .known_ms = KNOWN});
     ask(&w, &c[0], &web);
     ask(&w, &c[1], &web);
@@ -184,7 +178,7 @@ static enum fake_fault first_fails(void *arg, enum fake_op op, unsigned nth)
     return nth == 0 ? *(enum fake_fault *)arg : FAKE_FINE;
 }
 
-static void auth_failures_are_shared_and_not_kept(void **state)
+TEST(auth_failures_are_shared_and_not_kept)
 {
     static const struct {
         enum fake_fault fault;
@@ -192,7 +186,6 @@ static void auth_failures_are_shared_and_not_kept(void **state)
     } row[] = {
         {FAKE_UNREACHABLE, VAULT_FAILED}, {FAKE_USER_REFUSED, VAULT_REFUSED}, {FAKE_DENIED, VAULT_DENIED}};
 
-    (void)state;
     for (size_t r = 0; r < 3; r++) {
         enum fake_fault fault = row[r].fault;
         struct client c[3] = {0};
@@ -217,13 +210,12 @@ static void auth_failures_are_shared_and_not_kept(void **state)
     }
 }
 
-static void what_cannot_start_never_answers(void **state)
+TEST(what_cannot_start_never_answers)
 {
     enum fake_fault fault = FAKE_CANNOT_START;
     struct client c = {0};
     struct world w;
 
-    (void)state;
     start_default(&w);
     w.vault.plan = first_fails;
     w.vault.plan_arg = &fault;
@@ -237,12 +229,11 @@ static void what_cannot_start_never_answers(void **state)
     stop(&w);
 }
 
-static void each_waiter_has_its_own_deadline(void **state)
+TEST(each_waiter_has_its_own_deadline)
 {
     struct client c[3] = {0};
     struct world w;
 
-    (void)state;
     start_default(&w);
     assert_int_equal(ask_as(&w, &c[0], "CORP\\bob", &web, 100), 0);
     assert_int_equal(ask_as(&w, &c[1], "CORP\\bob", &web, 300), 0);
@@ -270,12 +261,11 @@ static void each_waiter_has_its_own_deadline(void **state)
     stop(&w);
 }
 
-static void the_last_to_leave_cancels(void **state)
+TEST(the_last_to_leave_cancels)
 {
     struct client c[3] = {0};
     struct world w;
 
-    (void)state;
     start_default(&w);
     for (size_t i = 0; i < 3; i++)
         ask(&w, &c[i], &web);
@@ -292,12 +282,11 @@ static void the_last_to_leave_cancels(void **state)
     stop(&w);
 }
 
-static void leaving_a_hit_on_its_way(void **state)
+TEST(leaving_a_hit_on_its_way)
 {
     struct client c[2] = {0};
     struct world w;
 
-    (void)state;
     start_default(&w);
     ask(&w, &c[0], &web);
     run(&w);
@@ -313,12 +302,11 @@ static void leaving_a_hit_on_its_way(void **state)
     assert_int_equal(c[1].answers, 0);
 }
 
-static void leaving_inside_an_answer(void **state)
+TEST(leaving_inside_an_answer)
 {
     struct client c[4] = {0};
     struct world w;
 
-    (void)state;
     for (size_t who = 0; who < 4; who++)
         for (size_t whom = 0; whom < 4; whom++) {
             memset(c, 0, sizeof(c));
@@ -334,13 +322,12 @@ static void leaving_inside_an_answer(void **state)
         }
 }
 
-static void asking_inside_an_answer(void **state)
+TEST(asking_inside_an_answer)
 {
     enum fake_fault fault = FAKE_UNREACHABLE;
     struct client c[2] = {0};
     struct world w;
 
-    (void)state;
     start_default(&w);
     ask(&w, &c[0], &web);
     c[0].asks_again = true;
@@ -364,12 +351,11 @@ static void asking_inside_an_answer(void **state)
     stop(&w);
 }
 
-static void ending_with_waiters(void **state)
+TEST(ending_with_waiters)
 {
     struct client c[3] = {0};
     struct world w;
 
-    (void)state;
     start_default(&w);
     ask(&w, &c[0], &web);
     ask(&w, &c[1], &web);
@@ -422,9 +408,8 @@ static void random_walk(unsigned seed)
     stop(&w);
 }
 
-static void survives_random_walks(void **state)
+TEST(survives_random_walks)
 {
-    (void)state;
     for (unsigned seed = 1; seed <= 60; seed++)
         random_walk(seed);
 }

@@ -45,9 +45,8 @@ static int teardown(void **state)
     return 0;
 }
 
-static void text_lines(void **state)
+TEST(text_lines)
 {
-    (void)state;
     const char *volatile nothing = NULL;
     open_log(false, LOG_INFO);
     log_info("check_out", "user=%s n=%d big=%" PRIu64 " size=%zu age=%.3f none=%s", "ACME\\mrivera", -3,
@@ -64,9 +63,8 @@ static void text_lines(void **state)
     assert_null(strstr(text, "hidden"));
 }
 
-static void json_lines(void **state)
+TEST(json_lines)
 {
-    (void)state;
     open_log(true, LOG_DEBUG);
     log_debug("event", "s=%s n=%d hex=%x l=%ld", "q\"\n\xff", 5, 255u, -7L);
     char *text = read_log();
@@ -76,9 +74,8 @@ static void json_lines(void **state)
     assert_null(json_check(text, strlen(text), 4, 0));
 }
 
-static void reopening_follows_a_rotation(void **state)
+TEST(reopening_follows_a_rotation)
 {
-    (void)state;
     open_log(false, LOG_INFO);
     log_info("one", "x=%d", 1);
     assert_int_equal(unlink(path), 0);
@@ -92,9 +89,8 @@ static void reopening_follows_a_rotation(void **state)
     assert_non_null(strstr(read_log(), "three"));
 }
 
-static void letters_that_hide_are_escaped(void **state)
+TEST(letters_that_hide_are_escaped)
 {
-    (void)state;
     open_log(false, LOG_INFO);
     log_info("text", "x=%s",
              "a\xc2\x9b"
@@ -108,12 +104,10 @@ static void letters_that_hide_are_escaped(void **state)
     assert_null(json_check(text, strlen(text), 4, 0));
 }
 
-static void only_regular_files_are_opened(void **state)
+TEST(only_regular_files_are_opened)
 {
     char name[80];
     struct log_opts opts = {.level = LOG_INFO, .file = name};
-    (void)state;
-
     (void)snprintf(name, sizeof(name), "/tmp/jumpgate-log-%ld.other", (long)getpid());
     (void)unlink(name);
     assert_int_equal(mkfifo(name, 0600), 0);
@@ -173,13 +167,11 @@ static const char *read_until_note(struct buf *all)
 }
 
 /* Much more than a pipe and the queue hold, and nobody reads: the caller is not held up. */
-static void a_log_that_nobody_reads_holds_up_nobody(void **state)
+TEST(a_log_that_nobody_reads_holds_up_nobody)
 {
     enum { LINES = 40000 };
     struct buf all = BUF_INIT(64 << 20);
     uint64_t before = log_left_out();
-    (void)state;
-
     pipe_stderr();
     assert_int_equal(log_thread(), 0);
     for (int i = 0; i < LINES; i++)
@@ -199,9 +191,8 @@ static void a_log_that_nobody_reads_holds_up_nobody(void **state)
     buf_free(&all);
 }
 
-static void the_end_does_not_wait_for_a_reader(void **state)
+TEST(the_end_does_not_wait_for_a_reader)
 {
-    (void)state;
     pipe_stderr();
     assert_int_equal(log_thread(), 0);
     for (int i = 0; i < 2000; i++)
@@ -213,9 +204,8 @@ static void the_end_does_not_wait_for_a_reader(void **state)
 
 /* The pipe has no reading end any more; the lines of then are counted, and written about where there is a
  * way. */
-static void what_a_broken_log_lost_is_said_later(void **state)
+TEST(what_a_broken_log_lost_is_said_later)
 {
-    (void)state;
     pipe_stderr();
     assert_int_equal(log_thread(), 0);
     assert_int_equal(close(pipe_of.reader), 0);
@@ -234,9 +224,8 @@ static void what_a_broken_log_lost_is_said_later(void **state)
     assert_int_equal(log_left_out() - before, 10);
 }
 
-static void what_waits_goes_to_the_new_file(void **state)
+TEST(what_waits_goes_to_the_new_file)
 {
-    (void)state;
     open_log(false, LOG_INFO);
     assert_int_equal(log_thread(), 0);
     for (int i = 0; i < 100; i++) {

@@ -2,19 +2,14 @@
 /*
  * test_loop.c - the loop: deadlines, hooks, signals, and its end.
  */
+#include "check.h"
 #include "loop/loop.h"
 
 #include <errno.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 struct ticker {
     struct deadline deadline;
@@ -58,11 +53,10 @@ static void on_first_turn(struct deadline *deadline)
 }
 
 /* Within a turn the clock stands still, in the next one it has caught up, and outside it is the system's. */
-static void test_time_of_the_turn(void **state)
+TEST(test_time_of_the_turn)
 {
     struct watcher t = {.loop = loop_new()};
 
-    (void)state;
     assert_int_equal(timer_start(loop_timers(t.loop), &t.deadline, 0, on_first_turn), 0);
     assert_int_equal(loop_run(t.loop), 0);
     assert_true(t.next_ms >= t.began_ms + 3);
@@ -73,12 +67,11 @@ static void test_time_of_the_turn(void **state)
     assert_int_equal(loop_free(t.loop), 0);
 }
 
-static void test_deadlines_keep_it_running(void **state)
+TEST(test_deadlines_keep_it_running)
 {
     struct loop *loop = loop_new();
     struct ticker a = {.loop = loop, .again = 3}, b = {.loop = loop};
 
-    (void)state;
     assert_int_equal(timer_start(loop_timers(loop), &a.deadline, 2, on_tick), 0);
     assert_int_equal(timer_start(loop_timers(loop), &b.deadline, 0, on_tick), 0);
     assert_int_equal(loop_run(loop), 0); /* returns when nothing is left */
@@ -111,13 +104,12 @@ static void on_stopper(struct loop_hook *hook)
         loop_stop(s->loop);
 }
 
-static void test_no_starving(void **state)
+TEST(test_no_starving)
 {
     struct loop *loop = loop_new();
     struct ticker a = {.loop = loop};
     struct stopper s = {.hook.iteration = on_stopper, .loop = loop};
 
-    (void)state;
     loop_on_iteration(loop, &s.hook);
     assert_int_equal(timer_start(loop_timers(loop), &a.deadline, 0, on_at_once), 0);
     (void)loop_run(loop);
@@ -138,12 +130,11 @@ static unsigned steps(struct loop *loop, enum loop_work work)
 }
 
 /* Each kind of work has room of its own, and new room in the next turn. */
-static void test_steps(void **state)
+TEST(test_steps)
 {
     struct loop *loop = loop_new();
     unsigned n = steps(loop, LOOP_REQUESTS);
 
-    (void)state;
     assert_in_range(n, 1, 999);
     assert_int_equal(steps(loop, LOOP_REQUESTS), 0);
     assert_in_range(steps(loop, LOOP_ANSWERS), 1, 999);
@@ -163,14 +154,13 @@ static int64_t fake_wall(void *arg)
     return (int64_t) * (uint64_t *)arg;
 }
 
-static void test_fake_clock(void **state)
+TEST(test_fake_clock)
 {
     uint64_t now = 5;
     struct clock clock = {fake_now, fake_wall, &now};
     struct loop *loop = loop_new_clock(&clock);
     struct ticker a = {.loop = loop};
 
-    (void)state;
     assert_int_equal(clock_now(loop_clock(loop)), 5);
     assert_int_equal(timer_start(loop_timers(loop), &a.deadline, 3600000, on_tick), 0);
     loop_iterate(loop);
@@ -181,26 +171,24 @@ static void test_fake_clock(void **state)
     assert_int_equal(loop_free(loop), 0);
 }
 
-static void test_left_deadline_is_noticed(void **state)
+TEST(test_left_deadline_is_noticed)
 {
     uint64_t now = 5;
     struct clock clock = {fake_now, fake_wall, &now};
     struct loop *loop = loop_new_clock(&clock);
     struct ticker a = {.loop = loop};
 
-    (void)state;
     assert_int_equal(timer_start(loop_timers(loop), &a.deadline, 1000, on_tick), 0);
     assert_int_equal(loop_free(loop), -EBUSY);
     timer_stop(loop_timers(loop), &a.deadline);
     assert_int_equal(loop_free(loop), 0);
 }
 
-static void test_left_handle_is_noticed(void **state)
+TEST(test_left_handle_is_noticed)
 {
     struct loop *loop = loop_new();
     uv_async_t async;
 
-    (void)state;
     assert_int_equal(uv_async_init(loop_uv(loop), &async, NULL), 0);
     assert_int_equal(loop_free(loop), -EBUSY);
     uv_close((uv_handle_t *)&async, NULL);
@@ -223,14 +211,13 @@ static void on_turn(struct loop_hook *hook)
         loop_off_iteration(c->loop, c->removes);
 }
 
-static void test_hooks(void **state)
+TEST(test_hooks)
 {
     struct loop *loop = loop_new();
     struct counting_hook a = {.hook.iteration = on_turn, .loop = loop};
     struct counting_hook b = {.hook.iteration = on_turn, .loop = loop};
     struct counting_hook c = {.hook.iteration = on_turn, .loop = loop};
 
-    (void)state;
     loop_on_iteration(loop, &a.hook);
     loop_on_iteration(loop, &b.hook);
     loop_on_iteration(loop, &c.hook);
@@ -255,12 +242,11 @@ static void on_signal(void *arg, int signum)
     *(int *)arg = signum;
 }
 
-static void test_signals(void **state)
+TEST(test_signals)
 {
     struct loop *loop = loop_new();
     int got = 0;
 
-    (void)state;
     assert_int_equal(loop_on_signal(loop, SIGUSR1, on_signal, &got), 0);
     assert_int_equal(loop_run(loop), 0); /* a signal alone keeps nothing running */
     assert_int_equal(kill(getpid(), SIGUSR1), 0);

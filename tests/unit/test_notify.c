@@ -2,21 +2,16 @@
 /*
  * test_notify.c - what a service manager is told: the test listens where NOTIFY_SOCKET points to.
  */
+#include "check.h"
 #include "fake_clock.h"
 #include "loop/notify.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 /* Where a manager may listen: a path, or @ and a name in the abstract name space. */
 static int listen_at(const char *name)
@@ -64,13 +59,11 @@ static void set_environment(const char *name, const char *usec, int pid)
         setenv("WATCHDOG_PID", text, 1);
 }
 
-static void says_what_happens(void **state)
+TEST(says_what_happens)
 {
     char folder[] = "/tmp/jumpgate-test-XXXXXX", path[64], text[256] = "";
     struct loop *loop = loop_new();
     long long usec = 0;
-    (void)state;
-
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof(path), "%s/n", folder);
     set_environment(path, NULL, 0);
@@ -99,12 +92,10 @@ static void says_what_happens(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
-static void the_watchdog_hears_of_turns(void **state)
+TEST(the_watchdog_hears_of_turns)
 {
     char name[64];
     struct fake_clock fake;
-    (void)state;
-
     fake_clock_init(&fake);
     struct loop *loop = loop_new_clock(&fake.clock);
     snprintf(name, sizeof(name), "@jumpgate-test-%d", (int)getpid());
@@ -126,12 +117,10 @@ static void the_watchdog_hears_of_turns(void **state)
 }
 
 /* An environment that is not for us, or makes no sense, is as good as none. */
-static void starts_whatever_the_environment_says(void **state)
+TEST(starts_whatever_the_environment_says)
 {
     char far[200];
     struct loop *loop = loop_new();
-    (void)state;
-
     memset(far, 'x', sizeof(far) - 1);
     far[0] = '/';
     far[sizeof(far) - 1] = '\0';

@@ -21,10 +21,9 @@ static void refused(const char *path, const char *body, const char *detail)
         fail_msg("%s: %d %s", body, fake_answer.status, fake_answer.body);
 }
 
-static void test_capabilities(void **state)
+TEST(test_capabilities)
 {
     struct fake_req f;
-    (void)state;
     fake_ask(&f, "/v1/capabilities", NULL);
     assert_string_equal(fake_answer.type, "application/json");
     assert_string_equal(
@@ -36,7 +35,7 @@ static void test_capabilities(void **state)
         "\"start_session\":false}}");
 }
 
-static void test_find(void **state)
+TEST(test_find)
 {
     static const struct account local = {.kind = KIND_LOCAL, .system = "WEB01", .account = "root"};
     static const struct account linked = {.kind = KIND_DOMAIN_LINKED,
@@ -54,7 +53,6 @@ static void test_find(void **state)
          .policy = {.reason = true, .ticket = true, .approval = true}},
     };
     struct fake_req f;
-    (void)state;
     fake_ask(&f, "/v1/credentials/find", "{" GOOD_SESSION "}");
     assert_string_equal(fake_broker.asked, "L-1|ann|CORP|1|web01|");
     assert_string_equal(fake_broker.origin, "pra|r-1");
@@ -72,10 +70,9 @@ static void test_find(void **state)
     assert_null(fake_answer_header("Cache-Control"));
 }
 
-static void test_find_nothing(void **state)
+TEST(test_find_nothing)
 {
     struct fake_req f;
-    (void)state;
     fake_ask(&f, "/v1/credentials/find", "{" GOOD_SESSION "}");
     fake_broker.found(fake_broker.arg, &(struct find_answer){.n = 0});
     assert_string_equal(fake_answer.body, "{\"credentials\":[],\"request_id\":\"r-1\",\"age_ms\":0}");
@@ -83,11 +80,10 @@ static void test_find_nothing(void **state)
             "session.jump_item: at least");
 }
 
-static void test_vault_fault(void **state)
+TEST(test_vault_fault)
 {
     struct fake_req f;
     struct fault fault;
-    (void)state;
     fault_set(&fault, FAULT_NOT_ENTITLED, "no role");
     fault.vault_status = 403;
     fault.vault_code = 4031;
@@ -115,10 +111,9 @@ static const struct secret *secret_of(struct secret *s, char *text)
     return s;
 }
 
-static void test_checkout_arguments(void **state)
+TEST(test_checkout_arguments)
 {
     struct fake_req f;
-    (void)state;
     fake_ask(&f, "/v1/credentials/checkout",
              "{" GOOD_SESSION
              ",\"credential_id\":\"c1\",\"duration_minutes\":30.0,\"reason\":\"two\\nlines\","
@@ -132,10 +127,9 @@ static void test_checkout_arguments(void **state)
     fake_leave(&f);
 }
 
-static void test_checkout_refusals(void **state)
+TEST(test_checkout_refusals)
 {
     static const char path[] = "/v1/credentials/checkout";
-    (void)state;
     refused(path, "{" GOOD_SESSION "}", "credential_id: is required");
     refused(path, "{" GOOD_SESSION ",\"credential_id\":\"\"}", "credential_id: must be a string of 1 to 256");
     refused(path, "{" GOOD_SESSION ",\"credential_id\":\"a\\nb\"}",
@@ -154,7 +148,7 @@ static void test_checkout_refusals(void **state)
     assert_int_equal(fake_broker.calls, 0);
 }
 
-static void test_checkout_password(void **state)
+TEST(test_checkout_password)
 {
     char text[] = "p\"w\\ \xC3\xA4";
     struct secret s;
@@ -167,7 +161,6 @@ static void test_checkout_password(void **state)
                                            .request_id = 42,
                                            .expires_wall_ms = 1773138612345};
     struct fake_req f;
-    (void)state;
     fake_ask(&f, "/v1/credentials/checkout", "{" GOOD_SESSION ",\"credential_id\":\"c1\"}");
     fake_broker.checked_out(fake_broker.arg, &answer);
     assert_string_equal(
@@ -178,7 +171,7 @@ static void test_checkout_password(void **state)
     assert_string_equal(fake_answer_header("Cache-Control"), "no-store");
 }
 
-static void test_checkout_key(void **state)
+TEST(test_checkout_key)
 {
     char key[] = "-----BEGIN\n", phrase[] = "";
     struct secret k, p;
@@ -193,7 +186,6 @@ static void test_checkout_key(void **state)
                                      .adopted = true,
                                      .expires_wall_ms = 1773138612345};
     struct fake_req f;
-    (void)state;
     fake_ask(&f, "/v1/credentials/checkout", "{" GOOD_SESSION ",\"credential_id\":\"c1\"}");
     fake_broker.checked_out(fake_broker.arg, &answer);
     assert_string_equal(
@@ -208,10 +200,9 @@ static void test_checkout_key(void **state)
     assert_null(strstr(fake_answer.body, "passphrase"));
 }
 
-static void test_release(void **state)
+TEST(test_release)
 {
     struct fake_req f;
-    (void)state;
     fake_ask(&f, "/v1/credentials/release",
              "{" GOOD_SESSION ",\"credential_id\":\"c1\",\"session_ended_at\":1773138612}");
     assert_string_equal(fake_broker.asked, "L-1|ann|CORP|1|web01|c1");
@@ -227,7 +218,7 @@ static void test_release(void **state)
             "session_ended_at: must be an integer");
 }
 
-static void test_endpoints(void **state)
+TEST(test_endpoints)
 {
     const struct endpoint rows[] = {
         {.endpoint_id = "e1",
@@ -241,7 +232,6 @@ static void test_endpoints(void **state)
         {.endpoint_id = "e2", .name = "db", .hostname = "db", .port = 22, .method = METHOD_SHELL},
     };
     struct fake_req f;
-    (void)state;
     fake_ask(&f, "/v1/endpoints/find",
              "{" GOOD_SESSION ",\"types\":[\"rdp\",\"web\"],\"query\":\"web\",\"recent\":5}");
     assert_string_equal(fake_broker.asked, "L-1|ann|CORP|1|web01|10|web|5");
@@ -264,11 +254,10 @@ static const char *asked_endpoints(const char *body)
     return strchr(strstr(fake_broker.asked, "web01"), '|') + 1;
 }
 
-static void test_endpoint_arguments(void **state)
+TEST(test_endpoint_arguments)
 {
     static const char path[] = "/v1/endpoints/find";
     struct fake_req f;
-    (void)state;
     assert_string_equal(asked_endpoints("{" GOOD_SESSION "}"), "11||0");
     assert_string_equal(asked_endpoints("{" GOOD_SESSION ",\"types\":[],\"query\":null}"), "11||0");
     assert_string_equal(asked_endpoints("{" GOOD_SESSION ",\"types\":[\"shell\"]}"), "01||0");
@@ -283,10 +272,9 @@ static void test_endpoint_arguments(void **state)
     assert_int_equal(fake_broker.calls, calls);
 }
 
-static void test_sessions(void **state)
+TEST(test_sessions)
 {
     struct fake_req f;
-    (void)state;
     fake_ask(&f, "/v1/sessions/start", "{" GOOD_SESSION "}");
     assert_int_equal(fake_answer.status, 501);
     assert_non_null(strstr(fake_answer.body, "\"code\":\"unsupported\""));
@@ -307,10 +295,9 @@ static void test_sessions(void **state)
     assert_string_equal(fake_answer.body, "{\"released\":3}");
 }
 
-static void test_body_rules(void **state)
+TEST(test_body_rules)
 {
     static const char path[] = "/v1/credentials/find";
-    (void)state;
     refused(path, "{\"session\":1,\"session\":2}", "the body is not acceptable JSON");
     refused(path, "\xEF\xBB\xBF{}", "the body is not acceptable JSON");
     refused(path, "{} x", "the body is not acceptable JSON");
@@ -318,24 +305,24 @@ static void test_body_rules(void **state)
     refused(path, "{\"session\":{\"user\":{\"username\":\"a\\ud800\"}}}", "the body is not acceptable JSON");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_gateway_setup, fake_gateway_teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, fake_gateway_setup, fake_gateway_teardown)
 
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(test_capabilities),
-        TEST(test_find),
-        TEST(test_find_nothing),
-        TEST(test_vault_fault),
-        TEST(test_checkout_arguments),
-        TEST(test_checkout_refusals),
-        TEST(test_checkout_password),
-        TEST(test_checkout_key),
-        TEST(test_release),
-        TEST(test_endpoints),
-        TEST(test_endpoint_arguments),
-        TEST(test_sessions),
-        TEST(test_body_rules),
+        T(test_capabilities),
+        T(test_find),
+        T(test_find_nothing),
+        T(test_vault_fault),
+        T(test_checkout_arguments),
+        T(test_checkout_refusals),
+        T(test_checkout_password),
+        T(test_checkout_key),
+        T(test_release),
+        T(test_endpoints),
+        T(test_endpoint_arguments),
+        T(test_sessions),
+        T(test_body_rules),
     };
     json_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,12 +11,11 @@
 #include <errno.h>
 #include <stdio.h>
 
-static void connections(void **state)
+TEST(connections)
 {
     struct conn_limits *conn_limits = conn_limits_new();
     struct conn_peer *first = NULL, *second = NULL, *other = NULL;
 
-    (void)state;
     assert_non_null(conn_limits);
     assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.1", 2, &first), 0);
     assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.1", 2, &second), 0);
@@ -43,11 +42,10 @@ static struct auth_failures *begin(void)
     return fs;
 }
 
-static void a_minute_of_failures_then_one_at_a_time(void **state)
+TEST(a_minute_of_failures_then_one_at_a_time)
 {
     struct auth_failures *fs = begin();
 
-    (void)state;
     for (int i = 0; i < 30; i++)
         assert_int_equal(auth_failures_take(fs, "a", 0.5), 0);
     assert_int_equal(auth_failures_take(fs, "a", 0.5), 2);
@@ -64,11 +62,10 @@ static void a_minute_of_failures_then_one_at_a_time(void **state)
     auth_failures_free(fs);
 }
 
-static void off(void **state)
+TEST(off)
 {
     struct auth_failures *fs = begin();
 
-    (void)state;
     for (int i = 0; i < 1000; i++)
         assert_int_equal(auth_failures_take(fs, "a", 0), 0);
     assert_int_equal(auth_failures_count(fs), 0);
@@ -76,11 +73,10 @@ static void off(void **state)
 }
 
 /* What fills the log does not lock out who fails to log in, and the other way round. */
-static void lines_have_a_bucket_of_their_own(void **state)
+TEST(lines_have_a_bucket_of_their_own)
 {
     struct auth_failures *fs = begin();
 
-    (void)state;
     for (int i = 0; i < 30; i++)
         assert_true(auth_failures_line(fs, "a", 0.5));
     assert_false(auth_failures_line(fs, "a", 0.5));
@@ -96,22 +92,20 @@ static void lines_have_a_bucket_of_their_own(void **state)
 }
 
 /* A slow rate still lets one through, and never says to come back after more than an hour. */
-static void slow(void **state)
+TEST(slow)
 {
     struct auth_failures *fs = begin();
 
-    (void)state;
     assert_int_equal(auth_failures_take(fs, "a", 0.0001), 0);
     assert_int_equal(auth_failures_take(fs, "a", 0.0001), 3600);
     auth_failures_free(fs);
 }
 
-static void the_table_is_bounded(void **state)
+TEST(the_table_is_bounded)
 {
     struct auth_failures *fs = begin();
     char name[32];
 
-    (void)state;
     for (int i = 0; i < AUTH_FAILURES_MAX + 100; i++) {
         snprintf(name, sizeof(name), "10.%d.%d.1", i / 256, i % 256);
         assert_int_equal(auth_failures_take(fs, name, 1.0 / 60), 0);
@@ -125,13 +119,12 @@ static void the_table_is_bounded(void **state)
 
 /* More peers than are remembered come again and again: each brings a full bucket, and still there is an end.
  */
-static void lines_of_all_have_a_bucket(void **state)
+TEST(lines_of_all_have_a_bucket)
 {
     struct auth_failures *fs = begin();
     unsigned granted = 0;
     char name[32];
 
-    (void)state;
     for (int i = 0; i < 2 * (AUTH_FAILURES_MAX + 100); i++) {
         int peer = i % (AUTH_FAILURES_MAX + 100);
 
@@ -149,11 +142,10 @@ static void lines_of_all_have_a_bucket(void **state)
 }
 
 /* Who is over its own bucket takes nothing from the others. */
-static void one_peer_leaves_lines_to_others(void **state)
+TEST(one_peer_leaves_lines_to_others)
 {
     struct auth_failures *fs = begin();
 
-    (void)state;
     for (int i = 0; i < 1000; i++)
         assert_true(auth_failures_line(fs, "a", 2.0 / 60) == (i < 2));
     assert_true(auth_failures_line(fs, "b", 2.0 / 60));

@@ -5,6 +5,7 @@
  */
 #include "http_rig.h"
 
+#include "check.h"
 #include "loop/server/connection.h"
 #include "tls_files.h"
 
@@ -142,12 +143,11 @@ static void churn(struct rig *rig, size_t from, size_t to, const char *source)
     }
 }
 
-static void the_peer_with_most_places_gives_way(void **state)
+TEST(the_peer_with_most_places_gives_way)
 {
     struct rig rig;
     struct client first, late;
 
-    (void)state;
     begin(&rig, 20);
     listen_plain(&rig);
     client_open_from(&first, &rig, "127.0.0.2"); /* it came before all others */
@@ -168,12 +168,11 @@ static void the_peer_with_most_places_gives_way(void **state)
 }
 
 /* Its network is slow, and the silent ones have its own address. */
-static void a_handshake_stands_while_silent_ones_come_and_go(void **state)
+TEST(a_handshake_stands_while_silent_ones_come_and_go)
 {
     struct rig rig;
     struct client slow;
 
-    (void)state;
     begin(&rig, 20);
     listen_tls(&rig);
     churn(&rig, 0, 10, NULL);
@@ -192,12 +191,11 @@ static void a_handshake_stands_while_silent_ones_come_and_go(void **state)
     rig_end(&rig);
 }
 
-static void a_handshake_that_stands_still_goes_first(void **state)
+TEST(a_handshake_that_stands_still_goes_first)
 {
     struct rig rig;
     struct client stuck;
 
-    (void)state;
     begin(&rig, 20);
     listen_tls(&rig);
     churn(&rig, 0, 9, NULL);
@@ -215,12 +213,11 @@ static void a_handshake_that_stands_still_goes_first(void **state)
 }
 
 /* All places are taken by handshakes that do not go on: whoever comes next is let in, and may end its own. */
-static void hellos_that_go_nowhere_let_others_in(void **state)
+TEST(hellos_that_go_nowhere_let_others_in)
 {
     struct rig rig;
     struct client late;
 
-    (void)state;
     begin(&rig, 20);
     listen_tls(&rig);
     for (size_t i = 0; i < 40; i++)
@@ -240,12 +237,11 @@ static void hellos_that_go_nowhere_let_others_in(void **state)
     rig_end(&rig);
 }
 
-static void in_the_line_of_handshakes_peers_take_turns(void **state)
+TEST(in_the_line_of_handshakes_peers_take_turns)
 {
     struct rig rig;
     struct client late;
 
-    (void)state;
     begin(&rig, 1000);
     listen_tls(&rig);
     for (size_t i = 0; i < FLOOD; i++)
@@ -267,12 +263,11 @@ static void in_the_line_of_handshakes_peers_take_turns(void **state)
 
 /* So many wait in the kernel that the last one would wait for long: they are let in, and those of the peer
  * with most are closed for it. */
-static void a_long_queue_in_the_kernel_is_let_in(void **state)
+TEST(a_long_queue_in_the_kernel_is_let_in)
 {
     struct rig rig;
     struct client late;
 
-    (void)state;
     begin(&rig, 20);
     listen_tls(&rig);
     for (size_t i = 0; i < CROWD; i++)
@@ -292,13 +287,12 @@ static void a_long_queue_in_the_kernel_is_let_in(void **state)
     rig_end(&rig);
 }
 
-static void listeners_that_wait_for_room_take_turns(void **state)
+TEST(listeners_that_wait_for_room_take_turns)
 {
     struct rig rig;
     struct client late[3];
     char crowded[128];
 
-    (void)state;
     begin(&rig, 8);
     listen_plain(&rig);
     memcpy(crowded, rig.address, sizeof(crowded));

@@ -7,6 +7,7 @@
 #include "test_ps_rig.h"
 
 #include "base/metrics.h"
+#include "check.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 #define USER  "acme\\ann"
 #define NMANY 40
 
-static struct request_context ask, many[NMANY];
+static struct rig_ask ask, many[NMANY];
 static struct fault fault;
 
 static int begin(void **state)
@@ -53,9 +54,8 @@ static double counted(const char *reason)
     return value;
 }
 
-static void the_deadline_decides(void **state)
+TEST(the_deadline_decides)
 {
-    (void)state;
     rig_open();
     rig.outlook = (struct upstream_outlook){.wait_ms = 1000, .exchange_ms = 20};
     assert_int_equal(admit(USER, 2000), 0);
@@ -70,17 +70,15 @@ static void the_deadline_decides(void **state)
 }
 
 /* Nobody is in line: a slow past must not keep it so. */
-static void an_empty_line_lets_in(void **state)
+TEST(an_empty_line_lets_in)
 {
-    (void)state;
     rig_open();
     rig.outlook = (struct upstream_outlook){.wait_ms = 0, .exchange_ms = 60000};
     assert_int_equal(admit(USER, 100), 0);
 }
 
-static void the_operator_decides(void **state)
+TEST(the_operator_decides)
 {
-    (void)state;
     rig.conf.max_wait_ms = 250;
     rig_open();
     rig.outlook.wait_ms = 250;
@@ -100,11 +98,10 @@ static void crowd(const char *user, size_t from, size_t to)
     }
 }
 
-static void the_wait_for_a_session_counts(void **state)
+TEST(the_wait_for_a_session_counts)
 {
     struct call *call;
 
-    (void)state;
     rig.conf.sessions_per_user = 1;
     rig_open();
     crowd(USER, 0, 10);
@@ -122,9 +119,8 @@ static void the_wait_for_a_session_counts(void **state)
 }
 
 /* Near max_calls those with more than their share are refused; the others are not. */
-static void a_script_shuts_nobody_out(void **state)
+TEST(a_script_shuts_nobody_out)
 {
-    (void)state;
     rig.conf.max_calls = 40;
     rig.conf.sessions_per_user = 1;
     rig_open();
@@ -146,9 +142,8 @@ static void a_script_shuts_nobody_out(void **state)
 }
 
 /* What was begun has room where nothing new has. */
-static void what_was_begun_goes_on(void **state)
+TEST(what_was_begun_goes_on)
 {
-    (void)state;
     rig.conf.max_calls = 4;
     rig_open();
     crowd("a", 0, 2);
@@ -174,11 +169,10 @@ static void what_was_begun_goes_on(void **state)
 }
 
 /* A call with effects that waited as long as it was worth while ends unsent, not unknown. */
-static void a_wait_in_vain(void **state)
+TEST(a_wait_in_vain)
 {
     struct call *call;
 
-    (void)state;
     rig.conf.sessions_per_user = 1;
     rig_open();
     crowd(USER, 0, 1);
@@ -216,11 +210,10 @@ static void a_wait_in_vain(void **state)
 
 /* Once it has begun the limit of the wait is no limit any more, neither for the answer nor for a second try.
  */
-static void begun_is_begun(void **state)
+TEST(begun_is_begun)
 {
     struct call *call;
 
-    (void)state;
     rig_open();
     crowd(USER, 0, 1);
     rig_sign_in(USER, "sid=1");
@@ -242,9 +235,8 @@ static void begun_is_begun(void **state)
 }
 
 /* Who would wait in vain is not put in line at all. */
-static void asked_again_in_line(void **state)
+TEST(asked_again_in_line)
 {
-    (void)state;
     rig_open();
     rig.outlook.wait_ms = 600;
     ask_init(&ask, USER);
@@ -257,12 +249,11 @@ static void asked_again_in_line(void **state)
 }
 
 /* On one session: the secret of what was requested before the next request, and each third for check-ins. */
-static void order_on_a_session(void **state)
+TEST(order_on_a_session)
 {
     static const char *const order[] = {"Credentials", "Checkin", "Requests"};
-    struct request_context read, back;
+    struct rig_ask read, back;
 
-    (void)state;
     rig.conf.sessions_per_user = 1;
     rig_open();
     crowd(USER, 0, 1);

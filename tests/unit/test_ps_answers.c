@@ -11,10 +11,11 @@
 #include <stdlib.h>
 
 #include "base/metrics.h"
+#include "check.h"
 
 #define USER "ACME\\mrivera"
 
-static struct request_context ask;
+static struct rig_ask ask;
 
 static int setup(void **state)
 {
@@ -43,11 +44,10 @@ static const struct account_list *list(enum account_kind kind, const char *body)
     "true,"                                                                                                  \
     "\"PreferredNodeID\":\"6f0d2f0c-1111-4a7e-8d55-0a1b2c3d4e5f\",\"AccountDescription\":\"the one\"}"
 
-static void a_row(void **state)
+TEST(a_row)
 {
     const struct account_list *rows = list(KIND_LOCAL, "[" ROW "]");
 
-    (void)state;
     assert_non_null(rows);
     assert_int_equal(rows->n, 1);
     assert_int_equal(rows->rows[0].kind, KIND_LOCAL);
@@ -83,9 +83,8 @@ static uint64_t counted(const char *metric)
     return n;
 }
 
-static void shapes_of_a_list(void **state)
+TEST(shapes_of_a_list)
 {
-    (void)state;
     assert_int_equal(list(KIND_LOCAL, ROW)->n, 1); /* the single form */
     assert_int_equal(list(KIND_LOCAL, "{\"TotalCount\":1,\"Data\":[" ROW "]}")->n, 1);
     assert_int_equal(list(KIND_LOCAL, " [ ] ")->n, 0);
@@ -107,12 +106,11 @@ static void shapes_of_a_list(void **state)
 
 #define FFFD "\xef\xbf\xbd"
 
-static void one_bad_text_spoils_no_list(void **state)
+TEST(one_bad_text_spoils_no_list)
 {
     static const char *const bad[] = {"\\u0000", "\\ud800", "\xe9", "\x01"};
     char body[512];
 
-    (void)state;
     assert_int_equal(counted("jumpgate_vault_texts_mended_total"), 0);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         const struct account_list *rows;
@@ -134,7 +132,7 @@ static void one_bad_text_spoils_no_list(void **state)
     assert_int_equal(counted("jumpgate_vault_rows_refused_total"), 0);
 }
 
-static void ids_are_exact_or_their_row_is_left_out(void **state)
+TEST(ids_are_exact_or_their_row_is_left_out)
 {
     static const char *const odd[] = {
         "\"SystemId\":1e16,\"AccountId\":2",
@@ -147,7 +145,6 @@ static void ids_are_exact_or_their_row_is_left_out(void **state)
     const struct account_list *rows;
     char body[1024];
 
-    (void)state;
     rows = list(KIND_LOCAL,
                 "[{\"SystemId\":9007199254740993,\"AccountId\":\"9007199254740995\",\"AccountName\":\"a\"}]");
     assert_int_equal(rows->n, 1);
@@ -165,9 +162,8 @@ static void ids_are_exact_or_their_row_is_left_out(void **state)
 }
 
 /* 204 has no body: it is no list that is empty, and no secret that is absent. */
-static void nothing_is_no_answer(void **state)
+TEST(nothing_is_no_answer)
 {
-    (void)state;
     for (int op = 0; op < 6; op++) {
         struct request_args request = {.system_id = 1, .account_id = 2, .minutes = 60};
         int err = -1;
@@ -199,9 +195,8 @@ static enum account_kind kind_of(enum account_kind asked, const char *more)
     return list(asked, body)->rows[0].kind;
 }
 
-static void kinds(void **state)
+TEST(kinds)
 {
-    (void)state;
     assert_int_equal(kind_of(KIND_NKINDS, ""), KIND_LOCAL);
     assert_int_equal(kind_of(KIND_NKINDS, ",\"DomainName\":\"\""), KIND_LOCAL);
     assert_int_equal(kind_of(KIND_NKINDS, ",\"DomainName\":\"acme.test\""), KIND_DOMAIN_LINKED);
@@ -223,11 +218,10 @@ static const struct directory_list *directory(enum directory_part part, int stat
     return ask.call.result == VAULT_OK ? ask.call.directory : NULL;
 }
 
-static void directory_rows(void **state)
+TEST(directory_rows)
 {
     const struct directory_list *rows;
 
-    (void)state;
     rows = directory(
         DIRECTORY_SYSTEMS, 200,
         "{\"TotalCount\":3,\"Data\":[{\"ManagedSystemID\":5,\"WorkgroupID\":3,\"HostName\":\"h\",\"DNSName\":"
@@ -275,11 +269,10 @@ static char *systems_page(size_t from, size_t n)
     return text;
 }
 
-static void directory_pages(void **state)
+TEST(directory_pages)
 {
     char *first = systems_page(1, 1000), *second = systems_page(1001, 500);
 
-    (void)state;
     ask_anew(&ask, USER);
     assert_int_equal(rig.vault->ops->directory(rig.vault, DIRECTORY_SYSTEMS, &ask.call), 0);
     rig_answer(rig_call(0), 200, first);
@@ -343,9 +336,8 @@ static void pages(size_t total, size_t shift, size_t calls)
         assert_int_equal(ask.call.accounts->rows[i].account_id, i + 1);
 }
 
-static void paging(void **state)
+TEST(paging)
 {
-    (void)state;
     pages(0, 0, 1);
     pages(1, 0, 1);
     pages(999, 0, 1);
@@ -355,11 +347,10 @@ static void paging(void **state)
     pages(1200, 7, 2); /* rows that come twice are dropped */
 }
 
-static void a_server_that_knows_no_offset(void **state)
+TEST(a_server_that_knows_no_offset)
 {
     char *body = page(0, 1000);
 
-    (void)state;
     assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     rig_answer(rig_call(0), 200, body);
     assert_int_equal(ask.done, 0);
@@ -369,11 +360,10 @@ static void a_server_that_knows_no_offset(void **state)
     free(body);
 }
 
-static void a_page_that_fails(void **state)
+TEST(a_page_that_fails)
 {
     char *body = page(0, 1000);
 
-    (void)state;
     assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     rig_answer(rig_call(0), 200, body);
     rig_answer(rig_call(0), 500, "");
@@ -397,11 +387,10 @@ static void a_page_that_fails(void **state)
     free(body);
 }
 
-static void empty_lists(void **state)
+TEST(empty_lists)
 {
     static const int status[] = {404, 403};
 
-    (void)state;
     for (size_t i = 0; i < 2; i++) {
         ask_anew(&ask, USER);
         assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
@@ -431,9 +420,8 @@ static void policy(const char *body, bool available, bool reason, bool ticket, b
     assert_int_equal(ask.call.policy.approval, approval);
 }
 
-static void policies(void **state)
+TEST(policies)
 {
-    (void)state;
     policy("[]", false, false, false, false);
     policy(POLICY(""), false, false, false, false);
     policy(POLICY(SCHEDULE("false", "false", "View", "0")), true, false, false, false);
@@ -450,7 +438,7 @@ static void policies(void **state)
 
 /* ---- request, credential, check-in, requests ---- */
 
-static void request_numbers(void **state)
+TEST(request_numbers)
 {
     static const struct {
         int status;
@@ -476,7 +464,6 @@ static void request_numbers(void **state)
         {201, "9223372036854775808", 0},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         ask_anew(&ask, USER);
         assert_int_equal(ask_request(&ask, "r"), 0);
@@ -489,7 +476,7 @@ static void request_numbers(void **state)
     }
 }
 
-static void secrets(void **state)
+TEST(secrets)
 {
     static const struct {
         const char *body, *secret; /* NULL = not understood, "" = absent */
@@ -522,7 +509,6 @@ static void secrets(void **state)
         {"\"\xff\"", NULL},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const char *want = rows[i].secret;
 
@@ -541,14 +527,13 @@ static void secrets(void **state)
     }
 }
 
-static void a_credential_is_never_changed(void **state)
+TEST(a_credential_is_never_changed)
 {
     static const char *const bad[] = {
         "\"a\\u0000b\"",           "\"\\uD83D\"", "\"\xff\"", "\"a\nb\"", "{\"Credentials\":\"a\\u0000b\"}",
         "{\"Password\":\"\xff\"}",
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         ask_anew(&ask, USER);
         assert_int_equal(ask_credential(&ask), 0);
@@ -573,7 +558,7 @@ void __wrap_json_memory_begin(size_t text_len, bool secret)
     __real_json_memory_begin(text_len, secret);
 }
 
-static void answers_with_secrets_are_read_in_secret_memory(void **state)
+TEST(answers_with_secrets_are_read_in_secret_memory)
 {
     static const struct {
         int status;
@@ -589,7 +574,6 @@ static void answers_with_secrets_are_read_in_secret_memory(void **state)
     };
     struct request_args request = {.system_id = 1, .account_id = 2, .minutes = 60};
 
-    (void)state;
     for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
         ask_anew(&ask, USER);
         if (i % 2)
@@ -607,9 +591,8 @@ static void answers_with_secrets_are_read_in_secret_memory(void **state)
     assert_int_equal(secret_trees, 0);
 }
 
-static void checkins(void **state)
+TEST(checkins)
 {
-    (void)state;
     for (int status = 200; status <= 204; status += 4) {
         ask_anew(&ask, USER);
         assert_int_equal(ask_checkin(&ask), 0);
@@ -618,11 +601,10 @@ static void checkins(void **state)
     }
 }
 
-static void active_requests(void **state)
+TEST(active_requests)
 {
     const struct active_request *rows;
 
-    (void)state;
     assert_int_equal(rig.vault->ops->requests(rig.vault, &ask.call), 0);
     rig_answer(
         rig_call(0), 200,
@@ -644,7 +626,7 @@ static void active_requests(void **state)
     assert_int_equal(ask.call.result, VAULT_FAILED);
 }
 
-static void an_end_that_cannot_be_is_not_told(void **state)
+TEST(an_end_that_cannot_be_is_not_told)
 {
     static const struct {
         const char *date;
@@ -663,7 +645,6 @@ static void an_end_that_cannot_be_is_not_told(void **state)
     };
     char body[160];
 
-    (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         (void)snprintf(body, sizeof(body), "[{\"RequestID\":9007199254740993,\"ExpiresDate\":%s}]",
                        rows[i].date);
@@ -677,7 +658,7 @@ static void an_end_that_cannot_be_is_not_told(void **state)
 }
 
 /* Rows that hold nothing of what is asked for are no empty list, and no list that lacks a request. */
-static void rows_that_are_none(void **state)
+TEST(rows_that_are_none)
 {
     static const char *const bodies[] = {
         "[{\"error\":\"x\"}]",
@@ -687,7 +668,6 @@ static void rows_that_are_none(void **state)
         "[{\"ID\":1e30,\"RequestID\":1e30,\"SystemId\":1e30,\"AliasId\":1e30,\"Name\":\"n\"}]",
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++)
         for (int op = 0; op < 7; op++) {
             bool policy = op == 6;
@@ -721,7 +701,7 @@ static void rows_that_are_none(void **state)
 }
 
 /* What is missing in it is taken for ended: one row that cannot be read spoils the list of requests. */
-static void a_list_of_requests_is_believed_as_a_whole(void **state)
+TEST(a_list_of_requests_is_believed_as_a_whole)
 {
     static const char *const bodies[] = {
         "[{\"RequestID\":1},{}]",
@@ -731,7 +711,6 @@ static void a_list_of_requests_is_believed_as_a_whole(void **state)
         "{\"TotalCount\":2,\"Data\":[{\"RequestID\":1}]}",
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
         ask_anew(&ask, USER);
         assert_int_equal(rig.vault->ops->requests(rig.vault, &ask.call), 0);
@@ -747,11 +726,10 @@ static void a_list_of_requests_is_believed_as_a_whole(void **state)
 }
 
 /* A later page that is none ends nothing, and an alias without an account is an alias. */
-static void rows_of_a_later_page_and_idle_aliases(void **state)
+TEST(rows_of_a_later_page_and_idle_aliases)
 {
     char *body = page(0, 1000);
 
-    (void)state;
     for (int i = 0; i < 2; i++) {
         ask_anew(&ask, USER);
         assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);

@@ -3,6 +3,7 @@
  * test_ps_calls.c - the bytes of each operation, tries, deadlines, unknown outcomes, cancelling,
  * reachability.
  */
+#include "check.h"
 #include "test_ps_rig.h"
 
 #include <errno.h>
@@ -10,7 +11,7 @@
 
 #define USER "ACME\\mrivera"
 
-static struct request_context ask, other;
+static struct rig_ask ask, other;
 
 static int setup(void **state)
 {
@@ -56,9 +57,8 @@ static void list_with(const struct account_query *query, const char *target)
     expect_sent("GET", whole, "");
 }
 
-static void list_bytes(void **state)
+TEST(list_bytes)
 {
-    (void)state;
     ready();
     list_with(&(struct account_query){.kind = KIND_LOCAL, .system = "ledger01"},
               "systemName=ledger01&type=system&");
@@ -81,9 +81,8 @@ static void request_with(const struct request_args *request, const char *body)
     expect_sent("POST", RIG_BASE "/Requests", body);
 }
 
-static void request_bytes(void **state)
+TEST(request_bytes)
 {
-    (void)state;
     ready();
     request_with(&(struct request_args){17, 203, 0, 60, "PRA session 7c1e", 0, NULL, 0},
                  "{\"AccessType\":\"View\",\"SystemID\":17,\"AccountID\":203,\"DurationMinutes\":60,"
@@ -97,11 +96,10 @@ static void request_bytes(void **state)
                  "\"TicketSystemID\":3,\"TicketNumber\":\"CHG\\\"1\"}");
 }
 
-static void other_bytes(void **state)
+TEST(other_bytes)
 {
     const struct vault_ops *ops;
 
-    (void)state;
     ready();
     ops = rig.vault->ops;
     assert_int_equal(ops->policy(rig.vault, 17, 203, 60, &ask.call), 0);
@@ -121,11 +119,10 @@ static void other_bytes(void **state)
     expect_sent("GET", RIG_BASE "/Requests?status=all&queue=req", "");
 }
 
-static void directory_bytes(void **state)
+TEST(directory_bytes)
 {
     const struct vault_ops *ops;
 
-    (void)state;
     ready();
     ops = rig.vault->ops;
     assert_int_equal(ops->directory(rig.vault, DIRECTORY_SYSTEMS, &ask.call), 0);
@@ -138,11 +135,10 @@ static void directory_bytes(void **state)
               "systemName=a&workgroupName=North%20%26%20South&type=system&");
 }
 
-static void isa_bytes(void **state)
+TEST(isa_bytes)
 {
     const struct request_args request = {.system_id = 17, .account_id = 203, .minutes = 60, .reason = "why"};
 
-    (void)state;
     ready();
     assert_int_equal(rig.vault->ops->isa(rig.vault, &request, CREDENTIAL_SSH_KEY, &ask.call), 0);
     expect_sent("POST", RIG_BASE "/ISARequests?type=dsskey",
@@ -155,12 +151,11 @@ static void isa_bytes(void **state)
     assert_string_equal(ask.call.secret.p, "s3cret");
 }
 
-static void aliases_have_calls_of_their_own(void **state)
+TEST(aliases_have_calls_of_their_own)
 {
     const struct vault_ops *ops;
     struct request_args request = {.alias_id = 9, .minutes = 5};
 
-    (void)state;
     ready();
     ops = rig.vault->ops;
     assert_int_equal(context_list(&ask, KIND_ALIAS, "x"), 0);
@@ -196,9 +191,8 @@ static void expect_failed(enum fault_code code, bool unknown)
     ask_anew(&ask, USER);
 }
 
-static void tries_then_fails(void **state)
+TEST(tries_then_fails)
 {
-    (void)state;
     ready();
     assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     rig_answer(rig_call(0), 500, "<html>");
@@ -218,9 +212,8 @@ static void tries_then_fails(void **state)
     ctx_free(&ask);
 }
 
-static void retry_after(void **state)
+TEST(retry_after)
 {
-    (void)state;
     ready();
     assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     rig_reply(rig_call(0), &(struct rig_answer){429, "", NULL, NULL, "2", NULL, NULL});
@@ -241,9 +234,8 @@ static void retry_after(void **state)
     ctx_free(&ask);
 }
 
-static void no_try_beyond_the_callers_time(void **state)
+TEST(no_try_beyond_the_callers_time)
 {
-    (void)state;
     ready();
     ask.call.timeout_ms = 40;
     assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
@@ -258,9 +250,8 @@ static void no_try_beyond_the_callers_time(void **state)
 }
 
 /* Once sent, the time is kept by loop/upstream alone: it knows whether anything of the call has left. */
-static void deadline_while_sent(void **state)
+TEST(deadline_while_sent)
 {
-    (void)state;
     ready();
     ask.call.timeout_ms = 300;
     assert_int_equal(ask_request(&ask, "r"), 0);
@@ -270,9 +261,8 @@ static void deadline_while_sent(void **state)
     expect_failed(FAULT_DEADLINE_EXCEEDED, false);
 }
 
-static void deadline_while_waiting(void **state)
+TEST(deadline_while_waiting)
 {
-    (void)state;
     rig_open();
     ask_init(&ask, USER);
     ask.call.timeout_ms = 300;
@@ -285,9 +275,8 @@ static void deadline_while_waiting(void **state)
 
 /* ---- outcomes that are not known ---- */
 
-static void lost_request_is_asked_again(void **state)
+TEST(lost_request_is_asked_again)
 {
-    (void)state;
     ready();
     assert_int_equal(ask_request(&ask, "r"), 0);
     rig_fail(rig_call(0), -ECONNRESET, true);
@@ -307,9 +296,8 @@ static void lost_request_is_asked_again(void **state)
     ctx_free(&ask);
 }
 
-static void request_outcomes(void **state)
+TEST(request_outcomes)
 {
-    (void)state;
     rig.conf.retries = 0;
     ready();
     assert_int_equal(ask_request(&ask, "r"), 0);
@@ -335,9 +323,8 @@ static void request_outcomes(void **state)
     expect_failed(FAULT_VAULT_UNAVAILABLE, true);
 }
 
-static void refusal_after_a_lost_request(void **state)
+TEST(refusal_after_a_lost_request)
 {
-    (void)state;
     ready();
     assert_int_equal(ask_request(&ask, "r"), 0);
     rig_fail(rig_call(0), -ECONNRESET, true);
@@ -354,7 +341,7 @@ static void refusal_after_a_lost_request(void **state)
 }
 
 /* A request that takes effect may be answered by anything on its way back. */
-static void request_answered_by_others(void **state)
+TEST(request_answered_by_others)
 {
     static const struct {
         int status;
@@ -385,7 +372,6 @@ static void request_answered_by_others(void **state)
         {504, ""},
     };
 
-    (void)state;
     rig.conf.retries = 0;
     ready();
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -397,9 +383,8 @@ static void request_answered_by_others(void **state)
 
 /* A 401 comes from whoever: the request is asked for once more, and what was handed over may be the first
  * one's. */
-static void request_answered_by_401(void **state)
+TEST(request_answered_by_401)
 {
-    (void)state;
     ready();
     assert_int_equal(ask_request(&ask, "r"), 0);
     rig_answer(rig_call(0), 401, "\"User not authenticated\"");
@@ -421,9 +406,8 @@ static void request_answered_by_401(void **state)
     expect_failed(FAULT_VAULT_ERROR, true);
 }
 
-static void lost_checkin(void **state)
+TEST(lost_checkin)
 {
-    (void)state;
     ready();
     assert_int_equal(ask_checkin(&ask), 0);
     rig_fail(rig_call(0), -ECONNRESET, true);
@@ -435,9 +419,8 @@ static void lost_checkin(void **state)
 
 /* ---- limits, cancelling ---- */
 
-static void too_many_calls(void **state)
+TEST(too_many_calls)
 {
-    (void)state;
     rig.conf.max_calls = 2;
     rig_open();
     ask_init(&ask, USER);
@@ -445,16 +428,15 @@ static void too_many_calls(void **state)
     assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
     assert_int_equal(context_list(&other, KIND_LOCAL, "x"), 0);
     {
-        static struct request_context third;
+        static struct rig_ask third;
 
         ask_init(&third, USER);
         assert_int_equal(context_list(&third, KIND_LOCAL, "x"), -EAGAIN);
     }
 }
 
-static void upstream_is_full(void **state)
+TEST(upstream_is_full)
 {
-    (void)state;
     ready();
     rig.refuse_calls = -EAGAIN;
     assert_int_equal(ask_request(&ask, NULL), 0);
@@ -479,9 +461,8 @@ static void cancel(void)
     ask_anew(&ask, USER);
 }
 
-static void cancel_in_every_state(void **state)
+TEST(cancel_in_every_state)
 {
-    (void)state;
     rig_open();
     ask_init(&ask, USER);
     assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
@@ -520,9 +501,8 @@ static void withdraw(bool can)
 }
 
 /* Only what certainly never reached the vault is taken back. */
-static void withdrawn_while_unsent(void **state)
+TEST(withdrawn_while_unsent)
 {
-    (void)state;
     rig_open();
     ask_init(&ask, USER);
     assert_int_equal(ask_request(&ask, NULL), 0);
@@ -556,16 +536,15 @@ static void withdrawn_while_unsent(void **state)
     ctx_free(&ask);
 }
 
-static void ask_next(struct request_context *first)
+static void ask_next(struct rig_ask *first)
 {
     vault_call_free(&first->call);
     ask_init(&other, USER);
     assert_int_equal(context_list(&other, KIND_LOCAL, "again"), 0);
 }
 
-static void next_call_inside_done(void **state)
+TEST(next_call_inside_done)
 {
-    (void)state;
     ready();
     ask.then = ask_next;
     assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
@@ -586,9 +565,8 @@ static struct vault_state state_of(void)
     return vs;
 }
 
-static void probes_without_traffic(void **state)
+TEST(probes_without_traffic)
 {
-    (void)state;
     rig.hold_probes = true;
     rig_open();
     assert_false(state_of().known);
@@ -611,9 +589,8 @@ static void probes_without_traffic(void **state)
     assert_int_equal(state_of().last_success_age_ms, 0);
 }
 
-static void no_probe_with_traffic(void **state)
+TEST(no_probe_with_traffic)
 {
-    (void)state;
     ready();
     for (int i = 0; i < 100; i++) {
         rig_run(1000);
@@ -625,9 +602,8 @@ static void no_probe_with_traffic(void **state)
     assert_int_equal(rig.probes, 1);
 }
 
-static void frozen_vault_is_noticed(void **state)
+TEST(frozen_vault_is_noticed)
 {
-    (void)state;
     ready();
     rig.hold_probes = true;
     assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
@@ -641,9 +617,8 @@ static void frozen_vault_is_noticed(void **state)
     ctx_free(&ask);
 }
 
-static void a_callers_impatience_is_no_failure(void **state)
+TEST(a_callers_impatience_is_no_failure)
 {
-    (void)state;
     ready();
     ask.call.timeout_ms = 20;
     assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);

@@ -2,6 +2,7 @@
 /*
  * test_ps_errors.c - every row of the translation: which result and fault a vault's refusal becomes.
  */
+#include "check.h"
 #include "test_ps_rig.h"
 
 #include <errno.h>
@@ -11,7 +12,7 @@
 
 enum op { LIST, POLICY, REQUEST, CREDENTIAL, CHECKIN, REQUESTS };
 
-static struct request_context ask;
+static struct rig_ask ask;
 
 static int setup(void **state)
 {
@@ -72,7 +73,7 @@ static void check_all(const struct row *rows, size_t n)
         check(&rows[i]);
 }
 
-static void denied(void **state)
+TEST(denied)
 {
     static const struct row rows[] = {
         {REQUEST, 403, "4031", VAULT_DENIED, FAULT_NOT_ENTITLED, 4031},
@@ -93,11 +94,10 @@ static void denied(void **state)
         {REQUESTS, 403, "4032", VAULT_DENIED, FAULT_NOT_ENTITLED, 4032},
     };
 
-    (void)state;
     check_all(rows, sizeof(rows) / sizeof(rows[0]));
 }
 
-static void conflicts_and_absences(void **state)
+TEST(conflicts_and_absences)
 {
     static const struct row rows[] = {
         {REQUEST, 409, "4091", VAULT_CONFLICT, FAULT_VAULT_CONFLICT, 4091},
@@ -115,11 +115,10 @@ static void conflicts_and_absences(void **state)
         {REQUESTS, 404, "", VAULT_FAILED, FAULT_VAULT_ERROR, 0},
     };
 
-    (void)state;
     check_all(rows, sizeof(rows) / sizeof(rows[0]));
 }
 
-static void bad_values(void **state)
+TEST(bad_values)
 {
     static const struct row rows[] = {
         {REQUEST, 400, "\"A reason is required\"", VAULT_BAD, FAULT_REASON_REQUIRED, 0},
@@ -134,14 +133,13 @@ static void bad_values(void **state)
         {LIST, 400, "\"ipAddress needs a type; no reason\"", VAULT_BAD, FAULT_VAULT_ERROR, 0},
     };
 
-    (void)state;
     check_all(rows, sizeof(rows) / sizeof(rows[0]));
     start(REQUEST);
     rig_answer(rig_call(0), 400, "\"Ticket\\r\\n  number\\u0007 required\"");
     assert_contains(ask.call.fault.detail, "Ticket number required");
 }
 
-static void failures(void **state)
+TEST(failures)
 {
     static const struct row rows[] = {
         {LIST, 500, "<html>", VAULT_FAILED, FAULT_VAULT_ERROR, 0},
@@ -157,7 +155,6 @@ static void failures(void **state)
         {CREDENTIAL, 204, "", VAULT_FAILED, FAULT_VAULT_ERROR, 0},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         check(&rows[i]);
         assert_lacks(ask.call.fault.detail, "secret words");
@@ -182,7 +179,7 @@ static void foreign(enum op op, int status, const char *body, const char *conten
     assert_int_equal(ask.call.request_id, 0);
 }
 
-static void pages_are_never_believed(void **state)
+TEST(pages_are_never_believed)
 {
     static const int statuses[] = {200, 201, 203, 206, 300, 301, 302, 303, 304, 307, 308, 400, 402, 403, 404,
                                    405, 406, 409, 410, 421, 429, 431, 451, 500, 501, 502, 503, 504, 511};
@@ -192,7 +189,6 @@ static void pages_are_never_believed(void **state)
         " \r\n\t<?xml version=\"1.0\"?><Error>4031</Error>",
     };
 
-    (void)state;
     for (enum op op = LIST; op <= REQUESTS; op++) {
         for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
             for (size_t k = 0; k < sizeof(bodies) / sizeof(bodies[0]); k++)
@@ -205,7 +201,7 @@ static void pages_are_never_believed(void **state)
 }
 
 /* Refusals without the vault's form: what proxies say when they say it without HTML. */
-static void other_forms_are_not_the_vaults(void **state)
+TEST(other_forms_are_not_the_vaults)
 {
     static const struct {
         int status;
@@ -232,13 +228,12 @@ static void other_forms_are_not_the_vaults(void **state)
         {410, "\"gone\""},
     };
 
-    (void)state;
     for (enum op op = LIST; op <= REQUESTS; op++)
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
             foreign(op, rows[i].status, rows[i].body, "text/plain");
 }
 
-static void check_in_is_done_by_a_2xx_that_is_no_page(void **state)
+TEST(check_in_is_done_by_a_2xx_that_is_no_page)
 {
     static const struct rig_answer done[] = {
         {.status = 204},
@@ -248,7 +243,6 @@ static void check_in_is_done_by_a_2xx_that_is_no_page(void **state)
         {.status = 202, .body = "\"ok\""},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(done) / sizeof(done[0]); i++) {
         start(CHECKIN);
         rig_reply(rig_call(0), &done[i]);
@@ -258,11 +252,10 @@ static void check_in_is_done_by_a_2xx_that_is_no_page(void **state)
 }
 
 /* Markup that does not look like it: compressed, in another encoding, behind other bytes. */
-static void check_in_is_not_done_by_what_is_no_json(void **state)
+TEST(check_in_is_not_done_by_what_is_no_json)
 {
     static const char *const bodies[] = {"released", "\x1f\x8b\x08", "\xff\xfe<\x01", "{", "x<html>"};
 
-    (void)state;
     for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
         start(CHECKIN);
         rig_reply(rig_call(0), &(struct rig_answer){.status = 200, .body = bodies[i]});
@@ -271,9 +264,8 @@ static void check_in_is_not_done_by_what_is_no_json(void **state)
     }
 }
 
-static void only_a_request_waits_for_an_approver(void **state)
+TEST(only_a_request_waits_for_an_approver)
 {
-    (void)state;
     start(LIST);
     rig_reply(rig_call(0), &(struct rig_answer){.status = 403, .body = "4034"});
     assert_int_equal(ask.call.result, VAULT_OK);
@@ -283,7 +275,7 @@ static void only_a_request_waits_for_an_approver(void **state)
     assert_int_equal(ask.call.result, VAULT_DENIED);
 }
 
-static void lost(void **state)
+TEST(lost)
 {
     static const struct {
         int err;
@@ -298,7 +290,6 @@ static void lost(void **state)
         {-ECANCELED, FAULT_DRAINING},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         start(CREDENTIAL);
         rig_fail(rig_call(0), rows[i].err, true);
@@ -309,7 +300,7 @@ static void lost(void **state)
     }
 }
 
-static void times_to_wait(void **state)
+TEST(times_to_wait)
 {
     static const struct {
         const char *value;
@@ -331,7 +322,6 @@ static void times_to_wait(void **state)
         {"Sun, 06 Nov 1994 08:49:37 GMT", 1},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         start(LIST);
         rig_reply(rig_call(0), &(struct rig_answer){.status = 503, .retry_after = rows[i].value});

@@ -251,30 +251,26 @@ static void with(const char *const *more)
     stop();
 }
 
-static void defaults(void **state)
+TEST(defaults)
 {
-    (void)state;
     with((const char *const[]){NULL});
 }
 
-static void other_dialect(void **state)
+TEST(other_dialect)
 {
-    (void)state;
     with((const char *const[]){"--knob", "12=stj", "--knob", "15=text", "--verification-cookie", NULL});
     with((const char *const[]){"--knob", "11=empty", "--knob", "15=string", NULL});
     with((const char *const[]){"--knob", "11=400", NULL});
     with((const char *const[]){"--knob", "12=stj", "--knob", "21=object", NULL});
 }
 
-static void header_on_every_call(void **state)
+TEST(header_on_every_call)
 {
-    (void)state;
     with((const char *const[]){"--knob", "16=yes", NULL});
 }
 
-static void oauth(void **state)
+TEST(oauth)
 {
-    (void)state;
     start((const char *const[]){"--oauth-client", "6b1f0c52:s+cr/et", NULL}, true);
     finish(live.vault->ops->requests(live.vault, ready("application:6b1f0c52")), VAULT_OK);
     vault_call_free(&live.call);

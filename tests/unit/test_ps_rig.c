@@ -415,7 +415,7 @@ void rig_sign_in(const char *user, const char *cookie)
 
 static void on_done(struct vault_call *call)
 {
-    struct request_context *ask = (struct request_context *)(void *)call;
+    struct rig_ask *ask = (struct rig_ask *)(void *)call;
 
     ask->done++;
     assert_int_equal(ask->done, 1);
@@ -423,7 +423,7 @@ static void on_done(struct vault_call *call)
         ask->then(ask);
 }
 
-void ask_init(struct request_context *ask, const char *user)
+void ask_init(struct rig_ask *ask, const char *user)
 {
     memset(ask, 0, sizeof(*ask));
     ask->call.user = user;
@@ -431,42 +431,42 @@ void ask_init(struct request_context *ask, const char *user)
     ask->call.done = on_done;
 }
 
-void ctx_free(struct request_context *ask)
+void ctx_free(struct rig_ask *ask)
 {
     vault_call_free(&ask->call);
 }
 
-void ask_anew(struct request_context *ask, const char *user)
+void ask_anew(struct rig_ask *ask, const char *user)
 {
     ctx_free(ask);
     ask_init(ask, user);
 }
 
-int context_list(struct request_context *ask, enum account_kind kind, const char *system)
+int context_list(struct rig_ask *ask, enum account_kind kind, const char *system)
 {
     struct account_query query = {.kind = kind, .system = system};
 
     return rig.vault->ops->list(rig.vault, &query, &ask->call);
 }
 
-int ask_request(struct request_context *ask, const char *reason)
+int ask_request(struct rig_ask *ask, const char *reason)
 {
     struct request_args request = {.system_id = 17, .account_id = 203, .minutes = 60, .reason = reason};
 
     return rig.vault->ops->request(rig.vault, &request, &ask->call);
 }
 
-int ask_credential(struct request_context *ask)
+int ask_credential(struct rig_ask *ask)
 {
     return rig.vault->ops->credential(rig.vault, 9114, CREDENTIAL_PASSWORD, &ask->call);
 }
 
-int ask_checkin(struct request_context *ask)
+int ask_checkin(struct rig_ask *ask)
 {
     return rig.vault->ops->checkin(rig.vault, 9114, "PRA session 7c1e ended", &ask->call);
 }
 
-void rig_open_signed_in(struct request_context *ask, const char *user)
+void rig_open_signed_in(struct rig_ask *ask, const char *user)
 {
     rig_open();
     ask_init(ask, user);

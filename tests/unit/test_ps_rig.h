@@ -73,21 +73,21 @@ void rig_fail(struct call *, int err, bool sent);
 /* The oldest call must be a sign-in (of `user`, if given): it gets a session with this cookie. */
 void rig_sign_in(const char *user, const char *cookie);
 
-struct request_context {
+struct rig_ask {
     struct vault_call call;
     int done;
-    void (*then)(struct request_context *); /* runs inside done() */
+    void (*then)(struct rig_ask *); /* runs inside done() */
 };
-void ask_init(struct request_context *, const char *user);
-void ctx_free(struct request_context *);
-void ask_anew(struct request_context *, const char *user); /* frees and begins again */
+void ask_init(struct rig_ask *, const char *user);
+void ctx_free(struct rig_ask *);
+void ask_anew(struct rig_ask *, const char *user); /* frees and begins again */
 /* Opens the vault and signs `user` in, whose session then waits; the context is free for the next question.
  */
-void rig_open_signed_in(struct request_context *, const char *user);
-int context_list(struct request_context *, enum account_kind, const char *system);
-int ask_request(struct request_context *, const char *reason);
-int ask_credential(struct request_context *);
-int ask_checkin(struct request_context *);
+void rig_open_signed_in(struct rig_ask *, const char *user);
+int context_list(struct rig_ask *, enum account_kind, const char *system);
+int ask_request(struct rig_ask *, const char *reason);
+int ask_credential(struct rig_ask *);
+int ask_checkin(struct rig_ask *);
 
 #define assert_contains(text, part) assert_non_null(strstr((text), (part)))
 #define assert_lacks(text, part)    assert_null(strstr((text), (part)))

@@ -2,6 +2,7 @@
 /*
  * test_ps_sessions.c - users, their sessions, who waits for one, and what a 401 does.
  */
+#include "check.h"
 #include "test_ps_rig.h"
 
 #include <errno.h>
@@ -10,7 +11,7 @@
 #define USER  "ACME\\mrivera"
 #define OTHER "ACME\\tkoh"
 
-static struct request_context asks[32];
+static struct rig_ask asks[32];
 
 static int setup(void **state)
 {
@@ -61,9 +62,8 @@ static void jar_after(const char *set, const char *priority_queue)
     expect_ok(0);
 }
 
-static void cookies_taken_back_are_not_sent(void **state)
+TEST(cookies_taken_back_are_not_sent)
 {
-    (void)state;
     rig_open();
     begin(0, USER);
     rig_sign_in(USER, "s=1; path=/\ng=0; Max-Age=0\nb=2; expires=Fri, 31-Dec-9999 23:59:59 GMT\n");
@@ -84,9 +84,8 @@ static void cookies_taken_back_are_not_sent(void **state)
     jar_after("s=8\n", "Cookie: s=8\r\n");
 }
 
-static void one_sign_in_for_many(void **state)
+TEST(one_sign_in_for_many)
 {
-    (void)state;
     rig.conf.sessions_per_user = 1;
     rig_open();
     for (size_t i = 0; i < 10; i++)
@@ -101,11 +100,10 @@ static void one_sign_in_for_many(void **state)
     assert_int_equal(rig.total, 11);
 }
 
-static void sessions_grow_to_the_limit(void **state)
+TEST(sessions_grow_to_the_limit)
 {
     struct vault_state vs;
 
-    (void)state;
     rig.conf.sessions_per_user = 3;
     rig_open();
     for (size_t i = 0; i < 10; i++)
@@ -129,9 +127,8 @@ static void sessions_grow_to_the_limit(void **state)
     assert_int_equal(rig.total, 13); /* ten lists, three sign-ins */
 }
 
-static void people_first(void **state)
+TEST(people_first)
 {
-    (void)state;
     rig.conf.sessions_per_user = 1;
     rig_open();
     for (size_t i = 0; i < 4; i++) {
@@ -148,9 +145,8 @@ static void people_first(void **state)
     }
 }
 
-static void users_never_share(void **state)
+TEST(users_never_share)
 {
-    (void)state;
     rig_open();
     begin(0, USER);
     begin(1, OTHER);
@@ -170,11 +166,10 @@ static void users_never_share(void **state)
 }
 
 /* The vault compares names without ASCII case: one person, one session, and the name as it came first. */
-static void every_spelling_is_one_user(void **state)
+TEST(every_spelling_is_one_user)
 {
     static const char *const spellings[] = {"acme\\MRIVERA", "ACME\\Mrivera", "Acme\\mriverA"};
 
-    (void)state;
     rig.conf.sessions_per_user = 1;
     rig_open();
     begin(0, USER);
@@ -196,11 +191,10 @@ static void every_spelling_is_one_user(void **state)
     expect_ok(1);
 }
 
-static void no_spelling_evades_a_refusal(void **state)
+TEST(no_spelling_evades_a_refusal)
 {
     char name[] = USER;
 
-    (void)state;
     rig_open();
     begin(0, USER);
     rig_answer(rig_call(0), 401, "");
@@ -219,9 +213,8 @@ static void no_spelling_evades_a_refusal(void **state)
     assert_int_equal(rig.total, 1);
 }
 
-static void refusal_fails_all_waiting(void **state)
+TEST(refusal_fails_all_waiting)
 {
-    (void)state;
     rig_open();
     for (size_t i = 0; i < 5; i++)
         begin(i, USER);
@@ -235,9 +228,8 @@ static void refusal_fails_all_waiting(void **state)
 }
 
 /* A further session that is refused or lost leaves the calls to the session there is. */
-static void extra_session_not_needed(void **state)
+TEST(extra_session_not_needed)
 {
-    (void)state;
     rig_open();
     begin(0, USER);
     begin(1, USER);
@@ -262,9 +254,8 @@ static void session_with(const char *cookie)
     expect_ok(31);
 }
 
-static void lost_session_replays_once(void **state)
+TEST(lost_session_replays_once)
 {
-    (void)state;
     rig_open();
     session_with("s=1\n");
     begin(0, USER);
@@ -278,9 +269,8 @@ static void lost_session_replays_once(void **state)
     expect_ok(0);
 }
 
-static void a_replay_keeps_its_place(void **state)
+TEST(a_replay_keeps_its_place)
 {
-    (void)state;
     rig.conf.sessions_per_user = 1;
     rig_open();
     session_with("s=1\n");
@@ -295,9 +285,8 @@ static void a_replay_keeps_its_place(void **state)
     expect_ok(1);
 }
 
-static void second_401_is_final(void **state)
+TEST(second_401_is_final)
 {
-    (void)state;
     rig_open();
     session_with("s=1\n");
     begin(0, USER);
@@ -311,9 +300,8 @@ static void second_401_is_final(void **state)
 }
 
 /* All sessions are lost together: the replay must not go to another dead one. */
-static void idle_sessions_go_with_the_lost_one(void **state)
+TEST(idle_sessions_go_with_the_lost_one)
 {
-    (void)state;
     rig_open();
     begin(0, USER);
     begin(1, USER);
@@ -334,9 +322,8 @@ static void idle_sessions_go_with_the_lost_one(void **state)
     expect_ok(0);
 }
 
-static void replay_then_refused(void **state)
+TEST(replay_then_refused)
 {
-    (void)state;
     rig_open();
     session_with("s=1\n");
     begin(0, USER);
@@ -348,9 +335,8 @@ static void replay_then_refused(void **state)
 }
 
 /* A vault that wants the header with every call: found out on a fresh session, and remembered. */
-static void header_with_every_call(void **state)
+TEST(header_with_every_call)
 {
-    (void)state;
     rig_open();
     begin(0, USER);
     rig_sign_in(USER, "s=1\n");
@@ -371,9 +357,8 @@ static void header_with_every_call(void **state)
     expect_ok(1);
 }
 
-static void header_does_not_help(void **state)
+TEST(header_does_not_help)
 {
-    (void)state;
     rig_open();
     begin(0, USER);
     rig_sign_in(USER, "s=1\n");
@@ -387,11 +372,10 @@ static void header_does_not_help(void **state)
     expect_ok(0);
 }
 
-static void idle_sessions_are_signed_out(void **state)
+TEST(idle_sessions_are_signed_out)
 {
     struct vault_state vs;
 
-    (void)state;
     rig_open();
     session_with("s=1\n");
     rig_run(rig.conf.session_idle_ms - 1);
@@ -414,12 +398,11 @@ static void idle_sessions_are_signed_out(void **state)
     assert_int_equal(vs.users, 0);
 }
 
-static void refused_users_are_forgotten(void **state)
+TEST(refused_users_are_forgotten)
 {
     struct vault_state vs;
     char user[16];
 
-    (void)state;
     rig_open();
     for (size_t i = 0; i < 30; i++) {
         (void)snprintf(user, sizeof(user), "u%zu", i);
@@ -435,9 +418,8 @@ static void refused_users_are_forgotten(void **state)
     assert_int_equal(vs.users, 0);
 }
 
-static void nothing_after_close(void **state)
+TEST(nothing_after_close)
 {
-    (void)state;
     rig_open();
     session_with("s=1\n");
     begin(0, USER);
@@ -453,9 +435,8 @@ static void nothing_after_close(void **state)
     rig_start();
 }
 
-static void a_sign_in_outlives_its_call(void **state)
+TEST(a_sign_in_outlives_its_call)
 {
-    (void)state;
     rig_open();
     begin(0, USER);
     rig.vault->ops->cancel(rig.vault, &asks[0].call);
@@ -468,11 +449,10 @@ static void a_sign_in_outlives_its_call(void **state)
 
 /* What loop/upstream keeps connections apart by: one number from the sign-in to the sign-out of a vault user.
  */
-static void each_user_owns_his_calls(void **state)
+TEST(each_user_owns_his_calls)
 {
     uint64_t owner[2];
 
-    (void)state;
     rig_open();
     for (size_t i = 0; i < 2; i++) {
         const char *user = i ? OTHER : USER, *cookie = i ? "s=2" : "s=1",

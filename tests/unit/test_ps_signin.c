@@ -2,6 +2,7 @@
 /*
  * test_ps_signin.c - how the backend says who it is: PS-Auth, OAuth, cookies, refusals.
  */
+#include "check.h"
 #include "test_ps_rig.h"
 
 #include <errno.h>
@@ -17,14 +18,14 @@ static int setup(void **state)
 }
 
 /* Starts a list as `user`; what comes of it is the test's. */
-static void begin(struct request_context *ask, const char *user)
+static void begin(struct rig_ask *ask, const char *user)
 {
     ask_init(ask, user);
     assert_int_equal(context_list(ask, KIND_LOCAL, "ledger01"), 0);
     assert_int_equal(ask->done, 0);
 }
 
-static void end_ok(struct request_context *ask)
+static void end_ok(struct rig_ask *ask)
 {
     assert_contains((rig_call(0), rig.last_target), "/ManagedAccounts");
     rig_answer(rig_call(0), 200, "[]");
@@ -33,11 +34,10 @@ static void end_ok(struct request_context *ask)
     ctx_free(ask);
 }
 
-static void key_bytes(void **state)
+TEST(key_bytes)
 {
-    static struct request_context ask;
+    static struct rig_ask ask;
 
-    (void)state;
     rig_open();
     begin(&ask, USER);
     assert_non_null(rig_call(0));
@@ -53,11 +53,10 @@ static void key_bytes(void **state)
     end_ok(&ask);
 }
 
-static void password_bytes(void **state)
+TEST(password_bytes)
 {
-    static struct request_context ask;
+    static struct rig_ask ask;
 
-    (void)state;
     rig_with_password();
     rig_open();
     begin(&ask, "ACME\\tkoh");
@@ -78,13 +77,12 @@ static void write_key(const char *text)
 }
 
 /* A sign-in after the renewal shows the new key; a session from before is used on. */
-static void key_is_renewed(void **state)
+TEST(key_is_renewed)
 {
-    static struct request_context ask;
+    static struct rig_ask ask;
     struct password_safe_next *renewal;
     char why[256] = "";
 
-    (void)state;
     rig_open();
     begin(&ask, USER);
     rig_sign_in(USER, "s=1\n");
@@ -110,12 +108,11 @@ static void key_is_renewed(void **state)
     write_key(RIG_KEY "\n"); /* the tests share the file */
 }
 
-static void bad_secret_is_not_taken(void **state)
+TEST(bad_secret_is_not_taken)
 {
     struct conf_vault next;
     char why[256] = "";
 
-    (void)state;
     rig_open();
     next = rig.conf;
     next.api_key_file = (char *)(uintptr_t) "/nonexistent/key";
@@ -123,13 +120,12 @@ static void bad_secret_is_not_taken(void **state)
     assert_contains(why, "api_key_file: /nonexistent/key");
 }
 
-static void address_that_would_lie(void **state)
+TEST(address_that_would_lie)
 {
     static const char *const bad[] = {"",      " ACME\\x", "x ", "x;runas=admin", "x\r\nX: y", "\t",
                                       "x\x7f", "x\ny",     NULL};
-    static struct request_context ask;
+    static struct rig_ask ask;
 
-    (void)state;
     rig_open();
     for (size_t i = 0; bad[i]; i++) {
         begin(&ask, bad[i]);
@@ -145,7 +141,7 @@ static void address_that_would_lie(void **state)
     end_ok(&ask);
 }
 
-static void cookie_forms(void **state)
+TEST(cookie_forms)
 {
     static const struct {
         const char *set, *priority_queue;
@@ -160,9 +156,8 @@ static void cookie_forms(void **state)
         {"bad=\x01\x02\nok=1\n", "ok=1"},
     };
     char want[128], user[16];
-    static struct request_context ask;
+    static struct rig_ask ask;
 
-    (void)state;
     rig_open();
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         (void)snprintf(user, sizeof(user), "user%zu", i);
@@ -176,11 +171,10 @@ static void cookie_forms(void **state)
     }
 }
 
-static void cookies_set_later(void **state)
+TEST(cookies_set_later)
 {
-    static struct request_context ask;
+    static struct rig_ask ask;
 
-    (void)state;
     rig_open();
     begin(&ask, USER);
     rig_sign_in(USER, "a=1\nb=2\n");
@@ -192,11 +186,10 @@ static void cookies_set_later(void **state)
     end_ok(&ask);
 }
 
-static void no_cookie_is_no_session(void **state)
+TEST(no_cookie_is_no_session)
 {
-    static struct request_context ask;
+    static struct rig_ask ask;
 
-    (void)state;
     rig_open();
     begin(&ask, USER);
     rig_sign_in(USER, NULL);
@@ -206,7 +199,7 @@ static void no_cookie_is_no_session(void **state)
     ctx_free(&ask);
 }
 
-static void refuse(struct request_context *ask, const char *second_factor)
+static void refuse(struct rig_ask *ask, const char *second_factor)
 {
     const struct rig_answer answer = {.status = 401, .cookies = "s=m77\n", .second_factor = second_factor};
 
@@ -225,7 +218,7 @@ static void refuse(struct request_context *ask, const char *second_factor)
 static void expect_refused_at_once(void)
 {
     size_t before = rig.total;
-    static struct request_context ask;
+    static struct rig_ask ask;
 
     begin(&ask, USER);
     rig_run(0);
@@ -235,12 +228,11 @@ static void expect_refused_at_once(void)
     ctx_free(&ask);
 }
 
-static void refusals_back_off(void **state)
+TEST(refusals_back_off)
 {
     static const uint64_t pause[] = {500, 1000, 2000, 4000, 8000, 16000, 30000, 30000};
-    static struct request_context ask;
+    static struct rig_ask ask;
 
-    (void)state;
     rig_open();
     for (size_t i = 0; i < sizeof(pause) / sizeof(pause[0]); i++) {
         refuse(&ask, NULL);
@@ -266,11 +258,10 @@ static void refusals_back_off(void **state)
     end_ok(&ask);
 }
 
-static void refusal_spares_other_users(void **state)
+TEST(refusal_spares_other_users)
 {
-    static struct request_context ask;
+    static struct rig_ask ask;
 
-    (void)state;
     rig_open();
     refuse(&ask, NULL);
     ctx_free(&ask);
@@ -279,11 +270,10 @@ static void refusal_spares_other_users(void **state)
     end_ok(&ask);
 }
 
-static void second_factor(void **state)
+TEST(second_factor)
 {
-    static struct request_context ask;
+    static struct rig_ask ask;
 
-    (void)state;
     rig_open();
     refuse(&ask, "Enter your one-time code");
     assert_contains(ask.call.fault.detail, "MFA");
@@ -292,11 +282,10 @@ static void second_factor(void **state)
     expect_refused_at_once();
 }
 
-static void licence(void **state)
+TEST(licence)
 {
-    static struct request_context ask;
+    static struct rig_ask ask;
 
-    (void)state;
     rig_open();
     begin(&ask, USER);
     rig_answer(rig_call(0), 403, "\"no licence\"");
@@ -309,7 +298,7 @@ static void licence(void **state)
 /* A caller who comes meanwhile; he is not heard by the vault. */
 static void expect_held_off(const char *user, enum fault_code code)
 {
-    static struct request_context ask;
+    static struct rig_ask ask;
     size_t before = rig.total;
 
     begin(&ask, user);
@@ -323,12 +312,11 @@ static void expect_held_off(const char *user, enum fault_code code)
     ctx_free(&ask);
 }
 
-static void lost_sign_ins_back_off(void **state)
+TEST(lost_sign_ins_back_off)
 {
     static const uint64_t pause[] = {100, 200, 400, 800, 1600, 2000, 2000};
-    static struct request_context ask;
+    static struct rig_ask ask;
 
-    (void)state;
     rig.conf.retries = 0;
     rig_open();
     for (size_t i = 0; i < sizeof(pause) / sizeof(pause[0]); i++) {
@@ -365,12 +353,11 @@ static void lost_sign_ins_back_off(void **state)
 }
 
 /* Twenty callers who try again and again, for three seconds: the vault hears few sign-ins. */
-static void many_callers_make_few_sign_ins(void **state)
+TEST(many_callers_make_few_sign_ins)
 {
-    static struct request_context asks[20];
+    static struct rig_ask asks[20];
     size_t in_second = 0;
 
-    (void)state;
     rig_open();
     for (uint64_t at = 0; at < 3000; at += 10) {
         for (size_t i = 0; i < 20; i++)
@@ -396,13 +383,12 @@ static void many_callers_make_few_sign_ins(void **state)
 }
 
 /* Hundreds of users: the vault's budget holds over all of them, and its recovery is noticed. */
-static void many_users_share_the_vaults_budget(void **state)
+TEST(many_users_share_the_vaults_budget)
 {
-    static struct request_context asks[200];
+    static struct rig_ask asks[200];
     size_t in_second = 0, ok = 0;
     char name[32];
 
-    (void)state;
     rig.conf.retries = 0;
     rig.conf.max_calls = 1000;
     rig_open();
@@ -453,12 +439,11 @@ static void many_users_share_the_vaults_budget(void **state)
 }
 
 /* The morning: as many sign-ins as the vault answers, and more with each answer. */
-static void a_vault_that_works_is_asked_for_more(void **state)
+TEST(a_vault_that_works_is_asked_for_more)
 {
-    static struct request_context asks[100];
+    static struct rig_ask asks[100];
     char name[32];
 
-    (void)state;
     rig.conf.max_calls = 1000;
     rig_open();
     for (size_t i = 0; i < 100; i++) {
@@ -487,11 +472,10 @@ static void a_vault_that_works_is_asked_for_more(void **state)
 }
 
 /* One user whose sign-in always fails does not hold up the others. */
-static void lost_sign_in_spares_other_users(void **state)
+TEST(lost_sign_in_spares_other_users)
 {
-    static struct request_context ask;
+    static struct rig_ask ask;
 
-    (void)state;
     rig.conf.retries = 0;
     rig_open();
     for (size_t i = 0; i < 30; i++) {
@@ -510,7 +494,7 @@ static void lost_sign_in_spares_other_users(void **state)
     expect_held_off(USER, FAULT_VAULT_ERROR); /* nor does their luck end his own back-off */
 }
 
-static void form_of_a_sign_in(void **state)
+TEST(form_of_a_sign_in)
 {
     static const struct {
         const char *body;
@@ -521,9 +505,8 @@ static void form_of_a_sign_in(void **state)
         {"[]", false}, {"OK", false},
         {"{", false},
     };
-    static struct request_context ask;
+    static struct rig_ask ask;
 
-    (void)state;
     rig.conf.retries = 0;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char user[16];
@@ -545,12 +528,11 @@ static void form_of_a_sign_in(void **state)
 }
 
 /* Whatever its status, a page in the vault's place is neither a session nor a refusal. */
-static void page_at_the_sign_in(void **state)
+TEST(page_at_the_sign_in)
 {
     static const int status[] = {200, 302, 400, 401, 403, 404, 500};
-    static struct request_context ask;
+    static struct rig_ask ask;
 
-    (void)state;
     rig_open();
     for (size_t i = 0; i < sizeof(status) / sizeof(status[0]); i++) {
         rig.conf.retries = 0;
@@ -578,11 +560,10 @@ static void page_at_the_sign_in(void **state)
     }
 }
 
-static void lost_sign_in_is_tried_again(void **state)
+TEST(lost_sign_in_is_tried_again)
 {
-    static struct request_context ask;
+    static struct rig_ask ask;
 
-    (void)state;
     rig_open();
     begin(&ask, USER);
     rig_fail(rig_call(0), -ECONNREFUSED, false);
@@ -619,11 +600,10 @@ static void bearer(const char *value)
     rig_sign_in(NULL, "s=1\n");
 }
 
-static void oauth(void **state)
+TEST(oauth)
 {
-    static struct request_context ask;
+    static struct rig_ask ask;
 
-    (void)state;
     rig_with_oauth();
     rig_open();
     begin(&ask, "application:6b1f0c52-aaaa-bbbb");
@@ -644,11 +624,10 @@ static void oauth(void **state)
     end_ok(&ask);
 }
 
-static void oauth_old_token_refused(void **state)
+TEST(oauth_old_token_refused)
 {
-    static struct request_context ask;
+    static struct rig_ask ask;
 
-    (void)state;
     rig_with_oauth();
     rig_open();
     begin(&ask, "whoever");
@@ -669,7 +648,7 @@ static void oauth_old_token_refused(void **state)
     ctx_free(&ask);
 }
 
-static void oauth_token_trouble(void **state)
+TEST(oauth_token_trouble)
 {
     static const struct {
         const char *body;
@@ -686,9 +665,8 @@ static void oauth_token_trouble(void **state)
         {TOKEN("a b\\r\\nX: y"), 200, VAULT_FAILED},
         {"", 500, VAULT_FAILED},
     };
-    static struct request_context ask;
+    static struct rig_ask ask;
 
-    (void)state;
     rig.conf.retries = 0;
     rig_with_oauth();
     rig_open();

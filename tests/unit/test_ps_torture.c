@@ -11,6 +11,7 @@
  * request believing it was not made), and an operation that could be withdrawn made none;
  *   - closing leaves no call, deadline or byte behind (rig_stop, and the sanitizer).
  */
+#include "check.h"
 #include "test_ps_rig.h"
 
 #include <errno.h>
@@ -38,7 +39,7 @@ enum fault_kind {
 #define WALKERS 6
 
 struct walker {
-    struct request_context ask; /* first */
+    struct rig_ask ask; /* first */
     char user[16], reason[32];
     int step;
     bool running, cancelled, withdrawn, over;
@@ -51,7 +52,7 @@ static bool vault_closed;
 
 static void walk(struct walker *);
 
-static void on_step(struct request_context *ask)
+static void on_step(struct rig_ask *ask)
 {
     struct walker *w = (struct walker *)(void *)ask;
     enum vault_result result = ask->call.result;
@@ -274,11 +275,10 @@ static void run(unsigned k1, enum fault_kind f1, unsigned k2, enum fault_kind f2
     rig_stop(NULL);
 }
 
-static void every_wait_in_every_way(void **state)
+TEST(every_wait_in_every_way)
 {
     unsigned waits;
 
-    (void)state;
     run(0, F_NONE, 0, F_NONE);
     waits = http_calls;
     assert_true(waits >= WALKERS * 4 + 2);
@@ -287,11 +287,10 @@ static void every_wait_in_every_way(void **state)
             run(k1, (enum fault_kind)f1, 0, F_NONE);
 }
 
-static void two_faults(void **state)
+TEST(two_faults)
 {
     unsigned waits;
 
-    (void)state;
     run(0, F_NONE, 0, F_NONE);
     waits = http_calls;
     for (unsigned k1 = 1; k1 <= waits; k1++)

@@ -6,17 +6,17 @@
 #include "broker_world.h"
 
 #include "broker/leases/lease_table.h"
+#include "check.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /* One list that lacks a request is not believed, two are; and then it is given back all the same. */
-static void test_gone(void **state)
+TEST(test_gone)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     world_stored(&w);
     world_checked_out(&w, "alice", "s1", &c);
     w.vault.requests[0].live = false;
@@ -35,12 +35,11 @@ static void test_gone(void **state)
 }
 
 /* The lists are wrong, and the request lives: it is given back, and not left without a lease. */
-static void test_wrongly_gone(void **state)
+TEST(test_wrongly_gone)
 {
     struct world w;
     struct caller c[2];
 
-    (void)state;
     world_stored(&w);
     world_checked_out(&w, "alice", "s1", &c[0]);
     world_checked_out(&w, "alice", "s2", &c[1]);
@@ -59,12 +58,11 @@ static void test_wrongly_gone(void **state)
 }
 
 /* The person's own request is never given back, also where two lists lack it. */
-static void test_foreign_gone(void **state)
+TEST(test_foreign_gone)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     world_stored(&w);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, "my own work");
     world_checked_out(&w, "alice", "s1", &c);
@@ -78,12 +76,11 @@ static void test_foreign_gone(void **state)
 }
 
 /* Rounds that are shorter than the wait for the second look do not put it off for ever. */
-static void test_short_rounds(void **state)
+TEST(test_short_rounds)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     for (uint64_t per_s = 0; per_s < 2; per_s++) { /* the second look at once, or in line for long */
         world_begin(&w);
         w.conf.gateway.reconcile_every_ms = 1000;
@@ -101,12 +98,11 @@ static void test_short_rounds(void **state)
     }
 }
 
-static void test_partial_list(void **state)
+TEST(test_partial_list)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     world_stored(&w);
     world_checked_out(&w, "alice", "s1", &c);
     w.vault.requests[0].live = false;
@@ -119,13 +115,12 @@ static void test_partial_list(void **state)
 
 /* A person is asked for once a round, however the sessions spell the name, and all of the person's requests
  * count. */
-static void test_every_spelling_is_one_user(void **state)
+TEST(test_every_spelling_is_one_user)
 {
     char admin[CREDENTIAL_ID_SIZE];
     struct caller c[3];
     struct world w;
 
-    (void)state;
     world_stored(&w);
     world_second_account(&w, admin);
     world_checked_out(&w, "alice", "s1", &c[0]);
@@ -142,13 +137,12 @@ static void test_every_spelling_is_one_user(void **state)
 }
 
 /* What bears our mark and is held by nobody goes; what does not is never touched. */
-static void test_stray_and_foreign(void **state)
+TEST(test_stray_and_foreign)
 {
     struct world w;
     struct caller c;
     char reason[128];
 
-    (void)state;
     world_stored(&w);
     world_checked_out(&w, "alice", "s1", &c);
     (void)snprintf(reason, sizeof reason, "twice [jumpgate %s]", c.lease_id);
@@ -165,12 +159,11 @@ static void test_stray_and_foreign(void **state)
 }
 
 /* The vault has cut the reason in the middle of our mark: the account tells. */
-static void test_cut_mark(void **state)
+TEST(test_cut_mark)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     for (int64_t account = 11; account < 13; account++) {
         world_stored(&w);
         world_break(&w, FAKE_REQUEST, FAKE_LOST_DID);
@@ -186,12 +179,11 @@ static void test_cut_mark(void **state)
 }
 
 /* A list that was asked for before a check-out says nothing about it. */
-static void test_old_list(void **state)
+TEST(test_old_list)
 {
     struct world w;
     struct caller a, b;
 
-    (void)state;
     world_stored(&w);
     w.vault.accounts[0].no_reuse = true;
     world_checked_out(&w, "alice", "s1", &a);
@@ -212,13 +204,12 @@ static void test_old_list(void **state)
 }
 
 /* Many users: no more calls in a second than configured, and one per user. */
-static void test_pace(void **state)
+TEST(test_pace)
 {
     struct world w;
     struct caller c;
     char user[16], session[16];
 
-    (void)state;
     world_stored(&w);
     for (unsigned i = 0; i < 50; i++) {
         (void)snprintf(user, sizeof user, "u%u", i / 2);

@@ -7,13 +7,14 @@
 
 #include "broker/identity/credential_id.h"
 #include "broker/leases/lease_table.h"
+#include "check.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /* However many leases end at once: so many check-ins are on their way, and one user's do not keep others
  * waiting. */
-static void test_check_ins_stand_in_line(void **state)
+TEST(test_check_ins_stand_in_line)
 {
     static const struct {
         uint64_t connections;
@@ -25,7 +26,6 @@ static void test_check_ins_stand_in_line(void **state)
     struct caller c;
     struct world w;
 
-    (void)state;
     for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
         world_begin(&w);
         w.vault.conf.connections = rows[k].connections;
@@ -43,14 +43,13 @@ static void test_check_ins_stand_in_line(void **state)
     }
 }
 
-static void test_complete(void **state)
+TEST(test_complete)
 {
     struct world w;
     struct caller c;
     struct released r;
     char other[CREDENTIAL_ID_SIZE];
 
-    (void)state;
     world_begin(&w);
     world_second_account(&w, other);
     world_start(&w);
@@ -71,13 +70,12 @@ static void test_complete(void **state)
     world_end(&w);
 }
 
-static void test_waits_for_the_vault(void **state)
+TEST(test_waits_for_the_vault)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    (void)state;
     world_plain(&w);
     world_checked_out(&w, "alice", "s1", &c);
     world_release(&w, "alice", "s1", w.credential, &r);
@@ -91,7 +89,7 @@ static void test_waits_for_the_vault(void **state)
     world_end(&w);
 }
 
-static void test_pending_and_retried(void **state)
+TEST(test_pending_and_retried)
 {
     static const enum fake_fault ways[] = {FAKE_UNREACHABLE,  FAKE_CANNOT_START, FAKE_LOST_DID,
                                            FAKE_LOST_DID_NOT, FAKE_USER_REFUSED, FAKE_DENIED};
@@ -99,7 +97,6 @@ static void test_pending_and_retried(void **state)
     struct caller c;
     struct released r;
 
-    (void)state;
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         world_plain(&w);
         world_checked_out(&w, "alice", "s1", &c);
@@ -122,13 +119,12 @@ static void test_pending_and_retried(void **state)
     }
 }
 
-static void test_lapses(void **state)
+TEST(test_lapses)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    (void)state;
     world_plain(&w);
     world_checked_out(&w, "alice", "s1", &c);
     world_break(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
@@ -144,13 +140,12 @@ static void test_lapses(void **state)
     world_end(&w);
 }
 
-static void test_deadline_answers_pending(void **state)
+TEST(test_deadline_answers_pending)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    (void)state;
     world_plain(&w);
     world_checked_out(&w, "alice", "s1", &c);
     world_release(&w, "alice", "s1", w.credential, &r);
@@ -164,13 +159,12 @@ static void test_deadline_answers_pending(void **state)
     world_end(&w);
 }
 
-static void test_client_leaves(void **state)
+TEST(test_client_leaves)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    (void)state;
     world_plain(&w);
     world_checked_out(&w, "alice", "s1", &c);
     world_release(&w, "alice", "s1", w.credential, &r);
@@ -199,14 +193,13 @@ static void lose_request(struct world *w, enum fake_fault how, struct caller *c)
     assert_int_equal(world_state(w).leases_retrying, 1);
 }
 
-static void test_no_hunt_without_need(void **state)
+TEST(test_no_hunt_without_need)
 {
     static const enum fake_fault ways[] = {FAKE_CANNOT_START, FAKE_UNREACHABLE,  FAKE_DENIED,
                                            FAKE_CONFLICT,     FAKE_USER_REFUSED, FAKE_BAD};
     struct world w;
     struct caller c;
 
-    (void)state;
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         world_plain(&w);
         world_break(&w, FAKE_REQUEST, ways[i]);
@@ -219,12 +212,11 @@ static void test_no_hunt_without_need(void **state)
     }
 }
 
-static void test_hunt_finds(void **state)
+TEST(test_hunt_finds)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     lose_request(&w, FAKE_LOST_DID, &c);
     world_settle(&w);
     assert_int_equal(w.vault.requests[0].checkins, 1);
@@ -232,12 +224,11 @@ static void test_hunt_finds(void **state)
     world_end(&w);
 }
 
-static void test_hunt_finds_late(void **state)
+TEST(test_hunt_finds_late)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     lose_request(&w, FAKE_LOST_DID, &c);
     world_break(&w, FAKE_REQUESTS, FAKE_UNREACHABLE);
     fake_vault_deliver(&w.vault, 0); /* begun before */
@@ -252,12 +243,11 @@ static void test_hunt_finds_late(void **state)
     world_end(&w);
 }
 
-static void test_hunt_ends(void **state)
+TEST(test_hunt_ends)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     lose_request(&w, FAKE_LOST_DID_NOT, &c);
     world_pass(&w, 3 * 60000);
     assert_int_equal(world_state(&w).leases_retrying, 0);
@@ -280,13 +270,12 @@ static void test_hunt_ends(void **state)
 }
 
 /* What is hunted was meanwhile handed to another check-out: it keeps it, and gives it back at its end. */
-static void test_hunted_is_held(void **state)
+TEST(test_hunted_is_held)
 {
     struct world w;
     struct caller lost, c;
     struct released r;
 
-    (void)state;
     lose_request(&w, FAKE_LOST_DID, &lost);
     w.vault.plan = NULL;
     world_checkout(&w, "alice", "s2", &c);
@@ -307,12 +296,11 @@ static void test_hunted_is_held(void **state)
 }
 
 /* The recovery ends while another check-out still looks whose the request is: the find has proven it. */
-static void test_hunt_proves(void **state)
+TEST(test_hunt_proves)
 {
     struct world w;
     struct caller lost, c;
 
-    (void)state;
     for (int leaves = 0; leaves < 2; leaves++) {
         lose_request(&w, FAKE_LOST_DID, &lost);
         w.vault.plan = NULL;
@@ -332,12 +320,11 @@ static void test_hunt_proves(void **state)
     }
 }
 
-static void test_release_on_stop(void **state)
+TEST(test_release_on_stop)
 {
     struct world w;
     struct caller a, b;
 
-    (void)state;
     world_begin(&w);
     w.conf.gateway.release_on_stop = true;
     world_start(&w);
@@ -354,12 +341,11 @@ static void test_release_on_stop(void **state)
     world_end(&w);
 }
 
-static void test_stop_keeps_leases(void **state)
+TEST(test_stop_keeps_leases)
 {
     struct world w;
     struct caller a;
 
-    (void)state;
     world_plain(&w);
     world_checked_out(&w, "alice", "s1", &a);
     broker_drain(w.broker);
@@ -421,13 +407,12 @@ static unsigned count_of(struct world *w, const char *user)
 }
 
 /* Whose session it is counts in ASCII case and otherwise exactly, and so does the filter. */
-static void test_a_name_is_exact_beyond_ascii(void **state)
+TEST(test_a_name_is_exact_beyond_ascii)
 {
     struct caller c;
     struct released r;
     struct world w;
 
-    (void)state;
     world_plain(&w);
     world_checked_out(&w, "Zo\xc3\xab", "s1", &c);
     assert_int_equal(count_of(&w, "CORP\\Zo\xc3\xab"), 1);
@@ -444,7 +429,7 @@ static void test_a_name_is_exact_beyond_ascii(void **state)
 }
 
 /* Two credentials of one session, one of another and one of the same session id under another name. */
-static void test_ends_its_own(void **state)
+TEST(test_ends_its_own)
 {
     enum { ROOT, ADMIN, OTHER, BOB, N };
     static const struct {
@@ -456,7 +441,6 @@ static void test_ends_its_own(void **state)
     struct released r;
     struct world w;
 
-    (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         world_begin(&w);
         world_second_account(&w, admin);
@@ -480,13 +464,12 @@ static void test_ends_its_own(void **state)
 }
 
 /* Equal ones wait for each other, others of the same session do not. */
-static void test_credentials_do_not_wait(void **state)
+TEST(test_credentials_do_not_wait)
 {
     char admin[CREDENTIAL_ID_SIZE];
     struct caller first, second, other;
     struct world w;
 
-    (void)state;
     world_begin(&w);
     world_second_account(&w, admin);
     world_start(&w);

@@ -6,6 +6,7 @@
 
 #include "audit/audit_witness.h"
 #include "broker/identity/credential_id.h"
+#include "check.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -71,14 +72,13 @@ static struct fake_request *only_live(struct fake_vault *fv)
 /* ---- other vaults ---- */
 
 /* The section was renamed and another vault has the name: the session's lease is none of that vault. */
-static void test_a_lease_of_another_vault(void **state)
+TEST(test_a_lease_of_another_vault)
 {
     struct fake_vault second;
     struct caller a, b;
     struct released r;
     struct world w;
 
-    (void)state;
     begin(&w);
     world_start(&w);
     world_checked_out(&w, "alice", "s1", &a);
@@ -129,12 +129,11 @@ static const struct moved_case {
     {77, "my own work", false},
 };
 
-static void test_moved_open(void **state)
+TEST(test_moved_open)
 {
     struct caller c;
     struct world w;
 
-    (void)state;
     for (size_t i = 0; i < sizeof moved_cases / sizeof moved_cases[0]; i++) {
         const struct moved_case *m = &moved_cases[i];
 
@@ -156,12 +155,11 @@ static void test_moved_open(void **state)
 }
 
 /* Repeated before the first list was read: the repeat looks for itself. */
-static void test_moved_repeat(void **state)
+TEST(test_moved_repeat)
 {
     struct caller c;
     struct world w;
 
-    (void)state;
     for (size_t i = 0; i < sizeof moved_cases / sizeof moved_cases[0]; i++) {
         const struct moved_case *m = &moved_cases[i];
 
@@ -181,13 +179,12 @@ static void test_moved_repeat(void **state)
 }
 
 /* Released before the first list was read, or before the move: the mark decides first. */
-static void test_moved_releasing(void **state)
+TEST(test_moved_releasing)
 {
     struct released r;
     struct caller c;
     struct world w;
 
-    (void)state;
     for (size_t i = 0; i < 2 * sizeof moved_cases / sizeof moved_cases[0]; i++) {
         const struct moved_case *m = &moved_cases[i / 2];
 
@@ -213,14 +210,13 @@ static void test_moved_releasing(void **state)
 }
 
 /* Two addresses of one vault: one request, one record; it is checked in with the last of its leases. */
-static void test_two_addresses(void **state)
+TEST(test_two_addresses)
 {
     struct fake_vault second;
     struct caller a, b, c;
     struct released r;
     struct world w;
 
-    (void)state;
     for (int maker_left = 0; maker_left < 2; maker_left++) {
         char other[CREDENTIAL_ID_SIZE];
 
@@ -262,13 +258,12 @@ static void test_two_addresses(void **state)
 /* ---- the number of another ---- */
 
 /* The vault answers bob with the number of alice's request. */
-static void test_number_of_another_user(void **state)
+TEST(test_number_of_another_user)
 {
     struct released r;
     struct caller a, b;
     struct world w;
 
-    (void)state;
     for (int is_new = 0; is_new < 2; is_new++) {
         world_stored(&w);
         world_checked_out(&w, "alice", "s1", &a);
@@ -293,13 +288,12 @@ static void test_number_of_another_user(void **state)
 }
 
 /* The same person, another account: not that one's secret either. */
-static void test_number_of_another_account(void **state)
+TEST(test_number_of_another_account)
 {
     char admin[CREDENTIAL_ID_SIZE];
     struct caller a, b;
     struct world w;
 
-    (void)state;
     for (int held = 0; held < 2; held++) {
         world_begin(&w);
         world_store(&w);
@@ -324,14 +318,13 @@ static void test_number_of_another_account(void **state)
 }
 
 /* A person's own request, adopted under another name of the person: the list of that name has it as well. */
-static void test_adopted_under_two_names(void **state)
+TEST(test_adopted_under_two_names)
 {
     static char full[] = "{domain}\\{username}", upn[] = "{username}@corp";
     static char *one[] = {full}, *two[] = {upn};
     struct caller a, b;
     struct world w;
 
-    (void)state;
     for (int listed = 0; listed < 2; listed++) {
         world_begin(&w);
         w.vault.conf.run_as = (struct conf_list){.item = one, .n = 1};
@@ -358,12 +351,11 @@ static void test_adopted_under_two_names(void **state)
 /* ---- what is said of a request ---- */
 
 /* A sending was lost, the next is answered with what it made, and one list lacks it: it is not forgotten. */
-static void test_a_partial_list_after_a_lost_answer(void **state)
+TEST(test_a_partial_list_after_a_lost_answer)
 {
     struct caller c;
     struct world w;
 
-    (void)state;
     for (int refused = 0; refused < 2; refused++) {
         world_stored(&w);
         w.vault.say_unsure = true;
@@ -386,13 +378,12 @@ static void test_a_partial_list_after_a_lost_answer(void **state)
 }
 
 /* What lives has not ended: an end that has passed is not told. */
-static void test_an_end_that_has_passed(void **state)
+TEST(test_an_end_that_has_passed)
 {
     char reason[128];
     struct caller c;
     struct world w;
 
-    (void)state;
     world_stored(&w);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, "mine");
     w.vault.say_expires = w.clock.wall - 3600000;
@@ -411,12 +402,11 @@ static void test_an_end_that_has_passed(void **state)
 }
 
 /* The lease ends when the repeat has its secret already: it is of no use. */
-static void test_a_lease_that_ends_under_a_repeat(void **state)
+TEST(test_a_lease_that_ends_under_a_repeat)
 {
     struct caller a, b;
     struct world w;
 
-    (void)state;
     world_plain(&w);
     world_checked_out(&w, "alice", "s1", &a);
     fake_clock_run(&w.clock, w.timers, 60 * 60000 - 1000);
@@ -435,11 +425,10 @@ static void test_a_lease_that_ends_under_a_repeat(void **state)
 /* ---- the store and the trail ---- */
 
 /* The trail has the url of a section that has another name now. */
-static void test_a_claim_by_url(void **state)
+TEST(test_a_claim_by_url)
 {
     struct world w;
 
-    (void)state;
     for (int known = 0; known < 2; known++) {
         begin(&w);
         world_start(&w);
@@ -465,13 +454,12 @@ static void test_a_claim_by_url(void **state)
 }
 
 /* A row with numbers that no clock has. */
-static void test_absurd_times(void **state)
+TEST(test_absurd_times)
 {
     static const int64_t absurd[] = {INT64_MIN, -1, 0, INT64_MAX};
     struct caller c;
     struct world w;
 
-    (void)state;
     for (unsigned i = 0; i < 4 * 4 * 4 * 4; i++) {
         world_stored(&w);
         world_checked_out(&w, "alice", "s1", &c);

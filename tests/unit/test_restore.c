@@ -8,18 +8,18 @@
 #include "audit/audit_witness.h"
 #include "broker/identity/credential_id.h"
 #include "broker/leases/lease_table.h"
+#include "check.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-static void test_reconnect(void **state)
+TEST(test_reconnect)
 {
     struct world w;
     struct caller a, b;
     struct released r;
 
-    (void)state;
     world_stored(&w);
     world_checked_out(&w, "alice", "s1", &a);
     world_crash(&w, 0, 0);
@@ -39,14 +39,13 @@ static void test_reconnect(void **state)
 
 /* The lease ends when it would have; a clock that jumped while we were away changes that by its jump at most.
  */
-static void test_ends(void **state)
+TEST(test_ends)
 {
     static const int64_t jumps_ms[] = {0, 3600000, -3600000, 20 * 60000, -20 * 60000};
     static const int64_t left_min[] = {50, 0, 60, 30, 60};
     struct world w;
     struct caller c;
 
-    (void)state;
     for (size_t i = 0; i < sizeof jumps_ms / sizeof jumps_ms[0]; i++) {
         world_stored(&w);
         world_checked_out(&w, "alice", "s1", &c);
@@ -66,12 +65,11 @@ static void test_ends(void **state)
 }
 
 /* While the process runs the wall clock does not matter at all. */
-static void test_jump_while_running(void **state)
+TEST(test_jump_while_running)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     for (int64_t jump = -3600000; jump <= 3600000; jump += 7200000) {
         world_stored(&w);
         world_checked_out(&w, "alice", "s1", &c);
@@ -114,14 +112,13 @@ static struct seen look(struct world *w, const char *state)
 }
 
 /* Attempts are counted on over restarts; the vault's expiry ends it, and that is shown for a day. */
-static void test_attempts_and_lapse(void **state)
+TEST(test_attempts_and_lapse)
 {
     struct world w;
     struct caller c;
     struct released r;
     struct seen s;
 
-    (void)state;
     world_stored(&w);
     world_checked_out(&w, "alice", "s1", &c);
     world_break(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
@@ -152,12 +149,11 @@ static void test_attempts_and_lapse(void **state)
 }
 
 /* The person's own request: a lease again, and never checked in. */
-static void test_adopted(void **state)
+TEST(test_adopted)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     world_begin(&w);
     world_store(&w);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 30, "mine");
@@ -174,12 +170,11 @@ static void test_adopted(void **state)
 }
 
 /* A vault that is configured no more: its rows are kept and shown. */
-static void test_absent_vault(void **state)
+TEST(test_absent_vault)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     world_stored(&w);
     world_checked_out(&w, "alice", "s1", &c);
     w.vault.requests[0].expires_wall += 7200000;
@@ -198,13 +193,12 @@ static void test_absent_vault(void **state)
 
 /* Rows of a version that told two spellings of a user apart: one request, checked in once, at the last end.
  */
-static void test_rows_of_two_spellings(void **state)
+TEST(test_rows_of_two_spellings)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    (void)state;
     world_stored(&w);
     world_checked_out(&w, "alice", "s1", &c);
     struct lease_row other = *fake_store_only(w.store);
@@ -228,12 +222,11 @@ static void test_rows_of_two_spellings(void **state)
 }
 
 /* The section has another name now, its url is another spelling of the same: the same vault. */
-static void test_renamed_vault(void **state)
+TEST(test_renamed_vault)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     world_begin(&w);
     world_store(&w);
     w.vault.conf.url = (char *)(uintptr_t) "https://Vault.example/API";
@@ -254,13 +247,12 @@ static void test_renamed_vault(void **state)
 }
 
 /* Another section has the name now: the rows stay with the url they were made at. */
-static void test_vault_of_the_same_name(void **state)
+TEST(test_vault_of_the_same_name)
 {
     struct world w;
     struct caller c;
     struct fake_vault second;
 
-    (void)state;
     world_begin(&w);
     world_store(&w);
     w.vault.conf.url = (char *)(uintptr_t) "https://a.example/api";
@@ -303,12 +295,11 @@ static bool claim(struct world *w, const char *lease_id, int64_t request_id, int
 
 /* The trail names a request of which the store has no row: it goes back if it bears a mark that the trail
  * knows. */
-static void test_lost_rows(void **state)
+TEST(test_lost_rows)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     world_stored(&w);
     world_checked_out(&w, "alice", "s1", &c);
     int64_t joined = fake_vault_seed(&w.vault, "CORP\\alice", 1, 12, 600, "work [jumpgate " MAKER "]");
@@ -335,12 +326,11 @@ static void test_lost_rows(void **state)
 }
 
 /* Until it has been found it is a row, so that the next process looks for it as well. */
-static void test_lost_rows_outlive_a_death(void **state)
+TEST(test_lost_rows_outlive_a_death)
 {
     struct world w;
     struct caller c;
 
-    (void)state;
     world_stored(&w);
     world_checked_out(&w, "alice", "s1", &c);
     world_crash(&w, 0, 0);
@@ -359,7 +349,7 @@ static void test_lost_rows_outlive_a_death(void **state)
     world_end(&w);
 }
 
-static void test_pages(void **state)
+TEST(test_pages)
 {
     struct world w;
     struct caller c;
@@ -368,7 +358,6 @@ static void test_pages(void **state)
     uint64_t cursor = 0;
     unsigned pages = 0;
 
-    (void)state;
     world_stored(&w);
     for (unsigned i = 0; i < 25; i++) {
         (void)snprintf(session, sizeof session, "s%u", i);
@@ -403,13 +392,12 @@ static void on_released(void *arg, const struct release_answer *a)
     r->code = a->fault ? a->fault->code : FAULT_NONE;
 }
 
-static void test_operator(void **state)
+TEST(test_operator)
 {
     struct world w;
     struct caller c;
     struct released r = {0};
 
-    (void)state;
     world_stored(&w);
     world_checked_out(&w, "alice", "s1", &c);
     assert_non_null(broker_release_lease(w.broker, "no such lease", 1000, on_released, &r));
@@ -424,13 +412,12 @@ static void test_operator(void **state)
     world_end(&w);
 }
 
-static void test_unreadable(void **state)
+TEST(test_unreadable)
 {
     struct world w;
     struct caller c;
     struct vault *vaults[1];
 
-    (void)state;
     world_stored(&w);
     world_checked_out(&w, "alice", "s1", &c);
     broker_free(w.broker);
@@ -509,13 +496,12 @@ static void commit_many(struct fake_store *fs)
     }
 }
 
-static void test_many(void **state)
+TEST(test_many)
 {
     static const struct store_ops ops = {.load = load_many, .write = count_writes, .state = tell_many};
     struct world w;
     clock_t from;
 
-    (void)state;
     world_begin(&w);
     world_store(&w);
     w.store->store.ops = &ops;

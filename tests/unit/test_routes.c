@@ -84,10 +84,9 @@ static void make(struct fake_req *f, size_t i)
     f->req.content_length = order[i].length == -2 ? (int64_t)f->req.body_len : order[i].length;
 }
 
-static void test_precedence(void **state)
+TEST(test_precedence)
 {
     struct fake_req f;
-    (void)state;
     /* spend the one token of `slow`, and close the doors: everything later in the order would refuse as well
      */
     fake_req_init(&f, HTTP_GET_, "/v1/capabilities");
@@ -105,10 +104,9 @@ static void test_precedence(void **state)
     assert_int_equal(fake_broker.calls, 0);
 }
 
-static void test_headers_of_refusals(void **state)
+TEST(test_headers_of_refusals)
 {
     struct fake_req f;
-    (void)state;
     fake_req_init(&f, HTTP_GET_, "/v1/credentials/find");
     fake_send(&f);
     assert_string_equal(fake_answer_header("Allow"), "POST");
@@ -133,10 +131,9 @@ static const char *answered_id(const char *sent)
     return fake_answer_header("X-Request-Id");
 }
 
-static void test_request_ids(void **state)
+TEST(test_request_ids)
 {
     char longest[130];
-    (void)state;
     memset(longest, 'a', sizeof(longest));
     longest[129] = '\0';
     assert_string_equal(answered_id("A.z_9-"), "A.z_9-");
@@ -162,9 +159,8 @@ static int status_of_type(const char *type)
     return fake_answer.status;
 }
 
-static void test_media_types(void **state)
+TEST(test_media_types)
 {
-    (void)state;
     assert_int_equal(status_of_type("application/json"), 501);
     assert_int_equal(status_of_type("Application/JSON ; charset=\"UTF-8\""), 501);
     assert_int_equal(status_of_type("application/json;charset=utf-8; q=1"), 501);
@@ -196,11 +192,10 @@ static uint64_t granted(const char *value)
     return fake_broker.timeout_ms;
 }
 
-static void test_timeouts(void **state)
+TEST(test_timeouts)
 {
     static const char *const wrong[] = {"0", "600001", "-1", "1.5", "", "1s", "+5", " 5", "0x10"};
     struct fake_req f;
-    (void)state;
     assert_int_equal(granted("1"), 1);
     assert_int_equal(granted("14999"), 14999);
     assert_int_equal(granted("600000"), 15000);
@@ -226,10 +221,9 @@ static void send_late(struct fake_req *f, const char *timeout, uint64_t late_ms)
     app->message(app->arg, &f->req);
 }
 
-static void test_slow_body(void **state)
+TEST(test_slow_body)
 {
     struct fake_req f;
-    (void)state;
     send_late(&f, "100", 60);
     assert_int_equal(fake_broker.timeout_ms, 40);
     fake_leave(&f);
@@ -238,10 +232,9 @@ static void test_slow_body(void **state)
     assert_int_equal(fake_broker.calls, 1);
 }
 
-static void test_overload_and_leaving(void **state)
+TEST(test_overload_and_leaving)
 {
     struct fake_req one, two, three;
-    (void)state;
     fake_ask(&one, "/v1/credentials/find", FIND);
     fake_ask(&two, "/v1/credentials/find", FIND);
     assert_int_equal(fake_answers, 0);
@@ -263,10 +256,9 @@ static void test_overload_and_leaving(void **state)
     assert_int_equal(fake_answers, 0);
 }
 
-static void test_give_up(void **state)
+TEST(test_give_up)
 {
     struct fake_req one, two;
-    (void)state;
     fake_ask(&one, "/v1/credentials/find", FIND);
     fake_ask(&two, "/v1/credentials/find", FIND);
     gateway_drain(fake_gateway);
@@ -280,10 +272,9 @@ static void test_give_up(void **state)
     assert_int_equal(fake_answers, 2);
 }
 
-static void test_answer_makes_room(void **state)
+TEST(test_answer_makes_room)
 {
     struct fake_req f;
-    (void)state;
     for (unsigned i = 0; i < 10; i++) {
         fake_ask(&f, "/v1/credentials/find", FIND);
         fake_broker.found(fake_broker.arg, &(struct find_answer){.n = 0});
@@ -293,11 +284,10 @@ static void test_answer_makes_room(void **state)
     assert_int_equal(fake_broker.left, 0);
 }
 
-static void test_gone_after_head(void **state)
+TEST(test_gone_after_head)
 {
     const struct http_app *app = gateway_app(fake_gateway);
     struct fake_req f;
-    (void)state;
     fake_req_init(&f, HTTP_POST_, "/v1/credentials/find");
     fake_req_header(&f, "Authorization", "Bearer tok");
     fake_req_json(&f, FIND);
@@ -309,10 +299,9 @@ static void test_gone_after_head(void **state)
     assert_int_equal(fake_broker.left, 0);
 }
 
-static void test_no_memory(void **state)
+TEST(test_no_memory)
 {
     struct fake_req f;
-    (void)state;
     fake_broker.no_memory = true;
     fake_ask(&f, "/v1/credentials/find", FIND);
     assert_problem(500, "internal_error");
@@ -327,9 +316,8 @@ static int status_for_slow(const char *path)
     return fake_answer.status;
 }
 
-static void test_rate(void **state)
+TEST(test_rate)
 {
-    (void)state;
     assert_int_equal(status_for_slow("/v1/health"), 200); /* costs nothing */
     assert_int_equal(status_for_slow("/v1/capabilities"), 200);
     assert_int_equal(status_for_slow("/v1/capabilities"), 429);
@@ -347,12 +335,11 @@ static void ask_without_token(struct fake_req *f, const char *path)
 
 /* Whatever a stranger asks: its bucket holds a minute's worth of requests that are logged, the rest is
  * counted. */
-static void test_lines_of_strangers(void **state)
+TEST(test_lines_of_strangers)
 {
     static const char *const paths[] = {"/nowhere", "/livez", "/v1/capabilities", "/v1/credentials/find"};
     const struct http_app *app = gateway_app(fake_gateway);
     struct fake_req f;
-    (void)state;
     fake_conf.gateway.failed_logins_per_s = 0.5;
     for (unsigned i = 0; i < 80; i++)
         ask_without_token(&f, paths[i % 4]);
@@ -379,11 +366,10 @@ static bool known_after(const char *path, const char *authorization)
     return f.peer.known;
 }
 
-static void test_who_is_no_stranger(void **state)
+TEST(test_who_is_no_stranger)
 {
     const struct http_app *app = gateway_app(fake_gateway);
     const struct http_peer peer = {.listener = "test"};
-    (void)state;
     assert_true(known_after("/v1/capabilities", "Bearer tok"));
     assert_true(known_after("/v1/capabilities", "Bearer eye")); /* 403, but a client */
     assert_true(known_after("/livez", "Bearer tok"));
@@ -406,12 +392,11 @@ static void refuse(const struct http_req *req, struct buf *body, struct buf *hea
     assert_non_null(strstr(buf_cstr(headers), "Retry-After: 1\r\n"));
 }
 
-static void test_refuse(void **state)
+TEST(test_refuse)
 {
     const struct http_app *app = gateway_app(fake_gateway);
     struct buf body = BUF_INIT(8192), headers = BUF_INIT(8192);
     struct fake_req f;
-    (void)state;
     refuse(NULL, &body, &headers);
     buf_clear(&body);
     buf_clear(&headers);
@@ -437,9 +422,8 @@ static const char *ready(int status)
     return fake_answer.body;
 }
 
-static void test_readiness(void **state)
+TEST(test_readiness)
 {
-    (void)state;
     assert_string_equal(ready(200), "{\"ready\":true,\"reasons\":[]}");
     fake_vault_state = (struct vault_state){.known = false};
     assert_string_equal(ready(200), "{\"ready\":true,\"reasons\":[]}");
@@ -455,10 +439,9 @@ static void test_readiness(void **state)
     assert_non_null(strstr(ready(503), "shutting down"));
 }
 
-static void test_health(void **state)
+TEST(test_health)
 {
     struct fake_req f;
-    (void)state;
     fake_ask(&f, "/v1/health", NULL);
     assert_int_equal(fake_answer.status, 200);
     assert_string_equal(
@@ -473,13 +456,12 @@ static void test_health(void **state)
     assert_non_null(strstr(fake_answer.body, "\"last_success_age_ms\":null"));
 }
 
-static void test_status(void **state)
+TEST(test_status)
 {
     static const char *const members[] = {"version", "uptime_seconds", "config_digest", "dependencies",
                                           "leases",  "loop_lag_ms",    "certificates"};
     struct fake_req f;
     const char *why;
-    (void)state;
     fake_certificate_end = fake_clock.wall / 1000 + 86400 * 3;
     fake_clock_advance(&fake_clock, 61000);
     fake_ask(&f, "/status", NULL);
@@ -493,7 +475,7 @@ static void test_status(void **state)
     cJSON_Delete(page);
 }
 
-static void test_metrics(void **state)
+TEST(test_metrics)
 {
     static const char *const lines[] = {
         "jumpgate_requests_total{operation=\"capabilities\",status=\"200\"} 2\n",
@@ -509,7 +491,6 @@ static void test_metrics(void **state)
     };
     struct fake_req f;
     struct buf page = BUF_INIT(1 << 20);
-    (void)state;
     fake_ask(&f, "/v1/capabilities", NULL);
     fake_ask(&f, "/v1/capabilities", NULL);
     fake_ask(&f, "/nothing", NULL);
@@ -522,30 +503,30 @@ static void test_metrics(void **state)
     buf_free(&page);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_gateway_setup, fake_gateway_teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, fake_gateway_setup, fake_gateway_teardown)
 
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(test_precedence),
-        TEST(test_headers_of_refusals),
-        TEST(test_request_ids),
-        TEST(test_media_types),
-        TEST(test_timeouts),
-        TEST(test_slow_body),
-        TEST(test_overload_and_leaving),
-        TEST(test_give_up),
-        TEST(test_answer_makes_room),
-        TEST(test_gone_after_head),
-        TEST(test_no_memory),
-        TEST(test_rate),
-        TEST(test_lines_of_strangers),
-        TEST(test_who_is_no_stranger),
-        TEST(test_refuse),
-        TEST(test_readiness),
-        TEST(test_health),
-        TEST(test_status),
-        TEST(test_metrics),
+        T(test_precedence),
+        T(test_headers_of_refusals),
+        T(test_request_ids),
+        T(test_media_types),
+        T(test_timeouts),
+        T(test_slow_body),
+        T(test_overload_and_leaving),
+        T(test_give_up),
+        T(test_answer_makes_room),
+        T(test_gone_after_head),
+        T(test_no_memory),
+        T(test_rate),
+        T(test_lines_of_strangers),
+        T(test_who_is_no_stranger),
+        T(test_refuse),
+        T(test_readiness),
+        T(test_health),
+        T(test_status),
+        T(test_metrics),
     };
     json_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

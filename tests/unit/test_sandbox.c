@@ -168,9 +168,8 @@ static int make_unix_sockets(void)
     return socket(AF_INET, SOCK_STREAM, 0) >= 0 ? 0 : 3;
 }
 
-static void no_code_and_no_unix_socket_is_made(void **state)
+TEST(no_code_and_no_unix_socket_is_made)
 {
-    (void)state;
     if (!sandbox_possible())
         skip();
     assert_int_equal(end_of(map_code_of_a_file), 0);
@@ -192,23 +191,21 @@ static int look_names_up(void)
     return getpwuid(0) ? 0 : 3;
 }
 
-static void address_are_found_behind_the_fence(void **state)
+TEST(address_are_found_behind_the_fence)
 {
-    (void)state;
     if (!sandbox_possible())
         skip();
     assert_int_equal(end_of(look_names_up), 0);
 }
 
-static void ordinary_days_go_on(void **state)
+TEST(ordinary_days_go_on)
 {
-    (void)state;
     if (!sandbox_possible())
         skip();
     assert_int_equal(end_of(an_ordinary_day), 0);
 }
 
-static void other_calls_end_the_process(void **state)
+TEST(other_calls_end_the_process)
 {
     static int (*const crimes[])(void) = {start_a_program,
                                           fork_a_process,
@@ -220,8 +217,6 @@ static void other_calls_end_the_process(void **state)
                                           change_user,
                                           make_memory_with_a_descriptor,
                                           pair_of_datagram_sockets};
-    (void)state;
-
     if (!sandbox_possible())
         skip();
     for (size_t i = 0; i < sizeof(crimes) / sizeof(crimes[0]); i++) {
@@ -256,9 +251,8 @@ static int crime_of_an_older_thread(void)
     return pthread_join(thread, NULL);
 }
 
-static void older_threads_are_fenced_too(void **state)
+TEST(older_threads_are_fenced_too)
 {
-    (void)state;
     if (!sandbox_possible())
         skip();
     int status = end_of(crime_of_an_older_thread);
@@ -270,9 +264,8 @@ static int only_logged(void)
     return sandbox_calls(true) || syscall(SYS_getpgid, 0) < 0 || kill(getppid(), 0) != 0;
 }
 
-static void log_mode_lets_pass(void **state)
+TEST(log_mode_lets_pass)
 {
-    (void)state;
     if (!sandbox_possible())
         skip();
     assert_int_equal(end_of(only_logged), 0);
@@ -325,9 +318,8 @@ static int behind_the_fence(void)
     return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 100 : 7;
 }
 
-static void files_are_fenced_by_directory(void **state)
+TEST(files_are_fenced_by_directory)
 {
-    (void)state;
     if (!sandbox_possible())
         skip();
     assert_int_equal(WEXITSTATUS(end_of(behind_the_fence)), 100);
@@ -359,11 +351,9 @@ static int reach_an_abstract_socket(void)
     return sendto(fd, "x", 1, 0, (struct sockaddr *)&un, size) == 1 || errno != EPERM ? 3 : 100;
 }
 
-static void abstract_sockets_are_out_of_reach(void **state)
+TEST(abstract_sockets_are_out_of_reach)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
-    (void)state;
-
     if (!sandbox_possible())
         skip();
     (void)snprintf(un.sun_path + 1, sizeof(un.sun_path) - 1, "jumpgate-test-%ld", (long)getpid());
@@ -386,17 +376,15 @@ static int as_another_user(void)
     return sandbox_capabilities(0) || sandbox_has_capabilities() || setuid(0) == 0 ? 4 : 0;
 }
 
-static void another_user_is_for_ever(void **state)
+TEST(another_user_is_for_ever)
 {
-    (void)state;
     if (geteuid() != 0 || !sandbox_possible())
         skip();
     assert_int_equal(end_of(as_another_user), 0);
 }
 
-static void capabilities_are_given_up(void **state)
+TEST(capabilities_are_given_up)
 {
-    (void)state;
     if (!sandbox_possible())
         skip();
     assert_int_equal(end_of(without_power), 0);
@@ -413,9 +401,8 @@ static int without_dumps(void)
     return umask(0) == 077 ? 0 : 3;
 }
 
-static void dumps_are_off(void **state)
+TEST(dumps_are_off)
 {
-    (void)state;
     assert_int_equal(end_of(without_dumps), 0);
 }
 

@@ -131,14 +131,13 @@ static void check(size_t i)
     cJSON_Delete(body);
 }
 
-static void test_table(void **state)
+TEST(test_table)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         check(i);
 }
 
-static void test_every_member(void **state)
+TEST(test_every_member)
 {
     static const char text[] =
         "{\"session\":{\"id\":\"L-1\",\"user\":{\"username\":\"ann\",\"domain\":\"CORP\"},"
@@ -149,7 +148,6 @@ static void test_every_member(void **state)
     const char *why;
     cJSON *body = json_parse(text, strlen(text), 32, 0, &why);
 
-    (void)state;
     assert_true(session_read(body, SESSION_ID | SESSION_ENDPOINT, &s, &f));
     assert_string_equal(s.id, "L-1");
     assert_string_equal(s.username, "ann");
@@ -165,7 +163,7 @@ static void test_every_member(void **state)
     cJSON_Delete(body);
 }
 
-static void test_absent_is_none(void **state)
+TEST(test_absent_is_none)
 {
     static const char text[] = "{\"session\":{\"user\":{\"username\":\"ann\",\"domain\":\"\"},"
                                "\"jump_item\":{\"hostname\":\"\"}}}";
@@ -174,7 +172,6 @@ static void test_absent_is_none(void **state)
     const char *why;
     cJSON *body = json_parse(text, strlen(text), 32, 0, &why);
 
-    (void)state;
     assert_true(session_read(body, 0, &s, &f));
     assert_null(s.id);
     assert_null(s.domain);
@@ -185,7 +182,7 @@ static void test_absent_is_none(void **state)
 }
 
 /* The name of an endpoint is looked up, so what stands around it by accident is cut off. */
-static void test_names_of_endpoints_are_cut(void **state)
+TEST(test_names_of_endpoints_are_cut)
 {
     static const char text[] =
         "{\"session\":{\"user\":{\"username\":\"ann\"},\"jump_item\":{\"computer_name\":\" C \",\"hostname\":"
@@ -196,7 +193,6 @@ static void test_names_of_endpoints_are_cut(void **state)
     const char *why;
     cJSON *body = json_parse(text, strlen(text), 32, 0, &why);
 
-    (void)state;
     assert_true(session_read(body, SESSION_ENDPOINT, &s, &f));
     assert_string_equal(s.computer_name, "C");
     assert_string_equal(s.hostname, "web 01");
@@ -226,9 +222,8 @@ static void check_length(size_t characters, bool accepted)
     cJSON_Delete(body);
 }
 
-static void test_lengths(void **state)
+TEST(test_lengths)
 {
-    (void)state;
     check_length(256, true);
     check_length(257, false);
 }

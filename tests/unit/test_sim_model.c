@@ -6,14 +6,9 @@
  * The wire has its own tests (tests/e2e). Here are the sums that need thousands of steps: seeded walks over
  * the request calls after which the lists, the counters and the indexes must agree.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "base/json.h"
+#include "check.h"
 #include "passwordsafe-sim/dispatch.h"
 #include "passwordsafe-sim/generate.h"
 #include "passwordsafe-sim/requests.h"
@@ -127,7 +122,7 @@ static void request(struct world *w, int user, int system, int account, int minu
     call(w, user, "POST", "Requests", body);
 }
 
-static void test_plain_run(void **state)
+TEST(test_plain_run)
 {
     struct world *w = *state;
 
@@ -209,7 +204,7 @@ static void step(struct world *w, unsigned *seed)
     }
 }
 
-static void test_random_walk(void **state)
+TEST(test_random_walk)
 {
     struct world *w = *state;
     struct model_account *shared = model_account(w->m, 507);
@@ -227,7 +222,7 @@ static void test_random_walk(void **state)
     assert_int_equal(w->m->requests->nlive, 0);
 }
 
-static void test_sessions_do_not_pile_up(void **state)
+TEST(test_sessions_do_not_pile_up)
 {
     struct world *w = *state;
 
@@ -238,7 +233,7 @@ static void test_sessions_do_not_pile_up(void **state)
     assert_true(w->m->sessions->n <= 22);
 }
 
-static void test_generated_company(void **state)
+TEST(test_generated_company)
 {
     struct world *w = *state;
     struct generate_opts o = generate_defaults;
@@ -261,7 +256,7 @@ static void test_generated_company(void **state)
     assert_non_null(strstr(w->body, "\"DomainName\":\"acme.test\""));
 }
 
-static void test_scenario_mistakes(void **state)
+TEST(test_scenario_mistakes)
 {
     static const char *const bad[] = {
         "[]",

@@ -2,14 +2,9 @@
 /*
  * test_sim_wire.c - the simulator's small parts: header, dates, dialects, bodies, knobs, the session lock.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "base/json.h"
+#include "check.h"
 #include "passwordsafe-sim/body.h"
 #include "passwordsafe-sim/psauth.h"
 #include "passwordsafe-sim/sessions.h"
@@ -37,9 +32,8 @@ static void check_header(const char *header, bool first, const char *run_as, con
     psauth_clear(&a);
 }
 
-static void test_header(void **state)
+TEST(test_header)
 {
-    (void)state;
     check_header("PS-Auth key=K; runas=ACME\\jdoe;", false, "ACME\\jdoe", NULL, NULL);
     check_header("PS-Auth key=K;runas=u", false, "u", NULL, NULL);
     check_header("PS-Auth key=K; runas=u; pwd=[p;a]s] ]; challenge=1;", false, "u", "p;a]s] ", "1");
@@ -50,23 +44,21 @@ static void test_header(void **state)
     check_header("PS-Auth key=K; runas=u; pwd=[x", false, "u", NULL, NULL);
 }
 
-static void test_header_refused(void **state)
+TEST(test_header_refused)
 {
     static const char *const bad[] = {
         "PS-Auth", "PS-Auth ", "PS-Auth key=K;", "PS-Auth runas=u;", "PS-Auth key=;runas=u", "Basic x", ""};
     struct psauth a;
 
-    (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_not_equal(psauth_read(&a, bad[i], false), 0);
     assert_int_not_equal(psauth_read(&a, NULL, false), 0);
 }
 
-static void test_dates(void **state)
+TEST(test_dates)
 {
     char out[WIRE_DATE];
 
-    (void)state;
     assert_string_equal(wire_date(1773133212500, out), "2026-03-10T09:00:12.5");
     assert_string_equal(wire_date(1773133212000, out), "2026-03-10T09:00:12");
     assert_string_equal(wire_date(1773133212320, out), "2026-03-10T09:00:12.32");
@@ -83,9 +75,8 @@ static void check_transcoded(const char *from, const char *to)
     buf_free(&b);
 }
 
-static void test_transcode(void **state)
+TEST(test_transcode)
 {
-    (void)state;
     check_transcoded("\"Tr0ut\\\\lamp\\\"42&co\"", "\"Tr0ut\\\\lamp\\u002242\\u0026co\"");
     check_transcoded("{\"a\":\"<'+`>\"}", "{\"a\":\"\\u003C\\u0027\\u002B\\u0060\\u003E\"}");
     check_transcoded("\"\xc3\xa9\xe2\x82\xac\xf0\x9d\x84\x9e\"", "\"\\u00E9\\u20AC\\uD834\\uDD1E\"");
@@ -108,9 +99,8 @@ static void check_lenient(const char *text, int64_t id, const char *reason)
     cJSON_Delete(body);
 }
 
-static void test_lenient_bodies(void **state)
+TEST(test_lenient_bodies)
 {
-    (void)state;
     check_lenient("{\"systemid\":17}", 17, NULL);
     check_lenient("{'SystemID': '17', 'Reason': 'a \"b\"'}", 17, "a \"b\"");
     check_lenient("{'SystemID': 17, 'Reason': 'it\\'s', 'x': None, 'y': [True, False]}", 17, "it's");
@@ -121,11 +111,10 @@ static void test_lenient_bodies(void **state)
     assert_null(body_read(BODY_JSON, "\"\\", 2, true));
 }
 
-static void test_knobs(void **state)
+TEST(test_knobs)
 {
     struct settings k = {{0}};
 
-    (void)state;
     assert_int_equal(settings_set(&k, "12=STJ"), 0);
     assert_int_equal(k.value[SETTING_ESCAPING], 1);
     assert_string_equal(settings_value(&k, 12), "stj");
@@ -159,7 +148,7 @@ static int64_t still_wall(void *arg)
     return (int64_t)((struct still *)arg)->now + INT64_C(1773133212500);
 }
 
-static void test_lock(void **state)
+TEST(test_lock)
 {
     struct still still = {.now = 1};
     struct clock clock = {.now_ms = still_now, .wall_ms = still_wall, .arg = &still};
@@ -168,7 +157,6 @@ static void test_lock(void **state)
     struct session *s = sessions_open(m, NULL);
     struct session_waiter w[3] = {{.granted = on_granted}, {.granted = on_granted}, {.granted = on_granted}};
 
-    (void)state;
     granted = 0;
     assert_true(session_enter(m->sessions, s, &w[0]));
     assert_false(session_enter(m->sessions, s, &w[1]));

@@ -152,9 +152,8 @@ static int count_rows(struct store *s)
     return nrows;
 }
 
-static void rows_come_back(void **state)
+TEST(rows_come_back)
 {
-    (void)state;
     struct store *s = open_store(false, NULL);
     struct written a, b, gone = {.w = {.remove = true, .done = on_written}};
 
@@ -178,9 +177,8 @@ static void rows_come_back(void **state)
     close_store(s);
 }
 
-static void waiting_writes_share_a_commit(void **state)
+TEST(waiting_writes_share_a_commit)
 {
-    (void)state;
     struct store *s = open_store(false, NULL);
     struct written *many = calloc(500, sizeof(*many));
     struct store_state st;
@@ -198,9 +196,8 @@ static void waiting_writes_share_a_commit(void **state)
     free(many);
 }
 
-static void closing_completes_what_is_queued(void **state)
+TEST(closing_completes_what_is_queued)
 {
-    (void)state;
     struct store *s = open_store(false, NULL);
     struct written a, b;
 
@@ -211,9 +208,8 @@ static void closing_completes_what_is_queued(void **state)
     assert_true(a.done && b.done && !a.err && !b.err);
 }
 
-static void files_are_private(void **state)
+TEST(files_are_private)
 {
-    (void)state;
     struct stat st;
     struct store *s = open_store(false, NULL);
 
@@ -223,9 +219,8 @@ static void files_are_private(void **state)
     close_store(s);
 }
 
-static void one_process_per_directory(void **state)
+TEST(one_process_per_directory)
 {
-    (void)state;
     struct store *s = open_store(false, NULL);
 
     assert_non_null(s);
@@ -303,40 +298,33 @@ static void make_it_foreign(void)
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
-static void an_empty_file_is_damage(void **state)
+TEST(an_empty_file_is_damage)
 {
-    (void)state;
     harmed(empty_it);
 }
-static void a_cut_file_is_damage(void **state)
+TEST(a_cut_file_is_damage)
 {
-    (void)state;
     harmed(cut_it);
 }
-static void zeros_are_damage(void **state)
+TEST(zeros_are_damage)
 {
-    (void)state;
     harmed(zero_it);
 }
-static void garbage_is_damage(void **state)
+TEST(garbage_is_damage)
 {
-    (void)state;
     harmed(garble_it);
 }
-static void a_vanished_file_is_damage(void **state)
+TEST(a_vanished_file_is_damage)
 {
-    (void)state;
     harmed(remove_it);
 }
-static void a_foreign_file_is_damage(void **state)
+TEST(a_foreign_file_is_damage)
 {
-    (void)state;
     harmed(make_it_foreign);
 }
 
-static void a_newer_file_is_never_touched(void **state)
+TEST(a_newer_file_is_never_touched)
 {
-    (void)state;
     struct store *s = open_store(false, NULL);
     sqlite3 *db = NULL;
 
@@ -360,10 +348,9 @@ static int read_url(void *arg, const struct lease_row *row)
     return 0;
 }
 
-static void an_older_file_is_read_and_migrated(void **state)
+TEST(an_older_file_is_read_and_migrated)
 {
     static const char older[] = "ALTER TABLE lease DROP COLUMN url; PRAGMA user_version = 1";
-    (void)state;
     struct store *s = open_store(false, NULL);
     struct written x;
     sqlite3 *db = NULL;
@@ -391,9 +378,8 @@ static void an_older_file_is_read_and_migrated(void **state)
     close_store(s);
 }
 
-static void a_full_disk_fails_the_write_and_heals(void **state)
+TEST(a_full_disk_fails_the_write_and_heals)
 {
-    (void)state;
     struct store *s = open_store(false, NULL);
     struct rlimit old, tight;
     struct written *many = calloc(300, sizeof(*many));
@@ -424,9 +410,8 @@ static void a_full_disk_fails_the_write_and_heals(void **state)
 }
 
 /* Said as any other failure, never from within write(), and over when there are threads again. */
-static void without_a_thread_writes_fail_and_heal(void **state)
+TEST(without_a_thread_writes_fail_and_heal)
 {
-    (void)state;
     struct store *s = open_store(false, NULL);
     struct written a, b;
     struct store_state st;

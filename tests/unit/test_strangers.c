@@ -6,6 +6,7 @@
 #include "http_rig.h"
 
 #include "base/memory/secret.h"
+#include "check.h"
 #include "loop/server/connection.h"
 
 #include <stdio.h>
@@ -82,12 +83,11 @@ static void begin_head(struct client *c, const char *start, size_t filler)
     client_send_n(c, text, n + filler);
 }
 
-static void every_head_costs_a_step(void **state)
+TEST(every_head_costs_a_step)
 {
     struct rig rig;
     unsigned before = 0;
 
-    (void)state;
     begin(&rig, NULL);
     open_flood(&rig);
     for (size_t i = 0; i < FLOOD; i++)
@@ -107,13 +107,12 @@ static void every_head_costs_a_step(void **state)
 
 /* Those who are heard again and again have a line of their own: who comes with one request does not stand in
  * it. */
-static void who_brings_much_stands_behind_who_brings_little(void **state)
+TEST(who_brings_much_stands_behind_who_brings_little)
 {
     struct rig rig;
     struct client late;
     unsigned before;
 
-    (void)state;
     begin(&rig, NULL);
     open_flood(&rig);
     for (size_t i = 0; i < FLOOD; i++)
@@ -141,13 +140,12 @@ static void who_brings_much_stands_behind_who_brings_little(void **state)
     rig_end(&rig);
 }
 
-static void a_client_is_heard_in_every_turn(void **state)
+TEST(a_client_is_heard_in_every_turn)
 {
     struct rig rig;
     struct client c;
     unsigned rounds = 0;
 
-    (void)state;
     begin(&rig, NULL);
     client_open(&c, &rig);
     client_send(&c, CLIENT("/urgent"));
@@ -172,12 +170,11 @@ static void a_client_is_heard_in_every_turn(void **state)
 }
 
 /* Not a stranger, but what it pipelines is served a few at a time too, whole and in order. */
-static void a_client_that_pipelines_does_not_hold_the_loop(void **state)
+TEST(a_client_that_pipelines_does_not_hold_the_loop)
 {
     struct rig rig;
     struct client c;
 
-    (void)state;
     begin(&rig, NULL);
     client_open(&c, &rig);
     client_send(&c, CLIENT("/other"));
@@ -194,14 +191,13 @@ static void a_client_that_pipelines_does_not_hold_the_loop(void **state)
     rig_end(&rig);
 }
 
-static void unfinished_heads_have_a_budget(void **state)
+TEST(unfinished_heads_have_a_budget)
 {
     struct http_server_opts opts = rig_opts;
     struct arena_state before, after;
     struct rig rig;
     struct client c;
 
-    (void)state;
     opts.max_connections = 1000;
     opts.max_stranger_bytes = 40000;
     begin(&rig, &opts);
@@ -228,12 +224,11 @@ static void unfinished_heads_have_a_budget(void **state)
     rig_end(&rig);
 }
 
-static void what_strangers_keep_in_secret_memory_has_a_budget(void **state)
+TEST(what_strangers_keep_in_secret_memory_has_a_budget)
 {
     struct http_server_opts opts = rig_opts;
     struct rig rig;
 
-    (void)state;
     opts.max_connections = 1000;
     opts.max_stranger_secret = 20000;
     begin(&rig, &opts);
@@ -252,14 +247,13 @@ static void what_strangers_keep_in_secret_memory_has_a_budget(void **state)
 
 /* The part of secret memory that is not theirs is left to others: what clients keep there has a limit as
  * well. */
-static void clients_leave_secret_memory_to_the_vault(void **state)
+TEST(clients_leave_secret_memory_to_the_vault)
 {
     struct http_server_opts opts = rig_opts;
     struct rig rig;
     struct client c[8];
     size_t ended = 0;
 
-    (void)state;
     opts.max_secret = 40000;
     begin(&rig, &opts);
     for (size_t i = 0; i < 8; i++) {
@@ -280,13 +274,12 @@ static void clients_leave_secret_memory_to_the_vault(void **state)
     rig_end(&rig);
 }
 
-static void the_value_of_authorization_alone_is_in_secret_memory(void **state)
+TEST(the_value_of_authorization_alone_is_in_secret_memory)
 {
     struct rig rig;
     struct client c;
     const struct http_conn *conn;
 
-    (void)state;
     begin(&rig, NULL);
     client_open(&c, &rig);
     for (const char *p =
@@ -317,13 +310,12 @@ static void the_value_of_authorization_alone_is_in_secret_memory(void **state)
     rig_end(&rig);
 }
 
-static void strangers_have_half_of_the_house(void **state)
+TEST(strangers_have_half_of_the_house)
 {
     struct http_server_opts opts = rig_opts;
     struct rig rig;
     struct client c[4];
 
-    (void)state;
     opts.max_connections = 20;
     begin(&rig, &opts);
     for (size_t i = 0; i < MANY; i++) {
@@ -351,13 +343,12 @@ static void strangers_have_half_of_the_house(void **state)
     rig_end(&rig);
 }
 
-static void a_full_house_closes_strangers_never_clients(void **state)
+TEST(a_full_house_closes_strangers_never_clients)
 {
     struct http_server_opts opts = rig_opts;
     struct rig rig;
     struct client c[9];
 
-    (void)state;
     opts.max_connections = 8;
     begin(&rig, &opts);
     for (size_t i = 0; i < 4; i++)
@@ -386,13 +377,12 @@ static void a_full_house_closes_strangers_never_clients(void **state)
 
 /* Who comes while all places are taken by strangers who just came waits outside, and is let in with its
  * request. */
-static void who_has_just_come_is_not_closed_at_once(void **state)
+TEST(who_has_just_come_is_not_closed_at_once)
 {
     struct http_server_opts opts = rig_opts;
     struct rig rig;
     struct client early, late;
 
-    (void)state;
     opts.max_connections = 8;
     begin(&rig, &opts);
     for (size_t i = 0; i < 3; i++)
@@ -417,13 +407,12 @@ static void who_has_just_come_is_not_closed_at_once(void **state)
 }
 
 /* More come in a turn than are heard in it: those who wait to be heard are not closed for them. */
-static void who_has_spoken_is_heard_before_it_is_closed(void **state)
+TEST(who_has_spoken_is_heard_before_it_is_closed)
 {
     struct http_server_opts opts = rig_opts;
     struct rig rig;
     unsigned answered = 0;
 
-    (void)state;
     opts.max_connections = 160; /* strangers: 80, more than one turn hears */
     begin(&rig, &opts);
     for (size_t i = 0; i < FLOOD; i++) {
@@ -444,13 +433,12 @@ static void who_has_spoken_is_heard_before_it_is_closed(void **state)
     rig_end(&rig);
 }
 
-static void who_is_being_served_is_not_closed_for_room(void **state)
+TEST(who_is_being_served_is_not_closed_for_room)
 {
     struct http_server_opts opts = rig_opts;
     struct rig rig;
     struct client busy, idle, late;
 
-    (void)state;
     opts.max_connections = 2;
     begin(&rig, &opts);
     client_open(&busy, &rig);
@@ -470,7 +458,7 @@ static void who_is_being_served_is_not_closed_for_room(void **state)
     rig_end(&rig);
 }
 
-static void a_listener_that_is_apart_does_not_count(void **state)
+TEST(a_listener_that_is_apart_does_not_count)
 {
     char folder[] = "/tmp/jumpgate-test-XXXXXX", path[64], tcp[128];
     struct http_listen_opts apart = {
@@ -479,7 +467,6 @@ static void a_listener_that_is_apart_does_not_count(void **state)
     struct rig rig;
     struct client c[2], control;
 
-    (void)state;
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof(path), "%s/s.sock", folder);
     opts.max_connections = 2;
@@ -508,11 +495,10 @@ static void a_listener_that_is_apart_does_not_count(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
-static void a_flood_that_leaves_leaves_nothing(void **state)
+TEST(a_flood_that_leaves_leaves_nothing)
 {
     struct rig rig;
 
-    (void)state;
     begin(&rig, NULL);
     open_flood(&rig);
     for (size_t i = 0; i < FLOOD; i++)
@@ -528,11 +514,10 @@ static void a_flood_that_leaves_leaves_nothing(void **state)
     rig_end(&rig);
 }
 
-static void the_server_closes_over_a_flood(void **state)
+TEST(the_server_closes_over_a_flood)
 {
     struct rig rig;
 
-    (void)state;
     begin(&rig, NULL);
     open_flood(&rig);
     for (size_t i = 0; i < FLOOD; i++)

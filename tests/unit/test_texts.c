@@ -8,20 +8,15 @@
 #include "base/digest.h"
 #include "base/id.h"
 #include "base/text.h"
+#include "check.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#include <cmocka.h>
 
 /* ---- formats ---- */
 
@@ -44,9 +39,8 @@ __attribute__((format(printf, 1, 2))) static void check_format(const char *fmt, 
     buf_free(&b);
 }
 
-static void formats_are_as_printf_writes_them(void **state)
+TEST(formats_are_as_printf_writes_them)
 {
-    (void)state;
     check_format("nothing");
     check_format("%s", "");
     check_format("a %s b %s", "one", "two");
@@ -67,9 +61,8 @@ static void formats_are_as_printf_writes_them(void **state)
     check_format("%.3d", 7);
 }
 
-static void a_format_that_does_not_fit_leaves_nothing(void **state)
+TEST(a_format_that_does_not_fit_leaves_nothing)
 {
-    (void)state;
     struct buf b = BUF_INIT(8);
 
     assert_int_equal(buf_str(&b, "1234"), 0);
@@ -106,15 +99,14 @@ static void check_date(int64_t seconds)
     assert_true(ms == seconds * 1000);
 }
 
-static void every_day_of_the_calendar(void **state)
+TEST(every_day_of_the_calendar)
 {
-    (void)state;
     for (int64_t day = 0; day < INT64_C(2932897); day += day < 60000 ? 1 : 97) /* to the end of 9999 */
         check_date(day * 86400 + day % 86400);
     check_date(INT64_C(253402300799));
 }
 
-static void dates_of_other_forms_are_refused(void **state)
+TEST(dates_of_other_forms_are_refused)
 {
     static const char *const bad[] = {
         "Sun, 06 Nov 1994 08:49:37",
@@ -144,7 +136,6 @@ static void dates_of_other_forms_are_refused(void **state)
     char text[CLOCK_RFC3339_SIZE];
     int64_t ms = 0;
 
-    (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(clock_parse_http_date(bad[i], &ms), -EINVAL);
     for (size_t i = 0; i < sizeof(bad_vault) / sizeof(bad_vault[0]); i++)
@@ -157,11 +148,10 @@ static void dates_of_other_forms_are_refused(void **state)
     assert_string_equal(clock_rfc3339(INT64_C(253402300800000), text), "-");
 }
 
-static void answers_hold_a_stamp_or_null(void **state)
+TEST(answers_hold_a_stamp_or_null)
 {
     char text[CLOCK_RFC3339_SIZE];
 
-    (void)state;
     assert_string_equal(clock_rfc3339_or_null(784111777123, text), "1994-11-06T08:49:37Z");
     assert_string_equal(clock_rfc3339_or_null(INT64_C(253402300799999), text), "9999-12-31T23:59:59Z");
     assert_null(clock_rfc3339_or_null(0, text));
@@ -171,7 +161,7 @@ static void answers_hold_a_stamp_or_null(void **state)
     assert_null(clock_rfc3339_or_null(INT64_MAX, text));
 }
 
-static void cookie_dates_come_in_all_forms(void **state)
+TEST(cookie_dates_come_in_all_forms)
 {
     static const char *const forms[] = {
         "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06-Nov-1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT",
@@ -181,7 +171,6 @@ static void cookie_dates_come_in_all_forms(void **state)
                                       "Sun, 06-Nov-1994 08:49:37 CET"};
     int64_t ms = 0;
 
-    (void)state;
     for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
         assert_int_equal(clock_parse_cookie_date(forms[i], &ms), 0);
         assert_true(ms == 784111777000);
@@ -194,7 +183,7 @@ static void cookie_dates_come_in_all_forms(void **state)
 
 /* The stamp of one second may be kept; it must not be taken for another's, nor be lost with one that has
  * none. */
-static void a_second_comes_again(void **state)
+TEST(a_second_comes_again)
 {
     static const struct {
         int64_t ms;
@@ -210,7 +199,6 @@ static void a_second_comes_again(void **state)
     };
     char text[CLOCK_RFC3339_SIZE];
 
-    (void)state;
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++)
         assert_string_equal(clock_rfc3339(row[i].ms, text), row[i].stamp);
 }
@@ -227,9 +215,8 @@ static size_t run_by_bytes(const char *p, size_t n)
 }
 
 /* Each byte at each place of texts of each length, with the text ending where its memory ends. */
-static void runs_end_at_the_first_special_byte(void **state)
+TEST(runs_end_at_the_first_special_byte)
 {
-    (void)state;
     for (size_t n = 0; n <= 26; n++) {
         char *text = malloc(n ? n : 1);
 
@@ -248,12 +235,11 @@ static void runs_end_at_the_first_special_byte(void **state)
 }
 
 /* Two in one word: what marks the one must not hide the other, nor come before the first. */
-static void of_two_special_bytes_the_first_ends_the_run(void **state)
+TEST(of_two_special_bytes_the_first_ends_the_run)
 {
     static const char second[] = "\x01\x1f\"\\\x7f\x80\xff";
     char text[16];
 
-    (void)state;
     for (size_t a = 0; a < sizeof(text); a++)
         for (size_t b = 0; b < sizeof(text); b++)
             for (size_t s = 0; s < sizeof(second) - 1; s++)
@@ -265,9 +251,8 @@ static void of_two_special_bytes_the_first_ends_the_run(void **state)
                 }
 }
 
-static void digits_have_their_width(void **state)
+TEST(digits_have_their_width)
 {
-    (void)state;
     char out[24] = "";
 
     *text_digits(out, 0, 0) = '\0';
@@ -286,11 +271,10 @@ static int by_text(const void *a, const void *b)
 }
 
 /* More than one supply of random bytes holds. */
-static void many_ids_differ(void **state)
+TEST(many_ids_differ)
 {
     static char ids[100][ID_SIZE];
 
-    (void)state;
     for (size_t i = 0; i < 100; i++) {
         assert_int_equal(id_new(ids[i]), 0);
         assert_int_equal(strspn(ids[i], "0123456789abcdefghjkmnpqrstvwxyz"), ID_SIZE - 1);
@@ -300,12 +284,11 @@ static void many_ids_differ(void **state)
         assert_string_not_equal(ids[i - 1], ids[i]);
 }
 
-static void digests_are_sha256(void **state)
+TEST(digests_are_sha256)
 {
     unsigned char digest[DIGEST_SIZE];
     char hex[2 * DIGEST_SIZE + 1];
 
-    (void)state;
     for (int again = 0; again < 2; again++) {
         assert_int_equal(digest_sha256("abc", 3, digest), 0);
         text_hex(hex, digest, sizeof(digest));

@@ -2,6 +2,7 @@
 /*
  * test_tls.c - TLS: handshakes, mutual TLS, names of certificates, questions asked late, and tls.h by itself.
  */
+#include "check.h"
 #include "http_rig.h"
 #include "loop/server/tls.h"
 #include "tls_files.h"
@@ -120,11 +121,10 @@ static void meet(struct rig *rig, struct client *c, const struct how *how)
     assert_true(handshake(c, rig, how, NULL));
 }
 
-static void test_versions(void **state)
+TEST(test_versions)
 {
     static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
-    (void)state;
     for (size_t i = 0; i < 2; i++) {
         struct how how = {.client_version = versions[i]};
         struct rig rig;
@@ -146,13 +146,12 @@ static void test_versions(void **state)
     }
 }
 
-static void test_old_version(void **state)
+TEST(test_old_version)
 {
     struct how how = {.client_version = TLS1_1_VERSION};
     struct rig rig;
     struct client c;
 
-    (void)state;
     start(&rig, &how);
     assert_false(handshake(&c, &rig, &how, NULL));
     rig_turns(&rig, 3);
@@ -161,13 +160,12 @@ static void test_old_version(void **state)
     rig_end(&rig);
 }
 
-static void test_mutual(void **state)
+TEST(test_mutual)
 {
     static const struct {
         const char *certificate, *sans;
     } rows[] = {{"good", ALL_NAMES}, {"nul", "DNS:plain.example "}, {"bare", ""}};
 
-    (void)state;
     for (size_t i = 0; i < 6; i++) {
         struct how how = {.mutual = true,
                           .certificate = rows[i / 2].certificate,
@@ -185,11 +183,10 @@ static void test_mutual(void **state)
     }
 }
 
-static void test_mutual_refused(void **state)
+TEST(test_mutual_refused)
 {
     static const char *const certificates[] = {NULL, "stranger", "expired"};
 
-    (void)state;
     for (size_t i = 0; i < 6; i++) {
         struct how how = {.mutual = true,
                           .certificate = certificates[i / 2],
@@ -212,9 +209,8 @@ static void test_mutual_refused(void **state)
     }
 }
 
-static void test_resumption_keeps_names(void **state)
+TEST(test_resumption_keeps_names)
 {
-    (void)state;
     for (int i = 0; i < 2; i++) {
         struct how how = {
             .mutual = true, .certificate = "good", .client_version = i ? TLS1_3_VERSION : TLS1_2_VERSION};
@@ -260,9 +256,8 @@ static bool resumed(struct rig *rig, const struct how *how, SSL_SESSION **sessio
 #define HOUR_MS 3600000
 
 /* A ticket opens in the period it was sealed in and in the next, and then no more. */
-static void test_ticket_keys_rotate(void **state)
+TEST(test_ticket_keys_rotate)
 {
-    (void)state;
     for (int i = 0; i < 2; i++) {
         struct how how = {.client_version = i ? TLS1_3_VERSION : TLS1_2_VERSION};
         struct rig rig;
@@ -285,7 +280,7 @@ static void test_ticket_keys_rotate(void **state)
 }
 
 /* The connection that stands goes on; new ones meet the new context, which honours no old ticket. */
-static void test_renewed_context(void **state)
+TEST(test_renewed_context)
 {
     char crt[TLS_FILES_PATH], key[TLS_FILES_PATH], why[256] = "";
     struct http_tls_opts opts = {.certificate = tls_file(&files, "server", ".crt", crt),
@@ -296,7 +291,6 @@ static void test_renewed_context(void **state)
     SSL_SESSION *session = NULL;
     struct tls_context *next;
 
-    (void)state;
     start(&rig, &how);
     assert_true(handshake(&standing, &rig, &how, NULL));
     client_send(&standing, GET("/echo"));
@@ -315,7 +309,7 @@ static void test_renewed_context(void **state)
     rig_end(&rig);
 }
 
-static void test_asked_late(void **state)
+TEST(test_asked_late)
 {
     static const struct {
         const char *certificate;
@@ -323,7 +317,6 @@ static void test_asked_late(void **state)
         const char *sans;
     } rows[] = {{"good", false, ALL_NAMES}, {NULL, false, ""}, {"good", true, ""}};
 
-    (void)state;
     for (size_t i = 0; i < 6; i++) {
         struct how how = {.mutual = true,
                           .late = true,
@@ -347,9 +340,8 @@ static void test_asked_late(void **state)
     }
 }
 
-static void test_asked_late_stranger(void **state)
+TEST(test_asked_late_stranger)
 {
-    (void)state;
     for (int i = 0; i < 2; i++) {
         struct how how = {
             .mutual = true, .late = true, .certificate = "stranger", .max_version = i ? 0 : TLS1_2_VERSION};
@@ -365,14 +357,13 @@ static void test_asked_late_stranger(void **state)
     }
 }
 
-static void test_no_renegotiation(void **state)
+TEST(test_no_renegotiation)
 {
     struct how how = {.client_version = TLS1_2_VERSION};
     struct rig rig;
     struct client c;
     int done = 0;
 
-    (void)state;
     meet(&rig, &c, &how);
     assert_int_equal(SSL_renegotiate(c.ssl), 1);
     for (int i = 0; i < 20; i++) {
@@ -387,13 +378,12 @@ static void test_no_renegotiation(void **state)
     rig_end(&rig);
 }
 
-static void test_plain_to_tls_port(void **state)
+TEST(test_plain_to_tls_port)
 {
     struct how how = {0};
     struct rig rig;
     struct client c;
 
-    (void)state;
     start(&rig, &how);
     client_open(&c, &rig);
     client_send(&c, GET("/echo"));
@@ -403,13 +393,12 @@ static void test_plain_to_tls_port(void **state)
     rig_end(&rig);
 }
 
-static void test_times(void **state)
+TEST(test_times)
 {
     struct how how = {0};
     struct rig rig;
     struct client c, d;
 
-    (void)state;
     start(&rig, &how);
     client_open(&c, &rig); /* begins no handshake */
     rig_advance(&rig, 4999);
@@ -425,13 +414,12 @@ static void test_times(void **state)
     rig_end(&rig);
 }
 
-static void test_leaving(void **state)
+TEST(test_leaving)
 {
     struct how how = {0};
     struct rig rig;
     struct client c;
 
-    (void)state;
     for (int polite = 0; polite < 2; polite++) {
         meet(&rig, &c, &how);
         client_send(&c, GET("/hold"));
@@ -446,14 +434,13 @@ static void test_leaving(void **state)
     }
 }
 
-static void test_pipelined(void **state)
+TEST(test_pipelined)
 {
     struct how how = {0};
     struct http_server_opts opts = rig_opts;
     struct rig rig;
     struct client c;
 
-    (void)state;
     opts.max_pipelined = 200;
     rig_start(&rig, &opts);
     listen_tls(&rig, &how);
@@ -480,14 +467,13 @@ static bool silent(const struct client *c)
 
 /* A request that comes with the end of the handshake: the ticket and the answer are one write. Without one
  * the ticket comes by itself. */
-static void test_ticket_with_the_answer(void **state)
+TEST(test_ticket_with_the_answer)
 {
     struct how how = {.client_version = TLS1_3_VERSION};
     struct rig rig;
     struct client c, quiet;
     int on = 1;
 
-    (void)state;
     start(&rig, &how);
     assert_true(handshake(&quiet, &rig, &how, NULL));
     for (int i = 0; i < 5000 && silent(&quiet); i++)
@@ -510,14 +496,13 @@ static void test_ticket_with_the_answer(void **state)
     rig_end(&rig);
 }
 
-static void test_refusal_and_big_answer(void **state)
+TEST(test_refusal_and_big_answer)
 {
     struct how how = {0};
     struct rig rig;
     struct client c;
     size_t total = 0;
 
-    (void)state;
     meet(&rig, &c, &how);
     client_send(&c, GET("/big"));
     while (total < 8U * 1024 * 1024 && !c.eof) {
@@ -533,14 +518,13 @@ static void test_refusal_and_big_answer(void **state)
     rig_end(&rig);
 }
 
-static void test_too_many(void **state)
+TEST(test_too_many)
 {
     struct how how = {0};
     struct http_server_opts opts = rig_opts;
     struct rig rig;
     struct client a, b;
 
-    (void)state;
     opts.max_connections = 1;
     rig_start(&rig, &opts);
     listen_tls(&rig, &how);
@@ -554,14 +538,13 @@ static void test_too_many(void **state)
 }
 
 /* The rig's application takes a certificate with a name for a client's. */
-static void test_stranger_until_the_certificate(void **state)
+TEST(test_stranger_until_the_certificate)
 {
     struct how mutual = {.mutual = true, .certificate = "good"}, plain = {0};
     struct http_strangers now;
     struct rig rig;
     struct client a, b;
 
-    (void)state;
     rig_start_strangers(&rig, NULL);
     listen_tls(&rig, &mutual);
     assert_true(handshake(&a, &rig, &mutual, NULL));
@@ -580,12 +563,11 @@ static void test_stranger_until_the_certificate(void **state)
     rig_end(&rig);
 }
 
-static void test_certificate_end(void **state)
+TEST(test_certificate_end)
 {
     struct how how = {0};
     struct rig rig;
 
-    (void)state;
     rig_start(&rig, NULL);
     assert_int_equal(http_certificate_end(rig.server), 0);
     listen_tls(&rig, &how);
@@ -593,13 +575,12 @@ static void test_certificate_end(void **state)
     rig_end(&rig);
 }
 
-static void test_bad_files(void **state)
+TEST(test_bad_files)
 {
     char crt[TLS_FILES_PATH], key[TLS_FILES_PATH], why[256] = "";
     struct http_tls_opts opts = {.certificate = tls_file(&files, "server", ".crt", crt),
                                  .key = tls_file(&files, "good", ".key", key)};
 
-    (void)state;
     assert_null(tls_context_new(&opts, why));
     assert_non_null(strstr(why, "good.key"));
     opts.key = crt; /* a certificate is no key */
@@ -612,7 +593,7 @@ static void test_bad_files(void **state)
 }
 
 /* tls.h by itself: each byte of ciphertext comes alone, and after each the buffers are given back. */
-static void test_byte_by_byte(void **state)
+TEST(test_byte_by_byte)
 {
     char crt[TLS_FILES_PATH], key[TLS_FILES_PATH], why[256], got[64];
     struct http_tls_opts opts = {.certificate = tls_file(&files, "server", ".crt", crt),
@@ -626,7 +607,6 @@ static void test_byte_by_byte(void **state)
     struct buf cipher = BUF_INIT(100000);
     size_t len = 0;
 
-    (void)state;
     SSL_set_bio(ssl, in, out);
     SSL_set_connect_state(ssl);
     for (int i = 0; i < 100 && len < 5; i++) {

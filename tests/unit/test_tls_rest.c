@@ -5,20 +5,15 @@
  * tls.h by itself, against a client on memory BIOs. OpenSSL's share of the heap is counted by allocators of
  * our own; the client's is told apart by asking only around calls of the server's side.
  */
+#include "check.h"
 #include "loop/server/tls.h"
 #include "tls_files.h"
 
 #include <malloc.h>
 #include <openssl/crypto.h>
 #include <openssl/ssl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define RECORDS 32768 /* less than the two buffers of OpenSSL together */
 
@@ -141,12 +136,11 @@ static bool rest_frees(struct pair *p)
     return before - held >= RECORDS;
 }
 
-static void test_buffers_go(void **state)
+TEST(test_buffers_go)
 {
     struct pair p;
     char got[64];
 
-    (void)state;
     start(&p);
     (void)SSL_do_handshake(p.client);
     assert_true(to_server(&p, SIZE_MAX) > 0); /* the hello; the server's part of the handshake is written */
@@ -167,12 +161,11 @@ static void test_buffers_go(void **state)
 }
 
 /* A record cut at each place, one without its head's end and one without its body among them. */
-static void test_half_a_record_stays(void **state)
+TEST(test_half_a_record_stays)
 {
     struct pair p;
     char got[64];
 
-    (void)state;
     start(&p);
     shake_hands(&p);
     for (size_t cut = 1; cut < 5 + 5 + 1 + 16; cut++) { /* head, text, type, tag */
@@ -189,12 +182,11 @@ static void test_half_a_record_stays(void **state)
 }
 
 /* What was decrypted and not taken yet is not thrown away. */
-static void test_text_stays(void **state)
+TEST(test_text_stays)
 {
     struct pair p;
     char got[64];
 
-    (void)state;
     start(&p);
     shake_hands(&p);
     assert_int_equal(SSL_write(p.client, "hello", 5), 5);
@@ -207,12 +199,11 @@ static void test_text_stays(void **state)
 }
 
 /* Only what nobody waits for can wait. */
-static void test_what_can_wait(void **state)
+TEST(test_what_can_wait)
 {
     static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
     struct pair p;
 
-    (void)state;
     for (size_t i = 0; i < 2; i++) {
         start(&p);
         assert_int_equal(SSL_set_max_proto_version(p.client, versions[i]), 1);

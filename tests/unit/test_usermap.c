@@ -26,11 +26,10 @@ static struct usermap expand(struct conf_list rules, const char *default_domain,
     return map;
 }
 
-static void takes_rules_in_order(void **state)
+TEST(takes_rules_in_order)
 {
     struct usermap map = expand(RULES(qualified, upn, bare), NULL, "bob", "ACME");
 
-    (void)state;
     assert_int_equal(map.n, 3);
     assert_string_equal(usermap_user(&map), "ACME\\bob");
     assert_true(usermap_next(&map));
@@ -44,11 +43,10 @@ static void takes_rules_in_order(void **state)
     usermap_free(&map);
 }
 
-static void skips_what_needs_a_missing_domain(void **state)
+TEST(skips_what_needs_a_missing_domain)
 {
     const char *const none[] = {NULL, ""};
 
-    (void)state;
     for (size_t i = 0; i < 2; i++) {
         struct usermap map = expand(RULES(qualified, upn), empty, "bob", none[i]);
         assert_int_equal(map.n, 0); /* never "bob", never "\bob" */
@@ -61,11 +59,10 @@ static void skips_what_needs_a_missing_domain(void **state)
     }
 }
 
-static void default_domain_stands_in(void **state)
+TEST(default_domain_stands_in)
 {
     struct usermap map = expand(RULES(qualified), "CORP", "bob", "");
 
-    (void)state;
     assert_string_equal(usermap_user(&map), "CORP\\bob");
     usermap_free(&map);
     map = expand(RULES(qualified), "CORP", "bob", "ACME");
@@ -74,28 +71,26 @@ static void default_domain_stands_in(void **state)
     usermap_free(&map);
 }
 
-static void drops_equal_candidates(void **state)
+TEST(drops_equal_candidates)
 {
     struct usermap map = expand(RULES(bare, qualified, bare, upn, upn), NULL, "bob", "ACME");
 
-    (void)state;
     assert_int_equal(map.n, 3);
     usermap_free(&map);
 }
 
-static void keeps_international_names(void **state)
+TEST(keeps_international_names)
 {
     struct usermap map = expand(RULES(qualified), NULL, "Jos\xc3\xa9 \xe5\xb1\xb1",
                                 "\xc3\x84"
                                 "CME");
 
-    (void)state;
     assert_string_equal(usermap_user(&map), "\xc3\x84"
                                             "CME\\Jos\xc3\xa9 \xe5\xb1\xb1");
     usermap_free(&map);
 }
 
-static void a_part_that_cannot_be_written_ends_the_walk(void **state)
+TEST(a_part_that_cannot_be_written_ends_the_walk)
 {
     static char longer[516 + 1];
     static const struct {
@@ -118,7 +113,6 @@ static void a_part_that_cannot_be_written_ends_the_walk(void **state)
         {"bob", "AC\xff", NULL, "the domain must not contain control"},
     };
 
-    (void)state;
     memset(longer, 'd', sizeof(longer) - 1);
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
         struct usermap map =
@@ -134,12 +128,11 @@ static void a_part_that_cannot_be_written_ends_the_walk(void **state)
     }
 }
 
-static void a_name_that_cannot_be_written_is_nobody(void **state)
+TEST(a_name_that_cannot_be_written_is_nobody)
 {
     static const char *const names[] = {"bob;",        " bob",     "bob\r\nX: y", "bob\xe2\x80\x8b",
                                         "e\xcc\x81ve", "ACME\\kim"};
 
-    (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         struct usermap map = expand(RULES(bare, qualified), NULL, names[i], "ACME");
         assert_int_equal(map.n, 0);
@@ -153,13 +146,12 @@ static void a_name_that_cannot_be_written_is_nobody(void **state)
 }
 
 /* What stands before the rule that ends the walk is tried, and the end is told behind it. */
-static void the_walk_ends_behind_earlier_candidates(void **state)
+TEST(the_walk_ends_behind_earlier_candidates)
 {
     struct session session = {.username = "bob", .domain = "ACME;"};
     struct usermap map = expand(RULES(bare, qualified, fixed), NULL, "bob", "ACME;");
     char text[USERMAP_WHY_SIZE];
 
-    (void)state;
     assert_int_equal(map.n, 1);
     assert_string_equal(usermap_user(&map), "bob");
     usermap_explain(&map, &session, text, sizeof(text));
@@ -170,26 +162,24 @@ static void the_walk_ends_behind_earlier_candidates(void **state)
     usermap_free(&map);
 }
 
-static void a_name_of_user_map_that_cannot_be_written_is_refused(void **state)
+TEST(a_name_of_user_map_that_cannot_be_written_is_refused)
 {
     char bad[] = "CORP\\ann:EXT\\ann;x", *users[] = {bad}, *rules[] = {bare};
     struct conf_vault conf = {.run_as = {rules, 1}, .user_map = {users, 1}};
     struct session session = {.username = "ann", .domain = "CORP"};
     struct usermap map;
 
-    (void)state;
     assert_int_equal(usermap_expand(&conf, &session, &map), 0);
     assert_int_equal(map.n, 0);
     assert_non_null(strstr(map.ended, "user_map"));
     usermap_free(&map);
 }
 
-static void bounds_what_comes_out(void **state)
+TEST(bounds_what_comes_out)
 {
     char name[300], domain[300];
     struct usermap map;
 
-    (void)state;
     memset(name, 'n', sizeof(name));
     memset(domain, 'd', sizeof(domain));
     name[256] = domain[256] = '\0';
@@ -208,27 +198,25 @@ static void bounds_what_comes_out(void **state)
     usermap_free(&map);
 }
 
-static void oauth_is_one_identity(void **state)
+TEST(oauth_is_one_identity)
 {
     char id[] = "app-7";
     struct conf_vault conf = {.run_as = RULES(qualified, bare), .oauth_client_id = id};
     struct session session = {.username = "bob", .domain = "ACME"};
     struct usermap map;
 
-    (void)state;
     assert_int_equal(usermap_expand(&conf, &session, &map), 0);
     assert_int_equal(map.n, 1);
     assert_string_equal(usermap_user(&map), "application:app-7");
     usermap_free(&map);
 }
 
-static void explains(void **state)
+TEST(explains)
 {
     struct session session = {.username = "bob"};
     struct usermap map = expand(RULES(qualified), NULL, "bob", NULL);
     char text[64], cut[8];
 
-    (void)state;
     usermap_explain(&map, &session, text, sizeof(text));
     assert_string_equal(text, "no run_as rule applies to user bob without a domain");
     usermap_free(&map);
@@ -244,7 +232,7 @@ static void explains(void **state)
     usermap_free(&map);
 }
 
-static void maps_say_who_is_somebody_else(void **state)
+TEST(maps_say_who_is_somebody_else)
 {
     static char ann[] = "CORP\\ann:EXT\\ann.lee", local[] = "op:CORP\\operator",
                 renamed[] = "corp.example\\eve:E\\v", corp[] = "CORP:corp.example";
@@ -303,7 +291,6 @@ static void maps_say_who_is_somebody_else(void **state)
         {"kim@acme.test", NULL, NULL, "kim@acme.test"},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
         char *users[] = {ann, local, renamed, kim, mike, umlaut, at}, *domains[] = {corp, south};
         char *rules[] = {qualified, bare};

@@ -100,11 +100,10 @@ static int teardown(void **state)
     return loop_free(loop);
 }
 
-static void work_is_done_elsewhere_and_told_here(void **state)
+TEST(work_is_done_elsewhere_and_told_here)
 {
     struct task t;
 
-    (void)state;
     begin(&t, 1);
     assert_int_equal(threads, 0);
     start(&t);
@@ -115,11 +114,10 @@ static void work_is_done_elsewhere_and_told_here(void **state)
     end(&t);
 }
 
-static void one_thread_does_it_all_in_turn(void **state)
+TEST(one_thread_does_it_all_in_turn)
 {
     struct task t;
 
-    (void)state;
     begin(&t, 1000);
     start(&t);
     until(&t.done, 1000);
@@ -129,11 +127,10 @@ static void one_thread_does_it_all_in_turn(void **state)
     assert_int_equal(t.worked, 1000);
 }
 
-static void without_a_thread_done_comes_alone(void **state)
+TEST(without_a_thread_done_comes_alone)
 {
     struct task t;
 
-    (void)state;
     begin(&t, 1);
     no_threads = true;
     start(&t);
@@ -146,11 +143,10 @@ static void without_a_thread_done_comes_alone(void **state)
     end(&t);
 }
 
-static void closing_needs_no_work(void **state)
+TEST(closing_needs_no_work)
 {
     struct task t;
 
-    (void)state;
     begin(&t, 1);
     end(&t);
     assert_int_equal(threads, 0);
@@ -159,11 +155,11 @@ static void closing_needs_no_work(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-        TEST(work_is_done_elsewhere_and_told_here),
-        TEST(one_thread_does_it_all_in_turn),
-        TEST(without_a_thread_done_comes_alone),
-        TEST(closing_needs_no_work),
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+        T(work_is_done_elsewhere_and_told_here),
+        T(one_thread_does_it_all_in_turn),
+        T(without_a_thread_done_comes_alone),
+        T(closing_needs_no_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
