@@ -148,6 +148,18 @@ TEST(the_wait_follows_the_pace)
     assert_int_equal(wait_ms(), 0); /* nobody is there any more, whatever was learned */
 }
 
+/* As the calls of a user whose connection is free. */
+TEST(who_is_served_before_its_turn_counts_in_the_wait)
+{
+    fill(0, 1000);
+    for (size_t i = 0; i < 200; i++) {
+        fake_clock_advance(&fc, 10);
+        priority_queue_serve(&priority_queue, &crowd[999 - i]);
+    }
+    assert_in_range(wait_ms(), 7900, 8100);
+    assert_int_equal(priority_queue_count(&priority_queue), 800);
+}
+
 /* Many at once, then nothing: what counts is how many in what time. */
 TEST(bursts_do_not_mislead)
 {
@@ -204,6 +216,7 @@ int main(void)
         cmocka_unit_test_setup(classes_go_in_order, begin),
         cmocka_unit_test_setup(nobody_starves, begin),
         cmocka_unit_test_setup(the_wait_follows_the_pace, begin),
+        cmocka_unit_test_setup(who_is_served_before_its_turn_counts_in_the_wait, begin),
         cmocka_unit_test_setup(bursts_do_not_mislead, begin),
         cmocka_unit_test_setup(who_need_not_wait_tells_nothing, begin),
         cmocka_unit_test_setup(a_line_that_stands_is_noticed, begin),
