@@ -72,10 +72,14 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Lines:
-    """Collects the lines of a stream while the process runs, and wakes who waits for one."""
+    """Collects the lines of a stream while the process runs, and wakes who waits for one.
+
+    The gateway writes its log by a thread, so a line may come after the answer it is about: `lines` and `text` wait until
+    the stream has been quiet for a moment.
+    """
 
     def __init__(self, stream):
-        self.lines = []
+        self.collected = []
         self.ended = False
         self.changed = threading.Condition()
         self.thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
@@ -84,7 +88,7 @@ class Lines:
     def _read(self, stream):
         for raw in stream:
             with self.changed:
-                self.lines.append(raw.decode("utf-8", "replace").rstrip("\n"))
+                self.collected.append(raw.decode("utf-8", "replace").rstrip("\n"))
                 self.changed.notify_all()
         with self.changed:
             self.ended = True
@@ -96,19 +100,26 @@ class Lines:
         seen = 0
         with self.changed:
             while True:
-                for line in self.lines[seen:]:
+                for line in self.collected[seen:]:
                     if found(line):
                         return line
-                seen = len(self.lines)
+                seen = len(self.collected)
                 left = limit - time.monotonic()
                 if self.ended or left <= 0:
                     return None
                 self.changed.wait(left)
 
     @property
-    def text(self):
+    def lines(self):
+        limit = time.monotonic() + 1
         with self.changed:
-            return "\n".join(self.lines)
+            while not self.ended and time.monotonic() < limit and self.changed.wait(0.03):
+                pass
+            return list(self.collected)
+
+    @property
+    def text(self):
+        return "\n".join(self.lines)
 
 
 def token_hash(token):

@@ -249,7 +249,8 @@ def test_waiters_share_a_failure(house):
     house.vault.reset_counts()
     for answer in together(5, lambda: house.gateway.find(session("ann", hostname=box.name))):
         problem(answer, 502, "vault_error")
-    assert house.vault.calls(LIST) == alone
+    # The first failure ends what is not sent yet, so a run may take a call less than another.
+    assert 0 < house.vault.calls(LIST) <= alone
 
 
 def test_failures_are_not_kept(house):
