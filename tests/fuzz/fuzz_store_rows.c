@@ -57,11 +57,11 @@ static void make_folder(void)
 
 static int on_row(void *arg, const struct lease_row *row)
 {
-    const char *const string_pool[] = {row->id,      row->vault,      row->user, row->username,  row->domain,
-                                       row->session, row->credential, row->tag,  row->last_error};
+    const char *const texts[] = {row->id,      row->vault,      row->user, row->username,   row->domain,
+                                 row->session, row->credential, row->tag,  row->last_error, row->url};
 
-    for (size_t i = 0; i < sizeof(string_pool) / sizeof(string_pool[0]); i++)
-        FUZZ_ASSERT(string_pool[i]);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        FUZZ_ASSERT(texts[i]);
     FUZZ_ASSERT(row->state < LEASE_NSTATES);
     ++*(size_t *)arg;
     return 0;
@@ -92,13 +92,13 @@ static void write_file(const char *bytes, size_t n)
 static void put_row(struct fuzz_input *in)
 {
     static const char sql[] = "INSERT OR REPLACE INTO lease VALUES "
-                              "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)";
+                              "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)";
     sqlite3 *db = NULL;
     sqlite3_stmt *s = NULL;
 
     FUZZ_ASSERT(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK);
     FUZZ_ASSERT(sqlite3_prepare_v2(db, sql, -1, &s, NULL) == SQLITE_OK);
-    for (int i = 1; i <= 19; i++) {
+    for (int i = 1; i <= 20; i++) {
         unsigned char kind = fuzz_byte(in);
         size_t len;
         char *text = fuzz_text(in, &len);

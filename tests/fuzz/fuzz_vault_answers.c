@@ -132,9 +132,9 @@ static void read_page(struct ps_call *call, unsigned char kind)
 
         call->op = &ps_operations[i];
         call->out = &out;
-        call->maybe = false;
+        call->may_have_happened = false;
         FUZZ_ASSERT(ps_call_read(call) == PS_DONE);
-        FUZZ_ASSERT(out.result == VAULT_FAILED && call->maybe == call->op->effects);
+        FUZZ_ASSERT(out.result == VAULT_FAILED && call->may_have_happened == call->op->effects);
         FUZZ_ASSERT(!out.accounts && !out.directory && !out.secret.len && !out.active.rows &&
                     !out.request_id);
         check_words(&out);

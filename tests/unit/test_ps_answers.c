@@ -70,15 +70,15 @@ TEST(a_row)
 static uint64_t counted(const char *metric)
 {
     struct buf page = BUF_INIT(1U << 20);
-    char priority_queue[96];
+    char name[128];
     const char *found;
     uint64_t n = UINT64_MAX;
 
-    (void)snprintf(priority_queue, sizeof(priority_queue), "%s{vault=\"%s\"} ", metric, rig.conf.name);
+    (void)snprintf(name, sizeof(name), "%s{vault=\"%s\"} ", metric, rig.conf.name);
     metrics_render(&page);
-    found = strstr(buf_cstr(&page), priority_queue);
+    found = strstr(buf_cstr(&page), name);
     if (found)
-        n = strtoull(found + strlen(priority_queue), NULL, 10);
+        n = strtoull(found + strlen(name), NULL, 10);
     buf_free(&page);
     return n;
 }

@@ -405,8 +405,7 @@ static void try_again_or_finish(struct ps_call *call)
     ps_user_serve(user);
 }
 
-/* Reads the answer into call->out if it is genuine, and sets may_have_happened where it is not. */
-static enum ps_next read_into_out(struct ps_call *call)
+enum ps_next ps_call_read(struct ps_call *call)
 {
     const struct call *http = &call->http;
     bool is_good = http->status >= 200 && http->status < 300;
@@ -431,7 +430,7 @@ static void session_refused(struct ps_call *call)
     struct ps_user *user = call->user;
     bool first_use = !call->session->proved;
 
-    (void)read_into_out(call);
+    (void)ps_call_read(call);
     ps_session_drop(call->session);
     call->session = NULL;
     ps_user_drop_idle(user);
@@ -475,7 +474,7 @@ static void read_answer(struct ps_call *call)
         call->session->proved = true;
         remember_header(call);
     }
-    if (read_into_out(call) == PS_MORE)
+    if (ps_call_read(call) == PS_MORE)
         next_page(call);
     else
         try_again_or_finish(call);

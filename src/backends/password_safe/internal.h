@@ -341,7 +341,9 @@ int ps_isa(struct vault *, const struct request_args *, enum credential_type, st
 
 /* calls.c */
 int ps_call_new(struct ps *, const struct ps_op *, struct vault_call *, struct ps_call **);
-int ps_call_start(struct ps_call *);       /* frees the call when it fails */
+int ps_call_start(struct ps_call *); /* frees the call when it fails */
+/* Reads the answer into call->out if it is genuine, and sets may_have_happened where it is not. */
+enum ps_next ps_call_read(struct ps_call *);
 int ps_call_start_ended(struct ps_call *); /* the answer is already in out: it is only handed over, later */
 void ps_call_cancel(struct vault *, struct vault_call *);
 bool ps_call_withdraw(struct vault *, struct vault_call *);
