@@ -85,7 +85,7 @@ struct checkout {
     struct vault_request *awaited; /* CO_AWAIT: the check-in to wait for */
     int64_t doubtful;  /* CO_LOOKUP: an id that the table holds, but not as this user's; 0 = none */
     bool doubtful_new; /* the vault says that it has just made it */
-    bool unsure;       /* a lost sending may have made a request that nobody names */
+    bool unsure;       /* a lost sending may have made a request without a known id */
     enum co_retry retry;
     bool isa_answered; /* some ISA call came through: there may be a request */
     enum co_secret_stage stage;

@@ -141,7 +141,7 @@ static struct vault_request *find_own(const struct checkout *co, int64_t request
 
 /*
  * The table may hold the id under another user, of another account, or though the vault calls it new. A
- * number alone gives nobody anybody's secret: the user's own list decides.
+ * number alone never decides whose secret is read: the user's own list does.
  */
 static enum co_state hold_answered(struct checkout *co)
 {
