@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * address.c - addresses, URLs and certificate names.
+ * address.c - addresses, networks, URLs and certificate names.
  *
  * Strict where leniency would surprise: a listener takes an IP literal only (a name may resolve to several
  * addresses, or to another one tomorrow), a URL must not carry a user or password (that would be a secret in
@@ -115,6 +115,59 @@ int address_split(const char *text, char host[ADDRESS_HOST_SIZE], uint16_t *port
     if (!read_port(digits, strlen(digits), 0, port))
         return refuse_address(why, "needs a port from 0 to 65535 after the last colon");
     return 0;
+}
+
+/* ---- networks ---- */
+
+/* Every address as one of IPv6. `*offset`: bits before those that the text counts. */
+static bool address_bytes(const char *text, uint8_t out[ADDRESS_BYTES], unsigned *offset)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+    *offset = 0;
+    if (inet_pton(AF_INET6, text, out) == 1)
+        return true;
+    memcpy(out, mapped, sizeof(mapped));
+    *offset = 8 * sizeof(mapped);
+    return inet_pton(AF_INET, text, out + sizeof(mapped)) == 1;
+}
+
+static bool prefix_equal(const uint8_t *a, const uint8_t *b, unsigned bits)
+{
+    unsigned rest = bits % 8;
+
+    return memcmp(a, b, bits / 8) == 0 && (!rest || (a[bits / 8] ^ b[bits / 8]) >> (8 - rest) == 0);
+}
+
+int address_network(const char *text, struct address_network *out, char why[ADDRESS_WHY_SIZE])
+{
+    const char *slash = strchr(text, '/');
+    uint8_t masked[ADDRESS_BYTES] = {0};
+    char ip[ADDRESS_HOST_SIZE];
+    unsigned offset;
+    int64_t bits;
+
+    if (!text_copy_n(ip, sizeof(ip), text, slash ? (size_t)(slash - text) : strlen(text)) ||
+        !address_bytes(ip, out->address, &offset))
+        return refuse_address(why, "needs IP addresses or networks, such as 192.0.2.7 or 10.0.0.0/8");
+    bits = 8 * ADDRESS_BYTES - offset;
+    if (slash && (!text_only(slash + 1, "0123456789") || !text_int(slash + 1, 0, bits, &bits)))
+        return refuse_address(why, "needs a prefix length after the slash: at most 32, for IPv6 128");
+    out->bits = offset + (unsigned)bits;
+    memcpy(masked, out->address, out->bits / 8);
+    if (out->bits % 8)
+        masked[out->bits / 8] = (uint8_t)(out->address[out->bits / 8] & (0xff00U >> (out->bits % 8)));
+    if (memcmp(masked, out->address, sizeof(masked)) != 0)
+        return refuse_address(why, "has a network with bits set behind its prefix length");
+    return 0;
+}
+
+bool address_in_network(const struct address_network *network, const char *ip)
+{
+    uint8_t address[ADDRESS_BYTES];
+    unsigned offset;
+
+    return address_bytes(ip, address, &offset) && prefix_equal(address, network->address, network->bits);
 }
 
 static bool plain_ascii(const char *text)

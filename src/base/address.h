@@ -35,6 +35,18 @@ int address_split(const char *text, char host[ADDRESS_HOST_SIZE], uint16_t *port
 /* "gw.example" -> "DNS:gw.example"; prefixes DNS: URI: email: IP:. */
 int address_normal_san(const char *text, char out[ADDRESS_SAN_SIZE], char why[ADDRESS_WHY_SIZE]);
 
+#define ADDRESS_BYTES 16 /* of an IPv6 address; an IPv4 address is mapped into it (::ffff:a.b.c.d) */
+
+struct address_network {
+    uint8_t address[ADDRESS_BYTES];
+    unsigned bits; /* of it that count */
+};
+
+/* `192.0.2.7`, `10.0.0.0/8`, `2001:db8::/32`; bits behind the prefix must be 0. */
+int address_network(const char *text, struct address_network *out, char why[ADDRESS_WHY_SIZE]);
+/* Whether an IPv4 or IPv6 literal is in the network; false for any other text (a Unix socket's peer). */
+bool address_in_network(const struct address_network *, const char *ip);
+
 /* 127.0.0.0/8, ::1, or the name localhost. */
 bool address_is_loopback(const char *host);
 

@@ -96,6 +96,7 @@ static void *take_parts(struct conf_draft *d, enum conf_section section, size_t 
 static_assert(offsetof(struct conf_listener, name) == 0, "name comes first");
 static_assert(offsetof(struct conf_client, name) == 0, "name comes first");
 static_assert(offsetof(struct conf_vault, name) == 0, "name comes first");
+static_assert(offsetof(struct conf_pra, name) == 0, "name comes first");
 
 static void name_parts(struct conf_draft *d)
 {
@@ -133,7 +134,8 @@ static int take_all(struct conf_draft *d, struct conf *conf)
     conf->listeners = take_parts(d, SECTION_LISTENER, &conf->nlisteners);
     conf->clients = take_parts(d, SECTION_CLIENT, &conf->nclients);
     conf->vaults = take_parts(d, SECTION_VAULT, &conf->nvaults);
-    if (!conf->listeners || !conf->clients || !conf->vaults)
+    conf->pras = take_parts(d, SECTION_PRA, &conf->npras);
+    if (!conf->listeners || !conf->clients || !conf->vaults || !conf->pras)
         return -ENOMEM;
     return default_audit_file(&conf->gateway);
 }
@@ -151,6 +153,8 @@ static void visit_rows(struct conf *conf, visit_fn *fn, void *arg)
         fn(SECTION_CLIENT, conf->clients[i].name, &conf->clients[i], arg);
     for (size_t i = 0; i < conf->nvaults; i++)
         fn(SECTION_VAULT, conf->vaults[i].name, &conf->vaults[i], arg);
+    for (size_t i = 0; i < conf->npras; i++)
+        fn(SECTION_PRA, conf->pras[i].name, &conf->pras[i], arg);
 }
 
 static void visit_print(enum conf_section section, const char *name, void *object, void *arg)
@@ -210,6 +214,7 @@ void conf_free(struct conf *conf)
     free(conf->listeners);
     free(conf->clients);
     free(conf->vaults);
+    free(conf->pras);
     free(conf);
 }
 

@@ -31,6 +31,7 @@ enum conf_name_form {
     FORM_NFORMS
 };
 enum conf_sandbox { SANDBOX_ON, SANDBOX_LOG, SANDBOX_OFF };
+enum conf_routes { ROUTES_ALL, ROUTES_EVENTS };
 enum conf_username_form { USERNAME_DOMAIN, USERNAME_UPN };
 
 struct conf_list { /* blank-separated values */
@@ -75,6 +76,7 @@ struct conf_listener {
     char *tls_certificate, *tls_key, *client_ca, *client_crl; /* NULL = none */
     uint64_t unix_mode;                                       /* 0660 */
     char *unix_owner, *unix_group;                            /* names or numbers; NULL = as the process */
+    enum conf_routes routes;                                  /* what it serves */
 };
 
 struct conf_client {
@@ -120,6 +122,37 @@ struct conf_vault {
     bool restrict_network;
 };
 
+#define CONF_DIGESTS 2
+
+struct conf_digests { /* SHA-256 of tokens that are valid side by side while one is being changed */
+    uint8_t sha256[CONF_DIGESTS][32];
+    size_t n;
+};
+
+struct conf_jumpoints {
+    bool all;
+    struct conf_list names; /* empty with `all` */
+};
+
+struct conf_pra {
+    char name[CONF_NAME_MAX];
+    char *url; /* scheme://host[:port] */
+    bool insecure_http;
+    char *client_id, *client_secret_file;
+    char *ca_file, *proxy; /* NULL = the system's authorities; none */
+    uint64_t connect_timeout_ms, call_timeout_ms, report_timeout_ms;
+    uint64_t max_answer; /* bytes */
+    double rate_per_s;   /* calls to the site */
+    uint64_t probe_interval_ms, check_interval_ms;
+    uint64_t poll_interval_ms; /* 0 = no polling */
+    uint64_t poll_overlap_ms, catch_up_ms;
+    struct conf_digests events_token; /* none = the route is not there */
+    struct conf_list events_from;     /* networks (base/address.h); empty = any peer */
+    bool terminate;
+    struct conf_jumpoints jumpoints;
+    bool ecm;
+};
+
 struct conf {
     struct conf_gateway gateway;
     struct conf_listener *listeners;
@@ -128,6 +161,8 @@ struct conf {
     size_t nclients;
     struct conf_vault *vaults;
     size_t nvaults;
+    struct conf_pra *pras; /* none or one */
+    size_t npras;
     char digest[65]; /* SHA-256 of the effective configuration, hex */
 };
 

@@ -4,9 +4,10 @@
  *
  * The idea: the table knows every key, so comparing is printing both values in canonical form and comparing
  * the texts, and whether a reload may change a key is a flag of its row. What the table cannot say is which
- * sections there are: clients are free, listeners and vaults are not.
+ * sections there are: clients are free, listeners, vaults and the site are not.
  *
- * The exchange swaps whole structs of listeners and vaults at their places, and the array of clients.
+ * The exchange swaps whole structs of listeners, vaults and the site at their places, and the array of
+ * clients.
  *
  * Not here: contents of the files that keys name. They may change under the same name; their users read
  * them again.
@@ -169,6 +170,8 @@ int conf_compare(const struct conf *now, const struct conf *next, struct conf_ch
         err = compare_clients(c, now, next);
     if (!err)
         err = compare_fixed(c, SECTION_VAULT, now->vaults, now->nvaults, next->vaults, next->nvaults);
+    if (!err)
+        err = compare_fixed(c, SECTION_PRA, now->pras, now->npras, next->pras, next->npras);
     return err;
 }
 
@@ -194,6 +197,8 @@ void conf_exchange(struct conf *now, struct conf *next)
         EXCHANGE(struct conf_listener, now->listeners[i], next->listeners[i]);
     for (size_t i = 0; i < now->nvaults; i++)
         EXCHANGE(struct conf_vault, now->vaults[i], next->vaults[i]);
+    for (size_t i = 0; i < now->npras; i++)
+        EXCHANGE(struct conf_pra, now->pras[i], next->pras[i]);
     EXCHANGE(struct conf_client *, now->clients, next->clients);
     EXCHANGE(size_t, now->nclients, next->nclients);
     memcpy(now->digest, next->digest, sizeof(now->digest));

@@ -253,6 +253,18 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && strcasecmp(text + n - m, end) == 0;
 }
 
+static void check_https(struct conf_draft *d, unsigned line, const struct address_url *url, bool insecure)
+{
+    if (strcmp(url->scheme, "http") != 0)
+        return;
+    if (!address_is_loopback(url->host))
+        conf_error(d, line,
+                   "`url` must be https: plain http is possible to this machine only, for simulators");
+    else if (!insecure)
+        conf_error(d, line,
+                   "`url` must be https; for a simulator on this machine set insecure_http = yes as well");
+}
+
 static void check_vault_url(struct conf_draft *d, const struct conf_part *part)
 {
     const struct conf_vault *v = part->object;
@@ -262,12 +274,7 @@ static void check_vault_url(struct conf_draft *d, const struct conf_part *part)
 
     if (!v->url || address_split_url(v->url, &url, why))
         return;
-    if (strcmp(url.scheme, "http") == 0 && !address_is_loopback(url.host))
-        conf_error(d, line,
-                   "`url` must be https: plain http is possible to this machine only, for simulators");
-    else if (strcmp(url.scheme, "http") == 0 && !v->insecure_http)
-        conf_error(d, line,
-                   "`url` must be https; for a simulator on this machine set insecure_http = yes as well");
+    check_https(d, line, &url, v->insecure_http);
     if (!ends_with(url.path, "/public/v3"))
         conf_warning(d, line, "`url` usually ends in /BeyondTrust/api/public/v3");
 }
@@ -382,6 +389,103 @@ static void check_vault_directory(struct conf_draft *d, const struct conf_part *
                      "`directory_user` is set: nobody else tells the workgroup of a system");
 }
 
+/* ---- the site ---- */
+
+static void check_site_url(struct conf_draft *d, const struct conf_part *part)
+{
+    const struct conf_pra *p = part->object;
+    unsigned line = conf_part_line(part, "url");
+    char why[ADDRESS_WHY_SIZE];
+    struct address_url url;
+
+    if (!p->url || address_split_url(p->url, &url, why))
+        return;
+    if (*url.path)
+        conf_error(d, line, "`url` must not have a path: https://site.example.com");
+    check_https(d, line, &url, p->insecure_http);
+}
+
+static void check_site_times(struct conf_draft *d, const struct conf_part *part)
+{
+    const struct conf_pra *p = part->object;
+
+    if (p->poll_interval_ms && p->poll_interval_ms < 1000)
+        conf_error(d, conf_part_line(part, "poll_interval"), "`poll_interval` must be 0s, or 1s and more");
+    if (p->poll_overlap_ms > p->catch_up_ms)
+        conf_error(d, conf_part_line(part, conf_part_has(part, "poll_overlap") ? "poll_overlap" : "catch_up"),
+                   "`poll_overlap` must not be longer than `catch_up`");
+    if (p->connect_timeout_ms > p->call_timeout_ms && conf_part_has(part, "connect_timeout"))
+        conf_warning(d, conf_part_line(part, "connect_timeout"),
+                     "`connect_timeout` is longer than `call_timeout`, which ends the wait first");
+}
+
+static bool takes_events(const struct conf_listener *l)
+{
+    return !l->client_ca;
+}
+
+static bool events_only(const struct conf_listener *l)
+{
+    return l->routes == ROUTES_EVENTS;
+}
+
+static void check_site_ends(struct conf_draft *d, const struct conf_part *part)
+{
+    const struct conf_pra *p = part->object;
+
+    if (!p->poll_interval_ms)
+        conf_warning(d, conf_part_line(part, "poll_interval"),
+                     p->events_token.n
+                         ? "with `poll_interval` 0s a lost event is made good by the lease's expiry only"
+                         : "with `poll_interval` 0s and without `events_token_sha256` no lease ends early");
+    if (p->events_from.n && !p->events_token.n)
+        conf_warning(d, conf_part_line(part, "events_from"),
+                     "`events_from` has no effect without `events_token_sha256`");
+    if (p->events_token.n && !any_listener(d, takes_events))
+        conf_warning(d, conf_part_line(part, "events_token_sha256"),
+                     "every listener has `client_ca`, and the site has no client certificate: events need a "
+                     "[listener NAME] of their own, with routes = events");
+}
+
+static void check_site(struct conf_draft *d, const struct conf_part *part)
+{
+    const struct conf_part *first = conf_draft_next(d, SECTION_PRA, NULL);
+    const struct conf_pra *p = part->object;
+
+    if (part != first)
+        conf_error(d, part->line,
+                   "a second [pra] section after [pra %s] in line %u: a gateway serves one site; give each "
+                   "further site a gateway of its own",
+                   first->name, first->line);
+    if (p->client_id && strchr(p->client_id, ':'))
+        conf_error(d, conf_part_line(part, "client_id"), "`client_id` must not hold a colon");
+    check_site_url(d, part);
+    check_site_times(d, part);
+    check_site_ends(d, part);
+}
+
+/* What the listeners serve, all of them together. */
+static void check_routes(struct conf_draft *d)
+{
+    const struct conf_part *first = conf_draft_next(d, SECTION_LISTENER, NULL);
+    const struct conf_part *site = conf_draft_next(d, SECTION_PRA, NULL);
+    const struct conf_pra *p = site ? site->object : NULL;
+    bool serves = false;
+
+    FOR_EACH(d, SECTION_LISTENER, part)
+    {
+        serves = serves || !events_only(part->object);
+        if (events_only(part->object) && (!p || !p->events_token.n))
+            conf_warning(d, conf_part_line(part, "routes"),
+                         "[listener %s] serves only /livez: events need a [pra NAME] section with "
+                         "`events_token_sha256`",
+                         part->name);
+    }
+    if (first && !serves)
+        conf_error(d, conf_part_line(first, "routes"),
+                   "every listener has routes = events: no client could make a request");
+}
+
 /* ---- the gateway ---- */
 
 static void check_gateway(struct conf_draft *d)
@@ -433,4 +537,10 @@ void conf_check(struct conf_draft *d)
         check_vault_names(d, vault);
         check_vault_directory(d, vault);
     }
+    FOR_EACH(d, SECTION_PRA, site)
+    {
+        check_required(d, site);
+        check_site(d, site);
+    }
+    check_routes(d);
 }

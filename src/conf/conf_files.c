@@ -262,6 +262,9 @@ static void check_part(struct conf_draft *d, const struct conf_part *part,
         check_line(d, part, sound, "api_key_file", "; ");
         check_line(d, part, sound, "run_as_password_file", "");
         check_line(d, part, sound, "oauth_client_secret_file", "");
+    } else if (part->section == SECTION_PRA) {
+        X509_free(check_certificate(d, part, "ca_file", sound_file(part, sound, "ca_file")));
+        check_line(d, part, sound, "client_secret_file", "");
     }
 }
 

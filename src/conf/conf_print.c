@@ -43,13 +43,15 @@ static const char doc_intro[] =
     "\n"
     "## The file\n"
     "\n"
-    "An INI file: `[section]` headers, then lines `key = value`. Sections `listener`, `client` and `vault` "
-    "bear a\n"
-    "name of 1 to 63 letters of `A-Z a-z 0-9 . _ -` and may occur any number of times; at least one of each "
-    "is\n"
-    "needed. A `#` or `;` at the start of a line or after a blank begins a comment. A value ends with its "
+    "An INI file: `[section]` headers, then lines `key = value`. Sections `listener`, `client`, `vault` and "
+    "`pra` have a\n"
+    "name of 1 to 63 letters of `A-Z a-z 0-9 . _ -`. The first three may occur any number of times, and at "
+    "least one of each is\n"
+    "needed; `pra` occurs at most once. A `#` or `;` at the start of a line or after a blank begins a "
+    "comment. A value ends with its "
     "line,\n"
-    "indentation means nothing, and quotes are letters like any other. Unknown sections and keys, and keys "
+    "indentation means nothing, and quotes are letters like any other, but in `jumpoints`. Unknown sections "
+    "and keys, and keys "
     "or\n"
     "sections that occur twice, are mistakes.\n"
     "\n"
@@ -66,8 +68,8 @@ static const char doc_intro[] =
     "- SIGHUP (`systemctl reload jumpgate`) reads the file again, and the files it names: all of it is "
     "taken, "
     "or, when\n"
-    "  there is a mistake, nothing. What only a restart can change says so below; sections of listeners and\n"
-    "  vaults can come and go with a restart only. See `docs/reload.md`.\n"
+    "  there is a mistake, nothing. What only a restart can change says so below; sections of listeners,\n"
+    "  vaults and the site can come and go with a restart only. See `docs/reload.md`.\n"
     "\n"
     "The smallest useful file:\n"
     "\n"
@@ -116,6 +118,8 @@ static void describe_row(struct buf *out, const struct conf_row *row)
     else if (row->type == &conf_words || row->type == &conf_pairs)
         (void)buf_printf(out, "at most %" PRIu64 " %s", row->max,
                          row->type == &conf_words ? "words" : "pairs");
+    else if (row->type == &conf_networks || row->type == &conf_jumpoints || row->type == &conf_digests)
+        (void)buf_printf(out, "at most %" PRIu64 " %s", row->max, row->type->what);
     else if (row->type == &conf_file && row->flags & CONF_SECRET)
         (void)buf_str(out, "file with a secret");
     else

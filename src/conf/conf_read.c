@@ -37,6 +37,7 @@ struct reader {
 
 #define OWN_FILE(key) "put it into a file of its own and name that file with `" key "`"
 #define HASH          "write the SHA-256 of the token as `token_sha256` (printf %s \"$TOKEN\" | sha256sum)"
+#define EVENTS_HASH   "write its SHA-256 as `events_token_sha256` (printf %s \"$TOKEN\" | sha256sum)"
 
 /* Keys that people write where the secret should stay in a file, and what to write instead. */
 static const struct trap {
@@ -49,6 +50,10 @@ static const struct trap {
     {SECTION_VAULT, "run_as_password", OWN_FILE("run_as_password_file")},
     {SECTION_VAULT, "client_secret", OWN_FILE("oauth_client_secret_file")},
     {SECTION_VAULT, "oauth_client_secret", OWN_FILE("oauth_client_secret_file")},
+    {SECTION_PRA, "client_secret", OWN_FILE("client_secret_file")},
+    {SECTION_PRA, "secret", OWN_FILE("client_secret_file")},
+    {SECTION_PRA, "events_token", EVENTS_HASH},
+    {SECTION_PRA, "token", EVENTS_HASH},
     {SECTION_CLIENT, "token", HASH},
     {SECTION_CLIENT, "bearer", HASH},
     {SECTION_CLIENT, "password", HASH},

@@ -29,6 +29,7 @@
 #define LISTENER(key, member) .section = SECTION_LISTENER, .name = (key), MEMBER(conf_listener, member)
 #define CLIENT(key, member)   .section = SECTION_CLIENT, .name = (key), MEMBER(conf_client, member)
 #define VAULT(key, member)    .section = SECTION_VAULT, .name = (key), MEMBER(conf_vault, member)
+#define PRA(key, member)      .section = SECTION_PRA, .name = (key), MEMBER(conf_pra, member)
 #define BETWEEN(low, high)    .min = (low), .max = (high)
 
 /* Laid out by hand: the formatter makes tables of texts unreadable. */
@@ -64,6 +65,15 @@ const struct conf_section_info conf_sections[SECTION_N] = {
         .help = "The Password Safe instance that holds the accounts, at least one. The gateway signs in "
                 "with an API key and acts as the requesting user (`api_key_file`), or with OAuth client "
                 "credentials (`oauth_client_id` and `oauth_client_secret_file`).",
+    },
+    [SECTION_PRA] = {
+        .name = "pra",
+        .named = true,
+        .size = sizeof(struct conf_pra),
+        .example = "site",
+        .help = "The PRA site whose sessions the leases belong to; at most one. With it a session that ends at the "
+                "site gives its leases back early, an operator can end a session, and the site is watched. The site "
+                "is never needed to broker. Without this section nothing is asked of any site.",
     },
 };
 
@@ -224,6 +234,11 @@ const struct conf_row conf_rows[] = {
     { LISTENER("unix_group", unix_group), .type = &conf_text, .max = 64, .flags = CONF_STATIC,
       .example = "jumpgate", .unset = "the group the gateway runs as",
       .help = "Group of the Unix socket, a group name or number." },
+    { LISTENER("routes", routes), .type = &conf_choice, .choices = "all events", .fallback = "all",
+      .flags = CONF_STATIC,
+      .help = "What the listener serves. events: only POST /v1/events/pra and GET /livez, all else is 404. The site "
+              "has no client certificate: where the main listener asks for one, its events need a listener of their "
+              "own." },
 
     /* ---- [client NAME] ---- */
     { CLIENT("token_sha256", token_sha256), .type = &conf_digest, .flags = CONF_SECRET,
@@ -402,6 +417,73 @@ const struct conf_row conf_rows[] = {
     { VAULT("minute", minute_ms), .type = &conf_duration, BETWEEN(1, MINUTE), .fallback = "60s",
       .flags = CONF_STATIC,
       .help = "Length of a vault minute. For simulators only." },
+
+    /* ---- [pra NAME] ---- */
+    { PRA("url", url), .type = &conf_url, .flags = CONF_REQUIRED | CONF_STATIC,
+      .example = "https://site.example.com",
+      .help = "Address of the site, without a path. Must be https; see `insecure_http` for simulators." },
+    { PRA("insecure_http", insecure_http), .type = &conf_choice, .choices = "no yes", .fallback = "no",
+      .help = "Allows a plain http `url` on this machine's loopback addresses, for simulators only." },
+    { PRA("client_id", client_id), .type = &conf_text, .max = 256, .flags = CONF_REQUIRED | CONF_STATIC,
+      .example = "6c0b2f4e00000000000000000000000000000000",
+      .help = "OAuth client id of the API account at the site." },
+    { PRA("client_secret_file", client_secret_file), .type = &conf_file,
+      .flags = CONF_REQUIRED | CONF_FILE | CONF_SECRET, .example = "$CREDENTIALS_DIRECTORY/pra-secret",
+      .help = "File with the OAuth client secret of `client_id`. A changed secret is taken with a reload, which also "
+              "ends a pause after refused ones." },
+    { PRA("ca_file", ca_file), .type = &conf_file, .flags = CONF_FILE,
+      .example = "/etc/jumpgate/tls/site-ca.pem", .unset = "the system's authorities are trusted",
+      .help = "PEM file with the authorities that the site's certificate is checked against. The check itself cannot "
+              "be turned off." },
+    { PRA("proxy", proxy), .type = &conf_proxy, .example = "http://proxy.example.com:3128", .unset = "none",
+      .help = "Proxy on the way to the site: http://, https://, socks5:// or socks5h://HOST:PORT. The environment "
+              "(https_proxy) is never asked." },
+    { PRA("connect_timeout", connect_timeout_ms), .type = &conf_duration, BETWEEN(10, 5 * MINUTE),
+      .fallback = "5s",
+      .help = "Time for name resolution, connect and TLS handshake with the site." },
+    { PRA("call_timeout", call_timeout_ms), .type = &conf_duration, BETWEEN(10, 10 * MINUTE), .fallback = "10s",
+      .help = "Time for one call to the site, from the request to the last byte of its answer." },
+    { PRA("report_timeout", report_timeout_ms), .type = &conf_duration, BETWEEN(10, 10 * MINUTE),
+      .fallback = "30s",
+      .help = "Time for one call of the Reporting API, which takes longer at a busy site." },
+    { PRA("max_answer", max_answer), .type = &conf_size, BETWEEN(4 * KILO, GIGA), .fallback = "16M",
+      .help = "Largest answer accepted from the site. A listing takes about 300 bytes for each closed session." },
+    { PRA("rate", rate_per_s), .type = &conf_call_rate, BETWEEN(1, 10), .fallback = "5/s",
+      .help = "Most calls to the site, tokens and probes included, such as 5/s or 100/m; at most 10/s. Besides, never "
+              "more than 3,000 in any hour: the site has one budget for all programs of an account." },
+    { PRA("probe_interval", probe_interval_ms), .type = &conf_duration, BETWEEN(SECOND, HOUR), .fallback = "15s",
+      .help = "How often the site is asked whether it is healthy, without a token." },
+    { PRA("check_interval", check_interval_ms), .type = &conf_duration, BETWEEN(SECOND, DAY), .fallback = "5m",
+      .help = "How often permissions, clock, version, failover role and Jumpoints are looked at." },
+    { PRA("poll_interval", poll_interval_ms), .type = &conf_duration, BETWEEN(0, HOUR), .fallback = "15s",
+      .help = "How often the site is asked which sessions have ended, from 1s, while a lease has a session that could "
+              "end. 0s: never; leases then end early by outbound events only." },
+    { PRA("poll_overlap", poll_overlap_ms), .type = &conf_duration, BETWEEN(0, HOUR), .fallback = "2m",
+      .help = "How far each of those listings looks back behind the last one, for sessions that the site reports "
+              "late." },
+    { PRA("catch_up", catch_up_ms), .type = &conf_duration, BETWEEN(MINUTE, 30 * DAY), .fallback = "24h",
+      .help = "How far back ended sessions are looked for after a time without the site or the gateway." },
+    { PRA("events_token_sha256", events_token), .type = &conf_digests, .max = CONF_DIGESTS,
+      .flags = CONF_SECRET,
+      .example = "0000000000000000000000000000000000000000000000000000000000000000",
+      .unset = "POST /v1/events/pra is not there",
+      .help = "SHA-256 of the token that the site's outbound events carry in their URL (?token=), as 64 hexadecimal "
+              "digits: printf %s \"$TOKEN\" | sha256sum. Two of them while the token is being changed. The token "
+              "itself is never written here; make it long and random, such as openssl rand -hex 32." },
+    { PRA("events_from", events_from), .type = &conf_networks, .max = 64, .flags = CONF_EMPTY,
+      .example = "192.0.2.10 198.51.100.0/24", .unset = "from any address",
+      .help = "Addresses and networks that outbound events may come from, as the gateway's socket sees them; headers "
+              "of a proxy are not believed." },
+    { PRA("terminate", terminate), .type = &conf_choice, .choices = "no yes", .fallback = "no",
+      .help = "Whether an operator may end a session at the site together with its lease. The API account needs full "
+              "access to the Command API." },
+    { PRA("jumpoints", jumpoints), .type = &conf_jumpoints, .max = 64, .flags = CONF_EMPTY,
+      .example = "dc1 \"Branch office\"", .unset = "none is looked at",
+      .help = "Jumpoints that must be connected, by name (one with blanks in double quotes), or all. The API account "
+              "needs the Configuration API." },
+    { PRA("ecm", ecm), .type = &conf_choice, .choices = "no yes", .fallback = "no",
+      .help = "Whether the ECM service with the plug-in uses the same API account, which then must be allowed to "
+              "serve an Endpoint Credential Manager." },
 };
 /* clang-format on */
 

@@ -19,7 +19,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum conf_section { SECTION_GATEWAY, SECTION_LISTENER, SECTION_CLIENT, SECTION_VAULT, SECTION_N };
+enum conf_section {
+    SECTION_GATEWAY,
+    SECTION_LISTENER,
+    SECTION_CLIENT,
+    SECTION_VAULT,
+    SECTION_PRA,
+    SECTION_N
+};
 
 enum conf_flags {
     CONF_REQUIRED = 1, /* every section of this kind needs it */
@@ -31,7 +38,7 @@ enum conf_flags {
 };
 
 #define CONF_WHY_SIZE 256
-#define CONF_ROWS_MAX 96
+#define CONF_ROWS_MAX 128
 
 struct conf_row;
 
@@ -103,6 +110,9 @@ void conf_list_clear(const struct conf_row *, void *object);
 
 /* conf_words.c */
 extern const struct conf_type conf_words, conf_pairs;
+
+/* conf_pra.c */
+extern const struct conf_type conf_call_rate, conf_digests, conf_networks, conf_jumpoints;
 
 /* Values in the largest unit that holds them whole: "90s", "64k". */
 void conf_number_print(const struct conf_type *, uint64_t value, struct buf *);

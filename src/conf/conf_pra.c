@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conf_pra.c - types of the configuration that only the site's section uses: the rate of calls, digests of
+ * tokens, networks, names of Jumpoints.
+ *
+ * A rate of calls is a fraction of the site's budget and cannot be turned off. Two digests are valid side by
+ * side while a token is being changed. A name of a Jumpoint may hold blanks and then is in double quotes; the
+ * bare word `all` means every Jumpoint, "all" in quotes is a name.
+ *
+ * Not here: what two keys of the section have to do with each other (conf_check.c).
+ */
+#include "base/address.h"
+#include "base/text.h"
+#include "conf/conf_table.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void field_clear(const struct conf_row *row, void *object)
+{
+    memset(conf_field(row, object), 0, row->size);
+}
+
+/* ---- rate of calls ---- */
+
+static int call_rate_parse(const struct conf_row *row, const char *text, void *object,
+                           char why[CONF_WHY_SIZE])
+{
+    const char *slash = strchr(text, '/');
+    char digits[8] = "";
+    int64_t n = 0;
+    double rate;
+
+    if (!slash || !text_copy_n(digits, sizeof(digits), text, (size_t)(slash - text)) ||
+        !text_int(digits, 1, 60 * (int64_t)row->max, &n) ||
+        (strcmp(slash, "/s") != 0 && strcmp(slash, "/m") != 0))
+        n = 0;
+    rate = slash && strcmp(slash, "/m") == 0 ? (double)n / 60.0 : (double)n;
+    if (n == 0 || rate > (double)row->max) {
+        (void)snprintf(why, CONF_WHY_SIZE,
+                       "needs a rate such as 5/s or 100/m, from 1/m to %" PRIu64 "/s, and cannot be off",
+                       row->max);
+        return -EINVAL;
+    }
+    memcpy(conf_field(row, object), &rate, sizeof(rate));
+    return 0;
+}
+
+static void call_rate_print(const struct conf_row *row, const void *object, struct buf *out)
+{
+    double rate;
+
+    memcpy(&rate, conf_field_const(row, object), sizeof(rate));
+    (void)buf_printf(out, "%.9g/s", rate);
+}
+
+const struct conf_type conf_call_rate = {
+    .what = "rate, at most 10/s",
+    .parse = call_rate_parse,
+    .print = call_rate_print,
+    .clear = field_clear,
+};
+
+/* ---- digests of tokens ---- */
+
+static int digests_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
+{
+    struct conf_digests digests = {.n = 0};
+    const char *word;
+    size_t len;
+
+    while ((word = conf_next_word(&text, &len))) {
+        char hex[2 * sizeof(digests.sha256[0]) + 1];
+
+        if (digests.n == row->max || !text_copy_n(hex, sizeof(hex), word, len) || len != sizeof(hex) - 1 ||
+            !text_unhex(digests.sha256[digests.n], sizeof(digests.sha256[0]), hex)) {
+            (void)snprintf(why, CONF_WHY_SIZE,
+                           "needs one or two SHA-256 of tokens, each as 64 hexadecimal digits (printf %%s "
+                           "\"$TOKEN\" | sha256sum), never a token itself");
+            return -EINVAL;
+        }
+        digests.n++;
+    }
+    memcpy(conf_field(row, object), &digests, sizeof(digests));
+    return 0;
+}
+
+static void digests_print(const struct conf_row *row, const void *object, struct buf *out)
+{
+    const struct conf_digests *digests = conf_field_const(row, object);
+    char hex[2 * sizeof(digests->sha256[0]) + 1];
+
+    for (size_t i = 0; i < digests->n; i++) {
+        text_hex(hex, digests->sha256[i], sizeof(digests->sha256[i]));
+        (void)buf_printf(out, "%s%s", i ? " " : "", hex);
+    }
+}
+
+const struct conf_type conf_digests = {
+    .what = "SHA-256 in hexadecimal",
+    .parse = digests_parse,
+    .print = digests_print,
+    .clear = field_clear,
+};
+
+/* ---- networks ---- */
+
+static int check_network(const struct conf_row *row, const struct conf_list *sofar, const char *word,
+                         size_t len, char *why)
+{
+    struct address_network network;
+    char text[ADDRESS_HOST_SIZE];
+
+    (void)row;
+    for (size_t i = 0; i < sofar->n; i++)
+        if (text_equal_nocase_n(sofar->item[i], strlen(sofar->item[i]), word, len)) {
+            (void)snprintf(why, CONF_WHY_SIZE, "names `%s` twice", sofar->item[i]);
+            return -EINVAL;
+        }
+    if (!text_copy_n(text, sizeof(text), word, len)) {
+        (void)snprintf(why, CONF_WHY_SIZE, "holds a word too long for a network");
+        return -EINVAL;
+    }
+    return address_network(text, &network, why);
+}
+
+static int networks_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
+{
+    static const struct conf_words_rule rule = {"networks", check_network};
+
+    return conf_list_parse(row, text, object, &rule, why);
+}
+
+const struct conf_type conf_networks = {
+    .what = "addresses or networks",
+    .parse = networks_parse,
+    .print = conf_list_print,
+    .clear = conf_list_clear,
+};
+
+/* ---- names of Jumpoints ---- */
+
+static void jumpoints_clear(const struct conf_row *row, void *object)
+{
+    struct conf_jumpoints *jumpoints = conf_field(row, object);
+
+    for (size_t i = 0; i < jumpoints->names.n; i++)
+        free(jumpoints->names.item[i]);
+    free(jumpoints->names.item);
+    *jumpoints = (struct conf_jumpoints){.all = false};
+}
+
+/* The next name of the list, without its quotes; moves on. NULL at the end, or with `why` at a mistake. */
+static const char *next_name(const char **list, size_t *len, bool *quoted, char *why)
+{
+    const char *name = *list + strspn(*list, " \t"), *end;
+
+    *quoted = *name == '"';
+    end = *quoted ? strchr(++name, '"') : name + strcspn(name, " \t");
+    if (!end || (*quoted && end[1] && end[1] != ' ' && end[1] != '\t') ||
+        (!*quoted && memchr(name, '"', (size_t)(end - name)))) {
+        (void)snprintf(why, CONF_WHY_SIZE,
+                       "needs names, each with blanks in it within double quotes (a # after a blank begins a "
+                       "comment even there)");
+        return NULL;
+    }
+    *len = (size_t)(end - name);
+    *list = end + *quoted;
+    return *len || *quoted ? name : NULL;
+}
+
+static int add_name(const struct conf_row *row, struct conf_list *names, const char *name, size_t len,
+                    char *why)
+{
+    for (size_t i = 0; i < names->n; i++)
+        if (strlen(names->item[i]) == len && memcmp(names->item[i], name, len) == 0) {
+            (void)snprintf(why, CONF_WHY_SIZE, "names `%.64s` twice", names->item[i]);
+            return -EINVAL;
+        }
+    if (names->n == row->max || !len) {
+        (void)snprintf(why, CONF_WHY_SIZE, len ? "takes at most %u names" : "holds an empty name",
+                       (unsigned)row->max);
+        return -EINVAL;
+    }
+    names->item[names->n] = strndup(name, len);
+    if (!names->item[names->n])
+        return -ENOMEM;
+    names->n++;
+    return 0;
+}
+
+static int jumpoints_parse(const struct conf_row *row, const char *text, void *object,
+                           char why[CONF_WHY_SIZE])
+{
+    struct conf_jumpoints jumpoints = {.names.item = calloc(row->max, sizeof(char *))};
+    const char *name;
+    bool quoted;
+    size_t len;
+    int err = jumpoints.names.item ? 0 : -ENOMEM;
+
+    *why = '\0';
+    while (!err && (name = next_name(&text, &len, &quoted, why))) {
+        if (!quoted && len == 3 && memcmp(name, "all", 3) == 0)
+            jumpoints.all = true;
+        else
+            err = add_name(row, &jumpoints.names, name, len, why);
+    }
+    if (!err && jumpoints.all && jumpoints.names.n)
+        (void)snprintf(why, CONF_WHY_SIZE, "names Jumpoints beside `all`");
+    if (!err && *why)
+        err = -EINVAL;
+    if (!err) {
+        jumpoints_clear(row, object);
+        memcpy(conf_field(row, object), &jumpoints, sizeof(jumpoints));
+        return 0;
+    }
+    for (size_t i = 0; i < jumpoints.names.n; i++)
+        free(jumpoints.names.item[i]);
+    free(jumpoints.names.item);
+    return err;
+}
+
+static void jumpoints_print(const struct conf_row *row, const void *object, struct buf *out)
+{
+    const struct conf_jumpoints *jumpoints = conf_field_const(row, object);
+
+    if (jumpoints->all)
+        (void)buf_str(out, "all");
+    for (size_t i = 0; i < jumpoints->names.n; i++) {
+        const char *name = jumpoints->names.item[i];
+        bool quote = strpbrk(name, " \t") || strcmp(name, "all") == 0;
+
+        (void)buf_printf(out, quote ? "%s\"%s\"" : "%s%s", i ? " " : "", name);
+    }
+}
+
+const struct conf_type conf_jumpoints = {
+    .what = "names",
+    .parse = jumpoints_parse,
+    .print = jumpoints_print,
+    .clear = jumpoints_clear,
+};
