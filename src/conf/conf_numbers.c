@@ -105,37 +105,22 @@ static void number_print(const struct conf_row *row, const void *object, struct 
     conf_number_print(row->type, number_get(row, object), out);
 }
 
-static void number_clear(const struct conf_row *row, void *object)
+void conf_clear_zero(const struct conf_row *row, void *object)
 {
     memset(conf_field(row, object), 0, row->size);
 }
 
-const struct conf_type conf_duration = {
-    .what = "duration",
-    .needs = "a duration with its unit, such as 500ms, 10s, 15m or 2h",
-    .units = duration_units,
-    .parse = number_parse,
-    .print = number_print,
-    .clear = number_clear,
-};
+#define NUMBER_TYPE(title, wanted, scale)                                                                    \
+    {                                                                                                        \
+        .what = (title), .needs = (wanted), .units = (scale), .parse = number_parse, .print = number_print,  \
+        .clear = conf_clear_zero,                                                                            \
+    }
 
-const struct conf_type conf_size = {
-    .what = "size",
-    .needs = "a size in bytes, such as 4096, 64k or 16M",
-    .units = size_units,
-    .parse = number_parse,
-    .print = number_print,
-    .clear = number_clear,
-};
-
-const struct conf_type conf_count = {
-    .what = "number",
-    .needs = "a whole number",
-    .units = count_units,
-    .parse = number_parse,
-    .print = number_print,
-    .clear = number_clear,
-};
+const struct conf_type conf_duration =
+    NUMBER_TYPE("duration", "a duration with its unit, such as 500ms, 10s, 15m or 2h", duration_units);
+const struct conf_type conf_size =
+    NUMBER_TYPE("size", "a size in bytes, such as 4096, 64k or 16M", size_units);
+const struct conf_type conf_count = NUMBER_TYPE("number", "a whole number", count_units);
 
 /* ---- choices ---- */
 
@@ -191,7 +176,7 @@ const struct conf_type conf_choice = {
     .what = "choice",
     .parse = choice_parse,
     .print = choice_print,
-    .clear = number_clear,
+    .clear = conf_clear_zero,
 };
 
 /* ---- rate, mode, uid ---- */
@@ -231,7 +216,7 @@ const struct conf_type conf_rate = {
     .what = "rate",
     .parse = rate_parse,
     .print = rate_print,
-    .clear = number_clear,
+    .clear = conf_clear_zero,
 };
 
 static int mode_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
@@ -258,7 +243,7 @@ const struct conf_type conf_mode = {
     .what = "permissions in octal",
     .parse = mode_parse,
     .print = mode_print,
-    .clear = number_clear,
+    .clear = conf_clear_zero,
 };
 
 static int uid_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])

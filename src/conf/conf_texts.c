@@ -84,6 +84,13 @@ static int word_parse(const struct conf_row *row, const char *text, void *object
     return set_text(row, object, text);
 }
 
+static int template_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
+{
+    int err = conf_template_check(row, text, strlen(text), why);
+
+    return err ? err : text_parse(row, text, object, why);
+}
+
 /* What follows a credentials prefix, or NULL. */
 static const char *credential_name(const char *text)
 {
@@ -167,6 +174,7 @@ const struct conf_type conf_file = TEXT_TYPE("file", file_parse);
 const struct conf_type conf_san = TEXT_TYPE("certificate name", san_parse);
 const struct conf_type conf_url = TEXT_TYPE("URL", url_parse);
 const struct conf_type conf_proxy = TEXT_TYPE("URL", proxy_parse);
+const struct conf_type conf_template = TEXT_TYPE("template", template_parse);
 
 /* ---- address: three members of struct conf_listener follow from one text ---- */
 
