@@ -16,6 +16,7 @@
 #include "conf/conf_table.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,12 +59,22 @@ static void choice_hint(const char *choices, const char *word, size_t len, char 
     (void)did_you_mean_hint(&near, hint, size);
 }
 
-void conf_choice_why(const struct conf_row *row, const char *word, size_t len, char why[CONF_WHY_SIZE])
+int conf_refuse(char why[CONF_WHY_SIZE], const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(why, CONF_WHY_SIZE, fmt, ap);
+    va_end(ap);
+    return -EINVAL;
+}
+
+int conf_refuse_choice(const struct conf_row *row, const char *word, size_t len, char why[CONF_WHY_SIZE])
 {
     char hint[WORD_SIZE + 32];
 
     choice_hint(row->choices, word, len, hint, sizeof(hint));
-    (void)snprintf(why, CONF_WHY_SIZE, "knows only: %s%s", row->choices, hint);
+    return conf_refuse(why, "knows only: %s%s", row->choices, hint);
 }
 
 /* Reads a list of choices into their indexes, in order. 0, or -EINVAL and why. */
@@ -75,14 +86,10 @@ static int choices_parse(const struct conf_row *row, const char *text, int index
 
     for (*n = 0; (word = conf_next_word(&text, &len)); (*n)++) {
         int i = conf_choice_index(row->choices, word, len);
-        if (i < 0) {
-            conf_choice_why(row, word, len, why);
-            return -EINVAL;
-        }
-        if (seen & 1U << i) {
-            (void)snprintf(why, CONF_WHY_SIZE, "names `%.*s` twice", (int)len, word);
-            return -EINVAL;
-        }
+        if (i < 0)
+            return conf_refuse_choice(row, word, len, why);
+        if (seen & 1U << i)
+            return conf_refuse(why, "names `%.*s` twice", (int)len, word);
         seen |= 1U << i;
         index[*n] = i;
     }
@@ -188,19 +195,16 @@ int conf_template_check(const struct conf_row *row, const char *text, size_t len
     for (const char *p = text; p < end; p++) {
         const char *close = *p == '{' ? memchr(p, '}', (size_t)(end - p)) : NULL;
         size_t n;
-        if (*p == '}' || (*p == '{' && !close)) {
-            (void)snprintf(why, CONF_WHY_SIZE, "has a lone brace");
-            return -EINVAL;
-        }
+        if (*p == '}' || (*p == '{' && !close))
+            return conf_refuse(why, "has a lone brace");
         if (*p != '{')
             continue;
         n = (size_t)(close - p - 1);
         if (conf_choice_index(row->choices, p + 1, n) < 0) {
             char hint[WORD_SIZE + 32];
             choice_hint(row->choices, p + 1, n, hint, sizeof(hint));
-            (void)snprintf(why, CONF_WHY_SIZE, "has an unknown placeholder `{%.*s}`; known are: %s%s",
-                           n < WORD_SIZE ? (int)n : WORD_SIZE, p + 1, row->choices, hint);
-            return -EINVAL;
+            return conf_refuse(why, "has an unknown placeholder `{%.*s}`; known are: %s%s",
+                               n < WORD_SIZE ? (int)n : WORD_SIZE, p + 1, row->choices, hint);
         }
         p = close;
     }
@@ -222,8 +226,7 @@ static int check_new(const struct conf_list *list, const char *word, size_t len,
         size_t other_n = pair ? (size_t)(last_colon(other, strlen(other)) - other) + 1 : strlen(other);
         if (!text_equal_nocase_n(other, other_n, word, n))
             continue;
-        (void)snprintf(why, CONF_WHY_SIZE, "names `%.*s` twice", n < 64 ? (int)(n - pair) : 64, word);
-        return -EINVAL;
+        return conf_refuse(why, "names `%.*s` twice", n < 64 ? (int)(n - pair) : 64, word);
     }
     return 0;
 }
@@ -233,15 +236,10 @@ static int check_pair(const struct conf_row *row, const char *word, size_t len, 
     const char *colon = last_colon(word, len);
     size_t right = colon ? (size_t)(word + len - colon) - 1 : 0;
 
-    if (!colon || colon == word || !right) {
-        (void)snprintf(why, CONF_WHY_SIZE, "wants pairs LEFT:RIGHT, and `%.*s` is none",
-                       len < 64 ? (int)len : 64, word);
-        return -EINVAL;
-    }
-    if (row->choices && conf_choice_index(row->choices, colon + 1, right) < 0) {
-        conf_choice_why(row, colon + 1, right, why);
-        return -EINVAL;
-    }
+    if (!colon || colon == word || !right)
+        return conf_refuse(why, "wants pairs LEFT:RIGHT, and `%.*s` is none", len < 64 ? (int)len : 64, word);
+    if (row->choices && conf_choice_index(row->choices, colon + 1, right) < 0)
+        return conf_refuse_choice(row, colon + 1, right, why);
     return 0;
 }
 
@@ -270,21 +268,17 @@ static int check_word(const struct conf_row *row, const struct conf_list *list, 
         int err = pair ? check_pair(row, word, len, why) : 0;
         return err ? err : check_new(list, word, len, pair, why);
     }
-    if (list_has(list, word, len)) {
-        (void)snprintf(why, CONF_WHY_SIZE, "names a template twice");
-        return -EINVAL;
-    }
+    if (list_has(list, word, len))
+        return conf_refuse(why, "names a template twice");
     return conf_template_check(row, word, len, why);
 }
 
 static int list_add(const struct conf_row *row, struct conf_list *list, const char *word, size_t len,
                     char *why)
 {
-    if (list->n == row->max) {
-        (void)snprintf(why, CONF_WHY_SIZE, "takes at most %u %s", (unsigned)row->max,
-                       row->type == &conf_templates ? "templates" : "words");
-        return -EINVAL;
-    }
+    if (list->n == row->max)
+        return conf_refuse(why, "takes at most %u %s", (unsigned)row->max,
+                           row->type == &conf_templates ? "templates" : "words");
     if (check_word(row, list, word, len, why))
         return -EINVAL;
     list->item[list->n] = strndup(word, len);

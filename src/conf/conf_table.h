@@ -111,7 +111,8 @@ static inline const void *conf_field_const(const struct conf_row *row, const voi
 const char *conf_next_word(const char **list, size_t *len);
 /* Index of a word in `choices`, or -1. */
 int conf_choice_index(const char *choices, const char *word, size_t len);
-/* "needs one of … ; did you mean …", into why. */
-void conf_choice_why(const struct conf_row *, const char *word, size_t len, char why[CONF_WHY_SIZE]);
+/* Writes into `why`; -EINVAL. The second: "knows only: …; did you mean …". */
+int conf_refuse(char why[CONF_WHY_SIZE], const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int conf_refuse_choice(const struct conf_row *, const char *word, size_t len, char why[CONF_WHY_SIZE]);
 
 #endif
