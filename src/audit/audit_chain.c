@@ -82,6 +82,15 @@ int audit_line_write(struct buf *b, struct audit_link *at, int64_t wall_ms, cons
     return 0;
 }
 
+int audit_line_write_own(struct buf *b, struct audit_link *at, struct buf *object)
+{
+    int err = object->failed
+                  ? -ENOMEM
+                  : audit_line_write(b, at, clock_wall(&clock_system), object->data + 1, object->len - 2);
+    buf_free(object);
+    return err;
+}
+
 /* ---- reading ---- */
 
 struct scan {

@@ -58,6 +58,9 @@ void audit_link_none(struct audit_link *);
 /* Appends the line that follows `at` and moves `at` on. 0, -EMSGSIZE, -ENOMEM. */
 int audit_line_write(struct buf *, struct audit_link *at, int64_t wall_ms, const char *members, size_t n);
 
+/* The same for a record of the trail about itself: a whole JSON object, which is freed; the time is now. */
+int audit_line_write_own(struct buf *, struct audit_link *at, struct buf *object);
+
 /* Reads one line, its line end included. NULL if it is one of ours, else what is wrong with it. */
 const char *audit_line_read(const char *line, size_t n, struct audit_line *out);
 

@@ -17,7 +17,7 @@
  */
 #include "audit/audit_file.h"
 
-#include "base/clock.h"
+#include "audit/audit_tail.h"
 #include "base/digest.h"
 #include "base/jsonw.h"
 #include "base/text.h"
@@ -57,23 +57,11 @@ struct tail {
 
 /* ---- reading the end ---- */
 
-static int read_at(int fd, off_t offset, size_t n, struct buf *out)
+static int read_at(int fd, uint64_t offset, size_t n, struct buf *out)
 {
-    char piece[65536];
+    char *to = buf_add(out, n);
 
-    while (n) {
-        ssize_t got = pread(fd, piece, n < sizeof(piece) ? n : sizeof(piece), offset);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return got < 0 ? -errno : -EIO;
-        int err = buf_append(out, piece, (size_t)got);
-        if (err)
-            return err;
-        offset += got;
-        n -= (size_t)got;
-    }
-    return 0;
+    return to ? audit_tail_read_at(fd, to, n, offset) : -ENOMEM;
 }
 
 /* The last sound line within the bytes; returns where it ends, 0 = there is none. */
@@ -130,7 +118,7 @@ static int read_tail(int fd, uint64_t size, struct tail *t)
         size_t n = whole ? (size_t)size : window;
         struct buf b = BUF_INIT(TAIL_MAX + sizeof(CLOSE_OFF));
 
-        err = n > TAIL_MAX ? -EMEDIUMTYPE : read_at(fd, (off_t)(size - n), n, &b);
+        err = n > TAIL_MAX ? -EMEDIUMTYPE : read_at(fd, size - n, n, &b);
         size_t end = err ? 0 : find_last(b.data, b.len, whole, &t->last);
         if (!err && whole && !end && !looks_like_ours(&b))
             err = -EMEDIUMTYPE;
@@ -161,15 +149,6 @@ static void read_first(int fd, uint64_t size, struct tail *t)
 
 /* ---- the lines that say how it goes on ---- */
 
-static int add_line(struct buf *lines, struct audit_link *at, struct buf *object)
-{
-    int err = object->failed
-                  ? -ENOMEM
-                  : audit_line_write(lines, at, clock_wall(&clock_system), object->data + 1, object->len - 2);
-    buf_free(object);
-    return err;
-}
-
 /* audit_begin, audit_continue, audit_cut: an event, why, and where the trail stood. */
 static int add_known(struct buf *lines, struct audit_link *at, const char *event, const char *cause,
                      const struct audit_link *known)
@@ -185,7 +164,7 @@ static int add_known(struct buf *lines, struct audit_link *at, const char *event
         jsonw_str(&w, "last_hash", known->hash);
     }
     jsonw_end(&w);
-    return add_line(lines, at, &b);
+    return audit_line_write_own(lines, at, &b);
 }
 
 static int add_torn(struct buf *lines, struct audit_link *at, const struct tail *t)
@@ -201,7 +180,7 @@ static int add_torn(struct buf *lines, struct audit_link *at, const struct tail 
     jsonw_int(&w, "junk_bytes", (int64_t)t->junk_bytes);
     jsonw_str(&w, "junk_sha256", t->junk_sha256);
     jsonw_end(&w);
-    return add_line(lines, at, &b);
+    return audit_line_write_own(lines, at, &b);
 }
 
 static bool same_link(const struct audit_link *a, const struct audit_link *b)

@@ -35,7 +35,7 @@ struct older {
     uint64_t seq;
 };
 
-static int read_at(int fd, char *to, size_t n, uint64_t offset)
+int audit_tail_read_at(int fd, char *to, size_t n, uint64_t offset)
 {
     while (n) {
         ssize_t got = pread(fd, to, n, (off_t)offset);
@@ -85,7 +85,7 @@ static int read_back(struct reading *r, int fd)
         at -= n;
         r->left -= n;
         r->past->bytes += n;
-        result = read_at(fd, r->piece, n, at);
+        result = audit_tail_read_at(fd, r->piece, n, at);
         if (!result)
             result = give_lines(r, n + kept, at == 0, &kept);
     }
@@ -105,7 +105,7 @@ static uint64_t first_seq(int fd, char *room)
     if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size == 0)
         return 0;
     size_t n = st.st_size < AUDIT_LINE_MAX ? (size_t)st.st_size : AUDIT_LINE_MAX;
-    const char *end = read_at(fd, room, n, 0) ? NULL : memchr(room, '\n', n);
+    const char *end = audit_tail_read_at(fd, room, n, 0) ? NULL : memchr(room, '\n', n);
 
     return end && !audit_line_read(room, (size_t)(end - room) + 1, &line) ? line.link.seq : 0;
 }

@@ -26,4 +26,7 @@ struct audit_tail {
 int audit_tail_read(const char *path, uint64_t max_bytes, int (*line)(void *arg, const char *line, size_t n),
                     void *arg, struct audit_tail *past);
 
+/* All n bytes at the offset. 0 or -errno, -EIO where the file ends before. */
+int audit_tail_read_at(int fd, char *to, size_t n, uint64_t offset);
+
 #endif

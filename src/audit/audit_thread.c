@@ -86,15 +86,6 @@ static void take_batch(struct audit_writer *w, struct batch *b)
 
 /* ---- the trail's own records ---- */
 
-static int add_own(struct buf *lines, struct audit_link *at, struct buf *object)
-{
-    int err = object->failed
-                  ? -ENOMEM
-                  : audit_line_write(lines, at, clock_wall(&clock_system), object->data + 1, object->len - 2);
-    buf_free(object);
-    return err;
-}
-
 static int add_failing(struct buf *lines, struct audit_link *at, int err)
 {
     struct buf b = BUF_INIT(OWN_MEMBERS);
@@ -104,7 +95,7 @@ static int add_failing(struct buf *lines, struct audit_link *at, int err)
     jsonw_str(&j, "event", "audit_failing");
     jsonw_str(&j, "error", strerror(-err));
     jsonw_end(&j);
-    return add_own(lines, at, &b);
+    return audit_line_write_own(lines, at, &b);
 }
 
 static int add_gap(struct audit_writer *w, const struct batch *batch, struct buf *lines,
@@ -123,7 +114,7 @@ static int add_gap(struct audit_writer *w, const struct batch *batch, struct buf
     jsonw_str(&j, "from", audit_time(since, from));
     jsonw_str(&j, "to", audit_time(clock_wall(&clock_system), to));
     jsonw_end(&j);
-    return add_own(lines, at, &b);
+    return audit_line_write_own(lines, at, &b);
 }
 
 /* ---- writing ---- */
@@ -185,7 +176,7 @@ static void give_back(struct audit_writer *w, struct batch *b, int err)
             continue;
         }
         e->err = err ? err : e->err;
-        w->report.records += !e->err;
+        w->report.state.records += !e->err;
         w->queued--;
         STAILQ_INSERT_TAIL(&w->written, e, link);
     }
@@ -204,14 +195,14 @@ static void note_outcome(struct audit_writer *w, int err, uint64_t took_us)
     if (err && !w->failing)
         w->failing_from_ms = clock_wall(&clock_system);
     w->failing = err;
-    r->failures += err != 0;
+    r->state.failures += err != 0;
     r->err = err;
-    r->seq = w->file.head.last.seq;
-    r->breaks = w->file.breaks;
+    r->state.seq = w->file.head.last.seq;
+    r->state.breaks = w->file.breaks;
     (void)text_copy(r->last_break, sizeof(r->last_break), w->file.last_break);
-    r->sent = w->syslog.sent;
-    r->dropped = w->syslog.dropped;
-    r->last_commit_us = took_us;
+    r->state.sink_sent = w->syslog.sent;
+    r->state.sink_dropped = w->syslog.dropped;
+    r->state.last_commit_us = took_us;
 }
 
 /* Under the lock: may the thread end? What still cannot be written at the end is lost. */

@@ -26,10 +26,9 @@ struct audit_entry {
 
 STAILQ_HEAD(audit_entries, audit_entry);
 
-struct audit_report { /* what the thread says of itself */
-    int err;          /* 0 = records can be written */
-    uint64_t seq, records, failures, lost, sent, dropped, last_commit_us;
-    unsigned breaks;
+struct audit_report {         /* what the thread says of itself */
+    int err;                  /* 0 = records can be written */
+    struct audit_state state; /* but for `writable`, `why` and `queued`, which writer_state() adds */
     char last_break[16];
 };
 

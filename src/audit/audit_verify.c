@@ -100,23 +100,6 @@ void audit_verify_free(struct audit_verify *v)
     free(v);
 }
 
-/* ---- members of the lines that the trail writes about itself ---- */
-
-static const char *text_of(const cJSON *o, const char *name)
-{
-    const cJSON *value = json_get(o, name);
-
-    return cJSON_IsString(value) ? value->valuestring : "";
-}
-
-static int64_t number_of(const cJSON *o, const char *name)
-{
-    const cJSON *value = json_get(o, name);
-    int64_t n = 0;
-
-    return value && json_int(value, &n) ? n : 0;
-}
-
 /* ---- lines that are not sound ---- */
 
 static void add_junk(struct audit_verify *v, const char *line, size_t n, const char *why)
@@ -143,8 +126,8 @@ static bool is_closed_off(struct audit_verify *v, const cJSON *o)
     if (EVP_DigestFinal_ex(v->junk.hash, digest, &n) != 1)
         return false;
     text_hex(hex, digest, n);
-    return strcmp(text_of(o, "junk_sha256"), hex) == 0 &&
-           number_of(o, "junk_bytes") == (int64_t)v->junk.bytes;
+    return strcmp(json_text(o, "junk_sha256"), hex) == 0 &&
+           json_number(o, "junk_bytes") == (int64_t)v->junk.bytes;
 }
 
 /* The sound line behind them, if there is one, decides what they are. Returns how many numbers they took. */
@@ -157,7 +140,7 @@ static uint64_t judge_junk(struct audit_verify *v, const struct audit_line *next
     if (lines == 0)
         return 0;
     j->lines = 0;
-    if (closed && lines == 1 && strcmp(text_of(o, "cause"), "torn") == 0)
+    if (closed && lines == 1 && strcmp(json_text(o, "cause"), "torn") == 0)
         remark(v, NOTE, j->first, 0,
                "the line was cut off by a crash; the gateway closed it off with seq %" PRIu64,
                next->link.seq);
@@ -178,7 +161,7 @@ static bool is_known_loss(const char *cause)
 static void check_beginning(struct audit_verify *v, const struct audit_line *l, const cJSON *o)
 {
     struct audit_link none;
-    const char *cause = text_of(o, "cause");
+    const char *cause = json_text(o, "cause");
     char numbers[64];
 
     audit_link_none(&none);
@@ -236,12 +219,10 @@ static bool check_follows(struct audit_verify *v, const struct audit_line *l, ui
 
 static void note_gap(struct audit_verify *v, const struct audit_line *l, const cJSON *o)
 {
-    int64_t lost = number_of(o, "lost");
-
     if (strcmp(l->event, "audit_gap") == 0)
         remark(v, NOTE, v->line, l->link.seq,
-               "gap from %.32s to %.32s: %" PRId64 " records lost, %" PRId64 " late", text_of(o, "from"),
-               text_of(o, "to"), lost, number_of(o, "delayed"));
+               "gap from %.32s to %.32s: %" PRId64 " records lost, %" PRId64 " late", json_text(o, "from"),
+               json_text(o, "to"), json_number(o, "lost"), json_number(o, "delayed"));
 }
 
 static void check_against_head(struct audit_verify *v, const struct audit_line *l)

@@ -14,6 +14,7 @@
 #include "audit/audit_chain.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/uthash_nofail.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,11 +25,15 @@
 #define FNV_BASIS 1469598103934665603U
 #define FNV_PRIME 1099511628211U
 
+struct end {
+    uint64_t hash;
+    UT_hash_handle hh;
+};
+
 struct audit_witness {
     void (*claim)(void *arg, const struct audit_claim *);
     void *arg;
-    uint64_t *ends; /* open addressing; 0 = free */
-    size_t nends, capacity;
+    struct end *ends;
 };
 
 struct piece {
@@ -49,9 +54,15 @@ struct audit_witness *audit_witness_new(void (*claim)(void *arg, const struct au
 
 void audit_witness_free(struct audit_witness *w)
 {
+    struct end *end, *next;
+
     if (!w)
         return;
-    free(w->ends);
+    HASH_ITER(hh, w->ends, end, next)
+    {
+        HASH_DEL(w->ends, end);
+        free(end);
+    }
     free(w);
 }
 
@@ -72,47 +83,28 @@ static uint64_t end_hash(struct piece a, struct piece b)
     return h ? h : 1;
 }
 
-static uint64_t *place_of(const struct audit_witness *w, uint64_t hash)
+static struct end *find_end(const struct audit_witness *w, uint64_t hash)
 {
-    size_t i = (size_t)(hash ^ (hash >> 32)) & (w->capacity - 1);
+    struct end *end;
 
-    while (w->ends[i] && w->ends[i] != hash)
-        i = (i + 1) & (w->capacity - 1);
-    return &w->ends[i];
-}
-
-static bool has_end(const struct audit_witness *w, uint64_t hash)
-{
-    return w->capacity && *place_of(w, hash) == hash;
-}
-
-static int grow_ends(struct audit_witness *w)
-{
-    struct audit_witness old = *w;
-    size_t capacity = old.capacity ? old.capacity * 2 : 1024;
-
-    w->ends = calloc(capacity, sizeof(*w->ends));
-    if (!w->ends) {
-        w->ends = old.ends;
-        return -ENOMEM;
-    }
-    w->capacity = capacity;
-    for (size_t i = 0; i < old.capacity; i++)
-        if (old.ends[i])
-            *place_of(w, old.ends[i]) = old.ends[i];
-    free(old.ends);
-    return 0;
+    HASH_FIND(hh, w->ends, &hash, sizeof(hash), end);
+    return end;
 }
 
 static int add_end(struct audit_witness *w, uint64_t hash)
 {
-    if ((w->nends + 1) * 2 > w->capacity && grow_ends(w))
-        return -ENOMEM;
-    uint64_t *place = place_of(w, hash);
+    if (find_end(w, hash))
+        return 0;
+    struct end *end = calloc(1, sizeof(*end));
 
-    w->nends += *place == 0;
-    *place = hash;
-    return 0;
+    if (!end)
+        return -ENOMEM;
+    end->hash = hash;
+    HASH_ADD(hh, w->ends, hash, sizeof(hash), end);
+    if (end->hh.tbl)
+        return 0;
+    free(end);
+    return -ENOMEM;
 }
 
 /* ---- members, as they are written ---- */
@@ -161,36 +153,28 @@ static uint64_t lease_of(const char *line, size_t n)
 
 /* ---- claims ---- */
 
-static const char *text_of(const cJSON *o, const char *name)
-{
-    const cJSON *value = json_get(o, name);
-
-    return cJSON_IsString(value) ? value->valuestring : "";
-}
-
 static int64_t moment_of(const cJSON *o, const char *name)
 {
     int64_t wall_ms = 0;
 
-    return clock_parse_vault_date(text_of(o, name), &wall_ms) ? 0 : wall_ms;
+    return clock_parse_vault_date(json_text(o, name), &wall_ms) ? 0 : wall_ms;
 }
 
 static void make_claim(struct audit_witness *w, const char *line, size_t n)
 {
     const char *unused;
     cJSON *o = json_parse(line, n, 4, JSON_DUPLICATES_OK, &unused);
-    const cJSON *number = o ? json_get(o, "vault_request_id") : NULL;
-    int64_t id = 0;
+    int64_t id = json_number(o, "vault_request_id");
 
-    if (number && json_int(number, &id) && id > 0)
-        w->claim(w->arg, &(struct audit_claim){.lease_id = text_of(o, "lease_id"),
-                                               .credential_id = text_of(o, "credential_id"),
-                                               .vault = text_of(o, "vault"),
-                                               .run_as = text_of(o, "run_as"),
-                                               .vault_url = text_of(o, "vault_url"),
-                                               .user = text_of(o, "user"),
-                                               .domain = text_of(o, "domain"),
-                                               .session = text_of(o, "session"),
+    if (id > 0)
+        w->claim(w->arg, &(struct audit_claim){.lease_id = json_text(o, "lease_id"),
+                                               .credential_id = json_text(o, "credential_id"),
+                                               .vault = json_text(o, "vault"),
+                                               .run_as = json_text(o, "run_as"),
+                                               .vault_url = json_text(o, "vault_url"),
+                                               .user = json_text(o, "user"),
+                                               .domain = json_text(o, "domain"),
+                                               .session = json_text(o, "session"),
                                                .request_id = id,
                                                .created_wall_ms = moment_of(o, "time"),
                                                .expires_wall_ms = moment_of(o, "expires_at")});
@@ -203,8 +187,8 @@ static void on_checkout(struct audit_witness *w, const char *line, size_t n)
     uint64_t request = request_of(line, n);
 
     if (request && member_is(text_member(line, n, "\"outcome\":\""), "ok") &&
-        !member_is(text_member(line, n, "\"adopted\":\""), "yes") && !has_end(w, request) &&
-        !has_end(w, lease_of(line, n)))
+        !member_is(text_member(line, n, "\"adopted\":\""), "yes") && !find_end(w, request) &&
+        !find_end(w, lease_of(line, n)))
         make_claim(w, line, n);
 }
 

@@ -103,8 +103,8 @@ static void log_changes(struct audit_writer *w, const struct audit_report *r)
         log_error("audit_failed", "file=%s error=%s policy=%s", w->file.path, strerror(-r->err),
                   "see audit_policy");
     if (!r->err && w->reported.err)
-        log_info("audit_recovered", "file=%s seq=%llu", w->file.path, (unsigned long long)r->seq);
-    if (r->breaks != w->reported.breaks)
+        log_info("audit_recovered", "file=%s seq=%llu", w->file.path, (unsigned long long)r->state.seq);
+    if (r->state.breaks != w->reported.state.breaks)
         log_error("audit_broken", "file=%s cause=%s hint=%s", w->file.path, r->last_break,
                   "the file was not as it was left; `jumpgate audit verify` says what is missing");
     w->reported = *r;
@@ -207,7 +207,7 @@ static int check_admission(struct audit_writer *w, const struct audit_wait *wait
     if (!wait) { /* an awaited record is refused; any other becomes part of a gap */
         w->lost_from_ms = w->lost ? w->lost_from_ms : clock_wall(w->opts.clock);
         w->lost++;
-        w->report.lost++;
+        w->report.state.lost++;
     }
     return wait ? -EBUSY : -ENOBUFS;
 }
@@ -286,17 +286,10 @@ static void writer_state(struct audit_sink *sink, struct audit_state *state)
 
     uv_mutex_lock(&w->lock);
     r = w->report;
-    *state = (struct audit_state){.queued = w->queued};
+    *state = r.state;
+    state->queued = w->queued;
     uv_mutex_unlock(&w->lock);
     state->writable = is_writable(w, &r);
-    state->seq = r.seq;
-    state->records = r.records;
-    state->failures = r.failures;
-    state->lost = r.lost;
-    state->breaks = r.breaks;
-    state->sink_sent = r.sent;
-    state->sink_dropped = r.dropped;
-    state->last_commit_us = r.last_commit_us;
     if (r.err)
         (void)snprintf(state->why, sizeof(state->why), "%s", strerror(-r.err));
     else if (w->stalled)
@@ -347,7 +340,7 @@ static bool may_pass(int err)
 /* The gateway starts all the same: leases of the run before must be checked in. */
 static void note_bad_start(struct audit_writer *w, int err)
 {
-    struct audit_report r = {.err = err, .failures = err != 0};
+    struct audit_report r = {.err = err, .state.failures = err != 0};
 
     if (!err)
         return;
@@ -381,7 +374,7 @@ struct audit_writer *audit_writer_open(const struct audit_writer_opts *opts, cha
     }
     note_bad_start(w, err);
     audit_syslog_open(&w->syslog, opts->syslog);
-    w->report.seq = w->file.head.last.seq;
+    w->report.state.seq = w->file.head.last.seq;
     if (!start_thread(w)) {
         (void)snprintf(why, 320, "the audit writer's thread cannot be started");
         return NULL;

@@ -467,6 +467,20 @@ bool json_int_exact(const cJSON *value, int64_t *out)
                                  : json_int(value, out);
 }
 
+const char *json_text(const cJSON *object, const char *name)
+{
+    const char *text = cJSON_GetStringValue(json_get(object, name));
+
+    return text ? text : "";
+}
+
+int64_t json_number(const cJSON *object, const char *name)
+{
+    int64_t n = 0;
+
+    return json_int_exact(json_get(object, name), &n) ? n : 0;
+}
+
 bool json_is_numeral(const cJSON *value)
 {
     return cJSON_IsNumber(value) || (cJSON_IsString(value) && text_only(value->valuestring, "-0123456789"));

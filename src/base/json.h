@@ -70,6 +70,9 @@ bool json_int(const cJSON *value, int64_t *out);
 /* The same, or an integer within int64 in quotes: of a tree read with JSON_EXACT, or written so by a vault.
  */
 bool json_int_exact(const cJSON *value, int64_t *out);
+/* A member that may be absent: "" or 0 then, and where it is of another kind. */
+const char *json_text(const cJSON *object, const char *name);
+int64_t json_number(const cJSON *object, const char *name); /* as json_int_exact() */
 /* A number, or digits in quotes, whether or not they can be read. */
 bool json_is_numeral(const cJSON *value);
 

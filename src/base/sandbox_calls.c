@@ -77,11 +77,43 @@ static const char *const absent[] = {
 };
 /* clang-format on */
 
-static int add_call(scmp_filter_ctx filter, uint32_t action, const char *name)
+#define REFUSE     SCMP_ACT_ERRNO(EACCES)
+#define WHOLE      UINT32_MAX
+#define COUNT(all) (sizeof(all) / sizeof((all)[0]))
+
+/* Calls by an argument: `action` when (argument & mask) is one of the values. */
+static const struct call_rule {
+    const char *name;
+    uint32_t action;
+    unsigned argument;
+    uint64_t mask;
+    size_t n;
+    uint64_t values[4];
+} rules[] = {
+    /* No code comes to what was there at the start, whatever it is written to. */
+    {"mmap", SCMP_ACT_ALLOW, 2, PROT_EXEC, 1, {0}},
+    {"mmap2", SCMP_ACT_ALLOW, 2, PROT_EXEC, 1, {0}},
+    {"mmap", REFUSE, 2, PROT_EXEC | PROT_WRITE, 1, {PROT_EXEC}},
+    {"mmap2", REFUSE, 2, PROT_EXEC | PROT_WRITE, 1, {PROT_EXEC}},
+    {"mprotect", SCMP_ACT_ALLOW, 2, PROT_EXEC, 1, {0}},
+    {"socket", SCMP_ACT_ALLOW, 0, WHOLE, 3, {AF_INET, AF_INET6, AF_NETLINK}},
+    {"socket", REFUSE, 0, WHOLE, 1, {AF_UNIX}},
+    {"ioctl", SCMP_ACT_ALLOW, 1, WHOLE, 4, {FIONBIO, FIONREAD, FIOCLEX, FIONCLEX}},
+    {"ioctl", SCMP_ACT_ALLOW, 1, WHOLE, 4, {TCGETS, TIOCGWINSZ, SIOCGIFINDEX, SIOCGIFNAME}},
+    {"prctl", SCMP_ACT_ALLOW, 0, WHOLE, 3, {PR_SET_NAME, PR_GET_NAME, PR_SET_VMA}},
+    {"prctl", SCMP_ACT_ALLOW, 0, WHOLE, 3, {PR_GET_DUMPABLE, PR_GET_NO_NEW_PRIVS, PR_CAPBSET_READ}},
+    {"clone", SCMP_ACT_ALLOW, 0, CLONE_THREAD, 1, {CLONE_THREAD}},
+    /* Limits may be read and lowered, of this process alone. */
+    {"prlimit64", SCMP_ACT_ALLOW, 0, WHOLE, 1, {0}},
+};
+
+/* With the conditions, of which all must hold. */
+static int add_call(scmp_filter_ctx filter, uint32_t action, const char *name, unsigned n,
+                    const struct scmp_arg_cmp *when)
 {
     int number = seccomp_syscall_resolve_name(name);
 
-    return number == __NR_SCMP_ERROR ? 0 : seccomp_rule_add(filter, action, number, 0);
+    return number == __NR_SCMP_ERROR ? 0 : seccomp_rule_add_array(filter, action, number, n, when);
 }
 
 static int add_calls(scmp_filter_ctx filter, uint32_t action, const char *const *names, size_t n)
@@ -89,98 +121,42 @@ static int add_calls(scmp_filter_ctx filter, uint32_t action, const char *const 
     int err = 0;
 
     for (size_t i = 0; i < n && !err; i++)
-        err = add_call(filter, action, names[i]);
+        err = add_call(filter, action, names[i], 0, NULL);
     return err;
 }
 
-/* The call when (argument & mask) is `value`. */
-static int add_call_when(scmp_filter_ctx filter, const char *name, unsigned argument, uint64_t mask,
-                         uint64_t value)
-{
-    struct scmp_arg_cmp when = {.arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
-    int number = seccomp_syscall_resolve_name(name);
-
-    return number == __NR_SCMP_ERROR ? 0 : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, 1, &when);
-}
-
-/* Answered EACCES when (argument & mask) is `value`. */
-static int refuse_when(scmp_filter_ctx filter, const char *name, unsigned argument, uint64_t mask,
-                       uint64_t value)
-{
-    struct scmp_arg_cmp when = {.arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
-    int number = seccomp_syscall_resolve_name(name);
-
-    return number == __NR_SCMP_ERROR
-               ? 0
-               : seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EACCES), number, 1, &when);
-}
-
-/* No code comes to what was there at the start, whatever it is written to. */
-static int add_memory(scmp_filter_ctx filter, bool only_log)
+static int add_rule(scmp_filter_ctx filter, const struct call_rule *r)
 {
     int err = 0;
 
-    for (unsigned i = 0; i < 2 && !err; i++) {
-        const char *mmap_name = i ? "mmap2" : "mmap";
-
-        err = add_call_when(filter, mmap_name, 2, PROT_EXEC, 0);
-        if (!err && !only_log)
-            err = refuse_when(filter, mmap_name, 2, PROT_EXEC | PROT_WRITE, PROT_EXEC);
-    }
-    return err ? err : add_call_when(filter, "mprotect", 2, PROT_EXEC, 0);
+    for (size_t i = 0; i < r->n && !err; i++)
+        err = add_call(filter, r->action, r->name, 1,
+                       &(struct scmp_arg_cmp){r->argument, SCMP_CMP_MASKED_EQ, r->mask, r->values[i]});
+    return err;
 }
 
 /* A pair of streams cannot be connected to anything else; a pair of datagram sockets could. */
 static int add_pairs(scmp_filter_ctx filter)
 {
-    const struct scmp_arg_cmp when[] = {
-        {.arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = AF_UNIX},
-        {.arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = SOCKET_TYPE, .datum_b = SOCK_STREAM},
-    };
-    int number = seccomp_syscall_resolve_name("socketpair");
+    const struct scmp_arg_cmp when[] = {{0, SCMP_CMP_MASKED_EQ, WHOLE, AF_UNIX},
+                                        {1, SCMP_CMP_MASKED_EQ, SOCKET_TYPE, SOCK_STREAM}};
 
-    return number == __NR_SCMP_ERROR ? 0 : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, 2, when);
+    return add_call(filter, SCMP_ACT_ALLOW, "socketpair", 2, when);
 }
 
-static int add_some(scmp_filter_ctx filter, const char *name, unsigned argument, const uint64_t *values,
-                    size_t n)
-{
-    int err = 0;
-
-    for (size_t i = 0; i < n && !err; i++)
-        err = add_call_when(filter, name, argument, UINT32_MAX, values[i]);
-    return err;
-}
-
+/* Signals go to this process alone. With `only_log` what would be refused is logged like any other call. */
 static int add_by_argument(scmp_filter_ctx filter, bool only_log)
 {
-    static const uint64_t families[] = {AF_INET, AF_INET6, AF_NETLINK};
-    static const uint64_t controls[] = {FIONBIO, FIONREAD,   FIOCLEX,      FIONCLEX,
-                                        TCGETS,  TIOCGWINSZ, SIOCGIFINDEX, SIOCGIFNAME};
-    static const uint64_t options[] = {PR_SET_NAME,     PR_GET_NAME,         PR_SET_VMA,
-                                       PR_GET_DUMPABLE, PR_GET_NO_NEW_PRIVS, PR_CAPBSET_READ};
     const uint64_t self = (uint64_t)getpid();
-    int err = add_memory(filter, only_log);
+    const struct call_rule signals[] = {{"kill", SCMP_ACT_ALLOW, 0, WHOLE, 1, {self}},
+                                        {"tgkill", SCMP_ACT_ALLOW, 0, WHOLE, 1, {self}}};
+    int err = add_pairs(filter);
 
-    if (!err)
-        err = add_some(filter, "socket", 0, families, sizeof(families) / sizeof(families[0]));
-    if (!err && !only_log)
-        err = refuse_when(filter, "socket", 0, UINT32_MAX, AF_UNIX);
-    if (!err)
-        err = add_pairs(filter);
-    if (!err)
-        err = add_some(filter, "ioctl", 1, controls, sizeof(controls) / sizeof(controls[0]));
-    if (!err)
-        err = add_some(filter, "prctl", 0, options, sizeof(options) / sizeof(options[0]));
-    if (!err)
-        err = add_call_when(filter, "clone", 0, CLONE_THREAD, CLONE_THREAD);
-    if (!err)
-        err = add_call_when(filter, "kill", 0, UINT32_MAX, self);
-    if (!err)
-        err = add_call_when(filter, "tgkill", 0, UINT32_MAX, self);
-    /* Limits may be read and lowered, of this process alone. */
-    if (!err)
-        err = add_call_when(filter, "prlimit64", 0, UINT32_MAX, 0);
+    for (size_t i = 0; i < COUNT(rules) && !err; i++)
+        if (!only_log || rules[i].action != REFUSE)
+            err = add_rule(filter, &rules[i]);
+    for (size_t i = 0; i < COUNT(signals) && !err; i++)
+        err = add_rule(filter, &signals[i]);
     return err;
 }
 
@@ -197,9 +173,9 @@ int sandbox_calls(bool only_log)
     if (!err)
         (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, where the library can */
     if (!err)
-        err = add_calls(filter, SCMP_ACT_ALLOW, allowed, sizeof(allowed) / sizeof(allowed[0]));
+        err = add_calls(filter, SCMP_ACT_ALLOW, allowed, COUNT(allowed));
     if (!err)
-        err = add_calls(filter, SCMP_ACT_ERRNO(ENOSYS), absent, sizeof(absent) / sizeof(absent[0]));
+        err = add_calls(filter, SCMP_ACT_ERRNO(ENOSYS), absent, COUNT(absent));
     if (!err)
         err = add_by_argument(filter, only_log);
     if (!err)

@@ -61,17 +61,33 @@ static void make_session(struct doctor *d)
     };
 }
 
-static bool (*const stages[])(struct doctor *) = {
-    doctor_configuration, doctor_secrets, doctor_mapping, doctor_dns,  doctor_tcp,  doctor_tls,
-    doctor_open,          doctor_api,     doctor_sign_in, doctor_role, doctor_list, doctor_policy,
+static const struct {
+    enum doctor_stage stage;
+    bool (*run)(struct doctor *);
+} steps[] = {
+    {STAGE_CONFIGURATION, doctor_configuration},
+    {STAGE_SECRETS, doctor_secrets},
+    {STAGE_MAPPING, doctor_mapping},
+    {STAGE_DNS, doctor_dns},
+    {STAGE_TCP, doctor_tcp},
+    {STAGE_TLS, doctor_tls},
+    {STAGE_SECRETS, doctor_open},
+    {STAGE_API, doctor_api},
+    {STAGE_SIGN_IN, doctor_sign_in},
+    {STAGE_ROLE, doctor_role},
+    {STAGE_LIST, doctor_list},
+    {STAGE_POLICY, doctor_policy},
 };
 
 static void run_stages(struct doctor *d)
 {
-    for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++)
-        if (!stages[i](d))
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        d->report.stage = steps[i].stage;
+        if (!steps[i].run(d))
             break;
-    if (d->vault && !report_is(&d->report, STAGE_API, STATE_UNKNOWN))
+    }
+    d->report.stage = STAGE_CLOCK;
+    if (d->vault && d->report.of[STAGE_API].state != STATE_UNKNOWN)
         doctor_clock(d);
 }
 

@@ -10,12 +10,10 @@
 #include "base/person.h"
 #include "conf/conf.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ERRORS_MAX (256U * 1024)
-#define SECRET_MAX 4096
 #define KEY_NEW    128 /* length of a present API key */
 #define KEY_OLD    36  /* a GUID, as made by old releases */
 #define PORT_HTTPS 443
@@ -23,13 +21,13 @@
 
 /* ---- configuration ---- */
 
-static void note_lines(struct doctor_report *r, struct buf *lines)
+static void note_lines(struct doctor *d, struct buf *lines)
 {
     const char *text = buf_cstr(lines);
 
     while (text && *text) {
         int len = (int)strcspn(text, "\n");
-        report_note(r, STAGE_CONFIGURATION, "%.*s", len, text);
+        report_note(d, "%.*s", len, text);
         text += len + (text[len] == '\n');
     }
 }
@@ -37,7 +35,7 @@ static void note_lines(struct doctor_report *r, struct buf *lines)
 static void note_vaults(struct doctor *d)
 {
     for (size_t i = 0; i < d->conf->nvaults; i++)
-        report_note(&d->report, STAGE_CONFIGURATION, "--vault %s", d->conf->vaults[i].name);
+        report_note(d, "--vault %s", d->conf->vaults[i].name);
 }
 
 static bool choose_vault(struct doctor *d)
@@ -49,11 +47,10 @@ static bool choose_vault(struct doctor *d)
             d->vault_conf = &d->conf->vaults[i];
     if (d->vault_conf)
         return true;
-    report_failed(&d->report, STAGE_CONFIGURATION, "%s",
-                  name ? "there is no vault of this name" : "there is not exactly one vault");
-    report_cause(&d->report, STAGE_CONFIGURATION, "%s",
+    report_failed(d, "%s", name ? "there is no vault of this name" : "there is not exactly one vault");
+    report_cause(d, "%s",
                  name ? "--vault names no section [vault NAME]" : "it is not clear which vault is meant");
-    report_remedy(&d->report, STAGE_CONFIGURATION, "name one of the configured vaults with --vault");
+    report_remedy(d, "name one of the configured vaults with --vault");
     note_vaults(d);
     return false;
 }
@@ -73,74 +70,57 @@ static bool find_target(struct doctor *d)
     if (!d->target_port)
         d->target_port = strcmp(d->target.scheme, "https") ? PORT_HTTP : PORT_HTTPS;
     if (err)
-        report_failed(&d->report, STAGE_CONFIGURATION, "the address of the vault %s", why);
+        report_failed(d, "the address of the vault %s", why);
     return !err;
 }
 
 bool doctor_configuration(struct doctor *d)
 {
     struct buf errors = BUF_INIT(ERRORS_MAX);
-    struct doctor_report *r = &d->report;
     int err = conf_load(d->args->conf, &d->conf, &errors);
 
-    note_lines(r, &errors);
+    note_lines(d, &errors);
     buf_free(&errors);
     if (err) {
-        report_failed(r, STAGE_CONFIGURATION, "%s cannot be used", d->args->conf);
-        report_cause(r, STAGE_CONFIGURATION, "the mistakes listed above");
-        report_remedy(r, STAGE_CONFIGURATION,
-                      "put them right; `jumpgate check -c %s` repeats this stage alone", d->args->conf);
+        report_failed(d, "%s cannot be used", d->args->conf);
+        report_cause(d, "the mistakes listed above");
+        report_remedy(d, "put them right; `jumpgate check -c %s` repeats this stage alone", d->args->conf);
         return false;
     }
     if (!choose_vault(d) || !find_target(d))
         return false;
-    r->vault = d->vault_conf->name;
-    report_ok(r, STAGE_CONFIGURATION, "%s is well formed; vault %s at %s", d->args->conf, d->vault_conf->name,
-              d->vault_conf->url);
+    d->report.vault = d->vault_conf->name;
+    report_ok(d, "%s is well formed; vault %s at %s", d->args->conf, d->vault_conf->name, d->vault_conf->url);
     return true;
 }
 
 /* ---- secrets ---- */
-
-static bool is_usable_secret(const struct secret *secret, const char *forbidden)
-{
-    for (size_t i = 0; i < secret->len; i++)
-        if ((unsigned char)secret->p[i] < 0x20 || secret->p[i] == 0x7f || strchr(forbidden, secret->p[i]))
-            return false;
-    return secret->len > 0;
-}
 
 /* Length and form of one secret. False = it cannot be used. */
 static bool check_secret(struct doctor *d, const char *key, const char *path, const char *forbidden,
                          size_t *len)
 {
     struct secret secret = {0};
-    int err = secret_read_file(&secret, path, SECRET_MAX);
-    bool good = !err && is_usable_secret(&secret, forbidden);
+    char why[80];
+    bool read = secret_read_line(&secret, path, why) == 0, good = read && !strpbrk(secret.p, forbidden);
 
     *len = secret.len;
     secret_clear(&secret);
     if (good)
         return true;
-    report_failed(&d->report, STAGE_SECRETS, "%s: %s %s", key, path,
-                  err == -ENODATA || (!err && !*len) ? "is empty"
-                  : err                              ? strerror(-err)
-                                                     : "holds characters it must not");
-    report_cause(&d->report, STAGE_SECRETS,
-                 "the file is not the one that was meant, or it was edited: a secret is one "
-                 "line without blanks around it");
-    report_remedy(&d->report, STAGE_SECRETS,
-                  "write the secret into the file again, one line, readable by the gateway's "
-                  "user alone");
+    report_failed(d, "%s: %s %s", key, path, read ? "holds a blank or a semicolon" : why);
+    report_cause(d, "the file is not the one that was meant, or it was edited: a secret is one line without "
+                    "blanks around it");
+    report_remedy(d, "write the secret into the file again, one line, readable by the gateway's user alone");
     return false;
 }
 
 static void note_key_form(struct doctor *d, size_t len)
 {
     if (len == KEY_NEW || len == KEY_OLD)
-        report_note(&d->report, STAGE_SECRETS, "api_key_file has the form of an API key");
+        report_note(d, "api_key_file has the form of an API key");
     else
-        report_note(&d->report, STAGE_SECRETS,
+        report_note(d,
                     "api_key_file holds %zu characters; an API key has %d, or %d in old releases: is this "
                     "the whole key?",
                     len, KEY_NEW, KEY_OLD);
@@ -150,11 +130,9 @@ static bool check_client_certificate(struct doctor *d)
 {
     if (!d->vault_conf->client_certificate || doctor_own_pair(d->vault_conf))
         return true;
-    report_failed(&d->report, STAGE_SECRETS, "client_certificate and client_key cannot be used together");
-    report_cause(&d->report, STAGE_SECRETS,
-                 "one is not PEM, the key has a passphrase, or they do not belong together");
-    report_remedy(&d->report, STAGE_SECRETS,
-                  "export certificate and key as PEM once more, the key without a passphrase");
+    report_failed(d, "client_certificate and client_key cannot be used together");
+    report_cause(d, "one is not PEM, the key has a passphrase, or they do not belong together");
+    report_remedy(d, "export certificate and key as PEM once more, the key without a passphrase");
     return false;
 }
 
@@ -165,7 +143,7 @@ bool doctor_secrets(struct doctor *d)
     size_t len;
 
     if (secret_open(d->conf->gateway.secret_memory, why)) {
-        report_unknown(&d->report, STAGE_SECRETS, "out of memory");
+        report_unknown(d, "out of memory");
         return false;
     }
     if (conf->oauth_client_id) {
@@ -181,8 +159,7 @@ bool doctor_secrets(struct doctor *d)
         return false;
     if (!check_client_certificate(d))
         return false;
-    report_ok(&d->report, STAGE_SECRETS, "readable: %s%s%s",
-              conf->oauth_client_id ? "the OAuth client's secret" : "the API key",
+    report_ok(d, "readable: %s%s%s", conf->oauth_client_id ? "the OAuth client's secret" : "the API key",
               conf->run_as_password_file ? ", the user's password" : "",
               conf->client_certificate ? ", the client certificate and its key" : "");
     return true;
@@ -195,14 +172,13 @@ static bool note_user_map(struct doctor *d)
 {
     struct conf_vault none = *d->vault_conf;
     struct usermap map;
-    bool mapped = false;
 
     none.run_as.n = 0;
     if (usermap_expand(&none, &d->session, &map))
         return false;
     if (usermap_user(&map))
-        report_note(&d->report, STAGE_MAPPING, "user_map makes %s", usermap_user(&map));
-    mapped = usermap_user(&map) || *map.ended; /* then user_map's own name cannot be written */
+        report_note(d, "user_map makes %s", usermap_user(&map));
+    bool mapped = usermap_user(&map) || *map.ended; /* then user_map's own name cannot be written */
     usermap_free(&map);
     return mapped;
 }
@@ -221,12 +197,11 @@ static void note_templates(struct doctor *d)
             continue;
         ended = *map.ended != '\0';
         if (ended)
-            report_note(&d->report, STAGE_MAPPING, "%s", map.ended);
+            report_note(d, "%s", map.ended);
         else if (usermap_user(&map))
-            report_note(&d->report, STAGE_MAPPING, "%s makes %s", one.run_as.item[0], usermap_user(&map));
+            report_note(d, "%s makes %s", one.run_as.item[0], usermap_user(&map));
         else
-            report_note(&d->report, STAGE_MAPPING, "%s does not apply: the user brings no %s",
-                        one.run_as.item[0],
+            report_note(d, "%s does not apply: the user brings no %s", one.run_as.item[0],
                         d->domain ? "part it needs" : "domain, and there is no default_domain");
         usermap_free(&map);
     }
@@ -240,47 +215,42 @@ static bool refused_by_gateway(struct doctor *d)
 
     if (!name && !domain)
         return false;
-    report_failed(&d->report, STAGE_MAPPING, "the gateway refuses this user: the %s %s",
-                  name ? "user name" : "domain", name ? name : domain);
-    report_cause(&d->report, STAGE_MAPPING,
+    report_failed(d, "the gateway refuses this user: the %s %s", name ? "user name" : "domain",
+                  name ? name : domain);
+    report_cause(d,
                  "such a name could be read as somebody else's, so it is answered with 400 invalid_request");
-    report_remedy(&d->report, STAGE_MAPPING,
-                  "write the user as PRA knows it: DOMAIN\\user, or the bare user; see docs/find.md");
+    report_remedy(d, "write the user as PRA knows it: DOMAIN\\user, or the bare user; see docs/find.md");
     return true;
 }
 
 bool doctor_mapping(struct doctor *d)
 {
-    struct doctor_report *r = &d->report;
-
     if (refused_by_gateway(d))
         return false;
     if (usermap_expand(d->vault_conf, &d->session, &d->users)) {
-        report_unknown(r, STAGE_MAPPING, "out of memory");
+        report_unknown(d, "out of memory");
         return false;
     }
     if (!d->vault_conf->oauth_client_id && !note_user_map(d))
         note_templates(d);
     if (d->users.n) {
-        report_ok(r, STAGE_MAPPING, "%zu name%s to try at the vault, %s first", d->users.n,
-                  d->users.n == 1 ? "" : "s", usermap_user(&d->users));
+        report_ok(d, "%zu name%s to try at the vault, %s first", d->users.n, d->users.n == 1 ? "" : "s",
+                  usermap_user(&d->users));
         return true;
     }
     if (*d->users.ended) {
-        report_failed(r, STAGE_MAPPING, "%s", d->users.ended);
-        report_cause(r, STAGE_MAPPING, "the sign-in has no form for this name");
-        report_remedy(r, STAGE_MAPPING, "give this user another name at the vault with `user_map`");
+        report_failed(d, "%s", d->users.ended);
+        report_cause(d, "the sign-in has no form for this name");
+        report_remedy(d, "give this user another name at the vault with `user_map`");
         return false;
     }
-    report_failed(r, STAGE_MAPPING, "no run_as rule applies to user %s %s%s", d->username,
+    report_failed(d, "no run_as rule applies to user %s %s%s", d->username,
                   d->domain ? "of domain " : "without a domain", d->domain ? d->domain : "");
     report_cause(
-        r, STAGE_MAPPING,
-        "the user comes without the domain that the rules need, as local and RADIUS users of PRA do");
-    report_remedy(r, STAGE_MAPPING,
+        d, "the user comes without the domain that the rules need, as local and RADIUS users of PRA do");
+    report_remedy(d,
                   "set `default_domain` in [vault %s], or add a template to `run_as` that fits how this user "
-                  "is known in "
-                  "the vault",
+                  "is known in the vault",
                   d->vault_conf->name);
     return false;
 }

@@ -68,9 +68,9 @@ static size_t add_shown(struct doctor *d, const struct account_list *from)
 
 static bool list_failed(struct doctor *d, const struct fault *fault)
 {
-    report_failed(&d->report, STAGE_LIST, "the vault does not list: %s", fault->detail);
-    report_cause(&d->report, STAGE_LIST, "the vault answers, but cannot do its work now");
-    report_remedy(&d->report, STAGE_LIST, "try again; if it stays, the vault's own logs know more");
+    report_failed(d, "the vault does not list: %s", fault->detail);
+    report_cause(d, "the vault answers, but cannot do its work now");
+    report_remedy(d, "try again; if it stays, the vault's own logs know more");
     return false;
 }
 
@@ -103,7 +103,7 @@ static bool list_name(struct doctor *d, const struct host_name *name, bool first
     for (size_t i = 0; i < n; i++)
         if ((first || queries[i].kind != KIND_ALIAS) && !list_kind(d, &queries[i], note))
             return false;
-    report_note(&d->report, STAGE_LIST, "%s", note);
+    report_note(d, "%s", note);
     return true;
 }
 
@@ -117,7 +117,7 @@ static bool list_names(struct doctor *d)
     for (size_t i = 0; i < n && well; i++)
         well = list_name(d, selected[i], i == 0);
     if (well && n == 0)
-        report_note(&d->report, STAGE_LIST, "`match` leaves no form in which this host could be asked for");
+        report_note(d, "`match` leaves no form in which this host could be asked for");
     host_names_free(&names);
     return well;
 }
@@ -187,7 +187,7 @@ static void find_near(struct doctor *d, struct near near[NEAR_MAX])
     for (size_t i = 0; i < d->all->n; i++)
         offer_near(near, d->all->rows[i].system, distance_of(d->args->host, d->all->rows[i].system));
     for (size_t i = 0; i < NEAR_MAX && near[i].name; i++)
-        report_note(&d->report, STAGE_LIST, "nearest system of this user: %s", near[i].name);
+        report_note(d, "nearest system of this user: %s", near[i].name);
 }
 
 static bool is_near(const char *host, const struct near *near)
@@ -224,7 +224,7 @@ static enum exists ask_directory(struct doctor *d, char name[NAME_SIZE])
             (void)text_copy(name, NAME_SIZE, asked.call.directory->rows[i].name);
         }
     if (found != NOBODY_KNOWS)
-        report_note(&d->report, STAGE_LIST, "directory_user %s: %s", user,
+        report_note(d, "directory_user %s: %s", user,
                     found == IT_EXISTS ? "the vault has this system"
                                        : "the vault has no system of this name");
     directory_list_free(asked.call.directory);
@@ -236,44 +236,37 @@ static enum exists ask_directory(struct doctor *d, char name[NAME_SIZE])
 static void explain_exists(struct doctor *d, const char *name)
 {
     if (!text_equal_nocase(name, d->args->host)) {
-        report_cause(&d->report, STAGE_LIST, "the vault has this machine as system %s: the name differs",
-                     name);
-        report_remedy(&d->report, STAGE_LIST,
-                      "give the jump item that name, or its IP address, in one of its fields");
+        report_cause(d, "the vault has this machine as system %s: the name differs", name);
+        report_remedy(d, "give the jump item that name, or its IP address, in one of its fields");
         return;
     }
-    report_cause(&d->report, STAGE_LIST,
-                 "the vault has the system, but no account on it for this user: the account is not "
-                 "enabled for API access, or the user has no Requestor role on its Smart Rule");
-    report_remedy(&d->report, STAGE_LIST,
-                  "tick \"API enabled\" on the account; if it is, give a group of the user the "
-                  "Requestor role on a Smart Rule that holds the account");
+    report_cause(d, "the vault has the system, but no account on it for this user: the account is not "
+                    "enabled for API access, or the user has no Requestor role on its Smart Rule");
+    report_remedy(d, "tick \"API enabled\" on the account; if it is, give a group of the user the Requestor "
+                     "role on a Smart Rule that holds the account");
 }
 
 static void explain_near(struct doctor *d, const struct near *near)
 {
-    report_cause(&d->report, STAGE_LIST,
-                 "the name differs: the user may use %s in the vault, which is nearly %s", near->name,
+    report_cause(d, "the name differs: the user may use %s in the vault, which is nearly %s", near->name,
                  d->args->host);
-    report_remedy(&d->report, STAGE_LIST,
-                  "give the jump item the name of the system in the vault (or its IP address), or "
-                  "rename one of the two; `match` says which fields are asked for");
+    report_remedy(d, "give the jump item the name of the system in the vault (or its IP address), or rename "
+                     "one of the two; `match` says which fields are asked for");
 }
 
 static void explain_open(struct doctor *d, bool is_absent)
 {
     if (is_absent)
-        report_cause(&d->report, STAGE_LIST,
-                     "the vault has no managed system under this name: it is not managed, or has "
-                     "another name there");
+        report_cause(
+            d,
+            "the vault has no managed system under this name: it is not managed, or has another name there");
     else
-        report_cause(&d->report, STAGE_LIST,
-                     "the account on this host is not enabled for API access, or the user has no "
-                     "Requestor role on it, or the vault has no system of this name");
-    report_remedy(&d->report, STAGE_LIST,
-                  "look the system up in Password Safe by the names above: if it is not there, add "
-                  "it or correct the jump item; if it is, tick \"API enabled\" on its account; "
-                  "then look at the user's roles on the Smart Rule%s",
+        report_cause(d, "the account on this host is not enabled for API access, or the user has no "
+                        "Requestor role on it, or the vault has no system of this name");
+    report_remedy(d,
+                  "look the system up in Password Safe by the names above: if it is not there, add it or "
+                  "correct the jump item; if it is, tick \"API enabled\" on its account; then look at the "
+                  "user's roles on the Smart Rule%s",
                   is_absent || d->vault_conf->directory_user
                       ? ""
                       : ". A directory_user would let doctor tell these apart");
@@ -285,10 +278,10 @@ static void explain_empty(struct doctor *d)
     struct near near[NEAR_MAX];
     enum exists exists;
 
-    report_failed(&d->report, STAGE_LIST,
-                  "the vault answers with an empty list: %s may request nothing on %s (a valid "
-                  "answer, not an error)",
-                  d->user, d->args->host);
+    report_failed(
+        d,
+        "the vault answers with an empty list: %s may request nothing on %s (a valid answer, not an error)",
+        d->user, d->args->host);
     find_near(d, near);
     exists = ask_directory(d, name);
     if (exists == IT_EXISTS)
@@ -301,11 +294,10 @@ static void explain_empty(struct doctor *d)
 
 static void explain_hidden(struct doctor *d)
 {
-    report_failed(&d->report, STAGE_LIST, "the vault lists %zu row%s on %s for %s, but none is shown",
-                  d->hidden, d->hidden == 1 ? "" : "s", d->args->host, d->user);
-    report_cause(&d->report, STAGE_LIST, "all of them fit a pattern of `hide` in [vault %s]",
-                 d->vault_conf->name);
-    report_remedy(&d->report, STAGE_LIST, "take the pattern out, or make it narrower");
+    report_failed(d, "the vault lists %zu row%s on %s for %s, but none is shown", d->hidden,
+                  d->hidden == 1 ? "" : "s", d->args->host, d->user);
+    report_cause(d, "all of them fit a pattern of `hide` in [vault %s]", d->vault_conf->name);
+    report_remedy(d, "take the pattern out, or make it narrower");
 }
 
 bool doctor_list(struct doctor *d)
@@ -314,8 +306,8 @@ bool doctor_list(struct doctor *d)
     if (!d->on_host || !list_names(d))
         return false;
     if (d->on_host->n) {
-        report_ok(&d->report, STAGE_LIST, "%zu account%s on %s for %s", d->on_host->n,
-                  d->on_host->n == 1 ? "" : "s", d->args->host, d->user);
+        report_ok(d, "%zu account%s on %s for %s", d->on_host->n, d->on_host->n == 1 ? "" : "s",
+                  d->args->host, d->user);
         return true;
     }
     if (d->hidden)
@@ -365,43 +357,35 @@ static void ask_policy(struct doctor *d, const struct account *account, struct w
     doctor_ask_policy(d, account, minutes_for(d, account), &asked);
     if (asked.call.result == VAULT_OK) {
         count_policy(d, policy, wanted);
-        report_note(&d->report, STAGE_POLICY, "%s on %s: %s%s%s%s", account->account, account->system,
+        report_note(d, "%s on %s: %s%s%s%s", account->account, account->system,
                     policy->available ? "open now" : "closed now", policy->reason ? ", wants a reason" : "",
                     policy->ticket ? ", wants a ticket" : "", policy->approval ? ", wants an approval" : "");
     } else {
-        report_note(&d->report, STAGE_POLICY, "%s on %s: %s", account->account, account->system,
-                    asked.call.fault.detail);
+        report_note(d, "%s on %s: %s", account->account, account->system, asked.call.fault.detail);
     }
     vault_call_free(&asked.call);
 }
 
 static void explain_policy(struct doctor *d, const struct wanted *w)
 {
-    struct doctor_report *r = &d->report;
-
-    report_failed(r, STAGE_POLICY,
-                  "none of the %zu account%s asked about could be checked out just like that", w->asked,
+    report_failed(d, "none of the %zu account%s asked about could be checked out just like that", w->asked,
                   w->asked == 1 ? "" : "s");
     if (w->approval) {
-        report_cause(r, STAGE_POLICY,
-                     "the access policy wants an approval, which nobody gives while a session starts");
-        report_remedy(r, STAGE_POLICY,
-                      "give the requesters of the gateway a policy with automatic approval for View");
+        report_cause(d, "the access policy wants an approval, which nobody gives while a session starts");
+        report_remedy(d, "give the requesters of the gateway a policy with automatic approval for View");
     } else if (w->ticket) {
-        report_cause(r, STAGE_POLICY, "the access policy wants a ticket");
-        report_remedy(r, STAGE_POLICY,
-                      "let the caller send ticket_system_id and ticket_number, or take the ticket out of "
-                      "the policy");
+        report_cause(d, "the access policy wants a ticket");
+        report_remedy(
+            d,
+            "let the caller send ticket_system_id and ticket_number, or take the ticket out of the policy");
     } else if (w->reason) {
-        report_cause(r, STAGE_POLICY, "the access policy wants a reason, and `reason` is not configured");
-        report_remedy(r, STAGE_POLICY,
-                      "set `reason` in [vault %s], for example: reason = PRA session {session} of {user}",
+        report_cause(d, "the access policy wants a reason, and `reason` is not configured");
+        report_remedy(d, "set `reason` in [vault %s], for example: reason = PRA session {session} of {user}",
                       d->vault_conf->name);
     } else {
-        report_cause(r, STAGE_POLICY, "no schedule of the access policy is open now for this user");
-        report_remedy(r, STAGE_POLICY,
-                      "look at the times and locations in the schedules of the policy: they count in the "
-                      "vault's time zone");
+        report_cause(d, "no schedule of the access policy is open now for this user");
+        report_remedy(d, "look at the times and locations in the schedules of the policy: they count in the "
+                         "vault's time zone");
     }
 }
 
@@ -412,15 +396,14 @@ bool doctor_policy(struct doctor *d)
     for (size_t i = 0; i < d->on_host->n && i < POLICY_MAX; i++)
         ask_policy(d, &d->on_host->rows[i], &wanted);
     if (!wanted.asked) {
-        report_unknown(&d->report, STAGE_POLICY,
-                       "the vault does not answer AccessPolicies/Test for these accounts");
+        report_unknown(d, "the vault does not answer AccessPolicies/Test for these accounts");
         return true;
     }
     if (!wanted.usable) {
         explain_policy(d, &wanted);
         return false;
     }
-    report_ok(&d->report, STAGE_POLICY, "%zu of %zu account%s asked about can be checked out now",
-              wanted.usable, wanted.asked, wanted.asked == 1 ? "" : "s");
+    report_ok(d, "%zu of %zu account%s asked about can be checked out now", wanted.usable, wanted.asked,
+              wanted.asked == 1 ? "" : "s");
     return true;
 }

@@ -33,22 +33,17 @@ static const char *target_kind(const struct doctor *d)
 
 static void dns_failed(struct doctor *d, int err)
 {
-    struct doctor_report *r = &d->report;
-
-    report_failed(r, STAGE_DNS, "the %s's name %s does not resolve: %s", target_kind(d), d->target.host,
+    report_failed(d, "the %s's name %s does not resolve: %s", target_kind(d), d->target.host,
                   gai_strerror(err));
     if (err == EAI_AGAIN)
-        report_cause(r, STAGE_DNS,
-                     "no name server answered, or the name does not exist in any zone they know");
+        report_cause(d, "no name server answered, or the name does not exist in any zone they know");
     else
-        report_cause(r, STAGE_DNS,
-                     "the host in `%s` of [vault %s] is misspelt, or this machine's name servers do not "
-                     "know it",
-                     d->proxied ? "proxy" : "url", d->vault_conf->name);
-    report_remedy(r, STAGE_DNS,
+        report_cause(
+            d, "the host in `%s` of [vault %s] is misspelt, or this machine's name servers do not know it",
+            d->proxied ? "proxy" : "url", d->vault_conf->name);
+    report_remedy(d,
                   "compare the host with the one in a browser that reaches BeyondInsight; ask `getent hosts "
-                  "%s` on this "
-                  "machine; check /etc/resolv.conf",
+                  "%s` on this machine; check /etc/resolv.conf",
                   d->target.host);
 }
 
@@ -67,10 +62,9 @@ bool doctor_dns(struct doctor *d)
     }
     for (const struct addrinfo *ai = d->addresses; ai; ai = ai->ai_next, n++) {
         address_text(ai, text);
-        report_note(&d->report, STAGE_DNS, "%s", text);
+        report_note(d, "%s", text);
     }
-    report_ok(&d->report, STAGE_DNS, "the %s's name %s has %zu address%s", target_kind(d), d->target.host, n,
-              n == 1 ? "" : "es");
+    report_ok(d, "the %s's name %s has %zu address%s", target_kind(d), d->target.host, n, n == 1 ? "" : "es");
     return true;
 }
 
@@ -123,23 +117,18 @@ int doctor_connect(const struct addrinfo *ai, uint64_t timeout_ms)
 
 static void tcp_failed(struct doctor *d, int err)
 {
-    struct doctor_report *r = &d->report;
-
-    report_failed(r, STAGE_TCP, "no connection to %s port %u: %s", d->target.host, d->target_port,
-                  strerror(-err));
+    report_failed(d, "no connection to %s port %u: %s", d->target.host, d->target_port, strerror(-err));
     if (err == -ECONNREFUSED)
-        report_cause(r, STAGE_TCP,
+        report_cause(d,
                      "the machine is there but nothing listens on port %u: wrong port in the %s, or the "
                      "service is stopped",
                      d->target_port, d->proxied ? "proxy" : "url");
     else if (err == -ETIMEDOUT)
-        report_cause(r, STAGE_TCP, "a firewall drops the packets, or the address is not the %s's",
-                     target_kind(d));
+        report_cause(d, "a firewall drops the packets, or the address is not the %s's", target_kind(d));
     else
-        report_cause(r, STAGE_TCP, "there is no way from this machine to that network");
-    report_remedy(r, STAGE_TCP,
-                  "check the port in the configuration (the API is on 443 unless it was moved) and let this "
-                  "machine through every firewall to it");
+        report_cause(d, "there is no way from this machine to that network");
+    report_remedy(d, "check the port in the configuration (the API is on 443 unless it was moved) and let "
+                     "this machine through every firewall to it");
 }
 
 bool doctor_tcp(struct doctor *d)
@@ -151,7 +140,7 @@ bool doctor_tcp(struct doctor *d)
         char text[NI_MAXHOST];
         int fd = doctor_connect(ai, d->vault_conf->connect_timeout_ms);
         address_text(ai, text);
-        report_note(&d->report, STAGE_TCP, "%s: %s", text, fd < 0 ? strerror(-fd) : "connected");
+        report_note(d, "%s: %s", text, fd < 0 ? strerror(-fd) : "connected");
         if (fd < 0) {
             err = fd;
             continue;
@@ -163,7 +152,6 @@ bool doctor_tcp(struct doctor *d)
         tcp_failed(d, err);
         return false;
     }
-    report_ok(&d->report, STAGE_TCP, "port %u answers on %zu of %zu address%s", d->target_port, good, n,
-              n == 1 ? "" : "es");
+    report_ok(d, "port %u answers on %zu of %zu address%s", d->target_port, good, n, n == 1 ? "" : "es");
     return true;
 }

@@ -47,68 +47,45 @@ static const char *const words[] = {
 
 #define NOT_REACHED "not looked at: an earlier stage stands in the way"
 
-static void __attribute__((format(printf, 3, 0)))
-write_text(char *out, size_t size, const char *fmt, va_list ap)
+static void write_text(char *out, size_t size, const struct buf *raw)
 {
-    struct buf raw = BUF_INIT(TEXT_MAX), shown = BUF_INIT(TEXT_MAX);
+    struct buf shown = BUF_INIT(TEXT_MAX);
 
-    (void)buf_vprintf(&raw, fmt, ap);
-    utf8_visible(&shown, raw.data, raw.len);
+    utf8_visible(&shown, raw->data, raw->len);
     (void)text_copy_n(out, size, shown.data ? shown.data : "", shown.len);
-    buf_free(&raw);
     buf_free(&shown);
 }
 
-#define WRITE(member)                                                                                        \
-    do {                                                                                                     \
-        va_list ap;                                                                                          \
-        va_start(ap, fmt);                                                                                   \
-        write_text(report->of[stage].member, sizeof(report->of[stage].member), fmt, ap);                     \
-        va_end(ap);                                                                                          \
-    } while (0)
-
-void report_ok(struct doctor_report *report, enum doctor_stage stage, const char *fmt, ...)
+static void add_note(struct doctor_finding *finding, const struct buf *raw)
 {
-    report->of[stage].state = STATE_OK;
-    WRITE(detail);
-}
-
-void report_unknown(struct doctor_report *report, enum doctor_stage stage, const char *fmt, ...)
-{
-    report->of[stage].state = STATE_UNKNOWN;
-    WRITE(detail);
-}
-
-void report_failed(struct doctor_report *report, enum doctor_stage stage, const char *fmt, ...)
-{
-    report->of[stage].state = STATE_FAILED;
-    WRITE(detail);
-}
-
-void report_cause(struct doctor_report *report, enum doctor_stage stage, const char *fmt, ...)
-{
-    WRITE(cause);
-}
-
-void report_remedy(struct doctor_report *report, enum doctor_stage stage, const char *fmt, ...)
-{
-    WRITE(remedy);
-}
-
-void report_note(struct doctor_report *report, enum doctor_stage stage, const char *fmt, ...)
-{
-    struct doctor_finding *finding = &report->of[stage];
     char text[NOTE_SIZE];
-    va_list ap;
 
     if (finding->nnotes == REPORT_NOTES)
         return;
-    va_start(ap, fmt);
-    write_text(text, sizeof(text), fmt, ap);
-    va_end(ap);
+    write_text(text, sizeof(text), raw);
     finding->note[finding->nnotes] = strdup(text);
     if (finding->note[finding->nnotes])
         finding->nnotes++;
+}
+
+void report_write(struct doctor_report *report, enum report_part part, const char *fmt, ...)
+{
+    static const enum doctor_state states[] = {
+        [REPORT_OK] = STATE_OK, [REPORT_UNKNOWN] = STATE_UNKNOWN, [REPORT_FAILED] = STATE_FAILED};
+    struct doctor_finding *finding = &report->of[report->stage];
+    struct buf raw = BUF_INIT(TEXT_MAX);
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)buf_vprintf(&raw, fmt, ap);
+    va_end(ap);
+    switch (part) {
+    case REPORT_CAUSE: write_text(finding->cause, sizeof(finding->cause), &raw); break;
+    case REPORT_REMEDY: write_text(finding->remedy, sizeof(finding->remedy), &raw); break;
+    case REPORT_NOTE: add_note(finding, &raw); break;
+    default: finding->state = states[part]; write_text(finding->detail, sizeof(finding->detail), &raw);
+    }
+    buf_free(&raw);
 }
 
 void report_free(struct doctor_report *report)
@@ -118,17 +95,20 @@ void report_free(struct doctor_report *report)
             free(report->of[s].note[i]);
 }
 
-bool report_is(const struct doctor_report *report, enum doctor_stage stage, enum doctor_state state)
+/* NULL = none has failed. */
+static const struct stage *first_failed(const struct doctor_report *report)
 {
-    return report->of[stage].state == state;
+    for (size_t s = 0; s < STAGE_N; s++)
+        if (report->of[s].state == STATE_FAILED)
+            return &stages[s];
+    return NULL;
 }
 
 int report_exit_code(const struct doctor_report *report)
 {
-    for (size_t s = 0; s < STAGE_N; s++)
-        if (report->of[s].state == STATE_FAILED)
-            return stages[s].exit_code;
-    return 0;
+    const struct stage *failed = first_failed(report);
+
+    return failed ? failed->exit_code : 0;
 }
 
 static const char *detail_of(const struct doctor_finding *finding)
@@ -138,16 +118,11 @@ static const char *detail_of(const struct doctor_finding *finding)
 
 /* ---- for people ---- */
 
-static size_t next_word(const char *text)
-{
-    return strcspn(text, " ");
-}
-
 /* The text, broken at blanks, all lines but the first indented. */
 static void print_wrapped(struct buf *out, const char *text, size_t column, size_t indent)
 {
     for (bool first = true; *text; first = false) {
-        size_t len = next_word(text);
+        size_t len = strcspn(text, " ");
         if (!first && column + 1 + len > PAGE_WIDTH) {
             (void)buf_printf(out, "\n%*s", (int)indent, "");
             column = indent;
@@ -189,15 +164,13 @@ static void print_stage(const struct doctor_report *report, enum doctor_stage st
 
 static void print_verdict(const struct doctor_report *report, struct buf *out)
 {
-    int code = report_exit_code(report);
+    const struct stage *failed = first_failed(report);
 
-    for (size_t s = 0; s < STAGE_N && code; s++)
-        if (report->of[s].state == STATE_FAILED) {
-            (void)buf_printf(out, "\nThe first thing to put right: %s (exit code %d).\n", stages[s].title,
-                             code);
-            return;
-        }
-    (void)buf_str(out, "\nNothing found that stands in the way of this user on this host.\n");
+    if (failed)
+        (void)buf_printf(out, "\nThe first thing to put right: %s (exit code %d).\n", failed->title,
+                         failed->exit_code);
+    else
+        (void)buf_str(out, "\nNothing found that stands in the way of this user on this host.\n");
 }
 
 void report_print(const struct doctor_report *report, struct buf *out)
@@ -236,22 +209,15 @@ static void json_stage(const struct doctor_finding *finding, const struct stage 
     jsonw_end(w);
 }
 
-static const char *first_failed(const struct doctor_report *report)
-{
-    for (size_t s = 0; s < STAGE_N; s++)
-        if (report->of[s].state == STATE_FAILED)
-            return stages[s].name;
-    return NULL;
-}
-
 void report_json(const struct doctor_report *report, struct buf *out)
 {
+    const struct stage *failed = first_failed(report);
     struct jsonw w = jsonw_start(out);
 
     jsonw_object(&w, NULL);
-    jsonw_bool(&w, "ok", report_exit_code(report) == 0);
-    jsonw_int(&w, "exit_code", report_exit_code(report));
-    jsonw_str(&w, "failed", first_failed(report));
+    jsonw_bool(&w, "ok", !failed);
+    jsonw_int(&w, "exit_code", failed ? failed->exit_code : 0);
+    jsonw_str(&w, "failed", failed ? failed->name : NULL);
     jsonw_str(&w, "vault", report->vault);
     jsonw_str(&w, "user", report->user);
     jsonw_str(&w, "host", report->host);

@@ -42,26 +42,20 @@ struct doctor_finding {
 
 struct doctor_report {
     const char *conf, *vault, *user, *host; /* vault NULL = not known yet */
+    enum doctor_stage stage;                /* the present one */
     struct doctor_finding of[STAGE_N];
 };
 
 void report_free(struct doctor_report *);
 
-void report_ok(struct doctor_report *, enum doctor_stage, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-void report_unknown(struct doctor_report *, enum doctor_stage, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-/* The observation; report_cause() and report_remedy() follow. */
-void report_failed(struct doctor_report *, enum doctor_stage, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-void report_cause(struct doctor_report *, enum doctor_stage, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-void report_remedy(struct doctor_report *, enum doctor_stage, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-void report_note(struct doctor_report *, enum doctor_stage, const char *fmt, ...)
+/*
+ * Writes a part of the finding of the present stage. A stage that failed has its observation (REPORT_FAILED),
+ * a cause and a remedy.
+ */
+enum report_part { REPORT_OK, REPORT_UNKNOWN, REPORT_FAILED, REPORT_CAUSE, REPORT_REMEDY, REPORT_NOTE };
+void report_write(struct doctor_report *, enum report_part, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-bool report_is(const struct doctor_report *, enum doctor_stage, enum doctor_state);
 /* 0, or the code of the first stage that failed. */
 int report_exit_code(const struct doctor_report *);
 void report_print(const struct doctor_report *, struct buf *);

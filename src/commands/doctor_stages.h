@@ -9,9 +9,9 @@
  *     doctor_list.c    list for the host, access policy
  *     doctor_report.c  findings and how they are shown
  *
- * A stage function writes its finding into the report and returns whether the next stage can run. Stages
- * run one after the other and wait for each answer (the loop is run until it is there), which a command may
- * do.
+ * A stage function writes its finding into the report (doctor.c names the stage) and returns whether the next
+ * stage can run. Stages run one after the other and wait for each answer (the loop is run until it is there),
+ * which a command may do.
  */
 #ifndef JG_DOCTOR_STAGES_H
 #define JG_DOCTOR_STAGES_H
@@ -46,6 +46,14 @@ struct doctor {
     struct account_list *on_host; /* what find would show for the host */
     size_t hidden;                /* rows on the host that `hide` takes away */
 };
+
+/* Parts of the finding of the present stage. */
+#define report_ok(d, ...)      report_write(&(d)->report, REPORT_OK, __VA_ARGS__)
+#define report_unknown(d, ...) report_write(&(d)->report, REPORT_UNKNOWN, __VA_ARGS__)
+#define report_failed(d, ...)  report_write(&(d)->report, REPORT_FAILED, __VA_ARGS__)
+#define report_cause(d, ...)   report_write(&(d)->report, REPORT_CAUSE, __VA_ARGS__)
+#define report_remedy(d, ...)  report_write(&(d)->report, REPORT_REMEDY, __VA_ARGS__)
+#define report_note(d, ...)    report_write(&(d)->report, REPORT_NOTE, __VA_ARGS__)
 
 /* doctor_conf.c */
 bool doctor_configuration(struct doctor *);

@@ -44,7 +44,7 @@ static void note_name(struct doctor *d, const char *what, const X509_NAME *name)
     char text[256];
 
     if (X509_NAME_oneline(name, text, sizeof(text)))
-        report_note(&d->report, STAGE_TLS, "%s %s", what, text);
+        report_note(d, "%s %s", what, text);
 }
 
 static void add_alt_name(const GENERAL_NAME *name, char *out, size_t size)
@@ -72,7 +72,7 @@ static void note_alt_names(struct doctor *d, const X509 *cert)
 
     for (int i = 0; names && i < sk_GENERAL_NAME_num(names); i++)
         add_alt_name(sk_GENERAL_NAME_value(names, i), text, sizeof(text));
-    report_note(&d->report, STAGE_TLS, "made for:%s", *text ? text : " no name at all");
+    report_note(d, "made for:%s", *text ? text : " no name at all");
     GENERAL_NAMES_free(names);
 }
 
@@ -95,7 +95,7 @@ static void note_time(struct doctor *d, const X509 *cert)
         (void)strftime(from, sizeof(from), "%Y-%m-%d", &begins);
     if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &ends))
         (void)strftime(to, sizeof(to), "%Y-%m-%d", &ends);
-    report_note(&d->report, STAGE_TLS, "valid from %s to %s (%d days left)", from, to, days_left(cert));
+    report_note(d, "valid from %s to %s (%d days left)", from, to, days_left(cert));
 }
 
 static void note_certificate(struct doctor *d, const X509 *cert)
@@ -213,21 +213,17 @@ static void probe_free(struct probe *probe)
 
 /* ---- findings ---- */
 
-#define CAUSE(...)  report_cause(&d->report, STAGE_TLS, __VA_ARGS__)
-#define REMEDY(...) report_remedy(&d->report, STAGE_TLS, __VA_ARGS__)
-
 static void explain_unknown_ca(struct doctor *d)
 {
     const char *ca = d->vault_conf->ca_file;
 
-    CAUSE("the certificate comes from an authority this gateway does not trust: an appliance's own or a "
-          "company's CA, or "
-          "the vault does not send its intermediate certificates");
-    REMEDY("get the CA certificate (PEM) from the vault's administrators, compare its fingerprint with them, "
-           "and %s%s%s; "
-           "never switch verification off",
-           ca ? "put it into " : "name it as `ca_file` in [vault ", ca ? ca : d->vault_conf->name,
-           ca ? "" : "]");
+    report_cause(d, "the certificate comes from an authority this gateway does not trust: an appliance's own "
+                    "or a company's CA, or the vault does not send its intermediate certificates");
+    report_remedy(d,
+                  "get the CA certificate (PEM) from the vault's administrators, compare its fingerprint "
+                  "with them, and %s%s%s; never switch verification off",
+                  ca ? "put it into " : "name it as `ca_file` in [vault ", ca ? ca : d->vault_conf->name,
+                  ca ? "" : "]");
 }
 
 static void explain_refusal(struct doctor *d, long refused)
@@ -235,17 +231,18 @@ static void explain_refusal(struct doctor *d, long refused)
     switch (refused) {
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
-        CAUSE("the certificate is good but made for other names than %s (wrong name)", d->url.host);
-        REMEDY("use one of the names above in `url`, or have the certificate made anew with this name");
+        report_cause(d, "the certificate is good but made for other names than %s (wrong name)", d->url.host);
+        report_remedy(
+            d, "use one of the names above in `url`, or have the certificate made anew with this name");
         break;
     case X509_V_ERR_CERT_HAS_EXPIRED:
-        CAUSE("the certificate, or one of those it rests on, has expired");
-        REMEDY("renew it on the vault; if its dates look right, this machine's clock is wrong");
+        report_cause(d, "the certificate, or one of those it rests on, has expired");
+        report_remedy(d, "renew it on the vault; if its dates look right, this machine's clock is wrong");
         break;
     case X509_V_ERR_CERT_NOT_YET_VALID:
-        CAUSE("the certificate is not valid yet: this machine's clock is behind, or the certificate was made "
-              "ahead of time");
-        REMEDY("check the clock of this machine (timedatectl), then the certificate's dates");
+        report_cause(d, "the certificate is not valid yet: this machine's clock is behind, or the "
+                        "certificate was made ahead of time");
+        report_remedy(d, "check the clock of this machine (timedatectl), then the certificate's dates");
         break;
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
@@ -254,30 +251,31 @@ static void explain_refusal(struct doctor *d, long refused)
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
     case X509_V_ERR_CERT_UNTRUSTED: explain_unknown_ca(d); break;
     default:
-        CAUSE("OpenSSL refuses the certificate: %s", X509_verify_cert_error_string(refused));
-        REMEDY("have the vault's certificate made anew with today's usual algorithms and usages (server "
-               "authentication)");
+        report_cause(d, "OpenSSL refuses the certificate: %s", X509_verify_cert_error_string(refused));
+        report_remedy(d, "have the vault's certificate made anew with today's usual algorithms and usages "
+                         "(server authentication)");
     }
 }
 
 static void explain_handshake(struct doctor *d)
 {
-    CAUSE("the other side does not speak TLS 1.2 or newer on this port, or it wants a client certificate and "
-          "%s",
-          d->vault_conf->client_certificate ? "does not accept the configured one" : "none is configured");
-    REMEDY("check the port; if the API registration says \"Client Certificate Required\", set "
-           "`client_certificate` and "
-           "`client_key`");
+    report_cause(d,
+                 "the other side does not speak TLS 1.2 or newer on this port, or it wants a client "
+                 "certificate and %s",
+                 d->vault_conf->client_certificate ? "does not accept the configured one"
+                                                   : "none is configured");
+    report_remedy(d, "check the port; if the API registration says \"Client Certificate Required\", set "
+                     "`client_certificate` and `client_key`");
 }
 
 static void report_failed_tls(struct doctor *d, const struct probe *probe)
 {
     if (probe->refused) {
-        report_failed(&d->report, STAGE_TLS, "the vault's certificate is refused: %s",
+        report_failed(d, "the vault's certificate is refused: %s",
                       X509_verify_cert_error_string(probe->refused));
         explain_refusal(d, probe->refused);
     } else {
-        report_failed(&d->report, STAGE_TLS, "no TLS connection: %s", probe->why);
+        report_failed(d, "no TLS connection: %s", probe->why);
         explain_handshake(d);
     }
 }
@@ -289,8 +287,8 @@ static void report_good(struct doctor *d, SSL *ssl)
 
     if (leaf)
         note_certificate(d, leaf);
-    report_ok(&d->report, STAGE_TLS, "%s, certificate good for %d more day%s%s", SSL_get_version(ssl), days,
-              days == 1 ? "" : "s", days < DAYS_FEW ? "; RENEW IT SOON" : "");
+    report_ok(d, "%s, certificate good for %d more day%s%s", SSL_get_version(ssl), days, days == 1 ? "" : "s",
+              days < DAYS_FEW ? "; RENEW IT SOON" : "");
 }
 
 bool doctor_tls(struct doctor *d)
@@ -299,12 +297,11 @@ bool doctor_tls(struct doctor *d)
     bool well;
 
     if (strcmp(d->url.scheme, "https") != 0) {
-        report_ok(&d->report, STAGE_TLS, "not used: `insecure_http` to this machine itself");
+        report_ok(d, "not used: `insecure_http` to this machine itself");
         return true;
     }
     if (d->proxied) {
-        report_unknown(&d->report, STAGE_TLS,
-                       "not looked at: the vault is behind a proxy; see the next stage");
+        report_unknown(d, "not looked at: the vault is behind a proxy; see the next stage");
         return true;
     }
     well = shake_hands(&probe);

@@ -38,7 +38,7 @@ bool doctor_open(struct doctor *d)
         d->vault = password_safe_new(d->loop, d->vault_conf, why);
     if (d->vault)
         return true;
-    report_failed(&d->report, STAGE_SECRETS, "the vault's backend does not start: %s", why);
+    report_failed(d, "the vault's backend does not start: %s", why);
     return false;
 }
 
@@ -148,21 +148,19 @@ static void await_probe(struct doctor *d, struct vault_state *state)
 
 bool doctor_api(struct doctor *d)
 {
-    struct doctor_report *r = &d->report;
     struct vault_state state;
 
     await_probe(d, &state);
     if (state.known && state.reachable) {
-        report_ok(r, STAGE_API, "the API's base answers");
+        report_ok(d, "the API's base answers");
         return true;
     }
-    report_failed(r, STAGE_API, "the API's base does not answer: %s",
-                  state.known ? state.detail : "not in time");
-    report_cause(r, STAGE_API, "%s",
-                 d->proxied ? "the proxy does not let the gateway through, or the vault behind it "
-                              "is away, or its certificate is refused"
+    report_failed(d, "the API's base does not answer: %s", state.known ? state.detail : "not in time");
+    report_cause(d, "%s",
+                 d->proxied ? "the proxy does not let the gateway through, or the vault behind it is away, "
+                              "or its certificate is refused"
                             : "something else than the vault listens there, or it is overloaded");
-    report_remedy(r, STAGE_API,
+    report_remedy(d,
                   "open %s/ in a browser: a page of BeyondInsight or a plain HTTP error is right, anything "
                   "else is not the vault",
                   d->vault_conf->url);
@@ -172,18 +170,18 @@ bool doctor_api(struct doctor *d)
 /* A failed sign-in whose cause is the API: wrong path, disabled version. False = another cause. */
 static bool blame_api(struct doctor *d, const struct fault *fault)
 {
-    struct doctor_report *r = &d->report;
     int status = fault->vault_status;
 
     if (status != 404 && status != 410 && (status < 300 || status >= 400))
         return false;
-    report_failed(r, STAGE_API, "%s", fault->detail);
+    d->report.stage = STAGE_API;
+    report_failed(d, "%s", fault->detail);
     if (status == 410) {
-        report_cause(r, STAGE_API, "version 3 of the public API has been disabled in BeyondInsight");
-        report_remedy(r, STAGE_API, "have the administrators enable it again");
+        report_cause(d, "version 3 of the public API has been disabled in BeyondInsight");
+        report_remedy(d, "have the administrators enable it again");
     } else {
-        report_cause(r, STAGE_API, "the path of `url` is not that of the API");
-        report_remedy(r, STAGE_API, "it is usually https://HOST/BeyondTrust/api/public/v3");
+        report_cause(d, "the path of `url` is not that of the API");
+        report_remedy(d, "it is usually https://HOST/BeyondTrust/api/public/v3");
     }
     return true;
 }
@@ -278,7 +276,7 @@ static void ask_directory_user(struct doctor *d, struct refusal *f)
     f->others_refused = asked.call.result == VAULT_REFUSED;
     f->others_get_in = asked.call.result == VAULT_OK;
     if (f->others_refused || f->others_get_in)
-        report_note(&d->report, STAGE_SIGN_IN, "directory_user %s is %s", user,
+        report_note(d, "directory_user %s is %s", user,
                     f->others_get_in ? "let in with the same key: key and address are right"
                                      : "refused as well: the trouble is hardly with the person");
     vault_call_free(&asked.call);
@@ -286,37 +284,33 @@ static void ask_directory_user(struct doctor *d, struct refusal *f)
 
 static void explain_refusal(struct doctor *d, const struct refusal *f)
 {
-    struct doctor_report *r = &d->report;
     const struct cause *first = NULL;
     size_t possible = 0;
 
     for (size_t i = 0; i < NCAUSES; i++) {
         enum verdict verdict = causes[i].judge(f);
-        report_note(r, STAGE_SIGN_IN, "%s: %s", verdicts[verdict], causes[i].text);
+        report_note(d, "%s: %s", verdicts[verdict], causes[i].text);
         possible += verdict >= POSSIBLE;
         if (!first && verdict >= POSSIBLE)
             first = &causes[i];
     }
     if (!first)
         return;
-    report_cause(r, STAGE_SIGN_IN, "%s%s", first->text,
-                 possible > 1 ? "; or another of those called possible above" : "");
-    report_remedy(r, STAGE_SIGN_IN, "%s%s", first->remedy,
+    report_cause(d, "%s%s", first->text, possible > 1 ? "; or another of those called possible above" : "");
+    report_remedy(d, "%s%s", first->remedy,
                   possible < 2 ? ""
                   : f->others_get_in || f->others_refused
                       ? "; then go down the list"
-                      : "; then go down the list. A directory_user in the configuration "
-                        "would tell whether it is the person or the registration");
+                      : "; then go down the list. A directory_user in the configuration would tell whether "
+                        "it is the person or the registration");
 }
 
 static void explain_oauth(struct doctor *d)
 {
-    report_cause(&d->report, STAGE_SIGN_IN,
-                 "the OAuth client id or its secret is wrong or expired, the application user "
-                 "is disabled, or this machine's address is not allowed");
-    report_remedy(&d->report, STAGE_SIGN_IN,
-                  "make a new client secret for the application user in BeyondInsight and put "
-                  "it into oauth_client_secret_file");
+    report_cause(d, "the OAuth client id or its secret is wrong or expired, the application user is "
+                    "disabled, or this machine's address is not allowed");
+    report_remedy(d, "make a new client secret for the application user in BeyondInsight and put it into "
+                     "oauth_client_secret_file");
 }
 
 static void report_refusal(struct doctor *d, const struct fault *fault)
@@ -327,8 +321,7 @@ static void report_refusal(struct doctor *d, const struct fault *fault)
         .password = d->vault_conf->run_as_password_file != NULL,
     };
 
-    report_failed(&d->report, STAGE_SIGN_IN, "the vault refuses the sign-in of every name tried (%d)",
-                  f.status);
+    report_failed(d, "the vault refuses the sign-in of every name tried (%d)", f.status);
     if (d->vault_conf->oauth_client_id) {
         explain_oauth(d);
         return;
@@ -338,26 +331,21 @@ static void report_refusal(struct doctor *d, const struct fault *fault)
 }
 
 /* The sign-in failed without a refusal by the vault. */
-static void explain_broken(struct doctor_report *r, const struct fault *fault)
+static void explain_broken(struct doctor *d, const struct fault *fault)
 {
     if (fault->foreign && fault->vault_status < 500) {
-        report_cause(r, STAGE_SIGN_IN,
-                     "something between the gateway and the vault answers in the vault's place");
-        report_remedy(
-            r, STAGE_SIGN_IN,
-            "have the proxy, firewall or load balancer on the way let the gateway through to the API; or "
-            "the `url` is not that of the API");
+        report_cause(d, "something between the gateway and the vault answers in the vault's place");
+        report_remedy(d, "have the proxy, firewall or load balancer on the way let the gateway through to "
+                         "the API; or the `url` is not that of the API");
     } else if (fault->code == FAULT_VAULT_REFUSED_USER && fault->vault_status) {
-        report_cause(r, STAGE_SIGN_IN,
-                     "the vault lets the user sign in and does not know the session afterwards");
-        report_remedy(r, STAGE_SIGN_IN, "give the load balancer before the vault stickiness by cookie");
+        report_cause(d, "the vault lets the user sign in and does not know the session afterwards");
+        report_remedy(d, "give the load balancer before the vault stickiness by cookie");
     } else if (fault->code == FAULT_VAULT_REFUSED_USER) {
-        report_cause(r, STAGE_SIGN_IN,
-                     "the name that `run_as` makes of this user cannot be sent to the vault");
-        report_remedy(r, STAGE_SIGN_IN, "change `run_as`, `user_map` or the user's name");
+        report_cause(d, "the name that `run_as` makes of this user cannot be sent to the vault");
+        report_remedy(d, "change `run_as`, `user_map` or the user's name");
     } else {
-        report_cause(r, STAGE_SIGN_IN, "the vault answers, but cannot do its work now");
-        report_remedy(r, STAGE_SIGN_IN, "try again; if it stays, the vault's own logs know more");
+        report_cause(d, "the vault answers, but cannot do its work now");
+        report_remedy(d, "try again; if it stays, the vault's own logs know more");
     }
 }
 
@@ -365,8 +353,8 @@ static void report_broken(struct doctor *d, const struct fault *fault)
 {
     if (blame_api(d, fault))
         return;
-    report_failed(&d->report, STAGE_SIGN_IN, "%s", fault->detail);
-    explain_broken(&d->report, fault);
+    report_failed(d, "%s", fault->detail);
+    explain_broken(d, fault);
 }
 
 bool doctor_sign_in(struct doctor *d)
@@ -382,12 +370,12 @@ bool doctor_sign_in(struct doctor *d)
             d->user = user;
             d->all = account_list_ref(asked.call.accounts);
             vault_call_free(&asked.call);
-            report_ok(&d->report, STAGE_SIGN_IN, "the vault lets %s in", user);
+            report_ok(d, "the vault lets %s in", user);
             return true;
         }
         bool is_refused = asked.call.result == VAULT_REFUSED;
         last = asked.call.fault;
-        report_note(&d->report, STAGE_SIGN_IN, "%s: %s", user, is_refused ? "refused" : last.detail);
+        report_note(d, "%s: %s", user, is_refused ? "refused" : last.detail);
         vault_call_free(&asked.call);
         if (!is_refused) { /* as in the gateway, no other name takes the place of this one */
             report_broken(d, &last);
@@ -402,21 +390,16 @@ bool doctor_sign_in(struct doctor *d)
 
 bool doctor_role(struct doctor *d)
 {
-    struct doctor_report *r = &d->report;
-
     if (d->all->n) {
-        report_ok(r, STAGE_ROLE, "%s may request %zu account%s", d->user, d->all->n,
-                  d->all->n == 1 ? "" : "s");
+        report_ok(d, "%s may request %zu account%s", d->user, d->all->n, d->all->n == 1 ? "" : "s");
         return true;
     }
-    report_failed(r, STAGE_ROLE,
-                  "the vault lets %s in but lists not one account (a valid answer: an empty list)", d->user);
-    report_cause(r, STAGE_ROLE,
-                 "no group of the user has the Requestor role on a Smart Rule with accounts, or none of "
-                 "those accounts is enabled for API access");
-    report_remedy(r, STAGE_ROLE,
-                  "give a group of the user the Requestor role and an access policy on the Smart Rule of "
-                  "the accounts, and tick \"API enabled\" on these");
+    report_failed(d, "the vault lets %s in but lists not one account (a valid answer: an empty list)",
+                  d->user);
+    report_cause(d, "no group of the user has the Requestor role on a Smart Rule with accounts, or none of "
+                    "those accounts is enabled for API access");
+    report_remedy(d, "give a group of the user the Requestor role and an access policy on the Smart Rule of "
+                     "the accounts, and tick \"API enabled\" on these");
     return false;
 }
 
@@ -424,25 +407,22 @@ bool doctor_role(struct doctor *d)
 
 void doctor_clock(struct doctor *d)
 {
-    struct doctor_report *r = &d->report;
     struct vault_state state;
     int64_t skew;
 
     d->vault->ops->state(d->vault, &state);
     if (!state.skew_known) {
-        report_unknown(r, STAGE_CLOCK, "the vault's answers carry no date");
+        report_unknown(d, "the vault's answers carry no date");
         return;
     }
     skew = state.skew_ms < 0 ? -state.skew_ms : state.skew_ms;
     if (skew < SKEW_BAD_MS) {
-        report_ok(r, STAGE_CLOCK, "%s",
-                  skew < SKEW_NOTE_MS ? "this machine and the vault agree" : "a few seconds apart");
+        report_ok(d, "%s", skew < SKEW_NOTE_MS ? "this machine and the vault agree" : "a few seconds apart");
         return;
     }
-    report_failed(r, STAGE_CLOCK, "the vault's clock is %" PRId64 " seconds %s this machine's", skew / 1000,
+    report_failed(d, "the vault's clock is %" PRId64 " seconds %s this machine's", skew / 1000,
                   state.skew_ms < 0 ? "behind" : "ahead of");
-    report_cause(r, STAGE_CLOCK, "one of the two does not follow a time server");
-    report_remedy(r, STAGE_CLOCK,
-                  "look at `timedatectl` here and at the time source of the vault: leases end at wrong "
-                  "times, certificates look expired");
+    report_cause(d, "one of the two does not follow a time server");
+    report_remedy(d, "look at `timedatectl` here and at the time source of the vault: leases end at wrong "
+                     "times, certificates look expired");
 }

@@ -38,6 +38,7 @@
 #define READ_DEPTH   32
 #define GRACE_MS     5000 /* added to the gateway's own timeout */
 #define ENCODED_SIZE 2048
+#define IDS_MAX      (SIZE_MAX / 2)
 
 struct leases_run {
     const struct leases_command *command;
@@ -77,17 +78,23 @@ static cJSON *parse_answer(const struct control_answer *answer)
 static int explain_refusal(const struct control_answer *answer)
 {
     cJSON *problem = parse_answer(answer);
-    const char *detail = problem ? cJSON_GetStringValue(json_get(problem, "detail")) : NULL;
+    const char *detail = json_text(problem, "detail");
 
     if (problem)
         fprintf(stderr, "jumpgate: the gateway answers %d: %s\n", answer->status,
-                detail ? detail : "no reason given");
+                *detail ? detail : "no reason given");
     cJSON_Delete(problem);
     return EXIT_FAILED;
 }
 
-static int explain_failure(const struct control_answer *answer, int err)
+/* 0 and an answer, an exit code after saying why, or -ECONNREFUSED: no gateway listens. */
+static int ask_gateway(struct leases_run *r, const char *method, const char *target,
+                       struct control_answer *answer)
 {
+    int err = control_client_ask(r->client, method, target, answer);
+
+    if (!err || err == -ECONNREFUSED)
+        return err;
     fprintf(stderr, "jumpgate: cannot ask the gateway over its control socket: %s\n",
             *answer->why ? answer->why : strerror(-err));
     return EXIT_FAILED;
@@ -101,25 +108,11 @@ struct sink {
     void *arg;
 };
 
-static const char *text_of(const cJSON *object, const char *name)
-{
-    const char *text = cJSON_GetStringValue(json_get(object, name));
-
-    return text ? text : "";
-}
-
-static int64_t number_of(const cJSON *object, const char *name)
-{
-    int64_t n = 0;
-
-    return json_int_exact(json_get(object, name), &n) ? n : 0;
-}
-
 static int64_t time_of(const cJSON *object, const char *name)
 {
     int64_t wall_ms = 0;
 
-    return clock_parse_vault_date(text_of(object, name), &wall_ms) ? 0 : wall_ms;
+    return clock_parse_vault_date(json_text(object, name), &wall_ms) ? 0 : wall_ms;
 }
 
 static bool show_lease(const cJSON *json, const struct sink *sink)
@@ -132,18 +125,18 @@ static bool show_lease(const cJSON *json, const struct sink *sink)
         return false;
     cJSON_ArrayForEach(one, list) sessions[n++] = cJSON_IsString(one) ? one->valuestring : "";
     sink->row(sink->arg, &(struct lease_view){
-                             .id = text_of(json, "id"),
-                             .request_id = number_of(json, "request_id"),
-                             .user = text_of(json, "user"),
+                             .id = json_text(json, "id"),
+                             .request_id = json_number(json, "request_id"),
+                             .user = json_text(json, "user"),
                              .sessions = sessions,
                              .nsessions = n,
-                             .credential_id = text_of(json, "credential_id"),
-                             .state = text_of(json, "state"),
+                             .credential_id = json_text(json, "credential_id"),
+                             .state = json_text(json, "state"),
                              .adopted = cJSON_IsTrue(json_get(json, "adopted")),
                              .created_wall_ms = time_of(json, "created_at"),
                              .expires_wall_ms = time_of(json, "expires_at"),
-                             .attempts = number_of(json, "attempts"),
-                             .last_error = text_of(json, "last_error"),
+                             .attempts = json_number(json, "attempts"),
+                             .last_error = json_text(json, "last_error"),
                          });
     free(sessions);
     return true;
@@ -161,7 +154,7 @@ static int show_page(const struct control_answer *answer, const struct sink *sin
     if (!page)
         return EXIT_FAILED;
     cJSON_ArrayForEach(lease, json_get(page, "leases")) good = good && show_lease(lease, sink);
-    good = good && text_url_encode(next, ENCODED_SIZE, text_of(page, "next"));
+    good = good && text_url_encode(next, ENCODED_SIZE, json_text(page, "next"));
     cJSON_Delete(page);
     return good ? EXIT_DONE : command_failed("out of memory");
 }
@@ -197,20 +190,13 @@ static int show_pages(struct leases_run *r, const struct lease_filter *filter, c
             buf_free(&target);
             return command_failed("the filters are too long");
         }
-        int err = control_client_ask(r->client, "GET", buf_cstr(&target), &answer);
-        if (err == -ECONNREFUSED)
-            code = err;
-        else
-            code = err ? explain_failure(&answer, err) : show_page(&answer, sink, cursor);
+        code = ask_gateway(r, "GET", buf_cstr(&target), &answer);
+        if (!code)
+            code = show_page(&answer, sink, cursor);
         control_answer_free(&answer);
         buf_free(&target);
     } while (code == EXIT_DONE && *cursor);
     return code;
-}
-
-static void on_print(void *arg, const struct lease_view *view)
-{
-    leases_print_row(arg, view);
 }
 
 static int list_store(struct leases_run *r, const struct lease_filter *filter, const struct sink *sink)
@@ -231,7 +217,7 @@ static int command_list(struct leases_run *r)
     const struct leases_command *c = r->command;
     struct lease_filter filter = {.user = c->user, .session = c->session, .state = c->state};
     struct leases_print print = leases_print_start(c->json);
-    struct sink sink = {on_print, &print};
+    struct sink sink = {leases_print_row, &print};
     int code = r->client ? show_pages(r, &filter, &sink) : -ECONNREFUSED;
 
     if (code == -ECONNREFUSED)
@@ -250,7 +236,7 @@ static int count_release(struct leases_run *r, const struct control_answer *answ
 
     if (!json)
         return EXIT_FAILED;
-    r->released += number_of(json, "released") > 0 ? 1 : 0;
+    r->released += json_number(json, "released") > 0 ? 1 : 0;
     r->pending += cJSON_IsTrue(json_get(json, "pending")) ? 1 : 0;
     cJSON_Delete(json);
     return EXIT_DONE;
@@ -261,69 +247,41 @@ static int release_one(struct leases_run *r, const char *id)
 {
     char target[ENCODED_SIZE + 32], encoded[ENCODED_SIZE];
     struct control_answer answer;
-    int code;
 
     if (!text_url_encode(encoded, sizeof(encoded), id))
         return EXIT_NO_LEASE;
     (void)snprintf(target, sizeof(target), "/v1/leases/%s/release", encoded);
-    int err = control_client_ask(r->client, "POST", target, &answer);
-    if (err == -ECONNREFUSED)
-        code = err;
-    else if (err)
-        code = explain_failure(&answer, err);
-    else if (answer.status == 404)
-        code = EXIT_NO_LEASE;
-    else
-        code = answer.status == 200 ? count_release(r, &answer) : explain_refusal(&answer);
+    int code = ask_gateway(r, "POST", target, &answer);
+    if (!code)
+        code = answer.status == 404   ? EXIT_NO_LEASE
+               : answer.status == 200 ? count_release(r, &answer)
+                                      : explain_refusal(&answer);
     control_answer_free(&answer);
     return code;
 }
 
-struct ids {
-    char **id;
-    size_t n, cap;
-    bool failed;
-};
-
-static void on_id(void *arg, const struct lease_view *view)
+static void on_id(void *ids, const struct lease_view *view)
 {
-    struct ids *ids = arg;
-
-    if (ids->n == ids->cap) {
-        size_t cap = ids->cap ? ids->cap * 2 : 256;
-        char **more = realloc(ids->id, cap * sizeof(char *));
-        ids->failed = ids->failed || !more;
-        if (!more)
-            return;
-        ids->id = more;
-        ids->cap = cap;
-    }
-    ids->id[ids->n] = strdup(view->id);
-    if (ids->id[ids->n])
-        ids->n++;
-    else
-        ids->failed = true;
+    (void)buf_append(ids, view->id, strlen(view->id) + 1);
 }
 
 /* All ids first: releasing while leafing through pages would move what the pages show. */
 static int release_all(struct leases_run *r)
 {
-    struct ids ids = {.n = 0};
+    struct buf ids = BUF_INIT(IDS_MAX);
     struct lease_filter filter = {.state = "open"};
     int code = show_pages(r, &filter, &(struct sink){on_id, &ids});
 
     if (code == EXIT_DONE && ids.failed)
         code = command_failed("out of memory");
-    for (size_t i = 0; code == EXIT_DONE && i < ids.n; i++) {
-        int one = release_one(r, ids.id[i]);
+    for (const char *id = ids.data; code == EXIT_DONE && id < ids.data + ids.len; id += strlen(id) + 1) {
+        int one = release_one(r, id);
         if (one == -ECONNREFUSED)
             code = command_failed("the gateway has gone away");
         else if (one != EXIT_NO_LEASE) /* it has ended meanwhile */
             r->failures += one != EXIT_DONE;
     }
-    for (size_t i = 0; i < ids.n; i++)
-        free(ids.id[i]);
-    free(ids.id);
+    buf_free(&ids);
     return code ? code : r->failures ? EXIT_FAILED : EXIT_DONE;
 }
 

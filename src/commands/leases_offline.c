@@ -18,6 +18,7 @@
 
 #include "base/container_of.h"
 #include "base/person.h"
+#include "base/string_pool.h"
 #include "commands/leases_trail.h"
 #include "stores/sqlite.h"
 
@@ -28,20 +29,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NTEXTS 10
-
 struct offline_lease {
-    struct lease_row row; /* its texts follow in `texts` */
+    struct lease_row row; /* its texts are in the pool */
     size_t at;            /* its index in leases[] */
     bool ended;
     struct store_write write;
     struct offline *offline;
-    char texts[];
 };
 
 struct offline {
     struct offline_lease **leases; /* in the order of their requests */
     size_t n, cap;
+    struct string_pool *texts;
     /* while writing */
     struct loop *loop;
     struct store *store;
@@ -53,42 +52,24 @@ struct offline {
 
 /* ---- reading ---- */
 
-static void texts_of(struct lease_row *row, const char **out[NTEXTS])
+static struct offline_lease *copy_row(struct offline *o, const struct lease_row *row)
 {
-    out[0] = &row->id;
-    out[1] = &row->vault;
-    out[2] = &row->user;
-    out[3] = &row->username;
-    out[4] = &row->domain;
-    out[5] = &row->session;
-    out[6] = &row->credential;
-    out[7] = &row->tag;
-    out[8] = &row->last_error;
-    out[9] = &row->url;
-}
+    struct offline_lease *lease = calloc(1, sizeof(*lease));
 
-static struct offline_lease *copy_row(const struct lease_row *row)
-{
-    struct lease_row source = *row;
-    const char **from[NTEXTS], **to[NTEXTS];
-    size_t size = 0;
-
-    texts_of(&source, from);
-    for (size_t i = 0; i < NTEXTS; i++)
-        size += strlen(*from[i]) + 1;
-    struct offline_lease *lease = calloc(1, sizeof(*lease) + size);
     if (!lease)
         return NULL;
-    lease->row = *row;
-    texts_of(&lease->row, to);
-    char *at = lease->texts;
-    for (size_t i = 0; i < NTEXTS; i++) {
-        size_t len = strlen(*from[i]) + 1;
-        memcpy(at, *from[i], len);
-        *to[i] = at;
-        at += len;
-    }
-    return lease;
+    struct lease_row *r = &lease->row;
+    const char **texts[] = {&r->id,      &r->vault,      &r->user, &r->username,   &r->domain,
+                            &r->session, &r->credential, &r->tag,  &r->last_error, &r->url};
+    int err = 0;
+
+    *r = *row;
+    for (size_t i = 0; !err && i < sizeof(texts) / sizeof(texts[0]); i++)
+        err = string_pool_keep(&o->texts, texts[i]);
+    if (!err)
+        return lease;
+    free(lease);
+    return NULL;
 }
 
 static int on_stored(void *arg, const struct lease_row *row)
@@ -103,7 +84,7 @@ static int on_stored(void *arg, const struct lease_row *row)
         o->leases = leases;
         o->cap = cap;
     }
-    o->leases[o->n] = copy_row(row);
+    o->leases[o->n] = copy_row(o, row);
     return o->leases[o->n] ? (o->n++, 0) : -ENOMEM;
 }
 
@@ -190,6 +171,7 @@ void offline_free(struct offline *o)
     for (size_t i = 0; i < o->n; i++)
         free(o->leases[i]);
     free(o->leases);
+    string_pool_free(o->texts);
     free(o);
 }
 

@@ -18,24 +18,19 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ROW_MAX (64U << 20) /* one lease with all sessions that share its request */
 
-struct leases_line {
-    char *cells[LEASES_COLUMNS];
-};
-
-static const char *const titles[LEASES_COLUMNS] = {"ID",      "STATE",    "USER",       "SESSIONS",
-                                                   "EXPIRES", "ATTEMPTS", "CREDENTIAL", "LAST ERROR"};
+static const char titles[] = "ID\0STATE\0USER\0SESSIONS\0EXPIRES\0ATTEMPTS\0CREDENTIAL\0LAST ERROR";
 
 struct leases_print leases_print_start(bool json)
 {
-    struct leases_print p = {.json = json};
+    struct leases_print p = {.json = json, .cells = BUF_INIT(SIZE_MAX / 2)};
+    const char *title = titles;
 
-    for (size_t i = 0; i < LEASES_COLUMNS; i++)
-        p.width[i] = strlen(titles[i]);
+    for (size_t i = 0; i < LEASES_COLUMNS; i++, title += strlen(title) + 1)
+        p.width[i] = strlen(title);
     return p;
 }
 
@@ -52,7 +47,6 @@ static void print_json(struct leases_print *p, const struct lease_view *view)
     if (!buf.failed)
         printf("%s\n%.*s", p->n ? "," : json_head, (int)buf.len, buf.data);
     buf_free(&buf);
-    p->n++;
 }
 
 /* ---- the table ---- */
@@ -84,89 +78,61 @@ static void write_cell(struct buf *cell, size_t column, const struct lease_view 
         (void)buf_char(cell, '-');
 }
 
-static bool fill_line(struct leases_print *p, struct leases_line *line, const struct lease_view *view)
+static void keep_cell(struct leases_print *p, size_t column, const struct lease_view *view)
 {
-    for (size_t i = 0; i < LEASES_COLUMNS; i++) {
-        struct buf cell = BUF_INIT(ROW_MAX), shown = BUF_INIT(ROW_MAX);
+    struct buf cell = BUF_INIT(ROW_MAX);
+    size_t from = p->cells.len;
 
-        write_cell(&cell, i, view);
-        utf8_visible(&shown, cell.data, cell.len);
-        const char *text = buf_cstr(&shown);
-        line->cells[i] = text && !cell.failed && !shown.failed ? strdup(text) : NULL;
-        buf_free(&cell);
-        buf_free(&shown);
-        if (!line->cells[i])
-            return false;
-        size_t wide = utf8_count(line->cells[i]);
-        if (wide > p->width[i])
-            p->width[i] = wide;
+    write_cell(&cell, column, view);
+    utf8_visible(&p->cells, cell.data, cell.len);
+    p->failed = p->failed || cell.failed || buf_char(&p->cells, '\0') || p->cells.failed;
+    buf_free(&cell);
+    size_t wide = p->failed ? 0 : utf8_count(p->cells.data + from);
+    if (wide > p->width[column])
+        p->width[column] = wide;
+}
+
+/* `text` are the cells of the row, one behind the other; returns what follows them. */
+static const char *print_line(const struct leases_print *p, const char *text)
+{
+    for (size_t i = 0; i < LEASES_COLUMNS; i++, text += strlen(text) + 1) {
+        int blanks = i + 1 < LEASES_COLUMNS ? (int)(p->width[i] - utf8_count(text)) + 2 : 0;
+
+        printf("%s%*s", text, blanks, "");
     }
-    return true;
-}
-
-static bool make_room(struct leases_print *p)
-{
-    size_t cap = p->cap ? p->cap * 2 : 64;
-
-    if (p->n < p->cap)
-        return true;
-    struct leases_line *lines = realloc(p->lines, cap * sizeof(*lines));
-    if (!lines)
-        return false;
-    p->lines = lines;
-    p->cap = cap;
-    return true;
-}
-
-static void keep_line(struct leases_print *p, const struct lease_view *view)
-{
-    if (!make_room(p)) {
-        p->failed = true;
-        return;
-    }
-    p->lines[p->n] = (struct leases_line){{NULL}};
-    p->failed = !fill_line(p, &p->lines[p->n], view) || p->failed;
-    p->n++;
-}
-
-static void print_line(const struct leases_print *p, const char *const cells[LEASES_COLUMNS])
-{
-    for (size_t i = 0; i + 1 < LEASES_COLUMNS; i++)
-        printf("%s%*s  ", cells[i], (int)(p->width[i] - utf8_count(cells[i])), "");
-    printf("%s\n", cells[LEASES_COLUMNS - 1]);
+    puts("");
+    return text;
 }
 
 /* ---- both ---- */
 
-void leases_print_row(struct leases_print *p, const struct lease_view *view)
+void leases_print_row(void *print, const struct lease_view *view)
 {
+    struct leases_print *p = print;
+
+    for (size_t i = 0; !p->json && i < LEASES_COLUMNS; i++)
+        keep_cell(p, i, view);
     if (p->json)
         print_json(p, view);
-    else
-        keep_line(p, view);
+    p->n++;
 }
 
 int leases_print_end(struct leases_print *p)
 {
+    const char *row = p->cells.data;
     int err = p->failed ? -ENOMEM : 0;
 
     if (p->json)
         printf("%s],\"next\":null}\n", p->n ? "" : json_head);
-    if (!p->json && !err) {
-        print_line(p, titles);
-        for (size_t i = 0; i < p->n; i++)
-            print_line(p, (const char *const *)p->lines[i].cells);
-    }
+    if (!p->json && !err)
+        (void)print_line(p, titles);
+    for (size_t i = 0; !p->json && !err && i < p->n; i++)
+        row = print_line(p, row);
     leases_print_drop(p);
     return err;
 }
 
 void leases_print_drop(struct leases_print *p)
 {
-    for (size_t i = 0; p->lines && i < p->n; i++)
-        for (size_t k = 0; k < LEASES_COLUMNS; k++)
-            free(p->lines[i].cells[k]);
-    free(p->lines);
-    p->lines = NULL;
-    p->n = p->cap = 0;
+    buf_free(&p->cells);
 }

@@ -10,15 +10,14 @@
 
 struct leases_print {
     bool json;
-    bool failed;               /* out of memory */
-    size_t n;                  /* rows so far */
-    struct leases_line *lines; /* the table's, all of them: widths are known at the end */
-    size_t cap;
+    bool failed;      /* out of memory */
+    size_t n;         /* rows so far */
+    struct buf cells; /* of all rows of the table, each ended by a NUL: widths are known at the end */
     size_t width[LEASES_COLUMNS];
 };
 
 struct leases_print leases_print_start(bool json);
-void leases_print_row(struct leases_print *, const struct lease_view *);
+void leases_print_row(void *print, const struct lease_view *); /* one of a `struct leases_print` */
 /* Writes the rest and frees. 0 or -ENOMEM. */
 int leases_print_end(struct leases_print *);
 /* Frees without output. */

@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf_lists.c - types of the configuration made of words: permissions, name forms, templates.
+ * conf_lists.c - types of the configuration made of words: permissions, name forms, templates, free words,
+ * and pairs LEFT:RIGHT.
  *
- * Lists are separated by blanks. A word that occurs twice is a mistake, not a repetition to be ignored: the
- * second one usually was meant to be something else. Templates know a fixed set of placeholders (the row's
- * choices); an unknown one, or a lone brace, is found here and not when the first user signs in.
+ * Words are separated by blanks. A word that occurs twice is a mistake: the second one usually was meant to
+ * be something else. Templates know a fixed set of placeholders (the row's choices); an unknown one, or a
+ * lone brace, is found here and not when the first user signs in. A pair is divided at its last colon, so
+ * that the left side may hold one; both sides must be there, and where the row has choices the right side is
+ * one of them. Two pairs with the same left side contradict each other and are a mistake as well.
+ *
+ * Not here: what a pattern or a pair means (the files that use them).
  */
 #include "base/did_you_mean.h"
 #include "base/text.h"
 #include "conf/conf_table.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,12 +59,22 @@ static void choice_hint(const char *choices, const char *word, size_t len, char 
     (void)did_you_mean_hint(&near, hint, size);
 }
 
-void conf_choice_why(const struct conf_row *row, const char *word, size_t len, char why[CONF_WHY_SIZE])
+int conf_refuse(char why[CONF_WHY_SIZE], const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(why, CONF_WHY_SIZE, fmt, ap);
+    va_end(ap);
+    return -EINVAL;
+}
+
+int conf_refuse_choice(const struct conf_row *row, const char *word, size_t len, char why[CONF_WHY_SIZE])
 {
     char hint[WORD_SIZE + 32];
 
     choice_hint(row->choices, word, len, hint, sizeof(hint));
-    (void)snprintf(why, CONF_WHY_SIZE, "knows only: %s%s", row->choices, hint);
+    return conf_refuse(why, "knows only: %s%s", row->choices, hint);
 }
 
 /* Reads a list of choices into their indexes, in order. 0, or -EINVAL and why. */
@@ -70,23 +86,14 @@ static int choices_parse(const struct conf_row *row, const char *text, int index
 
     for (*n = 0; (word = conf_next_word(&text, &len)); (*n)++) {
         int i = conf_choice_index(row->choices, word, len);
-        if (i < 0) {
-            conf_choice_why(row, word, len, why);
-            return -EINVAL;
-        }
-        if (seen & 1U << i) {
-            (void)snprintf(why, CONF_WHY_SIZE, "names `%.*s` twice", (int)len, word);
-            return -EINVAL;
-        }
+        if (i < 0)
+            return conf_refuse_choice(row, word, len, why);
+        if (seen & 1U << i)
+            return conf_refuse(why, "names `%.*s` twice", (int)len, word);
         seen |= 1U << i;
         index[*n] = i;
     }
     return 0;
-}
-
-static void zero_clear(const struct conf_row *row, void *object)
-{
-    memset(conf_field(row, object), 0, row->size);
 }
 
 static void words_print(const struct conf_row *row, const int *index, size_t n, struct buf *out)
@@ -137,7 +144,7 @@ const struct conf_type conf_permissions = {
     .what = "list",
     .parse = permissions_parse,
     .print = permissions_print,
-    .clear = zero_clear,
+    .clear = conf_clear_zero,
 };
 
 /* ---- name forms: an ordered list in struct conf_vault ---- */
@@ -179,60 +186,62 @@ const struct conf_type conf_forms = {
     .clear = forms_clear,
 };
 
-/* ---- templates ---- */
+/* ---- lists of words: struct conf_list ---- */
 
-/* Checks the placeholders of one template. 0 or -EINVAL and why. */
-static int template_check(const struct conf_row *row, const char *text, size_t len, char why[CONF_WHY_SIZE])
+int conf_template_check(const struct conf_row *row, const char *text, size_t len, char why[CONF_WHY_SIZE])
 {
     const char *end = text + len;
 
     for (const char *p = text; p < end; p++) {
         const char *close = *p == '{' ? memchr(p, '}', (size_t)(end - p)) : NULL;
         size_t n;
-        if (*p == '}' || (*p == '{' && !close)) {
-            (void)snprintf(why, CONF_WHY_SIZE, "has a lone brace");
-            return -EINVAL;
-        }
+        if (*p == '}' || (*p == '{' && !close))
+            return conf_refuse(why, "has a lone brace");
         if (*p != '{')
             continue;
         n = (size_t)(close - p - 1);
         if (conf_choice_index(row->choices, p + 1, n) < 0) {
             char hint[WORD_SIZE + 32];
             choice_hint(row->choices, p + 1, n, hint, sizeof(hint));
-            (void)snprintf(why, CONF_WHY_SIZE, "has an unknown placeholder `{%.*s}`; known are: %s%s",
-                           n < WORD_SIZE ? (int)n : WORD_SIZE, p + 1, row->choices, hint);
-            return -EINVAL;
+            return conf_refuse(why, "has an unknown placeholder `{%.*s}`; known are: %s%s",
+                               n < WORD_SIZE ? (int)n : WORD_SIZE, p + 1, row->choices, hint);
         }
         p = close;
     }
     return 0;
 }
 
-static int template_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
+static const char *last_colon(const char *word, size_t len)
 {
-    int err = template_check(row, text, strlen(text), why);
-
-    return err ? err : conf_text.parse(row, text, object, why);
+    return memrchr(word, ':', len);
 }
 
-static void text_print(const struct conf_row *row, const void *object, struct buf *out)
+/* 0 or -EINVAL and why; `word` is not the first on the list. */
+static int check_new(const struct conf_list *list, const char *word, size_t len, bool pair, char *why)
 {
-    conf_text.print(row, object, out);
+    size_t n = pair ? (size_t)(last_colon(word, len) - word) + 1 : len;
+
+    for (size_t i = 0; i < list->n; i++) {
+        const char *other = list->item[i];
+        size_t other_n = pair ? (size_t)(last_colon(other, strlen(other)) - other) + 1 : strlen(other);
+        if (!text_equal_nocase_n(other, other_n, word, n))
+            continue;
+        return conf_refuse(why, "names `%.*s` twice", n < 64 ? (int)(n - pair) : 64, word);
+    }
+    return 0;
 }
 
-static void text_clear(const struct conf_row *row, void *object)
+static int check_pair(const struct conf_row *row, const char *word, size_t len, char *why)
 {
-    conf_text.clear(row, object);
+    const char *colon = last_colon(word, len);
+    size_t right = colon ? (size_t)(word + len - colon) - 1 : 0;
+
+    if (!colon || colon == word || !right)
+        return conf_refuse(why, "wants pairs LEFT:RIGHT, and `%.*s` is none", len < 64 ? (int)len : 64, word);
+    if (row->choices && conf_choice_index(row->choices, colon + 1, right) < 0)
+        return conf_refuse_choice(row, colon + 1, right, why);
+    return 0;
 }
-
-const struct conf_type conf_template = {
-    .what = "template",
-    .parse = template_parse,
-    .print = text_print,
-    .clear = text_clear,
-};
-
-/* ---- lists of words, each with its own check ---- */
 
 static void list_free(struct conf_list *list)
 {
@@ -240,54 +249,6 @@ static void list_free(struct conf_list *list)
         free(list->item[i]);
     free(list->item);
     *list = (struct conf_list){0};
-}
-
-static int list_add(const struct conf_row *row, struct conf_list *list, const char *word, size_t len,
-                    const struct conf_words_rule *rule, char *why)
-{
-    if (list->n == row->max) {
-        (void)snprintf(why, CONF_WHY_SIZE, "takes at most %u %s", (unsigned)row->max, rule->noun);
-        return -EINVAL;
-    }
-    if (rule->check(row, list, word, len, why))
-        return -EINVAL;
-    list->item[list->n] = strndup(word, len);
-    if (!list->item[list->n])
-        return -ENOMEM;
-    list->n++;
-    return 0;
-}
-
-int conf_list_parse(const struct conf_row *row, const char *text, void *object,
-                    const struct conf_words_rule *rule, char why[CONF_WHY_SIZE])
-{
-    struct conf_list *old = conf_field(row, object), list = {.item = calloc(row->max, sizeof(char *))};
-    const char *word;
-    size_t len;
-    int err = list.item ? 0 : -ENOMEM;
-
-    while (!err && (word = conf_next_word(&text, &len)))
-        err = list_add(row, &list, word, len, rule, why);
-    if (err) {
-        list_free(&list);
-        return err;
-    }
-    list_free(old);
-    *old = list;
-    return 0;
-}
-
-void conf_list_print(const struct conf_row *row, const void *object, struct buf *out)
-{
-    const struct conf_list *list = conf_field_const(row, object);
-
-    for (size_t i = 0; i < list->n; i++)
-        (void)buf_printf(out, "%s%s", i ? " " : "", list->item[i]);
-}
-
-void conf_list_clear(const struct conf_row *row, void *object)
-{
-    list_free(conf_field(row, object));
 }
 
 static bool list_has(const struct conf_list *list, const char *word, size_t len)
@@ -298,27 +259,71 @@ static bool list_has(const struct conf_list *list, const char *word, size_t len)
     return false;
 }
 
-static int check_template(const struct conf_row *row, const struct conf_list *list, const char *word,
-                          size_t len, char *why)
+static int check_word(const struct conf_row *row, const struct conf_list *list, const char *word, size_t len,
+                      char *why)
 {
-    if (list_has(list, word, len)) {
-        (void)snprintf(why, CONF_WHY_SIZE, "names a template twice");
-        return -EINVAL;
+    bool pair = row->type == &conf_pairs;
+
+    if (row->type != &conf_templates) {
+        int err = pair ? check_pair(row, word, len, why) : 0;
+        return err ? err : check_new(list, word, len, pair, why);
     }
-    return template_check(row, word, len, why);
+    if (list_has(list, word, len))
+        return conf_refuse(why, "names a template twice");
+    return conf_template_check(row, word, len, why);
 }
 
-static int templates_parse(const struct conf_row *row, const char *text, void *object,
-                           char why[CONF_WHY_SIZE])
+static int list_add(const struct conf_row *row, struct conf_list *list, const char *word, size_t len,
+                    char *why)
 {
-    static const struct conf_words_rule rule = {"templates", check_template};
-
-    return conf_list_parse(row, text, object, &rule, why);
+    if (list->n == row->max)
+        return conf_refuse(why, "takes at most %u %s", (unsigned)row->max,
+                           row->type == &conf_templates ? "templates" : "words");
+    if (check_word(row, list, word, len, why))
+        return -EINVAL;
+    list->item[list->n] = strndup(word, len);
+    if (!list->item[list->n])
+        return -ENOMEM;
+    list->n++;
+    return 0;
 }
 
-const struct conf_type conf_templates = {
-    .what = "list of templates",
-    .parse = templates_parse,
-    .print = conf_list_print,
-    .clear = conf_list_clear,
-};
+static int list_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
+{
+    struct conf_list *old = conf_field(row, object), list = {.item = calloc(row->max, sizeof(char *))};
+    const char *word;
+    size_t len;
+    int err = list.item ? 0 : -ENOMEM;
+
+    while (!err && (word = conf_next_word(&text, &len)))
+        err = list_add(row, &list, word, len, why);
+    if (err) {
+        list_free(&list);
+        return err;
+    }
+    list_free(old);
+    *old = list;
+    return 0;
+}
+
+static void list_print(const struct conf_row *row, const void *object, struct buf *out)
+{
+    const struct conf_list *list = conf_field_const(row, object);
+
+    for (size_t i = 0; i < list->n; i++)
+        (void)buf_printf(out, "%s%s", i ? " " : "", list->item[i]);
+}
+
+static void list_clear(const struct conf_row *row, void *object)
+{
+    list_free(conf_field(row, object));
+}
+
+#define LIST_TYPE(title)                                                                                     \
+    {                                                                                                        \
+        .what = (title), .parse = list_parse, .print = list_print, .clear = list_clear,                      \
+    }
+
+const struct conf_type conf_templates = LIST_TYPE("list of templates");
+const struct conf_type conf_words = LIST_TYPE("list of words");
+const struct conf_type conf_pairs = LIST_TYPE("list of pairs");

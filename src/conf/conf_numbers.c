@@ -59,7 +59,7 @@ void conf_number_print(const struct conf_type *type, uint64_t value, struct buf 
     (void)buf_printf(out, "%" PRIu64 "%s", value / best->factor, best->name);
 }
 
-static void range_why(const struct conf_row *row, char why[CONF_WHY_SIZE])
+static int refuse_range(const struct conf_row *row, char why[CONF_WHY_SIZE])
 {
     struct buf text = BUF_INIT(CONF_WHY_SIZE);
 
@@ -69,6 +69,7 @@ static void range_why(const struct conf_row *row, char why[CONF_WHY_SIZE])
     conf_number_print(row->type, row->max, &text);
     (void)text_copy_n(why, CONF_WHY_SIZE, text.data ? text.data : "", text.len);
     buf_free(&text);
+    return -EINVAL;
 }
 
 static int number_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
@@ -78,15 +79,11 @@ static int number_parse(const struct conf_row *row, const char *text, void *obje
     bool digits = read_digits(text, &rest, &n);
     const struct conf_unit *unit = unit_find(row->type->units, rest);
 
-    if (rest == text || !unit) {
-        (void)snprintf(why, CONF_WHY_SIZE, "needs %s", row->type->needs);
-        return -EINVAL;
-    }
+    if (rest == text || !unit)
+        return conf_refuse(why, "needs %s", row->type->needs);
     if (!digits || n > UINT64_MAX / unit->factor || n * unit->factor < row->min ||
-        n * unit->factor > row->max) {
-        range_why(row, why);
-        return -EINVAL;
-    }
+        n * unit->factor > row->max)
+        return refuse_range(row, why);
     n *= unit->factor;
     memcpy(conf_field(row, object), &n, sizeof(n));
     return 0;
@@ -105,37 +102,22 @@ static void number_print(const struct conf_row *row, const void *object, struct 
     conf_number_print(row->type, number_get(row, object), out);
 }
 
-static void number_clear(const struct conf_row *row, void *object)
+void conf_clear_zero(const struct conf_row *row, void *object)
 {
     memset(conf_field(row, object), 0, row->size);
 }
 
-const struct conf_type conf_duration = {
-    .what = "duration",
-    .needs = "a duration with its unit, such as 500ms, 10s, 15m or 2h",
-    .units = duration_units,
-    .parse = number_parse,
-    .print = number_print,
-    .clear = number_clear,
-};
+#define NUMBER_TYPE(title, wanted, scale)                                                                    \
+    {                                                                                                        \
+        .what = (title), .needs = (wanted), .units = (scale), .parse = number_parse, .print = number_print,  \
+        .clear = conf_clear_zero,                                                                            \
+    }
 
-const struct conf_type conf_size = {
-    .what = "size",
-    .needs = "a size in bytes, such as 4096, 64k or 16M",
-    .units = size_units,
-    .parse = number_parse,
-    .print = number_print,
-    .clear = number_clear,
-};
-
-const struct conf_type conf_count = {
-    .what = "number",
-    .needs = "a whole number",
-    .units = count_units,
-    .parse = number_parse,
-    .print = number_print,
-    .clear = number_clear,
-};
+const struct conf_type conf_duration =
+    NUMBER_TYPE("duration", "a duration with its unit, such as 500ms, 10s, 15m or 2h", duration_units);
+const struct conf_type conf_size =
+    NUMBER_TYPE("size", "a size in bytes, such as 4096, 64k or 16M", size_units);
+const struct conf_type conf_count = NUMBER_TYPE("number", "a whole number", count_units);
 
 /* ---- choices ---- */
 
@@ -159,10 +141,8 @@ static int choice_parse(const struct conf_row *row, const char *text, void *obje
         for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++)
             if (text_equal_nocase(text, switches[i]))
                 index = (int)(i % 2);
-    if (index < 0) {
-        conf_choice_why(row, text, strlen(text), why);
-        return -EINVAL;
-    }
+    if (index < 0)
+        return conf_refuse_choice(row, text, strlen(text), why);
     choice_set(row, object, (unsigned)index);
     return 0;
 }
@@ -191,7 +171,7 @@ const struct conf_type conf_choice = {
     .what = "choice",
     .parse = choice_parse,
     .print = choice_print,
-    .clear = number_clear,
+    .clear = conf_clear_zero,
 };
 
 /* ---- rate, mode, uid ---- */
@@ -204,12 +184,10 @@ static int rate_parse(const struct conf_row *row, const char *text, void *object
 
     if (!text_equal_nocase(text, "off")) {
         bool good = read_digits(text, &rest, &n) && (strcmp(rest, "/s") == 0 || strcmp(rest, "/m") == 0);
-        if (!good || n < row->min || n > row->max) {
-            (void)snprintf(why, CONF_WHY_SIZE,
-                           "needs a rate such as 200/s or 600/m, from %" PRIu64 " to %" PRIu64 ", or off",
-                           row->min, row->max);
-            return -EINVAL;
-        }
+        if (!good || n < row->min || n > row->max)
+            return conf_refuse(why,
+                               "needs a rate such as 200/s or 600/m, from %" PRIu64 " to %" PRIu64 ", or off",
+                               row->min, row->max);
         rate = strcmp(rest, "/m") == 0 ? (double)n / 60.0 : (double)n;
     }
     memcpy(conf_field(row, object), &rate, sizeof(rate));
@@ -231,7 +209,7 @@ const struct conf_type conf_rate = {
     .what = "rate",
     .parse = rate_parse,
     .print = rate_print,
-    .clear = number_clear,
+    .clear = conf_clear_zero,
 };
 
 static int mode_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
@@ -239,10 +217,8 @@ static int mode_parse(const struct conf_row *row, const char *text, void *object
     uint64_t mode = 0;
     size_t n = strlen(text);
 
-    if (!text_only(text, "01234567") || n < 3 || n > 4 || (n == 4 && text[0] != '0')) {
-        (void)snprintf(why, CONF_WHY_SIZE, "needs permissions in octal, such as 0660");
-        return -EINVAL;
-    }
+    if (!text_only(text, "01234567") || n < 3 || n > 4 || (n == 4 && text[0] != '0'))
+        return conf_refuse(why, "needs permissions in octal, such as 0660");
     for (; *text; text++)
         mode = mode * 8 + (uint64_t)(*text - '0');
     memcpy(conf_field(row, object), &mode, sizeof(mode));
@@ -258,7 +234,7 @@ const struct conf_type conf_mode = {
     .what = "permissions in octal",
     .parse = mode_parse,
     .print = mode_print,
-    .clear = number_clear,
+    .clear = conf_clear_zero,
 };
 
 static int uid_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
@@ -266,10 +242,8 @@ static int uid_parse(const struct conf_row *row, const char *text, void *object,
     int64_t uid;
 
     /* The largest uid is no user: it means "none" to the kernel. */
-    if (!text_int(text, 0, (int64_t)UINT32_MAX - 1, &uid)) {
-        (void)snprintf(why, CONF_WHY_SIZE, "needs a numeric user id (see: id -u NAME)");
-        return -EINVAL;
-    }
+    if (!text_int(text, 0, (int64_t)UINT32_MAX - 1, &uid))
+        return conf_refuse(why, "needs a numeric user id (see: id -u NAME)");
     memcpy(conf_field(row, object), &uid, sizeof(uid));
     return 0;
 }

@@ -81,13 +81,14 @@ const struct conf_row conf_rows[] = {
     /* ---- [gateway] ---- */
     { GATEWAY("user", user), .type = &conf_text, .max = 64, .flags = CONF_STATIC, .example = "jumpgate",
       .unset = "it stays who it is; root gives up its capabilities",
-      .help = "The user that a gateway started by root becomes, with its groups, before it reads a secret. Files "
-              "that the configuration names must be readable by this user, and `state_dir` must be its own; one "
-              "that is missing is made for it. Leave it out where the service manager changes the user." },
+      .help = "The user that a gateway started by root becomes, with its groups, before it reads a secret. "
+              "Files that the configuration names must be readable by this user, and `state_dir` must be its "
+              "own; one that is missing is made for it. Leave it out where the service manager changes the "
+              "user." },
     { GATEWAY("state_dir", state_dir), .type = &conf_text, .fallback = "/var/lib/jumpgate",
       .flags = CONF_STATIC,
-      .help = "Directory for the journal of leases and other state. It must survive a restart: what is "
-              "lost here can no longer be checked in by the gateway." },
+      .help = "Directory for the journal of leases and other state. It must survive a restart: what is lost "
+              "here can no longer be checked in by the gateway." },
     { GATEWAY("release_duration", release_duration_ms), .type = &conf_duration, BETWEEN(SECOND, 365 * DAY),
       .fallback = "60m",
       .help = "How long a lease lasts when the caller names no duration, in whole minutes. At its end the "
@@ -102,22 +103,23 @@ const struct conf_row conf_rows[] = {
               "X-Request-Timeout-Ms, never a longer one." },
     { GATEWAY("max_connections", max_connections), .type = &conf_count, BETWEEN(1, 1000000),
       .fallback = "10000",
-      .help = "Client connections open at once, over all listeners; fewer where the descriptors (LimitNOFILE), less "
-              "a reserve for the vaults and the gateway's own files, allow no more. Connections that have shown no "
-              "client have half of it at most, and the one that came first is closed when room is needed. Where all "
-              "have shown one, one more is answered 503 and closed. The control socket does not count." },
+      .help = "Client connections open at once, over all listeners; fewer where the descriptors "
+              "(LimitNOFILE), less a reserve for the vaults and the gateway's own files, allow no more. "
+              "Connections that have shown no client have half of it at most, and the one that came first is "
+              "closed when room is needed. Where all have shown one, one more is answered 503 and closed. "
+              "The control socket does not count." },
     { GATEWAY("max_connections_per_peer", max_connections_per_peer), .type = &conf_count, BETWEEN(0, 1000000),
       .fallback = "0",
-      .help = "Client connections open at once from one address (IPv6: from one /64 network). More are closed "
-              "at once. 0: no limit but `max_connections`. Set it where clients have addresses of their own; "
-              "behind a proxy all share one." },
+      .help = "Client connections open at once from one address (IPv6: from one /64 network). More are "
+              "closed at once. 0: no limit but `max_connections`. Set it where clients have addresses of "
+              "their own; behind a proxy all share one." },
     { GATEWAY("failed_login_rate", failed_logins_per_s), .type = &conf_rate, BETWEEN(1, 1000000),
       .fallback = "600/m",
       .help = "Most requests without a known client from one address (IPv6: from one /64 network), such as "
-              "60/m; a burst of one minute's worth is allowed. More are answered 429 instead of 401, unlogged, and "
-              "their connection is closed. Known clients at the same address are not held up. As many lines in the "
-              "log may come from one address that shows no client, whatever it sends, and 16 times as many from all "
-              "of them together; what is left out is counted. off: no limit." },
+              "60/m; a burst of one minute's worth is allowed. More are answered 429 instead of 401, "
+              "unlogged, and their connection is closed. Known clients at the same address are not held up. "
+              "As many lines in the log may come from one address that shows no client, whatever it sends, "
+              "and 16 times as many from all of them together; what is left out is counted. off: no limit." },
     { GATEWAY("max_inflight", max_inflight), .type = &conf_count, BETWEEN(1, 1000000), .fallback = "4096",
       .help = "Operations being worked on at once. More are answered 503 with Retry-After; health and "
               "metrics are answered all the same." },
@@ -135,23 +137,22 @@ const struct conf_row conf_rows[] = {
       .help = "Most endpoints in one answer of endpoints/find; the answer says when there are more." },
     { GATEWAY("catalogue_cache", catalogue_cache_ms), .type = &conf_duration, BETWEEN(0, HOUR),
       .fallback = "60s",
-      .help = "Age from which a user's endpoint catalogue is fetched anew. 0s fetches it for every search." },
+      .help = "Age from which a user's endpoint catalogue is fetched again. 0s fetches it for every "
+              "search." },
     { GATEWAY("catalogue_max_age", catalogue_max_age_ms), .type = &conf_duration, BETWEEN(0, DAY),
       .fallback = "10m",
       .help = "Oldest endpoint catalogue that may still be answered while a fresh one is being fetched or "
               "the vault is away." },
     { GATEWAY("catalogue_rows", catalogue_rows), .type = &conf_count, BETWEEN(1, 100000000),
-      .flags = CONF_STATIC,
-      .fallback = "1000000",
+      .flags = CONF_STATIC, .fallback = "1000000",
       .help = "Systems kept in memory for all users together, each counted once for each user who may reach "
               "it. The catalogue least recently searched goes first. A system takes up to 300 bytes." },
-    { GATEWAY("explain_entries", explain_entries), .type = &conf_count, BETWEEN(0, 100000), .fallback = "2000",
-      .flags = CONF_STATIC,
-      .help = "Finds whose explanation is kept (for at most 15 minutes), see GET /v1/explain/{request_id}. 0 keeps "
-              "none." },
+    { GATEWAY("explain_entries", explain_entries), .type = &conf_count, BETWEEN(0, 100000),
+      .fallback = "2000", .flags = CONF_STATIC,
+      .help = "Finds whose explanation is kept (for at most 15 minutes), see GET /v1/explain/{request_id}. 0 "
+              "keeps none." },
     { GATEWAY("explain_memory", explain_memory), .type = &conf_size, BETWEEN(64 * KILO, GIGA),
-      .flags = CONF_STATIC,
-      .fallback = "8M",
+      .flags = CONF_STATIC, .fallback = "8M",
       .help = "Memory for those explanations: the oldest are forgotten first." },
     { GATEWAY("drain_timeout", drain_timeout_ms), .type = &conf_duration, BETWEEN(0, HOUR), .fallback = "30s",
       .help = "How long SIGTERM waits for operations in flight before the gateway stops." },
@@ -161,8 +162,8 @@ const struct conf_row conf_rows[] = {
     { GATEWAY("reconcile_every", reconcile_every_ms), .type = &conf_duration, BETWEEN(SECOND, DAY),
       .fallback = "10m", .flags = CONF_STATIC,
       .help = "How often the journal of leases is compared with what the vault says is checked out. What is "
-              "ours and held by nobody is checked in; what is gone is struck off. It happens at every start "
-              "as well. Requests that the gateway did not make are never touched." },
+              "the gateway's own and held by no lease is checked in; what is gone is struck off. It happens "
+              "at every start as well. Requests that the gateway did not make are never touched." },
     { GATEWAY("reconcile_rate", reconcile_per_s), .type = &conf_rate, BETWEEN(1, 100000), .fallback = "10/s",
       .flags = CONF_STATIC,
       .help = "Most vault calls spent on that comparison, such as 10/s. People's requests do not wait for "
@@ -174,29 +175,28 @@ const struct conf_row conf_rows[] = {
       .help = "Form of a log line: key=value text, or one JSON object for each line." },
     { GATEWAY("log_file", log_file), .type = &conf_text, .fallback = "-",
       .help = "Where the log goes; - is standard error (the journal under systemd). SIGUSR1 opens the file "
-              "anew after rotation." },
-    { GATEWAY("audit_file", audit_file), .type = &conf_text, .flags = CONF_STATIC, .example = "/var/lib/jumpgate/audit.jsonl",
-      .unset = "audit.jsonl in `state_dir`",
+              "again after rotation." },
+    { GATEWAY("audit_file", audit_file), .type = &conf_text, .flags = CONF_STATIC,
+      .example = "/var/lib/jumpgate/audit.jsonl", .unset = "audit.jsonl in `state_dir`",
       .help = "The audit trail: one JSON object for each line, chained by hashes." },
     { GATEWAY("audit_witness", audit_witness), .type = &conf_size, BETWEEN(0, GIGA), .flags = CONF_STATIC,
       .fallback = "16M",
-      .help = "How much of the end of the audit trail is read at the start, over its files, to find check-outs whose "
-              "row the lease store has lost; a lease takes about 2 kB of it. Raise it where more than some thousand "
-              "leases are given back while one lasts. 0: none." },
+      .help = "How much of the end of the audit trail is read at the start, over its files, to find "
+              "check-outs whose row the lease store has lost; a lease takes about 2 kB of it. Raise it where "
+              "more than some thousand leases are given back while one lasts. 0: none." },
     { GATEWAY("audit_policy", audit_policy), .type = &conf_choice, .choices = "strict degraded",
-      .fallback = "strict",
-      .flags = CONF_STATIC,
+      .fallback = "strict", .flags = CONF_STATIC,
       .help = "What happens when the audit trail cannot be written. strict: no audit, no check-out. "
               "degraded: work goes on and the gap is counted." },
-    { GATEWAY("audit_syslog", audit_syslog), .type = &conf_text, .flags = CONF_STATIC, .example = "unix:/dev/log",
-      .unset = "the audit trail is in its file only",
+    { GATEWAY("audit_syslog", audit_syslog), .type = &conf_text, .flags = CONF_STATIC,
+      .example = "unix:/dev/log", .unset = "the audit trail is in its file only",
       .help = "A second place for each audit line: a Unix datagram socket that takes syslog messages (RFC "
               "5424). Best effort; what it does not take is counted." },
     { GATEWAY("secret_memory", secret_memory), .type = &conf_size, BETWEEN(4 * MEGA, GIGA), .fallback = "64M",
       .flags = CONF_STATIC,
-      .help = "Most memory for secrets: locked into RAM, left out of core dumps, taken a megabyte at a time as "
-              "it is needed. Half of it is kept for the vaults' answers. What does not fit is refused as out of memory. "
-              "The unit's LimitMEMLOCK should be larger." },
+      .help = "Most memory for secrets: locked into RAM, left out of core dumps, taken a megabyte at a time "
+              "as it is needed. Half of it is kept for the vaults' answers. What does not fit is refused as "
+              "out of memory. The unit's LimitMEMLOCK should be larger." },
     { GATEWAY("sandbox", sandbox), .type = &conf_choice, .choices = "on log off", .fallback = "on",
       .flags = CONF_STATIC,
       .help = "Whether the gateway gives up what it does not need: capabilities, files other than its own, "
@@ -207,8 +207,8 @@ const struct conf_row conf_rows[] = {
     /* ---- [listener NAME] ---- */
     { LISTENER("address", address), .type = &conf_address, .example = "127.0.0.1:8443",
       .flags = CONF_REQUIRED | CONF_STATIC,
-      .help = "IP address and port, such as 127.0.0.1:8443, [::1]:8443 or 0.0.0.0:8443, or unix:/PATH for "
-              "a Unix socket, such as unix:/run/jumpgate/broker.sock. Port 0 takes a free one and logs it." },
+      .help = "IP address and port, such as 127.0.0.1:8443, [::1]:8443 or 0.0.0.0:8443, or unix:/PATH for a "
+              "Unix socket, such as unix:/run/jumpgate/broker.sock. Port 0 takes a free one and logs it." },
     { LISTENER("tls_certificate", tls_certificate), .type = &conf_file, .flags = CONF_FILE | CONF_STAYS,
       .example = "/etc/jumpgate/tls/server.pem", .unset = "no TLS",
       .help = "PEM file with the server's certificate, followed by the intermediate ones. Turns TLS on, "
@@ -222,9 +222,9 @@ const struct conf_row conf_rows[] = {
               "without a valid certificate is refused in the handshake." },
     { LISTENER("client_crl", client_crl), .type = &conf_file, .flags = CONF_FILE,
       .example = "/etc/jumpgate/tls/clients.crl", .unset = "revocation is not checked",
-      .help = "PEM file with the revocation lists of `client_ca`, one for each authority in the chain. A client "
-              "with a revoked certificate is refused, and so is everybody once a list is past its next "
-              "update: fetch it anew in time and reload." },
+      .help = "PEM file with the revocation lists of `client_ca`, one for each authority in the chain. A "
+              "client with a revoked certificate is refused, and so is every client once a list is past its "
+              "next update: fetch it again in time and reload." },
     { LISTENER("unix_mode", unix_mode), .type = &conf_mode, BETWEEN(0, 0777), .fallback = "0660",
       .flags = CONF_STATIC,
       .help = "Permissions of the Unix socket, octal." },
@@ -249,8 +249,8 @@ const struct conf_row conf_rows[] = {
               "rand -hex 32." },
     { CLIENT("certificate_san", certificate_san), .type = &conf_san, .max = 300,
       .example = "DNS:pra.example.com", .unset = "no certificate is asked for",
-      .help = "Subject alternative name of the client's certificate: DNS:name (the prefix may be left "
-              "out), URI:..., email:... or IP:..., compared exactly. Needs a listener with `client_ca`." },
+      .help = "Subject alternative name of the client's certificate: DNS:name (the prefix may be left out), "
+              "URI:..., email:... or IP:..., compared exactly. Needs a listener with `client_ca`." },
     { CLIENT("peer_uid", peer_uid), .type = &conf_uid, .example = "1000", .unset = "any user",
       .help = "Numeric user id of the process at the other end of a Unix socket. Needs a listener with "
               "unix:." },
@@ -259,8 +259,8 @@ const struct conf_row conf_rows[] = {
       .help = "What the client may do: broker (find, check out and release credentials), operate (see and "
               "end leases, explain, reload), observe (status and metrics)." },
     { CLIENT("rate", rate_per_s), .type = &conf_rate, BETWEEN(1, 1000000), .fallback = "off",
-      .help = "Most requests of this client, such as 200/s or 600/m; a burst of one second is allowed. "
-              "More are answered 429. off: no limit." },
+      .help = "Most requests of this client, such as 200/s or 600/m; a burst of one second is allowed. More "
+              "are answered 429. off: no limit." },
 
     /* ---- [vault NAME] ---- */
     { VAULT("type", type), .type = &conf_word, .choices = "password_safe", .fallback = "password_safe",
@@ -274,13 +274,13 @@ const struct conf_row conf_rows[] = {
       .help = "Allows a plain http `url` on this machine's loopback addresses, for simulators only." },
     { VAULT("api_key_file", api_key_file), .type = &conf_file, .flags = CONF_FILE | CONF_SECRET,
       .example = "$CREDENTIALS_DIRECTORY/api-key", .unset = "OAuth is used",
-      .help = "File with the key of the API registration. The gateway then signs in as the requesting "
-              "user, mapped by `run_as`." },
+      .help = "File with the key of the API registration. The gateway then signs in as the requesting user, "
+              "mapped by `run_as`." },
     { VAULT("run_as_password_file", run_as_password_file), .type = &conf_file,
       .flags = CONF_FILE | CONF_SECRET, .example = "$CREDENTIALS_DIRECTORY/run-as-password",
       .unset = "no password is sent",
-      .help = "File with the run-as user's password, where the API registration demands one. It is sent "
-              "for every user; leave it out if the registration does not ask for passwords." },
+      .help = "File with the run-as user's password, where the API registration demands one. It is sent for "
+              "every user; leave it out if the registration does not ask for passwords." },
     { VAULT("oauth_client_id", oauth_client_id), .type = &conf_text, .max = 256, .flags = CONF_STATIC,
       .example = "6c0b2f4e-0000-0000-0000-000000000000", .unset = "the API key is used",
       .help = "OAuth client id of an application user. All calls then run as that one user." },
@@ -303,11 +303,11 @@ const struct conf_row conf_rows[] = {
               "environment (https_proxy) is never asked." },
     { VAULT("run_as", run_as), .type = &conf_templates, .max = 8, .choices = "username domain",
       .fallback = "{domain}\\{username}",
-      .help = "How a PRA user becomes a vault user: templates over {username} and {domain}, tried in order. A "
-              "candidate advances only on a refusal that the vault itself gave to its own sign-in. One that "
-              "needs a domain is skipped where there is none; one whose domain or name cannot be written "
-              "into a sign-in ends the walk, refused. The bare {username} is tried only if it is listed "
-              "here, since a local vault user could bear the same name." },
+      .help = "How a PRA user becomes a vault user: templates over {username} and {domain}, tried in order. "
+              "A candidate advances only on a refusal that the vault itself gave to its own sign-in. One "
+              "that needs a domain is skipped where there is none; one whose domain or name cannot be "
+              "written into a sign-in ends the walk, refused. The bare {username} is tried only if it is "
+              "listed here, since a local vault user could have the same name." },
     { VAULT("default_domain", default_domain), .type = &conf_text, .max = 256, .flags = CONF_EMPTY,
       .example = "ACME", .unset = "such a session has no domain",
       .help = "Domain of a user whose session names none." },
@@ -316,10 +316,10 @@ const struct conf_row conf_rows[] = {
       .help = "Other names of domains: where the session says the left one, the templates of `run_as` get "
               "the right one. The left one is compared in ASCII case and otherwise exactly." },
     { VAULT("user_map", user_map), .type = &conf_pairs, .max = 1024, .flags = CONF_EMPTY,
-      .example = "CORP\\ann:EXT\\ann.lee local-bob:CORP\\bob", .unset = "the templates decide for everybody",
-      .help = "Users who are somebody else at the vault, as DOMAIN\\user:VAULT-USER, or user:VAULT-USER for a "
-              "session without domain. Such a user is tried as nobody else; the templates of `run_as` are "
-              "for all others. The left side is compared in ASCII case and otherwise exactly." },
+      .example = "CORP\\ann:EXT\\ann.lee local-bob:CORP\\bob", .unset = "the templates decide for all users",
+      .help = "Users with another name at the vault, as DOMAIN\\user:VAULT-USER, or user:VAULT-USER for a "
+              "session without domain. Such a user is tried under that name alone; the templates of `run_as` "
+              "are for all others. The left side is compared in ASCII case and otherwise exactly." },
     { VAULT("username_form", username_form), .type = &conf_choice, .choices = "domain upn",
       .fallback = "domain",
       .help = "How the user name of a directory account is answered for injection: domain gives "
@@ -327,9 +327,9 @@ const struct conf_row conf_rows[] = {
     { VAULT("match", match), .type = &conf_forms,
       .choices = "hostname computer_name name short_name ip_address",
       .fallback = "hostname computer_name name short_name ip_address",
-      .help = "Which names of an endpoint are looked up in the vault. All are asked and the results "
-              "merged; leave out those that never match to spare calls. short_name is the host name up to "
-              "its first dot." },
+      .help = "Which names of an endpoint are looked up in the vault. All are asked and the results merged; "
+              "leave out those that never match to spare calls. short_name is the host name up to its first "
+              "dot." },
     { VAULT("kinds", kinds), .type = &conf_permissions,
       .choices = "local domain_linked application database cloud alias",
       .fallback = "local domain_linked application database cloud",
@@ -352,26 +352,26 @@ const struct conf_row conf_rows[] = {
               "second's." },
     { VAULT("credential_limit", credential_limit), .type = &conf_count, BETWEEN(0, 100000), .fallback = "0",
       .help = "Most credentials answered by one find, after ordering. 0: no limit." },
-    { VAULT("restrict_network", restrict_network), .type = &conf_choice, .choices = "no yes", .fallback = "no",
+    { VAULT("restrict_network", restrict_network), .type = &conf_choice, .choices = "no yes",
+      .fallback = "no",
       .help = "Whether a session with a network_id sees only the systems of the workgroup of that name. The "
-              "search for endpoints needs `directory_user` for it, and leaves out systems whose workgroup "
-              "is not known." },
+              "search for endpoints needs `directory_user` for it, and leaves out systems whose workgroup is "
+              "not known." },
     { VAULT("platform_method", platform_method), .type = &conf_pairs, .max = 256, .choices = "rdp shell",
       .flags = CONF_EMPTY, .example = "Windows*:rdp *Linux*:shell 4:shell",
       .unset = "the vault's session type, else the port decides",
       .help = "Jump method of systems whose platform names no session type: PLATFORM:rdp or PLATFORM:shell, "
-              "where PLATFORM is the platform's number, or a pattern over its name, without case (a ? "
-              "stands for a blank). The numbers also work without `directory_user`." },
+              "where PLATFORM is the platform's number, or a pattern over its name, without case (a ? stands "
+              "for a blank). The numbers also work without `directory_user`." },
     { VAULT("directory_user", directory_user), .type = &conf_text, .max = 512,
       .example = "ACME\\svc-jumpgate", .unset = "endpoints carry the system name only",
-      .help = "Vault user that may read managed systems and platforms, to complete the endpoints found "
-              "with DNS name, address and method. It needs no access to accounts." },
+      .help = "Vault user that may read managed systems and platforms, to complete the endpoints found with "
+              "DNS name, address and method. It needs no access to accounts." },
     { VAULT("ask_policy", ask_policy), .type = &conf_choice, .choices = "no yes", .fallback = "no",
-      .help = "Whether find asks the vault what each account requires (reason, ticket, approval). Costs "
-              "one call for each account." },
+      .help = "Whether find asks the vault what each account requires (reason, ticket, approval). Costs one "
+              "call for each account." },
     { VAULT("reason", reason), .type = &conf_template, .max = 500, .choices = "user session jump_item lease",
-      .fallback = "", .example = "PRA session {session} of {user}", .flags = CONF_EMPTY,
-      .unset = "none",
+      .fallback = "", .example = "PRA session {session} of {user}", .flags = CONF_EMPTY, .unset = "none",
       .help = "Reason given to the vault when the caller sends none: a template over {user} {session} "
               "{jump_item} {lease}. While empty, an account whose policy wants a reason is answered "
               "reason_required." },
@@ -386,13 +386,13 @@ const struct conf_row conf_rows[] = {
       .help = "Calls to this vault that may wait or be in flight. More are answered 503; when three quarters "
               "of them are used, a vault user with more than an equal share is refused first." },
     { VAULT("max_wait", max_wait_ms), .type = &conf_duration, BETWEEN(0, 10 * MINUTE), .fallback = "0s",
-      .help = "Longest wait for a turn at this vault: a request that would wait longer is answered 503 at once. "
-              "0s: half of the time the caller has left. A smaller value keeps answers quick under lasting "
-              "load, and refuses bursts that could be served in time." },
+      .help = "Longest wait for a turn at this vault: a request that would wait longer is answered 503 at "
+              "once. 0s: half of the time the caller has left. A smaller value keeps answers quick under "
+              "lasting load, and refuses bursts that could be served in time." },
     { VAULT("connections", connections), .type = &conf_count, BETWEEN(1, 10000), .fallback = "64",
-      .help = "Connections to this vault. Throughput is at most this number divided by the vault's "
-              "latency. A connection carries the calls of one vault user; with more users at work than "
-              "connections, they are opened more often." },
+      .help = "Connections to this vault. Throughput is at most this number divided by the vault's latency. "
+              "A connection carries the calls of one vault user; with more users at work than connections, "
+              "they are opened more often." },
     { VAULT("connect_timeout", connect_timeout_ms), .type = &conf_duration, BETWEEN(10, 5 * MINUTE),
       .fallback = "5s",
       .help = "Time for name resolution, connect and TLS handshake with the vault." },
@@ -404,13 +404,13 @@ const struct conf_row conf_rows[] = {
       .help = "When an unused connection to the vault is closed." },
     { VAULT("connection_max_age", connection_max_age_ms), .type = &conf_duration, BETWEEN(10, DAY),
       .fallback = "5m",
-      .help = "No connection to the vault is used longer: the vault's name is resolved again at least that often. "
-              "Connections end up to a tenth earlier, so that they do not end all at once." },
+      .help = "No connection to the vault is used longer: the vault's name is resolved again at least that "
+              "often. Connections end up to a tenth earlier, so that they do not end all at once." },
     { VAULT("retries", retries), .type = &conf_count, BETWEEN(0, 10), .fallback = "2",
       .help = "How often a failed call that is safe to repeat is repeated within its deadline." },
     { VAULT("max_answer", max_answer), .type = &conf_size, BETWEEN(4 * KILO, GIGA), .fallback = "16M",
-      .help = "Largest answer accepted from the vault. A list takes about 1k for each account. At worst each of "
-              "`connections` holds one answer of this size." },
+      .help = "Largest answer accepted from the vault. A list takes about 1k for each account. At worst each "
+              "of `connections` holds one answer of this size." },
     { VAULT("max_rows", max_rows), .type = &conf_count, BETWEEN(1, 10000000), .fallback = "100000",
       .help = "Most accounts kept of one list, over all its pages. A longer list is cut, with a warning in "
               "the log." },

@@ -93,29 +93,19 @@ extern const struct conf_type conf_duration, conf_size, conf_count, conf_choice,
     conf_uid;
 /* conf_texts.c */
 extern const struct conf_type conf_text, conf_file, conf_word, conf_san, conf_digest, conf_address, conf_url,
-    conf_proxy;
+    conf_proxy, conf_template;
 /* conf_lists.c */
-extern const struct conf_type conf_permissions, conf_forms, conf_templates, conf_template;
-/* How the words of a list are checked; `check` answers 0, or -EINVAL and why. */
-struct conf_words_rule {
-    const char *noun; /* "templates": for the limit's message */
-    int (*check)(const struct conf_row *, const struct conf_list *sofar, const char *word, size_t len,
-                 char *why);
-};
-/* A struct conf_list field: parse, print and clear for the types made of words. */
-int conf_list_parse(const struct conf_row *, const char *text, void *object, const struct conf_words_rule *,
-                    char why[CONF_WHY_SIZE]);
-void conf_list_print(const struct conf_row *, const void *object, struct buf *out);
-void conf_list_clear(const struct conf_row *, void *object);
-
-/* conf_words.c */
-extern const struct conf_type conf_words, conf_pairs;
+extern const struct conf_type conf_permissions, conf_forms, conf_templates, conf_words, conf_pairs;
+/* The placeholders of one template. 0 or -EINVAL and why. */
+int conf_template_check(const struct conf_row *, const char *text, size_t len, char why[CONF_WHY_SIZE]);
 
 /* conf_pra.c */
 extern const struct conf_type conf_call_rate, conf_digests, conf_networks, conf_jumpoints;
 
 /* Values in the largest unit that holds them whole: "90s", "64k". */
 void conf_number_print(const struct conf_type *, uint64_t value, struct buf *);
+
+void conf_clear_zero(const struct conf_row *, void *object); /* a conf_type's `clear` for plain values */
 
 static inline void *conf_field(const struct conf_row *row, void *object)
 {
@@ -131,7 +121,8 @@ static inline const void *conf_field_const(const struct conf_row *row, const voi
 const char *conf_next_word(const char **list, size_t *len);
 /* Index of a word in `choices`, or -1. */
 int conf_choice_index(const char *choices, const char *word, size_t len);
-/* "needs one of … ; did you mean …", into why. */
-void conf_choice_why(const struct conf_row *, const char *word, size_t len, char why[CONF_WHY_SIZE]);
+/* Writes into `why`; -EINVAL. The second: "knows only: …; did you mean …". */
+int conf_refuse(char why[CONF_WHY_SIZE], const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int conf_refuse_choice(const struct conf_row *, const char *word, size_t len, char why[CONF_WHY_SIZE]);
 
 #endif

@@ -21,12 +21,6 @@
 
 static_assert(ADDRESS_WHY_SIZE == CONF_WHY_SIZE, "one size for explanations");
 
-static int refuse_text(char why[CONF_WHY_SIZE], const char *text)
-{
-    (void)text_copy(why, CONF_WHY_SIZE, text);
-    return -EINVAL;
-}
-
 static char *text_of(const struct conf_row *row, const void *object)
 {
     char *text;
@@ -64,10 +58,8 @@ static void text_print(const struct conf_row *row, const void *object, struct bu
 
 static int text_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
 {
-    if (row->max && strlen(text) > row->max) {
-        (void)snprintf(why, CONF_WHY_SIZE, "must not be longer than %u bytes", (unsigned)row->max);
-        return -EINVAL;
-    }
+    if (row->max && strlen(text) > row->max)
+        return conf_refuse(why, "must not be longer than %u bytes", (unsigned)row->max);
     if (!*text && !row->fallback) {
         text_clear(row, object);
         return 0;
@@ -77,11 +69,16 @@ static int text_parse(const struct conf_row *row, const char *text, void *object
 
 static int word_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
 {
-    if (conf_choice_index(row->choices, text, strlen(text)) < 0) {
-        conf_choice_why(row, text, strlen(text), why);
-        return -EINVAL;
-    }
+    if (conf_choice_index(row->choices, text, strlen(text)) < 0)
+        return conf_refuse_choice(row, text, strlen(text), why);
     return set_text(row, object, text);
+}
+
+static int template_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
+{
+    int err = conf_template_check(row, text, strlen(text), why);
+
+    return err ? err : text_parse(row, text, object, why);
 }
 
 /* What follows a credentials prefix, or NULL. */
@@ -102,18 +99,18 @@ static int file_parse(const struct conf_row *row, const char *text, void *object
     int n;
 
     if (strstr(text, "-----BEGIN"))
-        return refuse_text(why, "needs the name of a file, not its content");
+        return conf_refuse(why, "needs the name of a file, not its content");
     if (!name && (text[0] == '$' || text[0] == '%'))
-        return refuse_text(why, "takes nothing from the environment but $CREDENTIALS_DIRECTORY/NAME");
+        return conf_refuse(why, "takes nothing from the environment but $CREDENTIALS_DIRECTORY/NAME");
     if (!name)
         return set_text(row, object, text);
     if (!dir || !*dir)
-        return refuse_text(
+        return conf_refuse(
             why, "names a credential, but CREDENTIALS_DIRECTORY is not set: systemd sets it for a unit "
                  "with LoadCredential=");
     n = snprintf(path, sizeof(path), "%s/%s", dir, name);
     if (n < 0 || (size_t)n >= sizeof(path))
-        return refuse_text(why, "is too long for a file name");
+        return conf_refuse(why, "is too long for a file name");
     return set_text(row, object, path);
 }
 
@@ -134,7 +131,7 @@ static int proxy_parse(const struct conf_row *row, const char *text, void *objec
     if (address_split_url(text, &url, why))
         return -EINVAL;
     if (conf_choice_index(schemes, url.scheme, strlen(url.scheme)) < 0 || !url.port || strlen(url.path) > 1)
-        return refuse_text(why, "needs http://HOST:PORT, or https://, socks5:// or socks5h:// in its place");
+        return conf_refuse(why, "needs http://HOST:PORT, or https://, socks5:// or socks5h:// in its place");
     return set_text(row, object, text);
 }
 
@@ -146,7 +143,7 @@ static int url_parse(const struct conf_row *row, const char *text, void *object,
     if (err)
         return err;
     if (strcmp(url.scheme, "https") != 0 && strcmp(url.scheme, "http") != 0)
-        return refuse_text(why, "needs an https:// address");
+        return conf_refuse(why, "needs an https:// address");
     err = set_text(row, object, text);
     if (!err) {
         char *copy = text_of(row, object);
@@ -167,6 +164,7 @@ const struct conf_type conf_file = TEXT_TYPE("file", file_parse);
 const struct conf_type conf_san = TEXT_TYPE("certificate name", san_parse);
 const struct conf_type conf_url = TEXT_TYPE("URL", url_parse);
 const struct conf_type conf_proxy = TEXT_TYPE("URL", proxy_parse);
+const struct conf_type conf_template = TEXT_TYPE("template", template_parse);
 
 /* ---- address: three members of struct conf_listener follow from one text ---- */
 
@@ -188,9 +186,9 @@ static int listener_address(const char *text, struct conf_listener *out, char ho
     if (!out->is_unix)
         return address_split(text, host, &out->port, why);
     if (text[5] != '/')
-        return refuse_text(why, "needs an absolute path after unix:");
+        return conf_refuse(why, "needs an absolute path after unix:");
     if (strlen(text + 5) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-        return refuse_text(why, "has a path too long for a Unix socket (at most 107 bytes)");
+        return conf_refuse(why, "has a path too long for a Unix socket (at most 107 bytes)");
     (void)text_copy(host, ADDRESS_HOST_SIZE, text + 5);
     return 0;
 }
@@ -230,8 +228,8 @@ static int digest_parse(const struct conf_row *row, const char *text, void *obje
     (void)row;
     if (strlen(text) != 2 * sizeof(c->token_sha256) ||
         !text_unhex(c->token_sha256, sizeof(c->token_sha256), text))
-        return refuse_text(why,
-                           "needs the SHA-256 of the token as 64 hexadecimal digits (printf %s \"$TOKEN\" | "
+        return conf_refuse(why,
+                           "needs the SHA-256 of the token as 64 hexadecimal digits (printf %%s \"$TOKEN\" | "
                            "sha256sum), never the token itself");
     c->has_token = true;
     return 0;

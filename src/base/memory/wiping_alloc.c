@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * wiping_alloc.c - malloc() whose free() wipes; see wiping_alloc.h.
+ * wiping_alloc.c - a realloc() and a free() that wipe; see wiping_alloc.h.
  *
  * The size to wipe comes from the allocator, which knows the whole block: what a library wrote behind the
  * size it once asked for is wiped as well.
@@ -12,16 +12,6 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
-
-void *wiping_alloc(size_t n)
-{
-    return malloc(n);
-}
-
-void *wiping_calloc(size_t n, size_t size)
-{
-    return calloc(n, size);
-}
 
 void wiping_free(void *p)
 {
@@ -46,19 +36,11 @@ void *wiping_realloc(void *p, size_t n)
     return to;
 }
 
-char *wiping_strdup(const char *text)
-{
-    size_t n = strlen(text) + 1;
-    char *copy = malloc(n);
-
-    return copy ? memcpy(copy, text, n) : NULL;
-}
-
 static void *on_openssl_alloc(size_t n, const char *file, int line)
 {
     (void)file;
     (void)line;
-    return n ? wiping_alloc(n) : NULL;
+    return n ? malloc(n) : NULL;
 }
 
 static void *on_openssl_realloc(void *p, size_t n, const char *file, int line)

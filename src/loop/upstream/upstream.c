@@ -47,8 +47,7 @@
 int upstream_global_init(void)
 {
     /* libcurl's copies of secrets are wiped when they are freed. */
-    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, wiping_alloc, wiping_free, wiping_realloc, wiping_strdup,
-                             wiping_calloc))
+    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc, strdup, calloc))
         return -EIO;
     const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
     if (v && v->ssl_version && !strncmp(v->ssl_version, "OpenSSL/", 8))
