@@ -239,13 +239,10 @@ size_t http_certificates(const struct http_server *server, struct http_certifica
     {
         int64_t ends[2] = {l->tls ? tls_context_end(l->tls) : 0, l->tls ? tls_context_crl_end(l->tls) : 0};
 
-        for (int i = 0; i < 2; i++) {
-            if (!ends[i])
-                continue;
-            if (n < max)
-                out[n] = (struct http_certificate){.listener = l->name, .is_crl = i == 1, .end = ends[i]};
-            n++;
-        }
+        for (int i = 0; i < 2; i++)
+            if (ends[i] && n < max)
+                out[n++] = (struct http_certificate){
+                    .kind = i ? "client_crl" : "listener", .name = l->name, .is_crl = i, .end = ends[i]};
     }
     return n;
 }
