@@ -48,7 +48,7 @@ struct gateway {
     const struct clock *clock;
     const struct conf *conf;
     struct broker *broker;
-    struct vault **vaults;
+    struct vault *const *vaults;
     size_t nvaults;
     struct store *store; /* NULL = leases are in memory only */
     struct audit *audit; /* NULL = none is kept */

@@ -357,8 +357,8 @@ static inline struct ps_call *ps_user_waiting(const struct ps_user *user)
     return item ? CONTAINER_OF(item, struct ps_call, place) : NULL;
 }
 void ps_session_take(struct ps_session *, struct ps_call *);
-void ps_session_idle(struct ps_session *); /* its call is over */
-void ps_session_drop(struct ps_session *); /* the vault does not know it any more; no sign-out */
+void ps_session_idle(struct ps_session *); /* it is new, or its call is over */
+void ps_session_drop(struct ps_session *); /* of no list, and without a sign-out: frees it */
 void ps_session_learn(struct ps_session *, const struct buf *set_cookies);
 void ps_user_drop_idle(struct ps_user *);
 void ps_sessions_end_all(struct ps *);
