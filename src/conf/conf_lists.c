@@ -11,6 +11,7 @@
  *
  * Not here: what a pattern or a pair means (the files that use them).
  */
+#include "base/address.h"
 #include "base/did_you_mean.h"
 #include "base/text.h"
 #include "conf/conf_table.h"
@@ -259,13 +260,25 @@ static bool list_has(const struct conf_list *list, const char *word, size_t len)
     return false;
 }
 
+static int check_network(const char *word, size_t len, char *why)
+{
+    struct address_network network;
+    char text[ADDRESS_HOST_SIZE];
+
+    if (!text_copy_n(text, sizeof(text), word, len))
+        return conf_refuse(why, "holds a word too long for a network");
+    return address_network(text, &network, why);
+}
+
 static int check_word(const struct conf_row *row, const struct conf_list *list, const char *word, size_t len,
                       char *why)
 {
     bool pair = row->type == &conf_pairs;
 
     if (row->type != &conf_templates) {
-        int err = pair ? check_pair(row, word, len, why) : 0;
+        int err = pair                          ? check_pair(row, word, len, why)
+                  : row->type == &conf_networks ? check_network(word, len, why)
+                                                : 0;
         return err ? err : check_new(list, word, len, pair, why);
     }
     if (list_has(list, word, len))
@@ -327,3 +340,4 @@ static void list_clear(const struct conf_row *row, void *object)
 const struct conf_type conf_templates = LIST_TYPE("list of templates");
 const struct conf_type conf_words = LIST_TYPE("list of words");
 const struct conf_type conf_pairs = LIST_TYPE("list of pairs");
+const struct conf_type conf_networks = LIST_TYPE("addresses or networks");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * conf_pra.c - types of the configuration that only the site's section uses: the rate of calls, digests of
- * tokens, networks, names of Jumpoints.
+ * tokens, names of Jumpoints.
  *
  * A rate of calls is a fraction of the site's budget and cannot be turned off. Two digests are valid side by
  * side while a token is being changed. A name of a Jumpoint may hold blanks and then is in double quotes; the
@@ -9,7 +9,6 @@
  *
  * Not here: what two keys of the section have to do with each other (conf_check.c).
  */
-#include "base/address.h"
 #include "base/text.h"
 #include "conf/conf_table.h"
 
@@ -18,11 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void field_clear(const struct conf_row *row, void *object)
-{
-    memset(conf_field(row, object), 0, row->size);
-}
 
 /* ---- rate of calls ---- */
 
@@ -39,12 +33,9 @@ static int call_rate_parse(const struct conf_row *row, const char *text, void *o
         (strcmp(slash, "/s") != 0 && strcmp(slash, "/m") != 0))
         n = 0;
     rate = slash && strcmp(slash, "/m") == 0 ? (double)n / 60.0 : (double)n;
-    if (n == 0 || rate > (double)row->max) {
-        (void)snprintf(why, CONF_WHY_SIZE,
-                       "needs a rate such as 5/s or 100/m, from 1/m to %" PRIu64 "/s, and cannot be off",
-                       row->max);
-        return -EINVAL;
-    }
+    if (n == 0 || rate > (double)row->max)
+        return conf_refuse(
+            why, "needs a rate such as 5/s or 100/m, from 1/m to %" PRIu64 "/s, and cannot be off", row->max);
     memcpy(conf_field(row, object), &rate, sizeof(rate));
     return 0;
 }
@@ -61,7 +52,7 @@ const struct conf_type conf_call_rate = {
     .what = "rate, at most 10/s",
     .parse = call_rate_parse,
     .print = call_rate_print,
-    .clear = field_clear,
+    .clear = conf_clear_zero,
 };
 
 /* ---- digests of tokens ---- */
@@ -76,12 +67,10 @@ static int digests_parse(const struct conf_row *row, const char *text, void *obj
         char hex[2 * sizeof(digests.sha256[0]) + 1];
 
         if (digests.n == row->max || !text_copy_n(hex, sizeof(hex), word, len) || len != sizeof(hex) - 1 ||
-            !text_unhex(digests.sha256[digests.n], sizeof(digests.sha256[0]), hex)) {
-            (void)snprintf(why, CONF_WHY_SIZE,
-                           "needs one or two SHA-256 of tokens, each as 64 hexadecimal digits (printf %%s "
-                           "\"$TOKEN\" | sha256sum), never a token itself");
-            return -EINVAL;
-        }
+            !text_unhex(digests.sha256[digests.n], sizeof(digests.sha256[0]), hex))
+            return conf_refuse(why,
+                               "needs one or two SHA-256 of tokens, each as 64 hexadecimal digits (printf "
+                               "%%s \"$TOKEN\" | sha256sum), never a token itself");
         digests.n++;
     }
     memcpy(conf_field(row, object), &digests, sizeof(digests));
@@ -103,42 +92,7 @@ const struct conf_type conf_digests = {
     .what = "SHA-256 in hexadecimal",
     .parse = digests_parse,
     .print = digests_print,
-    .clear = field_clear,
-};
-
-/* ---- networks ---- */
-
-static int check_network(const struct conf_row *row, const struct conf_list *sofar, const char *word,
-                         size_t len, char *why)
-{
-    struct address_network network;
-    char text[ADDRESS_HOST_SIZE];
-
-    (void)row;
-    for (size_t i = 0; i < sofar->n; i++)
-        if (text_equal_nocase_n(sofar->item[i], strlen(sofar->item[i]), word, len)) {
-            (void)snprintf(why, CONF_WHY_SIZE, "names `%s` twice", sofar->item[i]);
-            return -EINVAL;
-        }
-    if (!text_copy_n(text, sizeof(text), word, len)) {
-        (void)snprintf(why, CONF_WHY_SIZE, "holds a word too long for a network");
-        return -EINVAL;
-    }
-    return address_network(text, &network, why);
-}
-
-static int networks_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
-{
-    static const struct conf_words_rule rule = {"networks", check_network};
-
-    return conf_list_parse(row, text, object, &rule, why);
-}
-
-const struct conf_type conf_networks = {
-    .what = "addresses or networks",
-    .parse = networks_parse,
-    .print = conf_list_print,
-    .clear = conf_list_clear,
+    .clear = conf_clear_zero,
 };
 
 /* ---- names of Jumpoints ---- */
@@ -176,15 +130,12 @@ static int add_name(const struct conf_row *row, struct conf_list *names, const c
                     char *why)
 {
     for (size_t i = 0; i < names->n; i++)
-        if (strlen(names->item[i]) == len && memcmp(names->item[i], name, len) == 0) {
-            (void)snprintf(why, CONF_WHY_SIZE, "names `%.64s` twice", names->item[i]);
-            return -EINVAL;
-        }
-    if (names->n == row->max || !len) {
-        (void)snprintf(why, CONF_WHY_SIZE, len ? "takes at most %u names" : "holds an empty name",
-                       (unsigned)row->max);
-        return -EINVAL;
-    }
+        if (strlen(names->item[i]) == len && memcmp(names->item[i], name, len) == 0)
+            return conf_refuse(why, "names `%.64s` twice", names->item[i]);
+    if (!len)
+        return conf_refuse(why, "holds an empty name");
+    if (names->n == row->max)
+        return conf_refuse(why, "takes at most %u names", (unsigned)row->max);
     names->item[names->n] = strndup(name, len);
     if (!names->item[names->n])
         return -ENOMEM;

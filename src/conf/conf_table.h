@@ -95,12 +95,13 @@ extern const struct conf_type conf_duration, conf_size, conf_count, conf_choice,
 extern const struct conf_type conf_text, conf_file, conf_word, conf_san, conf_digest, conf_address, conf_url,
     conf_proxy, conf_template;
 /* conf_lists.c */
-extern const struct conf_type conf_permissions, conf_forms, conf_templates, conf_words, conf_pairs;
+extern const struct conf_type conf_permissions, conf_forms, conf_templates, conf_words, conf_pairs,
+    conf_networks;
 /* The placeholders of one template. 0 or -EINVAL and why. */
 int conf_template_check(const struct conf_row *, const char *text, size_t len, char why[CONF_WHY_SIZE]);
 
 /* conf_pra.c */
-extern const struct conf_type conf_call_rate, conf_digests, conf_networks, conf_jumpoints;
+extern const struct conf_type conf_call_rate, conf_digests, conf_jumpoints;
 
 /* Values in the largest unit that holds them whole: "90s", "64k". */
 void conf_number_print(const struct conf_type *, uint64_t value, struct buf *);

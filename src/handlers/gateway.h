@@ -48,7 +48,7 @@ struct gateway {
     const struct clock *clock;
     const struct conf *conf;
     struct broker *broker;
-    struct vault **vaults;
+    struct vault *const *vaults;
     size_t nvaults;
     struct store *store; /* NULL = leases are in memory only */
     struct audit *audit; /* NULL = none is kept */
@@ -120,6 +120,8 @@ struct request_context {
     char *target;          /* decoded by read_target(); NULL = nothing */
     uint64_t timeout_ms;   /* the caller's timeout, from the head on; in start(): the time left */
     uint64_t started_us;
+    struct buf body; /* of the response, RESPONSE_MAX at most */
+    struct jsonw json;
     bool counted;     /* in gateway->inflight */
     bool close_after; /* the connection is closed after the response: its peer fails too often */
     enum {
@@ -156,11 +158,15 @@ void ctx_wait(struct request_context *, struct op *);
  */
 bool ctx_succeeded(struct request_context *, const struct fault *);
 
-enum response_flags { RESPONSE_SECRET = 1 /* Cache-Control: no-store */ };
+/* The body of the response is a JSON object: its members are written to the result. It may be begun again. */
+struct jsonw *ctx_object(struct request_context *);
+/* The same for a secret: the body is in secret memory, and no cache may store it. */
+struct jsonw *ctx_secret_object(struct request_context *);
 
-/* Each takes the body's contents (wiping them where they fail) and frees the context. */
-void ctx_json(struct request_context *, int status, struct buf *body, unsigned flags);
-void ctx_text(struct request_context *, const char *content_type, struct buf *body);
+/* Each responds and frees the context. */
+void ctx_json(struct request_context *,
+              int status); /* ends the object, where that is not done, and sends it */
+void ctx_text(struct request_context *, const char *content_type); /* what is in `body` */
 void ctx_fail(struct request_context *, const struct fault *);
 void ctx_empty(struct request_context *); /* 204 */
 
@@ -187,8 +193,6 @@ bool health_vault_usable(const struct vault_state *);
 bool health_store(const struct gateway *, struct store_state *);
 /* False where no audit trail is kept. */
 bool health_audit(const struct gateway *, struct audit_state *);
-/* Seconds the earliest certificate is still valid (negative: past); false where there is none. */
-bool health_certificate_left(const struct gateway *, int64_t *seconds);
 
 /* request_metrics.c */
 struct request_metrics *request_metrics_new(const struct route *rows, size_t nrows);

@@ -16,10 +16,7 @@ static void write_vault(struct jsonw *w, const struct fault *f)
 {
     jsonw_object(w, "vault");
     jsonw_int(w, "status", f->vault_status);
-    if (f->vault_code)
-        jsonw_int(w, "code", f->vault_code);
-    else
-        jsonw_null(w, "code");
+    jsonw_int_or_null(w, "code", f->vault_code, !f->vault_code);
     jsonw_end(w);
 }
 

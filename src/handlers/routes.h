@@ -21,7 +21,7 @@ struct gateway_opts {
     struct loop *loop;
     const struct conf *conf; /* outlives the gateway */
     struct broker *broker;
-    struct vault *const *vaults;
+    struct vault *const *vaults; /* outlives the gateway */
     size_t nvaults;
     struct store *store; /* NULL = leases are in memory only */
     struct audit *audit; /* outlives the gateway; NULL = none is kept */

@@ -28,6 +28,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #define MAX_SIGNALS 8
 #define LAG_SECONDS 10
@@ -311,15 +312,9 @@ const struct clock *loop_clock(struct loop *loop)
     return timers_clock(loop->timers);
 }
 
-/* At the end of the list: hooks run in the order of their registration. */
 void loop_on_iteration(struct loop *loop, struct loop_hook *hook)
 {
-    struct loop_hook **at = &loop->hooks;
-
-    while (*at)
-        at = &(*at)->next;
-    hook->next = NULL;
-    *at = hook;
+    LL_APPEND(loop->hooks, hook); /* hooks run in the order of their registration */
 }
 
 void loop_off_iteration(struct loop *loop, struct loop_hook *hook)

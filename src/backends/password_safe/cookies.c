@@ -51,20 +51,27 @@ static struct piece piece_trim(const char *text, size_t len)
     return piece;
 }
 
-/* Takes the next part of `text` up to `end_char`; false when nothing is left. */
-static bool piece_next(const char **text, size_t *len, char end_char, struct piece *out)
+/* Takes the next `n` bytes of `text`, up to `end_char`, and returns them; NULL when nothing is left. */
+static const char *part_next(const char **text, size_t *len, char end_char, size_t *n)
 {
-    const char *end;
-    size_t n;
+    const char *part = *text, *end = *len ? memchr(part, end_char, *len) : NULL;
 
     if (!*len)
-        return false;
-    end = memchr(*text, end_char, *len);
-    n = end ? (size_t)(end - *text) : *len;
-    *out = piece_trim(*text, n);
-    *text += n + (end ? 1 : 0);
-    *len -= n + (end ? 1 : 0);
-    return true;
+        return NULL;
+    *n = end ? (size_t)(end - part) : *len;
+    *text += *n + (end ? 1 : 0);
+    *len -= *n + (end ? 1 : 0);
+    return part;
+}
+
+static bool piece_next(const char **text, size_t *len, char end_char, struct piece *out)
+{
+    size_t n;
+    const char *part = part_next(text, len, end_char, &n);
+
+    if (part)
+        *out = piece_trim(part, n);
+    return part;
 }
 
 static bool is_attribute(const struct piece *piece, const char *name)
@@ -124,13 +131,11 @@ static bool is_expired(const char *attributes, size_t len, int64_t now_wall_ms)
 /* The next Set-Cookie, without its attributes. */
 static bool set_next(const char **text, size_t *len, int64_t now_wall_ms, struct piece *out)
 {
-    const char *header = *text, *end = *len ? memchr(header, '\n', *len) : NULL;
-    size_t n = end ? (size_t)(end - header) : *len;
+    size_t n;
+    const char *header = part_next(text, len, '\n', &n);
 
-    if (!*len)
+    if (!header)
         return false;
-    *text += n + (end ? 1 : 0);
-    *len -= n + (end ? 1 : 0);
     *out = (struct piece){0};
     if (piece_next(&header, &n, ';', out) && n)
         out->expired = is_expired(header, n, now_wall_ms);

@@ -17,8 +17,7 @@
  *     parse.c, parse_directory.c, parse_json.c   successful answers
  *     errors.c           failed ones: result and fault
  *     answer_form.c      did the vault write this answer, or something in its place?
- *     repaired_texts.c   counts what of an answer could not be taken as it was
- *     latency.c          how long each operation takes
+ *     vault_metrics.c    durations, refusals, queues, and what of an answer could not be taken as it was
  *     reachability.c     every HTTP call passes here: is the vault there? probes
  *
  * Ownership: the vault owns users, calls and sign-outs; a user owns its sessions and its sign-in; a busy
@@ -212,15 +211,27 @@ struct ps_secrets { /* those that the configuration does not name are empty */
     struct secret api_key, password, oauth_secret;
 };
 
-/* overload.c */
+/* Why a call is not admitted (overload.c), with its word. */
 enum ps_refusal { PS_DEADLINE, PS_MAX_WAIT, PS_SHARE, PS_MAX_CALLS, PS_WAIT_EXPIRED, PS_NREFUSALS };
+extern const char *const ps_refusal_words[PS_NREFUSALS];
 
-struct ps_overload {
-    struct ps_gauge {
-        struct metric metric;
-        char labels[CONF_NAME_MAX + 48];
-    } refused[PS_NREFUSALS], waiting[CALL_NCLASSES], wait;
-    uint64_t unlogged, logged_ms; /* refusals since the last log event, and when that was */
+/* What of an answer could not be taken as it was. */
+enum ps_repair { PS_REPAIRED_TEXTS, PS_ROWS_LEFT_OUT, PS_NREPAIRS };
+
+/* The metrics of one vault. All but the wait are several: by operation, repair, refusal or class of call. */
+enum {
+    PS_METRIC_LATENCY,
+    PS_METRIC_REPAIRS = PS_METRIC_LATENCY + PS_NOPERATIONS,
+    PS_METRIC_REFUSALS = PS_METRIC_REPAIRS + PS_NREPAIRS,
+    PS_METRIC_WAIT = PS_METRIC_REFUSALS + PS_NREFUSALS,
+    PS_METRIC_QUEUES,
+    PS_NMETRICS = PS_METRIC_QUEUES + CALL_NCLASSES
+};
+
+struct ps_metric {
+    struct metric metric;
+    struct ps *ps;
+    char labels[CONF_NAME_MAX + 48];
 };
 
 /* signin_backoff.c */
@@ -239,19 +250,6 @@ struct ps_signin_backoff {
 };
 enum ps_permit { PS_PERMIT_NOW, PS_PERMIT_LATER, PS_PERMIT_DENIED };
 
-struct ps_latency { /* latency.c: one operation's histogram */
-    char labels[CONF_NAME_MAX + 48];
-    struct metric metric;
-};
-
-/* repaired_texts.c: what of the vault's answers could not be taken as it was. */
-enum ps_repair { PS_REPAIRED_TEXTS, PS_ROWS_LEFT_OUT, PS_NREPAIRS };
-
-struct ps_repaired {
-    struct metric metric;
-    bool logged; /* once per vault */
-};
-
 struct ps {
     struct vault vault; /* first */
     struct timers *timers;
@@ -269,7 +267,7 @@ struct ps {
     uint64_t last_number;           /* of a user; 0 is the probe's owner */
     size_t nactive;                 /* users with calls */
     size_t nwaiting[CALL_NCLASSES]; /* calls that wait for a session */
-    struct ps_overload overload;
+    uint64_t unlogged, logged_ms;   /* refusals since the last log event, and when that was */
     struct ps_signin_backoff signin_backoff;
     struct ps_session_list idle; /* the longest idle first */
     struct ps_user_list quiet;   /* the longest quiet first */
@@ -289,9 +287,7 @@ struct ps {
     int64_t date_ms;
     int64_t certificate_end; /* of client_certificate, seconds since 1970; 0 = none */
     char trouble[160];
-    struct ps_latency latency[PS_NOPERATIONS];
-    struct ps_repaired repaired[PS_NREPAIRS];
-    char repaired_labels[CONF_NAME_MAX + 16];
+    struct ps_metric metrics[PS_NMETRICS];
 
     void (*on_gone)(struct ps *); /* after each call and sign-out that has ended; may free ps */
     bool closing, upstream_closing;
@@ -301,8 +297,6 @@ struct ps {
 };
 
 /* overload.c */
-void ps_overload_start(struct ps *);
-void ps_overload_stop(struct ps *); /* any number of times */
 int ps_admit(struct vault *, const char *user, uint64_t left_ms, struct fault *);
 /* May the call wait? 0 or -EAGAIN with out->fault. Its user is set. */
 int ps_overload_admit(struct ps_call *);
@@ -311,14 +305,9 @@ void ps_overload_expire(struct ps_call *);
 uint64_t ps_overload_wait_ms(const struct ps *); /* of a new user */
 uint64_t ps_overload_refusals(const struct ps *);
 
-/* latency.c */
-void ps_latency_start(struct ps *);
-void ps_latency_stop(struct ps *); /* any number of times */
-void ps_latency_observe(struct ps *, const struct ps_op *, const struct call *);
-
-/* repaired_texts.c */
-void ps_repaired_start(struct ps *);
-void ps_repaired_stop(struct ps *); /* any number of times */
+/* vault_metrics.c */
+void ps_metrics_start(struct ps *);
+void ps_metrics_stop(struct ps *); /* any number of times */
 void ps_repaired_texts(struct ps_call *, size_t n);
 /* A row is left out: one of its ids cannot be read exactly (`odd`), or what a row must have is missing. */
 void ps_repaired_row_left_out(struct ps_call *, bool odd);
@@ -330,6 +319,11 @@ struct upstream_opts ps_upstream_opts(const struct conf_vault *); /* all but the
 
 /* operations.c */
 extern const struct ps_op ps_operations[PS_NOPERATIONS];
+static inline void ps_latency_observe(struct ps *ps, const struct ps_op *op, const struct call *http)
+{
+    metric_observe_us(&ps->metrics[PS_METRIC_LATENCY + (op - ps_operations)].metric,
+                      clock_measure_us() - http->started_us);
+}
 int ps_list(struct vault *, const struct account_query *, struct vault_call *);
 int ps_policy(struct vault *, int64_t system_id, int64_t account_id, int64_t minutes, struct vault_call *);
 int ps_request(struct vault *, const struct request_args *, struct vault_call *);
@@ -363,8 +357,8 @@ static inline struct ps_call *ps_user_waiting(const struct ps_user *user)
     return item ? CONTAINER_OF(item, struct ps_call, place) : NULL;
 }
 void ps_session_take(struct ps_session *, struct ps_call *);
-void ps_session_idle(struct ps_session *); /* its call is over */
-void ps_session_drop(struct ps_session *); /* the vault does not know it any more; no sign-out */
+void ps_session_idle(struct ps_session *); /* it is new, or its call is over */
+void ps_session_drop(struct ps_session *); /* of no list, and without a sign-out: frees it */
 void ps_session_learn(struct ps_session *, const struct buf *set_cookies);
 void ps_user_drop_idle(struct ps_user *);
 void ps_sessions_end_all(struct ps *);

@@ -41,16 +41,9 @@
 #define LOG_EVERY_MS  10000
 #define ADMITTED      PS_NREFUSALS
 
-static const char *const reasons[PS_NREFUSALS] = {
+const char *const ps_refusal_words[PS_NREFUSALS] = {
     [PS_DEADLINE] = "deadline",   [PS_MAX_WAIT] = "max_wait",    [PS_SHARE] = "share",
     [PS_MAX_CALLS] = "max_calls", [PS_WAIT_EXPIRED] = "in_vain",
-};
-
-static const char *const classes[CALL_NCLASSES] = {
-    [CALL_CONTINUE] = "begun",
-    [CALL_NEW] = "first",
-    [CALL_CHECKIN] = "return",
-    [CALL_BACKGROUND] = "background",
 };
 
 /* ---- the estimate ---- */
@@ -122,17 +115,16 @@ static enum ps_refusal judge_wait(const struct ps *ps, uint64_t wait_ms, uint64_
 
 static void count_refusal(struct ps *ps, enum ps_refusal why, uint64_t wait_ms)
 {
-    struct ps_overload *overload = &ps->overload;
     uint64_t now = clock_now(ps->clock);
 
-    metric_add(&overload->refused[why].metric, 1);
-    overload->unlogged++;
-    if (overload->logged_ms && now - overload->logged_ms < LOG_EVERY_MS)
+    metric_add(&ps->metrics[PS_METRIC_REFUSALS + why].metric, 1);
+    ps->unlogged++;
+    if (ps->logged_ms && now - ps->logged_ms < LOG_EVERY_MS)
         return;
     log_warn("vault_overloaded", "vault=%s reason=%s refused=%" PRIu64 " wait_ms=%" PRIu64 " calls=%zu",
-             ps->vault.conf->name, reasons[why], overload->unlogged, wait_ms, ps->ncalls);
-    overload->unlogged = 0;
-    overload->logged_ms = now;
+             ps->vault.conf->name, ps_refusal_words[why], ps->unlogged, wait_ms, ps->ncalls);
+    ps->unlogged = 0;
+    ps->logged_ms = now;
 }
 
 static void set_fault(const struct ps *ps, enum ps_refusal why, uint64_t wait_ms, struct fault *f)
@@ -216,98 +208,11 @@ void ps_overload_expire(struct ps_call *call)
     (void)refuse_call(call->ps, PS_WAIT_EXPIRED, wait_ms, &call->out->fault);
 }
 
-/* ---- metrics ---- */
-
 uint64_t ps_overload_refusals(const struct ps *ps)
 {
     double sum = 0;
 
     for (size_t i = 0; i < PS_NREFUSALS; i++)
-        sum += ps->overload.refused[i].metric.value;
+        sum += ps->metrics[PS_METRIC_REFUSALS + i].metric.value;
     return (uint64_t)sum;
-}
-
-static double read_wait(void *of)
-{
-    return (double)ps_overload_wait_ms(of) / 1000;
-}
-
-static double read_queue(const struct ps *ps, enum call_class class)
-{
-    struct upstream_state up = {0};
-
-    upstream_state(ps->up, &up);
-    return (double)(ps->nwaiting[class] + up.priority_queue[class]);
-}
-
-static double read_begun(void *of)
-{
-    return read_queue(of, CALL_CONTINUE);
-}
-
-static double read_first(void *of)
-{
-    return read_queue(of, CALL_NEW);
-}
-
-static double read_return(void *of)
-{
-    return read_queue(of, CALL_CHECKIN);
-}
-
-static double read_background(void *of)
-{
-    return read_queue(of, CALL_BACKGROUND);
-}
-
-static void register_metric(struct ps *ps, struct ps_gauge *g, const struct metric *m, const char *label,
-                            const char *value)
-{
-    int used = snprintf(g->labels, sizeof(g->labels), "vault=\"%s\"", ps->vault.conf->name);
-
-    if (label)
-        (void)snprintf(g->labels + used, sizeof(g->labels) - (size_t)used, ",%s=\"%s\"", label, value);
-    g->metric = *m;
-    g->metric.labels = g->labels;
-    g->metric.arg = ps;
-    metric_register(&g->metric);
-}
-
-void ps_overload_start(struct ps *ps)
-{
-    static double (*const readers[CALL_NCLASSES])(void *) = {
-        [CALL_CONTINUE] = read_begun,
-        [CALL_NEW] = read_first,
-        [CALL_CHECKIN] = read_return,
-        [CALL_BACKGROUND] = read_background,
-    };
-    static const struct metric refused = {.name = "jumpgate_vault_refusals_total",
-                                          .help =
-                                              "Operations and calls not admitted to the queue, by reason.",
-                                          .kind = METRIC_COUNTER};
-    static const struct metric wait = {
-        .name = "jumpgate_vault_wait_seconds",
-        .help = "Estimate: how long a call of a new user would wait for the vault.",
-        .kind = METRIC_GAUGE,
-        .read = read_wait};
-    struct metric waiting = {.name = "jumpgate_vault_line",
-                             .help = "Calls that wait for a session or a connection, by class.",
-                             .kind = METRIC_GAUGE};
-
-    for (size_t i = 0; i < PS_NREFUSALS; i++)
-        register_metric(ps, &ps->overload.refused[i], &refused, "reason", reasons[i]);
-    register_metric(ps, &ps->overload.wait, &wait, NULL, NULL);
-    for (size_t i = 0; i < CALL_NCLASSES; i++) {
-        waiting.read = readers[i];
-        register_metric(ps, &ps->overload.waiting[i], &waiting, "class", classes[i]);
-    }
-}
-
-void ps_overload_stop(struct ps *ps)
-{
-    for (size_t i = 0; i < PS_NREFUSALS; i++)
-        metric_unregister(&ps->overload.refused[i].metric);
-    metric_unregister(&ps->overload.wait.metric);
-    for (size_t i = 0; i < CALL_NCLASSES; i++)
-        metric_unregister(&ps->overload.waiting[i].metric);
 }

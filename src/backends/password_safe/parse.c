@@ -34,6 +34,13 @@ static enum account_kind row_kind(const struct account *row, const cJSON *object
     return row->domain ? KIND_DOMAIN_LINKED : KIND_LOCAL;
 }
 
+static size_t rows_max(const struct ps_call *call)
+{
+    uint64_t max = call->ps->vault.conf->max_rows;
+
+    return max ? (size_t)max : PS_ROWS_MAX;
+}
+
 /* 1 = it is no account, or one of its ids cannot be kept; 0 or -ENOMEM. */
 static int row_add(struct ps_call *call, const cJSON *object)
 {
@@ -56,6 +63,8 @@ static int row_add(struct ps_call *call, const cJSON *object)
         .description = ps_text(object, "AccountDescription"),
     };
 
+    if (call->out->accounts->n >= rows_max(call))
+        return 0;
     if (odd || !(alias_id || (row.system_id && row.account_id && row.account))) {
         ps_repaired_row_left_out(call, odd);
         return 1;
@@ -124,87 +133,45 @@ static int rows_unique(struct account_list *list)
     return 0;
 }
 
-static size_t rows_max(const struct ps_call *call)
+static size_t *accounts(struct ps_call *call)
 {
-    uint64_t max = call->ps->vault.conf->max_rows;
+    struct vault_call *out = call->out;
 
-    return max ? (size_t)max : PS_ROWS_MAX;
+    if (!out->accounts)
+        out->accounts = account_list_new();
+    return out->accounts ? &out->accounts->n : NULL;
 }
 
-/* 0, -ENODATA = there are rows, and none of them is an account; -ENOMEM. */
-static int page_add(struct ps_call *call, const cJSON *rows, bool single, size_t *seen)
+static int page_end(struct ps_call *call, size_t before, size_t seen)
 {
     struct account_list *list = call->out->accounts;
-    size_t kept = 0;
-    const cJSON *row;
-    int err = 0;
 
-    *seen = 0;
-    if (single)
-        return row_add(call, rows) == -ENOMEM ? -ENOMEM : 0;
-    cJSON_ArrayForEach(row, rows)
-    {
-        if (err >= 0 && list->n < rows_max(call))
-            err = row_add(call, row);
-        kept += err == 0;
-        ++*seen;
-    }
-    if (err < 0)
-        return err;
-    return *seen && !kept ? -ENODATA : rows_unique(list);
-}
-
-static bool page_last(const struct ps_call *call, size_t seen, size_t before)
-{
-    const struct account_list *list = call->out->accounts;
-
+    call->taken += call->http.body_in.len;
+    if (rows_unique(list))
+        return -ENOMEM;
     if ((seen < PS_PAGE && list->n < rows_max(call)) || list->n == before || call->kind == KIND_ALIAS)
-        return true;
+        return 0;
     if (list->n < rows_max(call) && call->taken < PS_PAGES_FULL * call->http.body_in.max)
-        return false;
+        return 1;
     log_warn("vault_list_cut", "vault=%s rows=%zu", call->ps->vault.conf->name, list->n);
-    return true;
+    return 0;
 }
 
 enum ps_next ps_parse_list(struct ps_call *call)
 {
-    struct vault_call *out = call->out;
-    cJSON *tree = ps_tree(call);
-    size_t before, seen;
-    bool single;
-    const cJSON *rows = ps_rows(tree, &single);
-    int err;
+    static const struct ps_page_reader reader = {.what = "the list of accounts",
+                                                 .row = "an account",
+                                                 .object = "account",
+                                                 .list = accounts,
+                                                 .add = row_add,
+                                                 .end = page_end};
 
-    if ((!single && !ps_are_rows(rows)) || ps_contradicts_itself(call, tree, rows)) {
-        cJSON_Delete(tree);
-        return ps_unreadable(
-            call, "the list of accounts is not a JSON array of rows, or not of as many as it says");
-    }
-    if (!out->accounts)
-        out->accounts = account_list_new();
-    before = out->accounts ? out->accounts->n : 0;
-    call->taken += call->http.body_in.len;
-    err = out->accounts ? page_add(call, rows, single, &seen) : -ENOMEM;
-    cJSON_Delete(tree);
-    if (err == -ENODATA)
-        return ps_unreadable(call, "the list of accounts has rows, and none of them is an account");
-    if (err)
-        return ps_no_memory(call);
-    if (single && out->accounts->n == 0)
-        return ps_unreadable(call, "the list of accounts is an object, and no account");
-    if (!page_last(call, seen, before)) {
-        call->offset += seen;
-        return PS_MORE;
-    }
-    out->result = VAULT_OK;
-    return PS_DONE;
+    return ps_read_page(call, &reader);
 }
 
 enum ps_next ps_parse_nothing(struct ps_call *call)
 {
-    if (!call->out->accounts)
-        call->out->accounts = account_list_new();
-    return call->out->accounts ? PS_DONE : ps_no_memory(call);
+    return accounts(call) ? PS_DONE : ps_no_memory(call);
 }
 
 /* ---- policy ---- */

@@ -57,8 +57,19 @@ const cJSON *ps_rows(const cJSON *tree, bool *single);
 bool ps_are_rows(const cJSON *rows);
 /* The answer counts more rows than there are before this page, and the page is empty. */
 bool ps_contradicts_itself(const struct ps_call *, const cJSON *tree, const cJSON *rows);
-/* Both end the call as VAULT_FAILED. `what` names what the answer is not. */
-enum ps_next ps_unreadable(struct ps_call *, const char *what);
+/* How the pages of one kind of list are read. */
+struct ps_page_reader {
+    const char *what, *row, *object;   /* for faults: `what` has rows, none of them is `row`; it is an
+                                          object, and no `object` */
+    size_t *(*list)(struct ps_call *); /* its number of rows so far; NULL = out of memory */
+    int (*add)(struct ps_call *, const cJSON *row); /* 0, 1 = it is left out, or -ENOMEM */
+    /* After the `seen` rows of a page, the first of which would be row `before`. 0 = this was the last page,
+     * 1 or -ENOMEM. */
+    int (*end)(struct ps_call *, size_t before, size_t seen);
+};
+enum ps_next ps_read_page(struct ps_call *, const struct ps_page_reader *);
+/* Both end the call as VAULT_FAILED. The text names what the answer is not. */
+enum ps_next ps_unreadable(struct ps_call *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 enum ps_next ps_no_memory(struct ps_call *);
 
 #endif

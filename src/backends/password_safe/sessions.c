@@ -215,8 +215,7 @@ static int headers_build(const struct buf *jar, struct secret *out)
     return err;
 }
 
-/* Into the lists of the idle ones. */
-static void session_rest(struct ps_session *session)
+void ps_session_idle(struct ps_session *session)
 {
     struct ps *ps = session->user->ps;
 
@@ -240,7 +239,7 @@ static int session_add(struct ps_user *user, const struct buf *jar)
     }
     user->nsessions++;
     user->ps->nsessions++;
-    session_rest(session);
+    ps_session_idle(session);
     return 0;
 }
 
@@ -331,22 +330,12 @@ void ps_session_take(struct ps_session *session, struct ps_call *call)
     session->call = call;
 }
 
-void ps_session_idle(struct ps_session *session)
-{
-    session_rest(session);
-}
-
-static void session_free(struct ps_session *session)
+void ps_session_drop(struct ps_session *session)
 {
     session->user->nsessions--;
     session->user->ps->nsessions--;
     secret_clear(&session->headers);
     free(session);
-}
-
-void ps_session_drop(struct ps_session *session)
-{
-    session_free(session);
 }
 
 static void idle_sign_out(struct ps_session *session)
@@ -356,7 +345,7 @@ static void idle_sign_out(struct ps_session *session)
     TAILQ_REMOVE(&session->user->idle, session, link);
     TAILQ_REMOVE(&ps->idle, session, old);
     ps_signout(ps, session->user->number, &session->headers);
-    session_free(session);
+    ps_session_drop(session);
 }
 
 void ps_user_drop_idle(struct ps_user *user)

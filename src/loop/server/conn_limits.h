@@ -10,11 +10,10 @@
 #define JG_LOOP_SERVER_CONN_LIMITS_H
 
 #include "base/queue/fair_queue.h"
+#include "base/uthash_nofail.h"
 #include "loop/server/server.h"
 
 #include <sys/queue.h>
-
-struct conn_limits;
 
 TAILQ_HEAD(http_conns, http_conn);
 
@@ -30,10 +29,13 @@ struct conn_peer {
     struct http_conns silent, heard;
     size_t nsilent, nheard;
     TAILQ_ENTRY(conn_peer) link; /* among the peers with a similar number of them */
+    UT_hash_handle hh;
 };
 
-struct conn_limits *conn_limits_new(void);
-void conn_limits_free(struct conn_limits *); /* NULL is fine */
+struct conn_limits { /* all zero = no peer */
+    struct conn_peer *all;
+};
+
 /* One more, if that makes at most `max` (0 = no limit). 0 and the peer, -EAGAIN or -ENOMEM. */
 int conn_limits_enter(struct conn_limits *, const char *origin, size_t max, struct conn_peer **);
 void conn_limits_leave(struct conn_limits *, struct conn_peer *); /* with its last connection it is freed */

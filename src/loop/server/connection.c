@@ -16,7 +16,6 @@
 #include "base/container_of.h"
 #include "base/log.h"
 #include "base/memory/secret.h"
-#include "loop/server/conn_limits.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -188,13 +187,6 @@ static size_t *place_count(struct http_conn *c)
                                         : &server->nconns;
 }
 
-static void leave_peer(struct http_conn *c)
-{
-    if (c->party)
-        conn_limits_leave(c->server->conn_limits, c->party);
-    c->party = NULL;
-}
-
 /* Its descriptor is closed in this iteration: what it counted against is free at once. */
 static void release_place(struct http_conn *c)
 {
@@ -202,7 +194,9 @@ static void release_place(struct http_conn *c)
     read_queue_leave(c);
     request_backlog_leave(c);
     strangers_forget(c);
-    leave_peer(c);
+    if (c->party)
+        conn_limits_leave(&c->server->conn_limits, c->party);
+    c->party = NULL;
 }
 
 /* Everything of closing but the handle itself. False if it was closed before. */
@@ -328,7 +322,7 @@ static bool count_peer(struct http_conn *c)
 
     if (c->place != PLACE_COUNTED)
         return true;
-    err = conn_limits_enter(server->conn_limits, c->peer.origin,
+    err = conn_limits_enter(&server->conn_limits, c->peer.origin,
                             c->peer.is_unix ? 0 : server->opts.max_per_peer, &c->party);
     if (err == -EAGAIN && (!server->peer_warned_ms || now - server->peer_warned_ms >= WARN_EVERY_MS)) {
         server->peer_warned_ms = now;

@@ -176,7 +176,7 @@ struct http_server {
     void *closed_arg;
     struct deadline end;
     struct deadline rotate; /* of ticket keys */
-    struct conn_limits *conn_limits;
+    struct conn_limits conn_limits;
     uint64_t peer_warned_ms; /* monotonic; last warning about a peer with too many connections */
     char date[40];           /* of the second date_s */
     int64_t date_s;

@@ -310,45 +310,32 @@ static int remove_stale(const struct sockaddr_un *un)
     return unlink(un->sun_path) ? errno : 0;
 }
 
-/* Number or name of a user or group; NULL = leave as it is. */
-static int user_id(const char *text, uid_t *out)
+/* Name or number of a user or group; NULL = (unsigned)-1, which leaves it as it is. */
+static int id_of(const char *text, bool is_group, unsigned *out)
 {
-    char *end;
-    const struct passwd *pw;
+    const struct passwd *pw = text && !is_group ? getpwnam(text) : NULL;
+    const struct group *gr = text && is_group ? getgrnam(text) : NULL;
+    char *end = NULL;
 
-    *out = (uid_t)-1;
-    if (!text)
-        return 0;
-    pw = getpwnam(text);
-    *out = pw ? pw->pw_uid : (uid_t)strtoul(text, &end, 10);
-    return pw || (*text && !*end) ? 0 : ENOENT;
-}
-
-static int group_id(const char *text, gid_t *out)
-{
-    char *end;
-    const struct group *gr;
-
-    *out = (gid_t)-1;
-    if (!text)
-        return 0;
-    gr = getgrnam(text);
-    *out = gr ? gr->gr_gid : (gid_t)strtoul(text, &end, 10);
-    return gr || (*text && !*end) ? 0 : ENOENT;
+    *out = (unsigned)-1;
+    if (pw || gr)
+        *out = pw ? pw->pw_uid : gr->gr_gid;
+    else if (text)
+        *out = (unsigned)strtoul(text, &end, 10);
+    return end && (!*text || *end) ? ENOENT : 0;
 }
 
 static int set_access(const struct http_listen_opts *opts, char why[WHY_SIZE])
 {
-    uid_t uid;
-    gid_t gid;
+    unsigned uid, gid;
 
-    if (user_id(opts->unix_owner, &uid))
+    if (id_of(opts->unix_owner, false, &uid))
         return listen_failed(why, opts, "unknown owner for", ENOENT);
-    if (group_id(opts->unix_group, &gid))
+    if (id_of(opts->unix_group, true, &gid))
         return listen_failed(why, opts, "unknown group for", ENOENT);
     if (chmod(opts->host, (mode_t)opts->unix_mode & 0777))
         return listen_failed(why, opts, "cannot set the mode of", errno);
-    if ((uid != (uid_t)-1 || gid != (gid_t)-1) && chown(opts->host, uid, gid))
+    if ((opts->unix_owner || opts->unix_group) && chown(opts->host, uid, gid))
         return listen_failed(why, opts, "cannot set the owner of", errno);
     return 0;
 }

@@ -14,7 +14,6 @@
 #include "base/container_of.h"
 #include "base/log.h"
 #include "base/memory/secret.h"
-#include "loop/server/conn_limits.h"
 #include "loop/server/connection.h"
 #include "loop/server/tls_tickets.h"
 
@@ -66,11 +65,7 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
     strangers_init(server);
     SLIST_INIT(&server->listeners);
     set_timeouts(server);
-    server->conn_limits = conn_limits_new();
-    if (server->conn_limits)
-        return server;
-    secret_free(server);
-    return NULL;
+    return server;
 }
 
 void http_server_limits(struct http_server *server, const struct http_server_opts *opts)
@@ -147,7 +142,6 @@ static void server_finish(struct http_server *server)
         listener_free(l);
     }
     server->magic = 0;
-    conn_limits_free(server->conn_limits);
     secret_free(server);
     if (closed)
         closed(arg);
@@ -239,13 +233,10 @@ size_t http_certificates(const struct http_server *server, struct http_certifica
     {
         int64_t ends[2] = {l->tls ? tls_context_end(l->tls) : 0, l->tls ? tls_context_crl_end(l->tls) : 0};
 
-        for (int i = 0; i < 2; i++) {
-            if (!ends[i])
-                continue;
-            if (n < max)
-                out[n] = (struct http_certificate){.listener = l->name, .is_crl = i == 1, .end = ends[i]};
-            n++;
-        }
+        for (int i = 0; i < 2; i++)
+            if (ends[i] && n < max)
+                out[n++] = (struct http_certificate){
+                    .kind = i ? "client_crl" : "listener", .name = l->name, .is_crl = i, .end = ends[i]};
     }
     return n;
 }

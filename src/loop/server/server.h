@@ -188,11 +188,12 @@ int64_t http_certificate_end(const struct http_server *);
 
 /* A listener's certificate or revocation lists, and when they end. */
 struct http_certificate {
-    const char *listener; /* its name; lives as long as the server */
-    bool is_crl;          /* the revocation lists, not the certificate */
-    int64_t end;          /* seconds since 1970 */
+    const char *kind; /* "listener", "client_crl" */
+    const char *name; /* of the listener; lives as long as the server */
+    bool is_crl;      /* the revocation lists, not the certificate */
+    int64_t end;      /* seconds since 1970 */
 };
-/* Writes at most `max` of them; returns how many there are. */
+/* Writes at most `max` of them; returns how many were written. */
 size_t http_certificates(const struct http_server *, struct http_certificate *, size_t max);
 
 /* New limits, from now on; a deadline that runs already keeps its time. */
