@@ -8,8 +8,8 @@
 
 #include "broker/find/endpoint_rows.h"
 #include "broker/find/find_rows.h"
+#include "broker/lists/account_facts.h"
 #include "broker/lists/account_list_cache.h"
-#include "broker/lists/policy_cache.h"
 #include "find_desk.h"
 
 #include <stdlib.h>
@@ -176,27 +176,28 @@ TEST(memories_keep_or_not)
         struct account_list_cache_opts opts = {
             .clock = &clock.clock, .fresh_ms = 10, .keep_ms = 10, .max_entries = 9, .max_rows = 9};
         struct account_list_cache *lists = account_list_cache_new(&opts);
-        struct policy_cache *policies = policy_cache_new(&clock.clock, 10, 9);
+        struct account_facts facts;
         struct list_key *key = list_key_new(&vault, "bob", &query),
                         *again = list_key_new(&vault, "bob", &query);
         struct account_list *rows = one_row();
         struct vault_policy got;
         uint64_t age;
-        assert_true(lists && policies && key && again);
+        assert_true(lists && key && again);
+        account_facts_init(&facts, &clock.clock, 10, 9);
         fails_at = at;
         account_list_cache_put(lists, key, rows);
         assert_int_equal(fails_at < 0, account_list_cache_get(lists, again, &age) == NULL);
         fails_at = at;
-        policy_cache_put(policies, &vault, "bob", &ref, &policy);
+        account_facts_learn_policy(&facts, &vault, "bob", &ref, &policy);
         if (fails_at < 0)
-            assert_false(policy_cache_get(policies, &vault, "bob", &ref, &got));
+            assert_int_equal(account_facts_policy(&facts, &vault, "bob", &ref, &got), POLICY_NOT_ASKED);
         fails_at = -1;
         account_list_cache_put(lists, again, rows);
-        policy_cache_put(policies, &vault, "bob", &ref, &policy);
-        assert_true(policy_cache_get(policies, &vault, "bob", &ref, &got));
+        account_facts_learn_policy(&facts, &vault, "bob", &ref, &policy);
+        assert_int_equal(account_facts_policy(&facts, &vault, "bob", &ref, &got), POLICY_KNOWN);
         account_list_unref(rows);
         account_list_cache_free(lists);
-        policy_cache_free(policies);
+        account_facts_clear(&facts);
     }
 }
 

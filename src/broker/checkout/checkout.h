@@ -71,7 +71,7 @@ struct checkout {
     struct usermap users;
     struct account_list *hold; /* keeps `account` alive */
     const struct account *account;
-    bool policy_known;
+    enum policy_knowledge policy_knowledge;
     struct vault_policy policy;
     int64_t minutes;
     struct request_args args;

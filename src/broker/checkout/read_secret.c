@@ -56,10 +56,8 @@ void co_take_secret(struct checkout *co, bool ssh_key)
 {
     secret_move(&co->secret, &co->call.secret);
     co->ssh_key = ssh_key;
-    if (ssh_key && co->stage == CO_SECRET_OTHER)
-        account_lists_learn_key(co->op.broker->lists, co->vault, &co->ref, true);
-    else if (!ssh_key)
-        account_lists_learn_key(co->op.broker->lists, co->vault, &co->ref, false);
+    if (!ssh_key || co->stage == CO_SECRET_OTHER)
+        account_facts_learn_key(account_lists_facts(co->op.broker->lists), co->vault, &co->ref, ssh_key);
     co->stage = ssh_key ? CO_SECRET_PASSPHRASE : CO_SECRET_COMPLETE;
 }
 

@@ -134,7 +134,7 @@ static void on_fanout_done(void *arg)
     struct find *find = arg;
     const struct fault *fault = take_rows(find);
     struct policy_check_opts opts = {
-        .lists = find->op.broker->lists,
+        .facts = account_lists_facts(find->op.broker->lists),
         .rows = &find->rows,
         .minutes = (find->op.broker->conf->gateway.release_duration_ms + 59999) / 60000,
         .timeout_ms = op_time_left(&find->op),

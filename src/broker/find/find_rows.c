@@ -182,7 +182,7 @@ static bool has_key_only(const struct item *item)
     if (!fanout || !fanout->opts.lists)
         return false;
     credential_ref_make(item->target->vault->conf->name, item->account, &ref);
-    return account_lists_known_key(fanout->opts.lists, item->target->vault, &ref);
+    return account_facts_key_alone(account_lists_facts(fanout->opts.lists), item->target->vault, &ref);
 }
 
 /* An account on a platform without keys has a password; on another it may have either, or both. */

@@ -24,17 +24,14 @@
 #include "base/container_of.h"
 #include "base/uthash_nofail.h"
 #include "broker/lists/account_list_cache.h"
-#include "broker/lists/policy_cache.h"
-#include "broker/lists/ssh_key_accounts.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <utlist.h>
 
-#define DEFAULT_ENTRIES  8192
-#define DEFAULT_ROWS     100000
-#define SSH_KEY_ACCOUNTS 16384
+#define DEFAULT_ENTRIES 8192
+#define DEFAULT_ROWS    100000
 /* The longest timeout a caller may name. A read ends earlier, with its last waiter. */
 #define LONGEST_MS 600000
 
@@ -52,8 +49,7 @@ struct list_read {
 struct account_lists {
     struct timers *timers;
     struct account_list_cache *cache;
-    struct policy_cache *policies;
-    struct ssh_key_accounts *ssh_keys;
+    struct account_facts facts;
     struct list_read *list_reads;
     struct list_wait *hits; /* they wait for the next run of the timers */
     struct account_lists_stats stats;
@@ -76,12 +72,11 @@ struct account_lists *account_lists_new(const struct account_lists_opts *opts)
         return NULL;
     lists->timers = opts->timers;
     lists->cache = account_list_cache_new(&cache);
-    lists->policies = policy_cache_new(clock, opts->known_ms, max_rows);
-    lists->ssh_keys = ssh_key_accounts_new(SSH_KEY_ACCOUNTS);
-    if (!lists->cache || !lists->policies || !lists->ssh_keys) {
-        account_lists_free(lists);
+    if (!lists->cache) {
+        free(lists);
         return NULL;
     }
+    account_facts_init(&lists->facts, clock, opts->known_ms, max_rows);
     return lists;
 }
 
@@ -127,8 +122,7 @@ void account_lists_free(struct account_lists *lists)
         list_read_cancel(list_read);
     }
     account_list_cache_free(lists->cache);
-    policy_cache_free(lists->policies);
-    ssh_key_accounts_free(lists->ssh_keys);
+    account_facts_clear(&lists->facts);
     free(lists);
 }
 
@@ -324,39 +318,9 @@ const struct account *account_lists_known(struct account_lists *lists, struct va
     return row;
 }
 
-bool account_lists_known_policy(struct account_lists *lists, struct vault *vault, const char *user,
-                                const struct credential_ref *ref, struct vault_policy *policy)
+struct account_facts *account_lists_facts(struct account_lists *lists)
 {
-    return policy_cache_get(lists->policies, vault, user, ref, policy) == POLICY_KNOWN;
-}
-
-void account_lists_learn_policy(struct account_lists *lists, struct vault *vault, const char *user,
-                                const struct credential_ref *ref, const struct vault_policy *policy)
-{
-    policy_cache_put(lists->policies, vault, user, ref, policy);
-}
-
-bool account_lists_policy_unanswered(struct account_lists *lists, struct vault *vault, const char *user,
-                                     const struct credential_ref *ref)
-{
-    struct vault_policy none;
-
-    return policy_cache_get(lists->policies, vault, user, ref, &none) == POLICY_UNANSWERED;
-}
-
-void account_lists_learn_key(struct account_lists *lists, struct vault *vault,
-                             const struct credential_ref *ref, bool key_alone)
-{
-    if (key_alone)
-        ssh_key_accounts_put(lists->ssh_keys, vault, ref);
-    else
-        ssh_key_accounts_drop(lists->ssh_keys, vault, ref);
-}
-
-bool account_lists_known_key(const struct account_lists *lists, const struct vault *vault,
-                             const struct credential_ref *ref)
-{
-    return ssh_key_accounts_has(lists->ssh_keys, vault, ref);
+    return &lists->facts;
 }
 
 void account_lists_stats(const struct account_lists *lists, struct account_lists_stats *stats)
@@ -367,5 +331,5 @@ void account_lists_stats(const struct account_lists *lists, struct account_lists
 void account_lists_reload(struct account_lists *lists, uint64_t list_cache_ms, uint64_t known_ms)
 {
     account_list_cache_reload(lists->cache, list_cache_ms, known_ms);
-    policy_cache_reload(lists->policies, known_ms);
+    lists->facts.keep_ms = known_ms;
 }

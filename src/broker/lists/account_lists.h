@@ -11,7 +11,7 @@
 
 #include "backends/backend.h"
 #include "base/timers.h"
-#include "broker/identity/credential_id.h"
+#include "broker/lists/account_facts.h"
 
 struct account_lists;
 
@@ -63,22 +63,8 @@ void account_lists_leave(struct account_lists *, struct list_wait *);
  */
 const struct account *account_lists_known(struct account_lists *, struct vault *, const char *user,
                                           const struct credential_ref *, struct account_list **hold);
-/* The policy the vault gave for a known account lately; false = not known. */
-bool account_lists_known_policy(struct account_lists *, struct vault *, const char *user,
-                                const struct credential_ref *, struct vault_policy *);
-/* `policy` NULL = the vault was asked and could not tell. */
-void account_lists_learn_policy(struct account_lists *, struct vault *, const char *user,
-                                const struct credential_ref *, const struct vault_policy *);
-
-/* The vault was asked lately and could not tell: asking again is of no use yet. */
-bool account_lists_policy_unanswered(struct account_lists *, struct vault *, const char *user,
-                                     const struct credential_ref *);
-
-/* A check-out has shown that the account has a key and no password, or (false) that it has a password. */
-void account_lists_learn_key(struct account_lists *, struct vault *, const struct credential_ref *,
-                             bool key_alone);
-bool account_lists_known_key(const struct account_lists *, const struct vault *,
-                             const struct credential_ref *);
+/* What else is known of accounts. */
+struct account_facts *account_lists_facts(struct account_lists *);
 
 struct account_lists_stats {
     uint64_t hits, coalesced, reads;
