@@ -71,59 +71,44 @@ static void note_call(const struct fanout_query *query)
 
     if (!opts->record)
         return;
-    explain_add(opts->record, &(struct explain_note){
-                                  .kind = EXPLAIN_CALL,
-                                  .vault = target->vault->conf->name,
-                                  .user = usermap_user(&target->users),
-                                  .what = query->query.recent ? "list_recent" : "list",
-                                  .kind_asked = account_kind_word(query->query.kind),
-                                  .value = asked_for(&query->query),
-                                  .outcome = result_word(wait->result, &wait->fault),
-                                  .detail = went_well ? NULL : wait->fault.detail,
-                                  .source = source_word(wait->source),
-                                  .status = wait->status ? wait->status : wait->fault.vault_status,
-                                  .rows = wait->accounts ? wait->accounts->n : 0,
-                                  .took_ms = clock_now(timers_clock(opts->timers)) - query->asked_ms,
-                                  .age_ms = wait->age_ms,
-                              });
-}
-
-static void note_search(const struct fanout_query *query)
-{
-    const struct fanout_vault *target = query->target;
-    const struct vault_fanout_opts *opts = &target->fanout->opts;
-    const struct catalogue_wait *wait = &query->search;
-
-    if (!opts->record)
-        return;
-    explain_add(opts->record, &(struct explain_note){
-                                  .kind = EXPLAIN_CALL,
-                                  .vault = target->vault->conf->name,
-                                  .user = usermap_user(&target->users),
-                                  .what = "catalogue",
-                                  .outcome = result_word(wait->result, &wait->fault),
-                                  .detail = wait->catalogue ? NULL : wait->fault.detail,
-                                  .source = wait->waited ? "vault" : "cache",
-                                  .status = wait->fault.vault_status,
-                                  .rows = wait->catalogue ? wait->catalogue->n : 0,
-                                  .took_ms = clock_now(timers_clock(opts->timers)) - query->asked_ms,
-                                  .age_ms = wait->age_ms,
-                              });
+    explain_add(opts->record,
+                &(struct explain_note){
+                    .kind = EXPLAIN_CALL,
+                    .vault = target->vault->conf->name,
+                    .user = usermap_user(&target->users),
+                    .what = opts->catalogue_cache ? "catalogue"
+                            : query->query.recent ? "list_recent"
+                                                  : "list",
+                    .kind_asked = opts->catalogue_cache ? NULL : account_kind_word(query->query.kind),
+                    .value = asked_for(&query->query),
+                    .outcome = result_word(wait->result, &wait->fault),
+                    .detail = went_well ? NULL : wait->fault.detail,
+                    .source = source_word(wait->source),
+                    .status = wait->status ? wait->status : wait->fault.vault_status,
+                    .rows = wait->accounts    ? wait->accounts->n
+                            : wait->catalogue ? wait->catalogue->n
+                                              : 0,
+                    .took_ms = clock_now(timers_clock(opts->timers)) - query->asked_ms,
+                    .age_ms = wait->age_ms,
+                });
 }
 
 /* ---- the vaults ---- */
 
 static void drop_answers(struct fanout_vault *target)
 {
+    const struct vault_fanout_opts *opts = &target->fanout->opts;
+
     for (size_t i = 0; i < target->n; i++) {
         struct list_wait *wait = &target->queries[i].wait;
-        account_lists_leave(target->fanout->opts.lists, wait);
+        if (opts->catalogue_cache)
+            catalogue_cache_leave(opts->catalogue_cache, wait);
+        else
+            account_lists_leave(opts->lists, wait);
         account_list_unref(wait->accounts);
+        catalogue_unref(wait->catalogue);
         wait->accounts = NULL;
-        if (target->fanout->opts.catalogue_cache)
-            catalogue_cache_leave(target->fanout->opts.catalogue_cache, &target->queries[i].search);
-        catalogue_unref(target->queries[i].search.catalogue);
-        target->queries[i].search.catalogue = NULL;
+        wait->catalogue = NULL;
     }
     target->open = 0;
     target->age_ms = 0;
@@ -202,8 +187,7 @@ static uint64_t time_left(const struct vault_fanout *fanout)
     return fanout->ends_ms > now ? fanout->ends_ms - now : 1;
 }
 
-static void on_list(struct list_wait *);
-static void on_catalogue(struct catalogue_wait *);
+static void on_answer(struct list_wait *);
 
 /* All queries to one vault are one operation: overload protection admits the first that the cache does not
  * answer, and with it the others. */
@@ -222,12 +206,10 @@ static int send_query(struct fanout_query *query)
     const char *user = usermap_user(&query->target->users);
 
     query->asked_ms = clock_now(timers_clock(fanout->opts.timers));
-    if (fanout->opts.catalogue_cache) {
-        query->search = (struct catalogue_wait){.done = on_catalogue};
-        return catalogue_cache_get(fanout->opts.catalogue_cache, query->target->vault, user, &query->search);
-    }
-    query->wait =
-        (struct list_wait){.timeout_ms = time_left(fanout), .done = on_list, .let_in = is_admitted(query)};
+    query->wait = (struct list_wait){
+        .timeout_ms = time_left(fanout), .done = on_answer, .admitted = is_admitted(query)};
+    if (fanout->opts.catalogue_cache)
+        return catalogue_cache_get(fanout->opts.catalogue_cache, query->target->vault, user, &query->wait);
     return account_lists_get(fanout->opts.lists, query->target->vault, user, &query->query, &query->wait);
 }
 
@@ -256,20 +238,21 @@ static void try_next_candidate(struct fanout_vault *target, const struct fault *
         fail_refused(target, &fault);
 }
 
-/* Takes the answer to one query; the texts of `fault` live in a wait that may be dropped here. */
-static void on_answer(struct fanout_vault *target, enum vault_result result, const struct fault *fault,
-                      uint64_t age_ms)
+static void on_answer(struct list_wait *wait)
 {
+    struct fanout_query *query = CONTAINER_OF(wait, struct fanout_query, wait);
+    struct fanout_vault *target = query->target;
     struct vault_fanout *fanout = target->fanout;
 
+    note_call(query);
     target->open--;
-    if (result == VAULT_REFUSED) {
-        try_next_candidate(target, fault);
-    } else if (result != VAULT_OK && result != VAULT_ABSENT) {
-        fail_vault(target, fault);
+    if (wait->result == VAULT_REFUSED) {
+        try_next_candidate(target, &wait->fault);
+    } else if (wait->result != VAULT_OK && wait->result != VAULT_ABSENT) {
+        fail_vault(target, &wait->fault);
     } else {
-        if (age_ms > target->age_ms)
-            target->age_ms = age_ms;
+        if (wait->age_ms > target->age_ms)
+            target->age_ms = wait->age_ms;
         if (target->open == 0) {
             note_user(target, "accepted", NULL);
             settle(target, FANOUT_ANSWERED);
@@ -277,22 +260,6 @@ static void on_answer(struct fanout_vault *target, enum vault_result result, con
     }
     if (fanout->asking == 0)
         fanout->opts.done(fanout->opts.arg);
-}
-
-static void on_list(struct list_wait *wait)
-{
-    struct fanout_query *query = CONTAINER_OF(wait, struct fanout_query, wait);
-
-    note_call(query);
-    on_answer(query->target, wait->result, &wait->fault, wait->age_ms);
-}
-
-static void on_catalogue(struct catalogue_wait *wait)
-{
-    struct fanout_query *query = CONTAINER_OF(wait, struct fanout_query, search);
-
-    note_search(query);
-    on_answer(query->target, wait->result, &wait->fault, wait->age_ms);
 }
 
 /* 0 or -ENOMEM; any other error is the failure of that vault. */

@@ -27,10 +27,9 @@ struct vault_fanout;
 
 enum fanout_state { FANOUT_ASKING, FANOUT_ANSWERED, FANOUT_FAILED };
 
-/* One query and its answer; accounts of an answered vault are in wait.accounts (NULL = none). */
+/* One query and its answer: of an answered vault, wait.accounts (NULL = none) or wait.catalogue. */
 struct fanout_query {
-    struct list_wait wait;        /* first */
-    struct catalogue_wait search; /* instead, where catalogues are wanted */
+    struct list_wait wait; /* first */
     struct fanout_vault *target;
     struct account_query query;
     uint64_t asked_ms; /* when it was sent as the present candidate */

@@ -14,8 +14,8 @@
  * read or hits the cache. done() may free its waiter, make other waiters of the same read leave, and get()
  * again: waiters are taken from the front one by one, and `ending` keeps the read alive without waiters.
  *
- * Invariants: failures go to all waiters and are not kept. `read` of a waiter is NULL for none, the
- * account_lists for a hit on its way, else its list_read.
+ * Invariants: failures go to all waiters and are not kept. A waiter is in the queue `hits`, in that of its
+ * read, or in none.
  *
  * Not here: which lists are kept, and for how long (account_list_cache.c).
  */
@@ -80,11 +80,6 @@ struct account_lists *account_lists_new(const struct account_lists_opts *opts)
     return lists;
 }
 
-static struct list_wait *wait_of(struct deadline *deadline)
-{
-    return CONTAINER_OF(deadline, struct list_wait, deadline);
-}
-
 static void list_read_free(struct list_read *list_read)
 {
     vault_call_free(&list_read->call);
@@ -100,13 +95,6 @@ static void list_read_cancel(struct list_read *list_read)
     list_read_free(list_read);
 }
 
-static void detach(struct list_read *list_read, struct list_wait *wait)
-{
-    DL_DELETE(list_read->waiters, wait);
-    timer_stop(list_read->lists->timers, &wait->deadline);
-    wait->read = NULL;
-}
-
 void account_lists_free(struct account_lists *lists)
 {
     struct list_read *list_read, *next;
@@ -118,7 +106,7 @@ void account_lists_free(struct account_lists *lists)
     HASH_ITER(hh, lists->list_reads, list_read, next)
     {
         while (list_read->waiters)
-            detach(list_read, list_read->waiters);
+            list_wait_dequeue(list_read->waiters, lists->timers);
         list_read_cancel(list_read);
     }
     account_list_cache_free(lists->cache);
@@ -149,46 +137,40 @@ static void on_read(struct vault_call *call)
     }
     while (list_read->waiters) {
         struct list_wait *wait = list_read->waiters;
-        detach(list_read, wait);
+        list_wait_dequeue(wait, lists->timers);
         answer_wait(list_read, wait);
     }
     list_read_free(list_read);
 }
 
-static void on_wait_expired(struct deadline *deadline)
+/* Takes the wait out of its read, which ends with its last waiter. */
+static void leave_read(struct list_wait *wait)
 {
-    struct list_wait *wait = wait_of(deadline);
-    struct list_read *list_read = wait->read;
+    struct list_read *list_read = CONTAINER_OF(wait->queue, struct list_read, waiters);
 
-    detach(list_read, wait);
+    list_wait_dequeue(wait, list_read->lists->timers);
     if (!list_read->waiters && !list_read->ending)
         list_read_cancel(list_read);
+}
+
+static void on_wait_expired(struct deadline *deadline)
+{
+    struct list_wait *wait = CONTAINER_OF(deadline, struct list_wait, deadline);
+
+    leave_read(wait);
     wait->result = VAULT_FAILED;
     fault_set(&wait->fault, FAULT_DEADLINE_EXCEEDED, "the vault did not list accounts in time");
     wait->done(wait);
 }
 
-static void on_hit(struct deadline *deadline)
-{
-    struct list_wait *wait = wait_of(deadline);
-    struct account_lists *lists = wait->read;
-
-    DL_DELETE(lists->hits, wait);
-    wait->read = NULL;
-    wait->done(wait);
-}
-
 static int answer_from_cache(struct account_lists *lists, struct account_list *rows, struct list_wait *wait)
 {
-    int err = timer_start(lists->timers, &wait->deadline, 0, on_hit);
+    int err = list_wait_hit(wait, lists->timers, &lists->hits);
 
     if (err)
         return err;
     lists->stats.hits++;
-    wait->source = LIST_FROM_CACHE;
     wait->accounts = account_list_ref(rows);
-    wait->read = lists;
-    DL_APPEND(lists->hits, wait);
     return 0;
 }
 
@@ -196,11 +178,9 @@ static int join(struct list_read *list_read, struct list_wait *wait)
 {
     int err = timer_start(list_read->lists->timers, &wait->deadline, wait->timeout_ms, on_wait_expired);
 
-    if (err)
-        return err;
-    wait->read = list_read;
-    DL_APPEND(list_read->waiters, wait);
-    return 0;
+    if (!err)
+        list_wait_enqueue(wait, &list_read->waiters);
+    return err;
 }
 
 /* Owns the key from now on, even on failure. */
@@ -235,24 +215,21 @@ static int start_read(struct account_lists *lists, struct vault *vault, struct l
 
     if (!list_read)
         return err;
+    list_read->call.admitted = wait->admitted;
+    if (!err && !wait->admitted)
+        err = vault_admit(vault, list_read->call.user, wait->timeout_ms, &list_read->call.fault);
+    if (!err)
+        err = vault->ops->list(vault, &list_read->query, &list_read->call);
     if (!err) {
-        err = wait->let_in
-                  ? 0
-                  : vault_admit(vault, list_read->call.user, wait->timeout_ms, &list_read->call.fault);
-        list_read->call.admitted = wait->let_in;
-        if (!err)
-            err = vault->ops->list(vault, &list_read->query, &list_read->call);
-        if (err)
-            detach(list_read, wait);
+        lists->stats.reads++;
+        return 0;
     }
-    if (err) {
-        wait->fault = list_read->call.fault;
-        HASH_DEL(lists->list_reads, list_read);
-        list_read_free(list_read);
-        return err;
-    }
-    lists->stats.reads++;
-    return 0;
+    if (wait->queue)
+        list_wait_dequeue(wait, lists->timers);
+    wait->fault = list_read->call.fault;
+    HASH_DEL(lists->list_reads, list_read);
+    list_read_free(list_read);
+    return err;
 }
 
 int account_lists_get(struct account_lists *lists, struct vault *vault, const char *user,
@@ -263,14 +240,7 @@ int account_lists_get(struct account_lists *lists, struct vault *vault, const ch
     struct list_read *list_read;
     int err;
 
-    wait->result = VAULT_OK;
-    wait->fault = (struct fault){0};
-    wait->accounts = NULL;
-    wait->age_ms = 0;
-    wait->source = LIST_FROM_VAULT;
-    wait->status = 0;
-    wait->read = NULL;
-    wait->deadline = (struct deadline){0};
+    list_wait_begin(wait);
     if (!key)
         return -ENOMEM;
     HASH_FIND(hh, lists->list_reads, key->bytes, key->len, list_read);
@@ -280,7 +250,6 @@ int account_lists_get(struct account_lists *lists, struct vault *vault, const ch
     free(key);
     if (rows)
         return answer_from_cache(lists, rows, wait);
-    wait->age_ms = 0;
     err = join(list_read, wait);
     if (!err) {
         lists->stats.coalesced++;
@@ -291,31 +260,19 @@ int account_lists_get(struct account_lists *lists, struct vault *vault, const ch
 
 void account_lists_leave(struct account_lists *lists, struct list_wait *wait)
 {
-    struct list_read *list_read = wait->read;
-
-    if (!wait->read)
-        return;
-    if (wait->read == lists) {
-        DL_DELETE(lists->hits, wait);
-        timer_stop(lists->timers, &wait->deadline);
+    if (wait->queue == &lists->hits) {
+        list_wait_dequeue(wait, lists->timers);
         account_list_unref(wait->accounts);
         wait->accounts = NULL;
-        wait->read = NULL;
-        return;
+    } else if (wait->queue) {
+        leave_read(wait);
     }
-    detach(list_read, wait);
-    if (!list_read->waiters && !list_read->ending)
-        list_read_cancel(list_read);
 }
 
 const struct account *account_lists_known(struct account_lists *lists, struct vault *vault, const char *user,
                                           const struct credential_ref *ref, struct account_list **hold)
 {
-    const struct account *row = account_list_cache_find(lists->cache, vault, user, ref, hold);
-
-    if (row)
-        account_list_ref(*hold);
-    return row;
+    return account_list_cache_find(lists->cache, vault, user, ref, hold);
 }
 
 struct account_facts *account_lists_facts(struct account_lists *lists)

@@ -9,9 +9,8 @@
 #ifndef JG_BROKER_LISTS_ACCOUNT_LISTS_H
 #define JG_BROKER_LISTS_ACCOUNT_LISTS_H
 
-#include "backends/backend.h"
-#include "base/timers.h"
 #include "broker/lists/account_facts.h"
+#include "broker/lists/list_wait.h"
 
 struct account_lists;
 
@@ -21,28 +20,6 @@ struct account_lists_opts {
     uint64_t known_ms;      /* catalogue_cache */
     size_t max_entries;     /* kept lists, the least recently used goes first; 0 = a built-in limit */
     size_t max_known;       /* rows of kept lists in all; 0 = a built-in limit */
-};
-
-enum list_source { LIST_FROM_VAULT, LIST_FROM_CACHE, LIST_SHARED };
-
-/* One waiter, inside its owner's object. */
-struct list_wait {
-    /* the caller's */
-    uint64_t timeout_ms; /* own deadline: done() with FAULT_DEADLINE_EXCEEDED by then; the call goes on for
-                            other waiters */
-    void (*done)(struct list_wait *);
-    bool let_in; /* the vault has admitted the operation already: vault_admit() is not called again */
-    /* the answer, in done(); `accounts` is the waiter's own reference: account_list_unref() */
-    enum vault_result result;
-    struct fault fault;
-    struct account_list *accounts;
-    uint64_t age_ms;
-    enum list_source source;
-    int status; /* HTTP status of the vault's answer; 0 = from the cache, or there was none */
-    /* private */
-    void *read;
-    struct list_wait *next, *prev;
-    struct deadline deadline;
 };
 
 struct account_lists *account_lists_new(const struct account_lists_opts *);
