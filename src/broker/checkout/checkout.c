@@ -351,7 +351,7 @@ static void co_destroy(struct op *op)
     co_free(co); /* the lease is in the table, which goes next */
 }
 
-static const struct op_class checkout_class = {"checkout", co_leave, co_expired, co_destroy};
+static const struct op_class checkout_class = {co_leave, co_expired, co_destroy};
 
 static char *copy_text(const char **at, char *to, const char *from)
 {
@@ -383,7 +383,7 @@ static struct checkout *co_new(const struct checkout_args *args)
     co->duration_minutes = args->duration_minutes;
     co->ticket_system_id = args->ticket_system_id;
     co->prefer_ssh_key = args->prefer_ssh_key;
-    co->session = session_copy(&args->session);
+    co->session = session_copy(&args->by.session);
     co->steps = states;
     if (!co->session || id_new(co->lease_id)) {
         free(co->session);
@@ -402,7 +402,7 @@ struct op *broker_checkout(struct broker *b, const struct checkout_args *args, c
     co->done = done;
     co->arg = arg;
     co->started_ms = clock_now(b->clock);
-    if (op_begin(&co->op, &checkout_class, b, args->timeout_ms)) {
+    if (op_begin(&co->op, &checkout_class, b, args->by.timeout_ms)) {
         free(co->session);
         free(co);
         return NULL;

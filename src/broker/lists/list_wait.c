@@ -10,8 +10,8 @@
 
 void list_wait_begin(struct list_wait *wait)
 {
-    *wait = (struct list_wait){
-        .done = wait->done, .timeout_ms = wait->timeout_ms, .admitted = wait->admitted};
+    *wait =
+        (struct list_wait){.done = wait->done, .timeout_ms = wait->timeout_ms, .admitted = wait->admitted};
 }
 
 void list_wait_enqueue(struct list_wait *wait, struct list_wait **queue)
