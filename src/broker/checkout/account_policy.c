@@ -59,7 +59,8 @@ static enum co_state account_read(struct checkout *co)
 {
     struct list_wait *w = &co->wait;
 
-    co->vault_answered |= w->source != LIST_FROM_CACHE;
+    if (w->source != LIST_FROM_CACHE)
+        co_answered(co);
     if (w->result == VAULT_REFUSED)
         return co_next_user(co, &w->fault);
     if (w->result != VAULT_OK && w->result != VAULT_ABSENT)
