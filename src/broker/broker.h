@@ -51,8 +51,7 @@ void broker_free(struct broker *); /* ends what is left: done is not called any 
 
 void broker_leave(struct op *);
 
-/* The session that asks, and its patience: the arguments of every operation of a session begin with these
- * two. */
+/* The session that asks, and its time: the arguments of every operation of a session begin with them. */
 struct asked_by {
     struct session session;
     uint64_t timeout_ms; /* the caller's or request_timeout, whichever is less */
@@ -67,10 +66,6 @@ struct credential {
     struct vault_policy policy;
 };
 
-struct find_args {
-    struct session session;
-    uint64_t timeout_ms;
-};
 struct find_answer {
     const struct fault *fault; /* NULL = success */
     const struct credential *credentials;
@@ -78,11 +73,10 @@ struct find_answer {
     uint64_t age_ms;
 };
 typedef void find_done(void *arg, const struct find_answer *);
-struct op *broker_find(struct broker *, const struct find_args *, find_done *, void *arg);
+struct op *broker_find(struct broker *, const struct asked_by *, find_done *, void *arg);
 
 struct checkout_args {
-    struct session session;
-    uint64_t timeout_ms;
+    struct asked_by by;
     const char *credential_id;
     int64_t duration_minutes; /* 0 = not named */
     const char *reason;       /* NULL = none */
@@ -106,8 +100,7 @@ typedef void checkout_done(void *arg, const struct checkout_answer *);
 struct op *broker_checkout(struct broker *, const struct checkout_args *, checkout_done *, void *arg);
 
 struct release_args {
-    struct session session;
-    uint64_t timeout_ms;
+    struct asked_by by;
     const char *credential_id; /* NULL = all of the session (sessions/complete) */
 };
 struct release_answer {
@@ -120,8 +113,7 @@ typedef void release_done(void *arg, const struct release_answer *);
 struct op *broker_release(struct broker *, const struct release_args *, release_done *, void *arg);
 
 struct started_args {
-    struct session session;
-    uint64_t timeout_ms;
+    struct asked_by by;
     const char *history_url; /* NULL = none */
     int64_t expiry_s;        /* 0 = not known */
 };
@@ -138,8 +130,7 @@ struct endpoint {
     const char *comments, *network_id; /* network NULL = not known */
 };
 struct endpoints_args {
-    struct session session;
-    uint64_t timeout_ms;
+    struct asked_by by;
     bool rdp, shell;   /* types asked for; both when the caller named none */
     const char *query; /* "" = none */
     int64_t recent;    /* 0 = not asked */

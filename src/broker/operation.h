@@ -22,7 +22,6 @@ struct leases;
 struct session_queue;
 
 struct op_class {
-    const char *name;           /* for logs: "find" */
     void (*leave)(struct op *); /* the client is gone; may free the op */
     void (*expired)(struct op *);
     void (*destroy)(struct op *); /* broker_free(): cancel everything and free, no callbacks */

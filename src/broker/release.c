@@ -154,7 +154,7 @@ static void release_expired(struct op *op)
     finish_release(r);
 }
 
-static const struct op_class release_class = {"release", release_leave, release_expired, release_leave};
+static const struct op_class release_class = {release_leave, release_expired, release_leave};
 
 /* ---- ending the leases ---- */
 
@@ -236,15 +236,14 @@ static void end_leases(struct release *r, struct session_leases *s, size_t n, co
     }
 }
 
-static struct release *release_new(struct broker *b, const struct session *session, uint64_t timeout_ms,
-                                   size_t n)
+static struct release *release_new(struct broker *b, const struct asked_by *by, size_t n)
 {
     struct release *r = malloc(sizeof *r + n * sizeof r->waits[0]);
 
     if (!r)
         return NULL;
-    *r = (struct release){.session = session_copy(session), .started_ms = clock_now(b->clock)};
-    if (!r->session || op_begin(&r->op, &release_class, b, timeout_ms)) {
+    *r = (struct release){.session = session_copy(&by->session), .started_ms = clock_now(b->clock)};
+    if (!r->session || op_begin(&r->op, &release_class, b, by->timeout_ms)) {
         free(r->session);
         free(r);
         return NULL;
@@ -280,7 +279,7 @@ static struct release *end_session(struct broker *b, const struct session_leases
 
     end_overdue(b, probe);
     n = count_meant(session_leases_find(b->leases, probe), credential_id);
-    struct release *r = release_new(b, &args->session, args->timeout_ms, n);
+    struct release *r = release_new(b, &args->by, n);
 
     if (!r)
         return NULL;
@@ -294,7 +293,7 @@ static struct release *end_session(struct broker *b, const struct session_leases
 
 static struct release *refuse_session(struct broker *b, const struct release_args *args)
 {
-    struct release *r = release_new(b, &args->session, args->timeout_ms, 0);
+    struct release *r = release_new(b, &args->by, 0);
 
     if (r)
         refuse_release(r, FAULT_DRAINING, "the gateway is stopping");
@@ -303,7 +302,7 @@ static struct release *refuse_session(struct broker *b, const struct release_arg
 
 struct op *broker_release(struct broker *b, const struct release_args *args, release_done *done, void *arg)
 {
-    struct session_leases *probe = session_leases_probe(&args->session);
+    struct session_leases *probe = session_leases_probe(&args->by.session);
     struct release *r = !probe ? NULL : b->draining ? refuse_session(b, args) : end_session(b, probe, args);
 
     free(probe);
@@ -341,10 +340,13 @@ struct op *broker_release_lease(struct broker *b, const char *lease_id, uint64_t
 
     if (lease && lease->state == LEASE_OPEN && lease_is_held(lease) && vault_request_expire(lease->request))
         lease = lease_by_id(b->leases, lease_id);
-    struct session session = {.id = lease ? session_leases_session(lease->session_leases) : "",
-                              .username = lease ? session_leases_user(lease->session_leases) : "",
-                              .domain = lease ? session_leases_domain(lease->session_leases) : NULL};
-    struct release *r = release_new(b, &session, timeout_ms, 1);
+    struct asked_by by = {
+        .session = {.id = lease ? session_leases_session(lease->session_leases) : "",
+                    .username = lease ? session_leases_user(lease->session_leases) : "",
+                    .domain = lease ? session_leases_domain(lease->session_leases) : NULL},
+        .timeout_ms = timeout_ms,
+    };
+    struct release *r = release_new(b, &by, 1);
 
     if (!r)
         return NULL;

@@ -14,14 +14,14 @@
 #define BOB   "CORP\\bob"
 
 struct waiter {
-    struct catalogue_wait wait; /* first */
+    struct list_wait wait; /* first */
     unsigned answers;
     size_t rows;
     struct waiter *leaves; /* in done(): makes this one leave */
     struct desk *desk;
 };
 
-static void on_catalogue(struct catalogue_wait *wait)
+static void on_catalogue(struct list_wait *wait)
 {
     struct waiter *w = (struct waiter *)(void *)wait;
 

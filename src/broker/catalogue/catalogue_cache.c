@@ -63,7 +63,7 @@ struct entry {
     unsigned open; /* lists under way, and one for the directory */
     struct list_call list[NLISTS];
     struct directory_wait directory;
-    struct catalogue_wait *waiters;
+    struct list_wait *waiters;
     TAILQ_ENTRY(entry) link;
 };
 
@@ -74,7 +74,7 @@ struct catalogue_cache {
     struct entry *entries;
     TAILQ_HEAD(, entry) used;
     size_t rows;
-    struct catalogue_wait *hits; /* they wait for the next run of the timers */
+    struct list_wait *hits; /* they wait for the next run of the timers */
     struct catalogue_cache_stats stats;
 };
 
@@ -147,58 +147,23 @@ static void make_room(struct catalogue_cache *cache, const struct entry *keep)
     }
 }
 
-/* ---- waiting ---- */
-
-static void begin_wait(struct catalogue_wait *wait)
-{
-    wait->result = VAULT_OK;
-    wait->fault = (struct fault){0};
-    wait->catalogue = NULL;
-    wait->age_ms = 0;
-    wait->waited = false;
-    wait->queue = NULL;
-    wait->soon = (struct deadline){0};
-}
-
-static void enqueue(struct catalogue_wait **queue, struct catalogue_wait *wait)
-{
-    wait->queue = queue;
-    DL_APPEND(*queue, wait);
-}
-
-static void dequeue(struct catalogue_wait *wait)
-{
-    DL_DELETE(*wait->queue, wait);
-    wait->queue = NULL;
-}
-
-static void on_soon(struct deadline *deadline)
-{
-    struct catalogue_wait *wait = CONTAINER_OF(deadline, struct catalogue_wait, soon);
-
-    dequeue(wait);
-    wait->done(wait);
-}
-
-static int answer_now(struct entry *entry, struct catalogue_wait *wait)
+static int answer_now(struct entry *entry, struct list_wait *wait)
 {
     struct catalogue_cache *cache = entry->of;
-    int err = timer_start(cache->opts.timers, &wait->soon, 0, on_soon);
+    int err = list_wait_hit(wait, cache->opts.timers, &cache->hits);
 
     if (err)
         return err;
     wait->catalogue = catalogue_ref(entry->catalogue);
     wait->age_ms = clock_now(cache->clock) - entry->read_ms;
-    enqueue(&cache->hits, wait);
     return 0;
 }
 
-void catalogue_cache_leave(struct catalogue_cache *cache, struct catalogue_wait *wait)
+void catalogue_cache_leave(struct catalogue_cache *cache, struct list_wait *wait)
 {
     if (!wait->queue)
         return;
-    dequeue(wait);
-    timer_stop(cache->opts.timers, &wait->soon);
+    list_wait_dequeue(wait, cache->opts.timers);
     catalogue_unref(wait->catalogue);
     wait->catalogue = NULL;
 }
@@ -221,20 +186,20 @@ static void stop_reading(struct entry *entry)
 /* Gives all waiters the outcome of the reading: `fault`, or the entry's catalogue. May free the entry. */
 static void answer_waiters(struct entry *entry, enum vault_result result, const struct fault *fault)
 {
-    struct catalogue_wait *waiters = NULL, *wait;
+    struct list_wait *waiters = NULL, *wait;
     struct catalogue_cache *cache = entry->of;
     struct catalogue *catalogue = result == VAULT_OK ? catalogue_ref(entry->catalogue) : NULL;
 
     while ((wait = entry->waiters)) {
-        dequeue(wait);
-        enqueue(&waiters, wait); /* a queue in which they can still leave */
+        list_wait_dequeue(wait, cache->opts.timers);
+        list_wait_enqueue(wait, &waiters); /* a queue in which they can still leave */
     }
     if (!entry->catalogue)
         entry_free(entry);
     else
         make_room(cache, entry);
     while ((wait = waiters)) {
-        dequeue(wait);
+        list_wait_dequeue(wait, cache->opts.timers);
         wait->result = result;
         if (fault)
             wait->fault = *fault;
@@ -357,7 +322,7 @@ static void start_renewal(struct entry *entry)
         entry->pause_until_ms = clock_now(cache->clock) + PAUSE_MS;
 }
 
-static int answer_or_wait(struct entry *entry, struct catalogue_wait *wait)
+static int answer_or_wait(struct entry *entry, struct list_wait *wait)
 {
     struct catalogue_cache *cache = entry->of;
     uint64_t age = clock_now(cache->clock) - entry->read_ms;
@@ -377,21 +342,19 @@ static int answer_or_wait(struct entry *entry, struct catalogue_wait *wait)
         cache->stats.coalesced++;
     else
         err = start_reading(entry, false);
-    if (err)
-        return err;
-    wait->waited = true;
-    enqueue(&entry->waiters, wait);
-    return 0;
+    if (!err)
+        list_wait_enqueue(wait, &entry->waiters);
+    return err;
 }
 
 int catalogue_cache_get(struct catalogue_cache *cache, struct vault *vault, const char *user,
-                        struct catalogue_wait *wait)
+                        struct list_wait *wait)
 {
     struct list_key *key = list_key_owner(vault, user);
     struct entry *entry;
     int err;
 
-    begin_wait(wait);
+    list_wait_begin(wait);
     if (!key)
         return -ENOMEM;
     entry = entry_find(cache, key);

@@ -46,6 +46,13 @@ enum co_retry {
     CO_RETRY_SPENT    /* it is the second one */
 };
 
+/* What the vault has done for this check-out. */
+enum co_at_vault {
+    CO_VAULT_UNASKED, /* nothing that is known */
+    CO_VAULT_BEGUN,   /* it has answered: the calls that follow go on with that */
+    CO_VAULT_STRAY    /* the same, and a request may exist whose id no answer has named */
+};
+
 /* Which part of the secret is read next. */
 enum co_secret_stage {
     CO_SECRET_PREFERRED, /* the type that was asked for */
@@ -64,14 +71,14 @@ struct checkout {
     struct session *session;
     const char *credential_id, *reason, *ticket_number;
     int64_t duration_minutes, ticket_system_id;
-    bool prefer_ssh_key;
+    enum credential_type preferred; /* a password or a key */
     /* what is found out on the way */
     struct credential_ref ref;
     struct vault *vault;
     struct usermap users;
     struct account_list *hold; /* keeps `account` alive */
     const struct account *account;
-    bool policy_known;
+    enum policy_knowledge policy_knowledge;
     struct vault_policy policy;
     int64_t minutes;
     struct request_args args;
@@ -83,14 +90,13 @@ struct checkout {
     struct intent *intent;
     struct vault_request *request;
     struct vault_request *awaited; /* CO_AWAIT: the check-in to wait for */
-    int64_t doubtful;  /* CO_LOOKUP: an id that the table holds, but not as this user's; 0 = none */
-    bool doubtful_new; /* the vault says that it has just made it */
-    bool unsure;       /* a lost sending may have made a request without a known id */
+    int64_t doubtful; /* CO_LOOKUP: an id that the table holds, but not as this user's; 0 = none */
+    enum request_origin doubtful_origin; /* as the vault says: ORIGIN_OURS = it has just made it */
     enum co_retry retry;
-    bool isa_answered; /* some ISA call came through: there may be a request */
+    enum co_at_vault at_vault;
     enum co_secret_stage stage;
     struct secret secret, passphrase;
-    bool ssh_key; /* `secret` is a key */
+    enum credential_type type; /* of `secret` */
     struct fault fault;
     uint64_t started_ms;
     char lease_id[ID_SIZE];
@@ -101,11 +107,9 @@ struct checkout {
     struct vault_request_watch watch;
     struct journal_wait written;
     int store_err;
-    struct audit_wait recorded;
-    int audit_err;       /* AUDIT_WAIT: not known yet */
-    bool audit_begun;    /* the record of a success */
-    bool session_ended;  /* while it was in flight */
-    bool vault_answered; /* something: the calls that follow go on with that */
+    struct audit_wait recorded; /* `done` is set once the record of a success has begun */
+    int audit_err;              /* AUDIT_WAIT: not known yet */
+    bool session_ended;         /* while it was in flight */
     /* session_queue.c */
     struct session_queue *queue;
     TAILQ_ENTRY(checkout) of_queue;
@@ -132,6 +136,9 @@ extern const struct co_step co_session_queue_step, co_account_step, co_policy_st
 void co_goto(struct checkout *, enum co_state next);
 /* The wait is over: resume and go on. May free the check-out. */
 void co_resume(struct checkout *);
+/* As enter: resumes in the next iteration, on an empty stack. */
+int co_defer(struct checkout *);
+void co_answered(struct checkout *);  /* the vault has answered something */
 void co_on_call(struct vault_call *); /* as vault_call.done */
 /* Makes co->call ready to be handed to the vault, as this user. */
 void co_call(struct checkout *, const char *user);
@@ -166,20 +173,24 @@ void co_audit_begin(struct checkout *);
 void co_audit_end(struct checkout *);
 /* Direct access, without the policy being asked: the states `isa` and `seek`. */
 bool co_is_isa(const struct checkout *);
-/* Words and times of what is asked for. 0 or -ENOMEM. */
+/* Words and times of what is asked for, and the call for it. 0 or -ENOMEM. */
 int co_make_request(struct checkout *);
-void co_set_end_as_asked(struct checkout *);
+/* Makes the vault request that has just been asked for and holds it; ORIGIN_UNKNOWN: it was there before.
+ * False = co->fault says why not. */
+bool co_hold_new(struct checkout *, int64_t request_id, enum request_origin);
 void co_close_intent(struct checkout *);
 /* A call that asks for a request did not work out. */
 enum co_state co_request_refused(struct checkout *);
 /* The session's own lease on this credential, if it is of this very vault, or NULL. */
 struct lease *co_own_lease(const struct checkout *);
+/* The type that is read next. */
+enum credential_type co_wanted_type(const struct checkout *);
 /* A read found nothing of this type. */
 bool co_is_absent(const struct vault_call *);
 /* One type was not there: `other` if it was not tried yet, else CO_REPLY. */
 enum co_state co_try_other(struct checkout *, enum co_state other);
-/* The secret read is the account's password, or its key. */
-void co_take_secret(struct checkout *, bool ssh_key);
+/* Takes what was read over from the call; it is of the wanted type. An absent passphrase is empty. */
+void co_take_secret(struct checkout *);
 /* The first read of the secret. */
 enum co_state co_first_fetch(const struct checkout *);
 /* We hold the vault request for good: the intent ends, the row becomes OPEN, and the secret is read if it was

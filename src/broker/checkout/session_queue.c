@@ -90,17 +90,6 @@ static int session_queue_enter(struct checkout *co)
     return first_of(co->queue, co->credential_id) == co ? CO_NOW : CO_WAIT;
 }
 
-static void on_woken(struct deadline *d)
-{
-    co_resume(CONTAINER_OF(d, struct checkout, defer));
-}
-
-/* Without memory for the wake-up the check-out's own deadline ends it. */
-static void wake_checkout(struct checkout *co)
-{
-    (void)!timer_start(co->op.broker->timers, &co->defer, 0, on_woken);
-}
-
 void session_queue_leave(struct checkout *co)
 {
     struct session_queue *queue = co->queue;
@@ -114,7 +103,7 @@ void session_queue_leave(struct checkout *co)
     TAILQ_REMOVE(&queue->checkouts, co, of_queue);
     struct checkout *next = first ? first_of(queue, co->credential_id) : NULL;
     if (next && next->state == CO_SESSION_QUEUE)
-        wake_checkout(next);
+        (void)co_defer(next); /* without memory its own deadline ends it */
     if (!TAILQ_EMPTY(&queue->checkouts))
         return;
     HASH_DEL(co->op.broker->session_queues, queue);

@@ -49,18 +49,18 @@ static bool ask_row(struct policy_check *check, struct slot *slot, size_t i)
     struct credential *row = &check->opts.rows->row[i];
     const struct fanout_vault *target = check->opts.rows->target[i];
     struct vault_policy policy;
+    enum policy_knowledge known;
     struct credential_ref ref;
 
     if (!target->vault->conf->ask_policy ||
         (row->account->isa && target->vault->ops->isa)) /* direct access has no policy */
         return false;
     credential_ref_make(target->vault->conf->name, row->account, &ref);
-    if (account_lists_known_policy(check->opts.lists, target->vault, usermap_user(&target->users), &ref,
-                                   &policy)) {
+    known =
+        account_facts_policy(check->opts.facts, target->vault, usermap_user(&target->users), &ref, &policy);
+    if (known == POLICY_KNOWN)
         set_policy(row, &policy);
-        return false;
-    }
-    if (account_lists_policy_unanswered(check->opts.lists, target->vault, usermap_user(&target->users), &ref))
+    if (known != POLICY_NOT_ASKED)
         return false;
     slot->row = i;
     slot->call = (struct vault_call){
@@ -89,7 +89,7 @@ static void learn_policy(struct policy_check *check, const struct slot *slot)
     bool answered = slot->call.result == VAULT_OK;
 
     credential_ref_make(target->vault->conf->name, row->account, &ref);
-    account_lists_learn_policy(check->opts.lists, target->vault, usermap_user(&target->users), &ref,
+    account_facts_learn_policy(check->opts.facts, target->vault, usermap_user(&target->users), &ref,
                                answered ? &slot->call.policy : NULL);
     if (answered)
         set_policy(row, &slot->call.policy);

@@ -163,6 +163,7 @@ struct account_list *account_list_cache_get(struct account_list_cache *cache, co
                                             uint64_t *age_ms)
 {
     struct cache_entry *entry = bounded_cache_find(&cache->lists, key->bytes, key->len);
+    uint64_t age;
 
     if (!entry)
         return NULL;
@@ -170,9 +171,10 @@ struct account_list *account_list_cache_get(struct account_list_cache *cache, co
         bounded_cache_drop(&cache->lists, entry);
         return NULL;
     }
-    *age_ms = bounded_cache_age(&cache->lists, entry);
-    if (*age_ms >= cache->opts.fresh_ms)
+    age = bounded_cache_age(&cache->lists, entry);
+    if (age >= cache->opts.fresh_ms)
         return NULL;
+    *age_ms = age;
     bounded_cache_touch(&cache->lists, entry);
     return list_of(entry)->rows;
 }
@@ -206,7 +208,7 @@ const struct account *account_list_cache_find(struct account_list_cache *cache, 
         if (!row)
             continue;
         bounded_cache_touch(&cache->lists, &list->entry);
-        *rows = list->rows;
+        *rows = account_list_ref(list->rows);
         return row;
     }
     return NULL;
