@@ -30,12 +30,16 @@ enum fault_code {
     FAULT_REASON_REQUIRED,
     FAULT_TICKET_REQUIRED,
     FAULT_DURATION_TOO_LONG,
+    FAULT_SESSION_NOT_TERMINABLE,
     FAULT_RATE_LIMITED,
     FAULT_UNSUPPORTED,
     FAULT_VAULT_ERROR,
     FAULT_VAULT_REFUSED_USER,
+    FAULT_PRA_ERROR,
+    FAULT_PRA_REFUSED,
     FAULT_OVERLOADED,
     FAULT_VAULT_UNAVAILABLE,
+    FAULT_PRA_UNAVAILABLE,
     FAULT_STORE_UNAVAILABLE,
     FAULT_AUDIT_UNAVAILABLE,
     FAULT_DRAINING,
@@ -54,6 +58,8 @@ struct fault {
     bool second_factor;     /* the vault asked for one at sign-in */
     bool foreign;           /* the answer was not the vault's own */
     unsigned retry_after_s; /* 0 = the row's own */
+    bool has_released;      /* what was done in spite of the fault: */
+    int64_t released;       /* leases */
     char detail[FAULT_DETAIL_SIZE];
 };
 

@@ -29,7 +29,7 @@ static bool refuse_over_rate(struct request_context *ctx, unsigned wait_s, struc
     return false;
 }
 
-static bool refuse_unknown_caller(struct request_context *ctx, struct fault *f)
+bool admission_refuse_caller(struct request_context *ctx, const char *detail, struct fault *f)
 {
     struct gateway *gw = ctx->gateway;
     unsigned wait_s =
@@ -43,9 +43,7 @@ static bool refuse_unknown_caller(struct request_context *ctx, struct fault *f)
         log_info("authentication_failed", "request_id=%s listener=%s peer=%s token_shown=%s", ctx->request_id,
                  ctx->req->peer->listener, ctx->req->peer->address,
                  http_header(ctx->req, "Authorization") ? "yes" : "no");
-    fault_set(f, FAULT_UNAUTHENTICATED,
-              "no [client] section matches; send Authorization: Bearer with a token whose SHA-256 is in the "
-              "configuration, or connect with the certificate or the user it names");
+    fault_set(f, FAULT_UNAUTHENTICATED, "%s", detail);
     return false;
 }
 
@@ -63,7 +61,11 @@ static bool check_caller(struct request_context *ctx, struct fault *f)
         return true;
     ctx->client = clients_find(ctx->gateway->clients, ctx->req);
     if (!ctx->client)
-        return refuse_unknown_caller(ctx, f);
+        return admission_refuse_caller(
+            ctx,
+            "no [client] section matches; send Authorization: Bearer with a token whose SHA-256 is in the "
+            "configuration, or connect with the certificate or the user it names",
+            f);
     if (!ctx->req->peer->known)
         http_known(ctx->req);
     if (ctx->client->conf->allow & permit)

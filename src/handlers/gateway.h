@@ -43,6 +43,16 @@ struct stranger_lines {
     uint64_t total;
 };
 
+/* What the PRA site's events were not accepted for, counted for a minute each. */
+struct pra_events {
+    struct timers *timers;
+    struct audit *audit;
+    struct deadline refused_end, malformed_end;
+    uint64_t refused, malformed;
+    char refused_peer[64], malformed_peer[64];
+    char malformed_why[160];
+};
+
 struct gateway {
     struct loop *loop;
     const struct clock *clock;
@@ -55,6 +65,9 @@ struct gateway {
     struct clients *clients;
     struct auth_failures *auth_failures;
     struct stranger_lines stranger_lines;
+    struct pra_site *site; /* NULL = no [pra] section */
+    struct pra_events events;
+    TAILQ_HEAD(, termination) terminations;
     struct gateway_metrics *metrics;
     struct request_metrics *requests;
     struct http_server *server; /* NULL until gateway_set_server() */
@@ -77,7 +90,10 @@ union route_args {
     struct endpoints_args endpoints;
     struct started_args started;
     struct lease_filter leases;
-    const char *lease_id;
+    struct {
+        const char *id;
+        bool terminate; /* the session too, at the site */
+    } lease;
     const char *explained_id;
 };
 
@@ -86,7 +102,9 @@ struct request_context;
 enum route_flags {
     ROUTE_ALWAYS = 1, /* answers while draining, at max_inflight, or over the client's rate */
     ROUTE_QUIET = 2,  /* polled every few seconds: logged at debug only */
-    ROUTE_NO_BODY = 4 /* a POST with all arguments in its path: the body may be empty */
+    ROUTE_NO_BODY = 4, /* a POST whose body may be empty */
+    ROUTE_FORM = 8,    /* an event of the PRA site: a form from a sender of its own (pra_events.c) */
+    ROUTE_EVENTS = 16  /* served by listeners with `routes = events` too */
 };
 
 struct route {
@@ -131,6 +149,14 @@ struct request_context {
     char request_id[REQUEST_ID_MAX + 1];
     char trace_id[TRACE_ID_LEN + 1]; /* "" = no traceparent */
 };
+
+/* pra_events.c */
+void pra_events_init(struct pra_events *, struct timers *, struct audit *);
+void pra_events_end(struct pra_events *); /* writes what it has counted */
+/* A [pra] section takes events. */
+bool pra_events_served(const struct gateway *);
+/* As on_head() of struct http_app: who the sender is, and how long the form may be. */
+int64_t pra_events_head(struct request_context *);
 
 /* request_context.c */
 
@@ -178,6 +204,8 @@ void stranger_lines_leave_out(struct stranger_lines *, const char *origin);
 
 /* admission.c: the rules a head must pass, in the order of docs/api.md; fills client and timeout. */
 bool admission_head(struct request_context *, struct fault *);
+/* A caller that is not known: counts, logs and sets the fault (429 over failed_login_rate). Returns false. */
+bool admission_refuse_caller(struct request_context *, const char *detail, struct fault *);
 /* The rules after the body: rate, draining, max_inflight, time. A context that passes is counted as in
  * flight. */
 bool admission_start(struct request_context *, unsigned wait_s, struct fault *);
@@ -219,10 +247,12 @@ void session_started_start(struct request_context *, const union route_args *);
 void session_complete_start(struct request_context *, const union route_args *);
 bool leases_read_target(struct request_context *, union route_args *, struct fault *);
 void leases_start(struct request_context *, const union route_args *);
+bool lease_release_read(const cJSON *, union route_args *, struct fault *);
 bool lease_release_read_target(struct request_context *, union route_args *, struct fault *);
 void lease_release_start(struct request_context *, const union route_args *);
 bool explain_read_target(struct request_context *, union route_args *, struct fault *);
 void explain_start(struct request_context *, const union route_args *);
+void pra_events_start(struct request_context *, const union route_args *);
 void capabilities_start(struct request_context *, const union route_args *);
 void health_start(struct request_context *, const union route_args *);
 void livez_start(struct request_context *, const union route_args *);

@@ -36,6 +36,8 @@ void problem_write(struct buf *buf, const struct fault *f, const char *request_i
     jsonw_str(&w, "request_id", request_id);
     if (f->vault_status)
         write_vault(&w, f);
+    if (f->has_released)
+        jsonw_int(&w, "released", f->released);
     jsonw_end(&w);
 }
 

@@ -58,7 +58,7 @@ void session_complete_start(struct request_context *ctx, const union route_args 
 bool lease_release_read_target(struct request_context *ctx, union route_args *args, struct fault *f)
 {
     ctx->target = url_target_segment(ctx->route->path, ctx->req->path, f);
-    args->lease_id = ctx->target;
+    args->lease.id = ctx->target;
     return ctx->target;
 }
 
@@ -71,10 +71,10 @@ void lease_release_start(struct request_context *ctx, const union route_args *ar
     ctx_origin(ctx, &by);
     audit_note(&note, ctx->gateway->audit, "operator_release");
     audit_session(&note, &by);
-    audit_text(&note, "lease_id", args->lease_id);
+    audit_text(&note, "lease_id", args->lease.id);
     audit_write(&note);
-    if (strlen(args->lease_id) < ID_SIZE) {
-        ctx_wait(ctx, broker_release_lease(ctx->gateway->broker, args->lease_id, ctx->timeout_ms, on_released,
+    if (strlen(args->lease.id) < ID_SIZE) {
+        ctx_wait(ctx, broker_release_lease(ctx->gateway->broker, args->lease.id, ctx->timeout_ms, on_released,
                                            ctx));
         return;
     }

@@ -38,9 +38,10 @@ const struct route routes[] = {
     { "/v1/sessions/started",     HTTP_POST_, PERMIT_BROKER,  0,                          "session_started",  SESSION_ID,       session_started_read, session_started_start,  NULL },
     { "/v1/sessions/complete",    HTTP_POST_, PERMIT_BROKER,  0,                          "session_complete", SESSION_ID,       NULL,                 session_complete_start, NULL },
     { "/v1/leases",               HTTP_GET_,  PERMIT_OPERATE, ROUTE_ALWAYS,               "leases",           0,                NULL,                 leases_start,           leases_read_target },
-    { "/v1/leases/{id}/release",  HTTP_POST_, PERMIT_OPERATE, ROUTE_NO_BODY,              "lease_release",    0,                NULL,                 lease_release_start,    lease_release_read_target },
+    { "/v1/leases/{id}/release",  HTTP_POST_, PERMIT_OPERATE, ROUTE_NO_BODY,              "lease_release",    0,                lease_release_read,   lease_release_start,    lease_release_read_target },
     { "/v1/explain/{request_id}", HTTP_GET_,  PERMIT_OPERATE, ROUTE_ALWAYS,               "explain",          0,                NULL,                 explain_start,          explain_read_target },
-    { "/livez",                   HTTP_GET_,  0,              ROUTE_ALWAYS | ROUTE_QUIET, "livez",            0,                NULL,                 livez_start,            NULL },
+    { "/v1/events/pra",           HTTP_POST_, 0,              ROUTE_ALWAYS | ROUTE_FORM | ROUTE_EVENTS, "pra_event", 0,        NULL,                 pra_events_start,       NULL },
+    { "/livez",                   HTTP_GET_,  0,              ROUTE_ALWAYS | ROUTE_QUIET | ROUTE_EVENTS, "livez",            0,                NULL,                 livez_start,            NULL },
     { "/readyz",                  HTTP_GET_,  0,              ROUTE_ALWAYS | ROUTE_QUIET, "readyz",           0,                NULL,                 readyz_start,           NULL },
     { "/status",                  HTTP_GET_,  PERMIT_OBSERVE, ROUTE_ALWAYS | ROUTE_QUIET, "status",           0,                NULL,                 status_start,           NULL },
     { "/metrics",                 HTTP_GET_,  PERMIT_OBSERVE, ROUTE_ALWAYS | ROUTE_QUIET, "metrics",          0,                NULL,                 metrics_start,          NULL },
@@ -59,6 +60,18 @@ static const struct route *find_route(const char *path)
     while (r->path && !url_target_fits(r->path, path))
         r++;
     return r;
+}
+
+/* A listener with `routes = events` serves some rows only, and events are there only when configured. */
+static bool is_served(const struct gateway *gw, const struct http_peer *peer, const struct route *route)
+{
+    if (route->flags & ROUTE_FORM && !pra_events_served(gw))
+        return false;
+    for (size_t i = 0; i < gw->conf->nlisteners; i++)
+        if (gw->conf->listeners[i].routes == ROUTES_EVENTS &&
+            strcmp(gw->conf->listeners[i].name, peer->listener) == 0)
+            return route->flags & ROUTE_EVENTS;
+    return true;
 }
 
 static bool method_fits(const struct route *route, enum http_method method)
@@ -102,10 +115,18 @@ static int64_t on_head(void *arg, struct http_req *req)
     if (!ctx)
         return respond_without_context(req);
     ctx->route = find_route(req->path);
+    if (!is_served(gw, req->peer, ctx->route))
+        ctx->route = &routes[routes_count() - 1];
     req->urgent = ctx->route->flags & ROUTE_ALWAYS;
     if (!ctx->route->permit)
         recognise_client(gw, req);
-    if (check_route(ctx, &f) && admission_head(ctx, &f))
+    if (!check_route(ctx, &f)) {
+        ctx_fail(ctx, &f);
+        return -1;
+    }
+    if (ctx->route->flags & ROUTE_FORM)
+        return pra_events_head(ctx);
+    if (admission_head(ctx, &f))
         return (int64_t)gw->conf->gateway.max_body;
     ctx_fail(ctx, &f);
     return -1;
@@ -117,7 +138,7 @@ static bool parse_body(const struct request_context *ctx, cJSON **out, struct fa
     const struct http_req *req = ctx->req;
     const char *why = NULL;
 
-    if (ctx->route->method != HTTP_POST_ || (!req->body_len && ctx->route->flags & ROUTE_NO_BODY))
+    if (ctx->route->method != HTTP_POST_ || ctx->route->flags & ROUTE_FORM || (!req->body_len && ctx->route->flags & ROUTE_NO_BODY))
         return true;
     if (!req->body_len) {
         fault_set(f, FAULT_INVALID_REQUEST, "the body is empty; a JSON object is required");
@@ -233,6 +254,7 @@ struct gateway *gateway_new(const struct gateway_opts *opts)
     gw->clock = loop_clock(opts->loop);
     gw->conf = opts->conf;
     gw->broker = opts->broker;
+    gw->site = opts->site;
     gw->vaults = opts->vaults;
     gw->nvaults = opts->nvaults;
     gw->store = opts->store;
@@ -247,6 +269,8 @@ struct gateway *gateway_new(const struct gateway_opts *opts)
                                 .knows = on_knows,
                                 .may_log = on_may_log};
     stranger_lines_init(&gw->stranger_lines, loop_timers(opts->loop));
+    pra_events_init(&gw->events, loop_timers(opts->loop), opts->audit);
+    TAILQ_INIT(&gw->terminations);
     TAILQ_INIT(&gw->contexts);
     gw->clients = clients_new(opts->conf, gw->clock);
     gw->auth_failures = auth_failures_new(gw->clock);
@@ -263,6 +287,7 @@ void gateway_free(struct gateway *gw)
     if (!gw)
         return;
     stranger_lines_end(&gw->stranger_lines);
+    pra_events_end(&gw->events);
     gateway_metrics_free(gw->metrics);
     request_metrics_free(gw->requests);
     clients_free(gw->clients);
