@@ -295,7 +295,7 @@ static int pool_conn_read(struct pool_conn *c, bool *more)
         int r = exchange_feed(&c->exchange, up->scratch, (size_t)n);
         wipe(up->scratch, (size_t)n);
         *more = vault_conn_more(&c->vault_conn, n, SCRATCH_SIZE);
-        if (r != EXCHANGE_MORE)
+        if (r != EXCHANGE_MORE || c->exchange.paused)
             return r;
     } while (*more);
     return EXCHANGE_MORE;
@@ -317,7 +317,8 @@ static void pool_conn_answered(struct pool_conn *c, bool more)
     struct upstream *up = c->up;
     struct call *call = c->call;
     uint64_t now = pool_now(up);
-    bool keep = exchange_reusable(&c->exchange) && now < c->ends_at_ms && (!more || nothing_follows(c));
+    bool keep = !up->single && exchange_reusable(&c->exchange) && now < c->ends_at_ms &&
+                (!more || nothing_follows(c));
 
     c->call = NULL;
     c->exchanges++;
@@ -356,7 +357,9 @@ static void pool_conn_continue(struct pool_conn *c)
 
     c->vault_conn.want_write = false;
     int wrote = pool_conn_write(c);
-    int r = pool_conn_read(c, &more); /* an answer may be there even though sending failed */
+    /* An answer may be there even though sending failed. */
+    int r = c->exchange.paused ? EXCHANGE_MORE : pool_conn_read(c, &more);
+    c->vault_conn.paused = r == EXCHANGE_MORE && c->exchange.paused;
     if (r == EXCHANGE_MORE)
         r = wrote ? wrote : vault_conn_watch(&c->vault_conn) ? -ECONNRESET : EXCHANGE_MORE;
     if (r == EXCHANGE_MORE)
@@ -395,6 +398,16 @@ static void pool_conn_start(struct pool_conn *c, struct call *call)
         pool_conn_failed(c, -ECONNRESET);
 }
 
+void pool_resume(struct call *call)
+{
+    struct pool_conn *c = call->conn;
+
+    if (!c->exchange.paused)
+        return;
+    c->exchange.paused = false;
+    pool_conn_continue(c);
+}
+
 void pool_abandon(struct call *call, const char *why)
 {
     struct pool_conn *c = call->conn;
@@ -419,8 +432,9 @@ static size_t connects_allowed(const struct upstream *up)
     return pool_now(up) < up->closed_until_ms ? 0 : 1;
 }
 
-static void connect_failed(struct upstream *up, const char *why)
+static void connect_failed(struct upstream *up, enum call_fault fault, const char *why)
 {
+    up->fault = fault;
     if (up->failures++ == 0)
         log_warn("upstream_unreachable", "vault=%s why=%s", up->name, why);
     upstream_failed(up, why);
@@ -437,8 +451,9 @@ static void on_opened(struct vault_conn *vault_conn, int err)
     if (err) {
         char why[CURL_ERROR_SIZE];
         text_copy(why, sizeof(why), vault_conn->error);
+        enum call_fault fault = vault_conn->fault;
         pool_conn_close(c, why);
-        connect_failed(up, why);
+        connect_failed(up, fault, why);
     } else {
         if (up->failures)
             log_info("upstream_reachable", "vault=%s failures=%u", up->name, up->failures);
@@ -449,6 +464,8 @@ static void on_opened(struct vault_conn *vault_conn, int err)
     pool_serve(up);
     if (!err)
         c->pooled = true; /* from now on; c is still valid: its poll is closed in a later iteration */
+    if (!err && up->single && c->state == POOL_CONN_IDLE)
+        pool_conn_close(c, "its call is gone");
 }
 
 /* After an answer: starts a waiting call of the connection's owner on it. */
@@ -524,7 +541,7 @@ static void open_more(struct upstream *up, size_t wanted)
         if (!make_room(up))
             return;
         if (pool_conn_open(up)) {
-            connect_failed(up, "out of memory or descriptors");
+            connect_failed(up, CALL_FAULT_OTHER, "out of memory or descriptors");
             return;
         }
     }

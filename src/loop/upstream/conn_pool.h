@@ -74,12 +74,14 @@ struct upstream {
     uint64_t aging_at_ms;
 
     /* back-off */
-    unsigned failures; /* connects that failed in a row */
+    unsigned failures;     /* connects that failed in a row */
+    enum call_fault fault; /* of the last one */
     uint64_t closed_until_ms;
 
     /* limits */
     size_t connections, max_calls, max_answer;
     uint64_t call_timeout_ms, idle_timeout_ms, max_age_ms;
+    bool single; /* one call per connection */
 
     struct upstream_state state;
     void (*closed)(void *arg);
@@ -111,6 +113,7 @@ static inline struct pool_row *pool_row(struct upstream *up, uint64_t owner)
     return &up->rows[owner % POOL_OWNERS];
 }
 void pool_abandon(struct call *, const char *why); /* a busy call ends early: its connection is closed */
+void pool_resume(struct call *);                   /* a busy call takes pieces again */
 void pool_doubt(struct call *); /* a busy call timed out: the vault may have another address now */
 void pool_close_all(struct upstream *);
 uint64_t pool_now(const struct upstream *);

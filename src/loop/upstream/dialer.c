@@ -15,7 +15,7 @@
  * Names: a resolved address is used again for NAME_KEPT_MS after a successful connect, and until a connect
  * fails. A connect to a kept address that fails, or has no TCP connection after half of the connect timeout,
  * is repeated at once with the name resolved again, in the time that is left. Where a name has several
- * addresses, libcurl tries all of them within that time.
+ * addresses, libcurl tries all of them within that time. With `single` no address is kept.
  *
  * Invariants: libcurl is never entered from its own callbacks. A callback never reports failure to libcurl,
  * which would end every transfer of the handle: a socket that cannot be watched ends in the connect timeout
@@ -57,6 +57,7 @@ struct dialer {
     size_t sockets; /* number of struct sock not yet freed */
     bool tls, closing;
     bool address; /* the host of the URL is an address, not a name */
+    bool single;  /* the name is resolved for each connection */
     char *name, *url, *host;
     struct dialer_files *files;
     struct tls_session_cache tls_session_cache;
@@ -154,14 +155,26 @@ static struct sock *sock_new(struct dialer *d, curl_socket_t fd)
     return s;
 }
 
+/* How far opening is. While a name is resolved, libcurl waits for bytes of its own thread. */
+static void note_progress(CURL *easy, curl_socket_t fd, int what)
+{
+    struct vault_conn *vc = NULL;
+    curl_off_t named = 0;
+
+    if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &vc) || !vc)
+        return;
+    vc->dialing = what == CURL_POLL_REMOVE ? CURL_SOCKET_BAD : fd;
+    if ((what == CURL_POLL_IN || what == CURL_POLL_INOUT) &&
+        !curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &named) && named)
+        vc->tcp_open = true;
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *assigned)
 {
     struct dialer *d = arg;
     struct sock *s = assigned;
-    struct vault_conn *vc = NULL;
 
-    if (!curl_easy_getinfo(easy, CURLINFO_PRIVATE, &vc) && vc)
-        vc->dialing = what == CURL_POLL_REMOVE ? CURL_SOCKET_BAD : fd;
+    note_progress(easy, fd, what);
     if (what == CURL_POLL_REMOVE) {
         if (s)
             uv_close((uv_handle_t *)&s->poll, on_sock_closed);
@@ -337,6 +350,7 @@ static int set_options(const struct dialer *d, struct vault_conn *vc)
 /* libcurl uses its cached address, however old (-1), or resolves the name (0). */
 static int start_connect(struct dialer *d, struct vault_conn *vc, uint64_t timeout_ms)
 {
+    vc->tcp_open = false;
     SET(vc->easy, CURLOPT_DNS_CACHE_TIMEOUT, vc->name_kept ? -1L : 0L);
     SET(vc->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)timeout_ms);
     return curl_multi_add_handle(d->multi, vc->easy) ? -ENOMEM : 0;
@@ -399,7 +413,7 @@ int dialer_add(struct dialer *d, struct vault_conn *vc)
         vc->tls_share = tls_session_cache_take(&d->tls_session_cache, now);
     vc->dialed_ms = now;
     vc->dialing = CURL_SOCKET_BAD;
-    vc->name_kept = now < d->name_kept_until_ms && (!d->address || d->files->proxy);
+    vc->name_kept = !d->single && now < d->name_kept_until_ms && (!d->address || d->files->proxy);
     int err = set_options(d, vc);
     if (!err)
         err = start_connect(d, vc, limit);
@@ -545,6 +559,7 @@ struct dialer *dialer_new(struct loop *loop, const struct upstream_opts *opts, c
     if (!d)
         return NULL;
     d->loop = loop;
+    d->single = opts->single;
     if (take_opts(d, opts, why) || multi_start(d)) {
         dialer_free(d);
         return NULL;

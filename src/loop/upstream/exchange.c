@@ -43,6 +43,8 @@ static const char *const wanted[CALL_NHEADERS] = {
     [CALL_RETRY_AFTER] = "Retry-After",
     [CALL_2FA] = "WWW-Authenticate-2FA",
     [CALL_CONTENT_TYPE] = "Content-Type",
+    [CALL_RATE_REMAINING] = "X-RateLimit-Remaining",
+    [CALL_LAST_PAGE] = "X-BT-Pagination-Last-Page",
 };
 
 static int parse_failed(struct exchange *x, int err, const char *why)
@@ -177,8 +179,26 @@ static int on_headers_complete(llhttp_t *parser)
         return parse_failed(x, -EMSGSIZE, "the answer is larger than allowed");
     /* A length is only announced: memory for a large answer is taken as its bytes come. */
     size_t ahead = parser->content_length < AHEAD_MAX ? (size_t)parser->content_length : AHEAD_MAX;
-    if (buf_reserve(&call->body_in, ahead))
+    if (!call->piece && buf_reserve(&call->body_in, ahead))
         return parse_failed(x, -ENOMEM, "out of memory");
+    return 0;
+}
+
+static int give_piece(struct exchange *x, const char *at, size_t n)
+{
+    struct call *call = x->call;
+
+    if (n > call->body_in.max - x->given)
+        return parse_failed(x, -EMSGSIZE, "the answer is larger than allowed");
+    x->given += n;
+    int r = call->piece(call, at, n);
+    if (r < 0) {
+        x->err = r;
+        if (!call->why[0])
+            text_copy(call->why, sizeof(call->why), "the answer cannot be used");
+        return HPE_USER;
+    }
+    x->paused |= r == CALL_PAUSE;
     return 0;
 }
 
@@ -186,6 +206,8 @@ static int on_body(llhttp_t *parser, const char *at, size_t n)
 {
     struct exchange *x = parser->data;
 
+    if (x->call->piece)
+        return give_piece(x, at, n);
     return append_to(x, &x->call->body_in, at, n);
 }
 
@@ -285,9 +307,9 @@ int exchange_begin(struct exchange *x, struct call *call, const char *host)
     x->call = call;
     x->body = inlined ? NULL : call->body;
     x->body_len = x->body ? call->body_len : 0;
-    x->out_sent = x->body_sent = x->overhead = x->name_len = 0;
+    x->out_sent = x->body_sent = x->overhead = x->name_len = x->given = 0;
     x->want = CALL_NHEADERS;
-    x->is_cookie = x->began = x->complete = x->doubt = x->keep = false;
+    x->is_cookie = x->began = x->complete = x->doubt = x->keep = x->paused = false;
     x->in_head = true;
     x->size = SIZE_NOT;
     x->err = 0;
@@ -393,7 +415,7 @@ static enum llhttp_errno feed_parser(struct exchange *x, const char *p, const ch
 
 int exchange_feed(struct exchange *x, const char *bytes, size_t n)
 {
-    size_t stored = x->call->body_in.len;
+    size_t stored = x->call->body_in.len + x->given;
 
     x->began = true;
     enum llhttp_errno code = feed_parser(x, bytes, bytes + n);
@@ -404,8 +426,9 @@ int exchange_feed(struct exchange *x, const char *bytes, size_t n)
     }
     if (code != HPE_OK)
         return protocol_error(x, code);
-    x->overhead += n - (x->call->body_in.len - stored);
-    if (x->overhead > OVERHEAD_MAX + 8 * x->call->body_in.len) {
+    size_t body = x->call->body_in.len + x->given;
+    x->overhead += n - (body - stored);
+    if (x->overhead > OVERHEAD_MAX + 8 * body) {
         parse_failed(x, -EMSGSIZE, "the head of the answer is larger than allowed");
         return x->err;
     }

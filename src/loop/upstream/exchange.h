@@ -26,6 +26,8 @@ struct exchange {
     size_t body_len;
     size_t out_sent, body_sent;
     size_t overhead;        /* bytes of the answer that were not body */
+    size_t given;           /* bytes of the body that piece() has taken */
+    bool paused;            /* piece() wants no more for now */
     enum call_headers want; /* the header being read; CALL_NHEADERS = one that is not kept */
     bool is_cookie;
     bool in_head; /* before the end of the final head */
@@ -40,7 +42,7 @@ struct exchange {
         SIZE_BLANKS
     } size; /* position in the size line of a chunk */
     size_t name_len;
-    char name[24]; /* header name being read, as long as the longest that is kept */
+    char name[32]; /* header name being read, as long as the longest that is kept */
     int err;
 };
 

@@ -197,6 +197,7 @@ void upstream_finish(struct call *call, int err, const char *why)
 
     detach_call(call);
     call->err = err;
+    call->fault = err == -ECONNREFUSED ? up->fault : CALL_FAULT_NONE;
     if (err) {
         char words[sizeof(call->why)]; /* `why` may be call->why itself */
         text_copy(words, sizeof(words), why);
@@ -379,6 +380,14 @@ void upstream_cancel(struct call *call)
         pool_serve(up);
 }
 
+void upstream_resume(struct call *call)
+{
+    if (call->state != CALL_BUSY)
+        return;
+    pool_resume(call);
+    pool_serve(call->up);
+}
+
 bool upstream_unsent(const struct call *call)
 {
     return call->state == CALL_WAITING && !call->sent;
@@ -459,6 +468,7 @@ struct upstream *upstream_new(struct loop *loop, const struct upstream_opts *opt
     priority_queue_init(&up->priority_queue, loop_clock(loop));
     up->loop = loop;
     set_limits(up, opts);
+    up->single = opts->single;
     up->name = strdup(opts->name ? opts->name : "-");
     up->scratch = secret_alloc(UPSTREAM_SCRATCH);
     if (up->name && up->scratch)

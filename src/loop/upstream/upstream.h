@@ -8,7 +8,8 @@
  * most `connections` at once; calls beyond that wait in order. A connection that failed mid-answer, or sent
  * bytes after its answer, is never pooled. A connection is pinned to the owner of its first call and carries
  * no other owner's. A call whose pooled connection is lost before any byte of an answer is repeated once on a
- * fresh connection if it is marked `safe`, or if nothing of it was sent.
+ * fresh connection if it is marked `safe`, or if nothing of it was sent. With `single` no connection is
+ * pooled: each call opens its own, and the name is resolved again for each.
  *
  * Rules for struct call, which lives inside its owner's object:
  *  - upstream_call() returns 0 and later calls done() exactly once, or <0 and never calls it;
@@ -17,6 +18,11 @@
  * Request texts (target, headers, body) belong to the caller and stay valid until done(). The answer is the
  * caller's from done() on (call_free_answer). A struct call is zeroed before its first use; Host, User-Agent
  * and Content-Length are written here, every other line is the caller's.
+ *
+ * A large answer comes in pieces where the call has a `piece` function: each piece is at most 32 kB, status
+ * and headers are known by then, and `body_in` stays empty. Once piece() has returned CALL_PAUSE no more is
+ * read, until upstream_resume(): so a reader decides how much of an answer is processed in one iteration. The
+ * call's deadline runs on meanwhile. piece() neither starts, resumes nor cancels calls of this upstream.
  */
 #ifndef JG_LOOP_UPSTREAM_UPSTREAM_H
 #define JG_LOOP_UPSTREAM_UPSTREAM_H
@@ -35,7 +41,24 @@ enum call_headers { /* answer headers that are kept */
                     CALL_RETRY_AFTER,
                     CALL_2FA, /* WWW-Authenticate-2FA */
                     CALL_CONTENT_TYPE,
+                    CALL_RATE_REMAINING, /* X-RateLimit-Remaining */
+                    CALL_LAST_PAGE,      /* X-BT-Pagination-Last-Page */
                     CALL_NHEADERS
+};
+
+enum { CALL_PAUSE = 1 };
+
+enum call_fault { /* why no connection was opened */
+                  CALL_FAULT_NONE,
+                  CALL_FAULT_NAME,    /* the name is unknown, or was not resolved in time */
+                  CALL_FAULT_REFUSED, /* no TCP connection: refused, or no route */
+                  CALL_FAULT_TIMEOUT, /* no TCP connection in time */
+                  CALL_FAULT_ISSUER, /* the certificate's issuer is not trusted, or the chain is bad otherwise
+                                      */
+                  CALL_FAULT_WRONG_NAME,
+                  CALL_FAULT_EXPIRED, /* the certificate is not valid any more, or not yet */
+                  CALL_FAULT_NO_TLS,  /* no TLS, or the handshake failed or was not done in time */
+                  CALL_FAULT_OTHER
 };
 
 struct call {
@@ -55,12 +78,15 @@ struct call {
         wait_ms; /* longest wait for a connection; timeout_ms then counts from its end. 0 = no such limit */
     uint64_t timeout_ms; /* whole call, waiting for a connection included; 0 = the upstream's call_timeout */
     size_t max_answer;   /* 0 = the upstream's */
+    /* NULL, or takes the answer's body: 0, CALL_PAUSE, or -errno, with which the call ends */
+    int (*piece)(struct call *, const char *bytes, size_t n);
     void (*done)(struct call *);
 
     /* the answer, in done() */
-    int err;   /* 0 = an answer is here; -ETIMEDOUT, -ECONNREFUSED (no connection: refused, name, TLS),
-                  -ECONNRESET (lost), -EPROTO (not HTTP), -EMSGSIZE (too large), -ENOMEM,
-                  -EAGAIN (wait_ms is over, nothing was sent), -ECANCELED (upstream is closing) */
+    int err; /* 0 = an answer is here; -ETIMEDOUT, -ECONNREFUSED (no connection: refused, name, TLS),
+                -ECONNRESET (lost), -EPROTO (not HTTP), -EMSGSIZE (too large), -ENOMEM,
+                -EAGAIN (wait_ms is over, nothing was sent), -ECANCELED (upstream is closing) */
+    enum call_fault fault; /* for -ECONNREFUSED */
     bool sent; /* some of the request may have reached the vault: with err, the outcome is unknown */
     int status;
     char value[CALL_NHEADERS][128]; /* empty = absent; cut if longer */
@@ -86,6 +112,7 @@ struct upstream_opts {
     const char *proxy;                           /* NULL or "" = none */
     const char *ca_file;                         /* NULL = the system's store */
     const char *client_certificate, *client_key; /* PEM; NULL = none */
+    bool single; /* one call per connection, the name resolved for each; fixed for the upstream's life */
     size_t connections;
     size_t max_calls; /* queued or in flight; beyond it upstream_call() returns -EAGAIN */
     uint64_t connect_timeout_ms, call_timeout_ms, idle_timeout_ms;
@@ -112,6 +139,7 @@ void upstream_reload(struct upstream *, struct upstream_next *);      /* takes i
 /* 0, -EAGAIN (max_calls reached), -EINVAL (a forged line in the request text), -ENOMEM, -ESHUTDOWN. */
 int upstream_call(struct upstream *, struct call *) __attribute__((warn_unused_result));
 void upstream_cancel(struct call *); /* any number of times; frees the answer so far */
+void upstream_resume(struct call *); /* reads on after CALL_PAUSE; one that is not paused is fine */
 bool upstream_unsent(
     const struct call *); /* it waits and nothing of it is sent: it may be cancelled without a trace */
 void call_free_answer(struct call *); /* cookies and body, wiped */

@@ -61,11 +61,11 @@ static void on_poll_closed(uv_handle_t *handle)
 
 int vault_conn_watch(struct vault_conn *vc)
 {
-    int events = UV_READABLE | (vc->want_write ? UV_WRITABLE : 0);
+    int events = (vc->paused ? 0 : UV_READABLE) | (vc->want_write ? UV_WRITABLE : 0);
 
     if (events == vc->events)
         return 0;
-    int err = uv_poll_start(&vc->poll, events, on_poll);
+    int err = events ? uv_poll_start(&vc->poll, events, on_poll) : uv_poll_stop(&vc->poll);
     vc->events = err ? 0 : events;
     return err;
 }
@@ -78,7 +78,8 @@ int vault_conn_open(struct vault_conn *vc, struct dialer *dialer)
     vc->half_time = (struct deadline){0};
     vc->fd = CURL_SOCKET_BAD;
     vc->events = 0;
-    vc->polled = vc->want_write = vc->lost = vc->wrapped = vc->direct = false;
+    vc->polled = vc->want_write = vc->lost = vc->wrapped = vc->direct = vc->paused = false;
+    vc->fault = CALL_FAULT_NONE;
     vc->error[0] = '\0';
     return dialer_add(dialer, vc);
 }
@@ -104,8 +105,50 @@ static SSL *find_tls(struct vault_conn *vc)
     return info->backend == CURLSSLBACKEND_OPENSSL ? info->internals : NULL;
 }
 
+static enum call_fault certificate_fault(CURL *easy)
+{
+    long verdict = 0;
+
+    if (curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &verdict))
+        return CALL_FAULT_OTHER;
+    switch (verdict) {
+    case X509_V_OK:
+    case X509_V_ERR_UNSPECIFIED: /* libcurl compares the name itself, before it asks for the verdict */
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH: return CALL_FAULT_WRONG_NAME;
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID: return CALL_FAULT_EXPIRED;
+    default: return CALL_FAULT_ISSUER;
+    }
+}
+
+/* How far opening had come: the name, the TCP connection, TLS. */
+static enum call_fault timeout_fault(const struct vault_conn *vc)
+{
+    curl_off_t named = 0;
+
+    if (curl_easy_getinfo(vc->easy, CURLINFO_NAMELOOKUP_TIME_T, &named) || !named)
+        return CALL_FAULT_NAME;
+    return vc->tcp_open ? CALL_FAULT_NO_TLS : CALL_FAULT_TIMEOUT;
+}
+
+static enum call_fault fault_of(const struct vault_conn *vc, CURLcode result)
+{
+    switch (result) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY: return CALL_FAULT_NAME;
+    case CURLE_COULDNT_CONNECT: return CALL_FAULT_REFUSED;
+    case CURLE_OPERATION_TIMEDOUT: return timeout_fault(vc);
+    case CURLE_PEER_FAILED_VERIFICATION: return certificate_fault(vc->easy);
+    case CURLE_SSL_CONNECT_ERROR: return CALL_FAULT_NO_TLS;
+    default: return CALL_FAULT_OTHER;
+    }
+}
+
 static int open_failed(struct vault_conn *vc, const char *why)
 {
+    if (!vc->fault)
+        vc->fault = CALL_FAULT_OTHER;
     if (!vc->error[0])
         text_copy(vc->error, sizeof(vc->error), why);
     return -ECONNREFUSED;
@@ -138,6 +181,8 @@ static int attach_handle(struct vault_conn *vc)
 
 void vault_conn_on_opened(struct vault_conn *vc, CURLcode result)
 {
+    if (result)
+        vc->fault = fault_of(vc, result);
     int err = result ? open_failed(vc, curl_easy_strerror(result)) : attach_handle(vc);
 
     vc->opened(vc, err);

@@ -13,15 +13,16 @@
  *                       -> opened(-ECONNREFUSED), words in `error`      -> vault_conn_close -> closed()
  *
  * Invariants: no callback runs from within libcurl. opened() comes once, later, unless
- * vault_conn_close() came first. The poll stays registered for reading from opened() to vault_conn_close():
- * no system call per use. closed() may be called from within vault_conn_close(); then the owner may free the
- * memory. Once open, the easy handle is attached to its connection at once (by a first read): libcurl takes
- * an unattached connection for unused, and closes it when it looks for dead connections.
+ * vault_conn_close() came first. The poll stays registered for reading from opened() to vault_conn_close(),
+ * but while `paused`: no system call per use. closed() may be called from within vault_conn_close(); then the
+ * owner may free the memory. Once open, the easy handle is attached to its connection at once (by a first
+ * read): libcurl takes an unattached connection for unused, and closes it when it looks for dead connections.
  */
 #ifndef JG_LOOP_UPSTREAM_VAULT_CONN_H
 #define JG_LOOP_UPSTREAM_VAULT_CONN_H
 
 #include "base/timers.h"
+#include "loop/upstream/upstream.h"
 
 #include <curl/curl.h>
 #include <openssl/ssl.h>
@@ -46,16 +47,19 @@ struct vault_conn {
     struct deadline half_time;           /* at half of the connect timeout */
     uint64_t dialed_ms;
     curl_socket_t dialing; /* the socket libcurl watched last for it */
+    bool tcp_open;         /* libcurl has waited for bytes of the peer: TCP is open, TLS is not yet */
     bool name_kept;        /* its address is from an earlier connect (libcurl's DNS cache) */
     SSL *tls;              /* NULL = plain; belongs to libcurl */
     curl_socket_t fd;
     bool wrapped; /* the proxy is reached over TLS: only libcurl can move the bytes */
     bool direct;  /* OpenSSL and the socket move the bytes, not libcurl */
     uv_poll_t poll;
-    int events;      /* what the poll waits for; 0 = it is stopped */
-    bool polled;     /* the poll handle is initialised */
-    bool want_write; /* a send or a receive could not go on until the socket takes bytes */
-    bool lost;       /* the poll reported an error */
+    int events;            /* what the poll waits for; 0 = it is stopped */
+    bool polled;           /* the poll handle is initialised */
+    bool want_write;       /* a send or a receive could not go on until the socket takes bytes */
+    bool paused;           /* the owner's: it does not read for now */
+    enum call_fault fault; /* why opening failed */
+    bool lost;             /* the poll reported an error */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -73,7 +77,7 @@ bool vault_conn_silent(const struct vault_conn *);
 /* May more bytes be read without waiting for the poll? `got` of `asked` came from the last vault_conn_recv().
  */
 bool vault_conn_more(const struct vault_conn *, ssize_t got, size_t asked);
-/* Waits for reading always, for writing while `want_write`. 0 or -errno. */
+/* Waits for reading unless `paused`, for writing while `want_write`. 0 or -errno. */
 int vault_conn_watch(struct vault_conn *);
 
 /* Called by dialer.c alone: libcurl has finished opening. */

@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client.c - the life of a call to a site: token, turn, sending, answer.
+ *
+ *   idle --pra_client_call--> wants token --granted--> waits --its turn--> sent --judged--> done()
+ *                                 ^   \                  |                  |
+ *                                 |    +-- no token -----+--> ended --------+   (by a deadline, later)
+ *                                 +------------ token refused, once --------+
+ *
+ * One token call serves all calls that want a token, and they share its failure. While the site refuses the
+ * secret, or the token call has failed a moment ago, calls that need a token end at once with that failure.
+ *
+ * The turn goes by urgency: urgent calls and the token call, then probes, then the others; pra_budget says
+ * when. `turn` fires when the first of them may go, and runs always, so that moving it needs no memory; the
+ * same holds for a call's `later` until it is sent.
+ *
+ * Invariants: a call is in `calls` from pra_client_call() until just before its done(). done() is called by
+ * call_finish() alone, from the loop or from pra_client_close().
+ *
+ * Not here: the texts of requests (request.c), what an answer is worth (judge.c).
+ */
+#include "backends/pra/client_internal.h"
+
+#include "base/container_of.h"
+#include "base/log.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define PARKED_MS (2u * 3600 * 1000)
+#define MAX_CALLS 1000
+
+static void serve(struct pra_client *);
+static void want_token(struct pra_client *);
+
+/* ---- ending ---- */
+
+/* What is only needed while the call runs. The request holds token or secret. */
+static void forget_request(struct pra_call *call)
+{
+    timer_stop(call->client->timers, &call->later);
+    buf_free(&call->headers);
+    buf_free(&call->target);
+    buf_free(&call->form);
+    buf_free(&call->body);
+    pra_xml_free(call->xml);
+    call->xml = NULL;
+    call_free_answer(&call->http);
+}
+
+void pra_call_free(struct pra_call *call)
+{
+    pra_answer_free(&call->answer);
+}
+
+/* May free the call. */
+static void call_finish(struct pra_call *call)
+{
+    TAILQ_REMOVE(&call->client->calls, call, link);
+    forget_request(call);
+    call->state = PRA_CALL_IDLE;
+    call->done(call);
+}
+
+static void on_ended(struct deadline *d)
+{
+    call_finish(CONTAINER_OF(d, struct pra_call, later));
+}
+
+static void end_later(struct pra_call *call, const struct pra_result *result)
+{
+    call->result = *result;
+    call->state = PRA_CALL_ENDED;
+    if (timer_start(call->client->timers, &call->later, 0, on_ended))
+        call->later.fire = on_ended;
+}
+
+static void on_parked(struct deadline *d)
+{
+    struct pra_call *call = CONTAINER_OF(d, struct pra_call, later);
+
+    call->result = (struct pra_result){.fault = PRA_TIMEOUT, .failed = call->kind};
+    call_finish(call);
+}
+
+static int park(struct pra_call *call)
+{
+    return timer_start(call->client->timers, &call->later, PARKED_MS, on_parked);
+}
+
+/* ---- token ---- */
+
+static void end_without_token(struct pra_client *client)
+{
+    struct pra_result failure = client->token.failure;
+    uint64_t now = clock_now(client->clock);
+    struct pra_call *call;
+
+    failure.sent = false;
+    if (pra_token_paused(&client->token, now))
+        failure.retry_after_ms = client->token.paused_until_ms - now;
+    TAILQ_FOREACH(call, &client->calls, link)
+    {
+        if (call->state == PRA_CALL_WANTS_TOKEN)
+            end_later(call, &failure);
+    }
+}
+
+static void log_token_failure(const struct pra_client *client, const struct pra_result *r)
+{
+    char words[PRA_TEXT_SIZE + 80];
+
+    pra_result_words(r, words, sizeof(words));
+    log_warn(r->fault == PRA_CLIENT_REFUSED ? "pra_client_refused" : "pra_token_failed",
+             "pra=%s status=%d pause_ms=%llu why=%s", client->name, r->status,
+             (unsigned long long)(client->token.paused_until_ms - clock_now(client->clock)), words);
+}
+
+static void token_answered(struct pra_client *client)
+{
+    struct pra_call *call = &client->token_call;
+
+    forget_request(call);
+    call->state = PRA_CALL_IDLE;
+    if (call->result.fault == PRA_OK) {
+        TAILQ_FOREACH(call, &client->calls, link)
+        {
+            if (call->state == PRA_CALL_WANTS_TOKEN)
+                call->state = PRA_CALL_WAITS;
+        }
+    } else {
+        pra_token_failed(&client->token, &call->result, clock_now(client->clock));
+        log_token_failure(client, &call->result);
+        end_without_token(client);
+    }
+    serve(client);
+}
+
+/* Calls want a token: asks for one, unless one is asked for already or none may be asked for. */
+static void want_token(struct pra_client *client)
+{
+    struct pra_call *call = &client->token_call;
+
+    if (call->state != PRA_CALL_IDLE)
+        return;
+    if (pra_token_paused(&client->token, clock_now(client->clock))) {
+        end_without_token(client);
+        return;
+    }
+    *call =
+        (struct pra_call){.kind = PRA_CALL_TOKEN, .urgent = true, .client = client, .state = PRA_CALL_WAITS};
+    serve(client);
+}
+
+/* ---- sending ---- */
+
+static void count_call(struct pra_client *client, const struct pra_call *call)
+{
+    struct pra_call_counts *counts = &client->counts[call->kind];
+
+    counts->outcomes[pra_fault_outcome(call->result.fault)]++;
+    metric_observe_us(&counts->duration, clock_measure_us() - call->http.started_us);
+}
+
+/* True: the call is to be sent once more, with another token. */
+static bool wants_repeat(struct pra_client *client, const struct pra_call *call)
+{
+    return call->result.fault == PRA_TOKEN_REFUSED &&
+           pra_token_refused_call(&client->token, call->kind, call->token_serial, call->repeated,
+                                  clock_now(client->clock));
+}
+
+static void on_answer(struct call *http)
+{
+    struct pra_call *call = CONTAINER_OF(http, struct pra_call, http);
+    struct pra_client *client = call->client;
+
+    pra_answer_judge(client, call);
+    call->took_ms = clock_now(client->clock) - call->began_ms;
+    count_call(client, call);
+    if (call == &client->token_call) {
+        token_answered(client);
+        return;
+    }
+    if (call->result.fault == PRA_OK || call->result.fault == PRA_NO_ROWS)
+        pra_token_served_call(&client->token, call->kind);
+    if (wants_repeat(client, call) && (forget_request(call), park(call) == 0)) {
+        call->repeated = true;
+        call->state = PRA_CALL_WANTS_TOKEN;
+        if (client->token.text.p)
+            call->state = PRA_CALL_WAITS;
+        else
+            want_token(client);
+        serve(client);
+        return;
+    }
+    call_finish(call);
+}
+
+static int send_http(struct pra_client *client, struct pra_call *call)
+{
+    int err = pra_request_write(client, call);
+
+    call->http.done = on_answer;
+    call->http.begun = call->urgent;
+    call->began_ms = clock_now(client->clock);
+    call->began_wall_ms = clock_wall(client->clock);
+    call->token_serial = client->token.serial;
+    return err ? err : upstream_call(client->up, &call->http);
+}
+
+static void send_failed(struct pra_client *client, struct pra_call *call, int err)
+{
+    struct pra_result failure = {.fault = err == -ENOMEM ? PRA_NO_MEMORY : PRA_NO_CONNECTION,
+                                 .failed = call->kind};
+
+    call->began_wall_ms = 0;
+    if (call != &client->token_call) {
+        end_later(call, &failure);
+        return;
+    }
+    call->result = failure;
+    forget_request(call);
+    call->state = PRA_CALL_IDLE;
+    pra_token_failed(&client->token, &failure, clock_now(client->clock));
+    end_without_token(client);
+}
+
+/* It has its turn. */
+static void send_call(struct pra_client *client, struct pra_call *call)
+{
+    if (pra_needs_token(call->kind) && !client->token.text.p) {
+        call->state = PRA_CALL_WANTS_TOKEN; /* it was dropped meanwhile */
+        want_token(client);
+        return;
+    }
+    int err = send_http(client, call);
+    if (err) {
+        send_failed(client, call, err);
+        return;
+    }
+    call->state = PRA_CALL_SENT;
+    client->sent++;
+    pra_budget_take(&client->budget, clock_now(client->clock));
+}
+
+static enum pra_urgency urgency_of(const struct pra_call *call)
+{
+    return call->urgent ? PRA_URGENT : call->kind == PRA_CALL_PROBE ? PRA_PROBES : PRA_BACKGROUND;
+}
+
+static struct pra_call *first_waiting(struct pra_client *client, enum pra_urgency urgency)
+{
+    struct pra_call *call;
+
+    if (urgency == PRA_URGENT && client->token_call.state == PRA_CALL_WAITS)
+        return &client->token_call;
+    TAILQ_FOREACH(call, &client->calls, link)
+    {
+        if (call->state == PRA_CALL_WAITS && urgency_of(call) == urgency)
+            return call;
+    }
+    return NULL;
+}
+
+/* The call that may go now; NULL, and in how many milliseconds the first may. */
+static struct pra_call *next_call(struct pra_client *client, uint64_t *wait)
+{
+    uint64_t now = clock_now(client->clock);
+
+    *wait = PARKED_MS;
+    for (enum pra_urgency u = PRA_URGENT; u <= PRA_BACKGROUND; u++) {
+        struct pra_call *call = first_waiting(client, u);
+        uint64_t left = call ? pra_budget_wait(&client->budget, now, u) : PARKED_MS;
+        if (call && !left)
+            return call;
+        *wait = left < *wait ? left : *wait;
+    }
+    return NULL;
+}
+
+static void on_turn(struct deadline *d)
+{
+    serve(CONTAINER_OF(d, struct pra_client, turn));
+}
+
+static void serve(struct pra_client *client)
+{
+    struct pra_call *call;
+    uint64_t wait;
+
+    if (client->closing)
+        return;
+    while ((call = next_call(client, &wait)))
+        send_call(client, call);
+    if (timer_start(client->timers, &client->turn, wait, on_turn))
+        log_error("pra_timer", "pra=%s error=%s", client->name, "out of memory");
+}
+
+/* ---- the caller's side ---- */
+
+int pra_client_call(struct pra_client *client, struct pra_call *call)
+{
+    uint64_t now = clock_now(client->clock);
+
+    if (client->closing)
+        return -ESHUTDOWN;
+    call->client = client;
+    call->repeated = false;
+    call->began_wall_ms = 0;
+    if (park(call))
+        return -ENOMEM;
+    TAILQ_INSERT_TAIL(&client->calls, call, link);
+    call->state = PRA_CALL_WAITS;
+    if (pra_needs_token(call->kind) && !pra_token_fresh(&client->token, now)) {
+        call->state = PRA_CALL_WANTS_TOKEN;
+        want_token(client);
+    }
+    serve(client);
+    return 0;
+}
+
+void pra_client_cancel(struct pra_call *call)
+{
+    if (call->state == PRA_CALL_SENT)
+        upstream_cancel(&call->http);
+    if (call->state != PRA_CALL_IDLE) {
+        TAILQ_REMOVE(&call->client->calls, call, link);
+        forget_request(call);
+        call->state = PRA_CALL_IDLE;
+    }
+    pra_call_free(call);
+}
+
+void pra_client_state(const struct pra_client *client, struct pra_client_state *out)
+{
+    const struct pra_token *token = &client->token;
+    struct pra_budget budget = client->budget;
+    uint64_t now = clock_now(client->clock);
+
+    *out = (struct pra_client_state){
+        .refused = token->refused,
+        .token = token->failure,
+        .token_paused = pra_token_paused(token, now),
+        .background_pause_ms = pra_budget_wait(&budget, now, PRA_BACKGROUND),
+        .few_left = pra_budget_below(&budget, now, PRA_REMAINING_FEW),
+        .none_left = pra_budget_below(&budget, now, PRA_REMAINING_LOW),
+        .tokens = token->granted,
+        .calls = client->sent,
+    };
+    if (out->token_paused)
+        out->token_pause_ms = token->paused_until_ms - now;
+}
+
+struct pra_call_counts *pra_client_counts(struct pra_client *client)
+{
+    return client->counts;
+}
+
+/* ---- life ---- */
+
+static void client_free(struct pra_client *client)
+{
+    secret_clear(&client->secret);
+    pra_token_forget(&client->token);
+    free(client->name);
+    free(client->client_id);
+    free(client);
+}
+
+static struct upstream_opts opts_of(const struct pra_params *params)
+{
+    return (struct upstream_opts){
+        .name = params->name,
+        .url = params->url,
+        .proxy = params->proxy,
+        .ca_file = params->ca_file,
+        .single = true,
+        .connections = PRA_CONNECTIONS,
+        .max_calls = MAX_CALLS,
+        .connect_timeout_ms = params->connect_timeout_ms,
+        .call_timeout_ms = params->call_timeout_ms,
+        .idle_timeout_ms = params->call_timeout_ms,
+        .max_answer = params->max_answer,
+    };
+}
+
+static void take_params(struct pra_client *client, const struct pra_params *params)
+{
+    client->call_timeout_ms = params->call_timeout_ms;
+    client->report_timeout_ms = params->report_timeout_ms;
+    client->max_answer = params->max_answer;
+    client->budget.rate_per_s = params->rate_per_s;
+}
+
+struct pra_client *pra_client_new(struct loop *loop, const struct pra_params *params, struct secret *secret,
+                                  char why[256])
+{
+    struct pra_client *client = calloc(1, sizeof(*client));
+    struct upstream_opts opts = opts_of(params);
+
+    text_copy(why, 256, "out of memory");
+    if (!client) {
+        secret_clear(secret);
+        return NULL;
+    }
+    secret_move(&client->secret, secret);
+    TAILQ_INIT(&client->calls);
+    client->loop = loop;
+    client->timers = loop_timers(loop);
+    client->clock = loop_clock(loop);
+    client->token_call.client = client;
+    take_params(client, params);
+    client->name = strdup(params->name);
+    client->client_id = strdup(params->client_id);
+    if (client->name && client->client_id && !timer_start(client->timers, &client->turn, PARKED_MS, on_turn))
+        client->up = upstream_new(loop, &opts, why);
+    if (client->up)
+        return client;
+    timer_stop(client->timers, &client->turn);
+    client_free(client);
+    return NULL;
+}
+
+/* The token call that runs, if any, uses the old secret. */
+static void change_secret(struct pra_client *client, struct secret *secret)
+{
+    struct pra_call *call = &client->token_call;
+
+    secret_clear(&client->secret);
+    secret_move(&client->secret, secret);
+    pra_token_forget(&client->token);
+    if (call->state == PRA_CALL_SENT)
+        upstream_cancel(&call->http);
+    if (call->state == PRA_CALL_IDLE)
+        return;
+    forget_request(call);
+    call->state = PRA_CALL_IDLE;
+    want_token(client);
+}
+
+int pra_client_reload(struct pra_client *client, const struct pra_params *params, struct secret *secret)
+{
+    struct upstream_opts opts = opts_of(params);
+    struct upstream_next *next = upstream_prepare(&opts);
+
+    if (!next) {
+        if (secret)
+            secret_clear(secret);
+        return -ENOMEM;
+    }
+    upstream_reload(client->up, next);
+    take_params(client, params);
+    if (secret && !secret_equal(&client->secret, secret->p, secret->len))
+        change_secret(client, secret);
+    if (secret)
+        secret_clear(secret);
+    serve(client);
+    return 0;
+}
+
+static void on_upstream_closed(void *arg)
+{
+    struct pra_client *client = arg;
+    void (*closed)(void *) = client->closed;
+    void *closed_arg = client->arg;
+
+    client_free(client);
+    closed(closed_arg);
+}
+
+static void close_call(struct pra_call *call)
+{
+    bool sent = call->state == PRA_CALL_SENT && call->http.sent;
+
+    if (call->state == PRA_CALL_SENT)
+        upstream_cancel(&call->http);
+    pra_answer_free(&call->answer);
+    call->result = (struct pra_result){.fault = PRA_CANCELLED, .failed = call->kind, .sent = sent};
+    call_finish(call);
+}
+
+void pra_client_close(struct pra_client *client, void (*closed)(void *arg), void *arg)
+{
+    struct pra_call *call = &client->token_call;
+
+    client->closing = true;
+    client->closed = closed;
+    client->arg = arg;
+    timer_stop(client->timers, &client->turn);
+    if (call->state == PRA_CALL_SENT)
+        upstream_cancel(&call->http);
+    forget_request(call);
+    call->state = PRA_CALL_IDLE;
+    while ((call = TAILQ_FIRST(&client->calls)))
+        close_call(call);
+    upstream_close(client->up, on_upstream_closed, client);
+}

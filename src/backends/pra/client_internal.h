@@ -1,0 +1,51 @@
+/*
+ * client_internal.h - the inside of struct pra_client, shared by client.c, request.c and judge.c.
+ */
+#ifndef JG_BACKENDS_PRA_CLIENT_INTERNAL_H
+#define JG_BACKENDS_PRA_CLIENT_INTERNAL_H
+
+#include "backends/pra/client.h"
+
+#define PRA_BODY_MAX 262144 /* of an answer that is no XML: a page of Jumpoints, a token, an error */
+
+TAILQ_HEAD(pra_call_list, pra_call);
+
+struct pra_client {
+    struct loop *loop;
+    struct timers *timers;
+    const struct clock *clock;
+    struct upstream *up;
+    char *name, *client_id;
+    struct secret secret;
+    uint64_t call_timeout_ms, report_timeout_ms;
+    size_t max_answer;
+
+    struct pra_budget budget;
+    struct pra_token token;
+    struct pra_call token_call; /* IDLE = none is asked for */
+    struct pra_call_list calls; /* all but the token call, in the order of their start */
+    struct deadline turn;       /* when the next call may go; always running */
+    bool closing;
+    void (*closed)(void *arg);
+    void *arg;
+
+    uint64_t sent;
+    struct pra_call_counts counts[PRA_NCALLS];
+};
+
+static inline bool pra_needs_token(enum pra_call_kind kind)
+{
+    return kind != PRA_CALL_PROBE && kind != PRA_CALL_TOKEN;
+}
+
+/* request.c: writes target, headers and form of the call and fills call->http but for done(). 0 or -ENOMEM.
+ */
+int pra_request_write(struct pra_client *, struct pra_call *);
+
+/* judge.c */
+/* Takes the pieces of the answer; as call->http.piece. */
+int pra_answer_piece(struct call *, const char *bytes, size_t n);
+/* The answer is here or has failed: fills call->result, and call->answer where it is good. */
+void pra_answer_judge(struct pra_client *, struct pra_call *);
+
+#endif

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * judge.c - what an answer of the site is worth.
+ *
+ * The site answers errors with status 200, a proxy answers pages with any status, and a cut answer looks like
+ * a short one. So an answer is good only if all of it is: status 200, a content type of its kind or none, a
+ * body that is complete, well-formed and of the expected kind. Everything else is a failure with a name, and
+ * the order in which these are looked for is the order of the functions below.
+ *
+ * The body of an XML call is parsed as it comes. It is paused after each piece, so one iteration of the loop
+ * never parses more than one piece.
+ *
+ * Not here: which calls are repeated (client.c).
+ */
+#include "backends/pra/client_internal.h"
+
+#include "base/container_of.h"
+#include "base/text.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <strings.h>
+
+/* ---- pieces ---- */
+
+static void on_resume(struct deadline *d)
+{
+    struct pra_call *call = CONTAINER_OF(d, struct pra_call, later);
+
+    upstream_resume(&call->http);
+}
+
+/* The first letter decides: '{' is a JSON error, everything else is for the XML parser. */
+static void take_piece(struct pra_call *call, const char *bytes, size_t n)
+{
+    if (!call->xml && !call->body.len && bytes[0] != '{') {
+        call->answer.lsid = call->lsid;
+        call->xml = pra_xml_new(pra_reader(call->kind), &call->answer);
+    }
+    if (call->xml)
+        pra_xml_feed(call->xml, bytes, n);
+    else
+        (void)buf_append(&call->body, bytes, n); /* what does not fit makes it unreadable */
+}
+
+int pra_answer_piece(struct call *http, const char *bytes, size_t n)
+{
+    struct pra_call *call = CONTAINER_OF(http, struct pra_call, http);
+
+    if (n)
+        take_piece(call, bytes, n);
+    /* It runs already, so that moving it needs no memory. */
+    if (timer_start(call->client->timers, &call->later, 0, on_resume))
+        return -ENOMEM;
+    return CALL_PAUSE;
+}
+
+/* ---- no answer ---- */
+
+static enum pra_fault fault_of_connect(enum call_fault fault)
+{
+    switch (fault) {
+    case CALL_FAULT_NAME: return PRA_NAME_UNKNOWN;
+    case CALL_FAULT_REFUSED: return PRA_REFUSED_TCP;
+    case CALL_FAULT_TIMEOUT: return PRA_CONNECT_LATE;
+    case CALL_FAULT_ISSUER: return PRA_TLS_ISSUER;
+    case CALL_FAULT_WRONG_NAME: return PRA_TLS_NAME;
+    case CALL_FAULT_EXPIRED: return PRA_TLS_EXPIRED;
+    case CALL_FAULT_NO_TLS: return PRA_TLS_NONE;
+    default: return PRA_NO_CONNECTION;
+    }
+}
+
+static enum pra_fault fault_of_transport(const struct call *http)
+{
+    switch (http->err) {
+    case -ECONNREFUSED: return fault_of_connect(http->fault);
+    case -ETIMEDOUT: return PRA_TIMEOUT;
+    case -ECONNRESET: return PRA_LOST;
+    case -EMSGSIZE: return PRA_TOO_LARGE;
+    case -ENOMEM: return PRA_NO_MEMORY;
+    case -ECANCELED: return PRA_CANCELLED;
+    default: return PRA_NONSENSE;
+    }
+}
+
+/* ---- JSON errors ---- */
+
+static bool is_one_of(const char *word, const char *const words[], size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(word, words[i]))
+            return true;
+    return false;
+}
+
+static const struct buf *json_body(const struct pra_call *call)
+{
+    const struct buf *body = call->http.piece ? &call->body : &call->http.body_in;
+
+    return body->len && !call->xml && body->data[0] == '{' ? body : NULL;
+}
+
+/* The Configuration API answers 401 when it does not know a parameter, too: then without `error`, and the
+ * token is good. */
+static bool is_unknown_parameter(const struct pra_call *call, const char *error)
+{
+    return call->kind == PRA_CALL_JUMPOINTS && call->result.status == 401 && !*error;
+}
+
+/* An OAuth error, or the error of another API. PRA_OK = the body is none. */
+static enum pra_fault judge_json_error(struct pra_call *call)
+{
+    static const char *const of_client[] = {"invalid_client", "invalid_credentials", "unauthorized_client",
+                                            "invalid_grant"};
+    struct pra_result *r = &call->result;
+    const struct buf *body = json_body(call);
+    char error[PRA_WORD_SIZE], message[PRA_TEXT_SIZE];
+
+    if (!body || !pra_read_json_error(body, error, message))
+        return is_unknown_parameter(call, "") ? PRA_SITE_ERROR : PRA_OK;
+    if (!*error && !*message && r->status == 200)
+        return PRA_OK;
+    text_copy(r->text, sizeof(r->text), *message ? message : error);
+    if (call->kind == PRA_CALL_TOKEN && is_one_of(error, of_client, sizeof(of_client) / sizeof(*of_client)))
+        return PRA_CLIENT_REFUSED;
+    if (call->kind != PRA_CALL_TOKEN && !strcmp(error, "access_denied"))
+        return PRA_TOKEN_REFUSED;
+    if (is_unknown_parameter(call, error))
+        return PRA_SITE_ERROR;
+    return r->status == 200 ? PRA_SITE_ERROR : PRA_OK;
+}
+
+/* ---- status ---- */
+
+static enum pra_fault judge_status(const struct pra_call *call)
+{
+    int status = call->result.status;
+
+    if (call->kind == PRA_CALL_TOKEN && (status == 400 || status == 401 || status == 403))
+        return PRA_CLIENT_REFUSED;
+    if (status == 401 && pra_needs_token(call->kind))
+        return PRA_TOKEN_REFUSED;
+    if (status == 403)
+        return PRA_DENIED;
+    if (status >= 300 && status < 400)
+        return PRA_REDIRECT;
+    if (status == 429)
+        return PRA_RATE_LIMITED;
+    if (status == 503)
+        return PRA_UNAVAILABLE;
+    return status == 200 ? PRA_OK : PRA_STATUS;
+}
+
+static bool says_type(const struct call *http, const char *word)
+{
+    return strcasestr(http->value[CALL_CONTENT_TYPE], word) != NULL;
+}
+
+static bool begins_page(const struct buf *body)
+{
+    size_t at = 0;
+
+    while (at < body->len && (isspace((unsigned char)body->data[at]) || (body->data[at] & 0x80)))
+        at++;
+    return at < body->len && body->data[at] == '<';
+}
+
+/* A page in the answer's place, whatever its status. */
+static bool is_page(const struct pra_call *call, enum pra_fault parsed)
+{
+    if (call->http.piece)
+        return parsed == PRA_WEB_PAGE || says_type(&call->http, "html");
+    return call->kind == PRA_CALL_PROBE ? !pra_is_probe_line(&call->http.body_in)
+                                        : says_type(&call->http, "html") || begins_page(&call->http.body_in);
+}
+
+/* ---- bodies ---- */
+
+static enum pra_fault judge_xml(struct pra_call *call, enum pra_fault parsed)
+{
+    const char *type = call->http.value[CALL_CONTENT_TYPE];
+
+    if (parsed || !*type || says_type(&call->http, "xml"))
+        return parsed;
+    text_copy(call->result.text, sizeof(call->result.text), "the content type is not XML");
+    return PRA_NONSENSE;
+}
+
+static enum pra_fault judge_json(struct pra_client *client, struct pra_call *call)
+{
+    const struct call *http = &call->http;
+    const char *type = http->value[CALL_CONTENT_TYPE];
+
+    if (*type && !says_type(http, "json")) {
+        text_copy(call->result.text, sizeof(call->result.text), "the content type is not JSON");
+        return PRA_NONSENSE;
+    }
+    if (call->kind == PRA_CALL_TOKEN)
+        return pra_token_take(&client->token, &http->body_in, clock_now(client->clock));
+    return pra_read_jumpoints(&call->answer, &http->body_in, call->page, http->value[CALL_LAST_PAGE]);
+}
+
+/* 200 and 500 are a site's answers to a probe. */
+static enum pra_fault judge_probe(struct pra_call *call, enum pra_fault by_status)
+{
+    if (call->result.status != 200 && call->result.status != 500)
+        return by_status == PRA_DENIED || by_status == PRA_RATE_LIMITED ? PRA_STATUS : by_status;
+    if (is_page(call, PRA_OK))
+        return PRA_WEB_PAGE;
+    call->answer.probe_healthy = call->result.status == 200;
+    return PRA_OK;
+}
+
+static enum pra_fault judge_answer(struct pra_client *client, struct pra_call *call)
+{
+    struct pra_result *r = &call->result;
+    enum pra_fault parsed = call->xml          ? pra_xml_end(call->xml, r->text)
+                            : call->http.piece ? PRA_NONSENSE
+                                               : PRA_OK;
+    enum pra_fault fault = judge_json_error(call), by_status = judge_status(call);
+
+    if (call->kind == PRA_CALL_PROBE)
+        return judge_probe(call, by_status);
+    if (fault)
+        return fault;
+    if (by_status == PRA_STATUS && (parsed == PRA_SITE_ERROR || parsed == PRA_NO_ROWS))
+        return PRA_SITE_ERROR; /* its words say more than the status; and it is no empty answer */
+    if (by_status == PRA_OK || by_status == PRA_STATUS) {
+        if (is_page(call, parsed))
+            return PRA_WEB_PAGE;
+        by_status = by_status          ? by_status
+                    : call->http.piece ? judge_xml(call, parsed)
+                                       : judge_json(client, call);
+    }
+    bool report = call->kind == PRA_CALL_LISTING || call->kind == PRA_CALL_SESSION;
+    return by_status == PRA_NO_ROWS && !report ? PRA_SITE_ERROR : by_status;
+}
+
+/* ---- headers ---- */
+
+static uint64_t retry_after_ms(const struct pra_client *client, const char *value)
+{
+    int64_t seconds, at;
+
+    if (text_int(value, 0, 1000000, &seconds))
+        return (uint64_t)seconds * 1000;
+    if (clock_parse_http_date(value, &at))
+        return 0;
+    int64_t left = at - clock_wall(client->clock);
+    return left > 0 ? (uint64_t)left : 1;
+}
+
+static void read_headers(struct pra_client *client, struct pra_call *call)
+{
+    const struct call *http = &call->http;
+    uint64_t now = clock_now(client->clock);
+
+    call->has_date = !clock_parse_http_date(http->value[CALL_DATE], &call->date_ms);
+    pra_budget_remaining(&client->budget, now, http->value[CALL_RATE_REMAINING]);
+    if (http->status != 429 && http->status != 503)
+        return;
+    call->result.retry_after_ms = retry_after_ms(client, http->value[CALL_RETRY_AFTER]);
+    pra_budget_pause(&client->budget, now, call->result.retry_after_ms);
+    if (!call->result.retry_after_ms)
+        call->result.retry_after_ms = PRA_PAUSE_MS;
+}
+
+void pra_answer_judge(struct pra_client *client, struct pra_call *call)
+{
+    const struct call *http = &call->http;
+    struct pra_result *r = &call->result;
+
+    *r = (struct pra_result){.failed = call->kind, .sent = http->sent || !http->err};
+    call->has_date = false;
+    if (http->err) {
+        r->fault = fault_of_transport(http);
+        pra_text_clean(r->text, sizeof(r->text), http->why, strlen(http->why));
+    } else {
+        r->status = http->status;
+        read_headers(client, call);
+        r->fault = judge_answer(client, call);
+    }
+    if (r->fault)
+        pra_answer_free(&call->answer);
+}

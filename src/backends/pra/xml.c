@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * xml.c - an XML answer in pieces; see xml.h.
+ *
+ * expat runs without namespace processing, so a prefix without a declaration is no error; prefixes are cut
+ * off here. A DOCTYPE stops the parser before any entity could be declared, so an answer cannot grow inside
+ * the parser. expat looks again at an unfinished tag with each piece: the limit on the length of one
+ * tag keeps that linear.
+ */
+#include "backends/pra/xml.h"
+
+#include "base/buf.h"
+#include "base/text.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <expat.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#define ERROR_TEXT_MAX 4096
+
+struct pra_xml {
+    XML_Parser parser;
+    const struct pra_xml_reader *reader;
+    void *ctx;
+    unsigned depth;
+    unsigned error_depth; /* depth of the <error> that is open; 0 = none */
+    bool error;           /* there was an <error> */
+    bool error_cut;       /* its text is longer than what is kept */
+    bool rootless;        /* no root yet */
+    enum pra_fault fault;
+    char why[160];
+    struct buf error_text, text;
+    int64_t fed;
+};
+
+const char *pra_xml_local(const char *name)
+{
+    const char *colon = strrchr(name, ':');
+
+    return colon ? colon + 1 : name;
+}
+
+const char *pra_xml_attribute(const char **attributes, const char *name)
+{
+    for (; *attributes; attributes += 2)
+        if (strncmp(*attributes, "xmlns:", 6) != 0 && !strcmp(pra_xml_local(*attributes), name))
+            return attributes[1];
+    return NULL;
+}
+
+static void stop(struct pra_xml *x, enum pra_fault fault, const char *why)
+{
+    if (x->fault)
+        return;
+    x->fault = fault;
+    text_copy(x->why, sizeof(x->why), why);
+    XML_StopParser(x->parser, XML_FALSE);
+}
+
+static bool is_html(const char *name)
+{
+    return strcasecmp(pra_xml_local(name), "html") == 0;
+}
+
+static void check_root(struct pra_xml *x, const char *name)
+{
+    char why[96];
+
+    x->rootless = false;
+    if (x->error || x->reader->root(x->ctx, name))
+        return;
+    (void)snprintf(why, sizeof(why), "an answer of another kind: <%.60s>", name);
+    stop(x, is_html(name) ? PRA_WEB_PAGE : PRA_NONSENSE, is_html(name) ? "" : why);
+}
+
+static void XMLCALL on_begin(void *arg, const XML_Char *full, const XML_Char **attributes)
+{
+    struct pra_xml *x = arg;
+    const char *name = pra_xml_local(full);
+
+    if (++x->depth > PRA_XML_DEPTH) {
+        stop(x, PRA_NONSENSE, "the nesting is too deep");
+        return;
+    }
+    buf_clear(&x->text);
+    if (x->depth <= 2 && !strcmp(name, "error")) {
+        x->error = true;
+        x->error_depth = x->depth;
+    }
+    if (x->depth == 1)
+        check_root(x, name);
+    if (!x->fault && !x->error && x->reader->begin(x->ctx, x->depth, name, attributes))
+        stop(x, PRA_NO_MEMORY, "out of memory");
+}
+
+/* The text without blanks at its ends; NUL-terminated. */
+static const char *trimmed(struct buf *text)
+{
+    while (text->len && isspace((unsigned char)text->data[text->len - 1]))
+        text->len--;
+    const char *from = buf_cstr(text);
+
+    while (from && isspace((unsigned char)*from))
+        from++;
+    return from;
+}
+
+static void XMLCALL on_end(void *arg, const XML_Char *full)
+{
+    struct pra_xml *x = arg;
+    unsigned depth = x->depth--;
+
+    if (x->fault)
+        return;
+    if (depth == x->error_depth)
+        x->error_depth = 0;
+    if (x->error)
+        return;
+    const char *text = trimmed(&x->text);
+    if (!text || x->reader->end(x->ctx, depth, pra_xml_local(full), text))
+        stop(x, PRA_NO_MEMORY, "out of memory");
+    buf_clear(&x->text);
+}
+
+/* As much of it as fits. */
+static bool append_some(struct buf *to, const char *text, size_t n)
+{
+    size_t room = to->max - to->len;
+
+    (void)buf_append(to, text, n < room ? n : room);
+    return n <= room;
+}
+
+static void XMLCALL on_text(void *arg, const XML_Char *text, int n)
+{
+    struct pra_xml *x = arg;
+
+    if (x->fault)
+        return;
+    if (x->error_depth)
+        x->error_cut |= !append_some(&x->error_text, text, (size_t)n);
+    else if (!x->error)
+        (void)append_some(&x->text, text, (size_t)n);
+}
+
+static void XMLCALL on_doctype(void *arg, const XML_Char *name, const XML_Char *system,
+                               const XML_Char *public, int internal)
+{
+    struct pra_xml *x = arg;
+
+    (void)system;
+    (void)public;
+    (void)internal;
+    stop(x, is_html(name) ? PRA_WEB_PAGE : PRA_NONSENSE, is_html(name) ? "" : "a document type declaration");
+}
+
+struct pra_xml *pra_xml_new(const struct pra_xml_reader *reader, void *ctx)
+{
+    struct pra_xml *x = calloc(1, sizeof(*x));
+
+    if (!x)
+        return NULL;
+    x->parser = XML_ParserCreate(NULL);
+    if (!x->parser) {
+        free(x);
+        return NULL;
+    }
+    x->reader = reader;
+    x->ctx = ctx;
+    x->rootless = true;
+    x->error_text = BUF_INIT(ERROR_TEXT_MAX);
+    x->text = BUF_INIT(PRA_XML_TEXT_MAX);
+    XML_SetUserData(x->parser, x);
+    XML_SetElementHandler(x->parser, on_begin, on_end);
+    XML_SetCharacterDataHandler(x->parser, on_text);
+    XML_SetStartDoctypeDeclHandler(x->parser, on_doctype);
+    return x;
+}
+
+void pra_xml_free(struct pra_xml *x)
+{
+    if (!x)
+        return;
+    XML_ParserFree(x->parser);
+    buf_free(&x->error_text);
+    buf_free(&x->text);
+    free(x);
+}
+
+static void parse(struct pra_xml *x, const char *bytes, size_t n, int last)
+{
+    if (XML_Parse(x->parser, bytes, (int)n, last) == XML_STATUS_ERROR && !x->fault) {
+        enum XML_Error code = XML_GetErrorCode(x->parser);
+        x->fault = code == XML_ERROR_NO_MEMORY ? PRA_NO_MEMORY : PRA_NONSENSE;
+        (void)snprintf(x->why, sizeof(x->why), "not well-formed: %s", XML_ErrorString(code));
+    }
+}
+
+void pra_xml_feed(struct pra_xml *x, const char *bytes, size_t n)
+{
+    while (n && !x->fault) {
+        size_t piece = n < PRA_XML_TOKEN_MAX ? n : PRA_XML_TOKEN_MAX;
+
+        parse(x, bytes, piece, 0);
+        x->fed += (int64_t)piece;
+        if (!x->fault && x->fed - (int64_t)XML_GetCurrentByteIndex(x->parser) > PRA_XML_TOKEN_MAX)
+            stop(x, PRA_NONSENSE, "a tag is too long");
+        bytes += piece;
+        n -= piece;
+    }
+}
+
+static bool has(const char *text, const char *word)
+{
+    return strcasestr(text, word) != NULL;
+}
+
+bool pra_is_no_rows(const char *text)
+{
+    return !strncmp(text, "No ", 3) && (has(text, "found") || has(text, "available") || has(text, "match")) &&
+           !has(text, "permission") && !has(text, "denied") && !has(text, "licen") && !has(text, "token");
+}
+
+static enum pra_fault end_error(struct pra_xml *x, char text[PRA_TEXT_SIZE])
+{
+    const char *words = trimmed(&x->error_text);
+
+    if (!words)
+        return PRA_NO_MEMORY;
+    pra_text_clean(text, PRA_TEXT_SIZE, words, strlen(words));
+    return !x->error_cut && pra_is_no_rows(words) ? PRA_NO_ROWS : PRA_SITE_ERROR;
+}
+
+enum pra_fault pra_xml_end(struct pra_xml *x, char text[PRA_TEXT_SIZE])
+{
+    if (!x->fault)
+        parse(x, "", 0, 1);
+    if (!x->fault && x->error)
+        return end_error(x, text);
+    if (!x->fault && x->reader->complete && !x->reader->complete(x->ctx)) {
+        x->fault = PRA_NONSENSE;
+        text_copy(x->why, sizeof(x->why), "the answer lacks what it must hold");
+    }
+    pra_text_clean(text, PRA_TEXT_SIZE, x->why, strlen(x->why));
+    return x->fault;
+}

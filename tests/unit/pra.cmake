@@ -1,0 +1,4 @@
+# The PRA client against a scripted loop/upstream: the rig stands in for jg_loop at link time.
+set(pra_rig test_pra_rig.c fake_clock.c)
+jg_test(test_pra_client SOURCES test_pra_client.c ${pra_rig} DEPENDS jumpgate_pra_client jg_base)
+jg_test(test_pra_answers SOURCES test_pra_answers.c ${pra_rig} DEPENDS jumpgate_pra_client jg_base)
