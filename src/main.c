@@ -44,7 +44,7 @@ enum takes {
 
 struct args {
     const char *conf;
-    bool defaults, doc, rebuild, allow_root, json, all;
+    bool defaults, doc, rebuild, allow_root, json, all, pra, terminate;
     const char *user, *session, *state, *host, *vault;
     const char *words[WORDS_MAX]; /* that are no flags */
     size_t nwords;
@@ -83,8 +83,8 @@ static const struct command commands[] = {
       .flags = "-c FILE [list [--json] [--user U] [--session S] [--state S] | release ID | release --all]",
       .help = "show or end the leases of the gateway" },
     { .name = "doctor", .takes = TAKES_CONF | TAKES_DOCTOR, .run = on_doctor,
-      .flags = "-c FILE --user [DOMAIN\\]U --host H [--vault NAME] [--json]",
-      .help = "find out why a user sees no credentials on a host" },
+      .flags = "-c FILE {--user [DOMAIN\\]U --host H [--vault NAME] | --pra} [--json]",
+      .help = "find out why a user sees no credentials on a host, or what is wrong with the PRA site" },
     { .name = "audit", .flags = "verify FILE [FILE...]", .own = command_audit,
       .help = "find what was changed, removed or cut in the audit trail" },
     { .name = "config", .flags = "[--defaults|--doc]", .takes = TAKES_FORM, .run = on_config,
@@ -101,6 +101,8 @@ static const struct flag flags[] = {
     { "--user",     TAKES_LEASES | TAKES_DOCTOR, "a user", offsetof(struct args, user) },
     { "--host",     TAKES_DOCTOR,  "a host",             offsetof(struct args, host) },
     { "--vault",    TAKES_DOCTOR,  "the name of a vault", offsetof(struct args, vault) },
+    { "--pra",      TAKES_DOCTOR,  NULL,                 offsetof(struct args, pra) },
+    { "--terminate", TAKES_LEASES, NULL,                 offsetof(struct args, terminate) },
     { "--session",  TAKES_LEASES,  "a PRA session id",   offsetof(struct args, session) },
     { "--state",    TAKES_LEASES,  "a state",            offsetof(struct args, state) },
     { "--all",      TAKES_LEASES,  NULL,                 offsetof(struct args, all) },
@@ -163,6 +165,7 @@ static int on_leases(const struct args *args)
         .user = args->user,
         .session = args->session,
         .state = args->state,
+        .terminate = args->terminate,
     };
     int code = command_leases(&command);
 
@@ -171,8 +174,12 @@ static int on_leases(const struct args *args)
 
 static int on_doctor(const struct args *args)
 {
-    struct doctor_args doctor = {
-        .conf = args->conf, .user = args->user, .host = args->host, .vault = args->vault, .json = args->json};
+    struct doctor_args doctor = {.conf = args->conf,
+                                 .user = args->user,
+                                 .host = args->host,
+                                 .vault = args->vault,
+                                 .json = args->json,
+                                 .pra = args->pra};
 
     return command_doctor(&doctor);
 }
@@ -280,7 +287,10 @@ static int run_command(const struct command *command, char **words)
         return code;
     if (command->takes & TAKES_CONF && !args.conf)
         return usage_error(command, "-c", "FILE is missing", "");
-    if (command->takes & TAKES_DOCTOR && !(args.user && *args.user && args.host && *args.host))
+    if (args.pra && (args.user || args.host || args.vault))
+        return usage_error(command, "--pra", "looks at the site only, without --user, --host and --vault",
+                           "");
+    if (command->takes & TAKES_DOCTOR && !args.pra && !(args.user && *args.user && args.host && *args.host))
         return usage_error(command, "--user", "and --host are needed", "");
     if (args.defaults && args.doc)
         return usage_error(command, "--defaults", "and --doc exclude each other", "");

@@ -40,6 +40,8 @@ static bool harden_process(void)
 /* DOMAIN\U or U. */
 static bool split_user(struct doctor *d)
 {
+    if (!d->args->user)
+        return true;
     const char *user = d->args->user, *slash = strchr(user, '\\');
 
     d->username = strdup(slash ? slash + 1 : user);
@@ -78,6 +80,17 @@ static const struct {
     {STAGE_LIST, doctor_list},
     {STAGE_POLICY, doctor_policy},
 };
+
+/* The site's stages follow whatever the earlier ones found. */
+static void run_site(struct doctor *d)
+{
+    const struct conf_pra *site = doctor_site(d);
+
+    if (!site)
+        return;
+    d->report.site = site->name;
+    doctor_pra(d);
+}
 
 static void run_stages(struct doctor *d)
 {
@@ -118,6 +131,7 @@ static void doctor_free(struct doctor *d)
         freeaddrinfo(d->addresses);
     report_free(&d->report);
     conf_free(d->conf);
+    conf_free(d->site_conf);
     free(d->username);
     free(d->domain);
     free(d);
@@ -139,8 +153,14 @@ int command_doctor(const struct doctor_args *args)
     d->report.user = args->user;
     d->report.host = args->host;
     if (split_user(d)) {
-        make_session(d);
-        run_stages(d);
+        if (args->pra) {
+            d->report.stage = STAGE_CONFIGURATION;
+            (void)doctor_site_configuration(d);
+        } else {
+            make_session(d);
+            run_stages(d);
+        }
+        run_site(d);
         code = print_findings(d);
     }
     doctor_free(d);

@@ -8,10 +8,11 @@
 
 struct doctor_args {
     const char *conf;
-    const char *user; /* U or DOMAIN\U */
+    const char *user; /* U or DOMAIN\U; NULL with `pra` */
     const char *host;
     const char *vault; /* NULL = the only one */
     bool json;
+    bool pra; /* the PRA site alone */
 };
 
 /* Exit code: 0 all is well, else that of the first stage that failed (docs/doctor.md). */

@@ -94,6 +94,40 @@ bool doctor_configuration(struct doctor *d)
     return true;
 }
 
+/* ---- the site's ---- */
+
+bool doctor_site_configuration(struct doctor *d)
+{
+    struct buf errors = BUF_INIT(ERRORS_MAX);
+    int err = conf_load_text(d->args->conf, &d->site_conf, &errors);
+
+    note_lines(d, &errors);
+    buf_free(&errors);
+    if (err) {
+        report_failed(d, "%s cannot be used", d->args->conf);
+        report_cause(d, "the mistakes listed above");
+        report_remedy(d, "put them right; `jumpgate check -c %s` repeats this stage alone", d->args->conf);
+    } else if (!d->site_conf->npras) {
+        report_failed(d, "%s has no [pra NAME] section", d->args->conf);
+        report_cause(d, "this gateway is not linked to a PRA site");
+        report_remedy(d, "write a section [pra NAME] with `url`, `client_id` and `client_secret_file`");
+    } else {
+        report_ok(d, "%s is well formed; PRA site %s at %s", d->args->conf, d->site_conf->pras[0].name,
+                  d->site_conf->pras[0].url);
+    }
+    return !err && d->site_conf->npras;
+}
+
+const struct conf_pra *doctor_site(struct doctor *d)
+{
+    struct buf errors = BUF_INIT(ERRORS_MAX);
+
+    if (!d->site_conf)
+        (void)conf_load_text(d->args->conf, &d->site_conf, &errors);
+    buf_free(&errors);
+    return d->site_conf && d->site_conf->npras ? &d->site_conf->pras[0] : NULL;
+}
+
 /* ---- secrets ---- */
 
 /* Length and form of one secret. False = it cannot be used. */

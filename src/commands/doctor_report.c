@@ -40,10 +40,22 @@ static const struct stage {
     [STAGE_LIST] = {"list", "list for host", 18},
     [STAGE_POLICY] = {"policy", "access policy", 19},
     [STAGE_CLOCK] = {"clock", "clock", 20},
+    [STAGE_PRA_SECRET] = {"pra_secret", "PRA secret", 30},
+    [STAGE_PRA_DNS] = {"pra_dns", "PRA name (DNS)", 31},
+    [STAGE_PRA_TCP] = {"pra_tcp", "PRA connection", 32},
+    [STAGE_PRA_TLS] = {"pra_tls", "PRA certificate", 33},
+    [STAGE_PRA_PROBE] = {"pra_probe", "PRA probe", 34},
+    [STAGE_PRA_TOKEN] = {"pra_token", "PRA token", 35},
+    [STAGE_PRA_COMMAND] = {"pra_command", "PRA Command API", 36},
+    [STAGE_PRA_PERMISSIONS] = {"pra_permissions", "PRA permissions", 37},
+    [STAGE_PRA_ROLE] = {"pra_role", "PRA role", 38},
+    [STAGE_PRA_CLOCK] = {"pra_clock", "PRA clock", 39},
+    [STAGE_PRA_REPORTING] = {"pra_reporting", "PRA reports", 40},
+    [STAGE_PRA_JUMPOINT] = {"pra_jumpoint", "PRA Jumpoints", 41},
 };
 
 static const char *const words[] = {
-    [STATE_UNKNOWN] = "unknown", [STATE_OK] = "ok", [STATE_FAILED] = "failed"};
+    [STATE_UNKNOWN] = "unknown", [STATE_OK] = "ok", [STATE_WARNING] = "warning", [STATE_FAILED] = "failed"};
 
 #define NOT_REACHED "not looked at: an earlier stage stands in the way"
 
@@ -70,8 +82,10 @@ static void add_note(struct doctor_finding *finding, const struct buf *raw)
 
 void report_write(struct doctor_report *report, enum report_part part, const char *fmt, ...)
 {
-    static const enum doctor_state states[] = {
-        [REPORT_OK] = STATE_OK, [REPORT_UNKNOWN] = STATE_UNKNOWN, [REPORT_FAILED] = STATE_FAILED};
+    static const enum doctor_state states[] = {[REPORT_OK] = STATE_OK,
+                                               [REPORT_UNKNOWN] = STATE_UNKNOWN,
+                                               [REPORT_WARNING] = STATE_WARNING,
+                                               [REPORT_FAILED] = STATE_FAILED};
     struct doctor_finding *finding = &report->of[report->stage];
     struct buf raw = BUF_INIT(TEXT_MAX);
     va_list ap;
@@ -109,6 +123,14 @@ int report_exit_code(const struct doctor_report *report)
     const struct stage *failed = first_failed(report);
 
     return failed ? failed->exit_code : 0;
+}
+
+/* The stages of a vault where one is looked at, those of the site where one is. */
+static bool is_shown(const struct doctor_report *report, size_t stage)
+{
+    if (stage >= STAGE_PRA_SECRET)
+        return report->site;
+    return stage == STAGE_CONFIGURATION || report->user;
 }
 
 static const char *detail_of(const struct doctor_finding *finding)
@@ -156,7 +178,7 @@ static void print_stage(const struct doctor_report *report, enum doctor_stage st
     print_wrapped(out, detail_of(finding), TEXT_COLUMN, TEXT_COLUMN);
     for (size_t i = 0; i < finding->nnotes; i++)
         print_labelled(out, "- ", finding->note[i]);
-    if (finding->state != STATE_FAILED)
+    if (finding->state != STATE_FAILED && finding->state != STATE_WARNING)
         return;
     print_labelled(out, "likely cause: ", finding->cause);
     print_labelled(out, "what to do:   ", finding->remedy);
@@ -170,18 +192,26 @@ static void print_verdict(const struct doctor_report *report, struct buf *out)
         (void)buf_printf(out, "\nThe first thing to put right: %s (exit code %d).\n", failed->title,
                          failed->exit_code);
     else
-        (void)buf_str(out, "\nNothing found that stands in the way of this user on this host.\n");
+        (void)buf_printf(out, "\nNothing found that stands in the way of %s.\n",
+                         report->user ? "this user on this host" : "the PRA site");
 }
 
 void report_print(const struct doctor_report *report, struct buf *out)
 {
-    (void)buf_str(out, "jumpgate doctor: user ");
-    utf8_visible(out, report->user, strlen(report->user));
-    (void)buf_str(out, ", host ");
-    utf8_visible(out, report->host, strlen(report->host));
-    (void)buf_printf(out, ", vault %s\n\n", report->vault ? report->vault : "-");
+    (void)buf_str(out, "jumpgate doctor: ");
+    if (report->user) {
+        (void)buf_str(out, "user ");
+        utf8_visible(out, report->user, strlen(report->user));
+        (void)buf_str(out, ", host ");
+        utf8_visible(out, report->host, strlen(report->host));
+        (void)buf_printf(out, ", vault %s", report->vault ? report->vault : "-");
+    }
+    if (report->site)
+        (void)buf_printf(out, "%sPRA site %s", report->user ? ", " : "", report->site);
+    (void)buf_str(out, "\n\n");
     for (size_t s = 0; s < STAGE_N; s++)
-        print_stage(report, (enum doctor_stage)s, out);
+        if (is_shown(report, s))
+            print_stage(report, (enum doctor_stage)s, out);
     print_verdict(report, out);
 }
 
@@ -194,12 +224,14 @@ static void json_text(struct jsonw *w, const char *name, const char *text)
 
 static void json_stage(const struct doctor_finding *finding, const struct stage *stage, struct jsonw *w)
 {
-    bool failed = finding->state == STATE_FAILED;
+    bool failed = finding->state == STATE_FAILED || finding->state == STATE_WARNING;
 
     jsonw_object(w, NULL);
     jsonw_str(w, "stage", stage->name);
     jsonw_str(w, "state", words[finding->state]);
     jsonw_str(w, "detail", detail_of(finding));
+    if (failed && finding->fault)
+        jsonw_str(w, "fault", finding->fault);
     json_text(w, "cause", failed ? finding->cause : "");
     json_text(w, "remedy", failed ? finding->remedy : "");
     jsonw_array(w, "notes");
@@ -221,9 +253,12 @@ void report_json(const struct doctor_report *report, struct buf *out)
     jsonw_str(&w, "vault", report->vault);
     jsonw_str(&w, "user", report->user);
     jsonw_str(&w, "host", report->host);
+    if (report->site)
+        jsonw_str(&w, "pra", report->site);
     jsonw_array(&w, "stages");
     for (size_t s = 0; s < STAGE_N; s++)
-        json_stage(&report->of[s], &stages[s], &w);
+        if (is_shown(report, s))
+            json_stage(&report->of[s], &stages[s], &w);
     jsonw_end(&w);
     jsonw_end(&w);
     (void)buf_char(out, '\n');

@@ -26,22 +26,36 @@ enum doctor_stage {
     STAGE_LIST,
     STAGE_POLICY,
     STAGE_CLOCK,
+    STAGE_PRA_SECRET, /* the first of the PRA site's */
+    STAGE_PRA_DNS,
+    STAGE_PRA_TCP,
+    STAGE_PRA_TLS,
+    STAGE_PRA_PROBE,
+    STAGE_PRA_TOKEN,
+    STAGE_PRA_COMMAND,
+    STAGE_PRA_PERMISSIONS,
+    STAGE_PRA_ROLE,
+    STAGE_PRA_CLOCK,
+    STAGE_PRA_REPORTING,
+    STAGE_PRA_JUMPOINT,
     STAGE_N
 };
 
-enum doctor_state { STATE_UNKNOWN, STATE_OK, STATE_FAILED };
+enum doctor_state { STATE_UNKNOWN, STATE_OK, STATE_WARNING, STATE_FAILED };
 
 #define REPORT_NOTES 40
 
 struct doctor_finding {
     enum doctor_state state;
+    const char *fault; /* a code for programs; NULL = the stage has none */
     char detail[512], cause[768], remedy[768];
     char *note[REPORT_NOTES];
     size_t nnotes;
 };
 
 struct doctor_report {
-    const char *conf, *vault, *user, *host; /* vault NULL = not known yet */
+    const char *conf, *vault, *user, *host; /* vault NULL = not known yet; user NULL = the site alone */
+    const char *site;                       /* NULL = none is looked at */
     enum doctor_stage stage;                /* the present one */
     struct doctor_finding of[STAGE_N];
 };
@@ -50,9 +64,17 @@ void report_free(struct doctor_report *);
 
 /*
  * Writes a part of the finding of the present stage. A stage that failed has its observation (REPORT_FAILED),
- * a cause and a remedy.
+ * a cause and a remedy. A warning has the same and does not fail.
  */
-enum report_part { REPORT_OK, REPORT_UNKNOWN, REPORT_FAILED, REPORT_CAUSE, REPORT_REMEDY, REPORT_NOTE };
+enum report_part {
+    REPORT_OK,
+    REPORT_UNKNOWN,
+    REPORT_WARNING,
+    REPORT_FAILED,
+    REPORT_CAUSE,
+    REPORT_REMEDY,
+    REPORT_NOTE
+};
 void report_write(struct doctor_report *, enum report_part, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

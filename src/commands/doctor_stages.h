@@ -7,6 +7,7 @@
  *     doctor_tls.c     certificate
  *     doctor_vault.c   API, sign-in, role, clock: through the gateway's own backend
  *     doctor_list.c    list for the host, access policy
+ *     doctor_pra.c     the PRA site, through the gateway's own client for it
  *     doctor_report.c  findings and how they are shown
  *
  * A stage function writes its finding into the report (doctor.c names the stage) and returns whether the next
@@ -30,6 +31,7 @@ struct doctor {
     const struct doctor_args *args;
     struct doctor_report report;
     struct conf *conf;
+    struct conf *site_conf; /* read without a look at the files that it names; NULL = not read */
     const struct conf_vault *vault_conf;
     char *username, *domain; /* of --user; domain NULL = none */
     struct session session;
@@ -57,6 +59,10 @@ struct doctor {
 
 /* doctor_conf.c */
 bool doctor_configuration(struct doctor *);
+/* The same for the site alone: a file that it names is left to the stage pra_secret. */
+bool doctor_site_configuration(struct doctor *);
+/* The site's section, also of a configuration whose files are at fault; NULL = there is none. */
+const struct conf_pra *doctor_site(struct doctor *);
 bool doctor_secrets(struct doctor *);
 bool doctor_mapping(struct doctor *);
 
@@ -88,6 +94,9 @@ struct doctor_call {
 void doctor_ask_list(struct doctor *, const char *user, const struct account_query *, struct doctor_call *);
 void doctor_ask_policy(struct doctor *, const struct account *, int64_t minutes, struct doctor_call *);
 void doctor_ask_systems(struct doctor *, const char *user, struct doctor_call *);
+
+/* doctor_pra.c */
+void doctor_pra(struct doctor *); /* all stages of the site; `conf` is loaded and has a [pra] section */
 
 /* doctor_list.c */
 bool doctor_list(struct doctor *);

@@ -220,7 +220,8 @@ void conf_free(struct conf *conf)
 
 /* ---- loading ---- */
 
-static int load_text(const char *path, const struct buf *text, struct conf **out, struct buf *errors)
+static int read_conf(const char *path, const struct buf *text, bool files, struct conf **out,
+                     struct buf *errors)
 {
     struct conf_draft draft;
     int err = 0;
@@ -228,7 +229,8 @@ static int load_text(const char *path, const struct buf *text, struct conf **out
     conf_draft_init(&draft, path);
     conf_read(&draft, text->data ? text->data : "", text->len);
     conf_check(&draft);
-    conf_check_files(&draft);
+    if (files)
+        conf_check_files(&draft);
     conf_draft_print(&draft, errors);
     if (draft.nomem)
         err = -ENOMEM;
@@ -246,7 +248,7 @@ static void complain(struct buf *errors, const char *path, const char *what, con
     (void)buf_printf(errors, ": %s%s\n", what, why);
 }
 
-int conf_load(const char *path, struct conf **out, struct buf *errors)
+static int load_conf(const char *path, bool files, struct conf **out, struct buf *errors)
 {
     struct buf text = BUF_INIT(FILE_MAX);
     int err = read_file(path, &text);
@@ -257,9 +259,19 @@ int conf_load(const char *path, struct conf **out, struct buf *errors)
         complain(errors, path,
                  "cannot read: ", err == -EMEDIUMTYPE ? "it is no regular file" : strerror(-err));
     else
-        err = load_text(path, &text, out, errors);
+        err = read_conf(path, &text, files, out, errors);
     if (err == -ENOMEM)
         complain(errors, path, "out of memory", "");
     buf_free(&text);
     return err;
+}
+
+int conf_load(const char *path, struct conf **out, struct buf *errors)
+{
+    return load_conf(path, true, out, errors);
+}
+
+int conf_load_text(const char *path, struct conf **out, struct buf *errors)
+{
+    return load_conf(path, false, out, errors);
 }

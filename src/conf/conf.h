@@ -172,6 +172,8 @@ struct conf {
  * lines that begin `file:line: warning: ` and do not fail.
  */
 int conf_load(const char *path, struct conf **out, struct buf *errors);
+/* The same without a look at the files that it names: for a command that tells their faults apart itself. */
+int conf_load_text(const char *path, struct conf **out, struct buf *errors);
 void conf_free(struct conf *); /* NULL is fine */
 
 void conf_print_defaults(struct buf *); /* the annotated file */

@@ -28,23 +28,24 @@ static bool is_form(const char *type)
     return !type || text_equal_nocase_n(type, n, "application/x-www-form-urlencoded", 33);
 }
 
-static enum event_kind kind_of(const char *name)
+static enum pra_event_kind kind_of(const char *name)
 {
     static const char *const families[] = {"support_conference_", "access_session_"};
     const char *rest = NULL;
 
     if (!name || !*name)
-        return EVENT_NONE;
+        return PRA_EVENT_NONE;
     for (size_t i = 0; !rest && i < sizeof(families) / sizeof(families[0]); i++) {
         size_t n = strlen(families[i]);
         if (strlen(name) > n && text_equal_nocase_n(name, n, families[i], n))
             rest = name + n;
     }
     if (!rest)
-        return EVENT_OTHER;
+        return PRA_EVENT_OTHER;
     if (text_equal_nocase(rest, "end"))
-        return EVENT_END;
-    return text_equal_nocase(rest, "begin") || text_equal_nocase(rest, "start") ? EVENT_BEGIN : EVENT_OTHER;
+        return PRA_EVENT_END;
+    return text_equal_nocase(rest, "begin") || text_equal_nocase(rest, "start") ? PRA_EVENT_BEGIN
+                                                                                : PRA_EVENT_OTHER;
 }
 
 static bool refuse_form(char why[EVENT_WHY_SIZE], const char *text)
@@ -111,7 +112,7 @@ bool event_form_read(struct event_form *form, const char *body, size_t n, const 
 {
     bool good;
 
-    *form = (struct event_form){.kind = EVENT_NONE};
+    *form = (struct event_form){.kind = PRA_EVENT_NONE};
     if (!n)
         return refuse_form(why, "there is no body; a form with the field `event` is required");
     if (!is_form(type))
@@ -124,7 +125,7 @@ bool event_form_read(struct event_form *form, const char *body, size_t n, const 
         return refuse_form(why, "out of memory");
     good = read_fields(form, why);
     form->kind = kind_of(form->value[EVENT_NAME]);
-    if (good && form->kind == EVENT_NONE)
+    if (good && form->kind == PRA_EVENT_NONE)
         return refuse_form(why,
                            "the form has no field `event`; is the recipient's message an outbound event?");
     return good;

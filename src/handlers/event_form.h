@@ -12,25 +12,20 @@
 #ifndef JG_HANDLERS_EVENT_FORM_H
 #define JG_HANDLERS_EVENT_FORM_H
 
+#include "backends/pra/site.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
 #define EVENT_FIELDS_MAX 200
 #define EVENT_WHY_SIZE   160
 
-enum event_kind {
-    EVENT_NONE, /* no name */
-    EVENT_BEGIN,
-    EVENT_END,
-    EVENT_OTHER
-};
-
 enum event_field { EVENT_NAME, EVENT_LSID, EVENT_TIMESTAMP, EVENT_VERSION, EVENT_APPLIANCE, EVENT_NFIELDS };
 
 struct event_form {
     char *text;                       /* decoded in place */
     const char *value[EVENT_NFIELDS]; /* NULL = absent */
-    enum event_kind kind;
+    enum pra_event_kind kind;
 };
 
 /*

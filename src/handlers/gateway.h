@@ -100,8 +100,8 @@ union route_args {
 struct request_context;
 
 enum route_flags {
-    ROUTE_ALWAYS = 1, /* answers while draining, at max_inflight, or over the client's rate */
-    ROUTE_QUIET = 2,  /* polled every few seconds: logged at debug only */
+    ROUTE_ALWAYS = 1,  /* answers while draining, at max_inflight, or over the client's rate */
+    ROUTE_QUIET = 2,   /* polled every few seconds: logged at debug only */
     ROUTE_NO_BODY = 4, /* a POST whose body may be empty */
     ROUTE_FORM = 8,    /* an event of the PRA site: a form from a sender of its own (pra_events.c) */
     ROUTE_EVENTS = 16  /* served by listeners with `routes = events` too */

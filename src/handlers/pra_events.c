@@ -182,7 +182,7 @@ static void note_malformed(struct gateway *gw, const struct http_peer *peer, con
 
 /* ---- answers ---- */
 
-static void answer_malformed(struct request_context *ctx, enum event_kind kind, const char *why)
+static void answer_malformed(struct request_context *ctx, enum pra_event_kind kind, const char *why)
 {
     struct jsonw *w = ctx_object(ctx);
     char detail[EVENT_WHY_SIZE + 80];
@@ -196,16 +196,15 @@ static void answer_malformed(struct request_context *ctx, enum event_kind kind, 
     ctx_json(ctx, 200);
 }
 
-static void answer_accepted(struct request_context *ctx, enum event_kind kind, size_t ended)
+static void answer_accepted(struct request_context *ctx, enum pra_event_kind kind, size_t ended)
 {
-    static const char *const names[] = {
-        [EVENT_BEGIN] = "begin", [EVENT_END] = "end", [EVENT_OTHER] = "other"};
     struct jsonw *w = ctx_object(ctx);
 
-    pra_site_event(ctx->gateway->site, kind, kind == EVENT_OTHER ? PRA_EVENT_IGNORED : PRA_EVENT_ACCEPTED);
+    pra_site_event(ctx->gateway->site, kind,
+                   kind == PRA_EVENT_OTHER ? PRA_EVENT_IGNORED : PRA_EVENT_ACCEPTED);
     jsonw_bool(w, "accepted", true);
-    jsonw_str(w, "event", names[kind]);
-    if (kind == EVENT_OTHER)
+    jsonw_str(w, "event", pra_event_name(kind));
+    if (kind == PRA_EVENT_OTHER)
         jsonw_bool(w, "ignored", true);
     jsonw_int(w, "ended", (int64_t)ended);
     ctx_json(ctx, 200);
@@ -236,7 +235,7 @@ int64_t pra_events_head(struct request_context *ctx)
 
     ctx->timeout_ms = gw->conf->gateway.request_timeout_ms;
     if (!is_sender(gw, req)) {
-        pra_site_event(gw->site, EVENT_NONE, PRA_EVENT_REFUSED);
+        pra_site_event(gw->site, PRA_EVENT_NONE, PRA_EVENT_REFUSED);
         note_refused(gw, req->peer);
         (void)admission_refuse_caller(
             ctx, "the events token is missing or wrong, or the address is not in events_from", &f);
@@ -251,7 +250,7 @@ int64_t pra_events_head(struct request_context *ctx)
     }
     if (req->content_length > 0 && (uint64_t)req->content_length > max) {
         ctx->close_after = true;
-        answer_malformed(ctx, EVENT_NONE, "the body is longer than max_body");
+        answer_malformed(ctx, PRA_EVENT_NONE, "the body is longer than max_body");
         return -1;
     }
     return req->chunked ? BODY_MAX : (int64_t)max;
@@ -265,9 +264,11 @@ static void on_session_ended(void *arg, const struct session_ended_answer *answe
     size_t ended = answer->ended;
 
     if (answer->fault)
-        pra_site_event(ctx->gateway->site, EVENT_END, PRA_EVENT_UNAVAILABLE);
+        pra_site_event(ctx->gateway->site, PRA_EVENT_END, PRA_EVENT_UNAVAILABLE);
+    else
+        pra_site_count_ended(ctx->gateway->site, PRA_END_EVENT, ended);
     if (ctx_succeeded(ctx, answer->fault))
-        answer_accepted(ctx, EVENT_END, ended);
+        answer_accepted(ctx, PRA_EVENT_END, ended);
 }
 
 static void end_session(struct request_context *ctx, const char *lsid)
@@ -299,12 +300,12 @@ static void take_event(struct request_context *ctx, const struct event_form *for
 
     if (is_draining(ctx, form))
         return;
-    if (form->kind == EVENT_BEGIN)
+    if (form->kind == PRA_EVENT_BEGIN)
         log_info("pra_session_began", "lsid=%s appliance_id=%s", lsid, form->value[EVENT_APPLIANCE]);
-    if (form->kind != EVENT_END)
+    if (form->kind != PRA_EVENT_END)
         answer_accepted(ctx, form->kind, 0);
     else if (!lsid || !lsid_normal(lsid, key))
-        answer_malformed(ctx, EVENT_END,
+        answer_malformed(ctx, PRA_EVENT_END,
                          lsid ? "the field `lsid` is no session id (32 hex digits)"
                               : "an end of a session without the field `lsid`");
     else
@@ -315,12 +316,12 @@ void pra_events_start(struct request_context *ctx, const union route_args *args)
 {
     const struct http_req *req = ctx->req;
     char why[EVENT_WHY_SIZE] = "";
-    struct event_form form = {.kind = EVENT_NONE};
+    struct event_form form = {.kind = PRA_EVENT_NONE};
 
     (void)args;
     if (req->body_len > ctx->gateway->conf->gateway.max_body) {
         ctx->close_after = true;
-        answer_malformed(ctx, EVENT_NONE, "the body is longer than max_body");
+        answer_malformed(ctx, PRA_EVENT_NONE, "the body is longer than max_body");
         return;
     }
     if (event_form_read(&form, req->body, req->body_len, http_header(req, "Content-Type"), why))

@@ -138,7 +138,8 @@ static bool parse_body(const struct request_context *ctx, cJSON **out, struct fa
     const struct http_req *req = ctx->req;
     const char *why = NULL;
 
-    if (ctx->route->method != HTTP_POST_ || ctx->route->flags & ROUTE_FORM || (!req->body_len && ctx->route->flags & ROUTE_NO_BODY))
+    if (ctx->route->method != HTTP_POST_ || ctx->route->flags & ROUTE_FORM ||
+        (!req->body_len && ctx->route->flags & ROUTE_NO_BODY))
         return true;
     if (!req->body_len) {
         fault_set(f, FAULT_INVALID_REQUEST, "the body is empty; a JSON object is required");

@@ -15,6 +15,7 @@
 
 struct audit;
 struct store;
+struct pra_site;
 struct gateway; /* everything a handler may ask: handlers/gateway.h */
 
 struct gateway_opts {
@@ -24,7 +25,8 @@ struct gateway_opts {
     struct vault *const *vaults; /* outlives the gateway */
     size_t nvaults;
     struct store *store; /* NULL = leases are in memory only */
-    struct audit *audit; /* outlives the gateway; NULL = none is kept */
+    struct audit *audit;   /* outlives the gateway; NULL = none is kept */
+    struct pra_site *site; /* outlives the gateway; NULL = no [pra] section */
 };
 
 struct gateway *gateway_new(const struct gateway_opts *);

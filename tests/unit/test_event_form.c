@@ -14,20 +14,20 @@ TEST(names_of_both_families_are_known_in_any_case)
 {
     static const struct {
         const char *name;
-        enum event_kind kind;
+        enum pra_event_kind kind;
     } rows[] = {
-        {"support_conference_end", EVENT_END},
-        {"access_session_end", EVENT_END},
-        {"Access_Session_END", EVENT_END},
-        {"access_session_start", EVENT_BEGIN},
-        {"support_conference_begin", EVENT_BEGIN},
-        {"access_session_begin", EVENT_BEGIN},
-        {"access_session_ended", EVENT_OTHER},
-        {"access_session_", EVENT_OTHER},
-        {"end", EVENT_OTHER},
-        {"support_conference_member_departed", EVENT_OTHER},
-        {"access_session%5Fend", EVENT_END},
-        {"my_access_session_end", EVENT_OTHER},
+        {"support_conference_end", PRA_EVENT_END},
+        {"access_session_end", PRA_EVENT_END},
+        {"Access_Session_END", PRA_EVENT_END},
+        {"access_session_start", PRA_EVENT_BEGIN},
+        {"support_conference_begin", PRA_EVENT_BEGIN},
+        {"access_session_begin", PRA_EVENT_BEGIN},
+        {"access_session_ended", PRA_EVENT_OTHER},
+        {"access_session_", PRA_EVENT_OTHER},
+        {"end", PRA_EVENT_OTHER},
+        {"support_conference_member_departed", PRA_EVENT_OTHER},
+        {"access_session%5Fend", PRA_EVENT_END},
+        {"my_access_session_end", PRA_EVENT_OTHER},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -65,11 +65,11 @@ TEST(what_is_not_looked_at_is_not_read)
     struct event_form form;
 
     assert_true(event_form_read(&form, body, sizeof(body) - 1, NULL, why));
-    assert_int_equal(form.kind, EVENT_END);
+    assert_int_equal(form.kind, PRA_EVENT_END);
     event_form_free(&form);
 }
 
-static void assert_refused(const char *body, size_t n, const char *type, enum event_kind kind,
+static void assert_refused(const char *body, size_t n, const char *type, enum pra_event_kind kind,
                            const char *wanted)
 {
     char why[EVENT_WHY_SIZE] = "";
@@ -85,26 +85,26 @@ TEST(each_malformed_form_has_its_reason)
 {
     static const struct {
         const char *body, *type, *why;
-        enum event_kind kind;
+        enum pra_event_kind kind;
     } rows[] = {
-        {"", FORM, "there is no body", EVENT_NONE},
-        {"{\"event\":\"access_session_end\"}", "application/json", "is no form", EVENT_NONE},
-        {"event=access_session_end", "multipart/form-data; boundary=x", "is no form", EVENT_NONE},
-        {"event=access_session_end", "application/x-www-form-urlencoded2", "is no form", EVENT_NONE},
-        {"lsid=1", FORM, "no field `event`", EVENT_NONE},
-        {"event=&lsid=1", FORM, "no field `event`", EVENT_NONE},
-        {"event=access_session_end&lsid=%4", FORM, "`lsid` has a bad % escape", EVENT_END},
-        {"event=access_session_end&lsid=%00", FORM, "`lsid` has a bad % escape", EVENT_END},
-        {"event=access_session_end&ls%id=1", FORM, "name of a field has a bad % escape", EVENT_END},
-        {"event=access_session_end&lsid=1&lsid=1", FORM, "`lsid` is there twice", EVENT_END},
-        {"event=access_session_end&event=access_session_end", FORM, "`event` is there twice", EVENT_END},
+        {"", FORM, "there is no body", PRA_EVENT_NONE},
+        {"{\"event\":\"access_session_end\"}", "application/json", "is no form", PRA_EVENT_NONE},
+        {"event=access_session_end", "multipart/form-data; boundary=x", "is no form", PRA_EVENT_NONE},
+        {"event=access_session_end", "application/x-www-form-urlencoded2", "is no form", PRA_EVENT_NONE},
+        {"lsid=1", FORM, "no field `event`", PRA_EVENT_NONE},
+        {"event=&lsid=1", FORM, "no field `event`", PRA_EVENT_NONE},
+        {"event=access_session_end&lsid=%4", FORM, "`lsid` has a bad % escape", PRA_EVENT_END},
+        {"event=access_session_end&lsid=%00", FORM, "`lsid` has a bad % escape", PRA_EVENT_END},
+        {"event=access_session_end&ls%id=1", FORM, "name of a field has a bad % escape", PRA_EVENT_END},
+        {"event=access_session_end&lsid=1&lsid=1", FORM, "`lsid` is there twice", PRA_EVENT_END},
+        {"event=access_session_end&event=access_session_end", FORM, "`event` is there twice", PRA_EVENT_END},
         {"event=access_session_end&appliance%5Fid=1&appliance_id=2", FORM, "`appliance_id` is there twice",
-         EVENT_END},
+         PRA_EVENT_END},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         assert_refused(rows[i].body, strlen(rows[i].body), rows[i].type, rows[i].kind, rows[i].why);
-    assert_refused("event=access_session_end\0&lsid=1", 32, FORM, EVENT_NONE, "byte 0");
+    assert_refused("event=access_session_end\0&lsid=1", 32, FORM, PRA_EVENT_NONE, "byte 0");
 }
 
 TEST(two_hundred_fields_are_read_and_one_more_is_refused)
@@ -117,7 +117,7 @@ TEST(two_hundred_fields_are_read_and_one_more_is_refused)
     assert_true(event_form_read(&form, body, strlen(body), FORM, why));
     event_form_free(&form);
     (void)strcat(body, "&f=1");
-    assert_refused(body, strlen(body), FORM, EVENT_END, "more than 200 fields");
+    assert_refused(body, strlen(body), FORM, PRA_EVENT_END, "more than 200 fields");
 }
 
 int main(void)
