@@ -28,7 +28,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NTEXTS 10
+#define NTEXTS 12
 
 struct offline_lease {
     struct lease_row row; /* its texts follow in `texts` */
@@ -65,6 +65,8 @@ static void texts_of(struct lease_row *row, const char **out[NTEXTS])
     out[7] = &row->tag;
     out[8] = &row->last_error;
     out[9] = &row->url;
+    out[10] = &row->lsid;
+    out[11] = &row->ended_site;
 }
 
 static struct offline_lease *copy_row(const struct lease_row *row)
@@ -245,6 +247,7 @@ static struct lease_view view_of(const struct lease_row *row, const char *const 
         .user = row->user,
         .sessions = sessions,
         .nsessions = nsessions,
+        .lsid = *row->lsid ? row->lsid : NULL,
         .credential_id = row->credential,
         .state = states[row->state],
         .adopted = row->adopted,
