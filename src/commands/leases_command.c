@@ -137,6 +137,7 @@ static bool show_lease(const cJSON *json, const struct sink *sink)
                              .user = text_of(json, "user"),
                              .sessions = sessions,
                              .nsessions = n,
+                             .lsid = cJSON_GetStringValue(json_get(json, "lsid")),
                              .credential_id = text_of(json, "credential_id"),
                              .state = text_of(json, "state"),
                              .adopted = cJSON_IsTrue(json_get(json, "adopted")),

@@ -27,8 +27,8 @@ struct leases_line {
     char *cells[LEASES_COLUMNS];
 };
 
-static const char *const titles[LEASES_COLUMNS] = {"ID",      "STATE",    "USER",       "SESSIONS",
-                                                   "EXPIRES", "ATTEMPTS", "CREDENTIAL", "LAST ERROR"};
+static const char *const titles[LEASES_COLUMNS] = {
+    "ID", "STATE", "USER", "SESSIONS", "EXPIRES", "ATTEMPTS", "CREDENTIAL", "LAST ERROR", "LSID"};
 
 struct leases_print leases_print_start(bool json)
 {
@@ -78,7 +78,8 @@ static void write_cell(struct buf *cell, size_t column, const struct lease_view 
         break;
     case 5: (void)buf_printf(cell, "%" PRId64, view->attempts); break;
     case 6: (void)buf_str(cell, view->credential_id); break;
-    default: (void)buf_str(cell, view->last_error ? view->last_error : ""); break;
+    case 7: (void)buf_str(cell, view->last_error ? view->last_error : ""); break;
+    default: (void)buf_str(cell, view->lsid ? view->lsid : ""); break;
     }
     if (!cell->len)
         (void)buf_char(cell, '-');
