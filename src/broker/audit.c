@@ -106,6 +106,7 @@ void audit_session(struct audit_note *n, const struct session *s)
     audit_text(n, "user", s->username);
     audit_text(n, "domain", s->domain);
     audit_text(n, "session", s->id);
+    audit_text(n, "lsid", session_lsid(s));
 }
 
 void audit_outcome(struct audit_note *n, const struct fault *f)

@@ -145,6 +145,7 @@ void broker_state(const struct broker *b, struct broker_state *state)
                                    .leases_intent = leases.intents,
                                    .journal_stuck = leases.stuck_rows,
                                    .store_writable = leases.store_writable};
+    memcpy(state->session_ends, b->session_ends, sizeof state->session_ends);
 }
 
 uint64_t broker_leases(struct broker *b, const struct lease_filter *filter,

@@ -18,12 +18,12 @@
 #include "broker/identity/credential_id.h"
 #include "broker/identity/session.h"
 #include "broker/leases/lease_listing.h"
+#include "stores/store.h"
 
 struct audit;
 struct audit_claim;
 struct broker;
 struct op;
-struct store;
 
 struct broker_opts {
     struct timers *timers;
@@ -122,6 +122,46 @@ typedef void session_started_done(void *arg);
 struct op *broker_session_started(struct broker *, const struct started_args *, session_started_done *,
                                   void *arg);
 
+/*
+ * The site says that a PRA session has ended: its leases end, for all its users, as by sessions/complete. A
+ * check-out in flight is answered as usual and its lease ends then; nothing else is touched. The check-ins
+ * never go before an operation. An lsid that no lease has, and one that has ended before, end nothing.
+ */
+struct session_ended_args {
+    const char *lsid; /* in any form (base/lsid.h) */
+    enum session_end_source source;
+    const char *site;    /* configuration name of the site */
+    uint64_t timeout_ms; /* how long the ends may take to become durable */
+};
+struct session_ended_answer {
+    /* An event may be refused, since the site repeats it: FAULT_DRAINING and FAULT_AUDIT_UNAVAILABLE (strict)
+     * before anything has ended, FAULT_STORE_UNAVAILABLE also where the ends are not durable in time. */
+    const struct fault *fault; /* NULL = success */
+    size_t ended;              /* leases */
+};
+typedef void session_ended_done(void *arg, const struct session_ended_answer *);
+/* Answered when these ends and all before them are durable, before any call of a vault is. */
+struct op *broker_session_ended(struct broker *, const struct session_ended_args *, session_ended_done *,
+                                void *arg);
+/* The same without an answer, for a report that is made again until it is durable: how many leases ended. */
+size_t broker_end_session(struct broker *, const struct session_ended_args *);
+
+/* When the oldest open lease or check-out in flight with an lsid was made (wall clock). False = none has one.
+ */
+bool broker_pra_oldest_key(const struct broker *, int64_t *created_wall_ms);
+/* Up to when the closed sessions of a site are known, in the site's time. False = not known. */
+bool broker_pra_cursor_load(const struct broker *, const char *site, int64_t *cursor_ms);
+/* Durable soon, and no earlier than all that has ended before. 0 or -ENOMEM: the store has what it had. */
+int broker_pra_cursor_save(struct broker *, const char *site, int64_t cursor_ms);
+
+/* What an operator who ends a lease and its PRA session has to know of it. */
+struct lease_session {
+    char lsid[LSID_TEXT_SIZE]; /* as given; "" = not known */
+    char key[LSID_SIZE];       /* in the one form */
+};
+/* False = no lease has this id, or it has ended. */
+bool broker_lease_session(struct broker *, const char *lease_id, struct lease_session *);
+
 struct endpoint {
     char endpoint_id[CREDENTIAL_ID_SIZE];
     const char *name, *hostname, *ip_address; /* ip NULL = not known */
@@ -160,6 +200,9 @@ struct explain_view;
 const struct explain_view *broker_explain(struct broker *, const char *request_id);
 
 /* For /status and /metrics. */
+struct session_ends {
+    uint64_t sessions, leases; /* ended sessions that had a lease or a check-out in flight; their leases */
+};
 struct broker_state {
     size_t ops; /* in flight */
     size_t leases_active, leases_releasing, leases_retrying;
@@ -168,6 +211,7 @@ struct broker_state {
     size_t leases_intent; /* requests under way, or of unknown outcome */
     size_t journal_stuck; /* rows that the store could not write as yet */
     bool store_writable;  /* true without a store */
+    struct session_ends session_ends[SESSION_END_NSOURCES];
 };
 void broker_state(const struct broker *, struct broker_state *);
 

@@ -52,9 +52,12 @@ struct broker {
     TAILQ_HEAD(op_list, op) ops;
     size_t nops;
     uint64_t checkouts, releases;
+    struct session_ends session_ends[SESSION_END_NSOURCES];
 };
 
 struct lease;
+struct lsid_entry;
+struct session_end;
 struct session_leases;
 
 /*
@@ -65,8 +68,19 @@ void checkouts_end(struct broker *, const struct session_leases *session, const 
 /* The same for the one that holds this lease before its session does; false = there is none. */
 bool checkouts_end_lease(struct broker *, const struct lease *);
 
+/* The check-outs in flight of the session have this lsid from now on. 0 or -ENOMEM. checkout/session_end.c.
+ */
+int checkouts_set_lsid(struct broker *, const struct session_leases *session, const char *lsid);
+/*
+ * The site says that this session has ended: its check-outs in flight are answered as usual, and their leases
+ * end then. Returns their number. Before the session's leases are ended.
+ */
+size_t checkouts_note_end(const struct lsid_entry *, const struct session_end *);
+
 /* Puts the op on the list and starts its deadline. 0 or -ENOMEM. */
 int op_begin(struct op *, const struct op_class *, struct broker *, uint64_t timeout_ms);
+/* Its deadline is over: `expired` in a later iteration. */
+void op_expire_soon(struct op *);
 void op_end(struct op *); /* off the list, deadline stopped; the caller frees */
 /* Milliseconds the caller still has; at least 1. */
 uint64_t op_time_left(const struct op *);

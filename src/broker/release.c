@@ -49,8 +49,9 @@ struct release {
     struct fault fault;
     struct deadline defer; /* for an answer that needs no waiting */
     uint64_t started_ms;
-    uint64_t age_s;         /* for the log: of the last lease that ended */
-    char lease_id[ID_SIZE]; /* and its id */
+    uint64_t age_s;            /* for the log: of the last lease that ended */
+    char lease_id[ID_SIZE];    /* its id */
+    char lsid[LSID_TEXT_SIZE]; /* and its lsid, for the record; "" = not known */
     size_t waiting;
     bool begun; /* broker_release() has returned */
     size_t nwaits;
@@ -213,6 +214,9 @@ static void end_lease(struct release *r, struct lease *lease)
 
     r->age_s = lease_age_s(r->op.broker->leases, lease);
     memcpy(r->lease_id, lease->id, ID_SIZE);
+    memcpy(r->lsid, lease->lsid, LSID_TEXT_SIZE);
+    if (*r->lsid)
+        r->session->lsid = r->lsid;
     r->answer.released++;
     r->answer.remaining_holders += (int64_t)others;
     lease_close(lease, "released");
@@ -359,4 +363,19 @@ struct op *broker_release_lease(struct broker *b, const char *lease_id, uint64_t
     else
         end_one(r, lease);
     return begin_waiting(r);
+}
+
+/* Until it is released: also one whose check-out is in flight, or of unknown outcome. */
+bool broker_lease_session(struct broker *b, const char *lease_id, struct lease_session *out)
+{
+    struct lease *lease = lease_by_id(b->leases, lease_id);
+
+    if (lease && lease->state == LEASE_OPEN && lease_is_held(lease) && vault_request_expire(lease->request))
+        lease = lease_by_id(b->leases, lease_id);
+    if (!lease || lease->state == LEASE_RELEASING || lease->state == LEASE_LAPSED)
+        return false;
+    memcpy(out->lsid, lease->lsid, LSID_TEXT_SIZE);
+    if (!lsid_normal(lease->lsid, out->key))
+        out->key[0] = '\0';
+    return true;
 }

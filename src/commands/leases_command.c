@@ -130,6 +130,7 @@ static bool show_lease(const cJSON *json, const struct sink *sink)
                              .user = json_text(json, "user"),
                              .sessions = sessions,
                              .nsessions = n,
+                             .lsid = cJSON_GetStringValue(json_get(json, "lsid")),
                              .credential_id = json_text(json, "credential_id"),
                              .state = json_text(json, "state"),
                              .adopted = cJSON_IsTrue(json_get(json, "adopted")),

@@ -59,8 +59,9 @@ static struct offline_lease *copy_row(struct offline *o, const struct lease_row 
     if (!lease)
         return NULL;
     struct lease_row *r = &lease->row;
-    const char **texts[] = {&r->id,      &r->vault,      &r->user, &r->username,   &r->domain,
-                            &r->session, &r->credential, &r->tag,  &r->last_error, &r->url};
+    const char **texts[] = {&r->id,         &r->vault,   &r->user,       &r->username,
+                            &r->domain,     &r->session, &r->credential, &r->tag,
+                            &r->last_error, &r->url,     &r->lsid,       &r->ended_site};
     int err = 0;
 
     *r = *row;
@@ -227,6 +228,7 @@ static struct lease_view view_of(const struct lease_row *row, const char *const 
         .user = row->user,
         .sessions = sessions,
         .nsessions = nsessions,
+        .lsid = *row->lsid ? row->lsid : NULL,
         .credential_id = row->credential,
         .state = states[row->state],
         .adopted = row->adopted,

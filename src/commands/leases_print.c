@@ -22,7 +22,7 @@
 
 #define ROW_MAX (64U << 20) /* one lease with all sessions that share its request */
 
-static const char titles[] = "ID\0STATE\0USER\0SESSIONS\0EXPIRES\0ATTEMPTS\0CREDENTIAL\0LAST ERROR";
+static const char titles[] = "ID\0STATE\0USER\0SESSIONS\0EXPIRES\0ATTEMPTS\0CREDENTIAL\0LAST ERROR\0LSID";
 
 struct leases_print leases_print_start(bool json)
 {
@@ -72,7 +72,8 @@ static void write_cell(struct buf *cell, size_t column, const struct lease_view 
         break;
     case 5: (void)buf_printf(cell, "%" PRId64, view->attempts); break;
     case 6: (void)buf_str(cell, view->credential_id); break;
-    default: (void)buf_str(cell, view->last_error ? view->last_error : ""); break;
+    case 7: (void)buf_str(cell, view->last_error ? view->last_error : ""); break;
+    default: (void)buf_str(cell, view->lsid ? view->lsid : ""); break;
     }
     if (!cell->len)
         (void)buf_char(cell, '-');

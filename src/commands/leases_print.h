@@ -6,7 +6,7 @@
 
 #include "broker/broker.h"
 
-#define LEASES_COLUMNS 8
+#define LEASES_COLUMNS 9
 
 struct leases_print {
     bool json;

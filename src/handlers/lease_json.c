@@ -28,6 +28,7 @@ void lease_json(struct jsonw *w, const struct lease_view *l)
     for (size_t i = 0; i < l->nsessions; i++)
         jsonw_str(w, NULL, l->sessions[i]);
     jsonw_end(w);
+    jsonw_str(w, "lsid", l->lsid);
     jsonw_str(w, "credential_id", l->credential_id);
     jsonw_str(w, "state", l->state);
     write_time(w, "created_at", l->created_wall_ms);

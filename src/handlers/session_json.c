@@ -11,6 +11,7 @@
  */
 #include "handlers/session_json.h"
 
+#include "base/lsid.h"
 #include "base/person.h"
 #include "base/utf8.h"
 #include "handlers/json_fields.h"
@@ -56,6 +57,20 @@ static bool read_person(const struct json_fields *m, const char *name, enum pers
     return !why;
 }
 
+/* Optional; what is there must have the form, since a session is ended by it. */
+static bool read_lsid(const struct json_fields *session, const char **out)
+{
+    char key[LSID_SIZE];
+
+    if (!json_field_text(session, "lsid", 0, ID_MAX, out))
+        return false;
+    if (!*out || lsid_normal(*out, key))
+        return true;
+    fault_set(session->fault, FAULT_INVALID_REQUEST,
+              "session.lsid: must be 32 hex digits, or 8-4-4-4-12 with dashes, with or without braces");
+    return false;
+}
+
 static bool read_user(const struct json_fields *session, struct session *out)
 {
     struct json_fields user = {.path = "session.user", .fault = session->fault};
@@ -97,8 +112,8 @@ bool session_read(const cJSON *body, unsigned needs, struct session *out, struct
 
     *out = (struct session){0};
     if (!json_field_object(&top, "session", FIELD_REQUIRED, &session.object) ||
-        !json_field_text(&session, "id", id_flags, ID_MAX, &out->id) || !read_user(&session, out) ||
-        !read_jump_item(&session, out))
+        !json_field_text(&session, "id", id_flags, ID_MAX, &out->id) || !read_lsid(&session, &out->lsid) ||
+        !read_user(&session, out) || !read_jump_item(&session, out))
         return false;
     if (needs & SESSION_ENDPOINT && !names_endpoint(out)) {
         fault_set(

@@ -63,6 +63,8 @@ static void start_job(struct sqlite_store *);
 
 static int write_one(struct sqlite_file *f, const struct store_write *w)
 {
+    if (w->cursor.site)
+        return sqlite_file_put_cursor(f, &w->cursor);
     return w->remove ? sqlite_file_remove(f, w->row.id) : sqlite_file_put(f, &w->row);
 }
 
@@ -208,6 +210,12 @@ static int sqlite_load(struct store *store, int (*row)(void *arg, const struct l
     return sqlite_file_load(sqlite_of(store)->file.db, row, arg);
 }
 
+static int sqlite_load_cursors(struct store *store, int (*row)(void *arg, const struct cursor_row *),
+                               void *arg)
+{
+    return sqlite_file_load_cursors(sqlite_of(store)->file.db, row, arg);
+}
+
 static void sqlite_state(const struct store *store, struct store_state *state)
 {
     *state = ((const struct sqlite_store *)store)->state;
@@ -227,6 +235,7 @@ static void sqlite_close(struct store *store, void (*closed)(void *arg), void *a
 static const struct store_ops sqlite_ops = {
     .name = "sqlite",
     .load = sqlite_load,
+    .load_cursors = sqlite_load_cursors,
     .write = sqlite_write,
     .state = sqlite_state,
     .close = sqlite_close,

@@ -32,12 +32,35 @@ static const char *const migrations[] = {
     " attempts INTEGER NOT NULL, next_ms INTEGER NOT NULL, last_error TEXT NOT NULL) WITHOUT ROWID, STRICT;"
     "CREATE TABLE probe (n INTEGER NOT NULL) STRICT; INSERT INTO probe VALUES (0);",
     "ALTER TABLE lease ADD COLUMN url TEXT NOT NULL DEFAULT '';",
+    "ALTER TABLE lease ADD COLUMN lsid TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE lease ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE lease ADD COLUMN ended_site TEXT NOT NULL DEFAULT '';"
+    "CREATE TABLE pra_cursor (site TEXT PRIMARY KEY NOT NULL, cursor_ms INTEGER NOT NULL) WITHOUT ROWID, "
+    "STRICT;",
 };
 enum { NEWEST = sizeof(migrations) / sizeof(*migrations) };
 
 static const char columns[] =
     "id, state, vault, user, username, domain, session, credential, tag, system_id, account_id,"
     " application_id, request_id, adopted, created_ms, expires_ms, attempts, next_ms, last_error";
+/* Of later versions, in their order. A file that is only read may be of an earlier one. */
+static const struct {
+    int64_t version; /* that has it */
+    const char *name, *absent;
+} added_columns[] = {{2, "url", "''"}, {3, "lsid", "''"}, {3, "ended", "0"}, {3, "ended_site", "''"}};
+enum { NADDED = sizeof(added_columns) / sizeof(*added_columns), SQL_SIZE = 512 };
+
+/* All columns, as a file of this version can show them. */
+static const char *list_columns(int64_t version, char out[SQL_SIZE])
+{
+    size_t n = (size_t)snprintf(out, SQL_SIZE, "%s", columns);
+
+    for (size_t i = 0; i < NADDED; i++)
+        n += (size_t)snprintf(out + n, SQL_SIZE - n, ", %s",
+                              version < added_columns[i].version ? added_columns[i].absent
+                                                                 : added_columns[i].name);
+    return out;
+}
 
 int sqlite_errno(int rc)
 {
@@ -115,7 +138,7 @@ static int migrate(sqlite3 *db, int64_t from)
 
 static int prepare(struct sqlite_file *f)
 {
-    char put[512];
+    char put[2 * SQL_SIZE], all_columns[SQL_SIZE];
     const struct {
         const char *sql;
         sqlite3_stmt **to;
@@ -125,15 +148,16 @@ static int prepare(struct sqlite_file *f)
         {"ROLLBACK", &f->rollback},
         {put, &f->put},
         {"DELETE FROM lease WHERE id = ?1", &f->remove},
+        {"INSERT OR REPLACE INTO pra_cursor (site, cursor_ms) VALUES (?1,?2)", &f->put_cursor},
         {"UPDATE probe SET n = n + 1", &f->probe},
     };
     int rc = SQLITE_OK;
 
     (void)snprintf(put, sizeof(put),
-                   "INSERT OR REPLACE INTO lease (%s, url) VALUES "
+                   "INSERT OR REPLACE INTO lease (%s) VALUES "
                    "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,"
-                   "?18,?19,?20)",
-                   columns);
+                   "?18,?19,?20,?21,?22,?23)",
+                   list_columns(NEWEST, all_columns));
     for (size_t i = 0; i < sizeof(all) / sizeof(*all) && rc == SQLITE_OK; i++)
         rc = sqlite3_prepare_v3(f->db, all[i].sql, -1, SQLITE_PREPARE_PERSISTENT, all[i].to, NULL);
     return rc;
@@ -141,7 +165,8 @@ static int prepare(struct sqlite_file *f)
 
 void sqlite_file_close(struct sqlite_file *f)
 {
-    sqlite3_stmt **all[] = {&f->begin, &f->commit, &f->rollback, &f->put, &f->remove, &f->probe};
+    sqlite3_stmt **all[] = {&f->begin,  &f->commit,     &f->rollback, &f->put,
+                            &f->remove, &f->put_cursor, &f->probe};
 
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
         (void)sqlite3_finalize(*all[i]);
@@ -279,8 +304,10 @@ static const char *text_at(sqlite3_stmt *s, int column)
 
 static bool read_row(sqlite3_stmt *s, struct lease_row *r)
 {
-    int64_t state = sqlite3_column_int64(s, 1);
+    int64_t state = sqlite3_column_int64(s, 1), ended = sqlite3_column_int64(s, 21);
 
+    if (ended < 0 || ended >= SESSION_END_NSOURCES)
+        return false;
     *r = (struct lease_row){
         .id = text_at(s, 0),
         .state = (enum lease_state)state,
@@ -302,6 +329,9 @@ static bool read_row(sqlite3_stmt *s, struct lease_row *r)
         .next_wall_ms = sqlite3_column_int64(s, 17),
         .last_error = text_at(s, 18),
         .url = text_at(s, 19),
+        .lsid = text_at(s, 20),
+        .ended = (enum session_end_source)ended,
+        .ended_site = text_at(s, 22),
     };
     return state >= 0 && state < LEASE_NSTATES && *r->id;
 }
@@ -309,13 +339,13 @@ static bool read_row(sqlite3_stmt *s, struct lease_row *r)
 int sqlite_file_load(sqlite3 *db, int (*row)(void *arg, const struct lease_row *), void *arg)
 {
     sqlite3_stmt *s = NULL;
-    char sql[400];
+    char sql[2 * SQL_SIZE], all_columns[SQL_SIZE];
     struct lease_row r;
     int64_t version = 0;
     int err = 0, rc = read_pragma(db, "PRAGMA user_version", &version);
 
     /* A reader has not migrated the file. */
-    (void)snprintf(sql, sizeof(sql), "SELECT %s, %s FROM lease", columns, version < 2 ? "''" : "url");
+    (void)snprintf(sql, sizeof(sql), "SELECT %s FROM lease", list_columns(version, all_columns));
     if (rc == SQLITE_OK)
         rc = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
     while (rc == SQLITE_OK && !err) {
@@ -327,6 +357,20 @@ int sqlite_file_load(sqlite3 *db, int (*row)(void *arg, const struct lease_row *
         else
             err = read_row(s, &r) ? row(arg, &r) : -EUCLEAN;
     }
+    (void)sqlite3_finalize(s);
+    return err ? err : sqlite_errno(rc);
+}
+
+int sqlite_file_load_cursors(sqlite3 *db, int (*row)(void *arg, const struct cursor_row *), void *arg)
+{
+    sqlite3_stmt *s = NULL;
+    int err = 0, step = SQLITE_DONE;
+    int rc = sqlite3_prepare_v2(db, "SELECT site, cursor_ms FROM pra_cursor", -1, &s, NULL);
+
+    while (rc == SQLITE_OK && !err && (step = sqlite3_step(s)) == SQLITE_ROW)
+        err = row(arg, &(struct cursor_row){text_at(s, 0), sqlite3_column_int64(s, 1)});
+    if (rc == SQLITE_OK && !err)
+        rc = step == SQLITE_DONE ? SQLITE_OK : step;
     (void)sqlite3_finalize(s);
     return err ? err : sqlite_errno(rc);
 }
@@ -354,9 +398,20 @@ int sqlite_file_put(struct sqlite_file *f, const struct lease_row *r)
         rc |= sqlite3_bind_int64(f->put, 10 + i, numbers[i]);
     rc |= sqlite3_bind_text(f->put, 19, r->last_error, -1, SQLITE_STATIC);
     rc |= sqlite3_bind_text(f->put, 20, r->url, -1, SQLITE_STATIC);
+    rc |= sqlite3_bind_text(f->put, 21, r->lsid, -1, SQLITE_STATIC);
+    rc |= sqlite3_bind_int64(f->put, 22, (int64_t)r->ended);
+    rc |= sqlite3_bind_text(f->put, 23, r->ended_site, -1, SQLITE_STATIC);
     if (rc != SQLITE_OK)
         return -ENOMEM;
     return sqlite_file_step(f->put);
+}
+
+int sqlite_file_put_cursor(struct sqlite_file *f, const struct cursor_row *c)
+{
+    int rc = sqlite3_bind_text(f->put_cursor, 1, c->site, -1, SQLITE_STATIC);
+
+    rc |= sqlite3_bind_int64(f->put_cursor, 2, c->cursor_ms);
+    return rc == SQLITE_OK ? sqlite_file_step(f->put_cursor) : -ENOMEM;
 }
 
 int sqlite_file_remove(struct sqlite_file *f, const char *id)

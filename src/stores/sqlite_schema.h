@@ -12,7 +12,7 @@
 
 struct sqlite_file {
     sqlite3 *db;
-    sqlite3_stmt *begin, *commit, *rollback, *put, *remove, *probe;
+    sqlite3_stmt *begin, *commit, *rollback, *put, *remove, *put_cursor, *probe;
 };
 
 enum sqlite_verdict {
@@ -29,8 +29,10 @@ int sqlite_file_create(const char *path, char why[256]);
 void sqlite_file_close(struct sqlite_file *);
 
 int sqlite_file_load(sqlite3 *db, int (*row)(void *arg, const struct lease_row *), void *arg);
+int sqlite_file_load_cursors(sqlite3 *db, int (*row)(void *arg, const struct cursor_row *), void *arg);
 /* Within a transaction. 0 or -errno. */
 int sqlite_file_put(struct sqlite_file *, const struct lease_row *);
+int sqlite_file_put_cursor(struct sqlite_file *, const struct cursor_row *);
 int sqlite_file_remove(struct sqlite_file *, const char *id);
 int sqlite_file_step(sqlite3_stmt *); /* begin, commit, rollback, probe: 0 or -errno */
 int sqlite_errno(int rc);             /* SQLite's result as -errno */

@@ -2,7 +2,8 @@
  * store.h - where the rows of leases are kept so that they outlive the process.
  *
  * A store is a const struct of functions, as a vault is. It keeps one row per lease: which PRA session holds
- * which vault request, until when, and how far its check-in has come. No row ever holds a secret.
+ * which vault request, until when, and how far its check-in has come; and one row per PRA site, its cursor.
+ * No row ever holds a secret.
  *
  * Writes are asynchronous and durable: `done` comes when the row is on disk, not before. The writes of one
  * call become durable together or not at all; lists become durable in the order in which they were given. A
@@ -35,6 +36,15 @@ enum lease_state {
     LEASE_NSTATES
 };
 
+/* Which report ended the PRA session of a lease. */
+enum session_end_source {
+    SESSION_END_NONE, /* the session has not ended */
+    SESSION_END_POLL, /* a listing of closed sessions */
+    SESSION_END_EVENT,
+    SESSION_END_TERMINATE, /* the gateway had the session terminated */
+    SESSION_END_NSOURCES
+};
+
 struct lease_row {
     const char *id; /* lease id */
     enum lease_state state;
@@ -44,6 +54,7 @@ struct lease_row {
     const char *username;   /* PRA user */
     const char *domain;     /* PRA domain, "" = none */
     const char *session;    /* PRA session id */
+    const char *lsid;       /* of the PRA session, as given; "" = not known */
     const char *credential; /* credential id */
     const char *tag; /* the mark in the vault's reason by which an own request is known: the lease id */
     int64_t system_id, account_id, application_id;
@@ -53,11 +64,22 @@ struct lease_row {
     int64_t attempts;       /* check-ins tried */
     int64_t next_wall_ms;   /* next check-in, 0 = at once */
     const char *last_error; /* "" = none */
+    /* The PRA session has ended, the lease as yet has not: its check-out was in flight. The next start ends
+     * it. */
+    enum session_end_source ended;
+    const char *ended_site; /* which site reported it; "" = none */
+};
+
+/* Up to when the closed sessions of a PRA site are known. */
+struct cursor_row {
+    const char *site;  /* configuration name */
+    int64_t cursor_ms; /* the site's time, Unix ms */
 };
 
 struct store_write {
     bool remove; /* the lease has ended: only row.id counts */
     struct lease_row row;
+    struct cursor_row cursor; /* `site` not NULL: this is written, in place of a lease's row */
     void (*done)(struct store_write *, int err); /* 0 or -errno: -ENOSPC, -EIO, -ENOMEM */
     STAILQ_ENTRY(store_write) link;              /* the caller's until write() */
 };
@@ -79,6 +101,8 @@ struct store_ops {
     /* Calls `row` for each kept lease, in no order; texts are valid within the call. Before any write. 0 or
      * -errno. */
     int (*load)(struct store *, int (*row)(void *arg, const struct lease_row *), void *arg);
+    /* The same for the cursor of each site. */
+    int (*load_cursors)(struct store *, int (*row)(void *arg, const struct cursor_row *), void *arg);
     int (*write)(struct store *, struct store_writes *);
     void (*state)(const struct store *, struct store_state *);
     void (*close)(struct store *, void (*closed)(void *arg), void *arg);

@@ -18,9 +18,9 @@ import pytest
 from harness import BIN, SANITIZER, TOKEN, Gateway, UnixConnection, eventually
 from house import CHECKIN, House, problem
 
-MEMBERS = ["id", "request_id", "user", "sessions", "credential_id", "state", "created_at", "expires_at", "attempts",
+MEMBERS = ["id", "request_id", "user", "sessions", "lsid", "credential_id", "state", "created_at", "expires_at", "attempts",
            "last_error"]
-TITLES = ["ID", "STATE", "USER", "SESSIONS", "EXPIRES", "ATTEMPTS", "CREDENTIAL", "LAST ERROR"]
+TITLES = ["ID", "STATE", "USER", "SESSIONS", "EXPIRES", "ATTEMPTS", "CREDENTIAL", "LAST ERROR", "LSID"]
 NOBODY = "http://127.0.0.1:9/BeyondTrust/api/public/v3"  # a vault that is never there
 LONG_AGO, FAR_OFF = 1700000000000, 4000000000000
 
@@ -178,7 +178,7 @@ def test_command_lists_what_the_interface_lists(house):
     assert cells(lines[0]) == TITLES and len(lines) == 3
     row = dict(zip(TITLES, cells(lines[1])))
     assert row == {"ID": first["id"], "STATE": "open", "USER": "CORP\\ann", "SESSIONS": f"{one['id']},{two['id']}",
-                   "EXPIRES": first["expires_at"], "ATTEMPTS": "0", "CREDENTIAL": credential, "LAST ERROR": "-"}
+                   "EXPIRES": first["expires_at"], "ATTEMPTS": "0", "CREDENTIAL": credential, "LAST ERROR": "-", "LSID": "-"}
     lines, _ = command(house.gateway, "list", "--json")
     assert json.loads("".join(lines)) == {"leases": every_lease(house.gateway), "next": None}
 
@@ -269,7 +269,7 @@ def write_rows(gateway, *rows):
     """Rows of the store as (id, state, user, session, request id, adopted)."""
     with sqlite3.connect(database(gateway)) as store:
         for number, (name, state, user, who, request, adopted) in enumerate(rows):
-            store.execute("INSERT INTO lease VALUES (?,?,'main',?,?,'CORP',?,?,?,1,2,0,?,?,?,?,0,0,'','')",
+            store.execute("INSERT INTO lease VALUES (?,?,'main',?,?,'CORP',?,?,?,1,2,0,?,?,?,?,0,0,'','','',0,'')",
                           (name, state, user, "ann", who, f"c-{name}", name, request, adopted, LONG_AGO + number,
                            FAR_OFF))
     store.close()

@@ -57,12 +57,20 @@ static void make_folder(void)
 
 static int on_row(void *arg, const struct lease_row *row)
 {
-    const char *const texts[] = {row->id,      row->vault,      row->user, row->username,   row->domain,
-                                 row->session, row->credential, row->tag,  row->last_error, row->url};
+    const char *const texts[] = {row->id,         row->vault,   row->user,       row->username,
+                                 row->domain,     row->session, row->credential, row->tag,
+                                 row->last_error, row->url,     row->lsid,       row->ended_site};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         FUZZ_ASSERT(texts[i]);
-    FUZZ_ASSERT(row->state < LEASE_NSTATES);
+    FUZZ_ASSERT(row->state < LEASE_NSTATES && row->ended < SESSION_END_NSOURCES);
+    ++*(size_t *)arg;
+    return 0;
+}
+
+static int on_cursor(void *arg, const struct cursor_row *row)
+{
+    FUZZ_ASSERT(row->site);
     ++*(size_t *)arg;
     return 0;
 }
@@ -73,10 +81,12 @@ static void load_all(void)
     char why[256] = "";
     size_t rows = 0;
 
-    if (sqlite_file_open(&f, path, why) == SQLITE_FILE_GOOD)
+    if (sqlite_file_open(&f, path, why) == SQLITE_FILE_GOOD) {
         (void)sqlite_file_load(f.db, on_row, &rows);
-    else
+        (void)sqlite_file_load_cursors(f.db, on_cursor, &rows);
+    } else {
         FUZZ_ASSERT(why[0]);
+    }
     sqlite_file_close(&f);
 }
 
@@ -91,14 +101,16 @@ static void write_file(const char *bytes, size_t n)
 /* One row past the gateway's own functions. What a STRICT table refuses is refused. */
 static void put_row(struct fuzz_input *in)
 {
-    static const char sql[] = "INSERT OR REPLACE INTO lease VALUES "
-                              "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)";
+    static const char sql[] =
+        "INSERT OR REPLACE INTO lease VALUES "
+        "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,"
+        "?23)";
     sqlite3 *db = NULL;
     sqlite3_stmt *s = NULL;
 
     FUZZ_ASSERT(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK);
     FUZZ_ASSERT(sqlite3_prepare_v2(db, sql, -1, &s, NULL) == SQLITE_OK);
-    for (int i = 1; i <= 20; i++) {
+    for (int i = 1; i <= 23; i++) {
         unsigned char kind = fuzz_byte(in);
         size_t len;
         char *text = fuzz_text(in, &len);

@@ -39,6 +39,8 @@ static int sink_put(struct audit_sink *sink, const char *members, size_t n, unsi
     if (wait && s->mood == SINK_BUSY)
         return -EBUSY;
     s->records++;
+    if (s->text)
+        assert_int_equal(buf_printf(s->text, "%.*s\n", (int)n, members), 0);
     if (!wait)
         return 0;
     assert_true(s->nwaits < sizeof s->wait / sizeof s->wait[0]);

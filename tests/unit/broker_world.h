@@ -31,6 +31,7 @@ struct world_sink {
     struct audit_wait *wait[8];
     size_t nwaits;
     unsigned records, durable; /* given in all; waited for and on disk */
+    struct buf *text;          /* of all records, one a line; NULL = not kept */
 };
 
 struct world {

@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NTEXTS 10
+#define NTEXTS 12
 
 static void list_texts(struct lease_row *r, const char **string_pool[NTEXTS])
 {
-    const char **all[NTEXTS] = {&r->id,      &r->vault,      &r->user, &r->username,   &r->domain,
-                                &r->session, &r->credential, &r->tag,  &r->last_error, &r->url};
+    const char **all[NTEXTS] = {&r->id,         &r->vault,   &r->user,       &r->username,
+                                &r->domain,     &r->session, &r->credential, &r->tag,
+                                &r->last_error, &r->url,     &r->lsid,       &r->ended_site};
 
     memcpy(string_pool, all, sizeof all);
 }
@@ -69,11 +70,26 @@ void fake_store_put(struct fake_store *fs, const struct lease_row *row)
     old->row = copy;
 }
 
+static void put_cursor(struct fake_store *fs, const struct cursor_row *row)
+{
+    size_t i = 0;
+
+    while (i < fs->ncursors && strcmp(fs->cursors[i].site, row->site) != 0)
+        i++;
+    if (i == FAKE_STORE_CURSORS || strlen(row->site) >= sizeof fs->cursors[i].site)
+        abort();
+    fs->ncursors += i == fs->ncursors;
+    (void)strcpy(fs->cursors[i].site, row->site);
+    fs->cursors[i].ms = row->cursor_ms;
+}
+
 static void carry_out(struct fake_store *fs, const struct store_write *w)
 {
-    struct fake_row *r = find(fs, w->row.id);
+    struct fake_row *r = w->cursor.site ? NULL : find(fs, w->row.id);
 
-    if (!w->remove)
+    if (w->cursor.site)
+        put_cursor(fs, &w->cursor);
+    else if (!w->remove)
         fake_store_put(fs, &w->row);
     else if (r)
         forget(r);
@@ -99,6 +115,16 @@ static int fake_load(struct store *s, int (*row)(void *arg, const struct lease_r
     return err;
 }
 
+static int fake_load_cursors(struct store *s, int (*row)(void *arg, const struct cursor_row *), void *arg)
+{
+    struct fake_store *fs = (struct fake_store *)s;
+    int err = 0;
+
+    for (size_t i = 0; i < fs->ncursors && !err; i++)
+        err = row(arg, &(struct cursor_row){fs->cursors[i].site, fs->cursors[i].ms});
+    return err;
+}
+
 static int fake_write(struct store *s, struct store_writes *writes)
 {
     struct fake_store *fs = (struct fake_store *)s;
@@ -107,7 +133,7 @@ static int fake_write(struct store *s, struct store_writes *writes)
 
     STAILQ_FOREACH(w, writes, link)
     {
-        if (!w->remove && (!*w->row.id || !w->row.credential || !w->row.last_error))
+        if (!w->remove && !w->cursor.site && (!*w->row.id || !w->row.credential || !w->row.last_error))
             abort();
         n++;
     }
@@ -127,8 +153,11 @@ static void fake_state(const struct store *s, struct store_state *state)
     *state = (struct store_state){.writable = is_writable(fs), .queued = fs->npending};
 }
 
-static const struct store_ops fake_ops = {
-    .name = "fake", .load = fake_load, .write = fake_write, .state = fake_state};
+static const struct store_ops fake_ops = {.name = "fake",
+                                          .load = fake_load,
+                                          .load_cursors = fake_load_cursors,
+                                          .write = fake_write,
+                                          .state = fake_state};
 
 /* ---- the test's ---- */
 

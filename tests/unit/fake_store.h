@@ -12,8 +12,9 @@
 #include "base/clock.h"
 #include "stores/store.h"
 
-#define FAKE_STORE_ROWS  1024
-#define FAKE_STORE_LISTS 64
+#define FAKE_STORE_ROWS    1024
+#define FAKE_STORE_LISTS   64
+#define FAKE_STORE_CURSORS 4
 
 struct fake_store {
     struct store store; /* first */
@@ -21,6 +22,11 @@ struct fake_store {
     struct fake_row {
         struct lease_row row; /* texts in one piece behind row.id; row.id NULL = free */
     } rows[FAKE_STORE_ROWS];
+    struct fake_cursor {
+        char site[32];
+        int64_t ms;
+    } cursors[FAKE_STORE_CURSORS];
+    size_t ncursors;
     struct store_writes queue;
     size_t npending;
     size_t lists[FAKE_STORE_LISTS]; /* how many each write() brought, oldest first */

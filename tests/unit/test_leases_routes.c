@@ -58,6 +58,7 @@ TEST(test_members)
          .user = "CORP\\ann",
          .sessions = sessions,
          .nsessions = 2,
+         .lsid = "{01234567-89AB-cdef-0123-456789abcdef}",
          .credential_id = "c1",
          .state = "releasing",
          .created_wall_ms = 1773135012345,
@@ -84,10 +85,12 @@ TEST(test_members)
         fake_answer.body,
         "{\"leases\":[{\"id\":\"" ID
         "\",\"request_id\":42,\"user\":\"CORP\\\\ann\",\"sessions\":[\"S-1\",\"S-2\"],"
+        "\"lsid\":\"{01234567-89AB-cdef-0123-456789abcdef}\","
         "\"credential_id\":\"c1\",\"state\":\"releasing\",\"created_at\":\"2026-03-10T09:30:12Z\","
         "\"expires_at\":\"2026-03-10T10:30:12Z\",\"attempts\":3,\"last_error\":\"the vault said "
         "\\\"no\\\"\"},"
-        "{\"id\":\"B\",\"request_id\":null,\"user\":\"bob\",\"sessions\":[\"S-2\"],\"credential_id\":\"c2\","
+        "{\"id\":\"B\",\"request_id\":null,\"user\":\"bob\",\"sessions\":[\"S-2\"],\"lsid\":null,"
+        "\"credential_id\":\"c2\","
         "\"state\":\"intent\",\"created_at\":\"2026-03-10T09:30:12Z\",\"expires_at\":null,\"attempts\":0,"
         "\"last_error\":null,\"adopted\":true}],\"next\":\"00000000000000ff\"}");
 }

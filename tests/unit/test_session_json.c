@@ -75,6 +75,16 @@ static const struct {
     {"{\"session\":{\"user\":{\"username\":\"a\",\"domain\":\"A\\u0301CME\"}}}", 0,
      "session.user.domain: must be written with composed letters"},
     {"{\"session\":{\"user\":{\"username\":\"a\",\"domain\":\"ACME;\"}}}", 0, NULL},
+    /* lsid */
+    {"{\"session\":{\"lsid\":null," USER "}}", 0, NULL},
+    {"{\"session\":{\"lsid\":\"0123456789abcdef0123456789ABCDEF\"," USER "}}", 0, NULL},
+    {"{\"session\":{\"lsid\":\"01234567-89ab-cdef-0123-456789ABCDEF\"," USER "}}", 0, NULL},
+    {"{\"session\":{\"lsid\":\"{01234567-89ab-cdef-0123-456789ABCDEF}\"," USER "}}", 0, NULL},
+    {"{\"session\":{\"lsid\":\"\"," USER "}}", 0, "session.lsid: must be 32 hex digits"},
+    {"{\"session\":{\"lsid\":\"S-1\"," USER "}}", 0, "session.lsid: must be 32 hex digits"},
+    {"{\"session\":{\"lsid\":\"0123456789abcdef0123456789ABCDEF0\"," USER "}}", 0,
+     "session.lsid: must be 32 hex digits"},
+    {"{\"session\":{\"lsid\":7," USER "}}", 0, "session.lsid: must be a string"},
     /* id */
     {"{\"session\":{" USER "}}", SESSION_ID, "session.id: is required"},
     {"{\"session\":{\"id\":null," USER "}}", SESSION_ID, "session.id: is required"},

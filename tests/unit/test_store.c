@@ -121,6 +121,8 @@ static void put(struct store *s, struct written *x, int n)
         .created_wall_ms = 1000,
         .expires_wall_ms = 2000,
         .last_error = "",
+        .lsid = "",
+        .ended_site = "",
     };
     x->w.done = on_written;
     give(s, &x->w);
@@ -338,43 +340,142 @@ TEST(a_newer_file_is_never_touched)
     assert_null(open_store(true, NULL));
 }
 
-/* Of a version that kept no url: it is read as it is, and migrated by who writes. */
-static const char *url_read;
+/* Of earlier versions: they are read as they are, and migrated by a gateway that writes. */
+static const char *kept; /* what the last row kept */
+static size_t nodd;      /* rows that are not as the fixture has them */
 
-static int read_url(void *arg, const struct lease_row *row)
+static int note_kept(void *arg, const struct lease_row *row)
 {
     (void)arg;
-    url_read = *row->url ? "some" : "none";
+    kept = *row->lsid ? "lsid" : *row->url ? "url" : "neither";
+    nrows++;
+    nodd += row->ended != SESSION_END_NONE || *row->ended_site || row->request_id < 1001 ||
+            row->request_id > 1003 || row->created_wall_ms != 1795895628000 || *row->session == '\0' ||
+            row->attempts != (strcmp(row->session, "S-3") == 0 ? 2 : 0);
     return 0;
 }
 
-TEST(an_older_file_is_read_and_migrated)
+static void read_kept(const char *what, int rows)
 {
-    static const char older[] = "ALTER TABLE lease DROP COLUMN url; PRAGMA user_version = 1";
-    struct store *s = open_store(false, NULL);
-    struct written x;
+    nrows = 0;
+    assert_int_equal(sqlite_store_read(dir, note_kept, NULL, why), 0);
+    assert_string_equal(kept, what);
+    assert_int_equal(nrows, rows);
+    assert_int_equal(nodd, 0);
+}
+
+/* The store of a fixture, in place of the one that is there. */
+static void make_older(const char *fixture, const char *then)
+{
+    char sql[8192];
+    FILE *in = fopen(fixture, "r");
     sqlite3 *db = NULL;
+
+    assert_non_null(in);
+    size_t n = fread(sql, 1, sizeof(sql) - 1, in);
+
+    (void)fclose(in);
+    assert_in_range(n, 1, sizeof(sql) - 2);
+    sql[n] = '\0';
+    (void)unlink(file);
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, then, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static size_t ncursors;
+
+static int count_cursor(void *arg, const struct cursor_row *row)
+{
+    (void)arg;
+    assert_string_equal(row->site, "pra one");
+    assert_int_equal(row->cursor_ms, 1795895628123);
+    ncursors++;
+    return 0;
+}
+
+static void put_cursor(struct store *s)
+{
+    struct written x = {.w = {.cursor = {"pra one", 1795895628123}, .done = on_written}};
+
+    give(s, &x.w);
+    wait_for(&x);
+    assert_int_equal(x.err, 0);
+}
+
+TEST(older_files_are_read_and_migrated)
+{
+    static const struct {
+        const char *then, *kept;
+    } older[] = {{"", "url"}, {"ALTER TABLE lease DROP COLUMN url; PRAGMA user_version = 1", "neither"}};
+    struct written x;
+
+    for (size_t i = 0; i < 2; i++) {
+        make_older("stores/leases-2.sql", older[i].then);
+        read_kept(older[i].kept, 4);
+        struct store *s = open_store(false, NULL);
+
+        assert_non_null(s);
+        read_kept(older[i].kept, 4);
+        assert_int_equal(s->ops->load_cursors(s, count_cursor, NULL), 0);
+        assert_int_equal(ncursors, 0);
+        put(s, &x, 1);
+        wait_for(&x);
+        assert_int_equal(x.err, 0);
+        assert_int_equal(count_rows(s), 5);
+        put_cursor(s);
+        close_store(s);
+        s = open_store(false, NULL);
+        assert_non_null(s);
+        assert_int_equal(count_rows(s), 5);
+        assert_int_equal(s->ops->load_cursors(s, count_cursor, NULL), 0);
+        assert_int_equal(ncursors, 1);
+        ncursors = 0;
+        close_store(s);
+        assert_int_equal(unlink(file), 0);
+    }
+}
+
+/* What a row says of its PRA session, and a cursor that moves. */
+static char row_lsid[64], row_site[64];
+static enum session_end_source row_ended;
+
+static int keep_session(void *arg, const struct lease_row *row)
+{
+    (void)arg;
+    (void)snprintf(row_lsid, sizeof(row_lsid), "%s", row->lsid);
+    (void)snprintf(row_site, sizeof(row_site), "%s", row->ended_site);
+    row_ended = row->ended;
+    return 0;
+}
+
+TEST(lsid_end_and_cursor_come_back)
+{
+    struct store *s = open_store(false, NULL);
+    struct written x, again = {.w = {.cursor = {"pra one", 1}, .done = on_written}};
 
     assert_non_null(s);
     put(s, &x, 1);
     wait_for(&x);
-    assert_int_equal(s->ops->load(s, read_url, NULL), 0);
-    assert_string_equal(url_read, "some");
+    x.done = false;
+    x.w.row.lsid = "{01234567-89ab-cdef-0123-456789ABCDEF}";
+    x.w.row.ended = SESSION_END_TERMINATE;
+    x.w.row.ended_site = "pra one";
+    give(s, &x.w);
+    give(s, &again.w);
+    wait_for(&again);
+    put_cursor(s); /* in place of the first */
     close_store(s);
-    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, older, NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_close(db), SQLITE_OK);
-    assert_int_equal(sqlite_store_read(dir, read_url, NULL, why), 0);
-    assert_string_equal(url_read, "none");
     s = open_store(false, NULL);
     assert_non_null(s);
-    assert_int_equal(s->ops->load(s, read_url, NULL), 0);
-    assert_string_equal(url_read, "none");
-    put(s, &x, 1);
-    wait_for(&x);
-    assert_int_equal(x.err, 0);
-    assert_int_equal(s->ops->load(s, read_url, NULL), 0);
-    assert_string_equal(url_read, "some");
+    assert_int_equal(s->ops->load(s, keep_session, NULL), 0);
+    assert_string_equal(row_lsid, "{01234567-89ab-cdef-0123-456789ABCDEF}");
+    assert_string_equal(row_site, "pra one");
+    assert_int_equal(row_ended, SESSION_END_TERMINATE);
+    ncursors = 0;
+    assert_int_equal(s->ops->load_cursors(s, count_cursor, NULL), 0);
+    assert_int_equal(ncursors, 1);
     close_store(s);
 }
 
@@ -450,7 +551,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_vanished_file_is_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(a_foreign_file_is_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(a_newer_file_is_never_touched, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_older_file_is_read_and_migrated, setup, teardown),
+        cmocka_unit_test_setup_teardown(older_files_are_read_and_migrated, setup, teardown),
+        cmocka_unit_test_setup_teardown(lsid_end_and_cursor_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_fails_the_write_and_heals, setup, teardown),
         cmocka_unit_test_setup_teardown(without_a_thread_writes_fail_and_heal, setup, teardown),
     };

@@ -49,13 +49,21 @@ void fair_queue_remove(struct fair_queue *queue, struct fair_queue_item *item)
     queue->nparties--;
 }
 
+struct fair_queue_item *fair_queue_next(const struct fair_queue *queue)
+{
+    const struct fair_queue_party *party = TAILQ_FIRST(&queue->parties);
+
+    return party ? TAILQ_FIRST(&party->items) : NULL;
+}
+
 struct fair_queue_item *fair_queue_take(struct fair_queue *queue)
 {
-    struct fair_queue_party *party = TAILQ_FIRST(&queue->parties);
-    struct fair_queue_item *item = party ? TAILQ_FIRST(&party->items) : NULL;
+    struct fair_queue_item *item = fair_queue_next(queue);
 
     if (!item)
         return NULL;
+    struct fair_queue_party *party = item->party;
+
     TAILQ_REMOVE(&queue->parties, party, link);
     TAILQ_INSERT_TAIL(&queue->parties, party, link);
     fair_queue_remove(queue, item);

@@ -37,6 +37,8 @@ void fair_queue_init(struct fair_queue *);
 /* `first`: before the party's other items, and the party before the others. */
 void fair_queue_add(struct fair_queue *, struct fair_queue_party *, struct fair_queue_item *, bool first);
 void fair_queue_remove(struct fair_queue *, struct fair_queue_item *); /* it must be in this queue */
+/* The next item; NULL = the queue is empty. */
+struct fair_queue_item *fair_queue_next(const struct fair_queue *);
 /* Takes the next item out; its party goes to the end. NULL = the queue is empty. */
 struct fair_queue_item *fair_queue_take(struct fair_queue *);
 /* How many items are taken before a new one of this party: an estimate, since other parties may add more. */

@@ -118,6 +118,7 @@ static enum co_state account_resume(struct checkout *co, int err)
     if (co->lease) /* of an earlier candidate */
         lease_discard(co->op.broker->leases, co->lease);
     co->lease = NULL;
+    co_share_lsid(co, lease);
     vault_request_hold(lease->request);
     co_hold(co, lease->request, true);
     return vault_request_is_unproven(co->request) ? CO_LOOKUP : co_first_fetch(co);

@@ -36,7 +36,7 @@ static const char *lease_id_of(const struct checkout *co)
     const struct lease *lease =
         co->lease ? co->lease : lease_find(co->op.broker->leases, co->session, co->credential_id);
 
-    return lease ? lease->id : co->lease_id;
+    return lease ? lease->id : *co->ended_lease_id ? co->ended_lease_id : co->lease_id;
 }
 
 static void on_audited(struct audit_wait *w, int err)

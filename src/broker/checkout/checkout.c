@@ -69,6 +69,7 @@ static const struct co_step *const states[CO_NSTATES] = {
 static void co_free(struct checkout *co)
 {
     session_queue_leave(co);
+    lsid_checkout_leave(co->op.broker->leases, &co->by_lsid);
     timer_stop(co->op.broker->timers, &co->defer);
     vault_request_unwatch(&co->watch);
     journal_unwait(&co->written);
@@ -121,7 +122,7 @@ static void answer_fault(struct checkout *co, const struct fault *fault)
     co->done(co->arg, &(struct checkout_answer){.fault = fault, .credential_id = co->credential_id});
 }
 
-static void answer_secret(struct checkout *co, const struct lease *lease, const char *username)
+static void answer_secret(struct checkout *co, const struct vault_request *request, const char *username)
 {
     bool key = co->type == CREDENTIAL_SSH_KEY;
     const char *domain = co->account->domain;
@@ -135,15 +136,18 @@ static void answer_secret(struct checkout *co, const struct lease *lease, const 
                           .password = key ? NULL : &co->secret,
                           .private_key = key ? &co->secret : NULL,
                           .passphrase = key && co->passphrase.len ? &co->passphrase : NULL,
-                          .lease_id = lease->id,
-                          .request_id = lease->request->request_id,
-                          .expires_wall_ms = lease->request->expires_wall_ms,
-                          .adopted = lease->request->origin == ORIGIN_FOREIGN,
+                          .lease_id = co->lease_id,
+                          .request_id = request->request_id,
+                          .expires_wall_ms = request->expires_wall_ms,
+                          .adopted = request->origin == ORIGIN_FOREIGN,
                       });
 }
 
-/* The hold becomes the session's lease, or joins the one it has. NULL = that one has ended meanwhile. */
-static struct lease *hand_lease(struct checkout *co)
+/*
+ * The hold becomes the session's lease, or joins the one it has. False = that one has ended meanwhile. Where
+ * it has ended by the site's word, the hold lasts until the answer has been given.
+ */
+static bool hand_lease(struct checkout *co)
 {
     struct lease *lease = co->lease;
 
@@ -151,34 +155,40 @@ static struct lease *hand_lease(struct checkout *co)
         lease_open(lease);
     } else {
         lease = lease_find(co->op.broker->leases, co->session, co->credential_id);
-        if (!lease || lease->request != co->request)
-            return NULL;
-        lease_join(lease);
+        if (lease && lease->request == co->request)
+            lease_join(lease);
+        else if (*co->ended_lease_id)
+            lease = NULL;
+        else
+            return false;
     }
+    memcpy(co->lease_id, lease ? lease->id : co->ended_lease_id, ID_SIZE);
     co->lease = NULL;
-    co->request = NULL;
-    return lease;
+    if (lease)
+        co->request = NULL;
+    return true;
 }
 
 /* False = co->fault says why not. */
 static bool hand_over(struct checkout *co)
 {
     char *username = username_typed(co->account, co->vault->conf->username_form);
-    struct lease *lease = username ? hand_lease(co) : NULL;
+    const struct vault_request *request = co->request;
+    bool handed = username && hand_lease(co);
 
     if (!username)
         (void)co_fail(co, FAULT_INTERNAL, "out of memory");
-    else if (!lease)
+    else if (!handed)
         (void)co_fail(co, FAULT_VAULT_ERROR, "the session's lease ended meanwhile; check out again");
-    if (lease) {
-        memcpy(co->lease_id, lease->id, ID_SIZE);
+    if (handed) {
         co->op.broker->checkouts++;
         crash_point("checkout.reply.before");
-        answer_secret(co, lease, username);
+        answer_secret(co, request, username);
         crash_point("checkout.reply");
+        co_landed(co);
     }
     free(username);
-    return lease != NULL;
+    return handed;
 }
 
 /* The vault request that is held is dropped, and one that may exist is recovered. */
@@ -387,7 +397,9 @@ struct op *broker_checkout(struct broker *b, const struct checkout_args *args, c
         free(co);
         return NULL;
     }
-    if (session_queue_join(co) || co_defer(co)) {
+    co->lsid_named = co->session->lsid != NULL;
+    co->by_lsid.created_wall_ms = clock_wall(b->clock);
+    if (session_queue_join(co) || co_set_lsid(co, session_lsid(&args->by.session)) || co_defer(co)) {
         co_free(co);
         return NULL;
     }

@@ -15,6 +15,8 @@
 #include "broker/leases/journal.h"
 #include "broker/leases/lease_life.h"
 #include "broker/leases/leases.h"
+#include "broker/leases/lsid_index.h"
+#include "broker/leases/sites.h"
 #include "broker/operation.h"
 
 enum co_state {
@@ -109,7 +111,13 @@ struct checkout {
     int store_err;
     struct audit_wait recorded; /* `done` is set once the record of a success has begun */
     int audit_err;              /* AUDIT_WAIT: not known yet */
-    bool session_ended;         /* while it was in flight */
+    bool session_ended;         /* while it was in flight, by the session's own word: it is undone */
+    /* session_end.c */
+    struct lsid_checkout by_lsid;
+    bool lsid_named;               /* not taken from the session's id */
+    const struct session_end *end; /* the site's word meanwhile: it is answered, and then ends; NULL = none */
+    char ended_lease_id[ID_SIZE];  /* the session's own lease, through which it reads, and which has ended by
+                                      that word; "" = none */
     /* session_queue.c */
     struct session_queue *queue;
     TAILQ_ENTRY(checkout) of_queue;
@@ -146,6 +154,12 @@ void co_call(struct checkout *, const char *user);
 void co_call_in_time(struct checkout *, const char *user);
 /* The same for a call with effects: once begun it has the vault's own time. */
 void co_call_awaited(struct checkout *, const char *user);
+/* The lsid by which the site knows its session. 0 or -ENOMEM. */
+int co_set_lsid(struct checkout *, const char *lsid);
+/* It reads through this lease of its session: what one of the two knows of the lsid the other learns. */
+void co_share_lsid(struct checkout *, struct lease *);
+/* It has been answered with the lease `lease_id`: ends that if its session has ended. */
+void co_landed(struct checkout *);
 /* Asked once, before anything is written or sent: false = it would not be answered in time; co->fault says
  * so. */
 bool co_admitted(struct checkout *);

@@ -201,7 +201,7 @@ bool co_is_over(const struct checkout *co)
 
     if (co->retry == CO_RETRY_SPENT)
         return false;
-    return (!co->lease && (!own || own->request != co->request)) ||
+    return (!co->lease && !*co->ended_lease_id && (!own || own->request != co->request)) ||
            (co->retry == CO_RETRY_ALLOWED && clock_now(co->op.broker->clock) >= co->request->ends_ms);
 }
 
@@ -212,6 +212,7 @@ enum co_state co_ask_again(struct checkout *co)
         lease_unsettle(co->lease); /* its row stays, and will be an intent again */
     vault_request_unhold(co->request, NULL);
     co->request = NULL;
+    co->ended_lease_id[0] = '\0';
     co->retry = CO_RETRY_SPENT;
     co->stage = CO_SECRET_PREFERRED;
     co->at_vault = CO_VAULT_BEGUN;

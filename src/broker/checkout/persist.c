@@ -52,6 +52,7 @@ static int open_intent(struct checkout *co)
         co->lease = lease_intend(ls, co->session, co->credential_id, co->lease_id);
     if (!co->lease)
         return -ENOMEM;
+    co->lease->end = co->end;
     co->sent_ms = clock_now(co->op.broker->clock);
     co->sent_wall_ms = clock_wall(co->op.broker->clock);
     co->intent = intent_open(ls, co->lease, co->vault, usermap_user(&co->users), co->sent_ms + length_ms,

@@ -10,15 +10,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NTEXTS 12
+#define NTEXTS 13
 
 static void list_texts(struct session *s, const char **texts[NTEXTS])
 {
-    const char **all[NTEXTS] = {&s->id,         &s->username,   &s->domain,     &s->computer_name,
-                                &s->hostname,   &s->ip_address, &s->name,       &s->application,
-                                &s->network_id, &s->client,     &s->request_id, &s->trace_id};
+    const char **all[NTEXTS] = {
+        &s->id,       &s->lsid,       &s->username, &s->domain,      &s->computer_name,
+        &s->hostname, &s->ip_address, &s->name,     &s->application, &s->network_id,
+        &s->client,   &s->request_id, &s->trace_id};
 
     memcpy(texts, all, sizeof all);
+}
+
+const char *session_lsid(const struct session *s)
+{
+    char key[LSID_SIZE];
+
+    if (s->lsid)
+        return s->lsid;
+    return lsid_normal(s->id, key) ? s->id : NULL;
 }
 
 struct session *session_copy(const struct session *from)

@@ -7,6 +7,8 @@
 #ifndef JG_BROKER_IDENTITY_SESSION_H
 #define JG_BROKER_IDENTITY_SESSION_H
 
+#include "base/lsid.h"
+
 #include <stdint.h>
 
 enum jump_method {
@@ -21,6 +23,7 @@ enum jump_method {
 
 struct session {
     const char *id;       /* NULL where not required */
+    const char *lsid;     /* as given, of lsid form (base/lsid.h); NULL = none */
     const char *username; /* never NULL */
     const char *domain;   /* NULL = none ("" counts as none) */
     enum jump_method method;
@@ -31,6 +34,8 @@ struct session {
     const char *client, *request_id, *trace_id; /* of the HTTP request, for audit and explain; NULL = none */
 };
 
+/* The lsid as given: `lsid` or, without it, `id` where that has the form. NULL = not known. */
+const char *session_lsid(const struct session *);
 struct session *session_copy(const struct session *); /* NULL = out of memory; free() it */
 
 #endif

@@ -406,7 +406,7 @@ void vault_request_check_in(struct vault_request *request, bool write_row)
     if (write_row || (cover && SLIST_NEXT(cover, of_request)))
         write_cover(request); /* before the others go */
     keep_one_cover(request);
-    enter_checkin_queue(request, write_row);
+    enter_checkin_queue(request, write_row && !request->session_ended);
 }
 
 /* ---- from the store ---- */

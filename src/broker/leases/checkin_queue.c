@@ -77,16 +77,27 @@ static size_t max_in_flight(const struct checkin_queue *queue)
     return third > CHECKINS_IN_FLIGHT ? third : CHECKINS_IN_FLIGHT;
 }
 
+/* The next item, if it may be on its way now. Those that are first are at the head of the queue. */
+static struct checkin_queue_item *next_item(const struct checkin_queue *queue)
+{
+    struct fair_queue_item *slot = fair_queue_next(&queue->fair_queue);
+    struct checkin_queue_item *item = slot ? CONTAINER_OF(slot, struct checkin_queue_item, slot) : NULL;
+    size_t places = max_in_flight(queue);
+
+    if (item && !item->first)
+        places -= places / 4;
+    return queue->in_flight < places ? item : NULL;
+}
+
 static void checkin_queue_run(struct checkin_queue *queue)
 {
-    struct fair_queue_item *slot;
+    struct checkin_queue_item *item;
 
     if (queue->running)
         return;
     queue->running = true;
-    while (queue->in_flight < max_in_flight(queue) && (slot = fair_queue_take(&queue->fair_queue))) {
-        struct checkin_queue_item *item = CONTAINER_OF(slot, struct checkin_queue_item, slot);
-
+    while ((item = next_item(queue))) {
+        (void)fair_queue_take(&queue->fair_queue);
         unlink_user(queue, item);
         queue->in_flight += item->start(item);
     }
@@ -101,6 +112,7 @@ int checkin_queue_join(struct checkin_queue *queue, struct checkin_queue_item *i
     if (!user)
         return -ENOMEM;
     item->user = user;
+    item->first = first;
     fair_queue_add(&queue->fair_queue, &user->party, &item->slot, first);
     checkin_queue_run(queue);
     return 0;

@@ -5,7 +5,9 @@
  * check-ins must neither flood the vault nor make one user wait for all the others. So a bounded number of
  * check-ins is on its way to a vault at any time, each vault has a queue of its own, and within the queue the
  * users are served in turn (base/queue/fair_queue.h). A check-in whose outcome a caller waits for is put
- * first among the check-ins of its user, and that user first in the queue.
+ * first among the check-ins of its user, and that user first in the queue. A quarter of the places at the
+ * vault is kept for those, so that check-ins that are in no hurry never make an operation wait for a slow
+ * vault.
  *
  * Life cycle of an item: join --> start() --> done; checkin_queue_leave() takes it out before.
  *
@@ -42,6 +44,7 @@ struct checkin_queue_item {
     struct checkin_queue_user *user; /* NULL = not in the queue */
     /* The item is next, and out of the queue. False = no call is on its way. */
     bool (*start)(struct checkin_queue_item *);
+    bool first; /* a caller waits for the outcome */
     struct fair_queue_item slot;
 };
 

@@ -12,8 +12,10 @@
 #include "broker/leases/lease_life.h"
 #include "broker/leases/lease_table.h"
 #include "broker/leases/leases.h"
+#include "broker/leases/lsid_index.h"
 #include "broker/leases/reconcile.h"
 #include "broker/leases/request_identity.h"
+#include "broker/leases/sites.h"
 #include "broker/leases/vault_ref.h"
 
 struct leases {
@@ -25,8 +27,11 @@ struct leases {
     struct reconcile *reconcile;
     struct lease_index lease_index;
     struct session_leases *sessions; /* by key */
-    struct vault_request *requests;  /* by key, several may have one; LAPSED ones are in `lapsed` instead */
-    int64_t requestless;             /* vault requests without a request at the vault that were ever made */
+    struct lsid_entry *lsids;        /* by key */
+    struct site_list sites;
+    struct deadline restored;       /* ends leases of the store whose PRA session has ended */
+    struct vault_request *requests; /* by key, several may have one; LAPSED ones are in `lapsed` instead */
+    int64_t requestless;            /* vault requests without a request at the vault that were ever made */
     struct vault_refs vaults;
     TAILQ_HEAD(, checkin) lapsed; /* oldest first */
     size_t nlapsed;

@@ -2,9 +2,9 @@
 /*
  * journal.c - lines on their way to the store.
  *
- * A line is one lease id with what the store has yet to write of it. A note is one write with the texts of
- * its row, in one piece, since a write cannot be cancelled and must stay valid until it is done; a note whose
- * journal has ended (line == NULL) frees itself.
+ * A line is one lease id, or the name of one site, with what the store has yet to write of it. A note is one
+ * write with the texts of its row, in one piece, since a write cannot be cancelled and must stay valid until
+ * it is done; a note whose journal has ended (line == NULL) frees itself.
  *
  * A failed write is not lost: the line is stuck, keeps the note, and is tried again once a second as soon as
  * the store says that it can write. Its waits are called with the error and decide: a check-out ends, a
@@ -21,11 +21,13 @@
 #include "base/uthash_nofail.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TRY_AGAIN_MS 1000
-#define DELAY_MS     25 /* longer than a quick vault needs for a check-in; no operation waits meanwhile */
+#define CURSOR_MARK  "\1" /* in no lease id */
+#define DELAY_MS     25   /* longer than a quick vault needs for a check-in; no operation waits meanwhile */
 
 struct note {
     struct store_write write;
@@ -41,7 +43,7 @@ struct journal_line {
     bool is_queued, is_stuck; /* one of them while there is `next` */
     bool is_awaited;          /* queued, and no longer delayed */
     TAILQ_ENTRY(journal_line) link;
-    char id[ID_SIZE];
+    char id[]; /* of a lease; of a site's cursor: CURSOR_MARK and its name */
 };
 
 struct journal {
@@ -101,7 +103,9 @@ static void pass_crash_point(const struct store_write *w, bool durable)
     static const char *const after[LEASE_NSTATES] = {"checkout.intent.durable", "checkout.open.durable",
                                                      "lease.releasing.durable", "lease.lapsed.durable"};
 
-    if (w->remove)
+    if (w->cursor.site)
+        crash_point(durable ? "pra.cursor.durable" : "pra.cursor.before");
+    else if (w->remove)
         crash_point(durable ? "lease.close.durable" : "lease.close.before");
     else
         crash_point(durable ? after[w->row.state] : before[w->row.state]);
@@ -126,12 +130,14 @@ static struct journal_line *line_get(struct journal *j, const char *id)
 
     if (line)
         return line;
-    line = calloc(1, sizeof *line);
+    size_t n = strlen(id);
+
+    line = calloc(1, sizeof *line + n + 1);
     if (!line)
         return NULL;
     line->journal = j;
-    (void)memccpy(line->id, id, '\0', ID_SIZE - 1);
-    HASH_ADD(hh, j->lines, id, strlen(line->id), line);
+    memcpy(line->id, id, n);
+    HASH_ADD_KEYPTR(hh, j->lines, line->id, n, line);
     if (!line->hh.tbl) {
         free(line);
         return NULL;
@@ -352,12 +358,13 @@ static void on_written(struct store_write *w, int err)
 
 /* ---- notes ---- */
 
-#define NTEXTS 10
+#define NTEXTS 12
 
 static void list_texts(struct lease_row *r, const char **texts[NTEXTS])
 {
-    const char **all[NTEXTS] = {&r->id,      &r->vault,      &r->user, &r->username,   &r->domain,
-                                &r->session, &r->credential, &r->tag,  &r->last_error, &r->url};
+    const char **all[NTEXTS] = {&r->id,         &r->vault,   &r->user,       &r->username,
+                                &r->domain,     &r->session, &r->credential, &r->tag,
+                                &r->last_error, &r->url,     &r->lsid,       &r->ended_site};
 
     memcpy(texts, all, sizeof all);
 }
@@ -390,19 +397,29 @@ static struct note *note_new(const struct lease_row *row, bool remove)
     return note;
 }
 
+static struct note *cursor_note_new(const struct cursor_row *row)
+{
+    size_t n = strlen(row->site) + 1;
+    struct note *note = malloc(sizeof *note + n);
+
+    if (!note)
+        return NULL;
+    *note = (struct note){.write = {.cursor = {note->texts, row->cursor_ms}}};
+    memcpy(note->texts, row->site, n);
+    return note;
+}
+
 /* A check-out is going to wait for it. The end of a lease is awaited by few, and its row is soon replaced. */
 static bool is_urgent(const struct note *note)
 {
-    return !note->write.remove &&
+    return !note->write.remove && !note->write.cursor.site &&
            (note->write.row.state == LEASE_INTENT || note->write.row.state == LEASE_OPEN);
 }
 
-static int put_note(struct journal *j, const struct lease_row *row, bool remove)
+/* Takes over the note, which is NULL where there was no memory for it. */
+static int put_note(struct journal *j, const char *id, struct note *note)
 {
-    if (!j->store)
-        return 0;
-    struct note *note = note_new(row, remove);
-    struct journal_line *line = note ? line_get(j, row->id) : NULL;
+    struct journal_line *line = note ? line_get(j, id) : NULL;
 
     if (!line) {
         free(note);
@@ -423,12 +440,26 @@ static int put_note(struct journal *j, const struct lease_row *row, bool remove)
 
 int journal_put(struct journal *j, const struct lease_row *row)
 {
-    return put_note(j, row, false);
+    return j->store ? put_note(j, row->id, note_new(row, false)) : 0;
+}
+
+int journal_put_cursor(struct journal *j, const struct cursor_row *row)
+{
+    size_t n = strlen(row->site) + sizeof CURSOR_MARK;
+    char *id = j->store ? malloc(n) : NULL;
+
+    if (!id)
+        return j->store ? -ENOMEM : 0;
+    (void)snprintf(id, n, CURSOR_MARK "%s", row->site);
+    int err = put_note(j, id, cursor_note_new(row));
+
+    free(id);
+    return err;
 }
 
 void journal_remove(struct journal *j, const char *id)
 {
-    if (put_note(j, &(struct lease_row){.id = id}, true))
+    if (j->store && put_note(j, id, note_new(&(struct lease_row){.id = id}, true)))
         log_error("journal_remove_lost", "lease=%s error=%s", id, "out of memory");
 }
 
@@ -449,6 +480,22 @@ int journal_await(struct journal *j, const char *id, struct journal_wait *w,
     if (line->is_queued)
         line_enqueue(line, true);
     return 1;
+}
+
+/*
+ * All queued lines are the next commit, and one commit is under way at a time: so one line of the later of
+ * the two stands for all of them. What is stuck is tried again at once if the store can write.
+ */
+int journal_await_all(struct journal *j, struct journal_wait *w, void (*done)(struct journal_wait *, int err))
+{
+    if (j->store && journal_writable(j))
+        requeue_stuck(j);
+    if (j->nstuck)
+        return -EIO;
+    const struct journal_line *last = TAILQ_LAST(&j->queue, line_list);
+
+    last = last ? last : j->lines;
+    return last ? journal_await(j, last->id, w, done) : 0;
 }
 
 void journal_unwait(struct journal_wait *w)
@@ -472,6 +519,11 @@ int journal_load(struct journal *j, int (*row)(void *arg, const struct lease_row
     if (j->nstuck && timer_start(j->timers, &j->again, 0, on_retry))
         err = err ? err : -ENOMEM;
     return err;
+}
+
+int journal_load_cursors(struct journal *j, int (*row)(void *arg, const struct cursor_row *), void *arg)
+{
+    return j->store ? j->store->ops->load_cursors(j->store, row, arg) : 0;
 }
 
 /* The notes that the store has free themselves when they are done. */

@@ -15,6 +15,8 @@
  * A row that a check-out waits for is committed at once or with its batch (base/queue/group_commit.h). The
  * row of a lease that ends is delayed: it is often replaced soon, and journal_await() ends the delay. Without
  * a store everything is durable at once.
+ *
+ * The cursor of a PRA site is a line as well, so it is durable no earlier than every row put before it.
  */
 #ifndef JG_BROKER_LEASES_JOURNAL_H
 #define JG_BROKER_LEASES_JOURNAL_H
@@ -36,6 +38,8 @@ struct journal *journal_new(struct timers *, struct store *); /* store may be NU
 void journal_free(struct journal *);
 /* Reads all rows. Rows that are put meanwhile are kept until this ends. 0 or -errno. */
 int journal_load(struct journal *, int (*row)(void *arg, const struct lease_row *), void *arg);
+/* The cursors, likewise. */
+int journal_load_cursors(struct journal *, int (*row)(void *arg, const struct cursor_row *), void *arg);
 bool journal_writable(const struct journal *);
 bool journal_quiet(const struct journal *); /* nothing is queued or on its way */
 size_t journal_stuck(const struct journal *);
@@ -43,9 +47,13 @@ size_t journal_stuck(const struct journal *);
 /* The row is copied. 0 or -ENOMEM (then the store keeps what it has). */
 int journal_put(struct journal *, const struct lease_row *) __attribute__((warn_unused_result));
 void journal_remove(struct journal *, const char *id);
+/* The row is copied. 0 or -ENOMEM. */
+int journal_put_cursor(struct journal *, const struct cursor_row *) __attribute__((warn_unused_result));
 /* 0 = durable already, 1 = `done` will be called (not before this returns), -EIO = the store cannot write. */
 int journal_await(struct journal *, const char *id, struct journal_wait *,
                   void (*done)(struct journal_wait *, int err));
+/* The same for all that has been put or removed so far. */
+int journal_await_all(struct journal *, struct journal_wait *, void (*done)(struct journal_wait *, int err));
 void journal_unwait(struct journal_wait *); /* any number of times */
 
 #endif

@@ -8,6 +8,7 @@
 #include "broker/leases/lease_audit.h"
 
 #include "base/log.h"
+#include "broker/leases/sites.h"
 
 static void add_vault_request(struct audit_note *n, const struct vault_request *request)
 {
@@ -26,7 +27,8 @@ static void add_cover(struct audit_note *n, const struct vault_request *request)
     audit_text(n, "credential_id", cover->credential_id);
 }
 
-void audit_lease_end(struct audit *a, const struct lease *lease, const char *why)
+void audit_lease_end(struct audit *a, const struct lease *lease, const char *why,
+                     const struct session_end *end)
 {
     struct audit_note n;
 
@@ -34,9 +36,12 @@ void audit_lease_end(struct audit *a, const struct lease *lease, const char *why
         return;
     audit_note(&n, a, "lease_end");
     audit_text(&n, "reason", why);
+    audit_text(&n, "source", end ? session_end_word(end->source) : NULL);
+    audit_text(&n, "pra", end ? end->site : NULL);
     audit_text(&n, "user", session_leases_user(lease->session_leases));
     audit_text(&n, "domain", session_leases_domain(lease->session_leases));
     audit_text(&n, "session", session_leases_session(lease->session_leases));
+    audit_text(&n, "lsid", lease->lsid);
     audit_text(&n, "lease_id", lease->id);
     audit_text(&n, "credential_id", lease->credential_id);
     add_vault_request(&n, lease->request);

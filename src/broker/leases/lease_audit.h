@@ -8,8 +8,9 @@
 #include "broker/audit.h"
 #include "broker/leases/lease_table.h"
 
-/* Before the lease is taken off its vault request. `why`: released, expired, gone, replaced, stopping. */
-void audit_lease_end(struct audit *, const struct lease *, const char *why);
+/* Before the lease is taken off its vault request. `why`: released, expired, gone, replaced, stopping,
+ * session_ended with its report; else `end` is NULL. */
+void audit_lease_end(struct audit *, const struct lease *, const char *why, const struct session_end *end);
 /* The vault request has ended. `outcome`: checked_in, already_gone, lapsed, forgotten. */
 void audit_checkin_end(struct audit *, const struct vault_request *, const char *outcome, unsigned attempts,
                        const char *error);

@@ -188,21 +188,38 @@ void lease_join(struct lease *lease)
     lease->request->checkouts--;
 }
 
-void lease_close(struct lease *lease, const char *why)
+static bool is_told_elsewhere(const char *why, const struct session_end *end)
+{
+    return end || strcmp(why, "released") == 0;
+}
+
+static void end_lease(struct lease *lease, const char *why, const struct session_end *end)
 {
     struct vault_request *request = lease->request;
     struct session_leases *s = lease->session_leases;
     struct leases *ls = request->leases;
 
-    audit_lease_end(ls->audit, lease, why);
+    audit_lease_end(ls->audit, lease, why, end);
     SLIST_REMOVE(&s->leases, lease, lease, of_session);
+    lsid_index_remove(lease);
     SLIST_REMOVE(&request->leased, lease, lease, of_request);
     ls->nleases--;
     lease_log_change("closed", request, lease);
-    log_event(strcmp(why, "released") == 0 ? LOG_DEBUG : LOG_INFO, "lease_ended",
+    log_event(is_told_elsewhere(why, end) ? LOG_DEBUG : LOG_INFO, "lease_ended",
               "why=%s user=%s session=%s credential=%s lease=%s age_s=%llu holders=%zu", why,
               session_leases_user(s), session_leases_session(s), lease->credential_id, lease->id,
               (unsigned long long)lease_age_s(ls, lease), vault_request_holders(request));
+    request->session_ended = end != NULL;
     vault_request_hold(request); /* so that the vault request ends in one place, vault_request_unhold() */
     vault_request_unhold(request, lease);
+}
+
+void lease_close(struct lease *lease, const char *why)
+{
+    end_lease(lease, why, NULL);
+}
+
+void lease_close_ended(struct lease *lease, const struct session_end *end)
+{
+    end_lease(lease, "session_ended", end);
 }

@@ -28,6 +28,9 @@ void lease_join(struct lease *);
  * audit. */
 void lease_close(struct lease *, const char *why);
 
+/* The same for a lease whose PRA session has ended. */
+void lease_close_ended(struct lease *, const struct session_end *);
+
 /* ---- vault requests ---- */
 
 /* Sets the end and starts the timed release. `ends_ms` is monotonic. */

@@ -55,6 +55,7 @@ static void view_vault_request(const struct lease *lease, struct lease_view *v)
 static bool view_of(const struct lease *lease, struct lease_view *v)
 {
     *v = (struct lease_view){.id = lease->id,
+                             .lsid = *lease->lsid ? lease->lsid : NULL,
                              .credential_id = lease->credential_id,
                              .state = state_words[lease->state],
                              .created_wall_ms = lease->created_s * 1000};

@@ -17,6 +17,7 @@ struct lease_view {
     const char *user;            /* mapped vault user */
     const char *const *sessions; /* that hold the same vault request, this lease's own first */
     size_t nsessions;
+    const char *lsid; /* of its PRA session, as given; NULL = not known */
     const char *credential_id;
     const char *state; /* one of LEASE_STATES */
     bool adopted;

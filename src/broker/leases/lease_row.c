@@ -49,9 +49,14 @@ int lease_write_row(struct leases *ls, const struct lease *lease)
                             .domain = session_leases_domain(lease->session_leases),
                             .session = session_leases_session(lease->session_leases),
                             .credential = lease->credential_id,
+                            .lsid = lease->lsid,
                             .tag = lease->id,
                             .created_wall_ms = lease->created_s * 1000};
 
+    if (lease->end) {
+        row.ended = lease->end->source;
+        row.ended_site = lease->end->site;
+    }
     if (credential_id_parse(lease->credential_id, &ref)) {
         row.system_id = ref.system_id;
         row.account_id = ref.account_id;

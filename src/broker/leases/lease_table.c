@@ -11,7 +11,7 @@
  * check-out cannot take the request from another to which the vault's reuse gave the same id.
  *
  * Memory: one open lease alone on its vault request is a session_leases, a lease and a vault request in one
- * allocation each, less than 700 bytes together with its places in the hashes and among the timers.
+ * allocation each, less than 900 bytes together with its places in the hashes and among the timers.
  *
  * Invariants: a lease in the table is in the index; `refs` of a session_leases is the number of leases that
  * point to it, and it is freed with the last one.
@@ -134,7 +134,10 @@ struct lease *lease_new(struct leases *ls, const struct session *session, const 
         (void)memccpy(lease->id, id, '\0', ID_SIZE - 1);
         memcpy(lease->credential_id, credential_id, n);
     }
-    if (!lease || lease_index_add(&ls->lease_index, lease)) {
+    if (!lease || lsid_index_set(ls, lease, session_lsid(session), false) ||
+        lease_index_add(&ls->lease_index, lease)) {
+        if (lease)
+            lsid_index_forget(ls, lease);
         if (s)
             session_leases_unref(ls, s);
         free(lease);
@@ -146,6 +149,7 @@ struct lease *lease_new(struct leases *ls, const struct session *session, const 
 void lease_free(struct leases *ls, struct lease *lease)
 {
     lease_index_remove(&ls->lease_index, lease);
+    lsid_index_forget(ls, lease);
     session_leases_unref(ls, lease->session_leases);
     free(lease);
 }
@@ -162,6 +166,7 @@ void lease_link(struct lease *lease, struct vault_request *request)
     lease->request = request;
     lease->state = LEASE_OPEN;
     SLIST_INSERT_HEAD(&lease->session_leases->leases, lease, of_session);
+    lsid_index_add(lease);
     SLIST_INSERT_HEAD(&request->leased, lease, of_request);
     request->leases->nleases++;
 }
@@ -181,6 +186,11 @@ bool lease_is_held(const struct lease *lease)
     if (each == lease)
         return true;
     return false;
+}
+
+int lease_set_lsid(struct leases *ls, struct lease *lease, const char *lsid)
+{
+    return lsid_index_set(ls, lease, lsid, lease->state == LEASE_OPEN && lease_is_held(lease));
 }
 
 uint64_t lease_age_s(const struct leases *ls, const struct lease *lease)

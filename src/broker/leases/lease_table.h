@@ -37,6 +37,7 @@
 
 #include "backends/backend.h"
 #include "base/id.h"
+#include "base/lsid.h"
 #include "base/timers.h"
 #include "base/uthash_nofail.h"
 #include "broker/identity/session.h"
@@ -50,6 +51,8 @@ enum request_origin { ORIGIN_OURS, ORIGIN_FOREIGN, ORIGIN_UNKNOWN, ORIGIN_NO_REQ
 struct checkin;
 struct intent;
 struct leases;
+struct lsid_entry;
+struct session_end;
 struct vault_ref;
 
 SLIST_HEAD(lease_list, lease);
@@ -72,7 +75,9 @@ struct vault_request {
     bool gone;    /* the vault said that the request is no more */
     bool missed;  /* one list of live requests did not have it */
     bool expired; /* its end has passed */
-    char user[];  /* who holds it at the vault */
+    /* Its last lease ended with its PRA session: its check-in never goes before others. */
+    bool session_ended;
+    char user[]; /* who holds it at the vault */
 };
 
 struct lease {
@@ -82,8 +87,14 @@ struct lease {
     struct vault_request *request; /* OPEN, RELEASING, LAPSED */
     struct intent *intent;         /* INTENT; NULL = between two requests */
     struct session_leases *session_leases;
-    int64_t created_s; /* wall clock */
+    struct lsid_entry *lsid_entry; /* lsid_index.h; NULL = its lsid is not known */
+    LIST_ENTRY(lease) of_lsid;     /* the open ones */
+    const struct session_end *end; /* its session ended while its check-out was in flight: it ends when that
+                                      has landed; NULL = not so */
+    int64_t created_s;             /* wall clock */
     enum lease_state state;
+    bool is_in_lsid_index;
+    char lsid[LSID_TEXT_SIZE]; /* as given; "" = not known */
     char id[ID_SIZE];
     char credential_id[];
 };
@@ -114,6 +125,8 @@ struct lease *lease_by_id(const struct leases *, const char *id);
 bool lease_id_known(const struct leases *, const char id[ID_SIZE]);
 bool lease_is_held(const struct lease *); /* open, and handed over to its session */
 uint64_t lease_age_s(const struct leases *, const struct lease *);
+/* The key of a lease in any state (lsid_index.h), from an lsid in any form or NULL. 0 or -ENOMEM. */
+int lease_set_lsid(struct leases *, struct lease *, const char *lsid);
 /* The row goes, and the lease with it. */
 void lease_discard(struct leases *, struct lease *);
 

@@ -25,7 +25,7 @@ static bool build_table(struct leases *ls, const struct leases_opts *opts)
     for (size_t i = 0; i < opts->nvaults; i++)
         if (vault_refs_add(&ls->vaults, opts->vaults[i]))
             return false;
-    return leases_restore(ls) == 0;
+    return sites_restore(ls) == 0 && leases_restore(ls) == 0;
 }
 
 struct leases *leases_new(const struct leases_opts *opts)
@@ -143,12 +143,14 @@ void leases_free(struct leases *ls)
 {
     if (!ls)
         return;
+    timer_stop(ls->timers, &ls->restored);
     active_requests_free(ls->reader);
     reconcile_free(ls->reconcile);
     free_vault_requests(ls);
     free_leases(ls);
     journal_free(ls->journal);
     lease_index_free(&ls->lease_index);
+    sites_free(ls);
     vault_refs_free(&ls->vaults);
     free(ls);
 }

@@ -15,11 +15,15 @@
  * Several rows may name one request. Where one of them is open the request is held, whatever the others say:
  * a row in state RELEASING beside it is a cover whose removal was not yet durable.
  *
+ * A lease whose PRA session had ended while its check-out was in flight ends in the first iteration, when all
+ * rows have been read.
+ *
  * Check-ins that are due at once are spread over the first milliseconds; the check-in queues do the rest. A
  * row that makes no sense (its id or request id) is left alone in the store and named in the log.
  */
 #include "broker/leases/internal.h"
 
+#include "base/container_of.h"
 #include "base/crash_point.h"
 #include "base/log.h"
 
@@ -30,7 +34,7 @@
 
 struct restore {
     struct leases *leases;
-    size_t open, releasing, intents, lapsed, odd, due;
+    size_t open, releasing, intents, lapsed, odd, due, ended;
 };
 
 /* Milliseconds this row's request has left. */
@@ -46,7 +50,10 @@ static uint64_t time_left(const struct leases *ls, const struct lease_row *row)
 
 static struct lease *make_lease(struct leases *ls, const struct lease_row *row)
 {
-    struct session session = {.id = row->session, .username = row->username, .domain = row->domain};
+    struct session session = {.id = row->session,
+                              .lsid = *row->lsid ? row->lsid : NULL,
+                              .username = row->username,
+                              .domain = row->domain};
 
     return lease_new(ls, &session, row->credential, row->id, row->created_wall_ms);
 }
@@ -124,6 +131,9 @@ static int restore_open(struct restore *r, struct vault_ref *ref, const struct l
     lease_link(lease, request);
     vault_request_uncover(request);
     r->open++;
+    if (row->ended && !(lease->end = session_end_get(ls, row->ended, row->ended_site)))
+        return -ENOMEM;
+    r->ended += row->ended != SESSION_END_NONE;
     uint64_t left = time_left(ls, row);
 
     vault_request_set_end(request, clock_now(ls->clock) + (left ? left : r->due++ / DUE_PER_MS),
@@ -242,6 +252,17 @@ static int on_row(void *arg, const struct lease_row *stored)
 
 /* ---- all of them ---- */
 
+static void on_restored(struct deadline *d)
+{
+    struct leases *ls = CONTAINER_OF(d, struct leases, restored);
+    struct lease *lease;
+
+    lease_index_walk(&ls->lease_index, 0);
+    while ((lease = lease_index_next(&ls->lease_index)))
+        if (lease->state == LEASE_OPEN && lease->end && lease_is_held(lease))
+            lease_close_ended(lease, lease->end);
+}
+
 static void warn_of_vaults(const struct leases *ls)
 {
     for (size_t i = 0; i < ls->vaults.n; i++) {
@@ -271,5 +292,7 @@ int leases_restore(struct leases *ls)
         log_info("leases_restored", "open=%zu releasing=%zu intents=%zu lapsed=%zu odd=%zu", r.open,
                  r.releasing, r.intents, r.lapsed, r.odd);
     crash_point("restore.done");
+    if (r.ended && timer_start(ls->timers, &ls->restored, 0, on_restored))
+        return -ENOMEM;
     return reconcile_start(ls->reconcile);
 }

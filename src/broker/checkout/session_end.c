@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session_end.c - check-outs in flight and the lsid of their session: the site says that the session has
+ * ended, or PRA says which lsid it has.
+ *
+ * By the site's word a check-out is not undone. It is answered as usual, and its lease ends when it has
+ * landed. A process that dies in between must know it: from the moment that the row is OPEN it says so, and
+ * the next start ends that lease (leases/restore.c). Where the check-out reads through a lease that its
+ * session has, that lease ends at once, and the check-out goes on with its own hold on the vault request.
+ *
+ * Not here: the session's own word, which ends and undoes check-outs (checkouts_end() in checkout.c).
+ */
+#include "base/container_of.h"
+#include "base/crash_point.h"
+#include "base/log.h"
+#include "broker/checkout/checkout.h"
+#include "broker/checkout/session_queue.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void write_row(struct checkout *co)
+{
+    bool has_row = co->lease && (co->lease->state == LEASE_OPEN || co->lease->intent);
+
+    if (has_row && lease_write_row(co->op.broker->leases, co->lease))
+        log_error("journal_lost", "lease=%s error=%s", co->lease->id, "out of memory");
+}
+
+int co_set_lsid(struct checkout *co, const char *lsid)
+{
+    int err = lsid_checkout_set(co->op.broker->leases, &co->by_lsid, lsid);
+
+    if (err)
+        return err;
+    if (co->by_lsid.entry)
+        co->session->lsid = co->by_lsid.lsid; /* for its record, and for the lease it makes */
+    return 0;
+}
+
+void co_share_lsid(struct checkout *co, struct lease *lease)
+{
+    struct leases *ls = co->op.broker->leases;
+    int err = 0;
+
+    if (co->lsid_named && strcmp(co->by_lsid.lsid, lease->lsid) != 0) {
+        err = lease_set_lsid(ls, lease, co->by_lsid.lsid);
+        err = err ? err : lease_write_row(ls, lease);
+    } else if (!co->by_lsid.entry && *lease->lsid) {
+        err = co_set_lsid(co, lease->lsid);
+    }
+    if (err)
+        log_error("lsid_lost", "lease=%s error=%s", lease->id, "out of memory");
+}
+
+static bool learn_lsid(struct checkout *co, const char *lsid)
+{
+    co->lsid_named = true;
+    if (strcmp(co->by_lsid.lsid, lsid) == 0)
+        return true;
+    if (co_set_lsid(co, lsid) ||
+        (co->lease && lease_set_lsid(co->op.broker->leases, co->lease, co->by_lsid.lsid)))
+        return false;
+    write_row(co);
+    return true;
+}
+
+int checkouts_set_lsid(struct broker *b, const struct session_leases *session, const char *lsid)
+{
+    struct checkout *co = session_queue_first(b, session);
+    bool all = true;
+
+    for (; co; co = TAILQ_NEXT(co, of_queue))
+        all = learn_lsid(co, lsid) && all;
+    return all ? 0 : -ENOMEM;
+}
+
+/* It reads through a lease of its session, which is going to end. */
+static void keep_own_lease(struct checkout *co)
+{
+    const struct lease *own = lease_find(co->op.broker->leases, co->session, co->credential_id);
+
+    if (co->request && !co->lease && own && own->request == co->request)
+        memcpy(co->ended_lease_id, own->id, ID_SIZE);
+}
+
+size_t checkouts_note_end(const struct lsid_entry *entry, const struct session_end *end)
+{
+    struct lsid_checkout *each;
+    size_t n = 0;
+
+    LIST_FOREACH(each, &entry->checkouts, link)
+    {
+        struct checkout *co = CONTAINER_OF(each, struct checkout, by_lsid);
+
+        if (co->end || co->session_ended || co->state >= CO_ENDED)
+            continue;
+        n++;
+        co->end = end;
+        keep_own_lease(co);
+        if (!co->lease)
+            continue;
+        co->lease->end = end;
+        if (co->lease->state == LEASE_OPEN)
+            write_row(co);
+    }
+    return n;
+}
+
+void co_landed(struct checkout *co)
+{
+    struct broker *b = co->op.broker;
+    struct lease *lease = co->end ? lease_by_id(b->leases, co->lease_id) : NULL;
+
+    if (!lease || lease->state != LEASE_OPEN || !lease_is_held(lease))
+        return;
+    crash_point("pra.ended.landed");
+    b->session_ends[co->end->source].leases++;
+    lease_close_ended(lease, co->end);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lsid_index.c - leases and check-outs by the lsid of their PRA session; see lsid_index.h.
+ */
+#include "broker/leases/lsid_index.h"
+
+#include "broker/leases/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct lsid_entry *lsid_entry_find(const struct leases *ls, const char key[LSID_SIZE])
+{
+    struct lsid_entry *found;
+
+    HASH_FIND(hh, ls->lsids, key, LSID_SIZE - 1, found);
+    return found;
+}
+
+struct lsid_entry *lsid_entry_ref(struct leases *ls, const char key[LSID_SIZE])
+{
+    struct lsid_entry *entry = lsid_entry_find(ls, key);
+
+    if (entry) {
+        entry->refs++;
+        return entry;
+    }
+    entry = calloc(1, sizeof *entry);
+    if (!entry)
+        return NULL;
+    entry->refs = 1;
+    memcpy(entry->key, key, LSID_SIZE);
+    HASH_ADD(hh, ls->lsids, key, LSID_SIZE - 1, entry);
+    if (entry->hh.tbl)
+        return entry;
+    free(entry);
+    return NULL;
+}
+
+void lsid_entry_unref(struct leases *ls, struct lsid_entry *entry)
+{
+    if (!entry || --entry->refs)
+        return;
+    HASH_DEL(ls->lsids, entry);
+    free(entry);
+}
+
+/* The entry of an lsid in any form. 0 with *entry NULL: it is none. */
+static int entry_of(struct leases *ls, const char *lsid, struct lsid_entry **entry)
+{
+    char key[LSID_SIZE];
+
+    *entry = NULL;
+    if (!lsid_normal(lsid, key))
+        return 0;
+    *entry = lsid_entry_ref(ls, key);
+    return *entry ? 0 : -ENOMEM;
+}
+
+static void keep_text(char out[LSID_TEXT_SIZE], const struct lsid_entry *entry, const char *lsid)
+{
+    size_t n = entry ? strlen(lsid) : 0; /* of a form, so it fits */
+
+    memcpy(out, n ? lsid : "", n);
+    out[n] = '\0';
+}
+
+/* ---- leases ---- */
+
+void lsid_index_add(struct lease *lease)
+{
+    if (lease->lsid_entry && !lease->is_in_lsid_index)
+        LIST_INSERT_HEAD(&lease->lsid_entry->leases, lease, of_lsid);
+    lease->is_in_lsid_index = lease->lsid_entry != NULL;
+}
+
+void lsid_index_remove(struct lease *lease)
+{
+    if (lease->is_in_lsid_index)
+        LIST_REMOVE(lease, of_lsid);
+    lease->is_in_lsid_index = false;
+}
+
+void lsid_index_forget(struct leases *ls, struct lease *lease)
+{
+    lsid_index_remove(lease);
+    lsid_entry_unref(ls, lease->lsid_entry);
+    lease->lsid_entry = NULL;
+}
+
+int lsid_index_set(struct leases *ls, struct lease *lease, const char *lsid, bool open)
+{
+    struct lsid_entry *entry;
+    int err = entry_of(ls, lsid, &entry);
+
+    if (err)
+        return err;
+    lsid_index_forget(ls, lease);
+    lease->lsid_entry = entry;
+    keep_text(lease->lsid, entry, lsid);
+    if (open)
+        lsid_index_add(lease);
+    return 0;
+}
+
+/* ---- check-outs ---- */
+
+void lsid_checkout_leave(struct leases *ls, struct lsid_checkout *co)
+{
+    if (co->entry)
+        LIST_REMOVE(co, link);
+    lsid_entry_unref(ls, co->entry);
+    co->entry = NULL;
+    co->lsid[0] = '\0';
+}
+
+int lsid_checkout_set(struct leases *ls, struct lsid_checkout *co, const char *lsid)
+{
+    struct lsid_entry *entry;
+    int err = entry_of(ls, lsid, &entry);
+
+    if (err)
+        return err;
+    lsid_checkout_leave(ls, co);
+    co->entry = entry;
+    keep_text(co->lsid, entry, lsid);
+    if (entry)
+        LIST_INSERT_HEAD(&entry->checkouts, co, link);
+    return 0;
+}
+
+/* ---- the oldest ---- */
+
+bool lsid_index_oldest(const struct leases *ls, int64_t *created_wall_ms)
+{
+    const struct lsid_entry *entry = ls->lsids;
+    const struct lsid_checkout *co;
+    const struct lease *lease;
+    int64_t oldest = INT64_MAX;
+
+    for (; entry; entry = entry->hh.next) {
+        LIST_FOREACH(lease, &entry->leases, of_lsid)
+        if (lease->created_s * 1000 < oldest)
+            oldest = lease->created_s * 1000;
+        LIST_FOREACH(co, &entry->checkouts, link)
+        if (co->created_wall_ms < oldest)
+            oldest = co->created_wall_ms;
+    }
+    *created_wall_ms = oldest;
+    return oldest != INT64_MAX;
+}

@@ -1,0 +1,60 @@
+/*
+ * lsid_index.h - the open leases and the check-outs in flight of each PRA session that is known by its lsid.
+ *
+ * A lease is found under (user, session) by its own session; the site knows a PRA session by its lsid alone,
+ * and that for all its users. So a lease and a check-out may have a key, the lsid in its one form
+ * (base/lsid.h), and each key has an entry here.
+ *
+ * Life cycle: an entry is made with the first lease or check-out that refers to it and freed with the last
+ * one. A lease refers to it in any state, and is on its list while it is open.
+ *
+ * Not here: what the end of a session does (broker/session_ended.c).
+ */
+#ifndef JG_BROKER_LEASES_LSID_INDEX_H
+#define JG_BROKER_LEASES_LSID_INDEX_H
+
+#include "base/lsid.h"
+#include "broker/leases/lease_table.h"
+
+struct session_end;
+
+/* A check-out in flight. */
+struct lsid_checkout {
+    LIST_ENTRY(lsid_checkout) link;
+    struct lsid_entry *entry; /* NULL = no key */
+    int64_t created_wall_ms;
+    char lsid[LSID_TEXT_SIZE]; /* as given; "" = no key */
+};
+
+struct lsid_entry {
+    UT_hash_handle hh; /* leases.lsids, by key */
+    LIST_HEAD(, lease) leases;
+    LIST_HEAD(, lsid_checkout) checkouts;
+    size_t refs;
+    char key[LSID_SIZE];
+};
+
+/* The entry of a key, for the caller to refer to: made if there is none. NULL = out of memory. */
+struct lsid_entry *lsid_entry_ref(struct leases *, const char key[LSID_SIZE]);
+void lsid_entry_unref(struct leases *, struct lsid_entry *); /* NULL is fine */
+/* NULL = no lease and no check-out has this key. */
+struct lsid_entry *lsid_entry_find(const struct leases *, const char key[LSID_SIZE]);
+
+/*
+ * The key of a lease, from an lsid in any form; NULL or what is no lsid: none. `open`: it is listed from now
+ * on. 0 or -ENOMEM.
+ */
+int lsid_index_set(struct leases *, struct lease *, const char *lsid, bool open);
+/* It is open, or no longer; any number of times. */
+void lsid_index_add(struct lease *);
+void lsid_index_remove(struct lease *);
+void lsid_index_forget(struct leases *, struct lease *); /* it has no key any more */
+
+/* The key of a check-out, likewise; it is listed from then on. 0 or -ENOMEM. */
+int lsid_checkout_set(struct leases *, struct lsid_checkout *, const char *lsid);
+void lsid_checkout_leave(struct leases *, struct lsid_checkout *); /* any number of times */
+
+/* Creation (wall clock) of the oldest open lease or check-out in flight that has a key. False = none has. */
+bool lsid_index_oldest(const struct leases *, int64_t *created_wall_ms);
+
+#endif

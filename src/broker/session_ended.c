@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session_ended.c - the site says that a PRA session has ended: its leases end early.
+ *
+ *   broker_session_ended(): check-outs in flight are marked, leases end at once --> all rows durable --> done
+ *
+ * The site knows the session by its lsid, so the leases of all its users end. The end of each is the same as
+ * by sessions/complete; what is releasing already, or was never answered, is not on the list. The answer
+ * waits for the whole journal: so a report that comes again while the ends of the first are on their way to
+ * the disk is not answered before them.
+ *
+ * A report that can be made again (an event) is refused while it could not be kept. A report that cannot, or
+ * that is made again anyway (a listing), takes effect as far as it can: rows follow when the store can write.
+ *
+ * Not here: what a check-out in flight does (checkout/session_end.c), who may report (handlers).
+ */
+#include "base/container_of.h"
+#include "base/crash_point.h"
+#include "base/log.h"
+#include "broker/audit.h"
+#include "broker/leases/journal.h"
+#include "broker/leases/lease_life.h"
+#include "broker/leases/leases.h"
+#include "broker/leases/lsid_index.h"
+#include "broker/leases/sites.h"
+#include "broker/operation.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct session_ended {
+    struct op op;
+    session_ended_done *done;
+    void *arg;
+    enum session_end_source source;
+    struct journal_wait written;
+    struct fault fault;
+    size_t ended;
+};
+
+/* ---- the effect ---- */
+
+static size_t end_leases(struct lsid_entry *entry, const struct session_end *end)
+{
+    struct lease *lease;
+    size_t n = 0;
+
+    while ((lease = LIST_FIRST(&entry->leases))) {
+        if (vault_request_expire(lease->request)) /* its time is over: it has expired, and is not ended */
+            continue;
+        lease_close_ended(lease, end);
+        n++;
+    }
+    return n;
+}
+
+/* A session that nothing is known of costs no more than the look-up. */
+static size_t end_session(struct broker *b, const char *lsid, enum session_end_source source,
+                          const char *site)
+{
+    struct leases *ls = b->leases;
+    char key[LSID_SIZE];
+    bool has_form = lsid_normal(lsid, key);
+    struct lsid_entry *entry = has_form ? lsid_entry_find(ls, key) : NULL;
+    const struct session_end *end = entry ? session_end_get(ls, source, site) : NULL;
+
+    if (entry && !end)
+        log_error("session_end_lost", "lsid=%s error=%s", key, "out of memory");
+    if (!end)
+        return 0;
+    entry = lsid_entry_ref(ls, key); /* it outlives its leases until here */
+    size_t checkouts = checkouts_note_end(entry, end), leases = end_leases(entry, end);
+
+    lsid_entry_unref(ls, entry);
+    if (!checkouts && !leases)
+        return 0;
+    crash_point("pra.ended.put");
+    b->session_ends[source].sessions++;
+    b->session_ends[source].leases += leases;
+    log_info("session_ended", "source=%s pra=%s lsid=%s leases=%zu checkouts=%zu", session_end_word(source),
+             site, key, leases, checkouts);
+    return leases;
+}
+
+size_t broker_end_session(struct broker *b, const struct session_ended_args *args)
+{
+    return end_session(b, args->lsid, args->source, args->site);
+}
+
+/* ---- the operation ---- */
+
+static void session_ended_leave(struct op *op)
+{
+    struct session_ended *e = CONTAINER_OF(op, struct session_ended, op);
+
+    journal_unwait(&e->written);
+    op_end(op);
+    free(e);
+}
+
+static void finish_op(struct session_ended *e)
+{
+    e->done(e->arg, &(struct session_ended_answer){fault_is_set(&e->fault) ? &e->fault : NULL, e->ended});
+    session_ended_leave(&e->op);
+}
+
+static void not_durable(struct session_ended *e)
+{
+    if (e->source == SESSION_END_EVENT)
+        fault_set(
+            &e->fault, FAULT_STORE_UNAVAILABLE,
+            "the lease store cannot be written; the log and /readyz say why. The event is to be sent again");
+}
+
+/* Nothing is waited for (the op has no time then), or the time is over. */
+static void session_ended_expired(struct op *op)
+{
+    struct session_ended *e = CONTAINER_OF(op, struct session_ended, op);
+
+    if (e->written.line)
+        not_durable(e);
+    finish_op(e);
+}
+
+static void on_written(struct journal_wait *w, int err)
+{
+    struct session_ended *e = CONTAINER_OF(w, struct session_ended, written);
+
+    if (err)
+        not_durable(e);
+    else
+        crash_point("pra.ended.durable");
+    finish_op(e);
+}
+
+static const struct op_class session_ended_class = {session_ended_leave, session_ended_expired,
+                                                    session_ended_leave};
+
+/* An event that could not be kept is refused, and changes nothing. */
+static bool is_refused(const struct broker *b, struct session_ended *e)
+{
+    if (e->source != SESSION_END_EVENT)
+        return false;
+    if (b->draining)
+        fault_set(&e->fault, FAULT_DRAINING, "the gateway is stopping");
+    else if (!audit_permits(b->audit))
+        audit_fault(&e->fault);
+    else if (!journal_writable(leases_journal(b->leases)))
+        not_durable(e);
+    return fault_is_set(&e->fault);
+}
+
+struct op *broker_session_ended(struct broker *b, const struct session_ended_args *args,
+                                session_ended_done *done, void *arg)
+{
+    struct session_ended *e = malloc(sizeof *e);
+
+    if (!e)
+        return NULL;
+    *e = (struct session_ended){.done = done, .arg = arg, .source = args->source};
+    bool refused = is_refused(b, e);
+
+    if (op_begin(&e->op, &session_ended_class, b, args->timeout_ms)) {
+        free(e);
+        return NULL;
+    }
+    if (!refused)
+        e->ended = end_session(b, args->lsid, args->source, args->site);
+    int waits = refused ? 0 : journal_await_all(leases_journal(b->leases), &e->written, on_written);
+
+    if (waits < 0)
+        not_durable(e);
+    if (waits != 1)
+        op_expire_soon(&e->op);
+    return &e->op;
+}
+
+/* ---- what the site's poll keeps and asks ---- */
+
+bool broker_pra_oldest_key(const struct broker *b, int64_t *created_wall_ms)
+{
+    return lsid_index_oldest(b->leases, created_wall_ms);
+}
+
+bool broker_pra_cursor_load(const struct broker *b, const char *site, int64_t *cursor_ms)
+{
+    return site_cursor(b->leases, site, cursor_ms);
+}
+
+int broker_pra_cursor_save(struct broker *b, const char *site, int64_t cursor_ms)
+{
+    return site_save_cursor(b->leases, site, cursor_ms);
+}
