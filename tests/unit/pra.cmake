@@ -2,3 +2,8 @@
 set(pra_rig test_pra_rig.c fake_clock.c)
 jg_test(test_pra_client SOURCES test_pra_client.c ${pra_rig} DEPENDS jumpgate_pra_client jg_base)
 jg_test(test_pra_answers SOURCES test_pra_answers.c ${pra_rig} DEPENDS jumpgate_pra_client jg_base)
+
+# The site on it, with a simulated site that answers every call.
+foreach(part watch poll terminate)
+  jg_test(test_pra_${part} SOURCES test_pra_${part}.c test_pra_world.c ${pra_rig} DEPENDS jg_pra_site jg_base)
+endforeach()

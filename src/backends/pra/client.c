@@ -179,6 +179,8 @@ static void on_answer(struct call *http)
     pra_answer_judge(client, call);
     call->took_ms = clock_now(client->clock) - call->began_ms;
     count_call(client, call);
+    if (client->observe)
+        client->observe(client->observe_arg, call->kind, &call->result);
     if (call == &client->token_call) {
         token_answered(client);
         return;
@@ -351,6 +353,13 @@ void pra_client_state(const struct pra_client *client, struct pra_client_state *
     };
     if (out->token_paused)
         out->token_pause_ms = token->paused_until_ms - now;
+}
+
+void pra_client_observe(struct pra_client *client,
+                        void (*fn)(void *arg, enum pra_call_kind, const struct pra_result *), void *arg)
+{
+    client->observe = fn;
+    client->observe_arg = arg;
 }
 
 struct pra_call_counts *pra_client_counts(struct pra_client *client)

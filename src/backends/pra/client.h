@@ -76,6 +76,10 @@ struct pra_client *pra_client_new(struct loop *, const struct pra_params *, stru
 /* Other limits and, unless it is the same as before, another secret (taken; NULL = the old one): it ends the
  * token and every pause. 0 or -ENOMEM, and then nothing has changed. */
 int pra_client_reload(struct pra_client *, const struct pra_params *, struct secret *secret);
+/* From now on fn is called for each call that was made, token calls too, before its done(). It starts,
+ * cancels and closes nothing. */
+void pra_client_observe(struct pra_client *,
+                        void (*fn)(void *arg, enum pra_call_kind, const struct pra_result *), void *arg);
 /* All calls end with PRA_CANCELLED, within this call; closed() comes when nothing is left. */
 void pra_client_close(struct pra_client *, void (*closed)(void *arg), void *arg);
 

@@ -29,6 +29,9 @@ struct pra_client {
     void (*closed)(void *arg);
     void *arg;
 
+    void (*observe)(void *arg, enum pra_call_kind, const struct pra_result *);
+    void *observe_arg;
+
     uint64_t sent;
     struct pra_call_counts counts[PRA_NCALLS];
 };

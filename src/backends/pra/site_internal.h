@@ -1,0 +1,135 @@
+/*
+ * site_internal.h - the inside of struct pra_site, and which file does what with it.
+ *
+ *   site.c            life, reload, counters of what others report
+ *   site_check.c      probes and checks
+ *   site_poll.c       listings and the cursor
+ *   site_terminate.c  terminations
+ *   site_state.c      what the answers add up to: state and detail
+ *   site_view.c       what is shown
+ *
+ * site_state.c is below the others: it is told of every call, and starts a check after an outage by its
+ * deadline alone.
+ */
+#ifndef JG_BACKENDS_PRA_SITE_INTERNAL_H
+#define JG_BACKENDS_PRA_SITE_INTERNAL_H
+
+#include "backends/pra/site.h"
+
+#define PRA_SKEW_MAX_MS      60000
+#define PRA_INTERVAL_MAX_MS  (2u * 60 * 1000) /* an interval that failures have doubled */
+#define PRA_SWITCH_MS        (15 * 60 * 1000) /* how far the listing after a failover looks back in addition */
+#define PRA_WINDOW_S         21600            /* the longest time of one listing */
+#define PRA_REFUSED_EVENT_MS (5u * 60 * 1000) /* how long refused events are named */
+#define PRA_SYNC_STALE_MS    (60 * 60 * 1000) /* age of the last data sync from which it is named */
+#define PRA_JUMPOINTS_MAX    1000             /* of `all` that are kept */
+#define PRA_PAGES_MAX        100              /* of Jumpoints */
+
+struct pra_jumpoint_set { /* the configured names, or all there are */
+    struct pra_jumpoint_view *rows;
+    size_t n;
+};
+
+struct pra_site {
+    struct pra_site_params params; /* its texts are not used, but for name */
+    struct pra_site_hooks hooks;
+    struct pra_client *client;
+    struct timers *timers;
+    const struct clock *clock;
+    char *name;
+    bool closing;
+
+    struct pra_probe {
+        struct deadline timer;
+        struct pra_call call;
+        unsigned failures; /* in a row */
+        bool known, healthy;
+        bool looking; /* in standby: check_health follows the probe */
+    } probe;
+
+    struct pra_check {
+        struct deadline timer;
+        struct pra_call call;
+        unsigned failures;
+        bool ended, running;
+        bool again;                /* it is wanted once more, when it has ended */
+        struct pra_result failure; /* of the last one; PRA_OK = none */
+        struct pra_result jumpoints_failure;
+        struct pra_jumpoint_set fresh; /* while pages come */
+    } check;
+    bool has_info, has_health;
+    struct pra_info info;
+    struct pra_health health;
+    bool has_jumpoints;
+    struct pra_jumpoint_set jumpoints;
+    struct pra_jumpoint_set wanted; /* the configured names, clean */
+    bool has_skew, skew_is_exact;   /* exact: from get_api_info */
+    int64_t skew_ms;
+
+    struct pra_poll {
+        struct deadline timer;
+        struct pra_call call;
+        unsigned failures;
+        struct pra_result failure;
+        bool running, denied;
+        size_t next_row;    /* of the listing at hand */
+        int64_t cursor_ms;  /* the site's clock, 0 = none */
+        int64_t end_ms;     /* what the cursor becomes after the listing at hand */
+        int64_t extra_ms;   /* looked back in addition, after a failover */
+        bool has_look_back; /* to look_back_ms (gateway's clock) */
+        int64_t look_back_ms;
+        bool advanced, more; /* in this poll; another window follows */
+        bool has_success;
+        uint64_t success_at_ms;
+    } poll;
+
+    TAILQ_HEAD(pra_terminations, pra_termination) terminations;
+
+    enum pra_state state;
+    unsigned failures; /* calls in a row without a valid answer */
+    struct pra_result last_failure;
+    bool has_success;
+    uint64_t success_at_ms;
+    bool has_refused_event;
+    uint64_t refused_event_at_ms;
+
+    uint64_t leases_ended[PRA_NSOURCES], sessions_ended[PRA_NSOURCES], rows_skipped;
+    uint64_t events[PRA_NEVENTS][PRA_NEVENT_OUTCOMES];
+    uint64_t termination_counts[PRA_NTERMINATIONS];
+    void (*closed)(void *arg);
+    void *arg;
+};
+
+/* site_state.c */
+void pra_site_observe(void *site, enum pra_call_kind,
+                      const struct pra_result *); /* each call that was made */
+void pra_site_update(struct pra_site *);          /* something has changed */
+void pra_site_detail(const struct pra_site *, char out[PRA_DETAIL_SIZE]);
+bool pra_site_is_standby(const struct pra_site *);
+int64_t pra_site_wall(const struct pra_site *); /* the site's clock, as far as it is known */
+void pra_site_note_date(struct pra_site *, const struct pra_call *);
+size_t pra_site_missing(const struct pra_site *, struct pra_missing out[PRA_MISSING_MAX]);
+/* The interval after so many failures in a row; `relaxed`: doubled where few calls are left. */
+uint64_t pra_site_interval(const struct pra_site *, uint64_t base_ms, unsigned failures, bool relaxed);
+void pra_site_arm(struct pra_site *, struct deadline *, uint64_t delay_ms, void (*fire)(struct deadline *));
+static inline bool pra_is_failure(const struct pra_result *r)
+{
+    return r->fault != PRA_OK && r->fault != PRA_NO_ROWS;
+}
+
+/* site_check.c */
+void pra_site_probe(struct pra_site *);      /* begins probing */
+void pra_site_check(struct pra_site *);      /* a check, now or after the one that runs */
+void pra_site_check_stop(struct pra_site *); /* both */
+void pra_jumpoints_free(struct pra_jumpoint_set *);
+
+/* site_poll.c */
+void pra_site_poll_soon(struct pra_site *, uint64_t delay_ms); /* unless one runs */
+void pra_site_poll_stop(struct pra_site *);
+/* Counts an ended session; 0 leases are none. */
+void pra_site_ended(struct pra_site *, enum pra_end_source, size_t leases);
+
+/* site_terminate.c */
+void pra_site_terminations_stop(struct pra_site *);
+
+#endif
