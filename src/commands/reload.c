@@ -22,6 +22,7 @@
 #include "base/metrics.h"
 #include "broker/broker.h"
 #include "commands/descriptors.h"
+#include "commands/run_site.h"
 #include "conf/conf_change.h"
 #include "handlers/clients.h"
 #include "handlers/routes.h"
@@ -170,6 +171,16 @@ static bool open_log(const struct plan *plan)
     return err ? refuse_reload(g->log_file, log_why(err)) : true;
 }
 
+/* The last step: it puts in place what it has prepared. */
+static bool reload_site(const struct reload *r, const struct plan *plan)
+{
+    char why[RUN_SITE_WHY_SIZE] = "";
+
+    if (!r->opts.site || run_site_reload(r->opts.site, &plan->next->pras[0], why))
+        return true;
+    return refuse_reload(plan->next->pras[0].name, why);
+}
+
 static void plan_free(struct plan *plan)
 {
     for (size_t i = 0; plan->tls && i < plan->next->nlisteners; i++)
@@ -258,7 +269,7 @@ static bool try_reload(struct reload *r)
     struct plan plan = {0};
 
     if (read_conf(r, &plan) && may_change(r, &plan) && prepare_tls(&plan) && prepare_vaults(&plan) &&
-        prepare_clients(r, &plan) && open_log(&plan)) {
+        prepare_clients(r, &plan) && open_log(&plan) && reload_site(r, &plan)) {
         apply_plan(r, &plan);
         return true;
     }

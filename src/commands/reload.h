@@ -18,12 +18,14 @@
 
 struct broker;
 struct gateway;
+struct pra_site;
 struct reload_opts {
     struct loop *loop;
     const char *path; /* of the configuration; outlives the reload, like everything below */
     struct conf *conf;
     struct vault *const *vaults; /* in the order of the configuration */
     struct broker *broker;
+    struct pra_site *site; /* NULL = none */
     struct gateway *gateway;
     struct http_server *server;
 };

@@ -30,6 +30,7 @@
 #include "commands/descriptors.h"
 #include "commands/reload.h"
 #include "commands/run_audit.h"
+#include "commands/run_site.h"
 #include "commands/run_witness.h"
 #include "commands/sandbox_policy.h"
 #include "commands/unprivileged.h"
@@ -68,6 +69,7 @@ struct run {
     struct notify *notify;
     struct store *store;
     struct run_audit audit;
+    struct run_site site;
     int state_dir; /* descriptor, for the control socket; -1 = none */
     struct vault **vaults;
     size_t nvaults;
@@ -128,7 +130,7 @@ static const struct vault_kind *kind_of(const char *type)
 static void sign_out(struct run *r)
 {
     set_state(r, SIGNING_OUT);
-    r->open_parts = r->nvaults + (r->store ? 1 : 0) + (r->audit.writer ? 1 : 0) + 1;
+    r->open_parts += r->nvaults + (r->store ? 1 : 0) + (r->audit.writer ? 1 : 0) + 1;
     for (size_t i = 0; i < r->nvaults; i++)
         kind_of(r->vaults[i]->conf->type)->close(r->vaults[i], on_part_closed, r);
     if (r->store)
@@ -143,6 +145,11 @@ static void on_server_closed(void *arg)
     struct run *r = arg;
 
     r->server = NULL;
+    r->open_parts = 0;
+    if (run_site_close(&r->site, on_part_closed, r))
+        r->open_parts++;
+    if (r->gateway)
+        gateway_end_terminations(r->gateway);
     broker_free(r->broker);
     r->broker = NULL;
     metric_unregister_all();
@@ -419,13 +426,18 @@ static bool open_broker(struct run *r)
                                    .nvaults = r->nvaults,
                                    .store = r->store,
                                    .audit = r->audit.audit};
+    char why[RUN_SITE_WHY_SIZE] = "";
 
     r->broker = broker_new(&broker);
     gateway.broker = r->broker;
-    if (r->broker)
-        run_witness(r->conf, r->broker, r->audit.audit);
-    r->gateway = r->broker ? gateway_new(&gateway) : NULL;
-    return r->gateway ? true : start_failed(r, "broker", "out of memory");
+    if (!r->broker)
+        return start_failed(r, "broker", "out of memory");
+    run_witness(r->conf, r->broker, r->audit.audit);
+    if (!run_site_open(&r->site, r->loop, r->conf, r->broker, why))
+        return start_failed(r, r->conf->pras[0].name, why);
+    gateway.site = r->site.site;
+    r->gateway = gateway_new(&gateway);
+    return r->gateway ? true : start_failed(r, "gateway", "out of memory");
 }
 
 static bool open_server(struct run *r)
@@ -490,6 +502,7 @@ static bool prepare_reload(struct run *r)
                                .conf = r->conf,
                                .vaults = r->vaults,
                                .broker = r->broker,
+                               .site = r->site.site,
                                .gateway = r->gateway,
                                .server = r->server};
 

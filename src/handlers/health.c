@@ -11,6 +11,7 @@
  */
 #include "handlers/certificates.h"
 #include "handlers/gateway.h"
+#include "handlers/site_json.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -162,6 +163,8 @@ void health_start(struct request_context *ctx, const union route_args *args)
     healthy = check_store(gw, &list) && healthy;
     healthy = check_audit(gw, &list) && healthy;
     healthy = check_certificate(gw, &list) && healthy;
+    if (gw->site)
+        site_health_write(gw->site, &list);
     jsonw_end(&list);
     respond_with_list(ctx, "healthy", healthy, "checks", &checks);
 }

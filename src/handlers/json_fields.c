@@ -96,6 +96,16 @@ bool json_field_int(const struct json_fields *m, const char *name, int64_t min, 
     return true;
 }
 
+bool json_field_bool(const struct json_fields *m, const char *name, bool *out)
+{
+    const cJSON *value = json_get(m->object, name);
+
+    if (value && !cJSON_IsBool(value))
+        return refuse(m, name, "must be true or false");
+    *out = cJSON_IsTrue(value);
+    return true;
+}
+
 bool json_field_object(const struct json_fields *m, const char *name, unsigned flags, const cJSON **out)
 {
     const cJSON *value = json_get(m->object, name);

@@ -37,6 +37,8 @@ bool json_field_text_mutable(const struct json_fields *, const char *name, unsig
 /* *out = `absent` where absent. */
 bool json_field_int(const struct json_fields *, const char *name, int64_t min, int64_t max, int64_t absent,
                     int64_t *out);
+/* *out = false where absent. */
+bool json_field_bool(const struct json_fields *, const char *name, bool *out);
 /* *out = NULL where absent. */
 bool json_field_object(const struct json_fields *, const char *name, unsigned flags, const cJSON **out);
 bool json_field_array(const struct json_fields *, const char *name, const cJSON **out);

@@ -62,12 +62,23 @@ bool lease_release_read_target(struct request_context *ctx, union route_args *ar
     return ctx->target;
 }
 
+bool lease_release_read(const cJSON *body, union route_args *args, struct fault *f)
+{
+    struct json_fields top = {.object = body, .path = "", .fault = f};
+
+    return !body || json_field_bool(&top, "terminate", &args->lease.terminate);
+}
+
 void lease_release_start(struct request_context *ctx, const union route_args *args)
 {
     struct session by = {0};
     struct audit_note note;
     struct fault f;
 
+    if (args->lease.terminate) {
+        terminate_start(ctx, args->lease.id);
+        return;
+    }
     ctx_origin(ctx, &by);
     audit_note(&note, ctx->gateway->audit, "operator_release");
     audit_session(&note, &by);

@@ -140,6 +140,7 @@ static void count_and_log(struct request_context *ctx, const struct http_req *re
 static void ctx_free(struct request_context *ctx)
 {
     buf_free(&ctx->body);
+    termination_leave(ctx->termination);
     free(ctx->target);
     free(ctx);
 }
@@ -191,8 +192,11 @@ static void ctx_respond(struct request_context *ctx, int status, const char *typ
     if (ctx->body.secret)
         (void)add_text(headers, n, "Cache-Control: no-store\r\n");
     ctx_finish(ctx,
-               &(struct http_response){
-                   .status = status, .content_type = type, .body = &ctx->body, .headers = headers},
+               &(struct http_response){.status = status,
+                                       .content_type = type,
+                                       .body = &ctx->body,
+                                       .headers = headers,
+                                       .close = ctx->close_after},
                NULL);
 }
 

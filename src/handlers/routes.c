@@ -146,6 +146,11 @@ static bool parse_body(const struct request_context *ctx, cJSON **out, struct fa
         return false;
     }
     *out = json_parse(req->body, req->body_len, READ_DEPTH, 0, &why);
+    if (ctx->route->flags & ROUTE_NO_BODY && cJSON_IsNull(*out)) {
+        cJSON_Delete(*out);
+        *out = NULL;
+        return true;
+    }
     if (!*out)
         fault_set(f, FAULT_INVALID_REQUEST, "the body is not acceptable JSON: %s",
                   why ? why : "out of memory");

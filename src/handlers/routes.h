@@ -24,13 +24,15 @@ struct gateway_opts {
     struct broker *broker;
     struct vault *const *vaults; /* outlives the gateway */
     size_t nvaults;
-    struct store *store; /* NULL = leases are in memory only */
+    struct store *store;   /* NULL = leases are in memory only */
     struct audit *audit;   /* outlives the gateway; NULL = none is kept */
     struct pra_site *site; /* outlives the gateway; NULL = no [pra] section */
 };
 
 struct gateway *gateway_new(const struct gateway_opts *);
 void gateway_free(struct gateway *);
+/* Before the broker is freed: operators' requests to end a session are given up. */
+void gateway_end_terminations(struct gateway *);
 /*
  * A reload, in two steps, since only the first can fail. gateway_reload() comes after the values of the
  * configuration have changed in place (conf/conf_change.h). It returns the clients of before: requests in

@@ -7,6 +7,7 @@
  */
 #include "handlers/certificates.h"
 #include "handlers/gateway.h"
+#include "handlers/site_json.h"
 
 #include <stdio.h>
 
@@ -132,6 +133,8 @@ void status_start(struct request_context *ctx, const union route_args *args)
         write_vault(w, gw->vaults[i]);
     write_store(w, gw);
     write_audit(w, gw);
+    if (gw->site)
+        site_status_write(gw->site, w);
     jsonw_end(w);
     write_leases(w, gw);
     certificates_write(gw, w);
