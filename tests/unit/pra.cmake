@@ -7,3 +7,10 @@ jg_test(test_pra_answers SOURCES test_pra_answers.c ${pra_rig} DEPENDS jumpgate_
 foreach(part watch poll terminate)
   jg_test(test_pra_${part} SOURCES test_pra_${part}.c test_pra_world.c ${pra_rig} DEPENDS jg_pra_site jg_base)
 endforeach()
+
+# The same on the real loop, against the simulator.
+if(TARGET pra-sim)
+  jg_test(test_pra_live SOURCES test_pra_live.c DEPENDS jg_pra_site jg_loop jg_base)
+  target_compile_definitions(test_pra_live PRIVATE SIMULATOR="$<TARGET_FILE:pra-sim>")
+  add_dependencies(test_pra_live pra-sim)
+endif()

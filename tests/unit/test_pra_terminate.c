@@ -121,6 +121,7 @@ TEST(each_answer_has_its_outcome)
         assert_int_equal(view()->leases_ended[PRA_END_TERMINATE], ends ? 3 : 0);
         assert_int_equal(view()->terminations[row->outcome], 1);
         assert_non_null(strstr(t->text, row->text));
+        assert_int_equal(*t->text != 0, row->outcome != PRA_TERMINATE_DONE);
         assert_int_equal(t->retry_after_ms > 0, row->outcome == PRA_TERMINATE_UNAVAILABLE);
         world_teardown(NULL);
         world_setup(NULL);

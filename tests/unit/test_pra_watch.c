@@ -567,6 +567,54 @@ TEST(ages_are_shown)
     assert_true(view()->counts[PRA_CALL_PROBE].outcomes[PRA_OUT_TIMEOUT] > 3);
 }
 
+static bool scraped(const char *row)
+{
+    struct buf page = BUF_INIT(1 << 20);
+
+    metrics_render(&page);
+    bool found = strstr(buf_cstr(&page), row) != NULL;
+    if (!found)
+        print_error("%s is not in\n%s", row, buf_cstr(&page));
+    buf_free(&page);
+    return found;
+}
+
+TEST(metrics_are_there_while_the_site_is)
+{
+    static const char *const names[] = {"London", "Pa\"ris"};
+    struct buf page = BUF_INIT(1 << 20);
+
+    world.params.jumpoints = names;
+    world.params.njumpoints = 2;
+    answers[PRA_CALL_JUMPOINTS].body = "[{\"name\":\"London\",\"connected\":true}]";
+    world_open(0);
+    assert_true(scraped("jumpgate_pra_up 0\n"));
+    assert_true(scraped("jumpgate_pra_last_success_age_seconds -1\n"));
+    assert_true(scraped("jumpgate_pra_cursor_age_seconds -1\n"));
+    live(5 * SECOND);
+    pra_site_event(world.site, PRA_EVENT_END, PRA_EVENT_MALFORMED);
+    pra_site_count_ended(world.site, PRA_END_EVENT, 4);
+    assert_true(scraped("jumpgate_pra_up 1\n"));
+    assert_true(scraped("jumpgate_pra_calls_total{call=\"get_api_info\",outcome=\"ok\"} 1\n"));
+    assert_true(scraped("jumpgate_pra_call_duration_seconds_count{call=\"get_api_info\"} 1\n"));
+    assert_true(scraped("jumpgate_pra_tokens_total 1\n"));
+    assert_true(scraped("jumpgate_pra_events_total{event=\"end\",outcome=\"malformed\"} 1\n"));
+    assert_true(scraped("jumpgate_pra_sessions_ended_total{source=\"event\"} 1\n"));
+    assert_true(scraped("jumpgate_pra_early_releases_total{source=\"event\"} 4\n"));
+    assert_true(scraped("jumpgate_pra_terminations_total{outcome=\"already_ended\"} 0\n"));
+    assert_true(scraped("jumpgate_pra_jumpoint_connected{jumpoint=\"London\"} 1\n"));
+    assert_true(scraped("jumpgate_pra_jumpoint_connected{jumpoint=\"Pa\\\"ris\"} 0\n"));
+    world.params.njumpoints = 1;
+    assert_int_equal(pra_site_reload(world.site, &world.params, NULL), 0);
+    metrics_render(&page);
+    assert_null(strstr(buf_cstr(&page), "ris"));
+    buf_clear(&page);
+    world_close();
+    metrics_render(&page);
+    assert_int_equal(page.len, 0);
+    buf_free(&page);
+}
+
 TEST(closing_ends_calls_of_every_kind)
 {
 
@@ -610,6 +658,7 @@ int main(void)
         IN_WORLD(few_calls_left_double_the_intervals_and_fewer_stop_them),
         IN_WORLD(refused_events_are_named_for_five_minutes),
         IN_WORLD(ages_are_shown),
+        IN_WORLD(metrics_are_there_while_the_site_is),
         IN_WORLD(closing_ends_calls_of_every_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

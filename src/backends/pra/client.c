@@ -367,6 +367,11 @@ struct pra_call_counts *pra_client_counts(struct pra_client *client)
     return client->counts;
 }
 
+const uint64_t *pra_client_tokens(const struct pra_client *client)
+{
+    return &client->token.granted;
+}
+
 /* ---- life ---- */
 
 static void client_free(struct pra_client *client)

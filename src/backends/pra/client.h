@@ -106,5 +106,6 @@ struct pra_call_counts {
 };
 /* Of each kind; they live as long as the client. Calls that were never sent are not among them. */
 struct pra_call_counts *pra_client_counts(struct pra_client *);
+const uint64_t *pra_client_tokens(const struct pra_client *); /* granted */
 
 #endif

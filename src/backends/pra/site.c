@@ -49,6 +49,7 @@ static void take_params(struct pra_site *site, const struct pra_site_params *par
 
 static void site_free(struct pra_site *site)
 {
+    pra_site_metrics_stop(site);
     pra_jumpoints_free(&site->wanted);
     free(site->name);
     free(site);
@@ -86,6 +87,8 @@ struct pra_site *pra_site_new(struct loop *loop, const struct pra_site_params *p
 
 int pra_site_start(struct pra_site *site)
 {
+    if (pra_site_metrics_start(site))
+        return -ENOMEM;
     pra_site_probe(site);
     pra_site_check(site);
     pra_site_poll_soon(site, site->params.poll_interval_ms);
@@ -105,7 +108,10 @@ int pra_site_reload(struct pra_site *site, const struct pra_site_params *params,
         pra_jumpoints_free(&names);
         return err;
     }
+    pra_site_metrics_stop(site); /* they name the configured Jumpoints */
     take_params(site, params, &names);
+    if (pra_site_metrics_start(site))
+        log_warn("pra_metrics", "pra=%s error=%s", site->name, "out of memory");
     pra_jumpoints_free(&site->jumpoints); /* of the old names */
     site->has_jumpoints = false;
     site->poll.failures = site->probe.failures = site->check.failures = 0;
@@ -134,6 +140,7 @@ static void on_client_closed(void *arg)
 
 void pra_site_close(struct pra_site *site, void (*closed)(void *arg), void *arg)
 {
+    pra_site_metrics_stop(site); /* before the client that counts */
     site->closing = true;
     site->closed = closed;
     site->arg = arg;

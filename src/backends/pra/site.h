@@ -52,7 +52,8 @@ struct pra_site_params {
 /* Takes the secret, whatever it returns. `cursor_ms` is the last one saved, 0 = none. NULL and why. */
 struct pra_site *pra_site_new(struct loop *, const struct pra_site_params *, struct secret *secret,
                               const struct pra_site_hooks *, int64_t cursor_ms, char why[256]);
-int pra_site_start(struct pra_site *); /* 0 or -ENOMEM */
+/* Begins to call, and registers the metrics (base/metrics.h). 0 or -ENOMEM. */
+int pra_site_start(struct pra_site *);
 /* Other parameters (name, url and client_id stay) and, unless it is the same, another secret (taken; NULL =
  * the old one). A check follows at once. 0 or -ENOMEM, and then nothing has changed. */
 int pra_site_reload(struct pra_site *, const struct pra_site_params *, struct secret *secret);
@@ -92,7 +93,6 @@ struct pra_termination {
     struct pra_call call;
     struct deadline deadline;
     uint64_t ends_ms;
-    bool under_way;
     TAILQ_ENTRY(pra_termination) link;
 };
 

@@ -7,6 +7,7 @@
  *   site_terminate.c  terminations
  *   site_state.c      what the answers add up to: state and detail
  *   site_view.c       what is shown
+ *   site_metrics.c    the same as metrics
  *
  * site_state.c is below the others: it is told of every call, and starts a check after an outage by its
  * deadline alone.
@@ -24,6 +25,8 @@
 #define PRA_SYNC_STALE_MS    (60 * 60 * 1000) /* age of the last data sync from which it is named */
 #define PRA_JUMPOINTS_MAX    1000             /* of `all` that are kept */
 #define PRA_PAGES_MAX        100              /* of Jumpoints */
+
+struct pra_metrics;
 
 struct pra_jumpoint_set { /* the configured names, or all there are */
     struct pra_jumpoint_view *rows;
@@ -93,6 +96,7 @@ struct pra_site {
     bool has_refused_event;
     uint64_t refused_event_at_ms;
 
+    struct pra_metrics *metrics; /* NULL = not registered */
     uint64_t leases_ended[PRA_NSOURCES], sessions_ended[PRA_NSOURCES], rows_skipped;
     uint64_t events[PRA_NEVENTS][PRA_NEVENT_OUTCOMES];
     uint64_t termination_counts[PRA_NTERMINATIONS];
@@ -128,6 +132,10 @@ void pra_site_poll_soon(struct pra_site *, uint64_t delay_ms); /* unless one run
 void pra_site_poll_stop(struct pra_site *);
 /* Counts an ended session; 0 leases are none. */
 void pra_site_ended(struct pra_site *, enum pra_end_source, size_t leases);
+
+/* site_metrics.c: registers what can be scraped; again after the configured Jumpoints have changed. */
+int pra_site_metrics_start(struct pra_site *); /* 0 or -ENOMEM */
+void pra_site_metrics_stop(struct pra_site *); /* any number of times */
 
 /* site_terminate.c */
 void pra_site_terminations_stop(struct pra_site *);

@@ -156,7 +156,7 @@ static void jumpoint_causes(const struct pra_site *site, struct causes *c)
     }
 }
 
-/* Is this failure what makes the site down or refused? Then the detail has named it. */
+/* Is this failure what makes the site down or refused? Then the detail has named it, or it is over. */
 static bool is_named(const struct pra_site *site, const struct pra_result *r)
 {
     const struct pra_result *last = &site->last_failure;
@@ -172,7 +172,7 @@ static void degraded_causes(const struct pra_site *site, struct causes *c)
     if (pra_is_failure(&site->check.failure) && !is_named(site, &site->check.failure))
         result_cause(c, "", &site->check.failure);
     permission_causes(site, c);
-    if (pra_is_failure(&site->poll.failure))
+    if (pra_is_failure(&site->poll.failure) && !is_named(site, &site->poll.failure))
         result_cause(c, site->poll.denied ? "reports are denied: " : "reports fail: ", &site->poll.failure);
     if (site->has_skew && (site->skew_ms > PRA_SKEW_MAX_MS || site->skew_ms < -PRA_SKEW_MAX_MS))
         cause(c, "the site's clock is %lld s %s the gateway's",
@@ -282,10 +282,10 @@ void pra_site_observe(void *arg, enum pra_call_kind kind, const struct pra_resul
     if (site->closing || result->fault == PRA_CANCELLED || result->fault == PRA_NO_MEMORY)
         return;
     if (pra_fault_is_answer(result->fault)) {
-        answered(site);
-    } else {
-        site->failures++;
-        site->last_failure = *result;
+        answered(site); /* the state changes when the answer has been looked at */
+        return;
     }
+    site->failures++;
+    site->last_failure = *result;
     pra_site_update(site);
 }

@@ -39,7 +39,7 @@ static void finish(struct pra_termination *t, enum pra_termination_outcome outco
     struct pra_site *site = t->site;
 
     t->outcome = outcome;
-    t->under_way = false;
+    pra_site_update(site);
     timer_stop(site->timers, &t->deadline);
     TAILQ_REMOVE(&site->terminations, t, link);
     site->termination_counts[outcome]++;
@@ -59,7 +59,7 @@ static void finish_with(struct pra_termination *t, enum pra_termination_outcome 
 
     if (result->fault == PRA_SITE_ERROR)
         text_copy(t->text, sizeof(t->text), result->text);
-    else
+    else if (result->fault)
         pra_result_words(result, t->text, sizeof(t->text));
     if (outcome == PRA_TERMINATE_UNAVAILABLE)
         t->retry_after_ms = retry ? retry : RETRY_MS;
@@ -190,7 +190,6 @@ int pra_site_terminate(struct pra_site *site, struct pra_termination *t)
         timer_stop(site->timers, &t->deadline);
         return err;
     }
-    t->under_way = true;
     TAILQ_INSERT_TAIL(&site->terminations, t, link);
     return 0;
 }
