@@ -68,6 +68,15 @@ const char *dispatch_param(const struct dispatch *, const char *name); /* NULL =
 /* False, and answered, when a parameter is not among the NULL-ended names, or comes twice. */
 bool dispatch_params_known(struct dispatch *, const char *const *names);
 
+/* Query and form into the dispatch; false when one cannot be read. */
+bool dispatch_read_params(struct dispatch *);
+bool dispatch_is_form(const char *content_type);
+const char *params_exact(const struct params *, const char *name); /* in that letter case; NULL = absent */
+
+/* ---- admission; each answers when it refuses ---- */
+
+bool dispatch_has_token(struct dispatch *); /* sets the account */
+bool dispatch_on_duty(struct dispatch *);   /* not a backup that serves no calls */
 /* Counts the call for the account; false, and answered, when it is one too many. */
 bool dispatch_within_rate(struct dispatch *);
 
