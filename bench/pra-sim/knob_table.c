@@ -53,7 +53,7 @@ static const struct knob_row rows[KNOB_COUNT] = {
                                    "error of a refused secret",
                                    {"invalid_client", "invalid_credentials", "unauthorized_client",
                                     "invalid_grant", "access_denied", "none"}},
-    [KNOB_TOKEN_TYPE] = {"token_type", "token_type", {"Bearer", "bearer"}},
+    [KNOB_TOKEN_TYPE] = {"token_type", "letters of token_type", {"capital", "lower"}},
     [KNOB_EXPIRES_IN] = {"expires_in", "expires_in", {"number", "absent", "text", "zero", "huge"}},
     [KNOB_TOKEN_JSON] = {"token_json", "JSON body of the token call", {"refuse", "accept"}},
     [KNOB_LOCK_OUT] = {"lock_out", "accounts lock out on wrong secrets", {"on", "off"}},

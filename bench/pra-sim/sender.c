@@ -32,6 +32,7 @@ struct client {
     struct upstream *upstream;
     struct call call;
     bool busy;
+    uint64_t connections; /* events sent on connections of their own */
     char target[TARGET_MAX], headers[HEADERS_MAX];
 };
 
@@ -113,19 +114,22 @@ static int on_send(void *arg, struct recipient *r, const struct outbound_event *
 {
     struct sender *s = arg;
     struct client *c = r->sender;
+    bool closes;
     int rc;
 
     if (!c)
         r->sender = c = client_new(s, r);
     if (!c)
         return -EINVAL;
-    (void)snprintf(c->headers, sizeof(c->headers), "%s%s\r\n%s", "Content-Type: ", e->content_type,
-                   s->site->knob[KNOB_EVENT_CONNECTION] ? "" : "Connection: close\r\n");
+    closes = !s->site->knob[KNOB_EVENT_CONNECTION];
+    (void)snprintf(c->headers, sizeof(c->headers), "Content-Type: %s\r\n%s", e->content_type,
+                   closes ? "Connection: close\r\n" : "");
     c->call = (struct call){.method = "POST",
                             .target = c->target,
                             .headers = c->headers,
                             .body = e->form,
                             .body_len = strlen(e->form),
+                            .owner = closes ? ++c->connections : 0, /* owners share no connection */
                             .done = on_done};
     rc = upstream_call(c->upstream, &c->call);
     c->busy = rc == 0;

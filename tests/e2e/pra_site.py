@@ -38,6 +38,11 @@ def child(element, name):
     return next((e for e in element if local(e) == name), None)
 
 
+def descendants(element, name):
+    """All elements of that local name below, in the order of the document."""
+    return [e for e in element.iter() if local(e) == name]
+
+
 def parse(answer):
     """The root of an XML answer; SiteError where it is an error."""
     root = ElementTree.fromstring(answer.body)
