@@ -269,7 +269,7 @@ uint64_t account_rate(const struct accounts *all, struct account *a)
         a->second = now / 1000;
         a->second_calls = 0;
     }
-    if (now - a->hour_begin_ms >= HOUR_MS) {
+    if (a->hour_calls == 0 || now - a->hour_begin_ms >= HOUR_MS) {
         a->hour_begin_ms = now;
         a->hour_calls = 0;
     }
