@@ -272,6 +272,7 @@ int order_event(struct server *s, const cJSON *e, struct buf *why)
 {
     struct fields f = {.entry = e, .why = why};
     const char *to = NULL, *raw = NULL, *event = NULL, *lsid = NULL, *key = NULL, *kind = "other";
+    const char *type = "application/x-www-form-urlencoded";
     struct recipient *only;
     enum outbound_kind k;
 
@@ -281,12 +282,12 @@ int order_event(struct server *s, const cJSON *e, struct buf *why)
     fields_text(&f, "lsid", &lsid);
     fields_text(&f, "external_key", &key);
     fields_text(&f, "kind", &kind);
+    fields_text(&f, "content_type", &type);
     only = to ? outbound_find(&s->site->outbound, to) : NULL;
     if (f.rc || (to && !only))
         return fields_missing(&f, "recipient");
     if (raw)
-        return outbound_queue(&s->site->outbound, only, OUTBOUND_OTHER, raw,
-                              "application/x-www-form-urlencoded");
+        return outbound_queue(&s->site->outbound, only, OUTBOUND_OTHER, raw, type);
     k = strcmp(kind, "begin") == 0 ? OUTBOUND_BEGIN
         : strcmp(kind, "end") == 0 ? OUTBOUND_END
                                    : OUTBOUND_OTHER;

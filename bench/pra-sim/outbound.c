@@ -23,6 +23,7 @@ void outbound_init(struct outbound *o, struct timers *timers)
 static void event_free(struct outbound_event *e)
 {
     free(e->form);
+    free(e->content_type);
     free(e);
 }
 
@@ -163,13 +164,11 @@ static int queue_one(struct recipient *r, enum outbound_kind kind, const char *f
 
     if (!e)
         return -ENOMEM;
-    e->form = strdup(form);
-    if (!e->form) {
-        free(e);
+    if (strings_replace(&e->form, form) || strings_replace(&e->content_type, content_type)) {
+        event_free(e);
         return -ENOMEM;
     }
     e->kind = kind;
-    e->content_type = content_type;
     e->copies = r->copies;
     e->queued_ms = (int64_t)clock_now(r->outbound->clock);
     TAILQ_INSERT_TAIL(&r->queue, e, link);

@@ -20,8 +20,7 @@ enum outbound_kind { OUTBOUND_BEGIN = 1, OUTBOUND_END = 2, OUTBOUND_OTHER = 4, O
 
 struct outbound_event {
     enum outbound_kind kind;
-    char *form;
-    const char *content_type;
+    char *form, *content_type;
     int64_t queued_ms;
     unsigned copies; /* how often it is still to be delivered */
     TAILQ_ENTRY(outbound_event) link;

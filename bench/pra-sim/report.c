@@ -85,7 +85,7 @@ void report_session_json(struct jsonw *w, const struct session *s)
     else
         jsonw_null(w, "end_ms");
     for (int i = 0; i < SESSION_NTEXTS; i++)
-        jsonw_str(w, session_text_names[i], session_text(s, i));
+        jsonw_str(w, session_text_names[i], session_text(s, (enum session_text)i));
     jsonw_end(w);
 }
 

@@ -18,7 +18,7 @@
 #define TARGET_MAX  2048
 #define TIMEOUT_MS  30000
 #define ANSWER_MAX  ((size_t)1 << 20)
-#define HEADERS_MAX 128
+#define HEADERS_MAX 256
 
 struct sender {
     struct loop *loop;

@@ -117,15 +117,20 @@ void server_shut(struct server *s)
 
 int server_certificate(struct server *s, const char *certificate, const char *key, char why[256])
 {
+    struct http_tls_opts tls = tls_opts(s);
     struct tls_context *context;
-    struct http_tls_opts tls;
 
-    if (!s->certificate || strings_replace(&s->certificate, certificate) || strings_replace(&s->key, key))
+    if (!s->certificate)
         return -EINVAL;
-    tls = tls_opts(s);
+    tls.certificate = certificate;
+    tls.key = key;
     context = tls_context_new(&tls, why);
     if (!context)
         return -EINVAL;
+    if (strings_replace(&s->certificate, certificate) || strings_replace(&s->key, key)) {
+        tls_context_unref(context);
+        return -ENOMEM;
+    }
     if (!s->http || !http_listener_reload(s->http, "api", context))
         tls_context_unref(context);
     return 0;

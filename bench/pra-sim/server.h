@@ -62,7 +62,7 @@ struct server *server_new(struct loop *, uint64_t seed);
 int server_open(struct server *);
 /* Connections are refused from now on, open ones end. server_open() ends that. */
 void server_shut(struct server *);
-/* A new certificate for handshakes to come. 0, or -EINVAL and why. */
+/* A new certificate for handshakes to come. 0, -ENOMEM, or -EINVAL and why; then the old one stays. */
 int server_certificate(struct server *, const char *certificate, const char *key, char why[256]);
 void server_close(struct server *); /* for good; `closed` once it is done */
 /* After the loop has run out. */

@@ -19,6 +19,8 @@ static const char xml_error[] =
 
 static const char denied_token[] = "{\"error\":\"access_denied\",\"message\":\"The token was refused.\"}";
 
+static const char bad_rows[] = "<session_summary lsid=\"nonsense\" has_recording=\"0\"/><session_summary/>";
+
 const struct fault_action spoil_actions[] = {
     {"error", INJECT_STATUS, 200, "text/xml", xml_error, NULL},
     {"error_after", INJECT_STATUS_AFTER, 200, "text/xml", xml_error, NULL},
@@ -33,6 +35,7 @@ const struct fault_action spoil_actions[] = {
     {"no_end", SPOIL_NO_END, 0, NULL, NULL, NULL},
     {"cut", SPOIL_CUT, 0, NULL, NULL, NULL},
     {"unknown_root", SPOIL_UNKNOWN_ROOT, 0, NULL, NULL, NULL},
+    {"bad_row", SPOIL_BAD_ROW, 0, NULL, NULL, NULL},
     {"bad_utf8", SPOIL_BAD_UTF8, 0, NULL, NULL, NULL},
     {"trailing", SPOIL_TRAILING, 0, NULL, NULL, NULL},
     {"empty", SPOIL_EMPTY, 0, NULL, NULL, NULL},
@@ -168,6 +171,7 @@ void spoil_answer(const struct fault_injection_rule *r, struct sim_answer *a)
     case SPOIL_NO_END: cut(b, end_tag_at(b)); break;
     case SPOIL_CUT: cut(b, b->len / 2); break;
     case SPOIL_UNKNOWN_ROOT: add_root(b); break;
+    case SPOIL_BAD_ROW: add_text(b, inside_at(b), bad_rows); break;
     case SPOIL_BAD_UTF8: add_text(b, inside_at(b), "\xc3\x28\xff"); break;
     case SPOIL_TRAILING: add_text(b, b->len, "<again/>"); break;
     case SPOIL_EMPTY: cut(b, 0); break;

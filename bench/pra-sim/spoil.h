@@ -14,6 +14,7 @@ enum spoil_kind {
     SPOIL_NO_END,                 /* the last end tag is missing */
     SPOIL_CUT,                    /* whole by its length, but the body ends after its half */
     SPOIL_UNKNOWN_ROOT,           /* the root has a name of no answer */
+    SPOIL_BAD_ROW,                /* two more rows of a listing, one with a wrong lsid and one without */
     SPOIL_BAD_UTF8,               /* bytes that are no UTF-8 inside the root */
     SPOIL_TRAILING,               /* a second root after the first */
     SPOIL_EMPTY,                  /* 200 without a body */

@@ -13,6 +13,7 @@ docs/pra-simulator.md has the knobs, faults and admin orders.
 
 import base64
 import http.client
+import signal
 import ssl
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
@@ -188,6 +189,13 @@ class PraSite(Companion):
 
     def failover(self, role, **values):
         return self.ask("POST", "/failover", {"role": role, **values})
+
+    def pause(self):
+        """The process stands still: connections are accepted by the system, and nothing is answered."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
 
     def close_listener(self):
         """Connections are refused from now on."""

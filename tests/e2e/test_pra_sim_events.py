@@ -172,10 +172,12 @@ def test_events_by_hand(site, receiver):
     site.event(kind="end", lsid="A" * 32)
     site.event(event="support_conference_owner_changed", lsid="x")
     site.event(raw="event=%zz&lsid=")
-    until(lambda: len(receiver.requests) == 3)
+    site.event(raw="{}", content_type="application/json")
+    until(lambda: len(receiver.requests) == 4)
     assert receiver.forms[0]["event"] == "support_conference_end" and receiver.forms[0]["lsid"] == "A" * 32
     assert receiver.forms[1]["event"] == "support_conference_owner_changed"
     assert receiver.requests[2][2] == "event=%zz&lsid="
+    assert receiver.requests[3][1]["Content-Type"] == "application/json" and receiver.requests[3][2] == "{}"
 
 
 @pytest.mark.parametrize("knob", ["close", "keep"])

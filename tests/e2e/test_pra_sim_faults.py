@@ -84,6 +84,12 @@ def test_foreign_namespace(site):
     assert root.tag == "{urn:example:another}session_summary_list"
 
 
+def test_rows_without_an_lsid(site):
+    lsid = site.start_session(ended=True)
+    site.fault("bad_row", call="AccessSessionListing")
+    assert site.listing(end_time=0) == ["nonsense", None, lsid]
+
+
 def test_wrong_type_and_size(site):
     site.start_session(ended=True)
     site.fault("wrong_type", call="AccessSessionListing", count=1)
@@ -184,6 +190,19 @@ def test_closed_listener(site):
     until(lambda: connects(site))
 
 
+def test_a_paused_site(site):
+    site.pause()
+    try:
+        with pytest.raises(TimeoutError):
+            connection = site.connect(timeout=0.3)
+            connection.request("GET", "/check_health")
+            connection.getresponse()
+        connection.close()
+    finally:
+        site.resume()
+    assert site.probe().status == 200
+
+
 def test_certificates(tmp_path):
     ca = Authority(tmp_path)
     good, other = ca.server(), ca.server("other", sans=("DNS:elsewhere.test",))
@@ -209,6 +228,9 @@ def test_certificates(tmp_path):
             site.command("check_health")
         with pytest.raises(RuntimeError, match="400"):
             site.ask("POST", "/tls", {"certificate": "/none", "key": "/none"})
+        site.close_listener()
+        site.open_listener()
+        until(lambda: connects(site))
         assert names(site) == ["localhost"]  # the mistake has changed nothing
 
 
