@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "passwordsafe-sim/wire.h"
+#include "sim/params.h"
 
 #include <string.h>
 
@@ -31,10 +31,10 @@ enum body_kind body_kind_of(const char *type)
 
 static cJSON *read_form(const char *text, size_t len)
 {
-    struct wire_params p;
+    struct params p;
     cJSON *object;
 
-    if (wire_params_read(&p, text, len))
+    if (params_read(&p, text, len))
         return NULL;
     object = cJSON_CreateObject();
     for (size_t i = 0; object && i < p.n; i++) {
@@ -43,7 +43,7 @@ static cJSON *read_form(const char *text, size_t len)
         cJSON_Delete(object);
         object = NULL;
     }
-    wire_params_free(&p);
+    params_free(&p);
     return object;
 }
 

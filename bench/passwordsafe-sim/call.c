@@ -5,6 +5,7 @@
 #include "passwordsafe-sim/call.h"
 
 #include "base/container_of.h"
+#include "sim/delivery.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -106,7 +107,7 @@ static void count_answer(const struct call *c, int status)
     n->status[status > 0 && status < SERVER_STATUSES ? status : 0]++;
 }
 
-static enum fault_injection_kind kind_of(const struct call *c)
+static int kind_of(const struct call *c)
 {
     return c->rule ? c->rule->kind : INJECT_NONE;
 }
@@ -114,7 +115,7 @@ static enum fault_injection_kind kind_of(const struct call *c)
 /* The fault that needs no model. True when it was one. */
 static bool fault_before(struct call *c)
 {
-    enum fault_injection_kind kind = kind_of(c);
+    int kind = kind_of(c);
 
     if (kind == INJECT_HANG) {
         count_answer(c, 0);
@@ -134,40 +135,28 @@ static bool fault_before(struct call *c)
     return true;
 }
 
-static void answer_by_rule(const struct fault_injection_rule *r, struct dispatch_answer *answer)
-{
-    *answer = (struct dispatch_answer){
-        .status = r->status, .body = BUF_INIT(DISPATCH_ANSWER_MAX), .headers = BUF_INIT(8192)};
-    if (r->body) {
-        answer->content_type = r->content_type ? r->content_type : dispatch_json;
-        (void)buf_str(&answer->body, r->body);
-    }
-    if (r->headers)
-        (void)buf_str(&answer->headers, r->headers);
-}
-
 static void run_call(struct call *c)
 {
-    struct dispatch_answer answer;
+    struct sim_answer answer;
 
     if (fault_before(c))
         return;
     if (kind_of(c) == INJECT_STATUS) {
-        answer_by_rule(c->rule, &answer);
+        fault_injection_answer(c->rule, dispatch_json, &answer);
     } else {
-        if (kind_of(c) == INJECT_LOST_SESSION && c->session)
+        if (kind_of(c) == SERVER_LOST_SESSION && c->session)
             sessions_close(c->server->model, c->session);
         dispatch_run(c->server->model, &c->input, &answer);
     }
     if (kind_of(c) == INJECT_STATUS_AFTER) {
-        dispatch_answer_free(&answer);
-        answer_by_rule(c->rule, &answer);
+        sim_answer_free(&answer);
+        fault_injection_answer(c->rule, dispatch_json, &answer);
     }
     count_answer(c, kind_of(c) == INJECT_DROP_AFTER ? 0 : answer.status);
     if (c->req)
-        delivery_send(c, &answer);
+        delivery_send(c->req, c->rule, &answer, &(struct delivery_opts){0});
     c->req = NULL;
-    dispatch_answer_free(&answer);
+    sim_answer_free(&answer);
     call_free(c);
 }
 

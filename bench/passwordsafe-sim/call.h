@@ -31,7 +31,4 @@ void call_client_left(struct call *);
 /* Without dispatching; for the end of the program. */
 void call_drop(struct call *);
 
-/* delivery.c: sends an answer as the rule wants it, and empties it. */
-void delivery_send(struct call *, struct dispatch_answer *);
-
 #endif

@@ -99,7 +99,7 @@ static void append_row(struct dispatch *d, struct buf *out, struct model_pair *p
 
 static bool number(const struct dispatch *d, const char *name, size_t *out)
 {
-    const char *text = wire_param(&d->query, name);
+    const char *text = params_get(&d->query, name);
     int64_t value;
 
     if (!text || !*text)
@@ -112,7 +112,7 @@ static bool number(const struct dispatch *d, const char *name, size_t *out)
 
 static const char *filled(const struct dispatch *d, const char *name)
 {
-    const char *value = wire_param(&d->query, name);
+    const char *value = params_get(&d->query, name);
 
     return value && *value ? value : NULL;
 }

@@ -223,10 +223,10 @@ static void put_token(struct dispatch *d, const struct oauth_client *c)
     jsonw_end(&w);
 }
 
-static void token_by_form(struct dispatch *d, const struct wire_params *form)
+static void token_by_form(struct dispatch *d, const struct params *form)
 {
-    const char *grant = wire_param(form, "grant_type"), *id = wire_param(form, "client_id");
-    const char *secret = wire_param(form, "client_secret");
+    const char *grant = params_get(form, "grant_type"), *id = params_get(form, "client_id");
+    const char *secret = params_get(form, "client_secret");
     const struct oauth_client *c = id ? sessions_client(d->model, id) : NULL;
 
     if (!grant || strcmp(grant, "client_credentials") != 0)
@@ -239,16 +239,16 @@ static void token_by_form(struct dispatch *d, const struct wire_params *form)
 
 void calls_token(struct dispatch *d)
 {
-    struct wire_params form;
+    struct params form;
 
     if (body_kind_of(d->call->content_type) != BODY_FORM) {
         answer_message(d, 415, "The request entity's media type is not supported for this resource.");
         return;
     }
-    if (wire_params_read(&form, d->call->body, d->call->body_len)) {
+    if (params_read(&form, d->call->body, d->call->body_len)) {
         token_error(d, 400, "invalid_request");
         return;
     }
     token_by_form(d, &form);
-    wire_params_free(&form);
+    params_free(&form);
 }

@@ -21,7 +21,7 @@
 static bool read_type(const struct dispatch *d, enum credential_type *out)
 {
     static const char *const names[] = {"password", "dsskey", "passphrase", "totp"};
-    const char *type = wire_param(&d->query, "type");
+    const char *type = params_get(&d->query, "type");
 
     *out = CREDENTIAL_PASSWORD;
     if (!type || !*type)

@@ -216,10 +216,10 @@ struct systems_query {
 
 static bool read_systems_query(const struct dispatch *d, struct systems_query *q)
 {
-    const char *type = wire_param(&d->query, "type"), *limit = wire_param(&d->query, "limit");
-    const char *offset = wire_param(&d->query, "offset");
+    const char *type = params_get(&d->query, "type"), *limit = params_get(&d->query, "limit");
+    const char *offset = params_get(&d->query, "offset");
 
-    *q = (struct systems_query){.limit = 100000, .name = wire_param(&d->query, "name")};
+    *q = (struct systems_query){.limit = 100000, .name = params_get(&d->query, "name")};
     q->paged = limit != NULL;
     return (!type || text_int(type, 1, 4, &q->type)) && (!limit || text_int(limit, 0, INT_MAX, &q->limit)) &&
            (!offset || !limit || text_int(offset, 0, INT_MAX, &q->offset));
@@ -246,7 +246,7 @@ static int64_t put_systems(const struct dispatch *d, struct jsonw *w, const stru
 void calls_systems(struct dispatch *d)
 {
     struct systems_query q;
-    struct buf rows = BUF_INIT(DISPATCH_ANSWER_MAX);
+    struct buf rows = BUF_INIT(SIM_ANSWER_MAX);
     struct jsonw w, list;
     int64_t total;
 
@@ -311,7 +311,7 @@ static void put_user(struct jsonw *w, const struct model_user *u)
 
 void calls_users(struct dispatch *d)
 {
-    const char *name = wire_param(&d->query, "username");
+    const char *name = params_get(&d->query, "username");
     const struct model_user *one = name ? model_user_named(d->model, name) : NULL;
     struct jsonw w;
 
@@ -377,7 +377,7 @@ void calls_user_groups(struct dispatch *d)
 
 void calls_groups(struct dispatch *d)
 {
-    const char *name = wire_param(&d->query, "name");
+    const char *name = params_get(&d->query, "name");
     const struct model_group *one = name ? model_group_named(d->model, name) : NULL;
     struct jsonw w;
 

@@ -293,7 +293,7 @@ static void put_queue(struct dispatch *d, struct jsonw *w, const char *status)
 
 void calls_requests(struct dispatch *d)
 {
-    const char *status = wire_param(&d->query, "status"), *queue = wire_param(&d->query, "queue");
+    const char *status = params_get(&d->query, "status"), *queue = params_get(&d->query, "queue");
     bool approver = queue && text_equal_nocase(queue, "app");
     struct jsonw w;
 

@@ -246,7 +246,7 @@ static void run_route(struct dispatch *d)
     }
     if (!admitted(d, r))
         return;
-    if (d->call->query && wire_params_read(&d->query, d->call->query, strlen(d->call->query))) {
+    if (d->call->query && params_read(&d->query, d->call->query, strlen(d->call->query))) {
         answer_text(d, 400, "Query is malformed");
         return;
     }
@@ -254,11 +254,11 @@ static void run_route(struct dispatch *d)
         r->run(d);
 }
 
-void dispatch_run(struct model *m, const struct dispatch_call *call, struct dispatch_answer *answer)
+void dispatch_run(struct model *m, const struct dispatch_call *call, struct sim_answer *answer)
 {
     struct dispatch d = {.model = m, .call = call, .answer = answer};
 
-    *answer = (struct dispatch_answer){.body = BUF_INIT(DISPATCH_ANSWER_MAX), .headers = BUF_INIT(8192)};
+    *answer = SIM_ANSWER_INIT;
     d.lenient = m->settings.settings.value[SETTING_LENIENT] == 0;
     run_route(&d);
     if (m->settings.settings.value[SETTING_ESCAPING] && answer->body.len && wire_transcode(&answer->body))
@@ -268,12 +268,6 @@ void dispatch_run(struct model *m, const struct dispatch_call *call, struct disp
         answer->status = 500;
         answer->content_type = NULL;
     }
-    wire_params_free(&d.query);
+    params_free(&d.query);
     cJSON_Delete(d.body);
-}
-
-void dispatch_answer_free(struct dispatch_answer *a)
-{
-    buf_free(&a->body);
-    buf_free(&a->headers);
 }

@@ -15,9 +15,10 @@
 #include "passwordsafe-sim/body.h"
 #include "passwordsafe-sim/model.h"
 #include "passwordsafe-sim/wire.h"
+#include "sim/answer.h"
+#include "sim/params.h"
 
-#define DISPATCH_BASE       "/BeyondTrust/api/public/v3"
-#define DISPATCH_ANSWER_MAX ((size_t)256 << 20)
+#define DISPATCH_BASE "/BeyondTrust/api/public/v3"
 
 struct dispatch_call {
     const char *method, *path, *query; /* query without '?', NULL = none */
@@ -30,23 +31,16 @@ struct dispatch_call {
     size_t body_len;
 };
 
-struct dispatch_answer {
-    int status;
-    const char *content_type; /* NULL = no body */
-    struct buf body;
-    struct buf headers; /* whole lines, each with \r\n */
-};
-
 #define DISPATCH_IDS 2
 
 struct dispatch { /* what a call works with */
     struct model *model;
     const struct dispatch_call *call;
-    struct dispatch_answer *answer;
+    struct sim_answer *answer;
     struct session *session; /* NULL in public calls without one */
     struct model_user *user;
     int ids[DISPATCH_IDS]; /* from the path */
-    struct wire_params query;
+    struct params query;
     cJSON *body; /* NULL = none given */
     bool lenient;
 };
@@ -73,8 +67,7 @@ const struct dispatch_route *dispatch_match(const char *method, const char *path
 /* The cookie of the session in a Cookie header; false = none, or a header the vault rejects. */
 bool dispatch_cookie(const struct dispatch_call *, char out[], size_t size);
 
-void dispatch_run(struct model *, const struct dispatch_call *, struct dispatch_answer *);
-void dispatch_answer_free(struct dispatch_answer *);
+void dispatch_run(struct model *, const struct dispatch_call *, struct sim_answer *);
 
 /* ---- forms of answers ---- */
 

@@ -81,7 +81,7 @@ static int make_user(struct generator *g, int id, const char *name, const char *
 {
     struct model_user *u = model_add_user(g->m, id, name);
 
-    if (!u || model_text(&u->display, display) || vec_push(&u->groups, group) ||
+    if (!u || strings_replace(&u->display, display) || vec_push(&u->groups, group) ||
         secret_set(&u->password, GENERATE_PASSWORD, strlen(GENERATE_PASSWORD)))
         return -ENOMEM;
     return g->o->mfa ? secret_set(&u->mfa, GENERATE_MFA, strlen(GENERATE_MFA)) : 0;
@@ -150,7 +150,7 @@ static int make_locals(struct generator *g, struct model_system *s, uint64_t ind
         if (i == 1 && index < g->o->applications) {
             a->application_id = 500 + (int)index;
             ((struct model_pair *)a->pairs.item[0])->kind = KIND_APPLICATION;
-            if (model_text(&a->application, "Ledger console"))
+            if (strings_replace(&a->application, "Ledger console"))
                 return -ENOMEM;
         }
         if (model_index_account(g->m, a))
@@ -166,7 +166,7 @@ static struct model_system *make_system(struct generator *g, int id, const char 
 
     (void)snprintf(ip, sizeof(ip), "10.%u.%u.%u", (unsigned)(30 + index / 62500 % 200),
                    (unsigned)(index / 250 % 250), (unsigned)(index % 250 + 1));
-    if (!s || model_text(&s->ip, ip) || names_add(&g->m->system_ips, ip, s))
+    if (!s || strings_replace(&s->ip, ip) || names_add(&g->m->system_ips, ip, s))
         return NULL;
     s->platform = index % 3 == 2 ? 25 : 2;
     return s;
@@ -209,7 +209,7 @@ static int make_directory(struct generator *g, struct model_system **out)
         (void)snprintf(name, sizeof(name), "adm%llu", (unsigned long long)i);
         (void)snprintf(upn, sizeof(upn), "%s@acme.test", name);
         a = make_account(g, *out, name, "acme.test", g->rules[RULE_AUTO]);
-        if (!a || model_text(&a->upn, upn) || model_index_account(g->m, a))
+        if (!a || strings_replace(&a->upn, upn) || model_index_account(g->m, a))
             return -ENOMEM;
     }
     return 0;
@@ -224,7 +224,7 @@ static int make_databases(struct generator *g)
         struct model_account *a;
         (void)snprintf(name, sizeof(name), "db%llu", (unsigned long long)i + 1);
         s = make_system(g, FIRST_SYSTEM + (int)(g->o->systems + i), name, g->o->systems + i);
-        if (!s || model_text(&s->instance, "ORCL"))
+        if (!s || strings_replace(&s->instance, "ORCL"))
             return -ENOMEM;
         s->is_database = true;
         s->platform = 8;

@@ -8,7 +8,7 @@
  */
 #include "base/container_of.h"
 #include "base/json.h"
-#include "passwordsafe-sim/admin.h"
+#include "passwordsafe-sim/admin_routes.h"
 #include "passwordsafe-sim/options.h"
 #include "passwordsafe-sim/scenario.h"
 #include "passwordsafe-sim/sessions.h"
@@ -69,12 +69,12 @@ static int apply_settings(struct program *p)
     struct buf why = BUF_INIT(1024);
     int rc = 0;
 
-    for (size_t i = 0; i < p->options.nsettings && !rc; i++)
-        rc = settings_set(k, p->options.settings[i]);
+    for (size_t i = 0; i < p->options.settings.n && !rc; i++)
+        rc = settings_set(k, p->options.settings.text[i]);
     if (rc)
         (void)buf_str(&why, "a setting has no such value, see --help");
-    for (size_t i = 0; i < p->options.nfaults && !rc; i++)
-        rc = fault_injection_add_text(&p->server->fault_injection, p->options.faults[i], &why);
+    for (size_t i = 0; i < p->options.faults.n && !rc; i++)
+        rc = fault_injection_add_text(&p->server->fault_injection, p->options.faults.text[i], &why);
     if (!rc && k->value[SETTING_FAULTS])
         rc = fault_injection_add_text(&p->server->fault_injection, rules[k->value[SETTING_FAULTS]], &why);
     if (rc)
@@ -131,27 +131,10 @@ static int settings(struct program *p)
 
 /* ---- listeners ---- */
 
-static int listen_on(struct http_server *http, const char *name, const char *text,
-                     const struct http_tls_opts *tls)
-{
-    struct http_listen_opts opts = {.name = name, .tls = tls};
-    char host[128], address[128], why[256] = "";
-    int rc = -EINVAL;
-
-    if (options_address(text, host, sizeof(host), &opts.port)) {
-        opts.host = host;
-        rc = http_listen(http, &opts, address, why);
-    }
-    if (rc)
-        (void)fprintf(stderr, "passwordsafe-sim: cannot listen on %s: %s\n", text, why);
-    else
-        printf("listening listener=%s address=%s\n", name, address);
-    return rc;
-}
-
 static int open_listeners(struct program *p)
 {
     const struct options *o = &p->options;
+    char address[128];
     struct http_tls_opts tls = {
         .certificate = o->certificate,
         .key = o->key,
@@ -159,10 +142,10 @@ static int open_listeners(struct program *p)
         .ask_late = p->server->model->settings.settings.value[SETTING_LATE_CERTIFICATE] != 0,
         .max_version = o->tls12 ? TLS1_2_VERSION : 0,
     };
-    int rc = listen_on(p->server->http, "api", o->listen, o->certificate ? &tls : NULL);
+    int rc = option_listen(p->server->http, "api", o->listen, o->certificate ? &tls : NULL, address);
 
     if (!rc)
-        rc = listen_on(admin_http(p->admin), "admin", o->admin, NULL);
+        rc = option_listen(admin_http(p->admin), "admin", o->admin, NULL, address);
     if (!rc)
         printf("ready\n");
     return fflush(stdout) ? -EIO : rc;
@@ -237,7 +220,7 @@ int main(int argc, char **argv)
     if (p.loop)
         p.server = server_new(p.loop, p.options.idle_timeout_ms);
     if (p.server)
-        p.admin = admin_new(p.loop, p.server);
+        p.admin = admin_new(p.loop, admin_routes, admin_nroutes, p.server);
     if (!p.admin) {
         (void)fprintf(stderr, "passwordsafe-sim: out of memory or descriptors\n");
         return 1;

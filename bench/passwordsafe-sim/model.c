@@ -179,17 +179,6 @@ void model_account_changed(struct model_account *a)
     a->row_version++;
 }
 
-int model_text(char **text, const char *value)
-{
-    char *copy = value ? strdup(value) : NULL;
-
-    if (value && !copy)
-        return -ENOMEM;
-    free(*text);
-    *text = copy;
-    return 0;
-}
-
 /* ---- finding ---- */
 
 struct model_user *model_user(const struct model *m, int id)

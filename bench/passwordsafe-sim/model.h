@@ -19,9 +19,10 @@
 
 #include "base/memory/secret.h"
 #include "base/timers.h"
-#include "passwordsafe-sim/hash.h"
 #include "passwordsafe-sim/settings.h"
-#include "passwordsafe-sim/vec.h"
+#include "sim/hash.h"
+#include "sim/strings.h"
+#include "sim/vec.h"
 
 #include <stdint.h>
 #include <sys/queue.h>
@@ -203,8 +204,5 @@ int model_index_account(struct model *, struct model_account *);
 /* The entitlements of some user may have changed. */
 void model_changed(struct model *);
 void model_account_changed(struct model_account *);
-
-/* Replaces *text by a copy; NULL value = NULL. 0 or -ENOMEM. */
-int model_text(char **text, const char *value) __attribute__((warn_unused_result));
 
 #endif

@@ -25,7 +25,7 @@ struct model_user *model_add_user(struct model *m, int id, const char *name)
     u->enabled = true;
     u->id = id ? id : (int)m->users.n + 1;
     TAILQ_INIT(&u->live);
-    if (model_user(m, u->id) || model_text(&u->name, name) || model_text(&u->display, "") ||
+    if (model_user(m, u->id) || strings_replace(&u->name, name) || strings_replace(&u->display, "") ||
         names_add(&m->user_names, name, u) || vec_push(&m->users, u)) {
         free(u->name);
         free(u->display);
@@ -45,7 +45,7 @@ struct model_group *model_add_group(struct model *m, int id, const char *name)
         return NULL;
     g->id = id ? id : (int)m->groups.n + 1;
     g->registration = true;
-    if (model_group(m, g->id) || model_text(&g->name, name) || vec_push(&m->groups, g)) {
+    if (model_group(m, g->id) || strings_replace(&g->name, name) || vec_push(&m->groups, g)) {
         free(g->name);
         free(g);
         return NULL;
@@ -65,7 +65,7 @@ struct model_rule *model_rule_named(struct model *m, const char *name)
     if (!rule)
         return NULL;
     rule->index = m->rules.n;
-    if (model_text(&rule->name, name) || vec_push(&m->rules, rule)) {
+    if (strings_replace(&rule->name, name) || vec_push(&m->rules, rule)) {
         free(rule->name);
         free(rule);
         return NULL;
@@ -81,7 +81,7 @@ struct model_policy *model_add_policy(struct model *m, int id, const char *name)
     if (!p)
         return NULL;
     p->id = id ? id : (int)m->policies.n + 1;
-    if (model_policy(m, p->id) || model_text(&p->name, name) || model_text(&p->description, "") ||
+    if (model_policy(m, p->id) || strings_replace(&p->name, name) || strings_replace(&p->description, "") ||
         vec_push(&m->policies, p)) {
         free(p->name);
         free(p->description);
@@ -97,8 +97,9 @@ static int fill_system(struct model_system *s, const char *name)
 
     (void)snprintf(dns, sizeof(dns), "%.200s.acme.test", name);
     (void)snprintf(netbios, sizeof(netbios), "%.15s", name);
-    if (model_text(&s->name, name) || model_text(&s->dns_name, dns) || model_text(&s->netbios, netbios) ||
-        model_text(&s->workgroup, "Default") || model_text(&s->instance, ""))
+    if (strings_replace(&s->name, name) || strings_replace(&s->dns_name, dns) ||
+        strings_replace(&s->netbios, netbios) || strings_replace(&s->workgroup, "Default") ||
+        strings_replace(&s->instance, ""))
         return -ENOMEM;
     s->platform = 2;
     return 0;
@@ -165,8 +166,9 @@ struct model_account *model_add_account(struct model *m, int id, struct model_sy
     a->id = id ? id : (int)m->accounts.n + 1;
     a->system = s;
     account_defaults(m, a);
-    if (model_account(m, a->id) || model_text(&a->name, name) || model_text(&a->domain, domain) ||
-        model_text(&a->description, "") || model_text(&a->node, default_node) || vec_push(&m->accounts, a)) {
+    if (model_account(m, a->id) || strings_replace(&a->name, name) || strings_replace(&a->domain, domain) ||
+        strings_replace(&a->description, "") || strings_replace(&a->node, default_node) ||
+        vec_push(&m->accounts, a)) {
         free(a->name);
         free(a->domain);
         free(a->description);

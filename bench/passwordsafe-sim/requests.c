@@ -179,7 +179,7 @@ static struct request *request_new(struct model *m, const struct request_wish *w
     r->expires = r->start + (int64_t)length;
     if (r->state == REQUEST_ACTIVE)
         r->approved = r->start;
-    if (model_text(&r->reason, w->reason) || model_text(&r->ticket, w->ticket) ||
+    if (strings_replace(&r->reason, w->reason) || strings_replace(&r->ticket, w->ticket) ||
         timer_start(m->timers, &r->expiry, length, on_expiry)) {
         free_request(m, r);
         return NULL;

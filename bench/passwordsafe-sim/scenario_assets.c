@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "passwordsafe-sim/credentials.h"
-#include "passwordsafe-sim/scenario_fields.h"
+#include "sim/fields.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ static int read_texts(struct fields *f, const struct text_member *members, size_
     for (size_t i = 0; i < n; i++) {
         const char *value = NULL;
         fields_text(f, members[i].name, &value);
-        if (value && model_text(members[i].place, value))
+        if (value && strings_replace(members[i].place, value))
             return -ENOMEM;
     }
     return 0;

@@ -9,9 +9,9 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "passwordsafe-sim/requests.h"
-#include "passwordsafe-sim/scenario_fields.h"
 #include "passwordsafe-sim/schedules.h"
 #include "passwordsafe-sim/sessions.h"
+#include "sim/fields.h"
 
 #include <errno.h>
 #include <string.h>
@@ -24,9 +24,7 @@ static int read_settings(struct model *m, const cJSON *settings, struct buf *why
 
     cJSON_ArrayForEach(k, settings)
     {
-        int64_t n;
-        if (cJSON_IsString(k) && text_int(k->string, 1, SETTING_COUNT - 1, &n) &&
-            settings_set_one(&m->settings.settings, (int)n, k->valuestring) == 0)
+        if (cJSON_IsString(k) && settings_set_one(&m->settings.settings, k->string, k->valuestring) == 0)
             continue;
         (void)buf_printf(why, "knobs: %s has no such value", k->string);
         return -EINVAL;
@@ -57,7 +55,7 @@ int entry_settings(struct model *m, const cJSON *e, struct buf *why)
         return f.rc;
     if (key && secret_set(&s->api_key, key, strlen(key)))
         return -ENOMEM;
-    if (from && model_text(&s->allow_from, *from ? from : NULL))
+    if (from && strings_replace(&s->allow_from, *from ? from : NULL))
         return -ENOMEM;
     rc = read_settings(m, json_get(e, "knobs"), why);
     return rc;
@@ -148,7 +146,7 @@ int entry_policy(struct model *m, const cJSON *e, struct buf *why)
     fields_bool(&f, "rotation_override", &p->rotation_override);
     rc = read_schedules(p, json_get(e, "schedules"), why);
     if (!rc && description)
-        rc = model_text(&p->description, description);
+        rc = strings_replace(&p->description, description);
     return rc ? rc : f.rc;
 }
 
@@ -294,8 +292,8 @@ static int read_user_texts(struct model *m, struct model_user *u, struct fields 
     fields_text(f, "display", &display);
     fields_text(f, "email", &email);
     fields_text(f, "sid", &sid);
-    if ((display && model_text(&u->display, display)) || (email && model_text(&u->email, email)) ||
-        (sid && model_text(&u->sid, sid)))
+    if ((display && strings_replace(&u->display, display)) || (email && strings_replace(&u->email, email)) ||
+        (sid && strings_replace(&u->sid, sid)))
         return -ENOMEM;
     return email && names_add(&m->user_names, email, u) ? -ENOMEM : 0;
 }

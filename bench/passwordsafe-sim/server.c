@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * server.c - life of the vault's server and the bridge between its clock and the loop; see server.h.
+ * server.c - life of the vault's server; see server.h.
  */
 #include "passwordsafe-sim/server.h"
 
-#include "base/container_of.h"
 #include "passwordsafe-sim/call.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BODY_LIMIT ((int64_t)1 << 20)
+
+static const struct fault_action lost_session = {"lost_session", SERVER_LOST_SESSION, 0, NULL, NULL, NULL};
 
 /* ---- what the HTTP server calls ---- */
 
@@ -47,38 +47,6 @@ static const char *on_refuse(void *arg, const struct http_peer *peer, const stru
     return "text/html";
 }
 
-/* ---- the model's time ---- */
-
-static void on_due(struct deadline *d);
-
-static void arm(void *arg)
-{
-    struct server *s = arg;
-    uint64_t ms = timers_next(s->timers);
-
-    if (ms == UINT64_MAX || (s->clock.frozen && ms > 0) || s->closing) {
-        timer_stop(loop_timers(s->loop), &s->next);
-        return;
-    }
-    if (timer_start(loop_timers(s->loop), &s->next, ms, on_due))
-        abort(); /* a vault whose requests never expire would lie to every test */
-}
-
-static void on_due(struct deadline *d)
-{
-    struct server *s = CONTAINER_OF(d, struct server, next);
-
-    (void)timers_run(s->timers);
-    arm(s);
-}
-
-void server_clock_moved(struct server *s)
-{
-    while (timers_next(s->timers) == 0)
-        (void)timers_run(s->timers);
-    arm(s);
-}
-
 /* ---- life ---- */
 
 static struct http_server *make_http(struct server *s)
@@ -97,15 +65,14 @@ static struct http_server *make_http(struct server *s)
 
 static int build(struct server *s)
 {
-    simclock_init(&s->clock, loop_clock(s->loop));
-    s->timers = timers_new(&s->clock.clock);
+    int rc = simtime_init(&s->time, s->loop);
+
     s->counts = calloc(dispatch_nroutes + 1, sizeof(*s->counts));
-    if (!s->timers || !s->counts)
+    if (rc || !s->counts)
         return -1;
-    s->model = model_new(s->timers);
+    s->model = model_new(s->time.timers);
     if (!s->model)
         return -1;
-    timers_on_change(s->timers, arm, s);
     s->http = make_http(s);
     return s->http ? 0 : -1;
 }
@@ -119,7 +86,7 @@ struct server *server_new(struct loop *loop, uint64_t http_idle_ms)
     s->loop = loop;
     s->http_idle_ms = http_idle_ms;
     TAILQ_INIT(&s->calls);
-    fault_injection_init(&s->fault_injection, 1);
+    fault_injection_init(&s->fault_injection, 1, &lost_session, 1);
     if (build(s)) {
         s->closing = true;
         server_free(s);
@@ -158,7 +125,7 @@ void server_close(struct server *s)
     if (s->closing)
         return;
     s->closing = true;
-    timer_stop(loop_timers(s->loop), &s->next);
+    simtime_stop(&s->time);
     http_server_close(s->http, on_closed, s);
     drop_calls(s);
 }
@@ -168,7 +135,7 @@ void server_free(struct server *s)
     if (!s)
         return;
     model_free(s->model);
-    timers_free(s->timers);
+    simtime_free(&s->time);
     fault_injection_clear(&s->fault_injection);
     free(s->counts);
     free(s);

@@ -10,17 +10,20 @@
  * A call continues when its client has left: the vault commits it all the same, as the real one does. Latency
  * is spent under the lock, so calls of one session follow one another.
  *
- * The server also drives the model's deadlines, which run on the vault's own clock (simclock.h).
+ * The server also drives the model's deadlines, which run on the vault's own clock (sim/simtime.h).
  */
 #ifndef SIM_SERVER_H
 #define SIM_SERVER_H
 
 #include "loop/server/server.h"
 #include "passwordsafe-sim/dispatch.h"
-#include "passwordsafe-sim/fault_injection.h"
-#include "passwordsafe-sim/simclock.h"
+#include "sim/fault_injection.h"
+#include "sim/simtime.h"
 
 #define SERVER_STATUSES 600
+
+/* The vault's own fault: the session of the call is gone, before it. */
+#define SERVER_LOST_SESSION INJECT_OWN
 
 struct server_counts {
     uint64_t calls;
@@ -31,13 +34,11 @@ TAILQ_HEAD(call_list, call);
 
 struct server {
     struct loop *loop;
-    struct simclock clock;
-    struct timers *timers; /* the model's, on `clock` */
+    struct simtime time; /* the model's clock and deadlines */
     struct model *model;
     struct fault_injection fault_injection;
     struct http_server *http;
     uint64_t latency_ms, jitter_ms, http_idle_ms;
-    struct deadline next; /* the model's earliest, on the loop */
     struct call_list calls;
     size_t in_flight, in_flight_peak;
     struct server_counts *counts; /* by route, the last for none */
@@ -46,8 +47,6 @@ struct server {
 
 /* Model and HTTP server, not yet listening. NULL = out of memory. */
 struct server *server_new(struct loop *, uint64_t http_idle_ms);
-/* The model's clock was moved: what is due happens now. */
-void server_clock_moved(struct server *);
 void server_close(struct server *);
 /* After the loop has run out. */
 void server_free(struct server *);

@@ -232,7 +232,7 @@ int sessions_add_client(struct model *m, const char *id, const char *secret, str
     if (!c)
         return -ENOMEM;
     c->user = user;
-    if (model_text(&c->id, id) || model_text(&c->fixed_token, fixed_token) ||
+    if (strings_replace(&c->id, id) || strings_replace(&c->fixed_token, fixed_token) ||
         secret_set(&c->secret, secret, strlen(secret)) || vec_push(&m->sessions->clients, c)) {
         free_client(c);
         return -ENOMEM;
@@ -264,7 +264,7 @@ static struct token *token_new(struct sessions *ss, const char *text)
 
     if (!t)
         return NULL;
-    if (model_text(&t->text, text)) {
+    if (strings_replace(&t->text, text)) {
         free(t);
         return NULL;
     }

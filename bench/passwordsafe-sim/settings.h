@@ -43,7 +43,7 @@ struct settings {
 /* "12=stj"; 0 or -EINVAL. */
 int settings_set(struct settings *, const char *text);
 /* Number and name of the value; 0 or -EINVAL. */
-int settings_set_one(struct settings *, int number, const char *value);
+int settings_set_one(struct settings *, const char *number, const char *value);
 const char *settings_value(const struct settings *, int number);
 void settings_help(struct buf *);
 

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * wire.c - dates, string dialects, queries; see wire.h.
+ * wire.c - dates and string dialects; see wire.h.
  */
 #include "passwordsafe-sim/wire.h"
 
-#include "base/memory/secret.h"
-#include "base/text.h"
-
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -120,64 +116,4 @@ int wire_transcode(struct buf *json)
     }
     buf_move(json, &out);
     return 0;
-}
-
-/* ---- queries ---- */
-
-static int read_one(struct wire_params *p, char *text)
-{
-    char *equal = strchr(text, '=');
-
-    if (!*text)
-        return 0;
-    if (p->n == WIRE_PARAMS)
-        return -EINVAL;
-    if (equal)
-        *equal = '\0';
-    if (!text_url_decode(text, true) || (equal && !text_url_decode(equal + 1, true)))
-        return -EINVAL;
-    p->param[p->n].name = text;
-    p->param[p->n].value = equal ? equal + 1 : "";
-    p->n++;
-    return 0;
-}
-
-int wire_params_read(struct wire_params *p, const char *text, size_t len)
-{
-    char *rest, *one;
-
-    *p = (struct wire_params){0};
-    if (!text)
-        return 0;
-    p->size = len + 1;
-    p->store = malloc(p->size);
-    if (!p->store)
-        return -ENOMEM;
-    memcpy(p->store, text, len);
-    p->store[len] = '\0';
-    rest = p->store;
-    while ((one = strsep(&rest, "&"))) {
-        int rc = read_one(p, one);
-        if (rc) {
-            wire_params_free(p);
-            return rc;
-        }
-    }
-    return 0;
-}
-
-const char *wire_param(const struct wire_params *p, const char *name)
-{
-    for (size_t i = 0; i < p->n; i++)
-        if (text_equal_nocase(p->param[i].name, name))
-            return p->param[i].value;
-    return NULL;
-}
-
-void wire_params_free(struct wire_params *p)
-{
-    if (p->store)
-        wipe(p->store, p->size);
-    free(p->store);
-    *p = (struct wire_params){0};
 }

@@ -25,20 +25,4 @@ void wire_put_id(struct jsonw *, const char *name, int id);
 /* Rewrites `json` in the System.Text.Json dialect. 0 or -ENOMEM. */
 int wire_transcode(struct buf *json);
 
-#define WIRE_PARAMS 32
-
-/* name=value&name=value, decoded; names are asked in any letter case. */
-struct wire_params {
-    char *store;
-    size_t size, n;
-    struct {
-        const char *name, *value;
-    } param[WIRE_PARAMS];
-};
-
-/* 0, -ENOMEM, -EINVAL (bad escape, too many). NULL text = none. */
-int wire_params_read(struct wire_params *, const char *text, size_t len);
-const char *wire_param(const struct wire_params *, const char *name); /* NULL = absent */
-void wire_params_free(struct wire_params *);                          /* wipes: forms carry secrets */
-
 #endif

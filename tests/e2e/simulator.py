@@ -12,54 +12,16 @@ looked for in JG_BIN_DIR, else in build/dev/bin.
 
 import http.client
 import json
-import os
-import pathlib
-import socket
 import ssl
-import subprocess
-import threading
-import time
 import urllib.parse
+
+from companion import ROOT, Answer, Companion, binary, until  # noqa: F401 pylint: disable=unused-import
 
 BASE = "/BeyondTrust/api/public/v3"
 KEY = "K1example0key000" * 8
 # People of the worked fixture, and what the account 203 holds.
 MARIA, JDOE, BOSS = r"ACME\mrivera", r"ACME\jdoe", r"ACME\boss"
 SECRET = 'Tr0ut\\lamp"42&co'
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-
-def binary(name):
-    """Path of one of the project's programs."""
-    return str(pathlib.Path(os.environ.get("JG_BIN_DIR", ROOT / "build" / "dev" / "bin")) / name)
-
-
-def until(condition, seconds=20):
-    """Waits for something that must come; asks again without a pause worth the name."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "what was waited for did not come"
-        time.sleep(0.002)
-
-
-class Answer:
-    """One HTTP answer: status, headers (list of pairs), body bytes."""
-
-    def __init__(self, status, headers, body):
-        self.status, self.headers, self.body = status, headers, body
-
-    def header(self, name):
-        for key, value in self.headers:
-            if key.lower() == name.lower():
-                return value
-        return None
-
-    @property
-    def json(self):
-        return json.loads(self.body)
-
-    def __repr__(self):
-        return f"<{self.status} {self.body[:80]!r}>"
 
 
 def is_code(answer, code):
@@ -122,70 +84,25 @@ class Session:
         self._connection = None
 
 
-class Simulator:
+class Simulator(Companion):
     """passwordsafe-sim as a context manager."""
 
     def __init__(self, *arguments, api_key=KEY, tls=None, client_ca=None, stderr=None):
+        arguments = ["--api-key", api_key, *arguments]
+        if tls:
+            arguments += ["--certificate", tls.certificate, "--key", tls.key]
+        if client_ca:
+            arguments += ["--client-ca", client_ca]
+        super().__init__("passwordsafe-sim", arguments, stderr)
         self.api_key = api_key
         self.tls = tls  # certificates.Pair of the server
-        self.arguments = [binary("passwordsafe-sim"), "--api-key", api_key, *map(str, arguments)]
-        if tls:
-            self.arguments += ["--certificate", tls.certificate, "--key", tls.key]
-        if client_ca:
-            self.arguments += ["--client-ca", client_ca]
         self.client = None  # certificates.Pair that connect() shows
-        self.stderr = stderr
-        self.addresses = {}
-        self.process = None
         self._sessions = []
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, kind, value, trace):
-        self.stop(check=kind is None)
-
-    def start(self):
-        self.process = subprocess.Popen(self.arguments, stdout=subprocess.PIPE, stderr=self.stderr, text=True)
-        for line in self.process.stdout:
-            words = dict(w.split("=", 1) for w in line.split() if "=" in w)
-            if line.startswith("listening"):
-                self.addresses[words["listener"]] = words["address"]
-            if line.startswith("ready"):
-                return
-        self.process.wait()
-        raise RuntimeError(f"the simulator ended at once with {self.process.returncode}")
 
     def stop(self, check=True):
         for session in self._sessions:
             session.close()
-        if self.process is None:
-            return
-        if self.process.poll() is None:
-            self.process.terminate()
-        watchdog = threading.Timer(20, self.process.kill)
-        watchdog.start()
-        code = self.process.wait()
-        watchdog.cancel()
-        self.process.stdout.close()
-        self.process = None
-        if check and code != 0:
-            raise AssertionError(f"the simulator ended with {code}")
-
-    # -- where it is --
-
-    @property
-    def address(self):
-        return self.addresses["api"]
-
-    @property
-    def port(self):
-        return int(self.address.rsplit(":", 1)[1])
-
-    @property
-    def host(self):
-        return self.address.rsplit(":", 1)[0].strip("[]")
+        super().stop(check)
 
     @property
     def url(self):
@@ -218,34 +135,7 @@ class Simulator:
         session.user = answer.json
         return session
 
-    def raw(self, data, timeout=30):
-        """Sends bytes on a fresh plain connection; returns all that comes until the other side closes."""
-        with socket.create_connection((self.host, self.port), timeout) as s:
-            s.sendall(data)
-            try:
-                s.shutdown(socket.SHUT_WR)
-            except OSError:
-                pass  # reset already; what came before it can still be read
-            return _read_all(s)
-
     # -- the admin port --
-
-    def ask(self, method, path, body=None):
-        host, port = self.addresses["admin"].rsplit(":", 1)
-        connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=30)
-        try:
-            data = None if body is None else json.dumps(body).encode()
-            headers = {"Content-Type": "application/json"} if data else {}
-            if data is None and method != "GET":
-                data = b""
-            connection.request(method, path, body=data, headers=headers)
-            answer = connection.getresponse()
-            text = answer.read()
-            if answer.status != 200:
-                raise RuntimeError(f"{method} {path}: {answer.status} {text!r}")
-            return json.loads(text)
-        finally:
-            connection.close()
 
     def state(self, finished=1000):
         return self.ask("GET", f"/state?finished={finished}")
@@ -253,25 +143,6 @@ class Simulator:
     def active(self):
         """Ids of the requests that are active now: a test's "no orphan" is this being empty."""
         return [r["id"] for r in self.state()["active"]]
-
-    def counts(self):
-        return self.ask("GET", "/counts")
-
-    def calls(self, name):
-        """How often a call came, by name ("POST Requests")."""
-        return self.counts()["calls"].get(name, {}).get("calls", 0)
-
-    def reset_counts(self):
-        return self.ask("DELETE", "/counts")
-
-    def fault(self, action, **rule):
-        return self.ask("POST", "/faults", {"action": action, **rule})
-
-    def faults(self):
-        return self.ask("GET", "/faults")
-
-    def clear_faults(self):
-        return self.ask("DELETE", "/faults")
 
     def change(self, kind, **entry):
         """Makes or changes one user, account, system, group, policy or link: change("accounts", id=203, …)."""
@@ -285,13 +156,6 @@ class Simulator:
 
     def knob(self, number, value):
         return self.settings(knobs={str(number): value})
-
-    def latency(self, latency_ms, jitter_ms=0):
-        return self.ask("POST", "/latency", {"latency_ms": latency_ms, "jitter_ms": jitter_ms})
-
-    def clock(self, **values):
-        """advance_ms=…, wall="2026-03-10T09:00:12.5", frozen=True."""
-        return self.ask("POST", "/clock", values)
 
     def expire_sessions(self, user=None):
         return self.ask("POST", "/expire-sessions", {"user": user} if user else {})["expired"]
@@ -308,17 +172,3 @@ class Simulator:
     def account(self, account):
         """What an account hides: password, key, passphrase, version."""
         return self.ask("GET", f"/accounts/{account}")
-
-
-def _read_all(s):
-    parts = []
-    while True:
-        try:
-            part = s.recv(65536)
-        except ConnectionResetError:
-            parts.append(b"<reset>")
-            break
-        if not part:
-            break
-        parts.append(part)
-    return b"".join(parts)

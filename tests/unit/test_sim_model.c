@@ -49,7 +49,7 @@ static void pass(struct world *w, uint64_t ms)
 static void call(struct world *w, int user, const char *method, const char *path, const char *body)
 {
     char whole[256];
-    struct dispatch_answer answer;
+    struct sim_answer answer;
     struct dispatch_call c = {.method = method,
                               .path = whole,
                               .cookie = user >= 0 ? w->cookie[user] : NULL,
@@ -70,7 +70,7 @@ static void call(struct world *w, int user, const char *method, const char *path
     w->status = answer.status;
     (void)snprintf(w->body, sizeof(w->body), "%.*s", (int)answer.body.len,
                    answer.body.data ? answer.body.data : "");
-    dispatch_answer_free(&answer);
+    sim_answer_free(&answer);
 }
 
 static void sign_in(struct world *w, int slot, const char *name)

@@ -122,7 +122,7 @@ static int write_head(struct http_conn *c, const struct http_response *r, bool c
     /* With TLS a short body will follow in the same buffer. If this fails, so does an append. */
     buf_reserve(head, USUAL_HEAD + (c->tls && length < SMALL_BODY ? length : 0));
     write_status(head, r->status);
-    buf_str(head, date_line(c->server));
+    buf_str(head, r->date ? r->date : date_line(c->server));
     if (!has_no_body(r->status))
         write_content(head, r->content_type, length);
     if (close)
@@ -180,6 +180,22 @@ void http_respond(struct http_req *req, const struct http_response *response)
     conn_request_over(c);
     close = response->close || !req->keep_alive || c->server->draining || c->untrusted || body_outstanding(c);
     send_response(c, response, close);
+    conn_settle(c);
+}
+
+void http_send_part(struct http_req *req, const char *bytes, size_t n)
+{
+    struct http_conn *c = req->conn;
+    struct buf raw = BUF_INIT(n);
+    struct buf none = BUF_INIT(0);
+
+    if (!c->req_open)
+        return;
+    if (buf_append(&raw, bytes, n))
+        conn_close(c, "out of memory");
+    else
+        conn_send(c, &raw, &none);
+    buf_free(&raw);
     conn_settle(c);
 }
 

@@ -106,9 +106,14 @@ struct http_response {
     struct buf *body;         /* taken (moved from); NULL = empty */
     const char *headers;      /* extra lines, each ended by \r\n; NULL = none */
     bool close;               /* end the connection after it */
+    const char *date;         /* simulators: the Date line, ended by \r\n; NULL = the server's own */
 };
 
 void http_respond(struct http_req *, const struct http_response *);
+
+/* For simulators: sends the given bytes as they are; more of them follow, and http_abort() ends the response.
+ */
+void http_send_part(struct http_req *, const char *bytes, size_t n);
 
 /*
  * Sends the given bytes as they are (may be none) and closes; `reset` makes it a TCP reset. For servers that

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * scenario_fields.c - members of scenario entries; see scenario_fields.h.
+ * fields.c - members of one JSON object; see fields.h.
  */
-#include "passwordsafe-sim/scenario_fields.h"
+#include "sim/fields.h"
 
 #include "base/clock.h"
 #include "base/json.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * delivery.c - the sending of an answer: as it should be, or spoiled by a fault rule.
+ * delivery.c - the sending of an answer: as it should be, or spoiled by a fault rule; see delivery.h.
  *
  * A proper answer goes through http_respond(). A spoiled one is written here byte by byte and sent with
  * http_abort(), which closes the connection after it. Its head does not announce that, so the client must
  * notice.
  */
-#include "passwordsafe-sim/call.h"
+#include "sim/delivery.h"
 
 #include <string.h>
 
@@ -36,8 +36,7 @@ static const char *phrase(int status)
     return "Other";
 }
 
-/* The head without the line that says how the body ends. */
-static void put_head(struct buf *out, const struct dispatch_answer *a)
+void delivery_head(struct buf *out, const struct sim_answer *a)
 {
     (void)buf_printf(out, "HTTP/1.1 %d %s\r\n", a->status, phrase(a->status));
     if (a->content_type)
@@ -45,19 +44,19 @@ static void put_head(struct buf *out, const struct dispatch_answer *a)
     (void)buf_append(out, a->headers.data ? a->headers.data : "", a->headers.len);
 }
 
-static void put_length(struct buf *out, const struct dispatch_answer *a)
+static void put_length(struct buf *out, const struct sim_answer *a)
 {
     if (a->status != 204)
         (void)buf_printf(out, "Content-Length: %zu\r\n", a->body.len);
     (void)buf_str(out, "\r\n");
 }
 
-static void put_body(struct buf *out, const struct dispatch_answer *a, size_t n)
+static void put_body(struct buf *out, const struct sim_answer *a, size_t n)
 {
     (void)buf_append(out, a->body.data ? a->body.data : "", n);
 }
 
-static void put_chunks(struct buf *out, const struct dispatch_answer *a)
+static void put_chunks(struct buf *out, const struct sim_answer *a)
 {
     size_t half = a->body.len / 2;
 
@@ -70,7 +69,7 @@ static void put_chunks(struct buf *out, const struct dispatch_answer *a)
     (void)buf_str(out, "0\r\nX-Trailer: done\r\n\r\n");
 }
 
-static void put_spoiled(struct buf *out, enum fault_injection_kind kind, const struct dispatch_answer *a)
+static void put_spoiled(struct buf *out, int kind, const struct sim_answer *a)
 {
     if (kind == INJECT_GARBAGE) {
         (void)buf_append(out, garbage_bytes, sizeof(garbage_bytes) - 1);
@@ -80,7 +79,7 @@ static void put_spoiled(struct buf *out, enum fault_injection_kind kind, const s
         return;
     if (kind == INJECT_INFORMATIONAL)
         (void)buf_str(out, "HTTP/1.1 103 Early Hints\r\nLink: </style>\r\n\r\n");
-    put_head(out, a);
+    delivery_head(out, a);
     if (kind == INJECT_CHUNKED && a->status != 204) {
         put_chunks(out, a);
         return;
@@ -94,25 +93,27 @@ static void put_spoiled(struct buf *out, enum fault_injection_kind kind, const s
         (void)buf_append(out, extra_bytes, sizeof(extra_bytes) - 1);
 }
 
-static bool spoils(enum fault_injection_kind kind)
+static bool spoils(int kind)
 {
-    return kind != INJECT_NONE && kind != INJECT_STATUS && kind != INJECT_STATUS_AFTER &&
-           kind != INJECT_LOST_SESSION;
+    return kind != INJECT_NONE && kind != INJECT_STATUS && kind != INJECT_STATUS_AFTER && kind < INJECT_OWN;
 }
 
-void delivery_send(struct call *c, struct dispatch_answer *a)
+void delivery_send(struct http_req *req, const struct fault_injection_rule *rule, struct sim_answer *a,
+                   const struct delivery_opts *opts)
 {
-    enum fault_injection_kind kind = c->rule ? c->rule->kind : INJECT_NONE;
+    int kind = rule ? rule->kind : INJECT_NONE;
     struct buf raw = BUF_INIT(a->body.len + 16384);
 
     if (spoils(kind)) {
         put_spoiled(&raw, kind, a);
-        http_abort(c->req, raw.data, raw.failed ? 0 : raw.len, false);
+        http_abort(req, raw.data, raw.failed ? 0 : raw.len, false);
         buf_free(&raw);
         return;
     }
-    http_respond(c->req, &(struct http_response){.status = a->status,
-                                                 .content_type = a->content_type,
-                                                 .body = &a->body,
-                                                 .headers = a->headers.len ? buf_cstr(&a->headers) : NULL});
+    http_respond(req, &(struct http_response){.status = a->status,
+                                              .content_type = a->content_type,
+                                              .body = &a->body,
+                                              .headers = a->headers.len ? buf_cstr(&a->headers) : NULL,
+                                              .close = opts->close,
+                                              .date = opts->date});
 }

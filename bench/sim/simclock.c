@@ -2,7 +2,7 @@
 /*
  * simclock.c - a clock that can be moved; see simclock.h.
  */
-#include "passwordsafe-sim/simclock.h"
+#include "sim/simclock.h"
 
 static uint64_t now(void *arg)
 {

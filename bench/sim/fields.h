@@ -1,10 +1,10 @@
 /*
- * scenario_fields.h - reading the members of one entry, each only where it is given.
+ * fields.h - reading the members of one JSON object, each only where it is given.
  *
  * The first mistake sticks in `rc` with its sentence in `why`; the rest is read on, the caller asks once.
  */
-#ifndef SIM_SCENARIO_FIELDS_H
-#define SIM_SCENARIO_FIELDS_H
+#ifndef SIM_FIELDS_H
+#define SIM_FIELDS_H
 
 #include "base/buf.h"
 
@@ -22,7 +22,7 @@ void fields_int(struct fields *, const char *name, int *out);
 void fields_u64(struct fields *, const char *name, uint64_t *out);
 void fields_bool(struct fields *, const char *name, bool *out);
 void fields_text(struct fields *, const char *name, const char **out); /* points into the entry */
-/* A vault date, or null = 0. */
+/* An ISO 8601 date, UTC, or null = 0; Unix milliseconds. */
 void fields_date(struct fields *, const char *name, int64_t *out);
 /* Says what is wrong or missing; returns the error. */
 int fields_missing(struct fields *, const char *what);

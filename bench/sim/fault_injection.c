@@ -2,13 +2,13 @@
 /*
  * fault_injection.c - reading, matching and reporting fault rules; see fault_injection.h.
  */
-#include "passwordsafe-sim/fault_injection.h"
+#include "sim/fault_injection.h"
 
 #include "base/json.h"
 #include "base/jsonw.h"
 #include "base/text.h"
-#include "passwordsafe-sim/model.h"
-#include "passwordsafe-sim/scenario_fields.h"
+#include "sim/fields.h"
+#include "sim/strings.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,13 +21,8 @@ static const char html_error[] =
 static const char proxy_page[] = "<!DOCTYPE html>\r\n<html><head><title>Notice</title></head>"
                                  "<body><h1>Your request was handled by the proxy</h1></body></html>";
 
-/* Names of actions; the presets are answers by status with everything filled in. */
-static const struct action_row {
-    const char *name;
-    enum fault_injection_kind kind;
-    int status;
-    const char *content_type, *body, *headers;
-} actions[] = {
+/* The presets are answers by status with everything filled in. */
+static const struct fault_action actions[] = {
     {"latency", INJECT_NONE, 0, NULL, NULL, NULL},
     {"status", INJECT_STATUS, 500, NULL, NULL, NULL},
     {"drop_before", INJECT_DROP_BEFORE, 0, NULL, NULL, NULL},
@@ -37,7 +32,6 @@ static const struct action_row {
     {"hang", INJECT_HANG, 0, NULL, NULL, NULL},
     {"reset", INJECT_RESET, 0, NULL, NULL, NULL},
     {"close", INJECT_CLOSE, 0, NULL, NULL, NULL},
-    {"lost_session", INJECT_LOST_SESSION, 0, NULL, NULL, NULL},
     {"extra", INJECT_EXTRA, 0, NULL, NULL, NULL},
     {"chunked", INJECT_CHUNKED, 0, NULL, NULL, NULL},
     {"no_length", INJECT_NO_LENGTH, 0, NULL, NULL, NULL},
@@ -51,10 +45,11 @@ static const struct action_row {
 };
 #define NACTIONS (sizeof(actions) / sizeof(actions[0]))
 
-void fault_injection_init(struct fault_injection *all, uint64_t seed)
+void fault_injection_init(struct fault_injection *all, uint64_t seed, const struct fault_action *own,
+                          size_t nown)
 {
+    *all = (struct fault_injection){.random = seed, .own = own, .nown = nown};
     TAILQ_INIT(&all->rules);
-    all->random = seed;
 }
 
 static void free_rule(struct fault_injection_rule *r)
@@ -95,22 +90,32 @@ uint64_t fault_injection_random(struct fault_injection *all)
 
 /* ---- reading ---- */
 
-static int read_action(struct fields *f, struct fault_injection_rule *r)
+static const struct fault_action *action_named(const struct fault_action *rows, size_t n, const char *name)
 {
-    const char *name = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(rows[i].name, name) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+static int read_action(const struct fault_injection *all, struct fields *f, struct fault_injection_rule *r)
+{
+    const char *name = "";
+    const struct fault_action *a;
 
     fields_text(f, "action", &name);
-    for (size_t i = 0; name && i < NACTIONS; i++) {
-        if (strcmp(actions[i].name, name) != 0)
-            continue;
-        r->kind = actions[i].kind;
-        r->status = actions[i].status;
-        if (model_text(&r->content_type, actions[i].content_type) || model_text(&r->body, actions[i].body) ||
-            model_text(&r->headers, actions[i].headers))
-            return -ENOMEM;
-        return 0;
-    }
-    return fields_missing(f, "action");
+    a = action_named(all->own, all->nown, name);
+    if (!a)
+        a = action_named(actions, NACTIONS, name);
+    if (!a)
+        return fields_missing(f, "action");
+    r->action = a->name;
+    r->kind = a->kind;
+    r->status = a->status;
+    if (strings_replace(&r->content_type, a->content_type) || strings_replace(&r->body, a->body) ||
+        strings_replace(&r->headers, a->headers))
+        return -ENOMEM;
+    return 0;
 }
 
 static bool header_clean(const char *text)
@@ -135,7 +140,7 @@ static int read_headers(struct fields *f, struct fault_injection_rule *r)
             (void)buf_printf(&lines, "%s: %s\r\n", h->string, h->valuestring);
     }
     text = buf_cstr(&lines);
-    if (!rc && (!text || lines.failed || model_text(&r->headers, text)))
+    if (!rc && (!text || lines.failed || strings_replace(&r->headers, text)))
         rc = -ENOMEM;
     buf_free(&lines);
     return rc;
@@ -155,16 +160,16 @@ static int read_texts(struct fields *f, struct fault_injection_rule *r)
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         const char *value = NULL;
         fields_text(f, texts[i].name, &value);
-        if (value && model_text(texts[i].place, value))
+        if (value && strings_replace(texts[i].place, value))
             return -ENOMEM;
     }
     return header_clean(r->content_type ? r->content_type : "") ? 0 : fields_missing(f, "content_type");
 }
 
-static int read_rule(struct fields *f, struct fault_injection_rule *r)
+static int read_rule(const struct fault_injection *all, struct fields *f, struct fault_injection_rule *r)
 {
     const cJSON *p = json_get(f->entry, "probability");
-    int rc = read_action(f, r);
+    int rc = read_action(all, f, r);
 
     r->probability = 1;
     if (cJSON_IsNumber(p))
@@ -174,6 +179,7 @@ static int read_rule(struct fields *f, struct fault_injection_rule *r)
     fields_u64(f, "after", &r->after);
     fields_u64(f, "count", &r->count);
     fields_u64(f, "latency_ms", &r->latency_ms);
+    fields_u64(f, "size", &r->size);
     fields_int(f, "status", &r->status);
     if (!rc)
         rc = read_texts(f, r);
@@ -197,7 +203,7 @@ static int add_one(struct fault_injection *all, const cJSON *entry, struct buf *
     if (!r)
         return -ENOMEM;
     r->refs = 1;
-    rc = read_rule(&f, r);
+    rc = read_rule(all, &f, r);
     if (rc)
         free_rule(r);
     else
@@ -279,10 +285,6 @@ struct fault_injection_rule *fault_injection_pick(struct fault_injection *all, c
 
 void fault_injection_report(const struct fault_injection *all, struct buf *out)
 {
-    static const char *const names[INJECT_NKINDS] = {
-        "latency", "status",  "drop_before", "drop_after",    "truncate",
-        "garbage", "hang",    "reset",       "close",         "lost_session",
-        "extra",   "chunked", "no_length",   "informational", "status_after"};
     const struct fault_injection_rule *r;
     struct jsonw w = jsonw_start(out);
 
@@ -293,11 +295,24 @@ void fault_injection_report(const struct fault_injection *all, struct buf *out)
         jsonw_str(&w, "call", r->call);
         jsonw_str(&w, "path", r->path);
         jsonw_str(&w, "user", r->user);
-        jsonw_str(&w, "action", names[r->kind]);
+        jsonw_str(&w, "action", r->action);
         jsonw_int(&w, "status", r->status);
         jsonw_int(&w, "seen", (int64_t)r->seen);
         jsonw_int(&w, "fired", (int64_t)r->fired);
         jsonw_end(&w);
     }
     jsonw_end(&w);
+}
+
+void fault_injection_answer(const struct fault_injection_rule *r, const char *usual_type,
+                            struct sim_answer *a)
+{
+    *a = SIM_ANSWER_INIT;
+    a->status = r->status;
+    if (r->body) {
+        a->content_type = r->content_type ? r->content_type : usual_type;
+        (void)buf_str(&a->body, r->body);
+    }
+    if (r->headers)
+        (void)buf_str(&a->headers, r->headers);
 }

@@ -5,9 +5,9 @@
  * The index is a hash of folded keys. Entries are never taken out: the model only grows, what goes away is
  * marked in the object itself.
  */
-#include "passwordsafe-sim/vec.h"
+#include "sim/vec.h"
 
-#include "passwordsafe-sim/hash.h"
+#include "sim/hash.h"
 
 #include <ctype.h>
 #include <errno.h>

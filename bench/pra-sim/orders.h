@@ -1,0 +1,25 @@
+/*
+ * orders.h - changes of the site, as JSON: from the admin port and from options.
+ *
+ * All: 0, -EINVAL with a sentence in `why`, or -ENOMEM.
+ */
+#ifndef PRA_SIM_ORDERS_H
+#define PRA_SIM_ORDERS_H
+
+#include "pra-sim/sender.h"
+#include "pra-sim/server.h"
+
+#include <cJSON.h>
+
+int order_settings(struct server *, const cJSON *, struct buf *why);
+int order_account(struct server *, const cJSON *, struct buf *why);
+int order_jumpoint(struct server *, const cJSON *, struct buf *why);
+int order_failover(struct server *, const cJSON *, struct buf *why);
+int order_recipient(struct server *, struct sender *, const cJSON *, struct buf *why);
+int order_event(struct server *, const cJSON *, struct buf *why);
+/* Writes the lsids of the sessions made. */
+int order_sessions(struct server *, const cJSON *, struct buf *why, struct buf *out);
+/* Writes how many have ended. */
+int order_end(struct server *, const cJSON *, struct buf *why, struct buf *out);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * spoil.h - the site's own faults: answers whose XML, head or size is wrong.
+ */
+#ifndef PRA_SIM_SPOIL_H
+#define PRA_SIM_SPOIL_H
+
+#include "sim/fault_injection.h"
+
+enum spoil_kind {
+    SPOIL_NAMESPACE = INJECT_OWN, /* before: XML in a foreign namespace */
+    SPOIL_DOCTYPE,                /* a document type declaration before the root */
+    SPOIL_ENTITIES,               /* one whose entities grow when they are expanded, used in the text */
+    SPOIL_DEEP,                   /* elements nested `size` (100) deep inside the root */
+    SPOIL_NO_END,                 /* the last end tag is missing */
+    SPOIL_CUT,                    /* whole by its length, but the body ends after its half */
+    SPOIL_UNKNOWN_ROOT,           /* the root has a name of no answer */
+    SPOIL_BAD_ROW,                /* two more rows of a listing, one with a wrong lsid and one without */
+    SPOIL_BAD_UTF8,               /* bytes that are no UTF-8 inside the root */
+    SPOIL_TRAILING,               /* a second root after the first */
+    SPOIL_EMPTY,                  /* 200 without a body */
+    SPOIL_WRONG_TYPE,             /* another content type than the body has */
+    SPOIL_OVERSIZE,               /* blanks up to `size` (17 MB) inside the body */
+    SPOIL_WRONG_LENGTH,           /* announces `size` (1000) bytes more than come */
+    SPOIL_SHORT_LENGTH,           /* announces half of the bytes that come */
+    SPOIL_SLOW                    /* `size` (16) bytes each 100 ms */
+};
+
+extern const struct fault_action spoil_actions[];
+extern const size_t spoil_nactions;
+
+/* Changes the answer; kinds that concern the sending change nothing here. */
+void spoil_answer(const struct fault_injection_rule *, struct sim_answer *);
+
+#endif
