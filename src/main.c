@@ -80,7 +80,7 @@ static const struct command commands[] = {
     { .name = "check", .flags = "-c FILE", .takes = TAKES_CONF, .run = on_check,
       .help = "name all mistakes of a configuration" },
     { .name = "leases", .takes = TAKES_CONF | TAKES_LEASES, .run = on_leases,
-      .flags = "-c FILE [list [--json] [--user U] [--session S] [--state S] | release ID | release --all]",
+      .flags = "-c FILE [list [--json] [--user U] [--session S] [--state S] | release ID [--terminate] | release --all]",
       .help = "show or end the leases of the gateway" },
     { .name = "doctor", .takes = TAKES_CONF | TAKES_DOCTOR, .run = on_doctor,
       .flags = "-c FILE {--user [DOMAIN\\]U --host H [--vault NAME] | --pra} [--json]",

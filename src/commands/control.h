@@ -37,9 +37,9 @@ struct control_client *control_client_new(int directory, uint64_t timeout_ms);
 void control_client_free(struct control_client *);
 /*
  * 0 and an answer, whatever its status; -ECONNREFUSED when no gateway listens; other -errno and why. `method`
- * is GET or POST (without a body).
+ * is GET or POST. `body` is JSON for a POST; NULL = none.
  */
-int control_client_ask(struct control_client *, const char *method, const char *target,
+int control_client_ask(struct control_client *, const char *method, const char *target, const char *body,
                        struct control_answer *);
 void control_answer_free(struct control_answer *);
 

@@ -37,7 +37,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 
 static bool set_up(struct control_client *c, uint64_t timeout_ms)
 {
-    c->headers = curl_slist_append(NULL, "Content-Type:"); /* no body is ever sent */
+    c->headers = curl_slist_append(NULL, "Content-Type: application/json");
     return c->headers && SET(CURLOPT_UNIX_SOCKET_PATH, c->path) && SET(CURLOPT_PROTOCOLS_STR, "http") &&
            SET(CURLOPT_PROXY, "") && SET(CURLOPT_NOSIGNAL, 1L) && SET(CURLOPT_PATH_AS_IS, 1L) &&
            SET(CURLOPT_TIMEOUT_MS, (long)timeout_ms) && SET(CURLOPT_ERRORBUFFER, c->error) &&
@@ -67,14 +67,15 @@ void control_client_free(struct control_client *c)
     free(c);
 }
 
-static bool prepare_call(struct control_client *c, const char *method, const char *url,
+static bool prepare_call(struct control_client *c, const char *method, const char *url, const char *body,
                          struct control_answer *answer)
 {
     bool post = strcmp(method, "POST") == 0;
 
     if (!SET(CURLOPT_URL, url) || !SET(CURLOPT_WRITEDATA, answer))
         return false;
-    return post ? SET(CURLOPT_POST, 1L) && SET(CURLOPT_POSTFIELDS, "") && SET(CURLOPT_POSTFIELDSIZE, 0L)
+    return post ? SET(CURLOPT_POST, 1L) && SET(CURLOPT_POSTFIELDS, body ? body : "") &&
+                      SET(CURLOPT_POSTFIELDSIZE, body ? (long)strlen(body) : 0L)
                 : SET(CURLOPT_HTTPGET, 1L);
 }
 
@@ -94,7 +95,7 @@ static int call_failed(struct control_client *c, CURLcode rc, struct control_ans
     return rc == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : rc == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EIO;
 }
 
-int control_client_ask(struct control_client *c, const char *method, const char *target,
+int control_client_ask(struct control_client *c, const char *method, const char *target, const char *body,
                        struct control_answer *answer)
 {
     char url[HTTP_MAX_TARGET + 32];
@@ -104,7 +105,7 @@ int control_client_ask(struct control_client *c, const char *method, const char 
     c->error[0] = '\0';
     if (snprintf(url, sizeof(url), "http://control%s", target) >= (int)sizeof(url))
         return -ENAMETOOLONG;
-    if (!prepare_call(c, method, url, answer))
+    if (!prepare_call(c, method, url, body, answer))
         return -ENOMEM;
     CURLcode rc = curl_easy_perform(c->easy);
     if (rc != CURLE_OK)

@@ -5,6 +5,7 @@
  *   list          shows all leases, oldest first
  *   release ID    ends one lease, of any session
  *   release --all ends every open lease
+ *   release ID --terminate   ends one lease and its session at the PRA site
  *
  * The command calls a running gateway over its control socket, with the operators' interface. When none
  * listens there, it uses the store: `list` reads it, `release` marks leases that the next start checks in. A
@@ -29,10 +30,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define EXIT_DONE     0
-#define EXIT_FAILED   1
-#define EXIT_USAGE    2
-#define EXIT_NO_LEASE 4
+#define EXIT_DONE          0
+#define EXIT_FAILED        1
+#define EXIT_USAGE         2
+#define EXIT_NO_LEASE      4
+#define EXIT_ONLY_RELEASED 5
 
 #define ERRORS_MAX   (1U << 20)
 #define READ_DEPTH   32
@@ -88,10 +90,10 @@ static int explain_refusal(const struct control_answer *answer)
 }
 
 /* 0 and an answer, an exit code after saying why, or -ECONNREFUSED: no gateway listens. */
-static int ask_gateway(struct leases_run *r, const char *method, const char *target,
+static int ask_gateway(struct leases_run *r, const char *method, const char *target, const char *body,
                        struct control_answer *answer)
 {
-    int err = control_client_ask(r->client, method, target, answer);
+    int err = control_client_ask(r->client, method, target, body, answer);
 
     if (!err || err == -ECONNREFUSED)
         return err;
@@ -191,7 +193,7 @@ static int show_pages(struct leases_run *r, const struct lease_filter *filter, c
             buf_free(&target);
             return command_failed("the filters are too long");
         }
-        code = ask_gateway(r, "GET", buf_cstr(&target), &answer);
+        code = ask_gateway(r, "GET", buf_cstr(&target), NULL, &answer);
         if (!code)
             code = show_page(&answer, sink, cursor);
         control_answer_free(&answer);
@@ -252,11 +254,57 @@ static int release_one(struct leases_run *r, const char *id)
     if (!text_url_encode(encoded, sizeof(encoded), id))
         return EXIT_NO_LEASE;
     (void)snprintf(target, sizeof(target), "/v1/leases/%s/release", encoded);
-    int code = ask_gateway(r, "POST", target, &answer);
+    int code = ask_gateway(r, "POST", target, NULL, &answer);
     if (!code)
         code = answer.status == 404   ? EXIT_NO_LEASE
                : answer.status == 200 ? count_release(r, &answer)
                                       : explain_refusal(&answer);
+    control_answer_free(&answer);
+    return code;
+}
+
+/* ---- ending the session too ---- */
+
+static int say_terminated(const cJSON *json)
+{
+    bool done = cJSON_IsTrue(json_get(json, "terminated"));
+    int64_t more = json_number(json, "ended");
+
+    printf("released %d lease; the session %s\n", json_number(json, "released") > 0 ? 1 : 0,
+           done ? "was ended" : "had already ended");
+    if (more > 0)
+        printf("%d more of its leases ended with it\n", (int)more);
+    if (cJSON_IsTrue(json_get(json, "pending")))
+        puts("the vault has not confirmed yet; the gateway keeps trying");
+    return EXIT_DONE;
+}
+
+/* A problem that says what was released was met after the release. */
+static int explain_termination(const struct control_answer *answer)
+{
+    cJSON *json = parse_answer(answer);
+    bool released = cJSON_IsNumber(json_get(json, "released"));
+    int code = !json ? EXIT_FAILED : answer->status == 200 ? say_terminated(json) : explain_refusal(answer);
+
+    cJSON_Delete(json);
+    return code == EXIT_FAILED && released ? EXIT_ONLY_RELEASED : code;
+}
+
+static int terminate_one(struct leases_run *r, const char *id)
+{
+    char target[ENCODED_SIZE + 32], encoded[ENCODED_SIZE];
+    struct control_answer answer;
+
+    if (!r->client)
+        return command_failed("the gateway is not running; nothing was touched");
+    if (!text_url_encode(encoded, sizeof(encoded), id))
+        return no_lease(id);
+    (void)snprintf(target, sizeof(target), "/v1/leases/%s/release", encoded);
+    int code = ask_gateway(r, "POST", target, "{\"terminate\":true}", &answer);
+    if (code == -ECONNREFUSED)
+        code = command_failed("the gateway is not running; nothing was touched");
+    else if (!code)
+        code = answer.status == 404 ? no_lease(id) : explain_termination(&answer);
     control_answer_free(&answer);
     return code;
 }
@@ -316,6 +364,8 @@ static int command_release(struct leases_run *r)
     const char *id = r->command->all ? NULL : r->command->words[1];
     int code = -ECONNREFUSED;
 
+    if (r->command->terminate)
+        return terminate_one(r, id);
     if (r->client)
         code = id ? release_one(r, id) : release_all(r);
     if (code == -ECONNREFUSED)
@@ -347,6 +397,8 @@ static int check_usage(const struct leases_command *c, bool *release)
         return wrong_usage("list takes no id and no --all");
     if (*release && filtered)
         return wrong_usage("--json, --user, --session and --state go with list");
+    if (c->terminate && (!*release || c->all))
+        return wrong_usage("--terminate goes with release and one id");
     if (*release && c->all == (c->nwords == 2))
         return wrong_usage("release needs either an id or --all");
     if (c->state && !lease_state_known(c->state))

@@ -12,7 +12,6 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "handlers/gateway.h"
-#include "handlers/site_metrics.h"
 
 #include <dirent.h>
 #include <stddef.h>
@@ -59,7 +58,6 @@ struct gateway_metrics {
     struct gauge *gauges;
     size_t ngauges;
     struct metric build_info;
-    struct site_metrics *site; /* NULL = no site */
     struct page_state page;
     struct page_vault vaults[]; /* in the order of the gateway's */
 };
@@ -217,11 +215,7 @@ void gateway_render_metrics(struct gateway *gw, struct buf *page)
     read_gateway(gw, &gw->metrics->page);
     for (size_t v = 0; v < gw->nvaults; v++)
         read_vault(gw->vaults[v], &gw->metrics->vaults[v]);
-    if (gw->metrics->site)
-        site_metrics_read(gw->metrics->site);
     metrics_render(page);
-    if (gw->metrics->site)
-        site_metrics_jumpoints(gw->metrics->site, page);
 }
 
 void metrics_start(struct request_context *ctx, const union route_args *args)
@@ -281,10 +275,8 @@ struct gateway_metrics *gateway_metrics_new(struct gateway *gw)
     if (!m)
         return NULL;
     m->gauges = calloc(ngauges, sizeof(*m->gauges));
-    if (m->gauges && gw->site)
-        m->site = site_metrics_new(gw->site, gw->conf);
-    if (!m->gauges || (gw->site && !m->site)) {
-        gateway_metrics_free(m);
+    if (!m->gauges) {
+        free(m);
         return NULL;
     }
     m->build_info = (struct metric){.name = "jumpgate_build_info",
@@ -307,7 +299,6 @@ void gateway_metrics_free(struct gateway_metrics *m)
 {
     if (!m)
         return;
-    site_metrics_free(m->site);
     free(m->gauges);
     free(m);
 }

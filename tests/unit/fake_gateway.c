@@ -10,12 +10,14 @@
 #include "base/metrics.h"
 #include "loop/loop.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
 struct fake_broker fake_broker;
+struct fake_site fake_site;
 struct fake_clock fake_clock;
 struct timers *fake_timers;
 struct vault_state fake_vault_state;
@@ -195,6 +197,50 @@ struct op *broker_release_lease(struct broker *b, const char *lease_id, uint64_t
     return keep("release_lease", &nobody, timeout_ms, arg, "");
 }
 
+bool broker_lease_session(struct broker *b, const char *lease_id, struct lease_session *out)
+{
+    (void)b;
+    *out = fake_broker.lease_session;
+    return strcmp(lease_id, "unknown") != 0;
+}
+
+struct op *broker_session_ended(struct broker *b, const struct session_ended_args *args,
+                                session_ended_done *done, void *arg)
+{
+    const struct session site = {.username = args->lsid};
+
+    (void)b;
+    fake_broker.session_ended = done;
+    return keep("session_ended", &site, args->timeout_ms, arg, args->site);
+}
+
+/* ---- the site ---- */
+
+void pra_site_event(struct pra_site *site, enum pra_event_kind kind, enum pra_event_outcome outcome)
+{
+    (void)site;
+    fake_site.events[kind][outcome]++;
+}
+
+void pra_site_count_ended(struct pra_site *site, enum pra_end_source source, size_t leases)
+{
+    (void)site;
+    fake_site.ended[source] += leases;
+}
+
+void pra_site_view(const struct pra_site *site, struct pra_site_view *out)
+{
+    (void)site;
+    *out = fake_site.view;
+}
+
+int pra_site_terminate(struct pra_site *site, struct pra_termination *t)
+{
+    (void)site;
+    fake_site.termination = t;
+    return fake_site.no_memory ? -ENOMEM : 0;
+}
+
 static void fill_client(struct conf_client *c, const char *name, unsigned allow, double rate)
 {
     unsigned len;
@@ -207,10 +253,35 @@ static void fill_client(struct conf_client *c, const char *name, unsigned allow,
     assert_int_equal(EVP_Digest(token, strlen(token), c->token_sha256, &len, EVP_sha256(), NULL), 1);
 }
 
-static int set_up(struct store *with)
+static struct conf_pra site_conf;
+static struct conf_listener listeners[2];
+
+static void fill_site(void)
+{
+    unsigned len;
+
+    memset(listeners, 0, sizeof(listeners));
+    snprintf(listeners[0].name, sizeof(listeners[0].name), "main");
+    snprintf(listeners[1].name, sizeof(listeners[1].name), "events");
+    listeners[1].routes = ROUTES_EVENTS;
+    site_conf = (struct conf_pra){.name = "site", .call_timeout_ms = 10000, .terminate = true};
+    site_conf.events_token.n = 1;
+    assert_int_equal(EVP_Digest("event", 5, site_conf.events_token.sha256[0], &len, EVP_sha256(), NULL), 1);
+    fake_conf.pras = &site_conf;
+    fake_conf.npras = 1;
+    fake_conf.listeners = listeners;
+    fake_conf.nlisteners = 2;
+    fake_site.view = (struct pra_site_view){.name = "site"};
+}
+
+static int set_up(struct store *with, bool site)
 {
     static struct vault *const vaults[] = {&vault};
-    struct gateway_opts opts = {.conf = &fake_conf, .vaults = vaults, .nvaults = 1, .store = with};
+    struct gateway_opts opts = {.conf = &fake_conf,
+                                .vaults = vaults,
+                                .nvaults = 1,
+                                .store = with,
+                                .site = site ? (struct pra_site *)&fake_site : NULL};
 
     (void)log_open(&(struct log_opts){.level = LOG_DEBUG, .file = "/dev/null"});
     memset(clients, 0, sizeof(clients));
@@ -223,6 +294,9 @@ static int set_up(struct store *with)
     fake_conf.gateway.max_inflight = 2;
     fake_conf.gateway.request_timeout_ms = 15000;
     fake_broker = (struct fake_broker){.calls = 0};
+    memset(&fake_site, 0, sizeof(fake_site));
+    if (site)
+        fill_site();
     fake_vault_state = (struct vault_state){.reachable = true, .known = true, .last_success_age_ms = 5};
     fake_store_state = (struct store_state){.writable = true};
     fake_certificate_end = 0;
@@ -241,19 +315,31 @@ static int set_up(struct store *with)
 int fake_gateway_setup(void **state)
 {
     (void)state;
-    return set_up(NULL);
+    return set_up(NULL, false);
 }
 
 int fake_gateway_setup_store(void **state)
 {
     (void)state;
-    return set_up(&store);
+    return set_up(&store, false);
+}
+
+int fake_gateway_setup_site(void **state)
+{
+    static struct pra_call_counts counts[PRA_NCALLS];
+
+    (void)state;
+    int err = set_up(NULL, true);
+
+    fake_site.view.counts = counts;
+    return err;
 }
 
 int fake_gateway_teardown(void **state)
 {
     (void)state;
     metric_unregister_all();
+    gateway_end_terminations(fake_gateway);
     gateway_free(fake_gateway);
     timers_free(fake_timers);
     return 0;

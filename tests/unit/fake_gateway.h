@@ -12,6 +12,7 @@
 #ifndef JG_TESTS_FAKE_GATEWAY_H
 #define JG_TESTS_FAKE_GATEWAY_H
 
+#include "backends/pra/site.h"
 #include "fake_clock.h"
 #include "fake_http.h"
 #include "handlers/routes.h"
@@ -34,6 +35,8 @@ struct fake_broker {
     release_done *released;
     endpoints_done *endpoints;
     session_started_done *told;
+    session_ended_done *session_ended;
+    struct lease_session lease_session; /* of every lease but "unknown" */
     const struct lease_view *leases;
     size_t nleases;
     unsigned pages;                       /* asked for */
@@ -43,7 +46,17 @@ struct fake_broker {
     const struct explain_view *explained; /* what broker_explain() answers */
 };
 
+/* A site whose calls are the test's. */
+struct fake_site {
+    unsigned events[PRA_NEVENTS][PRA_NEVENT_OUTCOMES];
+    size_t ended[PRA_NSOURCES];
+    struct pra_site_view view;
+    struct pra_termination *termination; /* the one asked for last */
+    bool no_memory;
+};
+
 extern struct fake_broker fake_broker;
+extern struct fake_site fake_site;
 extern struct fake_clock fake_clock;
 extern struct timers *fake_timers; /* of the gateway's loop */
 extern struct vault_state fake_vault_state;
@@ -54,6 +67,8 @@ extern struct conf fake_conf;
 
 int fake_gateway_setup(void **state);
 int fake_gateway_setup_store(void **state); /* the same with a lease store */
+/* With a site that takes events with the token "event", ends sessions, and a listener "events" for events. */
+int fake_gateway_setup_site(void **state);
 int fake_gateway_teardown(void **state);
 
 /* Head, then message if the head was taken. */

@@ -1,6 +1,6 @@
 jg_test(test_clients SOURCES test_clients.c fake_http.c fake_clock.c DEPENDS jg_handlers jg_conf jg_base)
 jg_test(test_session_json SOURCES test_session_json.c DEPENDS jg_handlers jg_conf jg_base)
-foreach(name test_routes test_operations test_leases_routes)
+foreach(name test_routes test_operations test_leases_routes test_pra_routes)
   jg_test(${name} SOURCES ${name}.c fake_gateway.c fake_http.c fake_clock.c DEPENDS jg_handlers jg_backends jg_conf jg_base)
 endforeach()
 jg_test(test_event_form SOURCES test_event_form.c DEPENDS jg_handlers jg_base)

@@ -17,16 +17,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const state_names[PRA_NSTATES] = {
-    [PRA_STATE_UNKNOWN] = "unknown", [PRA_STATE_UP] = "up",           [PRA_STATE_DEGRADED] = "degraded",
-    [PRA_STATE_STANDBY] = "standby", [PRA_STATE_REFUSED] = "refused", [PRA_STATE_DOWN] = "down",
-};
-
-const char *pra_state_name(enum pra_state state)
-{
-    return state_names[state];
-}
-
 /* ---- time ---- */
 
 int64_t pra_site_wall(const struct pra_site *site)
@@ -247,11 +237,11 @@ static void set_state(struct pra_site *site, enum pra_state state)
         return;
     pra_site_detail(site, detail);
     if (state == PRA_STATE_UP || state == PRA_STATE_STANDBY)
-        log_info("pra_state", "pra=%s from=%s to=%s detail=%s", site->name, state_names[site->state],
-                 state_names[state], detail);
+        log_info("pra_state", "pra=%s from=%s to=%s detail=%s", site->name, pra_state_name(site->state),
+                 pra_state_name(state), detail);
     else
-        log_warn("pra_state", "pra=%s from=%s to=%s detail=%s", site->name, state_names[site->state],
-                 state_names[state], detail);
+        log_warn("pra_state", "pra=%s from=%s to=%s detail=%s", site->name, pra_state_name(site->state),
+                 pra_state_name(state), detail);
     site->state = state;
 }
 

@@ -22,17 +22,6 @@
 
 #define RETRY_MS 5000 /* where nothing better is known */
 
-static const char *const outcome_names[PRA_NTERMINATIONS] = {
-    [PRA_TERMINATE_DONE] = "terminated", [PRA_TERMINATE_ALREADY_ENDED] = "already_ended",
-    [PRA_TERMINATE_ERROR] = "error",     [PRA_TERMINATE_REFUSED] = "refused",
-    [PRA_TERMINATE_LOST] = "lost",       [PRA_TERMINATE_UNAVAILABLE] = "unavailable",
-};
-
-const char *pra_termination_name(enum pra_termination_outcome outcome)
-{
-    return outcome_names[outcome];
-}
-
 /* May free it. */
 static void finish(struct pra_termination *t, enum pra_termination_outcome outcome)
 {
@@ -48,7 +37,7 @@ static void finish(struct pra_termination *t, enum pra_termination_outcome outco
         pra_site_ended(site, PRA_END_TERMINATE, t->ended);
     }
     log_info("pra_termination", "pra=%s lsid=%s outcome=%s ended=%zu text=%s", site->name, t->lsid,
-             outcome_names[outcome], t->ended, t->text);
+             pra_termination_name(outcome), t->ended, t->text);
     t->done(t);
 }
 

@@ -6,28 +6,6 @@
 
 #include <string.h>
 
-const char *pra_source_name(enum pra_end_source source)
-{
-    static const char *const names[PRA_NSOURCES] = {"poll", "event", "terminate"};
-
-    return names[source];
-}
-
-const char *pra_event_name(enum pra_event_kind kind)
-{
-    static const char *const names[PRA_NEVENTS] = {"begin", "end", "other", "none"};
-
-    return names[kind];
-}
-
-const char *pra_event_outcome_name(enum pra_event_outcome outcome)
-{
-    static const char *const names[PRA_NEVENT_OUTCOMES] = {"accepted", "ignored", "malformed", "refused",
-                                                           "unavailable"};
-
-    return names[outcome];
-}
-
 static void view_time(const struct pra_site *site, struct pra_site_view *out)
 {
     uint64_t now = clock_now(site->clock);
