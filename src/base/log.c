@@ -51,11 +51,6 @@ int log_open(const struct log_opts *opts)
     return 0;
 }
 
-int log_reopen(void)
-{
-    return log_out_reopen();
-}
-
 const char *log_why(int err)
 {
     switch (err) {
@@ -174,22 +169,12 @@ static void put_json_pair(struct jsonw *w, const struct pair *p)
 /* ---- lines ----------------------------------------------------------------------------------------------
  */
 
-static void write_stamp(char to[CLOCK_RFC3339_SIZE])
-{
-    int64_t ms = clock_wall(&clock_system);
-
-    clock_rfc3339(ms, to);
-    char *end = to + strcspn(to, "Z");
-    *end = '.';
-    memcpy(text_digits(end + 1, (uint64_t)(ms % 1000), 3), "Z", 2);
-}
-
 static void build_line(struct buf *b, enum log_level level, const char *event, const char *fmt, va_list *ap)
 {
     struct pair pair;
     char time[CLOCK_RFC3339_SIZE];
 
-    write_stamp(time);
+    clock_rfc3339_ms(clock_wall(&clock_system), time);
     if (!atomic_load_explicit(&out.json, memory_order_relaxed)) {
         (void)buf_printf(b, "%s %s%s %s", time, level_name[level], level_blank[level], event);
         while (take_pair(&pair, &fmt, ap))
@@ -236,7 +221,7 @@ void log_always(const char *event, const char *fmt, ...)
         put_text_pair(&b, &pair);
     va_end(ap);
     (void)buf_char(&b, '\n');
-    log_out_stderr(b.data, b.len);
+    log_text(b.data, b.len);
     buf_free(&b);
 }
 
@@ -249,13 +234,8 @@ void log_complaint(const char *what, const char *why)
     (void)buf_str(&b, ": ");
     utf8_visible(&b, why, strlen(why));
     (void)buf_char(&b, '\n');
-    log_out_stderr(b.data, b.len);
+    log_text(b.data, b.len);
     buf_free(&b);
-}
-
-void log_text(const char *lines, size_t n)
-{
-    log_out_stderr(lines, n);
 }
 
 /* ---- without waiting -------------------------------------------------------------------------------------
@@ -289,9 +269,4 @@ void log_ready(void)
 
     log_out_flush(READY_MS);
     log_out_stdout(ready, sizeof(ready) - 1);
-}
-
-uint64_t log_left_out(void)
-{
-    return log_out_left_out();
 }

@@ -36,7 +36,7 @@ const char *log_why(int err); /* what a failure of log_open() or log_reopen() me
 int log_thread(void);
 /* The word `ready` on standard output, behind what was logged before it. */
 void log_ready(void);
-uint64_t log_left_out(void); /* lines */
+uint64_t log_left_out(void); /* lines, since the process began */
 /* Writes what is queued for two seconds at most; back to standard error. */
 void log_close(void);
 bool log_on(enum log_level);

@@ -14,6 +14,8 @@
  */
 #include "base/log_out.h"
 
+#include "base/log.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -85,7 +87,7 @@ static void unlock_out(void)
     (void)pthread_mutex_unlock(&out.lock);
 }
 
-uint64_t log_out_left_out(void)
+uint64_t log_left_out(void)
 {
     return atomic_load_explicit(&left_out, memory_order_relaxed);
 }
@@ -453,7 +455,7 @@ int log_out_open(const char *file)
     return 0;
 }
 
-int log_out_reopen(void)
+int log_reopen(void)
 {
     int fd = out.file ? open_file(out.file) : STDERR_FILENO;
 
@@ -497,7 +499,7 @@ void log_out_line(const char *line, size_t n)
     unlock_out();
 }
 
-void log_out_stderr(const char *line, size_t n)
+void log_text(const char *line, size_t n)
 {
     lock_out();
     bool same = out.in_force.fd == STDERR_FILENO;

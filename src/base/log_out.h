@@ -4,7 +4,8 @@
  * Before log_out_start() a line is written by its caller, who waits for a reader SYNC_MS at most. Afterwards
  * a thread writes: the caller puts the line into a queue of bounded size and goes on. A line that finds no
  * room is left out and counted; once one is left out, so are all until the thread has caught up and written
- * how many they were. Used by log.c alone.
+ * how many they were. Used by log.c alone; log_reopen(), log_text() and
+ * log_left_out() of log.h are here as well.
  */
 #ifndef JG_BASE_LOG_OUT_H
 #define JG_BASE_LOG_OUT_H
@@ -16,7 +17,6 @@
 /* 0 or -errno: -ELOOP for a link, -EMEDIUMTYPE for what is no regular file; the old output stays. "-" =
  * stderr. */
 int log_out_open(const char *file);
-int log_out_reopen(void);
 /* Writes what is queued, for CLOSE_MS at most, ends the thread and goes back to stderr. */
 void log_out_close(void);
 
@@ -29,9 +29,6 @@ void log_out_flush(unsigned ms);
 /* Whole lines, with their line ends. To stderr: in order with the log where that is stderr too. To stdout:
  * past the queue. Both wait for a reader SYNC_MS at most where no thread writes for them. */
 void log_out_line(const char *line, size_t n);
-void log_out_stderr(const char *line, size_t n);
 void log_out_stdout(const char *line, size_t n);
-
-uint64_t log_out_left_out(void); /* lines, since the process began */
 
 #endif

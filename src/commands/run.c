@@ -16,7 +16,7 @@
  * the store it writes to, and metrics are unregistered before the objects they point to. At the end the loop
  * must be empty; an open handle is a bug and makes the exit code 1.
  */
-#include "commands/run.h"
+#include "commands/commands.h"
 
 #include "backends/password_safe/password_safe.h"
 #include "base/container_of.h"
@@ -30,7 +30,6 @@
 #include "commands/descriptors.h"
 #include "commands/reload.h"
 #include "commands/run_audit.h"
-#include "commands/run_witness.h"
 #include "commands/sandbox_policy.h"
 #include "commands/unprivileged.h"
 #include "handlers/routes.h"

@@ -59,6 +59,11 @@ static void choice_hint(const char *choices, const char *word, size_t len, char 
     (void)did_you_mean_hint(&near, hint, size);
 }
 
+void conf_clear_zero(const struct conf_row *row, void *object)
+{
+    memset(conf_field(row, object), 0, row->size);
+}
+
 int conf_refuse(char why[CONF_WHY_SIZE], const char *fmt, ...)
 {
     va_list ap;

@@ -102,11 +102,6 @@ static void number_print(const struct conf_row *row, const void *object, struct 
     conf_number_print(row->type, number_get(row, object), out);
 }
 
-void conf_clear_zero(const struct conf_row *row, void *object)
-{
-    memset(conf_field(row, object), 0, row->size);
-}
-
 #define NUMBER_TYPE(title, wanted, scale)                                                                    \
     {                                                                                                        \
         .what = (title), .needs = (wanted), .units = (scale), .parse = number_parse, .print = number_print,  \
