@@ -136,10 +136,9 @@ static void report_lost(struct audit *audit, size_t lost)
 {
     struct audit_note n;
 
-    log_error(
-        "store_rows_lost", "count=%zu hint=%s", lost,
-        "the lease store has lost rows of check-outs that the audit trail knows; their requests are looked "
-        "for at the vault and checked in");
+    log_error("store_rows_lost", "count=%zu hint=%s", lost,
+              "the lease store has lost rows of check-outs that the audit trail knows; their requests are "
+              "looked for at the vault and checked in");
     audit_note(&n, audit, "store_rows_lost");
     audit_count(&n, "count", (int64_t)lost);
     audit_write(&n);

@@ -78,6 +78,15 @@ static void check_couple(struct conf_draft *d, const struct conf_part *part, con
                    has_a ? b : a);
 }
 
+/* Reports the first section before this one of which `twin` says that it is the same. */
+static void check_twins(struct conf_draft *d, const struct conf_part *part,
+                        bool (*twin)(struct conf_draft *, const struct conf_part *, const struct conf_part *))
+{
+    FOR_EACH(d, part->section, other)
+    if (other == part || twin(d, part, other))
+        return;
+}
+
 /* ---- listeners ---- */
 
 static void check_unix_keys(struct conf_draft *d, const struct conf_part *part)
@@ -121,31 +130,24 @@ static void check_listener_tls(struct conf_draft *d, const struct conf_part *par
         conf_error(d, conf_part_line(part, "client_crl"),
                    "`client_crl` needs `client_ca`: without it no client shows a certificate");
     if (l->host && !l->is_unix && !address_is_loopback(l->host) && !tls)
-        conf_error(
-            d, conf_part_line(part, "address"),
-            "%s can be reached by other machines and must have TLS: set `tls_certificate` and `tls_key`, or "
-            "listen on 127.0.0.1, [::1] or unix:",
-            l->address);
+        conf_error(d, conf_part_line(part, "address"),
+                   "%s can be reached by other machines and must have TLS: set `tls_certificate` and "
+                   "`tls_key`, or listen on 127.0.0.1, [::1] or unix:",
+                   l->address);
 }
 
-/* A listener before this one on the same address; port 0 is another one each time. */
-static void check_listener_twin(struct conf_draft *d, const struct conf_part *part)
+/* Two listeners on one address; port 0 is another one each time. */
+static bool listener_twin(struct conf_draft *d, const struct conf_part *part, const struct conf_part *other)
 {
-    const struct conf_listener *l = part->object;
+    const struct conf_listener *l = part->object, *o = other->object;
 
     if (!l->host || (!l->is_unix && !l->port))
-        return;
-    FOR_EACH(d, SECTION_LISTENER, other)
-    {
-        const struct conf_listener *o = other->object;
-        if (other == part)
-            return;
-        if (o->host && o->is_unix == l->is_unix && o->port == l->port && strcmp(o->host, l->host) == 0) {
-            conf_error(d, conf_part_line(part, "address"), "%s is already taken by [listener %s] in line %u",
-                       l->address, other->name, conf_part_line(other, "address"));
-            return;
-        }
-    }
+        return false;
+    if (!o->host || o->is_unix != l->is_unix || o->port != l->port || strcmp(o->host, l->host) != 0)
+        return false;
+    conf_error(d, conf_part_line(part, "address"), "%s is already taken by [listener %s] in line %u",
+               l->address, other->name, conf_part_line(other, "address"));
+    return true;
 }
 
 /* ---- clients ---- */
@@ -189,35 +191,26 @@ static void check_client_reach(struct conf_draft *d, const struct conf_part *par
         conf_warning(d, conf_part_line(part, "peer_uid"),
                      "[client %s] can never call: no listener is a Unix socket", part->name);
     if (c->certificate_san && c->peer_uid >= 0)
-        conf_warning(
-            d, conf_part_line(part, "peer_uid"),
-            "[client %s] needs a certificate and a Unix socket at once: only a Unix listener with TLS and "
-            "`client_ca` gives both",
-            part->name);
+        conf_warning(d, conf_part_line(part, "peer_uid"),
+                     "[client %s] needs a certificate and a Unix socket at once: only a Unix listener with "
+                     "TLS and `client_ca` gives both",
+                     part->name);
 }
 
-static void check_client_twin(struct conf_draft *d, const struct conf_part *part)
+static bool client_twin(struct conf_draft *d, const struct conf_part *part, const struct conf_part *other)
 {
-    const struct conf_client *c = part->object;
+    const struct conf_client *c = part->object, *o = other->object;
+    bool token = c->has_token && o->has_token && memcmp(c->token_sha256, o->token_sha256, 32) == 0;
+    bool none = !c->has_token && !o->has_token && (c->certificate_san || c->peer_uid >= 0);
+    bool same = none && same_text(c->certificate_san, o->certificate_san) && c->peer_uid == o->peer_uid;
 
-    FOR_EACH(d, SECTION_CLIENT, other)
-    {
-        const struct conf_client *o = other->object;
-        bool token = c->has_token && o->has_token && memcmp(c->token_sha256, o->token_sha256, 32) == 0;
-        bool none = !c->has_token && !o->has_token && (c->certificate_san || c->peer_uid >= 0);
-        if (other == part)
-            return;
-        if (token) {
-            conf_error(d, conf_part_line(part, "token_sha256"), "same token as [client %s] in line %u",
-                       other->name, conf_part_line(other, "token_sha256"));
-            return;
-        }
-        if (none && same_text(c->certificate_san, o->certificate_san) && c->peer_uid == o->peer_uid) {
-            conf_error(d, part->line, "[client %s] has the same identity as [client %s] in line %u",
-                       part->name, other->name, other->line);
-            return;
-        }
-    }
+    if (token)
+        conf_error(d, conf_part_line(part, "token_sha256"), "same token as [client %s] in line %u",
+                   other->name, conf_part_line(other, "token_sha256"));
+    else if (same)
+        conf_error(d, part->line, "[client %s] has the same identity as [client %s] in line %u", part->name,
+                   other->name, other->line);
+    return token || same;
 }
 
 /* ---- vaults ---- */
@@ -279,27 +272,21 @@ static bool same_sign_in(const struct conf_vault *a, const struct conf_vault *b)
            same_text(a->oauth_client_id, b->oauth_client_id);
 }
 
-/* A vault before this one that is the same: each of its requests would be reached by two ways. */
-static void check_vault_twin(struct conf_draft *d, const struct conf_part *part)
+/* Each request of two vaults that are the same would be reached by two ways. */
+static bool vault_twin(struct conf_draft *d, const struct conf_part *part, const struct conf_part *other)
 {
     char mine[ADDRESS_IDENTITY_SIZE], its[ADDRESS_IDENTITY_SIZE];
-    const struct conf_vault *v = part->object;
+    const struct conf_vault *v = part->object, *o = other->object;
 
     address_url_identity(v->url, mine);
-    FOR_EACH(d, SECTION_VAULT, other)
-    {
-        const struct conf_vault *o = other->object;
-        if (other == part || !*mine)
-            return;
-        address_url_identity(o->url, its);
-        if (strcmp(mine, its) == 0 && same_sign_in(v, o)) {
-            conf_error(d, conf_part_line(part, "url"),
-                       "[vault %s] is [vault %s] in line %u again: same `url` and same sign-in. Keep one of "
-                       "them, or give each its own API registration",
-                       part->name, other->name, conf_part_line(other, "url"));
-            return;
-        }
-    }
+    address_url_identity(o->url, its);
+    if (!*mine || strcmp(mine, its) != 0 || !same_sign_in(v, o))
+        return false;
+    conf_error(d, conf_part_line(part, "url"),
+               "[vault %s] is [vault %s] in line %u again: same `url` and same sign-in. Keep one of them, or "
+               "give each its own API registration",
+               part->name, other->name, conf_part_line(other, "url"));
+    return true;
 }
 
 static void check_vault_times(struct conf_draft *d, const struct conf_part *part)
@@ -313,10 +300,9 @@ static void check_vault_times(struct conf_draft *d, const struct conf_part *part
         conf_warning(d, conf_part_line(part, "connect_timeout"),
                      "`connect_timeout` is longer than `call_timeout`, which ends the wait first");
     if (conf_part_has(part, "minute") && v->minute_ms != 60000)
-        conf_warning(
-            d, conf_part_line(part, "minute"),
-            "`minute` is for simulators: a real vault would end requests at other times than the gateway "
-            "expects");
+        conf_warning(d, conf_part_line(part, "minute"),
+                     "`minute` is for simulators: a real vault would end requests at other times than the "
+                     "gateway expects");
 }
 
 /* What a session is compared with (left) or becomes (right): a name that cannot be one is a mistake. */
@@ -339,11 +325,10 @@ static void check_vault_users(struct conf_draft *d, const struct conf_part *part
         check_name(d, part, "run_as", v->run_as.item[i], strlen(v->run_as.item[i]), PERSON_FULL, true);
     for (size_t i = 0; i < v->run_as.n; i++)
         if (!strstr(v->run_as.item[i], "{username}"))
-            conf_warning(
-                d, conf_part_line(part, "run_as"),
-                "`run_as` template `%.80s` has no {username}: it lets every PRA user act as the same vault "
-                "user",
-                v->run_as.item[i]);
+            conf_warning(d, conf_part_line(part, "run_as"),
+                         "`run_as` template `%.80s` has no {username}: it lets every PRA user act as the "
+                         "same vault user",
+                         v->run_as.item[i]);
 }
 
 static void check_name_pairs(struct conf_draft *d, const struct conf_part *part, const char *key,
@@ -413,21 +398,21 @@ void conf_check(struct conf_draft *d)
         check_listener_tls(d, listener);
         check_unix_keys(d, listener);
         check_owner(d, listener);
-        check_listener_twin(d, listener);
+        check_twins(d, listener, listener_twin);
     }
     FOR_EACH(d, SECTION_CLIENT, client)
     {
         check_required(d, client);
         check_client_identity(d, client);
         check_client_reach(d, client);
-        check_client_twin(d, client);
+        check_twins(d, client, client_twin);
     }
     FOR_EACH(d, SECTION_VAULT, vault)
     {
         check_required(d, vault);
         check_vault_login(d, vault);
         check_vault_url(d, vault);
-        check_vault_twin(d, vault);
+        check_twins(d, vault, vault_twin);
         check_vault_times(d, vault);
         check_vault_users(d, vault);
         check_vault_names(d, vault);

@@ -10,6 +10,7 @@
  * here is freed, and thereby wiped, at once. A secret of one line of text is read for the same reason,
  * and cleared.
  */
+#include "base/certificate.h"
 #include "base/memory/secret.h"
 #include "base/safe_path.h"
 #include "conf/conf_draft.h"
@@ -47,8 +48,7 @@ static void unreadable(struct conf_draft *d, unsigned line, const struct conf_ro
     if (row->flags & CONF_SECRET && !strchr(path, '/'))
         conf_error(d, line,
                    "`%s` names no file that can be read: %s. The value is not shown: if it is the secret "
-                   "itself, put "
-                   "it into a file and write the file's name here",
+                   "itself, put it into a file and write the file's name here",
                    row->name, strerror(err));
     else
         conf_error(d, line, "`%s`: cannot read %s: %s", row->name, path, strerror(err));
@@ -98,16 +98,6 @@ static const char *sound_file(const struct conf_part *part, const bool *sound, c
 
 /* ---- PEM ---- */
 
-static X509 *read_certificate(const char *path)
-{
-    BIO *in = BIO_new_file(path, "r");
-    X509 *cert = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
-
-    BIO_free(in);
-    ERR_clear_error();
-    return cert;
-}
-
 /* An encrypted key is refused, not asked about on the terminal. */
 static int on_passphrase(char *out, int size, int writing, void *asked)
 {
@@ -142,7 +132,7 @@ static X509 *check_certificate(struct conf_draft *d, const struct conf_part *par
                                const char *path)
 {
     unsigned line = conf_part_line(part, key);
-    X509 *cert = path ? read_certificate(path) : NULL;
+    X509 *cert = certificate_read(path);
 
     if (path && !cert)
         conf_error(d, line, "`%s`: %s holds no certificate in PEM form", key, path);

@@ -105,9 +105,8 @@ static int file_parse(const struct conf_row *row, const char *text, void *object
     if (!name)
         return set_text(row, object, text);
     if (!dir || !*dir)
-        return conf_refuse(
-            why, "names a credential, but CREDENTIALS_DIRECTORY is not set: systemd sets it for a unit "
-                 "with LoadCredential=");
+        return conf_refuse(why, "names a credential, but CREDENTIALS_DIRECTORY is not set: systemd sets it "
+                                "for a unit with LoadCredential=");
     n = snprintf(path, sizeof(path), "%s/%s", dir, name);
     if (n < 0 || (size_t)n >= sizeof(path))
         return conf_refuse(why, "is too long for a file name");
@@ -228,9 +227,8 @@ static int digest_parse(const struct conf_row *row, const char *text, void *obje
     (void)row;
     if (strlen(text) != 2 * sizeof(c->token_sha256) ||
         !text_unhex(c->token_sha256, sizeof(c->token_sha256), text))
-        return conf_refuse(why,
-                           "needs the SHA-256 of the token as 64 hexadecimal digits (printf %%s \"$TOKEN\" | "
-                           "sha256sum), never the token itself");
+        return conf_refuse(why, "needs the SHA-256 of the token as 64 hexadecimal digits (printf %%s "
+                                "\"$TOKEN\" | sha256sum), never the token itself");
     c->has_token = true;
     return 0;
 }
