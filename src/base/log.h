@@ -43,8 +43,7 @@ bool log_on(enum log_level);
 
 void log_event(enum log_level, const char *event, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* To stderr whatever level and file say, as plain text without time (the `listening` line,
- * docs/configuration.md).
- */
+ * docs/configuration.md). */
 void log_always(const char *event, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* `jumpgate: WHAT: WHY` to stderr, as plain text: why a start fails. */
 void log_complaint(const char *what, const char *why);

@@ -2,9 +2,8 @@
 /*
  * conf_draft.c - a configuration while it is being read: sections and notes.
  *
- * A part begins with every default of its section parsed into it, so that a check never meets an unset
- * value. Notes have a maximum: a file of random bytes is refused with some hundred messages, not with a
- * million.
+ * A part begins with every default of its section parsed into it, so that a check never meets an unset value.
+ * Notes have a maximum: a file of random bytes is refused with some hundred messages, not with a million.
  */
 #include "conf/conf_draft.h"
 
