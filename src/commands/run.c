@@ -133,7 +133,7 @@ static void sign_out(struct run *r)
     if (r->store)
         r->store->ops->close(r->store, on_part_closed, r);
     r->store = NULL;
-    (void)run_audit_close(&r->audit, on_part_closed, r);
+    run_audit_close(&r->audit, on_part_closed, r);
     on_part_closed(r);
 }
 

@@ -101,14 +101,13 @@ void run_audit_stop(struct run_audit *ra)
     ra->audit = NULL;
 }
 
-bool run_audit_close(struct run_audit *ra, void (*closed)(void *arg), void *arg)
+void run_audit_close(struct run_audit *ra, void (*closed)(void *arg), void *arg)
 {
     struct audit_writer *writer = ra->writer;
 
     ra->writer = NULL;
     if (writer)
         audit_writer_close(writer, closed, arg);
-    return writer;
 }
 
 /* ---- against the store ---- */
