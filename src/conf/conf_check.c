@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf_check.c - what is missing from a configuration, and what in it does not go together.
+ * conf_check.c - missing keys and sections of a configuration, and keys that contradict each other.
  *
- * One function per question, each over all sections of its kind. A mistake is reported where the operator
- * will change something: at the key if it is there, else at the section's header. What cannot work is an
- * error; what works but is probably not meant is a warning.
+ * One function per rule, over all sections of its kind. A mistake is reported at the line of the key, or at
+ * the section's header where the key is missing. A configuration that cannot work is an error; one that works
+ * and is probably not intended is a warning.
  *
- * Not here: what is true of one key alone (the table), what needs a look at a file (conf_files.c).
+ * Not here: rules about one key alone (the table), checks that read a file (conf_files.c).
  */
 #include "base/address.h"
 #include "base/person.h"
@@ -31,7 +31,7 @@ static bool same_text(const char *a, const char *b)
     return (!a && !b) || (a && b && strcmp(a, b) == 0);
 }
 
-/* ---- what must be there ---- */
+/* ---- required sections and keys ---- */
 
 static void check_sections(struct conf_draft *d)
 {
@@ -49,7 +49,7 @@ static void check_sections(struct conf_draft *d)
 
     TAILQ_FOREACH(part, &d->parts, link)
     {
-        seen[part->section] = true; /* a section that is wrong by itself has its own message */
+        seen[part->section] = true; /* a section with a mistake has its own message */
         if (part->line > last)
             last = part->line;
     }
@@ -68,7 +68,7 @@ static void check_required(struct conf_draft *d, const struct conf_part *part)
                        conf_rows[i].name, conf_rows[i].name, conf_rows[i].example);
 }
 
-/* Both or neither of two keys; the missing one is named. */
+/* Two keys that are set together or not at all; the message names the missing one. */
 static void check_couple(struct conf_draft *d, const struct conf_part *part, const char *a, const char *b)
 {
     bool has_a = conf_part_has(part, a), has_b = conf_part_has(part, b);
@@ -78,7 +78,7 @@ static void check_couple(struct conf_draft *d, const struct conf_part *part, con
                    has_a ? b : a);
 }
 
-/* Reports the first section before this one of which `twin` says that it is the same. */
+/* Calls `twin` for the sections before this one, up to the first that it reports as the same. */
 static void check_twins(struct conf_draft *d, const struct conf_part *part,
                         bool (*twin)(struct conf_draft *, const struct conf_part *, const struct conf_part *))
 {
@@ -136,7 +136,7 @@ static void check_listener_tls(struct conf_draft *d, const struct conf_part *par
                    l->address);
 }
 
-/* Two listeners on one address; port 0 is another one each time. */
+/* Two listeners on one address; port 0 is a different port for each listener. */
 static bool listener_twin(struct conf_draft *d, const struct conf_part *part, const struct conf_part *other)
 {
     const struct conf_listener *l = part->object, *o = other->object;
@@ -272,7 +272,7 @@ static bool same_sign_in(const struct conf_vault *a, const struct conf_vault *b)
            same_text(a->oauth_client_id, b->oauth_client_id);
 }
 
-/* Each request of two vaults that are the same would be reached by two ways. */
+/* One vault in two sections: each of its requests would belong to both. */
 static bool vault_twin(struct conf_draft *d, const struct conf_part *part, const struct conf_part *other)
 {
     char mine[ADDRESS_IDENTITY_SIZE], its[ADDRESS_IDENTITY_SIZE];
@@ -305,7 +305,7 @@ static void check_vault_times(struct conf_draft *d, const struct conf_part *part
                      "gateway expects");
 }
 
-/* What a session is compared with (left) or becomes (right): a name that cannot be one is a mistake. */
+/* A name that a session is compared with, or (`written`) that is sent to the vault. */
 static void check_name(struct conf_draft *d, const struct conf_part *part, const char *key, const char *text,
                        size_t n, enum person_part is, bool written)
 {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf_texts.c - types of the configuration whose value is a text: names, files, addresses, URLs, token
- * digests.
+ * conf_texts.c - types of the configuration whose value is a text: names, files, addresses, URLs, templates,
+ * token digests.
  *
- * All of them own a copy. A file name may begin with $CREDENTIALS_DIRECTORY/ (or ${CREDENTIALS_DIRECTORY}/,
- * or systemd's %d/), which stands for the directory where the service manager puts credentials; nothing else
- * is taken from the environment. Values are texts only here: whether a file can be read is asked in
- * conf_files.c.
+ * Each value is a copy of its own. A file name may begin with $CREDENTIALS_DIRECTORY/ (or
+ * ${CREDENTIALS_DIRECTORY}/, or systemd's %d/), the directory of the service manager's credentials; no other
+ * variable of the environment is used.
+ *
+ * Not here: the files themselves (conf_files.c).
  */
 #include "base/address.h"
 #include "base/text.h"
@@ -81,7 +82,7 @@ static int template_parse(const struct conf_row *row, const char *text, void *ob
     return err ? err : text_parse(row, text, object, why);
 }
 
-/* What follows a credentials prefix, or NULL. */
+/* The text after a credentials prefix, or NULL. */
 static const char *credential_name(const char *text)
 {
     static const char *const prefixes[] = {"$CREDENTIALS_DIRECTORY/", "${CREDENTIALS_DIRECTORY}/", "%d/"};
