@@ -171,11 +171,6 @@ static void start_flushing(struct run *r)
     http_drain(r->server);
 }
 
-static struct run *run_of_hook(struct loop_hook *hook)
-{
-    return CONTAINER_OF(hook, struct run, hook);
-}
-
 /* Once: the first secrets fit nearly always, so this may come long after the start. */
 static void warn_unlocked_secrets(struct run *r)
 {
@@ -193,7 +188,7 @@ static void warn_unlocked_secrets(struct run *r)
 
 static void on_iteration(struct loop_hook *hook)
 {
-    struct run *r = run_of_hook(hook);
+    struct run *r = CONTAINER_OF(hook, struct run, hook);
 
     warn_unlocked_secrets(r);
     if (r->state == DRAINING && !http_busy(r->server) && broker_idle(r->broker))
