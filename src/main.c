@@ -13,10 +13,7 @@
  */
 #include "base/buf.h"
 #include "base/did_you_mean.h"
-#include "commands/audit_command.h"
-#include "commands/doctor.h"
-#include "commands/leases_command.h"
-#include "commands/run.h"
+#include "commands/commands.h"
 #include "conf/conf.h"
 
 #include <fcntl.h>

@@ -39,29 +39,17 @@ void audit_link_none(struct audit_link *link)
     memset(link->hash, '0', HASH_DIGITS);
 }
 
-const char *audit_time(int64_t wall_ms, char out[AUDIT_TIME_SIZE])
-{
-    char seconds[CLOCK_RFC3339_SIZE];
-
-    clock_rfc3339(wall_ms, seconds);
-    (void)text_copy_n(out, AUDIT_TIME_SIZE, seconds, strcspn(seconds, "Z"));
-    char *end = out + strlen(out);
-    *end = '.';
-    memcpy(text_digits(end + 1, (unsigned)(wall_ms % 1000) % 1000, 3), "Z", 2);
-    return out;
-}
-
 /* ---- writing ---- */
 
 int audit_line_write(struct buf *b, struct audit_link *at, int64_t wall_ms, const char *members, size_t n)
 {
     size_t from = b->len, check_at = from + sizeof(AUDIT_START) - 1, rest_at = check_at + CHECK_DIGITS;
-    char time[AUDIT_TIME_SIZE], hash[AUDIT_HASH_SIZE];
+    char time[CLOCK_RFC3339_SIZE], hash[AUDIT_HASH_SIZE];
 
     if (n > AUDIT_LINE_MAX - 256)
         return -EMSGSIZE;
     int err = buf_printf(b, AUDIT_START "%016d\",\"seq\":%" PRIu64 ",\"time\":\"%s\",\"prev\":\"%s\",", 0,
-                         at->seq + 1, audit_time(wall_ms, time), at->hash);
+                         at->seq + 1, clock_rfc3339_ms(wall_ms, time), at->hash);
     if (!err)
         err = buf_append(b, members, n);
     if (!err)

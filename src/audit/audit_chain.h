@@ -64,9 +64,6 @@ int audit_line_write_own(struct buf *, struct audit_link *at, struct buf *object
 /* Reads one line, its line end included. NULL if it is one of ours, else what is wrong with it. */
 const char *audit_line_read(const char *line, size_t n, struct audit_line *out);
 
-/* "2026-11-21T20:31:35.123Z". Returns `out`. */
-const char *audit_time(int64_t wall_ms, char out[AUDIT_TIME_SIZE]);
-
 /* Text of constant length, so that a new one covers an old one whole. */
 void audit_head_write(const struct audit_head *, char out[AUDIT_HEAD_SIZE]);
 bool audit_head_read(const char *text, size_t n, struct audit_head *);

@@ -213,9 +213,39 @@ static int add_opening(const struct audit_file *f, const struct tail *t, bool em
     return add_known(lines, at, "audit_cut", cause, known);
 }
 
-static void write_head(const struct audit_file *);
+/* ---- the head ---- */
+
+/* A head that cannot be written lags; the lines themselves are safe, and opening copes. */
+static void write_head(const struct audit_file *f)
+{
+    char text[AUDIT_HEAD_SIZE];
+
+    audit_head_write(&f->head, text);
+    (void)!pwrite(f->head_fd, text, audit_head_length(), 0);
+}
+
+static int open_head(struct audit_file *f)
+{
+    char text[AUDIT_HEAD_SIZE];
+    struct stat st;
+
+    f->head_fd = open(f->head_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    if (f->head_fd < 0 || fstat(f->head_fd, &st) != 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode))
+        return -EBADF;
+    ssize_t n = pread(f->head_fd, text, sizeof(text), 0);
+    if (n <= 0 || !audit_head_read(text, (size_t)n, &f->head))
+        audit_link_none(&f->head.last);
+    return 0;
+}
 
 /* ---- taking a file ---- */
+
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
 
 static int sync_directory(const char *path)
 {
@@ -281,15 +311,9 @@ static int take_over(struct audit_file *f, const char *cause, bool lag)
     struct buf lines = BUF_INIT(2 * OPENING);
     struct audit_link at;
     struct tail tail = {0};
-    struct stat st;
-    bool same;
-
-    if (f->fd >= 0 && lstat(f->path, &st) == 0) {
-        struct stat mine;
-        same = fstat(f->fd, &mine) == 0 && mine.st_dev == st.st_dev && mine.st_ino == st.st_ino;
-    } else {
-        same = false;
-    }
+    struct stat st, mine;
+    bool same =
+        f->fd >= 0 && lstat(f->path, &st) == 0 && fstat(f->fd, &mine) == 0 && is_same_file(&st, &mine);
     int fd = same ? f->fd : open_locked(f->path, &st);
     if (fd < 0)
         return fd;
@@ -316,34 +340,6 @@ static int take_over(struct audit_file *f, const char *cause, bool lag)
     else if (!same)
         let_go(f, old.fd, old.size);
     return err;
-}
-
-/* ---- the head ---- */
-
-static int open_head(struct audit_file *f)
-{
-    char text[AUDIT_HEAD_SIZE];
-
-    struct stat st;
-
-    f->head_fd = open(f->head_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-    if (f->head_fd < 0 || fstat(f->head_fd, &st) != 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode))
-        return -EBADF;
-    ssize_t n = pread(f->head_fd, text, sizeof(text), 0);
-    if (n <= 0 || !audit_head_read(text, (size_t)n, &f->head))
-        audit_link_none(&f->head.last);
-    return 0;
-}
-
-/* A head that cannot be written lags; the lines themselves are safe, and opening copes. */
-static void write_head(const struct audit_file *f)
-{
-    char text[AUDIT_HEAD_SIZE];
-
-    audit_head_write(&f->head, text);
-    (void)!pwrite(f->head_fd, text, audit_head_length(), 0);
 }
 
 /* ---- from outside ---- */
@@ -416,7 +412,7 @@ static const char *what_happened(const struct audit_file *f)
         return "deleted";
     if (!there)
         return "moved";
-    if (named.st_dev != mine.st_dev || named.st_ino != mine.st_ino)
+    if (!is_same_file(&named, &mine))
         return named.st_size ? "replaced" : "moved";
     if ((uint64_t)mine.st_size < f->size)
         return "truncated";

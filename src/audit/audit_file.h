@@ -49,8 +49,7 @@ int audit_file_open(struct audit_file *, const char *path, const char *head_path
 void audit_file_close(struct audit_file *);
 
 /* Is the file as it was left? If not, or if it could not be opened before, the path is opened again. 0 or
- * -errno.
- */
+ * -errno. */
 int audit_file_check(struct audit_file *);
 /* Goes on in whatever file the path names now. 0 or -errno; then the old one stays. */
 int audit_file_rotate(struct audit_file *);

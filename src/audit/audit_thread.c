@@ -103,7 +103,7 @@ static int add_gap(struct audit_writer *w, const struct batch *batch, struct buf
 {
     struct buf b = BUF_INIT(OWN_MEMBERS);
     struct jsonw j = jsonw_start(&b);
-    char from[AUDIT_TIME_SIZE], to[AUDIT_TIME_SIZE];
+    char from[CLOCK_RFC3339_SIZE], to[CLOCK_RFC3339_SIZE];
     int64_t since = w->failing ? w->failing_from_ms : batch->lost_from_ms;
 
     jsonw_object(&j, NULL);
@@ -111,8 +111,8 @@ static int add_gap(struct audit_writer *w, const struct batch *batch, struct buf
     jsonw_str(&j, "error", w->failing ? strerror(-w->failing) : "too many records were waiting");
     jsonw_int(&j, "lost", (int64_t)batch->lost);
     jsonw_int(&j, "delayed", (int64_t)(batch->n + batch->left));
-    jsonw_str(&j, "from", audit_time(since, from));
-    jsonw_str(&j, "to", audit_time(clock_wall(&clock_system), to));
+    jsonw_str(&j, "from", clock_rfc3339_ms(since, from));
+    jsonw_str(&j, "to", clock_rfc3339_ms(clock_wall(&clock_system), to));
     jsonw_end(&j);
     return audit_line_write_own(lines, at, &b);
 }

@@ -153,13 +153,6 @@ static uint64_t lease_of(const char *line, size_t n)
 
 /* ---- claims ---- */
 
-static int64_t moment_of(const cJSON *o, const char *name)
-{
-    int64_t wall_ms = 0;
-
-    return clock_parse_vault_date(json_text(o, name), &wall_ms) ? 0 : wall_ms;
-}
-
 static void make_claim(struct audit_witness *w, const char *line, size_t n)
 {
     const char *unused;
@@ -167,17 +160,18 @@ static void make_claim(struct audit_witness *w, const char *line, size_t n)
     int64_t id = json_number(o, "vault_request_id");
 
     if (id > 0)
-        w->claim(w->arg, &(struct audit_claim){.lease_id = json_text(o, "lease_id"),
-                                               .credential_id = json_text(o, "credential_id"),
-                                               .vault = json_text(o, "vault"),
-                                               .run_as = json_text(o, "run_as"),
-                                               .vault_url = json_text(o, "vault_url"),
-                                               .user = json_text(o, "user"),
-                                               .domain = json_text(o, "domain"),
-                                               .session = json_text(o, "session"),
-                                               .request_id = id,
-                                               .created_wall_ms = moment_of(o, "time"),
-                                               .expires_wall_ms = moment_of(o, "expires_at")});
+        w->claim(w->arg,
+                 &(struct audit_claim){.lease_id = json_text(o, "lease_id"),
+                                       .credential_id = json_text(o, "credential_id"),
+                                       .vault = json_text(o, "vault"),
+                                       .run_as = json_text(o, "run_as"),
+                                       .vault_url = json_text(o, "vault_url"),
+                                       .user = json_text(o, "user"),
+                                       .domain = json_text(o, "domain"),
+                                       .session = json_text(o, "session"),
+                                       .request_id = id,
+                                       .created_wall_ms = clock_vault_date(json_text(o, "time")),
+                                       .expires_wall_ms = clock_vault_date(json_text(o, "expires_at"))});
     cJSON_Delete(o);
 }
 

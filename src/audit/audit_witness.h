@@ -28,8 +28,7 @@ struct audit_witness;
 /* NULL = out of memory. */
 struct audit_witness *audit_witness_new(void (*claim)(void *arg, const struct audit_claim *), void *arg);
 void audit_witness_free(struct audit_witness *); /* NULL is fine */
-/* One line, line end included or not. Other records are ignored. 0 or
- * -ENOMEM. */
+/* One line, line end included or not. Other records are ignored. 0 or -ENOMEM. */
 int audit_witness_line(struct audit_witness *, const char *line, size_t n);
 
 #endif

@@ -262,19 +262,19 @@ static int san_ip(const char *address, char out[ADDRESS_SAN_SIZE], char why[ADDR
 
 static int san_uri(const char *uri, char out[ADDRESS_SAN_SIZE], char why[ADDRESS_WHY_SIZE])
 {
-    if (!strchr(uri, ':') || !plain_ascii(uri) || strlen(uri) > ADDRESS_SAN_SIZE - sizeof("URI:"))
-        return refuse_address(why,
-                              "needs a URI with its scheme after URI:, such as URI:spiffe://example.com/pra");
-    (void)snprintf(out, ADDRESS_SAN_SIZE, "URI:%s", uri);
-    return 0;
+    if (strchr(uri, ':') && plain_ascii(uri) &&
+        snprintf(out, ADDRESS_SAN_SIZE, "URI:%s", uri) < ADDRESS_SAN_SIZE)
+        return 0;
+    return refuse_address(why,
+                          "needs a URI with its scheme after URI:, such as URI:spiffe://example.com/pra");
 }
 
 static int san_email(const char *mail, char out[ADDRESS_SAN_SIZE], char why[ADDRESS_WHY_SIZE])
 {
-    if (!strchr(mail, '@') || !plain_ascii(mail) || strlen(mail) > ADDRESS_SAN_SIZE - sizeof("email:"))
-        return refuse_address(why, "needs a mail address after email:");
-    (void)snprintf(out, ADDRESS_SAN_SIZE, "email:%s", mail);
-    return 0;
+    if (strchr(mail, '@') && plain_ascii(mail) &&
+        snprintf(out, ADDRESS_SAN_SIZE, "email:%s", mail) < ADDRESS_SAN_SIZE)
+        return 0;
+    return refuse_address(why, "needs a mail address after email:");
 }
 
 int address_normal_san(const char *text, char out[ADDRESS_SAN_SIZE], char why[ADDRESS_WHY_SIZE])

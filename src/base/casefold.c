@@ -2,8 +2,8 @@
 /*
  * casefold.c - lower case for all of UTF-8, one letter at a time.
  *
- * The C library knows the letters; it is asked in a locale of our own, so that the process stays in the plain
- * one. Without such a locale only ASCII, Latin-1, Greek and Cyrillic fold, by arithmetic. The final sigma
+ * The C library converts the letters, in a locale of this file's own, so that the process keeps the "C"
+ * locale. Without that locale only ASCII, Latin-1, Greek and Cyrillic fold, by arithmetic. The final sigma
  * folds to the common one, since its upper case is the same. Letters that become several (the German sharp s)
  * stay single: a name is written the same way on both sides.
  *

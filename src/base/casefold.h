@@ -1,11 +1,12 @@
 /*
- * casefold.h - texts without case, prepared for searching.
+ * casefold.h - case folding of texts for the search of endpoints.
  *
- * Folding makes UTF-8 lower-case letter by letter (all scripts that have case), joins letters with the marks
- * behind them and leaves out hidden letters (utf8.h), so that two texts that differ in these alone fold to
- * the same bytes. It is for searching endpoints: people are compared by base/person.h. What is no UTF-8 stays
- * as it is. A signature is 128 bits over the pairs of neighbouring bytes of a folded text: where a word is
- * inside a text, the word's signature is inside the text's.
+ * Folding converts UTF-8 to lower case letter by letter (all scripts that have case), composes a letter with
+ * the marks behind it, and removes hidden letters (utf8.h): texts that differ in these alone fold to the same
+ * bytes. Bytes that are not UTF-8 are kept. A signature is 128 bits over the pairs of neighbouring bytes of a
+ * folded text: if a text contains a word, the text's signature contains the word's.
+ *
+ * Not here: the comparison of people's names (base/person.h).
  */
 #ifndef JG_BASE_CASEFOLD_H
 #define JG_BASE_CASEFOLD_H
@@ -14,16 +15,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The most that folding may make of n bytes. */
+/* Largest length of n folded bytes. */
 #define CASEFOLD_SIZE(n) ((n)*3 / 2 + 1)
 
 /* Folds n bytes; returns the length. `out` has room for CASEFOLD_SIZE(n) and is not terminated. */
 size_t casefold_text(char *out, const char *text, size_t n);
-/* Equal without case; NULL equals nothing. */
+/* True = both fold to the same bytes; NULL equals nothing. */
 bool casefold_equal(const char *a, const char *b);
-/* Has it neither marks of their own nor hidden letters: is folding about case alone? */
+/* True = no combining marks and no hidden letters: folding changes the case alone. */
 bool casefold_is_plain(const char *text);
-/* The letter that a folded letter and a mark behind it are together; 0 = there is none. */
+/* The composed letter of a folded letter and a mark behind it; 0 = there is none. */
 uint32_t casefold_join(uint32_t letter, uint32_t mark);
 bool casefold_equal_n(const char *a, size_t an, const char *b, size_t bn);
 

@@ -9,6 +9,8 @@
 
 /* Seconds since 1970; 0 where the time cannot be read. */
 int64_t certificate_time(const ASN1_TIME *);
+/* The first certificate in the file; NULL = there is none that can be read. The caller frees it. */
+X509 *certificate_read(const char *path);
 /* notAfter of the first certificate in the file; 0 = there is none that can be read. */
 int64_t certificate_file_end(const char *path);
 

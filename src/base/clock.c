@@ -83,6 +83,15 @@ const char *clock_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE])
     return memcpy(out, last.stamp, sizeof(last.stamp));
 }
 
+const char *clock_rfc3339_ms(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE])
+{
+    char *end = out + strcspn(clock_rfc3339(wall_ms, out), "Z");
+
+    *end = '.';
+    memcpy(text_digits(end + 1, (unsigned)(wall_ms % 1000) % 1000, 3), "Z", 2);
+    return out;
+}
+
 const char *clock_rfc3339_or_null(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE])
 {
     return wall_ms > 0 && wall_ms / 1000 < YEAR_10000_S ? clock_rfc3339(wall_ms, out) : NULL;
@@ -159,4 +168,11 @@ int clock_parse_vault_date(const char *text, int64_t *wall_ms)
     int err = tm_ms(tm, wall_ms);
     *wall_ms += err ? 0 : ms;
     return err;
+}
+
+int64_t clock_vault_date(const char *text)
+{
+    int64_t wall_ms;
+
+    return clock_parse_vault_date(text, &wall_ms) ? 0 : wall_ms;
 }

@@ -38,7 +38,9 @@ uint64_t clock_measure_us(void);
 /* Writes `2026-03-10T09:30:12Z` (whole seconds, UTC), `-` for what is not within 1970 to 9999. Returns `out`.
  */
 const char *clock_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE]);
-/* For answers: the same, but NULL for 0 (not known) and for what is not within these years. */
+/* The same with milliseconds: `2026-03-10T09:30:12.345Z`. */
+const char *clock_rfc3339_ms(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE]);
+/* For answers: as clock_rfc3339(), but NULL for 0 (not known) and for what is not within these years. */
 const char *clock_rfc3339_or_null(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE]);
 
 /* Reads an HTTP date (`Sun, 06 Nov 1994 08:49:37 GMT`). 0 and *wall_ms, or -EINVAL. */
@@ -53,5 +55,6 @@ int clock_parse_cookie_date(const char *text, int64_t *wall_ms);
  * before 1970), or -EINVAL, also for a day that is in no calendar.
  */
 int clock_parse_vault_date(const char *text, int64_t *wall_ms);
+int64_t clock_vault_date(const char *text); /* the same, 0 = it is none */
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * crash_point.c - named places where a test can end the process; see crash_point.h. Also called from the
- * thread pool, hence the lock.
+ * crash_point.c - named places where a test kills the process; see crash_point.h. The lock is for calls from
+ * the thread pool.
  */
 #include "base/crash_point.h"
 

@@ -1,9 +1,9 @@
 /*
- * crash_point.h - named places where a test can end the process as if the power had failed.
+ * crash_point.h - named places where a test kills the process, as a power failure would end it.
  *
- * Only in builds with JG_CRASH_POINTS (never in a release): JG_KILL_AT=name ends the process with SIGKILL at
- * the place of that name, JG_KILL_AT=name:3 the third time it passes there. JG_KILL_LIST=1 prints each name
- * to stderr the first time it is passed, so that a test can enumerate them and leave none out.
+ * Crash points exist only in builds with JG_CRASH_POINTS, never in a release. JG_KILL_AT=name ends the
+ * process with SIGKILL at the crash point of that name, JG_KILL_AT=name:3 at its third pass. JG_KILL_LIST=1
+ * prints the name of each crash point to stderr at its first pass, so that a test can enumerate all of them.
  */
 #ifndef JG_BASE_CRASH_POINT_H
 #define JG_BASE_CRASH_POINT_H

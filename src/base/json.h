@@ -59,13 +59,11 @@ int json_unescape(const char *text, size_t len, struct secret *out);
 
 /* Member by name, exact case. NULL when absent or null. */
 const cJSON *json_get(const cJSON *object, const char *name);
-/* Member by name in any case, for vault answers (docs/password-safe.md). NULL when absent or
- * null. */
+/* Member by name in any case, for vault answers (docs/password-safe.md). NULL when absent or null. */
 const cJSON *json_get_nocase(const cJSON *object, const char *name);
 
 /* An integer value, also written 22.0; false when it is no integer, or not below 2^53, where doubles skip
- * some.
- */
+ * some. */
 bool json_int(const cJSON *value, int64_t *out);
 /* The same, or an integer within int64 in quotes: of a tree read with JSON_EXACT, or written so by a vault.
  */

@@ -2,15 +2,15 @@
 /*
  * log.c - one line per event; see log.h.
  *
- * The format string is walked pair by pair: each `key=%conversion` takes its argument by type, is turned into
- * text, and is then written in the form of the output. A line is built in one bounded buffer, kept from line
- * to line unless it grew long. Values are cut at VALUE_MAX_BYTES. Letters that a terminal obeys or does not
- * show are escaped in both forms (letter_is_hidden).
+ * The format string is read pair by pair: each `key=%conversion` takes its argument by type, becomes a text,
+ * and is written in the form of the output. A line is built in one bounded buffer; the buffer is kept for the
+ * next line unless it grew beyond KEPT_BYTES. Values are cut at VALUE_MAX_BYTES. Letters that control a
+ * terminal, and invisible letters, are escaped in both forms (letter_is_hidden).
  *
- * Used from the loop's thread only; the line about lines that were left out is built by the thread that
- * writes.
+ * The loop's thread alone calls these functions; the writing thread builds only the line about lines that
+ * were left out.
  *
- * Not here: where lines go and who waits for it (log_out.c).
+ * Not here: the output and its thread (log_out.c).
  */
 #include "base/log.h"
 
@@ -28,8 +28,8 @@
 
 #define LINE_MAX_BYTES  65536
 #define VALUE_MAX_BYTES 1024
-#define KEPT_BYTES      4096 /* of the line's buffer, between lines */
-#define READY_MS        1000 /* that `ready` waits for the lines before it */
+#define KEPT_BYTES      4096 /* largest buffer that is kept between lines */
+#define READY_MS        1000 /* longest wait of `ready` for the lines before it */
 
 static struct {
     enum log_level level;
@@ -49,11 +49,6 @@ int log_open(const struct log_opts *opts)
     out.level = opts->level;
     atomic_store(&out.json, opts->json);
     return 0;
-}
-
-int log_reopen(void)
-{
-    return log_out_reopen();
 }
 
 const char *log_why(int err)
@@ -87,7 +82,7 @@ struct pair {
     bool number;
 };
 
-/* The next integer argument of that length; its sign is kept in the bits. */
+/* The next integer argument of that length; a signed one is extended to 64 bits. */
 static uint64_t next_integer(const char *modifier, bool is_signed, va_list *ap)
 {
     switch (modifier[0]) {
@@ -113,7 +108,7 @@ static void take_integer(struct pair *p, const char *modifier, char conversion, 
     p->number = conversion != 'x';
 }
 
-/* Takes one `key=%conversion` off *fmt. False at the end or when the format is not of that form. */
+/* Reads one `key=%conversion` and moves *fmt behind it. False at the end, or for another form of format. */
 static bool take_pair(struct pair *p, const char **fmt, va_list *ap)
 {
     const char *f = *fmt + strspn(*fmt, " ");
@@ -174,22 +169,12 @@ static void put_json_pair(struct jsonw *w, const struct pair *p)
 /* ---- lines ----------------------------------------------------------------------------------------------
  */
 
-static void write_stamp(char to[CLOCK_RFC3339_SIZE])
-{
-    int64_t ms = clock_wall(&clock_system);
-
-    clock_rfc3339(ms, to);
-    char *end = to + strcspn(to, "Z");
-    *end = '.';
-    memcpy(text_digits(end + 1, (uint64_t)(ms % 1000), 3), "Z", 2);
-}
-
 static void build_line(struct buf *b, enum log_level level, const char *event, const char *fmt, va_list *ap)
 {
     struct pair pair;
     char time[CLOCK_RFC3339_SIZE];
 
-    write_stamp(time);
+    clock_rfc3339_ms(clock_wall(&clock_system), time);
     if (!atomic_load_explicit(&out.json, memory_order_relaxed)) {
         (void)buf_printf(b, "%s %s%s %s", time, level_name[level], level_blank[level], event);
         while (take_pair(&pair, &fmt, ap))
@@ -236,7 +221,7 @@ void log_always(const char *event, const char *fmt, ...)
         put_text_pair(&b, &pair);
     va_end(ap);
     (void)buf_char(&b, '\n');
-    log_out_stderr(b.data, b.len);
+    log_text(b.data, b.len);
     buf_free(&b);
 }
 
@@ -249,13 +234,8 @@ void log_complaint(const char *what, const char *why)
     (void)buf_str(&b, ": ");
     utf8_visible(&b, why, strlen(why));
     (void)buf_char(&b, '\n');
-    log_out_stderr(b.data, b.len);
+    log_text(b.data, b.len);
     buf_free(&b);
-}
-
-void log_text(const char *lines, size_t n)
-{
-    log_out_stderr(lines, n);
 }
 
 /* ---- without waiting -------------------------------------------------------------------------------------
@@ -289,9 +269,4 @@ void log_ready(void)
 
     log_out_flush(READY_MS);
     log_out_stdout(ready, sizeof(ready) - 1);
-}
-
-uint64_t log_left_out(void)
-{
-    return log_out_left_out();
 }

@@ -32,23 +32,23 @@ struct log_opts {
 int log_open(const struct log_opts *);
 int log_reopen(void);         /* SIGUSR1: after rotation */
 const char *log_why(int err); /* what a failure of log_open() or log_reopen() means */
-/* From here on a thread writes. It has the fences of the caller: put them up before. 0 or -errno. */
+/* From here on a thread writes. It inherits the sandbox of the caller. 0 or -errno. */
 int log_thread(void);
-/* The word `ready` on standard output, behind what was logged before it. */
+/* The word `ready` on standard output, after the lines logged before it. */
 void log_ready(void);
-uint64_t log_left_out(void); /* lines */
+uint64_t log_left_out(void); /* lines, since the process began */
 /* Writes what is queued for two seconds at most; back to standard error. */
 void log_close(void);
 bool log_on(enum log_level);
 
 void log_event(enum log_level, const char *event, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* To stderr whatever level and file say, as plain text without time (the `listening` line,
- * docs/configuration.md).
- */
+ * docs/configuration.md). */
 void log_always(const char *event, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* `jumpgate: WHAT: WHY` to stderr, as plain text: why a start fails. */
 void log_complaint(const char *what, const char *why);
-/* Whole lines to stderr, as they are; a reader that does not read is waited for as in log_complaint(). */
+/* Whole lines to stderr, unchanged, in order with the log where the log is on stderr too. Where no thread
+ * writes, it waits for a reader two seconds at most, as all functions here. */
 void log_text(const char *lines, size_t n);
 
 #define log_error(...) log_event(LOG_ERROR, __VA_ARGS__)

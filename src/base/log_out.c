@@ -5,14 +5,17 @@
  * A thread rather than O_NONBLOCK: that flag belongs to the open file, which a shell and other programs may
  * share, and for a file on a stalled disk it means nothing.
  *
- * What is no regular file is asked for room first and given PIPE_BUF bytes at most, so that a write to a pipe
- * does not block. The thread asks again every LOOK_MS; a line that waits for a reader begins again on the new
- * output when the output is replaced meanwhile. A regular file is given all that is queued in one write.
+ * A write to anything but a regular file comes after poll() has reported space and has PIPE_BUF bytes at
+ * most, so a write to a pipe does not block. The thread polls again every LOOK_MS. When the output is
+ * replaced while a line waits for a reader, the whole line is written to the new output. For a regular file
+ * all queued lines are one write.
  *
- * Who touches what: everything in `out` is touched under the lock, but `batch` and `at`, which are the
- * thread's. A descriptor that the thread has taken is closed by the thread, any other by who replaces it.
+ * Locking: the lock protects `out`; `batch` belongs to the thread. The thread closes a descriptor that it has
+ * taken; use_fd() closes any other that it replaces.
  */
 #include "base/log_out.h"
+
+#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,14 +31,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define QUEUE_MAX (1024 * 1024) /* bytes that wait for the thread */
-#define KEPT_MAX  (64 * 1024)   /* of a buffer's memory, once it is empty */
+#define QUEUE_MAX (1024 * 1024) /* bytes of queued lines */
+#define KEPT_MAX  (64 * 1024)   /* memory that an empty buffer keeps */
 #define NOTE_MAX  512
-#define SYNC_MS   2000 /* that a line waits for a reader before there is a thread */
-#define CLOSE_MS  2000 /* that the end waits for the thread */
-#define SWITCH_MS 1000 /* that a new output waits for the lines of before, unless they are stuck */
-#define LOOK_MS   250  /* after which a blocked thread looks whether the output was replaced */
-#define NAP_MS    20   /* where there is room by poll(2) and none by write(2) */
+#define SYNC_MS   2000 /* longest wait of a line for a reader without the thread */
+#define CLOSE_MS  2000 /* longest wait for the thread at the end */
+#define SWITCH_MS 1000 /* longest wait of a new output for earlier lines, unless the thread is blocked */
+#define LOOK_MS   250  /* interval at which a blocked thread checks for a new output */
+#define NAP_MS    20   /* pause when poll(2) reports space and write(2) takes nothing */
 
 struct output {
     int fd;
@@ -85,7 +88,7 @@ static void unlock_out(void)
     (void)pthread_mutex_unlock(&out.lock);
 }
 
-uint64_t log_out_left_out(void)
+uint64_t log_left_out(void)
 {
     return atomic_load_explicit(&left_out, memory_order_relaxed);
 }
@@ -113,7 +116,7 @@ static bool is_null_device(const struct stat *st)
     return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
 }
 
-/* A pipe without a reader would hang the start, and a link may lead to a file of another user. */
+/* Opening a pipe without a reader would block the start, and a link may lead to a file of another user. */
 static int open_file(const char *file)
 {
     struct stat st;
@@ -156,7 +159,7 @@ static void use_fd(int fd)
     unlock_out();
 }
 
-/* True = there is room, or an error that a write will say. */
+/* True = there is space, or an error that write() reports. */
 static bool has_room(struct output o, int ms)
 {
     struct pollfd p = {.fd = o.fd, .events = POLLOUT};
@@ -164,7 +167,7 @@ static bool has_room(struct output o, int ms)
     return o.regular || poll(&p, 1, ms) > 0;
 }
 
-/* Bytes taken, 0 = none now, -1 = it is broken. */
+/* Bytes written, 0 = none now, -1 = the write failed. */
 static ssize_t write_some(struct output o, const char *p, size_t n)
 {
     ssize_t done = write(o.fd, p, o.regular || n < PIPE_BUF ? n : PIPE_BUF);
@@ -213,7 +216,7 @@ static struct output take_output(bool *given_up)
     return now;
 }
 
-/* Waits for a reader, and lets it be known. True = there is one. */
+/* Waits LOOK_MS for a reader, with `blocked` set meanwhile. True = there is a reader. */
 static bool wait_for_room(struct output o)
 {
     if (has_room(o, 0))
@@ -229,7 +232,7 @@ static bool wait_for_room(struct output o)
     return room;
 }
 
-/* False = what of it is not written never will be; *left says how much that is. */
+/* False = the last *left bytes are not written. */
 static bool write_whole(const char *p, size_t n, size_t *left)
 {
     bool given_up;
@@ -253,7 +256,7 @@ static bool write_whole(const char *p, size_t n, size_t *left)
     return !*left;
 }
 
-/* The line about lines that were left out does not count as one: it is tried again. */
+/* The line about left-out lines is not counted as left out: it is written later. */
 static void note_outcome(bool ok, size_t lines)
 {
     lock_out();
@@ -285,7 +288,7 @@ static bool has_work(void)
     return out.queue.len || (out.missing && !out.broken);
 }
 
-/* Under the lock. What is next to write is in `batch`; false = the end. */
+/* Under the lock. Moves the queued lines into `batch`; false = the end. */
 static bool next_batch(void)
 {
     while (!has_work() && !out.stop) {
@@ -337,7 +340,7 @@ static void *on_thread(void *unused)
     return unused;
 }
 
-/* Waits for the thread are not to depend on the time of day. */
+/* Waits for the thread use the monotonic clock. */
 static int make_condition(void)
 {
     pthread_condattr_t attributes;
@@ -366,7 +369,7 @@ int log_out_start(void (*note)(struct buf *, uint64_t lines))
     unlock_out();
     if (err)
         return err;
-    (void)sigfillset(&all); /* signals are the loop's */
+    (void)sigfillset(&all); /* the loop handles signals */
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     err = -pthread_create(&out.thread, NULL, on_thread, NULL);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -388,7 +391,7 @@ static bool work_goes_on(void)
     return work_is_left() && !out.blocked;
 }
 
-/* Under the lock. True = it came about in time. */
+/* Under the lock. True = the condition ended in time. */
 static bool wait_while(bool (*so)(void), unsigned ms)
 {
     struct timespec until;
@@ -417,7 +420,7 @@ static bool is_running(void)
     return out.running;
 }
 
-/* A thread that does not come back is left to the end of the process. */
+/* A thread that does not end within CLOSE_MS is detached and ends with the process. */
 static void end_thread(void)
 {
     lock_out();
@@ -445,7 +448,7 @@ int log_out_open(const char *file)
         return fd;
     }
     lock_out();
-    (void)wait_while(work_goes_on, SWITCH_MS); /* they may be of another form */
+    (void)wait_while(work_goes_on, SWITCH_MS); /* queued lines may have another format */
     unlock_out();
     use_fd(fd);
     free(out.file);
@@ -453,7 +456,7 @@ int log_out_open(const char *file)
     return 0;
 }
 
-int log_out_reopen(void)
+int log_reopen(void)
 {
     int fd = out.file ? open_file(out.file) : STDERR_FILENO;
 
@@ -497,7 +500,7 @@ void log_out_line(const char *line, size_t n)
     unlock_out();
 }
 
-void log_out_stderr(const char *line, size_t n)
+void log_text(const char *line, size_t n)
 {
     lock_out();
     bool same = out.in_force.fd == STDERR_FILENO;

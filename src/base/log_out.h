@@ -1,10 +1,11 @@
 /*
- * log_out.h - where the lines of the log go, without ever making the loop wait for it.
+ * log_out.h - the output of the log; the loop never waits for it.
  *
- * Before log_out_start() a line is written by its caller, who waits for a reader SYNC_MS at most. Afterwards
- * a thread writes: the caller puts the line into a queue of bounded size and goes on. A line that finds no
- * room is left out and counted; once one is left out, so are all until the thread has caught up and written
- * how many they were. Used by log.c alone.
+ * Before log_out_start() the caller writes a line, and waits for a reader SYNC_MS at most. Afterwards a
+ * thread writes: the caller puts the line into a queue of bounded size and returns. A line that finds no
+ * space is left out and counted; all further lines are left out too, until the thread has written the queue
+ * and a line with their number. Used by log.c alone; log_reopen(), log_text() and log_left_out() of log.h are
+ * implemented here.
  */
 #ifndef JG_BASE_LOG_OUT_H
 #define JG_BASE_LOG_OUT_H
@@ -16,22 +17,18 @@
 /* 0 or -errno: -ELOOP for a link, -EMEDIUMTYPE for what is no regular file; the old output stays. "-" =
  * stderr. */
 int log_out_open(const char *file);
-int log_out_reopen(void);
-/* Writes what is queued, for CLOSE_MS at most, ends the thread and goes back to stderr. */
+/* Writes the queue, for CLOSE_MS at most, ends the thread and returns to stderr. */
 void log_out_close(void);
 
 /* Starts the thread. `note` writes the line that says how many were left out; it is called by the thread.
  * 0 or -errno. */
 int log_out_start(void (*note)(struct buf *, uint64_t lines));
-/* Waits until all that is queued is written, `ms` at most. */
+/* Waits until the queue is written, `ms` at most. */
 void log_out_flush(unsigned ms);
 
-/* Whole lines, with their line ends. To stderr: in order with the log where that is stderr too. To stdout:
- * past the queue. Both wait for a reader SYNC_MS at most where no thread writes for them. */
+/* Whole lines, with their line ends: into the log, and to stdout past the queue. Where no thread writes, both
+ * wait for a reader SYNC_MS at most. */
 void log_out_line(const char *line, size_t n);
-void log_out_stderr(const char *line, size_t n);
 void log_out_stdout(const char *line, size_t n);
-
-uint64_t log_out_left_out(void); /* lines, since the process began */
 
 #endif

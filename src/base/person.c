@@ -21,17 +21,12 @@ static unsigned char lower_ascii(unsigned char c)
 
 bool person_same(const char *a, const char *b)
 {
-    return person_compare(a, b) == 0;
+    return strcasecmp(a, b) == 0; /* the process stays in the plain locale: ASCII alone */
 }
 
 bool person_same_n(const char *a, size_t an, const char *b, size_t bn)
 {
     return text_equal_nocase_n(a, an, b, bn);
-}
-
-int person_compare(const char *a, const char *b)
-{
-    return strcasecmp(a, b); /* the process stays in the plain locale: ASCII alone */
 }
 
 char *person_key(char *to, const char *name)

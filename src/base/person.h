@@ -13,8 +13,6 @@
 
 bool person_same(const char *a, const char *b);
 bool person_same_n(const char *a, size_t an, const char *b, size_t bn);
-/* Order of names, 0 where person_same(). */
-int person_compare(const char *a, const char *b);
 /* Writes the name as bytes that are equal where the names are the same, with a NUL; returns what is behind
  * it. */
 char *person_key(char *to, const char *name);

@@ -2,10 +2,9 @@
 /*
  * timers.c - a binary heap of deadlines, earliest first.
  *
- * heap[0] is never used, so that slot 0 can mean "not running" and a zeroed deadline is a stopped one.
- * Equal times fire in the order of their start. timers_run() fires only what was started before it began
- * (order < fence): a deadline that restarts itself with delay 0 waits for the next run, the loop cannot
- * starve.
+ * heap[0] is never used, so that slot 0 can mean "not running" and a zeroed deadline is a stopped one. Equal
+ * times fire in the order of their start. timers_run() fires only what was started before it began (order <
+ * fence): a deadline that restarts itself with delay 0 waits for the next run, the loop cannot starve.
  */
 #include "base/timers.h"
 

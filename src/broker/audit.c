@@ -65,10 +65,10 @@ void audit_number(struct audit_note *n, const char *name, int64_t value)
 
 void audit_moment(struct audit_note *n, const char *name, int64_t wall_ms)
 {
-    char text[AUDIT_TIME_SIZE];
+    char text[CLOCK_RFC3339_SIZE];
 
     if (wall_ms > 0)
-        audit_text(n, name, audit_time(wall_ms, text));
+        audit_text(n, name, clock_rfc3339_ms(wall_ms, text));
 }
 
 void audit_url(struct audit_note *n, const char *name, const char *url)

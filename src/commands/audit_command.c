@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * audit_command.c - verifies audit files; see audit_command.h.
+ * audit_command.c - verifies audit files; see commands.h.
  *
  * Files may be given in any order: they are sorted by the number of their first line. The head, which records
  * the end of the trail, is `audit.head` beside the newest of them unless --head names another. It is read
@@ -10,7 +10,7 @@
  *
  * Not here: what is a defect (audit/audit_verify.h).
  */
-#include "commands/audit_command.h"
+#include "commands/commands.h"
 
 #include "audit/audit_verify.h"
 

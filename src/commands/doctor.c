@@ -13,7 +13,7 @@
  *
  * Output is written to stdout in one piece at the end; only errors are logged.
  */
-#include "commands/doctor.h"
+#include "commands/commands.h"
 
 #include "base/json.h"
 #include "base/log.h"

@@ -28,15 +28,6 @@
 
 #define NOTE_SIZE 400
 
-static const char *const kind_words[KIND_NKINDS] = {
-    [KIND_LOCAL] = "local",
-    [KIND_DOMAIN_LINKED] = "domain-linked",
-    [KIND_APPLICATION] = "application",
-    [KIND_DATABASE] = "database",
-    [KIND_CLOUD] = "cloud",
-    [KIND_ALIAS] = "alias",
-};
-
 /* ---- the list ---- */
 
 static bool is_listed(const struct account_list *list, const struct account *account)
@@ -87,7 +78,7 @@ static bool list_kind(struct doctor *d, const struct account_query *query, char 
         return list_failed(d, &fault);
     }
     (void)snprintf(note + used, NOTE_SIZE - used, " %zu %s", add_shown(d, asked.call.accounts),
-                   kind_words[query->kind]);
+                   account_kind_word(query->kind));
     vault_call_free(&asked.call);
     return true;
 }

@@ -21,7 +21,7 @@
 #include "base/address.h"
 #include "broker/identity/host_names.h"
 #include "broker/identity/usermap.h"
-#include "commands/doctor.h"
+#include "commands/commands.h"
 #include "commands/doctor_report.h"
 #include "loop/loop.h"
 

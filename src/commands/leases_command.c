@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * leases_command.c - `jumpgate leases`; see leases_command.h.
+ * leases_command.c - `jumpgate leases`; see commands.h.
  *
  *   list          shows all leases, oldest first
  *   release ID    ends one lease, of any session
@@ -13,7 +13,7 @@
  *
  * Not here: printing (leases_print.c), the store (leases_offline.c).
  */
-#include "commands/leases_command.h"
+#include "commands/commands.h"
 
 #include "base/json.h"
 #include "base/text.h"
@@ -110,13 +110,6 @@ struct sink {
     void *arg;
 };
 
-static int64_t time_of(const cJSON *object, const char *name)
-{
-    int64_t wall_ms = 0;
-
-    return clock_parse_vault_date(json_text(object, name), &wall_ms) ? 0 : wall_ms;
-}
-
 static bool show_lease(const cJSON *json, const struct sink *sink)
 {
     const cJSON *list = json_get(json, "sessions"), *one;
@@ -136,8 +129,8 @@ static bool show_lease(const cJSON *json, const struct sink *sink)
                              .credential_id = json_text(json, "credential_id"),
                              .state = json_text(json, "state"),
                              .adopted = cJSON_IsTrue(json_get(json, "adopted")),
-                             .created_wall_ms = time_of(json, "created_at"),
-                             .expires_wall_ms = time_of(json, "expires_at"),
+                             .created_wall_ms = clock_vault_date(json_text(json, "created_at")),
+                             .expires_wall_ms = clock_vault_date(json_text(json, "expires_at")),
                              .attempts = json_number(json, "attempts"),
                              .last_error = json_text(json, "last_error"),
                          });

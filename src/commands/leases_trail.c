@@ -64,7 +64,7 @@ static void close_when_written(struct leases_trail *t)
         return;
     audit_free(t->audit.audit);
     t->audit.audit = NULL;
-    (void)run_audit_close(&t->audit, t->closed, t->closed_arg);
+    run_audit_close(&t->audit, t->closed, t->closed_arg);
 }
 
 static void on_recorded(struct audit_wait *wait, int err)

@@ -16,7 +16,7 @@
  * the store it writes to, and metrics are unregistered before the objects they point to. At the end the loop
  * must be empty; an open handle is a bug and makes the exit code 1.
  */
-#include "commands/run.h"
+#include "commands/commands.h"
 
 #include "backends/password_safe/password_safe.h"
 #include "base/container_of.h"
@@ -31,7 +31,6 @@
 #include "commands/reload.h"
 #include "commands/run_audit.h"
 #include "commands/run_site.h"
-#include "commands/run_witness.h"
 #include "commands/sandbox_policy.h"
 #include "commands/unprivileged.h"
 #include "handlers/routes.h"
@@ -136,7 +135,7 @@ static void sign_out(struct run *r)
     if (r->store)
         r->store->ops->close(r->store, on_part_closed, r);
     r->store = NULL;
-    (void)run_audit_close(&r->audit, on_part_closed, r);
+    run_audit_close(&r->audit, on_part_closed, r);
     on_part_closed(r);
 }
 
@@ -179,11 +178,6 @@ static void start_flushing(struct run *r)
     http_drain(r->server);
 }
 
-static struct run *run_of_hook(struct loop_hook *hook)
-{
-    return CONTAINER_OF(hook, struct run, hook);
-}
-
 /* Once: the first secrets fit nearly always, so this may come long after the start. */
 static void warn_unlocked_secrets(struct run *r)
 {
@@ -201,7 +195,7 @@ static void warn_unlocked_secrets(struct run *r)
 
 static void on_iteration(struct loop_hook *hook)
 {
-    struct run *r = run_of_hook(hook);
+    struct run *r = CONTAINER_OF(hook, struct run, hook);
 
     warn_unlocked_secrets(r);
     if (r->state == DRAINING && !http_busy(r->server) && broker_idle(r->broker))

@@ -6,6 +6,7 @@
 
 #include "audit/audit_writer.h"
 #include "broker/audit.h"
+#include "broker/broker.h"
 #include "conf/conf.h"
 
 struct loop;
@@ -23,7 +24,11 @@ bool run_audit_open(struct run_audit *, struct loop *, const struct conf *, char
 void run_audit_rotate(struct run_audit *);
 /* Records the end; `audit` is not used afterwards. */
 void run_audit_stop(struct run_audit *);
-/* Finishes the writes. True = `closed` comes later; false = there is nothing to close. */
-bool run_audit_close(struct run_audit *, void (*closed)(void *arg), void *arg);
+/* Finishes the writes, then calls `closed`; without an open writer it does nothing. */
+void run_audit_close(struct run_audit *, void (*closed)(void *arg), void *arg);
+
+/* After the store has been read and before requests are served. For check-outs in the trail's last part
+ * without an end or a row, recovery is started; the log and the trail record how many. */
+void run_witness(const struct conf *, struct broker *, struct audit *);
 
 #endif

@@ -8,12 +8,13 @@
  *   sandbox_policy_serve   no capabilities; the list of system calls
  *
  * Files are allowed by directory, because certificates, keys, logs and resolv.conf are renewed by renaming: a
- * rule for a file would stay with the old file. A link is allowed together with the directory it leads to.
+ * rule for a file would apply to the old file alone. A link is allowed together with the directory of its
+ * target.
  *
- * Consequences for operators (docs/security.md): a gateway that runs as root has root's name but not root's
- * capabilities, so that root must own the files it needs (with `sandbox = off`, --allow-root keeps the
- * capabilities); a reload cannot open a port under 1024 or name a file in a directory that was not named at
- * the start.
+ * Consequences for operators (docs/security.md): a gateway that runs as root has root's uid and not root's
+ * capabilities, so root must own the files that it needs (with `sandbox = off`, --allow-root keeps the
+ * capabilities); a reload cannot open a port under 1024, and cannot name a file in a directory that the first
+ * configuration did not name.
  */
 #include "commands/sandbox_policy.h"
 
@@ -30,7 +31,7 @@
 
 #define FIRST_FREE_PORT 1024
 
-/* Read by libraries: names, certificates, time zones, modules of the resolver, /proc/self. */
+/* Libraries read these: names, certificates, time zones, modules of the resolver, /proc/self. */
 static const char *const system_paths[] = {
     "/etc",
     "/usr",
@@ -82,8 +83,7 @@ static void allow_configured(struct path_rules *f, const struct conf *conf, cons
     const struct conf_gateway *g = &conf->gateway;
 
     allow_file(f, conf_file, SANDBOX_READ);
-    /* A rule needs an existing directory, and none can be made later. If this fails, the store reports why.
-     */
+    /* A rule needs an existing directory. If mkdir() fails, the store reports why. */
     (void)mkdir(g->state_dir, 0700);
     allow_path(f, g->state_dir, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_SOCKET);
     allow_file(f, g->audit_file, SANDBOX_READ | SANDBOX_WRITE);
@@ -189,7 +189,7 @@ int sandbox_policy_start(const struct conf *conf, const char *conf_file, bool ke
     if (err)
         return policy_failed(why, "capabilities", err);
     if (conf->gateway.sandbox != SANDBOX_ON || !sandbox_wanted(conf))
-        return 0; /* which files it would refuse is known only by refusing them */
+        return 0; /* Landlock has no mode that only logs */
     version = restrict_files(conf, conf_file);
     if (version < 0)
         return policy_failed(why, "files", version);

@@ -62,11 +62,10 @@ static bool owns_state_dir(const char *path, char why[UNPRIVILEGED_WHY_SIZE])
 
     if (stat(path, &st) != 0 || st.st_uid == geteuid())
         return true;
-    (void)snprintf(
-        why, UNPRIVILEGED_WHY_SIZE,
-        "%.300s (mode %04o) belongs to uid %lu and the gateway runs as uid %lu; set `user` in [gateway] to "
-        "its owner, or chown it",
-        path, (unsigned)(st.st_mode & 07777), (unsigned long)st.st_uid, (unsigned long)geteuid());
+    (void)snprintf(why, UNPRIVILEGED_WHY_SIZE,
+                   "%.300s (mode %04o) belongs to uid %lu and the gateway runs as uid %lu; set `user` in "
+                   "[gateway] to its owner, or chown it",
+                   path, (unsigned)(st.st_mode & 07777), (unsigned long)st.st_uid, (unsigned long)geteuid());
     return false;
 }
 

@@ -4,13 +4,12 @@
  *
  *   file -> conf_read -> draft (sections, lines, notes) -> conf_check, conf_check_files -> struct conf
  *
- * The draft lives only here. A struct conf is made when the draft has no errors, and takes over what its
- * sections own; so it is whole or it is not there. The digest is made of every key of every section in the
- * order of the table, in canonical form: two files that mean the same have the same digest, whatever their
- * comments, order of keys and spelling of defaults.
+ * The draft exists only here. A draft without errors becomes a struct conf, which takes over the memory of
+ * its sections: a struct conf is complete or does not exist. The digest covers every key of every section in
+ * the order of the table and in canonical form: comments, the order of keys and explicit defaults do not
+ * change it.
  *
- * Not here: the keys (conf_table.c), the questions asked (conf_check.c, conf_files.c), printing
- * (conf_print.c).
+ * Not here: the keys (conf_table.c), the checks (conf_check.c, conf_files.c), printing (conf_print.c).
  */
 #include "base/digest.h"
 #include "base/text.h"
@@ -49,8 +48,8 @@ static int read_all(int fd, struct buf *text)
 
 static int read_file(const char *path, struct buf *text)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY |
-                            O_NONBLOCK); /* a pipe without a writer is not waited for */
+    int fd =
+        open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* a pipe without a writer does not block */
     struct stat st;
     int err;
 
@@ -75,7 +74,7 @@ static size_t count_parts(struct conf_draft *d, enum conf_section section)
     return n;
 }
 
-/* Moves the objects of one kind into an array; their parts keep nothing. NULL when out of memory. */
+/* Moves the objects of one kind from their parts into an array. NULL when out of memory. */
 static void *take_parts(struct conf_draft *d, enum conf_section section, size_t *n)
 {
     size_t size = conf_sections[section].size, count = count_parts(d, section), i = 0;
@@ -118,7 +117,7 @@ static int default_audit_file(struct conf_gateway *g)
     return 0;
 }
 
-/* The draft gives its objects away; what was taken before memory ran out is freed with `conf`. */
+/* Moves the objects of the draft into `conf`. On -ENOMEM conf_free() frees the objects moved so far. */
 static int take_all(struct conf_draft *d, struct conf *conf)
 {
     struct conf_part *gateway = conf_draft_next(d, SECTION_GATEWAY, NULL);
@@ -140,7 +139,7 @@ static int take_all(struct conf_draft *d, struct conf *conf)
     return default_audit_file(&conf->gateway);
 }
 
-/* ---- over every section of a finished configuration ---- */
+/* ---- all sections of a finished configuration ---- */
 
 typedef void visit_fn(enum conf_section, const char *name, void *object, void *arg);
 

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf_change.c - what differs between two configurations, and the exchange of their values.
+ * conf_change.c - compares two configurations, and exchanges their values.
  *
- * The idea: the table knows every key, so comparing is printing both values in canonical form and comparing
- * the texts, and whether a reload may change a key is a flag of its row. What the table cannot say is which
- * sections there are: clients are free, listeners, vaults and the site are not.
+ * The idea: two values of a key are compared by their canonical texts, and a flag of the key's row says
+ * whether a reload may change it. The rule for sections is here: clients may be added and removed, listeners,
+ * vaults and the site may not.
  *
- * The exchange swaps whole structs of listeners, vaults and the site at their places, and the array of
- * clients.
+ * The exchange swaps the structs of listeners, vaults and the site in place, and the array of clients.
  *
- * Not here: contents of the files that keys name. They may change under the same name; their users read
- * them again.
+ * Not here: the contents of files that keys name. Their users read them again at each reload.
  */
 #include "conf/conf_change.h"
 
@@ -32,7 +30,7 @@ static void add_name(struct conf_change *c, const char *title, const char *key, 
         (void)buf_printf(&c->names, "%s.%s", title, key);
     if (what)
         (void)buf_printf(&c->names, "%s (%s)", title, what);
-    c->names.failed = false; /* cut, not broken: it is a line of a log */
+    c->names.failed = false; /* a cut list is accepted: it is for the log */
 }
 
 static void refuse_change(struct conf_change *c, const char *title, const char *what)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf_check.c - what is missing from a configuration, and what in it does not go together.
+ * conf_check.c - missing keys and sections of a configuration, and keys that contradict each other.
  *
- * One function per question, each over all sections of its kind. A mistake is reported where the operator
- * will change something: at the key if it is there, else at the section's header. What cannot work is an
- * error; what works but is probably not meant is a warning.
+ * One function per rule, over all sections of its kind. A mistake is reported at the line of the key, or at
+ * the section's header where the key is missing. A configuration that cannot work is an error; one that works
+ * and is probably not intended is a warning.
  *
- * Not here: what is true of one key alone (the table), what needs a look at a file (conf_files.c).
+ * Not here: rules about one key alone (the table), checks that read a file (conf_files.c).
  */
 #include "base/address.h"
 #include "base/person.h"
@@ -31,7 +31,7 @@ static bool same_text(const char *a, const char *b)
     return (!a && !b) || (a && b && strcmp(a, b) == 0);
 }
 
-/* ---- what must be there ---- */
+/* ---- required sections and keys ---- */
 
 static void check_sections(struct conf_draft *d)
 {
@@ -49,7 +49,7 @@ static void check_sections(struct conf_draft *d)
 
     TAILQ_FOREACH(part, &d->parts, link)
     {
-        seen[part->section] = true; /* a section that is wrong by itself has its own message */
+        seen[part->section] = true; /* a section with a mistake has its own message */
         if (part->line > last)
             last = part->line;
     }
@@ -68,7 +68,7 @@ static void check_required(struct conf_draft *d, const struct conf_part *part)
                        conf_rows[i].name, conf_rows[i].name, conf_rows[i].example);
 }
 
-/* Both or neither of two keys; the missing one is named. */
+/* Two keys that are set together or not at all; the message names the missing one. */
 static void check_couple(struct conf_draft *d, const struct conf_part *part, const char *a, const char *b)
 {
     bool has_a = conf_part_has(part, a), has_b = conf_part_has(part, b);
@@ -76,6 +76,15 @@ static void check_couple(struct conf_draft *d, const struct conf_part *part, con
     if (has_a != has_b)
         conf_error(d, conf_part_line(part, has_a ? a : b), "`%s` needs `%s` beside it", has_a ? a : b,
                    has_a ? b : a);
+}
+
+/* Calls `twin` for the sections before this one, up to the first that it reports as the same. */
+static void check_twins(struct conf_draft *d, const struct conf_part *part,
+                        bool (*twin)(struct conf_draft *, const struct conf_part *, const struct conf_part *))
+{
+    FOR_EACH(d, part->section, other)
+    if (other == part || twin(d, part, other))
+        return;
 }
 
 /* ---- listeners ---- */
@@ -121,31 +130,24 @@ static void check_listener_tls(struct conf_draft *d, const struct conf_part *par
         conf_error(d, conf_part_line(part, "client_crl"),
                    "`client_crl` needs `client_ca`: without it no client shows a certificate");
     if (l->host && !l->is_unix && !address_is_loopback(l->host) && !tls)
-        conf_error(
-            d, conf_part_line(part, "address"),
-            "%s can be reached by other machines and must have TLS: set `tls_certificate` and `tls_key`, or "
-            "listen on 127.0.0.1, [::1] or unix:",
-            l->address);
+        conf_error(d, conf_part_line(part, "address"),
+                   "%s can be reached by other machines and must have TLS: set `tls_certificate` and "
+                   "`tls_key`, or listen on 127.0.0.1, [::1] or unix:",
+                   l->address);
 }
 
-/* A listener before this one on the same address; port 0 is another one each time. */
-static void check_listener_twin(struct conf_draft *d, const struct conf_part *part)
+/* Two listeners on one address; port 0 is a different port for each listener. */
+static bool listener_twin(struct conf_draft *d, const struct conf_part *part, const struct conf_part *other)
 {
-    const struct conf_listener *l = part->object;
+    const struct conf_listener *l = part->object, *o = other->object;
 
     if (!l->host || (!l->is_unix && !l->port))
-        return;
-    FOR_EACH(d, SECTION_LISTENER, other)
-    {
-        const struct conf_listener *o = other->object;
-        if (other == part)
-            return;
-        if (o->host && o->is_unix == l->is_unix && o->port == l->port && strcmp(o->host, l->host) == 0) {
-            conf_error(d, conf_part_line(part, "address"), "%s is already taken by [listener %s] in line %u",
-                       l->address, other->name, conf_part_line(other, "address"));
-            return;
-        }
-    }
+        return false;
+    if (!o->host || o->is_unix != l->is_unix || o->port != l->port || strcmp(o->host, l->host) != 0)
+        return false;
+    conf_error(d, conf_part_line(part, "address"), "%s is already taken by [listener %s] in line %u",
+               l->address, other->name, conf_part_line(other, "address"));
+    return true;
 }
 
 /* ---- clients ---- */
@@ -189,35 +191,26 @@ static void check_client_reach(struct conf_draft *d, const struct conf_part *par
         conf_warning(d, conf_part_line(part, "peer_uid"),
                      "[client %s] can never call: no listener is a Unix socket", part->name);
     if (c->certificate_san && c->peer_uid >= 0)
-        conf_warning(
-            d, conf_part_line(part, "peer_uid"),
-            "[client %s] needs a certificate and a Unix socket at once: only a Unix listener with TLS and "
-            "`client_ca` gives both",
-            part->name);
+        conf_warning(d, conf_part_line(part, "peer_uid"),
+                     "[client %s] needs a certificate and a Unix socket at once: only a Unix listener with "
+                     "TLS and `client_ca` gives both",
+                     part->name);
 }
 
-static void check_client_twin(struct conf_draft *d, const struct conf_part *part)
+static bool client_twin(struct conf_draft *d, const struct conf_part *part, const struct conf_part *other)
 {
-    const struct conf_client *c = part->object;
+    const struct conf_client *c = part->object, *o = other->object;
+    bool token = c->has_token && o->has_token && memcmp(c->token_sha256, o->token_sha256, 32) == 0;
+    bool none = !c->has_token && !o->has_token && (c->certificate_san || c->peer_uid >= 0);
+    bool same = none && same_text(c->certificate_san, o->certificate_san) && c->peer_uid == o->peer_uid;
 
-    FOR_EACH(d, SECTION_CLIENT, other)
-    {
-        const struct conf_client *o = other->object;
-        bool token = c->has_token && o->has_token && memcmp(c->token_sha256, o->token_sha256, 32) == 0;
-        bool none = !c->has_token && !o->has_token && (c->certificate_san || c->peer_uid >= 0);
-        if (other == part)
-            return;
-        if (token) {
-            conf_error(d, conf_part_line(part, "token_sha256"), "same token as [client %s] in line %u",
-                       other->name, conf_part_line(other, "token_sha256"));
-            return;
-        }
-        if (none && same_text(c->certificate_san, o->certificate_san) && c->peer_uid == o->peer_uid) {
-            conf_error(d, part->line, "[client %s] has the same identity as [client %s] in line %u",
-                       part->name, other->name, other->line);
-            return;
-        }
-    }
+    if (token)
+        conf_error(d, conf_part_line(part, "token_sha256"), "same token as [client %s] in line %u",
+                   other->name, conf_part_line(other, "token_sha256"));
+    else if (same)
+        conf_error(d, part->line, "[client %s] has the same identity as [client %s] in line %u", part->name,
+                   other->name, other->line);
+    return token || same;
 }
 
 /* ---- vaults ---- */
@@ -286,27 +279,21 @@ static bool same_sign_in(const struct conf_vault *a, const struct conf_vault *b)
            same_text(a->oauth_client_id, b->oauth_client_id);
 }
 
-/* A vault before this one that is the same: each of its requests would be reached by two ways. */
-static void check_vault_twin(struct conf_draft *d, const struct conf_part *part)
+/* One vault in two sections: each of its requests would belong to both. */
+static bool vault_twin(struct conf_draft *d, const struct conf_part *part, const struct conf_part *other)
 {
     char mine[ADDRESS_IDENTITY_SIZE], its[ADDRESS_IDENTITY_SIZE];
-    const struct conf_vault *v = part->object;
+    const struct conf_vault *v = part->object, *o = other->object;
 
     address_url_identity(v->url, mine);
-    FOR_EACH(d, SECTION_VAULT, other)
-    {
-        const struct conf_vault *o = other->object;
-        if (other == part || !*mine)
-            return;
-        address_url_identity(o->url, its);
-        if (strcmp(mine, its) == 0 && same_sign_in(v, o)) {
-            conf_error(d, conf_part_line(part, "url"),
-                       "[vault %s] is [vault %s] in line %u again: same `url` and same sign-in. Keep one of "
-                       "them, or give each its own API registration",
-                       part->name, other->name, conf_part_line(other, "url"));
-            return;
-        }
-    }
+    address_url_identity(o->url, its);
+    if (!*mine || strcmp(mine, its) != 0 || !same_sign_in(v, o))
+        return false;
+    conf_error(d, conf_part_line(part, "url"),
+               "[vault %s] is [vault %s] in line %u again: same `url` and same sign-in. Keep one of them, or "
+               "give each its own API registration",
+               part->name, other->name, conf_part_line(other, "url"));
+    return true;
 }
 
 static void check_vault_times(struct conf_draft *d, const struct conf_part *part)
@@ -320,13 +307,12 @@ static void check_vault_times(struct conf_draft *d, const struct conf_part *part
         conf_warning(d, conf_part_line(part, "connect_timeout"),
                      "`connect_timeout` is longer than `call_timeout`, which ends the wait first");
     if (conf_part_has(part, "minute") && v->minute_ms != 60000)
-        conf_warning(
-            d, conf_part_line(part, "minute"),
-            "`minute` is for simulators: a real vault would end requests at other times than the gateway "
-            "expects");
+        conf_warning(d, conf_part_line(part, "minute"),
+                     "`minute` is for simulators: a real vault would end requests at other times than the "
+                     "gateway expects");
 }
 
-/* What a session is compared with (left) or becomes (right): a name that cannot be one is a mistake. */
+/* A name that a session is compared with, or (`written`) that is sent to the vault. */
 static void check_name(struct conf_draft *d, const struct conf_part *part, const char *key, const char *text,
                        size_t n, enum person_part is, bool written)
 {
@@ -346,11 +332,10 @@ static void check_vault_users(struct conf_draft *d, const struct conf_part *part
         check_name(d, part, "run_as", v->run_as.item[i], strlen(v->run_as.item[i]), PERSON_FULL, true);
     for (size_t i = 0; i < v->run_as.n; i++)
         if (!strstr(v->run_as.item[i], "{username}"))
-            conf_warning(
-                d, conf_part_line(part, "run_as"),
-                "`run_as` template `%.80s` has no {username}: it lets every PRA user act as the same vault "
-                "user",
-                v->run_as.item[i]);
+            conf_warning(d, conf_part_line(part, "run_as"),
+                         "`run_as` template `%.80s` has no {username}: it lets every PRA user act as the "
+                         "same vault user",
+                         v->run_as.item[i]);
 }
 
 static void check_name_pairs(struct conf_draft *d, const struct conf_part *part, const char *key,
@@ -517,21 +502,21 @@ void conf_check(struct conf_draft *d)
         check_listener_tls(d, listener);
         check_unix_keys(d, listener);
         check_owner(d, listener);
-        check_listener_twin(d, listener);
+        check_twins(d, listener, listener_twin);
     }
     FOR_EACH(d, SECTION_CLIENT, client)
     {
         check_required(d, client);
         check_client_identity(d, client);
         check_client_reach(d, client);
-        check_client_twin(d, client);
+        check_twins(d, client, client_twin);
     }
     FOR_EACH(d, SECTION_VAULT, vault)
     {
         check_required(d, vault);
         check_vault_login(d, vault);
         check_vault_url(d, vault);
-        check_vault_twin(d, vault);
+        check_twins(d, vault, vault_twin);
         check_vault_times(d, vault);
         check_vault_users(d, vault);
         check_vault_names(d, vault);

@@ -2,9 +2,8 @@
 /*
  * conf_draft.c - a configuration while it is being read: sections and notes.
  *
- * A part begins with every default of its section parsed into it, so that a check never meets an unset
- * value. Notes have a maximum: a file of random bytes is refused with some hundred messages, not with a
- * million.
+ * A new part has the defaults of its section, so a check never reads an unset value. The number of notes is
+ * limited: a file of random bytes gives a few hundred messages, not a million.
  */
 #include "conf/conf_draft.h"
 
@@ -130,7 +129,7 @@ static void note_add(struct conf_draft *d, struct conf_note note)
     d->notes[d->nnotes++] = note;
 }
 
-/* Notes quote the file, and are read on a terminal. */
+/* Notes quote the file and are shown on a terminal. */
 static void only_printable(char *text)
 {
     for (; *text; text++)
@@ -172,8 +171,7 @@ void conf_warning(struct conf_draft *d, unsigned line, const char *fmt, ...)
     va_end(ap);
 }
 
-/* By line; notes of one line stay in the order they were made (insertion sort is stable, and the list short).
- */
+/* By line; notes of one line keep their order (insertion sort is stable, and the list is short). */
 static void notes_sort(struct conf_draft *d)
 {
     for (size_t i = 1; i < d->nnotes; i++) {
@@ -185,7 +183,7 @@ static void notes_sort(struct conf_draft *d)
     }
 }
 
-/* Texts of the file may be anything; they are read on a terminal. */
+/* A note may quote any bytes of the file and is shown on a terminal. */
 static void print_note(struct buf *out, const char *file, const struct conf_note *note)
 {
     utf8_visible(out, file, strlen(file));

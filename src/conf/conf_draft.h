@@ -2,10 +2,10 @@
  * conf_draft.h - a configuration while it is being read: its sections with their line numbers, and its
  * mistakes.
  *
- * The draft keeps what struct conf does not need: which line set which key, so that every check can point at
- * it, and the sections that are wrong themselves (`spare`): their keys are still checked, but they are not
- * compared with other sections. conf_read.c fills it, conf_check.c and conf_files.c judge it, conf.c turns it
- * into a struct conf.
+ * The draft has two things that struct conf does not have: the line of each key, for the messages of the
+ * checks, and the sections with a mistake of their own (`spare`), whose keys are checked and which are not
+ * compared with other sections. conf_read.c fills the draft, conf_check.c and conf_files.c check it, conf.c
+ * makes a struct conf of it.
  *
  * Notes are kept until the end and printed in the order of their lines. Out of memory sticks in `nomem`.
  */
@@ -49,7 +49,7 @@ struct conf_part *conf_draft_add(struct conf_draft *, enum conf_section, const c
 /* The next sound section of a kind after `part` (NULL = the first), or NULL. */
 struct conf_part *conf_draft_next(struct conf_draft *, enum conf_section, const struct conf_part *part);
 
-/* The line that set a key, or of the section's header where the default stands. */
+/* The line of a key, or of the section's header where the key has its default. */
 unsigned conf_part_line(const struct conf_part *, const char *key);
 bool conf_part_has(const struct conf_part *, const char *key);
 /* "[client pra]". Returns `out`. */
@@ -65,9 +65,9 @@ void conf_draft_print(struct conf_draft *, struct buf *out);
 
 /* conf_read.c: the text of the file into parts. The text is NUL-terminated after len bytes. */
 void conf_read(struct conf_draft *, const char *text, size_t len);
-/* conf_check.c: what is missing and what does not go together. */
+/* conf_check.c: missing keys and sections, contradictions. */
 void conf_check(struct conf_draft *);
-/* conf_files.c: whether the named files are there, sound, and guarded. */
+/* conf_files.c: existence, contents and permissions of the named files. */
 void conf_check_files(struct conf_draft *);
 
 #endif

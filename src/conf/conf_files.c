@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf_files.c - whether the files named in a configuration are there, sound, and guarded.
+ * conf_files.c - checks the files that a configuration names: existence, contents, permissions.
  *
- * Each must be a readable, regular file that is not empty. One that holds a secret should be readable by its
- * owner alone; credentials of the service manager are left out of that, since it guards their directory
- * itself. PEM files are read with OpenSSL, and a certificate must belong to its key: this is what would
- * otherwise fail at the first connection. Whatever others than its owner and root could change is refused,
- * the configuration and the state directory included (safe_path.h). Secrets are not kept; a private key read
- * here is freed, and thereby wiped, at once. A secret of one line of text is read for the same reason,
- * and cleared.
+ * Each must be a readable, regular file that is not empty. For a file with a secret there is a warning unless
+ * its owner alone can read it; credentials of the service manager are exempt, since it protects their
+ * directory. PEM files are read with OpenSSL, and a certificate must belong to its key: otherwise the first
+ * connection would fail. A path that users other than its owner and root could change is refused; that
+ * includes the configuration and the state directory (safe_path.h). No secret is kept: a private key is
+ * freed, and thereby wiped, after its check, and a secret of one line of text is cleared.
  */
+#include "base/certificate.h"
 #include "base/memory/secret.h"
 #include "base/safe_path.h"
 #include "conf/conf_draft.h"
@@ -43,12 +43,11 @@ static bool is_credential(const char *path)
 static void unreadable(struct conf_draft *d, unsigned line, const struct conf_row *row, const char *path,
                        int err)
 {
-    /* What stands in place of a secret's file may be the secret. */
+    /* The value may be the secret itself, written in place of a file name. */
     if (row->flags & CONF_SECRET && !strchr(path, '/'))
         conf_error(d, line,
                    "`%s` names no file that can be read: %s. The value is not shown: if it is the secret "
-                   "itself, put "
-                   "it into a file and write the file's name here",
+                   "itself, put it into a file and write the file's name here",
                    row->name, strerror(err));
     else
         conf_error(d, line, "`%s`: cannot read %s: %s", row->name, path, strerror(err));
@@ -67,7 +66,7 @@ static void judge_file(struct conf_draft *d, unsigned line, const struct conf_ro
                      row->name, path);
 }
 
-/* Leaves the errors in the draft; a PEM check follows only for a file that passed. */
+/* Errors go into the draft. True = the file is good, and a PEM check may follow. */
 static bool check_file(struct conf_draft *d, const struct conf_part *part, const struct conf_row *row)
 {
     unsigned line = part->at[row - conf_rows];
@@ -98,17 +97,7 @@ static const char *sound_file(const struct conf_part *part, const bool *sound, c
 
 /* ---- PEM ---- */
 
-static X509 *read_certificate(const char *path)
-{
-    BIO *in = BIO_new_file(path, "r");
-    X509 *cert = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
-
-    BIO_free(in);
-    ERR_clear_error();
-    return cert;
-}
-
-/* An encrypted key is refused, not asked about on the terminal. */
+/* An encrypted key is refused; OpenSSL would ask for the passphrase on the terminal. */
 static int on_passphrase(char *out, int size, int writing, void *asked)
 {
     (void)out;
@@ -142,7 +131,7 @@ static X509 *check_certificate(struct conf_draft *d, const struct conf_part *par
                                const char *path)
 {
     unsigned line = conf_part_line(part, key);
-    X509 *cert = path ? read_certificate(path) : NULL;
+    X509 *cert = certificate_read(path);
 
     if (path && !cert)
         conf_error(d, line, "`%s`: %s holds no certificate in PEM form", key, path);
@@ -199,7 +188,7 @@ static void check_list(struct conf_draft *d, const struct conf_part *part, const
 
 /* ---- secrets ---- */
 
-/* `forbidden`: what would break the header that it goes into. */
+/* `forbidden`: characters that would end the value in the HTTP header of the sign-in. */
 static void check_line(struct conf_draft *d, const struct conf_part *part, const bool *sound, const char *key,
                        const char *forbidden)
 {
@@ -216,10 +205,10 @@ static void check_line(struct conf_draft *d, const struct conf_part *part, const
     secret_clear(&secret);
 }
 
-/* ---- who could change them ---- */
+/* ---- permissions of the path ---- */
 
-/* We, and whom the gateway will be: root checks for another user, who then is the owner of the state
- * directory. */
+/* The process's own user, and the user of the gateway: `[gateway] user`, or, where root runs the check, the
+ * owner of the state directory. */
 static void trust_users(struct safe_path_owners *owners, const struct conf_gateway *g, const char *state_dir)
 {
     const struct passwd *pw = g && g->user ? getpwnam(g->user) : NULL;

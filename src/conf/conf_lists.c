@@ -5,7 +5,7 @@
  *
  * Words are separated by blanks. A word that occurs twice is a mistake: the second one usually was meant to
  * be something else. Templates know a fixed set of placeholders (the row's choices); an unknown one, or a
- * lone brace, is found here and not when the first user signs in. A pair is divided at its last colon, so
+ * lone brace, is reported here and not when the first user signs in. A pair is divided at its last colon, so
  * that the left side may hold one; both sides must be there, and where the row has choices the right side is
  * one of them. Two pairs with the same left side contradict each other and are a mistake as well.
  *
@@ -44,7 +44,7 @@ int conf_choice_index(const char *choices, const char *word, size_t len)
     return -1;
 }
 
-/* The nearest choice into `hint`, or "". */
+/* Writes "; did you mean …" with the nearest choice into `hint`, or "". */
 static void choice_hint(const char *choices, const char *word, size_t len, char *hint, size_t size)
 {
     char typed[WORD_SIZE], known[16][WORD_SIZE];
@@ -58,6 +58,11 @@ static void choice_hint(const char *choices, const char *word, size_t len, char 
         did_you_mean_offer(&near, known[i]);
     }
     (void)did_you_mean_hint(&near, hint, size);
+}
+
+void conf_clear_zero(const struct conf_row *row, void *object)
+{
+    memset(conf_field(row, object), 0, row->size);
 }
 
 int conf_refuse(char why[CONF_WHY_SIZE], const char *fmt, ...)
@@ -78,7 +83,7 @@ int conf_refuse_choice(const struct conf_row *row, const char *word, size_t len,
     return conf_refuse(why, "knows only: %s%s", row->choices, hint);
 }
 
-/* Reads a list of choices into their indexes, in order. 0, or -EINVAL and why. */
+/* Writes the indexes of the choices in `text`, in its order. 0, or -EINVAL and why. */
 static int choices_parse(const struct conf_row *row, const char *text, int index[32], size_t *n, char *why)
 {
     const char *word;
@@ -217,7 +222,7 @@ static const char *last_colon(const char *word, size_t len)
     return memrchr(word, ':', len);
 }
 
-/* 0 or -EINVAL and why; `word` is not the first on the list. */
+/* -EINVAL and why if the word, or the left side of the pair, is on the list already. */
 static int check_new(const struct conf_list *list, const char *word, size_t len, bool pair, char *why)
 {
     size_t n = pair ? (size_t)(last_colon(word, len) - word) + 1 : len;

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * conf_numbers.c - types of the configuration whose value is a number: durations, sizes, counts, choices,
- * rates.
+ * rates, permissions, user ids.
  *
- * Durations, sizes and counts are one thing, a whole number times a unit, held as uint64_t in the smallest
- * unit and printed in the largest that holds it whole. A duration must say its unit: a bare 60 is the classic
- * way to be wrong by a factor of sixty. A choice is the index of its word, in a bool or an enum by the
- * member's size.
+ * A duration, size or count is a whole number times a unit. It is a uint64_t in the smallest unit, and is
+ * printed in the largest unit that keeps it whole. A duration needs its unit: a bare 60 could be seconds or
+ * minutes. A choice is the index of its word, in a bool or an enum by the size of the member.
  *
  * Not here: texts (conf_texts.c), lists of words (conf_lists.c).
  */
@@ -25,7 +24,7 @@ static const struct conf_unit size_units[] = {
     {"", 1}, {"K", 1024}, {"k", 1024}, {"M", 1024 * 1024}, {"G", 1024 * 1024 * 1024}, {NULL, 0}};
 static const struct conf_unit count_units[] = {{"", 1}, {NULL, 0}};
 
-/* All digits at the start of text; false when there are none, or more than fit into the number. */
+/* Reads the digits at the start of text; false when there are none, or the number does not fit. */
 static bool read_digits(const char *text, const char **rest, uint64_t *out)
 {
     uint64_t n = 0;
@@ -52,7 +51,7 @@ void conf_number_print(const struct conf_type *type, uint64_t value, struct buf 
 {
     const struct conf_unit *best = type->units;
 
-    /* Nothing is `0s` or plain `0`, not `0h`. */
+    /* Zero is printed as `0s` or `0`, not as `0h`. */
     for (const struct conf_unit *u = type->units; u->name; u++)
         if (value ? value % u->factor == 0 : u->factor <= 1000)
             best = u;
@@ -102,11 +101,6 @@ static void number_print(const struct conf_row *row, const void *object, struct 
     conf_number_print(row->type, number_get(row, object), out);
 }
 
-void conf_clear_zero(const struct conf_row *row, void *object)
-{
-    memset(conf_field(row, object), 0, row->size);
-}
-
 #define NUMBER_TYPE(title, wanted, scale)                                                                    \
     {                                                                                                        \
         .what = (title), .needs = (wanted), .units = (scale), .parse = number_parse, .print = number_print,  \
@@ -133,7 +127,7 @@ static void choice_set(const struct conf_row *row, void *object, unsigned value)
 
 static int choice_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
 {
-    /* The words people write for no and yes, even index = no. */
+    /* Other words for no (even index) and yes. */
     static const char *const switches[] = {"no", "yes", "false", "true", "off", "on"};
     int index = conf_choice_index(row->choices, text, strlen(text));
 
@@ -241,7 +235,7 @@ static int uid_parse(const struct conf_row *row, const char *text, void *object,
 {
     int64_t uid;
 
-    /* The largest uid is no user: it means "none" to the kernel. */
+    /* The largest uid is no user: for the kernel it means "none". */
     if (!text_int(text, 0, (int64_t)UINT32_MAX - 1, &uid))
         return conf_refuse(why, "needs a numeric user id (see: id -u NAME)");
     memcpy(conf_field(row, object), &uid, sizeof(uid));
@@ -257,7 +251,7 @@ static void uid_print(const struct conf_row *row, const void *object, struct buf
         (void)buf_printf(out, "%" PRId64, uid);
 }
 
-/* 0 is root, so that none must be something else. */
+/* 0 is root, so -1 means none. */
 static void uid_clear(const struct conf_row *row, void *object)
 {
     const int64_t none = -1;

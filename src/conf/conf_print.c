@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf_print.c - the table of the configuration for readers: an annotated file, and a page of Markdown.
+ * conf_print.c - prints the table of the configuration: an annotated file, and a page of Markdown.
  *
- * Both are generated, so that neither can be forgotten when a row changes: conf/jumpgate.conf is the output
- * of conf_print_defaults(), docs/configuration.md that of conf_print_doc(), and tests compare them byte for
- * byte. In the annotated file every key is commented out: an operator's file then shows what was decided, and
- * a later version may improve a default. A key without default shows an example instead.
+ * Both are generated, so that a changed row changes them: conf/jumpgate.conf is the output of
+ * conf_print_defaults(), docs/configuration.md that of conf_print_doc(), and tests compare them byte for
+ * byte. In the annotated file every key is commented out: an operator's file then shows the operator's
+ * decisions alone, and a later version may improve a default. A key without default has an example.
  */
 #include "conf/conf_table.h"
 
@@ -171,7 +171,7 @@ void conf_print_defaults(struct buf *out)
 
 /* ---- the page ---- */
 
-/* A table cell: the letters that Markdown would take for its own are escaped. */
+/* A table cell: letters with a meaning in Markdown are escaped. */
 static void print_cell(struct buf *out, const char *text)
 {
     for (; *text; text++) {

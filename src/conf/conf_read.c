@@ -2,13 +2,13 @@
 /*
  * conf_read.c - from the bytes of the file to sections and values.
  *
- * inih takes lines apart into key and value; it is fed line by line (read_line), so that the line at hand is
- * always known. Section headers are taken here, because inih cuts their names short and is silent about a
- * section without keys. Lines are handed over without leading blanks and comments: a value ends with its line
+ * inih splits a line into key and value. It gets one line at a time (read_line), so the number of the line is
+ * always known. Section headers are read here, because inih cuts their names short and does not report a
+ * section without keys. inih gets lines without leading blanks and comments: a value ends with its line
  * whatever the indentation, and both # and ; start a comment at the beginning of a line or after a blank.
  *
- * Every mistake is noted and reading goes on. Keys of a section that is wrong itself are checked as well;
- * only those of an unknown kind of section are skipped, because there is nothing to check them against.
+ * Every mistake is noted, and reading continues. The keys of a section with a mistake are checked as well;
+ * only the keys of an unknown kind of section are skipped, because no row describes them.
  */
 #include "base/did_you_mean.h"
 #include "base/json.h"
@@ -29,17 +29,17 @@ struct reader {
     struct conf_draft *draft;
     const char *next, *end; /* text not yet read */
     unsigned line;
-    bool key_expected; /* the last line handed over has not come back as a key yet */
+    bool key_expected; /* inih has not yet reported the last line as a key */
     bool too_many;
     bool outside;           /* before the first section */
-    struct conf_part *part; /* section at hand; NULL = skipping */
+    struct conf_part *part; /* the present section; NULL = its keys are skipped */
 };
 
 #define OWN_FILE(key) "put it into a file of its own and name that file with `" key "`"
 #define HASH          "write the SHA-256 of the token as `token_sha256` (printf %s \"$TOKEN\" | sha256sum)"
 #define EVENTS_HASH   "write its SHA-256 as `events_token_sha256` (printf %s \"$TOKEN\" | sha256sum)"
 
-/* Keys that people write where the secret should stay in a file, and what to write instead. */
+/* Keys that would put a secret into this file, and the keys to use instead. */
 static const struct trap {
     enum conf_section section;
     const char *key, *instead;
@@ -110,7 +110,7 @@ static bool section_sound(struct reader *r, enum conf_section kind, const char *
     return false;
 }
 
-/* `text` is what stands between the brackets. */
+/* `text`: between the brackets. */
 static void section_open(struct reader *r, char *text)
 {
     char *word = text + strspn(text, " \t"), *name;
@@ -170,7 +170,7 @@ static void unknown_key(struct reader *r, const char *key)
                did_you_mean_hint(&near, hint, sizeof(hint)));
 }
 
-/* The value is repeated in the message, unless it may be a secret. */
+/* The message repeats the value, unless it may be a secret. */
 static void bad_value(struct reader *r, const struct conf_row *row, const char *value, const char *why)
 {
     if (row->flags & CONF_SECRET)
@@ -207,7 +207,7 @@ static void key_set(struct reader *r, const char *key, const char *value)
         bad_value(r, row, value, why);
 }
 
-/* inih's handler. The section it knows is not used, see above. */
+/* inih's handler. Its `section` is not used, see above. */
 static int on_key(void *user, const char *section, const char *name, const char *value)
 {
     struct reader *r = user;
@@ -266,7 +266,7 @@ static bool line_take(struct reader *r, const char **bytes, size_t *n)
     return true;
 }
 
-/* The line before this one must have come back as a key, if it was one. */
+/* inih must have reported the line before this one as a key, if it was one. */
 static void line_settle(struct reader *r)
 {
     if (r->key_expected)
@@ -274,7 +274,7 @@ static void line_settle(struct reader *r)
     r->key_expected = false;
 }
 
-/* Settles a section header here and leaves an empty line; anything else that has letters must be a key. */
+/* Reads a section header and leaves an empty line; any other line that is not empty must be a key. */
 static void line_sort(struct reader *r, char *line)
 {
     size_t len = strlen(line);
@@ -294,7 +294,7 @@ static void line_sort(struct reader *r, char *line)
     line[0] = '\0';
 }
 
-/* inih's reader, shaped like fgets: puts one line, or an empty one in place of what is settled here. */
+/* inih's reader, with the interface of fgets(): one line, or an empty one in place of a line read here. */
 static char *read_line(char *to, int room, void *stream)
 {
     struct reader *r = stream;

@@ -2,9 +2,9 @@
 /*
  * conf_table.c - every key of the configuration, one row each.
  *
- * The help is what an operator reads, in the printed file and in the documentation: it says what the key
- * decides and when one would change it. Ranges are wide enough for tests and simulators; where a value is
- * legal but unwise, conf_check.c warns.
+ * Operators read the help in the printed file and in the documentation: it says what the key decides and when
+ * to change it. Ranges allow values for tests and simulators; conf_check.c warns of a legal value that is
+ * unwise.
  *
  * Invariants, checked by a test: rows are grouped by section in the order of enum conf_section, names are
  * unique within a section, every default passes its own parser and range, every row has a help text, and a
@@ -32,7 +32,7 @@
 #define PRA(key, member)      .section = SECTION_PRA, .name = (key), MEMBER(conf_pra, member)
 #define BETWEEN(low, high)    .min = (low), .max = (high)
 
-/* Laid out by hand: the formatter makes tables of texts unreadable. */
+/* Formatted by hand: clang-format makes tables of texts unreadable. */
 /* clang-format off */
 const struct conf_section_info conf_sections[SECTION_N] = {
     [SECTION_GATEWAY] = {

@@ -4,10 +4,7 @@
  * A row (struct conf_row) describes one key; its type (struct conf_type) knows how a text becomes a value and
  * back. Everything that is true of one key alone is in its row; what two keys or two sections have to do with
  * each other is in conf_check.c. Rows are grouped by section, in the order an operator should meet them; that
- * order is also the order of the printed file and of the digest.
- *
- * To add a key: a member in conf/conf.h, a row in conf_table.c, then write the output of
- * `jumpgate config --defaults` to conf/jumpgate.conf and of `--doc` to docs/configuration.md.
+ * order is also the order of the printed file and of the digest. To add a key: CONTRIBUTING.md.
  */
 #ifndef JG_CONF_CONF_TABLE_H
 #define JG_CONF_CONF_TABLE_H

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf_texts.c - types of the configuration whose value is a text: names, files, addresses, URLs, token
- * digests.
+ * conf_texts.c - types of the configuration whose value is a text: names, files, addresses, URLs, templates,
+ * token digests.
  *
- * All of them own a copy. A file name may begin with $CREDENTIALS_DIRECTORY/ (or ${CREDENTIALS_DIRECTORY}/,
- * or systemd's %d/), which stands for the directory where the service manager puts credentials; nothing else
- * is taken from the environment. Values are texts only here: whether a file can be read is asked in
- * conf_files.c.
+ * Each value is a copy of its own. A file name may begin with $CREDENTIALS_DIRECTORY/ (or
+ * ${CREDENTIALS_DIRECTORY}/, or systemd's %d/), the directory of the service manager's credentials; no other
+ * variable of the environment is used.
+ *
+ * Not here: the files themselves (conf_files.c).
  */
 #include "base/address.h"
 #include "base/text.h"
@@ -81,7 +82,7 @@ static int template_parse(const struct conf_row *row, const char *text, void *ob
     return err ? err : text_parse(row, text, object, why);
 }
 
-/* What follows a credentials prefix, or NULL. */
+/* The text after a credentials prefix, or NULL. */
 static const char *credential_name(const char *text)
 {
     static const char *const prefixes[] = {"$CREDENTIALS_DIRECTORY/", "${CREDENTIALS_DIRECTORY}/", "%d/"};
@@ -105,9 +106,8 @@ static int file_parse(const struct conf_row *row, const char *text, void *object
     if (!name)
         return set_text(row, object, text);
     if (!dir || !*dir)
-        return conf_refuse(
-            why, "names a credential, but CREDENTIALS_DIRECTORY is not set: systemd sets it for a unit "
-                 "with LoadCredential=");
+        return conf_refuse(why, "names a credential, but CREDENTIALS_DIRECTORY is not set: systemd sets it "
+                                "for a unit with LoadCredential=");
     n = snprintf(path, sizeof(path), "%s/%s", dir, name);
     if (n < 0 || (size_t)n >= sizeof(path))
         return conf_refuse(why, "is too long for a file name");
@@ -228,9 +228,8 @@ static int digest_parse(const struct conf_row *row, const char *text, void *obje
     (void)row;
     if (strlen(text) != 2 * sizeof(c->token_sha256) ||
         !text_unhex(c->token_sha256, sizeof(c->token_sha256), text))
-        return conf_refuse(why,
-                           "needs the SHA-256 of the token as 64 hexadecimal digits (printf %%s \"$TOKEN\" | "
-                           "sha256sum), never the token itself");
+        return conf_refuse(why, "needs the SHA-256 of the token as 64 hexadecimal digits (printf %%s "
+                                "\"$TOKEN\" | sha256sum), never the token itself");
     c->has_token = true;
     return 0;
 }

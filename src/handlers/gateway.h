@@ -133,11 +133,13 @@ struct request_context {
     TAILQ_ENTRY(request_context) link;
     const struct route *route;
     struct http_req *req;
-    struct client *client;           /* NULL = the route is for any caller */
-    struct op *op;                   /* the broker's operation, while it works */
-    struct termination *termination; /* NULL = none is under way */
-    char *target;                    /* decoded by read_target(); NULL = nothing */
-    uint64_t timeout_ms;             /* the caller's timeout, from the head on; in start(): the time left */
+    struct client *client; /* NULL = the route is for any caller */
+    struct op *op;         /* the broker's operation, while it works */
+    /* Work that goes on without the request: called when the context ends. NULL = none. */
+    void (*left)(struct termination *);
+    struct termination *termination;
+    char *target;        /* decoded by read_target(); NULL = nothing */
+    uint64_t timeout_ms; /* the caller's timeout, from the head on; in start(): the time left */
     uint64_t started_us;
     struct buf body; /* of the response, RESPONSE_MAX at most */
     struct jsonw json;
@@ -154,7 +156,6 @@ struct request_context {
 
 /* terminate.c: the kill switch of an operator's release */
 void terminate_start(struct request_context *, const char *lease_id);
-void termination_leave(struct termination *); /* its request ends without it; NULL is fine */
 
 /* pra_events.c */
 void pra_events_init(struct pra_events *, struct timers *, struct audit *);

@@ -140,7 +140,8 @@ static void count_and_log(struct request_context *ctx, const struct http_req *re
 static void ctx_free(struct request_context *ctx)
 {
     buf_free(&ctx->body);
-    termination_leave(ctx->termination);
+    if (ctx->left)
+        ctx->left(ctx->termination);
     free(ctx->target);
     free(ctx);
 }

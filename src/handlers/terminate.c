@@ -42,15 +42,14 @@ static void termination_free(struct termination *t)
 {
     audit_unwait(t->gateway->audit, &t->recorded);
     if (t->ctx)
-        t->ctx->termination = NULL;
+        t->ctx->left = NULL;
     TAILQ_REMOVE(&t->gateway->terminations, t, link);
     free(t);
 }
 
-void termination_leave(struct termination *t)
+static void on_context_end(struct termination *t)
 {
-    if (t)
-        t->ctx = NULL;
+    t->ctx = NULL;
 }
 
 void gateway_end_terminations(struct gateway *gw)
@@ -234,6 +233,7 @@ static struct termination *termination_new(struct request_context *ctx, const ch
     (void)text_copy(t->client, sizeof(t->client), ctx->client->conf->name);
     (void)text_copy(t->request_id, sizeof(t->request_id), ctx->request_id);
     ctx->termination = t;
+    ctx->left = on_context_end;
     TAILQ_INSERT_TAIL(&ctx->gateway->terminations, t, link);
     return t;
 }

@@ -66,7 +66,7 @@ TEST(one_goes_out_of_line)
     assert_ptr_equal(priority_queue_peek(&priority_queue), &front);
     priority_queue_remove(&priority_queue, &a);
     priority_queue_remove(&priority_queue, &back);
-    assert_int_equal(priority_queue_count(&priority_queue), 2);
+    assert_int_equal(priority_queue.n[CALL_NEW], 2);
     assert_ptr_equal(priority_queue_take(&priority_queue), &front);
     assert_ptr_equal(priority_queue_take(&priority_queue), &b);
     assert_null(priority_queue_take(&priority_queue));
@@ -157,7 +157,7 @@ TEST(who_is_served_before_its_turn_counts_in_the_wait)
         priority_queue_serve(&priority_queue, &crowd[999 - i]);
     }
     assert_in_range(wait_ms(), 7900, 8100);
-    assert_int_equal(priority_queue_count(&priority_queue), 800);
+    assert_int_equal(priority_queue.n[CALL_NEW], 800);
 }
 
 /* Many at once, then nothing: what counts is how many in what time. */

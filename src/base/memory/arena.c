@@ -6,18 +6,18 @@
  *   span     [struct span][block][block]...          64 kB, aligned to its size, blocks of one class
  *   block    [struct block][n bytes][canary]...      aligned to 16
  *
- * A span is found from a pointer by its alignment, so freeing needs no search and no size. Each class
- * keeps the spans that have space; an emptied span returns to all classes unless it is the last with space.
- * Allocating and freeing are a few steps each, whatever the size of the arena. Regions of spans stay until
- * the end, a large block's region goes with it. A span is made when it is needed, so that a region costs no
- * memory beyond what was once in use.
+ * The alignment of spans gives the span of a pointer, so freeing needs no search and no size. Each class has
+ * a list of its spans with space; an empty span returns to the list that all classes share, unless it is the
+ * last of its class with space. Allocating and freeing are a few steps each, whatever the size of the arena.
+ * A region of spans is kept until the arena is freed; the region of a large block is freed with the block. A
+ * span is made when it is needed, so a region uses no memory beyond its spans.
  *
- * Invariants: a free block is all zero behind its head. The canary before a block is made of its address,
- * its size and a random number, its complement marks a free one. What describes regions lies outside of
- * them: a forked child finds the regions empty, and may only make an arena of its own.
+ * Invariants: a free block is all zero behind its head. The canary before a block is made of its address, its
+ * size and a random number; a free block has the complement. The descriptions of regions are outside of the
+ * regions: in a forked child the regions are empty, and the child may only make an arena of its own.
  *
- * Under AddressSanitizer everything that is not given out is poisoned, so that it sees what it would see of
- * malloc().
+ * Under AddressSanitizer all memory outside of allocated blocks is poisoned, so the sanitizer detects the
+ * same errors as with malloc().
  */
 #include "base/memory/arena.h"
 
@@ -49,8 +49,8 @@
 #define SPAN_MAGIC   UINT64_C(0x7370616e6a756d70)
 #define TAIL         sizeof(uint64_t)
 
-/* Sizes of blocks, head and canary included. Buffers double: each power of two has its class with room for
- * both. */
+/* Sizes of blocks, head and canary included. Buffers double: a power of two with head and canary has a class.
+ */
 /* clang-format off */
 static const uint32_t class_size[] = {
     48, 64, 96, 128, 160, 192, 256, 320, 384, 512, 640, 768, 1024, 1280, 1536, 2048, 2560, 3072, 4096,
@@ -60,7 +60,7 @@ static const uint32_t class_size[] = {
 #define NCLASSES (sizeof(class_size) / sizeof(class_size[0]))
 
 struct block {
-    uint32_t size; /* as asked for */
+    uint32_t size; /* as requested */
     uint32_t next; /* free: number of the next free block of the span + 1, 0 = none */
     uint64_t canary;
 };
@@ -70,8 +70,8 @@ struct span {
     struct region *region;
     LIST_ENTRY(span) link; /* spans of the class with room, or free spans */
     uint32_t class;
-    uint32_t used;  /* blocks given out */
-    uint32_t fresh; /* blocks from this number on were never given out */
+    uint32_t used;  /* allocated blocks */
+    uint32_t fresh; /* blocks from this number on were never allocated */
     uint32_t free;  /* first free block + 1, 0 = none */
     uint64_t unused[2];
 };
@@ -84,7 +84,7 @@ struct region {
     size_t mapped;
     char *base;
     size_t size;
-    size_t made; /* bytes from the start that have become spans; nothing behind them was ever written */
+    size_t made; /* bytes from the start that are spans; the bytes behind them were never written */
     bool locked;
 };
 
@@ -94,11 +94,11 @@ struct arena {
     struct span_list with_room[NCLASSES];
     struct region *filling; /* the latest region of spans; NULL = none */
     size_t limit, taken, unlocked, blocks;
-    uint64_t secret; /* what canaries are made of */
+    uint64_t secret; /* the random part of canaries */
     pthread_t owner;
 };
 
-/* Says why with one line and ends: memory that was written to by accident is not to be trusted again. */
+/* Writes one line and aborts: after a stray write no memory of the process can be trusted. */
 __attribute__((noreturn)) static void die_corrupt(const char *why)
 {
     char line[256];
@@ -118,7 +118,8 @@ static void check_thread(const struct arena *a)
 
 /* ---- regions ---- */
 
-/* What the system may refuse (old kernel, RLIMIT_MEMLOCK) costs protection, not service. */
+/* A refusal of the system (old kernel, RLIMIT_MEMLOCK) weakens the protection and does not stop the service.
+ */
 static void protect_pages(struct region *r)
 {
     (void)madvise(r->base, r->size, MADV_DONTDUMP);
@@ -184,7 +185,7 @@ static struct span *span_at(char *base, struct region *r)
     return s;
 }
 
-/* For spans: of the usual size, smaller near the limit. */
+/* A region for spans: of the usual size, smaller near the limit. */
 static struct region *region_of_spans(struct arena *a)
 {
     size_t room = a->limit > a->taken ? (a->limit - a->taken) / SPAN_SIZE : 0;
@@ -236,7 +237,8 @@ static bool span_full(const struct span *s)
     return !s->free && s->fresh == span_blocks(s);
 }
 
-/* Goes to all classes: the heads of its blocks, now zero, will lie elsewhere. */
+/* Returns the span to the shared list. Its blocks are zeroed: another class has their heads at other places.
+ */
 static void span_retire(struct arena *a, struct span *s)
 {
     size_t written = (size_t)s->fresh * class_size[s->class];
@@ -255,7 +257,7 @@ static uint64_t canary_of(const struct arena *a, const struct block *b)
     return a->secret ^ (uint64_t)(uintptr_t)b ^ ((uint64_t)b->size << 32);
 }
 
-/* Head, canary behind, and the bytes between shown to the sanitizer. */
+/* Writes head and canary, and unpoisons the bytes between them. */
 static void *block_open(const struct arena *a, struct block *b, size_t n)
 {
     char *bytes = (char *)(b + 1);
@@ -268,7 +270,7 @@ static void *block_open(const struct arena *a, struct block *b, size_t n)
     return bytes;
 }
 
-/* Checks and wipes. */
+/* Checks both canaries and wipes the block. */
 static void block_close(const struct arena *a, struct block *b)
 {
     uint64_t before = canary_of(a, b), behind = 0;
@@ -371,7 +373,7 @@ void arena_release(struct arena *a, void *p)
     region_free(a, s->region);
 }
 
-/* There are few regions: one for each megabyte. */
+/* A linear search: there is one region for each megabyte. */
 bool arena_owns(const struct arena *a, const void *p)
 {
     const struct region *r;

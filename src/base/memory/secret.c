@@ -65,8 +65,9 @@ int secret_open(size_t limit, char why[256])
     why[0] = '\0';
     if (may_lock < wanted)
         (void)snprintf(why, 256,
-                       "RLIMIT_MEMLOCK lets %" PRIu64 " of %" PRIu64 " kB be locked; what is beyond may be "
-                       "swapped out: raise LimitMEMLOCK, lower secret_memory, or encrypt the swap",
+                       "RLIMIT_MEMLOCK lets %" PRIu64 " of %" PRIu64
+                       " kB be locked; what is beyond may be swapped out: raise LimitMEMLOCK, lower "
+                       "secret_memory, or encrypt the swap",
                        may_lock / 1024, wanted / 1024);
     if (arena)
         arena_limit(arena, limit);

@@ -98,15 +98,6 @@ struct priority_queue_item *priority_queue_take(struct priority_queue *q)
     return (struct priority_queue_item *)(void *)item;
 }
 
-size_t priority_queue_count(const struct priority_queue *q)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < CALL_NCLASSES; i++)
-        n += q->n[i];
-    return n;
-}
-
 uint64_t priority_queue_wait_ms(const struct priority_queue *q, const struct fair_queue_party *party,
                                 double usual_ms)
 {

@@ -54,7 +54,6 @@ void priority_queue_serve(struct priority_queue *, struct priority_queue_item *)
 struct priority_queue_item *priority_queue_take(struct priority_queue *); /* NULL = the queue is empty */
 struct priority_queue_item *
 priority_queue_peek(const struct priority_queue *); /* what priority_queue_take() would return */
-size_t priority_queue_count(const struct priority_queue *);
 /* How long a CALL_NEW of this party (as in priority_queue_add) would wait; 0 = none is before it. See
  * wait_estimate_ms(). */
 uint64_t priority_queue_wait_ms(const struct priority_queue *, const struct fair_queue_party *party,
