@@ -104,7 +104,7 @@ static bool uid_shown(int64_t wanted, const struct http_peer *peer)
     return peer->is_unix && wanted == (int64_t)peer->uid;
 }
 
-/* `hash` is NULL where no token was shown. */
+/* `hash` is NULL where there is no token. */
 static bool client_matches(const struct conf_client *c, const uint8_t *hash, const struct http_peer *peer)
 {
     bool token = !c->has_token || (hash && bytes_equal(hash, c->token_sha256, DIGEST_SIZE));

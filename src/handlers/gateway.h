@@ -91,7 +91,7 @@ enum route_flags {
 };
 
 struct route {
-    const char *path;        /* `{id}` stands for one segment */
+    const char *path;        /* `{id}` = one segment */
     enum http_method method; /* HTTP_GET_ (HEAD as well) or HTTP_POST_ (with a JSON body) */
     unsigned permit;         /* enum conf_permission; 0 = for any caller */
     unsigned flags;

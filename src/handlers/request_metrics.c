@@ -2,8 +2,8 @@
 /*
  * request_metrics.c - counters of requests: by operation and status, their duration by operation.
  *
- * A counter is made with its first request, so that the page shows the combinations that have occurred and
- * not every one that could.
+ * A counter is made with its first request, so that the page has the combinations that have occurred and
+ * not every possible one.
  *
  * Metrics point into this table: the end of the program unregisters all of them before
  * request_metrics_free(). Not here: gauges and the page itself (metrics_page.c).

@@ -15,7 +15,7 @@
 
 struct audit;
 struct store;
-struct gateway; /* everything a handler may ask: handlers/gateway.h */
+struct gateway; /* everything a handler may use: handlers/gateway.h */
 
 struct gateway_opts {
     struct loop *loop;

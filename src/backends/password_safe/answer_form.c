@@ -2,16 +2,15 @@
 /*
  * answer_form.c - did the vault itself write this answer? The one place that decides it.
  *
- * Only a genuine answer counts, one that the vault wrote. A proxy, a firewall, a load balancer or the web
- * server in front of the vault's API may answer in the vault's place, with any status and mostly with an HTML
- * page. Such an answer says nothing about a user, an account or a request. A refusal is genuine when
+ * A proxy, a firewall, a load balancer or the web server in front of the vault's API may answer in the
+ * vault's place, with any status and mostly with an HTML page (docs/password-safe.md). A refusal is genuine
+ * when
  *
  *   - it is no HTML page: it does not call itself HTML and does not begin with `<`;
  *   - its body has a form that the vault uses for this status (the table below);
  *   - the operation's row gives this status a meaning (operations.c).
  *
- * After an answer that is not genuine, a read has failed, and an operation with effects may have happened. A
- * 2xx that is no page is genuine only if the operation's reader understands it (parse.c).
+ * A 2xx that is no page is genuine only if the operation's reader understands it (parse.c).
  *
  * Not here: what a refusal means (errors.c).
  */

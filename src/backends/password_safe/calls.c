@@ -25,8 +25,7 @@
  *
  * A call that has not been sent by `begin_by_ms` ends unsent (overload.c).
  *
- * Not here: the choice of a session (sessions.c), the meaning of answers
- * (parse.c, errors.c).
+ * Not here: the choice of a session (sessions.c), the meaning of answers (parse.c, errors.c).
  */
 #include "backends/password_safe/internal.h"
 #include "base/container_of.h"
@@ -423,7 +422,7 @@ enum ps_next ps_call_read(struct ps_call *call)
 }
 
 /* A page may come from a web server that has lost the session as well, so the session is dropped in any case.
- * That the user was signed in shows that this is no refusal of the user, so a call with effects may have
+ * The user was signed in, so this is no refusal of the user, and a call with effects may have
  * happened. */
 static void session_refused(struct ps_call *call)
 {

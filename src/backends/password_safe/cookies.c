@@ -4,8 +4,8 @@
  *
  * The vault and a load balancer in front of it may set several cookies, on any answer. The jar keeps all of
  * them in the order they came; a later cookie replaces the earlier one of the same name. All go back in one
- * Cookie header: servers answer 401 to several headers, and to attributes that are sent back. So everything
- * from the first `;` of a Set-Cookie on is dropped. Names and values are opaque.
+ * Cookie header: servers answer 401 to several headers, and to attributes that are sent back. Names and
+ * values are opaque.
  *
  * Max-Age and Expires are read for one thing: a cookie that expires at once is removed from the jar. Max-Age
  * counts before Expires (RFC 6265); one that cannot be read counts as absent.

@@ -24,7 +24,7 @@
  * session and its call point at each other. A user is kept while `ncalls` is not 0, so it outlives its calls.
  *
  * Order that matters: done() of an operation is the last thing a function does with a call, and `depth` keeps
- * the vault alive meanwhile. What is decided while an operation is being called ends later, through a
+ * the vault in memory meanwhile. What is decided while an operation is being called ends later, through a
  * deadline.
  */
 #ifndef JG_BACKENDS_PS_INTERNAL_H
@@ -61,7 +61,7 @@
 #define PS_ACCEPT            "Accept: application/json\r\n"
 #define PS_REFUSED_MIN       500 /* ms of back-off after a refused sign-in, doubling to ... */
 #define PS_REFUSED_MAX       30000
-#define PS_FORGET_AFTER      60000 /* a refused user is remembered this long */
+#define PS_FORGET_AFTER      60000 /* a refused user is kept in memory this long */
 #define PS_FAILED_MIN        100   /* ms of back-off after a failed sign-in, doubling to ... */
 #define PS_FAILED_MAX        2000
 #define PS_SIGNIN_BUDGET     20   /* sign-ins of one vault that are under way or failed within ... */
@@ -166,10 +166,10 @@ struct ps_op {
     const char *name;
     const char *method;
     bool effects;  /* it changes something at the vault: without an answer it may have happened */
-    bool repeat;   /* loop/upstream may send it again by itself on a dead connection */
+    bool repeat;   /* loop/upstream may send it again by itself on a lost connection */
     bool secret;   /* the answer is one */
     bool approval; /* 4034 says that an approver is asked first; elsewhere it has no meaning */
-    bool quotes;   /* the text of a 400 may stand in a fault's detail: the call has no request id in it */
+    bool quotes;   /* the text of a 400 may be in a fault's detail: the call has no request id in it */
     enum vault_result on_400, on_403, on_404, on_409; /* of a genuine refusal; FAILED = never genuine */
     enum ps_next (*read)(struct ps_call *);           /* a 2xx answer: fills in call->out */
     int (*next_page)(struct ps_call *); /* after PS_MORE: writes the target of the next page; 0 or -errno */
@@ -440,7 +440,7 @@ void ps_error_refused(struct fault *, const struct call *); /* of a sign-in */
 /* A 401 to a call of a user who was signed in. */
 void ps_error_session_refused(const struct ps_op *, const struct call *, struct vault_call *);
 void ps_error_deadline(struct vault_call *);
-/* May the call be tried again? *delay_ms = how long the vault asks to wait, 0 = it does not. */
+/* May the call be tried again? *delay_ms = the Retry-After of the vault, 0 = none. */
 bool ps_error_is_retryable(const struct ps *, const struct call *, uint64_t *delay_ms);
 
 #endif

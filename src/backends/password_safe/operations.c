@@ -31,7 +31,7 @@ static int write_page(struct ps_call *call)
 }
 
 /*
- * A request is not .repeat: only calls.c may send it again, which then knows that it did. The results are
+ * A request is not .repeat: only calls.c may send it again, and remembers that. The results are
  * those of refusals in the vault's own form (answer_form.c); FAILED = the vault never answers this operation
  * with this status.
  */

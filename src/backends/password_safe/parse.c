@@ -77,7 +77,7 @@ static int row_add(struct ps_call *call, const cJSON *object)
         row.isa = false;
     }
     if (!row.account)
-        return 0; /* an alias that stands for no account at present: there is nothing to show */
+        return 0; /* an alias without an account at present: there is nothing to list */
     row.kind = call->kind == KIND_NKINDS ? row_kind(&row, object) : call->kind;
     return account_list_add(call->out->accounts, &row);
 }
@@ -203,7 +203,8 @@ static bool is_schedule(const cJSON *object)
            json_get_nocase(object, "RequireReason") || json_get_nocase(object, "RequireTicketSystem");
 }
 
-/* The vault chooses the schedule that asks least: a need is one only where every open schedule has it. */
+/* The vault chooses the schedule with the fewest needs: a need is one only where every open schedule has it.
+ */
 static void policy_add(struct vault_policy *policy, const cJSON *schedule)
 {
     bool approval, reason = ps_flag(schedule, "RequireReason"),
@@ -323,7 +324,7 @@ enum ps_next ps_parse_request(struct ps_call *call)
 
 /*
  * Some releases wrap the secret: {"Credentials":"..."} or {"Password":"..."}. Read into secret memory and as
- * it is: a mended password would be another one. 0, -ENOENT for null, or -errno.
+ * it is: a repaired password would be another one. 0, -ENOENT for null, or -errno.
  */
 static int wrapped_secret(const struct buf *body, struct secret *out)
 {
@@ -442,7 +443,7 @@ static bool is_partial(const cJSON *tree, const cJSON *rows)
 }
 
 /*
- * What is missing in this list is taken for ended, so it is believed as a whole or not at all: one row
+ * What is missing in this list counts as ended, so it is used as a whole or not at all: one row
  * without a request id that can be read may be the very request that is looked for.
  */
 enum ps_next ps_parse_requests(struct ps_call *call)

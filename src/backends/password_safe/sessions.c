@@ -2,13 +2,10 @@
 /*
  * sessions.c - vault users, their vault sessions, and the calls that wait for a session.
  *
- * Two spellings of a name that differ in ASCII case alone are one user (base/person.h): sessions, back-off,
- * refusals and the share of the queues count together. The sign-in carries the spelling that came first.
- *
- * Every call acts as one user, and a vault session belongs to one user for all its life. The vault serialises
- * the calls of one session, so a user has up to sessions_per_user of them, and each serves one call at a
- * time. Calls wait in the order of base/queue/priority_queue.h. At most one sign-in of a user is under way;
- * another follows while calls still wait and there is room.
+ * Two spellings of a name that differ in ASCII case alone are one user (base/person.h). A vault session
+ * belongs to one user for all its life and serves one call at a time; a user has up to sessions_per_user of
+ * them. Calls wait in the order of base/queue/priority_queue.h. At most one sign-in of a user is under way;
+ * another follows while calls still wait and the limit is not reached.
  *
  * Life of a session: sign-in -> idle <-> busy -> signed out after session_idle, or dropped on a 401.
  * Life of a user:    first call -> (sessions, calls, sign-in) -> freed as soon as it has none of them, or,

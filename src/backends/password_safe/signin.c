@@ -10,8 +10,7 @@
  *
  *   session   200 with a cookie and the JSON object about the user
  *   refused   401 or 403 (and 400 to a token request) that is no HTML page: a fact about this user or this
- *             registration. The refusal is remembered, and the next sign-in waits 500 ms, doubling to 30 s;
- *             where the vault asks for a second factor it waits 30 s at once
+ *             registration, which is remembered while the next sign-in waits
  *   failed    everything else says nothing about the user; signin_backoff.c decides when the next may begin
  *
  * The function given to ps_signin_start() gets the outcome once, unless the sign-in is cancelled. Texts with

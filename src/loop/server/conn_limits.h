@@ -17,17 +17,25 @@
 
 TAILQ_HEAD(http_conns, http_conn);
 
-/* The fair queues of the server; a peer is one party in each. */
-enum conn_line { LINE_STRANGERS, LINE_INSISTENT, LINE_HANDSHAKES, LINE_URGENT, LINE_REQUESTS, CONN_NLINES };
+/* The fair queues of the server, the read queues first; a peer is one party in each. */
+enum conn_queue {
+    QUEUE_STRANGERS,
+    QUEUE_INSISTENT,
+    QUEUE_HANDSHAKES,
+    NREAD_QUEUES,
+    QUEUE_URGENT = NREAD_QUEUES,
+    QUEUE_REQUESTS,
+    CONN_NQUEUES
+};
 
 struct conn_peer {
     char origin[HTTP_ORIGIN_SIZE];
     size_t n; /* connections */
-    struct fair_queue_party lines[CONN_NLINES];
+    struct fair_queue_party queues[CONN_NQUEUES];
     /* strangers.c: its connections without a client, before and after an answered ClientHello; oldest first
      */
-    struct http_conns silent, heard;
-    size_t nsilent, nheard;
+    struct http_conns silent, answered;
+    size_t nsilent, nanswered;
     TAILQ_ENTRY(conn_peer) link; /* among the peers with a similar number of them */
     UT_hash_handle hh;
 };

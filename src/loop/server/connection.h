@@ -46,7 +46,7 @@ enum conn_phase {
  */
 enum conn_place { PLACE_COUNTED, PLACE_SEPARATE, PLACE_OVER_LIMIT };
 
-/* How far a stranger's connection has come: over TLS it shows good will before it identifies a client. */
+/* How far a stranger's connection has come: over TLS it makes progress before it identifies a client. */
 enum stranger_stage { STAGE_SILENT, STAGE_HELLO, STAGE_ESTABLISHED };
 
 /* What follows when a response is sent. */
@@ -116,11 +116,11 @@ struct listener {
     struct tls_context *tls;
     struct deadline pause;
     SLIST_ENTRY(listener) link;
-    TAILQ_ENTRY(listener) door_link;
+    TAILQ_ENTRY(listener) waiting_link;
     bool is_unix, open;
-    bool separate;  /* its connections have a limit of their own */
-    bool at_door;   /* in server->door */
-    bool exhausted; /* the last accept failed: no descriptors or memory */
+    bool separate;   /* its connections have a limit of their own */
+    bool is_waiting; /* in server->waiting */
+    bool exhausted;  /* the last accept failed: no descriptors or memory */
     unsigned
         full_iterations; /* iterations in which nothing was accepted because max_connections was reached */
     char *name, *path;   /* path: the Unix socket's file */
@@ -135,10 +135,8 @@ struct listener {
 /* Connections that wait to be read; their peers alternate. */
 struct read_queue {
     struct fair_queue conns;
-    enum conn_line line;
     enum loop_work work; /* the budget each read is taken from (loop_step) */
 };
-enum { QUEUE_STRANGERS, QUEUE_INSISTENT, QUEUE_HANDSHAKES, NREAD_QUEUES };
 
 #define STRANGER_SIZES 24
 
@@ -166,8 +164,8 @@ struct http_server {
     struct deadline serve_queues; /* serves the read queues */
     struct strangers strangers;
     SLIST_HEAD(, listener) listeners;
-    TAILQ_HEAD(, listener) door; /* those at which strangers wait for room; the first one is next */
-    struct deadline open_door;   /* tries them again */
+    TAILQ_HEAD(, listener) waiting; /* until strangers may be accepted; the first one is next */
+    struct deadline accept_waiting; /* tries them again */
     size_t nconns, nover_limit, nseparate, busy;
     size_t secret;  /* bytes that connections hold in secret memory */
     size_t handles; /* open handles of listeners and connections */
@@ -235,12 +233,11 @@ void read_queue_leave(struct http_conn *);    /* if it is in a queue */
 void strangers_init(struct http_server *);
 void strangers_enter(struct http_conn *); /* a stranger, unless the connection itself identifies a client */
 void strangers_advance(struct http_conn *, enum stranger_stage); /* it keeps its place for longer */
-void strangers_check_certificate(struct http_conn *); /* it has shown a certificate, perhaps a client's */
+void strangers_check_certificate(struct http_conn *); /* its certificate has arrived, perhaps a client's */
 void strangers_forget(struct http_conn *);            /* it closes: it is no longer counted */
 void strangers_count_bytes(struct http_conn *); /* counts the bytes it holds; may close it, and others */
-/* May one more connection be accepted, if need be by closing a stranger's? Else *wait_ms says when to ask
- * again; UINT64_MAX = no.
- */
+/* May one more connection be accepted, if need be by closing a stranger's? Else *wait_ms = when to try again;
+ * UINT64_MAX = never. */
 bool strangers_have_room(struct http_server *, uint64_t *wait_ms);
 bool strangers_make_room(struct http_server *);   /* closes a stranger's connection; false = there is none */
 bool strangers_may_log(const struct http_conn *); /* may a line about this connection be logged? */

@@ -6,8 +6,8 @@
  * here. When descriptors run out, libuv's own accepting closes waiting clients or calls back without end;
  * here accepting pauses for PAUSE_MS, logs that once, and goes on.
  *
- * The door: when strangers have no room (strangers.c), a listener is not watched but waits at the door; when
- * there is room the listeners there alternate, one connection each.
+ * When no stranger may be accepted (strangers.c), a listener is not watched and waits in a list; afterwards
+ * the listeners of the list alternate, one connection each.
  *
  * Unix sockets: an existing file is removed only if it is a socket on which no process listens. Mode and
  * owner are set between bind and listen, before a client can connect. On close the file is removed if it is
@@ -38,7 +38,7 @@
 #define LISTENER_MAGIC  0x6c697374U
 #define BACKLOG         4096 /* a connect over it is repeated by the peer's kernel after a second */
 #define ACCEPT_BATCH    128  /* per iteration, so that many new connections do not delay the open ones */
-#define MAX_WAITING     1024 /* strangers that wait: in the kernel for room, and accepted to be read */
+#define MAX_WAITING     1024 /* strangers that wait: in the kernel, and accepted to be read */
 #define PAUSE_MS        100  /* when descriptors or memory run out */
 #define FULL_ITERATIONS 2    /* a new connection waits so long for others to be closed */
 #define MAX_OVER        64   /* connections being answered 503 */
@@ -161,60 +161,60 @@ static enum accepted accept_one(struct listener *l, uint64_t *wait_ms)
     return ACCEPTED;
 }
 
-/* ---- the door: listeners whose strangers wait for room ---- */
+/* ---- listeners whose strangers wait ---- */
 
-static void leave_door(struct listener *l)
+static void leave_waiting(struct listener *l)
 {
-    if (l->at_door)
-        TAILQ_REMOVE(&l->server->door, l, door_link);
-    l->at_door = false;
+    if (l->is_waiting)
+        TAILQ_REMOVE(&l->server->waiting, l, waiting_link);
+    l->is_waiting = false;
 }
 
-static void go_to_door(struct listener *l)
+static void join_waiting(struct listener *l)
 {
     uv_poll_stop(&l->poll);
-    TAILQ_INSERT_TAIL(&l->server->door, l, door_link);
-    l->at_door = true;
+    TAILQ_INSERT_TAIL(&l->server->waiting, l, waiting_link);
+    l->is_waiting = true;
 }
 
 /* No connection waits at it: it accepts as soon as one arrives. */
 static void watch_again(struct listener *l)
 {
-    leave_door(l);
+    leave_waiting(l);
     if (!timer_running(&l->pause))
         on_pause_over(&l->pause);
 }
 
-static void on_open_door(struct deadline *deadline);
+static void on_accept_waiting(struct deadline *deadline);
 
-static void open_door_in(struct http_server *server, uint64_t ms)
+static void accept_waiting_in(struct http_server *server, uint64_t ms)
 {
-    if (timer_start(loop_timers(server->loop), &server->open_door, ms, on_open_door) == 0)
+    if (timer_start(loop_timers(server->loop), &server->accept_waiting, ms, on_accept_waiting) == 0)
         return;
-    while (!TAILQ_EMPTY(&server->door)) /* without a timer: accept again at once */
-        watch_again(TAILQ_FIRST(&server->door));
+    while (!TAILQ_EMPTY(&server->waiting)) /* without a timer: accept again at once */
+        watch_again(TAILQ_FIRST(&server->waiting));
 }
 
-static void on_open_door(struct deadline *deadline)
+static void on_accept_waiting(struct deadline *deadline)
 {
-    struct http_server *server = CONTAINER_OF(deadline, struct http_server, open_door);
+    struct http_server *server = CONTAINER_OF(deadline, struct http_server, accept_waiting);
     struct listener *l;
     uint64_t wait_ms = 0;
 
-    for (int i = 0; i < ACCEPT_BATCH && (l = TAILQ_FIRST(&server->door)); i++) {
+    for (int i = 0; i < ACCEPT_BATCH && (l = TAILQ_FIRST(&server->waiting)); i++) {
         enum accepted done = accept_one(l, &wait_ms);
 
         if (done == ACCEPT_NO_ROOM)
             break;
-        leave_door(l);
+        leave_waiting(l);
         if (done == ACCEPTED && l->open)
-            go_to_door(l);
+            join_waiting(l);
         else if (l->open)
             watch_again(l);
         wait_ms = 0;
     }
-    if (!TAILQ_EMPTY(&server->door))
-        open_door_in(server, wait_ms);
+    if (!TAILQ_EMPTY(&server->waiting))
+        accept_waiting_in(server, wait_ms);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -226,16 +226,16 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     (void)events;
     if (l->magic != LISTENER_MAGIC || status < 0)
         return;
-    if (!l->is_unix && !TAILQ_EMPTY(&l->server->door)) { /* it does not pass those that wait */
-        go_to_door(l);
+    if (!l->is_unix && !TAILQ_EMPTY(&l->server->waiting)) { /* it does not pass those that wait */
+        join_waiting(l);
         return;
     }
     for (int i = 0; i < ACCEPT_BATCH && l->open && done == ACCEPTED; i++)
         done = accept_one(l, &wait_ms);
     if (done != ACCEPT_NO_ROOM)
         return;
-    go_to_door(l);
-    open_door_in(l->server, wait_ms);
+    join_waiting(l);
+    accept_waiting_in(l->server, wait_ms);
 }
 
 /* ---- TCP ---- */
@@ -398,7 +398,7 @@ void listener_close(struct listener *l)
     if (!l->open)
         return;
     l->open = false;
-    leave_door(l);
+    leave_waiting(l);
     timer_stop(loop_timers(l->server->loop), &l->pause);
     uv_close((uv_handle_t *)&l->poll, on_listener_closed);
     remove_file(l);

@@ -212,7 +212,7 @@ static void deliver_head(struct http_conn *c)
     expect_body(c, accepted);
 }
 
-/* True if the client now has to show its certificate before the application sees the request. */
+/* True if the client now has to send its certificate before the request goes to the application. */
 static bool ask_certificate(struct http_conn *c)
 {
     if (!c->listener->ask_late || !c->tls || c->asked_late)

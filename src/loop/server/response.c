@@ -5,7 +5,7 @@
  * The application gives status, type, body and extra lines; Date, Content-Length and Connection are written
  * here. A response is one buffer for the head and the application's own buffer for the body; both leave in
  * one write. This file decides, once per response, whether the connection is kept: it is closed when either
- * side asks for that, when the server drains, or when a part of the request's body is unread.
+ * side requests it, when the server drains, or when a part of the request's body is unread.
  *
  * A refusal is the server's own response to a request that the application must not see, or not see further.
  * Its body is the application's form of an error; it is sent once and ends the connection.
