@@ -53,8 +53,7 @@ static const char *const members[] = {"Message", "error_description", "error", "
 /* The API's web server answers so, in the vault's own form, to a path that it does not know. */
 static const char no_route[] = "No HTTP resource was found";
 
-/* The body without blanks around it and without a byte order mark. */
-static const char *trimmed(const struct buf *body, size_t *len)
+const char *ps_trimmed(const struct buf *body, size_t *len)
 {
     const char *text = body->data ? body->data : "";
     size_t n = body->len;
@@ -84,7 +83,7 @@ static bool calls_itself_html(const char *type)
 bool ps_is_html(const struct call *http)
 {
     size_t len;
-    const char *text = trimmed(&http->body_in, &len);
+    const char *text = ps_trimmed(&http->body_in, &len);
 
     if (http->status == 204) /* it has no body */
         return false;
@@ -138,7 +137,7 @@ static bool has_reason(const char *text, size_t len, bool secret)
 static unsigned form_of(const struct call *http)
 {
     size_t len;
-    const char *text = trimmed(&http->body_in, &len);
+    const char *text = ps_trimmed(&http->body_in, &len);
 
     if (ps_is_html(http))
         return FORM_PAGE;
@@ -182,7 +181,7 @@ bool ps_is_signin_refusal(const struct call *http)
 bool ps_is_signin_success(const struct call *http)
 {
     size_t len;
-    const char *text = trimmed(&http->body_in, &len);
+    const char *text = ps_trimmed(&http->body_in, &len);
 
     return !ps_is_html(http) && len >= 2 && *text == '{' && text[len - 1] == '}';
 }

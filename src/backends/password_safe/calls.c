@@ -159,7 +159,8 @@ static void register_call(struct ps_call *call)
     call->out->impl = call;
 }
 
-int ps_call_start_ended(struct ps_call *call)
+/* The answer is already in `out`: it is only handed over, later. */
+static int start_ended(struct ps_call *call)
 {
     if (timer_start(call->ps->timers, &call->ends, 0, on_ended)) {
         call_free(call);
@@ -177,7 +178,7 @@ static int refuse_name(struct ps_call *call)
         &call->out->fault, FAULT_VAULT_REFUSED_USER,
         "the mapped user name is empty, too long, or holds a character that cannot be sent to the vault "
         "(control character, semicolon, blank at an end); check run_as and the user's name");
-    return ps_call_start_ended(call);
+    return start_ended(call);
 }
 
 int ps_call_start(struct ps_call *call)

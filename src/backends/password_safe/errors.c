@@ -75,15 +75,11 @@ static void text_of_object(const struct buf *body, struct ps_error_text *out)
 
 void ps_error_text_read(const struct buf *body, struct ps_error_text *out)
 {
-    const char *text = body->data;
-    size_t len = body->len;
+    size_t len;
+    const char *text = ps_trimmed(body, &len);
     struct secret string = {0};
 
     *out = (struct ps_error_text){0};
-    while (len && isspace((unsigned char)*text)) {
-        text++;
-        len--;
-    }
     if (!len || *text == '<') /* nothing, or a page for a browser */
         return;
     if (*text == '{')

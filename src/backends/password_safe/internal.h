@@ -338,7 +338,6 @@ int ps_call_new(struct ps *, const struct ps_op *, struct vault_call *, struct p
 int ps_call_start(struct ps_call *); /* frees the call when it fails */
 /* Reads the answer into call->out if it is genuine, and sets may_have_happened where it is not. */
 enum ps_next ps_call_read(struct ps_call *);
-int ps_call_start_ended(struct ps_call *); /* the answer is already in out: it is only handed over, later */
 void ps_call_cancel(struct vault *, struct vault_call *);
 bool ps_call_withdraw(struct vault *, struct vault_call *);
 void ps_calls_end_all(struct ps *);
@@ -420,6 +419,8 @@ enum ps_next ps_parse_requests(struct ps_call *);
 enum ps_next ps_parse_directory(struct ps_call *);
 
 /* answer_form.c */
+/* The body without blanks around it and without a byte order mark. */
+const char *ps_trimmed(const struct buf *body, size_t *len);
 bool ps_is_html(const struct call *); /* a page, which the vault never writes */
 /* Of any answer but a 2xx: does the vault itself refuse this operation, in its own form? */
 bool ps_is_genuine_refusal(const struct ps_op *, const struct call *);

@@ -277,24 +277,13 @@ enum ps_next ps_parse_policy(struct ps_call *call)
 
 /* ---- request, credential, check-in ---- */
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* A whole number, bare or in quotes, with blanks around it. */
 static bool bare_number(const struct buf *body, int64_t *out)
 {
-    const char *text = body->data;
-    size_t len = body->len;
+    size_t len;
+    const char *text = ps_trimmed(body, &len);
     int64_t value = 0;
 
-    while (len && is_blank(*text)) {
-        text++;
-        len--;
-    }
-    while (len && is_blank(text[len - 1]))
-        len--;
     if (len >= 2 && text[0] == '"' && text[len - 1] == '"') {
         text++;
         len -= 2;
@@ -386,12 +375,10 @@ enum ps_next ps_parse_credential(struct ps_call *call)
 static bool confirms(struct ps_call *call)
 {
     const struct call *http = &call->http;
-    const char *body = http->body_in.data;
-    bool blank = true;
+    size_t len;
 
-    for (size_t i = 0; i < http->body_in.len && blank; i++)
-        blank = strchr(" \t\r\n", body[i]) && body[i];
-    if (http->status == 204 || blank)
+    (void)ps_trimmed(&http->body_in, &len);
+    if (http->status == 204 || !len)
         return true;
     cJSON *tree = ps_tree(call);
 

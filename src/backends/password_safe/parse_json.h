@@ -55,8 +55,6 @@ cJSON *ps_tree(struct ps_call *);
 const cJSON *ps_rows(const cJSON *tree, bool *single);
 /* An empty array, or one with an object in it. Other elements are no rows. */
 bool ps_are_rows(const cJSON *rows);
-/* The answer counts more rows than there are before this page, and the page is empty. */
-bool ps_contradicts_itself(const struct ps_call *, const cJSON *tree, const cJSON *rows);
 /* How the pages of one kind of list are read. */
 struct ps_page_reader {
     const char *what, *row, *object;   /* for faults: `what` has rows, none of them is `row`; it is an

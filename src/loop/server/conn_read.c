@@ -170,7 +170,7 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 {
     struct http_conn *c = stream->data;
 
-    if (c->magic != CONN_MAGIC || c->phase == CONN_CLOSED || nread == 0)
+    if (c->phase == CONN_CLOSED || nread == 0)
         return;
     if (nread == UV_ENOBUFS && buf->len == 0) {
         read_queue_join(c);

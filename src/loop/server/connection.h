@@ -52,10 +52,7 @@ enum stranger_stage { STAGE_SILENT, STAGE_HELLO, STAGE_ESTABLISHED };
 /* What follows when a response is sent. */
 enum conn_ending { ENDING_KEEP, ENDING_POLITE, ENDING_ABRUPT, ENDING_RESET };
 
-#define CONN_MAGIC 0x636f6e6eU
-
 struct http_conn {
-    unsigned magic;
     union {
         uv_handle_t handle;
         uv_stream_t stream;
@@ -109,7 +106,6 @@ struct http_conn {
 };
 
 struct listener {
-    unsigned magic;
     uv_poll_t poll;
     int fd;
     struct http_server *server;
@@ -152,7 +148,6 @@ struct strangers {
 };
 
 struct http_server {
-    unsigned magic;
     struct loop *loop;
     struct http_server_opts opts;
     struct http_app app;
@@ -182,6 +177,11 @@ struct http_server {
     char plain[SERVER_PLAIN]; /* decrypted bytes, likewise */
 };
 
+static inline uint64_t server_now(const struct http_server *server)
+{
+    return clock_now(loop_clock(server->loop));
+}
+
 /* server.c */
 void server_handle_closed(struct http_server *); /* may free it */
 int server_rotate_later(struct http_server *);   /* ticket keys, in one period; 0 or -ENOMEM */
@@ -191,6 +191,7 @@ void listener_close(struct listener *);
 void listener_free(struct listener *);
 
 /* connection.c */
+void conn_address(const struct sockaddr *, char *out, size_t size); /* "127.0.0.1:80", "[::1]:80" */
 /* Takes the descriptor, also when it fails. `from`: the peer's address, over TCP. */
 void conn_accept(struct listener *, int fd, const struct sockaddr *from, enum conn_place);
 void conn_goto(struct http_conn *, enum conn_phase);

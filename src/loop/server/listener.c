@@ -35,7 +35,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define LISTENER_MAGIC  0x6c697374U
 #define BACKLOG         4096 /* a connect over it is repeated by the peer's kernel after a second */
 #define ACCEPT_BATCH    128  /* per iteration, so that many new connections do not delay the open ones */
 #define MAX_WAITING     1024 /* strangers that wait: in the kernel, and accepted to be read */
@@ -58,7 +57,7 @@ static void on_pause_over(struct deadline *deadline)
 {
     struct listener *l = CONTAINER_OF(deadline, struct listener, pause);
 
-    if (l->magic == LISTENER_MAGIC && l->open && uv_poll_start(&l->poll, UV_READABLE, on_readable))
+    if (l->open && uv_poll_start(&l->poll, UV_READABLE, on_readable))
         log_error("accept_stopped", "listener=%s", l->name);
 }
 
@@ -224,7 +223,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     uint64_t wait_ms = 0;
 
     (void)events;
-    if (l->magic != LISTENER_MAGIC || status < 0)
+    if (status < 0)
         return;
     if (!l->is_unix && !TAILQ_EMPTY(&l->server->waiting)) { /* it does not pass those that wait */
         join_waiting(l);
@@ -270,22 +269,6 @@ static int bind_tcp(const struct http_listen_opts *opts, int *out, char why[WHY_
     }
     *out = fd;
     return 0;
-}
-
-static void tcp_address(int fd, char address[128])
-{
-    struct sockaddr_storage ss;
-    socklen_t len = sizeof(ss);
-    char host[INET6_ADDRSTRLEN] = "?";
-
-    memset(&ss, 0, sizeof(ss));
-    if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0 && ss.ss_family == AF_INET6) {
-        uv_ip6_name((struct sockaddr_in6 *)&ss, host, sizeof(host));
-        snprintf(address, 128, "[%s]:%u", host, ntohs(((struct sockaddr_in6 *)&ss)->sin6_port));
-        return;
-    }
-    uv_ip4_name((struct sockaddr_in *)&ss, host, sizeof(host));
-    snprintf(address, 128, "%s:%u", host, ntohs(((struct sockaddr_in *)&ss)->sin_port));
 }
 
 /* ---- Unix sockets ---- */
@@ -382,7 +365,6 @@ void listener_free(struct listener *l)
     tls_context_unref(l->tls);
     free(l->name);
     free(l->path);
-    l->magic = 0;
     free(l);
 }
 
@@ -435,7 +417,6 @@ static struct listener *listener_new(struct http_server *server, const struct ht
 
     if (!l)
         return NULL;
-    l->magic = LISTENER_MAGIC;
     l->server = server;
     l->fd = -1;
     l->is_unix = opts->is_unix;
@@ -468,6 +449,8 @@ int http_listen(struct http_server *server, const struct http_listen_opts *opts,
                 char why[WHY_SIZE])
 {
     struct listener *l = listener_new(server, opts);
+    struct sockaddr_storage bound = {0};
+    socklen_t size = sizeof(bound);
     int err;
 
     if (!l)
@@ -482,9 +465,10 @@ int http_listen(struct http_server *server, const struct http_listen_opts *opts,
         listener_free(l);
         return err;
     }
+    (void)getsockname(l->fd, (struct sockaddr *)&bound, &size);
     if (opts->is_unix)
         snprintf(address, 128, "unix:%s", opts->host);
     else
-        tcp_address(l->fd, address);
+        conn_address((struct sockaddr *)&bound, address, 128);
     return 0;
 }

@@ -19,14 +19,9 @@
 
 #define INSISTENT_MS 1000
 
-static uint64_t now_ms(const struct http_conn *c)
-{
-    return clock_now(loop_clock(c->server->loop));
-}
-
 static struct read_queue *queue_for(const struct http_conn *c)
 {
-    bool insistent = c->last_read_ms && now_ms(c) - c->last_read_ms < INSISTENT_MS;
+    bool insistent = c->last_read_ms && server_now(c->server) - c->last_read_ms < INSISTENT_MS;
 
     if (c->phase == CONN_HANDSHAKE)
         return &c->server->read_queues[QUEUE_HANDSHAKES];
@@ -55,7 +50,7 @@ static int serve_later(struct http_server *server)
 static void serve_conn(struct http_conn *c)
 {
     if (c->phase == CONN_NEXT) {
-        c->last_read_ms = now_ms(c);
+        c->last_read_ms = server_now(c->server);
         conn_work_pending(c);
     } else {
         c->may_read = true;
@@ -104,7 +99,7 @@ bool read_queue_may_read(struct http_conn *c)
     c->may_read = false;
     may = may || (!queue->conns.n && loop_step(c->server->loop, queue->work));
     if (may && c->phase != CONN_HANDSHAKE)
-        c->last_read_ms = now_ms(c);
+        c->last_read_ms = server_now(c->server);
     return may;
 }
 

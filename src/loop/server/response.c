@@ -187,7 +187,6 @@ void http_abort(struct http_req *req, const char *bytes, size_t n, bool reset)
 {
     struct http_conn *c = req->conn;
     struct buf raw = BUF_INIT(n);
-    struct buf none = BUF_INIT(0);
 
     if (!c->req_open)
         return;
@@ -199,7 +198,7 @@ void http_abort(struct http_req *req, const char *bytes, size_t n, bool reset)
     conn_clear_request(c);
     c->ending = reset ? ENDING_RESET : ENDING_ABRUPT;
     conn_goto(c, CONN_RESPONSE);
-    conn_send(c, &raw, &none);
+    conn_send(c, &raw, &BUF_INIT(0));
     buf_free(&raw);
     conn_settle(c);
 }
@@ -234,11 +233,10 @@ void response_refuse_with(struct http_conn *c, enum fault_code code, int status,
 void response_continue(struct http_conn *c)
 {
     struct buf line = BUF_INIT(64);
-    struct buf none = BUF_INIT(0);
 
     if (buf_str(&line, "HTTP/1.1 100 Continue\r\n\r\n"))
         conn_close(c, "out of memory");
     else
-        conn_send(c, &line, &none);
+        conn_send(c, &line, &BUF_INIT(0));
     buf_free(&line);
 }

@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SERVER_MAGIC      0x73657276U
 #define LINGER_MS         2000
 #define DEFAULT_PIPELINED 16384
 
@@ -51,7 +50,6 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
 
     if (!server)
         return NULL;
-    server->magic = SERVER_MAGIC;
     server->loop = loop;
     server->opts = *opts;
     server->app = *app;
@@ -141,7 +139,6 @@ static void server_finish(struct http_server *server)
         SLIST_REMOVE_HEAD(&server->listeners, link);
         listener_free(l);
     }
-    server->magic = 0;
     secret_free(server);
     if (closed)
         closed(arg);

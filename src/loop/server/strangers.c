@@ -61,7 +61,7 @@ bool strangers_may_log(const struct http_conn *c)
 static void warn_closed(struct http_server *server, enum http_close_reason reason)
 {
     struct strangers *s = &server->strangers;
-    uint64_t now = clock_now(loop_clock(server->loop));
+    uint64_t now = server_now(server);
     uint64_t closed = s->closed[HTTP_FOR_CONNECTIONS] + s->closed[HTTP_FOR_BYTES];
 
     if (s->warned_of && now - s->warned_ms < WARN_EVERY_MS)
@@ -85,11 +85,6 @@ static void close_for_others(struct http_conn *c, enum http_close_reason reason)
     buf_free(&c->pending);
 }
 
-static uint64_t now_ms(const struct http_server *server)
-{
-    return clock_now(loop_clock(server->loop));
-}
-
 static size_t stranger_limit(const struct http_server *server)
 {
     size_t half = server->opts.max_connections / 2;
@@ -101,7 +96,7 @@ static size_t stranger_limit(const struct http_server *server)
  * one that does not read its response. */
 static bool is_awaited(const struct http_conn *c)
 {
-    bool answered = c->phase == CONN_RESPONSE && now_ms(c->server) - c->since_ms < STANDING_MS;
+    bool answered = c->phase == CONN_RESPONSE && server_now(c->server) - c->since_ms < STANDING_MS;
 
     return c->req_open || answered || c->may_read ||
            (c->queue && c->queue != &c->server->read_queues[QUEUE_INSISTENT]);
@@ -130,7 +125,7 @@ static struct http_conn *first_idle(struct search *search, const struct http_con
 
 static bool is_over(struct search *search, const struct http_conn *c, uint64_t time_ms)
 {
-    uint64_t age = c ? now_ms(search->server) - c->stage_ms : 0;
+    uint64_t age = c ? server_now(search->server) - c->stage_ms : 0;
 
     if (c && age >= time_ms)
         return true;
@@ -291,7 +286,7 @@ void strangers_advance(struct http_conn *c, enum stranger_stage stage)
         return;
     list_conn(c, false);
     c->stage = stage;
-    c->stage_ms = now_ms(c->server);
+    c->stage_ms = server_now(c->server);
     list_conn(c, true);
 }
 
