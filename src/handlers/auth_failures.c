@@ -121,7 +121,7 @@ bool auth_failures_line(struct auth_failures *fs, const char *name, double per_s
 
     if (per_s <= 0)
         return true;
-    /* The bucket of the origin first: who is over its own takes nothing from the others. */
+    /* The bucket of the origin first: an origin over its limit takes nothing from the bucket of all. */
     return (!o || bucket_take(fs, &o->lines, per_s) == 0) && line_of_all(fs, AUTH_FAILURES_ALL * per_s);
 }
 

@@ -111,7 +111,7 @@ void gateway_count(struct gateway *gw, const struct route *route, int status, ui
     struct operation *op = &gw->requests->operations[route - gw->requests->rows];
     struct counter *c = counter_of(op, route, status);
 
-    if (c) /* without memory a request goes uncounted: the answer matters more */
+    if (c) /* without memory the request is not counted */
         metric_add(&c->metric, 1);
     metric_observe_us(&op->latency, took_us);
 }

@@ -50,7 +50,7 @@ static const struct {
 /* The members in which the vault puts its reason. */
 static const char *const members[] = {"Message", "error_description", "error", "Code"};
 
-/* The API's web server answers so, in the vault's own form, to a path that it does not know. */
+/* The answer of the API's web server to an unknown path, in the vault's own form. */
 static const char no_route[] = "No HTTP resource was found";
 
 const char *ps_trimmed(const struct buf *body, size_t *len)
@@ -74,7 +74,7 @@ const char *ps_trimmed(const struct buf *body, size_t *len)
 
 static bool calls_itself_html(const char *type)
 {
-    /* What the vault sends, spelled as it spells it, is not searched. */
+    /* The vault's own types, in its spelling, are not searched. */
     if (!strcmp(type, "application/json; charset=utf-8") || !strcmp(type, "application/json"))
         return false;
     return strcasestr(type, "text/html") || strcasestr(type, "application/xhtml");
@@ -98,7 +98,7 @@ static bool is_code(const char *text, size_t len)
     return len == CODE_DIGITS;
 }
 
-/* From quote to quote, and nothing behind it. */
+/* A quoted string, and nothing behind it. */
 static bool is_string(const char *text, size_t len)
 {
     size_t i = 1;
@@ -176,8 +176,8 @@ bool ps_is_signin_refusal(const struct call *http)
     return !http->err && (http->status == 401 || http->status == 403) && !ps_is_html(http);
 }
 
-/* Nothing of the object is used, so it is not parsed: a letter in it that JSON does not allow shuts no user
- * out. */
+/* Nothing of the object is used, so it is not parsed: a letter in it that JSON does not allow refuses no
+ * user. */
 bool ps_is_signin_success(const struct call *http)
 {
     size_t len;

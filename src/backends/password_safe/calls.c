@@ -144,7 +144,7 @@ static void on_ended(struct deadline *d)
     call_finish(CONTAINER_OF(d, struct ps_call, ends));
 }
 
-/* `ends` is running in every state this is called from, so that moving it needs no memory. */
+/* `ends` runs in every state in which this is called, so that moving it needs no memory. */
 static void finish_later(struct ps_call *call)
 {
     call->state = PS_ENDED;
@@ -173,7 +173,7 @@ static int start_ended(struct ps_call *call)
 
 static int refuse_name(struct ps_call *call)
 {
-    call->out->result = VAULT_FAILED; /* the vault was not asked: no other name may take its place */
+    call->out->result = VAULT_FAILED; /* the vault was not called: no other candidate may follow */
     fault_set(
         &call->out->fault, FAULT_VAULT_REFUSED_USER,
         "the mapped user name is empty, too long, or holds a character that cannot be sent to the vault "
@@ -333,7 +333,7 @@ static void on_pause_over(struct deadline *d)
     ps_user_serve(call->user);
 }
 
-/* In [0, below). xorshift: jitter needs no better. */
+/* In [0, below), by xorshift, which is enough for jitter. */
 static uint64_t jitter(struct ps *ps, uint64_t below)
 {
     ps->random ^= ps->random << 13;
@@ -342,7 +342,7 @@ static uint64_t jitter(struct ps *ps, uint64_t below)
     return ps->random % below;
 }
 
-/* Sets the call aside for another try; false when there are no tries or is no time left. */
+/* Sets the call aside for another try; false when no tries or no time are left. */
 static bool call_pause(struct ps_call *call, uint64_t delay_ms)
 {
     struct ps *ps = call->ps;
@@ -422,7 +422,7 @@ enum ps_next ps_call_read(struct ps_call *call)
     return call->out->result == VAULT_OK ? ps_parse_nothing(call) : PS_DONE;
 }
 
-/* A page may come from a web server that has lost the session as well, so the session is dropped in any case.
+/* A page may come from a web server that has lost the session, so the session is dropped in any case.
  * The user was signed in, so this is no refusal of the user, and a call with effects may have
  * happened. */
 static void session_refused(struct ps_call *call)

@@ -89,7 +89,7 @@ static struct piece value_of(const struct piece *piece)
     return piece_trim(piece->text + before, piece->len - before);
 }
 
-/* -1 for Max-Age=0 and below, 1 above, 0 = it says nothing. */
+/* -1 for Max-Age=0 and below, 1 above, 0 = not readable. */
 static int max_age_of(struct piece value)
 {
     size_t minus = value.len && *value.text == '-';
@@ -113,7 +113,7 @@ static int expires_of(struct piece value, int64_t now_wall_ms)
     return at_ms <= now_wall_ms ? -1 : 1;
 }
 
-/* `attributes` = what comes behind the cookie itself. */
+/* `attributes` = the part behind the cookie itself. */
 static bool is_expired(const char *attributes, size_t len, int64_t now_wall_ms)
 {
     int max_age = 0, expires = 0;

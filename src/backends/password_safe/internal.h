@@ -17,7 +17,7 @@
  *     parse.c, parse_directory.c, parse_json.c   successful answers
  *     errors.c           failed ones: result and fault
  *     answer_form.c      did the vault write this answer, or something in its place?
- *     vault_metrics.c    durations, refusals, queues, and what of an answer could not be taken as it was
+ *     vault_metrics.c    durations, refusals, queues, repaired answers
  *     reachability.c     every HTTP call passes here: is the vault there? probes
  *
  * Ownership: the vault owns users, calls and sign-outs; a user owns its sessions and its sign-in; a busy
@@ -215,7 +215,7 @@ struct ps_secrets { /* those that the configuration does not name are empty */
 enum ps_refusal { PS_DEADLINE, PS_MAX_WAIT, PS_SHARE, PS_MAX_CALLS, PS_WAIT_EXPIRED, PS_NREFUSALS };
 extern const char *const ps_refusal_words[PS_NREFUSALS];
 
-/* What of an answer could not be taken as it was. */
+/* What of an answer was repaired or left out. */
 enum ps_repair { PS_REPAIRED_TEXTS, PS_ROWS_LEFT_OUT, PS_NREPAIRS };
 
 /* The metrics of one vault. All but the wait are several: by operation, repair, refusal or class of call. */

@@ -24,7 +24,7 @@
 
 #define EXCHANGES     3
 #define SHARE_MIN     4
-#define OPERATION_MAX 32 /* more calls than one operation has at once: all forms of a name, all kinds */
+#define OPERATION_MAX 32 /* more calls than one operation has at once */
 #define RETRY_MAX_S   60
 #define LOG_EVERY_MS  10000
 #define ADMITTED      PS_NREFUSALS

@@ -196,7 +196,7 @@ static bool schedule_view(const cJSON *schedule, bool *approval)
     return false;
 }
 
-/* What has none of these members is no schedule. */
+/* An object without any of these members is no schedule. */
 static bool is_schedule(const cJSON *object)
 {
     return json_get_nocase(object, "ScheduleID") || json_get_nocase(object, "AccessTypes") ||
@@ -246,7 +246,7 @@ static bool policy_read(struct ps_call *call, const cJSON *row)
     return !seen || kept;
 }
 
-/* An empty array is an answer: no policy lets this user in. */
+/* An empty array is an answer: no policy permits this user. */
 static bool policies_read(struct ps_call *call, const cJSON *tree)
 {
     const cJSON *row;
@@ -371,7 +371,7 @@ enum ps_next ps_parse_credential(struct ps_call *call)
     return PS_DONE;
 }
 
-/* 204, nothing, or JSON. What else comes with a 2xx, something before the vault has written. */
+/* 204, nothing, or JSON. The body of any other 2xx was written by something in front of the vault. */
 static bool confirms(struct ps_call *call)
 {
     const struct call *http = &call->http;
@@ -413,7 +413,7 @@ static int request_add(struct ps_call *call, const cJSON *object)
         return -ENODATA;
     }
     if (ends && (clock_parse_vault_date(ends, &row.expires_wall_ms) || row.expires_wall_ms < 0))
-        row.expires_wall_ms = 0; /* a date that cannot be, or 0001-01-01, is none */
+        row.expires_wall_ms = 0; /* an impossible date, and 0001-01-01, count as none */
     if (reason) {
         row.reason = strdup(reason);
         if (!row.reason)
@@ -423,15 +423,15 @@ static int request_add(struct ps_call *call, const cJSON *object)
     return 0;
 }
 
-/* Requests come in one page: fewer than the answer counts is a part of them. */
+/* Requests come in one page: fewer rows than TotalCount are a part of them. */
 static bool is_partial(const cJSON *tree, const cJSON *rows)
 {
     return cJSON_IsObject(tree) && ps_number(tree, "TotalCount") > cJSON_GetArraySize(rows);
 }
 
 /*
- * What is missing in this list counts as ended, so it is used as a whole or not at all: one row
- * without a request id that can be read may be the very request that is looked for.
+ * What is missing in this list counts as ended, so it is used as a whole or not at all: one row without a
+ * readable request id may be the request that is searched for.
  */
 enum ps_next ps_parse_requests(struct ps_call *call)
 {

@@ -43,7 +43,7 @@ static uint64_t probe_due(const struct ps *ps)
     return ps->last_word_ms + (ps->last_ok ? PS_PROBE_QUIET : PS_PROBE_DOWN);
 }
 
-/* Answers of the same second carry the same text, which is parsed once. */
+/* Answers of the same second have the same text, which is parsed once. */
 static bool vault_date(struct ps *ps, const char *text, int64_t *wall_ms)
 {
     if (!*text || strcmp(text, ps->date) != 0) {

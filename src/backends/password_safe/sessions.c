@@ -44,7 +44,7 @@ static void sweep_arm(struct ps *ps)
         log_error("vault_sessions", "vault=%s error=%s", ps->vault.conf->name, "out of memory");
 }
 
-/* Something will be due at `at`: do not come later than that. */
+/* The sweep must not come later than `at`. */
 static void sweep_by(struct ps *ps, uint64_t at)
 {
     if (!timer_running(&ps->sweep) || at < ps->sweep.at_ms)
@@ -71,7 +71,7 @@ static void user_free(struct ps_user *user)
     free(user);
 }
 
-/* Frees a user who has nothing left, or remembers the failed sign-in for a while. */
+/* Frees a user without sessions, calls and sign-in, or keeps it for the memory of a failed sign-in. */
 static void user_rest(struct ps_user *user)
 {
     if (user->nsessions || user->ncalls || user->signin)
@@ -285,7 +285,8 @@ static void sign_in(struct ps_user *user)
         sign_in_unsent(user, err);
 }
 
-/* While sign-ins fail, calls that come fail at once; those that have tried before go on with their tries. */
+/* While sign-ins fail, new calls fail at once; calls that have been tried before continue with their tries.
+ */
 static void want_session(struct ps_user *user)
 {
     struct fault why;
@@ -349,7 +350,7 @@ void ps_user_drop_idle(struct ps_user *user)
 {
     struct ps_session *session;
 
-    /* The analyser loses the list's head in TAILQ_REMOVE and sees the freed session come again. */
+    /* The analyser does not follow the list's head through TAILQ_REMOVE and reports the freed session. */
     while ((session = TAILQ_FIRST(&user->idle)))
         idle_sign_out(session); /* NOLINT(clang-analyzer-unix.Malloc) */
 }
@@ -359,7 +360,7 @@ void ps_session_learn(struct ps_session *session, const struct buf *set_cookies)
     struct buf jar = BUF_SECRET(PS_HEADERS_MAX / 2);
     struct secret headers = {0};
     size_t around = strlen(HEADERS_BEFORE_JAR "\r\n"), whole = session->headers.len;
-    size_t old_len = whole > around ? whole - around : 0; /* the vault may have taken back all of them */
+    size_t old_len = whole > around ? whole - around : 0; /* the vault may have removed all of them */
     const char *old = old_len ? session->headers.p + strlen(HEADERS_BEFORE_JAR) : NULL;
 
     if (!set_cookies->len)

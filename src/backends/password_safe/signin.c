@@ -119,7 +119,7 @@ void ps_signin_cancel(struct ps_user *user)
     signin_free(user->signin);
 }
 
-/* Frees the sign-in, then hands its outcome to the one who started it, who may free the user. */
+/* Frees the sign-in, then calls `done` with its outcome, which may free the user. */
 static void signin_end(struct ps_signin *signin, const struct ps_signin_outcome *outcome)
 {
     struct ps_user *user = signin->user;
@@ -167,7 +167,7 @@ static void end_failed(struct ps_signin *signin, const char *unreadable)
         ps_error_status(ps, &ps_operations[PS_SIGN_IN], http, &outcome.failure);
     pause = ps_backoff_failed(user, &outcome.failure.fault);
     outcome.delay_ms = asked_ms > pause ? asked_ms : pause;
-    if (!http->err) /* that the vault is away, reachability.c logs once */
+    if (!http->err) /* reachability.c logs once that the vault is not reachable */
         log_warn("vault_sign_in_failed", "vault=%s user=%s status=%d pause_ms=%llu why=%s",
                  ps->vault.conf->name, user->name, http->status, (unsigned long long)pause,
                  outcome.failure.fault.detail);

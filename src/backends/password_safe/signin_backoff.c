@@ -55,7 +55,7 @@ uint64_t ps_backoff_failed(struct ps_user *user, struct fault *fault)
     return delay;
 }
 
-/* The counts are kept by windows: of the one that runs and of the one before it. */
+/* The counts are kept by windows: of the present one and of the one before it. */
 static void start_window(struct ps_answered_count *answered, uint64_t now)
 {
     uint64_t window = now / PS_SIGNIN_WINDOW;

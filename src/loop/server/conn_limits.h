@@ -1,10 +1,10 @@
 /*
  * conn_limits.h - what each peer has open, and its parties in the queues of the server.
  *
- * A peer is an origin as server.h names it: an IPv4 address, an IPv6 /64 network, a uid. An entry exists only
- * while the peer has a connection, so the table is never larger than the number of connections. In the queues
- * of the server (read_queue.c, request_backlog.c) peers alternate, and strangers.c closes a connection of the
- * peer that has most of them.
+ * A peer is an origin as server.h defines it: an IPv4 address, an IPv6 /64 network, a uid. An entry exists
+ * only while the peer has a connection, so the table is never larger than the number of connections. In the
+ * queues of the server (read_queue.c, request_backlog.c) peers alternate, and strangers.c closes a connection
+ * of the peer that has most of them.
  */
 #ifndef JG_LOOP_SERVER_CONN_LIMITS_H
 #define JG_LOOP_SERVER_CONN_LIMITS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conn_write.c - bytes of a response are sent, and what follows when all are.
+ * conn_write.c - bytes of a response are sent, and what follows.
  *
  * The idea: first uv_try_write() of head and body in one system call, which is nearly always all. What the
  * socket does not take goes to libuv's queue, in a `struct writing` that owns the bytes until its callback

@@ -2,9 +2,9 @@
 /*
  * connection.c - the life of one connection: accepted, phases and deadlines, closed.
  *
- * The idea: a phase says what is awaited; its row below says what happens when its time is over (server.c
- * knows how long). Deadlines are set once per entry from outside (conn_settle), so a request that comes and
- * is answered within one read costs one timer change.
+ * The idea: the row of a phase below names what happens when its time is over (server.c sets the times).
+ * Deadlines are set once per entry from outside (conn_settle), so a request that comes and is answered within
+ * one read costs one timer change.
  *
  * End: conn_close() with a reason, from anywhere, any number of times; on_closed() frees the memory.
  *
@@ -158,8 +158,8 @@ static void on_closed(uv_handle_t *handle)
     server_handle_closed(server);
 }
 
-/* An idle TLS client gets a close_notify, so that it can tell this end from a truncation. If the socket takes
- * no bytes, it is left out. */
+/* An idle TLS client gets a close_notify, so that it can distinguish this end from a truncation. It is left
+ * out where the socket takes no bytes. */
 static void send_close_notify(struct http_conn *c)
 {
     struct buf out = BUF_INIT(4096);

@@ -233,7 +233,7 @@ void read_queue_leave(struct http_conn *);    /* if it is in a queue */
 /* strangers.c */
 void strangers_init(struct http_server *);
 void strangers_enter(struct http_conn *); /* a stranger, unless the connection itself identifies a client */
-void strangers_advance(struct http_conn *, enum stranger_stage); /* it keeps its place for longer */
+void strangers_advance(struct http_conn *, enum stranger_stage); /* it is closed later */
 void strangers_check_certificate(struct http_conn *); /* its certificate has arrived, perhaps a client's */
 void strangers_forget(struct http_conn *);            /* it closes: it is no longer counted */
 void strangers_count_bytes(struct http_conn *); /* counts the bytes it holds; may close it, and others */

@@ -39,7 +39,7 @@
 #define ACCEPT_BATCH    128  /* per iteration, so that many new connections do not delay the open ones */
 #define MAX_WAITING     1024 /* strangers that wait: in the kernel, and accepted to be read */
 #define PAUSE_MS        100  /* when descriptors or memory run out */
-#define FULL_ITERATIONS 2    /* a new connection waits so long for others to be closed */
+#define FULL_ITERATIONS 2    /* a new connection waits this long for others to be closed */
 #define MAX_OVER        64   /* connections being answered 503 */
 #define WHY_SIZE        256
 
@@ -133,7 +133,7 @@ static bool connections_may_be_closing(struct listener *l)
 
 enum accepted { ACCEPTED, ACCEPT_NONE, ACCEPT_LATER, ACCEPT_NO_ROOM };
 
-/* LATER: it is called again without help. NO_ROOM: to be called after *wait_ms. */
+/* LATER: the loop or the pause calls it again. NO_ROOM: to be called after *wait_ms. */
 static enum accepted accept_one(struct listener *l, uint64_t *wait_ms)
 {
     struct sockaddr_storage from = {0};
@@ -176,7 +176,7 @@ static void join_waiting(struct listener *l)
     l->is_waiting = true;
 }
 
-/* No connection waits at it: it accepts as soon as one arrives. */
+/* The listener accepts as soon as a connection arrives. */
 static void watch_again(struct listener *l)
 {
     leave_waiting(l);

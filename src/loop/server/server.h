@@ -98,8 +98,7 @@ struct http_app {
 /* The request has identified a client: its connection is no stranger's from now on. */
 void http_known(const struct http_req *);
 
-/* nheaders extra header lines are in `headers` as "Name: value\r\n" text. Content-Length, Connection, Date
- * are the server's. */
+/* The server itself writes Content-Length, Connection and Date. */
 struct http_response {
     int status;
     const char *content_type; /* NULL = no body */

@@ -72,7 +72,7 @@ static void warn_closed(struct http_server *server, enum http_close_reason reaso
     s->warned_of = closed;
 }
 
-/* Its bytes are freed at once: others need them. */
+/* Its bytes are freed at once, for other connections. */
 static void close_for_others(struct http_conn *c, enum http_close_reason reason)
 {
     struct http_server *server = c->server;
@@ -106,7 +106,7 @@ static bool is_awaited(const struct http_conn *c)
 struct search {
     struct http_server *server;
     unsigned looks;   /* connections and peers it may still look at */
-    uint64_t wait_ms; /* until one of those it found may be closed */
+    uint64_t wait_ms; /* until one of the found connections may be closed */
 };
 
 /* The first that is not awaited; NULL = none was found. */
@@ -205,8 +205,8 @@ static struct http_conn *last_silent(const struct conn_peer *peer)
     return unserved;
 }
 
-/* None may be closed yet, and one must be: the newest of the peer with most, so that those before it are read
- * in the end. */
+/* None may be closed yet, and one must be: the newest of the peer with most, so that the earlier ones are
+ * read in the end. */
 static struct http_conn *last_resort(struct http_server *server)
 {
     const struct conn_peer *peer = NULL;

@@ -47,7 +47,7 @@ size_t tls_peer_sans(struct tls *, const char *const **sans);
 
 /* Simulator: request the client's certificate now (renegotiation or post-handshake). */
 int tls_ask_certificate(struct tls *);
-/* The client has answered the question, with or without a certificate. */
+/* The client has answered the request, with or without a certificate. */
 bool tls_asked_done(const struct tls *);
 /* True = a verified client certificate is there. */
 bool tls_has_peer_certificate(const struct tls *);
@@ -65,7 +65,7 @@ struct tls_trust {
     size_t n;
 };
 bool tls_still_trusted(const struct tls *, struct tls_trust *);
-/* After an error: what OpenSSL said, without data of the connection. */
+/* After an error: OpenSSL's reason, without data of the connection. */
 const char *tls_why(const struct tls *);
 
 #endif
