@@ -112,8 +112,7 @@ struct account_query {
 
 enum directory_part { DIRECTORY_SYSTEMS, DIRECTORY_PLATFORMS, DIRECTORY_WORKGROUPS, DIRECTORY_NPARTS };
 
-/* A system, a platform or a workgroup. Texts are NULL and numbers 0 where they are absent or have no meaning.
- */
+/* A system, a platform or a workgroup. Absent texts are NULL, absent numbers 0. */
 struct directory_row {
     int64_t id;
     int64_t platform_id, workgroup_id; /* of a system */

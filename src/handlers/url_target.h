@@ -15,8 +15,7 @@
 /* Does the path match the pattern? `{…}` in a pattern is one segment, not empty. */
 bool url_target_fits(const char *pattern, const char *path);
 
-/* The segment in place of `{…}`, decoded, in memory of its own; NULL and a fault. The path fits the pattern.
- */
+/* The segment in place of `{…}` of a path that fits, decoded, in memory of its own; NULL and a fault. */
 char *url_target_segment(const char *pattern, const char *path, struct fault *);
 
 struct url_target_parameter {

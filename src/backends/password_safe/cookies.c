@@ -25,12 +25,6 @@ struct piece {
     bool expired;    /* removed by its Max-Age or Expires */
 };
 
-/* The Set-Cookie headers of an answer, and the vault's time when they are read. */
-struct set_cookies {
-    const struct buf *set;
-    int64_t now_wall_ms;
-};
-
 static struct piece piece_trim(const char *text, size_t len)
 {
     struct piece piece = {.text = text, .len = len};
@@ -148,13 +142,13 @@ static bool same_name(const struct piece *a, const struct piece *b)
 }
 
 /* The last Set-Cookie of this name, or the piece itself. */
-static struct piece newest(const struct piece *piece, const struct set_cookies *cookies)
+static struct piece newest(const struct piece *piece, const struct buf *set, int64_t now_wall_ms)
 {
     struct piece best = *piece, other;
-    const char *text = cookies->set->data;
-    size_t len = cookies->set->len;
+    const char *text = set->data;
+    size_t len = set->len;
 
-    while (set_next(&text, &len, cookies->now_wall_ms, &other))
+    while (set_next(&text, &len, now_wall_ms, &other))
         if (other.name_len && same_name(&other, piece))
             best = other;
     return best;
@@ -182,14 +176,13 @@ static int jar_put(struct buf *jar, const struct piece *piece)
 int ps_cookies_merge(const char *jar, size_t jar_len, const struct buf *set, int64_t now_wall_ms,
                      struct buf *out)
 {
-    const struct set_cookies cookies = {set, now_wall_ms};
     const char *text = jar;
     size_t len = jar_len;
     struct piece piece;
     int err = 0;
 
     while (!err && piece_next(&text, &len, ';', &piece)) {
-        piece = newest(&piece, &cookies);
+        piece = newest(&piece, set, now_wall_ms);
         if (piece.name_len && !piece.expired)
             err = jar_put(out, &piece);
     }
@@ -198,7 +191,7 @@ int ps_cookies_merge(const char *jar, size_t jar_len, const struct buf *set, int
     while (!err && set_next(&text, &len, now_wall_ms, &piece)) {
         if (!piece.name_len || jar_has(out, &piece))
             continue;
-        piece = newest(&piece, &cookies);
+        piece = newest(&piece, set, now_wall_ms);
         err = piece.expired ? 0 : jar_put(out, &piece);
     }
     return err;

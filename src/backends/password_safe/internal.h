@@ -5,8 +5,8 @@
  * function pointer: ps_op.read and .next_page, ps_call.on_session and .on_no_session, the `done` of a
  * sign-in, ps.on_gone.
  *
- *     password_safe.c    the vault itself: start, state, close
- *     operations.c       one function per operation: writes target and body; the table that all files read
+ *     password_safe.c    the vault itself: start, close
+ *     operations.c       one function per operation: writes target and body; the tables of operations
  *     calls.c            a call: waits for a session, is sent, is tried again, ends
  *     overload.c         which calls may wait at all
  *     sessions.c         users, their vault sessions, and the calls that wait for one
@@ -147,6 +147,7 @@ struct ps_user {
 TAILQ_HEAD(ps_user_list, ps_user);
 
 enum ps_next { PS_DONE, PS_MORE };
+typedef enum ps_next ps_read_answer(struct ps_call *); /* a 2xx answer: fills in call->out */
 
 enum ps_operation {
     PS_SIGN_IN, /* no operation of backend.h: the row is for its refusals and its latency */
@@ -171,7 +172,7 @@ struct ps_op {
     bool approval; /* 4034 says that an approver is asked first; elsewhere it has no meaning */
     bool quotes;   /* the text of a 400 may be in a fault's detail: the call has no request id in it */
     enum vault_result on_400, on_403, on_404, on_409; /* of a genuine refusal; FAILED = never genuine */
-    enum ps_next (*read)(struct ps_call *);           /* a 2xx answer: fills in call->out */
+    ps_read_answer *read;
     int (*next_page)(struct ps_call *); /* after PS_MORE: writes the target of the next page; 0 or -errno */
 };
 
@@ -324,14 +325,6 @@ static inline void ps_latency_observe(struct ps *ps, const struct ps_op *op, con
     metric_observe_us(&ps->metrics[PS_METRIC_LATENCY + (op - ps_operations)].metric,
                       clock_measure_us() - http->started_us);
 }
-int ps_list(struct vault *, const struct account_query *, struct vault_call *);
-int ps_policy(struct vault *, int64_t system_id, int64_t account_id, int64_t minutes, struct vault_call *);
-int ps_request(struct vault *, const struct request_args *, struct vault_call *);
-int ps_credential(struct vault *, int64_t request_id, enum credential_type, struct vault_call *);
-int ps_checkin(struct vault *, int64_t request_id, const char *reason, struct vault_call *);
-int ps_requests(struct vault *, struct vault_call *);
-int ps_directory(struct vault *, enum directory_part, struct vault_call *);
-int ps_isa(struct vault *, const struct request_args *, enum credential_type, struct vault_call *);
 
 /* calls.c */
 int ps_call_new(struct ps *, const struct ps_op *, struct vault_call *, struct ps_call **);
@@ -375,10 +368,9 @@ void ps_signout(struct ps *, uint64_t owner, struct secret *headers); /* takes t
 /* signin_backoff.c */
 /* May a sign-in of the user begin? DENIED: not before *delay_ms; `why` is the fault for its callers. */
 enum ps_permit ps_backoff_permit(const struct ps_user *, struct fault *why, uint64_t *delay_ms);
-void ps_backoff_wait(struct ps_user *);  /* LATER: until ps_backoff_next() returns the user */
-void ps_backoff_leave(struct ps_user *); /* any number of times */
-struct ps_user *
-ps_backoff_next(struct ps *); /* after a sign-in has ended: a user to be served; NULL = none */
+void ps_backoff_wait(struct ps_user *);       /* LATER: until ps_backoff_next() returns the user */
+void ps_backoff_leave(struct ps_user *);      /* any number of times */
+struct ps_user *ps_backoff_next(struct ps *); /* after a sign-in: a user to be served; NULL = none */
 /* A sign-in failed: returns the user's back-off in ms; the fault gets its Retry-After. */
 uint64_t ps_backoff_failed(struct ps_user *, struct fault *);
 void ps_backoff_answered(struct ps_user *); /* the vault itself has answered a sign-in */
@@ -406,17 +398,10 @@ void ps_reachability_stop(struct ps *);
 void ps_reachability_state(const struct ps *, struct vault_state *);
 int64_t ps_vault_clock_wall(const struct ps *); /* the vault's own clock, as far as it is known */
 
-/* parse.c */
-enum ps_next ps_parse_list(struct ps_call *);
-enum ps_next ps_parse_nothing(struct ps_call *); /* a refusal that means an empty list */
-enum ps_next ps_parse_policy(struct ps_call *);
-enum ps_next ps_parse_request(struct ps_call *);
-enum ps_next ps_parse_credential(struct ps_call *);
-enum ps_next ps_parse_checkin(struct ps_call *);
-enum ps_next ps_parse_requests(struct ps_call *);
-
-/* parse_directory.c */
-enum ps_next ps_parse_directory(struct ps_call *);
+/* parse.c, parse_directory.c */
+ps_read_answer ps_parse_list, ps_parse_policy, ps_parse_request, ps_parse_credential, ps_parse_checkin;
+ps_read_answer ps_parse_requests, ps_parse_directory;
+ps_read_answer ps_parse_nothing; /* a refusal that means an empty list */
 
 /* answer_form.c */
 /* The body without blanks around it and without a byte order mark. */

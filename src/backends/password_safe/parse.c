@@ -203,8 +203,7 @@ static bool is_schedule(const cJSON *object)
            json_get_nocase(object, "RequireReason") || json_get_nocase(object, "RequireTicketSystem");
 }
 
-/* The vault chooses the schedule with the fewest needs: a need is one only where every open schedule has it.
- */
+/* The vault chooses the schedule with the fewest needs: only what every open schedule needs is one. */
 static void policy_add(struct vault_policy *policy, const cJSON *schedule)
 {
     bool approval, reason = ps_flag(schedule, "RequireReason"),

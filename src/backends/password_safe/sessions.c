@@ -285,8 +285,7 @@ static void sign_in(struct ps_user *user)
         sign_in_unsent(user, err);
 }
 
-/* While sign-ins fail, new calls fail at once; calls that have been tried before continue with their tries.
- */
+/* While sign-ins fail, new calls fail at once; calls that have been tried before have further tries. */
 static void want_session(struct ps_user *user)
 {
     struct fault why;

@@ -85,8 +85,7 @@ void ps_backoff_answered(struct ps_user *user)
     backoff->failures = (struct ps_failures){0};
 }
 
-/* How many sign-ins count towards the budget; *free_ms = when the oldest failure among them no longer does.
- */
+/* How many sign-ins count towards the budget; *free_ms = when the oldest failure no longer counts. */
 static size_t budget_used(const struct ps *ps, uint64_t now, uint64_t *free_ms)
 {
     const struct ps_signin_backoff *backoff = &ps->signin_backoff;

@@ -32,8 +32,7 @@ struct conn_peer {
     char origin[HTTP_ORIGIN_SIZE];
     size_t n; /* connections */
     struct fair_queue_party queues[CONN_NQUEUES];
-    /* strangers.c: its connections without a client, before and after an answered ClientHello; oldest first
-     */
+    /* strangers.c: its strangers before and after an answered ClientHello; oldest first */
     struct http_conns silent, answered;
     size_t nsilent, nanswered;
     TAILQ_ENTRY(conn_peer) link; /* among the peers with a similar number of them */

@@ -202,8 +202,7 @@ void conn_set_reading(struct http_conn *c)
         conn_close(c, "cannot read");
 }
 
-/* When a busy loop accepts a connection, its request has often arrived already: it is read in this iteration.
- */
+/* When a busy loop accepts a connection, its request has often arrived: it is read in this iteration. */
 void conn_read_early(struct http_conn *c, int fd)
 {
     uv_buf_t room;

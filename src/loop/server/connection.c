@@ -89,8 +89,7 @@ static void on_deadline(struct deadline *deadline)
     conn_settle(c);
 }
 
-/* A later time leaves the running deadline as it is and is only noted: a usual request costs no timer change.
- */
+/* A later time leaves the running deadline as it is and is noted: a usual request costs no timer change. */
 static void arm_deadline(struct http_conn *c, uint64_t due_ms)
 {
     struct timers *timers = loop_timers(c->server->loop);
@@ -276,8 +275,7 @@ static void describe_peer(struct http_conn *c, int fd, const struct sockaddr *fr
     peer->uid = (uid_t)-1;
 }
 
-/* 0, or the handle is initialised and only uv_close() may end it; the descriptor is then still the caller's.
- */
+/* 0, or the handle is initialised, only uv_close() may end it, and the descriptor is still the caller's. */
 static int open_handle(struct http_conn *c, int fd)
 {
     uv_loop_t *loop = loop_uv(c->server->loop);

@@ -42,8 +42,7 @@ enum conn_phase {
     CONN_NPHASES
 };
 
-/* COUNTED: against max_connections. SEPARATE: against HTTP_MAX_SEPARATE. OVER_LIMIT: answered 503 and closed.
- */
+/* COUNTED: in max_connections. SEPARATE: in HTTP_MAX_SEPARATE. OVER_LIMIT: answered 503 and closed. */
 enum conn_place { PLACE_COUNTED, PLACE_SEPARATE, PLACE_OVER_LIMIT };
 
 /* How far a stranger's connection has come: over TLS it makes progress before it identifies a client. */
@@ -114,13 +113,12 @@ struct listener {
     SLIST_ENTRY(listener) link;
     TAILQ_ENTRY(listener) waiting_link;
     bool is_unix, open;
-    bool separate;   /* its connections have a limit of their own */
-    bool is_waiting; /* in server->waiting */
-    bool exhausted;  /* the last accept failed: no descriptors or memory */
-    unsigned
-        full_iterations; /* iterations in which nothing was accepted because max_connections was reached */
-    char *name, *path;   /* path: the Unix socket's file */
-    dev_t dev;           /* ... and the file this listener made */
+    bool separate;            /* its connections have a limit of their own */
+    bool is_waiting;          /* in server->waiting */
+    bool exhausted;           /* the last accept failed: no descriptors or memory */
+    unsigned full_iterations; /* iterations at max_connections, in which nothing was accepted */
+    char *name, *path;        /* path: the Unix socket's file */
+    dev_t dev;                /* ... and the file this listener made */
     ino_t ino;
     bool ask_late;
 };
@@ -139,12 +137,10 @@ struct read_queue {
 /* All connections that have identified no client, and what they use. */
 struct strangers {
     TAILQ_HEAD(conn_peers, conn_peer) peers[STRANGER_SIZES]; /* those with 1, 2 or 3, 4 to 7, ... of them */
-    struct http_conns
-        buffering; /* those with bytes of an unfinished request, in the order in which their bytes began */
+    struct http_conns buffering; /* with bytes of an unfinished request, in the order of their first byte */
     size_t n, bytes, secret;
     uint64_t closed[HTTP_NREASONS];
-    uint64_t warned_ms,
-        warned_of; /* last warning about closed ones: when (monotonic), and their number then */
+    uint64_t warned_ms, warned_of; /* last warning about closed ones: when, and how many there were then */
 };
 
 struct http_server {
@@ -196,7 +192,7 @@ void conn_address(const struct sockaddr *, char *out, size_t size); /* "127.0.0.
 void conn_accept(struct listener *, int fd, const struct sockaddr *from, enum conn_place);
 void conn_goto(struct http_conn *, enum conn_phase);
 void conn_settle(
-    struct http_conn *); /* sets the deadline of the phase; the last call of every entry from outside */
+    struct http_conn *); /* sets the phase's deadline; the last call of every entry from outside */
 void conn_close(struct http_conn *, const char *why); /* any number of times; calls gone() */
 void conn_reset(struct http_conn *, const char *why); /* the same as a TCP reset */
 void conn_distrust(struct http_conn *);               /* closes it, after its pending response */

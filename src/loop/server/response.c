@@ -76,23 +76,19 @@ static void write_status(struct buf *head, int status)
     buf_printf(head, "HTTP/1.1 %d Unknown\r\n", status);
 }
 
-/* The Date line, made once per second. Names are written out: strftime() would follow the locale. */
+/* The Date line, made once per second. The program sets no locale: the names are English. */
 static const char *date_line(struct http_server *server)
 {
-    static const char days[] = "SunMonTueWedThuFriSat";
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     int64_t second = clock_wall(loop_clock(server->loop)) / 1000;
     time_t t = (time_t)second;
     struct tm tm;
 
     if (second == server->date_s && server->date[0])
         return server->date;
-    if (!gmtime_r(&t, &tm))
+    if (!gmtime_r(&t, &tm) ||
+        !strftime(server->date, sizeof(server->date), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm))
         return "";
     server->date_s = second;
-    snprintf(server->date, sizeof(server->date), "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n",
-             days + 3 * tm.tm_wday, tm.tm_mday % 100, months + 3 * tm.tm_mon, (tm.tm_year + 1900) % 10000,
-             tm.tm_hour, tm.tm_min, tm.tm_sec);
     return server->date;
 }
 

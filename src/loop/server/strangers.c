@@ -21,6 +21,7 @@
 #include "base/log.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #define LEAST_SHARE   4 /* connections strangers may have however small max_connections is */
 #define GRACE_MS      20
@@ -45,8 +46,7 @@ void http_strangers(const struct http_server *server, struct http_strangers *out
     const struct strangers *s = &server->strangers;
 
     *out = (struct http_strangers){.connections = s->n, .bytes = s->bytes};
-    for (size_t i = 0; i < HTTP_NREASONS; i++)
-        out->closed[i] = s->closed[i];
+    memcpy(out->closed, s->closed, sizeof(out->closed));
 }
 
 bool strangers_may_log(const struct http_conn *c)
