@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * capabilities.c - what this credential manager can do, in the words of the ECM SDK.
+ * capabilities.c - what this credential manager can do, in the terms of the ECM SDK.
  */
 #include "handlers/gateway.h"
 

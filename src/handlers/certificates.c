@@ -3,8 +3,8 @@
  * certificates.c - end dates of certificates and revocation lists; see certificates.h.
  *
  * From thirty days before its end a certificate is logged as a warning each day, from seven days as an error.
- * After its end the gateway is not ready (/readyz): no client can connect, and a load balancer should know.
- * The same holds for a revocation list past its next update: no client certificate is accepted with it.
+ * After its end the gateway is not ready (/readyz): no client can connect, and a load balancer must send none
+ * here. The same holds for a revocation list past its next update: no client certificate is accepted with it.
  */
 #include "handlers/certificates.h"
 
@@ -89,7 +89,7 @@ void gateway_warn_certificates(const struct gateway *gw)
     for (size_t i = 0; i < n; i++) {
         int64_t days = time_left(gw, &all[i]) / DAY_S;
 
-        /* A revocation list usually lives for days: its last day alone is worth a warning. */
+        /* A revocation list is usually valid for days: its last day alone is worth a warning. */
         if (days > (all[i].is_crl ? 1 : WARN_DAYS))
             continue;
         log_event(days <= ERROR_DAYS ? LOG_ERROR : LOG_WARN, "certificate_ends",

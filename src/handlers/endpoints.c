@@ -2,8 +2,8 @@
 /*
  * endpoints.c - endpoints/find: the machines on which this user may request an account.
  *
- * `types` names jump methods. Password Safe systems are reached by RDP and by shell; a caller that asks for
- * other types only gets an empty list, and no vault is asked.
+ * `types` names jump methods. Password Safe systems are reached by RDP and by shell; a query for
+ * other types only is answered with an empty list, and no vault is asked.
  */
 #include "handlers/gateway.h"
 #include "handlers/json_fields.h"

@@ -57,7 +57,7 @@ static bool check_text(const struct json_fields *m, const char *name, unsigned f
 bool json_field_text(const struct json_fields *m, const char *name, unsigned flags, unsigned max,
                      const char **out)
 {
-    char *text;
+    char *text = NULL;
     bool taken = json_field_text_mutable(m, name, flags, max, &text);
 
     if (taken)

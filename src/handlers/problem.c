@@ -2,7 +2,7 @@
 /*
  * problem.c - writes a fault for the caller.
  *
- * `code` is for programs, `title` for people, `detail` says what an operator can do. Where a vault has
+ * `code` is for programs, `title` for people, `detail` is the step an operator can take. Where a vault has
  * answered, its status and sub-code are copied (code null without one). Nothing else of a vault's answer is
  * copied: faults are made where the answer's meaning is known, without secrets.
  */

@@ -251,7 +251,7 @@ static const char *allowed_methods(const struct route *route)
     return route->method == HTTP_POST_ ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n";
 }
 
-/* A client without a length may still send a body, which must not be taken for a request: 411 closes the
+/* A client without a length may still send a body, which must not be read as a request: 411 closes the
  * connection. */
 void ctx_fail(struct request_context *ctx, const struct fault *f)
 {

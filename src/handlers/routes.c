@@ -214,9 +214,7 @@ static void count_refusal(struct gateway *gw, const struct http_peer *peer, cons
                  fault_row(f->code)->code, f->detail);
 }
 
-/* The server's own refusals have the form of every other error. The refusal frees the context, if there is
- * one.
- */
+/* The server's own refusals have the form of every other error. They free the context, if there is one. */
 static const char *on_refuse(void *arg, const struct http_peer *peer, const struct http_req *req,
                              const struct fault *f, struct buf *body, struct buf *headers)
 {

@@ -16,7 +16,7 @@
 struct audit;
 struct store;
 struct pra_site;
-struct gateway; /* everything a handler may ask: handlers/gateway.h */
+struct gateway; /* everything a handler may use: handlers/gateway.h */
 
 struct gateway_opts {
     struct loop *loop;

@@ -8,11 +8,11 @@
  * that a deadline alone keeps loop_run() running.
  *
  * The system's clock is read once per iteration and millisecond: deadlines and ages need no more, and a busy
- * iteration asks for the time a thousand times. libuv's own time, updated after every poll, says whether an
+ * iteration needs the time a thousand times. libuv's own time, updated after every poll, says whether an
  * iteration has passed. Outside of loop_run() the clock is read each time.
  *
  * Life: loop_new -> loop_run / loop_iterate -> loop_free. The prepare handle and the signals do not keep the
- * loop alive; the timer does while a deadline runs. loop_free() frees only when uv_loop_close() agrees; on
+ * loop alive; the timer does while a deadline runs. loop_free() frees only when uv_loop_close() succeeds; on
  * -EBUSY the loop stays allocated, may run on, and may be freed again.
  *
  * Invariants: this file is the only caller of uv_timer_start() and uv_run(). SIGPIPE is ignored from

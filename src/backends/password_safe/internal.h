@@ -5,8 +5,8 @@
  * function pointer: ps_op.read and .next_page, ps_call.on_session and .on_no_session, the `done` of a
  * sign-in, ps.on_gone.
  *
- *     password_safe.c    the vault itself: start, state, close
- *     operations.c       one function per operation: writes target and body; the table that all files read
+ *     password_safe.c    the vault itself: start, close
+ *     operations.c       one function per operation: writes target and body; the tables of operations
  *     calls.c            a call: waits for a session, is sent, is tried again, ends
  *     overload.c         which calls may wait at all
  *     sessions.c         users, their vault sessions, and the calls that wait for one
@@ -17,14 +17,14 @@
  *     parse.c, parse_directory.c, parse_json.c   successful answers
  *     errors.c           failed ones: result and fault
  *     answer_form.c      did the vault write this answer, or something in its place?
- *     vault_metrics.c    durations, refusals, queues, and what of an answer could not be taken as it was
+ *     vault_metrics.c    durations, refusals, queues, repaired answers
  *     reachability.c     every HTTP call passes here: is the vault there? probes
  *
  * Ownership: the vault owns users, calls and sign-outs; a user owns its sessions and its sign-in; a busy
  * session and its call point at each other. A user is kept while `ncalls` is not 0, so it outlives its calls.
  *
  * Order that matters: done() of an operation is the last thing a function does with a call, and `depth` keeps
- * the vault alive meanwhile. What is decided while an operation is being called ends later, through a
+ * the vault in memory meanwhile. What is decided while an operation is being called ends later, through a
  * deadline.
  */
 #ifndef JG_BACKENDS_PS_INTERNAL_H
@@ -61,7 +61,7 @@
 #define PS_ACCEPT            "Accept: application/json\r\n"
 #define PS_REFUSED_MIN       500 /* ms of back-off after a refused sign-in, doubling to ... */
 #define PS_REFUSED_MAX       30000
-#define PS_FORGET_AFTER      60000 /* a refused user is remembered this long */
+#define PS_FORGET_AFTER      60000 /* a refused user is kept in memory this long */
 #define PS_FAILED_MIN        100   /* ms of back-off after a failed sign-in, doubling to ... */
 #define PS_FAILED_MAX        2000
 #define PS_SIGNIN_BUDGET     20   /* sign-ins of one vault that are under way or failed within ... */
@@ -147,6 +147,7 @@ struct ps_user {
 TAILQ_HEAD(ps_user_list, ps_user);
 
 enum ps_next { PS_DONE, PS_MORE };
+typedef enum ps_next ps_read_answer(struct ps_call *); /* a 2xx answer: fills in call->out */
 
 enum ps_operation {
     PS_SIGN_IN, /* no operation of backend.h: the row is for its refusals and its latency */
@@ -166,12 +167,12 @@ struct ps_op {
     const char *name;
     const char *method;
     bool effects;  /* it changes something at the vault: without an answer it may have happened */
-    bool repeat;   /* loop/upstream may send it again by itself on a dead connection */
+    bool repeat;   /* loop/upstream may send it again by itself on a lost connection */
     bool secret;   /* the answer is one */
     bool approval; /* 4034 says that an approver is asked first; elsewhere it has no meaning */
-    bool quotes;   /* the text of a 400 may stand in a fault's detail: the call has no request id in it */
+    bool quotes;   /* the text of a 400 may be in a fault's detail: the call has no request id in it */
     enum vault_result on_400, on_403, on_404, on_409; /* of a genuine refusal; FAILED = never genuine */
-    enum ps_next (*read)(struct ps_call *);           /* a 2xx answer: fills in call->out */
+    ps_read_answer *read;
     int (*next_page)(struct ps_call *); /* after PS_MORE: writes the target of the next page; 0 or -errno */
 };
 
@@ -215,7 +216,7 @@ struct ps_secrets { /* those that the configuration does not name are empty */
 enum ps_refusal { PS_DEADLINE, PS_MAX_WAIT, PS_SHARE, PS_MAX_CALLS, PS_WAIT_EXPIRED, PS_NREFUSALS };
 extern const char *const ps_refusal_words[PS_NREFUSALS];
 
-/* What of an answer could not be taken as it was. */
+/* What of an answer was repaired or left out. */
 enum ps_repair { PS_REPAIRED_TEXTS, PS_ROWS_LEFT_OUT, PS_NREPAIRS };
 
 /* The metrics of one vault. All but the wait are several: by operation, repair, refusal or class of call. */
@@ -324,21 +325,12 @@ static inline void ps_latency_observe(struct ps *ps, const struct ps_op *op, con
     metric_observe_us(&ps->metrics[PS_METRIC_LATENCY + (op - ps_operations)].metric,
                       clock_measure_us() - http->started_us);
 }
-int ps_list(struct vault *, const struct account_query *, struct vault_call *);
-int ps_policy(struct vault *, int64_t system_id, int64_t account_id, int64_t minutes, struct vault_call *);
-int ps_request(struct vault *, const struct request_args *, struct vault_call *);
-int ps_credential(struct vault *, int64_t request_id, enum credential_type, struct vault_call *);
-int ps_checkin(struct vault *, int64_t request_id, const char *reason, struct vault_call *);
-int ps_requests(struct vault *, struct vault_call *);
-int ps_directory(struct vault *, enum directory_part, struct vault_call *);
-int ps_isa(struct vault *, const struct request_args *, enum credential_type, struct vault_call *);
 
 /* calls.c */
 int ps_call_new(struct ps *, const struct ps_op *, struct vault_call *, struct ps_call **);
 int ps_call_start(struct ps_call *); /* frees the call when it fails */
 /* Reads the answer into call->out if it is genuine, and sets may_have_happened where it is not. */
 enum ps_next ps_call_read(struct ps_call *);
-int ps_call_start_ended(struct ps_call *); /* the answer is already in out: it is only handed over, later */
 void ps_call_cancel(struct vault *, struct vault_call *);
 bool ps_call_withdraw(struct vault *, struct vault_call *);
 void ps_calls_end_all(struct ps *);
@@ -376,10 +368,9 @@ void ps_signout(struct ps *, uint64_t owner, struct secret *headers); /* takes t
 /* signin_backoff.c */
 /* May a sign-in of the user begin? DENIED: not before *delay_ms; `why` is the fault for its callers. */
 enum ps_permit ps_backoff_permit(const struct ps_user *, struct fault *why, uint64_t *delay_ms);
-void ps_backoff_wait(struct ps_user *);  /* LATER: until ps_backoff_next() returns the user */
-void ps_backoff_leave(struct ps_user *); /* any number of times */
-struct ps_user *
-ps_backoff_next(struct ps *); /* after a sign-in has ended: a user to be served; NULL = none */
+void ps_backoff_wait(struct ps_user *);       /* LATER: until ps_backoff_next() returns the user */
+void ps_backoff_leave(struct ps_user *);      /* any number of times */
+struct ps_user *ps_backoff_next(struct ps *); /* after a sign-in: a user to be served; NULL = none */
 /* A sign-in failed: returns the user's back-off in ms; the fault gets its Retry-After. */
 uint64_t ps_backoff_failed(struct ps_user *, struct fault *);
 void ps_backoff_answered(struct ps_user *); /* the vault itself has answered a sign-in */
@@ -407,19 +398,14 @@ void ps_reachability_stop(struct ps *);
 void ps_reachability_state(const struct ps *, struct vault_state *);
 int64_t ps_vault_clock_wall(const struct ps *); /* the vault's own clock, as far as it is known */
 
-/* parse.c */
-enum ps_next ps_parse_list(struct ps_call *);
-enum ps_next ps_parse_nothing(struct ps_call *); /* a refusal that means an empty list */
-enum ps_next ps_parse_policy(struct ps_call *);
-enum ps_next ps_parse_request(struct ps_call *);
-enum ps_next ps_parse_credential(struct ps_call *);
-enum ps_next ps_parse_checkin(struct ps_call *);
-enum ps_next ps_parse_requests(struct ps_call *);
-
-/* parse_directory.c */
-enum ps_next ps_parse_directory(struct ps_call *);
+/* parse.c, parse_directory.c */
+ps_read_answer ps_parse_list, ps_parse_policy, ps_parse_request, ps_parse_credential, ps_parse_checkin;
+ps_read_answer ps_parse_requests, ps_parse_directory;
+ps_read_answer ps_parse_nothing; /* a refusal that means an empty list */
 
 /* answer_form.c */
+/* The body without blanks around it and without a byte order mark. */
+const char *ps_trimmed(const struct buf *body, size_t *len);
 bool ps_is_html(const struct call *); /* a page, which the vault never writes */
 /* Of any answer but a 2xx: does the vault itself refuse this operation, in its own form? */
 bool ps_is_genuine_refusal(const struct ps_op *, const struct call *);
@@ -440,7 +426,7 @@ void ps_error_refused(struct fault *, const struct call *); /* of a sign-in */
 /* A 401 to a call of a user who was signed in. */
 void ps_error_session_refused(const struct ps_op *, const struct call *, struct vault_call *);
 void ps_error_deadline(struct vault_call *);
-/* May the call be tried again? *delay_ms = how long the vault asks to wait, 0 = it does not. */
+/* May the call be tried again? *delay_ms = the Retry-After of the vault, 0 = none. */
 bool ps_error_is_retryable(const struct ps *, const struct call *, uint64_t *delay_ms);
 
 #endif

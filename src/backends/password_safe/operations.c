@@ -31,7 +31,7 @@ static int write_page(struct ps_call *call)
 }
 
 /*
- * A request is not .repeat: only calls.c may send it again, which then knows that it did. The results are
+ * A request is not .repeat: only calls.c may send it again, and remembers that. The results are
  * those of refusals in the vault's own form (answer_form.c); FAILED = the vault never answers this operation
  * with this status.
  */
@@ -122,7 +122,7 @@ static void query_write(struct ps_call *call, const struct account_query *query)
         query_add(&call->target, "type", type);
 }
 
-int ps_list(struct vault *vault, const struct account_query *query, struct vault_call *out)
+static int ps_list(struct vault *vault, const struct account_query *query, struct vault_call *out)
 {
     struct ps_call *call;
     int err = new_call(vault, PS_LIST, out, &call);
@@ -165,8 +165,8 @@ __attribute__((format(printf, 5, 6))) static int start_call(struct vault *vault,
     return ps_call_start(call);
 }
 
-int ps_policy(struct vault *vault, int64_t system_id, int64_t account_id, int64_t minutes,
-              struct vault_call *out)
+static int ps_policy(struct vault *vault, int64_t system_id, int64_t account_id, int64_t minutes,
+                     struct vault_call *out)
 {
     struct buf body = BUF_INIT(PS_BODY_MAX);
     struct jsonw w = jsonw_start(&body);
@@ -185,7 +185,7 @@ static void write_text(struct jsonw *w, const char *name, const char *text)
         jsonw_str(w, name, text);
 }
 
-int ps_request(struct vault *vault, const struct request_args *request, struct vault_call *out)
+static int ps_request(struct vault *vault, const struct request_args *request, struct vault_call *out)
 {
     struct buf body = BUF_INIT(PS_BODY_MAX);
     struct jsonw w = jsonw_start(&body);
@@ -216,7 +216,8 @@ static const char *const secret_types[] = {
     [CREDENTIAL_PASSPHRASE] = "passphrase",
 };
 
-int ps_credential(struct vault *vault, int64_t request_id, enum credential_type type, struct vault_call *out)
+static int ps_credential(struct vault *vault, int64_t request_id, enum credential_type type,
+                         struct vault_call *out)
 {
     if (out->alias_id)
         return start_call(vault, PS_CREDENTIAL, out, &BUF_INIT(0),
@@ -226,8 +227,8 @@ int ps_credential(struct vault *vault, int64_t request_id, enum credential_type 
                       secret_types[type]);
 }
 
-int ps_isa(struct vault *vault, const struct request_args *request, enum credential_type type,
-           struct vault_call *out)
+static int ps_isa(struct vault *vault, const struct request_args *request, enum credential_type type,
+                  struct vault_call *out)
 {
     struct buf body = BUF_INIT(PS_BODY_MAX);
     struct jsonw w = jsonw_start(&body);
@@ -241,7 +242,7 @@ int ps_isa(struct vault *vault, const struct request_args *request, enum credent
     return start_call(vault, PS_ISA, out, &body, "/ISARequests?type=%s", secret_types[type]);
 }
 
-int ps_checkin(struct vault *vault, int64_t request_id, const char *reason, struct vault_call *out)
+static int ps_checkin(struct vault *vault, int64_t request_id, const char *reason, struct vault_call *out)
 {
     struct buf body = BUF_INIT(PS_BODY_MAX);
     struct jsonw w = jsonw_start(&body);
@@ -252,13 +253,13 @@ int ps_checkin(struct vault *vault, int64_t request_id, const char *reason, stru
     return start_call(vault, PS_CHECKIN, out, &body, "/Requests/%" PRId64 "/Checkin", request_id);
 }
 
-int ps_requests(struct vault *vault, struct vault_call *out)
+static int ps_requests(struct vault *vault, struct vault_call *out)
 {
     /* Pending ones too: an own request whose answer was lost must be found before it is approved. */
     return start_call(vault, PS_REQUESTS, out, &BUF_INIT(0), "/Requests?status=all&queue=req");
 }
 
-int ps_directory(struct vault *vault, enum directory_part part, struct vault_call *out)
+static int ps_directory(struct vault *vault, enum directory_part part, struct vault_call *out)
 {
     static const char *const names[DIRECTORY_NPARTS] = {
         [DIRECTORY_SYSTEMS] = "/ManagedSystems",
@@ -277,3 +278,39 @@ int ps_directory(struct vault *vault, enum directory_part part, struct vault_cal
         (void)write_page(call);
     return ps_call_start(call);
 }
+
+/* ---- the table ---- */
+
+static void ps_state(const struct vault *vault, struct vault_state *state)
+{
+    const struct ps *ps = (const struct ps *)(const void *)vault; /* it is the first member */
+    struct upstream_state up = {0};
+
+    *state = (struct vault_state){0};
+    upstream_state(ps->up, &up);
+    ps_reachability_state(ps, state);
+    state->connections = up.connections;
+    state->in_flight = ps->in_flight;
+    state->queued = ps->ncalls > ps->in_flight ? ps->ncalls - ps->in_flight : 0;
+    state->sessions = ps->nsessions;
+    state->users = ps->nusers;
+    state->certificate_end = ps->certificate_end;
+    state->wait_ms = ps_overload_wait_ms(ps);
+    state->refused = ps_overload_refusals(ps);
+}
+
+const struct vault_ops password_safe_ops = {
+    .name = "password_safe",
+    .list = ps_list,
+    .policy = ps_policy,
+    .request = ps_request,
+    .credential = ps_credential,
+    .checkin = ps_checkin,
+    .requests = ps_requests,
+    .directory = ps_directory,
+    .isa = ps_isa,
+    .admit = ps_admit,
+    .cancel = ps_call_cancel,
+    .withdraw = ps_call_withdraw,
+    .state = ps_state,
+};

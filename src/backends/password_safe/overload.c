@@ -1,27 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * overload.c - which calls may wait for this vault.
+ * overload.c - which calls may wait for this vault; the rules and their reasons are in docs/overload.md.
  *
  * The idea: an operation that would not be answered in time fails at once, with the time after which a new
- * attempt is worth while. Otherwise a vault that is asked for twice what it can do spends its time on answers
- * that no caller waits for any more. So the wait of an operation is estimated before it begins, from the pace
- * of two queues: the one for a session of the user and the one for a connection (base/queue/wait_estimate.h).
- * The operation is admitted if
+ * attempt is worth while. Its wait is estimated before it begins, from the pace of two queues: the one for a
+ * session of the user and the one for a connection (base/queue/wait_estimate.h).
  *
- *   - the wait is at most half of the time it has left, and EXCHANGES exchanges fit in as well: an
- *     estimate may be wrong by half, and an operation takes two calls or three;
- *   - the wait is at most `max_wait`, where that is set;
- *   - there is room within `max_calls`. From three quarters of that on, a user with more than an equal share
- *     of it (and more than SHARE_MIN calls) is refused, so that one script cannot shut the others out.
- *
- * While the queues are empty every operation is admitted, whatever was measured before. Calls that continue
- * or give back what has been begun, and calls in the background, are not judged by their wait: `max_calls`
- * alone bounds them. Calls that continue, that give back or that belong to an admitted operation have a
- * quarter of it and OPERATION_MAX more.
- *
- * The estimate can be wrong, and a call counts only from when it joins a queue. So a call may limit its wait
- * (vault_call.wait_ms): it is judged again when it joins the queue, and it ends unsent when this time is
- * over. In both cases the fault is `overloaded`, and the vault has done nothing.
+ * While the queues are empty every operation is admitted. Calls that continue or give back what has been
+ * begun, and calls in the background, are not judged by their wait: `max_calls` alone bounds them. A call may
+ * limit its wait (vault_call.wait_ms): it is judged again when it joins the queue, and it ends unsent when
+ * this time is over. In both cases the fault is `overloaded`, and the vault has done nothing.
  *
  * Not here: the order of waiting calls (base/queue/priority_queue.h, sessions.c, loop/upstream/upstream.c).
  */
@@ -36,7 +24,7 @@
 
 #define EXCHANGES     3
 #define SHARE_MIN     4
-#define OPERATION_MAX 32 /* more calls than one operation has at once: all forms of a name, all kinds */
+#define OPERATION_MAX 32 /* more calls than one operation has at once */
 #define RETRY_MAX_S   60
 #define LOG_EVERY_MS  10000
 #define ADMITTED      PS_NREFUSALS
@@ -86,7 +74,7 @@ static bool has_more_than_share(const struct ps *ps, const struct ps_user *user)
     return user->ncalls >= (share > SHARE_MIN ? share : SHARE_MIN);
 }
 
-/* A call of an admitted operation must find room, however small `max_calls` is. */
+/* A call of an admitted operation is admitted, however small `max_calls` is. */
 static size_t room_on_top(const struct ps *ps)
 {
     return ps->vault.conf->max_calls / 4 + OPERATION_MAX;

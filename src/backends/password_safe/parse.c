@@ -77,7 +77,7 @@ static int row_add(struct ps_call *call, const cJSON *object)
         row.isa = false;
     }
     if (!row.account)
-        return 0; /* an alias that stands for no account at present: there is nothing to show */
+        return 0; /* an alias without an account at present: there is nothing to list */
     row.kind = call->kind == KIND_NKINDS ? row_kind(&row, object) : call->kind;
     return account_list_add(call->out->accounts, &row);
 }
@@ -196,14 +196,14 @@ static bool schedule_view(const cJSON *schedule, bool *approval)
     return false;
 }
 
-/* What has none of these members is no schedule. */
+/* An object without any of these members is no schedule. */
 static bool is_schedule(const cJSON *object)
 {
     return json_get_nocase(object, "ScheduleID") || json_get_nocase(object, "AccessTypes") ||
            json_get_nocase(object, "RequireReason") || json_get_nocase(object, "RequireTicketSystem");
 }
 
-/* The vault chooses the schedule that asks least: a need is one only where every open schedule has it. */
+/* The vault chooses the schedule with the fewest needs: only what every open schedule needs is one. */
 static void policy_add(struct vault_policy *policy, const cJSON *schedule)
 {
     bool approval, reason = ps_flag(schedule, "RequireReason"),
@@ -245,7 +245,7 @@ static bool policy_read(struct ps_call *call, const cJSON *row)
     return !seen || kept;
 }
 
-/* An empty array is an answer: no policy lets this user in. */
+/* An empty array is an answer: no policy permits this user. */
 static bool policies_read(struct ps_call *call, const cJSON *tree)
 {
     const cJSON *row;
@@ -276,24 +276,13 @@ enum ps_next ps_parse_policy(struct ps_call *call)
 
 /* ---- request, credential, check-in ---- */
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* A whole number, bare or in quotes, with blanks around it. */
 static bool bare_number(const struct buf *body, int64_t *out)
 {
-    const char *text = body->data;
-    size_t len = body->len;
+    size_t len;
+    const char *text = ps_trimmed(body, &len);
     int64_t value = 0;
 
-    while (len && is_blank(*text)) {
-        text++;
-        len--;
-    }
-    while (len && is_blank(text[len - 1]))
-        len--;
     if (len >= 2 && text[0] == '"' && text[len - 1] == '"') {
         text++;
         len -= 2;
@@ -323,7 +312,7 @@ enum ps_next ps_parse_request(struct ps_call *call)
 
 /*
  * Some releases wrap the secret: {"Credentials":"..."} or {"Password":"..."}. Read into secret memory and as
- * it is: a mended password would be another one. 0, -ENOENT for null, or -errno.
+ * it is: a repaired password would be another one. 0, -ENOENT for null, or -errno.
  */
 static int wrapped_secret(const struct buf *body, struct secret *out)
 {
@@ -381,16 +370,14 @@ enum ps_next ps_parse_credential(struct ps_call *call)
     return PS_DONE;
 }
 
-/* 204, nothing, or JSON. What else comes with a 2xx, something before the vault has written. */
+/* 204, nothing, or JSON. The body of any other 2xx was written by something in front of the vault. */
 static bool confirms(struct ps_call *call)
 {
     const struct call *http = &call->http;
-    const char *body = http->body_in.data;
-    bool blank = true;
+    size_t len;
 
-    for (size_t i = 0; i < http->body_in.len && blank; i++)
-        blank = strchr(" \t\r\n", body[i]) && body[i];
-    if (http->status == 204 || blank)
+    (void)ps_trimmed(&http->body_in, &len);
+    if (http->status == 204 || !len)
         return true;
     cJSON *tree = ps_tree(call);
 
@@ -425,7 +412,7 @@ static int request_add(struct ps_call *call, const cJSON *object)
         return -ENODATA;
     }
     if (ends && (clock_parse_vault_date(ends, &row.expires_wall_ms) || row.expires_wall_ms < 0))
-        row.expires_wall_ms = 0; /* a date that cannot be, or 0001-01-01, is none */
+        row.expires_wall_ms = 0; /* an impossible date, and 0001-01-01, count as none */
     if (reason) {
         row.reason = strdup(reason);
         if (!row.reason)
@@ -435,15 +422,15 @@ static int request_add(struct ps_call *call, const cJSON *object)
     return 0;
 }
 
-/* Requests come in one page: fewer than the answer counts is a part of them. */
+/* Requests come in one page: fewer rows than TotalCount are a part of them. */
 static bool is_partial(const cJSON *tree, const cJSON *rows)
 {
     return cJSON_IsObject(tree) && ps_number(tree, "TotalCount") > cJSON_GetArraySize(rows);
 }
 
 /*
- * What is missing in this list is taken for ended, so it is believed as a whole or not at all: one row
- * without a request id that can be read may be the very request that is looked for.
+ * What is missing in this list counts as ended, so it is used as a whole or not at all: one row without a
+ * readable request id may be the request that is searched for.
  */
 enum ps_next ps_parse_requests(struct ps_call *call)
 {

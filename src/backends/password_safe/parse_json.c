@@ -43,7 +43,8 @@ bool ps_are_rows(const cJSON *rows)
     return cJSON_IsArray(rows) && cJSON_GetArraySize(rows) == 0;
 }
 
-bool ps_contradicts_itself(const struct ps_call *call, const cJSON *tree, const cJSON *rows)
+/* The answer counts more rows than there are before this page, and the page is empty. */
+static bool contradicts_itself(const struct ps_call *call, const cJSON *tree, const cJSON *rows)
 {
     return cJSON_IsObject(tree) && cJSON_IsArray(rows) && cJSON_GetArraySize(rows) == 0 &&
            (uint64_t)ps_number(tree, "TotalCount") > call->offset;
@@ -57,7 +58,7 @@ enum ps_next ps_read_page(struct ps_call *call, const struct ps_page_reader *rea
     size_t *n = reader->list(call), before = n ? *n : 0, seen = 0, kept = 0;
     int err = 0;
 
-    if ((!single && !ps_are_rows(rows)) || ps_contradicts_itself(call, tree, rows)) {
+    if ((!single && !ps_are_rows(rows)) || contradicts_itself(call, tree, rows)) {
         cJSON_Delete(tree);
         return ps_unreadable(call, "%s is not a JSON array of rows, or not of as many as it says",
                              reader->what);

@@ -2,7 +2,7 @@
  * parse_json.h - reading the JSON of the vault's answers leniently; for the files that parse answers.
  *
  * Member names match in any case; an absent member and null are the same; texts keep their blanks. A number
- * may stand in quotes, and whatever is no positive number reads as 0.
+ * may be in quotes, and everything but a positive number reads as 0.
  */
 #ifndef JG_BACKENDS_PS_PARSE_JSON_H
 #define JG_BACKENDS_PS_PARSE_JSON_H
@@ -17,7 +17,7 @@ static inline int64_t ps_number(const cJSON *object, const char *name)
     return json_int_exact(json_get_nocase(object, name), &value) && value > 0 ? value : 0;
 }
 
-/* The same for an id. `odd` becomes true where a number stands that cannot be read exactly. */
+/* The same for an id. `odd` becomes true where it is a number that cannot be read exactly. */
 static inline int64_t ps_id(const cJSON *object, const char *name, bool *odd)
 {
     const cJSON *value = json_get_nocase(object, name);
@@ -43,7 +43,7 @@ static inline bool ps_flag(const cJSON *object, const char *name)
 }
 
 #define PS_TREE_DEPTH 32
-/* The tree of an answer lives in the same kind of memory as its text. */
+/* The tree of an answer is in the same kind of memory as its text. */
 static inline unsigned ps_tree_memory(const struct buf *body)
 {
     return body->secret ? JSON_SECRET : 0;
@@ -55,8 +55,6 @@ cJSON *ps_tree(struct ps_call *);
 const cJSON *ps_rows(const cJSON *tree, bool *single);
 /* An empty array, or one with an object in it. Other elements are no rows. */
 bool ps_are_rows(const cJSON *rows);
-/* The answer counts more rows than there are before this page, and the page is empty. */
-bool ps_contradicts_itself(const struct ps_call *, const cJSON *tree, const cJSON *rows);
 /* How the pages of one kind of list are read. */
 struct ps_page_reader {
     const char *what, *row, *object;   /* for faults: `what` has rows, none of them is `row`; it is an

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * password_safe.c - the vault itself: start, state, close.
+ * password_safe.c - the vault itself: start and close.
  *
  * Life: password_safe_new() reads the secrets and starts probing --> operations --> password_safe_close():
  * every call ends with VAULT_FAILED, idle vault sessions are signed out (each sign-out within call_timeout),
@@ -169,39 +169,3 @@ void password_safe_close(struct vault *vault, void (*closed)(void *arg), void *a
     ps->depth--;
     close_if_drained(ps);
 }
-
-/* ---- state ---- */
-
-static void ps_state(const struct vault *vault, struct vault_state *state)
-{
-    const struct ps *ps = (const struct ps *)(const void *)vault; /* it is the first member */
-    struct upstream_state up = {0};
-
-    *state = (struct vault_state){0};
-    upstream_state(ps->up, &up);
-    ps_reachability_state(ps, state);
-    state->connections = up.connections;
-    state->in_flight = ps->in_flight;
-    state->queued = ps->ncalls > ps->in_flight ? ps->ncalls - ps->in_flight : 0;
-    state->sessions = ps->nsessions;
-    state->users = ps->nusers;
-    state->certificate_end = ps->certificate_end;
-    state->wait_ms = ps_overload_wait_ms(ps);
-    state->refused = ps_overload_refusals(ps);
-}
-
-const struct vault_ops password_safe_ops = {
-    .name = "password_safe",
-    .list = ps_list,
-    .policy = ps_policy,
-    .request = ps_request,
-    .credential = ps_credential,
-    .checkin = ps_checkin,
-    .requests = ps_requests,
-    .directory = ps_directory,
-    .isa = ps_isa,
-    .admit = ps_admit,
-    .cancel = ps_call_cancel,
-    .withdraw = ps_call_withdraw,
-    .state = ps_state,
-};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * vault_metrics.c - the metrics of one vault, registered as long as it lives, each with the vault's name as a
- * label: the duration of calls by operation, what could not be taken as the vault sent it, refused calls by
+ * label: the duration of calls by operation, what of its answers was repaired or left out, refused calls by
  * reason, and waiting calls by class.
  *
  * Repaired texts and rows left out are counted at every answer and logged at the first one only: they come

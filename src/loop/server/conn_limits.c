@@ -16,7 +16,7 @@ static struct conn_peer *peer_add(struct conn_limits *limits, const char *origin
         return NULL;
     strncpy(p->origin, origin, sizeof(p->origin) - 1);
     TAILQ_INIT(&p->silent);
-    TAILQ_INIT(&p->heard);
+    TAILQ_INIT(&p->answered);
     HASH_ADD_STR(limits->all, origin, p);
     if (p->hh.tbl)
         return p;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * server.c - the HTTP server as a whole: start, drain, end, and what an application asks about it.
+ * server.c - the HTTP server as a whole: start, drain, end, and what an application reads of it.
  *
  * The idea: the server counts the open handles of its listeners and connections. Draining and closing only
  * close handles; the callback of the last closed handle frees the server. So one function frees it, and none
@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SERVER_MAGIC      0x73657276U
 #define LINGER_MS         2000
 #define DEFAULT_PIPELINED 16384
 
@@ -51,7 +50,6 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
 
     if (!server)
         return NULL;
-    server->magic = SERVER_MAGIC;
     server->loop = loop;
     server->opts = *opts;
     server->app = *app;
@@ -60,7 +58,7 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
     TAILQ_INIT(&server->conns);
     fair_queue_init(&server->backlog);
     fair_queue_init(&server->urgent);
-    TAILQ_INIT(&server->door);
+    TAILQ_INIT(&server->waiting);
     read_queues_init(server);
     strangers_init(server);
     SLIST_INIT(&server->listeners);
@@ -141,7 +139,6 @@ static void server_finish(struct http_server *server)
         SLIST_REMOVE_HEAD(&server->listeners, link);
         listener_free(l);
     }
-    server->magic = 0;
     secret_free(server);
     if (closed)
         closed(arg);
@@ -194,7 +191,7 @@ void http_server_close(struct http_server *server, void (*closed)(void *arg), vo
     TAILQ_FOREACH(c, &server->conns, link) conn_close(c, "server closes");
     timer_stop(loop_timers(server->loop), &server->begin);
     timer_stop(loop_timers(server->loop), &server->serve_queues);
-    timer_stop(loop_timers(server->loop), &server->open_door);
+    timer_stop(loop_timers(server->loop), &server->accept_waiting);
     if (server->handles == 0 && timer_start(loop_timers(server->loop), &server->end, 0, on_end))
         server_finish(server); /* no memory for a deadline; without connections no callback is on the stack */
 }
