@@ -47,19 +47,16 @@ struct release {
     struct session *session;
     struct release_answer answer;
     struct fault fault;
-    struct deadline defer; /* for an answer that needs no waiting */
     uint64_t started_ms;
     uint64_t age_s;         /* for the log: of the last lease that ended */
     char lease_id[ID_SIZE]; /* and its id */
-    size_t waiting;
-    bool begun; /* broker_release() has returned */
+    size_t waiting;         /* for leases, and 1 until broker_release() returns */
     size_t nwaits;
     struct release_wait waits[];
 };
 
 static void release_free(struct release *r)
 {
-    timer_stop(r->op.broker->timers, &r->defer);
     for (size_t i = 0; i < r->nwaits; i++) {
         vault_request_unwatch(&r->waits[i].watch);
         journal_unwait(&r->waits[i].written);
@@ -104,8 +101,7 @@ static void finish_release(struct release *r)
 
 static void wait_ended(struct release *r)
 {
-    r->waiting--;
-    if (r->begun && r->waiting == 0)
+    if (--r->waiting == 0)
         finish_release(r);
 }
 
@@ -138,7 +134,7 @@ static void on_watched_end(struct vault_request_watch *w, bool ended)
 
 static void on_deferred(struct deadline *d)
 {
-    finish_release(CONTAINER_OF(d, struct release, defer));
+    finish_release(CONTAINER_OF(d, struct release, op.deadline));
 }
 
 static void release_leave(struct op *op)
@@ -242,14 +238,11 @@ static struct release *release_new(struct broker *b, const struct asked_by *by, 
 
     if (!r)
         return NULL;
-    *r = (struct release){.session = session_copy(&by->session), .started_ms = clock_now(b->clock)};
+    *r = (struct release){
+        .session = session_copy(&by->session), .started_ms = clock_now(b->clock), .waiting = 1};
     if (!r->session || op_begin(&r->op, &release_class, b, by->timeout_ms)) {
         free(r->session);
         free(r);
-        return NULL;
-    }
-    if (timer_start(b->timers, &r->defer, 0, on_deferred)) { /* before anything that cannot be taken back */
-        release_free(r);
         return NULL;
     }
     return r;
@@ -264,9 +257,8 @@ static void refuse_release(struct release *r, enum fault_code code, const char *
 static struct op *begin_waiting(struct release *r)
 {
     r->op.broker->releases += (uint64_t)r->answer.released;
-    r->begun = true;
-    if (r->waiting)
-        timer_stop(r->op.broker->timers, &r->defer);
+    if (--r->waiting == 0)
+        (void)!timer_start(r->op.broker->timers, &r->op.deadline, 0, on_deferred); /* it is running: moved */
     return &r->op;
 }
 

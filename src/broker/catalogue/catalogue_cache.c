@@ -21,6 +21,7 @@
  */
 #include "broker/catalogue/catalogue_cache.h"
 
+#include "base/backoff.h"
 #include "base/container_of.h"
 #include "base/log.h"
 #include "base/uthash_nofail.h"
@@ -47,7 +48,6 @@ struct entry;
 struct list_call {
     struct vault_call call; /* first */
     struct entry *of;
-    bool busy;
 };
 
 struct entry {
@@ -74,8 +74,8 @@ struct catalogue_cache {
     struct entry *entries;
     TAILQ_HEAD(, entry) used;
     size_t rows;
+    uint64_t random;        /* of backoff_ms() */
     struct list_wait *hits; /* they wait for the next run of the timers */
-    struct catalogue_cache_stats stats;
 };
 
 /* ---- entries ---- */
@@ -173,9 +173,7 @@ void catalogue_cache_leave(struct catalogue_cache *cache, struct list_wait *wait
 static void stop_reading(struct entry *entry)
 {
     for (size_t i = 0; i < NLISTS; i++) {
-        if (entry->list[i].busy)
-            entry->vault->ops->cancel(entry->vault, &entry->list[i].call);
-        entry->list[i].busy = false;
+        entry->vault->ops->cancel(entry->vault, &entry->list[i].call);
         vault_call_free(&entry->list[i].call);
     }
     directory_leave(&entry->directory);
@@ -212,12 +210,10 @@ static void answer_waiters(struct entry *entry, enum vault_result result, const 
 static void fail_reading(struct entry *entry, enum vault_result result, const struct fault *why)
 {
     struct catalogue_cache *cache = entry->of;
-    uint64_t pause = (uint64_t)PAUSE_MS << (entry->failures < 6 ? entry->failures : 6);
+    uint64_t pause = backoff_ms(++entry->failures + 1, &cache->random);
     struct fault fault = *why; /* a copy: the fault lives in a call that is freed now */
 
     stop_reading(entry);
-    cache->stats.failures++;
-    entry->failures++;
     entry->pause_until_ms =
         clock_now(cache->clock) + (pause < cache->opts.fresh_ms ? pause : cache->opts.fresh_ms);
     if (result == VAULT_REFUSED)
@@ -264,7 +260,6 @@ static void on_list(struct vault_call *call)
     struct list_call *list = CONTAINER_OF(call, struct list_call, call);
     struct entry *entry = list->of;
 
-    list->busy = false;
     entry->open--;
     if (call->result != VAULT_OK && call->result != VAULT_ABSENT)
         fail_reading(entry, call->result, &call->fault);
@@ -299,13 +294,11 @@ static int start_reading(struct entry *entry, bool background)
             stop_reading(entry);
             return err;
         }
-        entry->list[i].busy = true;
         entry->open++;
     }
     entry->directory.done = on_directory;
     if (!directory_ready(catalogue_cache_directory(cache, entry->vault), &entry->directory))
         entry->open++;
-    cache->stats.reads++;
     return 0;
 }
 
@@ -328,19 +321,14 @@ static int answer_or_wait(struct entry *entry, struct list_wait *wait)
     uint64_t age = clock_now(cache->clock) - entry->read_ms;
     int err = 0;
 
-    if (entry->catalogue && cache->opts.fresh_ms && age < cache->opts.fresh_ms) {
-        cache->stats.hits++;
+    if (entry->catalogue && cache->opts.fresh_ms && age < cache->opts.fresh_ms)
         return answer_now(entry, wait);
-    }
     if (entry->catalogue && cache->opts.fresh_ms && age <= cache->opts.max_age_ms) {
-        cache->stats.stale++;
         start_renewal(entry);
         return answer_now(entry, wait);
     }
     drop_catalogue(entry);
-    if (entry->reading)
-        cache->stats.coalesced++;
-    else
+    if (!entry->reading)
         err = start_reading(entry, false);
     if (!err)
         list_wait_enqueue(wait, &entry->waiters);
@@ -399,6 +387,7 @@ struct catalogue_cache *catalogue_cache_new(const struct catalogue_cache_opts *o
     cache->opts.max_rows = opts->max_rows ? opts->max_rows : DEFAULT_ROWS;
     cache->opts.max_users = opts->max_users ? opts->max_users : DEFAULT_USERS;
     cache->clock = timers_clock(opts->timers);
+    cache->random = (uintptr_t)cache;
     TAILQ_INIT(&cache->used);
     cache->directory = calloc(opts->nvaults + 1, sizeof(struct directory *));
     for (size_t i = 0; cache->directory && i < opts->nvaults; i++) {
@@ -441,9 +430,7 @@ void catalogue_cache_free(struct catalogue_cache *cache)
 
 void catalogue_cache_stats(const struct catalogue_cache *cache, struct catalogue_cache_stats *stats)
 {
-    *stats = cache->stats;
-    stats->users = HASH_COUNT(cache->entries);
-    stats->rows = cache->rows;
+    *stats = (struct catalogue_cache_stats){.users = HASH_COUNT(cache->entries), .rows = cache->rows};
 }
 
 void catalogue_cache_reload(struct catalogue_cache *cache, uint64_t fresh_ms, uint64_t max_age_ms)

@@ -45,7 +45,6 @@ struct directory *catalogue_cache_directory(struct catalogue_cache *, const stru
 
 struct catalogue_cache_stats {
     size_t users, rows;
-    uint64_t hits, stale, reads, coalesced, failures;
 };
 void catalogue_cache_stats(const struct catalogue_cache *, struct catalogue_cache_stats *);
 

@@ -30,8 +30,8 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-#define DEFAULT_ENTRIES 8192
-#define DEFAULT_ROWS    100000
+#define DEFAULT_ENTRIES 4096
+#define DEFAULT_ROWS    65536
 /* The longest timeout a caller may name. A read ends earlier, with its last waiter. */
 #define LONGEST_MS 600000
 
