@@ -80,19 +80,6 @@ struct catalogue_cache {
 
 /* ---- entries ---- */
 
-static void entry_free(struct entry *entry)
-{
-    struct catalogue_cache *cache = entry->of;
-
-    HASH_DEL(cache->entries, entry);
-    TAILQ_REMOVE(&cache->used, entry, link);
-    if (entry->catalogue)
-        cache->rows -= entry->catalogue->n;
-    catalogue_unref(entry->catalogue);
-    free(entry->key);
-    free(entry);
-}
-
 static void drop_catalogue(struct entry *entry)
 {
     if (!entry->catalogue)
@@ -102,12 +89,13 @@ static void drop_catalogue(struct entry *entry)
     entry->catalogue = NULL;
 }
 
-static struct entry *entry_find(struct catalogue_cache *cache, const struct list_key *key)
+static void entry_free(struct entry *entry)
 {
-    struct entry *entry;
-
-    HASH_FIND(hh, cache->entries, key->bytes, key->len, entry);
-    return entry;
+    drop_catalogue(entry);
+    HASH_DEL(entry->of->entries, entry);
+    TAILQ_REMOVE(&entry->of->used, entry, link);
+    free(entry->key);
+    free(entry);
 }
 
 /* Owns the key from now on, even on failure. */
@@ -115,21 +103,35 @@ static struct entry *entry_new(struct catalogue_cache *cache, struct vault *vaul
 {
     struct entry *entry = calloc(1, sizeof(*entry));
 
-    if (!entry) {
+    if (entry)
+        HASH_ADD_KEYPTR(hh, cache->entries, key->bytes, key->len, entry);
+    if (!entry || !entry->hh.tbl) {
         free(key);
+        free(entry);
         return NULL;
     }
     entry->of = cache;
     entry->vault = vault;
     entry->key = key;
-    HASH_ADD_KEYPTR(hh, cache->entries, key->bytes, key->len, entry);
-    if (!entry->hh.tbl) {
-        free(key);
-        free(entry);
-        return NULL;
-    }
     for (size_t i = 0; i < NLISTS; i++)
         entry->list[i].of = entry;
+    TAILQ_INSERT_TAIL(&cache->used, entry, link);
+    return entry;
+}
+
+/* The last in the order of searches from now on; NULL = out of memory. */
+static struct entry *entry_get(struct catalogue_cache *cache, struct vault *vault, const char *user)
+{
+    struct list_key *key = list_key_owner(vault, user);
+    struct entry *entry;
+
+    if (!key)
+        return NULL;
+    HASH_FIND(hh, cache->entries, key->bytes, key->len, entry);
+    if (!entry)
+        return entry_new(cache, vault, key);
+    free(key);
+    TAILQ_REMOVE(&cache->used, entry, link);
     TAILQ_INSERT_TAIL(&cache->used, entry, link);
     return entry;
 }
@@ -338,22 +340,12 @@ static int answer_or_wait(struct entry *entry, struct list_wait *wait)
 int catalogue_cache_get(struct catalogue_cache *cache, struct vault *vault, const char *user,
                         struct list_wait *wait)
 {
-    struct list_key *key = list_key_owner(vault, user);
-    struct entry *entry;
+    struct entry *entry = entry_get(cache, vault, user);
     int err;
 
     list_wait_begin(wait);
-    if (!key)
-        return -ENOMEM;
-    entry = entry_find(cache, key);
-    if (entry)
-        free(key);
-    else
-        entry = entry_new(cache, vault, key);
     if (!entry)
         return -ENOMEM;
-    TAILQ_REMOVE(&cache->used, entry, link);
-    TAILQ_INSERT_TAIL(&cache->used, entry, link);
     err = answer_or_wait(entry, wait);
     if (err && !entry->catalogue && !entry->reading)
         entry_free(entry);

@@ -44,7 +44,6 @@
 #include "base/container_of.h"
 #include "base/crash_point.h"
 #include "base/log.h"
-#include "broker/checkout/session_queue.h"
 #include "broker/identity/username.h"
 
 #include <errno.h>

@@ -130,6 +130,14 @@ extern const struct co_step co_session_queue_step, co_account_step, co_policy_st
     co_request_step, co_await_step, co_lookup_step, co_isa_step, co_seek_step, co_password_step, co_key_step,
     co_passphrase_step, co_keep_step, co_audit_step;
 
+/* ---- session_queue.c ---- */
+
+int session_queue_join(struct checkout *); /* before it begins; 0 or -ENOMEM */
+/* Done or given up: the next one of the credential may begin. Any number of times. */
+void session_queue_leave(struct checkout *);
+/* The session's first; the others follow by `of_queue`. */
+struct checkout *session_queue_first(const struct broker *, const struct session_leases *);
+
 /* ---- driver.c ---- */
 
 /* Enters the state and goes on from there. May free the check-out. */

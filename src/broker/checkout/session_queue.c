@@ -10,7 +10,7 @@
  * freed; among those of one credential the first is at work and the others wait. A session has few, so the
  * queue is walked. The next one is woken by a deadline of zero, so never on the stack of the one that ends.
  */
-#include "broker/checkout/session_queue.h"
+#include "broker/checkout/checkout.h"
 
 #include "base/container_of.h"
 #include "base/uthash_nofail.h"
