@@ -7,10 +7,10 @@
  *      |  '---------------------------------'
  *      '------a list failed: the others are cancelled, the old catalogue is kept while it may serve
  *
- * An entry lives while it has a catalogue or a reading; only a reading has waiters. A waiter that leaves does
- * not end the reading: the next search of that user needs it, and a list of thousands of rows may take longer
- * than one search has. A reading is over before its first done() is called, so that a get() inside a done()
- * finds the new catalogue.
+ * An entry exists while it has a catalogue or a reading; only a reading has waiters. A waiter that leaves
+ * does not end the reading: the next search of that user needs it, and a list of thousands of rows may take
+ * longer than one search has. A reading is over before its first done() is called, so that a get() inside a
+ * done() finds the new catalogue.
  *
  * After a failed renewal the next is tried after a pause that doubles up to catalogue_cache, so that a search
  * per second does not become a failing call per second. A search without a catalogue to answer from always

@@ -6,8 +6,8 @@
  *    |--same read under way ----> one more waiter of that read
  *    '--neither ----------------> a new read --> its end: the cache, then every waiter's done()
  *
- * A read lives while it has waiters: a waiter goes by its answer, by its own deadline or by leaving, and with
- * the last one the call is cancelled. The read itself has no deadline but the vault's call_timeout: the
+ * A read lasts while it has waiters: a waiter ends with its answer, at its own deadline or by leaving, and
+ * with the last one the call is cancelled. The read itself has no deadline but the vault's call_timeout: the
  * longest deadline of its waiters is the read's, even that of a late one.
  *
  * A read that ends is out of the table before the first done(), so that a get() inside a done() starts a new
