@@ -254,8 +254,12 @@ static void refuse_release(struct release *r, enum fault_code code, const char *
     r->answer.fault = &r->fault;
 }
 
-static struct op *begin_waiting(struct release *r)
+static struct op *begin_waiting(struct release *r, release_done *done, void *arg)
 {
+    r->done = done;
+    r->arg = arg;
+    if (r->op.broker->draining)
+        refuse_release(r, FAULT_DRAINING, "the gateway is stopping");
     r->op.broker->releases += (uint64_t)r->answer.released;
     if (--r->waiting == 0)
         (void)!timer_start(r->op.broker->timers, &r->op.deadline, 0, on_deferred); /* it is running: moved */
@@ -283,26 +287,15 @@ static struct release *end_session(struct broker *b, const struct session_leases
     return r;
 }
 
-static struct release *refuse_session(struct broker *b, const struct release_args *args)
-{
-    struct release *r = release_new(b, &args->by, 0);
-
-    if (r)
-        refuse_release(r, FAULT_DRAINING, "the gateway is stopping");
-    return r;
-}
-
 struct op *broker_release(struct broker *b, const struct release_args *args, release_done *done, void *arg)
 {
     struct session_leases *probe = session_leases_probe(&args->by.session);
-    struct release *r = !probe ? NULL : b->draining ? refuse_session(b, args) : end_session(b, probe, args);
+    struct release *r = NULL;
 
+    if (probe)
+        r = b->draining ? release_new(b, &args->by, 0) : end_session(b, probe, args);
     free(probe);
-    if (!r)
-        return NULL;
-    r->done = done;
-    r->arg = arg;
-    return begin_waiting(r);
+    return r ? begin_waiting(r, done, arg) : NULL;
 }
 
 /* ---- an operator ends one lease ---- */
@@ -342,13 +335,9 @@ struct op *broker_release_lease(struct broker *b, const char *lease_id, uint64_t
 
     if (!r)
         return NULL;
-    r->done = done;
-    r->arg = arg;
-    if (b->draining)
-        refuse_release(r, FAULT_DRAINING, "the gateway is stopping");
-    else if (!lease)
+    if (!lease)
         refuse_release(r, FAULT_NOT_FOUND, "no lease has this id");
-    else
+    else if (!b->draining)
         end_one(r, lease);
-    return begin_waiting(r);
+    return begin_waiting(r, done, arg);
 }

@@ -35,11 +35,11 @@
 #include <sys/queue.h>
 #include <utlist.h>
 
-#define DEFAULT_ROWS  1000000
-#define DEFAULT_USERS 16384
-#define PAUSE_MS      1000
-#define LONGEST_MS    600000
-#define NLISTS        2
+#define DEFAULT_ROWS 1000000
+#define MAX_USERS    16384
+#define PAUSE_MS     1000
+#define LONGEST_MS   600000
+#define NLISTS       2
 
 static const struct account_query questions[NLISTS] = {{.kind = KIND_LOCAL}, {.kind = KIND_DOMAIN_LINKED}};
 
@@ -140,8 +140,7 @@ static void make_room(struct catalogue_cache *cache, const struct entry *keep)
 {
     struct entry *entry = TAILQ_FIRST(&cache->used), *next;
 
-    for (;
-         entry && (cache->rows > cache->opts.max_rows || HASH_COUNT(cache->entries) > cache->opts.max_users);
+    for (; entry && (cache->rows > cache->opts.max_rows || HASH_COUNT(cache->entries) > MAX_USERS);
          entry = next) {
         next = TAILQ_NEXT(entry, link);
         if (entry != keep && !entry->reading)
@@ -377,7 +376,6 @@ struct catalogue_cache *catalogue_cache_new(const struct catalogue_cache_opts *o
         return NULL;
     cache->opts = *opts;
     cache->opts.max_rows = opts->max_rows ? opts->max_rows : DEFAULT_ROWS;
-    cache->opts.max_users = opts->max_users ? opts->max_users : DEFAULT_USERS;
     cache->clock = timers_clock(opts->timers);
     cache->random = (uintptr_t)cache;
     TAILQ_INIT(&cache->used);

@@ -188,8 +188,11 @@ static struct list_read *list_read_new(struct account_lists *lists, struct vault
 {
     struct list_read *list_read = calloc(1, sizeof(*list_read));
 
-    if (!list_read) {
+    if (list_read)
+        HASH_ADD_KEYPTR(hh, lists->list_reads, key->bytes, key->len, list_read);
+    if (!list_read || !list_read->hh.tbl) {
         free(key);
+        free(list_read);
         return NULL;
     }
     list_read->lists = lists;
@@ -199,11 +202,6 @@ static struct list_read *list_read_new(struct account_lists *lists, struct vault
     list_read->call.user = list_key_user(key);
     list_read->call.timeout_ms = LONGEST_MS;
     list_read->call.done = on_read;
-    HASH_ADD_KEYPTR(hh, lists->list_reads, key->bytes, key->len, list_read);
-    if (!list_read->hh.tbl) {
-        list_read_free(list_read);
-        return NULL;
-    }
     return list_read;
 }
 
