@@ -212,7 +212,7 @@ static void fail_reading(struct entry *entry, enum vault_result result, const st
 {
     struct catalogue_cache *cache = entry->of;
     uint64_t pause = backoff_ms(++entry->failures + 1, &cache->random);
-    struct fault fault = *why; /* a copy: the fault lives in a call that is freed now */
+    struct fault fault = *why; /* a copy: the fault is in a call that is freed now */
 
     stop_reading(entry);
     entry->pause_until_ms =

@@ -8,7 +8,7 @@
  *
  * Each session has its check-outs in one queue, in the order they came, from the first moment until they are
  * freed; among those of one credential the first runs and the others wait. A session has few, so the
- * queue is walked. The next one is woken by a deadline of zero, so never on the stack of the one that ends.
+ * queue is walked. The next one is resumed by a deadline of zero, never on the stack of the one that ends.
  */
 #include "broker/checkout/checkout.h"
 

@@ -10,7 +10,7 @@
  * An entry past its time is never handed out, though it may be in the cache until it is the first in the
  * order of use or its question is asked again. An empty list answers its question, and knows no account.
  *
- * Time comes from the clock handed in; there is no timer here, so an idle gateway sleeps on.
+ * Time comes from the clock handed in; there is no timer here, so nothing runs while the gateway is idle.
  */
 #include "broker/lists/account_list_cache.h"
 

@@ -12,7 +12,7 @@
  *
  * A read that ends is out of the table before the first done(), so that a get() inside a done() starts a new
  * read or hits the cache. done() may free its waiter, make other waiters of the same read leave, and get()
- * again: waiters are taken from the front one by one, and `ending` keeps the read alive without waiters.
+ * again: waiters are taken from the front one by one, and `ending` keeps the read in memory without waiters.
  *
  * Invariants: failures go to all waiters and are not kept. A waiter is in the queue `hits`, in that of its
  * read, or in none.
