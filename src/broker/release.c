@@ -47,20 +47,17 @@ struct release {
     struct session *session;
     struct release_answer answer;
     struct fault fault;
-    struct deadline defer; /* for an answer that needs no waiting */
     uint64_t started_ms;
     uint64_t age_s;            /* for the log: of the last lease that ended */
     char lease_id[ID_SIZE];    /* its id */
     char lsid[LSID_TEXT_SIZE]; /* and its lsid, for the record; "" = not known */
-    size_t waiting;
-    bool begun; /* broker_release() has returned */
+    size_t waiting;            /* for leases, and 1 until broker_release() returns */
     size_t nwaits;
     struct release_wait waits[];
 };
 
 static void release_free(struct release *r)
 {
-    timer_stop(r->op.broker->timers, &r->defer);
     for (size_t i = 0; i < r->nwaits; i++) {
         vault_request_unwatch(&r->waits[i].watch);
         journal_unwait(&r->waits[i].written);
@@ -105,8 +102,7 @@ static void finish_release(struct release *r)
 
 static void wait_ended(struct release *r)
 {
-    r->waiting--;
-    if (r->begun && r->waiting == 0)
+    if (--r->waiting == 0)
         finish_release(r);
 }
 
@@ -139,7 +135,7 @@ static void on_watched_end(struct vault_request_watch *w, bool ended)
 
 static void on_deferred(struct deadline *d)
 {
-    finish_release(CONTAINER_OF(d, struct release, defer));
+    finish_release(CONTAINER_OF(d, struct release, op.deadline));
 }
 
 static void release_leave(struct op *op)
@@ -246,14 +242,11 @@ static struct release *release_new(struct broker *b, const struct asked_by *by, 
 
     if (!r)
         return NULL;
-    *r = (struct release){.session = session_copy(&by->session), .started_ms = clock_now(b->clock)};
+    *r = (struct release){
+        .session = session_copy(&by->session), .started_ms = clock_now(b->clock), .waiting = 1};
     if (!r->session || op_begin(&r->op, &release_class, b, by->timeout_ms)) {
         free(r->session);
         free(r);
-        return NULL;
-    }
-    if (timer_start(b->timers, &r->defer, 0, on_deferred)) { /* before anything that cannot be taken back */
-        release_free(r);
         return NULL;
     }
     return r;
@@ -265,12 +258,15 @@ static void refuse_release(struct release *r, enum fault_code code, const char *
     r->answer.fault = &r->fault;
 }
 
-static struct op *begin_waiting(struct release *r)
+static struct op *begin_waiting(struct release *r, release_done *done, void *arg)
 {
+    r->done = done;
+    r->arg = arg;
+    if (r->op.broker->draining)
+        refuse_release(r, FAULT_DRAINING, "the gateway is stopping");
     r->op.broker->releases += (uint64_t)r->answer.released;
-    r->begun = true;
-    if (r->waiting)
-        timer_stop(r->op.broker->timers, &r->defer);
+    if (--r->waiting == 0)
+        (void)!timer_start(r->op.broker->timers, &r->op.deadline, 0, on_deferred); /* it is running: moved */
     return &r->op;
 }
 
@@ -295,26 +291,15 @@ static struct release *end_session(struct broker *b, const struct session_leases
     return r;
 }
 
-static struct release *refuse_session(struct broker *b, const struct release_args *args)
-{
-    struct release *r = release_new(b, &args->by, 0);
-
-    if (r)
-        refuse_release(r, FAULT_DRAINING, "the gateway is stopping");
-    return r;
-}
-
 struct op *broker_release(struct broker *b, const struct release_args *args, release_done *done, void *arg)
 {
     struct session_leases *probe = session_leases_probe(&args->by.session);
-    struct release *r = !probe ? NULL : b->draining ? refuse_session(b, args) : end_session(b, probe, args);
+    struct release *r = NULL;
 
+    if (probe)
+        r = b->draining ? release_new(b, &args->by, 0) : end_session(b, probe, args);
     free(probe);
-    if (!r)
-        return NULL;
-    r->done = done;
-    r->arg = arg;
-    return begin_waiting(r);
+    return r ? begin_waiting(r, done, arg) : NULL;
 }
 
 /* ---- an operator ends one lease ---- */
@@ -354,15 +339,11 @@ struct op *broker_release_lease(struct broker *b, const char *lease_id, uint64_t
 
     if (!r)
         return NULL;
-    r->done = done;
-    r->arg = arg;
-    if (b->draining)
-        refuse_release(r, FAULT_DRAINING, "the gateway is stopping");
-    else if (!lease)
+    if (!lease)
         refuse_release(r, FAULT_NOT_FOUND, "no lease has this id");
-    else
+    else if (!b->draining)
         end_one(r, lease);
-    return begin_waiting(r);
+    return begin_waiting(r, done, arg);
 }
 
 /* Until it is released: also one whose check-out is in flight, or of unknown outcome. */

@@ -22,8 +22,7 @@ struct catalogue_cache_opts {
     struct vault *const *vaults; /* outlive it */
     size_t nvaults;
     uint64_t fresh_ms, max_age_ms;
-    size_t max_rows;  /* 0 = a built-in limit */
-    size_t max_users; /* 0 = a built-in limit */
+    size_t max_rows; /* 0 = a built-in limit */
 };
 
 struct catalogue_cache *catalogue_cache_new(const struct catalogue_cache_opts *); /* NULL = out of memory */
@@ -45,7 +44,6 @@ struct directory *catalogue_cache_directory(struct catalogue_cache *, const stru
 
 struct catalogue_cache_stats {
     size_t users, rows;
-    uint64_t hits, stale, reads, coalesced, failures;
 };
 void catalogue_cache_stats(const struct catalogue_cache *, struct catalogue_cache_stats *);
 

@@ -7,11 +7,11 @@
  * are asked as the current candidate alone; the next candidate is tried only when the vault itself refuses
  * the candidate's sign-in.
  *
- * The policy is asked only when there would be no reason to give, or when the configuration wants it asked:
- * most check-outs need no such call, and direct access (ISA) knows no policy. A call that fails is no failure
- * of the check-out: the request itself will show; and the failure is remembered as long as an answer, so that
- * a vault without that call is not asked before every check-out. A call that could not be made in time is a
- * failure: the request could not be made in time either.
+ * The policy is asked only where the check-out has no reason to give, or where the configuration says so:
+ * most check-outs need no such call, and direct access (ISA) has no policy. A call that fails does not fail
+ * the check-out, since the request will show what is wanted; the failure is remembered as long as an answer,
+ * so that a vault without that call is not asked before every check-out. A call that could not be made in
+ * time fails the check-out: the request could not be made in time either.
  *
  * In `account`, once it is known what is asked for, the check-out is admitted or refused (vault_admit).
  */

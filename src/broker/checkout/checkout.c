@@ -25,9 +25,10 @@
  *  - the same session asks twice at once: session_queue.c;
  *  - the request id is one whose check-in is on its way: `await`, then the vault is asked again; a check-in
  *    that has not been sent is stopped, and the vault request reopened;
- *  - the check-in arrived before our answer came: the secret is "gone", the request is asked for again, once;
- *  - the answer of another check-out of ours is still on its way: its intent proves the request ours in
- *    `lookup`.
+ *  - the vault carries out a check-in before the secret is read: it says "gone", and the request is asked
+ *    for again, once;
+ *  - the answer of another check-out of this gateway is still on its way: in `lookup` its intent proves
+ *    that the gateway made the request.
  *
  * Two writes of the journal are waited for: `intent` before the vault is asked, and in `keep` the row with
  * the request id, which was handed to the store as soon as the id was known and is written while the secret
@@ -44,7 +45,6 @@
 #include "base/container_of.h"
 #include "base/crash_point.h"
 #include "base/log.h"
-#include "broker/checkout/session_queue.h"
 #include "broker/identity/username.h"
 
 #include <errno.h>

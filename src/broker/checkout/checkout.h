@@ -41,7 +41,7 @@ enum co_state {
     CO_NSTATES
 };
 
-/* May the request be asked for once more if the vault says that the one we hold is dead? */
+/* Whether the request may be asked for once more where the vault says that the held one has ended. */
 enum co_retry {
     CO_RETRY_NONE,    /* it was made for this check-out */
     CO_RETRY_ALLOWED, /* it was there before */
@@ -74,7 +74,7 @@ struct checkout {
     const char *credential_id, *reason, *ticket_number;
     int64_t duration_minutes, ticket_system_id;
     enum credential_type preferred; /* a password or a key */
-    /* what is found out on the way */
+    /* what the states have found out */
     struct credential_ref ref;
     struct vault *vault;
     struct usermap users;
@@ -130,13 +130,22 @@ struct co_step {
     const char *name;
     int (*enter)(struct checkout *); /* CO_WAIT, CO_NOW (resume at once) or -errno (could not) */
     enum co_state (*resume)(struct checkout *, int err); /* err < 0: enter could not start */
-    /* Its client or session is gone: ends the wait. False or NULL = the end must be awaited. */
+    /* Its client has left or its session has ended: ends the wait. False or NULL = the end must be awaited.
+     */
     bool (*drop)(struct checkout *);
 };
 
 extern const struct co_step co_session_queue_step, co_account_step, co_policy_step, co_intent_step,
     co_request_step, co_await_step, co_lookup_step, co_isa_step, co_seek_step, co_password_step, co_key_step,
     co_passphrase_step, co_keep_step, co_audit_step;
+
+/* ---- session_queue.c ---- */
+
+int session_queue_join(struct checkout *); /* before it begins; 0 or -ENOMEM */
+/* Done or given up: the next one of the credential may begin. Any number of times. */
+void session_queue_leave(struct checkout *);
+/* The session's first; the others follow by `of_queue`. */
+struct checkout *session_queue_first(const struct broker *, const struct session_leases *);
 
 /* ---- driver.c ---- */
 
@@ -172,12 +181,12 @@ enum co_state co_fail_start(struct checkout *,
 enum co_state co_fail_with(struct checkout *, const struct fault *);
 /* The vault refused the user's sign-in: CO_ACCOUNT with the next candidate, or CO_REPLY. */
 enum co_state co_next_user(struct checkout *, const struct fault *);
-/* The vault says that the request is no more: it is asked for again once, if it was not made for this
+/* The vault says that the request has ended: it is asked for again once, if it was not made for this
  * check-out. */
 enum co_state co_request_dead(struct checkout *, const struct fault *);
 /* What was read is of a lease or a request that has ended by now, and may be asked for once more. */
 bool co_is_over(const struct checkout *);
-/* Lets go of the request and asks for another one: the one repetition. */
+/* Drops the hold on the request and asks for another one: the one repetition. */
 enum co_state co_ask_again(struct checkout *);
 /* Counts as a holder of the vault request from now on; `was_there`: it was not made for this check-out. */
 void co_hold(struct checkout *, struct vault_request *, bool was_there);
@@ -207,8 +216,7 @@ enum co_state co_try_other(struct checkout *, enum co_state other);
 void co_take_secret(struct checkout *);
 /* The first read of the secret. */
 enum co_state co_first_fetch(const struct checkout *);
-/* We hold the vault request for good: the intent ends, the row becomes OPEN, and the secret is read if it was
- * not. */
+/* The vault request is held: the intent ends, the row becomes OPEN, and the secret is read unless it was. */
 enum co_state co_settle(struct checkout *);
 
 #endif

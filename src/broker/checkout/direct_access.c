@@ -2,15 +2,15 @@
 /*
  * direct_access.c - the states `isa` and `seek`: direct access, where the secret comes before the request.
  *
- *   intent -> isa -> seek --found--> settled: a vault request of ours like any other
+ *   intent -> isa -> seek --found--> settled: a vault request like any other
  *              ^      |
  *              |      +--none--> held for its time (ORIGIN_NO_REQUEST): there is nothing to check in
  *              +--none, and a key: its passphrase is still to be asked for
  *
  * An account with ISA access gives its secret at once, and the vault makes a request of it, or keeps none; it
- * returns no request id. So the user's live requests are read afterwards, and of those that are ours by the
- * mark in the reason (or by the account, where the mark was cut) the newest is held. Others with the mark
- * come of further calls of this check-out (another type of credential, a call carried out twice): they are
+ * returns no request id. So the user's live requests are read afterwards, and of those with the mark in
+ * the reason (or of the account, where the mark was cut) the newest is held. Others with the mark come of
+ * further calls of this check-out (another type of credential, a call carried out twice): they are
  * checked in.
  *
  * Until that list has been read the intent stays open, so whatever fails after the first call, the recovery
@@ -107,7 +107,7 @@ static int seek_enter(struct checkout *co)
     return err;
 }
 
-/* Ours, and not in the table yet. */
+/* This check-out's by its mark, and not in the table yet. */
 static bool is_made(const struct checkout *co, const struct active_request *row)
 {
     return intent_matches(co->intent, row) &&

@@ -193,7 +193,7 @@ void co_close_intent(struct checkout *co)
     co->intent = NULL;
 }
 
-/* ---- a request that turned out dead ---- */
+/* ---- a request that has ended at the vault ---- */
 
 bool co_is_over(const struct checkout *co)
 {

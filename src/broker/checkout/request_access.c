@@ -5,12 +5,12 @@
  *
  * The vault answers with one of
  *
- *   201        a new request: ours, the check-out is its first holder
+ *   201        a new request: the check-out is its first holder
  *   200        the request id of one that the table holds: one holder more
  *              one whose check-in is under way: reopened, or `await` and then asked again
  *              one that the table does not hold: `lookup` reads its reason
- *                one of our lease ids    ours: perhaps our own, carried out twice by the transport, or one
- *                                        whose answer is still on its way to another check-out
+ *                a mark of the gateway   made by this check-out, and carried out twice by the transport, or
+ *                                        by another one, whose answer is still on its way
  *                none                    the person's own: adopted
  *                not live any more       asked again
  *              one that the table holds under another user or of another account: the user's list decides;
@@ -104,7 +104,7 @@ static enum co_state hold_known_request(struct checkout *co, struct vault_reques
 {
     co->doubtful = 0;
     if (request->origin ==
-        ORIGIN_UNKNOWN) { /* another check-out is at its lookup; it may be ours all the same */
+        ORIGIN_UNKNOWN) { /* another check-out is at its lookup; the gateway may have made it all the same */
         vault_request_hold(request);
         co_hold(co, request, true);
         return CO_LOOKUP;
@@ -280,8 +280,8 @@ static enum co_state join_marked(struct checkout *co, struct vault_request *requ
     return hold_known_request(co, request);
 }
 
-/* The record of the request in this row of the user's own list, by our mark; of a person's own, by account.
- */
+/* The record of the request in this row of the user's own list, by the gateway's mark; of a
+ * person's own, by account. */
 static struct vault_request *find_listed(const struct checkout *co, const struct active_request *row,
                                          const char *mark)
 {

@@ -8,7 +8,7 @@
  * there is none; during the policy check it answers with the rows, without the policies that are still open.
  *
  * Invariants: the op owns itself and ends in finish_find(), leave or destroy. Rows point into the lists of
- * the fan-out, so both live until the answer has been given.
+ * the fan-out, so both are kept until the answer has been given.
  */
 #include "broker/catalogue/catalogue_cache.h"
 #include "broker/find/find_queries.h"

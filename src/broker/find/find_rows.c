@@ -173,7 +173,7 @@ static int write_displays(struct item *items, size_t n, struct find_rows *out)
     return 0;
 }
 
-/* A check-out has shown lately that the account has an SSH key and no password. */
+/* An earlier check-out has shown that the account has an SSH key and no password. */
 static bool has_key_only(const struct item *item)
 {
     const struct vault_fanout *fanout = item->target->fanout;

@@ -3,7 +3,7 @@
  * policy_check.c - a few calls in parallel, which take the rows in order.
  *
  * Each slot holds one vault call; when it is answered the slot takes the next row whose policy is not known.
- * The check is over when no slot is busy: a slot is idle only after ask_next_row_row() has found no row. A
+ * The check is over when no slot is busy: a slot is idle only after ask_next_row() has found no row. A
  * call that cannot start leaves its row without a policy, and the slot takes the next row.
  */
 #include "broker/find/policy_check.h"

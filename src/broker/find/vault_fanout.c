@@ -8,7 +8,7 @@
  *
  * settle() alone ends `asking`, and drops what is open for a vault that failed; the last vault ends the
  * fan-out. Where that happens while the fan-out is being made (no rule, no query, a call that cannot start),
- * a deadline of 0 puts the end off, so that done() is never called on the caller's stack.
+ * a deadline of 0 defers the end, so that done() is never called on the caller's stack.
  *
  * Invariants: `open` counts the queries without an answer; outside of `asking` it is 0. A failed vault holds
  * no rows. "Not found" from the vault is an empty list, since no query asks for one particular account.
@@ -222,7 +222,7 @@ static void send_queries(struct fanout_vault *target)
 
 static void try_next_candidate(struct fanout_vault *target, const struct fault *refusal)
 {
-    struct fault fault = *refusal; /* a copy: the fault lives in a wait that is dropped now */
+    struct fault fault = *refusal; /* a copy: the fault is in a wait that is dropped now */
 
     note_user(target, "refused", fault.detail);
     drop_answers(target);

@@ -2,9 +2,9 @@
 /*
  * account_facts.c - two bounded caches of facts by account; a fact and its key are one allocation.
  *
- * Policies stand in the order in which they were learned, and all live equally long: the first is the oldest.
- * An account with a key alone has no end of its own: what secrets an account has changes rarely, and the next
- * check-out corrects it.
+ * Policies are in the order in which they were learned, and all are kept equally long: the first is the
+ * oldest. That an account has a key alone is kept without a time: which secrets an account has changes
+ * rarely, and the next check-out corrects it.
  */
 #include "broker/lists/account_facts.h"
 

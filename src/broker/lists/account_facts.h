@@ -4,7 +4,7 @@
  * The access policy, per user and account, for a while: a remembered policy is no decision, the vault judges
  * each check-out. And the accounts with an SSH key and no password, as check-outs have shown: a property of
  * the account and not of the user, kept until a check-out reads a password. Both are bounded in number; what
- * was learned first goes first. Without memory nothing is remembered, which is no error.
+ * was learned first is dropped first. Without memory nothing is remembered, which is no error.
  */
 #ifndef JG_BROKER_LISTS_ACCOUNT_FACTS_H
 #define JG_BROKER_LISTS_ACCOUNT_FACTS_H

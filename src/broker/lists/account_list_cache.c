@@ -6,11 +6,11 @@
  * too, newest first: there a known account is looked for row by row. That search walks the lists of one user
  * only, most of them a handful of rows; an index per row would cost more memory than the rows.
  *
- * Invariants: an owner lives exactly as long as it has entries, so that it is never dropped for want of room.
- * An entry past its time is never handed out, though it may lie in the cache until it is the first in the
+ * Invariants: an owner exists exactly as long as it has entries, so no bound ever drops one.
+ * An entry past its time is never handed out, though it may be in the cache until it is the first in the
  * order of use or its question is asked again. An empty list answers its question, and knows no account.
  *
- * Time comes from the clock handed in; there is no timer here, so an idle gateway is not woken to forget.
+ * Time comes from the clock handed in; there is no timer here, so nothing runs while the gateway is idle.
  */
 #include "broker/lists/account_list_cache.h"
 

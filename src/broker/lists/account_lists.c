@@ -6,13 +6,13 @@
  *    |--same read under way ----> one more waiter of that read
  *    '--neither ----------------> a new read --> its end: the cache, then every waiter's done()
  *
- * A read lives while it has waiters: a waiter goes by its answer, by its own deadline or by leaving, and with
- * the last one the call is cancelled. The read itself has no deadline but the vault's call_timeout: the
+ * A read lasts while it has waiters: a waiter ends with its answer, at its own deadline or by leaving, and
+ * with the last one the call is cancelled. The read itself has no deadline but the vault's call_timeout: the
  * longest deadline of its waiters is the read's, even that of a late one.
  *
  * A read that ends is out of the table before the first done(), so that a get() inside a done() starts a new
  * read or hits the cache. done() may free its waiter, make other waiters of the same read leave, and get()
- * again: waiters are taken from the front one by one, and `ending` keeps the read alive without waiters.
+ * again: waiters are taken from the front one by one, and `ending` keeps the read in memory without waiters.
  *
  * Invariants: failures go to all waiters and are not kept. A waiter is in the queue `hits`, in that of its
  * read, or in none.
@@ -30,8 +30,8 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-#define DEFAULT_ENTRIES 8192
-#define DEFAULT_ROWS    100000
+#define DEFAULT_ENTRIES 4096
+#define DEFAULT_ROWS    65536
 /* The longest timeout a caller may name. A read ends earlier, with its last waiter. */
 #define LONGEST_MS 600000
 
@@ -188,8 +188,11 @@ static struct list_read *list_read_new(struct account_lists *lists, struct vault
 {
     struct list_read *list_read = calloc(1, sizeof(*list_read));
 
-    if (!list_read) {
+    if (list_read)
+        HASH_ADD_KEYPTR(hh, lists->list_reads, key->bytes, key->len, list_read);
+    if (!list_read || !list_read->hh.tbl) {
         free(key);
+        free(list_read);
         return NULL;
     }
     list_read->lists = lists;
@@ -199,11 +202,6 @@ static struct list_read *list_read_new(struct account_lists *lists, struct vault
     list_read->call.user = list_key_user(key);
     list_read->call.timeout_ms = LONGEST_MS;
     list_read->call.done = on_read;
-    HASH_ADD_KEYPTR(hh, lists->list_reads, key->bytes, key->len, list_read);
-    if (!list_read->hh.tbl) {
-        list_read_free(list_read);
-        return NULL;
-    }
     return list_read;
 }
 

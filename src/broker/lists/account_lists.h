@@ -1,6 +1,6 @@
 /*
- * account_lists.h - reads of account lists: equal reads under way share one vault call, and answers live for
- * list_cache.
+ * account_lists.h - reads of account lists: equal reads under way share one vault call, and answers are kept
+ * for list_cache.
  *
  * Reads are equal in vault, mapped user and query. Waiters share failures as well as rows; failures are not
  * kept. Rows are also remembered per user as "known accounts" (for catalogue_cache, bounded in number), so
@@ -18,7 +18,7 @@ struct account_lists_opts {
     struct timers *timers;
     uint64_t list_cache_ms; /* 0 = no cache (reads under way are shared all the same) */
     uint64_t known_ms;      /* catalogue_cache */
-    size_t max_entries;     /* kept lists, the least recently used goes first; 0 = a built-in limit */
+    size_t max_entries;     /* kept lists, the least recently used is dropped first; 0 = a built-in limit */
     size_t max_known;       /* rows of kept lists in all; 0 = a built-in limit */
 };
 
