@@ -1,8 +1,8 @@
 /*
  * operation.h - what all operations in flight have in common; private to the broker.
  *
- * An op is a member of find, checkout, release, session_started and endpoints. It owns itself: it
- * ends in its own file's last state and nowhere else. `left` is set by broker_leave(); `leave` is the op's
+ * An op is a member of find, checkout, release, session_ended, session_started and endpoints. It owns itself:
+ * it ends in its own file's last state and nowhere else. `left` is set by broker_leave(); `leave` is the op's
  * own reaction (a read is dropped, a check-out already sent is awaited and undone). The deadline fires
  * `expired`.
  */

@@ -1,5 +1,5 @@
 /*
- * sites.h - the PRA sites that the lease table has heard of, by configuration name: their cursors, and the
+ * sites.h - the PRA sites that the lease table knows, by configuration name: their cursors, and the
  * reports of ended sessions.
  *
  * A cursor says up to when the closed sessions of a site are known, in the site's time. It is in the store,
