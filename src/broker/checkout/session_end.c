@@ -81,7 +81,8 @@ static void keep_own_lease(struct checkout *co)
 {
     const struct lease *own = lease_find(co->op.broker->leases, co->session, co->credential_id);
 
-    if (co->request && !co->lease && own && own->request == co->request)
+    if (co->request && !co->lease && own && own->request == co->request &&
+        own->lsid_entry == co->by_lsid.entry)
         memcpy(co->ended_lease_id, own->id, ID_SIZE);
 }
 
