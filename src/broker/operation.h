@@ -1,9 +1,9 @@
 /*
  * operation.h - what all operations in flight have in common; private to the broker.
  *
- * An op is a member of find, endpoints, checkout, release and session_started, whose object frees itself at
- * its end. `left` is set by broker_leave(); `leave` is the op's own reaction (a read is dropped, a check-out
- * already sent is awaited and undone). The deadline fires `expired`.
+ * An op is a member of find, endpoints, checkout, release, session_ended and session_started, whose object
+ * frees itself at its end. `left` is set by broker_leave(); `leave` is the op's own reaction (a read is
+ * dropped, a check-out already sent is awaited and undone). The deadline fires `expired`.
  */
 #ifndef JG_BROKER_OPERATION_H
 #define JG_BROKER_OPERATION_H

@@ -60,15 +60,13 @@ static size_t end_session(struct broker *b, const char *lsid, enum session_end_s
 {
     struct leases *ls = b->leases;
     char key[LSID_SIZE];
-    bool has_form = lsid_normal(lsid, key);
-    struct lsid_entry *entry = has_form ? lsid_entry_find(ls, key) : NULL;
-    const struct session_end *end = entry ? session_end_get(ls, source, site) : NULL;
+    struct lsid_entry *entry = lsid_normal(lsid, key) ? lsid_entry_find(ls, key) : NULL;
 
-    if (entry && !end)
-        log_error("session_end_lost", "lsid=%s error=%s", key, "out of memory");
-    if (!end)
+    if (!entry)
         return 0;
-    entry = lsid_entry_ref(ls, key); /* it outlives its leases until here */
+    const struct session_end *end = session_end_get(ls, source, site);
+
+    entry->refs++; /* it outlives its leases */
     size_t checkouts = checkouts_note_end(entry, end), leases = end_leases(entry, end);
 
     lsid_entry_unref(ls, entry);

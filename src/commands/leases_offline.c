@@ -222,13 +222,16 @@ static struct lease_view view_of(const struct lease_row *row, const char *const 
     static const char *const states[LEASE_NSTATES] = {
         [LEASE_INTENT] = "intent", [LEASE_OPEN] = "open", [LEASE_RELEASING] = "releasing"};
 
+    /* A version that kept no lsid had sessions whose id is one. */
+    const struct session session = {.id = row->session, .lsid = *row->lsid ? row->lsid : NULL};
+
     return (struct lease_view){
         .id = row->id,
         .request_id = row->request_id,
         .user = row->user,
         .sessions = sessions,
         .nsessions = nsessions,
-        .lsid = *row->lsid ? row->lsid : NULL,
+        .lsid = session_lsid(&session),
         .credential_id = row->credential,
         .state = states[row->state],
         .adopted = row->adopted,

@@ -102,6 +102,7 @@ static void note_end(struct audit_note *n, struct audit *a, const struct lease_r
     audit_text(n, "user", row->username);
     audit_text(n, "domain", row->domain);
     audit_text(n, "session", row->session);
+    audit_text(n, "lsid", row->lsid);
     audit_text(n, "lease_id", row->id);
     audit_text(n, "credential_id", row->credential);
     audit_text(n, "vault", row->vault);

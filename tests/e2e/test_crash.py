@@ -28,6 +28,7 @@ SECTIONS = {
 RANDOM_KILLS = int(os.environ.get("JG_RANDOM_KILLS", "12"))
 NAME = re.compile(r'"((?:checkout|checkin|lease|store|reconcile|restore)\.[a-z_.]+)"')
 AT_ONCE = 6
+LSID = "0123456789abcdef0123456789abcdef"
 
 
 def points_in_the_source():
@@ -73,6 +74,7 @@ class Scene:
         """Passes every kill point, if it is let live."""
         ann, bob = [self.person("ann", n) for n in range(8)], [self.person("bob", n) for n in range(8)]
         self.checkout(ann[0])                                    # held until its session ends
+        ask(self.gate, "/v1/sessions/started", {"session": {**ann[0], "lsid": LSID}})
         self.checkout(self.person("ann", 0, "ann-again"))        # by two
         self.checkout(bob[0])
         self.complete(bob[0])                                    # released at once

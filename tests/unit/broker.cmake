@@ -3,3 +3,5 @@ foreach(name lease checkout checkout_torture checkout_isa release session_ended 
         request_identity)
   jg_test(test_${name} SOURCES test_${name}.c ${broker_fakes} DEPENDS jg_broker)
 endforeach()
+jg_test(test_session_ended_memory SOURCES test_session_ended_memory.c ${broker_fakes} DEPENDS jg_broker)
+target_link_options(test_session_ended_memory PRIVATE -Wl,--wrap=malloc,--wrap=calloc)

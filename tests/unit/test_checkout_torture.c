@@ -5,7 +5,8 @@
  * Each scenario is run clean, its vault calls are counted, and then every call is broken in every way, and
  * every pair of calls in every pair of ways: the vault refuses, answers nonsense, does it but the answer is
  * lost, does not and the answer is lost; the client leaves before the vault did it, after it but before the
- * answer, or after the answer; its time is up. After each run the invariants must hold:
+ * answer, or after the answer; its time is up; the site says that its session has ended. After each run the
+ * invariants must hold:
  *
  *   at any time   an open request at the vault is leased, held by work in flight, being given back or being
  * hunted in the end    replies + left = 1; a secret was told exactly if there is a lease; otherwise nothing
@@ -22,6 +23,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LSID "0123456789abcdef0123456789abcdef" /* of the session whose check-out is tortured */
+
 enum harm {
     HARM_NONE = FAKE_FINE,
     /* those between are enum fake_fault */
@@ -29,6 +32,7 @@ enum harm {
     LEAVE_COMMITTED,
     LEAVE_AFTER,
     TIME_UP,
+    SITE_ENDS,
     NHARMS
 };
 
@@ -72,7 +76,7 @@ struct torture {
     int harm[2];
     struct world w;
     struct caller c;
-    bool left, ended;
+    bool left, ended, ended_by_site;
     unsigned asked; /* requests asked for by others, before */
 };
 
@@ -107,6 +111,14 @@ static void leave(struct torture *t)
         return;
     t->left = true;
     world_leave(&t->c);
+}
+
+/* It is answered as usual, and its lease ends with the answer. */
+static void end_by_site(struct torture *t)
+{
+    t->ended_by_site = true;
+    (void)broker_end_session(
+        t->w.broker, &(struct session_ended_args){.lsid = LSID, .source = SESSION_END_POLL, .site = "pra1"});
 }
 
 static size_t which(const struct torture *t)
@@ -178,6 +190,8 @@ static bool step(struct torture *t, unsigned delivered)
         fake_clock_advance(&w->clock, 15000);
         world_turn(w);
     }
+    if (is_due(t, delivered, SITE_ENDS))
+        end_by_site(t);
     world_turn(w);
     if (!fake_vault_pending(&w->vault))
         return false;
@@ -219,7 +233,10 @@ static void check_end(struct torture *t, const struct scenario *s)
     struct session me = world_person("alice", s->session);
     struct lease *mine = lease_find(w->broker->leases, &me, w->credential);
 
-    if (on_ended) {
+    if (on_ended && t->ended_by_site) {
+        assert_null(mine);
+        assert_true(strlen(t->c.secret) > 0);
+    } else if (on_ended) {
         assert_non_null(mine);
         assert_string_equal(mine->id, t->c.lease_id);
         assert_int_equal(t->c.request_id == 0, s->local);
@@ -263,7 +280,7 @@ static unsigned torture_once(const struct scenario *s, unsigned k1, int h1, unsi
     unsigned n = 0;
 
     t->c = (struct caller){0};
-    t->left = t->ended = false;
+    t->left = t->ended = t->ended_by_site = false;
     last.name = s->name;
     last.k[0] = k1;
     last.k[1] = k2;
@@ -294,7 +311,10 @@ static unsigned torture_once(const struct scenario *s, unsigned k1, int h1, unsi
 
     if (audited.on)
         harm_record(t);
-    world_checkout(w, "alice", s->session, &t->c);
+    struct checkout_args args = world_asks(w, "alice", s->session);
+
+    args.by.session.lsid = LSID;
+    world_checkout_with(w, &args, &t->c);
     for (; step(t, n) && n < 50; n++)
         check_held(w, s->person);
     assert_true(n < 50);

@@ -297,7 +297,7 @@ TEST(a_repeat_in_flight_is_answered_with_its_lease)
 }
 
 /* One that waits behind an equal one, and one that came after the end. */
-TEST(whoever_waits_is_marked_and_whoever_comes_later_is_not)
+TEST(one_that_waits_is_marked_and_a_later_one_is_not)
 {
     struct world w;
     struct caller a, b, later;
@@ -760,8 +760,10 @@ TEST(its_check_ins_never_go_before_a_release)
     hold(&w, "alice", "s1", NULL, &c);
     assert_int_equal(end_poll(&w, LSID_A), N);
     assert_int_equal(fake_vault_pending(&w.vault), PLACES - PLACES / 4);
+    assert_false(w.vault.last_begun);           /* behind every call of an operation */
     world_release(&w, "alice", "s1", NULL, &r); /* at once, while the vault hangs over the others */
     assert_int_equal(fake_vault_pending(&w.vault), PLACES - PLACES / 4 + 1);
+    assert_true(w.vault.last_begun);
     fake_vault_deliver(&w.vault, PLACES - PLACES / 4);
     world_turn(&w);
     assert_int_equal(r.replies, 1);
@@ -891,7 +893,7 @@ int main(void)
         cmocka_unit_test(a_request_of_ones_own_stays),
         cmocka_unit_test(a_checkout_in_flight_is_answered_and_then_ends),
         cmocka_unit_test(a_repeat_in_flight_is_answered_with_its_lease),
-        cmocka_unit_test(whoever_waits_is_marked_and_whoever_comes_later_is_not),
+        cmocka_unit_test(one_that_waits_is_marked_and_a_later_one_is_not),
         cmocka_unit_test(the_answer_waits_for_the_disk_and_not_for_the_vault),
         cmocka_unit_test(an_event_that_cannot_be_kept_is_refused),
         cmocka_unit_test(an_event_is_refused_until_its_ends_are_durable),

@@ -145,7 +145,7 @@ static void answer_secret(struct checkout *co, const struct vault_request *reque
 
 /*
  * The hold becomes the session's lease, or joins the one it has. False = that one has ended meanwhile. Where
- * it has ended by the site's word, the hold lasts until the answer has been given.
+ * it has ended by the site's report, the hold lasts until the answer has been given.
  */
 static bool hand_lease(struct checkout *co)
 {

@@ -111,13 +111,14 @@ struct checkout {
     int store_err;
     struct audit_wait recorded; /* `done` is set once the record of a success has begun */
     int audit_err;              /* AUDIT_WAIT: not known yet */
-    bool session_ended;         /* while it was in flight, by the session's own word: it is undone */
+    bool session_ended;         /* while it was in flight, by the session's own request: it is undone */
     /* session_end.c */
     struct lsid_checkout by_lsid;
-    bool lsid_named;               /* not taken from the session's id */
-    const struct session_end *end; /* the site's word meanwhile: it is answered, and then ends; NULL = none */
-    char ended_lease_id[ID_SIZE];  /* the session's own lease, through which it reads, and which has ended by
-                                      that word; "" = none */
+    bool lsid_named; /* not taken from the session's id */
+    const struct session_end
+        *end; /* the site's report meanwhile: it is answered, and then ends; NULL = none */
+    char ended_lease_id[ID_SIZE]; /* the session's own lease, through which it reads, and which has ended by
+                                     that report; "" = none */
     /* session_queue.c */
     struct session_queue *queue;
     TAILQ_ENTRY(checkout) of_queue;

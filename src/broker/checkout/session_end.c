@@ -3,18 +3,18 @@
  * session_end.c - check-outs in flight and the lsid of their session: the site says that the session has
  * ended, or PRA says which lsid it has.
  *
- * By the site's word a check-out is not undone. It is answered as usual, and its lease ends when it has
+ * By the site's report a check-out is not undone. It is answered as usual, and its lease ends when it has
  * landed. A process that dies in between must know it: from the moment that the row is OPEN it says so, and
  * the next start ends that lease (leases/restore.c). Where the check-out reads through a lease that its
  * session has, that lease ends at once, and the check-out goes on with its own hold on the vault request.
  *
- * Not here: the session's own word, which ends and undoes check-outs (checkouts_end() in checkout.c).
+ * Not here: the session's own release or completion, which ends and undoes check-outs (checkouts_end() in
+ * checkout.c).
  */
 #include "base/container_of.h"
 #include "base/crash_point.h"
 #include "base/log.h"
 #include "broker/checkout/checkout.h"
-#include "broker/checkout/session_queue.h"
 
 #include <errno.h>
 #include <string.h>
@@ -80,7 +80,8 @@ static void keep_own_lease(struct checkout *co)
 {
     const struct lease *own = lease_find(co->op.broker->leases, co->session, co->credential_id);
 
-    if (co->request && !co->lease && own && own->request == co->request)
+    if (co->request && !co->lease && own && own->request == co->request &&
+        own->lsid_entry == co->by_lsid.entry)
         memcpy(co->ended_lease_id, own->id, ID_SIZE);
 }
 

@@ -334,6 +334,13 @@ static void on_checked_in(struct vault_call *call)
     checkin_queue_done(queue);
 }
 
+/* The end of a session that the site reports is not an operation of a client: unless one waits for the
+ * outcome, its check-in goes behind the calls of all of them. */
+static bool is_background(const struct checkin *c)
+{
+    return c->request->session_ended && !c->queued.first;
+}
+
 static bool send_checkin(struct checkin *c)
 {
     struct vault_request *request = c->request;
@@ -346,7 +353,8 @@ static bool send_checkin(struct checkin *c)
                                 .call = {.user = request->user,
                                          .timeout_ms = vault->conf->call_timeout_ms,
                                          .background = true,
-                                         .begun = true,
+                                         .begun = !is_background(c),
+                                         .admitted = true,
                                          .done = on_checked_in}};
     crash_point("checkin.before");
     if (vault->ops->checkin(vault, request->request_id, "released by jumpgate", &cc->call)) {

@@ -55,6 +55,7 @@ struct journal {
     struct group_commit group_commit;
     struct deadline again;
     bool loading;
+    bool row_lost; /* for want of memory: the store has an older one, for a while or for good */
 };
 
 static bool on_commit(struct group_commit *);
@@ -423,6 +424,7 @@ static int put_note(struct journal *j, const char *id, struct note *note)
 
     if (!line) {
         free(note);
+        j->row_lost = true;
         return -ENOMEM;
     }
     bool can = !j->loading && journal_writable(j);
@@ -446,7 +448,7 @@ int journal_put(struct journal *j, const struct lease_row *row)
 int journal_put_cursor(struct journal *j, const struct cursor_row *row)
 {
     size_t n = strlen(row->site) + sizeof CURSOR_MARK;
-    char *id = j->store ? malloc(n) : NULL;
+    char *id = j->store && !j->row_lost ? malloc(n) : NULL;
 
     if (!id)
         return j->store ? -ENOMEM : 0;

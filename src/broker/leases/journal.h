@@ -47,7 +47,10 @@ size_t journal_stuck(const struct journal *);
 /* The row is copied. 0 or -ENOMEM (then the store keeps what it has). */
 int journal_put(struct journal *, const struct lease_row *) __attribute__((warn_unused_result));
 void journal_remove(struct journal *, const char *id);
-/* The row is copied. 0 or -ENOMEM. */
+/*
+ * The row is copied. 0 or -ENOMEM: also after a row was lost for want of memory, since the cursor may not
+ * cover an end that the store does not have. The next process then looks further back.
+ */
 int journal_put_cursor(struct journal *, const struct cursor_row *) __attribute__((warn_unused_result));
 /* 0 = durable already, 1 = `done` will be called (not before this returns), -EIO = the store cannot write. */
 int journal_await(struct journal *, const char *id, struct journal_wait *,

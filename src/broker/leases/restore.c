@@ -131,9 +131,10 @@ static int restore_open(struct restore *r, struct vault_ref *ref, const struct l
     lease_link(lease, request);
     vault_request_uncover(request);
     r->open++;
-    if (row->ended && !(lease->end = session_end_get(ls, row->ended, row->ended_site)))
-        return -ENOMEM;
-    r->ended += row->ended != SESSION_END_NONE;
+    if (row->ended) {
+        lease->end = session_end_get(ls, row->ended, row->ended_site);
+        r->ended++;
+    }
     uint64_t left = time_left(ls, row);
 
     vault_request_set_end(request, clock_now(ls->clock) + (left ? left : r->due++ / DUE_PER_MS),

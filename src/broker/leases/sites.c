@@ -40,9 +40,11 @@ static struct site *site_get(struct leases *ls, const char *name)
 
 const struct session_end *session_end_get(struct leases *ls, enum session_end_source source, const char *name)
 {
+    static const struct session_end nameless[SESSION_END_NSOURCES] = {
+        {SESSION_END_NONE, ""}, {SESSION_END_POLL, ""}, {SESSION_END_EVENT, ""}, {SESSION_END_TERMINATE, ""}};
     const struct site *site = site_get(ls, name ? name : "");
 
-    return site ? &site->ends[source] : NULL;
+    return site ? &site->ends[source] : &nameless[source];
 }
 
 const char *session_end_word(enum session_end_source source)

@@ -1,5 +1,5 @@
 /*
- * sites.h - the PRA sites that the lease table has heard of, by configuration name: their cursors, and the
+ * sites.h - the PRA sites that the lease table knows, by configuration name: their cursors, and the
  * reports of ended sessions.
  *
  * A cursor says up to when the closed sessions of a site are known, in the site's time. It is in the store,
@@ -35,7 +35,7 @@ SLIST_HEAD(site_list, site);
 int sites_restore(struct leases *); /* reads the cursors: 0 or -errno */
 void sites_free(struct leases *);
 
-/* The report, valid as long as the lease table; NULL = out of memory. `site` NULL is "". */
+/* The report, valid as long as the lease table. `site` NULL is "", as is one for which there is no memory. */
 const struct session_end *session_end_get(struct leases *, enum session_end_source, const char *site);
 /* poll, event, terminate */
 const char *session_end_word(enum session_end_source);

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lsid of a session: what is taken, which leases have it, and that it outlives the process and earlier stores."""
+
+import json
+import sqlite3
+
+import pytest
+
+from harness import ROOT, Gateway, session
+from house import House, problem
+from test_leases import NOBODY, cells, command, database, every_lease, hold, lease_list, trail
+
+ONE = "0123456789abcdef0123456789abcdef"
+FORMS = [ONE, ONE.upper(), "01234567-89ab-CDEF-0123-456789abcdef", "{01234567-89ab-cdef-0123-456789abcdef}"]
+NONE = ["", "S-1", ONE[:31], ONE + "0", ONE[:31] + "g", "{" + ONE, "01234567-89abcdef-0123-456789abcdef", 7, True, [ONE], {}]
+STARTED = "/v1/sessions/started"
+OPERATIONS = [("/v1/credentials/find", {}), ("/v1/credentials/checkout", {"credential_id": "x"}),
+              ("/v1/credentials/release", {"credential_id": "x"}), ("/v1/endpoints/find", {"query": ""}),
+              (STARTED, {}), ("/v1/sessions/complete", {})]
+OLD_STORE = (ROOT / "tests" / "unit" / "stores" / "leases-2.sql").read_text()
+
+
+def lsids(gateway, **query):
+    return {row["sessions"][0]: row["lsid"] for row in every_lease(gateway, **query)}
+
+
+@pytest.mark.parametrize("path, members", OPERATIONS, ids=[path for path, _ in OPERATIONS])
+def test_what_is_no_lsid_is_refused(house, path, members):
+    for lsid in NONE:
+        one = {**session("ann", hostname="srv01"), "lsid": lsid}
+        refused = problem(house.gateway.call("POST", path, {"session": one, **members}), 400, "invalid_request")
+        assert "session.lsid" in refused["detail"], refused
+
+
+@pytest.mark.parametrize("lsid", FORMS)
+def test_a_lease_shows_the_lsid_as_it_was_given(house, lsid):
+    one = {**house.session("ann", house.account()), "lsid": lsid}
+    assert house.checkout(one).status == 200
+    assert lsids(house.gateway, session=one["id"]) == {one["id"]: lsid}
+    lines, _ = command(house.gateway, "list", "--session", one["id"])
+    assert cells(lines[1])[-1] == lsid
+
+
+def test_an_id_of_that_form_is_the_lsid(house):
+    one = {**house.session("ann", house.account()), "id": ONE.upper()}
+    house.opened[-1] = one
+    assert house.checkout(one).status == 200
+    two = {**house.session("bob", house.account()), "lsid": None}
+    assert house.checkout(two).status == 200
+    assert lsids(house.gateway) == {ONE.upper(): ONE.upper(), two["id"]: None}
+
+
+def test_started_gives_it_to_the_leases_of_that_session_and_user(house):
+    ann, _, _ = hold(house, "ann")
+    bob = {**house.session("bob", house.account()), "id": ann["id"]}
+    house.opened[-1] = bob
+    assert house.checkout(bob).status == 200
+    answer = house.gateway.call("POST", STARTED, {"session": {**ann, "lsid": FORMS[2]}})
+    assert (answer.status, answer.body) == (204, b"")
+    rows = every_lease(house.gateway, session=ann["id"])
+    assert {row["user"]: row["lsid"] for row in rows} == {"CORP\\ann": FORMS[2], "CORP\\bob": None}
+    assert house.gateway.call("POST", STARTED, {"session": {**ann, "id": ONE}}).status == 204  # no leases
+
+
+def test_it_outlives_the_process_and_is_recorded():
+    with House() as house:
+        ann, _, _ = hold(house, "ann")
+        bob = {**house.session("bob", house.account()), "lsid": FORMS[3]}
+        assert house.checkout(bob).status == 200
+        assert house.gateway.call("POST", STARTED, {"session": {**ann, "lsid": FORMS[2]}}).status == 204
+        house.gateway.kill()
+        lines, errors = command(house.gateway, "--json")
+        assert "not running" in errors
+        expected = {ann["id"]: FORMS[2], bob["id"]: FORMS[3]}
+        assert {row["sessions"][0]: row["lsid"] for row in json.loads("".join(lines))["leases"]} == expected
+        house.gateway.restart()
+        assert lsids(house.gateway) == expected
+        assert house.gateway.complete(ann).json["released"] == 1
+        house.gateway.stop()
+        records = trail(house.gateway)
+        seen = {(r["event"], r["session"]): r.get("lsid") for r in records if "session" in r}
+        assert seen == {("checkout", ann["id"]): None, ("session_started", ann["id"]): FORMS[2],
+                        ("lease_end", ann["id"]): FORMS[2], ("release", ann["id"]): FORMS[2],
+                        ("checkout", bob["id"]): FORMS[3]}
+        house.gateway.start()
+
+
+def test_a_store_of_an_earlier_version_is_read_and_migrated():
+    expected = {"S-1": None, "S-2": None, "S-3": None, ONE: ONE}
+    gateway = Gateway(NOBODY)
+    with gateway:
+        gateway.stop()
+        database(gateway).unlink()
+        with sqlite3.connect(database(gateway)) as store:
+            store.executescript(OLD_STORE)
+        store.close()
+        database(gateway).chmod(0o600)
+        lines, _ = command(gateway, "--json")
+        assert {row["sessions"][0]: row["lsid"] for row in json.loads("".join(lines))["leases"]} == expected
+        gateway.start()
+        shown = {row["id"]: row["lsid"] for row in lease_list(gateway)["leases"]}
+        assert shown["her45a4wrk2mv6rsf1xed5njrs"] == ONE and len(shown) == 4
+        gateway.stop()
+        with sqlite3.connect(database(gateway)) as store:
+            assert store.execute("PRAGMA user_version").fetchone() == (3,)
+            assert store.execute("SELECT COUNT(*) FROM pra_cursor").fetchone() == (0,)
+        store.close()
