@@ -9,7 +9,7 @@
  *   site_view.c       what is shown
  *   site_metrics.c    the same as metrics
  *
- * site_state.c is below the others: it is told of every call, and starts a check after an outage by its
+ * site_state.c is below the others: it sees every call, and starts a check after an outage by its
  * deadline alone.
  */
 #ifndef JG_BACKENDS_PRA_SITE_INTERNAL_H
