@@ -497,6 +497,27 @@ TEST(a_pause_holds_background_calls_back)
     }
 }
 
+TEST(a_token_is_not_asked_for_in_a_pause_unless_it_is_urgent)
+{
+    static struct rig_ask a, b, t;
+
+    rig_open();
+    ask(&a, PRA_CALL_PROBE);
+    rig_reply(rig_call(0), &(struct rig_answer){.status = 503, .retry_after = "60"});
+    ask(&b, PRA_CALL_LISTING);
+    rig_run(30000);
+    assert_int_equal(rig_waiting(), 0);
+    ask_urgent(&t, PRA_CALL_TERMINATE);
+    rig_run(0);
+    assert_non_null(rig_find("/oauth2/token"));
+    rig_grant();
+    rig_run(1000);
+    assert_non_null(rig_find("terminate_session"));
+    assert_int_equal(rig_waiting(), 1);
+    rig_run(29000);
+    assert_non_null(rig_find("Listing"));
+}
+
 TEST(what_is_left_of_the_sites_own_limit_is_respected)
 {
     static struct rig_ask a, b, p, t;
@@ -655,6 +676,7 @@ int main(void)
         IN_RIG(no_hour_has_more_than_three_thousand_calls),
         IN_RIG(an_urgent_call_goes_first),
         IN_RIG(a_pause_holds_background_calls_back),
+        IN_RIG(a_token_is_not_asked_for_in_a_pause_unless_it_is_urgent),
         IN_RIG(what_is_left_of_the_sites_own_limit_is_respected),
         IN_RIG(each_failure_of_the_connection_has_a_name),
         IN_RIG(a_cancelled_call_is_never_told),

@@ -65,7 +65,6 @@ struct pra_call {
     struct buf target, headers, form;
     struct pra_xml *xml;
     struct buf body; /* of an answer that is no XML */
-    bool resuming;
     uint64_t began_ms, token_serial;
     bool repeated;
 };
