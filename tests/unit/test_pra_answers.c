@@ -239,6 +239,15 @@ TEST(the_sites_words_are_cut_and_clean)
     answer(PRA_CALL_LISTING, &(struct rig_answer){.type = XML, .body = buf_cstr(&words)});
     assert_int_equal(asked.call.result.fault, PRA_SITE_ERROR);
     buf_free(&words);
+    /* A text that is too long to be looked at as a whole is none. */
+    words = BUF_INIT(1 << 16);
+    (void)buf_str(&words, "<error>No rows found");
+    for (int i = 0; i < 3000; i++)
+        (void)buf_str(&words, " and");
+    (void)buf_str(&words, "</error>");
+    answer(PRA_CALL_LISTING, &(struct rig_answer){.type = XML, .body = buf_cstr(&words)});
+    assert_int_equal(asked.call.result.fault, PRA_SITE_ERROR);
+    buf_free(&words);
 }
 
 /* ---- good answers ---- */

@@ -328,6 +328,14 @@ TEST(without_a_time_in_the_answer_its_date_header_counts)
     assert_true(says("s ahead of the gateway's"));
     world_teardown(NULL);
     world_setup(NULL);
+    answers[PRA_CALL_INFO].body = "<get_api_info/>"; /* its date is that of the middle of the call */
+    answers[PRA_CALL_PROBE].date = "Tue, 10 Mar 2026 09:30:04 GMT";
+    answers[PRA_CALL_PROBE].takes_ms = 8000;
+    world_open(0);
+    live(9 * SECOND);
+    assert_int_equal(view()->skew_ms, 0);
+    world_teardown(NULL);
+    world_setup(NULL);
     answers[PRA_CALL_PROBE].date = "Tue, 10 Mar 2026 09:40:00 GMT"; /* get_api_info knows better */
     world_open(0);
     live(MINUTE);
