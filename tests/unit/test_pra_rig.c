@@ -78,6 +78,7 @@ int upstream_call(struct upstream *up, struct call *call)
     (void)up;
     assert_non_null(call->done);
     assert_true(call->timeout_ms > 0);
+    assert_int_equal(call->secret, strstr(call->target, "/oauth2/token") != NULL);
     assert_false(rig.closing);
     if (rig.refuse)
         return rig.refuse;

@@ -31,6 +31,7 @@ struct pra_metrics;
 struct pra_jumpoint_set { /* the configured names, or all there are */
     struct pra_jumpoint_view *rows;
     size_t n;
+    size_t room; /* names may be added up to here; 0 = the names are given */
 };
 
 struct pra_site {
