@@ -24,7 +24,7 @@
 
 #define CLIENT_ID "c1d2e3f405162738495a6b7c8d9eafb0c1d2e3f4"
 #define SECRET    "Site+secret/of=the:tests"
-#define PATIENCE  20
+#define PATIENCE  90
 #define ARGS_MAX  32
 #define ROWS      50000
 #define RUNS      "da4b510ba1b04bd3b9e1fa6bd9ad4f3c"
