@@ -429,10 +429,27 @@ TEST(no_hour_has_more_than_three_thousand_calls)
         rig_answer(rig_call(0), 200, "text/plain", "ok");
     }
     assert_true(sent_at[2899] - sent_at[0] < 300000); /* until then only the rate held it */
-    static struct rig_ask urgent;
-    rig_run(250);
-    ask_urgent(&urgent, PRA_CALL_TERMINATE); /* part of the hour is kept for it */
+}
+
+TEST(the_last_of_an_hour_are_for_urgent_calls)
+{
+    static struct rig_ask a, probe, urgent;
+
+    rig.params.rate_per_s = 10;
+    rig_open();
+    for (int n = 0; n < PRA_HOUR_MAX - PRA_HOUR_KEPT; n++) {
+        ask(&a, PRA_CALL_PROBE);
+        rig_run(100);
+        rig_answer(rig_call(0), 200, "text/plain", "ok");
+    }
+    ask(&probe, PRA_CALL_PROBE);
+    rig_run(5000);
+    assert_int_equal(rig_waiting(), 0);
+    ask_urgent(&urgent, PRA_CALL_TERMINATE);
+    rig_run(0);
     assert_non_null(rig_find("/oauth2/token"));
+    rig_run(3600000); /* the hour is over */
+    assert_non_null(rig_find("/check_health"));
 }
 
 TEST(an_urgent_call_goes_first)
@@ -495,6 +512,27 @@ TEST(a_pause_holds_background_calls_back)
         assert_non_null(rig_find("Listing"));
         rig_again();
     }
+}
+
+TEST(a_token_is_not_asked_for_in_a_pause_unless_it_is_urgent)
+{
+    static struct rig_ask a, b, t;
+
+    rig_open();
+    ask(&a, PRA_CALL_PROBE);
+    rig_reply(rig_call(0), &(struct rig_answer){.status = 503, .retry_after = "60"});
+    ask(&b, PRA_CALL_LISTING);
+    rig_run(30000);
+    assert_int_equal(rig_waiting(), 0);
+    ask_urgent(&t, PRA_CALL_TERMINATE);
+    rig_run(0);
+    assert_non_null(rig_find("/oauth2/token"));
+    rig_grant();
+    rig_run(1000);
+    assert_non_null(rig_find("terminate_session"));
+    assert_int_equal(rig_waiting(), 1);
+    rig_run(29000);
+    assert_non_null(rig_find("Listing"));
 }
 
 TEST(what_is_left_of_the_sites_own_limit_is_respected)
@@ -653,8 +691,10 @@ int main(void)
         IN_RIG(an_unknown_parameter_of_the_configuration_api_keeps_the_token),
         IN_RIG(calls_keep_their_distance),
         IN_RIG(no_hour_has_more_than_three_thousand_calls),
+        IN_RIG(the_last_of_an_hour_are_for_urgent_calls),
         IN_RIG(an_urgent_call_goes_first),
         IN_RIG(a_pause_holds_background_calls_back),
+        IN_RIG(a_token_is_not_asked_for_in_a_pause_unless_it_is_urgent),
         IN_RIG(what_is_left_of_the_sites_own_limit_is_respected),
         IN_RIG(each_failure_of_the_connection_has_a_name),
         IN_RIG(a_cancelled_call_is_never_told),

@@ -27,6 +27,7 @@
 #define PATIENCE  90
 #define ARGS_MAX  32
 #define ROWS      50000
+#define RUNS      "da4b510ba1b04bd3b9e1fa6bd9ad4f3c"
 
 static struct live {
     pid_t sim;
@@ -37,7 +38,7 @@ static struct live {
     struct pra_site_params params;
     bool closed, terminated;
     size_t ended, saves;
-    char lsid[PRA_LSID_SIZE]; /* of the last one that ended */
+    char lsid[LSID_SIZE]; /* of the last one that ended */
     struct pra_termination termination;
 } live;
 
@@ -149,12 +150,32 @@ static void on_terminated(struct pra_termination *t)
 
 /* ---- life ---- */
 
+static struct pra_site_view *view(void)
+{
+    static struct pra_site_view v;
+
+    pra_site_view(live.site, &v);
+    return &v;
+}
+
+/* Something is waited for that does not come. */
+static void on_alarm(int signum)
+{
+    (void)signum;
+    fprintf(stderr, "state=%s calls=%llu listings=%llu ended=%zu saves=%zu terminated=%d detail=%s\n",
+            pra_state_name(view()->state), (unsigned long long)view()->calls,
+            (unsigned long long)view()->counts[PRA_CALL_LISTING].outcomes[PRA_OUT_OK], live.ended, live.saves,
+            live.terminated, view()->detail);
+    abort();
+}
+
 static void start(const char *const *knobs)
 {
     static const struct pra_site_hooks hooks = {oldest_key, session_ended, save_cursor, NULL};
     struct secret secret = {0};
     char why[256];
 
+    (void)signal(SIGALRM, on_alarm);
     alarm(PATIENCE);
     memset(&live, 0, sizeof(live));
     json_init();
@@ -181,14 +202,6 @@ static void start(const char *const *knobs)
     live.site = pra_site_new(live.loop, &live.params, &secret, &hooks, 0, why);
     assert_non_null(live.site);
     assert_int_equal(pra_site_start(live.site), 0);
-}
-
-static struct pra_site_view *view(void)
-{
-    static struct pra_site_view v;
-
-    pra_site_view(live.site, &v);
-    return &v;
 }
 
 static void turn(void)
@@ -229,7 +242,7 @@ static void begin_termination(const char *lsid)
 {
     live.terminated = false;
     memset(&live.termination, 0, sizeof(live.termination));
-    assert_true(pra_lsid_read(lsid, live.termination.lsid));
+    assert_true(lsid_normal(lsid, live.termination.lsid));
     live.termination.done = on_terminated;
     assert_int_equal(pra_site_terminate(live.site, &live.termination), 0);
     while (!live.terminated)
@@ -346,6 +359,50 @@ TEST(a_listing_of_fifty_thousand_rows)
     stop();
 }
 
+/* A session that runs has ended under none of them; and the site is up again by itself. */
+TEST(no_fault_of_an_answer_proves_an_end)
+{
+    static const char *const none[] = {NULL};
+    static const char *const actions[] = {
+        "html500",      "unavailable",   "throttle",     "page",       "error",       "html",
+        "redirect",     "token_refused", "status_after", "page_after", "error_after", "html_after",
+        "drop_before",  "reset",         "hang",         "drop_after", "truncate",    "garbage",
+        "wrong_length", "short_length",  "cut",          "empty",      "oversize",    "wrong_type",
+        "unknown_root", "doctype",       "entities",     "deep",       "no_end",      "trailing",
+        "bad_utf8",     "slow"};
+    struct buf answer = BUF_INIT(1 << 20);
+
+    start(none);
+    order("POST", "/sessions", "{\"lsid\":\"" RUNS "\",\"start_ago_ms\":5000}", &answer);
+    wait_state(PRA_STATE_UP);
+    live.params.client.call_timeout_ms = live.params.client.report_timeout_ms = 300;
+    live.params.client.rate_per_s = 50;
+    live.params.probe_interval_ms = live.params.poll_interval_ms = 100;
+    for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+        char json[128];
+        uint64_t calls = view()->calls;
+
+        order("DELETE", "/faults", "", &answer);
+        (void)snprintf(json, sizeof(json), "{\"action\":\"%s\",\"status\":502,\"path\":\"/api/\"}",
+                       actions[i]);
+        order("POST", "/faults", json, &answer);
+        assert_int_equal(pra_site_reload(live.site, &live.params, NULL), 0);
+        while (view()->calls < calls + 5)
+            turn();
+    }
+    assert_int_equal(live.ended, 0);
+    order("DELETE", "/faults", "", &answer);
+    live.params.client.call_timeout_ms = live.params.client.report_timeout_ms = 10000;
+    assert_int_equal(pra_site_reload(live.site, &live.params, NULL), 0);
+    order("POST", "/sessions/end", "{\"lsid\":\"" RUNS "\"}", &answer);
+    wait_state(PRA_STATE_UP);
+    while (!live.ended)
+        turn();
+    assert_string_equal(live.lsid, RUNS);
+    buf_free(&answer);
+    stop();
+}
+
 TEST(an_outage_and_a_failover)
 {
     static const char *const none[] = {NULL};
@@ -377,6 +434,7 @@ int main(void)
         cmocka_unit_test(the_usual_site),
         cmocka_unit_test(sites_of_other_kinds),
         cmocka_unit_test(a_listing_of_fifty_thousand_rows),
+        cmocka_unit_test(no_fault_of_an_answer_proves_an_end),
         cmocka_unit_test(an_outage_and_a_failover),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -170,6 +170,30 @@ TEST(leases_that_came_from_elsewhere_are_looked_back_to_once)
     assert_in_range(world.from_s, now_s() - 120 - 22, now_s() - 120 - 12);
 }
 
+TEST(the_cursor_does_not_go_back_with_a_look_back)
+{
+    int64_t cursor;
+
+    key_of_age(10 * 3600);
+    world_open(rig.fc.wall);
+    live(5 * SECOND);
+    cursor = view()->cursor_ms;
+    pra_site_look_back(world.site, rig.fc.wall - 9 * 3600 * 1000);
+    answers[PRA_CALL_LISTING].hold = true;
+    live(16 * SECOND);
+    release("Listing");
+    live(SECOND);
+    assert_int_equal(view()->cursor_ms, cursor);
+    answers[PRA_CALL_LISTING].status = 500;
+    release("Listing");
+    live(SECOND);
+    assert_int_equal(world.saved_ms, cursor);
+    answers[PRA_CALL_LISTING] = (struct reply){.type = "text/xml", .body = NO_SESSIONS};
+    world.n[PRA_CALL_LISTING] = 0;
+    live(MINUTE);
+    assert_in_range(world.froms[0], now_s() - 9 * 3600 - 120 - 120, now_s() - 9 * 3600 - 120); /* once more */
+}
+
 /* ---- when nothing is asked ---- */
 
 TEST(without_a_key_nothing_is_asked_and_the_cursor_moves)
@@ -408,6 +432,7 @@ int main(void)
         IN_WORLD(a_cursor_in_the_future_counts_as_now),
         IN_WORLD(a_failover_makes_the_next_listing_look_back_further),
         IN_WORLD(leases_that_came_from_elsewhere_are_looked_back_to_once),
+        IN_WORLD(the_cursor_does_not_go_back_with_a_look_back),
         IN_WORLD(without_a_key_nothing_is_asked_and_the_cursor_moves),
         IN_WORLD(polling_may_be_off),
         IN_WORLD(the_first_listing_goes_out_within_the_interval),

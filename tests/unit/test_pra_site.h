@@ -45,7 +45,7 @@ struct world {
 
     int64_t oldest_ms; /* of a lease with a key; 0 = none */
     size_t leases;     /* that each session has */
-    char ended[64][PRA_LSID_SIZE];
+    char ended[64][LSID_SIZE];
     size_t nended, by_source[PRA_NSOURCES], saves;
     int64_t saved_ms;
     bool saved_after_ends; /* the last save came after all ends */

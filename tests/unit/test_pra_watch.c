@@ -328,6 +328,14 @@ TEST(without_a_time_in_the_answer_its_date_header_counts)
     assert_true(says("s ahead of the gateway's"));
     world_teardown(NULL);
     world_setup(NULL);
+    answers[PRA_CALL_INFO].body = "<get_api_info/>"; /* its date is that of the middle of the call */
+    answers[PRA_CALL_PROBE].date = "Tue, 10 Mar 2026 09:30:04 GMT";
+    answers[PRA_CALL_PROBE].takes_ms = 8000;
+    world_open(0);
+    live(9 * SECOND);
+    assert_int_equal(view()->skew_ms, 0);
+    world_teardown(NULL);
+    world_setup(NULL);
     answers[PRA_CALL_PROBE].date = "Tue, 10 Mar 2026 09:40:00 GMT"; /* get_api_info knows better */
     world_open(0);
     live(MINUTE);
@@ -419,6 +427,33 @@ TEST(all_pages_of_jumpoints_are_read)
     release("current_page=3");
     live(SECOND);
     assert_int_equal(rig_waiting(), 0);
+    assert_int_equal(view()->state, PRA_STATE_UP);
+}
+
+TEST(a_reload_between_two_pages_changes_the_next_check)
+{
+    static const char *const names[] = {"Paris"};
+
+    world.params.jumpoints = names;
+    world.params.njumpoints = 1;
+    answers[PRA_CALL_JUMPOINTS].last_page = "2";
+    answers[PRA_CALL_JUMPOINTS].body =
+        "[{\"name\":\"London\",\"connected\":true},{\"name\":\"Rome\",\"connected\":true},"
+        "{\"name\":\"Oslo\",\"connected\":true}]";
+    answers[PRA_CALL_JUMPOINTS].hold = true;
+    world_open(0);
+    live(3 * SECOND);
+    release("current_page=1");
+    live(SECOND);
+    world.params.all_jumpoints = true;
+    world.params.njumpoints = 0;
+    assert_int_equal(pra_site_reload(world.site, &world.params, NULL), 0);
+    release("current_page=2");
+    live(SECOND);
+    answers[PRA_CALL_JUMPOINTS].last_page = "1";
+    answers[PRA_CALL_JUMPOINTS].hold = false;
+    live(SECOND);
+    assert_int_equal(view()->njumpoints, 3);
     assert_int_equal(view()->state, PRA_STATE_UP);
 }
 
@@ -651,6 +686,7 @@ int main(void)
         IN_WORLD(named_jumpoints_must_be_connected),
         IN_WORLD(all_jumpoints_may_be_named),
         IN_WORLD(all_pages_of_jumpoints_are_read),
+        IN_WORLD(a_reload_between_two_pages_changes_the_next_check),
         IN_WORLD(in_standby_only_health_is_asked),
         IN_WORLD(a_refused_client_shows_and_recovers_by_itself),
         IN_WORLD(another_secret_ends_it_at_once),

@@ -21,7 +21,7 @@ static bool oldest_key(void *ctx, int64_t *created_ms)
 static size_t session_ended(void *ctx, const char *lsid, enum pra_end_source source)
 {
     assert_ptr_equal(ctx, &world);
-    (void)snprintf(world.ended[world.nended++ % 64], PRA_LSID_SIZE, "%s", lsid);
+    (void)snprintf(world.ended[world.nended++ % 64], LSID_SIZE, "%s", lsid);
     world.by_source[source]++;
     return world.leases;
 }

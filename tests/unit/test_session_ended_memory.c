@@ -42,7 +42,7 @@ static void hold(struct world *w, const char *user, const char *id, const char *
     struct checkout_args args = world_asks(w, user, id);
     struct caller c;
 
-    args.session.lsid = lsid;
+    args.by.session.lsid = lsid;
     world_checkout_with(w, &args, &c);
     world_settle(w);
     expect_given(&c);
@@ -100,11 +100,11 @@ TEST(an_event_and_a_start_without_memory)
 
     for (long k = 0; k < 2L * MOST && !(all[0] && all[1]); k++) {
         bool is_start = k % 2;
-        struct started_args start = {.session = world_person("alice", "s1"), .timeout_ms = 5000};
+        struct started_args start = {.by = {world_person("alice", "s1"), 5000}};
         struct world w;
         int answers = 0;
 
-        start.session.lsid = LSID;
+        start.by.session.lsid = LSID;
         world_stored(&w);
         hold(&w, "alice", "s1", is_start ? NULL : LSID);
         fails_at = k / 2;

@@ -232,6 +232,28 @@ static void connects_do_not_resolve_each_time(void **unused)
     rig_end(&rig);
 }
 
+/* Where each call has a connection of its own, the name is resolved for each, and the next one follows it. */
+static void single_calls_resolve_each_time(void **unused)
+{
+    struct rig rig;
+
+    (void)unused;
+    begin_named(&rig, script_answers);
+    rig_close(&rig);
+    rig.closed = false;
+    rig.opts.single = true;
+    rig_start(&rig);
+    for (uint64_t i = 0; i < 5; i++)
+        ask(&rig, 1);
+    assert_int_equal(lookups, 5);
+    struct peer *there = move_vault(&rig); /* the old address still answers */
+    ask(&rig, 1);
+    assert_int_equal(peer_accepted(rig.peer), 5);
+    assert_int_equal(peer_accepted(there), 1);
+    rig_end(&rig);
+    peer_free(there);
+}
+
 /* Nothing fails: connections grow old, and what is opened then goes where the name leads. */
 static void the_pool_follows_the_name(void **unused)
 {
@@ -412,6 +434,7 @@ int main(void)
         cmocka_unit_test(connections_of_one_age_end_one_by_one),
         cmocka_unit_test(another_age_counts_for_what_is_open),
         cmocka_unit_test(connects_do_not_resolve_each_time),
+        cmocka_unit_test(single_calls_resolve_each_time),
         cmocka_unit_test(the_pool_follows_the_name),
         cmocka_unit_test(a_refused_connect_resolves_again),
         cmocka_unit_test(a_silent_address_leaves_time_for_another),

@@ -8,6 +8,6 @@ endforeach()
 # The same through libcurl alone, as a build with JG_CURL_IO: this vault_conn.o stands before the library's.
 set(curl_io ${CMAKE_SOURCE_DIR}/src/loop/upstream/vault_conn.c)
 set_source_files_properties(${curl_io} PROPERTIES COMPILE_DEFINITIONS JG_CURL_IO)
-foreach(part upstream upstream_stale upstream_faults upstream_tls)
+foreach(part upstream upstream_stale upstream_faults upstream_tls upstream_single)
   jg_test(test_${part}_curl_io SOURCES test_${part}.c ${upstream_rig} ${curl_io} DEPENDS jg_audit jg_loop)
 endforeach()

@@ -10,9 +10,9 @@
  * One token call serves all calls that want a token, and they share its failure. While the site refuses the
  * secret, or the token call has failed a moment ago, calls that need a token end at once with that failure.
  *
- * The turn goes by urgency: urgent calls and the token call, then probes, then the others; pra_budget says
- * when. `turn` fires when the first of them may go, and runs always, so that moving it needs no memory; the
- * same holds for a call's `later` until it is sent.
+ * The turn goes by urgency: urgent calls, then probes, then the others; the token call is as urgent as the
+ * calls that want a token. pra_budget says when. `turn` fires when the first of them may go, and runs always,
+ * so that moving it needs no memory; the same holds for a call's `later` until it is sent.
  *
  * Invariants: a call is in `calls` from pra_client_call() until just before its done(). done() is called by
  * call_finish() alone, from the loop or from pra_client_close().
@@ -148,8 +148,7 @@ static void want_token(struct pra_client *client)
         end_without_token(client);
         return;
     }
-    *call =
-        (struct pra_call){.kind = PRA_CALL_TOKEN, .urgent = true, .client = client, .state = PRA_CALL_WAITS};
+    *call = (struct pra_call){.kind = PRA_CALL_TOKEN, .client = client, .state = PRA_CALL_WAITS};
     serve(client);
 }
 
@@ -252,11 +251,24 @@ static enum pra_urgency urgency_of(const struct pra_call *call)
     return call->urgent ? PRA_URGENT : call->kind == PRA_CALL_PROBE ? PRA_PROBES : PRA_BACKGROUND;
 }
 
+/* The token call is as urgent as the calls that want a token. */
+static enum pra_urgency token_urgency(const struct pra_client *client)
+{
+    const struct pra_call *call;
+
+    TAILQ_FOREACH(call, &client->calls, link)
+    {
+        if (call->state == PRA_CALL_WANTS_TOKEN && call->urgent)
+            return PRA_URGENT;
+    }
+    return PRA_BACKGROUND;
+}
+
 static struct pra_call *first_waiting(struct pra_client *client, enum pra_urgency urgency)
 {
     struct pra_call *call;
 
-    if (urgency == PRA_URGENT && client->token_call.state == PRA_CALL_WAITS)
+    if (client->token_call.state == PRA_CALL_WAITS && urgency == token_urgency(client))
         return &client->token_call;
     TAILQ_FOREACH(call, &client->calls, link)
     {

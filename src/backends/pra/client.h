@@ -42,7 +42,7 @@ struct pra_call {
     /* the caller's */
     enum pra_call_kind kind;
     bool urgent;                    /* goes before all others */
-    char lsid[PRA_LSID_SIZE];       /* PRA_CALL_SESSION, PRA_CALL_TERMINATE: 32 lower-case digits */
+    char lsid[LSID_SIZE];           /* PRA_CALL_SESSION, PRA_CALL_TERMINATE: 32 lower-case digits */
     int64_t end_time_s, duration_s; /* PRA_CALL_LISTING */
     unsigned page;                  /* PRA_CALL_JUMPOINTS, from 1 */
     uint64_t timeout_ms;            /* from its sending; 0 = that of its kind */
@@ -65,7 +65,6 @@ struct pra_call {
     struct buf target, headers, form;
     struct pra_xml *xml;
     struct buf body; /* of an answer that is no XML */
-    bool resuming;
     uint64_t began_ms, token_serial;
     bool repeated;
 };

@@ -10,6 +10,8 @@
 #ifndef JG_BACKENDS_PRA_PRA_H
 #define JG_BACKENDS_PRA_PRA_H
 
+#include "base/lsid.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -91,11 +93,6 @@ void pra_result_words(const struct pra_result *, char *out, size_t size);
 /* Copies at most PRA_TEXT_LETTERS letters of n bytes; controls, hidden letters and what is no UTF-8 become
  * U+FFFD, blanks at both ends go. */
 void pra_text_clean(char *out, size_t size, const char *text, size_t n);
-
-#define PRA_LSID_SIZE 33
-
-/* An lsid form: 32 hex digits, also as 8-4-4-4-12 with dashes, and in braces. Writes 32 lower-case digits. */
-bool pra_lsid_read(const char *text, char out[PRA_LSID_SIZE]);
 
 /* A time as the site writes it: Unix seconds, or ISO 8601 (without a zone: UTC). 0 or -EINVAL. */
 int pra_time_read(const char *text, int64_t *ms);

@@ -15,7 +15,7 @@
 
 /* ---- AccessSessionListing ---- */
 
-static int add_row(struct pra_listing *list, const char digits[PRA_LSID_SIZE])
+static int add_row(struct pra_listing *list, const char digits[LSID_SIZE])
 {
     if (list->n == list->room) {
         size_t room = list->room ? 2 * list->room : 64;
@@ -39,12 +39,12 @@ static bool listing_root(void *ctx, const char *name)
 static int listing_begin(void *ctx, unsigned depth, const char *name, const char **attributes)
 {
     struct pra_listing *list = &((struct pra_answer *)ctx)->listing;
-    char digits[PRA_LSID_SIZE];
+    char digits[LSID_SIZE];
 
     if (depth != 2 || strcmp(name, "session_summary") != 0)
         return 0;
     const char *lsid = pra_xml_attribute(attributes, "lsid");
-    if (lsid && pra_lsid_read(lsid, digits))
+    if (lsid && lsid_normal(lsid, digits))
         return add_row(list, digits);
     list->skipped++;
     return 0;
@@ -82,12 +82,12 @@ static void note_end(struct pra_session *s, const char *time)
 static int session_begin(void *ctx, unsigned depth, const char *name, const char **attributes)
 {
     struct pra_answer *answer = ctx;
-    char digits[PRA_LSID_SIZE];
+    char digits[LSID_SIZE];
 
     if (depth == 2) {
         const char *lsid = pra_xml_attribute(attributes, "lsid");
         answer->session.here =
-            !strcmp(name, "session") && lsid && pra_lsid_read(lsid, digits) && !strcmp(digits, answer->lsid);
+            !strcmp(name, "session") && lsid && lsid_normal(lsid, digits) && !strcmp(digits, answer->lsid);
     }
     if (depth == 3 && !strcmp(name, "end_time")) {
         note_end(&answer->session, pra_xml_attribute(attributes, "ts"));

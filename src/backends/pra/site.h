@@ -79,8 +79,8 @@ enum pra_termination_outcome {
 /* Lives inside its owner's object; zeroed before its first use. done() comes once, never before
  * pra_site_terminate() has returned 0, and may free it. */
 struct pra_termination {
-    char lsid[PRA_LSID_SIZE]; /* 32 lower-case digits */
-    uint64_t timeout_ms;      /* for all of it; 0 = call_timeout */
+    char lsid[LSID_SIZE]; /* 32 lower-case digits */
+    uint64_t timeout_ms;  /* for all of it; 0 = call_timeout */
     void (*done)(struct pra_termination *);
 
     enum pra_termination_outcome outcome;

@@ -178,13 +178,15 @@ static bool wants_jumpoints(const struct pra_site *site)
 static bool begin_jumpoints(struct pra_site *site)
 {
     struct pra_jumpoint_set *fresh = &site->check.fresh;
-    size_t n = site->params.all_jumpoints ? PRA_JUMPOINTS_MAX : site->wanted.n;
+    bool all = site->params.all_jumpoints;
+    size_t n = all ? PRA_JUMPOINTS_MAX : site->wanted.n;
 
     pra_jumpoints_free(fresh);
     fresh->rows = calloc(n + 1, sizeof(*fresh->rows));
     if (!fresh->rows)
         return false;
-    for (size_t i = 0; i < site->wanted.n && !site->params.all_jumpoints; i++) {
+    fresh->room = all ? PRA_JUMPOINTS_MAX : 0;
+    for (size_t i = 0; i < site->wanted.n && !all; i++) {
         fresh->rows[i].name = strdup(site->wanted.rows[i].name);
         if (!fresh->rows[i].name)
             return false;
@@ -193,15 +195,16 @@ static bool begin_jumpoints(struct pra_site *site)
     return true;
 }
 
+/* A reload may have changed the parameters since the first page. */
 static void take_jumpoint(struct pra_site *site, struct pra_jumpoint *from)
 {
     struct pra_jumpoint_set *fresh = &site->check.fresh;
     struct pra_jumpoint_view *row = NULL;
 
-    for (size_t i = 0; i < fresh->n && !site->params.all_jumpoints; i++)
+    for (size_t i = 0; i < fresh->n && !fresh->room; i++)
         if (!strcmp(fresh->rows[i].name, from->name))
             row = &fresh->rows[i];
-    if (!row && site->params.all_jumpoints && fresh->n < PRA_JUMPOINTS_MAX) {
+    if (!row && fresh->n < fresh->room) {
         row = &fresh->rows[fresh->n++];
         row->name = from->name;
         from->name = NULL;

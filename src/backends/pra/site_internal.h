@@ -9,7 +9,7 @@
  *   site_view.c       what is shown
  *   site_metrics.c    the same as metrics
  *
- * site_state.c is below the others: it is told of every call, and starts a check after an outage by its
+ * site_state.c is below the others: it sees every call, and starts a check after an outage by its
  * deadline alone.
  */
 #ifndef JG_BACKENDS_PRA_SITE_INTERNAL_H
@@ -31,6 +31,7 @@ struct pra_metrics;
 struct pra_jumpoint_set { /* the configured names, or all there are */
     struct pra_jumpoint_view *rows;
     size_t n;
+    size_t room; /* names may be added up to here; 0 = the names are given */
 };
 
 struct pra_site {

@@ -107,7 +107,7 @@ static void listing_passed(struct pra_site *site)
 static void pass_rows(struct pra_site *site)
 {
     struct pra_listing *list = &site->poll.call.answer.listing;
-    char lsid[PRA_LSID_SIZE];
+    char lsid[LSID_SIZE];
 
     for (size_t work = 0; site->poll.next_row < list->n && work < ROWS_AT_ONCE; work++) {
         text_hex(lsid, list->rows[site->poll.next_row++].id, sizeof(list->rows->id));

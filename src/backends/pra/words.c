@@ -122,39 +122,6 @@ void pra_text_clean(char *out, size_t size, const char *text, size_t n)
     out[to] = '\0';
 }
 
-/* ---- lsid ---- */
-
-/* 36 characters with dashes behind the digits 8, 12, 16 and 20. */
-static bool dash_belongs(size_t at)
-{
-    return at == 8 || at == 13 || at == 18 || at == 23;
-}
-
-bool pra_lsid_read(const char *text, char out[PRA_LSID_SIZE])
-{
-    size_t n = strnlen(text, 40), to = 0;
-
-    if (n >= 2 && text[0] == '{' && text[n - 1] == '}') {
-        text++;
-        n -= 2;
-    }
-    if (n != 32 && n != 36)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (n == 36 && dash_belongs(i)) {
-            if (c != '-')
-                return false;
-            continue;
-        }
-        if (!isxdigit(c))
-            return false;
-        out[to++] = (char)tolower(c);
-    }
-    out[to] = '\0';
-    return true;
-}
-
 /* ---- time ---- */
 
 static bool two_digits(const char *p, int max, int *out)

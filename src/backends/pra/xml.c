@@ -29,7 +29,6 @@ struct pra_xml {
     unsigned error_depth; /* depth of the <error> that is open; 0 = none */
     bool error;           /* there was an <error> */
     bool error_cut;       /* its text is longer than what is kept */
-    bool rootless;        /* no root yet */
     enum pra_fault fault;
     char why[160];
     struct buf error_text, text;
@@ -69,7 +68,6 @@ static void check_root(struct pra_xml *x, const char *name)
 {
     char why[96];
 
-    x->rootless = false;
     if (x->error || x->reader->root(x->ctx, name))
         return;
     (void)snprintf(why, sizeof(why), "an answer of another kind: <%.60s>", name);
@@ -170,7 +168,6 @@ struct pra_xml *pra_xml_new(const struct pra_xml_reader *reader, void *ctx)
     }
     x->reader = reader;
     x->ctx = ctx;
-    x->rootless = true;
     x->error_text = BUF_INIT(ERROR_TEXT_MAX);
     x->text = BUF_INIT(PRA_XML_TEXT_MAX);
     XML_SetUserData(x->parser, x);
