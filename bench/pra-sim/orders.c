@@ -112,19 +112,35 @@ static struct account *account_of(struct server *s, struct fields *f)
     return a;
 }
 
+/* Tokens that some other program asks for, with this account. */
+static int issue(struct server *s, struct account *a, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (!account_issue(&s->site->accounts, a))
+            return -ENOMEM;
+    return 0;
+}
+
+static void unlock(struct account *a)
+{
+    a->locked_until_ms = 0;
+    a->failures = 0;
+}
+
 int order_account(struct server *s, const cJSON *e, struct buf *why)
 {
     struct fields f = {.entry = e, .why = why};
     struct account *a = account_of(s, &f);
-    bool drop = false, unlock = false;
+    bool drop = false, open = false;
     uint64_t used = UINT64_MAX;
-    int rc = f.rc;
+    int count = 0, rc = f.rc;
 
     if (!a || rc)
         return rc ? rc : -ENOMEM;
     fields_bool(&f, "enabled", &a->enabled);
     fields_bool(&f, "drop_tokens", &drop);
-    fields_bool(&f, "unlock", &unlock);
+    fields_bool(&f, "unlock", &open);
+    fields_int(&f, "issue_tokens", &count);
     fields_int(&f, "ecm_group_id", &a->ecm_group_id);
     fields_u64(&f, "rate_used", &used);
     rc = read_permissions(a, json_get(e, "permissions"), why);
@@ -133,15 +149,13 @@ int order_account(struct server *s, const cJSON *e, struct buf *why)
             read_texts(&f, (struct text_member[]){{"name", &a->name}, {"ip_addresses", &a->ip_addresses}}, 2);
     if (drop)
         account_drop_tokens(a);
-    if (unlock) {
-        a->locked_until_ms = 0;
-        a->failures = 0;
-    }
+    if (open)
+        unlock(a);
     if (used != UINT64_MAX) {
         a->hour_begin_ms = clock_now(s->site->clock);
         a->hour_calls = used;
     }
-    return rc;
+    return rc ? rc : issue(s, a, count);
 }
 
 /* ---- Jumpoints ---- */

@@ -12,9 +12,11 @@ docs/pra-simulator.md has the knobs, faults and admin orders.
 """
 
 import base64
+import datetime
 import http.client
 import signal
 import ssl
+import time
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
 
@@ -160,6 +162,11 @@ class PraSite(Companion):
     def latency(self, latency_ms, jitter_ms=0):
         return self.settings(latency_ms=latency_ms, jitter_ms=jitter_ms)
 
+    def skew(self, seconds):
+        """Sets the site's clock ahead of this machine's, or behind it."""
+        at = datetime.datetime.fromtimestamp(time.time() + seconds, datetime.timezone.utc)
+        return self.clock(wall=at.strftime("%Y-%m-%dT%H:%M:%S.%f"))
+
     def now(self):
         """The site's clock, Unix seconds."""
         return self.state()["now_ms"] / 1000
@@ -178,6 +185,10 @@ class PraSite(Companion):
 
     def drop_tokens(self):
         return self.account(drop_tokens=True)
+
+    def push_out_tokens(self):
+        """Another program asks for as many tokens as the account may have: all older ones are dead."""
+        return self.account(issue_tokens=30)
 
     def tokens(self):
         """How many tokens were ever made, all accounts together."""

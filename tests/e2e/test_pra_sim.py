@@ -2,6 +2,7 @@
 
 import http.client
 import re
+import time
 
 import pytest
 
@@ -45,6 +46,13 @@ def test_the_31st_token_ends_the_oldest(site):
     assert site.ask_command("check_health").status == 200
     account = site.state()["accounts"][0]
     assert (account["tokens"], account["issued"], account["pushed_out"]) == (30, 31, 1)
+
+
+def test_another_program_uses_the_account(site):
+    site.push_out_tokens()
+    assert site.ask_command("check_health").status == 401 and site.tokens() == 31
+    site.token()
+    assert site.ask_command("check_health").status == 200
 
 
 def test_tokens_expire_by_the_sites_clock(site):
@@ -126,6 +134,15 @@ def test_api_info(site):
     site.clock(advance_ms=90_000)
     later = int(child(site.command("get_api_info"), "timestamp").text)
     assert 90 <= later - int(child(info, "timestamp").text) < 120
+
+
+@pytest.mark.parametrize("seconds", [90, -90])
+def test_skewed_clock(site, seconds):
+    site.skew(seconds)
+    at = int(child(site.command("get_api_info"), "timestamp").text)
+    assert abs(at - time.time() - seconds) < 30
+    lsid = site.start_session(ended=True)
+    assert site.listing(end_time=at - 5) == [lsid] and abs(site.session(lsid)["end_ms"] / 1000 - at) < 30
 
 
 def test_date_follows_the_sites_clock(site):
