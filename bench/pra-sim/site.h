@@ -3,7 +3,7 @@
  *
  * No network and no clock of its own: time comes from a heap of deadlines. What a test does through the admin
  * port and what a call does go through the same functions, so that an end has the same effects (report rows,
- * outbound event) whoever causes it.
+ * outbound event) in both cases.
  */
 #ifndef PRA_SIM_SITE_H
 #define PRA_SIM_SITE_H

@@ -1,4 +1,4 @@
-"""The simulated PRA site as a test's companion: started on free ports, moved, looked into, ended cleanly.
+"""The simulated PRA site for a test: started on free ports, changed, inspected, ended cleanly.
 
     with PraSite() as site:
         site.url                              # http://127.0.0.1:PORT
@@ -8,7 +8,7 @@
         site.end_session(lsid)                # an end event goes to the recipients
         assert site.listing(end_time=0) == [lsid]
 
-docs/pra-simulator.md has the knobs, faults and admin orders.
+docs/pra-simulator.md has the knobs, faults and admin calls.
 """
 
 import base64
@@ -20,7 +20,7 @@ import time
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
 
-from companion import Answer, Companion
+from simulator_process import Answer, SimulatorProcess
 
 CLIENT_ID = "c1d2e3f405162738495a6b7c8d9eafb0c1d2e3f4"
 CLIENT_SECRET = "Site+secret/of=the:tests"
@@ -55,7 +55,7 @@ def parse(answer):
     return root
 
 
-class PraSite(Companion):
+class PraSite(SimulatorProcess):
     """pra-sim as a context manager."""
 
     def __init__(self, *arguments, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, tls=None, knobs=None,
@@ -202,7 +202,7 @@ class PraSite(Companion):
         return self.ask("POST", "/failover", {"role": role, **values})
 
     def pause(self):
-        """The process stands still: connections are accepted by the system, and nothing is answered."""
+        """Stops the process: the system accepts connections, and no call is answered."""
         self.process.send_signal(signal.SIGSTOP)
 
     def resume(self):

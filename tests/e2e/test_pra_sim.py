@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from companion import until
+from simulator_process import until
 from pra_site import CLIENT_ID, FORM, PraSite, SiteError, child, descendants, local, parse
 
 MULTIPART = "multipart/form-data; boundary=x"
@@ -436,14 +436,14 @@ def test_log_and_counts(site):
     assert site.access_token not in str(site.log())
 
 
-def test_bad_orders_are_refused(site):
-    for path, order in (("/settings", {"knobs": {"prefix": "klingon"}}), ("/settings", [5]),
+def test_mistaken_changes_are_refused(site):
+    for path, change in (("/settings", {"knobs": {"prefix": "klingon"}}), ("/settings", [5]),
                         ("/accounts", {"client_id": "nobody"}), ("/accounts", {"permissions": {"perm_x": "1"}}),
                         ("/sessions", {"lsid": "short"}), ("/sessions", {"count": 0}), ("/sessions/end", {}),
                         ("/sessions/end", {"lsid": "0" * 32}), ("/failover", {"role": "king"}),
                         ("/recipients", {"name": "x"}), ("/events", {}), ("/jumpoints", {}), ("/tls", {})):
         with pytest.raises(RuntimeError, match="400"):
-            site.ask("POST", path, order)
+            site.ask("POST", path, change)
 
 
 def test_ending_many(site):

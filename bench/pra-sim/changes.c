@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * orders.c - changes of the site itself: settings, accounts, Jumpoints, role, recipients; see orders.h.
+ * changes.c - changes of the site itself: settings, accounts, Jumpoints, role, recipients; see changes.h.
  */
-#include "pra-sim/orders.h"
+#include "pra-sim/changes.h"
 
 #include "base/json.h"
 #include "sim/fields.h"
@@ -55,7 +55,7 @@ static int read_limits(struct fields *f, struct account_limits *l)
     return f->rc;
 }
 
-int order_settings(struct server *s, const cJSON *e, struct buf *why)
+int change_settings(struct server *s, const cJSON *e, struct buf *why)
 {
     struct site *site = s->site;
     struct fields f = {.entry = e, .why = why};
@@ -127,7 +127,7 @@ static void unlock(struct account *a)
     a->failures = 0;
 }
 
-int order_account(struct server *s, const cJSON *e, struct buf *why)
+int change_account(struct server *s, const cJSON *e, struct buf *why)
 {
     struct fields f = {.entry = e, .why = why};
     struct account *a = account_of(s, &f);
@@ -160,7 +160,7 @@ int order_account(struct server *s, const cJSON *e, struct buf *why)
 
 /* ---- Jumpoints ---- */
 
-int order_jumpoint(struct server *s, const cJSON *e, struct buf *why)
+int change_jumpoint(struct server *s, const cJSON *e, struct buf *why)
 {
     struct fields f = {.entry = e, .why = why};
     const char *name = NULL;
@@ -208,7 +208,7 @@ static int role_of(struct fields *f, enum failover_role *role)
     return fields_missing(f, "role");
 }
 
-int order_failover(struct server *s, const cJSON *e, struct buf *why)
+int change_failover(struct server *s, const cJSON *e, struct buf *why)
 {
     struct site *site = s->site;
     struct fields f = {.entry = e, .why = why};
@@ -250,7 +250,7 @@ static int read_kinds(const cJSON *list, unsigned *kinds)
     return 0;
 }
 
-int order_recipient(struct server *s, struct sender *sender, const cJSON *e, struct buf *why)
+int change_recipient(struct server *s, struct sender *sender, const cJSON *e, struct buf *why)
 {
     struct fields f = {.entry = e, .why = why};
     const char *name = NULL, *url = NULL;
@@ -282,7 +282,7 @@ int order_recipient(struct server *s, struct sender *sender, const cJSON *e, str
 }
 
 /* `raw` is a body as it is, with a content type of its own; else an event by its parts. */
-int order_event(struct server *s, const cJSON *e, struct buf *why)
+int change_event(struct server *s, const cJSON *e, struct buf *why)
 {
     struct fields f = {.entry = e, .why = why};
     const char *to = NULL, *raw = NULL, *event = NULL, *lsid = NULL, *key = NULL, *kind = "other";
