@@ -103,11 +103,13 @@ static bool read_period(struct dispatch *d, struct period *p)
     return true;
 }
 
-static bool within(const struct period *p, const struct session *s)
+static bool within(const struct site *site, const struct period *p, const struct session *s)
 {
     int64_t at = (p->by_end ? s->end_ms : s->start_ms) / 1000;
 
     if (p->by_end && s->state != SESSION_ENDED)
+        return false;
+    if (p->by_end && site_now(site) - s->end_ms < (int64_t)site->report_lag_ms)
         return false;
     return at >= p->from && at < p->to;
 }
@@ -139,7 +141,7 @@ static void put_rows(struct dispatch *d, const struct report *r, const struct pe
 
     xml_open(&x, r->list);
     for (size_t i = 0; i < all->n; i++) {
-        if (!within(p, all->item[i]))
+        if (!within(d->site, p, all->item[i]))
             continue;
         n++;
         if (r->put)

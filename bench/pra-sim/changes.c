@@ -74,6 +74,7 @@ int change_settings(struct server *s, const cJSON *e, struct buf *why)
     fields_u64(&f, "latency_ms", &s->latency_ms);
     fields_u64(&f, "jitter_ms", &s->jitter_ms);
     fields_u64(&f, "event_version", &site->event_version);
+    fields_u64(&f, "report_lag_ms", &site->report_lag_ms);
     return read_limits(&f, &site->accounts.limits);
 }
 

@@ -66,6 +66,7 @@ struct site {
     uint64_t violations[VIOLATION_COUNT];
     uint64_t terminated; /* sessions ended by terminate_session */
     uint64_t event_version;
+    uint64_t report_lag_ms; /* from the end of a session until a report by end has it */
 };
 
 /* With two Jumpoints. NULL = out of memory. */

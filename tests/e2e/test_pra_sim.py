@@ -234,6 +234,16 @@ def test_listing_by_date(site):
     assert site.listing(end_date="2026-03-09", duration=2) == [lsid]
 
 
+def test_reports_that_lag(site):
+    site.settings(report_lag_ms=30_000)
+    site.clock(frozen=True)
+    lsid = site.start_session(ended=True)
+    site.clock(advance_ms=29_999)
+    assert site.listing(end_time=0) == [] and site.listing(start_time=0) == [lsid]
+    site.clock(advance_ms=1)
+    assert site.listing(end_time=0) == [lsid]
+
+
 def test_many_rows(site):
     lsids = site.start_sessions(50_000, ended=True, events=False)
     assert site.listing(end_time=0) == lsids
