@@ -122,7 +122,7 @@ static void post_clock(struct admin_task *t)
 {
     struct fields f = {.entry = t->body, .why = &t->why};
 
-    simtime_order(&server_of(t)->time, &f);
+    simtime_change(&server_of(t)->time, &f);
     admin_done(t, t->body ? f.rc : -EINVAL);
 }
 

@@ -97,7 +97,7 @@ static void post_clock(struct admin_task *t)
 {
     struct fields f = {.entry = t->body, .why = &t->why};
 
-    simtime_order(&server_of(t)->time, &f);
+    simtime_change(&server_of(t)->time, &f);
     admin_done(t, t->body ? f.rc : -EINVAL);
 }
 
@@ -139,54 +139,54 @@ static void post_tls(struct admin_task *t)
 
 /* ---- the site ---- */
 
-typedef int order_fn(struct server *, const cJSON *, struct buf *why);
+typedef int change_fn(struct server *, const cJSON *, struct buf *why);
 
 /* One entry or a list of them. */
-static void carry_out(struct admin_task *t, order_fn *order)
+static void carry_out(struct admin_task *t, change_fn *change)
 {
     const cJSON *e;
     int rc = 0;
 
     if (!cJSON_IsArray(t->body)) {
-        admin_done(t, t->body ? order(server_of(t), t->body, &t->why) : -EINVAL);
+        admin_done(t, t->body ? change(server_of(t), t->body, &t->why) : -EINVAL);
         return;
     }
     cJSON_ArrayForEach(e, t->body)
     {
         if (!rc)
-            rc = order(server_of(t), e, &t->why);
+            rc = change(server_of(t), e, &t->why);
     }
     admin_done(t, rc);
 }
 
 static void post_settings(struct admin_task *t)
 {
-    carry_out(t, order_settings);
+    carry_out(t, change_settings);
 }
 
 static void post_accounts(struct admin_task *t)
 {
-    carry_out(t, order_account);
+    carry_out(t, change_account);
 }
 
 static void post_jumpoints(struct admin_task *t)
 {
-    carry_out(t, order_jumpoint);
+    carry_out(t, change_jumpoint);
 }
 
 static void post_failover(struct admin_task *t)
 {
-    carry_out(t, order_failover);
+    carry_out(t, change_failover);
 }
 
 static void post_events(struct admin_task *t)
 {
-    carry_out(t, order_event);
+    carry_out(t, change_event);
 }
 
 /* ---- sessions ---- */
 
-static void answer_order(struct admin_task *t, int rc)
+static void answer_change(struct admin_task *t, int rc)
 {
     if (rc)
         t->status = rc == -ENOMEM ? 500 : 400;
@@ -216,12 +216,12 @@ static void get_sessions(struct admin_task *t)
 
 static void post_sessions(struct admin_task *t)
 {
-    answer_order(t, order_sessions(server_of(t), t->body, &t->why, &t->out));
+    answer_change(t, change_sessions(server_of(t), t->body, &t->why, &t->out));
 }
 
 static void post_sessions_end(struct admin_task *t)
 {
-    answer_order(t, order_end(server_of(t), t->body, &t->why, &t->out));
+    answer_change(t, change_end(server_of(t), t->body, &t->why, &t->out));
 }
 
 static void delete_sessions(struct admin_task *t)
@@ -241,7 +241,7 @@ static void post_recipients(struct admin_task *t)
 {
     struct sender *sender = ((struct program_parts *)t->arg)->sender;
 
-    admin_done(t, t->body ? order_recipient(server_of(t), sender, t->body, &t->why) : -EINVAL);
+    admin_done(t, t->body ? change_recipient(server_of(t), sender, t->body, &t->why) : -EINVAL);
 }
 
 static void delete_recipients(struct admin_task *t)

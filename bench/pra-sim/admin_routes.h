@@ -1,13 +1,13 @@
 /*
  * admin_routes.h - what the admin port of the simulated site can do.
  *
- * docs/pra-simulator.md lists the orders. Their members are read by orders.c; an order with a mistake changes
+ * docs/pra-simulator.md lists the calls. Their members are read by changes.c; a call with a mistake changes
  * nothing of the entry that has it.
  */
 #ifndef PRA_SIM_ADMIN_ROUTES_H
 #define PRA_SIM_ADMIN_ROUTES_H
 
-#include "pra-sim/orders.h"
+#include "pra-sim/changes.h"
 #include "sim/admin.h"
 
 struct program_parts { /* the argument of the routes */

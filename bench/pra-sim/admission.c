@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * admission.c - whether a call is let in: its token, the rate limit, the role of the appliance; see
+ * admission.c - whether a call is admitted: its token, the rate limit, the role of the appliance; see
  * dispatch.h.
  */
 #include "pra-sim/dispatch.h"
@@ -70,15 +70,15 @@ bool dispatch_within_rate(struct dispatch *d)
     return false;
 }
 
-bool dispatch_on_duty(struct dispatch *d)
+bool dispatch_role_serves(struct dispatch *d)
 {
     const char *action = dispatch_param(d, "action");
 
     if (d->site->role != ROLE_BACKUP || !d->site->knob[KNOB_BACKUP_CALLS])
         return true;
-    if (d->family == FAMILY_COMMAND && action && strcmp(action, "check_health") == 0)
+    if (d->api == API_COMMAND && action && strcmp(action, "check_health") == 0)
         return true;
-    if (d->family == FAMILY_CONFIG)
+    if (d->api == API_CONFIG)
         answer_message(d, 500, "This appliance is the backup.");
     else
         answer_error(d, NULL, "This appliance is the backup.");

@@ -26,7 +26,7 @@ static const char *namespace_of(const struct dispatch *d)
                               "http://www.bomgar.com/namespaces/API/reporting"},
         [NAMESPACE_NONE] = {NULL, NULL},
     };
-    bool reports = d->family == FAMILY_REPORTING;
+    bool reports = d->api == API_REPORTING;
 
     if (d->foreign_namespace)
         return "urn:example:another";
@@ -114,7 +114,7 @@ void answer_denied(struct dispatch *d, const char *root)
 {
     static const char text[] = "You do not have permission to perform this action.";
 
-    if (d->family == FAMILY_CONFIG || d->site->knob[KNOB_DENIED] == DENIED_403) {
+    if (d->api == API_CONFIG || d->site->knob[KNOB_DENIED] == DENIED_403) {
         answer_message(d, 403, text);
         return;
     }
@@ -130,18 +130,18 @@ static int status_of(const struct dispatch *d, enum violation v)
         return 401; /* the Configuration API's way */
     if (v == VIOLATION_MULTIPART || v == VIOLATION_CONTENT_TYPE)
         return 415;
-    return d->family == FAMILY_CONFIG && v == VIOLATION_BAD_PARAMETER ? 422 : 400;
+    return d->api == API_CONFIG && v == VIOLATION_BAD_PARAMETER ? 422 : 400;
 }
 
-void answer_offence(struct dispatch *d, enum violation v, const char *text)
+void answer_violation(struct dispatch *d, enum violation v, const char *text)
 {
     d->site->violations[v]++;
-    d->offence = (int)v;
+    d->violation = (int)v;
     if (v == VIOLATION_KEPT_CONNECTION || v == VIOLATION_TOKEN_IN_URL || v == VIOLATION_NO_LENGTH)
         answer_message(d, v == VIOLATION_NO_LENGTH ? 411 : 400, text);
-    else if (d->family == FAMILY_TOKEN)
+    else if (d->api == API_TOKEN)
         answer_oauth_error(d, 400, "invalid_request", text);
-    else if (d->family == FAMILY_CONFIG)
+    else if (d->api == API_CONFIG)
         answer_message(d, status_of(d, v), text);
     else if (v == VIOLATION_MULTIPART || v == VIOLATION_CONTENT_TYPE)
         answer_message(d, 415, text);

@@ -83,11 +83,11 @@ static int copy_request(struct pra_call *c, const struct http_req *req)
 static int log_params(struct pra_call *c)
 {
     const char *query = c->input.query ? c->input.query : "", *below;
-    enum dispatch_family family = dispatch_family_of(c->input.path, &below);
-    bool form = family == FAMILY_COMMAND || family == FAMILY_REPORTING;
+    enum dispatch_api api = dispatch_api_of(c->input.path, &below);
+    bool form = api == API_COMMAND || api == API_REPORTING;
     char text[LOGGED_TEXT];
 
-    if (c->entry.offence == VIOLATION_TOKEN_IN_URL || c->entry.offence == VIOLATION_MULTIPART)
+    if (c->entry.violation == VIOLATION_TOKEN_IN_URL || c->entry.violation == VIOLATION_MULTIPART)
         return strings_replace(&c->entry.params, "…");
     (void)snprintf(text, sizeof(text), "%s%s%s", query, *query && form && c->input.body_len ? "&" : "",
                    form ? c->input.body : "");
@@ -99,13 +99,13 @@ static void log_request(struct pra_call *c)
     char client[128];
 
     dispatch_client(c->server->site, &c->input, client, sizeof(client));
-    c->entry.offence = -1;
+    c->entry.violation = -1;
     c->entry.wall_ms = site_now(c->server->site);
     (void)text_copy(c->entry.name, sizeof(c->entry.name), c->name);
     if (strings_replace(&c->entry.method, c->input.method) ||
         strings_replace(&c->entry.path, c->input.path) || strings_replace(&c->entry.client, client) ||
         strings_replace(&c->entry.peer, c->input.peer) || strings_replace(&c->entry.host, c->input.host))
-        abort(); /* a log with holes would lie to every test */
+        abort(); /* a log with gaps gives every test a wrong result */
 }
 
 static void log_answer(struct pra_call *c, int status, size_t bytes)
@@ -202,7 +202,7 @@ static void write_raw(struct buf *raw, const struct fault_injection_rule *r, con
     (void)buf_append(raw, a->body.data ? a->body.data : "", a->body.len);
 }
 
-/* True when the rule's kind concerns the sending; then the call is in good hands. */
+/* True when the rule's kind concerns the sending; then the answer is sent, or will be. */
 static bool sent_raw(struct pra_call *c, struct sim_answer *a)
 {
     int kind = c->rule ? c->rule->kind : INJECT_NONE;
@@ -261,7 +261,7 @@ static void make_answer(struct pra_call *c, struct sim_answer *a)
         fault_injection_answer(c->rule, dispatch_html, a);
         return;
     }
-    dispatch_run(c->server->site, &c->input, &opts, a, &c->entry.offence);
+    dispatch_run(c->server->site, &c->input, &opts, a, &c->entry.violation);
     if (kind_of(c) == INJECT_STATUS_AFTER) {
         sim_answer_free(a);
         fault_injection_answer(c->rule, dispatch_html, a);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * calls_clients.c - the Command API's lists of who and what is connected: users, endpoints, Jumpoints.
+ * calls_clients.c - the Command API's lists of what is connected: users, endpoints, Jumpoints.
  *
  * Users and endpoints come from the running sessions, a `push_agent` is a Jumpoint. The id of a client is its
  * kind's number followed by its position, and is good only while the client is connected.
@@ -28,7 +28,7 @@ struct client {
 
 typedef void client_fn(void *arg, const struct client *);
 
-/* ---- who is connected ---- */
+/* ---- connected clients ---- */
 
 static void each_jumpoint(const struct site *s, client_fn *fn, void *arg)
 {
@@ -232,7 +232,7 @@ void calls_clients(struct dispatch *d, const char *action)
     unsigned set;
 
     if (!read_kinds(dispatch_param(d, "type"), &set))
-        answer_offence(d, VIOLATION_BAD_PARAMETER, "Unknown client type.");
+        answer_violation(d, VIOLATION_BAD_PARAMETER, "Unknown client type.");
     else if (strcmp(action, "get_logged_in_reps") == 0)
         logged_in_reps(d);
     else if (strcmp(action, "get_connected_client_list") == 0)

@@ -53,12 +53,13 @@ static void put_permission(struct dispatch *d, struct xml *x, const char *name, 
     }
 }
 
-/* get_api_info documents `perm_reporting` alone, the Configuration API the families of reports. */
+/* get_api_info documents `perm_reporting` alone; the Configuration API has one permission for each kind of
+ * report. */
 static bool is_listed(int names, enum permission p)
 {
-    bool family = p == PERM_REPORTING_SUPPORT || p == PERM_REPORTING_JUMP_ITEM || p == PERM_REPORTING_SYSLOG;
+    bool api = p == PERM_REPORTING_SUPPORT || p == PERM_REPORTING_JUMP_ITEM || p == PERM_REPORTING_SYSLOG;
 
-    return names != NAMES_DOCUMENTED || !family;
+    return names != NAMES_DOCUMENTED || !api;
 }
 
 static void put_permissions(struct dispatch *d, struct xml *x)
@@ -142,7 +143,7 @@ static struct session *session_of(struct dispatch *d, const char *root)
     struct session *s;
 
     if (!lsid || !*lsid) {
-        answer_offence(d, VIOLATION_MISSING_PARAMETER, "Missing parameter: lsid");
+        answer_violation(d, VIOLATION_MISSING_PARAMETER, "Missing parameter: lsid");
         return NULL;
     }
     s = sessions_find(&d->site->sessions, lsid);
@@ -242,11 +243,12 @@ void calls_command(struct dispatch *d)
     const struct action *a = name ? action_named(name) : NULL;
 
     if (!name || !*name)
-        answer_offence(d, VIOLATION_MISSING_PARAMETER, "Missing parameter: action");
+        answer_violation(d, VIOLATION_MISSING_PARAMETER, "Missing parameter: action");
     else if (!a)
-        answer_offence(d, VIOLATION_BAD_PARAMETER, "Unknown action.");
+        answer_violation(d, VIOLATION_BAD_PARAMETER, "Unknown action.");
     else if (!a->run)
-        answer_offence(d, VIOLATION_CHANGING_ACTION, "This action is not for programs that watch the site.");
+        answer_violation(d, VIOLATION_CHANGING_ACTION,
+                         "This action is not for programs that watch the site.");
     else if (!permitted(d, least_of(d, a)))
         answer_denied(d, a->name);
     else if (dispatch_params_known(d, a->parameters))

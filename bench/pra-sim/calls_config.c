@@ -26,7 +26,7 @@ static bool page_number(struct dispatch *d, const char *name, int64_t min, int64
 
     if (!text || text_int(text, min, max, out))
         return true;
-    answer_offence(d, VIOLATION_BAD_PARAMETER, "The given data was invalid.");
+    answer_violation(d, VIOLATION_BAD_PARAMETER, "The given data was invalid.");
     return false;
 }
 
@@ -301,7 +301,7 @@ static void look_at_accept(struct dispatch *d)
     if (d->call->accept && strcasestr(d->call->accept, dispatch_json))
         return;
     d->site->violations[VIOLATION_NO_ACCEPT]++;
-    d->offence = VIOLATION_NO_ACCEPT;
+    d->violation = VIOLATION_NO_ACCEPT;
 }
 
 void calls_config(struct dispatch *d)

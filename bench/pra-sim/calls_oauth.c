@@ -58,11 +58,11 @@ static bool read_grant(struct dispatch *d)
     bool json = d->site->knob[KNOB_TOKEN_JSON] && is_type(type, "application/json");
 
     if (type && strncasecmp(type, "multipart/", 10) == 0) {
-        answer_offence(d, VIOLATION_MULTIPART, "Multipart bodies are not accepted.");
+        answer_violation(d, VIOLATION_MULTIPART, "Multipart bodies are not accepted.");
         return false;
     }
     if (!json && !is_type(type, "application/x-www-form-urlencoded")) {
-        answer_offence(d, VIOLATION_CONTENT_TYPE, "The body must be application/x-www-form-urlencoded.");
+        answer_violation(d, VIOLATION_CONTENT_TYPE, "The body must be application/x-www-form-urlencoded.");
         return false;
     }
     if (!dispatch_params_known(d, known))
@@ -112,7 +112,7 @@ static void read_client(struct dispatch *d)
 
     if (len <= 6 || len > BASIC_MAX || strncasecmp(text, "Basic ", 6) != 0) {
         d->site->violations[VIOLATION_NO_BASIC]++;
-        d->offence = VIOLATION_NO_BASIC;
+        d->violation = VIOLATION_NO_BASIC;
         client_refused(d);
         return;
     }

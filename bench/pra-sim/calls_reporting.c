@@ -74,10 +74,10 @@ static const struct point *only_point(struct dispatch *d)
     if (n == 1 || (both_starts && d->site->knob[KNOB_BOTH_TIMES]))
         return found;
     if (n)
-        answer_offence(d, VIOLATION_BOTH_TIMES,
-                       "Only one of start_date, start_time, end_date and end_time may be given.");
+        answer_violation(d, VIOLATION_BOTH_TIMES,
+                         "Only one of start_date, start_time, end_date and end_time may be given.");
     else
-        answer_offence(d, VIOLATION_MISSING_PARAMETER, "Missing parameter: a start or end date or time");
+        answer_violation(d, VIOLATION_MISSING_PARAMETER, "Missing parameter: a start or end date or time");
     return NULL;
 }
 
@@ -90,12 +90,12 @@ static bool read_period(struct dispatch *d, struct period *p)
     if (!point)
         return false;
     if (!duration) {
-        answer_offence(d, VIOLATION_MISSING_PARAMETER, "Missing parameter: duration");
+        answer_violation(d, VIOLATION_MISSING_PARAMETER, "Missing parameter: duration");
         return false;
     }
     if (!read_point(dispatch_param(d, point->name), point->date, &p->from) ||
         !text_int(duration, 0, INT64_C(1) << 40, &length)) {
-        answer_offence(d, VIOLATION_BAD_PARAMETER, "A date, time or duration is not valid.");
+        answer_violation(d, VIOLATION_BAD_PARAMETER, "A date, time or duration is not valid.");
         return false;
     }
     p->by_end = point->by_end;
@@ -103,11 +103,13 @@ static bool read_period(struct dispatch *d, struct period *p)
     return true;
 }
 
-static bool within(const struct period *p, const struct session *s)
+static bool within(const struct site *site, const struct period *p, const struct session *s)
 {
     int64_t at = (p->by_end ? s->end_ms : s->start_ms) / 1000;
 
     if (p->by_end && s->state != SESSION_ENDED)
+        return false;
+    if (p->by_end && site_now(site) - s->end_ms < (int64_t)site->report_lag_ms)
         return false;
     return at >= p->from && at < p->to;
 }
@@ -139,7 +141,7 @@ static void put_rows(struct dispatch *d, const struct report *r, const struct pe
 
     xml_open(&x, r->list);
     for (size_t i = 0; i < all->n; i++) {
-        if (!within(p, all->item[i]))
+        if (!within(d->site, p, all->item[i]))
             continue;
         n++;
         if (r->put)
@@ -190,7 +192,7 @@ static bool by_lsid(struct dispatch *d, const struct report *r)
         return false;
     for (size_t i = 0; i < NPOINTS; i++) {
         if ((one && many) || dispatch_param(d, points[i].name)) {
-            answer_offence(d, VIOLATION_BOTH_TIMES, "lsid, lsids and times exclude each other.");
+            answer_violation(d, VIOLATION_BOTH_TIMES, "lsid, lsids and times exclude each other.");
             return true;
         }
     }
@@ -223,10 +225,10 @@ static void no_such_report(struct dispatch *d, const char *name)
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         if (strcmp(others[i], name) != 0)
             continue;
-        answer_offence(d, VIOLATION_NOT_SIMULATED, "This report is not simulated.");
+        answer_violation(d, VIOLATION_NOT_SIMULATED, "This report is not simulated.");
         return;
     }
-    answer_offence(d, VIOLATION_BAD_PARAMETER, "Unknown report.");
+    answer_violation(d, VIOLATION_BAD_PARAMETER, "Unknown report.");
 }
 
 static bool known(struct dispatch *d, const struct report *r)
@@ -244,8 +246,8 @@ static bool known(struct dispatch *d, const struct report *r)
         return false;
     if (r->put || (type && strcmp(type, "user") == 0))
         return true;
-    answer_offence(d, type ? VIOLATION_BAD_PARAMETER : VIOLATION_MISSING_PARAMETER,
-                   "report_type must be user.");
+    answer_violation(d, type ? VIOLATION_BAD_PARAMETER : VIOLATION_MISSING_PARAMETER,
+                     "report_type must be user.");
     return false;
 }
 
@@ -256,7 +258,7 @@ void calls_reporting(struct dispatch *d)
     struct period period = {0};
 
     if (!name || !*name) {
-        answer_offence(d, VIOLATION_MISSING_PARAMETER, "Missing parameter: generate_report");
+        answer_violation(d, VIOLATION_MISSING_PARAMETER, "Missing parameter: generate_report");
         return;
     }
     if (!r) {

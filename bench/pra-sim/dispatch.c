@@ -32,22 +32,21 @@ static void name_config(const char *below, char out[DISPATCH_NAME])
 
 void dispatch_name(const struct dispatch_call *call, char out[DISPATCH_NAME])
 {
-    static const char *const names[] = {
-        [FAMILY_NONE] = "none", [FAMILY_PROBE] = "probe", [FAMILY_TOKEN] = "token"};
+    static const char *const names[] = {[API_NONE] = "none", [API_PROBE] = "probe", [API_TOKEN] = "token"};
     struct dispatch d = {.call = call};
     const char *value;
 
-    d.family = dispatch_family_of(call->path, &d.below);
-    if (d.family == FAMILY_CONFIG) {
+    d.api = dispatch_api_of(call->path, &d.below);
+    if (d.api == API_CONFIG) {
         name_config(d.below, out);
         return;
     }
-    if (d.family < FAMILY_COMMAND) {
-        (void)snprintf(out, DISPATCH_NAME, "%s", names[d.family]);
+    if (d.api < API_COMMAND) {
+        (void)snprintf(out, DISPATCH_NAME, "%s", names[d.api]);
         return;
     }
     (void)dispatch_read_params(&d);
-    value = dispatch_param(&d, d.family == FAMILY_COMMAND ? "action" : "generate_report");
+    value = dispatch_param(&d, d.api == API_COMMAND ? "action" : "generate_report");
     (void)snprintf(out, DISPATCH_NAME, "%.40s", value && *value ? value : "none");
     params_free(&d.query);
     params_free(&d.form);
@@ -81,14 +80,14 @@ static bool keeps_rules(struct dispatch *d)
 {
     static const char *const secrets[] = {"access_token", "token", "client_secret", "client_id", "password"};
 
-    if (d->family > FAMILY_TOKEN && d->call->keeps && !d->site->knob[KNOB_KEPT_CONNECTION]) {
-        answer_offence(d, VIOLATION_KEPT_CONNECTION, "The connection must be closed after every call.");
+    if (d->api > API_TOKEN && d->call->keeps && !d->site->knob[KNOB_KEPT_CONNECTION]) {
+        answer_violation(d, VIOLATION_KEPT_CONNECTION, "The connection must be closed after every call.");
         return false;
     }
     for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
         if (!params_exact(&d->query, secrets[i]))
             continue;
-        answer_offence(d, VIOLATION_TOKEN_IN_URL, "Credentials do not belong in the URL.");
+        answer_violation(d, VIOLATION_TOKEN_IN_URL, "Credentials do not belong in the URL.");
         return false;
     }
     return true;
@@ -98,18 +97,18 @@ static bool keeps_body_rules(struct dispatch *d)
 {
     const char *type = d->call->content_type;
 
-    if (d->family != FAMILY_COMMAND && d->family != FAMILY_REPORTING)
+    if (d->api != API_COMMAND && d->api != API_REPORTING)
         return true;
     if (strcmp(d->call->method, "POST") == 0 && !d->call->has_length) {
-        answer_offence(d, VIOLATION_NO_LENGTH, "Length required.");
+        answer_violation(d, VIOLATION_NO_LENGTH, "Length required.");
         return false;
     }
     if (!d->call->body_len || dispatch_is_form(type))
         return true;
     if (type && strncasecmp(type, "multipart/", 10) == 0)
-        answer_offence(d, VIOLATION_MULTIPART, "Multipart bodies are not accepted.");
+        answer_violation(d, VIOLATION_MULTIPART, "Multipart bodies are not accepted.");
     else
-        answer_offence(d, VIOLATION_CONTENT_TYPE, "The body must be application/x-www-form-urlencoded.");
+        answer_violation(d, VIOLATION_CONTENT_TYPE, "The body must be application/x-www-form-urlencoded.");
     return false;
 }
 
@@ -117,19 +116,18 @@ static bool is_method(const struct dispatch *d)
 {
     const char *m = d->call->method;
 
-    switch (d->family) {
-    case FAMILY_TOKEN: return strcmp(m, "POST") == 0;
-    case FAMILY_PROBE: return strcmp(m, "GET") == 0 || strcmp(m, "HEAD") == 0;
-    case FAMILY_COMMAND:
-    case FAMILY_REPORTING: return strcmp(m, "GET") == 0 || strcmp(m, "POST") == 0;
+    switch (d->api) {
+    case API_TOKEN: return strcmp(m, "POST") == 0;
+    case API_PROBE: return strcmp(m, "GET") == 0 || strcmp(m, "HEAD") == 0;
+    case API_COMMAND:
+    case API_REPORTING: return strcmp(m, "GET") == 0 || strcmp(m, "POST") == 0;
     default: return true; /* the Configuration API has Allow */
     }
 }
 
 static bool is_there(struct dispatch *d)
 {
-    if (d->family == FAMILY_NONE ||
-        (d->family != FAMILY_CONFIG && d->family > FAMILY_TOKEN && !d->site->xml_api)) {
+    if (d->api == API_NONE || (d->api != API_CONFIG && d->api > API_TOKEN && !d->site->xml_api)) {
         answer_html(d, 404, "Not Found");
         return false;
     }
@@ -146,44 +144,45 @@ static void run(struct dispatch *d)
 
     if (!keeps_rules(d) || !is_there(d))
         return;
-    if (d->family == FAMILY_TOKEN) {
+    if (d->api == API_TOKEN) {
         calls_token(d);
         return;
     }
-    if (d->family == FAMILY_PROBE && !d->site->knob[KNOB_PROBE_TOKEN]) {
+    if (d->api == API_PROBE && !d->site->knob[KNOB_PROBE_TOKEN]) {
         calls_probe(d);
         return;
     }
-    if (!dispatch_has_token(d) || !dispatch_within_rate(d) || !dispatch_on_duty(d) || !keeps_body_rules(d))
+    if (!dispatch_has_token(d) || !dispatch_within_rate(d) || !dispatch_role_serves(d) ||
+        !keeps_body_rules(d))
         return;
     if (!readable) {
-        answer_offence(d, VIOLATION_BAD_PARAMETER, "The parameters cannot be read.");
+        answer_violation(d, VIOLATION_BAD_PARAMETER, "The parameters cannot be read.");
         return;
     }
-    switch (d->family) {
-    case FAMILY_COMMAND: calls_command(d); break;
-    case FAMILY_REPORTING: calls_reporting(d); break;
-    case FAMILY_CONFIG: calls_config(d); break;
+    switch (d->api) {
+    case API_COMMAND: calls_command(d); break;
+    case API_REPORTING: calls_reporting(d); break;
+    case API_CONFIG: calls_config(d); break;
     default: calls_probe(d); break;
     }
 }
 
 void dispatch_run(struct site *s, const struct dispatch_call *call, const struct dispatch_opts *opts,
-                  struct sim_answer *answer, int *offence)
+                  struct sim_answer *answer, int *violation)
 {
-    struct dispatch d = {.site = s, .call = call, .answer = answer, .offence = -1};
+    struct dispatch d = {.site = s, .call = call, .answer = answer, .violation = -1};
 
     *answer = SIM_ANSWER_INIT;
     answer->status = 200;
     d.foreign_namespace = opts->foreign_namespace;
-    d.family = dispatch_family_of(call->path, &d.below);
+    d.api = dispatch_api_of(call->path, &d.below);
     run(&d);
     if (answer->body.failed || answer->headers.failed) {
         buf_clear(&answer->body);
         answer->status = 500;
         answer->content_type = NULL;
     }
-    *offence = d.offence;
+    *violation = d.violation;
     params_free(&d.query);
     params_free(&d.form);
 }

@@ -2,9 +2,9 @@
  * dispatch.h - one call in, one answer out: the site's APIs without a network.
  *
  * Order of checks: HTTP rules of the site (connection, credentials in the URL), route (404, 405), token, rate
- * limit, role, permission, body and parameters, then those of the call itself. Each offence against what the
- * vendor documents is refused and counted by name (site.h). dispatch_run() commits: when it returns, the site
- * has changed. Whether the answer arrives is up to the server.
+ * limit, role, permission, body and parameters, then those of the call itself. Each violation against what
+ * the vendor documents is refused and counted by name (site.h). dispatch_run() commits: when it returns, the
+ * site has changed. Whether the answer arrives is up to the server.
  */
 #ifndef PRA_SIM_DISPATCH_H
 #define PRA_SIM_DISPATCH_H
@@ -26,24 +26,17 @@ struct dispatch_call {
     size_t body_len;
 };
 
-enum dispatch_family {
-    FAMILY_NONE,
-    FAMILY_PROBE,
-    FAMILY_TOKEN,
-    FAMILY_COMMAND,
-    FAMILY_REPORTING,
-    FAMILY_CONFIG
-};
+enum dispatch_api { API_NONE, API_PROBE, API_TOKEN, API_COMMAND, API_REPORTING, API_CONFIG };
 
 struct dispatch { /* what a call works with */
     struct site *site;
     const struct dispatch_call *call;
     struct sim_answer *answer;
-    enum dispatch_family family;
-    const char *below;       /* the path below the family's base */
+    enum dispatch_api api;
+    const char *below;       /* the path below the api's base */
     struct account *account; /* whose token it is; NULL in public calls */
     struct params query, form;
-    int offence;            /* enum violation; -1 = none */
+    int violation;          /* enum violation; -1 = none */
     bool foreign_namespace; /* a fault: XML in a namespace that no vendor uses */
 };
 
@@ -52,15 +45,15 @@ struct dispatch { /* what a call works with */
 void dispatch_name(const struct dispatch_call *, char out[DISPATCH_NAME]);
 /* client_id of the call's token or Basic; "" = none. */
 void dispatch_client(struct site *, const struct dispatch_call *, char *out, size_t size);
-enum dispatch_family dispatch_family_of(const char *path, const char **below);
+enum dispatch_api dispatch_api_of(const char *path, const char **below);
 
 struct dispatch_opts {
     bool foreign_namespace;
 };
 
-/* `offence`: enum violation, or -1. */
+/* `violation`: enum violation, or -1. */
 void dispatch_run(struct site *, const struct dispatch_call *, const struct dispatch_opts *,
-                  struct sim_answer *, int *offence);
+                  struct sim_answer *, int *violation);
 
 /* ---- parameters, of query and form together ---- */
 
@@ -75,8 +68,8 @@ const char *params_exact(const struct params *, const char *name); /* in that le
 
 /* ---- admission; each answers when it refuses ---- */
 
-bool dispatch_has_token(struct dispatch *); /* sets the account */
-bool dispatch_on_duty(struct dispatch *);   /* not a backup that serves no calls */
+bool dispatch_has_token(struct dispatch *);   /* sets the account */
+bool dispatch_role_serves(struct dispatch *); /* not a backup that serves no calls */
 /* Counts the call for the account; false, and answered, when it is one too many. */
 bool dispatch_within_rate(struct dispatch *);
 
@@ -95,8 +88,8 @@ void answer_message(struct dispatch *, int status, const char *text); /* {"messa
 void answer_oauth_error(struct dispatch *, int status, const char *error, const char *text);
 void answer_html(struct dispatch *, int status, const char *title);
 void answer_denied(struct dispatch *, const char *root); /* a permission is missing */
-/* Counts the offence and refuses the call in its family's form. */
-void answer_offence(struct dispatch *, enum violation, const char *text);
+/* Counts the violation and refuses the call in its api's form. */
+void answer_violation(struct dispatch *, enum violation, const char *text);
 
 /* ---- the calls ---- */
 

@@ -124,10 +124,10 @@ static int carry_out(struct program *p, const struct option_list *list, const ch
             (void)buf_str(&why, reason);
             rc = -EINVAL;
         } else if (list == &p->options.recipients) {
-            rc = order_recipient(p->parts.server, p->parts.sender, tree, &why);
+            rc = change_recipient(p->parts.server, p->parts.sender, tree, &why);
         } else {
-            rc = list == &p->options.jumpoints ? order_jumpoint(p->parts.server, tree, &why)
-                                               : order_settings(p->parts.server, tree, &why);
+            rc = list == &p->options.jumpoints ? change_jumpoint(p->parts.server, tree, &why)
+                                               : change_settings(p->parts.server, tree, &why);
         }
         cJSON_Delete(tree);
     }
@@ -263,7 +263,7 @@ int main(int argc, char **argv)
                                  .token_lifetime_ms = 3600000,
                                  .seed = 1};
     if (option_read(option_rows, NOPTIONS, &p.options, NULL, argc, argv)) {
-        (void)fprintf(stderr, "pra-sim --help tells the options\n");
+        (void)fprintf(stderr, "pra-sim --help lists the options\n");
         return 2;
     }
     if (p.options.help) {

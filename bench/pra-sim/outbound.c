@@ -120,7 +120,7 @@ static void on_retry(struct deadline *d)
 static void retry_later(struct recipient *r)
 {
     if (timer_start(r->outbound->timers, &r->retry, r->retry_interval_ms, on_retry))
-        abort(); /* a queue that stands still would lie to every test */
+        abort(); /* a queue that is never tried again gives every test a wrong result */
 }
 
 void outbound_kick(struct recipient *r)

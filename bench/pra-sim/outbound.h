@@ -5,7 +5,7 @@
  * outcome leaves it there, and it is sent again after the recipient's retry interval. Nothing behind it is
  * sent meanwhile. An event older than the retry duration is dropped and counted.
  *
- * This part has no network: it gives a form to `send` and is told the outcome by outbound_sent().
+ * This part has no network: it gives a form to `send`, and outbound_sent() gives it the outcome.
  */
 #ifndef PRA_SIM_OUTBOUND_H
 #define PRA_SIM_OUTBOUND_H
@@ -62,7 +62,7 @@ void outbound_free(struct outbound *);
 struct recipient *outbound_add(struct outbound *, const char *name, const char *url);
 struct recipient *outbound_find(const struct outbound *, const char *name);
 void outbound_remove(struct outbound *, struct recipient *);
-/* Its settings have changed: what waits is tried now. */
+/* Its settings have changed: the head of the queue is sent now. */
 void outbound_kick(struct recipient *);
 /* Queues one event for every enabled recipient that wants its kind (NULL = all of them). 0 or -ENOMEM. */
 int outbound_queue(struct outbound *, struct recipient *only, enum outbound_kind, const char *form,

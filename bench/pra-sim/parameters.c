@@ -9,27 +9,27 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct family_row {
+static const struct api_row {
     const char *base;
-    enum dispatch_family family;
+    enum dispatch_api api;
     bool exact;
-} families[] = {
-    {"/check_health", FAMILY_PROBE, true},    {"/oauth2/token", FAMILY_TOKEN, true},
-    {"/api/command", FAMILY_COMMAND, true},   {"/api/reporting", FAMILY_REPORTING, true},
-    {"/api/config/v1", FAMILY_CONFIG, false},
+} apis[] = {
+    {"/check_health", API_PROBE, true},    {"/oauth2/token", API_TOKEN, true},
+    {"/api/command", API_COMMAND, true},   {"/api/reporting", API_REPORTING, true},
+    {"/api/config/v1", API_CONFIG, false},
 };
 
-enum dispatch_family dispatch_family_of(const char *path, const char **below)
+enum dispatch_api dispatch_api_of(const char *path, const char **below)
 {
-    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
-        size_t n = strlen(families[i].base);
-        if (strncmp(path, families[i].base, n) != 0 || (path[n] && (families[i].exact || path[n] != '/')))
+    for (size_t i = 0; i < sizeof(apis) / sizeof(apis[0]); i++) {
+        size_t n = strlen(apis[i].base);
+        if (strncmp(path, apis[i].base, n) != 0 || (path[n] && (apis[i].exact || path[n] != '/')))
             continue;
         *below = path + n;
-        return families[i].family;
+        return apis[i].api;
     }
     *below = "";
-    return FAMILY_NONE;
+    return API_NONE;
 }
 
 /* ---- parameters ---- */
@@ -74,16 +74,16 @@ static bool is_known(struct dispatch *d, const char *const *names, const char *n
 
     if (occurrences(d, name) > 1) {
         (void)snprintf(text, sizeof(text), "Parameter %.64s was sent more than once.", name);
-        answer_offence(d, VIOLATION_REPEATED_PARAMETER, text);
+        answer_violation(d, VIOLATION_REPEATED_PARAMETER, text);
         return false;
     }
     for (; *names; names++)
         if (strcmp(*names, name) == 0)
             return true;
-    if (d->family != FAMILY_CONFIG && d->site->knob[KNOB_UNKNOWN_PARAMETER])
+    if (d->api != API_CONFIG && d->site->knob[KNOB_UNKNOWN_PARAMETER])
         return true;
     (void)snprintf(text, sizeof(text), "Unknown parameter: %.64s", name);
-    answer_offence(d, VIOLATION_UNKNOWN_PARAMETER, text);
+    answer_violation(d, VIOLATION_UNKNOWN_PARAMETER, text);
     return false;
 }
 

@@ -146,7 +146,7 @@ static void put_entry(struct jsonw *w, const struct server_entry *e)
     jsonw_str(w, "peer", e->peer);
     jsonw_str(w, "host", e->host);
     jsonw_int(w, "status", e->status);
-    jsonw_str(w, "violation", e->offence < 0 ? NULL : violation_names[e->offence]);
+    jsonw_str(w, "violation", e->violation < 0 ? NULL : violation_names[e->violation]);
     jsonw_str(w, "fault", e->fault);
     put_number(w, "took_ms", e->took_ms);
     put_number(w, "bytes", e->bytes);

@@ -125,7 +125,7 @@ static void put_events(struct dispatch *d, struct xml *x, const struct session *
     xml_close(x);
 }
 
-/* ---- people ---- */
+/* ---- endpoint and user ---- */
 
 static void put_customer(struct xml *x, const struct session *s)
 {

@@ -14,7 +14,7 @@ struct sender;
 
 /* NULL = out of memory. */
 struct sender *sender_new(struct loop *, struct site *);
-/* The recipient's address or CA file has changed: what is being sent is broken off. */
+/* The recipient's address or CA file has changed: the call in flight is cancelled. */
 void sender_renew(struct sender *, struct recipient *);
 /* Ends all connections; sender_idle() once they are gone. */
 void sender_close(struct sender *);

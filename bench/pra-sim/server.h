@@ -31,7 +31,7 @@ struct server_entry { /* of the call log */
     int64_t wall_ms;
     char name[DISPATCH_NAME];
     char *method, *path, *params, *client, *peer, *host;
-    int status, offence;
+    int status, violation;
     const char *fault; /* action of the rule; NULL = none. Its text lives as long as the program */
     uint64_t took_ms, bytes;
 };

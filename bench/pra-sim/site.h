@@ -3,7 +3,7 @@
  *
  * No network and no clock of its own: time comes from a heap of deadlines. What a test does through the admin
  * port and what a call does go through the same functions, so that an end has the same effects (report rows,
- * outbound event) whoever causes it.
+ * outbound event) in both cases.
  */
 #ifndef PRA_SIM_SITE_H
 #define PRA_SIM_SITE_H
@@ -66,6 +66,7 @@ struct site {
     uint64_t violations[VIOLATION_COUNT];
     uint64_t terminated; /* sessions ended by terminate_session */
     uint64_t event_version;
+    uint64_t report_lag_ms; /* from the end of a session until a report by end has it */
 };
 
 /* With two Jumpoints. NULL = out of memory. */

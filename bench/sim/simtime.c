@@ -22,7 +22,7 @@ static void arm(void *arg)
         return;
     }
     if (timer_start(loop_timers(t->loop), &t->next, ms, on_due))
-        abort(); /* a simulator whose deadlines never come would lie to every test */
+        abort(); /* a simulator whose deadlines never come gives every test a wrong result */
 }
 
 static void on_due(struct deadline *d)
@@ -51,7 +51,7 @@ void simtime_moved(struct simtime *t)
     arm(t);
 }
 
-void simtime_order(struct simtime *t, struct fields *f)
+void simtime_change(struct simtime *t, struct fields *f)
 {
     bool frozen = t->clock.frozen;
     uint64_t advance = 0;

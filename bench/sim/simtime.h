@@ -2,7 +2,7 @@
  * simtime.h - deadlines on a clock that can be moved, driven by the loop.
  *
  * The model's deadlines live in a heap of their own, on a simclock. One deadline of the loop is armed for the
- * earliest of them. When a test moves the clock, simtime_moved() lets everything happen that is due.
+ * earliest of them. When a test moves the clock, simtime_moved() fires every deadline that is due.
  */
 #ifndef SIM_SIMTIME_H
 #define SIM_SIMTIME_H
@@ -21,11 +21,11 @@ struct simtime {
 
 /* 0 or -ENOMEM. */
 int simtime_init(struct simtime *, struct loop *);
-/* The clock was moved: what is due happens now. */
+/* The clock was moved: fires what is due. */
 void simtime_moved(struct simtime *);
-/* The order {"frozen":…,"wall":…,"advance_ms":…} of an admin port; what is wrong is in the fields. */
-void simtime_order(struct simtime *, struct fields *);
-/* Nothing happens from now on; any number of times. */
+/* The change {"frozen":…,"wall":…,"advance_ms":…} of an admin port; what is wrong is in the fields. */
+void simtime_change(struct simtime *, struct fields *);
+/* No deadline fires from now on; any number of times. */
 void simtime_stop(struct simtime *);
 void simtime_free(struct simtime *);
 

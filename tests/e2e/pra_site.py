@@ -1,4 +1,4 @@
-"""The simulated PRA site as a test's companion: started on free ports, moved, looked into, ended cleanly.
+"""The simulated PRA site for a test: started on free ports, changed, inspected, ended cleanly.
 
     with PraSite() as site:
         site.url                              # http://127.0.0.1:PORT
@@ -8,17 +8,19 @@
         site.end_session(lsid)                # an end event goes to the recipients
         assert site.listing(end_time=0) == [lsid]
 
-docs/pra-simulator.md has the knobs, faults and admin orders.
+docs/pra-simulator.md has the knobs, faults and admin calls.
 """
 
 import base64
+import datetime
 import http.client
 import signal
 import ssl
+import time
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
 
-from companion import Answer, Companion
+from simulator_process import Answer, SimulatorProcess
 
 CLIENT_ID = "c1d2e3f405162738495a6b7c8d9eafb0c1d2e3f4"
 CLIENT_SECRET = "Site+secret/of=the:tests"
@@ -53,7 +55,7 @@ def parse(answer):
     return root
 
 
-class PraSite(Companion):
+class PraSite(SimulatorProcess):
     """pra-sim as a context manager."""
 
     def __init__(self, *arguments, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, tls=None, knobs=None,
@@ -160,6 +162,11 @@ class PraSite(Companion):
     def latency(self, latency_ms, jitter_ms=0):
         return self.settings(latency_ms=latency_ms, jitter_ms=jitter_ms)
 
+    def skew(self, seconds):
+        """Sets the site's clock ahead of this machine's, or behind it."""
+        at = datetime.datetime.fromtimestamp(time.time() + seconds, datetime.timezone.utc)
+        return self.clock(wall=at.strftime("%Y-%m-%dT%H:%M:%S.%f"))
+
     def now(self):
         """The site's clock, Unix seconds."""
         return self.state()["now_ms"] / 1000
@@ -179,6 +186,10 @@ class PraSite(Companion):
     def drop_tokens(self):
         return self.account(drop_tokens=True)
 
+    def push_out_tokens(self):
+        """Another program asks for as many tokens as the account may have: all older ones are dead."""
+        return self.account(issue_tokens=30)
+
     def tokens(self):
         """How many tokens were ever made, all accounts together."""
         return sum(a["issued"] for a in self.state()["accounts"])
@@ -191,7 +202,7 @@ class PraSite(Companion):
         return self.ask("POST", "/failover", {"role": role, **values})
 
     def pause(self):
-        """The process stands still: connections are accepted by the system, and nothing is answered."""
+        """Stops the process: the system accepts connections, and no call is answered."""
         self.process.send_signal(signal.SIGSTOP)
 
     def resume(self):

@@ -15,7 +15,7 @@ import json
 import ssl
 import urllib.parse
 
-from companion import ROOT, Answer, Companion, binary, until  # noqa: F401 pylint: disable=unused-import
+from simulator_process import ROOT, Answer, SimulatorProcess, binary, until  # noqa: F401 pylint: disable=unused-import
 
 BASE = "/BeyondTrust/api/public/v3"
 KEY = "K1example0key000" * 8
@@ -84,7 +84,7 @@ class Session:
         self._connection = None
 
 
-class Simulator(Companion):
+class Simulator(SimulatorProcess):
     """passwordsafe-sim as a context manager."""
 
     def __init__(self, *arguments, api_key=KEY, tls=None, client_ca=None, stderr=None):

@@ -2,10 +2,11 @@
 
 import http.client
 import re
+import time
 
 import pytest
 
-from companion import until
+from simulator_process import until
 from pra_site import CLIENT_ID, FORM, PraSite, SiteError, child, descendants, local, parse
 
 MULTIPART = "multipart/form-data; boundary=x"
@@ -45,6 +46,13 @@ def test_the_31st_token_ends_the_oldest(site):
     assert site.ask_command("check_health").status == 200
     account = site.state()["accounts"][0]
     assert (account["tokens"], account["issued"], account["pushed_out"]) == (30, 31, 1)
+
+
+def test_another_program_uses_the_account(site):
+    site.push_out_tokens()
+    assert site.ask_command("check_health").status == 401 and site.tokens() == 31
+    site.token()
+    assert site.ask_command("check_health").status == 200
 
 
 def test_tokens_expire_by_the_sites_clock(site):
@@ -126,6 +134,15 @@ def test_api_info(site):
     site.clock(advance_ms=90_000)
     later = int(child(site.command("get_api_info"), "timestamp").text)
     assert 90 <= later - int(child(info, "timestamp").text) < 120
+
+
+@pytest.mark.parametrize("seconds", [90, -90])
+def test_skewed_clock(site, seconds):
+    site.skew(seconds)
+    at = int(child(site.command("get_api_info"), "timestamp").text)
+    assert abs(at - time.time() - seconds) < 30
+    lsid = site.start_session(ended=True)
+    assert site.listing(end_time=at - 5) == [lsid] and abs(site.session(lsid)["end_ms"] / 1000 - at) < 30
 
 
 def test_date_follows_the_sites_clock(site):
@@ -215,6 +232,16 @@ def test_listing_by_date(site):
     assert site.listing(end_date="2026-03-10") == [lsid] and site.listing(start_date="2026-03-10") == [lsid]
     assert site.listing(end_date="2026-03-08", duration=2) == [] and site.listing(end_date="2026-03-11") == []
     assert site.listing(end_date="2026-03-09", duration=2) == [lsid]
+
+
+def test_reports_that_lag(site):
+    site.settings(report_lag_ms=30_000)
+    site.clock(frozen=True)
+    lsid = site.start_session(ended=True)
+    site.clock(advance_ms=29_999)
+    assert site.listing(end_time=0) == [] and site.listing(start_time=0) == [lsid]
+    site.clock(advance_ms=1)
+    assert site.listing(end_time=0) == [lsid]
 
 
 def test_many_rows(site):
@@ -419,14 +446,14 @@ def test_log_and_counts(site):
     assert site.access_token not in str(site.log())
 
 
-def test_bad_orders_are_refused(site):
-    for path, order in (("/settings", {"knobs": {"prefix": "klingon"}}), ("/settings", [5]),
+def test_mistaken_changes_are_refused(site):
+    for path, change in (("/settings", {"knobs": {"prefix": "klingon"}}), ("/settings", [5]),
                         ("/accounts", {"client_id": "nobody"}), ("/accounts", {"permissions": {"perm_x": "1"}}),
                         ("/sessions", {"lsid": "short"}), ("/sessions", {"count": 0}), ("/sessions/end", {}),
                         ("/sessions/end", {"lsid": "0" * 32}), ("/failover", {"role": "king"}),
                         ("/recipients", {"name": "x"}), ("/events", {}), ("/jumpoints", {}), ("/tls", {})):
         with pytest.raises(RuntimeError, match="400"):
-            site.ask("POST", path, order)
+            site.ask("POST", path, change)
 
 
 def test_ending_many(site):

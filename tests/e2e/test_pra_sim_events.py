@@ -1,4 +1,4 @@
-"""The simulated PRA site's outbound events: order, retries, and what ends up at the recipient."""
+"""The simulated PRA site's outbound events: order, retries, and what the recipient gets."""
 
 import http.server
 import ssl
@@ -8,12 +8,12 @@ import urllib.parse
 import pytest
 
 from certificates import Authority
-from companion import until
+from simulator_process import until
 from pra_site import PraSite
 
 
 class Receiver:
-    """An HTTP server that keeps the forms it gets, and answers them as it is told."""
+    """An HTTP server that keeps the forms it gets, and answers with the statuses of `answers`, then with 200."""
 
     def __init__(self, tls=None):
         self.forms, self.requests, self.answers = [], [], []

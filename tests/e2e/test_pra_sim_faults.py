@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from certificates import Authority
-from companion import until
+from simulator_process import until
 from pra_site import PraSite, SiteError, descendants, local
 
 

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from companion import ROOT
+from simulator_process import ROOT
 from pra_site import FORM, PraSite, SiteError, child, descendants, local, parse
 
 COMMAND = {"sra": "http://www.beyondtrust.com/sra/namespaces/API/command",

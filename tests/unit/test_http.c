@@ -479,6 +479,36 @@ TEST(test_abort)
     rig_end(&rig);
 }
 
+/* A response in parts, as a slow simulator sends it; and a Date line of another clock. */
+TEST(test_parts_and_date)
+{
+    struct rig rig;
+    struct client c;
+    struct buf none = BUF_INIT(0);
+
+    rig_plain(&rig);
+    client_open(&c, &rig);
+    client_send(&c, GET("/hold"));
+    client_expect_held(&c);
+    http_send_part(rig.held, "HTTP/1.1 200 OK\r\n", 17);
+    client_expect(&c, "HTTP/1.1 200 OK\r\n", 1);
+    http_send_part(rig.held, "Content-Length: 2\r\n\r\n", 21);
+    client_expect(&c, "\r\n\r\n", 1);
+    http_abort(rig.held, "ok", 2, false);
+    rig.held = NULL;
+    client_expect(&c, "\r\n\r\nok", 1);
+    client_expect_end(&c);
+    client_close(&c);
+    client_open(&c, &rig);
+    client_send(&c, GET("/hold"));
+    client_expect_held(&c);
+    http_respond(rig.held, &(struct http_response){.status = 204, .body = &none, .date = "Date: then\r\n"});
+    rig.held = NULL;
+    client_expect(&c, "HTTP/1.1 204 No Content\r\nDate: then\r\n\r\n", 1);
+    client_close(&c);
+    rig_end(&rig);
+}
+
 TEST(test_drain)
 {
     struct rig rig;
@@ -533,6 +563,7 @@ int main(void)
         cmocka_unit_test(test_big_answer),
         cmocka_unit_test(test_linger_ends),
         cmocka_unit_test(test_abort),
+        cmocka_unit_test(test_parts_and_date),
         cmocka_unit_test(test_drain),
     };
 

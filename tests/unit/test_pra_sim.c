@@ -75,9 +75,9 @@ static void get(struct world *w, const char *path, const char *query, struct sim
                               .authorization = w->header,
                               .peer = "192.0.2.1",
                               .body = ""};
-    int offence;
+    int violation;
 
-    dispatch_run(w->site, &c, &(struct dispatch_opts){0}, answer, &offence);
+    dispatch_run(w->site, &c, &(struct dispatch_opts){0}, answer, &violation);
     assert_non_null(buf_cstr(&answer->body));
 }
 

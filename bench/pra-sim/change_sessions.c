@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * order_sessions.c - sessions begin and end, one or tens of thousands; see orders.h.
+ * change_sessions.c - sessions begin and end, one or tens of thousands; see changes.h.
  */
-#include "pra-sim/orders.h"
+#include "pra-sim/changes.h"
 
 #include "base/json.h"
 #include "base/jsonw.h"
@@ -68,7 +68,7 @@ static int make_one(struct site *site, const struct making *m, struct fields *f,
     return rc;
 }
 
-int order_sessions(struct server *s, const cJSON *e, struct buf *why, struct buf *out)
+int change_sessions(struct server *s, const cJSON *e, struct buf *why, struct buf *out)
 {
     struct fields f = {.entry = e, .why = why};
     struct jsonw w = jsonw_start(out);
@@ -133,7 +133,7 @@ static int end_all(struct ending *e, int limit)
     return rc;
 }
 
-int order_end(struct server *s, const cJSON *e, struct buf *why, struct buf *out)
+int change_end(struct server *s, const cJSON *e, struct buf *why, struct buf *out)
 {
     struct fields f = {.entry = e, .why = why};
     struct ending ending = {.site = s->site, .events = true};

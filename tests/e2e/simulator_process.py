@@ -1,7 +1,7 @@
-"""A simulator as a test's companion: started on free ports, asked through its admin port, ended cleanly.
+"""A simulator's process: started on free ports, asked through its admin port, ended cleanly.
 
-Leaving the block sends SIGTERM and insists on exit code 0: the simulator's loop was closed clean. The binary is
-looked for in JG_BIN_DIR, else in build/dev/bin.
+Leaving the block sends SIGTERM and requires exit code 0: the simulator has closed its loop. The binary is taken
+from JG_BIN_DIR, else from build/dev/bin.
 """
 
 import http.client
@@ -22,10 +22,10 @@ def binary(name):
 
 
 def until(condition, seconds=20):
-    """Waits for something that must come; asks again without a pause worth the name."""
+    """Waits for a condition that must become true; asks again after 2 ms."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "what was waited for did not come"
+        assert time.monotonic() < end, "the condition did not become true"
         time.sleep(0.002)
 
 
@@ -49,7 +49,7 @@ class Answer:
         return f"<{self.status} {self.body[:80]!r}>"
 
 
-class Companion:
+class SimulatorProcess:
     """A simulator's process and its admin port, as a context manager."""
 
     def __init__(self, program, arguments, stderr=None):

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * orders.c - changes of the site itself: settings, accounts, Jumpoints, role, recipients; see orders.h.
+ * changes.c - changes of the site itself: settings, accounts, Jumpoints, role, recipients; see changes.h.
  */
-#include "pra-sim/orders.h"
+#include "pra-sim/changes.h"
 
 #include "base/json.h"
 #include "sim/fields.h"
@@ -55,7 +55,7 @@ static int read_limits(struct fields *f, struct account_limits *l)
     return f->rc;
 }
 
-int order_settings(struct server *s, const cJSON *e, struct buf *why)
+int change_settings(struct server *s, const cJSON *e, struct buf *why)
 {
     struct site *site = s->site;
     struct fields f = {.entry = e, .why = why};
@@ -74,6 +74,7 @@ int order_settings(struct server *s, const cJSON *e, struct buf *why)
     fields_u64(&f, "latency_ms", &s->latency_ms);
     fields_u64(&f, "jitter_ms", &s->jitter_ms);
     fields_u64(&f, "event_version", &site->event_version);
+    fields_u64(&f, "report_lag_ms", &site->report_lag_ms);
     return read_limits(&f, &site->accounts.limits);
 }
 
@@ -112,19 +113,35 @@ static struct account *account_of(struct server *s, struct fields *f)
     return a;
 }
 
-int order_account(struct server *s, const cJSON *e, struct buf *why)
+/* Tokens that some other program asks for, with this account. */
+static int issue(struct server *s, struct account *a, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (!account_issue(&s->site->accounts, a))
+            return -ENOMEM;
+    return 0;
+}
+
+static void unlock(struct account *a)
+{
+    a->locked_until_ms = 0;
+    a->failures = 0;
+}
+
+int change_account(struct server *s, const cJSON *e, struct buf *why)
 {
     struct fields f = {.entry = e, .why = why};
     struct account *a = account_of(s, &f);
-    bool drop = false, unlock = false;
+    bool drop = false, open = false;
     uint64_t used = UINT64_MAX;
-    int rc = f.rc;
+    int count = 0, rc = f.rc;
 
     if (!a || rc)
         return rc ? rc : -ENOMEM;
     fields_bool(&f, "enabled", &a->enabled);
     fields_bool(&f, "drop_tokens", &drop);
-    fields_bool(&f, "unlock", &unlock);
+    fields_bool(&f, "unlock", &open);
+    fields_int(&f, "issue_tokens", &count);
     fields_int(&f, "ecm_group_id", &a->ecm_group_id);
     fields_u64(&f, "rate_used", &used);
     rc = read_permissions(a, json_get(e, "permissions"), why);
@@ -133,20 +150,18 @@ int order_account(struct server *s, const cJSON *e, struct buf *why)
             read_texts(&f, (struct text_member[]){{"name", &a->name}, {"ip_addresses", &a->ip_addresses}}, 2);
     if (drop)
         account_drop_tokens(a);
-    if (unlock) {
-        a->locked_until_ms = 0;
-        a->failures = 0;
-    }
+    if (open)
+        unlock(a);
     if (used != UINT64_MAX) {
         a->hour_begin_ms = clock_now(s->site->clock);
         a->hour_calls = used;
     }
-    return rc;
+    return rc ? rc : issue(s, a, count);
 }
 
 /* ---- Jumpoints ---- */
 
-int order_jumpoint(struct server *s, const cJSON *e, struct buf *why)
+int change_jumpoint(struct server *s, const cJSON *e, struct buf *why)
 {
     struct fields f = {.entry = e, .why = why};
     const char *name = NULL;
@@ -194,7 +209,7 @@ static int role_of(struct fields *f, enum failover_role *role)
     return fields_missing(f, "role");
 }
 
-int order_failover(struct server *s, const cJSON *e, struct buf *why)
+int change_failover(struct server *s, const cJSON *e, struct buf *why)
 {
     struct site *site = s->site;
     struct fields f = {.entry = e, .why = why};
@@ -236,7 +251,7 @@ static int read_kinds(const cJSON *list, unsigned *kinds)
     return 0;
 }
 
-int order_recipient(struct server *s, struct sender *sender, const cJSON *e, struct buf *why)
+int change_recipient(struct server *s, struct sender *sender, const cJSON *e, struct buf *why)
 {
     struct fields f = {.entry = e, .why = why};
     const char *name = NULL, *url = NULL;
@@ -268,7 +283,7 @@ int order_recipient(struct server *s, struct sender *sender, const cJSON *e, str
 }
 
 /* `raw` is a body as it is, with a content type of its own; else an event by its parts. */
-int order_event(struct server *s, const cJSON *e, struct buf *why)
+int change_event(struct server *s, const cJSON *e, struct buf *why)
 {
     struct fields f = {.entry = e, .why = why};
     const char *to = NULL, *raw = NULL, *event = NULL, *lsid = NULL, *key = NULL, *kind = "other";
