@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * account.c - lists of accounts, and the freeing of a vault's answer.
+ * account.c - lists of accounts and of directory rows, and the freeing of a vault's answer.
  *
  * The texts of the rows are kept together (string_pool.h) and never move. Rows move while the list grows, so
  * a pointer to a row is valid only once the list is complete.
- *
- * Life: account_list_new() has one reference; the last account_list_unref() frees.
  */
 #include "backends/backend.h"
 #include "base/string_pool.h"
@@ -52,19 +50,25 @@ void account_list_unref(struct account_list *list)
     free(list);
 }
 
-static int rows_grow(struct account_list *list)
+/* One more row of `size` bytes: the rows, perhaps moved; NULL = no memory, and they are as before. */
+static void *rows_grow(void *rows, size_t n, size_t *cap, size_t size)
 {
-    size_t cap = list->cap ? list->cap * 2 : 1; /* most lists are the accounts of one system, and are kept */
-    struct account *rows;
+    size_t more = *cap ? *cap * 2 : 1; /* most lists are the accounts of one system, and are kept */
 
-    if (list->n < list->cap)
-        return 0;
-    rows = reallocarray(list->rows, cap, sizeof(*rows));
-    if (!rows)
-        return -ENOMEM;
-    list->rows = rows;
-    list->cap = cap;
-    return 0;
+    if (n < *cap)
+        return rows;
+    rows = reallocarray(rows, more, size);
+    *cap = rows ? more : *cap;
+    return rows;
+}
+
+static int keep_texts(struct string_pool **pool, const char **const texts[], size_t n)
+{
+    int err = 0;
+
+    for (size_t i = 0; !err && i < n; i++)
+        err = string_pool_keep(pool, texts[i]);
+    return err;
 }
 
 int account_list_add(struct account_list *list, const struct account *account)
@@ -72,16 +76,43 @@ int account_list_add(struct account_list *list, const struct account *account)
     struct account row = *account;
     const char **texts[] = {&row.system,   &row.account,     &row.domain,      &row.upn,
                             &row.instance, &row.application, &row.description, &row.alias};
-    int err = rows_grow(list);
+    struct account *rows = rows_grow(list->rows, list->n, &list->cap, sizeof(row));
 
-    for (size_t i = 0; !err && i < sizeof(texts) / sizeof(texts[0]); i++)
-        err = string_pool_keep(&list->string_pool, texts[i]);
-    if (err)
-        return err;
+    list->rows = rows ? rows : list->rows;
+    if (!rows || keep_texts(&list->string_pool, texts, sizeof(texts) / sizeof(texts[0])))
+        return -ENOMEM;
     if (!row.system)
         row.system = "";
     if (!row.account)
         row.account = "";
+    list->rows[list->n++] = row;
+    return 0;
+}
+
+struct directory_list *directory_list_new(void)
+{
+    return calloc(1, sizeof(struct directory_list));
+}
+
+void directory_list_free(struct directory_list *list)
+{
+    if (!list)
+        return;
+    string_pool_free(list->string_pool);
+    free(list->rows);
+    free(list);
+}
+
+int directory_list_add(struct directory_list *list, const struct directory_row *from)
+{
+    struct directory_row row = *from;
+    const char **texts[] = {&row.name, &row.short_name, &row.session_type, &row.host,
+                            &row.dns,  &row.ip,         &row.description};
+    struct directory_row *rows = rows_grow(list->rows, list->n, &list->cap, sizeof(row));
+
+    list->rows = rows ? rows : list->rows;
+    if (!rows || keep_texts(&list->string_pool, texts, sizeof(texts) / sizeof(texts[0])))
+        return -ENOMEM;
     list->rows[list->n++] = row;
     return 0;
 }

@@ -22,7 +22,7 @@
  *              and cancel any call, also this one again.
  *   Cancel     After cancel() `done` is not called. Cancelling does not undo: what has been sent may take
  *              effect at the vault.
- *   Deadline   A call ends within call->timeout_ms, also while it waits for its turn.
+ *   Deadline   A call ends within call->timeout_ms, also while it waits in a queue.
  *   Memory     The vault_call belongs to the caller and stays in place until `done`, cancel() or withdraw().
  *              So do `user` and all texts of the arguments. What the answer holds belongs to the caller, who
  *              frees it with vault_call_free().
@@ -112,8 +112,7 @@ struct account_query {
 
 enum directory_part { DIRECTORY_SYSTEMS, DIRECTORY_PLATFORMS, DIRECTORY_WORKGROUPS, DIRECTORY_NPARTS };
 
-/* A system, a platform or a workgroup. Texts are NULL and numbers 0 where they are absent or have no meaning.
- */
+/* A system, a platform or a workgroup. Absent texts are NULL, absent numbers 0. */
 struct directory_row {
     int64_t id;
     int64_t platform_id, workgroup_id; /* of a system */
@@ -139,7 +138,7 @@ int directory_list_add(struct directory_list *, const struct directory_row *);
 
 /* ---- requests ---- */
 
-/* What a check-out asks the vault for: access type View. Where the user already has such a request, the vault
+/* The request of a check-out: access type View. Where the user already has such a request, the vault
  * hands that one over (vault_call.reused). */
 struct request_args {
     int64_t system_id, account_id, application_id;
@@ -150,7 +149,7 @@ struct request_args {
     int64_t alias_id; /* request the account behind this alias, whatever system and account say; 0 = none */
 };
 
-/* What the access policy wants of a check-out now. */
+/* What the access policy demands of a check-out now. */
 struct vault_policy {
     bool available; /* some schedule is open */
     bool reason, ticket, approval;
@@ -181,7 +180,7 @@ enum vault_result {
     VAULT_DENIED,   /* the user may not do this (4031, 4032, 4033, 4035) */
     VAULT_BAD,      /* the vault rejects the values of the call (400); fault.detail has its text */
     VAULT_REFUSED,  /* the vault refused the sign-in of this user, now or lately. Only this result lets the
-                       broker  try the next candidate; a 401 to a call after a sign-in is VAULT_FAILED */
+                       broker try the next candidate; a 401 to a call after a sign-in is VAULT_FAILED */
     VAULT_FAILED    /* all else: not reachable, 5xx, unreadable, not genuine, deadline, overload */
 };
 
@@ -230,7 +229,7 @@ struct vault_state {
     bool skew_known;
     size_t connections, queued, in_flight, sessions, users;
     char detail[160];        /* why it is not reachable */
-    int64_t certificate_end; /* of the certificate shown to the vault, seconds since 1970; 0 = none */
+    int64_t certificate_end; /* of the certificate presented to the vault, seconds since 1970; 0 = none */
     uint64_t wait_ms;        /* estimate: how long a call of a new user would wait */
     uint64_t refused;        /* calls and operations not admitted, or admitted and not begun in time */
 };

@@ -37,6 +37,13 @@ void jsonw_int(struct jsonw *, const char *name, int64_t value);
 void jsonw_double(struct jsonw *, const char *name, double value); /* at most 6 digits after the point */
 void jsonw_bool(struct jsonw *, const char *name, bool value);
 void jsonw_null(struct jsonw *, const char *name);
+static inline void jsonw_int_or_null(struct jsonw *w, const char *name, int64_t value, bool is_null)
+{
+    if (is_null)
+        jsonw_null(w, name);
+    else
+        jsonw_int(w, name, value);
+}
 /* A finished JSON text, taken as it is. */
 void jsonw_raw(struct jsonw *, const char *name, const char *json, size_t len);
 

@@ -27,7 +27,6 @@ struct auth_failures {
     const struct clock *clock;
     struct origin *all;
     TAILQ_HEAD(, origin) used; /* the one whose last failure is oldest first */
-    size_t n;
     struct token_bucket lines; /* of all origins; filled_ms 0 = full */
 };
 
@@ -46,7 +45,6 @@ static void origin_forget(struct auth_failures *fs, struct origin *o)
 {
     HASH_DEL(fs->all, o);
     TAILQ_REMOVE(&fs->used, o, link);
-    fs->n--;
     free(o);
 }
 
@@ -78,8 +76,7 @@ static struct origin *origin_add(struct auth_failures *fs, const char *name, dou
         return NULL;
     }
     TAILQ_INSERT_TAIL(&fs->used, o, link);
-    fs->n++;
-    if (fs->n > AUTH_FAILURES_MAX)
+    if (HASH_COUNT(fs->all) > AUTH_FAILURES_MAX)
         origin_forget(fs, TAILQ_FIRST(&fs->used));
     return o;
 }
@@ -121,11 +118,11 @@ bool auth_failures_line(struct auth_failures *fs, const char *name, double per_s
 
     if (per_s <= 0)
         return true;
-    /* The bucket of the origin first: who is over its own takes nothing from the others. */
+    /* The bucket of the origin first: an origin over its limit takes nothing from the bucket of all. */
     return (!o || bucket_take(fs, &o->lines, per_s) == 0) && line_of_all(fs, AUTH_FAILURES_ALL * per_s);
 }
 
 size_t auth_failures_count(const struct auth_failures *fs)
 {
-    return fs->n;
+    return HASH_COUNT(fs->all);
 }

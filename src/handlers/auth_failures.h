@@ -1,12 +1,9 @@
 /*
- * auth_failures.h - how often each peer failed to identify itself as a client.
- *
- * A second bucket of the same size limits the log lines that each peer causes.
+ * auth_failures.h - how often each peer failed to identify itself as a client, and its lines in the log.
  *
  * Each origin (an IPv4 address, an IPv6 /64 network, a uid) has a bucket of `per_s` failures, filled
- * continuously, that holds one minute's worth. A peer with an empty bucket gets 429 instead of 401 until the
- * bucket holds one again. The bucket counts failures only: a known client at the same address is not limited.
- * It limits log and CPU, and closes connections; a token's length, not this limit, prevents guessing.
+ * continuously, that holds one minute's worth, and a second one of the same size for log lines. The buckets
+ * count failures only: a known client at the same address is not limited.
  *
  * The table is bounded: the origin whose last failure is oldest is dropped first, and comes back with full
  * buckets. So one more bucket, AUTH_FAILURES_ALL times as large, limits the log lines of all origins

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * capabilities.c - what this credential manager can do, in the words of the ECM SDK.
+ * capabilities.c - what this credential manager can do, in the terms of the ECM SDK.
  */
 #include "handlers/gateway.h"
 
@@ -8,22 +8,19 @@
 
 void capabilities_start(struct request_context *ctx, const union route_args *args)
 {
-    struct buf buf = BUF_INIT(RESPONSE_MAX);
-    struct jsonw w = jsonw_start(&buf);
+    struct jsonw *w = ctx_object(ctx);
 
     (void)args;
-    jsonw_object(&w, NULL);
-    jsonw_str(&w, "name", "jumpgate");
-    jsonw_str(&w, "description", DESCRIPTION);
-    jsonw_str(&w, "version", JG_VERSION);
-    jsonw_object(&w, "capabilities");
-    jsonw_bool(&w, "credentials_used", true);
-    jsonw_bool(&w, "endpoint_search", true);
-    jsonw_bool(&w, "health_check", true);
-    jsonw_bool(&w, "session_complete", true);
-    jsonw_bool(&w, "session_started", true);
-    jsonw_bool(&w, "start_session", false);
-    jsonw_end(&w);
-    jsonw_end(&w);
-    ctx_json(ctx, 200, &buf, 0);
+    jsonw_str(w, "name", "jumpgate");
+    jsonw_str(w, "description", DESCRIPTION);
+    jsonw_str(w, "version", JG_VERSION);
+    jsonw_object(w, "capabilities");
+    jsonw_bool(w, "credentials_used", true);
+    jsonw_bool(w, "endpoint_search", true);
+    jsonw_bool(w, "health_check", true);
+    jsonw_bool(w, "session_complete", true);
+    jsonw_bool(w, "session_started", true);
+    jsonw_bool(w, "start_session", false);
+    jsonw_end(w);
+    ctx_json(ctx, 200);
 }

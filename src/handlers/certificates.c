@@ -3,8 +3,8 @@
  * certificates.c - end dates of certificates and revocation lists; see certificates.h.
  *
  * From thirty days before its end a certificate is logged as a warning each day, from seven days as an error.
- * After its end the gateway is not ready (/readyz): no client can connect, and a load balancer should know.
- * The same holds for a revocation list past its next update: no client certificate is accepted with it.
+ * After its end the gateway is not ready (/readyz): no client can connect, and a load balancer must send none
+ * here. The same holds for a revocation list past its next update: no client certificate is accepted with it.
  */
 #include "handlers/certificates.h"
 
@@ -20,59 +20,37 @@
 #define WARN_DAYS        30
 #define ERROR_DAYS       7
 
-struct certificate {
-    const char *kind; /* "listener", "client_crl", "vault" */
-    const char *name; /* of the section */
-    int64_t end;      /* seconds since 1970 */
-    int64_t left;     /* seconds; negative: past */
-};
-
-static size_t add_listeners(const struct gateway *gw, struct certificate *out, size_t max)
+/* At most CERTIFICATES_MAX; returns how many. */
+static size_t certificates_list(const struct gateway *gw, struct http_certificate out[CERTIFICATES_MAX])
 {
-    struct http_certificate found[CERTIFICATES_MAX];
-    size_t n = gw->server ? http_certificates(gw->server, found, CERTIFICATES_MAX) : 0;
+    size_t n = gw->server ? http_certificates(gw->server, out, CERTIFICATES_MAX) : 0;
+    struct vault_state s;
 
-    for (size_t i = 0; i < n && i < max && i < CERTIFICATES_MAX; i++)
-        out[i] = (struct certificate){.kind = found[i].is_crl ? "client_crl" : "listener",
-                                      .name = found[i].listener,
-                                      .end = found[i].end};
-    return n < max ? n : max;
-}
-
-/* At most `max`; returns how many. */
-static size_t certificates_list(const struct gateway *gw, struct certificate *out, size_t max)
-{
-    int64_t now = clock_wall(gw->clock) / 1000;
-    size_t n = add_listeners(gw, out, max);
-
-    for (size_t i = 0; i < gw->nvaults && n < max; i++) {
-        struct vault_state s;
-
+    for (size_t i = 0; i < gw->nvaults && n < CERTIFICATES_MAX; i++) {
         health_vault(gw->vaults[i], &s);
         if (s.certificate_end)
-            out[n++] = (struct certificate){
+            out[n++] = (struct http_certificate){
                 .kind = "vault", .name = gw->vaults[i]->conf->name, .end = s.certificate_end};
     }
-    for (size_t i = 0; i < n; i++)
-        out[i].left = out[i].end - now;
     return n;
 }
 
-static bool is_crl(const struct certificate *c)
+/* Seconds; negative: past. */
+static int64_t time_left(const struct gateway *gw, const struct http_certificate *c)
 {
-    return strcmp(c->kind, "client_crl") == 0;
+    return c->end - clock_wall(gw->clock) / 1000;
 }
 
 size_t certificates_reasons(const struct gateway *gw, struct jsonw *w)
 {
-    struct certificate all[CERTIFICATES_MAX];
-    size_t n = certificates_list(gw, all, CERTIFICATES_MAX), past = 0;
+    struct http_certificate all[CERTIFICATES_MAX];
+    size_t n = certificates_list(gw, all), past = 0;
     char reason[200];
 
     for (size_t i = 0; i < n; i++) {
-        if (all[i].left > 0)
+        if (time_left(gw, &all[i]) > 0)
             continue;
-        if (is_crl(&all[i]))
+        if (all[i].is_crl)
             snprintf(reason, sizeof(reason), "the revocation list of listener %s is past its next update",
                      all[i].name);
         else
@@ -86,8 +64,8 @@ size_t certificates_reasons(const struct gateway *gw, struct jsonw *w)
 
 void certificates_write(const struct gateway *gw, struct jsonw *w)
 {
-    struct certificate all[CERTIFICATES_MAX];
-    size_t n = certificates_list(gw, all, CERTIFICATES_MAX);
+    struct http_certificate all[CERTIFICATES_MAX];
+    size_t n = certificates_list(gw, all);
     char end[CLOCK_RFC3339_SIZE];
 
     jsonw_array(w, "certificates");
@@ -96,7 +74,7 @@ void certificates_write(const struct gateway *gw, struct jsonw *w)
         jsonw_str(w, "name", all[i].name);
         jsonw_str(w, "kind", all[i].kind);
         jsonw_str(w, "not_after", clock_rfc3339_or_null(all[i].end * 1000, end));
-        jsonw_int(w, "days_left", all[i].left / DAY_S);
+        jsonw_int(w, "days_left", time_left(gw, &all[i]) / DAY_S);
         jsonw_end(w);
     }
     jsonw_end(w);
@@ -104,15 +82,15 @@ void certificates_write(const struct gateway *gw, struct jsonw *w)
 
 void gateway_warn_certificates(const struct gateway *gw)
 {
-    struct certificate all[CERTIFICATES_MAX];
-    size_t n = certificates_list(gw, all, CERTIFICATES_MAX);
+    struct http_certificate all[CERTIFICATES_MAX];
+    size_t n = certificates_list(gw, all);
     char end[CLOCK_RFC3339_SIZE];
 
     for (size_t i = 0; i < n; i++) {
-        int64_t days = all[i].left / DAY_S;
+        int64_t days = time_left(gw, &all[i]) / DAY_S;
 
-        /* A revocation list usually lives for days: its last day alone is worth a warning. */
-        if (days > (is_crl(&all[i]) ? 1 : WARN_DAYS))
+        /* A revocation list is usually valid for days: its last day alone is worth a warning. */
+        if (days > (all[i].is_crl ? 1 : WARN_DAYS))
             continue;
         log_event(days <= ERROR_DAYS ? LOG_ERROR : LOG_WARN, "certificate_ends",
                   "kind=%s name=%s not_after=%s days_left=%" PRId64 " hint=%s", all[i].kind, all[i].name,

@@ -1,6 +1,6 @@
 /*
- * certificates.h - everything with an end date: certificates of listeners, their revocation lists,
- * certificates shown to vaults.
+ * certificates.h - end dates: of listeners' certificates, of their revocation lists, of certificates
+ * presented to vaults.
  */
 #ifndef JG_HANDLERS_CERTIFICATES_H
 #define JG_HANDLERS_CERTIFICATES_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * clients.c - finding the caller and counting its requests.
+ * clients.c - identifies the caller and limits its rate.
  *
  * A token is never compared as text: its SHA-256 is compared with the hashes of the file, all of them,
  * without an early end. Certificate names come verified from the TLS layer as "DNS:…", "URI:…", "email:…",
@@ -29,7 +29,7 @@ struct clients {
     struct client row[];
 };
 
-/* A bucket holds at least one request: with a rate under 1/s no request would ever pass otherwise. */
+/* A bucket holds at least one request: with a rate under 1/s no request would pass otherwise. */
 static double bucket_size(const struct conf_client *c)
 {
     return c->rate_per_s > 1 ? c->rate_per_s : 1;
@@ -104,7 +104,7 @@ static bool uid_shown(int64_t wanted, const struct http_peer *peer)
     return peer->is_unix && wanted == (int64_t)peer->uid;
 }
 
-/* `hash` is NULL where no token was shown. */
+/* `hash` is NULL where there is no token. */
 static bool client_matches(const struct conf_client *c, const uint8_t *hash, const struct http_peer *peer)
 {
     bool token = !c->has_token || (hash && bytes_equal(hash, c->token_sha256, DIGEST_SIZE));
@@ -120,7 +120,7 @@ static bool is_control(const struct http_peer *peer)
     return strcmp(peer->listener, CONTROL_LISTENER) == 0;
 }
 
-/* Root may: it can read the whole process anyway. */
+/* Root is permitted: it can read the whole process anyway. */
 static bool may_control(const struct http_peer *peer)
 {
     return peer->is_unix && (peer->uid == 0 || peer->uid == geteuid());

@@ -1,9 +1,9 @@
 /*
- * clients.h - who is calling: the `[client]` sections against what a connection and a request show.
+ * clients.h - which client calls: the `[client]` sections against what a connection and a request present.
  *
  * A section may name a bearer token (by its SHA-256), a name in the client certificate, and the uid at the
- * other end of a Unix socket; it matches when everything it names is shown. The first matching section in the
- * order of the file is the caller, so put narrow sections before wide ones. A presented token is compared
+ * other end of a Unix socket; it matches when everything it names is presented. The first matching section in
+ * the order of the file is the caller, so put narrow sections before wide ones. A presented token is compared
  * with every section's hash in constant time; the time of the search does not depend on where it matched.
  *
  * On the control socket, which the gateway opens in its state directory for its own commands, no token is
@@ -39,7 +39,7 @@ void clients_inherit(struct clients *, const struct clients *before);
 
 /* NULL = no client matches. */
 struct client *clients_find(struct clients *, const struct http_req *);
-/* Does what the connection itself shows, without a token, name a client? */
+/* Does the connection itself, without a token, identify a client? */
 bool clients_know(const struct clients *, const struct http_peer *);
 /* Takes one from the client's bucket: 0, or after how many seconds it may try again. */
 unsigned clients_take(struct clients *, struct client *);

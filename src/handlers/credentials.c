@@ -44,20 +44,17 @@ static void write_credential(struct jsonw *w, const struct credential *c)
 static void on_found(void *arg, const struct find_answer *answer)
 {
     struct request_context *ctx = arg;
-    struct buf buf = BUF_INIT(RESPONSE_MAX);
-    struct jsonw w = jsonw_start(&buf);
 
     if (!ctx_succeeded(ctx, answer->fault))
         return;
-    jsonw_object(&w, NULL);
-    jsonw_array(&w, "credentials");
+    struct jsonw *w = ctx_object(ctx);
+    jsonw_array(w, "credentials");
     for (size_t i = 0; i < answer->n; i++)
-        write_credential(&w, &answer->credentials[i]);
-    jsonw_end(&w);
-    jsonw_str(&w, "request_id", ctx->request_id);
-    jsonw_int(&w, "age_ms", (int64_t)answer->age_ms);
-    jsonw_end(&w);
-    ctx_json(ctx, 200, &buf, 0);
+        write_credential(w, &answer->credentials[i]);
+    jsonw_end(w);
+    jsonw_str(w, "request_id", ctx->request_id);
+    jsonw_int(w, "age_ms", (int64_t)answer->age_ms);
+    ctx_json(ctx, 200);
 }
 
 void find_start(struct request_context *ctx, const union route_args *args)
@@ -96,10 +93,8 @@ static void write_lease(struct jsonw *w, const struct checkout_answer *answer)
 
     jsonw_object(w, "lease");
     jsonw_str(w, "id", answer->lease_id);
-    if (answer->request_id)
-        jsonw_int(w, "request_id", answer->request_id);
-    else
-        jsonw_null(w, "request_id"); /* direct access of which the vault keeps no request */
+    /* null: direct access of which the vault keeps no request */
+    jsonw_int_or_null(w, "request_id", answer->request_id, !answer->request_id);
     jsonw_str(w, "expires_at", clock_rfc3339_or_null(answer->expires_wall_ms, expires));
     if (answer->adopted)
         jsonw_bool(w, "adopted", true);
@@ -109,23 +104,20 @@ static void write_lease(struct jsonw *w, const struct checkout_answer *answer)
 static void on_checked_out(void *arg, const struct checkout_answer *answer)
 {
     struct request_context *ctx = arg;
-    struct buf buf = BUF_SECRET(RESPONSE_MAX);
-    struct jsonw w = jsonw_start(&buf);
 
     if (!ctx_succeeded(ctx, answer->fault))
         return;
-    jsonw_object(&w, NULL);
-    jsonw_str(&w, "credential_id", answer->credential_id);
-    jsonw_str(&w, "kind", answer->ssh_key ? "ssh_key" : "password");
-    jsonw_str(&w, "username", answer->username);
-    jsonw_str(&w, "account", answer->account);
-    jsonw_str(&w, "domain", answer->domain);
-    write_secret(&w, "password", answer->password);
-    write_secret(&w, "private_key", answer->private_key);
-    write_secret(&w, "passphrase", answer->passphrase);
-    write_lease(&w, answer);
-    jsonw_end(&w);
-    ctx_json(ctx, 200, &buf, RESPONSE_SECRET);
+    struct jsonw *w = ctx_secret_object(ctx);
+    jsonw_str(w, "credential_id", answer->credential_id);
+    jsonw_str(w, "kind", answer->ssh_key ? "ssh_key" : "password");
+    jsonw_str(w, "username", answer->username);
+    jsonw_str(w, "account", answer->account);
+    jsonw_str(w, "domain", answer->domain);
+    write_secret(w, "password", answer->password);
+    write_secret(w, "private_key", answer->private_key);
+    write_secret(w, "passphrase", answer->passphrase);
+    write_lease(w, answer);
+    ctx_json(ctx, 200);
 }
 
 void checkout_start(struct request_context *ctx, const union route_args *args)

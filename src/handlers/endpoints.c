@@ -2,8 +2,8 @@
 /*
  * endpoints.c - endpoints/find: the machines on which this user may request an account.
  *
- * `types` names jump methods. Password Safe systems are reached by RDP and by shell; a caller that asks for
- * other types only gets an empty list, and no vault is asked.
+ * `types` names jump methods. Password Safe systems are reached by RDP and by shell; a query for
+ * other types only is answered with an empty list, and no vault is asked.
  */
 #include "handlers/gateway.h"
 #include "handlers/json_fields.h"
@@ -73,20 +73,17 @@ static void write_endpoint(struct jsonw *w, const struct endpoint *e)
 static void on_endpoints(void *arg, const struct endpoints_answer *answer)
 {
     struct request_context *ctx = arg;
-    struct buf buf = BUF_INIT(RESPONSE_MAX);
-    struct jsonw w = jsonw_start(&buf);
 
     if (!ctx_succeeded(ctx, answer->fault))
         return;
-    jsonw_object(&w, NULL);
-    jsonw_array(&w, "endpoints");
+    struct jsonw *w = ctx_object(ctx);
+    jsonw_array(w, "endpoints");
     for (size_t i = 0; i < answer->n; i++)
-        write_endpoint(&w, &answer->endpoints[i]);
-    jsonw_end(&w);
-    jsonw_bool(&w, "truncated", answer->truncated);
-    jsonw_int(&w, "age_ms", (int64_t)answer->age_ms);
-    jsonw_end(&w);
-    ctx_json(ctx, 200, &buf, 0);
+        write_endpoint(w, &answer->endpoints[i]);
+    jsonw_end(w);
+    jsonw_bool(w, "truncated", answer->truncated);
+    jsonw_int(w, "age_ms", (int64_t)answer->age_ms);
+    ctx_json(ctx, 200);
 }
 
 void endpoints_start(struct request_context *ctx, const union route_args *args)

@@ -57,10 +57,7 @@ static void write_call(struct jsonw *w, const struct explain_view *view, const s
     jsonw_str(w, "form", form_of(view, note));
     jsonw_str(w, "value", note->value);
     jsonw_str(w, "result", note->outcome);
-    if (note->status)
-        jsonw_int(w, "status", note->status);
-    else
-        jsonw_null(w, "status");
+    jsonw_int_or_null(w, "status", note->status, !note->status);
     jsonw_int(w, "rows", (int64_t)note->rows);
     jsonw_int(w, "took_ms", (int64_t)note->took_ms);
     jsonw_str(w, "source", note->source);
@@ -165,7 +162,6 @@ static void write_view(struct jsonw *w, const struct explain_view *view)
 {
     char at[CLOCK_RFC3339_SIZE];
 
-    jsonw_object(w, NULL);
     jsonw_str(w, "request_id", view->request_id);
     jsonw_str(w, "operation", view->operation);
     jsonw_str(w, "at", clock_rfc3339(view->began_wall_ms, at));
@@ -183,14 +179,11 @@ static void write_view(struct jsonw *w, const struct explain_view *view)
     write_cache(w, view);
     write_likely(w, view);
     jsonw_bool(w, "cut", view->cut);
-    jsonw_end(w);
 }
 
 void explain_start(struct request_context *ctx, const union route_args *args)
 {
     const struct explain_view *view = broker_explain(ctx->gateway->broker, args->explained_id);
-    struct buf buf = BUF_INIT(RESPONSE_MAX);
-    struct jsonw w = jsonw_start(&buf);
     struct fault f;
 
     if (!view) {
@@ -201,6 +194,6 @@ void explain_start(struct request_context *ctx, const union route_args *args)
         ctx_fail(ctx, &f);
         return;
     }
-    write_view(&w, view);
-    ctx_json(ctx, 200, &buf, 0);
+    write_view(ctx_object(ctx), view);
+    ctx_json(ctx, 200);
 }

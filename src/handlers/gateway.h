@@ -48,7 +48,7 @@ struct gateway {
     const struct clock *clock;
     const struct conf *conf;
     struct broker *broker;
-    struct vault **vaults;
+    struct vault *const *vaults;
     size_t nvaults;
     struct store *store; /* NULL = leases are in memory only */
     struct audit *audit; /* NULL = none is kept */
@@ -90,18 +90,23 @@ enum route_flags {
     ROUTE_NO_BODY = 4 /* a POST with all arguments in its path: the body may be empty */
 };
 
+/* Responds now or later. */
+typedef void route_start(struct request_context *, const union route_args *);
+/* Reads the rest of the body into args; false and a fault. */
+typedef bool route_read_body(const cJSON *body, union route_args *, struct fault *);
+/* Reads path and query into args, after the body; false and a fault. */
+typedef bool route_read_target(struct request_context *, union route_args *, struct fault *);
+
 struct route {
-    const char *path;        /* `{id}` stands for one segment */
+    const char *path;        /* `{id}` = one segment */
     enum http_method method; /* HTTP_GET_ (HEAD as well) or HTTP_POST_ (with a JSON body) */
     unsigned permit;         /* enum conf_permission; 0 = for any caller */
     unsigned flags;
     const char *operation; /* for logs and metrics */
     unsigned session;      /* enum session_needs of the session in the body; 0 = there is none in it */
-    /* Reads the rest of the body into args; false and a fault. NULL = nothing else in it is read. */
-    bool (*read)(const cJSON *body, union route_args *args, struct fault *fault);
-    void (*start)(struct request_context *, const union route_args *args);
-    /* Reads path and query into args, after the body; false and a fault. NULL = neither is read. */
-    bool (*read_target)(struct request_context *, union route_args *args, struct fault *fault);
+    route_read_body *read; /* NULL = nothing else in it is read */
+    route_start *start;
+    route_read_target *read_target; /* NULL = neither is read */
 };
 
 /* The table, ended by a row without path, which is that of every unknown path. */
@@ -120,6 +125,8 @@ struct request_context {
     char *target;          /* decoded by read_target(); NULL = nothing */
     uint64_t timeout_ms;   /* the caller's timeout, from the head on; in start(): the time left */
     uint64_t started_us;
+    struct buf body; /* of the response, RESPONSE_MAX at most */
+    struct jsonw json;
     bool counted;     /* in gateway->inflight */
     bool close_after; /* the connection is closed after the response: its peer fails too often */
     enum {
@@ -133,9 +140,8 @@ struct request_context {
 
 /* request_context.c */
 
-/* Makes the context of a request and links the two; request id and trace id are read or made. NULL = no
- * memory.
- */
+/* Makes the context of a request and links the two; request id and trace id are read or made. NULL = out of
+ * memory. */
 struct request_context *ctx_new(struct gateway *, struct http_req *);
 /* Clients' requests are always logged, a stranger's as stranger_lines.c permits; one decision for all lines
  * of a request. */
@@ -152,15 +158,18 @@ void ctx_request_id(const struct http_req *, char out[REQUEST_ID_MAX + 1]);
 void ctx_origin(const struct request_context *, struct session *);
 /* The op's done() will respond; NULL (out of memory) is answered at once. */
 void ctx_wait(struct request_context *, struct op *);
-/* The first call of done(): clears `op`. False = the operation failed: it is answered and the context freed.
- */
+/* The first call of done(): clears `op`. False = the operation failed: it is answered, the context freed. */
 bool ctx_succeeded(struct request_context *, const struct fault *);
 
-enum response_flags { RESPONSE_SECRET = 1 /* Cache-Control: no-store */ };
+/* The body of the response is a JSON object: its members are written to the result. It may be begun again. */
+struct jsonw *ctx_object(struct request_context *);
+/* The same for a secret: the body is in secret memory, and no cache may store it. */
+struct jsonw *ctx_secret_object(struct request_context *);
 
-/* Each takes the body's contents (wiping them where they fail) and frees the context. */
-void ctx_json(struct request_context *, int status, struct buf *body, unsigned flags);
-void ctx_text(struct request_context *, const char *content_type, struct buf *body);
+/* Each responds and frees the context. */
+void ctx_json(struct request_context *,
+              int status); /* ends the object, where that is not done, and sends it */
+void ctx_text(struct request_context *, const char *content_type); /* what is in `body` */
 void ctx_fail(struct request_context *, const struct fault *);
 void ctx_empty(struct request_context *); /* 204 */
 
@@ -187,8 +196,6 @@ bool health_vault_usable(const struct vault_state *);
 bool health_store(const struct gateway *, struct store_state *);
 /* False where no audit trail is kept. */
 bool health_audit(const struct gateway *, struct audit_state *);
-/* Seconds the earliest certificate is still valid (negative: past); false where there is none. */
-bool health_certificate_left(const struct gateway *, int64_t *seconds);
 
 /* request_metrics.c */
 struct request_metrics *request_metrics_new(const struct route *rows, size_t nrows);
@@ -203,28 +210,10 @@ void gateway_metrics_free(struct gateway_metrics *);
 void gateway_render_metrics(struct gateway *, struct buf *);
 
 /* The rows' functions, one file per group. */
-void find_start(struct request_context *, const union route_args *);
-bool checkout_read(const cJSON *, union route_args *, struct fault *);
-void checkout_start(struct request_context *, const union route_args *);
-bool release_read(const cJSON *, union route_args *, struct fault *);
-void release_start(struct request_context *, const union route_args *);
-bool endpoints_read(const cJSON *, union route_args *, struct fault *);
-void endpoints_start(struct request_context *, const union route_args *);
-void session_start_start(struct request_context *, const union route_args *);
-bool session_started_read(const cJSON *, union route_args *, struct fault *);
-void session_started_start(struct request_context *, const union route_args *);
-void session_complete_start(struct request_context *, const union route_args *);
-bool leases_read_target(struct request_context *, union route_args *, struct fault *);
-void leases_start(struct request_context *, const union route_args *);
-bool lease_release_read_target(struct request_context *, union route_args *, struct fault *);
-void lease_release_start(struct request_context *, const union route_args *);
-bool explain_read_target(struct request_context *, union route_args *, struct fault *);
-void explain_start(struct request_context *, const union route_args *);
-void capabilities_start(struct request_context *, const union route_args *);
-void health_start(struct request_context *, const union route_args *);
-void livez_start(struct request_context *, const union route_args *);
-void readyz_start(struct request_context *, const union route_args *);
-void status_start(struct request_context *, const union route_args *);
-void metrics_start(struct request_context *, const union route_args *);
+route_start find_start, checkout_start, release_start, endpoints_start, session_start_start;
+route_start session_started_start, session_complete_start, leases_start, lease_release_start, explain_start;
+route_start capabilities_start, health_start, livez_start, readyz_start, status_start, metrics_start;
+route_read_body checkout_read, release_read, endpoints_read, session_started_read;
+route_read_target leases_read_target, lease_release_read_target, explain_read_target;
 
 #endif

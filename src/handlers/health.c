@@ -13,93 +13,77 @@
 #include "handlers/gateway.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 
-static size_t store_reasons(const struct gateway *gw, struct jsonw *w)
+/* Writes one reason; returns 1. */
+__attribute__((format(printf, 2, 3))) static size_t add_reason(struct jsonw *w, const char *fmt, ...)
 {
     char reason[320];
-    struct store_state s;
+    va_list ap;
 
-    if (!health_store(gw, &s) || s.writable)
-        return 0;
-    snprintf(reason, sizeof(reason), "the lease store cannot be written: %s; there are no new check-outs",
-             s.why);
+    va_start(ap, fmt);
+    (void)vsnprintf(reason, sizeof(reason), fmt, ap);
+    va_end(ap);
     jsonw_str(w, NULL, reason);
     return 1;
 }
 
-static size_t audit_reasons(const struct gateway *gw, struct jsonw *w)
+/* Writes each reason against sending requests here; returns how many there are. */
+static size_t write_reasons(const struct gateway *gw, struct jsonw *w)
 {
-    char reason[320];
-    struct audit_state s;
-
-    if (!health_audit(gw, &s) || s.writable)
-        return 0;
-    snprintf(reason, sizeof(reason), "the audit trail cannot be written: %s; %s", s.why,
-             audit_is_strict(gw->audit) ? "there are no new check-outs"
-                                        : "check-outs go on (audit_policy = degraded)");
-    jsonw_str(w, NULL, reason);
-    return 1;
-}
-
-static size_t vault_reasons(const struct gateway *gw, struct jsonw *w)
-{
-    char reason[320];
+    struct vault_state vault;
+    struct store_state store;
+    struct audit_state audit;
     size_t n = 0;
 
     for (size_t i = 0; i < gw->nvaults; i++) {
-        struct vault_state s;
-        health_vault(gw->vaults[i], &s);
-        if (health_vault_usable(&s))
-            continue;
-        snprintf(reason, sizeof(reason), "vault %s is not reachable: %s", gw->vaults[i]->conf->name,
-                 s.detail);
-        jsonw_str(w, NULL, reason);
-        n++;
+        health_vault(gw->vaults[i], &vault);
+        if (!health_vault_usable(&vault))
+            n += add_reason(w, "vault %s is not reachable: %s", gw->vaults[i]->conf->name, vault.detail);
     }
-    return n;
-}
-
-static size_t all_reasons(const struct gateway *gw, struct jsonw *w)
-{
-    size_t n = vault_reasons(gw, w) + store_reasons(gw, w) + audit_reasons(gw, w);
-
+    if (health_store(gw, &store) && !store.writable)
+        n += add_reason(w, "the lease store cannot be written: %s; there are no new check-outs", store.why);
+    if (health_audit(gw, &audit) && !audit.writable)
+        n += add_reason(w, "the audit trail cannot be written: %s; %s", audit.why,
+                        audit_is_strict(gw->audit) ? "there are no new check-outs"
+                                                   : "check-outs go on (audit_policy = degraded)");
     n += certificates_reasons(gw, w);
-    if (gw->draining) {
-        jsonw_str(w, NULL, "the gateway is shutting down");
-        n++;
-    }
+    if (gw->draining)
+        n += add_reason(w, "the gateway is shutting down");
     return n;
 }
 
 void livez_start(struct request_context *ctx, const union route_args *args)
 {
-    struct buf buf = BUF_INIT(64);
-    struct jsonw w = jsonw_start(&buf);
-
     (void)args;
-    jsonw_object(&w, NULL);
-    jsonw_bool(&w, "alive", true);
-    jsonw_end(&w);
-    ctx_json(ctx, 200, &buf, 0);
+    jsonw_bool(ctx_object(ctx), "alive", true);
+    ctx_json(ctx, 200);
+}
+
+/* Responds with a verdict and the list it follows from, which is freed. */
+static void respond_with_list(struct request_context *ctx, const char *verdict, bool good, const char *name,
+                              struct buf *list)
+{
+    struct jsonw *w = ctx_object(ctx);
+
+    jsonw_bool(w, verdict, good);
+    jsonw_raw(w, name, list->data, list->len);
+    ctx->body.failed = ctx->body.failed || list->failed;
+    buf_free(list);
+    ctx_json(ctx, good ? 200 : 503);
 }
 
 void readyz_start(struct request_context *ctx, const union route_args *args)
 {
-    struct buf reasons = BUF_INIT(RESPONSE_MAX), buf = BUF_INIT(RESPONSE_MAX);
-    struct jsonw list = jsonw_start(&reasons), w = jsonw_start(&buf);
+    struct buf reasons = BUF_INIT(RESPONSE_MAX);
+    struct jsonw list = jsonw_start(&reasons);
 
     (void)args;
     jsonw_array(&list, NULL);
-    size_t n = all_reasons(ctx->gateway, &list);
+    size_t n = write_reasons(ctx->gateway, &list);
     jsonw_end(&list);
-    jsonw_object(&w, NULL);
-    jsonw_bool(&w, "ready", n == 0);
-    jsonw_raw(&w, "reasons", reasons.data, reasons.len);
-    jsonw_end(&w);
-    buf.failed = buf.failed || reasons.failed;
-    buf_free(&reasons);
-    ctx_json(ctx, n ? 503 : 200, &buf, 0);
+    respond_with_list(ctx, "ready", n == 0, "reasons", &reasons);
 }
 
 /* `age_ms` is UINT64_MAX before the first success. */
@@ -109,10 +93,7 @@ static void write_check(struct jsonw *w, const char *name, bool ok, const char *
     jsonw_str(w, "name", name);
     jsonw_bool(w, "ok", ok);
     jsonw_str(w, "detail", detail);
-    if (age_ms == UINT64_MAX)
-        jsonw_null(w, "last_success_age_ms");
-    else
-        jsonw_int(w, "last_success_age_ms", (int64_t)age_ms);
+    jsonw_int_or_null(w, "last_success_age_ms", (int64_t)age_ms, age_ms == UINT64_MAX);
     jsonw_end(w);
 }
 
@@ -148,10 +129,11 @@ static bool check_store(const struct gateway *gw, struct jsonw *w)
 
 static bool check_certificate(const struct gateway *gw, struct jsonw *w)
 {
-    int64_t left;
+    int64_t end = gw->server ? http_certificate_end(gw->server) : 0;
+    int64_t left = end - clock_wall(gw->clock) / 1000;
     char detail[64];
 
-    if (!health_certificate_left(gw, &left))
+    if (!end)
         return true;
     snprintf(detail, sizeof(detail), "%s, %" PRId64 " days left", left > 0 ? "valid" : "expired",
              left / 86400);
@@ -168,8 +150,8 @@ static bool check_draining(const struct gateway *gw, struct jsonw *w)
 void health_start(struct request_context *ctx, const union route_args *args)
 {
     const struct gateway *gw = ctx->gateway;
-    struct buf checks = BUF_INIT(RESPONSE_MAX), buf = BUF_INIT(RESPONSE_MAX);
-    struct jsonw list = jsonw_start(&checks), w = jsonw_start(&buf);
+    struct buf checks = BUF_INIT(RESPONSE_MAX);
+    struct jsonw list = jsonw_start(&checks);
     bool healthy;
 
     (void)args;
@@ -181,11 +163,5 @@ void health_start(struct request_context *ctx, const union route_args *args)
     healthy = check_audit(gw, &list) && healthy;
     healthy = check_certificate(gw, &list) && healthy;
     jsonw_end(&list);
-    jsonw_object(&w, NULL);
-    jsonw_bool(&w, "healthy", healthy);
-    jsonw_raw(&w, "checks", checks.data, checks.len);
-    jsonw_end(&w);
-    buf.failed = buf.failed || checks.failed;
-    buf_free(&checks);
-    ctx_json(ctx, healthy ? 200 : 503, &buf, 0);
+    respond_with_list(ctx, "healthy", healthy, "checks", &checks);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * health_state.c - the present state of what the gateway depends on: vaults, lease store, audit trail and
- * certificates, as each reports it of itself. Nothing here waits.
+ * health_state.c - the present state of what the gateway depends on: vaults, lease store and audit trail, as
+ * each reports it of itself. Nothing here waits.
  *
  * Not here: what follows from a state (health.c, certificates.c, status.c, metrics_page.c).
  */
@@ -30,13 +30,4 @@ bool health_audit(const struct gateway *gw, struct audit_state *out)
 {
     audit_state(gw->audit, out);
     return gw->audit;
-}
-
-bool health_certificate_left(const struct gateway *gw, int64_t *seconds)
-{
-    int64_t end = gw->server ? http_certificate_end(gw->server) : 0;
-    if (!end)
-        return false;
-    *seconds = end - clock_wall(gw->clock) / 1000;
-    return true;
 }

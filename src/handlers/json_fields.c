@@ -12,25 +12,27 @@
 #include "base/utf8.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
-static const char *path_dot(const struct json_fields *m)
+/* `what` completes "path.name: ...". */
+__attribute__((format(printf, 3, 4))) static bool refuse(const struct json_fields *m, const char *name,
+                                                         const char *what, ...)
 {
-    return *m->path ? "." : "";
-}
+    char text[256];
+    va_list ap;
 
-static bool missing_field(const struct json_fields *m, const char *name, const char *what)
-{
-    fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: is required and must be %s", m->path, path_dot(m),
-              name, what);
+    va_start(ap, what);
+    (void)vsnprintf(text, sizeof(text), what, ap);
+    va_end(ap);
+    fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: %s", m->path, *m->path ? "." : "", name, text);
     return false;
 }
 
 static bool wrong_text(const struct json_fields *m, const char *name, unsigned flags, unsigned max)
 {
-    fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be a string of %u to %u characters", m->path,
-              path_dot(m), name, flags & FIELD_NOT_EMPTY ? 1U : 0U, max);
-    return false;
+    return refuse(m, name, "must be a string of %u to %u characters", flags & FIELD_NOT_EMPTY ? 1U : 0U, max);
 }
 
 static bool has_control(const char *text)
@@ -48,17 +50,14 @@ static bool check_text(const struct json_fields *m, const char *name, unsigned f
 
     if (n > max || (n == 0 && flags & FIELD_NOT_EMPTY))
         return wrong_text(m, name, flags, max);
-    if (flags & FIELD_PROSE || !has_control(text))
-        return true;
-    fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must not contain control characters", m->path,
-              path_dot(m), name);
-    return false;
+    return flags & FIELD_PROSE || !has_control(text) ||
+           refuse(m, name, "must not contain control characters");
 }
 
 bool json_field_text(const struct json_fields *m, const char *name, unsigned flags, unsigned max,
                      const char **out)
 {
-    char *text;
+    char *text = NULL;
     bool taken = json_field_text_mutable(m, name, flags, max, &text);
 
     if (taken)
@@ -72,7 +71,7 @@ bool json_field_text_mutable(const struct json_fields *m, const char *name, unsi
     const cJSON *value = json_get(m->object, name);
 
     if (!value && flags & FIELD_REQUIRED)
-        return missing_field(m, name, "a string");
+        return refuse(m, name, "is required and must be a string");
     if (value && !cJSON_IsString(value))
         return wrong_text(m, name, flags, max);
     if (value && !check_text(m, name, flags, max, value->valuestring))
@@ -91,11 +90,8 @@ bool json_field_int(const struct json_fields *m, const char *name, int64_t min, 
         *out = absent;
         return true;
     }
-    if (!json_int(value, &n) || n < min || n > max) {
-        fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be an integer from %" PRId64 " to %" PRId64,
-                  m->path, path_dot(m), name, min, max);
-        return false;
-    }
+    if (!json_int(value, &n) || n < min || n > max)
+        return refuse(m, name, "must be an integer from %" PRId64 " to %" PRId64, min, max);
     *out = n;
     return true;
 }
@@ -104,11 +100,9 @@ bool json_field_object(const struct json_fields *m, const char *name, unsigned f
 {
     const cJSON *value = json_get(m->object, name);
     if (!value && flags & FIELD_REQUIRED)
-        return missing_field(m, name, "an object");
-    if (value && !cJSON_IsObject(value)) {
-        fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be an object", m->path, path_dot(m), name);
-        return false;
-    }
+        return refuse(m, name, "is required and must be an object");
+    if (value && !cJSON_IsObject(value))
+        return refuse(m, name, "must be an object");
     *out = value;
     return true;
 }
@@ -116,10 +110,8 @@ bool json_field_object(const struct json_fields *m, const char *name, unsigned f
 bool json_field_array(const struct json_fields *m, const char *name, const cJSON **out)
 {
     const cJSON *value = json_get(m->object, name);
-    if (value && !cJSON_IsArray(value)) {
-        fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be an array", m->path, path_dot(m), name);
-        return false;
-    }
+    if (value && !cJSON_IsArray(value))
+        return refuse(m, name, "must be an array");
     *out = value;
     return true;
 }
@@ -143,9 +135,7 @@ static bool wrong_word(const struct json_fields *m, const char *name, const char
         memcpy(list + used, words[i], strlen(words[i]) + 1);
         used += strlen(words[i]);
     }
-    fault_set(m->fault, FAULT_INVALID_REQUEST, "%s%s%s: must be one of: %s", m->path, path_dot(m), name,
-              list);
-    return false;
+    return refuse(m, name, "must be one of: %s", list);
 }
 
 bool json_field_word(const struct json_fields *m, const char *name, const char *const *words, int absent,

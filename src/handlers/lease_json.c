@@ -22,10 +22,7 @@ void lease_json(struct jsonw *w, const struct lease_view *l)
 {
     jsonw_object(w, NULL);
     jsonw_str(w, "id", l->id);
-    if (l->request_id)
-        jsonw_int(w, "request_id", l->request_id);
-    else
-        jsonw_null(w, "request_id");
+    jsonw_int_or_null(w, "request_id", l->request_id, !l->request_id);
     jsonw_str(w, "user", l->user);
     jsonw_array(w, "sessions");
     for (size_t i = 0; i < l->nsessions; i++)

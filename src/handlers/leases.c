@@ -93,30 +93,27 @@ static void on_row(void *arg, const struct lease_view *view)
     lease_json(arg, view);
 }
 
-static void write_page(struct broker *broker, const struct lease_filter *filter, struct buf *buf)
+static void write_page(struct request_context *ctx, const struct lease_filter *filter)
 {
-    struct jsonw w = jsonw_start(buf);
+    struct jsonw *w = ctx_object(ctx);
     char cursor[CURSOR_LETTERS + 1];
 
-    jsonw_object(&w, NULL);
-    jsonw_array(&w, "leases");
-    uint64_t next = broker_leases(broker, filter, on_row, &w);
-    jsonw_end(&w);
+    jsonw_array(w, "leases");
+    uint64_t next = broker_leases(ctx->gateway->broker, filter, on_row, w);
+    jsonw_end(w);
     snprintf(cursor, sizeof(cursor), "%016" PRIx64, next);
-    jsonw_str(&w, "next", next ? cursor : NULL);
-    jsonw_end(&w);
+    jsonw_str(w, "next", next ? cursor : NULL);
+    jsonw_end(w);
 }
 
 void leases_start(struct request_context *ctx, const union route_args *args)
 {
     struct lease_filter filter = args->leases;
-    struct buf buf = BUF_INIT(RESPONSE_MAX);
 
-    write_page(ctx->gateway->broker, &filter, &buf);
-    while (buf.failed && filter.limit > 1) {
+    write_page(ctx, &filter);
+    while (ctx->body.failed && filter.limit > 1) {
         filter.limit /= 2;
-        buf_free(&buf);
-        write_page(ctx->gateway->broker, &filter, &buf);
+        write_page(ctx, &filter);
     }
-    ctx_json(ctx, 200, &buf, 0);
+    ctx_json(ctx, 200);
 }

@@ -2,8 +2,8 @@
 /*
  * metrics_page.c - the /metrics page, and the gauges read while it is written.
  *
- * A row of a table below makes one gauge: of the gateway, of each vault, of the lease store, of the audit
- * trail, of the process. Its value is read when the page is written; nothing is kept here between two pages.
+ * Each page begins with the present state of the gateway, its process, its lease store, its audit trail and
+ * its vaults. A row of a table below makes one gauge: a field of that state.
  *
  * Metrics point into the gateway: the end of the program unregisters all of them before gateway_free().
  * Not here: counters of requests (request_metrics.c); what the loop and the backends count, which register
@@ -12,32 +12,36 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "handlers/gateway.h"
-#include "handlers/process.h"
 
+#include <dirent.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #define LABELS_SIZE 160
 
-union any_state {
+struct page_state {
+    double inflight, draining, connections, lines_left_out, certificate_end, loop_lag_ms, started_ms;
+    double log_left_out, cpu_s, resident_bytes, open_fds, max_fds;
     struct http_strangers strangers;
-    struct vault_state vault;
+    struct broker_state broker;
     struct store_state store;
     struct audit_state audit;
 };
 
-/* The state that the fields of a table are members of: of this gateway or vault, written into `space` or kept
- * elsewhere. */
-typedef const void *read_state(const void *of, union any_state *space);
+struct page_vault {
+    struct vault_state state;
+    double up, success_age_s;
+};
 
-enum field_type { FIELD_NONE, FIELD_BOOL, FIELD_UNSIGNED, FIELD_SIGNED };
+enum field_type { FIELD_BOOL, FIELD_UNSIGNED, FIELD_SIGNED, FIELD_DOUBLE };
 
 struct gauge_row {
     const char *name, *help;
     enum metric_kind kind;
-    double (*read)(void *of); /* NULL = a field of the table's state */
-    size_t offset;            /* of the field, its type, and what its value is divided by */
+    size_t offset; /* of the field, its type, and what its value is divided by */
     enum field_type type;
     double divisor;
     const char *labels;
@@ -47,190 +51,178 @@ struct gauge { /* a row of a table below, registered */
     struct metric metric;
     char labels[LABELS_SIZE];
     const struct gauge_row *row;
-    read_state *state;
-    const void *of;
+    const void *state; /* whose field it is */
 };
 
 struct gateway_metrics {
     struct gauge *gauges;
     size_t ngauges;
     struct metric build_info;
-    struct broker_state broker; /* of this page: the broker counts every lease for it */
+    struct page_state page;
+    struct page_vault vaults[]; /* in the order of the gateway's */
 };
 
-#define TYPE_OF(member)                                                                                      \
-    _Generic((member), bool : FIELD_BOOL, unsigned long : FIELD_UNSIGNED, long : FIELD_SIGNED)
+/* clang-format off */
+#define TYPE_OF(member) \
+    _Generic((member), bool: FIELD_BOOL, unsigned long: FIELD_UNSIGNED, long: FIELD_SIGNED, double: FIELD_DOUBLE)
+/* clang-format on */
 #define FIELD(state, member, per)                                                                            \
     .offset = offsetof(struct state, member), .type = TYPE_OF(((struct state *)0)->member), .divisor = (per)
-
-/* ---- the gateway ---- */
-
-static double read_inflight(void *of)
-{
-    return (double)((const struct gateway *)of)->inflight;
-}
-
-static double read_draining(void *of)
-{
-    return ((const struct gateway *)of)->draining;
-}
-
-static double read_log_left_out(void *of)
-{
-    (void)of;
-    return (double)log_left_out();
-}
-
-static double read_connections(void *of)
-{
-    const struct gateway *gw = of;
-    return gw->server ? (double)http_connections(gw->server) : 0;
-}
-
-static double read_lines_left_out(void *of)
-{
-    return (double)((const struct gateway *)of)->stranger_lines.total;
-}
-
-static double read_certificate_end(void *of)
-{
-    const struct gateway *gw = of;
-    return gw->server ? (double)http_certificate_end(gw->server) : 0;
-}
-
-static double read_loop_lag(void *of)
-{
-    return loop_lag_ms(((const struct gateway *)of)->loop) / 1000;
-}
-
-static double read_start_time(void *of)
-{
-    return (double)((const struct gateway *)of)->started_wall_ms / 1000;
-}
+#define PAGE(member, per)  FIELD(page_state, member, per)
+#define VAULT(member, per) FIELD(page_vault, member, per)
 
 /* clang-format off */
-static const struct gauge_row gateway_rows[] = {
-    {"jumpgate_requests_in_flight", "Operations admitted and not yet answered.", METRIC_GAUGE, .read = read_inflight},
-    {"jumpgate_draining", "1 while the gateway shuts down.", METRIC_GAUGE, .read = read_draining},
-    {"jumpgate_connections", "Open client connections.", METRIC_GAUGE, .read = read_connections},
-    {"jumpgate_stranger_lines_left_out_total", "Lines about unknown callers that the log was spared.", METRIC_COUNTER, .read = read_lines_left_out},
-    {"jumpgate_certificate_end_timestamp_seconds", "Earliest end of a listener's certificate; 0 = no TLS.", METRIC_GAUGE, .read = read_certificate_end},
-    {"jumpgate_loop_lag_seconds", "Worst time the loop lately spent in one turn.", METRIC_GAUGE, .read = read_loop_lag},
-    {"jumpgate_start_time_seconds", "When the gateway started, since 1970.", METRIC_GAUGE, .read = read_start_time},
-    {"jumpgate_log_lines_left_out_total", "Lines that found no room in the log's queue, or no reader.", METRIC_COUNTER, .read = read_log_left_out},
-    {"jumpgate_process_cpu_seconds_total", "Processor time used.", METRIC_COUNTER, .read = process_cpu_seconds},
-    {"jumpgate_process_resident_memory_bytes", "Memory in use.", METRIC_GAUGE, .read = process_resident_bytes},
-    {"jumpgate_process_open_fds", "Open file descriptors.", METRIC_GAUGE, .read = process_open_fds},
-    {"jumpgate_process_max_fds", "Most file descriptors that may be open.", METRIC_GAUGE, .read = process_max_fds},
-};
-
-#define CLOSED "jumpgate_strangers_closed_total", "Connections without a client that were closed for others.", METRIC_COUNTER
-
-static const struct gauge_row stranger_rows[] = {
-    {"jumpgate_stranger_connections", "Open connections that have shown no client.", METRIC_GAUGE, FIELD(http_strangers, connections, 1)},
-    {"jumpgate_stranger_bytes", "Bytes that their unfinished requests hold.", METRIC_GAUGE, FIELD(http_strangers, bytes, 1)},
-    {CLOSED, FIELD(http_strangers, closed[HTTP_FOR_CONNECTIONS], 1), .labels = "reason=\"connections\""},
-    {CLOSED, FIELD(http_strangers, closed[HTTP_FOR_BYTES], 1), .labels = "reason=\"bytes\""},
-};
-
+#define CLOSED "jumpgate_strangers_closed_total", "Connections without a client closed in favour of others.", METRIC_COUNTER
 #define LEASES "jumpgate_leases", "Leases by state.", METRIC_GAUGE
 
-static const struct gauge_row broker_rows[] = {
-    {"jumpgate_broker_operations", "Operations the broker works on, those without a client included.", METRIC_GAUGE, FIELD(broker_state, ops, 1)},
-    {"jumpgate_lease_oldest_overdue_seconds", "How long the oldest lease is past its end and not checked in.", METRIC_GAUGE, FIELD(broker_state, oldest_overdue_ms, 1000)},
-    {"jumpgate_checkouts_total", "Credentials handed out.", METRIC_COUNTER, FIELD(broker_state, checkouts, 1)},
-    {"jumpgate_releases_total", "Leases ended.", METRIC_COUNTER, FIELD(broker_state, releases, 1)},
-    {"jumpgate_leases_lapsed_total", "Leases whose check-in never succeeded.", METRIC_COUNTER, FIELD(broker_state, lapsed, 1)},
-    {"jumpgate_list_cache_hits_total", "Account lists answered from memory.", METRIC_COUNTER, FIELD(broker_state, cache_hits, 1)},
-    {"jumpgate_list_coalesced_total", "Account lists that shared a call in flight.", METRIC_COUNTER, FIELD(broker_state, coalesced, 1)},
-    {LEASES, FIELD(broker_state, leases_active, 1), .labels = "state=\"active\""},
-    {LEASES, FIELD(broker_state, leases_releasing, 1), .labels = "state=\"releasing\""},
-    {LEASES, FIELD(broker_state, leases_retrying, 1), .labels = "state=\"retrying\""},
+static const struct gauge_row page_rows[] = {
+    {"jumpgate_requests_in_flight", "Operations admitted and not yet answered.", METRIC_GAUGE, PAGE(inflight, 1)},
+    {"jumpgate_draining", "1 while the gateway shuts down.", METRIC_GAUGE, PAGE(draining, 1)},
+    {"jumpgate_connections", "Open client connections.", METRIC_GAUGE, PAGE(connections, 1)},
+    {"jumpgate_stranger_lines_left_out_total", "Lines about unknown callers that were left out of the log.", METRIC_COUNTER, PAGE(lines_left_out, 1)},
+    {"jumpgate_certificate_end_timestamp_seconds", "Earliest end of a listener's certificate; 0 = no TLS.", METRIC_GAUGE, PAGE(certificate_end, 1)},
+    {"jumpgate_loop_lag_seconds", "Longest iteration of the event loop in the last 10 seconds.", METRIC_GAUGE, PAGE(loop_lag_ms, 1000)},
+    {"jumpgate_start_time_seconds", "When the gateway started, since 1970.", METRIC_GAUGE, PAGE(started_ms, 1000)},
+    {"jumpgate_log_lines_left_out_total", "Lines left out because the log's queue was full or had no reader.", METRIC_COUNTER, PAGE(log_left_out, 1)},
+    {"jumpgate_process_cpu_seconds_total", "Processor time used.", METRIC_COUNTER, PAGE(cpu_s, 1)},
+    {"jumpgate_process_resident_memory_bytes", "Memory in use.", METRIC_GAUGE, PAGE(resident_bytes, 1)},
+    {"jumpgate_process_open_fds", "Open file descriptors.", METRIC_GAUGE, PAGE(open_fds, 1)},
+    {"jumpgate_process_max_fds", "Most file descriptors that may be open.", METRIC_GAUGE, PAGE(max_fds, 1)},
+    {"jumpgate_stranger_connections", "Open connections that have shown no client.", METRIC_GAUGE, PAGE(strangers.connections, 1)},
+    {"jumpgate_stranger_bytes", "Bytes that their unfinished requests hold.", METRIC_GAUGE, PAGE(strangers.bytes, 1)},
+    {CLOSED, PAGE(strangers.closed[HTTP_FOR_CONNECTIONS], 1), .labels = "reason=\"connections\""},
+    {CLOSED, PAGE(strangers.closed[HTTP_FOR_BYTES], 1), .labels = "reason=\"bytes\""},
+    {"jumpgate_broker_operations", "Operations the broker works on, those without a client included.", METRIC_GAUGE, PAGE(broker.ops, 1)},
+    {"jumpgate_lease_oldest_overdue_seconds", "How long the oldest lease is past its end and not checked in.", METRIC_GAUGE, PAGE(broker.oldest_overdue_ms, 1000)},
+    {"jumpgate_checkouts_total", "Credentials handed out.", METRIC_COUNTER, PAGE(broker.checkouts, 1)},
+    {"jumpgate_releases_total", "Leases ended.", METRIC_COUNTER, PAGE(broker.releases, 1)},
+    {"jumpgate_leases_lapsed_total", "Leases whose check-in never succeeded.", METRIC_COUNTER, PAGE(broker.lapsed, 1)},
+    {"jumpgate_list_cache_hits_total", "Account lists answered from memory.", METRIC_COUNTER, PAGE(broker.cache_hits, 1)},
+    {"jumpgate_list_coalesced_total", "Account lists that shared a call in flight.", METRIC_COUNTER, PAGE(broker.coalesced, 1)},
+    {LEASES, PAGE(broker.leases_active, 1), .labels = "state=\"active\""},
+    {LEASES, PAGE(broker.leases_releasing, 1), .labels = "state=\"releasing\""},
+    {LEASES, PAGE(broker.leases_retrying, 1), .labels = "state=\"retrying\""},
 };
-/* clang-format on */
-
-static const void *stranger_state(const void *of, union any_state *space)
-{
-    const struct gateway *gw = of;
-
-    space->strangers = (struct http_strangers){0};
-    if (gw->server)
-        http_strangers(gw->server, &space->strangers);
-    return &space->strangers;
-}
-
-static const void *broker_page_state(const void *of, union any_state *space)
-{
-    (void)space;
-    return &((const struct gateway *)of)->metrics->broker;
-}
-
-/* ---- vaults ---- */
-
-static const void *vault_page_state(const void *of, union any_state *space)
-{
-    health_vault(of, &space->vault);
-    return &space->vault;
-}
-
-static double read_vault_up(void *of)
-{
-    struct vault_state s;
-    health_vault(of, &s);
-    return health_vault_usable(&s);
-}
-
-static double read_vault_age(void *of)
-{
-    struct vault_state s;
-    health_vault(of, &s);
-    return s.last_success_age_ms == UINT64_MAX ? -1 : (double)s.last_success_age_ms / 1000;
-}
-
-/* clang-format off */
-static const struct gauge_row vault_rows[] = {
-    {"jumpgate_vault_up", "1 while the vault answers, or has not been asked yet.", METRIC_GAUGE, .read = read_vault_up},
-    {"jumpgate_vault_last_success_age_seconds", "Since the vault's last answer; -1 = never.", METRIC_GAUGE, .read = read_vault_age},
-    {"jumpgate_vault_clock_skew_seconds", "The vault's clock minus ours.", METRIC_GAUGE, FIELD(vault_state, skew_ms, 1000)},
-    {"jumpgate_vault_connections", "Open connections to the vault.", METRIC_GAUGE, FIELD(vault_state, connections, 1)},
-    {"jumpgate_vault_calls_queued", "Calls that wait for a connection.", METRIC_GAUGE, FIELD(vault_state, queued, 1)},
-    {"jumpgate_vault_calls_in_flight", "Calls the vault works on.", METRIC_GAUGE, FIELD(vault_state, in_flight, 1)},
-    {"jumpgate_vault_sessions", "Vault sessions signed in.", METRIC_GAUGE, FIELD(vault_state, sessions, 1)},
-    {"jumpgate_vault_users", "Vault users with a session.", METRIC_GAUGE, FIELD(vault_state, users, 1)},
-    {"jumpgate_vault_client_certificate_end_timestamp_seconds", "End of the certificate shown to the vault; 0 = none is shown.", METRIC_GAUGE, FIELD(vault_state, certificate_end, 1)},
-};
-
-/* ---- store and audit trail ---- */
 
 static const struct gauge_row store_rows[] = {
-    {"jumpgate_store_writable", "1 while the lease store can be written.", METRIC_GAUGE, FIELD(store_state, writable, 1)},
-    {"jumpgate_store_queued", "Writes that wait for the lease store.", METRIC_GAUGE, FIELD(store_state, queued, 1)},
-    {"jumpgate_store_commits_total", "Commits made durable; one carries many writes.", METRIC_COUNTER, FIELD(store_state, commits, 1)},
-    {"jumpgate_store_last_commit_seconds", "How long the last commit took.", METRIC_GAUGE, FIELD(store_state, last_commit_us, 1e6)},
+    {"jumpgate_store_writable", "1 while the lease store can be written.", METRIC_GAUGE, PAGE(store.writable, 1)},
+    {"jumpgate_store_queued", "Writes that wait for the lease store.", METRIC_GAUGE, PAGE(store.queued, 1)},
+    {"jumpgate_store_commits_total", "Commits made durable; one carries many writes.", METRIC_COUNTER, PAGE(store.commits, 1)},
+    {"jumpgate_store_last_commit_seconds", "How long the last commit took.", METRIC_GAUGE, PAGE(store.last_commit_us, 1e6)},
 };
 
 static const struct gauge_row audit_rows[] = {
-    {"jumpgate_audit_writable", "1 while the audit trail can be written.", METRIC_GAUGE, FIELD(audit_state, writable, 1)},
-    {"jumpgate_audit_queued", "Records that are not on disk yet.", METRIC_GAUGE, FIELD(audit_state, queued, 1)},
-    {"jumpgate_audit_records_total", "Records on disk.", METRIC_COUNTER, FIELD(audit_state, records, 1)},
-    {"jumpgate_audit_failures_total", "Attempts to write that failed.", METRIC_COUNTER, FIELD(audit_state, failures, 1)},
-    {"jumpgate_audit_lost_total", "Records given up because too many were waiting.", METRIC_COUNTER, FIELD(audit_state, lost, 1)},
-    {"jumpgate_audit_breaks_total", "Times the file was found deleted, replaced, cut or changed.", METRIC_COUNTER, FIELD(audit_state, breaks, 1)},
-    {"jumpgate_audit_syslog_dropped_total", "Records that the second sink did not take.", METRIC_COUNTER, FIELD(audit_state, sink_dropped, 1)},
-    {"jumpgate_audit_last_commit_seconds", "How long the last write took.", METRIC_GAUGE, FIELD(audit_state, last_commit_us, 1e6)},
+    {"jumpgate_audit_writable", "1 while the audit trail can be written.", METRIC_GAUGE, PAGE(audit.writable, 1)},
+    {"jumpgate_audit_queued", "Records that are not on disk yet.", METRIC_GAUGE, PAGE(audit.queued, 1)},
+    {"jumpgate_audit_records_total", "Records on disk.", METRIC_COUNTER, PAGE(audit.records, 1)},
+    {"jumpgate_audit_failures_total", "Attempts to write that failed.", METRIC_COUNTER, PAGE(audit.failures, 1)},
+    {"jumpgate_audit_lost_total", "Records given up because too many were waiting.", METRIC_COUNTER, PAGE(audit.lost, 1)},
+    {"jumpgate_audit_breaks_total", "Times the file was found deleted, replaced, cut or changed.", METRIC_COUNTER, PAGE(audit.breaks, 1)},
+    {"jumpgate_audit_syslog_dropped_total", "Records that the second sink did not take.", METRIC_COUNTER, PAGE(audit.sink_dropped, 1)},
+    {"jumpgate_audit_last_commit_seconds", "How long the last write took.", METRIC_GAUGE, PAGE(audit.last_commit_us, 1e6)},
+};
+
+static const struct gauge_row vault_rows[] = {
+    {"jumpgate_vault_up", "1 while the vault answers, or has not been asked yet.", METRIC_GAUGE, VAULT(up, 1)},
+    {"jumpgate_vault_last_success_age_seconds", "Since the vault's last answer; -1 = never.", METRIC_GAUGE, VAULT(success_age_s, 1)},
+    {"jumpgate_vault_clock_skew_seconds", "The vault's clock minus ours.", METRIC_GAUGE, VAULT(state.skew_ms, 1000)},
+    {"jumpgate_vault_connections", "Open connections to the vault.", METRIC_GAUGE, VAULT(state.connections, 1)},
+    {"jumpgate_vault_calls_queued", "Calls that wait for a connection.", METRIC_GAUGE, VAULT(state.queued, 1)},
+    {"jumpgate_vault_calls_in_flight", "Calls the vault works on.", METRIC_GAUGE, VAULT(state.in_flight, 1)},
+    {"jumpgate_vault_sessions", "Vault sessions signed in.", METRIC_GAUGE, VAULT(state.sessions, 1)},
+    {"jumpgate_vault_users", "Vault users with a session.", METRIC_GAUGE, VAULT(state.users, 1)},
+    {"jumpgate_vault_client_certificate_end_timestamp_seconds", "End of the certificate shown to the vault; 0 = none is shown.", METRIC_GAUGE, VAULT(state.certificate_end, 1)},
 };
 /* clang-format on */
 
-static const void *store_page_state(const void *of, union any_state *space)
+/* ---- the state ---- */
+
+static double resident_bytes(void)
 {
-    (void)health_store(of, &space->store);
-    return &space->store;
+    unsigned long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+
+    if (!f)
+        return 0;
+    if (fscanf(f, "%*u %lu", &pages) != 1)
+        pages = 0;
+    (void)fclose(f);
+    return (double)pages * (double)sysconf(_SC_PAGESIZE);
 }
 
-static const void *audit_page_state(const void *of, union any_state *space)
+static double open_fds(void)
 {
-    (void)health_audit(of, &space->audit);
-    return &space->audit;
+    DIR *dir = opendir("/proc/self/fd");
+    double n = 0;
+
+    if (!dir)
+        return 0;
+    for (const struct dirent *e = readdir(dir); e; e = readdir(dir))
+        n += e->d_name[0] != '.';
+    (void)closedir(dir);
+    return n - 1; /* the directory itself */
+}
+
+static double timeval_seconds(const struct timeval *t)
+{
+    return (double)t->tv_sec + (double)t->tv_usec / 1e6;
+}
+
+/* What the kernel says about this process. Where /proc is not mounted the number is 0. */
+static void read_process(struct page_state *page)
+{
+    struct rusage usage;
+    struct rlimit limit;
+
+    page->cpu_s = getrusage(RUSAGE_SELF, &usage)
+                      ? 0
+                      : timeval_seconds(&usage.ru_utime) + timeval_seconds(&usage.ru_stime);
+    page->resident_bytes = resident_bytes();
+    page->open_fds = open_fds();
+    page->max_fds = getrlimit(RLIMIT_NOFILE, &limit) ? 0 : (double)limit.rlim_cur;
+}
+
+static void read_gateway(const struct gateway *gw, struct page_state *page)
+{
+    page->inflight = (double)gw->inflight;
+    page->draining = gw->draining;
+    page->lines_left_out = (double)gw->stranger_lines.total;
+    page->loop_lag_ms = loop_lag_ms(gw->loop);
+    page->started_ms = (double)gw->started_wall_ms;
+    page->log_left_out = (double)log_left_out();
+    broker_state(gw->broker, &page->broker);
+    (void)health_store(gw, &page->store);
+    (void)health_audit(gw, &page->audit);
+    if (!gw->server)
+        return;
+    page->connections = (double)http_connections(gw->server);
+    page->certificate_end = (double)http_certificate_end(gw->server);
+    http_strangers(gw->server, &page->strangers);
+}
+
+static void read_vault(const struct vault *vault, struct page_vault *out)
+{
+    struct vault_state *s = &out->state;
+
+    health_vault(vault, s);
+    out->up = health_vault_usable(s);
+    out->success_age_s = s->last_success_age_ms == UINT64_MAX ? -1 : (double)s->last_success_age_ms / 1000;
+}
+
+void gateway_render_metrics(struct gateway *gw, struct buf *page)
+{
+    read_process(&gw->metrics->page);
+    read_gateway(gw, &gw->metrics->page);
+    for (size_t v = 0; v < gw->nvaults; v++)
+        read_vault(gw->vaults[v], &gw->metrics->vaults[v]);
+    metrics_render(page);
+}
+
+void metrics_start(struct request_context *ctx, const union route_args *args)
+{
+    (void)args;
+    gateway_render_metrics(ctx->gateway, &ctx->body);
+    ctx_text(ctx, "text/plain; version=0.0.4; charset=utf-8");
 }
 
 /* ---- registration ---- */
@@ -238,14 +230,13 @@ static const void *audit_page_state(const void *of, union any_state *space)
 static double read_field(void *arg)
 {
     const struct gauge *g = arg;
-    union any_state space;
-    const char *field = (const char *)g->state(g->of, &space) + g->row->offset;
+    const void *field = (const char *)g->state + g->row->offset;
 
     switch (g->row->type) {
-    case FIELD_BOOL: return *(const bool *)(const void *)field;
-    case FIELD_UNSIGNED: return (double)*(const unsigned long *)(const void *)field / g->row->divisor;
-    case FIELD_SIGNED: return (double)*(const long *)(const void *)field / g->row->divisor;
-    case FIELD_NONE: break;
+    case FIELD_BOOL: return *(const bool *)field;
+    case FIELD_UNSIGNED: return (double)*(const unsigned long *)field / g->row->divisor;
+    case FIELD_SIGNED: return (double)*(const long *)field / g->row->divisor;
+    case FIELD_DOUBLE: return *(const double *)field / g->row->divisor;
     }
     return 0;
 }
@@ -253,21 +244,20 @@ static double read_field(void *arg)
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
 /* One gauge of each row. `vault` is its label, NULL = none. */
-static void add_gauges(struct gateway_metrics *m, const struct gauge_row *rows, size_t n, read_state *state,
-                       void *of, const char *vault)
+static void add_gauges(struct gateway_metrics *m, const struct gauge_row *rows, size_t n, const void *state,
+                       const char *vault)
 {
     for (const struct gauge_row *row = rows; row < rows + n; row++) {
         struct gauge *g = &m->gauges[m->ngauges++];
 
         g->row = row;
         g->state = state;
-        g->of = of;
         g->metric = (struct metric){.name = row->name,
                                     .help = row->help,
                                     .kind = row->kind,
                                     .labels = row->labels,
-                                    .read = row->read ? row->read : read_field,
-                                    .arg = row->read ? of : g};
+                                    .read = read_field,
+                                    .arg = g};
         if (vault) {
             snprintf(g->labels, sizeof(g->labels), "vault=\"%s\"", vault);
             g->metric.labels = g->labels;
@@ -276,25 +266,12 @@ static void add_gauges(struct gateway_metrics *m, const struct gauge_row *rows, 
     }
 }
 
-static void add_all_gauges(struct gateway_metrics *m, struct gateway *gw)
-{
-    add_gauges(m, gateway_rows, COUNT(gateway_rows), NULL, gw, NULL);
-    add_gauges(m, stranger_rows, COUNT(stranger_rows), stranger_state, gw, NULL);
-    add_gauges(m, broker_rows, COUNT(broker_rows), broker_page_state, gw, NULL);
-    if (gw->audit)
-        add_gauges(m, audit_rows, COUNT(audit_rows), audit_page_state, gw, NULL);
-    if (gw->store)
-        add_gauges(m, store_rows, COUNT(store_rows), store_page_state, gw, NULL);
-    for (size_t v = 0; v < gw->nvaults; v++)
-        add_gauges(m, vault_rows, COUNT(vault_rows), vault_page_state, gw->vaults[v],
-                   gw->vaults[v]->conf->name);
-}
-
 struct gateway_metrics *gateway_metrics_new(struct gateway *gw)
 {
-    size_t ngauges = COUNT(gateway_rows) + COUNT(stranger_rows) + COUNT(broker_rows) + COUNT(store_rows) +
-                     COUNT(audit_rows) + gw->nvaults * COUNT(vault_rows);
-    struct gateway_metrics *m = calloc(1, sizeof(*m));
+    size_t ngauges =
+        COUNT(page_rows) + COUNT(store_rows) + COUNT(audit_rows) + gw->nvaults * COUNT(vault_rows);
+    struct gateway_metrics *m = calloc(1, sizeof(*m) + gw->nvaults * sizeof(m->vaults[0]));
+
     if (!m)
         return NULL;
     m->gauges = calloc(ngauges, sizeof(*m->gauges));
@@ -308,7 +285,13 @@ struct gateway_metrics *gateway_metrics_new(struct gateway *gw)
                                     .labels = "version=\"" JG_VERSION "\"",
                                     .value = 1};
     metric_register(&m->build_info);
-    add_all_gauges(m, gw);
+    add_gauges(m, page_rows, COUNT(page_rows), &m->page, NULL);
+    if (gw->audit)
+        add_gauges(m, audit_rows, COUNT(audit_rows), &m->page, NULL);
+    if (gw->store)
+        add_gauges(m, store_rows, COUNT(store_rows), &m->page, NULL);
+    for (size_t v = 0; v < gw->nvaults; v++)
+        add_gauges(m, vault_rows, COUNT(vault_rows), &m->vaults[v], gw->vaults[v]->conf->name);
     return m;
 }
 
@@ -318,19 +301,4 @@ void gateway_metrics_free(struct gateway_metrics *m)
         return;
     free(m->gauges);
     free(m);
-}
-
-void gateway_render_metrics(struct gateway *gw, struct buf *page)
-{
-    broker_state(gw->broker, &gw->metrics->broker);
-    metrics_render(page);
-}
-
-void metrics_start(struct request_context *ctx, const union route_args *args)
-{
-    struct buf buf = BUF_INIT(RESPONSE_MAX);
-
-    (void)args;
-    gateway_render_metrics(ctx->gateway, &buf);
-    ctx_text(ctx, "text/plain; version=0.0.4; charset=utf-8", &buf);
 }

@@ -2,7 +2,7 @@
 /*
  * problem.c - writes a fault for the caller.
  *
- * `code` is for programs, `title` for people, `detail` says what an operator can do. Where a vault has
+ * `code` is for programs, `title` for people, `detail` is the step an operator can take. Where a vault has
  * answered, its status and sub-code are copied (code null without one). Nothing else of a vault's answer is
  * copied: faults are made where the answer's meaning is known, without secrets.
  */
@@ -16,10 +16,7 @@ static void write_vault(struct jsonw *w, const struct fault *f)
 {
     jsonw_object(w, "vault");
     jsonw_int(w, "status", f->vault_status);
-    if (f->vault_code)
-        jsonw_int(w, "code", f->vault_code);
-    else
-        jsonw_null(w, "code");
+    jsonw_int_or_null(w, "code", f->vault_code, !f->vault_code);
     jsonw_end(w);
 }
 

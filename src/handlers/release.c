@@ -14,19 +14,15 @@
 
 static void write_released(struct request_context *ctx, const struct release_answer *released, bool holders)
 {
-    struct buf buf = BUF_INIT(RESPONSE_MAX);
-    struct jsonw w = jsonw_start(&buf);
-
     if (!ctx_succeeded(ctx, released->fault))
         return;
-    jsonw_object(&w, NULL);
-    jsonw_int(&w, "released", released->released);
+    struct jsonw *w = ctx_object(ctx);
+    jsonw_int(w, "released", released->released);
     if (holders)
-        jsonw_int(&w, "remaining_holders", released->remaining_holders);
+        jsonw_int(w, "remaining_holders", released->remaining_holders);
     if (released->pending)
-        jsonw_bool(&w, "pending", true);
-    jsonw_end(&w);
-    ctx_json(ctx, 200, &buf, 0);
+        jsonw_bool(w, "pending", true);
+    ctx_json(ctx, 200);
 }
 
 static void on_credential_released(void *ctx, const struct release_answer *released)

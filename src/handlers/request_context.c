@@ -70,7 +70,8 @@ struct request_context *ctx_new(struct gateway *gw, struct http_req *req)
     struct request_context *ctx = malloc(sizeof(*ctx));
     if (!ctx)
         return NULL;
-    *ctx = (struct request_context){.gateway = gw, .req = req, .started_us = clock_measure_us()};
+    *ctx = (struct request_context){
+        .gateway = gw, .req = req, .started_us = clock_measure_us(), .body = BUF_INIT(RESPONSE_MAX)};
     ctx_request_id(req, ctx->request_id);
     read_trace(req, ctx->trace_id);
     req->app = ctx;
@@ -138,6 +139,7 @@ static void count_and_log(struct request_context *ctx, const struct http_req *re
 
 static void ctx_free(struct request_context *ctx)
 {
+    buf_free(&ctx->body);
     free(ctx->target);
     free(ctx);
 }
@@ -179,48 +181,64 @@ static size_t add_text(char headers[HEADERS_SIZE], size_t at, const char *text)
     return at + strlen(headers + at);
 }
 
-static void ctx_respond(struct request_context *ctx, int status, const char *type, struct buf *body,
-                        unsigned flags)
+static void ctx_respond(struct request_context *ctx, int status, const char *type)
 {
     char headers[HEADERS_SIZE];
     size_t n = add_text(headers, 0, "X-Request-Id: ");
 
     n = add_text(headers, n, ctx->request_id);
     n = add_text(headers, n, "\r\n");
-    if (flags & RESPONSE_SECRET)
+    if (ctx->body.secret)
         (void)add_text(headers, n, "Cache-Control: no-store\r\n");
-    ctx_finish(
-        ctx,
-        &(struct http_response){.status = status, .content_type = type, .body = body, .headers = headers},
-        NULL);
-    buf_free(body);
+    ctx_finish(ctx,
+               &(struct http_response){
+                   .status = status, .content_type = type, .body = &ctx->body, .headers = headers},
+               NULL);
 }
 
-void ctx_text(struct request_context *ctx, const char *content_type, struct buf *body)
+static void respond_with_body(struct request_context *ctx, int status, const char *type)
 {
-    if (!body->failed) {
-        ctx_respond(ctx, 200, content_type, body, 0);
+    struct fault f;
+
+    if (!ctx->body.failed) {
+        ctx_respond(ctx, status, type);
         return;
     }
-    struct fault f;
     fault_set(&f, FAULT_INTERNAL, "the answer could not be built: out of memory, or longer than %u bytes",
               RESPONSE_MAX);
-    buf_free(body);
     ctx_fail(ctx, &f);
 }
 
-void ctx_json(struct request_context *ctx, int status, struct buf *body, unsigned flags)
+void ctx_text(struct request_context *ctx, const char *content_type)
 {
-    if (body->failed)
-        ctx_text(ctx, NULL, body);
-    else
-        ctx_respond(ctx, status, "application/json", body, flags);
+    respond_with_body(ctx, 200, content_type);
+}
+
+struct jsonw *ctx_object(struct request_context *ctx)
+{
+    buf_free(&ctx->body);
+    ctx->json = jsonw_start(&ctx->body);
+    jsonw_object(&ctx->json, NULL);
+    return &ctx->json;
+}
+
+struct jsonw *ctx_secret_object(struct request_context *ctx)
+{
+    buf_free(&ctx->body);
+    ctx->body = BUF_SECRET(RESPONSE_MAX);
+    return ctx_object(ctx);
+}
+
+void ctx_json(struct request_context *ctx, int status)
+{
+    if (ctx->json.depth)
+        jsonw_end(&ctx->json);
+    respond_with_body(ctx, status, "application/json");
 }
 
 void ctx_empty(struct request_context *ctx)
 {
-    struct buf none = BUF_INIT(0);
-    ctx_respond(ctx, 204, NULL, &none, 0);
+    ctx_respond(ctx, 204, NULL);
 }
 
 static const char *allowed_methods(const struct route *route)
@@ -228,11 +246,10 @@ static const char *allowed_methods(const struct route *route)
     return route->method == HTTP_POST_ ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n";
 }
 
-/* A client without a length may still send a body, which must not be taken for a request: 411 closes the
+/* A client without a length may still send a body, which must not be read as a request: 411 closes the
  * connection. */
 void ctx_fail(struct request_context *ctx, const struct fault *f)
 {
-    struct buf body = BUF_INIT(PROBLEM_MAX);
     char headers[HEADERS_SIZE], retry[40] = "";
     int status = fault_status(f);
     unsigned after_s = problem_retry_after(f);
@@ -242,15 +259,16 @@ void ctx_fail(struct request_context *ctx, const struct fault *f)
     snprintf(headers, sizeof(headers), "X-Request-Id: %s\r\n%s%s%s", ctx->request_id, retry,
              status == 401 ? "WWW-Authenticate: Bearer\r\n" : "",
              status == 405 ? allowed_methods(ctx->route) : "");
-    problem_write(&body, f, ctx->request_id);
+    buf_free(&ctx->body);
+    ctx->body = BUF_INIT(PROBLEM_MAX);
+    problem_write(&ctx->body, f, ctx->request_id);
     ctx_finish(ctx,
                &(struct http_response){.status = status,
-                                       .content_type = body.failed ? NULL : PROBLEM_TYPE,
-                                       .body = body.failed ? NULL : &body,
+                                       .content_type = ctx->body.failed ? NULL : PROBLEM_TYPE,
+                                       .body = ctx->body.failed ? NULL : &ctx->body,
                                        .headers = headers,
                                        .close = ctx->close_after || f->code == FAULT_LENGTH_REQUIRED},
                f);
-    buf_free(&body);
 }
 
 void ctx_give_up(struct request_context *ctx)

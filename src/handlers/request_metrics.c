@@ -2,8 +2,8 @@
 /*
  * request_metrics.c - counters of requests: by operation and status, their duration by operation.
  *
- * A counter is made with its first request, so that the page shows the combinations that have occurred and
- * not every one that could.
+ * A counter is made with its first request, so that the page has the combinations that have occurred and
+ * not every possible one.
  *
  * Metrics point into this table: the end of the program unregisters all of them before
  * request_metrics_free(). Not here: gauges and the page itself (metrics_page.c).
@@ -111,7 +111,7 @@ void gateway_count(struct gateway *gw, const struct route *route, int status, ui
     struct operation *op = &gw->requests->operations[route - gw->requests->rows];
     struct counter *c = counter_of(op, route, status);
 
-    if (c) /* without memory a request goes uncounted: the answer matters more */
+    if (c) /* without memory the request is not counted */
         metric_add(&c->metric, 1);
     metric_observe_us(&op->latency, took_us);
 }

@@ -187,9 +187,7 @@ static void count_refusal(struct gateway *gw, const struct http_peer *peer, cons
                  fault_row(f->code)->code, f->detail);
 }
 
-/* The server's own refusals have the form of every other error. The refusal frees the context, if there is
- * one.
- */
+/* The server's own refusals have the form of every other error. They free the context, if there is one. */
 static const char *on_refuse(void *arg, const struct http_peer *peer, const struct http_req *req,
                              const struct fault *f, struct buf *body, struct buf *headers)
 {
@@ -224,14 +222,6 @@ static bool on_may_log(void *arg, const struct http_peer *peer)
     return stranger_lines_permit(arg, peer);
 }
 
-static struct vault **copy_vaults(const struct gateway_opts *opts)
-{
-    struct vault **copy = calloc(opts->nvaults ? opts->nvaults : 1, sizeof(*copy));
-    for (size_t i = 0; copy && i < opts->nvaults; i++)
-        copy[i] = opts->vaults[i];
-    return copy;
-}
-
 struct gateway *gateway_new(const struct gateway_opts *opts)
 {
     struct gateway *gw = calloc(1, sizeof(*gw));
@@ -241,6 +231,7 @@ struct gateway *gateway_new(const struct gateway_opts *opts)
     gw->clock = loop_clock(opts->loop);
     gw->conf = opts->conf;
     gw->broker = opts->broker;
+    gw->vaults = opts->vaults;
     gw->nvaults = opts->nvaults;
     gw->store = opts->store;
     gw->audit = opts->audit;
@@ -255,12 +246,11 @@ struct gateway *gateway_new(const struct gateway_opts *opts)
                                 .may_log = on_may_log};
     stranger_lines_init(&gw->stranger_lines, loop_timers(opts->loop));
     TAILQ_INIT(&gw->contexts);
-    gw->vaults = copy_vaults(opts);
     gw->clients = clients_new(opts->conf, gw->clock);
     gw->auth_failures = auth_failures_new(gw->clock);
     gw->requests = request_metrics_new(routes, routes_count());
-    gw->metrics = gw->vaults ? gateway_metrics_new(gw) : NULL;
-    if (gw->vaults && gw->clients && gw->auth_failures && gw->requests && gw->metrics)
+    gw->metrics = gateway_metrics_new(gw);
+    if (gw->clients && gw->auth_failures && gw->requests && gw->metrics)
         return gw;
     gateway_free(gw);
     return NULL;
@@ -275,7 +265,6 @@ void gateway_free(struct gateway *gw)
     request_metrics_free(gw->requests);
     clients_free(gw->clients);
     auth_failures_free(gw->auth_failures);
-    free(gw->vaults);
     free(gw);
 }
 
@@ -310,7 +299,7 @@ void gateway_drain(struct gateway *gw)
 
 void gateway_give_up(struct gateway *gw)
 {
-    while (!TAILQ_EMPTY(
-        &gw->contexts)) /* a response may begin a waiting request, which is then refused as well */
+    /* A response may begin a waiting request, which is then refused as well. */
+    while (!TAILQ_EMPTY(&gw->contexts))
         ctx_give_up(TAILQ_FIRST(&gw->contexts));
 }

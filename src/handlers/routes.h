@@ -15,13 +15,13 @@
 
 struct audit;
 struct store;
-struct gateway; /* everything a handler may ask: handlers/gateway.h */
+struct gateway; /* everything a handler may use: handlers/gateway.h */
 
 struct gateway_opts {
     struct loop *loop;
     const struct conf *conf; /* outlives the gateway */
     struct broker *broker;
-    struct vault *const *vaults;
+    struct vault *const *vaults; /* outlives the gateway */
     size_t nvaults;
     struct store *store; /* NULL = leases are in memory only */
     struct audit *audit; /* outlives the gateway; NULL = none is kept */

@@ -27,10 +27,8 @@ static void write_vault(struct jsonw *w, const struct vault *v)
     jsonw_str(w, "type", v->conf->type);
     jsonw_str(w, "state", !s.known ? "unknown" : s.reachable ? "reachable" : "unreachable");
     jsonw_str(w, "detail", s.detail);
-    if (s.last_success_age_ms == UINT64_MAX)
-        jsonw_null(w, "last_success_age_ms");
-    else
-        jsonw_int(w, "last_success_age_ms", (int64_t)s.last_success_age_ms);
+    jsonw_int_or_null(w, "last_success_age_ms", (int64_t)s.last_success_age_ms,
+                      s.last_success_age_ms == UINT64_MAX);
     jsonw_int(w, "clock_skew_ms", s.skew_ms);
     jsonw_int(w, "connections", (int64_t)s.connections);
     jsonw_int(w, "calls_queued", (int64_t)s.queued);
@@ -125,20 +123,17 @@ static void write_gateway(struct jsonw *w, const struct gateway *gw)
 void status_start(struct request_context *ctx, const union route_args *args)
 {
     const struct gateway *gw = ctx->gateway;
-    struct buf buf = BUF_INIT(RESPONSE_MAX);
-    struct jsonw w = jsonw_start(&buf);
+    struct jsonw *w = ctx_object(ctx);
 
     (void)args;
-    jsonw_object(&w, NULL);
-    write_gateway(&w, gw);
-    jsonw_array(&w, "dependencies");
+    write_gateway(w, gw);
+    jsonw_array(w, "dependencies");
     for (size_t i = 0; i < gw->nvaults; i++)
-        write_vault(&w, gw->vaults[i]);
-    write_store(&w, gw);
-    write_audit(&w, gw);
-    jsonw_end(&w);
-    write_leases(&w, gw);
-    certificates_write(gw, &w);
-    jsonw_end(&w);
-    ctx_json(ctx, 200, &buf, 0);
+        write_vault(w, gw->vaults[i]);
+    write_store(w, gw);
+    write_audit(w, gw);
+    jsonw_end(w);
+    write_leases(w, gw);
+    certificates_write(gw, w);
+    ctx_json(ctx, 200);
 }

@@ -5,7 +5,7 @@
  * A path is compared as it was sent, segment by segment, before anything is decoded: `%2F` in a segment never
  * separates two. Only the segment in place of `{…}` is decoded, afterwards.
  *
- * An unknown parameter of a query is refused and not ignored: a misspelt filter would otherwise show
+ * An unknown parameter of a query is refused and not ignored: a misspelt filter would otherwise list
  * everything.
  */
 #include "handlers/url_target.h"

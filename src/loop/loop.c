@@ -8,11 +8,11 @@
  * that a deadline alone keeps loop_run() running.
  *
  * The system's clock is read once per iteration and millisecond: deadlines and ages need no more, and a busy
- * iteration asks for the time a thousand times. libuv's own time, updated after every poll, says whether an
+ * iteration needs the time a thousand times. libuv's own time, updated after every poll, says whether an
  * iteration has passed. Outside of loop_run() the clock is read each time.
  *
  * Life: loop_new -> loop_run / loop_iterate -> loop_free. The prepare handle and the signals do not keep the
- * loop alive; the timer does while a deadline runs. loop_free() frees only when uv_loop_close() agrees; on
+ * loop alive; the timer does while a deadline runs. loop_free() frees only when uv_loop_close() succeeds; on
  * -EBUSY the loop stays allocated, may run on, and may be freed again.
  *
  * Invariants: this file is the only caller of uv_timer_start() and uv_run(). SIGPIPE is ignored from
@@ -28,6 +28,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #define MAX_SIGNALS 8
 #define LAG_SECONDS 10
@@ -311,15 +312,9 @@ const struct clock *loop_clock(struct loop *loop)
     return timers_clock(loop->timers);
 }
 
-/* At the end of the list: hooks run in the order of their registration. */
 void loop_on_iteration(struct loop *loop, struct loop_hook *hook)
 {
-    struct loop_hook **at = &loop->hooks;
-
-    while (*at)
-        at = &(*at)->next;
-    hook->next = NULL;
-    *at = hook;
+    LL_APPEND(loop->hooks, hook); /* hooks run in the order of their registration */
 }
 
 void loop_off_iteration(struct loop *loop, struct loop_hook *hook)

@@ -17,9 +17,9 @@
 struct loop;
 
 struct loop *loop_new(void); /* NULL when out of memory or descriptors */
-struct loop *
-loop_new_clock(const struct clock *); /* the same with a test's clock; loop_iterate() fires what
-                                         is due by it. NULL = the system's, read once per iteration */
+/* The same with a test's clock; loop_iterate() fires what is due by it. NULL = the system's, read once per
+ * iteration. */
+struct loop *loop_new_clock(const struct clock *);
 /* Closes the loop's own handles, lets closing handles finish. 0, or -EBUSY if a handle was left open. */
 int loop_free(struct loop *);
 

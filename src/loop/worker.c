@@ -77,7 +77,7 @@ void worker_close(struct worker *w, void (*closed)(struct worker *))
     w->ending = true;
     if (w->started) {
         uv_sem_post(&w->wanted);
-        (void)uv_thread_join(&w->thread); /* it sleeps: the join is short */
+        (void)uv_thread_join(&w->thread); /* it waits for work: the join is short */
     }
     uv_close((uv_handle_t *)&w->async, on_async_closed);
 }

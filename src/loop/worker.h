@@ -3,7 +3,7 @@
  *
  *   worker_go() --> work(), on the thread --> done(), on the loop
  *
- * A struct worker lives inside its owner's object. Between worker_go() and `done` the thread owns the data
+ * A struct worker is part of its owner's object. Between worker_go() and `done` the thread owns the data
  * that `work` uses: the work cannot be cancelled, and the object must not be freed. `done` never comes before
  * worker_go() has returned, and may call worker_go() or worker_close().
  *

@@ -81,7 +81,7 @@ size_t http_certificates(const struct http_server *server, struct http_certifica
 {
     (void)server;
     assert_true(max >= 1);
-    *out = (struct http_certificate){.listener = "main", .end = fake_certificate_end};
+    *out = (struct http_certificate){.kind = "listener", .name = "main", .end = fake_certificate_end};
     return fake_certificate_end ? 1 : 0;
 }
 

@@ -8,7 +8,7 @@
 #include "fake_gateway.h"
 
 #include "base/json.h"
-#include "base/metrics.h"
+#include "handlers/gateway.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -430,7 +430,7 @@ TEST(test_metrics)
     };
     struct buf page = BUF_INIT(1 << 20);
     fail_store();
-    metrics_render(&page);
+    gateway_render_metrics(fake_gateway, &page);
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
         if (!strstr(buf_cstr(&page), lines[i]))
             fail_msg("missing: %s", lines[i]);

@@ -13,21 +13,22 @@
 
 TEST(connections)
 {
-    struct conn_limits *conn_limits = conn_limits_new();
+    struct conn_limits conn_limits = {0};
     struct conn_peer *first = NULL, *second = NULL, *other = NULL;
 
-    assert_non_null(conn_limits);
-    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.1", 2, &first), 0);
-    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.1", 2, &second), 0);
+    assert_int_equal(conn_limits_enter(&conn_limits, "10.0.0.1", 2, &first), 0);
+    assert_int_equal(conn_limits_enter(&conn_limits, "10.0.0.1", 2, &second), 0);
     assert_ptr_equal(first, second);
-    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.1", 2, &second), -EAGAIN);
-    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.2", 2, &other), 0);
+    assert_int_equal(conn_limits_enter(&conn_limits, "10.0.0.1", 2, &second), -EAGAIN);
+    assert_int_equal(conn_limits_enter(&conn_limits, "10.0.0.2", 2, &other), 0);
     assert_ptr_not_equal(first, other);
-    conn_limits_leave(conn_limits, first);
-    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.1", 2, &first), 0);
-    assert_int_equal(conn_limits_enter(conn_limits, "10.0.0.1", 0, &first), 0); /* no limit */
-    conn_limits_leave(conn_limits, other);
-    conn_limits_free(conn_limits);
+    conn_limits_leave(&conn_limits, first);
+    assert_int_equal(conn_limits_enter(&conn_limits, "10.0.0.1", 2, &first), 0);
+    assert_int_equal(conn_limits_enter(&conn_limits, "10.0.0.1", 0, &first), 0); /* no limit */
+    conn_limits_leave(&conn_limits, other);
+    for (int i = 0; i < 3; i++)
+        conn_limits_leave(&conn_limits, first);
+    assert_null(conn_limits.all);
 }
 
 static struct fake_clock fc;

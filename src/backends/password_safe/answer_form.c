@@ -2,16 +2,15 @@
 /*
  * answer_form.c - did the vault itself write this answer? The one place that decides it.
  *
- * Only a genuine answer counts, one that the vault wrote. A proxy, a firewall, a load balancer or the web
- * server in front of the vault's API may answer in the vault's place, with any status and mostly with an HTML
- * page. Such an answer says nothing about a user, an account or a request. A refusal is genuine when
+ * A proxy, a firewall, a load balancer or the web server in front of the vault's API may answer in the
+ * vault's place, with any status and mostly with an HTML page (docs/password-safe.md). A refusal is genuine
+ * when
  *
  *   - it is no HTML page: it does not call itself HTML and does not begin with `<`;
  *   - its body has a form that the vault uses for this status (the table below);
  *   - the operation's row gives this status a meaning (operations.c).
  *
- * After an answer that is not genuine, a read has failed, and an operation with effects may have happened. A
- * 2xx that is no page is genuine only if the operation's reader understands it (parse.c).
+ * A 2xx that is no page is genuine only if the operation's reader understands it (parse.c).
  *
  * Not here: what a refusal means (errors.c).
  */
@@ -51,11 +50,10 @@ static const struct {
 /* The members in which the vault puts its reason. */
 static const char *const members[] = {"Message", "error_description", "error", "Code"};
 
-/* The API's web server answers so, in the vault's own form, to a path that it does not know. */
+/* The answer of the API's web server to an unknown path, in the vault's own form. */
 static const char no_route[] = "No HTTP resource was found";
 
-/* The body without blanks around it and without a byte order mark. */
-static const char *trimmed(const struct buf *body, size_t *len)
+const char *ps_trimmed(const struct buf *body, size_t *len)
 {
     const char *text = body->data ? body->data : "";
     size_t n = body->len;
@@ -76,7 +74,7 @@ static const char *trimmed(const struct buf *body, size_t *len)
 
 static bool calls_itself_html(const char *type)
 {
-    /* What the vault sends, spelled as it spells it, is not searched. */
+    /* The vault's own types, in its spelling, are not searched. */
     if (!strcmp(type, "application/json; charset=utf-8") || !strcmp(type, "application/json"))
         return false;
     return strcasestr(type, "text/html") || strcasestr(type, "application/xhtml");
@@ -85,7 +83,7 @@ static bool calls_itself_html(const char *type)
 bool ps_is_html(const struct call *http)
 {
     size_t len;
-    const char *text = trimmed(&http->body_in, &len);
+    const char *text = ps_trimmed(&http->body_in, &len);
 
     if (http->status == 204) /* it has no body */
         return false;
@@ -100,7 +98,7 @@ static bool is_code(const char *text, size_t len)
     return len == CODE_DIGITS;
 }
 
-/* From quote to quote, and nothing behind it. */
+/* A quoted string, and nothing behind it. */
 static bool is_string(const char *text, size_t len)
 {
     size_t i = 1;
@@ -139,7 +137,7 @@ static bool has_reason(const char *text, size_t len, bool secret)
 static unsigned form_of(const struct call *http)
 {
     size_t len;
-    const char *text = trimmed(&http->body_in, &len);
+    const char *text = ps_trimmed(&http->body_in, &len);
 
     if (ps_is_html(http))
         return FORM_PAGE;
@@ -178,12 +176,12 @@ bool ps_is_signin_refusal(const struct call *http)
     return !http->err && (http->status == 401 || http->status == 403) && !ps_is_html(http);
 }
 
-/* Nothing of the object is used, so it is not parsed: a letter in it that JSON does not allow shuts no user
- * out. */
+/* Nothing of the object is used, so it is not parsed: a letter in it that JSON does not allow refuses no
+ * user. */
 bool ps_is_signin_success(const struct call *http)
 {
     size_t len;
-    const char *text = trimmed(&http->body_in, &len);
+    const char *text = ps_trimmed(&http->body_in, &len);
 
     return !ps_is_html(http) && len >= 2 && *text == '{' && text[len - 1] == '}';
 }

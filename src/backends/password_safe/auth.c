@@ -3,7 +3,7 @@
  * auth.c - the gateway's identity at the vault: the Authorization header and the OAuth token.
  *
  * With an API key, one header names the key and the user to act as (and the user's password, where the
- * registration wants one): this text alone decides on whose behalf the vault acts. So a user name is put into
+ * registration wants one): this text alone decides for which user the vault acts. So a user name is put into
  * it only when it cannot be read as another field: no `;`, no control character, no blank at either end. With
  * OAuth the identity is the application user itself; its token is kept until shortly before it expires.
  *

@@ -25,8 +25,7 @@
  *
  * A call that has not been sent by `begin_by_ms` ends unsent (overload.c).
  *
- * Not here: the choice of a session (sessions.c), the meaning of answers
- * (parse.c, errors.c).
+ * Not here: the choice of a session (sessions.c), the meaning of answers (parse.c, errors.c).
  */
 #include "backends/password_safe/internal.h"
 #include "base/container_of.h"
@@ -145,7 +144,7 @@ static void on_ended(struct deadline *d)
     call_finish(CONTAINER_OF(d, struct ps_call, ends));
 }
 
-/* `ends` is running in every state this is called from, so that moving it needs no memory. */
+/* `ends` runs in every state in which this is called, so that moving it needs no memory. */
 static void finish_later(struct ps_call *call)
 {
     call->state = PS_ENDED;
@@ -160,7 +159,8 @@ static void register_call(struct ps_call *call)
     call->out->impl = call;
 }
 
-int ps_call_start_ended(struct ps_call *call)
+/* The answer is already in `out`: it is only handed over, later. */
+static int start_ended(struct ps_call *call)
 {
     if (timer_start(call->ps->timers, &call->ends, 0, on_ended)) {
         call_free(call);
@@ -173,12 +173,12 @@ int ps_call_start_ended(struct ps_call *call)
 
 static int refuse_name(struct ps_call *call)
 {
-    call->out->result = VAULT_FAILED; /* the vault was not asked: no other name may take its place */
+    call->out->result = VAULT_FAILED; /* the vault was not called: no other candidate may follow */
     fault_set(
         &call->out->fault, FAULT_VAULT_REFUSED_USER,
         "the mapped user name is empty, too long, or holds a character that cannot be sent to the vault "
         "(control character, semicolon, blank at an end); check run_as and the user's name");
-    return ps_call_start_ended(call);
+    return start_ended(call);
 }
 
 int ps_call_start(struct ps_call *call)
@@ -333,7 +333,7 @@ static void on_pause_over(struct deadline *d)
     ps_user_serve(call->user);
 }
 
-/* In [0, below). xorshift: jitter needs no better. */
+/* In [0, below), by xorshift, which is enough for jitter. */
 static uint64_t jitter(struct ps *ps, uint64_t below)
 {
     ps->random ^= ps->random << 13;
@@ -342,7 +342,7 @@ static uint64_t jitter(struct ps *ps, uint64_t below)
     return ps->random % below;
 }
 
-/* Sets the call aside for another try; false when there are no tries or is no time left. */
+/* Sets the call aside for another try; false when no tries or no time are left. */
 static bool call_pause(struct ps_call *call, uint64_t delay_ms)
 {
     struct ps *ps = call->ps;
@@ -422,8 +422,8 @@ enum ps_next ps_call_read(struct ps_call *call)
     return call->out->result == VAULT_OK ? ps_parse_nothing(call) : PS_DONE;
 }
 
-/* A page may come from a web server that has lost the session as well, so the session is dropped in any case.
- * That the user was signed in shows that this is no refusal of the user, so a call with effects may have
+/* A page may come from a web server that has lost the session, so the session is dropped in any case.
+ * The user was signed in, so this is no refusal of the user, and a call with effects may have
  * happened. */
 static void session_refused(struct ps_call *call)
 {

@@ -4,8 +4,8 @@
  *
  * The vault and a load balancer in front of it may set several cookies, on any answer. The jar keeps all of
  * them in the order they came; a later cookie replaces the earlier one of the same name. All go back in one
- * Cookie header: servers answer 401 to several headers, and to attributes that are sent back. So everything
- * from the first `;` of a Set-Cookie on is dropped. Names and values are opaque.
+ * Cookie header: servers answer 401 to several headers, and to attributes that are sent back. Names and
+ * values are opaque.
  *
  * Max-Age and Expires are read for one thing: a cookie that expires at once is removed from the jar. Max-Age
  * counts before Expires (RFC 6265); one that cannot be read counts as absent.
@@ -23,12 +23,6 @@ struct piece {
     size_t len;
     size_t name_len; /* 0 = not a cookie */
     bool expired;    /* removed by its Max-Age or Expires */
-};
-
-/* The Set-Cookie headers of an answer, and the vault's time when they are read. */
-struct set_cookies {
-    const struct buf *set;
-    int64_t now_wall_ms;
 };
 
 static struct piece piece_trim(const char *text, size_t len)
@@ -51,20 +45,27 @@ static struct piece piece_trim(const char *text, size_t len)
     return piece;
 }
 
-/* Takes the next part of `text` up to `end_char`; false when nothing is left. */
-static bool piece_next(const char **text, size_t *len, char end_char, struct piece *out)
+/* Takes the next `n` bytes of `text`, up to `end_char`, and returns them; NULL when nothing is left. */
+static const char *part_next(const char **text, size_t *len, char end_char, size_t *n)
 {
-    const char *end;
-    size_t n;
+    const char *part = *text, *end = *len ? memchr(part, end_char, *len) : NULL;
 
     if (!*len)
-        return false;
-    end = memchr(*text, end_char, *len);
-    n = end ? (size_t)(end - *text) : *len;
-    *out = piece_trim(*text, n);
-    *text += n + (end ? 1 : 0);
-    *len -= n + (end ? 1 : 0);
-    return true;
+        return NULL;
+    *n = end ? (size_t)(end - part) : *len;
+    *text += *n + (end ? 1 : 0);
+    *len -= *n + (end ? 1 : 0);
+    return part;
+}
+
+static bool piece_next(const char **text, size_t *len, char end_char, struct piece *out)
+{
+    size_t n;
+    const char *part = part_next(text, len, end_char, &n);
+
+    if (part)
+        *out = piece_trim(part, n);
+    return part;
 }
 
 static bool is_attribute(const struct piece *piece, const char *name)
@@ -82,7 +83,7 @@ static struct piece value_of(const struct piece *piece)
     return piece_trim(piece->text + before, piece->len - before);
 }
 
-/* -1 for Max-Age=0 and below, 1 above, 0 = it says nothing. */
+/* -1 for Max-Age=0 and below, 1 above, 0 = not readable. */
 static int max_age_of(struct piece value)
 {
     size_t minus = value.len && *value.text == '-';
@@ -106,7 +107,7 @@ static int expires_of(struct piece value, int64_t now_wall_ms)
     return at_ms <= now_wall_ms ? -1 : 1;
 }
 
-/* `attributes` = what comes behind the cookie itself. */
+/* `attributes` = the part behind the cookie itself. */
 static bool is_expired(const char *attributes, size_t len, int64_t now_wall_ms)
 {
     int max_age = 0, expires = 0;
@@ -124,13 +125,11 @@ static bool is_expired(const char *attributes, size_t len, int64_t now_wall_ms)
 /* The next Set-Cookie, without its attributes. */
 static bool set_next(const char **text, size_t *len, int64_t now_wall_ms, struct piece *out)
 {
-    const char *header = *text, *end = *len ? memchr(header, '\n', *len) : NULL;
-    size_t n = end ? (size_t)(end - header) : *len;
+    size_t n;
+    const char *header = part_next(text, len, '\n', &n);
 
-    if (!*len)
+    if (!header)
         return false;
-    *text += n + (end ? 1 : 0);
-    *len -= n + (end ? 1 : 0);
     *out = (struct piece){0};
     if (piece_next(&header, &n, ';', out) && n)
         out->expired = is_expired(header, n, now_wall_ms);
@@ -143,13 +142,13 @@ static bool same_name(const struct piece *a, const struct piece *b)
 }
 
 /* The last Set-Cookie of this name, or the piece itself. */
-static struct piece newest(const struct piece *piece, const struct set_cookies *cookies)
+static struct piece newest(const struct piece *piece, const struct buf *set, int64_t now_wall_ms)
 {
     struct piece best = *piece, other;
-    const char *text = cookies->set->data;
-    size_t len = cookies->set->len;
+    const char *text = set->data;
+    size_t len = set->len;
 
-    while (set_next(&text, &len, cookies->now_wall_ms, &other))
+    while (set_next(&text, &len, now_wall_ms, &other))
         if (other.name_len && same_name(&other, piece))
             best = other;
     return best;
@@ -177,14 +176,13 @@ static int jar_put(struct buf *jar, const struct piece *piece)
 int ps_cookies_merge(const char *jar, size_t jar_len, const struct buf *set, int64_t now_wall_ms,
                      struct buf *out)
 {
-    const struct set_cookies cookies = {set, now_wall_ms};
     const char *text = jar;
     size_t len = jar_len;
     struct piece piece;
     int err = 0;
 
     while (!err && piece_next(&text, &len, ';', &piece)) {
-        piece = newest(&piece, &cookies);
+        piece = newest(&piece, set, now_wall_ms);
         if (piece.name_len && !piece.expired)
             err = jar_put(out, &piece);
     }
@@ -193,7 +191,7 @@ int ps_cookies_merge(const char *jar, size_t jar_len, const struct buf *set, int
     while (!err && set_next(&text, &len, now_wall_ms, &piece)) {
         if (!piece.name_len || jar_has(out, &piece))
             continue;
-        piece = newest(&piece, &cookies);
+        piece = newest(&piece, set, now_wall_ms);
         err = piece.expired ? 0 : jar_put(out, &piece);
     }
     return err;

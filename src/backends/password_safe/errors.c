@@ -2,11 +2,9 @@
 /*
  * errors.c - what went wrong: status, sub-code and transport error become a result and a fault.
  *
- * The vault gives its reason in many forms: a bare number (4031), the same in quotes or as text/plain, a JSON
- * string, an object with Message or error. ps_error_text_read() reduces all of them to a sub-code and a text.
- * The text only chooses between faults. It is quoted for one thing: a 400 to a call that has no vault request
- * id in it. A vault session and a request id are enough to read the password, so no id may reach an error or
- * a log.
+ * ps_error_text_read() reduces the many forms of the vault's reason to a sub-code and a text. The text only
+ * chooses between faults. It is quoted for one thing: a 400 to a call that has no vault request id in it. A
+ * vault session and a request id are enough to read the password, so no id may reach an error or a log.
  *
  * The table is in docs/password-safe.md; what a status means for one operation is in its row (operations.c).
  * Only a genuine refusal (answer_form.c) becomes one of the vault's results. All else is FAILED.
@@ -77,15 +75,11 @@ static void text_of_object(const struct buf *body, struct ps_error_text *out)
 
 void ps_error_text_read(const struct buf *body, struct ps_error_text *out)
 {
-    const char *text = body->data;
-    size_t len = body->len;
+    size_t len;
+    const char *text = ps_trimmed(body, &len);
     struct secret string = {0};
 
     *out = (struct ps_error_text){0};
-    while (len && isspace((unsigned char)*text)) {
-        text++;
-        len--;
-    }
     if (!len || *text == '<') /* nothing, or a page for a browser */
         return;
     if (*text == '{')

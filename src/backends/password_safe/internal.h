@@ -5,8 +5,8 @@
  * function pointer: ps_op.read and .next_page, ps_call.on_session and .on_no_session, the `done` of a
  * sign-in, ps.on_gone.
  *
- *     password_safe.c    the vault itself: start, state, close
- *     operations.c       one function per operation: writes target and body; the table that all files read
+ *     password_safe.c    the vault itself: start, close
+ *     operations.c       one function per operation: writes target and body; the tables of operations
  *     calls.c            a call: waits for a session, is sent, is tried again, ends
  *     overload.c         which calls may wait at all
  *     sessions.c         users, their vault sessions, and the calls that wait for one
@@ -17,15 +17,14 @@
  *     parse.c, parse_directory.c, parse_json.c   successful answers
  *     errors.c           failed ones: result and fault
  *     answer_form.c      did the vault write this answer, or something in its place?
- *     repaired_texts.c   counts what of an answer could not be taken as it was
- *     latency.c          how long each operation takes
+ *     vault_metrics.c    durations, refusals, queues, repaired answers
  *     reachability.c     every HTTP call passes here: is the vault there? probes
  *
  * Ownership: the vault owns users, calls and sign-outs; a user owns its sessions and its sign-in; a busy
  * session and its call point at each other. A user is kept while `ncalls` is not 0, so it outlives its calls.
  *
  * Order that matters: done() of an operation is the last thing a function does with a call, and `depth` keeps
- * the vault alive meanwhile. What is decided while an operation is being called ends later, through a
+ * the vault in memory meanwhile. What is decided while an operation is being called ends later, through a
  * deadline.
  */
 #ifndef JG_BACKENDS_PS_INTERNAL_H
@@ -62,7 +61,7 @@
 #define PS_ACCEPT            "Accept: application/json\r\n"
 #define PS_REFUSED_MIN       500 /* ms of back-off after a refused sign-in, doubling to ... */
 #define PS_REFUSED_MAX       30000
-#define PS_FORGET_AFTER      60000 /* a refused user is remembered this long */
+#define PS_FORGET_AFTER      60000 /* a refused user is kept in memory this long */
 #define PS_FAILED_MIN        100   /* ms of back-off after a failed sign-in, doubling to ... */
 #define PS_FAILED_MAX        2000
 #define PS_SIGNIN_BUDGET     20   /* sign-ins of one vault that are under way or failed within ... */
@@ -148,6 +147,7 @@ struct ps_user {
 TAILQ_HEAD(ps_user_list, ps_user);
 
 enum ps_next { PS_DONE, PS_MORE };
+typedef enum ps_next ps_read_answer(struct ps_call *); /* a 2xx answer: fills in call->out */
 
 enum ps_operation {
     PS_SIGN_IN, /* no operation of backend.h: the row is for its refusals and its latency */
@@ -167,12 +167,12 @@ struct ps_op {
     const char *name;
     const char *method;
     bool effects;  /* it changes something at the vault: without an answer it may have happened */
-    bool repeat;   /* loop/upstream may send it again by itself on a dead connection */
+    bool repeat;   /* loop/upstream may send it again by itself on a lost connection */
     bool secret;   /* the answer is one */
     bool approval; /* 4034 says that an approver is asked first; elsewhere it has no meaning */
-    bool quotes;   /* the text of a 400 may stand in a fault's detail: the call has no request id in it */
+    bool quotes;   /* the text of a 400 may be in a fault's detail: the call has no request id in it */
     enum vault_result on_400, on_403, on_404, on_409; /* of a genuine refusal; FAILED = never genuine */
-    enum ps_next (*read)(struct ps_call *);           /* a 2xx answer: fills in call->out */
+    ps_read_answer *read;
     int (*next_page)(struct ps_call *); /* after PS_MORE: writes the target of the next page; 0 or -errno */
 };
 
@@ -212,15 +212,27 @@ struct ps_secrets { /* those that the configuration does not name are empty */
     struct secret api_key, password, oauth_secret;
 };
 
-/* overload.c */
+/* Why a call is not admitted (overload.c), with its word. */
 enum ps_refusal { PS_DEADLINE, PS_MAX_WAIT, PS_SHARE, PS_MAX_CALLS, PS_WAIT_EXPIRED, PS_NREFUSALS };
+extern const char *const ps_refusal_words[PS_NREFUSALS];
 
-struct ps_overload {
-    struct ps_gauge {
-        struct metric metric;
-        char labels[CONF_NAME_MAX + 48];
-    } refused[PS_NREFUSALS], waiting[CALL_NCLASSES], wait;
-    uint64_t unlogged, logged_ms; /* refusals since the last log event, and when that was */
+/* What of an answer was repaired or left out. */
+enum ps_repair { PS_REPAIRED_TEXTS, PS_ROWS_LEFT_OUT, PS_NREPAIRS };
+
+/* The metrics of one vault. All but the wait are several: by operation, repair, refusal or class of call. */
+enum {
+    PS_METRIC_LATENCY,
+    PS_METRIC_REPAIRS = PS_METRIC_LATENCY + PS_NOPERATIONS,
+    PS_METRIC_REFUSALS = PS_METRIC_REPAIRS + PS_NREPAIRS,
+    PS_METRIC_WAIT = PS_METRIC_REFUSALS + PS_NREFUSALS,
+    PS_METRIC_QUEUES,
+    PS_NMETRICS = PS_METRIC_QUEUES + CALL_NCLASSES
+};
+
+struct ps_metric {
+    struct metric metric;
+    struct ps *ps;
+    char labels[CONF_NAME_MAX + 48];
 };
 
 /* signin_backoff.c */
@@ -239,19 +251,6 @@ struct ps_signin_backoff {
 };
 enum ps_permit { PS_PERMIT_NOW, PS_PERMIT_LATER, PS_PERMIT_DENIED };
 
-struct ps_latency { /* latency.c: one operation's histogram */
-    char labels[CONF_NAME_MAX + 48];
-    struct metric metric;
-};
-
-/* repaired_texts.c: what of the vault's answers could not be taken as it was. */
-enum ps_repair { PS_REPAIRED_TEXTS, PS_ROWS_LEFT_OUT, PS_NREPAIRS };
-
-struct ps_repaired {
-    struct metric metric;
-    bool logged; /* once per vault */
-};
-
 struct ps {
     struct vault vault; /* first */
     struct timers *timers;
@@ -269,7 +268,7 @@ struct ps {
     uint64_t last_number;           /* of a user; 0 is the probe's owner */
     size_t nactive;                 /* users with calls */
     size_t nwaiting[CALL_NCLASSES]; /* calls that wait for a session */
-    struct ps_overload overload;
+    uint64_t unlogged, logged_ms;   /* refusals since the last log event, and when that was */
     struct ps_signin_backoff signin_backoff;
     struct ps_session_list idle; /* the longest idle first */
     struct ps_user_list quiet;   /* the longest quiet first */
@@ -289,9 +288,7 @@ struct ps {
     int64_t date_ms;
     int64_t certificate_end; /* of client_certificate, seconds since 1970; 0 = none */
     char trouble[160];
-    struct ps_latency latency[PS_NOPERATIONS];
-    struct ps_repaired repaired[PS_NREPAIRS];
-    char repaired_labels[CONF_NAME_MAX + 16];
+    struct ps_metric metrics[PS_NMETRICS];
 
     void (*on_gone)(struct ps *); /* after each call and sign-out that has ended; may free ps */
     bool closing, upstream_closing;
@@ -301,8 +298,6 @@ struct ps {
 };
 
 /* overload.c */
-void ps_overload_start(struct ps *);
-void ps_overload_stop(struct ps *); /* any number of times */
 int ps_admit(struct vault *, const char *user, uint64_t left_ms, struct fault *);
 /* May the call wait? 0 or -EAGAIN with out->fault. Its user is set. */
 int ps_overload_admit(struct ps_call *);
@@ -311,14 +306,9 @@ void ps_overload_expire(struct ps_call *);
 uint64_t ps_overload_wait_ms(const struct ps *); /* of a new user */
 uint64_t ps_overload_refusals(const struct ps *);
 
-/* latency.c */
-void ps_latency_start(struct ps *);
-void ps_latency_stop(struct ps *); /* any number of times */
-void ps_latency_observe(struct ps *, const struct ps_op *, const struct call *);
-
-/* repaired_texts.c */
-void ps_repaired_start(struct ps *);
-void ps_repaired_stop(struct ps *); /* any number of times */
+/* vault_metrics.c */
+void ps_metrics_start(struct ps *);
+void ps_metrics_stop(struct ps *); /* any number of times */
 void ps_repaired_texts(struct ps_call *, size_t n);
 /* A row is left out: one of its ids cannot be read exactly (`odd`), or what a row must have is missing. */
 void ps_repaired_row_left_out(struct ps_call *, bool odd);
@@ -330,21 +320,17 @@ struct upstream_opts ps_upstream_opts(const struct conf_vault *); /* all but the
 
 /* operations.c */
 extern const struct ps_op ps_operations[PS_NOPERATIONS];
-int ps_list(struct vault *, const struct account_query *, struct vault_call *);
-int ps_policy(struct vault *, int64_t system_id, int64_t account_id, int64_t minutes, struct vault_call *);
-int ps_request(struct vault *, const struct request_args *, struct vault_call *);
-int ps_credential(struct vault *, int64_t request_id, enum credential_type, struct vault_call *);
-int ps_checkin(struct vault *, int64_t request_id, const char *reason, struct vault_call *);
-int ps_requests(struct vault *, struct vault_call *);
-int ps_directory(struct vault *, enum directory_part, struct vault_call *);
-int ps_isa(struct vault *, const struct request_args *, enum credential_type, struct vault_call *);
+static inline void ps_latency_observe(struct ps *ps, const struct ps_op *op, const struct call *http)
+{
+    metric_observe_us(&ps->metrics[PS_METRIC_LATENCY + (op - ps_operations)].metric,
+                      clock_measure_us() - http->started_us);
+}
 
 /* calls.c */
 int ps_call_new(struct ps *, const struct ps_op *, struct vault_call *, struct ps_call **);
 int ps_call_start(struct ps_call *); /* frees the call when it fails */
 /* Reads the answer into call->out if it is genuine, and sets may_have_happened where it is not. */
 enum ps_next ps_call_read(struct ps_call *);
-int ps_call_start_ended(struct ps_call *); /* the answer is already in out: it is only handed over, later */
 void ps_call_cancel(struct vault *, struct vault_call *);
 bool ps_call_withdraw(struct vault *, struct vault_call *);
 void ps_calls_end_all(struct ps *);
@@ -363,8 +349,8 @@ static inline struct ps_call *ps_user_waiting(const struct ps_user *user)
     return item ? CONTAINER_OF(item, struct ps_call, place) : NULL;
 }
 void ps_session_take(struct ps_session *, struct ps_call *);
-void ps_session_idle(struct ps_session *); /* its call is over */
-void ps_session_drop(struct ps_session *); /* the vault does not know it any more; no sign-out */
+void ps_session_idle(struct ps_session *); /* it is new, or its call is over */
+void ps_session_drop(struct ps_session *); /* of no list, and without a sign-out: frees it */
 void ps_session_learn(struct ps_session *, const struct buf *set_cookies);
 void ps_user_drop_idle(struct ps_user *);
 void ps_sessions_end_all(struct ps *);
@@ -382,10 +368,9 @@ void ps_signout(struct ps *, uint64_t owner, struct secret *headers); /* takes t
 /* signin_backoff.c */
 /* May a sign-in of the user begin? DENIED: not before *delay_ms; `why` is the fault for its callers. */
 enum ps_permit ps_backoff_permit(const struct ps_user *, struct fault *why, uint64_t *delay_ms);
-void ps_backoff_wait(struct ps_user *);  /* LATER: until ps_backoff_next() returns the user */
-void ps_backoff_leave(struct ps_user *); /* any number of times */
-struct ps_user *
-ps_backoff_next(struct ps *); /* after a sign-in has ended: a user to be served; NULL = none */
+void ps_backoff_wait(struct ps_user *);       /* LATER: until ps_backoff_next() returns the user */
+void ps_backoff_leave(struct ps_user *);      /* any number of times */
+struct ps_user *ps_backoff_next(struct ps *); /* after a sign-in: a user to be served; NULL = none */
 /* A sign-in failed: returns the user's back-off in ms; the fault gets its Retry-After. */
 uint64_t ps_backoff_failed(struct ps_user *, struct fault *);
 void ps_backoff_answered(struct ps_user *); /* the vault itself has answered a sign-in */
@@ -413,19 +398,14 @@ void ps_reachability_stop(struct ps *);
 void ps_reachability_state(const struct ps *, struct vault_state *);
 int64_t ps_vault_clock_wall(const struct ps *); /* the vault's own clock, as far as it is known */
 
-/* parse.c */
-enum ps_next ps_parse_list(struct ps_call *);
-enum ps_next ps_parse_nothing(struct ps_call *); /* a refusal that means an empty list */
-enum ps_next ps_parse_policy(struct ps_call *);
-enum ps_next ps_parse_request(struct ps_call *);
-enum ps_next ps_parse_credential(struct ps_call *);
-enum ps_next ps_parse_checkin(struct ps_call *);
-enum ps_next ps_parse_requests(struct ps_call *);
-
-/* parse_directory.c */
-enum ps_next ps_parse_directory(struct ps_call *);
+/* parse.c, parse_directory.c */
+ps_read_answer ps_parse_list, ps_parse_policy, ps_parse_request, ps_parse_credential, ps_parse_checkin;
+ps_read_answer ps_parse_requests, ps_parse_directory;
+ps_read_answer ps_parse_nothing; /* a refusal that means an empty list */
 
 /* answer_form.c */
+/* The body without blanks around it and without a byte order mark. */
+const char *ps_trimmed(const struct buf *body, size_t *len);
 bool ps_is_html(const struct call *); /* a page, which the vault never writes */
 /* Of any answer but a 2xx: does the vault itself refuse this operation, in its own form? */
 bool ps_is_genuine_refusal(const struct ps_op *, const struct call *);
@@ -446,7 +426,7 @@ void ps_error_refused(struct fault *, const struct call *); /* of a sign-in */
 /* A 401 to a call of a user who was signed in. */
 void ps_error_session_refused(const struct ps_op *, const struct call *, struct vault_call *);
 void ps_error_deadline(struct vault_call *);
-/* May the call be tried again? *delay_ms = how long the vault asks to wait, 0 = it does not. */
+/* May the call be tried again? *delay_ms = the Retry-After of the vault, 0 = none. */
 bool ps_error_is_retryable(const struct ps *, const struct call *, uint64_t *delay_ms);
 
 #endif

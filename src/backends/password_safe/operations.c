@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <string.h>
 
 /* Writes the page that begins at call->offset behind the stem of the target. */
@@ -30,7 +31,7 @@ static int write_page(struct ps_call *call)
 }
 
 /*
- * A request is not .repeat: only calls.c may send it again, which then knows that it did. The results are
+ * A request is not .repeat: only calls.c may send it again, and remembers that. The results are
  * those of refusals in the vault's own form (answer_form.c); FAILED = the vault never answers this operation
  * with this status.
  */
@@ -121,7 +122,7 @@ static void query_write(struct ps_call *call, const struct account_query *query)
         query_add(&call->target, "type", type);
 }
 
-int ps_list(struct vault *vault, const struct account_query *query, struct vault_call *out)
+static int ps_list(struct vault *vault, const struct account_query *query, struct vault_call *out)
 {
     struct ps_call *call;
     int err = new_call(vault, PS_LIST, out, &call);
@@ -144,60 +145,69 @@ int ps_list(struct vault *vault, const struct account_query *query, struct vault
 
 /* ---- the other operations ---- */
 
-int ps_policy(struct vault *vault, int64_t system_id, int64_t account_id, int64_t minutes,
-              struct vault_call *out)
+/* Starts the call of this target and this body, which it takes, also when it fails. */
+__attribute__((format(printf, 5, 6))) static int start_call(struct vault *vault, enum ps_operation what,
+                                                            struct vault_call *out, struct buf *body,
+                                                            const char *target, ...)
 {
     struct ps_call *call;
-    struct jsonw w;
-    int err = new_call(vault, PS_POLICY, out, &call);
+    va_list ap;
+    int err = new_call(vault, what, out, &call);
 
-    if (err)
+    if (err) {
+        buf_free(body);
         return err;
-    (void)buf_str(&call->target, "/AccessPolicies/Test");
-    w = jsonw_start(&call->body);
+    }
+    buf_move(&call->body, body);
+    va_start(ap, target);
+    (void)buf_vprintf(&call->target, target, ap);
+    va_end(ap);
+    return ps_call_start(call);
+}
+
+static int ps_policy(struct vault *vault, int64_t system_id, int64_t account_id, int64_t minutes,
+                     struct vault_call *out)
+{
+    struct buf body = BUF_INIT(PS_BODY_MAX);
+    struct jsonw w = jsonw_start(&body);
+
     jsonw_object(&w, NULL);
     jsonw_int(&w, "SystemId", system_id);
     jsonw_int(&w, "AccountId", account_id);
     jsonw_int(&w, "DurationMinutes", minutes);
     jsonw_end(&w);
-    return ps_call_start(call);
+    return start_call(vault, PS_POLICY, out, &body, "/AccessPolicies/Test");
 }
 
-static void request_write(struct jsonw *w, const struct request_args *request)
+static void write_text(struct jsonw *w, const char *name, const char *text)
 {
-    jsonw_object(w, NULL);
-    jsonw_str(w, "AccessType", "View");
+    if (text && *text)
+        jsonw_str(w, name, text);
+}
+
+static int ps_request(struct vault *vault, const struct request_args *request, struct vault_call *out)
+{
+    struct buf body = BUF_INIT(PS_BODY_MAX);
+    struct jsonw w = jsonw_start(&body);
+
+    jsonw_object(&w, NULL);
+    jsonw_str(&w, "AccessType", "View");
     if (!request->alias_id) {
-        jsonw_int(w, "SystemID", request->system_id);
-        jsonw_int(w, "AccountID", request->account_id);
+        jsonw_int(&w, "SystemID", request->system_id);
+        jsonw_int(&w, "AccountID", request->account_id);
     }
     if (request->application_id && !request->alias_id)
-        jsonw_int(w, "ApplicationID", request->application_id);
-    jsonw_int(w, "DurationMinutes", request->minutes);
-    if (request->reason && *request->reason)
-        jsonw_str(w, "Reason", request->reason);
-    jsonw_str(w, "ConflictOption", "reuse");
+        jsonw_int(&w, "ApplicationID", request->application_id);
+    jsonw_int(&w, "DurationMinutes", request->minutes);
+    write_text(&w, "Reason", request->reason);
+    jsonw_str(&w, "ConflictOption", "reuse");
     if (request->ticket_system_id)
-        jsonw_int(w, "TicketSystemID", request->ticket_system_id);
-    if (request->ticket_number && *request->ticket_number)
-        jsonw_str(w, "TicketNumber", request->ticket_number);
-    jsonw_end(w);
-}
-
-int ps_request(struct vault *vault, const struct request_args *request, struct vault_call *out)
-{
-    struct ps_call *call;
-    struct jsonw w;
-    int err = new_call(vault, PS_REQUEST, out, &call);
-
-    if (err)
-        return err;
+        jsonw_int(&w, "TicketSystemID", request->ticket_system_id);
+    write_text(&w, "TicketNumber", request->ticket_number);
+    jsonw_end(&w);
     if (request->alias_id)
-        (void)buf_printf(&call->target, "/Aliases/%" PRId64, request->alias_id);
-    (void)buf_str(&call->target, "/Requests");
-    w = jsonw_start(&call->body);
-    request_write(&w, request);
-    return ps_call_start(call);
+        return start_call(vault, PS_REQUEST, out, &body, "/Aliases/%" PRId64 "/Requests", request->alias_id);
+    return start_call(vault, PS_REQUEST, out, &body, "/Requests");
 }
 
 static const char *const secret_types[] = {
@@ -206,70 +216,50 @@ static const char *const secret_types[] = {
     [CREDENTIAL_PASSPHRASE] = "passphrase",
 };
 
-int ps_credential(struct vault *vault, int64_t request_id, enum credential_type type, struct vault_call *out)
+static int ps_credential(struct vault *vault, int64_t request_id, enum credential_type type,
+                         struct vault_call *out)
 {
-    struct ps_call *call;
-    int err = new_call(vault, PS_CREDENTIAL, out, &call);
-
-    if (err)
-        return err;
     if (out->alias_id)
-        (void)buf_printf(&call->target, "/Aliases/%" PRId64, out->alias_id);
-    (void)buf_printf(&call->target, "/Credentials/%" PRId64 "?type=%s", request_id, secret_types[type]);
-    return ps_call_start(call);
+        return start_call(vault, PS_CREDENTIAL, out, &BUF_INIT(0),
+                          "/Aliases/%" PRId64 "/Credentials/%" PRId64 "?type=%s", out->alias_id, request_id,
+                          secret_types[type]);
+    return start_call(vault, PS_CREDENTIAL, out, &BUF_INIT(0), "/Credentials/%" PRId64 "?type=%s", request_id,
+                      secret_types[type]);
 }
 
-int ps_isa(struct vault *vault, const struct request_args *request, enum credential_type type,
-           struct vault_call *out)
+static int ps_isa(struct vault *vault, const struct request_args *request, enum credential_type type,
+                  struct vault_call *out)
 {
-    struct ps_call *call;
-    struct jsonw w;
-    int err = new_call(vault, PS_ISA, out, &call);
+    struct buf body = BUF_INIT(PS_BODY_MAX);
+    struct jsonw w = jsonw_start(&body);
 
-    if (err)
-        return err;
-    (void)buf_printf(&call->target, "/ISARequests?type=%s", secret_types[type]);
-    w = jsonw_start(&call->body);
     jsonw_object(&w, NULL);
     jsonw_int(&w, "SystemID", request->system_id);
     jsonw_int(&w, "AccountID", request->account_id);
     jsonw_int(&w, "DurationMinutes", request->minutes);
-    if (request->reason && *request->reason)
-        jsonw_str(&w, "Reason", request->reason);
+    write_text(&w, "Reason", request->reason);
     jsonw_end(&w);
-    return ps_call_start(call);
+    return start_call(vault, PS_ISA, out, &body, "/ISARequests?type=%s", secret_types[type]);
 }
 
-int ps_checkin(struct vault *vault, int64_t request_id, const char *reason, struct vault_call *out)
+static int ps_checkin(struct vault *vault, int64_t request_id, const char *reason, struct vault_call *out)
 {
-    struct ps_call *call;
-    struct jsonw w;
-    int err = new_call(vault, PS_CHECKIN, out, &call);
+    struct buf body = BUF_INIT(PS_BODY_MAX);
+    struct jsonw w = jsonw_start(&body);
 
-    if (err)
-        return err;
-    (void)buf_printf(&call->target, "/Requests/%" PRId64 "/Checkin", request_id);
-    w = jsonw_start(&call->body);
     jsonw_object(&w, NULL);
-    if (reason && *reason)
-        jsonw_str(&w, "Reason", reason);
+    write_text(&w, "Reason", reason);
     jsonw_end(&w);
-    return ps_call_start(call);
+    return start_call(vault, PS_CHECKIN, out, &body, "/Requests/%" PRId64 "/Checkin", request_id);
 }
 
-int ps_requests(struct vault *vault, struct vault_call *out)
+static int ps_requests(struct vault *vault, struct vault_call *out)
 {
-    struct ps_call *call;
-    int err = new_call(vault, PS_REQUESTS, out, &call);
-
-    if (err)
-        return err;
     /* Pending ones too: an own request whose answer was lost must be found before it is approved. */
-    (void)buf_str(&call->target, "/Requests?status=all&queue=req");
-    return ps_call_start(call);
+    return start_call(vault, PS_REQUESTS, out, &BUF_INIT(0), "/Requests?status=all&queue=req");
 }
 
-int ps_directory(struct vault *vault, enum directory_part part, struct vault_call *out)
+static int ps_directory(struct vault *vault, enum directory_part part, struct vault_call *out)
 {
     static const char *const names[DIRECTORY_NPARTS] = {
         [DIRECTORY_SYSTEMS] = "/ManagedSystems",
@@ -288,3 +278,39 @@ int ps_directory(struct vault *vault, enum directory_part part, struct vault_cal
         (void)write_page(call);
     return ps_call_start(call);
 }
+
+/* ---- the table ---- */
+
+static void ps_state(const struct vault *vault, struct vault_state *state)
+{
+    const struct ps *ps = (const struct ps *)(const void *)vault; /* it is the first member */
+    struct upstream_state up = {0};
+
+    *state = (struct vault_state){0};
+    upstream_state(ps->up, &up);
+    ps_reachability_state(ps, state);
+    state->connections = up.connections;
+    state->in_flight = ps->in_flight;
+    state->queued = ps->ncalls > ps->in_flight ? ps->ncalls - ps->in_flight : 0;
+    state->sessions = ps->nsessions;
+    state->users = ps->nusers;
+    state->certificate_end = ps->certificate_end;
+    state->wait_ms = ps_overload_wait_ms(ps);
+    state->refused = ps_overload_refusals(ps);
+}
+
+const struct vault_ops password_safe_ops = {
+    .name = "password_safe",
+    .list = ps_list,
+    .policy = ps_policy,
+    .request = ps_request,
+    .credential = ps_credential,
+    .checkin = ps_checkin,
+    .requests = ps_requests,
+    .directory = ps_directory,
+    .isa = ps_isa,
+    .admit = ps_admit,
+    .cancel = ps_call_cancel,
+    .withdraw = ps_call_withdraw,
+    .state = ps_state,
+};

@@ -1,27 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * overload.c - which calls may wait for this vault.
+ * overload.c - which calls may wait for this vault; the rules and their reasons are in docs/overload.md.
  *
  * The idea: an operation that would not be answered in time fails at once, with the time after which a new
- * attempt is worth while. Otherwise a vault that is asked for twice what it can do spends its time on answers
- * that no caller waits for any more. So the wait of an operation is estimated before it begins, from the pace
- * of two queues: the one for a session of the user and the one for a connection (base/queue/wait_estimate.h).
- * The operation is admitted if
+ * attempt is worth while. Its wait is estimated before it begins, from the pace of two queues: the one for a
+ * session of the user and the one for a connection (base/queue/wait_estimate.h).
  *
- *   - the wait is at most half of the time it has left, and EXCHANGES exchanges fit in as well: an
- *     estimate may be wrong by half, and an operation takes two calls or three;
- *   - the wait is at most `max_wait`, where that is set;
- *   - there is room within `max_calls`. From three quarters of that on, a user with more than an equal share
- *     of it (and more than SHARE_MIN calls) is refused, so that one script cannot shut the others out.
- *
- * While the queues are empty every operation is admitted, whatever was measured before. Calls that continue
- * or give back what has been begun, and calls in the background, are not judged by their wait: `max_calls`
- * alone bounds them. Calls that continue, that give back or that belong to an admitted operation have a
- * quarter of it and OPERATION_MAX more.
- *
- * The estimate can be wrong, and a call counts only from when it joins a queue. So a call may limit its wait
- * (vault_call.wait_ms): it is judged again when it joins the queue, and it ends unsent when this time is
- * over. In both cases the fault is `overloaded`, and the vault has done nothing.
+ * While the queues are empty every operation is admitted. Calls that continue or give back what has been
+ * begun, and calls in the background, are not judged by their wait: `max_calls` alone bounds them. A call may
+ * limit its wait (vault_call.wait_ms): it is judged again when it joins the queue, and it ends unsent when
+ * this time is over. In both cases the fault is `overloaded`, and the vault has done nothing.
  *
  * Not here: the order of waiting calls (base/queue/priority_queue.h, sessions.c, loop/upstream/upstream.c).
  */
@@ -36,21 +24,14 @@
 
 #define EXCHANGES     3
 #define SHARE_MIN     4
-#define OPERATION_MAX 32 /* more calls than one operation has at once: all forms of a name, all kinds */
+#define OPERATION_MAX 32 /* more calls than one operation has at once */
 #define RETRY_MAX_S   60
 #define LOG_EVERY_MS  10000
 #define ADMITTED      PS_NREFUSALS
 
-static const char *const reasons[PS_NREFUSALS] = {
+const char *const ps_refusal_words[PS_NREFUSALS] = {
     [PS_DEADLINE] = "deadline",   [PS_MAX_WAIT] = "max_wait",    [PS_SHARE] = "share",
     [PS_MAX_CALLS] = "max_calls", [PS_WAIT_EXPIRED] = "in_vain",
-};
-
-static const char *const classes[CALL_NCLASSES] = {
-    [CALL_CONTINUE] = "begun",
-    [CALL_NEW] = "first",
-    [CALL_CHECKIN] = "return",
-    [CALL_BACKGROUND] = "background",
 };
 
 /* ---- the estimate ---- */
@@ -93,7 +74,7 @@ static bool has_more_than_share(const struct ps *ps, const struct ps_user *user)
     return user->ncalls >= (share > SHARE_MIN ? share : SHARE_MIN);
 }
 
-/* A call of an admitted operation must find room, however small `max_calls` is. */
+/* A call of an admitted operation is admitted, however small `max_calls` is. */
 static size_t room_on_top(const struct ps *ps)
 {
     return ps->vault.conf->max_calls / 4 + OPERATION_MAX;
@@ -122,17 +103,16 @@ static enum ps_refusal judge_wait(const struct ps *ps, uint64_t wait_ms, uint64_
 
 static void count_refusal(struct ps *ps, enum ps_refusal why, uint64_t wait_ms)
 {
-    struct ps_overload *overload = &ps->overload;
     uint64_t now = clock_now(ps->clock);
 
-    metric_add(&overload->refused[why].metric, 1);
-    overload->unlogged++;
-    if (overload->logged_ms && now - overload->logged_ms < LOG_EVERY_MS)
+    metric_add(&ps->metrics[PS_METRIC_REFUSALS + why].metric, 1);
+    ps->unlogged++;
+    if (ps->logged_ms && now - ps->logged_ms < LOG_EVERY_MS)
         return;
     log_warn("vault_overloaded", "vault=%s reason=%s refused=%" PRIu64 " wait_ms=%" PRIu64 " calls=%zu",
-             ps->vault.conf->name, reasons[why], overload->unlogged, wait_ms, ps->ncalls);
-    overload->unlogged = 0;
-    overload->logged_ms = now;
+             ps->vault.conf->name, ps_refusal_words[why], ps->unlogged, wait_ms, ps->ncalls);
+    ps->unlogged = 0;
+    ps->logged_ms = now;
 }
 
 static void set_fault(const struct ps *ps, enum ps_refusal why, uint64_t wait_ms, struct fault *f)
@@ -216,98 +196,11 @@ void ps_overload_expire(struct ps_call *call)
     (void)refuse_call(call->ps, PS_WAIT_EXPIRED, wait_ms, &call->out->fault);
 }
 
-/* ---- metrics ---- */
-
 uint64_t ps_overload_refusals(const struct ps *ps)
 {
     double sum = 0;
 
     for (size_t i = 0; i < PS_NREFUSALS; i++)
-        sum += ps->overload.refused[i].metric.value;
+        sum += ps->metrics[PS_METRIC_REFUSALS + i].metric.value;
     return (uint64_t)sum;
-}
-
-static double read_wait(void *of)
-{
-    return (double)ps_overload_wait_ms(of) / 1000;
-}
-
-static double read_queue(const struct ps *ps, enum call_class class)
-{
-    struct upstream_state up = {0};
-
-    upstream_state(ps->up, &up);
-    return (double)(ps->nwaiting[class] + up.priority_queue[class]);
-}
-
-static double read_begun(void *of)
-{
-    return read_queue(of, CALL_CONTINUE);
-}
-
-static double read_first(void *of)
-{
-    return read_queue(of, CALL_NEW);
-}
-
-static double read_return(void *of)
-{
-    return read_queue(of, CALL_CHECKIN);
-}
-
-static double read_background(void *of)
-{
-    return read_queue(of, CALL_BACKGROUND);
-}
-
-static void register_metric(struct ps *ps, struct ps_gauge *g, const struct metric *m, const char *label,
-                            const char *value)
-{
-    int used = snprintf(g->labels, sizeof(g->labels), "vault=\"%s\"", ps->vault.conf->name);
-
-    if (label)
-        (void)snprintf(g->labels + used, sizeof(g->labels) - (size_t)used, ",%s=\"%s\"", label, value);
-    g->metric = *m;
-    g->metric.labels = g->labels;
-    g->metric.arg = ps;
-    metric_register(&g->metric);
-}
-
-void ps_overload_start(struct ps *ps)
-{
-    static double (*const readers[CALL_NCLASSES])(void *) = {
-        [CALL_CONTINUE] = read_begun,
-        [CALL_NEW] = read_first,
-        [CALL_CHECKIN] = read_return,
-        [CALL_BACKGROUND] = read_background,
-    };
-    static const struct metric refused = {.name = "jumpgate_vault_refusals_total",
-                                          .help =
-                                              "Operations and calls not admitted to the queue, by reason.",
-                                          .kind = METRIC_COUNTER};
-    static const struct metric wait = {
-        .name = "jumpgate_vault_wait_seconds",
-        .help = "Estimate: how long a call of a new user would wait for the vault.",
-        .kind = METRIC_GAUGE,
-        .read = read_wait};
-    struct metric waiting = {.name = "jumpgate_vault_line",
-                             .help = "Calls that wait for a session or a connection, by class.",
-                             .kind = METRIC_GAUGE};
-
-    for (size_t i = 0; i < PS_NREFUSALS; i++)
-        register_metric(ps, &ps->overload.refused[i], &refused, "reason", reasons[i]);
-    register_metric(ps, &ps->overload.wait, &wait, NULL, NULL);
-    for (size_t i = 0; i < CALL_NCLASSES; i++) {
-        waiting.read = readers[i];
-        register_metric(ps, &ps->overload.waiting[i], &waiting, "class", classes[i]);
-    }
-}
-
-void ps_overload_stop(struct ps *ps)
-{
-    for (size_t i = 0; i < PS_NREFUSALS; i++)
-        metric_unregister(&ps->overload.refused[i].metric);
-    metric_unregister(&ps->overload.wait.metric);
-    for (size_t i = 0; i < CALL_NCLASSES; i++)
-        metric_unregister(&ps->overload.waiting[i].metric);
 }

@@ -34,6 +34,13 @@ static enum account_kind row_kind(const struct account *row, const cJSON *object
     return row->domain ? KIND_DOMAIN_LINKED : KIND_LOCAL;
 }
 
+static size_t rows_max(const struct ps_call *call)
+{
+    uint64_t max = call->ps->vault.conf->max_rows;
+
+    return max ? (size_t)max : PS_ROWS_MAX;
+}
+
 /* 1 = it is no account, or one of its ids cannot be kept; 0 or -ENOMEM. */
 static int row_add(struct ps_call *call, const cJSON *object)
 {
@@ -56,6 +63,8 @@ static int row_add(struct ps_call *call, const cJSON *object)
         .description = ps_text(object, "AccountDescription"),
     };
 
+    if (call->out->accounts->n >= rows_max(call))
+        return 0;
     if (odd || !(alias_id || (row.system_id && row.account_id && row.account))) {
         ps_repaired_row_left_out(call, odd);
         return 1;
@@ -68,7 +77,7 @@ static int row_add(struct ps_call *call, const cJSON *object)
         row.isa = false;
     }
     if (!row.account)
-        return 0; /* an alias that stands for no account at present: there is nothing to show */
+        return 0; /* an alias without an account at present: there is nothing to list */
     row.kind = call->kind == KIND_NKINDS ? row_kind(&row, object) : call->kind;
     return account_list_add(call->out->accounts, &row);
 }
@@ -124,87 +133,45 @@ static int rows_unique(struct account_list *list)
     return 0;
 }
 
-static size_t rows_max(const struct ps_call *call)
+static size_t *accounts(struct ps_call *call)
 {
-    uint64_t max = call->ps->vault.conf->max_rows;
+    struct vault_call *out = call->out;
 
-    return max ? (size_t)max : PS_ROWS_MAX;
+    if (!out->accounts)
+        out->accounts = account_list_new();
+    return out->accounts ? &out->accounts->n : NULL;
 }
 
-/* 0, -ENODATA = there are rows, and none of them is an account; -ENOMEM. */
-static int page_add(struct ps_call *call, const cJSON *rows, bool single, size_t *seen)
+static int page_end(struct ps_call *call, size_t before, size_t seen)
 {
     struct account_list *list = call->out->accounts;
-    size_t kept = 0;
-    const cJSON *row;
-    int err = 0;
 
-    *seen = 0;
-    if (single)
-        return row_add(call, rows) == -ENOMEM ? -ENOMEM : 0;
-    cJSON_ArrayForEach(row, rows)
-    {
-        if (err >= 0 && list->n < rows_max(call))
-            err = row_add(call, row);
-        kept += err == 0;
-        ++*seen;
-    }
-    if (err < 0)
-        return err;
-    return *seen && !kept ? -ENODATA : rows_unique(list);
-}
-
-static bool page_last(const struct ps_call *call, size_t seen, size_t before)
-{
-    const struct account_list *list = call->out->accounts;
-
+    call->taken += call->http.body_in.len;
+    if (rows_unique(list))
+        return -ENOMEM;
     if ((seen < PS_PAGE && list->n < rows_max(call)) || list->n == before || call->kind == KIND_ALIAS)
-        return true;
+        return 0;
     if (list->n < rows_max(call) && call->taken < PS_PAGES_FULL * call->http.body_in.max)
-        return false;
+        return 1;
     log_warn("vault_list_cut", "vault=%s rows=%zu", call->ps->vault.conf->name, list->n);
-    return true;
+    return 0;
 }
 
 enum ps_next ps_parse_list(struct ps_call *call)
 {
-    struct vault_call *out = call->out;
-    cJSON *tree = ps_tree(call);
-    size_t before, seen;
-    bool single;
-    const cJSON *rows = ps_rows(tree, &single);
-    int err;
+    static const struct ps_page_reader reader = {.what = "the list of accounts",
+                                                 .row = "an account",
+                                                 .object = "account",
+                                                 .list = accounts,
+                                                 .add = row_add,
+                                                 .end = page_end};
 
-    if ((!single && !ps_are_rows(rows)) || ps_contradicts_itself(call, tree, rows)) {
-        cJSON_Delete(tree);
-        return ps_unreadable(
-            call, "the list of accounts is not a JSON array of rows, or not of as many as it says");
-    }
-    if (!out->accounts)
-        out->accounts = account_list_new();
-    before = out->accounts ? out->accounts->n : 0;
-    call->taken += call->http.body_in.len;
-    err = out->accounts ? page_add(call, rows, single, &seen) : -ENOMEM;
-    cJSON_Delete(tree);
-    if (err == -ENODATA)
-        return ps_unreadable(call, "the list of accounts has rows, and none of them is an account");
-    if (err)
-        return ps_no_memory(call);
-    if (single && out->accounts->n == 0)
-        return ps_unreadable(call, "the list of accounts is an object, and no account");
-    if (!page_last(call, seen, before)) {
-        call->offset += seen;
-        return PS_MORE;
-    }
-    out->result = VAULT_OK;
-    return PS_DONE;
+    return ps_read_page(call, &reader);
 }
 
 enum ps_next ps_parse_nothing(struct ps_call *call)
 {
-    if (!call->out->accounts)
-        call->out->accounts = account_list_new();
-    return call->out->accounts ? PS_DONE : ps_no_memory(call);
+    return accounts(call) ? PS_DONE : ps_no_memory(call);
 }
 
 /* ---- policy ---- */
@@ -229,14 +196,14 @@ static bool schedule_view(const cJSON *schedule, bool *approval)
     return false;
 }
 
-/* What has none of these members is no schedule. */
+/* An object without any of these members is no schedule. */
 static bool is_schedule(const cJSON *object)
 {
     return json_get_nocase(object, "ScheduleID") || json_get_nocase(object, "AccessTypes") ||
            json_get_nocase(object, "RequireReason") || json_get_nocase(object, "RequireTicketSystem");
 }
 
-/* The vault chooses the schedule that asks least: a need is one only where every open schedule has it. */
+/* The vault chooses the schedule with the fewest needs: only what every open schedule needs is one. */
 static void policy_add(struct vault_policy *policy, const cJSON *schedule)
 {
     bool approval, reason = ps_flag(schedule, "RequireReason"),
@@ -278,7 +245,7 @@ static bool policy_read(struct ps_call *call, const cJSON *row)
     return !seen || kept;
 }
 
-/* An empty array is an answer: no policy lets this user in. */
+/* An empty array is an answer: no policy permits this user. */
 static bool policies_read(struct ps_call *call, const cJSON *tree)
 {
     const cJSON *row;
@@ -309,24 +276,13 @@ enum ps_next ps_parse_policy(struct ps_call *call)
 
 /* ---- request, credential, check-in ---- */
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* A whole number, bare or in quotes, with blanks around it. */
 static bool bare_number(const struct buf *body, int64_t *out)
 {
-    const char *text = body->data;
-    size_t len = body->len;
+    size_t len;
+    const char *text = ps_trimmed(body, &len);
     int64_t value = 0;
 
-    while (len && is_blank(*text)) {
-        text++;
-        len--;
-    }
-    while (len && is_blank(text[len - 1]))
-        len--;
     if (len >= 2 && text[0] == '"' && text[len - 1] == '"') {
         text++;
         len -= 2;
@@ -356,7 +312,7 @@ enum ps_next ps_parse_request(struct ps_call *call)
 
 /*
  * Some releases wrap the secret: {"Credentials":"..."} or {"Password":"..."}. Read into secret memory and as
- * it is: a mended password would be another one. 0, -ENOENT for null, or -errno.
+ * it is: a repaired password would be another one. 0, -ENOENT for null, or -errno.
  */
 static int wrapped_secret(const struct buf *body, struct secret *out)
 {
@@ -414,16 +370,14 @@ enum ps_next ps_parse_credential(struct ps_call *call)
     return PS_DONE;
 }
 
-/* 204, nothing, or JSON. What else comes with a 2xx, something before the vault has written. */
+/* 204, nothing, or JSON. The body of any other 2xx was written by something in front of the vault. */
 static bool confirms(struct ps_call *call)
 {
     const struct call *http = &call->http;
-    const char *body = http->body_in.data;
-    bool blank = true;
+    size_t len;
 
-    for (size_t i = 0; i < http->body_in.len && blank; i++)
-        blank = strchr(" \t\r\n", body[i]) && body[i];
-    if (http->status == 204 || blank)
+    (void)ps_trimmed(&http->body_in, &len);
+    if (http->status == 204 || !len)
         return true;
     cJSON *tree = ps_tree(call);
 
@@ -458,7 +412,7 @@ static int request_add(struct ps_call *call, const cJSON *object)
         return -ENODATA;
     }
     if (ends && (clock_parse_vault_date(ends, &row.expires_wall_ms) || row.expires_wall_ms < 0))
-        row.expires_wall_ms = 0; /* a date that cannot be, or 0001-01-01, is none */
+        row.expires_wall_ms = 0; /* an impossible date, and 0001-01-01, count as none */
     if (reason) {
         row.reason = strdup(reason);
         if (!row.reason)
@@ -468,15 +422,15 @@ static int request_add(struct ps_call *call, const cJSON *object)
     return 0;
 }
 
-/* Requests come in one page: fewer than the answer counts is a part of them. */
+/* Requests come in one page: fewer rows than TotalCount are a part of them. */
 static bool is_partial(const cJSON *tree, const cJSON *rows)
 {
     return cJSON_IsObject(tree) && ps_number(tree, "TotalCount") > cJSON_GetArraySize(rows);
 }
 
 /*
- * What is missing in this list is taken for ended, so it is believed as a whole or not at all: one row
- * without a request id that can be read may be the very request that is looked for.
+ * What is missing in this list counts as ended, so it is used as a whole or not at all: one row without a
+ * readable request id may be the request that is searched for.
  */
 enum ps_next ps_parse_requests(struct ps_call *call)
 {

@@ -11,8 +11,6 @@
 #include "backends/password_safe/parse_json.h"
 #include "base/log.h"
 
-#include <errno.h>
-
 static const char *first_of(const cJSON *object, const char *name, const char *other)
 {
     const char *text = ps_text(object, name);
@@ -75,87 +73,39 @@ static int row_add(struct ps_call *call, const cJSON *object)
     return directory_list_add(call->out->directory, &row);
 }
 
-/* -ENODATA = there are rows, and none of them is one of the directory. */
-static int rows_add(struct ps_call *call, const cJSON *rows, size_t *seen)
+static size_t *directory(struct ps_call *call)
 {
-    const cJSON *row;
-    size_t kept = 0;
+    struct vault_call *out = call->out;
 
-    cJSON_ArrayForEach(row, rows)
-    {
-        int err = row_add(call, row);
-
-        if (err < 0)
-            return err;
-        kept += err == 0;
-        ++*seen;
-    }
-    return *seen && !kept ? -ENODATA : 0;
+    if (!out->directory)
+        out->directory = directory_list_new();
+    return out->directory ? &out->directory->n : NULL;
 }
 
-/* 1 = the same page again, 0, -ENODATA as above, or -ENOMEM. */
-static int page_add(struct ps_call *call, const cJSON *rows, bool single, size_t *seen)
+static int page_end(struct ps_call *call, size_t before, size_t seen)
 {
-    const struct directory_list *list = call->out->directory;
-    size_t before = list->n;
-    int err;
+    struct directory_list *list = call->out->directory;
 
-    *seen = 0;
-    if (single)
-        return row_add(call, rows) == -ENOMEM ? -ENOMEM : 0;
-    err = rows_add(call, rows, seen);
-    if (err)
-        return err;
     if (call->offset && list->n > before && list->rows[before].id == list->rows[call->page_at].id) {
-        call->out->directory->n = before;
-        return 1;
+        list->n = before;
+        return 0;
     }
     call->page_at = before;
-    return 0;
-}
-
-static bool page_last(const struct ps_call *call, size_t seen)
-{
-    const struct directory_list *list = call->out->directory;
-
     if (call->part != DIRECTORY_SYSTEMS || seen < PS_PAGE)
-        return true;
-    if (list->n < PS_ROWS_MAX)
-        return false;
-    log_warn("vault_directory_cut", "vault=%s systems=%zu", call->ps->vault.conf->name, list->n);
-    return true;
+        return 0;
+    if (list->n >= PS_ROWS_MAX)
+        log_warn("vault_directory_cut", "vault=%s systems=%zu", call->ps->vault.conf->name, list->n);
+    return list->n < PS_ROWS_MAX;
 }
 
 enum ps_next ps_parse_directory(struct ps_call *call)
 {
-    struct vault_call *out = call->out;
-    cJSON *tree = ps_tree(call);
-    bool single;
-    const cJSON *rows = ps_rows(tree, &single);
-    size_t seen = 0;
-    int err;
+    static const struct ps_page_reader reader = {.what = "the directory's answer",
+                                                 .row = "one of the directory",
+                                                 .object = "row of it",
+                                                 .list = directory,
+                                                 .add = row_add,
+                                                 .end = page_end};
 
-    if ((!single && !ps_are_rows(rows)) || ps_contradicts_itself(call, tree, rows)) {
-        cJSON_Delete(tree);
-        return ps_unreadable(call,
-                             "the directory's answer is not a JSON array of rows, or not of as many as it "
-                             "says");
-    }
-    if (!out->directory)
-        out->directory = directory_list_new();
-    err = out->directory ? page_add(call, rows, single, &seen) : -ENOMEM;
-    cJSON_Delete(tree);
-    if (err == -ENODATA)
-        return ps_unreadable(call,
-                             "the directory's answer has rows, and none of them is one of the directory");
-    if (err < 0)
-        return ps_no_memory(call);
-    if (single && !out->directory->n)
-        return ps_unreadable(call, "the directory's answer is an object, and no row of it");
-    if (err == 0 && !page_last(call, seen)) {
-        call->offset += seen;
-        return PS_MORE;
-    }
-    out->result = VAULT_OK;
-    return PS_DONE;
+    return ps_read_page(call, &reader);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * password_safe.c - the vault itself: start, state, close.
+ * password_safe.c - the vault itself: start and close.
  *
  * Life: password_safe_new() reads the secrets and starts probing --> operations --> password_safe_close():
  * every call ends with VAULT_FAILED, idle vault sessions are signed out (each sign-out within call_timeout),
@@ -25,9 +25,7 @@
 
 static void ps_free(struct ps *ps)
 {
-    ps_latency_stop(ps);
-    ps_repaired_stop(ps);
-    ps_overload_stop(ps);
+    ps_metrics_stop(ps);
     ps_secrets_clear(&ps->secrets);
     secret_clear(&ps->token);
     free(ps->oauth_user);
@@ -60,52 +58,53 @@ static void close_if_drained(struct ps *ps)
 
 /* ---- start ---- */
 
-static char *text_join(const char *a, const char *b)
-{
-    size_t n = strlen(a) + strlen(b) + 1;
-    char *text = malloc(n);
-
-    if (text)
-        (void)snprintf(text, n, "%s%s", a, b);
-    return text;
-}
-
 static int read_secrets(struct ps *ps, char why[256])
 {
     const struct conf_vault *conf = ps->vault.conf;
 
-    if (conf->oauth_client_id) {
-        ps->oauth_user = text_join("application:", conf->oauth_client_id);
-        if (!ps->oauth_user)
-            return -ENOMEM;
+    if (conf->oauth_client_id && asprintf(&ps->oauth_user, "application:%s", conf->oauth_client_id) < 0) {
+        ps->oauth_user = NULL;
+        return -ENOMEM;
     }
     ps->certificate_end = certificate_file_end(conf->client_certificate);
     return ps_secrets_read(&ps->secrets, conf, why);
 }
 
+/* Where the path of a url begins: at its end, if it has none. */
+static const char *path_of(const char *url)
+{
+    const char *host = strstr(url, "://");
+
+    return host ? host + 3 + strcspn(host + 3, "/") : url + strlen(url);
+}
+
+static char *path_below(const char *base, const char *name)
+{
+    char *path;
+
+    return asprintf(&path, "%s%s", base, name) < 0 ? NULL : path;
+}
+
 static int set_paths(struct ps *ps)
 {
-    const char *url = ps->vault.conf->url, *host = strstr(url, "://");
-    const char *path = host ? strchr(host + 3, '/') : NULL;
     size_t n;
 
-    ps->base = strdup(path ? path : "");
+    ps->base = strdup(path_of(ps->vault.conf->url));
     if (!ps->base)
         return -ENOMEM;
     n = strlen(ps->base);
     while (n && ps->base[n - 1] == '/')
         ps->base[--n] = '\0';
-    ps->path_token = text_join(ps->base, "/Auth/connect/token");
-    ps->path_signin = text_join(ps->base, ps->oauth_user ? "/Auth/SignAppIn" : "/Auth/SignAppin");
-    ps->path_signout = text_join(ps->base, "/Auth/Signout");
+    ps->path_token = path_below(ps->base, "/Auth/connect/token");
+    ps->path_signin = path_below(ps->base, ps->oauth_user ? "/Auth/SignAppIn" : "/Auth/SignAppin");
+    ps->path_signout = path_below(ps->base, "/Auth/Signout");
     return ps->path_token && ps->path_signin && ps->path_signout ? 0 : -ENOMEM;
 }
 
 static int open_upstream(struct ps *ps, struct loop *loop, char why[256])
 {
     const struct conf_vault *conf = ps->vault.conf;
-    const char *host = strstr(conf->url, "://"), *path = host ? strchr(host + 3, '/') : NULL;
-    char *origin = path ? strndup(conf->url, (size_t)(path - conf->url)) : strdup(conf->url);
+    char *origin = strndup(conf->url, (size_t)(path_of(conf->url) - conf->url));
     struct upstream_opts opts = ps_upstream_opts(conf);
 
     opts.url = origin;
@@ -144,18 +143,12 @@ struct vault *password_safe_new(struct loop *loop, const struct conf_vault *conf
     if (!ps)
         return NULL;
     /* The probe's deadline comes before the connections: from then on nothing can fail. */
-    if (read_secrets(ps, why) || set_paths(ps) || ps_reachability_start(ps)) {
-        ps_free(ps);
-        return NULL;
-    }
-    if (open_upstream(ps, loop, why)) {
+    if (read_secrets(ps, why) || set_paths(ps) || ps_reachability_start(ps) || open_upstream(ps, loop, why)) {
         ps_reachability_stop(ps);
         ps_free(ps);
         return NULL;
     }
-    ps_latency_start(ps);
-    ps_repaired_start(ps);
-    ps_overload_start(ps);
+    ps_metrics_start(ps);
     why[0] = '\0';
     return &ps->vault;
 }
@@ -176,39 +169,3 @@ void password_safe_close(struct vault *vault, void (*closed)(void *arg), void *a
     ps->depth--;
     close_if_drained(ps);
 }
-
-/* ---- state ---- */
-
-static void ps_state(const struct vault *vault, struct vault_state *state)
-{
-    const struct ps *ps = (const struct ps *)(const void *)vault; /* it is the first member */
-    struct upstream_state up = {0};
-
-    *state = (struct vault_state){0};
-    upstream_state(ps->up, &up);
-    ps_reachability_state(ps, state);
-    state->connections = up.connections;
-    state->in_flight = ps->in_flight;
-    state->queued = ps->ncalls > ps->in_flight ? ps->ncalls - ps->in_flight : 0;
-    state->sessions = ps->nsessions;
-    state->users = ps->nusers;
-    state->certificate_end = ps->certificate_end;
-    state->wait_ms = ps_overload_wait_ms(ps);
-    state->refused = ps_overload_refusals(ps);
-}
-
-const struct vault_ops password_safe_ops = {
-    .name = "password_safe",
-    .list = ps_list,
-    .policy = ps_policy,
-    .request = ps_request,
-    .credential = ps_credential,
-    .checkin = ps_checkin,
-    .requests = ps_requests,
-    .directory = ps_directory,
-    .isa = ps_isa,
-    .admit = ps_admit,
-    .cancel = ps_call_cancel,
-    .withdraw = ps_call_withdraw,
-    .state = ps_state,
-};

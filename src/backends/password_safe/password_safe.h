@@ -11,8 +11,7 @@
 
 extern const struct vault_ops password_safe_ops;
 
-/* Reads the secrets (key, passwords) from their files. NULL and `why` on failure. `conf` outlives the vault.
- */
+/* Reads the secrets from their files. NULL and `why` on failure. `conf` outlives the vault. */
 struct vault *password_safe_new(struct loop *, const struct conf_vault *conf, char why[256]);
 /* A reload has two steps, of which only the first can fail. password_safe_prepare() reads what the next
  * configuration names. password_safe_reload() takes it over, once the values of that configuration have
@@ -22,8 +21,7 @@ struct password_safe_next *password_safe_prepare(const struct conf_vault *next, 
 void password_safe_discard(struct password_safe_next *); /* NULL is fine */
 void password_safe_reload(struct vault *, struct password_safe_next *);
 
-/* Signs idle vault sessions out (bounded by call_timeout), ends calls with -ESHUTDOWN as VAULT_FAILED, frees.
- */
+/* Ends calls with -ESHUTDOWN as VAULT_FAILED, signs idle sessions out (bounded by call_timeout), frees. */
 void password_safe_close(struct vault *, void (*closed)(void *arg), void *arg);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reachability.c - is the vault there? Every HTTP call of the backend passes here, before it is sent and
+ * reachability.c - is the vault reachable? Every HTTP call of the backend passes here, before it is sent and
  * after it has ended.
  *
- * The last call that tells decides: any HTTP answer means yes; a refused or lost connection or a full
- * call_timeout means no. A shorter deadline is the caller's own and tells nothing. Where no call tells, a
- * probe does: an unauthenticated GET of the API's base, after PS_PROBE_QUIET without traffic, every
- * PS_PROBE_DOWN while the vault is away, and after PS_PROBE_STUCK in which calls are under way and no answer
- * comes. The last one finds a frozen vault before its calls time out; a slow vault answers the probe.
+ * The last call with a conclusive result decides: any HTTP answer means yes; a refused or lost connection or
+ * a full call_timeout means no. A shorter deadline is the caller's own and decides nothing. Without calls an
+ * unauthenticated GET of the API's base decides, the probe: after PS_PROBE_QUIET without traffic, every
+ * PS_PROBE_DOWN while it is not reachable, and after PS_PROBE_STUCK in which calls are under way and no
+ * answer comes. The last one finds a frozen vault before its calls time out; a slow vault answers the probe.
  *
  * Not here: retries (calls.c), the meaning of answers (errors.c).
  */
@@ -43,7 +43,7 @@ static uint64_t probe_due(const struct ps *ps)
     return ps->last_word_ms + (ps->last_ok ? PS_PROBE_QUIET : PS_PROBE_DOWN);
 }
 
-/* Answers of the same second carry the same text, which is parsed once. */
+/* Answers of the same second have the same text, which is parsed once. */
 static bool vault_date(struct ps *ps, const char *text, int64_t *wall_ms)
 {
     if (!*text || strcmp(text, ps->date) != 0) {
@@ -108,7 +108,7 @@ static void probe_send(struct ps *ps)
     ps->probe.method = "GET";
     ps->probe.target = *ps->base ? ps->base : "/";
     ps->probe.safe = true;
-    ps->probe.begun = true; /* a long queue is no sign of a vault that is away */
+    ps->probe.begun = true; /* a long queue does not mean that the vault is not reachable */
     ps->probe.timeout_ms = limit;
     ps->probe.done = on_probe_answer;
     ps->probing = !upstream_call(ps->up, &ps->probe);

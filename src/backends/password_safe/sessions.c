@@ -2,13 +2,10 @@
 /*
  * sessions.c - vault users, their vault sessions, and the calls that wait for a session.
  *
- * Two spellings of a name that differ in ASCII case alone are one user (base/person.h): sessions, back-off,
- * refusals and the share of the queues count together. The sign-in carries the spelling that came first.
- *
- * Every call acts as one user, and a vault session belongs to one user for all its life. The vault serialises
- * the calls of one session, so a user has up to sessions_per_user of them, and each serves one call at a
- * time. Calls wait in the order of base/queue/priority_queue.h. At most one sign-in of a user is under way;
- * another follows while calls still wait and there is room.
+ * Two spellings of a name that differ in ASCII case alone are one user (base/person.h). A vault session
+ * belongs to one user for all its life and serves one call at a time; a user has up to sessions_per_user of
+ * them. Calls wait in the order of base/queue/priority_queue.h. At most one sign-in of a user is under way;
+ * another follows while calls still wait and the limit is not reached.
  *
  * Life of a session: sign-in -> idle <-> busy -> signed out after session_idle, or dropped on a 401.
  * Life of a user:    first call -> (sessions, calls, sign-in) -> freed as soon as it has none of them, or,
@@ -47,7 +44,7 @@ static void sweep_arm(struct ps *ps)
         log_error("vault_sessions", "vault=%s error=%s", ps->vault.conf->name, "out of memory");
 }
 
-/* Something will be due at `at`: do not come later than that. */
+/* The sweep must not come later than `at`. */
 static void sweep_by(struct ps *ps, uint64_t at)
 {
     if (!timer_running(&ps->sweep) || at < ps->sweep.at_ms)
@@ -74,7 +71,7 @@ static void user_free(struct ps_user *user)
     free(user);
 }
 
-/* Frees a user who has nothing left, or remembers the failed sign-in for a while. */
+/* Frees a user without sessions, calls and sign-in, or keeps it for the memory of a failed sign-in. */
 static void user_rest(struct ps_user *user)
 {
     if (user->nsessions || user->ncalls || user->signin)
@@ -215,8 +212,7 @@ static int headers_build(const struct buf *jar, struct secret *out)
     return err;
 }
 
-/* Into the lists of the idle ones. */
-static void session_rest(struct ps_session *session)
+void ps_session_idle(struct ps_session *session)
 {
     struct ps *ps = session->user->ps;
 
@@ -240,7 +236,7 @@ static int session_add(struct ps_user *user, const struct buf *jar)
     }
     user->nsessions++;
     user->ps->nsessions++;
-    session_rest(session);
+    ps_session_idle(session);
     return 0;
 }
 
@@ -289,7 +285,7 @@ static void sign_in(struct ps_user *user)
         sign_in_unsent(user, err);
 }
 
-/* While sign-ins fail, calls that come fail at once; those that have tried before go on with their tries. */
+/* While sign-ins fail, new calls fail at once; calls that have been tried before have further tries. */
 static void want_session(struct ps_user *user)
 {
     struct fault why;
@@ -331,22 +327,12 @@ void ps_session_take(struct ps_session *session, struct ps_call *call)
     session->call = call;
 }
 
-void ps_session_idle(struct ps_session *session)
-{
-    session_rest(session);
-}
-
-static void session_free(struct ps_session *session)
+void ps_session_drop(struct ps_session *session)
 {
     session->user->nsessions--;
     session->user->ps->nsessions--;
     secret_clear(&session->headers);
     free(session);
-}
-
-void ps_session_drop(struct ps_session *session)
-{
-    session_free(session);
 }
 
 static void idle_sign_out(struct ps_session *session)
@@ -356,14 +342,14 @@ static void idle_sign_out(struct ps_session *session)
     TAILQ_REMOVE(&session->user->idle, session, link);
     TAILQ_REMOVE(&ps->idle, session, old);
     ps_signout(ps, session->user->number, &session->headers);
-    session_free(session);
+    ps_session_drop(session);
 }
 
 void ps_user_drop_idle(struct ps_user *user)
 {
     struct ps_session *session;
 
-    /* The analyser loses the list's head in TAILQ_REMOVE and sees the freed session come again. */
+    /* The analyser does not follow the list's head through TAILQ_REMOVE and reports the freed session. */
     while ((session = TAILQ_FIRST(&user->idle)))
         idle_sign_out(session); /* NOLINT(clang-analyzer-unix.Malloc) */
 }
@@ -373,7 +359,7 @@ void ps_session_learn(struct ps_session *session, const struct buf *set_cookies)
     struct buf jar = BUF_SECRET(PS_HEADERS_MAX / 2);
     struct secret headers = {0};
     size_t around = strlen(HEADERS_BEFORE_JAR "\r\n"), whole = session->headers.len;
-    size_t old_len = whole > around ? whole - around : 0; /* the vault may have taken back all of them */
+    size_t old_len = whole > around ? whole - around : 0; /* the vault may have removed all of them */
     const char *old = old_len ? session->headers.p + strlen(HEADERS_BEFORE_JAR) : NULL;
 
     if (!set_cookies->len)

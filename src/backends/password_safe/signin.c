@@ -10,8 +10,7 @@
  *
  *   session   200 with a cookie and the JSON object about the user
  *   refused   401 or 403 (and 400 to a token request) that is no HTML page: a fact about this user or this
- *             registration. The refusal is remembered, and the next sign-in waits 500 ms, doubling to 30 s;
- *             where the vault asks for a second factor it waits 30 s at once
+ *             registration, which is remembered while the next sign-in waits
  *   failed    everything else says nothing about the user; signin_backoff.c decides when the next may begin
  *
  * The function given to ps_signin_start() gets the outcome once, unless the sign-in is cancelled. Texts with
@@ -120,7 +119,7 @@ void ps_signin_cancel(struct ps_user *user)
     signin_free(user->signin);
 }
 
-/* Frees the sign-in, then hands its outcome to the one who started it, who may free the user. */
+/* Frees the sign-in, then calls `done` with its outcome, which may free the user. */
 static void signin_end(struct ps_signin *signin, const struct ps_signin_outcome *outcome)
 {
     struct ps_user *user = signin->user;
@@ -168,7 +167,7 @@ static void end_failed(struct ps_signin *signin, const char *unreadable)
         ps_error_status(ps, &ps_operations[PS_SIGN_IN], http, &outcome.failure);
     pause = ps_backoff_failed(user, &outcome.failure.fault);
     outcome.delay_ms = asked_ms > pause ? asked_ms : pause;
-    if (!http->err) /* that the vault is away, reachability.c logs once */
+    if (!http->err) /* reachability.c logs once that the vault is not reachable */
         log_warn("vault_sign_in_failed", "vault=%s user=%s status=%d pause_ms=%llu why=%s",
                  ps->vault.conf->name, user->name, http->status, (unsigned long long)pause,
                  outcome.failure.fault.detail);

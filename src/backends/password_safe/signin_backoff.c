@@ -3,20 +3,17 @@
  * signin_backoff.c - how often sign-ins are tried while they fail.
  *
  * A sign-in that ends with 5xx, with no answer or with an answer that the vault did not write says nothing
- * about the user, yet every caller wants another one. Three limits hold sign-ins off:
+ * about the user, yet every caller needs another one. Three limits hold sign-ins off:
  *
- *   back-off of the user   after each failure in a row the user waits 100 ms, doubling to 2 s
- *   back-off of the vault  the same over all users. It applies to users whose own last sign-in failed: the
- *                          sign-ins of others may succeed, and one user whose sign-in always fails does not
- *                          shut them out
+ *   back-off of the user   after each failure in a row
+ *   back-off of the vault  the same over all users. It applies to users whose own last sign-in failed: one
+ *                          user whose sign-in always fails does not hold off the others
  *   budget of the vault    at most PS_SIGNIN_BUDGET sign-ins are under way or failed within PS_SIGNIN_WINDOW,
- *                          and one more for each that the vault has answered lately, while none fails: a
- *                          vault that works soon gets as many sign-ins as there are connections
+ *                          and one more for each that the vault has answered lately, while none fails
  *
  * A user whose sign-in is held off fails at once, with the last fault and the time after which a new attempt
- * is worth while. Only where sign-ins under way use up the budget, and none has failed, does the user wait
- * for their outcome. The first sign-in that the vault itself answers, with a session or a refusal, ends both
- * back-offs.
+ * is worth while. Where sign-ins under way use up the budget, and none has failed, the user waits for their
+ * outcome. The first sign-in that the vault itself answers ends both back-offs.
  *
  * Not here: refusals, which have a back-off of their own (signin.c); serving users (sessions.c).
  */
@@ -58,7 +55,7 @@ uint64_t ps_backoff_failed(struct ps_user *user, struct fault *fault)
     return delay;
 }
 
-/* The counts are kept by windows: of the one that runs and of the one before it. */
+/* The counts are kept by windows: of the present one and of the one before it. */
 static void start_window(struct ps_answered_count *answered, uint64_t now)
 {
     uint64_t window = now / PS_SIGNIN_WINDOW;
@@ -88,8 +85,7 @@ void ps_backoff_answered(struct ps_user *user)
     backoff->failures = (struct ps_failures){0};
 }
 
-/* How many sign-ins count towards the budget; *free_ms = when the oldest failure among them no longer does.
- */
+/* How many sign-ins count towards the budget; *free_ms = when the oldest failure no longer counts. */
 static size_t budget_used(const struct ps *ps, uint64_t now, uint64_t *free_ms)
 {
     const struct ps_signin_backoff *backoff = &ps->signin_backoff;

@@ -7,7 +7,7 @@
  * file while a request is unanswered means that the client left, also when it shut only its write side.
  *
  * Invariants: the two read buffers are the server's, shared by all connections, and wiped after each read.
- * on_alloc() never offers more room than `pending` can still keep.
+ * on_alloc() never offers more space than `pending` can still keep.
  *
  * Not here: what the bytes mean (request.c), when a stranger is read (read_queue.c).
  */
@@ -20,7 +20,7 @@
 /* The sender of a refused upload looks at the response only when it has written: this much is read and
  * discarded. */
 #define LINGER_BYTES  (1024 * 1024)
-#define STRANGER_READ 4096 /* bytes of a usual request; what comes ahead of it lies in secret memory */
+#define STRANGER_READ 4096 /* bytes of a usual request; what comes ahead of it is in secret memory */
 
 static bool takes_input(const struct http_conn *c)
 {
@@ -170,7 +170,7 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 {
     struct http_conn *c = stream->data;
 
-    if (c->magic != CONN_MAGIC || c->phase == CONN_CLOSED || nread == 0)
+    if (c->phase == CONN_CLOSED || nread == 0)
         return;
     if (nread == UV_ENOBUFS && buf->len == 0) {
         read_queue_join(c);
@@ -202,8 +202,7 @@ void conn_set_reading(struct http_conn *c)
         conn_close(c, "cannot read");
 }
 
-/* When a busy loop accepts a connection, its request has often arrived already: it is read in this iteration.
- */
+/* When a busy loop accepts a connection, its request has often arrived: it is read in this iteration. */
 void conn_read_early(struct http_conn *c, int fd)
 {
     uv_buf_t room;
@@ -212,8 +211,7 @@ void conn_read_early(struct http_conn *c, int fd)
     if (!c->reading || c->phase == CONN_CLOSED)
         return;
     on_alloc(&c->u.handle, 0, &room);
-    if (!room.len) { /* with bytes to read it joins its queue at once: without, it may be closed for another
-                      */
+    if (!room.len) { /* with bytes to read it joins its queue at once; without, it may be closed */
         if (recv(fd, c->server->read, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
             read_queue_join(c);
         wipe(c->server->read, 1);

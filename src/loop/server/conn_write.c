@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conn_write.c - bytes of a response are sent, and what follows when all are.
+ * conn_write.c - bytes of a response are sent, and what follows.
  *
  * The idea: first uv_try_write() of head and body in one system call, which is nearly always all. What the
  * socket does not take goes to libuv's queue, in a `struct writing` that owns the bytes until its callback
@@ -18,11 +18,9 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#define WRITING_MAGIC 0x77726974U
-#define RECORD        16384 /* bytes of plaintext in the largest one */
+#define RECORD 16384 /* bytes of plaintext in the largest one */
 
 struct writing {
-    unsigned magic;
     uv_write_t req;
     struct http_conn *conn; /* outlives it: libuv ends all writes before it reports the handle closed */
     struct buf part[2];
@@ -59,7 +57,6 @@ static void writing_free(struct writing *w)
 {
     buf_free(&w->part[0]);
     buf_free(&w->part[1]);
-    w->magic = 0;
     free(w);
 }
 
@@ -68,8 +65,6 @@ static void on_written(uv_write_t *req, int status)
     struct writing *w = req->data;
     struct http_conn *c = w->conn;
 
-    if (w->magic != WRITING_MAGIC)
-        return;
     writing_free(w);
     c->writes--;
     if (c->phase == CONN_CLOSED) /* the status says nothing then */
@@ -92,7 +87,6 @@ static void write_rest(struct http_conn *c, struct buf *first, struct buf *secon
         conn_close(c, "out of memory");
         return;
     }
-    w->magic = WRITING_MAGIC;
     w->conn = c;
     w->req.data = w;
     buf_move(&w->part[0], first);
@@ -138,14 +132,13 @@ static void write_buffers(struct http_conn *c, struct buf *first, struct buf *se
 void conn_flush_tls(struct http_conn *c)
 {
     struct buf out = BUF_INIT(SIZE_MAX / 4);
-    struct buf none = BUF_INIT(0);
 
     if (c->phase == CONN_CLOSED || c->phase == CONN_LINGER)
         return;
     if (tls_output(c->tls, &out))
         conn_close(c, "out of memory");
     else if (out.len)
-        write_buffers(c, &out, &none);
+        write_buffers(c, &out, &BUF_INIT(0));
     buf_free(&out);
 }
 

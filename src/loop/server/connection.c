@@ -2,9 +2,9 @@
 /*
  * connection.c - the life of one connection: accepted, phases and deadlines, closed.
  *
- * The idea: a phase says what is awaited; its row below says what happens when its time is over (server.c
- * knows how long). Deadlines are set once per entry from outside (conn_settle), so a request that comes and
- * is answered within one read costs one timer change.
+ * The idea: the row of a phase below names what happens when its time is over (server.c sets the times).
+ * Deadlines are set once per entry from outside (conn_settle), so a request that comes and is answered within
+ * one read costs one timer change.
  *
  * End: conn_close() with a reason, from anywhere, any number of times; on_closed() frees the memory.
  *
@@ -16,7 +16,6 @@
 #include "base/container_of.h"
 #include "base/log.h"
 #include "base/memory/secret.h"
-#include "loop/server/conn_limits.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -80,9 +79,7 @@ static void on_deadline(struct deadline *deadline)
 {
     struct http_conn *c = CONTAINER_OF(deadline, struct http_conn, deadline);
 
-    if (c->magic != CONN_MAGIC)
-        return;
-    if (c->due_ms > clock_now(loop_clock(c->server->loop))) { /* it was started for an earlier phase */
+    if (c->due_ms > server_now(c->server)) { /* it was started for an earlier phase */
         arm_deadline(c, c->due_ms);
         return;
     }
@@ -92,12 +89,11 @@ static void on_deadline(struct deadline *deadline)
     conn_settle(c);
 }
 
-/* A later time leaves the running deadline as it is and is only noted: a usual request costs no timer change.
- */
+/* A later time leaves the running deadline as it is and is noted: a usual request costs no timer change. */
 static void arm_deadline(struct http_conn *c, uint64_t due_ms)
 {
     struct timers *timers = loop_timers(c->server->loop);
-    uint64_t now = clock_now(loop_clock(c->server->loop));
+    uint64_t now = server_now(c->server);
 
     c->due_ms = due_ms;
     if (due_ms == UINT64_MAX || (timer_running(&c->deadline) && c->deadline.at_ms <= due_ms))
@@ -120,7 +116,7 @@ void conn_settle(struct http_conn *c)
         return;
     c->rearm = false;
     delay = c->queue && c->phase == CONN_NEXT ? UINT64_MAX : c->server->timeout_ms[c->phase];
-    now = clock_now(loop_clock(c->server->loop));
+    now = server_now(c->server);
     arm_deadline(c, delay > UINT64_MAX - now ? UINT64_MAX : now + delay);
 }
 
@@ -157,13 +153,12 @@ static void on_closed(uv_handle_t *handle)
     conn_clear_request(c);
     buf_free(&c->pending);
     tls_free(c->tls);
-    c->magic = 0;
     free(c);
     server_handle_closed(server);
 }
 
-/* An idle TLS client gets a close_notify, so that it can tell this end from a truncation. If the socket takes
- * no bytes, it is left out. */
+/* An idle TLS client gets a close_notify, so that it can distinguish this end from a truncation. It is left
+ * out where the socket takes no bytes. */
 static void send_close_notify(struct http_conn *c)
 {
     struct buf out = BUF_INIT(4096);
@@ -188,13 +183,6 @@ static size_t *place_count(struct http_conn *c)
                                         : &server->nconns;
 }
 
-static void leave_peer(struct http_conn *c)
-{
-    if (c->party)
-        conn_limits_leave(c->server->conn_limits, c->party);
-    c->party = NULL;
-}
-
 /* Its descriptor is closed in this iteration: what it counted against is free at once. */
 static void release_place(struct http_conn *c)
 {
@@ -202,7 +190,9 @@ static void release_place(struct http_conn *c)
     read_queue_leave(c);
     request_backlog_leave(c);
     strangers_forget(c);
-    leave_peer(c);
+    if (c->party)
+        conn_limits_leave(&c->server->conn_limits, c->party);
+    c->party = NULL;
 }
 
 /* Everything of closing but the handle itself. False if it was closed before. */
@@ -248,6 +238,16 @@ void conn_distrust(struct http_conn *c)
 
 /* ---- accepting ---- */
 
+void conn_address(const struct sockaddr *address, char *out, size_t size)
+{
+    char host[INET6_ADDRSTRLEN] = "?";
+    unsigned port =
+        ntohs(((const struct sockaddr_in *)address)->sin_port); /* IPv6 has it in the same place */
+
+    uv_ip_name(address, host, sizeof(host));
+    snprintf(out, size, address->sa_family == AF_INET6 ? "[%s]:%u" : "%s:%u", host, port);
+}
+
 static void describe_peer(struct http_conn *c, int fd, const struct sockaddr *from)
 {
     char host[INET6_ADDRSTRLEN] = "?";
@@ -262,26 +262,20 @@ static void describe_peer(struct http_conn *c, int fd, const struct sockaddr *fr
         snprintf(peer->origin, sizeof(peer->origin), "uid:%u", peer->uid);
         return;
     }
+    conn_address(from, peer->address, sizeof(peer->address));
     if (from->sa_family == AF_INET6) {
         struct sockaddr_in6 in6 = *(const struct sockaddr_in6 *)from;
 
-        uv_ip6_name(&in6, host, sizeof(host));
-        snprintf(peer->address, sizeof(peer->address), "[%s]:%u", host, ntohs(in6.sin6_port));
         memset(in6.sin6_addr.s6_addr + 8, 0, 8); /* one host may have every address of its network */
         uv_ip6_name(&in6, host, sizeof(host));
         snprintf(peer->origin, sizeof(peer->origin), "%s/64", host);
     } else {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)from;
-
-        uv_ip4_name(in, host, sizeof(host));
-        snprintf(peer->address, sizeof(peer->address), "%s:%u", host, ntohs(in->sin_port));
-        snprintf(peer->origin, sizeof(peer->origin), "%s", host);
+        uv_ip_name(from, peer->origin, sizeof(peer->origin));
     }
     peer->uid = (uid_t)-1;
 }
 
-/* 0, or the handle is initialised and only uv_close() may end it; the descriptor is then still the caller's.
- */
+/* 0, or the handle is initialised, only uv_close() may end it, and the descriptor is still the caller's. */
 static int open_handle(struct http_conn *c, int fd)
 {
     uv_loop_t *loop = loop_uv(c->server->loop);
@@ -304,7 +298,6 @@ static struct http_conn *conn_new(struct listener *l, enum conn_place place)
 
     if (!c)
         return NULL;
-    c->magic = CONN_MAGIC;
     c->server = l->server;
     c->listener = l;
     c->place = place;
@@ -312,7 +305,7 @@ static struct http_conn *conn_new(struct listener *l, enum conn_place place)
     c->peer.is_unix = l->is_unix;
     c->req.conn = c;
     c->req.peer = &c->peer;
-    c->since_ms = clock_now(loop_clock(l->server->loop));
+    c->since_ms = server_now(l->server);
     head_init(&c->head);
     /* With TLS a record that began in an earlier read may add its whole length. */
     c->pending = BUF_SECRET(l->server->opts.max_pipelined + (l->tls ? SERVER_PLAIN : 0));
@@ -323,12 +316,12 @@ static struct http_conn *conn_new(struct listener *l, enum conn_place place)
 static bool count_peer(struct http_conn *c)
 {
     struct http_server *server = c->server;
-    uint64_t now = clock_now(loop_clock(server->loop));
+    uint64_t now = server_now(server);
     int err;
 
     if (c->place != PLACE_COUNTED)
         return true;
-    err = conn_limits_enter(server->conn_limits, c->peer.origin,
+    err = conn_limits_enter(&server->conn_limits, c->peer.origin,
                             c->peer.is_unix ? 0 : server->opts.max_per_peer, &c->party);
     if (err == -EAGAIN && (!server->peer_warned_ms || now - server->peer_warned_ms >= WARN_EVERY_MS)) {
         server->peer_warned_ms = now;

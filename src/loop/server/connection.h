@@ -42,20 +42,16 @@ enum conn_phase {
     CONN_NPHASES
 };
 
-/* COUNTED: against max_connections. SEPARATE: against HTTP_MAX_SEPARATE. OVER_LIMIT: answered 503 and closed.
- */
+/* COUNTED: in max_connections. SEPARATE: in HTTP_MAX_SEPARATE. OVER_LIMIT: answered 503 and closed. */
 enum conn_place { PLACE_COUNTED, PLACE_SEPARATE, PLACE_OVER_LIMIT };
 
-/* How far a stranger's connection has come: over TLS it shows good will before it identifies a client. */
+/* How far a stranger's connection has come: over TLS it makes progress before it identifies a client. */
 enum stranger_stage { STAGE_SILENT, STAGE_HELLO, STAGE_ESTABLISHED };
 
 /* What follows when a response is sent. */
 enum conn_ending { ENDING_KEEP, ENDING_POLITE, ENDING_ABRUPT, ENDING_RESET };
 
-#define CONN_MAGIC 0x636f6e6eU
-
 struct http_conn {
-    unsigned magic;
     union {
         uv_handle_t handle;
         uv_stream_t stream;
@@ -109,22 +105,20 @@ struct http_conn {
 };
 
 struct listener {
-    unsigned magic;
     uv_poll_t poll;
     int fd;
     struct http_server *server;
     struct tls_context *tls;
     struct deadline pause;
     SLIST_ENTRY(listener) link;
-    TAILQ_ENTRY(listener) door_link;
+    TAILQ_ENTRY(listener) waiting_link;
     bool is_unix, open;
-    bool separate;  /* its connections have a limit of their own */
-    bool at_door;   /* in server->door */
-    bool exhausted; /* the last accept failed: no descriptors or memory */
-    unsigned
-        full_iterations; /* iterations in which nothing was accepted because max_connections was reached */
-    char *name, *path;   /* path: the Unix socket's file */
-    dev_t dev;           /* ... and the file this listener made */
+    bool separate;            /* its connections have a limit of their own */
+    bool is_waiting;          /* in server->waiting */
+    bool exhausted;           /* the last accept failed: no descriptors or memory */
+    unsigned full_iterations; /* iterations at max_connections, in which nothing was accepted */
+    char *name, *path;        /* path: the Unix socket's file */
+    dev_t dev;                /* ... and the file this listener made */
     ino_t ino;
     bool ask_late;
 };
@@ -135,26 +129,21 @@ struct listener {
 /* Connections that wait to be read; their peers alternate. */
 struct read_queue {
     struct fair_queue conns;
-    enum conn_line line;
     enum loop_work work; /* the budget each read is taken from (loop_step) */
 };
-enum { QUEUE_STRANGERS, QUEUE_INSISTENT, QUEUE_HANDSHAKES, NREAD_QUEUES };
 
 #define STRANGER_SIZES 24
 
 /* All connections that have identified no client, and what they use. */
 struct strangers {
     TAILQ_HEAD(conn_peers, conn_peer) peers[STRANGER_SIZES]; /* those with 1, 2 or 3, 4 to 7, ... of them */
-    struct http_conns
-        buffering; /* those with bytes of an unfinished request, in the order in which their bytes began */
+    struct http_conns buffering; /* with bytes of an unfinished request, in the order of their first byte */
     size_t n, bytes, secret;
     uint64_t closed[HTTP_NREASONS];
-    uint64_t warned_ms,
-        warned_of; /* last warning about closed ones: when (monotonic), and their number then */
+    uint64_t warned_ms, warned_of; /* last warning about closed ones: when, and how many there were then */
 };
 
 struct http_server {
-    unsigned magic;
     struct loop *loop;
     struct http_server_opts opts;
     struct http_app app;
@@ -166,8 +155,8 @@ struct http_server {
     struct deadline serve_queues; /* serves the read queues */
     struct strangers strangers;
     SLIST_HEAD(, listener) listeners;
-    TAILQ_HEAD(, listener) door; /* those at which strangers wait for room; the first one is next */
-    struct deadline open_door;   /* tries them again */
+    TAILQ_HEAD(, listener) waiting; /* until strangers may be accepted; the first one is next */
+    struct deadline accept_waiting; /* tries them again */
     size_t nconns, nover_limit, nseparate, busy;
     size_t secret;  /* bytes that connections hold in secret memory */
     size_t handles; /* open handles of listeners and connections */
@@ -176,13 +165,18 @@ struct http_server {
     void *closed_arg;
     struct deadline end;
     struct deadline rotate; /* of ticket keys */
-    struct conn_limits *conn_limits;
+    struct conn_limits conn_limits;
     uint64_t peer_warned_ms; /* monotonic; last warning about a peer with too many connections */
     char date[40];           /* of the second date_s */
     int64_t date_s;
     char read[SERVER_READ];   /* shared by all connections; empty between reads */
     char plain[SERVER_PLAIN]; /* decrypted bytes, likewise */
 };
+
+static inline uint64_t server_now(const struct http_server *server)
+{
+    return clock_now(loop_clock(server->loop));
+}
 
 /* server.c */
 void server_handle_closed(struct http_server *); /* may free it */
@@ -193,11 +187,12 @@ void listener_close(struct listener *);
 void listener_free(struct listener *);
 
 /* connection.c */
+void conn_address(const struct sockaddr *, char *out, size_t size); /* "127.0.0.1:80", "[::1]:80" */
 /* Takes the descriptor, also when it fails. `from`: the peer's address, over TCP. */
 void conn_accept(struct listener *, int fd, const struct sockaddr *from, enum conn_place);
 void conn_goto(struct http_conn *, enum conn_phase);
 void conn_settle(
-    struct http_conn *); /* sets the deadline of the phase; the last call of every entry from outside */
+    struct http_conn *); /* sets the phase's deadline; the last call of every entry from outside */
 void conn_close(struct http_conn *, const char *why); /* any number of times; calls gone() */
 void conn_reset(struct http_conn *, const char *why); /* the same as a TCP reset */
 void conn_distrust(struct http_conn *);               /* closes it, after its pending response */
@@ -234,13 +229,12 @@ void read_queue_leave(struct http_conn *);    /* if it is in a queue */
 /* strangers.c */
 void strangers_init(struct http_server *);
 void strangers_enter(struct http_conn *); /* a stranger, unless the connection itself identifies a client */
-void strangers_advance(struct http_conn *, enum stranger_stage); /* it keeps its place for longer */
-void strangers_check_certificate(struct http_conn *); /* it has shown a certificate, perhaps a client's */
+void strangers_advance(struct http_conn *, enum stranger_stage); /* it is closed later */
+void strangers_check_certificate(struct http_conn *); /* its certificate has arrived, perhaps a client's */
 void strangers_forget(struct http_conn *);            /* it closes: it is no longer counted */
 void strangers_count_bytes(struct http_conn *); /* counts the bytes it holds; may close it, and others */
-/* May one more connection be accepted, if need be by closing a stranger's? Else *wait_ms says when to ask
- * again; UINT64_MAX = no.
- */
+/* May one more connection be accepted, if need be by closing a stranger's? Else *wait_ms = when to try again;
+ * UINT64_MAX = never. */
 bool strangers_have_room(struct http_server *, uint64_t *wait_ms);
 bool strangers_make_room(struct http_server *);   /* closes a stranger's connection; false = there is none */
 bool strangers_may_log(const struct http_conn *); /* may a line about this connection be logged? */

@@ -6,8 +6,8 @@
  * here. When descriptors run out, libuv's own accepting closes waiting clients or calls back without end;
  * here accepting pauses for PAUSE_MS, logs that once, and goes on.
  *
- * The door: when strangers have no room (strangers.c), a listener is not watched but waits at the door; when
- * there is room the listeners there alternate, one connection each.
+ * When no stranger may be accepted (strangers.c), a listener is not watched and waits in a list; afterwards
+ * the listeners of the list alternate, one connection each.
  *
  * Unix sockets: an existing file is removed only if it is a socket on which no process listens. Mode and
  * owner are set between bind and listen, before a client can connect. On close the file is removed if it is
@@ -35,12 +35,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define LISTENER_MAGIC  0x6c697374U
 #define BACKLOG         4096 /* a connect over it is repeated by the peer's kernel after a second */
 #define ACCEPT_BATCH    128  /* per iteration, so that many new connections do not delay the open ones */
-#define MAX_WAITING     1024 /* strangers that wait: in the kernel for room, and accepted to be read */
+#define MAX_WAITING     1024 /* strangers that wait: in the kernel, and accepted to be read */
 #define PAUSE_MS        100  /* when descriptors or memory run out */
-#define FULL_ITERATIONS 2    /* a new connection waits so long for others to be closed */
+#define FULL_ITERATIONS 2    /* a new connection waits this long for others to be closed */
 #define MAX_OVER        64   /* connections being answered 503 */
 #define WHY_SIZE        256
 
@@ -58,7 +57,7 @@ static void on_pause_over(struct deadline *deadline)
 {
     struct listener *l = CONTAINER_OF(deadline, struct listener, pause);
 
-    if (l->magic == LISTENER_MAGIC && l->open && uv_poll_start(&l->poll, UV_READABLE, on_readable))
+    if (l->open && uv_poll_start(&l->poll, UV_READABLE, on_readable))
         log_error("accept_stopped", "listener=%s", l->name);
 }
 
@@ -134,7 +133,7 @@ static bool connections_may_be_closing(struct listener *l)
 
 enum accepted { ACCEPTED, ACCEPT_NONE, ACCEPT_LATER, ACCEPT_NO_ROOM };
 
-/* LATER: it is called again without help. NO_ROOM: to be called after *wait_ms. */
+/* LATER: the loop or the pause calls it again. NO_ROOM: to be called after *wait_ms. */
 static enum accepted accept_one(struct listener *l, uint64_t *wait_ms)
 {
     struct sockaddr_storage from = {0};
@@ -161,60 +160,60 @@ static enum accepted accept_one(struct listener *l, uint64_t *wait_ms)
     return ACCEPTED;
 }
 
-/* ---- the door: listeners whose strangers wait for room ---- */
+/* ---- listeners whose strangers wait ---- */
 
-static void leave_door(struct listener *l)
+static void leave_waiting(struct listener *l)
 {
-    if (l->at_door)
-        TAILQ_REMOVE(&l->server->door, l, door_link);
-    l->at_door = false;
+    if (l->is_waiting)
+        TAILQ_REMOVE(&l->server->waiting, l, waiting_link);
+    l->is_waiting = false;
 }
 
-static void go_to_door(struct listener *l)
+static void join_waiting(struct listener *l)
 {
     uv_poll_stop(&l->poll);
-    TAILQ_INSERT_TAIL(&l->server->door, l, door_link);
-    l->at_door = true;
+    TAILQ_INSERT_TAIL(&l->server->waiting, l, waiting_link);
+    l->is_waiting = true;
 }
 
-/* No connection waits at it: it accepts as soon as one arrives. */
+/* The listener accepts as soon as a connection arrives. */
 static void watch_again(struct listener *l)
 {
-    leave_door(l);
+    leave_waiting(l);
     if (!timer_running(&l->pause))
         on_pause_over(&l->pause);
 }
 
-static void on_open_door(struct deadline *deadline);
+static void on_accept_waiting(struct deadline *deadline);
 
-static void open_door_in(struct http_server *server, uint64_t ms)
+static void accept_waiting_in(struct http_server *server, uint64_t ms)
 {
-    if (timer_start(loop_timers(server->loop), &server->open_door, ms, on_open_door) == 0)
+    if (timer_start(loop_timers(server->loop), &server->accept_waiting, ms, on_accept_waiting) == 0)
         return;
-    while (!TAILQ_EMPTY(&server->door)) /* without a timer: accept again at once */
-        watch_again(TAILQ_FIRST(&server->door));
+    while (!TAILQ_EMPTY(&server->waiting)) /* without a timer: accept again at once */
+        watch_again(TAILQ_FIRST(&server->waiting));
 }
 
-static void on_open_door(struct deadline *deadline)
+static void on_accept_waiting(struct deadline *deadline)
 {
-    struct http_server *server = CONTAINER_OF(deadline, struct http_server, open_door);
+    struct http_server *server = CONTAINER_OF(deadline, struct http_server, accept_waiting);
     struct listener *l;
     uint64_t wait_ms = 0;
 
-    for (int i = 0; i < ACCEPT_BATCH && (l = TAILQ_FIRST(&server->door)); i++) {
+    for (int i = 0; i < ACCEPT_BATCH && (l = TAILQ_FIRST(&server->waiting)); i++) {
         enum accepted done = accept_one(l, &wait_ms);
 
         if (done == ACCEPT_NO_ROOM)
             break;
-        leave_door(l);
+        leave_waiting(l);
         if (done == ACCEPTED && l->open)
-            go_to_door(l);
+            join_waiting(l);
         else if (l->open)
             watch_again(l);
         wait_ms = 0;
     }
-    if (!TAILQ_EMPTY(&server->door))
-        open_door_in(server, wait_ms);
+    if (!TAILQ_EMPTY(&server->waiting))
+        accept_waiting_in(server, wait_ms);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -224,18 +223,18 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     uint64_t wait_ms = 0;
 
     (void)events;
-    if (l->magic != LISTENER_MAGIC || status < 0)
+    if (status < 0)
         return;
-    if (!l->is_unix && !TAILQ_EMPTY(&l->server->door)) { /* it does not pass those that wait */
-        go_to_door(l);
+    if (!l->is_unix && !TAILQ_EMPTY(&l->server->waiting)) { /* it does not pass those that wait */
+        join_waiting(l);
         return;
     }
     for (int i = 0; i < ACCEPT_BATCH && l->open && done == ACCEPTED; i++)
         done = accept_one(l, &wait_ms);
     if (done != ACCEPT_NO_ROOM)
         return;
-    go_to_door(l);
-    open_door_in(l->server, wait_ms);
+    join_waiting(l);
+    accept_waiting_in(l->server, wait_ms);
 }
 
 /* ---- TCP ---- */
@@ -272,22 +271,6 @@ static int bind_tcp(const struct http_listen_opts *opts, int *out, char why[WHY_
     return 0;
 }
 
-static void tcp_address(int fd, char address[128])
-{
-    struct sockaddr_storage ss;
-    socklen_t len = sizeof(ss);
-    char host[INET6_ADDRSTRLEN] = "?";
-
-    memset(&ss, 0, sizeof(ss));
-    if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0 && ss.ss_family == AF_INET6) {
-        uv_ip6_name((struct sockaddr_in6 *)&ss, host, sizeof(host));
-        snprintf(address, 128, "[%s]:%u", host, ntohs(((struct sockaddr_in6 *)&ss)->sin6_port));
-        return;
-    }
-    uv_ip4_name((struct sockaddr_in *)&ss, host, sizeof(host));
-    snprintf(address, 128, "%s:%u", host, ntohs(((struct sockaddr_in *)&ss)->sin_port));
-}
-
 /* ---- Unix sockets ---- */
 
 /* 0 if no file has that name now. */
@@ -310,45 +293,32 @@ static int remove_stale(const struct sockaddr_un *un)
     return unlink(un->sun_path) ? errno : 0;
 }
 
-/* Number or name of a user or group; NULL = leave as it is. */
-static int user_id(const char *text, uid_t *out)
+/* Name or number of a user or group; NULL = (unsigned)-1, which leaves it as it is. */
+static int id_of(const char *text, bool is_group, unsigned *out)
 {
-    char *end;
-    const struct passwd *pw;
+    const struct passwd *pw = text && !is_group ? getpwnam(text) : NULL;
+    const struct group *gr = text && is_group ? getgrnam(text) : NULL;
+    char *end = NULL;
 
-    *out = (uid_t)-1;
-    if (!text)
-        return 0;
-    pw = getpwnam(text);
-    *out = pw ? pw->pw_uid : (uid_t)strtoul(text, &end, 10);
-    return pw || (*text && !*end) ? 0 : ENOENT;
-}
-
-static int group_id(const char *text, gid_t *out)
-{
-    char *end;
-    const struct group *gr;
-
-    *out = (gid_t)-1;
-    if (!text)
-        return 0;
-    gr = getgrnam(text);
-    *out = gr ? gr->gr_gid : (gid_t)strtoul(text, &end, 10);
-    return gr || (*text && !*end) ? 0 : ENOENT;
+    *out = (unsigned)-1;
+    if (pw || gr)
+        *out = pw ? pw->pw_uid : gr->gr_gid;
+    else if (text)
+        *out = (unsigned)strtoul(text, &end, 10);
+    return end && (!*text || *end) ? ENOENT : 0;
 }
 
 static int set_access(const struct http_listen_opts *opts, char why[WHY_SIZE])
 {
-    uid_t uid;
-    gid_t gid;
+    unsigned uid, gid;
 
-    if (user_id(opts->unix_owner, &uid))
+    if (id_of(opts->unix_owner, false, &uid))
         return listen_failed(why, opts, "unknown owner for", ENOENT);
-    if (group_id(opts->unix_group, &gid))
+    if (id_of(opts->unix_group, true, &gid))
         return listen_failed(why, opts, "unknown group for", ENOENT);
     if (chmod(opts->host, (mode_t)opts->unix_mode & 0777))
         return listen_failed(why, opts, "cannot set the mode of", errno);
-    if ((uid != (uid_t)-1 || gid != (gid_t)-1) && chown(opts->host, uid, gid))
+    if ((opts->unix_owner || opts->unix_group) && chown(opts->host, uid, gid))
         return listen_failed(why, opts, "cannot set the owner of", errno);
     return 0;
 }
@@ -395,7 +365,6 @@ void listener_free(struct listener *l)
     tls_context_unref(l->tls);
     free(l->name);
     free(l->path);
-    l->magic = 0;
     free(l);
 }
 
@@ -411,7 +380,7 @@ void listener_close(struct listener *l)
     if (!l->open)
         return;
     l->open = false;
-    leave_door(l);
+    leave_waiting(l);
     timer_stop(loop_timers(l->server->loop), &l->pause);
     uv_close((uv_handle_t *)&l->poll, on_listener_closed);
     remove_file(l);
@@ -448,7 +417,6 @@ static struct listener *listener_new(struct http_server *server, const struct ht
 
     if (!l)
         return NULL;
-    l->magic = LISTENER_MAGIC;
     l->server = server;
     l->fd = -1;
     l->is_unix = opts->is_unix;
@@ -481,6 +449,8 @@ int http_listen(struct http_server *server, const struct http_listen_opts *opts,
                 char why[WHY_SIZE])
 {
     struct listener *l = listener_new(server, opts);
+    struct sockaddr_storage bound = {0};
+    socklen_t size = sizeof(bound);
     int err;
 
     if (!l)
@@ -495,9 +465,10 @@ int http_listen(struct http_server *server, const struct http_listen_opts *opts,
         listener_free(l);
         return err;
     }
+    (void)getsockname(l->fd, (struct sockaddr *)&bound, &size);
     if (opts->is_unix)
         snprintf(address, 128, "unix:%s", opts->host);
     else
-        tcp_address(l->fd, address);
+        conn_address((struct sockaddr *)&bound, address, 128);
     return 0;
 }

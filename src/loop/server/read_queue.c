@@ -4,16 +4,12 @@
  *
  * The idea: every read from a stranger's connection, and every request head in what was read, takes one step
  * of a budget (loop_step) that an iteration of the loop has few of. A connection without a step is not read
- * and joins a queue; later iterations serve the queue from its front, one read or one head each. A connection
- * that sends a thousand requests in one packet joins a thousand times, each time behind all others. In a
- * queue peers alternate, so that a thousand connections of one peer do not delay one connection of another.
- * What is not read stays in the kernel.
+ * and joins a queue, in which peers alternate; later iterations serve the queue from its front, one read or
+ * one head each. What is not read stays in the kernel.
  *
  * Three queues have a budget each. A connection that was read less than a second ago is insistent: a first
- * request, and a probe every few seconds, do not wait behind a thousand connections that send without pause.
- * Handshakes have a queue because one takes as long as many requests.
- *
- * A client's connection is in no queue. It is read in every iteration, for a few heads (request.c).
+ * request, and a probe every few seconds, do not wait behind connections that send without pause. Handshakes
+ * have a queue because one takes as long as many requests. A client's connection is in no queue.
  *
  * Invariants: a connection in a queue is not read. While a queue is not empty the deadline `serve_queues`
  * runs, and no read of that kind passes the queue.
@@ -23,14 +19,9 @@
 
 #define INSISTENT_MS 1000
 
-static uint64_t now_ms(const struct http_conn *c)
-{
-    return clock_now(loop_clock(c->server->loop));
-}
-
 static struct read_queue *queue_for(const struct http_conn *c)
 {
-    bool insistent = c->last_read_ms && now_ms(c) - c->last_read_ms < INSISTENT_MS;
+    bool insistent = c->last_read_ms && server_now(c->server) - c->last_read_ms < INSISTENT_MS;
 
     if (c->phase == CONN_HANDSHAKE)
         return &c->server->read_queues[QUEUE_HANDSHAKES];
@@ -41,9 +32,9 @@ void read_queues_init(struct http_server *server)
 {
     struct read_queue *queues = server->read_queues;
 
-    queues[QUEUE_STRANGERS] = (struct read_queue){.work = LOOP_STRANGERS, .line = LINE_STRANGERS};
-    queues[QUEUE_INSISTENT] = (struct read_queue){.work = LOOP_INSISTENT, .line = LINE_INSISTENT};
-    queues[QUEUE_HANDSHAKES] = (struct read_queue){.work = LOOP_HANDSHAKES, .line = LINE_HANDSHAKES};
+    queues[QUEUE_STRANGERS] = (struct read_queue){.work = LOOP_STRANGERS};
+    queues[QUEUE_INSISTENT] = (struct read_queue){.work = LOOP_INSISTENT};
+    queues[QUEUE_HANDSHAKES] = (struct read_queue){.work = LOOP_HANDSHAKES};
     for (size_t i = 0; i < NREAD_QUEUES; i++)
         fair_queue_init(&queues[i].conns);
 }
@@ -59,7 +50,7 @@ static int serve_later(struct http_server *server)
 static void serve_conn(struct http_conn *c)
 {
     if (c->phase == CONN_NEXT) {
-        c->last_read_ms = now_ms(c);
+        c->last_read_ms = server_now(c->server);
         conn_work_pending(c);
     } else {
         c->may_read = true;
@@ -108,7 +99,7 @@ bool read_queue_may_read(struct http_conn *c)
     c->may_read = false;
     may = may || (!queue->conns.n && loop_step(c->server->loop, queue->work));
     if (may && c->phase != CONN_HANDSHAKE)
-        c->last_read_ms = now_ms(c);
+        c->last_read_ms = server_now(c->server);
     return may;
 }
 
@@ -123,7 +114,7 @@ void read_queue_join(struct http_conn *c)
         conn_close(c, "out of memory");
         return;
     }
-    fair_queue_add(&queue->conns, &c->party->lines[queue->line], &c->read_item, false);
+    fair_queue_add(&queue->conns, &c->party->queues[queue - server->read_queues], &c->read_item, false);
     c->queue = queue;
 }
 

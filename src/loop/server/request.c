@@ -212,7 +212,7 @@ static void deliver_head(struct http_conn *c)
     expect_body(c, accepted);
 }
 
-/* True if the client now has to show its certificate before the application sees the request. */
+/* True if the client now has to send its certificate before the request goes to the application. */
 static bool ask_certificate(struct http_conn *c)
 {
     if (!c->listener->ask_late || !c->tls || c->asked_late)
@@ -235,7 +235,7 @@ static void head_complete(struct http_conn *c)
     c->requests++;
     c->minor0 = c->parser.http_minor == 0;
     c->req.keep_alive = llhttp_should_keep_alive(&c->parser);
-    c->req.started_ms = clock_now(loop_clock(c->server->loop));
+    c->req.started_ms = server_now(c->server);
     if (!head_judge(&c->parser, &c->req, &fault))
         response_refuse(c, &fault);
     else if (!ask_certificate(c))

@@ -2,14 +2,10 @@
 /*
  * request_backlog.c - complete requests that are begun in a later iteration of the loop.
  *
- * The idea: an iteration of the loop serves every readable socket before it ends. A thousand requests that
- * arrive together would make one long iteration, and a health check would wait for all of it. So an iteration
- * begins a limited number of requests (loop_step); the others wait here, read and parsed, and later
- * iterations begin them. Requests that the application marks as urgent go first, within a limit of their own:
- * however many of them arrive, the others get their share of every iteration. In both queues peers alternate,
- * and the next request of a connection goes behind what others have asked. A stranger's request does not wait
- * here: its head was already limited (read_queue.c). Requests of separate listeners do not wait either. A
- * loop that is not busy has no backlog.
+ * The idea: an iteration of the loop serves every readable socket before it ends. It begins a limited number
+ * of requests (loop_step), so that it is short however many arrive; the others wait here, read and parsed.
+ * Urgent requests go first, within a limit of their own. In both queues peers alternate. A stranger's request
+ * does not wait here, since its head was already limited (read_queue.c), nor does one of a separate listener.
  *
  * Life of an entry: request_backlog_wait() -> begun in a later iteration, or request_backlog_leave() when the
  * request ends before: its client left, or the application answered it unbegun.
@@ -63,7 +59,8 @@ bool request_backlog_wait(struct http_conn *c)
     struct http_server *server = c->server;
     bool urgent = c->req.urgent;
     struct fair_queue *queue = urgent ? &server->urgent : &server->backlog;
-    struct fair_queue_party *party = c->party ? &c->party->lines[urgent ? LINE_URGENT : LINE_REQUESTS] : NULL;
+    struct fair_queue_party *party =
+        c->party ? &c->party->queues[urgent ? QUEUE_URGENT : QUEUE_REQUESTS] : NULL;
 
     if (c->stranger || !party || (!queue->n && loop_step(server->loop, urgent ? LOOP_URGENT : LOOP_REQUESTS)))
         return false;

@@ -5,7 +5,7 @@
  * The application gives status, type, body and extra lines; Date, Content-Length and Connection are written
  * here. A response is one buffer for the head and the application's own buffer for the body; both leave in
  * one write. This file decides, once per response, whether the connection is kept: it is closed when either
- * side asks for that, when the server drains, or when a part of the request's body is unread.
+ * side requests it, when the server drains, or when a part of the request's body is unread.
  *
  * A refusal is the server's own response to a request that the application must not see, or not see further.
  * Its body is the application's form of an error; it is sent once and ends the connection.
@@ -76,23 +76,19 @@ static void write_status(struct buf *head, int status)
     buf_printf(head, "HTTP/1.1 %d Unknown\r\n", status);
 }
 
-/* The Date line, made once per second. Names are written out: strftime() would follow the locale. */
+/* The Date line, made once per second. The program sets no locale: the names are English. */
 static const char *date_line(struct http_server *server)
 {
-    static const char days[] = "SunMonTueWedThuFriSat";
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     int64_t second = clock_wall(loop_clock(server->loop)) / 1000;
     time_t t = (time_t)second;
     struct tm tm;
 
     if (second == server->date_s && server->date[0])
         return server->date;
-    if (!gmtime_r(&t, &tm))
+    if (!gmtime_r(&t, &tm) ||
+        !strftime(server->date, sizeof(server->date), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm))
         return "";
     server->date_s = second;
-    snprintf(server->date, sizeof(server->date), "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n",
-             days + 3 * tm.tm_wday, tm.tm_mday % 100, months + 3 * tm.tm_mon, (tm.tm_year + 1900) % 10000,
-             tm.tm_hour, tm.tm_min, tm.tm_sec);
     return server->date;
 }
 
@@ -187,7 +183,6 @@ void http_abort(struct http_req *req, const char *bytes, size_t n, bool reset)
 {
     struct http_conn *c = req->conn;
     struct buf raw = BUF_INIT(n);
-    struct buf none = BUF_INIT(0);
 
     if (!c->req_open)
         return;
@@ -199,7 +194,7 @@ void http_abort(struct http_req *req, const char *bytes, size_t n, bool reset)
     conn_clear_request(c);
     c->ending = reset ? ENDING_RESET : ENDING_ABRUPT;
     conn_goto(c, CONN_RESPONSE);
-    conn_send(c, &raw, &none);
+    conn_send(c, &raw, &BUF_INIT(0));
     buf_free(&raw);
     conn_settle(c);
 }
@@ -234,11 +229,10 @@ void response_refuse_with(struct http_conn *c, enum fault_code code, int status,
 void response_continue(struct http_conn *c)
 {
     struct buf line = BUF_INIT(64);
-    struct buf none = BUF_INIT(0);
 
     if (buf_str(&line, "HTTP/1.1 100 Continue\r\n\r\n"))
         conn_close(c, "out of memory");
     else
-        conn_send(c, &line, &none);
+        conn_send(c, &line, &BUF_INIT(0));
     buf_free(&line);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * server.c - the HTTP server as a whole: start, drain, end, and what an application asks about it.
+ * server.c - the HTTP server as a whole: start, drain, end, and what an application reads of it.
  *
  * The idea: the server counts the open handles of its listeners and connections. Draining and closing only
  * close handles; the callback of the last closed handle frees the server. So one function frees it, and none
@@ -14,14 +14,12 @@
 #include "base/container_of.h"
 #include "base/log.h"
 #include "base/memory/secret.h"
-#include "loop/server/conn_limits.h"
 #include "loop/server/connection.h"
 #include "loop/server/tls_tickets.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define SERVER_MAGIC      0x73657276U
 #define LINGER_MS         2000
 #define DEFAULT_PIPELINED 16384
 
@@ -52,7 +50,6 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
 
     if (!server)
         return NULL;
-    server->magic = SERVER_MAGIC;
     server->loop = loop;
     server->opts = *opts;
     server->app = *app;
@@ -61,16 +58,12 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
     TAILQ_INIT(&server->conns);
     fair_queue_init(&server->backlog);
     fair_queue_init(&server->urgent);
-    TAILQ_INIT(&server->door);
+    TAILQ_INIT(&server->waiting);
     read_queues_init(server);
     strangers_init(server);
     SLIST_INIT(&server->listeners);
     set_timeouts(server);
-    server->conn_limits = conn_limits_new();
-    if (server->conn_limits)
-        return server;
-    secret_free(server);
-    return NULL;
+    return server;
 }
 
 void http_server_limits(struct http_server *server, const struct http_server_opts *opts)
@@ -146,8 +139,6 @@ static void server_finish(struct http_server *server)
         SLIST_REMOVE_HEAD(&server->listeners, link);
         listener_free(l);
     }
-    server->magic = 0;
-    conn_limits_free(server->conn_limits);
     secret_free(server);
     if (closed)
         closed(arg);
@@ -200,7 +191,7 @@ void http_server_close(struct http_server *server, void (*closed)(void *arg), vo
     TAILQ_FOREACH(c, &server->conns, link) conn_close(c, "server closes");
     timer_stop(loop_timers(server->loop), &server->begin);
     timer_stop(loop_timers(server->loop), &server->serve_queues);
-    timer_stop(loop_timers(server->loop), &server->open_door);
+    timer_stop(loop_timers(server->loop), &server->accept_waiting);
     if (server->handles == 0 && timer_start(loop_timers(server->loop), &server->end, 0, on_end))
         server_finish(server); /* no memory for a deadline; without connections no callback is on the stack */
 }
@@ -239,13 +230,10 @@ size_t http_certificates(const struct http_server *server, struct http_certifica
     {
         int64_t ends[2] = {l->tls ? tls_context_end(l->tls) : 0, l->tls ? tls_context_crl_end(l->tls) : 0};
 
-        for (int i = 0; i < 2; i++) {
-            if (!ends[i])
-                continue;
-            if (n < max)
-                out[n] = (struct http_certificate){.listener = l->name, .is_crl = i == 1, .end = ends[i]};
-            n++;
-        }
+        for (int i = 0; i < 2; i++)
+            if (ends[i] && n < max)
+                out[n++] = (struct http_certificate){
+                    .kind = i ? "client_crl" : "listener", .name = l->name, .is_crl = i, .end = ends[i]};
     }
     return n;
 }

@@ -44,8 +44,8 @@ struct http_peer {
     uid_t uid;               /* Unix sockets: the peer's */
     const char *const *sans; /* verified client certificate: "DNS:…", "URI:…", "email:…", "IP:…" */
     size_t nsans;
-    bool certificate; /* the client has shown a verified certificate, with or without names */
-    bool known;       /* the connection has shown a client */
+    bool certificate; /* there is a verified certificate of the client, with or without names */
+    bool known;       /* the connection has identified a client */
 };
 
 struct http_req {
@@ -98,8 +98,7 @@ struct http_app {
 /* The request has identified a client: its connection is no stranger's from now on. */
 void http_known(const struct http_req *);
 
-/* nheaders extra header lines are in `headers` as "Name: value\r\n" text. Content-Length, Connection, Date
- * are the server's. */
+/* The server itself writes Content-Length, Connection and Date. */
 struct http_response {
     int status;
     const char *content_type; /* NULL = no body */
@@ -125,7 +124,7 @@ struct http_tls_opts {
     const char *certificate, *key; /* PEM files */
     const char *client_ca;         /* NULL = no client certificates */
     const char *client_crl;        /* revocation lists of the client_ca, PEM; NULL = none */
-    bool ask_late;                 /* simulator: ask for the client certificate only after the first request
+    bool ask_late;                 /* simulator: request the client certificate only after the first request
                                       head (TLS 1.2 renegotiation, TLS 1.3 post-handshake) */
     int max_version;               /* 0 = newest; TLS1_2_VERSION to pin */
 };
@@ -175,7 +174,7 @@ void http_server_close(struct http_server *, void (*closed)(void *arg), void *ar
 size_t http_connections(const struct http_server *);
 size_t http_busy(const struct http_server *); /* requests without an answer yet */
 
-/* Why a stranger's connection was closed to make room. */
+/* Why a stranger's connection was closed for others. */
 enum http_close_reason { HTTP_FOR_CONNECTIONS, HTTP_FOR_BYTES, HTTP_NREASONS };
 
 struct http_strangers {
@@ -188,11 +187,12 @@ int64_t http_certificate_end(const struct http_server *);
 
 /* A listener's certificate or revocation lists, and when they end. */
 struct http_certificate {
-    const char *listener; /* its name; lives as long as the server */
-    bool is_crl;          /* the revocation lists, not the certificate */
-    int64_t end;          /* seconds since 1970 */
+    const char *kind; /* "listener", "client_crl" */
+    const char *name; /* of the listener; lives as long as the server */
+    bool is_crl;      /* the revocation lists, not the certificate */
+    int64_t end;      /* seconds since 1970 */
 };
-/* Writes at most `max` of them; returns how many there are. */
+/* Writes at most `max` of them; returns how many were written. */
 size_t http_certificates(const struct http_server *, struct http_certificate *, size_t max);
 
 /* New limits, from now on; a deadline that runs already keeps its time. */

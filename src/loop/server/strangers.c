@@ -1,38 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * strangers.c - connections that have identified no client, and what they may use.
+ * strangers.c - connections that have identified no client, and what they may use (docs/http.md).
  *
- * The rule: every byte, log line and read that a stranger causes is taken from a budget that authenticated
- * work and the control socket do not share. Reads are limited by read_queue.c, log lines by the application
- * (may_log), connections and bytes here.
+ * Every connection begins as a stranger's, so at the limit a new one is accepted and another is closed: a
+ * client identifies itself with its first request, soon after it connects. A request that has arrived is
+ * served before its connection is closed. New connections wait in the kernel's backlog meanwhile
+ * (listener.c).
  *
- * Connections: strangers have half of max_connections. Every connection begins as a stranger's, so a new one
- * is accepted and another is closed: a client identifies itself with its first request, soon after it
- * connects. At max_connections a stranger's connection is closed for any new one. It is a connection of the
- * peer that has most of them, or about as many; of its connections first one whose handshake has made no
- * progress for STANDING_MS, then one whose ClientHello is not answered yet, then one of the others. Each has
- * GRACE_MS to send a request, and a request that has arrived is served before the connection is closed. A
- * distant client has the time of a few round trips after its ClientHello is answered (STANDING_MS), and again
- * after its handshake; the handshakes of a peer with many strangers have less (CROWD_MS). New connections
- * wait in the kernel's backlog meanwhile (listener.c).
- *
- * Bytes: what the unfinished requests of all strangers hold has a limit, and the part of it that lies in
- * secret memory another. Over a limit the connection whose bytes began first is closed. Clients' connections
- * have one limit together, in secret memory, which leaves a part of it to the vault's answers.
+ * What the unfinished requests of all strangers hold has a limit, and the part of it in secret
+ * memory another. Over a limit the connection whose bytes began first is closed. Clients' connections have
+ * one limit together, in secret memory, which leaves a part of it to the vault's answers.
  *
  * Invariants: a connection is in a list of its peer as long as it is a stranger's, and in `buffering` while
  * it holds bytes. A closed connection is not counted.
+ *
+ * Not here: reads (read_queue.c), log lines (the application's may_log).
  */
 #include "loop/server/connection.h"
 
 #include "base/log.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #define LEAST_SHARE   4 /* connections strangers may have however small max_connections is */
 #define GRACE_MS      20
 #define STANDING_MS   1000  /* a handshake without progress for so long is closed before all others */
-#define CROWD_MS      100   /* the same for a peer with many strangers */
+#define MANY_MS       100   /* the same for a peer with many strangers */
 #define QUEUE_MS      2     /* the wait when every stranger waits to be read */
 #define FIRST_FEW     64    /* considered for closing */
 #define WARN_EVERY_MS 60000 /* many connections must not cause many lines */
@@ -52,8 +46,7 @@ void http_strangers(const struct http_server *server, struct http_strangers *out
     const struct strangers *s = &server->strangers;
 
     *out = (struct http_strangers){.connections = s->n, .bytes = s->bytes};
-    for (size_t i = 0; i < HTTP_NREASONS; i++)
-        out->closed[i] = s->closed[i];
+    memcpy(out->closed, s->closed, sizeof(out->closed));
 }
 
 bool strangers_may_log(const struct http_conn *c)
@@ -68,7 +61,7 @@ bool strangers_may_log(const struct http_conn *c)
 static void warn_closed(struct http_server *server, enum http_close_reason reason)
 {
     struct strangers *s = &server->strangers;
-    uint64_t now = clock_now(loop_clock(server->loop));
+    uint64_t now = server_now(server);
     uint64_t closed = s->closed[HTTP_FOR_CONNECTIONS] + s->closed[HTTP_FOR_BYTES];
 
     if (s->warned_of && now - s->warned_ms < WARN_EVERY_MS)
@@ -79,7 +72,7 @@ static void warn_closed(struct http_server *server, enum http_close_reason reaso
     s->warned_of = closed;
 }
 
-/* Its bytes are freed at once: others need them. */
+/* Its bytes are freed at once, for other connections. */
 static void close_for_others(struct http_conn *c, enum http_close_reason reason)
 {
     struct http_server *server = c->server;
@@ -90,11 +83,6 @@ static void close_for_others(struct http_conn *c, enum http_close_reason reason)
                                                  : "too many bytes of unfinished requests");
     conn_clear_request(c);
     buf_free(&c->pending);
-}
-
-static uint64_t now_ms(const struct http_server *server)
-{
-    return clock_now(loop_clock(server->loop));
 }
 
 static size_t stranger_limit(const struct http_server *server)
@@ -108,7 +96,7 @@ static size_t stranger_limit(const struct http_server *server)
  * one that does not read its response. */
 static bool is_awaited(const struct http_conn *c)
 {
-    bool answered = c->phase == CONN_RESPONSE && now_ms(c->server) - c->since_ms < STANDING_MS;
+    bool answered = c->phase == CONN_RESPONSE && server_now(c->server) - c->since_ms < STANDING_MS;
 
     return c->req_open || answered || c->may_read ||
            (c->queue && c->queue != &c->server->read_queues[QUEUE_INSISTENT]);
@@ -118,7 +106,7 @@ static bool is_awaited(const struct http_conn *c)
 struct search {
     struct http_server *server;
     unsigned looks;   /* connections and peers it may still look at */
-    uint64_t wait_ms; /* until one of those it found may be closed */
+    uint64_t wait_ms; /* until one of the found connections may be closed */
 };
 
 /* The first that is not awaited; NULL = none was found. */
@@ -137,7 +125,7 @@ static struct http_conn *first_idle(struct search *search, const struct http_con
 
 static bool is_over(struct search *search, const struct http_conn *c, uint64_t time_ms)
 {
-    uint64_t age = c ? now_ms(search->server) - c->stage_ms : 0;
+    uint64_t age = c ? server_now(search->server) - c->stage_ms : 0;
 
     if (c && age >= time_ms)
         return true;
@@ -148,10 +136,10 @@ static bool is_over(struct search *search, const struct http_conn *c, uint64_t t
 
 static size_t strangers_of(const struct conn_peer *peer)
 {
-    return peer->nsilent + peer->nheard;
+    return peer->nsilent + peer->nanswered;
 }
 
-static bool is_crowd(const struct http_server *server, const struct conn_peer *peer)
+static bool has_many(const struct http_server *server, const struct conn_peer *peer)
 {
     return strangers_of(peer) * 4 > stranger_limit(server);
 }
@@ -159,16 +147,16 @@ static bool is_crowd(const struct http_server *server, const struct conn_peer *p
 static struct http_conn *first_of_peer(struct search *search, const struct conn_peer *peer)
 {
     struct http_conn *silent = first_idle(search, &peer->silent);
-    struct http_conn *heard = first_idle(search, &peer->heard);
+    struct http_conn *answered = first_idle(search, &peer->answered);
 
-    if (is_over(search, heard, STANDING_MS))
-        return heard;
+    if (is_over(search, answered, STANDING_MS))
+        return answered;
     if (is_over(search, silent, GRACE_MS))
         return silent;
     /* Handshakes that make progress stay while their peer has many other connections. */
-    if ((!silent || peer->nheard > peer->nsilent) && is_crowd(search->server, peer) &&
-        is_over(search, heard, CROWD_MS))
-        return heard;
+    if ((!silent || peer->nanswered > peer->nsilent) && has_many(search->server, peer) &&
+        is_over(search, answered, MANY_MS))
+        return answered;
     return NULL;
 }
 
@@ -217,8 +205,8 @@ static struct http_conn *last_silent(const struct conn_peer *peer)
     return unserved;
 }
 
-/* None may be closed yet, and one must be: the newest of the peer with most, so that those before it are read
- * in the end. */
+/* None may be closed yet, and one must be: the newest of the peer with most, so that the earlier ones are
+ * read in the end. */
 static struct http_conn *last_resort(struct http_server *server)
 {
     const struct conn_peer *peer = NULL;
@@ -230,7 +218,7 @@ static struct http_conn *last_resort(struct http_server *server)
         return NULL;
     c = last_silent(peer);
     if (!c)
-        c = TAILQ_FIRST(&peer->heard);
+        c = TAILQ_FIRST(&peer->answered);
     return c ? c : TAILQ_FIRST(&peer->silent);
 }
 
@@ -272,8 +260,8 @@ static void list_conn(struct http_conn *c, bool in)
 {
     struct strangers *s = &c->server->strangers;
     struct conn_peer *peer = c->party;
-    struct http_conns *list = c->stage == STAGE_SILENT ? &peer->silent : &peer->heard;
-    size_t *n = c->stage == STAGE_SILENT ? &peer->nsilent : &peer->nheard;
+    struct http_conns *list = c->stage == STAGE_SILENT ? &peer->silent : &peer->answered;
+    size_t *n = c->stage == STAGE_SILENT ? &peer->nsilent : &peer->nanswered;
     struct conn_peers *before = strangers_of(peer) ? peers_like(s, peer) : NULL, *after;
 
     if (in) {
@@ -298,7 +286,7 @@ void strangers_advance(struct http_conn *c, enum stranger_stage stage)
         return;
     list_conn(c, false);
     c->stage = stage;
-    c->stage_ms = now_ms(c->server);
+    c->stage_ms = server_now(c->server);
     list_conn(c, true);
 }
 

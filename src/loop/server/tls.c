@@ -30,11 +30,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TLS_MAGIC  0x746c7373U
 #define MAX_CIPHER (1024 * 1024) /* ciphertext waiting to be read; the owner reads after each feed */
 
 struct tls {
-    unsigned magic;
     struct tls_context *context;
     SSL *ssl;
     struct tls_bio bytes;
@@ -53,7 +51,6 @@ struct tls *tls_new(struct tls_context *context)
 
     if (!t || !bio)
         goto fail;
-    t->magic = TLS_MAGIC;
     tls_bio_attach(bio, &t->bytes, MAX_CIPHER);
     t->ssl = tls_context_ssl(context);
     if (!t->ssl)
@@ -78,7 +75,6 @@ void tls_free(struct tls *t)
     tls_bio_free(&t->bytes);
     for (size_t i = 0; i < t->nsans; i++)
         free((void *)(uintptr_t)t->sans[i]);
-    t->magic = 0;
     free(t);
 }
 

@@ -45,15 +45,15 @@ bool tls_established(const struct tls *);
  * as long as the tls. */
 size_t tls_peer_sans(struct tls *, const char *const **sans);
 
-/* Simulator: ask the client for its certificate now (renegotiation or post-handshake). */
+/* Simulator: request the client's certificate now (renegotiation or post-handshake). */
 int tls_ask_certificate(struct tls *);
-/* The client has answered the question, with or without a certificate. */
+/* The client has answered the request, with or without a certificate. */
 bool tls_asked_done(const struct tls *);
 /* True = a verified client certificate is there. */
 bool tls_has_peer_certificate(const struct tls *);
 /*
  * Would a newer context of its listener accept this connection, with its certificate or without one? Results
- * are kept in `trust`, since many connections show the same certificate.
+ * are kept in `trust`, since many connections have the same certificate.
  */
 #define TLS_TRUST_KEPT 16
 struct tls_trust {
@@ -65,7 +65,7 @@ struct tls_trust {
     size_t n;
 };
 bool tls_still_trusted(const struct tls *, struct tls_trust *);
-/* After an error: what OpenSSL said, without data of the connection. */
+/* After an error: OpenSSL's reason, without data of the connection. */
 const char *tls_why(const struct tls *);
 
 #endif

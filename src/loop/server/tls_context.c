@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tls_context.c - the configuration of a TLS listener, and what a certificate says about its owner.
+ * tls_context.c - the configuration of a TLS listener, and the names in a certificate.
  *
- * The idea: every setting that decides about security is made here, once per listener: versions 1.2 and 1.3,
+ * The idea: every setting that security depends on is made here, once per listener: versions 1.2 and 1.3,
  * forward secrecy and authenticated encryption only, X25519 and P-256, no compression, no renegotiation by
  * clients, client certificates required where a CA is named, and none of them revoked where lists are given.
  * Sessions are resumed by tickets alone (tls_tickets.c); the server keeps no session.
  *
  * Names: a subject alternative name becomes a text like "DNS:host". One that holds a NUL or another control
- * byte is left out, since as a text it would look like a name that it is not.
+ * byte is left out, since as a text it could equal another name.
  *
  * Life: tls_context_new -> any number of connections, each with a reference -> tls_context_unref. A listener
  * may replace its context; a connection keeps the context it began with.
@@ -136,7 +136,7 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *outlen, c
     return SSL_TLSEXT_ERR_OK;
 }
 
-/* The client's Finished ends the handshake that a late question began, with or without a certificate. */
+/* The client's Finished ends the handshake that a late request began, with or without a certificate. */
 static void on_message(int writing, int version, int type, const void *bytes, size_t n, SSL *ssl, void *arg)
 {
     (void)version;

@@ -14,7 +14,7 @@
 SSL *tls_context_ssl(struct tls_context *); /* a new connection's, or NULL */
 BIO *tls_context_bio(struct tls_context *); /* of tls_bio.h, not attached yet; or NULL */
 
-/* A late question was sent; did a handshake end since, or a certificate come? */
+/* A late request for the certificate was sent; has a handshake ended since, or a certificate arrived? */
 void tls_context_asked(SSL *);
 bool tls_context_answered(const SSL *);
 

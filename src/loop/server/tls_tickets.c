@@ -3,8 +3,7 @@
  * tls_tickets.c - the keys of session tickets; see tls_tickets.h.
  *
  * OpenSSL itself makes one key per context and keeps it as long as the process runs, which leaves tickets
- * without forward secrecy. Here a key seals for one period (TLS_TICKETS_PERIOD_S) and opens for two. A ticket
- * itself is good for one period, so none is refused early.
+ * without forward secrecy. A ticket itself is good for one period, so none is refused early.
  *
  * A key is a name of 16 bytes, which the ticket carries in the clear, a key for AES-256-CBC and one for
  * HMAC-SHA256, as RFC 5077 recommends.

@@ -1,8 +1,8 @@
 /*
  * tls_tickets.h - the keys of session tickets: replaced every period, wiped when their time is over.
  *
- * A ticket lets a client resume a session without a full handshake, and holds what the handshake found out,
- * its certificate among it. The key reads and forges tickets, so keys are in secret memory. Each
+ * A ticket lets a client resume a session without a full handshake, and holds the results of the handshake,
+ * the client's certificate among them. The key reads and forges tickets, so keys are in secret memory. Each
  * tls_tickets_rotate() makes a new key; the key before still opens tickets for one period, and the key before
  * that is wiped. Keys belong to one TLS context: a new context, with another CA or revocation list, accepts
  * no ticket of the old one.
