@@ -120,14 +120,8 @@ void audit_outcome(struct audit_note *n, const struct fault *f)
     audit_number(n, "vault_code", f->vault_code);
 }
 
-/* The members without the braces; false = only the event could be had. */
-static bool note_end(struct audit_note *n)
-{
-    jsonw_end(&n->w);
-    return !n->buf.failed && n->buf.len > 2;
-}
-
-static int put_record(struct audit_note *n, unsigned flags, struct audit_wait *wait)
+/* The members without the braces, or the event alone where they could not be had. */
+static int put_record(const struct audit_note *n, unsigned flags, struct audit_wait *wait)
 {
     static const char bare[] = "\"event\":\"unrecorded\",\"error\":\"out of memory\"";
     struct audit_sink *sink = n->audit->sink;
@@ -140,47 +134,42 @@ static int put_record(struct audit_note *n, unsigned flags, struct audit_wait *w
 void audit_write(struct audit_note *n)
 {
     if (n->audit) {
-        (void)note_end(n);
+        jsonw_end(&n->w);
         (void)put_record(n, AUDIT_KEEP, NULL); /* what does not fit is counted by the sink */
     }
     buf_free(&n->buf);
 }
 
+static int await_record(struct audit_note *n, struct audit_wait *wait, bool strict)
+{
+    int err;
+
+    if (!n->audit)
+        return AUDIT_GO;
+    jsonw_end(&n->w);
+    if (strict && (n->buf.failed || n->buf.len <= 2))
+        err = -ENOMEM;
+    else
+        err = put_record(n, strict ? 0 : AUDIT_KEEP, wait);
+    if (err && !strict)
+        (void)put_record(n, AUDIT_KEEP, NULL);
+    buf_free(&n->buf);
+    return !err ? AUDIT_WAIT : strict ? err : AUDIT_GO;
+}
+
 int audit_await(struct audit_note *n, struct audit_wait *wait)
 {
-    struct audit *a = n->audit;
-    int result = AUDIT_GO;
-
-    if (a) {
-        bool strict = a->policy == AUDIT_STRICT, whole = note_end(n);
-        int err = strict && !whole ? -ENOMEM : put_record(n, strict ? 0 : AUDIT_KEEP, wait);
-
-        if (err && !strict)
-            (void)put_record(n, AUDIT_KEEP, NULL);
-        result = !err ? AUDIT_WAIT : strict ? err : AUDIT_GO;
-    }
-    buf_free(&n->buf);
-    return result;
+    return await_record(n, wait, audit_is_strict(n->audit));
 }
 
 int audit_write_await(struct audit_note *n, struct audit_wait *wait)
 {
-    int result = AUDIT_GO;
-
-    if (n->audit) {
-        (void)note_end(n);
-        if (!put_record(n, AUDIT_KEEP, wait))
-            result = AUDIT_WAIT;
-        else
-            (void)put_record(n, AUDIT_KEEP, NULL);
-    }
-    buf_free(&n->buf);
-    return result;
+    return await_record(n, wait, false);
 }
 
 int audit_verdict(const struct audit *a, int err)
 {
-    return a && a->policy == AUDIT_STRICT ? err : AUDIT_GO;
+    return audit_is_strict(a) ? err : AUDIT_GO;
 }
 
 void audit_unwait(struct audit *a, struct audit_wait *wait)

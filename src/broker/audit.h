@@ -76,7 +76,7 @@ void audit_stranger(struct audit *, const char *listener, const char *peer);
 
 void audit_state(struct audit *, struct audit_state *);
 bool audit_is_strict(const struct audit *);
-/* False: strict, and known not to write. Then no request is made that would only be undone. */
+/* False: strict, and known not to write. No request is made then, since it would only be undone. */
 bool audit_permits(struct audit *);
 
 #endif

@@ -16,17 +16,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIST_ENTRIES 4096
-#define KNOWN_ROWS   65536
-#define EXPLAIN_MS   900000 /* 15 minutes: docs/api.md */
+#define EXPLAIN_MS 900000 /* 15 minutes: docs/api.md */
 
 static struct account_lists *new_lists(const struct broker_opts *opts)
 {
-    return account_lists_new(&(struct account_lists_opts){.timers = opts->timers,
-                                                          .list_cache_ms = opts->conf->gateway.list_cache_ms,
-                                                          .known_ms = opts->conf->gateway.catalogue_cache_ms,
-                                                          .max_entries = LIST_ENTRIES,
-                                                          .max_known = KNOWN_ROWS});
+    return account_lists_new(
+        &(struct account_lists_opts){.timers = opts->timers,
+                                     .list_cache_ms = opts->conf->gateway.list_cache_ms,
+                                     .known_ms = opts->conf->gateway.catalogue_cache_ms});
 }
 
 static struct catalogue_cache *new_catalogues(const struct broker *b)
@@ -75,18 +72,13 @@ struct broker *broker_new(const struct broker_opts *opts)
     b->lists = new_lists(opts);
     b->explain = new_explain(opts);
     b->leases = new_leases(opts);
-    if (!b->vaults || !b->lists || !b->explain || !b->leases) {
-        broker_free(b);
-        return NULL;
-    }
-    for (size_t i = 0; i < opts->nvaults; i++)
+    for (size_t i = 0; b->vaults && i < opts->nvaults; i++)
         b->vaults[i] = opts->vaults[i];
-    b->catalogue_cache = new_catalogues(b);
-    if (!b->catalogue_cache) {
-        broker_free(b);
-        return NULL;
-    }
-    return b;
+    b->catalogue_cache = b->vaults ? new_catalogues(b) : NULL;
+    if (b->lists && b->explain && b->leases && b->catalogue_cache)
+        return b;
+    broker_free(b);
+    return NULL;
 }
 
 void broker_drain(struct broker *b)

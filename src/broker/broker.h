@@ -2,13 +2,13 @@
  * broker.h - the operations of the gateway, as the handlers see them.
  *
  * The broker decides which vault user a PRA user is, which accounts fit an endpoint, which session holds a
- * lease, and when it ends. It knows neither sockets nor JSON nor libcurl (no uv.h, no curl.h in this folder);
- * its seams are the clock, the timers, the vaults and the callbacks below.
+ * lease, and when it ends. It knows neither sockets nor JSON nor libcurl (no uv.h, no curl.h in this folder):
+ * it uses the clock, the timers, the vaults, the store and the audit trail, and calls the functions below.
  *
  * Every operation: broker_x() copies its arguments, returns an op and later calls done exactly once, never
  * before it has returned; NULL when out of memory. The answer and everything in it is valid only inside done.
- * broker_leave(): the client is gone, done will not be called; a request that has been sent to a vault is
- * undone when its answer comes (docs/checkout.md). Each op has a deadline and keeps it.
+ * broker_leave(): the client has left, done will not be called; a request that has been sent to a vault is
+ * undone when its answer comes (docs/checkout.md). Each op ends by its deadline.
  */
 #ifndef JG_BROKER_BROKER_H
 #define JG_BROKER_BROKER_H
@@ -38,7 +38,7 @@ struct broker_opts {
 struct broker *broker_new(const struct broker_opts *);
 /*
  * The audit trail has a check-out without its end. If the store has no row of it, its request is looked for
- * at the vault, and checked in if it has our mark. Before the first op. True = a row was lost.
+ * at the vault, and checked in if it has the gateway's mark. Before the first op. True = a row was lost.
  */
 bool broker_claim(struct broker *, const struct audit_claim *);
 /* Stops: no new ops (FAULT_DRAINING), ops in flight go on. With release_on_stop all leases are checked in. */
@@ -51,8 +51,7 @@ void broker_free(struct broker *); /* ends what is left: done is not called any 
 
 void broker_leave(struct op *);
 
-/* The session that asks, and its patience: the arguments of every operation of a session begin with these
- * two. */
+/* The session that asks, and its time: the arguments of every operation of a session begin with them. */
 struct asked_by {
     struct session session;
     uint64_t timeout_ms; /* the caller's or request_timeout, whichever is less */
@@ -67,10 +66,6 @@ struct credential {
     struct vault_policy policy;
 };
 
-struct find_args {
-    struct session session;
-    uint64_t timeout_ms;
-};
 struct find_answer {
     const struct fault *fault; /* NULL = success */
     const struct credential *credentials;
@@ -78,11 +73,10 @@ struct find_answer {
     uint64_t age_ms;
 };
 typedef void find_done(void *arg, const struct find_answer *);
-struct op *broker_find(struct broker *, const struct find_args *, find_done *, void *arg);
+struct op *broker_find(struct broker *, const struct asked_by *, find_done *, void *arg);
 
 struct checkout_args {
-    struct session session;
-    uint64_t timeout_ms;
+    struct asked_by by;
     const char *credential_id;
     int64_t duration_minutes; /* 0 = not named */
     const char *reason;       /* NULL = none */
@@ -106,8 +100,7 @@ typedef void checkout_done(void *arg, const struct checkout_answer *);
 struct op *broker_checkout(struct broker *, const struct checkout_args *, checkout_done *, void *arg);
 
 struct release_args {
-    struct session session;
-    uint64_t timeout_ms;
+    struct asked_by by;
     const char *credential_id; /* NULL = all of the session (sessions/complete) */
 };
 struct release_answer {
@@ -120,13 +113,12 @@ typedef void release_done(void *arg, const struct release_answer *);
 struct op *broker_release(struct broker *, const struct release_args *, release_done *, void *arg);
 
 struct started_args {
-    struct session session;
-    uint64_t timeout_ms;
+    struct asked_by by;
     const char *history_url; /* NULL = none */
     int64_t expiry_s;        /* 0 = not known */
 };
 typedef void session_started_done(void *arg);
-/* Audited, then done: sooner only where that takes longer than the caller waits. */
+/* done comes when the record is on disk, or at the caller's deadline. */
 struct op *broker_session_started(struct broker *, const struct started_args *, session_started_done *,
                                   void *arg);
 
@@ -138,8 +130,7 @@ struct endpoint {
     const char *comments, *network_id; /* network NULL = not known */
 };
 struct endpoints_args {
-    struct session session;
-    uint64_t timeout_ms;
+    struct asked_by by;
     bool rdp, shell;   /* types asked for; both when the caller named none */
     const char *query; /* "" = none */
     int64_t recent;    /* 0 = not asked */
@@ -175,7 +166,7 @@ struct broker_state {
     uint64_t oldest_overdue_ms; /* how long the oldest lease is past its end and not checked in; 0 = none */
     uint64_t checkouts, releases, lapsed, cache_hits, coalesced;
     size_t leases_intent; /* requests under way, or of unknown outcome */
-    size_t journal_stuck; /* rows that the store could not write as yet */
+    size_t journal_stuck; /* rows that the store has not written yet */
     bool store_writable;  /* true without a store */
 };
 void broker_state(const struct broker *, struct broker_state *);

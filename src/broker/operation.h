@@ -1,10 +1,9 @@
 /*
  * operation.h - what all operations in flight have in common; private to the broker.
  *
- * An op is a member of find, checkout, release, session_started and endpoints. It owns itself: it
- * ends in its own file's last state and nowhere else. `left` is set by broker_leave(); `leave` is the op's
- * own reaction (a read is dropped, a check-out already sent is awaited and undone). The deadline fires
- * `expired`.
+ * An op is a member of find, endpoints, checkout, release and session_started, whose object frees itself at
+ * its end. `left` is set by broker_leave(); `leave` is the op's own reaction (a read is dropped, a check-out
+ * already sent is awaited and undone). The deadline fires `expired`.
  */
 #ifndef JG_BROKER_OPERATION_H
 #define JG_BROKER_OPERATION_H
@@ -22,8 +21,7 @@ struct leases;
 struct session_queue;
 
 struct op_class {
-    const char *name;           /* for logs: "find" */
-    void (*leave)(struct op *); /* the client is gone; may free the op */
+    void (*leave)(struct op *); /* the client has left; may free the op */
     void (*expired)(struct op *);
     void (*destroy)(struct op *); /* broker_free(): cancel everything and free, no callbacks */
 };

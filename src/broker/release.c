@@ -47,19 +47,16 @@ struct release {
     struct session *session;
     struct release_answer answer;
     struct fault fault;
-    struct deadline defer; /* for an answer that needs no waiting */
     uint64_t started_ms;
     uint64_t age_s;         /* for the log: of the last lease that ended */
     char lease_id[ID_SIZE]; /* and its id */
-    size_t waiting;
-    bool begun; /* broker_release() has returned */
+    size_t waiting;         /* for leases, and 1 until broker_release() returns */
     size_t nwaits;
     struct release_wait waits[];
 };
 
 static void release_free(struct release *r)
 {
-    timer_stop(r->op.broker->timers, &r->defer);
     for (size_t i = 0; i < r->nwaits; i++) {
         vault_request_unwatch(&r->waits[i].watch);
         journal_unwait(&r->waits[i].written);
@@ -104,8 +101,7 @@ static void finish_release(struct release *r)
 
 static void wait_ended(struct release *r)
 {
-    r->waiting--;
-    if (r->begun && r->waiting == 0)
+    if (--r->waiting == 0)
         finish_release(r);
 }
 
@@ -138,7 +134,7 @@ static void on_watched_end(struct vault_request_watch *w, bool ended)
 
 static void on_deferred(struct deadline *d)
 {
-    finish_release(CONTAINER_OF(d, struct release, defer));
+    finish_release(CONTAINER_OF(d, struct release, op.deadline));
 }
 
 static void release_leave(struct op *op)
@@ -154,7 +150,7 @@ static void release_expired(struct op *op)
     finish_release(r);
 }
 
-static const struct op_class release_class = {"release", release_leave, release_expired, release_leave};
+static const struct op_class release_class = {release_leave, release_expired, release_leave};
 
 /* ---- ending the leases ---- */
 
@@ -236,21 +232,17 @@ static void end_leases(struct release *r, struct session_leases *s, size_t n, co
     }
 }
 
-static struct release *release_new(struct broker *b, const struct session *session, uint64_t timeout_ms,
-                                   size_t n)
+static struct release *release_new(struct broker *b, const struct asked_by *by, size_t n)
 {
     struct release *r = malloc(sizeof *r + n * sizeof r->waits[0]);
 
     if (!r)
         return NULL;
-    *r = (struct release){.session = session_copy(session), .started_ms = clock_now(b->clock)};
-    if (!r->session || op_begin(&r->op, &release_class, b, timeout_ms)) {
+    *r = (struct release){
+        .session = session_copy(&by->session), .started_ms = clock_now(b->clock), .waiting = 1};
+    if (!r->session || op_begin(&r->op, &release_class, b, by->timeout_ms)) {
         free(r->session);
         free(r);
-        return NULL;
-    }
-    if (timer_start(b->timers, &r->defer, 0, on_deferred)) { /* before anything that cannot be taken back */
-        release_free(r);
         return NULL;
     }
     return r;
@@ -262,12 +254,15 @@ static void refuse_release(struct release *r, enum fault_code code, const char *
     r->answer.fault = &r->fault;
 }
 
-static struct op *begin_waiting(struct release *r)
+static struct op *begin_waiting(struct release *r, release_done *done, void *arg)
 {
+    r->done = done;
+    r->arg = arg;
+    if (r->op.broker->draining)
+        refuse_release(r, FAULT_DRAINING, "the gateway is stopping");
     r->op.broker->releases += (uint64_t)r->answer.released;
-    r->begun = true;
-    if (r->waiting)
-        timer_stop(r->op.broker->timers, &r->defer);
+    if (--r->waiting == 0)
+        (void)!timer_start(r->op.broker->timers, &r->op.deadline, 0, on_deferred); /* it is running: moved */
     return &r->op;
 }
 
@@ -280,7 +275,7 @@ static struct release *end_session(struct broker *b, const struct session_leases
 
     end_overdue(b, probe);
     n = count_meant(session_leases_find(b->leases, probe), credential_id);
-    struct release *r = release_new(b, &args->session, args->timeout_ms, n);
+    struct release *r = release_new(b, &args->by, n);
 
     if (!r)
         return NULL;
@@ -292,26 +287,15 @@ static struct release *end_session(struct broker *b, const struct session_leases
     return r;
 }
 
-static struct release *refuse_session(struct broker *b, const struct release_args *args)
-{
-    struct release *r = release_new(b, &args->session, args->timeout_ms, 0);
-
-    if (r)
-        refuse_release(r, FAULT_DRAINING, "the gateway is stopping");
-    return r;
-}
-
 struct op *broker_release(struct broker *b, const struct release_args *args, release_done *done, void *arg)
 {
-    struct session_leases *probe = session_leases_probe(&args->session);
-    struct release *r = !probe ? NULL : b->draining ? refuse_session(b, args) : end_session(b, probe, args);
+    struct session_leases *probe = session_leases_probe(&args->by.session);
+    struct release *r = NULL;
 
+    if (probe)
+        r = b->draining ? release_new(b, &args->by, 0) : end_session(b, probe, args);
     free(probe);
-    if (!r)
-        return NULL;
-    r->done = done;
-    r->arg = arg;
-    return begin_waiting(r);
+    return r ? begin_waiting(r, done, arg) : NULL;
 }
 
 /* ---- an operator ends one lease ---- */
@@ -341,20 +325,19 @@ struct op *broker_release_lease(struct broker *b, const char *lease_id, uint64_t
 
     if (lease && lease->state == LEASE_OPEN && lease_is_held(lease) && vault_request_expire(lease->request))
         lease = lease_by_id(b->leases, lease_id);
-    struct session session = {.id = lease ? session_leases_session(lease->session_leases) : "",
-                              .username = lease ? session_leases_user(lease->session_leases) : "",
-                              .domain = lease ? session_leases_domain(lease->session_leases) : NULL};
-    struct release *r = release_new(b, &session, timeout_ms, 1);
+    struct asked_by by = {
+        .session = {.id = lease ? session_leases_session(lease->session_leases) : "",
+                    .username = lease ? session_leases_user(lease->session_leases) : "",
+                    .domain = lease ? session_leases_domain(lease->session_leases) : NULL},
+        .timeout_ms = timeout_ms,
+    };
+    struct release *r = release_new(b, &by, 1);
 
     if (!r)
         return NULL;
-    r->done = done;
-    r->arg = arg;
-    if (b->draining)
-        refuse_release(r, FAULT_DRAINING, "the gateway is stopping");
-    else if (!lease)
+    if (!lease)
         refuse_release(r, FAULT_NOT_FOUND, "no lease has this id");
-    else
+    else if (!b->draining)
         end_one(r, lease);
-    return begin_waiting(r);
+    return begin_waiting(r, done, arg);
 }

@@ -44,7 +44,7 @@ static void on_recorded(struct audit_wait *w, int err)
     finish_op(&CONTAINER_OF(w, struct session_started, recorded)->op);
 }
 
-static const struct op_class session_started_class = {"session_started", session_started_leave, finish_op,
+static const struct op_class session_started_class = {session_started_leave, finish_op,
                                                       session_started_leave};
 
 /* The history URL is recorded in part: the whole of it may open the recording. */
@@ -53,7 +53,7 @@ static int write_record(struct audit *audit, const struct started_args *args, st
     struct audit_note note;
 
     audit_note(&note, audit, "session_started");
-    audit_session(&note, &args->session);
+    audit_session(&note, &args->by.session);
     audit_url(&note, "history_url", args->history_url);
     audit_number(&note, "history_url_expiry_seconds", args->expiry_s);
     return audit_write_await(&note, wait);
@@ -70,7 +70,7 @@ struct op *broker_session_started(struct broker *b, const struct started_args *a
     bool waits = write_record(b->audit, args, &started->recorded) == AUDIT_WAIT;
 
     if (op_begin(&started->op, &session_started_class, b,
-                 waits ? args->timeout_ms : 0)) { /* without a wait: in the next iteration */
+                 waits ? args->by.timeout_ms : 0)) { /* without a wait: in the next iteration */
         audit_unwait(b->audit, &started->recorded);
         free(started);
         return NULL;

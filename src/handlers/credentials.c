@@ -59,7 +59,7 @@ static void on_found(void *arg, const struct find_answer *answer)
 
 void find_start(struct request_context *ctx, const union route_args *args)
 {
-    ctx_wait(ctx, broker_find(ctx->gateway->broker, &args->find, on_found, ctx));
+    ctx_wait(ctx, broker_find(ctx->gateway->broker, &args->by, on_found, ctx));
 }
 
 bool checkout_read(const cJSON *body, union route_args *args, struct fault *f)

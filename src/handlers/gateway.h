@@ -72,7 +72,6 @@ struct gateway {
  */
 union route_args {
     struct asked_by by;
-    struct find_args find;
     struct checkout_args checkout;
     struct release_args release;
     struct endpoints_args endpoints;

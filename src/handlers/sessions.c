@@ -40,7 +40,7 @@ static void on_written(void *ctx)
 /* The history URL is not logged: it may give access to the recording. */
 void session_started_start(struct request_context *ctx, const union route_args *args)
 {
-    const struct session *s = &args->started.session;
+    const struct session *s = &args->by.session;
 
     log_info("session_started", "request_id=%s session=%s user=%s domain=%s client=%s", ctx->request_id,
              s->id, s->username, s->domain, ctx->client->conf->name);

@@ -176,8 +176,8 @@ struct session world_person(const char *user, const char *session_id)
 
 struct checkout_args world_asks(const struct world *w, const char *user, const char *session_id)
 {
-    return (struct checkout_args){
-        .session = world_person(user, session_id), .credential_id = w->credential, .timeout_ms = 15000};
+    return (struct checkout_args){.by = {world_person(user, session_id), 15000},
+                                  .credential_id = w->credential};
 }
 
 static void keep(char *to, size_t size, const struct secret *s)
@@ -268,8 +268,7 @@ static void on_release(void *arg, const struct release_answer *a)
 void world_release(struct world *w, const char *user, const char *session_id, const char *credential,
                    struct released *r)
 {
-    struct release_args args = {
-        .session = world_person(user, session_id), .credential_id = credential, .timeout_ms = 15000};
+    struct release_args args = {.by = {world_person(user, session_id), 15000}, .credential_id = credential};
 
     memset(r, 0, sizeof *r);
     r->op = broker_release(w->broker, &args, on_release, r);

@@ -119,7 +119,7 @@ static struct op *keep(const char *what, const struct session *s, uint64_t timeo
     return b->no_memory ? NULL : some_op;
 }
 
-struct op *broker_find(struct broker *b, const struct find_args *a, find_done *done, void *arg)
+struct op *broker_find(struct broker *b, const struct asked_by *a, find_done *done, void *arg)
 {
     (void)b;
     fake_broker.found = done;
@@ -134,14 +134,14 @@ struct op *broker_checkout(struct broker *b, const struct checkout_args *a, chec
     snprintf(more, sizeof(more), "%s|%" PRId64 "|%s|%" PRId64 "|%s|%d", a->credential_id, a->duration_minutes,
              a->reason ? a->reason : "-", a->ticket_system_id, a->ticket_number ? a->ticket_number : "-",
              a->prefer_ssh_key);
-    return keep("checkout", &a->session, a->timeout_ms, arg, more);
+    return keep("checkout", &a->by.session, a->by.timeout_ms, arg, more);
 }
 
 struct op *broker_release(struct broker *b, const struct release_args *a, release_done *done, void *arg)
 {
     (void)b;
     fake_broker.released = done;
-    return keep("release", &a->session, a->timeout_ms, arg, a->credential_id ? a->credential_id : "-");
+    return keep("release", &a->by.session, a->by.timeout_ms, arg, a->credential_id ? a->credential_id : "-");
 }
 
 struct op *broker_session_started(struct broker *b, const struct started_args *a, session_started_done *done,
@@ -149,7 +149,7 @@ struct op *broker_session_started(struct broker *b, const struct started_args *a
 {
     (void)b;
     fake_broker.told = done;
-    return keep("started", &a->session, a->timeout_ms, arg, a->history_url ? a->history_url : "-");
+    return keep("started", &a->by.session, a->by.timeout_ms, arg, a->history_url ? a->history_url : "-");
 }
 
 struct op *broker_endpoints(struct broker *b, const struct endpoints_args *a, endpoints_done *done, void *arg)
@@ -158,7 +158,7 @@ struct op *broker_endpoints(struct broker *b, const struct endpoints_args *a, en
     (void)b;
     fake_broker.endpoints = done;
     snprintf(more, sizeof(more), "%d%d|%s|%" PRId64, a->rdp, a->shell, a->query, a->recent);
-    return keep("endpoints", &a->session, a->timeout_ms, arg, more);
+    return keep("endpoints", &a->by.session, a->by.timeout_ms, arg, more);
 }
 
 static const char *or_none(const char *text)

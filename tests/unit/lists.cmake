@@ -5,7 +5,7 @@ foreach(name lists list_memory)
   jg_test(test_${name} SOURCES test_${name}.c lists_world.c fake_clock.c fake_vault.c
     DEPENDS jg_lists jg_backends jg_conf jg_base)
 endforeach()
-jg_test(test_find_rows SOURCES test_find_rows.c DEPENDS jg_lists jg_backends jg_conf jg_base)
+jg_test(test_find_rows SOURCES test_find_rows.c DEPENDS jg_broker jg_lists jg_backends jg_conf jg_base)
 foreach(name find endpoints)
   jg_test(test_${name} SOURCES test_${name}.c find_desk.c plain_rank.c fake_clock.c fake_vault.c
     DEPENDS jg_broker jg_lists jg_backends jg_conf jg_base)

@@ -118,9 +118,8 @@ static void on_released(void *arg, const struct release_answer *answer)
 static void release(struct game *g)
 {
     unsigned session = roll(g, SESSIONS);
-    struct release_args args = {.session = world_person(user_of(session), session_of(session)),
-                                .credential_id = roll(g, 2) ? g->w.credential : NULL,
-                                .timeout_ms = 15000};
+    struct release_args args = {.by = {world_person(user_of(session), session_of(session)), 15000},
+                                .credential_id = roll(g, 2) ? g->w.credential : NULL};
 
     assert_non_null(broker_release(g->w.broker, &args, on_released, NULL));
 }

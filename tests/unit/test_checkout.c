@@ -244,7 +244,7 @@ TEST(test_a_candidate_has_its_own_lists_alone)
     world_checked_out(&w, "alice", "s1", &c); /* the local one */
     assert_string_equal(w.vault.requests[0].user, "alice");
     args = world_asks(&w, "alice", "s2");
-    args.session.domain = "CORP";
+    args.by.session.domain = "CORP";
     world_checkout_with(&w, &args, &c);
     world_settle(&w);
     assert_int_equal(c.code, FAULT_CREDENTIAL_NOT_FOUND);
@@ -270,7 +270,7 @@ TEST(test_an_unwritable_name_ends_the_walk)
     world_two_candidates(&w);
     world_start(&w);
     args = world_asks(&w, "alice", "s1");
-    args.session.domain = "CORP;";
+    args.by.session.domain = "CORP;";
     world_checkout_with(&w, &args, &c);
     world_settle(&w);
     assert_int_equal(c.code, FAULT_VAULT_REFUSED_USER);

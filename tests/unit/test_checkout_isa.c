@@ -233,15 +233,15 @@ TEST(test_key_alone_is_learned)
     w.vault.accounts[0].key = "KEY";
     world_start(&w);
     credential_ref_make("main", &w.vault.accounts[0].row, &ref);
-    assert_false(account_lists_known_key(w.broker->lists, &w.vault.vault, &ref));
+    assert_false(account_facts_key_alone(account_lists_facts(w.broker->lists), &w.vault.vault, &ref));
     world_checked_out(&w, "alice", "s1", &c);
-    assert_true(account_lists_known_key(w.broker->lists, &w.vault.vault, &ref));
+    assert_true(account_facts_key_alone(account_lists_facts(w.broker->lists), &w.vault.vault, &ref));
     ref.kind = KIND_ALIAS;
-    assert_false(account_lists_known_key(w.broker->lists, &w.vault.vault, &ref));
+    assert_false(account_facts_key_alone(account_lists_facts(w.broker->lists), &w.vault.vault, &ref));
     ref.kind = KIND_LOCAL;
     w.vault.accounts[0].password = "now";
     world_checked_out(&w, "alice", "s2", &c);
-    assert_false(account_lists_known_key(w.broker->lists, &w.vault.vault, &ref));
+    assert_false(account_facts_key_alone(account_lists_facts(w.broker->lists), &w.vault.vault, &ref));
     world_end(&w);
 }
 
@@ -261,7 +261,7 @@ TEST(test_preferred_key_teaches_nothing)
     world_settle(&w);
     assert_true(c.ssh_key);
     credential_ref_make("main", &w.vault.accounts[0].row, &ref);
-    assert_false(account_lists_known_key(w.broker->lists, &w.vault.vault, &ref));
+    assert_false(account_facts_key_alone(account_lists_facts(w.broker->lists), &w.vault.vault, &ref));
     world_end(&w);
 }
 

@@ -53,8 +53,8 @@ static struct op *begin(struct desk *desk, struct client *client, struct endpoin
 {
     struct op *op;
 
-    args.session = (struct session){.username = "bob"};
-    args.timeout_ms = 5000;
+    args.by.session = (struct session){.username = "bob"};
+    args.by.timeout_ms = 5000;
     memset(client, 0, sizeof(*client));
     op = broker_endpoints(&desk->broker, &args, on_found, client);
     assert_non_null(op);
@@ -303,18 +303,15 @@ static void random_round(unsigned seed)
     static const char *const queries[] = {"", "web", "we 0", "z", "nope"};
     struct conf_vault conf = {.name = "main"};
     struct vault vault = {.conf = &conf};
-    struct vault_fanout *fanout = calloc(1, sizeof(*fanout) + sizeof(fanout->vault[0]));
     struct fanout_query asks[2] = {0};
+    struct fanout_vault target = {.vault = &vault, .state = FANOUT_ANSWERED, .queries = asks, .n = 2};
+    struct vault_fanout fanout = {.vault = &target, .n = 1};
     bool there[5] = {0}, seen[5][4] = {0};
     size_t systems = 0;
     struct endpoint_filter wish = {.rdp = true, .limit = 100};
     struct endpoint_rows rows;
 
-    assert_non_null(fanout);
     srand(seed);
-    fanout->n = 1;
-    fanout->vault[0] =
-        (struct fanout_vault){.vault = &vault, .state = FANOUT_ANSWERED, .queries = asks, .n = 2};
     wish.query = queries[rand() % 5];
     for (size_t k = 0; k < 2; k++) {
         asks[k].wait.accounts = account_list_new();
@@ -334,7 +331,7 @@ static void random_round(unsigned seed)
     }
     for (size_t i = 0; i < 5; i++)
         systems += there[i];
-    assert_int_equal(endpoint_rows_make(fanout, &wish, &rows), 0);
+    assert_int_equal(endpoint_rows_make(&fanout, &wish, &rows), 0);
     assert_int_equal(rows.n, systems);
     for (size_t i = 0; i < rows.n; i++) {
         size_t system = 0, accounts = 0;
@@ -352,7 +349,6 @@ static void random_round(unsigned seed)
     endpoint_rows_free(&rows);
     for (size_t k = 0; k < 2; k++)
         account_list_unref(asks[k].wait.accounts);
-    free(fanout);
 }
 
 TEST(agrees_with_counting)

@@ -41,7 +41,7 @@ static void on_found(void *arg, const struct find_answer *answer)
 
 static struct op *begin(struct desk *desk, struct client *client, const struct session *session)
 {
-    struct find_args args = {.session = *session, .timeout_ms = 5000};
+    struct asked_by args = {.session = *session, .timeout_ms = 5000};
     struct op *op;
 
     memset(client, 0, sizeof(*client));

@@ -8,8 +8,8 @@
 
 #include "broker/find/endpoint_rows.h"
 #include "broker/find/find_rows.h"
+#include "broker/lists/account_facts.h"
 #include "broker/lists/account_list_cache.h"
-#include "broker/lists/policy_cache.h"
 #include "find_desk.h"
 
 #include <stdlib.h>
@@ -84,11 +84,10 @@ static void on_searched(void *arg, const struct endpoints_answer *answer)
 
 static struct op *begin(struct desk *desk, struct client *client, bool find)
 {
-    struct find_args find_args = {.session = session, .timeout_ms = 5000};
-    struct endpoints_args endpoints_args = {
-        .session = session, .rdp = true, .query = "w", .timeout_ms = 5000};
+    struct asked_by by = {.session = session, .timeout_ms = 5000};
+    struct endpoints_args endpoints_args = {.by = by, .rdp = true, .query = "w"};
 
-    return find ? broker_find(&desk->broker, &find_args, on_found, client)
+    return find ? broker_find(&desk->broker, &by, on_found, client)
                 : broker_endpoints(&desk->broker, &endpoints_args, on_searched, client);
 }
 
@@ -135,31 +134,27 @@ TEST(rows_are_made_or_not)
 {
     struct conf_vault conf = {.name = "main"};
     struct vault vault = {.conf = &conf};
-    struct vault_fanout *fanout = calloc(1, sizeof(*fanout) + sizeof(fanout->vault[0]));
     struct fanout_query asks[1] = {0};
+    struct fanout_vault target = {.vault = &vault, .state = FANOUT_ANSWERED, .queries = asks, .n = 1};
+    struct vault_fanout fanout = {.vault = &target, .n = 1};
     struct endpoint_filter wish = {.rdp = true, .query = "", .limit = 9};
 
-    assert_non_null(fanout);
     asks[0].wait.accounts = one_row();
-    fanout->n = 1;
-    fanout->vault[0] =
-        (struct fanout_vault){.vault = &vault, .state = FANOUT_ANSWERED, .queries = asks, .n = 1};
     for (long at = 0; at < 14; at++) {
         struct find_rows rows;
         struct endpoint_rows endpoints;
         int err;
         fails_at = at;
-        err = find_rows_make(fanout, &session, NULL, &rows);
+        err = find_rows_make(&fanout, &session, NULL, &rows);
         assert_int_equal(err != 0, fails_at < 0);
         find_rows_free(&rows);
         fails_at = at;
-        err = endpoint_rows_make(fanout, &wish, &endpoints);
+        err = endpoint_rows_make(&fanout, &wish, &endpoints);
         assert_int_equal(err != 0, fails_at < 0);
         endpoint_rows_free(&endpoints);
         fails_at = -1;
     }
     account_list_unref(asks[0].wait.accounts);
-    free(fanout);
 }
 
 /* What could not be kept is simply not there. */
@@ -176,27 +171,28 @@ TEST(memories_keep_or_not)
         struct account_list_cache_opts opts = {
             .clock = &clock.clock, .fresh_ms = 10, .keep_ms = 10, .max_entries = 9, .max_rows = 9};
         struct account_list_cache *lists = account_list_cache_new(&opts);
-        struct policy_cache *policies = policy_cache_new(&clock.clock, 10, 9);
+        struct account_facts facts;
         struct list_key *key = list_key_new(&vault, "bob", &query),
                         *again = list_key_new(&vault, "bob", &query);
         struct account_list *rows = one_row();
         struct vault_policy got;
         uint64_t age;
-        assert_true(lists && policies && key && again);
+        assert_true(lists && key && again);
+        account_facts_init(&facts, &clock.clock, 10, 9);
         fails_at = at;
         account_list_cache_put(lists, key, rows);
         assert_int_equal(fails_at < 0, account_list_cache_get(lists, again, &age) == NULL);
         fails_at = at;
-        policy_cache_put(policies, &vault, "bob", &ref, &policy);
+        account_facts_learn_policy(&facts, &vault, "bob", &ref, &policy);
         if (fails_at < 0)
-            assert_false(policy_cache_get(policies, &vault, "bob", &ref, &got));
+            assert_int_equal(account_facts_policy(&facts, &vault, "bob", &ref, &got), POLICY_NOT_ASKED);
         fails_at = -1;
         account_list_cache_put(lists, again, rows);
-        policy_cache_put(policies, &vault, "bob", &ref, &policy);
-        assert_true(policy_cache_get(policies, &vault, "bob", &ref, &got));
+        account_facts_learn_policy(&facts, &vault, "bob", &ref, &policy);
+        assert_int_equal(account_facts_policy(&facts, &vault, "bob", &ref, &got), POLICY_KNOWN);
         account_list_unref(rows);
         account_list_cache_free(lists);
-        policy_cache_free(policies);
+        account_facts_clear(&facts);
     }
 }
 

@@ -43,9 +43,11 @@ static struct account random_row(void)
 
 static struct vault_fanout *random_survey(struct vault *vaults)
 {
-    struct vault_fanout *fanout = calloc(1, sizeof(*fanout) + VAULTS * sizeof(fanout->vault[0]));
+    struct vault_fanout *fanout = calloc(1, sizeof(*fanout));
 
     assert_non_null(fanout);
+    fanout->vault = calloc(VAULTS, sizeof(*fanout->vault));
+    assert_non_null(fanout->vault);
     fanout->n = VAULTS;
     for (size_t v = 0; v < VAULTS; v++) {
         struct fanout_vault *sv = &fanout->vault[v];
@@ -74,6 +76,7 @@ static void free_survey(struct vault_fanout *fanout)
             account_list_unref(fanout->vault[v].queries[k].wait.accounts);
         free(fanout->vault[v].queries);
     }
+    free(fanout->vault);
     free(fanout);
 }
 

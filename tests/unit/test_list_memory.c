@@ -125,21 +125,28 @@ TEST(remembers_policies)
     struct world w;
 
     start(&w, (struct account_lists_opts){.known_ms = KNOWN, .max_known = 3});
-    assert_false(account_lists_known_policy(w.lists, &w.vault.vault, "bob", &root, &got));
-    account_lists_learn_policy(w.lists, &w.vault.vault, "bob", &root, &policy);
-    assert_true(account_lists_known_policy(w.lists, &w.vault.vault, "bob", &root, &got));
+    assert_int_equal(account_facts_policy(account_lists_facts(w.lists), &w.vault.vault, "bob", &root, &got),
+                     POLICY_NOT_ASKED);
+    account_facts_learn_policy(account_lists_facts(w.lists), &w.vault.vault, "bob", &root, &policy);
+    assert_int_equal(account_facts_policy(account_lists_facts(w.lists), &w.vault.vault, "bob", &root, &got),
+                     POLICY_KNOWN);
     assert_true(got.ticket && got.available && !got.reason && !got.approval);
-    assert_false(account_lists_known_policy(w.lists, &w.vault.vault, "bo", &root, &got));
+    assert_int_equal(account_facts_policy(account_lists_facts(w.lists), &w.vault.vault, "bo", &root, &got),
+                     POLICY_NOT_ASKED);
     for (ref.account_id = 100; ref.account_id < 103; ref.account_id++)
-        account_lists_learn_policy(w.lists, &w.vault.vault, "bob", &ref, &policy);
-    assert_false(account_lists_known_policy(w.lists, &w.vault.vault, "bob", &root, &got));
+        account_facts_learn_policy(account_lists_facts(w.lists), &w.vault.vault, "bob", &ref, &policy);
+    assert_int_equal(account_facts_policy(account_lists_facts(w.lists), &w.vault.vault, "bob", &root, &got),
+                     POLICY_NOT_ASKED);
     ref.account_id = 102;
     fake_clock_run(&w.clock, w.timers, KNOWN - 1);
-    assert_true(account_lists_known_policy(w.lists, &w.vault.vault, "bob", &ref, &got));
+    assert_int_equal(account_facts_policy(account_lists_facts(w.lists), &w.vault.vault, "bob", &ref, &got),
+                     POLICY_KNOWN);
     fake_clock_run(&w.clock, w.timers, 1);
-    assert_false(account_lists_known_policy(w.lists, &w.vault.vault, "bob", &ref, &got));
-    account_lists_learn_policy(w.lists, &w.vault.vault, "bob", &ref, &policy);
-    assert_true(account_lists_known_policy(w.lists, &w.vault.vault, "bob", &ref, &got));
+    assert_int_equal(account_facts_policy(account_lists_facts(w.lists), &w.vault.vault, "bob", &ref, &got),
+                     POLICY_NOT_ASKED);
+    account_facts_learn_policy(account_lists_facts(w.lists), &w.vault.vault, "bob", &ref, &policy);
+    assert_int_equal(account_facts_policy(account_lists_facts(w.lists), &w.vault.vault, "bob", &ref, &got),
+                     POLICY_KNOWN);
     stop(&w);
 }
 

@@ -88,8 +88,10 @@ TEST(every_spelling_of_a_user_shares)
     assert_int_equal(c[2].wait.source, LIST_FROM_CACHE);
     assert_non_null(account_lists_known(w.lists, &w.vault.vault, "CORP\\BOB", &ref, &hold));
     account_list_unref(hold);
-    account_lists_learn_policy(w.lists, &w.vault.vault, "CORP\\bob", &ref, &policy);
-    assert_true(account_lists_known_policy(w.lists, &w.vault.vault, "corp\\Bob", &ref, &known));
+    account_facts_learn_policy(account_lists_facts(w.lists), &w.vault.vault, "CORP\\bob", &ref, &policy);
+    assert_int_equal(
+        account_facts_policy(account_lists_facts(w.lists), &w.vault.vault, "corp\\Bob", &ref, &known),
+        POLICY_KNOWN);
     assert_true(known.ticket);
 
     assert_int_equal(ask_as(&w, &c[3],
@@ -106,7 +108,8 @@ TEST(every_spelling_of_a_user_shares)
     assert_int_equal(w.vault.count[FAKE_LIST], 3);
     run(&w);
     assert_null(account_lists_known(w.lists, &w.vault.vault, "bob", &ref, &hold));
-    assert_false(account_lists_known_policy(w.lists, &w.vault.vault, "bob", &ref, &known));
+    assert_int_equal(account_facts_policy(account_lists_facts(w.lists), &w.vault.vault, "bob", &ref, &known),
+                     POLICY_NOT_ASKED);
     stop(&w);
 }
 

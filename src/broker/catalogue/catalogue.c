@@ -6,7 +6,7 @@
  * the number of its accounts and its system entry from the index, or one with its name alone. Applications,
  * databases and cloud accounts are no endpoints for RDP or a shell and do not count. Rows are sorted by name.
  *
- * Searching walks all rows once. The signature excludes nearly all rows that cannot fit before their text is
+ * The search reads all rows once. The signature excludes nearly all rows that cannot fit before their text is
  * read: without it a search by a host's name takes 30 times the instructions (docs/benchmarks.md). Since the
  * rows are in order, so are the hits of each rank: the search keeps the first limit + 1 hits of each rank and
  * puts the ranks one after the other. So it needs no sort, and its memory is bounded by the limit and not by

@@ -7,10 +7,10 @@
  *      |  '---------------------------------'
  *      '------a list failed: the others are cancelled, the old catalogue is kept while it may serve
  *
- * An entry lives while it has a catalogue or a reading; only a reading has waiters. A waiter that leaves does
- * not end the reading: the next search of that user needs it, and a list of thousands of rows may take longer
- * than one search has. A reading is over before its first done() is called, so that a get() inside a done()
- * finds the new catalogue.
+ * An entry exists while it has a catalogue or a reading; only a reading has waiters. A waiter that leaves
+ * does not end the reading: the next search of that user needs it, and a list of thousands of rows may take
+ * longer than one search has. A reading is over before its first done() is called, so that a get() inside a
+ * done() finds the new catalogue.
  *
  * After a failed renewal the next is tried after a pause that doubles up to catalogue_cache, so that a search
  * per second does not become a failing call per second. A search without a catalogue to answer from always
@@ -21,6 +21,7 @@
  */
 #include "broker/catalogue/catalogue_cache.h"
 
+#include "base/backoff.h"
 #include "base/container_of.h"
 #include "base/log.h"
 #include "base/uthash_nofail.h"
@@ -34,11 +35,11 @@
 #include <sys/queue.h>
 #include <utlist.h>
 
-#define DEFAULT_ROWS  1000000
-#define DEFAULT_USERS 16384
-#define PAUSE_MS      1000
-#define LONGEST_MS    600000
-#define NLISTS        2
+#define DEFAULT_ROWS 1000000
+#define MAX_USERS    16384
+#define PAUSE_MS     1000
+#define LONGEST_MS   600000
+#define NLISTS       2
 
 static const struct account_query questions[NLISTS] = {{.kind = KIND_LOCAL}, {.kind = KIND_DOMAIN_LINKED}};
 
@@ -47,7 +48,6 @@ struct entry;
 struct list_call {
     struct vault_call call; /* first */
     struct entry *of;
-    bool busy;
 };
 
 struct entry {
@@ -63,7 +63,7 @@ struct entry {
     unsigned open; /* lists under way, and one for the directory */
     struct list_call list[NLISTS];
     struct directory_wait directory;
-    struct catalogue_wait *waiters;
+    struct list_wait *waiters;
     TAILQ_ENTRY(entry) link;
 };
 
@@ -74,24 +74,11 @@ struct catalogue_cache {
     struct entry *entries;
     TAILQ_HEAD(, entry) used;
     size_t rows;
-    struct catalogue_wait *hits; /* they wait for the next run of the timers */
-    struct catalogue_cache_stats stats;
+    uint64_t random;        /* of backoff_ms() */
+    struct list_wait *hits; /* they wait for the next run of the timers */
 };
 
 /* ---- entries ---- */
-
-static void entry_free(struct entry *entry)
-{
-    struct catalogue_cache *cache = entry->of;
-
-    HASH_DEL(cache->entries, entry);
-    TAILQ_REMOVE(&cache->used, entry, link);
-    if (entry->catalogue)
-        cache->rows -= entry->catalogue->n;
-    catalogue_unref(entry->catalogue);
-    free(entry->key);
-    free(entry);
-}
 
 static void drop_catalogue(struct entry *entry)
 {
@@ -102,12 +89,13 @@ static void drop_catalogue(struct entry *entry)
     entry->catalogue = NULL;
 }
 
-static struct entry *entry_find(struct catalogue_cache *cache, const struct list_key *key)
+static void entry_free(struct entry *entry)
 {
-    struct entry *entry;
-
-    HASH_FIND(hh, cache->entries, key->bytes, key->len, entry);
-    return entry;
+    drop_catalogue(entry);
+    HASH_DEL(entry->of->entries, entry);
+    TAILQ_REMOVE(&entry->of->used, entry, link);
+    free(entry->key);
+    free(entry);
 }
 
 /* Owns the key from now on, even on failure. */
@@ -115,21 +103,35 @@ static struct entry *entry_new(struct catalogue_cache *cache, struct vault *vaul
 {
     struct entry *entry = calloc(1, sizeof(*entry));
 
-    if (!entry) {
+    if (entry)
+        HASH_ADD_KEYPTR(hh, cache->entries, key->bytes, key->len, entry);
+    if (!entry || !entry->hh.tbl) {
         free(key);
+        free(entry);
         return NULL;
     }
     entry->of = cache;
     entry->vault = vault;
     entry->key = key;
-    HASH_ADD_KEYPTR(hh, cache->entries, key->bytes, key->len, entry);
-    if (!entry->hh.tbl) {
-        free(key);
-        free(entry);
-        return NULL;
-    }
     for (size_t i = 0; i < NLISTS; i++)
         entry->list[i].of = entry;
+    TAILQ_INSERT_TAIL(&cache->used, entry, link);
+    return entry;
+}
+
+/* The last in the order of searches from now on; NULL = out of memory. */
+static struct entry *entry_get(struct catalogue_cache *cache, struct vault *vault, const char *user)
+{
+    struct list_key *key = list_key_owner(vault, user);
+    struct entry *entry;
+
+    if (!key)
+        return NULL;
+    HASH_FIND(hh, cache->entries, key->bytes, key->len, entry);
+    if (!entry)
+        return entry_new(cache, vault, key);
+    free(key);
+    TAILQ_REMOVE(&cache->used, entry, link);
     TAILQ_INSERT_TAIL(&cache->used, entry, link);
     return entry;
 }
@@ -138,8 +140,7 @@ static void make_room(struct catalogue_cache *cache, const struct entry *keep)
 {
     struct entry *entry = TAILQ_FIRST(&cache->used), *next;
 
-    for (;
-         entry && (cache->rows > cache->opts.max_rows || HASH_COUNT(cache->entries) > cache->opts.max_users);
+    for (; entry && (cache->rows > cache->opts.max_rows || HASH_COUNT(cache->entries) > MAX_USERS);
          entry = next) {
         next = TAILQ_NEXT(entry, link);
         if (entry != keep && !entry->reading)
@@ -147,58 +148,23 @@ static void make_room(struct catalogue_cache *cache, const struct entry *keep)
     }
 }
 
-/* ---- waiting ---- */
-
-static void begin_wait(struct catalogue_wait *wait)
-{
-    wait->result = VAULT_OK;
-    wait->fault = (struct fault){0};
-    wait->catalogue = NULL;
-    wait->age_ms = 0;
-    wait->waited = false;
-    wait->queue = NULL;
-    wait->soon = (struct deadline){0};
-}
-
-static void enqueue(struct catalogue_wait **queue, struct catalogue_wait *wait)
-{
-    wait->queue = queue;
-    DL_APPEND(*queue, wait);
-}
-
-static void dequeue(struct catalogue_wait *wait)
-{
-    DL_DELETE(*wait->queue, wait);
-    wait->queue = NULL;
-}
-
-static void on_soon(struct deadline *deadline)
-{
-    struct catalogue_wait *wait = CONTAINER_OF(deadline, struct catalogue_wait, soon);
-
-    dequeue(wait);
-    wait->done(wait);
-}
-
-static int answer_now(struct entry *entry, struct catalogue_wait *wait)
+static int answer_now(struct entry *entry, struct list_wait *wait)
 {
     struct catalogue_cache *cache = entry->of;
-    int err = timer_start(cache->opts.timers, &wait->soon, 0, on_soon);
+    int err = list_wait_hit(wait, cache->opts.timers, &cache->hits);
 
     if (err)
         return err;
     wait->catalogue = catalogue_ref(entry->catalogue);
     wait->age_ms = clock_now(cache->clock) - entry->read_ms;
-    enqueue(&cache->hits, wait);
     return 0;
 }
 
-void catalogue_cache_leave(struct catalogue_cache *cache, struct catalogue_wait *wait)
+void catalogue_cache_leave(struct catalogue_cache *cache, struct list_wait *wait)
 {
     if (!wait->queue)
         return;
-    dequeue(wait);
-    timer_stop(cache->opts.timers, &wait->soon);
+    list_wait_dequeue(wait, cache->opts.timers);
     catalogue_unref(wait->catalogue);
     wait->catalogue = NULL;
 }
@@ -208,9 +174,7 @@ void catalogue_cache_leave(struct catalogue_cache *cache, struct catalogue_wait 
 static void stop_reading(struct entry *entry)
 {
     for (size_t i = 0; i < NLISTS; i++) {
-        if (entry->list[i].busy)
-            entry->vault->ops->cancel(entry->vault, &entry->list[i].call);
-        entry->list[i].busy = false;
+        entry->vault->ops->cancel(entry->vault, &entry->list[i].call);
         vault_call_free(&entry->list[i].call);
     }
     directory_leave(&entry->directory);
@@ -221,20 +185,20 @@ static void stop_reading(struct entry *entry)
 /* Gives all waiters the outcome of the reading: `fault`, or the entry's catalogue. May free the entry. */
 static void answer_waiters(struct entry *entry, enum vault_result result, const struct fault *fault)
 {
-    struct catalogue_wait *waiters = NULL, *wait;
+    struct list_wait *waiters = NULL, *wait;
     struct catalogue_cache *cache = entry->of;
     struct catalogue *catalogue = result == VAULT_OK ? catalogue_ref(entry->catalogue) : NULL;
 
     while ((wait = entry->waiters)) {
-        dequeue(wait);
-        enqueue(&waiters, wait); /* a queue in which they can still leave */
+        list_wait_dequeue(wait, cache->opts.timers);
+        list_wait_enqueue(wait, &waiters); /* a queue in which they can still leave */
     }
     if (!entry->catalogue)
         entry_free(entry);
     else
         make_room(cache, entry);
     while ((wait = waiters)) {
-        dequeue(wait);
+        list_wait_dequeue(wait, cache->opts.timers);
         wait->result = result;
         if (fault)
             wait->fault = *fault;
@@ -247,12 +211,10 @@ static void answer_waiters(struct entry *entry, enum vault_result result, const 
 static void fail_reading(struct entry *entry, enum vault_result result, const struct fault *why)
 {
     struct catalogue_cache *cache = entry->of;
-    uint64_t pause = (uint64_t)PAUSE_MS << (entry->failures < 6 ? entry->failures : 6);
-    struct fault fault = *why; /* a copy: the fault lives in a call that is freed now */
+    uint64_t pause = backoff_ms(++entry->failures + 1, &cache->random);
+    struct fault fault = *why; /* a copy: the fault is in a call that is freed now */
 
     stop_reading(entry);
-    cache->stats.failures++;
-    entry->failures++;
     entry->pause_until_ms =
         clock_now(cache->clock) + (pause < cache->opts.fresh_ms ? pause : cache->opts.fresh_ms);
     if (result == VAULT_REFUSED)
@@ -299,7 +261,6 @@ static void on_list(struct vault_call *call)
     struct list_call *list = CONTAINER_OF(call, struct list_call, call);
     struct entry *entry = list->of;
 
-    list->busy = false;
     entry->open--;
     if (call->result != VAULT_OK && call->result != VAULT_ABSENT)
         fail_reading(entry, call->result, &call->fault);
@@ -334,13 +295,11 @@ static int start_reading(struct entry *entry, bool background)
             stop_reading(entry);
             return err;
         }
-        entry->list[i].busy = true;
         entry->open++;
     }
     entry->directory.done = on_directory;
     if (!directory_ready(catalogue_cache_directory(cache, entry->vault), &entry->directory))
         entry->open++;
-    cache->stats.reads++;
     return 0;
 }
 
@@ -357,52 +316,35 @@ static void start_renewal(struct entry *entry)
         entry->pause_until_ms = clock_now(cache->clock) + PAUSE_MS;
 }
 
-static int answer_or_wait(struct entry *entry, struct catalogue_wait *wait)
+static int answer_or_wait(struct entry *entry, struct list_wait *wait)
 {
     struct catalogue_cache *cache = entry->of;
     uint64_t age = clock_now(cache->clock) - entry->read_ms;
     int err = 0;
 
-    if (entry->catalogue && cache->opts.fresh_ms && age < cache->opts.fresh_ms) {
-        cache->stats.hits++;
+    if (entry->catalogue && cache->opts.fresh_ms && age < cache->opts.fresh_ms)
         return answer_now(entry, wait);
-    }
     if (entry->catalogue && cache->opts.fresh_ms && age <= cache->opts.max_age_ms) {
-        cache->stats.stale++;
         start_renewal(entry);
         return answer_now(entry, wait);
     }
     drop_catalogue(entry);
-    if (entry->reading)
-        cache->stats.coalesced++;
-    else
+    if (!entry->reading)
         err = start_reading(entry, false);
-    if (err)
-        return err;
-    wait->waited = true;
-    enqueue(&entry->waiters, wait);
-    return 0;
+    if (!err)
+        list_wait_enqueue(wait, &entry->waiters);
+    return err;
 }
 
 int catalogue_cache_get(struct catalogue_cache *cache, struct vault *vault, const char *user,
-                        struct catalogue_wait *wait)
+                        struct list_wait *wait)
 {
-    struct list_key *key = list_key_owner(vault, user);
-    struct entry *entry;
+    struct entry *entry = entry_get(cache, vault, user);
     int err;
 
-    begin_wait(wait);
-    if (!key)
-        return -ENOMEM;
-    entry = entry_find(cache, key);
-    if (entry)
-        free(key);
-    else
-        entry = entry_new(cache, vault, key);
+    list_wait_begin(wait);
     if (!entry)
         return -ENOMEM;
-    TAILQ_REMOVE(&cache->used, entry, link);
-    TAILQ_INSERT_TAIL(&cache->used, entry, link);
     err = answer_or_wait(entry, wait);
     if (err && !entry->catalogue && !entry->reading)
         entry_free(entry);
@@ -434,8 +376,8 @@ struct catalogue_cache *catalogue_cache_new(const struct catalogue_cache_opts *o
         return NULL;
     cache->opts = *opts;
     cache->opts.max_rows = opts->max_rows ? opts->max_rows : DEFAULT_ROWS;
-    cache->opts.max_users = opts->max_users ? opts->max_users : DEFAULT_USERS;
     cache->clock = timers_clock(opts->timers);
+    cache->random = (uintptr_t)cache;
     TAILQ_INIT(&cache->used);
     cache->directory = calloc(opts->nvaults + 1, sizeof(struct directory *));
     for (size_t i = 0; cache->directory && i < opts->nvaults; i++) {
@@ -478,9 +420,7 @@ void catalogue_cache_free(struct catalogue_cache *cache)
 
 void catalogue_cache_stats(const struct catalogue_cache *cache, struct catalogue_cache_stats *stats)
 {
-    *stats = cache->stats;
-    stats->users = HASH_COUNT(cache->entries);
-    stats->rows = cache->rows;
+    *stats = (struct catalogue_cache_stats){.users = HASH_COUNT(cache->entries), .rows = cache->rows};
 }
 
 void catalogue_cache_reload(struct catalogue_cache *cache, uint64_t fresh_ms, uint64_t max_age_ms)

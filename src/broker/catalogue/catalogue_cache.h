@@ -12,9 +12,8 @@
 #ifndef JG_BROKER_CATALOGUE_CATALOGUE_CACHE_H
 #define JG_BROKER_CATALOGUE_CATALOGUE_CACHE_H
 
-#include "backends/backend.h"
-#include "base/timers.h"
 #include "broker/catalogue/catalogue.h"
+#include "broker/lists/list_wait.h"
 
 struct catalogue_cache;
 
@@ -23,23 +22,7 @@ struct catalogue_cache_opts {
     struct vault *const *vaults; /* outlive it */
     size_t nvaults;
     uint64_t fresh_ms, max_age_ms;
-    size_t max_rows;  /* 0 = a built-in limit */
-    size_t max_users; /* 0 = a built-in limit */
-};
-
-struct catalogue_wait {
-    /* the caller's */
-    void (*done)(struct catalogue_wait *);
-    /* the answer, in done(); `catalogue` is the waiter's own reference: catalogue_unref() */
-    enum vault_result result;
-    struct fault fault;
-    struct catalogue *catalogue;
-    uint64_t age_ms; /* since the reading began; 0 for its waiters */
-    bool waited;     /* for a reading; else the catalogue was in the cache */
-    /* private */
-    struct catalogue_wait **queue; /* the one it is in; NULL = none */
-    struct catalogue_wait *next, *prev;
-    struct deadline soon;
+    size_t max_rows; /* 0 = a built-in limit */
 };
 
 struct catalogue_cache *catalogue_cache_new(const struct catalogue_cache_opts *); /* NULL = out of memory */
@@ -47,10 +30,13 @@ struct catalogue_cache *catalogue_cache_new(const struct catalogue_cache_opts *)
 void catalogue_cache_reload(struct catalogue_cache *, uint64_t fresh_ms, uint64_t max_age_ms);
 void catalogue_cache_free(struct catalogue_cache *); /* waiters are not called; NULL is fine */
 
-/* 0 and done() later exactly once (never before the return), or -errno and never. */
-int catalogue_cache_get(struct catalogue_cache *, struct vault *, const char *user, struct catalogue_wait *);
+/*
+ * 0 and done() later exactly once (never before the return), or -errno and never. The age counts from the
+ * begin of the reading; the source is LIST_FROM_VAULT for all who waited for a reading.
+ */
+int catalogue_cache_get(struct catalogue_cache *, struct vault *, const char *user, struct list_wait *);
 /* done() will not be called; the reading goes on, for the next search. May be called any number of times. */
-void catalogue_cache_leave(struct catalogue_cache *, struct catalogue_wait *);
+void catalogue_cache_leave(struct catalogue_cache *, struct list_wait *);
 
 /* The system index of a vault, and its directory; NULL where there is none. */
 struct system_index *catalogue_cache_index(struct catalogue_cache *, const struct vault *);
@@ -58,7 +44,6 @@ struct directory *catalogue_cache_directory(struct catalogue_cache *, const stru
 
 struct catalogue_cache_stats {
     size_t users, rows;
-    uint64_t hits, stale, reads, coalesced, failures;
 };
 void catalogue_cache_stats(const struct catalogue_cache *, struct catalogue_cache_stats *);
 

@@ -15,6 +15,7 @@
  */
 #include "broker/catalogue/directory.h"
 
+#include "base/backoff.h"
 #include "base/container_of.h"
 #include "base/log.h"
 #include "broker/catalogue/directory_index.h"
@@ -24,13 +25,9 @@
 #include <string.h>
 #include <utlist.h>
 
-#define PAUSE_MIN_MS 1000
-#define PAUSE_MAX_MS 60000
-
 struct part_call {
     struct vault_call call; /* first */
     struct directory *of;
-    bool busy;
 };
 
 struct directory {
@@ -43,6 +40,7 @@ struct directory {
     uint64_t began_ms, read_ms; /* of the reading under way, of the index */
     uint64_t pause_until_ms;
     unsigned failures; /* in a row */
+    uint64_t random;   /* of backoff_ms() */
     struct directory_wait *waiters;
 };
 
@@ -54,30 +52,20 @@ struct directory *directory_new(const struct directory_opts *opts)
         return NULL;
     directory->opts = *opts;
     directory->clock = timers_clock(opts->timers);
+    directory->random = (uintptr_t)directory;
     for (size_t i = 0; i < DIRECTORY_NPARTS; i++)
         directory->part[i].of = directory;
     return directory;
-}
-
-static void cancel_all(struct directory *directory)
-{
-    struct vault *vault = directory->opts.vault;
-
-    for (size_t i = 0; i < DIRECTORY_NPARTS; i++) {
-        struct part_call *part = &directory->part[i];
-        if (part->busy)
-            vault->ops->cancel(vault, &part->call);
-        part->busy = false;
-        vault_call_free(&part->call);
-    }
-    directory->open = 0;
 }
 
 void directory_free(struct directory *directory)
 {
     if (!directory)
         return;
-    cancel_all(directory);
+    for (size_t i = 0; i < DIRECTORY_NPARTS; i++) {
+        directory->opts.vault->ops->cancel(directory->opts.vault, &directory->part[i].call);
+        vault_call_free(&directory->part[i].call);
+    }
     while (directory->waiters)
         directory_leave(directory->waiters);
     system_index_free(directory->index);
@@ -106,13 +94,10 @@ static void end_reading(struct directory *directory)
 
 static void fail_reading(struct directory *directory, const char *detail)
 {
-    uint64_t pause = (uint64_t)PAUSE_MIN_MS << (directory->failures < 6 ? directory->failures : 6);
-
     log_warn("directory_failed", "vault=%s user=%s in_a_row=%u detail=%s", directory->opts.vault->conf->name,
              directory->opts.vault->conf->directory_user, directory->failures + 1, detail);
-    directory->failures++;
     directory->pause_until_ms =
-        clock_now(directory->clock) + (pause < PAUSE_MAX_MS ? pause : (uint64_t)PAUSE_MAX_MS);
+        clock_now(directory->clock) + backoff_ms(++directory->failures + 1, &directory->random);
 }
 
 /* The list of a part that the index can do without; NULL = it could not be read. */
@@ -159,12 +144,12 @@ static void on_part(struct vault_call *call)
 {
     struct part_call *part = CONTAINER_OF(call, struct part_call, call);
 
-    part->busy = false;
     if (--part->of->open == 0)
         finish_reading(part->of);
 }
 
-static void start_part(struct directory *directory, enum directory_part which, bool background)
+/* False = the call could not be started. */
+static bool start_part(struct directory *directory, enum directory_part which, bool background)
 {
     struct vault *vault = directory->opts.vault;
     struct part_call *part = &directory->part[which];
@@ -178,10 +163,10 @@ static void start_part(struct directory *directory, enum directory_part which, b
     if (vault->ops->directory(vault, which, &part->call)) {
         part->call.result = VAULT_FAILED;
         fault_set(&part->call.fault, FAULT_OVERLOADED, "the call could not be started");
-        return;
+        return false;
     }
-    part->busy = true;
     directory->open++;
+    return true;
 }
 
 static void read_all(struct directory *directory, bool background)
@@ -193,12 +178,12 @@ static void read_all(struct directory *directory, bool background)
         fail_reading(directory, "out of memory");
         return;
     }
-    for (int i = 0; i < DIRECTORY_NPARTS; i++)
-        start_part(directory, (enum directory_part)i, background);
-    if (!directory->part[DIRECTORY_SYSTEMS].busy) {
+    if (!start_part(directory, DIRECTORY_SYSTEMS, background)) {
         fail_reading(directory, "the call could not be started");
-        cancel_all(directory);
+        return;
     }
+    (void)start_part(directory, DIRECTORY_PLATFORMS, background);
+    (void)start_part(directory, DIRECTORY_WORKGROUPS, background);
 }
 
 static bool is_on(const struct directory *directory)

@@ -128,7 +128,7 @@ struct system_entry *system_entry_new(const struct system_entry_facts *facts)
     collect(facts, part);
     casefold_parts(&folded, part);
     if (part[HOST].len == part[NAME].len && memcmp(part[HOST].text, part[NAME].text, part[NAME].len) == 0)
-        part[HOST].len = 0; /* the name stands for it */
+        part[HOST].len = 0; /* the same text as the name */
     for (size_t i = 0; i < NPARTS; i++)
         size += part[i].len ? part[i].len + 1 : 0;
     entry = malloc(size + folded.len);

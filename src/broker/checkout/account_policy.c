@@ -7,11 +7,11 @@
  * are asked as the current candidate alone; the next candidate is tried only when the vault itself refuses
  * the candidate's sign-in.
  *
- * The policy is asked only when there would be no reason to give, or when the configuration wants it asked:
- * most check-outs need no such call, and direct access (ISA) knows no policy. A call that fails is no failure
- * of the check-out: the request itself will show; and the failure is remembered as long as an answer, so that
- * a vault without that call is not asked before every check-out. A call that could not be made in time is a
- * failure: the request could not be made in time either.
+ * The policy is asked only where the check-out has no reason to give, or where the configuration says so:
+ * most check-outs need no such call, and direct access (ISA) has no policy. A call that fails does not fail
+ * the check-out, since the request will show what is wanted; the failure is remembered as long as an answer,
+ * so that a vault without that call is not asked before every check-out. A call that could not be made in
+ * time fails the check-out: the request could not be made in time either.
  *
  * In `account`, once it is known what is asked for, the check-out is admitted or refused (vault_admit).
  */
@@ -59,7 +59,8 @@ static enum co_state account_read(struct checkout *co)
 {
     struct list_wait *w = &co->wait;
 
-    co->vault_answered |= w->source != LIST_FROM_CACHE;
+    if (w->source != LIST_FROM_CACHE)
+        co_answered(co);
     if (w->result == VAULT_REFUSED)
         return co_next_user(co, &w->fault);
     if (w->result != VAULT_OK && w->result != VAULT_ABSENT)
@@ -144,16 +145,12 @@ static int policy_enter(struct checkout *co)
 {
     const char *user = usermap_user(&co->users);
 
-    co->policy_known = false;
-    if (co_is_isa(co))
+    co->policy_knowledge = POLICY_NOT_ASKED;
+    if (co_is_isa(co) || (!reason_is_empty(co) && !co->vault->conf->ask_policy))
         return CO_NOW;
-    if (!reason_is_empty(co) && !co->vault->conf->ask_policy)
-        return CO_NOW;
-    if (account_lists_known_policy(co->op.broker->lists, co->vault, user, &co->ref, &co->policy)) {
-        co->policy_known = true;
-        return CO_NOW;
-    }
-    if (account_lists_policy_unanswered(co->op.broker->lists, co->vault, user, &co->ref))
+    co->policy_knowledge = account_facts_policy(account_lists_facts(co->op.broker->lists), co->vault, user,
+                                                &co->ref, &co->policy);
+    if (co->policy_knowledge != POLICY_NOT_ASKED)
         return CO_NOW;
     co_call_in_time(co, user);
     co->call.result = VAULT_FAILED;
@@ -170,16 +167,19 @@ static enum co_state policy_resume(struct checkout *co, int err)
         return co_next_user(co, &co->call.fault);
     if (asked && co->call.result == VAULT_OK) {
         co->policy = co->call.policy;
-        co->policy_known = true;
+        co->policy_knowledge = POLICY_KNOWN;
     }
-    if (asked &&
-        (co->policy_known || op_time_left(&co->op) > 0)) /* not if the caller's deadline cut it short */
-        account_lists_learn_policy(co->op.broker->lists, co->vault, usermap_user(&co->users), &co->ref,
-                                   co->policy_known ? &co->policy : NULL);
-    if (co->policy_known && co->policy.reason && reason_is_empty(co))
+    if (asked && (co->policy_knowledge == POLICY_KNOWN ||
+                  op_time_left(&co->op) > 0)) /* not if the caller's deadline cut it short */
+        account_facts_learn_policy(account_lists_facts(co->op.broker->lists), co->vault,
+                                   usermap_user(&co->users), &co->ref,
+                                   co->policy_knowledge == POLICY_KNOWN ? &co->policy : NULL);
+    if (co->policy_knowledge != POLICY_KNOWN)
+        return CO_INTENT;
+    if (co->policy.reason && reason_is_empty(co))
         return co_fail(co, FAULT_REASON_REQUIRED,
                        "the access policy wants a reason: send one, or set `reason` of the vault");
-    if (co->policy_known && co->policy.ticket && !(co->ticket_number && *co->ticket_number))
+    if (co->policy.ticket && !(co->ticket_number && *co->ticket_number))
         return co_fail(co, FAULT_TICKET_REQUIRED, "the access policy wants a ticket: send ticket_number");
     return CO_INTENT;
 }

@@ -53,7 +53,6 @@ void co_audit_begin(struct checkout *co)
     struct audit *a = co->op.broker->audit;
     struct audit_note n;
 
-    co->audit_begun = true;
     co->recorded.done = on_audited;
     audit_note(&n, a, "checkout");
     audit_text(&n, "outcome", "ok");
@@ -61,7 +60,7 @@ void co_audit_begin(struct checkout *co)
     audit_text(&n, "lease_id", lease_id_of(co));
     audit_number(&n, "vault_request_id", co->request->request_id);
     audit_text(&n, "vault_url", vault_request_url(co->request));
-    audit_text(&n, "kind", co->ssh_key ? "ssh_key" : "password");
+    audit_text(&n, "kind", co->type == CREDENTIAL_SSH_KEY ? "ssh_key" : "password");
     audit_text(&n, "access", co_is_isa(co) ? "isa" : NULL);
     audit_text(&n, "adopted", co->request->origin == ORIGIN_FOREIGN ? "yes" : NULL);
     audit_moment(&n, "expires_at", co->request->expires_wall_ms);
@@ -103,6 +102,6 @@ void co_audit_end(struct checkout *co)
         audit_text(&n, "outcome", "client_left");
     add_credential(&n, co);
     audit_text(&n, "lease_id", co->lease_id);
-    audit_text(&n, "undone", co->audit_begun ? "yes" : NULL);
+    audit_text(&n, "undone", co->recorded.done ? "yes" : NULL);
     audit_write(&n);
 }

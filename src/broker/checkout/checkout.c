@@ -25,9 +25,10 @@
  *  - the same session asks twice at once: session_queue.c;
  *  - the request id is one whose check-in is on its way: `await`, then the vault is asked again; a check-in
  *    that has not been sent is stopped, and the vault request reopened;
- *  - the check-in arrived before our answer came: the secret is "gone", the request is asked for again, once;
- *  - the answer of another check-out of ours is still on its way: its intent proves the request ours in
- *    `lookup`.
+ *  - the vault carries out a check-in before the secret is read: it says "gone", and the request is asked
+ *    for again, once;
+ *  - the answer of another check-out of this gateway is still on its way: in `lookup` its intent proves
+ *    that the gateway made the request.
  *
  * Two writes of the journal are waited for: `intent` before the vault is asked, and in `keep` the row with
  * the request id, which was handed to the store as soon as the id was known and is written while the secret
@@ -44,7 +45,6 @@
 #include "base/container_of.h"
 #include "base/crash_point.h"
 #include "base/log.h"
-#include "broker/checkout/session_queue.h"
 #include "broker/identity/username.h"
 
 #include <errno.h>
@@ -86,16 +86,6 @@ static void co_free(struct checkout *co)
 
 /* ---- begin: nothing happens on the caller's stack ---- */
 
-static void on_begin(struct deadline *d)
-{
-    co_resume(CONTAINER_OF(d, struct checkout, defer));
-}
-
-static int begin_enter(struct checkout *co)
-{
-    return timer_start(co->op.broker->timers, &co->defer, 0, on_begin);
-}
-
 static enum co_state begin_resume(struct checkout *co, int err)
 {
     if (err < 0)
@@ -122,7 +112,7 @@ static bool begin_drop(struct checkout *co)
     return true;
 }
 
-static const struct co_step co_begin_step = {"begin", begin_enter, begin_resume, begin_drop};
+static const struct co_step co_begin_step = {"begin", co_defer, begin_resume, begin_drop};
 
 /* ---- reply: the one place where a check-out ends ---- */
 
@@ -133,7 +123,7 @@ static void answer_fault(struct checkout *co, const struct fault *fault)
 
 static void answer_secret(struct checkout *co, const struct lease *lease, const char *username)
 {
-    bool key = co->ssh_key;
+    bool key = co->type == CREDENTIAL_SSH_KEY;
     const char *domain = co->account->domain;
 
     co->done(co->arg, &(struct checkout_answer){
@@ -152,7 +142,7 @@ static void answer_secret(struct checkout *co, const struct lease *lease, const 
                       });
 }
 
-/* The hold becomes the session's lease, or joins the one it has. NULL = that one has ended meanwhile. */
+/* The hold becomes the session's lease, or joins the one that the session has. NULL = that one has ended. */
 static struct lease *hand_lease(struct checkout *co)
 {
     struct lease *lease = co->lease;
@@ -246,16 +236,6 @@ static const struct co_step co_done_step = {"done", done_enter, NULL, NULL};
 
 /* ---- ended: by its session; the caller is answered in the next iteration ---- */
 
-static void on_ended(struct deadline *d)
-{
-    co_resume(CONTAINER_OF(d, struct checkout, defer));
-}
-
-static int ended_enter(struct checkout *co)
-{
-    return timer_start(co->op.broker->timers, &co->defer, 0, on_ended);
-}
-
 static enum co_state ended_resume(struct checkout *co, int err)
 {
     (void)co;
@@ -263,7 +243,7 @@ static enum co_state ended_resume(struct checkout *co, int err)
     return CO_REPLY;
 }
 
-static const struct co_step co_ended_step = {"ended", ended_enter, ended_resume, begin_drop};
+static const struct co_step co_ended_step = {"ended", co_defer, ended_resume, begin_drop};
 
 /* False = its end is awaited, then it is undone. */
 static bool drop_wait(struct checkout *co)
@@ -351,7 +331,7 @@ static void co_destroy(struct op *op)
     co_free(co); /* the lease is in the table, which goes next */
 }
 
-static const struct op_class checkout_class = {"checkout", co_leave, co_expired, co_destroy};
+static const struct op_class checkout_class = {co_leave, co_expired, co_destroy};
 
 static char *copy_text(const char **at, char *to, const char *from)
 {
@@ -382,8 +362,8 @@ static struct checkout *co_new(const struct checkout_args *args)
     (void)copy_text(&co->ticket_number, to, args->ticket_number);
     co->duration_minutes = args->duration_minutes;
     co->ticket_system_id = args->ticket_system_id;
-    co->prefer_ssh_key = args->prefer_ssh_key;
-    co->session = session_copy(&args->session);
+    co->preferred = args->prefer_ssh_key ? CREDENTIAL_SSH_KEY : CREDENTIAL_PASSWORD;
+    co->session = session_copy(&args->by.session);
     co->steps = states;
     if (!co->session || id_new(co->lease_id)) {
         free(co->session);
@@ -402,12 +382,12 @@ struct op *broker_checkout(struct broker *b, const struct checkout_args *args, c
     co->done = done;
     co->arg = arg;
     co->started_ms = clock_now(b->clock);
-    if (op_begin(&co->op, &checkout_class, b, args->timeout_ms)) {
+    if (op_begin(&co->op, &checkout_class, b, args->by.timeout_ms)) {
         free(co->session);
         free(co);
         return NULL;
     }
-    if (session_queue_join(co) || begin_enter(co)) {
+    if (session_queue_join(co) || co_defer(co)) {
         co_free(co);
         return NULL;
     }

@@ -39,11 +39,18 @@ enum co_state {
     CO_NSTATES
 };
 
-/* May the request be asked for once more if the vault says that the one we hold is dead? */
+/* Whether the request may be asked for once more where the vault says that the held one has ended. */
 enum co_retry {
     CO_RETRY_NONE,    /* it was made for this check-out */
     CO_RETRY_ALLOWED, /* it was there before */
     CO_RETRY_SPENT    /* it is the second one */
+};
+
+/* What the vault has done for this check-out. */
+enum co_at_vault {
+    CO_VAULT_UNASKED, /* nothing that is known */
+    CO_VAULT_BEGUN,   /* it has answered: the calls that follow go on with that */
+    CO_VAULT_STRAY    /* the same, and a request may exist whose id no answer has named */
 };
 
 /* Which part of the secret is read next. */
@@ -64,14 +71,14 @@ struct checkout {
     struct session *session;
     const char *credential_id, *reason, *ticket_number;
     int64_t duration_minutes, ticket_system_id;
-    bool prefer_ssh_key;
-    /* what is found out on the way */
+    enum credential_type preferred; /* a password or a key */
+    /* what the states have found out */
     struct credential_ref ref;
     struct vault *vault;
     struct usermap users;
     struct account_list *hold; /* keeps `account` alive */
     const struct account *account;
-    bool policy_known;
+    enum policy_knowledge policy_knowledge;
     struct vault_policy policy;
     int64_t minutes;
     struct request_args args;
@@ -83,14 +90,13 @@ struct checkout {
     struct intent *intent;
     struct vault_request *request;
     struct vault_request *awaited; /* CO_AWAIT: the check-in to wait for */
-    int64_t doubtful;  /* CO_LOOKUP: an id that the table holds, but not as this user's; 0 = none */
-    bool doubtful_new; /* the vault says that it has just made it */
-    bool unsure;       /* a lost sending may have made a request without a known id */
+    int64_t doubtful; /* CO_LOOKUP: an id that the table holds, but not as this user's; 0 = none */
+    enum request_origin doubtful_origin; /* as the vault says: ORIGIN_OURS = it has just made it */
     enum co_retry retry;
-    bool isa_answered; /* some ISA call came through: there may be a request */
+    enum co_at_vault at_vault;
     enum co_secret_stage stage;
     struct secret secret, passphrase;
-    bool ssh_key; /* `secret` is a key */
+    enum credential_type type; /* of `secret` */
     struct fault fault;
     uint64_t started_ms;
     char lease_id[ID_SIZE];
@@ -101,11 +107,9 @@ struct checkout {
     struct vault_request_watch watch;
     struct journal_wait written;
     int store_err;
-    struct audit_wait recorded;
-    int audit_err;       /* AUDIT_WAIT: not known yet */
-    bool audit_begun;    /* the record of a success */
-    bool session_ended;  /* while it was in flight */
-    bool vault_answered; /* something: the calls that follow go on with that */
+    struct audit_wait recorded; /* `done` is set once the record of a success has begun */
+    int audit_err;              /* AUDIT_WAIT: not known yet */
+    bool session_ended;         /* while it was in flight */
     /* session_queue.c */
     struct session_queue *queue;
     TAILQ_ENTRY(checkout) of_queue;
@@ -118,7 +122,8 @@ struct co_step {
     const char *name;
     int (*enter)(struct checkout *); /* CO_WAIT, CO_NOW (resume at once) or -errno (could not) */
     enum co_state (*resume)(struct checkout *, int err); /* err < 0: enter could not start */
-    /* Its client or session is gone: ends the wait. False or NULL = the end must be awaited. */
+    /* Its client has left or its session has ended: ends the wait. False or NULL = the end must be awaited.
+     */
     bool (*drop)(struct checkout *);
 };
 
@@ -126,12 +131,23 @@ extern const struct co_step co_session_queue_step, co_account_step, co_policy_st
     co_request_step, co_await_step, co_lookup_step, co_isa_step, co_seek_step, co_password_step, co_key_step,
     co_passphrase_step, co_keep_step, co_audit_step;
 
+/* ---- session_queue.c ---- */
+
+int session_queue_join(struct checkout *); /* before it begins; 0 or -ENOMEM */
+/* Done or given up: the next one of the credential may begin. Any number of times. */
+void session_queue_leave(struct checkout *);
+/* The session's first; the others follow by `of_queue`. */
+struct checkout *session_queue_first(const struct broker *, const struct session_leases *);
+
 /* ---- driver.c ---- */
 
 /* Enters the state and goes on from there. May free the check-out. */
 void co_goto(struct checkout *, enum co_state next);
 /* The wait is over: resume and go on. May free the check-out. */
 void co_resume(struct checkout *);
+/* As enter: resumes in the next iteration, on an empty stack. */
+int co_defer(struct checkout *);
+void co_answered(struct checkout *);  /* the vault has answered something */
 void co_on_call(struct vault_call *); /* as vault_call.done */
 /* Makes co->call ready to be handed to the vault, as this user. */
 void co_call(struct checkout *, const char *user);
@@ -151,12 +167,12 @@ enum co_state co_fail_start(struct checkout *,
 enum co_state co_fail_with(struct checkout *, const struct fault *);
 /* The vault refused the user's sign-in: CO_ACCOUNT with the next candidate, or CO_REPLY. */
 enum co_state co_next_user(struct checkout *, const struct fault *);
-/* The vault says that the request is no more: it is asked for again once, if it was not made for this
+/* The vault says that the request has ended: it is asked for again once, if it was not made for this
  * check-out. */
 enum co_state co_request_dead(struct checkout *, const struct fault *);
 /* What was read is of a lease or a request that has ended by now, and may be asked for once more. */
 bool co_is_over(const struct checkout *);
-/* Lets go of the request and asks for another one: the one repetition. */
+/* Drops the hold on the request and asks for another one: the one repetition. */
 enum co_state co_ask_again(struct checkout *);
 /* Counts as a holder of the vault request from now on; `was_there`: it was not made for this check-out. */
 void co_hold(struct checkout *, struct vault_request *, bool was_there);
@@ -166,24 +182,27 @@ void co_audit_begin(struct checkout *);
 void co_audit_end(struct checkout *);
 /* Direct access, without the policy being asked: the states `isa` and `seek`. */
 bool co_is_isa(const struct checkout *);
-/* Words and times of what is asked for. 0 or -ENOMEM. */
+/* Words and times of what is asked for, and the call for it. 0 or -ENOMEM. */
 int co_make_request(struct checkout *);
-void co_set_end_as_asked(struct checkout *);
+/* Makes the vault request that has just been asked for and holds it; ORIGIN_UNKNOWN: it was there before.
+ * False = co->fault says why not. */
+bool co_hold_new(struct checkout *, int64_t request_id, enum request_origin);
 void co_close_intent(struct checkout *);
 /* A call that asks for a request did not work out. */
 enum co_state co_request_refused(struct checkout *);
 /* The session's own lease on this credential, if it is of this very vault, or NULL. */
 struct lease *co_own_lease(const struct checkout *);
+/* The type that is read next. */
+enum credential_type co_wanted_type(const struct checkout *);
 /* A read found nothing of this type. */
 bool co_is_absent(const struct vault_call *);
 /* One type was not there: `other` if it was not tried yet, else CO_REPLY. */
 enum co_state co_try_other(struct checkout *, enum co_state other);
-/* The secret read is the account's password, or its key. */
-void co_take_secret(struct checkout *, bool ssh_key);
+/* Takes what was read over from the call; it is of the wanted type. An absent passphrase is empty. */
+void co_take_secret(struct checkout *);
 /* The first read of the secret. */
 enum co_state co_first_fetch(const struct checkout *);
-/* We hold the vault request for good: the intent ends, the row becomes OPEN, and the secret is read if it was
- * not. */
+/* The vault request is held: the intent ends, the row becomes OPEN, and the secret is read unless it was. */
 enum co_state co_settle(struct checkout *);
 
 #endif

@@ -2,15 +2,15 @@
 /*
  * direct_access.c - the states `isa` and `seek`: direct access, where the secret comes before the request.
  *
- *   intent -> isa -> seek --found--> settled: a vault request of ours like any other
+ *   intent -> isa -> seek --found--> settled: a vault request like any other
  *              ^      |
  *              |      +--none--> held for its time (ORIGIN_NO_REQUEST): there is nothing to check in
  *              +--none, and a key: its passphrase is still to be asked for
  *
  * An account with ISA access gives its secret at once, and the vault makes a request of it, or keeps none; it
- * returns no request id. So the user's live requests are read afterwards, and of those that are ours by the
- * mark in the reason (or by the account, where the mark was cut) the newest is held. Others with the mark
- * come of further calls of this check-out (another type of credential, a call carried out twice): they are
+ * returns no request id. So the user's live requests are read afterwards, and of those with the mark in
+ * the reason (or of the account, where the mark was cut) the newest is held. Others with the mark come of
+ * further calls of this check-out (another type of credential, a call carried out twice): they are
  * checked in.
  *
  * Until that list has been read the intent stays open, so whatever fails after the first call, the recovery
@@ -31,24 +31,14 @@
 
 /* ---- isa ---- */
 
-/* The preferred type, the other one, or the passphrase of a key. */
-static enum credential_type wanted_type(const struct checkout *co)
-{
-    if (co->stage == CO_SECRET_PASSPHRASE)
-        return CREDENTIAL_PASSPHRASE;
-    return co->prefer_ssh_key == (co->stage == CO_SECRET_PREFERRED) ? CREDENTIAL_SSH_KEY
-                                                                    : CREDENTIAL_PASSWORD;
-}
-
 static int isa_enter(struct checkout *co)
 {
     int err = co_make_request(co);
 
     if (err)
         return err;
-    co_call_awaited(co, usermap_user(&co->users)); /* even when the client has left */
     crash_point("checkout.isa.before");
-    err = co->vault->ops->isa(co->vault, &co->args, wanted_type(co), &co->call);
+    err = co->vault->ops->isa(co->vault, &co->args, co_wanted_type(co), &co->call);
     if (!err)
         crash_point("checkout.isa.sent");
     return err;
@@ -57,46 +47,40 @@ static int isa_enter(struct checkout *co)
 /* After a call that came through there may be a request, so the intent stays and recovers. */
 static enum co_state isa_refused(struct checkout *co)
 {
-    return co->isa_answered ? co_fail_with(co, &co->call.fault) : co_request_refused(co);
+    return co->at_vault == CO_VAULT_STRAY ? co_fail_with(co, &co->call.fault) : co_request_refused(co);
 }
 
 static enum co_state isa_absent(struct checkout *co)
 {
     enum co_state next;
 
-    if (wanted_type(co) == CREDENTIAL_PASSPHRASE) {
+    if (co_wanted_type(co) == CREDENTIAL_PASSPHRASE) {
         co->stage = CO_SECRET_COMPLETE;
         return CO_SEEK;
     }
     if (co->stage == CO_SECRET_OTHER && co->call.result == VAULT_BAD)
         return isa_refused(co); /* the vault's own message says more */
     next = co_try_other(co, CO_ISA);
-    if (next != CO_ISA && !co->isa_answered)
+    if (next != CO_ISA && co->at_vault != CO_VAULT_STRAY)
         co_close_intent(co);
     return next;
 }
 
 static enum co_state isa_resume(struct checkout *co, int err)
 {
-    enum credential_type type = wanted_type(co);
-
     if (err < 0) {
-        if (!co->isa_answered)
+        if (co->at_vault != CO_VAULT_STRAY)
             co_close_intent(co);
         return co_fail_start(co, err);
     }
     crash_point("checkout.isa.answered");
-    co->isa_answered |= co->call.result == VAULT_OK;
+    if (co->call.result == VAULT_OK)
+        co->at_vault = CO_VAULT_STRAY;
     if (co_is_absent(&co->call))
         return isa_absent(co);
     if (co->call.result != VAULT_OK)
         return isa_refused(co);
-    if (type == CREDENTIAL_PASSPHRASE) {
-        secret_move(&co->passphrase, &co->call.secret);
-        co->stage = CO_SECRET_COMPLETE;
-    } else {
-        co_take_secret(co, type == CREDENTIAL_SSH_KEY);
-    }
+    co_take_secret(co);
     return CO_SEEK;
 }
 
@@ -104,7 +88,7 @@ static bool isa_drop(struct checkout *co)
 {
     if (!vault_withdraw(co->vault, &co->call))
         return false;
-    if (!co->isa_answered) /* otherwise an earlier call may have left a request */
+    if (co->at_vault != CO_VAULT_STRAY) /* otherwise an earlier call may have left a request */
         co_close_intent(co);
     return true;
 }
@@ -123,7 +107,7 @@ static int seek_enter(struct checkout *co)
     return err;
 }
 
-/* Ours, and not in the table yet. */
+/* This check-out's by its mark, and not in the table yet. */
 static bool is_made(const struct checkout *co, const struct active_request *row)
 {
     return intent_matches(co->intent, row) &&
@@ -142,25 +126,12 @@ static const struct active_request *find_newest(const struct checkout *co)
     return newest;
 }
 
-static enum co_state hold_request(struct checkout *co, int64_t request_id, enum request_origin origin)
-{
-    struct vault_request *request =
-        vault_request_new(co->op.broker->leases, co->vault, usermap_user(&co->users), request_id, origin);
-
-    if (!request) /* the intent stays: it finds the request when there is memory again */
-        return co_fail(co, FAULT_INTERNAL, "out of memory");
-    co_hold(co, request, false);
-    co_set_end_as_asked(co);
-    return CO_KEEP;
-}
-
 static enum co_state hold_found(struct checkout *co, int64_t request_id)
 {
     const struct active_requests *active = &co->call.active;
-    enum co_state next = hold_request(co, request_id, ORIGIN_OURS);
 
-    if (next != CO_KEEP)
-        return next;
+    if (!co_hold_new(co, request_id, ORIGIN_OURS))
+        return CO_REPLY;
     for (size_t i = 0; i < active->n; i++)
         if (is_made(co, &active->rows[i]))
             reconcile_stray(co->op.broker->leases, co->vault, usermap_user(&co->users), &active->rows[i],
@@ -171,12 +142,9 @@ static enum co_state hold_found(struct checkout *co, int64_t request_id)
 static enum co_state hold_none(struct checkout *co)
 {
     struct lease *own = co_own_lease(co);
-    enum co_state next;
 
-    if (!own || own->request->origin != ORIGIN_NO_REQUEST) {
-        next = hold_request(co, 0, ORIGIN_NO_REQUEST);
-        return next == CO_KEEP ? co_settle(co) : next;
-    }
+    if (!own || own->request->origin != ORIGIN_NO_REQUEST)
+        return co_hold_new(co, 0, ORIGIN_NO_REQUEST) ? co_settle(co) : CO_REPLY;
     co_close_intent(co);
     lease_discard(co->op.broker->leases, co->lease);
     co->lease = NULL;

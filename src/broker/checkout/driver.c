@@ -47,18 +47,34 @@ void co_resume(struct checkout *co)
     co_goto(co, co->steps[co->state]->resume(co, 0));
 }
 
+static void on_deferred(struct deadline *d)
+{
+    co_resume(CONTAINER_OF(d, struct checkout, defer));
+}
+
+int co_defer(struct checkout *co)
+{
+    return timer_start(co->op.broker->timers, &co->defer, 0, on_deferred);
+}
+
+void co_answered(struct checkout *co)
+{
+    if (co->at_vault == CO_VAULT_UNASKED)
+        co->at_vault = CO_VAULT_BEGUN;
+}
+
 void co_on_call(struct vault_call *call)
 {
     struct checkout *co = CONTAINER_OF(call, struct checkout, call);
 
-    co->vault_answered = true;
+    co_answered(co);
     co_resume(co);
 }
 
 void co_call(struct checkout *co, const char *user)
 {
     op_vault_call(&co->op, &co->call, user, co_on_call);
-    co->call.begun = co->vault_answered;
+    co->call.begun = co->at_vault != CO_VAULT_UNASKED;
 }
 
 void co_call_in_time(struct checkout *co, const char *user)
@@ -75,7 +91,7 @@ void co_call_awaited(struct checkout *co, const char *user)
 
 bool co_admitted(struct checkout *co)
 {
-    return co->vault_answered ||
+    return co->at_vault != CO_VAULT_UNASKED ||
            vault_admit(co->vault, usermap_user(&co->users), op_time_left(&co->op), &co->fault) == 0;
 }
 
@@ -127,6 +143,7 @@ enum co_state co_next_user(struct checkout *co, const struct fault *fault)
     account_list_unref(co->hold);
     co->hold = NULL;
     co->account = NULL;
+    co->stage = CO_SECRET_PREFERRED;
     if (usermap_next(&co->users))
         return CO_ACCOUNT;
     usermap_explain(&co->users, co->session, tried, sizeof tried);
@@ -167,7 +184,7 @@ void co_hold(struct checkout *co, struct vault_request *request, bool was_there)
 
 enum co_state co_first_fetch(const struct checkout *co)
 {
-    return co->prefer_ssh_key ? CO_KEY : CO_PASSWORD;
+    return co->preferred == CREDENTIAL_SSH_KEY ? CO_KEY : CO_PASSWORD;
 }
 
 void co_close_intent(struct checkout *co)
@@ -176,7 +193,7 @@ void co_close_intent(struct checkout *co)
     co->intent = NULL;
 }
 
-/* ---- a request that turned out dead ---- */
+/* ---- a request that has ended at the vault ---- */
 
 bool co_is_over(const struct checkout *co)
 {
@@ -197,7 +214,7 @@ enum co_state co_ask_again(struct checkout *co)
     co->request = NULL;
     co->retry = CO_RETRY_SPENT;
     co->stage = CO_SECRET_PREFERRED;
-    co->isa_answered = false;
+    co->at_vault = CO_VAULT_BEGUN;
     secret_clear(&co->secret);
     secret_clear(&co->passphrase);
     return CO_POLICY;
@@ -215,7 +232,6 @@ static enum co_state ask_beside_intent(struct checkout *co)
         return co_fail(co, FAULT_INTERNAL, "no random numbers");
     co->intent = NULL;
     co->lease = NULL;
-    co->unsure = false;
     intent_recover(in);
     return co_ask_again(co);
 }
@@ -233,5 +249,5 @@ enum co_state co_request_dead(struct checkout *co, const struct fault *fault)
                        "the vault handed over a request that it does not list as live");
     if (lease && lease->request == co->request)
         lease_close(lease, "gone");
-    return co->unsure && co->intent ? ask_beside_intent(co) : co_ask_again(co);
+    return co->at_vault == CO_VAULT_STRAY && co->intent ? ask_beside_intent(co) : co_ask_again(co);
 }

@@ -17,30 +17,18 @@
 
 #include "base/crash_point.h"
 
-static int read_secret(struct checkout *co, enum credential_type type)
+enum credential_type co_wanted_type(const struct checkout *co)
 {
-    co_call(co, co->lease ? usermap_user(&co->users) : co->request->user);
-    co->call.alias_id = co->ref.kind == KIND_ALIAS ? co->ref.account_id : 0;
-    int err = co->vault->ops->credential(co->vault, co->request->request_id, type, &co->call);
-
-    if (!err)
-        crash_point("checkout.secret.sent");
-    return err;
+    if (co->stage == CO_SECRET_PASSPHRASE)
+        return CREDENTIAL_PASSPHRASE;
+    return (co->preferred == CREDENTIAL_SSH_KEY) == (co->stage == CO_SECRET_PREFERRED) ? CREDENTIAL_SSH_KEY
+                                                                                       : CREDENTIAL_PASSWORD;
 }
 
 bool co_is_absent(const struct vault_call *call)
 {
     return call->result == VAULT_ABSENT || call->result == VAULT_BAD ||
            (call->result == VAULT_OK && call->secret.len == 0);
-}
-
-static enum co_state read_failed(struct checkout *co, int err)
-{
-    if (err < 0)
-        return co_fail_start(co, err);
-    if (co->call.result == VAULT_GONE)
-        return co_request_dead(co, &co->call.fault);
-    return co_fail_with(co, &co->call.fault);
 }
 
 enum co_state co_try_other(struct checkout *co, enum co_state other)
@@ -52,66 +40,53 @@ enum co_state co_try_other(struct checkout *co, enum co_state other)
     return other;
 }
 
-void co_take_secret(struct checkout *co, bool ssh_key)
+void co_take_secret(struct checkout *co)
 {
+    enum credential_type type = co_wanted_type(co);
+    bool key = type == CREDENTIAL_SSH_KEY;
+
+    if (type == CREDENTIAL_PASSPHRASE) {
+        secret_move(&co->passphrase, &co->call.secret);
+        co->stage = CO_SECRET_COMPLETE;
+        return;
+    }
     secret_move(&co->secret, &co->call.secret);
-    co->ssh_key = ssh_key;
-    if (ssh_key && co->stage == CO_SECRET_OTHER)
-        account_lists_learn_key(co->op.broker->lists, co->vault, &co->ref, true);
-    else if (!ssh_key)
-        account_lists_learn_key(co->op.broker->lists, co->vault, &co->ref, false);
-    co->stage = ssh_key ? CO_SECRET_PASSPHRASE : CO_SECRET_COMPLETE;
+    co->type = type;
+    if (!key || co->stage == CO_SECRET_OTHER)
+        account_facts_learn_key(account_lists_facts(co->op.broker->lists), co->vault, &co->ref, key);
+    co->stage = key ? CO_SECRET_PASSPHRASE : CO_SECRET_COMPLETE;
 }
 
-static int password_enter(struct checkout *co)
+static int secret_enter(struct checkout *co)
 {
-    return read_secret(co, CREDENTIAL_PASSWORD);
+    co_call(co, co->lease ? usermap_user(&co->users) : co->request->user);
+    co->call.alias_id = co->ref.kind == KIND_ALIAS ? co->ref.account_id : 0;
+    int err = co->vault->ops->credential(co->vault, co->request->request_id, co_wanted_type(co), &co->call);
+
+    if (!err)
+        crash_point("checkout.secret.sent");
+    return err;
 }
 
-static enum co_state password_resume(struct checkout *co, int err)
+static enum co_state secret_resume(struct checkout *co, int err)
 {
-    if (err == 0 && co_is_absent(&co->call))
-        return co_try_other(co, CO_KEY);
-    if (err < 0 || co->call.result != VAULT_OK)
-        return read_failed(co, err);
-    co_take_secret(co, false);
-    crash_point("checkout.secret.read");
-    return CO_KEEP;
+    enum credential_type type = co_wanted_type(co);
+    bool absent = co_is_absent(&co->call);
+
+    if (err < 0)
+        return co_fail_start(co, err);
+    if (absent && type != CREDENTIAL_PASSPHRASE)
+        return co_try_other(co, type == CREDENTIAL_PASSWORD ? CO_KEY : CO_PASSWORD);
+    if (co->call.result == VAULT_GONE)
+        return co_request_dead(co, &co->call.fault);
+    if (!absent && co->call.result != VAULT_OK)
+        return co_fail_with(co, &co->call.fault);
+    co_take_secret(co);
+    if (type == CREDENTIAL_PASSWORD)
+        crash_point("checkout.secret.read");
+    return co->stage == CO_SECRET_PASSPHRASE ? CO_PASSPHRASE : CO_KEEP;
 }
 
-const struct co_step co_password_step = {"password", password_enter, password_resume, co_drop_call};
-
-static int key_enter(struct checkout *co)
-{
-    return read_secret(co, CREDENTIAL_SSH_KEY);
-}
-
-static enum co_state key_resume(struct checkout *co, int err)
-{
-    if (err == 0 && co_is_absent(&co->call))
-        return co_try_other(co, CO_PASSWORD);
-    if (err < 0 || co->call.result != VAULT_OK)
-        return read_failed(co, err);
-    co_take_secret(co, true);
-    return CO_PASSPHRASE;
-}
-
-const struct co_step co_key_step = {"key", key_enter, key_resume, co_drop_call};
-
-static int passphrase_enter(struct checkout *co)
-{
-    return read_secret(co, CREDENTIAL_PASSPHRASE);
-}
-
-static enum co_state passphrase_resume(struct checkout *co, int err)
-{
-    if (err == 0 && co_is_absent(&co->call))
-        return CO_KEEP;
-    if (err < 0 || co->call.result != VAULT_OK)
-        return read_failed(co, err);
-    secret_move(&co->passphrase, &co->call.secret);
-    co->stage = CO_SECRET_COMPLETE;
-    return CO_KEEP;
-}
-
-const struct co_step co_passphrase_step = {"passphrase", passphrase_enter, passphrase_resume, co_drop_call};
+const struct co_step co_password_step = {"password", secret_enter, secret_resume, co_drop_call};
+const struct co_step co_key_step = {"key", secret_enter, secret_resume, co_drop_call};
+const struct co_step co_passphrase_step = {"passphrase", secret_enter, secret_resume, co_drop_call};

@@ -5,12 +5,12 @@
  *
  * The vault answers with one of
  *
- *   201        a new request: ours, the check-out is its first holder
+ *   201        a new request: the check-out is its first holder
  *   200        the request id of one that the table holds: one holder more
  *              one whose check-in is under way: reopened, or `await` and then asked again
  *              one that the table does not hold: `lookup` reads its reason
- *                one of our lease ids    ours: perhaps our own, carried out twice by the transport, or one
- *                                        whose answer is still on its way to another check-out
+ *                a mark of the gateway   made by this check-out, and carried out twice by the transport, or
+ *                                        by another one, whose answer is still on its way
  *                none                    the person's own: adopted
  *                not live any more       asked again
  *              one that the table holds under another user or of another account: the user's list decides;
@@ -55,6 +55,7 @@ int co_make_request(struct checkout *co)
                                      .reason = co->reason_sent,
                                      .ticket_system_id = co->ticket_system_id,
                                      .ticket_number = co->ticket_number};
+    co_call_awaited(co, usermap_user(&co->users)); /* even when the client has left */
     return co->reason_sent ? 0 : -ENOMEM;
 }
 
@@ -64,7 +65,6 @@ static int request_enter(struct checkout *co)
 
     if (err)
         return err;
-    co_call_awaited(co, usermap_user(&co->users)); /* even when the client has left */
     crash_point("checkout.request.before");
     err = co->vault->ops->request(co->vault, &co->args, &co->call);
     if (!err)
@@ -72,11 +72,19 @@ static int request_enter(struct checkout *co)
     return err;
 }
 
-void co_set_end_as_asked(struct checkout *co)
+bool co_hold_new(struct checkout *co, int64_t request_id, enum request_origin origin)
 {
     uint64_t length_ms = (uint64_t)co->minutes * co->vault->conf->minute_ms;
+    struct vault_request *request =
+        vault_request_new(co->op.broker->leases, co->vault, usermap_user(&co->users), request_id, origin);
 
-    vault_request_set_end(co->request, co->sent_ms + length_ms, co->sent_wall_ms + (int64_t)length_ms);
+    if (!request) { /* the intent stays: it finds the request when there is memory again */
+        (void)co_fail(co, FAULT_INTERNAL, "out of memory");
+        return false;
+    }
+    co_hold(co, request, origin == ORIGIN_UNKNOWN);
+    vault_request_set_end(request, co->sent_ms + length_ms, co->sent_wall_ms + (int64_t)length_ms);
+    return true;
 }
 
 enum co_state co_request_refused(struct checkout *co)
@@ -91,27 +99,12 @@ enum co_state co_request_refused(struct checkout *co)
     return co_fail_with(co, &call->fault);
 }
 
-/* A request id that the table does not hold. */
-static enum co_state hold_new_request(struct checkout *co)
-{
-    bool reused = co->call.reused;
-    struct vault_request *request =
-        vault_request_new(co->op.broker->leases, co->vault, usermap_user(&co->users), co->call.request_id,
-                          reused ? ORIGIN_UNKNOWN : ORIGIN_OURS);
-
-    if (!request) /* the intent stays: it finds the request when there is memory again */
-        return co_fail(co, FAULT_INTERNAL, "out of memory");
-    co_hold(co, request, reused);
-    co_set_end_as_asked(co);
-    return reused ? CO_LOOKUP : co_settle(co);
-}
-
 /* A request id of the table: one holder more, or its check-in is awaited. */
 static enum co_state hold_known_request(struct checkout *co, struct vault_request *request)
 {
     co->doubtful = 0;
     if (request->origin ==
-        ORIGIN_UNKNOWN) { /* another check-out is at its lookup; it may be ours all the same */
+        ORIGIN_UNKNOWN) { /* another check-out is at its lookup; the gateway may have made it all the same */
         vault_request_hold(request);
         co_hold(co, request, true);
         return CO_LOOKUP;
@@ -146,16 +139,20 @@ static struct vault_request *find_own(const struct checkout *co, int64_t request
 static enum co_state hold_answered(struct checkout *co)
 {
     int64_t id = co->call.request_id;
+    enum request_origin origin = co->call.reused ? ORIGIN_UNKNOWN : ORIGIN_OURS;
     struct vault_request *own = find_own(co, id);
 
     if (own && (co->call.reused || own->origin == ORIGIN_UNKNOWN) &&
         !(vault_request_is_unproven(own) && !co->call.reused))
         return hold_known_request(co, own);
-    if (!vault_request_find(co->op.broker->leases, co->vault, id))
-        return hold_new_request(co);
-    co->doubtful = id;
-    co->doubtful_new = !co->call.reused;
-    return CO_LOOKUP;
+    if (vault_request_find(co->op.broker->leases, co->vault, id)) {
+        co->doubtful = id;
+        co->doubtful_origin = origin;
+        return CO_LOOKUP;
+    }
+    if (!co_hold_new(co, id, origin))
+        return CO_REPLY;
+    return origin == ORIGIN_UNKNOWN ? CO_LOOKUP : co_settle(co);
 }
 
 static enum co_state request_resume(struct checkout *co, int err)
@@ -170,7 +167,8 @@ static enum co_state request_resume(struct checkout *co, int err)
     }
     if (co->call.result != VAULT_OK)
         return co_request_refused(co);
-    co->unsure |= co->call.unknown;
+    if (co->call.unknown)
+        co->at_vault = CO_VAULT_STRAY;
     request = vault_request_find(co->op.broker->leases, co->vault, co->call.request_id);
     if (request)
         (void)vault_request_expire(request);
@@ -282,8 +280,8 @@ static enum co_state join_marked(struct checkout *co, struct vault_request *requ
     return hold_known_request(co, request);
 }
 
-/* The record of the request in this row of the user's own list, by our mark; of a person's own, by account.
- */
+/* The record of the request in this row of the user's own list, by the gateway's mark; of a
+ * person's own, by account. */
 static struct vault_request *find_listed(const struct checkout *co, const struct active_request *row,
                                          const char *mark)
 {
@@ -303,13 +301,13 @@ static enum co_state judge_doubtful(struct checkout *co, const struct active_req
 
     if (!row || !vault_account_fits(row_account(row), co->credential_id))
         return not_believed(co);
-    if (co->doubtful_new)
+    if (co->doubtful_origin == ORIGIN_OURS)
         request = mark && strcmp(mark, co->lease_id) == 0 ? find_own(co, co->doubtful) : NULL;
     else
         request = find_listed(co, row, mark);
     if (!request)
         return not_believed(co);
-    if (co->doubtful_new)
+    if (co->doubtful_origin == ORIGIN_OURS)
         vault_request_prove(request);
     return join_marked(co, request);
 }

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * session_queue.c - the check-outs in flight of each session; equal ones wait for each other.
+ * session_queue.c - the check-outs in flight of each session; those of one credential run one at a time.
  *
  * The same session asking for the same credential twice at once must end with one lease. So the second one
  * waits until the first has ended and then finds its lease, or, if the first failed or its client left, asks
- * the vault itself. A session that ends takes its check-outs with it.
+ * the vault itself. The end of a session ends its check-outs.
  *
  * Each session has its check-outs in one queue, in the order they came, from the first moment until they are
- * freed; among those of one credential the first is at work and the others wait. A session has few, so the
- * queue is walked. The next one is woken by a deadline of zero, so never on the stack of the one that ends.
+ * freed; among those of one credential the first runs and the others wait. A session has few, so the
+ * queue is walked. The next one is resumed by a deadline of zero, never on the stack of the one that ends.
  */
-#include "broker/checkout/session_queue.h"
+#include "broker/checkout/checkout.h"
 
 #include "base/container_of.h"
 #include "base/uthash_nofail.h"
@@ -74,7 +74,7 @@ struct checkout *session_queue_first(const struct broker *b, const struct sessio
     return queue ? TAILQ_FIRST(&queue->checkouts) : NULL;
 }
 
-/* The check-out that is at work on this credential; NULL = none. */
+/* The check-out that runs for this credential; NULL = none. */
 static struct checkout *first_of(const struct session_queue *queue, const char *credential_id)
 {
     struct checkout *co;
@@ -90,17 +90,6 @@ static int session_queue_enter(struct checkout *co)
     return first_of(co->queue, co->credential_id) == co ? CO_NOW : CO_WAIT;
 }
 
-static void on_woken(struct deadline *d)
-{
-    co_resume(CONTAINER_OF(d, struct checkout, defer));
-}
-
-/* Without memory for the wake-up the check-out's own deadline ends it. */
-static void wake_checkout(struct checkout *co)
-{
-    (void)!timer_start(co->op.broker->timers, &co->defer, 0, on_woken);
-}
-
 void session_queue_leave(struct checkout *co)
 {
     struct session_queue *queue = co->queue;
@@ -114,7 +103,7 @@ void session_queue_leave(struct checkout *co)
     TAILQ_REMOVE(&queue->checkouts, co, of_queue);
     struct checkout *next = first ? first_of(queue, co->credential_id) : NULL;
     if (next && next->state == CO_SESSION_QUEUE)
-        wake_checkout(next);
+        (void)co_defer(next); /* without memory its own deadline ends it */
     if (!TAILQ_EMPTY(&queue->checkouts))
         return;
     HASH_DEL(co->op.broker->session_queues, queue);

@@ -40,8 +40,8 @@ static struct catalogue *catalogue_of(const struct fanout_vault *target, const s
     struct account_list *lists[FANOUT_QUERIES_MAX];
     struct catalogue_sources from = {.conf = target->vault->conf, .lists = lists, .in_order = filter->recent};
 
-    if (target->n && target->queries[0].search.catalogue)
-        return catalogue_ref(target->queries[0].search.catalogue);
+    if (target->n && target->queries[0].wait.catalogue)
+        return catalogue_ref(target->queries[0].wait.catalogue);
     for (from.nlists = 0; from.nlists < target->n && from.nlists < FANOUT_QUERIES_MAX; from.nlists++)
         lists[from.nlists] = target->queries[from.nlists].wait.accounts;
     from.index =

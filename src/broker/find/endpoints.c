@@ -12,8 +12,6 @@
  * may be dropped at any time.
  */
 #include "broker/find/endpoint_rows.h"
-#include "broker/find/explain.h"
-#include "broker/operation.h"
 
 #include "base/container_of.h"
 #include "base/log.h"
@@ -24,57 +22,39 @@
 #include <string.h>
 
 struct endpoints {
-    struct op op; /* first */
+    struct vault_fanout fanout; /* first */
     endpoints_done *done;
     void *arg;
-    struct session *session;
-    struct explain_record *record;
     char *query;
     bool rdp, shell;
     int64_t recent;
-    struct fault refused; /* why no vault is asked */
-    struct vault_fanout *fanout;
     struct endpoint_rows rows;
-    uint64_t began_ms;
 };
 
 static void endpoints_free(struct endpoints *endpoints)
 {
     endpoint_rows_free(&endpoints->rows);
-    vault_fanout_free(endpoints->fanout);
-    explain_end(endpoints->record, "client_gone", NULL, 0, 0); /* finish_search() has ended it otherwise */
+    vault_fanout_free(&endpoints->fanout);
     free(endpoints->query);
-    free(endpoints->session);
     free(endpoints);
-}
-
-static void log_end(const struct endpoints *endpoints, const struct endpoints_answer *answer)
-{
-    log_info(
-        "endpoints",
-        "request_id=%s outcome=%s user=%s domain=%s session=%s endpoints=%zu truncated=%d age_ms=%" PRIu64
-        " took_ms=%" PRIu64,
-        endpoints->session->request_id, answer->fault ? fault_row(answer->fault->code)->code : "ok",
-        endpoints->session->username, endpoints->session->domain, endpoints->session->id, answer->n,
-        answer->truncated, answer->age_ms, clock_now(endpoints->op.broker->clock) - endpoints->began_ms);
 }
 
 static int make_rows(struct endpoints *endpoints)
 {
-    size_t limit = (size_t)endpoints->op.broker->conf->gateway.endpoint_limit;
+    size_t limit = (size_t)endpoints->fanout.op.broker->conf->gateway.endpoint_limit;
     struct endpoint_filter filter = {
         .rdp = endpoints->rdp,
         .shell = endpoints->shell,
         .query = endpoints->query,
         .recent = endpoints->recent > 0,
         .limit = limit,
-        .network = endpoints->session->network_id,
-        .catalogue_cache = endpoints->op.broker->catalogue_cache,
+        .network = endpoints->fanout.session->network_id,
+        .catalogue_cache = endpoints->fanout.op.broker->catalogue_cache,
     };
 
     if (endpoints->recent > 0 && (uint64_t)endpoints->recent < limit)
         filter.limit = (size_t)endpoints->recent;
-    return endpoint_rows_make(endpoints->fanout, &filter, &endpoints->rows);
+    return endpoint_rows_make(&endpoints->fanout, &filter, &endpoints->rows);
 }
 
 /* Notes the query, and how many of the listed systems it left. */
@@ -83,7 +63,7 @@ static void note_filters(const struct endpoints *endpoints)
     size_t listed = endpoints->rows.searched;
 
     explain_add(
-        endpoints->record,
+        endpoints->fanout.record,
         &(struct explain_note){
             .kind = EXPLAIN_FILTER,
             .what = "query",
@@ -97,104 +77,63 @@ static void note_filters(const struct endpoints *endpoints)
 }
 
 /* The end of every search whose client has not left. */
-static void finish_search(struct endpoints *endpoints)
+static void finish_search(struct vault_fanout *fanout)
 {
-    struct endpoints_answer answer = {0};
+    struct endpoints *endpoints = CONTAINER_OF(fanout, struct endpoints, fanout);
+    const struct session *session = endpoints->fanout.session;
+    struct endpoints_answer answer = {.fault = vault_fanout_fault(&endpoints->fanout)};
+    const char *outcome;
 
-    answer.fault =
-        fault_is_set(&endpoints->refused) ? &endpoints->refused : vault_fanout_fault(endpoints->fanout);
     if (!answer.fault && make_rows(endpoints)) {
-        fault_set(&endpoints->refused, FAULT_INTERNAL, "out of memory");
-        answer.fault = &endpoints->refused;
+        fault_set(&endpoints->fanout.refused, FAULT_INTERNAL, "out of memory");
+        answer.fault = &endpoints->fanout.refused;
     }
     if (!answer.fault) {
         note_filters(endpoints);
         answer.endpoints = endpoints->rows.row;
         answer.n = endpoints->rows.n;
         answer.truncated = endpoints->rows.truncated;
-        answer.age_ms = vault_fanout_age(endpoints->fanout);
+        answer.age_ms = vault_fanout_age(&endpoints->fanout);
     }
-    op_end(&endpoints->op);
-    log_end(endpoints, &answer);
-    explain_end(endpoints->record, answer.fault ? fault_row(answer.fault->code)->code : "ok",
-                answer.fault ? answer.fault->detail : NULL, answer.n, answer.age_ms);
-    endpoints->record = NULL;
+    outcome = vault_fanout_end(&endpoints->fanout, answer.fault, answer.n, answer.age_ms);
+    log_info(
+        "endpoints",
+        "request_id=%s outcome=%s user=%s domain=%s session=%s endpoints=%zu truncated=%d age_ms=%" PRIu64
+        " took_ms=%" PRIu64,
+        session->request_id, outcome, session->username, session->domain, session->id, answer.n,
+        answer.truncated, answer.age_ms,
+        clock_now(endpoints->fanout.op.broker->clock) - endpoints->fanout.began_ms);
     endpoints->done(endpoints->arg, &answer);
     endpoints_free(endpoints);
-}
-
-static void on_fanout_done(void *arg)
-{
-    finish_search(arg);
 }
 
 static void endpoints_leave(struct op *op)
 {
     op_end(op);
-    endpoints_free(CONTAINER_OF(op, struct endpoints, op));
+    endpoints_free(CONTAINER_OF(op, struct endpoints, fanout.op));
 }
 
 static void endpoints_expired(struct op *op)
 {
-    struct endpoints *endpoints = CONTAINER_OF(op, struct endpoints, op);
+    struct vault_fanout *fanout = CONTAINER_OF(op, struct vault_fanout, op);
 
-    vault_fanout_expire(endpoints->fanout);
-    finish_search(endpoints);
+    vault_fanout_expire(fanout);
+    finish_search(fanout);
 }
 
-static const struct op_class endpoints_class = {
-    .name = "endpoints",
-    .leave = endpoints_leave,
-    .expired = endpoints_expired,
-    .destroy = endpoints_leave,
-};
+static const struct op_class endpoints_class = {endpoints_leave, endpoints_expired, endpoints_leave};
 
-static size_t write_endpoint_query(void *arg, const struct conf_vault *conf,
+static size_t write_endpoint_query(const struct vault_fanout *fanout, const struct conf_vault *conf,
                                    struct account_query out[FANOUT_QUERIES_MAX])
 {
-    const struct endpoints *endpoints = arg;
+    const struct endpoints *endpoints = CONTAINER_OF(fanout, struct endpoints, fanout);
 
     (void)conf;
-    if (fault_is_set(&endpoints->refused) || !(endpoints->rdp || endpoints->shell))
+    if (fault_is_set(&endpoints->fanout.refused) || !(endpoints->rdp || endpoints->shell))
         return 0; /* neither type is served: an empty list */
-    if (endpoints->recent > 0)
-        out[0] = (struct account_query){.kind = KIND_NKINDS, .recent = true};
-    else
-        out[0] = (struct account_query){.kind = KIND_NKINDS}; /* the catalogue */
+    out[0] =
+        (struct account_query){.kind = KIND_NKINDS, .recent = endpoints->recent > 0}; /* or the catalogue */
     return 1;
-}
-
-/* 0 or -ENOMEM; in either case endpoints_free() frees what was made. */
-static int endpoints_begin(struct endpoints *endpoints, struct broker *broker,
-                           const struct endpoints_args *args)
-{
-    struct vault_fanout_opts opts = {
-        .lists = broker->lists,
-        .timers = broker->timers,
-        .vaults = broker->vaults,
-        .nvaults = broker->nvaults,
-        .timeout_ms = args->timeout_ms,
-        .catalogue_cache = args->recent > 0 ? NULL : broker->catalogue_cache,
-        .write_queries = write_endpoint_query,
-        .done = on_fanout_done,
-        .arg = endpoints,
-    };
-
-    if (broker->draining)
-        fault_set(&endpoints->refused, FAULT_DRAINING, "the gateway is stopping; ask another one");
-    endpoints->rdp = args->rdp;
-    endpoints->shell = args->shell;
-    endpoints->recent = args->recent;
-    endpoints->query = strdup(args->query ? args->query : "");
-    endpoints->session = session_copy(&args->session);
-    if (!endpoints->query || !endpoints->session)
-        return -ENOMEM;
-    endpoints->record =
-        explain_begin(broker->explain, endpoints->session->request_id, "endpoints/find", endpoints->session);
-    opts.record = endpoints->record;
-    opts.session = endpoints->session;
-    endpoints->fanout = vault_fanout_new(&opts);
-    return endpoints->fanout ? 0 : -ENOMEM;
 }
 
 struct op *broker_endpoints(struct broker *broker, const struct endpoints_args *args, endpoints_done *done,
@@ -204,16 +143,19 @@ struct op *broker_endpoints(struct broker *broker, const struct endpoints_args *
 
     if (!endpoints)
         return NULL;
-    if (op_begin(&endpoints->op, &endpoints_class, broker, args->timeout_ms)) {
-        free(endpoints);
-        return NULL;
-    }
+    endpoints->fanout.catalogue_cache = args->recent > 0 ? NULL : broker->catalogue_cache;
+    endpoints->fanout.write_queries = write_endpoint_query;
+    endpoints->fanout.done = finish_search;
     endpoints->done = done;
     endpoints->arg = arg;
-    endpoints->began_ms = clock_now(broker->clock);
-    if (endpoints_begin(endpoints, broker, args)) {
-        endpoints_leave(&endpoints->op);
+    endpoints->rdp = args->rdp;
+    endpoints->shell = args->shell;
+    endpoints->recent = args->recent;
+    endpoints->query = strdup(args->query ? args->query : "");
+    if (!endpoints->query ||
+        vault_fanout_begin(&endpoints->fanout, &endpoints_class, broker, &args->by, "endpoints/find")) {
+        endpoints_free(endpoints);
         return NULL;
     }
-    return &endpoints->op;
+    return &endpoints->fanout.op;
 }

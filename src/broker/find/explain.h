@@ -3,9 +3,9 @@
  *
  * A record is begun with the operation, collects notes while it runs (the vault users tried, the name forms
  * asked for, each vault call, each filter and what it removed), is kept from the operation's end on, and is
- * looked up by the request id. The records are bounded by number, by bytes and by time: the oldest goes
- * first, and a note that does not fit is left out, which the record says (`cut`). The bytes count open
- * records as well.
+ * looked up by the request id. The records are bounded by number, by bytes and by time: the oldest is
+ * dropped first, and a note that does not fit is left out, which the record says (`cut`). The bytes count
+ * open records as well.
  *
  * A note holds names, numbers and details of faults; never a key, a cookie, a password or a vault's answer.
  * No operation depends on a record, so NULL (no request id, turned off, out of memory) is a valid record for

@@ -173,16 +173,16 @@ static int write_displays(struct item *items, size_t n, struct find_rows *out)
     return 0;
 }
 
-/* A check-out has shown lately that the account has an SSH key and no password. */
+/* An earlier check-out has shown that the account has an SSH key and no password. */
 static bool has_key_only(const struct item *item)
 {
     const struct vault_fanout *fanout = item->target->fanout;
     struct credential_ref ref;
 
-    if (!fanout || !fanout->opts.lists)
+    if (!fanout || !fanout->op.broker)
         return false;
     credential_ref_make(item->target->vault->conf->name, item->account, &ref);
-    return account_lists_known_key(fanout->opts.lists, item->target->vault, &ref);
+    return account_facts_key_alone(account_lists_facts(fanout->op.broker->lists), item->target->vault, &ref);
 }
 
 /* An account on a platform without keys has a password; on another it may have either, or both. */

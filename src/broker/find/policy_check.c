@@ -3,7 +3,7 @@
  * policy_check.c - a few calls in parallel, which take the rows in order.
  *
  * Each slot holds one vault call; when it is answered the slot takes the next row whose policy is not known.
- * The check is over when no slot is busy: a slot is idle only after ask_next_row_row() has found no row. A
+ * The check is over when no slot is busy: a slot is idle only after ask_next_row() has found no row. A
  * call that cannot start leaves its row without a policy, and the slot takes the next row.
  */
 #include "broker/find/policy_check.h"
@@ -49,18 +49,18 @@ static bool ask_row(struct policy_check *check, struct slot *slot, size_t i)
     struct credential *row = &check->opts.rows->row[i];
     const struct fanout_vault *target = check->opts.rows->target[i];
     struct vault_policy policy;
+    enum policy_knowledge known;
     struct credential_ref ref;
 
     if (!target->vault->conf->ask_policy ||
         (row->account->isa && target->vault->ops->isa)) /* direct access has no policy */
         return false;
     credential_ref_make(target->vault->conf->name, row->account, &ref);
-    if (account_lists_known_policy(check->opts.lists, target->vault, usermap_user(&target->users), &ref,
-                                   &policy)) {
+    known =
+        account_facts_policy(check->opts.facts, target->vault, usermap_user(&target->users), &ref, &policy);
+    if (known == POLICY_KNOWN)
         set_policy(row, &policy);
-        return false;
-    }
-    if (account_lists_policy_unanswered(check->opts.lists, target->vault, usermap_user(&target->users), &ref))
+    if (known != POLICY_NOT_ASKED)
         return false;
     slot->row = i;
     slot->call = (struct vault_call){
@@ -89,7 +89,7 @@ static void learn_policy(struct policy_check *check, const struct slot *slot)
     bool answered = slot->call.result == VAULT_OK;
 
     credential_ref_make(target->vault->conf->name, row->account, &ref);
-    account_lists_learn_policy(check->opts.lists, target->vault, usermap_user(&target->users), &ref,
+    account_facts_learn_policy(check->opts.facts, target->vault, usermap_user(&target->users), &ref,
                                answered ? &slot->call.policy : NULL);
     if (answered)
         set_policy(row, &slot->call.policy);

@@ -16,7 +16,7 @@
 struct policy_check;
 
 struct policy_check_opts {
-    struct account_lists *lists;
+    struct account_facts *facts;
     struct find_rows *rows; /* outlives it */
     uint64_t minutes;       /* length of the check-out that is asked about */
     uint64_t timeout_ms;

@@ -8,7 +8,7 @@
  *
  * settle() alone ends `asking`, and drops what is open for a vault that failed; the last vault ends the
  * fan-out. Where that happens while the fan-out is being made (no rule, no query, a call that cannot start),
- * a deadline of 0 puts the end off, so that done() is never called on the caller's stack.
+ * a deadline of 0 defers the end, so that done() is never called on the caller's stack.
  *
  * Invariants: `open` counts the queries without an answer; outside of `asking` it is 0. A failed vault holds
  * no rows. "Not found" from the vault is an empty list, since no query asks for one particular account.
@@ -55,75 +55,60 @@ static const char *asked_for(const struct account_query *query)
 /* The present candidate (the record has no user where there is none) and its outcome. */
 static void note_user(const struct fanout_vault *target, const char *outcome, const char *detail)
 {
-    explain_add(target->fanout->opts.record, &(struct explain_note){.kind = EXPLAIN_USER,
-                                                                    .vault = target->vault->conf->name,
-                                                                    .user = usermap_user(&target->users),
-                                                                    .outcome = outcome,
-                                                                    .detail = detail});
+    explain_add(target->fanout->record, &(struct explain_note){.kind = EXPLAIN_USER,
+                                                               .vault = target->vault->conf->name,
+                                                               .user = usermap_user(&target->users),
+                                                               .outcome = outcome,
+                                                               .detail = detail});
 }
 
 static void note_call(const struct fanout_query *query)
 {
     const struct fanout_vault *target = query->target;
-    const struct vault_fanout_opts *opts = &target->fanout->opts;
+    const struct vault_fanout *fanout = target->fanout;
     const struct list_wait *wait = &query->wait;
     bool went_well = wait->result == VAULT_OK || wait->result == VAULT_ABSENT;
 
-    if (!opts->record)
+    if (!fanout->record)
         return;
-    explain_add(opts->record, &(struct explain_note){
-                                  .kind = EXPLAIN_CALL,
-                                  .vault = target->vault->conf->name,
-                                  .user = usermap_user(&target->users),
-                                  .what = query->query.recent ? "list_recent" : "list",
-                                  .kind_asked = account_kind_word(query->query.kind),
-                                  .value = asked_for(&query->query),
-                                  .outcome = result_word(wait->result, &wait->fault),
-                                  .detail = went_well ? NULL : wait->fault.detail,
-                                  .source = source_word(wait->source),
-                                  .status = wait->status ? wait->status : wait->fault.vault_status,
-                                  .rows = wait->accounts ? wait->accounts->n : 0,
-                                  .took_ms = clock_now(timers_clock(opts->timers)) - query->asked_ms,
-                                  .age_ms = wait->age_ms,
-                              });
-}
-
-static void note_search(const struct fanout_query *query)
-{
-    const struct fanout_vault *target = query->target;
-    const struct vault_fanout_opts *opts = &target->fanout->opts;
-    const struct catalogue_wait *wait = &query->search;
-
-    if (!opts->record)
-        return;
-    explain_add(opts->record, &(struct explain_note){
-                                  .kind = EXPLAIN_CALL,
-                                  .vault = target->vault->conf->name,
-                                  .user = usermap_user(&target->users),
-                                  .what = "catalogue",
-                                  .outcome = result_word(wait->result, &wait->fault),
-                                  .detail = wait->catalogue ? NULL : wait->fault.detail,
-                                  .source = wait->waited ? "vault" : "cache",
-                                  .status = wait->fault.vault_status,
-                                  .rows = wait->catalogue ? wait->catalogue->n : 0,
-                                  .took_ms = clock_now(timers_clock(opts->timers)) - query->asked_ms,
-                                  .age_ms = wait->age_ms,
-                              });
+    explain_add(fanout->record,
+                &(struct explain_note){
+                    .kind = EXPLAIN_CALL,
+                    .vault = target->vault->conf->name,
+                    .user = usermap_user(&target->users),
+                    .what = fanout->catalogue_cache ? "catalogue"
+                            : query->query.recent   ? "list_recent"
+                                                    : "list",
+                    .kind_asked = fanout->catalogue_cache ? NULL : account_kind_word(query->query.kind),
+                    .value = asked_for(&query->query),
+                    .outcome = result_word(wait->result, &wait->fault),
+                    .detail = went_well ? NULL : wait->fault.detail,
+                    .source = source_word(wait->source),
+                    .status = wait->status ? wait->status : wait->fault.vault_status,
+                    .rows = wait->accounts    ? wait->accounts->n
+                            : wait->catalogue ? wait->catalogue->n
+                                              : 0,
+                    .took_ms = clock_now(fanout->op.broker->clock) - query->asked_ms,
+                    .age_ms = wait->age_ms,
+                });
 }
 
 /* ---- the vaults ---- */
 
 static void drop_answers(struct fanout_vault *target)
 {
+    const struct vault_fanout *fanout = target->fanout;
+
     for (size_t i = 0; i < target->n; i++) {
         struct list_wait *wait = &target->queries[i].wait;
-        account_lists_leave(target->fanout->opts.lists, wait);
+        if (fanout->catalogue_cache)
+            catalogue_cache_leave(fanout->catalogue_cache, wait);
+        else
+            account_lists_leave(fanout->op.broker->lists, wait);
         account_list_unref(wait->accounts);
+        catalogue_unref(wait->catalogue);
         wait->accounts = NULL;
-        if (target->fanout->opts.catalogue_cache)
-            catalogue_cache_leave(target->fanout->opts.catalogue_cache, &target->queries[i].search);
-        catalogue_unref(target->queries[i].search.catalogue);
-        target->queries[i].search.catalogue = NULL;
+        wait->catalogue = NULL;
     }
     target->open = 0;
     target->age_ms = 0;
@@ -142,9 +127,9 @@ static void fail_vault(struct fanout_vault *target, const struct fault *fault)
     target->fault = *fault;
     if (usermap_user(&target->users)) /* else the note is there: no rule, or the last candidate refused */
         note_user(target, "failed", fault->detail);
-    if (target->fanout->opts.nvaults > 1) /* else the fault is the answer, and logged with it */
+    if (target->fanout->op.broker->nvaults > 1) /* else the fault is the answer, and logged with it */
         log_warn("vault_left_out", "vault=%s user=%s code=%s detail=%s", target->vault->conf->name,
-                 target->fanout->opts.session->username, fault_row(fault->code)->code, fault->detail);
+                 target->fanout->session->username, fault_row(fault->code)->code, fault->detail);
     settle(target, FANOUT_FAILED);
 }
 
@@ -154,7 +139,7 @@ static void fail_no_rule(struct fanout_vault *target)
     struct fault fault;
     char why[USERMAP_WHY_SIZE], tried[120] = "";
 
-    usermap_explain(&target->users, target->fanout->opts.session, why, sizeof(why));
+    usermap_explain(&target->users, target->fanout->session, why, sizeof(why));
     for (size_t i = 0, used = 0; i < rules->n && used < sizeof(tried); i++)
         used += (size_t)snprintf(tried + used, sizeof(tried) - used, "%s%s", i ? " " : "", rules->item[i]);
     if (*target->users.ended)
@@ -173,7 +158,7 @@ static void fail_refused(struct fanout_vault *target, const struct fault *refusa
     struct fault fault = *refusal;
     char tried[FAULT_DETAIL_SIZE];
 
-    usermap_explain(&target->users, target->fanout->opts.session, tried, sizeof(tried));
+    usermap_explain(&target->users, target->fanout->session, tried, sizeof(tried));
     fault_add(&fault, tried);
     fail_vault(target, &fault);
 }
@@ -195,15 +180,7 @@ static void fail_to_start(struct fanout_vault *target, int err, const struct fau
     fail_vault(target, &fault);
 }
 
-static uint64_t time_left(const struct vault_fanout *fanout)
-{
-    uint64_t now = clock_now(timers_clock(fanout->opts.timers));
-
-    return fanout->ends_ms > now ? fanout->ends_ms - now : 1;
-}
-
-static void on_list(struct list_wait *);
-static void on_catalogue(struct catalogue_wait *);
+static void on_answer(struct list_wait *);
 
 /* All queries to one vault are one operation: overload protection admits the first that the cache does not
  * answer, and with it the others. */
@@ -221,14 +198,13 @@ static int send_query(struct fanout_query *query)
     struct vault_fanout *fanout = query->target->fanout;
     const char *user = usermap_user(&query->target->users);
 
-    query->asked_ms = clock_now(timers_clock(fanout->opts.timers));
-    if (fanout->opts.catalogue_cache) {
-        query->search = (struct catalogue_wait){.done = on_catalogue};
-        return catalogue_cache_get(fanout->opts.catalogue_cache, query->target->vault, user, &query->search);
-    }
-    query->wait =
-        (struct list_wait){.timeout_ms = time_left(fanout), .done = on_list, .let_in = is_admitted(query)};
-    return account_lists_get(fanout->opts.lists, query->target->vault, user, &query->query, &query->wait);
+    query->asked_ms = clock_now(fanout->op.broker->clock);
+    query->wait = (struct list_wait){
+        .timeout_ms = op_time_left(&fanout->op), .done = on_answer, .admitted = is_admitted(query)};
+    if (fanout->catalogue_cache)
+        return catalogue_cache_get(fanout->catalogue_cache, query->target->vault, user, &query->wait);
+    return account_lists_get(fanout->op.broker->lists, query->target->vault, user, &query->query,
+                             &query->wait);
 }
 
 /* Sends all queries as the current candidate. */
@@ -246,7 +222,7 @@ static void send_queries(struct fanout_vault *target)
 
 static void try_next_candidate(struct fanout_vault *target, const struct fault *refusal)
 {
-    struct fault fault = *refusal; /* a copy: the fault lives in a wait that is dropped now */
+    struct fault fault = *refusal; /* a copy: the fault is in a wait that is dropped now */
 
     note_user(target, "refused", fault.detail);
     drop_answers(target);
@@ -256,43 +232,28 @@ static void try_next_candidate(struct fanout_vault *target, const struct fault *
         fail_refused(target, &fault);
 }
 
-/* Takes the answer to one query; the texts of `fault` live in a wait that may be dropped here. */
-static void on_answer(struct fanout_vault *target, enum vault_result result, const struct fault *fault,
-                      uint64_t age_ms)
+static void on_answer(struct list_wait *wait)
 {
+    struct fanout_query *query = CONTAINER_OF(wait, struct fanout_query, wait);
+    struct fanout_vault *target = query->target;
     struct vault_fanout *fanout = target->fanout;
 
+    note_call(query);
     target->open--;
-    if (result == VAULT_REFUSED) {
-        try_next_candidate(target, fault);
-    } else if (result != VAULT_OK && result != VAULT_ABSENT) {
-        fail_vault(target, fault);
+    if (wait->result == VAULT_REFUSED) {
+        try_next_candidate(target, &wait->fault);
+    } else if (wait->result != VAULT_OK && wait->result != VAULT_ABSENT) {
+        fail_vault(target, &wait->fault);
     } else {
-        if (age_ms > target->age_ms)
-            target->age_ms = age_ms;
+        if (wait->age_ms > target->age_ms)
+            target->age_ms = wait->age_ms;
         if (target->open == 0) {
             note_user(target, "accepted", NULL);
             settle(target, FANOUT_ANSWERED);
         }
     }
     if (fanout->asking == 0)
-        fanout->opts.done(fanout->opts.arg);
-}
-
-static void on_list(struct list_wait *wait)
-{
-    struct fanout_query *query = CONTAINER_OF(wait, struct fanout_query, wait);
-
-    note_call(query);
-    on_answer(query->target, wait->result, &wait->fault, wait->age_ms);
-}
-
-static void on_catalogue(struct catalogue_wait *wait)
-{
-    struct fanout_query *query = CONTAINER_OF(wait, struct fanout_query, search);
-
-    note_search(query);
-    on_answer(query->target, wait->result, &wait->fault, wait->age_ms);
+        fanout->done(fanout);
 }
 
 /* 0 or -ENOMEM; any other error is the failure of that vault. */
@@ -303,13 +264,13 @@ static int start_vault(struct vault_fanout *fanout, struct fanout_vault *target,
     target->fanout = fanout;
     target->vault = vault;
     fanout->asking++;
-    if (usermap_expand(vault->conf, fanout->opts.session, &target->users))
+    if (usermap_expand(vault->conf, fanout->session, &target->users))
         return -ENOMEM;
     if (target->users.n == 0) {
         fail_no_rule(target);
         return 0;
     }
-    target->n = fanout->opts.write_queries(fanout->opts.arg, vault->conf, queries);
+    target->n = fault_is_set(&fanout->refused) ? 0 : fanout->write_queries(fanout, vault->conf, queries);
     if (target->n == 0) {
         settle(target, FANOUT_ANSWERED);
         return 0;
@@ -329,48 +290,71 @@ static void on_soon(struct deadline *deadline)
 {
     struct vault_fanout *fanout = CONTAINER_OF(deadline, struct vault_fanout, soon);
 
-    fanout->opts.done(fanout->opts.arg);
+    fanout->done(fanout);
 }
 
-struct vault_fanout *vault_fanout_new(const struct vault_fanout_opts *opts)
+static int start_vaults(struct vault_fanout *fanout)
 {
-    uint64_t now = clock_now(timers_clock(opts->timers));
-    struct vault_fanout *fanout = calloc(1, sizeof(*fanout) + opts->nvaults * sizeof(fanout->vault[0]));
+    const struct broker *broker = fanout->op.broker;
     int err = 0;
 
-    if (!fanout)
-        return NULL;
-    fanout->opts = *opts;
-    fanout->ends_ms = opts->timeout_ms < UINT64_MAX - now ? now + opts->timeout_ms : UINT64_MAX;
-    for (size_t i = 0; i < opts->nvaults && !err; i++)
-        err = start_vault(fanout, &fanout->vault[fanout->n++], opts->vaults[i]);
-    if (!err && fanout->asking == 0)
-        err = timer_start(opts->timers, &fanout->soon, 0, on_soon);
-    if (err) {
-        vault_fanout_free(fanout);
-        return NULL;
+    fanout->vault = calloc(broker->nvaults + 1, sizeof(*fanout->vault));
+    if (!fanout->vault)
+        return -ENOMEM;
+    for (size_t i = 0; i < broker->nvaults && !err; i++)
+        err = start_vault(fanout, &fanout->vault[fanout->n++], broker->vaults[i]);
+    return !err && fanout->asking == 0 ? timer_start(broker->timers, &fanout->soon, 0, on_soon) : err;
+}
+
+int vault_fanout_begin(struct vault_fanout *fanout, const struct op_class *class, struct broker *broker,
+                       const struct asked_by *by, const char *operation)
+{
+    if (op_begin(&fanout->op, class, broker, by->timeout_ms))
+        return -ENOMEM;
+    fanout->began_ms = clock_now(broker->clock);
+    if (broker->draining)
+        fault_set(&fanout->refused, FAULT_DRAINING, "the gateway is stopping; ask another one");
+    fanout->session = session_copy(&by->session);
+    if (fanout->session) {
+        fanout->record =
+            explain_begin(broker->explain, fanout->session->request_id, operation, fanout->session);
+        if (start_vaults(fanout) == 0)
+            return 0;
     }
-    return fanout;
+    op_end(&fanout->op);
+    return -ENOMEM;
+}
+
+const char *vault_fanout_end(struct vault_fanout *fanout, const struct fault *fault, size_t rows,
+                             uint64_t age_ms)
+{
+    const char *outcome = fault ? fault_row(fault->code)->code : "ok";
+
+    op_end(&fanout->op);
+    explain_end(fanout->record, outcome, fault ? fault->detail : NULL, rows, age_ms);
+    fanout->record = NULL;
+    return outcome;
 }
 
 void vault_fanout_free(struct vault_fanout *fanout)
 {
-    if (!fanout)
-        return;
-    timer_stop(fanout->opts.timers, &fanout->soon);
+    if (fanout->op.broker)
+        timer_stop(fanout->op.broker->timers, &fanout->soon);
     for (size_t i = 0; i < fanout->n; i++) {
         drop_answers(&fanout->vault[i]);
         usermap_free(&fanout->vault[i].users);
         free(fanout->vault[i].queries);
     }
-    free(fanout);
+    free(fanout->vault);
+    explain_end(fanout->record, "client_gone", NULL, 0, 0); /* vault_fanout_end() has ended it otherwise */
+    free(fanout->session);
 }
 
 void vault_fanout_expire(struct vault_fanout *fanout)
 {
     struct fault fault;
 
-    timer_stop(fanout->opts.timers, &fanout->soon);
+    timer_stop(fanout->op.broker->timers, &fanout->soon);
     for (size_t i = 0; i < fanout->n; i++) {
         if (fanout->vault[i].state != FANOUT_ASKING)
             continue;
@@ -384,6 +368,8 @@ const struct fault *vault_fanout_fault(const struct vault_fanout *fanout)
 {
     const struct fault *first = NULL;
 
+    if (fault_is_set(&fanout->refused))
+        return &fanout->refused;
     for (size_t i = 0; i < fanout->n; i++) {
         const struct fanout_vault *target = &fanout->vault[i];
         if (target->state == FANOUT_ANSWERED)

@@ -1,5 +1,6 @@
 /*
- * vault_fanout.h - the same queries put to every vault for one session, and the lists that came back.
+ * vault_fanout.h - an operation that puts the same queries to every vault for one session, and the lists that
+ * came back: what find and endpoints have in common.
  *
  * Each vault is asked as its first run_as candidate; all its queries go out together. When the vault refuses
  * the sign-in, the answers so far are dropped and the queries go out again as the next candidate. Any other
@@ -7,9 +8,11 @@
  * vault is for the user's catalogue. The fan-out is over when every vault has answered or failed; it is a
  * success if one answered. Which accounts a user may have is decided by the vault, in what it lists.
  *
- * Rules: done() is called exactly once, never before vault_fanout_new() has returned, and may free the
- * fan-out; after vault_fanout_free() it is never called. Session, vaults and the texts of the queries outlive
- * the fan-out.
+ * Rules: the fan-out is the first member of its operation's object, which owns itself. done() is called
+ * exactly once, never before vault_fanout_begin() has returned, and may free the fan-out; after
+ * vault_fanout_free() it is never called. All waits are reads: a client that leaves cancels them. A request
+ * that cannot be served is a fan-out without queries, so that there is one way to the end. The texts of the
+ * queries outlive the fan-out.
  *
  * Not here: which queries (find_queries.h), what becomes of the lists (find_rows.h, endpoint_rows.h).
  */
@@ -18,8 +21,7 @@
 
 #include "broker/catalogue/catalogue_cache.h"
 #include "broker/find/explain.h"
-#include "broker/identity/usermap.h"
-#include "broker/lists/account_lists.h"
+#include "broker/operation.h"
 
 #define FANOUT_QUERIES_MAX 36 /* queries to one vault */
 
@@ -27,10 +29,9 @@ struct vault_fanout;
 
 enum fanout_state { FANOUT_ASKING, FANOUT_ANSWERED, FANOUT_FAILED };
 
-/* One query and its answer; accounts of an answered vault are in wait.accounts (NULL = none). */
+/* One query and its answer: of an answered vault, wait.accounts (NULL = none) or wait.catalogue. */
 struct fanout_query {
-    struct list_wait wait;        /* first */
-    struct catalogue_wait search; /* instead, where catalogues are wanted */
+    struct list_wait wait; /* first */
     struct fanout_vault *target;
     struct account_query query;
     uint64_t asked_ms; /* when it was sent as the present candidate */
@@ -47,33 +48,32 @@ struct fanout_vault {
     uint64_t age_ms;
 };
 
-struct vault_fanout_opts {
-    struct account_lists *lists;
-    struct timers *timers;
-    struct vault *const *vaults;
-    size_t nvaults;
-    const struct session *session;
-    uint64_t timeout_ms;                     /* how long an answer is of use */
+struct vault_fanout {
+    struct op op; /* first */
+    /* the caller's */
     struct catalogue_cache *catalogue_cache; /* NULL = lists are asked for */
     /* Writes at most FANOUT_QUERIES_MAX queries for that vault; returns how many. */
-    size_t (*write_queries)(void *arg, const struct conf_vault *,
+    size_t (*write_queries)(const struct vault_fanout *, const struct conf_vault *,
                             struct account_query out[FANOUT_QUERIES_MAX]);
-    void (*done)(void *arg);
-    void *arg;
-    struct explain_record *record; /* gets notes of users tried and calls made; NULL = none */
-};
-
-struct vault_fanout {
-    struct vault_fanout_opts opts;
-    uint64_t ends_ms;
+    void (*done)(struct vault_fanout *);
+    struct fault refused; /* why there is no answer, whatever the vaults say; no vault is asked then */
+    /* from vault_fanout_begin() on */
+    struct session *session;
+    struct explain_record *record;
+    uint64_t began_ms;
     size_t asking; /* vaults */
     struct deadline soon;
     size_t n;
-    struct fanout_vault vault[];
+    struct fanout_vault *vault;
 };
 
-struct vault_fanout *vault_fanout_new(const struct vault_fanout_opts *); /* NULL = out of memory */
-void vault_fanout_free(struct vault_fanout *);                           /* NULL is fine */
+/* `operation` is the name in the record. 0 or -ENOMEM: then it is not in flight, and the caller frees. */
+int vault_fanout_begin(struct vault_fanout *, const struct op_class *, struct broker *,
+                       const struct asked_by *, const char *operation);
+/* It is no longer in flight, and its record is complete; the answer follows. Returns the outcome, for the
+ * log. */
+const char *vault_fanout_end(struct vault_fanout *, const struct fault *, size_t rows, uint64_t age_ms);
+void vault_fanout_free(struct vault_fanout *); /* what it holds, ended or not; the object is the caller's */
 /* Time is up: what has not answered has failed. done() is not called any more. */
 void vault_fanout_expire(struct vault_fanout *);
 /* Why there is no answer; NULL when at least one vault answered. */

@@ -2,7 +2,7 @@
 /*
  * host_names.c - name forms of an endpoint, and their comparison.
  *
- * PRA knows an endpoint by up to four members, and the vault by one name of its own choosing. So every form
+ * PRA names an endpoint in up to four members, and the vault knows it by one name. So every form
  * is asked for: hostname, computer_name, name, ip_address, and the short name, which is the first label of
  * any of the first three that looks like a full domain name. Each member may hold an address, which is asked
  * for as an address. A trailing dot and the brackets of [::1] are spelling and are removed before.

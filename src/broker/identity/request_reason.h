@@ -1,6 +1,6 @@
 /*
- * request_reason.h - the Reason field of a vault request, and the mark in it by which our requests are found
- * again.
+ * request_reason.h - the Reason field of a vault request, and the mark in it by which the gateway's requests
+ * are found again.
  */
 #ifndef JG_BROKER_IDENTITY_REQUEST_REASON_H
 #define JG_BROKER_IDENTITY_REQUEST_REASON_H

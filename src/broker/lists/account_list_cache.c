@@ -6,11 +6,11 @@
  * too, newest first: there a known account is looked for row by row. That search walks the lists of one user
  * only, most of them a handful of rows; an index per row would cost more memory than the rows.
  *
- * Invariants: an owner lives exactly as long as it has entries, so that it is never dropped for want of room.
- * An entry past its time is never handed out, though it may lie in the cache until it is the first in the
+ * Invariants: an owner exists exactly as long as it has entries, so no bound ever drops one.
+ * An entry past its time is never handed out, though it may be in the cache until it is the first in the
  * order of use or its question is asked again. An empty list answers its question, and knows no account.
  *
- * Time comes from the clock handed in; there is no timer here, so an idle gateway is not woken to forget.
+ * Time comes from the clock handed in; there is no timer here, so nothing runs while the gateway is idle.
  */
 #include "broker/lists/account_list_cache.h"
 
@@ -163,6 +163,7 @@ struct account_list *account_list_cache_get(struct account_list_cache *cache, co
                                             uint64_t *age_ms)
 {
     struct cache_entry *entry = bounded_cache_find(&cache->lists, key->bytes, key->len);
+    uint64_t age;
 
     if (!entry)
         return NULL;
@@ -170,9 +171,10 @@ struct account_list *account_list_cache_get(struct account_list_cache *cache, co
         bounded_cache_drop(&cache->lists, entry);
         return NULL;
     }
-    *age_ms = bounded_cache_age(&cache->lists, entry);
-    if (*age_ms >= cache->opts.fresh_ms)
+    age = bounded_cache_age(&cache->lists, entry);
+    if (age >= cache->opts.fresh_ms)
         return NULL;
+    *age_ms = age;
     bounded_cache_touch(&cache->lists, entry);
     return list_of(entry)->rows;
 }
@@ -206,7 +208,7 @@ const struct account *account_list_cache_find(struct account_list_cache *cache, 
         if (!row)
             continue;
         bounded_cache_touch(&cache->lists, &list->entry);
-        *rows = list->rows;
+        *rows = account_list_ref(list->rows);
         return row;
     }
     return NULL;

@@ -27,10 +27,11 @@ void account_list_cache_reload(struct account_list_cache *, uint64_t fresh_ms, u
 /* Keeps a reference to `rows` under the key, and owns the key. Not keeping it, without memory, is no error.
  */
 void account_list_cache_put(struct account_list_cache *, struct list_key *, struct account_list *rows);
-/* The fresh list of that key and its age, or NULL. The reference stays the cache's. */
+/* The fresh list of that key and its age, or NULL (and the age is left alone). The reference stays the
+ * cache's. */
 struct account_list *account_list_cache_get(struct account_list_cache *, const struct list_key *,
                                             uint64_t *age_ms);
-/* The newest row of that account shown to the user, and its list (borrowed), or NULL. */
+/* The newest row of that account shown to the user, and a reference to its list, or NULL. */
 const struct account *account_list_cache_find(struct account_list_cache *, const struct vault *,
                                               const char *user, const struct credential_ref *,
                                               struct account_list **list);

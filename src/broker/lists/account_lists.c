@@ -6,16 +6,16 @@
  *    |--same read under way ----> one more waiter of that read
  *    '--neither ----------------> a new read --> its end: the cache, then every waiter's done()
  *
- * A read lives while it has waiters: a waiter goes by its answer, by its own deadline or by leaving, and with
- * the last one the call is cancelled. The read itself has no deadline but the vault's call_timeout: the
+ * A read lasts while it has waiters: a waiter ends with its answer, at its own deadline or by leaving, and
+ * with the last one the call is cancelled. The read itself has no deadline but the vault's call_timeout: the
  * longest deadline of its waiters is the read's, even that of a late one.
  *
  * A read that ends is out of the table before the first done(), so that a get() inside a done() starts a new
  * read or hits the cache. done() may free its waiter, make other waiters of the same read leave, and get()
- * again: waiters are taken from the front one by one, and `ending` keeps the read alive without waiters.
+ * again: waiters are taken from the front one by one, and `ending` keeps the read in memory without waiters.
  *
- * Invariants: failures go to all waiters and are not kept. `read` of a waiter is NULL for none, the
- * account_lists for a hit on its way, else its list_read.
+ * Invariants: failures go to all waiters and are not kept. A waiter is in the queue `hits`, in that of its
+ * read, or in none.
  *
  * Not here: which lists are kept, and for how long (account_list_cache.c).
  */
@@ -24,17 +24,14 @@
 #include "base/container_of.h"
 #include "base/uthash_nofail.h"
 #include "broker/lists/account_list_cache.h"
-#include "broker/lists/policy_cache.h"
-#include "broker/lists/ssh_key_accounts.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <utlist.h>
 
-#define DEFAULT_ENTRIES  8192
-#define DEFAULT_ROWS     100000
-#define SSH_KEY_ACCOUNTS 16384
+#define DEFAULT_ENTRIES 4096
+#define DEFAULT_ROWS    65536
 /* The longest timeout a caller may name. A read ends earlier, with its last waiter. */
 #define LONGEST_MS 600000
 
@@ -52,8 +49,7 @@ struct list_read {
 struct account_lists {
     struct timers *timers;
     struct account_list_cache *cache;
-    struct policy_cache *policies;
-    struct ssh_key_accounts *ssh_keys;
+    struct account_facts facts;
     struct list_read *list_reads;
     struct list_wait *hits; /* they wait for the next run of the timers */
     struct account_lists_stats stats;
@@ -76,18 +72,12 @@ struct account_lists *account_lists_new(const struct account_lists_opts *opts)
         return NULL;
     lists->timers = opts->timers;
     lists->cache = account_list_cache_new(&cache);
-    lists->policies = policy_cache_new(clock, opts->known_ms, max_rows);
-    lists->ssh_keys = ssh_key_accounts_new(SSH_KEY_ACCOUNTS);
-    if (!lists->cache || !lists->policies || !lists->ssh_keys) {
-        account_lists_free(lists);
+    if (!lists->cache) {
+        free(lists);
         return NULL;
     }
+    account_facts_init(&lists->facts, clock, opts->known_ms, max_rows);
     return lists;
-}
-
-static struct list_wait *wait_of(struct deadline *deadline)
-{
-    return CONTAINER_OF(deadline, struct list_wait, deadline);
 }
 
 static void list_read_free(struct list_read *list_read)
@@ -105,13 +95,6 @@ static void list_read_cancel(struct list_read *list_read)
     list_read_free(list_read);
 }
 
-static void detach(struct list_read *list_read, struct list_wait *wait)
-{
-    DL_DELETE(list_read->waiters, wait);
-    timer_stop(list_read->lists->timers, &wait->deadline);
-    wait->read = NULL;
-}
-
 void account_lists_free(struct account_lists *lists)
 {
     struct list_read *list_read, *next;
@@ -123,12 +106,11 @@ void account_lists_free(struct account_lists *lists)
     HASH_ITER(hh, lists->list_reads, list_read, next)
     {
         while (list_read->waiters)
-            detach(list_read, list_read->waiters);
+            list_wait_dequeue(list_read->waiters, lists->timers);
         list_read_cancel(list_read);
     }
     account_list_cache_free(lists->cache);
-    policy_cache_free(lists->policies);
-    ssh_key_accounts_free(lists->ssh_keys);
+    account_facts_clear(&lists->facts);
     free(lists);
 }
 
@@ -155,46 +137,40 @@ static void on_read(struct vault_call *call)
     }
     while (list_read->waiters) {
         struct list_wait *wait = list_read->waiters;
-        detach(list_read, wait);
+        list_wait_dequeue(wait, lists->timers);
         answer_wait(list_read, wait);
     }
     list_read_free(list_read);
 }
 
-static void on_wait_expired(struct deadline *deadline)
+/* Takes the wait out of its read, which ends with its last waiter. */
+static void leave_read(struct list_wait *wait)
 {
-    struct list_wait *wait = wait_of(deadline);
-    struct list_read *list_read = wait->read;
+    struct list_read *list_read = CONTAINER_OF(wait->queue, struct list_read, waiters);
 
-    detach(list_read, wait);
+    list_wait_dequeue(wait, list_read->lists->timers);
     if (!list_read->waiters && !list_read->ending)
         list_read_cancel(list_read);
+}
+
+static void on_wait_expired(struct deadline *deadline)
+{
+    struct list_wait *wait = CONTAINER_OF(deadline, struct list_wait, deadline);
+
+    leave_read(wait);
     wait->result = VAULT_FAILED;
     fault_set(&wait->fault, FAULT_DEADLINE_EXCEEDED, "the vault did not list accounts in time");
     wait->done(wait);
 }
 
-static void on_hit(struct deadline *deadline)
-{
-    struct list_wait *wait = wait_of(deadline);
-    struct account_lists *lists = wait->read;
-
-    DL_DELETE(lists->hits, wait);
-    wait->read = NULL;
-    wait->done(wait);
-}
-
 static int answer_from_cache(struct account_lists *lists, struct account_list *rows, struct list_wait *wait)
 {
-    int err = timer_start(lists->timers, &wait->deadline, 0, on_hit);
+    int err = list_wait_hit(wait, lists->timers, &lists->hits);
 
     if (err)
         return err;
     lists->stats.hits++;
-    wait->source = LIST_FROM_CACHE;
     wait->accounts = account_list_ref(rows);
-    wait->read = lists;
-    DL_APPEND(lists->hits, wait);
     return 0;
 }
 
@@ -202,11 +178,9 @@ static int join(struct list_read *list_read, struct list_wait *wait)
 {
     int err = timer_start(list_read->lists->timers, &wait->deadline, wait->timeout_ms, on_wait_expired);
 
-    if (err)
-        return err;
-    wait->read = list_read;
-    DL_APPEND(list_read->waiters, wait);
-    return 0;
+    if (!err)
+        list_wait_enqueue(wait, &list_read->waiters);
+    return err;
 }
 
 /* Owns the key from now on, even on failure. */
@@ -214,8 +188,11 @@ static struct list_read *list_read_new(struct account_lists *lists, struct vault
 {
     struct list_read *list_read = calloc(1, sizeof(*list_read));
 
-    if (!list_read) {
+    if (list_read)
+        HASH_ADD_KEYPTR(hh, lists->list_reads, key->bytes, key->len, list_read);
+    if (!list_read || !list_read->hh.tbl) {
         free(key);
+        free(list_read);
         return NULL;
     }
     list_read->lists = lists;
@@ -225,11 +202,6 @@ static struct list_read *list_read_new(struct account_lists *lists, struct vault
     list_read->call.user = list_key_user(key);
     list_read->call.timeout_ms = LONGEST_MS;
     list_read->call.done = on_read;
-    HASH_ADD_KEYPTR(hh, lists->list_reads, key->bytes, key->len, list_read);
-    if (!list_read->hh.tbl) {
-        list_read_free(list_read);
-        return NULL;
-    }
     return list_read;
 }
 
@@ -241,24 +213,21 @@ static int start_read(struct account_lists *lists, struct vault *vault, struct l
 
     if (!list_read)
         return err;
+    list_read->call.admitted = wait->admitted;
+    if (!err && !wait->admitted)
+        err = vault_admit(vault, list_read->call.user, wait->timeout_ms, &list_read->call.fault);
+    if (!err)
+        err = vault->ops->list(vault, &list_read->query, &list_read->call);
     if (!err) {
-        err = wait->let_in
-                  ? 0
-                  : vault_admit(vault, list_read->call.user, wait->timeout_ms, &list_read->call.fault);
-        list_read->call.admitted = wait->let_in;
-        if (!err)
-            err = vault->ops->list(vault, &list_read->query, &list_read->call);
-        if (err)
-            detach(list_read, wait);
+        lists->stats.reads++;
+        return 0;
     }
-    if (err) {
-        wait->fault = list_read->call.fault;
-        HASH_DEL(lists->list_reads, list_read);
-        list_read_free(list_read);
-        return err;
-    }
-    lists->stats.reads++;
-    return 0;
+    if (wait->queue)
+        list_wait_dequeue(wait, lists->timers);
+    wait->fault = list_read->call.fault;
+    HASH_DEL(lists->list_reads, list_read);
+    list_read_free(list_read);
+    return err;
 }
 
 int account_lists_get(struct account_lists *lists, struct vault *vault, const char *user,
@@ -269,14 +238,7 @@ int account_lists_get(struct account_lists *lists, struct vault *vault, const ch
     struct list_read *list_read;
     int err;
 
-    wait->result = VAULT_OK;
-    wait->fault = (struct fault){0};
-    wait->accounts = NULL;
-    wait->age_ms = 0;
-    wait->source = LIST_FROM_VAULT;
-    wait->status = 0;
-    wait->read = NULL;
-    wait->deadline = (struct deadline){0};
+    list_wait_begin(wait);
     if (!key)
         return -ENOMEM;
     HASH_FIND(hh, lists->list_reads, key->bytes, key->len, list_read);
@@ -286,7 +248,6 @@ int account_lists_get(struct account_lists *lists, struct vault *vault, const ch
     free(key);
     if (rows)
         return answer_from_cache(lists, rows, wait);
-    wait->age_ms = 0;
     err = join(list_read, wait);
     if (!err) {
         lists->stats.coalesced++;
@@ -297,66 +258,24 @@ int account_lists_get(struct account_lists *lists, struct vault *vault, const ch
 
 void account_lists_leave(struct account_lists *lists, struct list_wait *wait)
 {
-    struct list_read *list_read = wait->read;
-
-    if (!wait->read)
-        return;
-    if (wait->read == lists) {
-        DL_DELETE(lists->hits, wait);
-        timer_stop(lists->timers, &wait->deadline);
+    if (wait->queue == &lists->hits) {
+        list_wait_dequeue(wait, lists->timers);
         account_list_unref(wait->accounts);
         wait->accounts = NULL;
-        wait->read = NULL;
-        return;
+    } else if (wait->queue) {
+        leave_read(wait);
     }
-    detach(list_read, wait);
-    if (!list_read->waiters && !list_read->ending)
-        list_read_cancel(list_read);
 }
 
 const struct account *account_lists_known(struct account_lists *lists, struct vault *vault, const char *user,
                                           const struct credential_ref *ref, struct account_list **hold)
 {
-    const struct account *row = account_list_cache_find(lists->cache, vault, user, ref, hold);
-
-    if (row)
-        account_list_ref(*hold);
-    return row;
+    return account_list_cache_find(lists->cache, vault, user, ref, hold);
 }
 
-bool account_lists_known_policy(struct account_lists *lists, struct vault *vault, const char *user,
-                                const struct credential_ref *ref, struct vault_policy *policy)
+struct account_facts *account_lists_facts(struct account_lists *lists)
 {
-    return policy_cache_get(lists->policies, vault, user, ref, policy) == POLICY_KNOWN;
-}
-
-void account_lists_learn_policy(struct account_lists *lists, struct vault *vault, const char *user,
-                                const struct credential_ref *ref, const struct vault_policy *policy)
-{
-    policy_cache_put(lists->policies, vault, user, ref, policy);
-}
-
-bool account_lists_policy_unanswered(struct account_lists *lists, struct vault *vault, const char *user,
-                                     const struct credential_ref *ref)
-{
-    struct vault_policy none;
-
-    return policy_cache_get(lists->policies, vault, user, ref, &none) == POLICY_UNANSWERED;
-}
-
-void account_lists_learn_key(struct account_lists *lists, struct vault *vault,
-                             const struct credential_ref *ref, bool key_alone)
-{
-    if (key_alone)
-        ssh_key_accounts_put(lists->ssh_keys, vault, ref);
-    else
-        ssh_key_accounts_drop(lists->ssh_keys, vault, ref);
-}
-
-bool account_lists_known_key(const struct account_lists *lists, const struct vault *vault,
-                             const struct credential_ref *ref)
-{
-    return ssh_key_accounts_has(lists->ssh_keys, vault, ref);
+    return &lists->facts;
 }
 
 void account_lists_stats(const struct account_lists *lists, struct account_lists_stats *stats)
@@ -367,5 +286,5 @@ void account_lists_stats(const struct account_lists *lists, struct account_lists
 void account_lists_reload(struct account_lists *lists, uint64_t list_cache_ms, uint64_t known_ms)
 {
     account_list_cache_reload(lists->cache, list_cache_ms, known_ms);
-    policy_cache_reload(lists->policies, known_ms);
+    lists->facts.keep_ms = known_ms;
 }

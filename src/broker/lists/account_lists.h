@@ -1,6 +1,6 @@
 /*
- * account_lists.h - reads of account lists: equal reads under way share one vault call, and answers live for
- * list_cache.
+ * account_lists.h - reads of account lists: equal reads under way share one vault call, and answers are kept
+ * for list_cache.
  *
  * Reads are equal in vault, mapped user and query. Waiters share failures as well as rows; failures are not
  * kept. Rows are also remembered per user as "known accounts" (for catalogue_cache, bounded in number), so
@@ -9,9 +9,8 @@
 #ifndef JG_BROKER_LISTS_ACCOUNT_LISTS_H
 #define JG_BROKER_LISTS_ACCOUNT_LISTS_H
 
-#include "backends/backend.h"
-#include "base/timers.h"
-#include "broker/identity/credential_id.h"
+#include "broker/lists/account_facts.h"
+#include "broker/lists/list_wait.h"
 
 struct account_lists;
 
@@ -19,30 +18,8 @@ struct account_lists_opts {
     struct timers *timers;
     uint64_t list_cache_ms; /* 0 = no cache (reads under way are shared all the same) */
     uint64_t known_ms;      /* catalogue_cache */
-    size_t max_entries;     /* kept lists, the least recently used goes first; 0 = a built-in limit */
+    size_t max_entries;     /* kept lists, the least recently used is dropped first; 0 = a built-in limit */
     size_t max_known;       /* rows of kept lists in all; 0 = a built-in limit */
-};
-
-enum list_source { LIST_FROM_VAULT, LIST_FROM_CACHE, LIST_SHARED };
-
-/* One waiter, inside its owner's object. */
-struct list_wait {
-    /* the caller's */
-    uint64_t timeout_ms; /* own deadline: done() with FAULT_DEADLINE_EXCEEDED by then; the call goes on for
-                            other waiters */
-    void (*done)(struct list_wait *);
-    bool let_in; /* the vault has admitted the operation already: vault_admit() is not called again */
-    /* the answer, in done(); `accounts` is the waiter's own reference: account_list_unref() */
-    enum vault_result result;
-    struct fault fault;
-    struct account_list *accounts;
-    uint64_t age_ms;
-    enum list_source source;
-    int status; /* HTTP status of the vault's answer; 0 = from the cache, or there was none */
-    /* private */
-    void *read;
-    struct list_wait *next, *prev;
-    struct deadline deadline;
 };
 
 struct account_lists *account_lists_new(const struct account_lists_opts *);
@@ -63,22 +40,8 @@ void account_lists_leave(struct account_lists *, struct list_wait *);
  */
 const struct account *account_lists_known(struct account_lists *, struct vault *, const char *user,
                                           const struct credential_ref *, struct account_list **hold);
-/* The policy the vault gave for a known account lately; false = not known. */
-bool account_lists_known_policy(struct account_lists *, struct vault *, const char *user,
-                                const struct credential_ref *, struct vault_policy *);
-/* `policy` NULL = the vault was asked and could not tell. */
-void account_lists_learn_policy(struct account_lists *, struct vault *, const char *user,
-                                const struct credential_ref *, const struct vault_policy *);
-
-/* The vault was asked lately and could not tell: asking again is of no use yet. */
-bool account_lists_policy_unanswered(struct account_lists *, struct vault *, const char *user,
-                                     const struct credential_ref *);
-
-/* A check-out has shown that the account has a key and no password, or (false) that it has a password. */
-void account_lists_learn_key(struct account_lists *, struct vault *, const struct credential_ref *,
-                             bool key_alone);
-bool account_lists_known_key(const struct account_lists *, const struct vault *,
-                             const struct credential_ref *);
+/* What else is known of accounts. */
+struct account_facts *account_lists_facts(struct account_lists *);
 
 struct account_lists_stats {
     uint64_t hits, coalesced, reads;

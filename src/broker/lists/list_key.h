@@ -20,7 +20,7 @@ struct list_key *list_key_new(const struct vault *, const char *user,
 /* Vault and user alone. */
 struct list_key *list_key_owner(const struct vault *, const char *user);
 const char *list_key_user(const struct list_key *); /* as it was spelled; not of a copy of the first bytes */
-/* The query again; its texts live as long as the key. */
+/* The query again; its texts are valid as long as the key. */
 void list_key_query(const struct list_key *, struct account_query *);
 
 #endif
