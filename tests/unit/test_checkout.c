@@ -4,7 +4,7 @@
  *
  * What it leaves behind when calls fail: test_checkout_torture.c.
  */
-#include "broker_world.h"
+#include "broker_rig.h"
 
 #include "broker/identity/request_reason.h"
 #include "broker/identity/username.h"

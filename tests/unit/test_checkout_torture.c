@@ -12,7 +12,7 @@
  * of ours is open, long before anything expired; what was the person's own is still open always        no
  * write is ever cancelled; no timer, call or memory is left
  */
-#include "broker_world.h"
+#include "broker_rig.h"
 
 #include "broker/identity/request_reason.h"
 #include "broker/leases/lease_table.h"

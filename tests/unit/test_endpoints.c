@@ -4,7 +4,7 @@
 
 #include "broker/find/display_name.h"
 #include "broker/find/endpoint_rows.h"
-#include "find_desk.h"
+#include "find_rig.h"
 #include "plain_rank.h"
 
 #include <stdio.h>

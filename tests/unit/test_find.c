@@ -2,7 +2,7 @@
 /* The find operation: what is asked, as whom, what the answer holds, and every way to end it. */
 #include "check.h"
 
-#include "find_desk.h"
+#include "find_rig.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
  * process after each of its steps in each way: the waiting vault calls carried out or not, the waiting rows
  * on disk or not. However it went, a day later no request of ours may live that has no lease.
  */
-#include "broker_world.h"
+#include "broker_rig.h"
 
 #include "broker/identity/request_reason.h"
 #include "broker/leases/journal.h"

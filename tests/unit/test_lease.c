@@ -5,7 +5,7 @@
  * The order in which the vault works (commit) and in which its answers arrive (deliver) is chosen here, so
  * each race of the essay in checkout.c is played exactly.
  */
-#include "broker_world.h"
+#include "broker_rig.h"
 
 #include "broker/identity/request_reason.h"
 #include "broker/leases/lease_table.h"

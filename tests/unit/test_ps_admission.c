@@ -4,7 +4,7 @@
  *
  * The wait for a connection is what the rig says (rig.outlook); that for a session is the backend's own.
  */
-#include "test_ps_rig.h"
+#include "ps_rig.h"
 
 #include "base/metrics.h"
 #include "check.h"

@@ -3,7 +3,7 @@
  * test_ps_answers.c - what is read from answers that went well: pages of accounts, policies, numbers,
  * secrets.
  */
-#include "test_ps_rig.h"
+#include "ps_rig.h"
 
 #include <errno.h>
 #include <inttypes.h>

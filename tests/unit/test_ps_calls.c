@@ -4,7 +4,7 @@
  * reachability.
  */
 #include "check.h"
-#include "test_ps_rig.h"
+#include "ps_rig.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * test_ps_errors.c - every row of the translation: which result and fault a vault's refusal becomes.
  */
 #include "check.h"
-#include "test_ps_rig.h"
+#include "ps_rig.h"
 
 #include <errno.h>
 #include <stdio.h>

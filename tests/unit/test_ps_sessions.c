@@ -3,7 +3,7 @@
  * test_ps_sessions.c - users, their sessions, who waits for one, and what a 401 does.
  */
 #include "check.h"
-#include "test_ps_rig.h"
+#include "ps_rig.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * test_ps_signin.c - how the backend says who it is: PS-Auth, OAuth, cookies, refusals.
  */
 #include "check.h"
-#include "test_ps_rig.h"
+#include "ps_rig.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -12,7 +12,7 @@
  *   - closing leaves no call, deadline or byte behind (rig_stop, and the sanitizer).
  */
 #include "check.h"
-#include "test_ps_rig.h"
+#include "ps_rig.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * test_reconcile.c - our books against the vault's list: what is gone, what is ours, what is none of our
  * business, and how fast it is asked.
  */
-#include "broker_world.h"
+#include "broker_rig.h"
 
 #include "broker/leases/lease_table.h"
 #include "check.h"

@@ -3,7 +3,7 @@
  * test_release.c - giving back: the release operation, the check-in that outlives it, the recovery for lost
  * requests.
  */
-#include "broker_world.h"
+#include "broker_rig.h"
 
 #include "broker/identity/credential_id.h"
 #include "broker/leases/lease_table.h"

@@ -2,7 +2,7 @@
 /*
  * test_request_identity.c - which record a request is: other vaults, other users, other accounts, lies.
  */
-#include "broker_world.h"
+#include "broker_rig.h"
 
 #include "audit/audit_witness.h"
 #include "broker/identity/credential_id.h"

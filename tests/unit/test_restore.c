@@ -3,7 +3,7 @@
  * test_restore.c - what a new process makes of the rows of the last one: same leases, same ends, whatever the
  * wall clock did; and that very many of them are no trouble.
  */
-#include "broker_world.h"
+#include "broker_rig.h"
 
 #include "audit/audit_witness.h"
 #include "broker/identity/credential_id.h"

@@ -2,7 +2,7 @@
 /*
  * test_upstream.c - the pool: reuse, order, limits, cancel, close.
  */
-#include "test_upstream_rig.h"
+#include "upstream_rig.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -4,8 +4,8 @@
  *
  * getaddrinfo() is this file's: it knows one name, and where that leads is the test's to say.
  */
-#include "test_upstream_certs.h"
-#include "test_upstream_rig.h"
+#include "upstream_certs.h"
+#include "upstream_rig.h"
 
 #include <arpa/inet.h>
 #include <dlfcn.h>

@@ -5,8 +5,8 @@
  *
  * The table runs over plain TCP and over TLS, each answer whole and in single bytes.
  */
-#include "test_upstream_certs.h"
-#include "test_upstream_rig.h"
+#include "upstream_certs.h"
+#include "upstream_rig.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -6,8 +6,8 @@
  * what was meant for the one before. A call that is answered "mine" had a connection that no other owner had
  * used.
  */
-#include "test_upstream_certs.h"
-#include "test_upstream_rig.h"
+#include "upstream_certs.h"
+#include "upstream_rig.h"
 
 #include <errno.h>
 #include <unistd.h>

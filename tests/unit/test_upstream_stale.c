@@ -3,8 +3,8 @@
  * test_upstream_stale.c - pooled connections that died meanwhile: when a call is repeated, and when it is
  * not.
  */
-#include "test_upstream_certs.h"
-#include "test_upstream_rig.h"
+#include "upstream_certs.h"
+#include "upstream_rig.h"
 
 #include <errno.h>
 #include <unistd.h>

@@ -2,8 +2,8 @@
 /*
  * test_upstream_time.c - deadlines, idle time and back-off, with a clock that the test moves.
  */
-#include "test_upstream_certs.h"
-#include "test_upstream_rig.h"
+#include "upstream_certs.h"
+#include "upstream_rig.h"
 
 #include <errno.h>
 #include <stdlib.h>

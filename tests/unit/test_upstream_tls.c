@@ -7,8 +7,8 @@
  * ends with and without close_notify; large answers over many records with read_ahead; tickets and key
  * updates.
  */
-#include "test_upstream_certs.h"
-#include "test_upstream_rig.h"
+#include "upstream_certs.h"
+#include "upstream_rig.h"
 
 #include <errno.h>
 #include <openssl/err.h>

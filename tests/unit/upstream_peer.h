@@ -1,5 +1,5 @@
 /*
- * test_upstream_peer.h - a vault that does what a script says, byte by byte.
+ * upstream_peer.h - a vault that does what a script says, byte by byte.
  *
  * Each accepted connection runs the script in a thread of its own with plain blocking calls, so that a script
  * reads like the story it tells. Nothing waits for time: a script that must not go on yet waits for a permit

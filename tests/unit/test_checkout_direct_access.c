@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_checkout_isa.c - direct access (ISA), and what a check-out teaches later ones.
+ * test_checkout_direct_access.c - direct access (ISA), and what a check-out teaches later ones.
  *
  * The fake vault keeps a request of such an access, or keeps none. Kept, it is owned like any other; not
  * kept, the lease stands on nothing and its end is local. The torture of test_checkout.c breaks every call;
  * here is what must come out when all goes well, and over a restart.
  */
-#include "broker_world.h"
+#include "broker_rig.h"
 
 #include "broker/identity/request_reason.h"
 #include "broker/leases/lease_table.h"

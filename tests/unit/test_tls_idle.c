@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_tls_rest.c - a TLS connection between two deliveries holds no record buffers, and loses nothing by it.
+ * test_tls_idle.c - a TLS connection between two deliveries holds no record buffers, and loses nothing by it.
  *
  * tls.h by itself, against a client on memory BIOs. OpenSSL's share of the heap is counted by allocators of
  * our own; the client's is told apart by asking only around calls of the server's side.

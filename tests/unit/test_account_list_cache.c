@@ -2,7 +2,7 @@
 /* What is remembered of lists: known accounts, policies, and the bounds of it all. */
 #include "check.h"
 
-#include "lists_world.h"
+#include "lists_rig.h"
 
 static const struct credential_ref root = {
     .vault = "main", .kind = KIND_LOCAL, .system_id = 1, .account_id = 11};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_places.c - who keeps a stranger's place, and who is heard first, where many come: peers, handshakes
- * and listeners.
+ * test_stranger_eviction.c - who keeps a stranger's place, and who is heard first, where many come: peers,
+ * handshakes and listeners.
  */
 #include "http_rig.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_upstream_peer.c - a scripted vault on threads; see the header.
+ * upstream_peer.c - a scripted vault on threads; see the header.
  *
  * One thread accepts, each connection has its own. All descriptors stay in a table until peer_free(), which
  * shuts them down so that no blocking call outlives the test, gives permits to all that wait, and joins.
  */
-#include "test_upstream_peer.h"
+#include "upstream_peer.h"
 
 #include "check.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_gather.c - when a commit begins: alone at once, in a crowd together, unawaited later.
+ * test_group_commit.c - when a commit begins: alone at once, in a crowd together, unawaited later.
  */
 #include "base/queue/group_commit.h"
 #include "check.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "find_desk.h"
+#include "find_rig.h"
 
 #include "broker/catalogue/catalogue_cache.h"
 #include "check.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_broker_sim.c - many sessions at once, in random order, with a vault that fails at random.
+ * test_broker_random.c - many sessions at once, in random order, with a vault that fails at random.
  *
  * Each seed plays some hundred random moves: a session asks, leaves, releases or completes; the vault does
  * what a waiting call wants, or answers it, in any order; something lost lands late; a person ends a request
@@ -21,7 +21,7 @@
  *
  * A failing seed is printed; the same seed plays the same game.
  */
-#include "broker_world.h"
+#include "broker_rig.h"
 
 #include "base/id.h"
 #include "broker/identity/request_reason.h"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_upstream_certs.c - certificates for the tests: one authority, one foreign authority, P-256 keys.
+ * upstream_certs.c - certificates for the tests: one authority, one foreign authority, P-256 keys.
  *
  * Everything is made in memory at the start of a test program; only what the code under test takes as a file
  * goes to a temporary directory, which is removed at the end. Nothing here is for use outside tests.
  */
-#include "test_upstream_certs.h"
+#include "upstream_certs.h"
 
 #include "check.h"
 

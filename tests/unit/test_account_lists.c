@@ -2,7 +2,7 @@
 /* Shared reads: coalescing, cache ages, failures, deadlines, leaving at each point. */
 #include "check.h"
 
-#include "lists_world.h"
+#include "lists_rig.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /*
- * lists_world.h - lists over a fake vault with three accounts on two systems, and clients that wait for them.
+ * lists_rig.h - lists over a fake vault with three accounts on two systems, and clients that wait for them.
  */
-#ifndef JG_TESTS_LISTS_WORLD_H
-#define JG_TESTS_LISTS_WORLD_H
+#ifndef JG_TESTS_LISTS_RIG_H
+#define JG_TESTS_LISTS_RIG_H
 
 #include "broker/lists/account_lists.h"
 #include "fake_clock.h"

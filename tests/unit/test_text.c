@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_texts.c - what the hot paths write and read by themselves, held against the C library: numbers,
+ * test_text.c - what the hot paths write and read by themselves, held against the C library: numbers,
  * formats, dates, runs of plain text, ids, digests.
  */
 #include "base/buf.h"

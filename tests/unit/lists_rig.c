@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lists_world.h"
+#include "lists_rig.h"
 
 #include "check.h"
 

@@ -4,7 +4,7 @@
 #include "check.h"
 
 #include "broker/catalogue/catalogue_cache.h"
-#include "find_desk.h"
+#include "find_rig.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_upstream_rig.c - see the header. A watchdog ends a test program that waits for what never comes.
+ * upstream_rig.c - see the header. A watchdog ends a test program that waits for what never comes.
  */
-#include "test_upstream_rig.h"
+#include "upstream_rig.h"
 
 #include "secrets_gone.h"
-#include "test_upstream_certs.h"
+#include "upstream_certs.h"
 
 #include <poll.h>
 #include <stdio.h>

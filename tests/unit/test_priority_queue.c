@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_line.c - who is next in line (base/queue/priority_queue.h, base/queue/fair_queue.h), and the wait that
- * is foretold (base/queue/wait_estimate.h).
+ * test_priority_queue.c - who is next in line (base/queue/priority_queue.h, base/queue/fair_queue.h), and the
+ * wait that is foretold (base/queue/wait_estimate.h).
  */
 #include "base/queue/priority_queue.h"
 #include "check.h"

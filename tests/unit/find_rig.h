@@ -1,11 +1,11 @@
 /*
- * find_desk.h - a broker with two fake vaults, for the operations that only read.
+ * find_rig.h - a broker with two fake vaults, for the operations that only read.
  *
  * The broker is put together by hand from what reading needs (clock, lists, vaults), so that the tests of
  * find and endpoints stand without leases. Every list question is written down by the vault it went to.
  */
-#ifndef JG_TESTS_FIND_DESK_H
-#define JG_TESTS_FIND_DESK_H
+#ifndef JG_TESTS_FIND_RIG_H
+#define JG_TESTS_FIND_RIG_H
 
 #include "broker/operation.h"
 #include "fake_clock.h"

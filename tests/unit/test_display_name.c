@@ -5,7 +5,7 @@
 
 #include "broker/find/display_name.h"
 #include "broker/find/find_queries.h"
-#include "find_desk.h"
+#include "find_rig.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -10,7 +10,7 @@
 #include "broker/find/find_rows.h"
 #include "broker/lists/account_list_cache.h"
 #include "broker/lists/policy_cache.h"
-#include "find_desk.h"
+#include "find_rig.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* broker_world.c - see the header. */
-#include "broker_world.h"
+/* broker_rig.c - see the header. */
+#include "broker_rig.h"
 
 #include "secrets_gone.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_upstream_resume.c - new connections that go on from an earlier one's TLS session, and those that must
- * not.
+ * test_tls_session_cache.c - new connections that go on from an earlier one's TLS session, and those that
+ * must not.
  */
-#include "test_upstream_certs.h"
-#include "test_upstream_rig.h"
+#include "upstream_certs.h"
+#include "upstream_rig.h"
 
 #include <errno.h>
 #include <sys/socket.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_backlog.c - crowds: a turn of the loop begins a limited number of requests, and what is urgent goes
- * first.
+ * test_request_backlog.c - crowds: a turn of the loop begins a limited number of requests, and what is urgent
+ * goes first.
  */
 #include "check.h"
 #include "http_rig.h"

@@ -1,5 +1,5 @@
 /*
- * broker_world.h - a broker between a fake clock and a fake vault, and what a caller of it sees.
+ * broker_rig.h - a broker between a fake clock and a fake vault, and what a caller of it sees.
  *
  * One account "root" on system 1 (account 11) with a password, release_duration 60 minutes, request_timeout
  * 15 s. world_settle() plays the loop: it runs what is due and lets vault answers arrive until nothing moves
@@ -9,8 +9,8 @@
  * Two verbs come in pairs: world_checkout() asks and leaves the rest to the test, world_checked_out() asks,
  * lets all happen and insists on a secret. So do world_release() and world_released().
  */
-#ifndef JG_TESTS_BROKER_WORLD_H
-#define JG_TESTS_BROKER_WORLD_H
+#ifndef JG_TESTS_BROKER_RIG_H
+#define JG_TESTS_BROKER_RIG_H
 
 #include "check.h"
 #include "fake_clock.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_ps_rig.c - see the header. The fakes here keep the written rules of loop/upstream/upstream.h, and are
+ * ps_rig.c - see the header. The fakes here keep the written rules of loop/upstream/upstream.h, and are
  * strict where it is: done() never inside upstream_call(), nothing after a cancel, -ECANCELED for all when
  * the upstream closes.
  */
-#include "test_ps_rig.h"
+#include "ps_rig.h"
 
 #include "base/log.h"
 #include "secrets_gone.h"

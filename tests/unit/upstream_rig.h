@@ -1,5 +1,5 @@
 /*
- * test_upstream_rig.h - loop, upstream and scripted peer, set up and taken down the same way in every test.
+ * upstream_rig.h - loop, upstream and scripted peer, set up and taken down the same way in every test.
  *
  * rig_end() checks what must hold after every test: all calls told, the upstream closed, the loop empty.
  */
@@ -8,7 +8,7 @@
 
 #include "check.h"
 #include "loop/upstream/upstream.h"
-#include "test_upstream_peer.h"
+#include "upstream_peer.h"
 
 struct rig {
     struct loop *loop;

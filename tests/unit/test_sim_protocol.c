@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_sim_wire.c - the simulator's small parts: header, dates, dialects, bodies, knobs, the session lock.
+ * test_sim_protocol.c - the simulator's small parts: header, dates, dialects, bodies, knobs, the session
+ * lock.
  */
 
 #include "base/json.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_peers.c - limits for each peer: connections open at once, and failures to log in.
+ * test_conn_limits.c - limits for each peer: connections open at once, and failures to log in.
  */
 #include "check.h"
 
