@@ -17,7 +17,7 @@ import pytest
 
 from certificates import Authority
 from harness import API_KEY, BIN, TOKEN, token_hash
-from house import CHECKIN, OAUTH_ID, OAUTH_SECRET, PEOPLE, REQUEST, SIGN_IN, House
+from stack import CHECKIN, OAUTH_ID, OAUTH_SECRET, PEOPLE, REQUEST, SIGN_IN, Stack
 from simulator import Simulator
 
 STAGES = ["configuration", "secrets", "mapping", "dns", "tcp", "tls", "api", "sign_in", "role", "list", "policy",
@@ -169,11 +169,11 @@ def test_all_is_well_over_tls(tmp_path, authority):
 
 
 def test_while_the_gateway_runs():
-    with House() as house:
-        house.account(box=house.system("web01"))
-        page = doctor("-c", house.gateway.path / "jumpgate.conf", "--user", "CORP\\ann", "--host", "web01")
+    with Stack() as stack:
+        stack.account(box=stack.system("web01"))
+        page = doctor("-c", stack.gateway.path / "jumpgate.conf", "--user", "CORP\\ann", "--host", "web01")
         assert page.returncode == 0, page.stdout
-        assert house.live() == []
+        assert stack.live() == []
 
 
 def test_default_domain_and_oauth(clinic):

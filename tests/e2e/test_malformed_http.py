@@ -11,7 +11,7 @@ import socket
 import pytest
 
 from harness import TOKEN, eventually
-from house import House
+from stack import Stack
 
 TAIL = b"GET /v1/capabilities HTTP/1.1\r\nHost: smuggled\r\nAuthorization: Bearer " + TOKEN.encode() + b"\r\n\r\n"
 HOST = b"Host: gateway\r\n"
@@ -137,8 +137,8 @@ FINE = [
 
 @pytest.fixture(scope="module", name="shared")
 def _shared():
-    with House({"gateway": {"header_timeout": "2s", "body_timeout": "2s", "idle_timeout": "2s"}}) as house:
-        yield house
+    with Stack({"gateway": {"header_timeout": "2s", "body_timeout": "2s", "idle_timeout": "2s"}}) as stack:
+        yield stack
 
 
 @pytest.fixture(name="gateway")

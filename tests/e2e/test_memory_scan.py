@@ -18,7 +18,7 @@ import pytest
 import harness
 from certificates import Authority
 from harness import API_KEY, eventually, tls_context, token_hash
-from house import House
+from stack import Stack
 from plain_build import plain_build  # noqa: F401, a fixture
 
 CHECKOUTS = 500
@@ -96,7 +96,7 @@ def all_files(path):
     return {str(p.relative_to(path)): p.read_bytes() for p in path.rglob("*") if p.is_file()}
 
 
-class Scene(House):
+class Scene(Stack):
     """TLS on both sides and a plain listener; debug log in a file; tokens of its own."""
 
     def __init__(self, folder):

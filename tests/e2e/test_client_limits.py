@@ -9,7 +9,7 @@ import pytest
 
 from certificates import Authority
 from harness import API_KEY, TOKEN, Gateway, eventually, tls_context
-from house import head, problem, Wire
+from stack import head, problem, Wire
 
 VAULT = {"url": "http://127.0.0.1:9/BeyondTrust/api/public/v3", "insecure_http": "yes"}
 

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A gateway before a vault with people in it: the stage on which the end-to-end tests play.
 
-    with House() as house:
-        box = house.account(password="s3cret")            # a new system with one account
-        ann = house.session("ann", box)                   # a PRA session of CORP\\ann on it
-        answer = house.checkout(ann)                      # finds the credential, checks it out
+    with Stack() as stack:
+        box = stack.account(password="s3cret")            # a new system with one account
+        ann = stack.session("ann", box)                   # a PRA session of CORP\\ann on it
+        answer = stack.checkout(ann)                      # finds the credential, checks it out
         assert answer.json["password"] == "s3cret"
 
 The vault begins with people, groups and policies; systems and accounts are made by each test for itself, so tests
-share a house without meeting each other. `sweep()` ends every session a test has opened and insists that nothing is
+share a stack without meeting each other. `sweep()` ends every session a test has opened and insists that nothing is
 left: no request live in the vault, no lease in the gateway, nothing in flight. That is the contract's first promise
 (nothing orphaned), asked after every test whatever the test was about.
 
@@ -77,7 +77,7 @@ class Box:
         self.name, self.system, self.account = name, system, account
 
 
-class House:
+class Stack:
     """Simulator and gateway together. `sections` go to the gateway, `arguments` to the simulator."""
 
     def __init__(self, sections=None, arguments=(), tls=None, client_ca=None):
