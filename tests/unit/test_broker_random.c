@@ -271,7 +271,7 @@ static void play(unsigned seed)
     free(g);
 }
 
-TEST(test_games)
+TEST(random_operations_leave_requests_leases_and_rows_in_agreement)
 {
     for (unsigned seed = 0; seed < SEEDS; seed++)
         play(seed);
@@ -286,7 +286,8 @@ static int tell_seed(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test_teardown(test_games, tell_seed)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(random_operations_leave_requests_leases_and_rows_in_agreement, tell_seed)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

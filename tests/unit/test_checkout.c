@@ -15,7 +15,7 @@
 
 /* ---- what it answers ---- */
 
-TEST(test_plain)
+TEST(a_password_is_read_and_its_request_is_marked)
 {
     struct world w;
     struct caller c;
@@ -37,7 +37,7 @@ TEST(test_plain)
     world_end(&w);
 }
 
-TEST(test_key_and_passphrase)
+TEST(an_account_without_password_gives_key_and_passphrase)
 {
     struct world w;
     struct caller c;
@@ -52,7 +52,7 @@ TEST(test_key_and_passphrase)
     world_end(&w);
 }
 
-TEST(test_prefers_key)
+TEST(a_preferred_key_is_given)
 {
     struct world w;
     struct caller c;
@@ -75,7 +75,7 @@ TEST(test_prefers_key)
     world_end(&w);
 }
 
-TEST(test_no_secret_at_all)
+TEST(an_account_without_secret_is_not_found)
 {
     struct world w;
     struct caller c;
@@ -91,7 +91,7 @@ TEST(test_no_secret_at_all)
 }
 
 /* An alias is named to the vault in every call of its check-out, any other account in none. */
-TEST(test_alias)
+TEST(an_alias_is_named_in_every_call)
 {
     struct world w;
     struct caller c;
@@ -108,7 +108,7 @@ TEST(test_alias)
     }
 }
 
-TEST(test_unknown_credential)
+TEST(an_unknown_credential_is_not_found)
 {
     static const char *const ids[] = {"", "nonsense", "x.y.z"};
     struct world w;
@@ -133,7 +133,7 @@ TEST(test_unknown_credential)
     world_end(&w);
 }
 
-TEST(test_duration)
+TEST(durations_are_bounded_by_the_account)
 {
     struct world w;
     struct caller c;
@@ -162,7 +162,7 @@ TEST(test_duration)
     world_end(&w);
 }
 
-TEST(test_reason_and_ticket)
+TEST(reason_and_ticket_are_required_by_policy)
 {
     struct world w;
     struct caller c;
@@ -197,7 +197,7 @@ TEST(test_reason_and_ticket)
     world_end(&w);
 }
 
-TEST(test_refused_users)
+TEST(a_refused_user_gives_way_to_the_next_candidate)
 {
     struct world w;
     struct caller c;
@@ -229,7 +229,7 @@ TEST(test_refused_users)
 }
 
 /* The vault accepts CORP\alice, who has nothing: what the local alice was shown is no answer to him. */
-TEST(test_a_candidate_has_its_own_lists_alone)
+TEST(a_candidate_has_its_own_lists_alone)
 {
     struct checkout_args args;
     struct caller c;
@@ -260,7 +260,7 @@ TEST(test_a_candidate_has_its_own_lists_alone)
     world_end(&w);
 }
 
-TEST(test_an_unwritable_name_ends_the_walk)
+TEST(a_name_that_cannot_be_sent_ends_the_candidates)
 {
     struct checkout_args args;
     struct caller c;
@@ -280,7 +280,7 @@ TEST(test_an_unwritable_name_ends_the_walk)
 }
 
 /* A vault that would answer too late is not asked, and nothing is written for it. */
-TEST(test_not_let_in)
+TEST(an_overloaded_vault_is_not_asked)
 {
     struct world w;
     struct caller c;
@@ -311,7 +311,7 @@ TEST(test_not_let_in)
 }
 
 /* The request must begin while there is time for its answer; what follows goes on with it. */
-TEST(test_begins_in_time)
+TEST(the_request_begins_while_time_is_left_for_its_answer)
 {
     struct world w;
     struct caller c;
@@ -335,7 +335,7 @@ TEST(test_begins_in_time)
     world_end(&w);
 }
 
-TEST(test_approval_is_withdrawn)
+TEST(a_request_that_waits_for_approval_is_withdrawn)
 {
     struct world w;
     struct caller c;
@@ -350,7 +350,7 @@ TEST(test_approval_is_withdrawn)
     world_end(&w);
 }
 
-TEST(test_deadline_is_told_at_once)
+TEST(the_deadline_is_answered_at_once_and_the_request_undone)
 {
     struct world w;
     struct caller c;
@@ -370,7 +370,7 @@ TEST(test_deadline_is_told_at_once)
 }
 
 /* Nobody waits for it any more, and it has not been sent: it never is, and nothing has to be undone. */
-TEST(test_leaves_the_line)
+TEST(a_request_not_yet_sent_is_withdrawn_with_its_checkout)
 {
     struct world w;
     struct caller c;
@@ -396,7 +396,7 @@ TEST(test_leaves_the_line)
     }
 }
 
-TEST(test_session_ends_in_line)
+TEST(a_request_not_yet_sent_is_withdrawn_with_its_session)
 {
     struct world w;
     struct caller c;
@@ -416,7 +416,7 @@ TEST(test_session_ends_in_line)
     world_end(&w);
 }
 
-TEST(test_draining)
+TEST(a_draining_broker_refuses)
 {
     struct world w;
     struct caller c;
@@ -432,7 +432,7 @@ TEST(test_draining)
     world_end(&w);
 }
 
-TEST(test_ends_in_the_middle)
+TEST(the_broker_ends_over_checkouts_in_flight)
 {
     struct world w;
     struct caller c[4];
@@ -460,7 +460,7 @@ static char *reason_of(const char *given, const char *template)
         .given = given, .template = template, .session = &s, .lease_id = "0123456789ABCDEFGHJKMNPQRS"});
 }
 
-TEST(test_reason_text)
+TEST(the_reason_fits_and_keeps_its_mark)
 {
     char given[4100] = "", id[ID_SIZE];
     char *r = reason_of(NULL, "{user} on {jump_item} ({session}, {lease}) {x}");
@@ -510,7 +510,7 @@ static void expect_username(const char *account, const char *domain, const char 
     free(name);
 }
 
-TEST(test_username)
+TEST(usernames_take_the_configured_form)
 {
     expect_username("root", NULL, NULL, USERNAME_DOMAIN, "root");
     expect_username("root", "", NULL, USERNAME_UPN, "root");
@@ -524,27 +524,27 @@ TEST(test_username)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain),
-        cmocka_unit_test(test_key_and_passphrase),
-        cmocka_unit_test(test_prefers_key),
-        cmocka_unit_test(test_no_secret_at_all),
-        cmocka_unit_test(test_alias),
-        cmocka_unit_test(test_unknown_credential),
-        cmocka_unit_test(test_duration),
-        cmocka_unit_test(test_reason_and_ticket),
-        cmocka_unit_test(test_refused_users),
-        cmocka_unit_test(test_a_candidate_has_its_own_lists_alone),
-        cmocka_unit_test(test_an_unwritable_name_ends_the_walk),
-        cmocka_unit_test(test_not_let_in),
-        cmocka_unit_test(test_begins_in_time),
-        cmocka_unit_test(test_approval_is_withdrawn),
-        cmocka_unit_test(test_deadline_is_told_at_once),
-        cmocka_unit_test(test_leaves_the_line),
-        cmocka_unit_test(test_session_ends_in_line),
-        cmocka_unit_test(test_draining),
-        cmocka_unit_test(test_ends_in_the_middle),
-        cmocka_unit_test(test_reason_text),
-        cmocka_unit_test(test_username),
+        cmocka_unit_test(a_password_is_read_and_its_request_is_marked),
+        cmocka_unit_test(an_account_without_password_gives_key_and_passphrase),
+        cmocka_unit_test(a_preferred_key_is_given),
+        cmocka_unit_test(an_account_without_secret_is_not_found),
+        cmocka_unit_test(an_alias_is_named_in_every_call),
+        cmocka_unit_test(an_unknown_credential_is_not_found),
+        cmocka_unit_test(durations_are_bounded_by_the_account),
+        cmocka_unit_test(reason_and_ticket_are_required_by_policy),
+        cmocka_unit_test(a_refused_user_gives_way_to_the_next_candidate),
+        cmocka_unit_test(a_candidate_has_its_own_lists_alone),
+        cmocka_unit_test(a_name_that_cannot_be_sent_ends_the_candidates),
+        cmocka_unit_test(an_overloaded_vault_is_not_asked),
+        cmocka_unit_test(the_request_begins_while_time_is_left_for_its_answer),
+        cmocka_unit_test(a_request_that_waits_for_approval_is_withdrawn),
+        cmocka_unit_test(the_deadline_is_answered_at_once_and_the_request_undone),
+        cmocka_unit_test(a_request_not_yet_sent_is_withdrawn_with_its_checkout),
+        cmocka_unit_test(a_request_not_yet_sent_is_withdrawn_with_its_session),
+        cmocka_unit_test(a_draining_broker_refuses),
+        cmocka_unit_test(the_broker_ends_over_checkouts_in_flight),
+        cmocka_unit_test(the_reason_fits_and_keeps_its_mark),
+        cmocka_unit_test(usernames_take_the_configured_form),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,7 @@ static void release(struct world *w, const char *session)
     assert_false(r.pending);
 }
 
-TEST(test_kept_request_is_owned)
+TEST(a_kept_request_is_owned)
 {
     struct world w;
     struct caller c;
@@ -57,7 +57,7 @@ TEST(test_kept_request_is_owned)
 }
 
 /* Left in line unsent it never was; after an earlier call there may be a request, which is looked for. */
-TEST(test_leaves_the_line)
+TEST(a_call_not_yet_sent_is_withdrawn)
 {
     struct world w;
     struct caller c;
@@ -82,7 +82,7 @@ TEST(test_leaves_the_line)
     }
 }
 
-TEST(test_kept_none_is_held_for_its_time)
+TEST(a_lease_without_request_lasts_its_time)
 {
     struct world w;
     struct caller c, again;
@@ -109,7 +109,7 @@ TEST(test_kept_none_is_held_for_its_time)
     world_end(&w);
 }
 
-TEST(test_newest_is_held_and_the_rest_goes_back)
+TEST(the_newest_request_is_held_and_others_of_ours_checked_in)
 {
     struct world w;
     struct caller c;
@@ -132,7 +132,7 @@ TEST(test_newest_is_held_and_the_rest_goes_back)
     world_end(&w);
 }
 
-TEST(test_key_with_passphrase)
+TEST(key_and_passphrase_are_read)
 {
     struct world w;
     struct caller c;
@@ -154,7 +154,7 @@ TEST(test_key_with_passphrase)
     }
 }
 
-TEST(test_no_policy_is_asked)
+TEST(no_policy_is_asked)
 {
     struct world w;
     struct caller c;
@@ -169,7 +169,7 @@ TEST(test_no_policy_is_asked)
 }
 
 /* The process dies at each of the vault's answers, carried out or not. */
-TEST(test_dies_on_the_way)
+TEST(a_crash_at_any_answer_leaves_no_request)
 {
     struct world w;
     struct caller c;
@@ -196,7 +196,7 @@ TEST(test_dies_on_the_way)
     }
 }
 
-TEST(test_local_leases_outlive_the_process)
+TEST(leases_without_request_outlive_the_process)
 {
     struct world w;
     struct caller c[2], again;
@@ -222,7 +222,7 @@ TEST(test_local_leases_outlive_the_process)
 
 /* ---- what later ones know ---- */
 
-TEST(test_key_alone_is_learned)
+TEST(an_account_with_a_key_alone_is_remembered)
 {
     struct world w;
     struct caller c;
@@ -245,7 +245,7 @@ TEST(test_key_alone_is_learned)
     world_end(&w);
 }
 
-TEST(test_preferred_key_teaches_nothing)
+TEST(a_preferred_key_says_nothing_about_passwords)
 {
     struct world w;
     struct caller c;
@@ -265,7 +265,7 @@ TEST(test_preferred_key_teaches_nothing)
     world_end(&w);
 }
 
-TEST(test_untold_policy_is_remembered)
+TEST(a_policy_that_cannot_be_read_is_remembered)
 {
     static const struct {
         enum fake_fault fault;
@@ -293,17 +293,17 @@ TEST(test_untold_policy_is_remembered)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kept_request_is_owned),
-        cmocka_unit_test(test_leaves_the_line),
-        cmocka_unit_test(test_kept_none_is_held_for_its_time),
-        cmocka_unit_test(test_newest_is_held_and_the_rest_goes_back),
-        cmocka_unit_test(test_key_with_passphrase),
-        cmocka_unit_test(test_no_policy_is_asked),
-        cmocka_unit_test(test_dies_on_the_way),
-        cmocka_unit_test(test_local_leases_outlive_the_process),
-        cmocka_unit_test(test_key_alone_is_learned),
-        cmocka_unit_test(test_preferred_key_teaches_nothing),
-        cmocka_unit_test(test_untold_policy_is_remembered),
+        cmocka_unit_test(a_kept_request_is_owned),
+        cmocka_unit_test(a_call_not_yet_sent_is_withdrawn),
+        cmocka_unit_test(a_lease_without_request_lasts_its_time),
+        cmocka_unit_test(the_newest_request_is_held_and_others_of_ours_checked_in),
+        cmocka_unit_test(key_and_passphrase_are_read),
+        cmocka_unit_test(no_policy_is_asked),
+        cmocka_unit_test(a_crash_at_any_answer_leaves_no_request),
+        cmocka_unit_test(leases_without_request_outlive_the_process),
+        cmocka_unit_test(an_account_with_a_key_alone_is_remembered),
+        cmocka_unit_test(a_preferred_key_says_nothing_about_passwords),
+        cmocka_unit_test(a_policy_that_cannot_be_read_is_remembered),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -425,7 +425,7 @@ static const struct scenario scenarios[] = {
 /* clang-format on */
 #define NSCENARIOS (sizeof scenarios / sizeof scenarios[0])
 
-TEST(test_torture)
+TEST(any_two_harmed_calls_leave_no_request_without_lease)
 {
     memset(&audited, 0, sizeof audited);
     for (size_t i = 0; i < NSCENARIOS; i++) {
@@ -444,7 +444,7 @@ TEST(test_torture)
 }
 
 /* Every way to lose the record, alone and, where it counts, with every harm of one vault call. */
-TEST(test_torture_of_the_record)
+TEST(any_lost_record_keeps_the_audit_policy)
 {
     for (size_t i = 0; i < 2 * NSCENARIOS; i++) {
         const struct scenario *s = &scenarios[i / 2];
@@ -465,8 +465,8 @@ TEST(test_torture_of_the_record)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(test_torture_of_the_record, tell_last),
-        cmocka_unit_test_teardown(test_torture, tell_last),
+        cmocka_unit_test_teardown(any_lost_record_keeps_the_audit_policy, tell_last),
+        cmocka_unit_test_teardown(any_two_harmed_calls_leave_no_request_without_lease, tell_last),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_conn_limits.c - limits for each peer: connections open at once, and failures to log in.
+ * test_conn_limits.c - limits for each peer: connections_of_a_peer_are_counted open at once, and failures to
+ * log in.
  */
 #include "check.h"
 
@@ -11,7 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-TEST(connections)
+TEST(connections_of_a_peer_are_counted)
 {
     struct conn_limits *conn_limits = conn_limits_new();
     struct conn_peer *first = NULL, *second = NULL, *other = NULL;
@@ -62,7 +63,7 @@ TEST(a_minute_of_failures_then_one_at_a_time)
     auth_failures_free(fs);
 }
 
-TEST(off)
+TEST(without_a_limit_all_are_admitted)
 {
     struct auth_failures *fs = begin();
 
@@ -73,7 +74,7 @@ TEST(off)
 }
 
 /* What fills the log does not lock out who fails to log in, and the other way round. */
-TEST(lines_have_a_bucket_of_their_own)
+TEST(log_lines_have_a_bucket_of_their_own)
 {
     struct auth_failures *fs = begin();
 
@@ -87,12 +88,13 @@ TEST(lines_have_a_bucket_of_their_own)
     fake_clock_advance(&fc, 2000);
     assert_true(auth_failures_line(fs, "a", 0.5));
     assert_false(auth_failures_line(fs, "a", 0.5));
-    assert_true(auth_failures_line(fs, "a", 0)); /* off */
+    assert_true(auth_failures_line(fs, "a", 0)); /* without_a_limit_all_are_admitted */
     auth_failures_free(fs);
 }
 
-/* A slow rate still lets one through, and never says to come back after more than an hour. */
-TEST(slow)
+/* A a_slow_rate_admits_one rate still lets one through, and never says to come back after more than an hour.
+ */
+TEST(a_slow_rate_admits_one)
 {
     struct auth_failures *fs = begin();
 
@@ -119,7 +121,7 @@ TEST(the_table_is_bounded)
 
 /* More peers than are remembered come again and again: each brings a full bucket, and still there is an end.
  */
-TEST(lines_of_all_have_a_bucket)
+TEST(log_lines_of_all_peers_have_a_bucket)
 {
     struct auth_failures *fs = begin();
     unsigned granted = 0;
@@ -142,7 +144,7 @@ TEST(lines_of_all_have_a_bucket)
 }
 
 /* Who is over its own bucket takes nothing from the others. */
-TEST(one_peer_leaves_lines_to_others)
+TEST(one_peer_leaves_log_lines_to_others)
 {
     struct auth_failures *fs = begin();
 
@@ -155,14 +157,14 @@ TEST(one_peer_leaves_lines_to_others)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(connections),
+        cmocka_unit_test(connections_of_a_peer_are_counted),
         cmocka_unit_test(a_minute_of_failures_then_one_at_a_time),
-        cmocka_unit_test(lines_have_a_bucket_of_their_own),
-        cmocka_unit_test(off),
-        cmocka_unit_test(slow),
+        cmocka_unit_test(log_lines_have_a_bucket_of_their_own),
+        cmocka_unit_test(without_a_limit_all_are_admitted),
+        cmocka_unit_test(a_slow_rate_admits_one),
         cmocka_unit_test(the_table_is_bounded),
-        cmocka_unit_test(lines_of_all_have_a_bucket),
-        cmocka_unit_test(one_peer_leaves_lines_to_others),
+        cmocka_unit_test(log_lines_of_all_peers_have_a_bucket),
+        cmocka_unit_test(one_peer_leaves_log_lines_to_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,7 +49,7 @@ static void add(unsigned n)
         group_commit_add(&g, true);
 }
 
-TEST(who_is_alone_never_waits)
+TEST(a_single_write_never_waits)
 {
     for (unsigned i = 1; i < 10; i++) {
         add(1);
@@ -59,7 +59,7 @@ TEST(who_is_alone_never_waits)
     }
 }
 
-TEST(a_crowd_shares_a_flight)
+TEST(writes_at_once_share_a_commit)
 {
     add(1 + 3); /* one flies, three come meanwhile: four are on their way */
     assert_int_equal(flights, 1);
@@ -77,7 +77,7 @@ TEST(a_crowd_shares_a_flight)
     assert_int_equal(flights, 4); /* and is no longer expected */
 }
 
-TEST(what_nobody_awaits_lingers)
+TEST(an_unawaited_write_waits_for_company)
 {
     group_commit_add(&g, false);
     fake_clock_run(&now, timers, LINGER_MS - 1);
@@ -91,7 +91,7 @@ TEST(what_nobody_awaits_lingers)
 }
 
 /* Without company it may go sooner: at once, but with what else comes in this turn. */
-TEST(alone_it_lingers_less)
+TEST(an_unawaited_write_alone_waits_less)
 {
     g.delay_alone_ms = 0;
     add(1);
@@ -112,7 +112,7 @@ TEST(alone_it_lingers_less)
     assert_int_equal(flights, 4);
 }
 
-TEST(it_rides_along)
+TEST(an_unawaited_write_goes_with_the_next_commit)
 {
     group_commit_add(&g, false);
     add(1);
@@ -124,7 +124,7 @@ TEST(it_rides_along)
 }
 
 /* A crowd that gathers does not wait for as long as something that lingered before it. */
-TEST(gathering_is_shorter_than_lingering)
+TEST(an_awaited_write_waits_less_than_an_unawaited_one)
 {
     add(2);
     group_commit_done(&g); /* one has landed, one waits, two are expected */
@@ -137,7 +137,7 @@ TEST(gathering_is_shorter_than_lingering)
     assert_int_equal(flights, 2);
 }
 
-TEST(one_flight_at_a_time)
+TEST(one_commit_at_a_time)
 {
     add(1);
     group_commit_add(&g, false);
@@ -149,7 +149,7 @@ TEST(one_flight_at_a_time)
     assert_int_equal(flights, 2);
 }
 
-TEST(nothing_to_take_is_no_flight)
+TEST(without_writes_there_is_no_commit)
 {
     empty = true;
     add(1);
@@ -158,7 +158,7 @@ TEST(nothing_to_take_is_no_flight)
     assert_int_equal(flights, 1);
 }
 
-TEST(stopped_is_stopped)
+TEST(after_stop_nothing_is_committed)
 {
     add(1);
     add(5);
@@ -171,15 +171,15 @@ TEST(stopped_is_stopped)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(who_is_alone_never_waits, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_crowd_shares_a_flight, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_nobody_awaits_lingers, setup, teardown),
-        cmocka_unit_test_setup_teardown(alone_it_lingers_less, setup, teardown),
-        cmocka_unit_test_setup_teardown(it_rides_along, setup, teardown),
-        cmocka_unit_test_setup_teardown(gathering_is_shorter_than_lingering, setup, teardown),
-        cmocka_unit_test_setup_teardown(one_flight_at_a_time, setup, teardown),
-        cmocka_unit_test_setup_teardown(nothing_to_take_is_no_flight, setup, teardown),
-        cmocka_unit_test_setup_teardown(stopped_is_stopped, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_single_write_never_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(writes_at_once_share_a_commit, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_unawaited_write_waits_for_company, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_unawaited_write_alone_waits_less, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_unawaited_write_goes_with_the_next_commit, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_awaited_write_waits_less_than_an_unawaited_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_commit_at_a_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(without_writes_there_is_no_commit, setup, teardown),
+        cmocka_unit_test_setup_teardown(after_stop_nothing_is_committed, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,7 @@
 #define GET(path)  "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
 #define POST(path) "POST " path " HTTP/1.1\r\nHost: h\r\n"
 
-TEST(test_simple)
+TEST(a_request_is_read_and_answered)
 {
     struct rig rig;
     struct client c;
@@ -45,7 +45,7 @@ TEST(test_simple)
     rig_end(&rig);
 }
 
-TEST(test_byte_by_byte)
+TEST(requests_may_come_byte_by_byte)
 {
     static const char text[] =
         "\r\nPOST /echo HTTP/1.1\r\nHost: h\r\nX-Test: v\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -67,7 +67,7 @@ TEST(test_byte_by_byte)
     rig_end(&rig);
 }
 
-TEST(test_pipelined)
+TEST(pipelined_requests_are_answered_in_order)
 {
     struct rig rig;
     struct client c;
@@ -91,7 +91,7 @@ TEST(test_pipelined)
     rig_end(&rig);
 }
 
-TEST(test_pipelined_bound)
+TEST(pipelined_bytes_are_bounded)
 {
     struct rig rig;
     struct client c;
@@ -131,7 +131,7 @@ TEST(test_pipelined_bound)
     rig_end(&rig);
 }
 
-TEST(test_keep_alive)
+TEST(keep_alive_follows_version_and_header)
 {
     static const struct {
         const char *request;
@@ -169,7 +169,7 @@ TEST(test_keep_alive)
     }
 }
 
-TEST(test_no_body_answers)
+TEST(responses_without_body_have_none)
 {
     struct rig rig;
     struct client c;
@@ -185,7 +185,7 @@ TEST(test_no_body_answers)
     rig_end(&rig);
 }
 
-TEST(test_expect_continue)
+TEST(continue_is_sent_for_bodies_that_are_taken)
 {
     struct rig rig;
     struct client c;
@@ -206,7 +206,7 @@ TEST(test_expect_continue)
     rig_end(&rig);
 }
 
-TEST(test_rejected_in_head)
+TEST(a_body_refused_at_its_head_is_not_read)
 {
     struct rig rig;
     struct client c;
@@ -227,7 +227,7 @@ TEST(test_rejected_in_head)
 }
 
 /* The client goes on sending for a while and still gets the answer, not a reset. */
-TEST(test_refused_upload_is_read)
+TEST(a_refused_upload_still_gets_its_answer)
 {
     struct rig rig;
     struct client c;
@@ -258,7 +258,7 @@ TEST(test_refused_upload_is_read)
     free(lots);
 }
 
-TEST(test_client_leaves)
+TEST(a_client_that_leaves_is_noticed)
 {
     struct rig rig;
     struct client c;
@@ -287,7 +287,7 @@ TEST(test_client_leaves)
     }
 }
 
-TEST(test_client_leaves_in_body)
+TEST(a_client_that_leaves_within_a_body_is_noticed)
 {
     struct rig rig;
     struct client c;
@@ -305,7 +305,7 @@ TEST(test_client_leaves_in_body)
     rig_end(&rig);
 }
 
-TEST(test_server_closes_with_work)
+TEST(the_server_closes_over_requests_in_work)
 {
     struct rig rig;
     struct client c[3];
@@ -324,7 +324,7 @@ TEST(test_server_closes_with_work)
         client_close(&c[i]);
 }
 
-TEST(test_close_from_message)
+TEST(the_server_may_be_closed_from_message)
 {
     struct rig rig;
     struct client c;
@@ -341,7 +341,7 @@ TEST(test_close_from_message)
     rig_end(&rig);
 }
 
-TEST(test_timeouts)
+TEST(timeouts_end_idle_and_slow_connections)
 {
     struct rig rig;
     struct client c;
@@ -400,7 +400,7 @@ TEST(test_timeouts)
     rig_end(&rig);
 }
 
-TEST(test_slow_reader)
+TEST(a_client_that_does_not_read_is_closed)
 {
     struct rig rig;
     struct client c;
@@ -419,7 +419,7 @@ TEST(test_slow_reader)
     rig_end(&rig);
 }
 
-TEST(test_big_answer)
+TEST(a_big_answer_is_sent_whole)
 {
     struct rig rig;
     struct client c;
@@ -441,7 +441,7 @@ TEST(test_big_answer)
     rig_end(&rig);
 }
 
-TEST(test_linger_ends)
+TEST(lingering_ends)
 {
     struct rig rig;
     struct client c;
@@ -458,7 +458,7 @@ TEST(test_linger_ends)
     rig_end(&rig);
 }
 
-TEST(test_abort)
+TEST(an_aborted_response_ends_its_connection)
 {
     struct rig rig;
     struct client c;
@@ -479,7 +479,7 @@ TEST(test_abort)
     rig_end(&rig);
 }
 
-TEST(test_drain)
+TEST(draining_closes_idle_connections_and_finishes_the_others)
 {
     struct rig rig;
     struct client idle, busy, late;
@@ -515,25 +515,25 @@ TEST(test_drain)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_simple),
-        cmocka_unit_test(test_byte_by_byte),
-        cmocka_unit_test(test_pipelined),
-        cmocka_unit_test(test_pipelined_bound),
-        cmocka_unit_test(test_keep_alive),
-        cmocka_unit_test(test_no_body_answers),
-        cmocka_unit_test(test_expect_continue),
-        cmocka_unit_test(test_rejected_in_head),
-        cmocka_unit_test(test_refused_upload_is_read),
-        cmocka_unit_test(test_client_leaves),
-        cmocka_unit_test(test_client_leaves_in_body),
-        cmocka_unit_test(test_server_closes_with_work),
-        cmocka_unit_test(test_close_from_message),
-        cmocka_unit_test(test_timeouts),
-        cmocka_unit_test(test_slow_reader),
-        cmocka_unit_test(test_big_answer),
-        cmocka_unit_test(test_linger_ends),
-        cmocka_unit_test(test_abort),
-        cmocka_unit_test(test_drain),
+        cmocka_unit_test(a_request_is_read_and_answered),
+        cmocka_unit_test(requests_may_come_byte_by_byte),
+        cmocka_unit_test(pipelined_requests_are_answered_in_order),
+        cmocka_unit_test(pipelined_bytes_are_bounded),
+        cmocka_unit_test(keep_alive_follows_version_and_header),
+        cmocka_unit_test(responses_without_body_have_none),
+        cmocka_unit_test(continue_is_sent_for_bodies_that_are_taken),
+        cmocka_unit_test(a_body_refused_at_its_head_is_not_read),
+        cmocka_unit_test(a_refused_upload_still_gets_its_answer),
+        cmocka_unit_test(a_client_that_leaves_is_noticed),
+        cmocka_unit_test(a_client_that_leaves_within_a_body_is_noticed),
+        cmocka_unit_test(the_server_closes_over_requests_in_work),
+        cmocka_unit_test(the_server_may_be_closed_from_message),
+        cmocka_unit_test(timeouts_end_idle_and_slow_connections),
+        cmocka_unit_test(a_client_that_does_not_read_is_closed),
+        cmocka_unit_test(a_big_answer_is_sent_whole),
+        cmocka_unit_test(lingering_ends),
+        cmocka_unit_test(an_aborted_response_ends_its_connection),
+        cmocka_unit_test(draining_closes_idle_connections_and_finishes_the_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,7 @@
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
 
-TEST(test_max_connections)
+TEST(connections_over_the_limit_get_503)
 {
     struct rig rig;
     struct client c[4];
@@ -47,7 +47,7 @@ TEST(test_max_connections)
     rig_end(&rig);
 }
 
-TEST(test_out_of_descriptors)
+TEST(without_descriptors_accepting_pauses)
 {
     struct rig rig;
     struct client c;
@@ -75,7 +75,7 @@ TEST(test_out_of_descriptors)
     rig_end(&rig);
 }
 
-TEST(test_ipv6)
+TEST(ipv6_is_served)
 {
     struct rig rig;
     struct client c;
@@ -94,7 +94,7 @@ TEST(test_ipv6)
     rig_end(&rig);
 }
 
-TEST(test_listen_errors)
+TEST(listen_errors_name_their_cause)
 {
     struct rig rig;
     char why[256] = "", address[128], host[] = "127.0.0.1";
@@ -122,7 +122,7 @@ TEST(test_listen_errors)
     rig_end(&rig);
 }
 
-TEST(test_unix_socket)
+TEST(a_unix_socket_has_mode_owner_and_peer)
 {
     char folder[] = "/tmp/jumpgate-test-XXXXXX";
     char path[64], why[256], address[128];
@@ -169,7 +169,7 @@ TEST(test_unix_socket)
     assert_int_equal(rmdir(folder), 0);
 }
 
-TEST(test_stale_unix_socket)
+TEST(a_stale_unix_socket_is_replaced)
 {
     char folder[] = "/tmp/jumpgate-test-XXXXXX";
     char path[64];
@@ -198,12 +198,12 @@ TEST(test_stale_unix_socket)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_max_connections),
-        cmocka_unit_test(test_out_of_descriptors),
-        cmocka_unit_test(test_ipv6),
-        cmocka_unit_test(test_listen_errors),
-        cmocka_unit_test(test_unix_socket),
-        cmocka_unit_test(test_stale_unix_socket),
+        cmocka_unit_test(connections_over_the_limit_get_503),
+        cmocka_unit_test(without_descriptors_accepting_pauses),
+        cmocka_unit_test(ipv6_is_served),
+        cmocka_unit_test(listen_errors_name_their_cause),
+        cmocka_unit_test(a_unix_socket_has_mode_owner_and_peer),
+        cmocka_unit_test(a_stale_unix_socket_is_replaced),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,7 +109,7 @@ static const struct row {
     {CH "3\r\nabc\n0\r\n\r\n", 400, 0},
     {CH "3;a=b\nabc\r\n0\r\n\r\n", 400, 0},
     {CH "fffffffffffffffff\r\n", 400, 0},
-    {CH "3e9\r\n", 413, 0}, /* together with what follows in test_limits; alone it waits */
+    {CH "3e9\r\n", 413, 0}, /* together with what follows in heads_and_bodies_have_limits; alone it waits */
     {CH "3\r\nabc\r\n0\n\r\n", 400, 0},
     {CH "3\r\nabc\r\n0\r\n\n", 400, 0},
     {CH "3\r\nabc\r\n0\r\nT: x\n\r\n", 400, 0},
@@ -154,13 +154,13 @@ static void check(const struct row *row, bool slowly)
     rig_end(&rig);
 }
 
-TEST(test_rows)
+TEST(malformed_requests_are_refused)
 {
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         check(&rows[i], false);
 }
 
-TEST(test_rows_slowly)
+TEST(malformed_requests_byte_by_byte_are_refused)
 {
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         check(&rows[i], true);
@@ -195,7 +195,7 @@ static int ask(const char *prefix, const char *unit, size_t n, const char *suffi
     return status;
 }
 
-TEST(test_limits)
+TEST(heads_and_bodies_have_limits)
 {
     static const char line[] = "GET /echo HTTP/1.1\r\nHost: h\r\n";
 
@@ -224,7 +224,7 @@ TEST(test_limits)
 }
 
 /* The scanner by itself: llhttp refuses some of these too, and neither must rely on the other. */
-TEST(test_scanner)
+TEST(the_scanner_refuses_by_itself)
 {
     static const struct {
         const char *bytes;
@@ -259,7 +259,7 @@ TEST(test_scanner)
     }
 }
 
-TEST(test_refused_after_good_one)
+TEST(a_refusal_follows_the_answer_before_it)
 {
     struct rig rig;
     struct client c;
@@ -278,11 +278,11 @@ TEST(test_refused_after_good_one)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_rows_slowly),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_scanner),
-        cmocka_unit_test(test_refused_after_good_one),
+        cmocka_unit_test(malformed_requests_are_refused),
+        cmocka_unit_test(malformed_requests_byte_by_byte_are_refused),
+        cmocka_unit_test(heads_and_bodies_have_limits),
+        cmocka_unit_test(the_scanner_refuses_by_itself),
+        cmocka_unit_test(a_refusal_follows_the_answer_before_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,7 @@ static size_t ours_live(struct world *w)
     return n;
 }
 
-TEST(test_intent_comes_first)
+TEST(the_intent_is_durable_before_the_request)
 {
     struct world w;
     struct caller c;
@@ -62,7 +62,7 @@ TEST(test_intent_comes_first)
     world_end(&w);
 }
 
-TEST(test_store_down)
+TEST(without_a_store_only_new_leases_fail)
 {
     struct world w;
     struct caller c;
@@ -97,7 +97,7 @@ static bool second_fails(void *arg, unsigned nth)
 }
 
 /* The request id cannot be written: the check-out is undone. */
-TEST(test_open_not_written)
+TEST(a_request_id_that_cannot_be_written_is_undone)
 {
     struct world w;
     struct caller c;
@@ -114,7 +114,7 @@ TEST(test_open_not_written)
 }
 
 /* `pending` is only said when a restart would know it as well. */
-TEST(test_pending_is_durable)
+TEST(pending_is_durable_before_it_is_answered)
 {
     struct world w;
     struct caller c;
@@ -144,7 +144,7 @@ TEST(test_pending_is_durable)
 
 /* The order to give back is soon on disk, also when the vault does not answer: no lease outlives its session.
  */
-TEST(test_release_is_durable)
+TEST(a_release_is_durable_while_the_vault_is_silent)
 {
     struct world w;
     struct caller c;
@@ -167,7 +167,7 @@ TEST(test_release_is_durable)
 }
 
 /* A check-in that succeeds at once costs no commit of its own: the row goes with the next one, or soon. */
-TEST(test_the_end_lingers)
+TEST(a_removed_row_waits_for_the_next_commit)
 {
     struct world w;
     struct caller a, b;
@@ -192,7 +192,7 @@ TEST(test_the_end_lingers)
 }
 
 /* What lingers when the broker ends is given to the store all the same. */
-TEST(test_nothing_lingers_behind)
+TEST(what_waits_is_written_when_the_broker_ends)
 {
     struct world w;
     struct caller a;
@@ -208,7 +208,7 @@ TEST(test_nothing_lingers_behind)
 }
 
 /* Several at once share a commit, and those who failed together are all told. */
-TEST(test_a_crowd_fails_together)
+TEST(all_of_a_failed_commit_are_answered)
 {
     struct world w;
     struct caller c[4];
@@ -238,7 +238,7 @@ TEST(test_a_crowd_fails_together)
 }
 
 /* The row of a lease that made a request must not go while the other holder's is not on disk. */
-TEST(test_cover)
+TEST(a_makers_row_stays_until_the_other_holders_is_durable)
 {
     struct world w;
     struct caller a, b;
@@ -312,7 +312,7 @@ static void rig_end(struct rig *r)
     timers_free(r->timers);
 }
 
-TEST(test_nothing_overtakes_what_is_stuck)
+TEST(a_stuck_row_goes_before_newer_ones)
 {
     struct rig r;
 
@@ -330,7 +330,7 @@ TEST(test_nothing_overtakes_what_is_stuck)
 }
 
 /* Told anew in a word that nobody awaits, before its next attempt is due. */
-TEST(test_stuck_and_told_anew)
+TEST(a_stuck_row_is_written_in_its_newest_state)
 {
     struct rig r;
 
@@ -352,7 +352,7 @@ static void on_durable(struct journal_wait *w, int err)
     assert_int_equal(err, 0);
 }
 
-TEST(test_a_wait_hurries)
+TEST(a_wait_starts_the_commit)
 {
     struct journal_wait wait = {0};
     struct rig r;
@@ -388,7 +388,7 @@ static void begin_both(struct world *w, struct caller *c)
     assert_int_equal(c->replies, 0);
 }
 
-TEST(test_record_first)
+TEST(the_record_alone_does_not_answer)
 {
     struct world w;
     struct caller c;
@@ -403,7 +403,7 @@ TEST(test_record_first)
     world_end(&w);
 }
 
-TEST(test_row_first)
+TEST(the_row_alone_does_not_answer)
 {
     struct world w;
     struct caller c;
@@ -419,7 +419,7 @@ TEST(test_row_first)
 }
 
 /* A record without its row is taken back by a second one, and a row without its record goes. */
-TEST(test_one_of_both_fails)
+TEST(row_or_record_that_fails_undoes_the_checkout)
 {
     struct world w;
     struct caller c;
@@ -445,7 +445,7 @@ TEST(test_one_of_both_fails)
 
 /* ---- a release while the session's own check-out is in flight ---- */
 
-TEST(test_session_ends_its_checkout)
+TEST(a_release_ends_the_sessions_checkout_in_flight)
 {
     struct world w;
     struct caller c;
@@ -548,7 +548,7 @@ static void die_at(unsigned end, bool vault_first, unsigned carried_out, size_t 
     world_end(&s.w);
 }
 
-TEST(test_death_everywhere)
+TEST(a_crash_at_any_step_leaves_no_request_without_lease)
 {
     for (unsigned end = 0; end < 40; end++)
         for (int vault_first = 0; vault_first < 2; vault_first++)
@@ -560,15 +560,23 @@ TEST(test_death_everywhere)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_intent_comes_first),     cmocka_unit_test(test_store_down),
-        cmocka_unit_test(test_open_not_written),       cmocka_unit_test(test_pending_is_durable),
-        cmocka_unit_test(test_release_is_durable),     cmocka_unit_test(test_cover),
-        cmocka_unit_test(test_the_end_lingers),        cmocka_unit_test(test_nothing_lingers_behind),
-        cmocka_unit_test(test_a_crowd_fails_together), cmocka_unit_test(test_nothing_overtakes_what_is_stuck),
-        cmocka_unit_test(test_stuck_and_told_anew),    cmocka_unit_test(test_a_wait_hurries),
-        cmocka_unit_test(test_record_first),           cmocka_unit_test(test_row_first),
-        cmocka_unit_test(test_one_of_both_fails),      cmocka_unit_test(test_session_ends_its_checkout),
-        cmocka_unit_test(test_death_everywhere),
+        cmocka_unit_test(the_intent_is_durable_before_the_request),
+        cmocka_unit_test(without_a_store_only_new_leases_fail),
+        cmocka_unit_test(a_request_id_that_cannot_be_written_is_undone),
+        cmocka_unit_test(pending_is_durable_before_it_is_answered),
+        cmocka_unit_test(a_release_is_durable_while_the_vault_is_silent),
+        cmocka_unit_test(a_makers_row_stays_until_the_other_holders_is_durable),
+        cmocka_unit_test(a_removed_row_waits_for_the_next_commit),
+        cmocka_unit_test(what_waits_is_written_when_the_broker_ends),
+        cmocka_unit_test(all_of_a_failed_commit_are_answered),
+        cmocka_unit_test(a_stuck_row_goes_before_newer_ones),
+        cmocka_unit_test(a_stuck_row_is_written_in_its_newest_state),
+        cmocka_unit_test(a_wait_starts_the_commit),
+        cmocka_unit_test(the_record_alone_does_not_answer),
+        cmocka_unit_test(the_row_alone_does_not_answer),
+        cmocka_unit_test(row_or_record_that_fails_undoes_the_checkout),
+        cmocka_unit_test(a_release_ends_the_sessions_checkout_in_flight),
+        cmocka_unit_test(a_crash_at_any_step_leaves_no_request_without_lease),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,7 @@ static void two_requests(struct world *w, struct caller *a, struct caller *b)
     assert_int_equal(fake_vault_pending(&w->vault), 2);
 }
 
-TEST(test_two_holders)
+TEST(the_request_is_checked_in_with_its_last_holder)
 {
     struct world w;
     struct caller a, b;
@@ -52,7 +52,7 @@ TEST(test_two_holders)
 }
 
 /* The undo of one check-out must not take the request from the other, in whichever order they go. */
-TEST(test_undo_leaves_the_other)
+TEST(undoing_one_checkout_leaves_the_request_to_the_other)
 {
     struct world w;
     struct caller c[2];
@@ -78,7 +78,7 @@ TEST(test_undo_leaves_the_other)
 }
 
 /* The one who was given the other's request by reuse is answered first: it must know it as ours. */
-TEST(test_answers_cross)
+TEST(a_request_reused_before_its_maker_is_answered_is_ours)
 {
     struct world w;
     struct caller a, b;
@@ -105,7 +105,7 @@ TEST(test_answers_cross)
 }
 
 /* The transport carried the request out twice: the vault says "reused", and it is our own all the same. */
-TEST(test_replayed_is_ours)
+TEST(a_request_sent_twice_by_the_transport_is_ours)
 {
     struct world w;
     struct caller c;
@@ -129,7 +129,7 @@ TEST(test_replayed_is_ours)
     }
 }
 
-TEST(test_same_session_twice)
+TEST(repeats_of_a_session_share_one_lease)
 {
     struct world w;
     struct caller a, b, c;
@@ -155,7 +155,7 @@ TEST(test_same_session_twice)
     world_end(&w);
 }
 
-TEST(test_same_session_first_leaves)
+TEST(a_repeat_goes_on_when_the_first_is_cancelled)
 {
     struct world w;
     struct caller a, b, c;
@@ -175,7 +175,7 @@ TEST(test_same_session_first_leaves)
 }
 
 /* Its turn has come, and it leaves before it takes it, one turn of the loop earlier or later. */
-TEST(test_leaves_when_its_turn_comes)
+TEST(a_repeat_cancelled_at_the_head_of_its_queue_lets_the_next_begin)
 {
     struct world w;
     struct caller a, b, c;
@@ -200,7 +200,7 @@ TEST(test_leaves_when_its_turn_comes)
 }
 
 /* A request whose check-in is on its way is handed over: wait for that, then ask anew. */
-TEST(test_reuse_of_one_being_returned)
+TEST(a_request_that_is_being_checked_in_is_not_reused)
 {
     struct world w;
     struct caller a, b;
@@ -228,7 +228,7 @@ TEST(test_reuse_of_one_being_returned)
     }
 }
 
-TEST(test_taken_back)
+TEST(a_checkin_that_never_began_is_taken_back_by_a_new_lease)
 {
     struct world w;
     struct caller a, b;
@@ -259,7 +259,7 @@ static enum fake_fault first_checkin_late(void *arg, enum fake_op op, unsigned n
     return op == FAKE_CHECKIN && (*(int *)arg)++ == 0 ? FAKE_LOST_LATE : FAKE_FINE;
 }
 
-TEST(test_not_taken_back)
+TEST(a_checkin_of_unknown_outcome_is_not_taken_back)
 {
     struct world w;
     struct caller a, b;
@@ -281,7 +281,7 @@ TEST(test_not_taken_back)
     world_end(&w);
 }
 
-TEST(test_adopted)
+TEST(the_persons_own_request_is_used_and_never_checked_in)
 {
     struct world w;
     struct caller c;
@@ -306,7 +306,7 @@ TEST(test_adopted)
     world_end(&w);
 }
 
-TEST(test_users_apart)
+TEST(users_do_not_share_requests)
 {
     struct world w;
     struct caller a, b;
@@ -328,7 +328,7 @@ TEST(test_users_apart)
     world_end(&w);
 }
 
-TEST(test_timed_release)
+TEST(a_lease_ends_before_the_request_does)
 {
     struct world w;
     struct caller a, b;
@@ -350,7 +350,7 @@ TEST(test_timed_release)
 }
 
 /* The end comes while a repeat of the same session reads the secret. */
-TEST(test_end_during_a_repeat)
+TEST(a_lease_that_ends_during_a_repeat_is_replaced)
 {
     struct world w;
     struct caller a, b;
@@ -368,7 +368,7 @@ TEST(test_end_during_a_repeat)
     world_end(&w);
 }
 
-TEST(test_gone_twice)
+TEST(a_request_that_is_gone_is_replaced_once)
 {
     struct world w;
     struct caller a, b, c;
@@ -396,7 +396,7 @@ TEST(test_gone_twice)
 }
 
 /* The vault hands over what it has just called gone: it is live, and owed to the vault again. */
-TEST(test_gone_and_named_again)
+TEST(a_request_called_gone_and_handed_out_again_is_checked_in)
 {
     struct world w;
     struct caller a, b, c;
@@ -421,7 +421,7 @@ TEST(test_gone_and_named_again)
     world_end(&w);
 }
 
-TEST(test_gone_lease_ends)
+TEST(a_lease_whose_request_is_gone_ends_also_when_no_new_one_comes)
 {
     struct world w;
     struct caller c;
@@ -439,7 +439,7 @@ TEST(test_gone_lease_ends)
 
 /* The vault wrongly says that the request is no more: it is given back, and not left to live without a lease.
  */
-TEST(test_wrongly_called_gone)
+TEST(a_request_wrongly_called_gone_is_checked_in)
 {
     struct world w;
     struct caller a, c;
@@ -461,7 +461,7 @@ TEST(test_wrongly_called_gone)
 }
 
 /* A vault that keeps handing over what is dead gets one more chance, not all of them. */
-TEST(test_anew_once)
+TEST(a_dead_request_is_asked_for_once_more_only)
 {
     struct world w;
     struct caller c;
@@ -495,7 +495,7 @@ static void burst(struct world *w, struct caller *callers, size_t n, size_t firs
 
 /* One instant before the end that was answered the lease stands; from that instant on it is over, whether or
  * not its timer has come up. */
-TEST(test_over_at_the_end_that_was_answered)
+TEST(a_lease_is_over_at_the_answered_end)
 {
     struct world w;
     struct caller c, again;
@@ -529,7 +529,7 @@ static void note_row(void *arg, const struct lease_view *v)
     ++*(int *)arg;
 }
 
-TEST(test_over_for_the_operator)
+TEST(a_lease_past_its_end_is_not_listed_as_open)
 {
     struct world w;
     struct caller c;
@@ -546,7 +546,7 @@ TEST(test_over_for_the_operator)
 }
 
 /* What is shorter than a few seconds keeps its length: the answer is rounded up instead. */
-TEST(test_a_short_end_is_rounded_up)
+TEST(a_short_end_is_rounded_up)
 {
     struct world w;
     struct caller c;
@@ -568,7 +568,7 @@ TEST(test_a_short_end_is_rounded_up)
 }
 
 /* The vault takes both spellings for one person and gives both the same request. */
-TEST(test_spellings_share_a_request)
+TEST(spellings_of_a_user_share_a_request)
 {
     struct world w;
     struct caller a, b;
@@ -599,7 +599,7 @@ static size_t in_use(void)
     return mallinfo2().uordblks;
 }
 
-TEST(test_memory)
+TEST(checkouts_and_leases_keep_to_their_memory)
 {
     enum { N = 120 };
     static struct caller callers[N];
@@ -630,30 +630,30 @@ TEST(test_memory)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two_holders),
-        cmocka_unit_test(test_undo_leaves_the_other),
-        cmocka_unit_test(test_answers_cross),
-        cmocka_unit_test(test_replayed_is_ours),
-        cmocka_unit_test(test_same_session_twice),
-        cmocka_unit_test(test_same_session_first_leaves),
-        cmocka_unit_test(test_leaves_when_its_turn_comes),
-        cmocka_unit_test(test_reuse_of_one_being_returned),
-        cmocka_unit_test(test_taken_back),
-        cmocka_unit_test(test_not_taken_back),
-        cmocka_unit_test(test_adopted),
-        cmocka_unit_test(test_users_apart),
-        cmocka_unit_test(test_timed_release),
-        cmocka_unit_test(test_end_during_a_repeat),
-        cmocka_unit_test(test_gone_twice),
-        cmocka_unit_test(test_gone_and_named_again),
-        cmocka_unit_test(test_gone_lease_ends),
-        cmocka_unit_test(test_wrongly_called_gone),
-        cmocka_unit_test(test_anew_once),
-        cmocka_unit_test(test_over_at_the_end_that_was_answered),
-        cmocka_unit_test(test_over_for_the_operator),
-        cmocka_unit_test(test_a_short_end_is_rounded_up),
-        cmocka_unit_test(test_spellings_share_a_request),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(the_request_is_checked_in_with_its_last_holder),
+        cmocka_unit_test(undoing_one_checkout_leaves_the_request_to_the_other),
+        cmocka_unit_test(a_request_reused_before_its_maker_is_answered_is_ours),
+        cmocka_unit_test(a_request_sent_twice_by_the_transport_is_ours),
+        cmocka_unit_test(repeats_of_a_session_share_one_lease),
+        cmocka_unit_test(a_repeat_goes_on_when_the_first_is_cancelled),
+        cmocka_unit_test(a_repeat_cancelled_at_the_head_of_its_queue_lets_the_next_begin),
+        cmocka_unit_test(a_request_that_is_being_checked_in_is_not_reused),
+        cmocka_unit_test(a_checkin_that_never_began_is_taken_back_by_a_new_lease),
+        cmocka_unit_test(a_checkin_of_unknown_outcome_is_not_taken_back),
+        cmocka_unit_test(the_persons_own_request_is_used_and_never_checked_in),
+        cmocka_unit_test(users_do_not_share_requests),
+        cmocka_unit_test(a_lease_ends_before_the_request_does),
+        cmocka_unit_test(a_lease_that_ends_during_a_repeat_is_replaced),
+        cmocka_unit_test(a_request_that_is_gone_is_replaced_once),
+        cmocka_unit_test(a_request_called_gone_and_handed_out_again_is_checked_in),
+        cmocka_unit_test(a_lease_whose_request_is_gone_ends_also_when_no_new_one_comes),
+        cmocka_unit_test(a_request_wrongly_called_gone_is_checked_in),
+        cmocka_unit_test(a_dead_request_is_asked_for_once_more_only),
+        cmocka_unit_test(a_lease_is_over_at_the_answered_end),
+        cmocka_unit_test(a_lease_past_its_end_is_not_listed_as_open),
+        cmocka_unit_test(a_short_end_is_rounded_up),
+        cmocka_unit_test(spellings_of_a_user_share_a_request),
+        cmocka_unit_test(checkouts_and_leases_keep_to_their_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

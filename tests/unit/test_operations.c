@@ -21,7 +21,7 @@ static void refused(const char *path, const char *body, const char *detail)
         fail_msg("%s: %d %s", body, fake_answer.status, fake_answer.body);
 }
 
-TEST(test_capabilities)
+TEST(capabilities_are_listed)
 {
     struct fake_req f;
     fake_ask(&f, "/v1/capabilities", NULL);
@@ -35,7 +35,7 @@ TEST(test_capabilities)
         "\"start_session\":false}}");
 }
 
-TEST(test_find)
+TEST(find_returns_rows)
 {
     static const struct account local = {.kind = KIND_LOCAL, .system = "WEB01", .account = "root"};
     static const struct account linked = {.kind = KIND_DOMAIN_LINKED,
@@ -70,7 +70,7 @@ TEST(test_find)
     assert_null(fake_answer_header("Cache-Control"));
 }
 
-TEST(test_find_nothing)
+TEST(find_may_return_no_row)
 {
     struct fake_req f;
     fake_ask(&f, "/v1/credentials/find", "{" GOOD_SESSION "}");
@@ -80,7 +80,7 @@ TEST(test_find_nothing)
             "session.jump_item: at least");
 }
 
-TEST(test_vault_fault)
+TEST(a_fault_of_the_vault_is_answered_as_problem)
 {
     struct fake_req f;
     struct fault fault;
@@ -111,7 +111,7 @@ static const struct secret *secret_of(struct secret *s, char *text)
     return s;
 }
 
-TEST(test_checkout_arguments)
+TEST(checkout_passes_its_arguments)
 {
     struct fake_req f;
     fake_ask(&f, "/v1/credentials/checkout",
@@ -127,7 +127,7 @@ TEST(test_checkout_arguments)
     fake_leave(&f);
 }
 
-TEST(test_checkout_refusals)
+TEST(checkout_refuses_bad_members)
 {
     static const char path[] = "/v1/credentials/checkout";
     refused(path, "{" GOOD_SESSION "}", "credential_id: is required");
@@ -148,7 +148,7 @@ TEST(test_checkout_refusals)
     assert_int_equal(fake_broker.calls, 0);
 }
 
-TEST(test_checkout_password)
+TEST(checkout_returns_a_password)
 {
     char text[] = "p\"w\\ \xC3\xA4";
     struct secret s;
@@ -171,7 +171,7 @@ TEST(test_checkout_password)
     assert_string_equal(fake_answer_header("Cache-Control"), "no-store");
 }
 
-TEST(test_checkout_key)
+TEST(checkout_returns_a_key)
 {
     char key[] = "-----BEGIN\n", phrase[] = "";
     struct secret k, p;
@@ -200,7 +200,7 @@ TEST(test_checkout_key)
     assert_null(strstr(fake_answer.body, "passphrase"));
 }
 
-TEST(test_release)
+TEST(release_returns_its_counts)
 {
     struct fake_req f;
     fake_ask(&f, "/v1/credentials/release",
@@ -218,7 +218,7 @@ TEST(test_release)
             "session_ended_at: must be an integer");
 }
 
-TEST(test_endpoints)
+TEST(endpoints_are_returned)
 {
     const struct endpoint rows[] = {
         {.endpoint_id = "e1",
@@ -254,7 +254,7 @@ static const char *asked_endpoints(const char *body)
     return strchr(strstr(fake_broker.asked, "web01"), '|') + 1;
 }
 
-TEST(test_endpoint_arguments)
+TEST(endpoints_pass_their_arguments)
 {
     static const char path[] = "/v1/endpoints/find";
     struct fake_req f;
@@ -272,7 +272,7 @@ TEST(test_endpoint_arguments)
     assert_int_equal(fake_broker.calls, calls);
 }
 
-TEST(test_sessions)
+TEST(sessions_start_started_and_complete)
 {
     struct fake_req f;
     fake_ask(&f, "/v1/sessions/start", "{" GOOD_SESSION "}");
@@ -295,7 +295,7 @@ TEST(test_sessions)
     assert_string_equal(fake_answer.body, "{\"released\":3}");
 }
 
-TEST(test_body_rules)
+TEST(bodies_are_strict_json)
 {
     static const char path[] = "/v1/credentials/find";
     refused(path, "{\"session\":1,\"session\":2}", "the body is not acceptable JSON");
@@ -310,19 +310,13 @@ TEST(test_body_rules)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        T(test_capabilities),
-        T(test_find),
-        T(test_find_nothing),
-        T(test_vault_fault),
-        T(test_checkout_arguments),
-        T(test_checkout_refusals),
-        T(test_checkout_password),
-        T(test_checkout_key),
-        T(test_release),
-        T(test_endpoints),
-        T(test_endpoint_arguments),
-        T(test_sessions),
-        T(test_body_rules),
+        T(capabilities_are_listed),        T(find_returns_rows),
+        T(find_may_return_no_row),         T(a_fault_of_the_vault_is_answered_as_problem),
+        T(checkout_passes_its_arguments),  T(checkout_refuses_bad_members),
+        T(checkout_returns_a_password),    T(checkout_returns_a_key),
+        T(release_returns_its_counts),     T(endpoints_are_returned),
+        T(endpoints_pass_their_arguments), T(sessions_start_started_and_complete),
+        T(bodies_are_strict_json),
     };
     json_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

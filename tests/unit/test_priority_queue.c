@@ -54,7 +54,7 @@ TEST(parties_take_turns)
     assert_int_equal(script.n + ann.n + bob.n + priority_queue.first.nparties, 0);
 }
 
-TEST(one_goes_out_of_line)
+TEST(one_is_removed_from_the_middle)
 {
     struct fair_queue_party ann = {0}, bob = {0};
     struct priority_queue_item a, b, front, back;
@@ -88,7 +88,7 @@ TEST(classes_go_in_order)
 }
 
 /* However many people wait, what is given back gets its third, and the background its sixteenth. */
-TEST(nobody_starves)
+TEST(every_class_is_served)
 {
     struct priority_queue_item first[64], returned[64], background[64];
     size_t went[CALL_NCLASSES] = {0};
@@ -135,7 +135,7 @@ static void pass(size_t n, uint64_t each_ms)
     }
 }
 
-TEST(the_wait_follows_the_pace)
+TEST(the_estimate_follows_the_rate)
 {
     assert_int_equal(wait_ms(), 0);
     fill(0, 1000);
@@ -149,7 +149,7 @@ TEST(the_wait_follows_the_pace)
 }
 
 /* As the calls of a user whose connection is free. */
-TEST(who_is_served_before_its_turn_counts_in_the_wait)
+TEST(calls_that_pass_the_queue_count_in_the_estimate)
 {
     fill(0, 1000);
     for (size_t i = 0; i < 200; i++) {
@@ -161,7 +161,7 @@ TEST(who_is_served_before_its_turn_counts_in_the_wait)
 }
 
 /* Many at once, then nothing: what counts is how many in what time. */
-TEST(bursts_do_not_mislead)
+TEST(bursts_do_not_mislead_the_estimate)
 {
     fill(0, 2000);
     for (int round = 0; round < 20; round++) {
@@ -171,7 +171,7 @@ TEST(bursts_do_not_mislead)
     assert_in_range(wait_ms(), 17000, 19900); /* 1,800 at 10 ms */
 }
 
-TEST(who_need_not_wait_tells_nothing)
+TEST(calls_that_need_not_wait_tell_nothing)
 {
     for (size_t i = 0; i < 1000; i++) {
         add(&crowd[0], CALL_NEW, NULL);
@@ -183,7 +183,7 @@ TEST(who_need_not_wait_tells_nothing)
 }
 
 /* A vault that hangs: the line stands, so the wait grows with the time it stands. */
-TEST(a_line_that_stands_is_noticed)
+TEST(a_queue_that_stands_still_is_noticed)
 {
     fill(0, 300);
     pass(200, 1);
@@ -193,7 +193,7 @@ TEST(a_line_that_stands_is_noticed)
 }
 
 /* It hung and goes on: soon nobody is frightened any more. And after a while nothing is known. */
-TEST(old_news_is_forgotten)
+TEST(old_measurements_are_forgotten)
 {
     fill(0, 1000);
     pass(200, 1);
@@ -212,15 +212,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(parties_take_turns, begin),
-        cmocka_unit_test_setup(one_goes_out_of_line, begin),
+        cmocka_unit_test_setup(one_is_removed_from_the_middle, begin),
         cmocka_unit_test_setup(classes_go_in_order, begin),
-        cmocka_unit_test_setup(nobody_starves, begin),
-        cmocka_unit_test_setup(the_wait_follows_the_pace, begin),
-        cmocka_unit_test_setup(who_is_served_before_its_turn_counts_in_the_wait, begin),
-        cmocka_unit_test_setup(bursts_do_not_mislead, begin),
-        cmocka_unit_test_setup(who_need_not_wait_tells_nothing, begin),
-        cmocka_unit_test_setup(a_line_that_stands_is_noticed, begin),
-        cmocka_unit_test_setup(old_news_is_forgotten, begin),
+        cmocka_unit_test_setup(every_class_is_served, begin),
+        cmocka_unit_test_setup(the_estimate_follows_the_rate, begin),
+        cmocka_unit_test_setup(calls_that_pass_the_queue_count_in_the_estimate, begin),
+        cmocka_unit_test_setup(bursts_do_not_mislead_the_estimate, begin),
+        cmocka_unit_test_setup(calls_that_need_not_wait_tell_nothing, begin),
+        cmocka_unit_test_setup(a_queue_that_stands_still_is_noticed, begin),
+        cmocka_unit_test_setup(old_measurements_are_forgotten, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

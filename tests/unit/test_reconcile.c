@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* One list that lacks a request is not believed, two are; and then it is given back all the same. */
-TEST(test_gone)
+TEST(two_lists_without_a_request_end_its_lease)
 {
     struct world w;
     struct caller c;
@@ -35,7 +35,7 @@ TEST(test_gone)
 }
 
 /* The lists are wrong, and the request lives: it is given back, and not left without a lease. */
-TEST(test_wrongly_gone)
+TEST(a_request_wrongly_missing_is_checked_in)
 {
     struct world w;
     struct caller c[2];
@@ -58,7 +58,7 @@ TEST(test_wrongly_gone)
 }
 
 /* The person's own request is never given back, also where two lists lack it. */
-TEST(test_foreign_gone)
+TEST(the_persons_own_request_is_never_checked_in)
 {
     struct world w;
     struct caller c;
@@ -76,7 +76,7 @@ TEST(test_foreign_gone)
 }
 
 /* Rounds that are shorter than the wait for the second look do not put it off for ever. */
-TEST(test_short_rounds)
+TEST(short_rounds_do_not_delay_the_second_list)
 {
     struct world w;
     struct caller c;
@@ -98,7 +98,7 @@ TEST(test_short_rounds)
     }
 }
 
-TEST(test_partial_list)
+TEST(one_partial_list_ends_no_lease)
 {
     struct world w;
     struct caller c;
@@ -115,7 +115,7 @@ TEST(test_partial_list)
 
 /* A person is asked for once a round, however the sessions spell the name, and all of the person's requests
  * count. */
-TEST(test_every_spelling_is_one_user)
+TEST(every_spelling_is_one_user)
 {
     char admin[CREDENTIAL_ID_SIZE];
     struct caller c[3];
@@ -137,7 +137,7 @@ TEST(test_every_spelling_is_one_user)
 }
 
 /* What bears our mark and is held by nobody goes; what does not is never touched. */
-TEST(test_stray_and_foreign)
+TEST(a_marked_request_without_lease_is_checked_in)
 {
     struct world w;
     struct caller c;
@@ -159,7 +159,7 @@ TEST(test_stray_and_foreign)
 }
 
 /* The vault has cut the reason in the middle of our mark: the account tells. */
-TEST(test_cut_mark)
+TEST(a_cut_mark_is_ours_on_its_account)
 {
     struct world w;
     struct caller c;
@@ -179,7 +179,7 @@ TEST(test_cut_mark)
 }
 
 /* A list that was asked for before a check-out says nothing about it. */
-TEST(test_old_list)
+TEST(a_list_older_than_a_checkout_says_nothing_of_it)
 {
     struct world w;
     struct caller a, b;
@@ -204,7 +204,7 @@ TEST(test_old_list)
 }
 
 /* Many users: no more calls in a second than configured, and one per user. */
-TEST(test_pace)
+TEST(lists_keep_to_the_configured_rate)
 {
     struct world w;
     struct caller c;
@@ -236,16 +236,16 @@ TEST(test_pace)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gone),
-        cmocka_unit_test(test_wrongly_gone),
-        cmocka_unit_test(test_foreign_gone),
-        cmocka_unit_test(test_short_rounds),
-        cmocka_unit_test(test_partial_list),
-        cmocka_unit_test(test_cut_mark),
-        cmocka_unit_test(test_every_spelling_is_one_user),
-        cmocka_unit_test(test_stray_and_foreign),
-        cmocka_unit_test(test_old_list),
-        cmocka_unit_test(test_pace),
+        cmocka_unit_test(two_lists_without_a_request_end_its_lease),
+        cmocka_unit_test(a_request_wrongly_missing_is_checked_in),
+        cmocka_unit_test(the_persons_own_request_is_never_checked_in),
+        cmocka_unit_test(short_rounds_do_not_delay_the_second_list),
+        cmocka_unit_test(one_partial_list_ends_no_lease),
+        cmocka_unit_test(a_cut_mark_is_ours_on_its_account),
+        cmocka_unit_test(every_spelling_is_one_user),
+        cmocka_unit_test(a_marked_request_without_lease_is_checked_in),
+        cmocka_unit_test(a_list_older_than_a_checkout_says_nothing_of_it),
+        cmocka_unit_test(lists_keep_to_the_configured_rate),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@
 
 /* However many leases end at once: so many check-ins are on their way, and one user's do not keep others
  * waiting. */
-TEST(test_check_ins_stand_in_line)
+TEST(check_ins_in_flight_are_bounded)
 {
     static const struct {
         uint64_t connections;
@@ -43,7 +43,7 @@ TEST(test_check_ins_stand_in_line)
     }
 }
 
-TEST(test_complete)
+TEST(complete_releases_all_leases_of_the_session)
 {
     struct world w;
     struct caller c;
@@ -70,7 +70,7 @@ TEST(test_complete)
     world_end(&w);
 }
 
-TEST(test_waits_for_the_vault)
+TEST(a_release_is_answered_after_the_check_in)
 {
     struct world w;
     struct caller c;
@@ -89,7 +89,7 @@ TEST(test_waits_for_the_vault)
     world_end(&w);
 }
 
-TEST(test_pending_and_retried)
+TEST(a_failed_check_in_is_pending_and_retried)
 {
     static const enum fake_fault ways[] = {FAKE_UNREACHABLE,  FAKE_CANNOT_START, FAKE_LOST_DID,
                                            FAKE_LOST_DID_NOT, FAKE_USER_REFUSED, FAKE_DENIED};
@@ -119,7 +119,7 @@ TEST(test_pending_and_retried)
     }
 }
 
-TEST(test_lapses)
+TEST(a_request_past_the_vaults_expiry_lapses)
 {
     struct world w;
     struct caller c;
@@ -140,7 +140,7 @@ TEST(test_lapses)
     world_end(&w);
 }
 
-TEST(test_deadline_answers_pending)
+TEST(at_its_deadline_a_release_is_pending)
 {
     struct world w;
     struct caller c;
@@ -159,7 +159,7 @@ TEST(test_deadline_answers_pending)
     world_end(&w);
 }
 
-TEST(test_client_leaves)
+TEST(a_cancelled_release_goes_on)
 {
     struct world w;
     struct caller c;
@@ -193,7 +193,7 @@ static void lose_request(struct world *w, enum fake_fault how, struct caller *c)
     assert_int_equal(world_state(w).leases_retrying, 1);
 }
 
-TEST(test_no_hunt_without_need)
+TEST(a_request_surely_not_made_is_not_searched_for)
 {
     static const enum fake_fault ways[] = {FAKE_CANNOT_START, FAKE_UNREACHABLE,  FAKE_DENIED,
                                            FAKE_CONFLICT,     FAKE_USER_REFUSED, FAKE_BAD};
@@ -212,7 +212,7 @@ TEST(test_no_hunt_without_need)
     }
 }
 
-TEST(test_hunt_finds)
+TEST(a_lost_request_is_found_and_checked_in)
 {
     struct world w;
     struct caller c;
@@ -224,7 +224,7 @@ TEST(test_hunt_finds)
     world_end(&w);
 }
 
-TEST(test_hunt_finds_late)
+TEST(a_lost_request_that_appears_late_is_checked_in)
 {
     struct world w;
     struct caller c;
@@ -243,7 +243,7 @@ TEST(test_hunt_finds_late)
     world_end(&w);
 }
 
-TEST(test_hunt_ends)
+TEST(a_recovery_ends)
 {
     struct world w;
     struct caller c;
@@ -270,7 +270,7 @@ TEST(test_hunt_ends)
 }
 
 /* What is hunted was meanwhile handed to another check-out: it keeps it, and gives it back at its end. */
-TEST(test_hunted_is_held)
+TEST(a_lost_request_given_to_another_checkout_is_held)
 {
     struct world w;
     struct caller lost, c;
@@ -296,7 +296,7 @@ TEST(test_hunted_is_held)
 }
 
 /* The recovery ends while another check-out still looks whose the request is: the find has proven it. */
-TEST(test_hunt_proves)
+TEST(a_recovery_proves_whose_the_request_is)
 {
     struct world w;
     struct caller lost, c;
@@ -320,7 +320,7 @@ TEST(test_hunt_proves)
     }
 }
 
-TEST(test_release_on_stop)
+TEST(release_on_stop_ends_all_leases)
 {
     struct world w;
     struct caller a, b;
@@ -341,7 +341,7 @@ TEST(test_release_on_stop)
     world_end(&w);
 }
 
-TEST(test_stop_keeps_leases)
+TEST(a_stop_keeps_leases)
 {
     struct world w;
     struct caller a;
@@ -407,7 +407,7 @@ static unsigned count_of(struct world *w, const char *user)
 }
 
 /* Whose session it is counts in ASCII case and otherwise exactly, and so does the filter. */
-TEST(test_a_name_is_exact_beyond_ascii)
+TEST(a_name_is_exact_beyond_ascii)
 {
     struct caller c;
     struct released r;
@@ -429,7 +429,7 @@ TEST(test_a_name_is_exact_beyond_ascii)
 }
 
 /* Two credentials of one session, one of another and one of the same session id under another name. */
-TEST(test_ends_its_own)
+TEST(a_release_ends_its_own_checkouts_in_flight_alone)
 {
     enum { ROOT, ADMIN, OTHER, BOB, N };
     static const struct {
@@ -464,7 +464,7 @@ TEST(test_ends_its_own)
 }
 
 /* Equal ones wait for each other, others of the same session do not. */
-TEST(test_credentials_do_not_wait)
+TEST(credentials_of_a_session_do_not_wait_for_each_other)
 {
     char admin[CREDENTIAL_ID_SIZE];
     struct caller first, second, other;
@@ -489,24 +489,24 @@ TEST(test_credentials_do_not_wait)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_name_is_exact_beyond_ascii),
-        cmocka_unit_test(test_ends_its_own),
-        cmocka_unit_test(test_credentials_do_not_wait),
-        cmocka_unit_test(test_check_ins_stand_in_line),
-        cmocka_unit_test(test_complete),
-        cmocka_unit_test(test_waits_for_the_vault),
-        cmocka_unit_test(test_pending_and_retried),
-        cmocka_unit_test(test_lapses),
-        cmocka_unit_test(test_deadline_answers_pending),
-        cmocka_unit_test(test_client_leaves),
-        cmocka_unit_test(test_no_hunt_without_need),
-        cmocka_unit_test(test_hunt_finds),
-        cmocka_unit_test(test_hunt_finds_late),
-        cmocka_unit_test(test_hunt_ends),
-        cmocka_unit_test(test_hunted_is_held),
-        cmocka_unit_test(test_hunt_proves),
-        cmocka_unit_test(test_release_on_stop),
-        cmocka_unit_test(test_stop_keeps_leases),
+        cmocka_unit_test(a_name_is_exact_beyond_ascii),
+        cmocka_unit_test(a_release_ends_its_own_checkouts_in_flight_alone),
+        cmocka_unit_test(credentials_of_a_session_do_not_wait_for_each_other),
+        cmocka_unit_test(check_ins_in_flight_are_bounded),
+        cmocka_unit_test(complete_releases_all_leases_of_the_session),
+        cmocka_unit_test(a_release_is_answered_after_the_check_in),
+        cmocka_unit_test(a_failed_check_in_is_pending_and_retried),
+        cmocka_unit_test(a_request_past_the_vaults_expiry_lapses),
+        cmocka_unit_test(at_its_deadline_a_release_is_pending),
+        cmocka_unit_test(a_cancelled_release_goes_on),
+        cmocka_unit_test(a_request_surely_not_made_is_not_searched_for),
+        cmocka_unit_test(a_lost_request_is_found_and_checked_in),
+        cmocka_unit_test(a_lost_request_that_appears_late_is_checked_in),
+        cmocka_unit_test(a_recovery_ends),
+        cmocka_unit_test(a_lost_request_given_to_another_checkout_is_held),
+        cmocka_unit_test(a_recovery_proves_whose_the_request_is),
+        cmocka_unit_test(release_on_stop_ends_all_leases),
+        cmocka_unit_test(a_stop_keeps_leases),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

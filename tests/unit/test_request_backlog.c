@@ -42,7 +42,7 @@ static void disperse(void)
     crowd = NULL;
 }
 
-TEST(test_crowd)
+TEST(an_iteration_begins_a_bounded_number)
 {
     struct rig rig;
     unsigned before = 0;
@@ -64,7 +64,7 @@ TEST(test_crowd)
 }
 
 /* A second crowd does not pass the first. */
-TEST(test_order)
+TEST(later_requests_wait_behind_earlier_ones)
 {
     struct rig rig;
 
@@ -87,7 +87,7 @@ TEST(test_order)
 }
 
 /* It is begun before all that wait. */
-TEST(test_urgent_passes)
+TEST(urgent_requests_pass)
 {
     struct rig rig;
     struct client c;
@@ -111,7 +111,7 @@ TEST(test_urgent_passes)
 
 /* However much that is urgent comes, and comes again: what is not is begun in the turn in which it comes, and
  * a crowd of it gets its whole number of every turn. */
-TEST(test_urgent_leaves_room)
+TEST(urgent_requests_leave_room)
 {
     struct rig rig;
     struct client c;
@@ -140,7 +140,7 @@ TEST(test_urgent_leaves_room)
 }
 
 /* What a connection asks next stands behind what the others have asked. */
-TEST(test_urgent_in_turn)
+TEST(a_connections_next_urgent_request_waits_behind_the_others)
 {
     struct rig rig;
     size_t served = 0;
@@ -160,7 +160,7 @@ TEST(test_urgent_in_turn)
 }
 
 /* Peers take turns: who comes from another address stands behind one request of the crowd's. */
-TEST(test_peers_take_turns)
+TEST(peers_take_turns)
 {
     struct rig rig;
     struct client c;
@@ -182,7 +182,7 @@ TEST(test_peers_take_turns)
 }
 
 /* Who has asked before it is accepted is served in the turn that accepts it. */
-TEST(test_asked_early)
+TEST(a_request_sent_before_accept_is_served_in_that_iteration)
 {
     struct rig rig;
     struct client c;
@@ -197,7 +197,7 @@ TEST(test_asked_early)
     rig_end(&rig);
 }
 
-TEST(test_all_leave)
+TEST(clients_that_leave_empty_the_backlog)
 {
     struct rig rig;
 
@@ -216,7 +216,7 @@ TEST(test_all_leave)
 }
 
 /* The application does not wait for it to be begun; and the server closes over the others. */
-TEST(test_answered_unbegun)
+TEST(a_request_may_be_answered_before_it_begins)
 {
     struct rig rig;
     unsigned last = CROWD;
@@ -242,7 +242,7 @@ TEST(test_answered_unbegun)
     rig_end(&rig);
 }
 
-TEST(test_close_over_backlog)
+TEST(the_server_closes_over_its_backlog)
 {
     struct rig rig;
 
@@ -258,16 +258,16 @@ TEST(test_close_over_backlog)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_crowd),
-        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_urgent_passes),
-        cmocka_unit_test(test_urgent_leaves_room),
-        cmocka_unit_test(test_urgent_in_turn),
-        cmocka_unit_test(test_peers_take_turns),
-        cmocka_unit_test(test_asked_early),
-        cmocka_unit_test(test_all_leave),
-        cmocka_unit_test(test_answered_unbegun),
-        cmocka_unit_test(test_close_over_backlog),
+        cmocka_unit_test(an_iteration_begins_a_bounded_number),
+        cmocka_unit_test(later_requests_wait_behind_earlier_ones),
+        cmocka_unit_test(urgent_requests_pass),
+        cmocka_unit_test(urgent_requests_leave_room),
+        cmocka_unit_test(a_connections_next_urgent_request_waits_behind_the_others),
+        cmocka_unit_test(peers_take_turns),
+        cmocka_unit_test(a_request_sent_before_accept_is_served_in_that_iteration),
+        cmocka_unit_test(clients_that_leave_empty_the_backlog),
+        cmocka_unit_test(a_request_may_be_answered_before_it_begins),
+        cmocka_unit_test(the_server_closes_over_its_backlog),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

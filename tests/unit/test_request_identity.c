@@ -72,7 +72,7 @@ static struct fake_request *only_live(struct fake_vault *fv)
 /* ---- other vaults ---- */
 
 /* The section was renamed and another vault has the name: the session's lease is none of that vault. */
-TEST(test_a_lease_of_another_vault)
+TEST(a_section_given_to_another_vault_has_no_old_lease)
 {
     struct fake_vault second;
     struct caller a, b;
@@ -129,7 +129,7 @@ static const struct moved_case {
     {77, "my own work", false},
 };
 
-TEST(test_moved_open)
+TEST(a_moved_vault_keeps_leases_that_its_list_proves)
 {
     struct caller c;
     struct world w;
@@ -155,7 +155,7 @@ TEST(test_moved_open)
 }
 
 /* Repeated before the first list was read: the repeat looks for itself. */
-TEST(test_moved_repeat)
+TEST(a_repeat_after_a_move_reads_the_list_first)
 {
     struct caller c;
     struct world w;
@@ -179,7 +179,7 @@ TEST(test_moved_repeat)
 }
 
 /* Released before the first list was read, or before the move: the mark decides first. */
-TEST(test_moved_releasing)
+TEST(a_release_after_a_move_checks_in_what_is_ours)
 {
     struct released r;
     struct caller c;
@@ -210,7 +210,7 @@ TEST(test_moved_releasing)
 }
 
 /* Two addresses of one vault: one request, one record; it is checked in with the last of its leases. */
-TEST(test_two_addresses)
+TEST(two_addresses_of_a_vault_share_a_request)
 {
     struct fake_vault second;
     struct caller a, b, c;
@@ -258,7 +258,7 @@ TEST(test_two_addresses)
 /* ---- the number of another ---- */
 
 /* The vault answers bob with the number of alice's request. */
-TEST(test_number_of_another_user)
+TEST(a_number_of_another_user_is_another_request)
 {
     struct released r;
     struct caller a, b;
@@ -288,7 +288,7 @@ TEST(test_number_of_another_user)
 }
 
 /* The same person, another account: not that one's secret either. */
-TEST(test_number_of_another_account)
+TEST(a_number_of_another_account_is_another_request)
 {
     char admin[CREDENTIAL_ID_SIZE];
     struct caller a, b;
@@ -318,7 +318,7 @@ TEST(test_number_of_another_account)
 }
 
 /* A person's own request, adopted under another name of the person: the list of that name has it as well. */
-TEST(test_adopted_under_two_names)
+TEST(the_persons_own_request_under_two_names_is_one)
 {
     static char full[] = "{domain}\\{username}", upn[] = "{username}@corp";
     static char *one[] = {full}, *two[] = {upn};
@@ -351,7 +351,7 @@ TEST(test_adopted_under_two_names)
 /* ---- what is said of a request ---- */
 
 /* A sending was lost, the next is answered with what it made, and one list lacks it: it is not forgotten. */
-TEST(test_a_partial_list_after_a_lost_answer)
+TEST(a_partial_list_after_a_lost_answer_forgets_nothing)
 {
     struct caller c;
     struct world w;
@@ -378,7 +378,7 @@ TEST(test_a_partial_list_after_a_lost_answer)
 }
 
 /* What lives has not ended: an end that has passed is not told. */
-TEST(test_an_end_that_has_passed)
+TEST(an_end_that_has_passed_is_not_believed)
 {
     char reason[128];
     struct caller c;
@@ -402,7 +402,7 @@ TEST(test_an_end_that_has_passed)
 }
 
 /* The lease ends when the repeat has its secret already: it is of no use. */
-TEST(test_a_lease_that_ends_under_a_repeat)
+TEST(a_lease_that_ends_under_a_repeat_is_replaced)
 {
     struct caller a, b;
     struct world w;
@@ -425,7 +425,7 @@ TEST(test_a_lease_that_ends_under_a_repeat)
 /* ---- the store and the trail ---- */
 
 /* The trail has the url of a section that has another name now. */
-TEST(test_a_claim_by_url)
+TEST(a_claim_finds_its_vault_by_url)
 {
     struct world w;
 
@@ -454,7 +454,7 @@ TEST(test_a_claim_by_url)
 }
 
 /* A row with numbers that no clock has. */
-TEST(test_absurd_times)
+TEST(absurd_times_of_a_row_are_survived)
 {
     static const int64_t absurd[] = {INT64_MIN, -1, 0, INT64_MAX};
     struct caller c;
@@ -484,19 +484,19 @@ TEST(test_absurd_times)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_lease_of_another_vault),
-        cmocka_unit_test(test_moved_open),
-        cmocka_unit_test(test_moved_repeat),
-        cmocka_unit_test(test_moved_releasing),
-        cmocka_unit_test(test_two_addresses),
-        cmocka_unit_test(test_number_of_another_user),
-        cmocka_unit_test(test_number_of_another_account),
-        cmocka_unit_test(test_adopted_under_two_names),
-        cmocka_unit_test(test_a_partial_list_after_a_lost_answer),
-        cmocka_unit_test(test_an_end_that_has_passed),
-        cmocka_unit_test(test_a_lease_that_ends_under_a_repeat),
-        cmocka_unit_test(test_a_claim_by_url),
-        cmocka_unit_test(test_absurd_times),
+        cmocka_unit_test(a_section_given_to_another_vault_has_no_old_lease),
+        cmocka_unit_test(a_moved_vault_keeps_leases_that_its_list_proves),
+        cmocka_unit_test(a_repeat_after_a_move_reads_the_list_first),
+        cmocka_unit_test(a_release_after_a_move_checks_in_what_is_ours),
+        cmocka_unit_test(two_addresses_of_a_vault_share_a_request),
+        cmocka_unit_test(a_number_of_another_user_is_another_request),
+        cmocka_unit_test(a_number_of_another_account_is_another_request),
+        cmocka_unit_test(the_persons_own_request_under_two_names_is_one),
+        cmocka_unit_test(a_partial_list_after_a_lost_answer_forgets_nothing),
+        cmocka_unit_test(an_end_that_has_passed_is_not_believed),
+        cmocka_unit_test(a_lease_that_ends_under_a_repeat_is_replaced),
+        cmocka_unit_test(a_claim_finds_its_vault_by_url),
+        cmocka_unit_test(absurd_times_of_a_row_are_survived),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

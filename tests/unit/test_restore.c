@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-TEST(test_reconnect)
+TEST(a_session_gets_its_lease_again)
 {
     struct world w;
     struct caller a, b;
@@ -39,7 +39,7 @@ TEST(test_reconnect)
 
 /* The lease ends when it would have; a clock that jumped while we were away changes that by its jump at most.
  */
-TEST(test_ends)
+TEST(leases_end_when_they_would_have)
 {
     static const int64_t jumps_ms[] = {0, 3600000, -3600000, 20 * 60000, -20 * 60000};
     static const int64_t left_min[] = {50, 0, 60, 30, 60};
@@ -65,7 +65,7 @@ TEST(test_ends)
 }
 
 /* While the process runs the wall clock does not matter at all. */
-TEST(test_jump_while_running)
+TEST(a_jump_of_the_wall_clock_changes_no_end)
 {
     struct world w;
     struct caller c;
@@ -112,7 +112,7 @@ static struct seen look(struct world *w, const char *state)
 }
 
 /* Attempts are counted on over restarts; the vault's expiry ends it, and that is shown for a day. */
-TEST(test_attempts_and_lapse)
+TEST(attempts_are_counted_over_restarts_and_lapse)
 {
     struct world w;
     struct caller c;
@@ -149,7 +149,7 @@ TEST(test_attempts_and_lapse)
 }
 
 /* The person's own request: a lease again, and never checked in. */
-TEST(test_adopted)
+TEST(the_persons_own_request_is_used_again)
 {
     struct world w;
     struct caller c;
@@ -170,7 +170,7 @@ TEST(test_adopted)
 }
 
 /* A vault that is configured no more: its rows are kept and shown. */
-TEST(test_absent_vault)
+TEST(rows_of_a_vault_no_longer_configured_are_kept)
 {
     struct world w;
     struct caller c;
@@ -193,7 +193,7 @@ TEST(test_absent_vault)
 
 /* Rows of a version that told two spellings of a user apart: one request, checked in once, at the last end.
  */
-TEST(test_rows_of_two_spellings)
+TEST(rows_of_two_spellings_are_one_request)
 {
     struct world w;
     struct caller c;
@@ -222,7 +222,7 @@ TEST(test_rows_of_two_spellings)
 }
 
 /* The section has another name now, its url is another spelling of the same: the same vault. */
-TEST(test_renamed_vault)
+TEST(a_renamed_section_keeps_its_rows)
 {
     struct world w;
     struct caller c;
@@ -247,7 +247,7 @@ TEST(test_renamed_vault)
 }
 
 /* Another section has the name now: the rows stay with the url they were made at. */
-TEST(test_vault_of_the_same_name)
+TEST(rows_stay_with_their_url)
 {
     struct world w;
     struct caller c;
@@ -295,7 +295,7 @@ static bool claim(struct world *w, const char *lease_id, int64_t request_id, int
 
 /* The trail names a request of which the store has no row: it goes back if it bears a mark that the trail
  * knows. */
-TEST(test_lost_rows)
+TEST(a_request_without_row_is_found_by_the_audit_trail)
 {
     struct world w;
     struct caller c;
@@ -326,7 +326,7 @@ TEST(test_lost_rows)
 }
 
 /* Until it has been found it is a row, so that the next process looks for it as well. */
-TEST(test_lost_rows_outlive_a_death)
+TEST(a_claim_of_the_trail_outlives_a_crash)
 {
     struct world w;
     struct caller c;
@@ -349,7 +349,7 @@ TEST(test_lost_rows_outlive_a_death)
     world_end(&w);
 }
 
-TEST(test_pages)
+TEST(the_listing_is_paged)
 {
     struct world w;
     struct caller c;
@@ -392,7 +392,7 @@ static void on_released(void *arg, const struct release_answer *a)
     r->code = a->fault ? a->fault->code : FAULT_NONE;
 }
 
-TEST(test_operator)
+TEST(an_operator_ends_a_lease_by_its_id)
 {
     struct world w;
     struct caller c;
@@ -412,7 +412,7 @@ TEST(test_operator)
     world_end(&w);
 }
 
-TEST(test_unreadable)
+TEST(an_unreadable_store_stops_the_start)
 {
     struct world w;
     struct caller c;
@@ -496,7 +496,7 @@ static void commit_many(struct fake_store *fs)
     }
 }
 
-TEST(test_many)
+TEST(a_hundred_thousand_rows_are_restored_and_checked_in)
 {
     static const struct store_ops ops = {.load = load_many, .write = count_writes, .state = tell_many};
     struct world w;
@@ -526,21 +526,21 @@ TEST(test_many)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reconnect),
-        cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_jump_while_running),
-        cmocka_unit_test(test_attempts_and_lapse),
-        cmocka_unit_test(test_adopted),
-        cmocka_unit_test(test_absent_vault),
-        cmocka_unit_test(test_rows_of_two_spellings),
-        cmocka_unit_test(test_lost_rows),
-        cmocka_unit_test(test_lost_rows_outlive_a_death),
-        cmocka_unit_test(test_renamed_vault),
-        cmocka_unit_test(test_vault_of_the_same_name),
-        cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_operator),
-        cmocka_unit_test(test_unreadable),
-        cmocka_unit_test(test_many),
+        cmocka_unit_test(a_session_gets_its_lease_again),
+        cmocka_unit_test(leases_end_when_they_would_have),
+        cmocka_unit_test(a_jump_of_the_wall_clock_changes_no_end),
+        cmocka_unit_test(attempts_are_counted_over_restarts_and_lapse),
+        cmocka_unit_test(the_persons_own_request_is_used_again),
+        cmocka_unit_test(rows_of_a_vault_no_longer_configured_are_kept),
+        cmocka_unit_test(rows_of_two_spellings_are_one_request),
+        cmocka_unit_test(a_request_without_row_is_found_by_the_audit_trail),
+        cmocka_unit_test(a_claim_of_the_trail_outlives_a_crash),
+        cmocka_unit_test(a_renamed_section_keeps_its_rows),
+        cmocka_unit_test(rows_stay_with_their_url),
+        cmocka_unit_test(the_listing_is_paged),
+        cmocka_unit_test(an_operator_ends_a_lease_by_its_id),
+        cmocka_unit_test(an_unreadable_store_stops_the_start),
+        cmocka_unit_test(a_hundred_thousand_rows_are_restored_and_checked_in),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,7 +84,7 @@ static void make(struct fake_req *f, size_t i)
     f->req.content_length = order[i].length == -2 ? (int64_t)f->req.body_len : order[i].length;
 }
 
-TEST(test_precedence)
+TEST(refusals_have_an_order)
 {
     struct fake_req f;
     /* spend the one token of `slow`, and close the doors: everything later in the order would refuse as well
@@ -104,7 +104,7 @@ TEST(test_precedence)
     assert_int_equal(fake_broker.calls, 0);
 }
 
-TEST(test_headers_of_refusals)
+TEST(refusals_carry_their_headers)
 {
     struct fake_req f;
     fake_req_init(&f, HTTP_GET_, "/v1/credentials/find");
@@ -131,7 +131,7 @@ static const char *answered_id(const char *sent)
     return fake_answer_header("X-Request-Id");
 }
 
-TEST(test_request_ids)
+TEST(request_ids_are_echoed_or_made)
 {
     char longest[130];
     memset(longest, 'a', sizeof(longest));
@@ -159,7 +159,7 @@ static int status_of_type(const char *type)
     return fake_answer.status;
 }
 
-TEST(test_media_types)
+TEST(media_types_are_json_in_utf8)
 {
     assert_int_equal(status_of_type("application/json"), 501);
     assert_int_equal(status_of_type("Application/JSON ; charset=\"UTF-8\""), 501);
@@ -192,7 +192,7 @@ static uint64_t granted(const char *value)
     return fake_broker.timeout_ms;
 }
 
-TEST(test_timeouts)
+TEST(timeouts_are_read_and_bounded)
 {
     static const char *const wrong[] = {"0", "600001", "-1", "1.5", "", "1s", "+5", " 5", "0x10"};
     struct fake_req f;
@@ -221,7 +221,7 @@ static void send_late(struct fake_req *f, const char *timeout, uint64_t late_ms)
     app->message(app->arg, &f->req);
 }
 
-TEST(test_slow_body)
+TEST(a_slow_body_uses_up_the_timeout)
 {
     struct fake_req f;
     send_late(&f, "100", 60);
@@ -232,7 +232,7 @@ TEST(test_slow_body)
     assert_int_equal(fake_broker.calls, 1);
 }
 
-TEST(test_overload_and_leaving)
+TEST(over_the_limit_requests_are_refused_until_one_leaves)
 {
     struct fake_req one, two, three;
     fake_ask(&one, "/v1/credentials/find", FIND);
@@ -256,7 +256,7 @@ TEST(test_overload_and_leaving)
     assert_int_equal(fake_answers, 0);
 }
 
-TEST(test_give_up)
+TEST(giving_up_answers_all_in_flight)
 {
     struct fake_req one, two;
     fake_ask(&one, "/v1/credentials/find", FIND);
@@ -272,7 +272,7 @@ TEST(test_give_up)
     assert_int_equal(fake_answers, 2);
 }
 
-TEST(test_answer_makes_room)
+TEST(an_answer_makes_room)
 {
     struct fake_req f;
     for (unsigned i = 0; i < 10; i++) {
@@ -284,7 +284,7 @@ TEST(test_answer_makes_room)
     assert_int_equal(fake_broker.left, 0);
 }
 
-TEST(test_gone_after_head)
+TEST(a_client_gone_after_its_head_starts_nothing)
 {
     const struct http_app *app = gateway_app(fake_gateway);
     struct fake_req f;
@@ -299,7 +299,7 @@ TEST(test_gone_after_head)
     assert_int_equal(fake_broker.left, 0);
 }
 
-TEST(test_no_memory)
+TEST(without_memory_a_request_is_refused)
 {
     struct fake_req f;
     fake_broker.no_memory = true;
@@ -316,7 +316,7 @@ static int status_for_slow(const char *path)
     return fake_answer.status;
 }
 
-TEST(test_rate)
+TEST(the_rate_limits_a_client)
 {
     assert_int_equal(status_for_slow("/v1/health"), 200); /* costs nothing */
     assert_int_equal(status_for_slow("/v1/capabilities"), 200);
@@ -335,7 +335,7 @@ static void ask_without_token(struct fake_req *f, const char *path)
 
 /* Whatever a stranger asks: its bucket holds a minute's worth of requests that are logged, the rest is
  * counted. */
-TEST(test_lines_of_strangers)
+TEST(log_lines_of_strangers_are_bounded)
 {
     static const char *const paths[] = {"/nowhere", "/livez", "/v1/capabilities", "/v1/credentials/find"};
     const struct http_app *app = gateway_app(fake_gateway);
@@ -366,7 +366,7 @@ static bool known_after(const char *path, const char *authorization)
     return f.peer.known;
 }
 
-TEST(test_who_is_no_stranger)
+TEST(an_authenticated_client_is_no_stranger)
 {
     const struct http_app *app = gateway_app(fake_gateway);
     const struct http_peer peer = {.listener = "test"};
@@ -392,7 +392,7 @@ static void refuse(const struct http_req *req, struct buf *body, struct buf *hea
     assert_non_null(strstr(buf_cstr(headers), "Retry-After: 1\r\n"));
 }
 
-TEST(test_refuse)
+TEST(refusals_of_the_server_have_the_problem_form)
 {
     const struct http_app *app = gateway_app(fake_gateway);
     struct buf body = BUF_INIT(8192), headers = BUF_INIT(8192);
@@ -422,7 +422,7 @@ static const char *ready(int status)
     return fake_answer.body;
 }
 
-TEST(test_readiness)
+TEST(readiness_names_its_reasons)
 {
     assert_string_equal(ready(200), "{\"ready\":true,\"reasons\":[]}");
     fake_vault_state = (struct vault_state){.known = false};
@@ -439,7 +439,7 @@ TEST(test_readiness)
     assert_non_null(strstr(ready(503), "shutting down"));
 }
 
-TEST(test_health)
+TEST(health_lists_each_check)
 {
     struct fake_req f;
     fake_ask(&f, "/v1/health", NULL);
@@ -456,7 +456,7 @@ TEST(test_health)
     assert_non_null(strstr(fake_answer.body, "\"last_success_age_ms\":null"));
 }
 
-TEST(test_status)
+TEST(status_has_its_members)
 {
     static const char *const members[] = {"version", "uptime_seconds", "config_digest", "dependencies",
                                           "leases",  "loop_lag_ms",    "certificates"};
@@ -475,7 +475,7 @@ TEST(test_status)
     cJSON_Delete(page);
 }
 
-TEST(test_metrics)
+TEST(metrics_count_requests)
 {
     static const char *const lines[] = {
         "jumpgate_requests_total{operation=\"capabilities\",status=\"200\"} 2\n",
@@ -508,25 +508,25 @@ TEST(test_metrics)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        T(test_precedence),
-        T(test_headers_of_refusals),
-        T(test_request_ids),
-        T(test_media_types),
-        T(test_timeouts),
-        T(test_slow_body),
-        T(test_overload_and_leaving),
-        T(test_give_up),
-        T(test_answer_makes_room),
-        T(test_gone_after_head),
-        T(test_no_memory),
-        T(test_rate),
-        T(test_lines_of_strangers),
-        T(test_who_is_no_stranger),
-        T(test_refuse),
-        T(test_readiness),
-        T(test_health),
-        T(test_status),
-        T(test_metrics),
+        T(refusals_have_an_order),
+        T(refusals_carry_their_headers),
+        T(request_ids_are_echoed_or_made),
+        T(media_types_are_json_in_utf8),
+        T(timeouts_are_read_and_bounded),
+        T(a_slow_body_uses_up_the_timeout),
+        T(over_the_limit_requests_are_refused_until_one_leaves),
+        T(giving_up_answers_all_in_flight),
+        T(an_answer_makes_room),
+        T(a_client_gone_after_its_head_starts_nothing),
+        T(without_memory_a_request_is_refused),
+        T(the_rate_limits_a_client),
+        T(log_lines_of_strangers_are_bounded),
+        T(an_authenticated_client_is_no_stranger),
+        T(refusals_of_the_server_have_the_problem_form),
+        T(readiness_names_its_reasons),
+        T(health_lists_each_check),
+        T(status_has_its_members),
+        T(metrics_count_requests),
     };
     json_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,7 @@ static void check_header(const char *header, bool first, const char *run_as, con
     psauth_clear(&a);
 }
 
-TEST(test_header)
+TEST(a_psauth_header_is_read)
 {
     check_header("PS-Auth key=K; runas=ACME\\jdoe;", false, "ACME\\jdoe", NULL, NULL);
     check_header("PS-Auth key=K;runas=u", false, "u", NULL, NULL);
@@ -45,7 +45,7 @@ TEST(test_header)
     check_header("PS-Auth key=K; runas=u; pwd=[x", false, "u", NULL, NULL);
 }
 
-TEST(test_header_refused)
+TEST(a_bad_psauth_header_is_refused)
 {
     static const char *const bad[] = {
         "PS-Auth", "PS-Auth ", "PS-Auth key=K;", "PS-Auth runas=u;", "PS-Auth key=;runas=u", "Basic x", ""};
@@ -56,7 +56,7 @@ TEST(test_header_refused)
     assert_int_not_equal(psauth_read(&a, NULL, false), 0);
 }
 
-TEST(test_dates)
+TEST(dates_have_the_vaults_form)
 {
     char out[WIRE_DATE];
 
@@ -76,7 +76,7 @@ static void check_transcoded(const char *from, const char *to)
     buf_free(&b);
 }
 
-TEST(test_transcode)
+TEST(json_is_written_in_the_vaults_dialect)
 {
     check_transcoded("\"Tr0ut\\\\lamp\\\"42&co\"", "\"Tr0ut\\\\lamp\\u002242\\u0026co\"");
     check_transcoded("{\"a\":\"<'+`>\"}", "{\"a\":\"\\u003C\\u0027\\u002B\\u0060\\u003E\"}");
@@ -100,7 +100,7 @@ static void check_lenient(const char *text, int64_t id, const char *reason)
     cJSON_Delete(body);
 }
 
-TEST(test_lenient_bodies)
+TEST(lenient_bodies_are_read)
 {
     check_lenient("{\"systemid\":17}", 17, NULL);
     check_lenient("{'SystemID': '17', 'Reason': 'a \"b\"'}", 17, "a \"b\"");
@@ -112,7 +112,7 @@ TEST(test_lenient_bodies)
     assert_null(body_read(BODY_JSON, "\"\\", 2, true));
 }
 
-TEST(test_knobs)
+TEST(settings_are_set_by_number)
 {
     struct settings k = {{0}};
 
@@ -149,7 +149,7 @@ static int64_t still_wall(void *arg)
     return (int64_t)((struct still *)arg)->now + INT64_C(1773133212500);
 }
 
-TEST(test_lock)
+TEST(the_session_lock_is_granted_in_order)
 {
     struct still still = {.now = 1};
     struct clock clock = {.now_ms = still_now, .wall_ms = still_wall, .arg = &still};
@@ -177,9 +177,13 @@ TEST(test_lock)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_header),    cmocka_unit_test(test_header_refused), cmocka_unit_test(test_dates),
-        cmocka_unit_test(test_transcode), cmocka_unit_test(test_lenient_bodies), cmocka_unit_test(test_knobs),
-        cmocka_unit_test(test_lock),
+        cmocka_unit_test(a_psauth_header_is_read),
+        cmocka_unit_test(a_bad_psauth_header_is_refused),
+        cmocka_unit_test(dates_have_the_vaults_form),
+        cmocka_unit_test(json_is_written_in_the_vaults_dialect),
+        cmocka_unit_test(lenient_bodies_are_read),
+        cmocka_unit_test(settings_are_set_by_number),
+        cmocka_unit_test(the_session_lock_is_granted_in_order),
     };
 
     json_init();

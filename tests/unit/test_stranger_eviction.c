@@ -143,7 +143,7 @@ static void churn(struct rig *rig, size_t from, size_t to, const char *source)
     }
 }
 
-TEST(the_peer_with_most_places_gives_way)
+TEST(the_peer_with_most_connections_gives_way)
 {
     struct rig rig;
     struct client first, late;
@@ -168,7 +168,7 @@ TEST(the_peer_with_most_places_gives_way)
 }
 
 /* Its network is slow, and the silent ones have its own address. */
-TEST(a_handshake_stands_while_silent_ones_come_and_go)
+TEST(a_handshake_outlasts_silent_connections)
 {
     struct rig rig;
     struct client slow;
@@ -213,7 +213,7 @@ TEST(a_handshake_that_stands_still_goes_first)
 }
 
 /* All places are taken by handshakes that do not go on: whoever comes next is let in, and may end its own. */
-TEST(hellos_that_go_nowhere_let_others_in)
+TEST(unfinished_handshakes_let_others_in)
 {
     struct rig rig;
     struct client late;
@@ -237,7 +237,7 @@ TEST(hellos_that_go_nowhere_let_others_in)
     rig_end(&rig);
 }
 
-TEST(in_the_line_of_handshakes_peers_take_turns)
+TEST(handshakes_of_peers_take_turns)
 {
     struct rig rig;
     struct client late;
@@ -263,7 +263,7 @@ TEST(in_the_line_of_handshakes_peers_take_turns)
 
 /* So many wait in the kernel that the last one would wait for long: they are let in, and those of the peer
  * with most are closed for it. */
-TEST(a_long_queue_in_the_kernel_is_let_in)
+TEST(a_long_accept_queue_is_let_in)
 {
     struct rig rig;
     struct client late;
@@ -321,12 +321,12 @@ TEST(listeners_that_wait_for_room_take_turns)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_peer_with_most_places_gives_way),
-        cmocka_unit_test(a_handshake_stands_while_silent_ones_come_and_go),
+        cmocka_unit_test(the_peer_with_most_connections_gives_way),
+        cmocka_unit_test(a_handshake_outlasts_silent_connections),
         cmocka_unit_test(a_handshake_that_stands_still_goes_first),
-        cmocka_unit_test(hellos_that_go_nowhere_let_others_in),
-        cmocka_unit_test(in_the_line_of_handshakes_peers_take_turns),
-        cmocka_unit_test(a_long_queue_in_the_kernel_is_let_in),
+        cmocka_unit_test(unfinished_handshakes_let_others_in),
+        cmocka_unit_test(handshakes_of_peers_take_turns),
+        cmocka_unit_test(a_long_accept_queue_is_let_in),
         cmocka_unit_test(listeners_that_wait_for_room_take_turns),
     };
 

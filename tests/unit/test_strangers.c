@@ -107,7 +107,7 @@ TEST(every_head_costs_a_step)
 
 /* Those who are heard again and again have a line of their own: who comes with one request does not stand in
  * it. */
-TEST(who_brings_much_stands_behind_who_brings_little)
+TEST(busy_strangers_wait_behind_quiet_ones)
 {
     struct rig rig;
     struct client late;
@@ -140,7 +140,7 @@ TEST(who_brings_much_stands_behind_who_brings_little)
     rig_end(&rig);
 }
 
-TEST(a_client_is_heard_in_every_turn)
+TEST(a_client_is_read_in_every_iteration)
 {
     struct rig rig;
     struct client c;
@@ -224,7 +224,7 @@ TEST(unfinished_heads_have_a_budget)
     rig_end(&rig);
 }
 
-TEST(what_strangers_keep_in_secret_memory_has_a_budget)
+TEST(secret_memory_of_strangers_has_a_budget)
 {
     struct http_server_opts opts = rig_opts;
     struct rig rig;
@@ -310,7 +310,7 @@ TEST(the_value_of_authorization_alone_is_in_secret_memory)
     rig_end(&rig);
 }
 
-TEST(strangers_have_half_of_the_house)
+TEST(strangers_have_half_of_the_connections)
 {
     struct http_server_opts opts = rig_opts;
     struct rig rig;
@@ -343,7 +343,7 @@ TEST(strangers_have_half_of_the_house)
     rig_end(&rig);
 }
 
-TEST(a_full_house_closes_strangers_never_clients)
+TEST(a_full_server_closes_strangers_never_clients)
 {
     struct http_server_opts opts = rig_opts;
     struct rig rig;
@@ -377,7 +377,7 @@ TEST(a_full_house_closes_strangers_never_clients)
 
 /* Who comes while all places are taken by strangers who just came waits outside, and is let in with its
  * request. */
-TEST(who_has_just_come_is_not_closed_at_once)
+TEST(a_new_stranger_is_not_closed_at_once)
 {
     struct http_server_opts opts = rig_opts;
     struct rig rig;
@@ -407,7 +407,7 @@ TEST(who_has_just_come_is_not_closed_at_once)
 }
 
 /* More come in a turn than are heard in it: those who wait to be heard are not closed for them. */
-TEST(who_has_spoken_is_heard_before_it_is_closed)
+TEST(a_stranger_whose_bytes_wait_is_read_before_it_is_closed)
 {
     struct http_server_opts opts = rig_opts;
     struct rig rig;
@@ -433,7 +433,7 @@ TEST(who_has_spoken_is_heard_before_it_is_closed)
     rig_end(&rig);
 }
 
-TEST(who_is_being_served_is_not_closed_for_room)
+TEST(a_stranger_in_work_is_not_closed_for_room)
 {
     struct http_server_opts opts = rig_opts;
     struct rig rig;
@@ -458,7 +458,7 @@ TEST(who_is_being_served_is_not_closed_for_room)
     rig_end(&rig);
 }
 
-TEST(a_listener_that_is_apart_does_not_count)
+TEST(an_exempt_listener_does_not_count)
 {
     char folder[] = "/tmp/jumpgate-test-XXXXXX", path[64], tcp[128];
     struct http_listen_opts apart = {
@@ -495,7 +495,7 @@ TEST(a_listener_that_is_apart_does_not_count)
     assert_int_equal(rmdir(folder), 0);
 }
 
-TEST(a_flood_that_leaves_leaves_nothing)
+TEST(a_flood_that_ends_leaves_nothing)
 {
     struct rig rig;
 
@@ -531,20 +531,20 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_head_costs_a_step),
-        cmocka_unit_test(who_brings_much_stands_behind_who_brings_little),
-        cmocka_unit_test(a_client_is_heard_in_every_turn),
+        cmocka_unit_test(busy_strangers_wait_behind_quiet_ones),
+        cmocka_unit_test(a_client_is_read_in_every_iteration),
         cmocka_unit_test(a_client_that_pipelines_does_not_hold_the_loop),
         cmocka_unit_test(unfinished_heads_have_a_budget),
-        cmocka_unit_test(what_strangers_keep_in_secret_memory_has_a_budget),
+        cmocka_unit_test(secret_memory_of_strangers_has_a_budget),
         cmocka_unit_test(clients_leave_secret_memory_to_the_vault),
         cmocka_unit_test(the_value_of_authorization_alone_is_in_secret_memory),
-        cmocka_unit_test(strangers_have_half_of_the_house),
-        cmocka_unit_test(a_full_house_closes_strangers_never_clients),
-        cmocka_unit_test(who_has_just_come_is_not_closed_at_once),
-        cmocka_unit_test(who_has_spoken_is_heard_before_it_is_closed),
-        cmocka_unit_test(who_is_being_served_is_not_closed_for_room),
-        cmocka_unit_test(a_listener_that_is_apart_does_not_count),
-        cmocka_unit_test(a_flood_that_leaves_leaves_nothing),
+        cmocka_unit_test(strangers_have_half_of_the_connections),
+        cmocka_unit_test(a_full_server_closes_strangers_never_clients),
+        cmocka_unit_test(a_new_stranger_is_not_closed_at_once),
+        cmocka_unit_test(a_stranger_whose_bytes_wait_is_read_before_it_is_closed),
+        cmocka_unit_test(a_stranger_in_work_is_not_closed_for_room),
+        cmocka_unit_test(an_exempt_listener_does_not_count),
+        cmocka_unit_test(a_flood_that_ends_leaves_nothing),
         cmocka_unit_test(the_server_closes_over_a_flood),
     };
 

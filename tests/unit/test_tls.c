@@ -121,7 +121,7 @@ static void meet(struct rig *rig, struct client *c, const struct how *how)
     assert_true(handshake(c, rig, how, NULL));
 }
 
-TEST(test_versions)
+TEST(tls_1_2_and_1_3_are_spoken)
 {
     static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
@@ -146,7 +146,7 @@ TEST(test_versions)
     }
 }
 
-TEST(test_old_version)
+TEST(an_old_version_is_refused)
 {
     struct how how = {.client_version = TLS1_1_VERSION};
     struct rig rig;
@@ -160,7 +160,7 @@ TEST(test_old_version)
     rig_end(&rig);
 }
 
-TEST(test_mutual)
+TEST(names_of_client_certificates_are_read)
 {
     static const struct {
         const char *certificate, *sans;
@@ -183,7 +183,7 @@ TEST(test_mutual)
     }
 }
 
-TEST(test_mutual_refused)
+TEST(missing_foreign_and_expired_certificates_are_refused)
 {
     static const char *const certificates[] = {NULL, "stranger", "expired"};
 
@@ -209,7 +209,7 @@ TEST(test_mutual_refused)
     }
 }
 
-TEST(test_resumption_keeps_names)
+TEST(a_resumed_session_keeps_its_names)
 {
     for (int i = 0; i < 2; i++) {
         struct how how = {
@@ -256,7 +256,7 @@ static bool resumed(struct rig *rig, const struct how *how, SSL_SESSION **sessio
 #define HOUR_MS 3600000
 
 /* A ticket opens in the period it was sealed in and in the next, and then no more. */
-TEST(test_ticket_keys_rotate)
+TEST(ticket_keys_rotate)
 {
     for (int i = 0; i < 2; i++) {
         struct how how = {.client_version = i ? TLS1_3_VERSION : TLS1_2_VERSION};
@@ -280,7 +280,7 @@ TEST(test_ticket_keys_rotate)
 }
 
 /* The connection that stands goes on; new ones meet the new context, which honours no old ticket. */
-TEST(test_renewed_context)
+TEST(a_reloaded_context_serves_new_connections)
 {
     char crt[TLS_FILES_PATH], key[TLS_FILES_PATH], why[256] = "";
     struct http_tls_opts opts = {.certificate = tls_file(&files, "server", ".crt", crt),
@@ -309,7 +309,7 @@ TEST(test_renewed_context)
     rig_end(&rig);
 }
 
-TEST(test_asked_late)
+TEST(a_certificate_may_be_asked_for_late)
 {
     static const struct {
         const char *certificate;
@@ -340,7 +340,7 @@ TEST(test_asked_late)
     }
 }
 
-TEST(test_asked_late_stranger)
+TEST(a_foreign_certificate_shown_late_is_refused)
 {
     for (int i = 0; i < 2; i++) {
         struct how how = {
@@ -357,7 +357,7 @@ TEST(test_asked_late_stranger)
     }
 }
 
-TEST(test_no_renegotiation)
+TEST(renegotiation_is_refused)
 {
     struct how how = {.client_version = TLS1_2_VERSION};
     struct rig rig;
@@ -378,7 +378,7 @@ TEST(test_no_renegotiation)
     rig_end(&rig);
 }
 
-TEST(test_plain_to_tls_port)
+TEST(plain_http_on_a_tls_port_is_closed)
 {
     struct how how = {0};
     struct rig rig;
@@ -393,7 +393,7 @@ TEST(test_plain_to_tls_port)
     rig_end(&rig);
 }
 
-TEST(test_times)
+TEST(handshakes_and_idle_connections_time_out)
 {
     struct how how = {0};
     struct rig rig;
@@ -414,7 +414,7 @@ TEST(test_times)
     rig_end(&rig);
 }
 
-TEST(test_leaving)
+TEST(a_client_that_leaves_is_noticed)
 {
     struct how how = {0};
     struct rig rig;
@@ -434,7 +434,7 @@ TEST(test_leaving)
     }
 }
 
-TEST(test_pipelined)
+TEST(pipelined_requests_are_answered_in_order)
 {
     struct how how = {0};
     struct http_server_opts opts = rig_opts;
@@ -467,7 +467,7 @@ static bool silent(const struct client *c)
 
 /* A request that comes with the end of the handshake: the ticket and the answer are one write. Without one
  * the ticket comes by itself. */
-TEST(test_ticket_with_the_answer)
+TEST(the_ticket_goes_with_the_answer)
 {
     struct how how = {.client_version = TLS1_3_VERSION};
     struct rig rig;
@@ -496,7 +496,7 @@ TEST(test_ticket_with_the_answer)
     rig_end(&rig);
 }
 
-TEST(test_refusal_and_big_answer)
+TEST(big_answers_and_refusals_end_with_close_notify)
 {
     struct how how = {0};
     struct rig rig;
@@ -518,7 +518,7 @@ TEST(test_refusal_and_big_answer)
     rig_end(&rig);
 }
 
-TEST(test_too_many)
+TEST(connections_over_the_limit_are_closed_unanswered)
 {
     struct how how = {0};
     struct http_server_opts opts = rig_opts;
@@ -538,7 +538,7 @@ TEST(test_too_many)
 }
 
 /* The rig's application takes a certificate with a name for a client's. */
-TEST(test_stranger_until_the_certificate)
+TEST(a_named_certificate_makes_a_client)
 {
     struct how mutual = {.mutual = true, .certificate = "good"}, plain = {0};
     struct http_strangers now;
@@ -563,7 +563,7 @@ TEST(test_stranger_until_the_certificate)
     rig_end(&rig);
 }
 
-TEST(test_certificate_end)
+TEST(the_end_of_the_certificate_is_known)
 {
     struct how how = {0};
     struct rig rig;
@@ -575,7 +575,7 @@ TEST(test_certificate_end)
     rig_end(&rig);
 }
 
-TEST(test_bad_files)
+TEST(unusable_files_are_named)
 {
     char crt[TLS_FILES_PATH], key[TLS_FILES_PATH], why[256] = "";
     struct http_tls_opts opts = {.certificate = tls_file(&files, "server", ".crt", crt),
@@ -593,7 +593,7 @@ TEST(test_bad_files)
 }
 
 /* tls.h by itself: each byte of ciphertext comes alone, and after each the buffers are given back. */
-TEST(test_byte_by_byte)
+TEST(ciphertext_may_come_byte_by_byte)
 {
     char crt[TLS_FILES_PATH], key[TLS_FILES_PATH], why[256], got[64];
     struct http_tls_opts opts = {.certificate = tls_file(&files, "server", ".crt", crt),
@@ -644,27 +644,27 @@ TEST(test_byte_by_byte)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_versions),
-        cmocka_unit_test(test_old_version),
-        cmocka_unit_test(test_mutual),
-        cmocka_unit_test(test_mutual_refused),
-        cmocka_unit_test(test_resumption_keeps_names),
-        cmocka_unit_test(test_ticket_keys_rotate),
-        cmocka_unit_test(test_renewed_context),
-        cmocka_unit_test(test_asked_late),
-        cmocka_unit_test(test_asked_late_stranger),
-        cmocka_unit_test(test_no_renegotiation),
-        cmocka_unit_test(test_plain_to_tls_port),
-        cmocka_unit_test(test_times),
-        cmocka_unit_test(test_leaving),
-        cmocka_unit_test(test_pipelined),
-        cmocka_unit_test(test_ticket_with_the_answer),
-        cmocka_unit_test(test_refusal_and_big_answer),
-        cmocka_unit_test(test_too_many),
-        cmocka_unit_test(test_stranger_until_the_certificate),
-        cmocka_unit_test(test_certificate_end),
-        cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_byte_by_byte),
+        cmocka_unit_test(tls_1_2_and_1_3_are_spoken),
+        cmocka_unit_test(an_old_version_is_refused),
+        cmocka_unit_test(names_of_client_certificates_are_read),
+        cmocka_unit_test(missing_foreign_and_expired_certificates_are_refused),
+        cmocka_unit_test(a_resumed_session_keeps_its_names),
+        cmocka_unit_test(ticket_keys_rotate),
+        cmocka_unit_test(a_reloaded_context_serves_new_connections),
+        cmocka_unit_test(a_certificate_may_be_asked_for_late),
+        cmocka_unit_test(a_foreign_certificate_shown_late_is_refused),
+        cmocka_unit_test(renegotiation_is_refused),
+        cmocka_unit_test(plain_http_on_a_tls_port_is_closed),
+        cmocka_unit_test(handshakes_and_idle_connections_time_out),
+        cmocka_unit_test(a_client_that_leaves_is_noticed),
+        cmocka_unit_test(pipelined_requests_are_answered_in_order),
+        cmocka_unit_test(the_ticket_goes_with_the_answer),
+        cmocka_unit_test(big_answers_and_refusals_end_with_close_notify),
+        cmocka_unit_test(connections_over_the_limit_are_closed_unanswered),
+        cmocka_unit_test(a_named_certificate_makes_a_client),
+        cmocka_unit_test(the_end_of_the_certificate_is_known),
+        cmocka_unit_test(unusable_files_are_named),
+        cmocka_unit_test(ciphertext_may_come_byte_by_byte),
     };
 
     return cmocka_run_group_tests(tests, make_files, remove_files);

@@ -136,7 +136,7 @@ static bool rest_frees(struct pair *p)
     return before - held >= RECORDS;
 }
 
-TEST(test_buffers_go)
+TEST(buffers_are_released_between_records)
 {
     struct pair p;
     char got[64];
@@ -161,7 +161,7 @@ TEST(test_buffers_go)
 }
 
 /* A record cut at each place, one without its head's end and one without its body among them. */
-TEST(test_half_a_record_stays)
+TEST(half_a_record_is_kept)
 {
     struct pair p;
     char got[64];
@@ -182,7 +182,7 @@ TEST(test_half_a_record_stays)
 }
 
 /* What was decrypted and not taken yet is not thrown away. */
-TEST(test_text_stays)
+TEST(decrypted_bytes_not_read_are_kept)
 {
     struct pair p;
     char got[64];
@@ -199,7 +199,7 @@ TEST(test_text_stays)
 }
 
 /* Only what nobody waits for can wait. */
-TEST(test_what_can_wait)
+TEST(only_an_unawaited_ticket_can_wait)
 {
     static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
     struct pair p;
@@ -220,10 +220,10 @@ TEST(test_what_can_wait)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_buffers_go),
-        cmocka_unit_test(test_half_a_record_stays),
-        cmocka_unit_test(test_text_stays),
-        cmocka_unit_test(test_what_can_wait),
+        cmocka_unit_test(buffers_are_released_between_records),
+        cmocka_unit_test(half_a_record_is_kept),
+        cmocka_unit_test(decrypted_bytes_not_read_are_kept),
+        cmocka_unit_test(only_an_unawaited_ticket_can_wait),
     };
 
     if (CRYPTO_set_mem_functions(on_alloc, on_realloc, on_free) != 1)
