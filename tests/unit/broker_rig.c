@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void world_begin(struct world *w)
+void world_init(struct world *w)
 {
     memset(w, 0, sizeof *w);
     fake_clock_init(&w->clock);
@@ -32,7 +32,7 @@ void world_begin(struct world *w)
 static int sink_put(struct audit_sink *sink, const char *members, size_t n, unsigned flags,
                     struct audit_wait *wait)
 {
-    struct world_sink *s = (struct world_sink *)sink; /* the first member */
+    struct fake_sink *s = (struct fake_sink *)sink; /* the first member */
 
     (void)flags;
     assert_true(n > 0 && members[0] == '"');
@@ -49,7 +49,7 @@ static int sink_put(struct audit_sink *sink, const char *members, size_t n, unsi
 
 static void sink_forget(struct audit_sink *sink, struct audit_wait *wait)
 {
-    struct world_sink *s = (struct world_sink *)sink;
+    struct fake_sink *s = (struct fake_sink *)sink;
 
     for (size_t i = 0; wait->entry && i < s->nwaits; i++)
         if (s->wait[i] == wait)
@@ -59,10 +59,10 @@ static void sink_forget(struct audit_sink *sink, struct audit_wait *wait)
 
 static void sink_state(struct audit_sink *sink, struct audit_state *state)
 {
-    *state = (struct audit_state){.writable = !((struct world_sink *)sink)->down};
+    *state = (struct audit_state){.writable = !((struct fake_sink *)sink)->down};
 }
 
-void world_audit(struct world *w, enum conf_audit_policy policy)
+void world_add_audit(struct world *w, enum conf_audit_policy policy)
 {
     static const struct audit_sink_ops ops = {sink_put, sink_forget, sink_state};
 
@@ -71,9 +71,9 @@ void world_audit(struct world *w, enum conf_audit_policy policy)
     assert_non_null(w->audit);
 }
 
-bool world_record(struct world *w)
+bool world_answer_record(struct world *w)
 {
-    struct world_sink *s = &w->sink;
+    struct fake_sink *s = &w->sink;
 
     if (!s->nwaits || s->mood == SINK_STUCK)
         return false;
@@ -98,34 +98,34 @@ void world_start(struct world *w)
     assert_non_null(w->broker);
 }
 
-void world_plain(struct world *w)
+void world_start_plain(struct world *w)
 {
-    world_begin(w);
+    world_init(w);
     world_start(w);
 }
 
-void world_stored(struct world *w)
+void world_start_stored(struct world *w)
 {
-    world_begin(w);
+    world_init(w);
     w->conf.gateway.reconcile_every_ms = 600000;
     w->conf.gateway.reconcile_per_s = 10;
-    world_store(w);
+    world_add_store(w);
     world_start(w);
 }
 
-void world_key_account(struct world *w)
+void world_set_key_account(struct world *w)
 {
     w->vault.accounts[0].password = NULL;
     w->vault.accounts[0].key = "-----BEGIN KEY-----\r\nabc";
     w->vault.accounts[0].passphrase = "pp";
 }
 
-void world_second_account(struct world *w, char credential[CREDENTIAL_ID_SIZE])
+void world_add_account(struct world *w, char credential[CREDENTIAL_ID_SIZE])
 {
     credential_id_write(credential, "main", &fake_vault_add(&w->vault, 1, 12, "srv01", "admin", "x")->row);
 }
 
-void world_two_candidates(struct world *w)
+void world_set_two_candidates(struct world *w)
 {
     static char one[] = "{domain}\\{username}", two[] = "{username}";
     static char *both[] = {one, two};
@@ -134,7 +134,7 @@ void world_two_candidates(struct world *w)
     w->vault.refuse_user = "CORP\\alice";
 }
 
-void world_store(struct world *w)
+void world_add_store(struct world *w)
 {
     w->store = malloc(sizeof *w->store);
     assert_non_null(w->store);
@@ -169,15 +169,15 @@ void world_end(struct world *w)
     assert_secrets_gone();
 }
 
-struct session world_person(const char *user, const char *session_id)
+struct session person_session(const char *user, const char *session_id)
 {
     return (struct session){.id = session_id, .username = user, .hostname = "srv01", .name = "Server 1"};
 }
 
-struct checkout_args world_asks(const struct world *w, const char *user, const char *session_id)
+struct checkout_args checkout_args_for(const struct world *w, const char *user, const char *session_id)
 {
     return (struct checkout_args){
-        .session = world_person(user, session_id), .credential_id = w->credential, .timeout_ms = 15000};
+        .session = person_session(user, session_id), .credential_id = w->credential, .timeout_ms = 15000};
 }
 
 static void keep(char *to, size_t size, const struct secret *s)
@@ -210,7 +210,7 @@ static void on_checkout(void *arg, const struct checkout_answer *a)
     keep(c->passphrase, sizeof c->passphrase, a->passphrase);
 }
 
-void world_checkout_with(struct world *w, const struct checkout_args *args, struct caller *c)
+void start_checkout_with(struct world *w, const struct checkout_args *args, struct caller *c)
 {
     memset(c, 0, sizeof *c);
     c->op = broker_checkout(w->broker, args, on_checkout, c);
@@ -218,35 +218,35 @@ void world_checkout_with(struct world *w, const struct checkout_args *args, stru
     assert_int_equal(c->replies, 0);
 }
 
-void world_checkout_of(struct world *w, const char *user, const char *session_id, const char *credential,
+void start_checkout_of(struct world *w, const char *user, const char *session_id, const char *credential,
                        struct caller *c)
 {
-    struct checkout_args args = world_asks(w, user, session_id);
+    struct checkout_args args = checkout_args_for(w, user, session_id);
 
     args.credential_id = credential;
-    world_checkout_with(w, &args, c);
+    start_checkout_with(w, &args, c);
 }
 
-void world_checkout(struct world *w, const char *user, const char *session_id, struct caller *c)
+void start_checkout(struct world *w, const char *user, const char *session_id, struct caller *c)
 {
-    world_checkout_of(w, user, session_id, w->credential, c);
+    start_checkout_of(w, user, session_id, w->credential, c);
 }
 
-void expect_given(const struct caller *c)
+void assert_checkout_ok(const struct caller *c)
 {
     assert_int_equal(c->replies, 1);
     if (c->code != FAULT_NONE)
         fail_msg("fault %d: %s", (int)c->code, c->detail);
 }
 
-void world_checked_out(struct world *w, const char *user, const char *session_id, struct caller *c)
+void checkout_ok(struct world *w, const char *user, const char *session_id, struct caller *c)
 {
-    world_checkout(w, user, session_id, c);
+    start_checkout(w, user, session_id, c);
     world_settle(w);
-    expect_given(c);
+    assert_checkout_ok(c);
 }
 
-void world_leave(struct caller *c)
+void cancel_checkout(struct caller *c)
 {
     if (c->op)
         broker_leave(c->op);
@@ -265,11 +265,11 @@ static void on_release(void *arg, const struct release_answer *a)
     r->pending = a->pending;
 }
 
-void world_release(struct world *w, const char *user, const char *session_id, const char *credential,
+void start_release(struct world *w, const char *user, const char *session_id, const char *credential,
                    struct released *r)
 {
     struct release_args args = {
-        .session = world_person(user, session_id), .credential_id = credential, .timeout_ms = 15000};
+        .session = person_session(user, session_id), .credential_id = credential, .timeout_ms = 15000};
 
     memset(r, 0, sizeof *r);
     r->op = broker_release(w->broker, &args, on_release, r);
@@ -277,10 +277,10 @@ void world_release(struct world *w, const char *user, const char *session_id, co
     assert_int_equal(r->replies, 0);
 }
 
-void world_released(struct world *w, const char *user, const char *session_id, const char *credential,
+void finish_release(struct world *w, const char *user, const char *session_id, const char *credential,
                     struct released *r)
 {
-    world_release(w, user, session_id, credential, r);
+    start_release(w, user, session_id, credential, r);
     world_settle(w);
     assert_int_equal(r->replies, 1);
 }
@@ -293,7 +293,7 @@ static enum fake_fault broken(void *arg, enum fake_op op, unsigned nth)
     return op == w->broken_op ? w->broken_how : FAKE_FINE;
 }
 
-void world_break(struct world *w, enum fake_op op, enum fake_fault how)
+void world_set_fault(struct world *w, enum fake_op op, enum fake_fault how)
 {
     w->broken_op = op;
     w->broken_how = how;
@@ -301,7 +301,7 @@ void world_break(struct world *w, enum fake_op op, enum fake_fault how)
     w->vault.plan_arg = w;
 }
 
-size_t world_call(const struct world *w, enum fake_op op, size_t nth)
+size_t world_find_call(const struct world *w, enum fake_op op, size_t nth)
 {
     for (size_t i = 0; i < fake_vault_pending(&w->vault); i++)
         if (fake_vault_pending_op(&w->vault, i) == op && nth-- == 0)
@@ -312,8 +312,8 @@ size_t world_call(const struct world *w, enum fake_op op, size_t nth)
 
 void world_deliver(struct world *w, enum fake_op op, size_t nth)
 {
-    fake_vault_deliver(&w->vault, world_call(w, op, nth));
-    world_turn(w);
+    fake_vault_deliver(&w->vault, world_find_call(w, op, nth));
+    world_iterate(w);
 }
 
 unsigned world_checkins(const struct world *w)
@@ -325,7 +325,7 @@ unsigned world_checkins(const struct world *w)
     return n;
 }
 
-void world_turn(struct world *w)
+void world_iterate(struct world *w)
 {
     for (int i = 0; i < 100 && timers_next(w->timers) == 0; i++)
         (void)timers_run(w->timers);
@@ -337,12 +337,13 @@ void world_settle(struct world *w)
     int session_queues = 0;
 
     do {
-        world_turn(w);
+        world_iterate(w);
         assert_true(++session_queues < 1000);
-    } while ((w->store && fake_store_commit(w->store)) || world_record(w) || fake_vault_step(&w->vault));
+    } while ((w->store && fake_store_commit(w->store)) || world_answer_record(w) ||
+             fake_vault_step(&w->vault));
 }
 
-void world_pass(struct world *w, uint64_t ms)
+void world_advance(struct world *w, uint64_t ms)
 {
     uint64_t end = w->clock.now + ms;
 
@@ -358,12 +359,12 @@ void world_pass(struct world *w, uint64_t ms)
     world_settle(w);
 }
 
-void world_until(struct world *w, enum fake_op op)
+void world_run_until(struct world *w, enum fake_op op)
 {
     for (int i = 0; i < 100; i++) {
-        world_turn(w);
+        world_iterate(w);
         while (w->store && fake_store_commit(w->store))
-            world_turn(w);
+            world_iterate(w);
         assert_true(fake_vault_pending(&w->vault) > 0);
         if (fake_vault_pending_op(&w->vault, 0) == op)
             return;

@@ -3,11 +3,11 @@
  *
  * One account "root" on system 1 (account 11) with a password, release_duration 60 minutes, request_timeout
  * 15 s. world_settle() plays the loop: it runs what is due and lets vault answers arrive until nothing moves
- * without time passing. world_pass() lets time pass as well. Each world ends with world_end(), which checks
- * that nothing is left: no timer, no call, and (with the sanitizer) no memory.
+ * without time passing. world_advance() lets time pass as well. Each world ends with world_end(), which
+ * checks that nothing is left: no timer, no call, and (with the sanitizer) no memory.
  *
- * Two verbs come in pairs: world_checkout() asks and leaves the rest to the test, world_checked_out() asks,
- * lets all happen and insists on a secret. So do world_release() and world_released().
+ * Two verbs come in pairs: start_checkout() asks and leaves the rest to the test, checkout_ok() asks,
+ * lets all happen and insists on a secret. So do start_release() and finish_release().
  */
 #ifndef JG_TESTS_BROKER_RIG_H
 #define JG_TESTS_BROKER_RIG_H
@@ -24,7 +24,7 @@
 /* What the audit trail does to the next records that are waited for. */
 enum sink_mood { SINK_FINE, SINK_BUSY, SINK_FAILS, SINK_STUCK };
 
-struct world_sink {
+struct fake_sink {
     struct audit_sink sink; /* first */
     enum sink_mood mood;
     bool down; /* known not to write */
@@ -38,11 +38,11 @@ struct world {
     struct timers *timers;
     struct fake_vault vault;
     struct conf conf;
-    struct fake_store *store; /* NULL = none; world_store() */
+    struct fake_store *store; /* NULL = none; world_add_store() */
     struct broker *broker;
-    struct world_sink sink;
-    struct audit *audit;    /* NULL = none; world_audit() */
-    enum fake_op broken_op; /* world_break() */
+    struct fake_sink sink;
+    struct audit *audit;    /* NULL = none; world_add_audit() */
+    enum fake_op broken_op; /* world_set_fault() */
     enum fake_fault broken_how;
     char credential[CREDENTIAL_ID_SIZE]; /* the account "root" */
 };
@@ -66,50 +66,50 @@ struct released {
     bool pending;
 };
 
-void world_begin(struct world *);
+void world_init(struct world *);
 void world_start(
     struct world *); /* makes the broker; between the two the vault and the conf may be changed */
-void world_plain(struct world *);       /* begun and started, as it comes */
-void world_stored(struct world *);      /* the same with a store, reconciled every 10 minutes */
-void world_key_account(struct world *); /* its account has a key with a passphrase and no password */
+void world_start_plain(struct world *);     /* begun and started, as it comes */
+void world_start_stored(struct world *);    /* the same with a store, reconciled every 10 minutes */
+void world_set_key_account(struct world *); /* its account has a key with a passphrase and no password */
 /* One more on the same system: "admin", account 12. */
-void world_second_account(struct world *, char credential[CREDENTIAL_ID_SIZE]);
-void world_two_candidates(struct world *); /* run_as has two forms of which the vault refuses the first */
-void world_store(struct world *);          /* before world_start(): leases are kept in a store */
-void world_audit(struct world *, enum conf_audit_policy); /* before world_start(): records are kept */
+void world_add_account(struct world *, char credential[CREDENTIAL_ID_SIZE]);
+void world_set_two_candidates(struct world *); /* run_as has two forms of which the vault refuses the first */
+void world_add_store(struct world *);          /* before world_start(): leases are kept in a store */
+void world_add_audit(struct world *, enum conf_audit_policy); /* before world_start(): records are kept */
 /* Answers one record that is waited for; false = none, or the trail is stuck. */
-bool world_record(struct world *);
+bool world_answer_record(struct world *);
 /*
  * The process dies and a new one begins with what vault and store have. Of the vault's waiting calls those
  * with a bit in `carried_out` still happen, of the store's waiting writes the first `durable` are on disk.
  */
 void world_crash(struct world *, unsigned carried_out, size_t durable);
 void world_end(struct world *);
-struct session world_person(const char *user, const char *session_id);
-struct checkout_args world_asks(const struct world *, const char *user, const char *session_id);
+struct session person_session(const char *user, const char *session_id);
+struct checkout_args checkout_args_for(const struct world *, const char *user, const char *session_id);
 /* `c` is emptied first. */
-void world_checkout_with(struct world *, const struct checkout_args *, struct caller *c);
-void world_checkout(struct world *, const char *user, const char *session_id, struct caller *c);
-void world_checkout_of(struct world *, const char *user, const char *session_id, const char *credential,
+void start_checkout_with(struct world *, const struct checkout_args *, struct caller *c);
+void start_checkout(struct world *, const char *user, const char *session_id, struct caller *c);
+void start_checkout_of(struct world *, const char *user, const char *session_id, const char *credential,
                        struct caller *c);
-void world_checked_out(struct world *, const char *user, const char *session_id, struct caller *c);
-void expect_given(const struct caller *); /* told once, and no fault */
-void world_leave(struct caller *);
-void world_release(struct world *, const char *user, const char *session_id, const char *credential,
+void checkout_ok(struct world *, const char *user, const char *session_id, struct caller *c);
+void assert_checkout_ok(const struct caller *); /* told once, and no fault */
+void cancel_checkout(struct caller *);
+void start_release(struct world *, const char *user, const char *session_id, const char *credential,
                    struct released *r);
-void world_released(struct world *, const char *user, const char *session_id, const char *credential,
+void finish_release(struct world *, const char *user, const char *session_id, const char *credential,
                     struct released *r);
 /* From now on every call of this kind meets this fault; `w->vault.plan = NULL` mends it. */
-void world_break(struct world *, enum fake_op, enum fake_fault);
+void world_set_fault(struct world *, enum fake_op, enum fake_fault);
 /* Which waiting call of the vault is the nth (from 0) of its kind; world_deliver() lets its answer arrive. */
-size_t world_call(const struct world *, enum fake_op, size_t nth);
+size_t world_find_call(const struct world *, enum fake_op, size_t nth);
 void world_deliver(struct world *, enum fake_op, size_t nth);
 unsigned world_checkins(const struct world *); /* given back to the vault, all requests together */
-void world_turn(struct world *);               /* runs what is due now */
+void world_iterate(struct world *);            /* runs what is due now */
 void world_settle(struct world *);
-void world_pass(struct world *, uint64_t ms); /* settles on the way */
+void world_advance(struct world *, uint64_t ms); /* settles on the way */
 /* Runs until the vault has a call of this kind waiting, delivering all others. */
-void world_until(struct world *, enum fake_op);
+void world_run_until(struct world *, enum fake_op);
 struct broker_state world_state(const struct world *);
 
 #endif

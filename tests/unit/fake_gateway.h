@@ -57,10 +57,10 @@ int fake_gateway_setup_store(void **state); /* the same with a lease store */
 int fake_gateway_teardown(void **state);
 
 /* Head, then message if the head was taken. */
-void fake_send(struct fake_req *);
+void send_request(struct fake_req *);
 /* A request with the token "tok"; `body` NULL = GET. It stays in `*f` while the broker works. */
-void fake_ask(struct fake_req *f, const char *path, const char *body);
+void start_request(struct fake_req *f, const char *path, const char *body);
 /* The client leaves. */
-void fake_leave(struct fake_req *);
+void cancel_request(struct fake_req *);
 
 #endif

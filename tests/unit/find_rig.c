@@ -9,17 +9,17 @@
 
 #include <string.h>
 
-static struct desk *current; /* whom the recording vault tells */
+static struct rig *current; /* whom the recording vault tells */
 static struct vault_ops recording;
 static int (*plain_list)(struct vault *, const struct account_query *, struct vault_call *);
 
 static int record_list(struct vault *vault, const struct account_query *query, struct vault_call *call)
 {
-    struct desk_asked *asked = &current->asked[current->nasked++];
+    struct rig_query *asked = &current->asked[current->nasked++];
     int err;
 
-    assert_in_range(current->nasked, 1, DESK_ASKED);
-    *asked = (struct desk_asked){.kind = query->kind, .recent = query->recent};
+    assert_in_range(current->nasked, 1, RIG_QUERIES);
+    *asked = (struct rig_query){.kind = query->kind, .recent = query->recent};
     text_copy(asked->user, sizeof(asked->user), call->user);
     text_copy(asked->system, sizeof(asked->system), query->system ? query->system : "");
     text_copy(asked->ip, sizeof(asked->ip), query->ip ? query->ip : "");
@@ -30,81 +30,81 @@ static int record_list(struct vault *vault, const struct account_query *query, s
     return err;
 }
 
-void desk_open(struct desk *desk, size_t nvaults)
+void rig_start(struct rig *rig, size_t nvaults)
 {
     static const char *const names[] = {"main", "second"};
 
-    memset(desk, 0, sizeof(*desk));
-    current = desk;
+    memset(rig, 0, sizeof(*rig));
+    current = rig;
     assert_int_equal(log_open(&(struct log_opts){.level = LOG_ERROR, .file = "-"}), 0);
-    fake_clock_init(&desk->clock);
-    desk->timers = timers_new(&desk->clock.clock);
-    desk->conf.gateway.release_duration_ms = 3600000;
-    desk->conf.gateway.endpoint_limit = 200;
-    desk->conf.gateway.catalogue_cache_ms = 60000;
-    desk->conf.gateway.catalogue_max_age_ms = 600000;
+    fake_clock_init(&rig->clock);
+    rig->timers = timers_new(&rig->clock.clock);
+    rig->conf.gateway.release_duration_ms = 3600000;
+    rig->conf.gateway.endpoint_limit = 200;
+    rig->conf.gateway.catalogue_cache_ms = 60000;
+    rig->conf.gateway.catalogue_max_age_ms = 600000;
     for (size_t i = 0; i < nvaults; i++) {
-        fake_vault_init(&desk->vault[i], &desk->clock.clock);
-        text_copy(desk->vault[i].conf.name, sizeof(desk->vault[i].conf.name), names[i]);
-        recording = *desk->vault[i].vault.ops;
+        fake_vault_init(&rig->vault[i], &rig->clock.clock);
+        text_copy(rig->vault[i].conf.name, sizeof(rig->vault[i].conf.name), names[i]);
+        recording = *rig->vault[i].vault.ops;
         plain_list = recording.list;
-        desk->vaults[i] = &desk->vault[i].vault;
+        rig->vaults[i] = &rig->vault[i].vault;
     }
     recording.list = record_list;
     for (size_t i = 0; i < nvaults; i++)
-        desk->vault[i].vault.ops = &recording;
-    desk->broker = (struct broker){
-        .timers = desk->timers,
-        .clock = &desk->clock.clock,
-        .conf = &desk->conf,
-        .vaults = desk->vaults,
+        rig->vault[i].vault.ops = &recording;
+    rig->broker = (struct broker){
+        .timers = rig->timers,
+        .clock = &rig->clock.clock,
+        .conf = &rig->conf,
+        .vaults = rig->vaults,
         .nvaults = nvaults,
         .lists = account_lists_new(
-            &(struct account_lists_opts){.timers = desk->timers, .list_cache_ms = 15000, .known_ms = 60000}),
+            &(struct account_lists_opts){.timers = rig->timers, .list_cache_ms = 15000, .known_ms = 60000}),
     };
-    desk->broker.catalogue_cache = catalogue_cache_new(&(struct catalogue_cache_opts){.timers = desk->timers,
-                                                                                      .vaults = desk->vaults,
-                                                                                      .nvaults = nvaults,
-                                                                                      .fresh_ms = 60000,
-                                                                                      .max_age_ms = 600000});
-    TAILQ_INIT(&desk->broker.ops);
-    assert_non_null(desk->timers);
-    assert_non_null(desk->broker.lists);
-    assert_non_null(desk->broker.catalogue_cache);
+    rig->broker.catalogue_cache = catalogue_cache_new(&(struct catalogue_cache_opts){.timers = rig->timers,
+                                                                                     .vaults = rig->vaults,
+                                                                                     .nvaults = nvaults,
+                                                                                     .fresh_ms = 60000,
+                                                                                     .max_age_ms = 600000});
+    TAILQ_INIT(&rig->broker.ops);
+    assert_non_null(rig->timers);
+    assert_non_null(rig->broker.lists);
+    assert_non_null(rig->broker.catalogue_cache);
 }
 
-size_t desk_pending(const struct desk *desk)
+size_t rig_pending(const struct rig *rig)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < desk->broker.nvaults; i++)
-        n += fake_vault_pending(&desk->vault[i]);
+    for (size_t i = 0; i < rig->broker.nvaults; i++)
+        n += fake_vault_pending(&rig->vault[i]);
     return n;
 }
 
-void desk_close(struct desk *desk)
+void rig_end(struct rig *rig)
 {
-    assert_int_equal(desk->broker.nops, 0);
-    catalogue_cache_free(desk->broker.catalogue_cache); /* a reading goes on without who asked for it */
-    assert_int_equal(desk_pending(desk), 0);
-    assert_int_equal(timers_count(desk->timers), 0);
-    account_lists_free(desk->broker.lists);
-    for (size_t i = 0; i < desk->broker.nvaults; i++)
-        fake_vault_free(&desk->vault[i]);
-    timers_free(desk->timers);
+    assert_int_equal(rig->broker.nops, 0);
+    catalogue_cache_free(rig->broker.catalogue_cache); /* a reading goes on without who asked for it */
+    assert_int_equal(rig_pending(rig), 0);
+    assert_int_equal(timers_count(rig->timers), 0);
+    account_lists_free(rig->broker.lists);
+    for (size_t i = 0; i < rig->broker.nvaults; i++)
+        fake_vault_free(&rig->vault[i]);
+    timers_free(rig->timers);
 }
 
-bool desk_step(struct desk *desk)
+bool rig_step(struct rig *rig)
 {
-    for (size_t i = 0; i < desk->broker.nvaults; i++)
-        if (fake_vault_step(&desk->vault[i]))
+    for (size_t i = 0; i < rig->broker.nvaults; i++)
+        if (fake_vault_step(&rig->vault[i]))
             return true;
     return false;
 }
 
-void desk_run(struct desk *desk)
+void rig_settle(struct rig *rig)
 {
     do {
-        fake_clock_run(&desk->clock, desk->timers, 0);
-    } while (desk_step(desk) || timers_next(desk->timers) == 0);
+        fake_clock_run(&rig->clock, rig->timers, 0);
+    } while (rig_step(rig) || timers_next(rig->timers) == 0);
 }

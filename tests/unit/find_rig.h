@@ -11,32 +11,32 @@
 #include "fake_clock.h"
 #include "fake_vault.h"
 
-#define DESK_ASKED 64
+#define RIG_QUERIES 64
 
-struct desk_asked {
+struct rig_query {
     enum account_kind kind;
     char user[64], system[64], ip[64], application[64];
     bool recent;
 };
 
-struct desk {
+struct rig {
     struct fake_clock clock;
     struct timers *timers;
     struct conf conf;
     struct fake_vault vault[2];
     struct vault *vaults[2];
     struct broker broker;
-    struct desk_asked asked[DESK_ASKED]; /* of both vaults, in order */
+    struct rig_query asked[RIG_QUERIES]; /* of both vaults, in order */
     size_t nasked;
     size_t most_pending; /* calls of the first vault at once */
 };
 
-void desk_open(struct desk *, size_t nvaults);
+void rig_start(struct rig *, size_t nvaults);
 /* Everything has come to an end: no op, no call, no deadline, no memory. */
-void desk_close(struct desk *);
+void rig_end(struct rig *);
 /* Delivers everything and runs the timers, until nothing moves. */
-void desk_run(struct desk *);
-bool desk_step(struct desk *); /* one answer of either vault; false = none waits */
-size_t desk_pending(const struct desk *);
+void rig_settle(struct rig *);
+bool rig_step(struct rig *); /* one answer of either vault; false = none waits */
+size_t rig_pending(const struct rig *);
 
 #endif

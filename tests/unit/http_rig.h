@@ -64,10 +64,10 @@ void rig_start(struct rig *, const struct http_server_opts *); /* NULL = the def
 /* The same where connections are strangers' until a request of theirs has shown `Authorization: client`. */
 void rig_start_strangers(struct rig *, const struct http_server_opts *);
 void rig_listen(struct rig *, const struct http_listen_opts *);
-void rig_plain(struct rig *); /* rig_start with a listener on 127.0.0.1 */
+void rig_start_plain(struct rig *); /* rig_start with a listener on 127.0.0.1 */
 void rig_end(struct rig *);
-void rig_turn(struct rig *);
-void rig_turns(struct rig *, int n);
+void rig_iterate(struct rig *);
+void rig_iterate_n(struct rig *, int n);
 void rig_advance(struct rig *, uint64_t ms);
 void rig_answer(struct rig *, int status, const char *text); /* the held request */
 

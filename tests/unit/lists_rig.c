@@ -6,33 +6,33 @@
 const struct account_query web = {.kind = KIND_LOCAL, .system = "web01"};
 const struct account_query none = {.kind = KIND_LOCAL, .system = "nothing"};
 
-void start(struct world *w, struct account_lists_opts opts)
+void rig_start(struct rig *rig, struct account_lists_opts opts)
 {
-    fake_clock_init(&w->clock);
-    w->timers = timers_new(&w->clock.clock);
-    assert_non_null(w->timers);
-    fake_vault_init(&w->vault, &w->clock.clock);
-    fake_vault_add(&w->vault, 1, 11, "web01", "root", "x");
-    fake_vault_add(&w->vault, 1, 12, "web01", "admin", "x");
-    fake_vault_add(&w->vault, 2, 21, "web02", "root", "x");
-    opts.timers = w->timers;
-    w->lists = account_lists_new(&opts);
-    assert_non_null(w->lists);
+    fake_clock_init(&rig->clock);
+    rig->timers = timers_new(&rig->clock.clock);
+    assert_non_null(rig->timers);
+    fake_vault_init(&rig->vault, &rig->clock.clock);
+    fake_vault_add(&rig->vault, 1, 11, "web01", "root", "x");
+    fake_vault_add(&rig->vault, 1, 12, "web01", "admin", "x");
+    fake_vault_add(&rig->vault, 2, 21, "web02", "root", "x");
+    opts.timers = rig->timers;
+    rig->lists = account_lists_new(&opts);
+    assert_non_null(rig->lists);
 }
 
-void start_default(struct world *w)
+void rig_start_plain(struct rig *rig)
 {
-    start(w, (struct account_lists_opts){
-                 .list_cache_ms = CACHE, .known_ms = KNOWN, .max_entries = 100, .max_known = 100});
+    rig_start(rig, (struct account_lists_opts){
+                       .list_cache_ms = CACHE, .known_ms = KNOWN, .max_entries = 100, .max_known = 100});
 }
 
-void stop(struct world *w)
+void rig_end(struct rig *rig)
 {
-    account_lists_free(w->lists);
-    assert_int_equal(fake_vault_pending(&w->vault), 0);
-    assert_int_equal(timers_count(w->timers), 0);
-    fake_vault_free(&w->vault);
-    timers_free(w->timers);
+    account_lists_free(rig->lists);
+    assert_int_equal(fake_vault_pending(&rig->vault), 0);
+    assert_int_equal(timers_count(rig->timers), 0);
+    fake_vault_free(&rig->vault);
+    timers_free(rig->timers);
 }
 
 static void on_done(struct list_wait *wait)
@@ -44,32 +44,32 @@ static void on_done(struct list_wait *wait)
     account_list_unref(wait->accounts);
     wait->accounts = NULL;
     if (client->leaves)
-        account_lists_leave(client->world->lists, &client->leaves->wait);
+        account_lists_leave(client->rig->lists, &client->leaves->wait);
     if (client->asks_again) {
         client->asks_again = false;
         assert_int_equal(
-            account_lists_get(client->world->lists, &client->world->vault.vault, "CORP\\bob", &web, wait), 0);
+            account_lists_get(client->rig->lists, &client->rig->vault.vault, "CORP\\bob", &web, wait), 0);
     }
 }
 
-int ask_as(struct world *w, struct client *client, const char *user, const struct account_query *query,
-           uint64_t timeout_ms)
+int start_read_as(struct rig *rig, struct client *client, const char *user, const struct account_query *query,
+                  uint64_t timeout_ms)
 {
-    client->world = w;
+    client->rig = rig;
     client->answers = 0;
     client->wait = (struct list_wait){.timeout_ms = timeout_ms, .done = on_done};
-    return account_lists_get(w->lists, &w->vault.vault, user, query, &client->wait);
+    return account_lists_get(rig->lists, &rig->vault.vault, user, query, &client->wait);
 }
 
-void ask(struct world *w, struct client *client, const struct account_query *query)
+void start_read(struct rig *rig, struct client *client, const struct account_query *query)
 {
-    assert_int_equal(ask_as(w, client, "CORP\\bob", query, 10000), 0);
+    assert_int_equal(start_read_as(rig, client, "CORP\\bob", query, 10000), 0);
     assert_int_equal(client->answers, 0);
 }
 
-void run(struct world *w)
+void rig_settle(struct rig *rig)
 {
-    while (fake_vault_step(&w->vault))
+    while (fake_vault_step(&rig->vault))
         continue;
-    fake_clock_run(&w->clock, w->timers, 0);
+    fake_clock_run(&rig->clock, rig->timers, 0);
 }

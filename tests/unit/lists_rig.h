@@ -11,7 +11,7 @@
 #define CACHE 15000
 #define KNOWN 60000
 
-struct world {
+struct rig {
     struct fake_clock clock;
     struct timers *timers;
     struct fake_vault vault;
@@ -20,7 +20,7 @@ struct world {
 
 struct client {
     struct list_wait wait; /* first */
-    struct world *world;
+    struct rig *rig;
     unsigned answers;
     size_t rows;
     struct client *leaves; /* in done(): makes this one leave */
@@ -29,12 +29,12 @@ struct client {
 
 extern const struct account_query web, none; /* two rows; no row */
 
-void start(struct world *, struct account_lists_opts);
-void start_default(struct world *);
-void stop(struct world *); /* nothing is left: no call, no deadline */
-int ask_as(struct world *, struct client *, const char *user, const struct account_query *,
-           uint64_t timeout_ms);
-void ask(struct world *, struct client *, const struct account_query *); /* as CORP\bob; must begin */
-void run(struct world *);                                                /* all answers arrive */
+void rig_start(struct rig *, struct account_lists_opts);
+void rig_start_plain(struct rig *);
+void rig_end(struct rig *); /* nothing is left: no call, no deadline */
+int start_read_as(struct rig *, struct client *, const char *user, const struct account_query *,
+                  uint64_t timeout_ms);
+void start_read(struct rig *, struct client *, const struct account_query *); /* as CORP\bob; must begin */
+void rig_settle(struct rig *);                                                /* all answers arrive */
 
 #endif

@@ -228,7 +228,7 @@ static void log_check(void)
     assert_int_equal(truncate(log_path, 0), 0);
 }
 
-void rig_start(void)
+void rig_init(void)
 {
     if (!*key_path)
         (void)atexit(files_remove);
@@ -253,26 +253,26 @@ void rig_start(void)
     rig.conf.retries = 2;
 }
 
-void rig_with_password(void)
+void rig_init_password(void)
 {
     rig.conf.run_as_password_file = password_path;
 }
 
-void rig_with_oauth(void)
+void rig_init_oauth(void)
 {
     rig.conf.api_key_file = NULL;
     rig.conf.oauth_client_id = (char *)(uintptr_t) "6b1f0c52-aaaa-bbbb";
     rig.conf.oauth_client_secret_file = secret_path;
 }
 
-void rig_open(void)
+void rig_start(void)
 {
     char why[256] = "";
 
     rig.vault = password_safe_new(NULL, &rig.conf, why);
     if (!rig.vault)
         fail_msg("password_safe_new: %s", why);
-    rig_run(0);
+    rig_advance(0);
 }
 
 static void on_closed(void *arg)
@@ -280,7 +280,7 @@ static void on_closed(void *arg)
     *(bool *)arg = true;
 }
 
-int rig_stop(void **state)
+int rig_teardown(void **state)
 {
     (void)state;
     if (rig.vault) {
@@ -310,7 +310,7 @@ static void probe_answer(void)
         rig_reply(rig.probe->call, &answer);
 }
 
-void rig_run(uint64_t ms)
+void rig_advance(uint64_t ms)
 {
     uint64_t end = rig.fc.now + ms, next;
 
@@ -431,18 +431,18 @@ void ask_init(struct rig_ask *ask, const char *user)
     ask->call.done = on_done;
 }
 
-void ctx_free(struct rig_ask *ask)
+void ask_free(struct rig_ask *ask)
 {
     vault_call_free(&ask->call);
 }
 
-void ask_anew(struct rig_ask *ask, const char *user)
+void ask_again(struct rig_ask *ask, const char *user)
 {
-    ctx_free(ask);
+    ask_free(ask);
     ask_init(ask, user);
 }
 
-int context_list(struct rig_ask *ask, enum account_kind kind, const char *system)
+int ask_list(struct rig_ask *ask, enum account_kind kind, const char *system)
 {
     struct account_query query = {.kind = kind, .system = system};
 
@@ -466,13 +466,13 @@ int ask_checkin(struct rig_ask *ask)
     return rig.vault->ops->checkin(rig.vault, 9114, "PRA session 7c1e ended", &ask->call);
 }
 
-void rig_open_signed_in(struct rig_ask *ask, const char *user)
+void rig_start_signed_in(struct rig_ask *ask, const char *user)
 {
-    rig_open();
+    rig_start();
     ask_init(ask, user);
-    assert_int_equal(context_list(ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(ask_list(ask, KIND_LOCAL, "x"), 0);
     rig_sign_in(user, "s=1\n");
     rig_answer(rig_call(0), 200, "[]");
     assert_int_equal(ask->done, 1);
-    ask_anew(ask, user);
+    ask_again(ask, user);
 }

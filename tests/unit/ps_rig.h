@@ -6,7 +6,7 @@
  * so a text that did not live as long as it must is found. The probe is answered by the rig unless a test
  * wants it.
  *
- * rig_stop() closes the vault and checks that nothing is left: no call, no deadline, no answer twice.
+ * rig_teardown() closes the vault and checks that nothing is left: no call, no deadline, no answer twice.
  */
 #ifndef JG_TESTS_PS_RIG_H
 #define JG_TESTS_PS_RIG_H
@@ -51,12 +51,12 @@ struct rig {
 
 extern struct rig rig;
 
-void rig_start(void); /* key sign-in, defaults of the configuration; change rig.conf before rig_open() */
-void rig_with_password(void);
-void rig_with_oauth(void);
-void rig_open(void);
-int rig_stop(void **state); /* a cmocka teardown */
-void rig_run(uint64_t ms);
+void rig_init(void); /* key sign-in, defaults of the configuration; change rig.conf before rig_start() */
+void rig_init_password(void);
+void rig_init_oauth(void);
+void rig_start(void);
+int rig_teardown(void **state); /* a cmocka teardown */
+void rig_advance(uint64_t ms);
 
 /* The i-th call waiting for an answer; NULL when there is none. Its texts are copied to last_*. */
 struct call *rig_call(size_t i);
@@ -79,12 +79,12 @@ struct rig_ask {
     void (*then)(struct rig_ask *); /* runs inside done() */
 };
 void ask_init(struct rig_ask *, const char *user);
-void ctx_free(struct rig_ask *);
-void ask_anew(struct rig_ask *, const char *user); /* frees and begins again */
+void ask_free(struct rig_ask *);
+void ask_again(struct rig_ask *, const char *user); /* frees and begins again */
 /* Opens the vault and signs `user` in, whose session then waits; the context is free for the next question.
  */
-void rig_open_signed_in(struct rig_ask *, const char *user);
-int context_list(struct rig_ask *, enum account_kind, const char *system);
+void rig_start_signed_in(struct rig_ask *, const char *user);
+int ask_list(struct rig_ask *, enum account_kind, const char *system);
 int ask_request(struct rig_ask *, const char *reason);
 int ask_credential(struct rig_ask *);
 int ask_checkin(struct rig_ask *);

@@ -7,10 +7,10 @@
 static const struct credential_ref root = {
     .vault = "main", .kind = KIND_LOCAL, .system_id = 1, .account_id = 11};
 
-static bool knows(struct world *w, const char *user, const struct credential_ref *ref)
+static bool knows(struct rig *rig, const char *user, const struct credential_ref *ref)
 {
     struct account_list *hold = NULL;
-    const struct account *row = account_lists_known(w->lists, &w->vault.vault, user, ref, &hold);
+    const struct account *row = account_lists_known(rig->lists, &rig->vault.vault, user, ref, &hold);
 
     if (row)
         assert_int_equal(row->account_id, ref->account_id);
@@ -22,25 +22,25 @@ TEST(remembers_what_a_user_was_shown)
 {
     struct credential_ref other;
     struct client c = {0};
-    struct world w;
+    struct rig rig;
 
-    start_default(&w);
-    assert_false(knows(&w, "CORP\\bob", &root));
-    ask(&w, &c, &web);
-    run(&w);
-    assert_true(knows(&w, "CORP\\bob", &root));
-    assert_false(knows(&w, "CORP\\alice", &root));
+    rig_start_plain(&rig);
+    assert_false(knows(&rig, "CORP\\bob", &root));
+    start_read(&rig, &c, &web);
+    rig_settle(&rig);
+    assert_true(knows(&rig, "CORP\\bob", &root));
+    assert_false(knows(&rig, "CORP\\alice", &root));
     other = root;
     other.kind = KIND_DOMAIN_LINKED;
-    assert_false(knows(&w, "CORP\\bob", &other));
+    assert_false(knows(&rig, "CORP\\bob", &other));
     other = root;
     other.application_id = 3;
-    assert_false(knows(&w, "CORP\\bob", &other));
-    fake_clock_run(&w.clock, w.timers, KNOWN - 1);
-    assert_true(knows(&w, "CORP\\bob", &root));
-    fake_clock_run(&w.clock, w.timers, 1);
-    assert_false(knows(&w, "CORP\\bob", &root));
-    stop(&w);
+    assert_false(knows(&rig, "CORP\\bob", &other));
+    fake_clock_run(&rig.clock, rig.timers, KNOWN - 1);
+    assert_true(knows(&rig, "CORP\\bob", &root));
+    fake_clock_run(&rig.clock, rig.timers, 1);
+    assert_false(knows(&rig, "CORP\\bob", &root));
+    rig_end(&rig);
 }
 
 TEST(a_held_row_outlives_the_memory)
@@ -48,14 +48,14 @@ TEST(a_held_row_outlives_the_memory)
     struct account_list *hold = NULL;
     const struct account *row;
     struct client c = {0};
-    struct world w;
+    struct rig rig;
 
-    start_default(&w);
-    ask(&w, &c, &web);
-    run(&w);
-    row = account_lists_known(w.lists, &w.vault.vault, "CORP\\bob", &root, &hold);
+    rig_start_plain(&rig);
+    start_read(&rig, &c, &web);
+    rig_settle(&rig);
+    row = account_lists_known(rig.lists, &rig.vault.vault, "CORP\\bob", &root, &hold);
     assert_non_null(row);
-    stop(&w);
+    rig_end(&rig);
     assert_string_equal(row->account, "root");
     account_list_unref(hold);
 }
@@ -64,23 +64,24 @@ TEST(bounds_lists_by_use)
 {
     static const char *const systems[] = {"web01", "web02", "s3", "s4"};
     struct client c = {0};
-    struct world w;
+    struct rig rig;
 
-    start(&w, (struct account_lists_opts){.list_cache_ms = CACHE, .known_ms = KNOWN, .max_entries = 3});
+    rig_start(&rig, (struct account_lists_opts){.list_cache_ms = CACHE, .known_ms = KNOWN, .max_entries = 3});
     for (size_t i = 0; i < 4; i++) {
-        ask(&w, &c, &(struct account_query){.kind = KIND_LOCAL, .system = systems[i]});
-        run(&w);
-        ask(&w, &c, &web); /* in use all the time */
-        run(&w);
+        start_read(&rig, &c, &(struct account_query){.kind = KIND_LOCAL, .system = systems[i]});
+        rig_settle(&rig);
+        start_read(&rig, &c, &web); /* in use all the time */
+        rig_settle(&rig);
     }
-    assert_int_equal(w.vault.count[FAKE_LIST], 4);
-    ask(&w, &c, &(struct account_query){.kind = KIND_LOCAL, .system = "s3"});
-    run(&w);
-    assert_int_equal(w.vault.count[FAKE_LIST], 4);
-    ask(&w, &c, &(struct account_query){.kind = KIND_LOCAL, .system = "web02"}); /* least used: gone */
-    run(&w);
-    assert_int_equal(w.vault.count[FAKE_LIST], 5);
-    stop(&w);
+    assert_int_equal(rig.vault.count[FAKE_LIST], 4);
+    start_read(&rig, &c, &(struct account_query){.kind = KIND_LOCAL, .system = "s3"});
+    rig_settle(&rig);
+    assert_int_equal(rig.vault.count[FAKE_LIST], 4);
+    start_read(&rig, &c,
+               &(struct account_query){.kind = KIND_LOCAL, .system = "web02"}); /* least used: gone */
+    rig_settle(&rig);
+    assert_int_equal(rig.vault.count[FAKE_LIST], 5);
+    rig_end(&rig);
 }
 
 TEST(bounds_rows_in_all)
@@ -89,32 +90,32 @@ TEST(bounds_rows_in_all)
     static const struct account_query all = {.kind = KIND_LOCAL},
                                       web2 = {.kind = KIND_LOCAL, .system = "web02"};
     struct client c = {0};
-    struct world w;
+    struct rig rig;
 
-    start(&w, (struct account_lists_opts){.list_cache_ms = CACHE, .known_ms = KNOWN, .max_known = 2});
-    ask(&w, &c, &web); /* two rows */
-    run(&w);
-    ask(&w, &c, &web2); /* a third one */
-    run(&w);
-    assert_false(knows(&w, "CORP\\bob", &root));
-    assert_true(knows(&w, "CORP\\bob", &second));
-    ask(&w, &c, &all); /* three at once are never kept, and push nobody out */
-    run(&w);
+    rig_start(&rig, (struct account_lists_opts){.list_cache_ms = CACHE, .known_ms = KNOWN, .max_known = 2});
+    start_read(&rig, &c, &web); /* two rows */
+    rig_settle(&rig);
+    start_read(&rig, &c, &web2); /* a third one */
+    rig_settle(&rig);
+    assert_false(knows(&rig, "CORP\\bob", &root));
+    assert_true(knows(&rig, "CORP\\bob", &second));
+    start_read(&rig, &c, &all); /* three at once are never kept, and push nobody out */
+    rig_settle(&rig);
     assert_int_equal(c.rows, 3);
-    assert_false(knows(&w, "CORP\\bob", &root));
-    assert_true(knows(&w, "CORP\\bob", &second));
+    assert_false(knows(&rig, "CORP\\bob", &root));
+    assert_true(knows(&rig, "CORP\\bob", &second));
     for (int i = 0; i < 20; i++) { /* what goes makes room again */
-        ask(&w, &c, i % 2 ? &web : &web2);
-        run(&w);
+        start_read(&rig, &c, i % 2 ? &web : &web2);
+        rig_settle(&rig);
     }
-    assert_true(knows(&w, "CORP\\bob", &root));
-    ask(&w, &c, &web2);
-    run(&w);
-    assert_int_equal(ask_as(&w, &c, "CORP\\alice", &web2, 1000), 0);
-    run(&w);
-    assert_true(knows(&w, "CORP\\bob", &second));
-    assert_true(knows(&w, "CORP\\alice", &second));
-    stop(&w);
+    assert_true(knows(&rig, "CORP\\bob", &root));
+    start_read(&rig, &c, &web2);
+    rig_settle(&rig);
+    assert_int_equal(start_read_as(&rig, &c, "CORP\\alice", &web2, 1000), 0);
+    rig_settle(&rig);
+    assert_true(knows(&rig, "CORP\\bob", &second));
+    assert_true(knows(&rig, "CORP\\alice", &second));
+    rig_end(&rig);
 }
 
 TEST(remembers_policies)
@@ -122,25 +123,25 @@ TEST(remembers_policies)
     const struct vault_policy policy = {.available = true, .ticket = true};
     struct vault_policy got = {0};
     struct credential_ref ref = root;
-    struct world w;
+    struct rig rig;
 
-    start(&w, (struct account_lists_opts){.known_ms = KNOWN, .max_known = 3});
-    assert_false(account_lists_known_policy(w.lists, &w.vault.vault, "bob", &root, &got));
-    account_lists_learn_policy(w.lists, &w.vault.vault, "bob", &root, &policy);
-    assert_true(account_lists_known_policy(w.lists, &w.vault.vault, "bob", &root, &got));
+    rig_start(&rig, (struct account_lists_opts){.known_ms = KNOWN, .max_known = 3});
+    assert_false(account_lists_known_policy(rig.lists, &rig.vault.vault, "bob", &root, &got));
+    account_lists_learn_policy(rig.lists, &rig.vault.vault, "bob", &root, &policy);
+    assert_true(account_lists_known_policy(rig.lists, &rig.vault.vault, "bob", &root, &got));
     assert_true(got.ticket && got.available && !got.reason && !got.approval);
-    assert_false(account_lists_known_policy(w.lists, &w.vault.vault, "bo", &root, &got));
+    assert_false(account_lists_known_policy(rig.lists, &rig.vault.vault, "bo", &root, &got));
     for (ref.account_id = 100; ref.account_id < 103; ref.account_id++)
-        account_lists_learn_policy(w.lists, &w.vault.vault, "bob", &ref, &policy);
-    assert_false(account_lists_known_policy(w.lists, &w.vault.vault, "bob", &root, &got));
+        account_lists_learn_policy(rig.lists, &rig.vault.vault, "bob", &ref, &policy);
+    assert_false(account_lists_known_policy(rig.lists, &rig.vault.vault, "bob", &root, &got));
     ref.account_id = 102;
-    fake_clock_run(&w.clock, w.timers, KNOWN - 1);
-    assert_true(account_lists_known_policy(w.lists, &w.vault.vault, "bob", &ref, &got));
-    fake_clock_run(&w.clock, w.timers, 1);
-    assert_false(account_lists_known_policy(w.lists, &w.vault.vault, "bob", &ref, &got));
-    account_lists_learn_policy(w.lists, &w.vault.vault, "bob", &ref, &policy);
-    assert_true(account_lists_known_policy(w.lists, &w.vault.vault, "bob", &ref, &got));
-    stop(&w);
+    fake_clock_run(&rig.clock, rig.timers, KNOWN - 1);
+    assert_true(account_lists_known_policy(rig.lists, &rig.vault.vault, "bob", &ref, &got));
+    fake_clock_run(&rig.clock, rig.timers, 1);
+    assert_false(account_lists_known_policy(rig.lists, &rig.vault.vault, "bob", &ref, &got));
+    account_lists_learn_policy(rig.lists, &rig.vault.vault, "bob", &ref, &policy);
+    assert_true(account_lists_known_policy(rig.lists, &rig.vault.vault, "bob", &ref, &got));
+    rig_end(&rig);
 }
 
 int main(void)

@@ -94,7 +94,7 @@ static void ask(struct game *g)
 
     if (g->asked[i] && g->callers[i].op)
         return;
-    world_checkout(&g->w, user_of(session), session_of(session), &g->callers[i]);
+    start_checkout(&g->w, user_of(session), session_of(session), &g->callers[i]);
     g->asked[i] = true;
     g->left[i] = false;
 }
@@ -105,7 +105,7 @@ static void leave(struct game *g)
 
     if (!g->callers[i].op)
         return;
-    world_leave(&g->callers[i]);
+    cancel_checkout(&g->callers[i]);
     g->left[i] = true;
 }
 
@@ -118,7 +118,7 @@ static void on_released(void *arg, const struct release_answer *answer)
 static void release(struct game *g)
 {
     unsigned session = roll(g, SESSIONS);
-    struct release_args args = {.session = world_person(user_of(session), session_of(session)),
+    struct release_args args = {.session = person_session(user_of(session), session_of(session)),
                                 .credential_id = roll(g, 2) ? g->w.credential : NULL,
                                 .timeout_ms = 15000};
 
@@ -185,7 +185,7 @@ static void move(struct game *g)
     case 10: die(g); break;
     default: vault_moves(g, true); break;
     }
-    world_turn(&g->w);
+    world_iterate(&g->w);
 }
 
 static void check_request(struct game *g, size_t i, const struct lease *leases[SESSIONS])
@@ -221,7 +221,7 @@ static void check_books(struct game *g)
     struct broker_state state = world_state(&g->w);
 
     for (unsigned s = 0; s < SESSIONS; s++) {
-        struct session session = world_person(user_of(s), session_of(s));
+        struct session session = person_session(user_of(s), session_of(s));
 
         leases[s] = lease_find(g->w.broker->leases, &session, g->w.credential);
     }
@@ -244,7 +244,7 @@ static void play(unsigned seed)
     assert_non_null(g);
     seed_now = seed;
     g->random = 0x9e3779b97f4a7c15U * (seed + 1);
-    world_begin(&g->w);
+    world_init(&g->w);
     g->w.vault.plan = fortune;
     g->w.vault.plan_arg = g;
     if (seed % 3 == 0)
@@ -252,7 +252,7 @@ static void play(unsigned seed)
     g->w.vault.accounts[0].row.isa = seed % 5 == 4; /* direct access */
     g->w.vault.accounts[0].isa_kept = seed % 10 == 4;
     if (seed % 4) {
-        world_store(&g->w);
+        world_add_store(&g->w);
         g->w.store->fails = commit_fails;
         g->w.store->fails_arg = g;
     }
@@ -265,7 +265,7 @@ static void play(unsigned seed)
     g->well = true;
     world_settle(&g->w);
     fake_vault_land(&g->w.vault);
-    world_pass(&g->w, 20 * 60000);
+    world_advance(&g->w, 20 * 60000);
     check_books(g);
     world_end(&g->w);
     free(g);

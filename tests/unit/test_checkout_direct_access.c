@@ -17,7 +17,7 @@
 
 static void begin(struct world *w, bool kept)
 {
-    world_begin(w);
+    world_init(w);
     w->vault.accounts[0].row.isa = true;
     w->vault.accounts[0].isa_kept = kept;
 }
@@ -26,7 +26,7 @@ static void release(struct world *w, const char *session)
 {
     struct released r;
 
-    world_released(w, "alice", session, w->credential, &r);
+    finish_release(w, "alice", session, w->credential, &r);
     assert_int_equal(r.released, 1);
     assert_false(r.pending);
 }
@@ -39,7 +39,7 @@ TEST(a_kept_request_is_owned)
 
     begin(&w, true);
     world_start(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    checkout_ok(&w, "alice", "s1", &c);
     assert_string_equal(c.secret, "s3\"cret");
     assert_int_equal(w.vault.count[FAKE_REQUEST], 0);
     assert_int_equal(w.vault.count[FAKE_CREDENTIAL], 0);
@@ -49,8 +49,8 @@ TEST(a_kept_request_is_owned)
     assert_int_equal(w.vault.requests[0].minutes, 60);
     release(&w, "s1");
     assert_int_equal(w.vault.requests[0].checkins, 1);
-    world_checked_out(&w, "alice", "s2", &c);
-    world_pass(&w, 61 * 60000);
+    checkout_ok(&w, "alice", "s2", &c);
+    world_advance(&w, 61 * 60000);
     assert_int_equal(w.vault.count[FAKE_CHECKIN], 2); /* timed release */
     assert_int_equal(world_state(&w).leases_active, 0);
     world_end(&w);
@@ -64,19 +64,19 @@ TEST(a_call_not_yet_sent_is_withdrawn)
 
     for (unsigned given = 0; given < 2; given++) {
         begin(&w, false);
-        world_key_account(&w);
+        world_set_key_account(&w);
         world_start(&w);
-        world_checkout(&w, "alice", "s1", &c);
-        for (unsigned asked = 0; asked < 3 * given; asked++, world_turn(&w)) {
-            world_until(&w, asked < 2 ? FAKE_ISA : FAKE_REQUESTS); /* password, key, and no request */
+        start_checkout(&w, "alice", "s1", &c);
+        for (unsigned asked = 0; asked < 3 * given; asked++, world_iterate(&w)) {
+            world_run_until(&w, asked < 2 ? FAKE_ISA : FAKE_REQUESTS); /* password, key, and no request */
             assert_true(fake_vault_step(&w.vault));
         }
-        world_until(&w, FAKE_ISA); /* the password, or the key's passphrase */
+        world_run_until(&w, FAKE_ISA); /* the password, or the key's passphrase */
         assert_int_equal(w.vault.count[FAKE_REQUESTS], given);
         w.vault.in_line = true;
-        world_leave(&c);
+        cancel_checkout(&c);
         assert_int_equal(w.vault.withdrawn, 1);
-        world_pass(&w, 120000);
+        world_advance(&w, 120000);
         assert_int_equal(w.vault.count[FAKE_REQUESTS] > given, given);
         world_end(&w);
     }
@@ -89,21 +89,21 @@ TEST(a_lease_without_request_lasts_its_time)
 
     begin(&w, false);
     world_start(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    checkout_ok(&w, "alice", "s1", &c);
     assert_int_equal(c.request_id, 0);
     assert_false(c.adopted);
     assert_int_equal(c.expires_wall_ms, w.clock.wall + 3600000);
-    world_pass(&w, 60000);
-    world_checked_out(&w, "alice", "s1", &again); /* the same lease, and the secret read again */
+    world_advance(&w, 60000);
+    checkout_ok(&w, "alice", "s1", &again); /* the same lease, and the secret read again */
     assert_string_equal(again.lease_id, c.lease_id);
     assert_int_equal(again.expires_wall_ms, c.expires_wall_ms);
     assert_int_equal(w.vault.count[FAKE_ISA], 2);
-    world_checked_out(&w, "alice", "s2", &again); /* each on its own */
+    checkout_ok(&w, "alice", "s2", &again); /* each on its own */
     assert_string_not_equal(again.lease_id, c.lease_id);
     assert_int_equal(world_state(&w).leases_active, 2);
     release(&w, "s1");
     assert_int_equal(world_state(&w).leases_active, 1);
-    world_pass(&w, 61 * 60000);
+    world_advance(&w, 61 * 60000);
     assert_int_equal(world_state(&w).leases_active, 0);
     assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
     world_end(&w);
@@ -117,8 +117,8 @@ TEST(the_newest_request_is_held_and_others_of_ours_checked_in)
     begin(&w, true);
     world_start(&w);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 60, "the person's own");
-    world_checkout(&w, "alice", "s1", &c);
-    world_until(&w, FAKE_ISA);
+    start_checkout(&w, "alice", "s1", &c);
+    world_run_until(&w, FAKE_ISA);
     fake_vault_commit(&w.vault, 0);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 60, w.vault.requests[1].reason); /* done twice */
     world_settle(&w);
@@ -144,7 +144,7 @@ TEST(key_and_passphrase_are_read)
         w.vault.accounts[0].key = "KEY";
         w.vault.accounts[0].passphrase = "pp";
         world_start(&w);
-        world_checked_out(&w, "alice", "s1", &c);
+        checkout_ok(&w, "alice", "s1", &c);
         assert_true(c.ssh_key);
         assert_string_equal(c.secret, "KEY");
         assert_string_equal(c.passphrase, "pp");
@@ -163,7 +163,7 @@ TEST(no_policy_is_asked)
     w.vault.conf.ask_policy = true;
     w.vault.accounts[0].policy = (struct vault_policy){.available = true, .ticket = true};
     world_start(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    checkout_ok(&w, "alice", "s1", &c);
     assert_int_equal(w.vault.count[FAKE_POLICY], 0);
     world_end(&w);
 }
@@ -176,20 +176,20 @@ TEST(a_crash_at_any_answer_leaves_no_request)
 
     for (unsigned n = 0; n < 6 * 2; n++) {
         begin(&w, true);
-        world_store(&w);
+        world_add_store(&w);
         world_start(&w);
-        world_checkout(&w, "alice", "s1", &c);
+        start_checkout(&w, "alice", "s1", &c);
         for (unsigned i = 0; i < n / 2; i++) {
-            world_turn(&w);
+            world_iterate(&w);
             if (!fake_store_commit(w.store))
                 (void)fake_vault_step(&w.vault);
         }
-        world_turn(&w);
+        world_iterate(&w);
         world_crash(&w, n % 2 ? ~0U : 0, n % 2 ? 100 : 0);
-        world_pass(&w, 20 * 60000);
+        world_advance(&w, 20 * 60000);
         assert_int_equal(fake_vault_live(&w.vault), world_state(&w).leases_active);
         assert_int_equal(fake_store_count(w.store), world_state(&w).leases_active);
-        world_pass(&w, 60 * 60000);
+        world_advance(&w, 60 * 60000);
         assert_int_equal(fake_vault_live(&w.vault), 0);
         assert_int_equal(fake_store_count(w.store), 0);
         world_end(&w);
@@ -202,19 +202,19 @@ TEST(leases_without_request_outlive_the_process)
     struct caller c[2], again;
 
     begin(&w, false);
-    world_store(&w);
+    world_add_store(&w);
     world_start(&w);
-    world_checked_out(&w, "alice", "s1", &c[0]);
-    world_checked_out(&w, "alice", "s2", &c[1]);
+    checkout_ok(&w, "alice", "s1", &c[0]);
+    checkout_ok(&w, "alice", "s2", &c[1]);
     world_crash(&w, 0, 0);
     world_settle(&w);
     assert_int_equal(world_state(&w).leases_active, 2);
-    world_checked_out(&w, "alice", "s1", &again);
+    checkout_ok(&w, "alice", "s1", &again);
     assert_string_equal(again.lease_id, c[0].lease_id);
     assert_int_equal(again.request_id, 0);
     release(&w, "s1");
     assert_int_equal(fake_store_count(w.store), 1);
-    world_pass(&w, 61 * 60000);
+    world_advance(&w, 61 * 60000);
     assert_int_equal(fake_store_count(w.store), 0);
     assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
     world_end(&w);
@@ -228,19 +228,19 @@ TEST(an_account_with_a_key_alone_is_remembered)
     struct caller c;
     struct credential_ref ref;
 
-    world_begin(&w);
+    world_init(&w);
     w.vault.accounts[0].password = NULL;
     w.vault.accounts[0].key = "KEY";
     world_start(&w);
     credential_ref_make("main", &w.vault.accounts[0].row, &ref);
     assert_false(account_lists_known_key(w.broker->lists, &w.vault.vault, &ref));
-    world_checked_out(&w, "alice", "s1", &c);
+    checkout_ok(&w, "alice", "s1", &c);
     assert_true(account_lists_known_key(w.broker->lists, &w.vault.vault, &ref));
     ref.kind = KIND_ALIAS;
     assert_false(account_lists_known_key(w.broker->lists, &w.vault.vault, &ref));
     ref.kind = KIND_LOCAL;
     w.vault.accounts[0].password = "now";
-    world_checked_out(&w, "alice", "s2", &c);
+    checkout_ok(&w, "alice", "s2", &c);
     assert_false(account_lists_known_key(w.broker->lists, &w.vault.vault, &ref));
     world_end(&w);
 }
@@ -251,13 +251,13 @@ TEST(a_preferred_key_says_nothing_about_passwords)
     struct caller c;
     struct credential_ref ref;
 
-    world_begin(&w);
+    world_init(&w);
     w.vault.accounts[0].key = "KEY";
     world_start(&w);
-    struct checkout_args args = world_asks(&w, "alice", "s1");
+    struct checkout_args args = checkout_args_for(&w, "alice", "s1");
 
     args.prefer_ssh_key = true;
-    world_checkout_with(&w, &args, &c);
+    start_checkout_with(&w, &args, &c);
     world_settle(&w);
     assert_true(c.ssh_key);
     credential_ref_make("main", &w.vault.accounts[0].row, &ref);
@@ -276,15 +276,15 @@ TEST(a_policy_that_cannot_be_read_is_remembered)
     struct caller c;
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        world_begin(&w);
+        world_init(&w);
         w.vault.conf.ask_policy = true;
-        world_break(&w, FAKE_POLICY, rows[i].fault);
+        world_set_fault(&w, FAKE_POLICY, rows[i].fault);
         world_start(&w);
-        world_checked_out(&w, "alice", "s1", &c);
-        world_checked_out(&w, "alice", "s2", &c);
+        checkout_ok(&w, "alice", "s1", &c);
+        checkout_ok(&w, "alice", "s2", &c);
         assert_int_equal(w.vault.count[FAKE_POLICY], rows[i].asked);
-        world_pass(&w, 61000); /* forgotten */
-        world_checked_out(&w, "alice", "s3", &c);
+        world_advance(&w, 61000); /* forgotten */
+        checkout_ok(&w, "alice", "s3", &c);
         assert_int_equal(w.vault.count[FAKE_POLICY], rows[i].asked + 1);
         world_end(&w);
     }

@@ -106,7 +106,7 @@ static void leave(struct torture *t)
     if (!t->c.op)
         return;
     t->left = true;
-    world_leave(&t->c);
+    cancel_checkout(&t->c);
 }
 
 static size_t which(const struct torture *t)
@@ -138,10 +138,10 @@ static void end_record_wait(struct torture *t, const struct scenario *s)
         fake_clock_run(&w->clock, w->timers, 15000);
     if (audited.harm == RECORD_ENDED) {
         t->ended = true;
-        world_release(w, "alice", s->session, NULL, &r);
+        start_release(w, "alice", s->session, NULL, &r);
         broker_leave(r.op);
     }
-    world_turn(w);
+    world_iterate(w);
     if (audited.harm == RECORD_LEAVE || audited.harm == RECORD_TIME_UP || audited.harm == RECORD_ENDED)
         assert_int_equal(w->sink.nwaits, 0);
 }
@@ -171,14 +171,14 @@ static bool step(struct torture *t, unsigned delivered)
 {
     struct world *w = &t->w;
 
-    world_turn(w);
+    world_iterate(w);
     if (is_due(t, delivered, LEAVE_BEFORE))
         leave(t);
     if (is_due(t, delivered, TIME_UP) && t->c.op) {
         fake_clock_advance(&w->clock, 15000);
-        world_turn(w);
+        world_iterate(w);
     }
-    world_turn(w);
+    world_iterate(w);
     if (!fake_vault_pending(&w->vault))
         return false;
     fake_clock_advance(&w->clock, 10);
@@ -216,7 +216,7 @@ static void check_end(struct torture *t, const struct scenario *s)
     assert_int_equal(state.leases_releasing + state.leases_retrying, 0);
     assert_int_equal(state.lapsed, 0);
     assert_int_equal(w->vault.cancelled_writes, 0);
-    struct session me = world_person("alice", s->session);
+    struct session me = person_session("alice", s->session);
     struct lease *mine = lease_find(w->broker->leases, &me, w->credential);
 
     if (on_ended) {
@@ -270,11 +270,11 @@ static unsigned torture_once(const struct scenario *s, unsigned k1, int h1, unsi
     last.harm[0] = h1;
     last.harm[1] = h2;
     last.runs++;
-    world_begin(w);
+    world_init(w);
     if (s->setup)
         s->setup(w);
     if (audited.on)
-        world_audit(w, audited.policy);
+        world_add_audit(w, audited.policy);
     world_start(w);
     t->newest = s->newest;
     t->first = UINT_MAX / 2;
@@ -294,16 +294,16 @@ static unsigned torture_once(const struct scenario *s, unsigned k1, int h1, unsi
 
     if (audited.on)
         harm_record(t);
-    world_checkout(w, "alice", s->session, &t->c);
+    start_checkout(w, "alice", s->session, &t->c);
     for (; step(t, n) && n < 50; n++)
         check_held(w, s->person);
     assert_true(n < 50);
     if (audited.on)
         end_record_wait(t, s);
-    world_pass(w, 1000);
+    world_advance(w, 1000);
     fake_vault_land(&w->vault);
     /* Twenty minutes: time for retries and recovers, but none of the leases of sixty is over. */
-    world_pass(w, 20 * 60000);
+    world_advance(w, 20 * 60000);
     check_end(t, s);
     if (audited.on)
         check_record(t, durable);
@@ -311,7 +311,7 @@ static unsigned torture_once(const struct scenario *s, unsigned k1, int h1, unsi
         assert_int_equal(t->c.code != FAULT_NONE, s->fails);
     unsigned calls = w->vault.ncalls - t->first;
 
-    world_pass(w, 70 * 60000);
+    world_advance(w, 70 * 60000);
     assert_int_equal(fake_vault_live(&w->vault), 0);
     assert_int_equal(world_state(w).leases_active, 0);
     assert_true(broker_idle(w->broker));
@@ -342,13 +342,13 @@ static void direct_kept(struct world *w)
 
 static void direct_key(struct world *w)
 {
-    world_key_account(w);
+    world_set_key_account(w);
     direct(w);
 }
 
 static void direct_key_kept(struct world *w)
 {
-    world_key_account(w);
+    world_set_key_account(w);
     direct_kept(w);
 }
 
@@ -361,7 +361,7 @@ static void lease_of(struct world *w, const char *session)
 {
     struct caller c;
 
-    world_checked_out(w, "alice", session, &c);
+    checkout_ok(w, "alice", session, &c);
     assert_int_equal(c.replies, 1);
 }
 
@@ -387,17 +387,17 @@ static void other_releases(struct world *w)
 {
     struct released r;
 
-    world_release(w, "alice", "other", w->credential, &r);
+    start_release(w, "alice", "other", w->credential, &r);
     broker_leave(r.op);
-    world_turn(w);
+    world_iterate(w);
 }
 
 /* clang-format off: rows of unequal length */
 static const struct scenario scenarios[] = {
     {.name = "plain", .session = "s1"},
-    {.name = "key", .setup = world_key_account, .session = "s1"},
+    {.name = "key", .setup = world_set_key_account, .session = "s1"},
     {.name = "policy", .setup = asks_policy, .session = "s1"},
-    {.name = "two candidates", .setup = world_two_candidates, .session = "s1"},
+    {.name = "two candidates", .setup = world_set_two_candidates, .session = "s1"},
     {.name = "approval", .setup = wants_approval, .fails = true, .session = "s1"},
     {.name = "adopted", .setup = persons_own, .person = true, .session = "s1"},
     {.name = "repeat", .before = has_lease, .has_lease = true, .session = "s1"},

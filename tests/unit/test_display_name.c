@@ -30,26 +30,26 @@ static void on_found(void *arg, const struct find_answer *answer)
     }
 }
 
-static void find(struct desk *desk, struct client *client, struct session session)
+static void find(struct rig *rig, struct client *client, struct session session)
 {
     struct find_args args = {.session = session, .timeout_ms = 5000};
 
     memset(client, 0, sizeof(*client));
     args.session.username = "bob";
-    assert_non_null(broker_find(&desk->broker, &args, on_found, client));
-    desk_run(desk);
+    assert_non_null(broker_find(&rig->broker, &args, on_found, client));
+    rig_settle(rig);
     assert_int_equal(client->answers, 1);
 }
 
-static void open_desk(struct desk *desk)
+static void open_desk(struct rig *rig)
 {
     static const char *const names[] = {"root", "adm-a", "adm-b", "svc-x", "zed"};
 
-    desk_open(desk, 1);
+    rig_start(rig, 1);
     for (size_t i = 0; i < 5; i++)
-        fake_vault_add(&desk->vault[0], 1, 11 + (int64_t)i, "web01", names[i], "x");
-    desk->vault[0].accounts[4].row.kind = KIND_DOMAIN_LINKED;
-    desk->vault[0].accounts[4].row.domain = "ACME";
+        fake_vault_add(&rig->vault[0], 1, 11 + (int64_t)i, "web01", names[i], "x");
+    rig->vault[0].accounts[4].row.kind = KIND_DOMAIN_LINKED;
+    rig->vault[0].accounts[4].row.domain = "ACME";
 }
 
 static const struct session web = {.hostname = "web01", .method = METHOD_SHELL};
@@ -86,25 +86,25 @@ TEST(hides_prefers_and_caps)
     static char svc[] = "SVC-*", zed[] = "acme\\z*", adm[] = "adm-?", none[] = "nobody";
     char *hide[] = {svc}, *first[] = {zed, none, adm};
     struct client c;
-    struct desk desk;
+    struct rig rig;
 
-    open_desk(&desk);
-    find(&desk, &c, web);
+    open_desk(&rig);
+    find(&rig, &c, web);
     assert_int_equal(c.n, 5);
     assert_string_equal(c.shown[0], "adm-a (web01)");
-    desk.vault[0].conf.hide = (struct conf_list){hide, 1};
-    find(&desk, &c, web);
+    rig.vault[0].conf.hide = (struct conf_list){hide, 1};
+    find(&rig, &c, web);
     assert_int_equal(c.n, 4);
-    desk.vault[0].conf.favourites = (struct conf_list){first, 3};
-    find(&desk, &c, web);
+    rig.vault[0].conf.favourites = (struct conf_list){first, 3};
+    find(&rig, &c, web);
     assert_string_equal(c.shown[0], "ACME\\zed (web01)");
     assert_string_equal(c.shown[1], "adm-a (web01)");
     assert_string_equal(c.shown[3], "root (web01)");
-    desk.vault[0].conf.credential_limit = 2;
-    find(&desk, &c, web);
+    rig.vault[0].conf.credential_limit = 2;
+    find(&rig, &c, web);
     assert_int_equal(c.n, 2);
     assert_string_equal(c.shown[1], "adm-a (web01)");
-    desk_close(&desk);
+    rig_end(&rig);
 }
 
 static size_t asked(struct session session, unsigned kinds, bool restrict_network, struct account_query *out)
@@ -141,23 +141,23 @@ TEST(keeps_aliases_of_the_endpoint)
 {
     struct fake_account *account;
     struct client c;
-    struct desk desk;
+    struct rig rig;
 
-    open_desk(&desk);
-    desk.vault[0].conf.kinds = 1U << KIND_ALIAS;
+    open_desk(&rig);
+    rig.vault[0].conf.kinds = 1U << KIND_ALIAS;
     for (int i = 0; i < 3; i++) {
         static const char *const systems[] = {"WEB01", "db01", "db02"}, *const aliases[] = {"a", "web01",
                                                                                             "c"};
-        account = fake_vault_add(&desk.vault[0], 0, 70 + i, systems[i], "root", "x");
+        account = fake_vault_add(&rig.vault[0], 0, 70 + i, systems[i], "root", "x");
         account->row.kind = KIND_ALIAS;
         account->row.alias = aliases[i];
     }
-    find(&desk, &c, web);
-    assert_int_equal(desk.nasked, 1);
+    find(&rig, &c, web);
+    assert_int_equal(rig.nasked, 1);
     assert_int_equal(c.n, 2);
     assert_string_equal(c.shown[0], "root (a)");
     assert_string_equal(c.shown[1], "root (web01)");
-    desk_close(&desk);
+    rig_end(&rig);
 }
 
 TEST(the_platform_tells_of_keys)
@@ -168,20 +168,20 @@ TEST(the_platform_tells_of_keys)
                                       platforms[] = {{.id = 2, .name = "Linux", .ssh_keys = true},
                                                      {.id = 25, .name = "Windows"}};
     struct client c;
-    struct desk desk;
+    struct rig rig;
 
-    open_desk(&desk);
-    fake_vault_add(&desk.vault[0], 2, 99, "web02", "root", "x");
-    desk.vault[0].conf.directory_user = reader;
-    desk.vault[0].directory[DIRECTORY_SYSTEMS] = systems;
-    desk.vault[0].directory[DIRECTORY_PLATFORMS] = platforms;
-    desk.vault[0].ndirectory[DIRECTORY_SYSTEMS] = desk.vault[0].ndirectory[DIRECTORY_PLATFORMS] = 2;
-    find(&desk, &c, web); /* the directory may come in time, or not */
-    find(&desk, &c, web);
+    open_desk(&rig);
+    fake_vault_add(&rig.vault[0], 2, 99, "web02", "root", "x");
+    rig.vault[0].conf.directory_user = reader;
+    rig.vault[0].directory[DIRECTORY_SYSTEMS] = systems;
+    rig.vault[0].directory[DIRECTORY_PLATFORMS] = platforms;
+    rig.vault[0].ndirectory[DIRECTORY_SYSTEMS] = rig.vault[0].ndirectory[DIRECTORY_PLATFORMS] = 2;
+    find(&rig, &c, web); /* the directory may come in time, or not */
+    find(&rig, &c, web);
     assert_string_equal(c.type[0], "password");
-    find(&desk, &c, (struct session){.hostname = "web02"});
+    find(&rig, &c, (struct session){.hostname = "web02"});
     assert_string_equal(c.type[0], "unknown");
-    desk_close(&desk);
+    rig_end(&rig);
 }
 
 TEST(names_are_the_same_in_any_spelling)

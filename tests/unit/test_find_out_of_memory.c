@@ -82,14 +82,14 @@ static void on_searched(void *arg, const struct endpoints_answer *answer)
     client->fault = answer->fault ? *answer->fault : (struct fault){0};
 }
 
-static struct op *begin(struct desk *desk, struct client *client, bool find)
+static struct op *begin(struct rig *rig, struct client *client, bool find)
 {
     struct find_args find_args = {.session = session, .timeout_ms = 5000};
     struct endpoints_args endpoints_args = {
         .session = session, .rdp = true, .query = "w", .timeout_ms = 5000};
 
-    return find ? broker_find(&desk->broker, &find_args, on_found, client)
-                : broker_endpoints(&desk->broker, &endpoints_args, on_searched, client);
+    return find ? broker_find(&rig->broker, &find_args, on_found, client)
+                : broker_endpoints(&rig->broker, &endpoints_args, on_searched, client);
 }
 
 /* Not begun (NULL), or begun and answered once: with rows, or with the fault of the vault that could not be
@@ -100,21 +100,21 @@ TEST(an_op_begins_or_not)
         long at = 0;
         for (bool reached = true; reached; at++) {
             struct client c = {0};
-            struct desk desk;
+            struct rig rig;
             struct op *op;
-            desk_open(&desk, 1);
-            fake_vault_add(&desk.vault[0], 1, 11, "web01", "root", "x");
+            rig_start(&rig, 1);
+            fake_vault_add(&rig.vault[0], 1, 11, "web01", "root", "x");
             fails_at = at;
-            op = begin(&desk, &c, find);
+            op = begin(&rig, &c, find);
             reached = fails_at < 0;
             fails_at = -1;
-            desk_run(&desk);
+            rig_settle(&rig);
             assert_int_equal(c.answers, op ? 1 : 0);
             if (reached && op)
                 assert_int_equal(c.fault.code, FAULT_INTERNAL);
             if (!reached)
                 assert_int_equal(c.fault.code, FAULT_NONE);
-            desk_close(&desk);
+            rig_end(&rig);
         }
         assert_in_range(at, 10, 500);
     }

@@ -26,7 +26,7 @@ TEST(a_request_is_read_and_answered)
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, "POST /echo?a=1&b=%20 HTTP/1.1\r\nHost: h\r\nX-Test: \t some value \t\r\nEmpty:\r\n"
                     "Content-Length: 5\r\n\r\nhello");
@@ -53,7 +53,7 @@ TEST(requests_may_come_byte_by_byte)
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     for (size_t i = 0; i < sizeof(text) - 1; i++) {
         client_send_n(&c, text + i, 1);
@@ -72,14 +72,14 @@ TEST(pipelined_requests_are_answered_in_order)
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, POST("/echo") "Content-Length: 3\r\n\r\none" GET("/hold") POST(
                         "/echo") "Transfer-Encoding: chunked\r\n\r\n5\r\nthree\r\n0\r\n\r\n" GET("/hold"));
     client_expect_held(&c);
     client_expect(&c, "one", 1);
     assert_int_equal(rig.messages, 2);
-    rig_turns(&rig, 3);
+    rig_iterate_n(&rig, 3);
     assert_int_equal(rig.heads, 2); /* the third waits for the second */
     rig_answer(&rig, 200, "two");
     assert_int_equal(rig.heads, 2); /* not from inside http_respond() */
@@ -117,7 +117,7 @@ TEST(pipelined_bytes_are_bounded)
             break; /* cut in the middle: enough */
         full += n < 0;
         if (n < 0 || sent % 64 == 0)
-            rig_turns(&rig, 1);
+            rig_iterate_n(&rig, 1);
         assert_in_range(sent, 0, 10000000);
     }
     assert_int_equal(rig.heads, 1);
@@ -150,7 +150,7 @@ TEST(keep_alive_follows_version_and_header)
         struct rig rig;
         struct client c;
 
-        rig_plain(&rig);
+        rig_start_plain(&rig);
         client_open(&c, &rig);
         client_send(&c, rows[i].request);
         client_expect(&c, "HTTP/1.1 200", 1);
@@ -174,7 +174,7 @@ TEST(responses_without_body_have_none)
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, "HEAD /unknown HTTP/1.1\r\nHost: h\r\n\r\n" GET("/none") GET("/echo"));
     client_expect(&c, "HTTP/1.1", 3);
@@ -190,7 +190,7 @@ TEST(continue_is_sent_for_bodies_that_are_taken)
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, POST("/echo") "Expect: 100-Continue\r\nContent-Length: 3\r\n\r\n");
     client_expect(&c, "HTTP/1.1 100 Continue\r\n\r\n", 1);
@@ -211,7 +211,7 @@ TEST(a_body_refused_at_its_head_is_not_read)
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, GET("/reject"));
     client_expect(&c, "\r\n\r\nno", 1); /* no body: the connection stays */
@@ -237,7 +237,7 @@ TEST(a_refused_upload_still_gets_its_answer)
 
     assert_non_null(lots);
     memset(lots, 'y', 500000);
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     assert_int_equal(setsockopt(c.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
     client_send(&c, POST("/echo") "Content-Length: 500000\r\n\r\n");
@@ -246,7 +246,7 @@ TEST(a_refused_upload_still_gets_its_answer)
 
         assert_true(n > 0 || errno == EAGAIN);
         sent += n > 0 ? (size_t)n : 0;
-        rig_turn(&rig);
+        rig_iterate(&rig);
     }
     client_expect(&c, "HTTP/1.1 413", 1);
     client_expect_end(&c);
@@ -264,7 +264,7 @@ TEST(a_client_that_leaves_is_noticed)
     struct client c;
 
     for (int how = 0; how < 3; how++) {
-        rig_plain(&rig);
+        rig_start_plain(&rig);
         client_open(&c, &rig);
         client_send(&c, GET("/hold"));
         client_expect_held(&c);
@@ -275,10 +275,10 @@ TEST(a_client_that_leaves_is_noticed)
         else
             client_close(&c);
         for (int i = 0; i < 5000 && !rig.gones; i++)
-            rig_turns(&rig, 1);
+            rig_iterate_n(&rig, 1);
         assert_int_equal(rig.gones, 1);
         assert_null(rig.held);
-        rig_turns(&rig, 2);
+        rig_iterate_n(&rig, 2);
         assert_int_equal(http_busy(rig.server), 0);
         assert_int_equal(http_connections(rig.server), 0);
         if (how == 0)
@@ -292,14 +292,14 @@ TEST(a_client_that_leaves_within_a_body_is_noticed)
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, POST("/echo") "Content-Length: 10\r\n\r\nabc");
     for (int i = 0; i < 5000 && !rig.heads; i++)
-        rig_turn(&rig);
+        rig_iterate(&rig);
     client_close(&c);
     for (int i = 0; i < 5000 && !rig.gones; i++)
-        rig_turn(&rig);
+        rig_iterate(&rig);
     assert_int_equal(rig.gones, 1);
     assert_int_equal(rig.messages, 0);
     rig_end(&rig);
@@ -310,14 +310,14 @@ TEST(the_server_closes_over_requests_in_work)
     struct rig rig;
     struct client c[3];
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     for (int i = 0; i < 3; i++)
         client_open(&c[i], &rig);
     client_send(&c[0], GET("/hold"));
     client_expect_held(&c[0]);
     client_send(&c[1], POST("/echo") "Content-Length: 10\r\n\r\nabc");
     for (int i = 0; i < 5000 && rig.heads < 2; i++)
-        rig_turn(&rig);
+        rig_iterate(&rig);
     rig_end(&rig);
     assert_int_equal(rig.gones, 2);
     for (int i = 0; i < 3; i++)
@@ -329,12 +329,12 @@ TEST(the_server_may_be_closed_from_message)
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     rig.close_in_message = true;
     client_open(&c, &rig);
     client_send(&c, GET("/echo") GET("/echo"));
     for (int i = 0; i < 5000 && !rig.closed; i++)
-        rig_turn(&rig);
+        rig_iterate(&rig);
     assert_int_equal(rig.messages, 1);
     assert_int_equal(rig.gones, 1);
     client_close(&c);
@@ -346,7 +346,7 @@ TEST(timeouts_end_idle_and_slow_connections)
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig); /* idle */
     rig_advance(&rig, 59999);
     assert_int_equal(http_connections(rig.server), 1);
@@ -405,15 +405,15 @@ TEST(a_client_that_does_not_read_is_closed)
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, GET("/big"));
     for (int i = 0; i < 5000 && !rig.messages; i++)
-        rig_turns(&rig, 1);
+        rig_iterate_n(&rig, 1);
     rig_advance(&rig, 9999);
     assert_int_equal(http_connections(rig.server), 1);
     rig_advance(&rig, 1);
-    rig_turns(&rig, 3);
+    rig_iterate_n(&rig, 3);
     assert_int_equal(http_connections(rig.server), 0);
     client_close(&c);
     rig_end(&rig);
@@ -425,7 +425,7 @@ TEST(a_big_answer_is_sent_whole)
     struct client c;
     size_t total = 0;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, GET("/big") GET("/echo"));
     while (total < 8U * 1024 * 1024 && !c.eof && !c.reset) {
@@ -446,7 +446,7 @@ TEST(lingering_ends)
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, "nonsense\r\n\r\n");
     client_expect(&c, "HTTP/1.1 400", 1);
@@ -463,7 +463,7 @@ TEST(an_aborted_response_ends_its_connection)
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, GET("/abort"));
     client_expect_end(&c);
@@ -485,7 +485,7 @@ TEST(draining_closes_idle_connections_and_finishes_the_others)
     struct client idle, busy, late;
     int fd;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&idle, &rig);
     client_open(&busy, &rig);
     client_send(&busy, GET("/hold") GET("/echo"));

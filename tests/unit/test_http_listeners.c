@@ -37,7 +37,7 @@ TEST(connections_over_the_limit_get_503)
     assert_int_equal(http_connections(rig.server), 2);
     client_close(&c[2]);
     client_close(&c[0]);
-    rig_turns(&rig, 5);
+    rig_iterate_n(&rig, 5);
     assert_int_equal(http_connections(rig.server), 1);
     client_open(&c[3], &rig);
     client_send(&c[3], GET("/echo"));
@@ -54,7 +54,7 @@ TEST(without_descriptors_accepting_pauses)
     struct rlimit old, tight;
     int probe;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     probe = dup(c.fd);
     assert_true(probe >= 0);
@@ -63,11 +63,11 @@ TEST(without_descriptors_accepting_pauses)
     tight = old;
     tight.rlim_cur = (rlim_t)probe; /* the next descriptor is one too many */
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
-    rig_turns(&rig, 5);
+    rig_iterate_n(&rig, 5);
     assert_int_equal(http_connections(rig.server), 0);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
     client_send(&c, GET("/echo"));
-    rig_turns(&rig, 5);
+    rig_iterate_n(&rig, 5);
     assert_int_equal(http_connections(rig.server), 0); /* still pausing, not spinning */
     rig_advance(&rig, 100);
     client_expect(&c, "HTTP/1.1 200", 1);
@@ -100,7 +100,7 @@ TEST(listen_errors_name_their_cause)
     char why[256] = "", address[128], host[] = "127.0.0.1";
     uint16_t port;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     port = (uint16_t)atoi(strrchr(rig.address, ':') + 1);
     assert_int_equal(http_listen(rig.server,
                                  &(struct http_listen_opts){.name = "b", .host = host, .port = port}, address,

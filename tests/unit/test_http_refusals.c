@@ -127,7 +127,7 @@ static void check(const struct row *row, bool slowly)
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     if (row->status == 413 && strstr(row->bytes, "3e9")) {
         client_send(&c, row->bytes);
@@ -136,8 +136,8 @@ static void check(const struct row *row, bool slowly)
     } else if (slowly) {
         for (size_t i = 0; i < n; i++) {
             client_send_n(&c, row->bytes + i, 1);
-            rig_turn(&rig);
-            rig_turn(&rig);
+            rig_iterate(&rig);
+            rig_iterate(&rig);
         }
     } else {
         client_send_n(&c, row->bytes, n);
@@ -180,7 +180,7 @@ static int ask(const char *prefix, const char *unit, size_t n, const char *suffi
     for (size_t i = 0; i < n; i++)
         at = stpcpy(at, unit);
     stpcpy(at, suffix);
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, text);
     client_expect(&c, "HTTP/1.1 ", 1);
@@ -264,7 +264,7 @@ TEST(a_refusal_follows_the_answer_before_it)
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, "GET /echo HTTP/1.1\r\n" H "\r\nGET /echo HTTP/1.1\r\nX-Request-Id: 7\r\n\r\n");
     client_expect_end(&c);

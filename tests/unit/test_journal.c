@@ -34,11 +34,11 @@ TEST(the_intent_is_durable_before_the_request)
     struct world w;
     struct caller c;
 
-    world_stored(&w);
-    world_checkout(&w, "alice", "s1", &c);
-    world_turn(&w);
+    world_start_stored(&w);
+    start_checkout(&w, "alice", "s1", &c);
+    world_iterate(&w);
     (void)fake_vault_step(&w.vault); /* the account */
-    world_turn(&w);
+    world_iterate(&w);
     assert_int_equal(w.vault.count[FAKE_REQUEST], 0);
     assert_int_equal(w.store->npending, 1);
     (void)fake_store_commit(w.store);
@@ -51,7 +51,7 @@ TEST(the_intent_is_durable_before_the_request)
     assert_int_equal(w.store->npending, 1); /* beside the reading of the secret */
     assert_int_equal(w.vault.count[FAKE_CREDENTIAL], 1);
     fake_vault_deliver(&w.vault, 0);
-    world_turn(&w);
+    world_iterate(&w);
     assert_int_equal(c.replies, 0); /* no secret before the row is durable */
     (void)fake_store_commit(w.store);
     assert_int_equal(c.replies, 1);
@@ -68,23 +68,23 @@ TEST(without_a_store_only_new_leases_fail)
     struct caller c;
     struct released r;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    world_start_stored(&w);
+    checkout_ok(&w, "alice", "s1", &c);
     w.store->broken = true;
     assert_false(world_state(&w).store_writable);
-    world_checkout(&w, "alice", "s1", &c); /* a repeat writes nothing */
+    start_checkout(&w, "alice", "s1", &c); /* a repeat writes nothing */
     world_settle(&w);
     assert_int_equal(c.code, FAULT_NONE);
-    world_checkout(&w, "bob", "s2", &c);
+    start_checkout(&w, "bob", "s2", &c);
     world_settle(&w);
     assert_int_equal(c.code, FAULT_STORE_UNAVAILABLE);
     assert_int_equal(w.vault.count[FAKE_REQUEST], 1);
-    world_released(&w, "alice", "s1", w.credential, &r);
+    finish_release(&w, "alice", "s1", w.credential, &r);
     assert_int_equal(r.released, 1);
     assert_int_equal(fake_vault_live(&w.vault), 0);
     assert_true(world_state(&w).journal_stuck > 0);
     w.store->broken = false;
-    world_pass(&w, 3000);
+    world_advance(&w, 3000);
     assert_int_equal(fake_store_count(w.store), 0);
     assert_int_equal(world_state(&w).journal_stuck, 0);
     world_end(&w);
@@ -102,13 +102,13 @@ TEST(a_request_id_that_cannot_be_written_is_undone)
     struct world w;
     struct caller c;
 
-    world_stored(&w);
+    world_start_stored(&w);
     w.store->fails = second_fails;
-    world_checkout(&w, "alice", "s1", &c);
+    start_checkout(&w, "alice", "s1", &c);
     world_settle(&w);
     assert_int_equal(c.code, FAULT_STORE_UNAVAILABLE);
     assert_int_equal(fake_vault_live(&w.vault), 0);
-    world_pass(&w, 3000);
+    world_advance(&w, 3000);
     assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
 }
@@ -120,12 +120,12 @@ TEST(pending_is_durable_before_it_is_answered)
     struct caller c;
     struct released r;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
-    world_break(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
-    world_release(&w, "alice", "s1", w.credential, &r);
+    world_start_stored(&w);
+    checkout_ok(&w, "alice", "s1", &c);
+    world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+    start_release(&w, "alice", "s1", w.credential, &r);
     fake_vault_deliver(&w.vault, 0);
-    world_turn(&w);
+    world_iterate(&w);
     assert_int_equal(r.replies, 0);
     world_settle(&w);
     assert_int_equal(r.replies, 1);
@@ -134,10 +134,10 @@ TEST(pending_is_durable_before_it_is_answered)
     assert_int_equal(fake_store_only(w.store)->attempts, 1);
     assert_string_equal(fake_store_only(w.store)->last_error, "vault_unavailable");
     assert_true(fake_store_only(w.store)->next_wall_ms > w.clock.wall);
-    world_pass(&w, 60000);
+    world_advance(&w, 60000);
     assert_true(fake_store_only(w.store)->attempts > 3);
     w.vault.plan = NULL;
-    world_pass(&w, 120000);
+    world_advance(&w, 120000);
     assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
 }
@@ -150,13 +150,13 @@ TEST(a_release_is_durable_while_the_vault_is_silent)
     struct caller c;
     struct released r;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
-    world_release(&w, "alice", "s1", NULL, &r);
-    world_turn(&w);
+    world_start_stored(&w);
+    checkout_ok(&w, "alice", "s1", &c);
+    start_release(&w, "alice", "s1", NULL, &r);
+    world_iterate(&w);
     assert_false(fake_store_commit(w.store)); /* nobody waits for it yet */
     fake_clock_advance(&w.clock, LINGERS_MS);
-    world_turn(&w);
+    world_iterate(&w);
     assert_true(fake_store_commit(w.store));
     assert_int_equal(fake_store_only(w.store)->state, LEASE_RELEASING);
     world_crash(&w, 0, 0);
@@ -173,19 +173,19 @@ TEST(a_removed_row_waits_for_the_next_commit)
     struct caller a, b;
     struct released r;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &a);
+    world_start_stored(&w);
+    checkout_ok(&w, "alice", "s1", &a);
     assert_int_equal(w.store->writes, 2);
-    world_released(&w, "alice", "s1", NULL, &r);
+    finish_release(&w, "alice", "s1", NULL, &r);
     assert_false(r.pending);
     assert_int_equal(w.store->writes, 2);
-    world_checkout(&w, "bob", "s2", &b); /* takes it along */
+    start_checkout(&w, "bob", "s2", &b); /* takes it along */
     world_settle(&w);
     assert_null(fake_store_row(w.store, a.lease_id));
     assert_int_equal(w.store->writes, 5);
     assert_int_equal(w.store->commits, 4);
-    world_release(&w, "bob", "s2", NULL, &r);
-    world_pass(&w, LINGERS_MS);
+    start_release(&w, "bob", "s2", NULL, &r);
+    world_advance(&w, LINGERS_MS);
     assert_int_equal(fake_store_count(w.store), 0);
     assert_int_equal(w.store->commits, 5);
     world_end(&w);
@@ -198,9 +198,9 @@ TEST(what_waits_is_written_when_the_broker_ends)
     struct caller a;
     struct released r;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &a);
-    world_released(&w, "alice", "s1", NULL, &r);
+    world_start_stored(&w);
+    checkout_ok(&w, "alice", "s1", &a);
+    finish_release(&w, "alice", "s1", NULL, &r);
     assert_int_equal(fake_store_count(w.store), 1);
     world_crash(&w, 0, 1);
     assert_int_equal(fake_store_count(w.store), 0);
@@ -214,15 +214,15 @@ TEST(all_of_a_failed_commit_are_answered)
     struct caller c[4];
     static const char *const sessions[] = {"s1", "s2", "s3", "s4"};
 
-    world_stored(&w);
+    world_start_stored(&w);
     for (size_t i = 0; i < 4; i++)
-        world_checkout(&w, i % 2 ? "alice" : "bob", sessions[i], &c[i]);
-    world_turn(&w);
+        start_checkout(&w, i % 2 ? "alice" : "bob", sessions[i], &c[i]);
+    world_iterate(&w);
     while (fake_vault_pending(&w.vault) && w.vault.count[FAKE_REQUEST] == 0 && !w.store->npending) {
         (void)fake_vault_step(&w.vault);
-        world_turn(&w);
+        world_iterate(&w);
     }
-    world_turn(&w);
+    world_iterate(&w);
     assert_true(w.store->npending >= 1); /* the first flies, the others gather */
     w.store->broken = true;
     world_settle(&w);
@@ -232,7 +232,7 @@ TEST(all_of_a_failed_commit_are_answered)
     }
     assert_int_equal(w.vault.count[FAKE_REQUEST], 0);
     w.store->broken = false;
-    world_pass(&w, 5000);
+    world_advance(&w, 5000);
     assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
 }
@@ -244,18 +244,18 @@ TEST(a_makers_row_stays_until_the_other_holders_is_durable)
     struct caller a, b;
     struct released r;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &a);
-    world_checkout(&w, "alice", "s2", &b);
-    world_turn(&w);
+    world_start_stored(&w);
+    checkout_ok(&w, "alice", "s1", &a);
+    start_checkout(&w, "alice", "s2", &b);
+    world_iterate(&w);
     (void)fake_store_commit(w.store); /* its intent */
     fake_vault_deliver(&w.vault, 0);  /* the same request: OPEN is written, the secret asked for */
-    world_release(&w, "alice", "s1", NULL, &r);
-    world_turn(&w);
+    start_release(&w, "alice", "s1", NULL, &r);
+    world_iterate(&w);
     assert_int_equal(r.replies, 0); /* a restart would give s1 its lease again, as yet */
     assert_non_null(fake_store_row(w.store, a.lease_id));
     world_crash(&w, 0, 1); /* of the two rows one is on disk */
-    world_pass(&w, 15 * 60000);
+    world_advance(&w, 15 * 60000);
     assert_int_equal(ours_live(&w), world_state(&w).leases_active ? 1 : 0);
     world_end(&w);
 }
@@ -373,13 +373,13 @@ TEST(a_wait_starts_the_commit)
 /* To the moment when the secret is read, and neither of the two is durable. */
 static void begin_both(struct world *w, struct caller *c)
 {
-    world_begin(w);
-    world_store(w);
-    world_audit(w, AUDIT_STRICT);
+    world_init(w);
+    world_add_store(w);
+    world_add_audit(w, AUDIT_STRICT);
     world_start(w);
-    world_checkout(w, "alice", "s1", c);
+    start_checkout(w, "alice", "s1", c);
     for (int i = 0; i < 10 && !w->sink.nwaits; i++) {
-        world_turn(w);
+        world_iterate(w);
         if (w->vault.count[FAKE_REQUEST] || !fake_store_commit(w->store))
             (void)fake_vault_step(&w->vault);
     }
@@ -394,8 +394,8 @@ TEST(the_record_alone_does_not_answer)
     struct caller c;
 
     begin_both(&w, &c);
-    assert_true(world_record(&w));
-    world_turn(&w);
+    assert_true(world_answer_record(&w));
+    world_iterate(&w);
     assert_int_equal(c.replies, 0);
     assert_true(fake_store_commit(w.store));
     assert_int_equal(c.replies, 1);
@@ -410,9 +410,9 @@ TEST(the_row_alone_does_not_answer)
 
     begin_both(&w, &c);
     assert_true(fake_store_commit(w.store));
-    world_turn(&w);
+    world_iterate(&w);
     assert_int_equal(c.replies, 0);
-    assert_true(world_record(&w));
+    assert_true(world_answer_record(&w));
     assert_int_equal(c.replies, 1);
     assert_int_equal(c.code, FAULT_NONE);
     world_end(&w);
@@ -429,14 +429,14 @@ TEST(row_or_record_that_fails_undoes_the_checkout)
         w.store->broken = which == 0;
         w.sink.mood = which ? SINK_FAILS : SINK_FINE;
         if (which)
-            (void)world_record(&w);
+            (void)world_answer_record(&w);
         (void)fake_store_commit(w.store);
         w.store->broken = false;
         world_settle(&w);
         assert_int_equal(c.replies, 1);
         assert_int_equal(c.code, which ? FAULT_AUDIT_UNAVAILABLE : FAULT_STORE_UNAVAILABLE);
         assert_true(w.sink.records >= 2);
-        world_pass(&w, 3000);
+        world_advance(&w, 3000);
         assert_int_equal(fake_vault_live(&w.vault), 0);
         assert_int_equal(fake_store_count(w.store), 0);
         world_end(&w);
@@ -452,20 +452,20 @@ TEST(a_release_ends_the_sessions_checkout_in_flight)
     struct released r;
 
     for (unsigned steps = 0; steps < 6; steps++) {
-        world_stored(&w);
-        world_checkout(&w, "alice", "s1", &c);
-        world_turn(&w);
+        world_start_stored(&w);
+        start_checkout(&w, "alice", "s1", &c);
+        world_iterate(&w);
         for (unsigned i = 0; i < steps && !c.replies; i++) {
             if (!fake_store_commit(w.store))
                 (void)fake_vault_step(&w.vault);
-            world_turn(&w);
+            world_iterate(&w);
         }
         bool had = c.replies;
 
-        world_released(&w, "alice", "s1", steps % 2 ? NULL : w.credential, &r);
+        finish_release(&w, "alice", "s1", steps % 2 ? NULL : w.credential, &r);
         assert_int_equal(c.code, had ? FAULT_NONE : FAULT_CREDENTIAL_NOT_FOUND);
         assert_int_equal(r.released, had);
-        world_pass(&w, 120000);
+        world_advance(&w, 120000);
         assert_int_equal(fake_vault_live(&w.vault), 0);
         assert_int_equal(fake_store_count(w.store), 0);
         world_end(&w);
@@ -483,7 +483,7 @@ struct story {
 
 static bool one_step(struct story *s, bool vault_first)
 {
-    world_turn(&s->w);
+    world_iterate(&s->w);
     if (s->steps++ == s->end)
         return false;
     if (vault_first && fake_vault_step(&s->w.vault))
@@ -506,25 +506,25 @@ static bool all_steps(struct story *s, bool vault_first)
 
 static void tell_story(struct story *s, bool vault_first)
 {
-    world_checkout(&s->w, "alice", "s1", &s->a);
+    start_checkout(&s->w, "alice", "s1", &s->a);
     if (s->end % 2) /* both at once, or one after the other */
-        world_checkout(&s->w, "alice", "s2", &s->b);
+        start_checkout(&s->w, "alice", "s2", &s->b);
     if (!all_steps(s, vault_first))
         return;
     if (s->end % 2 == 0)
-        world_checkout(&s->w, "alice", "s2", &s->b);
+        start_checkout(&s->w, "alice", "s2", &s->b);
     if (!all_steps(s, vault_first))
         return;
-    world_release(&s->w, "alice", "s1", NULL, &s->r);
+    start_release(&s->w, "alice", "s1", NULL, &s->r);
     if (!all_steps(s, vault_first))
         return;
-    world_release(&s->w, "alice", "s2", NULL, &s->r);
+    start_release(&s->w, "alice", "s2", NULL, &s->r);
     (void)all_steps(s, vault_first);
 }
 
 static struct broker_state quiet_state(struct world *w)
 {
-    world_pass(w, 15 * 60000);
+    world_advance(w, 15 * 60000);
     return world_state(w);
 }
 
@@ -532,7 +532,7 @@ static void die_at(unsigned end, bool vault_first, unsigned carried_out, size_t 
 {
     struct story s = {.end = end};
 
-    world_stored(&s.w);
+    world_start_stored(&s.w);
     tell_story(&s, vault_first);
     world_crash(&s.w, carried_out, durable);
     struct broker_state state = quiet_state(&s.w);
@@ -542,7 +542,7 @@ static void die_at(unsigned end, bool vault_first, unsigned carried_out, size_t 
         fail_msg("end %u, vault first %d, carried out %x, durable %zu: %zu live, %zu leases, %zu rows", end,
                  vault_first, carried_out, durable, ours_live(&s.w), state.leases_active,
                  fake_store_count(s.w.store));
-    world_pass(&s.w, 60 * 60000);
+    world_advance(&s.w, 60 * 60000);
     assert_int_equal(fake_vault_live(&s.w.vault), 0);
     assert_int_equal(fake_store_count(s.w.store), 0);
     world_end(&s.w);

@@ -19,10 +19,10 @@
 /* Two check-outs of alice, each waiting for its answer to POST Requests. */
 static void two_requests(struct world *w, struct caller *a, struct caller *b)
 {
-    world_plain(w);
-    world_checkout(w, "alice", "s1", a);
-    world_checkout(w, "alice", "s2", b);
-    world_until(w, FAKE_REQUEST);
+    world_start_plain(w);
+    start_checkout(w, "alice", "s1", a);
+    start_checkout(w, "alice", "s2", b);
+    world_run_until(w, FAKE_REQUEST);
     assert_int_equal(fake_vault_pending(&w->vault), 2);
 }
 
@@ -34,16 +34,16 @@ TEST(the_request_is_checked_in_with_its_last_holder)
 
     two_requests(&w, &a, &b);
     world_settle(&w);
-    expect_given(&a);
-    expect_given(&b);
+    assert_checkout_ok(&a);
+    assert_checkout_ok(&b);
     assert_int_equal(a.request_id, b.request_id);
     assert_string_not_equal(a.lease_id, b.lease_id);
     assert_false(b.adopted);
-    world_released(&w, "alice", "s1", w.credential, &r);
+    finish_release(&w, "alice", "s1", w.credential, &r);
     assert_int_equal(r.released, 1);
     assert_int_equal(r.remaining, 1);
     assert_int_equal(world_checkins(&w), 0);
-    world_released(&w, "ALICE", "s2", w.credential, &r);
+    finish_release(&w, "ALICE", "s2", w.credential, &r);
     assert_int_equal(r.released, 1);
     assert_int_equal(r.remaining, 0);
     assert_false(r.pending);
@@ -61,15 +61,15 @@ TEST(undoing_one_checkout_leaves_the_request_to_the_other)
         for (int when = 0; when < 3; when++) {
             two_requests(&w, &c[0], &c[1]);
             if (when == 0)
-                world_leave(&c[who]);
+                cancel_checkout(&c[who]);
             world_deliver(&w, FAKE_REQUEST, 0);
             if (when == 1)
-                world_leave(&c[who]);
+                cancel_checkout(&c[who]);
             world_deliver(&w, FAKE_REQUEST, 0);
             if (when == 2)
-                world_leave(&c[who]);
+                cancel_checkout(&c[who]);
             world_settle(&w);
-            expect_given(&c[1 - who]);
+            assert_checkout_ok(&c[1 - who]);
             assert_true(fake_vault_find(&w.vault, c[1 - who].request_id)->live);
             assert_int_equal(fake_vault_live(&w.vault), 1);
             assert_int_equal(world_state(&w).leases_active, 1);
@@ -88,16 +88,16 @@ TEST(a_request_reused_before_its_maker_is_answered_is_ours)
         two_requests(&w, &a, &b);
         fake_vault_commit(&w.vault, 0);
         world_deliver(&w, FAKE_REQUEST, 1);
-        world_until(&w, FAKE_REQUEST);
+        world_run_until(&w, FAKE_REQUEST);
         world_deliver(&w, FAKE_REQUESTS, 0);
         if (leaves)
-            world_leave(&a);
+            cancel_checkout(&a);
         world_settle(&w);
-        expect_given(&b);
+        assert_checkout_ok(&b);
         assert_false(b.adopted);
         assert_int_equal(world_state(&w).leases_active, leaves ? 1 : 2);
-        world_released(&w, "alice", "s2", NULL, &r);
-        world_released(&w, "alice", "s1", NULL, &r);
+        finish_release(&w, "alice", "s2", NULL, &r);
+        finish_release(&w, "alice", "s1", NULL, &r);
         assert_int_equal(world_checkins(&w), 1);
         assert_int_equal(fake_vault_live(&w.vault), 0);
         world_end(&w);
@@ -111,19 +111,19 @@ TEST(a_request_sent_twice_by_the_transport_is_ours)
     struct caller c;
 
     for (int leaves = 0; leaves < 3; leaves++) {
-        world_plain(&w);
-        world_break(&w, FAKE_REQUEST, FAKE_REPLAYED);
-        world_checkout(&w, "alice", "s1", &c);
-        world_until(&w, FAKE_REQUEST);
+        world_start_plain(&w);
+        world_set_fault(&w, FAKE_REQUEST, FAKE_REPLAYED);
+        start_checkout(&w, "alice", "s1", &c);
+        world_run_until(&w, FAKE_REQUEST);
         if (leaves == 1)
-            world_leave(&c);
+            cancel_checkout(&c);
         (void)fake_vault_step(&w.vault);
         if (leaves == 2)
-            world_leave(&c); /* in the middle of `lookup` */
+            cancel_checkout(&c); /* in the middle of `lookup` */
         world_settle(&w);
         assert_int_equal(world_checkins(&w), leaves ? 1 : 0);
         if (!leaves)
-            expect_given(&c);
+            assert_checkout_ok(&c);
         assert_false(c.adopted);
         world_end(&w);
     }
@@ -135,22 +135,22 @@ TEST(repeats_of_a_session_share_one_lease)
     struct caller a, b, c;
     struct released r;
 
-    world_plain(&w);
-    world_checkout(&w, "alice", "s1", &a);
-    world_checkout(&w, "alice", "s1", &b);
-    world_checkout(&w, "Alice", "s1", &c);
+    world_start_plain(&w);
+    start_checkout(&w, "alice", "s1", &a);
+    start_checkout(&w, "alice", "s1", &b);
+    start_checkout(&w, "Alice", "s1", &c);
     world_settle(&w);
-    expect_given(&a);
-    expect_given(&b);
-    expect_given(&c);
+    assert_checkout_ok(&a);
+    assert_checkout_ok(&b);
+    assert_checkout_ok(&c);
     assert_string_equal(a.lease_id, b.lease_id);
     assert_string_equal(a.lease_id, c.lease_id);
     assert_int_equal(w.vault.count[FAKE_REQUEST], 1);
-    world_released(&w, "alice", "s1", w.credential, &r);
+    finish_release(&w, "alice", "s1", w.credential, &r);
     assert_int_equal(r.released, 1);
     assert_int_equal(r.remaining, 0);
     assert_int_equal(world_checkins(&w), 1);
-    world_released(&w, "alice", "s1", w.credential, &r);
+    finish_release(&w, "alice", "s1", w.credential, &r);
     assert_int_equal(r.released, 0);
     world_end(&w);
 }
@@ -160,15 +160,15 @@ TEST(a_repeat_goes_on_when_the_first_is_cancelled)
     struct world w;
     struct caller a, b, c;
 
-    world_plain(&w);
-    world_checkout(&w, "alice", "s1", &a);
-    world_checkout(&w, "alice", "s1", &b);
-    world_checkout(&w, "alice", "s1", &c);
-    world_until(&w, FAKE_REQUEST);
-    world_leave(&a);
-    world_leave(&b);
+    world_start_plain(&w);
+    start_checkout(&w, "alice", "s1", &a);
+    start_checkout(&w, "alice", "s1", &b);
+    start_checkout(&w, "alice", "s1", &c);
+    world_run_until(&w, FAKE_REQUEST);
+    cancel_checkout(&a);
+    cancel_checkout(&b);
     world_settle(&w);
-    expect_given(&c);
+    assert_checkout_ok(&c);
     assert_int_equal(fake_vault_live(&w.vault), 1);
     assert_true(fake_vault_find(&w.vault, c.request_id)->live);
     world_end(&w);
@@ -181,19 +181,19 @@ TEST(a_repeat_cancelled_at_the_head_of_its_queue_lets_the_next_begin)
     struct caller a, b, c;
 
     for (int turns = 0; turns < 3; turns++) {
-        world_plain(&w);
-        world_checkout(&w, "alice", "s1", &a);
-        world_checkout(&w, "alice", "s1", &b);
-        world_checkout(&w, "alice", "s1", &c);
-        world_until(&w, FAKE_CREDENTIAL);
+        world_start_plain(&w);
+        start_checkout(&w, "alice", "s1", &a);
+        start_checkout(&w, "alice", "s1", &b);
+        start_checkout(&w, "alice", "s1", &c);
+        world_run_until(&w, FAKE_CREDENTIAL);
         fake_vault_deliver(&w.vault, 0);
         for (int i = 0; i < turns; i++)
             (void)timers_run(w.timers);
-        expect_given(&a);
+        assert_checkout_ok(&a);
         assert_int_equal(b.replies, 0);
-        world_leave(&b);
+        cancel_checkout(&b);
         world_settle(&w);
-        expect_given(&c);
+        assert_checkout_ok(&c);
         assert_string_equal(c.lease_id, a.lease_id);
         world_end(&w);
     }
@@ -207,20 +207,20 @@ TEST(a_request_that_is_being_checked_in_is_not_reused)
     struct released r;
 
     for (int checkin_answers_first = 0; checkin_answers_first < 2; checkin_answers_first++) {
-        world_plain(&w);
-        world_checked_out(&w, "alice", "s1", &a);
-        world_checkout(&w, "alice", "s2", &b);
-        world_turn(&w);
+        world_start_plain(&w);
+        checkout_ok(&w, "alice", "s1", &a);
+        start_checkout(&w, "alice", "s2", &b);
+        world_iterate(&w);
         while (fake_vault_pending_op(&w.vault, 0) != FAKE_REQUEST)
             world_deliver(&w, fake_vault_pending_op(&w.vault, 0), 0);
         fake_vault_commit(&w.vault, 0); /* the vault hands the old request over … */
-        world_release(&w, "alice", "s1", w.credential, &r);
-        fake_vault_commit(&w.vault, world_call(&w, FAKE_CHECKIN, 0)); /* … and ends it */
+        start_release(&w, "alice", "s1", w.credential, &r);
+        fake_vault_commit(&w.vault, world_find_call(&w, FAKE_CHECKIN, 0)); /* … and ends it */
         world_deliver(&w, checkin_answers_first ? FAKE_CHECKIN : FAKE_REQUEST, 0);
         assert_int_equal(b.replies, 0);
         world_settle(&w);
         assert_false(r.pending);
-        expect_given(&b);
+        assert_checkout_ok(&b);
         assert_int_not_equal(b.request_id, a.request_id);
         assert_true(fake_vault_find(&w.vault, b.request_id)->live);
         assert_int_equal(fake_vault_live(&w.vault), 1);
@@ -234,20 +234,20 @@ TEST(a_checkin_that_never_began_is_taken_back_by_a_new_lease)
     struct caller a, b;
     struct released r;
 
-    world_plain(&w);
-    world_checked_out(&w, "alice", "s1", &a);
-    world_break(&w, FAKE_CHECKIN, FAKE_CANNOT_START);
-    world_released(&w, "alice", "s1", w.credential, &r);
+    world_start_plain(&w);
+    checkout_ok(&w, "alice", "s1", &a);
+    world_set_fault(&w, FAKE_CHECKIN, FAKE_CANNOT_START);
+    finish_release(&w, "alice", "s1", w.credential, &r);
     assert_true(r.pending);
     assert_int_equal(world_state(&w).leases_retrying, 1);
-    world_checked_out(&w, "alice", "s2", &b);
+    checkout_ok(&w, "alice", "s2", &b);
     assert_int_equal(b.request_id, a.request_id);
     assert_int_equal(b.expires_wall_ms, a.expires_wall_ms);
     assert_int_equal(world_state(&w).leases_retrying, 0);
     w.vault.plan = NULL;
-    world_pass(&w, 30 * 60000); /* no retry of before may end it now */
+    world_advance(&w, 30 * 60000); /* no retry of before may end it now */
     assert_int_equal(world_checkins(&w), 0);
-    world_pass(&w, 31 * 60000);
+    world_advance(&w, 31 * 60000);
     assert_int_equal(world_state(&w).leases_active, 0);
     world_end(&w);
 }
@@ -266,15 +266,15 @@ TEST(a_checkin_of_unknown_outcome_is_not_taken_back)
     struct released r;
     int n = 0;
 
-    world_plain(&w);
-    world_checked_out(&w, "alice", "s1", &a);
+    world_start_plain(&w);
+    checkout_ok(&w, "alice", "s1", &a);
     w.vault.plan = first_checkin_late;
     w.vault.plan_arg = &n;
-    world_released(&w, "alice", "s1", w.credential, &r);
+    finish_release(&w, "alice", "s1", w.credential, &r);
     assert_true(r.pending);
-    world_checkout(&w, "alice", "s2", &b);
+    start_checkout(&w, "alice", "s2", &b);
     world_settle(&w); /* the person does not wait for the back-off: the next attempt is made at once */
-    expect_given(&b);
+    assert_checkout_ok(&b);
     fake_vault_land(&w.vault);
     assert_true(fake_vault_find(&w.vault, b.request_id)->live);
     assert_int_equal(fake_vault_live(&w.vault), 1);
@@ -287,20 +287,20 @@ TEST(the_persons_own_request_is_used_and_never_checked_in)
     struct caller c;
     struct released r;
 
-    world_plain(&w);
+    world_start_plain(&w);
     int64_t id =
         fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 20, "mine [jumpgate 0123456789ABCDEFGHJKMNPQRS]");
 
-    world_checked_out(&w, "alice", "s1", &c);
+    checkout_ok(&w, "alice", "s1", &c);
     assert_true(c.adopted); /* a mark alone proves nothing: that lease id is not one of ours */
     assert_int_equal(c.request_id, id);
     assert_int_equal(c.expires_wall_ms, w.clock.wall + 20 * 60000);
-    world_released(&w, "alice", "s1", w.credential, &r);
+    finish_release(&w, "alice", "s1", w.credential, &r);
     assert_int_equal(r.released, 1);
     assert_false(r.pending);
-    world_checked_out(&w, "alice", "s2", &c);
+    checkout_ok(&w, "alice", "s2", &c);
     assert_true(c.adopted);
-    world_pass(&w, 21 * 60000);
+    world_advance(&w, 21 * 60000);
     assert_int_equal(world_state(&w).leases_active, 0);
     assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
     world_end(&w);
@@ -312,16 +312,16 @@ TEST(users_do_not_share_requests)
     struct caller a, b;
     struct released r;
 
-    world_plain(&w);
-    world_checkout(&w, "alice", "s1", &a);
-    world_checkout(&w, "bob", "s1", &b);
+    world_start_plain(&w);
+    start_checkout(&w, "alice", "s1", &a);
+    start_checkout(&w, "bob", "s1", &b);
     world_settle(&w);
-    expect_given(&a);
-    expect_given(&b);
+    assert_checkout_ok(&a);
+    assert_checkout_ok(&b);
     assert_int_not_equal(a.request_id, b.request_id);
-    world_released(&w, "carol", "s1", NULL, &r);
+    finish_release(&w, "carol", "s1", NULL, &r);
     assert_int_equal(r.released, 0);
-    world_released(&w, "bob", "s1", NULL, &r);
+    finish_release(&w, "bob", "s1", NULL, &r);
     assert_int_equal(r.released, 1);
     assert_true(fake_vault_find(&w.vault, a.request_id)->live);
     assert_false(fake_vault_find(&w.vault, b.request_id)->live);
@@ -333,17 +333,17 @@ TEST(a_lease_ends_before_the_request_does)
     struct world w;
     struct caller a, b;
 
-    world_plain(&w);
-    world_checkout(&w, "alice", "s1", &a);
-    world_until(&w, FAKE_REQUEST);
+    world_start_plain(&w);
+    start_checkout(&w, "alice", "s1", &a);
+    world_run_until(&w, FAKE_REQUEST);
     fake_clock_advance(&w.clock, 100); /* the vault begins to count later than we do */
     world_settle(&w);
     fake_clock_advance(&w.clock, 30 * 60000);
-    world_checked_out(&w, "alice", "s2", &b);
+    checkout_ok(&w, "alice", "s2", &b);
     assert_int_equal(b.expires_wall_ms, a.expires_wall_ms);
-    world_pass(&w, 30 * 60000 - 200);
+    world_advance(&w, 30 * 60000 - 200);
     assert_int_equal(world_state(&w).leases_active, 2);
-    world_pass(&w, 150);
+    world_advance(&w, 150);
     assert_int_equal(world_state(&w).leases_active, 0);
     assert_int_equal(world_checkins(&w), 1); /* by us, before its own end */
     world_end(&w);
@@ -355,14 +355,14 @@ TEST(a_lease_that_ends_during_a_repeat_is_replaced)
     struct world w;
     struct caller a, b;
 
-    world_plain(&w);
-    world_checked_out(&w, "alice", "s1", &a);
+    world_start_plain(&w);
+    checkout_ok(&w, "alice", "s1", &a);
     fake_clock_run(&w.clock, w.timers, 60 * 60000 - 1000);
-    world_checkout(&w, "alice", "s1", &b);
-    world_until(&w, FAKE_CREDENTIAL);
+    start_checkout(&w, "alice", "s1", &b);
+    world_run_until(&w, FAKE_CREDENTIAL);
     fake_clock_run(&w.clock, w.timers, 2000);
     world_settle(&w); /* gone by then: asked for anew */
-    expect_given(&b);
+    assert_checkout_ok(&b);
     assert_int_not_equal(a.request_id, b.request_id);
     assert_int_equal(world_state(&w).leases_active, 1);
     world_end(&w);
@@ -373,19 +373,19 @@ TEST(a_request_that_is_gone_is_replaced_once)
     struct world w;
     struct caller a, b, c;
 
-    world_plain(&w);
-    world_checkout(&w, "alice", "s1", &a);
-    world_checked_out(&w, "alice", "s2", &b);
+    world_start_plain(&w);
+    start_checkout(&w, "alice", "s1", &a);
+    checkout_ok(&w, "alice", "s2", &b);
     w.vault.requests[0].live = false;
-    world_checked_out(&w, "alice", "s1", &c);
+    checkout_ok(&w, "alice", "s1", &c);
     assert_string_not_equal(c.lease_id, a.lease_id);
     assert_int_not_equal(c.request_id, a.request_id);
     assert_int_equal(world_state(&w).leases_active, 2); /* the other session's stands on the dead one */
-    world_checkout(&w, "alice", "s1", &c);
-    world_until(&w, FAKE_CREDENTIAL);
+    start_checkout(&w, "alice", "s1", &c);
+    world_run_until(&w, FAKE_CREDENTIAL);
     w.vault.requests[1].live = false;
     (void)fake_vault_step(&w.vault);
-    world_until(&w, FAKE_CREDENTIAL);
+    world_run_until(&w, FAKE_CREDENTIAL);
     w.vault.requests[2].live = false;
     world_settle(&w);
     assert_int_equal(c.code, FAULT_VAULT_ERROR);
@@ -402,20 +402,20 @@ TEST(a_request_called_gone_and_handed_out_again_is_checked_in)
     struct caller a, b, c;
     struct released r;
 
-    world_plain(&w);
-    world_checked_out(&w, "alice", "s1", &a);
-    world_checked_out(&w, "alice", "s2", &b);
+    world_start_plain(&w);
+    checkout_ok(&w, "alice", "s1", &a);
+    checkout_ok(&w, "alice", "s2", &b);
     w.vault.requests[0].live = false;
-    world_checkout(&w, "alice", "s1", &c);
-    world_until(&w, FAKE_CREDENTIAL);
+    start_checkout(&w, "alice", "s1", &c);
+    world_run_until(&w, FAKE_CREDENTIAL);
     (void)fake_vault_step(&w.vault);
-    world_until(&w, FAKE_REQUEST);
+    world_run_until(&w, FAKE_REQUEST);
     w.vault.requests[0].live = true;
     world_settle(&w);
-    expect_given(&c);
+    assert_checkout_ok(&c);
     assert_int_equal(c.request_id, b.request_id);
-    world_released(&w, "alice", "s1", NULL, &r);
-    world_released(&w, "alice", "s2", NULL, &r);
+    finish_release(&w, "alice", "s1", NULL, &r);
+    finish_release(&w, "alice", "s2", NULL, &r);
     assert_int_equal(world_checkins(&w), 1);
     assert_int_equal(fake_vault_live(&w.vault), 0);
     world_end(&w);
@@ -426,11 +426,11 @@ TEST(a_lease_whose_request_is_gone_ends_also_when_no_new_one_comes)
     struct world w;
     struct caller c;
 
-    world_plain(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    world_start_plain(&w);
+    checkout_ok(&w, "alice", "s1", &c);
     w.vault.requests[0].live = false;
-    world_break(&w, FAKE_REQUEST, FAKE_UNREACHABLE);
-    world_checkout(&w, "alice", "s1", &c);
+    world_set_fault(&w, FAKE_REQUEST, FAKE_UNREACHABLE);
+    start_checkout(&w, "alice", "s1", &c);
     world_settle(&w);
     assert_int_equal(c.code, FAULT_VAULT_UNAVAILABLE);
     assert_int_equal(world_state(&w).leases_active, 0);
@@ -444,16 +444,16 @@ TEST(a_request_wrongly_called_gone_is_checked_in)
     struct world w;
     struct caller a, c;
 
-    world_plain(&w);
-    world_checked_out(&w, "alice", "s1", &a);
+    world_start_plain(&w);
+    checkout_ok(&w, "alice", "s1", &a);
     w.vault.requests[0].live = false;
-    world_checkout(&w, "alice", "s1", &c);
-    world_until(&w, FAKE_CREDENTIAL);
+    start_checkout(&w, "alice", "s1", &c);
+    world_run_until(&w, FAKE_CREDENTIAL);
     (void)fake_vault_step(&w.vault);
     w.vault.requests[0].live = true;
     w.vault.accounts[0].no_reuse = true;
     world_settle(&w);
-    expect_given(&c);
+    assert_checkout_ok(&c);
     assert_int_not_equal(c.request_id, a.request_id);
     assert_int_equal(w.vault.requests[0].checkins, 1);
     assert_int_equal(fake_vault_live(&w.vault), 1);
@@ -466,12 +466,12 @@ TEST(a_dead_request_is_asked_for_once_more_only)
     struct world w;
     struct caller c;
 
-    world_begin(&w);
+    world_init(&w);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 20, "mine");
     w.vault.requests[0].live = false;
     w.vault.accounts[0].reuse_dead = true;
     world_start(&w);
-    world_checkout(&w, "alice", "s1", &c);
+    start_checkout(&w, "alice", "s1", &c);
     world_settle(&w);
     assert_int_equal(c.code, FAULT_VAULT_ERROR);
     assert_int_equal(w.vault.count[FAKE_REQUEST], 2);
@@ -486,9 +486,9 @@ static void burst(struct world *w, struct caller *callers, size_t n, size_t firs
 
     for (size_t i = 0; i < n; i++) {
         (void)snprintf(session, sizeof session, "0123456789abcdef0123456789abc%03zu", first + i);
-        world_checkout(w, "alice", session, &callers[i]);
+        start_checkout(w, "alice", session, &callers[i]);
     }
-    world_turn(w);
+    world_iterate(w);
     while (fake_vault_pending_op(&w->vault, 0) != FAKE_REQUEST)
         (void)fake_vault_step(&w->vault);
 }
@@ -502,16 +502,16 @@ TEST(a_lease_is_over_at_the_answered_end)
     struct released r;
 
     for (int when = -1; when <= 1; when++) {
-        world_plain(&w);
+        world_start_plain(&w);
         fake_clock_run(&w.clock, w.timers, 700);
-        world_checked_out(&w, "alice", "s1", &c);
+        checkout_ok(&w, "alice", "s1", &c);
         assert_int_equal(c.expires_wall_ms % 1000, 0);
         assert_in_range(c.expires_wall_ms - w.clock.wall, 3599000, 3600000);
         fake_clock_advance(&w.clock, (uint64_t)(c.expires_wall_ms - w.clock.wall + when));
         if (when <= 0)
-            world_released(&w, "alice", "s1", NULL, &r);
+            finish_release(&w, "alice", "s1", NULL, &r);
         else
-            world_checked_out(&w, "alice", "s1", &again);
+            checkout_ok(&w, "alice", "s1", &again);
         if (when <= 0)
             assert_int_equal(r.released, when < 0);
         else
@@ -535,8 +535,8 @@ TEST(a_lease_past_its_end_is_not_listed_as_open)
     struct caller c;
     int rows = 0;
 
-    world_plain(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    world_start_plain(&w);
+    checkout_ok(&w, "alice", "s1", &c);
     fake_clock_advance(&w.clock, (uint64_t)(c.expires_wall_ms - w.clock.wall));
     assert_int_equal(broker_leases(w.broker, &(struct lease_filter){.limit = 10}, note_row, &rows), 0);
     assert_int_equal(rows, 1);
@@ -552,17 +552,17 @@ TEST(a_short_end_is_rounded_up)
     struct caller c;
     struct released r;
 
-    world_begin(&w);
+    world_init(&w);
     w.vault.conf.minute_ms = 20;
     world_start(&w);
     fake_clock_run(&w.clock, w.timers, 700);
-    world_checked_out(&w, "alice", "s1", &c);
+    checkout_ok(&w, "alice", "s1", &c);
     assert_int_equal(c.expires_wall_ms % 1000, 0);
     assert_in_range(c.expires_wall_ms - w.clock.wall, 1200, 2200);
-    world_pass(&w, 1100);
+    world_advance(&w, 1100);
     assert_int_equal(world_state(&w).leases_active, 1);
-    world_pass(&w, (uint64_t)(c.expires_wall_ms - w.clock.wall));
-    world_released(&w, "alice", "s1", NULL, &r);
+    world_advance(&w, (uint64_t)(c.expires_wall_ms - w.clock.wall));
+    finish_release(&w, "alice", "s1", NULL, &r);
     assert_int_equal(r.released, 0);
     world_end(&w);
 }
@@ -574,20 +574,20 @@ TEST(spellings_of_a_user_share_a_request)
     struct caller a, b;
     struct released r;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &a);
-    world_checked_out(&w, "aLICE", "s2", &b);
+    world_start_stored(&w);
+    checkout_ok(&w, "alice", "s1", &a);
+    checkout_ok(&w, "aLICE", "s2", &b);
     assert_int_equal(a.request_id, b.request_id);
     assert_false(b.adopted);
-    world_pass(&w, 25 * 60000); /* two rounds of reconciliation */
+    world_advance(&w, 25 * 60000); /* two rounds of reconciliation */
     assert_int_equal(world_checkins(&w), 0);
-    world_release(&w, "alice", "s1", NULL, &r);
-    world_pass(&w, 12 * 60000);
+    start_release(&w, "alice", "s1", NULL, &r);
+    world_advance(&w, 12 * 60000);
     assert_int_equal(r.remaining, 1);
     assert_int_equal(world_checkins(&w), 0);
     assert_int_equal(world_state(&w).leases_active, 1);
-    world_release(&w, "alice", "s2", NULL, &r);
-    world_pass(&w, 1000);
+    start_release(&w, "alice", "s2", NULL, &r);
+    world_advance(&w, 1000);
     assert_int_equal(r.released, 1);
     assert_int_equal(world_checkins(&w), 1);
     assert_int_equal(fake_store_count(w.store), 0);
@@ -605,7 +605,7 @@ TEST(checkouts_and_leases_keep_to_their_memory)
     static struct caller callers[N];
     struct world w;
 
-    world_begin(&w);
+    world_init(&w);
     w.vault.accounts[0].no_reuse = true;
     world_start(&w);
     burst(&w, callers, N, 0);

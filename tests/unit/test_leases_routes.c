@@ -30,7 +30,7 @@ static void send_as(struct fake_req *f, enum http_method method, const char *tok
     fake_req_header(f, "Authorization", bearer);
     if (method == HTTP_POST_)
         f->req.content_length = 0;
-    fake_send(f);
+    send_request(f);
 }
 
 static void list(const char *query)
@@ -283,7 +283,7 @@ TEST(the_id_is_decoded)
     struct fake_req f;
     end(&f, "/v1/leases/%30%2f+%C3%BC/release");
     assert_string_equal(fake_broker.asked, "-|0/+\xc3\xbc|-|0|-|");
-    fake_leave(&f);
+    cancel_request(&f);
     assert_int_equal(fake_broker.left, 1);
 }
 
@@ -337,12 +337,12 @@ TEST(a_release_needs_no_body)
         f.req.body = rows[i].body;
         f.req.body_len = strlen(rows[i].body);
         f.req.content_length = rows[i].length;
-        fake_send(&f);
+        send_request(&f);
         assert_int_equal(fake_broker.calls, calls + !rows[i].status);
         if (rows[i].status)
             assert_int_equal(fake_answer.status, rows[i].status);
         else
-            fake_leave(&f);
+            cancel_request(&f);
     }
 }
 
@@ -353,9 +353,9 @@ TEST(a_release_keeps_its_timeout)
     fake_req_header(&f, "Authorization", "Bearer ops");
     fake_req_header(&f, "X-Request-Timeout-Ms", "250");
     f.req.content_length = 0;
-    fake_send(&f);
+    send_request(&f);
     assert_int_equal(fake_broker.timeout_ms, 250);
-    fake_leave(&f);
+    cancel_request(&f);
 }
 
 TEST(a_release_is_refused_without_memory_and_while_draining)
@@ -382,10 +382,10 @@ static void fail_store(void)
 TEST(a_failing_store_is_not_ready)
 {
     struct fake_req f;
-    fake_ask(&f, "/readyz", NULL);
+    start_request(&f, "/readyz", NULL);
     assert_string_equal(fake_answer.body, "{\"ready\":true,\"reasons\":[]}");
     fail_store();
-    fake_ask(&f, "/readyz", NULL);
+    start_request(&f, "/readyz", NULL);
     assert_int_equal(fake_answer.status, 503);
     assert_string_equal(fake_answer.body,
                         "{\"ready\":false,\"reasons\":[\"the lease store cannot be written: No space left on "
@@ -395,13 +395,13 @@ TEST(a_failing_store_is_not_ready)
 TEST(health_shows_the_store)
 {
     struct fake_req f;
-    fake_ask(&f, "/v1/health", NULL);
+    start_request(&f, "/v1/health", NULL);
     assert_int_equal(fake_answer.status, 200);
     assert_non_null(
         strstr(fake_answer.body,
                "{\"name\":\"store\",\"ok\":true,\"detail\":\"writable\",\"last_success_age_ms\":0}"));
     fail_store();
-    fake_ask(&f, "/v1/health", NULL);
+    start_request(&f, "/v1/health", NULL);
     assert_int_equal(fake_answer.status, 503);
     assert_non_null(
         strstr(fake_answer.body, "{\"name\":\"store\",\"ok\":false,\"detail\":\"No space left on device\","));
@@ -411,7 +411,7 @@ TEST(status_shows_the_store)
 {
     struct fake_req f;
     fail_store();
-    fake_ask(&f, "/status", NULL);
+    start_request(&f, "/status", NULL);
     assert_non_null(
         strstr(fake_answer.body,
                "{\"name\":\"store\",\"type\":\"fake\",\"state\":\"not_writable\",\"writable\":false,"

@@ -15,7 +15,7 @@ static void refused(const char *path, const char *body, const char *detail)
     struct fake_req f;
     char wanted[256] = "\"detail\":\"";
 
-    fake_ask(&f, path, body);
+    start_request(&f, path, body);
     strcat(wanted, detail);
     if (fake_answer.status != 400 || !strstr(fake_answer.body, wanted))
         fail_msg("%s: %d %s", body, fake_answer.status, fake_answer.body);
@@ -24,7 +24,7 @@ static void refused(const char *path, const char *body, const char *detail)
 TEST(capabilities_are_listed)
 {
     struct fake_req f;
-    fake_ask(&f, "/v1/capabilities", NULL);
+    start_request(&f, "/v1/capabilities", NULL);
     assert_string_equal(fake_answer.type, "application/json");
     assert_string_equal(
         fake_answer.body,
@@ -53,7 +53,7 @@ TEST(find_returns_rows)
          .policy = {.reason = true, .ticket = true, .approval = true}},
     };
     struct fake_req f;
-    fake_ask(&f, "/v1/credentials/find", "{" GOOD_SESSION "}");
+    start_request(&f, "/v1/credentials/find", "{" GOOD_SESSION "}");
     assert_string_equal(fake_broker.asked, "L-1|ann|CORP|1|web01|");
     assert_string_equal(fake_broker.origin, "pra|r-1");
     assert_int_equal(fake_broker.timeout_ms, 15000);
@@ -73,7 +73,7 @@ TEST(find_returns_rows)
 TEST(find_may_return_no_row)
 {
     struct fake_req f;
-    fake_ask(&f, "/v1/credentials/find", "{" GOOD_SESSION "}");
+    start_request(&f, "/v1/credentials/find", "{" GOOD_SESSION "}");
     fake_broker.found(fake_broker.arg, &(struct find_answer){.n = 0});
     assert_string_equal(fake_answer.body, "{\"credentials\":[],\"request_id\":\"r-1\",\"age_ms\":0}");
     refused("/v1/credentials/find", "{\"session\":{\"user\":{\"username\":\"a\"}}}",
@@ -87,7 +87,7 @@ TEST(a_fault_of_the_vault_is_answered_as_problem)
     fault_set(&fault, FAULT_NOT_ENTITLED, "no role");
     fault.vault_status = 403;
     fault.vault_code = 4031;
-    fake_ask(&f, "/v1/credentials/find", "{" GOOD_SESSION "}");
+    start_request(&f, "/v1/credentials/find", "{" GOOD_SESSION "}");
     fake_broker.found(fake_broker.arg, &(struct find_answer){.fault = &fault});
     assert_int_equal(fake_answer.status, 403);
     assert_string_equal(
@@ -99,7 +99,7 @@ TEST(a_fault_of_the_vault_is_answered_as_problem)
     fault_set(&fault, FAULT_VAULT_UNAVAILABLE, "down");
     fault.vault_status = 503;
     fault.retry_after_s = 9;
-    fake_ask(&f, "/v1/credentials/find", "{" GOOD_SESSION "}");
+    start_request(&f, "/v1/credentials/find", "{" GOOD_SESSION "}");
     fake_broker.found(fake_broker.arg, &(struct find_answer){.fault = &fault});
     assert_non_null(strstr(fake_answer.body, "\"vault\":{\"status\":503,\"code\":null}}"));
     assert_string_equal(fake_answer_header("Retry-After"), "9");
@@ -114,17 +114,17 @@ static const struct secret *secret_of(struct secret *s, char *text)
 TEST(checkout_passes_its_arguments)
 {
     struct fake_req f;
-    fake_ask(&f, "/v1/credentials/checkout",
-             "{" GOOD_SESSION
-             ",\"credential_id\":\"c1\",\"duration_minutes\":30.0,\"reason\":\"two\\nlines\","
-             "\"ticket_system_id\":4,\"ticket_number\":\"T-9\",\"prefer\":\"ssh_key\"}");
+    start_request(&f, "/v1/credentials/checkout",
+                  "{" GOOD_SESSION
+                  ",\"credential_id\":\"c1\",\"duration_minutes\":30.0,\"reason\":\"two\\nlines\","
+                  "\"ticket_system_id\":4,\"ticket_number\":\"T-9\",\"prefer\":\"ssh_key\"}");
     assert_string_equal(fake_broker.asked, "L-1|ann|CORP|1|web01|c1|30|two\nlines|4|T-9|1");
-    fake_leave(&f);
-    fake_ask(&f, "/v1/credentials/checkout",
-             "{" GOOD_SESSION ",\"credential_id\":\"c1\",\"duration_minutes\":null,\"reason\":null,"
-             "\"ticket_system_id\":null,\"ticket_number\":null,\"prefer\":null}");
+    cancel_request(&f);
+    start_request(&f, "/v1/credentials/checkout",
+                  "{" GOOD_SESSION ",\"credential_id\":\"c1\",\"duration_minutes\":null,\"reason\":null,"
+                  "\"ticket_system_id\":null,\"ticket_number\":null,\"prefer\":null}");
     assert_string_equal(fake_broker.asked, "L-1|ann|CORP|1|web01|c1|0|-|0|-|0");
-    fake_leave(&f);
+    cancel_request(&f);
 }
 
 TEST(checkout_refuses_bad_members)
@@ -161,7 +161,7 @@ TEST(checkout_returns_a_password)
                                            .request_id = 42,
                                            .expires_wall_ms = 1773138612345};
     struct fake_req f;
-    fake_ask(&f, "/v1/credentials/checkout", "{" GOOD_SESSION ",\"credential_id\":\"c1\"}");
+    start_request(&f, "/v1/credentials/checkout", "{" GOOD_SESSION ",\"credential_id\":\"c1\"}");
     fake_broker.checked_out(fake_broker.arg, &answer);
     assert_string_equal(
         fake_answer.body,
@@ -186,7 +186,7 @@ TEST(checkout_returns_a_key)
                                      .adopted = true,
                                      .expires_wall_ms = 1773138612345};
     struct fake_req f;
-    fake_ask(&f, "/v1/credentials/checkout", "{" GOOD_SESSION ",\"credential_id\":\"c1\"}");
+    start_request(&f, "/v1/credentials/checkout", "{" GOOD_SESSION ",\"credential_id\":\"c1\"}");
     fake_broker.checked_out(fake_broker.arg, &answer);
     assert_string_equal(
         fake_answer.body,
@@ -195,7 +195,7 @@ TEST(checkout_returns_a_key)
         "\"id\":\"L1\",\"request_id\":7,\"expires_at\":\"2026-03-10T10:30:12Z\","
         "\"adopted\":true}}");
     answer.passphrase = NULL;
-    fake_ask(&f, "/v1/credentials/checkout", "{" GOOD_SESSION ",\"credential_id\":\"c1\"}");
+    start_request(&f, "/v1/credentials/checkout", "{" GOOD_SESSION ",\"credential_id\":\"c1\"}");
     fake_broker.checked_out(fake_broker.arg, &answer);
     assert_null(strstr(fake_answer.body, "passphrase"));
 }
@@ -203,13 +203,13 @@ TEST(checkout_returns_a_key)
 TEST(release_returns_its_counts)
 {
     struct fake_req f;
-    fake_ask(&f, "/v1/credentials/release",
-             "{" GOOD_SESSION ",\"credential_id\":\"c1\",\"session_ended_at\":1773138612}");
+    start_request(&f, "/v1/credentials/release",
+                  "{" GOOD_SESSION ",\"credential_id\":\"c1\",\"session_ended_at\":1773138612}");
     assert_string_equal(fake_broker.asked, "L-1|ann|CORP|1|web01|c1");
     fake_broker.released(fake_broker.arg, &(struct release_answer){.released = 1, .remaining_holders = 2});
     assert_string_equal(fake_answer.body, "{\"released\":1,\"remaining_holders\":2}");
-    fake_ask(&f, "/v1/credentials/release",
-             "{" GOOD_SESSION ",\"credential_id\":\"c1\",\"session_ended_at\":null}");
+    start_request(&f, "/v1/credentials/release",
+                  "{" GOOD_SESSION ",\"credential_id\":\"c1\",\"session_ended_at\":null}");
     fake_broker.released(fake_broker.arg, &(struct release_answer){.released = 1, .pending = true});
     assert_string_equal(fake_answer.body, "{\"released\":1,\"remaining_holders\":0,\"pending\":true}");
     refused("/v1/credentials/release", "{" GOOD_SESSION "}", "credential_id: is required");
@@ -232,8 +232,8 @@ TEST(endpoints_are_returned)
         {.endpoint_id = "e2", .name = "db", .hostname = "db", .port = 22, .method = METHOD_SHELL},
     };
     struct fake_req f;
-    fake_ask(&f, "/v1/endpoints/find",
-             "{" GOOD_SESSION ",\"types\":[\"rdp\",\"web\"],\"query\":\"web\",\"recent\":5}");
+    start_request(&f, "/v1/endpoints/find",
+                  "{" GOOD_SESSION ",\"types\":[\"rdp\",\"web\"],\"query\":\"web\",\"recent\":5}");
     assert_string_equal(fake_broker.asked, "L-1|ann|CORP|1|web01|10|web|5");
     fake_broker.endpoints(fake_broker.arg, &(struct endpoints_answer){
                                                .endpoints = rows, .n = 2, .truncated = true, .age_ms = 3});
@@ -249,8 +249,8 @@ TEST(endpoints_are_returned)
 static const char *asked_endpoints(const char *body)
 {
     struct fake_req f;
-    fake_ask(&f, "/v1/endpoints/find", body);
-    fake_leave(&f);
+    start_request(&f, "/v1/endpoints/find", body);
+    cancel_request(&f);
     return strchr(strstr(fake_broker.asked, "web01"), '|') + 1;
 }
 
@@ -267,7 +267,7 @@ TEST(endpoints_pass_their_arguments)
     refused(path, "{" GOOD_SESSION ",\"recent\":0}", "recent: must be an integer from 1");
     refused(path, "{" GOOD_SESSION ",\"query\":5}", "query: must be a string");
     unsigned calls = fake_broker.calls;
-    fake_ask(&f, path, "{" GOOD_SESSION ",\"types\":[\"web\"]}"); /* nobody need be asked */
+    start_request(&f, path, "{" GOOD_SESSION ",\"types\":[\"web\"]}"); /* nobody need be asked */
     assert_string_equal(fake_answer.body, "{\"endpoints\":[],\"truncated\":false,\"age_ms\":0}");
     assert_int_equal(fake_broker.calls, calls);
 }
@@ -275,11 +275,11 @@ TEST(endpoints_pass_their_arguments)
 TEST(sessions_start_started_and_complete)
 {
     struct fake_req f;
-    fake_ask(&f, "/v1/sessions/start", "{" GOOD_SESSION "}");
+    start_request(&f, "/v1/sessions/start", "{" GOOD_SESSION "}");
     assert_int_equal(fake_answer.status, 501);
     assert_non_null(strstr(fake_answer.body, "\"code\":\"unsupported\""));
-    fake_ask(&f, "/v1/sessions/started",
-             "{" GOOD_SESSION ",\"history_url\":\"https://pra/x\",\"history_url_expiry_seconds\":60}");
+    start_request(&f, "/v1/sessions/started",
+                  "{" GOOD_SESSION ",\"history_url\":\"https://pra/x\",\"history_url_expiry_seconds\":60}");
     assert_string_equal(fake_broker.asked, "L-1|ann|CORP|1|web01|https://pra/x");
     fake_broker.told(fake_broker.arg); /* written: now it is answered */
     assert_int_equal(fake_answer.status, 204);
@@ -289,7 +289,7 @@ TEST(sessions_start_started_and_complete)
     refused("/v1/sessions/started", "{" GOOD_SESSION ",\"history_url\":1}", "history_url: must be a string");
     refused("/v1/sessions/started", "{\"session\":{\"user\":{\"username\":\"a\"}}}",
             "session.id: is required");
-    fake_ask(&f, "/v1/sessions/complete", "{" GOOD_SESSION ",\"credential_id\":\"ignored\"}");
+    start_request(&f, "/v1/sessions/complete", "{" GOOD_SESSION ",\"credential_id\":\"ignored\"}");
     assert_string_equal(fake_broker.asked, "L-1|ann|CORP|1|web01|-");
     fake_broker.released(fake_broker.arg, &(struct release_answer){.released = 3});
     assert_string_equal(fake_answer.body, "{\"released\":3}");

@@ -17,25 +17,25 @@ static struct rig_ask ask;
 static int setup(void **state)
 {
     (void)state;
-    rig_start();
+    rig_init();
     rig.conf.retries = 0;
-    rig_open_signed_in(&ask, USER);
+    rig_start_signed_in(&ask, USER);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    ctx_free(&ask);
-    return rig_stop(state);
+    ask_free(&ask);
+    return rig_teardown(state);
 }
 
 static void start(enum op op)
 {
     int err = -EINVAL;
 
-    ask_anew(&ask, USER);
+    ask_again(&ask, USER);
     switch (op) {
-    case LIST: err = context_list(&ask, KIND_LOCAL, "x"); break;
+    case LIST: err = ask_list(&ask, KIND_LOCAL, "x"); break;
     case POLICY: err = rig.vault->ops->policy(rig.vault, 17, 203, 60, &ask.call); break;
     case REQUEST: err = ask_request(&ask, NULL); break;
     case CREDENTIAL: err = ask_credential(&ask); break;

@@ -9,7 +9,7 @@
  *   - no call ran over the session of another user;
  *   - where the vault made a request, its operation said OK, or unknown, or was cancelled (nobody loses a
  * request believing it was not made), and an operation that could be withdrawn made none;
- *   - closing leaves no call, deadline or byte behind (rig_stop, and the sanitizer).
+ *   - closing leaves no call, deadline or byte behind (rig_teardown, and the sanitizer).
  */
 #include "check.h"
 #include "ps_rig.h"
@@ -81,7 +81,7 @@ static void walk(struct walker *w)
     ask_init(&w->ask, w->user);
     w->ask.then = on_step;
     switch (w->step) {
-    case 0: err = context_list(&w->ask, KIND_LOCAL, w->user); break;
+    case 0: err = ask_list(&w->ask, KIND_LOCAL, w->user); break;
     case 1: err = ask_request(&w->ask, w->reason); break;
     case 2: err = ask_credential(&w->ask); break;
     default: err = ask_checkin(&w->ask); break;
@@ -236,7 +236,7 @@ static void finish_closed(void)
         assert_contains(rig.last_target, "/Auth/Signout");
         rig_answer(call, 200, "");
     }
-    rig_run(0);
+    rig_advance(0);
     assert_non_null(rig.closing);
     rig.closing(rig.closing_arg);
     assert_true(rig.closed);
@@ -245,9 +245,9 @@ static void finish_closed(void)
 
 static void run(unsigned k1, enum fault_kind f1, unsigned k2, enum fault_kind f2)
 {
-    rig_start();
+    rig_init();
     rig.conf.sessions_per_user = 2;
-    rig_open();
+    rig_start();
     memset(walkers, 0, sizeof(walkers));
     vault_closed = false;
     http_calls = sessions_made = 0;
@@ -260,19 +260,19 @@ static void run(unsigned k1, enum fault_kind f1, unsigned k2, enum fault_kind f2
         struct call *call = rig_call(turn % 3 ? 0 : rig_waiting() - (rig_waiting() ? 1 : 0));
 
         if (!call) {
-            rig_run(100);
+            rig_advance(100);
             continue;
         }
         http_calls++;
         meet(call, http_calls == k1 ? f1 : http_calls == k2 ? f2 : F_NONE);
-        rig_run(0);
+        rig_advance(0);
     }
     if (vault_closed)
         finish_closed();
     assert_true(all_over());
     for (size_t i = 0; i < WALKERS; i++)
         assert_false(walkers[i].running || (walkers[i].withdrawn && walkers[i].made));
-    rig_stop(NULL);
+    rig_teardown(NULL);
 }
 
 TEST(every_wait_in_every_way)

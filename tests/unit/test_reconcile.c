@@ -17,15 +17,15 @@ TEST(two_lists_without_a_request_end_its_lease)
     struct world w;
     struct caller c;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    world_start_stored(&w);
+    checkout_ok(&w, "alice", "s1", &c);
     w.vault.requests[0].live = false;
-    world_pass(&w, 600000 - 10);
+    world_advance(&w, 600000 - 10);
     assert_int_equal(w.vault.count[FAKE_REQUESTS], 0);
-    world_pass(&w, 1000);
+    world_advance(&w, 1000);
     assert_int_equal(w.vault.count[FAKE_REQUESTS], 1);
     assert_int_equal(world_state(&w).leases_active, 1);
-    world_pass(&w, 10000);
+    world_advance(&w, 10000);
     assert_int_equal(w.vault.count[FAKE_REQUESTS], 2);
     assert_int_equal(world_state(&w).leases_active, 0);
     assert_int_equal(fake_store_count(w.store), 0);
@@ -40,17 +40,17 @@ TEST(a_request_wrongly_missing_is_checked_in)
     struct world w;
     struct caller c[2];
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c[0]);
-    world_checked_out(&w, "alice", "s2", &c[1]);
+    world_start_stored(&w);
+    checkout_ok(&w, "alice", "s1", &c[0]);
+    checkout_ok(&w, "alice", "s2", &c[1]);
     w.vault.requests[0].unlisted = true;
-    world_break(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
-    world_pass(&w, 610000);
+    world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+    world_advance(&w, 610000);
     assert_int_equal(world_state(&w).leases_active, 0);
     assert_int_equal(fake_store_count(w.store), 1); /* the cover, until the vault has answered */
     assert_true(w.vault.requests[0].live);
     w.vault.plan = NULL;
-    world_pass(&w, 120000);
+    world_advance(&w, 120000);
     assert_int_equal(world_checkins(&w), 1);
     assert_int_equal(fake_vault_live(&w.vault), 0);
     assert_int_equal(fake_store_count(w.store), 0);
@@ -63,12 +63,12 @@ TEST(the_persons_own_request_is_never_checked_in)
     struct world w;
     struct caller c;
 
-    world_stored(&w);
+    world_start_stored(&w);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, "my own work");
-    world_checked_out(&w, "alice", "s1", &c);
+    checkout_ok(&w, "alice", "s1", &c);
     assert_true(c.adopted);
     w.vault.requests[0].unlisted = true;
-    world_pass(&w, 610000);
+    world_advance(&w, 610000);
     assert_int_equal(world_state(&w).leases_active, 0);
     assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
     assert_true(w.vault.requests[0].live);
@@ -82,16 +82,16 @@ TEST(short_rounds_do_not_delay_the_second_list)
     struct caller c;
 
     for (uint64_t per_s = 0; per_s < 2; per_s++) { /* the second look at once, or in line for long */
-        world_begin(&w);
+        world_init(&w);
         w.conf.gateway.reconcile_every_ms = 1000;
         w.conf.gateway.reconcile_per_s = per_s ? 0.2 : 0;
-        world_store(&w);
+        world_add_store(&w);
         world_start(&w);
-        world_checked_out(&w, "alice", "s1", &c);
-        world_pass(&w, 60000);
+        checkout_ok(&w, "alice", "s1", &c);
+        world_advance(&w, 60000);
         assert_int_equal(world_state(&w).leases_active, 1);
         w.vault.requests[0].live = false;
-        world_pass(&w, 30000);
+        world_advance(&w, 30000);
         assert_int_equal(world_state(&w).leases_active, 0);
         assert_int_equal(fake_store_count(w.store), 0);
         world_end(&w);
@@ -103,12 +103,12 @@ TEST(one_partial_list_ends_no_lease)
     struct world w;
     struct caller c;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    world_start_stored(&w);
+    checkout_ok(&w, "alice", "s1", &c);
     w.vault.requests[0].live = false;
-    world_pass(&w, 601000);
+    world_advance(&w, 601000);
     w.vault.requests[0].live = true;
-    world_pass(&w, 20 * 60000);
+    world_advance(&w, 20 * 60000);
     assert_int_equal(world_state(&w).leases_active, 1);
     world_end(&w);
 }
@@ -121,15 +121,15 @@ TEST(every_spelling_is_one_user)
     struct caller c[3];
     struct world w;
 
-    world_stored(&w);
-    world_second_account(&w, admin);
-    world_checked_out(&w, "alice", "s1", &c[0]);
-    world_checkout_of(&w, "ALICE", "s2", admin, &c[1]);
+    world_start_stored(&w);
+    world_add_account(&w, admin);
+    checkout_ok(&w, "alice", "s1", &c[0]);
+    start_checkout_of(&w, "ALICE", "s2", admin, &c[1]);
     world_settle(&w);
-    expect_given(&c[1]);
-    world_checked_out(&w, "Alice", "s3", &c[2]);
+    assert_checkout_ok(&c[1]);
+    checkout_ok(&w, "Alice", "s3", &c[2]);
     assert_int_equal(c[2].request_id, c[0].request_id);
-    world_pass(&w, 600000 + 1000);
+    world_advance(&w, 600000 + 1000);
     assert_int_equal(w.vault.count[FAKE_REQUESTS], 1);
     assert_int_equal(world_state(&w).leases_active, 3);
     assert_int_equal(world_checkins(&w), 0);
@@ -143,13 +143,13 @@ TEST(a_marked_request_without_lease_is_checked_in)
     struct caller c;
     char reason[128];
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    world_start_stored(&w);
+    checkout_ok(&w, "alice", "s1", &c);
     (void)snprintf(reason, sizeof reason, "twice [jumpgate %s]", c.lease_id);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, reason);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, "my own work");
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, "[jumpgate abcdefghjkmnpqrstvwxyz0123]");
-    world_pass(&w, 12 * 60000);
+    world_advance(&w, 12 * 60000);
     assert_true(w.vault.requests[0].live);
     assert_int_equal(w.vault.requests[1].checkins, 1);
     assert_true(w.vault.requests[2].live);
@@ -165,14 +165,14 @@ TEST(a_cut_mark_is_ours_on_its_account)
     struct caller c;
 
     for (int64_t account = 11; account < 13; account++) {
-        world_stored(&w);
-        world_break(&w, FAKE_REQUEST, FAKE_LOST_DID);
-        world_checkout(&w, "alice", "s1", &c);
-        world_until(&w, FAKE_REQUEST);
+        world_start_stored(&w);
+        world_set_fault(&w, FAKE_REQUEST, FAKE_LOST_DID);
+        start_checkout(&w, "alice", "s1", &c);
+        world_run_until(&w, FAKE_REQUEST);
         fake_vault_commit(&w.vault, 0);
         w.vault.requests[0].reason[strlen(w.vault.requests[0].reason) - 8] = '\0';
         w.vault.requests[0].account_id = account;
-        world_pass(&w, 120000);
+        world_advance(&w, 120000);
         assert_int_equal(w.vault.requests[0].checkins, account == 11);
         world_end(&w);
     }
@@ -184,21 +184,21 @@ TEST(a_list_older_than_a_checkout_says_nothing_of_it)
     struct world w;
     struct caller a, b;
 
-    world_stored(&w);
+    world_start_stored(&w);
     w.vault.accounts[0].no_reuse = true;
-    world_checked_out(&w, "alice", "s1", &a);
+    checkout_ok(&w, "alice", "s1", &a);
     fake_clock_run(&w.clock, w.timers, 600000);
     assert_int_equal(fake_vault_pending_op(&w.vault, 0), FAKE_REQUESTS);
-    world_checkout(&w, "alice", "s2", &b);
+    start_checkout(&w, "alice", "s2", &b);
     while (!b.replies) {
-        world_turn(&w);
+        world_iterate(&w);
         if (!fake_store_commit(w.store))
             fake_vault_deliver(&w.vault, fake_vault_pending(&w.vault) - 1);
     }
     w.vault.requests[1].live = false; /* as if the list were older */
     (void)fake_vault_step(&w.vault);
     w.vault.requests[1].live = true;
-    world_pass(&w, 60000);
+    world_advance(&w, 60000);
     assert_int_equal(world_state(&w).leases_active, 2);
     world_end(&w);
 }
@@ -210,11 +210,11 @@ TEST(lists_keep_to_the_configured_rate)
     struct caller c;
     char user[16], session[16];
 
-    world_stored(&w);
+    world_start_stored(&w);
     for (unsigned i = 0; i < 50; i++) {
         (void)snprintf(user, sizeof user, "u%u", i / 2);
         (void)snprintf(session, sizeof session, "s%u", i);
-        world_checked_out(&w, user, session, &c);
+        checkout_ok(&w, user, session, &c);
     }
     world_crash(&w, 0, 0);
     unsigned before = w.vault.count[FAKE_REQUESTS];
@@ -224,7 +224,7 @@ TEST(lists_keep_to_the_configured_rate)
     before = w.vault.count[FAKE_REQUESTS];
 
     for (int s = 0; s < 4; s++) {
-        world_pass(&w, 1000);
+        world_advance(&w, 1000);
         assert_true(w.vault.count[FAKE_REQUESTS] - before <= 11);
         before = w.vault.count[FAKE_REQUESTS];
     }

@@ -28,7 +28,7 @@ static void gather(struct rig *rig, const char *question)
     for (size_t i = 0; i < CROWD; i++)
         client_open(&crowd[i], rig);
     for (int i = 0; i < MAX_TURNS && http_connections(rig->server) < all; i++)
-        rig_turn(rig);
+        rig_iterate(rig);
     assert_int_equal(http_connections(rig->server), all);
     for (size_t i = 0; i < CROWD; i++)
         client_send(&crowd[i], question);
@@ -47,10 +47,10 @@ TEST(an_iteration_begins_a_bounded_number)
     struct rig rig;
     unsigned before = 0;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     gather(&rig, ASK("/echo"));
     for (int i = 0; i < MAX_TURNS && rig.messages < CROWD; i++) {
-        rig_turn(&rig);
+        rig_iterate(&rig);
         assert_true(rig.messages - before <= TURN);
         assert_int_equal(rig.heads, CROWD); /* all are read in the first turn */
         before = rig.messages;
@@ -68,14 +68,14 @@ TEST(later_requests_wait_behind_earlier_ones)
 {
     struct rig rig;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     gather(&rig, ASK("/echo"));
-    rig_turn(&rig);
+    rig_iterate(&rig);
     assert_int_equal(rig.messages, TURN);
     for (size_t i = 0; i < TURN; i++)
         client_send(&crowd[i], ASK("/other"));
     while (strcmp(rig.path_begun, "/other") != 0) /* of both, the message that came last */
-        rig_turn(&rig);
+        rig_iterate(&rig);
     for (size_t i = TURN; i < CROWD; i++)
         assert_true(recv(crowd[i].fd, crowd[i].in, 1, MSG_PEEK) == 1);
     for (size_t i = 0; i < TURN; i++)
@@ -92,17 +92,17 @@ TEST(urgent_requests_pass)
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
-    rig_turns(&rig, 3);
+    rig_iterate_n(&rig, 3);
     gather(&rig, ASK("/echo"));
-    rig_turn(&rig);
+    rig_iterate(&rig);
     assert_int_equal(rig.messages, TURN);
     client_send(&c, "GET /urgent HTTP/1.1\r\nHost: h\r\n\r\n");
-    rig_turn(&rig);
+    rig_iterate(&rig);
     assert_in_range(rig.urgent_at, 1, CROWD + 1);
     while (rig.messages < CROWD + 1)
-        rig_turn(&rig);
+        rig_iterate(&rig);
     client_expect(&c, "HTTP/1.1 404", 1);
     client_close(&c);
     disperse();
@@ -117,23 +117,23 @@ TEST(urgent_requests_leave_room)
     struct client c;
     unsigned before;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
-    rig_turns(&rig, 3);
+    rig_iterate_n(&rig, 3);
     gather(&rig, ASK("/urgent") ASK("/urgent") ASK("/urgent") ASK("/urgent"));
-    rig_turn(&rig);
+    rig_iterate(&rig);
     assert_int_equal(rig.messages, URGENT);
     for (int i = 0; i < 5; i++) {
         client_forget(&c);
         client_send(&c, ASK("/echo"));
         before = rig.messages;
-        rig_turn(&rig);
+        rig_iterate(&rig);
         assert_in_range(rig.messages - before, 1, 2 * URGENT + 1); /* deadlines fire before and in the turn */
         client_expect(&c, "HTTP/1.1 200", 1);
         assert_true(rig.messages < 4 * CROWD);
     }
     while (rig.messages < 4 * CROWD + 5)
-        rig_turn(&rig);
+        rig_iterate(&rig);
     client_close(&c);
     disperse();
     rig_end(&rig);
@@ -146,15 +146,15 @@ TEST(a_connections_next_urgent_request_waits_behind_the_others)
     size_t served = 0;
     char byte;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     gather(&rig, ASK("/urgent") ASK("/urgent"));
     while (rig.messages < CROWD)
-        rig_turn(&rig);
+        rig_iterate(&rig);
     for (size_t i = 0; i < CROWD; i++)
         served += recv(crowd[i].fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
     assert_true(served >= CROWD - URGENT); /* the first few were begun while there was no line */
     while (rig.messages < 2 * CROWD)
-        rig_turn(&rig);
+        rig_iterate(&rig);
     disperse();
     rig_end(&rig);
 }
@@ -165,11 +165,11 @@ TEST(peers_take_turns)
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open_from(&c, &rig, "127.0.0.2");
-    rig_turns(&rig, 3);
+    rig_iterate_n(&rig, 3);
     gather(&rig, ASK("/urgent"));
-    rig_turn(&rig);
+    rig_iterate(&rig);
     assert_int_equal(rig.messages, URGENT);
     client_send(&c, ASK("/urgent") ASK("/echo"));
     while (client_count(&c, "HTTP/1.1 200") < 1)
@@ -187,10 +187,10 @@ TEST(a_request_sent_before_accept_is_served_in_that_iteration)
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, "GET /urgent HTTP/1.1\r\nHost: h\r\n\r\n");
-    rig_turn(&rig);
+    rig_iterate(&rig);
     assert_int_equal(rig.messages, 1);
     client_expect(&c, "HTTP/1.1 404", 1);
     client_close(&c);
@@ -201,14 +201,14 @@ TEST(clients_that_leave_empty_the_backlog)
 {
     struct rig rig;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     gather(&rig, ASK("/echo"));
-    rig_turn(&rig);
+    rig_iterate(&rig);
     for (size_t i = 0; i < CROWD; i++)
         client_close(&crowd[i]);
     while (http_connections(rig.server))
-        rig_turn(&rig);
-    rig_turns(&rig, 3);
+        rig_iterate(&rig);
+    rig_iterate_n(&rig, 3);
     assert_int_equal(http_busy(rig.server), 0);
     assert_int_equal(rig.messages + rig.gones, CROWD);
     disperse();
@@ -221,9 +221,9 @@ TEST(a_request_may_be_answered_before_it_begins)
     struct rig rig;
     unsigned last = CROWD;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     gather(&rig, ASK("/echo"));
-    rig_turn(&rig);
+    rig_iterate(&rig);
     assert_int_equal(rig.messages, TURN);
     http_respond(rig.last, &(struct http_response){.status = 503});
     assert_int_equal(http_busy(rig.server), CROWD - TURN - 1);
@@ -234,7 +234,7 @@ TEST(a_request_may_be_answered_before_it_begins)
     }
     assert_true(last < CROWD);
     for (int i = 0; i < 10; i++)
-        rig_turn(&rig);
+        rig_iterate(&rig);
     assert_int_equal(rig.messages, CROWD - 1);
     client_send(&crowd[last], ASK("/echo")); /* its connection goes on */
     client_expect(&crowd[last], "HTTP/1.1 200", 1);
@@ -246,9 +246,9 @@ TEST(the_server_closes_over_its_backlog)
 {
     struct rig rig;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     gather(&rig, ASK("/echo"));
-    rig_turn(&rig);
+    rig_iterate(&rig);
     assert_int_equal(rig.messages, TURN);
     rig_end(&rig);
     assert_int_equal(rig.gones, CROWD - TURN);

@@ -27,9 +27,9 @@ static void rename_section(struct fake_vault *fv, const char *name)
 /* With a store and a url, not yet started. */
 static void begin(struct world *w)
 {
-    world_begin(w);
+    world_init(w);
     w->conf.gateway.reconcile_every_ms = 600000;
-    world_store(w);
+    world_add_store(w);
     set_url(&w->vault, A_URL);
 }
 
@@ -81,7 +81,7 @@ TEST(a_section_given_to_another_vault_has_no_old_lease)
 
     begin(&w);
     world_start(&w);
-    world_checked_out(&w, "alice", "s1", &a);
+    checkout_ok(&w, "alice", "s1", &a);
     fake_vault_init(&second, &w.clock.clock);
     set_url(&second, B_URL);
     (void)fake_vault_add(&second, 1, 11, "srv01", "root", "other");
@@ -89,16 +89,16 @@ TEST(a_section_given_to_another_vault_has_no_old_lease)
     rename_section(&w.vault, "old");
     restart_with(&w, &second);
     settle_both(&w, &second);
-    world_checkout(&w, "alice", "s1", &b);
+    start_checkout(&w, "alice", "s1", &b);
     settle_both(&w, &second);
-    expect_given(&b);
+    assert_checkout_ok(&b);
     assert_string_equal(b.secret, "other");
     assert_int_not_equal(b.request_id, a.request_id);
     settle_both(&w, &second);
     assert_int_equal(w.vault.requests[0].checkins, 1);
-    world_release(&w, "alice", "s1", NULL, &r);
+    start_release(&w, "alice", "s1", NULL, &r);
     settle_both(&w, &second);
-    world_pass(&w, 1000);
+    world_advance(&w, 1000);
     assert_int_equal(r.released, 1);
     assert_true(second.requests[0].live);
     assert_int_equal(second.requests[1].checkins, 1);
@@ -139,15 +139,15 @@ TEST(a_moved_vault_keeps_leases_that_its_list_proves)
 
         begin(&w);
         world_start(&w);
-        world_checked_out(&w, "alice", "s1", &c);
+        checkout_ok(&w, "alice", "s1", &c);
         move(&w, m->account, m->reason);
         assert_string_equal(fake_store_only(w.store)->url, A_URL); /* unproven until the list was read */
-        world_pass(&w, 20000);
+        world_advance(&w, 20000);
         assert_int_equal(world_state(&w).leases_active, m->ours);
         assert_int_equal(fake_store_count(w.store), m->ours);
         if (m->ours)
             assert_string_equal(fake_store_only(w.store)->url, B_URL);
-        world_pass(&w, 2 * 3600000);
+        world_advance(&w, 2 * 3600000);
         assert_int_equal(w.vault.requests[0].checkins, m->ours);
         assert_int_equal(fake_store_count(w.store), 0);
         world_end(&w);
@@ -165,13 +165,13 @@ TEST(a_repeat_after_a_move_reads_the_list_first)
 
         begin(&w);
         world_start(&w);
-        world_checked_out(&w, "alice", "s1", &c);
+        checkout_ok(&w, "alice", "s1", &c);
         int64_t first = c.request_id;
 
         move(&w, m->account, m->reason);
-        world_checkout(&w, "alice", "s1", &c);
+        start_checkout(&w, "alice", "s1", &c);
         world_settle(&w);
-        expect_given(&c);
+        assert_checkout_ok(&c);
         assert_int_equal(c.request_id == first, m->account == 11);
         assert_int_equal(c.adopted, m->account == 11 && !m->ours);
         world_end(&w);
@@ -190,19 +190,19 @@ TEST(a_release_after_a_move_checks_in_what_is_ours)
 
         begin(&w);
         world_start(&w);
-        world_checked_out(&w, "alice", "s1", &c);
+        checkout_ok(&w, "alice", "s1", &c);
         if (i % 2) {
-            world_break(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
-            world_released(&w, "alice", "s1", NULL, &r);
+            world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+            finish_release(&w, "alice", "s1", NULL, &r);
             w.vault.plan = NULL;
         }
         move(&w, m->account, m->reason);
         if (i % 2 == 0) {
-            world_release(&w, "alice", "s1", NULL, &r);
-            world_pass(&w, 1000);
+            start_release(&w, "alice", "s1", NULL, &r);
+            world_advance(&w, 1000);
         }
         assert_true(r.pending);
-        world_pass(&w, 180000);
+        world_advance(&w, 180000);
         assert_int_equal(w.vault.requests[0].checkins, m->ours || !m->reason); /* its own mark is proof */
         assert_int_equal(fake_store_count(w.store), 0);
         world_end(&w);
@@ -228,27 +228,27 @@ TEST(two_addresses_of_a_vault_share_a_request)
         rename_section(&second, "again");
         second.twin = &w.vault;
         restart_with(&w, &second);
-        world_checked_out(&w, "alice", "s1", &a);
+        checkout_ok(&w, "alice", "s1", &a);
         if (maker_left) {
-            world_checked_out(&w, "alice", "s3", &c);
-            world_released(&w, "alice", "s1", NULL, &r);
+            checkout_ok(&w, "alice", "s3", &c);
+            finish_release(&w, "alice", "s1", NULL, &r);
         }
-        world_checkout_of(&w, "alice", "s2", other, &b);
+        start_checkout_of(&w, "alice", "s2", other, &b);
         world_settle(&w);
-        expect_given(&b);
+        assert_checkout_ok(&b);
         assert_int_equal(b.request_id, a.request_id);
         assert_false(b.adopted);
-        world_released(&w, "alice", maker_left ? "s3" : "s1", NULL, &r);
+        finish_release(&w, "alice", maker_left ? "s3" : "s1", NULL, &r);
         assert_int_equal(r.remaining, 1);
-        world_pass(&w, 15 * 60000);
+        world_advance(&w, 15 * 60000);
         assert_int_equal(world_checkins(&w), 0);
         c = b;
-        world_checkout_of(&w, "alice", "s2", other, &b);
+        start_checkout_of(&w, "alice", "s2", other, &b);
         world_settle(&w);
-        expect_given(&b);
+        assert_checkout_ok(&b);
         assert_string_equal(b.lease_id, c.lease_id);
-        world_released(&w, "alice", "s2", NULL, &r);
-        world_pass(&w, 1000);
+        finish_release(&w, "alice", "s2", NULL, &r);
+        world_advance(&w, 1000);
         assert_int_equal(world_checkins(&w), 1);
         assert_int_equal(fake_store_count(w.store), 0);
         end_both(&w, &second);
@@ -265,22 +265,22 @@ TEST(a_number_of_another_user_is_another_request)
     struct world w;
 
     for (int is_new = 0; is_new < 2; is_new++) {
-        world_stored(&w);
-        world_checked_out(&w, "alice", "s1", &a);
+        world_start_stored(&w);
+        checkout_ok(&w, "alice", "s1", &a);
         unsigned reads = w.vault.count[FAKE_CREDENTIAL];
 
         w.vault.say_id = a.request_id;
         w.vault.say_new = is_new;
-        world_checkout(&w, "bob", "s2", &b);
+        start_checkout(&w, "bob", "s2", &b);
         world_settle(&w);
         assert_int_equal(b.code, FAULT_VAULT_ERROR);
         assert_int_equal(w.vault.count[FAKE_CREDENTIAL], reads);
         w.vault.say_id = 0;
-        world_pass(&w, 120000);
+        world_advance(&w, 120000);
         assert_string_equal(only_live(&w.vault)->user, "CORP\\alice"); /* what was made for bob is found */
         assert_int_equal(world_checkins(&w), 1);
-        world_released(&w, "alice", "s1", NULL, &r);
-        world_pass(&w, 1000);
+        finish_release(&w, "alice", "s1", NULL, &r);
+        world_advance(&w, 1000);
         assert_int_equal(fake_vault_live(&w.vault), 0);
         assert_int_equal(fake_store_count(w.store), 0);
         world_end(&w);
@@ -295,22 +295,22 @@ TEST(a_number_of_another_account_is_another_request)
     struct world w;
 
     for (int held = 0; held < 2; held++) {
-        world_begin(&w);
-        world_store(&w);
-        world_second_account(&w, admin);
+        world_init(&w);
+        world_add_store(&w);
+        world_add_account(&w, admin);
         world_start(&w);
         int64_t id = fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 60, "mine");
 
         if (held)
-            world_checked_out(&w, "alice", "s1", &a);
+            checkout_ok(&w, "alice", "s1", &a);
         unsigned reads = w.vault.count[FAKE_CREDENTIAL];
 
         w.vault.say_id = id;
-        world_checkout_of(&w, "alice", "s2", admin, &b);
+        start_checkout_of(&w, "alice", "s2", admin, &b);
         world_settle(&w);
         assert_int_equal(b.code, FAULT_VAULT_ERROR);
         assert_int_equal(w.vault.count[FAKE_CREDENTIAL], reads);
-        world_pass(&w, 120000);
+        world_advance(&w, 120000);
         assert_true(w.vault.requests[0].live);
         assert_int_equal(w.vault.requests[1].checkins, 1);
         world_end(&w);
@@ -326,23 +326,23 @@ TEST(the_persons_own_request_under_two_names_is_one)
     struct world w;
 
     for (int listed = 0; listed < 2; listed++) {
-        world_begin(&w);
+        world_init(&w);
         w.vault.conf.run_as = (struct conf_list){.item = one, .n = 1};
         world_start(&w);
         int64_t id = fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 60, "mine");
 
-        world_checked_out(&w, "alice", "s1", &a);
+        checkout_ok(&w, "alice", "s1", &a);
         w.vault.conf.run_as = (struct conf_list){.item = two, .n = 1};
         w.vault.say_id = id;
         if (listed) /* the two are one person to the vault */
             (void)snprintf(w.vault.requests[0].user, sizeof w.vault.requests[0].user, "alice@corp");
-        world_checkout(&w, "alice", "s2", &b);
+        start_checkout(&w, "alice", "s2", &b);
         world_settle(&w);
         assert_int_equal(b.code, listed ? FAULT_NONE : FAULT_VAULT_ERROR);
         assert_int_equal(b.adopted, listed);
         if (listed)
             assert_string_equal(w.vault.last_user, "alice@corp");
-        world_pass(&w, 3600000);
+        world_advance(&w, 3600000);
         assert_int_equal(w.vault.requests[0].checkins, 0);
         world_end(&w);
     }
@@ -357,20 +357,20 @@ TEST(a_partial_list_after_a_lost_answer_forgets_nothing)
     struct world w;
 
     for (int refused = 0; refused < 2; refused++) {
-        world_stored(&w);
+        world_start_stored(&w);
         w.vault.say_unsure = true;
         w.vault.hide_lists = 1;
-        world_break(&w, FAKE_REQUEST, FAKE_REPLAYED);
-        world_checkout(&w, "alice", "s1", &c);
-        world_until(&w, FAKE_REQUESTS);
+        world_set_fault(&w, FAKE_REQUEST, FAKE_REPLAYED);
+        start_checkout(&w, "alice", "s1", &c);
+        world_run_until(&w, FAKE_REQUESTS);
         if (refused)
-            world_break(&w, FAKE_REQUEST, FAKE_CONFLICT);
+            world_set_fault(&w, FAKE_REQUEST, FAKE_CONFLICT);
         else
             w.vault.plan = NULL;
         world_settle(&w);
         assert_int_equal(c.code, refused ? FAULT_VAULT_CONFLICT : FAULT_NONE);
         w.vault.plan = NULL;
-        world_pass(&w, 120000);
+        world_advance(&w, 120000);
         assert_int_equal(fake_vault_live(&w.vault), !refused);
         assert_int_equal(fake_store_count(w.store), !refused);
         world_end(&w);
@@ -384,19 +384,19 @@ TEST(an_end_that_has_passed_is_not_believed)
     struct caller c;
     struct world w;
 
-    world_stored(&w);
+    world_start_stored(&w);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, "mine");
     w.vault.say_expires = w.clock.wall - 3600000;
-    world_checked_out(&w, "alice", "s1", &c);
+    checkout_ok(&w, "alice", "s1", &c);
     assert_true(c.adopted);
     assert_int_equal(c.expires_wall_ms, w.clock.wall + 3600000);
     assert_int_equal(world_state(&w).leases_active, 1);
     (void)snprintf(reason, sizeof reason, "[jumpgate %s]", c.lease_id);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, reason);
-    world_break(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
-    world_pass(&w, 12 * 60000 + 120000);
+    world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+    world_advance(&w, 12 * 60000 + 120000);
     w.vault.plan = NULL;
-    world_pass(&w, 60000);
+    world_advance(&w, 60000);
     assert_int_equal(w.vault.requests[1].checkins, 1);
     world_end(&w);
 }
@@ -407,15 +407,15 @@ TEST(a_lease_that_ends_under_a_repeat_is_replaced)
     struct caller a, b;
     struct world w;
 
-    world_plain(&w);
-    world_checked_out(&w, "alice", "s1", &a);
+    world_start_plain(&w);
+    checkout_ok(&w, "alice", "s1", &a);
     fake_clock_run(&w.clock, w.timers, 60 * 60000 - 1000);
-    world_checkout(&w, "alice", "s1", &b);
-    world_until(&w, FAKE_CREDENTIAL);
+    start_checkout(&w, "alice", "s1", &b);
+    world_run_until(&w, FAKE_CREDENTIAL);
     w.vault.requests[0].expires_wall += 60000;
     fake_clock_run(&w.clock, w.timers, 2000);
     world_settle(&w);
-    expect_given(&b);
+    assert_checkout_ok(&b);
     assert_int_not_equal(a.request_id, b.request_id);
     assert_int_equal(w.vault.requests[0].checkins, 1);
     assert_int_equal(world_state(&w).leases_active, 1);
@@ -446,7 +446,7 @@ TEST(a_claim_finds_its_vault_by_url)
                                                                  .request_id = id,
                                                                  .created_wall_ms = w.clock.wall - 60000,
                                                                  .expires_wall_ms = w.clock.wall + 600000}));
-        world_pass(&w, 120000);
+        world_advance(&w, 120000);
         assert_int_equal(w.vault.requests[0].checkins, known);
         assert_int_equal(fake_store_count(w.store), !known);
         world_end(&w);
@@ -461,8 +461,8 @@ TEST(absurd_times_of_a_row_are_survived)
     struct world w;
 
     for (unsigned i = 0; i < 4 * 4 * 4 * 4; i++) {
-        world_stored(&w);
-        world_checked_out(&w, "alice", "s1", &c);
+        world_start_stored(&w);
+        checkout_ok(&w, "alice", "s1", &c);
         struct lease_row row = *fake_store_only(w.store);
 
         row.id = row.tag = "abcdefghjkmnpqrstvwxyz0123";
@@ -475,7 +475,7 @@ TEST(absurd_times_of_a_row_are_survived)
         row.attempts = INT64_MAX;
         fake_store_put(w.store, &row);
         world_crash(&w, 0, 0);
-        world_pass(&w, 180000);
+        world_advance(&w, 180000);
         assert_int_equal(fake_vault_live(&w.vault), 1);
         world_end(&w);
     }

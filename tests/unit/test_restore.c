@@ -20,17 +20,17 @@ TEST(a_session_gets_its_lease_again)
     struct caller a, b;
     struct released r;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &a);
+    world_start_stored(&w);
+    checkout_ok(&w, "alice", "s1", &a);
     world_crash(&w, 0, 0);
     assert_int_equal(world_state(&w).leases_active, 1);
-    world_checked_out(&w, "alice", "s1", &b);
+    checkout_ok(&w, "alice", "s1", &b);
     assert_string_equal(a.lease_id, b.lease_id);
     assert_int_equal(a.request_id, b.request_id);
     assert_int_equal(a.expires_wall_ms, b.expires_wall_ms);
     assert_int_equal(w.vault.count[FAKE_REQUEST], 1);
-    world_release(&w, "ALICE", "s1", w.credential, &r);
-    world_pass(&w, 25);
+    start_release(&w, "ALICE", "s1", w.credential, &r);
+    world_advance(&w, 25);
     assert_int_equal(r.released, 1);
     assert_int_equal(fake_vault_live(&w.vault), 0);
     assert_int_equal(fake_store_count(w.store), 0);
@@ -47,17 +47,17 @@ TEST(leases_end_when_they_would_have)
     struct caller c;
 
     for (size_t i = 0; i < sizeof jumps_ms / sizeof jumps_ms[0]; i++) {
-        world_stored(&w);
-        world_checked_out(&w, "alice", "s1", &c);
+        world_start_stored(&w);
+        checkout_ok(&w, "alice", "s1", &c);
         w.vault.requests[0].expires_wall += 7200000; /* the vault keeps its own time */
-        world_pass(&w, 10 * 60000);
+        world_advance(&w, 10 * 60000);
         w.clock.wall += jumps_ms[i];
         world_crash(&w, 0, 0);
         world_settle(&w);
         if (left_min[i])
-            world_pass(&w, (uint64_t)left_min[i] * 60000 - 5000);
+            world_advance(&w, (uint64_t)left_min[i] * 60000 - 5000);
         assert_int_equal(world_state(&w).leases_active, left_min[i] != 0);
-        world_pass(&w, 6000);
+        world_advance(&w, 6000);
         assert_int_equal(world_state(&w).leases_active, 0);
         assert_int_equal(w.vault.requests[0].checkins, 1);
         world_end(&w);
@@ -71,13 +71,13 @@ TEST(a_jump_of_the_wall_clock_changes_no_end)
     struct caller c;
 
     for (int64_t jump = -3600000; jump <= 3600000; jump += 7200000) {
-        world_stored(&w);
-        world_checked_out(&w, "alice", "s1", &c);
+        world_start_stored(&w);
+        checkout_ok(&w, "alice", "s1", &c);
         w.vault.requests[0].expires_wall += 7200000;
         w.clock.wall += jump;
-        world_pass(&w, 60 * 60000 - 1000);
+        world_advance(&w, 60 * 60000 - 1000);
         assert_int_equal(world_state(&w).leases_active, 1);
-        world_pass(&w, 2000);
+        world_advance(&w, 2000);
         assert_int_equal(world_state(&w).leases_active, 0);
         world_end(&w);
     }
@@ -119,11 +119,11 @@ TEST(attempts_are_counted_over_restarts_and_lapse)
     struct released r;
     struct seen s;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
-    world_break(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
-    world_release(&w, "alice", "s1", NULL, &r);
-    world_pass(&w, 30000);
+    world_start_stored(&w);
+    checkout_ok(&w, "alice", "s1", &c);
+    world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+    start_release(&w, "alice", "s1", NULL, &r);
+    world_advance(&w, 30000);
     int64_t attempts = look(&w, "releasing").attempts;
 
     assert_true(attempts > 3);
@@ -133,7 +133,7 @@ TEST(attempts_are_counted_over_restarts_and_lapse)
     assert_int_equal(s.attempts, attempts);
     assert_string_equal(s.session, "s1");
     assert_string_equal(s.last_error, "vault_unavailable");
-    world_pass(&w, 63 * 60000);
+    world_advance(&w, 63 * 60000);
     s = look(&w, "lapsed");
     assert_int_equal(s.n, 1);
     assert_int_equal(world_state(&w).lapsed, 1);
@@ -142,7 +142,7 @@ TEST(attempts_are_counted_over_restarts_and_lapse)
     assert_int_equal(look(&w, "lapsed").n, 1);
     assert_int_equal(look(&w, "lapsed").request_id, c.request_id);
     assert_int_equal(world_state(&w).lapsed, 0); /* counted once */
-    world_pass(&w, 24 * 3600000);
+    world_advance(&w, 24 * 3600000);
     assert_int_equal(look(&w, NULL).n, 0);
     assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
@@ -154,16 +154,16 @@ TEST(the_persons_own_request_is_used_again)
     struct world w;
     struct caller c;
 
-    world_begin(&w);
-    world_store(&w);
+    world_init(&w);
+    world_add_store(&w);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 30, "mine");
     world_start(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    checkout_ok(&w, "alice", "s1", &c);
     assert_true(c.adopted);
     world_crash(&w, 0, 0);
-    world_checked_out(&w, "alice", "s1", &c);
+    checkout_ok(&w, "alice", "s1", &c);
     assert_true(c.adopted);
-    world_pass(&w, 40 * 60000);
+    world_advance(&w, 40 * 60000);
     assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
     assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
@@ -175,18 +175,18 @@ TEST(rows_of_a_vault_no_longer_configured_are_kept)
     struct world w;
     struct caller c;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    world_start_stored(&w);
+    checkout_ok(&w, "alice", "s1", &c);
     w.vault.requests[0].expires_wall += 7200000;
     (void)snprintf(w.vault.conf.name, sizeof w.vault.conf.name, "other");
     world_crash(&w, 0, 0);
-    world_pass(&w, 60000);
+    world_advance(&w, 60000);
     assert_int_equal(look(&w, "open").n, 1);
     assert_int_equal(fake_store_count(w.store), 1);
     assert_int_equal(w.vault.count[FAKE_CHECKIN] + w.vault.count[FAKE_REQUESTS], 0);
     (void)snprintf(w.vault.conf.name, sizeof w.vault.conf.name, "main");
     world_crash(&w, 0, 0);
-    world_pass(&w, 60 * 60000);
+    world_advance(&w, 60 * 60000);
     assert_int_equal(w.vault.requests[0].checkins, 1);
     world_end(&w);
 }
@@ -199,8 +199,8 @@ TEST(rows_of_two_spellings_are_one_request)
     struct caller c;
     struct released r;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    world_start_stored(&w);
+    checkout_ok(&w, "alice", "s1", &c);
     struct lease_row other = *fake_store_only(w.store);
 
     other.id = other.tag = "abcdefghjkmnpqrstvwxyz0123";
@@ -208,14 +208,14 @@ TEST(rows_of_two_spellings_are_one_request)
     other.session = "s2";
     fake_store_put(w.store, &other);
     world_crash(&w, 0, 0);
-    world_pass(&w, 12 * 60000);
+    world_advance(&w, 12 * 60000);
     assert_int_equal(world_state(&w).leases_active, 2);
-    world_release(&w, "alice", "s1", NULL, &r);
-    world_pass(&w, 1000);
+    start_release(&w, "alice", "s1", NULL, &r);
+    world_advance(&w, 1000);
     assert_int_equal(r.remaining, 1);
     assert_int_equal(world_checkins(&w), 0);
-    world_release(&w, "alice", "s2", NULL, &r);
-    world_pass(&w, 1000);
+    start_release(&w, "alice", "s2", NULL, &r);
+    world_advance(&w, 1000);
     assert_int_equal(world_checkins(&w), 1);
     assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
@@ -227,20 +227,20 @@ TEST(a_renamed_section_keeps_its_rows)
     struct world w;
     struct caller c;
 
-    world_begin(&w);
-    world_store(&w);
+    world_init(&w);
+    world_add_store(&w);
     w.vault.conf.url = (char *)(uintptr_t) "https://Vault.example/API";
     world_start(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    checkout_ok(&w, "alice", "s1", &c);
     w.vault.requests[0].expires_wall += 7200000;
     assert_string_equal(fake_store_only(w.store)->url, "https://vault.example:443/api");
     (void)snprintf(w.vault.conf.name, sizeof w.vault.conf.name, "other");
     w.vault.conf.url = (char *)(uintptr_t) "https://vault.example:443/api/";
     world_crash(&w, 0, 0);
-    world_pass(&w, 1000);
+    world_advance(&w, 1000);
     assert_string_equal(fake_store_only(w.store)->vault, "other");
     assert_int_equal(world_state(&w).leases_active, 1);
-    world_pass(&w, 60 * 60000);
+    world_advance(&w, 60 * 60000);
     assert_int_equal(w.vault.requests[0].checkins, 1);
     assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
@@ -253,11 +253,11 @@ TEST(rows_stay_with_their_url)
     struct caller c;
     struct fake_vault second;
 
-    world_begin(&w);
-    world_store(&w);
+    world_init(&w);
+    world_add_store(&w);
     w.vault.conf.url = (char *)(uintptr_t) "https://a.example/api";
     world_start(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    checkout_ok(&w, "alice", "s1", &c);
     w.vault.requests[0].expires_wall += 7200000;
     broker_free(w.broker);
     fake_vault_init(&second, &w.clock.clock);
@@ -268,7 +268,7 @@ TEST(rows_stay_with_their_url)
     w.broker = broker_new(&(struct broker_opts){
         .timers = w.timers, .conf = &w.conf, .vaults = vaults, .nvaults = 2, .store = &w.store->store});
     assert_non_null(w.broker);
-    world_pass(&w, 61 * 60000);
+    world_advance(&w, 61 * 60000);
     assert_int_equal(w.vault.requests[0].checkins, 1);
     assert_int_equal(fake_vault_pending(&second), 0);
     world_end(&w);
@@ -300,8 +300,8 @@ TEST(a_request_without_row_is_found_by_the_audit_trail)
     struct world w;
     struct caller c;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    world_start_stored(&w);
+    checkout_ok(&w, "alice", "s1", &c);
     int64_t joined = fake_vault_seed(&w.vault, "CORP\\alice", 1, 12, 600, "work [jumpgate " MAKER "]");
     int64_t own = fake_vault_seed(&w.vault, "CORP\\alice", 1, 12, 600, "my own work");
     int64_t other =
@@ -315,7 +315,7 @@ TEST(a_request_without_row_is_found_by_the_audit_trail)
     assert_true(claim(&w, MAKER, joined, 600000));
     assert_true(claim(&w, "own000ghjkmnpqrstvwxyz0123", own, 600000));
     assert_true(claim(&w, "other0ghjkmnpqrstvwxyz0123", other, 600000));
-    world_pass(&w, 120000);
+    world_advance(&w, 120000);
     assert_true(w.vault.requests[0].live);
     assert_int_equal(w.vault.requests[1].checkins, 1);
     assert_true(w.vault.requests[2].live);
@@ -331,19 +331,19 @@ TEST(a_claim_of_the_trail_outlives_a_crash)
     struct world w;
     struct caller c;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    world_start_stored(&w);
+    checkout_ok(&w, "alice", "s1", &c);
     world_crash(&w, 0, 0);
     int64_t id = fake_vault_seed(&w.vault, "CORP\\alice", 1, 12, 600, "work [jumpgate " LOST "]");
 
     assert_true(claim(&w, LOST, id, 600000));
-    world_break(&w, FAKE_REQUESTS, FAKE_UNREACHABLE);
-    world_pass(&w, 5000);
+    world_set_fault(&w, FAKE_REQUESTS, FAKE_UNREACHABLE);
+    world_advance(&w, 5000);
     assert_int_equal(fake_store_row(w.store, LOST)->state, LEASE_INTENT);
     world_crash(&w, 0, 0);
     assert_false(claim(&w, LOST, id, 600000));
     w.vault.plan = NULL;
-    world_pass(&w, 120000);
+    world_advance(&w, 120000);
     assert_int_equal(w.vault.requests[1].checkins, 1);
     assert_int_equal(fake_store_count(w.store), 1);
     world_end(&w);
@@ -358,10 +358,10 @@ TEST(the_listing_is_paged)
     uint64_t cursor = 0;
     unsigned pages = 0;
 
-    world_stored(&w);
+    world_start_stored(&w);
     for (unsigned i = 0; i < 25; i++) {
         (void)snprintf(session, sizeof session, "s%u", i);
-        world_checked_out(&w, "alice", session, &c);
+        checkout_ok(&w, "alice", session, &c);
         if (i == 3)
             (void)snprintf(first, sizeof first, "%s", c.lease_id);
     }
@@ -369,7 +369,7 @@ TEST(the_listing_is_paged)
         struct released r = {0};
 
         cursor = broker_leases(w.broker, &(struct lease_filter){.limit = 10, .after = cursor}, on_row, &s);
-        world_release(&w, "alice", pages++ ? "s24" : "s2", NULL, &r); /* come and go between the pages */
+        start_release(&w, "alice", pages++ ? "s24" : "s2", NULL, &r); /* come and go between the pages */
         world_settle(&w);
     } while (cursor);
     assert_int_equal(pages, 3);
@@ -398,8 +398,8 @@ TEST(an_operator_ends_a_lease_by_its_id)
     struct caller c;
     struct released r = {0};
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    world_start_stored(&w);
+    checkout_ok(&w, "alice", "s1", &c);
     assert_non_null(broker_release_lease(w.broker, "no such lease", 1000, on_released, &r));
     world_settle(&w);
     assert_int_equal(r.code, FAULT_NOT_FOUND);
@@ -418,8 +418,8 @@ TEST(an_unreadable_store_stops_the_start)
     struct caller c;
     struct vault *vaults[1];
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    world_start_stored(&w);
+    checkout_ok(&w, "alice", "s1", &c);
     broker_free(w.broker);
     w.store->load_err = -5;
     vaults[0] = &w.vault.vault;
@@ -502,8 +502,8 @@ TEST(a_hundred_thousand_rows_are_restored_and_checked_in)
     struct world w;
     clock_t from;
 
-    world_begin(&w);
-    world_store(&w);
+    world_init(&w);
+    world_add_store(&w);
     w.store->store.ops = &ops;
     from = clock();
     world_start(&w);

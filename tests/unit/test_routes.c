@@ -91,13 +91,13 @@ TEST(refusals_have_an_order)
      */
     fake_req_init(&f, HTTP_GET_, "/v1/capabilities");
     fake_req_header(&f, "Authorization", "Bearer slow");
-    fake_send(&f);
+    send_request(&f);
     assert_int_equal(fake_answer.status, 200);
     gateway_drain(fake_gateway);
     for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
         make(&f, i);
         fake_answers = 0;
-        fake_send(&f);
+        send_request(&f);
         if (fake_answers != 1 || fake_answer.status != order[i].status || strcmp(code(), order[i].code) != 0)
             fail_msg("row %zu: %u answers, %d %s", i, fake_answers, fake_answer.status, code());
     }
@@ -108,13 +108,13 @@ TEST(refusals_carry_their_headers)
 {
     struct fake_req f;
     fake_req_init(&f, HTTP_GET_, "/v1/credentials/find");
-    fake_send(&f);
+    send_request(&f);
     assert_string_equal(fake_answer_header("Allow"), "POST");
     fake_req_init(&f, HTTP_POST_, "/readyz");
-    fake_send(&f);
+    send_request(&f);
     assert_string_equal(fake_answer_header("Allow"), "GET, HEAD");
     fake_req_init(&f, HTTP_GET_, "/v1/health");
-    fake_send(&f);
+    send_request(&f);
     assert_problem(401, "unauthenticated");
     assert_string_equal(fake_answer_header("WWW-Authenticate"), "Bearer");
     assert_non_null(fake_answer_header("X-Request-Id"));
@@ -127,7 +127,7 @@ static const char *answered_id(const char *sent)
     fake_req_init(&f, HTTP_GET_, "/livez");
     if (sent)
         fake_req_header(&f, "X-Request-Id", sent);
-    fake_send(&f);
+    send_request(&f);
     return fake_answer_header("X-Request-Id");
 }
 
@@ -155,7 +155,7 @@ static int status_of_type(const char *type)
     f.req.body = "{}";
     f.req.body_len = 2;
     f.req.chunked = true;
-    fake_send(&f);
+    send_request(&f);
     return fake_answer.status;
 }
 
@@ -181,14 +181,14 @@ static void ask_with_timeout(struct fake_req *f, const char *value, const char *
     if (second)
         fake_req_header(f, "X-Request-Timeout-Ms", second);
     fake_req_json(f, FIND);
-    fake_send(f);
+    send_request(f);
 }
 
 static uint64_t granted(const char *value)
 {
     struct fake_req f;
     ask_with_timeout(&f, value, NULL);
-    fake_leave(&f);
+    cancel_request(&f);
     return fake_broker.timeout_ms;
 }
 
@@ -226,7 +226,7 @@ TEST(a_slow_body_uses_up_the_timeout)
     struct fake_req f;
     send_late(&f, "100", 60);
     assert_int_equal(fake_broker.timeout_ms, 40);
-    fake_leave(&f);
+    cancel_request(&f);
     send_late(&f, "100", 100);
     assert_problem(504, "deadline_exceeded");
     assert_int_equal(fake_broker.calls, 1);
@@ -235,23 +235,23 @@ TEST(a_slow_body_uses_up_the_timeout)
 TEST(over_the_limit_requests_are_refused_until_one_leaves)
 {
     struct fake_req one, two, three;
-    fake_ask(&one, "/v1/credentials/find", FIND);
-    fake_ask(&two, "/v1/credentials/find", FIND);
+    start_request(&one, "/v1/credentials/find", FIND);
+    start_request(&two, "/v1/credentials/find", FIND);
     assert_int_equal(fake_answers, 0);
-    fake_ask(&three, "/v1/credentials/find", FIND);
+    start_request(&three, "/v1/credentials/find", FIND);
     assert_problem(503, "overloaded");
     assert_non_null(fake_answer_header("Retry-After"));
-    fake_ask(&three, "/v1/health", NULL);
+    start_request(&three, "/v1/health", NULL);
     assert_int_equal(fake_answer.status, 200);
-    fake_ask(&three, "/metrics", NULL);
+    start_request(&three, "/metrics", NULL);
     assert_int_equal(fake_answer.status, 200);
-    fake_leave(&one);
+    cancel_request(&one);
     assert_int_equal(fake_broker.left, 1);
     fake_answers = 0;
-    fake_ask(&three, "/v1/credentials/find", FIND); /* there is room again */
+    start_request(&three, "/v1/credentials/find", FIND); /* there is room again */
     assert_int_equal(fake_answers, 0);
-    fake_leave(&two);
-    fake_leave(&three);
+    cancel_request(&two);
+    cancel_request(&three);
     assert_int_equal(fake_broker.left, 3);
     assert_int_equal(fake_answers, 0);
 }
@@ -259,8 +259,8 @@ TEST(over_the_limit_requests_are_refused_until_one_leaves)
 TEST(giving_up_answers_all_in_flight)
 {
     struct fake_req one, two;
-    fake_ask(&one, "/v1/credentials/find", FIND);
-    fake_ask(&two, "/v1/credentials/find", FIND);
+    start_request(&one, "/v1/credentials/find", FIND);
+    start_request(&two, "/v1/credentials/find", FIND);
     gateway_drain(fake_gateway);
     assert_int_equal(fake_answers, 0); /* those in flight go on */
     gateway_give_up(fake_gateway);
@@ -276,7 +276,7 @@ TEST(an_answer_makes_room)
 {
     struct fake_req f;
     for (unsigned i = 0; i < 10; i++) {
-        fake_ask(&f, "/v1/credentials/find", FIND);
+        start_request(&f, "/v1/credentials/find", FIND);
         fake_broker.found(fake_broker.arg, &(struct find_answer){.n = 0});
         assert_int_equal(fake_answer.status, 200);
     }
@@ -292,9 +292,9 @@ TEST(a_client_gone_after_its_head_starts_nothing)
     fake_req_header(&f, "Authorization", "Bearer tok");
     fake_req_json(&f, FIND);
     assert_int_equal(app->head(app->arg, &f.req), 2048);
-    fake_leave(&f);
+    cancel_request(&f);
     assert_null(f.req.app);
-    fake_leave(&f);
+    cancel_request(&f);
     assert_int_equal(fake_answers, 0);
     assert_int_equal(fake_broker.left, 0);
 }
@@ -303,7 +303,7 @@ TEST(without_memory_a_request_is_refused)
 {
     struct fake_req f;
     fake_broker.no_memory = true;
-    fake_ask(&f, "/v1/credentials/find", FIND);
+    start_request(&f, "/v1/credentials/find", FIND);
     assert_problem(500, "internal_error");
 }
 
@@ -312,7 +312,7 @@ static int status_for_slow(const char *path)
     struct fake_req f;
     fake_req_init(&f, HTTP_GET_, path);
     fake_req_header(&f, "Authorization", "Bearer slow");
-    fake_send(&f);
+    send_request(&f);
     return fake_answer.status;
 }
 
@@ -330,7 +330,7 @@ static void ask_without_token(struct fake_req *f, const char *path)
 {
     fake_req_init(f, HTTP_GET_, path);
     memcpy(f->peer.origin, "127.0.0.1", 10);
-    fake_send(f);
+    send_request(f);
 }
 
 /* Whatever a stranger asks: its bucket holds a minute's worth of requests that are logged, the rest is
@@ -348,7 +348,7 @@ TEST(log_lines_of_strangers_are_bounded)
     assert_int_equal(fake_gateway->stranger_lines.left_out, 51);
     f.peer.known = true; /* a client's connection is not asked */
     f.req.path = "/nowhere";
-    fake_send(&f);
+    send_request(&f);
     assert_int_equal(fake_gateway->stranger_lines.left_out, 51);
     fake_clock_advance(&fake_clock, 5000);
     (void)timers_run(fake_timers);
@@ -362,7 +362,7 @@ static bool known_after(const char *path, const char *authorization)
     fake_req_init(&f, HTTP_GET_, path);
     if (authorization)
         fake_req_header(&f, "Authorization", authorization);
-    fake_send(&f);
+    send_request(&f);
     return f.peer.known;
 }
 
@@ -408,7 +408,7 @@ TEST(refusals_of_the_server_have_the_problem_form)
     refuse(&f.req, &body, &headers); /* in the middle of its body */
     assert_non_null(strstr(buf_cstr(&headers), "X-Request-Id: mine\r\n"));
     assert_null(f.req.app);
-    fake_leave(&f);
+    cancel_request(&f);
     buf_free(&body);
     buf_free(&headers);
 }
@@ -417,7 +417,7 @@ static const char *ready(int status)
 {
     struct fake_req f;
     fake_req_init(&f, HTTP_GET_, "/readyz");
-    fake_send(&f);
+    send_request(&f);
     assert_int_equal(fake_answer.status, status);
     return fake_answer.body;
 }
@@ -442,7 +442,7 @@ TEST(readiness_names_its_reasons)
 TEST(health_lists_each_check)
 {
     struct fake_req f;
-    fake_ask(&f, "/v1/health", NULL);
+    start_request(&f, "/v1/health", NULL);
     assert_int_equal(fake_answer.status, 200);
     assert_string_equal(
         fake_answer.body,
@@ -450,7 +450,7 @@ TEST(health_lists_each_check)
         "\"last_success_age_ms\":0},{\"name\":\"vault:main\",\"ok\":true,\"detail\":\"\","
         "\"last_success_age_ms\":5}]}");
     fake_vault_state = (struct vault_state){.known = true, .last_success_age_ms = UINT64_MAX};
-    fake_ask(&f, "/v1/health", NULL);
+    start_request(&f, "/v1/health", NULL);
     assert_int_equal(fake_answer.status, 503);
     assert_non_null(strstr(fake_answer.body, "\"healthy\":false"));
     assert_non_null(strstr(fake_answer.body, "\"last_success_age_ms\":null"));
@@ -464,7 +464,7 @@ TEST(status_has_its_members)
     const char *why;
     fake_certificate_end = fake_clock.wall / 1000 + 86400 * 3;
     fake_clock_advance(&fake_clock, 61000);
-    fake_ask(&f, "/status", NULL);
+    start_request(&f, "/status", NULL);
     cJSON *page = json_parse(fake_answer.body, strlen(fake_answer.body), 32, 0, &why);
     assert_non_null(page);
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
@@ -491,11 +491,11 @@ TEST(metrics_count_requests)
     };
     struct fake_req f;
     struct buf page = BUF_INIT(1 << 20);
-    fake_ask(&f, "/v1/capabilities", NULL);
-    fake_ask(&f, "/v1/capabilities", NULL);
-    fake_ask(&f, "/nothing", NULL);
-    fake_ask(&f, "/v1/credentials/find", FIND);
-    fake_leave(&f);
+    start_request(&f, "/v1/capabilities", NULL);
+    start_request(&f, "/v1/capabilities", NULL);
+    start_request(&f, "/nothing", NULL);
+    start_request(&f, "/v1/credentials/find", FIND);
+    cancel_request(&f);
     gateway_render_metrics(fake_gateway, &page);
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
         if (!strstr(buf_cstr(&page), lines[i]))

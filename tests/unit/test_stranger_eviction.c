@@ -119,7 +119,7 @@ static size_t count_answered(size_t n)
 static void await_answer(struct client *c)
 {
     for (int i = 0; i < MAX_TURNS && !is_answered(c); i++)
-        rig_turn(c->rig);
+        rig_iterate(c->rig);
     assert_true(is_answered(c));
 }
 
@@ -181,7 +181,7 @@ TEST(a_handshake_outlasts_silent_connections)
     await_answer(&slow);
     churn(&rig, 10, 40, NULL);
     finish_handshake(&slow);
-    rig_turns(&rig, 3);
+    rig_iterate_n(&rig, 3);
     churn(&rig, 40, 80, NULL);
     client_send(&slow, ASK);
     client_expect(&slow, "HTTP/1.1 200", 1);
@@ -203,7 +203,7 @@ TEST(a_handshake_that_stands_still_goes_first)
     await_answer(&stuck);
     rig_advance(&rig, STANDING_MS);
     client_open(&flood[9], &rig);
-    rig_turns(&rig, 3);
+    rig_iterate_n(&rig, 3);
     assert_int_equal(closed(&rig), 1);
     for (size_t i = 0; i < 10; i++)
         assert_true(is_open(&flood[i]));
@@ -225,7 +225,7 @@ TEST(unfinished_handshakes_let_others_in)
     hello(&late, &rig, NULL);
     for (int i = 0; i < MAX_TURNS && !is_answered(&late); i++) {
         rig.now += GRACE_MS;
-        rig_turn(&rig);
+        rig_iterate(&rig);
     }
     assert_int_equal(count_answered(40), 40); /* each of them had its chance */
     rig_advance(&rig, CROWD_MS - 1);
@@ -247,7 +247,7 @@ TEST(handshakes_of_peers_take_turns)
     for (size_t i = 0; i < FLOOD; i++)
         hello(&flood[i], &rig, NULL);
     for (int i = 0; i < MAX_TURNS && http_connections(rig.server) < FLOOD; i++)
-        rig_turn(&rig);
+        rig_iterate(&rig);
     hello(&late, &rig, "127.0.0.2");
     size_t before = count_answered(FLOOD);
     await_answer(&late);
@@ -273,11 +273,11 @@ TEST(a_long_accept_queue_is_let_in)
     for (size_t i = 0; i < CROWD; i++)
         hello(&flood[i], &rig, NULL);
     hello(&late, &rig, "127.0.0.2");
-    rig_turns(&rig, 20); /* time stands still: nobody's grace is over */
+    rig_iterate_n(&rig, 20); /* time stands still: nobody's grace is over */
     assert_in_range(closed(&rig), CROWD - 1024 - 20, CROWD);
     for (int i = 0; i < MAX_TURNS && !is_answered(&late); i++) {
         rig.now += GRACE_MS;
-        rig_turn(&rig);
+        rig_iterate(&rig);
     }
     finish_handshake(&late);
     client_send(&late, ASK);
@@ -298,13 +298,13 @@ TEST(listeners_that_wait_for_room_take_turns)
     memcpy(crowded, rig.address, sizeof(crowded));
     for (size_t i = 0; i < FLOOD; i++)
         client_open(&flood[i], &rig);
-    rig_turns(&rig, 3);
+    rig_iterate_n(&rig, 3);
     listen_plain(&rig);
     for (size_t i = 0; i < 3; i++) {
         client_open(&late[i], &rig);
         client_send(&late[i], ASK);
     }
-    rig_turns(&rig, 3);
+    rig_iterate_n(&rig, 3);
     assert_int_equal(rig.heads, 0);
     for (int i = 0; i < 4; i++)
         rig_advance(&rig, GRACE_MS);

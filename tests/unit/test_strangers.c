@@ -47,7 +47,7 @@ static void open_flood(struct rig *rig)
     for (size_t i = 0; i < FLOOD; i++)
         client_open(&flood[i], rig);
     for (int i = 0; i < MAX_TURNS && strangers(rig).connections < FLOOD; i++)
-        rig_turn(rig);
+        rig_iterate(rig);
     assert_int_equal(strangers(rig).connections, FLOOD);
 }
 
@@ -93,9 +93,9 @@ TEST(every_head_costs_a_step)
     for (size_t i = 0; i < FLOOD; i++)
         pipeline(&flood[i], 50, GET("/urgent"));
     for (int i = 0; i < MAX_TURNS && rig.heads < FLOOD * 50; i++) {
-        rig_turn(&rig);
+        rig_iterate(&rig);
         assert_true(rig.heads - before <=
-                    2 * TURN); /* rig_turn() fires deadlines before and in the loop's turn */
+                    2 * TURN); /* rig_iterate() fires deadlines before and in the loop's turn */
         before = rig.heads;
     }
     assert_int_equal(rig.heads, FLOOD * 50);
@@ -117,22 +117,22 @@ TEST(busy_strangers_wait_behind_quiet_ones)
     open_flood(&rig);
     for (size_t i = 0; i < FLOOD; i++)
         pipeline(&flood[i], 50, GET("/other"));
-    rig_turn(&rig);
+    rig_iterate(&rig);
     client_open(&late, &rig);
     client_send(&late, GET("/urgent"));
     for (int i = 0; i < MAX_TURNS && rig.urgent_at == 0; i++)
-        rig_turn(&rig);
+        rig_iterate(&rig);
     assert_in_range(rig.urgent_at, 1, 2 * FLOOD); /* each of them has had its first head, hardly more */
     client_expect(&late, "HTTP/1.1 404", 1);
     client_forget(&late);
     rig.now += 1000; /* it comes back now and then, the others have gone on and on */
     for (size_t i = 0; i < FLOOD; i++)
         pipeline(&flood[i], 50, GET("/other"));
-    rig_turns(&rig, 10);
+    rig_iterate_n(&rig, 10);
     before = rig.messages;
     client_send(&late, GET("/urgent"));
     for (int i = 0; i < MAX_TURNS && rig.urgent_at < before; i++)
-        rig_turn(&rig);
+        rig_iterate(&rig);
     assert_in_range(rig.urgent_at - before, 1, 2 * TURN);
     client_expect(&late, "HTTP/1.1 404", 1);
     client_close(&late);
@@ -158,7 +158,7 @@ TEST(a_client_is_read_in_every_iteration)
         unsigned at = rig.urgent_at;
 
         client_send(&c, GET("/urgent")); /* its connection is known: it shows nothing any more */
-        rig_turn(&rig);
+        rig_iterate(&rig);
         assert_true(rig.urgent_at > at);
         rounds++;
         client_forget(&c);
@@ -182,7 +182,7 @@ TEST(a_client_that_pipelines_does_not_hold_the_loop)
     client_forget(&c);
     pipeline(&c, 60, GET("/other"));
     for (unsigned before = rig.heads; rig.heads < 61; before = rig.heads) {
-        rig_turn(&rig);
+        rig_iterate(&rig);
         assert_true(rig.heads - before <= 16);
     }
     client_expect(&c, "HTTP/1.1 404", 60);
@@ -205,7 +205,7 @@ TEST(unfinished_heads_have_a_budget)
     open_flood(&rig);
     for (size_t i = 0; i < FLOOD; i++) {
         begin_head(&flood[i], "GET /other HTTP/1.1\r\nHost: h\r\nX-A: ", 3000);
-        rig_turns(&rig, 2);
+        rig_iterate_n(&rig, 2);
         assert_true(strangers(&rig).bytes <= opts.max_stranger_bytes);
     }
     secret_state(&after);
@@ -219,7 +219,7 @@ TEST(unfinished_heads_have_a_budget)
     client_expect(&c, "HTTP/1.1 200", 1);
     client_close(&c);
     close_flood();
-    rig_turns(&rig, 5);
+    rig_iterate_n(&rig, 5);
     assert_int_equal(strangers(&rig).bytes, 0);
     rig_end(&rig);
 }
@@ -235,12 +235,12 @@ TEST(secret_memory_of_strangers_has_a_budget)
     open_flood(&rig);
     for (size_t i = 0; i < FLOOD; i++) {
         begin_head(&flood[i], "GET /other HTTP/1.1\r\nAuthorization: ", 3000);
-        rig_turns(&rig, 2);
+        rig_iterate_n(&rig, 2);
         assert_true(rig.server->secret <= opts.max_stranger_secret);
     }
     assert_true(strangers(&rig).closed[HTTP_FOR_BYTES] >= FLOOD - 6);
     close_flood();
-    rig_turns(&rig, 5);
+    rig_iterate_n(&rig, 5);
     assert_int_equal(rig.server->secret, 0);
     rig_end(&rig);
 }
@@ -261,7 +261,7 @@ TEST(clients_leave_secret_memory_to_the_vault)
         client_send(&c[i], CLIENT("/other"));
         client_expect(&c[i], "HTTP/1.1 404", 1);
         begin_head(&c[i], "GET /other HTTP/1.1\r\nHost: h\r\nAuthorization: ", 9000);
-        rig_turns(&rig, 2);
+        rig_iterate_n(&rig, 2);
         assert_true(rig.server->secret <= opts.max_secret);
     }
     for (size_t i = 0; i < 8; i++) {
@@ -287,7 +287,7 @@ TEST(the_value_of_authorization_alone_is_in_secret_memory)
              "Authorization: second\r\nProxy-Authorization: third\r\n";
          *p; p++) {
         client_send_n(&c, p, 1);
-        rig_turn(&rig);
+        rig_iterate(&rig);
     }
     conn = TAILQ_FIRST(&rig.server->conns);
     assert_non_null(conn);
@@ -324,7 +324,7 @@ TEST(strangers_have_half_of_the_connections)
         assert_true(strangers(&rig).connections <= 10);
         assert_true(http_connections(rig.server) <= 10);
     }
-    rig_turns(&rig, 3);
+    rig_iterate_n(&rig, 3);
     assert_int_equal(strangers(&rig).connections, 10);
     assert_int_equal(strangers(&rig).closed[HTTP_FOR_CONNECTIONS], MANY - 10);
     client_expect_end(&flood[0]);
@@ -388,10 +388,10 @@ TEST(a_new_stranger_is_not_closed_at_once)
     for (size_t i = 0; i < 3; i++)
         client_open(&flood[i], &rig);
     client_open(&early, &rig);
-    rig_turns(&rig, 3);
+    rig_iterate_n(&rig, 3);
     client_open(&late, &rig);
     client_send(&late, CLIENT("/echo"));
-    rig_turns(&rig, 5);
+    rig_iterate_n(&rig, 5);
     assert_int_equal(rig.heads, 0);
     client_send(&early, CLIENT("/echo"));
     client_expect(&early, "HTTP/1.1 200", 1);
@@ -421,7 +421,7 @@ TEST(a_stranger_whose_bytes_wait_is_read_before_it_is_closed)
     }
     for (int i = 0; i < MAX_TURNS && rig.messages < FLOOD; i++) {
         rig.now += GRACE_MS;
-        rig_turn(&rig);
+        rig_iterate(&rig);
     }
     assert_int_equal(rig.messages, FLOOD);
     for (size_t i = 0; i < FLOOD; i++) {
@@ -484,7 +484,7 @@ TEST(an_exempt_listener_does_not_count)
     assert_int_equal(http_connections(rig.server), 2);
     memcpy(rig.address, tcp, sizeof(tcp));
     client_close(&c[0]);
-    rig_turns(&rig, 3);
+    rig_iterate_n(&rig, 3);
     client_open(&c[0], &rig); /* the place is free though the control socket is in use */
     client_send(&c[0], CLIENT("/echo"));
     client_expect(&c[0], "HTTP/1.1 200", 1);
@@ -503,10 +503,10 @@ TEST(a_flood_that_ends_leaves_nothing)
     open_flood(&rig);
     for (size_t i = 0; i < FLOOD; i++)
         pipeline(&flood[i], 50, GET("/other"));
-    rig_turn(&rig);
+    rig_iterate(&rig);
     close_flood();
     for (int i = 0; i < MAX_TURNS && http_connections(rig.server); i++)
-        rig_turn(&rig);
+        rig_iterate(&rig);
     assert_int_equal(http_connections(rig.server), 0);
     assert_int_equal(strangers(&rig).connections, 0);
     assert_int_equal(strangers(&rig).bytes, 0);
@@ -522,7 +522,7 @@ TEST(the_server_closes_over_a_flood)
     open_flood(&rig);
     for (size_t i = 0; i < FLOOD; i++)
         pipeline(&flood[i], 50, GET("/other"));
-    rig_turn(&rig);
+    rig_iterate(&rig);
     rig_end(&rig);
     close_flood();
 }

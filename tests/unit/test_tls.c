@@ -109,7 +109,7 @@ static bool handshake(struct client *c, struct rig *rig, const struct how *how, 
             ERR_clear_error();
             return false;
         }
-        rig_turns(rig, 1);
+        rig_iterate_n(rig, 1);
     }
     return false;
 }
@@ -154,7 +154,7 @@ TEST(an_old_version_is_refused)
 
     start(&rig, &how);
     assert_false(handshake(&c, &rig, &how, NULL));
-    rig_turns(&rig, 3);
+    rig_iterate_n(&rig, 3);
     assert_int_equal(http_connections(rig.server), 0);
     client_close(&c);
     rig_end(&rig);
@@ -201,7 +201,7 @@ TEST(missing_foreign_and_expired_certificates_are_refused)
             assert_true(c.failed); /* by an alert, not by an end of file */
         }
         for (int n = 0; n < 5000 && http_connections(rig.server); n++)
-            rig_turn(&rig);
+            rig_iterate(&rig);
         assert_int_equal(rig.heads, 0);
         assert_int_equal(http_connections(rig.server), 0);
         client_close(&c);
@@ -370,7 +370,7 @@ TEST(renegotiation_is_refused)
         done = SSL_do_handshake(c.ssl);
         if (done != 1 && SSL_get_error(c.ssl, done) != SSL_ERROR_WANT_READ)
             break;
-        rig_turns(&rig, 1);
+        rig_iterate_n(&rig, 1);
     }
     assert_int_not_equal(done, 1);
     ERR_clear_error();
@@ -428,7 +428,7 @@ TEST(a_client_that_leaves_is_noticed)
             SSL_shutdown(c.ssl);
         client_close(&c);
         for (int i = 0; i < 5000 && !rig.gones; i++)
-            rig_turn(&rig);
+            rig_iterate(&rig);
         assert_int_equal(rig.gones, 1);
         rig_end(&rig);
     }
@@ -477,15 +477,15 @@ TEST(the_ticket_goes_with_the_answer)
     start(&rig, &how);
     assert_true(handshake(&quiet, &rig, &how, NULL));
     for (int i = 0; i < 5000 && silent(&quiet); i++)
-        rig_turn(&rig);
+        rig_iterate(&rig);
     assert_false(silent(&quiet));
     assert_true(handshake(&c, &rig, &how, NULL));
     assert_true(silent(&c));
     assert_int_equal(setsockopt(c.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0); /* it must not wait */
     client_send(&c, GET("/hold"));
     for (int i = 0; i < 5000 && !rig.held; i++)
-        rig_turn(&rig);
-    rig_turns(&rig, 3);
+        rig_iterate(&rig);
+    rig_iterate_n(&rig, 3);
     assert_true(silent(&c));
     assert_false(SSL_SESSION_is_resumable(SSL_get0_session(c.ssl)));
     rig_answer(&rig, 200, "late");

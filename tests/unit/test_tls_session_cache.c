@@ -21,7 +21,7 @@ static void script_one_each(struct peer_conn *pc)
     if (SSL_session_reused(pc->tls))
         peer_note(pc);
     if (peer_read_request(pc))
-        peer_say(pc, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+        peer_write_text(pc, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
     peer_end(pc);
     peer_linger(pc);
 }
@@ -30,7 +30,7 @@ static void start(struct rig *rig, void (*script)(struct peer_conn *), SSL_CTX *
 {
     rig_init(rig, peer_new(script, NULL, server), "https");
     rig->opts.ca_file = certs.ca_file;
-    rig_fake_clock(rig);
+    rig_use_fake_clock(rig);
 }
 
 static int ask(struct rig *rig)
@@ -131,10 +131,10 @@ static void not_after_an_hour(void **unused)
     start(&rig, script_one_each, certs_server(&certs, certs.server, TLS1_3_VERSION));
     rig_start(&rig);
     assert_int_equal(ask(&rig), 0);
-    rig_move_clock(HOUR_MS - 1);
+    rig_advance(HOUR_MS - 1);
     assert_int_equal(ask(&rig), 0);
     assert_int_equal(peer_notes(rig.peer), 1);
-    rig_move_clock(1);
+    rig_advance(1);
     assert_int_equal(ask(&rig), 0);
     assert_int_equal(peer_notes(rig.peer), 1);
     assert_int_equal(ask(&rig), 0);
@@ -165,7 +165,7 @@ static void a_server_that_breaks_is_left_alone(void **unused)
     for (int i = 0; i < 3; i++)
         assert_int_equal(ask(&rig), 0);
     assert_int_equal(peer_notes(rig.peer), 0);
-    rig_move_clock(HOUR_MS);
+    rig_advance(HOUR_MS);
     for (int i = 0; i < 3; i++)
         assert_int_equal(ask(&rig), 0);
     assert_int_equal(peer_notes(rig.peer), 2);

@@ -106,7 +106,7 @@ struct peer *peer_new_at(int host, int port, void (*script)(struct peer_conn *),
     return p;
 }
 
-void peer_deafen(struct peer *p)
+void peer_stop_accepting(struct peer *p)
 {
     if (p->listener < 0)
         return;
@@ -119,7 +119,7 @@ void peer_deafen(struct peer *p)
 
 void peer_free(struct peer *p)
 {
-    peer_deafen(p);
+    peer_stop_accepting(p);
     peer_allow(p, 1000);
     for (int i = 0; i < p->naccepted; i++)
         shutdown(p->conns[i]->fd, SHUT_RDWR);
@@ -252,7 +252,7 @@ bool peer_write(struct peer_conn *pc, const char *bytes, size_t n)
     return true;
 }
 
-bool peer_say(struct peer_conn *pc, const char *text)
+bool peer_write_text(struct peer_conn *pc, const char *text)
 {
     return peer_write(pc, text, strlen(text));
 }
@@ -262,7 +262,7 @@ bool peer_answer(struct peer_conn *pc, const char *body)
     char text[1024];
 
     snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(body), body);
-    return peer_say(pc, text);
+    return peer_write_text(pc, text);
 }
 
 void peer_wait(struct peer_conn *pc)

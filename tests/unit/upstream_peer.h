@@ -29,7 +29,7 @@ struct peer *peer_new(void (*script)(struct peer_conn *), const void *arg, SSL_C
 /* At 127.0.0.`host`, at a port of its own (0) or this one; peer_new() is at host 1. */
 struct peer *peer_new_at(int host, int port, void (*script)(struct peer_conn *), const void *arg,
                          SSL_CTX *tls);
-void peer_deafen(struct peer *); /* accepts no more; what is open stays */
+void peer_stop_accepting(struct peer *); /* accepts no more; what is open stays */
 void peer_free(struct peer *);
 int peer_port(const struct peer *);
 int peer_accepted(const struct peer *);
@@ -44,7 +44,7 @@ const void *peer_arg(const struct peer_conn *);
 bool peer_handshake(struct peer_conn *); /* true at once when the peer is plain */
 bool peer_read_request(struct peer_conn *);
 bool peer_write(struct peer_conn *, const char *bytes, size_t n);
-bool peer_say(struct peer_conn *, const char *text);
+bool peer_write_text(struct peer_conn *, const char *text);
 bool peer_answer(struct peer_conn *, const char *body); /* 200 with Content-Length */
 void peer_wait(struct peer_conn *);
 void peer_note(struct peer_conn *);

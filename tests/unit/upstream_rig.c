@@ -22,7 +22,7 @@ static uint64_t fake_now_ms(void *arg)
 
 static const struct clock fake = {fake_now_ms, NULL, NULL};
 
-void rig_fake_clock(struct rig *rig)
+void rig_use_fake_clock(struct rig *rig)
 {
     fake_now = 1000000;
     assert_int_equal(loop_free(rig->loop), 0);
@@ -30,7 +30,7 @@ void rig_fake_clock(struct rig *rig)
     assert_non_null(rig->loop);
 }
 
-void rig_move_clock(uint64_t ms)
+void rig_advance(uint64_t ms)
 {
     fake_now += ms;
 }
@@ -55,7 +55,7 @@ void rig_init(struct rig *rig, struct peer *peer, const char *scheme)
     };
 }
 
-void rig_vault(struct rig *rig, void (*script)(struct peer_conn *), const void *arg, int tls_version)
+void rig_init_vault(struct rig *rig, void (*script)(struct peer_conn *), const void *arg, int tls_version)
 {
     SSL_CTX *server = tls_version ? certs_server(&certs, certs.server, tls_version) : NULL;
 
@@ -63,9 +63,9 @@ void rig_vault(struct rig *rig, void (*script)(struct peer_conn *), const void *
     rig->opts.ca_file = server ? certs.ca_file : NULL;
 }
 
-void rig_plain(struct rig *rig, void (*script)(struct peer_conn *))
+void rig_init_plain(struct rig *rig, void (*script)(struct peer_conn *))
 {
-    rig_vault(rig, script, NULL, 0);
+    rig_init_vault(rig, script, NULL, 0);
 }
 
 void rig_start(struct rig *rig)
@@ -77,12 +77,12 @@ void rig_start(struct rig *rig)
     assert_non_null(rig->up);
 }
 
-void rig_turn(struct rig *rig)
+void rig_iterate(struct rig *rig)
 {
     uv_run(loop_uv(rig->loop), UV_RUN_ONCE);
 }
 
-bool rig_rests(struct rig *rig)
+bool rig_is_idle(struct rig *rig)
 {
     struct pollfd fd = {.fd = uv_backend_fd(loop_uv(rig->loop)), .events = POLLIN};
 
@@ -105,7 +105,7 @@ void rig_close(struct rig *rig)
     if (rig->up)
         upstream_close(rig->up, on_closed, rig);
     while (!rig->closed)
-        rig_turn(rig);
+        rig_iterate(rig);
 }
 
 void rig_end(struct rig *rig)
@@ -122,13 +122,13 @@ void rig_end(struct rig *rig)
 void rig_wait(struct rig *rig, const struct probe *p)
 {
     while (!p->told)
-        rig_turn(rig);
+        rig_iterate(rig);
 }
 
 void rig_wait_done(struct rig *rig, size_t n)
 {
     while (rig->done < n)
-        rig_turn(rig);
+        rig_iterate(rig);
 }
 
 void rig_wait_requests(struct rig *rig, int n)
@@ -144,7 +144,7 @@ void rig_wait_empty(struct rig *rig)
     struct upstream_state state;
 
     for (upstream_state(rig->up, &state); state.connections; upstream_state(rig->up, &state))
-        rig_turn(rig);
+        rig_iterate(rig);
 }
 
 static void on_done(struct call *call)

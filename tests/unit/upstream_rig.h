@@ -30,9 +30,10 @@ struct probe {        /* a call and what became of it */
 
 /* Defaults that a test may change in rig->opts before rig_start(). */
 void rig_init(struct rig *, struct peer *, const char *scheme);
-/* A vault that does this, in this version of TLS (trusted) or, 0, without; rig_plain() is the common case. */
-void rig_vault(struct rig *, void (*script)(struct peer_conn *), const void *arg, int tls_version);
-void rig_plain(struct rig *, void (*script)(struct peer_conn *));
+/* A vault that does this, in this version of TLS (trusted) or, 0, without; rig_init_plain() is the common
+ * case. */
+void rig_init_vault(struct rig *, void (*script)(struct peer_conn *), const void *arg, int tls_version);
+void rig_init_plain(struct rig *, void (*script)(struct peer_conn *));
 void rig_start(struct rig *);
 void rig_end(struct rig *);
 void rig_close(struct rig *); /* upstream_close() and wait */
@@ -43,9 +44,9 @@ void rig_wait_done(struct rig *, size_t n);
 void rig_wait_requests(struct rig *, int n);
 /* Turns the loop until no connection is left open. */
 void rig_wait_empty(struct rig *);
-void rig_turn(struct rig *);
+void rig_iterate(struct rig *);
 /* Whether the loop sleeps until something happens outside: nothing it watches is ready all the time. */
-bool rig_rests(struct rig *);
+bool rig_is_idle(struct rig *);
 
 void probe_init(struct probe *, struct rig *, const char *target);
 void probe_start(struct probe *);
@@ -55,8 +56,8 @@ void probe_run(struct probe *, struct rig *, const char *target);
 void probe_end(struct probe *);
 bool probe_body_is(const struct probe *, const char *text);
 
-/* A clock the test moves; rig->loop uses it after rig_fake_clock(). */
-void rig_fake_clock(struct rig *);
-void rig_move_clock(uint64_t ms);
+/* A clock the test moves; rig->loop uses it after rig_use_fake_clock(). */
+void rig_use_fake_clock(struct rig *);
+void rig_advance(uint64_t ms);
 
 #endif
