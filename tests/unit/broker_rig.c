@@ -20,10 +20,10 @@ void world_init(struct world *w)
     fake_vault_init(&w->vault, &w->clock.clock);
     credential_id_write(w->credential, "main",
                         &fake_vault_add(&w->vault, 1, 11, "srv01", "root", "s3\"cret")->row);
-    w->conf.gateway.release_duration_ms = 3600000;
-    w->conf.gateway.request_timeout_ms = 15000;
+    w->conf.gateway.release_duration_ms = MINUTES(60);
+    w->conf.gateway.request_timeout_ms = SECONDS(15);
     w->conf.gateway.list_cache_ms = 0;
-    w->conf.gateway.catalogue_cache_ms = 60000;
+    w->conf.gateway.catalogue_cache_ms = MINUTES(1);
     w->vault.conf.reason = (char *)(uintptr_t) "asked by {user}";
 }
 
@@ -107,7 +107,7 @@ void world_start_plain(struct world *w)
 void world_start_stored(struct world *w)
 {
     world_init(w);
-    w->conf.gateway.reconcile_every_ms = 600000;
+    w->conf.gateway.reconcile_every_ms = MINUTES(10);
     w->conf.gateway.reconcile_per_s = 10;
     world_add_store(w);
     world_start(w);
@@ -176,8 +176,9 @@ struct session person_session(const char *user, const char *session_id)
 
 struct checkout_args checkout_args_for(const struct world *w, const char *user, const char *session_id)
 {
-    return (struct checkout_args){
-        .session = person_session(user, session_id), .credential_id = w->credential, .timeout_ms = 15000};
+    return (struct checkout_args){.session = person_session(user, session_id),
+                                  .credential_id = w->credential,
+                                  .timeout_ms = SECONDS(15)};
 }
 
 static void keep(char *to, size_t size, const struct secret *s)
@@ -269,7 +270,7 @@ void start_release(struct world *w, const char *user, const char *session_id, co
                    struct released *r)
 {
     struct release_args args = {
-        .session = person_session(user, session_id), .credential_id = credential, .timeout_ms = 15000};
+        .session = person_session(user, session_id), .credential_id = credential, .timeout_ms = SECONDS(15)};
 
     memset(r, 0, sizeof *r);
     r->op = broker_release(w->broker, &args, on_release, r);

@@ -14,4 +14,9 @@
 /* A test; `state` is what its set-up made, and may be left unused. */
 #define TEST(name) static void name(void **state __attribute__((unused)))
 
+/* Lengths of time, in the milliseconds that the program counts in. */
+#define SECONDS(n) ((n)*1000)
+#define MINUTES(n) (SECONDS(n) * 60)
+#define HOURS(n)   (MINUTES(n) * 60)
+
 #endif

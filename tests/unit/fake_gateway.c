@@ -221,7 +221,7 @@ static int set_up(struct store *with)
     fake_conf = (struct conf){.clients = clients, .nclients = 4, .digest = "d1"};
     fake_conf.gateway.max_body = 2048;
     fake_conf.gateway.max_inflight = 2;
-    fake_conf.gateway.request_timeout_ms = 15000;
+    fake_conf.gateway.request_timeout_ms = SECONDS(15);
     fake_broker = (struct fake_broker){.calls = 0};
     fake_vault_state = (struct vault_state){.reachable = true, .known = true, .last_success_age_ms = 5};
     fake_store_state = (struct store_state){.writable = true};

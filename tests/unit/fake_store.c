@@ -4,6 +4,8 @@
  */
 #include "fake_store.h"
 
+#include "check.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,7 +162,7 @@ bool fake_store_commit(struct fake_store *fs)
     STAILQ_CONCAT(&batch, &fs->queue);
     fs->npending = fs->nlists = 0;
     if (fails)
-        fs->writable_ms = clock_now(fs->clock) + 1000;
+        fs->writable_ms = clock_now(fs->clock) + SECONDS(1);
     else
         STAILQ_FOREACH(w, &batch, link)
     carry_out(fs, w);

@@ -4,6 +4,8 @@
  */
 #include "fake_vault.h"
 
+#include "check.h"
+
 #include "base/person.h"
 
 #include <assert.h>
@@ -558,8 +560,8 @@ void fake_vault_init(struct fake_vault *fv, const struct clock *clock)
     for (size_t i = 0; i < FORM_NFORMS; i++)
         fv->conf.match[i] = (enum conf_name_form)i;
     fv->conf.nmatch = FORM_NFORMS;
-    fv->conf.call_timeout_ms = 10000;
-    fv->conf.minute_ms = 60000;
+    fv->conf.call_timeout_ms = SECONDS(10);
+    fv->conf.minute_ms = MINUTES(1);
     fv->conf.reason = empty;
     fv->vault = (struct vault){.ops = &fake_ops, .conf = &fv->conf};
     TAILQ_INIT(&fv->calls);

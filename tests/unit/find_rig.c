@@ -39,10 +39,10 @@ void rig_start(struct rig *rig, size_t nvaults)
     assert_int_equal(log_open(&(struct log_opts){.level = LOG_ERROR, .file = "-"}), 0);
     fake_clock_init(&rig->clock);
     rig->timers = timers_new(&rig->clock.clock);
-    rig->conf.gateway.release_duration_ms = 3600000;
+    rig->conf.gateway.release_duration_ms = MINUTES(60);
     rig->conf.gateway.endpoint_limit = 200;
-    rig->conf.gateway.catalogue_cache_ms = 60000;
-    rig->conf.gateway.catalogue_max_age_ms = 600000;
+    rig->conf.gateway.catalogue_cache_ms = MINUTES(1);
+    rig->conf.gateway.catalogue_max_age_ms = MINUTES(10);
     for (size_t i = 0; i < nvaults; i++) {
         fake_vault_init(&rig->vault[i], &rig->clock.clock);
         text_copy(rig->vault[i].conf.name, sizeof(rig->vault[i].conf.name), names[i]);
@@ -59,14 +59,15 @@ void rig_start(struct rig *rig, size_t nvaults)
         .conf = &rig->conf,
         .vaults = rig->vaults,
         .nvaults = nvaults,
-        .lists = account_lists_new(
-            &(struct account_lists_opts){.timers = rig->timers, .list_cache_ms = 15000, .known_ms = 60000}),
+        .lists = account_lists_new(&(struct account_lists_opts){
+            .timers = rig->timers, .list_cache_ms = SECONDS(15), .known_ms = MINUTES(1)}),
     };
-    rig->broker.catalogue_cache = catalogue_cache_new(&(struct catalogue_cache_opts){.timers = rig->timers,
-                                                                                     .vaults = rig->vaults,
-                                                                                     .nvaults = nvaults,
-                                                                                     .fresh_ms = 60000,
-                                                                                     .max_age_ms = 600000});
+    rig->broker.catalogue_cache =
+        catalogue_cache_new(&(struct catalogue_cache_opts){.timers = rig->timers,
+                                                           .vaults = rig->vaults,
+                                                           .nvaults = nvaults,
+                                                           .fresh_ms = MINUTES(1),
+                                                           .max_age_ms = MINUTES(10)});
     TAILQ_INIT(&rig->broker.ops);
     assert_non_null(rig->timers);
     assert_non_null(rig->broker.lists);

@@ -25,10 +25,10 @@
 
 const struct http_server_opts rig_opts = {
     .max_connections = 100,
-    .header_timeout_ms = 5000,
-    .body_timeout_ms = 20000,
-    .idle_timeout_ms = 60000,
-    .write_timeout_ms = 10000,
+    .header_timeout_ms = SECONDS(5),
+    .body_timeout_ms = SECONDS(20),
+    .idle_timeout_ms = MINUTES(1),
+    .write_timeout_ms = SECONDS(10),
     .max_pipelined = 16384,
 };
 

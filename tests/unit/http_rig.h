@@ -16,15 +16,10 @@
 #ifndef JG_TESTS_HTTP_RIG_H
 #define JG_TESTS_HTTP_RIG_H
 
+#include "check.h"
 #include "loop/server/server.h"
 
 #include <openssl/ssl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 struct rig {
     struct loop *loop;

@@ -5,11 +5,12 @@
 #define JG_TESTS_LISTS_RIG_H
 
 #include "broker/lists/account_lists.h"
+#include "check.h"
 #include "fake_clock.h"
 #include "fake_vault.h"
 
-#define CACHE 15000
-#define KNOWN 60000
+#define CACHE SECONDS(15)
+#define KNOWN MINUTES(1)
 
 struct rig {
     struct fake_clock clock;

@@ -245,11 +245,11 @@ void rig_init(void)
     (void)snprintf(rig.conf.name, sizeof(rig.conf.name), "safe");
     rig.conf.url = (char *)(uintptr_t) "https://vault.example.test" RIG_BASE;
     rig.conf.api_key_file = key_path;
-    rig.conf.session_idle_ms = 600000;
+    rig.conf.session_idle_ms = MINUTES(10);
     rig.conf.sessions_per_user = 4;
     rig.conf.max_calls = 64;
     rig.conf.connections = 8;
-    rig.conf.call_timeout_ms = 10000;
+    rig.conf.call_timeout_ms = SECONDS(10);
     rig.conf.retries = 2;
 }
 
@@ -427,7 +427,7 @@ void ask_init(struct rig_ask *ask, const char *user)
 {
     memset(ask, 0, sizeof(*ask));
     ask->call.user = user;
-    ask->call.timeout_ms = 15000;
+    ask->call.timeout_ms = SECONDS(15);
     ask->call.done = on_done;
 }
 

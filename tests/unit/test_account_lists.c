@@ -237,7 +237,7 @@ TEST(each_waiter_has_its_own_deadline)
     rig_start_plain(&rig);
     assert_int_equal(start_read_as(&rig, &c[0], "CORP\\bob", &web, 100), 0);
     assert_int_equal(start_read_as(&rig, &c[1], "CORP\\bob", &web, 300), 0);
-    assert_true(TAILQ_FIRST(&rig.vault.calls)->call->timeout_ms >= 600000); /* not the first waiter's */
+    assert_true(TAILQ_FIRST(&rig.vault.calls)->call->timeout_ms >= MINUTES(10)); /* not the first waiter's */
     fake_clock_run(&rig.clock, rig.timers, 100);
     assert_int_equal(c[0].answers, 1);
     assert_int_equal(c[0].wait.result, VAULT_FAILED);

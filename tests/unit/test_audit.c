@@ -193,10 +193,10 @@ TEST(strangers_are_counted)
         audit_stranger(audit, "main", "10.0.0.1:5");
     assert_int_equal(sink.puts, 1);
     assert_non_null(strstr(sink.last, "\"count\":1,"));
-    fake_clock_run(&fake, timers, 60000);
+    fake_clock_run(&fake, timers, MINUTES(1));
     assert_int_equal(sink.puts, 2);
     assert_non_null(strstr(sink.last, "\"count\":999,\"listener\":\"main\",\"peer\":\"10.0.0.1:5\""));
-    fake_clock_run(&fake, timers, 120000);
+    fake_clock_run(&fake, timers, MINUTES(2));
     assert_int_equal(sink.puts, 2);
     assert_int_equal(timers_count(timers), 0); /* no wake-ups for nothing */
     audit_stranger(audit, "main", "10.0.0.1:6");

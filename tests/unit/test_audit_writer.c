@@ -85,7 +85,7 @@ static void open_writer(const char *syslog, size_t max_queued)
                                      .head = t.head,
                                      .syslog = syslog,
                                      .max_queued = max_queued,
-                                     .deadline_ms = 2000,
+                                     .deadline_ms = SECONDS(2),
                                      .retry_ms = 5,
                                      .disk = &disk};
 
@@ -98,7 +98,7 @@ static int setup(void **state)
 {
     (void)state;
     audit_trail_make(&t);
-    clock_ms = 1000;
+    clock_ms = SECONDS(1);
     write_error = reserve_error = 0;
     writes = syncs = 0;
     hold = false;
@@ -374,7 +374,7 @@ TEST(a_hung_disk_is_left_behind)
     writer = NULL;
     (void)loop_iterate(loop);
     assert_false(closed);
-    clock_ms += 2000;
+    clock_ms += SECONDS(2);
     while (!closed)
         (void)loop_iterate(loop);
     assert_int_equal(w.calls, 1);

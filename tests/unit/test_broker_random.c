@@ -120,7 +120,7 @@ static void release(struct game *g)
     unsigned session = roll(g, SESSIONS);
     struct release_args args = {.session = person_session(user_of(session), session_of(session)),
                                 .credential_id = roll(g, 2) ? g->w.credential : NULL,
-                                .timeout_ms = 15000};
+                                .timeout_ms = SECONDS(15)};
 
     assert_non_null(broker_release(g->w.broker, &args, on_released, NULL));
 }
@@ -179,7 +179,7 @@ static void move(struct game *g)
     case 4: release(g); break;
     case 5: person_ends(g); break;
     case 6: fake_vault_land(&g->w.vault); break;
-    case 7: fake_clock_run(&g->w.clock, g->w.timers, roll(g, 3000)); break;
+    case 7: fake_clock_run(&g->w.clock, g->w.timers, roll(g, SECONDS(3))); break;
     case 8:
     case 9: vault_moves(g, false); break;
     case 10: die(g); break;
@@ -257,7 +257,7 @@ static void play(unsigned seed)
         g->w.store->fails_arg = g;
     }
     g->dies = seed % 4 && seed % 2;
-    g->w.conf.gateway.reconcile_every_ms = seed % 4 ? 5 * 60000 : 0;
+    g->w.conf.gateway.reconcile_every_ms = seed % 4 ? MINUTES(5) : 0;
     g->w.conf.gateway.reconcile_per_s = 10;
     world_start(&g->w);
     for (unsigned i = 0; i < MOVES; i++)
@@ -265,7 +265,7 @@ static void play(unsigned seed)
     g->well = true;
     world_settle(&g->w);
     fake_vault_land(&g->w.vault);
-    world_advance(&g->w, 20 * 60000);
+    world_advance(&g->w, MINUTES(20));
     check_books(g);
     world_end(&g->w);
     free(g);

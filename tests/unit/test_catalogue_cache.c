@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FRESH 60000
-#define MAX   600000
+#define FRESH MINUTES(1)
+#define MAX   MINUTES(10)
 #define BOB   "CORP\\bob"
 
 struct waiter {
@@ -202,7 +202,7 @@ TEST(a_failed_renewal_keeps_the_old)
         assert_int_equal(w.wait.result, VAULT_OK);
     }
     assert_in_range(rig.nasked - asked, 1, 2);
-    pass(&rig, 1000);
+    pass(&rig, SECONDS(1));
     get(&rig, &w);
     assert_in_range(rig.nasked - asked, 3, 4);
     pass(&rig, MAX);

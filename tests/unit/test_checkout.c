@@ -27,7 +27,7 @@ TEST(a_password_is_read_and_its_request_is_marked)
     assert_string_equal(c.username, "root");
     assert_false(c.ssh_key);
     assert_false(c.adopted);
-    assert_int_equal(c.expires_wall_ms, w.clock.wall + 3600000);
+    assert_int_equal(c.expires_wall_ms, w.clock.wall + MINUTES(60));
     assert_string_equal(w.vault.requests[0].user, "CORP\\alice");
     assert_int_equal(w.vault.requests[0].minutes, 60);
     assert_true(reason_lease_id(w.vault.requests[0].reason, id));
@@ -141,7 +141,7 @@ TEST(durations_are_bounded_by_the_account)
 
     world_init(&w);
     w.vault.accounts[0].row.max_minutes = 30;
-    w.vault.conf.minute_ms = 1000;
+    w.vault.conf.minute_ms = SECONDS(1);
     world_start(&w);
     args = checkout_args_for(&w, "alice", "s1");
     args.duration_minutes = 31;
@@ -153,12 +153,12 @@ TEST(durations_are_bounded_by_the_account)
     world_settle(&w);
     assert_int_equal(c.code, FAULT_NONE);
     assert_int_equal(w.vault.requests[0].minutes, 30);
-    assert_int_equal(c.expires_wall_ms, w.clock.wall + 30000);
+    assert_int_equal(c.expires_wall_ms, w.clock.wall + SECONDS(30));
     args = checkout_args_for(&w, "alice", "s2"); /* a later holder keeps the end of the vault's request */
-    fake_clock_advance(&w.clock, 5000);
+    fake_clock_advance(&w.clock, SECONDS(5));
     start_checkout_with(&w, &args, &c);
     world_settle(&w);
-    assert_int_equal(c.expires_wall_ms, w.clock.wall + 25000);
+    assert_int_equal(c.expires_wall_ms, w.clock.wall + SECONDS(25));
     world_end(&w);
 }
 
@@ -253,7 +253,7 @@ TEST(a_candidate_has_its_own_lists_alone)
 
     w.vault.refuse_user = "CORP\\alice"; /* the vault's own word: now the rule behind it counts */
     start_checkout_with(&w, &args, &c);
-    world_advance(&w, 120000);
+    world_advance(&w, MINUTES(2));
     start_checkout_with(&w, &args, &c);
     world_settle(&w);
     assert_checkout_ok(&c);
@@ -358,7 +358,7 @@ TEST(the_deadline_is_answered_at_once_and_the_request_undone)
     world_start_plain(&w);
     start_checkout(&w, "alice", "s1", &c);
     world_run_until(&w, FAKE_REQUEST);
-    fake_clock_run(&w.clock, w.timers, 15000);
+    fake_clock_run(&w.clock, w.timers, SECONDS(15));
     assert_int_equal(c.replies, 1);
     assert_int_equal(c.code, FAULT_DEADLINE_EXCEEDED);
     assert_int_equal(w.vault.cancelled, 0);
@@ -381,12 +381,12 @@ TEST(a_request_not_yet_sent_is_withdrawn_with_its_checkout)
         world_run_until(&w, FAKE_REQUEST);
         w.vault.in_line = true;
         if (expires)
-            fake_clock_run(&w.clock, w.timers, 15000);
+            fake_clock_run(&w.clock, w.timers, SECONDS(15));
         else
             cancel_checkout(&c);
         assert_int_equal(c.replies, expires);
         assert_int_equal(w.vault.withdrawn, 1);
-        world_advance(&w, 120000); /* a recovery would have looked by now */
+        world_advance(&w, MINUTES(2)); /* a recovery would have looked by now */
         assert_int_equal(w.vault.nrequests, 0);
         assert_int_equal(w.vault.cancelled, 0);
         assert_int_equal(w.vault.count[FAKE_REQUESTS], 0);
@@ -407,7 +407,7 @@ TEST(a_request_not_yet_sent_is_withdrawn_with_its_session)
     world_run_until(&w, FAKE_REQUEST);
     w.vault.in_line = true;
     start_release(&w, "alice", "s1", NULL, &r);
-    world_advance(&w, 1000);
+    world_advance(&w, SECONDS(1));
     assert_int_equal(c.replies, 1);
     assert_int_equal(c.code, FAULT_CREDENTIAL_NOT_FOUND);
     assert_int_equal(w.vault.withdrawn, 1);

@@ -50,7 +50,7 @@ TEST(a_kept_request_is_owned)
     release(&w, "s1");
     assert_int_equal(w.vault.requests[0].checkins, 1);
     checkout_ok(&w, "alice", "s2", &c);
-    world_advance(&w, 61 * 60000);
+    world_advance(&w, MINUTES(61));
     assert_int_equal(w.vault.count[FAKE_CHECKIN], 2); /* timed release */
     assert_int_equal(world_state(&w).leases_active, 0);
     world_end(&w);
@@ -76,7 +76,7 @@ TEST(a_call_not_yet_sent_is_withdrawn)
         w.vault.in_line = true;
         cancel_checkout(&c);
         assert_int_equal(w.vault.withdrawn, 1);
-        world_advance(&w, 120000);
+        world_advance(&w, MINUTES(2));
         assert_int_equal(w.vault.count[FAKE_REQUESTS] > given, given);
         world_end(&w);
     }
@@ -92,8 +92,8 @@ TEST(a_lease_without_request_lasts_its_time)
     checkout_ok(&w, "alice", "s1", &c);
     assert_int_equal(c.request_id, 0);
     assert_false(c.adopted);
-    assert_int_equal(c.expires_wall_ms, w.clock.wall + 3600000);
-    world_advance(&w, 60000);
+    assert_int_equal(c.expires_wall_ms, w.clock.wall + MINUTES(60));
+    world_advance(&w, MINUTES(1));
     checkout_ok(&w, "alice", "s1", &again); /* the same lease, and the secret read again */
     assert_string_equal(again.lease_id, c.lease_id);
     assert_int_equal(again.expires_wall_ms, c.expires_wall_ms);
@@ -103,7 +103,7 @@ TEST(a_lease_without_request_lasts_its_time)
     assert_int_equal(world_state(&w).leases_active, 2);
     release(&w, "s1");
     assert_int_equal(world_state(&w).leases_active, 1);
-    world_advance(&w, 61 * 60000);
+    world_advance(&w, MINUTES(61));
     assert_int_equal(world_state(&w).leases_active, 0);
     assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
     world_end(&w);
@@ -186,10 +186,10 @@ TEST(a_crash_at_any_answer_leaves_no_request)
         }
         world_iterate(&w);
         world_crash(&w, n % 2 ? ~0U : 0, n % 2 ? 100 : 0);
-        world_advance(&w, 20 * 60000);
+        world_advance(&w, MINUTES(20));
         assert_int_equal(fake_vault_live(&w.vault), world_state(&w).leases_active);
         assert_int_equal(fake_store_count(w.store), world_state(&w).leases_active);
-        world_advance(&w, 60 * 60000);
+        world_advance(&w, MINUTES(60));
         assert_int_equal(fake_vault_live(&w.vault), 0);
         assert_int_equal(fake_store_count(w.store), 0);
         world_end(&w);
@@ -214,7 +214,7 @@ TEST(leases_without_request_outlive_the_process)
     assert_int_equal(again.request_id, 0);
     release(&w, "s1");
     assert_int_equal(fake_store_count(w.store), 1);
-    world_advance(&w, 61 * 60000);
+    world_advance(&w, MINUTES(61));
     assert_int_equal(fake_store_count(w.store), 0);
     assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
     world_end(&w);
@@ -283,7 +283,7 @@ TEST(a_policy_that_cannot_be_read_is_remembered)
         checkout_ok(&w, "alice", "s1", &c);
         checkout_ok(&w, "alice", "s2", &c);
         assert_int_equal(w.vault.count[FAKE_POLICY], rows[i].asked);
-        world_advance(&w, 61000); /* forgotten */
+        world_advance(&w, SECONDS(61)); /* forgotten */
         checkout_ok(&w, "alice", "s3", &c);
         assert_int_equal(w.vault.count[FAKE_POLICY], rows[i].asked + 1);
         world_end(&w);

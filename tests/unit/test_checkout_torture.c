@@ -135,7 +135,7 @@ static void end_record_wait(struct torture *t, const struct scenario *s)
     if (audited.harm == RECORD_LEAVE)
         leave(t);
     if (audited.harm == RECORD_TIME_UP)
-        fake_clock_run(&w->clock, w->timers, 15000);
+        fake_clock_run(&w->clock, w->timers, SECONDS(15));
     if (audited.harm == RECORD_ENDED) {
         t->ended = true;
         start_release(w, "alice", s->session, NULL, &r);
@@ -175,7 +175,7 @@ static bool step(struct torture *t, unsigned delivered)
     if (is_due(t, delivered, LEAVE_BEFORE))
         leave(t);
     if (is_due(t, delivered, TIME_UP) && t->c.op) {
-        fake_clock_advance(&w->clock, 15000);
+        fake_clock_advance(&w->clock, SECONDS(15));
         world_iterate(w);
     }
     world_iterate(w);
@@ -300,10 +300,10 @@ static unsigned torture_once(const struct scenario *s, unsigned k1, int h1, unsi
     assert_true(n < 50);
     if (audited.on)
         end_record_wait(t, s);
-    world_advance(w, 1000);
+    world_advance(w, SECONDS(1));
     fake_vault_land(&w->vault);
     /* Twenty minutes: time for retries and recovers, but none of the leases of sixty is over. */
-    world_advance(w, 20 * 60000);
+    world_advance(w, MINUTES(20));
     check_end(t, s);
     if (audited.on)
         check_record(t, durable);
@@ -311,7 +311,7 @@ static unsigned torture_once(const struct scenario *s, unsigned k1, int h1, unsi
         assert_int_equal(t->c.code != FAULT_NONE, s->fails);
     unsigned calls = w->vault.ncalls - t->first;
 
-    world_advance(w, 70 * 60000);
+    world_advance(w, MINUTES(70));
     assert_int_equal(fake_vault_live(&w->vault), 0);
     assert_int_equal(world_state(w).leases_active, 0);
     assert_true(broker_idle(w->broker));

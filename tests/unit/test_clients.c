@@ -176,7 +176,7 @@ TEST(a_second_of_the_rate_is_saved)
     assert_int_equal(clients_take(clients, c), 1);
     fake_clock_advance(&fake, 300);
     assert_int_equal(admitted(c, 50), 3);
-    fake_clock_advance(&fake, 3600000);
+    fake_clock_advance(&fake, MINUTES(60));
     assert_int_equal(admitted(c, 50), 10); /* no more than one second's worth is saved up */
 }
 
@@ -186,7 +186,7 @@ TEST(a_rate_below_one_admits_one)
     assert_int_equal(admitted(c, 5), 1);
     fake_clock_advance(&fake, 2500);
     assert_in_range(clients_take(clients, c), 7, 8);
-    fake_clock_advance(&fake, 8000);
+    fake_clock_advance(&fake, SECONDS(8));
     assert_int_equal(admitted(c, 5), 1);
 }
 

@@ -19,16 +19,16 @@ TEST(defaults_are_those_of_the_contract)
     assert_int_equal(f->errors.len, 0);
     assert_string_equal(g->state_dir, "/var/lib/jumpgate");
     assert_string_equal(g->audit_file, "/var/lib/jumpgate/audit.jsonl");
-    assert_int_equal(g->release_duration_ms, 3600000);
-    assert_int_equal(g->list_cache_ms, 15000);
-    assert_int_equal(g->request_timeout_ms, 15000);
+    assert_int_equal(g->release_duration_ms, MINUTES(60));
+    assert_int_equal(g->list_cache_ms, SECONDS(15));
+    assert_int_equal(g->request_timeout_ms, SECONDS(15));
     assert_int_equal(g->max_connections, 10000);
     assert_int_equal(g->max_inflight, 4096);
     assert_int_equal(g->max_body, 65536);
     assert_int_equal(g->endpoint_limit, 200);
-    assert_int_equal(g->catalogue_cache_ms, 60000);
-    assert_int_equal(g->catalogue_max_age_ms, 600000);
-    assert_int_equal(g->drain_timeout_ms, 30000);
+    assert_int_equal(g->catalogue_cache_ms, MINUTES(1));
+    assert_int_equal(g->catalogue_max_age_ms, MINUTES(10));
+    assert_int_equal(g->drain_timeout_ms, SECONDS(30));
     assert_false(g->release_on_stop);
     assert_int_equal(g->log_level, LOG_INFO);
     assert_false(g->log_json);
@@ -40,15 +40,15 @@ TEST(defaults_are_those_of_the_contract)
     assert_int_equal(v->nmatch, FORM_NFORMS);
     for (size_t i = 0; i < FORM_NFORMS; i++)
         assert_int_equal(v->match[i], i);
-    assert_int_equal(v->session_idle_ms, 600000);
+    assert_int_equal(v->session_idle_ms, MINUTES(10));
     assert_int_equal(v->sessions_per_user, 4);
     assert_int_equal(v->max_calls, 4096);
     assert_int_equal(v->max_wait_ms, 0);
     assert_int_equal(v->connections, 64);
-    assert_int_equal(v->connect_timeout_ms, 5000);
-    assert_int_equal(v->call_timeout_ms, 10000);
+    assert_int_equal(v->connect_timeout_ms, SECONDS(5));
+    assert_int_equal(v->call_timeout_ms, SECONDS(10));
     assert_int_equal(v->retries, 2);
-    assert_int_equal(v->minute_ms, 60000);
+    assert_int_equal(v->minute_ms, MINUTES(1));
     assert_int_equal(v->username_form, USERNAME_DOMAIN);
     assert_false(v->ask_policy);
     assert_string_equal(v->reason, "");
@@ -74,7 +74,7 @@ TEST(sections_take_their_values)
 
     assert_int_equal(c->gateway.list_cache_ms, 0);
     assert_int_equal(c->gateway.max_body, 1024 * 1024);
-    assert_int_equal(c->gateway.release_duration_ms, 7200000);
+    assert_int_equal(c->gateway.release_duration_ms, HOURS(2));
     assert_int_equal(c->gateway.log_level, LOG_DEBUG);
     assert_true(c->gateway.log_json);
     assert_true(c->gateway.release_on_stop);
@@ -138,7 +138,7 @@ TEST(lines_may_be_written_freely)
                     "   list_cache=3s # why\r\n   max_body :\t2k\r\n\r\n"
                     "   log_file = /tmp/a;b#c ;d\r\n@GOOD@\n"
                     "   reason = for PRA#7; {session}\n    ask_policy = TRUE");
-    assert_int_equal(f->conf->gateway.list_cache_ms, 3000);
+    assert_int_equal(f->conf->gateway.list_cache_ms, SECONDS(3));
     assert_int_equal(f->conf->gateway.max_body, 2048);
     assert_string_equal(f->conf->gateway.log_file, "/tmp/a;b#c");
     assert_string_equal(f->conf->vaults[0].reason, "for PRA#7; {session}");

@@ -51,12 +51,12 @@ TEST(a_minute_of_failures_then_one_at_a_time)
         assert_int_equal(auth_failures_take(fs, "a", 0.5), 0);
     assert_int_equal(auth_failures_take(fs, "a", 0.5), 2);
     assert_int_equal(auth_failures_take(fs, "b", 0.5), 0);
-    fake_clock_advance(&fc, 1000);
+    fake_clock_advance(&fc, SECONDS(1));
     assert_int_equal(auth_failures_take(fs, "a", 0.5), 1);
-    fake_clock_advance(&fc, 1000);
+    fake_clock_advance(&fc, SECONDS(1));
     assert_int_equal(auth_failures_take(fs, "a", 0.5), 0);
     assert_int_equal(auth_failures_take(fs, "a", 0.5), 2);
-    fake_clock_advance(&fc, 3600000); /* full again, and not fuller */
+    fake_clock_advance(&fc, MINUTES(60)); /* full again, and not fuller */
     for (int i = 0; i < 30; i++)
         assert_int_equal(auth_failures_take(fs, "a", 0.5), 0);
     assert_int_equal(auth_failures_take(fs, "a", 0.5), 2);
@@ -85,7 +85,7 @@ TEST(log_lines_have_a_bucket_of_their_own)
     for (int i = 0; i < 30; i++)
         assert_int_equal(auth_failures_take(fs, "a", 0.5), 0);
     assert_int_equal(auth_failures_take(fs, "a", 0.5), 2);
-    fake_clock_advance(&fc, 2000);
+    fake_clock_advance(&fc, SECONDS(2));
     assert_true(auth_failures_line(fs, "a", 0.5));
     assert_false(auth_failures_line(fs, "a", 0.5));
     assert_true(auth_failures_line(fs, "a", 0)); /* without_a_limit_all_are_admitted */
@@ -134,7 +134,7 @@ TEST(log_lines_of_all_peers_have_a_bucket)
         granted += auth_failures_line(fs, name, 2.0 / 60);
     }
     assert_int_equal(granted, 2 * AUTH_FAILURES_ALL);
-    fake_clock_advance(&fc, 30000);
+    fake_clock_advance(&fc, SECONDS(30));
     for (int i = 0; i < 2 * AUTH_FAILURES_ALL; i++) {
         snprintf(name, sizeof(name), "10.1.%d.1", i);
         granted += auth_failures_line(fs, name, 2.0 / 60);

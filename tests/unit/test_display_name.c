@@ -32,7 +32,7 @@ static void on_found(void *arg, const struct find_answer *answer)
 
 static void find(struct rig *rig, struct client *client, struct session session)
 {
-    struct find_args args = {.session = session, .timeout_ms = 5000};
+    struct find_args args = {.session = session, .timeout_ms = SECONDS(5)};
 
     memset(client, 0, sizeof(*client));
     args.session.username = "bob";

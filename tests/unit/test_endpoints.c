@@ -54,7 +54,7 @@ static struct op *begin(struct rig *rig, struct client *client, struct endpoints
     struct op *op;
 
     args.session = (struct session){.username = "bob"};
-    args.timeout_ms = 5000;
+    args.timeout_ms = SECONDS(5);
     memset(client, 0, sizeof(*client));
     op = broker_endpoints(&rig->broker, &args, on_found, client);
     assert_non_null(op);
@@ -248,10 +248,10 @@ TEST(tells_what_it_cannot_know)
     search(&rig, &c, rdp);
     assert_int_equal(c.n, 2); /* one per vault */
     assert_false(c.truncated);
-    fake_clock_run(&rig.clock, rig.timers, 7000);
+    fake_clock_run(&rig.clock, rig.timers, SECONDS(7));
     search(&rig, &c, rdp);
-    assert_int_equal(c.age_ms, 7000);
-    fake_clock_run(&rig.clock, rig.timers, 600000); /* too old to serve */
+    assert_int_equal(c.age_ms, SECONDS(7));
+    fake_clock_run(&rig.clock, rig.timers, MINUTES(10)); /* too old to serve */
     rig.vault[1].plan = all_fail;
     rig.vault[1].plan_arg = &down;
     search(&rig, &c, rdp);
@@ -282,7 +282,7 @@ TEST(ends_in_every_way)
             else if (c.answers == 0 && how == 1)
                 op->class->destroy(op);
             else
-                fake_clock_run(&rig.clock, rig.timers, 5000);
+                fake_clock_run(&rig.clock, rig.timers, SECONDS(5));
             if (how == 2 && steps < 2)
                 assert_int_equal(c.fault.code, FAULT_DEADLINE_EXCEEDED);
             assert_int_equal(c.answers, how == 2 || steps == 4 ? 1 : 0);

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define KEEP_MS 900000
+#define KEEP_MS MINUTES(15)
 
 struct memory {
     struct fake_clock clock;

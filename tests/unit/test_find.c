@@ -41,7 +41,7 @@ static void on_found(void *arg, const struct find_answer *answer)
 
 static struct op *begin(struct rig *rig, struct client *client, const struct session *session)
 {
-    struct find_args args = {.session = *session, .timeout_ms = 5000};
+    struct find_args args = {.session = *session, .timeout_ms = SECONDS(5)};
     struct op *op;
 
     memset(client, 0, sizeof(*client));
@@ -255,14 +255,14 @@ TEST(equal_finds_share_and_remember)
         assert_int_equal(c[i].n, 1);
         assert_int_equal(c[i].age_ms, 0);
     }
-    fake_clock_run(&rig.clock, rig.timers, 4000);
+    fake_clock_run(&rig.clock, rig.timers, SECONDS(4));
     find(&rig, &c[3], &web);
     assert_int_equal(rig.nasked, 3);
-    assert_int_equal(c[3].age_ms, 4000);
+    assert_int_equal(c[3].age_ms, SECONDS(4));
     find(&rig, &c[3], &longer); /* some lists are new: the age is the oldest one's */
     assert_int_equal(rig.nasked, 6);
-    assert_int_equal(c[3].age_ms, 4000);
-    fake_clock_run(&rig.clock, rig.timers, 11000);
+    assert_int_equal(c[3].age_ms, SECONDS(4));
+    fake_clock_run(&rig.clock, rig.timers, SECONDS(11));
     find(&rig, &c[3], &web);
     assert_int_equal(rig.nasked, 9);
     assert_int_equal(c[3].age_ms, 0);
@@ -430,7 +430,7 @@ TEST(the_deadline_is_kept)
     (void)begin(&rig, &c, &web);
     while (fake_vault_step(&rig.vault[0]))
         continue;
-    fake_clock_run(&rig.clock, rig.timers, 5000);
+    fake_clock_run(&rig.clock, rig.timers, SECONDS(5));
     assert_int_equal(c.answers, 1);
     assert_int_equal(c.fault.code, FAULT_NONE);
     assert_int_equal(c.n, 1);
@@ -558,7 +558,7 @@ TEST(asks_policies_where_told)
     (void)begin(&rig, &c, &web);
     for (int i = 0; i < 4; i++)
         assert_true(rig_step(&rig));
-    fake_clock_run(&rig.clock, rig.timers, 5000);
+    fake_clock_run(&rig.clock, rig.timers, SECONDS(5));
     assert_int_equal(c.answers, 1);
     assert_int_equal(c.fault.code, FAULT_NONE);
     assert_true(c.asked[0]);

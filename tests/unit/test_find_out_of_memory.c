@@ -84,7 +84,7 @@ static void on_searched(void *arg, const struct endpoints_answer *answer)
 
 static struct op *begin(struct rig *rig, struct client *client, bool find)
 {
-    struct find_args find_args = {.session = session, .timeout_ms = 5000};
+    struct find_args find_args = {.session = session, .timeout_ms = SECONDS(5)};
     struct endpoints_args endpoints_args = {
         .session = session, .rdp = true, .query = "w", .timeout_ms = 5000};
 

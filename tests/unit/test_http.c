@@ -357,10 +357,10 @@ TEST(timeouts_end_idle_and_slow_connections)
 
     client_open(&c, &rig); /* idle counts from the last answer, whatever ran before */
     client_send(&c, "GET /echo HTTP/1.1\r\n");
-    rig_advance(&rig, 1000);
+    rig_advance(&rig, SECONDS(1));
     client_send(&c, "Host: h\r\n\r\n");
     client_expect(&c, "HTTP/1.1 200", 1);
-    rig_advance(&rig, 4000);
+    rig_advance(&rig, SECONDS(4));
     rig_advance(&rig, 55999);
     assert_int_equal(http_connections(rig.server), 1);
     rig_advance(&rig, 1);
@@ -370,9 +370,9 @@ TEST(timeouts_end_idle_and_slow_connections)
 
     client_open(&c, &rig); /* a head that comes in drops */
     client_send(&c, "GET /echo HTTP/1.1\r\n");
-    rig_advance(&rig, 3000);
+    rig_advance(&rig, SECONDS(3));
     client_send(&c, "Host: h\r\n");
-    rig_advance(&rig, 2000);
+    rig_advance(&rig, SECONDS(2));
     client_expect(&c, "HTTP/1.1 408", 1);
     client_expect_end(&c);
     client_close(&c);
@@ -380,9 +380,9 @@ TEST(timeouts_end_idle_and_slow_connections)
 
     client_open(&c, &rig); /* a body that comes in drops */
     client_send(&c, POST("/echo") "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n");
-    rig_advance(&rig, 15000);
+    rig_advance(&rig, SECONDS(15));
     client_send(&c, "1\r\nb\r\n0\r\n"); /* the trailers do not begin a new time */
-    rig_advance(&rig, 5000);
+    rig_advance(&rig, SECONDS(5));
     client_expect(&c, "HTTP/1.1 408", 1);
     client_expect_end(&c);
     client_close(&c);
@@ -391,10 +391,10 @@ TEST(timeouts_end_idle_and_slow_connections)
     client_open(&c, &rig); /* work has no deadline here */
     client_send(&c, GET("/hold"));
     client_expect_held(&c);
-    rig_advance(&rig, 10000000);
+    rig_advance(&rig, SECONDS(10000));
     rig_answer(&rig, 200, "late");
     client_expect(&c, "late", 1);
-    rig_advance(&rig, 60000); /* and idle begins after it */
+    rig_advance(&rig, MINUTES(1)); /* and idle begins after it */
     client_expect_end(&c);
     client_close(&c);
     rig_end(&rig);
@@ -452,7 +452,7 @@ TEST(lingering_ends)
     client_expect(&c, "HTTP/1.1 400", 1);
     client_expect_end(&c);
     assert_int_equal(http_connections(rig.server), 1); /* the client has not closed */
-    rig_advance(&rig, 2000);
+    rig_advance(&rig, SECONDS(2));
     assert_int_equal(http_connections(rig.server), 0);
     client_close(&c);
     rig_end(&rig);

@@ -84,7 +84,7 @@ TEST(without_a_store_only_new_leases_fail)
     assert_int_equal(fake_vault_live(&w.vault), 0);
     assert_true(world_state(&w).journal_stuck > 0);
     w.store->broken = false;
-    world_advance(&w, 3000);
+    world_advance(&w, SECONDS(3));
     assert_int_equal(fake_store_count(w.store), 0);
     assert_int_equal(world_state(&w).journal_stuck, 0);
     world_end(&w);
@@ -108,7 +108,7 @@ TEST(a_request_id_that_cannot_be_written_is_undone)
     world_settle(&w);
     assert_int_equal(c.code, FAULT_STORE_UNAVAILABLE);
     assert_int_equal(fake_vault_live(&w.vault), 0);
-    world_advance(&w, 3000);
+    world_advance(&w, SECONDS(3));
     assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
 }
@@ -134,10 +134,10 @@ TEST(pending_is_durable_before_it_is_answered)
     assert_int_equal(fake_store_only(w.store)->attempts, 1);
     assert_string_equal(fake_store_only(w.store)->last_error, "vault_unavailable");
     assert_true(fake_store_only(w.store)->next_wall_ms > w.clock.wall);
-    world_advance(&w, 60000);
+    world_advance(&w, MINUTES(1));
     assert_true(fake_store_only(w.store)->attempts > 3);
     w.vault.plan = NULL;
-    world_advance(&w, 120000);
+    world_advance(&w, MINUTES(2));
     assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
 }
@@ -232,7 +232,7 @@ TEST(all_of_a_failed_commit_are_answered)
     }
     assert_int_equal(w.vault.count[FAKE_REQUEST], 0);
     w.store->broken = false;
-    world_advance(&w, 5000);
+    world_advance(&w, SECONDS(5));
     assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
 }
@@ -255,7 +255,7 @@ TEST(a_makers_row_stays_until_the_other_holders_is_durable)
     assert_int_equal(r.replies, 0); /* a restart would give s1 its lease again, as yet */
     assert_non_null(fake_store_row(w.store, a.lease_id));
     world_crash(&w, 0, 1); /* of the two rows one is on disk */
-    world_advance(&w, 15 * 60000);
+    world_advance(&w, MINUTES(15));
     assert_int_equal(ours_live(&w), world_state(&w).leases_active ? 1 : 0);
     world_end(&w);
 }
@@ -358,7 +358,7 @@ TEST(a_wait_starts_the_commit)
     struct rig r;
 
     rig_stuck(&r);
-    fake_clock_run(&r.clock, r.timers, 1000);
+    fake_clock_run(&r.clock, r.timers, SECONDS(1));
     (void)fake_store_commit(&r.store);
     assert_true(journal_quiet(r.journal));
     journal_remove(r.journal, "one");
@@ -436,7 +436,7 @@ TEST(row_or_record_that_fails_undoes_the_checkout)
         assert_int_equal(c.replies, 1);
         assert_int_equal(c.code, which ? FAULT_AUDIT_UNAVAILABLE : FAULT_STORE_UNAVAILABLE);
         assert_true(w.sink.records >= 2);
-        world_advance(&w, 3000);
+        world_advance(&w, SECONDS(3));
         assert_int_equal(fake_vault_live(&w.vault), 0);
         assert_int_equal(fake_store_count(w.store), 0);
         world_end(&w);
@@ -465,7 +465,7 @@ TEST(a_release_ends_the_sessions_checkout_in_flight)
         finish_release(&w, "alice", "s1", steps % 2 ? NULL : w.credential, &r);
         assert_int_equal(c.code, had ? FAULT_NONE : FAULT_CREDENTIAL_NOT_FOUND);
         assert_int_equal(r.released, had);
-        world_advance(&w, 120000);
+        world_advance(&w, MINUTES(2));
         assert_int_equal(fake_vault_live(&w.vault), 0);
         assert_int_equal(fake_store_count(w.store), 0);
         world_end(&w);
@@ -524,7 +524,7 @@ static void tell_story(struct story *s, bool vault_first)
 
 static struct broker_state quiet_state(struct world *w)
 {
-    world_advance(w, 15 * 60000);
+    world_advance(w, MINUTES(15));
     return world_state(w);
 }
 
@@ -542,7 +542,7 @@ static void die_at(unsigned end, bool vault_first, unsigned carried_out, size_t 
         fail_msg("end %u, vault first %d, carried out %x, durable %zu: %zu live, %zu leases, %zu rows", end,
                  vault_first, carried_out, durable, ours_live(&s.w), state.leases_active,
                  fake_store_count(s.w.store));
-    world_advance(&s.w, 60 * 60000);
+    world_advance(&s.w, MINUTES(60));
     assert_int_equal(fake_vault_live(&s.w.vault), 0);
     assert_int_equal(fake_store_count(s.w.store), 0);
     world_end(&s.w);

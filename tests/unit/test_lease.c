@@ -245,9 +245,9 @@ TEST(a_checkin_that_never_began_is_taken_back_by_a_new_lease)
     assert_int_equal(b.expires_wall_ms, a.expires_wall_ms);
     assert_int_equal(world_state(&w).leases_retrying, 0);
     w.vault.plan = NULL;
-    world_advance(&w, 30 * 60000); /* no retry of before may end it now */
+    world_advance(&w, MINUTES(30)); /* no retry of before may end it now */
     assert_int_equal(world_checkins(&w), 0);
-    world_advance(&w, 31 * 60000);
+    world_advance(&w, MINUTES(31));
     assert_int_equal(world_state(&w).leases_active, 0);
     world_end(&w);
 }
@@ -294,13 +294,13 @@ TEST(the_persons_own_request_is_used_and_never_checked_in)
     checkout_ok(&w, "alice", "s1", &c);
     assert_true(c.adopted); /* a mark alone proves nothing: that lease id is not one of ours */
     assert_int_equal(c.request_id, id);
-    assert_int_equal(c.expires_wall_ms, w.clock.wall + 20 * 60000);
+    assert_int_equal(c.expires_wall_ms, w.clock.wall + MINUTES(20));
     finish_release(&w, "alice", "s1", w.credential, &r);
     assert_int_equal(r.released, 1);
     assert_false(r.pending);
     checkout_ok(&w, "alice", "s2", &c);
     assert_true(c.adopted);
-    world_advance(&w, 21 * 60000);
+    world_advance(&w, MINUTES(21));
     assert_int_equal(world_state(&w).leases_active, 0);
     assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
     world_end(&w);
@@ -338,10 +338,10 @@ TEST(a_lease_ends_before_the_request_does)
     world_run_until(&w, FAKE_REQUEST);
     fake_clock_advance(&w.clock, 100); /* the vault begins to count later than we do */
     world_settle(&w);
-    fake_clock_advance(&w.clock, 30 * 60000);
+    fake_clock_advance(&w.clock, MINUTES(30));
     checkout_ok(&w, "alice", "s2", &b);
     assert_int_equal(b.expires_wall_ms, a.expires_wall_ms);
-    world_advance(&w, 30 * 60000 - 200);
+    world_advance(&w, MINUTES(30) - 200);
     assert_int_equal(world_state(&w).leases_active, 2);
     world_advance(&w, 150);
     assert_int_equal(world_state(&w).leases_active, 0);
@@ -357,10 +357,10 @@ TEST(a_lease_that_ends_during_a_repeat_is_replaced)
 
     world_start_plain(&w);
     checkout_ok(&w, "alice", "s1", &a);
-    fake_clock_run(&w.clock, w.timers, 60 * 60000 - 1000);
+    fake_clock_run(&w.clock, w.timers, MINUTES(60) - SECONDS(1));
     start_checkout(&w, "alice", "s1", &b);
     world_run_until(&w, FAKE_CREDENTIAL);
-    fake_clock_run(&w.clock, w.timers, 2000);
+    fake_clock_run(&w.clock, w.timers, SECONDS(2));
     world_settle(&w); /* gone by then: asked for anew */
     assert_checkout_ok(&b);
     assert_int_not_equal(a.request_id, b.request_id);
@@ -506,7 +506,7 @@ TEST(a_lease_is_over_at_the_answered_end)
         fake_clock_run(&w.clock, w.timers, 700);
         checkout_ok(&w, "alice", "s1", &c);
         assert_int_equal(c.expires_wall_ms % 1000, 0);
-        assert_in_range(c.expires_wall_ms - w.clock.wall, 3599000, 3600000);
+        assert_in_range(c.expires_wall_ms - w.clock.wall, MINUTES(59) + SECONDS(59), MINUTES(60));
         fake_clock_advance(&w.clock, (uint64_t)(c.expires_wall_ms - w.clock.wall + when));
         if (when <= 0)
             finish_release(&w, "alice", "s1", NULL, &r);
@@ -579,15 +579,15 @@ TEST(spellings_of_a_user_share_a_request)
     checkout_ok(&w, "aLICE", "s2", &b);
     assert_int_equal(a.request_id, b.request_id);
     assert_false(b.adopted);
-    world_advance(&w, 25 * 60000); /* two rounds of reconciliation */
+    world_advance(&w, MINUTES(25)); /* two rounds of reconciliation */
     assert_int_equal(world_checkins(&w), 0);
     start_release(&w, "alice", "s1", NULL, &r);
-    world_advance(&w, 12 * 60000);
+    world_advance(&w, MINUTES(12));
     assert_int_equal(r.remaining, 1);
     assert_int_equal(world_checkins(&w), 0);
     assert_int_equal(world_state(&w).leases_active, 1);
     start_release(&w, "alice", "s2", NULL, &r);
-    world_advance(&w, 1000);
+    world_advance(&w, SECONDS(1));
     assert_int_equal(r.released, 1);
     assert_int_equal(world_checkins(&w), 1);
     assert_int_equal(fake_store_count(w.store), 0);

@@ -256,7 +256,7 @@ TEST(a_lease_is_released_by_its_id)
     end(&f, "/v1/leases/" ID "/release");
     assert_string_equal(fake_broker.what, "release_lease");
     assert_string_equal(fake_broker.asked, "-|" ID "|-|0|-|");
-    assert_int_equal(fake_broker.timeout_ms, 15000);
+    assert_int_equal(fake_broker.timeout_ms, SECONDS(15));
     fake_broker.released(fake_broker.arg, &(struct release_answer){.released = 1, .remaining_holders = 2});
     assert_int_equal(fake_answer.status, 200);
     assert_string_equal(fake_answer.body, "{\"released\":1}");

@@ -56,7 +56,7 @@ TEST(find_returns_rows)
     start_request(&f, "/v1/credentials/find", "{" GOOD_SESSION "}");
     assert_string_equal(fake_broker.asked, "L-1|ann|CORP|1|web01|");
     assert_string_equal(fake_broker.origin, "pra|r-1");
-    assert_int_equal(fake_broker.timeout_ms, 15000);
+    assert_int_equal(fake_broker.timeout_ms, SECONDS(15));
     fake_broker.found(fake_broker.arg, &(struct find_answer){.credentials = rows, .n = 2, .age_ms = 17});
     assert_int_equal(fake_answer.status, 200);
     assert_string_equal(

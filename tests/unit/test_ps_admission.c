@@ -57,7 +57,7 @@ static double counted(const char *reason)
 TEST(the_deadline_decides)
 {
     rig_start();
-    rig.outlook = (struct upstream_outlook){.wait_ms = 1000, .exchange_ms = 20};
+    rig.outlook = (struct upstream_outlook){.wait_ms = SECONDS(1), .exchange_ms = 20};
     assert_int_equal(admit(USER, 2000), 0);
     assert_int_equal(admit(USER, 1999), -EAGAIN);
     expect_refused("deadline", 1);
@@ -73,7 +73,7 @@ TEST(the_deadline_decides)
 TEST(an_empty_line_lets_in)
 {
     rig_start();
-    rig.outlook = (struct upstream_outlook){.wait_ms = 0, .exchange_ms = 60000};
+    rig.outlook = (struct upstream_outlook){.wait_ms = 0, .exchange_ms = MINUTES(1)};
     assert_int_equal(admit(USER, 100), 0);
 }
 
@@ -200,7 +200,7 @@ TEST(a_wait_in_vain)
     rig_answer(call, 409, "\"no\"");
     assert_non_null(call = rig_call(0));
     assert_int_equal(call->wait_ms, 400);
-    assert_int_equal(call->timeout_ms, 10000);
+    assert_int_equal(call->timeout_ms, SECONDS(10));
     rig_fail(call, -EAGAIN, false);
     assert_int_equal(ask.done, 1);
     assert_false(ask.call.unknown);
@@ -225,7 +225,7 @@ TEST(begun_is_begun)
     rig_advance(600);
     assert_non_null(call = rig_call(0));
     rig_answer(call, 500, "\"busy\"");
-    rig_advance(1000);
+    rig_advance(SECONDS(1));
     assert_int_equal(ask.done, 0);
     assert_non_null(call = rig_call(0));
     assert_int_equal(call->wait_ms, 0);

@@ -228,7 +228,7 @@ TEST(retry_after)
     expect_failed(FAULT_VAULT_UNAVAILABLE, false);
     assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
     rig_reply(rig_call(0), &(struct rig_answer){503, "", NULL, NULL, "1", NULL, NULL});
-    rig_advance(1000);
+    rig_advance(SECONDS(1));
     rig_answer(rig_call(0), 200, "[]");
     assert_int_equal(ask.call.result, VAULT_OK);
     ask_free(&ask);
@@ -242,9 +242,9 @@ TEST(no_try_beyond_the_callers_time)
     assert_int_equal((rig_call(0), rig.last_timeout_ms), 40);
     rig_answer(rig_call(0), 503, "");
     expect_failed(FAULT_VAULT_UNAVAILABLE, false);
-    ask.call.timeout_ms = 60000;
+    ask.call.timeout_ms = MINUTES(1);
     assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
-    assert_int_equal((rig_call(0), rig.last_timeout_ms), 10000);
+    assert_int_equal((rig_call(0), rig.last_timeout_ms), SECONDS(10));
     rig_fail(rig_call(0), -ETIMEDOUT, true);
     expect_failed(FAULT_DEADLINE_EXCEEDED, false);
 }
@@ -255,7 +255,7 @@ TEST(deadline_while_sent)
     ready();
     ask.call.timeout_ms = 300;
     assert_int_equal(ask_request(&ask, "r"), 0);
-    rig_advance(1000);
+    rig_advance(SECONDS(1));
     assert_int_equal(ask.done, 0);
     rig_fail(rig_call(0), -ETIMEDOUT, false);
     expect_failed(FAULT_DEADLINE_EXCEEDED, false);
@@ -456,7 +456,7 @@ static void cancel(void)
 {
     rig.vault->ops->cancel(rig.vault, &ask.call);
     rig.vault->ops->cancel(rig.vault, &ask.call);
-    rig_advance(1000);
+    rig_advance(SECONDS(1));
     assert_int_equal(ask.done, 0);
     ask_again(&ask, USER);
 }
@@ -493,7 +493,7 @@ static void withdraw(bool can)
     if (!can)
         return;
     assert_false(rig.vault->ops->withdraw(rig.vault, &ask.call)); /* there is nothing any more */
-    rig_advance(1000);
+    rig_advance(SECONDS(1));
     assert_int_equal(ask.done, 0);
     assert_int_equal(rig_waiting(), 0);
     ask_again(&ask, USER);
@@ -527,7 +527,7 @@ TEST(withdrawn_while_unsent)
     assert_int_equal(rig_waiting(), 0);
     withdraw(false); /* pausing; it may have happened */
     rig.in_line = true;
-    rig_advance(5000);
+    rig_advance(SECONDS(5));
     assert_int_equal(rig_waiting(), 1);
     withdraw(false); /* in line once more */
     rig_answer(rig_call(0), 201, "41");
@@ -582,7 +582,7 @@ TEST(probes_without_traffic)
     assert_false(state_of().reachable);
     assert_true(state_of().known);
     assert_contains(state_of().detail, "planned");
-    rig_advance(5000);
+    rig_advance(SECONDS(5));
     assert_int_equal(rig.probes, 3);
     rig_reply(rig.probe->call, &(struct rig_answer){.status = 401});
     assert_true(state_of().reachable);
@@ -593,7 +593,7 @@ TEST(no_probe_with_traffic)
 {
     ready();
     for (int i = 0; i < 100; i++) {
-        rig_advance(1000);
+        rig_advance(SECONDS(1));
         assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
         rig_answer(rig_call(0), 200, "[]");
         ask_free(&ask);
@@ -607,9 +607,9 @@ TEST(frozen_vault_is_noticed)
     ready();
     rig.hold_probes = true;
     assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
-    rig_advance(2000);
+    rig_advance(SECONDS(2));
     assert_non_null(rig.probe);
-    assert_true(rig.probe->call->timeout_ms <= 3000);
+    assert_true(rig.probe->call->timeout_ms <= SECONDS(3));
     rig_fail(rig.probe->call, -ETIMEDOUT, true);
     assert_false(state_of().reachable);
     rig_answer(rig_call(0), 200, "[]");

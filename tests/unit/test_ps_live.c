@@ -111,12 +111,12 @@ static void start(const char *const *more, bool oauth)
     } else {
         live.conf.api_key_file = live.key_path;
     }
-    live.conf.session_idle_ms = 600000;
+    live.conf.session_idle_ms = MINUTES(10);
     live.conf.sessions_per_user = 4;
     live.conf.max_calls = 64;
     live.conf.connections = 8;
-    live.conf.connect_timeout_ms = live.conf.call_timeout_ms = 10000;
-    live.conf.connection_idle_ms = 60000;
+    live.conf.connect_timeout_ms = live.conf.call_timeout_ms = SECONDS(10);
+    live.conf.connection_idle_ms = MINUTES(1);
     live.conf.retries = 2;
     live.conf.max_answer = 1 << 20;
     live.vault = password_safe_new(live.loop, &live.conf, why);
@@ -153,7 +153,7 @@ static void on_done(struct vault_call *call)
 static struct vault_call *ready(const char *user)
 {
     vault_call_free(&live.call);
-    live.call = (struct vault_call){.user = user, .timeout_ms = 10000, .done = on_done};
+    live.call = (struct vault_call){.user = user, .timeout_ms = SECONDS(10), .done = on_done};
     return &live.call;
 }
 

@@ -413,7 +413,7 @@ TEST(refused_users_are_forgotten)
     }
     rig.vault->ops->state(rig.vault, &vs);
     assert_int_equal(vs.users, 30);
-    rig_advance(60000);
+    rig_advance(MINUTES(1));
     rig.vault->ops->state(rig.vault, &vs);
     assert_int_equal(vs.users, 0);
 }

@@ -278,7 +278,7 @@ TEST(second_factor)
     refuse(&ask, "Enter your one-time code");
     assert_contains(ask.call.fault.detail, "MFA");
     ask_free(&ask);
-    rig_advance(29000);
+    rig_advance(SECONDS(29));
     expect_refused_at_once();
 }
 
@@ -374,10 +374,10 @@ TEST(many_callers_make_few_sign_ins)
         rig_advance(10);
     }
     assert_true(rig.total >= 5);
-    rig_advance(10000);
+    rig_advance(SECONDS(10));
     while (rig_waiting())
         rig_answer(rig_call(0), 500, "");
-    rig_advance(10000);
+    rig_advance(SECONDS(10));
     for (size_t i = 0; i < 20; i++)
         ask_free(&asks[i]);
 }
@@ -411,7 +411,7 @@ TEST(many_users_share_the_vaults_budget)
         }
         rig_advance(10);
     }
-    rig_advance(2000); /* the longest pause; from now on the vault works */
+    rig_advance(SECONDS(2)); /* the longest pause; from now on the vault works */
     ask_free(&asks[0]);
     begin(&asks[0], "ACME\\first");
     rig_sign_in("ACME\\first", "s=1\n");
@@ -486,7 +486,7 @@ TEST(lost_sign_in_spares_other_users)
         expect_held_off(USER, FAULT_VAULT_ERROR);
         if (i == 29)
             break;
-        rig_advance(2000);
+        rig_advance(SECONDS(2));
     }
     begin(&ask, "ACME\\other");
     rig_sign_in("ACME\\other", "s=1\n");
@@ -546,7 +546,7 @@ TEST(page_at_the_sign_in)
         assert_int_equal(ask.call.result, VAULT_FAILED);
         assert_int_equal(ask.call.fault.code, FAULT_VAULT_ERROR);
         ask_free(&ask);
-        rig_advance(2000);
+        rig_advance(SECONDS(2));
         begin(&ask, USER); /* what calls itself HTML is a page as well */
         rig_reply(rig_call(0), &(struct rig_answer){.status = status[i],
                                                     .cookies = "s=1\n",
@@ -556,7 +556,7 @@ TEST(page_at_the_sign_in)
         assert_int_equal(ask.call.result, VAULT_FAILED);
         assert_int_equal(ask.call.fault.code, FAULT_VAULT_ERROR);
         ask_free(&ask);
-        rig_advance(2000);
+        rig_advance(SECONDS(2));
     }
 }
 
@@ -616,7 +616,7 @@ TEST(oauth)
     begin(&ask, "application:6b1f0c52-aaaa-bbbb");
     bearer("eyJ.e30.c2ln");
     end_ok(&ask);
-    rig_advance(3600000);
+    rig_advance(MINUTES(60));
     rig_answer(rig_call(0), 200, "");
     begin(&ask, "application:6b1f0c52-aaaa-bbbb");
     token(TOKEN("second"));
@@ -678,7 +678,7 @@ TEST(oauth_token_trouble)
         assert_int_equal(ask.call.result, rows[i].result);
         assert_lacks(ask.call.fault.detail, "s+cr");
         ask_free(&ask);
-        rig_advance(60000);
+        rig_advance(MINUTES(1));
     }
 }
 

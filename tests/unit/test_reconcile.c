@@ -20,12 +20,12 @@ TEST(two_lists_without_a_request_end_its_lease)
     world_start_stored(&w);
     checkout_ok(&w, "alice", "s1", &c);
     w.vault.requests[0].live = false;
-    world_advance(&w, 600000 - 10);
+    world_advance(&w, MINUTES(10) - 10);
     assert_int_equal(w.vault.count[FAKE_REQUESTS], 0);
-    world_advance(&w, 1000);
+    world_advance(&w, SECONDS(1));
     assert_int_equal(w.vault.count[FAKE_REQUESTS], 1);
     assert_int_equal(world_state(&w).leases_active, 1);
-    world_advance(&w, 10000);
+    world_advance(&w, SECONDS(10));
     assert_int_equal(w.vault.count[FAKE_REQUESTS], 2);
     assert_int_equal(world_state(&w).leases_active, 0);
     assert_int_equal(fake_store_count(w.store), 0);
@@ -45,12 +45,12 @@ TEST(a_request_wrongly_missing_is_checked_in)
     checkout_ok(&w, "alice", "s2", &c[1]);
     w.vault.requests[0].unlisted = true;
     world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
-    world_advance(&w, 610000);
+    world_advance(&w, MINUTES(10) + SECONDS(10));
     assert_int_equal(world_state(&w).leases_active, 0);
     assert_int_equal(fake_store_count(w.store), 1); /* the cover, until the vault has answered */
     assert_true(w.vault.requests[0].live);
     w.vault.plan = NULL;
-    world_advance(&w, 120000);
+    world_advance(&w, MINUTES(2));
     assert_int_equal(world_checkins(&w), 1);
     assert_int_equal(fake_vault_live(&w.vault), 0);
     assert_int_equal(fake_store_count(w.store), 0);
@@ -68,7 +68,7 @@ TEST(the_persons_own_request_is_never_checked_in)
     checkout_ok(&w, "alice", "s1", &c);
     assert_true(c.adopted);
     w.vault.requests[0].unlisted = true;
-    world_advance(&w, 610000);
+    world_advance(&w, MINUTES(10) + SECONDS(10));
     assert_int_equal(world_state(&w).leases_active, 0);
     assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
     assert_true(w.vault.requests[0].live);
@@ -83,15 +83,15 @@ TEST(short_rounds_do_not_delay_the_second_list)
 
     for (uint64_t per_s = 0; per_s < 2; per_s++) { /* the second look at once, or in line for long */
         world_init(&w);
-        w.conf.gateway.reconcile_every_ms = 1000;
+        w.conf.gateway.reconcile_every_ms = SECONDS(1);
         w.conf.gateway.reconcile_per_s = per_s ? 0.2 : 0;
         world_add_store(&w);
         world_start(&w);
         checkout_ok(&w, "alice", "s1", &c);
-        world_advance(&w, 60000);
+        world_advance(&w, MINUTES(1));
         assert_int_equal(world_state(&w).leases_active, 1);
         w.vault.requests[0].live = false;
-        world_advance(&w, 30000);
+        world_advance(&w, SECONDS(30));
         assert_int_equal(world_state(&w).leases_active, 0);
         assert_int_equal(fake_store_count(w.store), 0);
         world_end(&w);
@@ -106,9 +106,9 @@ TEST(one_partial_list_ends_no_lease)
     world_start_stored(&w);
     checkout_ok(&w, "alice", "s1", &c);
     w.vault.requests[0].live = false;
-    world_advance(&w, 601000);
+    world_advance(&w, MINUTES(10) + SECONDS(1));
     w.vault.requests[0].live = true;
-    world_advance(&w, 20 * 60000);
+    world_advance(&w, MINUTES(20));
     assert_int_equal(world_state(&w).leases_active, 1);
     world_end(&w);
 }
@@ -129,7 +129,7 @@ TEST(every_spelling_is_one_user)
     assert_checkout_ok(&c[1]);
     checkout_ok(&w, "Alice", "s3", &c[2]);
     assert_int_equal(c[2].request_id, c[0].request_id);
-    world_advance(&w, 600000 + 1000);
+    world_advance(&w, MINUTES(10) + SECONDS(1));
     assert_int_equal(w.vault.count[FAKE_REQUESTS], 1);
     assert_int_equal(world_state(&w).leases_active, 3);
     assert_int_equal(world_checkins(&w), 0);
@@ -149,7 +149,7 @@ TEST(a_marked_request_without_lease_is_checked_in)
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, reason);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, "my own work");
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, "[jumpgate abcdefghjkmnpqrstvwxyz0123]");
-    world_advance(&w, 12 * 60000);
+    world_advance(&w, MINUTES(12));
     assert_true(w.vault.requests[0].live);
     assert_int_equal(w.vault.requests[1].checkins, 1);
     assert_true(w.vault.requests[2].live);
@@ -172,7 +172,7 @@ TEST(a_cut_mark_is_ours_on_its_account)
         fake_vault_commit(&w.vault, 0);
         w.vault.requests[0].reason[strlen(w.vault.requests[0].reason) - 8] = '\0';
         w.vault.requests[0].account_id = account;
-        world_advance(&w, 120000);
+        world_advance(&w, MINUTES(2));
         assert_int_equal(w.vault.requests[0].checkins, account == 11);
         world_end(&w);
     }
@@ -187,7 +187,7 @@ TEST(a_list_older_than_a_checkout_says_nothing_of_it)
     world_start_stored(&w);
     w.vault.accounts[0].no_reuse = true;
     checkout_ok(&w, "alice", "s1", &a);
-    fake_clock_run(&w.clock, w.timers, 600000);
+    fake_clock_run(&w.clock, w.timers, MINUTES(10));
     assert_int_equal(fake_vault_pending_op(&w.vault, 0), FAKE_REQUESTS);
     start_checkout(&w, "alice", "s2", &b);
     while (!b.replies) {
@@ -198,7 +198,7 @@ TEST(a_list_older_than_a_checkout_says_nothing_of_it)
     w.vault.requests[1].live = false; /* as if the list were older */
     (void)fake_vault_step(&w.vault);
     w.vault.requests[1].live = true;
-    world_advance(&w, 60000);
+    world_advance(&w, MINUTES(1));
     assert_int_equal(world_state(&w).leases_active, 2);
     world_end(&w);
 }
@@ -224,7 +224,7 @@ TEST(lists_keep_to_the_configured_rate)
     before = w.vault.count[FAKE_REQUESTS];
 
     for (int s = 0; s < 4; s++) {
-        world_advance(&w, 1000);
+        world_advance(&w, SECONDS(1));
         assert_true(w.vault.count[FAKE_REQUESTS] - before <= 11);
         before = w.vault.count[FAKE_REQUESTS];
     }

@@ -105,13 +105,13 @@ TEST(a_failed_check_in_is_pending_and_retried)
         assert_int_equal(r.code, FAULT_NONE);
         assert_int_equal(r.released, 1);
         assert_true(r.pending);
-        world_advance(&w, 10 * 60000);
+        world_advance(&w, MINUTES(10));
         assert_true(w.vault.count[FAKE_CHECKIN] >= (ways[i] == FAKE_LOST_DID ? 2 : 10));
         assert_true(w.vault.count[FAKE_CHECKIN] < 30); /* it backs off */
         assert_false(broker_idle(w.broker) && world_state(&w).leases_retrying == 0 &&
                      fake_vault_live(&w.vault));
         w.vault.plan = NULL;
-        world_advance(&w, 60000);
+        world_advance(&w, MINUTES(1));
         assert_int_equal(fake_vault_live(&w.vault), 0);
         assert_int_equal(world_state(&w).leases_retrying, 0);
         assert_int_equal(world_state(&w).lapsed, 0);
@@ -129,11 +129,11 @@ TEST(a_request_past_the_vaults_expiry_lapses)
     checkout_ok(&w, "alice", "s1", &c);
     world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
     start_release(&w, "alice", "s1", w.credential, &r);
-    world_advance(&w, 60 * 60000 + 30000);
+    world_advance(&w, MINUTES(60) + SECONDS(30));
     assert_int_equal(world_state(&w).lapsed, 0);
     assert_int_equal(world_state(&w).leases_retrying, 1);
-    assert_in_range(world_state(&w).oldest_overdue_ms, 29000, 31000);
-    world_advance(&w, 2 * 60000);
+    assert_in_range(world_state(&w).oldest_overdue_ms, SECONDS(29), SECONDS(31));
+    world_advance(&w, MINUTES(2));
     assert_int_equal(world_state(&w).lapsed, 1);
     assert_int_equal(world_state(&w).leases_retrying, 0);
     assert_int_equal(world_state(&w).oldest_overdue_ms, 0);
@@ -149,7 +149,7 @@ TEST(at_its_deadline_a_release_is_pending)
     world_start_plain(&w);
     checkout_ok(&w, "alice", "s1", &c);
     start_release(&w, "alice", "s1", w.credential, &r);
-    fake_clock_run(&w.clock, w.timers, 15000);
+    fake_clock_run(&w.clock, w.timers, SECONDS(15));
     assert_int_equal(r.replies, 1);
     assert_int_equal(r.released, 1);
     assert_true(r.pending);
@@ -236,9 +236,9 @@ TEST(a_lost_request_that_appears_late_is_checked_in)
 
     lose_request(&w, FAKE_LOST_DID, &c);
     w.vault.requests[0].live = false; /* the vault is still at it */
-    world_advance(&w, 5000);
+    world_advance(&w, SECONDS(5));
     w.vault.requests[0].live = true;
-    world_advance(&w, 60000);
+    world_advance(&w, MINUTES(1));
     assert_int_equal(w.vault.requests[0].checkins, 1);
     world_end(&w);
 }
@@ -249,7 +249,7 @@ TEST(a_recovery_ends)
     struct caller c;
 
     lose_request(&w, FAKE_LOST_DID_NOT, &c);
-    world_advance(&w, 3 * 60000);
+    world_advance(&w, MINUTES(3));
     assert_int_equal(world_state(&w).leases_retrying, 0);
     assert_int_equal(w.vault.count[FAKE_REQUESTS], 4);
     assert_int_equal(world_state(&w).lapsed, 0);
@@ -261,9 +261,9 @@ TEST(a_recovery_ends)
     world_run_until(&w, FAKE_REQUEST);
     world_set_fault(&w, FAKE_REQUESTS, FAKE_UNREACHABLE);
     fake_vault_deliver(&w.vault, 0);
-    world_advance(&w, 60 * 60000);
+    world_advance(&w, MINUTES(60));
     assert_int_equal(world_state(&w).leases_retrying, 1);
-    world_advance(&w, 3 * 60000);
+    world_advance(&w, MINUTES(3));
     assert_int_equal(world_state(&w).leases_retrying, 0);
     assert_int_equal(world_state(&w).lapsed, 1);
     world_end(&w);
@@ -387,7 +387,7 @@ static void end_lease_of(struct world *w, const char *session, const char *crede
     (void)broker_leases(w->broker, &(struct lease_filter){.session = session, .limit = 10}, on_lease,
                         &wanted);
     assert_string_not_equal(wanted.lease_id, "");
-    assert_non_null(broker_release_lease(w->broker, wanted.lease_id, 15000, on_ended, &pending));
+    assert_non_null(broker_release_lease(w->broker, wanted.lease_id, SECONDS(15), on_ended, &pending));
     world_iterate(w);
     assert_true(pending);
 }

@@ -28,7 +28,7 @@ static void rename_section(struct fake_vault *fv, const char *name)
 static void begin(struct world *w)
 {
     world_init(w);
-    w->conf.gateway.reconcile_every_ms = 600000;
+    w->conf.gateway.reconcile_every_ms = MINUTES(10);
     world_add_store(w);
     set_url(&w->vault, A_URL);
 }
@@ -98,7 +98,7 @@ TEST(a_section_given_to_another_vault_has_no_old_lease)
     assert_int_equal(w.vault.requests[0].checkins, 1);
     start_release(&w, "alice", "s1", NULL, &r);
     settle_both(&w, &second);
-    world_advance(&w, 1000);
+    world_advance(&w, SECONDS(1));
     assert_int_equal(r.released, 1);
     assert_true(second.requests[0].live);
     assert_int_equal(second.requests[1].checkins, 1);
@@ -111,7 +111,7 @@ static void move(struct world *w, int64_t account, const char *reason)
 {
     set_url(&w->vault, B_URL);
     w->vault.requests[0].account_id = account;
-    w->vault.requests[0].expires_wall += 86400000;
+    w->vault.requests[0].expires_wall += HOURS(24);
     if (reason)
         (void)snprintf(w->vault.requests[0].reason, sizeof w->vault.requests[0].reason, "%s", reason);
     world_crash(w, 0, 0);
@@ -142,12 +142,12 @@ TEST(a_moved_vault_keeps_leases_that_its_list_proves)
         checkout_ok(&w, "alice", "s1", &c);
         move(&w, m->account, m->reason);
         assert_string_equal(fake_store_only(w.store)->url, A_URL); /* unproven until the list was read */
-        world_advance(&w, 20000);
+        world_advance(&w, SECONDS(20));
         assert_int_equal(world_state(&w).leases_active, m->ours);
         assert_int_equal(fake_store_count(w.store), m->ours);
         if (m->ours)
             assert_string_equal(fake_store_only(w.store)->url, B_URL);
-        world_advance(&w, 2 * 3600000);
+        world_advance(&w, HOURS(2));
         assert_int_equal(w.vault.requests[0].checkins, m->ours);
         assert_int_equal(fake_store_count(w.store), 0);
         world_end(&w);
@@ -199,10 +199,10 @@ TEST(a_release_after_a_move_checks_in_what_is_ours)
         move(&w, m->account, m->reason);
         if (i % 2 == 0) {
             start_release(&w, "alice", "s1", NULL, &r);
-            world_advance(&w, 1000);
+            world_advance(&w, SECONDS(1));
         }
         assert_true(r.pending);
-        world_advance(&w, 180000);
+        world_advance(&w, MINUTES(3));
         assert_int_equal(w.vault.requests[0].checkins, m->ours || !m->reason); /* its own mark is proof */
         assert_int_equal(fake_store_count(w.store), 0);
         world_end(&w);
@@ -240,7 +240,7 @@ TEST(two_addresses_of_a_vault_share_a_request)
         assert_false(b.adopted);
         finish_release(&w, "alice", maker_left ? "s3" : "s1", NULL, &r);
         assert_int_equal(r.remaining, 1);
-        world_advance(&w, 15 * 60000);
+        world_advance(&w, MINUTES(15));
         assert_int_equal(world_checkins(&w), 0);
         c = b;
         start_checkout_of(&w, "alice", "s2", other, &b);
@@ -248,7 +248,7 @@ TEST(two_addresses_of_a_vault_share_a_request)
         assert_checkout_ok(&b);
         assert_string_equal(b.lease_id, c.lease_id);
         finish_release(&w, "alice", "s2", NULL, &r);
-        world_advance(&w, 1000);
+        world_advance(&w, SECONDS(1));
         assert_int_equal(world_checkins(&w), 1);
         assert_int_equal(fake_store_count(w.store), 0);
         end_both(&w, &second);
@@ -276,11 +276,11 @@ TEST(a_number_of_another_user_is_another_request)
         assert_int_equal(b.code, FAULT_VAULT_ERROR);
         assert_int_equal(w.vault.count[FAKE_CREDENTIAL], reads);
         w.vault.say_id = 0;
-        world_advance(&w, 120000);
+        world_advance(&w, MINUTES(2));
         assert_string_equal(only_live(&w.vault)->user, "CORP\\alice"); /* what was made for bob is found */
         assert_int_equal(world_checkins(&w), 1);
         finish_release(&w, "alice", "s1", NULL, &r);
-        world_advance(&w, 1000);
+        world_advance(&w, SECONDS(1));
         assert_int_equal(fake_vault_live(&w.vault), 0);
         assert_int_equal(fake_store_count(w.store), 0);
         world_end(&w);
@@ -310,7 +310,7 @@ TEST(a_number_of_another_account_is_another_request)
         world_settle(&w);
         assert_int_equal(b.code, FAULT_VAULT_ERROR);
         assert_int_equal(w.vault.count[FAKE_CREDENTIAL], reads);
-        world_advance(&w, 120000);
+        world_advance(&w, MINUTES(2));
         assert_true(w.vault.requests[0].live);
         assert_int_equal(w.vault.requests[1].checkins, 1);
         world_end(&w);
@@ -342,7 +342,7 @@ TEST(the_persons_own_request_under_two_names_is_one)
         assert_int_equal(b.adopted, listed);
         if (listed)
             assert_string_equal(w.vault.last_user, "alice@corp");
-        world_advance(&w, 3600000);
+        world_advance(&w, MINUTES(60));
         assert_int_equal(w.vault.requests[0].checkins, 0);
         world_end(&w);
     }
@@ -370,7 +370,7 @@ TEST(a_partial_list_after_a_lost_answer_forgets_nothing)
         world_settle(&w);
         assert_int_equal(c.code, refused ? FAULT_VAULT_CONFLICT : FAULT_NONE);
         w.vault.plan = NULL;
-        world_advance(&w, 120000);
+        world_advance(&w, MINUTES(2));
         assert_int_equal(fake_vault_live(&w.vault), !refused);
         assert_int_equal(fake_store_count(w.store), !refused);
         world_end(&w);
@@ -386,17 +386,17 @@ TEST(an_end_that_has_passed_is_not_believed)
 
     world_start_stored(&w);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, "mine");
-    w.vault.say_expires = w.clock.wall - 3600000;
+    w.vault.say_expires = w.clock.wall - MINUTES(60);
     checkout_ok(&w, "alice", "s1", &c);
     assert_true(c.adopted);
-    assert_int_equal(c.expires_wall_ms, w.clock.wall + 3600000);
+    assert_int_equal(c.expires_wall_ms, w.clock.wall + MINUTES(60));
     assert_int_equal(world_state(&w).leases_active, 1);
     (void)snprintf(reason, sizeof reason, "[jumpgate %s]", c.lease_id);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, reason);
     world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
-    world_advance(&w, 12 * 60000 + 120000);
+    world_advance(&w, MINUTES(12) + MINUTES(2));
     w.vault.plan = NULL;
-    world_advance(&w, 60000);
+    world_advance(&w, MINUTES(1));
     assert_int_equal(w.vault.requests[1].checkins, 1);
     world_end(&w);
 }
@@ -409,11 +409,11 @@ TEST(a_lease_that_ends_under_a_repeat_is_replaced)
 
     world_start_plain(&w);
     checkout_ok(&w, "alice", "s1", &a);
-    fake_clock_run(&w.clock, w.timers, 60 * 60000 - 1000);
+    fake_clock_run(&w.clock, w.timers, MINUTES(60) - SECONDS(1));
     start_checkout(&w, "alice", "s1", &b);
     world_run_until(&w, FAKE_CREDENTIAL);
-    w.vault.requests[0].expires_wall += 60000;
-    fake_clock_run(&w.clock, w.timers, 2000);
+    w.vault.requests[0].expires_wall += MINUTES(1);
+    fake_clock_run(&w.clock, w.timers, SECONDS(2));
     world_settle(&w);
     assert_checkout_ok(&b);
     assert_int_not_equal(a.request_id, b.request_id);
@@ -435,18 +435,19 @@ TEST(a_claim_finds_its_vault_by_url)
         int64_t id = fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600,
                                      "work [jumpgate lost0ghjkmnpqrstvwxyz01234]");
 
-        assert_true(broker_claim(w.broker, &(struct audit_claim){.lease_id = "lost0ghjkmnpqrstvwxyz01234",
-                                                                 .credential_id = w.credential,
-                                                                 .vault = "before",
-                                                                 .vault_url = known ? A_URL : "",
-                                                                 .run_as = "CORP\\alice",
-                                                                 .user = "alice",
-                                                                 .domain = "",
-                                                                 .session = "s9",
-                                                                 .request_id = id,
-                                                                 .created_wall_ms = w.clock.wall - 60000,
-                                                                 .expires_wall_ms = w.clock.wall + 600000}));
-        world_advance(&w, 120000);
+        assert_true(
+            broker_claim(w.broker, &(struct audit_claim){.lease_id = "lost0ghjkmnpqrstvwxyz01234",
+                                                         .credential_id = w.credential,
+                                                         .vault = "before",
+                                                         .vault_url = known ? A_URL : "",
+                                                         .run_as = "CORP\\alice",
+                                                         .user = "alice",
+                                                         .domain = "",
+                                                         .session = "s9",
+                                                         .request_id = id,
+                                                         .created_wall_ms = w.clock.wall - MINUTES(1),
+                                                         .expires_wall_ms = w.clock.wall + MINUTES(10)}));
+        world_advance(&w, MINUTES(2));
         assert_int_equal(w.vault.requests[0].checkins, known);
         assert_int_equal(fake_store_count(w.store), !known);
         world_end(&w);
@@ -475,7 +476,7 @@ TEST(absurd_times_of_a_row_are_survived)
         row.attempts = INT64_MAX;
         fake_store_put(w.store, &row);
         world_crash(&w, 0, 0);
-        world_advance(&w, 180000);
+        world_advance(&w, MINUTES(3));
         assert_int_equal(fake_vault_live(&w.vault), 1);
         world_end(&w);
     }

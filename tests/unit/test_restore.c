@@ -41,7 +41,7 @@ TEST(a_session_gets_its_lease_again)
  */
 TEST(leases_end_when_they_would_have)
 {
-    static const int64_t jumps_ms[] = {0, 3600000, -3600000, 20 * 60000, -20 * 60000};
+    static const int64_t jumps_ms[] = {0, MINUTES(60), -MINUTES(60), MINUTES(20), -MINUTES(20)};
     static const int64_t left_min[] = {50, 0, 60, 30, 60};
     struct world w;
     struct caller c;
@@ -49,15 +49,15 @@ TEST(leases_end_when_they_would_have)
     for (size_t i = 0; i < sizeof jumps_ms / sizeof jumps_ms[0]; i++) {
         world_start_stored(&w);
         checkout_ok(&w, "alice", "s1", &c);
-        w.vault.requests[0].expires_wall += 7200000; /* the vault keeps its own time */
-        world_advance(&w, 10 * 60000);
+        w.vault.requests[0].expires_wall += HOURS(2); /* the vault keeps its own time */
+        world_advance(&w, MINUTES(10));
         w.clock.wall += jumps_ms[i];
         world_crash(&w, 0, 0);
         world_settle(&w);
         if (left_min[i])
-            world_advance(&w, (uint64_t)left_min[i] * 60000 - 5000);
+            world_advance(&w, (uint64_t)MINUTES(left_min[i]) - SECONDS(5));
         assert_int_equal(world_state(&w).leases_active, left_min[i] != 0);
-        world_advance(&w, 6000);
+        world_advance(&w, SECONDS(6));
         assert_int_equal(world_state(&w).leases_active, 0);
         assert_int_equal(w.vault.requests[0].checkins, 1);
         world_end(&w);
@@ -70,14 +70,14 @@ TEST(a_jump_of_the_wall_clock_changes_no_end)
     struct world w;
     struct caller c;
 
-    for (int64_t jump = -3600000; jump <= 3600000; jump += 7200000) {
+    for (int64_t jump = -MINUTES(60); jump <= MINUTES(60); jump += HOURS(2)) {
         world_start_stored(&w);
         checkout_ok(&w, "alice", "s1", &c);
-        w.vault.requests[0].expires_wall += 7200000;
+        w.vault.requests[0].expires_wall += HOURS(2);
         w.clock.wall += jump;
-        world_advance(&w, 60 * 60000 - 1000);
+        world_advance(&w, MINUTES(60) - SECONDS(1));
         assert_int_equal(world_state(&w).leases_active, 1);
-        world_advance(&w, 2000);
+        world_advance(&w, SECONDS(2));
         assert_int_equal(world_state(&w).leases_active, 0);
         world_end(&w);
     }
@@ -123,7 +123,7 @@ TEST(attempts_are_counted_over_restarts_and_lapse)
     checkout_ok(&w, "alice", "s1", &c);
     world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
     start_release(&w, "alice", "s1", NULL, &r);
-    world_advance(&w, 30000);
+    world_advance(&w, SECONDS(30));
     int64_t attempts = look(&w, "releasing").attempts;
 
     assert_true(attempts > 3);
@@ -133,7 +133,7 @@ TEST(attempts_are_counted_over_restarts_and_lapse)
     assert_int_equal(s.attempts, attempts);
     assert_string_equal(s.session, "s1");
     assert_string_equal(s.last_error, "vault_unavailable");
-    world_advance(&w, 63 * 60000);
+    world_advance(&w, MINUTES(63));
     s = look(&w, "lapsed");
     assert_int_equal(s.n, 1);
     assert_int_equal(world_state(&w).lapsed, 1);
@@ -142,7 +142,7 @@ TEST(attempts_are_counted_over_restarts_and_lapse)
     assert_int_equal(look(&w, "lapsed").n, 1);
     assert_int_equal(look(&w, "lapsed").request_id, c.request_id);
     assert_int_equal(world_state(&w).lapsed, 0); /* counted once */
-    world_advance(&w, 24 * 3600000);
+    world_advance(&w, HOURS(24));
     assert_int_equal(look(&w, NULL).n, 0);
     assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
@@ -163,7 +163,7 @@ TEST(the_persons_own_request_is_used_again)
     world_crash(&w, 0, 0);
     checkout_ok(&w, "alice", "s1", &c);
     assert_true(c.adopted);
-    world_advance(&w, 40 * 60000);
+    world_advance(&w, MINUTES(40));
     assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
     assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
@@ -177,16 +177,16 @@ TEST(rows_of_a_vault_no_longer_configured_are_kept)
 
     world_start_stored(&w);
     checkout_ok(&w, "alice", "s1", &c);
-    w.vault.requests[0].expires_wall += 7200000;
+    w.vault.requests[0].expires_wall += HOURS(2);
     (void)snprintf(w.vault.conf.name, sizeof w.vault.conf.name, "other");
     world_crash(&w, 0, 0);
-    world_advance(&w, 60000);
+    world_advance(&w, MINUTES(1));
     assert_int_equal(look(&w, "open").n, 1);
     assert_int_equal(fake_store_count(w.store), 1);
     assert_int_equal(w.vault.count[FAKE_CHECKIN] + w.vault.count[FAKE_REQUESTS], 0);
     (void)snprintf(w.vault.conf.name, sizeof w.vault.conf.name, "main");
     world_crash(&w, 0, 0);
-    world_advance(&w, 60 * 60000);
+    world_advance(&w, MINUTES(60));
     assert_int_equal(w.vault.requests[0].checkins, 1);
     world_end(&w);
 }
@@ -208,14 +208,14 @@ TEST(rows_of_two_spellings_are_one_request)
     other.session = "s2";
     fake_store_put(w.store, &other);
     world_crash(&w, 0, 0);
-    world_advance(&w, 12 * 60000);
+    world_advance(&w, MINUTES(12));
     assert_int_equal(world_state(&w).leases_active, 2);
     start_release(&w, "alice", "s1", NULL, &r);
-    world_advance(&w, 1000);
+    world_advance(&w, SECONDS(1));
     assert_int_equal(r.remaining, 1);
     assert_int_equal(world_checkins(&w), 0);
     start_release(&w, "alice", "s2", NULL, &r);
-    world_advance(&w, 1000);
+    world_advance(&w, SECONDS(1));
     assert_int_equal(world_checkins(&w), 1);
     assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
@@ -232,15 +232,15 @@ TEST(a_renamed_section_keeps_its_rows)
     w.vault.conf.url = (char *)(uintptr_t) "https://Vault.example/API";
     world_start(&w);
     checkout_ok(&w, "alice", "s1", &c);
-    w.vault.requests[0].expires_wall += 7200000;
+    w.vault.requests[0].expires_wall += HOURS(2);
     assert_string_equal(fake_store_only(w.store)->url, "https://vault.example:443/api");
     (void)snprintf(w.vault.conf.name, sizeof w.vault.conf.name, "other");
     w.vault.conf.url = (char *)(uintptr_t) "https://vault.example:443/api/";
     world_crash(&w, 0, 0);
-    world_advance(&w, 1000);
+    world_advance(&w, SECONDS(1));
     assert_string_equal(fake_store_only(w.store)->vault, "other");
     assert_int_equal(world_state(&w).leases_active, 1);
-    world_advance(&w, 60 * 60000);
+    world_advance(&w, MINUTES(60));
     assert_int_equal(w.vault.requests[0].checkins, 1);
     assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
@@ -258,7 +258,7 @@ TEST(rows_stay_with_their_url)
     w.vault.conf.url = (char *)(uintptr_t) "https://a.example/api";
     world_start(&w);
     checkout_ok(&w, "alice", "s1", &c);
-    w.vault.requests[0].expires_wall += 7200000;
+    w.vault.requests[0].expires_wall += HOURS(2);
     broker_free(w.broker);
     fake_vault_init(&second, &w.clock.clock);
     second.conf.url = (char *)(uintptr_t) "https://b.example/api";
@@ -268,7 +268,7 @@ TEST(rows_stay_with_their_url)
     w.broker = broker_new(&(struct broker_opts){
         .timers = w.timers, .conf = &w.conf, .vaults = vaults, .nvaults = 2, .store = &w.store->store});
     assert_non_null(w.broker);
-    world_advance(&w, 61 * 60000);
+    world_advance(&w, MINUTES(61));
     assert_int_equal(w.vault.requests[0].checkins, 1);
     assert_int_equal(fake_vault_pending(&second), 0);
     world_end(&w);
@@ -289,7 +289,7 @@ static bool claim(struct world *w, const char *lease_id, int64_t request_id, int
                                                          .domain = "",
                                                          .session = "s9",
                                                          .request_id = request_id,
-                                                         .created_wall_ms = w->clock.wall - 60000,
+                                                         .created_wall_ms = w->clock.wall - MINUTES(1),
                                                          .expires_wall_ms = w->clock.wall + left_ms});
 }
 
@@ -315,7 +315,7 @@ TEST(a_request_without_row_is_found_by_the_audit_trail)
     assert_true(claim(&w, MAKER, joined, 600000));
     assert_true(claim(&w, "own000ghjkmnpqrstvwxyz0123", own, 600000));
     assert_true(claim(&w, "other0ghjkmnpqrstvwxyz0123", other, 600000));
-    world_advance(&w, 120000);
+    world_advance(&w, MINUTES(2));
     assert_true(w.vault.requests[0].live);
     assert_int_equal(w.vault.requests[1].checkins, 1);
     assert_true(w.vault.requests[2].live);
@@ -338,12 +338,12 @@ TEST(a_claim_of_the_trail_outlives_a_crash)
 
     assert_true(claim(&w, LOST, id, 600000));
     world_set_fault(&w, FAKE_REQUESTS, FAKE_UNREACHABLE);
-    world_advance(&w, 5000);
+    world_advance(&w, SECONDS(5));
     assert_int_equal(fake_store_row(w.store, LOST)->state, LEASE_INTENT);
     world_crash(&w, 0, 0);
     assert_false(claim(&w, LOST, id, 600000));
     w.vault.plan = NULL;
-    world_advance(&w, 120000);
+    world_advance(&w, MINUTES(2));
     assert_int_equal(w.vault.requests[1].checkins, 1);
     assert_int_equal(fake_store_count(w.store), 1);
     world_end(&w);
@@ -400,10 +400,10 @@ TEST(an_operator_ends_a_lease_by_its_id)
 
     world_start_stored(&w);
     checkout_ok(&w, "alice", "s1", &c);
-    assert_non_null(broker_release_lease(w.broker, "no such lease", 1000, on_released, &r));
+    assert_non_null(broker_release_lease(w.broker, "no such lease", SECONDS(1), on_released, &r));
     world_settle(&w);
     assert_int_equal(r.code, FAULT_NOT_FOUND);
-    assert_non_null(broker_release_lease(w.broker, c.lease_id, 1000, on_released, &r));
+    assert_non_null(broker_release_lease(w.broker, c.lease_id, SECONDS(1), on_released, &r));
     world_settle(&w);
     assert_int_equal(r.code, FAULT_NONE);
     assert_int_equal(r.replies, 2);
@@ -452,8 +452,8 @@ static int load_many(struct store *s, int (*row)(void *arg, const struct lease_r
                               .credential = "j1.main.l.1.11.0",
                               .tag = id,
                               .request_id = 1000000 + i,
-                              .created_wall_ms = clock_wall(fs->clock) - 1000000,
-                              .expires_wall_ms = clock_wall(fs->clock) + 60000,
+                              .created_wall_ms = clock_wall(fs->clock) - SECONDS(1000),
+                              .expires_wall_ms = clock_wall(fs->clock) + MINUTES(1),
                               .last_error = ""};
 
         (void)snprintf(id, sizeof id, "lease%021u", i);

@@ -350,7 +350,7 @@ TEST(log_lines_of_strangers_are_bounded)
     f.req.path = "/nowhere";
     send_request(&f);
     assert_int_equal(fake_gateway->stranger_lines.left_out, 51);
-    fake_clock_advance(&fake_clock, 5000);
+    fake_clock_advance(&fake_clock, SECONDS(5));
     (void)timers_run(fake_timers);
     assert_int_equal(fake_gateway->stranger_lines.left_out, 0); /* the log has heard of them */
     assert_int_equal(fake_gateway->stranger_lines.total, 51);
@@ -463,7 +463,7 @@ TEST(status_has_its_members)
     struct fake_req f;
     const char *why;
     fake_certificate_end = fake_clock.wall / 1000 + 86400 * 3;
-    fake_clock_advance(&fake_clock, 61000);
+    fake_clock_advance(&fake_clock, SECONDS(61));
     start_request(&f, "/status", NULL);
     cJSON *page = json_parse(fake_answer.body, strlen(fake_answer.body), 32, 0, &why);
     assert_non_null(page);

@@ -18,10 +18,10 @@
 #define FLOOD       200
 #define CROWD       1200 /* more than may wait in the kernel for room */
 #define MAX_TURNS   5000
-#define GRACE_MS    20   /* of a stranger that is silent */
-#define CROWD_MS    100  /* of a handshake, where its peer has many */
-#define STANDING_MS 1000 /* of a handshake */
-#define HANDSHAKES  8    /* reads of handshakes in one turn of the loop */
+#define GRACE_MS    20         /* of a stranger that is silent */
+#define CROWD_MS    100        /* of a handshake, where its peer has many */
+#define STANDING_MS SECONDS(1) /* of a handshake */
+#define HANDSHAKES  8          /* reads of handshakes in one turn of the loop */
 
 static struct client *flood;
 static struct tls_files files;

@@ -253,8 +253,6 @@ static bool resumed(struct rig *rig, const struct how *how, SSL_SESSION **sessio
     return reused;
 }
 
-#define HOUR_MS 3600000
-
 /* A ticket opens in the period it was sealed in and in the next, and then no more. */
 TEST(ticket_keys_rotate)
 {
@@ -267,11 +265,11 @@ TEST(ticket_keys_rotate)
         assert_false(resumed(&rig, &how, &session));
         old = SSL_SESSION_dup(session);
         assert_true(resumed(&rig, &how, &session));
-        rig_advance(&rig, HOUR_MS);
+        rig_advance(&rig, HOURS(1));
         assert_true(resumed(&rig, &how, &old));
         SSL_SESSION_free(old);
         old = SSL_SESSION_dup(session);
-        rig_advance(&rig, HOUR_MS);
+        rig_advance(&rig, HOURS(1));
         assert_false(resumed(&rig, &how, &old));
         SSL_SESSION_free(old);
         SSL_SESSION_free(session);
@@ -407,7 +405,7 @@ TEST(handshakes_and_idle_connections_time_out)
     client_expect_end(&c);
     client_close(&c);
     assert_true(handshake(&d, &rig, &how, NULL)); /* idle: ends with close_notify */
-    rig_advance(&rig, 60000);
+    rig_advance(&rig, MINUTES(1));
     client_expect_end(&d);
     assert_true(d.eof && !d.failed);
     client_close(&d);

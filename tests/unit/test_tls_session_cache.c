@@ -9,8 +9,6 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#define HOUR_MS (3600u * 1000u)
-
 static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
 /* One answer for each connection; a note for each that was resumed. */
@@ -131,7 +129,7 @@ static void not_after_an_hour(void **unused)
     start(&rig, script_one_each, certs_server(&certs, certs.server, TLS1_3_VERSION));
     rig_start(&rig);
     assert_int_equal(ask(&rig), 0);
-    rig_advance(HOUR_MS - 1);
+    rig_advance(HOURS(1) - 1);
     assert_int_equal(ask(&rig), 0);
     assert_int_equal(peer_notes(rig.peer), 1);
     rig_advance(1);
@@ -165,7 +163,7 @@ static void a_server_that_breaks_is_left_alone(void **unused)
     for (int i = 0; i < 3; i++)
         assert_int_equal(ask(&rig), 0);
     assert_int_equal(peer_notes(rig.peer), 0);
-    rig_advance(HOUR_MS);
+    rig_advance(HOURS(1));
     for (int i = 0; i < 3; i++)
         assert_int_equal(ask(&rig), 0);
     assert_int_equal(peer_notes(rig.peer), 2);

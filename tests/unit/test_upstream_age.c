@@ -119,7 +119,7 @@ static void a_busy_connection_ends_after_its_answer(void **unused)
     probe_start(&p);
     while (peer_requests(rig.peer) < 2)
         loop_iterate(rig.loop);
-    rig_advance(5000);
+    rig_advance(SECONDS(5));
     loop_iterate(rig.loop);
     assert_int_equal(connections(&rig), 1);
     peer_allow(rig.peer, 1);
@@ -139,7 +139,7 @@ static void an_old_connection_is_not_used(void **unused)
     (void)unused;
     begin_aged(&rig, script_answers, 10000);
     ask(&rig, 1);
-    rig_advance(10000);
+    rig_advance(SECONDS(10));
     ask(&rig, 1);
     assert_int_equal(peer_accepted(rig.peer), 2);
     rig_end(&rig);
@@ -154,7 +154,7 @@ static void connections_of_one_age_end_one_by_one(void **unused)
     (void)unused;
     rig_init_plain(&rig, script_answers);
     rig_use_fake_clock(&rig);
-    rig.opts.max_age_ms = 10000;
+    rig.opts.max_age_ms = SECONDS(10);
     rig.opts.connections = N;
     rig_start(&rig);
     for (uint64_t i = 0; i < N; i++)
@@ -181,10 +181,10 @@ static void another_age_counts_for_what_is_open(void **unused)
     (void)unused;
     begin_aged(&rig, script_answers, 0);
     ask(&rig, 1);
-    rig_advance(20000);
+    rig_advance(SECONDS(20));
     loop_iterate(rig.loop);
     assert_int_equal(connections(&rig), 1);
-    rig.opts.max_age_ms = 30000;
+    rig.opts.max_age_ms = SECONDS(30);
     struct upstream_next *renewal = upstream_prepare(&rig.opts);
     assert_non_null(renewal);
     upstream_reload(rig.up, renewal);
@@ -241,12 +241,12 @@ static void the_pool_follows_the_name(void **unused)
     begin_named(&rig, script_answers);
     rig_close(&rig);
     rig.closed = false;
-    rig.opts.max_age_ms = 60000;
+    rig.opts.max_age_ms = MINUTES(1);
     rig_start(&rig);
     ask(&rig, 1);
     struct peer *there = move_vault(&rig);
     for (int s = 0; s < 60; s++) {
-        rig_advance(1000);
+        rig_advance(SECONDS(1));
         ask(&rig, 1);
     }
     assert_int_equal(peer_accepted(rig.peer), 1);
@@ -306,7 +306,7 @@ static void a_silent_address_leaves_time_for_another(void **unused)
     struct peer *there = move_vault(&rig);
     probe_init(&p, &rig, "/x");
     p.call.owner = 3;
-    p.call.timeout_ms = 19000;
+    p.call.timeout_ms = SECONDS(19);
     probe_start(&p);
     loop_iterate(rig.loop);
     rig_advance(rig.opts.connect_timeout_ms / 2 - 1);

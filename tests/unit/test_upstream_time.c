@@ -27,7 +27,7 @@ static void begin_busy(struct rig *rig, struct probe *busy)
     rig_start(rig);
     probe_init(busy, rig, "/busy");
     busy->call.wait_ms = 100; /* it has begun: that does not count any more */
-    busy->call.timeout_ms = 5000;
+    busy->call.timeout_ms = SECONDS(5);
     probe_start(busy);
     while (peer_requests(rig->peer) < 1)
         loop_iterate(rig->loop);
@@ -41,7 +41,7 @@ static void waiting_call_times_out_unsent(void **unused)
     (void)unused;
     begin_busy(&rig, &busy);
     probe_init(&waiting, &rig, "/waiting");
-    waiting.call.timeout_ms = 1000;
+    waiting.call.timeout_ms = SECONDS(1);
     probe_start(&waiting);
     rig_advance(999);
     loop_iterate(rig.loop);
@@ -51,7 +51,7 @@ static void waiting_call_times_out_unsent(void **unused)
     assert_int_equal(waiting.call.err, -ETIMEDOUT);
     assert_false(waiting.call.sent);
     assert_int_equal(busy.told, 0);
-    rig_advance(4000);
+    rig_advance(SECONDS(4));
     turn_until(&rig, 2);
     assert_int_equal(busy.call.err, -ETIMEDOUT);
     assert_true(busy.call.sent);
@@ -110,10 +110,10 @@ static void a_wait_in_vain_is_no_timeout(void **unused)
     (void)unused;
     begin_busy(&rig, &busy);
     probe_init(&waiting, &rig, "/waiting");
-    waiting.call.wait_ms = 1000;
-    waiting.call.timeout_ms = 5000;
+    waiting.call.wait_ms = SECONDS(1);
+    waiting.call.timeout_ms = SECONDS(5);
     probe_start(&waiting);
-    rig_advance(1000);
+    rig_advance(SECONDS(1));
     turn_until(&rig, 1);
     assert_int_equal(waiting.told, 1);
     assert_int_equal(waiting.call.err, -EAGAIN);
@@ -176,7 +176,7 @@ static void idle_connections_are_swept(void **unused)
     (void)unused;
     rig_init_plain(&rig, script_answers);
     rig_use_fake_clock(&rig);
-    rig.opts.idle_timeout_ms = 1000;
+    rig.opts.idle_timeout_ms = SECONDS(1);
     rig_start(&rig);
     for (size_t i = 0; i < 3; i++) {
         probe_begin(&p, &rig, "/x");

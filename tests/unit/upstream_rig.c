@@ -48,9 +48,9 @@ void rig_init(struct rig *rig, struct peer *peer, const char *scheme)
         .url = rig->url,
         .connections = 4,
         .max_calls = 1000,
-        .connect_timeout_ms = 20000,
-        .call_timeout_ms = 20000,
-        .idle_timeout_ms = 60000,
+        .connect_timeout_ms = SECONDS(20),
+        .call_timeout_ms = SECONDS(20),
+        .idle_timeout_ms = MINUTES(1),
         .max_answer = 1 << 21,
     };
 }
