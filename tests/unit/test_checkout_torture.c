@@ -7,10 +7,14 @@
  * lost, does not and the answer is lost; the client leaves before the vault did it, after it but before the
  * answer, or after the answer; its time is up. After each run the invariants must hold:
  *
- *   at any time   an open request at the vault is leased, held by work in flight, being given back or being
- * hunted in the end    replies + left = 1; a secret was told exactly if there is a lease; otherwise nothing
- * of ours is open, long before anything expired; what was the person's own is still open always        no
- * write is ever cancelled; no timer, call or memory is left
+ *   - at any time an open request at the vault is leased, held by work in flight, being checked in or being
+ *     searched for;
+ *   - in the end the check-out was answered once or its client has left; a secret was answered exactly if
+ *     there is a lease, otherwise no request of the gateway is open, long before anything expires; the
+ *     person's own request is still open;
+ *   - no write is ever cancelled; no timer, call or memory is left.
+ *
+ * A failure prints the scenario and its harms in words, as in "shared: call 3 to the vault, its answer cut".
  */
 #include "broker_rig.h"
 
@@ -19,8 +23,11 @@
 #include "check.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define NO_CALL 99 /* no check-out makes so many */
 
 enum harm {
     HARM_NONE = FAKE_FINE,
@@ -30,6 +37,25 @@ enum harm {
     LEAVE_AFTER,
     TIME_UP,
     NHARMS
+};
+
+/* What happened to a call, as a failure prints it. */
+static const char *const harm_names[NHARMS] = {
+    [HARM_NONE] = "unharmed",
+    [FAKE_CANNOT_START] = "not begun",
+    [FAKE_UNREACHABLE] = "not delivered",
+    [FAKE_LOST_DID] = "its answer cut",
+    [FAKE_LOST_DID_NOT] = "cut before the vault acted",
+    [FAKE_LOST_LATE] = "cut, and carried out later",
+    [FAKE_USER_REFUSED] = "its user refused",
+    [FAKE_DENIED] = "denied",
+    [FAKE_CONFLICT] = "answered with a conflict",
+    [FAKE_BAD] = "answered with nonsense",
+    [FAKE_REPLAYED] = "sent twice by the transport",
+    [LEAVE_BEFORE] = "its client gone before",
+    [LEAVE_COMMITTED] = "its client gone after the vault acted",
+    [LEAVE_AFTER] = "its client gone after the answer",
+    [TIME_UP] = "its time up before",
 };
 
 /* What happens to the record that a check-out waits for; on top of it every harm of the vault. */
@@ -43,6 +69,17 @@ enum record_harm {
     RECORD_ENDED,   /* its session ends while it waits */
     RECORD_STUCK,   /* never answered: the caller's deadline */
     NRECORDS
+};
+
+static const char *const record_names[NRECORDS] = {
+    [RECORD_FINE] = "written",
+    [RECORD_BUSY] = "not taken",
+    [RECORD_FAILS] = "not written in time",
+    [RECORD_DOWN] = "not written by a trail that is down",
+    [RECORD_LEAVE] = "awaited when the client leaves",
+    [RECORD_TIME_UP] = "awaited when the time is up",
+    [RECORD_ENDED] = "awaited when the session ends",
+    [RECORD_STUCK] = "never answered",
 };
 
 static struct {
@@ -240,17 +277,27 @@ static void check_end(struct torture *t, const struct scenario *s)
         fail_msg("%s: %zu requests of ours are open, not %zu", s->name, ours_live(&w->vault), expected);
 }
 
-static struct {
-    const char *name;
-    unsigned k[2];
-    int harm[2], runs;
-} last;
+static unsigned runs;
 
-static int tell_last(void **state)
+/* What a run does, for the failure that it may be. */
+static void label_run(const struct scenario *s, const struct torture *t)
+{
+    char harms[160] = "";
+
+    for (int i = 0; i < 2 && t->harm[i] != HARM_NONE; i++) {
+        size_t n = strlen(harms);
+
+        (void)snprintf(harms + n, sizeof harms - n, ", call %u to the vault %s", t->k[i] + 1,
+                       harm_names[t->harm[i]]);
+    }
+    case_label("%s%s%s%s", s->name, harms, audited.on ? ", its record " : "",
+               audited.on ? record_names[audited.harm] : "");
+}
+
+static int print_runs(void **state)
 {
     (void)state;
-    print_message("%d runs, the last: %s, call %u harm %d, call %u harm %d\n", last.runs, last.name,
-                  last.k[0], last.harm[0], last.k[1], last.harm[1]);
+    print_message("%u runs\n", runs);
     return 0;
 }
 
@@ -264,12 +311,12 @@ static unsigned torture_once(const struct scenario *s, unsigned k1, int h1, unsi
 
     t->c = (struct caller){0};
     t->left = t->ended = false;
-    last.name = s->name;
-    last.k[0] = k1;
-    last.k[1] = k2;
-    last.harm[0] = h1;
-    last.harm[1] = h2;
-    last.runs++;
+    t->k[0] = k1;
+    t->k[1] = k2;
+    t->harm[0] = h1;
+    t->harm[1] = h2;
+    label_run(s, t);
+    runs++;
     world_init(w);
     if (s->setup)
         s->setup(w);
@@ -278,10 +325,6 @@ static unsigned torture_once(const struct scenario *s, unsigned k1, int h1, unsi
     world_start(w);
     t->newest = s->newest;
     t->first = UINT_MAX / 2;
-    t->k[0] = k1;
-    t->k[1] = k2;
-    t->harm[0] = h1;
-    t->harm[1] = h2;
     w->vault.plan = plan;
     w->vault.plan_arg = t;
     if (s->before)
@@ -302,7 +345,7 @@ static unsigned torture_once(const struct scenario *s, unsigned k1, int h1, unsi
         end_record_wait(t, s);
     world_advance(w, SECONDS(1));
     fake_vault_land(&w->vault);
-    /* Twenty minutes: time for retries and recovers, but none of the leases of sixty is over. */
+    /* Twenty minutes: time for retries and recoveries, but none of the leases of sixty is over. */
     world_advance(w, MINUTES(20));
     check_end(t, s);
     if (audited.on)
@@ -430,11 +473,11 @@ TEST(any_two_harmed_calls_leave_no_request_without_lease)
     memset(&audited, 0, sizeof audited);
     for (size_t i = 0; i < NSCENARIOS; i++) {
         const struct scenario *s = &scenarios[i];
-        unsigned n = torture_once(s, 99, 0, 99, 0);
+        unsigned n = torture_once(s, NO_CALL, HARM_NONE, NO_CALL, HARM_NONE);
 
         for (unsigned k1 = 0; k1 < n; k1++)
             for (int h1 = 1; h1 < NHARMS; h1++) {
-                unsigned m = torture_once(s, k1, h1, 99, 0);
+                unsigned m = torture_once(s, k1, h1, NO_CALL, HARM_NONE);
 
                 for (unsigned k2 = k1 + 1; k2 < m && k2 < k1 + 6; k2++)
                     for (int h2 = 1; h2 < NHARMS; h2++)
@@ -453,11 +496,11 @@ TEST(any_lost_record_keeps_the_audit_policy)
         audited.policy = i % 2 ? AUDIT_DEGRADED : AUDIT_STRICT;
         for (int harm = 0; harm < NRECORDS; harm++) {
             audited.harm = (enum record_harm)harm;
-            unsigned n = torture_once(s, 99, 0, 99, 0);
+            unsigned n = torture_once(s, NO_CALL, HARM_NONE, NO_CALL, HARM_NONE);
 
             for (unsigned k = 0; k < n && audited.policy == AUDIT_STRICT; k++)
                 for (int h = 1; h < NHARMS; h++)
-                    (void)torture_once(s, k, h, 99, 0);
+                    (void)torture_once(s, k, h, NO_CALL, HARM_NONE);
         }
     }
 }
@@ -465,8 +508,8 @@ TEST(any_lost_record_keeps_the_audit_policy)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(any_lost_record_keeps_the_audit_policy, tell_last),
-        cmocka_unit_test_teardown(any_two_harmed_calls_leave_no_request_without_lease, tell_last),
+        cmocka_unit_test_teardown(any_lost_record_keeps_the_audit_policy, print_runs),
+        cmocka_unit_test_teardown(any_two_harmed_calls_leave_no_request_without_lease, print_runs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
