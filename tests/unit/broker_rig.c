@@ -335,11 +335,11 @@ void world_iterate(struct world *w)
 
 void world_settle(struct world *w)
 {
-    int session_queues = 0;
+    int rounds = 0;
 
     do {
         world_iterate(w);
-        assert_true(++session_queues < 1000);
+        assert_true(++rounds < 1000);
     } while ((w->store && fake_store_commit(w->store)) || world_answer_record(w) ||
              fake_vault_step(&w->vault));
 }

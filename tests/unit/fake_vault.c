@@ -547,6 +547,25 @@ static const struct vault_ops fake_ops = {
 
 /* ---- set-up ---- */
 
+const char *fake_fault_name(enum fake_fault fault)
+{
+    static const char *const names[FAKE_NFAULTS] = {
+        [FAKE_FINE] = "unharmed",
+        [FAKE_CANNOT_START] = "not begun",
+        [FAKE_UNREACHABLE] = "not delivered",
+        [FAKE_LOST_DID] = "its answer cut",
+        [FAKE_LOST_DID_NOT] = "cut before the vault acted",
+        [FAKE_LOST_LATE] = "cut, and carried out later",
+        [FAKE_USER_REFUSED] = "its user refused",
+        [FAKE_DENIED] = "denied",
+        [FAKE_CONFLICT] = "answered with a conflict",
+        [FAKE_BAD] = "answered with nonsense",
+        [FAKE_REPLAYED] = "sent twice by the transport",
+    };
+
+    return names[fault];
+}
+
 void fake_vault_init(struct fake_vault *fv, const struct clock *clock)
 {
     static char domain_user[] = "{domain}\\{username}", corp[] = "CORP";

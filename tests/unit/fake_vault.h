@@ -136,6 +136,9 @@ struct fake_vault {
     struct fake_vault *twin; /* another address of that vault, which has all calls and rows; NULL = none */
 };
 
+/* As a label of a case: "its answer cut". */
+const char *fake_fault_name(enum fake_fault);
+
 void fake_vault_init(struct fake_vault *, const struct clock *);
 void fake_vault_free(struct fake_vault *); /* frees calls nobody waits for any more */
 

@@ -187,6 +187,7 @@ TEST(auth_failures_are_shared_and_not_kept)
         {FAKE_UNREACHABLE, VAULT_FAILED}, {FAKE_USER_REFUSED, VAULT_REFUSED}, {FAKE_DENIED, VAULT_DENIED}};
 
     for (size_t r = 0; r < 3; r++) {
+        case_label("%s", fake_fault_name(row[r].fault));
         enum fake_fault fault = row[r].fault;
         struct client c[3] = {0};
         struct rig rig;

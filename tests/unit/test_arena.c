@@ -317,6 +317,7 @@ TEST(crimes_end_the_process)
     };
     char said[256];
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        case_label("%s", cases[i].word);
         int status = end_of(cases[i].crime, said);
         if (!strstr(said, cases[i].word))
             print_message("case %zu said: %s\n", i, said);

@@ -175,6 +175,7 @@ TEST(a_crash_at_any_answer_leaves_no_request)
     struct caller c;
 
     for (unsigned n = 0; n < 6 * 2; n++) {
+        case_label("after %u steps, the waiting calls %s", n / 2, n % 2 ? "carried out" : "lost");
         begin(&w, true);
         world_add_store(&w);
         world_start(&w);
@@ -276,6 +277,7 @@ TEST(a_policy_that_cannot_be_read_is_remembered)
     struct caller c;
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        case_label("%s", fake_fault_name(rows[i].fault));
         world_init(&w);
         w.vault.conf.ask_policy = true;
         world_set_fault(&w, FAKE_POLICY, rows[i].fault);

@@ -39,19 +39,8 @@ enum harm {
     NHARMS
 };
 
-/* What happened to a call, as a failure prints it. */
-static const char *const harm_names[NHARMS] = {
-    [HARM_NONE] = "unharmed",
-    [FAKE_CANNOT_START] = "not begun",
-    [FAKE_UNREACHABLE] = "not delivered",
-    [FAKE_LOST_DID] = "its answer cut",
-    [FAKE_LOST_DID_NOT] = "cut before the vault acted",
-    [FAKE_LOST_LATE] = "cut, and carried out later",
-    [FAKE_USER_REFUSED] = "its user refused",
-    [FAKE_DENIED] = "denied",
-    [FAKE_CONFLICT] = "answered with a conflict",
-    [FAKE_BAD] = "answered with nonsense",
-    [FAKE_REPLAYED] = "sent twice by the transport",
+/* What happened to a call beside the faults of the vault, as a failure prints it. */
+static const char *const client_harms[NHARMS] = {
     [LEAVE_BEFORE] = "its client gone before",
     [LEAVE_COMMITTED] = "its client gone after the vault acted",
     [LEAVE_AFTER] = "its client gone after the answer",
@@ -191,12 +180,12 @@ static unsigned asked(const struct world *w)
 /* Strict: no secret without its record. Degraded: no secret is withheld for want of one. */
 static void check_record(const struct torture *t, unsigned durable_before)
 {
-    bool on_ended = t->c.replies == 1 && t->c.code == FAULT_NONE;
+    bool answered = t->c.replies == 1 && t->c.code == FAULT_NONE;
 
-    if (audited.policy == AUDIT_STRICT && on_ended)
+    if (audited.policy == AUDIT_STRICT && answered)
         assert_int_equal(t->w.sink.durable, durable_before + 1);
     if (audited.policy == AUDIT_STRICT && (audited.harm == RECORD_BUSY || audited.harm == RECORD_FAILS))
-        assert_false(on_ended);
+        assert_false(answered);
     if (audited.policy == AUDIT_STRICT && audited.harm == RECORD_DOWN)
         assert_int_equal(asked(&t->w), t->asked); /* the vault is not troubled */
     if (audited.policy == AUDIT_DEGRADED)
@@ -246,7 +235,7 @@ static void check_end(struct torture *t, const struct scenario *s)
 {
     struct world *w = &t->w;
     struct broker_state state = world_state(w);
-    bool on_ended = t->c.replies == 1 && t->c.code == FAULT_NONE;
+    bool answered = t->c.replies == 1 && t->c.code == FAULT_NONE;
 
     assert_int_equal(t->c.replies + t->left, 1);
     assert_int_equal(state.ops, 0);
@@ -256,7 +245,7 @@ static void check_end(struct torture *t, const struct scenario *s)
     struct session me = person_session("alice", s->session);
     struct lease *mine = lease_find(w->broker->leases, &me, w->credential);
 
-    if (on_ended) {
+    if (answered) {
         assert_non_null(mine);
         assert_string_equal(mine->id, t->c.lease_id);
         assert_int_equal(t->c.request_id == 0, s->local);
@@ -288,7 +277,8 @@ static void label_run(const struct scenario *s, const struct torture *t)
         size_t n = strlen(harms);
 
         (void)snprintf(harms + n, sizeof harms - n, ", call %u to the vault %s", t->k[i] + 1,
-                       harm_names[t->harm[i]]);
+                       client_harms[t->harm[i]] ? client_harms[t->harm[i]]
+                                                : fake_fault_name((enum fake_fault)t->harm[i]));
     }
     case_label("%s%s%s%s", s->name, harms, audited.on ? ", its record " : "",
                audited.on ? record_names[audited.harm] : "");

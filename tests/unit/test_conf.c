@@ -122,6 +122,7 @@ TEST(address_in_certificates_are_normal)
     struct fixture *f = *state;
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("%s", rows[i].written);
         char text[256];
         (void)snprintf(text, sizeof(text), "@GOOD@\n[client c]\ncertificate_san = %s\nallow = broker\n",
                        rows[i].written);

@@ -125,6 +125,7 @@ TEST(asks_each_name_form_once)
     };
 
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        case_label("first name asked for: %s", row[i].values[0]);
         struct session session = row[i].session;
         struct client c;
         struct rig rig;
@@ -361,6 +362,7 @@ TEST(one_failed_list_fails_the_vault)
     };
 
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        case_label("%s", fake_fault_name(row[i].fault));
         enum fake_fault fault = row[i].fault;
         struct client c;
         struct rig rig;

@@ -147,6 +147,7 @@ TEST(keep_alive_follows_version_and_header)
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("%s", rows[i].request);
         struct rig rig;
         struct client c;
 
@@ -263,7 +264,10 @@ TEST(a_client_that_leaves_is_noticed)
     struct rig rig;
     struct client c;
 
+    static const char *const ways[] = {"half close", "close", "close, and gone() answers"};
+
     for (int how = 0; how < 3; how++) {
+        case_label("%s", ways[how]);
         rig_start_plain(&rig);
         client_open(&c, &rig);
         client_send(&c, GET("/hold"));

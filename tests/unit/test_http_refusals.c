@@ -149,7 +149,7 @@ static void check(const struct row *row, bool slowly)
         client_count(&c, "X-Refused: yes\r\n\r\nrefused: ") != 1 ||
         client_count(&c, "Connection: close\r\n") != 1 || rig.messages || rig.refusals != 1 ||
         rig.gones != rig.heads)
-        fail_msg("row %zu (slowly %d): wanted %d, got: %s", (size_t)(row - rows), slowly, row->status, c.in);
+        fail_msg("%s%s: wanted %d, got: %s", row->bytes, slowly ? " byte by byte" : "", row->status, c.in);
     client_close(&c);
     rig_end(&rig);
 }
@@ -248,6 +248,7 @@ TEST(the_scanner_refuses_by_itself)
     };
 
     for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        case_label("%s", heads[i].bytes);
         struct head_scan scan = {0};
         struct fault fault = {0};
         size_t used = 0, n = strlen(heads[i].bytes);

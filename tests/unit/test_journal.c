@@ -425,6 +425,7 @@ TEST(row_or_record_that_fails_undoes_the_checkout)
     struct caller c;
 
     for (int which = 0; which < 2; which++) {
+        case_label("the %s fails", which ? "record" : "row");
         begin_both(&w, &c);
         w.store->broken = which == 0;
         w.sink.mood = which ? SINK_FAILS : SINK_FINE;
@@ -452,6 +453,7 @@ TEST(a_release_ends_the_sessions_checkout_in_flight)
     struct released r;
 
     for (unsigned steps = 0; steps < 6; steps++) {
+        case_label("released after %u steps", steps);
         world_start_stored(&w);
         start_checkout(&w, "alice", "s1", &c);
         world_iterate(&w);
@@ -532,16 +534,16 @@ static void die_at(unsigned end, bool vault_first, unsigned carried_out, size_t 
 {
     struct story s = {.end = end};
 
+    case_label(
+        "the process ends before step %u (%s first), waiting vault calls carried out: %x, rows durable: %zu",
+        end, vault_first ? "vault" : "store", carried_out, durable);
     world_start_stored(&s.w);
     tell_story(&s, vault_first);
     world_crash(&s.w, carried_out, durable);
     struct broker_state state = quiet_state(&s.w);
 
-    if (ours_live(&s.w) != (state.leases_active ? 1 : 0) ||
-        fake_store_count(s.w.store) != state.leases_active)
-        fail_msg("end %u, vault first %d, carried out %x, durable %zu: %zu live, %zu leases, %zu rows", end,
-                 vault_first, carried_out, durable, ours_live(&s.w), state.leases_active,
-                 fake_store_count(s.w.store));
+    assert_int_equal(ours_live(&s.w), state.leases_active ? 1 : 0);
+    assert_int_equal(fake_store_count(s.w.store), state.leases_active);
     world_advance(&s.w, MINUTES(60));
     assert_int_equal(fake_vault_live(&s.w.vault), 0);
     assert_int_equal(fake_store_count(s.w.store), 0);

@@ -59,6 +59,7 @@ TEST(undoing_one_checkout_leaves_the_request_to_the_other)
 
     for (int who = 0; who < 2; who++)
         for (int when = 0; when < 3; when++) {
+            case_label("check-out %d is cancelled after %d answers", who + 1, when);
             two_requests(&w, &c[0], &c[1]);
             if (when == 0)
                 cancel_checkout(&c[who]);
@@ -111,6 +112,8 @@ TEST(a_request_sent_twice_by_the_transport_is_ours)
     struct caller c;
 
     for (int leaves = 0; leaves < 3; leaves++) {
+        case_label("%s", (const char *const[]){"waits", "leaves before the answer",
+                                               "leaves during the look-up"}[leaves]);
         world_start_plain(&w);
         world_set_fault(&w, FAKE_REQUEST, FAKE_REPLAYED);
         start_checkout(&w, "alice", "s1", &c);
@@ -502,6 +505,7 @@ TEST(a_lease_is_over_at_the_answered_end)
     struct released r;
 
     for (int when = -1; when <= 1; when++) {
+        case_label("%d ms from the end", when);
         world_start_plain(&w);
         fake_clock_run(&w.clock, w.timers, 700);
         checkout_ok(&w, "alice", "s1", &c);

@@ -328,6 +328,8 @@ TEST(a_release_needs_no_body)
         {NULL, "", -1, 411},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        case_label("%s of type %s, length %d", rows[i].body, rows[i].type ? rows[i].type : "(none)",
+                   (int)rows[i].length);
         struct fake_req f;
         unsigned calls = fake_broker.calls;
         fake_req_init(&f, HTTP_POST_, "/v1/leases/" ID "/release");

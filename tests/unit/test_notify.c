@@ -137,6 +137,8 @@ TEST(starts_whatever_the_environment_says)
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        case_label("NOTIFY_SOCKET %s, WATCHDOG_USEC %s, pid %d", cases[i].name ? cases[i].name : "(none)",
+                   cases[i].usec ? cases[i].usec : "(none)", cases[i].pid);
         set_environment(cases[i].name, cases[i].usec, cases[i].pid);
         struct notify *notify = notify_new(loop);
         assert_non_null(notify);

@@ -465,6 +465,7 @@ TEST(request_numbers)
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("%d %s", rows[i].status, rows[i].body);
         ask_again(&ask, USER);
         assert_int_equal(ask_request(&ask, "r"), 0);
         rig_answer(rig_call(0), rows[i].status, rows[i].body);
@@ -510,6 +511,7 @@ TEST(secrets)
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("%s", rows[i].body);
         const char *want = rows[i].secret;
 
         ask_again(&ask, USER);
@@ -575,6 +577,8 @@ TEST(answers_with_secrets_are_read_in_secret_memory)
     struct request_args request = {.system_id = 1, .account_id = 2, .minutes = 60};
 
     for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("%s of %d %s", i % 2 ? "direct access" : "credential", rows[i / 2].status,
+                   rows[i / 2].body);
         ask_again(&ask, USER);
         if (i % 2)
             assert_int_equal(rig.vault->ops->isa(rig.vault, &request, CREDENTIAL_PASSWORD, &ask.call), 0);
@@ -646,6 +650,7 @@ TEST(an_end_that_cannot_be_is_not_told)
     char body[160];
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("%s", rows[i].date);
         (void)snprintf(body, sizeof(body), "[{\"RequestID\":9007199254740993,\"ExpiresDate\":%s}]",
                        rows[i].date);
         ask_again(&ask, USER);

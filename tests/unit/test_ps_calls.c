@@ -375,6 +375,7 @@ TEST(request_answered_by_others)
     rig.conf.retries = 0;
     ready();
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("%d %s", rows[i].status, rows[i].body);
         assert_int_equal(ask_request(&ask, "r"), 0);
         rig_answer(rig_call(0), rows[i].status, rows[i].body);
         expect_failed(rows[i].status == 429 ? FAULT_VAULT_UNAVAILABLE : FAULT_VAULT_ERROR, true);

@@ -291,6 +291,7 @@ TEST(lost)
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("%s", strerror(-rows[i].err));
         start(CREDENTIAL);
         rig_fail(rig_call(0), rows[i].err, true);
         assert_int_equal(ask.call.result, VAULT_FAILED);
@@ -323,6 +324,7 @@ TEST(times_to_wait)
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("Retry-After: %s", rows[i].value);
         start(LIST);
         rig_reply(rig_call(0), &(struct rig_answer){.status = 503, .retry_after = rows[i].value});
         assert_int_equal(ask.call.fault.retry_after_s, rows[i].seconds);

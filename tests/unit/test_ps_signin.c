@@ -144,7 +144,7 @@ TEST(address_that_would_lie)
 TEST(cookie_forms)
 {
     static const struct {
-        const char *set, *priority_queue;
+        const char *set, *sent;
     } rows[] = {
         {"a=1; path=/\nb=2; secure\n", "a=1; b=2"},
         {"b=2\na=1\nb=3; HttpOnly\n", "b=3; a=1"},
@@ -160,12 +160,12 @@ TEST(cookie_forms)
 
     rig_start();
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("%s", rows[i].set);
         (void)snprintf(user, sizeof(user), "user%zu", i);
         begin(&ask, user);
         rig_sign_in(user, rows[i].set);
         rig_call(0);
-        (void)snprintf(want, sizeof(want), "Accept: application/json\r\nCookie: %s\r\n",
-                       rows[i].priority_queue);
+        (void)snprintf(want, sizeof(want), "Accept: application/json\r\nCookie: %s\r\n", rows[i].sent);
         assert_string_equal(rig.last_headers, want);
         end_ok(&ask);
     }
@@ -509,6 +509,7 @@ TEST(form_of_a_sign_in)
 
     rig.conf.retries = 0;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("%s", rows[i].body);
         char user[16];
 
         if (!i)
@@ -671,6 +672,7 @@ TEST(oauth_token_trouble)
     rig_init_oauth();
     rig_start();
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("%d %s", rows[i].status, rows[i].body);
         begin(&ask, "whoever");
         rig_answer(rig_call(0), rows[i].status, rows[i].body);
         rig_advance(0);

@@ -36,6 +36,24 @@ enum fault_kind {
     F_NKINDS
 };
 
+/* The fault of a call, as a failure prints it. */
+static const char *const fault_names[F_NKINDS] = {
+    [F_NONE] = "unharmed",
+    [F_REFUSED] = "without a connection",
+    [F_LOST_DID] = "done, its answer cut",
+    [F_LOST_DID_NOT] = "cut before the vault acted",
+    [F_TIMEOUT_DID] = "done, and timed out",
+    [F_401] = "answered with 401",
+    [F_403] = "answered with 403",
+    [F_500_DID] = "done, and answered with 500",
+    [F_503] = "answered with 503",
+    [F_GARBAGE_DID] = "done, and answered with garbage",
+    [F_CANCEL] = "cancelled",
+    [F_CANCEL_ALL] = "cancelled with all others",
+    [F_WITHDRAW] = "sent while all unsent ones are withdrawn",
+    [F_CLOSE] = "under way when the vault is closed",
+};
+
 #define WALKERS 6
 
 struct walker {
@@ -245,6 +263,7 @@ static void finish_closed(void)
 
 static void run(unsigned k1, enum fault_kind f1, unsigned k2, enum fault_kind f2)
 {
+    case_label("call %u %s, call %u %s", k1, fault_names[f1], k2, fault_names[f2]);
     rig_init();
     rig.conf.sessions_per_user = 2;
     rig_start();

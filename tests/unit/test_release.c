@@ -27,6 +27,7 @@ TEST(check_ins_in_flight_are_bounded)
     struct world w;
 
     for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
+        case_label("%llu connections", (unsigned long long)rows[k].connections);
         world_init(&w);
         w.vault.conf.connections = rows[k].connections;
         world_start(&w);
@@ -98,6 +99,7 @@ TEST(a_failed_check_in_is_pending_and_retried)
     struct released r;
 
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        case_label("%s", fake_fault_name(ways[i]));
         world_start_plain(&w);
         checkout_ok(&w, "alice", "s1", &c);
         world_set_fault(&w, FAKE_CHECKIN, ways[i]);
@@ -201,6 +203,7 @@ TEST(a_request_surely_not_made_is_not_searched_for)
     struct caller c;
 
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        case_label("%s", fake_fault_name(ways[i]));
         world_start_plain(&w);
         world_set_fault(&w, FAKE_REQUEST, ways[i]);
         start_checkout(&w, "alice", "s1", &c);
@@ -442,6 +445,7 @@ TEST(a_release_ends_its_own_checkouts_in_flight_alone)
     struct world w;
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        case_label("released: %s", rows[i].released);
         world_init(&w);
         world_add_account(&w, admin);
         world_start(&w);

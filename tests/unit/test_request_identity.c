@@ -118,15 +118,16 @@ static void move(struct world *w, int64_t account, const char *reason)
 }
 
 static const struct moved_case {
+    const char *label;
     int64_t account;
     const char *reason; /* NULL = as it was made: with our mark */
     bool ours;
 } moved_cases[] = {
-    {11, NULL, true},
-    {11, "[jumpgate abcdefghjkmnpqrstvwxyz0123]", true}, /* joined, and its maker has ended */
-    {11, "my own work", false},
-    {77, NULL, false},
-    {77, "my own work", false},
+    {"our mark", 11, NULL, true},
+    {"the mark of a maker that has ended", 11, "[jumpgate abcdefghjkmnpqrstvwxyz0123]", true},
+    {"no mark", 11, "my own work", false},
+    {"our mark on another account", 77, NULL, false},
+    {"no mark on another account", 77, "my own work", false},
 };
 
 TEST(a_moved_vault_keeps_leases_that_its_list_proves)
@@ -135,6 +136,7 @@ TEST(a_moved_vault_keeps_leases_that_its_list_proves)
     struct world w;
 
     for (size_t i = 0; i < sizeof moved_cases / sizeof moved_cases[0]; i++) {
+        case_label("%s", moved_cases[i].label);
         const struct moved_case *m = &moved_cases[i];
 
         begin(&w);
@@ -161,6 +163,7 @@ TEST(a_repeat_after_a_move_reads_the_list_first)
     struct world w;
 
     for (size_t i = 0; i < sizeof moved_cases / sizeof moved_cases[0]; i++) {
+        case_label("%s", moved_cases[i].label);
         const struct moved_case *m = &moved_cases[i];
 
         begin(&w);
@@ -186,6 +189,7 @@ TEST(a_release_after_a_move_checks_in_what_is_ours)
     struct world w;
 
     for (size_t i = 0; i < 2 * sizeof moved_cases / sizeof moved_cases[0]; i++) {
+        case_label("%s, released %s the move", moved_cases[i / 2].label, i % 2 ? "before" : "after");
         const struct moved_case *m = &moved_cases[i / 2];
 
         begin(&w);

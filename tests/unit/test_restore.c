@@ -47,6 +47,7 @@ TEST(leases_end_when_they_would_have)
     struct caller c;
 
     for (size_t i = 0; i < sizeof jumps_ms / sizeof jumps_ms[0]; i++) {
+        case_label("the clock jumps by %lld minutes", (long long)(jumps_ms[i] / MINUTES(1)));
         world_start_stored(&w);
         checkout_ok(&w, "alice", "s1", &c);
         w.vault.requests[0].expires_wall += HOURS(2); /* the vault keeps its own time */

@@ -99,7 +99,8 @@ TEST(refusals_have_an_order)
         fake_answers = 0;
         send_request(&f);
         if (fake_answers != 1 || fake_answer.status != order[i].status || strcmp(code(), order[i].code) != 0)
-            fail_msg("row %zu: %u answers, %d %s", i, fake_answers, fake_answer.status, code());
+            fail_msg("%s, expected %s: %u answers, %d %s", order[i].path, order[i].code, fake_answers,
+                     fake_answer.status, code());
     }
     assert_int_equal(fake_broker.calls, 0);
 }

@@ -126,6 +126,7 @@ TEST(tls_1_2_and_1_3_are_spoken)
     static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
     for (size_t i = 0; i < 2; i++) {
+        case_label("TLS 1.%d", i ? 3 : 2);
         struct how how = {.client_version = versions[i]};
         struct rig rig;
         struct client c;
@@ -167,6 +168,7 @@ TEST(names_of_client_certificates_are_read)
     } rows[] = {{"good", ALL_NAMES}, {"nul", "DNS:plain.example "}, {"bare", ""}};
 
     for (size_t i = 0; i < 6; i++) {
+        case_label("%s over TLS 1.%d", rows[i / 2].certificate, i % 2 ? 3 : 2);
         struct how how = {.mutual = true,
                           .certificate = rows[i / 2].certificate,
                           .client_version = i % 2 ? TLS1_3_VERSION : TLS1_2_VERSION};
@@ -188,6 +190,7 @@ TEST(missing_foreign_and_expired_certificates_are_refused)
     static const char *const certificates[] = {NULL, "stranger", "expired"};
 
     for (size_t i = 0; i < 6; i++) {
+        case_label("%s over TLS 1.%d", certificates[i / 2] ? certificates[i / 2] : "none", i % 2 ? 3 : 2);
         struct how how = {.mutual = true,
                           .certificate = certificates[i / 2],
                           .client_version = i % 2 ? TLS1_3_VERSION : TLS1_2_VERSION};
@@ -316,6 +319,8 @@ TEST(a_certificate_may_be_asked_for_late)
     } rows[] = {{"good", false, ALL_NAMES}, {NULL, false, ""}, {"good", true, ""}};
 
     for (size_t i = 0; i < 6; i++) {
+        case_label("%s over TLS 1.%d", rows[i / 2].certificate ? rows[i / 2].certificate : "none",
+                   i % 2 ? 3 : 2);
         struct how how = {.mutual = true,
                           .late = true,
                           .certificate = rows[i / 2].certificate,

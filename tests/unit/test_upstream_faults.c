@@ -100,6 +100,7 @@ static void replies_of_every_form(void **unused)
     (void)unused;
     for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
         for (int form = 0; form < 4; form++) {
+            case_label("form %d of %s", form, replies[i].bytes);
             struct replying r = {&replies[i], form & 1, form & 2};
             check_reply(&r);
         }

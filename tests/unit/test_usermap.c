@@ -115,6 +115,7 @@ TEST(a_part_that_cannot_be_written_ends_the_walk)
 
     memset(longer, 'd', sizeof(longer) - 1);
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        case_label("%s of %s: %s", row[i].username, row[i].domain ? row[i].domain : "(none)", row[i].why);
         struct usermap map =
             expand(RULES(qualified, upn, bare), row[i].default_domain, row[i].username, row[i].domain);
         struct session session = {.username = row[i].username, .domain = row[i].domain};
@@ -123,7 +124,7 @@ TEST(a_part_that_cannot_be_written_ends_the_walk)
         assert_int_equal(map.n, 0); /* never the bare bob */
         usermap_explain(&map, &session, text, sizeof(text));
         if (!strstr(text, row[i].why) || !strstr(text, "no further rule is tried"))
-            fail_msg("row %zu: %s", i, text);
+            fail_msg("%s", text);
         usermap_free(&map);
     }
 }
@@ -292,6 +293,7 @@ TEST(maps_say_who_is_somebody_else)
     };
 
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        case_label("%s of %s", row[i].username, row[i].domain ? row[i].domain : "(none)");
         char *users[] = {ann, local, renamed, kim, mike, umlaut, at}, *domains[] = {corp, south};
         char *rules[] = {qualified, bare};
         struct conf_vault conf = {.run_as = {rules, 2},
