@@ -9,7 +9,7 @@ import pytest
 from stack import Stack
 from simulator import MARIA, Simulator
 
-# Lists are read anew each time, so that a test sees what it has just changed in the vault.
+# Lists are read again each time, so that a test sees what it has just changed in the vault.
 PLAIN = {"gateway": {"list_cache": "0s", "catalogue_cache": "0s"}, "vault main": {"call_timeout": "2s"}}
 
 

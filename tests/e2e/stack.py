@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A gateway before a vault with people in it: the stage on which the end-to-end tests play.
+"""The stack of an end-to-end test: the simulated vault with users and policies, and a gateway in front of it.
 
     with Stack() as stack:
         box = stack.account(password="s3cret")            # a new system with one account
@@ -7,12 +7,11 @@
         answer = stack.checkout(ann)                      # finds the credential, checks it out
         assert answer.json["password"] == "s3cret"
 
-The vault begins with people, groups and policies; systems and accounts are made by each test for itself, so tests
-share a stack without meeting each other. `sweep()` ends every session a test has opened and insists that nothing is
-left: no request live in the vault, no lease in the gateway, nothing in flight. That is the contract's first promise
-(nothing orphaned), asked after every test whatever the test was about.
+The vault begins with users, groups and policies. Each test makes its own systems and accounts, so tests share a stack
+and do not disturb each other. `sweep()` ends every session that a test has opened and requires that nothing is left:
+no request live in the vault, no lease in the gateway, nothing in flight. It runs after every test.
 
-People: ann and bob may request everything, carol only what needs nothing; guest may use the key but has no role;
+Users: ann and bob may request everything, carol only what needs nothing; guest may use the key but has no role;
 outsider is in no group with the key; mfa has a second factor; boss approves. `pra-gateway` comes by OAuth.
 """
 

@@ -225,7 +225,7 @@ def test_a_search_is_answered_while_the_vault_is_slow_or_away(big):
     assert search(big, 452, "web")["age_ms"] == 0
 
 
-def test_a_directory_that_may_not_be_read_stops_nobody():
+def test_a_directory_that_may_not_be_read_stops_no_search():
     with Stack({"vault main": {"directory_user": "nobody", "platform_method": "2:shell"}}) as stack:
         box = stack.account(box=stack.system(dns="x.corp.test"))
         (row,) = stack.gateway.endpoints(stack.session("ann", box), {"query": box.name}).json["endpoints"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""credentials/checkout: the secret as it is in the vault, the lease as it is promised, and what policies want."""
+"""credentials/checkout: the secret as it is in the vault, the lease as it is promised, and what policies require."""
 
 import datetime
 import threading
@@ -442,7 +442,7 @@ def test_account_unknown_to_the_vault(stack):
     assert stack.live() == []
 
 
-def test_account_of_somebody_else_is_not_found(stack):
+def test_account_of_another_user_is_not_found(stack):
     box = stack.account(dedicated_user=42)
     credential = stack.credential(stack.session("bob", box))
     answer = stack.checkout(stack.session("ann", box), credential)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that leave: whatever the moment, nothing of theirs stays behind, and nobody else notices.
+"""Clients that disconnect at any moment: nothing of theirs stays behind, and other clients are not disturbed.
 
 The simulator holds the call in question for a moment (or for good); the client leaves while it is there. The sweep
-of the stack then insists on no live request and no lease.
+of the stack then requires that no request and no lease is left.
 """
 
 import json

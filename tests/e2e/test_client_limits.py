@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The border towards clients: who fails to log in too often, who opens too many connections, what TLS is spoken."""
+"""Limits of clients: failed log-ins, connections of one peer, versions of TLS."""
 
 import socket
 import ssl

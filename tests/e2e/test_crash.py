@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nothing is orphaned: the gateway dies at every place that matters, and at random, and is started again.
+"""No request is orphaned: the gateway ends at every crash point, and at random, and is started again.
 
 After each death and restart the vault's live requests are compared with the gateway's leases: every live request is one that
 a lease holds, and when the sessions have ended, none is left.
 
-The places are the kill points of the source (base/crash_point.h, debug builds only). They are read from the source, so a new one
-is tested without a word here, and one that the work below does not pass fails.
+The crash points (base/crash_point.h, debug builds only) are read from the source, so a new one is tested without a change
+here, and one that the work below does not pass fails.
 """
 
 import concurrent.futures
@@ -48,13 +48,13 @@ def ask(gateway, path, body):
 
 
 class Scene:
-    """A stack whose gateway may die, and what its people do in it."""
+    """A stack whose gateway may be killed, and what its users do."""
 
     def __init__(self, stack):
         self.stack, self.vault, self.gate = stack, stack.vault, stack.gateway
         self.boxes = [stack.account() for _ in range(8)] + [stack.account(rule="direct")]
         self.vault.knob(20, "listed")
-        self.own = set()  # requests that people made themselves
+        self.own = set()  # requests that users made themselves
 
     def person(self, user, box, id=None):
         return session(user, id=id or f"{user}-{box}", hostname=self.boxes[box].name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the gateway says no to: routes, callers, bodies, rates, time; and in which order it looks."""
+"""What the gateway refuses: routes, callers, bodies, rates, time; and in which order it checks."""
 
 import json
 import random
@@ -62,7 +62,7 @@ def test_health(stack):
         assert check["ok"] is True and check["last_success_age_ms"] >= 0
 
 
-def test_livez_and_readyz_need_nobody(stack):
+def test_livez_and_readyz_need_no_client(stack):
     for path in OPEN:
         assert stack.gateway.call("GET", path, token=None).status == 200
         assert stack.gateway.call("GET", path, token="wrong").status == 200
@@ -168,7 +168,7 @@ def test_post_on_gets(stack, path):
 
 
 @pytest.mark.parametrize("path", POSTS + [path for path in GETS if path not in OPEN])
-def test_nobody_is_served_without_a_client(stack, path):
+def test_without_a_client_no_request_is_served(stack, path):
     method = "POST" if path in POSTS else "GET"
     body = body_with() if path in POSTS else None
     for token in (None, "", "wrong", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), token_hash(TOKEN)):
@@ -508,7 +508,7 @@ def test_more_than_max_connections():
             connection.close()
 
 
-def test_who_has_left_does_not_count():
+def test_a_client_that_has_left_does_not_count():
     """One client after the other, each gone before the next comes: never more than one connection at a time."""
     with Stack({"gateway": {"max_connections": "2"}}) as stack:
         for _ in range(200):

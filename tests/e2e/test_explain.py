@@ -8,7 +8,7 @@ from stack import LIST, Stack, problem
 
 MEMBERS = ["request_id", "operation", "at", "outcome", "detail", "rows", "took_ms", "username", "domain", "session",
            "users", "names", "calls", "filters", "cache", "likely", "cut"]
-OBSERVER = "token-of-somebody-who-only-looks"
+OBSERVER = "token-of-an-observer"
 
 
 def explain(stack, request_id, **more):
@@ -17,12 +17,12 @@ def explain(stack, request_id, **more):
     text = answer.body.decode()
     for secret in (API_KEY, TOKEN, "ASP.NET_SessionId", "PS-Auth", "Bearer"):
         assert secret not in text
-    told = answer.json
-    assert list(told) == MEMBERS and told["request_id"] == request_id
-    for call in told["calls"]:
+    record = answer.json
+    assert list(record) == MEMBERS and record["request_id"] == request_id
+    for call in record["calls"]:
         assert call["source"] in ("vault", "cache", "shared")
         assert call["took_ms"] >= 0 and call["age_ms"] >= 0
-    return told
+    return record
 
 
 def find(stack, asked, request_id, status=200):
@@ -44,53 +44,53 @@ def test_what_was_found(stack):
     stack.directory_account(box, name="svc")
     rows = find(stack, stack.session("ann", hostname=f"{box.name}.corp.test"), "found-1")
     assert len(rows) == 2
-    told = explain(stack, "found-1")
-    assert (told["operation"], told["outcome"], told["rows"]) == ("credentials/find", "ok", 2)
-    assert (told["username"], told["domain"]) == ("ann", "CORP")
-    assert told["users"] == [{"vault": "main", "user": "CORP\\ann", "outcome": "accepted", "detail": None}]
-    assert [(n["form"], n["value"]) for n in told["names"]] == [
+    record = explain(stack, "found-1")
+    assert (record["operation"], record["outcome"], record["rows"]) == ("credentials/find", "ok", 2)
+    assert (record["username"], record["domain"]) == ("ann", "CORP")
+    assert record["users"] == [{"vault": "main", "user": "CORP\\ann", "outcome": "accepted", "detail": None}]
+    assert [(n["form"], n["value"]) for n in record["names"]] == [
         ("hostname", f"{box.name}.corp.test"), ("short_name", box.name)]
-    hits = [(c["form"], c["kind"], c["rows"]) for c in told["calls"] if c["rows"]]
+    hits = [(c["form"], c["kind"], c["rows"]) for c in record["calls"] if c["rows"]]
     assert sorted(hits) == [("short_name", "domain_linked", 1), ("short_name", "local", 1)]
-    assert {c["result"] for c in told["calls"]} == {"ok"} and {c["status"] for c in told["calls"]} == {200}
-    assert told["cache"] == {"age_ms": 0, "from_vault": len(told["calls"]), "from_cache": 0, "shared": 0}
-    assert told["filters"][0]["filter"] == "duplicates" and told["filters"][0]["left"] == 2
-    assert told["likely"] == []
+    assert {c["result"] for c in record["calls"]} == {"ok"} and {c["status"] for c in record["calls"]} == {200}
+    assert record["cache"] == {"age_ms": 0, "from_vault": len(record["calls"]), "from_cache": 0, "shared": 0}
+    assert record["filters"][0]["filter"] == "duplicates" and record["filters"][0]["left"] == 2
+    assert record["likely"] == []
 
 
 def test_age_of_the_cache(stack):
     asked = stack.session("ann", stack.account())
     find(stack, asked, "cache-1")
     find(stack, asked, "cache-2")
-    told = explain(stack, "cache-2")
-    assert told["cache"]["from_vault"] == 0 and told["cache"]["from_cache"] == len(told["calls"]) > 0
-    assert {c["status"] for c in told["calls"]} == {None}
+    record = explain(stack, "cache-2")
+    assert record["cache"]["from_vault"] == 0 and record["cache"]["from_cache"] == len(record["calls"]) > 0
+    assert {c["status"] for c in record["calls"]} == {None}
 
 
 def test_rows_of_several_questions_are_counted_once(stack):
     box = stack.system(ip="10.77.0.1")
     stack.account(box=box)
     rows = find(stack, stack.session("ann", box, ip_address="10.77.0.1"), "twice")
-    told = explain(stack, "twice")
-    assert len(rows) == 1 and told["filters"][0]["removed"] == 1
+    record = explain(stack, "twice")
+    assert len(rows) == 1 and record["filters"][0]["removed"] == 1
 
 
 # ---- the causes of an empty list ----
 
 def test_unmapped_user(stack):
     find(stack, session("ann", None, hostname="web01"), "unmapped", 502)
-    told = explain(stack, "unmapped")
-    assert told["outcome"] == "vault_refused_user" and told["calls"] == []
-    assert told["users"][0]["outcome"] == "no_rule" and told["users"][0]["user"] is None
-    assert "default_domain" in told["users"][0]["detail"] and "default_domain" in told["likely"][0]
+    record = explain(stack, "unmapped")
+    assert record["outcome"] == "vault_refused_user" and record["calls"] == []
+    assert record["users"][0]["outcome"] == "no_rule" and record["users"][0]["user"] is None
+    assert "default_domain" in record["users"][0]["detail"] and "default_domain" in record["likely"][0]
 
 
 def test_user_that_the_vault_refuses(stack):
     find(stack, session("outsider", hostname="web01"), "refused", 502)
-    told = explain(stack, "refused")
-    assert (told["users"][0]["user"], told["users"][0]["outcome"]) == ("CORP\\outsider", "refused")
-    assert "requesters group" in told["users"][0]["detail"]
-    assert told["calls"][0]["result"] == "refused" and "refused the sign-in" in told["likely"][0]
+    record = explain(stack, "refused")
+    assert (record["users"][0]["user"], record["users"][0]["outcome"]) == ("CORP\\outsider", "refused")
+    assert "requesters group" in record["users"][0]["detail"]
+    assert record["calls"][0]["result"] == "refused" and "refused the sign-in" in record["likely"][0]
 
 
 @pytest.mark.parametrize("cause", ["role", "flag", "name"])
@@ -98,11 +98,11 @@ def test_nothing_listed(stack, cause):
     box = stack.account(api_enabled=cause != "flag")
     user, host = "guest" if cause == "role" else "ann", "elsewhere" if cause == "name" else box.name
     assert find(stack, stack.session(user, hostname=host), f"empty-{cause}") == []
-    told = explain(stack, f"empty-{cause}")
-    assert told["outcome"] == "ok" and told["rows"] == 0
-    assert told["users"][0]["outcome"] == "accepted"
-    assert told["names"][0]["value"] == host and {c["rows"] for c in told["calls"]} == {0}
-    likely = " ".join(told["likely"])
+    record = explain(stack, f"empty-{cause}")
+    assert record["outcome"] == "ok" and record["rows"] == 0
+    assert record["users"][0]["outcome"] == "accepted"
+    assert record["names"][0]["value"] == host and {c["rows"] for c in record["calls"]} == {0}
+    likely = " ".join(record["likely"])
     for words in ("another name", "not enabled for API access", "Requestor role", "jumpgate doctor"):
         assert words in likely
 
@@ -112,20 +112,20 @@ def test_vault_error(stack):
     stack.vault.fault("html500", call=LIST)
     find(stack, stack.session("ann", box), "broken", 502)
     stack.vault.clear_faults()
-    told = explain(stack, "broken")
-    assert told["outcome"] == "vault_error" and told["users"][0]["outcome"] == "failed"
-    assert (told["calls"][0]["result"], told["calls"][0]["status"]) == ("vault_error", 500)
-    assert told["likely"] == [told["detail"]]
+    record = explain(stack, "broken")
+    assert record["outcome"] == "vault_error" and record["users"][0]["outcome"] == "failed"
+    assert (record["calls"][0]["result"], record["calls"][0]["status"]) == ("vault_error", 500)
+    assert record["likely"] == [record["detail"]]
 
 
 def test_hidden_accounts():
     with Stack({"vault main": {"hide": "ro*"}}) as stack:
         box = stack.account("root")
         assert find(stack, stack.session("ann", box), "hidden") == []
-        told = explain(stack, "hidden")
-        assert told["filters"][0]["filter"] == "hide"
-        assert (told["filters"][0]["removed"], told["filters"][0]["left"]) == (1, 0)
-        assert told["likely"] == ["the vault listed accounts, but all were removed here: see `filters`"]
+        record = explain(stack, "hidden")
+        assert record["filters"][0]["filter"] == "hide"
+        assert (record["filters"][0]["removed"], record["filters"][0]["left"]) == (1, 0)
+        assert record["likely"] == ["the vault listed accounts, but all were removed here: see `filters`"]
 
 
 # ---- endpoints ----
@@ -135,9 +135,9 @@ def test_endpoints(stack):
     answer = stack.gateway.endpoints(stack.session("ann"), {"types": ["rdp"], "query": box.name},
                                      headers={"X-Request-Id": "search-1"})
     assert len(answer.json["endpoints"]) == 1
-    told = explain(stack, "search-1")
-    assert (told["operation"], told["rows"]) == ("endpoints/find", 1)
-    assert told["users"][0]["outcome"] == "accepted"
+    record = explain(stack, "search-1")
+    assert (record["operation"], record["rows"]) == ("endpoints/find", 1)
+    assert record["users"][0]["outcome"] == "accepted"
 
 
 # ---- who may ask, and what is not there ----

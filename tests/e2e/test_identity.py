@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who somebody is: candidates, spellings of names, and what is taken as a name at all."""
+"""Identity of users: candidates, spellings of names, and what is accepted as a name."""
 
 import itertools
 
@@ -33,7 +33,7 @@ def refusals(stack, who):
              "/v1/sessions/started", "/v1/sessions/complete")]
 
 
-def test_the_list_of_another_candidate_lets_nobody_check_out(walk):
+def test_the_list_of_another_candidate_allows_no_check_out(walk):
     box = walk.account(dedicated_user=48)  # dan's, who has no domain
     local = walk.session("dan", box, domain=None)
     credential = walk.credential(local)
@@ -60,7 +60,7 @@ def test_an_empty_list_is_no_refusal(walk):
     ("CO\\RP", "the domain must not contain a backslash"),
     ("é" * 256, "the domain is too long"),
 ])
-def test_a_domain_that_cannot_be_written_ends_the_walk(walk, domain, why):
+def test_a_domain_that_cannot_be_written_ends_the_candidates(walk, domain, why):
     box = walk.account()
     walk.vault.reset_counts()
     who = walk.session("dan", box, domain=domain)
@@ -75,17 +75,17 @@ def test_a_domain_that_cannot_be_written_ends_the_walk(walk, domain, why):
     walk.sweep()
 
 
-def test_a_user_name_that_cannot_be_written_is_nobody(walk):
+def test_a_user_name_that_cannot_be_written_is_no_user(walk):
     walk.vault.reset_counts()
     for domain in ("CORP", None):
         answer = walk.gateway.find(session("dan;", domain, hostname="x"))
         assert "the user name must not contain a semicolon" in problem(answer, 502, "vault_refused_user")["detail"]
-        told = walk.gateway.call("GET", f"/v1/explain/{answer.headers['X-Request-Id']}").json
-        assert [one["outcome"] for one in told["users"]] == ["unwritable"]
+        record = walk.gateway.call("GET", f"/v1/explain/{answer.headers['X-Request-Id']}").json
+        assert [one["outcome"] for one in record["users"]] == ["unwritable"]
     assert walk.vault.calls(SIGN_IN) == 0
 
 
-def test_a_backslash_makes_nobody_a_person_of_a_domain():
+def test_a_backslash_makes_no_user_of_a_domain():
     with Stack({"vault main": {"run_as": "{username}", "user_map": "CORP\\carol:CORP\\ann"}}) as stack:
         stack.vault.reset_counts()
         for name in ("CORP\\ann", "CORP\\carol", "\\ann", "ann\\"):

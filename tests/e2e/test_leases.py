@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Leases as an operator sees and ends them: /v1/leases, `jumpgate leases`, the control socket, and the store beneath.
 
-`jumpgate leases` is tried in both worlds: asking a gateway that runs, and working on the store of one that does not.
+`jumpgate leases` is tried both ways: through a running gateway, and on the store of a stopped one.
 """
 
 import json
@@ -21,7 +21,7 @@ from stack import CHECKIN, Stack, problem
 MEMBERS = ["id", "request_id", "user", "sessions", "credential_id", "state", "created_at", "expires_at", "attempts",
            "last_error"]
 TITLES = ["ID", "STATE", "USER", "SESSIONS", "EXPIRES", "ATTEMPTS", "CREDENTIAL", "LAST ERROR"]
-NOBODY = "http://127.0.0.1:9/BeyondTrust/api/public/v3"  # a vault that is never there
+NO_VAULT = "http://127.0.0.1:9/BeyondTrust/api/public/v3"  # a vault that is never there
 LONG_AGO, FAR_OFF = 1700000000000, 4000000000000
 
 
@@ -75,7 +75,7 @@ def hold(stack, user="ann", box=None, **more):
 
 # ---- the interface ----
 
-def test_lease_has_the_members_of_the_contract(stack):
+def test_lease_has_its_members(stack):
     ann, lease, credential = hold(stack)
     rows = every_lease(stack.gateway, session=ann["id"])
     assert [list(row) for row in rows] == [MEMBERS]
@@ -107,7 +107,7 @@ def test_filters_and_pages(stack):
         assert lease_list(stack.gateway, **nothing) == {"leases": [], "next": None}
 
 
-def test_cursor_outlives_what_it_stood_on(stack):
+def test_cursor_outlives_its_row(stack):
     held = [hold(stack) for _ in range(4)]
     page = lease_list(stack.gateway, limit=2)
     assert end(stack.gateway, page["leases"][1]["id"]).status == 200
@@ -246,7 +246,7 @@ def test_leases_and_their_release_outlive_a_crash():
 @pytest.fixture(name="idle")
 def idle_fixture():
     """A gateway with an empty store, stopped."""
-    gateway = Gateway(NOBODY)
+    gateway = Gateway(NO_VAULT)
     with gateway:
         gateway.stop()
         yield gateway
@@ -370,7 +370,7 @@ def test_no_store_is_no_empty_one_and_none_is_made(idle, words):
 
 
 def test_a_gateway_without_its_socket_is_left_alone():
-    with Gateway(NOBODY) as gateway:
+    with Gateway(NO_VAULT) as gateway:
         (gateway.path / "state" / "control.sock").unlink()
         lines, _ = command(gateway)
         assert len(lines) == 1
@@ -436,8 +436,8 @@ def test_rebuild_leaves_a_whole_store_alone(idle):
 
 
 def test_two_gateways_do_not_share_a_directory():
-    with Gateway(NOBODY) as first:
-        second = Gateway(NOBODY, {"gateway": {"state_dir": str(first.path / "state")}})
+    with Gateway(NO_VAULT) as first:
+        second = Gateway(NO_VAULT, {"gateway": {"state_dir": str(first.path / "state")}})
         text = refused(second)
         assert "in use by another jumpgate" in text
         assert first.call("GET", "/livez").status == 200
@@ -488,7 +488,7 @@ def control(gateway, method, path, **headers):
 
 
 def test_control_socket_knows_its_own_user():
-    with Gateway(NOBODY) as gateway:
+    with Gateway(NO_VAULT) as gateway:
         path = gateway.path / "state" / "control.sock"
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert control(gateway, "GET", "/status")[0] == 200
@@ -499,9 +499,9 @@ def test_control_socket_knows_its_own_user():
         assert not path.exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_control_socket_refuses_others():
-    with Gateway(NOBODY) as gateway:
+    with Gateway(NO_VAULT) as gateway:
         socket_path = gateway.path / "state" / "control.sock"
         for part in (gateway.path, gateway.path / "state"):
             part.chmod(0o755)
@@ -516,14 +516,14 @@ def test_control_socket_refuses_others():
 def test_control_socket_in_a_long_directory(tmp_path):
     state = tmp_path / ("d" * 200) / ("e" * 100)
     state.mkdir(parents=True, mode=0o700)
-    with Gateway(NOBODY, {"gateway": {"state_dir": str(state)}}) as gateway:
+    with Gateway(NO_VAULT, {"gateway": {"state_dir": str(state)}}) as gateway:
         assert (state / "control.sock").is_socket()
         lines, errors = command(gateway)
         assert (cells(lines[0]), errors) == (TITLES, "")
 
 
 def test_stale_control_socket_is_replaced():
-    with Gateway(NOBODY) as gateway:
+    with Gateway(NO_VAULT) as gateway:
         gateway.kill()
         assert (gateway.path / "state" / "control.sock").is_socket()
         gateway.restart()
@@ -540,11 +540,11 @@ def test_failure_of_the_control_socket_is_a_warning(idle):
 
 
 def test_no_listener_can_take_its_name(tmp_path):
-    gateway = Gateway(NOBODY, {"listener (control)": {"address": f"unix:{tmp_path}/s"}})
+    gateway = Gateway(NO_VAULT, {"listener (control)": {"address": f"unix:{tmp_path}/s"}})
     assert "the name of a section" in refused(gateway)
 
 
-def test_clients_of_the_file_are_nobody_on_it(idle):
+def test_clients_of_the_file_are_refused_on_it(idle):
     idle.sections["client me"] = {"peer_uid": str(os.geteuid()), "allow": "broker"}
     idle.start()
     token = {"Authorization": f"Bearer {TOKEN}"}

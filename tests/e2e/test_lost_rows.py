@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A store that has lost rows without knowing it: the audit trail remembers, and nothing is orphaned.
+"""A store that has lost rows unnoticed: the gateway finds them by the audit trail, and no request is orphaned.
 
-SQLite takes a damaged frame of its write-ahead log for the log's end, and says nothing. So the file is damaged while the
+SQLite takes a damaged frame of its write-ahead log for the log's end, and reports nothing. So the file is damaged while the
 gateway is dead, and the next one has to find by the trail which requests the vault may still hold.
 """
 
@@ -40,7 +40,7 @@ def held(stack):
 
 
 class Party:
-    """Thirteen leases, two of them given back; and one request that a person made himself."""
+    """Thirteen leases, two of them given back; and one request that a user made at the vault."""
 
     def __init__(self, stack):
         self.stack = stack
@@ -95,7 +95,7 @@ def test_rows_lost_with_a_damaged_log(share):
         assert "store_rows_lost" not in stack.gateway.err.text
 
 
-def test_rebuilt_store_hears_the_trail():
+def test_rebuilt_store_reads_the_trail():
     with Stack(SECTIONS) as stack:
         party = Party(stack)
         stack.gateway.kill()
@@ -119,7 +119,7 @@ def test_a_whole_store_needs_no_witness():
         stack.vault.clear_faults()
 
 
-def test_a_trail_of_others_moves_nothing():
+def test_a_trail_of_another_gateway_changes_nothing():
     """What the trail claims is looked for; what bears no mark of ours stays."""
     with Stack(SECTIONS) as stack:
         party = Party(stack)

@@ -2,7 +2,7 @@
 """Malformed HTTP as raw bytes against the real gateway: one answer or a closed connection each, never two answers.
 
 Each row is a name, the bytes, what may come back (a status, or None for nothing but a closed connection), and
-whether the connection must be closed afterwards. Behind every request stands a second, whole one (`TAIL`): where
+whether the connection must be closed afterwards. Behind every request follows a second, whole one (`TAIL`): where
 framing is in doubt it must not be answered, since it could be what an attacker has smuggled past a proxy.
 """
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """No secret stays: memory, core, logs, state, metrics and errors after 500 check-outs that have all been released.
 
-Half of them come as a JSON string, half wrapped in an object. Every password is distinct, awkward to escape, and wears the same two marks, one at its head and one at its tail. So
-a copy is found in whatever form it is in (plain, JSON of either dialect), and a piece of one as well. Tokens and the
+Half of them come as a JSON string, half in an object. Every password is distinct, awkward to escape, and has the same
+two marks, one at its head and one at its tail. So a copy is found in every form (plain, JSON of either dialect), and a
+piece of one as well. Tokens and the
 API key are looked for in pieces; vault cookies by their name and then by their value.
 
 Memory is read from /proc/PID/mem, which the kernel grants to root alone (the gateway is not dumpable). A core is what

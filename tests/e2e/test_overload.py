@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""More is asked than the vault can do: who is let in is served in time, the others are told so, nothing is left behind."""
+"""More calls than the vault can serve: those admitted are answered in time, the others are refused, nothing is left."""
 
 import threading
 
@@ -13,7 +13,7 @@ USERS = ("ann", "bob")
 REFUSALS = 'jumpgate_vault_refusals_total{vault="main",reason="%s"}'
 
 
-class Crowd:
+class Burst:
     """Check-outs side by side, each of an account and in a session of its own."""
 
     def __init__(self, stack, n):
@@ -55,34 +55,34 @@ def refusals(stack, reason):
 
 def test_more_than_the_vault_can_do():
     with Stack(SLOW) as stack:
-        crowd = Crowd(stack, 60)
+        burst = Burst(stack, 60)
         stack.vault.latency(200)
-        crowd.start(range(50))
+        burst.start(range(50))
         # The estimate of the wait is learned from calls that waited, so some must have been served.
-        eventually(lambda: sum(answer is not None and answer.status == 200 for answer in crowd.answers) >= 5, 10)
-        crowd.start(range(50, 60))
-        crowd.end()
-        served = crowd.check()
+        eventually(lambda: sum(answer is not None and answer.status == 200 for answer in burst.answers) >= 5, 10)
+        burst.start(range(50, 60))
+        burst.end()
+        served = burst.check()
         assert 5 <= served < 60
         status = stack.gateway.call("GET", "/status").json["dependencies"][0]
         assert status["refused"] == 60 - served
         assert refusals(stack, "deadline") >= 1
         stack.vault.latency(0)
         again = stack.session("ann")
-        answer = stack.checkout(again, crowd.credentials[0])  # what was learned of the bad time keeps nobody out
+        answer = stack.checkout(again, burst.credentials[0])  # what was learned of the bad time refuses no later check-out
         assert answer.status == 200
         stack.sweep()
 
 
 def test_the_operator_wants_short_lines():
     with Stack({"vault main": {"connections": "1", "max_wait": "1ms"}, "gateway": {"request_timeout": "20s"}}) as stack:
-        crowd = Crowd(stack, 20)
+        burst = Burst(stack, 20)
         stack.vault.latency(100)
-        crowd.start(range(10))
-        eventually(lambda: any(crowd.answers), 10)
-        crowd.start(range(10, 20))
-        crowd.end()
-        assert crowd.check() >= 1
+        burst.start(range(10))
+        eventually(lambda: any(burst.answers), 10)
+        burst.start(range(10, 20))
+        burst.end()
+        assert burst.check() >= 1
         assert refusals(stack, "max_wait") >= 1 and refusals(stack, "in_vain") == 0
         stack.sweep()
 

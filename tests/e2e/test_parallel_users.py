@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several people at once: each acts as himself in the vault, and gets what he asked for."""
+"""Several users at once: each acts under its own name in the vault, and gets what it asked for."""
 
 import random
 import threading
@@ -18,7 +18,7 @@ def crew(n, work):
     def run(i):
         try:
             work(i)
-        except BaseException as error:  # told to the test below
+        except BaseException as error:  # reported by the test below
             errors.append(error)
     threads = [threading.Thread(target=run, args=(i,)) for i in range(n)]
     for thread in threads:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """An answer is believed only if the vault wrote it.
 
-A proxy's page comes in the vault's place, with any status, for each operation: the caller gets `vault_error`, no request
-is left behind, what was known before stays known, another name never takes the person's place, and the explanation does
-not blame the user.
+A proxy's page replaces the vault's answer, with any status, for each operation: the caller gets `vault_error`, no request
+is left behind, what was known before stays known, no other candidate is tried, and the explanation does not blame the
+user.
 """
 
 import itertools
@@ -125,32 +125,32 @@ def test_check_in_behind_a_page_is_tried_until_the_vault_says_so(status, restart
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_list_behind_a_page_is_no_empty_list_and_blames_nobody(stack, status):
+def test_list_behind_a_page_is_no_empty_list_and_blames_no_user(stack, status):
     box = stack.account()
     stack.vault.fault("page", call=LIST, status=status)
     answer = stack.gateway.find(stack.session("ann", box), headers={"X-Request-Id": f"page-{status}"})
     stack.vault.clear_faults()
     problem(answer, 502, "vault_error")
-    told = stack.gateway.call("GET", f"/v1/explain/page-{status}").json
-    assert told["outcome"] == "vault_error"
-    assert [(user["user"], user["outcome"]) for user in told["users"]] == [("CORP\\ann", "failed")]
-    assert told["likely"] == [told["detail"]]
+    record = stack.gateway.call("GET", f"/v1/explain/page-{status}").json
+    assert record["outcome"] == "vault_error"
+    assert [(user["user"], user["outcome"]) for user in record["users"]] == [("CORP\\ann", "failed")]
+    assert record["likely"] == [record["detail"]]
     for word in ("requesters group", "Requestor role", "refused the sign-in", "API access"):
-        assert word not in str(told)
+        assert word not in str(record)
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_sign_in_behind_a_page_blames_nobody(stack, status):
+def test_sign_in_behind_a_page_blames_no_user(stack, status):
     box = stack.account()
     asked = stack.session(new_user(stack), box)
     stack.vault.fault("page", call=SIGN_IN, status=status)
     answer = stack.gateway.find(asked, headers={"X-Request-Id": f"sign-in-{status}"})
     problem(answer, 502, "vault_error")
     assert int(answer.headers["Retry-After"]) >= 1
-    told = stack.gateway.call("GET", f"/v1/explain/sign-in-{status}").json
+    record = stack.gateway.call("GET", f"/v1/explain/sign-in-{status}").json
     stack.vault.clear_faults()
-    assert told["users"][0]["outcome"] == "failed"
-    assert "requesters group" not in str(told)
+    assert record["users"][0]["outcome"] == "failed"
+    assert "requesters group" not in str(record)
     eventually(lambda: stack.gateway.find(asked).status == 200)
 
 

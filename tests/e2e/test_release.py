@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The end of leases: release, sessions/complete, time, and a vault that is away meanwhile."""
+"""The end of leases: release, sessions/complete, time, and a vault that is not reachable meanwhile."""
 
 import itertools
 import threading

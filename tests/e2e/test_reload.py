@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SIGHUP: the configuration read again while the gateway works, all of it or nothing, and no connection lost."""
+"""SIGHUP: the configuration is read again while the gateway works, all of it or nothing, and no connection lost."""
 
 import http.client
 import json
@@ -221,7 +221,7 @@ def test_sections_that_come_or_go_need_a_restart(stack):
     assert said(gw, "reload_needs_restart", "[listener]") and said(gw, "reload_needs_restart", "[vault]")
 
 
-def test_all_mistakes_are_told(stack):
+def test_all_mistakes_are_reported(stack):
     gw = stack.gateway
     before = digest(gw)
     gw.sections["gateway"]["log_level"] = "loud"
@@ -423,7 +423,7 @@ def test_client_that_is_gone_has_no_say_over_its_open_connection(tls):
     assert tls.call("GET", "/v1/capabilities", token=None, connection=kept).status == 401
 
 
-def test_expired_certificate_is_told(tls):
+def test_expired_certificate_is_reported(tls):
     expired = tls.ca.server("past", expired=True)
     shutil.copy(expired.certificate, tls.files["crt"])
     shutil.copy(expired.key, tls.files["key"])
@@ -450,7 +450,7 @@ def test_tls_cannot_be_turned_off(tls):
 # ---- many ----
 
 def test_reload_under_load(stack):
-    """Fifty reloads while people work: no request lost, none answered twice, memory freed at the end."""
+    """Fifty reloads under load: no request lost, none answered twice, memory freed at the end."""
     gw = stack.gateway
     box = stack.account(password="pw")
     connection = gw.connect()

@@ -123,7 +123,7 @@ def about_strangers(gateway):
 @pytest.mark.parametrize("payload, once", [(LIVEZ, False), (UNKNOWN, False), (LONG, True), (MALFORMED, False), (b"", True)],
                          ids=["livez", "unknown", "unfinished", "malformed", "silent"])
 def test_work_goes_on_in_a_flood(payload, once):
-    share = 300 if payload else 600  # silent ones come and go: who has just connected needs time to ask
+    share = 300 if payload else 600  # silent ones come and go: a new connection needs time to send
     with Stack({"gateway": {"max_connections": str(2 * share), "list_cache": "0s", **RATE}}) as stack:
         connections = share + 200 if once else 50
         with Flood(stack.gateway, payload, connections, once):
@@ -145,7 +145,7 @@ def test_unfinished_heads_are_closed_before_they_fill_the_memory():
         stack.sweep()
 
 
-def test_who_holds_all_connections_gives_way():
+def test_the_peer_with_all_connections_gives_way():
     with Stack({"gateway": {"max_connections": "40"}}) as stack:
         kept = stack.gateway.connect()
         assert stack.gateway.call("GET", "/livez", connection=kept).status == 200  # it has shown its client

@@ -387,7 +387,7 @@ def test_certificate_names_the_client(tls, ca, pairs, name):
 
 
 @pytest.mark.parametrize("name", ["near", "kind", "wild", "none"])
-def test_certificate_that_names_nobody(tls, ca, pairs, name):
+def test_certificate_that_names_no_client(tls, ca, pairs, name):
     context = tls_context(ca.certificate, pairs[name].certificate, pairs[name].key)
     problem(tls.call(*CAPABILITIES, token=None, listener="mutual", tls=context), 401, "unauthenticated")
     assert tls.call(*CAPABILITIES, token="tokened", listener="mutual", tls=context).status == 200
@@ -452,13 +452,13 @@ def test_tls_in_pieces(tls, ca):
         assert wire.is_closed() or wire.data[0] in (0x15, 0x16)
 
 
-def test_status_tells_the_certificates(tls, ca, pairs):
+def test_status_shows_the_certificates(tls, ca, pairs):
     context = tls_context(ca.certificate, pairs["both"].certificate, pairs["both"].key)
     rows = tls.call("GET", "/status", token="both", listener="mutual", tls=context).json["certificates"]
     assert rows and all(row["days_left"] in (9, 10) and row["kind"] == "listener" for row in rows)
 
 
-def test_expired_server_certificate_is_told(ca):
+def test_expired_server_certificate_is_reported(ca):
     server = ca.server("late", expired=True)
     gateway = Gateway(NOWHERE, {
         "listener plain": {"address": "127.0.0.1:0"},
@@ -567,7 +567,7 @@ def test_nothing_is_left_after_many_connections(stack):
     assert stack.metric("jumpgate_process_open_fds") <= before + 5
 
 
-def test_metrics_tell_the_vaults_time_by_operation():
+def test_metrics_show_the_vaults_time_by_operation():
     with Stack() as stack:
         ann = stack.session("ann", stack.account())
         assert stack.checkout(ann).status == 200
@@ -580,7 +580,7 @@ def test_metrics_tell_the_vaults_time_by_operation():
         stack.sweep()
 
 
-def test_vault_that_nobody_vouches_for(ca, tmp_path):
+def test_vault_of_an_unknown_authority(ca, tmp_path):
     """What is wrong is said as it is: a certificate that is not trusted is no refused connection."""
     other = Authority(tmp_path, "other")
     with Stack({"vault main": {"ca_file": other.certificate}}, tls=ca.server("vault")) as stack:

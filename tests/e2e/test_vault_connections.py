@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes over which connection to the vault: a relay between gateway and vault reads along."""
+"""Which calls go over which connection to the vault, seen by a relay between gateway and vault."""
 
 import re
 import socket
@@ -69,7 +69,7 @@ def relayed(relay, **vault):
 
 
 def test_a_connection_carries_one_vault_user():
-    """Three people at once, more of them than connections; each call is theirs whose session it carries."""
+    """Three users at once, more users than connections; each call carries the session of its own user."""
     relay = Relay()
     with relayed(relay, connections="2") as stack:
         relay.leads_to(stack.vault.url)
@@ -90,7 +90,7 @@ def test_a_connection_carries_one_vault_user():
 
 
 def test_connections_end_at_their_age():
-    """Long before they are idle for too long, and whoever comes then finds another."""
+    """Connections end at their age, long before the idle limit, and a later call opens another."""
     relay = Relay()
     with relayed(relay, connection_max_age="500ms", connection_idle="10m") as stack:
         relay.leads_to(stack.vault.url)

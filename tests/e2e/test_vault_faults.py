@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every step of a check-out and every fault of a vault: the right code for the caller, and nothing left behind.
 
-Each test ends with the sweep of the stack, which insists that no vault request is live without a lease. Faults that
+Each test ends with the sweep of the stack, which requires that no vault request is live without a lease. Faults that
 last ask for the code; faults that happen once ask whether the gateway gets over them.
 """
 
@@ -31,7 +31,7 @@ USERS = itertools.count(1000)
 
 
 def new_user(stack, group="all"):
-    """Somebody the gateway has never signed in; the name."""
+    """The name of a user that the gateway has never signed in."""
     number = next(USERS)
     stack.vault.change("users", id=number, name=f"CORP\\u{number}", groups=[group])
     return f"u{number}"
@@ -160,7 +160,7 @@ def test_request_that_was_made_but_never_answered_is_checked_in(stack, fresh):
 
 
 def test_pending_request_that_was_never_answered_is_withdrawn(stack):
-    """It waits for an approver: left there it could become active with nobody to hold it."""
+    """It waits for an approver: left there it could become active without a lease."""
     box = stack.account(rule="approval")
     ann = stack.session("ann", box)
     credential = stack.credential(ann)
@@ -387,7 +387,7 @@ def test_ready_turns_when_the_vault_freezes_and_back():
 
 
 def test_ready_turns_without_traffic_and_back():
-    """Nobody asks anything: the gateway looks by itself, without signing in."""
+    """Without traffic the gateway probes by itself, and does not sign in."""
     with Stack() as stack:
         stack.gateway.find(stack.session("ann", stack.account()))
         ready = lambda: stack.gateway.call("GET", "/readyz", token=None).status
