@@ -240,10 +240,24 @@ void assert_checkout_ok(const struct caller *c)
         fail_msg("fault %d: %s", (int)c->code, c->detail);
 }
 
+enum fault_code finish_checkout_with(struct world *w, const struct checkout_args *args, struct caller *c)
+{
+    start_checkout_with(w, args, c);
+    world_settle(w);
+    assert_int_equal(c->replies, 1);
+    return c->code;
+}
+
+enum fault_code finish_checkout(struct world *w, const char *user, const char *session_id, struct caller *c)
+{
+    struct checkout_args args = checkout_args_for(w, user, session_id);
+
+    return finish_checkout_with(w, &args, c);
+}
+
 void checkout_ok(struct world *w, const char *user, const char *session_id, struct caller *c)
 {
-    start_checkout(w, user, session_id, c);
-    world_settle(w);
+    (void)finish_checkout(w, user, session_id, c);
     assert_checkout_ok(c);
 }
 

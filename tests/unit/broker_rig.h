@@ -92,6 +92,9 @@ void start_checkout_with(struct world *, const struct checkout_args *, struct ca
 void start_checkout(struct world *, const char *user, const char *session_id, struct caller *c);
 void start_checkout_of(struct world *, const char *user, const char *session_id, const char *credential,
                        struct caller *c);
+/* Asks, lets all happen; returns the fault. */
+enum fault_code finish_checkout(struct world *, const char *user, const char *session_id, struct caller *c);
+enum fault_code finish_checkout_with(struct world *, const struct checkout_args *, struct caller *c);
 void checkout_ok(struct world *, const char *user, const char *session_id, struct caller *c);
 void assert_checkout_ok(const struct caller *); /* told once, and no fault */
 void cancel_checkout(struct caller *);

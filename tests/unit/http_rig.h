@@ -21,6 +21,9 @@
 
 #include <openssl/ssl.h>
 
+#define GET(path)    "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
+#define CLIENT(path) "GET " path " HTTP/1.1\r\nHost: h\r\nAuthorization: client\r\n\r\n"
+
 struct rig {
     struct loop *loop;
     struct http_server *server;
@@ -63,6 +66,13 @@ void rig_start_plain(struct rig *); /* rig_start with a listener on 127.0.0.1 */
 void rig_end(struct rig *);
 void rig_iterate(struct rig *);
 void rig_iterate_n(struct rig *, int n);
+/* Iterates until the condition holds; fails the test when it never does. */
+#define rig_wait_for(rig, condition)                                                                         \
+    do {                                                                                                     \
+        for (int iteration = 0; iteration < 20000 && !(condition); iteration++)                              \
+            rig_iterate(rig);                                                                                \
+        assert_true(condition);                                                                              \
+    } while (0)
 void rig_advance(struct rig *, uint64_t ms);
 void rig_answer(struct rig *, int status, const char *text); /* the held request */
 

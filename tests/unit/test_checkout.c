@@ -63,13 +63,11 @@ TEST(a_preferred_key_is_given)
     world_start(&w);
     args = checkout_args_for(&w, "alice", "s1");
     args.prefer_ssh_key = true;
-    start_checkout_with(&w, &args, &c);
-    world_settle(&w);
+    (void)finish_checkout_with(&w, &args, &c);
     assert_true(c.ssh_key);
     assert_string_equal(c.passphrase, "");
     args.prefer_ssh_key = false;
-    start_checkout_with(&w, &args, &c);
-    world_settle(&w);
+    (void)finish_checkout_with(&w, &args, &c);
     assert_false(c.ssh_key);
     assert_int_equal(world_state(&w).leases_active, 1);
     world_end(&w);
@@ -83,9 +81,7 @@ TEST(an_account_without_secret_is_not_found)
     world_init(&w);
     w.vault.accounts[0].password = "";
     world_start(&w);
-    start_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_CREDENTIAL_NOT_FOUND);
+    assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_CREDENTIAL_NOT_FOUND);
     assert_int_equal(fake_vault_live(&w.vault), 0);
     world_end(&w);
 }
@@ -119,16 +115,12 @@ TEST(an_unknown_credential_is_not_found)
     for (size_t i = 0; i < 3; i++) {
         args = checkout_args_for(&w, "alice", "s1");
         args.credential_id = ids[i];
-        start_checkout_with(&w, &args, &c);
-        world_settle(&w);
-        assert_int_equal(c.code, FAULT_CREDENTIAL_NOT_FOUND);
+        assert_int_equal(finish_checkout_with(&w, &args, &c), FAULT_CREDENTIAL_NOT_FOUND);
     }
     assert_int_equal(w.vault.ncalls, 0);
     credential_id_write(w.credential, "main",
                         &(struct account){.kind = KIND_LOCAL, .system_id = 1, .account_id = 99});
-    start_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_CREDENTIAL_NOT_FOUND);
+    assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_CREDENTIAL_NOT_FOUND);
     assert_int_equal(w.vault.count[FAKE_REQUEST], 0);
     world_end(&w);
 }
@@ -145,19 +137,14 @@ TEST(durations_are_bounded_by_the_account)
     world_start(&w);
     args = checkout_args_for(&w, "alice", "s1");
     args.duration_minutes = 31;
-    start_checkout_with(&w, &args, &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_DURATION_TOO_LONG);
+    assert_int_equal(finish_checkout_with(&w, &args, &c), FAULT_DURATION_TOO_LONG);
     args.duration_minutes = 0;
-    start_checkout_with(&w, &args, &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_NONE);
+    assert_int_equal(finish_checkout_with(&w, &args, &c), FAULT_NONE);
     assert_int_equal(w.vault.requests[0].minutes, 30);
     assert_int_equal(c.expires_wall_ms, w.clock.wall + SECONDS(30));
     args = checkout_args_for(&w, "alice", "s2"); /* a later holder keeps the end of the vault's request */
     fake_clock_advance(&w.clock, SECONDS(5));
-    start_checkout_with(&w, &args, &c);
-    world_settle(&w);
+    (void)finish_checkout_with(&w, &args, &c);
     assert_int_equal(c.expires_wall_ms, w.clock.wall + SECONDS(25));
     world_end(&w);
 }
@@ -173,9 +160,7 @@ TEST(reason_and_ticket_are_required_by_policy)
     w.vault.accounts[0].policy = (struct vault_policy){.available = true, .reason = true, .ticket = true};
     world_start(&w);
     args = checkout_args_for(&w, "alice", "s1");
-    start_checkout_with(&w, &args, &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_REASON_REQUIRED);
+    assert_int_equal(finish_checkout_with(&w, &args, &c), FAULT_REASON_REQUIRED);
     assert_int_equal(w.vault.nrequests, 0);
     args.reason = "fix it";
     start_checkout_with(&w, &args,
@@ -186,13 +171,9 @@ TEST(reason_and_ticket_are_required_by_policy)
     w.vault.conf.ask_policy = true;
     args = checkout_args_for(&w, "bob", "s2");
     args.reason = "fix it";
-    start_checkout_with(&w, &args, &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_TICKET_REQUIRED);
+    assert_int_equal(finish_checkout_with(&w, &args, &c), FAULT_TICKET_REQUIRED);
     args.ticket_number = "CHG1";
-    start_checkout_with(&w, &args, &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_NONE);
+    assert_int_equal(finish_checkout_with(&w, &args, &c), FAULT_NONE);
     assert_string_equal(w.vault.requests[1].ticket, "CHG1");
     world_end(&w);
 }
@@ -212,18 +193,14 @@ TEST(a_refused_user_gives_way_to_the_next_candidate)
     world_init(&w);
     w.vault.refuse_user = "CORP\\alice";
     world_start(&w);
-    start_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_VAULT_REFUSED_USER);
+    assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_VAULT_REFUSED_USER);
     assert_non_null(strstr(c.detail, "CORP\\alice"));
     world_end(&w);
 
     world_init(&w);
     w.vault.conf.default_domain = NULL;
     world_start(&w);
-    start_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_VAULT_REFUSED_USER);
+    assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_VAULT_REFUSED_USER);
     assert_int_equal(w.vault.ncalls, 0);
     world_end(&w);
 }
@@ -245,17 +222,14 @@ TEST(a_candidate_has_its_own_lists_alone)
     assert_string_equal(w.vault.requests[0].user, "alice");
     args = checkout_args_for(&w, "alice", "s2");
     args.session.domain = "CORP";
-    start_checkout_with(&w, &args, &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_CREDENTIAL_NOT_FOUND);
+    assert_int_equal(finish_checkout_with(&w, &args, &c), FAULT_CREDENTIAL_NOT_FOUND);
     assert_string_equal(c.secret, "");
     assert_non_null(strstr(c.detail, "CORP\\alice"));
 
     w.vault.refuse_user = "CORP\\alice"; /* the vault's own word: now the rule behind it counts */
     start_checkout_with(&w, &args, &c);
     world_advance(&w, MINUTES(2));
-    start_checkout_with(&w, &args, &c);
-    world_settle(&w);
+    (void)finish_checkout_with(&w, &args, &c);
     assert_checkout_ok(&c);
     world_end(&w);
 }
@@ -271,9 +245,7 @@ TEST(a_name_that_cannot_be_sent_ends_the_candidates)
     world_start(&w);
     args = checkout_args_for(&w, "alice", "s1");
     args.session.domain = "CORP;";
-    start_checkout_with(&w, &args, &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_VAULT_REFUSED_USER);
+    assert_int_equal(finish_checkout_with(&w, &args, &c), FAULT_VAULT_REFUSED_USER);
     assert_non_null(strstr(c.detail, "the domain must not contain a semicolon"));
     assert_int_equal(w.vault.ncalls, 0);
     world_end(&w);
@@ -290,9 +262,7 @@ TEST(an_overloaded_vault_is_not_asked)
     w.vault.full_for_s = 3;
     world_start(&w);
     w.store->writes = 0;
-    start_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_OVERLOADED);
+    assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_OVERLOADED);
     assert_string_equal(c.detail, "the fake vault is full");
     assert_int_equal(w.vault.ncalls, 0);
     assert_int_equal(w.store->writes, 0);
@@ -302,9 +272,7 @@ TEST(an_overloaded_vault_is_not_asked)
     checkout_ok(&w, "alice", "s1", &c);
     w.vault.full_for_s = 3;
     w.store->writes = w.vault.ncalls = 0;
-    start_checkout(&w, "alice", "s2", &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_OVERLOADED);
+    assert_int_equal(finish_checkout(&w, "alice", "s2", &c), FAULT_OVERLOADED);
     assert_int_equal(w.vault.ncalls, 0);
     assert_int_equal(w.store->writes, 0);
     world_end(&w);
@@ -343,9 +311,7 @@ TEST(a_request_that_waits_for_approval_is_withdrawn)
     world_init(&w);
     w.vault.accounts[0].approval = true;
     world_start(&w);
-    start_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_APPROVAL_PENDING);
+    assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_APPROVAL_PENDING);
     assert_int_equal(w.vault.requests[0].checkins, 1);
     world_end(&w);
 }

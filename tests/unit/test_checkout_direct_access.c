@@ -258,8 +258,7 @@ TEST(a_preferred_key_says_nothing_about_passwords)
     struct checkout_args args = checkout_args_for(&w, "alice", "s1");
 
     args.prefer_ssh_key = true;
-    start_checkout_with(&w, &args, &c);
-    world_settle(&w);
+    (void)finish_checkout_with(&w, &args, &c);
     assert_true(c.ssh_key);
     credential_ref_make("main", &w.vault.accounts[0].row, &ref);
     assert_false(account_lists_known_key(w.broker->lists, &w.vault.vault, &ref));

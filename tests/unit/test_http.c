@@ -18,7 +18,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define GET(path)  "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
 #define POST(path) "POST " path " HTTP/1.1\r\nHost: h\r\n"
 
 TEST(a_request_is_read_and_answered)
@@ -278,8 +277,7 @@ TEST(a_client_that_leaves_is_noticed)
             shutdown(c.fd, SHUT_WR); /* a half close counts as gone */
         else
             client_close(&c);
-        for (int i = 0; i < 5000 && !rig.gones; i++)
-            rig_iterate_n(&rig, 1);
+        rig_wait_for(&rig, rig.gones);
         assert_int_equal(rig.gones, 1);
         assert_null(rig.held);
         rig_iterate_n(&rig, 2);
@@ -299,11 +297,9 @@ TEST(a_client_that_leaves_within_a_body_is_noticed)
     rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, POST("/echo") "Content-Length: 10\r\n\r\nabc");
-    for (int i = 0; i < 5000 && !rig.heads; i++)
-        rig_iterate(&rig);
+    rig_wait_for(&rig, rig.heads);
     client_close(&c);
-    for (int i = 0; i < 5000 && !rig.gones; i++)
-        rig_iterate(&rig);
+    rig_wait_for(&rig, rig.gones);
     assert_int_equal(rig.gones, 1);
     assert_int_equal(rig.messages, 0);
     rig_end(&rig);
@@ -320,8 +316,7 @@ TEST(the_server_closes_over_requests_in_work)
     client_send(&c[0], GET("/hold"));
     client_expect_held(&c[0]);
     client_send(&c[1], POST("/echo") "Content-Length: 10\r\n\r\nabc");
-    for (int i = 0; i < 5000 && rig.heads < 2; i++)
-        rig_iterate(&rig);
+    rig_wait_for(&rig, rig.heads >= 2);
     rig_end(&rig);
     assert_int_equal(rig.gones, 2);
     for (int i = 0; i < 3; i++)
@@ -337,8 +332,7 @@ TEST(the_server_may_be_closed_from_message)
     rig.close_in_message = true;
     client_open(&c, &rig);
     client_send(&c, GET("/echo") GET("/echo"));
-    for (int i = 0; i < 5000 && !rig.closed; i++)
-        rig_iterate(&rig);
+    rig_wait_for(&rig, rig.closed);
     assert_int_equal(rig.messages, 1);
     assert_int_equal(rig.gones, 1);
     client_close(&c);
@@ -412,8 +406,7 @@ TEST(a_client_that_does_not_read_is_closed)
     rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, GET("/big"));
-    for (int i = 0; i < 5000 && !rig.messages; i++)
-        rig_iterate_n(&rig, 1);
+    rig_wait_for(&rig, rig.messages);
     rig_advance(&rig, 9999);
     assert_int_equal(http_connections(rig.server), 1);
     rig_advance(&rig, 1);

@@ -16,8 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
-
 TEST(connections_over_the_limit_get_503)
 {
     struct rig rig;

@@ -141,9 +141,7 @@ TEST(repeats_of_a_session_share_one_lease)
     world_start_plain(&w);
     start_checkout(&w, "alice", "s1", &a);
     start_checkout(&w, "alice", "s1", &b);
-    start_checkout(&w, "Alice", "s1", &c);
-    world_settle(&w);
-    assert_checkout_ok(&a);
+    checkout_ok(&w, "Alice", "s1", &c);
     assert_checkout_ok(&b);
     assert_checkout_ok(&c);
     assert_string_equal(a.lease_id, b.lease_id);
@@ -317,9 +315,7 @@ TEST(users_do_not_share_requests)
 
     world_start_plain(&w);
     start_checkout(&w, "alice", "s1", &a);
-    start_checkout(&w, "bob", "s1", &b);
-    world_settle(&w);
-    assert_checkout_ok(&a);
+    checkout_ok(&w, "bob", "s1", &b);
     assert_checkout_ok(&b);
     assert_int_not_equal(a.request_id, b.request_id);
     finish_release(&w, "carol", "s1", NULL, &r);
@@ -433,9 +429,7 @@ TEST(a_lease_whose_request_is_gone_ends_also_when_no_new_one_comes)
     checkout_ok(&w, "alice", "s1", &c);
     w.vault.requests[0].live = false;
     world_set_fault(&w, FAKE_REQUEST, FAKE_UNREACHABLE);
-    start_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_VAULT_UNAVAILABLE);
+    assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_VAULT_UNAVAILABLE);
     assert_int_equal(world_state(&w).leases_active, 0);
     world_end(&w);
 }
@@ -474,9 +468,7 @@ TEST(a_dead_request_is_asked_for_once_more_only)
     w.vault.requests[0].live = false;
     w.vault.accounts[0].reuse_dead = true;
     world_start(&w);
-    start_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_VAULT_ERROR);
+    assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_VAULT_ERROR);
     assert_int_equal(w.vault.count[FAKE_REQUEST], 2);
     assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
     world_end(&w);

@@ -27,8 +27,7 @@ static void gather(struct rig *rig, const char *question)
     assert_non_null(crowd);
     for (size_t i = 0; i < CROWD; i++)
         client_open(&crowd[i], rig);
-    for (int i = 0; i < MAX_TURNS && http_connections(rig->server) < all; i++)
-        rig_iterate(rig);
+    rig_wait_for(rig, http_connections(rig->server) >= all);
     assert_int_equal(http_connections(rig->server), all);
     for (size_t i = 0; i < CROWD; i++)
         client_send(&crowd[i], question);
@@ -98,7 +97,7 @@ TEST(urgent_requests_pass)
     gather(&rig, ASK("/echo"));
     rig_iterate(&rig);
     assert_int_equal(rig.messages, TURN);
-    client_send(&c, "GET /urgent HTTP/1.1\r\nHost: h\r\n\r\n");
+    client_send(&c, GET("/urgent"));
     rig_iterate(&rig);
     assert_in_range(rig.urgent_at, 1, CROWD + 1);
     while (rig.messages < CROWD + 1)
@@ -189,7 +188,7 @@ TEST(a_request_sent_before_accept_is_served_in_that_iteration)
 
     rig_start_plain(&rig);
     client_open(&c, &rig);
-    client_send(&c, "GET /urgent HTTP/1.1\r\nHost: h\r\n\r\n");
+    client_send(&c, GET("/urgent"));
     rig_iterate(&rig);
     assert_int_equal(rig.messages, 1);
     client_expect(&c, "HTTP/1.1 404", 1);

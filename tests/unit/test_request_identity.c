@@ -172,9 +172,7 @@ TEST(a_repeat_after_a_move_reads_the_list_first)
         int64_t first = c.request_id;
 
         move(&w, m->account, m->reason);
-        start_checkout(&w, "alice", "s1", &c);
-        world_settle(&w);
-        assert_checkout_ok(&c);
+        checkout_ok(&w, "alice", "s1", &c);
         assert_int_equal(c.request_id == first, m->account == 11);
         assert_int_equal(c.adopted, m->account == 11 && !m->ours);
         world_end(&w);
@@ -275,9 +273,7 @@ TEST(a_number_of_another_user_is_another_request)
 
         w.vault.say_id = a.request_id;
         w.vault.say_new = is_new;
-        start_checkout(&w, "bob", "s2", &b);
-        world_settle(&w);
-        assert_int_equal(b.code, FAULT_VAULT_ERROR);
+        assert_int_equal(finish_checkout(&w, "bob", "s2", &b), FAULT_VAULT_ERROR);
         assert_int_equal(w.vault.count[FAKE_CREDENTIAL], reads);
         w.vault.say_id = 0;
         world_advance(&w, MINUTES(2));

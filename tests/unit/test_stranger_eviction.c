@@ -14,7 +14,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#define ASK         "GET /echo HTTP/1.1\r\nHost: h\r\nAuthorization: client\r\n\r\n"
 #define FLOOD       200
 #define CROWD       1200 /* more than may wait in the kernel for room */
 #define MAX_TURNS   5000
@@ -24,32 +23,27 @@
 #define HANDSHAKES  8          /* reads of handshakes in one turn of the loop */
 
 static struct client *flood;
-static struct tls_files files;
 static SSL_CTX *context;
 
 static int make_files(void **state)
 {
     struct rlimit files_open;
 
-    (void)state;
     if (getrlimit(RLIMIT_NOFILE, &files_open))
         return -1;
     files_open.rlim_cur = files_open.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &files_open))
         return -1;
-    tls_files_make(&files);
     context = SSL_CTX_new(TLS_client_method());
     flood = calloc(CROWD, sizeof(*flood));
-    return !context || !flood;
+    return !context || !flood || tls_files_setup(state);
 }
 
 static int remove_files(void **state)
 {
-    (void)state;
     SSL_CTX_free(context);
     free(flood);
-    tls_files_remove(&files);
-    return 0;
+    return tls_files_teardown(state);
 }
 
 static void begin(struct rig *rig, size_t max_connections)
@@ -68,8 +62,8 @@ static void listen_plain(struct rig *rig)
 static void listen_tls(struct rig *rig)
 {
     char crt[TLS_FILES_PATH], key[TLS_FILES_PATH];
-    struct http_tls_opts tls = {.certificate = tls_file(&files, "server", ".crt", crt),
-                                .key = tls_file(&files, "server", ".key", key)};
+    struct http_tls_opts tls = {.certificate = tls_file("server", ".crt", crt),
+                                .key = tls_file("server", ".key", key)};
 
     rig_listen(rig, &(struct http_listen_opts){.name = "tls", .host = "127.0.0.1", .tls = &tls});
 }
@@ -118,9 +112,7 @@ static size_t count_answered(size_t n)
 
 static void await_answer(struct client *c)
 {
-    for (int i = 0; i < MAX_TURNS && !is_answered(c); i++)
-        rig_iterate(c->rig);
-    assert_true(is_answered(c));
+    rig_wait_for(c->rig, is_answered(c));
 }
 
 static void finish_handshake(struct client *c)
@@ -157,9 +149,9 @@ TEST(the_peer_with_most_connections_gives_way)
     rig_advance(&rig, GRACE_MS);
     assert_true(closed(&rig) >= 50);
     assert_true(is_open(&first) && is_open(&late));
-    client_send(&first, ASK);
+    client_send(&first, CLIENT("/echo"));
     client_expect(&first, "HTTP/1.1 200", 1);
-    client_send(&late, ASK);
+    client_send(&late, CLIENT("/echo"));
     client_expect(&late, "HTTP/1.1 200", 1);
     client_close(&first);
     client_close(&late);
@@ -183,7 +175,7 @@ TEST(a_handshake_outlasts_silent_connections)
     finish_handshake(&slow);
     rig_iterate_n(&rig, 3);
     churn(&rig, 40, 80, NULL);
-    client_send(&slow, ASK);
+    client_send(&slow, CLIENT("/echo"));
     client_expect(&slow, "HTTP/1.1 200", 1);
     assert_true(closed(&rig) >= 60);
     client_close(&slow);
@@ -230,7 +222,7 @@ TEST(unfinished_handshakes_let_others_in)
     assert_int_equal(count_answered(40), 40); /* each of them had its chance */
     rig_advance(&rig, CROWD_MS - 1);
     finish_handshake(&late);
-    client_send(&late, ASK);
+    client_send(&late, CLIENT("/echo"));
     client_expect(&late, "HTTP/1.1 200", 1);
     client_close(&late);
     close_flood(40);
@@ -246,14 +238,13 @@ TEST(handshakes_of_peers_take_turns)
     listen_tls(&rig);
     for (size_t i = 0; i < FLOOD; i++)
         hello(&flood[i], &rig, NULL);
-    for (int i = 0; i < MAX_TURNS && http_connections(rig.server) < FLOOD; i++)
-        rig_iterate(&rig);
+    rig_wait_for(&rig, http_connections(rig.server) >= FLOOD);
     hello(&late, &rig, "127.0.0.2");
     size_t before = count_answered(FLOOD);
     await_answer(&late);
     assert_in_range(count_answered(FLOOD), before, before + 4 * HANDSHAKES);
     finish_handshake(&late);
-    client_send(&late, ASK);
+    client_send(&late, CLIENT("/echo"));
     client_expect(&late, "HTTP/1.1 200", 1);
     assert_in_range(count_answered(FLOOD), before, FLOOD - 1);
     client_close(&late);
@@ -280,7 +271,7 @@ TEST(a_long_accept_queue_is_let_in)
         rig_iterate(&rig);
     }
     finish_handshake(&late);
-    client_send(&late, ASK);
+    client_send(&late, CLIENT("/echo"));
     client_expect(&late, "HTTP/1.1 200", 1);
     client_close(&late);
     close_flood(CROWD);
@@ -302,7 +293,7 @@ TEST(listeners_that_wait_for_room_take_turns)
     listen_plain(&rig);
     for (size_t i = 0; i < 3; i++) {
         client_open(&late[i], &rig);
-        client_send(&late[i], ASK);
+        client_send(&late[i], CLIENT("/echo"));
     }
     rig_iterate_n(&rig, 3);
     assert_int_equal(rig.heads, 0);

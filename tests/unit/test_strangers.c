@@ -15,13 +15,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define GET(path)    "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
-#define CLIENT(path) "GET " path " HTTP/1.1\r\nHost: h\r\nAuthorization: client\r\n\r\n"
-#define TURN         48 /* heads of strangers in one turn of the loop, of them 16 of those who go on and on */
-#define FLOOD        200
-#define MANY         40
-#define MAX_TURNS    20000
-#define GRACE_MS     20 /* a stranger's, before it is closed for another */
+#define TURN      48 /* heads of strangers in one turn of the loop, of them 16 of those who go on and on */
+#define FLOOD     200
+#define MANY      40
+#define MAX_TURNS 20000
+#define GRACE_MS  20 /* a stranger's, before it is closed for another */
 
 static struct client flood[FLOOD];
 
@@ -46,8 +44,7 @@ static void open_flood(struct rig *rig)
 {
     for (size_t i = 0; i < FLOOD; i++)
         client_open(&flood[i], rig);
-    for (int i = 0; i < MAX_TURNS && strangers(rig).connections < FLOOD; i++)
-        rig_iterate(rig);
+    rig_wait_for(rig, strangers(rig).connections >= FLOOD);
     assert_int_equal(strangers(rig).connections, FLOOD);
 }
 
@@ -120,8 +117,7 @@ TEST(busy_strangers_wait_behind_quiet_ones)
     rig_iterate(&rig);
     client_open(&late, &rig);
     client_send(&late, GET("/urgent"));
-    for (int i = 0; i < MAX_TURNS && rig.urgent_at == 0; i++)
-        rig_iterate(&rig);
+    rig_wait_for(&rig, rig.urgent_at != 0);
     assert_in_range(rig.urgent_at, 1, 2 * FLOOD); /* each of them has had its first head, hardly more */
     client_expect(&late, "HTTP/1.1 404", 1);
     client_forget(&late);
@@ -131,8 +127,7 @@ TEST(busy_strangers_wait_behind_quiet_ones)
     rig_iterate_n(&rig, 10);
     before = rig.messages;
     client_send(&late, GET("/urgent"));
-    for (int i = 0; i < MAX_TURNS && rig.urgent_at < before; i++)
-        rig_iterate(&rig);
+    rig_wait_for(&rig, rig.urgent_at >= before);
     assert_in_range(rig.urgent_at - before, 1, 2 * TURN);
     client_expect(&late, "HTTP/1.1 404", 1);
     client_close(&late);
@@ -505,9 +500,7 @@ TEST(a_flood_that_ends_leaves_nothing)
         pipeline(&flood[i], 50, GET("/other"));
     rig_iterate(&rig);
     close_flood();
-    for (int i = 0; i < MAX_TURNS && http_connections(rig.server); i++)
-        rig_iterate(&rig);
-    assert_int_equal(http_connections(rig.server), 0);
+    rig_wait_for(&rig, !http_connections(rig.server));
     assert_int_equal(strangers(&rig).connections, 0);
     assert_int_equal(strangers(&rig).bytes, 0);
     assert_int_equal(rig.server->secret, 0);

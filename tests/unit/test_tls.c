@@ -18,24 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
 #define ALL_NAMES "DNS:pra.example URI:spiffe://x/pra email:ops@example.org IP:192.0.2.7 IP:2001:db8::1 "
-
-static struct tls_files files;
-
-static int make_files(void **state)
-{
-    (void)state;
-    tls_files_make(&files);
-    return 0;
-}
-
-static int remove_files(void **state)
-{
-    (void)state;
-    tls_files_remove(&files);
-    return 0;
-}
 
 struct how {
     bool mutual, late;
@@ -49,9 +32,9 @@ static void listen_tls(struct rig *rig, const struct how *how)
 {
     char crt[TLS_FILES_PATH], key[TLS_FILES_PATH], ca[TLS_FILES_PATH];
     struct http_tls_opts tls = {
-        .certificate = tls_file(&files, "server", ".crt", crt),
-        .key = tls_file(&files, "server", ".key", key),
-        .client_ca = how->mutual ? tls_file(&files, "ca", ".crt", ca) : NULL,
+        .certificate = tls_file("server", ".crt", crt),
+        .key = tls_file("server", ".key", key),
+        .client_ca = how->mutual ? tls_file("ca", ".crt", ca) : NULL,
         .ask_late = how->late,
         .max_version = how->max_version,
     };
@@ -71,7 +54,7 @@ static SSL_CTX *client_context(const struct how *how)
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
     assert_non_null(ctx);
-    assert_int_equal(SSL_CTX_load_verify_locations(ctx, tls_file(&files, "ca", ".crt", path), NULL), 1);
+    assert_int_equal(SSL_CTX_load_verify_locations(ctx, tls_file("ca", ".crt", path), NULL), 1);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     if (how->client_version) {
         SSL_CTX_set_security_level(ctx, 0);
@@ -79,12 +62,10 @@ static SSL_CTX *client_context(const struct how *how)
         SSL_CTX_set_max_proto_version(ctx, how->client_version);
     }
     if (how->certificate) {
-        assert_int_equal(SSL_CTX_use_certificate_file(ctx, tls_file(&files, how->certificate, ".crt", path),
-                                                      SSL_FILETYPE_PEM),
-                         1);
-        assert_int_equal(SSL_CTX_use_PrivateKey_file(ctx, tls_file(&files, how->certificate, ".key", path),
-                                                     SSL_FILETYPE_PEM),
-                         1);
+        assert_int_equal(
+            SSL_CTX_use_certificate_file(ctx, tls_file(how->certificate, ".crt", path), SSL_FILETYPE_PEM), 1);
+        assert_int_equal(
+            SSL_CTX_use_PrivateKey_file(ctx, tls_file(how->certificate, ".key", path), SSL_FILETYPE_PEM), 1);
     }
     SSL_CTX_set_post_handshake_auth(ctx, how->late && !how->no_late_answer);
     return ctx;
@@ -203,8 +184,7 @@ TEST(missing_foreign_and_expired_certificates_are_refused)
             client_expect_end(&c);
             assert_true(c.failed); /* by an alert, not by an end of file */
         }
-        for (int n = 0; n < 5000 && http_connections(rig.server); n++)
-            rig_iterate(&rig);
+        rig_wait_for(&rig, !http_connections(rig.server));
         assert_int_equal(rig.heads, 0);
         assert_int_equal(http_connections(rig.server), 0);
         client_close(&c);
@@ -284,8 +264,8 @@ TEST(ticket_keys_rotate)
 TEST(a_reloaded_context_serves_new_connections)
 {
     char crt[TLS_FILES_PATH], key[TLS_FILES_PATH], why[256] = "";
-    struct http_tls_opts opts = {.certificate = tls_file(&files, "server", ".crt", crt),
-                                 .key = tls_file(&files, "server", ".key", key)};
+    struct http_tls_opts opts = {.certificate = tls_file("server", ".crt", crt),
+                                 .key = tls_file("server", ".key", key)};
     struct how how = {0};
     struct rig rig;
     struct client standing;
@@ -430,8 +410,7 @@ TEST(a_client_that_leaves_is_noticed)
         if (polite)
             SSL_shutdown(c.ssl);
         client_close(&c);
-        for (int i = 0; i < 5000 && !rig.gones; i++)
-            rig_iterate(&rig);
+        rig_wait_for(&rig, rig.gones);
         assert_int_equal(rig.gones, 1);
         rig_end(&rig);
     }
@@ -479,15 +458,13 @@ TEST(the_ticket_goes_with_the_answer)
 
     start(&rig, &how);
     assert_true(handshake(&quiet, &rig, &how, NULL));
-    for (int i = 0; i < 5000 && silent(&quiet); i++)
-        rig_iterate(&rig);
+    rig_wait_for(&rig, !silent(&quiet));
     assert_false(silent(&quiet));
     assert_true(handshake(&c, &rig, &how, NULL));
     assert_true(silent(&c));
     assert_int_equal(setsockopt(c.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0); /* it must not wait */
     client_send(&c, GET("/hold"));
-    for (int i = 0; i < 5000 && !rig.held; i++)
-        rig_iterate(&rig);
+    rig_wait_for(&rig, rig.held);
     rig_iterate_n(&rig, 3);
     assert_true(silent(&c));
     assert_false(SSL_SESSION_is_resumable(SSL_get0_session(c.ssl)));
@@ -551,13 +528,13 @@ TEST(a_named_certificate_makes_a_client)
     rig_start_strangers(&rig, NULL);
     listen_tls(&rig, &mutual);
     assert_true(handshake(&a, &rig, &mutual, NULL));
-    client_send(&a, "GET /urgent HTTP/1.1\r\nHost: h\r\n\r\n");
+    client_send(&a, GET("/urgent"));
     client_expect(&a, "HTTP/1.1 404", 1);
     http_strangers(rig.server, &now);
     assert_int_equal(now.connections, 0);
     listen_tls(&rig, &plain);
     assert_true(handshake(&b, &rig, &plain, NULL));
-    client_send(&b, "GET /urgent HTTP/1.1\r\nHost: h\r\n\r\n");
+    client_send(&b, GET("/urgent"));
     client_expect(&b, "HTTP/1.1 404", 1);
     http_strangers(rig.server, &now);
     assert_int_equal(now.connections, 1);
@@ -581,15 +558,15 @@ TEST(the_end_of_the_certificate_is_known)
 TEST(unusable_files_are_named)
 {
     char crt[TLS_FILES_PATH], key[TLS_FILES_PATH], why[256] = "";
-    struct http_tls_opts opts = {.certificate = tls_file(&files, "server", ".crt", crt),
-                                 .key = tls_file(&files, "good", ".key", key)};
+    struct http_tls_opts opts = {.certificate = tls_file("server", ".crt", crt),
+                                 .key = tls_file("good", ".key", key)};
 
     assert_null(tls_context_new(&opts, why));
     assert_non_null(strstr(why, "good.key"));
     opts.key = crt; /* a certificate is no key */
     assert_null(tls_context_new(&opts, why));
     assert_non_null(strstr(why, "key "));
-    opts.key = tls_file(&files, "server", ".key", key);
+    opts.key = tls_file("server", ".key", key);
     opts.client_ca = key; /* and a key no authority */
     assert_null(tls_context_new(&opts, why));
     assert_non_null(strstr(why, "client CA"));
@@ -599,8 +576,8 @@ TEST(unusable_files_are_named)
 TEST(ciphertext_may_come_byte_by_byte)
 {
     char crt[TLS_FILES_PATH], key[TLS_FILES_PATH], why[256], got[64];
-    struct http_tls_opts opts = {.certificate = tls_file(&files, "server", ".crt", crt),
-                                 .key = tls_file(&files, "server", ".key", key)};
+    struct http_tls_opts opts = {.certificate = tls_file("server", ".crt", crt),
+                                 .key = tls_file("server", ".key", key)};
     struct tls_context *context = tls_context_new(&opts, why);
     struct tls *t = tls_new(context);
     struct how how = {0};
@@ -670,5 +647,5 @@ int main(void)
         cmocka_unit_test(ciphertext_may_come_byte_by_byte),
     };
 
-    return cmocka_run_group_tests(tests, make_files, remove_files);
+    return cmocka_run_group_tests(tests, tls_files_setup, tls_files_teardown);
 }

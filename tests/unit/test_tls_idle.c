@@ -17,7 +17,6 @@
 
 #define RECORDS 32768 /* less than the two buffers of OpenSSL together */
 
-static struct tls_files files;
 static size_t held; /* by OpenSSL */
 
 static void *on_alloc(size_t n, const char *file, int line)
@@ -48,20 +47,6 @@ static void *on_realloc(void *p, size_t n, const char *file, int line)
     return p;
 }
 
-static int make_files(void **state)
-{
-    (void)state;
-    tls_files_make(&files);
-    return 0;
-}
-
-static int remove_files(void **state)
-{
-    (void)state;
-    tls_files_remove(&files);
-    return 0;
-}
-
 struct pair {
     struct tls_context *context;
     struct tls *server;
@@ -72,8 +57,8 @@ struct pair {
 static void start(struct pair *p)
 {
     char crt[TLS_FILES_PATH], key[TLS_FILES_PATH], why[256];
-    struct http_tls_opts opts = {.certificate = tls_file(&files, "server", ".crt", crt),
-                                 .key = tls_file(&files, "server", ".key", key)};
+    struct http_tls_opts opts = {.certificate = tls_file("server", ".crt", crt),
+                                 .key = tls_file("server", ".key", key)};
 
     p->context = tls_context_new(&opts, why);
     p->server = tls_new(p->context);
@@ -228,5 +213,5 @@ int main(void)
 
     if (CRYPTO_set_mem_functions(on_alloc, on_realloc, on_free) != 1)
         return 1;
-    return cmocka_run_group_tests(tests, make_files, remove_files);
+    return cmocka_run_group_tests(tests, tls_files_setup, tls_files_teardown);
 }
