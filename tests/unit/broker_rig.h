@@ -2,12 +2,7 @@
  * broker_rig.h - a broker between a fake clock and a fake vault, and what a caller of it sees.
  *
  * One account "root" on system 1 (account 11) with a password, release_duration 60 minutes, request_timeout
- * 15 s. world_settle() plays the loop: it runs what is due and lets vault answers arrive until nothing moves
- * without time passing. world_advance() lets time pass as well. Each world ends with world_end(), which
- * checks that nothing is left: no timer, no call, and (with the sanitizer) no memory.
- *
- * Two verbs come in pairs: start_checkout() asks and leaves the rest to the test, checkout_ok() asks,
- * lets all happen and insists on a secret. So do start_release() and finish_release().
+ * 15 s. The verbs are those of README.md.
  */
 #ifndef JG_TESTS_BROKER_RIG_H
 #define JG_TESTS_BROKER_RIG_H
@@ -47,9 +42,9 @@ struct world {
     char credential[CREDENTIAL_ID_SIZE]; /* the account "root" */
 };
 
-/* What a check-out's caller was told. */
+/* What a check-out's caller was answered. */
 struct caller {
-    struct op *op; /* NULL once it was told */
+    struct op *op; /* NULL once it was answered */
     int replies;
     enum fault_code code;
     char detail[FAULT_DETAIL_SIZE];
@@ -96,7 +91,7 @@ void start_checkout_of(struct world *, const char *user, const char *session_id,
 enum fault_code finish_checkout(struct world *, const char *user, const char *session_id, struct caller *c);
 enum fault_code finish_checkout_with(struct world *, const struct checkout_args *, struct caller *c);
 void checkout_ok(struct world *, const char *user, const char *session_id, struct caller *c);
-void assert_checkout_ok(const struct caller *); /* told once, and no fault */
+void assert_checkout_ok(const struct caller *); /* answered once, and no fault */
 void cancel_checkout(struct caller *);
 void start_release(struct world *, const char *user, const char *session_id, const char *credential,
                    struct released *r);

@@ -12,12 +12,12 @@
 
 #define NTEXTS 10
 
-static void list_texts(struct lease_row *r, const char **string_pool[NTEXTS])
+static void list_texts(struct lease_row *r, const char **texts[NTEXTS])
 {
     const char **all[NTEXTS] = {&r->id,      &r->vault,      &r->user, &r->username,   &r->domain,
                                 &r->session, &r->credential, &r->tag,  &r->last_error, &r->url};
 
-    memcpy(string_pool, all, sizeof all);
+    memcpy(texts, all, sizeof all);
 }
 
 static void forget(struct fake_row *r)
@@ -45,23 +45,23 @@ static struct fake_row *find_free(struct fake_store *fs)
 void fake_store_put(struct fake_store *fs, const struct lease_row *row)
 {
     struct lease_row copy = *row;
-    const char **string_pool[NTEXTS];
+    const char **texts[NTEXTS];
     size_t size = 0;
     struct fake_row *old = find(fs, row->id);
 
-    list_texts(&copy, string_pool);
+    list_texts(&copy, texts);
     for (size_t i = 0; i < NTEXTS; i++)
-        size += strlen(*string_pool[i] ? *string_pool[i] : "") + 1;
+        size += strlen(*texts[i] ? *texts[i] : "") + 1;
     char *to = malloc(size);
 
     if (!to)
         abort();
     for (size_t i = 0; i < NTEXTS; i++) {
-        const char *from = *string_pool[i] ? *string_pool[i] : ""; /* a test's row needs no url */
+        const char *from = *texts[i] ? *texts[i] : ""; /* a test's row needs no url */
         size_t n = strlen(from) + 1;
 
         memcpy(to, from, n);
-        *string_pool[i] = to;
+        *texts[i] = to;
         to += n;
     }
     if (old)

@@ -1,8 +1,8 @@
 /*
  * find_rig.h - a broker with two fake vaults, for the operations that only read.
  *
- * The broker is put together by hand from what reading needs (clock, lists, vaults), so that the tests of
- * find and endpoints stand without leases. Every list question is written down by the vault it went to.
+ * The broker is made of what reading needs (clock, lists, vaults), so the tests of find and endpoints need no
+ * leases. The fixture records every query of a list with the vault it went to.
  */
 #ifndef JG_TESTS_FIND_RIG_H
 #define JG_TESTS_FIND_RIG_H

@@ -1,5 +1,5 @@
 /*
- * ps_rig.h - the Password Safe backend on a fake clock, with the vault's side in the test's hands.
+ * ps_rig.h - the Password Safe backend on a fake clock, and the vault's answers are the test's.
  *
  * loop/upstream and the loop's clock are replaced at link time: what the backend sends stays on a list until
  * the test answers it or lets it fail. Texts are copied when a call is sent and compared when it is answered,

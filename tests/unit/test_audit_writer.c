@@ -342,7 +342,7 @@ TEST(a_slow_disk_meets_the_deadline)
     assert_int_equal(count("second"), 0); /* it was not, and is void */
 }
 
-TEST(a_forgotten_wait_is_not_told)
+TEST(a_forgotten_wait_is_not_answered)
 {
     struct waiter w, other;
 
@@ -361,7 +361,7 @@ TEST(a_forgotten_wait_is_not_told)
 }
 
 /* The end does not wait for a disk that does not answer. */
-TEST(a_hung_disk_is_left_behind)
+TEST(a_disk_that_hangs_does_not_delay_the_end)
 {
     struct waiter w;
 
@@ -442,10 +442,10 @@ int main(void)
         T(a_broken_disk_delays_what_is_kept),
         T(too_many_are_counted_as_lost),
         T(a_slow_disk_meets_the_deadline),
-        T(a_forgotten_wait_is_not_told),
+        T(a_forgotten_wait_is_not_answered),
         T(rotation_and_loss_while_running),
         T(the_second_sink_gets_each_line),
-        T(a_hung_disk_is_left_behind), /* last: its thread stays */
+        T(a_disk_that_hangs_does_not_delay_the_end), /* last: its thread stays */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -363,7 +363,7 @@ static enum fake_fault no_directory(void *arg, enum fake_op op, unsigned nth)
     return op == FAKE_DIRECTORY ? *(enum fake_fault *)arg : FAKE_FINE;
 }
 
-TEST(a_directory_that_is_away_stops_nobody)
+TEST(a_directory_that_cannot_be_read_stops_no_search)
 {
     enum fake_fault fault = FAKE_UNREACHABLE;
     struct waiter w;
@@ -420,7 +420,7 @@ int main(void)
         cmocka_unit_test(the_number_of_rows_is_bounded),
         cmocka_unit_test(the_directory_is_read_once_for_all),
         cmocka_unit_test(parts_may_be_forbidden),
-        cmocka_unit_test(a_directory_that_is_away_stops_nobody),
+        cmocka_unit_test(a_directory_that_cannot_be_read_stops_no_search),
         cmocka_unit_test(ends_at_any_step),
     };
 

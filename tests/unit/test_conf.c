@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TEST(defaults_are_those_of_the_contract)
+TEST(defaults_are_as_documented)
 {
     struct fixture *f = *state;
     assert_loads(f, "@GOOD@\n");
@@ -107,7 +107,7 @@ TEST(sections_take_their_values)
     assert_string_equal(c->vaults[0].default_domain, "ACME");
 }
 
-TEST(address_in_certificates_are_normal)
+TEST(names_in_certificates_are_normalized)
 {
     static const struct {
         const char *written, *normal;
@@ -206,9 +206,10 @@ TEST(digest_tells_what_a_file_means)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(defaults_are_those_of_the_contract, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(defaults_are_as_documented, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(sections_take_their_values, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(address_in_certificates_are_normal, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(names_in_certificates_are_normalized, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(lines_may_be_written_freely, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(a_long_line_is_whole, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(an_empty_value_means_none_where_it_may, fixture_setup,

@@ -54,7 +54,7 @@ static void open_desk(struct rig *rig)
 
 static const struct session web = {.hostname = "web01", .method = METHOD_SHELL};
 
-TEST(shows_as_told)
+TEST(names_are_shown_as_configured)
 {
     static char display[] = "{kind}: {domain_account} on {system} [{where}] {instance}{nothing}{",
                 empty[] = "";
@@ -202,12 +202,9 @@ TEST(names_are_the_same_in_any_spelling)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shows_as_told),
-        cmocka_unit_test(hides_prefers_and_caps),
-        cmocka_unit_test(asks_for_the_kinds_there_are),
-        cmocka_unit_test(keeps_aliases_of_the_endpoint),
-        cmocka_unit_test(the_platform_tells_of_keys),
-        cmocka_unit_test(names_are_the_same_in_any_spelling),
+        cmocka_unit_test(names_are_shown_as_configured), cmocka_unit_test(hides_prefers_and_caps),
+        cmocka_unit_test(asks_for_the_kinds_there_are),  cmocka_unit_test(keeps_aliases_of_the_endpoint),
+        cmocka_unit_test(the_platform_tells_of_keys),    cmocka_unit_test(names_are_the_same_in_any_spelling),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

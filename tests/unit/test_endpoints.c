@@ -181,7 +181,7 @@ TEST(orders_by_fit_and_name)
     rig_end(&rig);
 }
 
-TEST(the_limit_is_kept_and_told)
+TEST(the_limit_is_kept_and_reported)
 {
     static const char *const names[] = {"c", "a", "b"};
     struct client c;
@@ -235,7 +235,7 @@ static enum fake_fault all_fail(void *arg, enum fake_op op, unsigned nth)
     return *(enum fake_fault *)arg;
 }
 
-TEST(tells_what_it_cannot_know)
+TEST(old_and_partial_answers_are_reported)
 {
     static const char *const names[] = {"web01"};
     enum fake_fault down = FAKE_UNREACHABLE;
@@ -368,9 +368,9 @@ int main(void)
         cmocka_unit_test(the_type_asked_for_is_the_method),
         cmocka_unit_test(ranks_names),
         cmocka_unit_test(orders_by_fit_and_name),
-        cmocka_unit_test(the_limit_is_kept_and_told),
+        cmocka_unit_test(the_limit_is_kept_and_reported),
         cmocka_unit_test(recent_ones_keep_their_order),
-        cmocka_unit_test(tells_what_it_cannot_know),
+        cmocka_unit_test(old_and_partial_answers_are_reported),
         cmocka_unit_test(ends_in_every_way),
         cmocka_unit_test(agrees_with_counting),
     };

@@ -524,7 +524,7 @@ static enum fake_fault odd_policies_fail(void *arg, enum fake_op op, unsigned nt
     return op == FAKE_POLICY && nth % 2 ? faults[nth / 2 % 4] : FAKE_FINE;
 }
 
-TEST(asks_policies_where_told)
+TEST(policies_are_asked_where_configured)
 {
     struct client c;
     struct rig rig;
@@ -584,7 +584,7 @@ int main(void)
         cmocka_unit_test(the_deadline_is_kept),
         cmocka_unit_test(leaving_at_each_point),
         cmocka_unit_test(refuses_what_cannot_be_served),
-        cmocka_unit_test(asks_policies_where_told),
+        cmocka_unit_test(policies_are_asked_where_configured),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

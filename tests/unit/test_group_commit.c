@@ -77,7 +77,7 @@ TEST(writes_at_once_share_a_commit)
     assert_int_equal(flights, 4); /* and is no longer expected */
 }
 
-TEST(an_unawaited_write_waits_for_company)
+TEST(an_unawaited_write_waits_for_others)
 {
     group_commit_add(&g, false);
     fake_clock_run(&now, timers, LINGER_MS - 1);
@@ -173,7 +173,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_single_write_never_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(writes_at_once_share_a_commit, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_unawaited_write_waits_for_company, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_unawaited_write_waits_for_others, setup, teardown),
         cmocka_unit_test_setup_teardown(an_unawaited_write_alone_waits_less, setup, teardown),
         cmocka_unit_test_setup_teardown(an_unawaited_write_goes_with_the_next_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(an_awaited_write_waits_less_than_an_unawaited_one, setup, teardown),

@@ -59,7 +59,7 @@ static void set_environment(const char *name, const char *usec, int pid)
         setenv("WATCHDOG_PID", text, 1);
 }
 
-TEST(says_what_happens)
+TEST(states_are_sent)
 {
     char folder[] = "/tmp/jumpgate-test-XXXXXX", path[64], text[256] = "";
     struct loop *loop = loop_new();
@@ -92,7 +92,7 @@ TEST(says_what_happens)
     assert_int_equal(rmdir(folder), 0);
 }
 
-TEST(the_watchdog_hears_of_turns)
+TEST(the_watchdog_is_notified_by_iterations)
 {
     char name[64];
     struct fake_clock fake;
@@ -155,8 +155,8 @@ TEST(starts_whatever_the_environment_says)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(says_what_happens),
-        cmocka_unit_test(the_watchdog_hears_of_turns),
+        cmocka_unit_test(states_are_sent),
+        cmocka_unit_test(the_watchdog_is_notified_by_iterations),
         cmocka_unit_test(starts_whatever_the_environment_says),
     };
 

@@ -70,7 +70,7 @@ TEST(the_deadline_decides)
 }
 
 /* Nobody is in line: a slow past must not keep it so. */
-TEST(an_empty_line_lets_in)
+TEST(an_empty_queue_admits)
 {
     rig_start();
     rig.outlook = (struct upstream_outlook){.wait_ms = 0, .exchange_ms = MINUTES(1)};
@@ -119,7 +119,7 @@ TEST(the_wait_for_a_session_counts)
 }
 
 /* Near max_calls those with more than their share are refused; the others are not. */
-TEST(a_script_shuts_nobody_out)
+TEST(a_burst_of_one_user_shuts_no_other_out)
 {
     rig.conf.max_calls = 40;
     rig.conf.sessions_per_user = 1;
@@ -169,7 +169,7 @@ TEST(what_was_begun_goes_on)
 }
 
 /* A call with effects that waited as long as it was worth while ends unsent, not unknown. */
-TEST(a_wait_in_vain)
+TEST(a_call_that_waited_too_long_ends_unsent)
 {
     struct call *call;
 
@@ -235,7 +235,7 @@ TEST(begun_is_begun)
 }
 
 /* Who would wait in vain is not put in line at all. */
-TEST(asked_again_in_line)
+TEST(a_call_that_would_wait_too_long_is_not_queued)
 {
     rig_start();
     rig.outlook.wait_ms = 600;
@@ -279,14 +279,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_deadline_decides, begin, rig_teardown),
-        cmocka_unit_test_setup_teardown(an_empty_line_lets_in, begin, rig_teardown),
+        cmocka_unit_test_setup_teardown(an_empty_queue_admits, begin, rig_teardown),
         cmocka_unit_test_setup_teardown(the_operator_decides, begin, rig_teardown),
         cmocka_unit_test_setup_teardown(the_wait_for_a_session_counts, begin, rig_teardown),
-        cmocka_unit_test_setup_teardown(a_script_shuts_nobody_out, begin, rig_teardown),
+        cmocka_unit_test_setup_teardown(a_burst_of_one_user_shuts_no_other_out, begin, rig_teardown),
         cmocka_unit_test_setup_teardown(what_was_begun_goes_on, begin, rig_teardown),
-        cmocka_unit_test_setup_teardown(a_wait_in_vain, begin, rig_teardown),
+        cmocka_unit_test_setup_teardown(a_call_that_waited_too_long_ends_unsent, begin, rig_teardown),
         cmocka_unit_test_setup_teardown(begun_is_begun, begin, rig_teardown),
-        cmocka_unit_test_setup_teardown(asked_again_in_line, begin, rig_teardown),
+        cmocka_unit_test_setup_teardown(a_call_that_would_wait_too_long_is_not_queued, begin, rig_teardown),
         cmocka_unit_test_setup_teardown(order_on_a_session, begin, rig_teardown),
     };
 

@@ -630,7 +630,7 @@ TEST(active_requests)
     assert_int_equal(ask.call.result, VAULT_FAILED);
 }
 
-TEST(an_end_that_cannot_be_is_not_told)
+TEST(an_impossible_end_is_left_out)
 {
     static const struct {
         const char *date;
@@ -778,7 +778,7 @@ int main(void)
         T(rows_that_are_none),
         T(a_list_of_requests_is_believed_as_a_whole),
         T(rows_of_a_later_page_and_idle_aliases),
-        T(an_end_that_cannot_be_is_not_told),
+        T(an_impossible_end_is_left_out),
         T(checkins),
         T(active_requests),
     };

@@ -55,7 +55,7 @@ static void sim_exec(int out, const char *const *more)
 static void sim_start(const char *const *more)
 {
     int fd[2];
-    char priority_queue[256] = "", address[64] = "";
+    char line[256] = "", address[64] = "";
     FILE *out;
 
     assert_int_equal(pipe(fd), 0);
@@ -66,9 +66,9 @@ static void sim_start(const char *const *more)
     (void)close(fd[1]);
     out = fdopen(fd[0], "r");
     assert_non_null(out);
-    while (!strstr(priority_queue, "ready") && fgets(priority_queue, sizeof(priority_queue), out))
-        if (strstr(priority_queue, "listener=api"))
-            assert_int_equal(sscanf(strstr(priority_queue, "address="), "address=%63s", address), 1);
+    while (!strstr(line, "ready") && fgets(line, sizeof(line), out))
+        if (strstr(line, "listener=api"))
+            assert_int_equal(sscanf(strstr(line, "address="), "address=%63s", address), 1);
     (void)fclose(out);
     assert_true(*address);
     (void)snprintf(live.url, sizeof(live.url), "http://%s/BeyondTrust/api/public/v3", address);

@@ -29,12 +29,12 @@ static void begin(size_t i, const char *user)
 /* The first waiting call must be a list over this cookie; answers it. */
 static void serve(const char *cookie)
 {
-    char priority_queue[64];
+    char header[64];
 
     assert_non_null(rig_call(0));
-    (void)snprintf(priority_queue, sizeof(priority_queue), "Cookie: %s\r\n", cookie);
+    (void)snprintf(header, sizeof(header), "Cookie: %s\r\n", cookie);
     assert_contains(rig.last_target, "/ManagedAccounts");
-    assert_contains(rig.last_headers, priority_queue);
+    assert_contains(rig.last_headers, header);
     assert_lacks(rig.last_headers, "Authorization");
     rig_answer(rig_call(0), 200, "[]");
 }
@@ -47,15 +47,15 @@ static void expect_ok(size_t i)
 }
 
 /* Answers a list over the session, and the next call then shows the jar. */
-static void jar_after(const char *set, const char *priority_queue)
+static void jar_after(const char *set, const char *sent)
 {
     begin(0, USER);
     rig_reply(rig_call(0), &(struct rig_answer){.status = 200, .body = "[]", .cookies = set});
     expect_ok(0);
     begin(0, USER);
     assert_non_null(rig_call(0));
-    if (priority_queue)
-        assert_contains(rig.last_headers, priority_queue);
+    if (sent)
+        assert_contains(rig.last_headers, sent);
     else
         assert_lacks(rig.last_headers, "Cookie");
     rig_answer(rig_call(0), 200, "[]");
@@ -455,11 +455,10 @@ TEST(each_user_owns_his_calls)
 
     rig_start();
     for (size_t i = 0; i < 2; i++) {
-        const char *user = i ? OTHER : USER, *cookie = i ? "s=2" : "s=1",
-                   *priority_queue = i ? "s=2\n" : "s=1\n";
+        const char *user = i ? OTHER : USER, *cookie = i ? "s=2" : "s=1", *set = i ? "s=2\n" : "s=1\n";
         begin(i, user);
         owner[i] = rig_call(0)->owner;
-        rig_sign_in(user, priority_queue);
+        rig_sign_in(user, set);
         assert_int_equal(rig_call(0)->owner, owner[i]);
         serve(cookie);
         expect_ok(i);

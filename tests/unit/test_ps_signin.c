@@ -591,13 +591,13 @@ static void token(const char *body)
 
 static void bearer(const char *value)
 {
-    char priority_queue[160];
+    char headers[160];
 
     rig_call(0);
-    (void)snprintf(priority_queue, sizeof(priority_queue),
-                   "Authorization: Bearer %s\r\nContent-Type: application/json\r\n", value);
+    (void)snprintf(headers, sizeof(headers), "Authorization: Bearer %s\r\nContent-Type: application/json\r\n",
+                   value);
     assert_string_equal(rig.last_target, RIG_BASE "/Auth/SignAppIn");
-    assert_contains(rig.last_headers, priority_queue);
+    assert_contains(rig.last_headers, headers);
     rig_sign_in(NULL, "s=1\n");
 }
 

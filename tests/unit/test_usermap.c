@@ -90,7 +90,7 @@ TEST(keeps_international_names)
     usermap_free(&map);
 }
 
-TEST(a_part_that_cannot_be_written_ends_the_walk)
+TEST(a_part_that_cannot_be_written_ends_the_candidates)
 {
     static char longer[516 + 1];
     static const struct {
@@ -129,7 +129,7 @@ TEST(a_part_that_cannot_be_written_ends_the_walk)
     }
 }
 
-TEST(a_name_that_cannot_be_written_is_nobody)
+TEST(a_name_that_cannot_be_written_is_no_user)
 {
     static const char *const names[] = {"bob;",        " bob",     "bob\r\nX: y", "bob\xe2\x80\x8b",
                                         "e\xcc\x81ve", "ACME\\kim"};
@@ -147,7 +147,7 @@ TEST(a_name_that_cannot_be_written_is_nobody)
 }
 
 /* What stands before the rule that ends the walk is tried, and the end is told behind it. */
-TEST(the_walk_ends_behind_earlier_candidates)
+TEST(candidates_before_the_end_are_kept)
 {
     struct session session = {.username = "bob", .domain = "ACME;"};
     struct usermap map = expand(RULES(bare, qualified, fixed), NULL, "bob", "ACME;");
@@ -233,7 +233,7 @@ TEST(explains)
     usermap_free(&map);
 }
 
-TEST(maps_say_who_is_somebody_else)
+TEST(user_map_and_domain_map_rename)
 {
     static char ann[] = "CORP\\ann:EXT\\ann.lee", local[] = "op:CORP\\operator",
                 renamed[] = "corp.example\\eve:E\\v", corp[] = "CORP:corp.example";
@@ -321,14 +321,14 @@ int main(void)
         cmocka_unit_test(default_domain_stands_in),
         cmocka_unit_test(drops_equal_candidates),
         cmocka_unit_test(keeps_international_names),
-        cmocka_unit_test(a_part_that_cannot_be_written_ends_the_walk),
-        cmocka_unit_test(a_name_that_cannot_be_written_is_nobody),
-        cmocka_unit_test(the_walk_ends_behind_earlier_candidates),
+        cmocka_unit_test(a_part_that_cannot_be_written_ends_the_candidates),
+        cmocka_unit_test(a_name_that_cannot_be_written_is_no_user),
+        cmocka_unit_test(candidates_before_the_end_are_kept),
         cmocka_unit_test(a_name_of_user_map_that_cannot_be_written_is_refused),
         cmocka_unit_test(bounds_what_comes_out),
         cmocka_unit_test(oauth_is_one_identity),
         cmocka_unit_test(explains),
-        cmocka_unit_test(maps_say_who_is_somebody_else),
+        cmocka_unit_test(user_map_and_domain_map_rename),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /*
- * upstream_certs.h - a small authority and its certificates, made anew for each test program.
+ * upstream_certs.h - a small authority and its certificates, made for each test program.
  */
 #ifndef JG_TESTS_UPSTREAM_CERTS_H
 #define JG_TESTS_UPSTREAM_CERTS_H

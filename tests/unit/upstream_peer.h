@@ -2,7 +2,7 @@
  * upstream_peer.h - a vault that does what a script says, byte by byte.
  *
  * Each accepted connection runs the script in a thread of its own with plain blocking calls, so that a script
- * reads like the story it tells. Nothing waits for time: a script that must not go on yet waits for a permit
+ * reads in order. Nothing waits for time: a script that must not go on yet waits for a permit
  * (peer_wait), which the test gives (peer_allow). peer_free() cuts all connections and joins all threads.
  */
 #ifndef JG_TESTS_UPSTREAM_PEER_H
@@ -19,7 +19,7 @@ struct peer_conn {
     struct peer *peer;
     int fd;
     SSL *tls;            /* NULL until the handshake, or plain */
-    int index;           /* the how manieth connection, from 0 */
+    int index;           /* number of the connection, from 0 */
     int requests;        /* read so far on this connection */
     char request[70000]; /* head of the last one */
     size_t body_len;

@@ -1,7 +1,7 @@
 /*
  * upstream_rig.h - loop, upstream and scripted peer, set up and taken down the same way in every test.
  *
- * rig_end() checks what must hold after every test: all calls told, the upstream closed, the loop empty.
+ * rig_end() checks what must hold after every test: all calls answered, the upstream closed, the loop empty.
  */
 #ifndef JG_TESTS_UPSTREAM_RIG_H
 #define JG_TESTS_UPSTREAM_RIG_H
@@ -16,15 +16,15 @@ struct rig {
     struct peer *peer;
     struct upstream_opts opts;
     char url[64];
-    size_t done; /* calls told */
+    size_t done; /* calls answered */
     bool closed;
 };
 
-struct probe {        /* a call and what became of it */
+struct probe {        /* a call and its outcome */
     struct call call; /* first */
     struct rig *rig;
     int told;
-    size_t order; /* the how manieth to be told, from 1 */
+    size_t order; /* its place among the answered ones, from 1 */
     void (*then)(struct probe *);
 };
 
@@ -38,11 +38,11 @@ void rig_start(struct rig *);
 void rig_end(struct rig *);
 void rig_close(struct rig *); /* upstream_close() and wait */
 
-/* Turns the loop until the probe was told / n calls were told / the peer read n requests. */
+/* Iterates until the probe was answered / n calls were answered / the peer read n requests. */
 void rig_wait(struct rig *, const struct probe *);
 void rig_wait_done(struct rig *, size_t n);
 void rig_wait_requests(struct rig *, int n);
-/* Turns the loop until no connection is left open. */
+/* Iterates until no connection is left open. */
 void rig_wait_empty(struct rig *);
 void rig_iterate(struct rig *);
 /* Whether the loop sleeps until something happens outside: nothing it watches is ready all the time. */
