@@ -185,7 +185,7 @@ void fake_store_crash(struct fake_store *fs, size_t durable)
         if (whole)
             carry_out(fs, w);
         whole -= whole != 0;
-        w->done(w, -EIO); /* nobody hears */
+        w->done(w, -EIO); /* its caller is gone */
     }
     fs->npending = fs->nlists = 0;
 }

@@ -104,7 +104,7 @@ static const char *text_of(const struct fake_account *a, enum credential_type ty
                                          : a->passphrase;
 }
 
-/* The secret, and perhaps a request that nobody is told of; done twice by the transport, two of them. */
+/* The secret, and perhaps a request that is not reported; done twice by the transport, two of them. */
 static void commit_isa(struct fake_vault *fv, struct fake_call *fc)
 {
     const struct request_args *want = fc->request;

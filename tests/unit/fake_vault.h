@@ -126,7 +126,7 @@ struct fake_vault {
     unsigned ncalls, count[FAKE_NOPS], cancelled, cancelled_writes, withdrawn;
     int64_t alias[FAKE_NOPS]; /* which the last request, the last secret was asked for; 0 = none */
     char last_user[64];       /* of the last call begun */
-    int64_t skew_ms;          /* told in its state */
+    int64_t skew_ms;          /* reported in its state */
     /* What it answers instead of the truth. */
     int64_t say_id;          /* requests are answered with this id; 0 = with their own */
     bool say_new;            /* and called new */

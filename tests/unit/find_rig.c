@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-static struct rig *current; /* whom the recording vault tells */
+static struct rig *current; /* where the recording vault writes */
 static struct vault_ops recording;
 static int (*plain_list)(struct vault *, const struct account_query *, struct vault_call *);
 

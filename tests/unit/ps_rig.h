@@ -39,7 +39,7 @@ struct rig {
     bool hold_probes;
     int refuse_calls;                /* upstream_call() answers this */
     bool in_line;                    /* what was sent still waits for a connection */
-    struct upstream_outlook outlook; /* what upstream_outlook() tells */
+    struct upstream_outlook outlook; /* what upstream_outlook() answers */
     size_t renewed_connections;      /* what upstream_reload() was given */
     void (*closing)(void *arg);
     void *closing_arg;

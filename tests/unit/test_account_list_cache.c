@@ -99,7 +99,7 @@ TEST(bounds_rows_in_all)
     rig_settle(&rig);
     assert_false(knows(&rig, "CORP\\bob", &root));
     assert_true(knows(&rig, "CORP\\bob", &second));
-    start_read(&rig, &c, &all); /* three at once are never kept, and push nobody out */
+    start_read(&rig, &c, &all); /* three at once are never kept, and push no other out */
     rig_settle(&rig);
     assert_int_equal(c.rows, 3);
     assert_false(knows(&rig, "CORP\\bob", &root));

@@ -323,7 +323,7 @@ TEST(rotation_goes_on)
     write_some(1);
     assert_int_equal(f.breaks, 0);
     assert_int_equal(audit_trail_verify(&t, old), 0);
-    /* and moved while nobody was running */
+    /* and moved while no gateway was running */
     audit_file_close(&f);
     assert_int_equal(rename(t.file, audit_trail_path(&t, "audit.jsonl.1", old)), 0);
     open_file();

@@ -309,7 +309,7 @@ TEST(too_many_are_counted_as_lost)
     assert_int_equal(count("\"lost\":5,\"delayed\":10"), 1);
 }
 
-/* A disk that does not answer: the deadline ends the wait, and nobody else is made to wait for it. */
+/* A disk that does not answer: the deadline ends the wait, and delays no other. */
 TEST(a_slow_disk_meets_the_deadline)
 {
     struct waiter first, second, third;
@@ -425,7 +425,7 @@ TEST(the_second_sink_gets_each_line)
     assert_int_equal(message[n - 1], '}');
     assert_int_equal(now().sink_sent, 1);
     assert_int_equal(close(fd), 0);
-    assert_int_equal(put("checkout", AUDIT_KEEP, &w), 0); /* nobody listens any more */
+    assert_int_equal(put("checkout", AUDIT_KEEP, &w), 0); /* the listener is gone */
     until_done(&w);
     assert_int_equal(w.err, 0);
     assert_int_equal(now().sink_dropped, 1);

@@ -36,7 +36,7 @@ enum { SESSIONS = 4, CALLERS = 12, MOVES = 250, SEEDS = 240 };
 struct game {
     struct world w;
     uint64_t random;
-    bool well; /* vault and store fail no more, nobody dies */
+    bool well; /* vault and store fail no more, the process does not end */
     bool dies;
     unsigned deaths;
     struct caller callers[CALLERS];

@@ -80,7 +80,7 @@ TEST(serves_stale_while_it_renews)
     get(&rig, &w);
     assert_int_equal(w.rows, 1);
     assert_int_equal(w.wait.age_ms, FRESH - 1);
-    assert_int_equal(rig.nasked, 2); /* fresh: nobody is asked */
+    assert_int_equal(rig.nasked, 2); /* fresh: no vault is asked */
     pass(&rig, 1);
     ask(&rig, &w, BOB);
     pass(&rig, 0); /* before the vault has answered */
@@ -131,7 +131,7 @@ TEST(one_reading_for_all)
     ask(&rig, &b, BOB);
     ask(&rig, &c, BOB);
     assert_int_equal(rig.nasked, 2);
-    a.leaves = &b; /* while they are being told */
+    a.leaves = &b; /* while they are being answered */
     rig_settle(&rig);
     assert_int_equal(a.answers, 1);
     assert_int_equal(b.answers, 0);
@@ -142,7 +142,7 @@ TEST(one_reading_for_all)
     catalogue_cache_leave(rig.broker.catalogue_cache, &a.wait);
     rig_settle(&rig);
     assert_int_equal(a.answers, 0);
-    ask(&rig, &a, "CORP\\alice"); /* what was read for nobody serves now */
+    ask(&rig, &a, "CORP\\alice"); /* what was read for a waiter that left serves now */
     pass(&rig, 0);
     assert_int_equal(a.answers, 1);
     assert_int_equal(rig.nasked, 4);

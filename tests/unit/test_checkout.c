@@ -164,7 +164,7 @@ TEST(reason_and_ticket_are_required_by_policy)
     assert_int_equal(w.vault.nrequests, 0);
     args.reason = "fix it";
     start_checkout_with(&w, &args,
-                        &c); /* a reason given: nobody asks the policy, the vault may want a ticket */
+                        &c); /* a reason given: the policy is not asked, the vault may want a ticket */
     world_settle(&w);
     assert_int_equal(c.code, FAULT_NONE);
     assert_int_equal(strncmp(w.vault.requests[0].reason, "fix it [jumpgate ", 17), 0);
@@ -331,11 +331,11 @@ TEST(the_deadline_is_answered_at_once_and_the_request_undone)
     world_settle(&w);
     assert_int_equal(w.vault.nrequests, 1);
     assert_int_equal(w.vault.requests[0].checkins, 1);
-    assert_int_equal(w.vault.count[FAKE_CREDENTIAL], 0); /* no secret is read for nobody */
+    assert_int_equal(w.vault.count[FAKE_CREDENTIAL], 0); /* no secret is read without a caller */
     world_end(&w);
 }
 
-/* Nobody waits for it any more, and it has not been sent: it never is, and nothing has to be undone. */
+/* The client has left before the request was sent: it never is, and nothing has to be undone. */
 TEST(a_request_not_yet_sent_is_withdrawn_with_its_checkout)
 {
     struct world w;
@@ -412,7 +412,7 @@ TEST(the_broker_ends_over_checkouts_in_flight)
         world_iterate(&w);
         for (unsigned i = 0; i < 4 * waits; i++, world_iterate(&w))
             (void)fake_vault_step(&w.vault);
-        world_end(&w); /* callers are not told, everything is freed */
+        world_end(&w); /* callers are not answered, everything is freed */
     }
 }
 

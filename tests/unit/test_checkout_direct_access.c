@@ -56,7 +56,7 @@ TEST(a_kept_request_is_owned)
     world_end(&w);
 }
 
-/* Left in line unsent it never was; after an earlier call there may be a request, which is looked for. */
+/* A call not yet sent is withdrawn; after an earlier call there may be a request, which is looked for. */
 TEST(a_call_not_yet_sent_is_withdrawn)
 {
     struct world w;

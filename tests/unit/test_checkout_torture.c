@@ -408,7 +408,7 @@ static void shares(struct world *w)
     lease_of(w, "other");
 }
 
-/* The session's lease stands on a request that somebody ended at the vault's own screen. */
+/* The session's lease holds a request that was ended at the vault's own screen. */
 static void has_dead_lease(struct world *w)
 {
     lease_of(w, "s1");

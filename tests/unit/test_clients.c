@@ -116,7 +116,7 @@ TEST(a_uid_counts_on_a_unix_socket_alone)
     struct fake_req f;
     fake_req_init(&f, HTTP_GET_, "/");
     f.peer.uid = 1234;
-    assert_int_equal(who(&f), -1); /* a number without a Unix socket is nobody's uid */
+    assert_int_equal(who(&f), -1); /* a number without a Unix socket is no uid */
     f.peer.is_unix = true;
     assert_int_equal(who(&f), BY_UID);
     f.peer.uid = 1235;
@@ -196,7 +196,7 @@ TEST(without_a_rate_all_are_admitted)
     assert_int_equal(admitted(c, 10000), 10000);
 }
 
-/* The control socket: this process's own user and root, nobody else, and no section of the file. */
+/* The control socket: this process's own user and root alone, and no section of the file. */
 static struct client *control(uid_t uid, bool is_unix, const char *authorization)
 {
     struct fake_req f;

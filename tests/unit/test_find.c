@@ -472,7 +472,7 @@ TEST(leaving_at_each_point)
                 op->class->destroy(op);
             else
                 broker_leave(op);
-            if (how == 2) { /* somebody else asks the same and is not bothered */
+            if (how == 2) { /* another caller asks the same and is not disturbed */
                 rig_settle(&rig);
                 assert_int_equal(other.answers, 1);
                 assert_int_equal(other.n, 2);
@@ -496,7 +496,7 @@ TEST(refuses_what_cannot_be_served)
     find(&rig, &c, &web);
     assert_int_equal(c.fault.code, FAULT_DRAINING);
     assert_int_equal(rig.nasked, 0);
-    op = begin(&rig, &c, &web); /* and leaving before it is told */
+    op = begin(&rig, &c, &web); /* and leaving before it is answered */
     broker_leave(op);
     rig_settle(&rig);
     assert_int_equal(c.answers, 0);

@@ -61,17 +61,17 @@ TEST(a_single_write_never_waits)
 
 TEST(writes_at_once_share_a_commit)
 {
-    add(1 + 3); /* one flies, three come meanwhile: four are on their way */
+    add(1 + 3); /* one is committed, three come meanwhile: four are expected */
     assert_int_equal(flights, 1);
     group_commit_done(&g);
-    assert_int_equal(flights, 1); /* the one who landed may come again */
+    assert_int_equal(flights, 1); /* the one committed may come again */
     add(1);
-    assert_int_equal(flights, 2); /* and has: nobody else is expected */
+    assert_int_equal(flights, 2); /* and has: no other is expected */
     group_commit_done(&g);
     add(3);
     assert_int_equal(flights, 2);
     fake_clock_run(&now, timers, GROUP_COMMIT_WAIT_MS);
-    assert_int_equal(flights, 3); /* the fourth has gone home */
+    assert_int_equal(flights, 3); /* the fourth has not come again */
     group_commit_done(&g);
     add(3);
     assert_int_equal(flights, 4); /* and is no longer expected */
@@ -102,7 +102,7 @@ TEST(an_unawaited_write_alone_waits_less)
     fake_clock_run(&now, timers, 0);
     assert_int_equal(flights, 2);
     add(3);
-    group_commit_done(&g); /* three have come while it was in the air */
+    group_commit_done(&g); /* three have come during the commit */
     fake_clock_run(&now, timers, GROUP_COMMIT_WAIT_MS);
     group_commit_done(&g);
     group_commit_add(&g, false);
@@ -123,11 +123,11 @@ TEST(an_unawaited_write_goes_with_the_next_commit)
     assert_int_equal(flights, 2);
 }
 
-/* A crowd that gathers does not wait for as long as something that lingered before it. */
+/* Awaited writes do not wait for as long as an unawaited one before them. */
 TEST(an_awaited_write_waits_less_than_an_unawaited_one)
 {
     add(2);
-    group_commit_done(&g); /* one has landed, one waits, two are expected */
+    group_commit_done(&g); /* one is done, one waits, two are expected */
     group_commit_add(&g, false);
     fake_clock_run(&now, timers, GROUP_COMMIT_WAIT_MS);
     assert_int_equal(flights, 2);

@@ -117,7 +117,7 @@ static const struct row {
     {CH "3\r\nabc\r\n0\r\nT : x\r\n\r\n", 400, 0},
 };
 
-/* A request behind the bad one: whoever takes the border elsewhere serves it. */
+/* A request behind the bad one: a server that takes the border elsewhere serves it. */
 static const char smuggled[] = "GET /hold HTTP/1.1\r\n" H "\r\n";
 
 static void check(const struct row *row, bool slowly)
@@ -166,7 +166,7 @@ TEST(malformed_requests_byte_by_byte_are_refused)
         check(&rows[i], true);
 }
 
-/* Sends prefix, then `unit` n times, then suffix; tells the status. */
+/* Sends prefix, then `unit` n times, then suffix; returns the status. */
 static int ask(const char *prefix, const char *unit, size_t n, const char *suffix)
 {
     struct rig rig;

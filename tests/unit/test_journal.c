@@ -16,7 +16,7 @@
 
 #include <string.h>
 
-#define LINGERS_MS 25 /* what nobody awaits */
+#define LINGERS_MS 25 /* the wait of an unawaited row */
 
 static size_t ours_live(struct world *w)
 {
@@ -150,7 +150,7 @@ TEST(a_release_is_durable_while_the_vault_is_silent)
     checkout_ok(&w, "alice", "s1", &c);
     start_release(&w, "alice", "s1", NULL, &r);
     world_iterate(&w);
-    assert_false(fake_store_commit(w.store)); /* nobody waits for it yet */
+    assert_false(fake_store_commit(w.store)); /* it is not awaited yet */
     fake_clock_advance(&w.clock, LINGERS_MS);
     world_iterate(&w);
     assert_true(fake_store_commit(w.store));
@@ -203,7 +203,7 @@ TEST(what_waits_is_written_when_the_broker_ends)
     world_end(&w);
 }
 
-/* Several at once share a commit, and those who failed together are all told. */
+/* Several at once share a commit, and all that failed together are answered. */
 TEST(all_of_a_failed_commit_are_answered)
 {
     struct world w;
@@ -281,7 +281,7 @@ static void put(struct rig *r, const char *id, enum lease_state state)
     assert_int_equal(journal_put(r->journal, &row), 0);
 }
 
-/* One row, "one", is stuck; the store can write again, and nobody has tried yet. */
+/* One row, "one", is stuck; the store can write again, and no write was tried yet. */
 static void rig_stuck(struct rig *r)
 {
     memset(r, 0, sizeof *r);
@@ -325,7 +325,7 @@ TEST(a_stuck_row_goes_before_newer_ones)
     rig_end(&r);
 }
 
-/* Told anew in a word that nobody awaits, before its next attempt is due. */
+/* A newer state that is not awaited, before the next attempt is due. */
 TEST(a_stuck_row_is_written_in_its_newest_state)
 {
     struct rig r;
@@ -341,7 +341,7 @@ TEST(a_stuck_row_is_written_in_its_newest_state)
     rig_end(&r);
 }
 
-/* Whoever waits for what lingers hurries it. */
+/* A wait for an unawaited row starts its commit. */
 static void on_durable(struct journal_wait *w, int err)
 {
     (void)w;

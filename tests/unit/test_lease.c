@@ -200,7 +200,7 @@ TEST(a_repeat_cancelled_at_the_head_of_its_queue_lets_the_next_begin)
     }
 }
 
-/* A request whose check-in is on its way is handed over: wait for that, then ask anew. */
+/* A request whose check-in is on its way is handed over: wait for that, then ask again. */
 TEST(a_request_that_is_being_checked_in_is_not_reused)
 {
     struct world w;
@@ -360,7 +360,7 @@ TEST(a_lease_that_ends_during_a_repeat_is_replaced)
     start_checkout(&w, "alice", "s1", &b);
     world_run_until(&w, FAKE_CREDENTIAL);
     fake_clock_run(&w.clock, w.timers, SECONDS(2));
-    world_settle(&w); /* gone by then: asked for anew */
+    world_settle(&w); /* gone by then: asked for again */
     assert_checkout_ok(&b);
     assert_int_not_equal(a.request_id, b.request_id);
     assert_int_equal(world_state(&w).leases_active, 1);
@@ -518,7 +518,7 @@ TEST(a_lease_is_over_at_the_answered_end)
     }
 }
 
-/* So is it for whoever asks by its id, or lists. */
+/* So it is in a listing and by its id. */
 static void note_row(void *arg, const struct lease_view *v)
 {
     assert_string_not_equal(v->state, "open");

@@ -166,7 +166,7 @@ static const char *read_until_note(struct buf *all)
     return note;
 }
 
-/* Much more than a pipe and the queue hold, and nobody reads: the caller is not held up. */
+/* Much more than a pipe and the queue hold, and it is not read: the caller is not delayed. */
 TEST(a_log_that_is_not_read_delays_no_caller)
 {
     enum { LINES = 40000 };

@@ -79,7 +79,7 @@ TEST(states_are_sent)
     assert_true(usec > 0);
 
     close(fd);
-    notify_ready(notify); /* nobody is there: no more than a line in the log */
+    notify_ready(notify); /* the socket is gone: no more than a line in the log */
     unlink(path);
     fd = listen_at(path); /* the manager is back, on another socket */
     notify_stopping(notify);

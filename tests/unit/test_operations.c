@@ -267,7 +267,7 @@ TEST(endpoints_pass_their_arguments)
     refused(path, "{" GOOD_SESSION ",\"recent\":0}", "recent: must be an integer from 1");
     refused(path, "{" GOOD_SESSION ",\"query\":5}", "query: must be a string");
     unsigned calls = fake_broker.calls;
-    start_request(&f, path, "{" GOOD_SESSION ",\"types\":[\"web\"]}"); /* nobody need be asked */
+    start_request(&f, path, "{" GOOD_SESSION ",\"types\":[\"web\"]}"); /* no vault need be asked */
     assert_string_equal(fake_answer.body, "{\"endpoints\":[],\"truncated\":false,\"age_ms\":0}");
     assert_int_equal(fake_broker.calls, calls);
 }

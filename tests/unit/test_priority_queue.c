@@ -145,7 +145,7 @@ TEST(the_estimate_follows_the_rate)
     pass(500, 2); /* it is quicker now, and that is learned within the window */
     assert_in_range(wait_ms(), 600, 2400);
     pass(300, 10);
-    assert_int_equal(wait_ms(), 0); /* nobody is there any more, whatever was learned */
+    assert_int_equal(wait_ms(), 0); /* the queue is empty, whatever was measured */
 }
 
 /* As the calls of a user whose connection is free. */
@@ -182,7 +182,7 @@ TEST(calls_that_need_not_wait_tell_nothing)
     assert_int_equal(wait_ms(), 11 * 5);
 }
 
-/* A vault that hangs: the line stands, so the wait grows with the time it stands. */
+/* A vault that hangs: the queue stands still, and the estimate grows with that time. */
 TEST(a_queue_that_stands_still_is_noticed)
 {
     fill(0, 300);
@@ -192,7 +192,7 @@ TEST(a_queue_that_stands_still_is_noticed)
     assert_in_range(wait_ms(), 4000, 4200);
 }
 
-/* It hung and goes on: soon nobody is frightened any more. And after a while nothing is known. */
+/* It hung and goes on: the estimate soon falls. After a while the measurement is forgotten. */
 TEST(old_measurements_are_forgotten)
 {
     fill(0, 1000);

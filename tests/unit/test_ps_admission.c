@@ -69,7 +69,7 @@ TEST(the_deadline_decides)
     assert_true(counted("deadline") == 3);
 }
 
-/* Nobody is in line: a slow past must not keep it so. */
+/* The queue is empty: slow answers of the past refuse no call. */
 TEST(an_empty_queue_admits)
 {
     rig_start();
@@ -113,7 +113,7 @@ TEST(the_wait_for_a_session_counts)
     }
     assert_int_equal(admit(USER, 1500), -EAGAIN); /* 4 wait: 5 times 200 ms */
     assert_int_equal(admit(USER, 2500), 0);
-    assert_int_equal(admit("acme\\bob", 100), 0); /* he has sessions of his own */
+    assert_int_equal(admit("acme\\bob", 100), 0); /* that user has sessions of its own */
     for (size_t i = 5; i < 10; i++)
         rig.vault->ops->cancel(rig.vault, &many[i].call);
 }
@@ -234,7 +234,7 @@ TEST(begun_is_begun)
     assert_true(counted("in_vain") == 0);
 }
 
-/* Who would wait in vain is not put in line at all. */
+/* A call that would wait in vain is not queued at all. */
 TEST(a_call_that_would_wait_too_long_is_not_queued)
 {
     rig_start();

@@ -382,7 +382,7 @@ TEST(request_answered_by_others)
     }
 }
 
-/* A 401 comes from whoever: the request is asked for once more, and what was handed over may be the first
+/* A 401 may come from a proxy: the request is asked for once more, and what was handed over may be the first
  * one's. */
 TEST(request_answered_by_401)
 {
@@ -479,7 +479,7 @@ TEST(cancel_in_every_state)
     assert_int_equal(rig_waiting(), 0);
     rig.refuse_calls = -ENOMEM;
     assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
-    cancel(); /* ended, not yet told */
+    cancel(); /* ended, not yet answered */
     rig.refuse_calls = 0;
     assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
     rig_answer(rig_call(0), 200, "[]");
@@ -509,12 +509,12 @@ TEST(withdrawn_while_unsent)
     assert_int_equal(ask_request(&ask, NULL), 0);
     rig_sign_in(USER, "s=1\n");
     rig.in_line = true;
-    withdraw(true); /* in line for a connection */
+    withdraw(true); /* queued for a connection */
     rig_answer(rig_call(0), 401, "");
     rig.in_line = false;
     rig_advance(0);
     assert_contains(rig_call(0)->target, "/Auth/SignApp");
-    withdraw(false); /* in line for a session; whoever said 401 may have let it happen */
+    withdraw(false); /* queued for a session; the first sending may have taken effect */
     rig_sign_in(USER, "s=2\n");
     rig_answer(rig_call(0), 201, "9114");
     assert_int_equal(ask.call.result, VAULT_OK);
@@ -530,7 +530,7 @@ TEST(withdrawn_while_unsent)
     rig.in_line = true;
     rig_advance(SECONDS(5));
     assert_int_equal(rig_waiting(), 1);
-    withdraw(false); /* in line once more */
+    withdraw(false); /* queued once more */
     rig_answer(rig_call(0), 201, "41");
     assert_int_equal(ask.done, 1);
     withdraw(false); /* over */

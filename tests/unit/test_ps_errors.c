@@ -161,7 +161,7 @@ TEST(failures)
     }
 }
 
-/* One operation, answered by somebody in the vault's place: nothing of it is believed. */
+/* One operation, answered by a proxy: nothing of it is believed. */
 static void foreign(enum op op, int status, const char *body, const char *content_type)
 {
     enum fault_code code = status == 429 || status == 503 ? FAULT_VAULT_UNAVAILABLE : FAULT_VAULT_ERROR;

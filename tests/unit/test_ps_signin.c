@@ -295,7 +295,7 @@ TEST(licence)
     ask_free(&ask);
 }
 
-/* A caller who comes meanwhile; he is not heard by the vault. */
+/* A caller that comes meanwhile; the vault gets no call of it. */
 static void expect_held_off(const char *user, enum fault_code code)
 {
     static struct rig_ask ask;
@@ -352,7 +352,7 @@ TEST(lost_sign_ins_back_off)
     end_ok(&ask);
 }
 
-/* Twenty callers who try again and again, for three seconds: the vault hears few sign-ins. */
+/* Twenty callers who try again and again, for three seconds: the vault gets few sign-ins. */
 TEST(many_callers_make_few_sign_ins)
 {
     static struct rig_ask asks[20];
@@ -491,7 +491,7 @@ TEST(lost_sign_in_spares_other_users)
     begin(&ask, "ACME\\other");
     rig_sign_in("ACME\\other", "s=1\n");
     end_ok(&ask);
-    expect_held_off(USER, FAULT_VAULT_ERROR); /* nor does their luck end his own back-off */
+    expect_held_off(USER, FAULT_VAULT_ERROR); /* nor does another user's success end this back-off */
 }
 
 TEST(form_of_a_sign_in)

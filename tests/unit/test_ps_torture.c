@@ -24,7 +24,7 @@ enum fault_kind {
     F_LOST_DID,     /* done, answer lost */
     F_LOST_DID_NOT, /* sent, not done */
     F_TIMEOUT_DID,
-    F_401, /* whoever says so, it may be done */
+    F_401, /* a proxy may have answered, so it may be done */
     F_403,
     F_500_DID,
     F_503,
@@ -121,7 +121,7 @@ static const char *cookie_user(void)
     return user;
 }
 
-/* The reason tells whose request it is. */
+/* The reason names the maker of the request. */
 static void make_request(void)
 {
     for (size_t i = 0; i < WALKERS; i++)

@@ -81,7 +81,7 @@ TEST(short_rounds_do_not_delay_the_second_list)
     struct world w;
     struct caller c;
 
-    for (uint64_t per_s = 0; per_s < 2; per_s++) { /* the second look at once, or in line for long */
+    for (uint64_t per_s = 0; per_s < 2; per_s++) { /* the second look at once, or queued for long */
         world_init(&w);
         w.conf.gateway.reconcile_every_ms = SECONDS(1);
         w.conf.gateway.reconcile_per_s = per_s ? 0.2 : 0;
@@ -136,7 +136,7 @@ TEST(every_spelling_is_one_user)
     world_end(&w);
 }
 
-/* What bears our mark and is held by nobody goes; what does not is never touched. */
+/* A request with our mark and without a lease is checked in; one without the mark is never touched. */
 TEST(a_marked_request_without_lease_is_checked_in)
 {
     struct world w;
@@ -158,7 +158,7 @@ TEST(a_marked_request_without_lease_is_checked_in)
     world_end(&w);
 }
 
-/* The vault has cut the reason in the middle of our mark: the account tells. */
+/* The vault has cut the reason in the middle of our mark: the account decides. */
 TEST(a_cut_mark_is_ours_on_its_account)
 {
     struct world w;

@@ -81,7 +81,7 @@ TEST(a_release_is_answered_after_the_check_in)
     checkout_ok(&w, "alice", "s1", &c);
     start_release(&w, "alice", "s1", w.credential, &r);
     world_iterate(&w);
-    assert_int_equal(r.replies, 0); /* not told before the vault said yes */
+    assert_int_equal(r.replies, 0); /* not answered before the vault confirms */
     assert_int_equal(world_state(&w).leases_releasing, 1);
     world_settle(&w);
     assert_int_equal(r.replies, 1);
@@ -182,7 +182,7 @@ TEST(a_cancelled_release_goes_on)
     world_end(&w);
 }
 
-/* The answer to POST Requests is lost; the list of live requests tells what became of it. */
+/* The answer to POST Requests is lost; the list of live requests shows its outcome. */
 static void lose_request(struct world *w, enum fake_fault how, struct caller *c)
 {
     world_start_plain(w);
@@ -338,7 +338,7 @@ TEST(release_on_stop_ends_all_leases)
     broker_drain(w.broker);
     assert_false(broker_idle(w.broker));
     world_settle(&w);
-    assert_int_equal(b.replies, 1); /* it was there before: it is told, and ends at once */
+    assert_int_equal(b.replies, 1); /* it was there before: it is answered, and ends at once */
     assert_int_equal(fake_vault_live(&w.vault), 0);
     assert_true(broker_idle(w.broker));
     world_end(&w);
@@ -421,7 +421,7 @@ TEST(a_name_is_exact_beyond_ascii)
     assert_int_equal(count_of(&w, "CORP\\Zo\xc3\xab"), 1);
     assert_int_equal(count_of(&w, "corp\\zO\xc3\xab"), 1);
     assert_int_equal(count_of(&w, "CORP\\ZO\xc3\x8b"), 0);
-    finish_release(&w, "ZO\xc3\x8b", "s1", NULL, &r); /* the vault knows that one as somebody else as well */
+    finish_release(&w, "ZO\xc3\x8b", "s1", NULL, &r); /* another user at the vault as well */
     assert_int_equal(r.released, 0);
     checkout_ok(&w, "zO\xc3\xab", "s1", &c);
     assert_int_equal(count_of(&w, "CORP\\Zo\xc3\xab"), 1); /* the same lease */

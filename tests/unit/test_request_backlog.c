@@ -138,7 +138,7 @@ TEST(urgent_requests_leave_room)
     rig_end(&rig);
 }
 
-/* What a connection asks next stands behind what the others have asked. */
+/* The next request of a connection waits behind those of the others. */
 TEST(a_connections_next_urgent_request_waits_behind_the_others)
 {
     struct rig rig;
@@ -158,7 +158,7 @@ TEST(a_connections_next_urgent_request_waits_behind_the_others)
     rig_end(&rig);
 }
 
-/* Peers take turns: who comes from another address stands behind one request of the crowd's. */
+/* Peers take turns: a request from another address waits behind one of the burst's. */
 TEST(peers_take_turns)
 {
     struct rig rig;

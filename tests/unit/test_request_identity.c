@@ -377,7 +377,7 @@ TEST(a_partial_list_after_a_lost_answer_forgets_nothing)
     }
 }
 
-/* What lives has not ended: an end that has passed is not told. */
+/* What lives has not ended: an end that has passed is not believed. */
 TEST(an_end_that_has_passed_is_not_believed)
 {
     char reason[128];

@@ -514,7 +514,7 @@ TEST(a_hundred_thousand_rows_are_restored_and_checked_in)
     for (unsigned turns = 0; removed < MANY; turns++) {
         assert_true(turns < 10 * MANY);
         fake_clock_run(&w.clock, w.timers, 10);
-        assert_true(fake_vault_pending(&w.vault) <= 16 + 32); /* no herd: check-ins and lists in flight */
+        assert_true(fake_vault_pending(&w.vault) <= 16 + 32); /* check-ins and lists in flight are bounded */
         while (fake_vault_step(&w.vault))
             if (w.store->npending > 1000)
                 commit_many(w.store);

@@ -353,7 +353,7 @@ TEST(log_lines_of_strangers_are_bounded)
     assert_int_equal(fake_gateway->stranger_lines.left_out, 51);
     fake_clock_advance(&fake_clock, SECONDS(5));
     (void)timers_run(fake_timers);
-    assert_int_equal(fake_gateway->stranger_lines.left_out, 0); /* the log has heard of them */
+    assert_int_equal(fake_gateway->stranger_lines.left_out, 0); /* the log has counted them */
     assert_int_equal(fake_gateway->stranger_lines.total, 51);
 }
 

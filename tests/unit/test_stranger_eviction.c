@@ -264,7 +264,7 @@ TEST(a_long_accept_queue_is_let_in)
     for (size_t i = 0; i < CROWD; i++)
         hello(&flood[i], &rig, NULL);
     hello(&late, &rig, "127.0.0.2");
-    rig_iterate_n(&rig, 20); /* time stands still: nobody's grace is over */
+    rig_iterate_n(&rig, 20); /* time stands still: no grace is over */
     assert_in_range(closed(&rig), CROWD - 1024 - 20, CROWD);
     for (int i = 0; i < MAX_TURNS && !is_answered(&late); i++) {
         rig.now += GRACE_MS;

@@ -356,7 +356,7 @@ TEST(a_full_server_closes_strangers_never_clients)
     }
     assert_int_equal(strangers(&rig).connections, 0);
     assert_int_equal(http_connections(rig.server), 8);
-    client_open(&c[8], &rig); /* all are clients: there is nobody to close */
+    client_open(&c[8], &rig); /* all are clients: none may be closed */
     client_expect(&c[8], "HTTP/1.1 503", 1);
     for (size_t i = 0; i < 8; i++) {
         client_forget(&c[i]);
@@ -401,14 +401,14 @@ TEST(a_new_stranger_is_not_closed_at_once)
     rig_end(&rig);
 }
 
-/* More come in a turn than are heard in it: those who wait to be heard are not closed for them. */
+/* More come in an iteration than are read in it: those that wait to be read are not closed for them. */
 TEST(a_stranger_whose_bytes_wait_is_read_before_it_is_closed)
 {
     struct http_server_opts opts = rig_opts;
     struct rig rig;
     unsigned answered = 0;
 
-    opts.max_connections = 160; /* strangers: 80, more than one turn hears */
+    opts.max_connections = 160; /* strangers: 80, more than one iteration reads */
     begin(&rig, &opts);
     for (size_t i = 0; i < FLOOD; i++) {
         client_open(&flood[i], &rig);

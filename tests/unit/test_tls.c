@@ -260,7 +260,7 @@ TEST(ticket_keys_rotate)
     }
 }
 
-/* The connection that stands goes on; new ones meet the new context, which honours no old ticket. */
+/* An open connection goes on; new ones use the new context, which honours no old ticket. */
 TEST(a_reloaded_context_serves_new_connections)
 {
     char crt[TLS_FILES_PATH], key[TLS_FILES_PATH], why[256] = "";

@@ -183,7 +183,7 @@ TEST(decrypted_bytes_not_read_are_kept)
     end(&p);
 }
 
-/* Only what nobody waits for can wait. */
+/* Only a ticket that the client does not await can wait. */
 TEST(only_an_unawaited_ticket_can_wait)
 {
     static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};

@@ -236,7 +236,7 @@ static void cancel_in_every_state(void **unused)
     peer_allow(rig.peer, 2);
     probe_run(&last, &rig, "/last");
     assert_int_equal(last.call.err, 0);
-    upstream_cancel(&last.call); /* already told */
+    upstream_cancel(&last.call); /* already answered */
     probe_end(&last);
     assert_int_equal(peer_accepted(rig.peer), 2);
     assert_int_equal(busy.told + waiting.told + connecting.told, 0);

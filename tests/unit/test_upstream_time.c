@@ -130,7 +130,7 @@ static void a_wait_in_vain_is_no_timeout(void **unused)
     rig_end(&rig);
 }
 
-/* The wait is told from how the line moves; with nobody in line there is none. */
+/* The wait is estimated from how the queue moves; an empty queue has none. */
 static void the_wait_is_foretold(void **unused)
 {
     struct upstream_outlook outlook;
@@ -183,7 +183,7 @@ static void idle_connections_are_swept(void **unused)
         turn_until(&rig, i + 1);
         assert_int_equal(p.call.err, 0);
         probe_end(&p);
-        rig_advance(700); /* each use begins the time anew */
+        rig_advance(700); /* each use begins the time again */
         loop_iterate(rig.loop);
     }
     assert_int_equal(peer_accepted(rig.peer), 1);

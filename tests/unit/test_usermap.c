@@ -146,7 +146,7 @@ TEST(a_name_that_cannot_be_written_is_no_user)
     }
 }
 
-/* What stands before the rule that ends the walk is tried, and the end is told behind it. */
+/* What stands before the rule that ends the walk is tried, and the end is explained after it. */
 TEST(candidates_before_the_end_are_kept)
 {
     struct session session = {.username = "bob", .domain = "ACME;"};
@@ -286,7 +286,7 @@ TEST(user_map_and_domain_map_rename)
          NULL,
          "\xc5\xbf\xc3\x9c"
          "D\\bob bob"}, /* LONG S is no s */
-        /* a name with a backslash is nobody's, whatever user_map says of that person */
+        /* a name with a backslash is no user's, whatever user_map says */
         {"ACME\\kim", NULL, NULL, ""},
         {"kim@ACME", NULL, NULL, "EXT\\at"}, /* an @ belongs to the name */
         {"kim@acme.test", NULL, NULL, "kim@acme.test"},

@@ -86,7 +86,7 @@ bool rig_is_idle(struct rig *rig)
 {
     struct pollfd fd = {.fd = uv_backend_fd(loop_uv(rig->loop)), .events = POLLIN};
 
-    for (int i = 0; i < 3; i++) /* takes what is there, and tells the kernel what is watched from now on */
+    for (int i = 0; i < 3; i++) /* takes what is there, and gives the kernel what is watched from now on */
         uv_run(loop_uv(rig->loop), UV_RUN_NOWAIT);
     return poll(&fd, 1, 0) == 0;
 }
