@@ -261,6 +261,18 @@ void checkout_ok(struct world *w, const char *user, const char *session_id, stru
     assert_checkout_ok(c);
 }
 
+void world_start_leased(struct world *w, struct caller *c)
+{
+    world_start_plain(w);
+    checkout_ok(w, "alice", "s1", c);
+}
+
+void world_start_stored_leased(struct world *w, struct caller *c)
+{
+    world_start_stored(w);
+    checkout_ok(w, "alice", "s1", c);
+}
+
 void cancel_checkout(struct caller *c)
 {
     if (c->op)

@@ -91,6 +91,9 @@ void start_checkout_of(struct world *, const char *user, const char *session_id,
 enum fault_code finish_checkout(struct world *, const char *user, const char *session_id, struct caller *c);
 enum fault_code finish_checkout_with(struct world *, const struct checkout_args *, struct caller *c);
 void checkout_ok(struct world *, const char *user, const char *session_id, struct caller *c);
+/* Starts as world_start_plain() or _stored(), with a lease of alice's session s1. */
+void world_start_leased(struct world *, struct caller *);
+void world_start_stored_leased(struct world *, struct caller *);
 void assert_checkout_ok(const struct caller *); /* answered once, and no fault */
 void cancel_checkout(struct caller *);
 void start_release(struct world *, const char *user, const char *session_id, const char *credential,

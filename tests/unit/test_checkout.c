@@ -21,8 +21,7 @@ TEST(a_password_is_read_and_its_request_is_marked)
     struct caller c;
     char id[ID_SIZE];
 
-    world_start_plain(&w);
-    checkout_ok(&w, "alice", "s1", &c);
+    world_start_leased(&w, &c);
     assert_string_equal(c.secret, "s3\"cret");
     assert_string_equal(c.username, "root");
     assert_false(c.ssh_key);

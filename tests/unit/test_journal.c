@@ -68,8 +68,7 @@ TEST(without_a_store_only_new_leases_fail)
     struct caller c;
     struct released r;
 
-    world_start_stored(&w);
-    checkout_ok(&w, "alice", "s1", &c);
+    world_start_stored_leased(&w, &c);
     w.store->broken = true;
     assert_false(world_state(&w).store_writable);
     start_checkout(&w, "alice", "s1", &c); /* a repeat writes nothing */
@@ -116,8 +115,7 @@ TEST(pending_is_durable_before_it_is_answered)
     struct caller c;
     struct released r;
 
-    world_start_stored(&w);
-    checkout_ok(&w, "alice", "s1", &c);
+    world_start_stored_leased(&w, &c);
     world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
     start_release(&w, "alice", "s1", w.credential, &r);
     fake_vault_deliver(&w.vault, 0);
@@ -146,8 +144,7 @@ TEST(a_release_is_durable_while_the_vault_is_silent)
     struct caller c;
     struct released r;
 
-    world_start_stored(&w);
-    checkout_ok(&w, "alice", "s1", &c);
+    world_start_stored_leased(&w, &c);
     start_release(&w, "alice", "s1", NULL, &r);
     world_iterate(&w);
     assert_false(fake_store_commit(w.store)); /* it is not awaited yet */
@@ -169,8 +166,7 @@ TEST(a_removed_row_waits_for_the_next_commit)
     struct caller a, b;
     struct released r;
 
-    world_start_stored(&w);
-    checkout_ok(&w, "alice", "s1", &a);
+    world_start_stored_leased(&w, &a);
     assert_int_equal(w.store->writes, 2);
     finish_release(&w, "alice", "s1", NULL, &r);
     assert_false(r.pending);
@@ -194,8 +190,7 @@ TEST(what_waits_is_written_when_the_broker_ends)
     struct caller a;
     struct released r;
 
-    world_start_stored(&w);
-    checkout_ok(&w, "alice", "s1", &a);
+    world_start_stored_leased(&w, &a);
     finish_release(&w, "alice", "s1", NULL, &r);
     assert_int_equal(fake_store_count(w.store), 1);
     world_crash(&w, 0, 1);
@@ -240,8 +235,7 @@ TEST(a_makers_row_stays_until_the_other_holders_is_durable)
     struct caller a, b;
     struct released r;
 
-    world_start_stored(&w);
-    checkout_ok(&w, "alice", "s1", &a);
+    world_start_stored_leased(&w, &a);
     start_checkout(&w, "alice", "s2", &b);
     world_iterate(&w);
     (void)fake_store_commit(w.store); /* its intent */

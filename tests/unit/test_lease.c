@@ -208,8 +208,7 @@ TEST(a_request_that_is_being_checked_in_is_not_reused)
     struct released r;
 
     for (int checkin_answers_first = 0; checkin_answers_first < 2; checkin_answers_first++) {
-        world_start_plain(&w);
-        checkout_ok(&w, "alice", "s1", &a);
+        world_start_leased(&w, &a);
         start_checkout(&w, "alice", "s2", &b);
         world_iterate(&w);
         while (fake_vault_pending_op(&w.vault, 0) != FAKE_REQUEST)
@@ -235,8 +234,7 @@ TEST(a_checkin_that_never_began_is_taken_back_by_a_new_lease)
     struct caller a, b;
     struct released r;
 
-    world_start_plain(&w);
-    checkout_ok(&w, "alice", "s1", &a);
+    world_start_leased(&w, &a);
     world_set_fault(&w, FAKE_CHECKIN, FAKE_CANNOT_START);
     finish_release(&w, "alice", "s1", w.credential, &r);
     assert_true(r.pending);
@@ -267,8 +265,7 @@ TEST(a_checkin_of_unknown_outcome_is_not_taken_back)
     struct released r;
     int n = 0;
 
-    world_start_plain(&w);
-    checkout_ok(&w, "alice", "s1", &a);
+    world_start_leased(&w, &a);
     w.vault.plan = first_checkin_late;
     w.vault.plan_arg = &n;
     finish_release(&w, "alice", "s1", w.credential, &r);
@@ -354,8 +351,7 @@ TEST(a_lease_that_ends_during_a_repeat_is_replaced)
     struct world w;
     struct caller a, b;
 
-    world_start_plain(&w);
-    checkout_ok(&w, "alice", "s1", &a);
+    world_start_leased(&w, &a);
     fake_clock_run(&w.clock, w.timers, MINUTES(60) - SECONDS(1));
     start_checkout(&w, "alice", "s1", &b);
     world_run_until(&w, FAKE_CREDENTIAL);
@@ -401,8 +397,7 @@ TEST(a_request_called_gone_and_handed_out_again_is_checked_in)
     struct caller a, b, c;
     struct released r;
 
-    world_start_plain(&w);
-    checkout_ok(&w, "alice", "s1", &a);
+    world_start_leased(&w, &a);
     checkout_ok(&w, "alice", "s2", &b);
     w.vault.requests[0].live = false;
     start_checkout(&w, "alice", "s1", &c);
@@ -425,8 +420,7 @@ TEST(a_lease_whose_request_is_gone_ends_also_when_no_new_one_comes)
     struct world w;
     struct caller c;
 
-    world_start_plain(&w);
-    checkout_ok(&w, "alice", "s1", &c);
+    world_start_leased(&w, &c);
     w.vault.requests[0].live = false;
     world_set_fault(&w, FAKE_REQUEST, FAKE_UNREACHABLE);
     assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_VAULT_UNAVAILABLE);
@@ -441,8 +435,7 @@ TEST(a_request_wrongly_called_gone_is_checked_in)
     struct world w;
     struct caller a, c;
 
-    world_start_plain(&w);
-    checkout_ok(&w, "alice", "s1", &a);
+    world_start_leased(&w, &a);
     w.vault.requests[0].live = false;
     start_checkout(&w, "alice", "s1", &c);
     world_run_until(&w, FAKE_CREDENTIAL);
@@ -531,8 +524,7 @@ TEST(a_lease_past_its_end_is_not_listed_as_open)
     struct caller c;
     int rows = 0;
 
-    world_start_plain(&w);
-    checkout_ok(&w, "alice", "s1", &c);
+    world_start_leased(&w, &c);
     fake_clock_advance(&w.clock, (uint64_t)(c.expires_wall_ms - w.clock.wall));
     assert_int_equal(broker_leases(w.broker, &(struct lease_filter){.limit = 10}, note_row, &rows), 0);
     assert_int_equal(rows, 1);
@@ -570,8 +562,7 @@ TEST(spellings_of_a_user_share_a_request)
     struct caller a, b;
     struct released r;
 
-    world_start_stored(&w);
-    checkout_ok(&w, "alice", "s1", &a);
+    world_start_stored_leased(&w, &a);
     checkout_ok(&w, "aLICE", "s2", &b);
     assert_int_equal(a.request_id, b.request_id);
     assert_false(b.adopted);

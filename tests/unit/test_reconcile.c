@@ -17,8 +17,7 @@ TEST(two_lists_without_a_request_end_its_lease)
     struct world w;
     struct caller c;
 
-    world_start_stored(&w);
-    checkout_ok(&w, "alice", "s1", &c);
+    world_start_stored_leased(&w, &c);
     w.vault.requests[0].live = false;
     world_advance(&w, MINUTES(10) - 10);
     assert_int_equal(w.vault.count[FAKE_REQUESTS], 0);
@@ -40,8 +39,7 @@ TEST(a_request_wrongly_missing_is_checked_in)
     struct world w;
     struct caller c[2];
 
-    world_start_stored(&w);
-    checkout_ok(&w, "alice", "s1", &c[0]);
+    world_start_stored_leased(&w, &c[0]);
     checkout_ok(&w, "alice", "s2", &c[1]);
     w.vault.requests[0].unlisted = true;
     world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
@@ -103,8 +101,7 @@ TEST(one_partial_list_ends_no_lease)
     struct world w;
     struct caller c;
 
-    world_start_stored(&w);
-    checkout_ok(&w, "alice", "s1", &c);
+    world_start_stored_leased(&w, &c);
     w.vault.requests[0].live = false;
     world_advance(&w, MINUTES(10) + SECONDS(1));
     w.vault.requests[0].live = true;
@@ -143,8 +140,7 @@ TEST(a_marked_request_without_lease_is_checked_in)
     struct caller c;
     char reason[128];
 
-    world_start_stored(&w);
-    checkout_ok(&w, "alice", "s1", &c);
+    world_start_stored_leased(&w, &c);
     (void)snprintf(reason, sizeof reason, "twice [jumpgate %s]", c.lease_id);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, reason);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, "my own work");

@@ -77,8 +77,7 @@ TEST(a_release_is_answered_after_the_check_in)
     struct caller c;
     struct released r;
 
-    world_start_plain(&w);
-    checkout_ok(&w, "alice", "s1", &c);
+    world_start_leased(&w, &c);
     start_release(&w, "alice", "s1", w.credential, &r);
     world_iterate(&w);
     assert_int_equal(r.replies, 0); /* not answered before the vault confirms */
@@ -100,8 +99,7 @@ TEST(a_failed_check_in_is_pending_and_retried)
 
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         case_label("%s", fake_fault_name(ways[i]));
-        world_start_plain(&w);
-        checkout_ok(&w, "alice", "s1", &c);
+        world_start_leased(&w, &c);
         world_set_fault(&w, FAKE_CHECKIN, ways[i]);
         finish_release(&w, "alice", "s1", w.credential, &r);
         assert_int_equal(r.code, FAULT_NONE);
@@ -127,8 +125,7 @@ TEST(a_request_past_the_vaults_expiry_lapses)
     struct caller c;
     struct released r;
 
-    world_start_plain(&w);
-    checkout_ok(&w, "alice", "s1", &c);
+    world_start_leased(&w, &c);
     world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
     start_release(&w, "alice", "s1", w.credential, &r);
     world_advance(&w, MINUTES(60) + SECONDS(30));
@@ -148,8 +145,7 @@ TEST(at_its_deadline_a_release_is_pending)
     struct caller c;
     struct released r;
 
-    world_start_plain(&w);
-    checkout_ok(&w, "alice", "s1", &c);
+    world_start_leased(&w, &c);
     start_release(&w, "alice", "s1", w.credential, &r);
     fake_clock_run(&w.clock, w.timers, SECONDS(15));
     assert_int_equal(r.replies, 1);
@@ -167,8 +163,7 @@ TEST(a_cancelled_release_goes_on)
     struct caller c;
     struct released r;
 
-    world_start_plain(&w);
-    checkout_ok(&w, "alice", "s1", &c);
+    world_start_leased(&w, &c);
     start_release(&w, "alice", "s1", w.credential, &r);
     broker_leave(r.op);
     world_settle(&w);
@@ -349,8 +344,7 @@ TEST(a_stop_keeps_leases)
     struct world w;
     struct caller a;
 
-    world_start_plain(&w);
-    checkout_ok(&w, "alice", "s1", &a);
+    world_start_leased(&w, &a);
     broker_drain(w.broker);
     assert_true(broker_idle(w.broker));
     world_settle(&w);

@@ -267,8 +267,7 @@ TEST(a_number_of_another_user_is_another_request)
     struct world w;
 
     for (int is_new = 0; is_new < 2; is_new++) {
-        world_start_stored(&w);
-        checkout_ok(&w, "alice", "s1", &a);
+        world_start_stored_leased(&w, &a);
         unsigned reads = w.vault.count[FAKE_CREDENTIAL];
 
         w.vault.say_id = a.request_id;
@@ -407,8 +406,7 @@ TEST(a_lease_that_ends_under_a_repeat_is_replaced)
     struct caller a, b;
     struct world w;
 
-    world_start_plain(&w);
-    checkout_ok(&w, "alice", "s1", &a);
+    world_start_leased(&w, &a);
     fake_clock_run(&w.clock, w.timers, MINUTES(60) - SECONDS(1));
     start_checkout(&w, "alice", "s1", &b);
     world_run_until(&w, FAKE_CREDENTIAL);
@@ -462,8 +460,7 @@ TEST(absurd_times_of_a_row_are_survived)
     struct world w;
 
     for (unsigned i = 0; i < 4 * 4 * 4 * 4; i++) {
-        world_start_stored(&w);
-        checkout_ok(&w, "alice", "s1", &c);
+        world_start_stored_leased(&w, &c);
         struct lease_row row = *fake_store_only(w.store);
 
         row.id = row.tag = "abcdefghjkmnpqrstvwxyz0123";

@@ -20,8 +20,7 @@ TEST(a_session_gets_its_lease_again)
     struct caller a, b;
     struct released r;
 
-    world_start_stored(&w);
-    checkout_ok(&w, "alice", "s1", &a);
+    world_start_stored_leased(&w, &a);
     world_crash(&w, 0, 0);
     assert_int_equal(world_state(&w).leases_active, 1);
     checkout_ok(&w, "alice", "s1", &b);
@@ -48,8 +47,7 @@ TEST(leases_end_when_they_would_have)
 
     for (size_t i = 0; i < sizeof jumps_ms / sizeof jumps_ms[0]; i++) {
         case_label("the clock jumps by %lld minutes", (long long)(jumps_ms[i] / MINUTES(1)));
-        world_start_stored(&w);
-        checkout_ok(&w, "alice", "s1", &c);
+        world_start_stored_leased(&w, &c);
         w.vault.requests[0].expires_wall += HOURS(2); /* the vault keeps its own time */
         world_advance(&w, MINUTES(10));
         w.clock.wall += jumps_ms[i];
@@ -72,8 +70,7 @@ TEST(a_jump_of_the_wall_clock_changes_no_end)
     struct caller c;
 
     for (int64_t jump = -MINUTES(60); jump <= MINUTES(60); jump += HOURS(2)) {
-        world_start_stored(&w);
-        checkout_ok(&w, "alice", "s1", &c);
+        world_start_stored_leased(&w, &c);
         w.vault.requests[0].expires_wall += HOURS(2);
         w.clock.wall += jump;
         world_advance(&w, MINUTES(60) - SECONDS(1));
@@ -120,8 +117,7 @@ TEST(attempts_are_counted_over_restarts_and_lapse)
     struct released r;
     struct seen s;
 
-    world_start_stored(&w);
-    checkout_ok(&w, "alice", "s1", &c);
+    world_start_stored_leased(&w, &c);
     world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
     start_release(&w, "alice", "s1", NULL, &r);
     world_advance(&w, SECONDS(30));
@@ -176,8 +172,7 @@ TEST(rows_of_a_vault_no_longer_configured_are_kept)
     struct world w;
     struct caller c;
 
-    world_start_stored(&w);
-    checkout_ok(&w, "alice", "s1", &c);
+    world_start_stored_leased(&w, &c);
     w.vault.requests[0].expires_wall += HOURS(2);
     (void)snprintf(w.vault.conf.name, sizeof w.vault.conf.name, "other");
     world_crash(&w, 0, 0);
@@ -200,8 +195,7 @@ TEST(rows_of_two_spellings_are_one_request)
     struct caller c;
     struct released r;
 
-    world_start_stored(&w);
-    checkout_ok(&w, "alice", "s1", &c);
+    world_start_stored_leased(&w, &c);
     struct lease_row other = *fake_store_only(w.store);
 
     other.id = other.tag = "abcdefghjkmnpqrstvwxyz0123";
@@ -301,8 +295,7 @@ TEST(a_request_without_row_is_found_by_the_audit_trail)
     struct world w;
     struct caller c;
 
-    world_start_stored(&w);
-    checkout_ok(&w, "alice", "s1", &c);
+    world_start_stored_leased(&w, &c);
     int64_t joined = fake_vault_seed(&w.vault, "CORP\\alice", 1, 12, 600, "work [jumpgate " MAKER "]");
     int64_t own = fake_vault_seed(&w.vault, "CORP\\alice", 1, 12, 600, "my own work");
     int64_t other =
@@ -332,8 +325,7 @@ TEST(a_claim_of_the_trail_outlives_a_crash)
     struct world w;
     struct caller c;
 
-    world_start_stored(&w);
-    checkout_ok(&w, "alice", "s1", &c);
+    world_start_stored_leased(&w, &c);
     world_crash(&w, 0, 0);
     int64_t id = fake_vault_seed(&w.vault, "CORP\\alice", 1, 12, 600, "work [jumpgate " LOST "]");
 
@@ -399,8 +391,7 @@ TEST(an_operator_ends_a_lease_by_its_id)
     struct caller c;
     struct released r = {0};
 
-    world_start_stored(&w);
-    checkout_ok(&w, "alice", "s1", &c);
+    world_start_stored_leased(&w, &c);
     assert_non_null(broker_release_lease(w.broker, "no such lease", SECONDS(1), on_released, &r));
     world_settle(&w);
     assert_int_equal(r.code, FAULT_NOT_FOUND);
@@ -419,8 +410,7 @@ TEST(an_unreadable_store_stops_the_start)
     struct caller c;
     struct vault *vaults[1];
 
-    world_start_stored(&w);
-    checkout_ok(&w, "alice", "s1", &c);
+    world_start_stored_leased(&w, &c);
     broker_free(w.broker);
     w.store->load_err = -5;
     vaults[0] = &w.vault.vault;
