@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One house per test module, swept after each test; a vault of its own for each test of the simulator.
+"""One stack per test module, swept after each test; a vault of its own for each test of the simulator.
 
-A module that wants another configuration defines its own fixture `house` or `vault` of the same kind.
+A module that wants another configuration defines its own fixture `stack` or `vault` of the same kind.
 """
 
 import pytest
 
-from house import House
+from stack import Stack
 from simulator import MARIA, Simulator
 
-# Lists are read anew each time, so that a test sees what it has just changed in the vault.
+# Lists are read again each time, so that a test sees what it has just changed in the vault.
 PLAIN = {"gateway": {"list_cache": "0s", "catalogue_cache": "0s"}, "vault main": {"call_timeout": "2s"}}
 
 
 @pytest.fixture(scope="module", name="shared")
 def _shared():
-    with House(PLAIN) as house:
-        yield house
+    with Stack(PLAIN) as stack:
+        yield stack
 
 
-@pytest.fixture(name="house")
-def _house(shared):
+@pytest.fixture(name="stack")
+def _stack(shared):
     yield shared
     shared.sweep()
 

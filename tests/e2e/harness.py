@@ -72,7 +72,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Lines:
-    """Collects the lines of a stream while the process runs, and wakes who waits for one.
+    """Collects the lines of a stream while the process runs, and wakes the caller that waits for one.
 
     The gateway writes its log by a thread, so a line may come after the answer it is about: `lines` and `text` wait until
     the stream has been quiet for a moment.

@@ -1,4 +1,4 @@
-"""The vault simulator as a test's companion: started on free ports, looked into, moved, ended cleanly.
+"""The vault simulator for a test: started on free ports, inspected, changed, ended cleanly.
 
     with Simulator("--fixture", "worked") as vault:
         vault.url                     # http://127.0.0.1:PORT/BeyondTrust/api/public/v3
@@ -6,8 +6,8 @@
         session.post("Requests", {...})
         assert vault.state()["active"] == []
 
-Leaving the block sends SIGTERM and insists on exit code 0: the simulator's loop was closed clean. The binary is
-looked for in JG_BIN_DIR, else in build/dev/bin.
+Leaving the block sends SIGTERM and requires exit code 0: the simulator has closed its loop. The binary is taken
+from JG_BIN_DIR, else from build/dev/bin.
 """
 
 import http.client
@@ -31,7 +31,7 @@ def is_code(answer, code):
 
 
 class Session:
-    """A signed-in user on one connection, opened anew when it was closed."""
+    """A signed-in user on one connection, opened again when it was closed."""
 
     def __init__(self, vault, cookie):
         self.vault, self.cookie = vault, cookie

@@ -11,19 +11,19 @@ import subprocess
 import pytest
 
 from harness import API_KEY, BIN, TOKEN, eventually
-from house import House
+from stack import Stack
 
 
-def trail(house):
-    return house.gateway.path / "state" / "audit.jsonl"
+def trail(stack):
+    return stack.gateway.path / "state" / "audit.jsonl"
 
 
 def raw_lines(path):
     return path.read_bytes().splitlines(keepends=True)
 
 
-def records(house, event=None):
-    found = [json.loads(line) for line in raw_lines(trail(house))]
+def records(stack, event=None):
+    found = [json.loads(line) for line in raw_lines(trail(stack))]
     return [r for r in found if event in (None, r["event"])]
 
 
@@ -33,28 +33,28 @@ def verify(*words):
     return done.returncode, done.stdout + done.stderr
 
 
-def written(house, event, n=1):
+def written(stack, event, n=1):
     """The records of that event, once there are n."""
-    return eventually(lambda: len(records(house, event)) >= n and records(house, event))
+    return eventually(lambda: len(records(stack, event)) >= n and records(stack, event))
 
 
-def block(house):
+def block(stack):
     """Puts something else where the trail was, so that nothing can be written."""
-    trail(house).rename(trail(house).with_name("audit.jsonl.1"))
-    trail(house).write_text("not an audit trail\n")
+    trail(stack).rename(trail(stack).with_name("audit.jsonl.1"))
+    trail(stack).write_text("not an audit trail\n")
 
 
-def unblock(house):
-    trail(house).unlink()
+def unblock(stack):
+    trail(stack).unlink()
 
 
-def ready(house):
-    return house.gateway.call("GET", "/readyz", token=None)
+def ready(stack):
+    return stack.gateway.call("GET", "/readyz", token=None)
 
 
 @pytest.fixture
 def own():
-    with House() as made:
+    with Stack() as made:
         yield made
 
 
@@ -200,8 +200,8 @@ def test_a_crash_leaves_a_sound_trail(own):
     assert starts.count("gateway_started") == 2 and starts.count("gateway_stopped") == 1
 
 
-def records_sound(house):
-    return [json.loads(line) for line in raw_lines(trail(house)) if line.endswith(b"}\n")]
+def records_sound(stack):
+    return [json.loads(line) for line in raw_lines(trail(stack)) if line.endswith(b"}\n")]
 
 
 def test_strict_hands_out_nothing_unrecorded(own):
@@ -232,19 +232,19 @@ def test_strict_hands_out_nothing_unrecorded(own):
 
 
 def test_degraded_goes_on_and_says_so():
-    with House({"gateway": {"audit_policy": "degraded"}}) as house:
-        ann = house.session("ann", house.account())
-        credential = house.credential(ann)
-        block(house)
-        assert house.checkout(ann, credential).status == 200
-        answer = ready(house)
+    with Stack({"gateway": {"audit_policy": "degraded"}}) as stack:
+        ann = stack.session("ann", stack.account())
+        credential = stack.credential(ann)
+        block(stack)
+        assert stack.checkout(ann, credential).status == 200
+        answer = ready(stack)
         assert any("degraded" in reason for reason in answer.json["reasons"])
-        unblock(house)
-        eventually(lambda: ready(house).status == 200)
-        (gap,) = written(house, "audit_gap")
+        unblock(stack)
+        eventually(lambda: ready(stack).status == 200)
+        (gap,) = written(stack, "audit_gap")
         assert gap["lost"] == 0 and gap["delayed"] >= 1 and gap["from"] <= gap["to"]
-        assert [r["outcome"] for r in written(house, "checkout")] == ["ok"]
-        house.sweep()
+        assert [r["outcome"] for r in written(stack, "checkout")] == ["ok"]
+        stack.sweep()
 
 
 def test_a_second_sink_gets_the_same_lines(tmp_path):
@@ -252,15 +252,15 @@ def test_a_second_sink_gets_the_same_lines(tmp_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
         log.bind(str(path))
         log.settimeout(10)
-        with House({"gateway": {"audit_syslog": f"unix:{path}"}}) as house:
-            house.checkout(house.session("ann", house.account()))
+        with Stack({"gateway": {"audit_syslog": f"unix:{path}"}}) as stack:
+            stack.checkout(stack.session("ann", stack.account()))
             message = b""
             while b" checkout - " not in message:
                 message = log.recv(65536)
             assert message.startswith(b"<109>1 2")
             line = message[message.index(b"{"):] + b"\n"
-            assert line in raw_lines(trail(house))
-            house.sweep()
+            assert line in raw_lines(trail(stack))
+            stack.sweep()
 
 
 def test_a_second_sink_that_was_restarted_is_found_again(tmp_path):
@@ -269,16 +269,16 @@ def test_a_second_sink_that_was_restarted_is_found_again(tmp_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as first:
         first.bind(str(path))
         first.settimeout(10)
-        with House({"gateway": {"audit_syslog": f"unix:{path}"}}) as house:
+        with Stack({"gateway": {"audit_syslog": f"unix:{path}"}}) as stack:
             assert b"gateway_started" in first.recv(65536)
             first.close()
             path.unlink()
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as second:
                 second.bind(str(path))
                 second.settimeout(10)
-                house.checkout(house.session("ann", house.account()))
+                stack.checkout(stack.session("ann", stack.account()))
                 assert b"checkout" in second.recv(65536)
-                house.sweep()
+                stack.sweep()
 
 
 def test_a_file_of_something_else_is_not_written_to(own):

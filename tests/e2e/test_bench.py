@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The measuring instruments themselves: that the load tool sees what is wrong, and that a report keeps what was not measured anew.
+"""The benchmark's own tools: the load tool notices wrong answers, and a report keeps what was not measured again.
 
-Nothing here is about how fast anything is.
+No test here measures time.
 """
 
 import json
@@ -177,7 +177,7 @@ def test_missed_goals_come_first_the_farthest_before(said, tmp_path):
     assert end[2] == "- profile: most CPU time: kernel 50 %"
 
 
-def test_a_report_of_another_form_is_written_anew(tmp_path):
+def test_a_report_of_another_form_is_replaced(tmp_path):
     path = tmp_path / "report.md"
     path.write_text("# Figures of one run\n\n## one\n\n```text\nold\n```\n")
     report.write(path, {"two": ["new"]}, ("one", "two"), tmp_path)

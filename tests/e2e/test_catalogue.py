@@ -13,7 +13,7 @@ import time
 import pytest
 
 from harness import eventually, session
-from house import House, problem
+from stack import Stack, problem
 
 USERS, SYSTEMS, GROUPS, CHUNK = 500, 20000, 16, 2000
 FIRST_SYSTEM, FIRST_ACCOUNT, FIRST_USER = 1000000, 2000000, 5000
@@ -114,22 +114,22 @@ def random_query(rnd, company):
 @pytest.fixture(scope="module", name="big")
 def _big():
     company = Company(20261121)
-    with House(CONFIGURATION) as house:
+    with Stack(CONFIGURATION) as stack:
         for scenario in company.scenarios():
-            house.vault.scenario(scenario)
-        house.company = company
-        yield house
+            stack.vault.scenario(scenario)
+        stack.company = company
+        yield stack
 
 
-def search(house, user, query, types=("rdp", "shell"), **item):
-    answer = house.gateway.endpoints(session(f"user{user}", **item), {"types": list(types), "query": query})
+def search(stack, user, query, types=("rdp", "shell"), **item):
+    answer = stack.gateway.endpoints(session(f"user{user}", **item), {"types": list(types), "query": query})
     assert answer.status == 200, answer.body
     return answer.json
 
 
-def vault_truth(house, user):
+def vault_truth(stack, user):
     """What the vault lists for the user, page by page."""
-    mine, offset = house.vault.sign_in(f"CORP\\user{user}"), 0
+    mine, offset = stack.vault.sign_in(f"CORP\\user{user}"), 0
     seen = set()
     while True:
         rows = mine.get("ManagedAccounts", limit=1000, offset=offset).json
@@ -225,43 +225,43 @@ def test_a_search_is_answered_while_the_vault_is_slow_or_away(big):
     assert search(big, 452, "web")["age_ms"] == 0
 
 
-def test_a_directory_that_may_not_be_read_stops_nobody():
-    with House({"vault main": {"directory_user": "nobody", "platform_method": "2:shell"}}) as house:
-        box = house.account(box=house.system(dns="x.corp.test"))
-        (row,) = house.gateway.endpoints(house.session("ann", box), {"query": box.name}).json["endpoints"]
+def test_a_directory_that_may_not_be_read_stops_no_search():
+    with Stack({"vault main": {"directory_user": "nobody", "platform_method": "2:shell"}}) as stack:
+        box = stack.account(box=stack.system(dns="x.corp.test"))
+        (row,) = stack.gateway.endpoints(stack.session("ann", box), {"query": box.name}).json["endpoints"]
         assert (row["hostname"], row["method"], row["network_id"]) == (box.name, "shell", None)
-        house.sweep()
+        stack.sweep()
 
 
 def test_restricted_to_the_network_of_the_session():
-    with House({"gateway": {"catalogue_cache": "0s"},
-                "vault main": {"directory_user": "reader", "restrict_network": "yes"}}) as house:
-        house.vault.scenario({"groups": [{"id": 99, "name": "readers", "permissions": ["systems"]}],
+    with Stack({"gateway": {"catalogue_cache": "0s"},
+                "vault main": {"directory_user": "reader", "restrict_network": "yes"}}) as stack:
+        stack.vault.scenario({"groups": [{"id": 99, "name": "readers", "permissions": ["systems"]}],
                               "users": [{"id": 4999, "name": "reader", "groups": ["readers"]}]})
-        north = house.account(box=house.system(workgroup="North"))
-        south = house.account(box=house.system(workgroup="South"))
+        north = stack.account(box=stack.system(workgroup="North"))
+        south = stack.account(box=stack.system(workgroup="South"))
 
         def names(**item):
-            asked = house.session("ann", name="x", **item)
-            return {row["name"] for row in house.gateway.endpoints(asked, {"types": ["shell"]}).json["endpoints"]}
+            asked = stack.session("ann", name="x", **item)
+            return {row["name"] for row in stack.gateway.endpoints(asked, {"types": ["shell"]}).json["endpoints"]}
         assert names() == {north.name, south.name}
         assert names(network_id="NORTH") == {north.name}
         assert names(network_id="East") == set()
-        found = house.gateway.find(house.session("ann", north, network_id="South")).json["credentials"]
+        found = stack.gateway.find(stack.session("ann", north, network_id="South")).json["credentials"]
         assert found == []
-        found = house.gateway.find(house.session("ann", south, network_id="south")).json["credentials"]
+        found = stack.gateway.find(stack.session("ann", south, network_id="south")).json["credentials"]
         assert [row["system"] for row in found] == [south.name]
-        house.sweep()
+        stack.sweep()
 
 
 def test_users_and_domains_are_mapped():
-    with House({"vault main": {"domain_map": "ACME:CORP", "user_map": "EXT\\ann.lee:CORP\\bob op:CORP\\carol",
-                               "run_as": "{domain}\\{username}"}}) as house:
-        box = house.account(box=house.system())
-        house.account("bobs", box=box, dedicated_user=42)
+    with Stack({"vault main": {"domain_map": "ACME:CORP", "user_map": "EXT\\ann.lee:CORP\\bob op:CORP\\carol",
+                               "run_as": "{domain}\\{username}"}}) as stack:
+        box = stack.account(box=stack.system())
+        stack.account("bobs", box=box, dedicated_user=42)
 
         def accounts(user, domain):
-            answer = house.gateway.find(house.session(user, box, domain=domain))
+            answer = stack.gateway.find(stack.session(user, box, domain=domain))
             return [row["account"] for row in answer.json["credentials"]] if answer.status == 200 else answer
         assert accounts("ann", "acme") == ["root"]
         assert accounts("Ann.Lee", "ext") == ["bobs", "root"]
@@ -270,16 +270,16 @@ def test_users_and_domains_are_mapped():
         assert "dan" in problem(refused, 502, "vault_refused_user")["detail"]
         refused = accounts("ann.lee", "OTHER")
         assert "OTHER\\ann.lee" in problem(refused, 502, "vault_refused_user")["detail"]
-        house.sweep()
+        stack.sweep()
 
 
 def test_display_hide_favourites_and_cap():
-    with House({"vault main": {"display": "{account}@{system}", "hide": "svc-* corp.test\\secret",
-                               "favourites": "zed", "credential_limit": "3"}}) as house:
-        box = house.account("root")
+    with Stack({"vault main": {"display": "{account}@{system}", "hide": "svc-* corp.test\\secret",
+                               "favourites": "zed", "credential_limit": "3"}}) as stack:
+        box = stack.account("root")
         for name in ("zed", "adm", "svc-backup", "beta"):
-            house.account(name, box=box)
-        house.directory_account(box, name="secret")
-        rows = house.gateway.find(house.session("ann", box)).json["credentials"]
+            stack.account(name, box=box)
+        stack.directory_account(box, name="secret")
+        rows = stack.gateway.find(stack.session("ann", box)).json["credentials"]
         assert [row["display_value"] for row in rows] == [f"{n}@{box.name}" for n in ("zed", "adm", "beta")]
-        house.sweep()
+        stack.sweep()

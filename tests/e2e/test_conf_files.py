@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Alert rules and dashboard in conf/ speak of what a running gateway serves: every metric, every label."""
+"""Alert rules and dashboard in conf/ name what a running gateway serves: every metric, every label."""
 
 import json
 import re

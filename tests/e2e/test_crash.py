@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nothing is orphaned: the gateway dies at every place that matters, and at random, and is started again.
+"""No request is orphaned: the gateway ends at every crash point, and at random, and is started again.
 
 After each death and restart the vault's live requests are compared with the gateway's leases: every live request is one that
 a lease holds, and when the sessions have ended, none is left.
 
-The places are the kill points of the source (base/crash_point.h, debug builds only). They are read from the source, so a new one
-is tested without a word here, and one that the work below does not pass fails.
+The crash points (base/crash_point.h, debug builds only) are read from the source, so a new one is tested without a change
+here, and one that the work below does not pass fails.
 """
 
 import concurrent.futures
@@ -18,7 +18,7 @@ import threading
 import pytest
 
 from harness import ROOT, START_SECONDS, eventually, session
-from house import CHECKIN, CREDENTIAL, REQUEST, House
+from stack import CHECKIN, CREDENTIAL, REQUEST, Stack
 
 MINUTE = "200ms"
 SECTIONS = {
@@ -49,13 +49,13 @@ def ask(gateway, path, body):
 
 
 class Scene:
-    """A house whose gateway may die, and what its people do in it."""
+    """A stack whose gateway may be killed, and what its users do."""
 
-    def __init__(self, house):
-        self.house, self.vault, self.gate = house, house.vault, house.gateway
-        self.boxes = [house.account() for _ in range(8)] + [house.account(rule="direct")]
+    def __init__(self, stack):
+        self.stack, self.vault, self.gate = stack, stack.vault, stack.gateway
+        self.boxes = [stack.account() for _ in range(8)] + [stack.account(rule="direct")]
         self.vault.knob(20, "listed")
-        self.own = set()  # requests that people made themselves
+        self.own = set()  # requests that users made themselves
 
     def person(self, user, box, id=None):
         return session(user, id=id or f"{user}-{box}", hostname=self.boxes[box].name)
@@ -99,7 +99,7 @@ class Scene:
         return self.gate.call("GET", f"/v1/leases?state={state}&limit=1000").json["leases"]
 
     def live(self):
-        return {request["id"] for request in self.house.live()} - self.own
+        return {request["id"] for request in self.stack.live()} - self.own
 
     def held(self):
         return {row["request_id"] for state in ("open", "releasing") for row in self.leases(state)}
@@ -127,19 +127,19 @@ class Scene:
 
 def dies_at(point):
     """One death at a kill point and what comes after; the points passed on the way."""
-    with House(SECTIONS, ["--minute", MINUTE]) as house:
-        scene = Scene(house)
-        house.gateway.stop()
+    with Stack(SECTIONS, ["--minute", MINUTE]) as stack:
+        scene = Scene(stack)
+        stack.gateway.stop()
         alive = scene.start(JG_KILL_AT=point, JG_KILL_LIST="1")
         if alive:
             try:
                 scene.work()
-                eventually(lambda: house.gateway.process.poll() is not None, 15)
+                eventually(lambda: stack.gateway.process.poll() is not None, 15)
             except AssertionError:
                 raise AssertionError(f"never passed {point}") from None
-            house.gateway.wait()
-        assert house.gateway.process.returncode == -9, house.gateway.err.text[-3000:]
-        assert scene.start(), house.gateway.err.text[-3000:]
+            stack.gateway.wait()
+        assert stack.gateway.process.returncode == -9, stack.gateway.err.text[-3000:]
+        assert scene.start(), stack.gateway.err.text[-3000:]
         scene.settle()
 
 
@@ -162,8 +162,8 @@ def test_the_points_are_many():
 def test_deaths_at_random_under_load():
     """A steady stream of check-outs and releases, cut off again and again."""
     chance = random.Random(20261121)
-    with House(SECTIONS, ["--minute", "60s", "--latency", "3ms"]) as house:
-        scene = Scene(house)
+    with Stack(SECTIONS, ["--minute", "60s", "--latency", "3ms"]) as stack:
+        scene = Scene(stack)
         over = threading.Event()
 
         def stream(n):
@@ -180,8 +180,8 @@ def test_deaths_at_random_under_load():
             thread.start()
         for _ in range(RANDOM_KILLS):
             over.wait(chance.uniform(0.05, 0.5))
-            house.gateway.kill()
-            assert scene.start(), house.gateway.err.text[-3000:]
+            stack.gateway.kill()
+            assert scene.start(), stack.gateway.err.text[-3000:]
         over.set()
         for thread in threads:
             thread.join(30)
@@ -189,13 +189,13 @@ def test_deaths_at_random_under_load():
 
 
 def test_vault_down_at_restart():
-    with House(SECTIONS, ["--minute", "60s"]) as house:
-        scene = Scene(house)
+    with Stack(SECTIONS, ["--minute", "60s"]) as stack:
+        scene = Scene(stack)
         assert scene.checkout(scene.person("ann", 0))
         assert scene.checkout(scene.person("bob", 1))
         scene.vault.fault("drop_after", call=REQUEST, count=1)
         scene.checkout(scene.person("ann", 2))
-        house.gateway.kill()
+        stack.gateway.kill()
         scene.vault.fault("reset")                          # every call
         assert scene.start()
         assert scene.gate.complete(scene.person("bob", 1)).json["released"] == 1
@@ -204,10 +204,10 @@ def test_vault_down_at_restart():
 
 
 def test_the_same_session_gets_its_lease_again_after_a_death():
-    with House(SECTIONS, ["--minute", "60s"]) as house:
-        scene = Scene(house)
+    with Stack(SECTIONS, ["--minute", "60s"]) as stack:
+        scene = Scene(stack)
         before = scene.checkout(scene.person("ann", 0))
-        house.gateway.kill()
+        stack.gateway.kill()
         assert scene.start()
         after = scene.checkout(scene.person("ann", 0))
         assert after["lease"] == before["lease"]

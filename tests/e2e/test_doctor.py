@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""jumpgate doctor: each planted misconfiguration is found by it alone: the stage, the exit code, the words.
+"""jumpgate doctor: each planted misconfiguration is found: the stage, the exit code, the words.
 
-No gateway runs here but where a test says so; the doctor needs the vault only.
+The doctor needs the vault alone; a gateway runs only where a test says so.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ import pytest
 
 from certificates import Authority
 from harness import API_KEY, BIN, TOKEN, token_hash
-from house import CHECKIN, OAUTH_ID, OAUTH_SECRET, PEOPLE, REQUEST, SIGN_IN, House
+from stack import CHECKIN, OAUTH_ID, OAUTH_SECRET, PEOPLE, REQUEST, SIGN_IN, Stack
 from simulator import Simulator
 
 STAGES = ["configuration", "secrets", "mapping", "dns", "tcp", "tls", "api", "sign_in", "role", "list", "policy",
@@ -28,7 +28,7 @@ OTHER_KEY = "fedcba9876543210" * 8
 
 
 class Clinic:
-    """A vault with people, and a configuration for it that a test may spoil."""
+    """A vault with users, and a configuration for it that a test may spoil."""
 
     def __init__(self, vault, folder):
         self.vault = vault
@@ -63,7 +63,7 @@ class Clinic:
         return path
 
     def ask(self, user="CORP\\ann", host="web01", words=(), conf=None, **keys):
-        """Runs the doctor twice, for people and for programs; returns the finding."""
+        """Runs the doctor twice, as text and as JSON; returns the finding."""
         path = conf or self.configure(**keys)
         page = doctor("-c", path, "--user", user, "--host", host, *words)
         done = doctor("-c", path, "--user", user, "--host", host, "--json", *words)
@@ -169,11 +169,11 @@ def test_all_is_well_over_tls(tmp_path, authority):
 
 
 def test_while_the_gateway_runs():
-    with House() as house:
-        house.account(box=house.system("web01"))
-        page = doctor("-c", house.gateway.path / "jumpgate.conf", "--user", "CORP\\ann", "--host", "web01")
+    with Stack() as stack:
+        stack.account(box=stack.system("web01"))
+        page = doctor("-c", stack.gateway.path / "jumpgate.conf", "--user", "CORP\\ann", "--host", "web01")
         assert page.returncode == 0, page.stdout
-        assert house.live() == []
+        assert stack.live() == []
 
 
 def test_default_domain_and_oauth(clinic):
@@ -232,7 +232,7 @@ def test_wrong_host_name(clinic):
 
 def test_closed_port(clinic):
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound and not listening: refuses, and nobody else gets it
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: refuses, and no other process gets it
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/BeyondTrust/api/public/v3"
         clinic.ask(url=url).failed("tcp", "nothing listens on port", "firewall")
 
@@ -258,7 +258,7 @@ def test_expired_certificate(tmp_path, authority):
         clinic.ask(ca_file=authority.certificate).failed("tls", "has expired", "2024-02-01", "renew it")
 
 
-def test_tls_spoken_to_somebody_without_it(clinic):
+def test_tls_spoken_to_a_server_without_it(clinic):
     url = clinic.vault.url.replace("http:", "https:")
     clinic.ask(url=url).failed("tls", "does not speak TLS")
 

@@ -4,28 +4,28 @@
 import pytest
 
 from harness import eventually, session
-from house import LIST, House, problem
+from stack import LIST, Stack, problem
 
 MEMBERS = ["endpoint_id", "name", "hostname", "ip_address", "port", "method", "comments", "network_id"]
 
 
 @pytest.fixture(scope="module", name="shared")
 def _shared():
-    """A house of its own: here the whole of what a person can reach is looked at."""
-    with House({"gateway": {"list_cache": "0s", "catalogue_cache": "0s", "catalogue_max_age": "0s"}}) as house:
+    """A stack of its own: here the whole of what a person can reach is looked at."""
+    with Stack({"gateway": {"list_cache": "0s", "catalogue_cache": "0s", "catalogue_max_age": "0s"}}) as stack:
         for name in ("web01", "web02", "db-web", "lin-a", "lin-b"):
-            house.account(box=house.system(name))
-        house.account("x", box=house.system("of-bob"), dedicated_user=42)
-        house.directory_account(house.system("linked-only"))
-        house.account("oracle", box=house.system("database-only", database=True))
-        yield house
+            stack.account(box=stack.system(name))
+        stack.account("x", box=stack.system("of-bob"), dedicated_user=42)
+        stack.directory_account(stack.system("linked-only"))
+        stack.account("oracle", box=stack.system("database-only", database=True))
+        yield stack
 
 
 REACHED = ["db-web", "lin-a", "lin-b", "linked-only", "web01", "web02"]
 
 
-def found(house, members=None, user="ann", **jump_item):
-    answer = house.gateway.endpoints(session(user, **jump_item), members)
+def found(stack, members=None, user="ann", **jump_item):
+    answer = stack.gateway.endpoints(session(user, **jump_item), members)
     assert answer.status == 200, answer.body
     return answer.json
 
@@ -34,8 +34,8 @@ def names(answer):
     return [row["name"] for row in answer["endpoints"]]
 
 
-def test_members_and_their_order(house):
-    answer = house.gateway.endpoints(session("ann"), {"types": ["shell"], "query": "web01", "recent": None})
+def test_members_and_their_order(stack):
+    answer = stack.gateway.endpoints(session("ann"), {"types": ["shell"], "query": "web01", "recent": None})
     assert list(answer.json) == ["endpoints", "truncated", "age_ms"]
     assert answer.json["truncated"] is False and answer.json["age_ms"] == 0
     (row,) = answer.json["endpoints"]
@@ -44,79 +44,79 @@ def test_members_and_their_order(house):
     assert row["endpoint_id"] and isinstance(row["comments"], str)
 
 
-def test_systems_with_a_requestable_account_only(house):
-    assert sorted(names(found(house, {"types": ["shell"]}))) == REACHED
-    assert sorted(names(found(house, {"types": ["shell"]}, user="bob"))) == sorted([*REACHED, "of-bob"])
-    assert names(found(house, {"types": ["shell"]}, user="guest")) == []
+def test_systems_with_a_requestable_account_only(stack):
+    assert sorted(names(found(stack, {"types": ["shell"]}))) == REACHED
+    assert sorted(names(found(stack, {"types": ["shell"]}, user="bob"))) == sorted([*REACHED, "of-bob"])
+    assert names(found(stack, {"types": ["shell"]}, user="guest")) == []
 
 
 @pytest.mark.parametrize("types, methods", [
     (["rdp"], ["rdp"]), (["shell"], ["shell"]), (["rdp", "shell"], ["rdp", "shell"]),
     ([], ["rdp", "shell"]), (None, ["rdp", "shell"]), (["web"], []), (["web", "rdp"], ["rdp"]),
 ])
-def test_types(house, types, methods):
-    rows = found(house, {"types": types, "query": "lin-a"})["endpoints"]
+def test_types(stack, types, methods):
+    rows = found(stack, {"types": types, "query": "lin-a"})["endpoints"]
     assert sorted(row["method"] for row in rows) == methods
     assert {row["method"]: row["port"] for row in rows} == {m: {"rdp": 3389, "shell": 22}[m] for m in methods}
     assert len({row["endpoint_id"] for row in rows}) == len(rows)
 
 
-def test_absent_members_are_as_null(house):
-    assert found(house) == found(house, {"types": None, "query": None, "recent": None})
+def test_absent_members_are_as_null(stack):
+    assert found(stack) == found(stack, {"types": None, "query": None, "recent": None})
 
 
 @pytest.mark.parametrize("query, expected", [
     ("web01", ["web01"]), ("WEB", ["web01", "web02", "db-web"]), ("lin-", ["lin-a", "lin-b"]),
     ("web 02", ["web02"]), ("zzz", []), ("%", []), ("'", []), ("ä", []), ("", None),
 ])
-def test_query(house, query, expected):
-    rows = names(found(house, {"types": ["shell"], "query": query}))
+def test_query(stack, query, expected):
+    rows = names(found(stack, {"types": ["shell"], "query": query}))
     assert rows == expected if expected is not None else sorted(rows) == REACHED
 
 
-def test_order_is_stable(house):
-    assert names(found(house)) == names(found(house))
+def test_order_is_stable(stack):
+    assert names(found(stack)) == names(found(stack))
 
 
-def test_recent(house):
-    one = house.account(box=house.system("recent-1"))
-    two = house.account(box=house.system("recent-2"))
+def test_recent(stack):
+    one = stack.account(box=stack.system("recent-1"))
+    two = stack.account(box=stack.system("recent-2"))
     for box in (two, one):
-        assert house.checkout(house.session("carol", box)).status == 200
-    first = found(house, {"types": ["shell"], "recent": 10}, user="carol")
+        assert stack.checkout(stack.session("carol", box)).status == 200
+    first = found(stack, {"types": ["shell"], "recent": 10}, user="carol")
     assert names(first) == ["recent-1", "recent-2"] and first["truncated"] is False
-    cut = found(house, {"types": ["shell"], "recent": 1}, user="carol")
+    cut = found(stack, {"types": ["shell"], "recent": 1}, user="carol")
     assert names(cut) == ["recent-1"] and cut["truncated"] is True
     for box in (one, two):
-        house.vault.change("accounts", id=box.account, api_enabled=False)
+        stack.vault.change("accounts", id=box.account, api_enabled=False)
 
 
 def test_endpoint_limit_and_cache():
-    with House({"gateway": {"endpoint_limit": "5", "catalogue_cache": "1m"}}) as house:
-        house.vault.scenario({
+    with Stack({"gateway": {"endpoint_limit": "5", "catalogue_cache": "1m"}}) as stack:
+        stack.vault.scenario({
             "systems": [{"id": 30000 + i, "name": f"many{i:04}"} for i in range(1500)],
             "accounts": [{"id": 40000 + i, "system": 30000 + i, "name": "root", "rules": ["auto"]}
                          for i in range(1500)]})
-        answer = found(house, {"types": ["shell"]})
+        answer = found(stack, {"types": ["shell"]})
         assert len(answer["endpoints"]) == 5 and answer["truncated"] is True
-        calls = house.vault.calls(LIST)
-        last = found(house, {"types": ["shell"], "query": "many1499"})
+        calls = stack.vault.calls(LIST)
+        last = found(stack, {"types": ["shell"], "query": "many1499"})
         assert names(last) == ["many1499"] and last["truncated"] is False
-        again = eventually(lambda: [a for a in [found(house, {"types": ["shell"], "query": "many1498"})]
+        again = eventually(lambda: [a for a in [found(stack, {"types": ["shell"], "query": "many1498"})]
                                     if a["age_ms"] > 0])[0]
         assert names(again) == ["many1498"]
-        assert house.vault.calls(LIST) == calls
-        assert len(found(house, {"query": "many0001"})["endpoints"]) == 2  # rdp and shell
-        assert names(found(house, {"types": ["shell"], "query": "many0001"}, user="guest")) == []
-        house.sweep()
+        assert stack.vault.calls(LIST) == calls
+        assert len(found(stack, {"query": "many0001"})["endpoints"]) == 2  # rdp and shell
+        assert names(found(stack, {"types": ["shell"], "query": "many0001"}, user="guest")) == []
+        stack.sweep()
 
 
-def test_catalogue_that_is_never_kept(house):
-    before = names(found(house, {"types": ["shell"]}))
-    box = house.account(box=house.system("newcomer"))
-    assert sorted(names(found(house, {"types": ["shell"]}))) == sorted([*before, "newcomer"])
-    house.vault.change("accounts", id=box.account, api_enabled=False)
-    assert names(found(house, {"types": ["shell"]})) == before
+def test_catalogue_that_is_never_kept(stack):
+    before = names(found(stack, {"types": ["shell"]}))
+    box = stack.account(box=stack.system("newcomer"))
+    assert sorted(names(found(stack, {"types": ["shell"]}))) == sorted([*before, "newcomer"])
+    stack.vault.change("accounts", id=box.account, api_enabled=False)
+    assert names(found(stack, {"types": ["shell"]})) == before
 
 
 @pytest.mark.parametrize("members", [
@@ -124,12 +124,12 @@ def test_catalogue_that_is_never_kept(house):
     {"query": 5}, {"query": ["web"]}, {"recent": 0}, {"recent": -1}, {"recent": "5"}, {"recent": 1.5},
     {"recent": True},
 ])
-def test_members_of_a_wrong_kind(house, members):
-    problem(house.gateway.endpoints(session("ann"), members), 400, "invalid_request")
+def test_members_of_a_wrong_kind(stack, members):
+    problem(stack.gateway.endpoints(session("ann"), members), 400, "invalid_request")
 
 
-def test_vault_fails(house):
-    house.vault.fault("html500", call=LIST)
-    problem(house.gateway.endpoints(session("ann")), 502, "vault_error")
-    house.vault.clear_faults()
-    problem(house.gateway.endpoints(session("outsider")), 502, "vault_refused_user")
+def test_vault_fails(stack):
+    stack.vault.fault("html500", call=LIST)
+    problem(stack.gateway.endpoints(session("ann")), 502, "vault_error")
+    stack.vault.clear_faults()
+    problem(stack.gateway.endpoints(session("outsider")), 502, "vault_refused_user")

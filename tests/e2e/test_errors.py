@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the gateway says no to: routes, callers, bodies, rates, time; and in which order it looks."""
+"""What the gateway refuses: routes, callers, bodies, rates, time; and in which order it checks."""
 
 import json
 import random
@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from harness import TOKEN, eventually, session, token_hash
-from house import CREDENTIAL, House, Wire, head, problem, took
+from stack import CREDENTIAL, Stack, Wire, head, problem, took
 
 FIND, CHECKOUT, RELEASE = "/v1/credentials/find", "/v1/credentials/checkout", "/v1/credentials/release"
 ENDPOINTS, START, STARTED = "/v1/endpoints/find", "/v1/sessions/start", "/v1/sessions/started"
@@ -28,13 +28,13 @@ def _shared():
         "client broke": {"token_sha256": token_hash("broke"), "allow": "broker"},
         "client slow": {"token_sha256": token_hash("slow"), "allow": "broker", "rate": "3/s"},
     }
-    with House({"gateway": {"list_cache": "0s", "max_body": "2k"}, **clients}) as house:
-        yield house
+    with Stack({"gateway": {"list_cache": "0s", "max_body": "2k"}, **clients}) as stack:
+        yield stack
 
 
-def post(house, body, path=FIND, **more):
+def post(stack, body, path=FIND, **more):
     """Sends text or bytes as they are."""
-    return house.gateway.call("POST", path, body.encode() if isinstance(body, str) else body, **more)
+    return stack.gateway.call("POST", path, body.encode() if isinstance(body, str) else body, **more)
 
 
 def body_with(**members):
@@ -43,8 +43,8 @@ def body_with(**members):
 
 # ---- plain answers ----
 
-def test_capabilities(house):
-    answer = house.gateway.call("GET", "/v1/capabilities")
+def test_capabilities(stack):
+    answer = stack.gateway.call("GET", "/v1/capabilities")
     assert list(answer.json) == ["name", "description", "version", "capabilities"]
     assert answer.json["name"] == "jumpgate" and re.fullmatch(r"\d+\.\d+\.\d+", answer.json["version"])
     assert json.dumps(answer.json["capabilities"]) == json.dumps(
@@ -52,9 +52,9 @@ def test_capabilities(house):
          "session_started": True, "start_session": False})
 
 
-def test_health(house):
-    house.gateway.find(house.session("ann", house.account()))
-    answer = house.gateway.call("GET", "/v1/health")
+def test_health(stack):
+    stack.gateway.find(stack.session("ann", stack.account()))
+    answer = stack.gateway.call("GET", "/v1/health")
     assert answer.status == 200 and list(answer.json) == ["healthy", "checks"]
     assert answer.json["healthy"] is True and answer.json["checks"]
     for check in answer.json["checks"]:
@@ -62,27 +62,27 @@ def test_health(house):
         assert check["ok"] is True and check["last_success_age_ms"] >= 0
 
 
-def test_livez_and_readyz_need_nobody(house):
+def test_livez_and_readyz_need_no_client(stack):
     for path in OPEN:
-        assert house.gateway.call("GET", path, token=None).status == 200
-        assert house.gateway.call("GET", path, token="wrong").status == 200
-    assert house.gateway.call("GET", "/readyz", token=None).json == {"ready": True, "reasons": []}
+        assert stack.gateway.call("GET", path, token=None).status == 200
+        assert stack.gateway.call("GET", path, token="wrong").status == 200
+    assert stack.gateway.call("GET", "/readyz", token=None).json == {"ready": True, "reasons": []}
 
 
-def test_status(house):
-    status = house.gateway.call("GET", "/status").json
+def test_status(stack):
+    status = stack.gateway.call("GET", "/status").json
     assert {"version", "uptime_seconds", "config_digest", "dependencies", "leases", "loop_lag_ms",
             "certificates"} <= set(status)
     assert re.fullmatch("[0-9a-f]{16,}", status["config_digest"])
     assert status["loop_lag_ms"] >= 0 and status["uptime_seconds"] >= 0
-    box = house.account()
-    ann = house.session("ann", box)
-    assert house.checkout(ann).status == 200
-    assert house.gateway.call("GET", "/status").json["leases"]["active"] == 1
+    box = stack.account()
+    ann = stack.session("ann", box)
+    assert stack.checkout(ann).status == 200
+    assert stack.gateway.call("GET", "/status").json["leases"]["active"] == 1
 
 
-def test_metrics(house):
-    answer = house.gateway.call("GET", "/metrics")
+def test_metrics(stack):
+    answer = stack.gateway.call("GET", "/metrics")
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     helped, typed = set(), set()
     for line in answer.body.decode().splitlines():
@@ -100,9 +100,9 @@ def test_metrics(house):
     assert "jumpgate_request_duration_seconds" in typed
 
 
-def test_head_is_get_without_a_body(house):
+def test_head_is_get_without_a_body(stack):
     for path in GETS:
-        answer = house.gateway.call("HEAD", path)
+        answer = stack.gateway.call("HEAD", path)
         assert (answer.status, answer.body) == (200, b"")
         assert int(answer.headers["Content-Length"]) > 0
 
@@ -110,98 +110,98 @@ def test_head_is_get_without_a_body(house):
 # ---- request ids ----
 
 @pytest.mark.parametrize("path", GETS + ["/nowhere"])
-def test_request_id_on_every_answer(house, path):
+def test_request_id_on_every_answer(stack, path):
     given = "Az09._-" + "x" * 121
     for wanted in (given, "r"):
-        assert house.gateway.call("GET", path, headers={"X-Request-Id": wanted}).headers["X-Request-Id"] == wanted
-    made = {house.gateway.call("GET", path).headers["X-Request-Id"] for _ in range(3)}
+        assert stack.gateway.call("GET", path, headers={"X-Request-Id": wanted}).headers["X-Request-Id"] == wanted
+    made = {stack.gateway.call("GET", path).headers["X-Request-Id"] for _ in range(3)}
     assert len(made) == 3 and all(re.fullmatch("[A-Za-z0-9._-]{1,128}", one) for one in made)
 
 
 @pytest.mark.parametrize("bad", ["", "x" * 129, "a b", "a,b", "ä", "a/b", "<x>"])
-def test_bad_request_ids_are_replaced(house, bad):
-    got = house.gateway.call("GET", "/livez", headers={"X-Request-Id": bad.encode()}).headers["X-Request-Id"]
+def test_bad_request_ids_are_replaced(stack, bad):
+    got = stack.gateway.call("GET", "/livez", headers={"X-Request-Id": bad.encode()}).headers["X-Request-Id"]
     assert got != bad and re.fullmatch("[A-Za-z0-9._-]{1,128}", got)
 
 
-def test_request_id_in_answers_and_log(house):
-    answer = house.gateway.find(session(hostname="x"), headers={"X-Request-Id": "my-own.id_7"})
+def test_request_id_in_answers_and_log(stack):
+    answer = stack.gateway.find(session(hostname="x"), headers={"X-Request-Id": "my-own.id_7"})
     assert answer.json["request_id"] == answer.headers["X-Request-Id"] == "my-own.id_7"
-    assert eventually(lambda: [line for line in house.gateway.err.lines if "my-own.id_7" in line])
+    assert eventually(lambda: [line for line in stack.gateway.err.lines if "my-own.id_7" in line])
 
 
-def test_traceparent_is_in_the_log(house):
+def test_traceparent_is_in_the_log(stack):
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
-    house.gateway.find(session(hostname="x"), headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
-    assert eventually(lambda: [line for line in house.gateway.err.lines if trace in line])
+    stack.gateway.find(session(hostname="x"), headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+    assert eventually(lambda: [line for line in stack.gateway.err.lines if trace in line])
     for bad in ("00-zz-00f067aa0ba902b7-01", "x", "", "00-" + "0" * 32 + "-00f067aa0ba902b7-01", "\xff"):
-        assert house.gateway.find(session(hostname="x"), headers={"traceparent": bad}).status == 200
+        assert stack.gateway.find(session(hostname="x"), headers={"traceparent": bad}).status == 200
 
 
 # ---- routes and callers ----
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/", FIND + "/", "/v1//health", "/V1/health", "/v1/health/../health",
                                   "/v1/%68ealth", "/livez/x", "//livez"])
-def test_unknown_paths(house, path):
-    with Wire(house.gateway) as wire:
+def test_unknown_paths(stack, path):
+    with Wire(stack.gateway) as wire:
         status, headers, body = wire.send(head(path=path)).answer()
     assert status == 404 and json.loads(body)["code"] == "not_found" and headers["x-request-id"]
 
 
-def test_unknown_path_needs_no_caller(house):
-    problem(house.gateway.call("GET", "/nowhere", token=None), 404, "not_found")
+def test_unknown_path_needs_no_caller(stack):
+    problem(stack.gateway.call("GET", "/nowhere", token=None), 404, "not_found")
 
 
 @pytest.mark.parametrize("path", POSTS)
-def test_get_on_posts(house, path):
+def test_get_on_posts(stack, path):
     for method in ("GET", "PUT", "DELETE", "PATCH", "OPTIONS"):
-        answer = house.gateway.call(method, path)
+        answer = stack.gateway.call(method, path)
         problem(answer, 405, "method_not_allowed")
         assert answer.headers["Allow"] == "POST"
 
 
 @pytest.mark.parametrize("path", GETS)
-def test_post_on_gets(house, path):
-    answer = house.gateway.call("POST", path, {})
+def test_post_on_gets(stack, path):
+    answer = stack.gateway.call("POST", path, {})
     problem(answer, 405, "method_not_allowed")
     assert "GET" in answer.headers["Allow"]
 
 
 @pytest.mark.parametrize("path", POSTS + [path for path in GETS if path not in OPEN])
-def test_nobody_is_served_without_a_client(house, path):
+def test_without_a_client_no_request_is_served(stack, path):
     method = "POST" if path in POSTS else "GET"
     body = body_with() if path in POSTS else None
     for token in (None, "", "wrong", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), token_hash(TOKEN)):
-        answer = house.gateway.call(method, path, body, token=token)
+        answer = stack.gateway.call(method, path, body, token=token)
         problem(answer, 401, "unauthenticated")
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
 @pytest.mark.parametrize("value", [TOKEN, f"Basic {TOKEN}", f"Bearer{TOKEN}", f"Bearer {TOKEN} x", "Bearer",
                                    f"Token {TOKEN}", f"Bearer {TOKEN},Bearer {TOKEN}"])
-def test_other_forms_of_authorization(house, value):
-    problem(house.gateway.call("GET", "/v1/capabilities", token=None, headers={"Authorization": value}), 401,
+def test_other_forms_of_authorization(stack, value):
+    problem(stack.gateway.call("GET", "/v1/capabilities", token=None, headers={"Authorization": value}), 401,
             "unauthenticated")
 
 
-def test_scheme_in_any_letter_case_and_one_header_only(house):
-    assert house.gateway.call("GET", "/status", token=None, headers={"Authorization": f"bearer {TOKEN}"}).status == 200
-    with Wire(house.gateway) as wire:
+def test_scheme_in_any_letter_case_and_one_header_only(stack):
+    assert stack.gateway.call("GET", "/status", token=None, headers={"Authorization": f"bearer {TOKEN}"}).status == 200
+    with Wire(stack.gateway) as wire:
         twice = head(path="/status", token=None).replace("\r\n\r\n", f"\r\nAuthorization: Bearer {TOKEN}" * 2
                                                          + "\r\n\r\n")
         assert wire.send(twice).answer()[0] in (400, 401)
 
 
-def test_permissions(house):
+def test_permissions(stack):
     for path in ("/status", "/metrics"):
-        assert house.gateway.call("GET", path, token="watch").status == 200
-        problem(house.gateway.call("GET", path, token="broke"), 403, "forbidden")
+        assert stack.gateway.call("GET", path, token="watch").status == 200
+        problem(stack.gateway.call("GET", path, token="broke"), 403, "forbidden")
     for path in POSTS:
-        problem(house.gateway.call("POST", path, body_with(), token="watch"), 403, "forbidden")
+        problem(stack.gateway.call("POST", path, body_with(), token="watch"), 403, "forbidden")
     for path in ("/v1/capabilities", "/v1/health"):
-        problem(house.gateway.call("GET", path, token="watch"), 403, "forbidden")
-        assert house.gateway.call("GET", path, token="broke").status == 200
-    assert house.gateway.find(session(hostname="x"), token="broke").status == 200
+        problem(stack.gateway.call("GET", path, token="watch"), 403, "forbidden")
+        assert stack.gateway.call("GET", path, token="broke").status == 200
+    assert stack.gateway.find(session(hostname="x"), token="broke").status == 200
 
 
 # ---- bodies ----
@@ -217,26 +217,26 @@ GOOD = json.dumps({"session": session(hostname="x")})
     GOOD[:-1] + ',"x":"tab\there"}', GOOD[:-1] + ',"x":tru}', GOOD[:-1] + ',"x":1e}', "/* c */" + GOOD,
     GOOD[:-1] + ',"x":{"b":1,"b":1}}', GOOD[:-1] + ',"x":' + "[" * 32 + "]" * 32 + "}",
 ])
-def test_not_json(house, body):
-    problem(post(house, body), 400, "invalid_request")
+def test_not_json(stack, body):
+    problem(post(stack, body), 400, "invalid_request")
 
 
 @pytest.mark.parametrize("raw", [b"\xff", b"\xc3(", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xc0\xaf", b"\x00"])
-def test_bad_utf8(house, raw):
-    problem(post(house, GOOD[:-1].encode() + b',"x":"' + raw + b'"}'), 400, "invalid_request")
+def test_bad_utf8(stack, raw):
+    problem(post(stack, GOOD[:-1].encode() + b',"x":"' + raw + b'"}'), 400, "invalid_request")
 
 
-def test_nesting_of_thirty_two_is_the_most(house):
+def test_nesting_of_thirty_two_is_the_most(stack):
     deep = lambda n: GOOD[:-1] + ',"x":' + "[" * (n - 1) + "]" * (n - 1) + "}"
-    assert post(house, deep(32)).status == 200
-    problem(post(house, deep(33)), 400, "invalid_request")
+    assert post(stack, deep(32)).status == 200
+    problem(post(stack, deep(33)), 400, "invalid_request")
 
 
-def test_whitespace_unknown_members_and_escapes_are_fine(house):
-    assert post(house, "\r\n\t " + GOOD + " \n").status == 200
-    assert post(house, GOOD[:-1] + ',"later":{"x":[1,2.5e3,null]}}').status == 200
-    assert post(house, GOOD.replace('"ann"', '"\\u0061\\u006en"')).status == 200
-    assert post(house, GOOD[:-1] + ',"x":"\\ud83d\\ude00"}').status == 200
+def test_whitespace_unknown_members_and_escapes_are_fine(stack):
+    assert post(stack, "\r\n\t " + GOOD + " \n").status == 200
+    assert post(stack, GOOD[:-1] + ',"later":{"x":[1,2.5e3,null]}}').status == 200
+    assert post(stack, GOOD.replace('"ann"', '"\\u0061\\u006en"')).status == 200
+    assert post(stack, GOOD[:-1] + ',"x":"\\ud83d\\ude00"}').status == 200
 
 
 WRONG_SESSIONS = [
@@ -248,15 +248,15 @@ WRONG_SESSIONS = [
 
 @pytest.mark.parametrize("wrong", WRONG_SESSIONS)
 @pytest.mark.parametrize("path", [path for path in POSTS if path != START])
-def test_sessions_of_a_wrong_kind(house, path, wrong):
-    problem(house.gateway.call("POST", path, body_with(session=wrong)), 400, "invalid_request")
+def test_sessions_of_a_wrong_kind(stack, path, wrong):
+    problem(stack.gateway.call("POST", path, body_with(session=wrong)), 400, "invalid_request")
 
 
 @pytest.mark.parametrize("path", [path for path in POSTS if path != START])
-def test_missing_session(house, path):
+def test_missing_session(stack, path):
     body = body_with()
     del body["session"]
-    problem(house.gateway.call("POST", path, body), 400, "invalid_request")
+    problem(stack.gateway.call("POST", path, body), 400, "invalid_request")
 
 
 @pytest.mark.parametrize("members", [
@@ -269,9 +269,9 @@ def test_missing_session(house, path):
     {"jump_item": {"hostname": "x", "ip_address": True}}, {"jump_item": {}}, {"jump_item": None},
     {"jump_item": {"port": 22, "method": "rdp"}}, {"jump_item": {"hostname": None}}, {"jump_item": {"hostname": ""}},
 ])
-def test_members_of_the_session_of_a_wrong_kind(house, members):
+def test_members_of_the_session_of_a_wrong_kind(stack, members):
     body = {"session": {**session(hostname="x"), **members}}
-    problem(house.gateway.call("POST", FIND, body), 400, "invalid_request")
+    problem(stack.gateway.call("POST", FIND, body), 400, "invalid_request")
 
 
 @pytest.mark.parametrize("members", [
@@ -279,29 +279,29 @@ def test_members_of_the_session_of_a_wrong_kind(house, members):
     {"jump_item": {"hostname": "x", "port": 22.0, "method": "jump_client", "network_id": "Office"}},
     {"jump_item": {"name": "x", "hostname": None}}, {"user": {"username": "ann", "domain": "CORP", "more": 1}},
 ])
-def test_members_of_the_session_that_are_right(house, members):
-    assert house.gateway.call("POST", FIND, {"session": {**session(hostname="x"), **members}}).status == 200
+def test_members_of_the_session_that_are_right(stack, members):
+    assert stack.gateway.call("POST", FIND, {"session": {**session(hostname="x"), **members}}).status == 200
 
 
 @pytest.mark.parametrize("path", [CHECKOUT, RELEASE, STARTED, COMPLETE])
-def test_session_id_is_required(house, path):
+def test_session_id_is_required(stack, path):
     for missing in (None, "absent"):
         body = body_with()
         if missing is None:
             body["session"]["id"] = None
         else:
             del body["session"]["id"]
-        answer = house.gateway.call("POST", path, body)
+        answer = stack.gateway.call("POST", path, body)
         assert "id" in problem(answer, 400, "invalid_request")["detail"]
 
 
 @pytest.mark.parametrize("path", [CHECKOUT, RELEASE])
 @pytest.mark.parametrize("wrong", [None, 5, [], {}, True, "", "absent", "x" * 257])
-def test_credential_id_of_a_wrong_kind(house, path, wrong):
+def test_credential_id_of_a_wrong_kind(stack, path, wrong):
     body = body_with(credential_id=wrong)
     if wrong == "absent":
         del body["credential_id"]
-    answer = house.gateway.call("POST", path, body)
+    answer = stack.gateway.call("POST", path, body)
     if wrong == "x" * 257:  # a text, but the id of nothing
         assert answer.status in (200, 400, 404)
     else:
@@ -312,12 +312,12 @@ def test_credential_id_of_a_wrong_kind(house, path, wrong):
     {"reason": 5}, {"reason": ["x"]}, {"ticket_system_id": "5"}, {"ticket_system_id": 1.5}, {"ticket_number": 5},
     {"prefer": "key"}, {"prefer": 5}, {"prefer": "PASSWORD"},
 ])
-def test_members_of_a_check_out_of_a_wrong_kind(house, members):
-    problem(house.gateway.call("POST", CHECKOUT, body_with(**members)), 400, "invalid_request")
+def test_members_of_a_check_out_of_a_wrong_kind(stack, members):
+    problem(stack.gateway.call("POST", CHECKOUT, body_with(**members)), 400, "invalid_request")
 
 
-def test_detail_names_the_member(house):
-    answer = house.gateway.call("POST", FIND, {"session": {"user": {"username": 5}, "jump_item": {"name": "x"}}})
+def test_detail_names_the_member(stack):
+    answer = stack.gateway.call("POST", FIND, {"session": {"user": {"username": 5}, "jump_item": {"name": "x"}}})
     assert "session.user.username" in problem(answer, 400, "invalid_request")["detail"]
 
 
@@ -325,32 +325,32 @@ def test_detail_names_the_member(house):
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx",
                                   "application/json; charset=latin-1", "", "application/problem+json"])
-def test_unsupported_media_types(house, kind):
-    problem(post(house, GOOD, headers={"Content-Type": kind}), 415, "unsupported_media_type")
+def test_unsupported_media_types(stack, kind):
+    problem(post(stack, GOOD, headers={"Content-Type": kind}), 415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("kind", ["application/json", "APPLICATION/JSON", "application/json; charset=utf-8",
                                   "application/json;charset=\"UTF-8\""])
-def test_supported_media_types(house, kind):
-    assert post(house, GOOD, headers={"Content-Type": kind}).status == 200
+def test_supported_media_types(stack, kind):
+    assert post(stack, GOOD, headers={"Content-Type": kind}).status == 200
 
 
-def test_post_without_a_length(house):
-    with Wire(house.gateway) as wire:
+def test_post_without_a_length(stack):
+    with Wire(stack.gateway) as wire:
         status, headers, body = wire.send(head("POST", FIND, Content_Type="application/json")).answer()
     assert status == 411 and json.loads(body)["code"] == "length_required" and headers["x-request-id"]
 
 
-def test_body_too_large(house):
+def test_body_too_large(stack):
     large = GOOD[:-1] + ',"x":"' + "y" * 2048 + '"}'
-    problem(post(house, large), 413, "body_too_large")
+    problem(post(stack, large), 413, "body_too_large")
     fits = GOOD[:-1] + ',"x":"' + "y" * (2048 - len(GOOD) - 7) + '"}'
-    assert len(fits) == 2048 and post(house, fits).status == 200
-    problem(post(house, fits + " "), 413, "body_too_large")
+    assert len(fits) == 2048 and post(stack, fits).status == 200
+    problem(post(stack, fits + " "), 413, "body_too_large")
 
 
-def test_chunked_body_too_large(house):
-    with Wire(house.gateway) as wire:
+def test_chunked_body_too_large(stack):
+    with Wire(stack.gateway) as wire:
         wire.send(head("POST", FIND, Content_Type="application/json", Transfer_Encoding="chunked"))
         try:
             for _ in range(40):
@@ -361,8 +361,8 @@ def test_chunked_body_too_large(house):
     assert answer is None or (answer[0] == 413 and json.loads(answer[2])["code"] == "body_too_large")
 
 
-def test_chunked_body(house):
-    with Wire(house.gateway) as wire:
+def test_chunked_body(stack):
+    with Wire(stack.gateway) as wire:
         wire.send(head("POST", FIND, Content_Type="application/json", Transfer_Encoding="chunked"))
         for letter in GOOD:
             wire.send(f"1;x=y\r\n{letter}\r\n")
@@ -373,18 +373,18 @@ def test_chunked_body(house):
 
 # ---- noise ----
 
-def test_noise_leaves_the_gateway_alone(house):
+def test_noise_leaves_the_gateway_alone(stack):
     dice = random.Random(7)
     good = head("POST", FIND, Content_Type="application/json", Content_Length=len(GOOD)) + GOOD
     for _ in range(200):
         data = bytearray(good.encode())
         for _ in range(dice.randrange(1, 6)):
             data[dice.randrange(len(data))] = dice.randrange(256)
-        with Wire(house.gateway) as wire:
+        with Wire(stack.gateway) as wire:
             wire.send(bytes(data[:dice.randrange(1, len(data) + 1)])).end()
             answer = wire.answer()
             assert answer is None or answer[0] in (200, 400, 401, 404, 405, 408, 411, 413, 415, 417, 501, 502, 505)
-    assert house.gateway.call("GET", "/livez").status == 200
+    assert stack.gateway.call("GET", "/livez").status == 200
 
 
 # ---- order of refusals ----
@@ -401,9 +401,9 @@ def test_noise_leaves_the_gateway_alone(house):
     (head("POST", FIND, Content_Length="1", Content_Type="text/plain") + "x", 415),
     (head("POST", FIND, Content_Length="1", Content_Type="application/json") + "x", 400),
 ])
-def test_precedence(house, request_text, status):
+def test_precedence(stack, request_text, status):
     """Each line is wrong in all that comes after its own mistake as well."""
-    with Wire(house.gateway) as wire:
+    with Wire(stack.gateway) as wire:
         assert wire.send(request_text).answer()[0] == status
 
 
@@ -411,168 +411,168 @@ def test_precedence(house, request_text, status):
 
 @pytest.mark.parametrize("value", ["0", "-1", "600001", "1.5", "1s", "", "x", "1 2", "+5", "0x10",
                                    "99999999999999999999"])
-def test_timeouts_of_a_wrong_kind(house, value):
-    problem(post(house, GOOD, headers={"X-Request-Timeout-Ms": value}), 400, "invalid_request")
+def test_timeouts_of_a_wrong_kind(stack, value):
+    problem(post(stack, GOOD, headers={"X-Request-Timeout-Ms": value}), 400, "invalid_request")
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/status", "/metrics", "/v1/health", "/v1/capabilities", "/v1/leases"])
-def test_timeout_of_a_wrong_kind_wherever_it_is_sent(house, path):
-    problem(house.gateway.call("GET", path, headers={"X-Request-Timeout-Ms": "soon"}), 400, "invalid_request")
-    assert house.gateway.call("GET", path, headers={"X-Request-Timeout-Ms": "1"}).status == 200
+def test_timeout_of_a_wrong_kind_wherever_it_is_sent(stack, path):
+    problem(stack.gateway.call("GET", path, headers={"X-Request-Timeout-Ms": "soon"}), 400, "invalid_request")
+    assert stack.gateway.call("GET", path, headers={"X-Request-Timeout-Ms": "1"}).status == 200
 
 
 @pytest.mark.parametrize("value", ["600000", "5000"])
-def test_timeouts_that_are_right(house, value):
-    assert post(house, GOOD, headers={"X-Request-Timeout-Ms": value}).status == 200
+def test_timeouts_that_are_right(stack, value):
+    assert post(stack, GOOD, headers={"X-Request-Timeout-Ms": value}).status == 200
 
 
-def test_callers_deadline_on_each_operation(house):
-    box = house.account()
-    ann = house.session("ann", box)
-    credential = house.credential(ann)
-    house.vault.fault("hang")
+def test_callers_deadline_on_each_operation(stack):
+    box = stack.account()
+    ann = stack.session("ann", box)
+    credential = stack.credential(ann)
+    stack.vault.fault("hang")
     for path in (FIND, CHECKOUT, ENDPOINTS):
-        seconds, answer = took(lambda path=path: house.gateway.call(
+        seconds, answer = took(lambda path=path: stack.gateway.call(
             "POST", path, {"session": ann, "credential_id": credential}, headers={"X-Request-Timeout-Ms": "200"}))
         problem(answer, 504, "deadline_exceeded")
         assert 0.15 < seconds < 1.2, path
 
 
 def test_own_deadline():
-    with House({"gateway": {"request_timeout": "300ms", "list_cache": "0s"}}) as house:
-        box = house.account()
-        ann = house.session("ann", box)
-        credential = house.credential(ann)
-        house.vault.fault("hang", call=CREDENTIAL)
+    with Stack({"gateway": {"request_timeout": "300ms", "list_cache": "0s"}}) as stack:
+        box = stack.account()
+        ann = stack.session("ann", box)
+        credential = stack.credential(ann)
+        stack.vault.fault("hang", call=CREDENTIAL)
         for headers in ({}, {"X-Request-Timeout-Ms": "5000"}):
-            seconds, answer = took(lambda h=headers: house.checkout(ann, credential, headers=h))
+            seconds, answer = took(lambda h=headers: stack.checkout(ann, credential, headers=h))
             problem(answer, 504, "deadline_exceeded")
             assert 0.2 < seconds < 1.3
-        house.vault.clear_faults()
-        house.settled(20)
+        stack.vault.clear_faults()
+        stack.settled(20)
 
 
 # ---- rate and room ----
 
-def test_rate(house):
-    answers = [house.gateway.call("GET", "/v1/capabilities", token="slow") for _ in range(8)]
+def test_rate(stack):
+    answers = [stack.gateway.call("GET", "/v1/capabilities", token="slow") for _ in range(8)]
     refused = [a for a in answers if a.status != 200]
     assert 3 <= len(answers) - len(refused) <= 5
     for answer in refused:
         problem(answer, 429, "rate_limited")
-    assert house.gateway.call("GET", "/v1/health", token="slow").status == 200
-    assert house.gateway.call("GET", "/v1/capabilities").status == 200  # another client
-    eventually(lambda: house.gateway.call("GET", "/v1/capabilities", token="slow").status == 200, 5, 0.1)
+    assert stack.gateway.call("GET", "/v1/health", token="slow").status == 200
+    assert stack.gateway.call("GET", "/v1/capabilities").status == 200  # another client
+    eventually(lambda: stack.gateway.call("GET", "/v1/capabilities", token="slow").status == 200, 5, 0.1)
 
 
-def test_refused_bodies_come_before_the_rate(house):
-    eventually(lambda: house.gateway.call("GET", "/v1/capabilities", token="slow").status == 200, 5, 0.1)
-    eventually(lambda: house.gateway.call("GET", "/v1/capabilities", token="slow").status == 429)
-    problem(post(house, "{", token="slow"), 400, "invalid_request")
+def test_refused_bodies_come_before_the_rate(stack):
+    eventually(lambda: stack.gateway.call("GET", "/v1/capabilities", token="slow").status == 200, 5, 0.1)
+    eventually(lambda: stack.gateway.call("GET", "/v1/capabilities", token="slow").status == 429)
+    problem(post(stack, "{", token="slow"), 400, "invalid_request")
 
 
 def test_more_than_max_inflight():
-    with House({"gateway": {"max_inflight": "2", "list_cache": "0s"}}) as house:
-        box = house.account()
-        credential = house.credential(house.session("ann", box))
-        house.vault.fault("latency", call=CREDENTIAL, latency_ms=500)
+    with Stack({"gateway": {"max_inflight": "2", "list_cache": "0s"}}) as stack:
+        box = stack.account()
+        credential = stack.credential(stack.session("ann", box))
+        stack.vault.fault("latency", call=CREDENTIAL, latency_ms=500)
         answers = []
         threads = [threading.Thread(target=lambda: answers.append(
-            house.checkout(house.session("ann", box), credential))) for _ in range(2)]
+            stack.checkout(stack.session("ann", box), credential))) for _ in range(2)]
         for thread in threads:
             thread.start()
-        eventually(lambda: house.metric("jumpgate_requests_in_flight") == 2)
-        problem(house.gateway.find(house.session("ann", box)), 503, "overloaded")
+        eventually(lambda: stack.metric("jumpgate_requests_in_flight") == 2)
+        problem(stack.gateway.find(stack.session("ann", box)), 503, "overloaded")
         for path in ("/status", "/metrics", "/v1/health", "/livez", "/readyz"):
-            assert house.gateway.call("GET", path).status == 200
+            assert stack.gateway.call("GET", path).status == 200
         for thread in threads:
             thread.join()
         assert [a.status for a in answers] == [200, 200]
-        house.sweep()
+        stack.sweep()
 
 
 def test_more_than_max_connections():
-    with House({"gateway": {"max_connections": "3"}}) as house:
-        kept = [house.gateway.connect() for _ in range(3)]
+    with Stack({"gateway": {"max_connections": "3"}}) as stack:
+        kept = [stack.gateway.connect() for _ in range(3)]
         for connection in kept:
-            assert house.gateway.call("GET", "/livez", connection=connection).status == 200
-        with Wire(house.gateway) as wire:
+            assert stack.gateway.call("GET", "/livez", connection=connection).status == 200
+        with Wire(stack.gateway) as wire:
             status, headers, body = wire.answer()
             assert status == 503 and headers["retry-after"] and json.loads(body)["code"] == "overloaded"
             assert wire.is_closed()
         for connection in kept:
-            assert house.gateway.call("GET", "/livez", connection=connection).status == 200
+            assert stack.gateway.call("GET", "/livez", connection=connection).status == 200
         kept.pop().close()
-        eventually(lambda: _served(house))
+        eventually(lambda: _served(stack))
         for connection in kept:
             connection.close()
 
 
-def test_who_has_left_does_not_count():
+def test_a_client_that_has_left_does_not_count():
     """One client after the other, each gone before the next comes: never more than one connection at a time."""
-    with House({"gateway": {"max_connections": "2"}}) as house:
+    with Stack({"gateway": {"max_connections": "2"}}) as stack:
         for _ in range(200):
-            with Wire(house.gateway) as wire:
+            with Wire(stack.gateway) as wire:
                 assert wire.send("GET /livez HTTP/1.1\r\n\r\n").answer()[0] == 400
                 assert wire.is_closed()
 
 
-def _served(house):
+def _served(stack):
     try:
-        return house.gateway.call("GET", "/livez").status == 200
+        return stack.gateway.call("GET", "/livez").status == 200
     except OSError:
         return False
 
 
 def test_more_than_max_calls():
-    with House({"vault main": {"max_calls": "2", "connections": "1"}, "gateway": {"list_cache": "0s"}}) as house:
-        boxes = [house.account() for _ in range(8)]
-        house.vault.latency(150)
+    with Stack({"vault main": {"max_calls": "2", "connections": "1"}, "gateway": {"list_cache": "0s"}}) as stack:
+        boxes = [stack.account() for _ in range(8)]
+        stack.vault.latency(150)
         answers = []
         threads = [threading.Thread(target=lambda box=box: answers.append(
-            house.gateway.find(house.session("ann", box)))) for box in boxes]
+            stack.gateway.find(stack.session("ann", box)))) for box in boxes]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        house.vault.latency(0)
+        stack.vault.latency(0)
         assert len(answers) == 8
         for answer in answers:
             assert answer.status == 200 or problem(answer, 503, "overloaded")
         assert {answer.status for answer in answers} == {200, 503}
-        house.sweep()
+        stack.sweep()
 
 
 def test_find_takes_several_calls_and_is_let_in_as_a_whole():
-    with House({"vault main": {"max_calls": "1"}, "gateway": {"list_cache": "0s"}}) as house:
-        box = house.account()
-        ann = house.session("ann", box, computer_name=box.name + ".corp.test", ip_address="10.0.0.1", name="a box")
-        assert [c["system"] for c in house.gateway.find(ann).json["credentials"]] == [box.name]
-        assert house.checkout(ann).status == 200
-        assert house.gateway.endpoints(ann).status == 200
-        house.sweep()
+    with Stack({"vault main": {"max_calls": "1"}, "gateway": {"list_cache": "0s"}}) as stack:
+        box = stack.account()
+        ann = stack.session("ann", box, computer_name=box.name + ".corp.test", ip_address="10.0.0.1", name="a box")
+        assert [c["system"] for c in stack.gateway.find(ann).json["credentials"]] == [box.name]
+        assert stack.checkout(ann).status == 200
+        assert stack.gateway.endpoints(ann).status == 200
+        stack.sweep()
 
 
 # ---- the end ----
 
 def test_draining():
-    with House() as house:
-        box = house.account()
-        ann = house.session("ann", box)
-        credential = house.credential(ann)
-        house.vault.fault("latency", call=CREDENTIAL, latency_ms=800)
+    with Stack() as stack:
+        box = stack.account()
+        ann = stack.session("ann", box)
+        credential = stack.credential(ann)
+        stack.vault.fault("latency", call=CREDENTIAL, latency_ms=800)
         answers = []
-        thread = threading.Thread(target=lambda: answers.append(house.checkout(ann, credential)))
+        thread = threading.Thread(target=lambda: answers.append(stack.checkout(ann, credential)))
         thread.start()
-        eventually(house.live)
-        kept = house.gateway.connect()
-        house.gateway.signal(signal.SIGTERM)
-        house.gateway.err.wait_for(lambda line: "to=draining" in line, 5)
-        problem(house.gateway.find(ann, connection=kept), 503, "draining")
-        ready = house.gateway.call("GET", "/readyz", connection=kept)
+        eventually(stack.live)
+        kept = stack.gateway.connect()
+        stack.gateway.signal(signal.SIGTERM)
+        stack.gateway.err.wait_for(lambda line: "to=draining" in line, 5)
+        problem(stack.gateway.find(ann, connection=kept), 503, "draining")
+        ready = stack.gateway.call("GET", "/readyz", connection=kept)
         assert ready.status == 503 and ready.json["ready"] is False and ready.json["reasons"]
         thread.join()
         assert answers[0].status == 200
         kept.close()
-        assert house.gateway.wait() == 0
-        assert house.vault.active() == [answers[0].json["lease"]["request_id"]]
+        assert stack.gateway.wait() == 0
+        assert stack.vault.active() == [answers[0].json["lease"]["request_id"]]

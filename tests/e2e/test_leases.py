@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Leases as an operator sees and ends them: /v1/leases, `jumpgate leases`, the control socket, and the store beneath.
 
-`jumpgate leases` is tried in both worlds: asking a gateway that runs, and working on the store of one that does not.
+`jumpgate leases` is tried both ways: through a running gateway, and on the store of a stopped one.
 """
 
 import json
@@ -16,12 +16,12 @@ import urllib.parse
 import pytest
 
 from harness import BIN, SANITIZER, TOKEN, Gateway, UnixConnection, eventually
-from house import CHECKIN, House, problem
+from stack import CHECKIN, Stack, problem
 
 MEMBERS = ["id", "request_id", "user", "sessions", "lsid", "credential_id", "state", "created_at", "expires_at", "attempts",
            "last_error"]
 TITLES = ["ID", "STATE", "USER", "SESSIONS", "EXPIRES", "ATTEMPTS", "CREDENTIAL", "LAST ERROR", "LSID"]
-NOBODY = "http://127.0.0.1:9/BeyondTrust/api/public/v3"  # a vault that is never there
+NO_VAULT = "http://127.0.0.1:9/BeyondTrust/api/public/v3"  # a vault that is never there
 LONG_AGO, FAR_OFF = 1700000000000, 4000000000000
 
 
@@ -64,20 +64,20 @@ def end(gateway, lease, **more):
     return gateway.call("POST", f"/v1/leases/{lease}/release", b"", headers={"Content-Type": ""}, **more)
 
 
-def hold(house, user="ann", box=None, **more):
+def hold(stack, user="ann", box=None, **more):
     """A session with a lease: (session, lease, credential id)."""
-    one = house.session(user, box or house.account())
-    credential = house.credential(one)
-    answer = house.checkout(one, credential, **more)
+    one = stack.session(user, box or stack.account())
+    credential = stack.credential(one)
+    answer = stack.checkout(one, credential, **more)
     assert answer.status == 200, answer.body
     return one, answer.json["lease"], credential
 
 
 # ---- the interface ----
 
-def test_lease_has_the_members_of_the_contract(house):
-    ann, lease, credential = hold(house)
-    rows = every_lease(house.gateway, session=ann["id"])
+def test_lease_has_its_members(stack):
+    ann, lease, credential = hold(stack)
+    rows = every_lease(stack.gateway, session=ann["id"])
     assert [list(row) for row in rows] == [MEMBERS]
     row = rows[0]
     assert (row["id"], row["request_id"]) == (lease["id"], lease["request_id"])
@@ -87,166 +87,166 @@ def test_lease_has_the_members_of_the_contract(house):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", row["created_at"])
 
 
-def test_holders_of_one_request_know_each_other(house):
-    box = house.account()
-    (one, first, _), (two, second, _) = hold(house, box=box), hold(house, box=box)
+def test_holders_of_one_request_know_each_other(stack):
+    box = stack.account()
+    (one, first, _), (two, second, _) = hold(stack, box=box), hold(stack, box=box)
     assert first["request_id"] == second["request_id"]
-    sessions = {row["id"]: row["sessions"] for row in every_lease(house.gateway)}
+    sessions = {row["id"]: row["sessions"] for row in every_lease(stack.gateway)}
     assert sessions[first["id"]] == [one["id"], two["id"]]
     assert sessions[second["id"]] == [two["id"], one["id"]]
 
 
-def test_filters_and_pages(house):
-    held = [hold(house, user) for user in ("ann", "bob", "ann", "bob", "ann")]
+def test_filters_and_pages(stack):
+    held = [hold(stack, user) for user in ("ann", "bob", "ann", "bob", "ann")]
     ids = [lease["id"] for _, lease, _ in held]
-    assert [row["id"] for row in every_lease(house.gateway, limit=2)] == ids
-    assert [row["id"] for row in every_lease(house.gateway, limit=1, user="CORP\\bob")] == [ids[1], ids[3]]
-    assert [row["id"] for row in every_lease(house.gateway, session=held[2][0]["id"])] == [ids[2]]
-    assert [row["id"] for row in every_lease(house.gateway, state="open")] == ids
+    assert [row["id"] for row in every_lease(stack.gateway, limit=2)] == ids
+    assert [row["id"] for row in every_lease(stack.gateway, limit=1, user="CORP\\bob")] == [ids[1], ids[3]]
+    assert [row["id"] for row in every_lease(stack.gateway, session=held[2][0]["id"])] == [ids[2]]
+    assert [row["id"] for row in every_lease(stack.gateway, state="open")] == ids
     for nothing in ({"state": "lapsed"}, {"user": "nobody"}, {"session": "none"}):
-        assert lease_list(house.gateway, **nothing) == {"leases": [], "next": None}
+        assert lease_list(stack.gateway, **nothing) == {"leases": [], "next": None}
 
 
-def test_cursor_outlives_what_it_stood_on(house):
-    held = [hold(house) for _ in range(4)]
-    page = lease_list(house.gateway, limit=2)
-    assert end(house.gateway, page["leases"][1]["id"]).status == 200
-    rest = every_lease(house.gateway, limit=2, cursor=page["next"])
+def test_cursor_outlives_its_row(stack):
+    held = [hold(stack) for _ in range(4)]
+    page = lease_list(stack.gateway, limit=2)
+    assert end(stack.gateway, page["leases"][1]["id"]).status == 200
+    rest = every_lease(stack.gateway, limit=2, cursor=page["next"])
     assert [row["id"] for row in rest] == [lease["id"] for _, lease, _ in held[2:]]
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=1001", "state=OPEN", "users=ann", "user=%zz", "user=%00",
                                    "cursor=x", "user=a&user=b"])
-def test_questions_not_understood_are_refused(house, query):
-    problem(house.gateway.call("GET", f"/v1/leases?{query}"), 400, "invalid_request")
+def test_questions_not_understood_are_refused(stack, query):
+    problem(stack.gateway.call("GET", f"/v1/leases?{query}"), 400, "invalid_request")
 
 
-def test_release_by_id_checks_in(house):
-    _, lease, _ = hold(house)
-    answer = end(house.gateway, lease["id"])
+def test_release_by_id_checks_in(stack):
+    _, lease, _ = hold(stack)
+    answer = end(stack.gateway, lease["id"])
     assert (answer.status, answer.json) == (200, {"released": 1})
-    assert house.live() == []
-    again = end(house.gateway, lease["id"])
+    assert stack.live() == []
+    again = end(stack.gateway, lease["id"])
     assert again.status == 404 or again.json == {"released": 0}
 
 
-def test_release_by_id_leaves_the_other_holder_alone(house):
-    box = house.account()
-    (_, first, _), (_, second, _) = hold(house, box=box), hold(house, box=box)
-    assert end(house.gateway, first["id"]).json == {"released": 1}
-    assert house.vault.active() == [second["request_id"]]
-    assert [row["id"] for row in every_lease(house.gateway)] == [second["id"]]
+def test_release_by_id_leaves_the_other_holder_alone(stack):
+    box = stack.account()
+    (_, first, _), (_, second, _) = hold(stack, box=box), hold(stack, box=box)
+    assert end(stack.gateway, first["id"]).json == {"released": 1}
+    assert stack.vault.active() == [second["request_id"]]
+    assert [row["id"] for row in every_lease(stack.gateway)] == [second["id"]]
 
 
-def test_release_by_id_while_the_vault_is_away_is_pending(house):
-    _, lease, _ = hold(house)
-    house.vault.fault("unavailable", call=CHECKIN)
-    answer = end(house.gateway, lease["id"])
+def test_release_by_id_while_the_vault_is_away_is_pending(stack):
+    _, lease, _ = hold(stack)
+    stack.vault.fault("unavailable", call=CHECKIN)
+    answer = end(stack.gateway, lease["id"])
     assert answer.json == {"released": 1, "pending": True}
-    rows = [row for row in every_lease(house.gateway) if row["request_id"] == lease["request_id"]]
+    rows = [row for row in every_lease(stack.gateway) if row["request_id"] == lease["request_id"]]
     assert [row["state"] for row in rows] in ([], ["releasing"])
-    house.vault.clear_faults()
-    house.settled()
-    assert every_lease(house.gateway) == []
+    stack.vault.clear_faults()
+    stack.settled()
+    assert every_lease(stack.gateway) == []
 
 
 @pytest.mark.parametrize("lease", ["01J8ZK3V5T7M9P2R4S6W8Y0ABC", "x", "x" * 200, "%2e%2e", "a%2fb"])
-def test_unknown_lease(house, lease):
-    problem(end(house.gateway, lease), 404, "not_found")
+def test_unknown_lease(stack, lease):
+    problem(end(stack.gateway, lease), 404, "not_found")
 
 
-def test_path_must_be_percent_encoded(house):
-    problem(end(house.gateway, "%zz"), 400, "invalid_request")
-    problem(house.gateway.call("GET", "/v1/leases/x/release"), 405, "method_not_allowed")
+def test_path_must_be_percent_encoded(stack):
+    problem(end(stack.gateway, "%zz"), 400, "invalid_request")
+    problem(stack.gateway.call("GET", "/v1/leases/x/release"), 405, "method_not_allowed")
 
 
 def test_operating_needs_its_permission():
-    with House({"client pra": {"allow": "broker observe"}}) as house:
-        problem(house.gateway.call("GET", "/v1/leases"), 403, "forbidden")
-        problem(end(house.gateway, "x"), 403, "forbidden")
-        lines, _ = command(house.gateway)  # the control socket asks for no permission
+    with Stack({"client pra": {"allow": "broker observe"}}) as stack:
+        problem(stack.gateway.call("GET", "/v1/leases"), 403, "forbidden")
+        problem(end(stack.gateway, "x"), 403, "forbidden")
+        lines, _ = command(stack.gateway)  # the control socket asks for no permission
         assert len(lines) == 1
 
 
 # ---- the command, with a gateway that runs ----
 
-def test_command_lists_what_the_interface_lists(house):
-    box = house.account()
-    (one, first, credential), (two, _, _) = hold(house, box=box), hold(house, box=box)
-    lines, errors = command(house.gateway)
+def test_command_lists_what_the_interface_lists(stack):
+    box = stack.account()
+    (one, first, credential), (two, _, _) = hold(stack, box=box), hold(stack, box=box)
+    lines, errors = command(stack.gateway)
     assert errors == ""
     assert cells(lines[0]) == TITLES and len(lines) == 3
     row = dict(zip(TITLES, cells(lines[1])))
     assert row == {"ID": first["id"], "STATE": "open", "USER": "CORP\\ann", "SESSIONS": f"{one['id']},{two['id']}",
                    "EXPIRES": first["expires_at"], "ATTEMPTS": "0", "CREDENTIAL": credential, "LAST ERROR": "-", "LSID": "-"}
-    lines, _ = command(house.gateway, "list", "--json")
-    assert json.loads("".join(lines)) == {"leases": every_lease(house.gateway), "next": None}
+    lines, _ = command(stack.gateway, "list", "--json")
+    assert json.loads("".join(lines)) == {"leases": every_lease(stack.gateway), "next": None}
 
 
-def test_command_filters(house):
-    (_, ann, _), (bob, lease, _) = hold(house, "ann"), hold(house, "bob")
+def test_command_filters(stack):
+    (_, ann, _), (bob, lease, _) = hold(stack, "ann"), hold(stack, "bob")
 
     def ids(*words):
-        return [cells(line)[0] for line in command(house.gateway, "list", *words)[0][1:]]
+        return [cells(line)[0] for line in command(stack.gateway, "list", *words)[0][1:]]
     assert ids("--user", "CORP\\bob") == ids("--session", bob["id"]) == [lease["id"]]
     assert ids("--state", "open") == [ann["id"], lease["id"]]
     assert ids("--user", "a&b=c%zz+ d") == []
 
 
-def test_command_releases_one(house):
-    _, lease, _ = hold(house)
-    lines, _ = command(house.gateway, "release", lease["id"])
+def test_command_releases_one(stack):
+    _, lease, _ = hold(stack)
+    lines, _ = command(stack.gateway, "release", lease["id"])
     assert lines == ["released 1 lease"]
-    assert house.live() == []
-    _, errors = command(house.gateway, "release", "no/such?lease", expect=4)
+    assert stack.live() == []
+    _, errors = command(stack.gateway, "release", "no/such?lease", expect=4)
     assert "there is no lease no/such?lease" in errors
 
 
-def test_command_releases_all(house):
+def test_command_releases_all(stack):
     for user in ("ann", "bob", "ann"):
-        hold(house, user)
-    lines, _ = command(house.gateway, "release", "--all")
+        hold(stack, user)
+    lines, _ = command(stack.gateway, "release", "--all")
     assert lines == ["released 3 leases"]
-    assert house.live() == []
-    assert command(house.gateway, "release", "--all")[0] == ["released 0 leases"]
+    assert stack.live() == []
+    assert command(stack.gateway, "release", "--all")[0] == ["released 0 leases"]
 
 
-def test_command_says_what_the_vault_has_not_confirmed(house):
-    _, lease, _ = hold(house)
-    house.vault.fault("unavailable", call=CHECKIN)
-    lines, _ = command(house.gateway, "release", lease["id"])
+def test_command_says_what_the_vault_has_not_confirmed(stack):
+    _, lease, _ = hold(stack)
+    stack.vault.fault("unavailable", call=CHECKIN)
+    lines, _ = command(stack.gateway, "release", lease["id"])
     assert lines[0] == "released 1 lease" and "not confirmed 1" in lines[1]
-    house.vault.clear_faults()
+    stack.vault.clear_faults()
 
 
 # ---- the store ----
 
 def test_leases_and_their_release_outlive_a_crash():
-    with House() as house:
-        (_, kept, _), (_, ended, _) = hold(house, "ann"), hold(house, "bob")
-        house.gateway.kill()
-        lines, errors = command(house.gateway, "list", "--json")
+    with Stack() as stack:
+        (_, kept, _), (_, ended, _) = hold(stack, "ann"), hold(stack, "bob")
+        stack.gateway.kill()
+        lines, errors = command(stack.gateway, "list", "--json")
         assert "not running" in errors
         stored = {row["id"]: row for row in json.loads("".join(lines))["leases"]}
         assert set(stored) == {kept["id"], ended["id"]}
         assert stored[kept["id"]]["request_id"] == kept["request_id"]
-        lines, _ = command(house.gateway, "release", ended["id"])
+        lines, _ = command(stack.gateway, "release", ended["id"])
         assert "1 lease marked" in lines[0]
-        records = trail(house.gateway)[-2:]
+        records = trail(stack.gateway)[-2:]
         assert [r["event"] for r in records] == ["operator_release", "lease_end"]
         assert [r["lease_id"] for r in records] == [ended["id"]] * 2
         assert records[0]["client"] == "offline" and records[0]["peer_uid"] == os.getuid()
         assert records[1]["vault_request_id"] == ended["request_id"] and records[1]["reason"] == "released"
-        house.gateway.restart()
-        eventually(lambda: house.vault.active() == [kept["request_id"]], 20)
-        eventually(lambda: [row["id"] for row in every_lease(house.gateway)] == [kept["id"]], 20)
-        assert end(house.gateway, kept["id"]).json == {"released": 1}
+        stack.gateway.restart()
+        eventually(lambda: stack.vault.active() == [kept["request_id"]], 20)
+        eventually(lambda: [row["id"] for row in every_lease(stack.gateway)] == [kept["id"]], 20)
+        assert end(stack.gateway, kept["id"]).json == {"released": 1}
 
 
 @pytest.fixture(name="idle")
 def idle_fixture():
     """A gateway with an empty store, stopped."""
-    gateway = Gateway(NOBODY)
+    gateway = Gateway(NO_VAULT)
     with gateway:
         gateway.stop()
         yield gateway
@@ -370,7 +370,7 @@ def test_no_store_is_no_empty_one_and_none_is_made(idle, words):
 
 
 def test_a_gateway_without_its_socket_is_left_alone():
-    with Gateway(NOBODY) as gateway:
+    with Gateway(NO_VAULT) as gateway:
         (gateway.path / "state" / "control.sock").unlink()
         lines, _ = command(gateway)
         assert len(lines) == 1
@@ -436,8 +436,8 @@ def test_rebuild_leaves_a_whole_store_alone(idle):
 
 
 def test_two_gateways_do_not_share_a_directory():
-    with Gateway(NOBODY) as first:
-        second = Gateway(NOBODY, {"gateway": {"state_dir": str(first.path / "state")}})
+    with Gateway(NO_VAULT) as first:
+        second = Gateway(NO_VAULT, {"gateway": {"state_dir": str(first.path / "state")}})
         text = refused(second)
         assert "in use by another jumpgate" in text
         assert first.call("GET", "/livez").status == 200
@@ -456,23 +456,23 @@ def test_store_is_shown_and_readiness_says_when_it_cannot_write(idle):
 
 
 def test_full_disk_stops_check_outs_and_nothing_else():
-    with House({"gateway": {"list_cache": "0s"}}) as house:
-        gateway = house.gateway
-        ann, lease, credential = hold(house)
-        other = house.session("bob", house.account())
-        wanted = house.credential(other)
+    with Stack({"gateway": {"list_cache": "0s"}}) as stack:
+        gateway = stack.gateway
+        ann, lease, credential = hold(stack)
+        other = stack.session("bob", stack.account())
+        wanted = stack.credential(other)
         resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
-        problem(house.checkout(other, wanted), 503, "store_unavailable")
-        assert house.vault.active() == [lease["request_id"]]
+        problem(stack.checkout(other, wanted), 503, "store_unavailable")
+        assert stack.vault.active() == [lease["request_id"]]
         ready = gateway.call("GET", "/readyz", token=None)
         assert ready.status == 503 and "lease store" in ready.json["reasons"][0]
         assert gateway.metrics()["jumpgate_store_writable"] == 0
         assert gateway.release(ann, credential).json["released"] == 1
-        eventually(lambda: house.live() == [])
+        eventually(lambda: stack.live() == [])
         resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
         eventually(lambda: gateway.call("GET", "/readyz", token=None).status == 200, 10)
-        assert house.checkout(other, wanted).status == 200
-        house.sweep()
+        assert stack.checkout(other, wanted).status == 200
+        stack.sweep()
 
 
 # ---- the control socket ----
@@ -488,7 +488,7 @@ def control(gateway, method, path, **headers):
 
 
 def test_control_socket_knows_its_own_user():
-    with Gateway(NOBODY) as gateway:
+    with Gateway(NO_VAULT) as gateway:
         path = gateway.path / "state" / "control.sock"
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert control(gateway, "GET", "/status")[0] == 200
@@ -499,9 +499,9 @@ def test_control_socket_knows_its_own_user():
         assert not path.exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_control_socket_refuses_others():
-    with Gateway(NOBODY) as gateway:
+    with Gateway(NO_VAULT) as gateway:
         socket_path = gateway.path / "state" / "control.sock"
         for part in (gateway.path, gateway.path / "state"):
             part.chmod(0o755)
@@ -516,14 +516,14 @@ def test_control_socket_refuses_others():
 def test_control_socket_in_a_long_directory(tmp_path):
     state = tmp_path / ("d" * 200) / ("e" * 100)
     state.mkdir(parents=True, mode=0o700)
-    with Gateway(NOBODY, {"gateway": {"state_dir": str(state)}}) as gateway:
+    with Gateway(NO_VAULT, {"gateway": {"state_dir": str(state)}}) as gateway:
         assert (state / "control.sock").is_socket()
         lines, errors = command(gateway)
         assert (cells(lines[0]), errors) == (TITLES, "")
 
 
 def test_stale_control_socket_is_replaced():
-    with Gateway(NOBODY) as gateway:
+    with Gateway(NO_VAULT) as gateway:
         gateway.kill()
         assert (gateway.path / "state" / "control.sock").is_socket()
         gateway.restart()
@@ -540,11 +540,11 @@ def test_failure_of_the_control_socket_is_a_warning(idle):
 
 
 def test_no_listener_can_take_its_name(tmp_path):
-    gateway = Gateway(NOBODY, {"listener (control)": {"address": f"unix:{tmp_path}/s"}})
+    gateway = Gateway(NO_VAULT, {"listener (control)": {"address": f"unix:{tmp_path}/s"}})
     assert "the name of a section" in refused(gateway)
 
 
-def test_clients_of_the_file_are_nobody_on_it(idle):
+def test_clients_of_the_file_are_refused_on_it(idle):
     idle.sections["client me"] = {"peer_uid": str(os.geteuid()), "allow": "broker"}
     idle.start()
     token = {"Authorization": f"Bearer {TOKEN}"}

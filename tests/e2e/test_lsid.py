@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from harness import ROOT, Gateway, session
-from house import House, problem
+from stack import Stack, problem
 from test_leases import NOBODY, cells, command, database, every_lease, hold, lease_list, trail
 
 ONE = "0123456789abcdef0123456789abcdef"
@@ -25,64 +25,64 @@ def lsids(gateway, **query):
 
 
 @pytest.mark.parametrize("path, members", OPERATIONS, ids=[path for path, _ in OPERATIONS])
-def test_what_is_no_lsid_is_refused(house, path, members):
+def test_what_is_no_lsid_is_refused(stack, path, members):
     for lsid in NONE:
         one = {**session("ann", hostname="srv01"), "lsid": lsid}
-        refused = problem(house.gateway.call("POST", path, {"session": one, **members}), 400, "invalid_request")
+        refused = problem(stack.gateway.call("POST", path, {"session": one, **members}), 400, "invalid_request")
         assert "session.lsid" in refused["detail"], refused
 
 
 @pytest.mark.parametrize("lsid", FORMS)
-def test_a_lease_shows_the_lsid_as_it_was_given(house, lsid):
-    one = {**house.session("ann", house.account()), "lsid": lsid}
-    assert house.checkout(one).status == 200
-    assert lsids(house.gateway, session=one["id"]) == {one["id"]: lsid}
-    lines, _ = command(house.gateway, "list", "--session", one["id"])
+def test_a_lease_shows_the_lsid_as_it_was_given(stack, lsid):
+    one = {**stack.session("ann", stack.account()), "lsid": lsid}
+    assert stack.checkout(one).status == 200
+    assert lsids(stack.gateway, session=one["id"]) == {one["id"]: lsid}
+    lines, _ = command(stack.gateway, "list", "--session", one["id"])
     assert cells(lines[1])[-1] == lsid
 
 
-def test_an_id_of_that_form_is_the_lsid(house):
-    one = {**house.session("ann", house.account()), "id": ONE.upper()}
-    house.opened[-1] = one
-    assert house.checkout(one).status == 200
-    two = {**house.session("bob", house.account()), "lsid": None}
-    assert house.checkout(two).status == 200
-    assert lsids(house.gateway) == {ONE.upper(): ONE.upper(), two["id"]: None}
+def test_an_id_of_that_form_is_the_lsid(stack):
+    one = {**stack.session("ann", stack.account()), "id": ONE.upper()}
+    stack.opened[-1] = one
+    assert stack.checkout(one).status == 200
+    two = {**stack.session("bob", stack.account()), "lsid": None}
+    assert stack.checkout(two).status == 200
+    assert lsids(stack.gateway) == {ONE.upper(): ONE.upper(), two["id"]: None}
 
 
-def test_started_gives_it_to_the_leases_of_that_session_and_user(house):
-    ann, _, _ = hold(house, "ann")
-    bob = {**house.session("bob", house.account()), "id": ann["id"]}
-    house.opened[-1] = bob
-    assert house.checkout(bob).status == 200
-    answer = house.gateway.call("POST", STARTED, {"session": {**ann, "lsid": FORMS[2]}})
+def test_started_gives_it_to_the_leases_of_that_session_and_user(stack):
+    ann, _, _ = hold(stack, "ann")
+    bob = {**stack.session("bob", stack.account()), "id": ann["id"]}
+    stack.opened[-1] = bob
+    assert stack.checkout(bob).status == 200
+    answer = stack.gateway.call("POST", STARTED, {"session": {**ann, "lsid": FORMS[2]}})
     assert (answer.status, answer.body) == (204, b"")
-    rows = every_lease(house.gateway, session=ann["id"])
+    rows = every_lease(stack.gateway, session=ann["id"])
     assert {row["user"]: row["lsid"] for row in rows} == {"CORP\\ann": FORMS[2], "CORP\\bob": None}
-    assert house.gateway.call("POST", STARTED, {"session": {**ann, "id": ONE}}).status == 204  # no leases
+    assert stack.gateway.call("POST", STARTED, {"session": {**ann, "id": ONE}}).status == 204  # no leases
 
 
 def test_it_outlives_the_process_and_is_recorded():
-    with House() as house:
-        ann, _, _ = hold(house, "ann")
-        bob = {**house.session("bob", house.account()), "lsid": FORMS[3]}
-        assert house.checkout(bob).status == 200
-        assert house.gateway.call("POST", STARTED, {"session": {**ann, "lsid": FORMS[2]}}).status == 204
-        house.gateway.kill()
-        lines, errors = command(house.gateway, "--json")
+    with Stack() as stack:
+        ann, _, _ = hold(stack, "ann")
+        bob = {**stack.session("bob", stack.account()), "lsid": FORMS[3]}
+        assert stack.checkout(bob).status == 200
+        assert stack.gateway.call("POST", STARTED, {"session": {**ann, "lsid": FORMS[2]}}).status == 204
+        stack.gateway.kill()
+        lines, errors = command(stack.gateway, "--json")
         assert "not running" in errors
         expected = {ann["id"]: FORMS[2], bob["id"]: FORMS[3]}
         assert {row["sessions"][0]: row["lsid"] for row in json.loads("".join(lines))["leases"]} == expected
-        house.gateway.restart()
-        assert lsids(house.gateway) == expected
-        assert house.gateway.complete(ann).json["released"] == 1
-        house.gateway.stop()
-        records = trail(house.gateway)
+        stack.gateway.restart()
+        assert lsids(stack.gateway) == expected
+        assert stack.gateway.complete(ann).json["released"] == 1
+        stack.gateway.stop()
+        records = trail(stack.gateway)
         seen = {(r["event"], r["session"]): r.get("lsid") for r in records if "session" in r}
         assert seen == {("checkout", ann["id"]): None, ("session_started", ann["id"]): FORMS[2],
                         ("lease_end", ann["id"]): FORMS[2], ("release", ann["id"]): FORMS[2],
                         ("checkout", bob["id"]): FORMS[3]}
-        house.gateway.start()
+        stack.gateway.start()
 
 
 def test_a_store_of_an_earlier_version_is_read_and_migrated():

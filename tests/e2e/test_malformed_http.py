@@ -2,7 +2,7 @@
 """Malformed HTTP as raw bytes against the real gateway: one answer or a closed connection each, never two answers.
 
 Each row is a name, the bytes, what may come back (a status, or None for nothing but a closed connection), and
-whether the connection must be closed afterwards. Behind every request stands a second, whole one (`TAIL`): where
+whether the connection must be closed afterwards. Behind every request follows a second, whole one (`TAIL`): where
 framing is in doubt it must not be answered, since it could be what an attacker has smuggled past a proxy.
 """
 
@@ -11,7 +11,7 @@ import socket
 import pytest
 
 from harness import TOKEN, eventually
-from house import House
+from stack import Stack
 
 TAIL = b"GET /v1/capabilities HTTP/1.1\r\nHost: smuggled\r\nAuthorization: Bearer " + TOKEN.encode() + b"\r\n\r\n"
 HOST = b"Host: gateway\r\n"
@@ -137,8 +137,8 @@ FINE = [
 
 @pytest.fixture(scope="module", name="shared")
 def _shared():
-    with House({"gateway": {"header_timeout": "2s", "body_timeout": "2s", "idle_timeout": "2s"}}) as house:
-        yield house
+    with Stack({"gateway": {"header_timeout": "2s", "body_timeout": "2s", "idle_timeout": "2s"}}) as stack:
+        yield stack
 
 
 @pytest.fixture(name="gateway")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A vault that means harm, or is broken beyond belief: whatever it sends, the gateway neither crashes nor grows.
+"""A malicious or broken vault: whatever it sends, the gateway neither crashes nor grows.
 
-The vault here is a socket server that signs everybody in like a good one and then answers the list of accounts with
+The vault here is a socket server that accepts every sign-in and then answers the list of accounts with
 bytes of the test's choosing. Each case names those bytes and the error the caller must get, in time. Afterwards the
-gateway must serve the next caller as if nothing had been, and its memory must have a bound.
+gateway must serve the next caller as before, and its memory must stay bounded.
 """
 
 import json
@@ -182,7 +182,7 @@ CASES = {
     "cut body": (then_close(OK + b"Content-Length: 4000000\r\n\r\n["), NONSENSE),
     "cut chunk": (then_close(OK + b"Transfer-Encoding: chunked\r\n\r\n8\r\n[]"), NONSENSE),
     "chunk size overflow": (then_close(OK + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n[]"), NONSENSE),
-    "gzip nobody asked for": (then_close(answer(b"\x1f\x8b\x08\x00", b"Transfer-Encoding: gzip")), NONSENSE),
+    "gzip not asked for": (then_close(answer(b"\x1f\x8b\x08\x00", b"Transfer-Encoding: gzip")), NONSENSE),
     # floods
     "endless headers": (for_ever(OK, b"X-Flood: " + b"y" * 1000 + b"\r\n"), NONSENSE),
     "one endless header": (for_ever(OK + b"X: ", b"y" * 4096), NONSENSE),
@@ -256,7 +256,7 @@ def test_more_rows_than_allowed(stage, play):
 
 
 def test_one_page_with_more_rows_than_allowed(play):
-    """The vault did not hear that a page has a thousand."""
+    """The vault ignores that a page has a thousand rows."""
     got = play(answer(rows(8000)))
     assert got.status == 200 and len(got.json["credentials"]) == 5000
 
@@ -347,7 +347,7 @@ def test_cookies(stage, play):
     assert got.status in (200, 502, 503)
 
 
-def test_answers_nobody_asked_for(stage, play):
+def test_answers_not_asked_for(stage, play):
     """Bytes behind an answer are not the next call's answer."""
     extra = answer(json.dumps([{**ROW, "AccountName": "forged"}]).encode())
     got = play(answer(b"[]") + extra)
@@ -364,7 +364,7 @@ def test_all_at_once(stage, play):
     codes = []
 
     def one(i):
-        codes.append(gateway.find(session(f"crowd{i}", "CORP", "S", hostname="box")).status)
+        codes.append(gateway.find(session(f"burst{i}", "CORP", "S", hostname="box")).status)
     threads = [threading.Thread(target=one, args=(i,)) for i in range(60)]
     for thread in threads:
         thread.start()

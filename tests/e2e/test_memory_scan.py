@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """No secret stays: memory, core, logs, state, metrics and errors after 500 check-outs that have all been released.
 
-Half of them come as a JSON string, half wrapped in an object. Every password is distinct, awkward to escape, and wears the same two marks, one at its head and one at its tail. So
-a copy is found in whatever form it is in (plain, JSON of either dialect), and a piece of one as well. Tokens and the
+Half of them come as a JSON string, half in an object. Every password is distinct, awkward to escape, and has the same
+two marks, one at its head and one at its tail. So a copy is found in every form (plain, JSON of either dialect), and a
+piece of one as well. Tokens and the
 API key are looked for in pieces; vault cookies by their name and then by their value.
 
 Memory is read from /proc/PID/mem, which the kernel grants to root alone (the gateway is not dumpable). A core is what
@@ -18,7 +19,7 @@ import pytest
 import harness
 from certificates import Authority
 from harness import API_KEY, eventually, tls_context, token_hash
-from house import House
+from stack import Stack
 from plain_build import plain_build  # noqa: F401, a fixture
 
 CHECKOUTS = 500
@@ -96,7 +97,7 @@ def all_files(path):
     return {str(p.relative_to(path)): p.read_bytes() for p in path.rglob("*") if p.is_file()}
 
 
-class Scene(House):
+class Scene(Stack):
     """TLS on both sides and a plain listener; debug log in a file; tokens of its own."""
 
     def __init__(self, folder):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SIGHUP: the configuration read again while the gateway works, all of it or nothing, and no connection lost."""
+"""SIGHUP: the configuration is read again while the gateway works, all of it or nothing, and no connection lost."""
 
 import http.client
 import json
@@ -13,19 +13,19 @@ import pytest
 
 from certificates import Authority
 from harness import API_KEY, TOKEN, Gateway, eventually, session, tls_context, token_hash
-from house import House, SIGN_IN
+from stack import Stack, SIGN_IN
 
 OTHER = "another-token-altogether"
 
 
 @pytest.fixture(scope="module", name="shared")
 def _shared():
-    with House({"gateway": {"list_cache": "0s", "catalogue_cache": "0s"}}) as house:
-        yield house
+    with Stack({"gateway": {"list_cache": "0s", "catalogue_cache": "0s"}}) as stack:
+        yield stack
 
 
-@pytest.fixture(name="house")
-def _house(shared):
+@pytest.fixture(name="stack")
+def _stack(shared):
     before = json.loads(json.dumps(shared.gateway.sections))
     yield shared
     shared.gateway.sections = before
@@ -59,14 +59,14 @@ def digest(gateway):
 
 # ---- what changes ----
 
-def test_nothing_changed(house):
-    before = digest(house.gateway)
-    assert reload(house.gateway)
-    assert digest(house.gateway) == before
+def test_nothing_changed(stack):
+    before = digest(stack.gateway)
+    assert reload(stack.gateway)
+    assert digest(stack.gateway) == before
 
 
-def test_clients_come_and_go(house):
-    gw = house.gateway
+def test_clients_come_and_go(stack):
+    gw = stack.gateway
     assert gw.call("GET", "/status", token=OTHER).status == 401
     gw.sections["client other"] = {"token_sha256": token_hash(OTHER), "allow": "observe"}
     assert reload(gw)
@@ -82,8 +82,8 @@ def test_clients_come_and_go(house):
     assert not said(gw, OTHER) and not said(gw, token_hash(OTHER))
 
 
-def test_a_kept_connection_sees_the_change(house):
-    gw = house.gateway
+def test_a_kept_connection_sees_the_change(stack):
+    gw = stack.gateway
     connection = gw.connect()
     assert gw.call("GET", "/status", connection=connection).status == 200
     gw.sections["client pra"]["allow"] = "broker operate"
@@ -95,8 +95,8 @@ def test_a_kept_connection_sees_the_change(house):
     connection.close()
 
 
-def test_rate_and_limits(house):
-    gw = house.gateway
+def test_rate_and_limits(stack):
+    gw = stack.gateway
     body = {"session": {"id": "S", "user": {"username": "ann"}, "jump_item": {"name": "x" * 3000}}}
     gw.sections["gateway"]["max_body"] = "1k"
     assert reload(gw)
@@ -115,8 +115,8 @@ def test_rate_and_limits(house):
     assert gw.call("GET", "/v1/capabilities").status == 200
 
 
-def test_log_level_and_file(house):
-    gw = house.gateway
+def test_log_level_and_file(stack):
+    gw = stack.gateway
     log = gw.path / "state" / "log"  # the sandbox lets logs into directories known from the start
     gw.sections["gateway"]["log_file"] = str(log)
     gw.sections["gateway"]["log_format"] = "json"
@@ -130,28 +130,28 @@ def test_log_level_and_file(house):
     assert reload(gw)
 
 
-def test_run_as(house):
-    gw = house.gateway
-    box = house.account()
-    ann = house.session("ann", box, domain=None)
+def test_run_as(stack):
+    gw = stack.gateway
+    box = stack.account()
+    ann = stack.session("ann", box, domain=None)
     assert gw.find(ann).code == "vault_refused_user"
     gw.sections["vault main"]["default_domain"] = "CORP"
     assert reload(gw)
     assert gw.find(ann).status == 200
 
 
-def test_vault_calls_in_flight_go_on(house):
+def test_vault_calls_in_flight_go_on(stack):
     """A check-out that is under way when the configuration changes ends as it began."""
-    gw = house.gateway
-    box = house.account(password="pw-of-reload")
-    ann = house.session("ann", box)
-    credential = house.credential(ann)
-    house.vault.latency(700)
+    gw = stack.gateway
+    box = stack.account(password="pw-of-reload")
+    ann = stack.session("ann", box)
+    credential = stack.credential(ann)
+    stack.vault.latency(700)
     connection = gw.connect()
     body = json.dumps({"session": ann, "credential_id": credential}).encode()
     connection.request("POST", "/v1/credentials/checkout", body,
                        {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"})
-    eventually(lambda: house.metric("jumpgate_requests_in_flight") > 0)
+    eventually(lambda: stack.metric("jumpgate_requests_in_flight") > 0)
     gw.sections["client pra"]["token_sha256"] = token_hash(OTHER)
     gw.sections["vault main"]["connections"] = "3"
     gw.sections["vault main"]["reason"] = "changed meanwhile"
@@ -161,26 +161,26 @@ def test_vault_calls_in_flight_go_on(house):
     assert answer.status == 200
     assert json.loads(answer.read())["password"] == "pw-of-reload"
     connection.close()
-    house.vault.latency(0)
+    stack.vault.latency(0)
 
 
 # ---- secrets ----
 
-def test_api_key_is_read_again(house):
-    gw = house.gateway
+def test_api_key_is_read_again(stack):
+    gw = stack.gateway
     key = pathlib.Path(gw.sections["vault main"]["api_key_file"])
     key.write_text("f" * 128)
     assert reload(gw)
-    box = house.account()
-    assert gw.find(house.session("bob", box)).code == "vault_refused_user"
+    box = stack.account()
+    assert gw.find(stack.session("bob", box)).code == "vault_refused_user"
     key.write_text(API_KEY)
     assert reload(gw)
-    eventually(lambda: gw.find(house.session("bob", box)).status == 200, 40, 0.5)
+    eventually(lambda: gw.find(stack.session("bob", box)).status == 200, 40, 0.5)
     assert not said(gw, API_KEY) and not said(gw, "f" * 128)
 
 
-def test_missing_secret_changes_nothing(house):
-    gw = house.gateway
+def test_missing_secret_changes_nothing(stack):
+    gw = stack.gateway
     before = digest(gw)
     key = pathlib.Path(gw.sections["vault main"]["api_key_file"])
     key.rename(key.with_suffix(".away"))
@@ -199,8 +199,8 @@ def test_missing_secret_changes_nothing(house):
     ("vault main", "url", "http://127.0.0.1:9/BeyondTrust/api/public/v3"),
     ("vault main", "minute", "1s"),
 ])
-def test_needs_a_restart(house, section, key, value):
-    gw = house.gateway
+def test_needs_a_restart(stack, section, key, value):
+    gw = stack.gateway
     before = digest(gw)
     gw.sections[section][key] = value
     gw.sections["client pra"]["allow"] = "broker"
@@ -210,8 +210,8 @@ def test_needs_a_restart(house, section, key, value):
     assert gw.call("GET", "/status").status == 200  # nothing of it was taken
 
 
-def test_sections_that_come_or_go_need_a_restart(house):
-    gw = house.gateway
+def test_sections_that_come_or_go_need_a_restart(stack):
+    gw = stack.gateway
     gw.sections["listener more"] = {"address": "127.0.0.1:0"}
     assert not reload(gw)
     del gw.sections["listener more"]
@@ -221,8 +221,8 @@ def test_sections_that_come_or_go_need_a_restart(house):
     assert said(gw, "reload_needs_restart", "[listener]") and said(gw, "reload_needs_restart", "[vault]")
 
 
-def test_all_mistakes_are_told(house):
-    gw = house.gateway
+def test_all_mistakes_are_reported(stack):
+    gw = stack.gateway
     before = digest(gw)
     gw.sections["gateway"]["log_level"] = "loud"
     gw.sections["gateway"]["list_cash"] = "5s"
@@ -236,8 +236,8 @@ def test_all_mistakes_are_told(house):
     assert page['jumpgate_config_reloads_total{result="refused"}'] >= 1
 
 
-def test_missing_file(house):
-    gw = house.gateway
+def test_missing_file(stack):
+    gw = stack.gateway
     path = gw.path / "jumpgate.conf"
     seen = len(gw.err.lines)
     path.rename(path.with_suffix(".away"))
@@ -247,8 +247,8 @@ def test_missing_file(house):
     assert gw.call("GET", "/livez").status == 200
 
 
-def test_log_that_cannot_be_opened(house):
-    gw = house.gateway
+def test_log_that_cannot_be_opened(stack):
+    gw = stack.gateway
     before = digest(gw)
     gw.sections["gateway"]["log_file"] = str(gw.path / "no" / "such" / "log")
     gw.sections["client pra"]["allow"] = "broker"
@@ -423,7 +423,7 @@ def test_client_that_is_gone_has_no_say_over_its_open_connection(tls):
     assert tls.call("GET", "/v1/capabilities", token=None, connection=kept).status == 401
 
 
-def test_expired_certificate_is_told(tls):
+def test_expired_certificate_is_reported(tls):
     expired = tls.ca.server("past", expired=True)
     shutil.copy(expired.certificate, tls.files["crt"])
     shutil.copy(expired.key, tls.files["key"])
@@ -449,26 +449,26 @@ def test_tls_cannot_be_turned_off(tls):
 
 # ---- many ----
 
-def test_reload_under_load(house):
-    """Fifty reloads while people work: no request lost, none answered twice, memory freed at the end."""
-    gw = house.gateway
-    box = house.account(password="pw")
+def test_reload_under_load(stack):
+    """Fifty reloads under load: no request lost, none answered twice, memory freed at the end."""
+    gw = stack.gateway
+    box = stack.account(password="pw")
     connection = gw.connect()
     for i in range(50):
         gw.sections["vault main"]["retries"] = str(i % 3)
         gw.sections["client pra"]["rate"] = f"{1000 + i}/s"
         gw.write_configuration()
         gw.signal(signal.SIGHUP)
-        assert gw.call("POST", "/v1/credentials/find", {"session": house.session("ann", box)},
+        assert gw.call("POST", "/v1/credentials/find", {"session": stack.session("ann", box)},
                        connection=connection).status == 200
     assert reload(gw)
     connection.close()
 
 
-def test_vault_sessions_outlive_a_reload(house):
-    box = house.account()
-    assert house.gateway.find(house.session("ann", box)).status == 200
-    before = house.vault.calls(SIGN_IN)
-    assert reload(house.gateway)
-    assert house.gateway.find(house.session("ann", box)).status == 200
-    assert house.vault.calls(SIGN_IN) == before
+def test_vault_sessions_outlive_a_reload(stack):
+    box = stack.account()
+    assert stack.gateway.find(stack.session("ann", box)).status == 200
+    before = stack.vault.calls(SIGN_IN)
+    assert reload(stack.gateway)
+    assert stack.gateway.find(stack.session("ann", box)).status == 200
+    assert stack.vault.calls(SIGN_IN) == before

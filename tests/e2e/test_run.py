@@ -64,7 +64,7 @@ def test_ready_then_clean_end(vault):
         assert gateway.call("GET", "/livez", token=None, listener="second").status == 200
 
 
-def test_service_manager_is_told(vault, tmp_path):
+def test_service_manager_is_notified(vault, tmp_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(10)
@@ -134,7 +134,7 @@ def test_address_in_use_is_explained(vault):
     assert "ready" not in gateway.out.lines
 
 
-def test_log_that_nobody_reads_holds_up_nobody(vault):
+def test_log_that_is_not_read_delays_no_request(vault):
     """Standard error is a pipe that is full; requests are answered, and what was left out is counted and said."""
     gateway = Gateway(vault, {"gateway": {"log_level": "debug"}})
     read, write = os.pipe()

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from harness import Gateway, eventually
-from house import House
+from stack import Stack
 from plain_build import plain_build  # noqa: F401, a fixture
 
 pytestmark = pytest.mark.usefixtures("plain_build")
@@ -26,38 +26,38 @@ def threads(gateway):
 
 
 def test_every_thread_is_confined():
-    with House(FRESH) as house:
-        ann = house.session("ann", house.account(password="pw"))
-        assert house.checkout(ann).status == 200
-        states = threads(house.gateway)
+    with Stack(FRESH) as stack:
+        ann = stack.session("ann", stack.account(password="pw"))
+        assert stack.checkout(ann).status == 200
+        states = threads(stack.gateway)
         assert len(states) > 1  # a thread of its own writes the journal
         for state in states:
             assert state["Seccomp"] == "2"
             assert state["NoNewPrivs"] == "1"
             for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
                 assert int(state[kind], 16) == 0, (kind, state)
-        limits = pathlib.Path(f"/proc/{house.gateway.process.pid}/limits").read_text()
+        limits = pathlib.Path(f"/proc/{stack.gateway.process.pid}/limits").read_text()
         assert "Max core file size        0                    0" in limits
-        house.sweep()
+        stack.sweep()
 
 
 def test_vault_is_found_by_name():
     """The resolver has a thread of its own and reads files of the system."""
-    with House(FRESH) as house:
-        url = house.vault.url.replace("127.0.0.1", "localhost")
+    with Stack(FRESH) as stack:
+        url = stack.vault.url.replace("127.0.0.1", "localhost")
         with Gateway(url, FRESH) as gateway:
-            found = gateway.find(house.session("ann", house.account()))
+            found = gateway.find(stack.session("ann", stack.account()))
             assert found.status == 200 and len(found.json["credentials"]) == 1
-        house.opened = []
+        stack.opened = []
 
 
 def test_state_directory_is_made(tmp_path):
     """It is made before the fence is put up around it."""
     state = tmp_path / "state"
-    with House({"gateway": {"state_dir": str(state)}}) as house:
+    with Stack({"gateway": {"state_dir": str(state)}}) as stack:
         assert state.stat().st_mode & 0o7777 == 0o700
-        house.checkout(house.session("ann", house.account()))
-        house.sweep()
+        stack.checkout(stack.session("ann", stack.account()))
+        stack.sweep()
 
 
 def test_unix_listener_and_log_are_kept(tmp_path):
@@ -67,8 +67,8 @@ def test_unix_listener_and_log_are_kept(tmp_path):
     sock.parent.mkdir()
     sections = {"gateway": {"log_file": str(log)}, "listener local": {"address": f"unix:{sock}"},
                 "client local": {"peer_uid": str(os.getuid()), "allow": "observe"}}
-    with House(sections) as house:
-        gateway = house.gateway
+    with Stack(sections) as stack:
+        gateway = stack.gateway
         assert gateway.call("GET", "/status", listener="local").status == 200
         log.rename(tmp_path / "log" / "old")
         gateway.signal(signal.SIGUSR1)
@@ -80,12 +80,12 @@ def test_unix_listener_and_log_are_kept(tmp_path):
 
 @pytest.mark.parametrize("mode, seccomp, line", [("log", "2", "mode=log"), ("off", "0", "mode=off")])
 def test_other_modes(mode, seccomp, line):
-    with House({"gateway": {"sandbox": mode, "list_cache": "0s"}}) as house:
-        ann = house.session("ann", house.account(password="pw"))
-        assert house.checkout(ann).json["password"] == "pw"
-        assert {state["Seccomp"] for state in threads(house.gateway)} == {seccomp}
-        assert line in house.gateway.err.text
-        house.sweep()
+    with Stack({"gateway": {"sandbox": mode, "list_cache": "0s"}}) as stack:
+        ann = stack.session("ann", stack.account(password="pw"))
+        assert stack.checkout(ann).json["password"] == "pw"
+        assert {state["Seccomp"] for state in threads(stack.gateway)} == {seccomp}
+        assert line in stack.gateway.err.text
+        stack.sweep()
 
 
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can change users")
@@ -101,12 +101,12 @@ def give_away(gateway, user):
 
 @as_root
 def test_root_becomes_another_user():
-    with House(FRESH) as house:
-        gateway = Gateway(house.vault.url, {"gateway": {"user": "nobody", "sandbox": "off", "list_cache": "0s"}})
+    with Stack(FRESH) as stack:
+        gateway = Gateway(stack.vault.url, {"gateway": {"user": "nobody", "sandbox": "off", "list_cache": "0s"}})
         gateway.write_configuration()
         entry = give_away(gateway, "nobody")
         with gateway:
-            ann = house.session("ann", house.account(password="pw"))
+            ann = stack.session("ann", stack.account(password="pw"))
             assert gateway.find(ann).status == 200
             for state in threads(gateway):
                 assert state["Uid"].split() == [str(entry.pw_uid)] * 4
@@ -175,7 +175,7 @@ def test_no_unix_socket_and_no_code_can_come():
 
 
 def test_little_memory_for_secrets_is_enough_for_a_few():
-    with House({"gateway": {"secret_memory": "4M", "list_cache": "0s"}}) as house:
-        ann = house.session("ann", house.account(password="pw"))
-        assert house.checkout(ann).json["password"] == "pw"
-        house.sweep()
+    with Stack({"gateway": {"secret_memory": "4M", "list_cache": "0s"}}) as stack:
+        ann = stack.session("ann", stack.account(password="pw"))
+        assert stack.checkout(ann).json["password"] == "pw"
+        stack.sweep()

@@ -1,6 +1,6 @@
 """The simulator's rules for requests: decision order, conflicts, their life, credentials, dialects, rotation.
 
-What is expected here comes from the fact sheet (sections 3, 4, 6 and 10), not from what the gateway sends.
+What is expected here is the vendor's behaviour, not what the gateway sends.
 """
 
 import pytest

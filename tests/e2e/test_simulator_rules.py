@@ -1,6 +1,6 @@
 """The simulator's rules for any call: routes, sign-in, lists, the session lock, administration, TLS.
 
-What is expected here comes from the fact sheet (sections 1, 2, 7 and 10), not from what the gateway sends.
+What is expected here is the vendor's behaviour, not what the gateway sends.
 """
 
 import concurrent.futures
@@ -157,7 +157,7 @@ def test_verification_cookie():
         assert maria.call("GET", "Requests", headers={"Cookie": both}).status == 200
 
 
-def test_header_always_knob(vault, maria):
+def test_header_always_setting(vault, maria):
     vault.knob(16, "yes")
     assert maria.get("Requests").status == 401
     for user, status in ((MARIA, 200), (JDOE, 401)):
@@ -240,7 +240,7 @@ def test_list_filters(vault, maria):
     assert ids(type="domainlinked") == [(32, 507)]
 
 
-def test_nobody_requestable_knob(vault):
+def test_nothing_requestable_setting(vault):
     guest = vault.sign_in(r"ACME\guest")
     assert guest.get("ManagedAccounts").json == []
     vault.knob(7, "403")

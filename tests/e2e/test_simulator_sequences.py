@@ -1,6 +1,6 @@
-"""The simulator against the eleven worked sequences of the fact sheet (section 9), byte for byte.
+"""The simulator against eleven worked sequences of requests and answers, byte for byte.
 
-Requests are sent as printed there over a raw socket; of the answers the status line, every header but the server's
+Requests are sent as printed below over a raw socket; of the answers the status line, every header but the server's
 own (Date, Connection) and the body must be exactly those printed. `K1…` stands for the real key.
 """
 

@@ -12,7 +12,7 @@ import pytest
 
 from certificates import Authority
 from harness import BIN, TOKEN, UnixConnection, eventually, tls_context, token_hash
-from house import House, Wire, head
+from stack import Stack, Wire, head
 
 SECONDS = 3  # of one flood
 RATE = {"failed_login_rate": "60/m"}  # so many lines in the log for each peer, at once
@@ -94,15 +94,15 @@ def control(gateway, path="/readyz"):
         connection.close()
 
 
-def work(house, took=None):
+def work(stack, took=None):
     """Everything that must go on, over and over for the time of a flood; how often it did."""
-    box = house.account()
-    session = house.session("ann", box)
+    box = stack.account()
+    session = stack.session("ann", box)
     end, rounds = time.monotonic() + SECONDS, 0
     while time.monotonic() < end or rounds < 5:
-        for what, call in (("find", lambda: house.gateway.find(session).status),
-                           ("livez", lambda: house.gateway.call("GET", "/livez", token=None).status),
-                           ("control", lambda: control(house.gateway))):
+        for what, call in (("find", lambda: stack.gateway.find(session).status),
+                           ("livez", lambda: stack.gateway.call("GET", "/livez", token=None).status),
+                           ("control", lambda: control(stack.gateway))):
             begun = time.monotonic()
             assert call() == 200, what
             if took is not None:
@@ -123,58 +123,58 @@ def about_strangers(gateway):
 @pytest.mark.parametrize("payload, once", [(LIVEZ, False), (UNKNOWN, False), (LONG, True), (MALFORMED, False), (b"", True)],
                          ids=["livez", "unknown", "unfinished", "malformed", "silent"])
 def test_work_goes_on_in_a_flood(payload, once):
-    share = 300 if payload else 600  # silent ones come and go: who has just connected needs time to ask
-    with House({"gateway": {"max_connections": str(2 * share), "list_cache": "0s", **RATE}}) as house:
+    share = 300 if payload else 600  # silent ones come and go: a new connection needs time to send
+    with Stack({"gateway": {"max_connections": str(2 * share), "list_cache": "0s", **RATE}}) as stack:
         connections = share + 200 if once else 50
-        with Flood(house.gateway, payload, connections, once):
-            assert work(house) >= 5
-            assert house.metric("jumpgate_stranger_connections") <= share
-            assert house.metric("jumpgate_stranger_bytes") <= 8 << 20
-            assert house.metric("jumpgate_loop_lag_seconds") < 5  # a watchdog would wait for 15
-        assert len(about_strangers(house.gateway)) <= 3 * LINES
-        house.sweep()
+        with Flood(stack.gateway, payload, connections, once):
+            assert work(stack) >= 5
+            assert stack.metric("jumpgate_stranger_connections") <= share
+            assert stack.metric("jumpgate_stranger_bytes") <= 8 << 20
+            assert stack.metric("jumpgate_loop_lag_seconds") < 5  # a watchdog would wait for 15
+        assert len(about_strangers(stack.gateway)) <= 3 * LINES
+        stack.sweep()
 
 
 def test_unfinished_heads_are_closed_before_they_fill_the_memory():
-    with House({"gateway": {"max_connections": "2000", "secret_memory": "8M"}}) as house:
-        with Flood(house.gateway, LONG, 800, once=True):
-            eventually(lambda: house.metric('jumpgate_strangers_closed_total{reason="bytes"}') > 0, 20)
-            assert house.metric("jumpgate_stranger_bytes") <= 8 << 20
-            work(house)
-        assert any(" strangers_closed reason=bytes " in line for line in house.gateway.err.lines)
-        house.sweep()
+    with Stack({"gateway": {"max_connections": "2000", "secret_memory": "8M"}}) as stack:
+        with Flood(stack.gateway, LONG, 800, once=True):
+            eventually(lambda: stack.metric('jumpgate_strangers_closed_total{reason="bytes"}') > 0, 20)
+            assert stack.metric("jumpgate_stranger_bytes") <= 8 << 20
+            work(stack)
+        assert any(" strangers_closed reason=bytes " in line for line in stack.gateway.err.lines)
+        stack.sweep()
 
 
-def test_who_holds_all_connections_gives_way():
-    with House({"gateway": {"max_connections": "40"}}) as house:
-        kept = house.gateway.connect()
-        assert house.gateway.call("GET", "/livez", connection=kept).status == 200  # it has shown its client
-        first = Wire(house.gateway)
-        others = [Wire(house.gateway) for _ in range(60)]
+def test_the_peer_with_all_connections_gives_way():
+    with Stack({"gateway": {"max_connections": "40"}}) as stack:
+        kept = stack.gateway.connect()
+        assert stack.gateway.call("GET", "/livez", connection=kept).status == 200  # it has shown its client
+        first = Wire(stack.gateway)
+        others = [Wire(stack.gateway) for _ in range(60)]
         assert first.is_closed()
-        assert house.metric("jumpgate_stranger_connections") <= 20
-        session = house.session("ann", house.account())
+        assert stack.metric("jumpgate_stranger_connections") <= 20
+        session = stack.session("ann", stack.account())
         for _ in range(20):
-            assert house.gateway.find(session).status == 200
-            assert house.checkout(session).status == 200
-            assert control(house.gateway) == 200
-        assert house.gateway.call("GET", "/livez", connection=kept).status == 200  # clients are not closed for others
+            assert stack.gateway.find(session).status == 200
+            assert stack.checkout(session).status == 200
+            assert control(stack.gateway) == 200
+        assert stack.gateway.call("GET", "/livez", connection=kept).status == 200  # clients are not closed for others
         for connection in (kept, first.socket, *(wire.socket for wire in others)):
             connection.close()
-        house.sweep()
+        stack.sweep()
 
 
 def test_the_control_socket_does_not_count():
-    with House({"gateway": {"max_connections": "2"}}) as house:
-        controls = [UnixConnection(str(house.gateway.path / "state" / "control.sock"), 10) for _ in range(5)]
+    with Stack({"gateway": {"max_connections": "2"}}) as stack:
+        controls = [UnixConnection(str(stack.gateway.path / "state" / "control.sock"), 10) for _ in range(5)]
         for connection in controls:
             connection.request("GET", "/livez")
             assert connection.getresponse().read()
-        assert house.metric("jumpgate_connections") == 1
-        kept = [house.gateway.connect() for _ in range(2)]
+        assert stack.metric("jumpgate_connections") == 1
+        kept = [stack.gateway.connect() for _ in range(2)]
         for connection in kept:
-            assert house.gateway.call("GET", "/livez", connection=connection).status == 200
-        assert control(house.gateway) == 200
+            assert stack.gateway.call("GET", "/livez", connection=connection).status == 200
+        assert control(stack.gateway) == 200
         for connection in controls + kept:
             connection.close()
 
@@ -183,71 +183,71 @@ def test_few_descriptors_are_kept_for_the_vault(tmp_path):
     small = tmp_path / "jumpgate"
     small.write_text(f'#!/bin/sh\nulimit -n 240\nexec "{BIN}/jumpgate" "$@"\n')
     small.chmod(0o700)
-    with House({"gateway": {"list_cache": "0s"}}) as house:
-        house.gateway.stop()
-        house.gateway.binary = small
-        house.gateway.restart()
-        assert any(" few_descriptors " in line for line in house.gateway.err.lines)
-        with Flood(house.gateway, b"", 400, once=True):
-            work(house)
-            assert house.metric("jumpgate_process_open_fds") <= 200
-            session = house.session("ann", house.account())
-            credential = house.credential(session)
+    with Stack({"gateway": {"list_cache": "0s"}}) as stack:
+        stack.gateway.stop()
+        stack.gateway.binary = small
+        stack.gateway.restart()
+        assert any(" few_descriptors " in line for line in stack.gateway.err.lines)
+        with Flood(stack.gateway, b"", 400, once=True):
+            work(stack)
+            assert stack.metric("jumpgate_process_open_fds") <= 200
+            session = stack.session("ann", stack.account())
+            credential = stack.credential(session)
             for _ in range(5):
-                assert house.checkout(session, credential).status == 200
-                assert house.gateway.release(session, credential).status == 200
-        assert "accept_paused" not in house.gateway.err.text
-        house.sweep()
+                assert stack.checkout(session, credential).status == 200
+                assert stack.gateway.release(session, credential).status == 200
+        assert "accept_paused" not in stack.gateway.err.text
+        stack.sweep()
 
 
 def test_what_the_log_is_spared_is_counted():
-    with House({"gateway": dict(RATE)}) as house:
+    with Stack({"gateway": dict(RATE)}) as stack:
         asked = 300
         for i in range(asked):
-            with Wire(house.gateway) as wire:
+            with Wire(stack.gateway) as wire:
                 wire.send(MALFORMED if i % 2 else head(path="/nowhere", token=None))
                 assert wire.answer()[0] == (400 if i % 2 else 404)
-        written = asked - house.metric("jumpgate_stranger_lines_left_out_total")
+        written = asked - stack.metric("jumpgate_stranger_lines_left_out_total")
         assert LINES <= written <= LINES + 30
-        eventually(lambda: len(about_strangers(house.gateway)) == written)
+        eventually(lambda: len(about_strangers(stack.gateway)) == written)
         # what a client does is logged all the same, whatever its neighbours do
-        assert house.gateway.call("GET", "/v1/capabilities", headers={"X-Request-Id": "mine"}).status == 200
-        eventually(lambda: any("request_id=mine " in line for line in house.gateway.err.lines))
-        house.gateway.stop()
-        assert left_out(house.gateway) == asked - written
+        assert stack.gateway.call("GET", "/v1/capabilities", headers={"X-Request-Id": "mine"}).status == 200
+        eventually(lambda: any("request_id=mine " in line for line in stack.gateway.err.lines))
+        stack.gateway.stop()
+        assert left_out(stack.gateway) == asked - written
 
 
 def test_lines_of_strangers_are_bounded_at_debug_too():
-    with House({"gateway": {"log_level": "debug", **RATE}}) as house:
+    with Stack({"gateway": {"log_level": "debug", **RATE}}) as stack:
         for _ in range(200):
-            with Wire(house.gateway) as wire:
+            with Wire(stack.gateway) as wire:
                 assert wire.send(head(token=None)).answer()[0] == 200
 
         def lines():
-            return [line for line in house.gateway.err.lines if " connection_end " in line or "operation=livez" in line]
+            return [line for line in stack.gateway.err.lines if " connection_end " in line or "operation=livez" in line]
 
         eventually(lambda: len(lines()) >= LINES)
         assert len(lines()) <= LINES + 30
 
 
 
-def livez_served(house):
-    return house.gateway.metrics().get('jumpgate_requests_total{operation="livez",status="200"}', 0)
+def livez_served(stack):
+    return stack.gateway.metrics().get('jumpgate_requests_total{operation="livez",status="200"}', 0)
 
 
 def test_urgent_requests_leave_room_for_others():
     monitor = {"token_sha256": token_hash("monitor-token"), "allow": "observe"}
-    with House({"gateway": {"list_cache": "15s"}, "client monitor": monitor}) as house:
-        session, kept = house.session("ann", house.account()), house.gateway.connect()
-        assert house.gateway.find(session, connection=kept).status == 200
-        with Flood(house.gateway, head(path="/livez", token="monitor-token").encode() * 8, 70):
-            eventually(lambda: livez_served(house) > 500, 20)
-            before = livez_served(house)
+    with Stack({"gateway": {"list_cache": "15s"}, "client monitor": monitor}) as stack:
+        session, kept = stack.session("ann", stack.account()), stack.gateway.connect()
+        assert stack.gateway.find(session, connection=kept).status == 200
+        with Flood(stack.gateway, head(path="/livez", token="monitor-token").encode() * 8, 70):
+            eventually(lambda: livez_served(stack) > 500, 20)
+            before = livez_served(stack)
             for _ in range(20):
-                assert house.gateway.find(session, connection=kept).status == 200
-            assert livez_served(house) - before < 20 * 1000
+                assert stack.gateway.find(session, connection=kept).status == 200
+            assert livez_served(stack) - before < 20 * 1000
         kept.close()
-        house.sweep()
+        stack.sweep()
 
 
 @pytest.fixture(name="authority", scope="module")
@@ -255,9 +255,9 @@ def make_authority(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("tls"))
 
 
-def tls_house(authority, **gateway):
+def tls_stack(authority, **gateway):
     server = authority.server()
-    return House({"gateway": gateway, "listener tls": {"address": "127.0.0.1:0", "tls_certificate": server.certificate,
+    return Stack({"gateway": gateway, "listener tls": {"address": "127.0.0.1:0", "tls_certificate": server.certificate,
                                                        "tls_key": server.key}})
 
 
@@ -296,33 +296,33 @@ def slow_call(gateway, context, round_trip):
 
 
 def test_a_client_with_a_slow_network_is_let_in(authority):
-    with tls_house(authority, max_connections="400") as house:
+    with tls_stack(authority, max_connections="400") as stack:
         context = tls_context(authority.certificate)
-        with Flood(house.gateway, b"", 800, once=True):
-            eventually(lambda: house.metric('jumpgate_strangers_closed_total{reason="connections"}') > 500, 20)
+        with Flood(stack.gateway, b"", 800, once=True):
+            eventually(lambda: stack.metric('jumpgate_strangers_closed_total{reason="connections"}') > 500, 20)
             for _ in range(8):
-                assert slow_call(house.gateway, context, 0.1) == b"HTTP/1.1 200"
-        house.sweep()
+                assert slow_call(stack.gateway, context, 0.1) == b"HTTP/1.1 200"
+        stack.sweep()
 
 
 def test_handshakes_that_go_nowhere_let_others_in(authority):
-    with tls_house(authority, max_connections="400") as house:
+    with tls_stack(authority, max_connections="400") as stack:
         context = tls_context(authority.certificate)
-        with Flood(house.gateway, hello(), 600, once=True, listener="tls"):
-            eventually(lambda: house.metric('jumpgate_strangers_closed_total{reason="connections"}') > 500, 20)
+        with Flood(stack.gateway, hello(), 600, once=True, listener="tls"):
+            eventually(lambda: stack.metric('jumpgate_strangers_closed_total{reason="connections"}') > 500, 20)
             for _ in range(8):
-                answer = house.gateway.call("GET", "/v1/capabilities", listener="tls", tls=context)
+                answer = stack.gateway.call("GET", "/v1/capabilities", listener="tls", tls=context)
                 assert answer.status == 200
-        house.sweep()
+        stack.sweep()
 
 
 def test_a_flooded_listener_leaves_room_to_another(authority):
-    with tls_house(authority, max_connections="8") as house:
+    with tls_stack(authority, max_connections="8") as stack:
         context = tls_context(authority.certificate)
-        with Flood(house.gateway, b"", 200, once=True):
-            eventually(lambda: house.metric('jumpgate_strangers_closed_total{reason="connections"}') > 20, 20)
-            before = house.metric('jumpgate_strangers_closed_total{reason="connections"}')
-            answer = house.gateway.call("GET", "/v1/capabilities", listener="tls", tls=context)
+        with Flood(stack.gateway, b"", 200, once=True):
+            eventually(lambda: stack.metric('jumpgate_strangers_closed_total{reason="connections"}') > 20, 20)
+            before = stack.metric('jumpgate_strangers_closed_total{reason="connections"}')
+            answer = stack.gateway.call("GET", "/v1/capabilities", listener="tls", tls=context)
             assert answer.status == 200
-            assert house.metric('jumpgate_strangers_closed_total{reason="connections"}') - before < 1000
-        house.sweep()
+            assert stack.metric('jumpgate_strangers_closed_total{reason="connections"}') - before < 1000
+        stack.sweep()

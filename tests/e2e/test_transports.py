@@ -15,7 +15,7 @@ import pytest
 
 from certificates import Authority
 from harness import TOKEN, Gateway, eventually, session, tls_context, token_hash
-from house import House, Wire, head, problem, took
+from stack import Stack, Wire, head, problem, took
 
 NOWHERE = "http://127.0.0.1:9/BeyondTrust/api/public/v3"  # for gateways whose vault does not matter
 FIND = "/v1/credentials/find"
@@ -40,8 +40,8 @@ def refused(wire, status, code="invalid_request", close=True):
 
 # ---- keep-alive and pipelining ----
 
-def test_keep_alive(house):
-    with Wire(house.gateway) as wire:
+def test_keep_alive(stack):
+    with Wire(stack.gateway) as wire:
         for _ in range(50):
             assert wire.send(head()).answer()[0] == 200
             assert wire.send(post()).answer()[0] == 200
@@ -49,62 +49,62 @@ def test_keep_alive(house):
         assert wire.send(head()).answer()[0] == 200  # an error that leaves framing alone keeps the connection
 
 
-def test_connection_close_is_obeyed(house):
-    with Wire(house.gateway) as wire:
+def test_connection_close_is_obeyed(stack):
+    with Wire(stack.gateway) as wire:
         status, headers, _ = wire.send(head(Connection="close")).answer()
         assert status == 200 and headers["connection"] == "close" and wire.is_closed()
 
 
-def test_http_1_0(house):
-    with Wire(house.gateway) as wire:
+def test_http_1_0(stack):
+    with Wire(stack.gateway) as wire:
         answer = wire.send(head(version="HTTP/1.0")).answer()
         assert answer[0] in (200, 505) and wire.is_closed()
 
 
-def test_pipelined_answers_come_in_order(house):
-    slow = house.account()
-    house.credential(house.session("ann", slow))
-    house.vault.fault("latency", call="GET ManagedAccounts", path=slow.name, latency_ms=200)
-    first = json.dumps({"session": house.session("ann", slow)})
+def test_pipelined_answers_come_in_order(stack):
+    slow = stack.account()
+    stack.credential(stack.session("ann", slow))
+    stack.vault.fault("latency", call="GET ManagedAccounts", path=slow.name, latency_ms=200)
+    first = json.dumps({"session": stack.session("ann", slow)})
     ids = [f"p{i}" for i in range(20)]
     text = "".join(post(first if i == 0 else GOOD, X_Request_Id=one) if i % 2 == 0
                    else head(X_Request_Id=one) for i, one in enumerate(ids))
-    with Wire(house.gateway) as wire:
+    with Wire(stack.gateway) as wire:
         wire.send(text)
         answers = [wire.answer() for _ in ids]
     assert [a[1]["x-request-id"] for a in answers] == ids
     assert {a[0] for a in answers} == {200}
 
 
-def test_pipelined_byte_by_byte(house):
-    with Wire(house.gateway) as wire:
+def test_pipelined_byte_by_byte(stack):
+    with Wire(stack.gateway) as wire:
         wire.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for letter in (post() + head()).encode():
             wire.send(bytes([letter]))
         assert [wire.answer()[0] for _ in range(2)] == [200, 200]
 
 
-def test_mistake_in_a_pipeline_ends_it(house):
-    with Wire(house.gateway) as wire:
+def test_mistake_in_a_pipeline_ends_it(stack):
+    with Wire(stack.gateway) as wire:
         wire.send(head(X_Request_Id="a") + "GARBAGE\r\n\r\n" + head(X_Request_Id="c"))
         assert wire.answer()[1]["x-request-id"] == "a"
         refused(wire, 400)
 
 
-def test_empty_lines_before_a_request(house):
-    with Wire(house.gateway) as wire:
+def test_empty_lines_before_a_request(stack):
+    with Wire(stack.gateway) as wire:
         assert wire.send("\r\n\r\n" + head()).answer()[0] == 200
 
 
-def test_large_answer_to_a_slow_reader(house):
-    box = house.system()
+def test_large_answer_to_a_slow_reader(stack):
+    box = stack.system()
     first = 700000
-    house.vault.scenario({"accounts": [{"id": first + i, "system": box.system, "name": f"u{i}", "rules": ["auto"],
+    stack.vault.scenario({"accounts": [{"id": first + i, "system": box.system, "name": f"u{i}", "rules": ["auto"],
                                         "description": "d" * 200} for i in range(2500)]})
-    body = json.dumps({"session": house.session("ann", box)})
-    with Wire(house.gateway, timeout=30) as wire:
+    body = json.dumps({"session": stack.session("ann", box)})
+    with Wire(stack.gateway, timeout=30) as wire:
         wire.send(post(body) * 3)
-        eventually(house.quiet)  # all of it waits for us now
+        eventually(stack.quiet)  # all of it waits for us now
         for _ in range(3):
             status, _, data = wire.answer()
             assert status == 200 and len(json.loads(data)["credentials"]) == 2500
@@ -122,8 +122,8 @@ def test_large_answer_to_a_slow_reader(house):
     "GET /livez HTTP/1.1\r\nHost: x y\r\n\r\n", "GET /livez HTTP/1.1\r\nHost: x, y\r\n\r\n",
     "GET /livez HTTP/1.1\r\nHost: a@x/\r\n\r\n",
 ])
-def test_malformed_heads(house, text):
-    with Wire(house.gateway) as wire:
+def test_malformed_heads(stack, text):
+    with Wire(stack.gateway) as wire:
         wire.send(text).end()
         refused(wire, 400)
 
@@ -135,8 +135,8 @@ def test_malformed_heads(house, text):
     "Content-Length: 99999999999999999999999", "Transfer-Encoding: chunked, identity",
     "Transfer-Encoding: identity, chunked, chunked",
 ])
-def test_lengths_in_doubt(house, headers):
-    with Wire(house.gateway) as wire:
+def test_lengths_in_doubt(stack, headers):
+    with Wire(stack.gateway) as wire:
         wire.send(head("POST", FIND, Content_Type="application/json").replace("\r\n\r\n", f"\r\n{headers}\r\n\r\n")
                   + "5\r\nhello\r\n0\r\n\r\n")
         status, _, body = wire.answer()
@@ -144,8 +144,8 @@ def test_lengths_in_doubt(house, headers):
         assert wire.is_closed()
 
 
-def test_both_lengths_are_refused_with_400(house):
-    with Wire(house.gateway) as wire:
+def test_both_lengths_are_refused_with_400(stack):
+    with Wire(stack.gateway) as wire:
         wire.send(head("POST", FIND, Content_Type="application/json", Content_Length=5,
                        Transfer_Encoding="chunked") + "0\r\n\r\n" + head())
         refused(wire, 400)
@@ -153,66 +153,66 @@ def test_both_lengths_are_refused_with_400(house):
 
 @pytest.mark.parametrize("chunks", ["x\r\n", "5\r\nhelloX", "-1\r\n", "5 5\r\n", "fffffffffffffffff\r\n", "\r\n",
                                     "0x5\r\nhello\r\n", "5\nhello\n0\n\n"])
-def test_bad_chunks(house, chunks):
-    with Wire(house.gateway) as wire:
+def test_bad_chunks(stack, chunks):
+    with Wire(stack.gateway) as wire:
         wire.send(head("POST", FIND, Content_Type="application/json", Transfer_Encoding="chunked") + chunks)
         refused(wire, 400)
 
 
 @pytest.mark.parametrize("coding", ["gzip", "gzip, chunked", "deflate", "x-unknown"])
-def test_unknown_transfer_coding(house, coding):
-    with Wire(house.gateway) as wire:
+def test_unknown_transfer_coding(stack, coding):
+    with Wire(stack.gateway) as wire:
         wire.send(head("POST", FIND, Content_Type="application/json", Transfer_Encoding=coding))
         refused(wire, 501)
 
 
 @pytest.mark.parametrize("version", ["HTTP/2.0", "HTTP/1.2", "HTTP/3.0", "HTTP/0.9"])
-def test_other_versions(house, version):
-    with Wire(house.gateway) as wire:
+def test_other_versions(stack, version):
+    with Wire(stack.gateway) as wire:
         wire.send(head(version=version))
         refused(wire, 505)
 
 
-def test_http2_preface(house):
-    with Wire(house.gateway) as wire:
+def test_http2_preface(stack):
+    with Wire(stack.gateway) as wire:
         wire.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
         status, _, body = wire.answer()
         assert status in (400, 505) and json.loads(body)["code"] == "invalid_request"
         assert wire.is_closed()
 
 
-def test_expect_continue(house):
-    with Wire(house.gateway) as wire:
+def test_expect_continue(stack):
+    with Wire(stack.gateway) as wire:
         wire.send(head("POST", FIND, Content_Type="application/json", Content_Length=len(GOOD),
                        Expect="100-continue"))
         assert wire.answer() == (100, {}, b"")
         assert wire.send(GOOD).answer()[0] == 200
 
 
-def test_expect_continue_is_not_said_to_the_refused(house):
-    with Wire(house.gateway) as wire:
+def test_expect_continue_is_not_said_to_the_refused(stack):
+    with Wire(stack.gateway) as wire:
         wire.send(head("POST", FIND, token="wrong", Content_Type="application/json", Content_Length=len(GOOD),
                        Expect="100-continue"))
         assert wire.answer()[0] == 401
 
 
-def test_unknown_expectation(house):
-    with Wire(house.gateway) as wire:
+def test_unknown_expectation(stack):
+    with Wire(stack.gateway) as wire:
         wire.send(post(Expect="200-ok"))
         refused(wire, 417)
 
 
 # ---- limits ----
 
-def test_length_of_the_target(house):
-    with Wire(house.gateway) as wire:
+def test_length_of_the_target(stack):
+    with Wire(stack.gateway) as wire:
         assert wire.send(head(path="/livez?" + "x" * 8000)).answer()[0] == 200
         wire.send(head(path="/livez?" + "x" * 8300))
         refused(wire, 414, "uri_too_long", close=False)
 
 
-def test_target_without_end(house):
-    with Wire(house.gateway) as wire:
+def test_target_without_end(stack):
+    with Wire(stack.gateway) as wire:
         try:
             wire.send("GET /")
             for _ in range(100):
@@ -223,21 +223,21 @@ def test_target_without_end(house):
         assert got is None or got[0] == 414
 
 
-def test_size_and_number_of_headers(house):
+def test_size_and_number_of_headers(stack):
     fields = lambda n: "".join(f"X-{i}: y\r\n" for i in range(n))
-    with Wire(house.gateway) as wire:
+    with Wire(stack.gateway) as wire:
         start = "GET /livez HTTP/1.1\r\nHost: x\r\n"
         assert wire.send(start + fields(99) + "\r\n").answer()[0] == 200
         wire.send(start + fields(100) + "\r\n")
         refused(wire, 431, "headers_too_large", close=False)
-    with Wire(house.gateway) as wire:
+    with Wire(stack.gateway) as wire:
         assert wire.send(head(X="y" * 31000)).answer()[0] == 200
         wire.send(head(X="y" * 33000))
         refused(wire, 431, "headers_too_large", close=False)
 
 
-def test_headers_without_end(house):
-    with Wire(house.gateway) as wire:
+def test_headers_without_end(stack):
+    with Wire(stack.gateway) as wire:
         try:
             wire.send("GET /livez HTTP/1.1\r\nX: ")
             for _ in range(100):
@@ -298,10 +298,10 @@ def test_ipv6():
 def test_vault_over_ipv6():
     if not has_ipv6():
         pytest.skip("no IPv6 here")
-    with House(arguments=["--listen", "[::1]:0"]) as house:
-        assert "[::1]" in house.vault.url
-        assert house.checkout(house.session("ann", house.account(password="six"))).json["password"] == "six"
-        house.sweep()
+    with Stack(arguments=["--listen", "[::1]:0"]) as stack:
+        assert "[::1]" in stack.vault.url
+        assert stack.checkout(stack.session("ann", stack.account(password="six"))).json["password"] == "six"
+        stack.sweep()
 
 
 # ---- TLS ----
@@ -387,7 +387,7 @@ def test_certificate_names_the_client(tls, ca, pairs, name):
 
 
 @pytest.mark.parametrize("name", ["near", "kind", "wild", "none"])
-def test_certificate_that_names_nobody(tls, ca, pairs, name):
+def test_certificate_that_names_no_client(tls, ca, pairs, name):
     context = tls_context(ca.certificate, pairs[name].certificate, pairs[name].key)
     problem(tls.call(*CAPABILITIES, token=None, listener="mutual", tls=context), 401, "unauthenticated")
     assert tls.call(*CAPABILITIES, token="tokened", listener="mutual", tls=context).status == 200
@@ -452,13 +452,13 @@ def test_tls_in_pieces(tls, ca):
         assert wire.is_closed() or wire.data[0] in (0x15, 0x16)
 
 
-def test_status_tells_the_certificates(tls, ca, pairs):
+def test_status_shows_the_certificates(tls, ca, pairs):
     context = tls_context(ca.certificate, pairs["both"].certificate, pairs["both"].key)
     rows = tls.call("GET", "/status", token="both", listener="mutual", tls=context).json["certificates"]
     assert rows and all(row["days_left"] in (9, 10) and row["kind"] == "listener" for row in rows)
 
 
-def test_expired_server_certificate_is_told(ca):
+def test_expired_server_certificate_is_reported(ca):
     server = ca.server("late", expired=True)
     gateway = Gateway(NOWHERE, {
         "listener plain": {"address": "127.0.0.1:0"},
@@ -537,11 +537,11 @@ def test_unix_socket_goes_with_the_gateway_and_a_stale_one_is_replaced(tmp_path)
 
 
 def test_find_checkout_release_over_a_unix_socket(tmp_path):
-    with House({"listener main": {"address": f"unix:{tmp_path}/s.sock"}}) as house:
-        box = house.account(password="by socket")
-        ann = house.session("ann", box)
-        assert house.checkout(ann).json["password"] == "by socket"
-        house.sweep()
+    with Stack({"listener main": {"address": f"unix:{tmp_path}/s.sock"}}) as stack:
+        box = stack.account(password="by socket")
+        ann = stack.session("ann", box)
+        assert stack.checkout(ann).json["password"] == "by socket"
+        stack.sweep()
 
 
 # ---- client certificates towards the vault ----
@@ -551,41 +551,41 @@ def test_find_checkout_release_over_a_unix_socket(tmp_path):
 def test_vault_that_wants_a_certificate(ca, arguments):
     mine = ca.client("gateway" + "".join(a.strip("-=") for a in arguments), ["DNS:gateway.corp.test"])
     keys = {"ca_file": ca.certificate, "client_certificate": mine.certificate, "client_key": mine.key}
-    with House({"vault main": keys}, arguments, tls=ca.server("v"), client_ca=ca.certificate) as house:
-        assert house.checkout(house.session("ann", house.account(password="mutual"))).json["password"] == "mutual"
-        house.sweep()
+    with Stack({"vault main": keys}, arguments, tls=ca.server("v"), client_ca=ca.certificate) as stack:
+        assert stack.checkout(stack.session("ann", stack.account(password="mutual"))).json["password"] == "mutual"
+        stack.sweep()
 
 
-def test_nothing_is_left_after_many_connections(house):
-    eventually(lambda: house.metric("jumpgate_connections") == 1)
-    before = house.metric("jumpgate_process_open_fds")
+def test_nothing_is_left_after_many_connections(stack):
+    eventually(lambda: stack.metric("jumpgate_connections") == 1)
+    before = stack.metric("jumpgate_process_open_fds")
     for _ in range(200):
-        with Wire(house.gateway) as wire:
+        with Wire(stack.gateway) as wire:
             wire.send(head(token=TOKEN))
-    eventually(lambda: house.metric("jumpgate_connections") == 1)
+    eventually(lambda: stack.metric("jumpgate_connections") == 1)
     # a connection to the vault may have been opened meanwhile; two hundred of clients would show
-    assert house.metric("jumpgate_process_open_fds") <= before + 5
+    assert stack.metric("jumpgate_process_open_fds") <= before + 5
 
 
-def test_metrics_tell_the_vaults_time_by_operation():
-    with House() as house:
-        ann = house.session("ann", house.account())
-        assert house.checkout(ann).status == 200
-        assert house.gateway.complete(ann).status == 200
-        told = house.gateway.metrics()
+def test_metrics_show_the_vaults_time_by_operation():
+    with Stack() as stack:
+        ann = stack.session("ann", stack.account())
+        assert stack.checkout(ann).status == 200
+        assert stack.gateway.complete(ann).status == 200
+        told = stack.gateway.metrics()
         for operation, least in (("sign-in", 1), ("list", 3), ("request", 1), ("credential", 1), ("checkin", 1)):
             name = f'jumpgate_vault_call_duration_seconds_count{{vault="main",operation="{operation}"}}'
             assert told[name] >= least, operation
         assert told['jumpgate_vault_call_duration_seconds_count{vault="main",operation="isa"}'] == 0
-        house.sweep()
+        stack.sweep()
 
 
-def test_vault_that_nobody_vouches_for(ca, tmp_path):
+def test_vault_of_an_unknown_authority(ca, tmp_path):
     """What is wrong is said as it is: a certificate that is not trusted is no refused connection."""
     other = Authority(tmp_path, "other")
-    with House({"vault main": {"ca_file": other.certificate}}, tls=ca.server("vault")) as house:
-        answer = house.gateway.find(house.session("ann", hostname="x"))
+    with Stack({"vault main": {"ca_file": other.certificate}}, tls=ca.server("vault")) as stack:
+        answer = stack.gateway.find(stack.session("ann", hostname="x"))
         assert "certificate" in problem(answer, 503, "vault_unavailable")["detail"]
-        house.opened = []
-        (reason,) = house.gateway.call("GET", "/readyz").json["reasons"]
+        stack.opened = []
+        (reason,) = stack.gateway.call("GET", "/readyz").json["reasons"]
         assert reason.startswith("vault main is not reachable: SSL certificate problem"), reason

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes over which connection to the vault: a relay between gateway and vault reads along."""
+"""Which calls go over which connection to the vault, seen by a relay between gateway and vault."""
 
 import re
 import socket
 import threading
 
 from harness import eventually
-from house import House
-from test_two_users import crew
+from stack import Stack
+from test_parallel_users import crew
 
 
 class Relay:
@@ -65,24 +65,24 @@ class Relay:
 
 
 def relayed(relay, **vault):
-    return House({"vault main": {"url": f"http://{relay.address}/BeyondTrust/api/public/v3", **vault}})
+    return Stack({"vault main": {"url": f"http://{relay.address}/BeyondTrust/api/public/v3", **vault}})
 
 
 def test_a_connection_carries_one_vault_user():
-    """Three people at once, more of them than connections; each call is theirs whose session it carries."""
+    """Three users at once, more users than connections; each call carries the session of its own user."""
     relay = Relay()
-    with relayed(relay, connections="2") as house:
-        relay.leads_to(house.vault.url)
-        boxes = [house.account(password=f"secret-{i}") for i in range(4)]
+    with relayed(relay, connections="2") as stack:
+        relay.leads_to(stack.vault.url)
+        boxes = [stack.account(password=f"secret-{i}") for i in range(4)]
 
         def work(user):
             for i, box in enumerate(boxes):
-                opened = house.session(user, box)
-                answer = house.checkout(opened)
+                opened = stack.session(user, box)
+                answer = stack.checkout(opened)
                 assert answer.status == 200 and answer.json["password"] == f"secret-{i}", answer.body
-                assert house.gateway.complete(opened).status == 200
+                assert stack.gateway.complete(opened).status == 200
         crew(3, lambda i: work(("ann", "bob", "carol")[i]))
-        house.sweep()
+        stack.sweep()
         users = relay.users()
         assert {user for some in users for user in some} == {b"CORP\\ann", b"CORP\\bob", b"CORP\\carol"}
         assert all(len(some) <= 1 for some in users), users
@@ -90,16 +90,16 @@ def test_a_connection_carries_one_vault_user():
 
 
 def test_connections_end_at_their_age():
-    """Long before they are idle for too long, and whoever comes then finds another."""
+    """Connections end at their age, long before the idle limit, and a later call opens another."""
     relay = Relay()
-    with relayed(relay, connection_max_age="500ms", connection_idle="10m") as house:
-        relay.leads_to(house.vault.url)
-        box = house.account(password="aged")
+    with relayed(relay, connection_max_age="500ms", connection_idle="10m") as stack:
+        relay.leads_to(stack.vault.url)
+        box = stack.account(password="aged")
         for _ in range(2):
             before = len(relay.carried)
-            opened = house.session("ann", box)
-            assert house.checkout(opened).json["password"] == "aged"
+            opened = stack.session("ann", box)
+            assert stack.checkout(opened).json["password"] == "aged"
             assert len(relay.carried) > before
             eventually(lambda: relay.open() == 0)
-        house.sweep()
+        stack.sweep()
     relay.close()

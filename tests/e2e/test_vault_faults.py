@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every step of a check-out and every fault of a vault: the right code for the caller, and nothing left behind.
 
-Each test ends with the sweep of the house, which insists that no vault request is live without a lease. Faults that
+Each test ends with the sweep of the stack, which requires that no vault request is live without a lease. Faults that
 last ask for the code; faults that happen once ask whether the gateway gets over them.
 """
 
@@ -12,7 +12,7 @@ import pytest
 
 from certificates import Authority
 from harness import eventually
-from house import CHECKIN, CREDENTIAL, LIST, REQUEST, REQUESTS, SIGN_IN, SIGN_OUT, House, problem, took
+from stack import CHECKIN, CREDENTIAL, LIST, REQUEST, REQUESTS, SIGN_IN, SIGN_OUT, Stack, problem, took
 
 STEPS = {"sign-in": SIGN_IN, "list": LIST, "request": REQUEST, "credential": CREDENTIAL}
 LASTING = {
@@ -30,80 +30,80 @@ HARMLESS = ["extra", "chunked", "no_length", "informational", "close"]
 USERS = itertools.count(1000)
 
 
-def new_user(house, group="all"):
-    """Somebody the gateway has never signed in; the name."""
+def new_user(stack, group="all"):
+    """The name of a user that the gateway has never signed in."""
     number = next(USERS)
-    house.vault.change("users", id=number, name=f"CORP\\u{number}", groups=[group])
+    stack.vault.change("users", id=number, name=f"CORP\\u{number}", groups=[group])
     return f"u{number}"
 
 
 @pytest.fixture(name="fresh")
-def _fresh(house):
+def _fresh(stack):
     """A session of a user the gateway has never signed in, with a credential id got elsewhere."""
-    box = house.account(password="pw")
-    credential = house.credential(house.session("ann", box))
-    return house.session(new_user(house), box), credential
+    box = stack.account(password="pw")
+    credential = stack.credential(stack.session("ann", box))
+    return stack.session(new_user(stack), box), credential
 
 
 @pytest.mark.parametrize("fault", LASTING)
 @pytest.mark.parametrize("step", STEPS)
-def test_lasting_fault(house, fresh, step, fault):
+def test_lasting_fault(stack, fresh, step, fault):
     asked, credential = fresh
-    house.vault.fault(fault, call=STEPS[step])
+    stack.vault.fault(fault, call=STEPS[step])
     status, code = LASTING[fault]
     patience = 6000 if fault == "throttle" else 1000  # Retry-After is honoured
-    seconds, answer = took(lambda: house.checkout(asked, credential,
+    seconds, answer = took(lambda: stack.checkout(asked, credential,
                                                   headers={"X-Request-Timeout-Ms": str(patience)}))
     problem(answer, status, code)
     assert seconds < patience / 1000 + 1
-    house.vault.clear_faults()
-    eventually(lambda: house.live() == [], 30)
-    again = eventually(lambda: [a for a in [house.checkout(asked, credential)] if a.status == 200])[0]
+    stack.vault.clear_faults()
+    eventually(lambda: stack.live() == [], 30)
+    again = eventually(lambda: [a for a in [stack.checkout(asked, credential)] if a.status == 200])[0]
     assert again.json["password"] == "pw"
 
 
 @pytest.mark.parametrize("fault", HARMLESS)
 @pytest.mark.parametrize("step", [*STEPS, "check-in"])
-def test_harmless_forms_of_answers(house, fresh, step, fault):
+def test_harmless_forms_of_answers(stack, fresh, step, fault):
     asked, credential = fresh
-    house.vault.fault(fault, call={**STEPS, "check-in": CHECKIN}[step])
-    answer = house.checkout(asked, credential)
+    stack.vault.fault(fault, call={**STEPS, "check-in": CHECKIN}[step])
+    answer = stack.checkout(asked, credential)
     assert answer.status == 200 and answer.json["password"] == "pw", answer.body
-    assert house.gateway.release(asked, credential).json == {"released": 1, "remaining_holders": 0}
-    assert house.live() == []
+    assert stack.gateway.release(asked, credential).json == {"released": 1, "remaining_holders": 0}
+    assert stack.live() == []
 
 
 @pytest.mark.parametrize("fault", ["unavailable", "drop_before", "drop_after", "reset"])
 @pytest.mark.parametrize("step", STEPS)
-def test_fault_that_happens_once_is_got_over(house, fresh, step, fault):
+def test_fault_that_happens_once_is_got_over(stack, fresh, step, fault):
     asked, credential = fresh
-    house.vault.fault(fault, call=STEPS[step], count=1)
-    answer = house.checkout(asked, credential)
+    stack.vault.fault(fault, call=STEPS[step], count=1)
+    answer = stack.checkout(asked, credential)
     assert answer.status == 200 and answer.json["password"] == "pw", answer.body
-    assert house.vault.faults()[0]["fired"] == 1
-    assert house.vault.active() == [answer.json["lease"]["request_id"]]
+    assert stack.vault.faults()[0]["fired"] == 1
+    assert stack.vault.active() == [answer.json["lease"]["request_id"]]
     assert "adopted" not in answer.json["lease"]
 
 
 @pytest.mark.parametrize("step", ["list", "request", "credential", "check-in"])
-def test_lost_session_signs_in_once_and_goes_on(house, fresh, step):
+def test_lost_session_signs_in_once_and_goes_on(stack, fresh, step):
     asked, credential = fresh
-    house.vault.fault("lost_session", call={**STEPS, "check-in": CHECKIN}[step], count=1)
-    answer = house.checkout(asked, credential)
+    stack.vault.fault("lost_session", call={**STEPS, "check-in": CHECKIN}[step], count=1)
+    answer = stack.checkout(asked, credential)
     assert answer.status == 200 and answer.json["password"] == "pw", answer.body
-    assert house.gateway.release(asked, credential).json == {"released": 1, "remaining_holders": 0}
-    assert house.live() == []
+    assert stack.gateway.release(asked, credential).json == {"released": 1, "remaining_holders": 0}
+    assert stack.live() == []
 
 
 @pytest.mark.parametrize("step", ["list", "request", "credential"])
-def test_second_401_after_a_fresh_sign_in_is_final(house, fresh, step):
+def test_second_401_after_a_fresh_sign_in_is_final(stack, fresh, step):
     asked, credential = fresh
-    house.vault.fault("lost_session", call=STEPS[step])
-    house.vault.reset_counts()
-    problem(house.checkout(asked, credential), 502, "vault_refused_user")
-    assert house.vault.calls(STEPS[step]) <= 3
-    house.vault.clear_faults()
-    eventually(lambda: house.live() == [], 30)
+    stack.vault.fault("lost_session", call=STEPS[step])
+    stack.vault.reset_counts()
+    problem(stack.checkout(asked, credential), 502, "vault_refused_user")
+    assert stack.vault.calls(STEPS[step]) <= 3
+    stack.vault.clear_faults()
+    eventually(lambda: stack.live() == [], 30)
 
 
 @pytest.mark.parametrize("step, status, body", [
@@ -115,163 +115,163 @@ def test_second_401_after_a_fresh_sign_in_is_final(house, fresh, step):
     ("credential", 200, "\"bad \\x escape\""), ("credential", 200, "\"lone \\ud800\""), ("credential", 200, ""),
     ("credential", 204, None), ("list", 204, None), ("sign-in", 200, "nonsense"),
 ])
-def test_nonsense(house, fresh, step, status, body):
+def test_nonsense(stack, fresh, step, status, body):
     asked, credential = fresh
-    house.vault.fault("status", call=STEPS[step], status=status, **({} if body is None else {"body": body}))
-    answer = house.checkout(asked, credential)
+    stack.vault.fault("status", call=STEPS[step], status=status, **({} if body is None else {"body": body}))
+    answer = stack.checkout(asked, credential)
     assert (answer.status, answer.code) in ((502, "vault_error"), (404, "credential_not_found")) or (
         step == "sign-in" and answer.status in (200, 502)), answer.body
     assert answer.code != "credential_not_found" or step == "list"
-    house.vault.clear_faults()
+    stack.vault.clear_faults()
 
 
 @pytest.mark.parametrize("secret", ['"nul \\u0000 within"', '"lone \\ud800"', '"tab\t"', '{"Credentials":"\\udc00"}'],
                          ids=["NUL", "surrogate", "control", "wrapped"])
-def test_a_credential_is_never_handed_out_changed(house, fresh, secret):
+def test_a_credential_is_never_handed_out_changed(stack, fresh, secret):
     """Texts of lists are mended, secrets are not: an error that says why, and the request is given back."""
     asked, credential = fresh
-    house.vault.fault("status", call=CREDENTIAL, status=200, body=secret)
-    answer = house.checkout(asked, credential)
+    stack.vault.fault("status", call=CREDENTIAL, status=200, body=secret)
+    answer = stack.checkout(asked, credential)
     problem(answer, 502, "vault_error")
     assert "not handed out changed" in answer.json["detail"]
-    house.vault.clear_faults()
-    eventually(lambda: house.live() == [], 30)
+    stack.vault.clear_faults()
+    eventually(lambda: stack.live() == [], 30)
 
 
 def test_endless_answer_is_cut_off():
-    with House({"vault main": {"max_answer": "4k"}}) as house:
-        box = house.system()
+    with Stack({"vault main": {"max_answer": "4k"}}) as stack:
+        box = stack.system()
         for number in range(20):
-            house.account(f"account-with-quite-a-long-name-{number}", box=box)
-        problem(house.gateway.find(house.session("ann", box)), 502, "vault_error")
-        house.sweep()
+            stack.account(f"account-with-quite-a-long-name-{number}", box=box)
+        problem(stack.gateway.find(stack.session("ann", box)), 502, "vault_error")
+        stack.sweep()
 
 
 # ---- answers that are lost, come late, or never ----
 
-def test_request_that_was_made_but_never_answered_is_checked_in(house, fresh):
+def test_request_that_was_made_but_never_answered_is_checked_in(stack, fresh):
     asked, credential = fresh
-    house.vault.fault("drop_after", call=REQUEST)
-    made = house.vault.state(0)["requests"]["created"]
-    problem(house.checkout(asked, credential), 503, "vault_unavailable")
-    eventually(lambda: house.live() == [], 30)
-    assert house.vault.state(0)["requests"]["created"] == made + 1
-    assert house.vault.state()["finished"][-1]["state"] == "checked_in"
+    stack.vault.fault("drop_after", call=REQUEST)
+    made = stack.vault.state(0)["requests"]["created"]
+    problem(stack.checkout(asked, credential), 503, "vault_unavailable")
+    eventually(lambda: stack.live() == [], 30)
+    assert stack.vault.state(0)["requests"]["created"] == made + 1
+    assert stack.vault.state()["finished"][-1]["state"] == "checked_in"
 
 
-def test_pending_request_that_was_never_answered_is_withdrawn(house):
-    """It waits for an approver: left there it could become active with nobody to hold it."""
-    box = house.account(rule="approval")
-    ann = house.session("ann", box)
-    credential = house.credential(ann)
-    house.vault.fault("drop_after", call=REQUEST)
-    assert house.checkout(ann, credential).code in ("vault_unavailable", "vault_conflict", "approval_pending")
-    assert house.vault.state(0)["requests"]["created"] > 0
-    house.vault.clear_faults()
-    eventually(lambda: house.live() == [], 10)
+def test_pending_request_that_was_never_answered_is_withdrawn(stack):
+    """It waits for an approver: left there it could become active without a lease."""
+    box = stack.account(rule="approval")
+    ann = stack.session("ann", box)
+    credential = stack.credential(ann)
+    stack.vault.fault("drop_after", call=REQUEST)
+    assert stack.checkout(ann, credential).code in ("vault_unavailable", "vault_conflict", "approval_pending")
+    assert stack.vault.state(0)["requests"]["created"] > 0
+    stack.vault.clear_faults()
+    eventually(lambda: stack.live() == [], 10)
 
 
-def test_request_that_the_vault_wrongly_calls_gone_is_checked_in(house, fresh):
+def test_request_that_the_vault_wrongly_calls_gone_is_checked_in(stack, fresh):
     asked, credential = fresh
-    house.vault.fault("status", call=CREDENTIAL, status=404, body='"Request has been released or is expired"')
-    problem(house.checkout(asked, credential), 404, "credential_not_found")
-    eventually(lambda: house.live() == [], 10)
-    assert house.vault.state()["finished"][-1]["state"] == "checked_in"
+    stack.vault.fault("status", call=CREDENTIAL, status=404, body='"Request has been released or is expired"')
+    problem(stack.checkout(asked, credential), 404, "credential_not_found")
+    eventually(lambda: stack.live() == [], 10)
+    assert stack.vault.state()["finished"][-1]["state"] == "checked_in"
 
 
 @pytest.mark.parametrize("fault", ["html500", "drop_before", "unavailable", "garbage"])
-def test_undoing_goes_on_while_the_list_of_requests_fails(house, fresh, fault):
+def test_undoing_goes_on_while_the_list_of_requests_fails(stack, fresh, fault):
     asked, credential = fresh
-    house.vault.fault("drop_after", call=REQUEST)
-    house.vault.fault(fault, call=REQUESTS, count=3)
-    problem(house.checkout(asked, credential), 503, "vault_unavailable")
-    eventually(lambda: house.live() == [], 30)
+    stack.vault.fault("drop_after", call=REQUEST)
+    stack.vault.fault(fault, call=REQUESTS, count=3)
+    problem(stack.checkout(asked, credential), 503, "vault_unavailable")
+    eventually(lambda: stack.live() == [], 30)
 
 
 @pytest.mark.parametrize("fault", ["html500", "drop_before", "drop_after", "hang", "garbage", "lost_session"])
-def test_undoing_goes_on_while_the_check_in_fails(house, fresh, fault):
+def test_undoing_goes_on_while_the_check_in_fails(stack, fresh, fault):
     asked, credential = fresh
-    house.vault.fault("html500", call=CREDENTIAL)
-    house.vault.fault(fault, call=CHECKIN, count=3)
-    problem(house.checkout(asked, credential), 502, "vault_error")
-    eventually(lambda: house.live() == [], 30)
+    stack.vault.fault("html500", call=CREDENTIAL)
+    stack.vault.fault(fault, call=CHECKIN, count=3)
+    problem(stack.checkout(asked, credential), 502, "vault_error")
+    eventually(lambda: stack.live() == [], 30)
 
 
-def test_request_that_lands_after_the_callers_deadline(house, fresh):
+def test_request_that_lands_after_the_callers_deadline(stack, fresh):
     asked, credential = fresh
-    house.vault.fault("latency", call=REQUEST, latency_ms=700)
-    seconds, answer = took(lambda: house.checkout(asked, credential, headers={"X-Request-Timeout-Ms": "250"}))
+    stack.vault.fault("latency", call=REQUEST, latency_ms=700)
+    seconds, answer = took(lambda: stack.checkout(asked, credential, headers={"X-Request-Timeout-Ms": "250"}))
     problem(answer, 504, "deadline_exceeded")
     assert seconds < 1.2
-    eventually(lambda: house.vault.state(0)["requests"]["active"] == 0 and house.quiet())
-    house.vault.clear_faults()
+    eventually(lambda: stack.vault.state(0)["requests"]["active"] == 0 and stack.quiet())
+    stack.vault.clear_faults()
 
 
-def test_person_holding_a_request_keeps_it_when_ours_fails(house, fresh):
+def test_person_holding_a_request_keeps_it_when_ours_fails(stack, fresh):
     """An adopted request is not ours to undo."""
     asked, credential = fresh
-    person = house.vault.sign_in("CORP\\" + asked["user"]["username"])
+    person = stack.vault.sign_in("CORP\\" + asked["user"]["username"])
     system, account = (int(part) for part in credential.split(".")[3:5])
     own = person.request(system, account).json
-    house.vault.fault("html500", call=CREDENTIAL)
-    problem(house.checkout(asked, credential), 502, "vault_error")
-    house.vault.clear_faults()
-    eventually(house.quiet)
-    assert house.vault.active() == [own]
+    stack.vault.fault("html500", call=CREDENTIAL)
+    problem(stack.checkout(asked, credential), 502, "vault_error")
+    stack.vault.clear_faults()
+    eventually(stack.quiet)
+    assert stack.vault.active() == [own]
     person.put(f"Requests/{own}/Checkin")
 
 
-def test_failure_of_one_session_leaves_the_request_of_another(house):
-    box = house.account()
-    one, two = house.session("ann", box), house.session("ann", box)
-    credential = house.credential(one)
-    request = house.checkout(one, credential).json["lease"]["request_id"]
+def test_failure_of_one_session_leaves_the_request_of_another(stack):
+    box = stack.account()
+    one, two = stack.session("ann", box), stack.session("ann", box)
+    credential = stack.credential(one)
+    request = stack.checkout(one, credential).json["lease"]["request_id"]
     for fault in ("html500", "drop_after"):
-        house.vault.fault(fault, call=CREDENTIAL)
-        assert house.checkout(two, credential).status in (502, 503)
-        house.vault.clear_faults()
-    house.vault.fault("drop_after", call=REQUEST)
-    house.checkout(two, credential)
-    house.vault.clear_faults()
-    eventually(house.quiet)
-    assert house.vault.active() == [request]
-    assert house.gateway.release(one, credential).json == {"released": 1, "remaining_holders": 0}
-    assert house.live() == []
+        stack.vault.fault(fault, call=CREDENTIAL)
+        assert stack.checkout(two, credential).status in (502, 503)
+        stack.vault.clear_faults()
+    stack.vault.fault("drop_after", call=REQUEST)
+    stack.checkout(two, credential)
+    stack.vault.clear_faults()
+    eventually(stack.quiet)
+    assert stack.vault.active() == [request]
+    assert stack.gateway.release(one, credential).json == {"released": 1, "remaining_holders": 0}
+    assert stack.live() == []
 
 
-def test_repeat_whose_secret_cannot_be_read_keeps_the_lease(house):
-    box = house.account()
-    ann = house.session("ann", box)
-    credential = house.credential(ann)
-    first = house.checkout(ann, credential).json["lease"]
-    house.vault.fault("html500", call=CREDENTIAL)
-    problem(house.checkout(ann, credential), 502, "vault_error")
-    house.vault.clear_faults()
-    assert house.vault.active() == [first["request_id"]]
-    assert house.checkout(ann, credential).json["lease"] == first
+def test_repeat_whose_secret_cannot_be_read_keeps_the_lease(stack):
+    box = stack.account()
+    ann = stack.session("ann", box)
+    credential = stack.credential(ann)
+    first = stack.checkout(ann, credential).json["lease"]
+    stack.vault.fault("html500", call=CREDENTIAL)
+    problem(stack.checkout(ann, credential), 502, "vault_error")
+    stack.vault.clear_faults()
+    assert stack.vault.active() == [first["request_id"]]
+    assert stack.checkout(ann, credential).json["lease"] == first
 
 
-def test_random_faults(house):
+def test_random_faults(stack):
     """One call in five goes wrong in some way, for a while, on all calls: afterwards all is in order."""
     for fault in ("html500", "unavailable", "drop_before", "drop_after", "truncate", "lost_session"):
-        house.vault.fault(fault, probability=0.035)
-    boxes = [house.account(password=f"pw{i}") for i in range(8)]
+        stack.vault.fault(fault, probability=0.035)
+    boxes = [stack.account(password=f"pw{i}") for i in range(8)]
     codes = []
 
     def work(number):
         for turn in range(6):
             box = boxes[(number + turn) % len(boxes)]
-            asked = house.session(("ann", "bob")[number % 2], box)
-            found = house.gateway.find(asked)
+            asked = stack.session(("ann", "bob")[number % 2], box)
+            found = stack.gateway.find(asked)
             codes.append(found.code)
             if found.status != 200 or not found.json["credentials"]:
                 continue
-            answer = house.checkout(asked, found.json["credentials"][0]["credential_id"])
+            answer = stack.checkout(asked, found.json["credentials"][0]["credential_id"])
             codes.append(answer.code)
             if answer.status == 200:
                 assert answer.json["password"] == f"pw{boxes.index(box)}"
                 if turn % 2:
-                    house.gateway.complete(asked)
+                    stack.gateway.complete(asked)
     threads = [threading.Thread(target=work, args=(i,)) for i in range(6)]
     for thread in threads:
         thread.start()
@@ -279,136 +279,136 @@ def test_random_faults(house):
         thread.join()
     assert None in codes
     assert set(codes) <= {None, "vault_error", "vault_unavailable", "vault_refused_user", "deadline_exceeded"}
-    house.vault.clear_faults()
-    for asked in house.opened:
-        house.gateway.complete(asked)
-    house.settled(60)
+    stack.vault.clear_faults()
+    for asked in stack.opened:
+        stack.gateway.complete(asked)
+    stack.settled(60)
 
 
 # ---- sign-out ----
 
 @pytest.mark.parametrize("fault", ["html500", "drop_before", "drop_after", "garbage", "hang"])
 def test_sign_out_that_fails_does_not_hold_up_the_end(fault):
-    with House({"gateway": {"drain_timeout": "2s"}, "vault main": {"call_timeout": "1s"}}) as house:
-        house.gateway.find(house.session("ann", house.account()))
-        house.vault.fault(fault, call=SIGN_OUT)
-        seconds, _ = took(house.gateway.stop)
+    with Stack({"gateway": {"drain_timeout": "2s"}, "vault main": {"call_timeout": "1s"}}) as stack:
+        stack.gateway.find(stack.session("ann", stack.account()))
+        stack.vault.fault(fault, call=SIGN_OUT)
+        seconds, _ = took(stack.gateway.stop)
         assert seconds < 6
 
 
 # ---- sign-in ----
 
-def test_refused_sign_in_is_not_hammered(house):
-    box = house.account()
-    credential = house.credential(house.session("ann", box))
-    house.vault.reset_counts()
+def test_refused_sign_in_is_not_hammered(stack):
+    box = stack.account()
+    credential = stack.credential(stack.session("ann", box))
+    stack.vault.reset_counts()
     for _ in range(10):
-        problem(house.checkout(house.session("mfa", box), credential), 502, "vault_refused_user")
-    assert house.vault.calls(SIGN_IN) <= 10
+        problem(stack.checkout(stack.session("mfa", box), credential), 502, "vault_refused_user")
+    assert stack.vault.calls(SIGN_IN) <= 10
 
 
-def test_user_let_in_later_gets_in(house):
-    who = new_user(house, "no key")
-    box = house.account()
-    problem(house.gateway.find(house.session(who, box)), 502, "vault_refused_user")
-    house.vault.change("users", name=f"CORP\\{who}", groups=["all"])
-    eventually(lambda: house.gateway.find(house.session(who, box)).status == 200, 20)
+def test_user_let_in_later_gets_in(stack):
+    who = new_user(stack, "no key")
+    box = stack.account()
+    problem(stack.gateway.find(stack.session(who, box)), 502, "vault_refused_user")
+    stack.vault.change("users", name=f"CORP\\{who}", groups=["all"])
+    eventually(lambda: stack.gateway.find(stack.session(who, box)).status == 200, 20)
 
 
 def test_sign_in_is_coalesced_and_sessions_are_bounded():
-    with House({"vault main": {"sessions_per_user": "2"}}) as house:
-        boxes = [house.account() for _ in range(4)]
-        house.vault.latency(100)
-        threads = [threading.Thread(target=house.gateway.find, args=(house.session("ann", box),)) for box in boxes]
+    with Stack({"vault main": {"sessions_per_user": "2"}}) as stack:
+        boxes = [stack.account() for _ in range(4)]
+        stack.vault.latency(100)
+        threads = [threading.Thread(target=stack.gateway.find, args=(stack.session("ann", box),)) for box in boxes]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        house.vault.latency(0)
-        state = house.vault.state()
+        stack.vault.latency(0)
+        state = stack.vault.state()
         assert len([s for s in state["sessions"] if s["user"] == "CORP\\ann"]) <= 2
         assert state["session_totals"]["concurrent_max"] == 1
-        assert house.vault.calls(SIGN_IN) <= 2
-        house.sweep()
+        assert stack.vault.calls(SIGN_IN) <= 2
+        stack.sweep()
 
 
 # ---- a vault that is not there ----
 
 def test_vault_that_refuses_connections():
-    with House() as house:
-        box = house.account()
-        credential = house.credential(house.session("ann", box))
-        house.vault.stop()
-        answer = house.checkout(house.session("bob", box), credential)
+    with Stack() as stack:
+        box = stack.account()
+        credential = stack.credential(stack.session("ann", box))
+        stack.vault.stop()
+        answer = stack.checkout(stack.session("bob", box), credential)
         problem(answer, 503, "vault_unavailable")
-        problem(house.gateway.find(house.session("ann", hostname="other")), 503, "vault_unavailable")
-        eventually(lambda: house.gateway.call("GET", "/readyz", token=None).status == 503, 5)
+        problem(stack.gateway.find(stack.session("ann", hostname="other")), 503, "vault_unavailable")
+        eventually(lambda: stack.gateway.call("GET", "/readyz", token=None).status == 503, 5)
 
 
 def test_ready_turns_when_the_vault_dies_and_back():
-    with House({"gateway": {"list_cache": "0s"}}) as house:
-        box = house.account()
-        ann = house.session("ann", box)
-        ready = lambda: house.gateway.call("GET", "/readyz", token=None)
-        assert house.gateway.find(ann).status == 200
+    with Stack({"gateway": {"list_cache": "0s"}}) as stack:
+        box = stack.account()
+        ann = stack.session("ann", box)
+        ready = lambda: stack.gateway.call("GET", "/readyz", token=None)
+        assert stack.gateway.find(ann).status == 200
         assert (ready().status, ready().json) == (200, {"ready": True, "reasons": []})
-        house.vault.fault("drop_before")
-        house.gateway.find(ann)
+        stack.vault.fault("drop_before")
+        stack.gateway.find(ann)
         answer = eventually(lambda: [a for a in [ready()] if a.status == 503], 5)[0]
         assert list(answer.json) == ["ready", "reasons"] and answer.json["ready"] is False
         assert "main" in answer.json["reasons"][0]
-        health = house.gateway.call("GET", "/v1/health")
+        health = stack.gateway.call("GET", "/v1/health")
         assert health.status == 503 and health.json["healthy"] is False
-        house.vault.clear_faults()
-        house.gateway.find(ann)
+        stack.vault.clear_faults()
+        stack.gateway.find(ann)
         assert ready().status == 200
-        house.sweep()
+        stack.sweep()
 
 
 def test_ready_turns_when_the_vault_freezes_and_back():
     """With traffic, within five seconds."""
-    with House({"gateway": {"list_cache": "0s"}, "vault main": {"call_timeout": "3s"}}) as house:
-        box = house.account()
-        ann = house.session("ann", box)
-        assert house.gateway.find(ann).status == 200
-        house.vault.fault("hang")
-        threads = [threading.Thread(target=house.gateway.find, args=(ann,)) for _ in range(2)]
+    with Stack({"gateway": {"list_cache": "0s"}, "vault main": {"call_timeout": "3s"}}) as stack:
+        box = stack.account()
+        ann = stack.session("ann", box)
+        assert stack.gateway.find(ann).status == 200
+        stack.vault.fault("hang")
+        threads = [threading.Thread(target=stack.gateway.find, args=(ann,)) for _ in range(2)]
         for thread in threads:
             thread.start()
         seconds, _ = took(lambda: eventually(
-            lambda: house.gateway.call("GET", "/readyz", token=None).status == 503, 8))
+            lambda: stack.gateway.call("GET", "/readyz", token=None).status == 503, 8))
         assert seconds < 5.5
         for thread in threads:
             thread.join()
-        house.vault.clear_faults()
-        eventually(lambda: house.gateway.find(ann).status == 200)
-        assert house.gateway.call("GET", "/readyz", token=None).status == 200
-        house.sweep()
+        stack.vault.clear_faults()
+        eventually(lambda: stack.gateway.find(ann).status == 200)
+        assert stack.gateway.call("GET", "/readyz", token=None).status == 200
+        stack.sweep()
 
 
 def test_ready_turns_without_traffic_and_back():
-    """Nobody asks anything: the gateway looks by itself, without signing in."""
-    with House() as house:
-        house.gateway.find(house.session("ann", house.account()))
-        ready = lambda: house.gateway.call("GET", "/readyz", token=None).status
-        house.vault.reset_counts()
-        house.vault.fault("drop_before")
+    """Without traffic the gateway probes by itself, and does not sign in."""
+    with Stack() as stack:
+        stack.gateway.find(stack.session("ann", stack.account()))
+        ready = lambda: stack.gateway.call("GET", "/readyz", token=None).status
+        stack.vault.reset_counts()
+        stack.vault.fault("drop_before")
         eventually(lambda: ready() == 503, 30, 0.2)
-        house.vault.clear_faults()
+        stack.vault.clear_faults()
         eventually(lambda: ready() == 200, 30, 0.2)
-        assert house.vault.calls(SIGN_IN) == 0
-        house.sweep()
+        assert stack.vault.calls(SIGN_IN) == 0
+        stack.sweep()
 
 
 def test_api_key_never_leaves_for_a_vault_with_another_certificate(tmp_path):
     ca, other = Authority(tmp_path), Authority(tmp_path, "other")
-    with House({"vault main": {"ca_file": other.certificate}}, tls=ca.server()) as house:
-        problem(house.gateway.find(house.session("ann", house.account())), 503, "vault_unavailable")
-        assert house.vault.calls(SIGN_IN) == 0
-        house.opened.clear()
-    with House({"vault main": {"ca_file": ca.certificate}}, tls=ca.server("wrong", ["DNS:elsewhere"])) as house:
-        problem(house.gateway.find(house.session("ann", house.account())), 503, "vault_unavailable")
-        assert house.vault.calls(SIGN_IN) == 0
-    with House({"vault main": {"ca_file": ca.certificate}}, tls=ca.server("right")) as house:
-        assert house.checkout(house.session("ann", house.account(password="tls"))).json["password"] == "tls"
-        house.sweep()
+    with Stack({"vault main": {"ca_file": other.certificate}}, tls=ca.server()) as stack:
+        problem(stack.gateway.find(stack.session("ann", stack.account())), 503, "vault_unavailable")
+        assert stack.vault.calls(SIGN_IN) == 0
+        stack.opened.clear()
+    with Stack({"vault main": {"ca_file": ca.certificate}}, tls=ca.server("wrong", ["DNS:elsewhere"])) as stack:
+        problem(stack.gateway.find(stack.session("ann", stack.account())), 503, "vault_unavailable")
+        assert stack.vault.calls(SIGN_IN) == 0
+    with Stack({"vault main": {"ca_file": ca.certificate}}, tls=ca.server("right")) as stack:
+        assert stack.checkout(stack.session("ann", stack.account(password="tls"))).json["password"] == "tls"
+        stack.sweep()

@@ -1,5 +1,6 @@
 /*
- * audit_trail.h - an audit trail on a real disk, for tests: a directory of its own, and the verifier's word.
+ * audit_trail.h - an audit trail on a real disk, for tests: a directory of its own, and the verifier's
+ * result.
  */
 #ifndef JG_TESTS_AUDIT_TRAIL_H
 #define JG_TESTS_AUDIT_TRAIL_H
@@ -8,7 +9,7 @@
 
 struct audit_trail {
     char dir[64], file[96], head[96];
-    char said[4096]; /* what the verifier last said, one line each */
+    char said[4096]; /* what the verifier last reported, one line each */
     struct audit_summary sum;
 };
 

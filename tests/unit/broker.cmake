@@ -1,5 +1,5 @@
-set(broker_fakes fake_clock.c fake_vault.c fake_store.c broker_world.c)
-foreach(name lease checkout checkout_torture checkout_isa release session_ended broker_sim journal restore reconcile
+set(broker_fakes fake_clock.c fake_vault.c fake_store.c broker_rig.c)
+foreach(name lease checkout checkout_torture checkout_direct_access release session_ended broker_random journal restore reconcile
         request_identity)
   jg_test(test_${name} SOURCES test_${name}.c ${broker_fakes} DEPENDS jg_broker)
 endforeach()

@@ -292,7 +292,7 @@ static int set_up(struct store *with, bool site)
     fake_conf = (struct conf){.clients = clients, .nclients = 4, .digest = "d1"};
     fake_conf.gateway.max_body = 2048;
     fake_conf.gateway.max_inflight = 2;
-    fake_conf.gateway.request_timeout_ms = 15000;
+    fake_conf.gateway.request_timeout_ms = SECONDS(15);
     fake_broker = (struct fake_broker){.calls = 0};
     memset(&fake_site, 0, sizeof(fake_site));
     if (site)
@@ -345,7 +345,7 @@ int fake_gateway_teardown(void **state)
     return 0;
 }
 
-void fake_send(struct fake_req *f)
+void send_request(struct fake_req *f)
 {
     const struct http_app *app = gateway_app(fake_gateway);
     f->req.started_ms = fake_clock.now;
@@ -353,17 +353,17 @@ void fake_send(struct fake_req *f)
         app->message(app->arg, &f->req);
 }
 
-void fake_ask(struct fake_req *f, const char *path, const char *body)
+void start_request(struct fake_req *f, const char *path, const char *body)
 {
     fake_req_init(f, body ? HTTP_POST_ : HTTP_GET_, path);
     fake_req_header(f, "Authorization", "Bearer tok");
     fake_req_header(f, "X-Request-Id", "r-1");
     if (body)
         fake_req_json(f, body);
-    fake_send(f);
+    send_request(f);
 }
 
-void fake_leave(struct fake_req *f)
+void cancel_request(struct fake_req *f)
 {
     const struct http_app *app = gateway_app(fake_gateway);
     app->gone(app->arg, &f->req);

@@ -1,10 +1,9 @@
 /*
- * fake_gateway.h - a gateway whose server, loop, vault and broker are puppets of the test.
+ * fake_gateway.h - a gateway whose server, loop, vault and broker are the test's.
  *
  * The broker's operations are defined at link time: each keeps what it was asked in fake_broker and answers
  * when the test calls the kept `done`. One client "pra" may do everything with the token "tok", "eye" may
- * only observe
- * ("eye" as token), "slow" has a rate of 1/s ("slow"), "ops" may only operate ("ops").
+ * only observe ("eye" as token), "slow" has a rate of 1/s ("slow"), "ops" may only operate ("ops").
  *
  * Leases are shown from fake_broker.leases, one page of at most filter.limit rows, whatever the other filters
  * say.
@@ -72,10 +71,9 @@ int fake_gateway_setup_site(void **state);
 int fake_gateway_teardown(void **state);
 
 /* Head, then message if the head was taken. */
-void fake_send(struct fake_req *);
+void send_request(struct fake_req *);
 /* A request with the token "tok"; `body` NULL = GET. It stays in `*f` while the broker works. */
-void fake_ask(struct fake_req *f, const char *path, const char *body);
-/* The client leaves. */
-void fake_leave(struct fake_req *);
+void start_request(struct fake_req *f, const char *path, const char *body);
+void cancel_request(struct fake_req *);
 
 #endif

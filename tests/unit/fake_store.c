@@ -4,19 +4,21 @@
  */
 #include "fake_store.h"
 
+#include "check.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define NTEXTS 12
 
-static void list_texts(struct lease_row *r, const char **string_pool[NTEXTS])
+static void list_texts(struct lease_row *r, const char **texts[NTEXTS])
 {
     const char **all[NTEXTS] = {&r->id,         &r->vault,   &r->user,       &r->username,
                                 &r->domain,     &r->session, &r->credential, &r->tag,
                                 &r->last_error, &r->url,     &r->lsid,       &r->ended_site};
 
-    memcpy(string_pool, all, sizeof all);
+    memcpy(texts, all, sizeof all);
 }
 
 static void forget(struct fake_row *r)
@@ -44,23 +46,23 @@ static struct fake_row *find_free(struct fake_store *fs)
 void fake_store_put(struct fake_store *fs, const struct lease_row *row)
 {
     struct lease_row copy = *row;
-    const char **string_pool[NTEXTS];
+    const char **texts[NTEXTS];
     size_t size = 0;
     struct fake_row *old = find(fs, row->id);
 
-    list_texts(&copy, string_pool);
+    list_texts(&copy, texts);
     for (size_t i = 0; i < NTEXTS; i++)
-        size += strlen(*string_pool[i] ? *string_pool[i] : "") + 1;
+        size += strlen(*texts[i] ? *texts[i] : "") + 1;
     char *to = malloc(size);
 
     if (!to)
         abort();
     for (size_t i = 0; i < NTEXTS; i++) {
-        const char *from = *string_pool[i] ? *string_pool[i] : ""; /* a test's row needs no url */
+        const char *from = *texts[i] ? *texts[i] : ""; /* a test's row needs no url */
         size_t n = strlen(from) + 1;
 
         memcpy(to, from, n);
-        *string_pool[i] = to;
+        *texts[i] = to;
         to += n;
     }
     if (old)
@@ -189,7 +191,7 @@ bool fake_store_commit(struct fake_store *fs)
     STAILQ_CONCAT(&batch, &fs->queue);
     fs->npending = fs->nlists = 0;
     if (fails)
-        fs->writable_ms = clock_now(fs->clock) + 1000;
+        fs->writable_ms = clock_now(fs->clock) + SECONDS(1);
     else
         STAILQ_FOREACH(w, &batch, link)
     carry_out(fs, w);
@@ -212,7 +214,7 @@ void fake_store_crash(struct fake_store *fs, size_t durable)
         if (whole)
             carry_out(fs, w);
         whole -= whole != 0;
-        w->done(w, -EIO); /* nobody hears */
+        w->done(w, -EIO); /* its caller is gone */
     }
     fs->npending = fs->nlists = 0;
 }

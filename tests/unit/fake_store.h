@@ -2,9 +2,9 @@
  * fake_store.h - a lease store in memory whose every commit can fail, come late, or be cut short by a crash.
  *
  * Writes queue up until fake_store_commit() makes all that wait durable at once, as the real one's group
- * commit does, and tells the writers. A commit that fails has written nothing; the store then says that it
+ * commit does, and answers the writers. A commit that fails has written nothing; the store then says that it
  * cannot write until a second has passed (or for as long as `broken` is set). The rows outlive the broker:
- * fake_store_crash() is what a power cut leaves.
+ * fake_store_crash() is what a loss of power leaves.
  */
 #ifndef JG_TESTS_FAKE_STORE_H
 #define JG_TESTS_FAKE_STORE_H

@@ -4,6 +4,8 @@
  */
 #include "fake_vault.h"
 
+#include "check.h"
+
 #include "base/person.h"
 
 #include <assert.h>
@@ -102,7 +104,7 @@ static const char *text_of(const struct fake_account *a, enum credential_type ty
                                          : a->passphrase;
 }
 
-/* The secret, and perhaps a request that nobody is told of; done twice by the transport, two of them. */
+/* The secret, and perhaps a request that is not reported; done twice by the transport, two of them. */
 static void commit_isa(struct fake_vault *fv, struct fake_call *fc)
 {
     const struct request_args *want = fc->request;
@@ -545,6 +547,25 @@ static const struct vault_ops fake_ops = {
 
 /* ---- set-up ---- */
 
+const char *fake_fault_name(enum fake_fault fault)
+{
+    static const char *const names[FAKE_NFAULTS] = {
+        [FAKE_FINE] = "unharmed",
+        [FAKE_CANNOT_START] = "not begun",
+        [FAKE_UNREACHABLE] = "not delivered",
+        [FAKE_LOST_DID] = "its answer cut",
+        [FAKE_LOST_DID_NOT] = "cut before the vault acted",
+        [FAKE_LOST_LATE] = "cut, and carried out later",
+        [FAKE_USER_REFUSED] = "its user refused",
+        [FAKE_DENIED] = "denied",
+        [FAKE_CONFLICT] = "answered with a conflict",
+        [FAKE_BAD] = "answered with nonsense",
+        [FAKE_REPLAYED] = "sent twice by the transport",
+    };
+
+    return names[fault];
+}
+
 void fake_vault_init(struct fake_vault *fv, const struct clock *clock)
 {
     static char domain_user[] = "{domain}\\{username}", corp[] = "CORP";
@@ -558,8 +579,8 @@ void fake_vault_init(struct fake_vault *fv, const struct clock *clock)
     for (size_t i = 0; i < FORM_NFORMS; i++)
         fv->conf.match[i] = (enum conf_name_form)i;
     fv->conf.nmatch = FORM_NFORMS;
-    fv->conf.call_timeout_ms = 10000;
-    fv->conf.minute_ms = 60000;
+    fv->conf.call_timeout_ms = SECONDS(10);
+    fv->conf.minute_ms = MINUTES(1);
     fv->conf.reason = empty;
     fv->vault = (struct vault){.ops = &fake_ops, .conf = &fv->conf};
     TAILQ_INIT(&fv->calls);

@@ -1,14 +1,14 @@
 /*
  * fake_vault.h - a vault in memory whose every call can be made to go wrong.
  *
- * It is just another row of struct vault_ops. A call waits in a queue until the test lets it go on, in two
+ * It is one more row of struct vault_ops. A call waits in a queue until the test lets it go on, in two
  * steps that may be taken apart: `commit` (the vault does it) and `deliver` (the answer arrives). Delivering
  * commits what is not committed yet. So the order in which the vault works and the order in which answers
  * arrive are the test's choice. `plan` is asked once per call which fault it meets.
  *
- * It is unkind on purpose: a cancelled write is carried out all the same (and counted), texts are read as
- * late as possible, so a text freed too early is found by the sanitizer, and an operation that takes part in
- * no plan never answers before it was let go.
+ * It is hard on its callers on purpose: a cancelled write is carried out all the same (and counted), texts
+ * are read as late as possible, so a text freed too early is found by the sanitizer, and an operation that
+ * takes part in no plan never answers before it was let go.
  *
  * Not here: sign-in, cookies, HTTP; those are the real backend's.
  */
@@ -53,7 +53,7 @@ enum fake_fault {
 
 struct fake_account {
     struct account row;                      /* texts belong to the test */
-    const char *user;                        /* whose it is; NULL = everybody's */
+    const char *user;                        /* whose it is; NULL = every user's */
     const char *password, *key, *passphrase; /* NULL = has none */
     struct vault_policy policy;
     bool approval;   /* requests stay pending */
@@ -118,7 +118,7 @@ struct fake_vault {
     const struct directory_row *directory[DIRECTORY_NPARTS];
     size_t ndirectory[DIRECTORY_NPARTS];
     const char *refuse_user; /* sign-in as this user is always refused */
-    unsigned full_for_s;     /* lets nobody in, and names this Retry-After; 0 = everybody */
+    unsigned full_for_s;     /* admits no call, and names this Retry-After; 0 = admits all */
     bool in_line;            /* what waits has not been sent yet: it can be withdrawn */
     unsigned admitted;       /* times it was asked */
     uint64_t last_wait_ms;   /* of the last call begun */
@@ -126,8 +126,8 @@ struct fake_vault {
     unsigned ncalls, count[FAKE_NOPS], cancelled, cancelled_writes, withdrawn;
     int64_t alias[FAKE_NOPS]; /* which the last request, the last secret was asked for; 0 = none */
     char last_user[64];       /* of the last call begun */
-    int64_t skew_ms;          /* told in its state */
-    /* What it says instead of the truth. */
+    int64_t skew_ms;          /* reported in its state */
+    /* What it answers instead of the truth. */
     int64_t say_id;          /* requests are answered with this id; 0 = with their own */
     bool say_new;            /* and called new */
     bool say_unsure;         /* what is reused may be what a lost sending made */
@@ -136,8 +136,11 @@ struct fake_vault {
     struct fake_vault *twin; /* another address of that vault, which has all calls and rows; NULL = none */
 };
 
+/* As a label of a case: "its answer cut". */
+const char *fake_fault_name(enum fake_fault);
+
 void fake_vault_init(struct fake_vault *, const struct clock *);
-void fake_vault_free(struct fake_vault *); /* frees calls nobody waits for any more */
+void fake_vault_free(struct fake_vault *); /* frees calls that are no longer awaited */
 
 /* A local account with a password on system `system`; adjust what comes back. Never NULL up to the maximum.
  */
@@ -150,11 +153,12 @@ void fake_vault_commit(struct fake_vault *, size_t i);  /* the vault carries out
 void fake_vault_deliver(struct fake_vault *, size_t i); /* and its answer arrives */
 bool fake_vault_step(struct fake_vault *);              /* delivers the oldest; false = none waits */
 
-/* The caller dies: of the waiting calls those with their bit set are carried out, the others never came. */
+/* The caller's process ends: of the waiting calls those with their bit set are carried out, the others never
+ * came. */
 void fake_vault_crash(struct fake_vault *, unsigned carried_out);
 void fake_vault_land(struct fake_vault *); /* what was lost late happens now */
 
-/* Makes a request outside of any call, as the person at the vault's own screen would. Returns its id. */
+/* Makes a request outside of any call, as a user does at the vault's own screen. Returns its id. */
 int64_t fake_vault_seed(struct fake_vault *, const char *user, int64_t system_id, int64_t account_id,
                         int64_t minutes, const char *reason);
 size_t fake_vault_live(struct fake_vault *); /* requests that live now */

@@ -25,10 +25,10 @@
 
 const struct http_server_opts rig_opts = {
     .max_connections = 100,
-    .header_timeout_ms = 5000,
-    .body_timeout_ms = 20000,
-    .idle_timeout_ms = 60000,
-    .write_timeout_ms = 10000,
+    .header_timeout_ms = SECONDS(5),
+    .body_timeout_ms = SECONDS(20),
+    .idle_timeout_ms = MINUTES(1),
+    .write_timeout_ms = SECONDS(10),
     .max_pipelined = 16384,
 };
 
@@ -219,30 +219,30 @@ void rig_listen(struct rig *rig, const struct http_listen_opts *opts)
         fail_msg("%s", why);
 }
 
-void rig_plain(struct rig *rig)
+void rig_start_plain(struct rig *rig)
 {
     rig_start(rig, NULL);
     rig_listen(rig, &(struct http_listen_opts){.name = "test", .host = "127.0.0.1"});
 }
 
-void rig_turn(struct rig *rig)
+void rig_iterate(struct rig *rig)
 {
     loop_iterate(rig->loop);
 }
 
-void rig_turns(struct rig *rig, int n)
+void rig_iterate_n(struct rig *rig, int n)
 {
     while (n-- > 0) {
-        rig_turn(rig);
+        rig_iterate(rig);
         (void)poll(NULL, 0, 1);
     }
 }
 
 void rig_advance(struct rig *rig, uint64_t ms)
 {
-    rig_turns(rig, 3);
+    rig_iterate_n(rig, 3);
     rig->now += ms;
-    rig_turns(rig, 3);
+    rig_iterate_n(rig, 3);
 }
 
 void rig_end(struct rig *rig)
@@ -250,7 +250,7 @@ void rig_end(struct rig *rig)
     if (rig->server)
         http_server_close(rig->server, on_rig_closed, rig);
     for (int i = 0; i < MAX_TURNS && !rig->closed; i++)
-        rig_turn(rig);
+        rig_iterate(rig);
     assert_true(rig->closed);
     assert_null(rig->held);
     assert_int_equal(loop_free(rig->loop), 0);
@@ -376,7 +376,7 @@ void client_poll(struct client *client)
     struct pollfd p = {.fd = client->fd, .events = POLLIN};
     ssize_t got;
 
-    rig_turn(client->rig);
+    rig_iterate(client->rig);
     if (client->eof || client->reset || (poll(&p, 1, 1) <= 0 && !client->ssl))
         return;
     got = take(client);

@@ -1,7 +1,7 @@
 /*
  * http_rig.h - a server with a small application, and clients, in one thread on loopback.
  *
- * The rig turns the loop and reads the client's socket until what is awaited is there; time stands still
+ * The rig iterates the loop and reads the client's socket until what is awaited is there; time stands still
  * unless rig_advance() moves it. The application answers by path:
  *
  *   /echo    200, the request's body, at once         /reject  403 in `head`, takes no body
@@ -9,22 +9,20 @@
  *   /abort   "HTTP/1.1 200 OK\r\n" and no more        /reset   the same and a TCP reset
  *   /urgent  404, but called urgent in `head`         anything else: 404
  *
- * Where it has strangers, who sends `Authorization: client` is none.
+ * After rig_start_strangers() a request with `Authorization: client` makes its connection a client's.
  *
- * It takes bodies of up to `accept` bytes. Every rig ends with rig_end(), which asserts that nothing is left.
+ * It takes bodies of up to `accept` bytes.
  */
 #ifndef JG_TESTS_HTTP_RIG_H
 #define JG_TESTS_HTTP_RIG_H
 
+#include "check.h"
 #include "loop/server/server.h"
 
 #include <openssl/ssl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#define GET(path)    "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
+#define CLIENT(path) "GET " path " HTTP/1.1\r\nHost: h\r\nAuthorization: client\r\n\r\n"
 
 struct rig {
     struct loop *loop;
@@ -64,10 +62,17 @@ void rig_start(struct rig *, const struct http_server_opts *); /* NULL = the def
 /* The same where connections are strangers' until a request of theirs has shown `Authorization: client`. */
 void rig_start_strangers(struct rig *, const struct http_server_opts *);
 void rig_listen(struct rig *, const struct http_listen_opts *);
-void rig_plain(struct rig *); /* rig_start with a listener on 127.0.0.1 */
+void rig_start_plain(struct rig *); /* rig_start with a listener on 127.0.0.1 */
 void rig_end(struct rig *);
-void rig_turn(struct rig *);
-void rig_turns(struct rig *, int n);
+void rig_iterate(struct rig *);
+void rig_iterate_n(struct rig *, int n);
+/* Iterates until the condition holds; fails the test when it never does. */
+#define rig_wait_for(rig, condition)                                                                         \
+    do {                                                                                                     \
+        for (int iteration = 0; iteration < 20000 && !(condition); iteration++)                              \
+            rig_iterate(rig);                                                                                \
+        assert_true(condition);                                                                              \
+    } while (0)
 void rig_advance(struct rig *, uint64_t ms);
 void rig_answer(struct rig *, int status, const char *text); /* the held request */
 
@@ -79,11 +84,11 @@ void client_close(struct client *);
 void client_send(struct client *, const char *text);
 void client_send_n(struct client *, const char *bytes, size_t n);
 void client_forget(struct client *); /* what was read so far */
-/* Turns the loop and reads until `text` has come n times; fails the test when it does not come. */
+/* Iterates the loop and reads until `text` has come n times; fails the test when it does not come. */
 void client_expect(struct client *, const char *text, unsigned n);
 void client_expect_end(struct client *); /* end of file or reset */
 void client_expect_held(struct client *);
 unsigned client_count(const struct client *, const char *text);
-void client_poll(struct client *); /* one turn, reads what is there */
+void client_poll(struct client *); /* one iteration, reads what is there */
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * plain_rank.h - how well a name fits what somebody typed, said the simple way: what system_entry_rank() is
- * compared with.
+ * plain_rank.h - how well a name fits a query, computed the simple way: system_entry_rank() is compared with
+ * it.
  */
 #ifndef JG_TESTS_PLAIN_RANK_H
 #define JG_TESTS_PLAIN_RANK_H

@@ -1,5 +1,5 @@
 /*
- * secrets_gone.h - whether anything lies in the memory for secrets that nobody frees any more.
+ * secrets_gone.h - whether a block of the memory for secrets was never freed.
  *
  * It is one arena of the process, which a leak checker takes for in use. So a fixture asks at its end: a
  * block that is still out is a secret that was never wiped.

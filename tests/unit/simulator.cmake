@@ -1,7 +1,7 @@
 # The simulator's model and dispatcher without a network, under a clock the test moves.
 if(TARGET jg_sim)
   jg_test(test_sim_model SOURCES test_sim_model.c DEPENDS jg_sim jg_conf jg_base)
-  jg_test(test_sim_wire SOURCES test_sim_wire.c DEPENDS jg_sim jg_conf jg_base)
+  jg_test(test_sim_protocol SOURCES test_sim_protocol.c DEPENDS jg_sim jg_conf jg_base)
 endif()
 
 # The simulated PRA site, in the same way.

@@ -102,7 +102,7 @@ TEST(blocks_never_overlap)
     assert_int_equal(arena_free(a), 0);
 }
 
-TEST(limit_holds_and_room_comes_back)
+TEST(the_limit_holds_and_freed_blocks_count_again)
 {
     struct arena *a = arena_new(MEGA);
     void *p[2000];
@@ -190,7 +190,7 @@ TEST(only_what_was_used_takes_memory)
     assert_int_equal(arena_free(a), 0);
 }
 
-TEST(a_fork_finds_nothing)
+TEST(a_forked_process_has_none_of_it)
 {
     struct arena *a = arena_new(MEGA);
     char *p = arena_alloc(a, 16);
@@ -301,7 +301,7 @@ static void other_thread(void)
         (void)pthread_join(thread, NULL);
 }
 
-TEST(crimes_end_the_process)
+TEST(misuse_ends_the_process)
 {
     static const struct {
         void (*crime)(void);
@@ -317,6 +317,7 @@ TEST(crimes_end_the_process)
     };
     char said[256];
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        case_label("%s", cases[i].word);
         int status = end_of(cases[i].crime, said);
         if (!strstr(said, cases[i].word))
             print_message("case %zu said: %s\n", i, said);
@@ -345,7 +346,7 @@ static void off_the_start(void)
     run_off(-4096);
 }
 
-TEST(guard_pages_stop_a_runaway)
+TEST(guard_pages_stop_an_overrun)
 {
     char said[256];
     int end = end_of(off_the_end, said), start = end_of(off_the_start, said);
@@ -358,7 +359,7 @@ TEST(guard_pages_stop_a_runaway)
 
 /* ---- those who use it ---- */
 
-TEST(buffers_of_secrets_live_there)
+TEST(buffers_of_secrets_are_in_the_arena)
 {
     struct buf b = BUF_SECRET(100000), to = BUF_INIT(10);
     for (int i = 0; i < 5000; i++)
@@ -382,7 +383,7 @@ TEST(buffers_of_secrets_live_there)
     assert_int_equal(secret_close(), 0);
 }
 
-TEST(trees_of_secrets_live_there)
+TEST(trees_of_secrets_are_in_the_arena)
 {
     static const char text[] = "{\"access_token\":\"t0ken\"}";
     const char *why;
@@ -408,7 +409,7 @@ TEST(opening_says_what_cannot_be_locked)
     assert_int_equal(secret_close(), 0);
 }
 
-TEST(the_heap_for_libraries)
+TEST(libraries_get_memory_that_is_wiped)
 {
     char *p = malloc(32);
     assert_non_null(p);
@@ -427,16 +428,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_of_all_sizes),
         cmocka_unit_test(blocks_never_overlap),
-        cmocka_unit_test(limit_holds_and_room_comes_back),
+        cmocka_unit_test(the_limit_holds_and_freed_blocks_count_again),
         cmocka_unit_test(memory_is_locked_and_left_out_of_cores),
         cmocka_unit_test(only_what_was_used_takes_memory),
-        cmocka_unit_test(a_fork_finds_nothing),
-        cmocka_unit_test(crimes_end_the_process),
-        cmocka_unit_test(guard_pages_stop_a_runaway),
-        cmocka_unit_test(buffers_of_secrets_live_there),
-        cmocka_unit_test(trees_of_secrets_live_there),
+        cmocka_unit_test(a_forked_process_has_none_of_it),
+        cmocka_unit_test(misuse_ends_the_process),
+        cmocka_unit_test(guard_pages_stop_an_overrun),
+        cmocka_unit_test(buffers_of_secrets_are_in_the_arena),
+        cmocka_unit_test(trees_of_secrets_are_in_the_arena),
         cmocka_unit_test(opening_says_what_cannot_be_locked),
-        cmocka_unit_test(the_heap_for_libraries),
+        cmocka_unit_test(libraries_get_memory_that_is_wiped),
     };
 
     if (secret_init()) /* before anything uses OpenSSL */

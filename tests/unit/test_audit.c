@@ -134,7 +134,7 @@ static const char *url_of(const char *url)
     return sink.last + strlen("\"event\":\"x\"");
 }
 
-TEST(urls_open_nothing)
+TEST(urls_are_recorded_without_their_secrets)
 {
     open_audit(AUDIT_STRICT);
     assert_string_equal(url_of("https://h.test/a/b?token=1#f"), ",\"u\":\"https://h.test/a/b\"");
@@ -186,17 +186,17 @@ TEST(degraded_goes_on_and_keeps_the_record)
     assert_false(audit_is_strict(audit));
 }
 
-TEST(strangers_are_counted)
+TEST(refused_strangers_are_counted)
 {
     open_audit(AUDIT_STRICT);
     for (int i = 0; i < 1000; i++)
         audit_stranger(audit, "main", "10.0.0.1:5");
     assert_int_equal(sink.puts, 1);
     assert_non_null(strstr(sink.last, "\"count\":1,"));
-    fake_clock_run(&fake, timers, 60000);
+    fake_clock_run(&fake, timers, MINUTES(1));
     assert_int_equal(sink.puts, 2);
     assert_non_null(strstr(sink.last, "\"count\":999,\"listener\":\"main\",\"peer\":\"10.0.0.1:5\""));
-    fake_clock_run(&fake, timers, 120000);
+    fake_clock_run(&fake, timers, MINUTES(2));
     assert_int_equal(sink.puts, 2);
     assert_int_equal(timers_count(timers), 0); /* no wake-ups for nothing */
     audit_stranger(audit, "main", "10.0.0.1:6");
@@ -207,7 +207,7 @@ TEST(strangers_are_counted)
     assert_int_equal(sink.puts, 4);
 }
 
-TEST(without_a_trail_nobody_waits)
+TEST(without_a_trail_no_caller_waits)
 {
     struct audit_wait w = {0};
     struct audit_state s;
@@ -225,9 +225,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-        T(a_record_holds_what_is_known), T(texts_are_cut_and_never_too_long),      T(urls_open_nothing),
-        T(strict_waits_or_refuses),      T(degraded_goes_on_and_keeps_the_record), T(strangers_are_counted),
-        T(without_a_trail_nobody_waits),
+        T(a_record_holds_what_is_known),
+        T(texts_are_cut_and_never_too_long),
+        T(urls_are_recorded_without_their_secrets),
+        T(strict_waits_or_refuses),
+        T(degraded_goes_on_and_keeps_the_record),
+        T(refused_strangers_are_counted),
+        T(without_a_trail_no_caller_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

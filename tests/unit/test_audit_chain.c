@@ -195,7 +195,7 @@ TEST(order_and_copies_are_caught)
     buf_free(&twice);
 }
 
-/* Somebody changes a line and computes its check anew. */
+/* A line is changed and its check computed again. */
 TEST(a_forged_line_breaks_the_chain)
 {
     struct audit_link at;

@@ -147,7 +147,7 @@ TEST(a_torn_first_line_heals)
     assert_int_equal(t.sum.notes, 1);
 }
 
-TEST(cut_while_stopped_is_told)
+TEST(a_cut_while_stopped_is_reported)
 {
     open_file();
     write_some(1);
@@ -162,7 +162,7 @@ TEST(cut_while_stopped_is_told)
 }
 
 /* Another line stands where the last one was, and its place and chain are right. */
-TEST(a_last_line_rewritten_is_told)
+TEST(a_rewritten_last_line_is_reported)
 {
     struct buf b = BUF_INIT(4096);
 
@@ -183,7 +183,7 @@ TEST(a_last_line_rewritten_is_told)
     assert_int_equal(audit_trail_verify(&t, NULL), 1);
 }
 
-TEST(cut_while_running_is_told)
+TEST(a_cut_while_running_is_reported)
 {
     open_file();
     write_some(1);
@@ -201,7 +201,7 @@ TEST(cut_while_running_is_told)
     assert_said("found the file before this one truncated");
 }
 
-TEST(foreign_bytes_are_told)
+TEST(foreign_bytes_are_reported)
 {
     open_file();
     write_some(2);
@@ -323,7 +323,7 @@ TEST(rotation_goes_on)
     write_some(1);
     assert_int_equal(f.breaks, 0);
     assert_int_equal(audit_trail_verify(&t, old), 0);
-    /* and moved while nobody was running */
+    /* and moved while no gateway was running */
     audit_file_close(&f);
     assert_int_equal(rename(t.file, audit_trail_path(&t, "audit.jsonl.1", old)), 0);
     open_file();
@@ -415,10 +415,10 @@ int main(void)
         T(a_torn_line_is_closed_off),
         T(every_torn_length_heals),
         T(a_torn_first_line_heals),
-        T(cut_while_stopped_is_told),
-        T(cut_while_running_is_told),
-        T(a_last_line_rewritten_is_told),
-        T(foreign_bytes_are_told),
+        T(a_cut_while_stopped_is_reported),
+        T(a_cut_while_running_is_reported),
+        T(a_rewritten_last_line_is_reported),
+        T(foreign_bytes_are_reported),
         T(deleted_is_noticed),
         T(replaced_is_noticed),
         T(a_long_end_is_read),

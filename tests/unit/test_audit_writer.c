@@ -85,7 +85,7 @@ static void open_writer(const char *syslog, size_t max_queued)
                                      .head = t.head,
                                      .syslog = syslog,
                                      .max_queued = max_queued,
-                                     .deadline_ms = 2000,
+                                     .deadline_ms = SECONDS(2),
                                      .retry_ms = 5,
                                      .disk = &disk};
 
@@ -98,7 +98,7 @@ static int setup(void **state)
 {
     (void)state;
     audit_trail_make(&t);
-    clock_ms = 1000;
+    clock_ms = SECONDS(1);
     write_error = reserve_error = 0;
     writes = syncs = 0;
     hold = false;
@@ -309,7 +309,7 @@ TEST(too_many_are_counted_as_lost)
     assert_int_equal(count("\"lost\":5,\"delayed\":10"), 1);
 }
 
-/* A disk that does not answer: the deadline ends the wait, and nobody else is made to wait for it. */
+/* A disk that does not answer: the deadline ends the wait, and delays no other. */
 TEST(a_slow_disk_meets_the_deadline)
 {
     struct waiter first, second, third;
@@ -342,7 +342,7 @@ TEST(a_slow_disk_meets_the_deadline)
     assert_int_equal(count("second"), 0); /* it was not, and is void */
 }
 
-TEST(a_forgotten_wait_is_not_told)
+TEST(a_forgotten_wait_is_not_answered)
 {
     struct waiter w, other;
 
@@ -361,7 +361,7 @@ TEST(a_forgotten_wait_is_not_told)
 }
 
 /* The end does not wait for a disk that does not answer. */
-TEST(a_hung_disk_is_left_behind)
+TEST(a_disk_that_hangs_does_not_delay_the_end)
 {
     struct waiter w;
 
@@ -374,7 +374,7 @@ TEST(a_hung_disk_is_left_behind)
     writer = NULL;
     (void)loop_iterate(loop);
     assert_false(closed);
-    clock_ms += 2000;
+    clock_ms += SECONDS(2);
     while (!closed)
         (void)loop_iterate(loop);
     assert_int_equal(w.calls, 1);
@@ -425,7 +425,7 @@ TEST(the_second_sink_gets_each_line)
     assert_int_equal(message[n - 1], '}');
     assert_int_equal(now().sink_sent, 1);
     assert_int_equal(close(fd), 0);
-    assert_int_equal(put("checkout", AUDIT_KEEP, &w), 0); /* nobody listens any more */
+    assert_int_equal(put("checkout", AUDIT_KEEP, &w), 0); /* the listener is gone */
     until_done(&w);
     assert_int_equal(w.err, 0);
     assert_int_equal(now().sink_dropped, 1);
@@ -442,10 +442,10 @@ int main(void)
         T(a_broken_disk_delays_what_is_kept),
         T(too_many_are_counted_as_lost),
         T(a_slow_disk_meets_the_deadline),
-        T(a_forgotten_wait_is_not_told),
+        T(a_forgotten_wait_is_not_answered),
         T(rotation_and_loss_while_running),
         T(the_second_sink_gets_each_line),
-        T(a_hung_disk_is_left_behind), /* last: its thread stays */
+        T(a_disk_that_hangs_does_not_delay_the_end), /* last: its thread stays */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -176,7 +176,7 @@ static void on_change(void *arg)
     changes++;
 }
 
-TEST(a_change_of_the_earliest_is_told)
+TEST(a_change_of_the_earliest_is_reported)
 {
     struct job a = {0}, b = {0};
 
@@ -216,7 +216,7 @@ TEST(dates_are_read_and_written)
     assert_int_equal(clock_parse_vault_date("2026-03-10", &ms), -EINVAL);
 }
 
-TEST(texts_answer)
+TEST(texts_are_copied_read_and_encoded)
 {
     char out[16], path[] = "a%20b+c%C3%A9", bad[] = "%zz", nul[] = "%00";
     int64_t n;
@@ -339,9 +339,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(equal_deadlines_keep_their_order, setup_timers, teardown_timers),
         cmocka_unit_test_setup_teardown(a_deadline_that_restarts_waits_for_the_next_run, setup_timers,
                                         teardown_timers),
-        cmocka_unit_test_setup_teardown(a_change_of_the_earliest_is_told, setup_timers, teardown_timers),
+        cmocka_unit_test_setup_teardown(a_change_of_the_earliest_is_reported, setup_timers, teardown_timers),
         cmocka_unit_test(dates_are_read_and_written),
-        cmocka_unit_test(texts_answer),
+        cmocka_unit_test(texts_are_copied_read_and_encoded),
         cmocka_unit_test(secrets_are_read_from_files),
         cmocka_unit_test(a_fault_says_utf8),
         cmocka_unit_test(every_fault_has_a_row),

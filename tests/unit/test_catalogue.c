@@ -377,7 +377,9 @@ TEST(judges_the_method)
         struct system_index *index;
         const struct system_entry *one = with_platform(&conf, row[i].platform, row[i].port, &index);
         if (one->method != row[i].method || one->unreachable != row[i].other || one->port != row[i].shown)
-            fail_msg("row %zu: method %d other %d port %d", i, one->method, one->unreachable, one->port);
+            fail_msg("platform %lld port %lld mapped %d: method %d other %d port %d",
+                     (long long)row[i].platform, (long long)row[i].port, row[i].mapped, one->method,
+                     one->unreachable, one->port);
         system_index_free(index);
     }
 }

@@ -4,7 +4,7 @@
  *
  * What it leaves behind when calls fail: test_checkout_torture.c.
  */
-#include "broker_world.h"
+#include "broker_rig.h"
 
 #include "broker/identity/request_reason.h"
 #include "broker/identity/username.h"
@@ -15,19 +15,18 @@
 
 /* ---- what it answers ---- */
 
-TEST(test_plain)
+TEST(a_password_is_read_and_its_request_is_marked)
 {
     struct world w;
     struct caller c;
     char id[ID_SIZE];
 
-    world_plain(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    world_start_leased(&w, &c);
     assert_string_equal(c.secret, "s3\"cret");
     assert_string_equal(c.username, "root");
     assert_false(c.ssh_key);
     assert_false(c.adopted);
-    assert_int_equal(c.expires_wall_ms, w.clock.wall + 3600000);
+    assert_int_equal(c.expires_wall_ms, w.clock.wall + MINUTES(60));
     assert_string_equal(w.vault.requests[0].user, "CORP\\alice");
     assert_int_equal(w.vault.requests[0].minutes, 60);
     assert_true(reason_lease_id(w.vault.requests[0].reason, id));
@@ -37,297 +36,265 @@ TEST(test_plain)
     world_end(&w);
 }
 
-TEST(test_key_and_passphrase)
+TEST(an_account_without_password_gives_key_and_passphrase)
 {
     struct world w;
     struct caller c;
 
-    world_begin(&w);
-    world_key_account(&w);
+    world_init(&w);
+    world_set_key_account(&w);
     world_start(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    checkout_ok(&w, "alice", "s1", &c);
     assert_true(c.ssh_key);
     assert_string_equal(c.secret, "-----BEGIN KEY-----\r\nabc");
     assert_string_equal(c.passphrase, "pp");
     world_end(&w);
 }
 
-TEST(test_prefers_key)
+TEST(a_preferred_key_is_given)
 {
     struct world w;
     struct caller c;
     struct checkout_args args;
 
-    world_begin(&w);
+    world_init(&w);
     w.vault.accounts[0].key = "KEY";
     world_start(&w);
-    args = world_asks(&w, "alice", "s1");
+    args = checkout_args_for(&w, "alice", "s1");
     args.prefer_ssh_key = true;
-    world_checkout_with(&w, &args, &c);
-    world_settle(&w);
+    (void)finish_checkout_with(&w, &args, &c);
     assert_true(c.ssh_key);
     assert_string_equal(c.passphrase, "");
     args.prefer_ssh_key = false;
-    world_checkout_with(&w, &args, &c);
-    world_settle(&w);
+    (void)finish_checkout_with(&w, &args, &c);
     assert_false(c.ssh_key);
     assert_int_equal(world_state(&w).leases_active, 1);
     world_end(&w);
 }
 
-TEST(test_no_secret_at_all)
+TEST(an_account_without_secret_is_not_found)
 {
     struct world w;
     struct caller c;
 
-    world_begin(&w);
+    world_init(&w);
     w.vault.accounts[0].password = "";
     world_start(&w);
-    world_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_CREDENTIAL_NOT_FOUND);
+    assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_CREDENTIAL_NOT_FOUND);
     assert_int_equal(fake_vault_live(&w.vault), 0);
     world_end(&w);
 }
 
 /* An alias is named to the vault in every call of its check-out, any other account in none. */
-TEST(test_alias)
+TEST(an_alias_is_named_in_every_call)
 {
     struct world w;
     struct caller c;
 
     for (int alias = 0; alias < 2; alias++) {
-        world_begin(&w);
+        world_init(&w);
         w.vault.accounts[0].row.kind = alias ? KIND_ALIAS : KIND_LOCAL;
         credential_id_write(w.credential, "main", &w.vault.accounts[0].row);
         world_start(&w);
-        world_checked_out(&w, "alice", "s1", &c);
+        checkout_ok(&w, "alice", "s1", &c);
         assert_int_equal(w.vault.alias[FAKE_REQUEST], alias ? 11 : 0);
         assert_int_equal(w.vault.alias[FAKE_CREDENTIAL], alias ? 11 : 0);
         world_end(&w);
     }
 }
 
-TEST(test_unknown_credential)
+TEST(an_unknown_credential_is_not_found)
 {
     static const char *const ids[] = {"", "nonsense", "x.y.z"};
     struct world w;
     struct caller c;
     struct checkout_args args;
 
-    world_plain(&w);
+    world_start_plain(&w);
     for (size_t i = 0; i < 3; i++) {
-        args = world_asks(&w, "alice", "s1");
+        args = checkout_args_for(&w, "alice", "s1");
         args.credential_id = ids[i];
-        world_checkout_with(&w, &args, &c);
-        world_settle(&w);
-        assert_int_equal(c.code, FAULT_CREDENTIAL_NOT_FOUND);
+        assert_int_equal(finish_checkout_with(&w, &args, &c), FAULT_CREDENTIAL_NOT_FOUND);
     }
     assert_int_equal(w.vault.ncalls, 0);
     credential_id_write(w.credential, "main",
                         &(struct account){.kind = KIND_LOCAL, .system_id = 1, .account_id = 99});
-    world_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_CREDENTIAL_NOT_FOUND);
+    assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_CREDENTIAL_NOT_FOUND);
     assert_int_equal(w.vault.count[FAKE_REQUEST], 0);
     world_end(&w);
 }
 
-TEST(test_duration)
+TEST(durations_are_bounded_by_the_account)
 {
     struct world w;
     struct caller c;
     struct checkout_args args;
 
-    world_begin(&w);
+    world_init(&w);
     w.vault.accounts[0].row.max_minutes = 30;
-    w.vault.conf.minute_ms = 1000;
+    w.vault.conf.minute_ms = SECONDS(1);
     world_start(&w);
-    args = world_asks(&w, "alice", "s1");
+    args = checkout_args_for(&w, "alice", "s1");
     args.duration_minutes = 31;
-    world_checkout_with(&w, &args, &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_DURATION_TOO_LONG);
+    assert_int_equal(finish_checkout_with(&w, &args, &c), FAULT_DURATION_TOO_LONG);
     args.duration_minutes = 0;
-    world_checkout_with(&w, &args, &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_NONE);
+    assert_int_equal(finish_checkout_with(&w, &args, &c), FAULT_NONE);
     assert_int_equal(w.vault.requests[0].minutes, 30);
-    assert_int_equal(c.expires_wall_ms, w.clock.wall + 30000);
-    args = world_asks(&w, "alice", "s2"); /* a later holder keeps the end of the vault's request */
-    fake_clock_advance(&w.clock, 5000);
-    world_checkout_with(&w, &args, &c);
-    world_settle(&w);
-    assert_int_equal(c.expires_wall_ms, w.clock.wall + 25000);
+    assert_int_equal(c.expires_wall_ms, w.clock.wall + SECONDS(30));
+    args = checkout_args_for(&w, "alice", "s2"); /* a later holder keeps the end of the vault's request */
+    fake_clock_advance(&w.clock, SECONDS(5));
+    (void)finish_checkout_with(&w, &args, &c);
+    assert_int_equal(c.expires_wall_ms, w.clock.wall + SECONDS(25));
     world_end(&w);
 }
 
-TEST(test_reason_and_ticket)
+TEST(reason_and_ticket_are_required_by_policy)
 {
     struct world w;
     struct caller c;
     struct checkout_args args;
 
-    world_begin(&w);
+    world_init(&w);
     w.vault.conf.reason = (char *)(uintptr_t) "";
     w.vault.accounts[0].policy = (struct vault_policy){.available = true, .reason = true, .ticket = true};
     world_start(&w);
-    args = world_asks(&w, "alice", "s1");
-    world_checkout_with(&w, &args, &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_REASON_REQUIRED);
+    args = checkout_args_for(&w, "alice", "s1");
+    assert_int_equal(finish_checkout_with(&w, &args, &c), FAULT_REASON_REQUIRED);
     assert_int_equal(w.vault.nrequests, 0);
     args.reason = "fix it";
-    world_checkout_with(&w, &args,
-                        &c); /* a reason given: nobody asks the policy, the vault may want a ticket */
+    start_checkout_with(&w, &args,
+                        &c); /* a reason given: the policy is not asked, the vault may want a ticket */
     world_settle(&w);
     assert_int_equal(c.code, FAULT_NONE);
     assert_int_equal(strncmp(w.vault.requests[0].reason, "fix it [jumpgate ", 17), 0);
     w.vault.conf.ask_policy = true;
-    args = world_asks(&w, "bob", "s2");
+    args = checkout_args_for(&w, "bob", "s2");
     args.reason = "fix it";
-    world_checkout_with(&w, &args, &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_TICKET_REQUIRED);
+    assert_int_equal(finish_checkout_with(&w, &args, &c), FAULT_TICKET_REQUIRED);
     args.ticket_number = "CHG1";
-    world_checkout_with(&w, &args, &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_NONE);
+    assert_int_equal(finish_checkout_with(&w, &args, &c), FAULT_NONE);
     assert_string_equal(w.vault.requests[1].ticket, "CHG1");
     world_end(&w);
 }
 
-TEST(test_refused_users)
+TEST(a_refused_user_gives_way_to_the_next_candidate)
 {
     struct world w;
     struct caller c;
 
-    world_begin(&w);
-    world_two_candidates(&w);
+    world_init(&w);
+    world_set_two_candidates(&w);
     world_start(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    checkout_ok(&w, "alice", "s1", &c);
     assert_string_equal(w.vault.requests[0].user, "alice");
     world_end(&w);
 
-    world_begin(&w);
+    world_init(&w);
     w.vault.refuse_user = "CORP\\alice";
     world_start(&w);
-    world_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_VAULT_REFUSED_USER);
+    assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_VAULT_REFUSED_USER);
     assert_non_null(strstr(c.detail, "CORP\\alice"));
     world_end(&w);
 
-    world_begin(&w);
+    world_init(&w);
     w.vault.conf.default_domain = NULL;
     world_start(&w);
-    world_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_VAULT_REFUSED_USER);
+    assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_VAULT_REFUSED_USER);
     assert_int_equal(w.vault.ncalls, 0);
     world_end(&w);
 }
 
 /* The vault accepts CORP\alice, who has nothing: what the local alice was shown is no answer to him. */
-TEST(test_a_candidate_has_its_own_lists_alone)
+TEST(a_candidate_has_its_own_lists_alone)
 {
     struct checkout_args args;
     struct caller c;
     struct world w;
 
-    world_begin(&w);
-    world_two_candidates(&w);
+    world_init(&w);
+    world_set_two_candidates(&w);
     w.vault.refuse_user = NULL;
     w.vault.conf.default_domain = NULL;
     w.vault.accounts[0].user = "alice";
     world_start(&w);
-    world_checked_out(&w, "alice", "s1", &c); /* the local one */
+    checkout_ok(&w, "alice", "s1", &c); /* the local one */
     assert_string_equal(w.vault.requests[0].user, "alice");
-    args = world_asks(&w, "alice", "s2");
+    args = checkout_args_for(&w, "alice", "s2");
     args.by.session.domain = "CORP";
-    world_checkout_with(&w, &args, &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_CREDENTIAL_NOT_FOUND);
+    assert_int_equal(finish_checkout_with(&w, &args, &c), FAULT_CREDENTIAL_NOT_FOUND);
     assert_string_equal(c.secret, "");
     assert_non_null(strstr(c.detail, "CORP\\alice"));
 
     w.vault.refuse_user = "CORP\\alice"; /* the vault's own word: now the rule behind it counts */
-    world_checkout_with(&w, &args, &c);
-    world_pass(&w, 120000);
-    world_checkout_with(&w, &args, &c);
-    world_settle(&w);
-    expect_given(&c);
+    start_checkout_with(&w, &args, &c);
+    world_advance(&w, MINUTES(2));
+    (void)finish_checkout_with(&w, &args, &c);
+    assert_checkout_ok(&c);
     world_end(&w);
 }
 
-TEST(test_an_unwritable_name_ends_the_walk)
+TEST(a_name_that_cannot_be_sent_ends_the_candidates)
 {
     struct checkout_args args;
     struct caller c;
     struct world w;
 
-    world_begin(&w);
-    world_two_candidates(&w);
+    world_init(&w);
+    world_set_two_candidates(&w);
     world_start(&w);
-    args = world_asks(&w, "alice", "s1");
+    args = checkout_args_for(&w, "alice", "s1");
     args.by.session.domain = "CORP;";
-    world_checkout_with(&w, &args, &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_VAULT_REFUSED_USER);
+    assert_int_equal(finish_checkout_with(&w, &args, &c), FAULT_VAULT_REFUSED_USER);
     assert_non_null(strstr(c.detail, "the domain must not contain a semicolon"));
     assert_int_equal(w.vault.ncalls, 0);
     world_end(&w);
 }
 
 /* A vault that would answer too late is not asked, and nothing is written for it. */
-TEST(test_not_let_in)
+TEST(an_overloaded_vault_is_not_asked)
 {
     struct world w;
     struct caller c;
 
-    world_begin(&w);
-    world_store(&w);
+    world_init(&w);
+    world_add_store(&w);
     w.vault.full_for_s = 3;
     world_start(&w);
     w.store->writes = 0;
-    world_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_OVERLOADED);
+    assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_OVERLOADED);
     assert_string_equal(c.detail, "the fake vault is full");
     assert_int_equal(w.vault.ncalls, 0);
     assert_int_equal(w.store->writes, 0);
     assert_int_equal(w.vault.admitted, 1);
 
     w.vault.full_for_s = 0; /* the account is known now; the check-out is asked about all the same */
-    world_checked_out(&w, "alice", "s1", &c);
+    checkout_ok(&w, "alice", "s1", &c);
     w.vault.full_for_s = 3;
     w.store->writes = w.vault.ncalls = 0;
-    world_checkout(&w, "alice", "s2", &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_OVERLOADED);
+    assert_int_equal(finish_checkout(&w, "alice", "s2", &c), FAULT_OVERLOADED);
     assert_int_equal(w.vault.ncalls, 0);
     assert_int_equal(w.store->writes, 0);
     world_end(&w);
 }
 
 /* The request must begin while there is time for its answer; what follows goes on with it. */
-TEST(test_begins_in_time)
+TEST(the_request_begins_while_time_is_left_for_its_answer)
 {
     struct world w;
     struct caller c;
 
-    world_plain(&w);
-    world_checkout(&w, "alice", "s0", &c); /* so that the account is known */
+    world_start_plain(&w);
+    start_checkout(&w, "alice", "s0", &c); /* so that the account is known */
     world_settle(&w);
-    world_checkout(&w, "bob", "s1", &c);
-    world_until(&w, FAKE_REQUEST);
+    start_checkout(&w, "bob", "s1", &c);
+    world_run_until(&w, FAKE_REQUEST);
     assert_true(w.vault.last_begun); /* bob's accounts were listed for this check-out */
     world_settle(&w);
-    world_checkout(&w, "bob", "s2", &c);
-    world_until(&w, FAKE_REQUEST);
+    start_checkout(&w, "bob", "s2", &c);
+    world_run_until(&w, FAKE_REQUEST);
     assert_false(w.vault.last_begun);
     assert_int_equal(w.vault.last_wait_ms, 11250); /* three quarters of 15 s */
-    world_until(&w, FAKE_CREDENTIAL);
+    world_run_until(&w, FAKE_CREDENTIAL);
     assert_true(w.vault.last_begun);
     assert_int_equal(w.vault.last_wait_ms, 0);
     world_settle(&w);
@@ -335,58 +302,56 @@ TEST(test_begins_in_time)
     world_end(&w);
 }
 
-TEST(test_approval_is_withdrawn)
+TEST(a_request_that_waits_for_approval_is_withdrawn)
 {
     struct world w;
     struct caller c;
 
-    world_begin(&w);
+    world_init(&w);
     w.vault.accounts[0].approval = true;
     world_start(&w);
-    world_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_APPROVAL_PENDING);
+    assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_APPROVAL_PENDING);
     assert_int_equal(w.vault.requests[0].checkins, 1);
     world_end(&w);
 }
 
-TEST(test_deadline_is_told_at_once)
+TEST(the_deadline_is_answered_at_once_and_the_request_undone)
 {
     struct world w;
     struct caller c;
 
-    world_plain(&w);
-    world_checkout(&w, "alice", "s1", &c);
-    world_until(&w, FAKE_REQUEST);
-    fake_clock_run(&w.clock, w.timers, 15000);
+    world_start_plain(&w);
+    start_checkout(&w, "alice", "s1", &c);
+    world_run_until(&w, FAKE_REQUEST);
+    fake_clock_run(&w.clock, w.timers, SECONDS(15));
     assert_int_equal(c.replies, 1);
     assert_int_equal(c.code, FAULT_DEADLINE_EXCEEDED);
     assert_int_equal(w.vault.cancelled, 0);
     world_settle(&w);
     assert_int_equal(w.vault.nrequests, 1);
     assert_int_equal(w.vault.requests[0].checkins, 1);
-    assert_int_equal(w.vault.count[FAKE_CREDENTIAL], 0); /* no secret is read for nobody */
+    assert_int_equal(w.vault.count[FAKE_CREDENTIAL], 0); /* no secret is read without a caller */
     world_end(&w);
 }
 
-/* Nobody waits for it any more, and it has not been sent: it never is, and nothing has to be undone. */
-TEST(test_leaves_the_line)
+/* The client has left before the request was sent: it never is, and nothing has to be undone. */
+TEST(a_request_not_yet_sent_is_withdrawn_with_its_checkout)
 {
     struct world w;
     struct caller c;
 
     for (int expires = 0; expires < 2; expires++) {
-        world_stored(&w);
-        world_checkout(&w, "alice", "s1", &c);
-        world_until(&w, FAKE_REQUEST);
+        world_start_stored(&w);
+        start_checkout(&w, "alice", "s1", &c);
+        world_run_until(&w, FAKE_REQUEST);
         w.vault.in_line = true;
         if (expires)
-            fake_clock_run(&w.clock, w.timers, 15000);
+            fake_clock_run(&w.clock, w.timers, SECONDS(15));
         else
-            world_leave(&c);
+            cancel_checkout(&c);
         assert_int_equal(c.replies, expires);
         assert_int_equal(w.vault.withdrawn, 1);
-        world_pass(&w, 120000); /* a recovery would have looked by now */
+        world_advance(&w, MINUTES(2)); /* a recovery would have looked by now */
         assert_int_equal(w.vault.nrequests, 0);
         assert_int_equal(w.vault.cancelled, 0);
         assert_int_equal(w.vault.count[FAKE_REQUESTS], 0);
@@ -396,18 +361,18 @@ TEST(test_leaves_the_line)
     }
 }
 
-TEST(test_session_ends_in_line)
+TEST(a_request_not_yet_sent_is_withdrawn_with_its_session)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    world_stored(&w);
-    world_checkout(&w, "alice", "s1", &c);
-    world_until(&w, FAKE_REQUEST);
+    world_start_stored(&w);
+    start_checkout(&w, "alice", "s1", &c);
+    world_run_until(&w, FAKE_REQUEST);
     w.vault.in_line = true;
-    world_release(&w, "alice", "s1", NULL, &r);
-    world_pass(&w, 1000);
+    start_release(&w, "alice", "s1", NULL, &r);
+    world_advance(&w, SECONDS(1));
     assert_int_equal(c.replies, 1);
     assert_int_equal(c.code, FAULT_CREDENTIAL_NOT_FOUND);
     assert_int_equal(w.vault.withdrawn, 1);
@@ -416,37 +381,37 @@ TEST(test_session_ends_in_line)
     world_end(&w);
 }
 
-TEST(test_draining)
+TEST(a_draining_broker_refuses)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    world_plain(&w);
+    world_start_plain(&w);
     broker_drain(w.broker);
-    world_checkout(&w, "alice", "s1", &c);
-    world_released(&w, "alice", "s1", NULL, &r);
+    start_checkout(&w, "alice", "s1", &c);
+    finish_release(&w, "alice", "s1", NULL, &r);
     assert_int_equal(c.code, FAULT_DRAINING);
     assert_int_equal(r.code, FAULT_DRAINING);
     assert_true(broker_idle(w.broker));
     world_end(&w);
 }
 
-TEST(test_ends_in_the_middle)
+TEST(the_broker_ends_over_checkouts_in_flight)
 {
     struct world w;
     struct caller c[4];
 
     for (unsigned waits = 0; waits < 4; waits++) {
-        world_begin(&w);
-        world_key_account(&w);
+        world_init(&w);
+        world_set_key_account(&w);
         world_start(&w);
         for (size_t i = 0; i < 4; i++)
-            world_checkout(&w, i < 2 ? "alice" : "bob", i % 2 ? "s1" : "s2", &c[i]);
-        world_turn(&w);
-        for (unsigned i = 0; i < 4 * waits; i++, world_turn(&w))
+            start_checkout(&w, i < 2 ? "alice" : "bob", i % 2 ? "s1" : "s2", &c[i]);
+        world_iterate(&w);
+        for (unsigned i = 0; i < 4 * waits; i++, world_iterate(&w))
             (void)fake_vault_step(&w.vault);
-        world_end(&w); /* callers are not told, everything is freed */
+        world_end(&w); /* callers are not answered, everything is freed */
     }
 }
 
@@ -454,13 +419,13 @@ TEST(test_ends_in_the_middle)
 
 static char *reason_of(const char *given, const char *template)
 {
-    struct session s = world_person("alice", "s1");
+    struct session s = person_session("alice", "s1");
 
     return reason_text(&(struct reason_parts){
         .given = given, .template = template, .session = &s, .lease_id = "0123456789ABCDEFGHJKMNPQRS"});
 }
 
-TEST(test_reason_text)
+TEST(the_reason_fits_and_keeps_its_mark)
 {
     char given[4100] = "", id[ID_SIZE];
     char *r = reason_of(NULL, "{user} on {jump_item} ({session}, {lease}) {x}");
@@ -510,7 +475,7 @@ static void expect_username(const char *account, const char *domain, const char 
     free(name);
 }
 
-TEST(test_username)
+TEST(usernames_take_the_configured_form)
 {
     expect_username("root", NULL, NULL, USERNAME_DOMAIN, "root");
     expect_username("root", "", NULL, USERNAME_UPN, "root");
@@ -524,27 +489,27 @@ TEST(test_username)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain),
-        cmocka_unit_test(test_key_and_passphrase),
-        cmocka_unit_test(test_prefers_key),
-        cmocka_unit_test(test_no_secret_at_all),
-        cmocka_unit_test(test_alias),
-        cmocka_unit_test(test_unknown_credential),
-        cmocka_unit_test(test_duration),
-        cmocka_unit_test(test_reason_and_ticket),
-        cmocka_unit_test(test_refused_users),
-        cmocka_unit_test(test_a_candidate_has_its_own_lists_alone),
-        cmocka_unit_test(test_an_unwritable_name_ends_the_walk),
-        cmocka_unit_test(test_not_let_in),
-        cmocka_unit_test(test_begins_in_time),
-        cmocka_unit_test(test_approval_is_withdrawn),
-        cmocka_unit_test(test_deadline_is_told_at_once),
-        cmocka_unit_test(test_leaves_the_line),
-        cmocka_unit_test(test_session_ends_in_line),
-        cmocka_unit_test(test_draining),
-        cmocka_unit_test(test_ends_in_the_middle),
-        cmocka_unit_test(test_reason_text),
-        cmocka_unit_test(test_username),
+        cmocka_unit_test(a_password_is_read_and_its_request_is_marked),
+        cmocka_unit_test(an_account_without_password_gives_key_and_passphrase),
+        cmocka_unit_test(a_preferred_key_is_given),
+        cmocka_unit_test(an_account_without_secret_is_not_found),
+        cmocka_unit_test(an_alias_is_named_in_every_call),
+        cmocka_unit_test(an_unknown_credential_is_not_found),
+        cmocka_unit_test(durations_are_bounded_by_the_account),
+        cmocka_unit_test(reason_and_ticket_are_required_by_policy),
+        cmocka_unit_test(a_refused_user_gives_way_to_the_next_candidate),
+        cmocka_unit_test(a_candidate_has_its_own_lists_alone),
+        cmocka_unit_test(a_name_that_cannot_be_sent_ends_the_candidates),
+        cmocka_unit_test(an_overloaded_vault_is_not_asked),
+        cmocka_unit_test(the_request_begins_while_time_is_left_for_its_answer),
+        cmocka_unit_test(a_request_that_waits_for_approval_is_withdrawn),
+        cmocka_unit_test(the_deadline_is_answered_at_once_and_the_request_undone),
+        cmocka_unit_test(a_request_not_yet_sent_is_withdrawn_with_its_checkout),
+        cmocka_unit_test(a_request_not_yet_sent_is_withdrawn_with_its_session),
+        cmocka_unit_test(a_draining_broker_refuses),
+        cmocka_unit_test(the_broker_ends_over_checkouts_in_flight),
+        cmocka_unit_test(the_reason_fits_and_keeps_its_mark),
+        cmocka_unit_test(usernames_take_the_configured_form),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,7 +68,7 @@ static int who_with(const char *authorization)
     return who(&f);
 }
 
-TEST(test_token)
+TEST(a_token_must_match_whole)
 {
     assert_int_equal(who_with("Bearer token-one"), BY_TOKEN);
     assert_int_equal(who_with("bearer   token-one"), BY_TOKEN);
@@ -84,7 +84,7 @@ TEST(test_token)
     assert_int_equal(who_with("Bearer token-all"), -1); /* the others are missing */
 }
 
-TEST(test_two_tokens_are_none)
+TEST(two_tokens_are_none)
 {
     struct fake_req f;
     fake_req_init(&f, HTTP_GET_, "/");
@@ -102,7 +102,7 @@ static int who_san(const char *const *sans, size_t n)
     return who(&f);
 }
 
-TEST(test_certificate)
+TEST(a_certificate_matches_by_name)
 {
     assert_int_equal(who_san((const char *[]){"URI:x", "DNS:PRA.example.TEST"}, 2), BY_SAN);
     assert_int_equal(who_san((const char *[]){"DNS:a.pra.example.test"}, 1), -1);
@@ -111,19 +111,19 @@ TEST(test_certificate)
     assert_int_equal(who_san(NULL, 0), -1);
 }
 
-TEST(test_uid)
+TEST(a_uid_counts_on_a_unix_socket_alone)
 {
     struct fake_req f;
     fake_req_init(&f, HTTP_GET_, "/");
     f.peer.uid = 1234;
-    assert_int_equal(who(&f), -1); /* a number without a Unix socket is nobody's uid */
+    assert_int_equal(who(&f), -1); /* a number without a Unix socket is no uid */
     f.peer.is_unix = true;
     assert_int_equal(who(&f), BY_UID);
     f.peer.uid = 1235;
     assert_int_equal(who(&f), -1);
 }
 
-TEST(test_all_are_needed)
+TEST(every_configured_identity_is_needed)
 {
     static const char *const sans[] = {"URI:spiffe://example.test/Pra"};
     static const char *const other[] = {"URI:spiffe://example.test/pra"};
@@ -139,7 +139,7 @@ TEST(test_all_are_needed)
     }
 }
 
-TEST(test_first_of_the_file)
+TEST(the_first_section_that_matches_counts)
 {
     struct fake_req f;
     fake_req_init(&f, HTTP_GET_, "/");
@@ -168,7 +168,7 @@ static unsigned admitted(struct client *c, unsigned tries)
     return n;
 }
 
-TEST(test_rate)
+TEST(a_second_of_the_rate_is_saved)
 {
     struct client *c = with_rate(10);
     assert_non_null(c);
@@ -176,27 +176,27 @@ TEST(test_rate)
     assert_int_equal(clients_take(clients, c), 1);
     fake_clock_advance(&fake, 300);
     assert_int_equal(admitted(c, 50), 3);
-    fake_clock_advance(&fake, 3600000);
+    fake_clock_advance(&fake, MINUTES(60));
     assert_int_equal(admitted(c, 50), 10); /* no more than one second's worth is saved up */
 }
 
-TEST(test_slow_rate)
+TEST(a_rate_below_one_admits_one)
 {
     struct client *c = with_rate(0.1);
     assert_int_equal(admitted(c, 5), 1);
     fake_clock_advance(&fake, 2500);
     assert_in_range(clients_take(clients, c), 7, 8);
-    fake_clock_advance(&fake, 8000);
+    fake_clock_advance(&fake, SECONDS(8));
     assert_int_equal(admitted(c, 5), 1);
 }
 
-TEST(test_no_rate)
+TEST(without_a_rate_all_are_admitted)
 {
     struct client *c = with_rate(0);
     assert_int_equal(admitted(c, 10000), 10000);
 }
 
-/* The control socket: this process's own user and root, nobody else, and no section of the file. */
+/* The control socket: this process's own user and root alone, and no section of the file. */
 static struct client *control(uid_t uid, bool is_unix, const char *authorization)
 {
     struct fake_req f;
@@ -209,7 +209,7 @@ static struct client *control(uid_t uid, bool is_unix, const char *authorization
     return clients_find(clients, &f.req);
 }
 
-TEST(test_control_socket)
+TEST(the_control_socket_admits_its_own_user_and_root)
 {
     struct client *c = control(geteuid(), true, NULL);
     assert_non_null(c);
@@ -228,16 +228,16 @@ TEST(test_control_socket)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_token, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_two_tokens_are_none, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_certificate, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_uid, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_all_are_needed, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_first_of_the_file, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_rate, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_slow_rate, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_rate, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_control_socket, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_token_must_match_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(two_tokens_are_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_certificate_matches_by_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_uid_counts_on_a_unix_socket_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_configured_identity_is_needed, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_first_section_that_matches_counts, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_second_of_the_rate_is_saved, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_rate_below_one_admits_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(without_a_rate_all_are_admitted, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_control_socket_admits_its_own_user_and_root, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TEST(defaults_are_those_of_the_contract)
+TEST(defaults_are_as_documented)
 {
     struct fixture *f = *state;
     assert_loads(f, "@GOOD@\n");
@@ -19,16 +19,16 @@ TEST(defaults_are_those_of_the_contract)
     assert_int_equal(f->errors.len, 0);
     assert_string_equal(g->state_dir, "/var/lib/jumpgate");
     assert_string_equal(g->audit_file, "/var/lib/jumpgate/audit.jsonl");
-    assert_int_equal(g->release_duration_ms, 3600000);
-    assert_int_equal(g->list_cache_ms, 15000);
-    assert_int_equal(g->request_timeout_ms, 15000);
+    assert_int_equal(g->release_duration_ms, MINUTES(60));
+    assert_int_equal(g->list_cache_ms, SECONDS(15));
+    assert_int_equal(g->request_timeout_ms, SECONDS(15));
     assert_int_equal(g->max_connections, 10000);
     assert_int_equal(g->max_inflight, 4096);
     assert_int_equal(g->max_body, 65536);
     assert_int_equal(g->endpoint_limit, 200);
-    assert_int_equal(g->catalogue_cache_ms, 60000);
-    assert_int_equal(g->catalogue_max_age_ms, 600000);
-    assert_int_equal(g->drain_timeout_ms, 30000);
+    assert_int_equal(g->catalogue_cache_ms, MINUTES(1));
+    assert_int_equal(g->catalogue_max_age_ms, MINUTES(10));
+    assert_int_equal(g->drain_timeout_ms, SECONDS(30));
     assert_false(g->release_on_stop);
     assert_int_equal(g->log_level, LOG_INFO);
     assert_false(g->log_json);
@@ -40,15 +40,15 @@ TEST(defaults_are_those_of_the_contract)
     assert_int_equal(v->nmatch, FORM_NFORMS);
     for (size_t i = 0; i < FORM_NFORMS; i++)
         assert_int_equal(v->match[i], i);
-    assert_int_equal(v->session_idle_ms, 600000);
+    assert_int_equal(v->session_idle_ms, MINUTES(10));
     assert_int_equal(v->sessions_per_user, 4);
     assert_int_equal(v->max_calls, 4096);
     assert_int_equal(v->max_wait_ms, 0);
     assert_int_equal(v->connections, 64);
-    assert_int_equal(v->connect_timeout_ms, 5000);
-    assert_int_equal(v->call_timeout_ms, 10000);
+    assert_int_equal(v->connect_timeout_ms, SECONDS(5));
+    assert_int_equal(v->call_timeout_ms, SECONDS(10));
     assert_int_equal(v->retries, 2);
-    assert_int_equal(v->minute_ms, 60000);
+    assert_int_equal(v->minute_ms, MINUTES(1));
     assert_int_equal(v->username_form, USERNAME_DOMAIN);
     assert_false(v->ask_policy);
     assert_string_equal(v->reason, "");
@@ -74,7 +74,7 @@ TEST(sections_take_their_values)
 
     assert_int_equal(c->gateway.list_cache_ms, 0);
     assert_int_equal(c->gateway.max_body, 1024 * 1024);
-    assert_int_equal(c->gateway.release_duration_ms, 7200000);
+    assert_int_equal(c->gateway.release_duration_ms, HOURS(2));
     assert_int_equal(c->gateway.log_level, LOG_DEBUG);
     assert_true(c->gateway.log_json);
     assert_true(c->gateway.release_on_stop);
@@ -107,7 +107,7 @@ TEST(sections_take_their_values)
     assert_string_equal(c->vaults[0].default_domain, "ACME");
 }
 
-TEST(address_in_certificates_are_normal)
+TEST(names_in_certificates_are_normalized)
 {
     static const struct {
         const char *written, *normal;
@@ -122,6 +122,7 @@ TEST(address_in_certificates_are_normal)
     struct fixture *f = *state;
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("%s", rows[i].written);
         char text[256];
         (void)snprintf(text, sizeof(text), "@GOOD@\n[client c]\ncertificate_san = %s\nallow = broker\n",
                        rows[i].written);
@@ -138,7 +139,7 @@ TEST(lines_may_be_written_freely)
                     "   list_cache=3s # why\r\n   max_body :\t2k\r\n\r\n"
                     "   log_file = /tmp/a;b#c ;d\r\n@GOOD@\n"
                     "   reason = for PRA#7; {session}\n    ask_policy = TRUE");
-    assert_int_equal(f->conf->gateway.list_cache_ms, 3000);
+    assert_int_equal(f->conf->gateway.list_cache_ms, SECONDS(3));
     assert_int_equal(f->conf->gateway.max_body, 2048);
     assert_string_equal(f->conf->gateway.log_file, "/tmp/a;b#c");
     assert_string_equal(f->conf->vaults[0].reason, "for PRA#7; {session}");
@@ -205,9 +206,10 @@ TEST(digest_tells_what_a_file_means)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(defaults_are_those_of_the_contract, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(defaults_are_as_documented, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(sections_take_their_values, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(address_in_certificates_are_normal, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(names_in_certificates_are_normalized, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(lines_may_be_written_freely, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(a_long_line_is_whole, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(an_empty_value_means_none_where_it_may, fixture_setup,

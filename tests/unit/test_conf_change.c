@@ -123,8 +123,8 @@ TEST(exchanged_in_place)
     memcpy(digest, p.next->digest, sizeof(digest));
     conf_exchange(p.now, p.next);
     assert_ptr_equal(vault, &p.now->vaults[0]);
-    assert_int_equal(gateway->list_cache_ms, 3000);
-    assert_int_equal(p.next->gateway.list_cache_ms, 15000);
+    assert_int_equal(gateway->list_cache_ms, SECONDS(3));
+    assert_int_equal(p.next->gateway.list_cache_ms, SECONDS(15));
     assert_int_equal(p.now->nclients, 2);
     assert_int_equal(p.next->nclients, 1);
     assert_string_equal(p.now->digest, digest);

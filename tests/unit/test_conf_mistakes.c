@@ -299,7 +299,7 @@ TEST(all_mistakes_come_at_once_in_order)
 /* A mistake in one key does not make others: the section is not "lacking" what is there but wrong. */
 TEST(a_mistake_is_reported_once)
 {
-    static const char *const string_pool[] = {
+    static const char *const texts[] = {
         LISTEN "address = nowhere\n",
         "@GOOD@\n[client two]\nallow = x\npeer_uid = -\n",
         "@GOOD@\n[client pra]\n",
@@ -309,10 +309,10 @@ TEST(a_mistake_is_reported_once)
     static const size_t mistakes[] = {1, 2, 1, 1, 2};
     struct fixture *f = *state;
 
-    for (size_t i = 0; i < sizeof(string_pool) / sizeof(string_pool[0]); i++) {
-        assert_int_equal(fixture_load(f, string_pool[i]), -EINVAL);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        assert_int_equal(fixture_load(f, texts[i]), -EINVAL);
         if (fixture_messages(f) != mistakes[i])
-            fail_msg("%s\n%s", string_pool[i], buf_cstr(&f->errors));
+            fail_msg("%s\n%s", texts[i], buf_cstr(&f->errors));
     }
 }
 

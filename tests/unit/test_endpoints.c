@@ -4,7 +4,7 @@
 
 #include "broker/find/display_name.h"
 #include "broker/find/endpoint_rows.h"
-#include "find_desk.h"
+#include "find_rig.h"
 #include "plain_rank.h"
 
 #include <stdio.h>
@@ -49,23 +49,23 @@ static void on_found(void *arg, const struct endpoints_answer *answer)
 
 static const struct endpoints_args rdp = {.rdp = true, .query = ""};
 
-static struct op *begin(struct desk *desk, struct client *client, struct endpoints_args args)
+static struct op *begin(struct rig *rig, struct client *client, struct endpoints_args args)
 {
     struct op *op;
 
     args.by.session = (struct session){.username = "bob"};
-    args.by.timeout_ms = 5000;
+    args.by.timeout_ms = SECONDS(5);
     memset(client, 0, sizeof(*client));
-    op = broker_endpoints(&desk->broker, &args, on_found, client);
+    op = broker_endpoints(&rig->broker, &args, on_found, client);
     assert_non_null(op);
     assert_int_equal(client->answers, 0);
     return op;
 }
 
-static void search(struct desk *desk, struct client *client, struct endpoints_args args)
+static void search(struct rig *rig, struct client *client, struct endpoints_args args)
 {
-    (void)begin(desk, client, args);
-    desk_run(desk);
+    (void)begin(rig, client, args);
+    rig_settle(rig);
     assert_int_equal(client->answers, 1);
 }
 
@@ -78,20 +78,20 @@ static void add_systems(struct fake_vault *vault, size_t n, const char *const *n
 TEST(groups_accounts_by_system)
 {
     struct client c;
-    struct desk desk;
-    struct fake_vault *v = &desk.vault[0];
+    struct rig rig;
+    struct fake_vault *v = &rig.vault[0];
 
-    desk_open(&desk, 1);
+    rig_start(&rig, 1);
     fake_vault_add(v, 1, 11, "web01", "root", "x");
     fake_vault_add(v, 2, 21, "10.0.0.5", "root", "x");
     fake_vault_add(v, 1, 12, "web01", "admin", "x");
     fake_vault_add(v, 1, 500, "web01", "adm", "x")->row.kind = KIND_DOMAIN_LINKED;
     fake_vault_add(v, 3, 31, "db7", "sa", "x")->row.kind = KIND_DATABASE; /* neither RDP nor shell */
     fake_vault_add(v, 4, 41, "theirs", "root", "x")->user = "CORP\\alice";
-    search(&desk, &c, rdp);
-    assert_int_equal(desk.nasked, 2);
-    assert_int_equal(desk.asked[0].kind, KIND_LOCAL);
-    assert_int_equal(desk.asked[1].kind, KIND_DOMAIN_LINKED);
+    search(&rig, &c, rdp);
+    assert_int_equal(rig.nasked, 2);
+    assert_int_equal(rig.asked[0].kind, KIND_LOCAL);
+    assert_int_equal(rig.asked[1].kind, KIND_DOMAIN_LINKED);
     assert_int_equal(c.n, 2);
     assert_string_equal(c.row[0].name, "10.0.0.5");
     assert_string_equal(c.row[0].ip, "10.0.0.5");
@@ -102,35 +102,35 @@ TEST(groups_accounts_by_system)
     assert_string_equal(c.row[1].comments, "3 accounts");
     assert_string_equal(c.row[1].id, "e1.main.1.rdp");
     assert_false(c.truncated);
-    desk_close(&desk);
+    rig_end(&rig);
 }
 
 TEST(the_type_asked_for_is_the_method)
 {
     static const char *const names[] = {"web01"};
     struct client c;
-    struct desk desk;
+    struct rig rig;
 
-    desk_open(&desk, 1);
-    add_systems(&desk.vault[0], 1, names);
-    search(&desk, &c, rdp);
+    rig_start(&rig, 1);
+    add_systems(&rig.vault[0], 1, names);
+    search(&rig, &c, rdp);
     assert_int_equal(c.n, 1);
     assert_int_equal(c.row[0].method, METHOD_RDP);
     assert_int_equal(c.row[0].port, 3389);
-    search(&desk, &c, (struct endpoints_args){.shell = true, .query = ""});
+    search(&rig, &c, (struct endpoints_args){.shell = true, .query = ""});
     assert_int_equal(c.n, 1);
     assert_int_equal(c.row[0].method, METHOD_SHELL);
     assert_int_equal(c.row[0].port, 22);
-    search(&desk, &c, (struct endpoints_args){.rdp = true, .shell = true, .query = ""});
+    search(&rig, &c, (struct endpoints_args){.rdp = true, .shell = true, .query = ""});
     assert_int_equal(c.n, 2);
     assert_int_equal(c.row[0].method, METHOD_RDP);
     assert_int_equal(c.row[1].method, METHOD_SHELL);
     assert_string_equal(c.row[1].id, "e1.main.1.shell");
-    assert_int_equal(desk.nasked, 2); /* cached in between */
-    search(&desk, &c, (struct endpoints_args){.query = ""});
+    assert_int_equal(rig.nasked, 2); /* cached in between */
+    search(&rig, &c, (struct endpoints_args){.query = ""});
     assert_int_equal(c.n, 0);
     assert_int_equal(c.fault.code, FAULT_NONE);
-    desk_close(&desk);
+    rig_end(&rig);
 }
 
 TEST(ranks_names)
@@ -170,62 +170,62 @@ TEST(orders_by_fit_and_name)
     static const char *const names[] = {"myweb", "web02", "prod-web", "Web01", "db", "web", "a-web"};
     static const char *const expected[] = {"web", "Web01", "web02", "a-web", "prod-web", "myweb"};
     struct client c;
-    struct desk desk;
+    struct rig rig;
 
-    desk_open(&desk, 1);
-    add_systems(&desk.vault[0], 7, names);
-    search(&desk, &c, (struct endpoints_args){.rdp = true, .query = "WEB"});
+    rig_start(&rig, 1);
+    add_systems(&rig.vault[0], 7, names);
+    search(&rig, &c, (struct endpoints_args){.rdp = true, .query = "WEB"});
     assert_int_equal(c.n, 6);
     for (size_t i = 0; i < 6; i++)
         assert_string_equal(c.row[i].name, expected[i]);
-    desk_close(&desk);
+    rig_end(&rig);
 }
 
-TEST(the_limit_is_kept_and_told)
+TEST(the_limit_is_kept_and_reported)
 {
     static const char *const names[] = {"c", "a", "b"};
     struct client c;
-    struct desk desk;
+    struct rig rig;
 
-    desk_open(&desk, 1);
-    add_systems(&desk.vault[0], 3, names);
+    rig_start(&rig, 1);
+    add_systems(&rig.vault[0], 3, names);
     for (uint64_t limit = 0; limit < 9; limit++) {
-        desk.conf.gateway.endpoint_limit = limit;
-        search(&desk, &c, rdp);
+        rig.conf.gateway.endpoint_limit = limit;
+        search(&rig, &c, rdp);
         assert_int_equal(c.n, limit < 3 ? limit : 3);
         assert_int_equal(c.truncated, limit < 3);
-        search(&desk, &c, (struct endpoints_args){.rdp = true, .shell = true, .query = ""});
+        search(&rig, &c, (struct endpoints_args){.rdp = true, .shell = true, .query = ""});
         assert_int_equal(c.n, limit < 6 ? limit : 6);
         assert_int_equal(c.truncated, limit < 6);
     }
-    desk_close(&desk);
+    rig_end(&rig);
 }
 
 TEST(recent_ones_keep_their_order)
 {
     static const char *const names[] = {"zulu", "alpha", "mike"};
     struct client c;
-    struct desk desk;
+    struct rig rig;
 
-    desk_open(&desk, 1);
-    add_systems(&desk.vault[0], 3, names);
-    fake_vault_add(&desk.vault[0], 1, 50, "zulu", "old", "x");
-    fake_vault_add(&desk.vault[0], 9, 90, "db", "sa", "x")->row.kind = KIND_DATABASE;
-    search(&desk, &c, (struct endpoints_args){.rdp = true, .query = "", .recent = 2});
-    assert_int_equal(desk.nasked, 1);
-    assert_true(desk.asked[0].recent);
-    assert_int_equal(desk.asked[0].kind, KIND_NKINDS);
+    rig_start(&rig, 1);
+    add_systems(&rig.vault[0], 3, names);
+    fake_vault_add(&rig.vault[0], 1, 50, "zulu", "old", "x");
+    fake_vault_add(&rig.vault[0], 9, 90, "db", "sa", "x")->row.kind = KIND_DATABASE;
+    search(&rig, &c, (struct endpoints_args){.rdp = true, .query = "", .recent = 2});
+    assert_int_equal(rig.nasked, 1);
+    assert_true(rig.asked[0].recent);
+    assert_int_equal(rig.asked[0].kind, KIND_NKINDS);
     assert_int_equal(c.n, 2);
     assert_string_equal(c.row[0].name, "zulu");
     assert_string_equal(c.row[1].name, "alpha");
     assert_true(c.truncated);
-    search(&desk, &c, (struct endpoints_args){.rdp = true, .query = "m", .recent = 3});
+    search(&rig, &c, (struct endpoints_args){.rdp = true, .query = "m", .recent = 3});
     assert_int_equal(c.n, 1);
     assert_false(c.truncated);
-    search(&desk, &c, (struct endpoints_args){.rdp = true, .query = "", .recent = 3});
+    search(&rig, &c, (struct endpoints_args){.rdp = true, .query = "", .recent = 3});
     assert_int_equal(c.n, 3);
     assert_false(c.truncated);
-    desk_close(&desk);
+    rig_end(&rig);
 }
 
 static enum fake_fault all_fail(void *arg, enum fake_op op, unsigned nth)
@@ -235,65 +235,65 @@ static enum fake_fault all_fail(void *arg, enum fake_op op, unsigned nth)
     return *(enum fake_fault *)arg;
 }
 
-TEST(tells_what_it_cannot_know)
+TEST(old_and_partial_answers_are_reported)
 {
     static const char *const names[] = {"web01"};
     enum fake_fault down = FAKE_UNREACHABLE;
     struct client c;
-    struct desk desk;
+    struct rig rig;
 
-    desk_open(&desk, 2);
-    add_systems(&desk.vault[0], 1, names);
-    add_systems(&desk.vault[1], 1, names);
-    search(&desk, &c, rdp);
+    rig_start(&rig, 2);
+    add_systems(&rig.vault[0], 1, names);
+    add_systems(&rig.vault[1], 1, names);
+    search(&rig, &c, rdp);
     assert_int_equal(c.n, 2); /* one per vault */
     assert_false(c.truncated);
-    fake_clock_run(&desk.clock, desk.timers, 7000);
-    search(&desk, &c, rdp);
-    assert_int_equal(c.age_ms, 7000);
-    fake_clock_run(&desk.clock, desk.timers, 600000); /* too old to serve */
-    desk.vault[1].plan = all_fail;
-    desk.vault[1].plan_arg = &down;
-    search(&desk, &c, rdp);
+    fake_clock_run(&rig.clock, rig.timers, SECONDS(7));
+    search(&rig, &c, rdp);
+    assert_int_equal(c.age_ms, SECONDS(7));
+    fake_clock_run(&rig.clock, rig.timers, MINUTES(10)); /* too old to serve */
+    rig.vault[1].plan = all_fail;
+    rig.vault[1].plan_arg = &down;
+    search(&rig, &c, rdp);
     assert_int_equal(c.n, 1);
     assert_true(c.truncated); /* the other vault may have known more */
-    desk.vault[0].plan = all_fail;
-    desk.vault[0].plan_arg = &down;
-    fake_clock_run(&desk.clock, desk.timers, 600001);
-    search(&desk, &c, rdp);
+    rig.vault[0].plan = all_fail;
+    rig.vault[0].plan_arg = &down;
+    fake_clock_run(&rig.clock, rig.timers, 600001);
+    search(&rig, &c, rdp);
     assert_int_equal(c.fault.code, FAULT_VAULT_UNAVAILABLE);
-    desk_close(&desk);
+    rig_end(&rig);
 }
 
 TEST(ends_in_every_way)
 {
     struct client c;
-    struct desk desk;
+    struct rig rig;
 
     for (int how = 0; how < 3; how++)
         for (int steps = 0; steps < 4; steps++) {
             struct op *op;
-            desk_open(&desk, 2);
-            op = begin(&desk, &c, rdp);
+            rig_start(&rig, 2);
+            op = begin(&rig, &c, rdp);
             for (int i = 0; i < steps; i++)
-                assert_true(desk_step(&desk));
+                assert_true(rig_step(&rig));
             if (c.answers == 0 && how == 0)
                 broker_leave(op);
             else if (c.answers == 0 && how == 1)
                 op->class->destroy(op);
             else
-                fake_clock_run(&desk.clock, desk.timers, 5000);
+                fake_clock_run(&rig.clock, rig.timers, SECONDS(5));
             if (how == 2 && steps < 2)
                 assert_int_equal(c.fault.code, FAULT_DEADLINE_EXCEEDED);
             assert_int_equal(c.answers, how == 2 || steps == 4 ? 1 : 0);
-            desk_close(&desk);
+            rig_end(&rig);
         }
-    desk_open(&desk, 1);
-    desk.broker.draining = true;
-    search(&desk, &c, rdp);
+    rig_start(&rig, 1);
+    rig.broker.draining = true;
+    search(&rig, &c, rdp);
     assert_int_equal(c.fault.code, FAULT_DRAINING);
-    assert_int_equal(desk.nasked, 0);
-    desk_close(&desk);
+    assert_int_equal(rig.nasked, 0);
+    rig_end(&rig);
 }
 
 /* Random accounts against sets counted by hand. */
@@ -364,9 +364,9 @@ int main(void)
         cmocka_unit_test(the_type_asked_for_is_the_method),
         cmocka_unit_test(ranks_names),
         cmocka_unit_test(orders_by_fit_and_name),
-        cmocka_unit_test(the_limit_is_kept_and_told),
+        cmocka_unit_test(the_limit_is_kept_and_reported),
         cmocka_unit_test(recent_ones_keep_their_order),
-        cmocka_unit_test(tells_what_it_cannot_know),
+        cmocka_unit_test(old_and_partial_answers_are_reported),
         cmocka_unit_test(ends_in_every_way),
         cmocka_unit_test(agrees_with_counting),
     };

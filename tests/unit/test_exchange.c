@@ -144,6 +144,7 @@ TEST(answers_cut_at_every_byte)
         const struct answer *a = &answers[i];
         size_t n = strlen(a->bytes);
         for (size_t cut = 0; cut <= n; cut++) {
+            case_label("cut at %zu: %s", cut, a->bytes);
             struct run r;
             run_begin(&r, a->method);
             int result = feed_cut(&r, a->bytes, n, cut);
@@ -160,6 +161,7 @@ TEST(answers_cut_at_every_byte)
 TEST(answers_byte_by_byte)
 {
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        case_label("%s", answers[i].bytes);
         const struct answer *a = &answers[i];
         struct run r;
         int result = EXCHANGE_MORE;

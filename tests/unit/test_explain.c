@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define KEEP_MS 900000
+#define KEEP_MS MINUTES(15)
 
 struct memory {
     struct fake_clock clock;
@@ -47,7 +47,7 @@ static void tell(struct memory *m, const char *id, size_t n)
     explain_end(record, "ok", NULL, 3, 250);
 }
 
-TEST(test_a_record_says_what_it_was_told)
+TEST(a_record_holds_its_notes)
 {
     struct memory m;
     const struct explain_view *view;
@@ -72,7 +72,7 @@ TEST(test_a_record_says_what_it_was_told)
     memory_close(&m);
 }
 
-TEST(test_an_open_record_is_not_shown)
+TEST(an_open_record_is_not_shown)
 {
     struct memory m;
     struct explain_record *record;
@@ -85,7 +85,7 @@ TEST(test_an_open_record_is_not_shown)
     memory_close(&m);
 }
 
-TEST(test_no_record_is_fine)
+TEST(without_a_record_notes_are_dropped)
 {
     struct memory m;
 
@@ -98,7 +98,7 @@ TEST(test_no_record_is_fine)
     memory_close(&m);
 }
 
-TEST(test_forgotten_after_fifteen_minutes)
+TEST(a_record_is_forgotten_after_fifteen_minutes)
 {
     struct memory m;
 
@@ -114,7 +114,7 @@ TEST(test_forgotten_after_fifteen_minutes)
     memory_close(&m);
 }
 
-TEST(test_bounded_by_number)
+TEST(records_are_bounded_by_number)
 {
     struct memory m;
     char id[16];
@@ -131,7 +131,7 @@ TEST(test_bounded_by_number)
     memory_close(&m);
 }
 
-TEST(test_bounded_by_bytes)
+TEST(records_are_bounded_by_bytes)
 {
     const size_t limit = 64 << 10;
     struct memory m;
@@ -149,7 +149,7 @@ TEST(test_bounded_by_bytes)
     memory_close(&m);
 }
 
-TEST(test_open_records_count_and_are_cut)
+TEST(open_records_count_and_are_cut)
 {
     const size_t limit = 64 << 10;
     struct explain_record *open[20];
@@ -179,7 +179,7 @@ TEST(test_open_records_count_and_are_cut)
     memory_close(&m);
 }
 
-TEST(test_notes_of_one_record_are_bounded)
+TEST(notes_of_one_record_are_bounded)
 {
     struct memory m;
 
@@ -191,7 +191,7 @@ TEST(test_notes_of_one_record_are_bounded)
     memory_close(&m);
 }
 
-TEST(test_the_later_one_of_two_with_one_id)
+TEST(the_later_of_two_records_with_one_id_counts)
 {
     struct memory m;
 
@@ -203,7 +203,7 @@ TEST(test_the_later_one_of_two_with_one_id)
     memory_close(&m);
 }
 
-TEST(test_long_texts_are_cut_between_letters)
+TEST(long_texts_are_cut_between_letters)
 {
     struct memory m;
     struct explain_record *record;
@@ -225,16 +225,16 @@ TEST(test_long_texts_are_cut_between_letters)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_record_says_what_it_was_told),
-        cmocka_unit_test(test_an_open_record_is_not_shown),
-        cmocka_unit_test(test_no_record_is_fine),
-        cmocka_unit_test(test_forgotten_after_fifteen_minutes),
-        cmocka_unit_test(test_bounded_by_number),
-        cmocka_unit_test(test_bounded_by_bytes),
-        cmocka_unit_test(test_open_records_count_and_are_cut),
-        cmocka_unit_test(test_notes_of_one_record_are_bounded),
-        cmocka_unit_test(test_the_later_one_of_two_with_one_id),
-        cmocka_unit_test(test_long_texts_are_cut_between_letters),
+        cmocka_unit_test(a_record_holds_its_notes),
+        cmocka_unit_test(an_open_record_is_not_shown),
+        cmocka_unit_test(without_a_record_notes_are_dropped),
+        cmocka_unit_test(a_record_is_forgotten_after_fifteen_minutes),
+        cmocka_unit_test(records_are_bounded_by_number),
+        cmocka_unit_test(records_are_bounded_by_bytes),
+        cmocka_unit_test(open_records_count_and_are_cut),
+        cmocka_unit_test(notes_of_one_record_are_bounded),
+        cmocka_unit_test(the_later_of_two_records_with_one_id_counts),
+        cmocka_unit_test(long_texts_are_cut_between_letters),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
 /* The find operation: what is asked, as whom, what the answer holds, and every way to end it. */
 #include "check.h"
 
-#include "find_desk.h"
+#include "find_rig.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,22 +39,22 @@ static void on_found(void *arg, const struct find_answer *answer)
     }
 }
 
-static struct op *begin(struct desk *desk, struct client *client, const struct session *session)
+static struct op *begin(struct rig *rig, struct client *client, const struct session *session)
 {
-    struct asked_by args = {.session = *session, .timeout_ms = 5000};
+    struct asked_by args = {.session = *session, .timeout_ms = SECONDS(5)};
     struct op *op;
 
     memset(client, 0, sizeof(*client));
-    op = broker_find(&desk->broker, &args, on_found, client);
+    op = broker_find(&rig->broker, &args, on_found, client);
     assert_non_null(op);
     assert_int_equal(client->answers, 0);
     return op;
 }
 
-static void find(struct desk *desk, struct client *client, const struct session *session)
+static void find(struct rig *rig, struct client *client, const struct session *session)
 {
-    (void)begin(desk, client, session);
-    desk_run(desk);
+    (void)begin(rig, client, session);
+    rig_settle(rig);
     assert_int_equal(client->answers, 1);
 }
 
@@ -71,23 +71,23 @@ static size_t names_among(size_t n, const char *const *values)
  * The values asked for, in order, each with local, domain-linked and database; then the names among them for
  * cloud. "@" before an address.
  */
-static void assert_asked(const struct desk *desk, size_t n, const char *const *values)
+static void assert_asked(const struct rig *rig, size_t n, const char *const *values)
 {
     static const enum account_kind kinds[] = {KIND_LOCAL, KIND_DOMAIN_LINKED, KIND_DATABASE};
     size_t at = n * 3;
 
-    assert_int_equal(desk->nasked, n * 3 + names_among(n, values));
+    assert_int_equal(rig->nasked, n * 3 + names_among(n, values));
     for (size_t i = 0; i < n * 3; i++) {
         const char *value = values[i / 3];
         bool ip = value[0] == '@';
-        assert_string_equal(desk->asked[i].ip, ip ? value + 1 : "");
-        assert_string_equal(desk->asked[i].system, ip ? "" : value);
-        assert_int_equal(desk->asked[i].kind, kinds[i % 3]);
+        assert_string_equal(rig->asked[i].ip, ip ? value + 1 : "");
+        assert_string_equal(rig->asked[i].system, ip ? "" : value);
+        assert_int_equal(rig->asked[i].kind, kinds[i % 3]);
     }
     for (size_t i = 0; i < n; i++)
         if (values[i][0] != '@') {
-            assert_string_equal(desk->asked[at].system, values[i]);
-            assert_int_equal(desk->asked[at++].kind, KIND_CLOUD);
+            assert_string_equal(rig->asked[at].system, values[i]);
+            assert_int_equal(rig->asked[at++].kind, KIND_CLOUD);
         }
 }
 
@@ -125,21 +125,22 @@ TEST(asks_each_name_form_once)
     };
 
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        case_label("first name asked for: %s", row[i].values[0]);
         struct session session = row[i].session;
         struct client c;
-        struct desk desk;
+        struct rig rig;
         size_t n = 0;
         while (row[i].values[n])
             n++;
-        desk_open(&desk, 1);
+        rig_start(&rig, 1);
         session.username = "bob";
-        (void)begin(&desk, &c, &session);
-        assert_int_equal(desk_pending(&desk), n * 3 + names_among(n, row[i].values)); /* all in parallel */
-        desk_run(&desk);
+        (void)begin(&rig, &c, &session);
+        assert_int_equal(rig_pending(&rig), n * 3 + names_among(n, row[i].values)); /* all in parallel */
+        rig_settle(&rig);
         assert_int_equal(c.answers, 1);
         assert_int_equal(c.fault.code, FAULT_NONE);
-        assert_asked(&desk, n, row[i].values);
-        desk_close(&desk);
+        assert_asked(&rig, n, row[i].values);
+        rig_end(&rig);
     }
 }
 
@@ -148,50 +149,50 @@ TEST(match_says_which_and_in_what_order)
     struct session session = {
         .username = "bob", .hostname = "web01.acme.test", .name = "n", .ip_address = "10.0.0.5"};
     struct client c;
-    struct desk desk;
+    struct rig rig;
 
-    desk_open(&desk, 1);
-    desk.vault[0].conf.nmatch = 2;
-    desk.vault[0].conf.match[0] = FORM_IP_ADDRESS;
-    desk.vault[0].conf.match[1] = FORM_SHORT_NAME;
-    find(&desk, &c, &session);
-    assert_asked(&desk, 2, (const char *const[]){"@10.0.0.5", "web01"});
-    desk.vault[0].conf.match[0] = FORM_COMPUTER_NAME; /* not given: nothing to ask, an empty list */
-    desk.vault[0].conf.nmatch = 1;
-    desk.nasked = 0;
-    find(&desk, &c, &session);
-    assert_int_equal(desk.nasked, 0);
+    rig_start(&rig, 1);
+    rig.vault[0].conf.nmatch = 2;
+    rig.vault[0].conf.match[0] = FORM_IP_ADDRESS;
+    rig.vault[0].conf.match[1] = FORM_SHORT_NAME;
+    find(&rig, &c, &session);
+    assert_asked(&rig, 2, (const char *const[]){"@10.0.0.5", "web01"});
+    rig.vault[0].conf.match[0] = FORM_COMPUTER_NAME; /* not given: nothing to ask, an empty list */
+    rig.vault[0].conf.nmatch = 1;
+    rig.nasked = 0;
+    find(&rig, &c, &session);
+    assert_int_equal(rig.nasked, 0);
     assert_int_equal(c.fault.code, FAULT_NONE);
     assert_int_equal(c.n, 0);
-    desk_close(&desk);
+    rig_end(&rig);
 }
 
 TEST(an_application_may_stand_alone)
 {
     struct session session = {.username = "bob", .application = "Ledger"};
     struct client c;
-    struct desk desk;
+    struct rig rig;
     struct fake_account *account;
 
-    desk_open(&desk, 1);
-    account = fake_vault_add(&desk.vault[0], 7, 70, "apphost", "clerk", "x");
+    rig_start(&rig, 1);
+    account = fake_vault_add(&rig.vault[0], 7, 70, "apphost", "clerk", "x");
     account->row.kind = KIND_APPLICATION;
     account->row.application = "Ledger";
     account->row.application_id = 4;
-    fake_vault_add(&desk.vault[0], 1, 11, "web01", "root", "x");
-    find(&desk, &c, &session);
-    assert_int_equal(desk.nasked, 1);
-    assert_string_equal(desk.asked[0].application, "Ledger");
-    assert_int_equal(desk.asked[0].kind, KIND_APPLICATION);
+    fake_vault_add(&rig.vault[0], 1, 11, "web01", "root", "x");
+    find(&rig, &c, &session);
+    assert_int_equal(rig.nasked, 1);
+    assert_string_equal(rig.asked[0].application, "Ledger");
+    assert_int_equal(rig.asked[0].kind, KIND_APPLICATION);
     assert_int_equal(c.n, 1);
     assert_string_equal(c.shown[0], "clerk (Ledger)");
     assert_string_equal(c.id[0], "j1.main.p.7.70.4");
     session.hostname = "web01";
-    find(&desk, &c, &session);
+    find(&rig, &c, &session);
     assert_int_equal(c.n, 2);
     assert_string_equal(c.shown[0], "root (web01)");
     assert_string_equal(c.shown[1], "clerk (Ledger)");
-    desk_close(&desk);
+    rig_end(&rig);
 }
 
 TEST(orders_and_shows)
@@ -220,20 +221,20 @@ TEST(orders_and_shows)
 
     for (size_t turn = 0; turn < N; turn++) {
         struct client c;
-        struct desk desk;
-        desk_open(&desk, 1);
+        struct rig rig;
+        rig_start(&rig, 1);
         for (size_t i = 0; i < N; i++) {
             size_t k = (i * 7 + turn) % N; /* whatever the vault's order */
-            struct fake_account *account = fake_vault_add(
-                &desk.vault[0], row[k].system_id, (int64_t)(100 + k), row[k].system, row[k].account, "x");
+            struct fake_account *account = fake_vault_add(&rig.vault[0], row[k].system_id, (int64_t)(100 + k),
+                                                          row[k].system, row[k].account, "x");
             account->row.kind = row[k].kind;
             account->row.domain = row[k].domain;
         }
-        find(&desk, &c, &session);
+        find(&rig, &c, &session);
         assert_int_equal(c.n, N);
         for (size_t i = 0; i < N; i++)
             assert_string_equal(c.shown[i], row[i].shown);
-        desk_close(&desk);
+        rig_end(&rig);
     }
 }
 
@@ -242,65 +243,65 @@ TEST(equal_finds_share_and_remember)
     struct session longer = {
         .username = "bob", .hostname = "web01", .name = "web01.acme.test", .method = METHOD_SHELL};
     struct client c[4];
-    struct desk desk;
+    struct rig rig;
 
-    desk_open(&desk, 1);
-    fake_vault_add(&desk.vault[0], 1, 11, "web01", "root", "x");
+    rig_start(&rig, 1);
+    fake_vault_add(&rig.vault[0], 1, 11, "web01", "root", "x");
     for (size_t i = 0; i < 3; i++)
-        (void)begin(&desk, &c[i], &web);
-    assert_int_equal(desk.nasked, 3);
-    desk_run(&desk);
+        (void)begin(&rig, &c[i], &web);
+    assert_int_equal(rig.nasked, 3);
+    rig_settle(&rig);
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(c[i].answers, 1);
         assert_int_equal(c[i].n, 1);
         assert_int_equal(c[i].age_ms, 0);
     }
-    fake_clock_run(&desk.clock, desk.timers, 4000);
-    find(&desk, &c[3], &web);
-    assert_int_equal(desk.nasked, 3);
-    assert_int_equal(c[3].age_ms, 4000);
-    find(&desk, &c[3], &longer); /* some lists are new: the age is the oldest one's */
-    assert_int_equal(desk.nasked, 6);
-    assert_int_equal(c[3].age_ms, 4000);
-    fake_clock_run(&desk.clock, desk.timers, 11000);
-    find(&desk, &c[3], &web);
-    assert_int_equal(desk.nasked, 9);
+    fake_clock_run(&rig.clock, rig.timers, SECONDS(4));
+    find(&rig, &c[3], &web);
+    assert_int_equal(rig.nasked, 3);
+    assert_int_equal(c[3].age_ms, SECONDS(4));
+    find(&rig, &c[3], &longer); /* some lists are new: the age is the oldest one's */
+    assert_int_equal(rig.nasked, 6);
+    assert_int_equal(c[3].age_ms, SECONDS(4));
+    fake_clock_run(&rig.clock, rig.timers, SECONDS(11));
+    find(&rig, &c[3], &web);
+    assert_int_equal(rig.nasked, 9);
     assert_int_equal(c[3].age_ms, 0);
-    desk_close(&desk);
+    rig_end(&rig);
 }
 
 static char qualified[] = "{domain}\\{username}", bare[] = "{username}", upn[] = "{username}@{domain}",
             no_domain[] = "";
 
-static void rules(struct desk *desk, char **item, size_t n)
+static void rules(struct rig *rig, char **item, size_t n)
 {
-    desk->vault[0].conf.run_as = (struct conf_list){.item = item, .n = n};
+    rig->vault[0].conf.run_as = (struct conf_list){.item = item, .n = n};
 }
 
 TEST(a_refused_user_gives_way_to_the_next)
 {
     char *item[] = {qualified, bare};
     struct client c;
-    struct desk desk;
+    struct rig rig;
 
-    desk_open(&desk, 1);
-    rules(&desk, item, 2);
-    fake_vault_add(&desk.vault[0], 1, 11, "web01", "root", "x")->user = "bob";
-    find(&desk, &c, &web); /* an empty list is an answer: bob is not tried */
-    assert_int_equal(desk.nasked, 3);
+    rig_start(&rig, 1);
+    rules(&rig, item, 2);
+    fake_vault_add(&rig.vault[0], 1, 11, "web01", "root", "x")->user = "bob";
+    find(&rig, &c, &web); /* an empty list is an answer: bob is not tried */
+    assert_int_equal(rig.nasked, 3);
     assert_int_equal(c.n, 0);
     assert_int_equal(c.fault.code, FAULT_NONE);
-    desk_close(&desk);
+    rig_end(&rig);
 
-    desk_open(&desk, 1);
-    rules(&desk, item, 2);
-    desk.vault[0].refuse_user = "CORP\\bob";
-    fake_vault_add(&desk.vault[0], 1, 11, "web01", "root", "x")->user = "bob";
-    find(&desk, &c, &web);
-    assert_int_equal(desk.nasked, 6);
-    assert_string_equal(desk.asked[5].user, "bob");
+    rig_start(&rig, 1);
+    rules(&rig, item, 2);
+    rig.vault[0].refuse_user = "CORP\\bob";
+    fake_vault_add(&rig.vault[0], 1, 11, "web01", "root", "x")->user = "bob";
+    find(&rig, &c, &web);
+    assert_int_equal(rig.nasked, 6);
+    assert_string_equal(rig.asked[5].user, "bob");
     assert_int_equal(c.n, 1);
-    desk_close(&desk);
+    rig_end(&rig);
 }
 
 static enum fake_fault refuse_all(void *arg, enum fake_op op, unsigned nth)
@@ -315,30 +316,30 @@ TEST(all_refused_names_who_was_tried)
 {
     char *item[] = {qualified, upn, bare};
     struct client c;
-    struct desk desk;
+    struct rig rig;
 
-    desk_open(&desk, 1);
-    rules(&desk, item, 3);
-    desk.vault[0].plan = refuse_all;
-    find(&desk, &c, &web);
+    rig_start(&rig, 1);
+    rules(&rig, item, 3);
+    rig.vault[0].plan = refuse_all;
+    find(&rig, &c, &web);
     assert_int_equal(c.fault.code, FAULT_VAULT_REFUSED_USER);
     assert_non_null(strstr(c.fault.detail, "the fake vault says no"));
     assert_non_null(strstr(c.fault.detail, "tried CORP\\bob, bob@CORP, bob"));
-    desk_close(&desk);
+    rig_end(&rig);
 }
 
 TEST(no_rule_means_no_call)
 {
     struct client c;
-    struct desk desk;
+    struct rig rig;
 
-    desk_open(&desk, 1);
-    desk.vault[0].conf.default_domain = no_domain;
-    find(&desk, &c, &web);
-    assert_int_equal(desk.nasked, 0);
+    rig_start(&rig, 1);
+    rig.vault[0].conf.default_domain = no_domain;
+    find(&rig, &c, &web);
+    assert_int_equal(rig.nasked, 0);
     assert_int_equal(c.fault.code, FAULT_VAULT_REFUSED_USER);
     assert_non_null(strstr(c.fault.detail, "no run_as rule applies to user bob"));
-    desk_close(&desk);
+    rig_end(&rig);
 }
 
 static enum fake_fault second_fails(void *arg, enum fake_op op, unsigned nth)
@@ -361,28 +362,29 @@ TEST(one_failed_list_fails_the_vault)
     };
 
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        case_label("%s", fake_fault_name(row[i].fault));
         enum fake_fault fault = row[i].fault;
         struct client c;
-        struct desk desk;
-        desk_open(&desk, 2);
-        fake_vault_add(&desk.vault[0], 1, 11, "web01", "root", "x");
-        fake_vault_add(&desk.vault[1], 1, 11, "web01", "other", "x");
-        desk.vault[0].plan = second_fails;
-        desk.vault[0].plan_arg = &fault;
-        find(&desk, &c, &web); /* the other vault answers alone */
+        struct rig rig;
+        rig_start(&rig, 2);
+        fake_vault_add(&rig.vault[0], 1, 11, "web01", "root", "x");
+        fake_vault_add(&rig.vault[1], 1, 11, "web01", "other", "x");
+        rig.vault[0].plan = second_fails;
+        rig.vault[0].plan_arg = &fault;
+        find(&rig, &c, &web); /* the other vault answers alone */
         assert_int_equal(c.fault.code, FAULT_NONE);
         assert_int_equal(c.n, 1);
         assert_string_equal(c.shown[0], "other (web01)");
-        desk_close(&desk);
+        rig_end(&rig);
 
-        desk_open(&desk, 1);
-        fake_vault_add(&desk.vault[0], 1, 11, "web01", "root", "x");
-        desk.vault[0].plan = second_fails;
-        desk.vault[0].plan_arg = &fault;
-        find(&desk, &c, &web);
+        rig_start(&rig, 1);
+        fake_vault_add(&rig.vault[0], 1, 11, "web01", "root", "x");
+        rig.vault[0].plan = second_fails;
+        rig.vault[0].plan_arg = &fault;
+        find(&rig, &c, &web);
         assert_int_equal(c.fault.code, row[i].code);
         assert_int_equal(c.n, 0);
-        desk_close(&desk);
+        rig_end(&rig);
     }
 }
 
@@ -390,51 +392,51 @@ TEST(vaults_keep_their_accounts_apart)
 {
     enum fake_fault down = FAKE_UNREACHABLE;
     struct client c;
-    struct desk desk;
+    struct rig rig;
 
-    desk_open(&desk, 2);
+    rig_start(&rig, 2);
     for (size_t i = 0; i < 2; i++)
-        fake_vault_add(&desk.vault[i], 1, 11, "web01", "root", "x");
-    find(&desk, &c, &web);
+        fake_vault_add(&rig.vault[i], 1, 11, "web01", "root", "x");
+    find(&rig, &c, &web);
     assert_int_equal(c.n, 2); /* equal ids at two vaults are two credentials */
     assert_string_equal(c.id[0], "j1.main.l.1.11.0");
     assert_string_equal(c.id[1], "j1.second.l.1.11.0");
-    desk_close(&desk);
+    rig_end(&rig);
 
-    desk_open(&desk, 2); /* both fail: what could not be asked says more than an unknown user */
-    desk.vault[0].plan = refuse_all;
-    desk.vault[1].plan = second_fails;
-    desk.vault[1].plan_arg = &down;
-    find(&desk, &c, &web);
+    rig_start(&rig, 2); /* both fail: what could not be asked says more than an unknown user */
+    rig.vault[0].plan = refuse_all;
+    rig.vault[1].plan = second_fails;
+    rig.vault[1].plan_arg = &down;
+    find(&rig, &c, &web);
     assert_int_equal(c.fault.code, FAULT_VAULT_UNAVAILABLE);
-    desk_close(&desk);
+    rig_end(&rig);
 }
 
 TEST(the_deadline_is_kept)
 {
     struct client c;
-    struct desk desk;
+    struct rig rig;
 
-    desk_open(&desk, 1);
-    (void)begin(&desk, &c, &web);
-    fake_clock_run(&desk.clock, desk.timers, 4999);
+    rig_start(&rig, 1);
+    (void)begin(&rig, &c, &web);
+    fake_clock_run(&rig.clock, rig.timers, 4999);
     assert_int_equal(c.answers, 0);
-    fake_clock_run(&desk.clock, desk.timers, 1);
+    fake_clock_run(&rig.clock, rig.timers, 1);
     assert_int_equal(c.answers, 1);
     assert_int_equal(c.fault.code, FAULT_DEADLINE_EXCEEDED);
-    assert_int_equal(desk.vault[0].cancelled, 3);
-    desk_close(&desk);
+    assert_int_equal(rig.vault[0].cancelled, 3);
+    rig_end(&rig);
 
-    desk_open(&desk, 2); /* one vault hangs, the other has answered */
-    fake_vault_add(&desk.vault[0], 1, 11, "web01", "root", "x");
-    (void)begin(&desk, &c, &web);
-    while (fake_vault_step(&desk.vault[0]))
+    rig_start(&rig, 2); /* one vault hangs, the other has answered */
+    fake_vault_add(&rig.vault[0], 1, 11, "web01", "root", "x");
+    (void)begin(&rig, &c, &web);
+    while (fake_vault_step(&rig.vault[0]))
         continue;
-    fake_clock_run(&desk.clock, desk.timers, 5000);
+    fake_clock_run(&rig.clock, rig.timers, SECONDS(5));
     assert_int_equal(c.answers, 1);
     assert_int_equal(c.fault.code, FAULT_NONE);
     assert_int_equal(c.n, 1);
-    desk_close(&desk);
+    rig_end(&rig);
 }
 
 /* Leave, or end the broker, after each number of answers. */
@@ -445,38 +447,38 @@ TEST(leaving_at_each_point)
     for (int how = 0; how < 3; how++)
         for (size_t steps = 0; steps < 30; steps++) {
             struct client c, other;
-            struct desk desk;
+            struct rig rig;
             struct op *op;
-            desk_open(&desk, 2);
-            rules(&desk, item, 2);
-            desk.vault[0].refuse_user = "CORP\\bob";
-            desk.vault[1].conf.ask_policy = true;
-            fake_vault_add(&desk.vault[1], 1, 11, "web01", "root", "x");
-            fake_vault_add(&desk.vault[1], 1, 12, "web01", "sa", "x");
-            op = begin(&desk, &c, &web);
+            rig_start(&rig, 2);
+            rules(&rig, item, 2);
+            rig.vault[0].refuse_user = "CORP\\bob";
+            rig.vault[1].conf.ask_policy = true;
+            fake_vault_add(&rig.vault[1], 1, 11, "web01", "root", "x");
+            fake_vault_add(&rig.vault[1], 1, 12, "web01", "sa", "x");
+            op = begin(&rig, &c, &web);
             for (size_t i = 0; i < steps && c.answers == 0; i++) {
-                (void)desk_step(&desk);
+                (void)rig_step(&rig);
                 if (c.answers == 0)
-                    fake_clock_run(&desk.clock, desk.timers, 0);
+                    fake_clock_run(&rig.clock, rig.timers, 0);
             }
             if (c.answers) {
-                desk_close(&desk);
+                rig_end(&rig);
                 assert_in_range(steps, 8, 30);
                 break;
             }
             if (how == 2)
-                (void)begin(&desk, &other, &web);
+                (void)begin(&rig, &other, &web);
             if (how == 1)
                 op->class->destroy(op);
             else
                 broker_leave(op);
-            if (how == 2) { /* somebody else asks the same and is not bothered */
-                desk_run(&desk);
+            if (how == 2) { /* another caller asks the same and is not disturbed */
+                rig_settle(&rig);
                 assert_int_equal(other.answers, 1);
                 assert_int_equal(other.n, 2);
             }
             assert_int_equal(c.answers, 0);
-            desk_close(&desk);
+            rig_end(&rig);
         }
 }
 
@@ -484,30 +486,30 @@ TEST(refuses_what_cannot_be_served)
 {
     struct session nothing = {.username = "bob", .hostname = "", .port = 22};
     struct client c;
-    struct desk desk;
+    struct rig rig;
     struct op *op;
 
-    desk_open(&desk, 1);
-    find(&desk, &c, &nothing);
+    rig_start(&rig, 1);
+    find(&rig, &c, &nothing);
     assert_int_equal(c.fault.code, FAULT_INVALID_REQUEST);
-    desk.broker.draining = true;
-    find(&desk, &c, &web);
+    rig.broker.draining = true;
+    find(&rig, &c, &web);
     assert_int_equal(c.fault.code, FAULT_DRAINING);
-    assert_int_equal(desk.nasked, 0);
-    op = begin(&desk, &c, &web); /* and leaving before it is told */
+    assert_int_equal(rig.nasked, 0);
+    op = begin(&rig, &c, &web); /* and leaving before it is answered */
     broker_leave(op);
-    desk_run(&desk);
+    rig_settle(&rig);
     assert_int_equal(c.answers, 0);
-    desk_close(&desk);
+    rig_end(&rig);
 }
 
-static void ask_about_policies(struct desk *desk, size_t accounts)
+static void ask_about_policies(struct rig *rig, size_t accounts)
 {
-    desk_open(desk, 1);
-    desk->vault[0].conf.ask_policy = true;
+    rig_start(rig, 1);
+    rig->vault[0].conf.ask_policy = true;
     for (size_t i = 0; i < accounts; i++) {
         struct fake_account *account =
-            fake_vault_add(&desk->vault[0], 1, 11 + (int64_t)i, "web01", "root", "x");
+            fake_vault_add(&rig->vault[0], 1, 11 + (int64_t)i, "web01", "root", "x");
         account->policy.reason = true;
         account->policy.ticket = i % 2;
     }
@@ -522,48 +524,48 @@ static enum fake_fault odd_policies_fail(void *arg, enum fake_op op, unsigned nt
     return op == FAKE_POLICY && nth % 2 ? faults[nth / 2 % 4] : FAKE_FINE;
 }
 
-TEST(asks_policies_where_told)
+TEST(policies_are_asked_where_configured)
 {
     struct client c;
-    struct desk desk;
+    struct rig rig;
 
-    ask_about_policies(&desk, 16);
-    (void)begin(&desk, &c, &web);
+    ask_about_policies(&rig, 16);
+    (void)begin(&rig, &c, &web);
     for (int i = 0; i < 3; i++)
-        assert_true(desk_step(&desk));
-    assert_int_equal(desk_pending(&desk), 8); /* not all at once */
-    desk_run(&desk);
+        assert_true(rig_step(&rig));
+    assert_int_equal(rig_pending(&rig), 8); /* not all at once */
+    rig_settle(&rig);
     assert_int_equal(c.n, 16);
-    assert_int_equal(desk.vault[0].count[FAKE_POLICY], 16);
+    assert_int_equal(rig.vault[0].count[FAKE_POLICY], 16);
     for (size_t i = 0; i < 16; i++) {
         assert_true(c.asked[i]);
         assert_true(c.policy[i].reason);
         assert_int_equal(c.policy[i].ticket, i % 2);
     }
-    find(&desk, &c, &web); /* and remembers */
-    assert_int_equal(desk.vault[0].count[FAKE_POLICY], 16);
+    find(&rig, &c, &web); /* and remembers */
+    assert_int_equal(rig.vault[0].count[FAKE_POLICY], 16);
     assert_true(c.asked[15] && c.policy[15].ticket);
-    desk_close(&desk);
+    rig_end(&rig);
 
-    ask_about_policies(&desk, 16); /* those that fail are left open */
-    desk.vault[0].plan = odd_policies_fail;
-    find(&desk, &c, &web);
+    ask_about_policies(&rig, 16); /* those that fail are left open */
+    rig.vault[0].plan = odd_policies_fail;
+    find(&rig, &c, &web);
     assert_int_equal(c.fault.code, FAULT_NONE);
     assert_int_equal(c.n, 16);
     for (size_t i = 0; i < 16; i++)
         assert_int_equal(c.asked[i], i % 2);
-    desk_close(&desk);
+    rig_end(&rig);
 
-    ask_about_policies(&desk, 2); /* time runs out on them: the rows are there */
-    (void)begin(&desk, &c, &web);
+    ask_about_policies(&rig, 2); /* time runs out on them: the rows are there */
+    (void)begin(&rig, &c, &web);
     for (int i = 0; i < 4; i++)
-        assert_true(desk_step(&desk));
-    fake_clock_run(&desk.clock, desk.timers, 5000);
+        assert_true(rig_step(&rig));
+    fake_clock_run(&rig.clock, rig.timers, SECONDS(5));
     assert_int_equal(c.answers, 1);
     assert_int_equal(c.fault.code, FAULT_NONE);
     assert_true(c.asked[0]);
     assert_false(c.asked[1]);
-    desk_close(&desk);
+    rig_end(&rig);
 }
 
 int main(void)
@@ -582,7 +584,7 @@ int main(void)
         cmocka_unit_test(the_deadline_is_kept),
         cmocka_unit_test(leaving_at_each_point),
         cmocka_unit_test(refuses_what_cannot_be_served),
-        cmocka_unit_test(asks_policies_where_told),
+        cmocka_unit_test(policies_are_asked_where_configured),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -181,7 +181,7 @@ TEST(agrees_with_the_oracle)
     free(expected);
 }
 
-TEST(nothing_is_an_answer)
+TEST(no_row_is_an_answer)
 {
     struct vault_fanout fanout = {0};
     struct find_rows rows;
@@ -196,7 +196,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_the_oracle),
-        cmocka_unit_test(nothing_is_an_answer),
+        cmocka_unit_test(no_row_is_an_answer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

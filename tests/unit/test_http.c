@@ -18,15 +18,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define GET(path)  "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
 #define POST(path) "POST " path " HTTP/1.1\r\nHost: h\r\n"
 
-TEST(test_simple)
+TEST(a_request_is_read_and_answered)
 {
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, "POST /echo?a=1&b=%20 HTTP/1.1\r\nHost: h\r\nX-Test: \t some value \t\r\nEmpty:\r\n"
                     "Content-Length: 5\r\n\r\nhello");
@@ -45,7 +44,7 @@ TEST(test_simple)
     rig_end(&rig);
 }
 
-TEST(test_byte_by_byte)
+TEST(requests_may_come_byte_by_byte)
 {
     static const char text[] =
         "\r\nPOST /echo HTTP/1.1\r\nHost: h\r\nX-Test: v\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -53,7 +52,7 @@ TEST(test_byte_by_byte)
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     for (size_t i = 0; i < sizeof(text) - 1; i++) {
         client_send_n(&c, text + i, 1);
@@ -67,19 +66,19 @@ TEST(test_byte_by_byte)
     rig_end(&rig);
 }
 
-TEST(test_pipelined)
+TEST(pipelined_requests_are_answered_in_order)
 {
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, POST("/echo") "Content-Length: 3\r\n\r\none" GET("/hold") POST(
                         "/echo") "Transfer-Encoding: chunked\r\n\r\n5\r\nthree\r\n0\r\n\r\n" GET("/hold"));
     client_expect_held(&c);
     client_expect(&c, "one", 1);
     assert_int_equal(rig.messages, 2);
-    rig_turns(&rig, 3);
+    rig_iterate_n(&rig, 3);
     assert_int_equal(rig.heads, 2); /* the third waits for the second */
     rig_answer(&rig, 200, "two");
     assert_int_equal(rig.heads, 2); /* not from inside http_respond() */
@@ -91,7 +90,7 @@ TEST(test_pipelined)
     rig_end(&rig);
 }
 
-TEST(test_pipelined_bound)
+TEST(pipelined_bytes_are_bounded)
 {
     struct rig rig;
     struct client c;
@@ -117,7 +116,7 @@ TEST(test_pipelined_bound)
             break; /* cut in the middle: enough */
         full += n < 0;
         if (n < 0 || sent % 64 == 0)
-            rig_turns(&rig, 1);
+            rig_iterate_n(&rig, 1);
         assert_in_range(sent, 0, 10000000);
     }
     assert_int_equal(rig.heads, 1);
@@ -131,7 +130,7 @@ TEST(test_pipelined_bound)
     rig_end(&rig);
 }
 
-TEST(test_keep_alive)
+TEST(keep_alive_follows_version_and_header)
 {
     static const struct {
         const char *request;
@@ -147,10 +146,11 @@ TEST(test_keep_alive)
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("%s", rows[i].request);
         struct rig rig;
         struct client c;
 
-        rig_plain(&rig);
+        rig_start_plain(&rig);
         client_open(&c, &rig);
         client_send(&c, rows[i].request);
         client_expect(&c, "HTTP/1.1 200", 1);
@@ -169,12 +169,12 @@ TEST(test_keep_alive)
     }
 }
 
-TEST(test_no_body_answers)
+TEST(responses_without_body_have_none)
 {
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, "HEAD /unknown HTTP/1.1\r\nHost: h\r\n\r\n" GET("/none") GET("/echo"));
     client_expect(&c, "HTTP/1.1", 3);
@@ -185,12 +185,12 @@ TEST(test_no_body_answers)
     rig_end(&rig);
 }
 
-TEST(test_expect_continue)
+TEST(continue_is_sent_for_bodies_that_are_taken)
 {
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, POST("/echo") "Expect: 100-Continue\r\nContent-Length: 3\r\n\r\n");
     client_expect(&c, "HTTP/1.1 100 Continue\r\n\r\n", 1);
@@ -206,12 +206,12 @@ TEST(test_expect_continue)
     rig_end(&rig);
 }
 
-TEST(test_rejected_in_head)
+TEST(a_body_refused_at_its_head_is_not_read)
 {
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, GET("/reject"));
     client_expect(&c, "\r\n\r\nno", 1); /* no body: the connection stays */
@@ -227,7 +227,7 @@ TEST(test_rejected_in_head)
 }
 
 /* The client goes on sending for a while and still gets the answer, not a reset. */
-TEST(test_refused_upload_is_read)
+TEST(a_refused_upload_still_gets_its_answer)
 {
     struct rig rig;
     struct client c;
@@ -237,7 +237,7 @@ TEST(test_refused_upload_is_read)
 
     assert_non_null(lots);
     memset(lots, 'y', 500000);
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     assert_int_equal(setsockopt(c.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
     client_send(&c, POST("/echo") "Content-Length: 500000\r\n\r\n");
@@ -246,7 +246,7 @@ TEST(test_refused_upload_is_read)
 
         assert_true(n > 0 || errno == EAGAIN);
         sent += n > 0 ? (size_t)n : 0;
-        rig_turn(&rig);
+        rig_iterate(&rig);
     }
     client_expect(&c, "HTTP/1.1 413", 1);
     client_expect_end(&c);
@@ -258,13 +258,16 @@ TEST(test_refused_upload_is_read)
     free(lots);
 }
 
-TEST(test_client_leaves)
+TEST(a_client_that_leaves_is_noticed)
 {
     struct rig rig;
     struct client c;
 
+    static const char *const ways[] = {"half close", "close", "close, and gone() answers"};
+
     for (int how = 0; how < 3; how++) {
-        rig_plain(&rig);
+        case_label("%s", ways[how]);
+        rig_start_plain(&rig);
         client_open(&c, &rig);
         client_send(&c, GET("/hold"));
         client_expect_held(&c);
@@ -274,11 +277,10 @@ TEST(test_client_leaves)
             shutdown(c.fd, SHUT_WR); /* a half close counts as gone */
         else
             client_close(&c);
-        for (int i = 0; i < 5000 && !rig.gones; i++)
-            rig_turns(&rig, 1);
+        rig_wait_for(&rig, rig.gones);
         assert_int_equal(rig.gones, 1);
         assert_null(rig.held);
-        rig_turns(&rig, 2);
+        rig_iterate_n(&rig, 2);
         assert_int_equal(http_busy(rig.server), 0);
         assert_int_equal(http_connections(rig.server), 0);
         if (how == 0)
@@ -287,66 +289,62 @@ TEST(test_client_leaves)
     }
 }
 
-TEST(test_client_leaves_in_body)
+TEST(a_client_that_leaves_within_a_body_is_noticed)
 {
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, POST("/echo") "Content-Length: 10\r\n\r\nabc");
-    for (int i = 0; i < 5000 && !rig.heads; i++)
-        rig_turn(&rig);
+    rig_wait_for(&rig, rig.heads);
     client_close(&c);
-    for (int i = 0; i < 5000 && !rig.gones; i++)
-        rig_turn(&rig);
+    rig_wait_for(&rig, rig.gones);
     assert_int_equal(rig.gones, 1);
     assert_int_equal(rig.messages, 0);
     rig_end(&rig);
 }
 
-TEST(test_server_closes_with_work)
+TEST(the_server_closes_over_requests_in_work)
 {
     struct rig rig;
     struct client c[3];
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     for (int i = 0; i < 3; i++)
         client_open(&c[i], &rig);
     client_send(&c[0], GET("/hold"));
     client_expect_held(&c[0]);
     client_send(&c[1], POST("/echo") "Content-Length: 10\r\n\r\nabc");
-    for (int i = 0; i < 5000 && rig.heads < 2; i++)
-        rig_turn(&rig);
+    rig_wait_for(&rig, rig.heads >= 2);
     rig_end(&rig);
     assert_int_equal(rig.gones, 2);
     for (int i = 0; i < 3; i++)
         client_close(&c[i]);
 }
 
-TEST(test_close_from_message)
+TEST(the_server_may_be_closed_from_message)
 {
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     rig.close_in_message = true;
     client_open(&c, &rig);
     client_send(&c, GET("/echo") GET("/echo"));
-    for (int i = 0; i < 5000 && !rig.closed; i++)
-        rig_turn(&rig);
+    rig_wait_for(&rig, rig.closed);
     assert_int_equal(rig.messages, 1);
     assert_int_equal(rig.gones, 1);
     client_close(&c);
     rig_end(&rig);
 }
 
-TEST(test_timeouts)
+TEST(timeouts_end_idle_and_slow_connections)
 {
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig); /* idle */
     rig_advance(&rig, 59999);
     assert_int_equal(http_connections(rig.server), 1);
@@ -357,10 +355,10 @@ TEST(test_timeouts)
 
     client_open(&c, &rig); /* idle counts from the last answer, whatever ran before */
     client_send(&c, "GET /echo HTTP/1.1\r\n");
-    rig_advance(&rig, 1000);
+    rig_advance(&rig, SECONDS(1));
     client_send(&c, "Host: h\r\n\r\n");
     client_expect(&c, "HTTP/1.1 200", 1);
-    rig_advance(&rig, 4000);
+    rig_advance(&rig, SECONDS(4));
     rig_advance(&rig, 55999);
     assert_int_equal(http_connections(rig.server), 1);
     rig_advance(&rig, 1);
@@ -370,9 +368,9 @@ TEST(test_timeouts)
 
     client_open(&c, &rig); /* a head that comes in drops */
     client_send(&c, "GET /echo HTTP/1.1\r\n");
-    rig_advance(&rig, 3000);
+    rig_advance(&rig, SECONDS(3));
     client_send(&c, "Host: h\r\n");
-    rig_advance(&rig, 2000);
+    rig_advance(&rig, SECONDS(2));
     client_expect(&c, "HTTP/1.1 408", 1);
     client_expect_end(&c);
     client_close(&c);
@@ -380,9 +378,9 @@ TEST(test_timeouts)
 
     client_open(&c, &rig); /* a body that comes in drops */
     client_send(&c, POST("/echo") "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n");
-    rig_advance(&rig, 15000);
+    rig_advance(&rig, SECONDS(15));
     client_send(&c, "1\r\nb\r\n0\r\n"); /* the trailers do not begin a new time */
-    rig_advance(&rig, 5000);
+    rig_advance(&rig, SECONDS(5));
     client_expect(&c, "HTTP/1.1 408", 1);
     client_expect_end(&c);
     client_close(&c);
@@ -391,41 +389,40 @@ TEST(test_timeouts)
     client_open(&c, &rig); /* work has no deadline here */
     client_send(&c, GET("/hold"));
     client_expect_held(&c);
-    rig_advance(&rig, 10000000);
+    rig_advance(&rig, SECONDS(10000));
     rig_answer(&rig, 200, "late");
     client_expect(&c, "late", 1);
-    rig_advance(&rig, 60000); /* and idle begins after it */
+    rig_advance(&rig, MINUTES(1)); /* and idle begins after it */
     client_expect_end(&c);
     client_close(&c);
     rig_end(&rig);
 }
 
-TEST(test_slow_reader)
+TEST(a_client_that_does_not_read_is_closed)
 {
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, GET("/big"));
-    for (int i = 0; i < 5000 && !rig.messages; i++)
-        rig_turns(&rig, 1);
+    rig_wait_for(&rig, rig.messages);
     rig_advance(&rig, 9999);
     assert_int_equal(http_connections(rig.server), 1);
     rig_advance(&rig, 1);
-    rig_turns(&rig, 3);
+    rig_iterate_n(&rig, 3);
     assert_int_equal(http_connections(rig.server), 0);
     client_close(&c);
     rig_end(&rig);
 }
 
-TEST(test_big_answer)
+TEST(a_big_answer_is_sent_whole)
 {
     struct rig rig;
     struct client c;
     size_t total = 0;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, GET("/big") GET("/echo"));
     while (total < 8U * 1024 * 1024 && !c.eof && !c.reset) {
@@ -441,29 +438,29 @@ TEST(test_big_answer)
     rig_end(&rig);
 }
 
-TEST(test_linger_ends)
+TEST(lingering_ends)
 {
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, "nonsense\r\n\r\n");
     client_expect(&c, "HTTP/1.1 400", 1);
     client_expect_end(&c);
     assert_int_equal(http_connections(rig.server), 1); /* the client has not closed */
-    rig_advance(&rig, 2000);
+    rig_advance(&rig, SECONDS(2));
     assert_int_equal(http_connections(rig.server), 0);
     client_close(&c);
     rig_end(&rig);
 }
 
-TEST(test_abort)
+TEST(an_aborted_response_ends_its_connection)
 {
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, GET("/abort"));
     client_expect_end(&c);
@@ -480,13 +477,13 @@ TEST(test_abort)
 }
 
 /* A response in parts, as a slow simulator sends it; and a Date line of another clock. */
-TEST(test_parts_and_date)
+TEST(a_response_in_parts_and_of_another_date_is_sent_as_given)
 {
     struct rig rig;
     struct client c;
     struct buf none = BUF_INIT(0);
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, GET("/hold"));
     client_expect_held(&c);
@@ -509,13 +506,13 @@ TEST(test_parts_and_date)
     rig_end(&rig);
 }
 
-TEST(test_drain)
+TEST(draining_closes_idle_connections_and_finishes_the_others)
 {
     struct rig rig;
     struct client idle, busy, late;
     int fd;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&idle, &rig);
     client_open(&busy, &rig);
     client_send(&busy, GET("/hold") GET("/echo"));
@@ -545,26 +542,26 @@ TEST(test_drain)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_simple),
-        cmocka_unit_test(test_byte_by_byte),
-        cmocka_unit_test(test_pipelined),
-        cmocka_unit_test(test_pipelined_bound),
-        cmocka_unit_test(test_keep_alive),
-        cmocka_unit_test(test_no_body_answers),
-        cmocka_unit_test(test_expect_continue),
-        cmocka_unit_test(test_rejected_in_head),
-        cmocka_unit_test(test_refused_upload_is_read),
-        cmocka_unit_test(test_client_leaves),
-        cmocka_unit_test(test_client_leaves_in_body),
-        cmocka_unit_test(test_server_closes_with_work),
-        cmocka_unit_test(test_close_from_message),
-        cmocka_unit_test(test_timeouts),
-        cmocka_unit_test(test_slow_reader),
-        cmocka_unit_test(test_big_answer),
-        cmocka_unit_test(test_linger_ends),
-        cmocka_unit_test(test_abort),
-        cmocka_unit_test(test_parts_and_date),
-        cmocka_unit_test(test_drain),
+        cmocka_unit_test(a_request_is_read_and_answered),
+        cmocka_unit_test(requests_may_come_byte_by_byte),
+        cmocka_unit_test(pipelined_requests_are_answered_in_order),
+        cmocka_unit_test(pipelined_bytes_are_bounded),
+        cmocka_unit_test(keep_alive_follows_version_and_header),
+        cmocka_unit_test(responses_without_body_have_none),
+        cmocka_unit_test(continue_is_sent_for_bodies_that_are_taken),
+        cmocka_unit_test(a_body_refused_at_its_head_is_not_read),
+        cmocka_unit_test(a_refused_upload_still_gets_its_answer),
+        cmocka_unit_test(a_client_that_leaves_is_noticed),
+        cmocka_unit_test(a_client_that_leaves_within_a_body_is_noticed),
+        cmocka_unit_test(the_server_closes_over_requests_in_work),
+        cmocka_unit_test(the_server_may_be_closed_from_message),
+        cmocka_unit_test(timeouts_end_idle_and_slow_connections),
+        cmocka_unit_test(a_client_that_does_not_read_is_closed),
+        cmocka_unit_test(a_big_answer_is_sent_whole),
+        cmocka_unit_test(lingering_ends),
+        cmocka_unit_test(an_aborted_response_ends_its_connection),
+        cmocka_unit_test(a_response_in_parts_and_of_another_date_is_sent_as_given),
+        cmocka_unit_test(draining_closes_idle_connections_and_finishes_the_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,9 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
-
-TEST(test_max_connections)
+TEST(connections_over_the_limit_get_503)
 {
     struct rig rig;
     struct client c[4];
@@ -37,7 +35,7 @@ TEST(test_max_connections)
     assert_int_equal(http_connections(rig.server), 2);
     client_close(&c[2]);
     client_close(&c[0]);
-    rig_turns(&rig, 5);
+    rig_iterate_n(&rig, 5);
     assert_int_equal(http_connections(rig.server), 1);
     client_open(&c[3], &rig);
     client_send(&c[3], GET("/echo"));
@@ -47,14 +45,14 @@ TEST(test_max_connections)
     rig_end(&rig);
 }
 
-TEST(test_out_of_descriptors)
+TEST(without_descriptors_accepting_pauses)
 {
     struct rig rig;
     struct client c;
     struct rlimit old, tight;
     int probe;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     probe = dup(c.fd);
     assert_true(probe >= 0);
@@ -63,11 +61,11 @@ TEST(test_out_of_descriptors)
     tight = old;
     tight.rlim_cur = (rlim_t)probe; /* the next descriptor is one too many */
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
-    rig_turns(&rig, 5);
+    rig_iterate_n(&rig, 5);
     assert_int_equal(http_connections(rig.server), 0);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
     client_send(&c, GET("/echo"));
-    rig_turns(&rig, 5);
+    rig_iterate_n(&rig, 5);
     assert_int_equal(http_connections(rig.server), 0); /* still pausing, not spinning */
     rig_advance(&rig, 100);
     client_expect(&c, "HTTP/1.1 200", 1);
@@ -75,7 +73,7 @@ TEST(test_out_of_descriptors)
     rig_end(&rig);
 }
 
-TEST(test_ipv6)
+TEST(ipv6_is_served)
 {
     struct rig rig;
     struct client c;
@@ -94,13 +92,13 @@ TEST(test_ipv6)
     rig_end(&rig);
 }
 
-TEST(test_listen_errors)
+TEST(listen_errors_name_their_cause)
 {
     struct rig rig;
     char why[256] = "", address[128], host[] = "127.0.0.1";
     uint16_t port;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     port = (uint16_t)atoi(strrchr(rig.address, ':') + 1);
     assert_int_equal(http_listen(rig.server,
                                  &(struct http_listen_opts){.name = "b", .host = host, .port = port}, address,
@@ -122,7 +120,7 @@ TEST(test_listen_errors)
     rig_end(&rig);
 }
 
-TEST(test_unix_socket)
+TEST(a_unix_socket_has_mode_owner_and_peer)
 {
     char folder[] = "/tmp/jumpgate-test-XXXXXX";
     char path[64], why[256], address[128];
@@ -169,7 +167,7 @@ TEST(test_unix_socket)
     assert_int_equal(rmdir(folder), 0);
 }
 
-TEST(test_stale_unix_socket)
+TEST(a_stale_unix_socket_is_replaced)
 {
     char folder[] = "/tmp/jumpgate-test-XXXXXX";
     char path[64];
@@ -198,12 +196,12 @@ TEST(test_stale_unix_socket)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_max_connections),
-        cmocka_unit_test(test_out_of_descriptors),
-        cmocka_unit_test(test_ipv6),
-        cmocka_unit_test(test_listen_errors),
-        cmocka_unit_test(test_unix_socket),
-        cmocka_unit_test(test_stale_unix_socket),
+        cmocka_unit_test(connections_over_the_limit_get_503),
+        cmocka_unit_test(without_descriptors_accepting_pauses),
+        cmocka_unit_test(ipv6_is_served),
+        cmocka_unit_test(listen_errors_name_their_cause),
+        cmocka_unit_test(a_unix_socket_has_mode_owner_and_peer),
+        cmocka_unit_test(a_stale_unix_socket_is_replaced),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,7 +109,7 @@ static const struct row {
     {CH "3\r\nabc\n0\r\n\r\n", 400, 0},
     {CH "3;a=b\nabc\r\n0\r\n\r\n", 400, 0},
     {CH "fffffffffffffffff\r\n", 400, 0},
-    {CH "3e9\r\n", 413, 0}, /* together with what follows in test_limits; alone it waits */
+    {CH "3e9\r\n", 413, 0}, /* together with what follows in heads_and_bodies_have_limits; alone it waits */
     {CH "3\r\nabc\r\n0\n\r\n", 400, 0},
     {CH "3\r\nabc\r\n0\r\n\n", 400, 0},
     {CH "3\r\nabc\r\n0\r\nT: x\n\r\n", 400, 0},
@@ -117,7 +117,7 @@ static const struct row {
     {CH "3\r\nabc\r\n0\r\nT : x\r\n\r\n", 400, 0},
 };
 
-/* A request behind the bad one: whoever takes the border elsewhere serves it. */
+/* A request behind the bad one: a server that takes the border elsewhere serves it. */
 static const char smuggled[] = "GET /hold HTTP/1.1\r\n" H "\r\n";
 
 static void check(const struct row *row, bool slowly)
@@ -127,7 +127,7 @@ static void check(const struct row *row, bool slowly)
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     if (row->status == 413 && strstr(row->bytes, "3e9")) {
         client_send(&c, row->bytes);
@@ -136,8 +136,8 @@ static void check(const struct row *row, bool slowly)
     } else if (slowly) {
         for (size_t i = 0; i < n; i++) {
             client_send_n(&c, row->bytes + i, 1);
-            rig_turn(&rig);
-            rig_turn(&rig);
+            rig_iterate(&rig);
+            rig_iterate(&rig);
         }
     } else {
         client_send_n(&c, row->bytes, n);
@@ -149,24 +149,24 @@ static void check(const struct row *row, bool slowly)
         client_count(&c, "X-Refused: yes\r\n\r\nrefused: ") != 1 ||
         client_count(&c, "Connection: close\r\n") != 1 || rig.messages || rig.refusals != 1 ||
         rig.gones != rig.heads)
-        fail_msg("row %zu (slowly %d): wanted %d, got: %s", (size_t)(row - rows), slowly, row->status, c.in);
+        fail_msg("%s%s: wanted %d, got: %s", row->bytes, slowly ? " byte by byte" : "", row->status, c.in);
     client_close(&c);
     rig_end(&rig);
 }
 
-TEST(test_rows)
+TEST(malformed_requests_are_refused)
 {
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         check(&rows[i], false);
 }
 
-TEST(test_rows_slowly)
+TEST(malformed_requests_byte_by_byte_are_refused)
 {
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         check(&rows[i], true);
 }
 
-/* Sends prefix, then `unit` n times, then suffix; tells the status. */
+/* Sends prefix, then `unit` n times, then suffix; returns the status. */
 static int ask(const char *prefix, const char *unit, size_t n, const char *suffix)
 {
     struct rig rig;
@@ -180,7 +180,7 @@ static int ask(const char *prefix, const char *unit, size_t n, const char *suffi
     for (size_t i = 0; i < n; i++)
         at = stpcpy(at, unit);
     stpcpy(at, suffix);
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, text);
     client_expect(&c, "HTTP/1.1 ", 1);
@@ -195,7 +195,7 @@ static int ask(const char *prefix, const char *unit, size_t n, const char *suffi
     return status;
 }
 
-TEST(test_limits)
+TEST(heads_and_bodies_have_limits)
 {
     static const char line[] = "GET /echo HTTP/1.1\r\nHost: h\r\n";
 
@@ -224,7 +224,7 @@ TEST(test_limits)
 }
 
 /* The scanner by itself: llhttp refuses some of these too, and neither must rely on the other. */
-TEST(test_scanner)
+TEST(the_scanner_refuses_by_itself)
 {
     static const struct {
         const char *bytes;
@@ -248,6 +248,7 @@ TEST(test_scanner)
     };
 
     for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        case_label("%s", heads[i].bytes);
         struct head_scan scan = {0};
         struct fault fault = {0};
         size_t used = 0, n = strlen(heads[i].bytes);
@@ -259,12 +260,12 @@ TEST(test_scanner)
     }
 }
 
-TEST(test_refused_after_good_one)
+TEST(a_refusal_follows_the_answer_before_it)
 {
     struct rig rig;
     struct client c;
 
-    rig_plain(&rig);
+    rig_start_plain(&rig);
     client_open(&c, &rig);
     client_send(&c, "GET /echo HTTP/1.1\r\n" H "\r\nGET /echo HTTP/1.1\r\nX-Request-Id: 7\r\n\r\n");
     client_expect_end(&c);
@@ -278,11 +279,11 @@ TEST(test_refused_after_good_one)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_rows_slowly),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_scanner),
-        cmocka_unit_test(test_refused_after_good_one),
+        cmocka_unit_test(malformed_requests_are_refused),
+        cmocka_unit_test(malformed_requests_byte_by_byte_are_refused),
+        cmocka_unit_test(heads_and_bodies_have_limits),
+        cmocka_unit_test(the_scanner_refuses_by_itself),
+        cmocka_unit_test(a_refusal_follows_the_answer_before_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

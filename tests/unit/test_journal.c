@@ -7,7 +7,7 @@
  * process after each of its steps in each way: the waiting vault calls carried out or not, the waiting rows
  * on disk or not. However it went, a day later no request of ours may live that has no lease.
  */
-#include "broker_world.h"
+#include "broker_rig.h"
 
 #include "broker/identity/request_reason.h"
 #include "broker/leases/journal.h"
@@ -16,7 +16,7 @@
 
 #include <string.h>
 
-#define LINGERS_MS 25 /* what nobody awaits */
+#define LINGERS_MS 25 /* the wait of an unawaited row */
 
 static size_t ours_live(struct world *w)
 {
@@ -29,16 +29,16 @@ static size_t ours_live(struct world *w)
     return n;
 }
 
-TEST(test_intent_comes_first)
+TEST(the_intent_is_durable_before_the_request)
 {
     struct world w;
     struct caller c;
 
-    world_stored(&w);
-    world_checkout(&w, "alice", "s1", &c);
-    world_turn(&w);
+    world_start_stored(&w);
+    start_checkout(&w, "alice", "s1", &c);
+    world_iterate(&w);
     (void)fake_vault_step(&w.vault); /* the account */
-    world_turn(&w);
+    world_iterate(&w);
     assert_int_equal(w.vault.count[FAKE_REQUEST], 0);
     assert_int_equal(w.store->npending, 1);
     (void)fake_store_commit(w.store);
@@ -51,7 +51,7 @@ TEST(test_intent_comes_first)
     assert_int_equal(w.store->npending, 1); /* beside the reading of the secret */
     assert_int_equal(w.vault.count[FAKE_CREDENTIAL], 1);
     fake_vault_deliver(&w.vault, 0);
-    world_turn(&w);
+    world_iterate(&w);
     assert_int_equal(c.replies, 0); /* no secret before the row is durable */
     (void)fake_store_commit(w.store);
     assert_int_equal(c.replies, 1);
@@ -62,29 +62,26 @@ TEST(test_intent_comes_first)
     world_end(&w);
 }
 
-TEST(test_store_down)
+TEST(without_a_store_only_new_leases_fail)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    world_start_stored_leased(&w, &c);
     w.store->broken = true;
     assert_false(world_state(&w).store_writable);
-    world_checkout(&w, "alice", "s1", &c); /* a repeat writes nothing */
+    start_checkout(&w, "alice", "s1", &c); /* a repeat writes nothing */
     world_settle(&w);
     assert_int_equal(c.code, FAULT_NONE);
-    world_checkout(&w, "bob", "s2", &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_STORE_UNAVAILABLE);
+    assert_int_equal(finish_checkout(&w, "bob", "s2", &c), FAULT_STORE_UNAVAILABLE);
     assert_int_equal(w.vault.count[FAKE_REQUEST], 1);
-    world_released(&w, "alice", "s1", w.credential, &r);
+    finish_release(&w, "alice", "s1", w.credential, &r);
     assert_int_equal(r.released, 1);
     assert_int_equal(fake_vault_live(&w.vault), 0);
     assert_true(world_state(&w).journal_stuck > 0);
     w.store->broken = false;
-    world_pass(&w, 3000);
+    world_advance(&w, SECONDS(3));
     assert_int_equal(fake_store_count(w.store), 0);
     assert_int_equal(world_state(&w).journal_stuck, 0);
     world_end(&w);
@@ -97,35 +94,32 @@ static bool second_fails(void *arg, unsigned nth)
 }
 
 /* The request id cannot be written: the check-out is undone. */
-TEST(test_open_not_written)
+TEST(a_request_id_that_cannot_be_written_is_undone)
 {
     struct world w;
     struct caller c;
 
-    world_stored(&w);
+    world_start_stored(&w);
     w.store->fails = second_fails;
-    world_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_STORE_UNAVAILABLE);
+    assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_STORE_UNAVAILABLE);
     assert_int_equal(fake_vault_live(&w.vault), 0);
-    world_pass(&w, 3000);
+    world_advance(&w, SECONDS(3));
     assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
 }
 
 /* `pending` is only said when a restart would know it as well. */
-TEST(test_pending_is_durable)
+TEST(pending_is_durable_before_it_is_answered)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
-    world_break(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
-    world_release(&w, "alice", "s1", w.credential, &r);
+    world_start_stored_leased(&w, &c);
+    world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+    start_release(&w, "alice", "s1", w.credential, &r);
     fake_vault_deliver(&w.vault, 0);
-    world_turn(&w);
+    world_iterate(&w);
     assert_int_equal(r.replies, 0);
     world_settle(&w);
     assert_int_equal(r.replies, 1);
@@ -134,29 +128,28 @@ TEST(test_pending_is_durable)
     assert_int_equal(fake_store_only(w.store)->attempts, 1);
     assert_string_equal(fake_store_only(w.store)->last_error, "vault_unavailable");
     assert_true(fake_store_only(w.store)->next_wall_ms > w.clock.wall);
-    world_pass(&w, 60000);
+    world_advance(&w, MINUTES(1));
     assert_true(fake_store_only(w.store)->attempts > 3);
     w.vault.plan = NULL;
-    world_pass(&w, 120000);
+    world_advance(&w, MINUTES(2));
     assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
 }
 
 /* The order to give back is soon on disk, also when the vault does not answer: no lease outlives its session.
  */
-TEST(test_release_is_durable)
+TEST(a_release_is_durable_while_the_vault_is_silent)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
-    world_release(&w, "alice", "s1", NULL, &r);
-    world_turn(&w);
-    assert_false(fake_store_commit(w.store)); /* nobody waits for it yet */
+    world_start_stored_leased(&w, &c);
+    start_release(&w, "alice", "s1", NULL, &r);
+    world_iterate(&w);
+    assert_false(fake_store_commit(w.store)); /* it is not awaited yet */
     fake_clock_advance(&w.clock, LINGERS_MS);
-    world_turn(&w);
+    world_iterate(&w);
     assert_true(fake_store_commit(w.store));
     assert_int_equal(fake_store_only(w.store)->state, LEASE_RELEASING);
     world_crash(&w, 0, 0);
@@ -167,62 +160,60 @@ TEST(test_release_is_durable)
 }
 
 /* A check-in that succeeds at once costs no commit of its own: the row goes with the next one, or soon. */
-TEST(test_the_end_lingers)
+TEST(a_removed_row_waits_for_the_next_commit)
 {
     struct world w;
     struct caller a, b;
     struct released r;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &a);
+    world_start_stored_leased(&w, &a);
     assert_int_equal(w.store->writes, 2);
-    world_released(&w, "alice", "s1", NULL, &r);
+    finish_release(&w, "alice", "s1", NULL, &r);
     assert_false(r.pending);
     assert_int_equal(w.store->writes, 2);
-    world_checkout(&w, "bob", "s2", &b); /* takes it along */
+    start_checkout(&w, "bob", "s2", &b); /* takes it along */
     world_settle(&w);
     assert_null(fake_store_row(w.store, a.lease_id));
     assert_int_equal(w.store->writes, 5);
     assert_int_equal(w.store->commits, 4);
-    world_release(&w, "bob", "s2", NULL, &r);
-    world_pass(&w, LINGERS_MS);
+    start_release(&w, "bob", "s2", NULL, &r);
+    world_advance(&w, LINGERS_MS);
     assert_int_equal(fake_store_count(w.store), 0);
     assert_int_equal(w.store->commits, 5);
     world_end(&w);
 }
 
 /* What lingers when the broker ends is given to the store all the same. */
-TEST(test_nothing_lingers_behind)
+TEST(what_waits_is_written_when_the_broker_ends)
 {
     struct world w;
     struct caller a;
     struct released r;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &a);
-    world_released(&w, "alice", "s1", NULL, &r);
+    world_start_stored_leased(&w, &a);
+    finish_release(&w, "alice", "s1", NULL, &r);
     assert_int_equal(fake_store_count(w.store), 1);
     world_crash(&w, 0, 1);
     assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
 }
 
-/* Several at once share a commit, and those who failed together are all told. */
-TEST(test_a_crowd_fails_together)
+/* Several at once share a commit, and all that failed together are answered. */
+TEST(all_of_a_failed_commit_are_answered)
 {
     struct world w;
     struct caller c[4];
     static const char *const sessions[] = {"s1", "s2", "s3", "s4"};
 
-    world_stored(&w);
+    world_start_stored(&w);
     for (size_t i = 0; i < 4; i++)
-        world_checkout(&w, i % 2 ? "alice" : "bob", sessions[i], &c[i]);
-    world_turn(&w);
+        start_checkout(&w, i % 2 ? "alice" : "bob", sessions[i], &c[i]);
+    world_iterate(&w);
     while (fake_vault_pending(&w.vault) && w.vault.count[FAKE_REQUEST] == 0 && !w.store->npending) {
         (void)fake_vault_step(&w.vault);
-        world_turn(&w);
+        world_iterate(&w);
     }
-    world_turn(&w);
+    world_iterate(&w);
     assert_true(w.store->npending >= 1); /* the first flies, the others gather */
     w.store->broken = true;
     world_settle(&w);
@@ -232,30 +223,29 @@ TEST(test_a_crowd_fails_together)
     }
     assert_int_equal(w.vault.count[FAKE_REQUEST], 0);
     w.store->broken = false;
-    world_pass(&w, 5000);
+    world_advance(&w, SECONDS(5));
     assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
 }
 
 /* The row of a lease that made a request must not go while the other holder's is not on disk. */
-TEST(test_cover)
+TEST(a_makers_row_stays_until_the_other_holders_is_durable)
 {
     struct world w;
     struct caller a, b;
     struct released r;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &a);
-    world_checkout(&w, "alice", "s2", &b);
-    world_turn(&w);
+    world_start_stored_leased(&w, &a);
+    start_checkout(&w, "alice", "s2", &b);
+    world_iterate(&w);
     (void)fake_store_commit(w.store); /* its intent */
     fake_vault_deliver(&w.vault, 0);  /* the same request: OPEN is written, the secret asked for */
-    world_release(&w, "alice", "s1", NULL, &r);
-    world_turn(&w);
+    start_release(&w, "alice", "s1", NULL, &r);
+    world_iterate(&w);
     assert_int_equal(r.replies, 0); /* a restart would give s1 its lease again, as yet */
     assert_non_null(fake_store_row(w.store, a.lease_id));
     world_crash(&w, 0, 1); /* of the two rows one is on disk */
-    world_pass(&w, 15 * 60000);
+    world_advance(&w, MINUTES(15));
     assert_int_equal(ours_live(&w), world_state(&w).leases_active ? 1 : 0);
     world_end(&w);
 }
@@ -285,7 +275,7 @@ static void put(struct rig *r, const char *id, enum lease_state state)
     assert_int_equal(journal_put(r->journal, &row), 0);
 }
 
-/* One row, "one", is stuck; the store can write again, and nobody has tried yet. */
+/* One row, "one", is stuck; the store can write again, and no write was tried yet. */
 static void rig_stuck(struct rig *r)
 {
     memset(r, 0, sizeof *r);
@@ -312,7 +302,7 @@ static void rig_end(struct rig *r)
     timers_free(r->timers);
 }
 
-TEST(test_nothing_overtakes_what_is_stuck)
+TEST(a_stuck_row_goes_before_newer_ones)
 {
     struct rig r;
 
@@ -329,8 +319,8 @@ TEST(test_nothing_overtakes_what_is_stuck)
     rig_end(&r);
 }
 
-/* Told anew in a word that nobody awaits, before its next attempt is due. */
-TEST(test_stuck_and_told_anew)
+/* A newer state that is not awaited, before the next attempt is due. */
+TEST(a_stuck_row_is_written_in_its_newest_state)
 {
     struct rig r;
 
@@ -345,20 +335,20 @@ TEST(test_stuck_and_told_anew)
     rig_end(&r);
 }
 
-/* Whoever waits for what lingers hurries it. */
+/* A wait for an unawaited row starts its commit. */
 static void on_durable(struct journal_wait *w, int err)
 {
     (void)w;
     assert_int_equal(err, 0);
 }
 
-TEST(test_a_wait_hurries)
+TEST(a_wait_starts_the_commit)
 {
     struct journal_wait wait = {0};
     struct rig r;
 
     rig_stuck(&r);
-    fake_clock_run(&r.clock, r.timers, 1000);
+    fake_clock_run(&r.clock, r.timers, SECONDS(1));
     (void)fake_store_commit(&r.store);
     assert_true(journal_quiet(r.journal));
     journal_remove(r.journal, "one");
@@ -373,13 +363,13 @@ TEST(test_a_wait_hurries)
 /* To the moment when the secret is read, and neither of the two is durable. */
 static void begin_both(struct world *w, struct caller *c)
 {
-    world_begin(w);
-    world_store(w);
-    world_audit(w, AUDIT_STRICT);
+    world_init(w);
+    world_add_store(w);
+    world_add_audit(w, AUDIT_STRICT);
     world_start(w);
-    world_checkout(w, "alice", "s1", c);
+    start_checkout(w, "alice", "s1", c);
     for (int i = 0; i < 10 && !w->sink.nwaits; i++) {
-        world_turn(w);
+        world_iterate(w);
         if (w->vault.count[FAKE_REQUEST] || !fake_store_commit(w->store))
             (void)fake_vault_step(&w->vault);
     }
@@ -388,14 +378,14 @@ static void begin_both(struct world *w, struct caller *c)
     assert_int_equal(c->replies, 0);
 }
 
-TEST(test_record_first)
+TEST(the_record_alone_does_not_answer)
 {
     struct world w;
     struct caller c;
 
     begin_both(&w, &c);
-    assert_true(world_record(&w));
-    world_turn(&w);
+    assert_true(world_answer_record(&w));
+    world_iterate(&w);
     assert_int_equal(c.replies, 0);
     assert_true(fake_store_commit(w.store));
     assert_int_equal(c.replies, 1);
@@ -403,40 +393,41 @@ TEST(test_record_first)
     world_end(&w);
 }
 
-TEST(test_row_first)
+TEST(the_row_alone_does_not_answer)
 {
     struct world w;
     struct caller c;
 
     begin_both(&w, &c);
     assert_true(fake_store_commit(w.store));
-    world_turn(&w);
+    world_iterate(&w);
     assert_int_equal(c.replies, 0);
-    assert_true(world_record(&w));
+    assert_true(world_answer_record(&w));
     assert_int_equal(c.replies, 1);
     assert_int_equal(c.code, FAULT_NONE);
     world_end(&w);
 }
 
 /* A record without its row is taken back by a second one, and a row without its record goes. */
-TEST(test_one_of_both_fails)
+TEST(row_or_record_that_fails_undoes_the_checkout)
 {
     struct world w;
     struct caller c;
 
     for (int which = 0; which < 2; which++) {
+        case_label("the %s fails", which ? "record" : "row");
         begin_both(&w, &c);
         w.store->broken = which == 0;
         w.sink.mood = which ? SINK_FAILS : SINK_FINE;
         if (which)
-            (void)world_record(&w);
+            (void)world_answer_record(&w);
         (void)fake_store_commit(w.store);
         w.store->broken = false;
         world_settle(&w);
         assert_int_equal(c.replies, 1);
         assert_int_equal(c.code, which ? FAULT_AUDIT_UNAVAILABLE : FAULT_STORE_UNAVAILABLE);
         assert_true(w.sink.records >= 2);
-        world_pass(&w, 3000);
+        world_advance(&w, SECONDS(3));
         assert_int_equal(fake_vault_live(&w.vault), 0);
         assert_int_equal(fake_store_count(w.store), 0);
         world_end(&w);
@@ -445,27 +436,28 @@ TEST(test_one_of_both_fails)
 
 /* ---- a release while the session's own check-out is in flight ---- */
 
-TEST(test_session_ends_its_checkout)
+TEST(a_release_ends_the_sessions_checkout_in_flight)
 {
     struct world w;
     struct caller c;
     struct released r;
 
     for (unsigned steps = 0; steps < 6; steps++) {
-        world_stored(&w);
-        world_checkout(&w, "alice", "s1", &c);
-        world_turn(&w);
+        case_label("released after %u steps", steps);
+        world_start_stored(&w);
+        start_checkout(&w, "alice", "s1", &c);
+        world_iterate(&w);
         for (unsigned i = 0; i < steps && !c.replies; i++) {
             if (!fake_store_commit(w.store))
                 (void)fake_vault_step(&w.vault);
-            world_turn(&w);
+            world_iterate(&w);
         }
         bool had = c.replies;
 
-        world_released(&w, "alice", "s1", steps % 2 ? NULL : w.credential, &r);
+        finish_release(&w, "alice", "s1", steps % 2 ? NULL : w.credential, &r);
         assert_int_equal(c.code, had ? FAULT_NONE : FAULT_CREDENTIAL_NOT_FOUND);
         assert_int_equal(r.released, had);
-        world_pass(&w, 120000);
+        world_advance(&w, MINUTES(2));
         assert_int_equal(fake_vault_live(&w.vault), 0);
         assert_int_equal(fake_store_count(w.store), 0);
         world_end(&w);
@@ -483,7 +475,7 @@ struct story {
 
 static bool one_step(struct story *s, bool vault_first)
 {
-    world_turn(&s->w);
+    world_iterate(&s->w);
     if (s->steps++ == s->end)
         return false;
     if (vault_first && fake_vault_step(&s->w.vault))
@@ -506,25 +498,25 @@ static bool all_steps(struct story *s, bool vault_first)
 
 static void tell_story(struct story *s, bool vault_first)
 {
-    world_checkout(&s->w, "alice", "s1", &s->a);
+    start_checkout(&s->w, "alice", "s1", &s->a);
     if (s->end % 2) /* both at once, or one after the other */
-        world_checkout(&s->w, "alice", "s2", &s->b);
+        start_checkout(&s->w, "alice", "s2", &s->b);
     if (!all_steps(s, vault_first))
         return;
     if (s->end % 2 == 0)
-        world_checkout(&s->w, "alice", "s2", &s->b);
+        start_checkout(&s->w, "alice", "s2", &s->b);
     if (!all_steps(s, vault_first))
         return;
-    world_release(&s->w, "alice", "s1", NULL, &s->r);
+    start_release(&s->w, "alice", "s1", NULL, &s->r);
     if (!all_steps(s, vault_first))
         return;
-    world_release(&s->w, "alice", "s2", NULL, &s->r);
+    start_release(&s->w, "alice", "s2", NULL, &s->r);
     (void)all_steps(s, vault_first);
 }
 
 static struct broker_state quiet_state(struct world *w)
 {
-    world_pass(w, 15 * 60000);
+    world_advance(w, MINUTES(15));
     return world_state(w);
 }
 
@@ -532,23 +524,23 @@ static void die_at(unsigned end, bool vault_first, unsigned carried_out, size_t 
 {
     struct story s = {.end = end};
 
-    world_stored(&s.w);
+    case_label(
+        "the process ends before step %u (%s first), waiting vault calls carried out: %x, rows durable: %zu",
+        end, vault_first ? "vault" : "store", carried_out, durable);
+    world_start_stored(&s.w);
     tell_story(&s, vault_first);
     world_crash(&s.w, carried_out, durable);
     struct broker_state state = quiet_state(&s.w);
 
-    if (ours_live(&s.w) != (state.leases_active ? 1 : 0) ||
-        fake_store_count(s.w.store) != state.leases_active)
-        fail_msg("end %u, vault first %d, carried out %x, durable %zu: %zu live, %zu leases, %zu rows", end,
-                 vault_first, carried_out, durable, ours_live(&s.w), state.leases_active,
-                 fake_store_count(s.w.store));
-    world_pass(&s.w, 60 * 60000);
+    assert_int_equal(ours_live(&s.w), state.leases_active ? 1 : 0);
+    assert_int_equal(fake_store_count(s.w.store), state.leases_active);
+    world_advance(&s.w, MINUTES(60));
     assert_int_equal(fake_vault_live(&s.w.vault), 0);
     assert_int_equal(fake_store_count(s.w.store), 0);
     world_end(&s.w);
 }
 
-TEST(test_death_everywhere)
+TEST(a_crash_at_any_step_leaves_no_request_without_lease)
 {
     for (unsigned end = 0; end < 40; end++)
         for (int vault_first = 0; vault_first < 2; vault_first++)
@@ -560,15 +552,23 @@ TEST(test_death_everywhere)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_intent_comes_first),     cmocka_unit_test(test_store_down),
-        cmocka_unit_test(test_open_not_written),       cmocka_unit_test(test_pending_is_durable),
-        cmocka_unit_test(test_release_is_durable),     cmocka_unit_test(test_cover),
-        cmocka_unit_test(test_the_end_lingers),        cmocka_unit_test(test_nothing_lingers_behind),
-        cmocka_unit_test(test_a_crowd_fails_together), cmocka_unit_test(test_nothing_overtakes_what_is_stuck),
-        cmocka_unit_test(test_stuck_and_told_anew),    cmocka_unit_test(test_a_wait_hurries),
-        cmocka_unit_test(test_record_first),           cmocka_unit_test(test_row_first),
-        cmocka_unit_test(test_one_of_both_fails),      cmocka_unit_test(test_session_ends_its_checkout),
-        cmocka_unit_test(test_death_everywhere),
+        cmocka_unit_test(the_intent_is_durable_before_the_request),
+        cmocka_unit_test(without_a_store_only_new_leases_fail),
+        cmocka_unit_test(a_request_id_that_cannot_be_written_is_undone),
+        cmocka_unit_test(pending_is_durable_before_it_is_answered),
+        cmocka_unit_test(a_release_is_durable_while_the_vault_is_silent),
+        cmocka_unit_test(a_makers_row_stays_until_the_other_holders_is_durable),
+        cmocka_unit_test(a_removed_row_waits_for_the_next_commit),
+        cmocka_unit_test(what_waits_is_written_when_the_broker_ends),
+        cmocka_unit_test(all_of_a_failed_commit_are_answered),
+        cmocka_unit_test(a_stuck_row_goes_before_newer_ones),
+        cmocka_unit_test(a_stuck_row_is_written_in_its_newest_state),
+        cmocka_unit_test(a_wait_starts_the_commit),
+        cmocka_unit_test(the_record_alone_does_not_answer),
+        cmocka_unit_test(the_row_alone_does_not_answer),
+        cmocka_unit_test(row_or_record_that_fails_undoes_the_checkout),
+        cmocka_unit_test(a_release_ends_the_sessions_checkout_in_flight),
+        cmocka_unit_test(a_crash_at_any_step_leaves_no_request_without_lease),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -172,6 +172,7 @@ TEST(letters_of_the_vault_are_mended)
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("%s", rows[i].json);
         struct json_outcome out;
         cJSON *tree = json_read(rows[i].json, strlen(rows[i].json), 4, JSON_MEND, &out);
 

@@ -5,7 +5,7 @@
  * The order in which the vault works (commit) and in which its answers arrive (deliver) is chosen here, so
  * each race of the essay in checkout.c is played exactly.
  */
-#include "broker_world.h"
+#include "broker_rig.h"
 
 #include "broker/identity/request_reason.h"
 #include "broker/leases/lease_table.h"
@@ -19,14 +19,14 @@
 /* Two check-outs of alice, each waiting for its answer to POST Requests. */
 static void two_requests(struct world *w, struct caller *a, struct caller *b)
 {
-    world_plain(w);
-    world_checkout(w, "alice", "s1", a);
-    world_checkout(w, "alice", "s2", b);
-    world_until(w, FAKE_REQUEST);
+    world_start_plain(w);
+    start_checkout(w, "alice", "s1", a);
+    start_checkout(w, "alice", "s2", b);
+    world_run_until(w, FAKE_REQUEST);
     assert_int_equal(fake_vault_pending(&w->vault), 2);
 }
 
-TEST(test_two_holders)
+TEST(the_request_is_checked_in_with_its_last_holder)
 {
     struct world w;
     struct caller a, b;
@@ -34,16 +34,16 @@ TEST(test_two_holders)
 
     two_requests(&w, &a, &b);
     world_settle(&w);
-    expect_given(&a);
-    expect_given(&b);
+    assert_checkout_ok(&a);
+    assert_checkout_ok(&b);
     assert_int_equal(a.request_id, b.request_id);
     assert_string_not_equal(a.lease_id, b.lease_id);
     assert_false(b.adopted);
-    world_released(&w, "alice", "s1", w.credential, &r);
+    finish_release(&w, "alice", "s1", w.credential, &r);
     assert_int_equal(r.released, 1);
     assert_int_equal(r.remaining, 1);
     assert_int_equal(world_checkins(&w), 0);
-    world_released(&w, "ALICE", "s2", w.credential, &r);
+    finish_release(&w, "ALICE", "s2", w.credential, &r);
     assert_int_equal(r.released, 1);
     assert_int_equal(r.remaining, 0);
     assert_false(r.pending);
@@ -52,24 +52,25 @@ TEST(test_two_holders)
 }
 
 /* The undo of one check-out must not take the request from the other, in whichever order they go. */
-TEST(test_undo_leaves_the_other)
+TEST(undoing_one_checkout_leaves_the_request_to_the_other)
 {
     struct world w;
     struct caller c[2];
 
     for (int who = 0; who < 2; who++)
         for (int when = 0; when < 3; when++) {
+            case_label("check-out %d is cancelled after %d answers", who + 1, when);
             two_requests(&w, &c[0], &c[1]);
             if (when == 0)
-                world_leave(&c[who]);
+                cancel_checkout(&c[who]);
             world_deliver(&w, FAKE_REQUEST, 0);
             if (when == 1)
-                world_leave(&c[who]);
+                cancel_checkout(&c[who]);
             world_deliver(&w, FAKE_REQUEST, 0);
             if (when == 2)
-                world_leave(&c[who]);
+                cancel_checkout(&c[who]);
             world_settle(&w);
-            expect_given(&c[1 - who]);
+            assert_checkout_ok(&c[1 - who]);
             assert_true(fake_vault_find(&w.vault, c[1 - who].request_id)->live);
             assert_int_equal(fake_vault_live(&w.vault), 1);
             assert_int_equal(world_state(&w).leases_active, 1);
@@ -78,7 +79,7 @@ TEST(test_undo_leaves_the_other)
 }
 
 /* The one who was given the other's request by reuse is answered first: it must know it as ours. */
-TEST(test_answers_cross)
+TEST(a_request_reused_before_its_maker_is_answered_is_ours)
 {
     struct world w;
     struct caller a, b;
@@ -88,16 +89,16 @@ TEST(test_answers_cross)
         two_requests(&w, &a, &b);
         fake_vault_commit(&w.vault, 0);
         world_deliver(&w, FAKE_REQUEST, 1);
-        world_until(&w, FAKE_REQUEST);
+        world_run_until(&w, FAKE_REQUEST);
         world_deliver(&w, FAKE_REQUESTS, 0);
         if (leaves)
-            world_leave(&a);
+            cancel_checkout(&a);
         world_settle(&w);
-        expect_given(&b);
+        assert_checkout_ok(&b);
         assert_false(b.adopted);
         assert_int_equal(world_state(&w).leases_active, leaves ? 1 : 2);
-        world_released(&w, "alice", "s2", NULL, &r);
-        world_released(&w, "alice", "s1", NULL, &r);
+        finish_release(&w, "alice", "s2", NULL, &r);
+        finish_release(&w, "alice", "s1", NULL, &r);
         assert_int_equal(world_checkins(&w), 1);
         assert_int_equal(fake_vault_live(&w.vault), 0);
         world_end(&w);
@@ -105,122 +106,121 @@ TEST(test_answers_cross)
 }
 
 /* The transport carried the request out twice: the vault says "reused", and it is our own all the same. */
-TEST(test_replayed_is_ours)
+TEST(a_request_sent_twice_by_the_transport_is_ours)
 {
     struct world w;
     struct caller c;
 
     for (int leaves = 0; leaves < 3; leaves++) {
-        world_plain(&w);
-        world_break(&w, FAKE_REQUEST, FAKE_REPLAYED);
-        world_checkout(&w, "alice", "s1", &c);
-        world_until(&w, FAKE_REQUEST);
+        case_label("%s", (const char *const[]){"waits", "leaves before the answer",
+                                               "leaves during the look-up"}[leaves]);
+        world_start_plain(&w);
+        world_set_fault(&w, FAKE_REQUEST, FAKE_REPLAYED);
+        start_checkout(&w, "alice", "s1", &c);
+        world_run_until(&w, FAKE_REQUEST);
         if (leaves == 1)
-            world_leave(&c);
+            cancel_checkout(&c);
         (void)fake_vault_step(&w.vault);
         if (leaves == 2)
-            world_leave(&c); /* in the middle of `lookup` */
+            cancel_checkout(&c); /* in the middle of `lookup` */
         world_settle(&w);
         assert_int_equal(world_checkins(&w), leaves ? 1 : 0);
         if (!leaves)
-            expect_given(&c);
+            assert_checkout_ok(&c);
         assert_false(c.adopted);
         world_end(&w);
     }
 }
 
-TEST(test_same_session_twice)
+TEST(repeats_of_a_session_share_one_lease)
 {
     struct world w;
     struct caller a, b, c;
     struct released r;
 
-    world_plain(&w);
-    world_checkout(&w, "alice", "s1", &a);
-    world_checkout(&w, "alice", "s1", &b);
-    world_checkout(&w, "Alice", "s1", &c);
-    world_settle(&w);
-    expect_given(&a);
-    expect_given(&b);
-    expect_given(&c);
+    world_start_plain(&w);
+    start_checkout(&w, "alice", "s1", &a);
+    start_checkout(&w, "alice", "s1", &b);
+    checkout_ok(&w, "Alice", "s1", &c);
+    assert_checkout_ok(&b);
+    assert_checkout_ok(&c);
     assert_string_equal(a.lease_id, b.lease_id);
     assert_string_equal(a.lease_id, c.lease_id);
     assert_int_equal(w.vault.count[FAKE_REQUEST], 1);
-    world_released(&w, "alice", "s1", w.credential, &r);
+    finish_release(&w, "alice", "s1", w.credential, &r);
     assert_int_equal(r.released, 1);
     assert_int_equal(r.remaining, 0);
     assert_int_equal(world_checkins(&w), 1);
-    world_released(&w, "alice", "s1", w.credential, &r);
+    finish_release(&w, "alice", "s1", w.credential, &r);
     assert_int_equal(r.released, 0);
     world_end(&w);
 }
 
-TEST(test_same_session_first_leaves)
+TEST(a_repeat_goes_on_when_the_first_is_cancelled)
 {
     struct world w;
     struct caller a, b, c;
 
-    world_plain(&w);
-    world_checkout(&w, "alice", "s1", &a);
-    world_checkout(&w, "alice", "s1", &b);
-    world_checkout(&w, "alice", "s1", &c);
-    world_until(&w, FAKE_REQUEST);
-    world_leave(&a);
-    world_leave(&b);
+    world_start_plain(&w);
+    start_checkout(&w, "alice", "s1", &a);
+    start_checkout(&w, "alice", "s1", &b);
+    start_checkout(&w, "alice", "s1", &c);
+    world_run_until(&w, FAKE_REQUEST);
+    cancel_checkout(&a);
+    cancel_checkout(&b);
     world_settle(&w);
-    expect_given(&c);
+    assert_checkout_ok(&c);
     assert_int_equal(fake_vault_live(&w.vault), 1);
     assert_true(fake_vault_find(&w.vault, c.request_id)->live);
     world_end(&w);
 }
 
 /* Its turn has come, and it leaves before it takes it, one turn of the loop earlier or later. */
-TEST(test_leaves_when_its_turn_comes)
+TEST(a_repeat_cancelled_at_the_head_of_its_queue_lets_the_next_begin)
 {
     struct world w;
     struct caller a, b, c;
 
     for (int turns = 0; turns < 3; turns++) {
-        world_plain(&w);
-        world_checkout(&w, "alice", "s1", &a);
-        world_checkout(&w, "alice", "s1", &b);
-        world_checkout(&w, "alice", "s1", &c);
-        world_until(&w, FAKE_CREDENTIAL);
+        world_start_plain(&w);
+        start_checkout(&w, "alice", "s1", &a);
+        start_checkout(&w, "alice", "s1", &b);
+        start_checkout(&w, "alice", "s1", &c);
+        world_run_until(&w, FAKE_CREDENTIAL);
         fake_vault_deliver(&w.vault, 0);
         for (int i = 0; i < turns; i++)
             (void)timers_run(w.timers);
-        expect_given(&a);
+        assert_checkout_ok(&a);
         assert_int_equal(b.replies, 0);
-        world_leave(&b);
+        cancel_checkout(&b);
         world_settle(&w);
-        expect_given(&c);
+        assert_checkout_ok(&c);
         assert_string_equal(c.lease_id, a.lease_id);
         world_end(&w);
     }
 }
 
-/* A request whose check-in is on its way is handed over: wait for that, then ask anew. */
-TEST(test_reuse_of_one_being_returned)
+/* A request whose check-in is on its way is handed over: wait for that, then ask again. */
+TEST(a_request_that_is_being_checked_in_is_not_reused)
 {
     struct world w;
     struct caller a, b;
     struct released r;
 
     for (int checkin_answers_first = 0; checkin_answers_first < 2; checkin_answers_first++) {
-        world_plain(&w);
-        world_checked_out(&w, "alice", "s1", &a);
-        world_checkout(&w, "alice", "s2", &b);
-        world_turn(&w);
+        world_start_leased(&w, &a);
+        start_checkout(&w, "alice", "s2", &b);
+        world_iterate(&w);
         while (fake_vault_pending_op(&w.vault, 0) != FAKE_REQUEST)
             world_deliver(&w, fake_vault_pending_op(&w.vault, 0), 0);
         fake_vault_commit(&w.vault, 0); /* the vault hands the old request over … */
-        world_release(&w, "alice", "s1", w.credential, &r);
-        fake_vault_commit(&w.vault, world_call(&w, FAKE_CHECKIN, 0)); /* … and ends it */
+        start_release(&w, "alice", "s1", w.credential, &r);
+        fake_vault_commit(&w.vault, world_find_call(&w, FAKE_CHECKIN, 0)); /* … and ends it */
         world_deliver(&w, checkin_answers_first ? FAKE_CHECKIN : FAKE_REQUEST, 0);
         assert_int_equal(b.replies, 0);
         world_settle(&w);
         assert_false(r.pending);
-        expect_given(&b);
+        assert_checkout_ok(&b);
         assert_int_not_equal(b.request_id, a.request_id);
         assert_true(fake_vault_find(&w.vault, b.request_id)->live);
         assert_int_equal(fake_vault_live(&w.vault), 1);
@@ -228,26 +228,25 @@ TEST(test_reuse_of_one_being_returned)
     }
 }
 
-TEST(test_taken_back)
+TEST(a_checkin_that_never_began_is_taken_back_by_a_new_lease)
 {
     struct world w;
     struct caller a, b;
     struct released r;
 
-    world_plain(&w);
-    world_checked_out(&w, "alice", "s1", &a);
-    world_break(&w, FAKE_CHECKIN, FAKE_CANNOT_START);
-    world_released(&w, "alice", "s1", w.credential, &r);
+    world_start_leased(&w, &a);
+    world_set_fault(&w, FAKE_CHECKIN, FAKE_CANNOT_START);
+    finish_release(&w, "alice", "s1", w.credential, &r);
     assert_true(r.pending);
     assert_int_equal(world_state(&w).leases_retrying, 1);
-    world_checked_out(&w, "alice", "s2", &b);
+    checkout_ok(&w, "alice", "s2", &b);
     assert_int_equal(b.request_id, a.request_id);
     assert_int_equal(b.expires_wall_ms, a.expires_wall_ms);
     assert_int_equal(world_state(&w).leases_retrying, 0);
     w.vault.plan = NULL;
-    world_pass(&w, 30 * 60000); /* no retry of before may end it now */
+    world_advance(&w, MINUTES(30)); /* no retry of before may end it now */
     assert_int_equal(world_checkins(&w), 0);
-    world_pass(&w, 31 * 60000);
+    world_advance(&w, MINUTES(31));
     assert_int_equal(world_state(&w).leases_active, 0);
     world_end(&w);
 }
@@ -259,133 +258,129 @@ static enum fake_fault first_checkin_late(void *arg, enum fake_op op, unsigned n
     return op == FAKE_CHECKIN && (*(int *)arg)++ == 0 ? FAKE_LOST_LATE : FAKE_FINE;
 }
 
-TEST(test_not_taken_back)
+TEST(a_checkin_of_unknown_outcome_is_not_taken_back)
 {
     struct world w;
     struct caller a, b;
     struct released r;
     int n = 0;
 
-    world_plain(&w);
-    world_checked_out(&w, "alice", "s1", &a);
+    world_start_leased(&w, &a);
     w.vault.plan = first_checkin_late;
     w.vault.plan_arg = &n;
-    world_released(&w, "alice", "s1", w.credential, &r);
+    finish_release(&w, "alice", "s1", w.credential, &r);
     assert_true(r.pending);
-    world_checkout(&w, "alice", "s2", &b);
+    start_checkout(&w, "alice", "s2", &b);
     world_settle(&w); /* the person does not wait for the back-off: the next attempt is made at once */
-    expect_given(&b);
+    assert_checkout_ok(&b);
     fake_vault_land(&w.vault);
     assert_true(fake_vault_find(&w.vault, b.request_id)->live);
     assert_int_equal(fake_vault_live(&w.vault), 1);
     world_end(&w);
 }
 
-TEST(test_adopted)
+TEST(the_persons_own_request_is_used_and_never_checked_in)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    world_plain(&w);
+    world_start_plain(&w);
     int64_t id =
         fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 20, "mine [jumpgate 0123456789ABCDEFGHJKMNPQRS]");
 
-    world_checked_out(&w, "alice", "s1", &c);
+    checkout_ok(&w, "alice", "s1", &c);
     assert_true(c.adopted); /* a mark alone proves nothing: that lease id is not one of ours */
     assert_int_equal(c.request_id, id);
-    assert_int_equal(c.expires_wall_ms, w.clock.wall + 20 * 60000);
-    world_released(&w, "alice", "s1", w.credential, &r);
+    assert_int_equal(c.expires_wall_ms, w.clock.wall + MINUTES(20));
+    finish_release(&w, "alice", "s1", w.credential, &r);
     assert_int_equal(r.released, 1);
     assert_false(r.pending);
-    world_checked_out(&w, "alice", "s2", &c);
+    checkout_ok(&w, "alice", "s2", &c);
     assert_true(c.adopted);
-    world_pass(&w, 21 * 60000);
+    world_advance(&w, MINUTES(21));
     assert_int_equal(world_state(&w).leases_active, 0);
     assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
     world_end(&w);
 }
 
-TEST(test_users_apart)
+TEST(users_do_not_share_requests)
 {
     struct world w;
     struct caller a, b;
     struct released r;
 
-    world_plain(&w);
-    world_checkout(&w, "alice", "s1", &a);
-    world_checkout(&w, "bob", "s1", &b);
-    world_settle(&w);
-    expect_given(&a);
-    expect_given(&b);
+    world_start_plain(&w);
+    start_checkout(&w, "alice", "s1", &a);
+    checkout_ok(&w, "bob", "s1", &b);
+    assert_checkout_ok(&b);
     assert_int_not_equal(a.request_id, b.request_id);
-    world_released(&w, "carol", "s1", NULL, &r);
+    finish_release(&w, "carol", "s1", NULL, &r);
     assert_int_equal(r.released, 0);
-    world_released(&w, "bob", "s1", NULL, &r);
+    finish_release(&w, "bob", "s1", NULL, &r);
     assert_int_equal(r.released, 1);
     assert_true(fake_vault_find(&w.vault, a.request_id)->live);
     assert_false(fake_vault_find(&w.vault, b.request_id)->live);
     world_end(&w);
 }
 
-TEST(test_timed_release)
+TEST(a_lease_ends_before_the_request_does)
 {
     struct world w;
     struct caller a, b;
 
-    world_plain(&w);
-    world_checkout(&w, "alice", "s1", &a);
-    world_until(&w, FAKE_REQUEST);
+    world_start_plain(&w);
+    start_checkout(&w, "alice", "s1", &a);
+    world_run_until(&w, FAKE_REQUEST);
     fake_clock_advance(&w.clock, 100); /* the vault begins to count later than we do */
     world_settle(&w);
-    fake_clock_advance(&w.clock, 30 * 60000);
-    world_checked_out(&w, "alice", "s2", &b);
+    fake_clock_advance(&w.clock, MINUTES(30));
+    checkout_ok(&w, "alice", "s2", &b);
     assert_int_equal(b.expires_wall_ms, a.expires_wall_ms);
-    world_pass(&w, 30 * 60000 - 200);
+    world_advance(&w, MINUTES(30) - 200);
     assert_int_equal(world_state(&w).leases_active, 2);
-    world_pass(&w, 150);
+    world_advance(&w, 150);
     assert_int_equal(world_state(&w).leases_active, 0);
     assert_int_equal(world_checkins(&w), 1); /* by us, before its own end */
     world_end(&w);
 }
 
 /* The end comes while a repeat of the same session reads the secret. */
-TEST(test_end_during_a_repeat)
+TEST(a_lease_that_ends_during_a_repeat_is_replaced)
 {
     struct world w;
     struct caller a, b;
 
-    world_plain(&w);
-    world_checked_out(&w, "alice", "s1", &a);
-    fake_clock_run(&w.clock, w.timers, 60 * 60000 - 1000);
-    world_checkout(&w, "alice", "s1", &b);
-    world_until(&w, FAKE_CREDENTIAL);
-    fake_clock_run(&w.clock, w.timers, 2000);
-    world_settle(&w); /* gone by then: asked for anew */
-    expect_given(&b);
+    world_start_leased(&w, &a);
+    fake_clock_run(&w.clock, w.timers, MINUTES(60) - SECONDS(1));
+    start_checkout(&w, "alice", "s1", &b);
+    world_run_until(&w, FAKE_CREDENTIAL);
+    fake_clock_run(&w.clock, w.timers, SECONDS(2));
+    world_settle(&w); /* gone by then: asked for again */
+    assert_checkout_ok(&b);
     assert_int_not_equal(a.request_id, b.request_id);
     assert_int_equal(world_state(&w).leases_active, 1);
     world_end(&w);
 }
 
-TEST(test_gone_twice)
+TEST(a_request_that_is_gone_is_replaced_once)
 {
     struct world w;
     struct caller a, b, c;
 
-    world_plain(&w);
-    world_checkout(&w, "alice", "s1", &a);
-    world_checked_out(&w, "alice", "s2", &b);
+    world_start_plain(&w);
+    start_checkout(&w, "alice", "s1", &a);
+    checkout_ok(&w, "alice", "s2", &b);
     w.vault.requests[0].live = false;
-    world_checked_out(&w, "alice", "s1", &c);
+    checkout_ok(&w, "alice", "s1", &c);
     assert_string_not_equal(c.lease_id, a.lease_id);
     assert_int_not_equal(c.request_id, a.request_id);
     assert_int_equal(world_state(&w).leases_active, 2); /* the other session's stands on the dead one */
-    world_checkout(&w, "alice", "s1", &c);
-    world_until(&w, FAKE_CREDENTIAL);
+    start_checkout(&w, "alice", "s1", &c);
+    world_run_until(&w, FAKE_CREDENTIAL);
     w.vault.requests[1].live = false;
     (void)fake_vault_step(&w.vault);
-    world_until(&w, FAKE_CREDENTIAL);
+    world_run_until(&w, FAKE_CREDENTIAL);
     w.vault.requests[2].live = false;
     world_settle(&w);
     assert_int_equal(c.code, FAULT_VAULT_ERROR);
@@ -396,64 +391,59 @@ TEST(test_gone_twice)
 }
 
 /* The vault hands over what it has just called gone: it is live, and owed to the vault again. */
-TEST(test_gone_and_named_again)
+TEST(a_request_called_gone_and_handed_out_again_is_checked_in)
 {
     struct world w;
     struct caller a, b, c;
     struct released r;
 
-    world_plain(&w);
-    world_checked_out(&w, "alice", "s1", &a);
-    world_checked_out(&w, "alice", "s2", &b);
+    world_start_leased(&w, &a);
+    checkout_ok(&w, "alice", "s2", &b);
     w.vault.requests[0].live = false;
-    world_checkout(&w, "alice", "s1", &c);
-    world_until(&w, FAKE_CREDENTIAL);
+    start_checkout(&w, "alice", "s1", &c);
+    world_run_until(&w, FAKE_CREDENTIAL);
     (void)fake_vault_step(&w.vault);
-    world_until(&w, FAKE_REQUEST);
+    world_run_until(&w, FAKE_REQUEST);
     w.vault.requests[0].live = true;
     world_settle(&w);
-    expect_given(&c);
+    assert_checkout_ok(&c);
     assert_int_equal(c.request_id, b.request_id);
-    world_released(&w, "alice", "s1", NULL, &r);
-    world_released(&w, "alice", "s2", NULL, &r);
+    finish_release(&w, "alice", "s1", NULL, &r);
+    finish_release(&w, "alice", "s2", NULL, &r);
     assert_int_equal(world_checkins(&w), 1);
     assert_int_equal(fake_vault_live(&w.vault), 0);
     world_end(&w);
 }
 
-TEST(test_gone_lease_ends)
+TEST(a_lease_whose_request_is_gone_ends_also_when_no_new_one_comes)
 {
     struct world w;
     struct caller c;
 
-    world_plain(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    world_start_leased(&w, &c);
     w.vault.requests[0].live = false;
-    world_break(&w, FAKE_REQUEST, FAKE_UNREACHABLE);
-    world_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_VAULT_UNAVAILABLE);
+    world_set_fault(&w, FAKE_REQUEST, FAKE_UNREACHABLE);
+    assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_VAULT_UNAVAILABLE);
     assert_int_equal(world_state(&w).leases_active, 0);
     world_end(&w);
 }
 
 /* The vault wrongly says that the request is no more: it is given back, and not left to live without a lease.
  */
-TEST(test_wrongly_called_gone)
+TEST(a_request_wrongly_called_gone_is_checked_in)
 {
     struct world w;
     struct caller a, c;
 
-    world_plain(&w);
-    world_checked_out(&w, "alice", "s1", &a);
+    world_start_leased(&w, &a);
     w.vault.requests[0].live = false;
-    world_checkout(&w, "alice", "s1", &c);
-    world_until(&w, FAKE_CREDENTIAL);
+    start_checkout(&w, "alice", "s1", &c);
+    world_run_until(&w, FAKE_CREDENTIAL);
     (void)fake_vault_step(&w.vault);
     w.vault.requests[0].live = true;
     w.vault.accounts[0].no_reuse = true;
     world_settle(&w);
-    expect_given(&c);
+    assert_checkout_ok(&c);
     assert_int_not_equal(c.request_id, a.request_id);
     assert_int_equal(w.vault.requests[0].checkins, 1);
     assert_int_equal(fake_vault_live(&w.vault), 1);
@@ -461,19 +451,17 @@ TEST(test_wrongly_called_gone)
 }
 
 /* A vault that keeps handing over what is dead gets one more chance, not all of them. */
-TEST(test_anew_once)
+TEST(a_dead_request_is_asked_for_once_more_only)
 {
     struct world w;
     struct caller c;
 
-    world_begin(&w);
+    world_init(&w);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 20, "mine");
     w.vault.requests[0].live = false;
     w.vault.accounts[0].reuse_dead = true;
     world_start(&w);
-    world_checkout(&w, "alice", "s1", &c);
-    world_settle(&w);
-    assert_int_equal(c.code, FAULT_VAULT_ERROR);
+    assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_VAULT_ERROR);
     assert_int_equal(w.vault.count[FAKE_REQUEST], 2);
     assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
     world_end(&w);
@@ -486,32 +474,33 @@ static void burst(struct world *w, struct caller *callers, size_t n, size_t firs
 
     for (size_t i = 0; i < n; i++) {
         (void)snprintf(session, sizeof session, "0123456789abcdef0123456789abc%03zu", first + i);
-        world_checkout(w, "alice", session, &callers[i]);
+        start_checkout(w, "alice", session, &callers[i]);
     }
-    world_turn(w);
+    world_iterate(w);
     while (fake_vault_pending_op(&w->vault, 0) != FAKE_REQUEST)
         (void)fake_vault_step(&w->vault);
 }
 
 /* One instant before the end that was answered the lease stands; from that instant on it is over, whether or
  * not its timer has come up. */
-TEST(test_over_at_the_end_that_was_answered)
+TEST(a_lease_is_over_at_the_answered_end)
 {
     struct world w;
     struct caller c, again;
     struct released r;
 
     for (int when = -1; when <= 1; when++) {
-        world_plain(&w);
+        case_label("%d ms from the end", when);
+        world_start_plain(&w);
         fake_clock_run(&w.clock, w.timers, 700);
-        world_checked_out(&w, "alice", "s1", &c);
+        checkout_ok(&w, "alice", "s1", &c);
         assert_int_equal(c.expires_wall_ms % 1000, 0);
-        assert_in_range(c.expires_wall_ms - w.clock.wall, 3599000, 3600000);
+        assert_in_range(c.expires_wall_ms - w.clock.wall, MINUTES(59) + SECONDS(59), MINUTES(60));
         fake_clock_advance(&w.clock, (uint64_t)(c.expires_wall_ms - w.clock.wall + when));
         if (when <= 0)
-            world_released(&w, "alice", "s1", NULL, &r);
+            finish_release(&w, "alice", "s1", NULL, &r);
         else
-            world_checked_out(&w, "alice", "s1", &again);
+            checkout_ok(&w, "alice", "s1", &again);
         if (when <= 0)
             assert_int_equal(r.released, when < 0);
         else
@@ -522,21 +511,20 @@ TEST(test_over_at_the_end_that_was_answered)
     }
 }
 
-/* So is it for whoever asks by its id, or lists. */
+/* So it is in a listing and by its id. */
 static void note_row(void *arg, const struct lease_view *v)
 {
     assert_string_not_equal(v->state, "open");
     ++*(int *)arg;
 }
 
-TEST(test_over_for_the_operator)
+TEST(a_lease_past_its_end_is_not_listed_as_open)
 {
     struct world w;
     struct caller c;
     int rows = 0;
 
-    world_plain(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    world_start_leased(&w, &c);
     fake_clock_advance(&w.clock, (uint64_t)(c.expires_wall_ms - w.clock.wall));
     assert_int_equal(broker_leases(w.broker, &(struct lease_filter){.limit = 10}, note_row, &rows), 0);
     assert_int_equal(rows, 1);
@@ -546,48 +534,47 @@ TEST(test_over_for_the_operator)
 }
 
 /* What is shorter than a few seconds keeps its length: the answer is rounded up instead. */
-TEST(test_a_short_end_is_rounded_up)
+TEST(a_short_end_is_rounded_up)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    world_begin(&w);
+    world_init(&w);
     w.vault.conf.minute_ms = 20;
     world_start(&w);
     fake_clock_run(&w.clock, w.timers, 700);
-    world_checked_out(&w, "alice", "s1", &c);
+    checkout_ok(&w, "alice", "s1", &c);
     assert_int_equal(c.expires_wall_ms % 1000, 0);
     assert_in_range(c.expires_wall_ms - w.clock.wall, 1200, 2200);
-    world_pass(&w, 1100);
+    world_advance(&w, 1100);
     assert_int_equal(world_state(&w).leases_active, 1);
-    world_pass(&w, (uint64_t)(c.expires_wall_ms - w.clock.wall));
-    world_released(&w, "alice", "s1", NULL, &r);
+    world_advance(&w, (uint64_t)(c.expires_wall_ms - w.clock.wall));
+    finish_release(&w, "alice", "s1", NULL, &r);
     assert_int_equal(r.released, 0);
     world_end(&w);
 }
 
 /* The vault takes both spellings for one person and gives both the same request. */
-TEST(test_spellings_share_a_request)
+TEST(spellings_of_a_user_share_a_request)
 {
     struct world w;
     struct caller a, b;
     struct released r;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &a);
-    world_checked_out(&w, "aLICE", "s2", &b);
+    world_start_stored_leased(&w, &a);
+    checkout_ok(&w, "aLICE", "s2", &b);
     assert_int_equal(a.request_id, b.request_id);
     assert_false(b.adopted);
-    world_pass(&w, 25 * 60000); /* two rounds of reconciliation */
+    world_advance(&w, MINUTES(25)); /* two rounds of reconciliation */
     assert_int_equal(world_checkins(&w), 0);
-    world_release(&w, "alice", "s1", NULL, &r);
-    world_pass(&w, 12 * 60000);
+    start_release(&w, "alice", "s1", NULL, &r);
+    world_advance(&w, MINUTES(12));
     assert_int_equal(r.remaining, 1);
     assert_int_equal(world_checkins(&w), 0);
     assert_int_equal(world_state(&w).leases_active, 1);
-    world_release(&w, "alice", "s2", NULL, &r);
-    world_pass(&w, 1000);
+    start_release(&w, "alice", "s2", NULL, &r);
+    world_advance(&w, SECONDS(1));
     assert_int_equal(r.released, 1);
     assert_int_equal(world_checkins(&w), 1);
     assert_int_equal(fake_store_count(w.store), 0);
@@ -599,13 +586,13 @@ static size_t in_use(void)
     return mallinfo2().uordblks;
 }
 
-TEST(test_memory)
+TEST(checkouts_and_leases_keep_to_their_memory)
 {
     enum { N = 120 };
     static struct caller callers[N];
     struct world w;
 
-    world_begin(&w);
+    world_init(&w);
     w.vault.accounts[0].no_reuse = true;
     world_start(&w);
     burst(&w, callers, N, 0);
@@ -630,30 +617,30 @@ TEST(test_memory)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two_holders),
-        cmocka_unit_test(test_undo_leaves_the_other),
-        cmocka_unit_test(test_answers_cross),
-        cmocka_unit_test(test_replayed_is_ours),
-        cmocka_unit_test(test_same_session_twice),
-        cmocka_unit_test(test_same_session_first_leaves),
-        cmocka_unit_test(test_leaves_when_its_turn_comes),
-        cmocka_unit_test(test_reuse_of_one_being_returned),
-        cmocka_unit_test(test_taken_back),
-        cmocka_unit_test(test_not_taken_back),
-        cmocka_unit_test(test_adopted),
-        cmocka_unit_test(test_users_apart),
-        cmocka_unit_test(test_timed_release),
-        cmocka_unit_test(test_end_during_a_repeat),
-        cmocka_unit_test(test_gone_twice),
-        cmocka_unit_test(test_gone_and_named_again),
-        cmocka_unit_test(test_gone_lease_ends),
-        cmocka_unit_test(test_wrongly_called_gone),
-        cmocka_unit_test(test_anew_once),
-        cmocka_unit_test(test_over_at_the_end_that_was_answered),
-        cmocka_unit_test(test_over_for_the_operator),
-        cmocka_unit_test(test_a_short_end_is_rounded_up),
-        cmocka_unit_test(test_spellings_share_a_request),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(the_request_is_checked_in_with_its_last_holder),
+        cmocka_unit_test(undoing_one_checkout_leaves_the_request_to_the_other),
+        cmocka_unit_test(a_request_reused_before_its_maker_is_answered_is_ours),
+        cmocka_unit_test(a_request_sent_twice_by_the_transport_is_ours),
+        cmocka_unit_test(repeats_of_a_session_share_one_lease),
+        cmocka_unit_test(a_repeat_goes_on_when_the_first_is_cancelled),
+        cmocka_unit_test(a_repeat_cancelled_at_the_head_of_its_queue_lets_the_next_begin),
+        cmocka_unit_test(a_request_that_is_being_checked_in_is_not_reused),
+        cmocka_unit_test(a_checkin_that_never_began_is_taken_back_by_a_new_lease),
+        cmocka_unit_test(a_checkin_of_unknown_outcome_is_not_taken_back),
+        cmocka_unit_test(the_persons_own_request_is_used_and_never_checked_in),
+        cmocka_unit_test(users_do_not_share_requests),
+        cmocka_unit_test(a_lease_ends_before_the_request_does),
+        cmocka_unit_test(a_lease_that_ends_during_a_repeat_is_replaced),
+        cmocka_unit_test(a_request_that_is_gone_is_replaced_once),
+        cmocka_unit_test(a_request_called_gone_and_handed_out_again_is_checked_in),
+        cmocka_unit_test(a_lease_whose_request_is_gone_ends_also_when_no_new_one_comes),
+        cmocka_unit_test(a_request_wrongly_called_gone_is_checked_in),
+        cmocka_unit_test(a_dead_request_is_asked_for_once_more_only),
+        cmocka_unit_test(a_lease_is_over_at_the_answered_end),
+        cmocka_unit_test(a_lease_past_its_end_is_not_listed_as_open),
+        cmocka_unit_test(a_short_end_is_rounded_up),
+        cmocka_unit_test(spellings_of_a_user_share_a_request),
+        cmocka_unit_test(checkouts_and_leases_keep_to_their_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,7 +30,7 @@ static void send_as(struct fake_req *f, enum http_method method, const char *tok
     fake_req_header(f, "Authorization", bearer);
     if (method == HTTP_POST_)
         f->req.content_length = 0;
-    fake_send(f);
+    send_request(f);
 }
 
 static void list(const char *query)
@@ -50,7 +50,7 @@ static void assert_code(int status, const char *code)
 
 /* ---- the list ---- */
 
-TEST(test_members)
+TEST(a_lease_has_its_members)
 {
     const struct lease_view rows[] = {
         {.id = ID,
@@ -95,7 +95,7 @@ TEST(test_members)
         "\"last_error\":null,\"adopted\":true}],\"next\":\"00000000000000ff\"}");
 }
 
-TEST(test_empty_list)
+TEST(no_lease_is_an_empty_list)
 {
     list("");
     assert_string_equal(fake_answer.body, "{\"leases\":[],\"next\":null}");
@@ -104,7 +104,7 @@ TEST(test_empty_list)
     assert_int_equal(fake_broker.filter.after, 0);
 }
 
-TEST(test_filters)
+TEST(filters_are_decoded)
 {
     list("user=CORP%5cann&session=S%2B1+x&state=open&limit=1000&cursor=00000000000000ff");
     assert_int_equal(fake_answer.status, 200);
@@ -116,7 +116,7 @@ TEST(test_filters)
     assert_int_equal(fake_broker.filter.limit, 1);
 }
 
-TEST(test_states)
+TEST(each_state_is_a_filter)
 {
     static const char *const known[] = {LEASE_STATES};
     char query[32];
@@ -127,7 +127,7 @@ TEST(test_states)
     }
 }
 
-TEST(test_cursor_comes_back)
+TEST(a_cursor_comes_back)
 {
     static const uint64_t cursors[] = {1, 0x0123456789abcdef, UINT64_MAX};
     char query[64];
@@ -142,7 +142,7 @@ TEST(test_cursor_comes_back)
     }
 }
 
-TEST(test_bad_queries)
+TEST(bad_queries_are_refused)
 {
     static const char *const bad[] = {
         "users=ann",
@@ -193,7 +193,7 @@ TEST(test_bad_queries)
 }
 
 /* Rows that together are longer than an answer may be: the page gets shorter instead of failing. */
-TEST(test_long_page)
+TEST(a_page_that_is_too_long_gets_shorter)
 {
     enum { ROWS = 100, LETTERS = 20000 };
     static struct lease_view rows[ROWS];
@@ -221,7 +221,7 @@ TEST(test_long_page)
     assert_int_equal(fake_broker.filter.limit, 50);
 }
 
-TEST(test_who_may)
+TEST(operators_alone_see_leases)
 {
     struct fake_req f;
     send_as(&f, HTTP_GET_, "tok", "/v1/leases", NULL);
@@ -239,7 +239,7 @@ TEST(test_who_may)
 }
 
 /* An operator looks at leases when something is wrong: also while the gateway is full or shuts down. */
-TEST(test_list_always_answers)
+TEST(a_draining_gateway_still_lists)
 {
     gateway_drain(fake_gateway);
     list(NULL);
@@ -253,13 +253,13 @@ static void end(struct fake_req *f, const char *path)
     send_as(f, HTTP_POST_, "ops", path, NULL);
 }
 
-TEST(test_release)
+TEST(a_lease_is_released_by_its_id)
 {
     struct fake_req f;
     end(&f, "/v1/leases/" ID "/release");
     assert_string_equal(fake_broker.what, "release_lease");
     assert_string_equal(fake_broker.asked, "-|" ID "|-|0|-|");
-    assert_int_equal(fake_broker.timeout_ms, 15000);
+    assert_int_equal(fake_broker.timeout_ms, SECONDS(15));
     fake_broker.released(fake_broker.arg, &(struct release_answer){.released = 1, .remaining_holders = 2});
     assert_int_equal(fake_answer.status, 200);
     assert_string_equal(fake_answer.body, "{\"released\":1}");
@@ -268,7 +268,7 @@ TEST(test_release)
     assert_string_equal(fake_answer.body, "{\"released\":1,\"pending\":true}");
 }
 
-TEST(test_release_unknown)
+TEST(an_unknown_lease_is_not_found)
 {
     struct fake_req f;
     struct fault fault;
@@ -281,16 +281,16 @@ TEST(test_release_unknown)
     assert_int_equal(fake_broker.calls, 1);
 }
 
-TEST(test_release_decodes_its_segment)
+TEST(the_id_is_decoded)
 {
     struct fake_req f;
     end(&f, "/v1/leases/%30%2f+%C3%BC/release");
     assert_string_equal(fake_broker.asked, "-|0/+\xc3\xbc|-|0|-|");
-    fake_leave(&f);
+    cancel_request(&f);
     assert_int_equal(fake_broker.left, 1);
 }
 
-TEST(test_release_bad_paths)
+TEST(bad_paths_are_refused)
 {
     static const char *const missing[] = {
         "/v1/leases/",         "/v1/leases//release",    "/v1/leases/a/b/release", "/v1/leases/a/release/",
@@ -314,7 +314,7 @@ TEST(test_release_bad_paths)
 }
 
 /* No body is needed; one that is there has to be a JSON object, and is not looked at. */
-TEST(test_release_bodies)
+TEST(a_release_needs_no_body)
 {
     static const struct {
         const char *type, *body;
@@ -331,6 +331,8 @@ TEST(test_release_bodies)
         {NULL, "", -1, 411},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        case_label("%s of type %s, length %d", rows[i].body, rows[i].type ? rows[i].type : "(none)",
+                   (int)rows[i].length);
         struct fake_req f;
         unsigned calls = fake_broker.calls;
         fake_req_init(&f, HTTP_POST_, "/v1/leases/" ID "/release");
@@ -340,28 +342,28 @@ TEST(test_release_bodies)
         f.req.body = rows[i].body;
         f.req.body_len = strlen(rows[i].body);
         f.req.content_length = rows[i].length;
-        fake_send(&f);
+        send_request(&f);
         assert_int_equal(fake_broker.calls, calls + !rows[i].status);
         if (rows[i].status)
             assert_int_equal(fake_answer.status, rows[i].status);
         else
-            fake_leave(&f);
+            cancel_request(&f);
     }
 }
 
-TEST(test_release_keeps_a_deadline)
+TEST(a_release_keeps_its_timeout)
 {
     struct fake_req f;
     fake_req_init(&f, HTTP_POST_, "/v1/leases/" ID "/release");
     fake_req_header(&f, "Authorization", "Bearer ops");
     fake_req_header(&f, "X-Request-Timeout-Ms", "250");
     f.req.content_length = 0;
-    fake_send(&f);
+    send_request(&f);
     assert_int_equal(fake_broker.timeout_ms, 250);
-    fake_leave(&f);
+    cancel_request(&f);
 }
 
-TEST(test_release_refusals)
+TEST(a_release_is_refused_without_memory_and_while_draining)
 {
     struct fake_req f;
     fake_broker.no_memory = true;
@@ -382,39 +384,39 @@ static void fail_store(void)
         .why = "No space left on device", .queued = 3, .commits = 12, .last_commit_us = 2500};
 }
 
-TEST(test_readiness)
+TEST(a_failing_store_is_not_ready)
 {
     struct fake_req f;
-    fake_ask(&f, "/readyz", NULL);
+    start_request(&f, "/readyz", NULL);
     assert_string_equal(fake_answer.body, "{\"ready\":true,\"reasons\":[]}");
     fail_store();
-    fake_ask(&f, "/readyz", NULL);
+    start_request(&f, "/readyz", NULL);
     assert_int_equal(fake_answer.status, 503);
     assert_string_equal(fake_answer.body,
                         "{\"ready\":false,\"reasons\":[\"the lease store cannot be written: No space left on "
                         "device; there are no new check-outs\"]}");
 }
 
-TEST(test_health)
+TEST(health_shows_the_store)
 {
     struct fake_req f;
-    fake_ask(&f, "/v1/health", NULL);
+    start_request(&f, "/v1/health", NULL);
     assert_int_equal(fake_answer.status, 200);
     assert_non_null(
         strstr(fake_answer.body,
                "{\"name\":\"store\",\"ok\":true,\"detail\":\"writable\",\"last_success_age_ms\":0}"));
     fail_store();
-    fake_ask(&f, "/v1/health", NULL);
+    start_request(&f, "/v1/health", NULL);
     assert_int_equal(fake_answer.status, 503);
     assert_non_null(
         strstr(fake_answer.body, "{\"name\":\"store\",\"ok\":false,\"detail\":\"No space left on device\","));
 }
 
-TEST(test_status)
+TEST(status_shows_the_store)
 {
     struct fake_req f;
     fail_store();
-    fake_ask(&f, "/status", NULL);
+    start_request(&f, "/status", NULL);
     assert_non_null(
         strstr(fake_answer.body,
                "{\"name\":\"store\",\"type\":\"fake\",\"state\":\"not_writable\",\"writable\":false,"
@@ -423,7 +425,7 @@ TEST(test_status)
         strstr(fake_answer.body, "\"leases\":{\"active\":2,\"releasing\":0,\"retrying\":1,\"lapsed\":0,"));
 }
 
-TEST(test_metrics)
+TEST(metrics_show_the_store)
 {
     static const char *const lines[] = {
         "jumpgate_store_writable 0\n",
@@ -446,26 +448,26 @@ TEST(test_metrics)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        T(test_members),
-        T(test_empty_list),
-        T(test_filters),
-        T(test_states),
-        T(test_cursor_comes_back),
-        T(test_bad_queries),
-        T(test_long_page),
-        T(test_who_may),
-        T(test_list_always_answers),
-        T(test_release),
-        T(test_release_unknown),
-        T(test_release_decodes_its_segment),
-        T(test_release_bad_paths),
-        T(test_release_bodies),
-        T(test_release_keeps_a_deadline),
-        T(test_release_refusals),
-        STORE(test_readiness),
-        STORE(test_health),
-        STORE(test_status),
-        STORE(test_metrics),
+        T(a_lease_has_its_members),
+        T(no_lease_is_an_empty_list),
+        T(filters_are_decoded),
+        T(each_state_is_a_filter),
+        T(a_cursor_comes_back),
+        T(bad_queries_are_refused),
+        T(a_page_that_is_too_long_gets_shorter),
+        T(operators_alone_see_leases),
+        T(a_draining_gateway_still_lists),
+        T(a_lease_is_released_by_its_id),
+        T(an_unknown_lease_is_not_found),
+        T(the_id_is_decoded),
+        T(bad_paths_are_refused),
+        T(a_release_needs_no_body),
+        T(a_release_keeps_its_timeout),
+        T(a_release_is_refused_without_memory_and_while_draining),
+        STORE(a_failing_store_is_not_ready),
+        STORE(health_shows_the_store),
+        STORE(status_shows_the_store),
+        STORE(metrics_show_the_store),
     };
     json_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,7 +89,7 @@ TEST(reopening_follows_a_rotation)
     assert_non_null(strstr(read_log(), "three"));
 }
 
-TEST(letters_that_hide_are_escaped)
+TEST(invisible_characters_are_escaped)
 {
     open_log(false, LOG_INFO);
     log_info("text", "x=%s",
@@ -166,8 +166,8 @@ static const char *read_until_note(struct buf *all)
     return note;
 }
 
-/* Much more than a pipe and the queue hold, and nobody reads: the caller is not held up. */
-TEST(a_log_that_nobody_reads_holds_up_nobody)
+/* Much more than a pipe and the queue hold, and it is not read: the caller is not delayed. */
+TEST(a_log_that_is_not_read_delays_no_caller)
 {
     enum { LINES = 40000 };
     struct buf all = BUF_INIT(64 << 20);
@@ -204,7 +204,7 @@ TEST(the_end_does_not_wait_for_a_reader)
 
 /* The pipe has no reading end any more; the lines of then are counted, and written about where there is a
  * way. */
-TEST(what_a_broken_log_lost_is_said_later)
+TEST(what_a_broken_log_lost_is_reported_later)
 {
     pipe_stderr();
     assert_int_equal(log_thread(), 0);
@@ -248,10 +248,10 @@ int main(void)
         cmocka_unit_test_teardown(text_lines, teardown),
         cmocka_unit_test_teardown(json_lines, teardown),
         cmocka_unit_test_teardown(reopening_follows_a_rotation, teardown),
-        cmocka_unit_test_teardown(letters_that_hide_are_escaped, teardown),
+        cmocka_unit_test_teardown(invisible_characters_are_escaped, teardown),
         cmocka_unit_test_teardown(only_regular_files_are_opened, teardown),
-        cmocka_unit_test_teardown(a_log_that_nobody_reads_holds_up_nobody, teardown),
-        cmocka_unit_test_teardown(what_a_broken_log_lost_is_said_later, teardown),
+        cmocka_unit_test_teardown(a_log_that_is_not_read_delays_no_caller, teardown),
+        cmocka_unit_test_teardown(what_a_broken_log_lost_is_reported_later, teardown),
         cmocka_unit_test_teardown(what_waits_goes_to_the_new_file, teardown),
         cmocka_unit_test_teardown(the_end_does_not_wait_for_a_reader, teardown),
     };

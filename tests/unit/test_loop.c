@@ -53,7 +53,7 @@ static void on_first_turn(struct deadline *deadline)
 }
 
 /* Within a turn the clock stands still, in the next one it has caught up, and outside it is the system's. */
-TEST(test_time_of_the_turn)
+TEST(the_clock_stands_still_within_an_iteration)
 {
     struct watcher t = {.loop = loop_new()};
 
@@ -67,7 +67,7 @@ TEST(test_time_of_the_turn)
     assert_int_equal(loop_free(t.loop), 0);
 }
 
-TEST(test_deadlines_keep_it_running)
+TEST(deadlines_keep_the_loop_running)
 {
     struct loop *loop = loop_new();
     struct ticker a = {.loop = loop, .again = 3}, b = {.loop = loop};
@@ -104,7 +104,7 @@ static void on_stopper(struct loop_hook *hook)
         loop_stop(s->loop);
 }
 
-TEST(test_no_starving)
+TEST(a_deadline_due_again_at_once_leaves_the_loop_its_iterations)
 {
     struct loop *loop = loop_new();
     struct ticker a = {.loop = loop};
@@ -130,7 +130,7 @@ static unsigned steps(struct loop *loop, enum loop_work work)
 }
 
 /* Each kind of work has room of its own, and new room in the next turn. */
-TEST(test_steps)
+TEST(each_kind_of_work_has_steps_of_its_own)
 {
     struct loop *loop = loop_new();
     unsigned n = steps(loop, LOOP_REQUESTS);
@@ -154,7 +154,7 @@ static int64_t fake_wall(void *arg)
     return (int64_t) * (uint64_t *)arg;
 }
 
-TEST(test_fake_clock)
+TEST(a_clock_can_be_given)
 {
     uint64_t now = 5;
     struct clock clock = {fake_now, fake_wall, &now};
@@ -171,7 +171,7 @@ TEST(test_fake_clock)
     assert_int_equal(loop_free(loop), 0);
 }
 
-TEST(test_left_deadline_is_noticed)
+TEST(a_left_deadline_is_noticed)
 {
     uint64_t now = 5;
     struct clock clock = {fake_now, fake_wall, &now};
@@ -184,7 +184,7 @@ TEST(test_left_deadline_is_noticed)
     assert_int_equal(loop_free(loop), 0);
 }
 
-TEST(test_left_handle_is_noticed)
+TEST(a_left_handle_is_noticed)
 {
     struct loop *loop = loop_new();
     uv_async_t async;
@@ -211,7 +211,7 @@ static void on_turn(struct loop_hook *hook)
         loop_off_iteration(c->loop, c->removes);
 }
 
-TEST(test_hooks)
+TEST(hooks_may_be_removed_while_they_run)
 {
     struct loop *loop = loop_new();
     struct counting_hook a = {.hook.iteration = on_turn, .loop = loop};
@@ -242,7 +242,7 @@ static void on_signal(void *arg, int signum)
     *(int *)arg = signum;
 }
 
-TEST(test_signals)
+TEST(signals_arrive_and_keep_nothing_running)
 {
     struct loop *loop = loop_new();
     int got = 0;
@@ -262,15 +262,15 @@ TEST(test_signals)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_deadlines_keep_it_running),
-        cmocka_unit_test(test_time_of_the_turn),
-        cmocka_unit_test(test_no_starving),
-        cmocka_unit_test(test_steps),
-        cmocka_unit_test(test_fake_clock),
-        cmocka_unit_test(test_left_deadline_is_noticed),
-        cmocka_unit_test(test_left_handle_is_noticed),
-        cmocka_unit_test(test_hooks),
-        cmocka_unit_test(test_signals),
+        cmocka_unit_test(deadlines_keep_the_loop_running),
+        cmocka_unit_test(the_clock_stands_still_within_an_iteration),
+        cmocka_unit_test(a_deadline_due_again_at_once_leaves_the_loop_its_iterations),
+        cmocka_unit_test(each_kind_of_work_has_steps_of_its_own),
+        cmocka_unit_test(a_clock_can_be_given),
+        cmocka_unit_test(a_left_deadline_is_noticed),
+        cmocka_unit_test(a_left_handle_is_noticed),
+        cmocka_unit_test(hooks_may_be_removed_while_they_run),
+        cmocka_unit_test(signals_arrive_and_keep_nothing_running),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,7 +59,7 @@ static void set_environment(const char *name, const char *usec, int pid)
         setenv("WATCHDOG_PID", text, 1);
 }
 
-TEST(says_what_happens)
+TEST(states_are_sent)
 {
     char folder[] = "/tmp/jumpgate-test-XXXXXX", path[64], text[256] = "";
     struct loop *loop = loop_new();
@@ -79,7 +79,7 @@ TEST(says_what_happens)
     assert_true(usec > 0);
 
     close(fd);
-    notify_ready(notify); /* nobody is there: no more than a line in the log */
+    notify_ready(notify); /* the socket is gone: no more than a line in the log */
     unlink(path);
     fd = listen_at(path); /* the manager is back, on another socket */
     notify_stopping(notify);
@@ -92,7 +92,7 @@ TEST(says_what_happens)
     assert_int_equal(rmdir(folder), 0);
 }
 
-TEST(the_watchdog_hears_of_turns)
+TEST(the_watchdog_is_notified_by_iterations)
 {
     char name[64];
     struct fake_clock fake;
@@ -137,6 +137,8 @@ TEST(starts_whatever_the_environment_says)
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        case_label("NOTIFY_SOCKET %s, WATCHDOG_USEC %s, pid %d", cases[i].name ? cases[i].name : "(none)",
+                   cases[i].usec ? cases[i].usec : "(none)", cases[i].pid);
         set_environment(cases[i].name, cases[i].usec, cases[i].pid);
         struct notify *notify = notify_new(loop);
         assert_non_null(notify);
@@ -153,8 +155,8 @@ TEST(starts_whatever_the_environment_says)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(says_what_happens),
-        cmocka_unit_test(the_watchdog_hears_of_turns),
+        cmocka_unit_test(states_are_sent),
+        cmocka_unit_test(the_watchdog_is_notified_by_iterations),
         cmocka_unit_test(starts_whatever_the_environment_says),
     };
 

@@ -15,16 +15,16 @@ static void refused(const char *path, const char *body, const char *detail)
     struct fake_req f;
     char wanted[256] = "\"detail\":\"";
 
-    fake_ask(&f, path, body);
+    start_request(&f, path, body);
     strcat(wanted, detail);
     if (fake_answer.status != 400 || !strstr(fake_answer.body, wanted))
         fail_msg("%s: %d %s", body, fake_answer.status, fake_answer.body);
 }
 
-TEST(test_capabilities)
+TEST(capabilities_are_listed)
 {
     struct fake_req f;
-    fake_ask(&f, "/v1/capabilities", NULL);
+    start_request(&f, "/v1/capabilities", NULL);
     assert_string_equal(fake_answer.type, "application/json");
     assert_string_equal(
         fake_answer.body,
@@ -35,7 +35,7 @@ TEST(test_capabilities)
         "\"start_session\":false}}");
 }
 
-TEST(test_find)
+TEST(find_returns_rows)
 {
     static const struct account local = {.kind = KIND_LOCAL, .system = "WEB01", .account = "root"};
     static const struct account linked = {.kind = KIND_DOMAIN_LINKED,
@@ -53,10 +53,10 @@ TEST(test_find)
          .policy = {.reason = true, .ticket = true, .approval = true}},
     };
     struct fake_req f;
-    fake_ask(&f, "/v1/credentials/find", "{" GOOD_SESSION "}");
+    start_request(&f, "/v1/credentials/find", "{" GOOD_SESSION "}");
     assert_string_equal(fake_broker.asked, "L-1|ann|CORP|1|web01|");
     assert_string_equal(fake_broker.origin, "pra|r-1");
-    assert_int_equal(fake_broker.timeout_ms, 15000);
+    assert_int_equal(fake_broker.timeout_ms, SECONDS(15));
     fake_broker.found(fake_broker.arg, &(struct find_answer){.credentials = rows, .n = 2, .age_ms = 17});
     assert_int_equal(fake_answer.status, 200);
     assert_string_equal(
@@ -70,24 +70,24 @@ TEST(test_find)
     assert_null(fake_answer_header("Cache-Control"));
 }
 
-TEST(test_find_nothing)
+TEST(find_may_return_no_row)
 {
     struct fake_req f;
-    fake_ask(&f, "/v1/credentials/find", "{" GOOD_SESSION "}");
+    start_request(&f, "/v1/credentials/find", "{" GOOD_SESSION "}");
     fake_broker.found(fake_broker.arg, &(struct find_answer){.n = 0});
     assert_string_equal(fake_answer.body, "{\"credentials\":[],\"request_id\":\"r-1\",\"age_ms\":0}");
     refused("/v1/credentials/find", "{\"session\":{\"user\":{\"username\":\"a\"}}}",
             "session.jump_item: at least");
 }
 
-TEST(test_vault_fault)
+TEST(a_fault_of_the_vault_is_answered_as_problem)
 {
     struct fake_req f;
     struct fault fault;
     fault_set(&fault, FAULT_NOT_ENTITLED, "no role");
     fault.vault_status = 403;
     fault.vault_code = 4031;
-    fake_ask(&f, "/v1/credentials/find", "{" GOOD_SESSION "}");
+    start_request(&f, "/v1/credentials/find", "{" GOOD_SESSION "}");
     fake_broker.found(fake_broker.arg, &(struct find_answer){.fault = &fault});
     assert_int_equal(fake_answer.status, 403);
     assert_string_equal(
@@ -99,7 +99,7 @@ TEST(test_vault_fault)
     fault_set(&fault, FAULT_VAULT_UNAVAILABLE, "down");
     fault.vault_status = 503;
     fault.retry_after_s = 9;
-    fake_ask(&f, "/v1/credentials/find", "{" GOOD_SESSION "}");
+    start_request(&f, "/v1/credentials/find", "{" GOOD_SESSION "}");
     fake_broker.found(fake_broker.arg, &(struct find_answer){.fault = &fault});
     assert_non_null(strstr(fake_answer.body, "\"vault\":{\"status\":503,\"code\":null}}"));
     assert_string_equal(fake_answer_header("Retry-After"), "9");
@@ -111,23 +111,23 @@ static const struct secret *secret_of(struct secret *s, char *text)
     return s;
 }
 
-TEST(test_checkout_arguments)
+TEST(checkout_passes_its_arguments)
 {
     struct fake_req f;
-    fake_ask(&f, "/v1/credentials/checkout",
-             "{" GOOD_SESSION
-             ",\"credential_id\":\"c1\",\"duration_minutes\":30.0,\"reason\":\"two\\nlines\","
-             "\"ticket_system_id\":4,\"ticket_number\":\"T-9\",\"prefer\":\"ssh_key\"}");
+    start_request(&f, "/v1/credentials/checkout",
+                  "{" GOOD_SESSION
+                  ",\"credential_id\":\"c1\",\"duration_minutes\":30.0,\"reason\":\"two\\nlines\","
+                  "\"ticket_system_id\":4,\"ticket_number\":\"T-9\",\"prefer\":\"ssh_key\"}");
     assert_string_equal(fake_broker.asked, "L-1|ann|CORP|1|web01|c1|30|two\nlines|4|T-9|1");
-    fake_leave(&f);
-    fake_ask(&f, "/v1/credentials/checkout",
-             "{" GOOD_SESSION ",\"credential_id\":\"c1\",\"duration_minutes\":null,\"reason\":null,"
-             "\"ticket_system_id\":null,\"ticket_number\":null,\"prefer\":null}");
+    cancel_request(&f);
+    start_request(&f, "/v1/credentials/checkout",
+                  "{" GOOD_SESSION ",\"credential_id\":\"c1\",\"duration_minutes\":null,\"reason\":null,"
+                  "\"ticket_system_id\":null,\"ticket_number\":null,\"prefer\":null}");
     assert_string_equal(fake_broker.asked, "L-1|ann|CORP|1|web01|c1|0|-|0|-|0");
-    fake_leave(&f);
+    cancel_request(&f);
 }
 
-TEST(test_checkout_refusals)
+TEST(checkout_refuses_bad_members)
 {
     static const char path[] = "/v1/credentials/checkout";
     refused(path, "{" GOOD_SESSION "}", "credential_id: is required");
@@ -148,7 +148,7 @@ TEST(test_checkout_refusals)
     assert_int_equal(fake_broker.calls, 0);
 }
 
-TEST(test_checkout_password)
+TEST(checkout_returns_a_password)
 {
     char text[] = "p\"w\\ \xC3\xA4";
     struct secret s;
@@ -161,7 +161,7 @@ TEST(test_checkout_password)
                                            .request_id = 42,
                                            .expires_wall_ms = 1773138612345};
     struct fake_req f;
-    fake_ask(&f, "/v1/credentials/checkout", "{" GOOD_SESSION ",\"credential_id\":\"c1\"}");
+    start_request(&f, "/v1/credentials/checkout", "{" GOOD_SESSION ",\"credential_id\":\"c1\"}");
     fake_broker.checked_out(fake_broker.arg, &answer);
     assert_string_equal(
         fake_answer.body,
@@ -171,7 +171,7 @@ TEST(test_checkout_password)
     assert_string_equal(fake_answer_header("Cache-Control"), "no-store");
 }
 
-TEST(test_checkout_key)
+TEST(checkout_returns_a_key)
 {
     char key[] = "-----BEGIN\n", phrase[] = "";
     struct secret k, p;
@@ -186,7 +186,7 @@ TEST(test_checkout_key)
                                      .adopted = true,
                                      .expires_wall_ms = 1773138612345};
     struct fake_req f;
-    fake_ask(&f, "/v1/credentials/checkout", "{" GOOD_SESSION ",\"credential_id\":\"c1\"}");
+    start_request(&f, "/v1/credentials/checkout", "{" GOOD_SESSION ",\"credential_id\":\"c1\"}");
     fake_broker.checked_out(fake_broker.arg, &answer);
     assert_string_equal(
         fake_answer.body,
@@ -195,21 +195,21 @@ TEST(test_checkout_key)
         "\"id\":\"L1\",\"request_id\":7,\"expires_at\":\"2026-03-10T10:30:12Z\","
         "\"adopted\":true}}");
     answer.passphrase = NULL;
-    fake_ask(&f, "/v1/credentials/checkout", "{" GOOD_SESSION ",\"credential_id\":\"c1\"}");
+    start_request(&f, "/v1/credentials/checkout", "{" GOOD_SESSION ",\"credential_id\":\"c1\"}");
     fake_broker.checked_out(fake_broker.arg, &answer);
     assert_null(strstr(fake_answer.body, "passphrase"));
 }
 
-TEST(test_release)
+TEST(release_returns_its_counts)
 {
     struct fake_req f;
-    fake_ask(&f, "/v1/credentials/release",
-             "{" GOOD_SESSION ",\"credential_id\":\"c1\",\"session_ended_at\":1773138612}");
+    start_request(&f, "/v1/credentials/release",
+                  "{" GOOD_SESSION ",\"credential_id\":\"c1\",\"session_ended_at\":1773138612}");
     assert_string_equal(fake_broker.asked, "L-1|ann|CORP|1|web01|c1");
     fake_broker.released(fake_broker.arg, &(struct release_answer){.released = 1, .remaining_holders = 2});
     assert_string_equal(fake_answer.body, "{\"released\":1,\"remaining_holders\":2}");
-    fake_ask(&f, "/v1/credentials/release",
-             "{" GOOD_SESSION ",\"credential_id\":\"c1\",\"session_ended_at\":null}");
+    start_request(&f, "/v1/credentials/release",
+                  "{" GOOD_SESSION ",\"credential_id\":\"c1\",\"session_ended_at\":null}");
     fake_broker.released(fake_broker.arg, &(struct release_answer){.released = 1, .pending = true});
     assert_string_equal(fake_answer.body, "{\"released\":1,\"remaining_holders\":0,\"pending\":true}");
     refused("/v1/credentials/release", "{" GOOD_SESSION "}", "credential_id: is required");
@@ -218,7 +218,7 @@ TEST(test_release)
             "session_ended_at: must be an integer");
 }
 
-TEST(test_endpoints)
+TEST(endpoints_are_returned)
 {
     const struct endpoint rows[] = {
         {.endpoint_id = "e1",
@@ -232,8 +232,8 @@ TEST(test_endpoints)
         {.endpoint_id = "e2", .name = "db", .hostname = "db", .port = 22, .method = METHOD_SHELL},
     };
     struct fake_req f;
-    fake_ask(&f, "/v1/endpoints/find",
-             "{" GOOD_SESSION ",\"types\":[\"rdp\",\"web\"],\"query\":\"web\",\"recent\":5}");
+    start_request(&f, "/v1/endpoints/find",
+                  "{" GOOD_SESSION ",\"types\":[\"rdp\",\"web\"],\"query\":\"web\",\"recent\":5}");
     assert_string_equal(fake_broker.asked, "L-1|ann|CORP|1|web01|10|web|5");
     fake_broker.endpoints(fake_broker.arg, &(struct endpoints_answer){
                                                .endpoints = rows, .n = 2, .truncated = true, .age_ms = 3});
@@ -249,12 +249,12 @@ TEST(test_endpoints)
 static const char *asked_endpoints(const char *body)
 {
     struct fake_req f;
-    fake_ask(&f, "/v1/endpoints/find", body);
-    fake_leave(&f);
+    start_request(&f, "/v1/endpoints/find", body);
+    cancel_request(&f);
     return strchr(strstr(fake_broker.asked, "web01"), '|') + 1;
 }
 
-TEST(test_endpoint_arguments)
+TEST(endpoints_pass_their_arguments)
 {
     static const char path[] = "/v1/endpoints/find";
     struct fake_req f;
@@ -267,19 +267,19 @@ TEST(test_endpoint_arguments)
     refused(path, "{" GOOD_SESSION ",\"recent\":0}", "recent: must be an integer from 1");
     refused(path, "{" GOOD_SESSION ",\"query\":5}", "query: must be a string");
     unsigned calls = fake_broker.calls;
-    fake_ask(&f, path, "{" GOOD_SESSION ",\"types\":[\"web\"]}"); /* nobody need be asked */
+    start_request(&f, path, "{" GOOD_SESSION ",\"types\":[\"web\"]}"); /* no vault need be asked */
     assert_string_equal(fake_answer.body, "{\"endpoints\":[],\"truncated\":false,\"age_ms\":0}");
     assert_int_equal(fake_broker.calls, calls);
 }
 
-TEST(test_sessions)
+TEST(sessions_start_started_and_complete)
 {
     struct fake_req f;
-    fake_ask(&f, "/v1/sessions/start", "{" GOOD_SESSION "}");
+    start_request(&f, "/v1/sessions/start", "{" GOOD_SESSION "}");
     assert_int_equal(fake_answer.status, 501);
     assert_non_null(strstr(fake_answer.body, "\"code\":\"unsupported\""));
-    fake_ask(&f, "/v1/sessions/started",
-             "{" GOOD_SESSION ",\"history_url\":\"https://pra/x\",\"history_url_expiry_seconds\":60}");
+    start_request(&f, "/v1/sessions/started",
+                  "{" GOOD_SESSION ",\"history_url\":\"https://pra/x\",\"history_url_expiry_seconds\":60}");
     assert_string_equal(fake_broker.asked, "L-1|ann|CORP|1|web01|https://pra/x");
     fake_broker.told(fake_broker.arg); /* written: now it is answered */
     assert_int_equal(fake_answer.status, 204);
@@ -289,13 +289,13 @@ TEST(test_sessions)
     refused("/v1/sessions/started", "{" GOOD_SESSION ",\"history_url\":1}", "history_url: must be a string");
     refused("/v1/sessions/started", "{\"session\":{\"user\":{\"username\":\"a\"}}}",
             "session.id: is required");
-    fake_ask(&f, "/v1/sessions/complete", "{" GOOD_SESSION ",\"credential_id\":\"ignored\"}");
+    start_request(&f, "/v1/sessions/complete", "{" GOOD_SESSION ",\"credential_id\":\"ignored\"}");
     assert_string_equal(fake_broker.asked, "L-1|ann|CORP|1|web01|-");
     fake_broker.released(fake_broker.arg, &(struct release_answer){.released = 3});
     assert_string_equal(fake_answer.body, "{\"released\":3}");
 }
 
-TEST(test_body_rules)
+TEST(bodies_are_strict_json)
 {
     static const char path[] = "/v1/credentials/find";
     refused(path, "{\"session\":1,\"session\":2}", "the body is not acceptable JSON");
@@ -310,19 +310,13 @@ TEST(test_body_rules)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        T(test_capabilities),
-        T(test_find),
-        T(test_find_nothing),
-        T(test_vault_fault),
-        T(test_checkout_arguments),
-        T(test_checkout_refusals),
-        T(test_checkout_password),
-        T(test_checkout_key),
-        T(test_release),
-        T(test_endpoints),
-        T(test_endpoint_arguments),
-        T(test_sessions),
-        T(test_body_rules),
+        T(capabilities_are_listed),        T(find_returns_rows),
+        T(find_may_return_no_row),         T(a_fault_of_the_vault_is_answered_as_problem),
+        T(checkout_passes_its_arguments),  T(checkout_refuses_bad_members),
+        T(checkout_returns_a_password),    T(checkout_returns_a_key),
+        T(release_returns_its_counts),     T(endpoints_are_returned),
+        T(endpoints_pass_their_arguments), T(sessions_start_started_and_complete),
+        T(bodies_are_strict_json),
     };
     json_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

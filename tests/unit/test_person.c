@@ -31,6 +31,7 @@ TEST(names_differ_in_ascii_case_alone)
     char a[64], b[64];
 
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        case_label("%s and %s", row[i].a, row[i].b);
         size_t an = (size_t)(person_key(a, row[i].a) - a), bn = (size_t)(person_key(b, row[i].b) - b);
 
         assert_int_equal(an, strlen(row[i].a) + 1);
@@ -76,7 +77,7 @@ TEST(what_cannot_be_seen_cannot_be_a_name)
             const char *why = person_refusal((enum person_part)part, row[i].name);
 
             if (!why != !row[i].why || (why && !strstr(why, row[i].why)))
-                fail_msg("row %zu: %s", i, why ? why : "accepted");
+                fail_msg("%s: %s", row[i].name, why ? why : "accepted");
         }
 }
 

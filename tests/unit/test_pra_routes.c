@@ -23,7 +23,7 @@ static void send_event(struct fake_req *f, const char *body)
     f->headers[f->req.nheaders - 1].value = FORM;
     f->req.query = "token=event";
     f->peer.listener = "events";
-    fake_send(f);
+    send_request(f);
 }
 
 static void answer_end(size_t ended, const struct fault *fault)
@@ -114,7 +114,7 @@ TEST(an_overlong_event_is_answered_before_its_body)
     fake_req_init(&f, HTTP_POST_, EVENTS);
     f.req.content_length = 4096;
     f.req.query = "token=event";
-    fake_send(&f);
+    send_request(&f);
     assert_int_equal(fake_answer.status, 200);
     assert_non_null(strstr(fake_answer.body, "longer than max_body"));
 }
@@ -148,7 +148,7 @@ TEST(each_token_that_is_given_must_be_right)
         f.req.query = rows[i].query;
         if (rows[i].header)
             fake_req_header(&f, "X-Jumpgate-Event-Token", rows[i].header);
-        fake_send(&f);
+        send_request(&f);
         if (fake_answer.status != rows[i].status)
             fail_msg("row %zu: %d %s", i, fake_answer.status, fake_answer.body);
     }
@@ -169,7 +169,7 @@ TEST(an_address_outside_events_from_is_refused_alike)
     f.headers[f.req.nheaders - 1].value = FORM;
     f.req.query = "token=event";
     snprintf(f.peer.address, sizeof(f.peer.address), "192.0.2.99:4711");
-    fake_send(&f);
+    send_request(&f);
     assert_int_equal(fake_answer.status, 200);
 }
 
@@ -198,7 +198,7 @@ TEST(a_listener_for_events_serves_nothing_else)
         fake_req_init(&f, rows[i].method, rows[i].path);
         fake_req_header(&f, "Authorization", "Bearer tok");
         f.peer.listener = "events";
-        fake_send(&f);
+        send_request(&f);
         if (fake_answer.status != rows[i].status)
             fail_msg("%s: %d", rows[i].path, fake_answer.status);
     }
@@ -215,7 +215,7 @@ static void terminate(struct fake_req *f, const char *id, const char *body)
     fake_req_init(f, HTTP_POST_, path);
     fake_req_header(f, "Authorization", "Bearer ops");
     fake_req_json(f, body);
-    fake_send(f);
+    send_request(f);
 }
 
 static void begin_termination(struct fake_req *f)
@@ -337,7 +337,7 @@ TEST(a_client_that_leaves_stops_nothing)
     struct fake_req f;
 
     begin_termination(&f);
-    fake_leave(&f);
+    cancel_request(&f);
     assert_int_equal(fake_broker.left, 0);
     end_termination(PRA_TERMINATE_DONE, 0);
     end_release(1, false);

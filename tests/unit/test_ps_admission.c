@@ -4,7 +4,7 @@
  *
  * The wait for a connection is what the rig says (rig.outlook); that for a session is the backend's own.
  */
-#include "test_ps_rig.h"
+#include "ps_rig.h"
 
 #include "base/metrics.h"
 #include "check.h"
@@ -21,7 +21,7 @@ static struct fault fault;
 static int begin(void **state)
 {
     (void)state;
-    rig_start();
+    rig_init();
     fault = (struct fault){0};
     return 0;
 }
@@ -56,8 +56,8 @@ static double counted(const char *reason)
 
 TEST(the_deadline_decides)
 {
-    rig_open();
-    rig.outlook = (struct upstream_outlook){.wait_ms = 1000, .exchange_ms = 20};
+    rig_start();
+    rig.outlook = (struct upstream_outlook){.wait_ms = SECONDS(1), .exchange_ms = 20};
     assert_int_equal(admit(USER, 2000), 0);
     assert_int_equal(admit(USER, 1999), -EAGAIN);
     expect_refused("deadline", 1);
@@ -69,18 +69,18 @@ TEST(the_deadline_decides)
     assert_true(counted("deadline") == 3);
 }
 
-/* Nobody is in line: a slow past must not keep it so. */
-TEST(an_empty_line_lets_in)
+/* The queue is empty: slow answers of the past refuse no call. */
+TEST(an_empty_queue_admits)
 {
-    rig_open();
-    rig.outlook = (struct upstream_outlook){.wait_ms = 0, .exchange_ms = 60000};
+    rig_start();
+    rig.outlook = (struct upstream_outlook){.wait_ms = 0, .exchange_ms = MINUTES(1)};
     assert_int_equal(admit(USER, 100), 0);
 }
 
 TEST(the_operator_decides)
 {
     rig.conf.max_wait_ms = 250;
-    rig_open();
+    rig_start();
     rig.outlook.wait_ms = 250;
     assert_int_equal(admit(USER, 60000), 0);
     rig.outlook.wait_ms = 251;
@@ -103,31 +103,31 @@ TEST(the_wait_for_a_session_counts)
     struct call *call;
 
     rig.conf.sessions_per_user = 1;
-    rig_open();
+    rig_start();
     crowd(USER, 0, 10);
     rig_sign_in(USER, "sid=1");
     for (int i = 0; i < 5; i++) { /* one goes each 200 ms */
-        rig_run(200);
+        rig_advance(200);
         assert_non_null(call = rig_call(0));
         rig_answer(call, 409, "\"no\"");
     }
     assert_int_equal(admit(USER, 1500), -EAGAIN); /* 4 wait: 5 times 200 ms */
     assert_int_equal(admit(USER, 2500), 0);
-    assert_int_equal(admit("acme\\bob", 100), 0); /* he has sessions of his own */
+    assert_int_equal(admit("acme\\bob", 100), 0); /* that user has sessions of its own */
     for (size_t i = 5; i < 10; i++)
         rig.vault->ops->cancel(rig.vault, &many[i].call);
 }
 
 /* Near max_calls those with more than their share are refused; the others are not. */
-TEST(a_script_shuts_nobody_out)
+TEST(a_burst_of_one_user_shuts_no_other_out)
 {
     rig.conf.max_calls = 40;
     rig.conf.sessions_per_user = 1;
-    rig_open();
+    rig_start();
     crowd("acme\\script", 0, 29);
     ask_init(&ask, "acme\\script");
     assert_int_equal(admit("acme\\script", 60000), 0);
-    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0); /* the 30th */
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0); /* the 30th */
     assert_int_equal(admit("acme\\script", 60000), -EAGAIN);
     expect_refused("share", 1);
     ask_init(&many[29], "acme\\script");
@@ -145,45 +145,45 @@ TEST(a_script_shuts_nobody_out)
 TEST(what_was_begun_goes_on)
 {
     rig.conf.max_calls = 4;
-    rig_open();
+    rig_start();
     crowd("a", 0, 2);
     crowd("b", 2, 4);
     assert_int_equal(admit("c", 60000), -EAGAIN);
     expect_refused("max_calls", 1);
     ask_init(&ask, "a");
-    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), -EAGAIN);
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), -EAGAIN);
     assert_int_equal(ask.call.fault.code, FAULT_OVERLOADED);
     ask.call.begun = true;
     assert_int_equal(ask_credential(&ask), 0);
     for (size_t i = 4; i < 36; i++) { /* of what belongs together all: a quarter, and 32 */
         ask_init(&many[i], "c");
         many[i].call.admitted = true;
-        assert_int_equal(context_list(&many[i], KIND_LOCAL, "x"), 0);
+        assert_int_equal(ask_list(&many[i], KIND_LOCAL, "x"), 0);
     }
     ask_init(&many[36], "c");
     many[36].call.admitted = true;
-    assert_int_equal(context_list(&many[36], KIND_LOCAL, "x"), -EAGAIN);
+    assert_int_equal(ask_list(&many[36], KIND_LOCAL, "x"), -EAGAIN);
     many[36].call.admitted = false;
     many[36].call.begun = true;
     assert_int_equal(ask_credential(&many[36]), -EAGAIN);
 }
 
 /* A call with effects that waited as long as it was worth while ends unsent, not unknown. */
-TEST(a_wait_in_vain)
+TEST(a_call_that_waited_too_long_ends_unsent)
 {
     struct call *call;
 
     rig.conf.sessions_per_user = 1;
-    rig_open();
+    rig_start();
     crowd(USER, 0, 1);
     ask_init(&ask, USER);
     ask.call.wait_ms = 500;
     ask.call.timeout_ms = 10500;
     assert_int_equal(ask_request(&ask, NULL), 0);
     rig_sign_in(USER, "sid=1");
-    rig_run(499);
+    rig_advance(499);
     assert_int_equal(ask.done, 0);
-    rig_run(1);
+    rig_advance(1);
     assert_int_equal(ask.done, 1);
     assert_int_equal(ask.call.result, VAULT_FAILED);
     assert_false(ask.call.unknown);
@@ -195,12 +195,12 @@ TEST(a_wait_in_vain)
     ask.call.wait_ms = 500;
     ask.call.timeout_ms = 10500;
     assert_int_equal(ask_request(&ask, NULL), 0);
-    rig_run(100);
+    rig_advance(100);
     assert_non_null(call = rig_call(0));
     rig_answer(call, 409, "\"no\"");
     assert_non_null(call = rig_call(0));
     assert_int_equal(call->wait_ms, 400);
-    assert_int_equal(call->timeout_ms, 10000);
+    assert_int_equal(call->timeout_ms, SECONDS(10));
     rig_fail(call, -EAGAIN, false);
     assert_int_equal(ask.done, 1);
     assert_false(ask.call.unknown);
@@ -214,7 +214,7 @@ TEST(begun_is_begun)
 {
     struct call *call;
 
-    rig_open();
+    rig_start();
     crowd(USER, 0, 1);
     rig_sign_in(USER, "sid=1");
     rig_answer(rig_call(0), 409, "\"no\"");
@@ -222,10 +222,10 @@ TEST(begun_is_begun)
     ask.call.wait_ms = 500;
     ask.call.timeout_ms = 10500;
     assert_int_equal(ask_request(&ask, NULL), 0);
-    rig_run(600);
+    rig_advance(600);
     assert_non_null(call = rig_call(0));
     rig_answer(call, 500, "\"busy\"");
-    rig_run(1000);
+    rig_advance(SECONDS(1));
     assert_int_equal(ask.done, 0);
     assert_non_null(call = rig_call(0));
     assert_int_equal(call->wait_ms, 0);
@@ -234,10 +234,10 @@ TEST(begun_is_begun)
     assert_true(counted("in_vain") == 0);
 }
 
-/* Who would wait in vain is not put in line at all. */
-TEST(asked_again_in_line)
+/* A call that would wait in vain is not queued at all. */
+TEST(a_call_that_would_wait_too_long_is_not_queued)
 {
-    rig_open();
+    rig_start();
     rig.outlook.wait_ms = 600;
     ask_init(&ask, USER);
     ask.call.wait_ms = 599;
@@ -255,7 +255,7 @@ TEST(order_on_a_session)
     struct rig_ask read, back;
 
     rig.conf.sessions_per_user = 1;
-    rig_open();
+    rig_start();
     crowd(USER, 0, 1);
     rig_sign_in(USER, "sid=1");
     crowd(USER, 1, 2);
@@ -278,16 +278,16 @@ TEST(order_on_a_session)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_deadline_decides, begin, rig_stop),
-        cmocka_unit_test_setup_teardown(an_empty_line_lets_in, begin, rig_stop),
-        cmocka_unit_test_setup_teardown(the_operator_decides, begin, rig_stop),
-        cmocka_unit_test_setup_teardown(the_wait_for_a_session_counts, begin, rig_stop),
-        cmocka_unit_test_setup_teardown(a_script_shuts_nobody_out, begin, rig_stop),
-        cmocka_unit_test_setup_teardown(what_was_begun_goes_on, begin, rig_stop),
-        cmocka_unit_test_setup_teardown(a_wait_in_vain, begin, rig_stop),
-        cmocka_unit_test_setup_teardown(begun_is_begun, begin, rig_stop),
-        cmocka_unit_test_setup_teardown(asked_again_in_line, begin, rig_stop),
-        cmocka_unit_test_setup_teardown(order_on_a_session, begin, rig_stop),
+        cmocka_unit_test_setup_teardown(the_deadline_decides, begin, rig_teardown),
+        cmocka_unit_test_setup_teardown(an_empty_queue_admits, begin, rig_teardown),
+        cmocka_unit_test_setup_teardown(the_operator_decides, begin, rig_teardown),
+        cmocka_unit_test_setup_teardown(the_wait_for_a_session_counts, begin, rig_teardown),
+        cmocka_unit_test_setup_teardown(a_burst_of_one_user_shuts_no_other_out, begin, rig_teardown),
+        cmocka_unit_test_setup_teardown(what_was_begun_goes_on, begin, rig_teardown),
+        cmocka_unit_test_setup_teardown(a_call_that_waited_too_long_ends_unsent, begin, rig_teardown),
+        cmocka_unit_test_setup_teardown(begun_is_begun, begin, rig_teardown),
+        cmocka_unit_test_setup_teardown(a_call_that_would_wait_too_long_is_not_queued, begin, rig_teardown),
+        cmocka_unit_test_setup_teardown(order_on_a_session, begin, rig_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,7 @@
  * test_ps_answers.c - what is read from answers that went well: pages of accounts, policies, numbers,
  * secrets.
  */
-#include "test_ps_rig.h"
+#include "ps_rig.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -20,16 +20,16 @@ static struct rig_ask ask;
 static int setup(void **state)
 {
     (void)state;
-    rig_start();
+    rig_init();
     rig.conf.retries = 0;
-    rig_open_signed_in(&ask, USER);
+    rig_start_signed_in(&ask, USER);
     return 0;
 }
 
 static const struct account_list *list(enum account_kind kind, const char *body)
 {
-    ask_anew(&ask, USER);
-    assert_int_equal(context_list(&ask, kind, "ledger01"), 0);
+    ask_again(&ask, USER);
+    assert_int_equal(ask_list(&ask, kind, "ledger01"), 0);
     rig_answer(rig_call(0), 200, body);
     assert_int_equal(ask.done, 1);
     return ask.call.result == VAULT_OK ? ask.call.accounts : NULL;
@@ -168,10 +168,10 @@ TEST(nothing_is_no_answer)
         struct request_args request = {.system_id = 1, .account_id = 2, .minutes = 60};
         int err = -1;
 
-        ask_anew(&ask, USER);
+        ask_again(&ask, USER);
         switch (op) {
-        case 0: err = context_list(&ask, KIND_LOCAL, "x"); break;
-        case 1: err = context_list(&ask, KIND_ALIAS, "x"); break;
+        case 0: err = ask_list(&ask, KIND_LOCAL, "x"); break;
+        case 1: err = ask_list(&ask, KIND_ALIAS, "x"); break;
         case 2: err = ask_credential(&ask); break;
         case 3: err = rig.vault->ops->isa(rig.vault, &request, CREDENTIAL_PASSWORD, &ask.call); break;
         case 4: err = rig.vault->ops->requests(rig.vault, &ask.call); break;
@@ -212,7 +212,7 @@ TEST(kinds)
 
 static const struct directory_list *directory(enum directory_part part, int status, const char *body)
 {
-    ask_anew(&ask, USER);
+    ask_again(&ask, USER);
     assert_int_equal(rig.vault->ops->directory(rig.vault, part, &ask.call), 0);
     rig_answer(rig_call(0), status, body);
     return ask.call.result == VAULT_OK ? ask.call.directory : NULL;
@@ -273,7 +273,7 @@ TEST(directory_pages)
 {
     char *first = systems_page(1, 1000), *second = systems_page(1001, 500);
 
-    ask_anew(&ask, USER);
+    ask_again(&ask, USER);
     assert_int_equal(rig.vault->ops->directory(rig.vault, DIRECTORY_SYSTEMS, &ask.call), 0);
     rig_answer(rig_call(0), 200, first);
     assert_int_equal(ask.done, 0);
@@ -281,7 +281,7 @@ TEST(directory_pages)
     assert_string_equal(rig.last_target, RIG_BASE "/ManagedSystems?limit=1000&offset=1000");
     rig_answer(rig_call(0), 200, second);
     assert_int_equal(ask.call.directory->n, 1500);
-    ask_anew(&ask, USER); /* a server that does not know offset */
+    ask_again(&ask, USER); /* a server that does not know offset */
     assert_int_equal(rig.vault->ops->directory(rig.vault, DIRECTORY_SYSTEMS, &ask.call), 0);
     rig_answer(rig_call(0), 200, first);
     rig_answer(rig_call(0), 200, first);
@@ -314,8 +314,8 @@ static void pages(size_t total, size_t shift, size_t calls)
     size_t offset = 0, n = 0;
     char target[128];
 
-    ask_anew(&ask, USER);
-    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
+    ask_again(&ask, USER);
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
     for (; !ask.done; n++) {
         size_t from = offset - (offset ? shift : 0), left = total - from;
         char *body = page(from, left < 1000 ? left : 1000);
@@ -351,7 +351,7 @@ TEST(a_server_that_knows_no_offset)
 {
     char *body = page(0, 1000);
 
-    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
     rig_answer(rig_call(0), 200, body);
     assert_int_equal(ask.done, 0);
     rig_answer(rig_call(0), 200, body);
@@ -364,13 +364,13 @@ TEST(a_page_that_fails)
 {
     char *body = page(0, 1000);
 
-    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
     rig_answer(rig_call(0), 200, body);
     rig_answer(rig_call(0), 500, "");
     assert_int_equal(ask.call.result, VAULT_FAILED);
     assert_null(ask.call.accounts); /* no half list */
-    ask_anew(&ask, USER);
-    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
+    ask_again(&ask, USER);
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
     rig_answer(rig_call(0), 200, body);
     rig_answer(rig_call(0), 401, ""); /* lost mid-way: the page is asked again */
     rig_sign_in(USER, "s=2\n");
@@ -379,8 +379,8 @@ TEST(a_page_that_fails)
     rig_answer(rig_call(0), 404, "\"nothing more\"");
     assert_int_equal(ask.call.result, VAULT_OK);
     assert_int_equal(ask.call.accounts->n, 1000);
-    ask_anew(&ask, USER);
-    assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
+    ask_again(&ask, USER);
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
     rig_answer(rig_call(0), 200, body);
     rig.vault->ops->cancel(rig.vault, &ask.call);
     assert_null(ask.call.accounts);
@@ -392,8 +392,8 @@ TEST(empty_lists)
     static const int status[] = {404, 403};
 
     for (size_t i = 0; i < 2; i++) {
-        ask_anew(&ask, USER);
-        assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
+        ask_again(&ask, USER);
+        assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
         rig_answer(rig_call(0), status[i], i ? "4031" : "\"Managed Account not found\"");
         assert_int_equal(ask.call.result, VAULT_OK);
         assert_int_equal(ask.call.accounts->n, 0);
@@ -410,7 +410,7 @@ TEST(empty_lists)
 
 static void policy(const char *body, bool available, bool reason, bool ticket, bool approval)
 {
-    ask_anew(&ask, USER);
+    ask_again(&ask, USER);
     assert_int_equal(rig.vault->ops->policy(rig.vault, 17, 203, 60, &ask.call), 0);
     rig_answer(rig_call(0), 200, body);
     assert_int_equal(ask.call.result, VAULT_OK);
@@ -465,7 +465,8 @@ TEST(request_numbers)
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        ask_anew(&ask, USER);
+        case_label("%d %s", rows[i].status, rows[i].body);
+        ask_again(&ask, USER);
         assert_int_equal(ask_request(&ask, "r"), 0);
         rig_answer(rig_call(0), rows[i].status, rows[i].body);
         assert_int_equal(ask.done, 1);
@@ -510,9 +511,10 @@ TEST(secrets)
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("%s", rows[i].body);
         const char *want = rows[i].secret;
 
-        ask_anew(&ask, USER);
+        ask_again(&ask, USER);
         assert_int_equal(ask_credential(&ask), 0);
         rig_answer(rig_call(0), 200, rows[i].body);
         assert_int_equal(ask.done, 1);
@@ -535,7 +537,7 @@ TEST(a_credential_is_never_changed)
     };
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        ask_anew(&ask, USER);
+        ask_again(&ask, USER);
         assert_int_equal(ask_credential(&ask), 0);
         rig_answer(rig_call(0), 200, bad[i]);
         assert_int_equal(ask.call.result, VAULT_FAILED);
@@ -575,7 +577,9 @@ TEST(answers_with_secrets_are_read_in_secret_memory)
     struct request_args request = {.system_id = 1, .account_id = 2, .minutes = 60};
 
     for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
-        ask_anew(&ask, USER);
+        case_label("%s of %d %s", i % 2 ? "direct access" : "credential", rows[i / 2].status,
+                   rows[i / 2].body);
+        ask_again(&ask, USER);
         if (i % 2)
             assert_int_equal(rig.vault->ops->isa(rig.vault, &request, CREDENTIAL_PASSWORD, &ask.call), 0);
         else
@@ -594,7 +598,7 @@ TEST(answers_with_secrets_are_read_in_secret_memory)
 TEST(checkins)
 {
     for (int status = 200; status <= 204; status += 4) {
-        ask_anew(&ask, USER);
+        ask_again(&ask, USER);
         assert_int_equal(ask_checkin(&ask), 0);
         rig_answer(rig_call(0), status, "");
         assert_int_equal(ask.call.result, VAULT_OK);
@@ -620,13 +624,13 @@ TEST(active_requests)
     assert_true(rows[0].expires_wall_ms == 1773135012500);
     assert_int_equal(rows[1].request_id, 9121);
     assert_null(rows[1].reason);
-    ask_anew(&ask, USER);
+    ask_again(&ask, USER);
     assert_int_equal(rig.vault->ops->requests(rig.vault, &ask.call), 0);
     rig_answer(rig_call(0), 200, "{}");
     assert_int_equal(ask.call.result, VAULT_FAILED);
 }
 
-TEST(an_end_that_cannot_be_is_not_told)
+TEST(an_impossible_end_is_left_out)
 {
     static const struct {
         const char *date;
@@ -646,9 +650,10 @@ TEST(an_end_that_cannot_be_is_not_told)
     char body[160];
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("%s", rows[i].date);
         (void)snprintf(body, sizeof(body), "[{\"RequestID\":9007199254740993,\"ExpiresDate\":%s}]",
                        rows[i].date);
-        ask_anew(&ask, USER);
+        ask_again(&ask, USER);
         assert_int_equal(rig.vault->ops->requests(rig.vault, &ask.call), 0);
         rig_answer(rig_call(0), 200, body);
         assert_int_equal(ask.call.active.n, 1);
@@ -675,10 +680,10 @@ TEST(rows_that_are_none)
 
             if (policy && i > 1 && i != 3)
                 continue; /* a policy has no pages and no id that counts */
-            ask_anew(&ask, USER);
+            ask_again(&ask, USER);
             switch (op) {
-            case 0: err = context_list(&ask, KIND_LOCAL, "x"); break;
-            case 1: err = context_list(&ask, KIND_ALIAS, "x"); break;
+            case 0: err = ask_list(&ask, KIND_LOCAL, "x"); break;
+            case 1: err = ask_list(&ask, KIND_ALIAS, "x"); break;
             case 2: err = rig.vault->ops->requests(rig.vault, &ask.call); break;
             case 3: err = rig.vault->ops->directory(rig.vault, DIRECTORY_SYSTEMS, &ask.call); break;
             case 4: err = rig.vault->ops->directory(rig.vault, DIRECTORY_PLATFORMS, &ask.call); break;
@@ -712,14 +717,14 @@ TEST(a_list_of_requests_is_believed_as_a_whole)
     };
 
     for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
-        ask_anew(&ask, USER);
+        ask_again(&ask, USER);
         assert_int_equal(rig.vault->ops->requests(rig.vault, &ask.call), 0);
         rig_answer(rig_call(0), 200, bodies[i]);
         assert_int_equal(ask.call.result, VAULT_FAILED);
         assert_int_equal(ask.call.fault.code, FAULT_VAULT_ERROR);
         assert_int_equal(ask.call.active.n, 0);
     }
-    ask_anew(&ask, USER);
+    ask_again(&ask, USER);
     assert_int_equal(rig.vault->ops->requests(rig.vault, &ask.call), 0);
     rig_answer(rig_call(0), 200, "{\"TotalCount\":1,\"Data\":[{\"RequestID\":1}]}");
     assert_int_equal(ask.call.active.n, 1);
@@ -731,8 +736,8 @@ TEST(rows_of_a_later_page_and_idle_aliases)
     char *body = page(0, 1000);
 
     for (int i = 0; i < 2; i++) {
-        ask_anew(&ask, USER);
-        assert_int_equal(context_list(&ask, KIND_LOCAL, "x"), 0);
+        ask_again(&ask, USER);
+        assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
         rig_answer(rig_call(0), 200, body);
         rig_answer(rig_call(0), 200, i ? "[{\"error\":\"x\"}]" : "{\"TotalCount\":1500,\"Data\":[]}");
         assert_int_equal(ask.call.result, VAULT_FAILED);
@@ -744,8 +749,8 @@ TEST(rows_of_a_later_page_and_idle_aliases)
 
 static int teardown(void **state)
 {
-    ctx_free(&ask);
-    return rig_stop(state);
+    ask_free(&ask);
+    return rig_teardown(state);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -773,7 +778,7 @@ int main(void)
         T(rows_that_are_none),
         T(a_list_of_requests_is_believed_as_a_whole),
         T(rows_of_a_later_page_and_idle_aliases),
-        T(an_end_that_cannot_be_is_not_told),
+        T(an_impossible_end_is_left_out),
         T(checkins),
         T(active_requests),
     };

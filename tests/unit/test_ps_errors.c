@@ -3,7 +3,7 @@
  * test_ps_errors.c - every row of the translation: which result and fault a vault's refusal becomes.
  */
 #include "check.h"
-#include "test_ps_rig.h"
+#include "ps_rig.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,25 +17,25 @@ static struct rig_ask ask;
 static int setup(void **state)
 {
     (void)state;
-    rig_start();
+    rig_init();
     rig.conf.retries = 0;
-    rig_open_signed_in(&ask, USER);
+    rig_start_signed_in(&ask, USER);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    ctx_free(&ask);
-    return rig_stop(state);
+    ask_free(&ask);
+    return rig_teardown(state);
 }
 
 static void start(enum op op)
 {
     int err = -EINVAL;
 
-    ask_anew(&ask, USER);
+    ask_again(&ask, USER);
     switch (op) {
-    case LIST: err = context_list(&ask, KIND_LOCAL, "x"); break;
+    case LIST: err = ask_list(&ask, KIND_LOCAL, "x"); break;
     case POLICY: err = rig.vault->ops->policy(rig.vault, 17, 203, 60, &ask.call); break;
     case REQUEST: err = ask_request(&ask, NULL); break;
     case CREDENTIAL: err = ask_credential(&ask); break;
@@ -161,7 +161,7 @@ TEST(failures)
     }
 }
 
-/* One operation, answered by somebody in the vault's place: nothing of it is believed. */
+/* One operation, answered by a proxy: nothing of it is believed. */
 static void foreign(enum op op, int status, const char *body, const char *content_type)
 {
     enum fault_code code = status == 429 || status == 503 ? FAULT_VAULT_UNAVAILABLE : FAULT_VAULT_ERROR;
@@ -291,6 +291,7 @@ TEST(lost)
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("%s", strerror(-rows[i].err));
         start(CREDENTIAL);
         rig_fail(rig_call(0), rows[i].err, true);
         assert_int_equal(ask.call.result, VAULT_FAILED);
@@ -323,6 +324,7 @@ TEST(times_to_wait)
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("Retry-After: %s", rows[i].value);
         start(LIST);
         rig_reply(rig_call(0), &(struct rig_answer){.status = 503, .retry_after = rows[i].value});
         assert_int_equal(ask.call.fault.retry_after_s, rows[i].seconds);

@@ -55,7 +55,7 @@ static void sim_exec(int out, const char *const *more)
 static void sim_start(const char *const *more)
 {
     int fd[2];
-    char priority_queue[256] = "", address[64] = "";
+    char line[256] = "", address[64] = "";
     FILE *out;
 
     assert_int_equal(pipe(fd), 0);
@@ -66,9 +66,9 @@ static void sim_start(const char *const *more)
     (void)close(fd[1]);
     out = fdopen(fd[0], "r");
     assert_non_null(out);
-    while (!strstr(priority_queue, "ready") && fgets(priority_queue, sizeof(priority_queue), out))
-        if (strstr(priority_queue, "listener=api"))
-            assert_int_equal(sscanf(strstr(priority_queue, "address="), "address=%63s", address), 1);
+    while (!strstr(line, "ready") && fgets(line, sizeof(line), out))
+        if (strstr(line, "listener=api"))
+            assert_int_equal(sscanf(strstr(line, "address="), "address=%63s", address), 1);
     (void)fclose(out);
     assert_true(*address);
     (void)snprintf(live.url, sizeof(live.url), "http://%s/BeyondTrust/api/public/v3", address);
@@ -111,12 +111,12 @@ static void start(const char *const *more, bool oauth)
     } else {
         live.conf.api_key_file = live.key_path;
     }
-    live.conf.session_idle_ms = 600000;
+    live.conf.session_idle_ms = MINUTES(10);
     live.conf.sessions_per_user = 4;
     live.conf.max_calls = 64;
     live.conf.connections = 8;
-    live.conf.connect_timeout_ms = live.conf.call_timeout_ms = 10000;
-    live.conf.connection_idle_ms = 60000;
+    live.conf.connect_timeout_ms = live.conf.call_timeout_ms = SECONDS(10);
+    live.conf.connection_idle_ms = MINUTES(1);
     live.conf.retries = 2;
     live.conf.max_answer = 1 << 20;
     live.vault = password_safe_new(live.loop, &live.conf, why);
@@ -153,7 +153,7 @@ static void on_done(struct vault_call *call)
 static struct vault_call *ready(const char *user)
 {
     vault_call_free(&live.call);
-    live.call = (struct vault_call){.user = user, .timeout_ms = 10000, .done = on_done};
+    live.call = (struct vault_call){.user = user, .timeout_ms = SECONDS(10), .done = on_done};
     return &live.call;
 }
 

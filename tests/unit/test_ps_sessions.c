@@ -3,7 +3,7 @@
  * test_ps_sessions.c - users, their sessions, who waits for one, and what a 401 does.
  */
 #include "check.h"
-#include "test_ps_rig.h"
+#include "ps_rig.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,25 +16,25 @@ static struct rig_ask asks[32];
 static int setup(void **state)
 {
     (void)state;
-    rig_start();
+    rig_init();
     return 0;
 }
 
 static void begin(size_t i, const char *user)
 {
     ask_init(&asks[i], user);
-    assert_int_equal(context_list(&asks[i], KIND_LOCAL, "ledger01"), 0);
+    assert_int_equal(ask_list(&asks[i], KIND_LOCAL, "ledger01"), 0);
 }
 
 /* The first waiting call must be a list over this cookie; answers it. */
 static void serve(const char *cookie)
 {
-    char priority_queue[64];
+    char header[64];
 
     assert_non_null(rig_call(0));
-    (void)snprintf(priority_queue, sizeof(priority_queue), "Cookie: %s\r\n", cookie);
+    (void)snprintf(header, sizeof(header), "Cookie: %s\r\n", cookie);
     assert_contains(rig.last_target, "/ManagedAccounts");
-    assert_contains(rig.last_headers, priority_queue);
+    assert_contains(rig.last_headers, header);
     assert_lacks(rig.last_headers, "Authorization");
     rig_answer(rig_call(0), 200, "[]");
 }
@@ -43,19 +43,19 @@ static void expect_ok(size_t i)
 {
     assert_int_equal(asks[i].done, 1);
     assert_int_equal(asks[i].call.result, VAULT_OK);
-    ctx_free(&asks[i]);
+    ask_free(&asks[i]);
 }
 
 /* Answers a list over the session, and the next call then shows the jar. */
-static void jar_after(const char *set, const char *priority_queue)
+static void jar_after(const char *set, const char *sent)
 {
     begin(0, USER);
     rig_reply(rig_call(0), &(struct rig_answer){.status = 200, .body = "[]", .cookies = set});
     expect_ok(0);
     begin(0, USER);
     assert_non_null(rig_call(0));
-    if (priority_queue)
-        assert_contains(rig.last_headers, priority_queue);
+    if (sent)
+        assert_contains(rig.last_headers, sent);
     else
         assert_lacks(rig.last_headers, "Cookie");
     rig_answer(rig_call(0), 200, "[]");
@@ -64,7 +64,7 @@ static void jar_after(const char *set, const char *priority_queue)
 
 TEST(cookies_taken_back_are_not_sent)
 {
-    rig_open();
+    rig_start();
     begin(0, USER);
     rig_sign_in(USER, "s=1; path=/\ng=0; Max-Age=0\nb=2; expires=Fri, 31-Dec-9999 23:59:59 GMT\n");
     assert_non_null(rig_call(0));
@@ -87,7 +87,7 @@ TEST(cookies_taken_back_are_not_sent)
 TEST(one_sign_in_for_many)
 {
     rig.conf.sessions_per_user = 1;
-    rig_open();
+    rig_start();
     for (size_t i = 0; i < 10; i++)
         begin(i, USER);
     assert_int_equal(rig_waiting(), 1);
@@ -105,7 +105,7 @@ TEST(sessions_grow_to_the_limit)
     struct vault_state vs;
 
     rig.conf.sessions_per_user = 3;
-    rig_open();
+    rig_start();
     for (size_t i = 0; i < 10; i++)
         begin(i, USER);
     rig_sign_in(USER, "s=1\n"); /* one is served, the next sign-in starts */
@@ -130,11 +130,11 @@ TEST(sessions_grow_to_the_limit)
 TEST(people_first)
 {
     rig.conf.sessions_per_user = 1;
-    rig_open();
+    rig_start();
     for (size_t i = 0; i < 4; i++) {
         ask_init(&asks[i], USER);
         asks[i].call.background = i < 2;
-        assert_int_equal(context_list(&asks[i], KIND_LOCAL, "x"), 0);
+        assert_int_equal(ask_list(&asks[i], KIND_LOCAL, "x"), 0);
     }
     rig_sign_in(USER, "s=1\n");
     for (size_t i = 0; i < 4; i++) {
@@ -147,7 +147,7 @@ TEST(people_first)
 
 TEST(users_never_share)
 {
-    rig_open();
+    rig_start();
     begin(0, USER);
     begin(1, OTHER);
     assert_int_equal(rig_waiting(), 2);
@@ -171,7 +171,7 @@ TEST(every_spelling_is_one_user)
     static const char *const spellings[] = {"acme\\MRIVERA", "ACME\\Mrivera", "Acme\\mriverA"};
 
     rig.conf.sessions_per_user = 1;
-    rig_open();
+    rig_start();
     begin(0, USER);
     for (size_t i = 0; i < 3; i++)
         begin(i + 1, spellings[i]);
@@ -195,31 +195,31 @@ TEST(no_spelling_evades_a_refusal)
 {
     char name[] = USER;
 
-    rig_open();
+    rig_start();
     begin(0, USER);
     rig_answer(rig_call(0), 401, "");
-    rig_run(0);
+    rig_advance(0);
     assert_int_equal(asks[0].call.result, VAULT_REFUSED);
     for (size_t i = 0; name[i]; i++) {
         if (name[i] == '\\')
             continue;
         name[i] ^= 0x20;
         begin(1, name);
-        rig_run(0);
+        rig_advance(0);
         assert_int_equal(asks[1].done, 1);
         assert_int_equal(asks[1].call.result, VAULT_REFUSED);
-        ctx_free(&asks[1]);
+        ask_free(&asks[1]);
     }
     assert_int_equal(rig.total, 1);
 }
 
 TEST(refusal_fails_all_waiting)
 {
-    rig_open();
+    rig_start();
     for (size_t i = 0; i < 5; i++)
         begin(i, USER);
     rig_answer(rig_call(0), 401, "");
-    rig_run(0);
+    rig_advance(0);
     for (size_t i = 0; i < 5; i++) {
         assert_int_equal(asks[i].done, 1);
         assert_int_equal(asks[i].call.result, VAULT_REFUSED);
@@ -230,7 +230,7 @@ TEST(refusal_fails_all_waiting)
 /* A further session that is refused or lost leaves the calls to the session there is. */
 TEST(extra_session_not_needed)
 {
-    rig_open();
+    rig_start();
     begin(0, USER);
     begin(1, USER);
     begin(2, USER);
@@ -256,7 +256,7 @@ static void session_with(const char *cookie)
 
 TEST(lost_session_replays_once)
 {
-    rig_open();
+    rig_start();
     session_with("s=1\n");
     begin(0, USER);
     rig_answer(rig_call(0), 401, "\"User not authenticated\"");
@@ -272,7 +272,7 @@ TEST(lost_session_replays_once)
 TEST(a_replay_keeps_its_place)
 {
     rig.conf.sessions_per_user = 1;
-    rig_open();
+    rig_start();
     session_with("s=1\n");
     begin(0, USER);
     begin(1, USER);
@@ -287,7 +287,7 @@ TEST(a_replay_keeps_its_place)
 
 TEST(second_401_is_final)
 {
-    rig_open();
+    rig_start();
     session_with("s=1\n");
     begin(0, USER);
     rig_answer(rig_call(0), 401, "");
@@ -302,7 +302,7 @@ TEST(second_401_is_final)
 /* All sessions are lost together: the replay must not go to another dead one. */
 TEST(idle_sessions_go_with_the_lost_one)
 {
-    rig_open();
+    rig_start();
     begin(0, USER);
     begin(1, USER);
     rig_sign_in(USER, "s=1\n");
@@ -324,12 +324,12 @@ TEST(idle_sessions_go_with_the_lost_one)
 
 TEST(replay_then_refused)
 {
-    rig_open();
+    rig_start();
     session_with("s=1\n");
     begin(0, USER);
     rig_answer(rig_call(0), 401, "");
     rig_answer(rig_call(0), 401, ""); /* the sign-in */
-    rig_run(0);
+    rig_advance(0);
     assert_int_equal(asks[0].call.result, VAULT_REFUSED);
     assert_int_equal(asks[0].done, 1);
 }
@@ -337,7 +337,7 @@ TEST(replay_then_refused)
 /* A vault that wants the header with every call: found out on a fresh session, and remembered. */
 TEST(header_with_every_call)
 {
-    rig_open();
+    rig_start();
     begin(0, USER);
     rig_sign_in(USER, "s=1\n");
     rig_call(0);
@@ -359,7 +359,7 @@ TEST(header_with_every_call)
 
 TEST(header_does_not_help)
 {
-    rig_open();
+    rig_start();
     begin(0, USER);
     rig_sign_in(USER, "s=1\n");
     rig_answer(rig_call(0), 401, "");
@@ -376,16 +376,16 @@ TEST(idle_sessions_are_signed_out)
 {
     struct vault_state vs;
 
-    rig_open();
+    rig_start();
     session_with("s=1\n");
-    rig_run(rig.conf.session_idle_ms - 1);
+    rig_advance(rig.conf.session_idle_ms - 1);
     assert_int_equal(rig_waiting(), 0);
     begin(0, USER);
     serve("s=1");
     expect_ok(0);
-    rig_run(rig.conf.session_idle_ms - 1);
+    rig_advance(rig.conf.session_idle_ms - 1);
     assert_int_equal(rig_waiting(), 0);
-    rig_run(1);
+    rig_advance(1);
     assert_int_equal(rig_waiting(), 1);
     rig_call(0);
     assert_string_equal(rig.last_method, "POST");
@@ -403,41 +403,41 @@ TEST(refused_users_are_forgotten)
     struct vault_state vs;
     char user[16];
 
-    rig_open();
+    rig_start();
     for (size_t i = 0; i < 30; i++) {
         (void)snprintf(user, sizeof(user), "u%zu", i);
         begin(i, user);
         rig_answer(rig_call(0), 401, "");
-        rig_run(0);
+        rig_advance(0);
         assert_int_equal(asks[i].call.result, VAULT_REFUSED);
     }
     rig.vault->ops->state(rig.vault, &vs);
     assert_int_equal(vs.users, 30);
-    rig_run(60000);
+    rig_advance(MINUTES(1));
     rig.vault->ops->state(rig.vault, &vs);
     assert_int_equal(vs.users, 0);
 }
 
 TEST(nothing_after_close)
 {
-    rig_open();
+    rig_start();
     session_with("s=1\n");
     begin(0, USER);
     begin(1, OTHER);
     assert_int_equal(rig_waiting(), 2);
-    assert_int_equal(rig_stop(NULL), 0); /* asserts on the sign-outs */
+    assert_int_equal(rig_teardown(NULL), 0); /* asserts on the sign-outs */
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(asks[i].done, 1);
         assert_int_equal(asks[i].call.result, VAULT_FAILED);
         assert_int_equal(asks[i].call.fault.code, FAULT_DRAINING);
     }
     assert_int_equal(rig.total, 5); /* sign-in, list, list, sign-in, and the one sign-out */
-    rig_start();
+    rig_init();
 }
 
 TEST(a_sign_in_outlives_its_call)
 {
-    rig_open();
+    rig_start();
     begin(0, USER);
     rig.vault->ops->cancel(rig.vault, &asks[0].call);
     rig_sign_in(USER, "s=1\n");
@@ -453,13 +453,12 @@ TEST(each_user_owns_his_calls)
 {
     uint64_t owner[2];
 
-    rig_open();
+    rig_start();
     for (size_t i = 0; i < 2; i++) {
-        const char *user = i ? OTHER : USER, *cookie = i ? "s=2" : "s=1",
-                   *priority_queue = i ? "s=2\n" : "s=1\n";
+        const char *user = i ? OTHER : USER, *cookie = i ? "s=2" : "s=1", *set = i ? "s=2\n" : "s=1\n";
         begin(i, user);
         owner[i] = rig_call(0)->owner;
-        rig_sign_in(user, priority_queue);
+        rig_sign_in(user, set);
         assert_int_equal(rig_call(0)->owner, owner[i]);
         serve(cookie);
         expect_ok(i);
@@ -470,7 +469,7 @@ TEST(each_user_owns_his_calls)
     assert_int_equal(rig_call(0)->owner, owner[0]);
     serve("s=1");
     expect_ok(0);
-    rig_run(rig.conf.session_idle_ms);
+    rig_advance(rig.conf.session_idle_ms);
     for (size_t i = 0; i < 2; i++) { /* the one of OTHER has been idle longer */
         uint64_t expected = owner[1 - i];
         assert_contains(rig_call(0)->target, "/Auth/Signout");
@@ -484,7 +483,7 @@ TEST(each_user_owns_his_calls)
     expect_ok(0);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, rig_stop)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
 
 int main(void)
 {

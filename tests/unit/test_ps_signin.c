@@ -3,7 +3,7 @@
  * test_ps_signin.c - how the backend says who it is: PS-Auth, OAuth, cookies, refusals.
  */
 #include "check.h"
-#include "test_ps_rig.h"
+#include "ps_rig.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 static int setup(void **state)
 {
     (void)state;
-    rig_start();
+    rig_init();
     return 0;
 }
 
@@ -21,7 +21,7 @@ static int setup(void **state)
 static void begin(struct rig_ask *ask, const char *user)
 {
     ask_init(ask, user);
-    assert_int_equal(context_list(ask, KIND_LOCAL, "ledger01"), 0);
+    assert_int_equal(ask_list(ask, KIND_LOCAL, "ledger01"), 0);
     assert_int_equal(ask->done, 0);
 }
 
@@ -31,14 +31,14 @@ static void end_ok(struct rig_ask *ask)
     rig_answer(rig_call(0), 200, "[]");
     assert_int_equal(ask->done, 1);
     assert_int_equal(ask->call.result, VAULT_OK);
-    ctx_free(ask);
+    ask_free(ask);
 }
 
 TEST(key_bytes)
 {
     static struct rig_ask ask;
 
-    rig_open();
+    rig_start();
     begin(&ask, USER);
     assert_non_null(rig_call(0));
     assert_string_equal(rig.last_method, "POST");
@@ -57,8 +57,8 @@ TEST(password_bytes)
 {
     static struct rig_ask ask;
 
-    rig_with_password();
-    rig_open();
+    rig_init_password();
+    rig_start();
     begin(&ask, "ACME\\tkoh");
     rig_call(0);
     assert_contains(rig.last_headers,
@@ -83,7 +83,7 @@ TEST(key_is_renewed)
     struct password_safe_next *renewal;
     char why[256] = "";
 
-    rig_open();
+    rig_start();
     begin(&ask, USER);
     rig_sign_in(USER, "s=1\n");
     end_ok(&ask);
@@ -113,7 +113,7 @@ TEST(bad_secret_is_not_taken)
     struct conf_vault next;
     char why[256] = "";
 
-    rig_open();
+    rig_start();
     next = rig.conf;
     next.api_key_file = (char *)(uintptr_t) "/nonexistent/key";
     assert_null(password_safe_prepare(&next, why));
@@ -126,15 +126,15 @@ TEST(address_that_would_lie)
                                       "x\x7f", "x\ny",     NULL};
     static struct rig_ask ask;
 
-    rig_open();
+    rig_start();
     for (size_t i = 0; bad[i]; i++) {
         begin(&ask, bad[i]);
         assert_int_equal(rig_waiting(), 0);
-        rig_run(0);
+        rig_advance(0);
         assert_int_equal(ask.done, 1);
         assert_int_equal(ask.call.result, VAULT_FAILED); /* not the vault's refusal: no other name comes in */
         assert_int_equal(ask.call.fault.code, FAULT_VAULT_REFUSED_USER);
-        ctx_free(&ask);
+        ask_free(&ask);
     }
     begin(&ask, "M\xc3\xbcller O'Neil [x]");
     rig_sign_in("M\xc3\xbcller O'Neil [x]", "s=1\n");
@@ -144,7 +144,7 @@ TEST(address_that_would_lie)
 TEST(cookie_forms)
 {
     static const struct {
-        const char *set, *priority_queue;
+        const char *set, *sent;
     } rows[] = {
         {"a=1; path=/\nb=2; secure\n", "a=1; b=2"},
         {"b=2\na=1\nb=3; HttpOnly\n", "b=3; a=1"},
@@ -158,14 +158,14 @@ TEST(cookie_forms)
     char want[128], user[16];
     static struct rig_ask ask;
 
-    rig_open();
+    rig_start();
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("%s", rows[i].set);
         (void)snprintf(user, sizeof(user), "user%zu", i);
         begin(&ask, user);
         rig_sign_in(user, rows[i].set);
         rig_call(0);
-        (void)snprintf(want, sizeof(want), "Accept: application/json\r\nCookie: %s\r\n",
-                       rows[i].priority_queue);
+        (void)snprintf(want, sizeof(want), "Accept: application/json\r\nCookie: %s\r\n", rows[i].sent);
         assert_string_equal(rig.last_headers, want);
         end_ok(&ask);
     }
@@ -175,11 +175,11 @@ TEST(cookies_set_later)
 {
     static struct rig_ask ask;
 
-    rig_open();
+    rig_start();
     begin(&ask, USER);
     rig_sign_in(USER, "a=1\nb=2\n");
     rig_reply(rig_call(0), &(struct rig_answer){200, "[]", "b=9; path=/\nc=3\n", NULL, NULL, NULL, NULL});
-    ctx_free(&ask);
+    ask_free(&ask);
     begin(&ask, USER);
     rig_call(0);
     assert_contains(rig.last_headers, "Cookie: a=1; b=9; c=3\r\n");
@@ -190,13 +190,13 @@ TEST(no_cookie_is_no_session)
 {
     static struct rig_ask ask;
 
-    rig_open();
+    rig_start();
     begin(&ask, USER);
     rig_sign_in(USER, NULL);
-    rig_run(0);
+    rig_advance(0);
     assert_int_equal(ask.call.result, VAULT_FAILED);
     assert_int_equal(ask.call.fault.code, FAULT_VAULT_ERROR);
-    ctx_free(&ask);
+    ask_free(&ask);
 }
 
 static void refuse(struct rig_ask *ask, const char *second_factor)
@@ -206,7 +206,7 @@ static void refuse(struct rig_ask *ask, const char *second_factor)
     begin(ask, USER);
     assert_int_equal(rig_waiting(), 1);
     rig_reply(rig_call(0), &answer);
-    rig_run(0);
+    rig_advance(0);
     assert_int_equal(ask->done, 1);
     assert_int_equal(ask->call.result, VAULT_REFUSED);
     assert_int_equal(ask->call.fault.code, FAULT_VAULT_REFUSED_USER);
@@ -221,11 +221,11 @@ static void expect_refused_at_once(void)
     static struct rig_ask ask;
 
     begin(&ask, USER);
-    rig_run(0);
+    rig_advance(0);
     assert_int_equal(ask.done, 1);
     assert_int_equal(ask.call.result, VAULT_REFUSED);
     assert_int_equal(rig.total, before);
-    ctx_free(&ask);
+    ask_free(&ask);
 }
 
 TEST(refusals_back_off)
@@ -233,26 +233,26 @@ TEST(refusals_back_off)
     static const uint64_t pause[] = {500, 1000, 2000, 4000, 8000, 16000, 30000, 30000};
     static struct rig_ask ask;
 
-    rig_open();
+    rig_start();
     for (size_t i = 0; i < sizeof(pause) / sizeof(pause[0]); i++) {
         refuse(&ask, NULL);
         assert_contains(ask.call.fault.detail, "requesters group");
         assert_contains(ask.call.fault.detail, "source address");
         assert_true(strlen(ask.call.fault.detail) < FAULT_DETAIL_SIZE - 2);
-        ctx_free(&ask);
-        rig_run(pause[i] - 1);
+        ask_free(&ask);
+        rig_advance(pause[i] - 1);
         expect_refused_at_once();
-        rig_run(1);
+        rig_advance(1);
     }
     begin(&ask, USER);
     rig_sign_in(USER, "s=1\n");
     end_ok(&ask);
     /* success has cleared the count: the next refusal is the first again */
-    rig_run(rig.conf.session_idle_ms);
+    rig_advance(rig.conf.session_idle_ms);
     rig_answer(rig_call(0), 200, "");
     refuse(&ask, NULL);
-    ctx_free(&ask);
-    rig_run(500);
+    ask_free(&ask);
+    rig_advance(500);
     begin(&ask, USER);
     rig_sign_in(USER, "s=1\n");
     end_ok(&ask);
@@ -262,9 +262,9 @@ TEST(refusal_spares_other_users)
 {
     static struct rig_ask ask;
 
-    rig_open();
+    rig_start();
     refuse(&ask, NULL);
-    ctx_free(&ask);
+    ask_free(&ask);
     begin(&ask, "ACME\\other");
     rig_sign_in("ACME\\other", "s=1\n");
     end_ok(&ask);
@@ -274,11 +274,11 @@ TEST(second_factor)
 {
     static struct rig_ask ask;
 
-    rig_open();
+    rig_start();
     refuse(&ask, "Enter your one-time code");
     assert_contains(ask.call.fault.detail, "MFA");
-    ctx_free(&ask);
-    rig_run(29000);
+    ask_free(&ask);
+    rig_advance(SECONDS(29));
     expect_refused_at_once();
 }
 
@@ -286,30 +286,30 @@ TEST(licence)
 {
     static struct rig_ask ask;
 
-    rig_open();
+    rig_start();
     begin(&ask, USER);
     rig_answer(rig_call(0), 403, "\"no licence\"");
-    rig_run(0);
+    rig_advance(0);
     assert_int_equal(ask.call.result, VAULT_REFUSED);
     assert_contains(ask.call.fault.detail, "licence");
-    ctx_free(&ask);
+    ask_free(&ask);
 }
 
-/* A caller who comes meanwhile; he is not heard by the vault. */
+/* A caller that comes meanwhile; the vault gets no call of it. */
 static void expect_held_off(const char *user, enum fault_code code)
 {
     static struct rig_ask ask;
     size_t before = rig.total;
 
     begin(&ask, user);
-    rig_run(0);
+    rig_advance(0);
     assert_int_equal(ask.done, 1);
     assert_int_equal(ask.call.result, VAULT_FAILED);
     assert_int_equal(ask.call.fault.code, code);
     assert_true(ask.call.fault.retry_after_s >= 1);
     assert_false(ask.call.unknown);
     assert_int_equal(rig.total, before);
-    ctx_free(&ask);
+    ask_free(&ask);
 }
 
 TEST(lost_sign_ins_back_off)
@@ -318,51 +318,51 @@ TEST(lost_sign_ins_back_off)
     static struct rig_ask ask;
 
     rig.conf.retries = 0;
-    rig_open();
+    rig_start();
     for (size_t i = 0; i < sizeof(pause) / sizeof(pause[0]); i++) {
         begin(&ask, USER);
         if (i % 2)
             rig_answer(rig_call(0), 500, "<html>");
         else
             rig_fail(rig_call(0), -ECONNREFUSED, false);
-        rig_run(0);
+        rig_advance(0);
         assert_int_equal(ask.done, 1);
         assert_int_equal(ask.call.result, VAULT_FAILED);
         assert_int_equal(ask.call.fault.code, i % 2 ? FAULT_VAULT_ERROR : FAULT_VAULT_UNAVAILABLE);
         assert_true(ask.call.fault.retry_after_s >= 1);
         assert_false(ask.call.unknown);
-        ctx_free(&ask);
-        rig_run(pause[i] - 1);
+        ask_free(&ask);
+        rig_advance(pause[i] - 1);
         expect_held_off(USER, i % 2 ? FAULT_VAULT_ERROR : FAULT_VAULT_UNAVAILABLE);
-        rig_run(1);
+        rig_advance(1);
     }
     begin(&ask, USER);
     rig_sign_in(USER, "s=1\n");
     end_ok(&ask);
     /* success has ended it: the next failure is the first again */
-    rig_run(rig.conf.session_idle_ms);
+    rig_advance(rig.conf.session_idle_ms);
     rig_answer(rig_call(0), 200, "");
     begin(&ask, USER);
     rig_answer(rig_call(0), 500, "");
-    rig_run(0);
-    ctx_free(&ask);
-    rig_run(100);
+    rig_advance(0);
+    ask_free(&ask);
+    rig_advance(100);
     begin(&ask, USER);
     rig_sign_in(USER, "s=1\n");
     end_ok(&ask);
 }
 
-/* Twenty callers who try again and again, for three seconds: the vault hears few sign-ins. */
+/* Twenty callers who try again and again, for three seconds: the vault gets few sign-ins. */
 TEST(many_callers_make_few_sign_ins)
 {
     static struct rig_ask asks[20];
     size_t in_second = 0;
 
-    rig_open();
+    rig_start();
     for (uint64_t at = 0; at < 3000; at += 10) {
         for (size_t i = 0; i < 20; i++)
             if (!at || asks[i].done) {
-                ctx_free(&asks[i]);
+                ask_free(&asks[i]);
                 begin(&asks[i], USER);
             }
         while (rig_waiting())
@@ -371,15 +371,15 @@ TEST(many_callers_make_few_sign_ins)
             assert_true(rig.total - in_second <= 5);
             in_second = rig.total;
         }
-        rig_run(10);
+        rig_advance(10);
     }
     assert_true(rig.total >= 5);
-    rig_run(10000);
+    rig_advance(SECONDS(10));
     while (rig_waiting())
         rig_answer(rig_call(0), 500, "");
-    rig_run(10000);
+    rig_advance(SECONDS(10));
     for (size_t i = 0; i < 20; i++)
-        ctx_free(&asks[i]);
+        ask_free(&asks[i]);
 }
 
 /* Hundreds of users: the vault's budget holds over all of them, and its recovery is noticed. */
@@ -391,14 +391,14 @@ TEST(many_users_share_the_vaults_budget)
 
     rig.conf.retries = 0;
     rig.conf.max_calls = 1000;
-    rig_open();
+    rig_start();
     for (uint64_t at = 0; at < 4000; at += 10) {
         for (size_t i = 0; i < 200; i++) {
             if (at && !asks[i].done)
                 continue;
             assert_true(!at || asks[i].call.fault.code == FAULT_VAULT_ERROR);
             (void)snprintf(name, sizeof(name), "ACME\\u%zu", i);
-            ctx_free(&asks[i]);
+            ask_free(&asks[i]);
             begin(&asks[i], name);
         }
         assert_true(rig_waiting() <= 20);
@@ -409,15 +409,15 @@ TEST(many_users_share_the_vaults_budget)
             assert_true(rig.total > in_second);
             in_second = rig.total;
         }
-        rig_run(10);
+        rig_advance(10);
     }
-    rig_run(2000); /* the longest pause; from now on the vault works */
-    ctx_free(&asks[0]);
+    rig_advance(SECONDS(2)); /* the longest pause; from now on the vault works */
+    ask_free(&asks[0]);
     begin(&asks[0], "ACME\\first");
     rig_sign_in("ACME\\first", "s=1\n");
     end_ok(&asks[0]);
     for (size_t i = 0; i < 200; i++) {
-        ctx_free(&asks[i]);
+        ask_free(&asks[i]);
         (void)snprintf(name, sizeof(name), "ACME\\u%zu", i);
         begin(&asks[i], name);
     }
@@ -429,11 +429,11 @@ TEST(many_users_share_the_vaults_budget)
                       &(struct rig_answer){.status = 200, .body = "{\"UserId\":1}", .cookies = "s=1\n"});
         else
             rig_answer(call, 200, "[]");
-        rig_run(0);
+        rig_advance(0);
     }
     for (size_t i = 0; i < 200; i++) {
         ok += asks[i].done && asks[i].call.result == VAULT_OK;
-        ctx_free(&asks[i]);
+        ask_free(&asks[i]);
     }
     assert_int_equal(ok, 200);
 }
@@ -445,7 +445,7 @@ TEST(a_vault_that_works_is_asked_for_more)
     char name[32];
 
     rig.conf.max_calls = 1000;
-    rig_open();
+    rig_start();
     for (size_t i = 0; i < 100; i++) {
         (void)snprintf(name, sizeof(name), "ACME\\u%zu", i);
         begin(&asks[i], name);
@@ -467,7 +467,7 @@ TEST(a_vault_that_works_is_asked_for_more)
     for (size_t i = 0; i < 100; i++) {
         assert_int_equal(asks[i].done, 1);
         assert_int_equal(asks[i].call.result, VAULT_OK);
-        ctx_free(&asks[i]);
+        ask_free(&asks[i]);
     }
 }
 
@@ -477,21 +477,21 @@ TEST(lost_sign_in_spares_other_users)
     static struct rig_ask ask;
 
     rig.conf.retries = 0;
-    rig_open();
+    rig_start();
     for (size_t i = 0; i < 30; i++) {
         begin(&ask, USER);
         rig_answer(rig_call(0), 500, "");
-        rig_run(0);
-        ctx_free(&ask);
+        rig_advance(0);
+        ask_free(&ask);
         expect_held_off(USER, FAULT_VAULT_ERROR);
         if (i == 29)
             break;
-        rig_run(2000);
+        rig_advance(SECONDS(2));
     }
     begin(&ask, "ACME\\other");
     rig_sign_in("ACME\\other", "s=1\n");
     end_ok(&ask);
-    expect_held_off(USER, FAULT_VAULT_ERROR); /* nor does their luck end his own back-off */
+    expect_held_off(USER, FAULT_VAULT_ERROR); /* nor does another user's success end this back-off */
 }
 
 TEST(form_of_a_sign_in)
@@ -509,21 +509,22 @@ TEST(form_of_a_sign_in)
 
     rig.conf.retries = 0;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("%s", rows[i].body);
         char user[16];
 
         if (!i)
-            rig_open();
+            rig_start();
         (void)snprintf(user, sizeof(user), "u%zu", i);
         begin(&ask, user);
         rig_reply(rig_call(0), &(struct rig_answer){.status = 200, .cookies = "s=1\n", .body = rows[i].body});
-        rig_run(0);
+        rig_advance(0);
         if (rows[i].good) {
             end_ok(&ask);
             continue;
         }
         assert_int_equal(ask.call.result, VAULT_FAILED);
         assert_int_equal(ask.call.fault.code, FAULT_VAULT_ERROR);
-        ctx_free(&ask);
+        ask_free(&ask);
     }
 }
 
@@ -533,7 +534,7 @@ TEST(page_at_the_sign_in)
     static const int status[] = {200, 302, 400, 401, 403, 404, 500};
     static struct rig_ask ask;
 
-    rig_open();
+    rig_start();
     for (size_t i = 0; i < sizeof(status) / sizeof(status[0]); i++) {
         rig.conf.retries = 0;
         begin(&ask, USER);
@@ -541,22 +542,22 @@ TEST(page_at_the_sign_in)
                   &(struct rig_answer){.status = status[i],
                                        .cookies = "s=1\n",
                                        .body = "\xef\xbb\xbf \n<!DOCTYPE html><html>Log in</html>"});
-        rig_run(0);
+        rig_advance(0);
         assert_int_equal(ask.done, 1);
         assert_int_equal(ask.call.result, VAULT_FAILED);
         assert_int_equal(ask.call.fault.code, FAULT_VAULT_ERROR);
-        ctx_free(&ask);
-        rig_run(2000);
+        ask_free(&ask);
+        rig_advance(SECONDS(2));
         begin(&ask, USER); /* what calls itself HTML is a page as well */
         rig_reply(rig_call(0), &(struct rig_answer){.status = status[i],
                                                     .cookies = "s=1\n",
                                                     .body = "{}",
                                                     .content_type = "Text/HTML; charset=utf-8"});
-        rig_run(0);
+        rig_advance(0);
         assert_int_equal(ask.call.result, VAULT_FAILED);
         assert_int_equal(ask.call.fault.code, FAULT_VAULT_ERROR);
-        ctx_free(&ask);
-        rig_run(2000);
+        ask_free(&ask);
+        rig_advance(SECONDS(2));
     }
 }
 
@@ -564,12 +565,12 @@ TEST(lost_sign_in_is_tried_again)
 {
     static struct rig_ask ask;
 
-    rig_open();
+    rig_start();
     begin(&ask, USER);
     rig_fail(rig_call(0), -ECONNREFUSED, false);
-    rig_run(200);
+    rig_advance(200);
     rig_answer(rig_call(0), 503, "");
-    rig_run(400);
+    rig_advance(400);
     rig_sign_in(USER, "s=1\n");
     end_ok(&ask);
 }
@@ -590,13 +591,13 @@ static void token(const char *body)
 
 static void bearer(const char *value)
 {
-    char priority_queue[160];
+    char headers[160];
 
     rig_call(0);
-    (void)snprintf(priority_queue, sizeof(priority_queue),
-                   "Authorization: Bearer %s\r\nContent-Type: application/json\r\n", value);
+    (void)snprintf(headers, sizeof(headers), "Authorization: Bearer %s\r\nContent-Type: application/json\r\n",
+                   value);
     assert_string_equal(rig.last_target, RIG_BASE "/Auth/SignAppIn");
-    assert_contains(rig.last_headers, priority_queue);
+    assert_contains(rig.last_headers, headers);
     rig_sign_in(NULL, "s=1\n");
 }
 
@@ -604,19 +605,19 @@ TEST(oauth)
 {
     static struct rig_ask ask;
 
-    rig_with_oauth();
-    rig_open();
+    rig_init_oauth();
+    rig_start();
     begin(&ask, "application:6b1f0c52-aaaa-bbbb");
     token(TOKEN("eyJ.e30.c2ln"));
     bearer("eyJ.e30.c2ln");
     end_ok(&ask);
     /* idle for ten minutes: session gone, token still good */
-    rig_run(rig.conf.session_idle_ms);
+    rig_advance(rig.conf.session_idle_ms);
     rig_answer(rig_call(0), 200, "");
     begin(&ask, "application:6b1f0c52-aaaa-bbbb");
     bearer("eyJ.e30.c2ln");
     end_ok(&ask);
-    rig_run(3600000);
+    rig_advance(MINUTES(60));
     rig_answer(rig_call(0), 200, "");
     begin(&ask, "application:6b1f0c52-aaaa-bbbb");
     token(TOKEN("second"));
@@ -628,13 +629,13 @@ TEST(oauth_old_token_refused)
 {
     static struct rig_ask ask;
 
-    rig_with_oauth();
-    rig_open();
+    rig_init_oauth();
+    rig_start();
     begin(&ask, "whoever");
     token(TOKEN("one"));
     bearer("one");
     end_ok(&ask);
-    rig_run(rig.conf.session_idle_ms);
+    rig_advance(rig.conf.session_idle_ms);
     rig_answer(rig_call(0), 200, "");
     begin(&ask, "whoever");
     rig_answer(rig_call(0), 401, "");
@@ -642,10 +643,10 @@ TEST(oauth_old_token_refused)
     rig_call(0);
     assert_contains(rig.last_headers, "Bearer two");
     rig_answer(rig_call(0), 401, "");
-    rig_run(0);
+    rig_advance(0);
     assert_int_equal(ask.call.result, VAULT_REFUSED);
     assert_int_equal(rig_waiting(), 0);
-    ctx_free(&ask);
+    ask_free(&ask);
 }
 
 TEST(oauth_token_trouble)
@@ -668,21 +669,22 @@ TEST(oauth_token_trouble)
     static struct rig_ask ask;
 
     rig.conf.retries = 0;
-    rig_with_oauth();
-    rig_open();
+    rig_init_oauth();
+    rig_start();
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("%d %s", rows[i].status, rows[i].body);
         begin(&ask, "whoever");
         rig_answer(rig_call(0), rows[i].status, rows[i].body);
-        rig_run(0);
+        rig_advance(0);
         assert_int_equal(ask.done, 1);
         assert_int_equal(ask.call.result, rows[i].result);
         assert_lacks(ask.call.fault.detail, "s+cr");
-        ctx_free(&ask);
-        rig_run(60000);
+        ask_free(&ask);
+        rig_advance(MINUTES(1));
     }
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, rig_stop)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
 
 int main(void)
 {

@@ -9,10 +9,10 @@
  *   - no call ran over the session of another user;
  *   - where the vault made a request, its operation said OK, or unknown, or was cancelled (nobody loses a
  * request believing it was not made), and an operation that could be withdrawn made none;
- *   - closing leaves no call, deadline or byte behind (rig_stop, and the sanitizer).
+ *   - closing leaves no call, deadline or byte behind (rig_teardown, and the sanitizer).
  */
 #include "check.h"
-#include "test_ps_rig.h"
+#include "ps_rig.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ enum fault_kind {
     F_LOST_DID,     /* done, answer lost */
     F_LOST_DID_NOT, /* sent, not done */
     F_TIMEOUT_DID,
-    F_401, /* whoever says so, it may be done */
+    F_401, /* a proxy may have answered, so it may be done */
     F_403,
     F_500_DID,
     F_503,
@@ -34,6 +34,24 @@ enum fault_kind {
     F_WITHDRAW, /* all that are still unsent are taken back */
     F_CLOSE,
     F_NKINDS
+};
+
+/* The fault of a call, as a failure prints it. */
+static const char *const fault_names[F_NKINDS] = {
+    [F_NONE] = "unharmed",
+    [F_REFUSED] = "without a connection",
+    [F_LOST_DID] = "done, its answer cut",
+    [F_LOST_DID_NOT] = "cut before the vault acted",
+    [F_TIMEOUT_DID] = "done, and timed out",
+    [F_401] = "answered with 401",
+    [F_403] = "answered with 403",
+    [F_500_DID] = "done, and answered with 500",
+    [F_503] = "answered with 503",
+    [F_GARBAGE_DID] = "done, and answered with garbage",
+    [F_CANCEL] = "cancelled",
+    [F_CANCEL_ALL] = "cancelled with all others",
+    [F_WITHDRAW] = "sent while all unsent ones are withdrawn",
+    [F_CLOSE] = "under way when the vault is closed",
 };
 
 #define WALKERS 6
@@ -81,7 +99,7 @@ static void walk(struct walker *w)
     ask_init(&w->ask, w->user);
     w->ask.then = on_step;
     switch (w->step) {
-    case 0: err = context_list(&w->ask, KIND_LOCAL, w->user); break;
+    case 0: err = ask_list(&w->ask, KIND_LOCAL, w->user); break;
     case 1: err = ask_request(&w->ask, w->reason); break;
     case 2: err = ask_credential(&w->ask); break;
     default: err = ask_checkin(&w->ask); break;
@@ -103,7 +121,7 @@ static const char *cookie_user(void)
     return user;
 }
 
-/* The reason tells whose request it is. */
+/* The reason names the maker of the request. */
 static void make_request(void)
 {
     for (size_t i = 0; i < WALKERS; i++)
@@ -236,7 +254,7 @@ static void finish_closed(void)
         assert_contains(rig.last_target, "/Auth/Signout");
         rig_answer(call, 200, "");
     }
-    rig_run(0);
+    rig_advance(0);
     assert_non_null(rig.closing);
     rig.closing(rig.closing_arg);
     assert_true(rig.closed);
@@ -245,9 +263,10 @@ static void finish_closed(void)
 
 static void run(unsigned k1, enum fault_kind f1, unsigned k2, enum fault_kind f2)
 {
-    rig_start();
+    case_label("call %u %s, call %u %s", k1, fault_names[f1], k2, fault_names[f2]);
+    rig_init();
     rig.conf.sessions_per_user = 2;
-    rig_open();
+    rig_start();
     memset(walkers, 0, sizeof(walkers));
     vault_closed = false;
     http_calls = sessions_made = 0;
@@ -260,19 +279,19 @@ static void run(unsigned k1, enum fault_kind f1, unsigned k2, enum fault_kind f2
         struct call *call = rig_call(turn % 3 ? 0 : rig_waiting() - (rig_waiting() ? 1 : 0));
 
         if (!call) {
-            rig_run(100);
+            rig_advance(100);
             continue;
         }
         http_calls++;
         meet(call, http_calls == k1 ? f1 : http_calls == k2 ? f2 : F_NONE);
-        rig_run(0);
+        rig_advance(0);
     }
     if (vault_closed)
         finish_closed();
     assert_true(all_over());
     for (size_t i = 0; i < WALKERS; i++)
         assert_false(walkers[i].running || (walkers[i].withdrawn && walkers[i].made));
-    rig_stop(NULL);
+    rig_teardown(NULL);
 }
 
 TEST(every_wait_in_every_way)

@@ -3,7 +3,7 @@
  * test_reconcile.c - our books against the vault's list: what is gone, what is ours, what is none of our
  * business, and how fast it is asked.
  */
-#include "broker_world.h"
+#include "broker_rig.h"
 
 #include "broker/leases/lease_table.h"
 #include "check.h"
@@ -12,20 +12,19 @@
 #include <string.h>
 
 /* One list that lacks a request is not believed, two are; and then it is given back all the same. */
-TEST(test_gone)
+TEST(two_lists_without_a_request_end_its_lease)
 {
     struct world w;
     struct caller c;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    world_start_stored_leased(&w, &c);
     w.vault.requests[0].live = false;
-    world_pass(&w, 600000 - 10);
+    world_advance(&w, MINUTES(10) - 10);
     assert_int_equal(w.vault.count[FAKE_REQUESTS], 0);
-    world_pass(&w, 1000);
+    world_advance(&w, SECONDS(1));
     assert_int_equal(w.vault.count[FAKE_REQUESTS], 1);
     assert_int_equal(world_state(&w).leases_active, 1);
-    world_pass(&w, 10000);
+    world_advance(&w, SECONDS(10));
     assert_int_equal(w.vault.count[FAKE_REQUESTS], 2);
     assert_int_equal(world_state(&w).leases_active, 0);
     assert_int_equal(fake_store_count(w.store), 0);
@@ -35,22 +34,21 @@ TEST(test_gone)
 }
 
 /* The lists are wrong, and the request lives: it is given back, and not left without a lease. */
-TEST(test_wrongly_gone)
+TEST(a_request_wrongly_missing_is_checked_in)
 {
     struct world w;
     struct caller c[2];
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c[0]);
-    world_checked_out(&w, "alice", "s2", &c[1]);
+    world_start_stored_leased(&w, &c[0]);
+    checkout_ok(&w, "alice", "s2", &c[1]);
     w.vault.requests[0].unlisted = true;
-    world_break(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
-    world_pass(&w, 610000);
+    world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+    world_advance(&w, MINUTES(10) + SECONDS(10));
     assert_int_equal(world_state(&w).leases_active, 0);
     assert_int_equal(fake_store_count(w.store), 1); /* the cover, until the vault has answered */
     assert_true(w.vault.requests[0].live);
     w.vault.plan = NULL;
-    world_pass(&w, 120000);
+    world_advance(&w, MINUTES(2));
     assert_int_equal(world_checkins(&w), 1);
     assert_int_equal(fake_vault_live(&w.vault), 0);
     assert_int_equal(fake_store_count(w.store), 0);
@@ -58,17 +56,17 @@ TEST(test_wrongly_gone)
 }
 
 /* The person's own request is never given back, also where two lists lack it. */
-TEST(test_foreign_gone)
+TEST(the_persons_own_request_is_never_checked_in)
 {
     struct world w;
     struct caller c;
 
-    world_stored(&w);
+    world_start_stored(&w);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, "my own work");
-    world_checked_out(&w, "alice", "s1", &c);
+    checkout_ok(&w, "alice", "s1", &c);
     assert_true(c.adopted);
     w.vault.requests[0].unlisted = true;
-    world_pass(&w, 610000);
+    world_advance(&w, MINUTES(10) + SECONDS(10));
     assert_int_equal(world_state(&w).leases_active, 0);
     assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
     assert_true(w.vault.requests[0].live);
@@ -76,80 +74,78 @@ TEST(test_foreign_gone)
 }
 
 /* Rounds that are shorter than the wait for the second look do not put it off for ever. */
-TEST(test_short_rounds)
+TEST(short_rounds_do_not_delay_the_second_list)
 {
     struct world w;
     struct caller c;
 
-    for (uint64_t per_s = 0; per_s < 2; per_s++) { /* the second look at once, or in line for long */
-        world_begin(&w);
-        w.conf.gateway.reconcile_every_ms = 1000;
+    for (uint64_t per_s = 0; per_s < 2; per_s++) { /* the second look at once, or queued for long */
+        world_init(&w);
+        w.conf.gateway.reconcile_every_ms = SECONDS(1);
         w.conf.gateway.reconcile_per_s = per_s ? 0.2 : 0;
-        world_store(&w);
+        world_add_store(&w);
         world_start(&w);
-        world_checked_out(&w, "alice", "s1", &c);
-        world_pass(&w, 60000);
+        checkout_ok(&w, "alice", "s1", &c);
+        world_advance(&w, MINUTES(1));
         assert_int_equal(world_state(&w).leases_active, 1);
         w.vault.requests[0].live = false;
-        world_pass(&w, 30000);
+        world_advance(&w, SECONDS(30));
         assert_int_equal(world_state(&w).leases_active, 0);
         assert_int_equal(fake_store_count(w.store), 0);
         world_end(&w);
     }
 }
 
-TEST(test_partial_list)
+TEST(one_partial_list_ends_no_lease)
 {
     struct world w;
     struct caller c;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    world_start_stored_leased(&w, &c);
     w.vault.requests[0].live = false;
-    world_pass(&w, 601000);
+    world_advance(&w, MINUTES(10) + SECONDS(1));
     w.vault.requests[0].live = true;
-    world_pass(&w, 20 * 60000);
+    world_advance(&w, MINUTES(20));
     assert_int_equal(world_state(&w).leases_active, 1);
     world_end(&w);
 }
 
 /* A person is asked for once a round, however the sessions spell the name, and all of the person's requests
  * count. */
-TEST(test_every_spelling_is_one_user)
+TEST(every_spelling_is_one_user)
 {
     char admin[CREDENTIAL_ID_SIZE];
     struct caller c[3];
     struct world w;
 
-    world_stored(&w);
-    world_second_account(&w, admin);
-    world_checked_out(&w, "alice", "s1", &c[0]);
-    world_checkout_of(&w, "ALICE", "s2", admin, &c[1]);
+    world_start_stored(&w);
+    world_add_account(&w, admin);
+    checkout_ok(&w, "alice", "s1", &c[0]);
+    start_checkout_of(&w, "ALICE", "s2", admin, &c[1]);
     world_settle(&w);
-    expect_given(&c[1]);
-    world_checked_out(&w, "Alice", "s3", &c[2]);
+    assert_checkout_ok(&c[1]);
+    checkout_ok(&w, "Alice", "s3", &c[2]);
     assert_int_equal(c[2].request_id, c[0].request_id);
-    world_pass(&w, 600000 + 1000);
+    world_advance(&w, MINUTES(10) + SECONDS(1));
     assert_int_equal(w.vault.count[FAKE_REQUESTS], 1);
     assert_int_equal(world_state(&w).leases_active, 3);
     assert_int_equal(world_checkins(&w), 0);
     world_end(&w);
 }
 
-/* What bears our mark and is held by nobody goes; what does not is never touched. */
-TEST(test_stray_and_foreign)
+/* A request with our mark and without a lease is checked in; one without the mark is never touched. */
+TEST(a_marked_request_without_lease_is_checked_in)
 {
     struct world w;
     struct caller c;
     char reason[128];
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    world_start_stored_leased(&w, &c);
     (void)snprintf(reason, sizeof reason, "twice [jumpgate %s]", c.lease_id);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, reason);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, "my own work");
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, "[jumpgate abcdefghjkmnpqrstvwxyz0123]");
-    world_pass(&w, 12 * 60000);
+    world_advance(&w, MINUTES(12));
     assert_true(w.vault.requests[0].live);
     assert_int_equal(w.vault.requests[1].checkins, 1);
     assert_true(w.vault.requests[2].live);
@@ -158,63 +154,63 @@ TEST(test_stray_and_foreign)
     world_end(&w);
 }
 
-/* The vault has cut the reason in the middle of our mark: the account tells. */
-TEST(test_cut_mark)
+/* The vault has cut the reason in the middle of our mark: the account decides. */
+TEST(a_cut_mark_is_ours_on_its_account)
 {
     struct world w;
     struct caller c;
 
     for (int64_t account = 11; account < 13; account++) {
-        world_stored(&w);
-        world_break(&w, FAKE_REQUEST, FAKE_LOST_DID);
-        world_checkout(&w, "alice", "s1", &c);
-        world_until(&w, FAKE_REQUEST);
+        world_start_stored(&w);
+        world_set_fault(&w, FAKE_REQUEST, FAKE_LOST_DID);
+        start_checkout(&w, "alice", "s1", &c);
+        world_run_until(&w, FAKE_REQUEST);
         fake_vault_commit(&w.vault, 0);
         w.vault.requests[0].reason[strlen(w.vault.requests[0].reason) - 8] = '\0';
         w.vault.requests[0].account_id = account;
-        world_pass(&w, 120000);
+        world_advance(&w, MINUTES(2));
         assert_int_equal(w.vault.requests[0].checkins, account == 11);
         world_end(&w);
     }
 }
 
 /* A list that was asked for before a check-out says nothing about it. */
-TEST(test_old_list)
+TEST(a_list_older_than_a_checkout_says_nothing_of_it)
 {
     struct world w;
     struct caller a, b;
 
-    world_stored(&w);
+    world_start_stored(&w);
     w.vault.accounts[0].no_reuse = true;
-    world_checked_out(&w, "alice", "s1", &a);
-    fake_clock_run(&w.clock, w.timers, 600000);
+    checkout_ok(&w, "alice", "s1", &a);
+    fake_clock_run(&w.clock, w.timers, MINUTES(10));
     assert_int_equal(fake_vault_pending_op(&w.vault, 0), FAKE_REQUESTS);
-    world_checkout(&w, "alice", "s2", &b);
+    start_checkout(&w, "alice", "s2", &b);
     while (!b.replies) {
-        world_turn(&w);
+        world_iterate(&w);
         if (!fake_store_commit(w.store))
             fake_vault_deliver(&w.vault, fake_vault_pending(&w.vault) - 1);
     }
     w.vault.requests[1].live = false; /* as if the list were older */
     (void)fake_vault_step(&w.vault);
     w.vault.requests[1].live = true;
-    world_pass(&w, 60000);
+    world_advance(&w, MINUTES(1));
     assert_int_equal(world_state(&w).leases_active, 2);
     world_end(&w);
 }
 
 /* Many users: no more calls in a second than configured, and one per user. */
-TEST(test_pace)
+TEST(lists_keep_to_the_configured_rate)
 {
     struct world w;
     struct caller c;
     char user[16], session[16];
 
-    world_stored(&w);
+    world_start_stored(&w);
     for (unsigned i = 0; i < 50; i++) {
         (void)snprintf(user, sizeof user, "u%u", i / 2);
         (void)snprintf(session, sizeof session, "s%u", i);
-        world_checked_out(&w, user, session, &c);
+        checkout_ok(&w, user, session, &c);
     }
     world_crash(&w, 0, 0);
     unsigned before = w.vault.count[FAKE_REQUESTS];
@@ -224,7 +220,7 @@ TEST(test_pace)
     before = w.vault.count[FAKE_REQUESTS];
 
     for (int s = 0; s < 4; s++) {
-        world_pass(&w, 1000);
+        world_advance(&w, SECONDS(1));
         assert_true(w.vault.count[FAKE_REQUESTS] - before <= 11);
         before = w.vault.count[FAKE_REQUESTS];
     }
@@ -236,16 +232,16 @@ TEST(test_pace)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gone),
-        cmocka_unit_test(test_wrongly_gone),
-        cmocka_unit_test(test_foreign_gone),
-        cmocka_unit_test(test_short_rounds),
-        cmocka_unit_test(test_partial_list),
-        cmocka_unit_test(test_cut_mark),
-        cmocka_unit_test(test_every_spelling_is_one_user),
-        cmocka_unit_test(test_stray_and_foreign),
-        cmocka_unit_test(test_old_list),
-        cmocka_unit_test(test_pace),
+        cmocka_unit_test(two_lists_without_a_request_end_its_lease),
+        cmocka_unit_test(a_request_wrongly_missing_is_checked_in),
+        cmocka_unit_test(the_persons_own_request_is_never_checked_in),
+        cmocka_unit_test(short_rounds_do_not_delay_the_second_list),
+        cmocka_unit_test(one_partial_list_ends_no_lease),
+        cmocka_unit_test(a_cut_mark_is_ours_on_its_account),
+        cmocka_unit_test(every_spelling_is_one_user),
+        cmocka_unit_test(a_marked_request_without_lease_is_checked_in),
+        cmocka_unit_test(a_list_older_than_a_checkout_says_nothing_of_it),
+        cmocka_unit_test(lists_keep_to_the_configured_rate),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,7 @@
  * test_release.c - giving back: the release operation, the check-in that outlives it, the recovery for lost
  * requests.
  */
-#include "broker_world.h"
+#include "broker_rig.h"
 
 #include "broker/identity/credential_id.h"
 #include "broker/leases/lease_table.h"
@@ -14,7 +14,7 @@
 
 /* However many leases end at once: so many check-ins are on their way, and one user's do not keep others
  * waiting. */
-TEST(test_check_ins_stand_in_line)
+TEST(check_ins_in_flight_are_bounded)
 {
     static const struct {
         uint64_t connections;
@@ -27,15 +27,16 @@ TEST(test_check_ins_stand_in_line)
     struct world w;
 
     for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
-        world_begin(&w);
+        case_label("%llu connections", (unsigned long long)rows[k].connections);
+        world_init(&w);
         w.vault.conf.connections = rows[k].connections;
         world_start(&w);
         for (size_t i = 0; i < N; i++) {
             (void)snprintf(name[i], sizeof name[i], "u%zu", i);
-            world_checked_out(&w, name[i], name[i], &c);
+            checkout_ok(&w, name[i], name[i], &c);
         }
         for (size_t i = 0; i < N; i++)
-            world_release(&w, name[i], name[i], NULL, &r[i]);
+            start_release(&w, name[i], name[i], NULL, &r[i]);
         assert_int_equal(fake_vault_pending(&w.vault), rows[k].most);
         world_settle(&w);
         assert_int_equal(fake_vault_live(&w.vault), 0);
@@ -43,44 +44,43 @@ TEST(test_check_ins_stand_in_line)
     }
 }
 
-TEST(test_complete)
+TEST(complete_releases_all_leases_of_the_session)
 {
     struct world w;
     struct caller c;
     struct released r;
     char other[CREDENTIAL_ID_SIZE];
 
-    world_begin(&w);
-    world_second_account(&w, other);
+    world_init(&w);
+    world_add_account(&w, other);
     world_start(&w);
-    world_checked_out(&w, "alice", "s1", &c);
-    world_checked_out(&w, "alice", "s2", &c);
-    world_checkout_of(&w, "alice", "s1", other, &c);
+    checkout_ok(&w, "alice", "s1", &c);
+    checkout_ok(&w, "alice", "s2", &c);
+    start_checkout_of(&w, "alice", "s1", other, &c);
     world_settle(&w);
-    expect_given(&c);
+    assert_checkout_ok(&c);
     assert_int_equal(world_state(&w).leases_active, 3);
-    world_released(&w, "alice", "s1", NULL, &r);
+    finish_release(&w, "alice", "s1", NULL, &r);
     assert_int_equal(r.released, 2);
     assert_false(r.pending);
     assert_int_equal(fake_vault_live(&w.vault), 1); /* s2 still holds the one they shared */
-    world_released(&w, "alice", "s2", "unknown", &r);
+    finish_release(&w, "alice", "s2", "unknown", &r);
     assert_int_equal(r.released, 0);
     assert_int_equal(world_state(&w).leases_active, 1);
     assert_int_equal(world_state(&w).releases, 2);
     world_end(&w);
 }
 
-TEST(test_waits_for_the_vault)
+TEST(a_release_is_answered_after_the_check_in)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    world_plain(&w);
-    world_checked_out(&w, "alice", "s1", &c);
-    world_release(&w, "alice", "s1", w.credential, &r);
-    world_turn(&w);
-    assert_int_equal(r.replies, 0); /* not told before the vault said yes */
+    world_start_leased(&w, &c);
+    start_release(&w, "alice", "s1", w.credential, &r);
+    world_iterate(&w);
+    assert_int_equal(r.replies, 0); /* not answered before the vault confirms */
     assert_int_equal(world_state(&w).leases_releasing, 1);
     world_settle(&w);
     assert_int_equal(r.replies, 1);
@@ -89,7 +89,7 @@ TEST(test_waits_for_the_vault)
     world_end(&w);
 }
 
-TEST(test_pending_and_retried)
+TEST(a_failed_check_in_is_pending_and_retried)
 {
     static const enum fake_fault ways[] = {FAKE_UNREACHABLE,  FAKE_CANNOT_START, FAKE_LOST_DID,
                                            FAKE_LOST_DID_NOT, FAKE_USER_REFUSED, FAKE_DENIED};
@@ -98,20 +98,20 @@ TEST(test_pending_and_retried)
     struct released r;
 
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
-        world_plain(&w);
-        world_checked_out(&w, "alice", "s1", &c);
-        world_break(&w, FAKE_CHECKIN, ways[i]);
-        world_released(&w, "alice", "s1", w.credential, &r);
+        case_label("%s", fake_fault_name(ways[i]));
+        world_start_leased(&w, &c);
+        world_set_fault(&w, FAKE_CHECKIN, ways[i]);
+        finish_release(&w, "alice", "s1", w.credential, &r);
         assert_int_equal(r.code, FAULT_NONE);
         assert_int_equal(r.released, 1);
         assert_true(r.pending);
-        world_pass(&w, 10 * 60000);
+        world_advance(&w, MINUTES(10));
         assert_true(w.vault.count[FAKE_CHECKIN] >= (ways[i] == FAKE_LOST_DID ? 2 : 10));
         assert_true(w.vault.count[FAKE_CHECKIN] < 30); /* it backs off */
         assert_false(broker_idle(w.broker) && world_state(&w).leases_retrying == 0 &&
                      fake_vault_live(&w.vault));
         w.vault.plan = NULL;
-        world_pass(&w, 60000);
+        world_advance(&w, MINUTES(1));
         assert_int_equal(fake_vault_live(&w.vault), 0);
         assert_int_equal(world_state(&w).leases_retrying, 0);
         assert_int_equal(world_state(&w).lapsed, 0);
@@ -119,37 +119,35 @@ TEST(test_pending_and_retried)
     }
 }
 
-TEST(test_lapses)
+TEST(a_request_past_the_vaults_expiry_lapses)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    world_plain(&w);
-    world_checked_out(&w, "alice", "s1", &c);
-    world_break(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
-    world_release(&w, "alice", "s1", w.credential, &r);
-    world_pass(&w, 60 * 60000 + 30000);
+    world_start_leased(&w, &c);
+    world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+    start_release(&w, "alice", "s1", w.credential, &r);
+    world_advance(&w, MINUTES(60) + SECONDS(30));
     assert_int_equal(world_state(&w).lapsed, 0);
     assert_int_equal(world_state(&w).leases_retrying, 1);
-    assert_in_range(world_state(&w).oldest_overdue_ms, 29000, 31000);
-    world_pass(&w, 2 * 60000);
+    assert_in_range(world_state(&w).oldest_overdue_ms, SECONDS(29), SECONDS(31));
+    world_advance(&w, MINUTES(2));
     assert_int_equal(world_state(&w).lapsed, 1);
     assert_int_equal(world_state(&w).leases_retrying, 0);
     assert_int_equal(world_state(&w).oldest_overdue_ms, 0);
     world_end(&w);
 }
 
-TEST(test_deadline_answers_pending)
+TEST(at_its_deadline_a_release_is_pending)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    world_plain(&w);
-    world_checked_out(&w, "alice", "s1", &c);
-    world_release(&w, "alice", "s1", w.credential, &r);
-    fake_clock_run(&w.clock, w.timers, 15000);
+    world_start_leased(&w, &c);
+    start_release(&w, "alice", "s1", w.credential, &r);
+    fake_clock_run(&w.clock, w.timers, SECONDS(15));
     assert_int_equal(r.replies, 1);
     assert_int_equal(r.released, 1);
     assert_true(r.pending);
@@ -159,41 +157,40 @@ TEST(test_deadline_answers_pending)
     world_end(&w);
 }
 
-TEST(test_client_leaves)
+TEST(a_cancelled_release_goes_on)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    world_plain(&w);
-    world_checked_out(&w, "alice", "s1", &c);
-    world_release(&w, "alice", "s1", w.credential, &r);
+    world_start_leased(&w, &c);
+    start_release(&w, "alice", "s1", w.credential, &r);
     broker_leave(r.op);
     world_settle(&w);
     assert_int_equal(r.replies, 0);
     assert_int_equal(w.vault.cancelled, 0);
     assert_int_equal(fake_vault_live(&w.vault), 0);
-    world_release(&w, "alice", "s1", w.credential, &r);
+    start_release(&w, "alice", "s1", w.credential, &r);
     broker_leave(r.op);
     world_settle(&w);
     assert_int_equal(r.replies, 0);
     world_end(&w);
 }
 
-/* The answer to POST Requests is lost; the list of live requests tells what became of it. */
+/* The answer to POST Requests is lost; the list of live requests shows its outcome. */
 static void lose_request(struct world *w, enum fake_fault how, struct caller *c)
 {
-    world_plain(w);
-    world_break(w, FAKE_REQUEST, how);
-    world_checkout(w, "alice", "s1", c);
-    world_until(w, FAKE_REQUEST);
+    world_start_plain(w);
+    world_set_fault(w, FAKE_REQUEST, how);
+    start_checkout(w, "alice", "s1", c);
+    world_run_until(w, FAKE_REQUEST);
     (void)fake_vault_step(&w->vault);
     assert_int_equal(c->replies, 1);
     assert_int_equal(c->code, FAULT_VAULT_UNAVAILABLE);
     assert_int_equal(world_state(w).leases_retrying, 1);
 }
 
-TEST(test_no_hunt_without_need)
+TEST(a_request_surely_not_made_is_not_searched_for)
 {
     static const enum fake_fault ways[] = {FAKE_CANNOT_START, FAKE_UNREACHABLE,  FAKE_DENIED,
                                            FAKE_CONFLICT,     FAKE_USER_REFUSED, FAKE_BAD};
@@ -201,9 +198,10 @@ TEST(test_no_hunt_without_need)
     struct caller c;
 
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
-        world_plain(&w);
-        world_break(&w, FAKE_REQUEST, ways[i]);
-        world_checkout(&w, "alice", "s1", &c);
+        case_label("%s", fake_fault_name(ways[i]));
+        world_start_plain(&w);
+        world_set_fault(&w, FAKE_REQUEST, ways[i]);
+        start_checkout(&w, "alice", "s1", &c);
         world_settle(&w);
         assert_int_not_equal(c.code, FAULT_NONE);
         assert_int_equal(world_state(&w).leases_retrying, 0);
@@ -212,7 +210,7 @@ TEST(test_no_hunt_without_need)
     }
 }
 
-TEST(test_hunt_finds)
+TEST(a_lost_request_is_found_and_checked_in)
 {
     struct world w;
     struct caller c;
@@ -224,53 +222,53 @@ TEST(test_hunt_finds)
     world_end(&w);
 }
 
-TEST(test_hunt_finds_late)
+TEST(a_lost_request_that_appears_late_is_checked_in)
 {
     struct world w;
     struct caller c;
 
     lose_request(&w, FAKE_LOST_DID, &c);
-    world_break(&w, FAKE_REQUESTS, FAKE_UNREACHABLE);
+    world_set_fault(&w, FAKE_REQUESTS, FAKE_UNREACHABLE);
     fake_vault_deliver(&w.vault, 0); /* begun before */
     world_end(&w);
 
     lose_request(&w, FAKE_LOST_DID, &c);
     w.vault.requests[0].live = false; /* the vault is still at it */
-    world_pass(&w, 5000);
+    world_advance(&w, SECONDS(5));
     w.vault.requests[0].live = true;
-    world_pass(&w, 60000);
+    world_advance(&w, MINUTES(1));
     assert_int_equal(w.vault.requests[0].checkins, 1);
     world_end(&w);
 }
 
-TEST(test_hunt_ends)
+TEST(a_recovery_ends)
 {
     struct world w;
     struct caller c;
 
     lose_request(&w, FAKE_LOST_DID_NOT, &c);
-    world_pass(&w, 3 * 60000);
+    world_advance(&w, MINUTES(3));
     assert_int_equal(world_state(&w).leases_retrying, 0);
     assert_int_equal(w.vault.count[FAKE_REQUESTS], 4);
     assert_int_equal(world_state(&w).lapsed, 0);
     world_end(&w);
 
-    world_plain(&w);
-    world_break(&w, FAKE_REQUEST, FAKE_LOST_DID);
-    world_checkout(&w, "alice", "s1", &c);
-    world_until(&w, FAKE_REQUEST);
-    world_break(&w, FAKE_REQUESTS, FAKE_UNREACHABLE);
+    world_start_plain(&w);
+    world_set_fault(&w, FAKE_REQUEST, FAKE_LOST_DID);
+    start_checkout(&w, "alice", "s1", &c);
+    world_run_until(&w, FAKE_REQUEST);
+    world_set_fault(&w, FAKE_REQUESTS, FAKE_UNREACHABLE);
     fake_vault_deliver(&w.vault, 0);
-    world_pass(&w, 60 * 60000);
+    world_advance(&w, MINUTES(60));
     assert_int_equal(world_state(&w).leases_retrying, 1);
-    world_pass(&w, 3 * 60000);
+    world_advance(&w, MINUTES(3));
     assert_int_equal(world_state(&w).leases_retrying, 0);
     assert_int_equal(world_state(&w).lapsed, 1);
     world_end(&w);
 }
 
 /* What is hunted was meanwhile handed to another check-out: it keeps it, and gives it back at its end. */
-TEST(test_hunted_is_held)
+TEST(a_lost_request_given_to_another_checkout_is_held)
 {
     struct world w;
     struct caller lost, c;
@@ -278,25 +276,25 @@ TEST(test_hunted_is_held)
 
     lose_request(&w, FAKE_LOST_DID, &lost);
     w.vault.plan = NULL;
-    world_checkout(&w, "alice", "s2", &c);
-    world_turn(&w);
+    start_checkout(&w, "alice", "s2", &c);
+    world_iterate(&w);
     assert_int_equal(fake_vault_pending_op(&w.vault, 0), FAKE_REQUESTS);
     while (c.replies == 0) { /* the recovery's own look is the last to be answered */
         fake_vault_deliver(&w.vault, fake_vault_pending(&w.vault) - 1);
-        world_turn(&w);
+        world_iterate(&w);
     }
     assert_int_equal(c.code, FAULT_NONE);
     assert_false(c.adopted);
     world_settle(&w);
     assert_true(fake_vault_find(&w.vault, c.request_id)->live);
     assert_int_equal(world_state(&w).leases_retrying, 0);
-    world_released(&w, "alice", "s2", NULL, &r);
+    finish_release(&w, "alice", "s2", NULL, &r);
     assert_int_equal(w.vault.requests[0].checkins, 1);
     world_end(&w);
 }
 
 /* The recovery ends while another check-out still looks whose the request is: the find has proven it. */
-TEST(test_hunt_proves)
+TEST(a_recovery_proves_whose_the_request_is)
 {
     struct world w;
     struct caller lost, c;
@@ -304,15 +302,15 @@ TEST(test_hunt_proves)
     for (int leaves = 0; leaves < 2; leaves++) {
         lose_request(&w, FAKE_LOST_DID, &lost);
         w.vault.plan = NULL;
-        world_checkout(&w, "alice", "s2", &c);
-        world_turn(&w);
+        start_checkout(&w, "alice", "s2", &c);
+        world_iterate(&w);
         while (w.vault.count[FAKE_REQUESTS] < 2) { /* its own look, beside the recovery's */
             fake_vault_deliver(&w.vault, fake_vault_pending(&w.vault) - 1);
-            world_turn(&w);
+            world_iterate(&w);
         }
         fake_vault_deliver(&w.vault, 0);
         if (leaves)
-            world_leave(&c);
+            cancel_checkout(&c);
         world_settle(&w);
         assert_int_equal(fake_vault_live(&w.vault), leaves ? 0 : 1);
         assert_false(c.adopted);
@@ -320,34 +318,33 @@ TEST(test_hunt_proves)
     }
 }
 
-TEST(test_release_on_stop)
+TEST(release_on_stop_ends_all_leases)
 {
     struct world w;
     struct caller a, b;
 
-    world_begin(&w);
+    world_init(&w);
     w.conf.gateway.release_on_stop = true;
     world_start(&w);
-    world_checked_out(&w, "alice", "s1", &a);
-    world_checked_out(&w, "alice", "s2", &a);
-    world_checkout(&w, "bob", "s3", &b);
-    world_until(&w, FAKE_REQUEST);
+    checkout_ok(&w, "alice", "s1", &a);
+    checkout_ok(&w, "alice", "s2", &a);
+    start_checkout(&w, "bob", "s3", &b);
+    world_run_until(&w, FAKE_REQUEST);
     broker_drain(w.broker);
     assert_false(broker_idle(w.broker));
     world_settle(&w);
-    assert_int_equal(b.replies, 1); /* it was there before: it is told, and ends at once */
+    assert_int_equal(b.replies, 1); /* it was there before: it is answered, and ends at once */
     assert_int_equal(fake_vault_live(&w.vault), 0);
     assert_true(broker_idle(w.broker));
     world_end(&w);
 }
 
-TEST(test_stop_keeps_leases)
+TEST(a_stop_keeps_leases)
 {
     struct world w;
     struct caller a;
 
-    world_plain(&w);
-    world_checked_out(&w, "alice", "s1", &a);
+    world_start_leased(&w, &a);
     broker_drain(w.broker);
     assert_true(broker_idle(w.broker));
     world_settle(&w);
@@ -387,8 +384,8 @@ static void end_lease_of(struct world *w, const char *session, const char *crede
     (void)broker_leases(w->broker, &(struct lease_filter){.session = session, .limit = 10}, on_lease,
                         &wanted);
     assert_string_not_equal(wanted.lease_id, "");
-    assert_non_null(broker_release_lease(w->broker, wanted.lease_id, 15000, on_ended, &pending));
-    world_turn(w);
+    assert_non_null(broker_release_lease(w->broker, wanted.lease_id, SECONDS(15), on_ended, &pending));
+    world_iterate(w);
     assert_true(pending);
 }
 
@@ -407,29 +404,29 @@ static unsigned count_of(struct world *w, const char *user)
 }
 
 /* Whose session it is counts in ASCII case and otherwise exactly, and so does the filter. */
-TEST(test_a_name_is_exact_beyond_ascii)
+TEST(a_name_is_exact_beyond_ascii)
 {
     struct caller c;
     struct released r;
     struct world w;
 
-    world_plain(&w);
-    world_checked_out(&w, "Zo\xc3\xab", "s1", &c);
+    world_start_plain(&w);
+    checkout_ok(&w, "Zo\xc3\xab", "s1", &c);
     assert_int_equal(count_of(&w, "CORP\\Zo\xc3\xab"), 1);
     assert_int_equal(count_of(&w, "corp\\zO\xc3\xab"), 1);
     assert_int_equal(count_of(&w, "CORP\\ZO\xc3\x8b"), 0);
-    world_released(&w, "ZO\xc3\x8b", "s1", NULL, &r); /* the vault knows that one as somebody else as well */
+    finish_release(&w, "ZO\xc3\x8b", "s1", NULL, &r); /* another user at the vault as well */
     assert_int_equal(r.released, 0);
-    world_checked_out(&w, "zO\xc3\xab", "s1", &c);
+    checkout_ok(&w, "zO\xc3\xab", "s1", &c);
     assert_int_equal(count_of(&w, "CORP\\Zo\xc3\xab"), 1); /* the same lease */
-    world_released(&w, "ZO\xc3\xab", "s1", NULL, &r);
+    finish_release(&w, "ZO\xc3\xab", "s1", NULL, &r);
     assert_int_equal(r.released, 1);
     assert_int_equal(world_checkins(&w), 1);
     world_end(&w);
 }
 
 /* Two credentials of one session, one of another and one of the same session id under another name. */
-TEST(test_ends_its_own)
+TEST(a_release_ends_its_own_checkouts_in_flight_alone)
 {
     enum { ROOT, ADMIN, OTHER, BOB, N };
     static const struct {
@@ -442,18 +439,19 @@ TEST(test_ends_its_own)
     struct world w;
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        world_begin(&w);
-        world_second_account(&w, admin);
+        case_label("released: %s", rows[i].released);
+        world_init(&w);
+        world_add_account(&w, admin);
         world_start(&w);
-        world_checkout(&w, "alice", "s1", &c[ROOT]);
-        world_checkout_of(&w, "alice", "s1", admin, &c[ADMIN]);
-        world_checkout(&w, "alice", "s2", &c[OTHER]);
-        world_checkout(&w, "bob", "s1", &c[BOB]);
-        world_until(&w, FAKE_REQUEST);
+        start_checkout(&w, "alice", "s1", &c[ROOT]);
+        start_checkout_of(&w, "alice", "s1", admin, &c[ADMIN]);
+        start_checkout(&w, "alice", "s2", &c[OTHER]);
+        start_checkout(&w, "bob", "s1", &c[BOB]);
+        world_run_until(&w, FAKE_REQUEST);
         if (strcmp(rows[i].released, "lease") == 0)
             end_lease_of(&w, "s1", admin);
         else
-            world_release(&w, "alice", "s1", strcmp(rows[i].released, "one") == 0 ? admin : NULL, &r);
+            start_release(&w, "alice", "s1", strcmp(rows[i].released, "one") == 0 ? admin : NULL, &r);
         world_settle(&w);
         for (int k = 0; k < N; k++) {
             assert_int_equal(c[k].replies, 1);
@@ -464,19 +462,19 @@ TEST(test_ends_its_own)
 }
 
 /* Equal ones wait for each other, others of the same session do not. */
-TEST(test_credentials_do_not_wait)
+TEST(credentials_of_a_session_do_not_wait_for_each_other)
 {
     char admin[CREDENTIAL_ID_SIZE];
     struct caller first, second, other;
     struct world w;
 
-    world_begin(&w);
-    world_second_account(&w, admin);
+    world_init(&w);
+    world_add_account(&w, admin);
     world_start(&w);
-    world_checkout(&w, "alice", "s1", &first);
-    world_checkout(&w, "alice", "s1", &second);
-    world_checkout_of(&w, "alice", "s1", admin, &other);
-    world_until(&w, FAKE_REQUEST);
+    start_checkout(&w, "alice", "s1", &first);
+    start_checkout(&w, "alice", "s1", &second);
+    start_checkout_of(&w, "alice", "s1", admin, &other);
+    world_run_until(&w, FAKE_REQUEST);
     size_t asked = fake_vault_pending(&w.vault);
     assert_int_equal(asked, 2); /* `first` and `other` */
     world_settle(&w);
@@ -489,24 +487,24 @@ TEST(test_credentials_do_not_wait)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_name_is_exact_beyond_ascii),
-        cmocka_unit_test(test_ends_its_own),
-        cmocka_unit_test(test_credentials_do_not_wait),
-        cmocka_unit_test(test_check_ins_stand_in_line),
-        cmocka_unit_test(test_complete),
-        cmocka_unit_test(test_waits_for_the_vault),
-        cmocka_unit_test(test_pending_and_retried),
-        cmocka_unit_test(test_lapses),
-        cmocka_unit_test(test_deadline_answers_pending),
-        cmocka_unit_test(test_client_leaves),
-        cmocka_unit_test(test_no_hunt_without_need),
-        cmocka_unit_test(test_hunt_finds),
-        cmocka_unit_test(test_hunt_finds_late),
-        cmocka_unit_test(test_hunt_ends),
-        cmocka_unit_test(test_hunted_is_held),
-        cmocka_unit_test(test_hunt_proves),
-        cmocka_unit_test(test_release_on_stop),
-        cmocka_unit_test(test_stop_keeps_leases),
+        cmocka_unit_test(a_name_is_exact_beyond_ascii),
+        cmocka_unit_test(a_release_ends_its_own_checkouts_in_flight_alone),
+        cmocka_unit_test(credentials_of_a_session_do_not_wait_for_each_other),
+        cmocka_unit_test(check_ins_in_flight_are_bounded),
+        cmocka_unit_test(complete_releases_all_leases_of_the_session),
+        cmocka_unit_test(a_release_is_answered_after_the_check_in),
+        cmocka_unit_test(a_failed_check_in_is_pending_and_retried),
+        cmocka_unit_test(a_request_past_the_vaults_expiry_lapses),
+        cmocka_unit_test(at_its_deadline_a_release_is_pending),
+        cmocka_unit_test(a_cancelled_release_goes_on),
+        cmocka_unit_test(a_request_surely_not_made_is_not_searched_for),
+        cmocka_unit_test(a_lost_request_is_found_and_checked_in),
+        cmocka_unit_test(a_lost_request_that_appears_late_is_checked_in),
+        cmocka_unit_test(a_recovery_ends),
+        cmocka_unit_test(a_lost_request_given_to_another_checkout_is_held),
+        cmocka_unit_test(a_recovery_proves_whose_the_request_is),
+        cmocka_unit_test(release_on_stop_ends_all_leases),
+        cmocka_unit_test(a_stop_keeps_leases),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
 /*
  * test_request_identity.c - which record a request is: other vaults, other users, other accounts, lies.
  */
-#include "broker_world.h"
+#include "broker_rig.h"
 
 #include "audit/audit_witness.h"
 #include "broker/identity/credential_id.h"
@@ -27,9 +27,9 @@ static void rename_section(struct fake_vault *fv, const char *name)
 /* With a store and a url, not yet started. */
 static void begin(struct world *w)
 {
-    world_begin(w);
-    w->conf.gateway.reconcile_every_ms = 600000;
-    world_store(w);
+    world_init(w);
+    w->conf.gateway.reconcile_every_ms = MINUTES(10);
+    world_add_store(w);
     set_url(&w->vault, A_URL);
 }
 
@@ -72,7 +72,7 @@ static struct fake_request *only_live(struct fake_vault *fv)
 /* ---- other vaults ---- */
 
 /* The section was renamed and another vault has the name: the session's lease is none of that vault. */
-TEST(test_a_lease_of_another_vault)
+TEST(a_section_given_to_another_vault_has_no_old_lease)
 {
     struct fake_vault second;
     struct caller a, b;
@@ -81,7 +81,7 @@ TEST(test_a_lease_of_another_vault)
 
     begin(&w);
     world_start(&w);
-    world_checked_out(&w, "alice", "s1", &a);
+    checkout_ok(&w, "alice", "s1", &a);
     fake_vault_init(&second, &w.clock.clock);
     set_url(&second, B_URL);
     (void)fake_vault_add(&second, 1, 11, "srv01", "root", "other");
@@ -89,16 +89,16 @@ TEST(test_a_lease_of_another_vault)
     rename_section(&w.vault, "old");
     restart_with(&w, &second);
     settle_both(&w, &second);
-    world_checkout(&w, "alice", "s1", &b);
+    start_checkout(&w, "alice", "s1", &b);
     settle_both(&w, &second);
-    expect_given(&b);
+    assert_checkout_ok(&b);
     assert_string_equal(b.secret, "other");
     assert_int_not_equal(b.request_id, a.request_id);
     settle_both(&w, &second);
     assert_int_equal(w.vault.requests[0].checkins, 1);
-    world_release(&w, "alice", "s1", NULL, &r);
+    start_release(&w, "alice", "s1", NULL, &r);
     settle_both(&w, &second);
-    world_pass(&w, 1000);
+    world_advance(&w, SECONDS(1));
     assert_int_equal(r.released, 1);
     assert_true(second.requests[0].live);
     assert_int_equal(second.requests[1].checkins, 1);
@@ -111,43 +111,45 @@ static void move(struct world *w, int64_t account, const char *reason)
 {
     set_url(&w->vault, B_URL);
     w->vault.requests[0].account_id = account;
-    w->vault.requests[0].expires_wall += 86400000;
+    w->vault.requests[0].expires_wall += HOURS(24);
     if (reason)
         (void)snprintf(w->vault.requests[0].reason, sizeof w->vault.requests[0].reason, "%s", reason);
     world_crash(w, 0, 0);
 }
 
 static const struct moved_case {
+    const char *label;
     int64_t account;
     const char *reason; /* NULL = as it was made: with our mark */
     bool ours;
 } moved_cases[] = {
-    {11, NULL, true},
-    {11, "[jumpgate abcdefghjkmnpqrstvwxyz0123]", true}, /* joined, and its maker has ended */
-    {11, "my own work", false},
-    {77, NULL, false},
-    {77, "my own work", false},
+    {"our mark", 11, NULL, true},
+    {"the mark of a maker that has ended", 11, "[jumpgate abcdefghjkmnpqrstvwxyz0123]", true},
+    {"no mark", 11, "my own work", false},
+    {"our mark on another account", 77, NULL, false},
+    {"no mark on another account", 77, "my own work", false},
 };
 
-TEST(test_moved_open)
+TEST(a_moved_vault_keeps_leases_that_its_list_proves)
 {
     struct caller c;
     struct world w;
 
     for (size_t i = 0; i < sizeof moved_cases / sizeof moved_cases[0]; i++) {
+        case_label("%s", moved_cases[i].label);
         const struct moved_case *m = &moved_cases[i];
 
         begin(&w);
         world_start(&w);
-        world_checked_out(&w, "alice", "s1", &c);
+        checkout_ok(&w, "alice", "s1", &c);
         move(&w, m->account, m->reason);
         assert_string_equal(fake_store_only(w.store)->url, A_URL); /* unproven until the list was read */
-        world_pass(&w, 20000);
+        world_advance(&w, SECONDS(20));
         assert_int_equal(world_state(&w).leases_active, m->ours);
         assert_int_equal(fake_store_count(w.store), m->ours);
         if (m->ours)
             assert_string_equal(fake_store_only(w.store)->url, B_URL);
-        world_pass(&w, 2 * 3600000);
+        world_advance(&w, HOURS(2));
         assert_int_equal(w.vault.requests[0].checkins, m->ours);
         assert_int_equal(fake_store_count(w.store), 0);
         world_end(&w);
@@ -155,23 +157,22 @@ TEST(test_moved_open)
 }
 
 /* Repeated before the first list was read: the repeat looks for itself. */
-TEST(test_moved_repeat)
+TEST(a_repeat_after_a_move_reads_the_list_first)
 {
     struct caller c;
     struct world w;
 
     for (size_t i = 0; i < sizeof moved_cases / sizeof moved_cases[0]; i++) {
+        case_label("%s", moved_cases[i].label);
         const struct moved_case *m = &moved_cases[i];
 
         begin(&w);
         world_start(&w);
-        world_checked_out(&w, "alice", "s1", &c);
+        checkout_ok(&w, "alice", "s1", &c);
         int64_t first = c.request_id;
 
         move(&w, m->account, m->reason);
-        world_checkout(&w, "alice", "s1", &c);
-        world_settle(&w);
-        expect_given(&c);
+        checkout_ok(&w, "alice", "s1", &c);
         assert_int_equal(c.request_id == first, m->account == 11);
         assert_int_equal(c.adopted, m->account == 11 && !m->ours);
         world_end(&w);
@@ -179,30 +180,31 @@ TEST(test_moved_repeat)
 }
 
 /* Released before the first list was read, or before the move: the mark decides first. */
-TEST(test_moved_releasing)
+TEST(a_release_after_a_move_checks_in_what_is_ours)
 {
     struct released r;
     struct caller c;
     struct world w;
 
     for (size_t i = 0; i < 2 * sizeof moved_cases / sizeof moved_cases[0]; i++) {
+        case_label("%s, released %s the move", moved_cases[i / 2].label, i % 2 ? "before" : "after");
         const struct moved_case *m = &moved_cases[i / 2];
 
         begin(&w);
         world_start(&w);
-        world_checked_out(&w, "alice", "s1", &c);
+        checkout_ok(&w, "alice", "s1", &c);
         if (i % 2) {
-            world_break(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
-            world_released(&w, "alice", "s1", NULL, &r);
+            world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+            finish_release(&w, "alice", "s1", NULL, &r);
             w.vault.plan = NULL;
         }
         move(&w, m->account, m->reason);
         if (i % 2 == 0) {
-            world_release(&w, "alice", "s1", NULL, &r);
-            world_pass(&w, 1000);
+            start_release(&w, "alice", "s1", NULL, &r);
+            world_advance(&w, SECONDS(1));
         }
         assert_true(r.pending);
-        world_pass(&w, 180000);
+        world_advance(&w, MINUTES(3));
         assert_int_equal(w.vault.requests[0].checkins, m->ours || !m->reason); /* its own mark is proof */
         assert_int_equal(fake_store_count(w.store), 0);
         world_end(&w);
@@ -210,7 +212,7 @@ TEST(test_moved_releasing)
 }
 
 /* Two addresses of one vault: one request, one record; it is checked in with the last of its leases. */
-TEST(test_two_addresses)
+TEST(two_addresses_of_a_vault_share_a_request)
 {
     struct fake_vault second;
     struct caller a, b, c;
@@ -228,27 +230,27 @@ TEST(test_two_addresses)
         rename_section(&second, "again");
         second.twin = &w.vault;
         restart_with(&w, &second);
-        world_checked_out(&w, "alice", "s1", &a);
+        checkout_ok(&w, "alice", "s1", &a);
         if (maker_left) {
-            world_checked_out(&w, "alice", "s3", &c);
-            world_released(&w, "alice", "s1", NULL, &r);
+            checkout_ok(&w, "alice", "s3", &c);
+            finish_release(&w, "alice", "s1", NULL, &r);
         }
-        world_checkout_of(&w, "alice", "s2", other, &b);
+        start_checkout_of(&w, "alice", "s2", other, &b);
         world_settle(&w);
-        expect_given(&b);
+        assert_checkout_ok(&b);
         assert_int_equal(b.request_id, a.request_id);
         assert_false(b.adopted);
-        world_released(&w, "alice", maker_left ? "s3" : "s1", NULL, &r);
+        finish_release(&w, "alice", maker_left ? "s3" : "s1", NULL, &r);
         assert_int_equal(r.remaining, 1);
-        world_pass(&w, 15 * 60000);
+        world_advance(&w, MINUTES(15));
         assert_int_equal(world_checkins(&w), 0);
         c = b;
-        world_checkout_of(&w, "alice", "s2", other, &b);
+        start_checkout_of(&w, "alice", "s2", other, &b);
         world_settle(&w);
-        expect_given(&b);
+        assert_checkout_ok(&b);
         assert_string_equal(b.lease_id, c.lease_id);
-        world_released(&w, "alice", "s2", NULL, &r);
-        world_pass(&w, 1000);
+        finish_release(&w, "alice", "s2", NULL, &r);
+        world_advance(&w, SECONDS(1));
         assert_int_equal(world_checkins(&w), 1);
         assert_int_equal(fake_store_count(w.store), 0);
         end_both(&w, &second);
@@ -258,29 +260,26 @@ TEST(test_two_addresses)
 /* ---- the number of another ---- */
 
 /* The vault answers bob with the number of alice's request. */
-TEST(test_number_of_another_user)
+TEST(a_number_of_another_user_is_another_request)
 {
     struct released r;
     struct caller a, b;
     struct world w;
 
     for (int is_new = 0; is_new < 2; is_new++) {
-        world_stored(&w);
-        world_checked_out(&w, "alice", "s1", &a);
+        world_start_stored_leased(&w, &a);
         unsigned reads = w.vault.count[FAKE_CREDENTIAL];
 
         w.vault.say_id = a.request_id;
         w.vault.say_new = is_new;
-        world_checkout(&w, "bob", "s2", &b);
-        world_settle(&w);
-        assert_int_equal(b.code, FAULT_VAULT_ERROR);
+        assert_int_equal(finish_checkout(&w, "bob", "s2", &b), FAULT_VAULT_ERROR);
         assert_int_equal(w.vault.count[FAKE_CREDENTIAL], reads);
         w.vault.say_id = 0;
-        world_pass(&w, 120000);
+        world_advance(&w, MINUTES(2));
         assert_string_equal(only_live(&w.vault)->user, "CORP\\alice"); /* what was made for bob is found */
         assert_int_equal(world_checkins(&w), 1);
-        world_released(&w, "alice", "s1", NULL, &r);
-        world_pass(&w, 1000);
+        finish_release(&w, "alice", "s1", NULL, &r);
+        world_advance(&w, SECONDS(1));
         assert_int_equal(fake_vault_live(&w.vault), 0);
         assert_int_equal(fake_store_count(w.store), 0);
         world_end(&w);
@@ -288,29 +287,29 @@ TEST(test_number_of_another_user)
 }
 
 /* The same person, another account: not that one's secret either. */
-TEST(test_number_of_another_account)
+TEST(a_number_of_another_account_is_another_request)
 {
     char admin[CREDENTIAL_ID_SIZE];
     struct caller a, b;
     struct world w;
 
     for (int held = 0; held < 2; held++) {
-        world_begin(&w);
-        world_store(&w);
-        world_second_account(&w, admin);
+        world_init(&w);
+        world_add_store(&w);
+        world_add_account(&w, admin);
         world_start(&w);
         int64_t id = fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 60, "mine");
 
         if (held)
-            world_checked_out(&w, "alice", "s1", &a);
+            checkout_ok(&w, "alice", "s1", &a);
         unsigned reads = w.vault.count[FAKE_CREDENTIAL];
 
         w.vault.say_id = id;
-        world_checkout_of(&w, "alice", "s2", admin, &b);
+        start_checkout_of(&w, "alice", "s2", admin, &b);
         world_settle(&w);
         assert_int_equal(b.code, FAULT_VAULT_ERROR);
         assert_int_equal(w.vault.count[FAKE_CREDENTIAL], reads);
-        world_pass(&w, 120000);
+        world_advance(&w, MINUTES(2));
         assert_true(w.vault.requests[0].live);
         assert_int_equal(w.vault.requests[1].checkins, 1);
         world_end(&w);
@@ -318,7 +317,7 @@ TEST(test_number_of_another_account)
 }
 
 /* A person's own request, adopted under another name of the person: the list of that name has it as well. */
-TEST(test_adopted_under_two_names)
+TEST(the_persons_own_request_under_two_names_is_one)
 {
     static char full[] = "{domain}\\{username}", upn[] = "{username}@corp";
     static char *one[] = {full}, *two[] = {upn};
@@ -326,23 +325,23 @@ TEST(test_adopted_under_two_names)
     struct world w;
 
     for (int listed = 0; listed < 2; listed++) {
-        world_begin(&w);
+        world_init(&w);
         w.vault.conf.run_as = (struct conf_list){.item = one, .n = 1};
         world_start(&w);
         int64_t id = fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 60, "mine");
 
-        world_checked_out(&w, "alice", "s1", &a);
+        checkout_ok(&w, "alice", "s1", &a);
         w.vault.conf.run_as = (struct conf_list){.item = two, .n = 1};
         w.vault.say_id = id;
         if (listed) /* the two are one person to the vault */
             (void)snprintf(w.vault.requests[0].user, sizeof w.vault.requests[0].user, "alice@corp");
-        world_checkout(&w, "alice", "s2", &b);
+        start_checkout(&w, "alice", "s2", &b);
         world_settle(&w);
         assert_int_equal(b.code, listed ? FAULT_NONE : FAULT_VAULT_ERROR);
         assert_int_equal(b.adopted, listed);
         if (listed)
             assert_string_equal(w.vault.last_user, "alice@corp");
-        world_pass(&w, 3600000);
+        world_advance(&w, MINUTES(60));
         assert_int_equal(w.vault.requests[0].checkins, 0);
         world_end(&w);
     }
@@ -351,71 +350,70 @@ TEST(test_adopted_under_two_names)
 /* ---- what is said of a request ---- */
 
 /* A sending was lost, the next is answered with what it made, and one list lacks it: it is not forgotten. */
-TEST(test_a_partial_list_after_a_lost_answer)
+TEST(a_partial_list_after_a_lost_answer_forgets_nothing)
 {
     struct caller c;
     struct world w;
 
     for (int refused = 0; refused < 2; refused++) {
-        world_stored(&w);
+        world_start_stored(&w);
         w.vault.say_unsure = true;
         w.vault.hide_lists = 1;
-        world_break(&w, FAKE_REQUEST, FAKE_REPLAYED);
-        world_checkout(&w, "alice", "s1", &c);
-        world_until(&w, FAKE_REQUESTS);
+        world_set_fault(&w, FAKE_REQUEST, FAKE_REPLAYED);
+        start_checkout(&w, "alice", "s1", &c);
+        world_run_until(&w, FAKE_REQUESTS);
         if (refused)
-            world_break(&w, FAKE_REQUEST, FAKE_CONFLICT);
+            world_set_fault(&w, FAKE_REQUEST, FAKE_CONFLICT);
         else
             w.vault.plan = NULL;
         world_settle(&w);
         assert_int_equal(c.code, refused ? FAULT_VAULT_CONFLICT : FAULT_NONE);
         w.vault.plan = NULL;
-        world_pass(&w, 120000);
+        world_advance(&w, MINUTES(2));
         assert_int_equal(fake_vault_live(&w.vault), !refused);
         assert_int_equal(fake_store_count(w.store), !refused);
         world_end(&w);
     }
 }
 
-/* What lives has not ended: an end that has passed is not told. */
-TEST(test_an_end_that_has_passed)
+/* What lives has not ended: an end that has passed is not believed. */
+TEST(an_end_that_has_passed_is_not_believed)
 {
     char reason[128];
     struct caller c;
     struct world w;
 
-    world_stored(&w);
+    world_start_stored(&w);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, "mine");
-    w.vault.say_expires = w.clock.wall - 3600000;
-    world_checked_out(&w, "alice", "s1", &c);
+    w.vault.say_expires = w.clock.wall - MINUTES(60);
+    checkout_ok(&w, "alice", "s1", &c);
     assert_true(c.adopted);
-    assert_int_equal(c.expires_wall_ms, w.clock.wall + 3600000);
+    assert_int_equal(c.expires_wall_ms, w.clock.wall + MINUTES(60));
     assert_int_equal(world_state(&w).leases_active, 1);
     (void)snprintf(reason, sizeof reason, "[jumpgate %s]", c.lease_id);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, reason);
-    world_break(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
-    world_pass(&w, 12 * 60000 + 120000);
+    world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+    world_advance(&w, MINUTES(12) + MINUTES(2));
     w.vault.plan = NULL;
-    world_pass(&w, 60000);
+    world_advance(&w, MINUTES(1));
     assert_int_equal(w.vault.requests[1].checkins, 1);
     world_end(&w);
 }
 
 /* The lease ends when the repeat has its secret already: it is of no use. */
-TEST(test_a_lease_that_ends_under_a_repeat)
+TEST(a_lease_that_ends_under_a_repeat_is_replaced)
 {
     struct caller a, b;
     struct world w;
 
-    world_plain(&w);
-    world_checked_out(&w, "alice", "s1", &a);
-    fake_clock_run(&w.clock, w.timers, 60 * 60000 - 1000);
-    world_checkout(&w, "alice", "s1", &b);
-    world_until(&w, FAKE_CREDENTIAL);
-    w.vault.requests[0].expires_wall += 60000;
-    fake_clock_run(&w.clock, w.timers, 2000);
+    world_start_leased(&w, &a);
+    fake_clock_run(&w.clock, w.timers, MINUTES(60) - SECONDS(1));
+    start_checkout(&w, "alice", "s1", &b);
+    world_run_until(&w, FAKE_CREDENTIAL);
+    w.vault.requests[0].expires_wall += MINUTES(1);
+    fake_clock_run(&w.clock, w.timers, SECONDS(2));
     world_settle(&w);
-    expect_given(&b);
+    assert_checkout_ok(&b);
     assert_int_not_equal(a.request_id, b.request_id);
     assert_int_equal(w.vault.requests[0].checkins, 1);
     assert_int_equal(world_state(&w).leases_active, 1);
@@ -425,7 +423,7 @@ TEST(test_a_lease_that_ends_under_a_repeat)
 /* ---- the store and the trail ---- */
 
 /* The trail has the url of a section that has another name now. */
-TEST(test_a_claim_by_url)
+TEST(a_claim_finds_its_vault_by_url)
 {
     struct world w;
 
@@ -435,18 +433,19 @@ TEST(test_a_claim_by_url)
         int64_t id = fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600,
                                      "work [jumpgate lost0ghjkmnpqrstvwxyz01234]");
 
-        assert_true(broker_claim(w.broker, &(struct audit_claim){.lease_id = "lost0ghjkmnpqrstvwxyz01234",
-                                                                 .credential_id = w.credential,
-                                                                 .vault = "before",
-                                                                 .vault_url = known ? A_URL : "",
-                                                                 .run_as = "CORP\\alice",
-                                                                 .user = "alice",
-                                                                 .domain = "",
-                                                                 .session = "s9",
-                                                                 .request_id = id,
-                                                                 .created_wall_ms = w.clock.wall - 60000,
-                                                                 .expires_wall_ms = w.clock.wall + 600000}));
-        world_pass(&w, 120000);
+        assert_true(
+            broker_claim(w.broker, &(struct audit_claim){.lease_id = "lost0ghjkmnpqrstvwxyz01234",
+                                                         .credential_id = w.credential,
+                                                         .vault = "before",
+                                                         .vault_url = known ? A_URL : "",
+                                                         .run_as = "CORP\\alice",
+                                                         .user = "alice",
+                                                         .domain = "",
+                                                         .session = "s9",
+                                                         .request_id = id,
+                                                         .created_wall_ms = w.clock.wall - MINUTES(1),
+                                                         .expires_wall_ms = w.clock.wall + MINUTES(10)}));
+        world_advance(&w, MINUTES(2));
         assert_int_equal(w.vault.requests[0].checkins, known);
         assert_int_equal(fake_store_count(w.store), !known);
         world_end(&w);
@@ -454,15 +453,14 @@ TEST(test_a_claim_by_url)
 }
 
 /* A row with numbers that no clock has. */
-TEST(test_absurd_times)
+TEST(absurd_times_of_a_row_are_survived)
 {
     static const int64_t absurd[] = {INT64_MIN, -1, 0, INT64_MAX};
     struct caller c;
     struct world w;
 
     for (unsigned i = 0; i < 4 * 4 * 4 * 4; i++) {
-        world_stored(&w);
-        world_checked_out(&w, "alice", "s1", &c);
+        world_start_stored_leased(&w, &c);
         struct lease_row row = *fake_store_only(w.store);
 
         row.id = row.tag = "abcdefghjkmnpqrstvwxyz0123";
@@ -475,7 +473,7 @@ TEST(test_absurd_times)
         row.attempts = INT64_MAX;
         fake_store_put(w.store, &row);
         world_crash(&w, 0, 0);
-        world_pass(&w, 180000);
+        world_advance(&w, MINUTES(3));
         assert_int_equal(fake_vault_live(&w.vault), 1);
         world_end(&w);
     }
@@ -484,19 +482,19 @@ TEST(test_absurd_times)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_lease_of_another_vault),
-        cmocka_unit_test(test_moved_open),
-        cmocka_unit_test(test_moved_repeat),
-        cmocka_unit_test(test_moved_releasing),
-        cmocka_unit_test(test_two_addresses),
-        cmocka_unit_test(test_number_of_another_user),
-        cmocka_unit_test(test_number_of_another_account),
-        cmocka_unit_test(test_adopted_under_two_names),
-        cmocka_unit_test(test_a_partial_list_after_a_lost_answer),
-        cmocka_unit_test(test_an_end_that_has_passed),
-        cmocka_unit_test(test_a_lease_that_ends_under_a_repeat),
-        cmocka_unit_test(test_a_claim_by_url),
-        cmocka_unit_test(test_absurd_times),
+        cmocka_unit_test(a_section_given_to_another_vault_has_no_old_lease),
+        cmocka_unit_test(a_moved_vault_keeps_leases_that_its_list_proves),
+        cmocka_unit_test(a_repeat_after_a_move_reads_the_list_first),
+        cmocka_unit_test(a_release_after_a_move_checks_in_what_is_ours),
+        cmocka_unit_test(two_addresses_of_a_vault_share_a_request),
+        cmocka_unit_test(a_number_of_another_user_is_another_request),
+        cmocka_unit_test(a_number_of_another_account_is_another_request),
+        cmocka_unit_test(the_persons_own_request_under_two_names_is_one),
+        cmocka_unit_test(a_partial_list_after_a_lost_answer_forgets_nothing),
+        cmocka_unit_test(an_end_that_has_passed_is_not_believed),
+        cmocka_unit_test(a_lease_that_ends_under_a_repeat_is_replaced),
+        cmocka_unit_test(a_claim_finds_its_vault_by_url),
+        cmocka_unit_test(absurd_times_of_a_row_are_survived),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,7 @@
  * test_restore.c - what a new process makes of the rows of the last one: same leases, same ends, whatever the
  * wall clock did; and that very many of them are no trouble.
  */
-#include "broker_world.h"
+#include "broker_rig.h"
 
 #include "audit/audit_witness.h"
 #include "broker/identity/credential_id.h"
@@ -14,23 +14,22 @@
 #include <string.h>
 #include <time.h>
 
-TEST(test_reconnect)
+TEST(a_session_gets_its_lease_again)
 {
     struct world w;
     struct caller a, b;
     struct released r;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &a);
+    world_start_stored_leased(&w, &a);
     world_crash(&w, 0, 0);
     assert_int_equal(world_state(&w).leases_active, 1);
-    world_checked_out(&w, "alice", "s1", &b);
+    checkout_ok(&w, "alice", "s1", &b);
     assert_string_equal(a.lease_id, b.lease_id);
     assert_int_equal(a.request_id, b.request_id);
     assert_int_equal(a.expires_wall_ms, b.expires_wall_ms);
     assert_int_equal(w.vault.count[FAKE_REQUEST], 1);
-    world_release(&w, "ALICE", "s1", w.credential, &r);
-    world_pass(&w, 25);
+    start_release(&w, "ALICE", "s1", w.credential, &r);
+    world_advance(&w, 25);
     assert_int_equal(r.released, 1);
     assert_int_equal(fake_vault_live(&w.vault), 0);
     assert_int_equal(fake_store_count(w.store), 0);
@@ -39,25 +38,25 @@ TEST(test_reconnect)
 
 /* The lease ends when it would have; a clock that jumped while we were away changes that by its jump at most.
  */
-TEST(test_ends)
+TEST(leases_end_when_they_would_have)
 {
-    static const int64_t jumps_ms[] = {0, 3600000, -3600000, 20 * 60000, -20 * 60000};
+    static const int64_t jumps_ms[] = {0, MINUTES(60), -MINUTES(60), MINUTES(20), -MINUTES(20)};
     static const int64_t left_min[] = {50, 0, 60, 30, 60};
     struct world w;
     struct caller c;
 
     for (size_t i = 0; i < sizeof jumps_ms / sizeof jumps_ms[0]; i++) {
-        world_stored(&w);
-        world_checked_out(&w, "alice", "s1", &c);
-        w.vault.requests[0].expires_wall += 7200000; /* the vault keeps its own time */
-        world_pass(&w, 10 * 60000);
+        case_label("the clock jumps by %lld minutes", (long long)(jumps_ms[i] / MINUTES(1)));
+        world_start_stored_leased(&w, &c);
+        w.vault.requests[0].expires_wall += HOURS(2); /* the vault keeps its own time */
+        world_advance(&w, MINUTES(10));
         w.clock.wall += jumps_ms[i];
         world_crash(&w, 0, 0);
         world_settle(&w);
         if (left_min[i])
-            world_pass(&w, (uint64_t)left_min[i] * 60000 - 5000);
+            world_advance(&w, (uint64_t)MINUTES(left_min[i]) - SECONDS(5));
         assert_int_equal(world_state(&w).leases_active, left_min[i] != 0);
-        world_pass(&w, 6000);
+        world_advance(&w, SECONDS(6));
         assert_int_equal(world_state(&w).leases_active, 0);
         assert_int_equal(w.vault.requests[0].checkins, 1);
         world_end(&w);
@@ -65,19 +64,18 @@ TEST(test_ends)
 }
 
 /* While the process runs the wall clock does not matter at all. */
-TEST(test_jump_while_running)
+TEST(a_jump_of_the_wall_clock_changes_no_end)
 {
     struct world w;
     struct caller c;
 
-    for (int64_t jump = -3600000; jump <= 3600000; jump += 7200000) {
-        world_stored(&w);
-        world_checked_out(&w, "alice", "s1", &c);
-        w.vault.requests[0].expires_wall += 7200000;
+    for (int64_t jump = -MINUTES(60); jump <= MINUTES(60); jump += HOURS(2)) {
+        world_start_stored_leased(&w, &c);
+        w.vault.requests[0].expires_wall += HOURS(2);
         w.clock.wall += jump;
-        world_pass(&w, 60 * 60000 - 1000);
+        world_advance(&w, MINUTES(60) - SECONDS(1));
         assert_int_equal(world_state(&w).leases_active, 1);
-        world_pass(&w, 2000);
+        world_advance(&w, SECONDS(2));
         assert_int_equal(world_state(&w).leases_active, 0);
         world_end(&w);
     }
@@ -112,18 +110,17 @@ static struct seen look(struct world *w, const char *state)
 }
 
 /* Attempts are counted on over restarts; the vault's expiry ends it, and that is shown for a day. */
-TEST(test_attempts_and_lapse)
+TEST(attempts_are_counted_over_restarts_and_lapse)
 {
     struct world w;
     struct caller c;
     struct released r;
     struct seen s;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
-    world_break(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
-    world_release(&w, "alice", "s1", NULL, &r);
-    world_pass(&w, 30000);
+    world_start_stored_leased(&w, &c);
+    world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+    start_release(&w, "alice", "s1", NULL, &r);
+    world_advance(&w, SECONDS(30));
     int64_t attempts = look(&w, "releasing").attempts;
 
     assert_true(attempts > 3);
@@ -133,7 +130,7 @@ TEST(test_attempts_and_lapse)
     assert_int_equal(s.attempts, attempts);
     assert_string_equal(s.session, "s1");
     assert_string_equal(s.last_error, "vault_unavailable");
-    world_pass(&w, 63 * 60000);
+    world_advance(&w, MINUTES(63));
     s = look(&w, "lapsed");
     assert_int_equal(s.n, 1);
     assert_int_equal(world_state(&w).lapsed, 1);
@@ -142,65 +139,63 @@ TEST(test_attempts_and_lapse)
     assert_int_equal(look(&w, "lapsed").n, 1);
     assert_int_equal(look(&w, "lapsed").request_id, c.request_id);
     assert_int_equal(world_state(&w).lapsed, 0); /* counted once */
-    world_pass(&w, 24 * 3600000);
+    world_advance(&w, HOURS(24));
     assert_int_equal(look(&w, NULL).n, 0);
     assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
 }
 
 /* The person's own request: a lease again, and never checked in. */
-TEST(test_adopted)
+TEST(the_persons_own_request_is_used_again)
 {
     struct world w;
     struct caller c;
 
-    world_begin(&w);
-    world_store(&w);
+    world_init(&w);
+    world_add_store(&w);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 30, "mine");
     world_start(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    checkout_ok(&w, "alice", "s1", &c);
     assert_true(c.adopted);
     world_crash(&w, 0, 0);
-    world_checked_out(&w, "alice", "s1", &c);
+    checkout_ok(&w, "alice", "s1", &c);
     assert_true(c.adopted);
-    world_pass(&w, 40 * 60000);
+    world_advance(&w, MINUTES(40));
     assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
     assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
 }
 
 /* A vault that is configured no more: its rows are kept and shown. */
-TEST(test_absent_vault)
+TEST(rows_of_a_vault_no_longer_configured_are_kept)
 {
     struct world w;
     struct caller c;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
-    w.vault.requests[0].expires_wall += 7200000;
+    world_start_stored_leased(&w, &c);
+    w.vault.requests[0].expires_wall += HOURS(2);
     (void)snprintf(w.vault.conf.name, sizeof w.vault.conf.name, "other");
     world_crash(&w, 0, 0);
-    world_pass(&w, 60000);
+    world_advance(&w, MINUTES(1));
     assert_int_equal(look(&w, "open").n, 1);
     assert_int_equal(fake_store_count(w.store), 1);
     assert_int_equal(w.vault.count[FAKE_CHECKIN] + w.vault.count[FAKE_REQUESTS], 0);
     (void)snprintf(w.vault.conf.name, sizeof w.vault.conf.name, "main");
     world_crash(&w, 0, 0);
-    world_pass(&w, 60 * 60000);
+    world_advance(&w, MINUTES(60));
     assert_int_equal(w.vault.requests[0].checkins, 1);
     world_end(&w);
 }
 
 /* Rows of a version that told two spellings of a user apart: one request, checked in once, at the last end.
  */
-TEST(test_rows_of_two_spellings)
+TEST(rows_of_two_spellings_are_one_request)
 {
     struct world w;
     struct caller c;
     struct released r;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    world_start_stored_leased(&w, &c);
     struct lease_row other = *fake_store_only(w.store);
 
     other.id = other.tag = "abcdefghjkmnpqrstvwxyz0123";
@@ -208,57 +203,57 @@ TEST(test_rows_of_two_spellings)
     other.session = "s2";
     fake_store_put(w.store, &other);
     world_crash(&w, 0, 0);
-    world_pass(&w, 12 * 60000);
+    world_advance(&w, MINUTES(12));
     assert_int_equal(world_state(&w).leases_active, 2);
-    world_release(&w, "alice", "s1", NULL, &r);
-    world_pass(&w, 1000);
+    start_release(&w, "alice", "s1", NULL, &r);
+    world_advance(&w, SECONDS(1));
     assert_int_equal(r.remaining, 1);
     assert_int_equal(world_checkins(&w), 0);
-    world_release(&w, "alice", "s2", NULL, &r);
-    world_pass(&w, 1000);
+    start_release(&w, "alice", "s2", NULL, &r);
+    world_advance(&w, SECONDS(1));
     assert_int_equal(world_checkins(&w), 1);
     assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
 }
 
 /* The section has another name now, its url is another spelling of the same: the same vault. */
-TEST(test_renamed_vault)
+TEST(a_renamed_section_keeps_its_rows)
 {
     struct world w;
     struct caller c;
 
-    world_begin(&w);
-    world_store(&w);
+    world_init(&w);
+    world_add_store(&w);
     w.vault.conf.url = (char *)(uintptr_t) "https://Vault.example/API";
     world_start(&w);
-    world_checked_out(&w, "alice", "s1", &c);
-    w.vault.requests[0].expires_wall += 7200000;
+    checkout_ok(&w, "alice", "s1", &c);
+    w.vault.requests[0].expires_wall += HOURS(2);
     assert_string_equal(fake_store_only(w.store)->url, "https://vault.example:443/api");
     (void)snprintf(w.vault.conf.name, sizeof w.vault.conf.name, "other");
     w.vault.conf.url = (char *)(uintptr_t) "https://vault.example:443/api/";
     world_crash(&w, 0, 0);
-    world_pass(&w, 1000);
+    world_advance(&w, SECONDS(1));
     assert_string_equal(fake_store_only(w.store)->vault, "other");
     assert_int_equal(world_state(&w).leases_active, 1);
-    world_pass(&w, 60 * 60000);
+    world_advance(&w, MINUTES(60));
     assert_int_equal(w.vault.requests[0].checkins, 1);
     assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
 }
 
 /* Another section has the name now: the rows stay with the url they were made at. */
-TEST(test_vault_of_the_same_name)
+TEST(rows_stay_with_their_url)
 {
     struct world w;
     struct caller c;
     struct fake_vault second;
 
-    world_begin(&w);
-    world_store(&w);
+    world_init(&w);
+    world_add_store(&w);
     w.vault.conf.url = (char *)(uintptr_t) "https://a.example/api";
     world_start(&w);
-    world_checked_out(&w, "alice", "s1", &c);
-    w.vault.requests[0].expires_wall += 7200000;
+    checkout_ok(&w, "alice", "s1", &c);
+    w.vault.requests[0].expires_wall += HOURS(2);
     broker_free(w.broker);
     fake_vault_init(&second, &w.clock.clock);
     second.conf.url = (char *)(uintptr_t) "https://b.example/api";
@@ -268,7 +263,7 @@ TEST(test_vault_of_the_same_name)
     w.broker = broker_new(&(struct broker_opts){
         .timers = w.timers, .conf = &w.conf, .vaults = vaults, .nvaults = 2, .store = &w.store->store});
     assert_non_null(w.broker);
-    world_pass(&w, 61 * 60000);
+    world_advance(&w, MINUTES(61));
     assert_int_equal(w.vault.requests[0].checkins, 1);
     assert_int_equal(fake_vault_pending(&second), 0);
     world_end(&w);
@@ -289,19 +284,18 @@ static bool claim(struct world *w, const char *lease_id, int64_t request_id, int
                                                          .domain = "",
                                                          .session = "s9",
                                                          .request_id = request_id,
-                                                         .created_wall_ms = w->clock.wall - 60000,
+                                                         .created_wall_ms = w->clock.wall - MINUTES(1),
                                                          .expires_wall_ms = w->clock.wall + left_ms});
 }
 
 /* The trail names a request of which the store has no row: it goes back if it bears a mark that the trail
  * knows. */
-TEST(test_lost_rows)
+TEST(a_request_without_row_is_found_by_the_audit_trail)
 {
     struct world w;
     struct caller c;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    world_start_stored_leased(&w, &c);
     int64_t joined = fake_vault_seed(&w.vault, "CORP\\alice", 1, 12, 600, "work [jumpgate " MAKER "]");
     int64_t own = fake_vault_seed(&w.vault, "CORP\\alice", 1, 12, 600, "my own work");
     int64_t other =
@@ -315,7 +309,7 @@ TEST(test_lost_rows)
     assert_true(claim(&w, MAKER, joined, 600000));
     assert_true(claim(&w, "own000ghjkmnpqrstvwxyz0123", own, 600000));
     assert_true(claim(&w, "other0ghjkmnpqrstvwxyz0123", other, 600000));
-    world_pass(&w, 120000);
+    world_advance(&w, MINUTES(2));
     assert_true(w.vault.requests[0].live);
     assert_int_equal(w.vault.requests[1].checkins, 1);
     assert_true(w.vault.requests[2].live);
@@ -326,30 +320,29 @@ TEST(test_lost_rows)
 }
 
 /* Until it has been found it is a row, so that the next process looks for it as well. */
-TEST(test_lost_rows_outlive_a_death)
+TEST(a_claim_of_the_trail_outlives_a_crash)
 {
     struct world w;
     struct caller c;
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    world_start_stored_leased(&w, &c);
     world_crash(&w, 0, 0);
     int64_t id = fake_vault_seed(&w.vault, "CORP\\alice", 1, 12, 600, "work [jumpgate " LOST "]");
 
     assert_true(claim(&w, LOST, id, 600000));
-    world_break(&w, FAKE_REQUESTS, FAKE_UNREACHABLE);
-    world_pass(&w, 5000);
+    world_set_fault(&w, FAKE_REQUESTS, FAKE_UNREACHABLE);
+    world_advance(&w, SECONDS(5));
     assert_int_equal(fake_store_row(w.store, LOST)->state, LEASE_INTENT);
     world_crash(&w, 0, 0);
     assert_false(claim(&w, LOST, id, 600000));
     w.vault.plan = NULL;
-    world_pass(&w, 120000);
+    world_advance(&w, MINUTES(2));
     assert_int_equal(w.vault.requests[1].checkins, 1);
     assert_int_equal(fake_store_count(w.store), 1);
     world_end(&w);
 }
 
-TEST(test_pages)
+TEST(the_listing_is_paged)
 {
     struct world w;
     struct caller c;
@@ -358,10 +351,10 @@ TEST(test_pages)
     uint64_t cursor = 0;
     unsigned pages = 0;
 
-    world_stored(&w);
+    world_start_stored(&w);
     for (unsigned i = 0; i < 25; i++) {
         (void)snprintf(session, sizeof session, "s%u", i);
-        world_checked_out(&w, "alice", session, &c);
+        checkout_ok(&w, "alice", session, &c);
         if (i == 3)
             (void)snprintf(first, sizeof first, "%s", c.lease_id);
     }
@@ -369,7 +362,7 @@ TEST(test_pages)
         struct released r = {0};
 
         cursor = broker_leases(w.broker, &(struct lease_filter){.limit = 10, .after = cursor}, on_row, &s);
-        world_release(&w, "alice", pages++ ? "s24" : "s2", NULL, &r); /* come and go between the pages */
+        start_release(&w, "alice", pages++ ? "s24" : "s2", NULL, &r); /* come and go between the pages */
         world_settle(&w);
     } while (cursor);
     assert_int_equal(pages, 3);
@@ -392,18 +385,17 @@ static void on_released(void *arg, const struct release_answer *a)
     r->code = a->fault ? a->fault->code : FAULT_NONE;
 }
 
-TEST(test_operator)
+TEST(an_operator_ends_a_lease_by_its_id)
 {
     struct world w;
     struct caller c;
     struct released r = {0};
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
-    assert_non_null(broker_release_lease(w.broker, "no such lease", 1000, on_released, &r));
+    world_start_stored_leased(&w, &c);
+    assert_non_null(broker_release_lease(w.broker, "no such lease", SECONDS(1), on_released, &r));
     world_settle(&w);
     assert_int_equal(r.code, FAULT_NOT_FOUND);
-    assert_non_null(broker_release_lease(w.broker, c.lease_id, 1000, on_released, &r));
+    assert_non_null(broker_release_lease(w.broker, c.lease_id, SECONDS(1), on_released, &r));
     world_settle(&w);
     assert_int_equal(r.code, FAULT_NONE);
     assert_int_equal(r.replies, 2);
@@ -412,14 +404,13 @@ TEST(test_operator)
     world_end(&w);
 }
 
-TEST(test_unreadable)
+TEST(an_unreadable_store_stops_the_start)
 {
     struct world w;
     struct caller c;
     struct vault *vaults[1];
 
-    world_stored(&w);
-    world_checked_out(&w, "alice", "s1", &c);
+    world_start_stored_leased(&w, &c);
     broker_free(w.broker);
     w.store->load_err = -5;
     vaults[0] = &w.vault.vault;
@@ -452,8 +443,8 @@ static int load_many(struct store *s, int (*row)(void *arg, const struct lease_r
                               .credential = "j1.main.l.1.11.0",
                               .tag = id,
                               .request_id = 1000000 + i,
-                              .created_wall_ms = clock_wall(fs->clock) - 1000000,
-                              .expires_wall_ms = clock_wall(fs->clock) + 60000,
+                              .created_wall_ms = clock_wall(fs->clock) - SECONDS(1000),
+                              .expires_wall_ms = clock_wall(fs->clock) + MINUTES(1),
                               .last_error = "",
                               .lsid = "",
                               .ended_site = ""};
@@ -506,15 +497,15 @@ static void commit_many(struct fake_store *fs)
     }
 }
 
-TEST(test_many)
+TEST(a_hundred_thousand_rows_are_restored_and_checked_in)
 {
     static const struct store_ops ops = {
         .load = load_many, .load_cursors = load_no_cursors, .write = count_writes, .state = tell_many};
     struct world w;
     clock_t from;
 
-    world_begin(&w);
-    world_store(&w);
+    world_init(&w);
+    world_add_store(&w);
     w.store->store.ops = &ops;
     from = clock();
     world_start(&w);
@@ -524,7 +515,7 @@ TEST(test_many)
     for (unsigned turns = 0; removed < MANY; turns++) {
         assert_true(turns < 10 * MANY);
         fake_clock_run(&w.clock, w.timers, 10);
-        assert_true(fake_vault_pending(&w.vault) <= 16 + 32); /* no herd: check-ins and lists in flight */
+        assert_true(fake_vault_pending(&w.vault) <= 16 + 32); /* check-ins and lists in flight are bounded */
         while (fake_vault_step(&w.vault))
             if (w.store->npending > 1000)
                 commit_many(w.store);
@@ -537,21 +528,21 @@ TEST(test_many)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reconnect),
-        cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_jump_while_running),
-        cmocka_unit_test(test_attempts_and_lapse),
-        cmocka_unit_test(test_adopted),
-        cmocka_unit_test(test_absent_vault),
-        cmocka_unit_test(test_rows_of_two_spellings),
-        cmocka_unit_test(test_lost_rows),
-        cmocka_unit_test(test_lost_rows_outlive_a_death),
-        cmocka_unit_test(test_renamed_vault),
-        cmocka_unit_test(test_vault_of_the_same_name),
-        cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_operator),
-        cmocka_unit_test(test_unreadable),
-        cmocka_unit_test(test_many),
+        cmocka_unit_test(a_session_gets_its_lease_again),
+        cmocka_unit_test(leases_end_when_they_would_have),
+        cmocka_unit_test(a_jump_of_the_wall_clock_changes_no_end),
+        cmocka_unit_test(attempts_are_counted_over_restarts_and_lapse),
+        cmocka_unit_test(the_persons_own_request_is_used_again),
+        cmocka_unit_test(rows_of_a_vault_no_longer_configured_are_kept),
+        cmocka_unit_test(rows_of_two_spellings_are_one_request),
+        cmocka_unit_test(a_request_without_row_is_found_by_the_audit_trail),
+        cmocka_unit_test(a_claim_of_the_trail_outlives_a_crash),
+        cmocka_unit_test(a_renamed_section_keeps_its_rows),
+        cmocka_unit_test(rows_stay_with_their_url),
+        cmocka_unit_test(the_listing_is_paged),
+        cmocka_unit_test(an_operator_ends_a_lease_by_its_id),
+        cmocka_unit_test(an_unreadable_store_stops_the_start),
+        cmocka_unit_test(a_hundred_thousand_rows_are_restored_and_checked_in),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,37 +84,38 @@ static void make(struct fake_req *f, size_t i)
     f->req.content_length = order[i].length == -2 ? (int64_t)f->req.body_len : order[i].length;
 }
 
-TEST(test_precedence)
+TEST(refusals_have_an_order)
 {
     struct fake_req f;
     /* spend the one token of `slow`, and close the doors: everything later in the order would refuse as well
      */
     fake_req_init(&f, HTTP_GET_, "/v1/capabilities");
     fake_req_header(&f, "Authorization", "Bearer slow");
-    fake_send(&f);
+    send_request(&f);
     assert_int_equal(fake_answer.status, 200);
     gateway_drain(fake_gateway);
     for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
         make(&f, i);
         fake_answers = 0;
-        fake_send(&f);
+        send_request(&f);
         if (fake_answers != 1 || fake_answer.status != order[i].status || strcmp(code(), order[i].code) != 0)
-            fail_msg("row %zu: %u answers, %d %s", i, fake_answers, fake_answer.status, code());
+            fail_msg("%s, expected %s: %u answers, %d %s", order[i].path, order[i].code, fake_answers,
+                     fake_answer.status, code());
     }
     assert_int_equal(fake_broker.calls, 0);
 }
 
-TEST(test_headers_of_refusals)
+TEST(refusals_carry_their_headers)
 {
     struct fake_req f;
     fake_req_init(&f, HTTP_GET_, "/v1/credentials/find");
-    fake_send(&f);
+    send_request(&f);
     assert_string_equal(fake_answer_header("Allow"), "POST");
     fake_req_init(&f, HTTP_POST_, "/readyz");
-    fake_send(&f);
+    send_request(&f);
     assert_string_equal(fake_answer_header("Allow"), "GET, HEAD");
     fake_req_init(&f, HTTP_GET_, "/v1/health");
-    fake_send(&f);
+    send_request(&f);
     assert_problem(401, "unauthenticated");
     assert_string_equal(fake_answer_header("WWW-Authenticate"), "Bearer");
     assert_non_null(fake_answer_header("X-Request-Id"));
@@ -127,11 +128,11 @@ static const char *answered_id(const char *sent)
     fake_req_init(&f, HTTP_GET_, "/livez");
     if (sent)
         fake_req_header(&f, "X-Request-Id", sent);
-    fake_send(&f);
+    send_request(&f);
     return fake_answer_header("X-Request-Id");
 }
 
-TEST(test_request_ids)
+TEST(request_ids_are_echoed_or_made)
 {
     char longest[130];
     memset(longest, 'a', sizeof(longest));
@@ -155,11 +156,11 @@ static int status_of_type(const char *type)
     f.req.body = "{}";
     f.req.body_len = 2;
     f.req.chunked = true;
-    fake_send(&f);
+    send_request(&f);
     return fake_answer.status;
 }
 
-TEST(test_media_types)
+TEST(media_types_are_json_in_utf8)
 {
     assert_int_equal(status_of_type("application/json"), 501);
     assert_int_equal(status_of_type("Application/JSON ; charset=\"UTF-8\""), 501);
@@ -181,18 +182,18 @@ static void ask_with_timeout(struct fake_req *f, const char *value, const char *
     if (second)
         fake_req_header(f, "X-Request-Timeout-Ms", second);
     fake_req_json(f, FIND);
-    fake_send(f);
+    send_request(f);
 }
 
 static uint64_t granted(const char *value)
 {
     struct fake_req f;
     ask_with_timeout(&f, value, NULL);
-    fake_leave(&f);
+    cancel_request(&f);
     return fake_broker.timeout_ms;
 }
 
-TEST(test_timeouts)
+TEST(timeouts_are_read_and_bounded)
 {
     static const char *const wrong[] = {"0", "600001", "-1", "1.5", "", "1s", "+5", " 5", "0x10"};
     struct fake_req f;
@@ -221,46 +222,46 @@ static void send_late(struct fake_req *f, const char *timeout, uint64_t late_ms)
     app->message(app->arg, &f->req);
 }
 
-TEST(test_slow_body)
+TEST(a_slow_body_uses_up_the_timeout)
 {
     struct fake_req f;
     send_late(&f, "100", 60);
     assert_int_equal(fake_broker.timeout_ms, 40);
-    fake_leave(&f);
+    cancel_request(&f);
     send_late(&f, "100", 100);
     assert_problem(504, "deadline_exceeded");
     assert_int_equal(fake_broker.calls, 1);
 }
 
-TEST(test_overload_and_leaving)
+TEST(over_the_limit_requests_are_refused_until_one_leaves)
 {
     struct fake_req one, two, three;
-    fake_ask(&one, "/v1/credentials/find", FIND);
-    fake_ask(&two, "/v1/credentials/find", FIND);
+    start_request(&one, "/v1/credentials/find", FIND);
+    start_request(&two, "/v1/credentials/find", FIND);
     assert_int_equal(fake_answers, 0);
-    fake_ask(&three, "/v1/credentials/find", FIND);
+    start_request(&three, "/v1/credentials/find", FIND);
     assert_problem(503, "overloaded");
     assert_non_null(fake_answer_header("Retry-After"));
-    fake_ask(&three, "/v1/health", NULL);
+    start_request(&three, "/v1/health", NULL);
     assert_int_equal(fake_answer.status, 200);
-    fake_ask(&three, "/metrics", NULL);
+    start_request(&three, "/metrics", NULL);
     assert_int_equal(fake_answer.status, 200);
-    fake_leave(&one);
+    cancel_request(&one);
     assert_int_equal(fake_broker.left, 1);
     fake_answers = 0;
-    fake_ask(&three, "/v1/credentials/find", FIND); /* there is room again */
+    start_request(&three, "/v1/credentials/find", FIND); /* there is room again */
     assert_int_equal(fake_answers, 0);
-    fake_leave(&two);
-    fake_leave(&three);
+    cancel_request(&two);
+    cancel_request(&three);
     assert_int_equal(fake_broker.left, 3);
     assert_int_equal(fake_answers, 0);
 }
 
-TEST(test_give_up)
+TEST(giving_up_answers_all_in_flight)
 {
     struct fake_req one, two;
-    fake_ask(&one, "/v1/credentials/find", FIND);
-    fake_ask(&two, "/v1/credentials/find", FIND);
+    start_request(&one, "/v1/credentials/find", FIND);
+    start_request(&two, "/v1/credentials/find", FIND);
     gateway_drain(fake_gateway);
     assert_int_equal(fake_answers, 0); /* those in flight go on */
     gateway_give_up(fake_gateway);
@@ -272,11 +273,11 @@ TEST(test_give_up)
     assert_int_equal(fake_answers, 2);
 }
 
-TEST(test_answer_makes_room)
+TEST(an_answer_makes_room)
 {
     struct fake_req f;
     for (unsigned i = 0; i < 10; i++) {
-        fake_ask(&f, "/v1/credentials/find", FIND);
+        start_request(&f, "/v1/credentials/find", FIND);
         fake_broker.found(fake_broker.arg, &(struct find_answer){.n = 0});
         assert_int_equal(fake_answer.status, 200);
     }
@@ -284,7 +285,7 @@ TEST(test_answer_makes_room)
     assert_int_equal(fake_broker.left, 0);
 }
 
-TEST(test_gone_after_head)
+TEST(a_client_gone_after_its_head_starts_nothing)
 {
     const struct http_app *app = gateway_app(fake_gateway);
     struct fake_req f;
@@ -292,18 +293,18 @@ TEST(test_gone_after_head)
     fake_req_header(&f, "Authorization", "Bearer tok");
     fake_req_json(&f, FIND);
     assert_int_equal(app->head(app->arg, &f.req), 2048);
-    fake_leave(&f);
+    cancel_request(&f);
     assert_null(f.req.app);
-    fake_leave(&f);
+    cancel_request(&f);
     assert_int_equal(fake_answers, 0);
     assert_int_equal(fake_broker.left, 0);
 }
 
-TEST(test_no_memory)
+TEST(without_memory_a_request_is_refused)
 {
     struct fake_req f;
     fake_broker.no_memory = true;
-    fake_ask(&f, "/v1/credentials/find", FIND);
+    start_request(&f, "/v1/credentials/find", FIND);
     assert_problem(500, "internal_error");
 }
 
@@ -312,11 +313,11 @@ static int status_for_slow(const char *path)
     struct fake_req f;
     fake_req_init(&f, HTTP_GET_, path);
     fake_req_header(&f, "Authorization", "Bearer slow");
-    fake_send(&f);
+    send_request(&f);
     return fake_answer.status;
 }
 
-TEST(test_rate)
+TEST(the_rate_limits_a_client)
 {
     assert_int_equal(status_for_slow("/v1/health"), 200); /* costs nothing */
     assert_int_equal(status_for_slow("/v1/capabilities"), 200);
@@ -330,12 +331,12 @@ static void ask_without_token(struct fake_req *f, const char *path)
 {
     fake_req_init(f, HTTP_GET_, path);
     memcpy(f->peer.origin, "127.0.0.1", 10);
-    fake_send(f);
+    send_request(f);
 }
 
 /* Whatever a stranger asks: its bucket holds a minute's worth of requests that are logged, the rest is
  * counted. */
-TEST(test_lines_of_strangers)
+TEST(log_lines_of_strangers_are_bounded)
 {
     static const char *const paths[] = {"/nowhere", "/livez", "/v1/capabilities", "/v1/credentials/find"};
     const struct http_app *app = gateway_app(fake_gateway);
@@ -348,11 +349,11 @@ TEST(test_lines_of_strangers)
     assert_int_equal(fake_gateway->stranger_lines.left_out, 51);
     f.peer.known = true; /* a client's connection is not asked */
     f.req.path = "/nowhere";
-    fake_send(&f);
+    send_request(&f);
     assert_int_equal(fake_gateway->stranger_lines.left_out, 51);
-    fake_clock_advance(&fake_clock, 5000);
+    fake_clock_advance(&fake_clock, SECONDS(5));
     (void)timers_run(fake_timers);
-    assert_int_equal(fake_gateway->stranger_lines.left_out, 0); /* the log has heard of them */
+    assert_int_equal(fake_gateway->stranger_lines.left_out, 0); /* the log has counted them */
     assert_int_equal(fake_gateway->stranger_lines.total, 51);
 }
 
@@ -362,11 +363,11 @@ static bool known_after(const char *path, const char *authorization)
     fake_req_init(&f, HTTP_GET_, path);
     if (authorization)
         fake_req_header(&f, "Authorization", authorization);
-    fake_send(&f);
+    send_request(&f);
     return f.peer.known;
 }
 
-TEST(test_who_is_no_stranger)
+TEST(an_authenticated_client_is_no_stranger)
 {
     const struct http_app *app = gateway_app(fake_gateway);
     const struct http_peer peer = {.listener = "test"};
@@ -392,7 +393,7 @@ static void refuse(const struct http_req *req, struct buf *body, struct buf *hea
     assert_non_null(strstr(buf_cstr(headers), "Retry-After: 1\r\n"));
 }
 
-TEST(test_refuse)
+TEST(refusals_of_the_server_have_the_problem_form)
 {
     const struct http_app *app = gateway_app(fake_gateway);
     struct buf body = BUF_INIT(8192), headers = BUF_INIT(8192);
@@ -408,7 +409,7 @@ TEST(test_refuse)
     refuse(&f.req, &body, &headers); /* in the middle of its body */
     assert_non_null(strstr(buf_cstr(&headers), "X-Request-Id: mine\r\n"));
     assert_null(f.req.app);
-    fake_leave(&f);
+    cancel_request(&f);
     buf_free(&body);
     buf_free(&headers);
 }
@@ -417,12 +418,12 @@ static const char *ready(int status)
 {
     struct fake_req f;
     fake_req_init(&f, HTTP_GET_, "/readyz");
-    fake_send(&f);
+    send_request(&f);
     assert_int_equal(fake_answer.status, status);
     return fake_answer.body;
 }
 
-TEST(test_readiness)
+TEST(readiness_names_its_reasons)
 {
     assert_string_equal(ready(200), "{\"ready\":true,\"reasons\":[]}");
     fake_vault_state = (struct vault_state){.known = false};
@@ -439,10 +440,10 @@ TEST(test_readiness)
     assert_non_null(strstr(ready(503), "shutting down"));
 }
 
-TEST(test_health)
+TEST(health_lists_each_check)
 {
     struct fake_req f;
-    fake_ask(&f, "/v1/health", NULL);
+    start_request(&f, "/v1/health", NULL);
     assert_int_equal(fake_answer.status, 200);
     assert_string_equal(
         fake_answer.body,
@@ -450,21 +451,21 @@ TEST(test_health)
         "\"last_success_age_ms\":0},{\"name\":\"vault:main\",\"ok\":true,\"detail\":\"\","
         "\"last_success_age_ms\":5}]}");
     fake_vault_state = (struct vault_state){.known = true, .last_success_age_ms = UINT64_MAX};
-    fake_ask(&f, "/v1/health", NULL);
+    start_request(&f, "/v1/health", NULL);
     assert_int_equal(fake_answer.status, 503);
     assert_non_null(strstr(fake_answer.body, "\"healthy\":false"));
     assert_non_null(strstr(fake_answer.body, "\"last_success_age_ms\":null"));
 }
 
-TEST(test_status)
+TEST(status_has_its_members)
 {
     static const char *const members[] = {"version", "uptime_seconds", "config_digest", "dependencies",
                                           "leases",  "loop_lag_ms",    "certificates"};
     struct fake_req f;
     const char *why;
     fake_certificate_end = fake_clock.wall / 1000 + 86400 * 3;
-    fake_clock_advance(&fake_clock, 61000);
-    fake_ask(&f, "/status", NULL);
+    fake_clock_advance(&fake_clock, SECONDS(61));
+    start_request(&f, "/status", NULL);
     cJSON *page = json_parse(fake_answer.body, strlen(fake_answer.body), 32, 0, &why);
     assert_non_null(page);
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
@@ -475,7 +476,7 @@ TEST(test_status)
     cJSON_Delete(page);
 }
 
-TEST(test_metrics)
+TEST(metrics_count_requests)
 {
     static const char *const lines[] = {
         "jumpgate_requests_total{operation=\"capabilities\",status=\"200\"} 2\n",
@@ -491,11 +492,11 @@ TEST(test_metrics)
     };
     struct fake_req f;
     struct buf page = BUF_INIT(1 << 20);
-    fake_ask(&f, "/v1/capabilities", NULL);
-    fake_ask(&f, "/v1/capabilities", NULL);
-    fake_ask(&f, "/nothing", NULL);
-    fake_ask(&f, "/v1/credentials/find", FIND);
-    fake_leave(&f);
+    start_request(&f, "/v1/capabilities", NULL);
+    start_request(&f, "/v1/capabilities", NULL);
+    start_request(&f, "/nothing", NULL);
+    start_request(&f, "/v1/credentials/find", FIND);
+    cancel_request(&f);
     gateway_render_metrics(fake_gateway, &page);
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
         if (!strstr(buf_cstr(&page), lines[i]))
@@ -508,25 +509,25 @@ TEST(test_metrics)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        T(test_precedence),
-        T(test_headers_of_refusals),
-        T(test_request_ids),
-        T(test_media_types),
-        T(test_timeouts),
-        T(test_slow_body),
-        T(test_overload_and_leaving),
-        T(test_give_up),
-        T(test_answer_makes_room),
-        T(test_gone_after_head),
-        T(test_no_memory),
-        T(test_rate),
-        T(test_lines_of_strangers),
-        T(test_who_is_no_stranger),
-        T(test_refuse),
-        T(test_readiness),
-        T(test_health),
-        T(test_status),
-        T(test_metrics),
+        T(refusals_have_an_order),
+        T(refusals_carry_their_headers),
+        T(request_ids_are_echoed_or_made),
+        T(media_types_are_json_in_utf8),
+        T(timeouts_are_read_and_bounded),
+        T(a_slow_body_uses_up_the_timeout),
+        T(over_the_limit_requests_are_refused_until_one_leaves),
+        T(giving_up_answers_all_in_flight),
+        T(an_answer_makes_room),
+        T(a_client_gone_after_its_head_starts_nothing),
+        T(without_memory_a_request_is_refused),
+        T(the_rate_limits_a_client),
+        T(log_lines_of_strangers_are_bounded),
+        T(an_authenticated_client_is_no_stranger),
+        T(refusals_of_the_server_have_the_problem_form),
+        T(readiness_names_its_reasons),
+        T(health_lists_each_check),
+        T(status_has_its_members),
+        T(metrics_count_requests),
     };
     json_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -191,14 +191,14 @@ static int look_names_up(void)
     return getpwuid(0) ? 0 : 3;
 }
 
-TEST(address_are_found_behind_the_fence)
+TEST(host_names_are_resolved_in_the_sandbox)
 {
     if (!sandbox_possible())
         skip();
     assert_int_equal(end_of(look_names_up), 0);
 }
 
-TEST(ordinary_days_go_on)
+TEST(ordinary_work_goes_on)
 {
     if (!sandbox_possible())
         skip();
@@ -251,7 +251,7 @@ static int crime_of_an_older_thread(void)
     return pthread_join(thread, NULL);
 }
 
-TEST(older_threads_are_fenced_too)
+TEST(older_threads_are_confined_too)
 {
     if (!sandbox_possible())
         skip();
@@ -318,7 +318,7 @@ static int behind_the_fence(void)
     return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 100 : 7;
 }
 
-TEST(files_are_fenced_by_directory)
+TEST(files_are_confined_by_directory)
 {
     if (!sandbox_possible())
         skip();
@@ -376,7 +376,7 @@ static int as_another_user(void)
     return sandbox_capabilities(0) || sandbox_has_capabilities() || setuid(0) == 0 ? 4 : 0;
 }
 
-TEST(another_user_is_for_ever)
+TEST(the_user_cannot_be_changed_back)
 {
     if (geteuid() != 0 || !sandbox_possible())
         skip();
@@ -455,15 +455,15 @@ static int remove_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ordinary_days_go_on),
+        cmocka_unit_test(ordinary_work_goes_on),
         cmocka_unit_test(no_code_and_no_unix_socket_is_made),
-        cmocka_unit_test(address_are_found_behind_the_fence),
+        cmocka_unit_test(host_names_are_resolved_in_the_sandbox),
         cmocka_unit_test(abstract_sockets_are_out_of_reach),
-        cmocka_unit_test(another_user_is_for_ever),
+        cmocka_unit_test(the_user_cannot_be_changed_back),
         cmocka_unit_test(other_calls_end_the_process),
-        cmocka_unit_test(older_threads_are_fenced_too),
+        cmocka_unit_test(older_threads_are_confined_too),
         cmocka_unit_test(log_mode_lets_pass),
-        cmocka_unit_test(files_are_fenced_by_directory),
+        cmocka_unit_test(files_are_confined_by_directory),
         cmocka_unit_test(capabilities_are_given_up),
         cmocka_unit_test(dumps_are_off),
     };

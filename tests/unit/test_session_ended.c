@@ -3,7 +3,7 @@
  * test_session_ended.c - the site says that a PRA session has ended: which leases end, which do not, what is
  * on disk before the answer, and what a process that dies on the way leaves to the next one.
  */
-#include "broker_world.h"
+#include "broker_rig.h"
 
 #include "broker/leases/lease_table.h"
 #include "check.h"
@@ -63,7 +63,7 @@ static void expect_ended(struct world *w, const char *lsid, size_t n)
     struct ended e;
 
     end_event(w, lsid, &e);
-    world_pass(w, GATHER_MS);
+    world_advance(w, GATHER_MS);
     assert_int_equal(e.replies, 1);
     assert_int_equal(e.code, FAULT_NONE);
     assert_int_equal(e.ended, n);
@@ -71,22 +71,22 @@ static void expect_ended(struct world *w, const char *lsid, size_t n)
 
 static void ask(struct world *w, const char *user, const char *id, const char *lsid, struct caller *c)
 {
-    struct checkout_args args = world_asks(w, user, id);
+    struct checkout_args args = checkout_args_for(w, user, id);
 
     args.by.session.lsid = lsid;
-    world_checkout_with(w, &args, c);
+    start_checkout_with(w, &args, c);
 }
 
 static void hold(struct world *w, const char *user, const char *id, const char *lsid, struct caller *c)
 {
     ask(w, user, id, lsid, c);
     world_settle(w);
-    expect_given(c);
+    assert_checkout_ok(c);
 }
 
 static struct lease *find(struct world *w, const char *user, const char *id)
 {
-    struct session s = world_person(user, id);
+    struct session s = person_session(user, id);
 
     return lease_find(w->broker->leases, &s, w->credential);
 }
@@ -103,7 +103,7 @@ static void expect_released(struct world *w, const char *user, const char *id, i
 {
     struct released r;
 
-    world_released(w, user, id, NULL, &r);
+    finish_release(w, user, id, NULL, &r);
     assert_int_equal(r.code, FAULT_NONE);
     assert_int_equal(r.released, n);
 }
@@ -115,7 +115,7 @@ TEST(all_users_of_the_lsid_and_no_other_lease)
     struct world w;
     struct caller c;
 
-    world_plain(&w);
+    world_start_plain(&w);
     hold(&w, "alice", "s1", LSID_A, &c);
     hold(&w, "bob", "s2", LSID_A2, &c);
     hold(&w, "carol", "s3", LSID_B, &c);
@@ -141,7 +141,7 @@ TEST(again_and_unknown_end_nothing)
     struct world w;
     struct caller c;
 
-    world_plain(&w);
+    world_start_plain(&w);
     expect_ended(&w, LSID_A, 0);
     expect_ended(&w, "no lsid", 0);
     hold(&w, "alice", "s1", LSID_A, &c);
@@ -165,7 +165,7 @@ TEST(other_sessions_on_the_same_request_stay)
     struct world w;
     struct caller a, b;
 
-    world_plain(&w);
+    world_start_plain(&w);
     hold(&w, "alice", "s1", LSID_A, &a);
     hold(&w, "alice", "s2", LSID_B, &b);
     assert_int_equal(a.request_id, b.request_id);
@@ -184,10 +184,10 @@ TEST(releasing_and_expired_ones_are_left_alone)
     struct caller c;
     struct released r;
 
-    world_plain(&w);
+    world_start_plain(&w);
     hold(&w, "alice", "s1", LSID_A, &c);
-    world_break(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
-    world_released(&w, "alice", "s1", NULL, &r);
+    world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+    finish_release(&w, "alice", "s1", NULL, &r);
     assert_true(r.pending);
     unsigned calls = w.vault.count[FAKE_CHECKIN];
 
@@ -195,7 +195,7 @@ TEST(releasing_and_expired_ones_are_left_alone)
     assert_int_equal(w.vault.count[FAKE_CHECKIN], calls); /* not even hurried */
     assert_int_equal(world_state(&w).leases_retrying, 1);
     w.vault.plan = NULL;
-    world_pass(&w, 120000);
+    world_advance(&w, 120000);
     hold(&w, "alice", "s1", LSID_A, &c);
     fake_clock_advance(&w.clock, 61 * 60000); /* its timer has not fired yet */
     assert_int_equal(end_poll(&w, LSID_A), 0);
@@ -209,7 +209,7 @@ TEST(a_request_of_ones_own_stays)
     struct world w;
     struct caller c;
 
-    world_begin(&w);
+    world_init(&w);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 80, "my own");
     world_start(&w);
     hold(&w, "alice", "s1", LSID_A, &c);
@@ -224,10 +224,11 @@ TEST(a_request_of_ones_own_stays)
 
 static bool one_step(struct world *w)
 {
-    world_turn(w);
-    bool moved = (w->store && fake_store_commit(w->store)) || world_record(w) || fake_vault_step(&w->vault);
+    world_iterate(w);
+    bool moved =
+        (w->store && fake_store_commit(w->store)) || world_answer_record(w) || fake_vault_step(&w->vault);
 
-    world_turn(w);
+    world_iterate(w);
     return moved;
 }
 
@@ -238,7 +239,7 @@ TEST(a_checkout_in_flight_is_answered_and_then_ends)
     struct caller c;
 
     for (unsigned steps = 0; steps < 12; steps++) {
-        world_stored(&w);
+        world_start_stored(&w);
         ask(&w, "alice", "s1", LSID_A, &c);
         for (unsigned i = 0; i < steps && !c.replies; i++)
             (void)one_step(&w);
@@ -246,13 +247,13 @@ TEST(a_checkout_in_flight_is_answered_and_then_ends)
 
         expect_ended(&w, LSID_A, landed);
         world_settle(&w);
-        expect_given(&c);
+        assert_checkout_ok(&c);
         assert_string_equal(c.secret, "s3\"cret");
         assert_null(find(&w, "alice", "s1"));
         assert_int_equal(world_state(&w).leases_active, 0);
         assert_int_equal(world_state(&w).session_ends[SESSION_END_EVENT].leases, 1);
         expect_released(&w, "alice", "s1", 0);
-        world_pass(&w, 1000);
+        world_advance(&w, 1000);
         assert_int_equal(fake_vault_live(&w.vault), 0);
         assert_int_equal(w.vault.count[FAKE_REQUEST], 1);
         assert_int_equal(fake_store_count(w.store), 0);
@@ -267,13 +268,13 @@ TEST(a_repeat_in_flight_is_answered_with_its_lease)
     struct caller a, b;
 
     for (unsigned steps = 0; steps < 4; steps++) {
-        world_begin(&w);
-        world_store(&w);
-        world_audit(&w, AUDIT_STRICT);
+        world_init(&w);
+        world_add_store(&w);
+        world_add_audit(&w, AUDIT_STRICT);
         world_start(&w);
         hold(&w, "alice", "s1", LSID_A, &a);
         ask(&w, "alice", "s1", LSID_A, &b);
-        world_turn(&w);
+        world_iterate(&w);
         for (unsigned i = 0; i < steps && !b.replies; i++)
             (void)one_step(&w);
         if (b.replies) {
@@ -286,7 +287,7 @@ TEST(a_repeat_in_flight_is_answered_with_its_lease)
         assert_int_equal(ended, 1);
         assert_int_equal(w.vault.count[FAKE_CHECKIN], 0); /* it is held until the answer */
         world_settle(&w);
-        expect_given(&b);
+        assert_checkout_ok(&b);
         assert_string_equal(b.lease_id, a.lease_id);
         assert_int_equal(b.request_id, a.request_id);
         assert_int_equal(w.vault.count[FAKE_REQUEST], 1);
@@ -302,16 +303,16 @@ TEST(one_that_waits_is_marked_and_a_later_one_is_not)
     struct world w;
     struct caller a, b, later;
 
-    world_plain(&w);
+    world_start_plain(&w);
     ask(&w, "alice", "s1", LSID_A, &a);
     ask(&w, "alice", "s1", LSID_A, &b);
-    world_until(&w, FAKE_REQUEST);
+    world_run_until(&w, FAKE_REQUEST);
     assert_int_equal(end_poll(&w, LSID_A), 0);
     ask(&w, "alice", "s1", LSID_A, &later);
     world_settle(&w);
-    expect_given(&a);
-    expect_given(&b);
-    expect_given(&later);
+    assert_checkout_ok(&a);
+    assert_checkout_ok(&b);
+    assert_checkout_ok(&later);
     assert_int_equal(world_state(&w).leases_active, 1);
     assert_string_equal(find(&w, "alice", "s1")->id, later.lease_id);
     assert_int_equal(world_state(&w).session_ends[SESSION_END_POLL].leases, 2);
@@ -327,17 +328,17 @@ TEST(the_answer_waits_for_the_disk_and_not_for_the_vault)
     struct caller c;
     struct ended e, again;
 
-    world_stored(&w);
+    world_start_stored(&w);
     hold(&w, "alice", "s1", LSID_A, &c);
     end_event(&w, LSID_A, &e);
-    world_turn(&w);
+    world_iterate(&w);
     assert_int_equal(w.vault.count[FAKE_CHECKIN], 1); /* on its way, and it hangs */
     assert_int_equal(e.replies, 0);
     end_event(&w, LSID_A, &again); /* finds nothing, and is answered no earlier */
-    world_turn(&w);
+    world_iterate(&w);
     assert_int_equal(again.replies, 0);
     assert_true(fake_store_commit(w.store));
-    world_turn(&w);
+    world_iterate(&w);
     assert_int_equal(e.replies, 1);
     assert_int_equal(e.code, FAULT_NONE);
     assert_int_equal(e.ended, 1);
@@ -357,7 +358,7 @@ TEST(an_event_that_cannot_be_kept_is_refused)
     struct caller c;
     struct ended e;
 
-    world_stored(&w);
+    world_start_stored(&w);
     hold(&w, "alice", "s1", LSID_A, &c);
     w.store->broken = true;
     end_event(&w, LSID_A, &e);
@@ -376,7 +377,7 @@ TEST(an_event_is_refused_until_its_ends_are_durable)
     struct caller c;
     struct ended e;
 
-    world_stored(&w);
+    world_start_stored(&w);
     hold(&w, "alice", "s1", LSID_A, &c);
     end_event(&w, LSID_A, &e);
     w.store->broken = true;
@@ -388,7 +389,7 @@ TEST(an_event_is_refused_until_its_ends_are_durable)
     world_settle(&w);
     assert_int_equal(e.code, FAULT_STORE_UNAVAILABLE);
     w.store->broken = false;
-    world_pass(&w, 3000);
+    world_advance(&w, 3000);
     expect_ended(&w, LSID_A, 0);
     assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
@@ -400,7 +401,7 @@ TEST(an_event_is_answered_in_time)
     struct caller c;
     struct ended e;
 
-    world_stored(&w);
+    world_start_stored(&w);
     hold(&w, "alice", "s1", LSID_A, &c);
     end_event(&w, LSID_A, &e);
     fake_clock_run(&w.clock, w.timers, 5000); /* the disk hangs */
@@ -416,7 +417,7 @@ TEST(a_reporter_may_leave)
     struct caller c;
     struct ended e;
 
-    world_stored(&w);
+    world_start_stored(&w);
     hold(&w, "alice", "s1", LSID_A, &c);
     end_event(&w, LSID_A, &e);
     broker_leave(e.op);
@@ -439,7 +440,7 @@ TEST(other_reports_take_effect_without_the_store)
     struct ended e;
 
     for (size_t i = 0; i < 2; i++) {
-        world_stored(&w);
+        world_start_stored(&w);
         hold(&w, "alice", "s1", LSID_A, &c);
         w.store->broken = true;
         end_by(&w, LSID_A, sources[i], &e);
@@ -449,7 +450,7 @@ TEST(other_reports_take_effect_without_the_store)
         assert_int_equal(fake_vault_live(&w.vault), 0);
         assert_int_equal(world_state(&w).session_ends[sources[i]].leases, 1);
         w.store->broken = false;
-        world_pass(&w, 3000);
+        world_advance(&w, 3000);
         assert_int_equal(fake_store_count(w.store), 0);
         world_end(&w);
     }
@@ -465,8 +466,8 @@ TEST(no_audit_no_event_where_the_policy_is_strict)
     for (size_t i = 0; i < 2; i++) {
         bool strict = policies[i] == AUDIT_STRICT;
 
-        world_begin(&w);
-        world_audit(&w, policies[i]);
+        world_init(&w);
+        world_add_audit(&w, policies[i]);
         world_start(&w);
         hold(&w, "alice", "s1", LSID_A, &c);
         w.sink.down = true;
@@ -484,7 +485,7 @@ TEST(a_stopping_gateway_takes_no_event)
     struct caller c;
     struct ended e;
 
-    world_plain(&w);
+    world_start_plain(&w);
     hold(&w, "alice", "s1", LSID_A, &c);
     broker_drain(w.broker);
     end_event(&w, LSID_A, &e);
@@ -502,8 +503,8 @@ TEST(records_name_lsid_source_and_site)
     struct world w;
     struct caller c;
 
-    world_begin(&w);
-    world_audit(&w, AUDIT_STRICT);
+    world_init(&w);
+    world_add_audit(&w, AUDIT_STRICT);
     w.sink.text = &text;
     world_start(&w);
     hold(&w, "alice", "s1", LSID_B, &c);
@@ -538,7 +539,7 @@ static void on_started(void *arg)
 
 static int start(struct world *w, const char *user, const char *id, const char *lsid, int *replies)
 {
-    struct started_args args = {.by = {world_person(user, id), 5000}};
+    struct started_args args = {.by = {person_session(user, id), 5000}};
 
     args.by.session.lsid = lsid;
     *replies = 0;
@@ -552,18 +553,18 @@ TEST(started_gives_the_lsid_to_the_leases_there_are)
     struct caller c;
     int replies;
 
-    world_stored(&w);
+    world_start_stored(&w);
     hold(&w, "alice", "s1", NULL, &c);
     hold(&w, "bob", "s1", NULL, &c);
     ask(&w, "alice", "s2", NULL, &c);
     assert_int_equal(start(&w, "alice", "s2", LSID_B, &replies), 0); /* its check-out is in flight */
     world_settle(&w);
-    expect_given(&c);
+    assert_checkout_ok(&c);
     assert_int_equal(start(&w, "alice", "s1", LSID_A2, &replies), 0);
-    world_turn(&w);
+    world_iterate(&w);
     assert_int_equal(replies, 0); /* not before the row is on disk */
     assert_true(fake_store_commit(w.store));
-    world_turn(&w);
+    world_iterate(&w);
     assert_int_equal(replies, 1);
     expect_lsid(&w, "alice", "s1", LSID_A2);
     expect_lsid(&w, "alice", "s2", LSID_B);
@@ -585,7 +586,7 @@ TEST(started_without_an_lsid_or_without_leases_changes_nothing)
     struct caller c;
     int replies;
 
-    world_stored(&w);
+    world_start_stored(&w);
     hold(&w, "alice", "s1", LSID_A, &c);
     unsigned writes = w.store->writes;
 
@@ -609,14 +610,14 @@ TEST(started_is_answered_without_the_store)
     struct caller c;
     int replies;
 
-    world_stored(&w);
+    world_start_stored(&w);
     hold(&w, "alice", "s1", NULL, &c);
     w.store->broken = true;
     assert_int_equal(start(&w, "alice", "s1", LSID_A, &replies), 0);
     world_settle(&w);
     assert_int_equal(replies, 1);
     w.store->broken = false;
-    world_pass(&w, 3000);
+    world_advance(&w, 3000);
     world_crash(&w, 0, 0);
     expect_lsid(&w, "alice", "s1", LSID_A);
     world_end(&w);
@@ -629,9 +630,9 @@ TEST(a_repeat_and_its_lease_share_the_lsid)
     struct world w;
     struct caller c;
 
-    world_begin(&w);
-    world_store(&w);
-    world_audit(&w, AUDIT_STRICT);
+    world_init(&w);
+    world_add_store(&w);
+    world_add_audit(&w, AUDIT_STRICT);
     world_start(&w);
     hold(&w, "alice", "s1", NULL, &c);
     hold(&w, "alice", "s1", LSID_A, &c);
@@ -657,11 +658,11 @@ TEST(the_oldest_lease_or_checkout_with_a_key)
     struct caller c;
     int64_t created, began;
 
-    world_plain(&w);
+    world_start_plain(&w);
     assert_false(broker_pra_oldest_key(w.broker, &created));
     hold(&w, "zoe", "s0", NULL, &c);
     assert_false(broker_pra_oldest_key(w.broker, &created));
-    world_pass(&w, 5000);
+    world_advance(&w, 5000);
     began = w.clock.wall;
     ask(&w, "alice", "s1", LSID_A, &c); /* in flight */
     assert_true(broker_pra_oldest_key(w.broker, &created));
@@ -669,19 +670,19 @@ TEST(the_oldest_lease_or_checkout_with_a_key)
     world_settle(&w);
     assert_true(broker_pra_oldest_key(w.broker, &created));
     assert_in_range(created, began - 999, began);
-    world_pass(&w, 5000);
+    world_advance(&w, 5000);
     hold(&w, "bob", "s2", LSID_B, &c);
     assert_true(broker_pra_oldest_key(w.broker, &created));
     assert_in_range(created, began - 999, began);
     expect_released(&w, "alice", "s1", 1);
     assert_true(broker_pra_oldest_key(w.broker, &created));
     assert_in_range(created, began + 4001, began + 5000);
-    world_break(&w, FAKE_CHECKIN, FAKE_UNREACHABLE); /* what is releasing needs no listing */
+    world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE); /* what is releasing needs no listing */
     assert_int_equal(end_poll(&w, LSID_B), 1);
     world_settle(&w);
     assert_false(broker_pra_oldest_key(w.broker, &created));
     w.vault.plan = NULL;
-    world_pass(&w, 120000);
+    world_advance(&w, 120000);
     world_end(&w);
 }
 
@@ -690,14 +691,14 @@ TEST(the_cursor_is_kept_for_each_site)
     struct world w;
     int64_t cursor = 0;
 
-    world_stored(&w);
+    world_start_stored(&w);
     assert_false(broker_pra_cursor_load(w.broker, "pra1", &cursor));
     assert_int_equal(broker_pra_cursor_save(w.broker, "pra1", 1000), 0);
     assert_int_equal(broker_pra_cursor_save(w.broker, "pra2", 7), 0);
     assert_int_equal(broker_pra_cursor_save(w.broker, "pra1", 2000), 0); /* in place of the first */
     assert_true(broker_pra_cursor_load(w.broker, "pra1", &cursor));
     assert_int_equal(cursor, 2000);
-    world_pass(&w, SOON_MS);
+    world_advance(&w, SOON_MS);
     assert_int_equal(w.store->writes, 2);
     world_crash(&w, 0, 0);
     assert_true(broker_pra_cursor_load(w.broker, "pra1", &cursor));
@@ -717,7 +718,7 @@ TEST(the_cursor_is_durable_no_earlier_than_the_ends)
             struct caller a, b;
             int64_t cursor;
 
-            world_stored(&w);
+            world_start_stored(&w);
             hold(&w, "alice", "s1", LSID_A, &a);
             hold(&w, "bob", "s2", LSID_B, &b);
             assert_int_equal(end_poll(&w, LSID_A), 1);
@@ -752,7 +753,7 @@ TEST(its_check_ins_never_go_before_a_release)
     struct caller c;
     struct released r;
 
-    world_plain(&w);
+    world_start_plain(&w);
     for (size_t i = 0; i < N; i++) {
         (void)snprintf(name[i], sizeof name[i], "u%zu", i);
         hold(&w, name[i], name[i], LSID_A, &c);
@@ -761,11 +762,11 @@ TEST(its_check_ins_never_go_before_a_release)
     assert_int_equal(end_poll(&w, LSID_A), N);
     assert_int_equal(fake_vault_pending(&w.vault), PLACES - PLACES / 4);
     assert_false(w.vault.last_begun);           /* behind every call of an operation */
-    world_release(&w, "alice", "s1", NULL, &r); /* at once, while the vault hangs over the others */
+    start_release(&w, "alice", "s1", NULL, &r); /* at once, while the vault hangs over the others */
     assert_int_equal(fake_vault_pending(&w.vault), PLACES - PLACES / 4 + 1);
     assert_true(w.vault.last_begun);
     fake_vault_deliver(&w.vault, PLACES - PLACES / 4);
-    world_turn(&w);
+    world_iterate(&w);
     assert_int_equal(r.replies, 1);
     assert_false(r.pending);
     world_settle(&w);
@@ -781,7 +782,7 @@ TEST(the_session_of_a_lease)
     struct world w;
     struct caller a, b, later;
 
-    world_plain(&w);
+    world_start_plain(&w);
     hold(&w, "alice", "s1", LSID_A2, &a);
     hold(&w, "bob", "s2", NULL, &b);
     assert_false(broker_lease_session(w.broker, "none", &s));
@@ -791,14 +792,14 @@ TEST(the_session_of_a_lease)
     assert_true(broker_lease_session(w.broker, b.lease_id, &s));
     assert_string_equal(s.lsid, "");
     assert_string_equal(s.key, "");
-    world_break(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+    world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
     assert_int_equal(end_poll(&w, LSID_A), 1);
     assert_false(broker_lease_session(w.broker, a.lease_id, &s)); /* releasing: it has ended */
     hold(&w, "carol", "s3", LSID_A, &later);
     w.vault.plan = NULL;
     fake_clock_advance(&w.clock, 61 * 60000); /* its time is over; its timer has not fired */
     assert_false(broker_lease_session(w.broker, later.lease_id, &s));
-    world_pass(&w, 120000);
+    world_advance(&w, 120000);
     world_end(&w);
 }
 
@@ -819,7 +820,7 @@ static void tell(struct story *s)
     ask(&s->w, "bob", "s2", LSID_A, &s->b);
     ask(&s->w, "alice", "other", LSID_B, &s->other); /* on the request of the first */
     for (; s->steps < s->end; s->steps++) {
-        world_turn(&s->w);
+        world_iterate(&s->w);
         if (s->steps == s->event_at)
             end_event(&s->w, LSID_A, &s->e);
         bool moved = (s->vault_first && fake_vault_step(&s->w.vault)) || fake_store_commit(s->w.store) ||
@@ -844,7 +845,7 @@ static void die_at(struct story *s, unsigned carried_out, size_t durable)
 {
     struct world *w = &s->w;
 
-    world_stored(w);
+    world_start_stored(w);
     tell(s);
     bool answered = s->e.replies == 1 && s->e.code == FAULT_NONE;
     bool other_given = s->other.replies == 1;
@@ -858,13 +859,13 @@ static void die_at(struct story *s, unsigned carried_out, size_t durable)
                  s->end, s->event_at, answered, carried_out, durable);
     if (other_given && !leases_of(w, "alice", "other"))
         fail_msg("end %u, event at %u: another session's lease has ended", s->end, s->event_at);
-    world_pass(w, 15 * 60000);
+    world_advance(w, 15 * 60000);
     size_t others = leases_of(w, "alice", "other");
 
     assert_int_equal(world_state(w).leases_active, others);
     assert_int_equal(fake_vault_live(&w->vault), others);
     assert_int_equal(fake_store_count(w->store), others);
-    world_pass(w, 60 * 60000);
+    world_advance(w, 60 * 60000);
     assert_int_equal(fake_vault_live(&w->vault), 0);
     assert_int_equal(fake_store_count(w->store), 0);
     world_end(w);

@@ -4,7 +4,7 @@
  * allocation fails once. Nothing leaks, and what is on disk never says more than what has happened. The
  * linker puts the functions below between the code and malloc.
  */
-#include "broker_world.h"
+#include "broker_rig.h"
 
 #include "broker/leases/lease_table.h"
 #include "check.h"
@@ -39,13 +39,13 @@ void *__wrap_calloc(size_t n, size_t size)
 
 static void hold(struct world *w, const char *user, const char *id, const char *lsid)
 {
-    struct checkout_args args = world_asks(w, user, id);
+    struct checkout_args args = checkout_args_for(w, user, id);
     struct caller c;
 
     args.by.session.lsid = lsid;
-    world_checkout_with(w, &args, &c);
+    start_checkout_with(w, &args, &c);
     world_settle(w);
-    expect_given(&c);
+    assert_checkout_ok(&c);
 }
 
 static const struct session_ended_args poll_end = {.lsid = LSID, .source = SESSION_END_POLL, .site = "pra1"};
@@ -61,7 +61,7 @@ TEST(a_cursor_never_covers_an_end_that_is_not_on_disk)
         struct world w;
         int64_t cursor;
 
-        world_stored(&w);
+        world_start_stored(&w);
         hold(&w, "alice", "s1", LSID);
         fails_at = k;
         assert_int_equal(broker_end_session(w.broker, &poll_end), 1);
@@ -75,7 +75,7 @@ TEST(a_cursor_never_covers_an_end_that_is_not_on_disk)
         if (broker_pra_cursor_load(w.broker, "pra1", &cursor))
             assert_int_equal(world_state(&w).leases_active, 0);
         (void)broker_end_session(w.broker, &poll_end);
-        world_pass(&w, A_MINUTE);
+        world_advance(&w, A_MINUTE);
         assert_int_equal(fake_vault_live(&w.vault), 0);
         world_end(&w);
     }
@@ -100,12 +100,12 @@ TEST(an_event_and_a_start_without_memory)
 
     for (long k = 0; k < 2L * MOST && !(all[0] && all[1]); k++) {
         bool is_start = k % 2;
-        struct started_args start = {.by = {world_person("alice", "s1"), 5000}};
+        struct started_args start = {.by = {person_session("alice", "s1"), 5000}};
         struct world w;
         int answers = 0;
 
         start.by.session.lsid = LSID;
-        world_stored(&w);
+        world_start_stored(&w);
         hold(&w, "alice", "s1", is_start ? NULL : LSID);
         fails_at = k / 2;
         const struct op *op = is_start ? broker_session_started(w.broker, &start, on_started, &answers)
@@ -113,15 +113,15 @@ TEST(an_event_and_a_start_without_memory)
 
         all[is_start] = all[is_start] || fails_at >= 0;
         fails_at = -1;
-        world_pass(&w, A_MINUTE);
+        world_advance(&w, A_MINUTE);
         assert_int_equal(answers, op != NULL);
         if (is_start) {
             assert_non_null(broker_session_started(w.broker, &start, on_started, &answers));
-            world_pass(&w, A_MINUTE);
+            world_advance(&w, A_MINUTE);
         }
         (void)broker_end_session(w.broker, &poll_end);
         assert_int_equal(world_state(&w).leases_active, 0);
-        world_pass(&w, A_MINUTE);
+        world_advance(&w, A_MINUTE);
         assert_int_equal(fake_vault_live(&w.vault), 0);
         assert_int_equal(fake_store_count(w.store), 0);
         world_end(&w);

@@ -135,19 +135,19 @@ static void check(size_t i)
     bool taken = session_read(body, rows[i].needs, &session, &f);
     if (taken != !rows[i].detail ||
         (!taken && strncmp(f.detail, rows[i].detail, strlen(rows[i].detail)) != 0))
-        fail_msg("row %zu %s: %s", i, rows[i].body, taken ? "accepted" : f.detail);
+        fail_msg("%s: %s", rows[i].body, taken ? "accepted" : f.detail);
     if (!taken)
         assert_int_equal(f.code, FAULT_INVALID_REQUEST);
     cJSON_Delete(body);
 }
 
-TEST(test_table)
+TEST(good_and_bad_sessions_are_told_apart)
 {
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         check(i);
 }
 
-TEST(test_every_member)
+TEST(every_member_is_read)
 {
     static const char text[] =
         "{\"session\":{\"id\":\"L-1\",\"user\":{\"username\":\"ann\",\"domain\":\"CORP\"},"
@@ -173,7 +173,7 @@ TEST(test_every_member)
     cJSON_Delete(body);
 }
 
-TEST(test_absent_is_none)
+TEST(an_empty_member_is_none)
 {
     static const char text[] = "{\"session\":{\"user\":{\"username\":\"ann\",\"domain\":\"\"},"
                                "\"jump_item\":{\"hostname\":\"\"}}}";
@@ -192,7 +192,7 @@ TEST(test_absent_is_none)
 }
 
 /* The name of an endpoint is looked up, so what stands around it by accident is cut off. */
-TEST(test_names_of_endpoints_are_cut)
+TEST(blanks_around_endpoint_names_are_cut)
 {
     static const char text[] =
         "{\"session\":{\"user\":{\"username\":\"ann\"},\"jump_item\":{\"computer_name\":\" C \",\"hostname\":"
@@ -232,7 +232,7 @@ static void check_length(size_t characters, bool accepted)
     cJSON_Delete(body);
 }
 
-TEST(test_lengths)
+TEST(lengths_are_bounded)
 {
     check_length(256, true);
     check_length(257, false);
@@ -241,9 +241,11 @@ TEST(test_lengths)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),          cmocka_unit_test(test_every_member),
-        cmocka_unit_test(test_absent_is_none), cmocka_unit_test(test_names_of_endpoints_are_cut),
-        cmocka_unit_test(test_lengths),
+        cmocka_unit_test(good_and_bad_sessions_are_told_apart),
+        cmocka_unit_test(every_member_is_read),
+        cmocka_unit_test(an_empty_member_is_none),
+        cmocka_unit_test(blanks_around_endpoint_names_are_cut),
+        cmocka_unit_test(lengths_are_bounded),
     };
     json_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

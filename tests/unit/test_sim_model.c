@@ -122,7 +122,7 @@ static void request(struct world *w, int user, int system, int account, int minu
     call(w, user, "POST", "Requests", body);
 }
 
-TEST(test_plain_run)
+TEST(a_request_is_made_read_and_checked_in)
 {
     struct world *w = *state;
 
@@ -204,7 +204,7 @@ static void step(struct world *w, unsigned *seed)
     }
 }
 
-TEST(test_random_walk)
+TEST(random_calls_keep_the_model_consistent)
 {
     struct world *w = *state;
     struct model_account *shared = model_account(w->m, 507);
@@ -222,7 +222,7 @@ TEST(test_random_walk)
     assert_int_equal(w->m->requests->nlive, 0);
 }
 
-TEST(test_sessions_do_not_pile_up)
+TEST(sessions_do_not_pile_up)
 {
     struct world *w = *state;
 
@@ -233,7 +233,7 @@ TEST(test_sessions_do_not_pile_up)
     assert_true(w->m->sessions->n <= 22);
 }
 
-TEST(test_generated_company)
+TEST(the_generated_company_is_complete)
 {
     struct world *w = *state;
     struct generate_opts o = generate_defaults;
@@ -256,7 +256,7 @@ TEST(test_generated_company)
     assert_non_null(strstr(w->body, "\"DomainName\":\"acme.test\""));
 }
 
-TEST(test_scenario_mistakes)
+TEST(mistakes_of_a_scenario_are_refused)
 {
     static const char *const bad[] = {
         "[]",
@@ -283,11 +283,11 @@ TEST(test_scenario_mistakes)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_plain_run, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_random_walk, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_sessions_do_not_pile_up, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_generated_company, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_scenario_mistakes, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_request_is_made_read_and_checked_in, setup, teardown),
+        cmocka_unit_test_setup_teardown(random_calls_keep_the_model_consistent, setup, teardown),
+        cmocka_unit_test_setup_teardown(sessions_do_not_pile_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_generated_company_is_complete, setup, teardown),
+        cmocka_unit_test_setup_teardown(mistakes_of_a_scenario_are_refused, setup, teardown),
     };
 
     json_init();

@@ -15,13 +15,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define GET(path)    "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
-#define CLIENT(path) "GET " path " HTTP/1.1\r\nHost: h\r\nAuthorization: client\r\n\r\n"
-#define TURN         48 /* heads of strangers in one turn of the loop, of them 16 of those who go on and on */
-#define FLOOD        200
-#define MANY         40
-#define MAX_TURNS    20000
-#define GRACE_MS     20 /* a stranger's, before it is closed for another */
+#define TURN      48 /* heads of strangers in one turn of the loop, of them 16 of those who go on and on */
+#define FLOOD     200
+#define MANY      40
+#define MAX_TURNS 20000
+#define GRACE_MS  20 /* a stranger's, before it is closed for another */
 
 static struct client flood[FLOOD];
 
@@ -46,8 +44,7 @@ static void open_flood(struct rig *rig)
 {
     for (size_t i = 0; i < FLOOD; i++)
         client_open(&flood[i], rig);
-    for (int i = 0; i < MAX_TURNS && strangers(rig).connections < FLOOD; i++)
-        rig_turn(rig);
+    rig_wait_for(rig, strangers(rig).connections >= FLOOD);
     assert_int_equal(strangers(rig).connections, FLOOD);
 }
 
@@ -93,9 +90,9 @@ TEST(every_head_costs_a_step)
     for (size_t i = 0; i < FLOOD; i++)
         pipeline(&flood[i], 50, GET("/urgent"));
     for (int i = 0; i < MAX_TURNS && rig.heads < FLOOD * 50; i++) {
-        rig_turn(&rig);
+        rig_iterate(&rig);
         assert_true(rig.heads - before <=
-                    2 * TURN); /* rig_turn() fires deadlines before and in the loop's turn */
+                    2 * TURN); /* rig_iterate() fires deadlines before and in the loop's turn */
         before = rig.heads;
     }
     assert_int_equal(rig.heads, FLOOD * 50);
@@ -107,7 +104,7 @@ TEST(every_head_costs_a_step)
 
 /* Those who are heard again and again have a line of their own: who comes with one request does not stand in
  * it. */
-TEST(who_brings_much_stands_behind_who_brings_little)
+TEST(busy_strangers_wait_behind_quiet_ones)
 {
     struct rig rig;
     struct client late;
@@ -117,22 +114,20 @@ TEST(who_brings_much_stands_behind_who_brings_little)
     open_flood(&rig);
     for (size_t i = 0; i < FLOOD; i++)
         pipeline(&flood[i], 50, GET("/other"));
-    rig_turn(&rig);
+    rig_iterate(&rig);
     client_open(&late, &rig);
     client_send(&late, GET("/urgent"));
-    for (int i = 0; i < MAX_TURNS && rig.urgent_at == 0; i++)
-        rig_turn(&rig);
+    rig_wait_for(&rig, rig.urgent_at != 0);
     assert_in_range(rig.urgent_at, 1, 2 * FLOOD); /* each of them has had its first head, hardly more */
     client_expect(&late, "HTTP/1.1 404", 1);
     client_forget(&late);
     rig.now += 1000; /* it comes back now and then, the others have gone on and on */
     for (size_t i = 0; i < FLOOD; i++)
         pipeline(&flood[i], 50, GET("/other"));
-    rig_turns(&rig, 10);
+    rig_iterate_n(&rig, 10);
     before = rig.messages;
     client_send(&late, GET("/urgent"));
-    for (int i = 0; i < MAX_TURNS && rig.urgent_at < before; i++)
-        rig_turn(&rig);
+    rig_wait_for(&rig, rig.urgent_at >= before);
     assert_in_range(rig.urgent_at - before, 1, 2 * TURN);
     client_expect(&late, "HTTP/1.1 404", 1);
     client_close(&late);
@@ -140,7 +135,7 @@ TEST(who_brings_much_stands_behind_who_brings_little)
     rig_end(&rig);
 }
 
-TEST(a_client_is_heard_in_every_turn)
+TEST(a_client_is_read_in_every_iteration)
 {
     struct rig rig;
     struct client c;
@@ -158,7 +153,7 @@ TEST(a_client_is_heard_in_every_turn)
         unsigned at = rig.urgent_at;
 
         client_send(&c, GET("/urgent")); /* its connection is known: it shows nothing any more */
-        rig_turn(&rig);
+        rig_iterate(&rig);
         assert_true(rig.urgent_at > at);
         rounds++;
         client_forget(&c);
@@ -182,7 +177,7 @@ TEST(a_client_that_pipelines_does_not_hold_the_loop)
     client_forget(&c);
     pipeline(&c, 60, GET("/other"));
     for (unsigned before = rig.heads; rig.heads < 61; before = rig.heads) {
-        rig_turn(&rig);
+        rig_iterate(&rig);
         assert_true(rig.heads - before <= 16);
     }
     client_expect(&c, "HTTP/1.1 404", 60);
@@ -205,7 +200,7 @@ TEST(unfinished_heads_have_a_budget)
     open_flood(&rig);
     for (size_t i = 0; i < FLOOD; i++) {
         begin_head(&flood[i], "GET /other HTTP/1.1\r\nHost: h\r\nX-A: ", 3000);
-        rig_turns(&rig, 2);
+        rig_iterate_n(&rig, 2);
         assert_true(strangers(&rig).bytes <= opts.max_stranger_bytes);
     }
     secret_state(&after);
@@ -219,12 +214,12 @@ TEST(unfinished_heads_have_a_budget)
     client_expect(&c, "HTTP/1.1 200", 1);
     client_close(&c);
     close_flood();
-    rig_turns(&rig, 5);
+    rig_iterate_n(&rig, 5);
     assert_int_equal(strangers(&rig).bytes, 0);
     rig_end(&rig);
 }
 
-TEST(what_strangers_keep_in_secret_memory_has_a_budget)
+TEST(secret_memory_of_strangers_has_a_budget)
 {
     struct http_server_opts opts = rig_opts;
     struct rig rig;
@@ -235,12 +230,12 @@ TEST(what_strangers_keep_in_secret_memory_has_a_budget)
     open_flood(&rig);
     for (size_t i = 0; i < FLOOD; i++) {
         begin_head(&flood[i], "GET /other HTTP/1.1\r\nAuthorization: ", 3000);
-        rig_turns(&rig, 2);
+        rig_iterate_n(&rig, 2);
         assert_true(rig.server->secret <= opts.max_stranger_secret);
     }
     assert_true(strangers(&rig).closed[HTTP_FOR_BYTES] >= FLOOD - 6);
     close_flood();
-    rig_turns(&rig, 5);
+    rig_iterate_n(&rig, 5);
     assert_int_equal(rig.server->secret, 0);
     rig_end(&rig);
 }
@@ -261,7 +256,7 @@ TEST(clients_leave_secret_memory_to_the_vault)
         client_send(&c[i], CLIENT("/other"));
         client_expect(&c[i], "HTTP/1.1 404", 1);
         begin_head(&c[i], "GET /other HTTP/1.1\r\nHost: h\r\nAuthorization: ", 9000);
-        rig_turns(&rig, 2);
+        rig_iterate_n(&rig, 2);
         assert_true(rig.server->secret <= opts.max_secret);
     }
     for (size_t i = 0; i < 8; i++) {
@@ -287,7 +282,7 @@ TEST(the_value_of_authorization_alone_is_in_secret_memory)
              "Authorization: second\r\nProxy-Authorization: third\r\n";
          *p; p++) {
         client_send_n(&c, p, 1);
-        rig_turn(&rig);
+        rig_iterate(&rig);
     }
     conn = TAILQ_FIRST(&rig.server->conns);
     assert_non_null(conn);
@@ -310,7 +305,7 @@ TEST(the_value_of_authorization_alone_is_in_secret_memory)
     rig_end(&rig);
 }
 
-TEST(strangers_have_half_of_the_house)
+TEST(strangers_have_half_of_the_connections)
 {
     struct http_server_opts opts = rig_opts;
     struct rig rig;
@@ -324,7 +319,7 @@ TEST(strangers_have_half_of_the_house)
         assert_true(strangers(&rig).connections <= 10);
         assert_true(http_connections(rig.server) <= 10);
     }
-    rig_turns(&rig, 3);
+    rig_iterate_n(&rig, 3);
     assert_int_equal(strangers(&rig).connections, 10);
     assert_int_equal(strangers(&rig).closed[HTTP_FOR_CONNECTIONS], MANY - 10);
     client_expect_end(&flood[0]);
@@ -343,7 +338,7 @@ TEST(strangers_have_half_of_the_house)
     rig_end(&rig);
 }
 
-TEST(a_full_house_closes_strangers_never_clients)
+TEST(a_full_server_closes_strangers_never_clients)
 {
     struct http_server_opts opts = rig_opts;
     struct rig rig;
@@ -361,7 +356,7 @@ TEST(a_full_house_closes_strangers_never_clients)
     }
     assert_int_equal(strangers(&rig).connections, 0);
     assert_int_equal(http_connections(rig.server), 8);
-    client_open(&c[8], &rig); /* all are clients: there is nobody to close */
+    client_open(&c[8], &rig); /* all are clients: none may be closed */
     client_expect(&c[8], "HTTP/1.1 503", 1);
     for (size_t i = 0; i < 8; i++) {
         client_forget(&c[i]);
@@ -377,7 +372,7 @@ TEST(a_full_house_closes_strangers_never_clients)
 
 /* Who comes while all places are taken by strangers who just came waits outside, and is let in with its
  * request. */
-TEST(who_has_just_come_is_not_closed_at_once)
+TEST(a_new_stranger_is_not_closed_at_once)
 {
     struct http_server_opts opts = rig_opts;
     struct rig rig;
@@ -388,10 +383,10 @@ TEST(who_has_just_come_is_not_closed_at_once)
     for (size_t i = 0; i < 3; i++)
         client_open(&flood[i], &rig);
     client_open(&early, &rig);
-    rig_turns(&rig, 3);
+    rig_iterate_n(&rig, 3);
     client_open(&late, &rig);
     client_send(&late, CLIENT("/echo"));
-    rig_turns(&rig, 5);
+    rig_iterate_n(&rig, 5);
     assert_int_equal(rig.heads, 0);
     client_send(&early, CLIENT("/echo"));
     client_expect(&early, "HTTP/1.1 200", 1);
@@ -406,14 +401,14 @@ TEST(who_has_just_come_is_not_closed_at_once)
     rig_end(&rig);
 }
 
-/* More come in a turn than are heard in it: those who wait to be heard are not closed for them. */
-TEST(who_has_spoken_is_heard_before_it_is_closed)
+/* More come in an iteration than are read in it: those that wait to be read are not closed for them. */
+TEST(a_stranger_whose_bytes_wait_is_read_before_it_is_closed)
 {
     struct http_server_opts opts = rig_opts;
     struct rig rig;
     unsigned answered = 0;
 
-    opts.max_connections = 160; /* strangers: 80, more than one turn hears */
+    opts.max_connections = 160; /* strangers: 80, more than one iteration reads */
     begin(&rig, &opts);
     for (size_t i = 0; i < FLOOD; i++) {
         client_open(&flood[i], &rig);
@@ -421,7 +416,7 @@ TEST(who_has_spoken_is_heard_before_it_is_closed)
     }
     for (int i = 0; i < MAX_TURNS && rig.messages < FLOOD; i++) {
         rig.now += GRACE_MS;
-        rig_turn(&rig);
+        rig_iterate(&rig);
     }
     assert_int_equal(rig.messages, FLOOD);
     for (size_t i = 0; i < FLOOD; i++) {
@@ -433,7 +428,7 @@ TEST(who_has_spoken_is_heard_before_it_is_closed)
     rig_end(&rig);
 }
 
-TEST(who_is_being_served_is_not_closed_for_room)
+TEST(a_stranger_in_work_is_not_closed_for_room)
 {
     struct http_server_opts opts = rig_opts;
     struct rig rig;
@@ -458,7 +453,7 @@ TEST(who_is_being_served_is_not_closed_for_room)
     rig_end(&rig);
 }
 
-TEST(a_listener_that_is_apart_does_not_count)
+TEST(an_exempt_listener_does_not_count)
 {
     char folder[] = "/tmp/jumpgate-test-XXXXXX", path[64], tcp[128];
     struct http_listen_opts apart = {
@@ -484,7 +479,7 @@ TEST(a_listener_that_is_apart_does_not_count)
     assert_int_equal(http_connections(rig.server), 2);
     memcpy(rig.address, tcp, sizeof(tcp));
     client_close(&c[0]);
-    rig_turns(&rig, 3);
+    rig_iterate_n(&rig, 3);
     client_open(&c[0], &rig); /* the place is free though the control socket is in use */
     client_send(&c[0], CLIENT("/echo"));
     client_expect(&c[0], "HTTP/1.1 200", 1);
@@ -495,7 +490,7 @@ TEST(a_listener_that_is_apart_does_not_count)
     assert_int_equal(rmdir(folder), 0);
 }
 
-TEST(a_flood_that_leaves_leaves_nothing)
+TEST(a_flood_that_ends_leaves_nothing)
 {
     struct rig rig;
 
@@ -503,11 +498,9 @@ TEST(a_flood_that_leaves_leaves_nothing)
     open_flood(&rig);
     for (size_t i = 0; i < FLOOD; i++)
         pipeline(&flood[i], 50, GET("/other"));
-    rig_turn(&rig);
+    rig_iterate(&rig);
     close_flood();
-    for (int i = 0; i < MAX_TURNS && http_connections(rig.server); i++)
-        rig_turn(&rig);
-    assert_int_equal(http_connections(rig.server), 0);
+    rig_wait_for(&rig, !http_connections(rig.server));
     assert_int_equal(strangers(&rig).connections, 0);
     assert_int_equal(strangers(&rig).bytes, 0);
     assert_int_equal(rig.server->secret, 0);
@@ -522,7 +515,7 @@ TEST(the_server_closes_over_a_flood)
     open_flood(&rig);
     for (size_t i = 0; i < FLOOD; i++)
         pipeline(&flood[i], 50, GET("/other"));
-    rig_turn(&rig);
+    rig_iterate(&rig);
     rig_end(&rig);
     close_flood();
 }
@@ -531,20 +524,20 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_head_costs_a_step),
-        cmocka_unit_test(who_brings_much_stands_behind_who_brings_little),
-        cmocka_unit_test(a_client_is_heard_in_every_turn),
+        cmocka_unit_test(busy_strangers_wait_behind_quiet_ones),
+        cmocka_unit_test(a_client_is_read_in_every_iteration),
         cmocka_unit_test(a_client_that_pipelines_does_not_hold_the_loop),
         cmocka_unit_test(unfinished_heads_have_a_budget),
-        cmocka_unit_test(what_strangers_keep_in_secret_memory_has_a_budget),
+        cmocka_unit_test(secret_memory_of_strangers_has_a_budget),
         cmocka_unit_test(clients_leave_secret_memory_to_the_vault),
         cmocka_unit_test(the_value_of_authorization_alone_is_in_secret_memory),
-        cmocka_unit_test(strangers_have_half_of_the_house),
-        cmocka_unit_test(a_full_house_closes_strangers_never_clients),
-        cmocka_unit_test(who_has_just_come_is_not_closed_at_once),
-        cmocka_unit_test(who_has_spoken_is_heard_before_it_is_closed),
-        cmocka_unit_test(who_is_being_served_is_not_closed_for_room),
-        cmocka_unit_test(a_listener_that_is_apart_does_not_count),
-        cmocka_unit_test(a_flood_that_leaves_leaves_nothing),
+        cmocka_unit_test(strangers_have_half_of_the_connections),
+        cmocka_unit_test(a_full_server_closes_strangers_never_clients),
+        cmocka_unit_test(a_new_stranger_is_not_closed_at_once),
+        cmocka_unit_test(a_stranger_whose_bytes_wait_is_read_before_it_is_closed),
+        cmocka_unit_test(a_stranger_in_work_is_not_closed_for_room),
+        cmocka_unit_test(an_exempt_listener_does_not_count),
+        cmocka_unit_test(a_flood_that_ends_leaves_nothing),
         cmocka_unit_test(the_server_closes_over_a_flood),
     };
 

@@ -18,24 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
 #define ALL_NAMES "DNS:pra.example URI:spiffe://x/pra email:ops@example.org IP:192.0.2.7 IP:2001:db8::1 "
-
-static struct tls_files files;
-
-static int make_files(void **state)
-{
-    (void)state;
-    tls_files_make(&files);
-    return 0;
-}
-
-static int remove_files(void **state)
-{
-    (void)state;
-    tls_files_remove(&files);
-    return 0;
-}
 
 struct how {
     bool mutual, late;
@@ -49,9 +32,9 @@ static void listen_tls(struct rig *rig, const struct how *how)
 {
     char crt[TLS_FILES_PATH], key[TLS_FILES_PATH], ca[TLS_FILES_PATH];
     struct http_tls_opts tls = {
-        .certificate = tls_file(&files, "server", ".crt", crt),
-        .key = tls_file(&files, "server", ".key", key),
-        .client_ca = how->mutual ? tls_file(&files, "ca", ".crt", ca) : NULL,
+        .certificate = tls_file("server", ".crt", crt),
+        .key = tls_file("server", ".key", key),
+        .client_ca = how->mutual ? tls_file("ca", ".crt", ca) : NULL,
         .ask_late = how->late,
         .max_version = how->max_version,
     };
@@ -71,7 +54,7 @@ static SSL_CTX *client_context(const struct how *how)
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
     assert_non_null(ctx);
-    assert_int_equal(SSL_CTX_load_verify_locations(ctx, tls_file(&files, "ca", ".crt", path), NULL), 1);
+    assert_int_equal(SSL_CTX_load_verify_locations(ctx, tls_file("ca", ".crt", path), NULL), 1);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     if (how->client_version) {
         SSL_CTX_set_security_level(ctx, 0);
@@ -79,12 +62,10 @@ static SSL_CTX *client_context(const struct how *how)
         SSL_CTX_set_max_proto_version(ctx, how->client_version);
     }
     if (how->certificate) {
-        assert_int_equal(SSL_CTX_use_certificate_file(ctx, tls_file(&files, how->certificate, ".crt", path),
-                                                      SSL_FILETYPE_PEM),
-                         1);
-        assert_int_equal(SSL_CTX_use_PrivateKey_file(ctx, tls_file(&files, how->certificate, ".key", path),
-                                                     SSL_FILETYPE_PEM),
-                         1);
+        assert_int_equal(
+            SSL_CTX_use_certificate_file(ctx, tls_file(how->certificate, ".crt", path), SSL_FILETYPE_PEM), 1);
+        assert_int_equal(
+            SSL_CTX_use_PrivateKey_file(ctx, tls_file(how->certificate, ".key", path), SSL_FILETYPE_PEM), 1);
     }
     SSL_CTX_set_post_handshake_auth(ctx, how->late && !how->no_late_answer);
     return ctx;
@@ -109,7 +90,7 @@ static bool handshake(struct client *c, struct rig *rig, const struct how *how, 
             ERR_clear_error();
             return false;
         }
-        rig_turns(rig, 1);
+        rig_iterate_n(rig, 1);
     }
     return false;
 }
@@ -121,11 +102,12 @@ static void meet(struct rig *rig, struct client *c, const struct how *how)
     assert_true(handshake(c, rig, how, NULL));
 }
 
-TEST(test_versions)
+TEST(tls_1_2_and_1_3_are_spoken)
 {
     static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
     for (size_t i = 0; i < 2; i++) {
+        case_label("TLS 1.%d", i ? 3 : 2);
         struct how how = {.client_version = versions[i]};
         struct rig rig;
         struct client c;
@@ -146,7 +128,7 @@ TEST(test_versions)
     }
 }
 
-TEST(test_old_version)
+TEST(an_old_version_is_refused)
 {
     struct how how = {.client_version = TLS1_1_VERSION};
     struct rig rig;
@@ -154,19 +136,20 @@ TEST(test_old_version)
 
     start(&rig, &how);
     assert_false(handshake(&c, &rig, &how, NULL));
-    rig_turns(&rig, 3);
+    rig_iterate_n(&rig, 3);
     assert_int_equal(http_connections(rig.server), 0);
     client_close(&c);
     rig_end(&rig);
 }
 
-TEST(test_mutual)
+TEST(names_of_client_certificates_are_read)
 {
     static const struct {
         const char *certificate, *sans;
     } rows[] = {{"good", ALL_NAMES}, {"nul", "DNS:plain.example "}, {"bare", ""}};
 
     for (size_t i = 0; i < 6; i++) {
+        case_label("%s over TLS 1.%d", rows[i / 2].certificate, i % 2 ? 3 : 2);
         struct how how = {.mutual = true,
                           .certificate = rows[i / 2].certificate,
                           .client_version = i % 2 ? TLS1_3_VERSION : TLS1_2_VERSION};
@@ -183,11 +166,12 @@ TEST(test_mutual)
     }
 }
 
-TEST(test_mutual_refused)
+TEST(missing_foreign_and_expired_certificates_are_refused)
 {
     static const char *const certificates[] = {NULL, "stranger", "expired"};
 
     for (size_t i = 0; i < 6; i++) {
+        case_label("%s over TLS 1.%d", certificates[i / 2] ? certificates[i / 2] : "none", i % 2 ? 3 : 2);
         struct how how = {.mutual = true,
                           .certificate = certificates[i / 2],
                           .client_version = i % 2 ? TLS1_3_VERSION : TLS1_2_VERSION};
@@ -200,8 +184,7 @@ TEST(test_mutual_refused)
             client_expect_end(&c);
             assert_true(c.failed); /* by an alert, not by an end of file */
         }
-        for (int n = 0; n < 5000 && http_connections(rig.server); n++)
-            rig_turn(&rig);
+        rig_wait_for(&rig, !http_connections(rig.server));
         assert_int_equal(rig.heads, 0);
         assert_int_equal(http_connections(rig.server), 0);
         client_close(&c);
@@ -209,7 +192,7 @@ TEST(test_mutual_refused)
     }
 }
 
-TEST(test_resumption_keeps_names)
+TEST(a_resumed_session_keeps_its_names)
 {
     for (int i = 0; i < 2; i++) {
         struct how how = {
@@ -253,10 +236,8 @@ static bool resumed(struct rig *rig, const struct how *how, SSL_SESSION **sessio
     return reused;
 }
 
-#define HOUR_MS 3600000
-
 /* A ticket opens in the period it was sealed in and in the next, and then no more. */
-TEST(test_ticket_keys_rotate)
+TEST(ticket_keys_rotate)
 {
     for (int i = 0; i < 2; i++) {
         struct how how = {.client_version = i ? TLS1_3_VERSION : TLS1_2_VERSION};
@@ -267,11 +248,11 @@ TEST(test_ticket_keys_rotate)
         assert_false(resumed(&rig, &how, &session));
         old = SSL_SESSION_dup(session);
         assert_true(resumed(&rig, &how, &session));
-        rig_advance(&rig, HOUR_MS);
+        rig_advance(&rig, HOURS(1));
         assert_true(resumed(&rig, &how, &old));
         SSL_SESSION_free(old);
         old = SSL_SESSION_dup(session);
-        rig_advance(&rig, HOUR_MS);
+        rig_advance(&rig, HOURS(1));
         assert_false(resumed(&rig, &how, &old));
         SSL_SESSION_free(old);
         SSL_SESSION_free(session);
@@ -279,12 +260,12 @@ TEST(test_ticket_keys_rotate)
     }
 }
 
-/* The connection that stands goes on; new ones meet the new context, which honours no old ticket. */
-TEST(test_renewed_context)
+/* An open connection goes on; new ones use the new context, which honours no old ticket. */
+TEST(a_reloaded_context_serves_new_connections)
 {
     char crt[TLS_FILES_PATH], key[TLS_FILES_PATH], why[256] = "";
-    struct http_tls_opts opts = {.certificate = tls_file(&files, "server", ".crt", crt),
-                                 .key = tls_file(&files, "server", ".key", key)};
+    struct http_tls_opts opts = {.certificate = tls_file("server", ".crt", crt),
+                                 .key = tls_file("server", ".key", key)};
     struct how how = {0};
     struct rig rig;
     struct client standing;
@@ -309,7 +290,7 @@ TEST(test_renewed_context)
     rig_end(&rig);
 }
 
-TEST(test_asked_late)
+TEST(a_certificate_may_be_asked_for_late)
 {
     static const struct {
         const char *certificate;
@@ -318,6 +299,8 @@ TEST(test_asked_late)
     } rows[] = {{"good", false, ALL_NAMES}, {NULL, false, ""}, {"good", true, ""}};
 
     for (size_t i = 0; i < 6; i++) {
+        case_label("%s over TLS 1.%d", rows[i / 2].certificate ? rows[i / 2].certificate : "none",
+                   i % 2 ? 3 : 2);
         struct how how = {.mutual = true,
                           .late = true,
                           .certificate = rows[i / 2].certificate,
@@ -340,7 +323,7 @@ TEST(test_asked_late)
     }
 }
 
-TEST(test_asked_late_stranger)
+TEST(a_foreign_certificate_shown_late_is_refused)
 {
     for (int i = 0; i < 2; i++) {
         struct how how = {
@@ -357,7 +340,7 @@ TEST(test_asked_late_stranger)
     }
 }
 
-TEST(test_no_renegotiation)
+TEST(renegotiation_is_refused)
 {
     struct how how = {.client_version = TLS1_2_VERSION};
     struct rig rig;
@@ -370,7 +353,7 @@ TEST(test_no_renegotiation)
         done = SSL_do_handshake(c.ssl);
         if (done != 1 && SSL_get_error(c.ssl, done) != SSL_ERROR_WANT_READ)
             break;
-        rig_turns(&rig, 1);
+        rig_iterate_n(&rig, 1);
     }
     assert_int_not_equal(done, 1);
     ERR_clear_error();
@@ -378,7 +361,7 @@ TEST(test_no_renegotiation)
     rig_end(&rig);
 }
 
-TEST(test_plain_to_tls_port)
+TEST(plain_http_on_a_tls_port_is_closed)
 {
     struct how how = {0};
     struct rig rig;
@@ -393,7 +376,7 @@ TEST(test_plain_to_tls_port)
     rig_end(&rig);
 }
 
-TEST(test_times)
+TEST(handshakes_and_idle_connections_time_out)
 {
     struct how how = {0};
     struct rig rig;
@@ -407,14 +390,14 @@ TEST(test_times)
     client_expect_end(&c);
     client_close(&c);
     assert_true(handshake(&d, &rig, &how, NULL)); /* idle: ends with close_notify */
-    rig_advance(&rig, 60000);
+    rig_advance(&rig, MINUTES(1));
     client_expect_end(&d);
     assert_true(d.eof && !d.failed);
     client_close(&d);
     rig_end(&rig);
 }
 
-TEST(test_leaving)
+TEST(a_client_that_leaves_is_noticed)
 {
     struct how how = {0};
     struct rig rig;
@@ -427,14 +410,13 @@ TEST(test_leaving)
         if (polite)
             SSL_shutdown(c.ssl);
         client_close(&c);
-        for (int i = 0; i < 5000 && !rig.gones; i++)
-            rig_turn(&rig);
+        rig_wait_for(&rig, rig.gones);
         assert_int_equal(rig.gones, 1);
         rig_end(&rig);
     }
 }
 
-TEST(test_pipelined)
+TEST(pipelined_requests_are_answered_in_order)
 {
     struct how how = {0};
     struct http_server_opts opts = rig_opts;
@@ -467,7 +449,7 @@ static bool silent(const struct client *c)
 
 /* A request that comes with the end of the handshake: the ticket and the answer are one write. Without one
  * the ticket comes by itself. */
-TEST(test_ticket_with_the_answer)
+TEST(the_ticket_goes_with_the_answer)
 {
     struct how how = {.client_version = TLS1_3_VERSION};
     struct rig rig;
@@ -476,16 +458,14 @@ TEST(test_ticket_with_the_answer)
 
     start(&rig, &how);
     assert_true(handshake(&quiet, &rig, &how, NULL));
-    for (int i = 0; i < 5000 && silent(&quiet); i++)
-        rig_turn(&rig);
+    rig_wait_for(&rig, !silent(&quiet));
     assert_false(silent(&quiet));
     assert_true(handshake(&c, &rig, &how, NULL));
     assert_true(silent(&c));
     assert_int_equal(setsockopt(c.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0); /* it must not wait */
     client_send(&c, GET("/hold"));
-    for (int i = 0; i < 5000 && !rig.held; i++)
-        rig_turn(&rig);
-    rig_turns(&rig, 3);
+    rig_wait_for(&rig, rig.held);
+    rig_iterate_n(&rig, 3);
     assert_true(silent(&c));
     assert_false(SSL_SESSION_is_resumable(SSL_get0_session(c.ssl)));
     rig_answer(&rig, 200, "late");
@@ -496,7 +476,7 @@ TEST(test_ticket_with_the_answer)
     rig_end(&rig);
 }
 
-TEST(test_refusal_and_big_answer)
+TEST(big_answers_and_refusals_end_with_close_notify)
 {
     struct how how = {0};
     struct rig rig;
@@ -518,7 +498,7 @@ TEST(test_refusal_and_big_answer)
     rig_end(&rig);
 }
 
-TEST(test_too_many)
+TEST(connections_over_the_limit_are_closed_unanswered)
 {
     struct how how = {0};
     struct http_server_opts opts = rig_opts;
@@ -538,7 +518,7 @@ TEST(test_too_many)
 }
 
 /* The rig's application takes a certificate with a name for a client's. */
-TEST(test_stranger_until_the_certificate)
+TEST(a_named_certificate_makes_a_client)
 {
     struct how mutual = {.mutual = true, .certificate = "good"}, plain = {0};
     struct http_strangers now;
@@ -548,13 +528,13 @@ TEST(test_stranger_until_the_certificate)
     rig_start_strangers(&rig, NULL);
     listen_tls(&rig, &mutual);
     assert_true(handshake(&a, &rig, &mutual, NULL));
-    client_send(&a, "GET /urgent HTTP/1.1\r\nHost: h\r\n\r\n");
+    client_send(&a, GET("/urgent"));
     client_expect(&a, "HTTP/1.1 404", 1);
     http_strangers(rig.server, &now);
     assert_int_equal(now.connections, 0);
     listen_tls(&rig, &plain);
     assert_true(handshake(&b, &rig, &plain, NULL));
-    client_send(&b, "GET /urgent HTTP/1.1\r\nHost: h\r\n\r\n");
+    client_send(&b, GET("/urgent"));
     client_expect(&b, "HTTP/1.1 404", 1);
     http_strangers(rig.server, &now);
     assert_int_equal(now.connections, 1);
@@ -563,7 +543,7 @@ TEST(test_stranger_until_the_certificate)
     rig_end(&rig);
 }
 
-TEST(test_certificate_end)
+TEST(the_end_of_the_certificate_is_known)
 {
     struct how how = {0};
     struct rig rig;
@@ -575,29 +555,29 @@ TEST(test_certificate_end)
     rig_end(&rig);
 }
 
-TEST(test_bad_files)
+TEST(unusable_files_are_named)
 {
     char crt[TLS_FILES_PATH], key[TLS_FILES_PATH], why[256] = "";
-    struct http_tls_opts opts = {.certificate = tls_file(&files, "server", ".crt", crt),
-                                 .key = tls_file(&files, "good", ".key", key)};
+    struct http_tls_opts opts = {.certificate = tls_file("server", ".crt", crt),
+                                 .key = tls_file("good", ".key", key)};
 
     assert_null(tls_context_new(&opts, why));
     assert_non_null(strstr(why, "good.key"));
     opts.key = crt; /* a certificate is no key */
     assert_null(tls_context_new(&opts, why));
     assert_non_null(strstr(why, "key "));
-    opts.key = tls_file(&files, "server", ".key", key);
+    opts.key = tls_file("server", ".key", key);
     opts.client_ca = key; /* and a key no authority */
     assert_null(tls_context_new(&opts, why));
     assert_non_null(strstr(why, "client CA"));
 }
 
 /* tls.h by itself: each byte of ciphertext comes alone, and after each the buffers are given back. */
-TEST(test_byte_by_byte)
+TEST(ciphertext_may_come_byte_by_byte)
 {
     char crt[TLS_FILES_PATH], key[TLS_FILES_PATH], why[256], got[64];
-    struct http_tls_opts opts = {.certificate = tls_file(&files, "server", ".crt", crt),
-                                 .key = tls_file(&files, "server", ".key", key)};
+    struct http_tls_opts opts = {.certificate = tls_file("server", ".crt", crt),
+                                 .key = tls_file("server", ".key", key)};
     struct tls_context *context = tls_context_new(&opts, why);
     struct tls *t = tls_new(context);
     struct how how = {0};
@@ -644,28 +624,28 @@ TEST(test_byte_by_byte)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_versions),
-        cmocka_unit_test(test_old_version),
-        cmocka_unit_test(test_mutual),
-        cmocka_unit_test(test_mutual_refused),
-        cmocka_unit_test(test_resumption_keeps_names),
-        cmocka_unit_test(test_ticket_keys_rotate),
-        cmocka_unit_test(test_renewed_context),
-        cmocka_unit_test(test_asked_late),
-        cmocka_unit_test(test_asked_late_stranger),
-        cmocka_unit_test(test_no_renegotiation),
-        cmocka_unit_test(test_plain_to_tls_port),
-        cmocka_unit_test(test_times),
-        cmocka_unit_test(test_leaving),
-        cmocka_unit_test(test_pipelined),
-        cmocka_unit_test(test_ticket_with_the_answer),
-        cmocka_unit_test(test_refusal_and_big_answer),
-        cmocka_unit_test(test_too_many),
-        cmocka_unit_test(test_stranger_until_the_certificate),
-        cmocka_unit_test(test_certificate_end),
-        cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_byte_by_byte),
+        cmocka_unit_test(tls_1_2_and_1_3_are_spoken),
+        cmocka_unit_test(an_old_version_is_refused),
+        cmocka_unit_test(names_of_client_certificates_are_read),
+        cmocka_unit_test(missing_foreign_and_expired_certificates_are_refused),
+        cmocka_unit_test(a_resumed_session_keeps_its_names),
+        cmocka_unit_test(ticket_keys_rotate),
+        cmocka_unit_test(a_reloaded_context_serves_new_connections),
+        cmocka_unit_test(a_certificate_may_be_asked_for_late),
+        cmocka_unit_test(a_foreign_certificate_shown_late_is_refused),
+        cmocka_unit_test(renegotiation_is_refused),
+        cmocka_unit_test(plain_http_on_a_tls_port_is_closed),
+        cmocka_unit_test(handshakes_and_idle_connections_time_out),
+        cmocka_unit_test(a_client_that_leaves_is_noticed),
+        cmocka_unit_test(pipelined_requests_are_answered_in_order),
+        cmocka_unit_test(the_ticket_goes_with_the_answer),
+        cmocka_unit_test(big_answers_and_refusals_end_with_close_notify),
+        cmocka_unit_test(connections_over_the_limit_are_closed_unanswered),
+        cmocka_unit_test(a_named_certificate_makes_a_client),
+        cmocka_unit_test(the_end_of_the_certificate_is_known),
+        cmocka_unit_test(unusable_files_are_named),
+        cmocka_unit_test(ciphertext_may_come_byte_by_byte),
     };
 
-    return cmocka_run_group_tests(tests, make_files, remove_files);
+    return cmocka_run_group_tests(tests, tls_files_setup, tls_files_teardown);
 }

@@ -2,7 +2,7 @@
 /*
  * test_upstream.c - the pool: reuse, order, limits, cancel, close.
  */
-#include "test_upstream_rig.h"
+#include "upstream_rig.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@ static void keep_alive_reuses_one_connection(void **unused)
     struct upstream_state state;
 
     (void)unused;
-    rig_plain(&rig, script_answers);
+    rig_init_plain(&rig, script_answers);
     rig_start(&rig);
     for (int i = 0; i < 5; i++) {
         struct probe p;
@@ -44,7 +44,7 @@ static void one_call_object_used_again(void **unused)
     struct probe p;
 
     (void)unused;
-    rig_plain(&rig, script_answers);
+    rig_init_plain(&rig, script_answers);
     rig_start(&rig);
     probe_run(&p, &rig, "/1");
     p.told = 0;
@@ -63,7 +63,7 @@ static void queue_is_first_in_first_out(void **unused)
     char order[64];
 
     (void)unused;
-    rig_plain(&rig, script_answers);
+    rig_init_plain(&rig, script_answers);
     rig.opts.connections = 1;
     rig_start(&rig);
     for (int i = 0; i < 5; i++) {
@@ -93,7 +93,7 @@ static void parties_take_turns(void **unused)
     char order[64];
 
     (void)unused;
-    rig_plain(&rig, script_answers);
+    rig_init_plain(&rig, script_answers);
     rig.opts.connections = 1;
     rig_start(&rig);
     for (int i = 0; i < 6; i++) {
@@ -123,7 +123,7 @@ static void cap_holds_for_200_calls(void **unused)
     struct upstream_state state;
 
     (void)unused;
-    rig_plain(&rig, script_answers_when_allowed);
+    rig_init_plain(&rig, script_answers_when_allowed);
     rig.opts.connections = 8;
     rig_start(&rig);
     for (int i = 0; i < N; i++)
@@ -151,7 +151,7 @@ static void not_more_connections_than_calls(void **unused)
     struct upstream_state state;
 
     (void)unused;
-    rig_plain(&rig, script_answers_when_allowed);
+    rig_init_plain(&rig, script_answers_when_allowed);
     rig.opts.connections = 100;
     rig_start(&rig);
     for (int i = 0; i < 3; i++)
@@ -171,7 +171,7 @@ static void refusals_before_anything_is_sent(void **unused)
     struct probe p, q;
 
     (void)unused;
-    rig_plain(&rig, script_answers);
+    rig_init_plain(&rig, script_answers);
     rig.opts.max_calls = 1;
     rig_start(&rig);
     probe_init(&q, &rig, "/x y");
@@ -213,7 +213,7 @@ static void cancel_in_every_state(void **unused)
     struct upstream_state state;
 
     (void)unused;
-    rig_plain(&rig, script_answers_when_allowed);
+    rig_init_plain(&rig, script_answers_when_allowed);
     rig.opts.connections = 1;
     rig_start(&rig);
     probe_init(&connecting, &rig, "/connecting");
@@ -236,7 +236,7 @@ static void cancel_in_every_state(void **unused)
     peer_allow(rig.peer, 2);
     probe_run(&last, &rig, "/last");
     assert_int_equal(last.call.err, 0);
-    upstream_cancel(&last.call); /* already told */
+    upstream_cancel(&last.call); /* already answered */
     probe_end(&last);
     assert_int_equal(peer_accepted(rig.peer), 2);
     assert_int_equal(busy.told + waiting.told + connecting.told, 0);
@@ -279,7 +279,7 @@ static void cancel_from_done(void **unused)
     struct probe p[2];
 
     (void)unused;
-    rig_plain(&rig, script_answers_when_allowed);
+    rig_init_plain(&rig, script_answers_when_allowed);
     rig_start(&rig);
     for (int i = 0; i < 2; i++)
         probe_init(&p[i], &rig, i ? "/other" : "/first");
@@ -306,7 +306,7 @@ static void close_while_busy_waiting_connecting(void **unused)
     struct probe p[4];
 
     (void)unused;
-    rig_plain(&rig, script_answers_when_allowed);
+    rig_init_plain(&rig, script_answers_when_allowed);
     rig.opts.connections = 2;
     rig_start(&rig);
     probe_begin(&p[0], &rig, "/busy");
@@ -341,7 +341,7 @@ static void close_from_done(void **unused)
     struct probe p;
 
     (void)unused;
-    rig_plain(&rig, script_answers);
+    rig_init_plain(&rig, script_answers);
     rig_start(&rig);
     probe_init(&p, &rig, "/x");
     p.then = close_in_done;
@@ -367,7 +367,7 @@ static void call_from_done(void **unused)
     struct probe p[4];
 
     (void)unused;
-    rig_plain(&rig, script_answers);
+    rig_init_plain(&rig, script_answers);
     rig_start(&rig);
     for (int i = 0; i < 4; i++) {
         probe_init(&p[i], &rig, "/x");

@@ -4,8 +4,8 @@
  *
  * getaddrinfo() is this file's: it knows one name, and where that leads is the test's to say.
  */
-#include "test_upstream_certs.h"
-#include "test_upstream_rig.h"
+#include "upstream_certs.h"
+#include "upstream_rig.h"
 
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -76,8 +76,8 @@ static void ask(struct rig *rig, uint64_t owner)
 
 static void begin_aged(struct rig *rig, void (*script)(struct peer_conn *), uint64_t age_ms)
 {
-    rig_plain(rig, script);
-    rig_fake_clock(rig);
+    rig_init_plain(rig, script);
+    rig_use_fake_clock(rig);
     rig->opts.max_age_ms = age_ms;
     rig_start(rig);
 }
@@ -91,12 +91,12 @@ static void an_idle_connection_ends_at_its_age(void **unused)
     begin_aged(&rig, script_answers, 10000);
     for (int i = 0; i < 10; i++) {
         ask(&rig, 1);
-        rig_move_clock(999);
+        rig_advance(999);
         loop_iterate(rig.loop);
     }
     assert_int_equal(peer_accepted(rig.peer), 1);
     assert_int_equal(connections(&rig), 1);
-    rig_move_clock(10);
+    rig_advance(10);
     loop_iterate(rig.loop);
     assert_int_equal(connections(&rig), 0);
     ask(&rig, 1);
@@ -113,13 +113,13 @@ static void a_busy_connection_ends_after_its_answer(void **unused)
     begin_aged(&rig, script_answers_when_allowed, 10000);
     peer_allow(rig.peer, 1);
     ask(&rig, 1);
-    rig_move_clock(9999);
+    rig_advance(9999);
     probe_init(&p, &rig, "/long");
     p.call.owner = 1;
     probe_start(&p);
     while (peer_requests(rig.peer) < 2)
         loop_iterate(rig.loop);
-    rig_move_clock(5000);
+    rig_advance(SECONDS(5));
     loop_iterate(rig.loop);
     assert_int_equal(connections(&rig), 1);
     peer_allow(rig.peer, 1);
@@ -139,7 +139,7 @@ static void an_old_connection_is_not_used(void **unused)
     (void)unused;
     begin_aged(&rig, script_answers, 10000);
     ask(&rig, 1);
-    rig_move_clock(10000);
+    rig_advance(SECONDS(10));
     ask(&rig, 1);
     assert_int_equal(peer_accepted(rig.peer), 2);
     rig_end(&rig);
@@ -152,18 +152,18 @@ static void connections_of_one_age_end_one_by_one(void **unused)
     size_t last = N, most = 0;
 
     (void)unused;
-    rig_plain(&rig, script_answers);
-    rig_fake_clock(&rig);
-    rig.opts.max_age_ms = 10000;
+    rig_init_plain(&rig, script_answers);
+    rig_use_fake_clock(&rig);
+    rig.opts.max_age_ms = SECONDS(10);
     rig.opts.connections = N;
     rig_start(&rig);
     for (uint64_t i = 0; i < N; i++)
         ask(&rig, i);
-    rig_move_clock(8999);
+    rig_advance(8999);
     loop_iterate(rig.loop);
     assert_int_equal(connections(&rig), N);
     for (int ms = 9000; ms <= 10000; ms++) {
-        rig_move_clock(1);
+        rig_advance(1);
         loop_iterate(rig.loop);
         size_t now = connections(&rig);
         most = last - now > most ? last - now : most;
@@ -181,17 +181,17 @@ static void another_age_counts_for_what_is_open(void **unused)
     (void)unused;
     begin_aged(&rig, script_answers, 0);
     ask(&rig, 1);
-    rig_move_clock(20000);
+    rig_advance(SECONDS(20));
     loop_iterate(rig.loop);
     assert_int_equal(connections(&rig), 1);
-    rig.opts.max_age_ms = 30000;
+    rig.opts.max_age_ms = SECONDS(30);
     struct upstream_next *renewal = upstream_prepare(&rig.opts);
     assert_non_null(renewal);
     upstream_reload(rig.up, renewal);
-    rig_move_clock(9999);
+    rig_advance(9999);
     loop_iterate(rig.loop);
     assert_int_equal(connections(&rig), 1);
-    rig_move_clock(1);
+    rig_advance(1);
     loop_iterate(rig.loop);
     assert_int_equal(connections(&rig), 0);
     rig_end(&rig);
@@ -202,9 +202,9 @@ static void another_age_counts_for_what_is_open(void **unused)
 /* The vault is at 127.0.0.1, and so says its name. */
 static void begin_named(struct rig *rig, void (*script)(struct peer_conn *))
 {
-    rig_plain(rig, script);
+    rig_init_plain(rig, script);
     snprintf(rig->url, sizeof(rig->url), "http://" MOVING ":%d", peer_port(rig->peer));
-    rig_fake_clock(rig);
+    rig_use_fake_clock(rig);
     lookups = 0;
     host = 1;
     rig_start(rig);
@@ -263,12 +263,12 @@ static void the_pool_follows_the_name(void **unused)
     begin_named(&rig, script_answers);
     rig_close(&rig);
     rig.closed = false;
-    rig.opts.max_age_ms = 60000;
+    rig.opts.max_age_ms = MINUTES(1);
     rig_start(&rig);
     ask(&rig, 1);
     struct peer *there = move_vault(&rig);
     for (int s = 0; s < 60; s++) {
-        rig_move_clock(1000);
+        rig_advance(SECONDS(1));
         ask(&rig, 1);
     }
     assert_int_equal(peer_accepted(rig.peer), 1);
@@ -286,7 +286,7 @@ static void a_refused_connect_resolves_again(void **unused)
     begin_named(&rig, script_answers);
     ask(&rig, 1);
     ask(&rig, 2);
-    peer_deafen(rig.peer);
+    peer_stop_accepting(rig.peer);
     struct peer *there = move_vault(&rig);
     ask(&rig, 3);
     ask(&rig, 4);
@@ -323,18 +323,18 @@ static void a_silent_address_leaves_time_for_another(void **unused)
     begin_named(&rig, script_answers);
     ask(&rig, 1);
     ask(&rig, 2);
-    peer_deafen(rig.peer);
+    peer_stop_accepting(rig.peer);
     int hole = black_hole(peer_port(rig.peer), fillers);
     struct peer *there = move_vault(&rig);
     probe_init(&p, &rig, "/x");
     p.call.owner = 3;
-    p.call.timeout_ms = 19000;
+    p.call.timeout_ms = SECONDS(19);
     probe_start(&p);
     loop_iterate(rig.loop);
-    rig_move_clock(rig.opts.connect_timeout_ms / 2 - 1);
+    rig_advance(rig.opts.connect_timeout_ms / 2 - 1);
     loop_iterate(rig.loop);
     assert_int_equal(peer_accepted(there), 0);
-    rig_move_clock(1);
+    rig_advance(1);
     turn_until(&rig, 3);
     assert_int_equal(p.call.err, 0);
     assert_int_equal(peer_accepted(there), 1);
@@ -361,9 +361,9 @@ static void a_slow_handshake_is_left_alone(void **unused)
     struct probe p;
 
     (void)unused;
-    rig_vault(&rig, script_first_only, NULL, TLS1_3_VERSION);
+    rig_init_vault(&rig, script_first_only, NULL, TLS1_3_VERSION);
     snprintf(rig.url, sizeof(rig.url), "https://" MOVING ":%d", peer_port(rig.peer));
-    rig_fake_clock(&rig);
+    rig_use_fake_clock(&rig);
     lookups = 0;
     host = 1;
     rig_start(&rig);
@@ -377,7 +377,7 @@ static void a_slow_handshake_is_left_alone(void **unused)
         loop_iterate(rig.loop);
     usleep(2000);
     loop_iterate(rig.loop); /* libcurl sees that it is connected */
-    rig_move_clock(rig.opts.connect_timeout_ms / 2);
+    rig_advance(rig.opts.connect_timeout_ms / 2);
     for (int i = 0; i < 20; i++) {
         loop_iterate(rig.loop);
         usleep(500);
@@ -410,11 +410,11 @@ static void silence_ends_what_was_idle_longer(void **unused)
     for (uint64_t i = 1; i <= 3; i++)
         ask(&rig, i);
     struct peer *there = move_vault(&rig);
-    rig_move_clock(1);
+    rig_advance(1);
     probe_init(&p, &rig, "/x");
     p.call.owner = 1;
     probe_start(&p);
-    rig_move_clock(rig.opts.call_timeout_ms);
+    rig_advance(rig.opts.call_timeout_ms);
     turn_until(&rig, 4);
     assert_int_equal(p.call.err, -ETIMEDOUT);
     assert_int_equal(connections(&rig), 0);

@@ -5,8 +5,8 @@
  *
  * The table runs over plain TCP and over TLS, each answer whole and in single bytes.
  */
-#include "test_upstream_certs.h"
-#include "test_upstream_rig.h"
+#include "upstream_certs.h"
+#include "upstream_rig.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -59,7 +59,7 @@ static void script_reply(struct peer_conn *pc)
         for (const char *p = bytes; *p && r->in_bytes; p++)
             peer_write(pc, p, 1);
         if (!r->in_bytes)
-            peer_say(pc, bytes);
+            peer_write_text(pc, bytes);
         if (r->reply->end) {
             peer_end(pc);
             peer_linger(pc);
@@ -73,7 +73,7 @@ static void check_reply(const struct replying *r)
     struct rig rig;
     struct probe p;
 
-    rig_vault(&rig, script_reply, r, r->tls ? TLS1_3_VERSION : 0);
+    rig_init_vault(&rig, script_reply, r, r->tls ? TLS1_3_VERSION : 0);
     rig_start(&rig);
     probe_run(&p, &rig, "/1");
     if (r->reply->status < 0) {
@@ -100,6 +100,7 @@ static void replies_of_every_form(void **unused)
     (void)unused;
     for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
         for (int form = 0; form < 4; form++) {
+            case_label("form %d of %s", form, replies[i].bytes);
             struct replying r = {&replies[i], form & 1, form & 2};
             check_reply(&r);
         }
@@ -141,7 +142,7 @@ static void large_request_to_a_slow_reader(void **unused)
         struct slow slow = {form & 1, form & 2};
         struct rig rig;
         struct probe p;
-        rig_vault(&rig, script_read_late, &slow, slow.tls ? TLS1_3_VERSION : 0);
+        rig_init_vault(&rig, script_read_late, &slow, slow.tls ? TLS1_3_VERSION : 0);
         rig_start(&rig);
         if (slow.later) {
             probe_run(&p, &rig, "/first");
@@ -153,10 +154,10 @@ static void large_request_to_a_slow_reader(void **unused)
         p.call.body_len = 20000000;
         probe_start(&p);
         while (!p.call.sent)
-            rig_turn(&rig);
+            rig_iterate(&rig);
         peer_allow(rig.peer, 1);
         rig_wait_requests(&rig, slow.later ? 2 : 1);
-        assert_true(rig_rests(&rig));
+        assert_true(rig_is_idle(&rig));
         peer_allow(rig.peer, 1);
         rig_wait(&rig, &p);
         assert_int_equal(p.call.err, 0);
@@ -176,7 +177,7 @@ static void script_answer_early(struct peer_conn *pc)
 
     if (recv(pc->fd, sink, sizeof(sink), 0) <= 0)
         return;
-    peer_say(pc, "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
+    peer_write_text(pc, "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
     peer_wait(pc); /* the rest of the request is left where it is */
 }
 
@@ -188,7 +189,7 @@ static void answer_before_the_request_is_sent(void **unused)
     struct upstream_state state;
 
     (void)unused;
-    rig_plain(&rig, script_answer_early);
+    rig_init_plain(&rig, script_answer_early);
     rig_start(&rig);
     probe_init(&p, &rig, "/x");
     p.call.method = "PUT";
@@ -210,7 +211,7 @@ static void answer_before_the_request_is_sent(void **unused)
 
 static void script_speak_first(struct peer_conn *pc)
 {
-    peer_say(pc, "HTTP/1.1 503 Busy\r\n\r\n");
+    peer_write_text(pc, "HTTP/1.1 503 Busy\r\n\r\n");
     peer_end(pc);
     peer_linger(pc);
 }
@@ -221,7 +222,7 @@ static void peer_that_speaks_first(void **unused)
     struct probe p;
 
     (void)unused;
-    rig_plain(&rig, script_speak_first);
+    rig_init_plain(&rig, script_speak_first);
     rig_start(&rig);
     probe_run(&p, &rig, "/x");
     assert_true(p.call.err == -ECONNREFUSED || p.call.status == 503);
@@ -273,7 +274,7 @@ static void script_proxy(struct peer_conn *pc)
 {
     if (!peer_read_request(pc) || strncmp(pc->request, "CONNECT vault.test:", 19))
         return;
-    peer_say(pc, "HTTP/1.1 200 Connection established\r\n\r\n");
+    peer_write_text(pc, "HTTP/1.1 200 Connection established\r\n\r\n");
     if (!peer_handshake(pc))
         return;
     while (peer_read_request(pc) && strstr(pc->request, "\r\nHost: vault.test\r\n"))
@@ -287,7 +288,7 @@ static void proxy_is_tunnelled(void **unused)
         struct rig rig;
         struct probe p;
         char proxy[64];
-        rig_vault(&rig, script_proxy, NULL, tls ? TLS1_3_VERSION : 0);
+        rig_init_vault(&rig, script_proxy, NULL, tls ? TLS1_3_VERSION : 0);
         snprintf(proxy, sizeof(proxy), "http://127.0.0.1:%d", peer_port(rig.peer));
         rig.opts.proxy = proxy;
         rig.opts.url = tls ? "https://vault.test/base" : "http://vault.test/base";
@@ -308,7 +309,7 @@ static void script_tls_proxy(struct peer_conn *pc)
 {
     if (!peer_handshake(pc) || !peer_read_request(pc) || strncmp(pc->request, "CONNECT vault.test:", 19))
         return;
-    peer_say(pc, "HTTP/1.1 200 Connection established\r\n\r\n");
+    peer_write_text(pc, "HTTP/1.1 200 Connection established\r\n\r\n");
     while (peer_read_request(pc))
         peer_answer(pc, "through");
 }
@@ -347,7 +348,7 @@ static void environment_cannot_redirect(void **unused)
     (void)unused;
     setenv("http_proxy", "http://127.0.0.1:1", 1);
     setenv("all_proxy", "http://127.0.0.1:1", 1);
-    rig_plain(&rig, script_answers);
+    rig_init_plain(&rig, script_answers);
     rig_start(&rig);
     probe_run(&p, &rig, "/x");
     assert_int_equal(p.call.err, 0);

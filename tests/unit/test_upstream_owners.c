@@ -6,8 +6,8 @@
  * what was meant for the one before. A call that is answered "mine" had a connection that no other owner had
  * used.
  */
-#include "test_upstream_certs.h"
-#include "test_upstream_rig.h"
+#include "upstream_certs.h"
+#include "upstream_rig.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -50,7 +50,7 @@ static void late_answers_meet_no_other_owner(void **unused)
     struct rig rig;
 
     (void)unused;
-    rig_plain(&rig, script_misplaced);
+    rig_init_plain(&rig, script_misplaced);
     rig_start(&rig);
     expect(&rig, 1, "mine");
     expect(&rig, 2, "mine");
@@ -68,7 +68,7 @@ static void a_full_pool_changes_connections_not_owners(void **unused)
     struct rig rig;
 
     (void)unused;
-    rig_plain(&rig, script_misplaced);
+    rig_init_plain(&rig, script_misplaced);
     rig.opts.connections = 2;
     rig_start(&rig);
     expect(&rig, 1, "mine");
@@ -98,7 +98,7 @@ static void those_who_wait_are_served_by_connections_of_their_own(void **unused)
     struct probe p[N];
 
     (void)unused;
-    rig_plain(&rig, script_misplaced_when_allowed);
+    rig_init_plain(&rig, script_misplaced_when_allowed);
     rig.opts.connections = 3;
     rig_start(&rig);
     for (int i = 0; i < N; i++)
@@ -133,7 +133,7 @@ static void run_follower(void (*then)(struct probe *), struct probe *other, uint
     struct rig rig;
     struct probe first;
 
-    rig_plain(&rig, script_misplaced_when_allowed);
+    rig_init_plain(&rig, script_misplaced_when_allowed);
     rig.opts.connections = 1;
     rig_start(&rig);
     probe_init(&first, &rig, "/first");
@@ -183,7 +183,7 @@ static void owners_take_turns_in_a_full_pool(void **unused)
     struct probe other;
 
     (void)unused;
-    rig_plain(&rig, script_misplaced);
+    rig_init_plain(&rig, script_misplaced);
     rig.opts.connections = 1;
     rig_start(&rig);
     probe_init(&row[0], &rig, "/first");
@@ -216,7 +216,7 @@ static void no_call_waits_for_the_connects_of_others(void **unused)
     struct probe first, stuck, p;
 
     (void)unused;
-    rig_vault(&rig, script_only_the_first_shakes_hands, NULL, TLS1_3_VERSION);
+    rig_init_vault(&rig, script_only_the_first_shakes_hands, NULL, TLS1_3_VERSION);
     rig_start(&rig);
     peer_allow(rig.peer, 1);
     probe_owned(&first, &rig, "/x", 1);
@@ -249,11 +249,11 @@ static void a_vault_that_takes_no_connection_fails_who_needs_one(void **unused)
     struct probe busy, beside, other[20];
 
     (void)unused;
-    rig_plain(&rig, script_answers_when_allowed);
+    rig_init_plain(&rig, script_answers_when_allowed);
     rig_start(&rig);
     probe_owned(&busy, &rig, "/busy", 1);
     rig_wait_requests(&rig, 1);
-    peer_deafen(rig.peer);
+    peer_stop_accepting(rig.peer);
     for (uint64_t i = 0; i < 20; i++)
         probe_owned(&other[i], &rig, "/x", 2 + i % 2);
     rig_wait_done(&rig, 20);
@@ -278,10 +278,11 @@ static void a_vault_that_takes_no_connection_fails_who_needs_one(void **unused)
 
 static void script_body_after_204(struct peer_conn *pc)
 {
-    if (!peer_read_request(pc) || !peer_say(pc, "HTTP/1.1 204 No Content\r\nContent-Length: 45\r\n\r\n"))
+    if (!peer_read_request(pc) ||
+        !peer_write_text(pc, "HTTP/1.1 204 No Content\r\nContent-Length: 45\r\n\r\n"))
         return;
     if (peer_read_request(pc))
-        peer_say(pc, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nforeign");
+        peer_write_text(pc, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nforeign");
 }
 
 /* The same owner does not get it either. */
@@ -291,7 +292,7 @@ static void announced_bodies_meet_no_call(void **unused)
     struct probe p;
 
     (void)unused;
-    rig_plain(&rig, script_body_after_204);
+    rig_init_plain(&rig, script_body_after_204);
     rig_start(&rig);
     for (int i = 1; i <= 3; i++) {
         probe_run(&p, &rig, "/x");

@@ -3,8 +3,8 @@
  * test_upstream_single.c - one call per connection, answers in pieces with pauses, and why no connection was
  * opened.
  */
-#include "test_upstream_certs.h"
-#include "test_upstream_rig.h"
+#include "upstream_certs.h"
+#include "upstream_rig.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ TEST(each_call_has_a_connection_of_its_own)
     struct rig rig;
     struct probe probes[3];
 
-    rig_plain(&rig, script_answers);
+    rig_init_plain(&rig, script_answers);
     rig.opts.single = true;
     rig_start(&rig);
     for (int i = 0; i < 3; i++) {
@@ -39,7 +39,7 @@ TEST(no_more_connections_than_allowed_are_open_at_once)
     struct rig rig;
     struct probe probes[9];
 
-    rig_plain(&rig, script_answers_when_allowed);
+    rig_init_plain(&rig, script_answers_when_allowed);
     rig.opts.single = true;
     rig_start(&rig);
     for (int i = 0; i < 9; i++)
@@ -62,7 +62,7 @@ TEST(a_connection_without_its_call_is_closed)
     struct rig rig;
     struct probe gone, next;
 
-    rig_plain(&rig, script_answers);
+    rig_init_plain(&rig, script_answers);
     rig.opts.single = true;
     rig_start(&rig);
     probe_begin(&gone, &rig, "/gone");
@@ -109,7 +109,7 @@ static void script_large(struct peer_conn *pc)
         block[i] = 'a' + (char)(i % 23);
     if (!peer_handshake(pc) || !peer_read_request(pc))
         return;
-    peer_say(pc, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3145728\r\n\r\n");
+    peer_write_text(pc, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3145728\r\n\r\n");
     while (left) {
         size_t n = left < sizeof(block) ? left : sizeof(block);
         if (!peer_write(pc, block, n))
@@ -135,20 +135,20 @@ static void take_large(int tls_version, size_t pause_every)
     struct taker t = {.pause_every = pause_every};
     size_t pauses = 0;
 
-    rig_vault(&rig, script_large, NULL, tls_version);
+    rig_init_vault(&rig, script_large, NULL, tls_version);
     rig.opts.single = true;
     rig_start(&rig);
     begin_taking(&t, &rig);
     while (!t.probe.told) {
         if (t.paused) {
             size_t pieces = t.pieces;
-            assert_true(rig_rests(&rig));
+            assert_true(rig_is_idle(&rig));
             assert_int_equal(t.pieces, pieces);
             t.paused = false;
             pauses++;
             upstream_resume(&t.probe.call);
         } else {
-            rig_turn(&rig);
+            rig_iterate(&rig);
         }
     }
     assert_int_equal(t.probe.call.err, 0);
@@ -180,13 +180,13 @@ TEST(a_paused_call_may_be_cancelled_and_times_out)
         struct rig rig;
         struct taker t = {.pause_every = 1};
 
-        rig_plain(&rig, script_large);
+        rig_init_plain(&rig, script_large);
         rig.opts.single = true;
         rig.opts.call_timeout_ms = 300;
         rig_start(&rig);
         begin_taking(&t, &rig);
         while (!t.paused)
-            rig_turn(&rig);
+            rig_iterate(&rig);
         if (cancel)
             upstream_cancel(&t.probe.call);
         else
@@ -204,7 +204,7 @@ TEST(a_reader_may_refuse_and_a_limit_holds)
     struct rig rig;
     struct taker t = {.fail_at = 3}, small = {0};
 
-    rig_plain(&rig, script_large);
+    rig_init_plain(&rig, script_large);
     rig.opts.single = true;
     rig_start(&rig);
     begin_taking(&t, &rig);
@@ -225,8 +225,8 @@ static void script_endless_chunks(struct peer_conn *pc)
 {
     if (!peer_read_request(pc))
         return;
-    peer_say(pc, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-    while (peer_say(pc, "17\r\nabcdefghijklmnopqrstuvw\r\n"))
+    peer_write_text(pc, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    while (peer_write_text(pc, "17\r\nabcdefghijklmnopqrstuvw\r\n"))
         ;
 }
 
@@ -235,7 +235,7 @@ TEST(an_answer_without_an_end_is_cut_at_its_limit)
     struct rig rig;
     struct taker t = {0};
 
-    rig_plain(&rig, script_endless_chunks);
+    rig_init_plain(&rig, script_endless_chunks);
     rig.opts.single = true;
     rig_start(&rig);
     probe_init(&t.probe, &rig, "/endless");
@@ -251,8 +251,9 @@ TEST(an_answer_without_an_end_is_cut_at_its_limit)
 static void script_headers(struct peer_conn *pc)
 {
     if (peer_read_request(pc))
-        peer_say(pc, "HTTP/1.1 200 OK\r\nx-ratelimit-remaining: 14999\r\nX-BT-Pagination-Last-Page: 3\r\n"
-                     "X-BT-Pagination-Last-Page-And-More-Words: 4\r\nContent-Length: 0\r\n\r\n");
+        peer_write_text(pc,
+                        "HTTP/1.1 200 OK\r\nx-ratelimit-remaining: 14999\r\nX-BT-Pagination-Last-Page: 3\r\n"
+                        "X-BT-Pagination-Last-Page-And-More-Words: 4\r\nContent-Length: 0\r\n\r\n");
     peer_linger(pc);
 }
 
@@ -261,7 +262,7 @@ TEST(two_more_headers_are_kept)
     struct rig rig;
     struct probe p;
 
-    rig_plain(&rig, script_headers);
+    rig_init_plain(&rig, script_headers);
     rig_start(&rig);
     probe_run(&p, &rig, "/x");
     assert_string_equal(p.call.value[CALL_RATE_REMAINING], "14999");
@@ -293,7 +294,7 @@ static void script_silent(struct peer_conn *pc)
 
 static void script_plain_words(struct peer_conn *pc)
 {
-    peer_say(pc, "220 no TLS here\r\n");
+    peer_write_text(pc, "220 no TLS here\r\n");
     peer_linger(pc);
 }
 
@@ -331,8 +332,8 @@ TEST(a_connection_that_is_refused)
 {
     struct rig rig;
 
-    rig_plain(&rig, script_answers);
-    peer_deafen(rig.peer);
+    rig_init_plain(&rig, script_answers);
+    peer_stop_accepting(rig.peer);
     expect_fault(&rig, CALL_FAULT_REFUSED);
 }
 

@@ -3,8 +3,8 @@
  * test_upstream_stale.c - pooled connections that died meanwhile: when a call is repeated, and when it is
  * not.
  */
-#include "test_upstream_certs.h"
-#include "test_upstream_rig.h"
+#include "upstream_certs.h"
+#include "upstream_rig.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -41,7 +41,7 @@ static void run_stale(const struct staleness *s, bool safe, struct probe *p, str
     struct rig rig;
     struct probe first;
 
-    rig_vault(&rig, script_stale, s, s->tls ? TLS1_2_VERSION : 0);
+    rig_init_vault(&rig, script_stale, s, s->tls ? TLS1_2_VERSION : 0);
     rig_start(&rig);
     probe_run(&first, &rig, "/1");
     assert_int_equal(first.call.err, 0);
@@ -111,7 +111,7 @@ static void repeat_gets_a_fresh_connection(void **unused)
     struct upstream_state state;
 
     (void)unused;
-    rig_plain(&rig, script_two_then_die);
+    rig_init_plain(&rig, script_two_then_die);
     rig.opts.connections = 2;
     rig_start(&rig);
     for (int i = 0; i < 2; i++)
@@ -147,7 +147,7 @@ static void idle_connection_that_ends_is_closed(void **unused)
     struct probe p;
 
     (void)unused;
-    rig_plain(&rig, script_answer_and_end);
+    rig_init_plain(&rig, script_answer_and_end);
     rig_start(&rig);
     for (int i = 0; i < 2; i++) {
         probe_run(&p, &rig, "/x"); /* not safe, and still never lost */
@@ -164,7 +164,7 @@ static void script_late_bytes(struct peer_conn *pc)
 {
     if (peer_read_request(pc) && peer_answer(pc, "ok")) {
         peer_wait(pc);
-        peer_say(pc, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother");
+        peer_write_text(pc, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother");
         peer_note(pc); /* on loopback the bytes are there once the call has returned */
         peer_linger(pc);
     }
@@ -176,7 +176,7 @@ static void idle_connection_that_speaks_is_closed(void **unused)
     struct probe p;
 
     (void)unused;
-    rig_plain(&rig, script_late_bytes);
+    rig_init_plain(&rig, script_late_bytes);
     rig_start(&rig);
     for (int i = 0; i < 2; i++) {
         probe_run(&p, &rig, "/x");
@@ -195,7 +195,7 @@ static void foreign_answer_meets_no_call(void **unused)
     struct probe p;
 
     (void)unused;
-    rig_plain(&rig, script_late_bytes);
+    rig_init_plain(&rig, script_late_bytes);
     rig_start(&rig);
     for (int i = 0; i < 3; i++) {
         probe_run(&p, &rig, "/x");

@@ -2,8 +2,8 @@
 /*
  * test_upstream_time.c - deadlines, idle time and back-off, with a clock that the test moves.
  */
-#include "test_upstream_certs.h"
-#include "test_upstream_rig.h"
+#include "upstream_certs.h"
+#include "upstream_rig.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,13 +21,13 @@ static void turn_until(struct rig *rig, size_t done)
 /* The only connection is taken, and is not given back before the vault is allowed to answer. */
 static void begin_busy(struct rig *rig, struct probe *busy)
 {
-    rig_plain(rig, script_answers_when_allowed);
-    rig_fake_clock(rig);
+    rig_init_plain(rig, script_answers_when_allowed);
+    rig_use_fake_clock(rig);
     rig->opts.connections = 1;
     rig_start(rig);
     probe_init(busy, rig, "/busy");
     busy->call.wait_ms = 100; /* it has begun: that does not count any more */
-    busy->call.timeout_ms = 5000;
+    busy->call.timeout_ms = SECONDS(5);
     probe_start(busy);
     while (peer_requests(rig->peer) < 1)
         loop_iterate(rig->loop);
@@ -41,17 +41,17 @@ static void waiting_call_times_out_unsent(void **unused)
     (void)unused;
     begin_busy(&rig, &busy);
     probe_init(&waiting, &rig, "/waiting");
-    waiting.call.timeout_ms = 1000;
+    waiting.call.timeout_ms = SECONDS(1);
     probe_start(&waiting);
-    rig_move_clock(999);
+    rig_advance(999);
     loop_iterate(rig.loop);
     assert_int_equal(rig.done, 0);
-    rig_move_clock(1);
+    rig_advance(1);
     turn_until(&rig, 1);
     assert_int_equal(waiting.call.err, -ETIMEDOUT);
     assert_false(waiting.call.sent);
     assert_int_equal(busy.told, 0);
-    rig_move_clock(4000);
+    rig_advance(SECONDS(4));
     turn_until(&rig, 2);
     assert_int_equal(busy.call.err, -ETIMEDOUT);
     assert_true(busy.call.sent);
@@ -71,8 +71,8 @@ static void unsent_is_in_line_only(void **unused)
     struct upstream_state state;
 
     (void)unused;
-    rig_plain(&rig, script_answers_when_allowed);
-    rig_fake_clock(&rig);
+    rig_init_plain(&rig, script_answers_when_allowed);
+    rig_use_fake_clock(&rig);
     rig.opts.connections = 1;
     rig_start(&rig);
     probe_begin(&busy, &rig, "/busy");
@@ -110,18 +110,18 @@ static void a_wait_in_vain_is_no_timeout(void **unused)
     (void)unused;
     begin_busy(&rig, &busy);
     probe_init(&waiting, &rig, "/waiting");
-    waiting.call.wait_ms = 1000;
-    waiting.call.timeout_ms = 5000;
+    waiting.call.wait_ms = SECONDS(1);
+    waiting.call.timeout_ms = SECONDS(5);
     probe_start(&waiting);
-    rig_move_clock(1000);
+    rig_advance(SECONDS(1));
     turn_until(&rig, 1);
     assert_int_equal(waiting.told, 1);
     assert_int_equal(waiting.call.err, -EAGAIN);
     assert_false(waiting.call.sent);
-    rig_move_clock(3999);
+    rig_advance(3999);
     loop_iterate(rig.loop);
     assert_int_equal(busy.told, 0);
-    rig_move_clock(1);
+    rig_advance(1);
     turn_until(&rig, 2);
     assert_int_equal(busy.call.err, -ETIMEDOUT);
     assert_true(busy.call.sent);
@@ -130,7 +130,7 @@ static void a_wait_in_vain_is_no_timeout(void **unused)
     rig_end(&rig);
 }
 
-/* The wait is told from how the line moves; with nobody in line there is none. */
+/* The wait is estimated from how the queue moves; an empty queue has none. */
 static void the_wait_is_foretold(void **unused)
 {
     struct upstream_outlook outlook;
@@ -138,8 +138,8 @@ static void the_wait_is_foretold(void **unused)
     struct probe p[10];
 
     (void)unused;
-    rig_plain(&rig, script_answers_when_allowed);
-    rig_fake_clock(&rig);
+    rig_init_plain(&rig, script_answers_when_allowed);
+    rig_use_fake_clock(&rig);
     rig.opts.connections = 1;
     rig_start(&rig);
     upstream_outlook(rig.up, NULL, &outlook);
@@ -149,7 +149,7 @@ static void the_wait_is_foretold(void **unused)
     for (size_t i = 1; i <= 5; i++) {
         while (peer_requests(rig.peer) < (int)i)
             loop_iterate(rig.loop);
-        rig_move_clock(40);
+        rig_advance(40);
         peer_allow(rig.peer, 1);
         turn_until(&rig, i);
     }
@@ -174,24 +174,24 @@ static void idle_connections_are_swept(void **unused)
     struct upstream_state state;
 
     (void)unused;
-    rig_plain(&rig, script_answers);
-    rig_fake_clock(&rig);
-    rig.opts.idle_timeout_ms = 1000;
+    rig_init_plain(&rig, script_answers);
+    rig_use_fake_clock(&rig);
+    rig.opts.idle_timeout_ms = SECONDS(1);
     rig_start(&rig);
     for (size_t i = 0; i < 3; i++) {
         probe_begin(&p, &rig, "/x");
         turn_until(&rig, i + 1);
         assert_int_equal(p.call.err, 0);
         probe_end(&p);
-        rig_move_clock(700); /* each use begins the time anew */
+        rig_advance(700); /* each use begins the time again */
         loop_iterate(rig.loop);
     }
     assert_int_equal(peer_accepted(rig.peer), 1);
-    rig_move_clock(299);
+    rig_advance(299);
     loop_iterate(rig.loop);
     upstream_state(rig.up, &state);
     assert_int_equal(state.connections, 1);
-    rig_move_clock(1);
+    rig_advance(1);
     loop_iterate(rig.loop);
     upstream_state(rig.up, &state);
     assert_int_equal(state.connections, 0);
@@ -209,7 +209,7 @@ static void dead_vault_is_not_hammered(void **unused)
 
     (void)unused;
     rig_init(&rig, NULL, "http"); /* nothing listens on port 1 */
-    rig_fake_clock(&rig);
+    rig_use_fake_clock(&rig);
     rig_start(&rig);
     for (size_t i = 0; i < N; i++) {
         probe_init(&p[i], &rig, "/x");
@@ -230,7 +230,7 @@ static void dead_vault_is_not_hammered(void **unused)
     turn_until(&rig, N + 1);
     assert_int_equal(q.call.err, -ECONNREFUSED);
     assert_non_null(strstr(q.call.why, "connect"));
-    rig_move_clock(250);
+    rig_advance(250);
     for (int i = 0; i < 2; i++) { /* half open: one connect, however many wait */
         probe_begin(&q, &rig, "/x");
         upstream_state(rig.up, &state);
@@ -256,11 +256,11 @@ static void vault_comes_back(void **unused)
     size_t calls = 0;
 
     (void)unused;
-    rig_vault(&rig, script_refuse_three, NULL, TLS1_3_VERSION);
-    rig_fake_clock(&rig);
+    rig_init_vault(&rig, script_refuse_three, NULL, TLS1_3_VERSION);
+    rig_use_fake_clock(&rig);
     rig_start(&rig);
     do {
-        rig_move_clock(250);
+        rig_advance(250);
         probe_begin(&p, &rig, "/x");
         turn_until(&rig, ++calls);
         probe_end(&p);

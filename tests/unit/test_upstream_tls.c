@@ -7,8 +7,8 @@
  * ends with and without close_notify; large answers over many records with read_ahead; tickets and key
  * updates.
  */
-#include "test_upstream_certs.h"
-#include "test_upstream_rig.h"
+#include "upstream_certs.h"
+#include "upstream_rig.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -35,7 +35,7 @@ static void both_versions_reuse(void **unused)
     (void)unused;
     for (int v = 0; v < 2; v++) {
         struct rig rig;
-        rig_vault(&rig, script_answers, NULL, versions[v]);
+        rig_init_vault(&rig, script_answers, NULL, versions[v]);
         rig_start(&rig);
         for (int i = 0; i < 5; i++) {
             struct probe p;
@@ -128,11 +128,11 @@ static void script_ask_late(struct peer_conn *pc)
         return;
     while (peer_read_request(pc)) {
         if (late->in_answer)
-            peer_say(pc, "HTTP/1.1 200 OK\r\nContent-Len");
+            peer_write_text(pc, "HTTP/1.1 200 OK\r\nContent-Len");
         if ((pc->requests == 1 || late->each) && !peer_ask_certificate(pc))
             return;
-        peer_say(pc,
-                 late->in_answer ? "gth: 4\r\n\r\nseen" : "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nseen");
+        peer_write_text(pc, late->in_answer ? "gth: 4\r\n\r\nseen"
+                                            : "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nseen");
     }
 }
 
@@ -196,8 +196,8 @@ static void script_end(struct peer_conn *pc)
 
     if (!peer_handshake(pc) || !peer_read_request(pc))
         return;
-    peer_say(pc,
-             e->length ? "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody" : "HTTP/1.1 200 OK\r\n\r\nbody");
+    peer_write_text(pc, e->length ? "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody"
+                                  : "HTTP/1.1 200 OK\r\n\r\nbody");
     if (e->notify)
         peer_end(pc);
     else
@@ -212,7 +212,7 @@ static void end_without_close_notify(void **unused)
         struct end e = {form & 1, form & 2};
         struct rig rig;
         struct probe p;
-        rig_vault(&rig, script_end, &e, versions[form >> 2]);
+        rig_init_vault(&rig, script_end, &e, versions[form >> 2]);
         rig_start(&rig);
         probe_run(&p, &rig, "/x");
         /* Only an answer that needs the end to be complete must not be believed without close_notify. */
@@ -250,18 +250,18 @@ static void script_large(struct peer_conn *pc)
         snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\n%s: %s\r\n\r\n",
                  pieces->chunked ? "Transfer-Encoding" : "Content-Length",
                  pieces->chunked ? "chunked" : "1048576");
-        peer_say(pc, head);
+        peer_write_text(pc, head);
         for (size_t at = 0; at < LARGE; at += pieces->size) {
             size_t n = LARGE - at < pieces->size ? LARGE - at : pieces->size;
             snprintf(head, sizeof(head), "%zx\r\n", n);
             if (pieces->chunked)
-                peer_say(pc, head);
+                peer_write_text(pc, head);
             peer_write(pc, body + at, n);
             if (pieces->chunked)
-                peer_say(pc, "\r\n");
+                peer_write_text(pc, "\r\n");
         }
         if (pieces->chunked)
-            peer_say(pc, "0\r\n\r\n");
+            peer_write_text(pc, "0\r\n\r\n");
     }
     free(body);
 }
@@ -271,7 +271,7 @@ static void check_large(const struct pieces *pieces, int version)
     struct rig rig;
     struct probe p;
 
-    rig_vault(&rig, script_large, pieces, version);
+    rig_init_vault(&rig, script_large, pieces, version);
     rig_start(&rig);
     for (int round = 0; round < 2; round++) {
         probe_run(&p, &rig, "/x");
@@ -322,7 +322,7 @@ static void tickets_and_key_updates_keep_the_connection(void **unused)
     struct probe p;
 
     (void)unused;
-    rig_vault(&rig, script_housekeeping, NULL, TLS1_3_VERSION);
+    rig_init_vault(&rig, script_housekeeping, NULL, TLS1_3_VERSION);
     rig_start(&rig);
     for (int i = 0; i < 20; i++) {
         probe_run(&p, &rig, "/x");
@@ -364,7 +364,7 @@ static void errors_of_others_are_not_ours(void **unused)
     struct probe p;
 
     (void)unused;
-    rig_vault(&rig, script_halves, NULL, TLS1_3_VERSION);
+    rig_init_vault(&rig, script_halves, NULL, TLS1_3_VERSION);
     rig_start(&rig);
     for (int i = 0; i < 3; i++) {
         probe_begin(&p, &rig, "/x");
@@ -412,7 +412,7 @@ static void bytes_hidden_in_openssl_are_found(void **unused)
     for (int v = 0; v < 2; v++) {
         struct rig rig;
         struct probe p[3];
-        rig_vault(&rig, script_hidden, NULL, versions[v]);
+        rig_init_vault(&rig, script_hidden, NULL, versions[v]);
         rig_start(&rig);
         for (int i = 0; i < 3; i++) {
             probe_init(&p[i], &rig, "/x");
@@ -437,7 +437,7 @@ static void many_calls_over_tls(void **unused)
     struct probe *p = calloc(N, sizeof(*p));
 
     (void)unused;
-    rig_vault(&rig, script_answers, NULL, TLS1_3_VERSION);
+    rig_init_vault(&rig, script_answers, NULL, TLS1_3_VERSION);
     rig_start(&rig);
     for (int i = 0; i < N; i++)
         probe_begin(&p[i], &rig, "/x");

@@ -90,7 +90,7 @@ TEST(keeps_international_names)
     usermap_free(&map);
 }
 
-TEST(a_part_that_cannot_be_written_ends_the_walk)
+TEST(a_part_that_cannot_be_written_ends_the_candidates)
 {
     static char longer[516 + 1];
     static const struct {
@@ -115,6 +115,7 @@ TEST(a_part_that_cannot_be_written_ends_the_walk)
 
     memset(longer, 'd', sizeof(longer) - 1);
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        case_label("%s of %s: %s", row[i].username, row[i].domain ? row[i].domain : "(none)", row[i].why);
         struct usermap map =
             expand(RULES(qualified, upn, bare), row[i].default_domain, row[i].username, row[i].domain);
         struct session session = {.username = row[i].username, .domain = row[i].domain};
@@ -123,12 +124,12 @@ TEST(a_part_that_cannot_be_written_ends_the_walk)
         assert_int_equal(map.n, 0); /* never the bare bob */
         usermap_explain(&map, &session, text, sizeof(text));
         if (!strstr(text, row[i].why) || !strstr(text, "no further rule is tried"))
-            fail_msg("row %zu: %s", i, text);
+            fail_msg("%s", text);
         usermap_free(&map);
     }
 }
 
-TEST(a_name_that_cannot_be_written_is_nobody)
+TEST(a_name_that_cannot_be_written_is_no_user)
 {
     static const char *const names[] = {"bob;",        " bob",     "bob\r\nX: y", "bob\xe2\x80\x8b",
                                         "e\xcc\x81ve", "ACME\\kim"};
@@ -145,8 +146,8 @@ TEST(a_name_that_cannot_be_written_is_nobody)
     }
 }
 
-/* What stands before the rule that ends the walk is tried, and the end is told behind it. */
-TEST(the_walk_ends_behind_earlier_candidates)
+/* What stands before the rule that ends the walk is tried, and the end is explained after it. */
+TEST(candidates_before_the_end_are_kept)
 {
     struct session session = {.username = "bob", .domain = "ACME;"};
     struct usermap map = expand(RULES(bare, qualified, fixed), NULL, "bob", "ACME;");
@@ -232,7 +233,7 @@ TEST(explains)
     usermap_free(&map);
 }
 
-TEST(maps_say_who_is_somebody_else)
+TEST(user_map_and_domain_map_rename)
 {
     static char ann[] = "CORP\\ann:EXT\\ann.lee", local[] = "op:CORP\\operator",
                 renamed[] = "corp.example\\eve:E\\v", corp[] = "CORP:corp.example";
@@ -285,13 +286,14 @@ TEST(maps_say_who_is_somebody_else)
          NULL,
          "\xc5\xbf\xc3\x9c"
          "D\\bob bob"}, /* LONG S is no s */
-        /* a name with a backslash is nobody's, whatever user_map says of that person */
+        /* a name with a backslash is no user's, whatever user_map says */
         {"ACME\\kim", NULL, NULL, ""},
         {"kim@ACME", NULL, NULL, "EXT\\at"}, /* an @ belongs to the name */
         {"kim@acme.test", NULL, NULL, "kim@acme.test"},
     };
 
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        case_label("%s of %s", row[i].username, row[i].domain ? row[i].domain : "(none)");
         char *users[] = {ann, local, renamed, kim, mike, umlaut, at}, *domains[] = {corp, south};
         char *rules[] = {qualified, bare};
         struct conf_vault conf = {.run_as = {rules, 2},
@@ -319,14 +321,14 @@ int main(void)
         cmocka_unit_test(default_domain_stands_in),
         cmocka_unit_test(drops_equal_candidates),
         cmocka_unit_test(keeps_international_names),
-        cmocka_unit_test(a_part_that_cannot_be_written_ends_the_walk),
-        cmocka_unit_test(a_name_that_cannot_be_written_is_nobody),
-        cmocka_unit_test(the_walk_ends_behind_earlier_candidates),
+        cmocka_unit_test(a_part_that_cannot_be_written_ends_the_candidates),
+        cmocka_unit_test(a_name_that_cannot_be_written_is_no_user),
+        cmocka_unit_test(candidates_before_the_end_are_kept),
         cmocka_unit_test(a_name_of_user_map_that_cannot_be_written_is_refused),
         cmocka_unit_test(bounds_what_comes_out),
         cmocka_unit_test(oauth_is_one_identity),
         cmocka_unit_test(explains),
-        cmocka_unit_test(maps_say_who_is_somebody_else),
+        cmocka_unit_test(user_map_and_domain_map_rename),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,7 +100,7 @@ static int teardown(void **state)
     return loop_free(loop);
 }
 
-TEST(work_is_done_elsewhere_and_told_here)
+TEST(work_is_done_on_the_thread_and_answered_on_the_loop)
 {
     struct task t;
 
@@ -156,7 +156,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-        T(work_is_done_elsewhere_and_told_here),
+        T(work_is_done_on_the_thread_and_answered_on_the_loop),
         T(one_thread_does_it_all_in_turn),
         T(without_a_thread_done_comes_alone),
         T(closing_needs_no_work),

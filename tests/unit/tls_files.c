@@ -22,10 +22,11 @@ struct pair {
     EVP_PKEY *key;
 };
 
-const char *tls_file(const struct tls_files *files, const char *name, const char *ending,
-                     char path[TLS_FILES_PATH])
+static char folder[40];
+
+const char *tls_file(const char *name, const char *ending, char path[TLS_FILES_PATH])
 {
-    snprintf(path, TLS_FILES_PATH, "%s/%s%s", files->folder, name, ending);
+    snprintf(path, TLS_FILES_PATH, "%s/%s%s", folder, name, ending);
     return path;
 }
 
@@ -86,15 +87,15 @@ static struct pair make(const char *cn, const struct pair *issuer, const char *s
     return p;
 }
 
-static void save(const struct tls_files *files, const char *name, struct pair p)
+static void save(const char *name, struct pair p)
 {
     char path[TLS_FILES_PATH];
-    FILE *f = fopen(tls_file(files, name, ".crt", path), "w");
+    FILE *f = fopen(tls_file(name, ".crt", path), "w");
 
     assert_non_null(f);
     assert_int_equal(PEM_write_X509(f, p.cert), 1);
     fclose(f);
-    f = fopen(tls_file(files, name, ".key", path), "w");
+    f = fopen(tls_file(name, ".key", path), "w");
     assert_non_null(f);
     assert_int_equal(PEM_write_PrivateKey(f, p.key, NULL, NULL, 0, NULL, NULL), 1);
     fclose(f);
@@ -102,36 +103,40 @@ static void save(const struct tls_files *files, const char *name, struct pair p)
     EVP_PKEY_free(p.key);
 }
 
-void tls_files_make(struct tls_files *files)
+int tls_files_setup(void **unused)
 {
     static const char names[] =
         "DNS:pra.example,URI:spiffe://x/pra,email:ops@example.org,IP:192.0.2.7,IP:2001:db8::1";
     struct pair ca = make("test CA", NULL, NULL, 86400);
     struct pair other = make("test CA", NULL, NULL, 86400);
 
-    snprintf(files->folder, sizeof(files->folder), "/tmp/jumpgate-test-XXXXXX");
-    assert_non_null(mkdtemp(files->folder));
-    save(files, "server", make("server", &ca, "IP:127.0.0.1", 7200));
-    save(files, "good", make("good", &ca, names, 86400));
-    save(files, "nul", make("nul", &ca, "NUL", 86400));
-    save(files, "bare", make("bare", &ca, NULL, 86400));
-    save(files, "expired", make("expired", &ca, names, -60));
-    save(files, "stranger", make("good", &other, names, 86400));
-    save(files, "ca", ca);
-    save(files, "other", other);
+    (void)unused;
+    snprintf(folder, sizeof(folder), "/tmp/jumpgate-test-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    save("server", make("server", &ca, "IP:127.0.0.1", 7200));
+    save("good", make("good", &ca, names, 86400));
+    save("nul", make("nul", &ca, "NUL", 86400));
+    save("bare", make("bare", &ca, NULL, 86400));
+    save("expired", make("expired", &ca, names, -60));
+    save("stranger", make("good", &other, names, 86400));
+    save("ca", ca);
+    save("other", other);
+    return 0;
 }
 
-void tls_files_remove(struct tls_files *files)
+int tls_files_teardown(void **unused)
 {
-    DIR *dir = opendir(files->folder);
+    DIR *dir = opendir(folder);
     char path[512];
     const struct dirent *entry;
 
+    (void)unused;
     assert_non_null(dir);
     while ((entry = readdir(dir))) {
-        snprintf(path, sizeof(path), "%s/%s", files->folder, entry->d_name);
+        snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
         unlink(path);
     }
     closedir(dir);
-    assert_int_equal(rmdir(files->folder), 0);
+    assert_int_equal(rmdir(folder), 0);
+    return 0;
 }

@@ -11,14 +11,10 @@
 
 #define TLS_FILES_PATH 96
 
-struct tls_files {
-    char folder[40];
-};
-
-void tls_files_make(struct tls_files *);
-void tls_files_remove(struct tls_files *);
+/* They are there between these two, which are for cmocka_run_group_tests(). */
+int tls_files_setup(void **unused);
+int tls_files_teardown(void **unused);
 /* "good", ".crt" -> the file's path, in `path`, which is returned. */
-const char *tls_file(const struct tls_files *, const char *name, const char *ending,
-                     char path[TLS_FILES_PATH]);
+const char *tls_file(const char *name, const char *ending, char path[TLS_FILES_PATH]);
 
 #endif
