@@ -74,6 +74,9 @@ internal sealed class SdkAdapter
             "BuildUsernameSshKeyPackage", "BuildUsernameKeyPackage", "BuildKeyPackage"),
     ];
 
+    // 32 hex digits, the same with dashes, and that in braces.
+    private static readonly string[] LsidForms = ["N", "D", "B"];
+
     private const BindingFlags Instance = BindingFlags.Public | BindingFlags.Instance;
 
     private readonly Dictionary<string, Row> rows;
@@ -233,8 +236,8 @@ internal sealed class SdkAdapter
     {
         foreach (var name in rows["session.lsid"].Names)
         {
-            if (Follow(session, name) is { } value && AsText(value) is { } text && Guid.TryParse(text, out _)
-                && text.Length is 32 or 36 or 38 && text[0] != '(')
+            if (Follow(session, name) is { } value && AsText(value) is { } text
+                && Array.Exists(LsidForms, form => Guid.TryParseExact(text, form, out _)) && text.Trim().Length == text.Length)
             {
                 return text;
             }
