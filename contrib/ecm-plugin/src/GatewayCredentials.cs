@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who the plug-in is to the gateway, and which gateways it believes: token, client certificate, authorities, as read
-// from the files at one moment. A later reading makes another object; the two are compared by a hash of the files.
+// The identity of the plug-in and the authorities it trusts: token, client certificate, CA certificates, as read from
+// the files at one moment. A later reading makes another object; the two are compared by a hash of the files.
 //
 // Not here: when the files are read again (GatewayClient.cs).
 

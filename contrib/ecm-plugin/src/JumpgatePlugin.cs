@@ -3,7 +3,7 @@
 // cache, no state but the HTTP client; any number of calls may run on one instance.
 //
 // A failure becomes a failed result with a text: code, detail, request id. It never becomes an empty list or a success,
-// and no exception leaves an operation. A secret lives in the answer and in the package made of it, and nowhere else.
+// and no exception leaves an operation. A secret is kept in the answer and in the package made of it, and nowhere else.
 //
 // Not here: HTTP (GatewayClient.cs), the SDK's members (SdkAdapter.cs).
 
@@ -20,7 +20,7 @@ namespace Jumpgate.EcmPlugin;
 /// <summary>The plug-in. Made once for a process; disposed at its end.</summary>
 public sealed class JumpgatePlugin : IECMPlugin, IDisposable
 {
-    // A time this late is in milliseconds: as seconds it lies 3,000 years ahead.
+    // A time this late is in milliseconds: as seconds it would be 3,000 years ahead.
     private const long LateSeconds = 100_000_000_000;
     private const int LargestRecent = 10_000;
 

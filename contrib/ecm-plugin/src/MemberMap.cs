@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The file of the key MemberMap: names of SDK members that stand above the table of SdkAdapter.cs. It is one JSON
+// The file of the key MemberMap: names of SDK members that override the table of SdkAdapter.cs. It is one JSON
 // object. Each name is a row of that table; its value says where the SDK has the member:
 //
 //     { "session.id": "SessionKey",                        one name

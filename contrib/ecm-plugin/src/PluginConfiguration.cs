@@ -15,7 +15,7 @@ public sealed class PluginConfigurationException(IReadOnlyList<string> mistakes)
     public IReadOnlyList<string> Mistakes { get; } = mistakes;
 }
 
-/// <summary>What the plug-in is told at its start. Immutable.</summary>
+/// <summary>The settings of the plug-in. Immutable.</summary>
 public sealed class PluginConfiguration
 {
     /// <summary>The section's name in the host's configuration.</summary>
@@ -64,7 +64,7 @@ public sealed class PluginConfiguration
     /// <summary>Lines up to this level are logged.</summary>
     public PluginLogLevel LogLevel { get; private init; }
 
-    /// <summary>Names of SDK members that stand above the built-in table.</summary>
+    /// <summary>Names of SDK members that override the built-in table.</summary>
     internal MemberMap MemberMap { get; private init; } = MemberMap.Empty;
 
     /// <summary>Reads the pairs of the section. Keys have no letter case; an empty value is as good as none.</summary>

@@ -83,14 +83,17 @@ internal sealed class SdkAdapter
     private readonly MemberMap map;
     private readonly Type sessionType;
     private readonly Type endpointType;
+    private readonly Type packageType;
     private readonly ConcurrentDictionary<(Type, string), MemberInfo?> found = new();
 
-    /// <param name="map">Rows that stand above the table's.</param>
+    /// <param name="map">Rows that override the table's.</param>
     /// <param name="sessionType">The type of the sessions that come; tests have one with more members.</param>
     /// <param name="endpointType">The type of the endpoints that are made; likewise.</param>
-    internal SdkAdapter(MemberMap map, Type? sessionType = null, Type? endpointType = null)
+    /// <param name="packageType">The type with the methods that make packages of keys; likewise.</param>
+    internal SdkAdapter(MemberMap map, Type? sessionType = null, Type? endpointType = null, Type? packageType = null)
     {
         this.map = map;
+        this.packageType = packageType ?? typeof(CredentialPackage);
         this.sessionType = sessionType ?? typeof(SRASession);
         this.endpointType = endpointType ?? typeof(EndpointPackage);
         rows = Table.ToDictionary(row => row.Name, row => map.Rows.TryGetValue(row.Name, out var instead)
@@ -201,7 +204,7 @@ internal sealed class SdkAdapter
         };
     }
 
-    /// <summary>The gateway's word for an endpoint type of the SDK.</summary>
+    /// <summary>The API's name of an endpoint type of the SDK.</summary>
     internal string EndpointType(object type)
     {
         var name = type.ToString() ?? "";
@@ -413,7 +416,7 @@ internal sealed class SdkAdapter
     {
         foreach (var name in rows[KeyPackage].Names)
         {
-            foreach (var method in typeof(CredentialPackage).GetMethods(BindingFlags.Public | BindingFlags.Static))
+            foreach (var method in packageType.GetMethods(BindingFlags.Public | BindingFlags.Static))
             {
                 var parameters = method.GetParameters();
                 if (method.Name.Equals(name, StringComparison.OrdinalIgnoreCase)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells a call whether any byte of its answer has arrived. The HTTP handler hides that, and it decides whether a call
-// may be repeated. The stream lies between the handler and TLS: who writes to it owns what is read from then on.
+// Tells a call whether any byte of its answer has arrived. The HTTP handler does not show that, and a call may be
+// repeated only without such a byte. The stream is between the handler and TLS: bytes that are read belong to the attempt
+// that wrote last.
 
 namespace Jumpgate.EcmPlugin;
 

@@ -46,7 +46,7 @@ internal sealed class Authority : IDisposable
     public void Dispose() => certificate.Dispose();
 }
 
-/// <summary>A folder of files that only the owner reads; gone at the end.</summary>
+/// <summary>A folder of files that only the owner reads; removed at the end.</summary>
 internal sealed class Folder : IDisposable
 {
     internal Folder()

@@ -44,7 +44,7 @@ public sealed class EndToEndTests : IDisposable
     }
 
     private static object Session(string id, string host = "ledger01", string user = "mrivera") =>
-        new { id, user = new { username = user, domain = "ACME" }, jump_item = new { computer_name = host, method = "ShellJump" } };
+        new { id, lsid = "01234567-89ab-cdef-0123-456789abcdef", user = new { username = user, domain = "ACME" }, jump_item = new { computer_name = host, method = "ShellJump" } };
 
     private static bool Success(JsonElement answer) => answer.GetProperty("success").GetBoolean();
 
@@ -66,7 +66,7 @@ public sealed class EndToEndTests : IDisposable
         }
         if (vault is not null)
         {
-            await Program.EventuallyAsync(async () => await vault.LiveAsync() == 0, "a request is left at the vault");
+            await Program.EventuallyAsync(async () => await vault.LiveAsync() == 0, () => "a request is left at the vault\n" + gateway?.Text);
         }
         var text = string.Join('\n', hosts.Select(host => host.Text).Append(gateway?.Text ?? ""));
         Assert.NotEqual("", text);
@@ -84,7 +84,7 @@ public sealed class EndToEndTests : IDisposable
             Assert.False(Success(answer), operation);
             Assert.Equal(JsonValueKind.Null, answer.GetProperty("value").ValueKind);
             Assert.True(Array.Exists(words, word => Error(answer).Contains(word, StringComparison.Ordinal)), $"{operation}: {Error(answer)}");
-            // A generous bound: the deadline of a host that is to fail is a second and a half.
+            // A generous bound: the deadline is 30 s, or a second and a half where the test is about the deadline.
             Assert.InRange(answer.GetProperty("milliseconds").GetInt64(), 0, 20_000);
         }
     }
@@ -201,7 +201,7 @@ public sealed class EndToEndTests : IDisposable
     public async Task The_gateway_is_stopped_and_comes_back(bool clientCertificate)
     {
         Begin(clientCertificate);
-        var host = Host(clientCertificate, Hurry);
+        var host = Host(clientCertificate);
         var session = Session("S-1");
         var credential = await FindAsync(host, session);
         Assert.True(Success(await host.AskAsync("checkout", session, credential)));
@@ -232,7 +232,10 @@ public sealed class EndToEndTests : IDisposable
         Assert.Contains("connection_lost", Error(answer), StringComparison.Ordinal);
         await vault.LatencyAsync(0);
         gateway.Restart();
-        // The gateway gives back by itself what nobody holds.
+        // The lease may have been on disk before the gateway died: then the end of the session ends it. Where the gateway
+        // died earlier, it checks in by itself what no lease holds.
+        var complete = await host.AskAsync("session_complete", session);
+        Assert.True(Success(complete), Error(complete));
         await EndAsync();
     }
 
@@ -278,7 +281,7 @@ public sealed class EndToEndTests : IDisposable
     public async Task The_client_certificate_is_missing(bool clientCertificate)
     {
         Begin(clientCertificate);
-        var host = Host(false, Hurry);
+        var host = Host(false);
         await AllFailAsync(host, "connection_lost", "gateway_untrusted");
         await EndAsync();
     }
@@ -289,11 +292,7 @@ public sealed class EndToEndTests : IDisposable
     {
         Begin(clientCertificate);
         using var other = new Authority("another authority");
-        var host = Host(clientCertificate, keys =>
-        {
-            Hurry(keys);
-            keys["Jumpgate__CaFile"] = folder.File("other.pem", other.Pem);
-        });
+        var host = Host(clientCertificate, keys => keys["Jumpgate__CaFile"] = folder.File("other.pem", other.Pem));
         await AllFailAsync(host, "gateway_untrusted");
         await EndAsync();
     }
@@ -304,7 +303,7 @@ public sealed class EndToEndTests : IDisposable
     {
         Begin(clientCertificate);
         // The certificate has 127.0.0.1 and localhost; this address reaches the same socket by another name.
-        var host = Host(clientCertificate, Hurry, url: gateway!.Url.Replace("127.0.0.1", "[::ffff:127.0.0.1]", StringComparison.Ordinal));
+        var host = Host(clientCertificate, url: gateway!.Url.Replace("127.0.0.1", "[::ffff:127.0.0.1]", StringComparison.Ordinal));
         await AllFailAsync(host, "gateway_untrusted");
         await EndAsync();
     }
@@ -326,7 +325,7 @@ public sealed class EndToEndTests : IDisposable
                 _ => Reply.Silence,
             },
             what == "wrong name" ? named : local);
-        var host = Host(false, Hurry, url: fake.Url());
+        var host = Host(false, what == "silence" ? Hurry : null, url: fake.Url());
         await AllFailAsync(host, what switch
         {
             // No status that the other side could give is a success of "start session".

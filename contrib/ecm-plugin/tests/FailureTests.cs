@@ -72,7 +72,7 @@ public class FailureTests
 
     [Theory]
     [MemberData(nameof(OperationNames))]
-    public async Task A_gateway_that_hangs_costs_the_deadline_and_gets_its_connection_closed(string operation)
+    public async Task A_gateway_that_hangs_is_left_at_the_deadline_and_its_connection_closed(string operation)
     {
         using var gateway = new FakeGateway(_ => Reply.Silence);
         using var world = new World(gateway.Url(), (keys, _) =>

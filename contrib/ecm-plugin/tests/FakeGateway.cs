@@ -53,11 +53,11 @@ internal sealed class FakeGateway : IDisposable
     private readonly X509Certificate2? certificate;
     private readonly Func<Request, Reply> answer;
     private readonly ConcurrentBag<TcpClient> clients = [];
-    private readonly SemaphoreSlim gone = new(0);
+    private readonly SemaphoreSlim hungUp = new(0);
     private int connections;
 
     /// <param name="answer">Chooses the reply; called for each request, at any time on any thread.</param>
-    /// <param name="certificate">With it the gateway speaks TLS.</param>
+    /// <param name="certificate">With it the gateway uses TLS.</param>
     internal FakeGateway(Func<Request, Reply> answer, X509Certificate2? certificate = null)
     {
         this.answer = answer;
@@ -76,7 +76,7 @@ internal sealed class FakeGateway : IDisposable
     internal string Url(string host = "127.0.0.1") => $"{(certificate is null ? "http" : "https")}://{host}:{Port}";
 
     /// <summary>Waits until the other side has closed a connection on which it got no answer.</summary>
-    internal Task<bool> SawHangUpAsync() => gone.WaitAsync(TimeSpan.FromSeconds(20));
+    internal Task<bool> SawHangUpAsync() => hungUp.WaitAsync(TimeSpan.FromSeconds(20));
 
     public void Dispose()
     {
@@ -85,7 +85,7 @@ internal sealed class FakeGateway : IDisposable
         {
             client.Dispose();
         }
-        gone.Dispose();
+        hungUp.Dispose();
     }
 
     private async Task AcceptAsync()
@@ -131,7 +131,7 @@ internal sealed class FakeGateway : IDisposable
                         var rest = await stream.ReadAsync(new byte[1]);
                         if (rest == 0)
                         {
-                            gone.Release();
+                            hungUp.Release();
                         }
                         return;
                     }
@@ -156,7 +156,7 @@ internal sealed class FakeGateway : IDisposable
     {
         try
         {
-            gone.Release();
+            hungUp.Release();
         }
         catch (ObjectDisposedException)
         {

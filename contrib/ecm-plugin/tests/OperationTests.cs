@@ -43,7 +43,7 @@ public class OperationTests
     [Theory]
     [InlineData(200, true)]
     [InlineData(503, false)]
-    public async Task Health_is_the_gateways_word_also_with_503(int status, bool healthy)
+    public async Task Health_is_passed_on_also_with_503(int status, bool healthy)
     {
         using var gateway = new FakeGateway(_ => Reply.Json(
             $$"""{"healthy":{{(healthy ? "true" : "false")}},"checks":[{"name":"vault:main","ok":{{(healthy ? "true" : "false")}},"detail":"unreachable"}]}""", status));
@@ -166,7 +166,7 @@ public class OperationTests
     }
 
     [Fact]
-    public async Task Start_session_fails_with_the_gateways_word()
+    public async Task Start_session_fails_with_the_gateways_text()
     {
         using var gateway = new FakeGateway(World.Good);
         using var world = new World(gateway.Url());

@@ -116,12 +116,14 @@ internal class Program : IDisposable
     }
 
     /// <summary>Asks until the answer is true; fails after a while.</summary>
-    internal static async Task EventuallyAsync(Func<Task<bool>> question, string what)
+    internal static Task EventuallyAsync(Func<Task<bool>> question, string what) => EventuallyAsync(question, () => what);
+
+    internal static async Task EventuallyAsync(Func<Task<bool>> question, Func<string> what)
     {
         var limit = Stopwatch.StartNew();
         while (!await question())
         {
-            Assert.True(limit.Elapsed < Patience, what);
+            Assert.True(limit.Elapsed < Patience, limit.Elapsed < Patience ? "" : what());
             await Task.Delay(50);
         }
     }

@@ -58,6 +58,21 @@ internal sealed class SetterlessEndpoint : EndpointPackage
     public string Hostname { get; } = "";
 }
 
+/// <summary>A type that makes packages of keys.</summary>
+internal sealed class KeyPackage : CredentialPackage
+{
+    public string? Key { get; private set; }
+
+    public string? Phrase { get; private set; }
+
+    public int More { get; private set; }
+
+    public static CredentialPackage BuildSSHKeyPackage(string credentialId, string userName, string sshKey, string keyPassphrase, int more = 7) =>
+        new KeyPackage { CredentialId = credentialId, Username = userName, Key = sshKey, Phrase = keyPassphrase, More = more };
+
+    public static CredentialPackage BuildKeyPackageFor(string key, int purpose) => new KeyPackage { Key = key, More = purpose };
+}
+
 public class SdkAdapterTests
 {
     private static MemberMap Map(string json)
@@ -195,10 +210,10 @@ public class SdkAdapterTests
     {
         using var gateway = new FakeGateway(World.Good);
         using var world = new World(gateway.Url());
-        var nobody = World.Session();
-        nobody.SRAUser = null;
+        var session = World.Session();
+        session.SRAUser = null;
         Assert.Contains("user.username: the ECM gave a session whose SRAUser.Username is empty",
-            World.Outcome(await world.Plugin.FindCredentialsForSessionAsync(nobody)).Error, StringComparison.Ordinal);
+            World.Outcome(await world.Plugin.FindCredentialsForSessionAsync(session)).Error, StringComparison.Ordinal);
         Assert.True((await world.Plugin.PerformHealthCheckAsync()).IsSuccess);
     }
 
@@ -274,7 +289,7 @@ public class SdkAdapterTests
         Assert.False(success);
         Assert.Null(value);
         Assert.Contains("endpoint.hostname", error, StringComparison.Ordinal);
-        // The search alone suffers.
+        // The health check does not depend on it.
         Assert.True((await world.Plugin.PerformHealthCheckAsync()).IsSuccess);
     }
 
@@ -287,11 +302,20 @@ public class SdkAdapterTests
     }
 
     [Fact]
-    public void A_package_for_keys_is_used_where_the_map_names_one()
+    public void A_package_for_keys_is_used_where_the_sdk_has_one()
     {
-        // The stub has no package for keys: its one builder takes a password. A map that names it is not believed, since
-        // no parameter of it takes a key.
-        var adapter = new SdkAdapter(Map("""{"credential.key_package":"BuildUsernamePasswordPackage"}"""));
+        var adapter = new SdkAdapter(MemberMap.Empty, packageType: typeof(KeyPackage));
+        var made = Assert.IsType<KeyPackage>(adapter.Package(new("c1", "ssh_key", "root", null, "the key", "the phrase")));
+        Assert.Equal(("c1", "root", "the key", "the phrase", 7), (made.CredentialId, made.Username, made.Key, made.Phrase, made.More));
+        Assert.Null(Assert.IsType<KeyPackage>(adapter.Package(new("c1", "ssh_key", "root", null, "the key", null))).Phrase);
+    }
+
+    [Theory]
+    [InlineData("BuildUsernamePasswordPackage")]
+    [InlineData("BuildKeyPackageFor")]
+    public void A_method_that_takes_no_key_or_something_unknown_is_no_package_for_keys(string method)
+    {
+        var adapter = new SdkAdapter(Map($$"""{"credential.key_package":"{{method}}"}"""), packageType: typeof(KeyPackage));
         Assert.Throws<SdkMemberException>(() => adapter.Package(new("c1", "ssh_key", "u", null, "k", null)));
     }
 }

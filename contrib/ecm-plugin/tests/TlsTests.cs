@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// TLS and identity: which gateways are believed, and what the files of the credentials do while the plug-in runs.
+// TLS and identity: which certificates are trusted, and when the files of the credentials are read again.
 
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
@@ -26,7 +26,7 @@ public sealed class TlsTests : IDisposable
     [Theory]
     [InlineData("127.0.0.1")]
     [InlineData("localhost")]
-    public async Task The_private_authority_is_believed(string host)
+    public async Task The_private_authority_is_trusted(string host)
     {
         using var certificate = authority.Make("localhost", IPAddress.Loopback);
         using var gateway = new FakeGateway(World.Good, certificate);
@@ -35,7 +35,7 @@ public sealed class TlsTests : IDisposable
     }
 
     [Fact]
-    public async Task Another_authority_is_not_believed()
+    public async Task Another_authority_is_not_trusted()
     {
         using var certificate = authority.Make("localhost", IPAddress.Loopback);
         using var gateway = new FakeGateway(World.Good, certificate);
@@ -45,7 +45,7 @@ public sealed class TlsTests : IDisposable
     }
 
     [Fact]
-    public async Task The_operating_systems_authorities_do_not_know_the_private_one()
+    public async Task The_private_authority_is_none_of_the_operating_systems()
     {
         using var certificate = authority.Make("localhost", IPAddress.Loopback);
         using var gateway = new FakeGateway(World.Good, certificate);
@@ -55,7 +55,7 @@ public sealed class TlsTests : IDisposable
     }
 
     [Fact]
-    public async Task The_right_authority_with_another_name_is_not_believed()
+    public async Task The_right_authority_with_another_name_is_not_trusted()
     {
         using var certificate = authority.Make("elsewhere.example.test");
         using var gateway = new FakeGateway(World.Good, certificate);
@@ -67,7 +67,7 @@ public sealed class TlsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_server_that_knows_no_tls_is_not_believed()
+    public async Task A_server_without_tls_is_not_trusted()
     {
         using var gateway = new FakeGateway(World.Good);
         using var world = new World(gateway.Url().Replace("http:", "https:", StringComparison.Ordinal), (keys, folder) =>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host's configuration: what the plug-in is told, and what the vendor's service must have. All mistakes at once.
+// The host's configuration: the plug-in's section, and the keys that the vendor's service needs. All mistakes at once.
 
 using Jumpgate.EcmPlugin;
 using Microsoft.Extensions.Configuration;

@@ -2,8 +2,8 @@
 // The host: runs the plug-in in the vendor's service. It is started as a console program, by systemd, in a container, or
 // (built with HostingPackages) as a Windows service.
 //
-// Configuration: appsettings.json beside the program, environment, command line (`--Jumpgate:Url=…`), in this order, a
-// later one above an earlier. The vendor's section is ECMConfig. Its secret can come from a file: SRAClientSecretFile.
+// Configuration: appsettings.json beside the program, environment, command line (`--Jumpgate:Url=…`); a later
+// source overrides an earlier one. The vendor's section is ECMConfig. Its secret can come from a file: SRAClientSecretFile.
 //
 // Exit code: 0 after an ordered stop, 2 for mistakes in the configuration (all of them on standard error), 1 otherwise.
 //
@@ -16,7 +16,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
-// The vendor's service waits for a key on a console, unless it takes itself to be in a container.
+// The vendor's service waits for a key on a console, unless this variable says that it is in a container.
 if (!OperatingSystem.IsWindows())
 {
     Environment.SetEnvironmentVariable("DOTNET_RUNNING_IN_CONTAINER", "true");
