@@ -366,7 +366,8 @@ internal sealed class GatewayClient : IDisposable
                 MaxConnectionsPerServer = configuration.MaxConnections,
                 PooledConnectionLifetime = ConnectionAge,
                 PooledConnectionIdleTimeout = IdleTime,
-                ConnectTimeout = TimeSpan.FromMilliseconds(Math.Max(configuration.CheckoutTimeoutMs, configuration.FindTimeoutMs)),
+                ConnectTimeout = TimeSpan.FromMilliseconds(
+                    Math.Max(configuration.OtherTimeoutMs, Math.Max(configuration.CheckoutTimeoutMs, configuration.FindTimeoutMs))),
                 MaxResponseHeadersLength = 32,
                 ActivityHeadersPropagator = null,
                 PlaintextStreamFilter = (context, _) => ValueTask.FromResult<Stream>(new WatchedStream(context.PlaintextStream)),

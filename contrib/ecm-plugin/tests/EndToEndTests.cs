@@ -68,6 +68,10 @@ public sealed class EndToEndTests : IDisposable
         {
             await Program.EventuallyAsync(async () => await vault.LiveAsync() == 0, () => "a request is left at the vault\n" + gateway?.Text);
         }
+        if (gateway is not null)
+        {
+            await Program.EventuallyAsync(async () => await gateway.LeasesAsync() == 0, () => "a lease is left\n" + gateway.Text);
+        }
         var text = string.Join('\n', hosts.Select(host => host.Text).Append(gateway?.Text ?? ""));
         Assert.NotEqual("", text);
         string[] secrets = ["Tr0ut", Gateway.Token, Pki.ClientPassword, Vault.ApiKey, "PRIVATE KEY", "DEK-Info"];
@@ -126,7 +130,7 @@ public sealed class EndToEndTests : IDisposable
         Assert.Equal(
             Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(Vault.Password))),
             secret.GetProperty("value").GetProperty("PasswordSha256").GetString());
-        Assert.Equal(1, await vault!.LiveAsync());
+        Assert.Equal((1, 1), (await vault!.LiveAsync(), await gateway!.LeasesAsync()));
 
         var endpoints = (await host.AskAsync(new { operation = "find_endpoints", arguments = new { session, query = "ledger" } }))[0];
         Assert.True(Success(endpoints), Error(endpoints));

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whatever goes wrong becomes a failed result with a text: never an empty list, a success or an exception.
 
-using System.Diagnostics;
-
 namespace Jumpgate.EcmPlugin.Tests;
 
 public class FailureTests
@@ -77,9 +75,9 @@ public class FailureTests
         using var gateway = new FakeGateway(_ => Reply.Silence);
         using var world = new World(gateway.Url(), (keys, _) =>
         {
-            keys["FindTimeoutMs"] = keys["CheckoutTimeoutMs"] = keys["OtherTimeoutMs"] = "400";
+            keys["FindTimeoutMs"] = keys["CheckoutTimeoutMs"] = keys["OtherTimeoutMs"] = "1000";
         });
-        Assert.Contains("deadline_exceeded: no answer within 400 ms", await FailsAsync(world, operation), StringComparison.Ordinal);
+        Assert.Contains("deadline_exceeded: no answer within 1000 ms", await FailsAsync(world, operation), StringComparison.Ordinal);
         Assert.True(await gateway.SawHangUpAsync());
         Assert.Single(gateway.Requests);
     }
@@ -255,12 +253,10 @@ public class FailureTests
     {
         var served = 0;
         using var gateway = new FakeGateway(_ => Interlocked.Increment(ref served) == 1 ? Reply.Nothing : Reply.Silence);
-        using var world = new World(gateway.Url(), (keys, _) => keys["FindTimeoutMs"] = "1000");
-        var watch = Stopwatch.StartNew();
+        using var world = new World(gateway.Url(), (keys, _) => keys["FindTimeoutMs"] = "3000");
         Assert.Contains("deadline_exceeded", await FailsAsync(world, "find_credentials"), StringComparison.Ordinal);
         Assert.Equal(2, gateway.Requests.Count);
-        Assert.True(int.Parse(gateway.Requests.Last().Headers["X-Request-Timeout-Ms"], System.Globalization.CultureInfo.InvariantCulture) <= 750);
-        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(20));
+        Assert.True(int.Parse(gateway.Requests.Last().Headers["X-Request-Timeout-Ms"], System.Globalization.CultureInfo.InvariantCulture) <= 2750);
     }
 
     [Fact]
@@ -268,7 +264,7 @@ public class FailureTests
     {
         using var gateway = new FakeGateway(_ => new Reply(
             System.Text.Encoding.ASCII.GetBytes("HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{\"cre"), Hang: true));
-        using var world = new World(gateway.Url(), (keys, _) => keys["FindTimeoutMs"] = "500");
+        using var world = new World(gateway.Url(), (keys, _) => keys["FindTimeoutMs"] = "1500");
         Assert.Contains("deadline_exceeded", await FailsAsync(world, "find_credentials"), StringComparison.Ordinal);
         Assert.True(await gateway.SawHangUpAsync());
     }

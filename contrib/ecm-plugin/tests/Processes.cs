@@ -258,6 +258,22 @@ internal sealed class Gateway : IDisposable
 
     internal string Text => earlier + Program.Text;
 
+    /// <summary>How many leases the gateway has, by its control socket.</summary>
+    internal async Task<int> LeasesAsync()
+    {
+        using var client = new HttpClient(new SocketsHttpHandler
+        {
+            ConnectCallback = async (_, stop) =>
+            {
+                var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(Path.Combine(folder.Path, "state", "control.sock")), stop);
+                return new NetworkStream(socket, ownsSocket: true);
+            },
+        });
+        var answer = await client.GetFromJsonAsync<JsonElement>("http://localhost/v1/leases");
+        return answer.GetProperty("leases").GetArrayLength();
+    }
+
     internal void Restart()
     {
         earlier.AppendLine(Program.Text);

@@ -50,3 +50,9 @@ catch (PluginConfigurationException e)
     }
     return 2;
 }
+catch (InvalidOperationException e)
+{
+    // A type of the vendor's is missing, or its service cannot be made.
+    Console.Error.WriteLine($"host: {e.Message}");
+    return 1;
+}
