@@ -158,6 +158,7 @@ internal sealed class GatewayClient : IDisposable
                 if (call.MayRepeat && !repeated && !attempt.Answered && Broke(e) && untrusted is null)
                 {
                     repeated = true;
+                    log.Debug($"request_id={requestId} path={call.Path}: the connection broke without an answer, trying once more");
                     continue;
                 }
                 throw Failure(e, untrusted, attempt, requestId);

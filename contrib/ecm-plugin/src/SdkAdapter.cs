@@ -513,8 +513,16 @@ internal sealed class SdkAdapter
             }
             if (member is PropertyInfo { SetMethod: { IsPublic: true } setter })
             {
-                setter.Invoke(target, [converted]);
-                return true;
+                try
+                {
+                    setter.Invoke(target, [converted]);
+                    return true;
+                }
+                catch (TargetInvocationException)
+                {
+                    // The member does not take this value; another candidate may.
+                    continue;
+                }
             }
             if (member is FieldInfo { IsInitOnly: false } field)
             {

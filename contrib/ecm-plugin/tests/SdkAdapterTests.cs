@@ -53,6 +53,25 @@ internal sealed class OtherEndpoint(string hostname, OtherKind type) : EndpointP
     public string? Comments { get; init; }
 }
 
+internal sealed class RefusingEndpoint : EndpointPackage
+{
+    public string? Hostname
+    {
+        get => null;
+        set => throw new ArgumentException($"not {value}");
+    }
+
+    public string? Host { get; set; }
+
+    public string? Comments
+    {
+        get => null;
+        set => throw new ArgumentException($"not {value}");
+    }
+
+    public string? Description { get; set; }
+}
+
 internal sealed class SetterlessEndpoint : EndpointPackage
 {
     public string Hostname { get; } = "";
@@ -291,6 +310,15 @@ public class SdkAdapterTests
         Assert.Contains("endpoint.hostname", error, StringComparison.Ordinal);
         // The health check does not depend on it.
         Assert.True((await world.Plugin.PerformHealthCheckAsync()).IsSuccess);
+    }
+
+    [Fact]
+    public void A_member_that_refuses_a_value_is_left_out()
+    {
+        var adapter = new SdkAdapter(MemberMap.Empty, endpointType: typeof(RefusingEndpoint));
+        var made = Assert.IsType<RefusingEndpoint>(Assert.Single(adapter.Endpoints(
+            [new("e1", "web01", "web01.corp.test", null, 22, "shell", "a comment", null)])));
+        Assert.Equal(("web01.corp.test", "a comment"), (made.Host, made.Description));
     }
 
     [Fact]
