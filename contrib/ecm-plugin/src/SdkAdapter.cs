@@ -544,6 +544,7 @@ internal sealed class SdkAdapter
         wanted = Nullable.GetUnderlyingType(wanted) ?? wanted;
         made = wanted.IsInstanceOfType(value) ? value
             : wanted == typeof(string) ? AsText(value)
+            : wanted == typeof(Guid) && value is string form ? (Guid.TryParse(form, out var guid) ? guid : null)
             : wanted.IsEnum && value is string word ? Array.Find(Enum.GetValues(wanted).Cast<object>().ToArray(), one => EndpointType(one) == word)
             : value is int number && wanted.IsPrimitive && wanted != typeof(bool) && wanted != typeof(char) && Fits(number, wanted)
                 ? System.Convert.ChangeType(number, wanted, CultureInfo.InvariantCulture)

@@ -36,9 +36,10 @@ public sealed class EndToEndTests : IDisposable
     }
 
     private TestHostProcess Host(
-        bool clientCertificate, Action<Dictionary<string, string>>? change = null, string token = Gateway.Token, string? url = null)
+        bool clientCertificate, Action<Dictionary<string, string>>? change = null, string token = Gateway.Token, string? url = null,
+        string? program = null)
     {
-        var made = new TestHostProcess(url ?? gateway!.Url, pki, clientCertificate, change, token);
+        var made = new TestHostProcess(url ?? gateway!.Url, pki, clientCertificate, change, token, program);
         hosts.Add(made);
         return made;
     }
@@ -160,6 +161,51 @@ public sealed class EndToEndTests : IDisposable
         Assert.Equal(1, await vault.LiveAsync());
         var complete = await host.AskAsync("session_complete", session);
         Assert.True(Success(complete), Error(complete));
+        await EndAsync();
+    }
+
+    [GatewayTheory]
+    [InlineData(false)]
+    public async Task An_sdk_with_other_names_and_types(bool clientCertificate)
+    {
+        Begin(clientCertificate);
+        await vault!.ChangeAccountAsync(new { id = 410, password = (string?)null });
+        var host = Host(clientCertificate, program: Program.Metadata("OtherHostPath"));
+        static object About(string machine) => new
+        {
+            lsid = "01234567-89ab-cdef-0123-456789abcdef",
+            user = new { username = "mrivera", domain = "ACME" },
+            jump_item = new { computer_name = machine, hostname = machine + ".acme.test", port = 22 },
+        };
+
+        Assert.True(Success(await host.AskAsync("capabilities", null)));
+        var health = await host.AskAsync("health", null);
+        Assert.True(Success(health), Error(health));
+        Assert.True(health.GetProperty("value").GetProperty("Shown").GetBoolean());
+
+        var endpoints = (await host.AskAsync(new
+        {
+            operation = "find_endpoints",
+            arguments = new { session = About("x"), types = new[] { "Shell" }, query = "ledger" },
+        }))[0];
+        Assert.True(Success(endpoints), Error(endpoints));
+        var endpoint = Assert.Single(endpoints.GetProperty("value").EnumerateArray());
+        Assert.Equal(
+            ("ledger01", "Shell", "ledger01", "22"),
+            (endpoint.GetProperty("HostName").GetString(), endpoint.GetProperty("EndpointType").GetString(),
+                endpoint.GetProperty("Name").GetString(), endpoint.GetProperty("Port").GetString()));
+
+        foreach (var (machine, member) in new[] { ("ledger01", "PasswordSha256"), ("keyhost", "KeySha256") })
+        {
+            var credential = await FindAsync(host, About(machine));
+            var secret = await host.AskAsync("checkout", About(machine), credential);
+            Assert.True(Success(secret), Error(secret));
+            Assert.Equal(JsonValueKind.String, secret.GetProperty("value").GetProperty(member).ValueKind);
+        }
+        Assert.Equal(2, await gateway!.LeasesAsync());
+        var start = await host.AskAsync("start_session", About("ledger01"), "c1");
+        Assert.Contains("unsupported", Error(start), StringComparison.Ordinal);
+        Assert.True(Success(await host.AskAsync("session_complete", About("ledger01"))));
         await EndAsync();
     }
 

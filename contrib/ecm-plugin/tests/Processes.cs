@@ -325,8 +325,8 @@ internal sealed class Gateway : IDisposable
 /// <summary>The test host as a process of its own: the plug-in in it is asked line by line.</summary>
 internal sealed class TestHostProcess : Program
 {
-    internal TestHostProcess(string url, Pki pki, bool clientCertificate, Action<Dictionary<string, string>>? change = null, string token = Gateway.Token)
-        : base(Dotnet, [Path.Combine(AppContext.BaseDirectory, "Jumpgate.EcmPlugin.TestHost.dll")], Environment(url, pki, clientCertificate, change, token))
+    internal TestHostProcess(string url, Pki pki, bool clientCertificate, Action<Dictionary<string, string>>? change = null, string token = Gateway.Token, string? program = null)
+        : base(Dotnet, [program ?? Path.Combine(AppContext.BaseDirectory, "Jumpgate.EcmPlugin.TestHost.dll")], Environment(url, pki, clientCertificate, change, token))
     {
     }
 
