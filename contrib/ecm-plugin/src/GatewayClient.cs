@@ -3,9 +3,9 @@
 // complete, valid body, or a GatewayFailure with a text. When the deadline passes, the connection of the call is closed:
 // the gateway then undoes a check-out that it could not answer.
 //
-// A connection that breaks before any byte of an answer is tried once more, for calls that do not change what a person
-// holds. The HTTP handler repeats requests by itself where it has sent nothing of a body; every request therefore has a
-// body, if an empty one, and only this file repeats.
+// A connection that breaks before any byte of an answer is tried once more, for calls that have the same effect when they
+// are done twice. The HTTP handler repeats a request on its own while nothing of a body is sent; every request therefore
+// has a body, if an empty one, and only this file repeats.
 //
 // After a 401, and after a failure of TLS, the files of the credentials are read again. If they have changed, the call
 // is repeated with what they hold now; a refused call has had no effect.
@@ -67,13 +67,13 @@ internal sealed class GatewayClient : IDisposable
     internal static string NewRequestId() => "ecm-" + Guid.NewGuid().ToString("N");
 
     /// <summary>Does the call and reads its answer.</summary>
-    /// <exception cref="GatewayFailure">Whatever stood in the way.</exception>
+    /// <exception cref="GatewayFailure">The call has failed, for whatever cause.</exception>
     internal Task<T> AskAsync<T>(GatewayCall call, JsonTypeInfo<T> type, string requestId)
         where T : class, IAnswer =>
         RunAsync(call, requestId, bytes => Parse(bytes, type, requestId));
 
     /// <summary>Does a call whose success has no body.</summary>
-    /// <exception cref="GatewayFailure">Whatever stood in the way.</exception>
+    /// <exception cref="GatewayFailure">The call has failed, for whatever cause.</exception>
     internal Task TellAsync(GatewayCall call, string requestId) =>
         RunAsync(call, requestId, bytes => bytes.Length == 0
             ? true

@@ -8,7 +8,7 @@ using System.Text;
 
 namespace Jumpgate.EcmPlugin;
 
-/// <summary>How much a line matters; a configured level lets itself and the lower ones through.</summary>
+/// <summary>The weight of a line. Lines up to the configured level are written.</summary>
 public enum PluginLogLevel
 {
     Error = 0,
