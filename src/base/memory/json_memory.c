@@ -9,8 +9,8 @@
  *
  * cJSON's allocation hook does not name the tree. Each thread builds one tree at a time.
  *
- * Invariants: before each piece stands its slab. `live` is the number of pieces not given back; the slab that
- * is being cut from stays without any.
+ * Invariants: a pointer to its slab is in front of each piece. `live` is the number of pieces not given back;
+ * the slab that new pieces are cut from is kept when `live` is 0.
  */
 #include "base/memory/json_memory.h"
 

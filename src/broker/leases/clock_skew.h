@@ -1,5 +1,8 @@
 /*
- * clock_skew.h - vaults whose clock is not ours.
+ * clock_skew.h - how far a vault's clock is from the gateway's: the warning about it, and the conversion of a
+ * time that the vault stated.
+ *
+ * Not here: measuring the difference (vault_state.skew_ms, from the `Date` of the vault's answers).
  */
 #ifndef JG_BROKER_LEASES_CLOCK_SKEW_H
 #define JG_BROKER_LEASES_CLOCK_SKEW_H
