@@ -45,7 +45,7 @@ static const struct stage {
 static const char *const words[] = {
     [STATE_UNKNOWN] = "unknown", [STATE_OK] = "ok", [STATE_FAILED] = "failed"};
 
-#define NOT_REACHED "not looked at: an earlier stage stands in the way"
+#define NOT_REACHED "not reached: an earlier stage failed"
 
 static void write_text(char *out, size_t size, const struct buf *raw)
 {
@@ -170,7 +170,7 @@ static void print_verdict(const struct doctor_report *report, struct buf *out)
         (void)buf_printf(out, "\nThe first thing to put right: %s (exit code %d).\n", failed->title,
                          failed->exit_code);
     else
-        (void)buf_str(out, "\nNothing found that stands in the way of this user on this host.\n");
+        (void)buf_str(out, "\nNo stage failed for this user on this host.\n");
 }
 
 void report_print(const struct doctor_report *report, struct buf *out)
