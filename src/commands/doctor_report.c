@@ -170,7 +170,7 @@ static void print_verdict(const struct doctor_report *report, struct buf *out)
         (void)buf_printf(out, "\nThe first thing to put right: %s (exit code %d).\n", failed->title,
                          failed->exit_code);
     else
-        (void)buf_str(out, "\nNo stage failed for this user on this host.\n");
+        (void)buf_str(out, "\nNothing found that stands in the way of this user on this host.\n");
 }
 
 void report_print(const struct doctor_report *report, struct buf *out)

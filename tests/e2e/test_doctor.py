@@ -157,7 +157,7 @@ def test_all_is_well(clinic):
     finding = clinic.ask().is_well()
     assert "1 local" in " ".join(finding.notes("list"))
     assert finding.stages["mapping"]["notes"] == ["{domain}\\{username} makes CORP\\ann"]
-    assert "No stage failed" in finding.page
+    assert "Nothing found" in finding.page
 
 
 def test_all_is_well_over_tls(tmp_path, authority):
