@@ -398,7 +398,7 @@ def retry_later(answer, code):
 
 
 def test_a_full_store_refuses_what_it_cannot_keep():
-    with PraStack({"poll_interval": "0s"}) as stack:
+    with PraStack({"poll_interval": "0s"}, {"gateway": {"audit_policy": "degraded"}}) as stack:
         held, other = stack.hold(), stack.hold()
         resource.prlimit(stack.gateway.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
         retry_later(stack.end_event(held.lsid), "store_unavailable")

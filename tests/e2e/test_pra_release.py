@@ -7,6 +7,7 @@ The real gateway between the simulated vault and the simulated site, which it po
 
 import concurrent.futures
 import contextlib
+import functools
 import sqlite3
 import time
 import urllib.parse
@@ -33,6 +34,28 @@ FORMS = {"plain": str, "upper": str.upper, "dashes": dashes, "braces": lambda ls
 def _shared():
     with PraStack({"check_interval": "1s"}) as stack:
         yield stack
+
+
+# Tests with a stack of their own spend their time waiting, so they run a few at a time, beside those that share one.
+ALONE = {}
+AT_ONCE = 6
+
+
+def alone(*cases):
+    """Registers a test to be run so, once for each case; without cases, once."""
+    def register(test):
+        for case in cases or [None]:
+            name = test.__name__.removeprefix("check_") + (f"-{case}" if cases else "")
+            ALONE[name] = functools.partial(test, case) if cases else test
+        return test
+    return register
+
+
+@pytest.fixture(scope="module", autouse=True, name="results")
+def _results(request):
+    wanted = [item.callspec.params["name"] for item in request.session.items if item.name.startswith("test_alone[")]
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {name: pool.submit(ALONE[name]) for name in wanted if name in ALONE}
 
 
 def times(listing):
@@ -234,7 +257,8 @@ def cursor_on_disk(gateway):
         return store.execute("SELECT cursor_ms FROM pra_cursor WHERE site = 'site'").fetchone()[0]
 
 
-def test_the_cursor_moves_by_success_alone_and_outlives_the_process():
+@alone()
+def check_the_cursor_moves_by_success_alone_and_outlives_the_process():
     with PraStack({"poll_overlap": "0s", "report_timeout": "2s"}) as stack:
         held = stack.hold()
         asked = [times(entry)[0] for entry in stack.next_listings(4)]
@@ -258,8 +282,8 @@ def test_the_cursor_moves_by_success_alone_and_outlives_the_process():
         stack.sweep()
 
 
-@pytest.mark.parametrize("catch_up", [24, 10])
-def test_a_long_gap_is_made_good_window_by_window(catch_up):
+@alone(24, 10)
+def check_a_long_gap_is_made_good_window_by_window(catch_up):
     ago = {"first": 13, "second": 7.5, "third": 1, "running": None}
     with PraStack({"catch_up": f"{catch_up}h"}) as stack:
         helds = {name: stack.hold(lsid=fresh_lsid()) for name in ago}
@@ -285,8 +309,8 @@ def test_a_long_gap_is_made_good_window_by_window(catch_up):
         stack.sweep()
 
 
-@pytest.mark.parametrize("skew", [HOUR, -HOUR])
-def test_the_site_s_clock_counts(skew):
+@alone(HOUR, -HOUR)
+def check_the_site_s_clock_counts(skew):
     with PraStack({"check_interval": "1s", "poll_overlap": "0s"}) as stack:
         stack.site.skew(skew)
         eventually(lambda: abs((stack.entry["clock_skew_ms"] or 0) - skew * 1000) < 60000, 20)
@@ -308,18 +332,17 @@ BAD_ANSWERS = [
     ("oversize", {"size": 3000000}), ("wrong_type", {}), ("unknown_root", {}), ("doctype", {}), ("entities", {}),
     ("deep", {}), ("no_end", {}), ("trailing", {}), ("bad_utf8", {}), ("unavailable", {}), ("throttle", {}),
 ]
-AT_ONCE = 4
+GROUPS = 4
 
 
-def go_through(bad_answers):
-    """A session has ended, and the listing that shows it is bad in each of these ways; what did not hold."""
+@alone(*range(GROUPS))
+def check_a_listing_that_is_not_sound_releases_nothing(group):
+    """A session has ended, and the listing that shows it is bad in each of these ways."""
     wrong = []
     keys = {"report_timeout": "1s", "check_interval": "1s", "max_answer": "1M", "terminate": "no"}
     with PraStack(keys) as stack:
         running = stack.hold()
-        for action, more in bad_answers:
-            if action in ("unavailable", "throttle"):  # they pause the calls that follow
-                more = {**more, "headers": {"Retry-After": "1"}} if action == "unavailable" else more
+        for action, more in BAD_ANSWERS[group::GROUPS]:
             stack.site.fault(action, call=LISTING, **more)
             held = stack.hold()
             stack.site.end_session(held.lsid)
@@ -328,19 +351,12 @@ def go_through(bad_answers):
             if not stack.is_open(held) or not stack.is_open(running):
                 wrong.append((action, "released"))
             stack.site.clear_faults()
-            stack.reload()  # a pause that the site has asked for ends when it ends
             try:
-                stack.given_back(held, seconds=50)
+                stack.given_back(held, seconds=50)  # after a pause, where the site has asked for one
             except AssertionError:
                 wrong.append((action, "not released afterwards"))
+        assert wrong == []
         stack.sweep()
-    return wrong
-
-
-def test_a_listing_that_is_not_sound_releases_nothing():
-    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        results = pool.map(go_through, [BAD_ANSWERS[n::AT_ONCE] for n in range(AT_ONCE)])
-        assert [w for wrong in results for w in wrong] == []
 
 
 SITES = {
@@ -365,8 +381,8 @@ def broker_once(stack, lsid):
     assert stack.gateway.call("GET", "/readyz", token=None).status == 200
 
 
-@pytest.mark.parametrize("kind", SITES)
-def test_brokering_needs_no_site(kind):
+@alone(*SITES)
+def check_brokering_needs_no_site(kind):
     """With calls to the site in flight or failing, and with a restart: nothing is refused, nothing waits for the site."""
     with PraStack({"call_timeout": "60s", "report_timeout": "60s", "connect_timeout": "60s"}) as stack:
         held = stack.hold()
@@ -396,7 +412,8 @@ def test_brokering_needs_no_site(kind):
 
 # ---- the end ----
 
-def test_sigterm_does_not_wait_for_the_site():
+@alone()
+def check_sigterm_does_not_wait_for_the_site():
     """Each call hangs, a termination too: all end at once, and what waits for one is answered."""
     sections = {"gateway": {"drain_timeout": "50s", "request_timeout": "50s"}}
     with PraStack({"call_timeout": "50s", "report_timeout": "50s", "check_interval": "1s"}, sections) as stack:
@@ -418,3 +435,8 @@ def test_sigterm_does_not_wait_for_the_site():
         stack.gateway.restart()
         assert set(stack.leases()) == {running.lease["id"]}
         stack.sweep()
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_alone(results, name):
+    results[name].result()

@@ -26,10 +26,19 @@ def _shared():
         yield stack
 
 
+def bad_calls(stack):
+    """Calls to the site without a valid answer."""
+    page = stack.gateway.metrics()
+    return sum(n for name, n in page.items() if name.startswith("jumpgate_pra_calls_total") and 'outcome="ok"' not in name)
+
+
 @pytest.fixture(name="stack")
 def _stack(shared):
+    before = bad_calls(shared)
     yield shared
     shared.sweep()
+    if bad_calls(shared) == before:
+        return
     answered = shared.count("calls_total", call="check_health", outcome="ok")
     shared.reload()  # a check follows: what has failed in this test is no longer the last that is known of the site
     eventually(lambda: shared.count("calls_total", call="check_health", outcome="ok") > answered)
