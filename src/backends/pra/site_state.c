@@ -159,6 +159,8 @@ static bool is_named(const struct pra_site *site, const struct pra_result *r)
 static void degraded_causes(const struct pra_site *site, struct causes *c)
 {
     health_causes(site, c);
+    if (site->probe.failures >= 2 && !is_named(site, &site->probe.failure)) /* while other calls go well */
+        result_cause(c, "", &site->probe.failure);
     if (pra_is_failure(&site->check.failure) && !is_named(site, &site->check.failure))
         result_cause(c, "", &site->check.failure);
     permission_causes(site, c);
