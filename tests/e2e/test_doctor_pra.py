@@ -356,6 +356,20 @@ def test_connection_in_no_time(practice):
         practice.ask(connect_timeout="500ms").failed("pra_tcp", "connect_timeout", unknown=after("pra_tcp"))
 
 
+def refusing(connection, _):
+    connection.recv(4096)
+    connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+
+def test_proxy(practice):
+    practice.url = "https://site.example.com"
+    with tcp_server(refusing) as port:
+        practice.ask(proxy=f"http://127.0.0.1:{port}").failed("pra_tcp", "connect_refused", "proxy", "403",
+                                                              unknown=after("pra_tcp"))
+    practice.ask(proxy="http://no-such-proxy.invalid:3128").failed("pra_dns", "name_unknown", "proxy",
+                                                                   unknown=after("pra_dns"))
+
+
 @pytest.fixture(scope="module", name="authority")
 def _authority(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("ca"))

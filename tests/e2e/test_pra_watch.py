@@ -577,3 +577,110 @@ def test_reports_denied(beside):
     becomes(gateway, "degraded", "reports fail")
     site.clear_faults()
     becomes(gateway, "up", seconds=60)
+
+
+# ---- what is not publicly known of the site: every form works ----
+
+FORMS = {
+    "command_namespace": ["sra", "docs", "bomgar", "none"], "reporting_namespace": ["sra", "docs", "bomgar", "none"],
+    "prefix": ["bt"], "xml_declaration": ["off"], "xml_layout": ["indented"],
+    "xml_type": ["text/xml; charset=utf-8", "application/xml", "application/xml; charset=UTF-8"],
+    "attribute_order": ["reversed"], "no_rows": ["criteria", "found", "empty"], "error_place": ["child"],
+    "error_code": ["on"], "timestamp": ["iso", "ts", "absent"], "session_time": ["timestamp", "ts", "iso", "unix"],
+    "lsid_form": ["upper", "dashes", "braces"], "token_type": ["lower"],
+    "expires_in": ["absent", "text", "zero", "huge"], "rate_headers": ["off"], "config_time": ["unix"],
+    "health_root": ["health", "check_health_response", "appliance_health"], "permission_names": ["documented", "configuration"],
+}
+
+
+@pytest.mark.parametrize("name, value", [(name, value) for name in FORMS for value in FORMS[name]])
+def test_every_form(beside, name, value):
+    """Checks and listings are understood, and the session that ends at the site is released."""
+    gateway, site = beside.gateway, beside.site
+    becomes(gateway, "up", seconds=90)
+    before = {"no_rows": "criteria", "xml_declaration": "on", "xml_type": "text/xml"}
+    site.knob(name, value)
+    try:
+        if name in ("token_type", "expires_in"):
+            site.drop_tokens()
+        box = beside.account(password="pw")
+        bob = beside.session("bob", box)
+        bob["lsid"] = site.start_session(user="bob", endpoint=box.name)
+        assert beside.checkout(bob).status == 200
+        site.clear_log()
+        eventually(lambda: len(site.log("get_api_info")) >= 2 and len(site.log("AccessSessionListing")) >= 2, 30)
+        assert entry(gateway)["state"] == "up", entry(gateway)["detail"]
+        ended = entry(gateway)["ended"]["poll"]
+        site.end_session(bob["lsid"])
+        eventually(lambda: entry(gateway)["ended"]["poll"] == ended + 1, 20)
+        assert entry(gateway)["state"] == "up", entry(gateway)["detail"]
+    finally:
+        first = {"command_namespace": "sra", "reporting_namespace": "sra", "prefix": "none", "xml_layout": "compact",
+                 "attribute_order": "usual", "error_place": "root", "error_code": "off", "timestamp": "unix",
+                 "session_time": "timestamp", "lsid_form": "plain", "token_type": "capital", "expires_in": "number",
+                 "rate_headers": "on", "config_time": "rfc3339", "health_root": "check_health", "permission_names": "all"}
+        site.knob(name, {**first, **before}[name])
+
+
+# ---- the site's own budget, refused tokens, failover ----
+
+def test_refused_token_is_replaced_once(beside):
+    gateway, site = beside.gateway, beside.site
+    becomes(gateway, "up", seconds=90)
+    tokens = site.tokens()
+    site.push_out_tokens()
+    issued = site.tokens()
+    assert issued == tokens + 30
+    eventually(lambda: site.tokens() == issued + 1)
+    becomes(gateway, "up")
+    assert site.tokens() == issued + 1
+    calls = len(site.log("get_api_info"))
+    site.account(ip_addresses="192.0.2.1")  # from now on each token is refused
+    try:
+        becomes(gateway, "degraded", "refuses a new token")
+        eventually(lambda: len(site.log("get_api_info")) > calls + 4, 30)
+        assert site.tokens() - issued <= 1 + 2, "one for each kind of call within a minute"
+    finally:
+        site.account(ip_addresses="")
+    becomes(gateway, "up", seconds=60)
+
+
+def test_failover_looks_back_further(beside):
+    gateway, site = beside.gateway, beside.site
+    becomes(gateway, "up", seconds=90)
+    site.clear_log()
+    since = eventually(lambda: [e["params"] for e in site.log("AccessSessionListing")], 20)[-1]
+    before = int(re.search(r"end_time=(\d+)", since)[1])
+    site.failover("primary", appliance_id="0f0e0d0c-0b0a-4908-8706-050403020100")
+    eventually(lambda: entry(gateway)["appliance_id"].startswith("0f0e0d0c"))
+
+    def times():
+        return [int(re.search(r"end_time=(\d+)", e["params"])[1]) for e in site.log("AccessSessionListing")]
+    eventually(lambda: min(times()) <= before - 600, 20)
+    eventually(lambda: times()[-1] > before - 600, 20)  # once
+    site.failover("none")
+    becomes(gateway, "up", seconds=60)
+
+
+def test_little_is_left_of_the_rate_limit(site, linked):
+    gateway = linked()
+    becomes(gateway, "up")
+    site.account(rate_used=15000 - 900)
+    becomes(gateway, "up", "few calls are left")
+    site.account(rate_used=15000 - 150)
+    becomes(gateway, "up", "only probes and terminations")
+    site.clear_log()
+    eventually(lambda: len(site.log("probe")) >= 4)
+    assert {call["call"] for call in site.log()} == {"probe"}
+
+
+@pytest.mark.parametrize("rule", [{"action": "status", "status": 429}, {"action": "unavailable"}])
+def test_pause_of_background_calls(site, linked, rule):
+    """Without Retry-After it is 30 s. Probes go on; a success of theirs does not end the pause."""
+    gateway = linked()
+    becomes(gateway, "up")
+    site.fault(call="get_api_info", count=1, **rule)
+    becomes(gateway, "degraded", "get_api_info")
+    site.clear_log()
+    eventually(lambda: len(site.log("probe")) >= 3)
+    assert {call["call"] for call in site.log()} == {"probe"}
