@@ -96,6 +96,7 @@ static void on_probe_done(struct pra_call *call)
             pra_site_check(site); /* what it reports has changed as well */
     } else {
         probe->failures++;
+        probe->failure = call->result;
     }
     pra_site_update(site);
     if (!pra_site_is_standby(site) || call->result.fault) {

@@ -46,7 +46,8 @@ struct pra_site {
     struct pra_probe {
         struct deadline timer;
         struct pra_call call;
-        unsigned failures; /* in a row */
+        unsigned failures;         /* in a row */
+        struct pra_result failure; /* the last of them */
         bool known, healthy;
         bool looking; /* in standby: check_health follows the probe */
     } probe;
