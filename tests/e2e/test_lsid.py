@@ -3,6 +3,7 @@
 
 import json
 import sqlite3
+import time
 
 import pytest
 
@@ -18,6 +19,7 @@ OPERATIONS = [("/v1/credentials/find", {}), ("/v1/credentials/checkout", {"crede
               ("/v1/credentials/release", {"credential_id": "x"}), ("/v1/endpoints/find", {"query": ""}),
               (STARTED, {}), ("/v1/sessions/complete", {})]
 OLD_STORE = (ROOT / "tests" / "unit" / "stores" / "leases-2.sql").read_text()
+OLD_END_MS = "1795899228000"  # when its leases end
 
 
 def lsids(gateway, **query):
@@ -92,7 +94,7 @@ def test_a_store_of_an_earlier_version_is_read_and_migrated():
         gateway.stop()
         database(gateway).unlink()
         with sqlite3.connect(database(gateway)) as store:
-            store.executescript(OLD_STORE)
+            store.executescript(OLD_STORE.replace(OLD_END_MS, str(int(time.time() + 3600) * 1000)))
         store.close()
         database(gateway).chmod(0o600)
         lines, _ = command(gateway, "--json")

@@ -96,6 +96,7 @@ static void on_probe_done(struct pra_call *call)
             pra_site_check(site); /* what it reports has changed as well */
     } else {
         probe->failures++;
+        probe->failure = call->result;
     }
     pra_site_update(site);
     if (!pra_site_is_standby(site) || call->result.fault) {
@@ -358,5 +359,4 @@ void pra_site_check_stop(struct pra_site *site)
     pra_call_free(&site->probe.call);
     pra_call_free(&site->check.call);
     pra_jumpoints_free(&site->check.fresh);
-    pra_jumpoints_free(&site->jumpoints);
 }

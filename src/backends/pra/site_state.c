@@ -159,6 +159,8 @@ static bool is_named(const struct pra_site *site, const struct pra_result *r)
 static void degraded_causes(const struct pra_site *site, struct causes *c)
 {
     health_causes(site, c);
+    if (site->probe.failures >= 2 && !is_named(site, &site->probe.failure)) /* while other calls go well */
+        result_cause(c, "", &site->probe.failure);
     if (pra_is_failure(&site->check.failure) && !is_named(site, &site->check.failure))
         result_cause(c, "", &site->check.failure);
     permission_causes(site, c);
@@ -190,6 +192,13 @@ static void notes(const struct pra_site *site, struct causes *c)
         cause(c, "the last data sync of the failover pair is over an hour old");
 }
 
+/* A check that ended with a refusal of the client says nothing of the site once the client is accepted, or
+ * has another secret. The next check follows at once. */
+static bool is_checked(const struct pra_site *site, const struct pra_client_state *client)
+{
+    return site->check.ended && (client->refused || site->check.failure.fault != PRA_CLIENT_REFUSED);
+}
+
 static enum pra_state state_of(const struct pra_site *site)
 {
     struct pra_client_state client;
@@ -200,7 +209,7 @@ static enum pra_state state_of(const struct pra_site *site)
         return PRA_STATE_DOWN;
     if (client.refused)
         return PRA_STATE_REFUSED;
-    if (!site->check.ended)
+    if (!is_checked(site, &client))
         return PRA_STATE_UNKNOWN;
     if (pra_site_is_standby(site))
         return PRA_STATE_STANDBY;
@@ -219,7 +228,7 @@ void pra_site_detail(const struct pra_site *site, char out[PRA_DETAIL_SIZE])
         result_cause(&c, "no valid answer: ", &site->last_failure);
     if (client.refused)
         result_cause(&c, "", &client.token);
-    if (!site->check.ended)
+    if (!is_checked(site, &client))
         cause(&c, "no check has ended yet");
     if (pra_site_is_standby(site))
         cause(&c, "the appliance is the backup of its failover pair");
