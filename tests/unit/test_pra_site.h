@@ -53,6 +53,7 @@ struct world {
 };
 
 extern struct world world;
+extern const struct pra_site_hooks world_hooks;
 
 int world_setup(void **state);
 int world_teardown(void **state);

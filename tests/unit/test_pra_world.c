@@ -34,7 +34,7 @@ static void save_cursor(void *ctx, int64_t cursor_ms)
     world.saved_ms = cursor_ms;
 }
 
-static const struct pra_site_hooks hooks = {oldest_key, session_ended, save_cursor, &world};
+const struct pra_site_hooks world_hooks = {oldest_key, session_ended, save_cursor, &world};
 
 /* ---- the site's side ---- */
 
@@ -234,7 +234,7 @@ void world_open(int64_t cursor_ms)
     char why[256];
 
     assert_int_equal(secret_set(&secret, "s3cret", 6), 0);
-    world.site = pra_site_new(NULL, &world.params, &secret, &hooks, cursor_ms, why);
+    world.site = pra_site_new(NULL, &world.params, &secret, &world_hooks, cursor_ms, why);
     assert_non_null(world.site);
     assert_int_equal(pra_site_start(world.site), 0);
 }
