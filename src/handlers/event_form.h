@@ -26,6 +26,7 @@ struct event_form {
     char *text;                       /* decoded in place */
     const char *value[EVENT_NFIELDS]; /* NULL = absent */
     enum pra_event_kind kind;
+    bool no_memory; /* why it was refused: it is to be sent again */
 };
 
 /*

@@ -312,6 +312,16 @@ static void take_event(struct request_context *ctx, const struct event_form *for
         end_session(ctx, key);
 }
 
+/* The site keeps it and sends it again. */
+static void answer_no_memory(struct request_context *ctx)
+{
+    struct fault f;
+
+    pra_site_event(ctx->gateway->site, PRA_EVENT_NONE, PRA_EVENT_UNAVAILABLE);
+    fault_set(&f, FAULT_INTERNAL, "out of memory; send the event again");
+    ctx_fail(ctx, &f);
+}
+
 void pra_events_start(struct request_context *ctx, const union route_args *args)
 {
     const struct http_req *req = ctx->req;
@@ -326,6 +336,8 @@ void pra_events_start(struct request_context *ctx, const union route_args *args)
     }
     if (event_form_read(&form, req->body, req->body_len, http_header(req, "Content-Type"), why))
         take_event(ctx, &form);
+    else if (form.no_memory)
+        answer_no_memory(ctx);
     else
         answer_malformed(ctx, form.kind, why);
     event_form_free(&form);
