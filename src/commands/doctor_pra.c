@@ -128,15 +128,14 @@ static bool read_secret(struct site_doctor *s, struct secret *secret)
 
     enter(s, STAGE_PRA_SECRET);
     err = secret_read_file(secret, path, SECRET_MAX);
-    if (err) {
+    bool empty = err == -ENODATA || (!err && strspn(secret->p, " \t\r\n") == secret->len);
+    if (err && !empty) {
         (void)snprintf(detail, sizeof(detail), "%s cannot be read: %s", path, strerror(-err));
         site_fault(s, REPORT_FAILED, "secret_unreadable", detail,
                    "the file is missing, or its permissions are for another user",
                    "make it readable for the user that the gateway runs as, and for no other");
         return false;
     }
-    bool empty = strspn(secret->p, " \t\r\n") == secret->len;
-
     secret_clear(secret);
     err = empty ? 0 : secret_read_line(secret, path, why);
     if (!empty && !err) {
