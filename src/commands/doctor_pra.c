@@ -289,11 +289,17 @@ static bool says_denied(const struct pra_result *result)
             (strcasestr(result->text, "permission") || strcasestr(result->text, "denied")));
 }
 
+/* What the XML APIs answer when they are switched off, unless it is a page. */
+static bool is_status_404(const struct pra_result *result)
+{
+    return result->fault == PRA_STATUS && result->status == 404;
+}
+
 static const struct explanation *command_row(const struct pra_result *result)
 {
     if (says_denied(result))
         return &command_rows[1];
-    if (result->fault == PRA_STATUS && result->status == 404)
+    if (is_status_404(result))
         return &command_rows[0];
     return explanation_of(command_rows, NROWS(command_rows), result->fault);
 }
@@ -360,6 +366,21 @@ struct feature {
     const struct pra_requirement *needs;
 };
 
+static bool is_missing(const struct site_doctor *s, const struct feature *feature)
+{
+    return feature->on && pra_granted(&s->info, feature->needs) == PRA_GRANT_NO;
+}
+
+/* A later feature lacks the same permission, and its box grants this one's as well. */
+static bool told_later(const struct site_doctor *s, const struct feature *features, size_t n, size_t i)
+{
+    for (size_t later = i + 1; later < n; later++)
+        if (is_missing(s, &features[later]) &&
+            strcmp(features[later].needs->permission, features[i].needs->permission) == 0)
+            return true;
+    return false;
+}
+
 static void judge_permissions(struct site_doctor *s, const struct feature *features, size_t n)
 {
     char detail[512] = "", remedy[512] = "";
@@ -367,12 +388,14 @@ static void judge_permissions(struct site_doctor *s, const struct feature *featu
 
     for (size_t i = 0; i < n; i++) {
         const struct pra_requirement *need = features[i].needs;
-        if (!features[i].on || pra_granted(&s->info, need) != PRA_GRANT_NO)
+        if (!is_missing(s, &features[i]))
             continue;
         size_t used = strlen(detail), told = strlen(remedy);
         (void)snprintf(detail + used, sizeof(detail) - used, "%s%s needs %s", used ? "; " : "",
                        features[i].name, need->permission);
-        (void)snprintf(remedy + told, sizeof(remedy) - told, "%s%s", told ? "; " : "tick: ", need->box);
+        if (!told_later(s, features, n, i))
+            (void)snprintf(remedy + told, sizeof(remedy) - told, "%s%s",
+                           told ? "; " : "Management > API Configuration, set ", need->box);
         missing++;
     }
     if (missing) {
@@ -484,9 +507,20 @@ static void check_clock(struct site_doctor *s)
 static const struct explanation reporting_rows[] = {
     {PRA_DENIED, "reporting_denied", "the account may not read session reports",
      "Management > API Configuration: check Allow Access to Access Session Reports and Recordings"},
+    {PRA_WEB_PAGE, "reporting_error", "the XML API is switched off at the site",
+     "Management > Security: check Enable XML API"},
     {PRA_OK, "reporting_error", "the listing of closed sessions failed",
      "see the detail; a busy site may need a longer `report_timeout`"},
 };
+
+static const struct explanation *reporting_row(const struct pra_result *result)
+{
+    if (says_denied(result))
+        return &reporting_rows[0];
+    if (is_status_404(result))
+        return &reporting_rows[1];
+    return explanation_of(reporting_rows, NROWS(reporting_rows), result->fault);
+}
 
 static void check_reporting(struct site_doctor *s)
 {
@@ -504,7 +538,7 @@ static void check_reporting(struct site_doctor *s)
         report_ok(s->d, "%zu session%s ended in the last minute", listing.call.answer.listing.n,
                   listing.call.answer.listing.n == 1 ? "" : "s");
     else
-        explain_result(s, &reporting_rows[says_denied(result) ? 0 : 1], result);
+        explain_result(s, reporting_row(result), result);
     pra_call_free(&listing.call);
 }
 

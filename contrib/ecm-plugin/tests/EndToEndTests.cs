@@ -417,7 +417,7 @@ public sealed class EndToEndTests : IDisposable
         var host = new Program(Program.Dotnet, [Program.Metadata("HostPath")], environment);
         hosts.Add(host);
         Assert.Equal(2, host.Ended());
-        string[] wanted = ["ECMConfig:SRAClientId: is missing", "ECMConfig:SRAClientSecret: is missing", "Jumpgate:Url: http is for loopback", "Jumpgate:LogLevel:"];
+        string[] wanted = ["ECMConfig:SRAClientId: is missing", "ECMConfig:SRAClientSecret: is missing (SRAClientSecretFile may name a file that holds it)", "Jumpgate:Url: http is for loopback", "Jumpgate:LogLevel:"];
         Assert.All(wanted, text => Assert.Contains(text, host.Text, StringComparison.Ordinal));
     }
 }

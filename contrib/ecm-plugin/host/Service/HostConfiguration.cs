@@ -19,7 +19,8 @@ internal static class HostConfiguration
         {
             if (string.IsNullOrWhiteSpace(vendor[key]))
             {
-                mistakes.Add($"{VendorService.Section}:{key}: is missing");
+                var file = key == VendorService.SecretKey ? $" ({VendorService.SecretFileKey} may name a file that holds it)" : "";
+                mistakes.Add($"{VendorService.Section}:{key}: is missing{file}");
             }
         }
         PluginConfiguration? made = null;
