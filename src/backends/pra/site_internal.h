@@ -5,12 +5,13 @@
  *   site_check.c      probes and checks
  *   site_poll.c       listings and the cursor
  *   site_terminate.c  terminations
+ *   site_clock.c      the site's clock, deadlines
  *   site_state.c      what the answers add up to: state and detail
  *   site_view.c       what is shown
  *   site_metrics.c    the same as metrics
  *
- * site_state.c is below the others: it sees every call, and starts a check after an outage by its
- * deadline alone.
+ * site_clock.c and site_state.c are below the others: they see every call, and start a check by its deadline
+ * alone.
  */
 #ifndef JG_BACKENDS_PRA_SITE_INTERNAL_H
 #define JG_BACKENDS_PRA_SITE_INTERNAL_H
@@ -124,17 +125,20 @@ void pra_site_observe(void *site, enum pra_call_kind,
 void pra_site_update(struct pra_site *);          /* something has changed */
 void pra_site_detail(const struct pra_site *, char out[PRA_DETAIL_SIZE]);
 bool pra_site_is_standby(const struct pra_site *);
-int64_t pra_site_wall(const struct pra_site *); /* the site's clock, as far as it is known */
-void pra_site_note_date(struct pra_site *, const struct pra_call *);
-void pra_site_note_time(struct pra_site *, const struct pra_call *, int64_t time_ms); /* it named its time */
 size_t pra_site_missing(const struct pra_site *, struct pra_missing out[PRA_MISSING_MAX]);
 /* The interval after so many failures in a row; `relaxed`: doubled where few calls are left. */
 uint64_t pra_site_interval(const struct pra_site *, uint64_t base_ms, unsigned failures, bool relaxed);
-void pra_site_arm(struct pra_site *, struct deadline *, uint64_t delay_ms, void (*fire)(struct deadline *));
 static inline bool pra_is_failure(const struct pra_result *r)
 {
     return r->fault != PRA_OK && r->fault != PRA_NO_ROWS;
 }
+
+/* site_clock.c */
+int64_t pra_site_wall(const struct pra_site *); /* the site's clock, as far as it is known */
+/* The Date header has less to say than get_api_info: it counts where that names no time. */
+void pra_site_note_date(struct pra_site *, const struct pra_call *);
+void pra_site_note_time(struct pra_site *, const struct pra_call *, int64_t time_ms); /* it named its time */
+void pra_site_arm(struct pra_site *, struct deadline *, uint64_t delay_ms, void (*fire)(struct deadline *));
 
 /* site_check.c */
 void pra_site_probe(struct pra_site *);      /* begins probing */
@@ -144,9 +148,7 @@ void pra_jumpoints_free(struct pra_jumpoint_set *);
 
 /* site_poll.c */
 void pra_site_poll_soon(struct pra_site *, uint64_t delay_ms); /* at the latest; unless one runs */
-/* The skew was measured. `known`: not for the first time; `stepped`: it has been wrong. */
-void pra_site_poll_clock(struct pra_site *, bool known, bool stepped);
-void pra_site_poll_switched(struct pra_site *); /* another appliance, or another role */
+void pra_site_poll_switched(struct pra_site *);                /* another appliance, or another role */
 void pra_site_poll_stop(struct pra_site *);
 bool pra_site_poll_is_passing(
     const struct pra_site *); /* rows of a valid listing, one iteration after another */

@@ -286,25 +286,3 @@ void pra_site_poll_switched(struct pra_site *site)
     site->poll.extra_ms = PRA_SWITCH_MS;
     site->poll.wanted++;
 }
-
-/*
- * Where the skew has been wrong, a clock has been set: the gateway's, the site's, or both. What has ended
- * since it was measured before has a time that lies after the cursor of then, or that is as long ago as that
- * measurement, whichever is earlier. Before the first measurement the skew counts as 0: that has done no harm
- * while the cursor is still the saved one.
- */
-void pra_site_poll_clock(struct pra_site *site, bool known, bool stepped)
-{
-    struct pra_poll *poll = &site->poll;
-    uint64_t now = clock_now(site->clock);
-
-    if (stepped && (known || poll->cursor_ms != poll->sure_cursor_ms)) {
-        int64_t age = known ? (int64_t)(now - poll->sure_at_ms) : 0;
-        int64_t since = earlier(poll->sure_cursor_ms, pra_site_wall(site) - age);
-        poll->doubt_ms = poll->has_doubt ? earlier(poll->doubt_ms, since) : since;
-        poll->has_doubt = true;
-        poll->wanted++;
-    }
-    poll->sure_cursor_ms = poll->cursor_ms;
-    poll->sure_at_ms = now;
-}

@@ -19,68 +19,6 @@
 
 /* ---- time ---- */
 
-int64_t pra_site_wall(const struct pra_site *site)
-{
-    return clock_wall(site->clock) + site->skew_ms;
-}
-
-static int64_t skew_by(const struct pra_call *call, int64_t time_ms)
-{
-    return time_ms - call->began_wall_ms - (int64_t)(call->took_ms / 2);
-}
-
-/* More than two measurements can differ by. */
-static bool is_step(int64_t moved_ms, int64_t error_ms)
-{
-    return moved_ms > PRA_STEP_MS + error_ms || moved_ms < -PRA_STEP_MS - error_ms;
-}
-
-void pra_site_note_time(struct pra_site *site, const struct pra_call *call, int64_t time_ms)
-{
-    int64_t skew = skew_by(call, time_ms), error = (int64_t)(call->took_ms / 2);
-    int64_t moved = skew - site->skew_ms;
-    bool known = site->has_skew, stepped = is_step(moved, error + site->skew_error_ms);
-
-    site->has_skew = true;
-    site->skew_ms = skew;
-    site->skew_error_ms = error;
-    site->has_date_skew = false;
-    if (stepped && known)
-        log_warn("pra_clock_set", "pra=%s moved_ms=%lld hint=%s", site->name, (long long)moved,
-                 "the site's clock or the gateway's was set; the next listing looks back as far");
-    pra_site_poll_clock(site, known, stepped);
-}
-
-/* One of the clocks has been set since the last answer with a Date: get_api_info says what they are now. */
-static void note_step(struct pra_site *site, const struct pra_call *call)
-{
-    int64_t skew = skew_by(call, call->date_ms), moved = skew - site->date_skew_ms;
-    bool stepped = site->has_date_skew && is_step(moved, (int64_t)call->took_ms);
-    uint64_t now = clock_now(site->clock);
-
-    site->has_date_skew = true;
-    site->date_skew_ms = skew;
-    if (!stepped || (site->has_step && now < site->step_at_ms + PRA_STEP_APART_MS))
-        return;
-    site->has_step = true;
-    site->step_at_ms = now;
-    if (site->check.running)
-        site->check.again = true;
-    else
-        pra_site_arm(site, &site->check.timer, 0, site->check.timer.fire);
-}
-
-/* The Date header has less to say than get_api_info: it counts where that names no time. */
-void pra_site_note_date(struct pra_site *site, const struct pra_call *call)
-{
-    if (!call->has_date || !call->began_wall_ms)
-        return;
-    if (site->skew_is_exact)
-        note_step(site, call);
-    else
-        pra_site_note_time(site, call, call->date_ms);
-}
-
 uint64_t pra_site_interval(const struct pra_site *site, uint64_t base_ms, unsigned failures, bool relaxed)
 {
     uint64_t most = base_ms > PRA_INTERVAL_MAX_MS ? base_ms : PRA_INTERVAL_MAX_MS, interval = base_ms;
@@ -91,13 +29,6 @@ uint64_t pra_site_interval(const struct pra_site *site, uint64_t base_ms, unsign
     interval = interval < most ? interval : most;
     pra_client_state(site->client, &now);
     return relaxed && now.few_left ? 2 * interval : interval;
-}
-
-void pra_site_arm(struct pra_site *site, struct deadline *timer, uint64_t delay_ms,
-                  void (*fire)(struct deadline *))
-{
-    if (timer_start(site->timers, timer, delay_ms, fire))
-        log_error("pra_timer", "pra=%s error=%s", site->name, "out of memory");
 }
 
 /* ---- what is missing ---- */
