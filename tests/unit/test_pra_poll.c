@@ -395,23 +395,63 @@ TEST(the_cursor_is_the_time_at_which_the_call_was_begun)
     assert_in_range(world.saved_ms / 1000, begun - 3, begun);
 }
 
-TEST(closing_in_the_middle_saves_nothing)
+/* A listing of 2000 rows, and time until the first ones have been passed on. */
+static void pass_some_rows(struct buf *body)
 {
-    struct buf body = BUF_INIT(1 << 20);
-
-    (void)buf_str(&body, "<session_summary_list>");
+    (void)buf_str(body, "<session_summary_list>");
     for (int i = 0; i < 2000; i++)
-        (void)buf_str(&body, ROW(RIG_LSID));
-    (void)buf_str(&body, "</session_summary_list>");
+        (void)buf_str(body, ROW(RIG_LSID));
+    (void)buf_str(body, "</session_summary_list>");
     key_of_age(600);
     rig.piece = 32768;
-    answers[PRA_CALL_LISTING].body = buf_cstr(&body);
+    answers[PRA_CALL_LISTING].body = buf_cstr(body);
     answers[PRA_CALL_LISTING].hold = true;
     world_open(0);
     live(3 * SECOND);
     release("Listing");
     (void)timers_run(rig.timers);
     assert_true(world.nended > 0 && world.nended < 2000);
+}
+
+TEST(stopping_in_the_middle_passes_the_other_rows_on_and_calls_no_more)
+{
+    struct buf body = BUF_INIT(1 << 20);
+
+    pass_some_rows(&body);
+    pra_site_stop(world.site);
+    memset(world.n, 0, sizeof(world.n));
+    live(10 * MINUTE);
+    assert_int_equal(world.nended, 2000);
+    assert_int_equal(world.saves, 1);
+    for (int kind = 0; kind < PRA_NCALLS; kind++)
+        assert_int_equal(world.n[kind], 0);
+    buf_free(&body);
+}
+
+TEST(stopping_ends_a_listing_without_its_answer)
+{
+    key_of_age(600);
+    world_open(0);
+    live(5 * SECOND);
+    int64_t cursor = view()->cursor_ms;
+    size_t saves = world.saves;
+
+    answers[PRA_CALL_LISTING].hold = true;
+    live(20 * SECOND);
+    assert_int_equal(rig_waiting(), 1);
+    pra_site_stop(world.site);
+    assert_int_equal(rig_waiting(), 0);
+    live(MINUTE);
+    assert_int_equal(view()->cursor_ms, cursor);
+    assert_int_equal(world.saves, saves);
+    assert_int_equal(world.nended, 0);
+}
+
+TEST(closing_in_the_middle_saves_nothing)
+{
+    struct buf body = BUF_INIT(1 << 20);
+
+    pass_some_rows(&body);
     world_close();
     assert_int_equal(world.saves, 0);
     buf_free(&body);
@@ -442,6 +482,8 @@ int main(void)
         IN_WORLD(no_rows_is_an_answer),
         IN_WORLD(what_failed_is_forgotten_when_the_last_lease_has_gone),
         IN_WORLD(the_cursor_is_the_time_at_which_the_call_was_begun),
+        IN_WORLD(stopping_in_the_middle_passes_the_other_rows_on_and_calls_no_more),
+        IN_WORLD(stopping_ends_a_listing_without_its_answer),
         IN_WORLD(closing_in_the_middle_saves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

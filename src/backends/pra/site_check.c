@@ -359,5 +359,4 @@ void pra_site_check_stop(struct pra_site *site)
     pra_call_free(&site->probe.call);
     pra_call_free(&site->check.call);
     pra_jumpoints_free(&site->check.fresh);
-    pra_jumpoints_free(&site->jumpoints);
 }

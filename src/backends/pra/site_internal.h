@@ -132,6 +132,8 @@ void pra_jumpoints_free(struct pra_jumpoint_set *);
 /* site_poll.c */
 void pra_site_poll_soon(struct pra_site *, uint64_t delay_ms); /* unless one runs */
 void pra_site_poll_stop(struct pra_site *);
+bool pra_site_poll_is_passing(
+    const struct pra_site *); /* rows of a valid listing, one iteration after another */
 /* Counts an ended session; 0 leases are none. */
 void pra_site_ended(struct pra_site *, enum pra_end_source, size_t leases);
 

@@ -67,7 +67,7 @@ static void end_poll(struct pra_site *site)
         site->hooks.save_cursor(site->hooks.ctx, poll->cursor_ms);
     poll->advanced = false;
     pra_site_update(site);
-    if (site->params.poll_interval_ms)
+    if (site->params.poll_interval_ms && !site->closing)
         pra_site_arm(site, &poll->timer, next_tick_ms(site), on_tick);
 }
 
@@ -92,7 +92,7 @@ static void listing_passed(struct pra_site *site)
     poll->success_at_ms = clock_now(site->clock);
     poll->cursor_ms = later(poll->cursor_ms, poll->end_ms);
     poll->advanced = true;
-    if (poll->more) {
+    if (poll->more && !site->closing) {
         ask_listing(site);
         return;
     }
@@ -246,6 +246,11 @@ void pra_site_poll_stop(struct pra_site *site)
 {
     timer_stop(site->timers, &site->poll.timer);
     pra_call_free(&site->poll.call);
+}
+
+bool pra_site_poll_is_passing(const struct pra_site *site)
+{
+    return timer_running(&site->poll.timer) && site->poll.timer.fire == on_rows;
 }
 
 void pra_site_look_back(struct pra_site *site, int64_t created_ms)

@@ -3,8 +3,8 @@
  * dialer.c - libcurl's multi interface on the loop.
  *
  * libcurl says which sockets to watch (on_socket) and when to be called again (on_timer); the loop calls
- * curl_multi_socket_action(). After EVERY such call the finished connects are reaped, because after the last
- * one has timed out libcurl asks for no further call.
+ * curl_multi_socket_action(). After every such call the finished connects are read (curl_multi_info_read),
+ * because after the last one has timed out libcurl asks for no further call.
  *
  * Two functions set all options of a connection, set_options() and set_tls_options(): verification of name
  * and chain is always on, the environment (http_proxy, no_proxy) is not used, and the only trusted
