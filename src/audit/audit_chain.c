@@ -2,7 +2,7 @@
 /*
  * audit_chain.c - one line of the audit trail, written and read; see audit_chain.h.
  *
- * Lines are read as strictly as they are written: the members in front stand in one order and one spelling,
+ * Lines are read as strictly as they are written: the members in front have one order and one spelling,
  * so a line has exactly one form and no byte of it can change unseen. `check` detects
  * accidents. An attacker who computes it again is detected by `prev` of the next line; an attacker who writes
  * all later lines again, only by a copy kept elsewhere (docs/audit.md).

@@ -20,8 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENT_MIN 130 /* the event stands no further ahead in a line, */
-#define EVENT_MAX 180 /* and no further behind */
+#define EVENT_MIN 130 /* the earliest place of `event` in a line, */
+#define EVENT_MAX 180 /* and the latest */
 #define FNV_BASIS 1469598103934665603U
 #define FNV_PRIME 1099511628211U
 
@@ -109,7 +109,7 @@ static int add_end(struct audit_witness *w, uint64_t hash)
 
 /* ---- members, as they are written ---- */
 
-/* What stands behind `name`, which has its quotes and colon and a text's opening quote; up to the next `end`.
+/* The text behind `name`, which has its quotes and colon and a text's opening quote; up to the next `end`.
  */
 static struct piece member_value(const char *line, size_t n, const char *name, char end)
 {

@@ -60,7 +60,7 @@ static bool scan_refuse(struct scan *s, const char *why)
     return scan_refuse_as(s, -EINVAL, why);
 }
 
-/* The next `n` bytes stand in the copy as `with`. */
+/* The next `n` bytes are `with` in the copy. */
 static bool scan_replace(struct scan *s, size_t n, const char *with, size_t with_len)
 {
     if (!s->copied)
@@ -72,7 +72,7 @@ static bool scan_replace(struct scan *s, size_t n, const char *with, size_t with
     return s->copy.failed ? scan_refuse_as(s, -ENOMEM, "out of memory") : true;
 }
 
-/* The next `n` bytes are a letter that cannot stand in a string. */
+/* The next `n` bytes are a letter that JSON forbids in a string. */
 static bool scan_bad_letter(struct scan *s, size_t n, const char *why)
 {
     if (!(s->flags & JSON_MEND))

@@ -19,9 +19,9 @@
 
 enum json_flags {
     JSON_DUPLICATES_OK = 1, /* vault answers: the first one is read, later ones are ignored */
-    JSON_SECRET = 2,        /* the tree lives in secret memory; the loop's thread only */
+    JSON_SECRET = 2,        /* the tree is in secret memory; the loop's thread only */
     /*
-     * A letter that cannot stand in a string becomes U+FFFD: NUL and lone surrogates (escaped), control
+     * A letter that JSON forbids in a string becomes U+FFFD: NUL and lone surrogates (escaped), control
      * characters, bytes that are no UTF-8. Everything else is as strict as without. Never for secrets.
      */
     JSON_MEND = 4,
@@ -30,7 +30,7 @@ enum json_flags {
 };
 
 struct json_outcome {
-    int err;         /* 0, -EINVAL, -EILSEQ (well formed but for a letter that cannot stand), -ENOMEM */
+    int err;         /* 0, -EINVAL, -EILSEQ (well formed but for a letter that JSON forbids), -ENOMEM */
     const char *why; /* NULL = read */
     size_t mended;   /* strings in which a letter was replaced */
 };
@@ -53,7 +53,7 @@ const char *json_check(const char *text, size_t len, unsigned depth, unsigned fl
 /*
  * Reads a body that is one JSON string (a password, a key) without building a tree: all escapes of RFC 8259,
  * in both server dialects (docs/password-safe.md), blanks around it allowed. Never mended: -EILSEQ for
- * a letter that cannot stand in it. 0, -EINVAL, -ENOMEM.
+ * a letter that JSON forbids. 0, -EINVAL, -ENOMEM.
  */
 int json_unescape(const char *text, size_t len, struct secret *out);
 

@@ -3,7 +3,7 @@
  *
  * As ssh judges its files: the file, and every directory on the way to it, belongs to root or to a trusted
  * user and cannot be written by group or others. A directory with the sticky bit, as /tmp, is accepted on the
- * way: what lies in it can only be renamed by its owner. Links are followed one by one: each belongs to root
+ * way: what is in it can only be renamed by its owner. Links are followed one by one: each belongs to root
  * or a trusted user, and the directories that it leads through are judged as well.
  */
 #ifndef JG_BASE_SAFE_PATH_H

@@ -2,9 +2,9 @@
 /*
  * sandbox.c - dumps, capabilities and files; see sandbox.h.
  *
- * Landlock is spoken to by its system calls: the library of this system is older than it. Rights that a
- * kernel does not know are not asked of it. Beyond files, signals to processes outside and their abstract
- * Unix sockets are refused where the kernel can (version 6).
+ * Landlock is used through its system calls, because the C library of Debian 12 has no functions for it.
+ * Rights that a kernel does not know are left out of the rules. Beyond files, signals to processes outside
+ * and their abstract Unix sockets are refused where the kernel can (version 6).
  *
  * Not here: the list of system calls (sandbox_calls.c), which paths the gateway needs (sandbox_policy.c).
  */

@@ -1,12 +1,15 @@
 /*
- * sandbox.h - what a process gives up, so that an attacker inside it has little.
+ * sandbox.h - what a process gives up, so that an attacker inside it can do little.
  *
- * Five fences that know nothing of the gateway: dumps (no core, no debugger of the same user), capabilities,
- * users, files (Landlock) and system calls (seccomp). Each can only be narrowed. Capabilities and files count
- * for the calling thread and those it starts later: set them before there are threads. System calls are
- * fenced for all threads at once, and belong last: opening, binding and mapping of the start are over then.
+ * Five restrictions, none specific to the gateway: dumps (no core, no debugger of the same user),
+ * capabilities, users, files (Landlock) and system calls (seccomp). Each can be made narrower and never
+ * wider. Those of capabilities and files apply to the calling thread and to the threads it starts later, so
+ * they are set before there are threads. The restriction of system calls applies to all threads at once and
+ * is set last, when the start needs to open, bind and map nothing more.
  *
- * In a build with sanitizers only dumps are fenced: a sanitizer traces, forks and reads where it likes.
+ * A build with sanitizers restricts dumps alone, because a sanitizer traces, forks and reads any file.
+ *
+ * Not here: what the gateway needs (commands/sandbox_policy.c).
  */
 #ifndef JG_BASE_SANDBOX_H
 #define JG_BASE_SANDBOX_H
@@ -42,12 +45,12 @@ bool sandbox_has_capabilities(void); /* any at all */
  * until sandbox_capabilities(), which must follow. 0 or -errno. */
 int sandbox_user(const char *name, uid_t, gid_t);
 
-#define SANDBOX_SCOPES 6 /* version of Landlock from which signals and abstract sockets are fenced */
+#define SANDBOX_SCOPES 6 /* version of Landlock from which signals and abstract sockets are restricted */
 /* Version of Landlock that is now in force, 0 where the kernel has none, or -errno. `abstract`: abstract Unix
  * sockets of other processes stay in reach. */
 int sandbox_files(const struct sandbox_path *paths, size_t n, bool abstract);
 
-/* Loads what the C library would load later to look up names: behind the fence it no longer can. */
+/* Loads what the C library would load later to look up names: after sandbox_calls() it cannot. */
 void sandbox_load_modules(void);
 
 /*

@@ -162,7 +162,7 @@ char *text_digits(char *out, uint64_t value, unsigned width)
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 /*
- * How many of eight bytes stand before the first that is a control character, a quote, a backslash, or above
+ * How many of eight bytes are before the first that is a control character, a quote, a backslash, or above
  * 0x7e. Each of these marks its highest bit; the first byte is the lowest. A borrow or carry may mark a
  * neighbour as well, but only one behind a byte that is special. Controls and the quote are those which, with
  * bit 1 turned over, are below 0x21.

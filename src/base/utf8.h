@@ -14,7 +14,7 @@
 
 struct buf;
 
-#define UTF8_REPLACEMENT 0xfffdU /* stands for what is no letter */
+#define UTF8_REPLACEMENT 0xfffdU /* in place of what is no letter */
 
 /* Decodes the letter at text into *out; returns its bytes, 0 = not well formed. */
 size_t utf8_decode(const char *text, size_t n, uint32_t *out);
@@ -46,7 +46,7 @@ enum letter_kind {
 };
 
 enum letter_kind letter_kind(uint32_t letter);
-/* A terminal obeys it, or it changes or hides what stands around it: controls, hidden letters, and the one
+/* A terminal obeys it, or it changes or hides what is around it: controls, hidden letters, and the one
  * mark without a shape. */
 bool letter_is_hidden(uint32_t letter);
 

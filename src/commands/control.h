@@ -1,7 +1,7 @@
 /*
  * control.h - the gateway's own socket: how the commands on the same machine reach a gateway that runs.
  *
- * It is `control.sock` in the state directory (mode 0600), speaks the same HTTP as every listener, and needs
+ * It is `control.sock` in the state directory (mode 0600), takes the same HTTP as every listener, and needs
  * no token: only the gateway's own user and root may connect (handlers/clients.h). It is not configured.
  */
 #ifndef JG_CONTROL_H

@@ -57,7 +57,7 @@ static const struct stage {
 static const char *const words[] = {
     [STATE_UNKNOWN] = "unknown", [STATE_OK] = "ok", [STATE_WARNING] = "warning", [STATE_FAILED] = "failed"};
 
-#define NOT_REACHED "not looked at: an earlier stage stands in the way"
+#define NOT_REACHED "not reached: an earlier stage failed"
 
 static void write_text(char *out, size_t size, const struct buf *raw)
 {

@@ -19,10 +19,11 @@ int offline_list(const struct offline *, const struct lease_filter *,
                  void (*row)(void *arg, const struct lease_view *), void *arg);
 
 /*
- * Ends the lease of that id, or every one (NULL), in the store, under its lock: the next start checks in what
- * nobody holds any more. *ended says how many. Who ended them is written into the audit trail; where it
- * cannot be, *unrecorded says of how many, and `why` the reason, beside 0. Otherwise 0, -ENOENT (no such
- * lease), or -errno and why, where there is no store, another process has it or it cannot be written.
+ * Ends the lease of that id, or every one (NULL), in the store, under its lock: the next start checks in the
+ * requests without a holder. *ended is the number of ended leases. Who ended them is written into the audit
+ * trail; where it cannot be, *unrecorded says of how many, and `why` the reason, beside 0. Otherwise 0,
+ * -ENOENT (no such lease), or -errno and why, where there is no store, another process has it or it cannot be
+ * written.
  */
 int offline_release(const struct conf *, const char *id, size_t *ended, size_t *unrecorded,
                     char why[OFFLINE_WHY_SIZE]);

@@ -141,8 +141,8 @@ const struct conf_row conf_rows[] = {
               "search." },
     { GATEWAY("catalogue_max_age", catalogue_max_age_ms), .type = &conf_duration, BETWEEN(0, DAY),
       .fallback = "10m",
-      .help = "Oldest endpoint catalogue that may still be answered while a fresh one is being fetched or "
-              "the vault is away." },
+      .help = "Oldest endpoint catalogue that may still be answered while a new one is being fetched or "
+              "the vault does not answer." },
     { GATEWAY("catalogue_rows", catalogue_rows), .type = &conf_count, BETWEEN(1, 100000000),
       .flags = CONF_STATIC, .fallback = "1000000",
       .help = "Systems kept in memory for all users together, each counted once for each user who may reach "
@@ -202,7 +202,7 @@ const struct conf_row conf_rows[] = {
       .help = "Whether the gateway gives up what it does not need: capabilities, files other than its own, "
               "system calls. A system call outside the list ends it; a reload can name new files only in "
               "directories that were named at the start. log only notes such calls in the kernel's log and "
-              "fences no files; off is for looking for a fault." },
+              "limits no files; off is for looking for a fault." },
 
     /* ---- [listener NAME] ---- */
     { LISTENER("address", address), .type = &conf_address, .example = "127.0.0.1:8443",
@@ -300,13 +300,13 @@ const struct conf_row conf_rows[] = {
               "itself cannot be turned off." },
     { VAULT("proxy", proxy), .type = &conf_proxy, .example = "http://proxy.example.com:3128", .unset = "none",
       .help = "Proxy on the way to the vault: http://, https://, socks5:// or socks5h://HOST:PORT. The "
-              "environment (https_proxy) is never asked." },
+              "environment (https_proxy) is not used." },
     { VAULT("run_as", run_as), .type = &conf_templates, .max = 8, .choices = "username domain",
       .fallback = "{domain}\\{username}",
       .help = "How a PRA user becomes a vault user: templates over {username} and {domain}, tried in order. "
               "A candidate advances only on a refusal that the vault itself gave to its own sign-in. One "
               "that needs a domain is skipped where there is none; one whose domain or name cannot be "
-              "written into a sign-in ends the walk, refused. The bare {username} is tried only if it is "
+              "written into a sign-in ends the list, and the user is refused. The bare {username} is tried only if it is "
               "listed here, since a local vault user could have the same name." },
     { VAULT("default_domain", default_domain), .type = &conf_text, .max = 256, .flags = CONF_EMPTY,
       .example = "ACME", .unset = "such a session has no domain",
@@ -386,7 +386,7 @@ const struct conf_row conf_rows[] = {
       .help = "Calls to this vault that may wait or be in flight. More are answered 503; when three quarters "
               "of them are used, a vault user with more than an equal share is refused first." },
     { VAULT("max_wait", max_wait_ms), .type = &conf_duration, BETWEEN(0, 10 * MINUTE), .fallback = "0s",
-      .help = "Longest wait for a turn at this vault: a request that would wait longer is answered 503 at "
+      .help = "Longest wait for a session of, or a connection to, this vault: a request that would wait longer is answered 503 at "
               "once. 0s: half of the time the caller has left. A smaller value keeps answers quick under "
               "lasting load, and refuses bursts that could be served in time." },
     { VAULT("connections", connections), .type = &conf_count, BETWEEN(1, 10000), .fallback = "64",

@@ -8,7 +8,7 @@ import pytest
 
 from harness import ROOT, Gateway, session
 from stack import Stack, problem
-from test_leases import NOBODY, cells, command, database, every_lease, hold, lease_list, trail
+from test_leases import NO_VAULT, cells, command, database, every_lease, hold, lease_list, trail
 
 ONE = "0123456789abcdef0123456789abcdef"
 FORMS = [ONE, ONE.upper(), "01234567-89ab-CDEF-0123-456789abcdef", "{01234567-89ab-cdef-0123-456789abcdef}"]
@@ -87,7 +87,7 @@ def test_it_outlives_the_process_and_is_recorded():
 
 def test_a_store_of_an_earlier_version_is_read_and_migrated():
     expected = {"S-1": None, "S-2": None, "S-3": None, ONE: ONE}
-    gateway = Gateway(NOBODY)
+    gateway = Gateway(NO_VAULT)
     with gateway:
         gateway.stop()
         database(gateway).unlink()

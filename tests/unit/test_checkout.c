@@ -6,8 +6,8 @@
  */
 #include "broker_rig.h"
 
+#include "broker/identity/login_name.h"
 #include "broker/identity/request_reason.h"
-#include "broker/identity/username.h"
 #include "check.h"
 
 #include <stdlib.h>
@@ -469,7 +469,7 @@ TEST(the_reason_fits_and_keeps_its_mark)
 static void expect_username(const char *account, const char *domain, const char *upn,
                             enum conf_username_form form, const char *expected)
 {
-    char *name = username_typed(&(struct account){.account = account, .domain = domain, .upn = upn}, form);
+    char *name = login_name_make(&(struct account){.account = account, .domain = domain, .upn = upn}, form);
 
     assert_string_equal(name, expected);
     free(name);

@@ -321,7 +321,7 @@ int pra_client_call(struct pra_client *client, struct pra_call *call)
     if (client->closing)
         return -ESHUTDOWN;
     call->client = client;
-    call->repeated = false;
+    call->repeated = call->once;
     call->began_wall_ms = 0;
     if (park(call))
         return -ENOMEM;

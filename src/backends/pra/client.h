@@ -42,6 +42,7 @@ struct pra_call {
     /* the caller's */
     enum pra_call_kind kind;
     bool urgent;                    /* goes before all others */
+    bool once;                      /* a refused token is not replaced */
     char lsid[LSID_SIZE];           /* PRA_CALL_SESSION, PRA_CALL_TERMINATE: 32 lower-case digits */
     int64_t end_time_s, duration_s; /* PRA_CALL_LISTING */
     unsigned page;                  /* PRA_CALL_JUMPOINTS, from 1 */

@@ -71,7 +71,7 @@ struct pra_site *pra_site_new(struct loop *loop, const struct pra_site_params *p
     site->hooks = *hooks;
     site->timers = loop_timers(loop);
     site->clock = loop_clock(loop);
-    site->poll.cursor_ms = cursor_ms > 0 ? cursor_ms : 0;
+    site->poll.cursor_ms = site->poll.sure_cursor_ms = cursor_ms > 0 ? cursor_ms : 0;
     site->name = strdup(params->client.name);
     if (site->name && copy_names(&names, params) == 0)
         site->client = pra_client_new(loop, &params->client, secret, why);

@@ -155,7 +155,8 @@ struct pra_site_view {
     } missing[PRA_MISSING_MAX];
     size_t nmissing;
     enum pra_list_verdict lists[PRA_NLISTS];
-    const struct pra_jumpoint_view *jumpoints; /* the configured ones, or all; NULL = not known */
+    bool has_jumpoints; /* false: the site has not named them yet, and all are wanted */
+    const struct pra_jumpoint_view *jumpoints; /* the configured ones, or all */
     size_t njumpoints;
     int64_t cursor_ms; /* the site's clock, 0 = none */
     bool has_poll;

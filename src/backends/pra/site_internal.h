@@ -18,6 +18,8 @@
 #include "backends/pra/site.h"
 
 #define PRA_SKEW_MAX_MS      60000
+#define PRA_STEP_MS          10000            /* from such a change on, one of the two clocks has been set */
+#define PRA_STEP_APART_MS    60000            /* between two checks that a Date has asked for */
 #define PRA_INTERVAL_MAX_MS  (2u * 60 * 1000) /* an interval that failures have doubled */
 #define PRA_SWITCH_MS        (15 * 60 * 1000) /* how far the listing after a failover looks back in addition */
 #define PRA_WINDOW_S         21600            /* the longest time of one listing */
@@ -46,7 +48,8 @@ struct pra_site {
     struct pra_probe {
         struct deadline timer;
         struct pra_call call;
-        unsigned failures; /* in a row */
+        unsigned failures;         /* in a row */
+        struct pra_result failure; /* the last of them */
         bool known, healthy;
         bool looking; /* in standby: check_health follows the probe */
     } probe;
@@ -69,6 +72,11 @@ struct pra_site {
     struct pra_jumpoint_set wanted; /* the configured names, clean */
     bool has_skew, skew_is_exact;   /* exact: from get_api_info */
     int64_t skew_ms;
+    int64_t skew_error_ms; /* it may be wrong by so much */
+    bool has_date_skew;    /* an answer has had a Date since skew_is_exact */
+    int64_t date_skew_ms;  /* by the Date of the last answer */
+    bool has_step;         /* a Date has asked for a check */
+    uint64_t step_at_ms;
 
     struct pra_poll {
         struct deadline timer;
@@ -82,6 +90,11 @@ struct pra_site {
         int64_t extra_ms;   /* looked back in addition, after a failover */
         bool has_look_back; /* to look_back_ms (gateway's clock) */
         int64_t look_back_ms;
+        bool has_doubt; /* what has ended since doubt_ms (the site's clock) may have been missed */
+        int64_t doubt_ms;
+        unsigned wanted, asked; /* how often one of these three was set; when the poll began */
+        int64_t sure_cursor_ms; /* the cursor when the skew was last measured */
+        uint64_t sure_at_ms;
         bool advanced, more; /* in this poll; another window follows */
         bool has_success;
         uint64_t success_at_ms;
@@ -113,6 +126,7 @@ void pra_site_detail(const struct pra_site *, char out[PRA_DETAIL_SIZE]);
 bool pra_site_is_standby(const struct pra_site *);
 int64_t pra_site_wall(const struct pra_site *); /* the site's clock, as far as it is known */
 void pra_site_note_date(struct pra_site *, const struct pra_call *);
+void pra_site_note_time(struct pra_site *, const struct pra_call *, int64_t time_ms); /* it named its time */
 size_t pra_site_missing(const struct pra_site *, struct pra_missing out[PRA_MISSING_MAX]);
 /* The interval after so many failures in a row; `relaxed`: doubled where few calls are left. */
 uint64_t pra_site_interval(const struct pra_site *, uint64_t base_ms, unsigned failures, bool relaxed);
@@ -129,7 +143,10 @@ void pra_site_check_stop(struct pra_site *); /* both */
 void pra_jumpoints_free(struct pra_jumpoint_set *);
 
 /* site_poll.c */
-void pra_site_poll_soon(struct pra_site *, uint64_t delay_ms); /* unless one runs */
+void pra_site_poll_soon(struct pra_site *, uint64_t delay_ms); /* at the latest; unless one runs */
+/* The skew was measured. `known`: not for the first time; `stepped`: it has been wrong. */
+void pra_site_poll_clock(struct pra_site *, bool known, bool stepped);
+void pra_site_poll_switched(struct pra_site *); /* another appliance, or another role */
 void pra_site_poll_stop(struct pra_site *);
 bool pra_site_poll_is_passing(
     const struct pra_site *); /* rows of a valid listing, one iteration after another */

@@ -24,13 +24,61 @@ int64_t pra_site_wall(const struct pra_site *site)
     return clock_wall(site->clock) + site->skew_ms;
 }
 
+static int64_t skew_by(const struct pra_call *call, int64_t time_ms)
+{
+    return time_ms - call->began_wall_ms - (int64_t)(call->took_ms / 2);
+}
+
+/* More than two measurements can differ by. */
+static bool is_step(int64_t moved_ms, int64_t error_ms)
+{
+    return moved_ms > PRA_STEP_MS + error_ms || moved_ms < -PRA_STEP_MS - error_ms;
+}
+
+void pra_site_note_time(struct pra_site *site, const struct pra_call *call, int64_t time_ms)
+{
+    int64_t skew = skew_by(call, time_ms), error = (int64_t)(call->took_ms / 2);
+    int64_t moved = skew - site->skew_ms;
+    bool known = site->has_skew, stepped = is_step(moved, error + site->skew_error_ms);
+
+    site->has_skew = true;
+    site->skew_ms = skew;
+    site->skew_error_ms = error;
+    site->has_date_skew = false;
+    if (stepped && known)
+        log_warn("pra_clock_set", "pra=%s moved_ms=%lld hint=%s", site->name, (long long)moved,
+                 "the site's clock or the gateway's was set; the next listing looks back as far");
+    pra_site_poll_clock(site, known, stepped);
+}
+
+/* One of the clocks has been set since the last answer with a Date: get_api_info says what they are now. */
+static void note_step(struct pra_site *site, const struct pra_call *call)
+{
+    int64_t skew = skew_by(call, call->date_ms), moved = skew - site->date_skew_ms;
+    bool stepped = site->has_date_skew && is_step(moved, (int64_t)call->took_ms);
+    uint64_t now = clock_now(site->clock);
+
+    site->has_date_skew = true;
+    site->date_skew_ms = skew;
+    if (!stepped || (site->has_step && now < site->step_at_ms + PRA_STEP_APART_MS))
+        return;
+    site->has_step = true;
+    site->step_at_ms = now;
+    if (site->check.running)
+        site->check.again = true;
+    else
+        pra_site_arm(site, &site->check.timer, 0, site->check.timer.fire);
+}
+
 /* The Date header has less to say than get_api_info: it counts where that names no time. */
 void pra_site_note_date(struct pra_site *site, const struct pra_call *call)
 {
-    if (!call->has_date || site->skew_is_exact || !call->began_wall_ms)
+    if (!call->has_date || !call->began_wall_ms)
         return;
-    site->has_skew = true;
-    site->skew_ms = call->date_ms - call->began_wall_ms - (int64_t)(call->took_ms / 2);
+    if (site->skew_is_exact)
+        note_step(site, call);
+    else
+        pra_site_note_time(site, call, call->date_ms);
 }
 
 uint64_t pra_site_interval(const struct pra_site *site, uint64_t base_ms, unsigned failures, bool relaxed)
@@ -159,6 +207,8 @@ static bool is_named(const struct pra_site *site, const struct pra_result *r)
 static void degraded_causes(const struct pra_site *site, struct causes *c)
 {
     health_causes(site, c);
+    if (site->probe.failures >= 2 && !is_named(site, &site->probe.failure)) /* while other calls go well */
+        result_cause(c, "", &site->probe.failure);
     if (pra_is_failure(&site->check.failure) && !is_named(site, &site->check.failure))
         result_cause(c, "", &site->check.failure);
     permission_causes(site, c);
@@ -190,6 +240,13 @@ static void notes(const struct pra_site *site, struct causes *c)
         cause(c, "the last data sync of the failover pair is over an hour old");
 }
 
+/* A check that ended with a refusal of the client says nothing of the site once the client is accepted, or
+ * has another secret. The next check follows at once. */
+static bool is_checked(const struct pra_site *site, const struct pra_client_state *client)
+{
+    return site->check.ended && (client->refused || site->check.failure.fault != PRA_CLIENT_REFUSED);
+}
+
 static enum pra_state state_of(const struct pra_site *site)
 {
     struct pra_client_state client;
@@ -200,7 +257,7 @@ static enum pra_state state_of(const struct pra_site *site)
         return PRA_STATE_DOWN;
     if (client.refused)
         return PRA_STATE_REFUSED;
-    if (!site->check.ended)
+    if (!is_checked(site, &client))
         return PRA_STATE_UNKNOWN;
     if (pra_site_is_standby(site))
         return PRA_STATE_STANDBY;
@@ -219,7 +276,7 @@ void pra_site_detail(const struct pra_site *site, char out[PRA_DETAIL_SIZE])
         result_cause(&c, "no valid answer: ", &site->last_failure);
     if (client.refused)
         result_cause(&c, "", &client.token);
-    if (!site->check.ended)
+    if (!is_checked(site, &client))
         cause(&c, "no check has ended yet");
     if (pra_site_is_standby(site))
         cause(&c, "the appliance is the backup of its failover pair");

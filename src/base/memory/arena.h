@@ -1,7 +1,7 @@
 /*
  * arena.h - memory for secrets: locked, guarded, left out of cores, wiped when it is freed.
  *
- * An arena takes regions from the system as it needs them, up to its limit. Each region lies between guard
+ * An arena takes regions from the system as it needs them, up to its limit. Each region is between guard
  * pages, is locked into RAM (as far as RLIMIT_MEMLOCK lets it), left out of core dumps and empty in a forked
  * child. Blocks are zeroed, have a canary before and behind, and are zeroed again when they are released. A
  * broken canary, a second release of a block and the release of a foreign pointer end the process with one

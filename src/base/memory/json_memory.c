@@ -5,12 +5,12 @@
  * A tree is built at once and freed at once, but cJSON allocates it in dozens of small pieces and frees each
  * by itself. So the pieces of a tree are cut off slabs, one behind the other; freeing a piece only
  * counts, and with its last piece a slab is wiped and freed. A large piece has a slab of its own. A secret
- * tree's slabs lie in secret memory.
+ * tree's slabs are in secret memory.
  *
  * cJSON's allocation hook does not name the tree. Each thread builds one tree at a time.
  *
- * Invariants: before each piece stands its slab. `live` is the number of pieces not given back; the slab that
- * is being cut from stays without any.
+ * Invariants: a pointer to its slab is in front of each piece. `live` is the number of pieces not given back;
+ * the slab that new pieces are cut from is kept when `live` is 0.
  */
 #include "base/memory/json_memory.h"
 

@@ -3,9 +3,9 @@
  *
  * The idea: the time in which the queue was not empty, divided by the number of items that left it meanwhile;
  * both fade over WAIT_ESTIMATE_WINDOW_MS. The time in which the queue is empty does not count, so neither
- * idle hours nor a burst that is served at once make the queue look fast. A queue that has stood still for
- * longer than its usual interval is expected to stand as long again: so a vault that hangs shows in the
- * estimate.
+ * idle hours nor a burst that is served at once make the queue look fast. A queue that no item has left
+ * for longer than its usual interval is expected to stay so for as long again: so a vault that hangs shows in
+ * the estimate.
  *
  * The estimate is forgotten when the queue was empty for WAIT_ESTIMATE_FORGET_MS. An item with none before it
  * has no wait: a wrong estimate must not keep a queue empty.

@@ -45,7 +45,7 @@
 #include "base/container_of.h"
 #include "base/crash_point.h"
 #include "base/log.h"
-#include "broker/identity/username.h"
+#include "broker/identity/login_name.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -172,7 +172,7 @@ static bool hand_lease(struct checkout *co)
 /* False = co->fault says why not. */
 static bool hand_over(struct checkout *co)
 {
-    char *username = username_typed(co->account, co->vault->conf->username_form);
+    char *username = login_name_make(co->account, co->vault->conf->username_form);
     const struct vault_request *request = co->request;
     bool handed = username && hand_lease(co);
 

@@ -1,5 +1,8 @@
 /*
- * find_queries.h - what a vault is asked for in a find.
+ * find_queries.h - the queries of one find to one vault: the selected host names, times the kinds of account
+ * that the endpoint may have. Pure functions; the texts of the queries belong to the names and the session.
+ *
+ * Not here: which names (identity/host_names.h), sending (vault_fanout.h).
  */
 #ifndef JG_BROKER_FIND_FIND_QUERIES_H
 #define JG_BROKER_FIND_FIND_QUERIES_H

@@ -6,7 +6,8 @@
  *   a second look at what was missing      /
  *
  * A request poll serves all that wait for its list with one read, in the background, and all polls together
- * keep to the configured rate; so neither a restart nor a vault that comes back meets a burst of calls.
+ * keep to the configured rate; so neither a restart nor a vault that is reachable again gets a burst of
+ * calls.
  *
  * A list is older than it looks: it can lack what was made after it, and show what has been checked in since.
  * So a wait gets only a list whose call was sent after the wait began, and request ids that are expected

@@ -1,5 +1,14 @@
 /*
- * checkin.h - checking a vault request in, however long it takes.
+ * checkin.h - checking a vault request in: repeated until the vault confirms it or the request has ended.
+ *
+ * The check-in belongs to the vault request, so it continues when the release or the check-out that caused
+ * it has ended. An operation that waits for the outcome has a struct vault_request_watch in its own object.
+ *
+ * Life of a check-in: vault_request_check_in(), when the last holder is gone -> attempts -> every watch is
+ * called and the vault request is freed. A check-in that is sent is not cancelled; before that,
+ * vault_request_reopen() (lease_life.h) may stop it.
+ *
+ * Not here: the order in which the check-ins of a vault are sent (checkin_queue.h).
  */
 #ifndef JG_BROKER_LEASES_CHECKIN_H
 #define JG_BROKER_LEASES_CHECKIN_H

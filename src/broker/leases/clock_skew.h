@@ -1,5 +1,8 @@
 /*
- * clock_skew.h - vaults whose clock is not ours.
+ * clock_skew.h - how far a vault's clock is from the gateway's: the warning about it, and the conversion of a
+ * time that the vault stated.
+ *
+ * Not here: measuring the difference (vault_state.skew_ms, from the `Date` of the vault's answers).
  */
 #ifndef JG_BROKER_LEASES_CLOCK_SKEW_H
 #define JG_BROKER_LEASES_CLOCK_SKEW_H
@@ -20,8 +23,8 @@ void skew_note(struct skew_notes *, const struct vault *);
  */
 int64_t skew_to_ours(struct vault *, int64_t vault_wall_ms);
 /*
- * Milliseconds until the end that the row tells, by our clock. 0 = none is told: a row of a live request
- * whose end has passed tells none.
+ * Milliseconds until the end that the row states, by our clock. 0 = it states none, or one that has passed,
+ * which for a live request counts as none.
  */
 int64_t skew_left(const struct clock *, struct vault *, const struct active_request *row);
 void skew_free(struct skew_notes *);

@@ -1,5 +1,13 @@
 /*
- * internal.h - the inside of the lease table, for the files of this folder alone.
+ * internal.h - the inside of the lease table (struct leases), for the files of this folder alone.
+ *
+ * lease_table.h describes leases and vault requests; here is what only the files that change them need. Each
+ * file has one part of the life: restore.c makes the table from the store, lease_life.c begins and ends
+ * leases, checkin.c gives vault requests back, intent.c recovers those of unknown outcome, reconcile.c
+ * compares with the vault's lists, and lease_table.c has the objects and their memory.
+ *
+ * Invariants: each count is the number of objects in the state it names; a vault request is found in
+ * `requests` until it is LAPSED, and never afterwards.
  */
 #ifndef JG_BROKER_LEASES_INTERNAL_H
 #define JG_BROKER_LEASES_INTERNAL_H

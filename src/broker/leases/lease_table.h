@@ -13,8 +13,8 @@
  *      +--no request: removed     +--others hold the request:   +--vault's own expiry--> LAPSED
  *                                    removed
  *
- * Which vault request is the one that a vault names is told by its id, user and account: request_identity.h.
- * Its life:
+ * The vault request for a request that the vault names is found by its id, user and account
+ * (request_identity.h). Its life:
  *
  *   HELD --last holder gone--> RETURNING --checked in, or already gone--> freed
  *     ^                           |     \--past the vault's own expiry--> LAPSED, freed after a day

@@ -1,5 +1,10 @@
 /*
- * reconcile.h - the comparison of the lease table with the vaults' own lists of live requests.
+ * reconcile.h - the comparison of the lease table with the vaults' own lists of live requests: what the vault
+ * still lists for no lease is checked in, what it lists no more is closed (the rules are in reconcile.c).
+ *
+ * Life: reconcile_new() -> reconcile_start() begins the first round -> one round each `every_ms` ->
+ * reconcile_free(). It owns no list; active_requests.h reads the lists and calls reconcile_owner()'s
+ * functions.
  */
 #ifndef JG_BROKER_LEASES_RECONCILE_H
 #define JG_BROKER_LEASES_RECONCILE_H

@@ -2,10 +2,14 @@
 /*
  * request_identity.c - which record is the request that a vault names.
  *
- * A request is named by a number, and a number is little: a faulty answer names another person's, two
- * sections lead to one vault by two addresses, and a section leads to another vault today than when the row
- * was written, where the same number is another request. So a record is taken for the request only if user
- * and account agree as well, and of what is in doubt the mark in the reason decides.
+ * The vault names a request by its number. The number alone does not identify the request in three cases:
+ *
+ *   - a faulty answer has the number of another person's request;
+ *   - two sections lead to one vault by two addresses, so one request has two sections;
+ *   - a section leads to another vault than when the row was written, and the same number is another request.
+ *
+ * So a record is taken for the request only if user and account agree as well. Where that is not enough, the
+ * mark in the reason decides.
  *
  * Unproven is a restored record whose section has another url now. Until the list of its user shows the
  * number with the account and a mark of ours it is not checked in, and its rows keep the url of before, so

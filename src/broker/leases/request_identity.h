@@ -24,7 +24,7 @@ void vault_request_join(const struct vault_request *, const struct vault *);
 
 /* ---- the account ---- */
 
-/* As a list of the vault or a credential names it; 0 = not told. */
+/* As a list of the vault or a credential names it; 0 = not stated. */
 struct vault_account {
     int64_t system_id, account_id;
 };
@@ -33,7 +33,7 @@ struct vault_account row_account(const struct active_request *);
 struct vault_account ref_account(const struct credential_ref *);
 struct vault_account credential_account(const char *credential_id);
 /*
- * May it be the credential's? An alias may stand for any account, and an account that is linked or of an
+ * May it be the credential's? An alias may lead to any account, and an account that is linked or of an
  * application is known by its own number alone.
  */
 bool vault_account_fits(struct vault_account, const char *credential_id);

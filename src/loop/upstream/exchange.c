@@ -249,7 +249,7 @@ void exchange_free(struct exchange *x)
     buf_free(&x->out);
 }
 
-/* Every line of `headers` ends with \r\n, none is empty, no \r or \n stands elsewhere. */
+/* Every line of `headers` ends with \r\n, none is empty, no \r or \n is elsewhere. */
 static bool lines_valid(const char *p)
 {
     while (p && *p) {

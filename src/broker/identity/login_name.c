@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * username.c - the login name of an account as its endpoint expects it.
+ * login_name.c - the login name of an account as its endpoint expects it.
  *
  * The vault names an account and, for a directory account, its domain (DNS or NetBIOS form, as the directory
  * was set up); both are used as they came. A name that already carries its domain is left alone. Where a UPN
  * is wanted and the vault gave none, one is made from a DNS domain; a NetBIOS name makes no UPN, so the form
  * with the backslash is used.
  */
-#include "broker/identity/username.h"
+#include "broker/identity/login_name.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ static char *joined(const char *a, char between, const char *b)
     return out;
 }
 
-char *username_typed(const struct account *a, enum conf_username_form form)
+char *login_name_make(const struct account *a, enum conf_username_form form)
 {
     bool directory = a->domain && *a->domain;
 
