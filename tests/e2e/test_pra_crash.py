@@ -5,6 +5,7 @@ After each death and restart the leases of the sessions that have ended are rele
 no other lease is. There are three ways to the end of a lease:
 
     poll     sessions end while the gateway is down, and it dies over the first listing
+    many     the same, with more of them than one iteration passes on
     event    sessions end one by one, with an event each, and it dies over one of them
     flight   a session ends while its check-out is in flight
 """
@@ -25,9 +26,11 @@ from test_crash import AT_ONCE, POINTS, SECTIONS, SITE_POINTS, Scene
 AFTER = [p for p in POINTS if p.startswith(("lease.releasing.", "lease.close.", "checkin."))]
 DEATHS = [("poll", p) for p in ["pra.ended.put", "pra.ended.put:2", "pra.cursor.before", "pra.cursor.durable",
                                 "pra.cursor.before:2", "pra.cursor.durable:2", *AFTER]]
+DEATHS += [("many", "pra.cursor.before"), ("many", "pra.cursor.durable")]
 DEATHS += [("event", p) for p in ["pra.ended.put", "pra.ended.put:2", "pra.ended.durable", "pra.ended.durable:3"]]
 DEATHS += [("flight", p) for p in ["pra.ended.put", "pra.ended.durable", "pra.ended.landed"]]
 RANDOM_KILLS = 8
+MANY = 64
 
 
 class SiteScene(Scene):
@@ -68,8 +71,14 @@ class SiteScene(Scene):
             self.end(lsid)
         self.vault.latency(200)  # so that the check-in is slower than the disk
 
+    def before_many(self):
+        self.ending += [self.hold(("ann", "bob")[n % 2], n % 8) for n in range(MANY)]
+        self.before_poll()
+
     def poll(self):
         pass
+
+    many = poll
 
     def event(self):
         for lsid in self.ending:
@@ -97,12 +106,9 @@ class SiteScene(Scene):
 
 
 def dies_at(way, point):
-    with PraStack({}, SECTIONS, arguments=["--minute", "200ms"]) as stack:
+    with PraStack({"poll_overlap": "0s"}, SECTIONS, arguments=["--minute", "200ms"]) as stack:
         scene = SiteScene(stack)
-        if way == "poll":
-            scene.before_poll()
-        else:
-            stack.gateway.stop()
+        getattr(scene, f"before_{way}", stack.gateway.stop)()
         if scene.start(JG_KILL_AT=point):
             getattr(scene, way)()
             try:
@@ -134,7 +140,7 @@ def test_every_point_is_passed():
 def test_deaths_at_random():
     """Sessions end, with and without an event, and the gateway is killed soon after."""
     chance = random.Random(20261128)
-    with PraStack({}, SECTIONS, arguments=["--minute", "60s"]) as stack:
+    with PraStack({"poll_overlap": "0s"}, SECTIONS, arguments=["--minute", "60s"]) as stack:
         scene = SiteScene(stack)
         for _ in range(RANDOM_KILLS):
             scene.end(scene.ending.pop(0), event=chance.random() < 0.5)

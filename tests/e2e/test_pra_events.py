@@ -79,6 +79,18 @@ def test_the_same_event_again_and_an_unknown_session(stack):
     assert (answer.status, answer.json["released"]) == (200, 0)
 
 
+def test_what_is_released_already_is_left_alone(stack):
+    held = stack.hold()
+    stack.vault.fault("status", call=CHECKIN, status=500)
+    assert stack.gateway.complete(held.session).json["released"] == 1
+    assert held.lease["id"] in stack.leases("releasing")
+    is_accepted(stack.end_event(held.lsid), "end", 0)
+    stack.vault.clear_faults()
+    stack.given_back(held)
+    (record,) = [r for r in stack.records("lease_end") if r["lease_id"] == held.lease["id"]]
+    assert record["reason"] != "session_ended"
+
+
 @pytest.mark.parametrize("name, kind", [
     ("support_conference_begin", "begin"), ("support_conference_start", "begin"), ("access_session_begin", "begin"),
     ("access_session_start", "begin"), ("ACCESS_SESSION_START", "begin"), ("support_conference_member_added", "other"),

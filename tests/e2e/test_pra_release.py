@@ -301,7 +301,9 @@ def check_a_long_gap_is_made_good_window_by_window(catch_up):
         ended = ["first", "second", "third"] if catch_up == 24 else ["second", "third"]
         stack.given_back(*(helds[name] for name in ended))
         assert {h.lease["id"] for name, h in helds.items() if name not in ended} == set(stack.leases())
-        asked = [times(entry) for entry in stack.listings()[:first // (6 * HOUR) + 1]]
+        windows = first // (6 * HOUR) + 1
+        asked = [times(entry) for entry in stack.listings()[:windows]]
+        assert len(asked) == windows
         assert abs(stack.site.now() - first - asked[0][0]) < 60
         for (begin, duration), (following, _) in zip(asked, asked[1:]):
             assert (duration, following) == (6 * HOUR, begin + 6 * HOUR - 120)
