@@ -19,6 +19,7 @@
   idle          wake-ups of an idle gateway, as context switches and CPU time
   start         start to ready with an empty store, size, idle memory
   profile       where the gateway's CPU time goes (needs perf)
+  pra           early release by polling and by events, quiet polls, a long listing, find and check-out while the PRA site is faulty
   peers         the same work by jumpgate, nginx + Lua, Go and Node, in interleaved rounds (those that are installed)
   soak          a mix at half the sustainable rate for --minutes: a row each minute, and whether anything grows
 
@@ -41,6 +42,7 @@ import handshakes
 import instructions
 import limits
 import peers
+import pra
 import report
 import sampling
 import soak
@@ -51,7 +53,7 @@ MEASURES = {"throughput": cost.throughput, "many": cost.many, "static": peers.st
             "instructions": instructions.instructions, "in-flight": flight.in_flight, "added": flight.added,
             "handshakes": handshakes.handshakes, "durable": durability.durable, "restart": durability.restart,
             "leases": durability.leases, "overload": limits.overload, "idle": limits.idle, "start": limits.start,
-            "profile": sampling.profile, "peers": peers.peers, "soak": soak.soak}
+            "profile": sampling.profile, "pra": pra.pra, "peers": peers.peers, "soak": soak.soak}
 
 
 def parse():

@@ -173,7 +173,7 @@ address = 127.0.0.1:0
 {TLS_LISTENER.format(folder=folder) if tls else ""}
 [client load]
 token_sha256 = {hashlib.sha256(TOKEN.encode()).hexdigest()}
-allow = broker observe
+allow = broker observe operate
 [vault sim]
 type = password_safe
 url = https://{vault.address}/BeyondTrust/api/public/v3

@@ -50,6 +50,11 @@ static void get_state(struct admin_task *t)
     report_state(server_of(t), &t->out);
 }
 
+static void get_tokens(struct admin_task *t)
+{
+    report_tokens(server_of(t), &t->out);
+}
+
 static void get_counts(struct admin_task *t)
 {
     report_counts(server_of(t), &t->out);
@@ -255,6 +260,7 @@ static void delete_recipients(struct admin_task *t)
 
 const struct admin_route admin_routes[] = {
     {"GET", "/state", get_state},
+    {"GET", "/tokens", get_tokens},
     {"GET", "/counts", get_counts},
     {"DELETE", "/counts", delete_counts},
     {"GET", "/log", get_log},

@@ -74,6 +74,22 @@ void report_state(const struct server *s, struct buf *out)
     jsonw_end(&w);
 }
 
+void report_tokens(const struct server *s, struct buf *out)
+{
+    struct jsonw w = jsonw_start(out);
+
+    jsonw_array(&w, NULL);
+    for (size_t i = 0; i < s->site->accounts.all.n; i++) {
+        const struct account *a = s->site->accounts.all.item[i];
+        const struct token *t;
+        TAILQ_FOREACH(t, &a->tokens, link)
+        {
+            jsonw_str(&w, NULL, t->text);
+        }
+    }
+    jsonw_end(&w);
+}
+
 void report_session_json(struct jsonw *w, const struct session *s)
 {
     jsonw_object(w, NULL);

@@ -1,5 +1,6 @@
 /*
- * report.h - the state of the site as JSON, for the admin port. Secrets and tokens are left out.
+ * report.h - the state of the site as JSON, for the admin port. Secrets are left out, and so are tokens but
+ * for the report of the live ones.
  */
 #ifndef PRA_SIM_REPORT_H
 #define PRA_SIM_REPORT_H
@@ -8,6 +9,8 @@
 #include "pra-sim/server.h"
 
 void report_state(const struct server *, struct buf *out);
+/* The texts of all live tokens: for a test that looks where they have been left. */
+void report_tokens(const struct server *, struct buf *out);
 void report_counts(const struct server *, struct buf *out);
 /* The last n calls, oldest first. */
 void report_log(const struct server *, size_t n, struct buf *out);

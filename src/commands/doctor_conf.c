@@ -77,7 +77,7 @@ static bool find_target(struct doctor *d)
 bool doctor_configuration(struct doctor *d)
 {
     struct buf errors = BUF_INIT(ERRORS_MAX);
-    int err = conf_load(d->args->conf, &d->conf, &errors);
+    int err = conf_load_files(d->args->conf, CONF_FILES_BUT_SITE_SECRET, &d->conf, &errors);
 
     note_lines(d, &errors);
     buf_free(&errors);
@@ -99,7 +99,7 @@ bool doctor_configuration(struct doctor *d)
 bool doctor_site_configuration(struct doctor *d)
 {
     struct buf errors = BUF_INIT(ERRORS_MAX);
-    int err = conf_load_text(d->args->conf, &d->site_conf, &errors);
+    int err = conf_load_files(d->args->conf, CONF_FILES_OF_SITE, &d->site_conf, &errors);
 
     note_lines(d, &errors);
     buf_free(&errors);
@@ -123,7 +123,7 @@ const struct conf_pra *doctor_site(struct doctor *d)
     struct buf errors = BUF_INIT(ERRORS_MAX);
 
     if (!d->site_conf)
-        (void)conf_load_text(d->args->conf, &d->site_conf, &errors);
+        (void)conf_load_files(d->args->conf, CONF_FILES_OF_SITE, &d->site_conf, &errors);
     buf_free(&errors);
     return d->site_conf && d->site_conf->npras ? &d->site_conf->pras[0] : NULL;
 }

@@ -6,8 +6,8 @@
  *   -> reporting -> Jumpoints
  *
  * One call can decide several stages: the client tells apart at which of them it failed. After a failure the
- * stages follow that can still be looked at; no secret is sent to a server that does not look like a site.
- * The calls only read, and one token is made.
+ * stages follow that can still be looked at: without a secret those up to the probe. No secret is sent to a
+ * server that does not look like a site. The calls only read, and one token is made.
  *
  * Not here: how a fault is told apart (backends/pra/judge.c), which permission which feature needs
  * (backends/pra/permissions.c).
@@ -40,7 +40,8 @@ struct site_doctor {
     struct pra_client *client;
     struct pra_info info;
     bool has_info;
-    int64_t now_ms; /* the gateway's clock in the middle of the call that gave `info` */
+    bool has_skew;
+    int64_t skew_ms; /* the site's clock less this machine's */
 };
 
 struct site_call {
@@ -108,7 +109,7 @@ static void on_done(struct pra_call *call)
 static void ask_site(struct site_doctor *s, struct site_call *out)
 {
     out->loop = s->loop;
-    out->call.urgent = true;
+    out->call.urgent = out->call.once = true;
     out->call.done = on_done;
     if (pra_client_call(s->client, &out->call)) {
         out->call.result.fault = PRA_NO_MEMORY;
@@ -128,14 +129,14 @@ static bool read_secret(struct site_doctor *s, struct secret *secret)
 
     enter(s, STAGE_PRA_SECRET);
     err = secret_read_file(secret, path, SECRET_MAX);
-    if (err) {
+    if (err && err != -ENODATA) {
         (void)snprintf(detail, sizeof(detail), "%s cannot be read: %s", path, strerror(-err));
         site_fault(s, REPORT_FAILED, "secret_unreadable", detail,
                    "the file is missing, or its permissions are for another user",
                    "make it readable for the user that the gateway runs as, and for no other");
         return false;
     }
-    bool empty = strspn(secret->p, " \t\r\n") == secret->len;
+    bool empty = err || strspn(secret->p, " \t\r\n") == secret->len;
 
     secret_clear(secret);
     err = empty ? 0 : secret_read_line(secret, path, why);
@@ -162,6 +163,9 @@ static const struct explanation dns_rows[] = {
 static const struct explanation tcp_rows[] = {
     {PRA_CONNECT_LATE, "connect_timeout", "a firewall drops the packets, or the address is not the site's",
      "let this machine through to the site, or set `proxy`"},
+    {PRA_NO_CONNECTION, "connect_refused",
+     "the way to the site is closed, or the proxy does not let this machine through to it",
+     "see the detail; let this machine through to the site's name and port, or correct `proxy`"},
     {PRA_REFUSED_TCP, "connect_refused", "the machine is there, and nothing listens on this port",
      "check the port in `url`; the site is on 443 unless it was moved"},
 };
@@ -209,7 +213,7 @@ static bool fails_at(const struct explanation *rows, size_t n, enum pra_fault fa
     for (size_t i = 0; i < n; i++)
         if (rows[i].fault == fault)
             return true;
-    return fault == PRA_NO_CONNECTION && rows == tcp_rows;
+    return false;
 }
 
 static bool judge_probe(struct site_doctor *s, const struct pra_call *call)
@@ -300,6 +304,22 @@ static const struct explanation *command_row(const struct pra_result *result)
     return explanation_of(command_rows, NROWS(command_rows), result->fault);
 }
 
+/* The time in the answer is exact; without one the Date header has whole seconds. */
+static void take_clock(struct site_doctor *s, const struct pra_call *call)
+{
+    int64_t middle_ms = call->began_wall_ms + (int64_t)call->took_ms / 2;
+
+    s->has_skew = s->info.has_time || call->has_date;
+    if (s->has_skew)
+        s->skew_ms = (s->info.has_time ? s->info.time_ms : call->date_ms) - middle_ms;
+}
+
+/* The site's clock, as far as it is known. */
+static int64_t site_time_ms(const struct site_doctor *s)
+{
+    return clock_wall(loop_clock(s->loop)) + s->skew_ms;
+}
+
 /* False: nothing that needs a token can be looked at. */
 static bool judge_info(struct site_doctor *s, struct pra_call *call)
 {
@@ -321,7 +341,7 @@ static bool judge_info(struct site_doctor *s, struct pra_call *call)
     }
     s->info = call->answer.info;
     s->has_info = true;
-    s->now_ms = call->began_wall_ms + (int64_t)call->took_ms / 2;
+    take_clock(s, call);
     report_ok(s->d, "get_api_info answers: API version %s",
               *s->info.api_version ? s->info.api_version : "not named");
     return true;
@@ -423,7 +443,7 @@ static void check_permissions(struct site_doctor *s)
 
 static void judge_health(struct site_doctor *s, const struct pra_health *health)
 {
-    bool stale = health->has_sync && s->now_ms - health->last_sync_ms > SYNC_STALE_MS;
+    bool stale = health->has_sync && site_time_ms(s) - health->last_sync_ms > SYNC_STALE_MS;
 
     report_note(s->d, "version %s, appliance %s", *health->version ? health->version : "not named",
                 *health->appliance_id ? health->appliance_id : "not named");
@@ -452,8 +472,8 @@ static void check_role(struct site_doctor *s)
         PRA_OK, "site_reports_error", "check_health of the Command API did not answer", "see the detail"};
 
     enter(s, STAGE_PRA_ROLE);
-    if (!s->has_info)
-        return;
+    if (!s->has_info || pra_granted(&s->info, &pra_need_command_read) == PRA_GRANT_NO)
+        return; /* check_health is a call of the Command API */
     ask_site(s, &health);
     if (health.call.result.fault == PRA_OK)
         judge_health(s, &health.call.answer.health);
@@ -464,19 +484,18 @@ static void check_role(struct site_doctor *s)
 
 static void check_clock(struct site_doctor *s)
 {
-    int64_t skew = s->info.time_ms - s->now_ms;
     char detail[160];
 
     enter(s, STAGE_PRA_CLOCK);
     if (!s->has_info)
         return;
-    if (!s->info.has_time) {
+    if (!s->has_skew) {
         report_unknown(s->d, "the site does not say its time");
         return;
     }
     (void)snprintf(detail, sizeof(detail), "the site's clock is %.1f s %s this machine's",
-                   (double)llabs(skew) / 1000, skew < 0 ? "behind" : "ahead of");
-    if (llabs(skew) > SKEW_BAD_MS)
+                   (double)llabs(s->skew_ms) / 1000, s->skew_ms < 0 ? "behind" : "ahead of");
+    if (llabs(s->skew_ms) > SKEW_BAD_MS)
         site_fault(s, REPORT_FAILED, "clock_skew", detail, "one of the two clocks is not kept by NTP",
                    "check `timedatectl` here and the NTP server in the site's /appliance");
     else
@@ -507,16 +526,13 @@ static void check_reporting(struct site_doctor *s)
 {
     struct site_call listing = {.call = {.kind = PRA_CALL_LISTING}};
     const struct pra_result *result = &listing.call.result;
-    int64_t site_now_ms = s->has_info && s->info.has_time ? s->info.time_ms : s->now_ms;
 
     enter(s, STAGE_PRA_REPORTING);
     if (!s->conf->poll_interval_ms) {
         report_ok(s->d, "not used: `poll_interval` is 0s");
         return;
     }
-    if (!site_now_ms)
-        site_now_ms = clock_wall(loop_clock(s->loop));
-    listing.call.end_time_s = site_now_ms / 1000 - LISTING_BACK_S;
+    listing.call.end_time_s = site_time_ms(s) / 1000 - LISTING_BACK_S;
     ask_site(s, &listing);
     if (result->fault == PRA_OK || result->fault == PRA_NO_ROWS)
         report_ok(s->d, "%zu session%s ended in the last minute", listing.call.answer.listing.n,
@@ -550,8 +566,8 @@ static void judge_jumpoint(struct site_doctor *s, const struct pra_jumpoint *j, 
         return;
     report_note(s->d, "%s: %s, %s", j->name, j->enabled ? "enabled" : "disabled",
                 j->connected ? "connected" : "not connected");
-    if (f->fault || (j->enabled && j->connected))
-        return;
+    if (f->fault || (j->enabled && j->connected) || (s->conf->jumpoints.all && !j->enabled))
+        return; /* of `all` those that are in use */
     f->fault = j->enabled ? "jumpoint_disconnected" : "jumpoint_disabled";
     (void)snprintf(f->detail, sizeof(f->detail), "Jumpoint %s is %s", j->name,
                    j->enabled ? "not connected" : "disabled");
@@ -647,9 +663,9 @@ void doctor_pra(struct doctor *d)
     struct site_doctor s = {.d = d, .conf = doctor_site(d)};
     struct secret secret = {0};
 
-    if (!read_secret(&s, &secret))
-        return;
-    if (open_client(&s, &secret) && check_probe(&s) && check_command(&s)) {
+    bool has_secret = read_secret(&s, &secret);
+
+    if (open_client(&s, &secret) && check_probe(&s) && has_secret && check_command(&s)) {
         check_permissions(&s);
         check_role(&s);
         check_clock(&s);

@@ -59,7 +59,7 @@ struct doctor {
 
 /* doctor_conf.c */
 bool doctor_configuration(struct doctor *);
-/* The same for the site alone: a file that it names is left to the stage pra_secret. */
+/* The same for the site alone. In both the site's secret is left to the stage pra_secret. */
 bool doctor_site_configuration(struct doctor *);
 /* The site's section, also of a configuration whose files are at fault; NULL = there is none. */
 const struct conf_pra *doctor_site(struct doctor *);

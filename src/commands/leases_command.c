@@ -316,8 +316,8 @@ static int release_all(struct leases_run *r)
 
     if (code == EXIT_DONE && ids.failed)
         code = command_failed("out of memory");
-    for (const char *id = ids.data; code == EXIT_DONE && id < ids.data + ids.len; id += strlen(id) + 1) {
-        int one = release_one(r, id);
+    for (size_t at = 0; code == EXIT_DONE && at < ids.len; at += strlen(ids.data + at) + 1) {
+        int one = release_one(r, ids.data + at);
         if (one == -ECONNREFUSED)
             code = command_failed("the gateway has gone away");
         else if (one != EXIT_NO_LEASE) /* it has ended meanwhile */

@@ -4,12 +4,12 @@
  *
  *   starting --> serving --> draining --> flushing --> closing --> signing out --> stopped
  *
- * draining: new operations are answered `draining`, those in flight continue, listeners still accept, so that
- * /readyz can name the reason. flushing: listeners close, the last responses are sent; when drain_timeout is
- * over, open requests are answered `draining` and the broker has a second to undo their operations. closing:
- * the server's connections end. signing out: vault sessions are signed out, and the lease store finishes its
- * writes. A failed start and a second signal go to closing at once: every end takes this one sequence. The
- * condition of a state is checked once per iteration of the loop.
+ * draining: new operations are answered `draining`, those in flight continue, calls to the PRA site end,
+ * listeners still accept, so that /readyz can name the reason. flushing: listeners close, the last responses
+ * are sent; when drain_timeout is over, open requests are answered `draining` and the broker has a second to
+ * undo their operations. closing: the server's connections end. signing out: vault sessions are signed out,
+ * and the lease store finishes its writes. A failed start and a second signal go to closing at once: every
+ * end takes this one sequence. The condition of a state is checked once per iteration of the loop.
  *
  * Order that matters: the store is opened first, since no check-out is allowed without the journal of leases;
  * the gateway is freed after the server (which calls its gone()), the broker before the vaults it calls and
@@ -233,6 +233,7 @@ static void on_stop_signal(void *arg, int signum)
     set_state(r, DRAINING);
     gateway_drain(r->gateway);
     broker_drain(r->broker);
+    run_site_stop(&r->site);
     if (timer_start(loop_timers(r->loop), &r->drain_end, r->conf->gateway.drain_timeout_ms, on_drain_end))
         close_server(r);
 }

@@ -77,6 +77,12 @@ bool run_site_open(struct run_site *s, struct loop *loop, const struct conf *con
     return false;
 }
 
+void run_site_stop(struct run_site *s)
+{
+    if (s->site)
+        pra_site_stop(s->site);
+}
+
 bool run_site_close(struct run_site *s, void (*closed)(void *arg), void *arg)
 {
     struct pra_site *site = s->site;

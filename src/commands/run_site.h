@@ -20,6 +20,8 @@ struct run_site {
 /* After the broker has read its store. True where there is no section. False and why. */
 bool run_site_open(struct run_site *, struct loop *, const struct conf *, struct broker *,
                    char why[RUN_SITE_WHY_SIZE]);
+/* Draining: calls to the site end at once, and none is made any more. Any number of times. */
+void run_site_stop(struct run_site *);
 /* Before the broker is freed: nothing is reported to it from now on. False = there is nothing to close. */
 bool run_site_close(struct run_site *, void (*closed)(void *arg), void *arg);
 

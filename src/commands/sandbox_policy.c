@@ -107,6 +107,10 @@ static void allow_configured(struct path_rules *f, const struct conf *conf, cons
         for (size_t k = 0; k < sizeof(files) / sizeof(files[0]); k++)
             allow_file(f, files[k], SANDBOX_READ);
     }
+    for (size_t i = 0; i < conf->npras; i++) {
+        allow_file(f, conf->pras[i].client_secret_file, SANDBOX_READ);
+        allow_file(f, conf->pras[i].ca_file, SANDBOX_READ);
+    }
 }
 
 /* A service manager with an abstract socket must stay reachable. */
@@ -119,7 +123,8 @@ static bool manager_is_abstract(void)
 
 static int restrict_files(const struct conf *conf, const char *conf_file)
 {
-    struct path_rules f = {.room = NSYSTEM + 16 + 2 * (8 + 4 * conf->nlisteners + 6 * conf->nvaults)};
+    struct path_rules f = {.room = NSYSTEM + 16 +
+                                   2 * (8 + 4 * conf->nlisteners + 6 * conf->nvaults + 2 * conf->npras)};
     int version = -ENOMEM;
 
     f.rule = calloc(f.room, sizeof(*f.rule));

@@ -219,7 +219,7 @@ void conf_free(struct conf *conf)
 
 /* ---- loading ---- */
 
-static int read_conf(const char *path, const struct buf *text, bool files, struct conf **out,
+static int read_conf(const char *path, const struct buf *text, enum conf_files files, struct conf **out,
                      struct buf *errors)
 {
     struct conf_draft draft;
@@ -228,8 +228,7 @@ static int read_conf(const char *path, const struct buf *text, bool files, struc
     conf_draft_init(&draft, path);
     conf_read(&draft, text->data ? text->data : "", text->len);
     conf_check(&draft);
-    if (files)
-        conf_check_files(&draft);
+    conf_check_files(&draft, files);
     conf_draft_print(&draft, errors);
     if (draft.nomem)
         err = -ENOMEM;
@@ -247,7 +246,7 @@ static void complain(struct buf *errors, const char *path, const char *what, con
     (void)buf_printf(errors, ": %s%s\n", what, why);
 }
 
-static int load_conf(const char *path, bool files, struct conf **out, struct buf *errors)
+int conf_load_files(const char *path, enum conf_files files, struct conf **out, struct buf *errors)
 {
     struct buf text = BUF_INIT(FILE_MAX);
     int err = read_file(path, &text);
@@ -267,10 +266,5 @@ static int load_conf(const char *path, bool files, struct conf **out, struct buf
 
 int conf_load(const char *path, struct conf **out, struct buf *errors)
 {
-    return load_conf(path, true, out, errors);
-}
-
-int conf_load_text(const char *path, struct conf **out, struct buf *errors)
-{
-    return load_conf(path, false, out, errors);
+    return conf_load_files(path, CONF_FILES_ALL, out, errors);
 }

@@ -172,8 +172,13 @@ struct conf {
  * lines that begin `file:line: warning: ` and do not fail.
  */
 int conf_load(const char *path, struct conf **out, struct buf *errors);
-/* The same without a look at the files that it names: for a command that tells their faults apart itself. */
-int conf_load_text(const char *path, struct conf **out, struct buf *errors);
+/* The same with a look at some of the files alone: for a command that tells the faults of others apart. */
+enum conf_files {
+    CONF_FILES_ALL,
+    CONF_FILES_BUT_SITE_SECRET, /* all but `client_secret_file` of the site */
+    CONF_FILES_OF_SITE,         /* those of the site, but not its secret, and no path */
+};
+int conf_load_files(const char *path, enum conf_files, struct conf **out, struct buf *errors);
 void conf_free(struct conf *); /* NULL is fine */
 
 void conf_print_defaults(struct buf *); /* the annotated file */

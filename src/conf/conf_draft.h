@@ -68,6 +68,6 @@ void conf_read(struct conf_draft *, const char *text, size_t len);
 /* conf_check.c: missing keys and sections, contradictions. */
 void conf_check(struct conf_draft *);
 /* conf_files.c: existence, contents and permissions of the named files. */
-void conf_check_files(struct conf_draft *);
+void conf_check_files(struct conf_draft *, enum conf_files);
 
 #endif

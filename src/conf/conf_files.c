@@ -230,13 +230,26 @@ static void check_way(struct conf_draft *d, unsigned line, const char *what, con
         conf_error(d, line, "`%s`: %s", what, why);
 }
 
-static void check_part(struct conf_draft *d, const struct conf_part *part,
+static bool is_checked(const struct conf_row *row, enum conf_files files)
+{
+    bool of_site = row->section == SECTION_PRA, secret = row->flags & CONF_SECRET;
+
+    if (!(row->flags & CONF_FILE))
+        return false;
+    switch (files) {
+    case CONF_FILES_BUT_SITE_SECRET: return !of_site || !secret;
+    case CONF_FILES_OF_SITE: return of_site && !secret;
+    default: return true;
+    }
+}
+
+static void check_part(struct conf_draft *d, const struct conf_part *part, enum conf_files files,
                        const struct safe_path_owners *owners)
 {
     bool sound[CONF_ROWS_MAX] = {false};
 
     for (size_t i = 0; i < conf_nrows; i++)
-        if (conf_rows[i].section == part->section && conf_rows[i].flags & CONF_FILE) {
+        if (conf_rows[i].section == part->section && is_checked(&conf_rows[i], files)) {
             sound[i] = check_file(d, part, &conf_rows[i]);
             if (sound[i] && !is_credential(file_of(part, &conf_rows[i])))
                 check_way(d, part->at[i], conf_rows[i].name, file_of(part, &conf_rows[i]), owners);
@@ -257,7 +270,7 @@ static void check_part(struct conf_draft *d, const struct conf_part *part,
     }
 }
 
-void conf_check_files(struct conf_draft *d)
+void conf_check_files(struct conf_draft *d, enum conf_files files)
 {
     struct conf_part *part, *gateway = conf_draft_next(d, SECTION_GATEWAY, NULL);
     const struct conf_gateway *g = gateway ? gateway->object : NULL;
@@ -265,8 +278,10 @@ void conf_check_files(struct conf_draft *d)
     struct safe_path_owners owners = {.n = 0};
 
     trust_users(&owners, g, state_dir);
-    check_way(d, 1, "this file", d->file, &owners);
-    check_way(d, gateway ? conf_part_line(gateway, "state_dir") : 1, "state_dir", state_dir, &owners);
+    if (files != CONF_FILES_OF_SITE) {
+        check_way(d, 1, "this file", d->file, &owners);
+        check_way(d, gateway ? conf_part_line(gateway, "state_dir") : 1, "state_dir", state_dir, &owners);
+    }
     TAILQ_FOREACH(part, &d->parts, link)
-    check_part(d, part, &owners);
+    check_part(d, part, files, &owners);
 }

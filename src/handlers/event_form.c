@@ -121,8 +121,10 @@ bool event_form_read(struct event_form *form, const char *body, size_t n, const 
     if (memchr(body, '\0', n))
         return refuse_form(why, "the body holds a byte 0");
     form->text = strndup(body, n);
-    if (!form->text)
+    if (!form->text) {
+        form->no_memory = true;
         return refuse_form(why, "out of memory");
+    }
     good = read_fields(form, why);
     form->kind = kind_of(form->value[EVENT_NAME]);
     if (good && form->kind == PRA_EVENT_NONE)

@@ -26,6 +26,7 @@ struct event_form {
     char *text;                       /* decoded in place */
     const char *value[EVENT_NFIELDS]; /* NULL = absent */
     enum pra_event_kind kind;
+    bool no_memory; /* the form was not read for want of memory: nothing is known of it */
 };
 
 /*

@@ -317,6 +317,7 @@ void pra_events_start(struct request_context *ctx, const union route_args *args)
     const struct http_req *req = ctx->req;
     char why[EVENT_WHY_SIZE] = "";
     struct event_form form = {.kind = PRA_EVENT_NONE};
+    struct fault f;
 
     (void)args;
     if (req->body_len > ctx->gateway->conf->gateway.max_body) {
@@ -324,9 +325,14 @@ void pra_events_start(struct request_context *ctx, const union route_args *args)
         answer_malformed(ctx, PRA_EVENT_NONE, "the body is longer than max_body");
         return;
     }
-    if (event_form_read(&form, req->body, req->body_len, http_header(req, "Content-Type"), why))
+    if (event_form_read(&form, req->body, req->body_len, http_header(req, "Content-Type"), why)) {
         take_event(ctx, &form);
-    else
+    } else if (form.no_memory) { /* may succeed later: the site keeps the event */
+        pra_site_event(ctx->gateway->site, PRA_EVENT_NONE, PRA_EVENT_UNAVAILABLE);
+        fault_set(&f, FAULT_INTERNAL, "out of memory; send the event again");
+        ctx_fail(ctx, &f);
+    } else {
         answer_malformed(ctx, form.kind, why);
+    }
     event_form_free(&form);
 }

@@ -15,12 +15,24 @@ static void write_text_or_null(struct jsonw *w, const char *name, const char *te
     jsonw_str(w, name, text && *text ? text : NULL);
 }
 
-static void write_permissions(struct jsonw *w, const struct pra_site_view *v)
+static void write_granted(struct jsonw *w, const struct pra_info *info)
 {
+    if (!info) {
+        jsonw_null(w, "permissions");
+        return;
+    }
     jsonw_object(w, "permissions");
-    for (size_t i = 0; v->info && i < v->info->npermissions; i++)
-        jsonw_str(w, v->info->permissions[i].name, v->info->permissions[i].value);
+    for (size_t i = 0; i < info->npermissions; i++)
+        jsonw_str(w, info->permissions[i].name, info->permissions[i].value);
     jsonw_end(w);
+}
+
+static void write_missing(struct jsonw *w, const struct pra_site_view *v)
+{
+    if (!v->info) {
+        jsonw_null(w, "missing");
+        return;
+    }
     jsonw_array(w, "missing");
     for (size_t i = 0; i < v->nmissing; i++) {
         jsonw_object(w, NULL);
@@ -29,6 +41,12 @@ static void write_permissions(struct jsonw *w, const struct pra_site_view *v)
         jsonw_end(w);
     }
     jsonw_end(w);
+}
+
+static void write_permissions(struct jsonw *w, const struct pra_site_view *v)
+{
+    write_granted(w, v->info);
+    write_missing(w, v);
     jsonw_object(w, "lists");
     for (int list = 0; list < PRA_NLISTS; list++)
         jsonw_str(w, pra_list_name(list), pra_list_verdict_name(v->lists[list]));
@@ -37,8 +55,12 @@ static void write_permissions(struct jsonw *w, const struct pra_site_view *v)
 
 static void write_jumpoints(struct jsonw *w, const struct pra_site_view *v)
 {
+    if (!v->has_jumpoints) {
+        jsonw_null(w, "jumpoints");
+        return;
+    }
     jsonw_array(w, "jumpoints");
-    for (size_t i = 0; v->jumpoints && i < v->njumpoints; i++) {
+    for (size_t i = 0; i < v->njumpoints; i++) {
         jsonw_object(w, NULL);
         jsonw_str(w, "name", v->jumpoints[i].name);
         if (v->jumpoints[i].found)

@@ -169,6 +169,13 @@ static void start_both(struct termination *t)
 {
     struct gateway *gw = t->gateway;
 
+    if (gw->draining) { /* since it was asked */
+        struct audit_note note;
+        begin_record(&note, t, pra_termination_name(PRA_TERMINATE_UNAVAILABLE));
+        audit_write(&note);
+        fail_termination(t, FAULT_DRAINING, "the gateway is shutting down; nothing was done");
+        return;
+    }
     t->call.done = on_terminated;
     t->call.timeout_ms = t->timeout_ms;
     (void)text_copy(t->call.lsid, sizeof(t->call.lsid), t->session.key);

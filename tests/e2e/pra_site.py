@@ -194,6 +194,10 @@ class PraSite(SimulatorProcess):
         """How many tokens were ever made, all accounts together."""
         return sum(a["issued"] for a in self.state()["accounts"])
 
+    def live_tokens(self):
+        """The texts of the access tokens that are good."""
+        return self.ask("GET", "/tokens")
+
     def jumpoint(self, name, **values):
         """Makes or changes one: connected, enabled, clustered, hostname, …"""
         return self.ask("POST", "/jumpoints", {"name": name, **values})

@@ -11,11 +11,14 @@ import sys
 
 import pytest
 
+from simulator_process import until
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
 import figures  # noqa: E402
 import goals  # noqa: E402
 import handshakes  # noqa: E402
 import output  # noqa: E402
+import pra  # noqa: E402
 import report  # noqa: E402
 import stage  # noqa: E402
 
@@ -134,6 +137,36 @@ def test_the_least_server(vault, folder, more, resumed):
     ["--handshakes", "5"], ["--serve"]))
 def test_options_that_make_no_sense(options):
     assert subprocess.run([stage.BIN / "jumpgate-load", *options], check=False, capture_output=True).returncode == 2
+
+
+# ---- the PRA site ----
+
+@pytest.mark.parametrize("events", (False, True))
+def test_an_end_at_the_site_is_awaited_at_the_vault(folder, events):
+    keys = {"poll_interval": "0s" if events else "1s"}
+    with stage.Vault(folder, users=4, truth=False) as vault, pra.Site(folder) as site, pra.linked(vault, site, keys) as gate:
+        lsids = site.start(4)
+        pra.open_leases(gate, lsids, threads=2)
+        if events:
+            site.recipient(gate)
+        assert pra.ended(vault, site, lsids[:1], events) > 0
+        assert pra.checked_in(vault) == 1
+        pra.settled(gate, 3)
+        pra.ended(vault, site, lsids[1:], events)
+        pra.settled(gate, 0)
+        if events:
+            until(lambda: gate.metric("jumpgate_pra_events_total") == 4)  # an event may be answered after its check-in was sent
+            assert site.calls(pra.LISTING) == 0
+
+
+def test_an_end_that_never_comes_is_an_error(folder, monkeypatch):
+    monkeypatch.setattr(pra, "PATIENCE", 1)
+    with stage.Vault(folder, users=2, truth=False) as vault, pra.Site(folder) as site, \
+            pra.linked(vault, site, {"poll_interval": "0s"}) as gate:
+        lsids = site.start(2)
+        pra.open_leases(gate, lsids, threads=1)
+        with pytest.raises(AssertionError, match="1 of 1 check-ins are missing"):
+            pra.ended(vault, site, lsids[:1], True)  # the site has no recipient of events
 
 
 # ---- the report ----

@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from harness import ROOT, Gateway
+from harness import ROOT, Gateway, eventually
+from pra_site import PraSite
 
 ALERTS = (ROOT / "conf" / "alerts.yml").read_text()
 DASHBOARD = json.loads((ROOT / "conf" / "dashboard.json").read_text())
@@ -18,7 +19,13 @@ SUFFIX = re.compile(r"_(bucket|sum|count)$")
 @pytest.fixture(scope="module")
 def served():
     """{metric: its labels}, also of series that have no value yet."""
-    with Gateway("http://127.0.0.1:9/BeyondTrust/api/public/v3") as gateway:
+    with PraSite() as site, Gateway("http://127.0.0.1:9/BeyondTrust/api/public/v3") as gateway:
+        gateway.stop()
+        gateway.sections["pra site"] = {"url": site.url, "insecure_http": "yes", "client_id": site.client_id,
+                                        "client_secret_file": gateway.secret("pra-secret", site.client_secret),
+                                        "jumpoints": "dc1"}
+        gateway.restart()
+        eventually(lambda: site.log("jumpoint"))
         gateway.call("GET", "/status")  # so that requests have been counted
         page = gateway.call("GET", "/metrics").body.decode()
     labels = {name: set() for name in re.findall(r"^# TYPE (\w+) ", page, re.M)}

@@ -3,12 +3,13 @@
 
 import json
 import sqlite3
+import time
 
 import pytest
 
 from harness import ROOT, Gateway, session
 from stack import Stack, problem
-from test_leases import NOBODY, cells, command, database, every_lease, hold, lease_list, trail
+from test_leases import NO_VAULT, cells, command, database, every_lease, hold, lease_list, trail
 
 ONE = "0123456789abcdef0123456789abcdef"
 FORMS = [ONE, ONE.upper(), "01234567-89ab-CDEF-0123-456789abcdef", "{01234567-89ab-cdef-0123-456789abcdef}"]
@@ -18,6 +19,7 @@ OPERATIONS = [("/v1/credentials/find", {}), ("/v1/credentials/checkout", {"crede
               ("/v1/credentials/release", {"credential_id": "x"}), ("/v1/endpoints/find", {"query": ""}),
               (STARTED, {}), ("/v1/sessions/complete", {})]
 OLD_STORE = (ROOT / "tests" / "unit" / "stores" / "leases-2.sql").read_text()
+OLD_END_MS = "1795899228000"  # when its leases end
 
 
 def lsids(gateway, **query):
@@ -87,12 +89,12 @@ def test_it_outlives_the_process_and_is_recorded():
 
 def test_a_store_of_an_earlier_version_is_read_and_migrated():
     expected = {"S-1": None, "S-2": None, "S-3": None, ONE: ONE}
-    gateway = Gateway(NOBODY)
+    gateway = Gateway(NO_VAULT)
     with gateway:
         gateway.stop()
         database(gateway).unlink()
         with sqlite3.connect(database(gateway)) as store:
-            store.executescript(OLD_STORE)
+            store.executescript(OLD_STORE.replace(OLD_END_MS, str(int(time.time() + 3600) * 1000)))
         store.close()
         database(gateway).chmod(0o600)
         lines, _ = command(gateway, "--json")

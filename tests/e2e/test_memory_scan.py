@@ -4,12 +4,17 @@
 Half of them come as a JSON string, half in an object. Every password is distinct, awkward to escape, and has the same
 two marks, one at its head and one at its tail. So a copy is found in every form (plain, JSON of either dialect), and a
 piece of one as well. Tokens and the
-API key are looked for in pieces; vault cookies by their name and then by their value.
+API key are looked for in pieces; vault cookies by their name and then by their value. The same holds for the client
+secret of a PRA site, its access tokens and the token of its events, over TLS, after all of them have been used.
 
 Memory is read from /proc/PID/mem, which the kernel grants to root alone (the gateway is not dumpable). A core is what
 it would hold: all writable mappings that are not left out by MADV_DONTDUMP.
 """
 
+import base64
+import hashlib
+import http.client
+import pathlib
 import re
 import secrets
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +24,7 @@ import pytest
 import harness
 from certificates import Authority
 from harness import API_KEY, eventually, tls_context, token_hash
+from pra_site import FORM, PraSite
 from stack import Stack
 from plain_build import plain_build  # noqa: F401, a fixture
 
@@ -27,6 +33,8 @@ PEOPLE = ("ann", "bob")
 RUN = secrets.token_hex(6)
 HEAD, TAIL = f"Hd{RUN}", f"{RUN}tL"
 TOKEN = "tok-" + secrets.token_hex(24)
+SITE_SECRET = "sec-" + secrets.token_urlsafe(48)
+EVENTS_TOKEN = "evt-" + secrets.token_hex(32)
 COOKIE = re.compile(rb"ASP\.NET_SessionId=([!-:<-~]{8,})")
 
 
@@ -97,12 +105,22 @@ def all_files(path):
     return {str(p.relative_to(path)): p.read_bytes() for p in path.rglob("*") if p.is_file()}
 
 
-class Scene(Stack):
-    """TLS on both sides and a plain listener; debug log in a file; tokens of its own."""
+def site_section(folder, site, ca):
+    path = folder / "pra-secret"
+    path.touch(mode=0o600)
+    path.write_text(SITE_SECRET)
+    return {"url": site.url, "client_id": site.client_id, "client_secret_file": str(path), "ca_file": ca.certificate,
+            "rate": "10/s", "probe_interval": "1s", "check_interval": "1s", "poll_interval": "1s",
+            "terminate": "yes", "events_token_sha256": hashlib.sha256(EVENTS_TOKEN.encode()).hexdigest()}
 
-    def __init__(self, folder):
-        ca = Authority(folder)
+
+class Scene(Stack):
+    """TLS on all sides and a plain listener; debug log in a file; tokens of its own."""
+
+    def __init__(self, folder, ca, site):
         server = ca.server()
+        self.site = site
+        self.access_tokens = []
         self.tls = tls_context(ca.certificate)
         self.said = []  # every answer but those with a secret
         super().__init__({
@@ -111,6 +129,7 @@ class Scene(Stack):
                              "tls_key": server.key},
             "client pra": {"token_sha256": token_hash(TOKEN), "allow": "broker operate observe"},
             "vault main": {"ca_file": ca.certificate, "insecure_http": None},
+            "pra site": site_section(folder, site, ca),
         }, tls=server)
         self.folder = folder
 
@@ -138,6 +157,51 @@ def one_walk(scene, boxes, person, listener):
     connection.close()
 
 
+def event(scene, body, listener, token=EVENTS_TOKEN, header=False):
+    """One event of the site; its answer is looked at as well."""
+    connection = scene.gateway.connect(listener, scene.tls if listener == "tls" else None)
+    path = "/v1/events/pra" + ("" if header else f"?token={token}")
+    heads = {"Content-Type": FORM, **({"X-Jumpgate-Event-Token": token} if header else {})}
+    connection.request("POST", path, body, heads)
+    answer = connection.getresponse()
+    scene.said.append(answer.read() + str(answer.headers).encode())
+    connection.close()
+    return answer.status
+
+
+def site_entry(scene):
+    return [d for d in scene.ask("GET", "/status").json["dependencies"] if d["type"] == "pra"][0]
+
+
+def site_traffic(scene):
+    """Tokens granted, refused and replaced, sessions ended by poll, event and an operator, wrong tokens of events."""
+    site = scene.site
+    eventually(lambda: site_entry(scene)["state"] == "up")
+    for kind in ("poll", "event", "terminate"):
+        box = scene.account(password=password(8000))
+        who = harness.session("ann", "CORP", f"S-site-{kind}", hostname=box.name)
+        who["lsid"] = site.start_session(user="ann", endpoint=box.name)
+        found = scene.ask("POST", "/v1/credentials/find", {"session": who})
+        body = {"session": who, "credential_id": found.json["credentials"][0]["credential_id"]}
+        lease = scene.ask("POST", "/v1/credentials/checkout", body).json["lease"]["id"]
+        if kind == "poll":
+            site.end_session(who["lsid"])
+        elif kind == "event":
+            for listener in ("tls", "main"):
+                for header in (False, True):
+                    assert event(scene, f"event=access_session_end&lsid={who['lsid']}", listener, header=header) == 200
+        else:
+            assert scene.ask("POST", f"/v1/leases/{lease}/release", {"terminate": True}).json["terminated"]
+        eventually(lambda: scene.live() == [])
+    assert event(scene, "event=x", "tls", token=EVENTS_TOKEN + "x") == 401
+    assert event(scene, "nonsense", "main") == 200
+    tokens = site.tokens()
+    scene.access_tokens += site.live_tokens()
+    site.drop_tokens()
+    eventually(lambda: site.tokens() > tokens)
+    eventually(lambda: site_entry(scene)["state"] == "up")
+
+
 def errors(scene):
     """Refusals of many kinds, some of them with secrets in the wrong place."""
     who = harness.session("ann", "CORP", "S-x", hostname="nowhere")
@@ -161,10 +225,14 @@ def errors(scene):
 @pytest.fixture(scope="module", name="scene")
 def _scene(plain_build, tmp_path_factory):  # noqa: F811
     """The gateway after all of it, the check-outs last."""
-    with Scene(tmp_path_factory.mktemp("scan")) as scene:
+    folder = tmp_path_factory.mktemp("scan")
+    ca = Authority(folder)
+    with PraSite(client_secret=SITE_SECRET, tls=ca.server("site")) as site, Scene(folder, ca, site) as scene:
+        site.permit(perm_command="full_access", perm_reporting_support="1")
         harness_token, harness.TOKEN = harness.TOKEN, TOKEN
         try:
             errors(scene)
+            site_traffic(scene)
             for path in ("/status", "/metrics", "/v1/leases", "/readyz", "/v1/health"):
                 scene.ask("GET", path)
             boxes = [(n, scene.account(password=password(n))) for n in range(CHECKOUTS)]
@@ -176,6 +244,7 @@ def _scene(plain_build, tmp_path_factory):  # noqa: F811
                     for walk in walks:
                         walk.result()
             eventually(lambda: scene.live() == [])
+            scene.access_tokens += scene.site.live_tokens()
             # The last to pass through the shared buffers, with nothing behind it that would cover its traces.
             scene.ask("GET", "/livez", listener="main")
             yield scene
@@ -202,21 +271,42 @@ def test_the_api_key_is_in_secret_memory_alone(image):
     assert [place for place in found if not place[0].secret] == []
 
 
+def test_the_secrets_of_the_site_are_in_secret_memory_alone(scene, image):
+    dropped, present = scene.access_tokens[0], scene.access_tokens[-1]
+    assert dropped != present
+    assert places(image, pieces(dropped)) == []
+    for secret in (present, SITE_SECRET):
+        found = places(image, pieces(secret))
+        assert found, "it must be somewhere, or this test looks at nothing"
+        assert [place for place in found if not place[0].secret] == []
+    basic = base64.b64encode(f"{scene.site.client_id}:{SITE_SECRET}".encode()).decode()
+    assert places(image, pieces(basic)) == [], "it is made for one call"
+
+
+def test_no_token_of_events_is_left_in_memory(image):
+    assert places(image, pieces(EVENTS_TOKEN)) == []
+
+
+def of_the_site(scene):
+    """Pieces of all secrets of the site."""
+    return set().union(*map(pieces, [SITE_SECRET, EVENTS_TOKEN, *scene.access_tokens]))
+
+
 def test_cookies_are_in_secret_memory_alone(image):
     values = {value for _, data in image for value in COOKIE.findall(data)}
     assert values, "sessions are kept, so there must be cookies"
     assert [place for place in places(image, values) if not place[0].secret] == []
 
 
-def test_a_core_holds_no_secret(image):
+def test_a_core_holds_no_secret(scene, image):
     core = [(mapping, data) for mapping, data in image if "dd" not in mapping.flags]
     values = {value for _, data in image for value in COOKIE.findall(data)}
-    assert places(core, {HEAD.encode(), TAIL.encode()} | pieces(TOKEN) | pieces(API_KEY) | values) == []
+    assert places(core, {HEAD.encode(), TAIL.encode()} | pieces(TOKEN) | pieces(API_KEY) | values | of_the_site(scene)) == []
 
 
 def test_nothing_secret_is_written_or_said(scene, image):
     cookies = {value for _, data in image for value in COOKIE.findall(data)}
-    marks = {HEAD.encode(), TAIL.encode()} | pieces(TOKEN) | pieces(API_KEY) | cookies
+    marks = {HEAD.encode(), TAIL.encode()} | pieces(TOKEN) | pieces(API_KEY) | cookies | of_the_site(scene)
     wanted = re.compile(b"|".join(map(re.escape, marks)))
     state = scene.gateway.path / "state"
     texts = {f"state/{name}": data for name, data in all_files(state).items()}
@@ -224,6 +314,8 @@ def test_nothing_secret_is_written_or_said(scene, image):
     texts["stderr"] = scene.gateway.err.text.encode()
     texts["stdout"] = scene.gateway.out.text.encode()
     texts["answers"] = b"\n".join(scene.said)
+    process = pathlib.Path(f"/proc/{scene.gateway.process.pid}")
+    texts["argv"], texts["environment"] = (process / "cmdline").read_bytes(), (process / "environ").read_bytes()
     assert b"level=debug" in texts["log"] or b" debug " in texts["log"]
     assert len(scene.said) > CHECKOUTS
     for name, data in texts.items():

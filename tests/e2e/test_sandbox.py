@@ -8,7 +8,9 @@ import signal
 
 import pytest
 
+from certificates import Authority
 from harness import Gateway, eventually
+from pra_site import PraSite
 from stack import Stack
 from plain_build import plain_build  # noqa: F401, a fixture
 
@@ -49,6 +51,45 @@ def test_vault_is_found_by_name():
             found = gateway.find(stack.session("ann", stack.account()))
             assert found.status == 200 and len(found.json["credentials"]) == 1
         stack.opened = []
+
+
+def site_entry(gateway):
+    return [d for d in gateway.call("GET", "/status").json["dependencies"] if d["type"] == "pra"][0]
+
+
+def test_site_over_tls_with_files_of_its_own(tmp_path):
+    """Its secret and authority are in a folder that nothing else is in, and are read again by a reload."""
+    authority = Authority(tmp_path / "trust")
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    secret = folder / "pra-secret"
+    with PraSite(tls=authority.server()) as site:
+        site.permit(perm_reporting_support="1", perm_configuration="1")
+        site.jumpoint("dc1", connected=True)
+        secret.touch(mode=0o600)
+        secret.write_text(site.client_secret)
+        keys = {"url": site.url.replace("127.0.0.1", "localhost"), "client_id": site.client_id, "rate": "10/s",
+                "client_secret_file": str(secret), "ca_file": authority.certificate, "jumpoints": "dc1",
+                "probe_interval": "1s", "check_interval": "1s", "poll_interval": "1s"}
+        with Stack({**FRESH, "pra site": keys}) as stack:
+            gateway = stack.gateway
+            eventually(lambda: site_entry(gateway)["state"] == "up")
+            box = stack.account(password="pw")
+            ann = stack.session("ann", box)
+            ann["lsid"] = site.start_session(user="ann", endpoint=box.name)
+            assert stack.checkout(ann).status == 200
+            site.end_session(ann["lsid"])
+            eventually(lambda: stack.live() == [], 20)
+            site.change_secret("changed-secret")
+            secret.unlink()
+            secret.touch(mode=0o600)
+            secret.write_text("changed-secret")
+            gateway.signal(signal.SIGHUP)
+            eventually(lambda: site_entry(gateway)["tokens"] == 2)
+            eventually(lambda: site_entry(gateway)["state"] == "up")
+            assert {state["Seccomp"] for state in threads(gateway)} == {"2"}
+            stack.sweep()
+        assert not site.violations()
 
 
 def test_state_directory_is_made(tmp_path):
@@ -114,6 +155,26 @@ def test_root_becomes_another_user():
                 assert "0" not in state["Groups"].split()
                 assert int(state["CapPrm"], 16) == int(state["CapBnd"], 16) == 0
             assert (gateway.path / "state" / "audit.jsonl").stat().st_uid == entry.pw_uid
+
+
+@as_root
+def test_site_of_another_user():
+    """The secret belongs to that user, and a reload reads it again."""
+    with PraSite() as site:
+        gateway = Gateway("http://127.0.0.1:9/BeyondTrust/api/public/v3", {"gateway": {"user": "nobody"}})
+        secret = gateway.secret("pra-secret", site.client_secret)
+        gateway.sections["pra site"] = {"url": site.url, "insecure_http": "yes", "client_id": site.client_id,
+                                        "client_secret_file": secret, "probe_interval": "1s", "check_interval": "1s"}
+        gateway.write_configuration()
+        entry = give_away(gateway, "nobody")
+        with gateway:
+            eventually(lambda: site_entry(gateway)["state"] != "unknown")
+            assert site_entry(gateway)["tokens"] == 1
+            assert {state["Uid"].split()[1] for state in threads(gateway)} == {str(entry.pw_uid)}
+            site.change_secret("changed-secret")
+            pathlib.Path(secret).write_text("changed-secret")
+            gateway.signal(signal.SIGHUP)
+            eventually(lambda: site_entry(gateway)["tokens"] == 2)
 
 
 @as_root

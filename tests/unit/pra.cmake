@@ -8,6 +8,9 @@ foreach(part watch poll terminate)
   jg_test(test_pra_${part} SOURCES test_pra_${part}.c test_pra_world.c ${pra_rig} DEPENDS jg_pra_site jg_base)
 endforeach()
 
+jg_test(test_pra_memory SOURCES test_pra_memory.c test_pra_world.c ${pra_rig} DEPENDS jg_pra_site jg_base)
+target_link_options(test_pra_memory PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup)
+
 # The same on the real loop, against the simulator.
 if(TARGET pra-sim)
   jg_test(test_pra_live SOURCES test_pra_live.c DEPENDS jg_pra_site jg_loop jg_base)

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 TEST(buf_keeps_its_limit)
@@ -258,6 +259,9 @@ TEST(secrets_are_read_from_files)
     assert_int_equal(ftruncate(fd, 0), 0);
     assert_int_equal(secret_read_file(&s, path, 10), -ENODATA);
     assert_int_equal(secret_read_file(&s, "/nonexistent", 10), -ENOENT);
+    assert_int_equal(unlink(path), 0); /* a FIFO that no process writes to is not waited for */
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(secret_read_file(&s, path, 10), -ENODATA);
     secret_clear(&s);
     assert_null(s.p);
     (void)close(fd);

@@ -10,6 +10,16 @@
 
 #define FORM "application/x-www-form-urlencoded"
 
+static bool no_memory; /* for the copy of the body */
+
+char *__real_strndup(const char *text, size_t n);
+char *__wrap_strndup(const char *text, size_t n);
+
+char *__wrap_strndup(const char *text, size_t n)
+{
+    return no_memory ? NULL : __real_strndup(text, n);
+}
+
 TEST(names_of_both_families_are_known_in_any_case)
 {
     static const struct {
@@ -120,6 +130,26 @@ TEST(two_hundred_fields_are_read_and_one_more_is_refused)
     assert_refused(body, strlen(body), FORM, PRA_EVENT_END, "more than 200 fields");
 }
 
+/* It is no fault of the form: the site is to send it again. */
+TEST(without_memory_the_form_is_not_malformed)
+{
+    static const char body[] = "event=access_session_end&lsid=1";
+    char why[EVENT_WHY_SIZE] = "";
+    struct event_form form;
+
+    no_memory = true;
+    assert_false(event_form_read(&form, body, strlen(body), FORM, why));
+    assert_true(form.no_memory);
+    no_memory = false;
+    event_form_free(&form);
+    assert_true(event_form_read(&form, body, strlen(body), FORM, why));
+    assert_false(form.no_memory);
+    event_form_free(&form);
+    assert_false(event_form_read(&form, "x=1", 3, FORM, why));
+    assert_false(form.no_memory);
+    event_form_free(&form);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +157,7 @@ int main(void)
         cmocka_unit_test(the_five_fields_are_decoded),
         cmocka_unit_test(what_is_not_looked_at_is_not_read),
         cmocka_unit_test(each_malformed_form_has_its_reason),
+        cmocka_unit_test(without_memory_the_form_is_not_malformed),
         cmocka_unit_test(two_hundred_fields_are_read_and_one_more_is_refused),
     };
 

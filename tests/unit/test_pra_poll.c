@@ -321,6 +321,16 @@ static const struct failure {
      true,
      "(bad)"},
     {{.status = 403, .body = "<error>no</error>"}, true, "reports are denied"},
+    /* rows, and there are none */
+    {{.body = "<session_summary_list>" ROW(RIG_LSID) "<error>No rows found</error></session_summary_list>"},
+     true,
+     "No rows found"},
+    {{.body = "<session_summary_list><error>No rows found</error>" ROW(RIG_LSID) "</session_summary_list>"},
+     true,
+     "No rows found"},
+    {{.body = "<session_summary_list><error>No rows found</error><error>disk</error></session_summary_list>"},
+     true,
+     "disk"},
 };
 
 /* Nothing ends, the cursor stays, the state says why; and it comes back by itself. */
@@ -395,26 +405,215 @@ TEST(the_cursor_is_the_time_at_which_the_call_was_begun)
     assert_in_range(world.saved_ms / 1000, begun - 3, begun);
 }
 
-TEST(closing_in_the_middle_saves_nothing)
+/* A listing of 2000 rows, and time until the first ones have been passed on. */
+static void pass_some_rows(struct buf *body)
 {
-    struct buf body = BUF_INIT(1 << 20);
-
-    (void)buf_str(&body, "<session_summary_list>");
+    (void)buf_str(body, "<session_summary_list>");
     for (int i = 0; i < 2000; i++)
-        (void)buf_str(&body, ROW(RIG_LSID));
-    (void)buf_str(&body, "</session_summary_list>");
+        (void)buf_str(body, ROW(RIG_LSID));
+    (void)buf_str(body, "</session_summary_list>");
     key_of_age(600);
     rig.piece = 32768;
-    answers[PRA_CALL_LISTING].body = buf_cstr(&body);
+    answers[PRA_CALL_LISTING].body = buf_cstr(body);
     answers[PRA_CALL_LISTING].hold = true;
     world_open(0);
     live(3 * SECOND);
     release("Listing");
     (void)timers_run(rig.timers);
     assert_true(world.nended > 0 && world.nended < 2000);
+}
+
+TEST(stopping_in_the_middle_passes_the_other_rows_on_and_calls_no_more)
+{
+    struct buf body = BUF_INIT(1 << 20);
+
+    pass_some_rows(&body);
+    pra_site_stop(world.site);
+    memset(world.n, 0, sizeof(world.n));
+    live(10 * MINUTE);
+    assert_int_equal(world.nended, 2000);
+    assert_int_equal(world.saves, 1);
+    for (int kind = 0; kind < PRA_NCALLS; kind++)
+        assert_int_equal(world.n[kind], 0);
+    buf_free(&body);
+}
+
+TEST(stopping_ends_a_listing_without_its_answer)
+{
+    key_of_age(600);
+    world_open(0);
+    live(5 * SECOND);
+    int64_t cursor = view()->cursor_ms;
+    size_t saves = world.saves;
+
+    answers[PRA_CALL_LISTING].hold = true;
+    live(20 * SECOND);
+    assert_int_equal(rig_waiting(), 1);
+    pra_site_stop(world.site);
+    assert_int_equal(rig_waiting(), 0);
+    live(MINUTE);
+    assert_int_equal(view()->cursor_ms, cursor);
+    assert_int_equal(world.saves, saves);
+    assert_int_equal(world.nended, 0);
+}
+
+TEST(closing_in_the_middle_saves_nothing)
+{
+    struct buf body = BUF_INIT(1 << 20);
+
+    pass_some_rows(&body);
     world_close();
     assert_int_equal(world.saves, 0);
     buf_free(&body);
+}
+
+/* ---- clocks that are set, and a site that names a wrong time ---- */
+
+/* The first of these listings that asks for what ended `ago_s` before now; -1 = none does. */
+static int first_that_covers(long long ago_s)
+{
+    for (size_t i = 0; i < world.n[PRA_CALL_LISTING] && i < 64; i++)
+        if (world.froms[i] <= now_s() + world.ahead_s - ago_s)
+            return (int)i;
+    return -1;
+}
+
+/* For one check, the site names a time that is an hour late. A session ends between, and is not lost. */
+TEST(what_ends_while_the_site_names_a_wrong_time_is_found)
+{
+    for (int h = -1; h <= 1; h += 2) {
+        key_of_age(600);
+        world_open(0);
+        live(4 * MINUTE);
+        world.ahead_s = h * 3600;
+        live(2 * MINUTE); /* the check at 5 minutes sees it */
+        world.ahead_s = 0;
+        live(2 * MINUTE);
+        world.n[PRA_CALL_LISTING] = 0;
+        live(3 * MINUTE); /* the check at 10 minutes */
+        assert_in_range(view()->skew_ms + 1000, 0, 2000);
+        assert_true(first_that_covers(6 * 60) >= 0);
+        world.n[PRA_CALL_LISTING] = 0;
+        live(MINUTE);
+        assert_int_equal(first_that_covers(6 * 60), -1); /* once */
+        world_teardown(NULL);
+        world_setup(NULL);
+    }
+}
+
+/* The gateway's clock is set; get_api_info shows it, minutes later. */
+TEST(what_ends_while_a_step_of_the_clock_is_unknown_is_found)
+{
+    for (int h = -1; h <= 1; h += 2) {
+        key_of_age(600);
+        world_open(0);
+        live(6 * MINUTE);
+        rig.fc.wall += h * 3600 * 1000;
+        world.ahead_s = -h * 3600;
+        live(3 * MINUTE); /* polls by the wrong time */
+        world.n[PRA_CALL_LISTING] = 0;
+        live(2 * MINUTE);
+        assert_true(first_that_covers(5 * 60 + 30) >= 0);
+        world_teardown(NULL);
+        world_setup(NULL);
+    }
+}
+
+/* The Date of any answer shows the step at once. */
+TEST(a_step_of_the_clock_is_seen_by_the_date_of_an_answer)
+{
+    key_of_age(600);
+    world.dated = true;
+    world_open(0);
+    live(10 * SECOND);
+    assert_int_equal(world.n[PRA_CALL_INFO], 1);
+    rig.fc.wall += 3600 * 1000;
+    world.ahead_s = -3600;
+    live(16 * SECOND);
+    assert_int_equal(world.n[PRA_CALL_INFO], 2);
+    assert_in_range(view()->skew_ms + 3600 * 1000 + 1000, 0, 2000);
+}
+
+/* Behind one name there may be servers whose clocks differ. */
+TEST(dates_that_differ_all_the_time_do_not_make_checks_all_the_time)
+{
+    static const char *const dates[] = {"Tue, 10 Mar 2026 09:40:00 GMT", "Tue, 10 Mar 2026 12:40:00 GMT"};
+
+    key_of_age(600);
+    world_open(0);
+    for (size_t i = 0; i < 60; i++) {
+        for (int kind = 0; kind < PRA_NCALLS; kind++)
+            answers[kind].date = dates[i % 2];
+        live(5 * SECOND);
+    }
+    assert_in_range(world.n[PRA_CALL_INFO], 2, 8);
+}
+
+/* Its creation is later than now: the clock was set back, so it limits nothing. */
+TEST(a_lease_of_the_future_does_not_limit_the_look_back)
+{
+    key_of_age(-1800);
+    world_open(rig.fc.wall - 300 * 1000);
+    live(5 * SECOND);
+    assert_in_range(world.from_s, now_s() - 300 - 120 - 6, now_s() - 300 - 120);
+    live(MINUTE);
+    assert_in_range(world.from_s, now_s() - 120 - 22, now_s() - 120);
+}
+
+/* Half of a slow call's time is how wrong the skew may be. */
+TEST(the_cursor_is_not_later_than_the_clock_is_known)
+{
+    key_of_age(600);
+    answers[PRA_CALL_INFO].takes_ms = 8 * SECOND;
+    world_open(0);
+    live(10 * SECOND);
+    assert_in_range(world.saved_ms, rig.fc.wall - 6000, rig.fc.wall - 1500); /* when it was sent */
+}
+
+/* ---- what is asked for while a listing is on its way ---- */
+
+TEST(a_look_back_that_is_asked_for_during_a_listing_holds_for_the_next)
+{
+    key_of_age(10 * 3600);
+    world_open(rig.fc.wall);
+    answers[PRA_CALL_LISTING].hold = true;
+    live(5 * SECOND);
+    pra_site_look_back(world.site, rig.fc.wall - 3600 * 1000);
+    release("Listing");
+    answers[PRA_CALL_LISTING].hold = false;
+    world.n[PRA_CALL_LISTING] = 0;
+    live(16 * SECOND);
+    assert_in_range(world.froms[0], now_s() - 3600 - 120 - 30, now_s() - 3600 - 120);
+    live(16 * SECOND);
+    assert_in_range(world.from_s, now_s() - 120 - 22, now_s() - 120 - 1); /* once */
+}
+
+TEST(a_failover_during_a_listing_makes_the_next_one_look_back_further)
+{
+    key_of_age(7200);
+    world_open(0);
+    live(5 * MINUTE - 20 * SECOND);
+    answers[PRA_CALL_HEALTH].body = HEALTH_OF("primary");
+    answers[PRA_CALL_LISTING].hold = true; /* it was sent to the old one */
+    live(25 * SECOND);
+    release("Listing");
+    answers[PRA_CALL_LISTING].hold = false;
+    world.n[PRA_CALL_LISTING] = 0;
+    live(16 * SECOND);
+    assert_in_range(world.froms[0], now_s() - 120 - 900 - 60, now_s() - 120 - 900);
+}
+
+TEST(reloads_do_not_put_off_a_listing)
+{
+    key_of_age(600);
+    world_open(0);
+    live(5 * SECOND);
+    world.n[PRA_CALL_LISTING] = 0;
+    for (int i = 0; i < 60; i++) {
+        assert_int_equal(pra_site_reload(world.site, &world.params, NULL), 0);
+        live(SECOND);
+    }
+    assert_in_range(world.n[PRA_CALL_LISTING], 3, 5);
 }
 
 int main(void)
@@ -442,7 +641,18 @@ int main(void)
         IN_WORLD(no_rows_is_an_answer),
         IN_WORLD(what_failed_is_forgotten_when_the_last_lease_has_gone),
         IN_WORLD(the_cursor_is_the_time_at_which_the_call_was_begun),
+        IN_WORLD(stopping_in_the_middle_passes_the_other_rows_on_and_calls_no_more),
+        IN_WORLD(stopping_ends_a_listing_without_its_answer),
         IN_WORLD(closing_in_the_middle_saves_nothing),
+        IN_WORLD(what_ends_while_the_site_names_a_wrong_time_is_found),
+        IN_WORLD(what_ends_while_a_step_of_the_clock_is_unknown_is_found),
+        IN_WORLD(a_step_of_the_clock_is_seen_by_the_date_of_an_answer),
+        IN_WORLD(dates_that_differ_all_the_time_do_not_make_checks_all_the_time),
+        IN_WORLD(a_lease_of_the_future_does_not_limit_the_look_back),
+        IN_WORLD(the_cursor_is_not_later_than_the_clock_is_known),
+        IN_WORLD(a_look_back_that_is_asked_for_during_a_listing_holds_for_the_next),
+        IN_WORLD(a_failover_during_a_listing_makes_the_next_one_look_back_further),
+        IN_WORLD(reloads_do_not_put_off_a_listing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,6 +82,7 @@ int upstream_call(struct upstream *up, struct call *call)
     assert_false(rig.closing);
     if (rig.refuse)
         return rig.refuse;
+    rig.in_rig = true;
     sent = calloc(1, sizeof(*sent));
     assert_non_null(sent);
     sent->call = call;
@@ -89,6 +90,7 @@ int upstream_call(struct upstream *up, struct call *call)
     sent->target = strdup(call->target);
     sent->headers = strdup(call->headers ? call->headers : "");
     sent->body = strndup(call->body ? call->body : "", call->body_len);
+    rig.in_rig = false;
     sent->at_ms = rig.fc.now;
     call->state = 1;
     call->started_us = clock_measure_us();
@@ -206,7 +208,9 @@ static void give_pieces(struct call *call, const char *body)
     rig.answering = call;
     while (left) {
         size_t n = left < step ? left : step;
+        rig.in_rig = true;
         char *copy = malloc(n); /* of exactly its size: a read beyond it is seen */
+        rig.in_rig = false;
         assert_non_null(copy);
         memcpy(copy, body, n);
         int r = call->piece(call, copy, n);

@@ -43,6 +43,8 @@ struct rig {
     const char *rest;
     struct call *answering;
     bool resumed, closed, closing;
+    volatile bool
+        in_rig; /* the memory that is asked for is the rig's; malloc may be thought not to read it */
     struct deadline later;
     void (*on_closed)(void *arg);
     void *closed_arg;

@@ -38,6 +38,7 @@ struct world {
     struct pra_site_params params;
     struct reply answers[PRA_NCALLS];
     int64_t ahead_s; /* the site's clock less the gateway's, in get_api_info */
+    bool dated;      /* every answer has a Date, by that clock */
     size_t n[PRA_NCALLS];
     uint64_t at[PRA_NCALLS];      /* of the last one of its kind */
     long long from_s, duration_s; /* of the last listing */
@@ -52,6 +53,7 @@ struct world {
 };
 
 extern struct world world;
+extern const struct pra_site_hooks world_hooks;
 
 int world_setup(void **state);
 int world_teardown(void **state);

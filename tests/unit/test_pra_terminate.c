@@ -284,6 +284,39 @@ TEST(closing_ends_terminations)
     assert_int_equal(waits->outcome, PRA_TERMINATE_UNAVAILABLE);
 }
 
+TEST(stopping_ends_terminations_and_later_ones_are_unavailable)
+{
+    open_site();
+    answers[PRA_CALL_TERMINATE].hold = true;
+    struct pra_termination *sent = begin(0, 0);
+
+    answers[PRA_CALL_SESSION].hold = true;
+    pra_site_stop(world.site);
+    assert_int_equal(asked[0].done, 1);
+    assert_int_equal(sent->outcome, PRA_TERMINATE_LOST);
+    assert_int_equal(rig_waiting(), 0);
+    struct pra_termination *late = begin(1, 0);
+
+    live(SECOND);
+    assert_int_equal(asked[1].done, 1);
+    assert_int_equal(late->outcome, PRA_TERMINATE_UNAVAILABLE);
+    assert_int_equal(rig_waiting(), 0);
+}
+
+TEST(stopping_while_the_session_is_looked_at_leaves_the_site_s_error)
+{
+    open_site();
+    answers[PRA_CALL_TERMINATE].body = "<error>Session not active</error>";
+    answers[PRA_CALL_SESSION].hold = true;
+    struct pra_termination *t = begin(0, 0);
+
+    live(SECOND);
+    assert_int_equal(rig_waiting(), 1);
+    pra_site_stop(world.site);
+    assert_int_equal(t->outcome, PRA_TERMINATE_ERROR);
+    assert_string_equal(t->text, "Session not active");
+}
+
 TEST(outcomes_have_names)
 {
     static const char *const names[] = {"terminated", "already_ended", "error",
@@ -310,6 +343,8 @@ int main(void)
         IN_WORLD(a_pause_of_the_site_does_not_hold_a_termination),
         IN_WORLD(several_at_once_each_have_their_answer),
         IN_WORLD(closing_ends_terminations),
+        IN_WORLD(stopping_ends_terminations_and_later_ones_are_unavailable),
+        IN_WORLD(stopping_while_the_session_is_looked_at_leaves_the_site_s_error),
         cmocka_unit_test(outcomes_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

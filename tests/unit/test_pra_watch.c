@@ -393,7 +393,7 @@ TEST(named_jumpoints_must_be_connected)
     assert_int_equal(pra_site_reload(world.site, &world.params, NULL), 0);
     live(5 * SECOND);
     assert_int_equal(view()->state, PRA_STATE_UP);
-    assert_null(view()->jumpoints);
+    assert_int_equal(view()->njumpoints, 0);
 }
 
 TEST(all_jumpoints_may_be_named)
@@ -515,6 +515,8 @@ TEST(another_secret_ends_it_at_once)
     answers[PRA_CALL_TOKEN] = (struct reply){.type = "application/json"};
     assert_int_equal(secret_set(&secret, "right", 5), 0);
     assert_int_equal(pra_site_reload(world.site, &world.params, &secret), 0);
+    assert_int_equal(view()->state, PRA_STATE_UNKNOWN); /* it has not answered with that secret */
+    assert_string_equal(view()->detail, "no check has ended yet");
     live(2 * SECOND);
     assert_int_equal(view()->state, PRA_STATE_UP);
 }
@@ -564,6 +566,21 @@ TEST(few_calls_left_double_the_intervals_and_fewer_stop_them)
 }
 
 /* ---- events ---- */
+
+TEST(a_probe_that_fails_while_other_calls_go_well_is_named)
+{
+    world.oldest_ms = rig.fc.wall;
+    world_open(0);
+    live(MINUTE);
+    assert_int_equal(view()->state, PRA_STATE_UP);
+    answers[PRA_CALL_PROBE] = (struct reply){.status = 404, .body = "not here"};
+    live(MINUTE);
+    assert_int_equal(view()->state, PRA_STATE_DEGRADED);
+    assert_string_equal(view()->detail, "probe: an unexpected status 404");
+    answers[PRA_CALL_PROBE] = (struct reply){.type = "text/plain", .body = "ok"};
+    live(3 * MINUTE);
+    assert_int_equal(view()->state, PRA_STATE_UP);
+}
 
 TEST(refused_events_are_named_for_five_minutes)
 {
@@ -692,6 +709,7 @@ int main(void)
         IN_WORLD(another_secret_ends_it_at_once),
         IN_WORLD(a_token_call_that_fails_otherwise_is_tried_again_soon),
         IN_WORLD(few_calls_left_double_the_intervals_and_fewer_stop_them),
+        IN_WORLD(a_probe_that_fails_while_other_calls_go_well_is_named),
         IN_WORLD(refused_events_are_named_for_five_minutes),
         IN_WORLD(ages_are_shown),
         IN_WORLD(metrics_are_there_while_the_site_is),

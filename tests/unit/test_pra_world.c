@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
 struct world world;
 static char info_body[2048];
@@ -33,7 +34,7 @@ static void save_cursor(void *ctx, int64_t cursor_ms)
     world.saved_ms = cursor_ms;
 }
 
-static const struct pra_site_hooks hooks = {oldest_key, session_ended, save_cursor, &world};
+const struct pra_site_hooks world_hooks = {oldest_key, session_ended, save_cursor, &world};
 
 /* ---- the site's side ---- */
 
@@ -67,16 +68,27 @@ static void note(const struct call *call, enum pra_call_kind kind)
     world.at[kind] = rig.fc.now;
 }
 
+static const char *date_now(char text[40])
+{
+    time_t now = (time_t)(rig.fc.wall / 1000 + world.ahead_s);
+    struct tm utc;
+
+    assert_true(strftime(text, 40, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &utc)) > 0);
+    return text;
+}
+
 static void reply(struct call *call)
 {
     enum pra_call_kind kind = kind_of(call);
     struct reply r = world.answers[kind];
-    char token[128];
+    char token[128], date[40];
 
     if (r.err) {
         rig_fail(call, r.err, r.fault);
         return;
     }
+    if (world.dated && !r.date)
+        r.date = date_now(date);
     if (kind == PRA_CALL_TOKEN && !r.body) {
         (void)snprintf(token, sizeof(token), RIG_TOKEN, ++rig.tokens);
         r.body = token;
@@ -222,7 +234,7 @@ void world_open(int64_t cursor_ms)
     char why[256];
 
     assert_int_equal(secret_set(&secret, "s3cret", 6), 0);
-    world.site = pra_site_new(NULL, &world.params, &secret, &hooks, cursor_ms, why);
+    world.site = pra_site_new(NULL, &world.params, &secret, &world_hooks, cursor_ms, why);
     assert_non_null(world.site);
     assert_int_equal(pra_site_start(world.site), 0);
 }

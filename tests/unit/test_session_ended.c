@@ -580,6 +580,54 @@ TEST(started_gives_the_lsid_to_the_leases_there_are)
     world_end(&w);
 }
 
+/* The session with the first lsid has ended; the check-out in flight is of another one, as it turns out. The
+ * end of that one counts, also in a process that died meanwhile. */
+TEST(an_end_does_not_count_for_a_checkout_of_another_session)
+{
+    struct world w;
+    struct caller c;
+    int replies;
+
+    for (unsigned steps = 0; steps < 12; steps++) {
+        world_start_stored(&w);
+        ask(&w, "alice", "s1", LSID_A, &c);
+        for (unsigned i = 0; i < steps && !c.replies; i++)
+            (void)one_step(&w);
+        bool landed = c.replies;
+
+        assert_int_equal(end_poll(&w, LSID_A), landed);
+        (void)start(&w, "alice", "s1", LSID_B, &replies);
+        world_advance(&w, SOON_MS);
+        assert_checkout_ok(&c);
+        if (!landed) {
+            expect_lsid(&w, "alice", "s1", LSID_B);
+            world_crash(&w, 0, 0);
+            world_settle(&w);
+            expect_lsid(&w, "alice", "s1", LSID_B);
+            expect_ended(&w, LSID_B, 1);
+        }
+        assert_int_equal(world_state(&w).leases_active, 0);
+        world_end(&w);
+    }
+}
+
+/* The same lsid in another form is the same session. */
+TEST(an_end_counts_whatever_the_form_of_the_lsid)
+{
+    struct world w;
+    struct caller c;
+    int replies;
+
+    world_start_stored(&w);
+    ask(&w, "alice", "s1", LSID_A, &c);
+    assert_int_equal(end_poll(&w, LSID_A), 0);
+    (void)start(&w, "alice", "s1", LSID_A2, &replies);
+    world_advance(&w, SOON_MS);
+    assert_checkout_ok(&c);
+    assert_int_equal(world_state(&w).leases_active, 0);
+    world_end(&w);
+}
+
 TEST(started_without_an_lsid_or_without_leases_changes_nothing)
 {
     struct world w;
@@ -905,6 +953,8 @@ int main(void)
         cmocka_unit_test(a_stopping_gateway_takes_no_event),
         cmocka_unit_test(records_name_lsid_source_and_site),
         cmocka_unit_test(started_gives_the_lsid_to_the_leases_there_are),
+        cmocka_unit_test(an_end_does_not_count_for_a_checkout_of_another_session),
+        cmocka_unit_test(an_end_counts_whatever_the_form_of_the_lsid),
         cmocka_unit_test(started_without_an_lsid_or_without_leases_changes_nothing),
         cmocka_unit_test(started_is_answered_without_the_store),
         cmocka_unit_test(a_repeat_and_its_lease_share_the_lsid),

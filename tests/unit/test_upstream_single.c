@@ -6,9 +6,14 @@
 #include "upstream_certs.h"
 #include "upstream_rig.h"
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <netdb.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MEGABYTES 3
@@ -328,6 +333,51 @@ TEST(a_name_that_is_unknown)
     expect_fault(&rig, CALL_FAULT_NAME);
 }
 
+/* ---- a name server that does not answer ---- */
+
+#define SLOW_NAME "slow-name-server.invalid"
+#define AT_MOST_S 20 /* then the resolver gives up, and the test fails */
+
+static sem_t name_server;
+static atomic_int resolving, resolved;
+
+/* libcurl's thread calls this one. */
+__attribute__((visibility("default"))) int
+getaddrinfo(const char *name, const char *port, const struct addrinfo *hints, struct addrinfo **addresses)
+{
+    int (*next)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    struct timespec end;
+
+    if (!name || strcmp(name, SLOW_NAME) != 0) {
+        *(void **)&next = dlsym(RTLD_NEXT, "getaddrinfo");
+        return next(name, port, hints, addresses);
+    }
+    atomic_fetch_add(&resolving, 1);
+    (void)clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += AT_MOST_S;
+    (void)sem_timedwait(&name_server, &end);
+    atomic_fetch_add(&resolved, 1);
+    return EAI_AGAIN;
+}
+
+/* The call ends in time, and so does the upstream: the loop waits for no thread. */
+TEST(a_name_server_that_does_not_answer_holds_nothing_up)
+{
+    struct rig rig;
+
+    assert_int_equal(sem_init(&name_server, 0, 0), 0);
+    rig_init(&rig, NULL, "http");
+    rig.opts.url = "http://" SLOW_NAME ":1/";
+    rig.opts.connect_timeout_ms = 300;
+    expect_fault(&rig, CALL_FAULT_NAME);
+    assert_true(atomic_load(&resolving) > 0);
+    assert_int_equal(atomic_load(&resolved), 0);
+    for (int i = 0; i < atomic_load(&resolving); i++)
+        assert_int_equal(sem_post(&name_server), 0);
+    while (atomic_load(&resolved) < atomic_load(&resolving))
+        (void)usleep(1000);
+}
+
 TEST(a_connection_that_is_refused)
 {
     struct rig rig;
@@ -367,6 +417,7 @@ int main(void)
         cmocka_unit_test(an_answer_without_an_end_is_cut_at_its_limit),
         cmocka_unit_test(two_more_headers_are_kept),
         cmocka_unit_test(a_name_that_is_unknown),
+        cmocka_unit_test(a_name_server_that_does_not_answer_holds_nothing_up),
         cmocka_unit_test(a_connection_that_is_refused),
         cmocka_unit_test(a_peer_without_tls),
         cmocka_unit_test(a_handshake_that_is_not_answered),

@@ -53,12 +53,12 @@ static int code_of(const char *text)
     return code;
 }
 
-static void text_of_object(const struct buf *body, struct ps_error_text *out)
+static void text_of_object(const char *object, size_t len, bool is_secret, struct ps_error_text *out)
 {
     static const char *const names[] = {"Message", "error_description", "error", "Code"};
     const char *why, *text = NULL;
-    cJSON *tree = json_parse(body->data, body->len, 32,
-                             JSON_DUPLICATES_OK | JSON_MEND | (body->secret ? JSON_SECRET : 0), &why);
+    cJSON *tree =
+        json_parse(object, len, 32, JSON_DUPLICATES_OK | JSON_MEND | (is_secret ? JSON_SECRET : 0), &why);
     int64_t code;
 
     for (size_t i = 0; !text && i < sizeof(names) / sizeof(names[0]); i++) {
@@ -83,7 +83,7 @@ void ps_error_text_read(const struct buf *body, struct ps_error_text *out)
     if (!len || *text == '<') /* nothing, or a page for a browser */
         return;
     if (*text == '{')
-        text_of_object(body, out);
+        text_of_object(text, len, body->secret, out);
     else if (*text == '"' && !json_unescape(text, len, &string))
         text_clean(out->text, sizeof(out->text), string.p, string.len);
     else

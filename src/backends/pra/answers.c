@@ -121,5 +121,5 @@ bool pra_is_probe_line(const struct buf *body)
         return false;
     while (at < body->len && strchr(" \t\r\n\xef\xbb\xbf", body->data[at]))
         at++;
-    return at == body->len || body->data[at] != '<';
+    return at == body->len || !strchr("<{[", body->data[at]); /* neither HTML nor JSON */
 }

@@ -321,7 +321,7 @@ int pra_client_call(struct pra_client *client, struct pra_call *call)
     if (client->closing)
         return -ESHUTDOWN;
     call->client = client;
-    call->repeated = false;
+    call->repeated = call->once;
     call->began_wall_ms = 0;
     if (park(call))
         return -ENOMEM;
@@ -507,13 +507,11 @@ static void close_call(struct pra_call *call)
     call_finish(call);
 }
 
-void pra_client_close(struct pra_client *client, void (*closed)(void *arg), void *arg)
+void pra_client_stop(struct pra_client *client)
 {
     struct pra_call *call = &client->token_call;
 
     client->closing = true;
-    client->closed = closed;
-    client->arg = arg;
     timer_stop(client->timers, &client->turn);
     if (call->state == PRA_CALL_SENT)
         upstream_cancel(&call->http);
@@ -521,5 +519,12 @@ void pra_client_close(struct pra_client *client, void (*closed)(void *arg), void
     call->state = PRA_CALL_IDLE;
     while ((call = TAILQ_FIRST(&client->calls)))
         close_call(call);
+}
+
+void pra_client_close(struct pra_client *client, void (*closed)(void *arg), void *arg)
+{
+    client->closed = closed;
+    client->arg = arg;
+    pra_client_stop(client);
     upstream_close(client->up, on_upstream_closed, client);
 }

@@ -42,6 +42,7 @@ struct pra_call {
     /* the caller's */
     enum pra_call_kind kind;
     bool urgent;                    /* goes before all others */
+    bool once;                      /* a refused token is not replaced */
     char lsid[LSID_SIZE];           /* PRA_CALL_SESSION, PRA_CALL_TERMINATE: 32 lower-case digits */
     int64_t end_time_s, duration_s; /* PRA_CALL_LISTING */
     unsigned page;                  /* PRA_CALL_JUMPOINTS, from 1 */
@@ -79,7 +80,9 @@ int pra_client_reload(struct pra_client *, const struct pra_params *, struct sec
  * cancels and closes nothing. */
 void pra_client_observe(struct pra_client *,
                         void (*fn)(void *arg, enum pra_call_kind, const struct pra_result *), void *arg);
-/* All calls end with PRA_CANCELLED, within this call; closed() comes when nothing is left. */
+/* All calls end with PRA_CANCELLED, within this call, and none is made any more. */
+void pra_client_stop(struct pra_client *);
+/* The same; closed() comes when nothing is left. */
 void pra_client_close(struct pra_client *, void (*closed)(void *arg), void *arg);
 
 /* 0, -ENOMEM, -ESHUTDOWN. */

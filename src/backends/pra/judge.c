@@ -182,7 +182,7 @@ static enum pra_fault judge_xml(struct pra_call *call, enum pra_fault parsed)
 {
     const char *type = call->http.value[CALL_CONTENT_TYPE];
 
-    if (parsed || !*type || says_type(&call->http, "xml"))
+    if ((parsed && parsed != PRA_NO_ROWS) || !*type || says_type(&call->http, "xml"))
         return parsed;
     text_copy(call->result.text, sizeof(call->result.text), "the content type is not XML");
     return PRA_NONSENSE;

@@ -59,7 +59,8 @@ static int listing_end(void *ctx, unsigned depth, const char *name, const char *
     return 0;
 }
 
-const struct pra_xml_reader pra_listing_reader = {listing_root, listing_begin, listing_end, NULL};
+const struct pra_xml_reader pra_listing_reader = {listing_root, listing_begin, listing_end, NULL,
+                                                  "session_summary"};
 
 /* ---- AccessSession ---- */
 
@@ -105,4 +106,4 @@ static int session_end(void *ctx, unsigned depth, const char *name, const char *
     return 0;
 }
 
-const struct pra_xml_reader pra_session_reader = {session_root, session_begin, session_end, NULL};
+const struct pra_xml_reader pra_session_reader = {session_root, session_begin, session_end, NULL, "session"};

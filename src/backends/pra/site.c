@@ -4,7 +4,8 @@
  *
  *   new --> start: probe and check at once, the first listing after the check or poll_interval
  *   reload: parameters are exchanged whole, a check follows
- *   close: terminations end, then all other calls, then the client; then closed()
+ *   stop: terminations end, then all other calls; rows of a listing are passed on to the last
+ *   close: the same without the rows, then the client; then closed()
  */
 #include "backends/pra/site_internal.h"
 
@@ -70,7 +71,7 @@ struct pra_site *pra_site_new(struct loop *loop, const struct pra_site_params *p
     site->hooks = *hooks;
     site->timers = loop_timers(loop);
     site->clock = loop_clock(loop);
-    site->poll.cursor_ms = cursor_ms > 0 ? cursor_ms : 0;
+    site->poll.cursor_ms = site->poll.sure_cursor_ms = cursor_ms > 0 ? cursor_ms : 0;
     site->name = strdup(params->client.name);
     if (site->name && copy_names(&names, params) == 0)
         site->client = pra_client_new(loop, &params->client, secret, why);
@@ -138,18 +139,28 @@ static void on_client_closed(void *arg)
     closed(closed_arg);
 }
 
-void pra_site_close(struct pra_site *site, void (*closed)(void *arg), void *arg)
+void pra_site_stop(struct pra_site *site)
 {
-    pra_site_metrics_stop(site); /* before the client that counts */
     site->closing = true;
-    site->closed = closed;
-    site->arg = arg;
     pra_site_terminations_stop(site);
     pra_client_cancel(&site->probe.call);
     pra_client_cancel(&site->check.call);
-    pra_client_cancel(&site->poll.call);
     pra_site_check_stop(site);
+    if (!pra_site_poll_is_passing(site)) {
+        pra_client_cancel(&site->poll.call);
+        pra_site_poll_stop(site);
+    }
+    pra_client_stop(site->client);
+}
+
+void pra_site_close(struct pra_site *site, void (*closed)(void *arg), void *arg)
+{
+    pra_site_metrics_stop(site); /* before the client that counts */
+    site->closed = closed;
+    site->arg = arg;
+    pra_site_stop(site);
     pra_site_poll_stop(site);
+    pra_jumpoints_free(&site->jumpoints);
     pra_client_close(site->client, on_client_closed, site);
 }
 

@@ -10,8 +10,8 @@
  * never needed to broker; whatever it does shows in pra_site_view() only. A session has ended when a
  * complete, valid answer says so, and at no other time.
  *
- * Life: pra_site_new -> pra_site_start -> ... -> pra_site_close -> closed(). All on the loop's thread; every
- * interval and limit is in struct pra_site_params.
+ * Life: pra_site_new -> pra_site_start -> ... -> [pra_site_stop ->] pra_site_close -> closed(). All on the
+ * loop's thread; every interval and limit is in struct pra_site_params.
  *
  * Not here: single calls (client.h), events of the site and their answers (handlers), leases (broker).
  */
@@ -57,8 +57,11 @@ int pra_site_start(struct pra_site *);
 /* Other parameters (name, url and client_id stay) and, unless it is the same, another secret (taken; NULL =
  * the old one). A check follows at once. 0 or -ENOMEM, and then nothing has changed. */
 int pra_site_reload(struct pra_site *, const struct pra_site_params *, struct secret *secret);
-/* Ends every call at once; terminations end with PRA_TERMINATE_UNAVAILABLE or _LOST within this call.
- * closed() comes when nothing is left. */
+/* The gateway is about to stop: ends every call at once and makes none any more. Terminations end with
+ * PRA_TERMINATE_UNAVAILABLE, _ERROR or _LOST within this call, later ones with _UNAVAILABLE. Rows of a valid
+ * listing are still passed on; what is shown stays as it is. Nothing but pra_site_close() undoes it. */
+void pra_site_stop(struct pra_site *);
+/* The same, and no row is passed on. closed() comes when nothing is left. */
 void pra_site_close(struct pra_site *, void (*closed)(void *arg), void *arg);
 /* A lease with a key that was created then (gateway's wall clock) has come from elsewhere: the next listing
  * looks back to it. */
@@ -152,7 +155,8 @@ struct pra_site_view {
     } missing[PRA_MISSING_MAX];
     size_t nmissing;
     enum pra_list_verdict lists[PRA_NLISTS];
-    const struct pra_jumpoint_view *jumpoints; /* the configured ones, or all; NULL = not known */
+    bool has_jumpoints; /* false: the site has not named them yet, and all are wanted */
+    const struct pra_jumpoint_view *jumpoints; /* the configured ones, or all */
     size_t njumpoints;
     int64_t cursor_ms; /* the site's clock, 0 = none */
     bool has_poll;

@@ -49,7 +49,7 @@ static void take_health(struct pra_site *site, const struct pra_health *health)
     if (switched) {
         log_warn("pra_failover", "pra=%s appliance=%s role=%s", site->name, health->appliance_id,
                  health->failover_role);
-        site->poll.extra_ms = PRA_SWITCH_MS;
+        pra_site_poll_switched(site);
     }
     if (was_standby && !pra_site_is_standby(site))
         pra_site_check(site);
@@ -96,6 +96,7 @@ static void on_probe_done(struct pra_call *call)
             pra_site_check(site); /* what it reports has changed as well */
     } else {
         probe->failures++;
+        probe->failure = call->result;
     }
     pra_site_update(site);
     if (!pra_site_is_standby(site) || call->result.fault) {
@@ -299,10 +300,8 @@ static void take_info(struct pra_site *site, const struct pra_call *call)
     site->has_info = true;
     site->info = call->answer.info;
     site->skew_is_exact = site->info.has_time;
-    if (!site->info.has_time)
-        return;
-    site->has_skew = true;
-    site->skew_ms = site->info.time_ms - call->began_wall_ms - (int64_t)(call->took_ms / 2);
+    if (site->info.has_time)
+        pra_site_note_time(site, call, site->info.time_ms);
 }
 
 static void on_info(struct pra_call *call)
@@ -358,5 +357,4 @@ void pra_site_check_stop(struct pra_site *site)
     pra_call_free(&site->probe.call);
     pra_call_free(&site->check.call);
     pra_jumpoints_free(&site->check.fresh);
-    pra_jumpoints_free(&site->jumpoints);
 }

@@ -5,12 +5,13 @@
  *   site_check.c      probes and checks
  *   site_poll.c       listings and the cursor
  *   site_terminate.c  terminations
+ *   site_clock.c      the site's clock, deadlines
  *   site_state.c      what the answers add up to: state and detail
  *   site_view.c       what is shown
  *   site_metrics.c    the same as metrics
  *
- * site_state.c is below the others: it sees every call, and starts a check after an outage by its
- * deadline alone.
+ * site_clock.c and site_state.c are below the others: they see every call, and start a check by its deadline
+ * alone.
  */
 #ifndef JG_BACKENDS_PRA_SITE_INTERNAL_H
 #define JG_BACKENDS_PRA_SITE_INTERNAL_H
@@ -18,6 +19,8 @@
 #include "backends/pra/site.h"
 
 #define PRA_SKEW_MAX_MS      60000
+#define PRA_STEP_MS          10000            /* from such a change on, one of the two clocks has been set */
+#define PRA_STEP_APART_MS    60000            /* between two checks that a Date has asked for */
 #define PRA_INTERVAL_MAX_MS  (2u * 60 * 1000) /* an interval that failures have doubled */
 #define PRA_SWITCH_MS        (15 * 60 * 1000) /* how far the listing after a failover looks back in addition */
 #define PRA_WINDOW_S         21600            /* the longest time of one listing */
@@ -46,7 +49,8 @@ struct pra_site {
     struct pra_probe {
         struct deadline timer;
         struct pra_call call;
-        unsigned failures; /* in a row */
+        unsigned failures;         /* in a row */
+        struct pra_result failure; /* the last of them */
         bool known, healthy;
         bool looking; /* in standby: check_health follows the probe */
     } probe;
@@ -69,6 +73,11 @@ struct pra_site {
     struct pra_jumpoint_set wanted; /* the configured names, clean */
     bool has_skew, skew_is_exact;   /* exact: from get_api_info */
     int64_t skew_ms;
+    int64_t skew_error_ms; /* it may be wrong by so much */
+    bool has_date_skew;    /* an answer has had a Date since skew_is_exact */
+    int64_t date_skew_ms;  /* by the Date of the last answer */
+    bool has_step;         /* a Date has asked for a check */
+    uint64_t step_at_ms;
 
     struct pra_poll {
         struct deadline timer;
@@ -82,6 +91,11 @@ struct pra_site {
         int64_t extra_ms;   /* looked back in addition, after a failover */
         bool has_look_back; /* to look_back_ms (gateway's clock) */
         int64_t look_back_ms;
+        bool has_doubt; /* what has ended since doubt_ms (the site's clock) may have been missed */
+        int64_t doubt_ms;
+        unsigned wanted, asked; /* how often one of these three was set; when the poll began */
+        int64_t sure_cursor_ms; /* the cursor when the skew was last measured */
+        uint64_t sure_at_ms;
         bool advanced, more; /* in this poll; another window follows */
         bool has_success;
         uint64_t success_at_ms;
@@ -111,16 +125,20 @@ void pra_site_observe(void *site, enum pra_call_kind,
 void pra_site_update(struct pra_site *);          /* something has changed */
 void pra_site_detail(const struct pra_site *, char out[PRA_DETAIL_SIZE]);
 bool pra_site_is_standby(const struct pra_site *);
-int64_t pra_site_wall(const struct pra_site *); /* the site's clock, as far as it is known */
-void pra_site_note_date(struct pra_site *, const struct pra_call *);
 size_t pra_site_missing(const struct pra_site *, struct pra_missing out[PRA_MISSING_MAX]);
 /* The interval after so many failures in a row; `relaxed`: doubled where few calls are left. */
 uint64_t pra_site_interval(const struct pra_site *, uint64_t base_ms, unsigned failures, bool relaxed);
-void pra_site_arm(struct pra_site *, struct deadline *, uint64_t delay_ms, void (*fire)(struct deadline *));
 static inline bool pra_is_failure(const struct pra_result *r)
 {
     return r->fault != PRA_OK && r->fault != PRA_NO_ROWS;
 }
+
+/* site_clock.c */
+int64_t pra_site_wall(const struct pra_site *); /* the site's clock, as far as it is known */
+/* The Date header has less to say than get_api_info: it counts where that names no time. */
+void pra_site_note_date(struct pra_site *, const struct pra_call *);
+void pra_site_note_time(struct pra_site *, const struct pra_call *, int64_t time_ms); /* it named its time */
+void pra_site_arm(struct pra_site *, struct deadline *, uint64_t delay_ms, void (*fire)(struct deadline *));
 
 /* site_check.c */
 void pra_site_probe(struct pra_site *);      /* begins probing */
@@ -129,8 +147,11 @@ void pra_site_check_stop(struct pra_site *); /* both */
 void pra_jumpoints_free(struct pra_jumpoint_set *);
 
 /* site_poll.c */
-void pra_site_poll_soon(struct pra_site *, uint64_t delay_ms); /* unless one runs */
+void pra_site_poll_soon(struct pra_site *, uint64_t delay_ms); /* at the latest; unless one runs */
+void pra_site_poll_switched(struct pra_site *);                /* another appliance, or another role */
 void pra_site_poll_stop(struct pra_site *);
+bool pra_site_poll_is_passing(
+    const struct pra_site *); /* rows of a valid listing, one iteration after another */
 /* Counts an ended session; 0 leases are none. */
 void pra_site_ended(struct pra_site *, enum pra_end_source, size_t leases);
 

@@ -11,9 +11,12 @@
  * T is over six hours ago, the listing has an end, and the next one follows from there.
  *
  * The cursor is the site's clock. It moves only after a complete, valid answer whose rows have been passed
- * on, and is saved once a poll, after that. It goes back in two cases: after a failover the next listing
- * looks back 15 minutes more, and after leases have come from elsewhere as far as the oldest of them. Both
- * hold until a listing has succeeded.
+ * on, and is saved once a poll, after that. It goes back from the future alone. But the next listing looks
+ * back further, and all after it until a poll that began later has succeeded:
+ *   - by 15 minutes, after a failover;
+ *   - to the oldest lease that has come from elsewhere;
+ *   - to the last time at which the skew was right, after a clock has been set. Until the skew is measured
+ *     again, listings have asked for a wrong time.
  *
  * Denied reports are asked for again after the next check, others after the poll interval. Without a lease
  * with a key nothing is asked, and what failed before is forgotten.
@@ -44,6 +47,11 @@ static int64_t later(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* ---- the end of a poll ---- */
 
 static uint64_t next_tick_ms(const struct pra_site *site)
@@ -67,7 +75,7 @@ static void end_poll(struct pra_site *site)
         site->hooks.save_cursor(site->hooks.ctx, poll->cursor_ms);
     poll->advanced = false;
     pra_site_update(site);
-    if (site->params.poll_interval_ms)
+    if (site->params.poll_interval_ms && !site->closing)
         pra_site_arm(site, &poll->timer, next_tick_ms(site), on_tick);
 }
 
@@ -92,12 +100,14 @@ static void listing_passed(struct pra_site *site)
     poll->success_at_ms = clock_now(site->clock);
     poll->cursor_ms = later(poll->cursor_ms, poll->end_ms);
     poll->advanced = true;
-    if (poll->more) {
+    if (poll->more && !site->closing) {
         ask_listing(site);
         return;
     }
-    poll->extra_ms = 0;
-    poll->has_look_back = false;
+    if (poll->wanted == poll->asked) {
+        poll->extra_ms = 0;
+        poll->has_look_back = poll->has_doubt = false;
+    }
     end_poll(site);
 }
 
@@ -142,8 +152,8 @@ static void on_listing(struct pra_call *call)
         listing_failed(site, &result);
         return;
     }
-    if (!site->poll.more) /* up to now, which was when it was sent */
-        site->poll.end_ms = call->began_wall_ms + site->skew_ms;
+    if (!site->poll.more) /* up to now, which was when it was sent, and not before */
+        site->poll.end_ms = call->began_wall_ms + site->skew_ms - site->skew_error_ms;
     site->rows_skipped += call->answer.listing.skipped;
     site->poll.next_row = 0;
     pra_site_arm(site, &site->poll.timer, 0, on_rows);
@@ -151,17 +161,20 @@ static void on_listing(struct pra_call *call)
 
 /* ---- asking ---- */
 
-/* From when on the first listing of a poll asks, the site's clock. */
+/* From when on the first listing of a poll asks, the site's clock. A lease of the future says nothing about
+ * time: the gateway's clock was set back. */
 static int64_t first_from_ms(const struct pra_site *site, int64_t oldest_ms)
 {
     const struct pra_poll *poll = &site->poll;
-    int64_t overlap = (int64_t)site->params.poll_overlap_ms, from = oldest_ms + site->skew_ms - overlap;
+    int64_t from = oldest_ms > clock_wall(site->clock) ? 0 : oldest_ms + site->skew_ms;
 
     if (poll->cursor_ms)
-        from = later(from, poll->cursor_ms - overlap);
-    if (poll->has_look_back && poll->look_back_ms + site->skew_ms - overlap < from)
-        from = poll->look_back_ms + site->skew_ms - overlap;
-    return from - poll->extra_ms;
+        from = later(from, poll->cursor_ms);
+    if (poll->has_look_back)
+        from = earlier(from, poll->look_back_ms + site->skew_ms);
+    if (poll->has_doubt)
+        from = earlier(from, poll->doubt_ms);
+    return from - (int64_t)site->params.poll_overlap_ms - poll->extra_ms;
 }
 
 /* The same for any listing of a poll: the next window overlaps the one before it. */
@@ -214,6 +227,7 @@ static void idle(struct pra_site *site, int64_t now_ms)
     poll->failures = 0;
     poll->denied = false;
     poll->failure = (struct pra_result){.fault = PRA_OK};
+    poll->has_doubt = false;
 }
 
 static void on_tick(struct deadline *d)
@@ -224,6 +238,7 @@ static void on_tick(struct deadline *d)
 
     poll->running = true;
     poll->advanced = false;
+    poll->asked = poll->wanted;
     if (poll->cursor_ms > now) /* the clock was set back */
         poll->cursor_ms = now;
     if (!site->hooks.oldest_key(site->hooks.ctx, &oldest)) {
@@ -238,7 +253,10 @@ static void on_tick(struct deadline *d)
 
 void pra_site_poll_soon(struct pra_site *site, uint64_t delay_ms)
 {
-    if (site->params.poll_interval_ms && !site->poll.running)
+    const struct deadline *timer = &site->poll.timer;
+    bool sooner = timer_running(timer) && timer->at_ms <= clock_now(site->clock) + delay_ms;
+
+    if (site->params.poll_interval_ms && !site->poll.running && !sooner)
         pra_site_arm(site, &site->poll.timer, delay_ms, on_tick);
 }
 
@@ -248,6 +266,11 @@ void pra_site_poll_stop(struct pra_site *site)
     pra_call_free(&site->poll.call);
 }
 
+bool pra_site_poll_is_passing(const struct pra_site *site)
+{
+    return timer_running(&site->poll.timer) && site->poll.timer.fire == on_rows;
+}
+
 void pra_site_look_back(struct pra_site *site, int64_t created_ms)
 {
     struct pra_poll *poll = &site->poll;
@@ -255,4 +278,11 @@ void pra_site_look_back(struct pra_site *site, int64_t created_ms)
     if (!poll->has_look_back || created_ms < poll->look_back_ms)
         poll->look_back_ms = created_ms;
     poll->has_look_back = true;
+    poll->wanted++;
+}
+
+void pra_site_poll_switched(struct pra_site *site)
+{
+    site->poll.extra_ms = PRA_SWITCH_MS;
+    site->poll.wanted++;
 }

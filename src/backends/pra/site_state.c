@@ -19,20 +19,6 @@
 
 /* ---- time ---- */
 
-int64_t pra_site_wall(const struct pra_site *site)
-{
-    return clock_wall(site->clock) + site->skew_ms;
-}
-
-/* The Date header has less to say than get_api_info: it counts where that names no time. */
-void pra_site_note_date(struct pra_site *site, const struct pra_call *call)
-{
-    if (!call->has_date || site->skew_is_exact || !call->began_wall_ms)
-        return;
-    site->has_skew = true;
-    site->skew_ms = call->date_ms - call->began_wall_ms - (int64_t)(call->took_ms / 2);
-}
-
 uint64_t pra_site_interval(const struct pra_site *site, uint64_t base_ms, unsigned failures, bool relaxed)
 {
     uint64_t most = base_ms > PRA_INTERVAL_MAX_MS ? base_ms : PRA_INTERVAL_MAX_MS, interval = base_ms;
@@ -43,13 +29,6 @@ uint64_t pra_site_interval(const struct pra_site *site, uint64_t base_ms, unsign
     interval = interval < most ? interval : most;
     pra_client_state(site->client, &now);
     return relaxed && now.few_left ? 2 * interval : interval;
-}
-
-void pra_site_arm(struct pra_site *site, struct deadline *timer, uint64_t delay_ms,
-                  void (*fire)(struct deadline *))
-{
-    if (timer_start(site->timers, timer, delay_ms, fire))
-        log_error("pra_timer", "pra=%s error=%s", site->name, "out of memory");
 }
 
 /* ---- what is missing ---- */
@@ -159,6 +138,8 @@ static bool is_named(const struct pra_site *site, const struct pra_result *r)
 static void degraded_causes(const struct pra_site *site, struct causes *c)
 {
     health_causes(site, c);
+    if (site->probe.failures >= 2 && !is_named(site, &site->probe.failure)) /* while other calls go well */
+        result_cause(c, "", &site->probe.failure);
     if (pra_is_failure(&site->check.failure) && !is_named(site, &site->check.failure))
         result_cause(c, "", &site->check.failure);
     permission_causes(site, c);
@@ -190,6 +171,13 @@ static void notes(const struct pra_site *site, struct causes *c)
         cause(c, "the last data sync of the failover pair is over an hour old");
 }
 
+/* A check that ended with a refusal of the client says nothing of the site once the client is accepted, or
+ * has another secret. The next check follows at once. */
+static bool is_checked(const struct pra_site *site, const struct pra_client_state *client)
+{
+    return site->check.ended && (client->refused || site->check.failure.fault != PRA_CLIENT_REFUSED);
+}
+
 static enum pra_state state_of(const struct pra_site *site)
 {
     struct pra_client_state client;
@@ -200,7 +188,7 @@ static enum pra_state state_of(const struct pra_site *site)
         return PRA_STATE_DOWN;
     if (client.refused)
         return PRA_STATE_REFUSED;
-    if (!site->check.ended)
+    if (!is_checked(site, &client))
         return PRA_STATE_UNKNOWN;
     if (pra_site_is_standby(site))
         return PRA_STATE_STANDBY;
@@ -219,7 +207,7 @@ void pra_site_detail(const struct pra_site *site, char out[PRA_DETAIL_SIZE])
         result_cause(&c, "no valid answer: ", &site->last_failure);
     if (client.refused)
         result_cause(&c, "", &client.token);
-    if (!site->check.ended)
+    if (!is_checked(site, &client))
         cause(&c, "no check has ended yet");
     if (pra_site_is_standby(site))
         cause(&c, "the appliance is the backup of its failover pair");

@@ -108,18 +108,25 @@ static void on_answered(struct pra_call *call)
         finish_with(t, outcome_of(&call->result), &call->result);
 }
 
-/* The time is over; what was sent may have worked. */
-static void on_deadline(struct deadline *d)
+/* No answer will be waited for; what was sent may have worked. */
+static void cut_off(struct pra_termination *t, const struct pra_result *why)
 {
-    struct pra_termination *t = CONTAINER_OF(d, struct pra_termination, deadline);
-    struct pra_result late = {.fault = PRA_TIMEOUT, .failed = t->call.kind};
     bool sent = t->call.state == PRA_CALL_SENT;
 
     pra_client_cancel(&t->call);
     if (t->call.kind == PRA_CALL_SESSION)
         finish(t, PRA_TERMINATE_ERROR);
     else
-        finish_with(t, sent ? PRA_TERMINATE_LOST : PRA_TERMINATE_UNAVAILABLE, &late);
+        finish_with(t, sent ? PRA_TERMINATE_LOST : PRA_TERMINATE_UNAVAILABLE, why);
+}
+
+/* The time is over. */
+static void on_deadline(struct deadline *d)
+{
+    struct pra_termination *t = CONTAINER_OF(d, struct pra_termination, deadline);
+    struct pra_result late = {.fault = PRA_TIMEOUT, .failed = t->call.kind};
+
+    cut_off(t, &late);
 }
 
 /* What is known before anything is sent; it waits in `outcome`. */
@@ -130,7 +137,9 @@ static bool decided(struct pra_site *site, struct pra_termination *t)
     pra_client_state(site->client, &now);
     t->outcome = PRA_TERMINATE_UNAVAILABLE;
     t->retry_after_ms = site->params.probe_interval_ms;
-    if (pra_granted(site->has_info ? &site->info : NULL, &pra_need_command_full) == PRA_GRANT_NO) {
+    if (site->closing) {
+        text_copy(t->text, sizeof(t->text), "the gateway is stopping");
+    } else if (pra_granted(site->has_info ? &site->info : NULL, &pra_need_command_full) == PRA_GRANT_NO) {
         t->outcome = PRA_TERMINATE_REFUSED;
         text_copy(t->text, sizeof(t->text), "the account has no full access to the Command API");
     } else if (site->state == PRA_STATE_DOWN) {
@@ -189,8 +198,6 @@ void pra_site_terminations_stop(struct pra_site *site)
 
     while ((t = TAILQ_FIRST(&site->terminations))) {
         struct pra_result stop = {.fault = PRA_CANCELLED, .failed = t->call.kind};
-        bool sent = t->call.state == PRA_CALL_SENT && t->call.kind == PRA_CALL_TERMINATE;
-        pra_client_cancel(&t->call);
-        finish_with(t, sent ? PRA_TERMINATE_LOST : PRA_TERMINATE_UNAVAILABLE, &stop);
+        cut_off(t, &stop);
     }
 }

@@ -48,6 +48,8 @@ void pra_site_view(const struct pra_site *site, struct pra_site_view *out)
     out->nmissing = pra_site_missing(site, out->missing);
     for (int i = 0; i < PRA_NLISTS; i++)
         out->lists[i] = pra_list_verdict(out->info, (enum pra_list)i);
-    out->jumpoints = site->has_jumpoints ? site->jumpoints.rows : NULL;
-    out->njumpoints = site->has_jumpoints ? site->jumpoints.n : 0;
+    const struct pra_jumpoint_set *set = site->has_jumpoints ? &site->jumpoints : &site->wanted;
+    out->has_jumpoints = site->has_jumpoints || !site->params.all_jumpoints;
+    out->jumpoints = set->rows;
+    out->njumpoints = set->n;
 }

@@ -27,8 +27,10 @@ struct pra_xml {
     void *ctx;
     unsigned depth;
     unsigned error_depth; /* depth of the <error> that is open; 0 = none */
+    unsigned errors;      /* so many <error> */
     bool error;           /* there was an <error> */
-    bool error_cut;       /* its text is longer than what is kept */
+    bool has_rows;
+    bool error_cut; /* its text is longer than what is kept */
     enum pra_fault fault;
     char why[160];
     struct buf error_text, text;
@@ -44,10 +46,15 @@ const char *pra_xml_local(const char *name)
 
 const char *pra_xml_attribute(const char **attributes, const char *name)
 {
-    for (; *attributes; attributes += 2)
-        if (strncmp(*attributes, "xmlns:", 6) != 0 && !strcmp(pra_xml_local(*attributes), name))
+    const char *value = NULL;
+
+    for (; *attributes; attributes += 2) {
+        if (!strcmp(*attributes, name))
             return attributes[1];
-    return NULL;
+        if (!value && strncmp(*attributes, "xmlns:", 6) != 0 && !strcmp(pra_xml_local(*attributes), name))
+            value = attributes[1];
+    }
+    return value;
 }
 
 static void stop(struct pra_xml *x, enum pra_fault fault, const char *why)
@@ -74,6 +81,15 @@ static void check_root(struct pra_xml *x, const char *name)
     stop(x, is_html(name) ? PRA_WEB_PAGE : PRA_NONSENSE, is_html(name) ? "" : why);
 }
 
+/* As much of it as fits. */
+static bool append_some(struct buf *to, const char *text, size_t n)
+{
+    size_t room = to->max - to->len;
+
+    (void)buf_append(to, text, n < room ? n : room);
+    return n <= room;
+}
+
 static void XMLCALL on_begin(void *arg, const XML_Char *full, const XML_Char **attributes)
 {
     struct pra_xml *x = arg;
@@ -84,7 +100,10 @@ static void XMLCALL on_begin(void *arg, const XML_Char *full, const XML_Char **a
         return;
     }
     buf_clear(&x->text);
+    x->has_rows |= x->depth == 2 && x->reader->row && !strcmp(name, x->reader->row);
     if (x->depth <= 2 && !strcmp(name, "error")) {
+        if (x->errors++)
+            (void)append_some(&x->error_text, "; ", 2);
         x->error = true;
         x->error_depth = x->depth;
     }
@@ -121,15 +140,6 @@ static void XMLCALL on_end(void *arg, const XML_Char *full)
     if (!text || x->reader->end(x->ctx, depth, pra_xml_local(full), text))
         stop(x, PRA_NO_MEMORY, "out of memory");
     buf_clear(&x->text);
-}
-
-/* As much of it as fits. */
-static bool append_some(struct buf *to, const char *text, size_t n)
-{
-    size_t room = to->max - to->len;
-
-    (void)buf_append(to, text, n < room ? n : room);
-    return n <= room;
 }
 
 static void XMLCALL on_text(void *arg, const XML_Char *text, int n)
@@ -228,7 +238,9 @@ static enum pra_fault end_error(struct pra_xml *x, char text[PRA_TEXT_SIZE])
     if (!words)
         return PRA_NO_MEMORY;
     pra_text_clean(text, PRA_TEXT_SIZE, words, strlen(words));
-    return !x->error_cut && pra_is_no_rows(words) ? PRA_NO_ROWS : PRA_SITE_ERROR;
+    bool alone = x->errors == 1 && !x->error_cut && !x->has_rows;
+
+    return alone && pra_is_no_rows(words) ? PRA_NO_ROWS : PRA_SITE_ERROR;
 }
 
 enum pra_fault pra_xml_end(struct pra_xml *x, char text[PRA_TEXT_SIZE])

@@ -3,7 +3,8 @@
  *
  * Elements and attributes are known by their local names: any namespace, any prefix, or none. The reader of
  * an answer gets each element when it begins, and with its text when it ends; nothing is kept beyond that. An
- * <error> as root, or as a child of the root, makes the whole document a failure with that text.
+ * <error> as root, or as a child of the root, makes the whole document a failure with that text. Text that
+ * says that there are no rows is no failure, unless there are rows, or another <error>.
  *
  * Refused: what is not well-formed, a DOCTYPE (and so every entity declaration), nesting over PRA_XML_DEPTH,
  * a tag or comment over PRA_XML_TOKEN_MAX, a root that the reader does not want.
@@ -31,6 +32,7 @@ struct pra_xml_reader {
      */
     int (*end)(void *ctx, unsigned depth, const char *name, const char *text);
     bool (*complete)(const void *ctx); /* NULL, or whether the answer holds what it must */
+    const char *row;                   /* the name of a row, a child of the root; NULL = there are none */
 };
 
 struct pra_xml *pra_xml_new(const struct pra_xml_reader *, void *ctx); /* NULL when out of memory */
@@ -42,7 +44,7 @@ void pra_xml_feed(struct pra_xml *, const char *bytes, size_t n);
  */
 enum pra_fault pra_xml_end(struct pra_xml *, char text[PRA_TEXT_SIZE]);
 
-/* The value by the local name of the attribute; NULL when absent. */
+/* The value by the local name of the attribute, the one without prefix first; NULL when absent. */
 const char *pra_xml_attribute(const char **attributes, const char *name);
 const char *pra_xml_local(const char *name); /* the part behind the prefix */
 

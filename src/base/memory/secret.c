@@ -169,7 +169,7 @@ static ssize_t read_all(int fd, char *to, size_t size)
 
 int secret_read_file(struct secret *s, const char *path, size_t max)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO without a writer is not waited for */
     if (fd < 0)
         return -errno;
 

@@ -53,11 +53,23 @@ void co_share_lsid(struct checkout *co, struct lease *lease)
         log_error("lsid_lost", "lease=%s error=%s", lease->id, "out of memory");
 }
 
+/* The session that has ended is not the one of the check-out. */
+static void forget_end(struct checkout *co)
+{
+    co->end = NULL;
+    if (co->lease)
+        co->lease->end = NULL;
+}
+
 static bool learn_lsid(struct checkout *co, const char *lsid)
 {
+    char key[LSID_SIZE];
+
     co->lsid_named = true;
     if (strcmp(co->by_lsid.lsid, lsid) == 0)
         return true;
+    if (co->by_lsid.entry && lsid_normal(lsid, key) && strcmp(co->by_lsid.entry->key, key) != 0)
+        forget_end(co);
     if (co_set_lsid(co, lsid) ||
         (co->lease && lease_set_lsid(co->op.broker->leases, co->lease, co->by_lsid.lsid)))
         return false;

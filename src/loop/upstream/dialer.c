@@ -16,6 +16,8 @@
  * fails. A connect to a kept address that fails, or has no TCP connection after half of the connect timeout,
  * is repeated at once with the name resolved again, in the time that is left. Where a name has several
  * addresses, libcurl tries all of them within that time. With `single` no address is kept.
+ * libcurl resolves a name in a thread, which a connection that ends meanwhile leaves behind until the name
+ * server has answered or was given up: the loop waits for no thread.
  *
  * Invariants: libcurl is never entered from its own callbacks. A callback never reports failure to libcurl,
  * which would end every transfer of the handle: a socket that cannot be watched ends in the connect timeout
@@ -337,6 +339,7 @@ static int set_options(const struct dialer *d, struct vault_conn *vc)
     SET(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     SET(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(easy, CURLOPT_NOSIGNAL, 1L);
+    SET(easy, CURLOPT_QUICK_EXIT, 1L); /* or removing it waits for the thread that resolves its name */
     SET(easy, CURLOPT_FRESH_CONNECT, 1L);
     SET(easy, CURLOPT_BUFFERSIZE, 1024L); /* libcurl's own buffer is not used after opening */
     SET(easy, CURLOPT_PROXY, d->files->proxy ? d->files->proxy : "");

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""scripts/demo walks to its end, shows no password, and leaves nothing behind. Without the .NET SDK: its tests are the plug-in's own."""
+
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+from simulator_process import ROOT, binary
+
+
+@pytest.fixture(name="demo")
+def _demo(tmp_path):
+    """Runs it with the programs under test, and with a dotnet that has no SDK."""
+    shim, temp = tmp_path / "bin", tmp_path / "temp"
+    shim.mkdir()
+    temp.mkdir()
+    (shim / "dotnet").write_text("#!/bin/sh\n")
+    (shim / "dotnet").chmod(0o755)
+
+    def run(*words):
+        environment = {**os.environ, "PATH": f"{shim}:{os.environ['PATH']}", "TMPDIR": str(temp),
+                       "JG_BIN_DIR": str(pathlib.Path(binary("jumpgate")).parent)}
+        done = subprocess.run([ROOT / "scripts" / "demo", *words], env=environment, stdin=subprocess.DEVNULL, check=False,
+                              capture_output=True, text=True, timeout=300)
+        return done.returncode, done.stdout, done.stderr, list(temp.iterdir())
+
+    return run
+
+
+def test_list_checkout_release(demo):
+    code, out, err, left = demo()
+    assert code == 0, out + err
+    assert re.findall(r"active requests in the vault: (\d)", out) == ["1", "0"]
+    assert '"password":"********"' in out and len(re.findall(r'"password":"[^*]', out)) == 0
+    assert not left
+
+
+def test_a_session_ends_at_the_site_and_the_kill_switch(demo):
+    code, out, err, left = demo("--pra")
+    assert code == 0, out + err
+    assert "curl makes the calls that the plug-in would make" in out
+    assert re.findall(r"active requests in the vault: (\d)", out) == ["1", "0", "1", "0"]
+    assert "session_ended source=event" in out
+    assert "the session was ended" in out and '"state":"ended"' in out
+    assert '"event":"operator_terminate"' in out and "sound: " in out
+    assert len(re.findall(r'"password":"[^*]', out)) == 0
+    assert not left
+
+
+def test_a_wrong_word(demo):
+    code, _, err, left = demo("--prae")
+    assert code == 2 and err.startswith("usage: ") and not left
