@@ -48,6 +48,7 @@ static const char *const client_harms[NHARMS] = {
     [LEAVE_COMMITTED] = "its client gone after the vault acted",
     [LEAVE_AFTER] = "its client gone after the answer",
     [TIME_UP] = "its time up before",
+    [SITE_ENDS] = "the session ended by the site before",
 };
 
 /* What happens to the record that a check-out waits for; on top of it every harm of the vault. */
