@@ -403,7 +403,7 @@ static void judge_permissions(struct site_doctor *s, const struct feature *featu
                    "the API account lacks what the configured features need", remedy);
         return;
     }
-    for (int list = 0; list < PRA_NLISTS; list++)
+    for (enum pra_list list = 0; list < PRA_NLISTS; list++)
         if (pra_list_verdict(&s->info, list) == PRA_LIST_INCOMPLETE) {
             size_t used = strlen(detail);
             (void)snprintf(detail + used, sizeof(detail) - used, "%s%s", used ? ", " : "",

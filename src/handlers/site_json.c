@@ -48,7 +48,7 @@ static void write_permissions(struct jsonw *w, const struct pra_site_view *v)
     write_granted(w, v->info);
     write_missing(w, v);
     jsonw_object(w, "lists");
-    for (int list = 0; list < PRA_NLISTS; list++)
+    for (enum pra_list list = 0; list < PRA_NLISTS; list++)
         jsonw_str(w, pra_list_name(list), pra_list_verdict_name(v->lists[list]));
     jsonw_end(w);
 }
@@ -79,7 +79,7 @@ static void write_polling(struct jsonw *w, const struct pra_site_view *v)
     jsonw_str(w, "cursor", v->cursor_ms ? clock_rfc3339(v->cursor_ms, cursor) : NULL);
     jsonw_int_or_null(w, "last_poll_age_ms", (int64_t)v->last_poll_age_ms, !v->has_poll);
     jsonw_object(w, "ended");
-    for (int source = 0; source < PRA_NSOURCES; source++)
+    for (enum pra_end_source source = 0; source < PRA_NSOURCES; source++)
         jsonw_int(w, pra_source_name(source), (int64_t)v->leases_ended[source]);
     jsonw_end(w);
 }

@@ -93,7 +93,7 @@ TEST(a_malformed_event_is_not_sent_again)
     static const char *const bodies[] = {
         "event=access_session_end",
         "event=access_session_end&lsid=1",
-        "event=access_session_end&lsid=" LSID "&lsid=" LSID,
+        ("event=access_session_end&lsid=" LSID "&lsid=" LSID),
         "lsid=" LSID,
         "{\"event\":\"access_session_end\"}",
     };
