@@ -607,7 +607,8 @@ TEST(checkouts_and_leases_keep_to_their_memory)
     size_t lease = (in_use() - before) / N;
 
     print_message("bytes: %zu for a check-out in flight, %zu for an open lease\n", flying, lease);
-    /* The lsid and its index take 90 bytes of each. Plain fields and uthash handles: no site has a million. */
+    /* The lsid and its index take 90 bytes of each. Plain fields and uthash handles: no site has a million.
+     */
     assert_true(flying <= 3840);
     assert_true(lease <= 790);
     world_end(&w);
