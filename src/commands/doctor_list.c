@@ -362,7 +362,8 @@ static void explain_policy(struct doctor *d, const struct wanted *w)
     report_failed(d, "none of the %zu account%s asked about could be checked out just like that", w->asked,
                   w->asked == 1 ? "" : "s");
     if (w->approval) {
-        report_cause(d, "the access policy wants an approval, which nobody gives while a session starts");
+        report_cause(d,
+                     "the access policy wants an approval, and no approver is asked while a session starts");
         report_remedy(d, "give the requesters of the gateway a policy with automatic approval for View");
     } else if (w->ticket) {
         report_cause(d, "the access policy wants a ticket");

@@ -232,8 +232,8 @@ static void explain_refusal(struct doctor *d, long refused)
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
         report_cause(d, "the certificate is good but made for other names than %s (wrong name)", d->url.host);
-        report_remedy(
-            d, "use one of the names above in `url`, or have the certificate made anew with this name");
+        report_remedy(d,
+                      "use one of the names above in `url`, or have a new certificate made with this name");
         break;
     case X509_V_ERR_CERT_HAS_EXPIRED:
         report_cause(d, "the certificate, or one of those it rests on, has expired");
@@ -252,8 +252,9 @@ static void explain_refusal(struct doctor *d, long refused)
     case X509_V_ERR_CERT_UNTRUSTED: explain_unknown_ca(d); break;
     default:
         report_cause(d, "OpenSSL refuses the certificate: %s", X509_verify_cert_error_string(refused));
-        report_remedy(d, "have the vault's certificate made anew with today's usual algorithms and usages "
-                         "(server authentication)");
+        report_remedy(d,
+                      "have a new certificate made for the vault, with today's usual algorithms and usages "
+                      "(server authentication)");
     }
 }
 

@@ -62,7 +62,7 @@ static bool query_tokens_right(const struct conf_digests *known, const char *que
         token = strndup(p + skip, n - skip);
         right = token && text_url_decode(token, true) && digest_known(known, token) && right;
         if (token)
-            wipe(token, strlen(token));
+            wipe(token, n - skip); /* all of it: decoding makes it shorter */
         free(token);
     }
     return right;

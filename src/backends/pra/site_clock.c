@@ -27,11 +27,6 @@ int64_t pra_site_wall(const struct pra_site *site)
     return clock_wall(site->clock) + site->skew_ms;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /*
  * Where the skew has been wrong, a clock has been set: the gateway's, the site's, or both. What has ended
  * since it was measured before has a time that lies after the cursor of then, or that is as long ago as that

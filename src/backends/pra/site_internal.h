@@ -162,4 +162,9 @@ void pra_site_metrics_stop(struct pra_site *); /* any number of times */
 /* site_terminate.c */
 void pra_site_terminations_stop(struct pra_site *);
 
+static inline int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 #endif

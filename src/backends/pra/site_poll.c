@@ -47,11 +47,6 @@ static int64_t later(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* ---- the end of a poll ---- */
 
 static uint64_t next_tick_ms(const struct pra_site *site)

@@ -252,7 +252,7 @@ static bool pool_conn_check_idle(struct pool_conn *c)
         return true;
     if (n > 0)
         wipe(c->up->scratch, (size_t)n);
-    pool_conn_close(c, n > 0 ? "bytes nobody asked for" : "closed by the peer");
+    pool_conn_close(c, n > 0 ? "bytes without a request" : "closed by the peer");
     return false;
 }
 
