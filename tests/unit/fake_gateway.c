@@ -291,6 +291,7 @@ static int set_up(struct store *with, bool site)
     fill_client(&clients[3], "ops", PERMIT_OPERATE, 0);
     fake_conf = (struct conf){.clients = clients, .nclients = 4, .digest = "d1"};
     fake_conf.gateway.max_body = 2048;
+    fake_conf.gateway.last_errors = 10;
     fake_conf.gateway.max_inflight = 2;
     fake_conf.gateway.request_timeout_ms = SECONDS(15);
     fake_broker = (struct fake_broker){.calls = 0};
