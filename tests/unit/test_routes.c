@@ -495,7 +495,7 @@ TEST(failures_are_listed_with_names_for_operators)
     fake_broker.no_memory = true;
     start_request(&f, "/v1/credentials/find", FIND);
     assert_int_equal(fake_answer.status, 500);
-    assert_non_null(strstr(status_for("Bearer tok"), "\"user\":\"CORP\\\\ann\",\"endpoint\":\"web01\""));
+    assert_non_null(strstr(status_for("Bearer both"), "\"user\":\"CORP\\\\ann\",\"endpoint\":\"web01\""));
     assert_non_null(strstr(status_for("Bearer eye"), "\"user\":null,\"endpoint\":null,\"detail\":null"));
     assert_null(strstr(status_for("Bearer eye"), "CORP"));
 }
