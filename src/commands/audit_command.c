@@ -25,7 +25,6 @@
 #define EXIT_TROUBLE 2
 #define REMARKS_MAX  200
 #define PATH_BYTES   4096
-#define USAGE        "usage: jumpgate audit verify [--head FILE] FILE [FILE...]\n"
 
 struct input {
     const char *name;
@@ -199,49 +198,18 @@ static int verify_files(struct work *w)
     return code ? code : bad_head;
 }
 
-/* ---- the command line ---- */
-
-static int wrong_usage(const char *why, const char *word)
+int command_audit_verify(const struct command_args *args)
 {
-    fprintf(stderr, "jumpgate: %s%s\n" USAGE, why, word);
-    return EXIT_TROUBLE;
-}
+    struct work w = {.head = args_value(args, "--head"), .n = args->nwords};
 
-static int read_words(struct work *w, char **words)
-{
-    for (; *words; words++) {
-        if (strcmp(*words, "--head") == 0) {
-            if (!words[1])
-                return wrong_usage("--head needs the name of a file", "");
-            w->head = *++words;
-        } else if (**words == '-' && (*words)[1]) {
-            return wrong_usage("unknown flag ", *words);
-        } else {
-            w->inputs[w->n++] = (struct input){.name = *words};
-        }
-    }
-    return w->n ? 0 : wrong_usage("no file is named", "");
-}
-
-int command_audit(char **words)
-{
-    struct work w = {0};
-    size_t n = 0;
-
-    if (*words && strcmp(*words, "--help") == 0)
-        return fputs(USAGE, stdout) < 0 ? EXIT_TROUBLE : EXIT_SOUND;
-    if (!*words || strcmp(*words, "verify") != 0)
-        return wrong_usage("audit needs `verify`", "");
-    while (words[n])
-        n++;
-    w.inputs = calloc(n, sizeof(*w.inputs));
+    w.inputs = calloc(w.n, sizeof(*w.inputs));
     if (!w.inputs) {
         fputs("jumpgate: out of memory\n", stderr);
         return EXIT_TROUBLE;
     }
-    int code = read_words(&w, words + 1);
-    if (!code)
-        code = verify_files(&w);
+    for (size_t i = 0; i < w.n; i++)
+        w.inputs[i].name = args->words[i];
+    int code = verify_files(&w);
     free(w.inputs);
     return code;
 }
