@@ -121,6 +121,8 @@ static bool show_lease(const cJSON *json, const struct sink *sink)
                              .nsessions = n,
                              .lsid = cJSON_GetStringValue(json_get(json, "lsid")),
                              .credential_id = json_text(json, "credential_id"),
+                             .system = json_text(json, "system"),
+                             .account = json_text(json, "account"),
                              .state = json_text(json, "state"),
                              .adopted = cJSON_IsTrue(json_get(json, "adopted")),
                              .created_wall_ms = clock_vault_date(json_text(json, "created_at")),
