@@ -35,6 +35,7 @@ void pra_answer_free(struct pra_answer *answer)
 {
     free(answer->listing.rows);
     free_jumpoints(&answer->jumpoints);
+    buf_free(&answer->page);
     *answer = (struct pra_answer){.lsid = answer->lsid};
 }
 

@@ -74,7 +74,9 @@ struct pra_answer { /* which member is in use, the kind of the call says */
     struct pra_jumpoints jumpoints;
     bool probe_healthy;
     bool terminated;
-    const char *lsid; /* of PRA_CALL_SESSION: 32 lower-case digits */
+    const char *lsid;  /* of PRA_CALL_SESSION: 32 lower-case digits */
+    struct buf page;   /* of PRA_CALL_PAGE: its JSON */
+    int64_t last_page; /* what its header says, 0 = nothing */
 };
 
 void pra_answer_free(struct pra_answer *); /* what its parts hold; it is as new afterwards, but for lsid */

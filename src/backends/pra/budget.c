@@ -48,16 +48,20 @@ static uint64_t larger(uint64_t a, uint64_t b)
 
 uint64_t pra_budget_wait(struct pra_budget *b, uint64_t now_ms, enum pra_urgency urgency)
 {
-    unsigned limit = urgency == PRA_URGENT ? PRA_HOUR_MAX : PRA_HOUR_MAX - PRA_HOUR_KEPT;
+    unsigned most = b->hourly ? b->hourly : PRA_HOUR_MAX;
+    unsigned kept = most > 10 * PRA_HOUR_KEPT ? PRA_HOUR_KEPT : most / 10;
+    unsigned limit = urgency == PRA_URGENT || urgency == PRA_LIVE ? most : most - kept;
 
     forget_old(b, now_ms);
     uint64_t wait = b->next_ms > now_ms ? b->next_ms - now_ms : 0;
     wait = larger(wait, wait_for_hour(b, now_ms, limit));
-    if (urgency != PRA_BACKGROUND)
+    if (urgency < PRA_LIVE)
         return wait;
     if (b->paused_until_ms > now_ms)
         wait = larger(wait, b->paused_until_ms - now_ms);
-    if (pra_budget_below(b, now_ms, PRA_REMAINING_LOW))
+    if (urgency == PRA_LIVE)
+        return wait;
+    if (pra_budget_below(b, now_ms, b->remaining_low ? b->remaining_low : PRA_REMAINING_LOW))
         wait = larger(wait, b->remaining_at_ms + PRA_REMAINING_MS - now_ms);
     return wait;
 }

@@ -22,13 +22,17 @@
 #define PRA_PAUSE_MS      30000
 #define PRA_PAUSE_MAX_MS  (3600u * 1000)
 
-enum pra_urgency { PRA_URGENT, PRA_PROBES, PRA_BACKGROUND };
+/* From PRA_LIVE on they wait while the site asks for a pause, from PRA_BACKGROUND on also while few calls are
+ * left. The gateway has no live ones and none behind PRA_BACKGROUND. */
+enum pra_urgency { PRA_URGENT, PRA_PROBES, PRA_LIVE, PRA_BACKGROUND, PRA_BACKFILL, PRA_LAST, PRA_NURGENCIES };
 
 struct pra_budget {
     double rate_per_s;
-    uint64_t next_ms;    /* before it no call goes */
-    uint64_t minute;     /* the minute of the newest of the counts */
-    uint16_t counts[61]; /* calls by minute, modulo 61 */
+    unsigned hourly;       /* 0 = PRA_HOUR_MAX */
+    int64_t remaining_low; /* 0 = PRA_REMAINING_LOW */
+    uint64_t next_ms;      /* before it no call goes */
+    uint64_t minute;       /* the minute of the newest of the counts */
+    uint16_t counts[61];   /* calls by minute, modulo 61 */
     uint64_t paused_until_ms;
     bool has_remaining;
     int64_t remaining;

@@ -33,6 +33,7 @@
 
 static void serve(struct pra_client *);
 static void want_token(struct pra_client *);
+static void on_turn(struct deadline *);
 
 /* ---- ending ---- */
 
@@ -54,12 +55,21 @@ void pra_call_free(struct pra_call *call)
     pra_answer_free(&call->answer);
 }
 
+/* A call less is sent: where their number is limited the next has its turn. The deadline runs, so moving it
+ * needs no memory. */
+static void leave_place(struct pra_client *client)
+{
+    if (client->parallel && !client->closing && timer_start(client->timers, &client->turn, 0, on_turn))
+        client->turn.fire = on_turn;
+}
+
 /* May free the call. */
 static void call_finish(struct pra_call *call)
 {
     TAILQ_REMOVE(&call->client->calls, call, link);
     forget_request(call);
     call->state = PRA_CALL_IDLE;
+    leave_place(call->client);
     call->done(call);
 }
 
@@ -170,16 +180,41 @@ static bool wants_repeat(struct pra_client *client, const struct pra_call *call)
                                   clock_now(client->clock));
 }
 
+static void note_end(struct pra_client *client, struct pra_call *call)
+{
+    call->took_ms = clock_now(client->clock) - call->began_ms;
+    count_call(client, call);
+    if (client->observe)
+        client->observe(client->observe_arg, call->kind, &call->result);
+}
+
+static void on_stall(struct deadline *d)
+{
+    struct pra_call *call = CONTAINER_OF(d, struct pra_call, later);
+    struct pra_client *client = call->client;
+
+    upstream_cancel(&call->http);
+    pra_answer_free(&call->answer);
+    call->result = (struct pra_result){.fault = PRA_TIMEOUT, .failed = call->kind, .sent = true};
+    note_end(client, call);
+    call_finish(call);
+}
+
+void pra_call_watch(struct pra_call *call)
+{
+    uint64_t ms = call->held || !call->stall_ms ? PARKED_MS : call->stall_ms;
+
+    if (timer_start(call->client->timers, &call->later, ms, on_stall))
+        call->later.fire = on_stall; /* without it the time of the whole call still holds */
+}
+
 static void on_answer(struct call *http)
 {
     struct pra_call *call = CONTAINER_OF(http, struct pra_call, http);
     struct pra_client *client = call->client;
 
     pra_answer_judge(client, call);
-    call->took_ms = clock_now(client->clock) - call->began_ms;
-    count_call(client, call);
-    if (client->observe)
-        client->observe(client->observe_arg, call->kind, &call->result);
+    note_end(client, call);
     if (call == &client->token_call) {
         token_answered(client);
         return;
@@ -188,6 +223,7 @@ static void on_answer(struct call *http)
         pra_token_served_call(&client->token, call->kind);
     if (wants_repeat(client, call) && (forget_request(call), park(call) == 0)) {
         call->repeated = true;
+        call->archive = false;
         call->state = PRA_CALL_WANTS_TOKEN;
         if (client->token.text.p)
             call->state = PRA_CALL_WAITS;
@@ -242,26 +278,43 @@ static void send_call(struct pra_client *client, struct pra_call *call)
         return;
     }
     call->state = PRA_CALL_SENT;
+    if (call->stall_ms)
+        pra_call_watch(call);
     client->sent++;
     pra_budget_take(&client->budget, clock_now(client->clock));
 }
 
 static enum pra_urgency urgency_of(const struct pra_call *call)
 {
-    return call->urgent ? PRA_URGENT : call->kind == PRA_CALL_PROBE ? PRA_PROBES : PRA_BACKGROUND;
+    if (call->urgent)
+        return PRA_URGENT;
+    if (call->own.urgency)
+        return call->own.urgency;
+    return call->kind == PRA_CALL_PROBE ? PRA_PROBES : PRA_BACKGROUND;
 }
 
 /* The token call is as urgent as the calls that want a token. */
 static enum pra_urgency token_urgency(const struct pra_client *client)
 {
+    enum pra_urgency first = PRA_BACKGROUND;
     const struct pra_call *call;
 
     TAILQ_FOREACH(call, &client->calls, link)
     {
-        if (call->state == PRA_CALL_WANTS_TOKEN && call->urgent)
-            return PRA_URGENT;
+        if (call->state == PRA_CALL_WANTS_TOKEN && urgency_of(call) < first)
+            first = urgency_of(call);
     }
-    return PRA_BACKGROUND;
+    return first;
+}
+
+static bool is_full(const struct pra_client *client)
+{
+    const struct pra_call *call;
+    unsigned n = 0;
+
+    TAILQ_FOREACH(call, &client->calls, link)
+    n += call->state == PRA_CALL_SENT;
+    return client->parallel && n >= client->parallel;
 }
 
 static struct pra_call *first_waiting(struct pra_client *client, enum pra_urgency urgency)
@@ -270,6 +323,8 @@ static struct pra_call *first_waiting(struct pra_client *client, enum pra_urgenc
 
     if (client->token_call.state == PRA_CALL_WAITS && urgency == token_urgency(client))
         return &client->token_call;
+    if (is_full(client))
+        return NULL;
     TAILQ_FOREACH(call, &client->calls, link)
     {
         if (call->state == PRA_CALL_WAITS && urgency_of(call) == urgency)
@@ -284,7 +339,7 @@ static struct pra_call *next_call(struct pra_client *client, uint64_t *wait)
     uint64_t now = clock_now(client->clock);
 
     *wait = PARKED_MS;
-    for (enum pra_urgency u = PRA_URGENT; u <= PRA_BACKGROUND; u++) {
+    for (enum pra_urgency u = PRA_URGENT; u < PRA_NURGENCIES; u++) {
         struct pra_call *call = first_waiting(client, u);
         uint64_t left = call ? pra_budget_wait(&client->budget, now, u) : PARKED_MS;
         if (call && !left)
@@ -322,6 +377,7 @@ int pra_client_call(struct pra_client *client, struct pra_call *call)
         return -ESHUTDOWN;
     call->client = client;
     call->repeated = call->once;
+    call->archive = call->held = false;
     call->began_wall_ms = 0;
     if (park(call))
         return -ENOMEM;
@@ -343,8 +399,14 @@ void pra_client_cancel(struct pra_call *call)
         TAILQ_REMOVE(&call->client->calls, call, link);
         forget_request(call);
         call->state = PRA_CALL_IDLE;
+        leave_place(call->client);
     }
     pra_call_free(call);
+}
+
+void pra_call_hold(struct pra_call *call)
+{
+    call->held = true;
 }
 
 void pra_client_state(const struct pra_client *client, struct pra_client_state *out)
@@ -362,6 +424,7 @@ void pra_client_state(const struct pra_client *client, struct pra_client_state *
         .none_left = pra_budget_below(&budget, now, PRA_REMAINING_LOW),
         .tokens = token->granted,
         .calls = client->sent,
+        .remaining = budget.has_remaining ? budget.remaining : -1,
     };
     if (out->token_paused)
         out->token_pause_ms = token->paused_until_ms - now;
@@ -403,7 +466,7 @@ static struct upstream_opts opts_of(const struct pra_params *params)
         .proxy = params->proxy,
         .ca_file = params->ca_file,
         .single = true,
-        .connections = PRA_CONNECTIONS,
+        .connections = params->parallel ? params->parallel + 1 : PRA_CONNECTIONS,
         .max_calls = MAX_CALLS,
         .connect_timeout_ms = params->connect_timeout_ms,
         .call_timeout_ms = params->call_timeout_ms,
@@ -417,7 +480,11 @@ static void take_params(struct pra_client *client, const struct pra_params *para
     client->call_timeout_ms = params->call_timeout_ms;
     client->report_timeout_ms = params->report_timeout_ms;
     client->max_answer = params->max_answer;
+    client->parallel = params->parallel;
     client->budget.rate_per_s = params->rate_per_s;
+    client->budget.hourly = params->hourly;
+    client->budget.remaining_low = params->remaining_low;
+    client->token.rules = (struct pra_token_rules){params->refused_max_ms, params->renew_before_ms};
 }
 
 struct pra_client *pra_client_new(struct loop *loop, const struct pra_params *params, struct secret *secret,

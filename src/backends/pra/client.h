@@ -34,6 +34,27 @@ struct pra_params {
     uint64_t connect_timeout_ms, call_timeout_ms, report_timeout_ms;
     size_t max_answer;
     double rate_per_s;
+    /* Of session reports; 0 = as the gateway has it. */
+    unsigned parallel;        /* calls at once */
+    unsigned hourly;          /* calls in any hour */
+    int64_t remaining_low;    /* below so many left only live calls go */
+    uint64_t refused_max_ms;  /* longest pause after refused credentials */
+    uint64_t renew_before_ms; /* how long before its end a token is renewed */
+};
+
+struct pra_call;
+
+/* What a call of the kinds from PRA_CALL_REPORT on asks, and what reads its answer. Texts and context are the
+ * caller's until done(). */
+struct pra_own {
+    const char *target; /* path and query */
+    const char *form;   /* NULL = GET; else POST */
+    enum pra_urgency urgency;
+    /* PRA_CALL_REPORT; also of PRA_CALL_ARCHIVE, for the answer that is XML instead. Their functions run
+     * within the upstream's piece(): they may call pra_call_hold() and nothing else of the client. */
+    const struct pra_xml_reader *reader;
+    void *ctx;
+    int (*bytes)(struct pra_call *, const char *bytes, size_t n); /* PRA_CALL_ARCHIVE: 0 or -errno */
 };
 
 struct pra_client;
@@ -47,6 +68,8 @@ struct pra_call {
     int64_t end_time_s, duration_s; /* PRA_CALL_LISTING */
     unsigned page;                  /* PRA_CALL_JUMPOINTS, from 1 */
     uint64_t timeout_ms;            /* from its sending; 0 = that of its kind */
+    uint64_t stall_ms;              /* without a byte of the answer; 0 = no such limit */
+    struct pra_own own;
     void (*done)(struct pra_call *);
 
     /* the answer */
@@ -68,6 +91,8 @@ struct pra_call {
     struct buf body; /* of an answer that is no XML */
     uint64_t began_ms, token_serial;
     bool repeated;
+    bool held;    /* no more of the answer is read for now */
+    bool archive; /* the answer is one */
 };
 
 /* Takes the secret (out of `secret`), whatever it returns. NULL and why. */
@@ -89,6 +114,10 @@ void pra_client_close(struct pra_client *, void (*closed)(void *arg), void *arg)
 int pra_client_call(struct pra_client *, struct pra_call *) __attribute__((warn_unused_result));
 void pra_client_cancel(struct pra_call *); /* any number of times; frees the answer so far */
 void pra_call_free(struct pra_call *);     /* the answer; any number of times */
+/* Reads no more of the answer, and on. Any number of times, from any state; stall_ms does not run meanwhile.
+ */
+void pra_call_hold(struct pra_call *);
+void pra_call_go_on(struct pra_call *);
 
 struct pra_client_state {
     bool refused;                 /* the site refuses client id or secret (until a token is granted) */
@@ -99,6 +128,7 @@ struct pra_client_state {
     bool few_left, none_left; /* X-RateLimit-Remaining: intervals are doubled; only urgent calls and probes */
     uint64_t tokens;          /* granted */
     uint64_t calls;           /* sent, of all kinds */
+    int64_t remaining;        /* X-RateLimit-Remaining, -1 = not known */
 };
 void pra_client_state(const struct pra_client *, struct pra_client_state *);
 

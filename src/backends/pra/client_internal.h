@@ -6,7 +6,8 @@
 
 #include "backends/pra/client.h"
 
-#define PRA_BODY_MAX 262144 /* of an answer that is no XML: a page of Jumpoints, a token, an error */
+#define PRA_BODY_MAX 262144     /* of an answer that is no XML: a page of Jumpoints, a token, an error */
+#define PRA_PAGE_MAX (4U << 20) /* of PRA_CALL_PAGE */
 
 TAILQ_HEAD(pra_call_list, pra_call);
 
@@ -19,6 +20,7 @@ struct pra_client {
     struct secret secret;
     uint64_t call_timeout_ms, report_timeout_ms;
     size_t max_answer;
+    unsigned parallel; /* calls sent at once; 0 = the upstream decides */
 
     struct pra_budget budget;
     struct pra_token token;
@@ -33,7 +35,7 @@ struct pra_client {
     void *observe_arg;
 
     uint64_t sent;
-    struct pra_call_counts counts[PRA_NCALLS];
+    struct pra_call_counts counts[PRA_NKINDS];
 };
 
 static inline bool pra_needs_token(enum pra_call_kind kind)
@@ -45,7 +47,12 @@ static inline bool pra_needs_token(enum pra_call_kind kind)
  */
 int pra_request_write(struct pra_client *, struct pra_call *);
 
+/* client.c: the call is sent, and ends when nothing of its answer has come for its stall_ms. */
+void pra_call_watch(struct pra_call *);
+
 /* judge.c */
+/* The reader of the XML that may answer the call; NULL = none may. */
+const struct pra_xml_reader *pra_reader_of(const struct pra_call *);
 /* Takes the pieces of the answer; as call->http.piece. */
 int pra_answer_piece(struct call *, const char *bytes, size_t n);
 /* The answer is here or has failed: fills call->result, and call->answer where it is good. */

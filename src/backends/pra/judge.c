@@ -28,28 +28,78 @@ static void on_resume(struct deadline *d)
 {
     struct pra_call *call = CONTAINER_OF(d, struct pra_call, later);
 
-    upstream_resume(&call->http);
+    if (call->held || call->stall_ms)
+        pra_call_watch(call);
+    if (!call->held)
+        upstream_resume(&call->http);
 }
 
-/* The first letter decides: '{' is a JSON error, everything else is for the XML parser. */
-static void take_piece(struct pra_call *call, const char *bytes, size_t n)
+void pra_call_go_on(struct pra_call *call)
 {
-    if (!call->xml && !call->body.len && bytes[0] != '{') {
-        call->answer.lsid = call->lsid;
-        call->xml = pra_xml_new(pra_reader(call->kind), &call->answer);
-    }
+    bool held = call->held;
+
+    call->held = false;
+    /* The deadline runs while the call does, so that moving it needs no memory. */
+    if (held && call->state == PRA_CALL_SENT && timer_start(call->client->timers, &call->later, 0, on_resume))
+        call->later.fire = on_resume;
+}
+
+static bool is_own(enum pra_call_kind kind)
+{
+    return kind >= PRA_NCALLS;
+}
+
+const struct pra_xml_reader *pra_reader_of(const struct pra_call *call)
+{
+    return is_own(call->kind) ? call->own.reader : pra_reader(call->kind);
+}
+
+static bool says_type(const struct call *http, const char *word)
+{
+    return strcasestr(http->value[CALL_CONTENT_TYPE], word) != NULL;
+}
+
+static bool begins_archive(const struct pra_call *call, const char *bytes)
+{
+    return call->kind == PRA_CALL_ARCHIVE && call->http.status == 200 &&
+           (bytes[0] == 'P' || says_type(&call->http, "zip")) && bytes[0] != '<';
+}
+
+static void begin_xml(struct pra_call *call)
+{
+    void *ctx = is_own(call->kind) ? call->own.ctx : &call->answer;
+
+    call->answer.lsid = call->lsid;
+    call->xml = pra_xml_new(pra_reader_of(call), ctx);
+}
+
+/* The first letter decides: '{' is a JSON error, 'P' an archive where one may come, everything else is for
+ * the XML parser. 0 or -errno. */
+static int take_piece(struct pra_call *call, const char *bytes, size_t n)
+{
+    bool first = !call->xml && !call->archive && !call->body.len;
+
+    if (first && begins_archive(call, bytes))
+        call->archive = true;
+    else if (first && bytes[0] != '{')
+        begin_xml(call);
+    if (call->archive)
+        return call->own.bytes(call, bytes, n);
     if (call->xml)
         pra_xml_feed(call->xml, bytes, n);
     else
         (void)buf_append(&call->body, bytes, n); /* what does not fit makes it unreadable */
+    return 0;
 }
 
 int pra_answer_piece(struct call *http, const char *bytes, size_t n)
 {
     struct pra_call *call = CONTAINER_OF(http, struct pra_call, http);
 
-    if (n)
-        take_piece(call, bytes, n);
+    int err = n ? take_piece(call, bytes, n) : 0;
+
+    if (err)
+        return err;
     /* It runs already, so that moving it needs no memory. */
     if (timer_start(call->client->timers, &call->later, 0, on_resume))
         return -ENOMEM;
@@ -106,7 +156,8 @@ static const struct buf *json_body(const struct pra_call *call)
  * token is good. */
 static bool is_unknown_parameter(const struct pra_call *call, const char *error)
 {
-    return call->kind == PRA_CALL_JUMPOINTS && call->result.status == 401 && !*error;
+    return (call->kind == PRA_CALL_JUMPOINTS || call->kind == PRA_CALL_PAGE) && call->result.status == 401 &&
+           !*error;
 }
 
 /* An OAuth error, or the error of another API. PRA_OK = the body is none. */
@@ -153,11 +204,6 @@ static enum pra_fault judge_status(const struct pra_call *call)
     return status == 200 ? PRA_OK : PRA_STATUS;
 }
 
-static bool says_type(const struct call *http, const char *word)
-{
-    return strcasestr(http->value[CALL_CONTENT_TYPE], word) != NULL;
-}
-
 static bool begins_page(const struct buf *body)
 {
     size_t at = 0;
@@ -182,10 +228,22 @@ static enum pra_fault judge_xml(struct pra_call *call, enum pra_fault parsed)
 {
     const char *type = call->http.value[CALL_CONTENT_TYPE];
 
-    if ((parsed && parsed != PRA_NO_ROWS) || !*type || says_type(&call->http, "xml"))
+    if ((parsed && parsed != PRA_NO_ROWS) || !*type || call->archive || says_type(&call->http, "xml"))
         return parsed;
     text_copy(call->result.text, sizeof(call->result.text), "the content type is not XML");
     return PRA_NONSENSE;
+}
+
+/* What the page says is read by the caller. */
+static enum pra_fault take_page(struct pra_call *call)
+{
+    struct pra_answer *answer = &call->answer;
+    const char *last = call->http.value[CALL_LAST_PAGE];
+
+    if (*last && !text_int(last, 0, 1000000, &answer->last_page))
+        return PRA_NONSENSE;
+    buf_move(&answer->page, &call->http.body_in);
+    return PRA_OK;
 }
 
 static enum pra_fault judge_json(struct pra_client *client, struct pra_call *call)
@@ -199,6 +257,8 @@ static enum pra_fault judge_json(struct pra_client *client, struct pra_call *cal
     }
     if (call->kind == PRA_CALL_TOKEN)
         return pra_token_take(&client->token, &http->body_in, clock_now(client->clock));
+    if (call->kind == PRA_CALL_PAGE)
+        return take_page(call);
     return pra_read_jumpoints(&call->answer, &http->body_in, call->page, http->value[CALL_LAST_PAGE]);
 }
 
@@ -216,9 +276,8 @@ static enum pra_fault judge_probe(struct pra_call *call, enum pra_fault by_statu
 static enum pra_fault judge_answer(struct pra_client *client, struct pra_call *call)
 {
     struct pra_result *r = &call->result;
-    enum pra_fault parsed = call->xml          ? pra_xml_end(call->xml, r->text)
-                            : call->http.piece ? PRA_NONSENSE
-                                               : PRA_OK;
+    bool unread = call->http.piece && !call->archive;
+    enum pra_fault parsed = call->xml ? pra_xml_end(call->xml, r->text) : unread ? PRA_NONSENSE : PRA_OK;
     enum pra_fault fault = judge_json_error(call), by_status = judge_status(call);
 
     if (call->kind == PRA_CALL_PROBE)
@@ -234,7 +293,7 @@ static enum pra_fault judge_answer(struct pra_client *client, struct pra_call *c
                     : call->http.piece ? judge_xml(call, parsed)
                                        : judge_json(client, call);
     }
-    bool report = call->kind == PRA_CALL_LISTING || call->kind == PRA_CALL_SESSION;
+    bool report = call->kind == PRA_CALL_LISTING || call->kind == PRA_CALL_SESSION || is_own(call->kind);
     return by_status == PRA_NO_ROWS && !report ? PRA_SITE_ERROR : by_status;
 }
 

@@ -25,7 +25,12 @@ enum pra_call_kind {
     PRA_CALL_LISTING,   /* AccessSessionListing by end_time: closed sessions only */
     PRA_CALL_SESSION,   /* AccessSession of one lsid */
     PRA_CALL_TERMINATE, /* terminate_session */
-    PRA_NCALLS
+    PRA_NCALLS,
+    /* Their requests and readers are the caller's (struct pra_own in client.h); session reports use them. */
+    PRA_CALL_REPORT = PRA_NCALLS, /* an XML report */
+    PRA_CALL_ARCHIVE,             /* a report that is a ZIP archive */
+    PRA_CALL_PAGE,                /* a page of a list of the Configuration API */
+    PRA_NKINDS
 };
 
 /* What became of a call. All but the first two are failures. */

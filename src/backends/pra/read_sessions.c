@@ -59,8 +59,8 @@ static int listing_end(void *ctx, unsigned depth, const char *name, const char *
     return 0;
 }
 
-const struct pra_xml_reader pra_listing_reader = {listing_root, listing_begin, listing_end, NULL,
-                                                  "session_summary"};
+const struct pra_xml_reader pra_listing_reader = {
+    .root = listing_root, .begin = listing_begin, .end = listing_end, .row = "session_summary"};
 
 /* ---- AccessSession ---- */
 
@@ -106,4 +106,5 @@ static int session_end(void *ctx, unsigned depth, const char *name, const char *
     return 0;
 }
 
-const struct pra_xml_reader pra_session_reader = {session_root, session_begin, session_end, NULL, "session"};
+const struct pra_xml_reader pra_session_reader = {
+    .root = session_root, .begin = session_begin, .end = session_end, .row = "session"};

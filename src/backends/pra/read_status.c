@@ -101,7 +101,7 @@ static int info_end(void *ctx, unsigned depth, const char *name, const char *tex
     return 0;
 }
 
-const struct pra_xml_reader pra_info_reader = {info_root, info_begin, info_end, NULL, NULL};
+const struct pra_xml_reader pra_info_reader = {.root = info_root, .begin = info_begin, .end = info_end};
 
 /* ---- check_health ---- */
 
@@ -149,7 +149,8 @@ static bool health_complete(const void *ctx)
     return ((const struct pra_answer *)ctx)->health.has_success;
 }
 
-const struct pra_xml_reader pra_health_reader = {any_root, health_begin, health_end, health_complete, NULL};
+const struct pra_xml_reader pra_health_reader = {
+    .root = any_root, .begin = health_begin, .end = health_end, .complete = health_complete};
 
 /* ---- terminate_session ---- */
 
@@ -176,5 +177,5 @@ static bool terminate_complete(const void *ctx)
     return ((const struct pra_answer *)ctx)->terminated;
 }
 
-const struct pra_xml_reader pra_terminate_reader = {any_root, no_begin, terminate_end, terminate_complete,
-                                                    NULL};
+const struct pra_xml_reader pra_terminate_reader = {
+    .root = any_root, .begin = no_begin, .end = terminate_end, .complete = terminate_complete};

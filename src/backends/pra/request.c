@@ -14,13 +14,14 @@
 
 #define HEADERS_MAX 16384
 #define TARGET_MAX  1024
+#define FORM_MAX    65536
 #define FORM_TYPE   "Content-Type: application/x-www-form-urlencoded\r\n"
 #define CLOSE       "Connection: close\r\n"
 
 static const struct request_row {
     const char *method, *accept;
     bool report; /* it has the time of a report */
-} rows[PRA_NCALLS] = {
+} rows[PRA_NKINDS] = {
     [PRA_CALL_PROBE] = {"GET", "*/*", false},
     [PRA_CALL_TOKEN] = {"POST", "application/json", false},
     [PRA_CALL_INFO] = {"GET", "application/xml, text/xml", false},
@@ -29,6 +30,9 @@ static const struct request_row {
     [PRA_CALL_LISTING] = {"GET", "application/xml, text/xml", true},
     [PRA_CALL_SESSION] = {"GET", "application/xml, text/xml", true},
     [PRA_CALL_TERMINATE] = {"POST", "application/xml, text/xml", false},
+    [PRA_CALL_REPORT] = {"GET", "application/xml, text/xml", true},
+    [PRA_CALL_ARCHIVE] = {"GET", "application/zip, application/xml, text/xml", true},
+    [PRA_CALL_PAGE] = {"GET", "application/json", false},
 };
 
 static int write_target(struct pra_call *call)
@@ -48,7 +52,9 @@ static int write_target(struct pra_call *call)
         return buf_printf(
             to, "/api/reporting?generate_report=AccessSessionListing&end_time=%" PRId64 "&duration=%" PRId64,
             call->end_time_s, call->duration_s);
-    default: return buf_printf(to, "/api/reporting?generate_report=AccessSession&lsid=%s", call->lsid);
+    case PRA_CALL_SESSION:
+        return buf_printf(to, "/api/reporting?generate_report=AccessSession&lsid=%s", call->lsid);
+    default: return buf_str(to, call->own.target);
     }
 }
 
@@ -58,7 +64,7 @@ static int write_form(struct pra_call *call)
         return buf_str(&call->form, "grant_type=client_credentials");
     if (call->kind == PRA_CALL_TERMINATE)
         return buf_printf(&call->form, "action=terminate_session&lsid=%s", call->lsid);
-    return 0;
+    return call->own.form ? buf_str(&call->form, call->own.form) : 0;
 }
 
 /* Basic: client id and secret, in base64. */
@@ -106,13 +112,13 @@ int pra_request_write(struct pra_client *client, struct pra_call *call)
     uint64_t usual = row->report ? client->report_timeout_ms : client->call_timeout_ms;
 
     call->target = BUF_INIT(TARGET_MAX);
-    call->form = BUF_INIT(TARGET_MAX);
+    call->form = BUF_INIT(FORM_MAX);
     call->headers = BUF_SECRET(HEADERS_MAX);
     call->body = BUF_INIT(PRA_BODY_MAX);
     if (write_target(call) || write_form(call) || write_headers(client, call))
         return -ENOMEM;
     call->http = (struct call){
-        .method = row->method,
+        .method = call->own.form ? "POST" : row->method,
         .target = buf_cstr(&call->target),
         .headers = buf_cstr(&call->headers),
         .body = call->form.len ? buf_cstr(&call->form) : NULL,
@@ -120,9 +126,10 @@ int pra_request_write(struct pra_client *client, struct pra_call *call)
         .secret = call->kind == PRA_CALL_TOKEN,
         .timeout_ms = call->timeout_ms && call->timeout_ms < usual ? call->timeout_ms : usual,
         .max_answer = client->max_answer,
-        .piece = pra_reader(call->kind) ? pra_answer_piece : NULL,
+        .piece = pra_reader_of(call) ? pra_answer_piece : NULL,
     };
-    if (!call->http.piece && call->http.max_answer > PRA_BODY_MAX)
-        call->http.max_answer = PRA_BODY_MAX;
+    size_t most = call->kind == PRA_CALL_PAGE ? PRA_PAGE_MAX : PRA_BODY_MAX;
+    if (!call->http.piece && call->http.max_answer > most)
+        call->http.max_answer = most;
     return call->http.target && call->http.headers ? 0 : -ENOMEM;
 }

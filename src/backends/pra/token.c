@@ -26,10 +26,11 @@ void pra_token_drop(struct pra_token *t)
 
 void pra_token_forget(struct pra_token *t)
 {
+    struct pra_token_rules rules = t->rules;
     uint64_t serial = t->serial, granted = t->granted;
 
     pra_token_drop(t);
-    *t = (struct pra_token){.serial = serial, .granted = granted};
+    *t = (struct pra_token){.rules = rules, .serial = serial, .granted = granted};
 }
 
 /* It goes into a header line. */
@@ -52,6 +53,14 @@ static int64_t life_s(const cJSON *tree)
     return seconds;
 }
 
+/* How long a token of this life is kept. A short one is renewed as usual. */
+static uint64_t kept_ms(const struct pra_token *t, uint64_t life_ms)
+{
+    uint64_t before = t->rules.renew_before_ms;
+
+    return before && life_ms > 5 * before ? life_ms - before : life_ms / 10 * 8;
+}
+
 static enum pra_fault take_tree(struct pra_token *t, const cJSON *tree, uint64_t now_ms)
 {
     const char *text = cJSON_GetStringValue(json_get(tree, "access_token"));
@@ -61,7 +70,7 @@ static enum pra_fault take_tree(struct pra_token *t, const cJSON *tree, uint64_t
         return PRA_NONSENSE;
     if (secret_set(&t->text, text, strlen(text)))
         return PRA_NO_MEMORY;
-    t->renew_at_ms = now_ms + (uint64_t)life_s(tree) * 800;
+    t->renew_at_ms = now_ms + kept_ms(t, (uint64_t)life_s(tree) * 1000);
     t->serial++;
     t->granted++;
     t->refused = false;
@@ -93,10 +102,11 @@ static uint64_t doubled(uint64_t first, uint64_t most, unsigned times)
 void pra_token_failed(struct pra_token *t, const struct pra_result *result, uint64_t now_ms)
 {
     bool refused = result->fault == PRA_CLIENT_REFUSED;
+    uint64_t most = t->rules.refused_max_ms ? t->rules.refused_max_ms : REFUSED_MAX_MS;
     uint64_t pause;
 
     t->refused |= refused;
-    pause = refused ? doubled(REFUSED_MIN_MS, REFUSED_MAX_MS, ++t->refusals)
+    pause = refused ? doubled(REFUSED_MIN_MS, most, ++t->refusals)
                     : doubled(FAILED_MIN_MS, FAILED_MAX_MS, ++t->failures);
     t->paused_until_ms = now_ms + pause;
     t->failure = *result;

@@ -19,7 +19,13 @@
 #include "base/buf.h"
 #include "base/memory/secret.h"
 
+struct pra_token_rules {      /* 0 = the usual */
+    uint64_t refused_max_ms;  /* longest pause after refused credentials: 30 min */
+    uint64_t renew_before_ms; /* before its end: a fifth of its life */
+};
+
 struct pra_token {
+    struct pra_token_rules rules;
     struct secret text;
     uint64_t serial; /* of the token at hand; counts up */
     uint64_t renew_at_ms;

@@ -15,11 +15,13 @@
 #include <string.h>
 #include <time.h>
 
-static const char *const call_names[PRA_NCALLS] = {
+static const char *const call_names[PRA_NKINDS] = {
     [PRA_CALL_PROBE] = "probe",         [PRA_CALL_TOKEN] = "token",
     [PRA_CALL_INFO] = "get_api_info",   [PRA_CALL_HEALTH] = "check_health",
     [PRA_CALL_JUMPOINTS] = "jumpoints", [PRA_CALL_LISTING] = "session_listing",
     [PRA_CALL_SESSION] = "session",     [PRA_CALL_TERMINATE] = "terminate_session",
+    [PRA_CALL_REPORT] = "report",       [PRA_CALL_ARCHIVE] = "archive",
+    [PRA_CALL_PAGE] = "page",
 };
 
 static const struct fault_row {

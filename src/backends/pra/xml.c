@@ -9,6 +9,7 @@
  */
 #include "backends/pra/xml.h"
 
+#include "backends/pra/xml_mend.h"
 #include "base/buf.h"
 #include "base/text.h"
 
@@ -21,9 +22,14 @@
 
 #define ERROR_TEXT_MAX 4096
 
+static const struct pra_xml_limits usual = {
+    .depth = PRA_XML_DEPTH, .token = PRA_XML_TOKEN_MAX, .text = PRA_XML_TEXT_MAX, .instructions = true};
+
 struct pra_xml {
     XML_Parser parser;
     const struct pra_xml_reader *reader;
+    const struct pra_xml_limits *limits;
+    struct pra_xml_mend *mend; /* NULL = none is wanted */
     void *ctx;
     unsigned depth;
     unsigned error_depth; /* depth of the <error> that is open; 0 = none */
@@ -31,6 +37,7 @@ struct pra_xml {
     bool error;           /* there was an <error> */
     bool has_rows;
     bool error_cut; /* its text is longer than what is kept */
+    bool text_cut;
     enum pra_fault fault;
     char why[160];
     struct buf error_text, text;
@@ -81,13 +88,33 @@ static void check_root(struct pra_xml *x, const char *name)
     stop(x, is_html(name) ? PRA_WEB_PAGE : PRA_NONSENSE, is_html(name) ? "" : why);
 }
 
-/* As much of it as fits. */
+/* As many whole letters of it as fit. */
 static bool append_some(struct buf *to, const char *text, size_t n)
 {
-    size_t room = to->max - to->len;
+    size_t room = to->max - to->len, fits = n < room ? n : room;
 
-    (void)buf_append(to, text, n < room ? n : room);
-    return n <= room;
+    while (fits < n && fits && ((unsigned char)text[fits] & 0xc0) == 0x80)
+        fits--;
+    (void)buf_append(to, text, fits);
+    return fits == n;
+}
+
+/* NULL, or which limit the tag is over. */
+static const char *over_limit(const struct pra_xml_limits *limits, const char *name, const char **attributes)
+{
+    unsigned n = 0;
+
+    if (limits->name && strlen(name) > limits->name)
+        return "a name is too long";
+    for (const char **a = attributes; *a; a += 2) {
+        if (limits->attributes && ++n > limits->attributes)
+            return "too many attributes";
+        if (limits->name && strlen(a[0]) > limits->name)
+            return "a name is too long";
+        if (limits->attribute && strlen(a[1]) > limits->attribute)
+            return "an attribute is too long";
+    }
+    return NULL;
 }
 
 static void XMLCALL on_begin(void *arg, const XML_Char *full, const XML_Char **attributes)
@@ -95,11 +122,15 @@ static void XMLCALL on_begin(void *arg, const XML_Char *full, const XML_Char **a
     struct pra_xml *x = arg;
     const char *name = pra_xml_local(full);
 
-    if (++x->depth > PRA_XML_DEPTH) {
-        stop(x, PRA_NONSENSE, "the nesting is too deep");
+    const char *over =
+        ++x->depth > x->limits->depth ? "the nesting is too deep" : over_limit(x->limits, full, attributes);
+
+    if (over) {
+        stop(x, PRA_NONSENSE, over);
         return;
     }
     buf_clear(&x->text);
+    x->text_cut = false;
     x->has_rows |= x->depth == 2 && x->reader->row && !strcmp(name, x->reader->row);
     if (x->depth <= 2 && !strcmp(name, "error")) {
         if (x->errors++)
@@ -136,6 +167,9 @@ static void XMLCALL on_end(void *arg, const XML_Char *full)
         x->error_depth = 0;
     if (x->error)
         return;
+    if (x->text_cut && x->reader->cut)
+        x->reader->cut(x->ctx);
+    x->text_cut = false;
     const char *text = trimmed(&x->text);
     if (!text || x->reader->end(x->ctx, depth, pra_xml_local(full), text))
         stop(x, PRA_NO_MEMORY, "out of memory");
@@ -150,8 +184,8 @@ static void XMLCALL on_text(void *arg, const XML_Char *text, int n)
         return;
     if (x->error_depth)
         x->error_cut |= !append_some(&x->error_text, text, (size_t)n);
-    else if (!x->error)
-        (void)append_some(&x->text, text, (size_t)n);
+    else if (!x->error && !x->text_cut)
+        x->text_cut = !append_some(&x->text, text, (size_t)n);
 }
 
 static void XMLCALL on_doctype(void *arg, const XML_Char *name, const XML_Char *system,
@@ -165,25 +199,42 @@ static void XMLCALL on_doctype(void *arg, const XML_Char *name, const XML_Char *
     stop(x, is_html(name) ? PRA_WEB_PAGE : PRA_NONSENSE, is_html(name) ? "" : "a document type declaration");
 }
 
+static void XMLCALL on_instruction(void *arg, const XML_Char *target, const XML_Char *data)
+{
+    (void)target;
+    (void)data;
+    stop(arg, PRA_NONSENSE, "a processing instruction");
+}
+
+static bool prepare(struct pra_xml *x, const struct pra_xml_reader *reader)
+{
+    x->limits = reader->limits ? reader->limits : &usual;
+    if (x->limits->mend)
+        x->mend = pra_xml_mend_new();
+    x->parser = XML_ParserCreate(x->limits->mend ? "UTF-8" : NULL);
+    return x->parser && (x->mend || !x->limits->mend);
+}
+
 struct pra_xml *pra_xml_new(const struct pra_xml_reader *reader, void *ctx)
 {
     struct pra_xml *x = calloc(1, sizeof(*x));
 
     if (!x)
         return NULL;
-    x->parser = XML_ParserCreate(NULL);
-    if (!x->parser) {
-        free(x);
+    if (!prepare(x, reader)) {
+        pra_xml_free(x);
         return NULL;
     }
     x->reader = reader;
     x->ctx = ctx;
     x->error_text = BUF_INIT(ERROR_TEXT_MAX);
-    x->text = BUF_INIT(PRA_XML_TEXT_MAX);
+    x->text = BUF_INIT(x->limits->text);
     XML_SetUserData(x->parser, x);
     XML_SetElementHandler(x->parser, on_begin, on_end);
     XML_SetCharacterDataHandler(x->parser, on_text);
     XML_SetStartDoctypeDeclHandler(x->parser, on_doctype);
+    if (!x->limits->instructions)
+        XML_SetProcessingInstructionHandler(x->parser, on_instruction);
     return x;
 }
 
@@ -192,6 +243,7 @@ void pra_xml_free(struct pra_xml *x)
     if (!x)
         return;
     XML_ParserFree(x->parser);
+    pra_xml_mend_free(x->mend);
     buf_free(&x->error_text);
     buf_free(&x->text);
     free(x);
@@ -206,18 +258,48 @@ static void parse(struct pra_xml *x, const char *bytes, size_t n, int last)
     }
 }
 
-void pra_xml_feed(struct pra_xml *x, const char *bytes, size_t n)
+static void feed(struct pra_xml *x, const char *bytes, size_t n)
 {
     while (n && !x->fault) {
         size_t piece = n < PRA_XML_TOKEN_MAX ? n : PRA_XML_TOKEN_MAX;
 
         parse(x, bytes, piece, 0);
         x->fed += (int64_t)piece;
-        if (!x->fault && x->fed - (int64_t)XML_GetCurrentByteIndex(x->parser) > PRA_XML_TOKEN_MAX)
+        if (!x->fault && x->fed - (int64_t)XML_GetCurrentByteIndex(x->parser) > (int64_t)x->limits->token)
             stop(x, PRA_NONSENSE, "a tag is too long");
         bytes += piece;
         n -= piece;
     }
+}
+
+void pra_xml_feed(struct pra_xml *x, const char *bytes, size_t n)
+{
+    if (!x->mend) {
+        feed(x, bytes, n);
+        return;
+    }
+    while (n && !x->fault) {
+        size_t used = pra_xml_mend(x->mend, bytes, n), full;
+        const char *mended = pra_xml_mended(x->mend, &full);
+
+        bytes += used;
+        n -= used;
+        if (full < PRA_XML_MEND_ENOUGH)
+            return; /* a few bytes at a time would be parsed again and again */
+        feed(x, mended, full);
+        pra_xml_mend_taken(x->mend);
+    }
+}
+
+static void feed_rest(struct pra_xml *x)
+{
+    size_t n;
+    const char *mended;
+
+    pra_xml_mend_end(x->mend);
+    mended = pra_xml_mended(x->mend, &n);
+    feed(x, mended, n);
+    pra_xml_mend_taken(x->mend);
 }
 
 static bool has(const char *text, const char *word)
@@ -245,6 +327,8 @@ static enum pra_fault end_error(struct pra_xml *x, char text[PRA_TEXT_SIZE])
 
 enum pra_fault pra_xml_end(struct pra_xml *x, char text[PRA_TEXT_SIZE])
 {
+    if (x->mend)
+        feed_rest(x);
     if (!x->fault)
         parse(x, "", 0, 1);
     if (!x->fault && x->error)

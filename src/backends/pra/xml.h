@@ -7,7 +7,8 @@
  * says that there are no rows is no failure, unless there are rows, or another <error>.
  *
  * Refused: what is not well-formed, a DOCTYPE (and so every entity declaration), nesting over PRA_XML_DEPTH,
- * a tag or comment over PRA_XML_TOKEN_MAX, a root that the reader does not want.
+ * a tag or comment over PRA_XML_TOKEN_MAX, a root that the reader does not want. A reader may have limits of
+ * its own.
  *
  * Life: pra_xml_new -> pra_xml_feed... -> pra_xml_end -> pra_xml_free. The first failure stays; what is fed
  * after it is ignored.
@@ -23,6 +24,18 @@
 
 struct pra_xml;
 
+struct pra_xml_limits {
+    unsigned depth;
+    size_t token;           /* of a tag or comment, in bytes */
+    size_t text;            /* of one element; more is left out */
+    unsigned attributes;    /* of one element; 0 = no limit, here and below */
+    size_t name, attribute; /* bytes of a name, and of a value */
+    bool instructions;      /* processing instructions are skipped; else they end the answer */
+    /* The document is UTF-8 whatever it says: letters that are none, or that XML forbids, become U+FFFD, and
+     * NUL goes. Else they end the answer. */
+    bool mend;
+};
+
 struct pra_xml_reader {
     bool (*root)(void *ctx, const char *name); /* may it be the root of this answer? */
     /* Depth of the root is 1. `attributes`: names and values by turns, for pra_xml_attribute(). 0 or -ENOMEM.
@@ -31,8 +44,10 @@ struct pra_xml_reader {
     /* `text` stands directly in the element, behind its last child; without blanks at its ends. 0 or -ENOMEM.
      */
     int (*end)(void *ctx, unsigned depth, const char *name, const char *text);
-    bool (*complete)(const void *ctx); /* NULL, or whether the answer holds what it must */
-    const char *row;                   /* the name of a row, a child of the root; NULL = there are none */
+    bool (*complete)(const void *ctx);   /* NULL, or whether the answer holds what it must */
+    const char *row;                     /* the name of a row, a child of the root; NULL = there are none */
+    const struct pra_xml_limits *limits; /* NULL = those above */
+    void (*cut)(void *ctx);              /* NULL, or: the text of the element that ends next was cut */
 };
 
 struct pra_xml *pra_xml_new(const struct pra_xml_reader *, void *ctx); /* NULL when out of memory */
