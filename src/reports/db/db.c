@@ -10,11 +10,16 @@
 const char *db_outcome_name(enum db_outcome outcome)
 {
     static const char *const names[DB_NOUTCOMES] = {
-        [DB_OK] = "ok",           [DB_ROW] = "row",
-        [DB_CONSTRAINT] = "constraint", [DB_BUSY] = "busy",
-        [DB_AWAY] = "away",       [DB_FULL] = "full",
-        [DB_DAMAGED] = "damaged", [DB_INTERRUPTED] = "interrupted",
-        [DB_REFUSED] = "refused", [DB_NO_MEMORY] = "no_memory",
+        [DB_OK] = "ok",
+        [DB_ROW] = "row",
+        [DB_CONSTRAINT] = "constraint",
+        [DB_BUSY] = "busy",
+        [DB_AWAY] = "away",
+        [DB_FULL] = "full",
+        [DB_DAMAGED] = "damaged",
+        [DB_INTERRUPTED] = "interrupted",
+        [DB_REFUSED] = "refused",
+        [DB_NO_MEMORY] = "no_memory",
         [DB_FAILED] = "failed",
     };
 

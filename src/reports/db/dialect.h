@@ -39,11 +39,12 @@ struct dialect {
     bool drop_names_table;   /* DROP INDEX name ON table */
 
     /* Statements. */
-    const char *identity_on, *identity_off; /* {} = quoted table: around an INSERT with ids; "" = not needed */
-    unsigned max_parameters;                /* of one statement */
-    unsigned max_rows;                      /* of one INSERT */
-    bool merge;                             /* upsert is MERGE, not ON CONFLICT */
-    const char *limit;                      /* behind ORDER BY; {} = a number or `?` */
+    const char *identity_on,
+        *identity_off;          /* {} = quoted table: around an INSERT with ids; "" = not needed */
+    unsigned max_parameters;    /* of one statement */
+    unsigned max_rows;          /* of one INSERT */
+    bool merge;                 /* upsert is MERGE, not ON CONFLICT */
+    const char *limit;          /* behind ORDER BY; {} = a number or `?` */
     const char *collector_lock; /* its one column is 1 when this connection has it; NULL: a lock of files */
     const char *columns_of;     /* one parameter, a table: a row per column, its name */
     const char *reclaim;        /* gives pages back that retention has freed; NULL = the engine does */

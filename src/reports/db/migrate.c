@@ -151,14 +151,13 @@ static enum db_outcome compare_digest(struct db *db, int64_t version, const char
 static enum db_outcome check_digests(struct db *db)
 {
     struct db_stmt *stmt;
-    enum db_outcome outcome = db->ops->prepare(
-        db, "SELECT \"version\", \"digest\" FROM \"jg_schema\" ORDER BY \"version\"", &stmt);
+    enum db_outcome outcome =
+        db->ops->prepare(db, "SELECT \"version\", \"digest\" FROM \"jg_schema\" ORDER BY \"version\"", &stmt);
 
     if (outcome != DB_OK)
         return outcome;
     while ((outcome = db->ops->step(stmt)) == DB_ROW) {
-        outcome =
-            compare_digest(db, db->ops->column_int(stmt, 0), db->ops->column_text(stmt, 1, NULL));
+        outcome = compare_digest(db, db->ops->column_int(stmt, 0), db->ops->column_text(stmt, 1, NULL));
         if (outcome != DB_OK)
             break;
     }

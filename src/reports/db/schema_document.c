@@ -53,12 +53,13 @@ void schema_document(struct buf *b)
     (void)buf_str(b, intro);
     for (size_t i = 0; i < schema_ntables; i++)
         write_table(&schema_tables[i], b);
-    (void)buf_str(b, "\n## Indexes\n\n| Index | Table | Columns | Only where | Built |\n| - | - | - | - | - |\n");
+    (void)buf_str(
+        b, "\n## Indexes\n\n| Index | Table | Columns | Only where | Built |\n| - | - | - | - | - |\n");
     for (size_t i = 0; i < schema_nindexes; i++) {
         const struct schema_index *x = &schema_indexes[i];
 
         (void)buf_printf(b, "| `%s` | `%s` | %s`%s` | %s%s%s | %s |\n", x->name, x->table,
-                         x->unique ? "unique " : "", x->columns, x->where ? "`" : "", x->where ? x->where : "",
-                         x->where ? "`" : "", when[x->kind]);
+                         x->unique ? "unique " : "", x->columns, x->where ? "`" : "",
+                         x->where ? x->where : "", x->where ? "`" : "", when[x->kind]);
     }
 }

@@ -12,13 +12,34 @@
 #define I ORIGIN_REPORT
 #define O ORIGIN_OURS
 
-#define ID(o)                     {"id", COLUMN_ID, o, 0, false, NULL, "given by the collector", 1}
-#define INT(name, o, text)        {name, COLUMN_INT, o, 0, false, NULL, text, 1}
-#define INT_NULL(name, o, text)   {name, COLUMN_INT, o, 0, true, NULL, text, 1}
-#define BOOL(name, o, text)       {name, COLUMN_BOOL, o, 0, false, NULL, text, 1}
-#define WORD(name, n, o, text)    {name, COLUMN_TEXT, o, n, false, NULL, text, 1}
-#define TEXT(name, n, o, text)    {name, COLUMN_TEXT, o, n, true, NULL, text, 1}
-#define TIME(name, from, o, text) {name, COLUMN_TIME, o, 0, true, from, text, 1}
+#define ID(o)                                                                                                \
+    {                                                                                                        \
+        "id", COLUMN_ID, o, 0, false, NULL, "given by the collector", 1                                      \
+    }
+#define INT(name, o, text)                                                                                   \
+    {                                                                                                        \
+        name, COLUMN_INT, o, 0, false, NULL, text, 1                                                         \
+    }
+#define INT_NULL(name, o, text)                                                                              \
+    {                                                                                                        \
+        name, COLUMN_INT, o, 0, true, NULL, text, 1                                                          \
+    }
+#define BOOL(name, o, text)                                                                                  \
+    {                                                                                                        \
+        name, COLUMN_BOOL, o, 0, false, NULL, text, 1                                                        \
+    }
+#define WORD(name, n, o, text)                                                                               \
+    {                                                                                                        \
+        name, COLUMN_TEXT, o, n, false, NULL, text, 1                                                        \
+    }
+#define TEXT(name, n, o, text)                                                                               \
+    {                                                                                                        \
+        name, COLUMN_TEXT, o, n, true, NULL, text, 1                                                         \
+    }
+#define TIME(name, from, o, text)                                                                            \
+    {                                                                                                        \
+        name, COLUMN_TIME, o, 0, true, from, text, 1                                                         \
+    }
 
 #define HOST_NAME WORD("host_name", 255, O, "the PRA site")
 #define SEQ       INT("seq", O, "moves with each change of the row")
@@ -213,7 +234,8 @@ static const struct schema_column jg_tally[] = {
     HOST_NAME,
     WORD("jump_group_name", 256, O, "`` without one"),
     WORD("dim", 16, O,
-         "`all`, `jumpoint`, `type`, `duration`, `outside`, `abnormal`, `event`, `reason`; by month also `user`, "
+         "`all`, `jumpoint`, `type`, `duration`, `outside`, `abnormal`, `event`, `reason`; by month also "
+         "`user`, "
          "`endpoint`"),
     WORD("label", 256, O, "value of the dimension; of `duration` the lower bound in seconds; `` = null"),
     INT("n", O, "sessions that began, or events"),
@@ -360,17 +382,29 @@ const struct schema_table schema_tables[] = {
 };
 const size_t schema_ntables = sizeof(schema_tables) / sizeof(*schema_tables);
 
-#define OURS(n, t, c)        {.name = n, .table = t, .columns = c, .kind = INDEX_OURS, .since = 1}
-#define UNIQUE(n, t, c)      {.name = n, .table = t, .columns = c, .kind = INDEX_OURS, .unique = true, .since = 1}
-#define PARTIAL(n, t, c, w)  {.name = n, .table = t, .columns = c, .where = w, .kind = INDEX_OURS, .since = 1}
-#define VENDOR(n, t, c, k)   {.name = n, .table = t, .columns = c, .kind = k, .since = 1}
-#define BEHIND_START         " start_unix host_name jump_group_name duration_seconds"
+#define OURS(n, t, c)                                                                                        \
+    {                                                                                                        \
+        .name = n, .table = t, .columns = c, .kind = INDEX_OURS, .since = 1                                  \
+    }
+#define UNIQUE(n, t, c)                                                                                      \
+    {                                                                                                        \
+        .name = n, .table = t, .columns = c, .kind = INDEX_OURS, .unique = true, .since = 1                  \
+    }
+#define PARTIAL(n, t, c, w)                                                                                  \
+    {                                                                                                        \
+        .name = n, .table = t, .columns = c, .where = w, .kind = INDEX_OURS, .since = 1                      \
+    }
+#define VENDOR(n, t, c, k)                                                                                   \
+    {                                                                                                        \
+        .name = n, .table = t, .columns = c, .kind = k, .since = 1                                           \
+    }
+#define BEHIND_START " start_unix host_name jump_group_name duration_seconds"
 
 const struct schema_index schema_indexes[] = {
     VENDOR("session__start_time_ndx", "session", "start_time", INDEX_VENDOR),
     VENDOR("session__host_name_ndx", "session", "host_name", INDEX_VENDOR),
     VENDOR("session__jump_group_name_ndx", "session", "jump_group_name", INDEX_VENDOR),
-    VENDOR("session__lsid_ndx", "session", "lsid", INDEX_VENDOR),
+    VENDOR("session__lsid_ndx", "session", "lsid", INDEX_VENDOR_ALWAYS),
     VENDOR("session_event__type_performed_by_type_ndx", "session_event", "type performed_by_type",
            INDEX_VENDOR_EVENT),
     VENDOR("session_event__session_id_ndx", "session_event", "session_id", INDEX_VENDOR_ALWAYS),

@@ -283,12 +283,9 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
     case SQLITE_SELECT:
     case SQLITE_READ:
     case SQLITE_RECURSIVE:
-    case SQLITE_TRANSACTION:
-        return SQLITE_OK;
-    case SQLITE_FUNCTION:
-        return b && text_equal_nocase(b, "load_extension") ? SQLITE_DENY : SQLITE_OK;
-    default:
-        return SQLITE_DENY;
+    case SQLITE_TRANSACTION: return SQLITE_OK;
+    case SQLITE_FUNCTION: return b && text_equal_nocase(b, "load_extension") ? SQLITE_DENY : SQLITE_OK;
+    default: return SQLITE_DENY;
     }
 }
 
