@@ -484,6 +484,7 @@ static void take_params(struct pra_client *client, const struct pra_params *para
     client->budget.rate_per_s = params->rate_per_s;
     client->budget.hourly = params->hourly;
     client->budget.remaining_low = params->remaining_low;
+    client->budget.pause_ms = params->pause_ms;
     client->token.rules = (struct pra_token_rules){params->refused_max_ms, params->renew_before_ms};
 }
 

@@ -323,7 +323,7 @@ static void read_headers(struct pra_client *client, struct pra_call *call)
     call->result.retry_after_ms = retry_after_ms(client, http->value[CALL_RETRY_AFTER]);
     pra_budget_pause(&client->budget, now, call->result.retry_after_ms);
     if (!call->result.retry_after_ms)
-        call->result.retry_after_ms = PRA_PAUSE_MS;
+        call->result.retry_after_ms = pra_budget_usual_pause(&client->budget);
 }
 
 void pra_answer_judge(struct pra_client *client, struct pra_call *call)
