@@ -235,6 +235,52 @@ static void delete_sessions(struct admin_task *t)
     admin_done(t, 0);
 }
 
+/* ---- made-up sessions ---- */
+
+static void get_month(struct admin_task *t)
+{
+    report_month(server_of(t), &t->out);
+}
+
+static void post_month(struct admin_task *t)
+{
+    admin_done(t, change_month(server_of(t), t->body, &t->why));
+}
+
+static void delete_month(struct admin_task *t)
+{
+    struct site *s = server_of(t)->site;
+
+    month_free(s->month);
+    s->month = NULL;
+    admin_done(t, 0);
+}
+
+static void get_month_totals(struct admin_task *t)
+{
+    report_month_totals(server_of(t), &t->out);
+}
+
+static void get_month_session(struct admin_task *t)
+{
+    const struct month *m = server_of(t)->site->month;
+    uint64_t index = query_number(t, "index", 0);
+    char lsid[64], plain[LSID_SIZE];
+    bool known = m && !t->status;
+
+    if (known && query_text(t, "lsid", lsid, sizeof(lsid)))
+        known = session_lsid(lsid, plain) && month_find(m, plain, &index);
+    if (known && index < month_count(m, site_now(server_of(t)->site) / 1000))
+        report_month_session(server_of(t), index, &t->out);
+    else
+        t->status = 404;
+}
+
+static void post_sessions_change(struct admin_task *t)
+{
+    carry_out(t, change_one);
+}
+
 /* ---- recipients ---- */
 
 static void get_recipients(struct admin_task *t)
@@ -279,6 +325,12 @@ const struct admin_route admin_routes[] = {
     {"POST", "/sessions", post_sessions},
     {"POST", "/sessions/end", post_sessions_end},
     {"DELETE", "/sessions", delete_sessions},
+    {"POST", "/sessions/change", post_sessions_change},
+    {"GET", "/month", get_month},
+    {"POST", "/month", post_month},
+    {"DELETE", "/month", delete_month},
+    {"GET", "/month/totals", get_month_totals},
+    {"GET", "/month/session", get_month_session},
     {"GET", "/recipients", get_recipients},
     {"POST", "/recipients", post_recipients},
     {"DELETE", "/recipients", delete_recipients},

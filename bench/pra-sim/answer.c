@@ -28,7 +28,7 @@ static const char *namespace_of(const struct dispatch *d)
     };
     bool reports = d->api == API_REPORTING;
 
-    if (d->foreign_namespace)
+    if (d->opts.foreign_namespace)
         return "urn:example:another";
     return names[d->site->knob[reports ? KNOB_REPORTING_NAMESPACE : KNOB_COMMAND_NAMESPACE]][reports];
 }

@@ -255,7 +255,9 @@ static bool fault_before(struct pra_call *c)
 
 static void make_answer(struct pra_call *c, struct sim_answer *a)
 {
-    struct dispatch_opts opts = {.foreign_namespace = kind_of(c) == SPOIL_NAMESPACE};
+    struct dispatch_opts opts = {.foreign_namespace = kind_of(c) == SPOIL_NAMESPACE,
+                                 .rows_twice = kind_of(c) == SPOIL_ROWS_TWICE,
+                                 .rows_shuffled = kind_of(c) == SPOIL_ROWS_SHUFFLED};
 
     if (kind_of(c) == INJECT_STATUS) {
         fault_injection_answer(c->rule, dispatch_html, a);

@@ -6,6 +6,7 @@
  * kind's number followed by its position, and is good only while the client is connected.
  */
 #include "pra-sim/dispatch.h"
+#include "pra-sim/month_items.h"
 
 #include "base/text.h"
 
@@ -40,6 +41,28 @@ static void each_jumpoint(const struct site *s, client_fn *fn, void *arg)
     }
 }
 
+/* Those that ran at the start or began later: no other runs. */
+static void each_made_up(const struct site *s, client_fn *fn, void *arg)
+{
+    int64_t now_s = site_now(s) / 1000;
+
+    for (uint64_t i = s->month->opts.sessions; i < month_count(s->month, now_s); i++) {
+        struct month_times t = month_times(s->month, i);
+        struct month_session one;
+        struct month_user user;
+        struct month_item item;
+        if (month_state(&t, now_s) != SESSION_RUNNING)
+            continue;
+        month_session(s->month, i, now_s, &one);
+        month_user(s->month, one.user[0], &user);
+        month_item(s->month, one.item, &item);
+        fn(arg, &(struct client){CLIENT_USER, 40000000 + (int64_t)i, t.start_s * 1000, user.display,
+                                 user.hostname});
+        fn(arg, &(struct client){CLIENT_ENDPOINT, 60000000 + (int64_t)i, t.start_s * 1000, item.name,
+                                 item.hostname});
+    }
+}
+
 static void each_client(const struct site *s, client_fn *fn, void *arg)
 {
     for (size_t i = 0; i < s->sessions.all.n; i++) {
@@ -53,6 +76,8 @@ static void each_client(const struct site *s, client_fn *fn, void *arg)
         fn(arg, &user);
         fn(arg, &endpoint);
     }
+    if (s->month)
+        each_made_up(s, fn, arg);
     each_jumpoint(s, fn, arg);
 }
 

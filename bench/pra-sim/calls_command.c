@@ -2,7 +2,8 @@
 /*
  * calls_command.c - the Command API: its actions and their permissions.
  */
-#include "pra-sim/dispatch.h"
+#include "pra-sim/month_xml.h"
+#include "pra-sim/rows.h"
 
 #include "base/text.h"
 
@@ -137,55 +138,68 @@ static void check_health(struct dispatch *d)
 
 /* ---- sessions ---- */
 
-static struct session *session_of(struct dispatch *d, const char *root)
+static bool session_of(struct dispatch *d, const char *root, struct row *row)
 {
     const char *lsid = dispatch_param(d, "lsid");
-    struct session *s;
 
     if (!lsid || !*lsid) {
         answer_violation(d, VIOLATION_MISSING_PARAMETER, "Missing parameter: lsid");
-        return NULL;
+        return false;
     }
-    s = sessions_find(&d->site->sessions, lsid);
-    if (!s)
-        answer_error(d, root, "Invalid lsid.");
-    return s;
+    if (rows_by_lsid(d->site, lsid, row))
+        return true;
+    answer_error(d, root, "Invalid lsid.");
+    return false;
+}
+
+static void put_attributes(struct dispatch *d, struct xml *x, const struct row *row)
+{
+    struct month_session one;
+
+    if (!row->made) {
+        month_session(d->site->month, row->index, site_now(d->site) / 1000, &one);
+        month_put_attributes(x, &one);
+        return;
+    }
+    xml_open(x, "custom_attribute");
+    xml_attribute(x, "display_name", "Ticket");
+    xml_attribute(x, "code_name", "ticket");
+    xml_text(x, session_text(row->made, SESSION_EXTERNAL_KEY));
+    xml_close(x);
 }
 
 static void get_session_attributes(struct dispatch *d)
 {
-    const struct session *s = session_of(d, "custom_attributes");
+    struct row row;
     struct xml x;
 
-    if (!s)
+    if (!session_of(d, "custom_attributes", &row))
         return;
-    if (s->state != SESSION_RUNNING) {
+    if (rows_state(d->site, &row) != SESSION_RUNNING) {
         answer_error(d, "custom_attributes", "The session is not active.");
         return;
     }
     x = answer_xml(d);
     xml_open(&x, "custom_attributes");
-    xml_open(&x, "custom_attribute");
-    xml_attribute(&x, "display_name", "Ticket");
-    xml_attribute(&x, "code_name", "ticket");
-    xml_text(&x, session_text(s, SESSION_EXTERNAL_KEY));
-    xml_close(&x);
+    put_attributes(d, &x, &row);
     xml_close(&x);
 }
 
 static void terminate_session(struct dispatch *d)
 {
-    struct session *s = session_of(d, "terminate_session");
+    struct row row;
+    bool ran;
 
-    if (!s)
+    if (!session_of(d, "terminate_session", &row))
         return;
-    if (s->state != SESSION_RUNNING && !d->site->knob[KNOB_TERMINATE_ENDED]) {
+    ran = rows_state(d->site, &row) == SESSION_RUNNING;
+    if (!ran && !d->site->knob[KNOB_TERMINATE_ENDED]) {
         answer_error(d, "terminate_session", "The session has already ended.");
         return;
     }
-    if (sessions_end(&d->site->sessions, s, false, site_now(d->site))) {
+    if (ran) {
         d->site->terminated++;
-        if (site_session_ended(d->site, s))
+        if (rows_end(d->site, &row, false, site_now(d->site)))
             d->answer->body.failed = true;
     }
     answer_success(d, "terminate_session", "Successfully terminated");

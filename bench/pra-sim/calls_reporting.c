@@ -16,14 +16,9 @@
 
 #define DAY_S INT64_C(86400)
 
-struct period {
-    bool by_end;
-    int64_t from, to; /* seconds since 1970; to is not in it; INT64_MAX = up to now */
-};
-
 struct report {
     const char *name, *list;
-    void (*put)(struct dispatch *, struct xml *, const struct session *);
+    void (*put)(struct dispatch *, struct xml *, const struct row *);
     bool by_lsid;
     enum permission permission;
 };
@@ -103,17 +98,6 @@ static bool read_period(struct dispatch *d, struct period *p)
     return true;
 }
 
-static bool within(const struct site *site, const struct period *p, const struct session *s)
-{
-    int64_t at = (p->by_end ? s->end_ms : s->start_ms) / 1000;
-
-    if (p->by_end && s->state != SESSION_ENDED)
-        return false;
-    if (p->by_end && site_now(site) - s->end_ms < (int64_t)site->report_lag_ms)
-        return false;
-    return at >= p->from && at < p->to;
-}
-
 /* ---- answers ---- */
 
 static void no_rows(struct dispatch *d, const struct report *r)
@@ -135,25 +119,27 @@ static void no_rows(struct dispatch *d, const struct report *r)
 
 static void put_rows(struct dispatch *d, const struct report *r, const struct period *p)
 {
-    const struct vec *all = &d->site->sessions.all;
-    struct xml x = answer_xml(d);
-    size_t n = 0;
+    struct rows rows;
+    struct xml x;
 
-    xml_open(&x, r->list);
-    for (size_t i = 0; i < all->n; i++) {
-        if (!within(d->site, p, all->item[i]))
-            continue;
-        n++;
-        if (r->put)
-            r->put(d, &x, all->item[i]);
-    }
-    if (n && !r->put)
-        report_summaries(d, &x, p->by_end, p->from, p->to);
-    xml_close(&x);
-    if (n)
+    rows_find(d->site, p, &rows);
+    if (d->opts.rows_twice)
+        rows_repeat(&rows);
+    if (d->opts.rows_shuffled)
+        rows_shuffle(&rows);
+    if (!rows.n) {
+        no_rows(d, r);
         return;
-    buf_clear(&d->answer->body);
-    no_rows(d, r);
+    }
+    x = answer_xml(d);
+    xml_open(&x, r->list);
+    for (size_t i = 0; r->put && i < rows.n && !x.buf->failed; i++)
+        r->put(d, &x, &rows.row[i]);
+    if (!r->put)
+        report_summaries(d, &x, &rows);
+    xml_close(&x);
+    d->answer->body.failed |= rows.failed;
+    rows_free(&rows);
 }
 
 /* ---- by lsid ---- */
@@ -166,12 +152,11 @@ static void put_listed(struct dispatch *d, const struct report *r, const char *l
 
     xml_open(&x, r->list);
     for (; *list; list += strcspn(list, ","), list += *list == ',') {
-        const struct session *s = NULL;
-        if (text_copy_n(lsid, sizeof(lsid), list, strcspn(list, ",")))
-            s = sessions_find(&d->site->sessions, lsid);
-        if (s)
-            r->put(d, &x, s);
-        n += s != NULL;
+        struct row row;
+        if (!text_copy_n(lsid, sizeof(lsid), list, strcspn(list, ",")) || !rows_by_lsid(d->site, lsid, &row))
+            continue;
+        r->put(d, &x, &row);
+        n++;
     }
     xml_close(&x);
     if (n)

@@ -75,6 +75,8 @@ int change_settings(struct server *s, const cJSON *e, struct buf *why)
     fields_u64(&f, "jitter_ms", &s->jitter_ms);
     fields_u64(&f, "event_version", &site->event_version);
     fields_u64(&f, "report_lag_ms", &site->report_lag_ms);
+    fields_u64(&f, "late_permille", &site->late_permille);
+    fields_u64(&f, "late_ms", &site->late_ms);
     return read_limits(&f, &site->accounts.limits);
 }
 

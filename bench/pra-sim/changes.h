@@ -17,6 +17,10 @@ int change_jumpoint(struct server *, const cJSON *, struct buf *why);
 int change_failover(struct server *, const cJSON *, struct buf *why);
 int change_recipient(struct server *, struct sender *, const cJSON *, struct buf *why);
 int change_event(struct server *, const cJSON *, struct buf *why);
+/* Made-up sessions in place of those that were; what is not given is as it was, or usual. */
+int change_month(struct server *, const cJSON *, struct buf *why);
+/* One session of any kind changes, vanishes or comes back: "lsid" or the "index" of a made-up one. */
+int change_one(struct server *, const cJSON *, struct buf *why);
 /* Writes the lsids of the sessions made. */
 int change_sessions(struct server *, const cJSON *, struct buf *why, struct buf *out);
 /* Writes how many have ended. */

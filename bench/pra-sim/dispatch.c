@@ -174,7 +174,7 @@ void dispatch_run(struct site *s, const struct dispatch_call *call, const struct
 
     *answer = SIM_ANSWER_INIT;
     answer->status = 200;
-    d.foreign_namespace = opts->foreign_namespace;
+    d.opts = *opts;
     d.api = dispatch_api_of(call->path, &d.below);
     run(&d);
     if (answer->body.failed || answer->headers.failed) {

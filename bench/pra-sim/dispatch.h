@@ -36,8 +36,12 @@ struct dispatch { /* what a call works with */
     const char *below;       /* the path below the api's base */
     struct account *account; /* whose token it is; NULL in public calls */
     struct params query, form;
-    int violation;          /* enum violation; -1 = none */
-    bool foreign_namespace; /* a fault: XML in a namespace that no vendor uses */
+    int violation; /* enum violation; -1 = none */
+    struct dispatch_opts {
+        bool foreign_namespace; /* faults: XML in a namespace that no vendor uses, */
+        bool rows_twice;        /* each row of a report twice, */
+        bool rows_shuffled;     /* rows in no order */
+    } opts;
 };
 
 /* How counters, the log and fault rules name the call: "token", "probe", the action or report of the XML
@@ -46,10 +50,6 @@ void dispatch_name(const struct dispatch_call *, char out[DISPATCH_NAME]);
 /* client_id of the call's token or Basic; "" = none. */
 void dispatch_client(struct site *, const struct dispatch_call *, char *out, size_t size);
 enum dispatch_api dispatch_api_of(const char *path, const char **below);
-
-struct dispatch_opts {
-    bool foreign_namespace;
-};
 
 /* `violation`: enum violation, or -1. */
 void dispatch_run(struct site *, const struct dispatch_call *, const struct dispatch_opts *,

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define CLIENT_ID     "c1d2e3f405162738495a6b7c8d9eafb0c1d2e3f4"
 #define CLIENT_SECRET "Site+secret/of=the:tests"
@@ -27,6 +28,8 @@ struct options {
     const char *listen, *admin, *certificate, *key;
     const char *client_id, *client_secret, *client_secret_file;
     uint64_t seed, token_lifetime_ms, latency_ms, jitter_ms;
+    uint64_t sessions, running, events, days, live, users, endpoints;
+    const char *until;
     struct option_list permissions, knobs, faults, settings, jumpoints, recipients;
     bool tls12, help;
 };
@@ -46,6 +49,14 @@ static const struct option_row option_rows[] = {
     {"latency", OPTION_TIME, AT(latency_ms), "TIME", "of every call (0)"},
     {"jitter", OPTION_TIME, AT(jitter_ms), "TIME", "chance on top of it (0)"},
     {"seed", OPTION_COUNT, AT(seed), "N", "of lsids and of chance (1)"},
+    {"sessions", OPTION_COUNT, AT(sessions), "N", "made-up sessions, see docs/pra-simulator.md (0)"},
+    {"running", OPTION_COUNT, AT(running), "N", "made-up sessions that run at the start (0)"},
+    {"live", OPTION_COUNT, AT(live), "N", "made-up sessions that begin in each hour to come (0)"},
+    {"events", OPTION_COUNT, AT(events), "N", "of a made-up session, on average (40)"},
+    {"days", OPTION_COUNT, AT(days), "N", "over which made-up sessions are spread (30)"},
+    {"users", OPTION_COUNT, AT(users), "N", "of made-up sessions (500)"},
+    {"endpoints", OPTION_COUNT, AT(endpoints), "N", "of made-up sessions (5000)"},
+    {"until", OPTION_TEXT, AT(until), "TIME", "their end, 2026-03-10T09:00:00 UTC (the time of the start)"},
     {"jumpoint", OPTION_LIST, AT(jumpoints), "JSON", "a Jumpoint, as POST /jumpoints; repeatable"},
     {"recipient", OPTION_LIST, AT(recipients), "JSON", "of outbound events, as POST /recipients; repeatable"},
     {"settings", OPTION_LIST, AT(settings), "JSON", "as POST /settings; repeatable"},
@@ -156,10 +167,48 @@ static int set_behaviour(struct program *p)
     return rc;
 }
 
+static bool read_until(const char *text, int64_t *out)
+{
+    struct tm tm = {0};
+    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+
+    if (!end || (*end && strcmp(end, "Z") != 0))
+        return false;
+    *out = (int64_t)timegm(&tm);
+    return true;
+}
+
+/* Its end moves the clock too: the site's now is where the made-up sessions end. */
+static int set_month(struct program *p)
+{
+    const struct options *o = &p->options;
+    struct month_opts m = {.sessions = o->sessions,
+                           .running = o->running,
+                           .live_hour = o->live,
+                           .events = o->events,
+                           .seed = o->seed,
+                           .days = o->days,
+                           .users = o->users,
+                           .endpoints = o->endpoints,
+                           .until_s = site_now(p->parts.server->site) / 1000};
+
+    if (!o->sessions && !o->running && !o->live)
+        return 0;
+    if (o->until && !read_until(o->until, &m.until_s)) {
+        (void)fprintf(stderr, "pra-sim: --until: not a time\n");
+        return -EINVAL;
+    }
+    if (o->until)
+        simclock_set_wall(&p->parts.server->time.clock, m.until_s * 1000);
+    return site_make_month(p->parts.server->site, &m);
+}
+
 static int set_site(struct program *p)
 {
     int rc = set_account(p);
 
+    if (!rc)
+        rc = set_month(p);
     if (!rc)
         rc = set_behaviour(p);
     if (!rc)

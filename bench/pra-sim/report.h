@@ -15,6 +15,11 @@ void report_counts(const struct server *, struct buf *out);
 /* The last n calls, oldest first. */
 void report_log(const struct server *, size_t n, struct buf *out);
 void report_recipients(const struct server *, struct buf *out);
+/* The made-up sessions: what they are made of, and how many there are. */
+void report_month(const struct server *, struct buf *out);
+/* Everything that is countable, from the sessions themselves and not from their XML. */
+void report_month_totals(const struct server *, struct buf *out);
+void report_month_session(const struct server *, uint64_t index, struct buf *out);
 void report_session_json(struct jsonw *, const struct session *);
 
 #endif

@@ -18,6 +18,8 @@
 
 enum session_state { SESSION_RUNNING, SESSION_ENDED, SESSION_ABNORMAL, SESSION_NSTATES };
 
+enum session_gone { GONE_NOT, GONE_REPORT, GONE_ALL }; /* AccessSession does not know it; no report does */
+
 enum session_text {
     SESSION_USER,
     SESSION_ENDPOINT,
@@ -35,6 +37,7 @@ struct session {
     int64_t start_ms, end_ms; /* end_ms of an abnormal end: when it was closed, not shown */
     enum session_state state;
     bool recording;
+    enum session_gone gone;
     char *text[SESSION_NTEXTS];
     UT_hash_handle by_lsid;
 };

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "pra-sim/month_items.h"
 #include "sim/strings.h"
 
 #include <errno.h>
@@ -55,6 +56,7 @@ void site_free(struct site *s)
     outbound_free(&s->outbound);
     accounts_free(&s->accounts);
     sessions_free(&s->sessions);
+    month_free(s->month);
     for (size_t i = 0; i < s->jumpoints.n; i++)
         jumpoint_free(s->jumpoints.item[i]);
     vec_free(&s->jumpoints);
@@ -160,6 +162,23 @@ void site_connect_jumpoint(struct site *s, struct jumpoint *j, bool connected)
         return;
     j->connected = connected;
     *(connected ? &j->connect_ms : &j->disconnect_ms) = site_now(s);
+}
+
+int site_make_month(struct site *s, const struct month_opts *o)
+{
+    struct month *m = month_new(o);
+    char name[MONTH_TEXT];
+
+    if (!m)
+        return -ENOMEM;
+    month_free(s->month);
+    s->month = m;
+    for (uint64_t i = 0; i < m->opts.jumpoints; i++) {
+        month_jumpoint(i, name);
+        if (!site_jumpoint(s, name) && !site_add_jumpoint(s, name))
+            return -ENOMEM;
+    }
+    return 0;
 }
 
 /* ---- outbound events ---- */

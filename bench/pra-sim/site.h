@@ -11,6 +11,7 @@
 #include "base/timers.h"
 #include "pra-sim/accounts.h"
 #include "pra-sim/knob_table.h"
+#include "pra-sim/month.h"
 #include "pra-sim/outbound.h"
 #include "pra-sim/sessions.h"
 
@@ -53,6 +54,7 @@ struct site {
     int knob[KNOB_COUNT];
     struct accounts accounts;
     struct sessions sessions;
+    struct month *month; /* sessions that are made up; NULL = none */
     struct outbound outbound;
     struct vec jumpoints;
     int next_jumpoint;
@@ -66,7 +68,9 @@ struct site {
     uint64_t violations[VIOLATION_COUNT];
     uint64_t terminated; /* sessions ended by terminate_session */
     uint64_t event_version;
-    uint64_t report_lag_ms; /* from the end of a session until a report by end has it */
+    uint64_t report_lag_ms;          /* from the end of a session until a report by end has it */
+    uint64_t late_permille, late_ms; /* so many of 1000 ends are in reports by end only after that time */
+    uint64_t signatures;             /* of links */
 };
 
 /* With two Jumpoints. NULL = out of memory. */
@@ -79,6 +83,9 @@ struct jumpoint *site_jumpoint_by_id(const struct site *, int id);
 /* NULL = out of memory. */
 struct jumpoint *site_add_jumpoint(struct site *, const char *name);
 void site_connect_jumpoint(struct site *, struct jumpoint *, bool connected);
+
+/* Sessions that are made up, with the Jumpoints they need; replaces those that were. 0 or -ENOMEM. */
+int site_make_month(struct site *, const struct month_opts *);
 
 /* An outbound event goes out for a session that has begun, or ended. 0 or -ENOMEM. */
 int site_session_begun(struct site *, const struct session *);

@@ -29,6 +29,8 @@ const struct fault_action spoil_actions[] = {
     {"redirect", INJECT_STATUS, 302, "text/html; charset=utf-8", web_page, "Location: /login\r\n"},
     {"token_refused", INJECT_STATUS, 401, "application/json", denied_token, NULL},
     {"namespace", SPOIL_NAMESPACE, 0, NULL, NULL, NULL},
+    {"rows_twice", SPOIL_ROWS_TWICE, 0, NULL, NULL, NULL},
+    {"rows_shuffled", SPOIL_ROWS_SHUFFLED, 0, NULL, NULL, NULL},
     {"doctype", SPOIL_DOCTYPE, 0, NULL, NULL, NULL},
     {"entities", SPOIL_ENTITIES, 0, NULL, NULL, NULL},
     {"deep", SPOIL_DEEP, 0, NULL, NULL, NULL},

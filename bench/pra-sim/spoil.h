@@ -8,6 +8,8 @@
 
 enum spoil_kind {
     SPOIL_NAMESPACE = INJECT_OWN, /* before: XML in a foreign namespace */
+    SPOIL_ROWS_TWICE,             /* before: each row of a report twice */
+    SPOIL_ROWS_SHUFFLED,          /* before: the rows in no order */
     SPOIL_DOCTYPE,                /* a document type declaration before the root */
     SPOIL_ENTITIES,               /* one whose entities grow when they are expanded, used in the text */
     SPOIL_DEEP,                   /* elements nested `size` (100) deep inside the root */

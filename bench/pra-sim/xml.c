@@ -4,16 +4,24 @@
  */
 #include "pra-sim/xml.h"
 
-#include <stdio.h>
+#include "base/text.h"
+
 #include <string.h>
+
+/* What XML 1.0 cannot hold, or gives a meaning, is not plain. Bytes of UTF-8 are. */
+static const bool special[256] = {
+    [0x01] = 1, [0x02] = 1, [0x03] = 1, [0x04] = 1, [0x05] = 1, [0x06] = 1, [0x07] = 1, [0x08] = 1,
+    [0x0b] = 1, [0x0c] = 1, [0x0e] = 1, [0x0f] = 1, [0x10] = 1, [0x11] = 1, [0x12] = 1, [0x13] = 1,
+    [0x14] = 1, [0x15] = 1, [0x16] = 1, [0x17] = 1, [0x18] = 1, [0x19] = 1, [0x1a] = 1, [0x1b] = 1,
+    [0x1c] = 1, [0x1d] = 1, [0x1e] = 1, [0x1f] = 1, ['&'] = 1,  ['<'] = 1,  ['>'] = 1,  ['"'] = 1};
 
 static void put_escaped(struct buf *b, const char *text)
 {
-    for (const char *p = text; *p;) {
-        size_t n = strcspn(p, "&<>\"\x01\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e\x0f\x10\x11\x12\x13\x14\x15"
-                              "\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f");
-        (void)buf_append(b, p, n);
-        p += n;
+    for (const char *p = text, *from = text;; p++) {
+        if (*p && !special[(unsigned char)*p])
+            continue;
+        if (p > from)
+            (void)buf_append(b, from, (size_t)(p - from));
         if (!*p)
             return;
         (void)buf_str(b, *p == '&'   ? "&amp;"
@@ -21,15 +29,28 @@ static void put_escaped(struct buf *b, const char *text)
                          : *p == '>' ? "&gt;"
                          : *p == '"' ? "&quot;"
                                      : "\xef\xbf\xbd");
-        p++;
+        from = p + 1;
     }
 }
 
 static void put_name(struct xml *x, const char *name)
 {
-    if (x->prefix)
-        (void)buf_printf(x->buf, "%s:", x->prefix);
+    if (x->prefix) {
+        (void)buf_str(x->buf, x->prefix);
+        (void)buf_char(x->buf, ':');
+    }
     (void)buf_str(x->buf, name);
+}
+
+/* A number's digits, in the caller's memory. */
+static const char *digits_of(int64_t value, char out[24])
+{
+    char *p = out;
+
+    if (value < 0)
+        *p++ = '-';
+    *text_digits(p, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 0) = '\0';
+    return out;
 }
 
 static void end_tag(struct xml *x)
@@ -65,14 +86,18 @@ void xml_open(struct xml *x, const char *name)
 
 void xml_attribute(struct xml *x, const char *name, const char *value)
 {
-    (void)buf_printf(x->buf, " %s=\"", name);
+    (void)buf_char(x->buf, ' ');
+    (void)buf_str(x->buf, name);
+    (void)buf_append(x->buf, "=\"", 2);
     put_escaped(x->buf, value);
     (void)buf_char(x->buf, '"');
 }
 
 void xml_attribute_int(struct xml *x, const char *name, int64_t value)
 {
-    (void)buf_printf(x->buf, " %s=\"%lld\"", name, (long long)value);
+    char digits[24];
+
+    xml_attribute(x, name, digits_of(value, digits));
 }
 
 void xml_text(struct xml *x, const char *text)
@@ -116,6 +141,5 @@ void xml_leaf_int(struct xml *x, const char *name, int64_t value)
 {
     char digits[24];
 
-    (void)snprintf(digits, sizeof(digits), "%lld", (long long)value);
-    xml_leaf(x, name, digits);
+    xml_leaf(x, name, digits_of(value, digits));
 }

@@ -3,8 +3,8 @@
  * records.c - the memory of records: chunks that grow, from which pieces are cut; see records.h.
  *
  * A chunk is twice as large as the one before it, from CHUNK_MIN to CHUNK_MAX; a piece that is larger gets a
- * chunk of its own. The list begins with the chunk that pieces are cut from. `used` counts what was asked for,
- * rounded up to the alignment.
+ * chunk of its own. The list begins with the chunk that pieces are cut from. `used` counts what was asked
+ * for, rounded up to the alignment.
  */
 #include "reports/records.h"
 

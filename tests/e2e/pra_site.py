@@ -126,6 +126,11 @@ class PraSite(SimulatorProcess):
     def report(self, report, **params):
         return parse(self.ask_report(report, **params))
 
+    def sessions(self, lsids):
+        """The <session> elements of AccessSession for these lsids, asked by POST."""
+        form = urllib.parse.urlencode({"generate_report": "AccessSession", "lsids": ",".join(lsids)})
+        return [e for e in parse(self.call("POST", "/api/reporting", form, Content_Type=FORM)) if local(e) == "session"]
+
     def listing(self, **params):
         """The lsids of AccessSessionListing; none where it has no rows."""
         try:
@@ -244,6 +249,30 @@ class PraSite(SimulatorProcess):
         """These, or all that run (limit=N: so many of them); returns how many ended."""
         entry = {"all": True} if lsids is None else {"lsids": list(lsids)}
         return self.ask("POST", "/sessions/end", {**entry, **values})["ended"]
+
+    def change_session(self, **values):
+        """One session, by lsid or by the index of a made-up one: end=True, abnormal=True, revise=True,
+        gone="report" (AccessSession does not know it), "all" or "no"; texts of one that a test started."""
+        return self.ask("POST", "/sessions/change", values)
+
+    def make_month(self, **values):
+        """Made-up sessions in place of those that were: sessions, running, live_hour, events, days, seed,
+        users, endpoints, groups, jumpoints, until."""
+        return self.ask("POST", "/month", values)
+
+    def month(self):
+        return self.ask("GET", "/month")
+
+    def totals(self):
+        """What the made-up sessions add up to, counted from themselves."""
+        found = self.ask("GET", "/month/totals")
+        return {name: dict(value) if isinstance(value, list) else value for name, value in found.items()}
+
+    def month_session(self, index):
+        return self.ask("GET", f"/month/session?index={index}")
+
+    def forget_month(self):
+        return self.ask("DELETE", "/month")
 
     def forget_sessions(self):
         return self.ask("DELETE", "/sessions")

@@ -110,10 +110,9 @@ static int ask_syslog(struct report_site *base, struct report_call *call, const 
         return err;
     read_with(c, &report_no_tree, REPORT_SYSLOG);
     c->http.kind = PRA_CALL_ARCHIVE;
-    c->http.own.bytes = site_spool_bytes;
     text_copy(c->spool.known, sizeof(c->spool.known), known ? known : "");
     (void)buf_str(&c->target, REPORT_PATH "Syslog");
-    err = site_spool_open(site);
+    err = site_spool_begin(c);
     if (err) {
         site_call_free(c);
         return err;
@@ -124,7 +123,7 @@ static int ask_syslog(struct report_site *base, struct report_call *call, const 
     return err;
 }
 
-int site_page_target(struct site_call *c)
+static int page_target(struct site_call *c)
 {
     const char *name = report_page_name(c->page_kind);
 
@@ -148,7 +147,8 @@ static int ask_page(struct report_site *base, struct report_call *call, enum rep
     c->http.kind = PRA_CALL_PAGE;
     c->page_kind = kind;
     c->page = page;
-    (void)site_page_target(c);
+    c->retarget = page_target;
+    (void)page_target(c);
     return site_call_send(c);
 }
 

@@ -29,7 +29,8 @@ struct site {
     struct site_call *archive; /* the call that it reads for; NULL = none */
     bool working;              /* the thread is at work */
     bool open;                 /* of worker */
-    bool closing, client_closed;
+    bool closing;
+    void (*worker_closed)(struct worker *); /* once it is to close */
     void (*closed)(void *arg);
     void *arg;
 };
@@ -43,6 +44,11 @@ struct site_call {
     unsigned page;
     bool bare; /* repeated without parameters that can be left out */
     bool paused;
+    /* What its kind does in addition, or NULL: writes the target anew, reads the archive that is here as a
+     * whole and ends the call, frees. */
+    int (*retarget)(struct site_call *);
+    void (*whole)(struct site_call *);
+    void (*release)(struct site_call *);
     struct pra_call http;
     struct buf target, form;
     struct batch_out out;
@@ -59,7 +65,7 @@ struct site_call {
     } spool;
 };
 
-/* site.c */
+/* site_call.c */
 int site_call_new(struct site *, struct report_call *, enum report_ask, struct site_call **out);
 int site_call_send(struct site_call *); /* frees it when it fails; 0 or -errno */
 void site_call_free(struct site_call *);
@@ -67,16 +73,11 @@ void site_call_end(struct site_call *); /* tells the outcome, and frees it */
 
 /* site_ask.c */
 extern const struct report_site_ops site_ops;
-int site_page_target(struct site_call *);
 
 /* site_spool.c: the archive of REPORT_ASK_SYSLOG. */
-int site_spool_bytes(struct pra_call *, const char *bytes, size_t n);
-void site_spool_read(struct site_call *); /* it is here as a whole; ends the call, later */
+int site_spool_begin(struct site_call *); /* the call will be for an archive; 0 or -errno */
 void site_spool_go_on(struct site_call *);
-void site_spool_free(struct site_call *);
-int site_spool_open(struct site *); /* the worker; 0 or -errno */
-
-/* site.c: the thread has ended its step, and nothing is left of the call that it was for. */
-void site_worker_rests(struct site *);
+/* Ends the thread, after its step; `closed` comes later. */
+void site_spool_close(struct site *, void (*closed)(struct worker *));
 
 #endif

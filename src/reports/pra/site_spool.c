@@ -63,7 +63,7 @@ static int write_all(int fd, const char *bytes, size_t n)
     return 0;
 }
 
-int site_spool_bytes(struct pra_call *http, const char *bytes, size_t n)
+static int on_bytes(struct pra_call *http, const char *bytes, size_t n)
 {
     struct site_call *c = CONTAINER_OF(http, struct site_call, http);
     struct site_spool *s = &c->spool;
@@ -77,7 +77,7 @@ int site_spool_bytes(struct pra_call *http, const char *bytes, size_t n)
     return s->err;
 }
 
-void site_spool_free(struct site_call *c)
+static void free_spool(struct site_call *c)
 {
     struct site_spool *s = &c->spool;
 
@@ -131,7 +131,8 @@ static void worked(struct worker *worker)
     site->working = false;
     if (!c->call) {
         site_call_free(c);
-        site_worker_rests(site);
+        if (site->worker_closed)
+            worker_close(&site->worker, site->worker_closed);
         return;
     }
     batch_flush(&c->out);
@@ -158,7 +159,7 @@ static int finish_digest(struct site_call *c)
     return 0;
 }
 
-void site_spool_read(struct site_call *c)
+static void read_archive(struct site_call *c)
 {
     int64_t now_ms = c->outcome.has_date ? c->outcome.date_ms : clock_wall(loop_clock(c->site->loop));
 
@@ -180,10 +181,16 @@ void site_spool_read(struct site_call *c)
     }
 }
 
-int site_spool_open(struct site *site)
-{
-    int err;
+/* ---- life ---- */
 
+int site_spool_begin(struct site_call *c)
+{
+    struct site *site = c->site;
+    int err = 0;
+
+    c->http.own.bytes = on_bytes;
+    c->whole = read_archive;
+    c->release = free_spool;
     if (site->open)
         return 0;
     site->worker.work = work;
@@ -191,4 +198,11 @@ int site_spool_open(struct site *site)
     err = worker_open(site->loop, &site->worker);
     site->open = !err;
     return err;
+}
+
+void site_spool_close(struct site *site, void (*closed)(struct worker *))
+{
+    site->worker_closed = closed;
+    if (!site->working)
+        worker_close(&site->worker, closed);
 }
