@@ -31,20 +31,35 @@ static struct jsonw start_scratch(struct report_store *s)
     return jsonw_start(&s->scratch);
 }
 
-/* An object of the names and values; the text stays in s->scratch. NULL = out of memory. */
+static void write_string(struct buf *b, const char *text)
+{
+    (void)buf_char(b, '"');
+    jsonw_escape(b, text, strlen(text));
+    (void)buf_char(b, '"');
+}
+
+/* An object of the names and values; the text stays in s->scratch. NULL = out of memory. The names are the
+ * site's, and jsonw_str() takes names as they are. */
 static const char *json_of(struct report_store *s, const struct record_pair *pairs, size_t n)
 {
-    struct jsonw w = start_scratch(s);
+    struct buf *b = &s->scratch;
 
-    jsonw_object(&w, NULL);
-    for (size_t i = 0; i < n; i++)
-        jsonw_str(&w, pairs[i].name ? pairs[i].name : "", pairs[i].value);
-    jsonw_end(&w);
-    if (s->scratch.failed || !buf_cstr(&s->scratch)) {
-        (void)store_fail(s, DB_NO_MEMORY, "out of memory");
-        return NULL;
+    (void)start_scratch(s);
+    (void)buf_char(b, '{');
+    for (size_t i = 0; i < n; i++) {
+        (void)buf_str(b, i ? "," : "");
+        write_string(b, pairs[i].name ? pairs[i].name : "");
+        (void)buf_char(b, ':');
+        if (pairs[i].value)
+            write_string(b, pairs[i].value);
+        else
+            (void)buf_str(b, "null");
     }
-    return s->scratch.data;
+    (void)buf_char(b, '}');
+    if (!b->failed && buf_cstr(b))
+        return b->data;
+    (void)store_fail(s, DB_NO_MEMORY, "out of memory");
+    return NULL;
 }
 
 static enum db_outcome run_added(struct report_store *s, struct db_stmt *stmt, bool *added)
