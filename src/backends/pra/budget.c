@@ -77,7 +77,7 @@ void pra_budget_take(struct pra_budget *b, uint64_t now_ms)
 
 void pra_budget_pause(struct pra_budget *b, uint64_t now_ms, uint64_t asked_ms)
 {
-    uint64_t pause = asked_ms ? asked_ms : PRA_PAUSE_MS;
+    uint64_t pause = asked_ms ? asked_ms : pra_budget_usual_pause(b);
 
     b->paused_until_ms =
         larger(b->paused_until_ms, now_ms + (pause < PRA_PAUSE_MAX_MS ? pause : PRA_PAUSE_MAX_MS));

@@ -30,6 +30,7 @@ struct pra_budget {
     double rate_per_s;
     unsigned hourly;       /* 0 = PRA_HOUR_MAX */
     int64_t remaining_low; /* 0 = PRA_REMAINING_LOW */
+    uint64_t pause_ms;     /* 0 = PRA_PAUSE_MS */
     uint64_t next_ms;      /* before it no call goes */
     uint64_t minute;       /* the minute of the newest of the counts */
     uint16_t counts[61];   /* calls by minute, modulo 61 */
@@ -44,6 +45,11 @@ uint64_t pra_budget_wait(struct pra_budget *, uint64_t now_ms, enum pra_urgency)
 void pra_budget_take(struct pra_budget *, uint64_t now_ms); /* a call goes now */
 /* The site asks for a pause; 0 = without saying how long. */
 void pra_budget_pause(struct pra_budget *, uint64_t now_ms, uint64_t asked_ms);
+/* How long the pause is where it does not say. */
+static inline uint64_t pra_budget_usual_pause(const struct pra_budget *b)
+{
+    return b->pause_ms ? b->pause_ms : PRA_PAUSE_MS;
+}
 /* The value of X-RateLimit-Remaining; "" and what is no number are ignored. */
 void pra_budget_remaining(struct pra_budget *, uint64_t now_ms, const char *value);
 /* Does the site say that fewer than `limit` calls are left? */

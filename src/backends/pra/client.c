@@ -200,13 +200,56 @@ static void on_stall(struct deadline *d)
     call_finish(call);
 }
 
-void pra_call_watch(struct pra_call *call)
+/* The call is sent: it ends when nothing of its answer has come for stall_ms. */
+static void watch(struct pra_call *call)
 {
     uint64_t ms = call->held || !call->stall_ms ? PARKED_MS : call->stall_ms;
 
     if (timer_start(call->client->timers, &call->later, ms, on_stall))
         call->later.fire = on_stall; /* without it the time of the whole call still holds */
 }
+
+/* ---- pieces of the answer ---- */
+
+static void on_resume(struct deadline *d)
+{
+    struct pra_call *call = CONTAINER_OF(d, struct pra_call, later);
+
+    if (call->held || call->stall_ms)
+        watch(call);
+    if (!call->held)
+        upstream_resume(&call->http);
+}
+
+/* It is paused after each piece, so one iteration of the loop never parses more than one piece. */
+static int on_piece(struct call *http, const char *bytes, size_t n)
+{
+    struct pra_call *call = CONTAINER_OF(http, struct pra_call, http);
+    int err = n ? pra_answer_piece(call, bytes, n) : 0;
+
+    if (err)
+        return err;
+    /* It runs already, so that moving it needs no memory. */
+    if (timer_start(call->client->timers, &call->later, 0, on_resume))
+        return -ENOMEM;
+    return CALL_PAUSE;
+}
+
+void pra_call_hold(struct pra_call *call)
+{
+    call->held = true;
+}
+
+void pra_call_go_on(struct pra_call *call)
+{
+    bool held = call->held;
+
+    call->held = false;
+    if (held && call->state == PRA_CALL_SENT && timer_start(call->client->timers, &call->later, 0, on_resume))
+        call->later.fire = on_resume;
+}
+
+/* ---- the answer ---- */
 
 static void on_answer(struct call *http)
 {
@@ -240,6 +283,7 @@ static int send_http(struct pra_client *client, struct pra_call *call)
     int err = pra_request_write(client, call);
 
     call->http.done = on_answer;
+    call->http.piece = pra_reader_of(call) ? on_piece : NULL;
     call->http.begun = call->urgent;
     call->began_ms = clock_now(client->clock);
     call->began_wall_ms = clock_wall(client->clock);
@@ -279,7 +323,7 @@ static void send_call(struct pra_client *client, struct pra_call *call)
     }
     call->state = PRA_CALL_SENT;
     if (call->stall_ms)
-        pra_call_watch(call);
+        watch(call);
     client->sent++;
     pra_budget_take(&client->budget, clock_now(client->clock));
 }
@@ -404,11 +448,6 @@ void pra_client_cancel(struct pra_call *call)
     pra_call_free(call);
 }
 
-void pra_call_hold(struct pra_call *call)
-{
-    call->held = true;
-}
-
 void pra_client_state(const struct pra_client *client, struct pra_client_state *out)
 {
     const struct pra_token *token = &client->token;
@@ -484,6 +523,7 @@ static void take_params(struct pra_client *client, const struct pra_params *para
     client->budget.rate_per_s = params->rate_per_s;
     client->budget.hourly = params->hourly;
     client->budget.remaining_low = params->remaining_low;
+    client->budget.pause_ms = params->pause_ms;
     client->token.rules = (struct pra_token_rules){params->refused_max_ms, params->renew_before_ms};
 }
 

@@ -37,6 +37,7 @@ struct pra_params {
     /* Of session reports; 0 = as the gateway has it. */
     unsigned parallel;        /* calls at once */
     unsigned hourly;          /* calls in any hour */
+    uint64_t pause_ms;        /* after 429 and 503 without Retry-After */
     int64_t remaining_low;    /* below so many left only live calls go */
     uint64_t refused_max_ms;  /* longest pause after refused credentials */
     uint64_t renew_before_ms; /* how long before its end a token is renewed */

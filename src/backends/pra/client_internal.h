@@ -47,14 +47,11 @@ static inline bool pra_needs_token(enum pra_call_kind kind)
  */
 int pra_request_write(struct pra_client *, struct pra_call *);
 
-/* client.c: the call is sent, and ends when nothing of its answer has come for its stall_ms. */
-void pra_call_watch(struct pra_call *);
-
 /* judge.c */
 /* The reader of the XML that may answer the call; NULL = none may. */
 const struct pra_xml_reader *pra_reader_of(const struct pra_call *);
-/* Takes the pieces of the answer; as call->http.piece. */
-int pra_answer_piece(struct call *, const char *bytes, size_t n);
+/* Takes a piece of the answer, n > 0. 0 or -errno. */
+int pra_answer_piece(struct pra_call *, const char *bytes, size_t n);
 /* The answer is here or has failed: fills call->result, and call->answer where it is good. */
 void pra_answer_judge(struct pra_client *, struct pra_call *);
 

@@ -7,8 +7,7 @@
  * body that is complete, well-formed and of the expected kind. Everything else is a failure with a name, and
  * the order in which these are looked for is the order of the functions below.
  *
- * The body of an XML call is parsed as it comes. It is paused after each piece, so one iteration of the loop
- * never parses more than one piece.
+ * The body of an XML call is parsed as it comes.
  *
  * Not here: which calls are repeated (client.c).
  */
@@ -23,26 +22,6 @@
 #include <strings.h>
 
 /* ---- pieces ---- */
-
-static void on_resume(struct deadline *d)
-{
-    struct pra_call *call = CONTAINER_OF(d, struct pra_call, later);
-
-    if (call->held || call->stall_ms)
-        pra_call_watch(call);
-    if (!call->held)
-        upstream_resume(&call->http);
-}
-
-void pra_call_go_on(struct pra_call *call)
-{
-    bool held = call->held;
-
-    call->held = false;
-    /* The deadline runs while the call does, so that moving it needs no memory. */
-    if (held && call->state == PRA_CALL_SENT && timer_start(call->client->timers, &call->later, 0, on_resume))
-        call->later.fire = on_resume;
-}
 
 static bool is_own(enum pra_call_kind kind)
 {
@@ -75,7 +54,7 @@ static void begin_xml(struct pra_call *call)
 
 /* The first letter decides: '{' is a JSON error, 'P' an archive where one may come, everything else is for
  * the XML parser. 0 or -errno. */
-static int take_piece(struct pra_call *call, const char *bytes, size_t n)
+int pra_answer_piece(struct pra_call *call, const char *bytes, size_t n)
 {
     bool first = !call->xml && !call->archive && !call->body.len;
 
@@ -90,20 +69,6 @@ static int take_piece(struct pra_call *call, const char *bytes, size_t n)
     else
         (void)buf_append(&call->body, bytes, n); /* what does not fit makes it unreadable */
     return 0;
-}
-
-int pra_answer_piece(struct call *http, const char *bytes, size_t n)
-{
-    struct pra_call *call = CONTAINER_OF(http, struct pra_call, http);
-
-    int err = n ? take_piece(call, bytes, n) : 0;
-
-    if (err)
-        return err;
-    /* It runs already, so that moving it needs no memory. */
-    if (timer_start(call->client->timers, &call->later, 0, on_resume))
-        return -ENOMEM;
-    return CALL_PAUSE;
 }
 
 /* ---- no answer ---- */
@@ -323,7 +288,7 @@ static void read_headers(struct pra_client *client, struct pra_call *call)
     call->result.retry_after_ms = retry_after_ms(client, http->value[CALL_RETRY_AFTER]);
     pra_budget_pause(&client->budget, now, call->result.retry_after_ms);
     if (!call->result.retry_after_ms)
-        call->result.retry_after_ms = PRA_PAUSE_MS;
+        call->result.retry_after_ms = pra_budget_usual_pause(&client->budget);
 }
 
 void pra_answer_judge(struct pra_client *client, struct pra_call *call)

@@ -126,10 +126,9 @@ int pra_request_write(struct pra_client *client, struct pra_call *call)
         .secret = call->kind == PRA_CALL_TOKEN,
         .timeout_ms = call->timeout_ms && call->timeout_ms < usual ? call->timeout_ms : usual,
         .max_answer = client->max_answer,
-        .piece = pra_reader_of(call) ? pra_answer_piece : NULL,
     };
     size_t most = call->kind == PRA_CALL_PAGE ? PRA_PAGE_MAX : PRA_BODY_MAX;
-    if (!call->http.piece && call->http.max_answer > most)
+    if (!pra_reader_of(call) && call->http.max_answer > most)
         call->http.max_answer = most;
     return call->http.target && call->http.headers ? 0 : -ENOMEM;
 }

@@ -1,12 +1,15 @@
 /*
  * dialect.h - the texts in which the engines differ: one row per engine.
  *
- * SQL is written once, with names from schema.h in double quotes (SQL Server: the connection sets
- * QUOTED_IDENTIFIER) and what stands here where engines differ. A format takes its arguments in the order of
- * its comment.
+ * SQL is written once, with names from schema.h in double quotes (SQL Server: QUOTED_IDENTIFIER is on), and
+ * with what stands here where the engines differ. In a text, {} is the place of its argument.
+ *
+ * Not here: how an engine is called (sqlite.c).
  */
 #ifndef JG_REPORTS_DB_DIALECT_H
 #define JG_REPORTS_DB_DIALECT_H
+
+#include "base/buf.h"
 
 #include <stdbool.h>
 
@@ -17,37 +20,44 @@ struct dialect {
     const char *name; /* as `[database] type` has it */
 
     /* Types of columns. */
-    const char *id;           /* identity and primary key */
-    const char *integer;      /* 64 bit */
-    const char *boolean;      /* 0 or 1 */
-    const char *text;         /* of any length */
-    const char *short_text;   /* %d = characters */
-    const char *time;         /* generated; %s = quoted column of Unix seconds */
-    const char *table_end;    /* behind the closing bracket, of a table with an identity */
-    const char *keyed_end;    /* the same, of a table whose primary key has several columns */
-    const char *table_begin;  /* %s = name: CREATE TABLE unless it is there, up to the opening bracket */
-    const char *add_column;   /* %s = table: ALTER TABLE up to the definition */
-    const char *index_begin;  /* %s = "UNIQUE " or "", %s = name, %s = name, %s = table: up to the bracket */
-    const char *index_drop;   /* %s = name, %s = table */
-    bool partial_unique_null; /* a unique index counts two nulls as equal (SQL Server) */
+    const char *id;         /* identity and primary key */
+    const char *integer;    /* 64 bit */
+    const char *boolean;    /* 0 or 1 */
+    const char *text;       /* of any length */
+    const char *short_text; /* {} = characters */
+    const char *time;       /* generated; {} = the quoted column of Unix seconds */
+
+    /* Tables and indexes; {} = the quoted name. */
+    const char *table_begin; /* creates it unless it is there: up to the opening bracket */
+    const char *table_end;   /* of a table with an identity */
+    const char *primary_key; /* of several columns, up to the opening bracket */
+    const char *keyed_end;   /* of a table with such a key */
+    const char *add_column;  /* up to the definition */
+    const char *index_guard; /* before CREATE INDEX; {} = the name in single quotes */
+    const char *if_absent;   /* between INDEX and the name */
+    const char *index_drop;  /* up to the name */
+    bool drop_names_table;   /* DROP INDEX name ON table */
 
     /* Statements. */
     const char *identity_on,
-        *identity_off;          /* %s = table: around an INSERT that gives ids; NULL = not needed */
+        *identity_off;          /* {} = quoted table: around an INSERT with ids; "" = not needed */
     unsigned max_parameters;    /* of one statement */
     unsigned max_rows;          /* of one INSERT */
-    const char *limit;          /* %s = number or `?`: behind ORDER BY */
-    const char *for_update;     /* behind a SELECT of a row that is written next */
-    const char *collector_lock; /* one SELECT; its column is 1 when this connection has it now. NULL: flock */
+    bool merge;                 /* upsert is MERGE, not ON CONFLICT */
+    const char *limit;          /* behind ORDER BY; {} = a number or `?` */
+    const char *collector_lock; /* its one column is 1 when this connection has it; NULL: a lock of files */
     const char *columns_of;     /* one parameter, a table: a row per column, its name */
-    const char *reclaim;        /* gives freed pages back after retention; NULL = the engine does it itself */
-    const char *length;         /* name of the function that counts characters */
+    const char *reclaim;        /* gives pages back that retention has freed; NULL = the engine does */
 
     /* Expressions. */
-    const char *month_of; /* %s = expression in Unix seconds: start of its month (UTC) in Unix seconds */
+    const char *month_of; /* {} = Unix seconds: the start of their month (UTC) in Unix seconds */
+    const char *bigint;   /* {} = a text of digits, as a number */
 };
 
 const struct dialect *dialect_of(enum db_engine);
 const struct dialect *dialect_named(const char *name); /* NULL = there is none */
+
+/* Appends a text with its argument in the place of each {}. */
+void dialect_write(struct buf *, const char *text, const char *argument);
 
 #endif

@@ -82,6 +82,15 @@ void schema_ddl_index(const struct dialect *, const struct schema_index *, bool 
 void schema_ddl(const struct dialect *, struct buf *);
 /* INSERT of `rows` rows with all columns but generated ones, in the table's order, as parameters. */
 void schema_insert(const struct dialect *, const struct schema_table *, unsigned rows, struct buf *);
+/* The same of one row, without its identity, where a row may be there with the same `keys` (separated by
+ * blanks; a unique index has them). */
+enum schema_upsert {
+    UPSERT_NOTHING, /* it stays as it is */
+    UPSERT_REPLACE, /* the other columns get the new values */
+    UPSERT_ADD,     /* the new values are added to the other columns */
+};
+void schema_upsert(const struct dialect *, const struct schema_table *, const char *keys, enum schema_upsert,
+                   struct buf *);
 /* docs/reports-sql.md */
 void schema_document(struct buf *);
 
