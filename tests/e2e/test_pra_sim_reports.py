@@ -321,6 +321,62 @@ def test_orders_of_rows(site):
     assert site.listing(start_time=0) != oldest == site.listing(start_time=0)
 
 
+def test_rows_twice_by_lsid_and_of_activity(site):
+    lsid = site.month_session(3)["lsid"]
+    site.fault("rows_twice", call="AccessSession", count=1)
+    assert [e.get("lsid") for e in site.sessions([lsid])] == [lsid, lsid]
+    begin = UNTIL_S - 4 * DAY
+    teams = descendants(site.report("Team", start_time=begin, duration=DAY), "event")
+    site.fault("rows_twice", call="Team", count=1)
+    assert len(descendants(site.report("Team", start_time=begin, duration=DAY), "event")) == 2 * len(teams)
+
+
+SOURCES = {
+    "AccessSessionListing": lambda site: site.ask_report("AccessSessionListing", start_time=0, duration=0),
+    "AccessSession": lambda site: site.ask_report("AccessSession", lsid=site.month_session(3)["lsid"]),
+    "Team": lambda site: site.ask_report("Team", start_time=UNTIL_S - DAY, duration=0),
+    "VaultAccountActivity": lambda site: site.ask_report("VaultAccountActivity", start_time=UNTIL_S - DAY, duration=0),
+    "Syslog": lambda site: site.ask_report("Syslog"),
+    "vault/account": lambda site: site.config("vault/account", per_page=5),
+    "jump-item/web-jump": lambda site: site.config("jump-item/web-jump", per_page=5),
+    "jump-client": lambda site: site.config("jump-client", per_page=5),
+    "jump-group": lambda site: site.config("jump-group"),
+}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_faults_and_refusals_of_each_source(site, source):
+    site.permit(perm_reporting_vault="1", perm_reporting_syslog="1", perm_configuration_vault_account="1")
+    ask = SOURCES[source]
+    sound = ask(site)
+    assert sound.status == 200 and b"<error" not in sound.body[:200]
+    kind = sound.header("Content-Type").split(";")[0]
+    assert kind == {"Syslog": "application/zip"}.get(source, "application/json" if "j" in source[0] or "/" in source
+                                                     else "text/xml")
+    site.fault("html", call=source, count=1)
+    site.fault("throttle", call=source, count=1)
+    site.fault("token_refused", call=source, count=1)
+    site.fault("cut", call=source, count=1)
+    site.fault("wrong_type", call=source, count=1)
+    assert ask(site).body.startswith(b"<!DOCTYPE html>")
+    throttled = ask(site)
+    assert throttled.status == 429 and throttled.header("Retry-After") == "1"
+    assert ask(site).json["error"] == "access_denied"
+    assert 0 < len(ask(site).body) < len(sound.body)
+    assert ask(site).header("Content-Type") != sound.header("Content-Type")
+    site.fault("reset", call=source, count=1)
+    with pytest.raises((ConnectionError, http.client.BadStatusLine)):
+        ask(site)
+    assert ask(site).status == 200
+    site.permit(perm_reporting_support="0", perm_reporting_vault="0", perm_reporting_syslog="0", perm_configuration="0")
+    refused = ask(site)
+    assert b"permission" in refused.body and refused.status in (200, 403)
+    site.knob("denied", "403")
+    assert ask(site).status == 403
+    site.clock(advance_ms=3600_000)
+    assert ask(site).status == 401
+
+
 def test_system_information_has_two_forms(site):
     lsids = site.listing(start_time=0)[:200]
     fields = [f for s in site.sessions(lsids) for f in descendants(s, "field")]
