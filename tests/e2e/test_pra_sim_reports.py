@@ -56,6 +56,11 @@ def stamp(element, name):
     return None if found is None else int(found.get("timestamp"))
 
 
+def steps(session):
+    """Times and types of its events."""
+    return [(e.get("timestamp"), e.get("event_type")) for e in descendants(session, "event")]
+
+
 def everything(site, lsids):
     """All these sessions, in calls of 200."""
     return [e for i in range(0, len(lsids), 200) for e in site.sessions(lsids[i:i + 200])]
@@ -143,6 +148,10 @@ def test_the_kinds_of_content(site):
         times = [int(e.get("timestamp")) for e in descendants(s, "event")]
         assert times == sorted(times) and times[0] == stamp(s, "start_time")
         assert times[-1] <= (stamp(s, "end_time") or UNTIL_S)
+        types = collections.Counter(e.get("event_type") for e in descendants(s, "event"))
+        assert int(text(s, "file_transfer_count")) == types["File Upload"] + types["File Download"]
+        assert int(text(s, "file_move_count")) == types["File Moved"]
+        assert int(text(s, "file_delete_count")) == types["File Deleted"]
         people = {e.get("gsnumber") for kind in ("customer", "representative") for e in descendants(s, kind)}
         for actor in descendants(s, "performed_by") + descendants(s, "destination"):
             assert actor.get("gsnumber") == "0" or actor.get("gsnumber") in people
@@ -223,8 +232,7 @@ def test_corrections_change_reports_later(site):
 
     def plain():
         found = everything(site, site.listing(start_time=0))
-        return {e.get("lsid"): [(x.get("timestamp"), x.get("event_type")) for x in descendants(e, "event")]
-                for e in found}
+        return {e.get("lsid"): steps(e) for e in found}
 
     before = plain()
     site.at(21 * 3600)
@@ -251,7 +259,10 @@ def test_a_test_changes_single_sessions(site):
     running = site.month_session(603)
     assert running["state"] == "running"
     site.at(60)
+    parts = steps(site.sessions([running["lsid"]])[0])
     site.change_session(index=603, end=True)
+    ended = steps(site.sessions([running["lsid"]])[0])
+    assert ended[:len(parts)] == parts and ended[-1] == (str(UNTIL_S + 60), "Session End")
     assert running["lsid"] in site.listing(end_time=UNTIL_S + 1)
     site.change_session(index=604, abnormal=True)
     assert site.month_session(604)["state"] == "abnormal"
@@ -291,11 +302,19 @@ def test_lists_of_lsids(site):
     assert [text(e, "primary_customer") for e in found] == ["by hand", first]
     assert text(found[0], "session_recording_view_url")
     assert made in site.listing(end_time=UNTIL_S - 60)
-    for wrong in ("0" * 32, "x", ""):
+    other_end = many[0][:31] + ("1" if many[0][31] == "0" else "0")
+    for wrong in ("0" * 32, other_end, "x", ""):
         with pytest.raises(SiteError, match="Invalid lsid."):
             site.report("AccessSession", lsid=wrong)
     site.change_session(lsid=made, external_key="CHG9", gone="no")
     assert text(site.sessions([made])[0], "external_key") == "CHG9"
+    assert made in site.listing(start_time=UNTIL_S - 60)
+    site.change_session(lsid=made, gone="report")
+    assert made in site.listing(end_time=0)
+    with pytest.raises(SiteError, match="Invalid lsid."):
+        site.sessions([made])
+    site.change_session(lsid=made, gone="all")
+    assert made not in site.listing(start_time=UNTIL_S - 60) + site.listing(end_time=0)
 
 
 def test_summary_counts_each_user_once(site):
