@@ -281,6 +281,11 @@ static void post_sessions_change(struct admin_task *t)
     carry_out(t, change_one);
 }
 
+static void post_inventory(struct admin_task *t)
+{
+    carry_out(t, change_inventory);
+}
+
 /* ---- recipients ---- */
 
 static void get_recipients(struct admin_task *t)
@@ -326,6 +331,7 @@ const struct admin_route admin_routes[] = {
     {"POST", "/sessions/end", post_sessions_end},
     {"DELETE", "/sessions", delete_sessions},
     {"POST", "/sessions/change", post_sessions_change},
+    {"POST", "/inventory", post_inventory},
     {"GET", "/month", get_month},
     {"POST", "/month", post_month},
     {"DELETE", "/month", delete_month},

@@ -65,6 +65,8 @@ bool dispatch_within_rate(struct dispatch *d)
                          (unsigned long long)account_rate_left(all, d->account));
     if (!wait)
         return true;
+    d->violation = wait > 1000 ? VIOLATION_RATE_HOUR : VIOLATION_RATE_SECOND;
+    d->site->violations[d->violation]++;
     answer_message(d, statuses[d->site->knob[KNOB_RATE_STATUS]], "Rate limit exceeded.");
     put_retry_after(d, wait);
     return false;

@@ -5,6 +5,7 @@
 #include "pra-sim/dispatch.h"
 
 #include "base/jsonw.h"
+#include "pra-sim/spoil.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -28,7 +29,7 @@ static const char *namespace_of(const struct dispatch *d)
     };
     bool reports = d->api == API_REPORTING;
 
-    if (d->opts.foreign_namespace)
+    if (d->opts.fault == SPOIL_NAMESPACE)
         return "urn:example:another";
     return names[d->site->knob[reports ? KNOB_REPORTING_NAMESPACE : KNOB_COMMAND_NAMESPACE]][reports];
 }
@@ -126,6 +127,8 @@ void answer_denied(struct dispatch *d, const char *root)
 /* Which status it has outside the XML APIs. */
 static int status_of(const struct dispatch *d, enum violation v)
 {
+    if (v == VIOLATION_CHANGING_CALL)
+        return 405;
     if (v == VIOLATION_UNKNOWN_PARAMETER)
         return 401; /* the Configuration API's way */
     if (v == VIOLATION_MULTIPART || v == VIOLATION_CONTENT_TYPE)

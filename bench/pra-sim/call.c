@@ -7,6 +7,7 @@
 #include "base/container_of.h"
 #include "base/memory/secret.h"
 #include "base/text.h"
+#include "pra-sim/flood.h"
 #include "pra-sim/spoil.h"
 #include "sim/delivery.h"
 #include "sim/strings.h"
@@ -208,6 +209,17 @@ static bool sent_raw(struct pra_call *c, struct sim_answer *a)
     int kind = c->rule ? c->rule->kind : INJECT_NONE;
     struct buf raw = BUF_INIT(a->body.len + 16384);
 
+    if (kind == SPOIL_FLOOD) {
+        flood_start(c, a, call_free);
+        return true;
+    }
+    if (kind == SPOIL_RESET_MIDDLE) {
+        write_raw(&raw, c->rule, a);
+        http_abort(c->req, raw.data, raw.failed ? 0 : raw.len - a->body.len / 2, true);
+        buf_free(&raw);
+        call_free(c);
+        return true;
+    }
     if (kind != SPOIL_WRONG_LENGTH && kind != SPOIL_SHORT_LENGTH && kind != SPOIL_SLOW)
         return false;
     write_raw(&raw, c->rule, a);
@@ -255,9 +267,7 @@ static bool fault_before(struct pra_call *c)
 
 static void make_answer(struct pra_call *c, struct sim_answer *a)
 {
-    struct dispatch_opts opts = {.foreign_namespace = kind_of(c) == SPOIL_NAMESPACE,
-                                 .rows_twice = kind_of(c) == SPOIL_ROWS_TWICE,
-                                 .rows_shuffled = kind_of(c) == SPOIL_ROWS_SHUFFLED};
+    struct dispatch_opts opts = {.fault = kind_of(c), .size = c->rule ? c->rule->size : 0};
 
     if (kind_of(c) == INJECT_STATUS) {
         fault_injection_answer(c->rule, dispatch_html, a);

@@ -20,9 +20,12 @@ struct pra_call {
     struct deadline wait;
     struct server_entry entry;
     uint64_t begun_ms;
-    struct buf slow;       /* what a slow answer has still to send */
-    bool waits_for_client; /* it hangs, or is slow */
-    bool inside;           /* a part is being sent: the client may leave meanwhile */
+    struct buf slow;                  /* what a slow answer has still to send */
+    size_t rows_from, rows_to;        /* in `slow`: what a flood repeats */
+    void (*ended)(struct pra_call *); /* what the flood calls then */
+    uint64_t left;                    /* bytes of rows that a flood has still to send */
+    bool waits_for_client;            /* it hangs, or is slow */
+    bool inside;                      /* a part is being sent: the client may leave meanwhile */
     TAILQ_ENTRY(pra_call) link;
 };
 

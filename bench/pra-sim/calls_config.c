@@ -1,93 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * calls_config.c - the Configuration API: jumpoint and api-account, read only.
+ * calls_config.c - the Configuration API: its routes, Jumpoints and API accounts, read only.
  *
  * Its habits: 401 with `message` for a query parameter it does not know, 405 with Allow, OPTIONS, HEAD
  * wherever GET is, lists in pages with their position in headers, filters that are exact and know no letter
  * case.
  */
-#include "pra-sim/dispatch.h"
+#include "pra-sim/config_pages.h"
+#include "pra-sim/month_items.h"
 
 #include "base/jsonw.h"
 #include "base/text.h"
 
 #include <stdio.h>
 #include <string.h>
-
-struct page {
-    int64_t per_page, current, last, total;
-};
-
-/* ---- pages ---- */
-
-static bool page_number(struct dispatch *d, const char *name, int64_t min, int64_t max, int64_t *out)
-{
-    const char *text = dispatch_param(d, name);
-
-    if (!text || text_int(text, min, max, out))
-        return true;
-    answer_violation(d, VIOLATION_BAD_PARAMETER, "The given data was invalid.");
-    return false;
-}
-
-static bool read_page(struct dispatch *d, struct page *p)
-{
-    *p = (struct page){.per_page = 100, .current = 1};
-    return page_number(d, "per_page", 5, 100, &p->per_page) &&
-           page_number(d, "current_page", 1, INT32_MAX, &p->current);
-}
-
-static void put_link(struct dispatch *d, const struct page *p, const char *rel, int64_t page, bool *first)
-{
-    (void)buf_printf(&d->answer->headers, "%s<https://%s%s?per_page=%lld&current_page=%lld>; rel=\"%s\"",
-                     *first ? "Link: " : ", ", d->call->host ? d->call->host : d->site->hostname,
-                     d->call->path, (long long)p->per_page, (long long)page, rel);
-    *first = false;
-}
-
-static void put_page(struct dispatch *d, struct page *p, size_t total)
-{
-    bool first = true;
-
-    p->total = (int64_t)total;
-    p->last = p->total ? (p->total + p->per_page - 1) / p->per_page : 1;
-    put_link(d, p, "first", 1, &first);
-    if (p->current > 1)
-        put_link(d, p, "previous", p->current - 1, &first);
-    if (p->current < p->last)
-        put_link(d, p, "next", p->current + 1, &first);
-    put_link(d, p, "last", p->last, &first);
-    (void)buf_printf(&d->answer->headers,
-                     "\r\nX-BT-Pagination-Current-Page: %lld\r\nX-BT-Pagination-Last-Page: %lld\r\n"
-                     "X-BT-Pagination-Per-Page: %lld\r\nX-BT-Pagination-Total: %lld\r\n",
-                     (long long)p->current, (long long)p->last, (long long)p->per_page, (long long)p->total);
-}
-
-static bool on_page(const struct page *p, size_t index)
-{
-    return (int64_t)index / p->per_page == p->current - 1;
-}
-
-static bool filter(const struct dispatch *d, const char *name, const char *value)
-{
-    const char *wanted = dispatch_param(d, name);
-
-    return !wanted || text_equal_nocase(wanted, value);
-}
-
-static void put_time(struct dispatch *d, struct jsonw *w, const char *name, int64_t wall_ms)
-{
-    char iso[TIME_ISO];
-
-    if (!wall_ms) {
-        jsonw_null(w, name);
-    } else if (d->site->knob[KNOB_CONFIG_TIME]) {
-        jsonw_int(w, name, wall_ms / 1000);
-    } else {
-        time_iso(wall_ms, iso);
-        jsonw_str(w, name, iso);
-    }
-}
 
 /* ---- Jumpoints ---- */
 
@@ -111,27 +37,36 @@ static void put_jumpoint(struct jsonw *w, const struct jumpoint *j)
 
 static bool jumpoint_matches(const struct dispatch *d, const struct jumpoint *j)
 {
-    return filter(d, "name", j->name) && filter(d, "code_name", j->code_name) &&
-           filter(d, "public_ip", j->public_ip) && filter(d, "private_ip", j->private_ip) &&
-           filter(d, "hostname", j->hostname);
+    return config_filter(d, "name", j->name) && config_filter(d, "code_name", j->code_name) &&
+           config_filter(d, "public_ip", j->public_ip) && config_filter(d, "private_ip", j->private_ip) &&
+           config_filter(d, "hostname", j->hostname);
 }
 
-static void list_jumpoints(struct dispatch *d)
+static bool jumpoint_gone(const struct dispatch *d, const struct jumpoint *j)
+{
+    char path[32];
+
+    (void)snprintf(path, sizeof(path), "jumpoint/%d", j->id);
+    return site_is_gone(d->site, path);
+}
+
+static void list_jumpoints(struct dispatch *d, int kind)
 {
     const struct vec *all = &d->site->jumpoints;
     struct page p;
     struct jsonw w;
     size_t n = 0;
 
-    if (!read_page(d, &p))
+    (void)kind;
+    if (!config_read_page(d, &p))
         return;
     w = answer_json(d, 200);
     jsonw_array(&w, NULL);
     for (size_t i = 0; i < all->n; i++)
-        if (jumpoint_matches(d, all->item[i]) && on_page(&p, n++))
+        if (!jumpoint_gone(d, all->item[i]) && jumpoint_matches(d, all->item[i]) && config_on_page(&p, n++))
             put_jumpoint(&w, all->item[i]);
     jsonw_end(&w);
-    put_page(d, &p, n);
+    config_put_page(d, &p, n);
 }
 
 static const struct jumpoint *jumpoint_of(struct dispatch *d, int id)
@@ -143,30 +78,32 @@ static const struct jumpoint *jumpoint_of(struct dispatch *d, int id)
     return j;
 }
 
-static void one_jumpoint(struct dispatch *d, int id)
+static void one_jumpoint(struct dispatch *d, int kind, int id)
 {
     const struct jumpoint *j = jumpoint_of(d, id);
     struct jsonw w;
 
+    (void)kind;
     if (!j)
         return;
     w = answer_json(d, 200);
     put_jumpoint(&w, j);
 }
 
-static void jumpoint_nodes(struct dispatch *d, int id)
+static void jumpoint_nodes(struct dispatch *d, int kind, int id)
 {
     const struct jumpoint *j = jumpoint_of(d, id);
     struct jsonw w;
 
+    (void)kind;
     if (!j)
         return;
     w = answer_json(d, 200);
     jsonw_array(&w, NULL);
     jsonw_object(&w, NULL);
     jsonw_int(&w, "id", j->id);
-    put_time(d, &w, "last_connect_timestamp", j->connect_ms);
-    put_time(d, &w, "last_disconnect_timestamp", j->disconnect_ms);
+    config_put_time(d, &w, "last_connect_timestamp", j->connect_ms);
+    config_put_time(d, &w, "last_disconnect_timestamp", j->disconnect_ms);
     jsonw_str(&w, "public_ip", j->public_ip);
     jsonw_str(&w, "private_ip", j->private_ip);
     jsonw_str(&w, "hostname", j->hostname);
@@ -190,7 +127,7 @@ static void put_account(struct dispatch *d, struct jsonw *w, struct account *a)
     jsonw_str(w, "client_id", a->client_id);
     jsonw_str(w, "ip_addresses", a->ip_addresses);
     jsonw_int(w, "failed_login_attempts", (int64_t)a->failures);
-    put_time(d, w, "failed_login_expiration", locked_ms);
+    config_put_time(d, w, "failed_login_expiration", locked_ms);
     jsonw_int(w, "ecm_group_id", a->ecm_group_id);
     for (enum permission p = 0; p < PERM_COUNT; p++) {
         if (p == PERM_COMMAND)
@@ -201,28 +138,30 @@ static void put_account(struct dispatch *d, struct jsonw *w, struct account *a)
     jsonw_end(w);
 }
 
-static void list_accounts(struct dispatch *d)
+static void list_accounts(struct dispatch *d, int kind)
 {
     const struct vec *all = &d->site->accounts.all;
     struct page p;
     struct jsonw w;
 
-    if (!read_page(d, &p))
+    (void)kind;
+    if (!config_read_page(d, &p))
         return;
     w = answer_json(d, 200);
     jsonw_array(&w, NULL);
     for (size_t i = 0; i < all->n; i++)
-        if (on_page(&p, i))
+        if (config_on_page(&p, i))
             put_account(d, &w, all->item[i]);
     jsonw_end(&w);
-    put_page(d, &p, all->n);
+    config_put_page(d, &p, all->n);
 }
 
-static void one_account(struct dispatch *d, int id)
+static void one_account(struct dispatch *d, int kind, int id)
 {
     struct account *a = accounts_by_id(&d->site->accounts, id);
     struct jsonw w;
 
+    (void)kind;
     if (!a) {
         answer_message(d, 404, "Not found.");
         return;
@@ -233,22 +172,54 @@ static void one_account(struct dispatch *d, int id)
 
 /* ---- routes ---- */
 
-#define FILTERS 8
+#define FILTERS 9
 
 static const struct config_route {
     const char *path; /* `*` stands for a number */
-    void (*list)(struct dispatch *);
-    void (*one)(struct dispatch *, int id);
+    void (*list)(struct dispatch *, int kind);
+    void (*one)(struct dispatch *, int kind, int id);
     const char *filters[FILTERS]; /* NULL-ended */
+    int kind;
+    enum permission permission; /* besides perm_configuration; 0 = none */
 } routes[] = {
-    {"/jumpoint",
-     list_jumpoints,
-     NULL,
-     {"per_page", "current_page", "name", "code_name", "public_ip", "private_ip", "hostname"}},
-    {"/jumpoint/*", NULL, one_jumpoint, {NULL}},
-    {"/jumpoint/*/node", NULL, jumpoint_nodes, {NULL}},
-    {"/api-account", list_accounts, NULL, {"per_page", "current_page"}},
-    {"/api-account/*", NULL, one_account, {NULL}},
+#define LIST(route, fn, kind_, permission_, ...)                                                             \
+    {                                                                                                        \
+        .path = (route), .list = (fn), .kind = (kind_), .permission = (permission_), .filters = {            \
+            "per_page",                                                                                      \
+            "current_page",                                                                                  \
+            __VA_ARGS__                                                                                      \
+        }                                                                                                    \
+    }
+#define ONE(route, fn, kind_, permission_)                                                                   \
+    {                                                                                                        \
+        .path = (route), .one = (fn), .kind = (kind_), .permission = (permission_)                           \
+    }
+#define ITEM(route, type)                                                                                    \
+    LIST(route, items_list, type, 0, "name", "hostname", "jump_group_id", "jump_group_type", "jumpoint_id",  \
+         "tag"),                                                                                             \
+        ONE(route "/*", items_one, type, 0)
+    LIST("/jumpoint", list_jumpoints, 0, 0, "name", "code_name", "public_ip", "private_ip", "hostname"),
+    ONE("/jumpoint/*", one_jumpoint, 0, 0),
+    ONE("/jumpoint/*/node", jumpoint_nodes, 0, 0),
+    LIST("/api-account", list_accounts, 0, 0, NULL),
+    ONE("/api-account/*", one_account, 0, 0),
+    LIST("/jump-group", items_list_groups, 0, 0, "name", "code_name", "ecm_group_id"),
+    ONE("/jump-group/*", items_one_group, 0, 0),
+    ITEM("/jump-client", ITEM_JUMP_CLIENT),
+    ITEM("/jump-item/remote-rdp", ITEM_RDP),
+    ITEM("/jump-item/remote-vnc", ITEM_VNC),
+    ITEM("/jump-item/shell-jump", ITEM_SHELL),
+    ITEM("/jump-item/protocol-tunnel-jump", ITEM_TUNNEL),
+    ITEM("/jump-item/web-jump", ITEM_WEB),
+    ITEM("/jump-item/mysql-tunnel-jump", ITEM_MYSQL),
+    ITEM("/jump-item/psql-tunnel-jump", ITEM_PSQL),
+    ITEM("/jump-item/network-tunnel-jump", ITEM_NETWORK),
+    LIST("/vault/account", items_list_accounts, 0, PERM_CONFIGURATION_VAULT, "type", "name",
+         "include_personal", "account_group_id", "endpoint_id"),
+    ONE("/vault/account/*", items_one_account, 0, PERM_CONFIGURATION_VAULT),
+#undef ITEM
+#undef ONE
+#undef LIST
 };
 
 static bool path_matches(const char *pattern, const char *path, int *id)
@@ -290,7 +261,7 @@ static bool method_allowed(struct dispatch *d)
     if (strcmp(m, "OPTIONS") == 0)
         d->answer->status = 204;
     else
-        answer_message(d, 405, "Method not allowed.");
+        answer_violation(d, VIOLATION_CHANGING_CALL, "Method not allowed.");
     (void)buf_str(&d->answer->headers, allow);
     return false;
 }
@@ -304,18 +275,36 @@ static void look_at_accept(struct dispatch *d)
     d->violation = VIOLATION_NO_ACCEPT;
 }
 
+/* A call that exists in the product and is none of a program that reads: a check-out, say. */
+static bool changes_something(struct dispatch *d)
+{
+    const char *m = d->call->method;
+
+    if (strcmp(m, "POST") != 0 && strcmp(m, "PATCH") != 0 && strcmp(m, "PUT") != 0 &&
+        strcmp(m, "DELETE") != 0)
+        return false;
+    answer_violation(d, VIOLATION_CHANGING_CALL, "This call is not for programs that read.");
+    return true;
+}
+
+static bool is_gone(const struct dispatch *d)
+{
+    return site_is_gone(d->site, d->below + 1);
+}
+
 void calls_config(struct dispatch *d)
 {
     int id = 0;
     const struct config_route *r = route_of(d->below, &id);
 
-    if (!r) {
+    if (r ? !method_allowed(d) : changes_something(d))
+        return;
+    if (!r || is_gone(d)) {
         answer_message(d, 404, "Not found.");
         return;
     }
-    if (!method_allowed(d))
-        return;
-    if (!d->account->permission[PERM_CONFIGURATION]) {
+    if (!d->account->permission[PERM_CONFIGURATION] ||
+        (r->permission && !d->account->permission[r->permission])) {
         answer_denied(d, NULL);
         return;
     }
@@ -323,7 +312,7 @@ void calls_config(struct dispatch *d)
         return;
     look_at_accept(d);
     if (r->list)
-        r->list(d);
+        r->list(d, r->kind);
     else
-        r->one(d, id);
+        r->one(d, r->kind, id);
 }

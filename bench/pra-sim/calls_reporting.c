@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * calls_reporting.c - the Reporting API: which sessions a report is about, and the three kinds of report.
+ * calls_reporting.c - the Reporting API: which report it is, and what it is about.
  *
  * A period is one of start_date, start_time, end_date, end_time together with duration: days with a date,
  * seconds with a time, 0 = up to now. By start it holds sessions that began in it, also those that run; by
  * end it holds sessions that ended in it and have an end time.
  */
+#include "pra-sim/report_activity.h"
 #include "pra-sim/report_xml.h"
+#include "pra-sim/syslog.h"
 
 #include "base/text.h"
 
@@ -16,11 +18,16 @@
 
 #define DAY_S INT64_C(86400)
 
+#define PARAMETERS 10
+
 struct report {
     const char *name, *list;
-    void (*put)(struct dispatch *, struct xml *, const struct row *);
-    bool by_lsid;
+    const char *rows; /* what it has not, in the text of an empty one */
+    void (*run)(struct dispatch *, const struct report *);
+    void (*put)(struct dispatch *, struct xml *, const struct row *);       /* one session */
+    size_t (*fill)(struct dispatch *, struct xml *, const struct period *); /* all rows */
     enum permission permission;
+    const char *parameters[PARAMETERS]; /* NULL-ended */
 };
 
 /* ---- the period ---- */
@@ -102,19 +109,21 @@ static bool read_period(struct dispatch *d, struct period *p)
 
 static void no_rows(struct dispatch *d, const struct report *r)
 {
+    char text[96];
     struct xml x;
 
-    if (d->site->knob[KNOB_NO_ROWS] == NO_ROWS_CRITERIA) {
-        answer_error(d, r->list, "No session data matching your chosen criteria is available.");
+    if (d->site->knob[KNOB_NO_ROWS] == NO_ROWS_EMPTY) {
+        x = answer_xml(d);
+        xml_open(&x, r->list);
+        xml_close(&x);
         return;
     }
-    if (d->site->knob[KNOB_NO_ROWS] == NO_ROWS_FOUND) {
-        answer_error(d, r->list, "No sessions found for the given search criteria.");
-        return;
-    }
-    x = answer_xml(d);
-    xml_open(&x, r->list);
-    xml_close(&x);
+    if (d->site->knob[KNOB_NO_ROWS] == NO_ROWS_CRITERIA)
+        (void)snprintf(text, sizeof(text), "No %s matching your chosen criteria is available.", r->rows);
+    else
+        (void)snprintf(text, sizeof(text), "No %s found for the given search criteria.",
+                       strcmp(r->rows, "session data") == 0 ? "sessions" : r->rows);
+    answer_error(d, r->list, text);
 }
 
 static void put_rows(struct dispatch *d, const struct report *r, const struct period *p)
@@ -123,10 +132,7 @@ static void put_rows(struct dispatch *d, const struct report *r, const struct pe
     struct xml x;
 
     rows_find(d->site, p, &rows);
-    if (d->opts.rows_twice)
-        rows_repeat(&rows);
-    if (d->opts.rows_shuffled)
-        rows_shuffle(&rows);
+    rows_spoil(&rows, d->opts.fault);
     if (!rows.n) {
         no_rows(d, r);
         return;
@@ -173,7 +179,7 @@ static bool by_lsid(struct dispatch *d, const struct report *r)
 {
     const char *one = dispatch_param(d, "lsid"), *many = dispatch_param(d, "lsids");
 
-    if (!r->by_lsid || (!one && !many))
+    if (!one && !many)
         return false;
     for (size_t i = 0; i < NPOINTS; i++) {
         if ((one && many) || dispatch_param(d, points[i].name)) {
@@ -185,17 +191,100 @@ static bool by_lsid(struct dispatch *d, const struct report *r)
     return true;
 }
 
+/* ---- kinds of reports ---- */
+
+static void run_sessions(struct dispatch *d, const struct report *r)
+{
+    struct period period = {0};
+
+    if (!by_lsid(d, r) && read_period(d, &period))
+        put_rows(d, r, &period);
+}
+
+static void run_summary(struct dispatch *d, const struct report *r)
+{
+    const char *type = dispatch_param(d, "report_type");
+    struct period period = {0};
+
+    if (!type || strcmp(type, "user") != 0)
+        answer_violation(d, type ? VIOLATION_BAD_PARAMETER : VIOLATION_MISSING_PARAMETER,
+                         "report_type must be user.");
+    else if (read_period(d, &period))
+        put_rows(d, r, &period);
+}
+
+static void run_activity(struct dispatch *d, const struct report *r)
+{
+    struct period period = {0};
+    struct xml x;
+    size_t n;
+
+    if (!read_period(d, &period))
+        return;
+    x = answer_xml(d);
+    xml_open(&x, r->list);
+    n = r->fill(d, &x, &period);
+    xml_close(&x);
+    if (n)
+        return;
+    buf_clear(&d->answer->body);
+    no_rows(d, r);
+}
+
+static void run_syslog(struct dispatch *d, const struct report *r)
+{
+    (void)r;
+    syslog_zip(d);
+}
+
 /* ---- the table ---- */
 
+#define TIMES "generate_report", "start_date", "start_time", "end_date", "end_time", "duration"
+
 static const struct report reports[] = {
-    {"AccessSessionListing", "session_summary_list", report_listing_row, false, PERM_REPORTING_SUPPORT},
-    {"AccessSession", "session_list", report_session, true, PERM_REPORTING_SUPPORT},
-    {"AccessSessionSummary", "summary_list", NULL, false, PERM_REPORTING_SUPPORT},
+    {.name = "AccessSessionListing",
+     .list = "session_summary_list",
+     .rows = "session data",
+     .run = run_sessions,
+     .put = report_listing_row,
+     .permission = PERM_REPORTING_SUPPORT,
+     .parameters = {TIMES}},
+    {.name = "AccessSession",
+     .list = "session_list",
+     .rows = "session data",
+     .run = run_sessions,
+     .put = report_session,
+     .permission = PERM_REPORTING_SUPPORT,
+     .parameters = {TIMES, "lsid", "lsids"}},
+    {.name = "AccessSessionSummary",
+     .list = "summary_list",
+     .rows = "session data",
+     .run = run_summary,
+     .permission = PERM_REPORTING_SUPPORT,
+     .parameters = {TIMES, "report_type"}},
+    {.name = "Team",
+     .list = "team_activity_list",
+     .rows = "team activity",
+     .run = run_activity,
+     .fill = report_team,
+     .permission = PERM_REPORTING_SUPPORT,
+     .parameters = {TIMES}},
+    {.name = "VaultAccountActivity",
+     .list = "vault_account_activity_list",
+     .rows = "vault account activity",
+     .run = run_activity,
+     .fill = report_vault,
+     .permission = PERM_REPORTING_VAULT,
+     .parameters = {TIMES, "limit"}},
+    {.name = "Syslog",
+     .list = "syslog",
+     .run = run_syslog,
+     .permission = PERM_REPORTING_SYSLOG,
+     .parameters = {"generate_report"}},
 };
 
-static const char *const others[] = {
-    "AccessSessionRecording", "CommandShellRecording", "EndpointLicenseUsage", "JumpItem", "Syslog", "Team",
-    "VaultAccountActivity"};
+static const char *const others[] = {"AccessSessionRecording", "CommandShellRecording",
+                                     "EndpointLicenseUsage", "JumpItem"};
 
 static const struct report *report_named(const char *name)
 {
@@ -216,44 +305,17 @@ static void no_such_report(struct dispatch *d, const char *name)
     answer_violation(d, VIOLATION_BAD_PARAMETER, "Unknown report.");
 }
 
-static bool known(struct dispatch *d, const struct report *r)
-{
-    static const char *const usual[] = {"generate_report", "start_date", "start_time", "end_date",
-                                        "end_time",        "duration",   NULL};
-    static const char *const session[] = {
-        "generate_report", "start_date", "start_time", "end_date", "end_time",
-        "duration",        "lsid",       "lsids",      NULL};
-    static const char *const summary[] = {"generate_report", "start_date", "start_time",  "end_date",
-                                          "end_time",        "duration",   "report_type", NULL};
-    const char *type = dispatch_param(d, "report_type");
-
-    if (!dispatch_params_known(d, r->by_lsid ? session : r->put ? usual : summary))
-        return false;
-    if (r->put || (type && strcmp(type, "user") == 0))
-        return true;
-    answer_violation(d, type ? VIOLATION_BAD_PARAMETER : VIOLATION_MISSING_PARAMETER,
-                     "report_type must be user.");
-    return false;
-}
-
 void calls_reporting(struct dispatch *d)
 {
     const char *name = dispatch_param(d, "generate_report");
     const struct report *r = name ? report_named(name) : NULL;
-    struct period period = {0};
 
-    if (!name || !*name) {
+    if (!name || !*name)
         answer_violation(d, VIOLATION_MISSING_PARAMETER, "Missing parameter: generate_report");
-        return;
-    }
-    if (!r) {
+    else if (!r)
         no_such_report(d, name);
-        return;
-    }
-    if (!d->account->permission[r->permission]) {
+    else if (!d->account->permission[r->permission])
         answer_denied(d, r->list);
-        return;
-    }
-    if (known(d, r) && !by_lsid(d, r) && read_period(d, &period))
-        put_rows(d, r, &period);
+    else if (dispatch_params_known(d, r->parameters))
+        r->run(d, r);
 }

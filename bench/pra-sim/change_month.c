@@ -34,6 +34,11 @@ int change_month(struct server *s, const cJSON *e, struct buf *why)
     fields_u64(&f, "endpoints", &o.endpoints);
     fields_u64(&f, "groups", &o.groups);
     fields_u64(&f, "jumpoints", &o.jumpoints);
+    fields_u64(&f, "vault_accounts", &o.vault_accounts);
+    fields_u64(&f, "vault_activity", &o.vault_activity);
+    fields_u64(&f, "team_activity", &o.team_activity);
+    fields_u64(&f, "syslog_messages", &o.syslog_messages);
+    fields_u64(&f, "stream_hour", &o.stream_hour);
     fields_date(&f, "until", &until_ms);
     o.until_s = until_ms / 1000;
     if (f.rc)
@@ -112,4 +117,17 @@ int change_one(struct server *s, const cJSON *e, struct buf *why)
         return -ENOMEM;
     c->revision += revise;
     return read_gone(&f, &c->gone);
+}
+
+int change_inventory(struct server *s, const cJSON *e, struct buf *why)
+{
+    struct fields f = {.entry = e, .why = why};
+    const char *path = NULL;
+    bool gone = true;
+
+    fields_text(&f, "path", &path);
+    fields_bool(&f, "gone", &gone);
+    if (f.rc || !path)
+        return fields_missing(&f, "path");
+    return site_set_gone(s->site, path, gone);
 }

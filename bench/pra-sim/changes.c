@@ -77,6 +77,7 @@ int change_settings(struct server *s, const cJSON *e, struct buf *why)
     fields_u64(&f, "report_lag_ms", &site->report_lag_ms);
     fields_u64(&f, "late_permille", &site->late_permille);
     fields_u64(&f, "late_ms", &site->late_ms);
+    fields_u64(&f, "syslog_segment", &site->syslog_segment);
     return read_limits(&f, &site->accounts.limits);
 }
 

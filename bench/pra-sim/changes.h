@@ -21,6 +21,8 @@ int change_event(struct server *, const cJSON *, struct buf *why);
 int change_month(struct server *, const cJSON *, struct buf *why);
 /* One session of any kind changes, vanishes or comes back: "lsid" or the "index" of a made-up one. */
 int change_one(struct server *, const cJSON *, struct buf *why);
+/* {"path":"vault/account/7","gone":true}: it is no longer in the inventory. */
+int change_inventory(struct server *, const cJSON *, struct buf *why);
 /* Writes the lsids of the sessions made. */
 int change_sessions(struct server *, const cJSON *, struct buf *why, struct buf *out);
 /* Writes how many have ended. */

@@ -15,7 +15,7 @@
 
 static void name_config(const char *below, char out[DISPATCH_NAME])
 {
-    char part[16];
+    char part[24];
     size_t used = 0;
 
     (void)snprintf(out, DISPATCH_NAME, "none");
@@ -132,6 +132,8 @@ static bool is_there(struct dispatch *d)
         return false;
     }
     if (!is_method(d)) {
+        d->site->violations[VIOLATION_WRONG_METHOD]++;
+        d->violation = VIOLATION_WRONG_METHOD;
         answer_html(d, 405, "Method Not Allowed");
         return false;
     }

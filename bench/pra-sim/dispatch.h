@@ -28,6 +28,11 @@ struct dispatch_call {
 
 enum dispatch_api { API_NONE, API_PROBE, API_TOKEN, API_COMMAND, API_REPORTING, API_CONFIG };
 
+struct dispatch_opts {
+    int fault;     /* enum spoil_kind, of those that are made with the answer; 0 = none */
+    uint64_t size; /* of the fault; 0 = its usual one */
+};
+
 struct dispatch { /* what a call works with */
     struct site *site;
     const struct dispatch_call *call;
@@ -37,11 +42,7 @@ struct dispatch { /* what a call works with */
     struct account *account; /* whose token it is; NULL in public calls */
     struct params query, form;
     int violation; /* enum violation; -1 = none */
-    struct dispatch_opts {
-        bool foreign_namespace; /* faults: XML in a namespace that no vendor uses, */
-        bool rows_twice;        /* each row of a report twice, */
-        bool rows_shuffled;     /* rows in no order */
-    } opts;
+    struct dispatch_opts opts;
 };
 
 /* How counters, the log and fault rules name the call: "token", "probe", the action or report of the XML

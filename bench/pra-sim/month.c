@@ -57,8 +57,7 @@ static uint64_t key_of(const struct month *m, uint64_t index)
     return mix(month_chance(m->opts.seed, FOR_KEY) ^ (index * 0xd1342543de82ef95u));
 }
 
-/* In [0, 1). */
-static double fraction(uint64_t chance)
+double month_fraction(uint64_t chance)
 {
     return (double)(chance >> 11) / 9007199254740992.0;
 }
@@ -121,8 +120,7 @@ static int hours_make(struct month *m)
     return 0;
 }
 
-/* When that share of all weight has passed. */
-static int64_t time_of(const struct month *m, double share)
+int64_t month_time_of(const struct month *m, double share)
 {
     uint64_t low = 0, high = m->opts.days * 24;
     double wanted = share * m->before[high];
@@ -158,6 +156,11 @@ struct month *month_new(const struct month_opts *o)
     m->opts.endpoints = usual(o->endpoints, 5000);
     m->opts.groups = usual(o->groups, 20);
     m->opts.jumpoints = usual(o->jumpoints, 10);
+    m->opts.vault_accounts = usual(o->vault_accounts, 800);
+    m->opts.vault_activity = usual(o->vault_activity, 2000);
+    m->opts.team_activity = usual(o->team_activity, 3000);
+    m->opts.syslog_messages = usual(o->syslog_messages, 3000);
+    m->opts.stream_hour = usual(o->stream_hour, 20);
     m->begin_s = o->until_s - (int64_t)m->opts.days * DAY_S;
     if (hours_make(m) || zipf_make(&m->groups, m->opts.groups) || zipf_make(&m->users, m->opts.users) ||
         zipf_make(&m->ranks, (m->opts.endpoints + m->opts.groups - 1) / m->opts.groups)) {
@@ -278,14 +281,15 @@ static int64_t length_of(uint64_t key)
 /* Of the first group: its start lies in the index's share of all weight, so starts grow with it. */
 static int64_t past_start(const struct month *m, uint64_t index)
 {
-    double within = fraction(month_chance(key_of(m, index), FOR_START));
+    double within = month_fraction(month_chance(key_of(m, index), FOR_START));
 
-    return time_of(m, ((double)index + within) / (double)m->opts.sessions);
+    return month_time_of(m, ((double)index + within) / (double)m->opts.sessions);
 }
 
 static int64_t live_start(const struct month *m, uint64_t nth)
 {
-    double within = fraction(month_chance(key_of(m, m->opts.sessions + m->opts.running + nth), FOR_START));
+    double within =
+        month_fraction(month_chance(key_of(m, m->opts.sessions + m->opts.running + nth), FOR_START));
 
     return m->opts.until_s + 1 + (int64_t)(((double)nth + within) * 3600.0 / (double)m->opts.live_hour);
 }

@@ -26,6 +26,8 @@
 struct month_opts {
     uint64_t sessions, running, live_hour, events, seed, days;
     uint64_t users, endpoints, groups, jumpoints;
+    uint64_t vault_accounts, vault_activity, team_activity, syslog_messages; /* over the days */
+    uint64_t stream_hour; /* records of each of the three kinds in each hour after until_s */
     int64_t until_s;
 };
 
@@ -90,6 +92,10 @@ const struct month_change *month_changed(const struct month *, uint64_t index); 
 struct month_change *month_change(struct month *, uint64_t index);              /* made when missing */
 enum session_gone month_gone(const struct month *, uint64_t index);
 
+/* When that share (0 to 1) of the period's weight has passed: more of it in working hours. */
+int64_t month_time_of(const struct month *, double share);
+/* In [0, 1). */
+double month_fraction(uint64_t chance);
 /* Chance: the same for the same session and purpose. */
 uint64_t month_chance(uint64_t key, uint64_t purpose);
 uint64_t month_rank(const struct month_zipf *, uint64_t chance);

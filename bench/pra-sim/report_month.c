@@ -161,6 +161,11 @@ void report_month(const struct server *s, struct buf *out)
         jsonw_int(&w, "endpoints", (int64_t)o->endpoints);
         jsonw_int(&w, "groups", (int64_t)o->groups);
         jsonw_int(&w, "jumpoints", (int64_t)o->jumpoints);
+        jsonw_int(&w, "vault_accounts", (int64_t)o->vault_accounts);
+        jsonw_int(&w, "vault_activity", (int64_t)o->vault_activity);
+        jsonw_int(&w, "team_activity", (int64_t)o->team_activity);
+        jsonw_int(&w, "syslog_messages", (int64_t)o->syslog_messages);
+        jsonw_int(&w, "stream_hour", (int64_t)o->stream_hour);
     }
     jsonw_end(&w);
 }

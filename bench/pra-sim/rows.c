@@ -4,10 +4,12 @@
  */
 #include "pra-sim/rows.h"
 
+#include "pra-sim/spoil.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
-static void add(struct rows *rows, struct row row)
+void rows_add(struct rows *rows, struct row row)
 {
     if (rows->n == rows->cap) {
         size_t cap = rows->cap ? rows->cap * 2 : 256;
@@ -40,7 +42,7 @@ static void find_made(const struct site *s, const struct period *p, struct rows 
         if (p->by_end && site_now(s) - one->end_ms < (int64_t)s->report_lag_ms)
             continue;
         if (at >= p->from && at < p->to)
-            add(rows, (struct row){.made = one, .index = i, .at_s = at});
+            rows_add(rows, (struct row){.made = one, .index = i, .at_s = at});
     }
 }
 
@@ -66,7 +68,7 @@ static void look(const struct site *s, const struct period *p, uint64_t index, s
     if (at < p->from || at >= p->to || t.start_s > now_s || month_gone(s->month, index) == GONE_ALL)
         return;
     if (!p->by_end || end_is_reported(s, index, &t, now_s))
-        add(rows, (struct row){.index = index, .at_s = at});
+        rows_add(rows, (struct row){.index = index, .at_s = at});
 }
 
 static void find_made_up(const struct site *s, const struct period *p, struct rows *rows)
@@ -118,7 +120,7 @@ static void reverse(struct rows *rows)
     }
 }
 
-void rows_shuffle(struct rows *rows)
+static void shuffle(struct rows *rows)
 {
     for (size_t i = rows->n; i > 1; i--) {
         size_t j = (size_t)(month_chance(i, rows->n) % i);
@@ -128,12 +130,20 @@ void rows_shuffle(struct rows *rows)
     }
 }
 
-void rows_repeat(struct rows *rows)
+static void repeat(struct rows *rows)
 {
     size_t n = rows->n;
 
     for (size_t i = 0; i < n; i++)
-        add(rows, rows->row[i]);
+        rows_add(rows, rows->row[i]);
+}
+
+void rows_spoil(struct rows *rows, int fault)
+{
+    if (fault == SPOIL_ROWS_TWICE)
+        repeat(rows);
+    if (fault == SPOIL_ROWS_SHUFFLED)
+        shuffle(rows);
 }
 
 void rows_find(const struct site *s, const struct period *p, struct rows *rows)
@@ -149,7 +159,7 @@ void rows_find(const struct site *s, const struct period *p, struct rows *rows)
     if (s->knob[KNOB_ROW_ORDER] == ROW_ORDER_NEWEST)
         reverse(rows);
     if (s->knob[KNOB_ROW_ORDER] == ROW_ORDER_ANY)
-        rows_shuffle(rows);
+        shuffle(rows);
 }
 
 /* ---- by lsid ---- */

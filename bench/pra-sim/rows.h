@@ -30,8 +30,9 @@ bool rows_by_lsid(const struct site *, const char *lsid, struct row *);
 enum session_state rows_state(const struct site *, const struct row *);
 /* Ends it; a session that a test made sends its event. 0 or -ENOMEM. */
 int rows_end(struct site *, const struct row *, bool abnormally, int64_t at_ms);
-void rows_shuffle(struct rows *);
-void rows_repeat(struct rows *); /* each twice */
+/* The faults of a call on them. */
+void rows_spoil(struct rows *, int fault);
+void rows_add(struct rows *, struct row);
 void rows_free(struct rows *);
 
 #endif

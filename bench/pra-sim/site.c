@@ -30,9 +30,15 @@ const char *const violation_names[VIOLATION_COUNT] = {
     [VIOLATION_NOT_SIMULATED] = "not_simulated",
     [VIOLATION_NO_ACCEPT] = "no_accept",
     [VIOLATION_NO_LENGTH] = "no_length",
+    [VIOLATION_CHANGING_CALL] = "changing_call",
+    [VIOLATION_RATE_SECOND] = "rate_second",
+    [VIOLATION_RATE_HOUR] = "rate_hour",
+    [VIOLATION_WRONG_METHOD] = "wrong_method",
 };
 
 const char *const failover_roles[ROLE_COUNT] = {"none", "primary", "backup"};
+
+static void forget_gone(struct site *);
 
 /* ---- life ---- */
 
@@ -57,6 +63,7 @@ void site_free(struct site *s)
     accounts_free(&s->accounts);
     sessions_free(&s->sessions);
     month_free(s->month);
+    forget_gone(s);
     for (size_t i = 0; i < s->jumpoints.n; i++)
         jumpoint_free(s->jumpoints.item[i]);
     vec_free(&s->jumpoints);
@@ -91,6 +98,7 @@ struct site *site_new(struct timers *timers, uint64_t seed)
     s->healthy = s->xml_api = true;
     s->next_jumpoint = 1;
     s->event_version = 1;
+    s->syslog_segment = 1024;
     accounts_init(&s->accounts, s->clock);
     sessions_init(&s->sessions, seed);
     outbound_init(&s->outbound, timers);
@@ -179,6 +187,47 @@ int site_make_month(struct site *s, const struct month_opts *o)
             return -ENOMEM;
     }
     return 0;
+}
+
+/* ---- what is out of the inventory ---- */
+
+bool site_is_gone(const struct site *s, const char *path)
+{
+    struct gone_item *g = NULL;
+
+    HASH_FIND_STR(s->gone, path, g);
+    return g != NULL;
+}
+
+int site_set_gone(struct site *s, const char *path, bool gone)
+{
+    struct gone_item *g = NULL;
+
+    HASH_FIND_STR(s->gone, path, g);
+    if (g && !gone) {
+        HASH_DEL(s->gone, g);
+        free(g);
+    }
+    if (g || !gone)
+        return 0;
+    g = calloc(1, sizeof(*g));
+    if (!g || !text_copy(g->path, sizeof(g->path), path)) {
+        free(g);
+        return -ENOMEM;
+    }
+    HASH_ADD_STR(s->gone, path, g);
+    return 0;
+}
+
+static void forget_gone(struct site *s)
+{
+    struct gone_item *g, *next;
+
+    HASH_ITER(hh, s->gone, g, next)
+    {
+        HASH_DEL(s->gone, g);
+        free(g);
+    }
 }
 
 /* ---- outbound events ---- */

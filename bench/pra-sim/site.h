@@ -32,6 +32,10 @@ enum violation { /* what the vendor's documents forbid */
                  VIOLATION_NOT_SIMULATED,
                  VIOLATION_NO_ACCEPT,
                  VIOLATION_NO_LENGTH,
+                 VIOLATION_CHANGING_CALL,
+                 VIOLATION_RATE_SECOND,
+                 VIOLATION_RATE_HOUR,
+                 VIOLATION_WRONG_METHOD,
                  VIOLATION_COUNT
 };
 
@@ -48,6 +52,11 @@ struct jumpoint {
     int64_t connect_ms, disconnect_ms; /* 0 = never */
 };
 
+struct gone_item { /* of the Configuration API, by a test */
+    UT_hash_handle hh;
+    char path[64];
+};
+
 struct site {
     struct timers *timers;
     const struct clock *clock;
@@ -57,6 +66,7 @@ struct site {
     struct month *month; /* sessions that are made up; NULL = none */
     struct outbound outbound;
     struct vec jumpoints;
+    struct gone_item *gone;
     int next_jumpoint;
 
     bool healthy, xml_api; /* the box "Enable XML API" */
@@ -70,6 +80,7 @@ struct site {
     uint64_t event_version;
     uint64_t report_lag_ms;          /* from the end of a session until a report by end has it */
     uint64_t late_permille, late_ms; /* so many of 1000 ends are in reports by end only after that time */
+    uint64_t syslog_segment;         /* most bytes of a message before it is split */
     uint64_t signatures;             /* of links */
 };
 
@@ -86,6 +97,11 @@ void site_connect_jumpoint(struct site *, struct jumpoint *, bool connected);
 
 /* Sessions that are made up, with the Jumpoints they need; replaces those that were. 0 or -ENOMEM. */
 int site_make_month(struct site *, const struct month_opts *);
+
+/* Is "jump-item/remote-rdp/7", "jumpoint/2" and the like out of the inventory? */
+bool site_is_gone(const struct site *, const char *path);
+/* 0 or -ENOMEM. */
+int site_set_gone(struct site *, const char *path, bool gone);
 
 /* An outbound event goes out for a session that has begun, or ended. 0 or -ENOMEM. */
 int site_session_begun(struct site *, const struct session *);

@@ -31,6 +31,16 @@ const struct fault_action spoil_actions[] = {
     {"namespace", SPOIL_NAMESPACE, 0, NULL, NULL, NULL},
     {"rows_twice", SPOIL_ROWS_TWICE, 0, NULL, NULL, NULL},
     {"rows_shuffled", SPOIL_ROWS_SHUFFLED, 0, NULL, NULL, NULL},
+    {"zip_bomb", SPOIL_ZIP_BOMB, 0, NULL, NULL, NULL},
+    {"zip_gzip_bomb", SPOIL_ZIP_GZIP_BOMB, 0, NULL, NULL, NULL},
+    {"zip_members", SPOIL_ZIP_MEMBERS, 0, NULL, NULL, NULL},
+    {"zip_names", SPOIL_ZIP_NAMES, 0, NULL, NULL, NULL},
+    {"zip_crc", SPOIL_ZIP_CRC, 0, NULL, NULL, NULL},
+    {"zip_directory", SPOIL_ZIP_DIRECTORY, 0, NULL, NULL, NULL},
+    {"zip_encrypted", SPOIL_ZIP_ENCRYPTED, 0, NULL, NULL, NULL},
+    {"zip_sizes", SPOIL_ZIP_SIZES, 0, NULL, NULL, NULL},
+    {"zip_gzip", SPOIL_ZIP_GZIP, 0, NULL, NULL, NULL},
+    {"zip_empty", SPOIL_ZIP_EMPTY, 0, NULL, NULL, NULL},
     {"doctype", SPOIL_DOCTYPE, 0, NULL, NULL, NULL},
     {"entities", SPOIL_ENTITIES, 0, NULL, NULL, NULL},
     {"deep", SPOIL_DEEP, 0, NULL, NULL, NULL},
@@ -46,6 +56,8 @@ const struct fault_action spoil_actions[] = {
     {"wrong_length", SPOIL_WRONG_LENGTH, 0, NULL, NULL, NULL},
     {"short_length", SPOIL_SHORT_LENGTH, 0, NULL, NULL, NULL},
     {"slow", SPOIL_SLOW, 0, NULL, NULL, NULL},
+    {"flood", SPOIL_FLOOD, 0, NULL, NULL, NULL},
+    {"reset_middle", SPOIL_RESET_MIDDLE, 0, NULL, NULL, NULL},
 };
 const size_t spoil_nactions = sizeof(spoil_actions) / sizeof(spoil_actions[0]);
 
@@ -76,6 +88,13 @@ static size_t end_tag_at(const struct buf *b)
     const char *found = b->len ? memrchr(b->data, '<', b->len) : NULL;
 
     return found && found[1] == '/' ? (size_t)(found - b->data) : b->len - (b->len > 0);
+}
+
+bool spoil_rows(const struct buf *b, size_t *from, size_t *to)
+{
+    *from = inside_at(b);
+    *to = end_tag_at(b);
+    return *from > 0 && *to > *from && b->data[*to] == '<';
 }
 
 static void insert(struct buf *b, size_t at, const struct buf *text)

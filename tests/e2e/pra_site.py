@@ -143,6 +143,18 @@ class PraSite(SimulatorProcess):
         query = "?" + urllib.parse.urlencode(params) if params else ""
         return self.call(method, f"/api/config/v1/{path}{query}", Accept="application/json")
 
+    def config_all(self, path, **params):
+        """All pages of a list."""
+        found, page = [], 1
+        while True:
+            answer = self.config(path, current_page=page, **params)
+            assert answer.status == 200, answer
+            found += answer.json
+            if page >= int(answer.header("X-BT-Pagination-Last-Page")):
+                assert len(found) == int(answer.header("X-BT-Pagination-Total"))
+                return found
+            page += 1
+
     # -- the admin port: what the site is like --
 
     def state(self):
@@ -270,6 +282,10 @@ class PraSite(SimulatorProcess):
 
     def month_session(self, index):
         return self.ask("GET", f"/month/session?index={index}")
+
+    def out_of_inventory(self, path, gone=True):
+        """The Configuration API no longer has it: "vault/account/7", "jump-item/remote-rdp/3"."""
+        return self.ask("POST", "/inventory", {"path": path, "gone": gone})
 
     def forget_month(self):
         return self.ask("DELETE", "/month")

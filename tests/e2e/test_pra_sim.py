@@ -314,7 +314,7 @@ def test_configuration_api_habits(site):
     assert site.config("jumpoint", method="OPTIONS").header("Allow") == "GET, HEAD, OPTIONS"
     assert site.config("jumpoint/1", method="HEAD").body == b""
     site.call("GET", "/api/config/v1/jumpoint")
-    assert site.violations() == {"unknown_parameter": 1, "no_accept": 1}
+    assert site.violations() == {"unknown_parameter": 1, "no_accept": 1, "changing_call": 1}
     site.permit(perm_configuration="0")
     assert site.config("jumpoint").status == 403
 
@@ -416,7 +416,7 @@ def test_wrong_reports(site):
                            ("AccessSession", {"lsid": lsid, "lsids": lsid})):
         with pytest.raises(SiteError):
             site.report(report, **params)
-    for report in ("Team", "Nonsense"):
+    for report in ("JumpItem", "Nonsense"):
         with pytest.raises(SiteError):
             site.report(report, start_time=0, duration=0)
     assert site.violations() == {"both_times": 2, "not_simulated": 1, "bad_parameter": 1}

@@ -3,11 +3,17 @@
 import base64
 import calendar
 import collections
+import gzip
+import http.client
+import io
 import re
 import time
+import zipfile
+import zlib
 
 import pytest
 
+from simulator_process import until
 from pra_site import PraSite, SiteError, child, descendants, local, parse
 
 UNTIL = "2026-03-31T12:00:00"
@@ -99,8 +105,9 @@ def test_periods_by_start_and_by_end(site):
     assert min(starts.values()) >= UNTIL_S - 30 * DAY and max(ends.values()) <= UNTIL_S
     for begin, length in ((UNTIL_S - 20 * DAY, 3 * DAY), (UNTIL_S - 3 * DAY, 7200), (UNTIL_S - DAY, 0)):
         to = begin + length if length else UNTIL_S + 1
-        assert set(site.listing(start_time=begin, duration=length)) == {x for x, at in starts.items() if begin <= at < to}
-        assert set(site.listing(end_time=begin, duration=length)) == {x for x, at in ends.items() if begin <= at < to}
+        for name, times in (("start_time", starts), ("end_time", ends)):
+            expected = {x for x, at in times.items() if begin <= at < to}
+            assert set(site.listing(duration=length, **{name: begin})) == expected
     day = {x for x, at in starts.items() if time.strftime("%F", time.gmtime(at)) == "2026-03-18"}
     assert day and set(site.listing(start_date="2026-03-18", duration=1)) == day
     over_midnight = [x for x, end in ends.items() if end // DAY > starts[x] // DAY]
@@ -179,14 +186,16 @@ def test_links_are_signed_anew_and_only_for_ended_sessions(site):
 
 def test_running_sessions_end_by_the_clock(site):
     running = [e for e in everything(site, site.listing(start_time=UNTIL_S - DAY)) if child(e, "end_time") is None]
-    running = [e.get("lsid") for e in running if site.ask_command("get_session_attributes", lsid=e.get("lsid")).body.count(b"not active") == 0]
+    running = [e.get("lsid") for e in running
+               if b"not active" not in site.ask_command("get_session_attributes", lsid=e.get("lsid")).body]
     assert len(running) == 20
     assert not set(running) & set(site.listing(end_time=0))
     before = {e.get("lsid"): len(descendants(e, "event")) for e in site.sessions(running)}
     site.at(5 * 3600)
     after = {e.get("lsid"): e for e in site.sessions(running)}
     assert sum(child(e, "end_time") is not None for e in after.values()) >= 19
-    assert all(len(descendants(after[x], "event")) > n for x, n in before.items() if child(after[x], "end_time") is not None)
+    with_end = [x for x in before if child(after[x], "end_time") is not None]
+    assert all(len(descendants(after[x], "event")) > before[x] for x in with_end)
     assert len(set(running) & set(site.listing(end_time=UNTIL_S))) >= 19
     with pytest.raises(SiteError, match="not active"):
         site.command("get_session_attributes", lsid=running[0])
@@ -214,7 +223,8 @@ def test_corrections_change_reports_later(site):
 
     def plain():
         found = everything(site, site.listing(start_time=0))
-        return {e.get("lsid"): [(x.get("timestamp"), x.get("event_type")) for x in descendants(e, "event")] for e in found}
+        return {e.get("lsid"): [(x.get("timestamp"), x.get("event_type")) for x in descendants(e, "event")]
+                for e in found}
 
     before = plain()
     site.at(21 * 3600)
@@ -277,7 +287,8 @@ def test_lists_of_lsids(site):
     assert [e.get("lsid") for e in site.sessions(many)] == many
     made = site.start_session(user="zoe", endpoint="by hand", ended=True, recording=True)
     found = site.sessions([made, "0" * 32, many[0].upper()])
-    assert [text(e, "primary_customer") for e in found] == ["by hand", text(site.sessions(many[:1])[0], "primary_customer")]
+    first = text(site.sessions(many[:1])[0], "primary_customer")
+    assert [text(e, "primary_customer") for e in found] == ["by hand", first]
     assert text(found[0], "session_recording_view_url")
     assert made in site.listing(end_time=UNTIL_S - 60)
     for wrong in ("0" * 32, "x", ""):
@@ -333,3 +344,309 @@ def test_connected_clients_have_made_up_ones(site):
     site.forget_month()
     assert not descendants(site.command("get_logged_in_reps"), "rep")
     assert not site.listing(start_time=0) and parse(site.ask_command("check_health")) is not None
+
+
+# ---- other reports ----
+
+def test_team_activity(site):
+    rows = site.report("Team", start_time=0, duration=0)
+    teams = [e for e in rows if local(e) == "team_activity"]
+    assert len({e.get("id") for e in teams}) == len(teams) == 5
+    assert "Vendors <ext>" in {e.get("name") for e in teams}
+    events = descendants(rows, "event")
+    assert len(events) == 3000
+    for team in teams:
+        times = [int(e.get("timestamp")) for e in descendants(team, "event")]
+        assert times == sorted(times) and UNTIL_S - 30 * DAY <= times[0] and times[-1] <= UNTIL_S
+    assert all(values(e)["user_id"] and values(e)["public_ip"] for e in events)
+    begin = UNTIL_S - 5 * DAY
+    some = descendants(site.report("Team", start_time=begin, duration=DAY), "event")
+    assert len(some) == sum(begin <= int(e.get("timestamp")) < begin + DAY for e in events) > 0
+    site.at(3 * 3600)
+    assert len(descendants(site.report("Team", start_time=UNTIL_S + 1, duration=0), "event")) in range(58, 62)
+    with pytest.raises(SiteError, match="No team activity"):
+        site.report("Team", start_time=UNTIL_S + DAY, duration=0)
+    site.permit(perm_reporting_support="0")
+    with pytest.raises(SiteError, match="permission"):
+        site.report("Team", start_time=0, duration=0)
+
+
+def test_vault_activity(site):
+    with pytest.raises(SiteError, match="permission"):
+        site.report("VaultAccountActivity", start_time=0, duration=0)
+    site.permit(perm_reporting_vault="1")
+    rows = list(site.report("VaultAccountActivity", start_time=0, duration=0))
+    assert len(rows) == 2000 and {local(e) for e in rows} == {"vault_account_activity"}
+    known = set(site.listing(start_time=0))
+    used = [e for e in rows if e.get("event_type") == "Credentials Used"]
+    assert used and all(text(e, "data") in known for e in used)
+    assert any(text(e, "data") == "Manually Edited" for e in rows)
+    assert any(child(e, "performed_by") is None for e in rows)
+    assert {child(e, "performed_by").get("type") for e in used} == {"User", "API Account"}
+    account = rows[3].get("account")
+    only = list(site.report("VaultAccountActivity", start_time=0, duration=0, limit=f"account:{account}"))
+    assert [e.get("account") for e in only] == [account] * len(only) and len(only) < 100
+    site.at(75 * DAY)
+    kept = site.report("VaultAccountActivity", start_time=0, duration=0)
+    oldest = min(int(e.get("timestamp")) for e in kept)
+    assert oldest >= UNTIL_S - 15 * DAY and len(kept) > 75 * 24 * 19
+    site.at(1000 * DAY)
+    site.make_month(stream_hour=1, until=UNTIL, vault_activity=10)
+    with pytest.raises(SiteError, match="No vault account activity matching your chosen criteria is available"):
+        site.report("VaultAccountActivity", start_time=UNTIL_S - 30 * DAY, duration=30 * DAY)
+
+
+# ---- answers that are too much, or too little ----
+
+def test_a_flood_is_well_formed_and_needs_no_memory(site):
+    site.fault("flood", call="AccessSessionListing", size=12_000_000, count=1)
+    answer = site.ask_report("AccessSessionListing", start_time=0, duration=0)
+    rows = parse(answer)
+    assert len(answer.body) > 11_900_000 and len(rows) % 620 == 0 and len(rows) > 100 * 620
+    site.fault("flood", count=1)  # two gigabytes, of which the client reads some
+    connection = site.connect()
+    connection.request("GET", "/api/reporting?generate_report=AccessSessionListing&start_time=0&duration=0",
+                       headers={"Authorization": f"Bearer {site.access_token}", "Connection": "close"})
+    begun = connection.getresponse()
+    assert len(begun.read(10_000_000)) == 10_000_000
+    site.calls("AccessSessionListing")  # the site does other things meanwhile
+    connection.close()
+    begun.close()
+    until(lambda: site.counts()["in_flight"] == 0)
+    status = open(f"/proc/{site.process.pid}/status", encoding="utf-8").read()
+    assert int(re.search(r"VmHWM:\s+(\d+)", status)[1]) < 400_000
+
+
+def test_a_reset_in_the_middle(site):
+    site.fault("reset_middle", call="AccessSession", count=1)
+    with pytest.raises((ConnectionResetError, http.client.IncompleteRead)):
+        site.sessions(site.listing(start_time=0)[:100])
+    assert len(site.sessions(site.listing(start_time=0)[:100])) == 100
+
+
+# ---- Syslog ----
+
+def archive(site):
+    answer = site.ask_report("Syslog")
+    assert answer.header("Content-Type") == "application/zip", answer
+    return zipfile.ZipFile(io.BytesIO(answer.body))
+
+
+def log_lines(site):
+    found = []
+    with archive(site) as z:
+        assert z.testzip() is None
+        for name in z.namelist():
+            data = z.read(name)
+            found += (gzip.decompress(data) if name.endswith(".gz") else data).decode("latin-1").split("\n")[:-1]
+    return found
+
+
+LINE = re.compile(r"([A-Z][a-z]{2} [ \d]\d [\d:]{8}) (pra-[ab]) BG(?:\[(\d+)\])?: (\d{4}):(\d\d):(\d\d):(.*)")
+
+
+def messages(lines):
+    """The payloads, joined by host and process. A cut may be inside a letter, so lines are bytes until then."""
+    waiting, found = {}, []
+    for line in lines:
+        match = LINE.fullmatch(line)
+        if not match:
+            continue
+        _, host, pid, _, nth, total, part = match.groups()
+        parts = waiting.setdefault((host, pid), [])
+        assert int(nth) == len(parts) + 1, line
+        parts.append(part)
+        if int(nth) == int(total):
+            payload = "".join(waiting.pop((host, pid))).encode("latin-1").decode()
+            pairs = re.findall(r"((?:[^\\=;]|\\.)+)=((?:[^\\=;]|\\.)*)(?:;|$)", payload)
+            assert sum(len(k) + len(v) + 2 for k, v in pairs) == len(payload) + 1, payload
+            found.append({k: re.sub(r"\\(.)", r"\1", v) for k, v in pairs})
+    assert not waiting
+    return found
+
+
+def test_syslog_archive(site):
+    answer = site.ask_report("Syslog")
+    assert b"permission" in answer.body and "xml" in answer.header("Content-Type")
+    site.permit(perm_reporting_syslog="1")
+    with archive(site) as z:
+        assert len(z.namelist()) == 14 and sum(n.endswith(".gz") for n in z.namelist()) == 13
+    lines = log_lines(site)
+    found = messages(lines)
+    assert 1000 < len(found) < 3000
+    assert any(not LINE.fullmatch(line) for line in lines)
+    events = collections.Counter(m["event"] for m in found)
+    assert {"login", "logout", "token", "setting_changed", "api_account_changed", "account_added"} <= set(events)
+    assert all(UNTIL_S - 14 * DAY <= int(m["when"]) <= UNTIL_S for m in found)
+    changed = next(m for m in found if m["event"] == "setting_changed")
+    assert changed["old_value"] == "C:\\old=1;x" and changed["new_value"].endswith("\\\\server\\share")
+    secret = next(m for m in found if m["event"] == "user_changed")
+    assert (secret["old_password"], secret["new_password"], secret["new_photo"][:3]) == ("***", "***NEW***", "@@@")
+    assert all(len(m) > 50 for m in found if m["event"] == "api_account_changed")
+    matches = [m for m in map(LINE.fullmatch, lines) if m]
+    assert {m[2] for m in matches} == {"pra-a", "pra-b"} and len({m[3] for m in matches}) > 20
+    # the parts of a long message have lines of other processes between them
+    assert any(a[6] != "01" and a[5] == "01" and a[3] != b[3] for a, b in zip(matches, matches[1:]))
+    assert {m["status"] for m in found if m["event"] == "login"} == {"success", "failure"}
+    site.at(DAY)
+    assert len(messages(log_lines(site))) > 24 * 19
+
+
+def test_syslog_forms(site):
+    site.permit(perm_reporting_syslog="1")
+    whole = [m for m in messages(log_lines(site))]
+    site.settings(syslog_segment=40)
+    lines = log_lines(site)
+    key = lambda m: sorted(m.items())
+    assert sorted(messages(lines), key=key) == sorted(whole, key=key)
+    assert any(re.search(r":\d\d:\d\d:[^=]*$", line) for line in lines)  # split inside a key or a value
+    site.knob("syslog_pid", "off")
+    assert all("BG: " in line for line in log_lines(site) if " BG" in line)
+    assert sorted(messages(log_lines(site)), key=key) == sorted(whole, key=key)
+    site.knob("syslog_when", "off")
+    assert all("when" not in m for m in messages(log_lines(site)))
+    site.at(5 * DAY)
+    assert any(line.startswith("Apr  1 ") for line in log_lines(site))
+    site.knob("syslog_day", "zero")
+    assert any(line.startswith("Apr 01 ") for line in log_lines(site))
+    site.knob("syslog_type", "application/octet-stream")
+    assert site.ask_report("Syslog").header("Content-Type") == "application/octet-stream"
+
+
+def test_wrong_archives(site):
+    site.permit(perm_reporting_syslog="1")
+
+    def faulty(action, **rule):
+        site.fault(action, count=1, call="Syslog", **rule)
+        return site.ask_report("Syslog").body
+
+    bomb = faulty("zip_bomb", size=50_000_000)
+    with zipfile.ZipFile(io.BytesIO(bomb)) as z:
+        assert z.getinfo("messages.1").file_size == 50_000_000 and len(bomb) < 1_000_000
+        assert z.read("messages.1").count(0) == 50_000_000
+    with zipfile.ZipFile(io.BytesIO(faulty("zip_gzip_bomb", size=50_000_000))) as z:
+        assert len(gzip.decompress(z.read("messages.1.gz"))) == 50_000_000
+    with zipfile.ZipFile(io.BytesIO(faulty("zip_members", size=1200))) as z:
+        assert len(z.namelist()) == 1214
+    with zipfile.ZipFile(io.BytesIO(faulty("zip_names"))) as z:
+        assert {"../../etc/cron.d/evil", "/etc/passwd", "logs/", ""} <= set(z.namelist())
+        assert z.namelist().count("twice") == 2
+    with zipfile.ZipFile(io.BytesIO(faulty("zip_crc"))) as z:
+        assert z.testzip() is not None
+    with pytest.raises(zipfile.BadZipFile):
+        zipfile.ZipFile(io.BytesIO(faulty("zip_directory")[:-22]))
+    with zipfile.ZipFile(io.BytesIO(faulty("zip_encrypted"))) as z, pytest.raises(RuntimeError):
+        z.read(z.namelist()[0])
+    with zipfile.ZipFile(io.BytesIO(faulty("zip_sizes"))) as z:
+        assert z.infolist()[0].file_size == 0xfffffff0
+    with zipfile.ZipFile(io.BytesIO(faulty("zip_gzip"))) as z, pytest.raises((EOFError, zlib.error)):
+        gzip.decompress(next(z.read(n) for n in z.namelist() if n.endswith(".gz")))
+    with zipfile.ZipFile(io.BytesIO(faulty("zip_empty"))) as z:
+        assert not z.namelist()
+    assert faulty("html").startswith(b"<!DOCTYPE html>") and len(faulty("cut")) < 200_000
+    assert log_lines(site)
+
+
+# ---- the inventory ----
+
+KINDS = ("jump-client", "jump-item/remote-rdp", "jump-item/remote-vnc", "jump-item/shell-jump", "jump-item/web-jump",
+         "jump-item/protocol-tunnel-jump", "jump-item/mysql-tunnel-jump", "jump-item/psql-tunnel-jump",
+         "jump-item/network-tunnel-jump")
+
+
+def test_inventory_has_the_endpoints_of_sessions(site):
+    site.make_month(endpoints=300, users=50, until=UNTIL)
+    items = {kind: site.config_all(kind) for kind in KINDS}
+    assert all(items.values()) and sum(map(len, items.values())) == 350
+    for rows in items.values():
+        assert len({r["id"] for r in rows}) == len(rows)
+    assert {r["id"] for r in items["jump-item/remote-rdp"]} & {r["id"] for r in items["jump-item/shell-jump"]}
+    assert all("jumpoint_id" not in r for r in items["jump-client"])
+    jumpoints = {j["id"]: j["name"] for j in site.config_all("jumpoint")}
+    groups = {g["id"]: g["name"] for g in site.config_all("jump-group")}
+    assert len(jumpoints) == 10 and len(groups) == 20
+    by_name = {r["name"]: r for rows in items.values() for r in rows}
+    unknown = set()
+    for s in site.sessions(site.listing(start_time=0)[:300]):
+        row = by_name.get(text(s, "primary_customer"))
+        if row is None:
+            unknown.add(text(s, "primary_customer"))
+            continue
+        assert row["jump_group_type"] == child(s, "jump_group").get("type")
+        assert str(row["jump_group_id"]) == child(s, "jump_group").get("id")
+        assert jumpoints.get(row.get("jumpoint_id")) == text(s, "jumpoint")
+        if row["jump_group_type"] == "shared":
+            assert groups[row["jump_group_id"]] == text(s, "jump_group")
+    assert unknown and all(name.startswith("vaulted-") for name in unknown)
+
+
+def test_inventory_in_pages_with_filters(site):
+    one = site.config("jump-item/remote-rdp", per_page=5)
+    assert len(one.json) == 5 and 'rel="next"' in one.header("Link")
+    rows = site.config_all("jump-item/remote-rdp")
+    assert rows == site.config_all("jump-item/remote-rdp", per_page=40) and len(rows) > 200
+    some = rows[40]
+    assert site.config("jump-item/remote-rdp", name=some["name"].upper()).json == [some]
+    same_group = {"jump_group_id": some["jump_group_id"], "jump_group_type": "shared"}
+    assert some in site.config_all("jump-item/remote-rdp", **same_group)
+    assert site.config(f"jump-item/remote-rdp/{some['id']}").json == some
+    assert site.config("jump-item/remote-rdp/999999").status == 404 and site.config("jump-item/nothing").status == 404
+    unknown = site.config("jump-item/web-jump", colour="red")
+    assert unknown.status == 401 and set(unknown.json) == {"message"}
+    assert site.log("jump-item/protocol-tunnel-jump") == []
+    site.config("jump-item/protocol-tunnel-jump/5")
+    assert len(site.log("jump-item/protocol-tunnel-jump/{id}")) == 1
+
+
+def test_vault_accounts_need_a_permission_of_their_own(site):
+    denied = site.config("vault/account")
+    assert denied.status == 403 and set(denied.json) == {"message"}
+    site.permit(perm_configuration_vault_account="1")
+    shared = site.config_all("vault/account")
+    rows = site.config_all("vault/account", include_personal="true")
+    assert len(rows) == 800 > len(shared) and not any(r.get("personal") for r in shared)
+    assert {r["type"] for r in rows} >= {"password_safe", "windows_domain", "ssh"}
+    stamps = [r["last_checkout_timestamp"] for r in rows]
+    assert None in stamps and any(s and s.endswith("+00:00") for s in stamps)
+    site.knob("config_time", "unix")
+    assert any(isinstance(r["last_checkout_timestamp"], int) for r in site.config("vault/account").json)
+    only = site.config_all("vault/account", type="ssh")
+    assert {r["type"] for r in only} == {"ssh"}
+    assert site.config("vault/account/7").json["id"] == 7
+
+
+def test_rows_leave_the_inventory_and_come_back(site):
+    site.permit(perm_configuration_vault_account="1")
+    for kind in ("jump-item/shell-jump", "jump-client", "jump-group", "jumpoint", "vault/account"):
+        rows = site.config_all(kind)
+        path = f"{kind}/{rows[2]['id']}"
+        site.out_of_inventory(path)
+        assert site.config_all(kind) == rows[:2] + rows[3:]
+        assert site.config(path).status == 404
+        site.out_of_inventory(path, gone=False)
+        assert site.config_all(kind) == rows
+
+
+def test_calls_that_change_something_are_counted(site):
+    for method, path in (("POST", "vault/account/7/check-out"), ("POST", "vault/account/7/force-check-in"),
+                         ("POST", "jump-group"), ("DELETE", "jump-item/web-jump/3"), ("PATCH", "jump-client/4")):
+        assert site.config(path, method=method).status == 405
+    assert site.violations() == {"changing_call": 5}
+    assert [e["violation"] for e in site.log()[-5:]] == ["changing_call"] * 5
+
+
+def test_too_many_calls_are_counted(site):
+    site.settings(rate_second=3)
+    site.reset_counts()
+    while not site.violations():
+        site.ask_report("AccessSessionListing", start_time=0, duration=0)
+    assert set(site.violations()) == {"rate_second"}
+    site.settings(rate_second=1000, rate_hour=10)
+    site.account(rate_used=10)
+    site.reset_counts()
+    refused = site.ask_report("AccessSessionListing", start_time=0, duration=0)
+    assert refused.status == 429 and site.violations() == {"rate_hour": 1}
+    assert refused.header("X-RateLimit-Remaining") == "0"
+    site.settings(rate_hour=100000)
+    site.reset_counts()
+    assert site.call("PUT", "/api/reporting").status == 405 and site.violations() == {"wrong_method": 1}

@@ -43,6 +43,20 @@ static struct record_session *session(int64_t number, unsigned variant)
                                                      .variant = variant});
 }
 
+/* Sessions of the numbers below n, in one transaction. */
+static void store_sessions(int64_t n)
+{
+    enum store_change change;
+
+    ok(store_begin(rig.store));
+    for (int64_t number = 0; number < n; number++) {
+        const struct store_session in = {RIG_HOST, session(number, 0), STORE_CLOSED, -1, 5000};
+        ok(store_session(rig.store, &in, &change));
+        assert_int_equal(change, STORE_NEW);
+    }
+    ok(store_commit(rig.store));
+}
+
 /* ---- sessions ---- */
 
 TEST(a_session_is_stored_with_all_its_rows)
@@ -263,8 +277,7 @@ TEST(other_working_hours_recount_what_is_stored)
     int64_t after = 0, changed = 0, total = 0;
 
     assert_int_equal(store_set_hours(rig.store, RIG_HOST, all), 0);
-    for (int64_t n = 0; n < 600; n++)
-        (void)rig_store(&rig, session(n, 0), STORE_CLOSED, 5000);
+    store_sessions(600);
     assert_int_equal(rig_int(&rig, "SELECT count(*) FROM session WHERE outside_hours = 1"), 0);
     assert_int_equal(store_set_hours(rig.store, RIG_HOST, few), 0);
     ok(store_rederive(rig.store, 9000, true, &after, &changed)); /* dry */
@@ -730,8 +743,7 @@ TEST(what_is_old_goes_in_chunks)
     bool more;
     int chunks = 0;
 
-    for (int64_t n = 0; n < 1200; n++)
-        (void)rig_store(&rig, session(n, 0), STORE_CLOSED, 5000);
+    store_sessions(1200);
     old.checkout = 1000;
     new.checkout = 2000;
     put_use(&old);

@@ -195,6 +195,11 @@ void http_send_part(struct http_req *req, const char *bytes, size_t n)
     conn_settle(c);
 }
 
+bool http_is_sending(const struct http_req *req)
+{
+    return req->conn->writes != 0;
+}
+
 void http_abort(struct http_req *req, const char *bytes, size_t n, bool reset)
 {
     struct http_conn *c = req->conn;

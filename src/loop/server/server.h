@@ -113,6 +113,8 @@ void http_respond(struct http_req *, const struct http_response *);
 /* For simulators: sends the given bytes as they are; more of them follow, and http_abort() ends the response.
  */
 void http_send_part(struct http_req *, const char *bytes, size_t n);
+/* Has the socket not yet taken all parts? */
+bool http_is_sending(const struct http_req *);
 
 /*
  * Sends the given bytes as they are (may be none) and closes; `reset` makes it a TCP reset. For servers that

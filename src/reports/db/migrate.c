@@ -317,10 +317,9 @@ enum db_outcome schema_vendor_indexes(struct db *db, bool wanted, bool event_ind
     for (size_t i = 0; outcome == DB_OK && i < schema_nindexes; i++) {
         const struct schema_index *x = &schema_indexes[i];
 
-        if (x->kind == INDEX_VENDOR)
-            outcome = change_index(db, x, !wanted);
-        else if (x->kind == INDEX_VENDOR_EVENT)
-            outcome = change_index(db, x, !built);
+        if (x->kind != INDEX_VENDOR && x->kind != INDEX_VENDOR_EVENT)
+            continue;
+        outcome = change_index(db, x, x->kind == INDEX_VENDOR ? !wanted : !built);
         crash_point("reports.migrate.index");
     }
     return outcome == DB_OK && built ? record_event_indexes(db, true) : outcome;

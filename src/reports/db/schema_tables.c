@@ -369,8 +369,9 @@ const struct schema_table schema_tables[] = {
     {COLUMNS(jg_counter), .key = "seq", .text = "The counter behind every `seq`."},
     {COLUMNS(jg_layout), .key = "user_name", .text = "Dashboards that users have arranged."},
     {COLUMNS(jg_tally), .key = "grain slot host_name jump_group_name dim label",
-     .text = "Counts by day and month. A session counts where it began, an event where it happened. Rows "
-             "with 0 are absent."},
+     .text = "Counts by day and month. A session counts where it began, an event where it happened.\nRows "
+             "with 0 are "
+             "absent."},
     {COLUMNS(jg_slot), .key = "slot host_name",
      .text = "Counts by 15 minutes, from which any time zone's hours and days are summed."},
     {COLUMNS(jg_vault_activity), .text = "Activity of accounts of the site's vault."},

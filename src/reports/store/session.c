@@ -9,19 +9,6 @@
 
 #include <stdio.h>
 
-const char *const store_state_names[] = {
-    [STORE_RUNNING] = "running",
-    [STORE_CLOSED] = "closed",
-    [STORE_ABNORMAL] = "abnormal",
-};
-
-enum store_state store_state_named(const char *name)
-{
-    if (name && strcmp(name, "running") == 0)
-        return STORE_RUNNING;
-    return name && strcmp(name, "abnormal") == 0 ? STORE_ABNORMAL : STORE_CLOSED;
-}
-
 struct stored { /* what is there of a session; id 0 = nothing */
     int64_t id, revision, stored_at;
     enum store_state state;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * session_derive.c - columns that are made of a session: user, endpoint, type of Jump Item, working hours.
+ * session_derive.c - columns that are made of a session: user, endpoint, type of Jump Item, working hours;
+ * the words of states.
  *
  * The type of Jump Item is the first that is known: the word in an event's data; `jump-client` without a
  * Jumpoint; the type of the one Jump Item of that group and name in the inventory; `shell-jump` where a
@@ -10,6 +11,19 @@
 #include "reports/store/store_internal.h"
 
 #include <ctype.h>
+
+const char *const store_state_names[] = {
+    [STORE_RUNNING] = "running",
+    [STORE_CLOSED] = "closed",
+    [STORE_ABNORMAL] = "abnormal",
+};
+
+enum store_state store_state_named(const char *name)
+{
+    if (name && strcmp(name, "running") == 0)
+        return STORE_RUNNING;
+    return name && strcmp(name, "abnormal") == 0 ? STORE_ABNORMAL : STORE_CLOSED;
+}
 
 static const char *const words[] = {
     "remote-rdp",        "remote-vnc",       "shell-jump",          "protocol-tunnel-jump", "web-jump",
