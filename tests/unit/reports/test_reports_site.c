@@ -131,7 +131,7 @@ static void site_start(void)
                                               .host_name = "pra.example.test",
                                               .url = live.url,
                                               .client_id = CLIENT_ID,
-                                              .rate_per_s = 1000,
+                                              .rate_per_s = 15, /* a site takes 20 a second */
                                               .hourly = 15000,
                                               .parallel = 2,
                                               .connect_timeout_ms = 5000,
@@ -196,6 +196,12 @@ static void sim_exec(int out)
                                 "perm_reporting_support=1",
                                 "--permission",
                                 "perm_configuration=1",
+                                "--permission",
+                                "perm_configuration_vault_account=1",
+                                "--permission",
+                                "perm_reporting_vault=1",
+                                "--permission",
+                                "perm_reporting_syslog=1",
                                 NULL};
 
     if (dup2(out, 1) < 0 || dup2(out, 2) < 0)
@@ -340,6 +346,57 @@ TEST(pra_sim_answers)
     wait_for(&a, live.site->ops->listing(live.site, &a.call, &(struct report_window){.from_s = 1}));
     check_end(&a, REPORT_DENIED);
     asked_free(&a);
+    order("GET", "/counts", "", &answer);
+    assert_non_null(strstr(buf_cstr(&answer), "\"violations\":{}"));
+    buf_free(&answer);
+    site_stop();
+}
+
+/* Every list, to its last page. */
+static void check_inventory(void)
+{
+    for (int kind = 0; kind < REPORT_NPAGES; kind++) {
+        bool last = false;
+        for (unsigned page = 1; !last; page++) {
+            struct asked a;
+            case_label("%s %u", report_page_name((enum report_page_kind)kind), page);
+            asked_init(&a);
+            wait_for(&a, live.site->ops->page(live.site, &a.call, (enum report_page_kind)kind, page));
+            check_end(&a, REPORT_OK);
+            assert_int_equal(a.outcome.refused, 0);
+            last = a.outcome.last;
+            assert_true(page < 20);
+            asked_free(&a);
+        }
+    }
+}
+
+TEST(a_made_up_month)
+{
+    struct buf answer = BUF_INIT(1 << 20);
+    int64_t now_s = clock_wall(&clock_system) / 1000;
+    struct asked a;
+
+    sim_start();
+    order("POST", "/month", "{\"sessions\":2000,\"events\":5,\"seed\":3,\"days\":30,\"endpoints\":500}",
+          &answer);
+    asked_init(&a);
+    wait_for(&a, live.site->ops->team(live.site, &a.call, now_s - 20 * 86400));
+    check_end(&a, REPORT_OK);
+    assert_true(a.outcome.rows > 0 && !a.outcome.refused);
+    asked_free(&a);
+    asked_init(&a);
+    wait_for(&a, live.site->ops->vault(live.site, &a.call, now_s - 20 * 86400));
+    check_end(&a, REPORT_OK);
+    assert_true(a.outcome.rows > 0 && !a.outcome.refused);
+    asked_free(&a);
+    asked_init(&a);
+    wait_for(&a, live.site->ops->syslog(live.site, &a.call, NULL));
+    check_end(&a, REPORT_OK);
+    assert_true(a.outcome.rows > 0);
+    assert_int_equal(a.outcome.refused, 0);
+    asked_free(&a);
+    check_inventory();
     order("GET", "/counts", "", &answer);
     assert_non_null(strstr(buf_cstr(&answer), "\"violations\":{}"));
     buf_free(&answer);
@@ -705,6 +762,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #ifdef SIMULATOR
         cmocka_unit_test(pra_sim_answers),
+        cmocka_unit_test(a_made_up_month),
         cmocka_unit_test(a_large_answer_with_pauses),
 #endif
         cmocka_unit_test(reports_and_pages_of_a_small_site),
