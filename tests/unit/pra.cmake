@@ -2,6 +2,7 @@
 set(pra_rig test_pra_rig.c fake_clock.c)
 jg_test(test_pra_client SOURCES test_pra_client.c ${pra_rig} DEPENDS jumpgate_pra_client jg_base)
 jg_test(test_pra_answers SOURCES test_pra_answers.c ${pra_rig} DEPENDS jumpgate_pra_client jg_base)
+jg_test(test_pra_own SOURCES test_pra_own.c ${pra_rig} DEPENDS jumpgate_pra_client jg_base)
 
 # The site on it, with a simulated site that answers every call.
 foreach(part watch poll terminate)

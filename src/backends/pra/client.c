@@ -194,6 +194,7 @@ static void on_stall(struct deadline *d)
     struct pra_client *client = call->client;
 
     upstream_cancel(&call->http);
+    pra_answer_lost(call);
     pra_answer_free(&call->answer);
     call->result = (struct pra_result){.fault = PRA_TIMEOUT, .failed = call->kind, .sent = true};
     note_end(client, call);

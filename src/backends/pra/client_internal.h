@@ -52,6 +52,8 @@ int pra_request_write(struct pra_client *, struct pra_call *);
 const struct pra_xml_reader *pra_reader_of(const struct pra_call *);
 /* Takes a piece of the answer, n > 0. 0 or -errno. */
 int pra_answer_piece(struct pra_call *, const char *bytes, size_t n);
+/* No more of the answer will come: what has come goes to the reader of a kind that is the caller's. */
+void pra_answer_lost(struct pra_call *);
 /* The answer is here or has failed: fills call->result, and call->answer where it is good. */
 void pra_answer_judge(struct pra_client *, struct pra_call *);
 

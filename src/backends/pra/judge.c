@@ -291,6 +291,14 @@ static void read_headers(struct pra_client *client, struct pra_call *call)
         call->result.retry_after_ms = pra_budget_usual_pause(&client->budget);
 }
 
+void pra_answer_lost(struct pra_call *call)
+{
+    char text[PRA_TEXT_SIZE];
+
+    if (call->xml && is_own(call->kind))
+        (void)pra_xml_end(call->xml, text);
+}
+
 void pra_answer_judge(struct pra_client *client, struct pra_call *call)
 {
     const struct call *http = &call->http;
@@ -299,6 +307,7 @@ void pra_answer_judge(struct pra_client *client, struct pra_call *call)
     *r = (struct pra_result){.failed = call->kind, .sent = http->sent || !http->err};
     call->has_date = false;
     if (http->err) {
+        pra_answer_lost(call);
         r->fault = fault_of_transport(http);
         pra_text_clean(r->text, sizeof(r->text), http->why, strlen(http->why));
     } else {

@@ -28,7 +28,7 @@ const struct syslog_archive_limits syslog_archive_limits = {1000, UINT64_C(2) <<
 struct member {
     zip_uint64_t index;
     uint64_t packed;
-    int64_t rotation; /* N of NAME.N[.gz], 0 without */
+    int64_t rotation; /* larger = older; 0 = the log that is written at present */
     bool gz;
     const char *name; /* libzip's */
 };
@@ -121,6 +121,9 @@ static bool is_gz(const char *name, size_t *len)
     return gz;
 }
 
+#define DATE_MAX 99999999 /* YYYYMMDD */
+
+/* NAME.N and NAME-YYYYMMDD. */
 static int64_t rotation_of(const char *name, size_t len)
 {
     size_t from = len;
@@ -129,10 +132,10 @@ static int64_t rotation_of(const char *name, size_t len)
 
     while (from && name[from - 1] >= '0' && name[from - 1] <= '9')
         from--;
-    if (!from || name[from - 1] != '.' || !text_copy_n(digits, sizeof(digits), name + from, len - from) ||
-        !text_int(digits, 0, 999999, &n))
+    if (!from || !text_copy_n(digits, sizeof(digits), name + from, len - from) ||
+        !text_int(digits, 0, DATE_MAX, &n))
         return 0;
-    return n;
+    return name[from - 1] == '.' ? n : name[from - 1] == '-' ? DATE_MAX - n + 1 : 0;
 }
 
 /* The oldest first. */

@@ -32,7 +32,7 @@ struct syslog_lines {
     bool too_long; /* the line at hand; the rest of it is skipped */
     uint64_t malformed;
     struct syslog_joins *joins;
-    struct seen *seen, *earlier; /* two generations of SEEN_ROOM each */
+    struct seen *seen, *earlier; /* two generations of SEEN_ROOM each; NULL before the first message */
     size_t nseen;
 };
 
@@ -62,7 +62,11 @@ static int count_equal(struct syslog_lines *l, const char *line, size_t n, uint6
     unsigned char digest[DIGEST_SIZE];
     uint64_t key;
 
-    if (digest_sha256(line, n, digest))
+    if (!l->seen)
+        l->seen = calloc(SEEN_ROOM, sizeof(*l->seen));
+    if (!l->earlier)
+        l->earlier = calloc(SEEN_ROOM, sizeof(*l->earlier));
+    if (!l->seen || !l->earlier || digest_sha256(line, n, digest))
         return -ENOMEM;
     memcpy(&key, digest, sizeof(key));
     key |= 1; /* not the mark of a free place */
@@ -387,9 +391,7 @@ struct syslog_lines *syslog_lines_new(int64_t now_s)
     l->now_s = now_s;
     l->line = BUF_INIT(LINE_MAX_BYTES);
     l->joins = syslog_joins_new();
-    l->seen = calloc(SEEN_ROOM, sizeof(*l->seen));
-    l->earlier = calloc(SEEN_ROOM, sizeof(*l->earlier));
-    if (l->joins && l->seen && l->earlier)
+    if (l->joins)
         return l;
     syslog_lines_free(l);
     return NULL;

@@ -47,8 +47,8 @@ static enum db_outcome find_stored(struct report_store *s, const char *host_name
 enum db_outcome session_delete_rows(struct report_store *s, int64_t session_id)
 {
     static const char *const texts[] = {
-        "DELETE FROM \"session_event_data\" WHERE \"session_event_id\" IN "
-        "(SELECT \"id\" FROM \"session_event\" WHERE \"session_id\" = ?)",
+        ("DELETE FROM \"session_event_data\" WHERE \"session_event_id\" IN "
+         "(SELECT \"id\" FROM \"session_event\" WHERE \"session_id\" = ?)"),
         "DELETE FROM \"session_event\" WHERE \"session_id\" = ?",
         "DELETE FROM \"system_information\" WHERE \"session_id\" = ?",
         "DELETE FROM \"representative\" WHERE \"session_id\" = ?",

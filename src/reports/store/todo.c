@@ -89,7 +89,7 @@ static enum db_outcome todo_insert(struct report_store *s, const char *host_name
 enum db_outcome store_todo_add(struct report_store *s, const char *host_name, const char *lsid,
                                const char *why, int64_t next_at, bool *added)
 {
-    bool new;
+    bool new = false;
     enum db_outcome outcome = todo_insert(s, host_name, lsid, why, next_at, &new);
 
     if (added)

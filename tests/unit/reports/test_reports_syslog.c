@@ -261,6 +261,25 @@ TEST(an_archive_with_rotations)
     buf_free(&records);
 }
 
+TEST(an_archive_with_dated_rotations)
+{
+    static const struct archive_member members[] = {
+        {"messages", LINE("newest"), 0, false},
+        {"messages-20231114.gz", LINE("newer"), 0, true},
+        {"messages-20231101.gz", LINE("oldest"), 0, true},
+        {"messages-20231113.gz", LINE("older"), 0, true},
+    };
+    struct buf zip = BUF_INIT(1 << 20), records = BUF_INIT(1 << 20);
+    uint64_t left_out;
+    const char *why;
+
+    archive_make(&zip, members, sizeof(members) / sizeof(members[0]));
+    assert_int_equal(read_bytes(zip.data, zip.len, &records, &left_out, &why), 0);
+    assert_string_equal(buf_cstr(&records), READ("oldest") READ("older") READ("newer") READ("newest"));
+    buf_free(&zip);
+    buf_free(&records);
+}
+
 TEST(a_segment_in_the_next_rotation)
 {
     static const struct archive_member members[] = {
@@ -400,6 +419,7 @@ int main(void)
         cmocka_unit_test(a_line_without_end),
         cmocka_unit_test(messages_that_are_never_whole_take_little_memory),
         cmocka_unit_test(an_archive_with_rotations),
+        cmocka_unit_test(an_archive_with_dated_rotations),
         cmocka_unit_test(a_segment_in_the_next_rotation),
         cmocka_unit_test(what_is_no_archive),
         cmocka_unit_test(an_archive_with_any_byte_changed),
