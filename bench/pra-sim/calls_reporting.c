@@ -8,6 +8,7 @@
  */
 #include "pra-sim/report_activity.h"
 #include "pra-sim/report_xml.h"
+#include "pra-sim/spoil.h"
 #include "pra-sim/syslog.h"
 
 #include "base/text.h"
@@ -162,6 +163,8 @@ static void put_listed(struct dispatch *d, const struct report *r, const char *l
         if (!text_copy_n(lsid, sizeof(lsid), list, strcspn(list, ",")) || !rows_by_lsid(d->site, lsid, &row))
             continue;
         r->put(d, &x, &row);
+        if (d->opts.fault == SPOIL_ROWS_TWICE)
+            r->put(d, &x, &row);
         n++;
     }
     xml_close(&x);

@@ -318,6 +318,7 @@ struct month_times month_times(const struct month *m, uint64_t index)
         if (index < closed && t.closed_s > m->opts.until_s)
             t.closed_s = m->opts.until_s;
     }
+    t.planned_s = t.closed_s;
     if (c && c->closed_s) {
         t.closed_s = c->closed_s;
         t.abnormal = c->abnormal;

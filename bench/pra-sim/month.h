@@ -42,6 +42,7 @@ struct month_change { /* of one session, by a test */
 
 struct month_times {
     int64_t start_s, closed_s; /* closed_s: also where the end is not shown */
+    int64_t planned_s;         /* closed_s, had no test ended it */
     bool abnormal;
     bool fixed; /* its end time comes late */
 };

@@ -487,8 +487,7 @@ static enum kind kind_at(const struct month_script *s, uint64_t position, uint64
 static int64_t time_at(const struct month_script *s, uint64_t position)
 {
     const struct month_times *t = &s->session->times;
-    int64_t length = t->closed_s - t->start_s, begin = (int64_t)s->nfirst / 2;
-    uint64_t middle = s->n - s->nfirst - s->nlast;
+    int64_t length = t->planned_s - t->start_s, begin = (int64_t)s->nfirst / 2;
 
     if (begin > length)
         begin = length;
@@ -497,7 +496,16 @@ static int64_t time_at(const struct month_script *s, uint64_t position)
     if (position >= s->n - s->nlast)
         return t->closed_s;
     return t->start_s + begin +
-           (int64_t)((double)(length - begin) * (double)(position - s->nfirst + 1) / (double)(middle + 1));
+           (int64_t)((double)(length - begin) * (double)(position - s->nfirst + 1) /
+                     (double)(s->planned + 1));
+}
+
+/* An end that a test made leaves out what had not happened yet. */
+static void cut_at_end(struct month_script *s)
+{
+    s->planned = s->n - s->nfirst - s->nlast;
+    while (s->n > s->nfirst + s->nlast && time_at(s, s->n - s->nlast - 1) > s->session->times.closed_s)
+        s->n--;
 }
 
 static void count(struct month_script *s)
@@ -539,6 +547,7 @@ void month_script(const struct month *m, const struct month_session *one, struct
     edges = s->nfirst + s->nlast - corrections;
     wanted = wanted / 2 + month_chance(one->key, FOR_EVENTS) % (wanted + 1);
     s->n = (wanted > edges ? wanted : edges) + corrections;
+    cut_at_end(s);
     count(s);
 }
 

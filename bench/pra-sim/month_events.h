@@ -43,6 +43,7 @@ struct month_script { /* the events of one session */
     struct month_user user[MONTH_PEOPLE];
     unsigned char first[EVENT_EDGE], last[EVENT_EDGE];
     unsigned nfirst, nlast;
+    uint64_t planned;                   /* events of its middle, had no test ended it */
     uint64_t n;                         /* all of them */
     uint64_t shown;                     /* whose time has come */
     unsigned transfers, moves, deletes; /* among the shown */

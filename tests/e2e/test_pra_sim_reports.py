@@ -56,6 +56,11 @@ def stamp(element, name):
     return None if found is None else int(found.get("timestamp"))
 
 
+def steps(session):
+    """Times and types of its events."""
+    return [(e.get("timestamp"), e.get("event_type")) for e in descendants(session, "event")]
+
+
 def everything(site, lsids):
     """All these sessions, in calls of 200."""
     return [e for i in range(0, len(lsids), 200) for e in site.sessions(lsids[i:i + 200])]
@@ -143,6 +148,10 @@ def test_the_kinds_of_content(site):
         times = [int(e.get("timestamp")) for e in descendants(s, "event")]
         assert times == sorted(times) and times[0] == stamp(s, "start_time")
         assert times[-1] <= (stamp(s, "end_time") or UNTIL_S)
+        types = collections.Counter(e.get("event_type") for e in descendants(s, "event"))
+        assert int(text(s, "file_transfer_count")) == types["File Upload"] + types["File Download"]
+        assert int(text(s, "file_move_count")) == types["File Moved"]
+        assert int(text(s, "file_delete_count")) == types["File Deleted"]
         people = {e.get("gsnumber") for kind in ("customer", "representative") for e in descendants(s, kind)}
         for actor in descendants(s, "performed_by") + descendants(s, "destination"):
             assert actor.get("gsnumber") == "0" or actor.get("gsnumber") in people
@@ -223,8 +232,7 @@ def test_corrections_change_reports_later(site):
 
     def plain():
         found = everything(site, site.listing(start_time=0))
-        return {e.get("lsid"): [(x.get("timestamp"), x.get("event_type")) for x in descendants(e, "event")]
-                for e in found}
+        return {e.get("lsid"): steps(e) for e in found}
 
     before = plain()
     site.at(21 * 3600)
@@ -251,7 +259,10 @@ def test_a_test_changes_single_sessions(site):
     running = site.month_session(603)
     assert running["state"] == "running"
     site.at(60)
+    parts = steps(site.sessions([running["lsid"]])[0])
     site.change_session(index=603, end=True)
+    ended = steps(site.sessions([running["lsid"]])[0])
+    assert ended[:len(parts)] == parts and ended[-1] == (str(UNTIL_S + 60), "Session End")
     assert running["lsid"] in site.listing(end_time=UNTIL_S + 1)
     site.change_session(index=604, abnormal=True)
     assert site.month_session(604)["state"] == "abnormal"
@@ -291,11 +302,19 @@ def test_lists_of_lsids(site):
     assert [text(e, "primary_customer") for e in found] == ["by hand", first]
     assert text(found[0], "session_recording_view_url")
     assert made in site.listing(end_time=UNTIL_S - 60)
-    for wrong in ("0" * 32, "x", ""):
+    other_end = many[0][:31] + ("1" if many[0][31] == "0" else "0")
+    for wrong in ("0" * 32, other_end, "x", ""):
         with pytest.raises(SiteError, match="Invalid lsid."):
             site.report("AccessSession", lsid=wrong)
     site.change_session(lsid=made, external_key="CHG9", gone="no")
     assert text(site.sessions([made])[0], "external_key") == "CHG9"
+    assert made in site.listing(start_time=UNTIL_S - 60)
+    site.change_session(lsid=made, gone="report")
+    assert made in site.listing(end_time=0)
+    with pytest.raises(SiteError, match="Invalid lsid."):
+        site.sessions([made])
+    site.change_session(lsid=made, gone="all")
+    assert made not in site.listing(start_time=UNTIL_S - 60) + site.listing(end_time=0)
 
 
 def test_summary_counts_each_user_once(site):
@@ -319,6 +338,62 @@ def test_orders_of_rows(site):
     assert sorted(site.listing(start_time=0)) == sorted(oldest * 2)
     site.fault("rows_shuffled", count=1)
     assert site.listing(start_time=0) != oldest == site.listing(start_time=0)
+
+
+def test_rows_twice_by_lsid_and_of_activity(site):
+    lsid = site.month_session(3)["lsid"]
+    site.fault("rows_twice", call="AccessSession", count=1)
+    assert [e.get("lsid") for e in site.sessions([lsid])] == [lsid, lsid]
+    begin = UNTIL_S - 4 * DAY
+    teams = descendants(site.report("Team", start_time=begin, duration=DAY), "event")
+    site.fault("rows_twice", call="Team", count=1)
+    assert len(descendants(site.report("Team", start_time=begin, duration=DAY), "event")) == 2 * len(teams)
+
+
+SOURCES = {
+    "AccessSessionListing": lambda site: site.ask_report("AccessSessionListing", start_time=0, duration=0),
+    "AccessSession": lambda site: site.ask_report("AccessSession", lsid=site.month_session(3)["lsid"]),
+    "Team": lambda site: site.ask_report("Team", start_time=UNTIL_S - DAY, duration=0),
+    "VaultAccountActivity": lambda site: site.ask_report("VaultAccountActivity", start_time=UNTIL_S - DAY, duration=0),
+    "Syslog": lambda site: site.ask_report("Syslog"),
+    "vault/account": lambda site: site.config("vault/account", per_page=5),
+    "jump-item/web-jump": lambda site: site.config("jump-item/web-jump", per_page=5),
+    "jump-client": lambda site: site.config("jump-client", per_page=5),
+    "jump-group": lambda site: site.config("jump-group"),
+}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_faults_and_refusals_of_each_source(site, source):
+    site.permit(perm_reporting_vault="1", perm_reporting_syslog="1", perm_configuration_vault_account="1")
+    ask = SOURCES[source]
+    sound = ask(site)
+    assert sound.status == 200 and b"<error" not in sound.body[:200]
+    kind = sound.header("Content-Type").split(";")[0]
+    assert kind == {"Syslog": "application/zip"}.get(source, "application/json" if "j" in source[0] or "/" in source
+                                                     else "text/xml")
+    site.fault("html", call=source, count=1)
+    site.fault("throttle", call=source, count=1)
+    site.fault("token_refused", call=source, count=1)
+    site.fault("cut", call=source, count=1)
+    site.fault("wrong_type", call=source, count=1)
+    assert ask(site).body.startswith(b"<!DOCTYPE html>")
+    throttled = ask(site)
+    assert throttled.status == 429 and throttled.header("Retry-After") == "1"
+    assert ask(site).json["error"] == "access_denied"
+    assert 0 < len(ask(site).body) < len(sound.body)
+    assert ask(site).header("Content-Type") != sound.header("Content-Type")
+    site.fault("reset", call=source, count=1)
+    with pytest.raises((ConnectionError, http.client.BadStatusLine)):
+        ask(site)
+    assert ask(site).status == 200
+    site.permit(perm_reporting_support="0", perm_reporting_vault="0", perm_reporting_syslog="0", perm_configuration="0")
+    refused = ask(site)
+    assert b"permission" in refused.body and refused.status in (200, 403)
+    site.knob("denied", "403")
+    assert ask(site).status == 403
+    site.clock(advance_ms=3600_000)
+    assert ask(site).status == 401
 
 
 def test_system_information_has_two_forms(site):
