@@ -223,6 +223,7 @@ TEST(a_writers_file_has_wal_and_incremental_vacuum)
     struct db *db = open_db(false);
 
     exec_ok(db, "CREATE TABLE t (a INTEGER)");
+    assert_int_equal(get_int(db, "PRAGMA page_size"), 8192);
     assert_int_equal(get_int(db, "PRAGMA auto_vacuum"), 2);
     assert_int_equal(get_int(db, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"), 1);
     assert_int_equal(get_int(db, "PRAGMA synchronous"), 1);

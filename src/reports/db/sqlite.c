@@ -302,10 +302,13 @@ static void sqlite_close(struct db *db)
     free(s);
 }
 
-/* auto_vacuum is of a file that has no table yet, so it is set before WAL writes the first page. */
+/* page_size and auto_vacuum are of a file that has no table yet, so they are set before WAL writes the first
+ * page. Pages of 8 KiB cost an eighth less CPU than those of 4 KiB while sessions are written
+ * (bench/report-store). */
 static enum db_outcome set_up_writer(struct sqlite *s, const struct db_params *p)
 {
-    enum db_outcome outcome = sqlite_exec(&s->db, "PRAGMA auto_vacuum = INCREMENTAL;"
+    enum db_outcome outcome = sqlite_exec(&s->db, "PRAGMA page_size = 8192;"
+                                                  "PRAGMA auto_vacuum = INCREMENTAL;"
                                                   "PRAGMA journal_mode = WAL;"
                                                   "PRAGMA wal_autocheckpoint = 4000;"
                                                   "PRAGMA journal_size_limit = 67108864;");
