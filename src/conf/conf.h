@@ -30,6 +30,7 @@ enum conf_name_form {
     FORM_IP_ADDRESS,
     FORM_NFORMS
 };
+enum conf_syslog_format { SYSLOG_AUTO, SYSLOG_RFC3164, SYSLOG_RFC5424 };
 enum conf_sandbox { SANDBOX_ON, SANDBOX_LOG, SANDBOX_OFF };
 enum conf_routes { ROUTES_ALL, ROUTES_EVENTS };
 enum conf_username_form { USERNAME_DOMAIN, USERNAME_UPN };
@@ -64,6 +65,7 @@ struct conf_gateway {
     uint64_t audit_witness; /* bytes of the trail read at the start */
     enum conf_audit_policy audit_policy;
     char *audit_syslog; /* NULL = none */
+    enum conf_syslog_format audit_syslog_format;
     uint64_t secret_memory;
     enum conf_sandbox sandbox;
 };
