@@ -97,6 +97,7 @@ struct conf_vault {
     bool insecure_http;
     char *api_key_file, *run_as_password_file;
     char *oauth_client_id, *oauth_client_secret_file;
+    bool oauth_shared_identity; /* all PRA users act as the application user, and that is meant */
     char *client_certificate, *client_key, *ca_file;
     char *proxy; /* NULL = none; the environment is never asked */
     struct conf_list run_as;

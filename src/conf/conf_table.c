@@ -291,6 +291,11 @@ const struct conf_row conf_rows[] = {
       .flags = CONF_FILE | CONF_SECRET, .example = "$CREDENTIALS_DIRECTORY/oauth-secret",
       .unset = "the API key is used",
       .help = "File with the OAuth client secret of `oauth_client_id`." },
+    { VAULT("oauth_shared_identity", oauth_shared_identity), .type = &conf_choice, .choices = "no yes",
+      .fallback = "no",
+      .help = "With OAuth all PRA users act at the vault as the one application user of `oauth_client_id`: what "
+              "that user may request, every PRA user may request. yes says that this is meant; without it a "
+              "section with OAuth is refused." },
     { VAULT("client_certificate", client_certificate), .type = &conf_file, .flags = CONF_FILE,
       .example = "/etc/jumpgate/tls/vault-client.pem", .unset = "none is offered",
       .help = "PEM file with the certificate shown to the vault, where the API registration demands one." },
