@@ -69,5 +69,9 @@ void conf_read(struct conf_draft *, const char *text, size_t len);
 void conf_check(struct conf_draft *);
 /* conf_files.c: existence, contents and permissions of the named files. */
 void conf_check_files(struct conf_draft *, enum conf_files);
+void conf_check_paths(
+    struct conf_draft *); /* only: who could change the configuration or the state directory */
+/* conf_control.c: the [gateway] section as a struct conf without other sections; see conf_load_control(). */
+int conf_control_take(struct conf_draft *, struct conf **out, bool *sound, struct buf *errors);
 
 #endif
