@@ -13,6 +13,7 @@
 
 int command_run(const struct command_args *);
 int command_check(const struct command_args *);
+int command_reload(const struct command_args *);
 int command_doctor(const struct command_args *);
 int command_leases_list(const struct command_args *);
 int command_leases_release(const struct command_args *);
