@@ -8,26 +8,15 @@
  * answer is waited for as long as it may take: every file that the configuration names is read.
  */
 #include "commands/commands.h"
-
-#include "base/json.h"
-#include "commands/control.h"
-#include "conf/conf.h"
-#include "loop/upstream/upstream.h"
+#include "commands/control_command.h"
+#include "commands/terminal.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define ERRORS_MAX (1U << 20)
-#define WAIT_MS    120000
-#define READ_DEPTH 32
-
-static int reload_failed(const char *what, const char *why)
-{
-    fprintf(stderr, "jumpgate: %s%s%s\n", what, *why ? ": " : "", why);
-    return EXIT_FAILED;
-}
+#define WAIT_MS 120000
 
 static void print_names(const char *title, const cJSON *names)
 {
@@ -36,95 +25,72 @@ static void print_names(const char *title, const cJSON *names)
     if (!cJSON_GetArraySize(names))
         return;
     puts(title);
-    cJSON_ArrayForEach(one, names) printf("  %s\n", cJSON_IsString(one) ? one->valuestring : "");
+    cJSON_ArrayForEach(one, names)
+    {
+        fputs("  ", stdout);
+        terminal_text(stdout, cJSON_IsString(one) ? one->valuestring : "");
+        putchar('\n');
+    }
 }
 
-static int print_verdict(int status, const cJSON *json)
+static int print_success(const cJSON *json)
 {
-    const cJSON *changed = json_get(json, "changed"), *restart = json_get(json, "restart");
+    const cJSON *changed = json_get(json, "changed");
 
-    if (status == 409) {
-        fprintf(stderr, "%s\n", json_text(json, "detail"));
-        return reload_failed("the reload is refused; the gateway keeps the configuration it has", "");
-    }
-    if (status != 200 || !cJSON_IsTrue(json_get(json, "reloaded")))
-        return reload_failed("the gateway does not reload", json_text(json, "detail"));
     puts(cJSON_GetArraySize(changed)
              ? "reloaded"
              : "reloaded; no key has changed (the files that keys name were read again)");
     print_names("changed:", changed);
-    print_names("needs a restart:", restart);
+    print_names("needs a restart:", json_get(json, "restart"));
     return EXIT_DONE;
+}
+
+/* The detail has a line for each mistake; a terminal gets each without what it would obey. */
+static int print_mistakes(const cJSON *json)
+{
+    const char *text = json_text(json, "detail");
+
+    for (size_t n; *text; text += n + (text[n] == '\n')) {
+        n = strcspn(text, "\n");
+        char *line = strndup(text, n);
+
+        if (!line)
+            return command_failed("out of memory");
+        terminal_text(stderr, line);
+        fputc('\n', stderr);
+        free(line);
+    }
+    return command_failed("the reload is refused; the gateway keeps the configuration it has");
 }
 
 static int judge_answer(const struct control_answer *answer)
 {
-    const char *why = NULL;
-    cJSON *json = json_parse(answer->body.data, answer->body.len, READ_DEPTH, JSON_EXACT, &why);
-    int code = cJSON_IsObject(json) ? print_verdict(answer->status, json)
-                                    : reload_failed("the gateway's answer is not understood", "");
+    if (answer->status != 200 && answer->status != 409)
+        return control_refused(answer);
+    cJSON *json = control_answer_json(answer);
+    int code = !json ? EXIT_FAILED : answer->status == 409 ? print_mistakes(json) : print_success(json);
 
     cJSON_Delete(json);
     return code;
 }
 
-static int not_running(const char *state_dir)
+static int reload(struct control_command *c)
 {
-    fprintf(stderr,
-            "jumpgate: the gateway is not running: nothing answers on %s/control.sock; nothing was reloaded, "
-            "and the next start reads the configuration\n",
-            state_dir);
-    return EXIT_FAILED;
-}
+    struct control_answer answer;
 
-static int ask_for_reload(const char *state_dir, int directory)
-{
-    struct control_client *client = control_client_new(directory, WAIT_MS);
-    struct control_answer answer = {.status = 0};
+    if (c->client && !control_client_wait(c->client, WAIT_MS))
+        return command_failed("out of memory");
+    int code = control_ask(c, "POST", "/v1/reload", NULL, &answer);
 
-    if (!client)
-        return reload_failed("out of memory", "");
-    int err = control_client_ask(client, "POST", "/v1/reload", NULL, &answer);
-    int code = err == -ECONNREFUSED ? not_running(state_dir)
-               : err                ? reload_failed("cannot ask the gateway over its control socket",
-                                     *answer.why ? answer.why : strerror(-err))
-                                    : judge_answer(&answer);
-
+    if (code == -ECONNREFUSED)
+        code = control_not_running(c);
+    else if (!code)
+        code = judge_answer(&answer);
     control_answer_free(&answer);
-    control_client_free(client);
-    return code;
-}
-
-static int reload_at(const char *state_dir)
-{
-    int directory = control_directory(state_dir);
-
-    if (directory == -ENOENT)
-        return not_running(state_dir);
-    if (directory < 0)
-        return reload_failed(state_dir, strerror(-directory));
-    int code = ask_for_reload(state_dir, directory);
-
-    (void)close(directory);
     return code;
 }
 
 int command_reload(const struct command_args *args)
 {
-    struct buf errors = BUF_INIT(ERRORS_MAX);
-    struct conf *conf = NULL;
-    bool sound = false;
-
-    json_init();
-    if (upstream_global_init())
-        return reload_failed("libcurl cannot be initialised", "");
-    if (conf_load_control(args->conf, &conf, &sound, &errors) && errors.len)
-        (void)fwrite(errors.data, 1, errors.len, stderr);
-    buf_free(&errors);
-    int code = conf ? reload_at(conf->gateway.state_dir) : EXIT_FAILED;
-
-    conf_free(conf);
-    upstream_global_cleanup();
-    int written = command_finish_output();
-    return code ? code : written;
+    return control_command(args, reload);
 }

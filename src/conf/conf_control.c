@@ -12,24 +12,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Notes about the section: those from its header to the next one. */
-static bool section_is_sound(const struct conf_draft *d, const struct conf_part *gateway)
+/* Mistakes between the section's header and the next one; with `key` those about it alone. */
+static bool has_mistake(const struct conf_draft *d, const struct conf_part *gateway, const char *key)
 {
     const struct conf_part *next = gateway ? TAILQ_NEXT(gateway, link) : NULL;
 
-    for (size_t i = 0; gateway && i < d->nnotes; i++)
-        if (!d->notes[i].warning && d->notes[i].line >= gateway->line &&
-            (!next || d->notes[i].line < next->line))
-            return false;
-    return true;
-}
+    for (size_t i = 0; gateway && i < d->nnotes; i++) {
+        const struct conf_note *note = &d->notes[i];
 
-static bool line_is_sound(const struct conf_draft *d, unsigned line)
-{
-    for (size_t i = 0; i < d->nnotes; i++)
-        if (!d->notes[i].warning && d->notes[i].line == line)
-            return false;
-    return true;
+        if (!note->warning && note->line >= gateway->line && (!next || note->line < next->line) &&
+            (!key || strstr(note->text, key)))
+            return true;
+    }
+    return false;
 }
 
 static struct conf_part *gateway_part(struct conf_draft *d)
@@ -44,10 +39,10 @@ int conf_control_take(struct conf_draft *d, struct conf **out, bool *sound, stru
     const struct conf_part *in_file = conf_draft_next(d, SECTION_GATEWAY, NULL);
     struct conf_part *part = gateway_part(d);
 
-    *sound = section_is_sound(d, in_file);
+    *sound = !has_mistake(d, in_file, NULL);
     if (d->nomem || !part)
         return -ENOMEM;
-    bool usable = !conf_part_has(part, "state_dir") || line_is_sound(d, conf_part_line(part, "state_dir"));
+    bool usable = !has_mistake(d, in_file, "`state_dir`");
     size_t before = d->errors;
     conf_check_paths(d);
     if (!usable || d->errors != before) {
