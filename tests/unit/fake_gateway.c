@@ -26,7 +26,7 @@ int64_t fake_certificate_end;
 struct gateway *fake_gateway;
 struct conf fake_conf;
 
-static struct conf_client clients[4];
+static struct conf_client clients[5];
 static struct op *const some_op = (struct op *)&fake_broker;
 
 static void fake_state(const struct vault *v, struct vault_state *out)
@@ -289,8 +289,10 @@ static int set_up(struct store *with, bool site)
     fill_client(&clients[1], "eye", PERMIT_OBSERVE, 0);
     fill_client(&clients[2], "slow", PERMIT_BROKER, 1);
     fill_client(&clients[3], "ops", PERMIT_OPERATE, 0);
-    fake_conf = (struct conf){.clients = clients, .nclients = 4, .digest = "d1"};
+    fill_client(&clients[4], "both", PERMIT_OPERATE | PERMIT_OBSERVE, 0);
+    fake_conf = (struct conf){.clients = clients, .nclients = 5, .digest = "d1"};
     fake_conf.gateway.max_body = 2048;
+    fake_conf.gateway.last_errors = 10;
     fake_conf.gateway.max_inflight = 2;
     fake_conf.gateway.request_timeout_ms = SECONDS(15);
     fake_broker = (struct fake_broker){.calls = 0};

@@ -3,7 +3,8 @@
  *
  * The broker's operations are defined at link time: each keeps what it was asked in fake_broker and answers
  * when the test calls the kept `done`. One client "pra" may do everything with the token "tok", "eye" may
- * only observe ("eye" as token), "slow" has a rate of 1/s ("slow"), "ops" may only operate ("ops").
+ * only observe ("eye" as token), "slow" has a rate of 1/s ("slow"), "ops" may only operate ("ops"), "both"
+ * may do both ("both").
  *
  * Leases are shown from fake_broker.leases, one page of at most filter.limit rows, whatever the other filters
  * say.

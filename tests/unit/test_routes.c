@@ -460,7 +460,7 @@ TEST(health_lists_each_check)
 TEST(status_has_its_members)
 {
     static const char *const members[] = {"version", "uptime_seconds", "config_digest", "dependencies",
-                                          "leases",  "loop_lag_ms",    "certificates"};
+                                          "leases",  "loop_lag_ms",    "certificates",  "last_errors"};
     struct fake_req f;
     const char *why;
     fake_certificate_end = fake_clock.wall / 1000 + 86400 * 3;
@@ -474,6 +474,30 @@ TEST(status_has_its_members)
     assert_int_equal(json_get(json_get(page, "leases"), "active")->valueint, 2);
     assert_string_equal(json_get(page, "config_digest")->valuestring, "d1");
     cJSON_Delete(page);
+}
+
+/* GET /status as the client with this token. */
+static const char *status_for(const char *bearer)
+{
+    struct fake_req f;
+
+    fake_req_init(&f, HTTP_GET_, "/status");
+    fake_req_header(&f, "Authorization", bearer);
+    send_request(&f);
+    assert_int_equal(fake_answer.status, 200);
+    return fake_answer.body;
+}
+
+TEST(failures_are_listed_with_names_for_operators)
+{
+    struct fake_req f;
+
+    fake_broker.no_memory = true;
+    start_request(&f, "/v1/credentials/find", FIND);
+    assert_int_equal(fake_answer.status, 500);
+    assert_non_null(strstr(status_for("Bearer both"), "\"user\":\"CORP\\\\ann\",\"endpoint\":\"web01\""));
+    assert_non_null(strstr(status_for("Bearer eye"), "\"user\":null,\"endpoint\":null,\"detail\":null"));
+    assert_null(strstr(status_for("Bearer eye"), "CORP"));
 }
 
 TEST(metrics_count_requests)
@@ -527,6 +551,7 @@ int main(void)
         T(readiness_names_its_reasons),
         T(health_lists_each_check),
         T(status_has_its_members),
+        T(failures_are_listed_with_names_for_operators),
         T(metrics_count_requests),
     };
     json_init();
