@@ -373,7 +373,7 @@ struct audit_writer *audit_writer_open(const struct audit_writer_opts *opts, cha
         return NULL;
     }
     note_bad_start(w, err);
-    audit_syslog_open(&w->syslog, opts->syslog);
+    audit_syslog_open(&w->syslog, opts->syslog, opts->syslog_form);
     w->report.state.seq = w->file.head.last.seq;
     if (!start_thread(w)) {
         (void)snprintf(why, 320, "the audit writer's thread cannot be started");
