@@ -59,7 +59,7 @@ TEST(values_of_one_key)
         { GATEWAY "audit_syslog = unix:/" NINETY THIRTY "\n", 10, "`audit_syslog` must be unix:/PATH (107 letters of path at most)" },
         { GATEWAY "audit_syslog = udp:collector:514\n", 10, "`audit_syslog` needs an IP address, not a name" },
         { GATEWAY "audit_syslog = udp:127.0.0.1:0\n", 10, "`audit_syslog` needs a port from 1 to 65535" },
-        { GATEWAY "audit_syslog_format = rfc5425\n", 10, "did you mean `rfc5424`?" },
+        { GATEWAY "audit_syslog_format = rfc5425\n", 10, "`audit_syslog_format` knows only: auto rfc3164 rfc5424; did" },
         { GATEWAY "log_level = inof\n", 10,
           "`log_level` knows only: error warn info debug; did you mean `info`?" },
         { GATEWAY "release_on_stop = maybe\n", 10, "`release_on_stop` knows only: no yes" },
