@@ -15,6 +15,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/crash_message.h"
 #include "base/jsonw.h"
 #include "base/log_out.h"
 #include "base/text.h"
@@ -22,11 +23,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define LINE_MAX_BYTES  65536
 #define VALUE_MAX_BYTES 1024
@@ -41,7 +40,7 @@ static struct {
 } out = {.level = LOG_INFO, .line = {.max = LINE_MAX_BYTES}};
 
 static const char *const level_name[] = {"error", "warn", "info", "debug"};
-static const int priority[] = {3, 4, 6, 7}; /* of syslog */
+static const int priority[] = {3, 4, 6, 7};                  /* of syslog */
 static const char *const level_blank[] = {"", " ", " ", ""}; /* to equal widths */
 
 int log_open(const struct log_opts *opts)
@@ -52,6 +51,7 @@ int log_open(const struct log_opts *opts)
         return err;
     out.level = opts->level;
     atomic_store(&out.json, opts->json);
+    crash_message_form(opts->json, log_out_stderr_is_journal());
     return 0;
 }
 
@@ -69,6 +69,7 @@ void log_close(void)
     log_out_close();
     buf_free(&out.line);
     atomic_store(&out.json, false);
+    crash_message_form(false, false);
     out.level = LOG_INFO;
 }
 
@@ -179,8 +180,8 @@ struct form {
     enum log_sink sink;
 };
 
-static void put_text(struct buf *b, struct form form, enum log_level level, const char *event, const char *fmt,
-                     va_list *ap)
+static void put_text(struct buf *b, struct form form, enum log_level level, const char *event,
+                     const char *fmt, va_list *ap)
 {
     char time[CLOCK_RFC3339_SIZE];
     struct pair pair;
@@ -219,8 +220,8 @@ static void put_field(struct buf *b, const char *key, const char *value)
 }
 
 /* A record of log_journal.h. Its journal adds time, process and unit. */
-static void put_record(struct buf *b, struct form form, enum log_level level, const char *event, const char *fmt,
-                       va_list *ap)
+static void put_record(struct buf *b, struct form form, enum log_level level, const char *event,
+                       const char *fmt, va_list *ap)
 {
     struct pair pair;
     va_list again;
@@ -328,7 +329,8 @@ void log_complaint(const char *what, const char *why)
     buf_free(&b);
 }
 
-static void put_one_line(struct form form, enum log_level level, const char *event, const char *line, size_t n)
+static void put_one_line(struct form form, enum log_level level, const char *event, const char *line,
+                         size_t n)
 {
     struct buf b = BUF_INIT(LINE_MAX_BYTES);
     char text[VALUE_MAX_BYTES];
@@ -362,30 +364,13 @@ void log_text(enum log_level level, const char *event, const char *lines, size_t
     }
 }
 
-/* No memory of the process can be trusted any more. */
-void log_crash(const char *what, const char *why)
-{
-    struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
-    char time[CLOCK_RFC3339_SIZE], line[512];
-    const char *prefix = log_out_stderr_priority();
-    int n;
-
-    if (is_json())
-        n = snprintf(line, sizeof(line),
-                     "%s{\"time\":\"%s\",\"level\":\"error\",\"event\":\"crash\",\"what\":\"%s\",\"why\":\"%s\"}\n",
-                     prefix, clock_rfc3339_ms(clock_wall(&clock_system), time), what, why);
-    else
-        n = snprintf(line, sizeof(line), "%sjumpgate: %s: %s\n", prefix, what, why);
-    if (n > 0 && poll(&p, 1, 0) > 0) /* without a reader there is no message */
-        (void)!write(STDERR_FILENO, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
-}
-
 /* ---- without waiting -------------------------------------------------------------------------------------
  */
 
 static void note_left_out(struct buf *b, uint64_t lines)
 {
-    build_event(b, (struct form){.json = is_json(), .sink = log_out_sink()}, LOG_WARN, "log_lines_left_out", "lines=%" PRIu64, lines);
+    build_event(b, (struct form){.json = is_json(), .sink = log_out_sink()}, LOG_WARN, "log_lines_left_out",
+                "lines=%" PRIu64, lines);
 }
 
 int log_thread(void)

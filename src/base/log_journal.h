@@ -1,8 +1,8 @@
 /*
  * log_journal.h - records to the journal of systemd, over its native protocol.
  *
- * A record is fields, `NAME=value` and a line end each; no value has a line end of its own. The sender of log_out.c
- * keeps records in its queue with an empty line behind each.
+ * A record is fields, `NAME=value` and a line end each; no value has a line end of its own. The sender of
+ * log_out.c keeps records in its queue with an empty line behind each.
  *
  * The socket is made and connected by log_journal_open(), which must come before the sandbox; a restarted
  * journal is connected again. A record goes out as one datagram or not at all, and nothing waits here.

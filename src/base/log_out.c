@@ -189,9 +189,9 @@ enum log_sink log_out_sink(void)
     return atomic_load_explicit(&sink, memory_order_relaxed);
 }
 
-const char *log_out_stderr_priority(void)
+bool log_out_stderr_is_journal(void)
 {
-    return journal.is_stderr ? "<3>" : "";
+    return journal.is_stderr;
 }
 
 bool log_out_is_one_stream(void)
@@ -221,9 +221,7 @@ static void use_fd(int fd)
     struct output next = {
         .fd = to_journal ? journal.fd : fd, .regular = is_regular(fd), .journal = to_journal};
 
-    atomic_store(&sink, to_journal            ? LOG_SINK_JOURNAL
-                        : fd == STDERR_FILENO ? stderr_sink()
-                                              : LOG_SINK_PLAIN);
+    atomic_store(&sink, to_journal ? LOG_SINK_JOURNAL : fd == STDERR_FILENO ? stderr_sink() : LOG_SINK_PLAIN);
     lock_out();
     if (out.in_force.fd != out.taken)
         close_own(out.in_force.fd);

@@ -23,9 +23,9 @@ enum log_sink {
 };
 
 /*
- * 0 or -errno: -ELOOP for a link, -EMEDIUMTYPE for what is no regular file; the old output stays. "-" = stderr;
- * where that is the journal, and its socket could be opened by the first call, records go there. Lines that
- * wait while the sink changes keep the form they have.
+ * 0 or -errno: -ELOOP for a link, -EMEDIUMTYPE for what is no regular file; the old output stays. "-" =
+ * stderr; where that is the journal, and its socket could be opened by the first call, records go there.
+ * Lines that wait while the sink changes keep the form they have.
  */
 int log_out_open(const char *file, const char *journal);
 enum log_sink log_out_sink(void);        /* of log_out_line() */
@@ -42,8 +42,8 @@ void log_out_flush(unsigned ms);
 /* Whole lines, with their line ends: into the log, and to stdout past the queue. Where no thread writes, both
  * wait for a reader SYNC_MS at most. */
 void log_out_line(const char *line, size_t n);
-const char *log_out_stderr_priority(void); /* "<3>" where stderr is the journal, else "" */
-bool log_out_is_one_stream(void);          /* standard output is what standard error is */
+bool log_out_stderr_is_journal(void);
+bool log_out_is_one_stream(void); /* standard output is what standard error is */
 /* To stderr, in order with the log where the log is there too. */
 void log_out_stderr(const char *line, size_t n);
 void log_out_stdout(const char *line, size_t n);

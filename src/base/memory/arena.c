@@ -21,7 +21,7 @@
  */
 #include "base/memory/arena.h"
 
-#include "base/log.h"
+#include "base/crash_message.h"
 #include "base/sanitized.h"
 
 #include <errno.h>
@@ -101,7 +101,7 @@ struct arena {
 /* Says why and aborts: after a stray write no memory of the process can be trusted. */
 __attribute__((noreturn)) static void die_corrupt(const char *why)
 {
-    log_crash("secret memory", why);
+    crash_message("secret memory", why);
     abort();
 }
 
