@@ -108,7 +108,7 @@ static const char bash_begin[] =
     "\n"
     "_jumpgate_files()\n"
     "{\n"
-    "    compopt -o filenames 2>/dev/null\n"
+    "    compopt -o filenames 2>/dev/null || true\n"
     "    mapfile -t COMPREPLY < <(compgen -f -- \"$1\")\n"
     "}\n"
     "\n"

@@ -146,7 +146,7 @@ const struct command command_table[] = {
           { EXIT_USAGE, "the command line is wrong" },
           END } },
     { .name = "doctor", .run = command_doctor,
-      .summary = "find out why a user sees no credentials on a host, or what is wrong with the PRA site",
+      .summary = "find out why a user gets no credentials, or what is wrong with the PRA site",
       .about = "A dry run of one find: each stage from the configuration to the access policy, in order, until one "
                "fails. The exit code is that of the first stage that failed. It needs no running gateway and changes nothing. It reads the secrets, so it runs as root or as "
                "the gateway's user.",
