@@ -126,6 +126,7 @@ static void doctor_free(struct doctor *d)
     doctor_close(d);
     account_list_unref(d->all);
     account_list_unref(d->on_host);
+    directory_list_free(d->directory);
     usermap_free(&d->users);
     if (d->addresses)
         freeaddrinfo(d->addresses);

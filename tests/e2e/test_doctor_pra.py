@@ -172,7 +172,7 @@ def test_all_is_well(practice, site):
 def test_page_for_people(practice):
     page = doctor("-c", practice.configure(), "--pra")
     assert page.returncode == 0 and "Nothing found" in page.stdout, page.stdout
-    for title in ("PRA secret", "PRA name (DNS)", "PRA Jumpoints"):
+    for title in ("pra_secret", "pra_dns", "pra_jumpoint"):
         assert title in page.stdout
     assert CLIENT_SECRET not in page.stdout
 

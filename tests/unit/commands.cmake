@@ -1,0 +1,1 @@
+jg_test(test_doctor_table SOURCES test_doctor_table.c DEPENDS jg_commands jg_base)
