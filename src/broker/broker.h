@@ -70,6 +70,8 @@ struct find_answer {
     const struct fault *fault; /* NULL = success */
     const struct credential *credentials;
     size_t n;
+    const char *const *partial; /* names of the vaults that did not answer */
+    size_t npartial;
     uint64_t age_ms;
 };
 typedef void find_done(void *arg, const struct find_answer *);
@@ -180,6 +182,8 @@ struct endpoints_answer {
     const struct endpoint *endpoints;
     size_t n;
     bool truncated;
+    const char *const *partial; /* names of the vaults that did not answer */
+    size_t npartial;
     uint64_t age_ms;
 };
 typedef void endpoints_done(void *arg, const struct endpoints_answer *);
@@ -214,5 +218,7 @@ struct broker_state {
     struct session_ends session_ends[SESSION_END_NSOURCES];
 };
 void broker_state(const struct broker *, struct broker_state *);
+/* Answers of find and endpoints without the rows of this vault, by its place among the vaults. */
+uint64_t broker_partial_answers(const struct broker *, size_t vault);
 
 #endif

@@ -30,12 +30,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define EXIT_DONE          0
-#define EXIT_FAILED        1
-#define EXIT_USAGE         2
-#define EXIT_NO_LEASE      4
-#define EXIT_ONLY_RELEASED 5
-
 #define ERRORS_MAX   (1U << 20)
 #define READ_DEPTH   32
 #define GRACE_MS     5000 /* added to the gateway's own timeout */
@@ -43,7 +37,7 @@
 #define IDS_MAX      (SIZE_MAX / 2)
 
 struct leases_run {
-    const struct leases_command *command;
+    const struct command_args *args;
     struct conf *conf;
     struct control_client *client;
     size_t released, pending, failures;
@@ -127,6 +121,8 @@ static bool show_lease(const cJSON *json, const struct sink *sink)
                              .nsessions = n,
                              .lsid = cJSON_GetStringValue(json_get(json, "lsid")),
                              .credential_id = json_text(json, "credential_id"),
+                             .system = json_text(json, "system"),
+                             .account = json_text(json, "account"),
                              .state = json_text(json, "state"),
                              .adopted = cJSON_IsTrue(json_get(json, "adopted")),
                              .created_wall_ms = clock_vault_date(json_text(json, "created_at")),
@@ -208,11 +204,12 @@ static int list_store(struct leases_run *r, const struct lease_filter *filter, c
     return err ? command_failed("out of memory") : EXIT_DONE;
 }
 
-static int command_list(struct leases_run *r)
+static int list_leases(struct leases_run *r)
 {
-    const struct leases_command *c = r->command;
-    struct lease_filter filter = {.user = c->user, .session = c->session, .state = c->state};
-    struct leases_print print = leases_print_start(c->json);
+    struct lease_filter filter = {.user = args_value(r->args, "--user"),
+                                  .session = args_value(r->args, "--session"),
+                                  .state = args_value(r->args, "--state")};
+    struct leases_print print = leases_print_start(args_given(r->args, "--json"));
     struct sink sink = {leases_print_row, &print};
     int code = r->client ? show_pages(r, &filter, &sink) : -ECONNREFUSED;
 
@@ -352,12 +349,12 @@ static int release_in_store(struct leases_run *r, const char *id)
     return EXIT_DONE;
 }
 
-static int command_release(struct leases_run *r)
+static int release_leases(struct leases_run *r)
 {
-    const char *id = r->command->all ? NULL : r->command->words[1];
+    const char *id = args_given(r->args, "--all") ? NULL : r->args->words[0];
     int code = -ECONNREFUSED;
 
-    if (r->command->terminate)
+    if (args_given(r->args, "--terminate"))
         return terminate_one(r, id);
     if (r->client)
         code = id ? release_one(r, id) : release_all(r);
@@ -370,36 +367,7 @@ static int command_release(struct leases_run *r)
     return code;
 }
 
-/* ---- the command line ---- */
-
-static int wrong_usage(const char *why)
-{
-    fprintf(stderr, "jumpgate: leases: %s\ntry: jumpgate --help\n", why);
-    return EXIT_USAGE;
-}
-
-static int check_usage(const struct leases_command *c, bool *release)
-{
-    const char *word = c->nwords ? c->words[0] : "list";
-    bool filtered = c->json || c->user || c->session || c->state;
-
-    *release = strcmp(word, "release") == 0;
-    if (!*release && strcmp(word, "list") != 0)
-        return wrong_usage("say list or release");
-    if (!*release && (c->nwords > 1 || c->all))
-        return wrong_usage("list takes no id and no --all");
-    if (*release && filtered)
-        return wrong_usage("--json, --user, --session and --state go with list");
-    if (c->terminate && (!*release || c->all))
-        return wrong_usage("--terminate goes with release and one id");
-    if (*release && c->all == (c->nwords == 2))
-        return wrong_usage("release needs either an id or --all");
-    if (c->state && !lease_state_known(c->state))
-        return wrong_usage("a state is one of intent, open, releasing, lapsed");
-    if ((c->user && !*c->user) || (c->session && !*c->session) || (*release && !c->all && !*c->words[1]))
-        return wrong_usage("an empty name fits nothing");
-    return EXIT_DONE;
-}
+/* ---- both ---- */
 
 static struct conf *load_conf(const char *path)
 {
@@ -413,7 +381,7 @@ static struct conf *load_conf(const char *path)
 }
 
 /* Without a state directory there was never a gateway: then there is no store, and that is said. */
-static int run_with(struct leases_run *r, bool release)
+static int run_with(struct leases_run *r, int (*work)(struct leases_run *))
 {
     int directory = control_directory(r->conf->gateway.state_dir);
 
@@ -423,29 +391,41 @@ static int run_with(struct leases_run *r, bool release)
     }
     if (directory >= 0)
         r->client = control_client_new(directory, r->conf->gateway.request_timeout_ms + GRACE_MS);
-    int code = directory >= 0 && !r->client ? command_failed("out of memory")
-               : release                    ? command_release(r)
-                                            : command_list(r);
+    int code = directory >= 0 && !r->client ? command_failed("out of memory") : work(r);
+
     control_client_free(r->client);
     if (directory >= 0)
         (void)close(directory);
     return code;
 }
 
-int command_leases(const struct leases_command *command)
+static int run_command(const struct command_args *args, int (*work)(struct leases_run *))
 {
-    struct leases_run r = {.command = command};
-    bool release = false;
-    int code = check_usage(command, &release);
+    struct leases_run r = {.args = args};
 
-    if (code)
-        return code;
     json_init();
     if (upstream_global_init())
         return command_failed("libcurl cannot be initialised");
-    r.conf = load_conf(command->conf);
-    code = r.conf ? run_with(&r, release) : EXIT_FAILED;
+    r.conf = load_conf(args->conf);
+    int code = r.conf ? run_with(&r, work) : EXIT_FAILED;
+
     conf_free(r.conf);
     upstream_global_cleanup();
-    return code;
+    return code ? code : command_finish_output();
+}
+
+int command_leases_list(const struct command_args *args)
+{
+    return run_command(args, list_leases);
+}
+
+int command_leases_release(const struct command_args *args)
+{
+    bool all = args_given(args, "--all");
+
+    if (args_given(args, "--terminate") && all)
+        return args_wrong(args, "--terminate goes with one id");
+    if (all == (args->nwords == 1))
+        return args_wrong(args, "either an ID or --all is needed");
+    return run_command(args, release_leases);
 }

@@ -21,6 +21,7 @@
 #include "broker/audit.h"
 #include "handlers/auth_failures.h"
 #include "handlers/clients.h"
+#include "handlers/last_errors.h"
 #include "handlers/routes.h"
 #include "stores/store.h"
 
@@ -65,6 +66,7 @@ struct gateway {
     struct audit *audit; /* NULL = none is kept */
     struct clients *clients;
     struct auth_failures *auth_failures;
+    struct last_errors *last_errors;
     struct stranger_lines stranger_lines;
     struct pra_site *site; /* NULL = no [pra] section */
     struct pra_events events;
@@ -157,6 +159,8 @@ struct request_context {
     } logging; /* of lines about a stranger's request: permitted once for all of them */
     char request_id[REQUEST_ID_MAX + 1];
     char trace_id[TRACE_ID_LEN + 1]; /* "" = no traceparent */
+    /* Of the session, as much as fits, for last_errors; "" = none. */
+    char user[LAST_ERROR_NAME], endpoint[LAST_ERROR_NAME];
 };
 
 /* terminate.c: the kill switch of an operator's release */
@@ -188,6 +192,8 @@ void ctx_give_up(struct request_context *);
 void ctx_request_id(const struct http_req *, char out[REQUEST_ID_MAX + 1]);
 /* Sets client, request id and trace id of the session; valid as long as the context. */
 void ctx_origin(const struct request_context *, struct session *);
+/* Keeps the names of the session's user and endpoint, which a failure is listed with. */
+void ctx_names(struct request_context *, const struct session *);
 /* The op's done() will respond; NULL (out of memory) is answered at once. */
 void ctx_wait(struct request_context *, struct op *);
 /* The first call of done(): clears `op`. False = the operation failed: it is answered, the context freed. */

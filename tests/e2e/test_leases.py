@@ -18,8 +18,8 @@ import pytest
 from harness import BIN, SANITIZER, TOKEN, Gateway, UnixConnection, eventually
 from stack import CHECKIN, Stack, problem
 
-MEMBERS = ["id", "request_id", "user", "sessions", "lsid", "credential_id", "state", "created_at", "expires_at", "attempts",
-           "last_error"]
+MEMBERS = ["id", "request_id", "user", "sessions", "lsid", "credential_id", "system", "account", "state", "created_at", "expires_at",
+           "attempts", "last_error"]
 TITLES = ["ID", "STATE", "USER", "SESSIONS", "EXPIRES", "ATTEMPTS", "CREDENTIAL", "LAST ERROR", "LSID"]
 NO_VAULT = "http://127.0.0.1:9/BeyondTrust/api/public/v3"  # a vault that is never there
 LONG_AGO, FAR_OFF = 1700000000000, 4000000000000
@@ -76,13 +76,15 @@ def hold(stack, user="ann", box=None, **more):
 # ---- the interface ----
 
 def test_lease_has_its_members(stack):
-    ann, lease, credential = hold(stack)
+    box = stack.account()
+    ann, lease, credential = hold(stack, box=box)
     rows = every_lease(stack.gateway, session=ann["id"])
     assert [list(row) for row in rows] == [MEMBERS]
     row = rows[0]
     assert (row["id"], row["request_id"]) == (lease["id"], lease["request_id"])
     assert (row["user"], row["sessions"], row["credential_id"]) == ("CORP\\ann", [ann["id"]], credential)
     assert (row["state"], row["attempts"], row["last_error"]) == ("open", 0, None)
+    assert (row["system"], row["account"]) == (box.name, "root")
     assert row["expires_at"] == lease["expires_at"] > row["created_at"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", row["created_at"])
 

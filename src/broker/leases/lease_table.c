@@ -24,6 +24,7 @@
 #include "base/person.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,7 +152,25 @@ void lease_free(struct leases *ls, struct lease *lease)
     lease_index_remove(&ls->lease_index, lease);
     lsid_index_forget(ls, lease);
     session_leases_unref(ls, lease->session_leases);
+    free(lease->names);
     free(lease);
+}
+
+void lease_set_names(struct lease *lease, const struct account *account)
+{
+    const char *domain = account->domain && *account->domain ? account->domain : "";
+    size_t system = strlen(account->system) + 1;
+    size_t full = strlen(domain) + 1 + strlen(account->account) + 1;
+    struct lease_names *names = malloc(sizeof(*names) + system + full);
+
+    if (!names)
+        return;
+    memcpy(names->texts, account->system, system);
+    (void)snprintf(names->texts + system, full, "%s%s%s", domain, *domain ? "\\" : "", account->account);
+    names->system = names->texts;
+    names->account = names->texts + system;
+    free(lease->names);
+    lease->names = names;
 }
 
 void lease_discard(struct leases *ls, struct lease *lease)
