@@ -132,6 +132,7 @@ static void doctor_free(struct doctor *d)
     report_free(&d->report);
     conf_free(d->conf);
     conf_free(d->site_conf);
+    conf_free(d->written);
     free(d->username);
     free(d->domain);
     free(d);
@@ -161,6 +162,8 @@ static int examine(const struct doctor_args *args)
             run_stages(d);
         }
         run_site(d);
+        if (!args->pra)
+            doctor_own(d);
         code = print_findings(d);
     }
     doctor_free(d);

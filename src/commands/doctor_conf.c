@@ -125,6 +125,16 @@ const struct conf_pra *doctor_site(struct doctor *d)
     return d->site_conf && d->site_conf->npras ? &d->site_conf->pras[0] : NULL;
 }
 
+const struct conf *doctor_written(struct doctor *d)
+{
+    struct buf errors = BUF_INIT(ERRORS_MAX);
+
+    if (!d->written)
+        (void)conf_load_files(d->args->conf, CONF_FILES_NONE, &d->written, &errors);
+    buf_free(&errors);
+    return d->written;
+}
+
 /* ---- secrets ---- */
 
 /* Length and form of one secret. False = it cannot be used. */

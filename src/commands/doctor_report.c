@@ -97,9 +97,7 @@ int report_exit_code(const struct doctor_report *report)
  * vault's. */
 static bool is_shown(const struct doctor_report *report, size_t stage)
 {
-    if (stage >= STAGE_LISTENER)
-        return false;
-    if (stage >= STAGE_PRA_SECRET)
+    if (stage >= STAGE_PRA_SECRET && stage < STAGE_LISTENER)
         return report->site;
     return stage == STAGE_CONFIGURATION || report->user;
 }

@@ -13,16 +13,8 @@
  */
 #include "commands/doctor_stages.h"
 
-#include "base/json.h"
-#include "commands/control.h"
-
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
-
-#define STATUS_DEPTH 16
-#define STATUS_MS    5000
 
 /* ---- the API is to blame ---- */
 
@@ -163,34 +155,15 @@ static const cJSON *dependency_of(const cJSON *status, const char *name)
 }
 
 /* Sign-ins that this vault has accepted since the gateway's start; -1 = not known. */
-static int64_t read_sign_ins(const struct doctor *d, const struct control_answer *answer)
-{
-    const char *why;
-    cJSON *status = answer->status == 200 ? json_parse(answer->body.data, answer->body.len, STATUS_DEPTH,
-                                                       JSON_DUPLICATES_OK, &why)
-                                          : NULL;
-    const cJSON *vault = dependency_of(status, d->vault_conf->name);
-    int64_t n = -1;
-
-    if (!vault || !json_int(json_get(vault, "sign_ins"), &n))
-        n = -1;
-    cJSON_Delete(status);
-    return n;
-}
-
 static int64_t ask_gateway(const struct doctor *d)
 {
-    struct control_answer answer = {.status = 0};
-    int directory = control_directory(d->conf->gateway.state_dir);
-    struct control_client *client = directory < 0 ? NULL : control_client_new(directory, STATUS_MS);
+    cJSON *status;
     int64_t n = -1;
 
-    if (client && control_client_ask(client, "GET", "/status", NULL, &answer) == 0)
-        n = read_sign_ins(d, &answer);
-    control_answer_free(&answer);
-    control_client_free(client);
-    if (directory >= 0)
-        (void)close(directory);
+    (void)doctor_ask_gateway(d->conf, &status);
+    if (!json_int(json_get(dependency_of(status, d->vault_conf->name), "sign_ins"), &n))
+        n = -1;
+    cJSON_Delete(status);
     return n;
 }
 

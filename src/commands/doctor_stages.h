@@ -10,6 +10,8 @@
  *     doctor_sign_in.c sign-in, and the causes of its refusal
  *     doctor_list.c    list for the host, access policy
  *     doctor_pra.c     the PRA site, through the gateway's own client for it
+ *     doctor_own.c     the gateway's own side: doctor_listener.c, doctor_certificate.c, doctor_state.c
+ *     doctor_table.c   names and exit codes of the stages
  *     doctor_report.c  findings and how they are shown
  *
  * A stage function writes its finding into the report (doctor.c names the stage) and returns whether the next
@@ -21,6 +23,7 @@
 
 #include "backends/backend.h"
 #include "base/address.h"
+#include "base/json.h"
 #include "broker/identity/host_names.h"
 #include "broker/identity/usermap.h"
 #include "commands/commands.h"
@@ -44,6 +47,7 @@ struct doctor {
     struct doctor_report report;
     struct conf *conf;
     struct conf *site_conf; /* read without a look at the files that it names; NULL = not read */
+    struct conf *written;   /* read without a look at any file; NULL = not read */
     const struct conf_vault *vault_conf;
     char *username, *domain; /* of --user; domain NULL = none */
     struct session session;
@@ -78,6 +82,8 @@ bool doctor_configuration(struct doctor *);
 bool doctor_site_configuration(struct doctor *);
 /* The site's section, also of a configuration whose files are at fault; NULL = there is none. */
 const struct conf_pra *doctor_site(struct doctor *);
+/* The configuration as it is written, whatever its files are like; NULL = it has mistakes. */
+const struct conf *doctor_written(struct doctor *);
 bool doctor_secrets(struct doctor *);
 bool doctor_mapping(struct doctor *);
 
@@ -85,7 +91,8 @@ bool doctor_mapping(struct doctor *);
 bool doctor_dns(struct doctor *);
 bool doctor_tcp(struct doctor *);
 uint16_t doctor_url_port(const struct address_url *); /* the scheme's own where none is given */
-/* A connected, blocking socket with timeouts both ways, or -errno. */
+
+/* doctor_connect.c: a connected, blocking socket with timeouts both ways, or -errno. */
 int doctor_connect(const struct addrinfo *, uint64_t timeout_ms);
 
 /* doctor_proxy.c */
@@ -134,6 +141,12 @@ struct doctor_call {
 void doctor_ask_list(struct doctor *, const char *user, const struct account_query *, struct doctor_call *);
 void doctor_ask_policy(struct doctor *, const struct account *, int64_t minutes, struct doctor_call *);
 void doctor_ask_systems(struct doctor *, const char *user, struct doctor_call *);
+
+/* doctor_own.c */
+void doctor_own(struct doctor *); /* all stages of the gateway's own side */
+/* /status of the running gateway, to be freed; NULL where the answer is none. 0, -ECONNREFUSED when no
+ * gateway runs, other -errno when it cannot be asked. */
+int doctor_ask_gateway(const struct conf *, cJSON **status);
 
 /* doctor_pra.c */
 void doctor_pra(struct doctor *); /* all stages of the site; `conf` is loaded and has a [pra] section */

@@ -238,6 +238,7 @@ static bool is_checked(const struct conf_row *row, enum conf_files files)
         return false;
     switch (files) {
     case CONF_FILES_BUT_SITE_SECRET: return !of_site || !secret;
+    case CONF_FILES_NONE: return false;
     case CONF_FILES_OF_SITE: return of_site && !secret;
     default: return true;
     }
@@ -278,7 +279,7 @@ void conf_check_files(struct conf_draft *d, enum conf_files files)
     struct safe_path_owners owners = {.n = 0};
 
     trust_users(&owners, g, state_dir);
-    if (files != CONF_FILES_OF_SITE) {
+    if (files != CONF_FILES_OF_SITE && files != CONF_FILES_NONE) {
         check_way(d, 1, "this file", d->file, &owners);
         check_way(d, gateway ? conf_part_line(gateway, "state_dir") : 1, "state_dir", state_dir, &owners);
     }

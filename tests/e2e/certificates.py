@@ -55,13 +55,13 @@ class Authority:
                  "-subj", f"/CN={name} of the tests", "-addext", "basicConstraints=critical,CA:TRUE",
                  "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
-    def server(self, name="server", sans=SERVER_SANS, expired=False, begins_in_days=0):
-        return self._issue(name, sans, "serverAuth", expired, begins_in_days)
+    def server(self, name="server", sans=SERVER_SANS, expired=False, begins_in_days=0, days=10):
+        return self._issue(name, sans, "serverAuth", expired, begins_in_days, days)
 
-    def client(self, name="client", sans=("DNS:client.acme.test",), expired=False):
-        return self._issue(name, sans, "clientAuth", expired)
+    def client(self, name="client", sans=("DNS:client.acme.test",), expired=False, days=10):
+        return self._issue(name, sans, "clientAuth", expired, days=days)
 
-    def _issue(self, name, sans, usage, expired, begins_in_days=0):
+    def _issue(self, name, sans, usage, expired, begins_in_days=0, days=10):
         key = self.directory / f"{name}.key"
         request = self.directory / f"{name}.csr"
         certificate = self.directory / f"{name}.crt"
@@ -76,17 +76,17 @@ class Authority:
         if expired:
             self._sign_dated(request, certificate, extensions, "20240101000000Z", "20240201000000Z")
         elif begins_in_days:
-            begin, end = (time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + days * 86400))
-                          for days in (begins_in_days, begins_in_days + 10))
+            begin, end = (time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + day * 86400))
+                          for day in (begins_in_days, begins_in_days + days))
             self._sign_dated(request, certificate, extensions, begin, end)
         else:
             self._serial += 1
             _openssl("x509", "-req", "-in", str(request), "-CA", self.certificate, "-CAkey", self.key,
-                     "-set_serial", str(1000 + self._serial), "-days", "10", "-extfile", str(extensions),
+                     "-set_serial", str(1000 + self._serial), "-days", str(days), "-extfile", str(extensions),
                      "-out", str(certificate))
         return Pair(str(certificate), str(key))
 
-    def revocations(self, pairs, days=10):
+    def revocations(self, pairs, days=10, expired=False):
         """Writes the authority's revocation list with these certificates; returns its path."""
         base = self.directory / f"{self.name}.crldb"
         base.mkdir(exist_ok=True)
@@ -99,7 +99,9 @@ class Authority:
         authority = ["-config", str(config), "-cert", self.certificate, "-keyfile", self.key]
         for pair in pairs:
             _openssl("ca", *authority, "-revoke", pair.certificate)
-        _openssl("ca", *authority, "-gencrl", "-crldays", str(days), "-out", path)
+        dates = ["-crl_lastupdate", "20240101000000Z", "-crl_nextupdate", "20240201000000Z"] if expired else [
+            "-crldays", str(days)]
+        _openssl("ca", *authority, "-gencrl", *dates, "-out", path)
         return path
 
     def _sign_dated(self, request, certificate, extensions, begin, end):

@@ -3,6 +3,7 @@
  * test_doctor_table.c - the stages of the doctor: names and codes are unlike, and docs/doctor.md has the rows
  * of the table, in its order and no others.
  */
+#include "commands/command_table.h"
 #include "commands/doctor_table.h"
 
 #include "check.h"
@@ -55,11 +56,35 @@ TEST(page_has_the_rows)
     buf_free(&wanted);
 }
 
+/* The help names each stage with its code. */
+TEST(help_has_the_codes)
+{
+    const struct command *doctor = command_table;
+    const struct command_exit *row;
+    size_t stage = 0;
+
+    while (doctor->name && strcmp(doctor->name, "doctor") != 0)
+        doctor++;
+    assert_non_null(doctor->name);
+    for (row = doctor->exits; row->meaning; row++) {
+        size_t len = stage < STAGE_N ? strlen(doctor_rows[stage].name) : 0;
+        if (row->code == 0 || row->code == EXIT_USAGE)
+            continue;
+        assert_true(stage < STAGE_N);
+        assert_int_equal(row->code, doctor_rows[stage].exit_code);
+        assert_memory_equal(row->meaning, doctor_rows[stage].name, len);
+        assert_int_equal(row->meaning[len], ':');
+        stage++;
+    }
+    assert_int_equal(stage, STAGE_N);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_and_codes_are_unlike),
         cmocka_unit_test(page_has_the_rows),
+        cmocka_unit_test(help_has_the_codes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
