@@ -156,8 +156,16 @@ bool broker_pra_cursor_load(const struct broker *, const char *site, int64_t *cu
 /* Durable soon, and no earlier than all that has ended before. 0 or -ENOMEM: the store has what it had. */
 int broker_pra_cursor_save(struct broker *, const char *site, int64_t cursor_ms);
 
+/* Whose lease it is, in the spelling of its other records; "" = not known. */
+#define LEASE_PERSON_SIZE 1025 /* 256 letters */
+struct lease_person {
+    char user[LEASE_PERSON_SIZE], domain[LEASE_PERSON_SIZE];
+};
+void broker_lease_person(struct broker *, const char *lease_id, struct lease_person *);
+
 /* What an operator who ends a lease and its PRA session has to know of it. */
 struct lease_session {
+    struct lease_person person;
     char lsid[LSID_TEXT_SIZE]; /* as given; "" = not known */
     char key[LSID_SIZE];       /* in the one form */
 };

@@ -2,8 +2,10 @@
 /*
  * run.c - opens the parts of the gateway in order, serves, and closes them in the opposite order.
  *
- *   starting --> serving --> draining --> flushing --> closing --> signing out --> stopped
+ *   starting --> serving --> (handing over) --> draining --> flushing --> closing --> signing out --> stopped
  *
+ * handing over: only with sockets that the service manager passed. Everything is served as before, each
+ * response closes its connection, and the passed sockets are left to the next process.
  * draining: new operations are answered `draining`, those in flight continue, calls to the PRA site end,
  * listeners still accept, so that /readyz can name the reason. flushing: listeners close, the last responses
  * are sent; when drain_timeout is over, open requests are answered `draining` and the broker has a second to
@@ -28,6 +30,7 @@
 #include "broker/broker.h"
 #include "commands/control.h"
 #include "commands/descriptors.h"
+#include "commands/passed_sockets.h"
 #include "commands/reload.h"
 #include "commands/run_audit.h"
 #include "commands/run_site.h"
@@ -50,10 +53,10 @@
 #define ERRORS_MAX      (1U << 20)
 #define LAST_ANSWERS_MS 1000
 
-enum state { STARTING, SERVING, DRAINING, FLUSHING, CLOSING, SIGNING_OUT, STOPPED, NSTATES };
+enum state { STARTING, SERVING, HANDING_OVER, DRAINING, FLUSHING, CLOSING, SIGNING_OUT, STOPPED, NSTATES };
 
-static const char *const state_names[NSTATES] = {"starting", "serving",     "draining", "flushing",
-                                                 "closing",  "signing_out", "stopped"};
+static const char *const state_names[NSTATES] = {"starting", "serving", "handing_over", "draining",
+                                                 "flushing", "closing", "signing_out",  "stopped"};
 
 struct run {
     enum state state;
@@ -61,6 +64,7 @@ struct run {
     bool rebuild, allow_root;
     bool keep_capabilities; /* without a sandbox the capabilities are kept */
     const char *conf_path;
+    struct passed_sockets passed;
     char memory_hint[SANDBOX_POLICY_WHY_SIZE]; /* what secret_open() could not get */
     bool warned_unlocked;
     struct conf *conf;
@@ -204,6 +208,20 @@ static void on_iteration(struct loop_hook *hook)
         close_server(r);
 }
 
+static void start_draining(struct run *r)
+{
+    set_state(r, DRAINING);
+    gateway_drain(r->gateway);
+    broker_drain(r->broker);
+    run_site_stop(&r->site);
+    http_last_answers(r->server);
+}
+
+static void on_handed_over(void *arg)
+{
+    start_draining(arg);
+}
+
 /* drain_timeout is over: open requests are answered, and LAST_ANSWERS_MS are left to send the responses. */
 static void on_drain_end(struct deadline *d)
 {
@@ -211,6 +229,8 @@ static void on_drain_end(struct deadline *d)
 
     log_warn("drain_timeout", "unanswered=%zu connections=%zu", http_busy(r->server),
              http_connections(r->server));
+    if (r->state == HANDING_OVER)
+        start_draining(r);
     if (r->state != DRAINING ||
         timer_start(loop_timers(r->loop), &r->drain_end, LAST_ANSWERS_MS, on_drain_end)) {
         close_server(r);
@@ -230,10 +250,11 @@ static void on_stop_signal(void *arg, int signum)
         return;
     }
     notify_stopping(r->notify);
-    set_state(r, DRAINING);
-    gateway_drain(r->gateway);
-    broker_drain(r->broker);
-    run_site_stop(&r->site);
+    if (http_has_passed(r->server) &&
+        http_hand_over(r->server, r->conf->gateway.drain_notice_ms, on_handed_over, r) == 0)
+        set_state(r, HANDING_OVER);
+    else
+        start_draining(r);
     if (timer_start(loop_timers(r->loop), &r->drain_end, r->conf->gateway.drain_timeout_ms, on_drain_end))
         close_server(r);
 }
@@ -331,7 +352,7 @@ static bool start_sandbox(struct run *r, const char *conf_path)
         log_warn("running_as_root", "hint=%s",
                  "set `user` in [gateway]; until then root's files are in reach, root's capabilities are "
                  "given up");
-    return sandbox_policy_start(r->conf, conf_path, r->keep_capabilities, why)
+    return sandbox_policy_start(r->conf, &r->passed, conf_path, r->keep_capabilities, why)
                ? start_failed(r, "sandbox", why)
                : true;
 }
@@ -349,6 +370,13 @@ static bool finish_sandbox(struct run *r)
     char why[SANDBOX_POLICY_WHY_SIZE] = "";
 
     return sandbox_policy_serve(r->conf, r->keep_capabilities, why) ? start_failed(r, "sandbox", why) : true;
+}
+
+static bool take_passed_sockets(struct run *r)
+{
+    char why[PASSED_SOCKETS_WHY_SIZE] = "";
+
+    return passed_sockets_take(&r->passed, r->conf, why) ? start_failed(r, "passed sockets", why) : true;
 }
 
 static bool open_log(struct run *r)
@@ -459,10 +487,13 @@ static bool listen_on(struct run *r, const struct conf_listener *l)
         .unix_owner = l->unix_owner,
         .unix_group = l->unix_group,
         .tls = l->tls_certificate ? &tls : NULL,
+        .passed_fd = passed_socket_of(&r->passed, l->name),
     };
 
     if (http_listen(r->server, &opts, address, why))
         return start_failed(r, l->address, why);
+    if (opts.passed_fd)
+        log_info("passed_socket", "listener=%s descriptor=%d", l->name, opts.passed_fd);
     log_always("listening", "listener=%s address=%s", l->name, address);
     return true;
 }
@@ -573,8 +604,9 @@ int command_run(const struct command_args *args)
     json_init();
     if (!harden_process(&r) || !load_conf(&r, conf_path))
         return 1;
-    if (!open_secrets(&r) || !become_user(&r) || !open_log(&r)) {
+    if (!open_secrets(&r) || !become_user(&r) || !take_passed_sockets(&r) || !open_log(&r)) {
         end_secrets(&r);
+        passed_sockets_free(&r.passed);
         conf_free(r.conf);
         return 1;
     }
@@ -586,6 +618,7 @@ int command_run(const struct command_args *args)
     end_secrets(&r);
     log_info("stopped", "exit_code=%d", r.exit_code);
     log_close();
+    passed_sockets_free(&r.passed);
     conf_free(r.conf);
     return r.exit_code;
 }

@@ -52,6 +52,7 @@ struct conf_gateway {
     uint64_t endpoint_limit;
     uint64_t catalogue_cache_ms, catalogue_max_age_ms, catalogue_rows;
     uint64_t drain_timeout_ms;
+    uint64_t drain_notice_ms;
     uint64_t explain_entries, explain_memory; /* 0 entries = nothing is kept */
     uint64_t last_errors;                     /* failed requests kept for /status */
     bool release_on_stop;
@@ -97,6 +98,7 @@ struct conf_vault {
     bool insecure_http;
     char *api_key_file, *run_as_password_file;
     char *oauth_client_id, *oauth_client_secret_file;
+    bool oauth_shared_identity; /* all PRA users act as the application user, and that is meant */
     char *client_certificate, *client_key, *ca_file;
     char *proxy; /* NULL = none; the environment is never asked */
     struct conf_list run_as;

@@ -67,6 +67,9 @@ void conf_draft_print(struct conf_draft *, struct buf *out);
 void conf_read(struct conf_draft *, const char *text, size_t len);
 /* conf_check.c: missing keys and sections, contradictions. */
 void conf_check(struct conf_draft *);
+/* Two sections are one vault: the same `url` in any spelling; the message for two with one sign-in. */
+bool conf_same_vault_url(const struct conf_vault *, const struct conf_vault *);
+void conf_vault_twin_error(struct conf_draft *, const struct conf_part *, const struct conf_part *other);
 /* conf_files.c: existence, contents and permissions of the named files. */
 void conf_check_files(struct conf_draft *, enum conf_files);
 

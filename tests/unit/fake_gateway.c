@@ -205,6 +205,13 @@ struct op *broker_release_lease(struct broker *b, const char *lease_id, uint64_t
     return keep("release_lease", &nobody, timeout_ms, arg, "");
 }
 
+void broker_lease_person(struct broker *b, const char *lease_id, struct lease_person *out)
+{
+    (void)b;
+    (void)lease_id;
+    *out = fake_broker.lease_session.person;
+}
+
 bool broker_lease_session(struct broker *b, const char *lease_id, struct lease_session *out)
 {
     (void)b;
