@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/un.h>
 
 #define TWENTY_MINUTES (20 * 60 * 1000ULL)
 
@@ -520,10 +521,35 @@ static void check_gateway(struct conf_draft *d)
                    "`catalogue_max_age` must not be shorter than `catalogue_cache`");
 }
 
+static void check_syslog(struct conf_draft *d)
+{
+    struct conf_part *part = conf_draft_next(d, SECTION_GATEWAY, NULL);
+    const struct conf_gateway *g = part ? part->object : NULL;
+    const char *to = g ? g->audit_syslog : NULL;
+    char host[ADDRESS_HOST_SIZE], why[ADDRESS_WHY_SIZE] = "";
+    uint16_t port = 0;
+
+    if (!to)
+        return;
+    const char *path = strncmp(to, "unix:", 5) == 0 ? to + 5 : to;
+    unsigned line = conf_part_line(part, "audit_syslog");
+    if (strncmp(to, "udp:", 4) != 0) {
+        if (*path != '/' || strlen(path) >= sizeof((struct sockaddr_un){0}.sun_path))
+            conf_error(d, line,
+                       "`audit_syslog` must be unix:/PATH (%zu letters of path at most) or udp:ADDRESS:PORT",
+                       sizeof((struct sockaddr_un){0}.sun_path) - 1);
+    } else if (address_split(to + 4, host, &port, why)) {
+        conf_error(d, line, "`audit_syslog` %s", why);
+    } else if (!port) {
+        conf_error(d, line, "`audit_syslog` needs a port from 1 to 65535");
+    }
+}
+
 void conf_check(struct conf_draft *d)
 {
     check_sections(d);
     check_gateway(d);
+    check_syslog(d);
     FOR_EACH(d, SECTION_LISTENER, listener)
     {
         check_required(d, listener);

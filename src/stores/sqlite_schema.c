@@ -79,6 +79,14 @@ int sqlite_errno(int rc)
     }
 }
 
+/* The same for a database that could not be opened or filled: the system's own reason where SQLite has it. */
+static int errno_of(sqlite3 *db, int rc)
+{
+    int system = db && (rc & 0xff) == SQLITE_CANTOPEN ? sqlite3_system_errno(db) : 0;
+
+    return system ? -system : sqlite_errno(rc);
+}
+
 /* SQLite counts its memory under a lock in each allocation; the count has no reader here. SQLite ignores this
  * once it is in use in the process, and goes on counting. */
 static void disable_memory_statistics(void)
@@ -185,31 +193,48 @@ static enum sqlite_verdict verdict_of(int rc)
 }
 
 /* Is it a lease store, of a known version, and whole? */
-static enum sqlite_verdict examine(struct sqlite_file *f, char why[256])
+static enum sqlite_verdict judge(sqlite3 *db, int64_t *version, char why[256])
 {
-    int64_t application = 0, version = 0;
-    int rc = read_pragma(f->db, "PRAGMA application_id", &application);
+    int64_t application = 0;
+    int rc = read_pragma(db, "PRAGMA application_id", &application);
 
     if (rc == SQLITE_OK)
-        rc = read_pragma(f->db, "PRAGMA user_version", &version);
+        rc = read_pragma(db, "PRAGMA user_version", version);
     if (rc != SQLITE_OK) {
-        (void)snprintf(why, 256, "%s", sqlite3_errmsg(f->db));
+        (void)snprintf(why, 256, "%s", sqlite3_errmsg(db));
         return verdict_of(rc);
     }
     if (application != APPLICATION_ID) {
         (void)snprintf(why, 256, "it is not a lease store of jumpgate");
         return SQLITE_FILE_DAMAGED;
     }
-    if (version > NEWEST) {
+    if (*version > NEWEST) {
         (void)snprintf(why, 256, "it was written by a newer version (schema %lld, this one knows %d)",
-                       (long long)version, NEWEST);
+                       (long long)*version, NEWEST);
         return SQLITE_FILE_NEWER;
     }
-    if (!is_whole(f->db)) {
+    if (!is_whole(db)) {
         (void)snprintf(why, 256, "it is damaged");
         return SQLITE_FILE_DAMAGED;
     }
-    rc = migrate(f->db, version);
+    return SQLITE_FILE_GOOD;
+}
+
+enum sqlite_verdict sqlite_file_judge(sqlite3 *db, char why[256])
+{
+    int64_t version = 0;
+
+    return judge(db, &version, why);
+}
+
+static enum sqlite_verdict examine(struct sqlite_file *f, char why[256])
+{
+    int64_t version = 0;
+    enum sqlite_verdict verdict = judge(f->db, &version, why);
+
+    if (verdict != SQLITE_FILE_GOOD)
+        return verdict;
+    int rc = migrate(f->db, version);
     if (rc == SQLITE_OK)
         return SQLITE_FILE_GOOD;
     (void)snprintf(why, 256, "%s", sqlite3_errmsg(f->db));
@@ -237,8 +262,12 @@ enum sqlite_verdict sqlite_file_open(struct sqlite_file *f, const char *path, ch
         (void)snprintf(why, 256, "%s", sqlite3_errmsg(f->db));
         verdict = SQLITE_FILE_DAMAGED;
     }
-    if (verdict != SQLITE_FILE_GOOD)
+    if (verdict != SQLITE_FILE_GOOD) {
+        int err = f->db ? errno_of(f->db, sqlite3_errcode(f->db)) : -ENOMEM;
+
         sqlite_file_close(f);
+        f->error = err;
+    }
     return verdict;
 }
 
@@ -269,8 +298,9 @@ static int fill(const char *path, char why[256])
         rc = migrate(db, 0);
     if (rc != SQLITE_OK)
         (void)snprintf(why, 256, "%s", db ? sqlite3_errmsg(db) : "out of memory");
+    int err = db || rc == SQLITE_OK ? errno_of(db, rc) : -ENOMEM;
     (void)sqlite3_close(db);
-    return sqlite_errno(rc);
+    return err;
 }
 
 int sqlite_file_create(const char *path, char why[256])
