@@ -71,7 +71,9 @@ static void write_list(struct audit_note *note, const char *member, const struct
         last = name;
         last_n = length;
     }
-    if (listed)
+    if (!listed && kind == ANY)
+        jsonw_array(&note->w, member);
+    if (listed || kind == ANY)
         jsonw_end(&note->w);
 }
 
