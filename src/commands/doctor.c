@@ -28,8 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OUTPUT_MAX  (1U << 20)
-#define EXIT_FAILED 1
+#define OUTPUT_MAX (1U << 20)
 
 /* The command holds secrets: wiped memory, no core file, no debugger of the same user. */
 static bool harden_process(void)
@@ -137,7 +136,7 @@ static void doctor_free(struct doctor *d)
     free(d);
 }
 
-int command_doctor(const struct doctor_args *args)
+static int examine(const struct doctor_args *args)
 {
     struct doctor *d = calloc(1, sizeof(*d));
     int code = EXIT_FAILED;
@@ -167,4 +166,22 @@ int command_doctor(const struct doctor_args *args)
     (void)secret_close();
     log_close();
     return code;
+}
+
+int command_doctor(const struct command_args *args)
+{
+    const struct doctor_args doctor = {
+        .conf = args->conf,
+        .user = args_value(args, "--user"),
+        .host = args_value(args, "--host"),
+        .vault = args_value(args, "--vault"),
+        .json = args_given(args, "--json"),
+        .pra = args_given(args, "--pra"),
+    };
+
+    if (doctor.pra && (doctor.user || doctor.host || doctor.vault))
+        return args_wrong(args, "--pra looks at the site only, without --user, --host and --vault");
+    if (!doctor.pra && !(doctor.user && doctor.host))
+        return args_wrong(args, "--user and --host are needed");
+    return examine(&doctor);
 }

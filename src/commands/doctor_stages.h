@@ -27,6 +27,15 @@
 
 #include <netdb.h>
 
+struct doctor_args {
+    const char *conf;
+    const char *user; /* U or DOMAIN\U; NULL with `pra` */
+    const char *host;
+    const char *vault; /* NULL = the only one */
+    bool json;
+    bool pra; /* the PRA site alone */
+};
+
 struct doctor {
     const struct doctor_args *args;
     struct doctor_report report;

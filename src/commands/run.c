@@ -561,12 +561,13 @@ static void end_secrets(struct run *r)
     r->exit_code = 1;
 }
 
-int command_run(const char *conf_path, bool rebuild, bool allow_root)
+int command_run(const struct command_args *args)
 {
+    const char *conf_path = args->conf;
     struct run r = {.state = STARTING,
                     .state_dir = -1,
-                    .rebuild = rebuild,
-                    .allow_root = allow_root,
+                    .rebuild = args_given(args, "--rebuild"),
+                    .allow_root = args_given(args, "--allow-root"),
                     .conf_path = conf_path};
 
     json_init();

@@ -53,6 +53,7 @@ struct conf_gateway {
     uint64_t catalogue_cache_ms, catalogue_max_age_ms, catalogue_rows;
     uint64_t drain_timeout_ms;
     uint64_t explain_entries, explain_memory; /* 0 entries = nothing is kept */
+    uint64_t last_errors;                     /* failed requests kept for /status */
     bool release_on_stop;
     uint64_t reconcile_every_ms;
     double reconcile_per_s; /* vault calls; 0 = unlimited */

@@ -21,6 +21,7 @@
 #include "broker/audit.h"
 #include "handlers/auth_failures.h"
 #include "handlers/clients.h"
+#include "handlers/last_errors.h"
 #include "handlers/routes.h"
 #include "stores/store.h"
 
@@ -54,6 +55,12 @@ struct pra_events {
     char malformed_why[160];
 };
 
+#define CONTROL_NAME_SIZE 64
+
+struct control_peers {
+    char own[CONTROL_NAME_SIZE], root[CONTROL_NAME_SIZE]; /* "" = there is no name */
+};
+
 struct gateway {
     struct loop *loop;
     const struct clock *clock;
@@ -65,7 +72,9 @@ struct gateway {
     struct audit *audit; /* NULL = none is kept */
     struct clients *clients;
     struct auth_failures *auth_failures;
+    struct last_errors *last_errors;
     struct stranger_lines stranger_lines;
+    struct control_peers control_peers;
     struct pra_site *site; /* NULL = no [pra] section */
     struct pra_events events;
     TAILQ_HEAD(, termination) terminations;
@@ -157,6 +166,8 @@ struct request_context {
     } logging; /* of lines about a stranger's request: permitted once for all of them */
     char request_id[REQUEST_ID_MAX + 1];
     char trace_id[TRACE_ID_LEN + 1]; /* "" = no traceparent */
+    /* Of the session, as much as fits, for last_errors; "" = none. */
+    char user[LAST_ERROR_NAME], endpoint[LAST_ERROR_NAME];
 };
 
 /* terminate.c: the kill switch of an operator's release */
@@ -186,8 +197,11 @@ void ctx_refused(struct request_context *, const struct fault *);
 void ctx_give_up(struct request_context *);
 /* The request's own id if it sent a valid one, else a new one. */
 void ctx_request_id(const struct http_req *, char out[REQUEST_ID_MAX + 1]);
-/* Sets client, request id and trace id of the session; valid as long as the context. */
+/* Sets client, request id, trace id and the control socket's peer of the session; valid as long as the
+ * context. */
 void ctx_origin(const struct request_context *, struct session *);
+/* Keeps the names of the session's user and endpoint, which a failure is listed with. */
+void ctx_names(struct request_context *, const struct session *);
 /* The op's done() will respond; NULL (out of memory) is answered at once. */
 void ctx_wait(struct request_context *, struct op *);
 /* The first call of done(): clears `op`. False = the operation failed: it is answered, the context freed. */
@@ -204,6 +218,12 @@ void ctx_json(struct request_context *,
 void ctx_text(struct request_context *, const char *content_type); /* what is in `body` */
 void ctx_fail(struct request_context *, const struct fault *);
 void ctx_empty(struct request_context *); /* 204 */
+
+/* control_peer.c: the names of those who may use the control socket are looked up by init(), which may wait.
+ */
+void control_peers_init(struct control_peers *);
+/* Sets the peer of a session that came over the control socket; its name is valid as long as `peers`. */
+void control_peer_set(const struct control_peers *, const struct http_peer *, struct session *);
 
 /* stranger_lines.c */
 void stranger_lines_init(struct stranger_lines *, struct timers *);

@@ -3,7 +3,8 @@
  * lease_json.c - one lease as JSON; see lease_json.h.
  *
  * The members and their order are the interface's. Unknown values are null: a request id before the vault has
- * answered, an error before the first one. `adopted` is written only where it is true.
+ * answered, the names of a lease from before a restart, an error before the first one. `adopted` is written
+ * only where it is true.
  */
 #include "handlers/lease_json.h"
 
@@ -30,6 +31,8 @@ void lease_json(struct jsonw *w, const struct lease_view *l)
     jsonw_end(w);
     jsonw_str(w, "lsid", l->lsid);
     jsonw_str(w, "credential_id", l->credential_id);
+    jsonw_str(w, "system", l->system && *l->system ? l->system : NULL);
+    jsonw_str(w, "account", l->account && *l->account ? l->account : NULL);
     jsonw_str(w, "state", l->state);
     write_time(w, "created_at", l->created_wall_ms);
     write_time(w, "expires_at", l->expires_wall_ms);

@@ -12,6 +12,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "handlers/gateway.h"
 #include "handlers/problem.h"
 
@@ -84,6 +85,28 @@ void ctx_origin(const struct request_context *ctx, struct session *s)
     s->client = ctx->client ? ctx->client->conf->name : NULL;
     s->request_id = ctx->request_id;
     s->trace_id = *ctx->trace_id ? ctx->trace_id : NULL;
+    control_peer_set(&ctx->gateway->control_peers, ctx->req->peer, s);
+}
+
+static const char *endpoint_of(const struct session *s)
+{
+    const char *const names[] = {s->hostname, s->computer_name, s->name, s->ip_address, s->application};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (names[i] && *names[i])
+            return names[i];
+    return "";
+}
+
+void ctx_names(struct request_context *ctx, const struct session *s)
+{
+    bool domain = s->domain && *s->domain;
+
+    (void)snprintf(ctx->user, sizeof(ctx->user), "%s%s%s", domain ? s->domain : "", domain ? "\\" : "",
+                   s->username);
+    ctx->user[utf8_fit(ctx->user, sizeof(ctx->user) - 1)] = '\0';
+    (void)text_copy_n(ctx->endpoint, sizeof(ctx->endpoint), endpoint_of(s),
+                      utf8_fit(endpoint_of(s), sizeof(ctx->endpoint) - 1));
 }
 
 /* Cuts the link between context and request, and takes the context out of the counts. */
@@ -129,11 +152,27 @@ static void log_end(struct request_context *ctx, const struct http_req *req, int
             fault_row(f->code)->code, f->detail);
 }
 
+static void list_failure(const struct request_context *ctx, const struct fault *f)
+{
+    const struct gateway *gw = ctx->gateway;
+
+    last_errors_add(gw->last_errors,
+                    &(struct failed_request){.wall_ms = clock_wall(gw->clock),
+                                             .request_id = ctx->request_id,
+                                             .operation = ctx->route->operation,
+                                             .client = ctx->client ? ctx->client->conf->name : NULL,
+                                             .user = ctx->user,
+                                             .endpoint = ctx->endpoint,
+                                             .fault = f});
+}
+
 static void count_and_log(struct request_context *ctx, const struct http_req *req, int status,
                           const struct fault *f)
 {
     uint64_t took_us = clock_measure_us() - ctx->started_us;
     gateway_count(ctx->gateway, ctx->route, status, took_us);
+    if (f)
+        list_failure(ctx, f);
     log_end(ctx, req, status, f, took_us);
 }
 

@@ -167,6 +167,15 @@ bool route_read(const struct route *route, const cJSON *body, union route_args *
            (!route->read || route->read(body, args, f));
 }
 
+static bool read_body(struct request_context *ctx, const cJSON *body, union route_args *args, struct fault *f)
+{
+    if (!route_read(ctx->route, body, args, f))
+        return false;
+    if (ctx->route->session)
+        ctx_names(ctx, &args->by.session);
+    return true;
+}
+
 static void start_route(struct request_context *ctx, union route_args *args)
 {
     if (ctx->route->session) {
@@ -189,7 +198,7 @@ static void on_message(void *arg, struct http_req *req)
     unsigned wait_s = limited ? clients_take(gw->clients, ctx->client) : 0;
 
     memset(&args, 0, sizeof(args)); /* the whole union: a member that is not read is absent */
-    if (parse_body(ctx, &body, &f) && route_read(route, body, &args, &f) &&
+    if (parse_body(ctx, &body, &f) && read_body(ctx, body, &args, &f) &&
         (!route->read_target || route->read_target(ctx, &args, &f)) && admission_start(ctx, wait_s, &f))
         start_route(ctx, &args);
     else
@@ -208,7 +217,15 @@ static void on_gone(void *arg, struct http_req *req)
 static void count_refusal(struct gateway *gw, const struct http_peer *peer, const struct fault *f,
                           const char *id)
 {
-    gateway_count(gw, &routes[routes_count() - 1], fault_status(f), 0);
+    const struct route *row = &routes[routes_count() - 1];
+
+    gateway_count(gw, row, fault_status(f), 0);
+    last_errors_add(gw->last_errors, &(struct failed_request){.wall_ms = clock_wall(gw->clock),
+                                                              .request_id = id,
+                                                              .operation = row->operation,
+                                                              .user = "",
+                                                              .endpoint = "",
+                                                              .fault = f});
     if (log_on(LOG_INFO) && (peer->known || stranger_lines_permit(gw, peer)))
         log_info("request_refused", "request_id=%s status=%d code=%s detail=%s", id, fault_status(f),
                  fault_row(f->code)->code, f->detail);
@@ -276,11 +293,13 @@ struct gateway *gateway_new(const struct gateway_opts *opts)
     pra_events_init(&gw->events, loop_timers(opts->loop), opts->audit);
     TAILQ_INIT(&gw->terminations);
     TAILQ_INIT(&gw->contexts);
+    control_peers_init(&gw->control_peers);
     gw->clients = clients_new(opts->conf, gw->clock);
     gw->auth_failures = auth_failures_new(gw->clock);
+    gw->last_errors = last_errors_new(opts->conf->gateway.last_errors);
     gw->requests = request_metrics_new(routes, routes_count());
     gw->metrics = gateway_metrics_new(gw);
-    if (gw->clients && gw->auth_failures && gw->requests && gw->metrics)
+    if (gw->clients && gw->auth_failures && gw->last_errors && gw->requests && gw->metrics)
         return gw;
     gateway_free(gw);
     return NULL;
@@ -296,6 +315,7 @@ void gateway_free(struct gateway *gw)
     request_metrics_free(gw->requests);
     clients_free(gw->clients);
     auth_failures_free(gw->auth_failures);
+    last_errors_free(gw->last_errors);
     free(gw);
 }
 

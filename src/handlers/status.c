@@ -2,8 +2,9 @@
 /*
  * status.c - /status: the whole state on one page, for people and for scripts.
  *
- * Names and numbers only: no user, no account, no session, no secret. Remaining and overdue times are given
- * without judgement; /readyz and the alert rules on /metrics judge.
+ * Names and numbers only: no account, no session, no secret. The last errors name users and endpoints to a
+ * client that may operate, and to no other. Remaining and overdue times are given without judgement; /readyz
+ * and the alert rules on /metrics judge.
  */
 #include "handlers/certificates.h"
 #include "handlers/gateway.h"
@@ -138,5 +139,6 @@ void status_start(struct request_context *ctx, const union route_args *args)
     jsonw_end(w);
     write_leases(w, gw);
     certificates_write(gw, w);
+    last_errors_write(gw->last_errors, w, ctx->client && ctx->client->conf->allow & PERMIT_OPERATE);
     ctx_json(ctx, 200);
 }

@@ -138,15 +138,70 @@ def test_config_with_sections_added_is_good(conf):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_version_and_help():
-    done = jumpgate("--version")
+@pytest.mark.parametrize("flag", ["--version", "-V"])
+def test_version(flag):
+    done = jumpgate(flag)
     assert done.returncode == 0
     assert re.fullmatch(r"jumpgate \d+\.\d+\.\d+\n", done.stdout)
+
+
+def names(text):
+    """The commands that a help lists."""
+    return re.findall(r"^  ([a-z]+) ", text.split("\ncommands:\n")[1].split("\n\n")[0], re.M)
+
+
+def all_rows():
+    """Every command and sub-command, as the words that name it."""
+    rows = []
+    for name in names(jumpgate("--help").stdout):
+        rows.append((name,))
+        text = jumpgate("help", name).stdout
+        if "\ncommands:\n" in text:
+            rows += [(name, sub) for sub in names(text)]
+    return rows
+
+
+def test_overview_has_every_command():
     done = jumpgate("--help")
     assert done.returncode == 0
-    for command in ("run", "check", "config"):
-        assert re.search(rf"^  jumpgate {command} ", done.stdout, re.M)
-    assert jumpgate("check", "--help").stdout == done.stdout
+    assert jumpgate("help").stdout == jumpgate("-h").stdout == done.stdout
+    rows = all_rows()
+    for name in ("run", "check", "doctor", "status", "explain", "leases", "leases list", "leases release", "audit",
+                 "audit verify", "config", "version", "help"):
+        assert tuple(name.split()) in rows
+
+
+def test_help_of_each_command():
+    for row in all_rows():
+        done = jumpgate("help", *row)
+        name = " ".join(row)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith(f"jumpgate {name} - ")
+        assert re.search(rf"^usage: jumpgate {name}\b", done.stdout, re.M)
+        assert jumpgate(*row, "--help").stdout == jumpgate(*row, "-h").stdout == done.stdout
+        for title in ("options:", "examples:", "exit codes:"):
+            assert "\ncommands:\n" in done.stdout or f"\n{title}\n" in done.stdout
+        assert max(map(len, done.stdout.splitlines()[1:])) <= 90
+
+
+def test_help_is_found_among_other_words():
+    assert jumpgate("leases", "-c", "x", "release", "a", "--help").stdout == jumpgate("help", "leases", "release").stdout
+    assert jumpgate("check", "-c", "--help").returncode == 1  # the name of a file
+    assert "cannot read" in jumpgate("check", "-c", "--help").stderr
+
+
+def test_flags_before_the_sub_command_and_with_an_equals_sign(tmp_path):
+    for words in (("-c", tmp_path / "none", "list", "--user=ann"), ("list", "--user", "ann", "-c", tmp_path / "none")):
+        done = jumpgate("leases", *words)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == f"{tmp_path}/none: cannot read: No such file or directory\n"
+
+
+def test_nothing_is_a_flag_behind_two_dashes(tmp_path):
+    (tmp_path / "--head").write_text("")
+    done = subprocess.run([str(BIN), "audit", "verify", "--", "--head"], capture_output=True, text=True, timeout=30,
+                          cwd=tmp_path, check=False)
+    assert done.stderr == "" and "0 lines in 1 files" in done.stdout
 
 
 @pytest.mark.parametrize("words, message", [
@@ -162,6 +217,18 @@ def test_version_and_help():
     (("config", "--default"), "unknown flag `--default`; did you mean `--defaults`?"),
     (("config", "-c", "x"), "unknown flag `-c`"),
     (("config", "--doc", "--defaults"), "exclude each other"),
+    (("config", "--doc=x"), "unknown flag `--doc=x`; did you mean `--doc`?"),
+    (("check",), "and there is no /etc/jumpgate/jumpgate.conf\nusage: jumpgate check [-c FILE]\n"),
+    (("check", "-c", ""), "-c is empty"),
+    (("help", "chek"), "unknown command `chek`; did you mean `check`?"),
+    (("help", "leases", "relase"), "unknown command `relase`; did you mean `release`?\ntry: jumpgate leases --help\n"),
+    (("help", "check", "x"), "unknown command `x`"),
+    (("leases", "relase", "x"), "unknown command `relase`; did you mean `release`?"),
+    (("leases", "list", "--terminate"), "--terminate goes with `leases release`"),
+    (("leases", "list", "--state", "ope"), "--state cannot be `ope`; did you mean `open`?"),
+    (("audit",), "audit needs `verify`"),
+    (("audit", "verify"), "FILE [FILE...] is missing"),
+    (("doctor", "--usr", "ann"), "unknown flag `--usr`; did you mean `--user`?\ntry: jumpgate doctor --help\n"),
 ])
 def test_wrong_command_lines(words, message):
     done = jumpgate(*words)

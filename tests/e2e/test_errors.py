@@ -553,6 +553,38 @@ def test_find_takes_several_calls_and_is_let_in_as_a_whole():
         stack.sweep()
 
 
+# ---- the last errors ----
+
+def last_errors(stack, **more):
+    return stack.gateway.call("GET", "/status", **more).json["last_errors"]
+
+
+def test_the_last_errors_are_in_the_status(stack):
+    box = stack.account()
+    outsider = stack.session("outsider", box)
+    refused = [stack.gateway.find(outsider) for _ in range(3)]
+    assert {answer.code for answer in refused} == {"vault_refused_user"}, [answer.body for answer in refused]
+    row = last_errors(stack)[0]
+    assert list(row) == ["at", "request_id", "operation", "client", "status", "code", "count", "user", "endpoint",
+                         "detail"]
+    assert row["request_id"] == refused[-1].headers["X-Request-Id"] and row["count"] == 3
+    assert (row["operation"], row["client"], row["status"], row["code"]) == ("find", "pra", 502, "vault_refused_user")
+    assert (row["user"], row["endpoint"], row["detail"]) == ("CORP\\outsider", box.name, refused[-1].json["detail"])
+
+
+def test_names_in_the_last_errors_are_for_operators(stack):
+    stack.gateway.find(stack.session("outsider", stack.account()))
+    seen = last_errors(stack, token="watch")
+    assert seen and {(row["user"], row["endpoint"], row["detail"]) for row in seen} == {(None, None, None)}
+
+
+def test_strangers_take_one_place_in_the_last_errors(stack):
+    for number in range(5):
+        stack.gateway.call("GET", f"/v1/leases?user={number}", token=f"guess-{number}")
+    rows = [row for row in last_errors(stack) if row["code"] == "unauthenticated"]
+    assert len(rows) == 1 and rows[0]["client"] is None and rows[0]["count"] >= 5
+
+
 # ---- the end ----
 
 def test_draining():

@@ -3,7 +3,8 @@
  *
  * The broker's operations are defined at link time: each keeps what it was asked in fake_broker and answers
  * when the test calls the kept `done`. One client "pra" may do everything with the token "tok", "eye" may
- * only observe ("eye" as token), "slow" has a rate of 1/s ("slow"), "ops" may only operate ("ops").
+ * only observe ("eye" as token), "slow" has a rate of 1/s ("slow"), "ops" may only operate ("ops"), "both"
+ * may do both ("both").
  *
  * Leases are shown from fake_broker.leases, one page of at most filter.limit rows, whatever the other filters
  * say.
@@ -58,13 +59,14 @@ extern struct fake_broker fake_broker;
 extern struct fake_site fake_site;
 extern struct fake_clock fake_clock;
 extern struct timers *fake_timers; /* of the gateway's loop */
-extern struct vault_state fake_vault_state;
+extern struct vault_state fake_vault_state, fake_second_state;
 extern struct store_state fake_store_state;
 extern int64_t fake_certificate_end;
 extern struct gateway *fake_gateway;
 extern struct conf fake_conf;
 
 int fake_gateway_setup(void **state);
+int fake_gateway_setup_two(void **state);   /* with a vault "second" behind "main" */
 int fake_gateway_setup_store(void **state); /* the same with a lease store */
 /* With a site that takes events with the token "event", ends sessions, and a listener "events" for events. */
 int fake_gateway_setup_site(void **state);

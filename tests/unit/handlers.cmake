@@ -3,5 +3,6 @@ jg_test(test_session_json SOURCES test_session_json.c DEPENDS jg_handlers jg_con
 foreach(name test_routes test_operations test_leases_routes test_pra_routes)
   jg_test(${name} SOURCES ${name}.c fake_gateway.c fake_http.c fake_clock.c DEPENDS jg_handlers jg_backends jg_conf jg_base)
 endforeach()
+jg_test(test_last_errors SOURCES test_last_errors.c DEPENDS jg_handlers jg_base)
 jg_test(test_event_form SOURCES test_event_form.c DEPENDS jg_handlers jg_base)
 target_link_options(test_event_form PRIVATE -Wl,--wrap=strndup)

@@ -52,6 +52,8 @@ static int open_intent(struct checkout *co)
         co->lease = lease_intend(ls, co->session, co->credential_id, co->lease_id);
     if (!co->lease)
         return -ENOMEM;
+    if (co->account)
+        lease_set_names(co->lease, co->account);
     co->lease->end = co->end;
     co->sent_ms = clock_now(co->op.broker->clock);
     co->sent_wall_ms = clock_wall(co->op.broker->clock);

@@ -57,6 +57,8 @@ static bool view_of(const struct lease *lease, struct lease_view *v)
     *v = (struct lease_view){.id = lease->id,
                              .lsid = *lease->lsid ? lease->lsid : NULL,
                              .credential_id = lease->credential_id,
+                             .system = lease->names ? lease->names->system : NULL,
+                             .account = lease->names ? lease->names->account : NULL,
                              .state = state_words[lease->state],
                              .created_wall_ms = lease->created_s * 1000};
     if (lease->state != LEASE_INTENT)

@@ -19,7 +19,8 @@ struct lease_view {
     size_t nsessions;
     const char *lsid; /* of its PRA session, as given; NULL = not known */
     const char *credential_id;
-    const char *state; /* one of LEASE_STATES */
+    const char *system, *account; /* their names at the vault; NULL or "" = not known */
+    const char *state;            /* one of LEASE_STATES */
     bool adopted;
     int64_t created_wall_ms, expires_wall_ms;
     int64_t attempts;       /* check-ins tried */

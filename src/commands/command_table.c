@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * command_table.c - the rows of the commands; see command_table.h.
+ */
+#include "commands/command_table.h"
+
+#include "commands/commands.h"
+
+#include <stdint.h>
+
+#define CONF_ROW                                                                                             \
+    {                                                                                                        \
+        .name = "-c", .takes = FLAG_CONF, .value = "FILE",                                                   \
+        .help = "the configuration (default: /etc/jumpgate/jumpgate.conf)"                                   \
+    }
+
+#define END                                                                                                  \
+    {                                                                                                        \
+        0                                                                                                    \
+    }
+
+/* clang-format off */
+
+static const char *const lease_states[] = {"intent", "open", "releasing", "lapsed", NULL};
+
+static const char *const only_open[] = {"open", NULL};
+
+#define LEASES_FILTERS \
+    { "--user", FLAG_TEXT, "USER", "only the leases of this vault user", NULL }, \
+    { "--session", FLAG_TEXT, "ID", "only the leases of this PRA session", NULL }, \
+    { "--vault", FLAG_TEXT, "NAME", "only the leases of the vault with this section", NULL }, \
+    { "--older-than", FLAG_TEXT, "TIME", "only leases that began longer ago: 90s, 15m, 2h, 3d", NULL }, \
+    { "--overdue", FLAG_SWITCH, NULL, "only leases past their end", NULL }
+
+static const struct command leases_subs[] = {
+    { .name = "list", .run = command_leases_list,
+      .summary = "show the leases, oldest first",
+      .about = "Account and system are shown by name, and as #NUMBER where the gateway has restarted since. Without a "
+               "running gateway the list is what its store holds.",
+      .flags = (const struct command_flag[]){
+          CONF_ROW, LEASES_FILTERS,
+          { "--state", FLAG_TEXT, "STATE", "only the leases in this state", lease_states },
+          { "--wide", FLAG_SWITCH, NULL, "show every column", NULL },
+          { "--json", FLAG_SWITCH, NULL, "print JSON, with the members of GET /v1/leases", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "leases", "all leases of the gateway" },
+          { "leases list --user 'CORP\\ann' --state open", NULL },
+          { "leases list --overdue --json", NULL },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "the leases are shown, also where there are none" },
+          { EXIT_FAILED, "they cannot be shown; the reason is on standard error" },
+          { EXIT_USAGE, "the command line is wrong" },
+          END } },
+    { .name = "release", .run = command_leases_release, .operands = "ID", .max_words = 1,
+      .summary = "end one lease, or all",
+      .about = "A released lease is checked in at the vault, unless another lease holds the same request. Without a "
+               "running gateway the leases are marked in its store, and the next start checks them in.\n\n"
+               "On a terminal --all asks first, with the number of leases; a script is not asked.",
+      .forms = (const char *const[]){
+          "[-c FILE] ID [--terminate] [--json]",
+          "[-c FILE] --all [--user USER] [--session ID] [--vault NAME] [--older-than TIME] [--overdue] [--state open] "
+          "[--yes] [--json]", NULL },
+      .flags = (const struct command_flag[]){
+          CONF_ROW,
+          { "--terminate", FLAG_SWITCH, NULL, "end the session at the PRA site too; the gateway must be running", NULL },
+          { "--all", FLAG_SWITCH, NULL, "end every open lease that the filters leave", NULL },
+          LEASES_FILTERS,
+          { "--state", FLAG_TEXT, "STATE", "only open leases can be released", only_open },
+          { "--yes", FLAG_SWITCH, NULL, "do not ask", NULL },
+          { "--json", FLAG_SWITCH, NULL, "print JSON: how many were released, are pending, have failed", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "leases release 01HZX3V9K2", "the id is the first column of `jumpgate leases`" },
+          { "leases release --all --user 'CORP\\ann'", NULL },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "released, or there was nothing to release" },
+          { EXIT_FAILED, "not released, or not all; the reason is on standard error" },
+          { EXIT_USAGE, "the command line is wrong" },
+          { EXIT_NO_LEASE, "there is no such lease" },
+          { EXIT_ONLY_RELEASED, "the lease is released, and its session was not ended" },
+          END } },
+    END
+};
+
+static const struct command audit_subs[] = {
+    { .name = "verify", .run = command_audit_verify, .operands = "FILE [FILE...]", .operand = FLAG_FILE,
+      .min_words = 1, .max_words = SIZE_MAX,
+      .summary = "find what was changed, removed or cut in the audit trail",
+      .about = "The files may be given in any order, plain or compressed with gzip; - is standard input. A line "
+               "that the head knows and no file has is a defect, and so is a trail without a line.",
+      .forms = (const char *const[]){ "[--head FILE] [--json] FILE [FILE...]", "--part [--json] FILE [FILE...]", NULL },
+      .flags = (const struct command_flag[]){
+          { "--head", FLAG_FILE, "FILE", "the end of the trail (default: audit.head beside the newest file)", NULL },
+          { "--part", FLAG_SWITCH, NULL, "newer files are elsewhere: no head is looked for", NULL },
+          { "--json", FLAG_SWITCH, NULL, "print one object", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "audit verify /var/lib/jumpgate/audit.jsonl*", NULL },
+          { "audit verify --part audit-2026-10.jsonl.gz", "an archive: only what is in it" },
+          { "audit verify --head audit.head - < audit.jsonl", "standard input" },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "the trail is sound" },
+          { EXIT_FAILED, "the trail is not sound" },
+          { EXIT_USAGE, "not verified: the command line is wrong, or a file cannot be read" },
+          END } },
+    END
+};
+
+const struct command command_table[] = {
+    { .name = "run", .run = command_run,
+      .summary = "serve until SIGTERM",
+      .about = "SIGHUP reloads the configuration, all or nothing. SIGTERM and SIGINT drain and end. SIGUSR1 reopens "
+               "the log files.",
+      .flags = (const struct command_flag[]){
+          CONF_ROW,
+          { "--rebuild", FLAG_SWITCH, NULL, "move a damaged lease store aside instead of refusing it", NULL },
+          { "--allow-root", FLAG_SWITCH, NULL, "keep root's capabilities where root starts and no `user` is set", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "run", NULL },
+          { "run -c ./jumpgate.conf", NULL },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "stopped" },
+          { EXIT_FAILED, "not started, or not stopped cleanly; the reason is in the log" },
+          { EXIT_USAGE, "the command line is wrong" },
+          END } },
+    { .name = "check", .run = command_check,
+      .summary = "name all mistakes of a configuration",
+      .about = "Every mistake is one line on standard error with file and line. The files that the configuration names "
+               "are looked at as well; nothing is changed.",
+      .flags = (const struct command_flag[]){ CONF_ROW, END },
+      .examples = (const struct command_example[]){
+          { "check", NULL },
+          { "check -c ./jumpgate.conf", NULL },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "there is no mistake" },
+          { EXIT_FAILED, "there are mistakes, or the file cannot be read" },
+          { EXIT_USAGE, "the command line is wrong" },
+          END } },
+    { .name = "doctor", .run = command_doctor,
+      .summary = "find out why a user sees no credentials on a host, or what is wrong with the PRA site",
+      .about = "A dry run of one find: each stage from the configuration to the access policy, in order, until one "
+               "fails. The exit code is that of the first stage that failed. It needs no running gateway and changes nothing. It reads the secrets, so it runs as root or as "
+               "the gateway's user.",
+      .forms = (const char *const[]){ "[-c FILE] --user USER --host HOST [--vault NAME] [--json]",
+                                      "[-c FILE] --pra [--json]", NULL },
+      .flags = (const struct command_flag[]){
+          CONF_ROW,
+          { "--user", FLAG_TEXT, "USER", "the PRA user: NAME or DOMAIN\\NAME", NULL },
+          { "--host", FLAG_TEXT, "HOST", "the machine, by a name or address as PRA knows it", NULL },
+          { "--vault", FLAG_TEXT, "NAME", "the section of the vault, where there are several", NULL },
+          { "--pra", FLAG_SWITCH, NULL, "look at the PRA site only", NULL },
+          { "--json", FLAG_SWITCH, NULL, "print JSON", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "doctor --user 'CORP\\ann' --host web01", NULL },
+          { "doctor --pra", NULL },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "all is well" },
+          { EXIT_FAILED, "configuration: the file has mistakes; or the command itself failed" },
+          { EXIT_USAGE, "the command line is wrong" },
+          { 10, "secrets: a key, a password or a client certificate" },
+          { 11, "mapping: the vault users of the PRA user" },
+          { 12, "dns: the vault's name" },
+          { 13, "tcp: a connection to the vault" },
+          { 14, "tls: the vault's certificate" },
+          { 15, "api: the vault's API answers" },
+          { 16, "sign_in: the vault takes one of the users" },
+          { 17, "role: the user may request an account" },
+          { 18, "list: there is an account on the host" },
+          { 19, "policy: the access policy is open" },
+          { 20, "clock: the vault's clock against this machine's" },
+          { 30, "pra_secret: the site's client secret" },
+          { 31, "pra_dns: the site's name" },
+          { 32, "pra_tcp: a connection to the site" },
+          { 33, "pra_tls: the site's certificate" },
+          { 34, "pra_probe: the site calls itself healthy" },
+          { 35, "pra_token: the account gets a token" },
+          { 36, "pra_command: the Command API answers" },
+          { 37, "pra_permissions: the account has what the features need" },
+          { 38, "pra_role: failover role and data of the site" },
+          { 39, "pra_clock: the site's clock against this machine's" },
+          { 40, "pra_reporting: the site lists ended sessions" },
+          { 41, "pra_jumpoint: each Jumpoint is connected" },
+          END } },
+    { .name = "status", .run = command_status,
+      .summary = "show the state of the running gateway",
+      .about = "Whether it is ready and why not, the vaults, the PRA site, the leases and the certificates. It calls "
+               "the gateway over its control socket, as the gateway's user or as root.",
+      .flags = (const struct command_flag[]){
+          CONF_ROW,
+          { "--json", FLAG_SWITCH, NULL, "print JSON: the members of GET /status behind ready and reasons", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "status", NULL },
+          { "status --json", NULL },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "the gateway is ready" },
+          { EXIT_FAILED, "it does not answer; how to find out why is on standard error" },
+          { EXIT_USAGE, "the command line is wrong" },
+          { 3, "it answers and is not ready" },
+          END } },
+    { .name = "explain", .run = command_explain, .operands = "ID", .min_words = 1, .max_words = 1,
+      .summary = "say why a list of credentials or endpoints came back as it did",
+      .about = "ID is the request id of the find: the header X-Request-Id of its answer, and request_id in the log. "
+               "The gateway keeps the record for 15 minutes at most.",
+      .flags = (const struct command_flag[]){
+          CONF_ROW,
+          { "--json", FLAG_SWITCH, NULL, "print JSON, as GET /v1/explain/{request_id} answers it", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "explain 4be1f0c2-77", NULL },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "the record is shown" },
+          { EXIT_FAILED, "it cannot be shown; the reason is on standard error" },
+          { EXIT_USAGE, "the command line is wrong" },
+          { 4, "no find with this id is remembered" },
+          END } },
+    { .name = "leases", .subs = leases_subs,
+      .summary = "show or end the leases of the gateway" },
+    { .name = "audit", .subs = audit_subs, .sub_needed = true,
+      .summary = "find what was changed, removed or cut in the audit trail" },
+    { .name = "config", .run = command_config,
+      .summary = "print an annotated configuration, or its reference in Markdown",
+      .forms = (const char *const[]){ "[--defaults]", "--doc", NULL },
+      .flags = (const struct command_flag[]){
+          { "--defaults", FLAG_SWITCH, NULL, "every key with its help, commented out (this is the default)", NULL },
+          { "--doc", FLAG_SWITCH, NULL, "the reference of all keys in Markdown", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "config > jumpgate.conf", "a configuration to begin with" },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "printed" },
+          { EXIT_FAILED, "standard output cannot be written" },
+          { EXIT_USAGE, "the command line is wrong" },
+          END } },
+    { .name = "version", .run = command_version,
+      .summary = "print version, revision and build, and the versions of the libraries",
+      .flags = (const struct command_flag[]){
+          { "--json", FLAG_SWITCH, NULL, "print JSON", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "version", "what a report of a fault should contain" },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "printed" },
+          { EXIT_FAILED, "standard output cannot be written" },
+          { EXIT_USAGE, "the command line is wrong" },
+          END } },
+    { .name = "help", .run = command_help, .operands = "[COMMAND [SUB-COMMAND]]", .max_words = 2,
+      .summary = "print the help of all commands, or of one",
+      .examples = (const struct command_example[]){
+          { "help leases release", NULL },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "printed" },
+          { EXIT_FAILED, "standard output cannot be written" },
+          { EXIT_USAGE, "there is no such command" },
+          END } },
+    END
+};
