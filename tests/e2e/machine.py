@@ -90,7 +90,7 @@ class Machine:
             assert stopped.returncode == 0, stopped.stdout + log
             assert not SANITIZER.search(log), log
 
-    def run(self, script, check=True, seconds=120):
+    def run(self, script, check=True, seconds=40):
         """Runs the script as root on the machine, as an administrator's shell would."""
         done = subprocess.run(["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt", "sh", "-euc", script],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -134,5 +134,5 @@ class Machine:
             mkdir -p {folder}
             openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days {days} -subj /CN=gateway \
                 -addext subjectAltName=DNS:localhost -keyout {folder}/server.key -out {folder}/server.pem 2>/dev/null
-            chmod 0640 {folder}/server.key; chgrp jumpgate {folder}/server.key; chmod 0644 {folder}/server.pem
+            chmod 0600 {folder}/server.key; chown jumpgate {folder}/server.key; chmod 0644 {folder}/server.pem
             """)

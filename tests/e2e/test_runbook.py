@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 SECTIONS = {part.split("\n", 1)[0]: re.findall(r"^```sh\n(.*?)^```", part, re.M | re.S)
             for part in PAGE.split("\n## ")[1:]}
 DRILLED = set()
-SESSION = '{"user":{"username":"ann","domain":"CORP"},"session":{"id":"S-1"},"jump_item":{"hostname":"web01"}}'
+SESSION = '{"id":"S-1","user":{"username":"ann","domain":"CORP"},"jump_item":{"hostname":"web01"}}'
 
 
 def scripts(heading, **words):
