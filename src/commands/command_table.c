@@ -5,6 +5,7 @@
 #include "commands/command_table.h"
 
 #include "commands/commands.h"
+#include "commands/run_exit.h"
 
 #include <stdint.h>
 
@@ -110,6 +111,8 @@ static const struct command audit_subs[] = {
     END
 };
 
+static const char *const shells[] = {"bash", "zsh", "fish", NULL};
+
 const struct command command_table[] = {
     { .name = "run", .run = command_run,
       .summary = "serve until SIGTERM",
@@ -125,9 +128,12 @@ const struct command command_table[] = {
           { "run -c ./jumpgate.conf", NULL },
           END },
       .exits = (const struct command_exit[]){
-          { EXIT_DONE, "stopped" },
-          { EXIT_FAILED, "not started, or not stopped cleanly; the reason is in the log" },
-          { EXIT_USAGE, "the command line is wrong" },
+          { RUN_STOPPED, "stopped" },
+          { RUN_REFUSED, "not started, and a restart does not help: a mistake in the configuration, a wrong owner, a "
+                         "damaged store; the reason is on standard error" },
+          { RUN_USAGE, "the command line is wrong" },
+          { RUN_RETRY, "not started, or not stopped cleanly, and a restart may help: a port in use, a full disk, too "
+                       "few descriptors, too little memory" },
           END } },
     { .name = "check", .run = command_check,
       .summary = "name all mistakes of a configuration",
@@ -143,8 +149,22 @@ const struct command command_table[] = {
           { EXIT_FAILED, "there are mistakes, or the file cannot be read" },
           { EXIT_USAGE, "the command line is wrong" },
           END } },
+    { .name = "reload", .run = command_reload,
+      .summary = "make the running gateway read its configuration again",
+      .about = "Waits for the verdict: all of the configuration is taken, or nothing of it. What has changed is on "
+               "standard output, every mistake on standard error. The gateway reads the file that it was started "
+               "with; -c only says where its control socket is. SIGHUP does the same without an answer.",
+      .flags = (const struct command_flag[]){ CONF_ROW, END },
+      .examples = (const struct command_example[]){
+          { "reload", "the same as `systemctl reload jumpgate`" },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "the configuration is in use" },
+          { EXIT_FAILED, "it was refused and nothing has changed, or no gateway is running" },
+          { EXIT_USAGE, "the command line is wrong" },
+          END } },
     { .name = "doctor", .run = command_doctor,
-      .summary = "find out why a user sees no credentials on a host, or what is wrong with the PRA site",
+      .summary = "find out why a user gets no credentials, or what is wrong with the PRA site",
       .about = "A dry run of one find: each stage from the configuration to the access policy, in order, until one "
                "fails. The exit code is that of the first stage that failed. It needs no running gateway and changes nothing. It reads the secrets, so it runs as root or as "
                "the gateway's user.",
@@ -230,11 +250,12 @@ const struct command command_table[] = {
     { .name = "audit", .subs = audit_subs, .sub_needed = true,
       .summary = "find what was changed, removed or cut in the audit trail" },
     { .name = "config", .run = command_config,
-      .summary = "print an annotated configuration, or its reference in Markdown",
-      .forms = (const char *const[]){ "[--defaults]", "--doc", NULL },
+      .summary = "print an annotated configuration, or its reference",
+      .forms = (const char *const[]){ "[--defaults]", "--doc", "--man", NULL },
       .flags = (const struct command_flag[]){
           { "--defaults", FLAG_SWITCH, NULL, "every key with its help, commented out (this is the default)", NULL },
           { "--doc", FLAG_SWITCH, NULL, "the reference of all keys in Markdown", NULL },
+          { "--man", FLAG_SWITCH, NULL, "the man page jumpgate.conf(5)", NULL },
           END },
       .examples = (const struct command_example[]){
           { "config > jumpgate.conf", "a configuration to begin with" },
@@ -259,8 +280,15 @@ const struct command command_table[] = {
           END } },
     { .name = "help", .run = command_help, .operands = "[COMMAND [SUB-COMMAND]]", .max_words = 2,
       .summary = "print the help of all commands, or of one",
+      .forms = (const char *const[]){ "[COMMAND [SUB-COMMAND]]", "--man", "--doc", "--completion SHELL", NULL },
+      .flags = (const struct command_flag[]){
+          { "--man", FLAG_SWITCH, NULL, "the man page jumpgate(1)", NULL },
+          { "--doc", FLAG_SWITCH, NULL, "the page docs/commands.md", NULL },
+          { "--completion", FLAG_TEXT, "SHELL", "completion for a shell, one of", shells },
+          END },
       .examples = (const struct command_example[]){
           { "help leases release", NULL },
+          { "help --man > jumpgate.1", NULL },
           END },
       .exits = (const struct command_exit[]){
           { EXIT_DONE, "printed" },
