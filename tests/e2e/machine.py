@@ -41,6 +41,7 @@ url = {vault}
 insecure_http = yes
 api_key_file = $CREDENTIALS_DIRECTORY/api-key
 run_as = {{domain}}\\{{username}}
+call_timeout = 1s
 """
 
 
