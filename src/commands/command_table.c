@@ -112,6 +112,7 @@ static const struct command audit_subs[] = {
 };
 
 static const char *const sign_ins[] = {"api-key", "oauth", NULL};
+static const char *const only_yes[] = {"yes", NULL};
 static const char *const client_ways[] = {"uid", "token", "certificate", NULL};
 static const char *const certificate_ways[] = {"own-ca", "request", NULL};
 
@@ -130,6 +131,7 @@ const struct command command_table[] = {
           { "--api-key-file", FLAG_FILE, "FILE", "file with the key of the API registration", NULL },
           { "--oauth-id", FLAG_TEXT, "ID", "OAuth client id of the application user", NULL },
           { "--oauth-secret-file", FLAG_FILE, "FILE", "file with its client secret", NULL },
+          { "--oauth-shared-identity", FLAG_TEXT, "YES", "all users act as that one at the vault, and it is meant", only_yes },
           { "--release-duration", FLAG_TEXT, "TIME", "how long a lease lasts, in minutes (default: 60)", NULL },
           { "--listen", FLAG_TEXT, "ADDRESS", "unix:/PATH or IP:PORT (default: unix:/run/jumpgate/broker.sock)", NULL },
           { "--client", FLAG_TEXT, "NAME", "name of the client that calls (default: pra)", NULL },

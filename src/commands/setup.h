@@ -37,6 +37,7 @@ enum setup_key {
     SETUP_API_KEY,
     SETUP_OAUTH_ID,
     SETUP_OAUTH_SECRET,
+    SETUP_OAUTH_SHARED, /* "yes": all act as that one user, and that is meant */
     SETUP_DURATION,
     SETUP_LISTEN,
     SETUP_CLIENT,

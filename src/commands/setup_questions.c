@@ -182,6 +182,16 @@ static bool take_sign_in(struct setup *s, enum setup_key key, const char *text, 
     return false;
 }
 
+static bool take_shared(struct setup *s, enum setup_key key, const char *text, char why[SETUP_WHY_SIZE])
+{
+    if (!strcmp(text, "yes"))
+        return keep(s, key, text);
+    (void)snprintf(
+        why, SETUP_WHY_SIZE,
+        "must be yes; with an API key (--sign-in api-key) each PRA user acts as itself at the vault");
+    return false;
+}
+
 static bool take_certificate(struct setup *s, enum setup_key key, const char *text, char why[SETUP_WHY_SIZE])
 {
     bool request = !strcmp(text, "request");
@@ -253,6 +263,10 @@ static const struct question {
     [SETUP_OAUTH_ID] = {"--oauth-id", "OAuth client id of the application user", NULL, false, with_oauth,
                         take_oauth_id},
     [SETUP_OAUTH_SECRET] = {"--oauth-secret-file", "OAuth client secret", NULL, true, with_oauth, NULL},
+    [SETUP_OAUTH_SHARED] = {"--oauth-shared-identity",
+                            "With OAuth every PRA user may request what that one application user may. "
+                            "Is that meant? yes, or ^C",
+                            NULL, false, with_oauth, take_shared},
     [SETUP_DURATION] = {"--release-duration", "Release duration in minutes", "60", false, NULL,
                         take_duration},
     [SETUP_LISTEN] = {"--listen", "Where clients connect: unix:/PATH on this machine, or IP:PORT with TLS",

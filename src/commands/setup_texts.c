@@ -82,7 +82,8 @@ static void write_vault(const struct setup *s, struct buf *out)
         buf_str(out, "api_key_file = $CREDENTIALS_DIRECTORY/api-key\n");
     else
         buf_printf(out,
-                   "oauth_client_id = %s\noauth_client_secret_file = $CREDENTIALS_DIRECTORY/oauth-secret\n",
+                   "oauth_client_id = %s\noauth_client_secret_file = $CREDENTIALS_DIRECTORY/oauth-secret\n"
+                   "oauth_shared_identity = yes   ; every PRA user acts as that one user\n",
                    setup_answer(s, SETUP_OAUTH_ID));
 }
 

@@ -186,7 +186,8 @@ def test_oauth_and_the_site(vault, run, authority, tmp_path):
     secret.write_text(OAUTH_SECRET)
     site_secret.write_text(CLIENT_SECRET)
     with PraSite(tls=authority.server("site")) as site:
-        succeed(run({"--api-key-file": None, "--oauth-id": OAUTH_ID, "--oauth-secret-file": secret, "--pra-url": site.url,
+        succeed(run({"--api-key-file": None, "--oauth-id": OAUTH_ID, "--oauth-secret-file": secret,
+                     "--oauth-shared-identity": "yes", "--pra-url": site.url,
                      "--pra-ca": authority.certificate, "--pra-id": CLIENT_ID, "--pra-secret-file": site_secret}))
         assert "oauth_client_secret_file = $CREDENTIALS_DIRECTORY/oauth-secret" in run.text(CONF)
         assert "api-key" not in run.text(CONF) + run.text(DROP_IN)
@@ -299,6 +300,9 @@ def test_folder_that_others_can_write_is_refused(run):
     ({"--listen": "127.0.0.1:8443", "--client-uid": None, "--client-by": "uid"}, "over TCP there is no uid"),
     ({"--server-name": "gw"}, "--server-name does not go with the other answers"),
     ({"--oauth-id": "x # y", "--api-key-file": None, "--sign-in": "oauth"}, "what begins a comment"),
+    ({"--oauth-id": "x", "--api-key-file": None, "--oauth-secret-file": "/dev/null"}, "--oauth-secret-file: "),
+    ({"--oauth-id": "x", "--api-key-file": None, "--oauth-secret-file": __file__}, "holds more than one line"),
+    ({"--oauth-id": "x", "--api-key-file": None, "--oauth-secret-file": "/proc/sys/kernel/ostype"}, "--oauth-shared-identity is missing"),
     ({"--user": "ann", "--host": None}, "--host is missing"),
     ({"--pra-url": "site.example.test"}, "--pra-id is missing"),
 ])
