@@ -301,7 +301,7 @@ def test_folder_that_others_can_write_is_refused(run):
     ({"--server-name": "gw"}, "--server-name does not go with the other answers"),
     ({"--oauth-id": "x # y", "--api-key-file": None, "--sign-in": "oauth"}, "what begins a comment"),
     ({"--oauth-id": "x", "--api-key-file": None, "--oauth-secret-file": "/dev/null"}, "--oauth-secret-file: "),
-    ({"--oauth-id": "x", "--api-key-file": None, "--oauth-secret-file": __file__}, "holds more than one line"),
+    ({"--oauth-id": "x", "--api-key-file": None, "--oauth-secret-file": __file__}, "is longer than 4096 bytes"),
     ({"--oauth-id": "x", "--api-key-file": None, "--oauth-secret-file": "/proc/sys/kernel/ostype"}, "--oauth-shared-identity is missing"),
     ({"--user": "ann", "--host": None}, "--host is missing"),
     ({"--pra-url": "site.example.test"}, "--pra-id is missing"),
