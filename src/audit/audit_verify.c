@@ -287,19 +287,35 @@ void audit_verify_file(struct audit_verify *v, const char *name)
     v->sum.files++;
 }
 
+void audit_verify_rest(struct audit_verify *v, const char *piece, size_t n)
+{
+    (void)EVP_DigestUpdate(v->junk.hash, piece, n);
+    v->junk.bytes += n;
+}
+
+void audit_verify_harm(struct audit_verify *v, const char *text)
+{
+    remark(v, DEFECT, v->line, 0, "%s", text);
+}
+
+void audit_verify_empty(struct audit_verify *v)
+{
+    remark(v, NOTE, 0, 0, "%s is empty", v->file);
+}
+
 static void check_end(struct audit_verify *v)
 {
     const struct audit_head *h = &v->head;
+    bool newer_file = v->at.seq < h->first;
     char numbers[64];
 
     if (!v->has_head)
         remark(v, NOTE, 0, 0, "no head was found: lines missing at the end would not show");
-    else if (v->file_first >= h->first && v->at.seq < h->last.seq)
-        remark(v, DEFECT, v->line, v->at.seq, "%s missing at the end: the head knows of them",
-               number_span(v->at.seq + 1, h->last.seq, numbers));
-    else if (v->file_first < h->first && v->at.seq + 1 < h->first)
-        remark(v, NOTE, 0, 0, "%s stand in later files that were not given",
-               number_span(v->at.seq + 1, h->last.seq, numbers));
+    else if (v->at.seq < h->last.seq)
+        remark(v, DEFECT, newer_file ? 0 : v->line, newer_file ? 0 : v->at.seq,
+               "%s missing at the end: the head knows of them%s",
+               number_span(v->at.seq + 1, h->last.seq, numbers),
+               newer_file ? "; a newer file is missing, empty or was not given" : "");
 }
 
 void audit_verify_end(struct audit_verify *v, struct audit_summary *sum)
@@ -309,6 +325,8 @@ void audit_verify_end(struct audit_verify *v, struct audit_summary *sum)
         check_end(v);
     else if (v->has_head)
         remark(v, DEFECT, 0, 0, "there is no sound line, but the head knows of %" PRIu64, v->head.last.seq);
+    else
+        remark(v, DEFECT, 0, 0, "there is no sound line: nothing that was read is of an audit trail");
     v->sum.last_seq = v->at.seq;
     *sum = v->sum;
 }

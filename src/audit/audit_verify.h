@@ -5,7 +5,8 @@
  *
  * Files come oldest first. Each defect is reported once, with file, line and number; a line that is out of
  * place does not make the ones behind it wrong. A note reports what is unusual and no defect: a line that a
- * crash cut off and the gateway closed off, a gap that the trail itself records.
+ * crash cut off and the gateway closed off, a gap that the trail itself records. Lines that the head knows
+ * and no file has are a defect, in whichever file they would be; so is a trail without a line.
  *
  * Not here: opening files, sorting them, finding the head (audit_command.c).
  */
@@ -38,6 +39,12 @@ struct audit_verify *audit_verify_new(const struct audit_head *head,
                                       void (*on_remark)(void *arg, const struct audit_remark *), void *arg);
 void audit_verify_file(struct audit_verify *, const char *name); /* the name outlives the verifier */
 void audit_verify_line(struct audit_verify *, const char *line, size_t n); /* line end included */
+/* More of a line that is too long to be sound, and whose beginning was given to audit_verify_line(). */
+void audit_verify_rest(struct audit_verify *, const char *piece, size_t n);
+/* A defect of the file as it is kept, at the line given last. */
+void audit_verify_harm(struct audit_verify *, const char *text);
+/* Bytes were expected and none came. */
+void audit_verify_empty(struct audit_verify *);
 void audit_verify_end(struct audit_verify *, struct audit_summary *);
 void audit_verify_free(struct audit_verify *); /* NULL is fine */
 

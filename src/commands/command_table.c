@@ -71,12 +71,18 @@ static const struct command audit_subs[] = {
     { .name = "verify", .run = command_audit_verify, .operands = "FILE [FILE...]", .operand = FLAG_FILE,
       .min_words = 1, .max_words = SIZE_MAX,
       .summary = "find what was changed, removed or cut in the audit trail",
-      .about = "The files may be given in any order.",
+      .about = "The files may be given in any order, plain or compressed with gzip; - is standard input. A line "
+               "that the head knows and no file has is a defect, and so is a trail without a line.",
+      .forms = (const char *const[]){ "[--head FILE] [--json] FILE [FILE...]", "--part [--json] FILE [FILE...]", NULL },
       .flags = (const struct command_flag[]){
           { "--head", FLAG_FILE, "FILE", "the end of the trail (default: audit.head beside the newest file)", NULL },
+          { "--part", FLAG_SWITCH, NULL, "newer files are elsewhere: no head is looked for", NULL },
+          { "--json", FLAG_SWITCH, NULL, "print one object", NULL },
           END },
       .examples = (const struct command_example[]){
-          { "audit verify /var/lib/jumpgate/audit.jsonl", NULL },
+          { "audit verify /var/lib/jumpgate/audit.jsonl*", NULL },
+          { "audit verify --part audit-2026-10.jsonl.gz", "an archive: only what is in it" },
+          { "audit verify --head audit.head - < audit.jsonl", "standard input" },
           END },
       .exits = (const struct command_exit[]){
           { EXIT_DONE, "the trail is sound" },
@@ -168,6 +174,25 @@ const struct command command_table[] = {
           END } },
     { .name = "leases", .subs = leases_subs,
       .summary = "show or end the leases of the gateway" },
+    { .name = "top", .run = command_top,
+      .summary = "watch the gateway live: load, vaults, leases, errors",
+      .about = "The command asks the running gateway over its control socket, as root or as the gateway's user. `?` "
+               "lists its keys. Where standard output is no terminal, and with --once, it prints one plain screen "
+               "that covers one interval.",
+      .flags = (const struct command_flag[]){
+          CONF_ROW,
+          { "--interval", FLAG_TEXT, "SECONDS", "time between two looks at the gateway (default: 2)", NULL },
+          { "--once", FLAG_SWITCH, NULL, "print one plain screen and end", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "top", NULL },
+          { "top --once --interval 10", "the rates of ten seconds, for a script" },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "left with q, or printed" },
+          { EXIT_FAILED, "the gateway may not be asked, or --once has no answer; the reason is on standard error" },
+          { EXIT_USAGE, "the command line is wrong" },
+          END } },
     { .name = "audit", .subs = audit_subs, .sub_needed = true,
       .summary = "find what was changed, removed or cut in the audit trail" },
     { .name = "config", .run = command_config,

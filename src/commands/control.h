@@ -36,8 +36,8 @@ struct control_answer {
 /* Each call ends within `timeout_ms`. NULL = out of memory. */
 struct control_client *control_client_new(int directory, uint64_t timeout_ms);
 void control_client_free(struct control_client *);
-/* A call in progress ends soon after *stop has become true, which another thread may set. False = it cannot be
- * set up. */
+/* A call in progress ends soon after *stop has become true, which another thread may set. False = it cannot
+ * be set up. */
 bool control_client_stop_on(struct control_client *, const atomic_bool *stop);
 /*
  * 0 and an answer, whatever its status; -ECONNREFUSED when no gateway listens; other -errno and why. `method`

@@ -88,6 +88,8 @@ static void record_operator(struct leases_trail *t, const struct lease_row *row)
     audit_text(&n, "client", "offline");
     audit_count(&n, "peer_uid", (int64_t)getuid());
     audit_text(&n, "peer_user", who ? who->pw_name : NULL);
+    audit_text(&n, "user", row->username);
+    audit_text(&n, "domain", row->domain);
     audit_text(&n, "lease_id", row->id);
     audit_write(&n);
 }

@@ -77,8 +77,7 @@ static size_t plain_cols(void)
 
 static int print_screen(struct top *t)
 {
-    struct screen s =
-        view_draw(&t->view, &t->model, clock_wall(&clock_system), 0, plain_cols(), t->ascii);
+    struct screen s = view_draw(&t->view, &t->model, clock_wall(&clock_system), 0, plain_cols(), t->ascii);
     int code = s.failed ? failed("out of memory") : EXIT_DONE;
 
     for (size_t i = 0; i < s.n && !code; i++) {
@@ -224,7 +223,8 @@ static bool take_keys(struct top *t, struct top_poll *poll)
 /* The time left counts down each second, also between samples and while paused. */
 static int wait_for_news(struct top_poll *poll, const sigset_t *inside)
 {
-    struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = top_poll_fd(poll), .events = POLLIN}};
+    struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                           {.fd = top_poll_fd(poll), .events = POLLIN}};
     struct timespec second = {.tv_sec = 1};
 
     int n = ppoll(fds, sizeof(fds) / sizeof(fds[0]), &second, inside);

@@ -2,8 +2,8 @@
 /*
  * top_poll.c - a thread that asks the gateway; see top_poll.h.
  *
- * Everything in the struct below `lock` is used with the lock held; no call is made with it. The thread is the
- * only one that asks.
+ * Everything in the struct below `lock` is used with the lock held; no call is made with it. The thread is
+ * the only one that asks.
  */
 #include "commands/top_poll.h"
 
@@ -48,18 +48,27 @@ static bool sample_is_due(const struct top_poll *p)
     return p->due || (!p->paused && clock_now(&clock_system) >= p->last_ms + p->interval_ms);
 }
 
+/* Waits for a change, or until the next sample is due. */
+static void wait_for_change(struct top_poll *p)
+{
+    uint64_t now_ms = clock_now(&clock_system), at_ms = p->last_ms + p->interval_ms;
+    struct timespec until;
+
+    if (p->paused || clock_gettime(CLOCK_MONOTONIC, &until)) {
+        (void)pthread_cond_wait(&p->changed, &p->lock);
+        return;
+    }
+    uint64_t wait_ms = (at_ms > now_ms ? at_ms - now_ms : 0) + (uint64_t)until.tv_nsec / 1000000;
+    until.tv_sec += (time_t)(wait_ms / 1000);
+    until.tv_nsec = (long)(wait_ms % 1000) * 1000000;
+    (void)pthread_cond_timedwait(&p->changed, &p->lock, &until);
+}
+
 /* Waits until there is something to do. False = the end. */
 static bool wait_for_work(struct top_poll *p)
 {
-    while (!atomic_load(&p->stop) && !*p->release && !sample_is_due(p)) {
-        uint64_t at_ms = p->last_ms + p->interval_ms;
-        struct timespec until = {(time_t)(at_ms / 1000), (long)(at_ms % 1000) * 1000000};
-
-        if (p->paused)
-            (void)pthread_cond_wait(&p->changed, &p->lock);
-        else
-            (void)pthread_cond_timedwait(&p->changed, &p->lock, &until);
-    }
+    while (!atomic_load(&p->stop) && !*p->release && !sample_is_due(p))
+        wait_for_change(p);
     return !atomic_load(&p->stop);
 }
 

@@ -1,9 +1,9 @@
 /*
  * top_poll.h - a thread that asks the gateway, so that the screen never waits for an answer.
  *
- * Life: top_poll_start() -> take, timing, release -> top_poll_stop(). The thread asks once in an interval, and
- * at once for a release, after which it asks for a new sample. What it has learned waits until it is taken; a
- * newer sample replaces one that was not.
+ * Life: top_poll_start() -> take, timing, release -> top_poll_stop(). The thread asks once in an interval,
+ * and at once for a release, after which it asks for a new sample. What it has learned waits until it is
+ * taken; a newer sample replaces one that was not.
  */
 #ifndef JG_COMMANDS_TOP_POLL_H
 #define JG_COMMANDS_TOP_POLL_H

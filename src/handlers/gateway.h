@@ -55,6 +55,12 @@ struct pra_events {
     char malformed_why[160];
 };
 
+#define CONTROL_NAME_SIZE 64
+
+struct control_peers {
+    char own[CONTROL_NAME_SIZE], root[CONTROL_NAME_SIZE]; /* "" = there is no name */
+};
+
 struct gateway {
     struct loop *loop;
     const struct clock *clock;
@@ -68,6 +74,7 @@ struct gateway {
     struct auth_failures *auth_failures;
     struct last_errors *last_errors;
     struct stranger_lines stranger_lines;
+    struct control_peers control_peers;
     struct pra_site *site; /* NULL = no [pra] section */
     struct pra_events events;
     TAILQ_HEAD(, termination) terminations;
@@ -190,7 +197,8 @@ void ctx_refused(struct request_context *, const struct fault *);
 void ctx_give_up(struct request_context *);
 /* The request's own id if it sent a valid one, else a new one. */
 void ctx_request_id(const struct http_req *, char out[REQUEST_ID_MAX + 1]);
-/* Sets client, request id and trace id of the session; valid as long as the context. */
+/* Sets client, request id, trace id and the control socket's peer of the session; valid as long as the
+ * context. */
 void ctx_origin(const struct request_context *, struct session *);
 /* Keeps the names of the session's user and endpoint, which a failure is listed with. */
 void ctx_names(struct request_context *, const struct session *);
@@ -210,6 +218,12 @@ void ctx_json(struct request_context *,
 void ctx_text(struct request_context *, const char *content_type); /* what is in `body` */
 void ctx_fail(struct request_context *, const struct fault *);
 void ctx_empty(struct request_context *); /* 204 */
+
+/* control_peer.c: the names of those who may use the control socket are looked up by init(), which may wait.
+ */
+void control_peers_init(struct control_peers *);
+/* Sets the peer of a session that came over the control socket; its name is valid as long as `peers`. */
+void control_peer_set(const struct control_peers *, const struct http_peer *, struct session *);
 
 /* stranger_lines.c */
 void stranger_lines_init(struct stranger_lines *, struct timers *);

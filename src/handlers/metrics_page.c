@@ -33,7 +33,7 @@ struct page_state {
 
 struct page_vault {
     struct vault_state state;
-    double up, success_age_s;
+    double up, success_age_s, partial;
 };
 
 enum field_type { FIELD_BOOL, FIELD_UNSIGNED, FIELD_SIGNED, FIELD_DOUBLE };
@@ -125,6 +125,7 @@ static const struct gauge_row audit_rows[] = {
 static const struct gauge_row vault_rows[] = {
     {"jumpgate_vault_up", "1 while the vault answers, or has not been asked yet.", METRIC_GAUGE, VAULT(up, 1)},
     {"jumpgate_vault_last_success_age_seconds", "Since the vault's last answer; -1 = never.", METRIC_GAUGE, VAULT(success_age_s, 1)},
+    {"jumpgate_partial_answers_total", "Lists answered without the rows of this vault, which did not answer.", METRIC_COUNTER, VAULT(partial, 1)},
     {"jumpgate_vault_clock_skew_seconds", "The vault's clock minus ours.", METRIC_GAUGE, VAULT(state.skew_ms, 1000)},
     {"jumpgate_vault_connections", "Open connections to the vault.", METRIC_GAUGE, VAULT(state.connections, 1)},
     {"jumpgate_vault_calls_queued", "Calls that wait for a connection.", METRIC_GAUGE, VAULT(state.queued, 1)},
@@ -200,12 +201,14 @@ static void read_gateway(const struct gateway *gw, struct page_state *page)
     http_strangers(gw->server, &page->strangers);
 }
 
-static void read_vault(const struct vault *vault, struct page_vault *out)
+static void read_vault(const struct vault *vault, const struct broker *broker, size_t place,
+                       struct page_vault *out)
 {
     struct vault_state *s = &out->state;
 
     health_vault(vault, s);
     out->up = health_vault_usable(s);
+    out->partial = (double)broker_partial_answers(broker, place);
     out->success_age_s = s->last_success_age_ms == UINT64_MAX ? -1 : (double)s->last_success_age_ms / 1000;
 }
 
@@ -214,7 +217,7 @@ void gateway_render_metrics(struct gateway *gw, struct buf *page)
     read_process(&gw->metrics->page);
     read_gateway(gw, &gw->metrics->page);
     for (size_t v = 0; v < gw->nvaults; v++)
-        read_vault(gw->vaults[v], &gw->metrics->vaults[v]);
+        read_vault(gw->vaults[v], gw->broker, v, &gw->metrics->vaults[v]);
     metrics_render(page);
 }
 

@@ -85,6 +85,7 @@ void ctx_origin(const struct request_context *ctx, struct session *s)
     s->client = ctx->client ? ctx->client->conf->name : NULL;
     s->request_id = ctx->request_id;
     s->trace_id = *ctx->trace_id ? ctx->trace_id : NULL;
+    control_peer_set(&ctx->gateway->control_peers, ctx->req->peer, s);
 }
 
 static const char *endpoint_of(const struct session *s)

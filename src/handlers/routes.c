@@ -293,6 +293,7 @@ struct gateway *gateway_new(const struct gateway_opts *opts)
     pra_events_init(&gw->events, loop_timers(opts->loop), opts->audit);
     TAILQ_INIT(&gw->terminations);
     TAILQ_INIT(&gw->contexts);
+    control_peers_init(&gw->control_peers);
     gw->clients = clients_new(opts->conf, gw->clock);
     gw->auth_failures = auth_failures_new(gw->clock);
     gw->last_errors = last_errors_new(opts->conf->gateway.last_errors);

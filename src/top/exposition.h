@@ -26,8 +26,8 @@ struct exposition_sample {
 };
 
 /*
- * The next sample at *page, which ends with a NUL; moves *page behind it. False = there is none left. A sample
- * with a longer name, more labels or a longer value than fits is passed over.
+ * The next sample at *page, which ends with a NUL; moves *page behind it. False = there is none left. A
+ * sample with a longer name, more labels or a longer value than fits is passed over.
  */
 bool exposition_next(const char **page, struct exposition_sample *);
 /* The value of a label; "" = the sample does not have it. */

@@ -16,7 +16,7 @@
 static const double intervals[] = {0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 3600};
 
 #define NAME_MAX_BYTES 80 /* of a name in the question */
-#define NINTERVALS (sizeof(intervals) / sizeof(intervals[0]))
+#define NINTERVALS     (sizeof(intervals) / sizeof(intervals[0]))
 
 /* ---- a question ---- */
 

@@ -20,7 +20,7 @@ struct lease_list {
     size_t n;
     size_t selected; /* index; 0 where there is none */
     enum lease_order order;
-    char filter[FILTER_SIZE];         /* "" = all */
+    char filter[FILTER_SIZE];        /* "" = all */
     char selected_id[SELECTED_SIZE]; /* "" = none yet */
 };
 

@@ -157,8 +157,8 @@ static void add_vaults(struct model *m)
     for (size_t i = 0; i < m->now->nvaults; i++) {
         const struct vault_sample *v = &m->now->vaults[i], *was = vault_before(m, v->name);
 
-        m->vaults[i] = rate_of(m, v->name, was ? &was->duration : NULL, &v->duration, was ? was->failed : 0,
-                               v->failed);
+        m->vaults[i] =
+            rate_of(m, v->name, was ? &was->duration : NULL, &v->duration, was ? was->failed : 0, v->failed);
     }
 }
 

@@ -5,8 +5,8 @@
  * Life: model_init() -> model_take() with each sample -> model_end(). The model owns its samples.
  *
  * A rate is the growth of a counter by the time between two samples. Where the gateway has started
- * between them, or a counter is smaller than before, its growth is its value. A percentile is interpolated within the
- * bucket of the histogram's growth in which its rank is, as Prometheus' histogram_quantile() does.
+ * between them, or a counter is smaller than before, its growth is its value. A percentile is interpolated
+ * within the bucket of the histogram's growth in which its rank is, as Prometheus' histogram_quantile() does.
  */
 #ifndef JG_TOP_MODEL_H
 #define JG_TOP_MODEL_H
@@ -17,8 +17,8 @@ enum percentile { P50, P95, P99, NPERCENTILES };
 
 struct rate_row {
     const char *name;
-    bool known;    /* false before the second sample: the rates are 0 */
-    double per_s;  /* calls that ended */
+    bool known;   /* false before the second sample: the rates are 0 */
+    double per_s; /* calls that ended */
     double failed_per_s;
     double seconds[NPERCENTILES]; /* negative = nothing ended; infinite = beyond the last bound */
     double bound;                 /* the last one that is finite */
@@ -27,7 +27,8 @@ struct rate_row {
 
 struct model {
     struct sample *now, *before; /* NULL = none yet */
-    struct rate_row *operations; /* that have occurred, in the order of the page, without those that only watch */
+    struct rate_row
+        *operations; /* that have occurred, in the order of the page, without those that only watch */
     size_t noperations;
     struct rate_row all;     /* those together */
     struct rate_row *vaults; /* in the order of now->vaults */

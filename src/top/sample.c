@@ -119,8 +119,8 @@ bool sample_read_ready(struct sample *s, const char *json, size_t len)
     s->ready = cJSON_IsTrue(json_get(page, "ready"));
     free(s->reasons);
     s->reasons = rows_for(s, list, sizeof(*s->reasons), &s->nreasons);
-    cJSON_ArrayForEach(reason, list) if (s->reasons && cJSON_IsString(reason))
-        s->reasons[s->nreasons++] = keep(s, reason->valuestring);
+    cJSON_ArrayForEach(reason, list) if (s->reasons && cJSON_IsString(reason)) s->reasons[s->nreasons++] =
+        keep(s, reason->valuestring);
     cJSON_Delete(page);
     return !s->failed;
 }
@@ -347,8 +347,7 @@ bool sample_read_leases(struct sample *s, const char *json, size_t len, char *ne
         cJSON_Delete(page);
         return false;
     }
-    cJSON_ArrayForEach(one, list) if (s->nleases < LEASES_MAX)
-        read_lease(s, one);
+    cJSON_ArrayForEach(one, list) if (s->nleases < LEASES_MAX) read_lease(s, one);
     bool good = text_copy(next, size, json_text(page, "next"));
     s->more_leases = s->nleases == LEASES_MAX && *next;
     if (s->more_leases)

@@ -33,7 +33,7 @@ struct operation_sample {
 struct vault_sample {
     const char *name, *state, *detail;
     int64_t connections, in_flight, queued, wait_ms, sessions;
-    double failed; /* calls without a usable answer */
+    double failed;             /* calls without a usable answer */
     struct histogram duration; /* of all calls */
 };
 
@@ -59,7 +59,7 @@ struct error_sample {
 };
 
 struct sample {
-    uint64_t at_ms;  /* monotonic */
+    uint64_t at_ms; /* monotonic */
     int64_t wall_ms;
     bool ready;
     const char **reasons; /* against it */

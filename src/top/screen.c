@@ -4,6 +4,7 @@
  */
 #include "top/screen.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -2,8 +2,8 @@
 /*
  * terminal.c - the terminal of the live screen; see terminal.h.
  *
- * Colours are the terminal's own eight on its own background, so that they fit a dark and a light one. Without
- * colours bold, underline and reverse remain.
+ * Colours are the terminal's own eight on its own background, so that they fit a dark and a light one.
+ * Without colours bold, underline and reverse remain.
  */
 #include "top/terminal.h"
 
@@ -128,8 +128,8 @@ static uint32_t function_key(wint_t code)
         wint_t code;
         uint32_t key;
     } keys[] = {
-        {KEY_UP, KEY_UP_},      {KEY_DOWN, KEY_DOWN_}, {KEY_PPAGE, KEY_PAGE_UP_},   {KEY_NPAGE, KEY_PAGE_DOWN_},
-        {KEY_HOME, KEY_HOME_},  {KEY_END, KEY_END_},   {KEY_BACKSPACE, KEY_BACK_},  {KEY_ENTER, KEY_ENTER_},
+        {KEY_UP, KEY_UP_},     {KEY_DOWN, KEY_DOWN_}, {KEY_PPAGE, KEY_PAGE_UP_},  {KEY_NPAGE, KEY_PAGE_DOWN_},
+        {KEY_HOME, KEY_HOME_}, {KEY_END, KEY_END_},   {KEY_BACKSPACE, KEY_BACK_}, {KEY_ENTER, KEY_ENTER_},
     };
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)

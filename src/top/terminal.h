@@ -1,8 +1,9 @@
 /*
  * terminal.h - the terminal on which the live screen is shown; the only file that uses ncurses.
  *
- * Life: terminal_open() -> terminal_show(), terminal_key() -> terminal_close(), which restores the terminal as
- * it was. One at a time. ncurses sends to the terminal what differs from the screen before, and nothing else.
+ * Life: terminal_open() -> terminal_show(), terminal_key() -> terminal_close(), which restores the terminal
+ * as it was. One at a time. ncurses sends to the terminal what differs from the screen before, and nothing
+ * else.
  *
  * The caller keeps the signals; after SIGWINCH it calls terminal_resized().
  */

@@ -72,7 +72,8 @@ static void draw_header(struct screen *s, const struct view *v, const struct mod
         line_text(s, line, "  paused");
         line_style(line, STYLE_PLAIN);
     }
-    (void)snprintf(text, sizeof(text), "every %.3gs  %s UTC", v->interval_s, figure_clock(now_wall_ms, clock));
+    (void)snprintf(text, sizeof(text), "every %.3gs  %s UTC", v->interval_s,
+                   figure_clock(now_wall_ms, clock));
     line_style(line, STYLE_DIM);
     line_right(s, line, text);
 }
@@ -124,7 +125,7 @@ static void draw_reasons(struct screen *s, const struct view *v, const struct sa
 
 static void draw_keys(const struct screen *s, struct screen_line *line)
 {
-    static const char *const keys[][2] = {{"q", "quit"}, {"?", "help"},    {"/", "filter"},    {"s", "sort"},
+    static const char *const keys[][2] = {{"q", "quit"},    {"?", "help"},  {"/", "filter"},    {"s", "sort"},
                                           {"r", "release"}, {"p", "pause"}, {"+ -", "interval"}};
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {

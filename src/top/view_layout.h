@@ -10,10 +10,10 @@
 #include "top/view.h"
 
 struct view_layout {
-    size_t reasons;                             /* lines below the header; 0 = one with counts */
+    size_t reasons;                            /* lines below the header; 0 = one with counts */
     size_t operations, vaults, leases, errors; /* rows below their titles */
-    bool beside;                                /* vaults beside the operations */
-    bool gaps;                                  /* an empty line before each title */
+    bool beside;                               /* vaults beside the operations */
+    bool gaps;                                 /* an empty line before each title */
 };
 
 /* `rows` 0 = no limit. */

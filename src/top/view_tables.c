@@ -82,7 +82,8 @@ static void operation_row(struct screen *s, size_t at, size_t left, const struct
 
 static int by_total(const void *a, const void *b)
 {
-    const struct rate_row *one = *(const struct rate_row *const *)a, *two = *(const struct rate_row *const *)b;
+    const struct rate_row *one = *(const struct rate_row *const *)a,
+                          *two = *(const struct rate_row *const *)b;
 
     return one->total < two->total ? 1 : one->total > two->total ? -1 : strcmp(one->name, two->name);
 }
@@ -120,7 +121,8 @@ void table_operations(struct screen *s, const struct model *m, size_t at, size_t
 
 static enum style style_of_state(const char *state)
 {
-    static const char *const good[] = {"reachable", "up", "standby"}, *const bad[] = {"unreachable", "down", "refused"};
+    static const char *const good[] = {"reachable", "up", "standby"}, *const bad[] = {"unreachable", "down",
+                                                                                      "refused"};
 
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         if (strcmp(state, good[i]) == 0)

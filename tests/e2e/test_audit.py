@@ -4,13 +4,15 @@ check-outs when it cannot be written."""
 
 import hashlib
 import json
+import os
+import pwd
 import signal
 import socket
 import subprocess
 
 import pytest
 
-from harness import API_KEY, BIN, TOKEN, eventually
+from harness import API_KEY, BIN, TOKEN, UnixConnection, eventually
 from stack import Stack
 
 
@@ -95,6 +97,53 @@ def test_a_credential_s_life_is_recorded(own):
     assert trail(own).stat().st_mode & 0o777 == 0o600
     code, said = verify(trail(own))
     assert code == 0 and said.startswith("sound: "), said
+
+
+def test_all_records_of_a_lease_have_one_domain(own):
+    """The session's first spelling, whichever one later requests have, and after a restart too."""
+    boxes = [own.account() for _ in range(4)]
+    spelled = [own.session("Ann", boxes[0], domain="CORP")]
+    spelled += [{**own.session("aNN", box, domain="Corp"), "id": spelled[0]["id"]} for box in boxes[1:]]
+    leases = []
+    for session in spelled:
+        answer = own.checkout(session)
+        assert answer.status == 200, answer.body
+        leases.append(answer.json["lease"]["id"])
+    credential = own.credential(spelled[1])
+    assert own.gateway.release({**spelled[1], "user": {"username": "ANN", "domain": "corp"}}, credential).status == 200
+    assert own.checkout(spelled[1], "nonsense").status == 404
+    path = str(own.gateway.path / "state" / "control.sock")
+    assert over(path, "POST", f"/v1/leases/{leases[2]}/release")[0] == 200
+    own.gateway.kill()
+    own.gateway.restart()
+    lapsed = own.gateway.release({**spelled[3], "user": {"username": "ann", "domain": "corp"}},
+                                 own.credential(spelled[3]))
+    assert lapsed.status == 200
+    own.opened = own.opened[:1]
+    own.sweep()
+    own.gateway.stop()
+    for lease in leases:
+        mine = [r for r in records(own) if r.get("lease_id") == lease]
+        assert {"checkout", "lease_end", "checkin"} <= {r["event"] for r in mine}, mine
+        assert {(r["event"], r.get("user"), r.get("domain")) for r in mine} == {
+            (r["event"], "Ann", "CORP") for r in mine}
+    assert verify(trail(own))[0] == 0
+
+
+def over(path, method, target):
+    """A request over a Unix socket: status and body."""
+    connection = UnixConnection(path, 10)
+    connection.request(method, target, "{}" if method == "POST" else None, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def test_records_of_the_control_socket_name_its_user(own):
+    path = str(own.gateway.path / "state" / "control.sock")
+    assert over(path, "POST", "/v1/leases/unknown/release")[0] == 404
+    (record,) = written(own, "operator_release")
+    assert (record["client"], record["peer_uid"], record["peer_user"]) == (
+        "control", os.getuid(), pwd.getpwuid(os.getuid()).pw_name)
 
 
 def test_lines_hang_together_as_documented(own):

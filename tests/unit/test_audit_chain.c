@@ -58,7 +58,8 @@ static void on_told(void *arg, const struct audit_remark *r)
 
     (void)arg;
     (void)snprintf(said + n, sizeof(said) - n, "%s%s:%llu:%llu %s\n", r->note ? "note " : "",
-                   r->file ? r->file : "-", (unsigned long long)r->line, (unsigned long long)r->seq, r->text);
+                   r->file && r->line ? r->file : "-", (unsigned long long)r->line,
+                   (unsigned long long)r->seq, r->text);
 }
 
 static void feed(struct audit_verify *v, const char *name, const char *text, size_t n)
@@ -248,7 +249,9 @@ TEST(files_hang_together)
     assert_int_equal(sum.notes, 0);
     assert_int_equal(sum.lines, LINES + 2);
     /* the older one alone, the newer one alone */
-    assert_int_equal(verify(trail.data, trail.len, &next_head), 0);
+    assert_int_equal(verify(trail.data, trail.len, &next_head), 1);
+    assert_said("-:0:0 seq 13 to 14 missing at the end: the head knows of them; a newer file is missing");
+    assert_int_equal(verify2(trail.data, trail.len, "", 0, &next_head), 1); /* the newer one is empty */
     assert_int_equal(verify(next_file.data, next_file.len, &next_head), 0);
     assert_said("seq 1 to 12 stand in earlier files");
     /* cut at the seam, on either side */
@@ -261,6 +264,32 @@ TEST(files_hang_together)
     /* in the wrong order */
     assert_true(verify2(next_file.data, next_file.len, trail.data, trail.len, &next_head) > 0);
     buf_free(&next_file);
+}
+
+TEST(nothing_read_is_not_sound)
+{
+    assert_int_equal(verify("", 0, NULL), 1);
+    assert_said("there is no sound line: nothing that was read is of an audit trail");
+    assert_int_equal(verify("x", 1, NULL), 2);
+    assert_int_equal(verify("", 0, &head), 1);
+    assert_said("the head knows of 12");
+}
+
+TEST(a_line_in_pieces_is_one_line)
+{
+    struct audit_verify *v = audit_verify_new(&head, on_told, NULL);
+
+    assert_non_null(v);
+    said[0] = '\0';
+    feed(v, "a", trail.data, trail.len);
+    audit_verify_line(v, "xxxx", 4);
+    audit_verify_rest(v, "yyyy\n", 5);
+    audit_verify_harm(v, "the gzip data are cut off");
+    audit_verify_end(v, &sum);
+    audit_verify_free(v);
+    assert_int_equal(sum.defects, 2);
+    assert_said("a:13:13 ");
+    assert_said("a:13:0 the gzip data are cut off");
 }
 
 TEST(a_deleted_file_is_named)
@@ -333,6 +362,8 @@ int main(void)
         cmocka_unit_test(order_and_copies_are_caught),
         cmocka_unit_test(a_forged_line_breaks_the_chain),
         cmocka_unit_test(files_hang_together),
+        cmocka_unit_test(nothing_read_is_not_sound),
+        cmocka_unit_test(a_line_in_pieces_is_one_line),
         cmocka_unit_test(a_deleted_file_is_named),
         cmocka_unit_test(gaps_are_notes),
         cmocka_unit_test(the_head_is_strict),

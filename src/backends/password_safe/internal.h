@@ -309,7 +309,7 @@ uint64_t ps_overload_refusals(const struct ps *);
 
 /* vault_metrics.c */
 void ps_metrics_start(struct ps *);
-void ps_metrics_stop(struct ps *); /* any number of times */
+void ps_metrics_stop(struct ps *);  /* any number of times */
 void ps_count_failure(struct ps *); /* a call has ended with VAULT_FAILED */
 void ps_repaired_texts(struct ps_call *, size_t n);
 /* A row is left out: one of its ids cannot be read exactly (`odd`), or what a row must have is missing. */

@@ -33,13 +33,16 @@
 struct session_leases *session_leases_probe(const struct session *s)
 {
     const char *domain = s->domain ? s->domain : "", *id = s->id ? s->id : "";
-    size_t n = strlen(s->username) + strlen(domain) + strlen(id) + 3;
-    struct session_leases *probe = malloc(sizeof *probe + n);
+    size_t user_size = strlen(s->username) + 1, domain_size = strlen(domain) + 1;
+    size_t n = user_size + domain_size + strlen(id) + 1;
+    struct session_leases *probe = malloc(sizeof *probe + n + user_size + domain_size);
 
     if (!probe)
         return NULL;
     *probe = (struct session_leases){.key_size = n};
     memcpy(person_key(person_key(probe->key, s->username), domain), id, strlen(id) + 1);
+    probe->user = memcpy(probe->key + n, s->username, user_size);
+    probe->domain = memcpy(probe->key + n + user_size, domain, domain_size);
     return probe;
 }
 
@@ -75,19 +78,31 @@ static void session_leases_unref(struct leases *ls, struct session_leases *s)
 
 const char *session_leases_user(const struct session_leases *s)
 {
-    return s->key;
+    return s->user;
 }
 
 const char *session_leases_domain(const struct session_leases *s)
 {
-    return s->key + strlen(s->key) + 1;
+    return s->domain;
 }
 
 const char *session_leases_session(const struct session_leases *s)
 {
-    const char *domain = session_leases_domain(s);
+    const char *domain = s->key + strlen(s->key) + 1;
 
     return domain + strlen(domain) + 1;
+}
+
+void session_leases_spell(const struct leases *ls, struct session *session)
+{
+    struct session_leases *probe = session_leases_probe(session);
+    const struct session_leases *s = probe ? session_leases_find(ls, probe) : NULL;
+
+    free(probe);
+    if (!s)
+        return;
+    session->username = s->user;
+    session->domain = s->domain;
 }
 
 struct lease *session_leases_lease(const struct session_leases *s, const char *credential_id)

@@ -111,6 +111,7 @@ struct session_leases {
     struct lease_list leases; /* the open ones */
     size_t refs;              /* leases in any state */
     size_t key_size;
+    const char *user, *domain; /* as the first lease's session gave them; behind the key */
     char key[]; /* user and domain, as person_key() writes them, and session id, each with its NUL */
 };
 
@@ -120,6 +121,10 @@ struct session_leases {
 struct session_leases *session_leases_probe(const struct session *);
 /* The leases of the session with this key; NULL = none. */
 struct session_leases *session_leases_find(const struct leases *, const struct session_leases *probe);
+/* Gives the session's user and domain the spelling that the records of its leases have, where it has leases;
+ * the texts are valid as long as these. */
+void session_leases_spell(const struct leases *, struct session *);
+/* In the spelling of the session that came first; "" = no domain. */
 const char *session_leases_user(const struct session_leases *);
 const char *session_leases_domain(const struct session_leases *);
 const char *session_leases_session(const struct session_leases *);
