@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CALL_MS     5000 /* for each answer */
+#define CALL_MS     3000 /* for each answer */
 #define CURSOR_SIZE 64
 #define READ_DEPTH  32
 #define TARGET_SIZE 512
@@ -73,6 +73,9 @@ static void explain(const struct top_ask *a, int err, const char *detail, char w
         (void)snprintf(why, TOP_WHY_SIZE, "no gateway answers at %s/control.sock", a->state_dir);
     else if (err == -EACCES)
         (void)snprintf(why, TOP_WHY_SIZE, "%s: not allowed; run this as the gateway's user, or as root",
+                       a->state_dir);
+    else if (err == -ETIMEDOUT)
+        (void)snprintf(why, TOP_WHY_SIZE, "no answer within %d s at %s/control.sock", CALL_MS / 1000,
                        a->state_dir);
     else
         (void)snprintf(why, TOP_WHY_SIZE, "the gateway at %s does not answer: %s", a->state_dir,

@@ -181,8 +181,8 @@ static void set_away(struct view *v, const struct top_news *news)
     if (!news->is_away)
         v->away[0] = '\0';
     else if (!*v->away)
-        (void)snprintf(v->away, sizeof(v->away), "%s since %s UTC; asking on", news->away,
-                       figure_clock(clock_wall(&clock_system), clock));
+        (void)snprintf(v->away, sizeof(v->away), "since %s UTC: %.300s",
+                       figure_clock(clock_wall(&clock_system), clock), news->away);
 }
 
 static void take_news(struct top *t, struct top_poll *poll)

@@ -36,7 +36,7 @@ static size_t take_marks(const char **text, size_t *n, bool ascii)
     size_t kept = 0, len;
 
     for (size_t marks = 0; *n && is_mark(*text, *n, &len, ascii); *text += len, *n -= len)
-        kept += marks++ < MARKS_MAX ? len : 0;
+        kept += !ascii && marks++ < MARKS_MAX ? len : 0;
     return kept;
 }
 

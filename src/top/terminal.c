@@ -8,6 +8,7 @@
 #include "top/terminal.h"
 
 #include "top/keys.h"
+#include "top/terminal_kind.h"
 
 #define NCURSES_WIDECHAR 1
 #include <curses.h>
@@ -34,6 +35,8 @@ static void set_colours(void)
 
 bool terminal_open(bool colours)
 {
+    if (!terminal_kind_is_known()) /* newterm() keeps memory where it fails */
+        return false;
     terminal = newterm(NULL, stdout, stdin);
     if (!terminal)
         return false;

@@ -1,5 +1,5 @@
 /*
- * terminal.h - the terminal on which the live screen is shown; the only file that uses ncurses.
+ * terminal.h - the terminal on which the live screen is shown; the only part that uses ncurses.
  *
  * Life: terminal_open() -> terminal_show(), terminal_key() -> terminal_close(), which restores the terminal
  * as it was. One at a time. ncurses sends to the terminal what differs from the screen before, and nothing

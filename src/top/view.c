@@ -34,7 +34,7 @@ static const char *const help[] = {
     "/s           operations that ended in one second, since the screen before",
     "failed/s     of them: answered with an error, or the client left",
     "p50 p95 p99  half, 95 %, 99 % of them took no longer; - where none ended",
-    "left         time until a lease ends by itself; below 0 its check-in is overdue",
+    "left         time until a lease ends by itself; below 0 it is overdue",
     "count        equal failures in one row; TIME (UTC) is the last one's",
 };
 
@@ -81,21 +81,21 @@ static void draw_header(struct screen *s, const struct view *v, const struct mod
 static void draw_counts(struct screen *s, const struct sample *now)
 {
     struct screen_line *line = screen_line(s, s->n);
+    char overdue[FIGURE_SIZE];
 
     line_style(line, STYLE_DIM);
-    line_text(s, line, "in flight %" PRId64 "  connections %" PRId64 "  loop lag %.1f ms", now->in_flight,
-              now->connections, now->lag_ms);
-    line_text(s, line, "  leases: %" PRId64 " active, %" PRId64 " releasing", now->active, now->releasing);
+    line_text(s, line, "in flight %" PRId64 "  leases: %" PRId64 " active, %" PRId64 " releasing",
+              now->in_flight, now->active, now->releasing);
     if (now->retrying)
         line_text(s, line, ", %" PRId64 " retrying", now->retrying);
     if (now->lapsed)
         line_text(s, line, ", %" PRId64 " lapsed", now->lapsed);
     if (now->overdue_s > 0) {
-        char overdue[FIGURE_SIZE];
-
         line_style(line, STYLE_BAD);
-        line_text(s, line, "  oldest overdue %s", figure_left(now->overdue_s * 1000, overdue));
+        line_text(s, line, "  overdue %s", figure_left(now->overdue_s * 1000, overdue));
+        line_style(line, STYLE_DIM);
     }
+    line_text(s, line, "  connections %" PRId64 "  loop lag %.1f ms", now->connections, now->lag_ms);
 }
 
 static void draw_reasons(struct screen *s, const struct view *v, const struct sample *now, size_t n)
@@ -189,7 +189,7 @@ static void draw_tables(struct screen *s, struct view *v, const struct model *m,
         return;
     draw_blocks(s, m, &l);
     table_leases(s, v, m->now, now_wall_ms, s->n + (l.gaps ? 1 : 0), l.leases);
-    table_errors(s, m->now, s->n + (l.gaps ? 1 : 0), l.errors);
+    table_errors(s, m->now, s->rows ? s->rows - 2 - l.errors : s->n + 1, l.errors);
 }
 
 struct screen view_draw(struct view *v, const struct model *m, int64_t now_wall_ms, size_t rows, size_t cols,

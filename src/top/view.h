@@ -15,7 +15,7 @@
 
 #define VIEW_ROWS_MIN 24
 #define VIEW_COLS_MIN 80
-#define VIEW_TEXT     320
+#define VIEW_TEXT     400
 
 struct view {
     struct lease_list leases;

@@ -9,6 +9,7 @@
 #define GAPS_FROM    32 /* lines of a screen that has empty lines */
 #define REASONS_MAX  3
 #define LEASES_LEAST 5
+#define LEASES_STEP  5
 
 static size_t least(size_t a, size_t b)
 {
@@ -49,7 +50,7 @@ static void widen(struct view_layout *l, size_t *rows, size_t wanted, size_t roo
 
 struct view_layout view_layout(size_t rows, size_t cols, const struct model *m, const struct view *v)
 {
-    size_t operations = m->noperations + 1, leases = v->leases.n;
+    size_t operations = m->noperations + 1, leases = m->now ? m->now->nleases : 0;
     size_t vaults = m->now ? m->now->nvaults + (m->now->site.name ? 1 : 0) : 0;
     size_t errors = m->now ? m->now->nerrors : 0;
     struct view_layout l = {.beside = cols >= TABLE_OPERATIONS_WIDTH + TABLE_GAP + TABLE_VAULTS_WIDTH,
@@ -61,7 +62,7 @@ struct view_layout view_layout(size_t rows, size_t cols, const struct model *m, 
     if (!rows) {
         l.operations = operations;
         l.vaults = vaults;
-        l.leases = leases;
+        l.leases = v->leases.n;
         l.errors = errors;
         return l;
     }
@@ -69,10 +70,11 @@ struct view_layout view_layout(size_t rows, size_t cols, const struct model *m, 
     l.operations = least(operations, most(3, room / 6));
     l.vaults = least(vaults, most(3, room / 6));
     l.errors = least(errors, most(3, room / 7));
-    l.leases = least(leases, LEASES_LEAST);
-    widen(&l, &l.leases, leases, room);
+    l.leases = LEASES_LEAST;
+    widen(&l, &l.leases, (leases / LEASES_STEP + 1) * LEASES_STEP, room);
     widen(&l, &l.errors, errors, room);
     widen(&l, &l.operations, operations, room);
     widen(&l, &l.vaults, vaults, room);
+    widen(&l, &l.leases, rows, room);
     return l;
 }

@@ -1,8 +1,9 @@
 /*
  * view_layout.h - private to top/: how many lines each part of the screen gets.
  *
- * Each table first gets what it cannot do without, then its share of the height; the leases get the rest, and
- * give back what they do not need.
+ * Each table first gets its share of the height. What the leases do not need goes to the others, in steps of
+ * some rows and whatever the filter, so that the screen does not move with each lease that comes or goes. The
+ * leases get what is left.
  */
 #ifndef JG_TOP_VIEW_LAYOUT_H
 #define JG_TOP_VIEW_LAYOUT_H

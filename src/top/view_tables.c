@@ -20,6 +20,13 @@ static void put(const struct screen *s, struct screen_line *line, const char *te
     line_cell(s, line, "", 1, ALIGN_LEFT);
 }
 
+/* The text in what is left of the line. */
+static void put_rest(const struct screen *s, struct screen_line *line, const char *text)
+{
+    if (line && line->width < s->cols)
+        line_cell(s, line, text, s->cols - line->width, ALIGN_LEFT);
+}
+
 static void put_number(const struct screen *s, struct screen_line *line, int64_t n, size_t width)
 {
     char text[FIGURE_SIZE];
@@ -28,7 +35,7 @@ static void put_number(const struct screen *s, struct screen_line *line, int64_t
     put(s, line, text, width, ALIGN_RIGHT);
 }
 
-/* The title of a table: its name, "3 of 9" where not all are shown, the names of its columns. */
+/* The title of a table: its name, "3/9" where not all are shown, the names of its columns. */
 static struct screen_line *title(struct screen *s, size_t at, size_t left)
 {
     struct screen_line *line = screen_line(s, at);
@@ -42,7 +49,7 @@ static struct screen_line *title(struct screen *s, size_t at, size_t left)
 static const char *name_of(const char *name, size_t shown, size_t all, char *out, size_t size)
 {
     if (shown < all)
-        (void)snprintf(out, size, "%s %zu of %zu", name, shown, all);
+        (void)snprintf(out, size, "%s %zu/%zu", name, shown, all);
     else
         (void)snprintf(out, size, "%s", name);
     return out;
@@ -50,14 +57,13 @@ static const char *name_of(const char *name, size_t shown, size_t all, char *out
 
 /* ---- operations ---- */
 
-static void put_rates(const struct screen *s, struct screen_line *line, const struct rate_row *r, bool failed)
+static void put_rates(const struct screen *s, struct screen_line *line, const struct rate_row *r)
 {
     char text[FIGURE_SIZE];
 
     put(s, line, r->known ? figure_rate(r->per_s, text) : "-", 7, ALIGN_RIGHT);
     line_style(line, r->failed_per_s > 0 ? STYLE_WARN : STYLE_PLAIN);
-    if (failed)
-        put(s, line, r->known ? figure_rate(r->failed_per_s, text) : "-", 8, ALIGN_RIGHT);
+    put(s, line, r->known ? figure_rate(r->failed_per_s, text) : "-", 8, ALIGN_RIGHT);
     line_style(line, STYLE_PLAIN);
 }
 
@@ -75,7 +81,7 @@ static void operation_row(struct screen *s, size_t at, size_t left, const struct
 
     line_to(s, line, left);
     put(s, line, r->name, 16, ALIGN_LEFT);
-    put_rates(s, line, r, true);
+    put_rates(s, line, r);
     for (enum percentile p = P50; p < NPERCENTILES; p++)
         put_percentile(s, line, r, p);
 }
@@ -148,16 +154,16 @@ static void vault_row(struct screen *s, size_t at, size_t left, const struct vau
     line_to(s, line, left);
     put(s, line, v->name, 15, ALIGN_LEFT);
     put_state(s, line, v->state);
-    put_rates(s, line, r, true);
+    if (style_of_state(v->state) == STYLE_BAD && *v->detail) {
+        line_style(line, STYLE_BAD);
+        put_rest(s, line, v->detail);
+        line_style(line, STYLE_PLAIN);
+        return;
+    }
+    put_rates(s, line, r);
     put_number(s, line, v->in_flight, 6);
     put_number(s, line, v->queued, 7);
-    if (style_of_state(v->state) == STYLE_BAD) {
-        line_style(line, STYLE_BAD);
-        line_cell(s, line, v->detail, s->cols > line->width ? s->cols - line->width : 0, ALIGN_LEFT);
-        line_style(line, STYLE_PLAIN);
-    } else {
-        put_percentile(s, line, r, P95);
-    }
+    put_percentile(s, line, r, P95);
 }
 
 static void put_age(const struct screen *s, struct screen_line *line, const char *what, int64_t ms)
@@ -178,13 +184,13 @@ static void site_row(struct screen *s, size_t at, size_t left, const struct site
     put(s, line, name, 15, ALIGN_LEFT);
     put_state(s, line, site->state);
     if (*site->detail) {
-        line_cell(s, line, site->detail, s->cols > line->width ? s->cols - line->width : 0, ALIGN_LEFT);
+        put_rest(s, line, site->detail);
         return;
     }
+    if (site->jumpoints)
+        line_text(s, line, "jumpoints %zu/%zu  ", site->jumpoints - site->jumpoints_away, site->jumpoints);
     put_age(s, line, "answer", site->success_age_ms);
     put_age(s, line, "poll", site->poll_age_ms);
-    if (site->jumpoints)
-        line_text(s, line, "jumpoints %zu/%zu", site->jumpoints - site->jumpoints_away, site->jumpoints);
 }
 
 void table_vaults(struct screen *s, const struct model *m, size_t at, size_t left, size_t rows)
@@ -230,7 +236,8 @@ static struct lease_widths lease_widths(size_t cols)
     struct lease_widths w = {.session = cols >= SESSION_FROM, .id = cols >= ID_FROM};
     size_t taken = 1 + STATE_WIDTH + 1 + LEFT_WIDTH + 1 + 3; /* the first is that of the selection */
 
-    taken += (w.session ? SESSION_WIDTH + 1 : 0) + (w.id ? ID_WIDTH + 1 : 0);
+    taken += w.session ? SESSION_WIDTH + 1U : 0;
+    taken += w.id ? ID_WIDTH + 1U : 0;
     size_t left = cols > taken + 30 ? cols - taken : 30;
     w.system = left / 3;
     w.account = (left - w.system) / 2;
@@ -363,7 +370,7 @@ static void error_row(struct screen *s, size_t at, const struct error_sample *e)
     put(s, line, e->user, wide ? 20 : 16, ALIGN_LEFT);
     put(s, line, e->endpoint, wide ? 20 : 14, ALIGN_LEFT);
     if (wide)
-        put(s, line, e->detail, s->cols > line->width + 1 ? s->cols - line->width - 1 : 0, ALIGN_LEFT);
+        put_rest(s, line, *e->detail ? e->detail : "-");
 }
 
 void table_errors(struct screen *s, const struct sample *now, size_t at, size_t rows)
@@ -378,7 +385,8 @@ void table_errors(struct screen *s, const struct sample *now, size_t at, size_t 
     put(s, line, "user", wide ? 20 : 16, ALIGN_LEFT);
     put(s, line, "endpoint", wide ? 20 : 14, ALIGN_LEFT);
     if (wide)
-        put(s, line, "detail", s->cols > line->width + 1 ? s->cols - line->width - 1 : 0, ALIGN_LEFT);
+        line_text(s, line, "detail");
+    line_to(s, line, s->cols);
     line_style(line, STYLE_PLAIN);
     for (size_t i = 0; i < rows && i < now->nerrors; i++)
         error_row(s, at + 1 + i, &now->errors[i]);
