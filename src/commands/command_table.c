@@ -5,6 +5,7 @@
 #include "commands/command_table.h"
 
 #include "commands/commands.h"
+#include "commands/run_exit.h"
 
 #include <stdint.h>
 
@@ -23,20 +24,30 @@
 
 static const char *const lease_states[] = {"intent", "open", "releasing", "lapsed", NULL};
 
+static const char *const only_open[] = {"open", NULL};
+
+#define LEASES_FILTERS \
+    { "--user", FLAG_TEXT, "USER", "only the leases of this vault user", NULL }, \
+    { "--session", FLAG_TEXT, "ID", "only the leases of this PRA session", NULL }, \
+    { "--vault", FLAG_TEXT, "NAME", "only the leases of the vault with this section", NULL }, \
+    { "--older-than", FLAG_TEXT, "TIME", "only leases that began longer ago: 90s, 15m, 2h, 3d", NULL }, \
+    { "--overdue", FLAG_SWITCH, NULL, "only leases past their end", NULL }
+
 static const struct command leases_subs[] = {
     { .name = "list", .run = command_leases_list,
       .summary = "show the leases, oldest first",
-      .about = "Without a running gateway the list is what its store holds.",
+      .about = "Account and system are shown by name, and as #NUMBER where the gateway has restarted since. Without a "
+               "running gateway the list is what its store holds.",
       .flags = (const struct command_flag[]){
-          CONF_ROW,
-          { "--user", FLAG_TEXT, "USER", "only the leases of this vault user", NULL },
-          { "--session", FLAG_TEXT, "ID", "only the leases of this PRA session", NULL },
+          CONF_ROW, LEASES_FILTERS,
           { "--state", FLAG_TEXT, "STATE", "only the leases in this state", lease_states },
+          { "--wide", FLAG_SWITCH, NULL, "show every column", NULL },
           { "--json", FLAG_SWITCH, NULL, "print JSON, with the members of GET /v1/leases", NULL },
           END },
       .examples = (const struct command_example[]){
           { "leases", "all leases of the gateway" },
           { "leases list --user 'CORP\\ann' --state open", NULL },
+          { "leases list --overdue --json", NULL },
           END },
       .exits = (const struct command_exit[]){
           { EXIT_DONE, "the leases are shown, also where there are none" },
@@ -46,20 +57,28 @@ static const struct command leases_subs[] = {
     { .name = "release", .run = command_leases_release, .operands = "ID", .max_words = 1,
       .summary = "end one lease, or all",
       .about = "A released lease is checked in at the vault, unless another lease holds the same request. Without a "
-               "running gateway the leases are marked in its store, and the next start checks them in.",
-      .forms = (const char *const[]){ "[-c FILE] ID [--terminate]", "[-c FILE] --all", NULL },
+               "running gateway the leases are marked in its store, and the next start checks them in.\n\n"
+               "On a terminal --all asks first, with the number of leases; a script is not asked.",
+      .forms = (const char *const[]){
+          "[-c FILE] ID [--terminate] [--json]",
+          "[-c FILE] --all [--user USER] [--session ID] [--vault NAME] [--older-than TIME] [--overdue] [--state open] "
+          "[--yes] [--json]", NULL },
       .flags = (const struct command_flag[]){
           CONF_ROW,
-          { "--all", FLAG_SWITCH, NULL, "end every open lease", NULL },
           { "--terminate", FLAG_SWITCH, NULL, "end the session at the PRA site too; the gateway must be running", NULL },
+          { "--all", FLAG_SWITCH, NULL, "end every open lease that the filters leave", NULL },
+          LEASES_FILTERS,
+          { "--state", FLAG_TEXT, "STATE", "only open leases can be released", only_open },
+          { "--yes", FLAG_SWITCH, NULL, "do not ask", NULL },
+          { "--json", FLAG_SWITCH, NULL, "print JSON: how many were released, are pending, have failed", NULL },
           END },
       .examples = (const struct command_example[]){
           { "leases release 01HZX3V9K2", "the id is the first column of `jumpgate leases`" },
-          { "leases release --all", NULL },
+          { "leases release --all --user 'CORP\\ann'", NULL },
           END },
       .exits = (const struct command_exit[]){
-          { EXIT_DONE, "released" },
-          { EXIT_FAILED, "not released; the reason is on standard error" },
+          { EXIT_DONE, "released, or there was nothing to release" },
+          { EXIT_FAILED, "not released, or not all; the reason is on standard error" },
           { EXIT_USAGE, "the command line is wrong" },
           { EXIT_NO_LEASE, "there is no such lease" },
           { EXIT_ONLY_RELEASED, "the lease is released, and its session was not ended" },
@@ -107,9 +126,12 @@ const struct command command_table[] = {
           { "run -c ./jumpgate.conf", NULL },
           END },
       .exits = (const struct command_exit[]){
-          { EXIT_DONE, "stopped" },
-          { EXIT_FAILED, "not started, or not stopped cleanly; the reason is in the log" },
-          { EXIT_USAGE, "the command line is wrong" },
+          { RUN_STOPPED, "stopped" },
+          { RUN_REFUSED, "not started, and a restart does not help: a mistake in the configuration, a wrong owner, a "
+                         "damaged store; the reason is on standard error" },
+          { RUN_USAGE, "the command line is wrong" },
+          { RUN_RETRY, "not started, or not stopped cleanly, and a restart may help: a port in use, a full disk, too "
+                       "few descriptors, too little memory" },
           END } },
     { .name = "check", .run = command_check,
       .summary = "name all mistakes of a configuration",
@@ -123,6 +145,20 @@ const struct command command_table[] = {
       .exits = (const struct command_exit[]){
           { EXIT_DONE, "there is no mistake" },
           { EXIT_FAILED, "there are mistakes, or the file cannot be read" },
+          { EXIT_USAGE, "the command line is wrong" },
+          END } },
+    { .name = "reload", .run = command_reload,
+      .summary = "make the running gateway read its configuration again",
+      .about = "Waits for the verdict: all of the configuration is taken, or nothing of it. What has changed is on "
+               "standard output, every mistake on standard error. The gateway reads the file that it was started "
+               "with; -c only says where its control socket is. SIGHUP does the same without an answer.",
+      .flags = (const struct command_flag[]){ CONF_ROW, END },
+      .examples = (const struct command_example[]){
+          { "reload", "the same as `systemctl reload jumpgate`" },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "the configuration is in use" },
+          { EXIT_FAILED, "it was refused and nothing has changed, or no gateway is running" },
           { EXIT_USAGE, "the command line is wrong" },
           END } },
     { .name = "doctor", .run = command_doctor,
@@ -172,6 +208,41 @@ const struct command command_table[] = {
           { 40, "pra_reporting: the site lists ended sessions" },
           { 41, "pra_jumpoint: each Jumpoint is connected" },
           END } },
+    { .name = "status", .run = command_status,
+      .summary = "show the state of the running gateway",
+      .about = "Whether it is ready and why not, the vaults, the PRA site, the leases and the certificates. It calls "
+               "the gateway over its control socket, as the gateway's user or as root.",
+      .flags = (const struct command_flag[]){
+          CONF_ROW,
+          { "--json", FLAG_SWITCH, NULL, "print JSON: the members of GET /status behind ready and reasons", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "status", NULL },
+          { "status --json", NULL },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "the gateway is ready" },
+          { EXIT_FAILED, "it does not answer; how to find out why is on standard error" },
+          { EXIT_USAGE, "the command line is wrong" },
+          { 3, "it answers and is not ready" },
+          END } },
+    { .name = "explain", .run = command_explain, .operands = "ID", .min_words = 1, .max_words = 1,
+      .summary = "say why a list of credentials or endpoints came back as it did",
+      .about = "ID is the request id of the find: the header X-Request-Id of its answer, and request_id in the log. "
+               "The gateway keeps the record for 15 minutes at most.",
+      .flags = (const struct command_flag[]){
+          CONF_ROW,
+          { "--json", FLAG_SWITCH, NULL, "print JSON, as GET /v1/explain/{request_id} answers it", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "explain 4be1f0c2-77", NULL },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "the record is shown" },
+          { EXIT_FAILED, "it cannot be shown; the reason is on standard error" },
+          { EXIT_USAGE, "the command line is wrong" },
+          { 4, "no find with this id is remembered" },
+          END } },
     { .name = "leases", .subs = leases_subs,
       .summary = "show or end the leases of the gateway" },
     { .name = "top", .run = command_top,
@@ -204,6 +275,19 @@ const struct command command_table[] = {
           END },
       .examples = (const struct command_example[]){
           { "config > jumpgate.conf", "a configuration to begin with" },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "printed" },
+          { EXIT_FAILED, "standard output cannot be written" },
+          { EXIT_USAGE, "the command line is wrong" },
+          END } },
+    { .name = "version", .run = command_version,
+      .summary = "print version, revision and build, and the versions of the libraries",
+      .flags = (const struct command_flag[]){
+          { "--json", FLAG_SWITCH, NULL, "print JSON", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "version", "what a report of a fault should contain" },
           END },
       .exits = (const struct command_exit[]){
           { EXIT_DONE, "printed" },

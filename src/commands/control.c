@@ -105,6 +105,11 @@ bool control_client_stop_on(struct control_client *c, const atomic_bool *stop)
            SET(CURLOPT_NOPROGRESS, 0L);
 }
 
+bool control_client_wait(struct control_client *c, uint64_t timeout_ms)
+{
+    return SET(CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+}
+
 void control_client_free(struct control_client *c)
 {
     if (!c)

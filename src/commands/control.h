@@ -39,6 +39,8 @@ void control_client_free(struct control_client *);
 /* A call in progress ends soon after *stop has become true, which another thread may set. False = it cannot
  * be set up. */
 bool control_client_stop_on(struct control_client *, const atomic_bool *stop);
+/* The next calls end within this time instead. False = they keep the time they had. */
+bool control_client_wait(struct control_client *, uint64_t timeout_ms);
 /*
  * 0 and an answer, whatever its status; -ECONNREFUSED when no gateway listens; other -errno and why. `method`
  * is GET or POST. `body` is JSON for a POST; NULL = none.

@@ -265,7 +265,10 @@ bool doctor_mapping(struct doctor *d)
         report_unknown(d, "out of memory");
         return false;
     }
-    if (!d->vault_conf->oauth_client_id && !note_user_map(d))
+    if (d->vault_conf->oauth_client_id)
+        report_note(d, "oauth_shared_identity: every PRA user acts as the application user of the OAuth "
+                       "client, and may request what that user may");
+    else if (!note_user_map(d))
         note_templates(d);
     if (d->users.n) {
         report_ok(d, "%zu name%s to try at the vault, %s first", d->users.n, d->users.n == 1 ? "" : "s",

@@ -32,7 +32,7 @@
 struct offline_lease {
     struct lease_row row; /* its texts are in the pool */
     size_t at;            /* its index in leases[] */
-    bool ended;
+    bool chosen, ended;
     struct store_write write;
     struct offline *offline;
 };
@@ -210,11 +210,13 @@ static bool has_session(const struct lease_view *view, const char *session)
     return false;
 }
 
-static bool fits_filter(const struct lease_view *view, const struct lease_filter *filter)
+static bool is_chosen(const struct lease_view *view, const struct leases_choice *choice)
 {
+    const struct lease_filter *filter = &choice->filter;
+
     return (!filter->user || person_same(filter->user, view->user)) &&
            (!filter->session || has_session(view, filter->session)) &&
-           (!filter->state || strcmp(filter->state, view->state) == 0);
+           (!filter->state || strcmp(filter->state, view->state) == 0) && leases_choice_fits(choice, view);
 }
 
 static struct lease_view view_of(const struct lease_row *row, const char *const *sessions, size_t nsessions)
@@ -242,7 +244,7 @@ static struct lease_view view_of(const struct lease_row *row, const char *const 
     };
 }
 
-int offline_list(const struct offline *o, const struct lease_filter *filter,
+int offline_list(const struct offline *o, const struct leases_choice *choice,
                  void (*row)(void *arg, const struct lease_view *), void *arg)
 {
     const char **room = calloc(o->n + 1, sizeof(*room));
@@ -255,7 +257,7 @@ int offline_list(const struct offline *o, const struct lease_filter *filter,
     }
     for (size_t i = 0; !err && i < o->n; i++) {
         struct lease_view view = view_of(&oldest[i]->row, room, sessions_of(o, oldest[i], room));
-        if (fits_filter(&view, filter))
+        if (is_chosen(&view, choice))
             row(arg, &view);
     }
     free(room);
@@ -317,23 +319,44 @@ static void end_lease(struct offline *o, struct offline_lease *lease)
     o->pending += !o->err;
 }
 
-/* Ends the lease, or all; on_written() is called while the loop runs. */
-static int end_leases(struct offline *o, const char *id)
+static int choose_leases(struct offline *o, const struct leases_choice *choice)
 {
-    bool found = !id;
+    const char **room = calloc(o->n + 1, sizeof(*room));
 
-    put_in_order(o);
-    for (size_t i = 0; i < o->n; i++) {
-        if (id && strcmp(o->leases[i]->row.id, id) != 0)
-            continue;
-        found = true;
-        end_lease(o, o->leases[i]);
+    for (size_t i = 0; room && i < o->n; i++) {
+        struct offline_lease *lease = o->leases[i];
+        struct lease_view view = view_of(&lease->row, room, sessions_of(o, lease, room));
+
+        lease->chosen = is_chosen(&view, choice);
     }
-    return found ? 0 : -ENOENT;
+    free(room);
+    return room ? 0 : -ENOMEM;
 }
 
-static int release_with(struct loop *loop, const struct conf *conf, const char *id, struct offline *o,
-                        char *why)
+static int choose_lease(struct offline *o, const char *id)
+{
+    for (size_t i = 0; i < o->n; i++) {
+        o->leases[i]->chosen = strcmp(o->leases[i]->row.id, id) == 0;
+        if (o->leases[i]->chosen)
+            return 0;
+    }
+    return -ENOENT;
+}
+
+/* Ends the lease, or those that are chosen; on_written() is called while the loop runs. */
+static int end_leases(struct offline *o, const char *id, const struct leases_choice *choice)
+{
+    put_in_order(o);
+    int err = id ? choose_lease(o, id) : choose_leases(o, choice);
+
+    for (size_t i = 0; !err && i < o->n; i++)
+        if (o->leases[i]->chosen)
+            end_lease(o, o->leases[i]);
+    return err;
+}
+
+static int release_with(struct loop *loop, const struct conf *conf, const char *id,
+                        const struct leases_choice *choice, struct offline *o, char *why)
 {
     const char *state_dir = conf->gateway.state_dir;
     bool rebuilt;
@@ -347,7 +370,7 @@ static int release_with(struct loop *loop, const struct conf *conf, const char *
     o->trail = err ? NULL : leases_trail_open(loop, conf, o->n, why);
     o->open = o->trail ? 2 : 1;
     if (!err)
-        err = end_leases(o, id);
+        err = end_leases(o, id, choice);
     if (o->trail)
         leases_trail_close(o->trail, on_closed, o);
     if (!o->pending)
@@ -362,8 +385,8 @@ static int release_with(struct loop *loop, const struct conf *conf, const char *
     return err;
 }
 
-int offline_release(const struct conf *conf, const char *id, size_t *ended, size_t *unrecorded,
-                    char why[OFFLINE_WHY_SIZE])
+int offline_release(const struct conf *conf, const char *id, const struct leases_choice *choice,
+                    size_t *ended, size_t *unrecorded, char why[OFFLINE_WHY_SIZE])
 {
     const char *state_dir = conf->gateway.state_dir;
     struct offline *o = calloc(1, sizeof(*o));
@@ -373,7 +396,7 @@ int offline_release(const struct conf *conf, const char *id, size_t *ended, size
     *ended = *unrecorded = 0;
     (void)snprintf(why, OFFLINE_WHY_SIZE, "out of memory");
     if (!err)
-        err = has_store(state_dir) ? release_with(loop, conf, id, o, why) : no_store(state_dir, why);
+        err = has_store(state_dir) ? release_with(loop, conf, id, choice, o, why) : no_store(state_dir, why);
     if (o) {
         *ended = o->ended;
         *unrecorded = o->trail ? leases_trail_lost(o->trail) : o->ended;

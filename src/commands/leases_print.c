@@ -2,17 +2,17 @@
 /*
  * leases_print.c - leases on standard output; see leases_print.h.
  *
- * JSON is written row by row and has exactly the members of GET /v1/leases. The table is kept until its end,
- * so that every column is as wide as its widest cell; the last column is not padded.
+ * JSON is written row by row and has exactly the members of GET /v1/leases. The table (print_table.h) has in
+ * front what a person looks for: who has what, since when, for how long. The wide table has the rest as well.
  *
- * Names, session ids and errors come from other systems: control and invisible characters are escaped in the
- * table (utf8_visible). An empty cell is written as `-`, so that columns can be counted.
+ * The names of account and system are not in the store: where they are not known, the numbers in the
+ * credential id are shown, as #17.
  */
 #include "commands/leases_print.h"
 
 #include "base/clock.h"
-#include "base/text.h"
-#include "base/utf8.h"
+#include "broker/identity/credential_id.h"
+#include "commands/span.h"
 #include "handlers/lease_json.h"
 
 #include <errno.h>
@@ -22,16 +22,20 @@
 
 #define ROW_MAX (64U << 20) /* one lease with all sessions that share its request */
 
-static const char titles[] = "ID\0STATE\0USER\0SESSIONS\0EXPIRES\0ATTEMPTS\0CREDENTIAL\0LAST ERROR\0LSID";
+static const char *const titles[] = {"ID",      "STATE",    "ACCOUNT",    "SYSTEM",     "USER",
+                                     "START",   "LEFT",     "SESSIONS",   "LAST ERROR", "REQUEST",
+                                     "EXPIRES", "ATTEMPTS", "CREDENTIAL", "LSID"};
+enum { USUAL = 9, WIDE = sizeof(titles) / sizeof(*titles) };
+_Static_assert(WIDE <= PRINT_TABLE_COLUMNS, "the table has room for all columns");
 
-struct leases_print leases_print_start(bool json)
+struct leases_print leases_print_start(bool json, bool wide)
 {
-    struct leases_print p = {.json = json, .cells = BUF_INIT(SIZE_MAX / 2)};
-    const char *title = titles;
-
-    for (size_t i = 0; i < LEASES_COLUMNS; i++, title += strlen(title) + 1)
-        p.width[i] = strlen(title);
-    return p;
+    return (struct leases_print){
+        .json = json,
+        .wide = wide,
+        .now_wall_ms = clock_wall(&clock_system),
+        .table = print_table_start(titles, wide ? WIDE : USUAL),
+    };
 }
 
 /* With the first row and not before: a list that cannot be had prints nothing. */
@@ -51,58 +55,88 @@ static void print_json(struct leases_print *p, const struct lease_view *view)
 
 /* ---- the table ---- */
 
-static void write_sessions(struct buf *cell, const struct lease_view *view)
+static void name_cell(struct leases_print *p, const char *name, bool parsed, int64_t number)
 {
-    for (size_t i = 0; i < view->nsessions; i++)
-        (void)buf_printf(cell, "%s%s", i ? "," : "", view->sessions[i]);
+    if (name && *name)
+        print_table_cell(&p->table, STYLE_PLAIN, name);
+    else if (parsed && number)
+        print_table_cellf(&p->table, STYLE_PLAIN, "#%" PRId64, number);
+    else
+        print_table_cell(&p->table, STYLE_PLAIN, NULL);
 }
 
-static void write_cell(struct buf *cell, size_t column, const struct lease_view *view)
+static void names_cells(struct leases_print *p, const struct lease_view *view)
 {
-    char expires[CLOCK_RFC3339_SIZE];
+    struct credential_ref ref = {.kind = KIND_LOCAL};
+    bool parsed = credential_id_parse(view->credential_id, &ref);
 
-    switch (column) {
-    case 0: (void)buf_str(cell, view->id); break;
-    case 1: (void)buf_printf(cell, "%s%s", view->state, view->adopted ? ",adopted" : ""); break;
-    case 2: (void)buf_str(cell, view->user); break;
-    case 3: write_sessions(cell, view); break;
-    case 4:
-        if (view->expires_wall_ms)
-            (void)buf_str(cell, clock_rfc3339(view->expires_wall_ms, expires));
-        break;
-    case 5: (void)buf_printf(cell, "%" PRId64, view->attempts); break;
-    case 6: (void)buf_str(cell, view->credential_id); break;
-    case 7: (void)buf_str(cell, view->last_error ? view->last_error : ""); break;
-    default: (void)buf_str(cell, view->lsid ? view->lsid : ""); break;
-    }
-    if (!cell->len)
-        (void)buf_char(cell, '-');
+    name_cell(p, view->account, parsed, ref.account_id);
+    name_cell(p, view->system, parsed, ref.system_id);
 }
 
-static void keep_cell(struct leases_print *p, size_t column, const struct lease_view *view)
+static void left_cell(struct leases_print *p, const struct lease_view *view)
+{
+    int64_t left = (view->expires_wall_ms - p->now_wall_ms) / 1000;
+    char span[SPAN_SIZE];
+
+    if (!view->expires_wall_ms)
+        print_table_cell(&p->table, STYLE_PLAIN, NULL);
+    else if (left >= 0)
+        print_table_cell(&p->table, STYLE_PLAIN, span_text(left, span));
+    else
+        print_table_cellf(&p->table, STYLE_BAD, "overdue %s", span_text(-left, span));
+}
+
+static void sessions_cell(struct leases_print *p, const struct lease_view *view)
 {
     struct buf cell = BUF_INIT(ROW_MAX);
-    size_t from = p->cells.len;
 
-    write_cell(&cell, column, view);
-    utf8_visible(&p->cells, cell.data, cell.len);
-    p->failed = p->failed || cell.failed || buf_char(&p->cells, '\0') || p->cells.failed;
+    for (size_t i = 0; i < view->nsessions; i++)
+        (void)buf_printf(&cell, "%s%s", i ? "," : "", view->sessions[i]);
+    const char *text = buf_cstr(&cell);
+
+    p->failed = p->failed || cell.failed || !text;
+    print_table_cell(&p->table, STYLE_PLAIN, text);
     buf_free(&cell);
-    size_t wide = p->failed ? 0 : utf8_count(p->cells.data + from);
-    if (wide > p->width[column])
-        p->width[column] = wide;
 }
 
-/* `text` are the cells of the row, one behind the other; returns what follows them. */
-static const char *print_line(const struct leases_print *p, const char *text)
+static void time_cell(struct leases_print *p, int64_t wall_ms)
 {
-    for (size_t i = 0; i < LEASES_COLUMNS; i++, text += strlen(text) + 1) {
-        int blanks = i + 1 < LEASES_COLUMNS ? (int)(p->width[i] - utf8_count(text)) + 2 : 0;
+    char text[CLOCK_RFC3339_SIZE];
 
-        printf("%s%*s", text, blanks, "");
-    }
-    puts("");
-    return text;
+    print_table_cell(&p->table, STYLE_PLAIN, clock_rfc3339_or_null(wall_ms, text));
+}
+
+static void wide_cells(struct leases_print *p, const struct lease_view *view)
+{
+    if (view->request_id)
+        print_table_cellf(&p->table, STYLE_PLAIN, "%" PRId64, view->request_id);
+    else
+        print_table_cell(&p->table, STYLE_PLAIN, NULL);
+    time_cell(p, view->expires_wall_ms);
+    print_table_cellf(&p->table, STYLE_PLAIN, "%" PRId64, view->attempts);
+    print_table_cell(&p->table, STYLE_PLAIN, view->credential_id);
+    print_table_cell(&p->table, STYLE_PLAIN, view->lsid);
+}
+
+static void table_row(struct leases_print *p, const struct lease_view *view)
+{
+    bool bad = strcmp(view->state, "lapsed") == 0, open = strcmp(view->state, "open") == 0;
+
+    print_table_cell(&p->table, STYLE_PLAIN, view->id);
+    print_table_cellf(&p->table,
+                      bad    ? STYLE_BAD
+                      : open ? STYLE_PLAIN
+                             : STYLE_WARN,
+                      "%s%s", view->state, view->adopted ? ",adopted" : "");
+    names_cells(p, view);
+    print_table_cell(&p->table, STYLE_PLAIN, view->user);
+    time_cell(p, view->created_wall_ms);
+    left_cell(p, view);
+    sessions_cell(p, view);
+    print_table_cell(&p->table, STYLE_WARN, view->last_error);
+    if (p->wide)
+        wide_cells(p, view);
 }
 
 /* ---- both ---- */
@@ -111,29 +145,28 @@ void leases_print_row(void *print, const struct lease_view *view)
 {
     struct leases_print *p = print;
 
-    for (size_t i = 0; !p->json && i < LEASES_COLUMNS; i++)
-        keep_cell(p, i, view);
     if (p->json)
         print_json(p, view);
+    else
+        table_row(p, view);
     p->n++;
 }
 
 int leases_print_end(struct leases_print *p)
 {
-    const char *row = p->cells.data;
     int err = p->failed ? -ENOMEM : 0;
 
     if (p->json)
         printf("%s],\"next\":null}\n", p->n ? "" : json_head);
-    if (!p->json && !err)
-        (void)print_line(p, titles);
-    for (size_t i = 0; !p->json && !err && i < p->n; i++)
-        row = print_line(p, row);
+    else if (!p->n)
+        puts("no leases");
+    else if (!err)
+        return print_table_end(&p->table, stdout);
     leases_print_drop(p);
     return err;
 }
 
 void leases_print_drop(struct leases_print *p)
 {
-    buf_free(&p->cells);
+    print_table_drop(&p->table);
 }

@@ -5,18 +5,18 @@
 #define JG_LEASES_PRINT_H
 
 #include "broker/broker.h"
-
-#define LEASES_COLUMNS 9
+#include "commands/print_table.h"
 
 struct leases_print {
-    bool json;
-    bool failed;      /* out of memory */
-    size_t n;         /* rows so far */
-    struct buf cells; /* of all rows of the table, each ended by a NUL: widths are known at the end */
-    size_t width[LEASES_COLUMNS];
+    bool json, wide;
+    bool failed; /* out of memory */
+    size_t n;    /* rows so far */
+    int64_t now_wall_ms;
+    struct print_table table;
 };
 
-struct leases_print leases_print_start(bool json);
+/* `wide`: every column of the table. */
+struct leases_print leases_print_start(bool json, bool wide);
 void leases_print_row(void *print, const struct lease_view *); /* one of a `struct leases_print` */
 /* Writes the rest and frees. 0 or -ENOMEM. */
 int leases_print_end(struct leases_print *);

@@ -39,11 +39,13 @@ static void record_start(struct audit *a, const struct conf *conf)
     audit_write(&n);
 }
 
-static const char *syslog_path(const struct conf *conf)
+static enum audit_syslog_form syslog_form(const struct conf *conf)
 {
-    const char *s = conf->gateway.audit_syslog;
-
-    return s && strncmp(s, "unix:", 5) == 0 ? s + 5 : s;
+    switch (conf->gateway.audit_syslog_format) {
+    case SYSLOG_RFC3164: return AUDIT_SYSLOG_RFC3164;
+    case SYSLOG_RFC5424: return AUDIT_SYSLOG_RFC5424;
+    default: return AUDIT_SYSLOG_AUTO;
+    }
 }
 
 bool run_audit_attach(struct run_audit *ra, struct loop *loop, const struct conf *conf, size_t max_queued,
@@ -55,13 +57,15 @@ bool run_audit_attach(struct run_audit *ra, struct loop *loop, const struct conf
                                        .timers = loop_timers(loop),
                                        .file = conf->gateway.audit_file,
                                        .head = head,
-                                       .syslog = syslog_path(conf),
+                                       .syslog = conf->gateway.audit_syslog,
+                                       .syslog_form = syslog_form(conf),
                                        .max_queued = max_queued,
                                        .deadline_ms = DEADLINE_MS,
                                        .retry_ms = RETRY_MS};
 
     if (snprintf(head, sizeof(head), "%s/audit.head", conf->gateway.state_dir) >= (int)sizeof(head)) {
         (void)snprintf(why, 320, "the name of the state directory is too long");
+        errno = ENAMETOOLONG;
         return false;
     }
     ra->writer = audit_writer_open(&writer, why);
@@ -72,6 +76,7 @@ bool run_audit_attach(struct run_audit *ra, struct loop *loop, const struct conf
                                                .policy = conf->gateway.audit_policy});
     if (!ra->audit) {
         (void)snprintf(why, 320, "out of memory");
+        errno = ENOMEM;
         return false;
     }
     return true;

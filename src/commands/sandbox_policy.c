@@ -78,7 +78,8 @@ static void allow_file(struct path_rules *f, const char *path, unsigned access)
     allow_path(f, real, access | SANDBOX_REPLACE);
 }
 
-static void allow_configured(struct path_rules *f, const struct conf *conf, const char *conf_file)
+static void allow_configured(struct path_rules *f, const struct conf *conf,
+                             const struct passed_sockets *passed, const char *conf_file)
 {
     const struct conf_gateway *g = &conf->gateway;
 
@@ -93,7 +94,7 @@ static void allow_configured(struct path_rules *f, const struct conf *conf, cons
         const struct conf_listener *l = &conf->listeners[i];
         const char *const files[] = {l->tls_certificate, l->tls_key, l->client_ca, l->client_crl};
 
-        if (l->is_unix)
+        if (l->is_unix && !passed_socket_of(passed, l->name))
             allow_file(f, l->host, SANDBOX_SOCKET);
         for (size_t k = 0; k < sizeof(files) / sizeof(files[0]); k++)
             allow_file(f, files[k], SANDBOX_READ);
@@ -121,7 +122,7 @@ static bool manager_is_abstract(void)
     return name && *name == '@';
 }
 
-static int restrict_files(const struct conf *conf, const char *conf_file)
+static int restrict_files(const struct conf *conf, const struct passed_sockets *passed, const char *conf_file)
 {
     struct path_rules f = {.room = NSYSTEM + 16 +
                                    2 * (8 + 4 * conf->nlisteners + 6 * conf->nvaults + 2 * conf->npras)};
@@ -134,7 +135,7 @@ static int restrict_files(const struct conf *conf, const char *conf_file)
             allow_path(&f, system_paths[i], SANDBOX_READ);
         allow_path(&f, "/dev/null", SANDBOX_READ | SANDBOX_WRITE);
         allow_file(&f, "/etc/resolv.conf", SANDBOX_READ);
-        allow_configured(&f, conf, conf_file);
+        allow_configured(&f, conf, passed, conf_file);
         version = sandbox_files(f.rule, f.n, manager_is_abstract());
     }
     for (size_t i = 0; i < f.nreal; i++)
@@ -145,13 +146,15 @@ static int restrict_files(const struct conf *conf, const char *conf_file)
 }
 
 /* Opening a listener may need capabilities; serving needs none. */
-static uint64_t capabilities_to_listen(const struct conf *conf)
+static uint64_t capabilities_to_listen(const struct conf *conf, const struct passed_sockets *passed)
 {
     uint64_t keep = 0;
 
     for (size_t i = 0; i < conf->nlisteners; i++) {
         const struct conf_listener *l = &conf->listeners[i];
 
+        if (passed_socket_of(passed, l->name))
+            continue;
         if (!l->is_unix && l->port && l->port < FIRST_FREE_PORT)
             keep |= UINT64_C(1) << CAP_NET_BIND_SERVICE;
         if (l->is_unix && (l->unix_owner || l->unix_group))
@@ -183,19 +186,19 @@ static void log_files(int version)
         log_info("sandbox_files", "landlock=%d", version);
 }
 
-int sandbox_policy_start(const struct conf *conf, const char *conf_file, bool keep_capabilities,
-                         char why[SANDBOX_POLICY_WHY_SIZE])
+int sandbox_policy_start(const struct conf *conf, const struct passed_sockets *passed, const char *conf_file,
+                         bool keep_capabilities, char why[SANDBOX_POLICY_WHY_SIZE])
 {
     int err, version;
 
     if (!sandbox_wanted(conf) && keep_capabilities)
         return 0;
-    err = sandbox_capabilities(capabilities_to_listen(conf));
+    err = sandbox_capabilities(capabilities_to_listen(conf, passed));
     if (err)
         return policy_failed(why, "capabilities", err);
     if (conf->gateway.sandbox != SANDBOX_ON || !sandbox_wanted(conf))
         return 0; /* Landlock has no mode that only logs */
-    version = restrict_files(conf, conf_file);
+    version = restrict_files(conf, passed, conf_file);
     if (version < 0)
         return policy_failed(why, "files", version);
     log_files(version);

@@ -301,8 +301,9 @@ static struct conf *load_conf(const char *path)
 {
     struct buf errors = BUF_INIT(ERRORS_MAX);
     struct conf *conf = NULL;
+    bool sound; /* the state directory alone is needed */
 
-    if (conf_load(path, &conf, &errors) && errors.len)
+    if (conf_load_control(path, &conf, &sound, &errors) && errors.len)
         (void)fwrite(errors.data, 1, errors.len, stderr);
     buf_free(&errors);
     return conf;

@@ -5,9 +5,10 @@
  * Each must be a readable, regular file that is not empty. For a file with a secret there is a warning unless
  * its owner alone can read it; credentials of the service manager are exempt, since it protects their
  * directory. PEM files are read with OpenSSL, and a certificate must belong to its key: otherwise the first
- * connection would fail. A path that users other than its owner and root could change is refused; that
- * includes the configuration and the state directory (safe_path.h). No secret is kept: a private key is
- * freed, and thereby wiped, after its check, and a secret of one line of text is cleared.
+ * connection would fail. Two vaults of one `url` whose key files hold one key are one vault twice. A path
+ * that users other than its owner and root could change is refused; that includes the configuration and the
+ * state directory (safe_path.h). No secret is kept: a private key is freed, and thereby wiped, after its
+ * check, and a secret of one line of text is cleared.
  */
 #include "base/certificate.h"
 #include "base/memory/secret.h"
@@ -270,18 +271,69 @@ static void check_part(struct conf_draft *d, const struct conf_part *part, enum 
     }
 }
 
-void conf_check_files(struct conf_draft *d, enum conf_files files)
+/* ---- one API registration in two sections ---- */
+
+/* Whether both files hold the same key. Not if one of them cannot be read: that has its own message. */
+static bool same_key(const char *a, const char *b)
 {
-    struct conf_part *part, *gateway = conf_draft_next(d, SECTION_GATEWAY, NULL);
+    struct secret mine = {0}, its = {0};
+    char why[80];
+    bool same = !secret_read_line(&mine, a, why) && !secret_read_line(&its, b, why) &&
+                secret_equal(&mine, its.p, its.len);
+
+    secret_clear(&mine);
+    secret_clear(&its);
+    return same;
+}
+
+/* Sections that name one file have their message from conf_check.c. */
+static void check_vault_twins(struct conf_draft *d)
+{
+    for (struct conf_part *part = NULL; (part = conf_draft_next(d, SECTION_VAULT, part));) {
+        const struct conf_vault *v = part->object;
+
+        for (struct conf_part *other = NULL;
+             (other = conf_draft_next(d, SECTION_VAULT, other)) && other != part;) {
+            const struct conf_vault *o = other->object;
+            if (!v->api_key_file || !o->api_key_file || strcmp(v->api_key_file, o->api_key_file) == 0 ||
+                !conf_same_vault_url(v, o) || !same_key(v->api_key_file, o->api_key_file))
+                continue;
+            conf_vault_twin_error(d, part, other);
+            break;
+        }
+    }
+}
+
+/* ---- all of it ---- */
+
+static void check_own_paths(struct conf_draft *d, bool check, struct safe_path_owners *owners)
+{
+    const struct conf_part *gateway = conf_draft_next(d, SECTION_GATEWAY, NULL);
     const struct conf_gateway *g = gateway ? gateway->object : NULL;
     const char *state_dir = g ? g->state_dir : conf_row_find(SECTION_GATEWAY, "state_dir")->fallback;
+
+    trust_users(owners, g, state_dir);
+    if (!check)
+        return;
+    check_way(d, 1, "this file", d->file, owners);
+    check_way(d, gateway ? conf_part_line(gateway, "state_dir") : 1, "state_dir", state_dir, owners);
+}
+
+void conf_check_paths(struct conf_draft *d)
+{
     struct safe_path_owners owners = {.n = 0};
 
-    trust_users(&owners, g, state_dir);
-    if (files != CONF_FILES_OF_SITE) {
-        check_way(d, 1, "this file", d->file, &owners);
-        check_way(d, gateway ? conf_part_line(gateway, "state_dir") : 1, "state_dir", state_dir, &owners);
-    }
+    check_own_paths(d, true, &owners);
+}
+
+void conf_check_files(struct conf_draft *d, enum conf_files files)
+{
+    struct safe_path_owners owners = {.n = 0};
+    struct conf_part *part;
+
+    check_own_paths(d, files != CONF_FILES_OF_SITE, &owners);
     TAILQ_FOREACH(part, &d->parts, link)
     check_part(d, part, files, &owners);
+    if (files != CONF_FILES_OF_SITE)
+        check_vault_twins(d);
 }

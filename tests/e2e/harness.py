@@ -160,6 +160,8 @@ class Gateway:
         self._merge(sections or {})
         self.environment = environment or {}
         self.arguments = list(arguments)
+        self.starter = []  # a command that starts the rest of its command line
+        self.passed = ()   # descriptors that the process inherits
         self.addresses = {}
         self.process = None
         self.out = self.err = None
@@ -216,14 +218,14 @@ class Gateway:
 
     def launch(self, stderr=subprocess.PIPE, **more):
         """Starts the process without waiting for anything. A descriptor as `stderr` is the caller's to read."""
-        command = [str(self.binary), "run", "-c", str(self.write_configuration()), *self.arguments]
+        command = [*self.starter, str(self.binary), "run", "-c", str(self.write_configuration()), *self.arguments]
         environment = {**os.environ, **self.environment}
         environment.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0:exitcode=99")
         environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")
         self.stopped = False
         self.addresses = {}
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=stderr, env=environment, **more)
+                                        stderr=stderr, env=environment, pass_fds=self.passed, **more)
         self.out = Lines(self.process.stdout)
         self.err = Lines(self.process.stderr or ())
 

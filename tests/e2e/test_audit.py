@@ -304,7 +304,7 @@ def test_a_second_sink_gets_the_same_lines(tmp_path):
         with Stack({"gateway": {"audit_syslog": f"unix:{path}"}}) as stack:
             stack.checkout(stack.session("ann", stack.account()))
             message = b""
-            while b" checkout - " not in message:
+            while b" checkout [meta " not in message:
                 message = log.recv(65536)
             assert message.startswith(b"<109>1 2")
             line = message[message.index(b"{"):] + b"\n"

@@ -181,9 +181,13 @@ def test_default_domain_and_oauth(clinic):
     clinic.ask("ann", default_domain="CORP").is_well()
     assert clinic.ask("anna", user_map="anna:CORP\\ann").is_well().notes("mapping") == ["user_map makes CORP\\ann"]
     secret = clinic.secret("oauth", OAUTH_SECRET)
-    clinic.ask("ann", api_key_file=None, oauth_client_id=OAUTH_ID, oauth_client_secret_file=secret).is_well()
+    oauth = {"api_key_file": None, "oauth_client_id": OAUTH_ID, "oauth_client_secret_file": secret}
+    clinic.ask("ann", **oauth).failed("configuration", "oauth_shared_identity")
+    oauth["oauth_shared_identity"] = "yes"
+    (note,) = clinic.ask("ann", **oauth).is_well().notes("mapping")
+    assert "every PRA user acts as the application user" in note
     wrong = clinic.secret("oauth", "something else")
-    clinic.ask("ann", api_key_file=None, oauth_client_id=OAUTH_ID, oauth_client_secret_file=wrong).failed(
+    clinic.ask("ann", **{**oauth, "oauth_client_secret_file": wrong}).failed(
         "sign_in", "OAuth", "secret")
 
 

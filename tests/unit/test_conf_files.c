@@ -148,6 +148,37 @@ TEST(secrets_that_others_can_read)
     assert_int_equal(f->errors.len, 0);
 }
 
+#define SECOND "@GOOD@\n[vault two]\nurl = https://VAULT.example/BeyondTrust/api/public/v3/\napi_key_file = "
+
+/* One API registration is one sign-in, in however many files its key is. */
+TEST(one_key_in_two_files_is_one_sign_in)
+{
+    struct fixture *f = *state;
+    char key[256] = "", line[300];
+    FILE *in;
+
+    (void)fixture_file(f, "other", "x", 0600);
+    (void)snprintf(line, sizeof(line), "%s/key", f->dir);
+    in = fopen(line, "r");
+    assert_non_null(in);
+    assert_non_null(fgets(key, sizeof(key), in));
+    assert_int_equal(fclose(in), 0);
+    key[strcspn(key, "\r\n")] = '\0';
+    (void)fixture_file(f, "copy", key, 0600);
+    assert_mistake(f, SECOND "@DIR@/copy\n", 10,
+                   "[vault two] is [vault main] in line 7 again: same `url` and same sign-in");
+    assert_int_equal(fixture_messages(f), 1);
+    (void)snprintf(line, sizeof(line), "%s\n", key); /* the end of the line belongs to no key */
+    (void)fixture_file(f, "copy", line, 0600);
+    assert_mistake(f, SECOND "@DIR@/copy\n", 10, "[vault two] is [vault main]");
+    assert_mistake(f, SECOND "@DIR@/../\n", 11, "`api_key_file`: ");
+    assert_int_equal(fixture_messages(f), 1);
+    assert_loads(f, SECOND "@DIR@/other\n");
+    assert_loads(f, "@GOOD@\n[vault two]\nurl = https://b.example/BeyondTrust/api/public/v3\n"
+                    "api_key_file = @DIR@/copy\n"); /* another vault that happens to have the key */
+    assert_int_equal(f->errors.len, 0);
+}
+
 static void mistake_about(struct fixture *f, const char *path, mode_t mode, const char *conf, const char *key)
 {
     char text[64];
@@ -212,6 +243,7 @@ int main(void)
         T(an_expired_certificate_is_warned_of),
         T(files_that_are_not_there),
         T(secrets_that_others_can_read),
+        T(one_key_in_two_files_is_one_sign_in),
         T(what_others_can_write_is_refused),
         T(what_belongs_to_others_is_refused),
     };
