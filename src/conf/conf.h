@@ -195,5 +195,6 @@ void conf_free(struct conf *); /* NULL is fine */
 
 void conf_print_defaults(struct buf *); /* the annotated file */
 void conf_print_doc(struct buf *);      /* a Markdown table per section */
+void conf_print_man(struct buf *);      /* jumpgate.conf(5) */
 
 #endif
