@@ -166,7 +166,7 @@ const struct command command_table[] = {
     { .name = "doctor", .run = command_doctor,
       .summary = "find out why a user gets no credentials, or what is wrong with the PRA site",
       .about = "A dry run of one find: each stage from the configuration to the access policy, in order, until one "
-               "fails. The exit code is that of the first stage that failed. It needs no running gateway and changes nothing. It reads the secrets, so it runs as root or as "
+               "fails; then the PRA site and the gateway's own listeners, certificates, state and disk. The exit code is that of the first stage that failed. It needs no running gateway and changes nothing. It reads the secrets, so it runs as root or as "
                "the gateway's user.",
       .forms = (const char *const[]){ "[-c FILE] --user USER --host HOST [--vault NAME] [--json]",
                                       "[-c FILE] --pra [--json]", NULL },
@@ -209,6 +209,10 @@ const struct command command_table[] = {
           { 39, "pra_clock: the site's clock against this machine's" },
           { 40, "pra_reporting: the site lists ended sessions" },
           { 41, "pra_jumpoint: each Jumpoint is connected" },
+          { 60, "listener: each address can be served, and each local client reaches one" },
+          { 61, "certificate: certificates, keys and revocation lists of the gateway" },
+          { 62, "state: the state directory and the lease store" },
+          { 63, "disk: room for the state, the audit trail and the log" },
           END } },
     { .name = "status", .run = command_status,
       .summary = "show the state of the running gateway",
