@@ -38,8 +38,8 @@ struct audit_writer_opts {
 };
 
 /*
- * NULL and `why` where the file cannot be used. A disk that is full or fails is no reason: the writer begins
- * in that state and tries again.
+ * NULL, errno and `why` where the file cannot be used. A disk that is full or fails is no reason: the writer
+ * begins in that state and tries again.
  */
 struct audit_writer *audit_writer_open(const struct audit_writer_opts *, char why[320]);
 struct audit_sink *audit_writer_sink(struct audit_writer *);

@@ -27,6 +27,7 @@ enum fault_code {
     FAULT_HEADERS_TOO_LARGE,
     FAULT_VAULT_CONFLICT,
     FAULT_APPROVAL_PENDING,
+    FAULT_RELOAD_REFUSED,
     FAULT_REASON_REQUIRED,
     FAULT_TICKET_REQUIRED,
     FAULT_DURATION_TOO_LONG,
@@ -61,6 +62,7 @@ struct fault {
     bool has_released;      /* what was done in spite of the fault: */
     int64_t released;       /* leases */
     char detail[FAULT_DETAIL_SIZE];
+    const char *whole_detail; /* answered instead of a detail that is longer than that; NULL = none */
 };
 
 struct fault_row {

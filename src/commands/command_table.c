@@ -5,6 +5,7 @@
 #include "commands/command_table.h"
 
 #include "commands/commands.h"
+#include "commands/run_exit.h"
 
 #include <stdint.h>
 
@@ -125,9 +126,12 @@ const struct command command_table[] = {
           { "run -c ./jumpgate.conf", NULL },
           END },
       .exits = (const struct command_exit[]){
-          { EXIT_DONE, "stopped" },
-          { EXIT_FAILED, "not started, or not stopped cleanly; the reason is in the log" },
-          { EXIT_USAGE, "the command line is wrong" },
+          { RUN_STOPPED, "stopped" },
+          { RUN_REFUSED, "not started, and a restart does not help: a mistake in the configuration, a wrong owner, a "
+                         "damaged store; the reason is on standard error" },
+          { RUN_USAGE, "the command line is wrong" },
+          { RUN_RETRY, "not started, or not stopped cleanly, and a restart may help: a port in use, a full disk, too "
+                       "few descriptors, too little memory" },
           END } },
     { .name = "check", .run = command_check,
       .summary = "name all mistakes of a configuration",
@@ -141,6 +145,20 @@ const struct command command_table[] = {
       .exits = (const struct command_exit[]){
           { EXIT_DONE, "there is no mistake" },
           { EXIT_FAILED, "there are mistakes, or the file cannot be read" },
+          { EXIT_USAGE, "the command line is wrong" },
+          END } },
+    { .name = "reload", .run = command_reload,
+      .summary = "make the running gateway read its configuration again",
+      .about = "Waits for the verdict: all of the configuration is taken, or nothing of it. What has changed is on "
+               "standard output, every mistake on standard error. The gateway reads the file that it was started "
+               "with; -c only says where its control socket is. SIGHUP does the same without an answer.",
+      .flags = (const struct command_flag[]){ CONF_ROW, END },
+      .examples = (const struct command_example[]){
+          { "reload", "the same as `systemctl reload jumpgate`" },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "the configuration is in use" },
+          { EXIT_FAILED, "it was refused and nothing has changed, or no gateway is running" },
           { EXIT_USAGE, "the command line is wrong" },
           END } },
     { .name = "doctor", .run = command_doctor,

@@ -16,6 +16,7 @@ int command_status(const struct command_args *);
 int command_explain(const struct command_args *);
 int command_version(const struct command_args *);
 int command_check(const struct command_args *);
+int command_reload(const struct command_args *);
 int command_doctor(const struct command_args *);
 int command_leases_list(const struct command_args *);
 int command_leases_release(const struct command_args *);

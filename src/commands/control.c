@@ -89,6 +89,11 @@ struct control_client *control_client_new(int directory, uint64_t timeout_ms)
     return NULL;
 }
 
+bool control_client_wait(struct control_client *c, uint64_t timeout_ms)
+{
+    return SET(CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+}
+
 void control_client_free(struct control_client *c)
 {
     if (!c)

@@ -35,6 +35,8 @@ struct control_answer {
 /* Each call ends within `timeout_ms`. NULL = out of memory. */
 struct control_client *control_client_new(int directory, uint64_t timeout_ms);
 void control_client_free(struct control_client *);
+/* The next calls end within this time instead. False = they keep the time they had. */
+bool control_client_wait(struct control_client *, uint64_t timeout_ms);
 /*
  * 0 and an answer, whatever its status; -ECONNREFUSED when no gateway listens; other -errno and why. `method`
  * is GET or POST. `body` is JSON for a POST; NULL = none.

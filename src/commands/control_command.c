@@ -93,15 +93,21 @@ int control_ask_json(struct control_command *c, const char *method, const char *
 
 /* ---- the command ---- */
 
-static struct conf *load_conf(const char *path)
+static void load_conf(struct control_command *c)
 {
     struct buf errors = BUF_INIT(ERRORS_MAX);
-    struct conf *conf = NULL;
 
-    if (conf_load(path, &conf, &errors) && errors.len)
+    if (conf_load_control(c->args->conf, &c->conf, &c->conf_sound, &errors) && errors.len)
         (void)fwrite(errors.data, 1, errors.len, stderr);
     buf_free(&errors);
-    return conf;
+}
+
+bool control_conf_sound(const struct control_command *c)
+{
+    if (!c->conf_sound)
+        fprintf(stderr, "jumpgate: [gateway] in %s has mistakes; `jumpgate check -c %s` names them\n",
+                c->args->conf, c->args->conf);
+    return c->conf_sound;
 }
 
 static int run_with(struct control_command *c, int (*work)(struct control_command *))
@@ -129,7 +135,7 @@ int control_command(const struct command_args *args, int (*work)(struct control_
     json_init();
     if (upstream_global_init())
         return command_failed("libcurl cannot be initialised");
-    c.conf = load_conf(args->conf);
+    load_conf(&c);
     int code = c.conf ? run_with(&c, work) : EXIT_FAILED;
 
     conf_free(c.conf);

@@ -1,9 +1,11 @@
 /*
  * control_command.h - a command that asks the running gateway over its control socket (control.h).
  *
- * control_command() loads the configuration, opens the way to the socket, runs the command's own function and
- * closes everything. Within it, control_ask() makes one call and control_ask_json() one whose answer is a
- * JSON object. What went wrong is on stderr in words for an operator.
+ * control_command() loads the configuration, of which it needs no more than `state_dir` (conf_load_control():
+ * no secret is read, and mistakes elsewhere in the file do not matter), opens the way to the socket, runs the
+ * command's own function and closes everything. Within it, control_ask() makes one call and
+ * control_ask_json() one whose answer is a JSON object. What went wrong is on stderr in words for an
+ * operator.
  *
  * A gateway that does not run is told apart from every other failure (-ECONNREFUSED): a command may work
  * without it, or say so with control_not_running().
@@ -18,7 +20,8 @@
 
 struct control_command {
     const struct command_args *args;
-    struct conf *conf;
+    struct conf *conf;             /* the [gateway] section alone */
+    bool conf_sound;               /* that section has no mistake */
     struct control_client *client; /* NULL = there is no state directory, so there never was a gateway */
 };
 
@@ -41,6 +44,9 @@ int control_ask_json(struct control_command *, const char *method, const char *t
 int control_refused(const struct control_answer *);
 /* Says that nothing listens, and how to find out why. EXIT_FAILED. */
 int control_not_running(const struct control_command *);
+/* For a command that works on the files of [gateway] itself: false after saying that the section has
+ * mistakes. */
+bool control_conf_sound(const struct control_command *);
 /* `jumpgate: WHY` on stderr. EXIT_FAILED. */
 int command_failed(const char *why);
 

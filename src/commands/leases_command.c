@@ -286,6 +286,9 @@ static int release_in_store(struct leases_run *r, const char *id)
 {
     struct outcome o = {.all = !id, .offline = true};
     char why[OFFLINE_WHY_SIZE];
+
+    if (!control_conf_sound(r->control))
+        return EXIT_FAILED;
     int err = offline_release(r->control->conf, id, &r->choice, &o.released, &o.unrecorded, why);
 
     if (err == -ENOENT && id)

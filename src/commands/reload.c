@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reload.c - SIGHUP: the configuration is read again and applied; see reload.h.
+ * reload.c - the configuration is read again and applied; see reload.h.
  *
  *   read, check --> compare --> prepare (TLS, vaults, clients, log) --> apply --> old values freed later
  *        |             |            |
@@ -9,7 +9,8 @@
  * The log is the last step that can fail, because only opening it shows whether it can be opened.
  *
  * A struct plan holds the prepared objects; those that are not applied are freed with it. A struct retired
- * holds the old values and old clients, which requests in progress may still use.
+ * holds the old values and old clients, which requests in progress may still use. What a reload changes, or
+ * why it was refused, is in the report as well as in the log.
  *
  * The end dates of certificates are checked at the start, after each reload and once a day, since a renewed
  * certificate is the most frequent reason for a reload.
@@ -50,6 +51,7 @@ struct reload {
     TAILQ_HEAD(, retired) retired;
     struct deadline daily;
     struct metric done, refused, last;
+    struct reload_report *report; /* of the reload in progress */
 };
 
 struct plan {
@@ -76,10 +78,23 @@ static void log_lines(enum log_level level, const char *event, struct buf *lines
     }
 }
 
-static bool refuse_reload(const char *what, const char *why)
+static bool refuse_reload(const struct reload *r, const char *what, const char *why)
 {
     log_error("reload_refused", "what=%s why=%s", what, why);
+    (void)buf_printf(&r->report->mistakes, "%s: %s\n", what, why);
     return false;
+}
+
+/* `gateway.log_level, client pra (new)` as lines. */
+static void add_names(struct buf *to, const struct buf *names)
+{
+    for (size_t i = 0; i < names->len; i++)
+        if (names->data[i] != ',')
+            (void)buf_char(to, names->data[i]);
+        else if (buf_char(to, '\n') == 0)
+            i++; /* the blank after the comma */
+    if (names->len)
+        (void)buf_char(to, '\n');
 }
 
 /* ---- steps that can fail ---- */
@@ -89,9 +104,11 @@ static bool read_conf(struct reload *r, struct plan *plan)
     struct buf lines = BUF_INIT(ERRORS_MAX);
     int err = conf_load(r->opts.path, &plan->next, &lines);
 
+    if (err && lines.len)
+        (void)buf_append(&r->report->mistakes, lines.data, lines.len);
     log_lines(err ? LOG_ERROR : LOG_WARN, err ? "reload_mistake" : "reload_warning", &lines);
     buf_free(&lines);
-    return err ? refuse_reload(r->opts.path, "it has mistakes; `jumpgate check` says the same") : true;
+    return err ? refuse_reload(r, r->opts.path, "it has mistakes; `jumpgate check` says the same") : true;
 }
 
 static bool may_change(struct reload *r, const struct plan *plan)
@@ -101,14 +118,18 @@ static bool may_change(struct reload *r, const struct plan *plan)
     bool ok = !err && !change.refused;
 
     if (err)
-        refuse_reload("comparison", "out of memory");
-    else if (!ok)
+        refuse_reload(r, "comparison", "out of memory");
+    else if (!ok) {
+        (void)buf_append(&r->report->mistakes, change.reasons.data, change.reasons.len);
         log_lines(LOG_ERROR, "reload_needs_restart", &change.reasons);
-    else
+    } else {
+        add_names(&r->report->changed, &change.names);
         log_info("reload", "changed=%zu keys=%s config_digest=%s", change.changed,
                  change.changed ? buf_cstr(&change.names) : NULL, plan->next->digest);
+    }
     conf_change_free(&change);
-    return ok || (!err && refuse_reload("configuration", "some of it needs a restart; none of it was taken"));
+    return ok ||
+           (!err && refuse_reload(r, "configuration", "some of it needs a restart; none of it was taken"));
 }
 
 struct http_tls_opts reload_tls_opts(const struct conf_listener *l)
@@ -119,14 +140,14 @@ struct http_tls_opts reload_tls_opts(const struct conf_listener *l)
                                   .client_crl = l->client_crl};
 }
 
-static bool prepare_tls(struct plan *plan)
+static bool prepare_tls(const struct reload *r, struct plan *plan)
 {
     const struct conf *next = plan->next;
     char why[256] = "out of memory";
 
     plan->tls = calloc(next->nlisteners + 1, sizeof(struct tls_context *));
     if (!plan->tls)
-        return refuse_reload("listeners", why);
+        return refuse_reload(r, "listeners", why);
     for (size_t i = 0; i < next->nlisteners; i++) {
         struct http_tls_opts opts = reload_tls_opts(&next->listeners[i]);
 
@@ -134,23 +155,23 @@ static bool prepare_tls(struct plan *plan)
             continue;
         plan->tls[i] = tls_context_new(&opts, why);
         if (!plan->tls[i])
-            return refuse_reload(next->listeners[i].name, why);
+            return refuse_reload(r, next->listeners[i].name, why);
     }
     return true;
 }
 
-static bool prepare_vaults(struct plan *plan)
+static bool prepare_vaults(const struct reload *r, struct plan *plan)
 {
     const struct conf *next = plan->next;
     char why[256] = "out of memory";
 
     plan->vault = calloc(next->nvaults + 1, sizeof(struct password_safe_next *));
     if (!plan->vault)
-        return refuse_reload("vaults", why);
+        return refuse_reload(r, "vaults", why);
     for (size_t i = 0; i < next->nvaults; i++) {
         plan->vault[i] = password_safe_prepare(&next->vaults[i], why);
         if (!plan->vault[i])
-            return refuse_reload(next->vaults[i].name, why);
+            return refuse_reload(r, next->vaults[i].name, why);
     }
     return true;
 }
@@ -160,15 +181,15 @@ static bool prepare_clients(struct reload *r, struct plan *plan)
 {
     plan->clients = gateway_prepare(r->opts.gateway, plan->next);
     plan->retired = calloc(1, sizeof(*plan->retired));
-    return plan->clients && plan->retired ? true : refuse_reload("clients", "out of memory");
+    return plan->clients && plan->retired ? true : refuse_reload(r, "clients", "out of memory");
 }
 
-static bool open_log(const struct plan *plan)
+static bool open_log(const struct reload *r, const struct plan *plan)
 {
     const struct conf_gateway *g = &plan->next->gateway;
     int err = log_open(&(struct log_opts){.level = g->log_level, .json = g->log_json, .file = g->log_file});
 
-    return err ? refuse_reload(g->log_file, log_why(err)) : true;
+    return err ? refuse_reload(r, g->log_file, log_why(err)) : true;
 }
 
 /* The last step: it puts in place what it has prepared. */
@@ -178,7 +199,7 @@ static bool reload_site(const struct reload *r, const struct plan *plan)
 
     if (!r->opts.site || run_site_reload(r->opts.site, &plan->next->pras[0], why))
         return true;
-    return refuse_reload(plan->next->pras[0].name, why);
+    return refuse_reload(r, plan->next->pras[0].name, why);
 }
 
 static void plan_free(struct plan *plan)
@@ -268,8 +289,8 @@ static bool try_reload(struct reload *r)
 {
     struct plan plan = {0};
 
-    if (read_conf(r, &plan) && may_change(r, &plan) && prepare_tls(&plan) && prepare_vaults(&plan) &&
-        prepare_clients(r, &plan) && open_log(&plan) && reload_site(r, &plan)) {
+    if (read_conf(r, &plan) && may_change(r, &plan) && prepare_tls(r, &plan) && prepare_vaults(r, &plan) &&
+        prepare_clients(r, &plan) && open_log(r, &plan) && reload_site(r, &plan)) {
         apply_plan(r, &plan);
         return true;
     }
@@ -277,9 +298,20 @@ static bool try_reload(struct reload *r)
     return false;
 }
 
-bool reload_now(struct reload *r)
+void reload_report_free(struct reload_report *report)
 {
-    bool done = try_reload(r);
+    buf_free(&report->changed);
+    buf_free(&report->restart);
+    buf_free(&report->mistakes);
+}
+
+bool reload_now(struct reload *r, struct reload_report *report)
+{
+    *report = (struct reload_report){
+        .changed = BUF_INIT(ERRORS_MAX), .restart = BUF_INIT(ERRORS_MAX), .mistakes = BUF_INIT(ERRORS_MAX)};
+    r->report = report;
+    bool done = report->done = try_reload(r);
+    r->report = NULL;
 
     metric_add(done ? &r->done : &r->refused, 1);
     r->last.value = done;

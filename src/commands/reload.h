@@ -1,5 +1,5 @@
 /*
- * reload.h - SIGHUP: the configuration read again and put in place, all of it or nothing.
+ * reload.h - SIGHUP and POST /v1/reload: the configuration read again and put in place, all of it or nothing.
  *
  * The file and every file it names (certificates, keys, secrets, revocation lists) are read again. The steps
  * that can fail come first and change nothing: reading, checking, comparing with what only a restart may
@@ -18,6 +18,7 @@
 
 struct broker;
 struct gateway;
+struct reload_report; /* handlers/routes.h */
 struct pra_site;
 struct reload_opts {
     struct loop *loop;
@@ -35,8 +36,10 @@ struct reload;
 struct reload *reload_new(const struct reload_opts *); /* NULL when out of memory */
 /* After every request has ended and the gateway is freed. NULL is fine. */
 void reload_free(struct reload *);
-/* Between two iterations of the loop. True = the new configuration is in place. */
-bool reload_now(struct reload *);
+/* Between two iterations of the loop. True = the new configuration is in place. The caller frees the report,
+ * which is filled in in both cases. */
+bool reload_now(struct reload *, struct reload_report *);
+void reload_report_free(struct reload_report *);
 
 /* The server's options from the configuration, which owns the texts. */
 struct http_server_opts reload_server_opts(const struct conf *);

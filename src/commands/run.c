@@ -16,7 +16,7 @@
  * Order that matters: the store is opened first, since no check-out is allowed without the journal of leases;
  * the gateway is freed after the server (which calls its gone()), the broker before the vaults it calls and
  * the store it writes to, and metrics are unregistered before the objects they point to. At the end the loop
- * must be empty; an open handle is a bug and makes the exit code 1.
+ * must be empty; an open handle is a bug and makes the exit code 3. The codes: commands/run_exit.h.
  */
 #include "commands/commands.h"
 
@@ -33,6 +33,7 @@
 #include "commands/passed_sockets.h"
 #include "commands/reload.h"
 #include "commands/run_audit.h"
+#include "commands/run_exit.h"
 #include "commands/run_site.h"
 #include "commands/sandbox_policy.h"
 #include "commands/unprivileged.h"
@@ -43,6 +44,7 @@
 #include "loop/upstream/upstream.h"
 #include "stores/sqlite.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -82,7 +84,7 @@ struct run {
     struct http_server *server;
     struct reload *reload;
     struct loop_hook hook;
-    struct deadline drain_end;
+    struct deadline drain_end, reload_asked;
 };
 
 /* The kinds of vault: values of `type` in the configuration. */
@@ -100,13 +102,14 @@ static void set_state(struct run *r, enum state next)
     r->state = next;
 }
 
-/* A failed start is explained on stderr, and in the log if that is a file. */
-static bool start_failed(struct run *r, const char *what, const char *why)
+/* A failed start is explained on stderr, and in the log if that is a file. `err` is -errno: the exit code
+ * follows from it. */
+static bool start_failed(struct run *r, const char *what, const char *why, int err)
 {
     log_complaint(what, why);
     if (r->conf && strcmp(r->conf->gateway.log_file, "-") != 0)
         log_error("start_failed", "what=%s why=%s", what, why);
-    r->exit_code = 1;
+    r->exit_code = run_exit_of(err);
     return false;
 }
 
@@ -170,6 +173,7 @@ static void close_server(struct run *r)
         return;
     set_state(r, CLOSING);
     timer_stop(loop_timers(r->loop), &r->drain_end);
+    timer_stop(loop_timers(r->loop), &r->reload_asked);
     if (r->server)
         http_server_close(r->server, on_server_closed, r);
     else
@@ -271,16 +275,43 @@ static void on_reopen_signal(void *arg, int signum)
         log_error("log_reopen_failed", "error=%s", log_why(err));
 }
 
+static void reload_conf(struct run *r)
+{
+    struct reload_report report;
+
+    if (r->state != SERVING) {
+        gateway_reloaded(r->gateway, NULL);
+        return;
+    }
+    notify_reloading(r->notify);
+    (void)reload_now(r->reload, &report);
+    notify_ready(r->notify);
+    gateway_reloaded(r->gateway, &report);
+    reload_report_free(&report);
+}
+
 static void on_reload_signal(void *arg, int signum)
 {
     struct run *r = arg;
 
     (void)signum;
-    if (r->state != SERVING)
-        return;
-    notify_reloading(r->notify);
-    (void)reload_now(r->reload);
-    notify_ready(r->notify);
+    if (r->state == SERVING)
+        reload_conf(r);
+}
+
+static void on_reload_asked(struct deadline *d)
+{
+    reload_conf(CONTAINER_OF(d, struct run, reload_asked));
+}
+
+/* The request of a client: the reload follows when its handler has returned. */
+static int on_ask_reload(void *arg)
+{
+    struct run *r = arg;
+
+    return timer_running(&r->reload_asked)
+               ? 0
+               : timer_start(loop_timers(r->loop), &r->reload_asked, 0, on_reload_asked);
 }
 
 /* SIGXFSZ: a store at its size limit must fail like a full disk and not end the process. */
@@ -291,7 +322,7 @@ static bool watch_signals(struct run *r)
         loop_on_signal(r->loop, SIGINT, on_stop_signal, r) ||
         loop_on_signal(r->loop, SIGUSR1, on_reopen_signal, r) ||
         loop_on_signal(r->loop, SIGHUP, on_reload_signal, r))
-        return start_failed(r, "signals", "cannot be watched");
+        return start_failed(r, "signals", "cannot be watched", -ENOMEM);
     return true;
 }
 
@@ -305,7 +336,7 @@ static bool load_conf(struct run *r, const char *path)
     if (errors.len)
         log_text(errors.data, errors.len);
     buf_free(&errors);
-    return err ? start_failed(r, path, "not usable, see above; `jumpgate check` says the same") : true;
+    return err ? start_failed(r, path, "not usable, see above; `jumpgate check` says the same", err) : true;
 }
 
 /* Another user may be able to read less, so the configuration is checked again. */
@@ -314,8 +345,10 @@ static bool become_user(struct run *r)
     char why[UNPRIVILEGED_WHY_SIZE] = "";
     bool changed = false;
 
-    if (!unprivileged_become(r->conf, &changed, why))
-        return start_failed(r, "user", why);
+    int err = unprivileged_become(r->conf, &changed, why);
+
+    if (err)
+        return start_failed(r, "user", why, err);
     r->keep_capabilities = !r->conf->gateway.user && (r->allow_root || geteuid() != 0);
     if (!changed)
         return true;
@@ -328,9 +361,9 @@ static bool become_user(struct run *r)
 static bool harden_process(struct run *r)
 {
     if (secret_init())
-        return start_failed(r, "OpenSSL", "is in use before its memory is wiped");
+        return start_failed(r, "OpenSSL", "is in use before its memory is wiped", -EPERM);
     if (sandbox_no_dumps())
-        return start_failed(r, "core dumps", "cannot be turned off");
+        return start_failed(r, "core dumps", "cannot be turned off", -EPERM);
     return true;
 }
 
@@ -338,7 +371,7 @@ static bool harden_process(struct run *r)
 static bool open_secrets(struct run *r)
 {
     return secret_open(r->conf->gateway.secret_memory, r->memory_hint)
-               ? start_failed(r, "secret memory", "out of memory")
+               ? start_failed(r, "secret memory", "out of memory", -ENOMEM)
                : true;
 }
 
@@ -352,9 +385,9 @@ static bool start_sandbox(struct run *r, const char *conf_path)
         log_warn("running_as_root", "hint=%s",
                  "set `user` in [gateway]; until then root's files are in reach, root's capabilities are "
                  "given up");
-    return sandbox_policy_start(r->conf, &r->passed, conf_path, r->keep_capabilities, why)
-               ? start_failed(r, "sandbox", why)
-               : true;
+    int err = sandbox_policy_start(r->conf, &r->passed, conf_path, r->keep_capabilities, why);
+
+    return err ? start_failed(r, "sandbox", why, err) : true;
 }
 
 /* After the sandbox, so that it holds for the log's thread as well. */
@@ -362,28 +395,32 @@ static bool start_log(struct run *r)
 {
     int err = log_thread();
 
-    return err ? start_failed(r, "log", strerror(-err)) : true;
+    return err ? start_failed(r, "log", strerror(-err), err) : true;
 }
 
 static bool finish_sandbox(struct run *r)
 {
     char why[SANDBOX_POLICY_WHY_SIZE] = "";
 
-    return sandbox_policy_serve(r->conf, r->keep_capabilities, why) ? start_failed(r, "sandbox", why) : true;
+    int err = sandbox_policy_serve(r->conf, r->keep_capabilities, why);
+
+    return err ? start_failed(r, "sandbox", why, err) : true;
 }
 
 static bool take_passed_sockets(struct run *r)
 {
     char why[PASSED_SOCKETS_WHY_SIZE] = "";
 
-    return passed_sockets_take(&r->passed, r->conf, why) ? start_failed(r, "passed sockets", why) : true;
+    int err = passed_sockets_take(&r->passed, r->conf, why);
+
+    return err ? start_failed(r, "passed sockets", why, err) : true;
 }
 
 static bool open_log(struct run *r)
 {
     const struct conf_gateway *g = &r->conf->gateway;
     int err = log_open(&(struct log_opts){.level = g->log_level, .json = g->log_json, .file = g->log_file});
-    return err ? start_failed(r, g->log_file, log_why(err)) : true;
+    return err ? start_failed(r, g->log_file, log_why(err), err) : true;
 }
 
 static bool open_store(struct run *r)
@@ -393,7 +430,7 @@ static bool open_store(struct run *r)
 
     r->store = sqlite_store_open(r->loop, r->conf->gateway.state_dir, r->rebuild, &rebuilt, why);
     if (!r->store)
-        return start_failed(r, "store", why);
+        return start_failed(r, "store", why, -errno);
     if (rebuilt)
         log_warn(
             "store_rebuilt", "state_dir=%s hint=%s", r->conf->gateway.state_dir,
@@ -407,7 +444,7 @@ static bool open_audit(struct run *r)
 {
     char why[320] = "";
 
-    return run_audit_open(&r->audit, r->loop, r->conf, why) ? true : start_failed(r, "audit", why);
+    return run_audit_open(&r->audit, r->loop, r->conf, why) ? true : start_failed(r, "audit", why, -errno);
 }
 
 static bool open_vault(struct run *r, const struct conf_vault *conf)
@@ -416,10 +453,11 @@ static bool open_vault(struct run *r, const struct conf_vault *conf)
     const struct vault_kind *kind = kind_of(conf->type);
 
     if (!kind)
-        return start_failed(r, conf->name, "no such type of vault");
+        return start_failed(r, conf->name, "no such type of vault", -EINVAL);
+    errno = 0;
     r->vaults[r->nvaults] = kind->open(r->loop, conf, why);
     if (!r->vaults[r->nvaults])
-        return start_failed(r, conf->name, why);
+        return start_failed(r, conf->name, why, -errno);
     r->nvaults++;
     return true;
 }
@@ -428,7 +466,7 @@ static bool open_vaults(struct run *r)
 {
     r->vaults = calloc(r->conf->nvaults + 1, sizeof(*r->vaults)); /* one more: never of size 0 */
     if (!r->vaults)
-        return start_failed(r, "vaults", "out of memory");
+        return start_failed(r, "vaults", "out of memory", -ENOMEM);
     for (size_t i = 0; i < r->conf->nvaults; i++)
         if (!open_vault(r, &r->conf->vaults[i]))
             return false;
@@ -454,13 +492,14 @@ static bool open_broker(struct run *r)
     r->broker = broker_new(&broker);
     gateway.broker = r->broker;
     if (!r->broker)
-        return start_failed(r, "broker", "out of memory");
+        return start_failed(r, "broker", "out of memory", -ENOMEM);
     run_witness(r->conf, r->broker, r->audit.audit);
+    errno = 0;
     if (!run_site_open(&r->site, r->loop, r->conf, r->broker, why))
-        return start_failed(r, r->conf->pras[0].name, why);
+        return start_failed(r, r->conf->pras[0].name, why, -errno);
     gateway.site = r->site.site;
     r->gateway = gateway_new(&gateway);
-    return r->gateway ? true : start_failed(r, "gateway", "out of memory");
+    return r->gateway ? true : start_failed(r, "gateway", "out of memory", -ENOMEM);
 }
 
 static bool open_server(struct run *r)
@@ -469,7 +508,7 @@ static bool open_server(struct run *r)
 
     r->server = http_server_new(r->loop, &opts, gateway_app(r->gateway));
     if (!r->server)
-        return start_failed(r, "server", "out of memory");
+        return start_failed(r, "server", "out of memory", -ENOMEM);
     gateway_set_server(r->gateway, r->server);
     return true;
 }
@@ -490,8 +529,10 @@ static bool listen_on(struct run *r, const struct conf_listener *l)
         .passed_fd = passed_socket_of(&r->passed, l->name),
     };
 
-    if (http_listen(r->server, &opts, address, why))
-        return start_failed(r, l->address, why);
+    int err = http_listen(r->server, &opts, address, why);
+
+    if (err)
+        return start_failed(r, l->address, why, err);
     if (opts.passed_fd)
         log_info("passed_socket", "listener=%s descriptor=%d", l->name, opts.passed_fd);
     log_always("listening", "listener=%s address=%s", l->name, address);
@@ -533,7 +574,9 @@ static bool prepare_reload(struct run *r)
                                .server = r->server};
 
     r->reload = reload_new(&opts);
-    return r->reload ? true : start_failed(r, "reload", "out of memory");
+    if (r->reload)
+        gateway_on_reload(r->gateway, on_ask_reload, r);
+    return r->reload ? true : start_failed(r, "reload", "out of memory", -ENOMEM);
 }
 
 static bool announce_serving(struct run *r)
@@ -550,7 +593,7 @@ static bool start_parts(struct run *r)
     loop_on_iteration(r->loop, &r->hook);
     r->notify = notify_new(r->loop);
     if (!r->notify)
-        return start_failed(r, "loop", "out of memory");
+        return start_failed(r, "loop", "out of memory", -ENOMEM);
     descriptors_raise(r->conf);
     return watch_signals(r) && open_store(r) && open_audit(r) && open_vaults(r) && open_broker(r) &&
            open_server(r) && listen_on_all(r) && listen_for_commands(r) && prepare_reload(r) &&
@@ -563,7 +606,7 @@ static void run_loop(struct run *r)
 {
     r->loop = loop_new();
     if (!r->loop) {
-        start_failed(r, "loop", "out of memory or descriptors");
+        start_failed(r, "loop", "out of memory or descriptors", -EMFILE);
         return;
     }
     log_info("starting", "version=%s config_digest=%s", JG_VERSION, r->conf->digest);
@@ -578,7 +621,7 @@ static void run_loop(struct run *r)
         (void)close(r->state_dir);
     if (r->state != STOPPED || loop_free(r->loop) != 0) {
         log_error("unclean_end", "state=%s", state_names[r->state]);
-        r->exit_code = 1;
+        r->exit_code = RUN_RETRY;
     }
 }
 
@@ -589,7 +632,7 @@ static void end_secrets(struct run *r)
     if (!left)
         return;
     log_error("secrets_left", "blocks=%zu", left);
-    r->exit_code = 1;
+    r->exit_code = RUN_RETRY;
 }
 
 int command_run(const struct command_args *args)
@@ -603,15 +646,15 @@ int command_run(const struct command_args *args)
 
     json_init();
     if (!harden_process(&r) || !load_conf(&r, conf_path))
-        return 1;
+        return r.exit_code;
     if (!open_secrets(&r) || !become_user(&r) || !take_passed_sockets(&r) || !open_log(&r)) {
         end_secrets(&r);
         passed_sockets_free(&r.passed);
         conf_free(r.conf);
-        return 1;
+        return r.exit_code;
     }
     if (start_sandbox(&r, conf_path) && start_log(&r) && upstream_global_init())
-        start_failed(&r, "libcurl", "cannot be initialised");
+        start_failed(&r, "libcurl", "cannot be initialised", -ENOMEM);
     else if (!r.exit_code)
         run_loop(&r);
     upstream_global_cleanup();

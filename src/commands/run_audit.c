@@ -65,6 +65,7 @@ bool run_audit_attach(struct run_audit *ra, struct loop *loop, const struct conf
 
     if (snprintf(head, sizeof(head), "%s/audit.head", conf->gateway.state_dir) >= (int)sizeof(head)) {
         (void)snprintf(why, 320, "the name of the state directory is too long");
+        errno = ENAMETOOLONG;
         return false;
     }
     ra->writer = audit_writer_open(&writer, why);
@@ -75,6 +76,7 @@ bool run_audit_attach(struct run_audit *ra, struct loop *loop, const struct conf
                                                .policy = conf->gateway.audit_policy});
     if (!ra->audit) {
         (void)snprintf(why, 320, "out of memory");
+        errno = ENOMEM;
         return false;
     }
     return true;

@@ -16,7 +16,7 @@ struct run_audit {
     struct audit *audit;
 };
 
-/* Opens the trail; so many records may wait. False and `why`. */
+/* Opens the trail; so many records may wait. False, errno and `why`. */
 bool run_audit_attach(struct run_audit *, struct loop *, const struct conf *, size_t max_queued,
                       char why[320]);
 /* The same, and records the start of the gateway. */

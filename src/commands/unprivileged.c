@@ -18,27 +18,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool describe_failure(char why[UNPRIVILEGED_WHY_SIZE], const char *what, const char *name, int err)
+static int describe_failure(char why[UNPRIVILEGED_WHY_SIZE], const char *what, const char *name, int err)
 {
     (void)snprintf(why, UNPRIVILEGED_WHY_SIZE, "%s %.200s: %s", what, name, strerror(err));
-    return false;
+    return -err;
 }
 
 /* A directory made here is given to the user; an existing one is not changed. */
-static bool make_state_dir(const char *path, const struct passwd *pw, char why[UNPRIVILEGED_WHY_SIZE])
+static int make_state_dir(const char *path, const struct passwd *pw, char why[UNPRIVILEGED_WHY_SIZE])
 {
     if (mkdir(path, 0700) != 0)
-        return true; /* the store reports why it cannot use it */
+        return 0; /* the store reports why it cannot use it */
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     bool ok = fd >= 0 && fchown(fd, pw->pw_uid, pw->pw_gid) == 0;
     int err = errno;
 
     if (fd >= 0)
         (void)close(fd);
-    return ok ? true : describe_failure(why, "cannot make", path, err);
+    return ok ? 0 : describe_failure(why, "cannot make", path, err);
 }
 
-static bool change_user(const struct conf_gateway *g, bool *changed, char why[UNPRIVILEGED_WHY_SIZE])
+static int change_user(const struct conf_gateway *g, bool *changed, char why[UNPRIVILEGED_WHY_SIZE])
 {
     errno = 0;
     const struct passwd *pw = getpwnam(g->user);
@@ -46,32 +46,35 @@ static bool change_user(const struct conf_gateway *g, bool *changed, char why[UN
     if (!pw)
         return describe_failure(why, "there is no user", g->user, errno ? errno : ENOENT);
     if (pw->pw_uid == geteuid())
-        return true;
+        return 0;
     if (geteuid() != 0)
         return describe_failure(why, "started by another user than root, it cannot become", g->user, EPERM);
-    if (!make_state_dir(g->state_dir, pw, why))
-        return false;
-    int err = sandbox_user(g->user, pw->pw_uid, pw->pw_gid);
+    int err = make_state_dir(g->state_dir, pw, why);
+    if (err)
+        return err;
+    err = sandbox_user(g->user, pw->pw_uid, pw->pw_gid);
     *changed = !err;
-    return err ? describe_failure(why, "cannot become", g->user, -err) : true;
+    return err ? describe_failure(why, "cannot become", g->user, -err) : 0;
 }
 
-static bool owns_state_dir(const char *path, char why[UNPRIVILEGED_WHY_SIZE])
+static int owns_state_dir(const char *path, char why[UNPRIVILEGED_WHY_SIZE])
 {
     struct stat st;
 
     if (stat(path, &st) != 0 || st.st_uid == geteuid())
-        return true;
+        return 0;
     (void)snprintf(why, UNPRIVILEGED_WHY_SIZE,
                    "%.300s (mode %04o) belongs to uid %lu and the gateway runs as uid %lu; set `user` in "
                    "[gateway] to its owner, or chown it",
                    path, (unsigned)(st.st_mode & 07777), (unsigned long)st.st_uid, (unsigned long)geteuid());
-    return false;
+    return -EPERM;
 }
 
-bool unprivileged_become(const struct conf *conf, bool *changed, char why[UNPRIVILEGED_WHY_SIZE])
+int unprivileged_become(const struct conf *conf, bool *changed, char why[UNPRIVILEGED_WHY_SIZE])
 {
     const struct conf_gateway *g = &conf->gateway;
 
-    return (!g->user || change_user(g, changed, why)) && owns_state_dir(g->state_dir, why);
+    int err = g->user ? change_user(g, changed, why) : 0;
+
+    return err ? err : owns_state_dir(g->state_dir, why);
 }

@@ -12,8 +12,8 @@
 
 /*
  * Changes to `[gateway] user` if one is configured; *changed says whether the user is another than before.
- * Then the state directory must belong to the present user. False: `why`.
+ * Then the state directory must belong to the present user. 0, or -errno and `why`.
  */
-bool unprivileged_become(const struct conf *, bool *changed, char why[UNPRIVILEGED_WHY_SIZE]);
+int unprivileged_become(const struct conf *, bool *changed, char why[UNPRIVILEGED_WHY_SIZE]);
 
 #endif

@@ -184,6 +184,13 @@ enum conf_files {
     CONF_FILES_OF_SITE,         /* those of the site, but not its secret, and no path */
 };
 int conf_load_files(const char *path, enum conf_files, struct conf **out, struct buf *errors);
+/*
+ * For a command that asks a running gateway or its store: the [gateway] section alone, without a look at any
+ * secret; credentials need not be there. Mistakes in other keys than `state_dir` are passed over; *sound says
+ * whether the section has none. 0 and *out (no listeners, clients, vaults, sites; no digest), or -errno and
+ * `errors`.
+ */
+int conf_load_control(const char *path, struct conf **out, bool *sound, struct buf *errors);
 void conf_free(struct conf *); /* NULL is fine */
 
 void conf_print_defaults(struct buf *); /* the annotated file */

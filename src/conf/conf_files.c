@@ -304,18 +304,34 @@ static void check_vault_twins(struct conf_draft *d)
     }
 }
 
-void conf_check_files(struct conf_draft *d, enum conf_files files)
+/* ---- all of it ---- */
+
+static void check_own_paths(struct conf_draft *d, bool check, struct safe_path_owners *owners)
 {
-    struct conf_part *part, *gateway = conf_draft_next(d, SECTION_GATEWAY, NULL);
+    const struct conf_part *gateway = conf_draft_next(d, SECTION_GATEWAY, NULL);
     const struct conf_gateway *g = gateway ? gateway->object : NULL;
     const char *state_dir = g ? g->state_dir : conf_row_find(SECTION_GATEWAY, "state_dir")->fallback;
+
+    trust_users(owners, g, state_dir);
+    if (!check)
+        return;
+    check_way(d, 1, "this file", d->file, owners);
+    check_way(d, gateway ? conf_part_line(gateway, "state_dir") : 1, "state_dir", state_dir, owners);
+}
+
+void conf_check_paths(struct conf_draft *d)
+{
     struct safe_path_owners owners = {.n = 0};
 
-    trust_users(&owners, g, state_dir);
-    if (files != CONF_FILES_OF_SITE) {
-        check_way(d, 1, "this file", d->file, &owners);
-        check_way(d, gateway ? conf_part_line(gateway, "state_dir") : 1, "state_dir", state_dir, &owners);
-    }
+    check_own_paths(d, true, &owners);
+}
+
+void conf_check_files(struct conf_draft *d, enum conf_files files)
+{
+    struct safe_path_owners owners = {.n = 0};
+    struct conf_part *part;
+
+    check_own_paths(d, files != CONF_FILES_OF_SITE, &owners);
     TAILQ_FOREACH(part, &d->parts, link)
     check_part(d, part, files, &owners);
     if (files != CONF_FILES_OF_SITE)

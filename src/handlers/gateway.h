@@ -77,6 +77,8 @@ struct gateway {
     struct control_peers control_peers;
     struct pra_site *site; /* NULL = no [pra] section */
     struct pra_events events;
+    int (*ask_reload)(void *arg); /* NULL until gateway_on_reload() */
+    void *ask_reload_arg;
     TAILQ_HEAD(, termination) terminations;
     struct gateway_metrics *metrics;
     struct request_metrics *requests;
@@ -159,6 +161,11 @@ struct request_context {
     struct jsonw json;
     bool counted;     /* in gateway->inflight */
     bool close_after; /* the connection is closed after the response: its peer fails too often */
+    enum {
+        RELOAD_NONE,
+        RELOAD_ASKED,
+        RELOAD_JUDGED
+    } reload; /* waits for the verdict of a reload, which is there */
     enum {
         LOGGING_UNDECIDED,
         LOGGING_PERMITTED,
@@ -266,7 +273,7 @@ void gateway_render_metrics(struct gateway *, struct buf *);
 /* The rows' functions, one file per group. */
 route_start find_start, checkout_start, release_start, endpoints_start, session_start_start;
 route_start session_started_start, session_complete_start, leases_start, lease_release_start, explain_start;
-route_start pra_events_start;
+route_start pra_events_start, reload_start, configuration_start;
 route_start capabilities_start, health_start, livez_start, readyz_start, status_start, metrics_start;
 route_read_body checkout_read, release_read, endpoints_read, session_started_read, lease_release_read;
 route_read_target leases_read_target, lease_release_read_target, explain_read_target;

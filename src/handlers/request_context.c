@@ -304,7 +304,7 @@ void ctx_fail(struct request_context *ctx, const struct fault *f)
              status == 401 ? "WWW-Authenticate: Bearer\r\n" : "",
              status == 405 ? allowed_methods(ctx->route) : "");
     buf_free(&ctx->body);
-    ctx->body = BUF_INIT(PROBLEM_MAX);
+    ctx->body = BUF_INIT(f->whole_detail ? RESPONSE_MAX : PROBLEM_MAX);
     problem_write(&ctx->body, f, ctx->request_id);
     ctx_finish(ctx,
                &(struct http_response){.status = status,

@@ -319,8 +319,13 @@ static enum sqlite_verdict open_or_create(struct sqlite_store *s, const char *pa
         (void)snprintf(why, 256, "it is empty or missing although a store was made here");
         return SQLITE_FILE_DAMAGED;
     }
-    if (!exists(path) && (sqlite_file_create(path, why) || mark_made(s->lock)))
-        return SQLITE_FILE_FAILED;
+    if (!exists(path)) {
+        int err = sqlite_file_create(path, why);
+
+        s->file.error = err ? err : mark_made(s->lock);
+        if (s->file.error)
+            return SQLITE_FILE_FAILED;
+    }
     return sqlite_file_open(&s->file, path, why);
 }
 
@@ -336,13 +341,14 @@ static int open_file(struct sqlite_store *s, const char *path, bool made, bool r
     }
     if (verdict == SQLITE_FILE_GOOD)
         return 0;
+    int err = verdict == SQLITE_FILE_FAILED && s->file.error ? s->file.error : -EBADMSG;
     const char *hint =
         verdict == SQLITE_FILE_DAMAGED
             ? "; restore it from a backup, or start once with --rebuild, which moves it aside and asks the "
               "vault what is still checked out"
             : "";
     (void)snprintf(why, 320, "cannot use the lease store %.100s: %.60s%s", path, cause, hint);
-    return -EIO;
+    return err;
 }
 
 static int open_worker(struct sqlite_store *s, char why[320])
@@ -377,13 +383,18 @@ struct store *sqlite_store_open(struct loop *loop, const char *state_dir, bool r
     STAILQ_INIT(&s->batch);
     s->lock = take_lock(state_dir, &made, why);
     if (s->lock < 0) {
+        errno = -s->lock;
         free(s);
         return NULL;
     }
     (void)snprintf(path, sizeof(path), "%s/" SQLITE_STORE_FILE, state_dir);
-    if (open_file(s, path, made, rebuild, rebuilt, why) || open_worker(s, why)) {
+    int err = open_file(s, path, made, rebuild, rebuilt, why);
+    if (!err)
+        err = open_worker(s, why);
+    if (err) {
         (void)close(s->lock);
         free(s);
+        errno = -err;
         return NULL;
     }
     return &s->store;

@@ -10,9 +10,9 @@
 #define SQLITE_STORE_FILE "leases.db"
 
 /* Opens or creates `state_dir`/leases.db (file 0600, directory 0700), takes the directory's lock and migrates
- * an older schema. NULL and `why` with the file's name and what to do: locked by another process, damaged, of
- * a newer version, no lease store, not writable. With `rebuild` a damaged or foreign file is renamed to
- * leases.db.damaged-TIME and a new one is made; *rebuilt = whether that happened. */
+ * an older schema. NULL, errno and `why` with the file's name and what to do: locked by another process,
+ * damaged, of a newer version, no lease store, not writable. With `rebuild` a damaged or foreign file is
+ * renamed to leases.db.damaged-TIME and a new one is made; *rebuilt = whether that happened. */
 struct store *sqlite_store_open(struct loop *, const char *state_dir, bool rebuild, bool *rebuilt,
                                 char why[320]);
 

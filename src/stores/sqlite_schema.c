@@ -79,6 +79,14 @@ int sqlite_errno(int rc)
     }
 }
 
+/* The same for a database that could not be opened or filled: the system's own reason where SQLite has it. */
+static int errno_of(sqlite3 *db, int rc)
+{
+    int system = db && (rc & 0xff) == SQLITE_CANTOPEN ? sqlite3_system_errno(db) : 0;
+
+    return system ? -system : sqlite_errno(rc);
+}
+
 /* SQLite counts its memory under a lock in each allocation; the count has no reader here. SQLite ignores this
  * once it is in use in the process, and goes on counting. */
 static void disable_memory_statistics(void)
@@ -237,8 +245,12 @@ enum sqlite_verdict sqlite_file_open(struct sqlite_file *f, const char *path, ch
         (void)snprintf(why, 256, "%s", sqlite3_errmsg(f->db));
         verdict = SQLITE_FILE_DAMAGED;
     }
-    if (verdict != SQLITE_FILE_GOOD)
+    if (verdict != SQLITE_FILE_GOOD) {
+        int err = f->db ? errno_of(f->db, sqlite3_errcode(f->db)) : -ENOMEM;
+
         sqlite_file_close(f);
+        f->error = err;
+    }
     return verdict;
 }
 
@@ -269,8 +281,9 @@ static int fill(const char *path, char why[256])
         rc = migrate(db, 0);
     if (rc != SQLITE_OK)
         (void)snprintf(why, 256, "%s", db ? sqlite3_errmsg(db) : "out of memory");
+    int err = db || rc == SQLITE_OK ? errno_of(db, rc) : -ENOMEM;
     (void)sqlite3_close(db);
-    return sqlite_errno(rc);
+    return err;
 }
 
 int sqlite_file_create(const char *path, char why[256])

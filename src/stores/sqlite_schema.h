@@ -13,6 +13,7 @@
 struct sqlite_file {
     sqlite3 *db;
     sqlite3_stmt *begin, *commit, *rollback, *put, *remove, *put_cursor, *probe;
+    int error; /* of an opening that failed, -errno */
 };
 
 enum sqlite_verdict {

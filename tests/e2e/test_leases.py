@@ -492,9 +492,9 @@ def test_command_needs_a_configuration(tmp_path):
 
 # ---- starting on a store ----
 
-def refused(gateway):
+def refused(gateway, code=1):
     gateway.launch()
-    assert gateway.wait() == 1
+    assert gateway.wait() == code
     assert not SANITIZER.search(gateway.err.text)
     assert "ready" not in gateway.out.lines
     return gateway.err.text
@@ -529,7 +529,7 @@ def test_rebuild_leaves_a_whole_store_alone(idle):
 def test_two_gateways_do_not_share_a_directory():
     with Gateway(NO_VAULT) as first:
         second = Gateway(NO_VAULT, {"gateway": {"state_dir": str(first.path / "state")}})
-        text = refused(second)
+        text = refused(second, 3)
         assert "in use by another jumpgate" in text
         assert first.call("GET", "/livez").status == 200
         assert command(first)[1] == ""  # its control socket is still there
