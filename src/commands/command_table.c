@@ -111,6 +111,8 @@ static const struct command audit_subs[] = {
     END
 };
 
+static const char *const shells[] = {"bash", "zsh", "fish", NULL};
+
 const struct command command_table[] = {
     { .name = "run", .run = command_run,
       .summary = "serve until SIGTERM",
@@ -162,9 +164,9 @@ const struct command command_table[] = {
           { EXIT_USAGE, "the command line is wrong" },
           END } },
     { .name = "doctor", .run = command_doctor,
-      .summary = "find out why a user sees no credentials on a host, or what is wrong with the PRA site",
+      .summary = "find out why a user gets no credentials, or what is wrong with the PRA site",
       .about = "A dry run of one find: each stage from the configuration to the access policy, in order, until one "
-               "fails. The exit code is that of the first stage that failed. It needs no running gateway and changes nothing. It reads the secrets, so it runs as root or as "
+               "fails; then the PRA site and the gateway's own listeners, certificates, state and disk. The exit code is that of the first stage that failed. It needs no running gateway and changes nothing. It reads the secrets, so it runs as root or as "
                "the gateway's user.",
       .forms = (const char *const[]){ "[-c FILE] --user USER --host HOST [--vault NAME] [--json]",
                                       "[-c FILE] --pra [--json]", NULL },
@@ -207,6 +209,10 @@ const struct command command_table[] = {
           { 39, "pra_clock: the site's clock against this machine's" },
           { 40, "pra_reporting: the site lists ended sessions" },
           { 41, "pra_jumpoint: each Jumpoint is connected" },
+          { 60, "listener: each address can be served, and each local client reaches one" },
+          { 61, "certificate: certificates, keys and revocation lists of the gateway" },
+          { 62, "state: the state directory and the lease store" },
+          { 63, "disk: room for the state, the audit trail and the log" },
           END } },
     { .name = "status", .run = command_status,
       .summary = "show the state of the running gateway",
@@ -248,11 +254,12 @@ const struct command command_table[] = {
     { .name = "audit", .subs = audit_subs, .sub_needed = true,
       .summary = "find what was changed, removed or cut in the audit trail" },
     { .name = "config", .run = command_config,
-      .summary = "print an annotated configuration, or its reference in Markdown",
-      .forms = (const char *const[]){ "[--defaults]", "--doc", NULL },
+      .summary = "print an annotated configuration, or its reference",
+      .forms = (const char *const[]){ "[--defaults]", "--doc", "--man", NULL },
       .flags = (const struct command_flag[]){
           { "--defaults", FLAG_SWITCH, NULL, "every key with its help, commented out (this is the default)", NULL },
           { "--doc", FLAG_SWITCH, NULL, "the reference of all keys in Markdown", NULL },
+          { "--man", FLAG_SWITCH, NULL, "the man page jumpgate.conf(5)", NULL },
           END },
       .examples = (const struct command_example[]){
           { "config > jumpgate.conf", "a configuration to begin with" },
@@ -277,8 +284,15 @@ const struct command command_table[] = {
           END } },
     { .name = "help", .run = command_help, .operands = "[COMMAND [SUB-COMMAND]]", .max_words = 2,
       .summary = "print the help of all commands, or of one",
+      .forms = (const char *const[]){ "[COMMAND [SUB-COMMAND]]", "--man", "--doc", "--completion SHELL", NULL },
+      .flags = (const struct command_flag[]){
+          { "--man", FLAG_SWITCH, NULL, "the man page jumpgate(1)", NULL },
+          { "--doc", FLAG_SWITCH, NULL, "the page docs/commands.md", NULL },
+          { "--completion", FLAG_TEXT, "SHELL", "completion for a shell, one of", shells },
+          END },
       .examples = (const struct command_example[]){
           { "help leases release", NULL },
+          { "help --man > jumpgate.1", NULL },
           END },
       .exits = (const struct command_exit[]){
           { EXIT_DONE, "printed" },

@@ -25,6 +25,8 @@ enum sqlite_verdict {
 
 /* Opens an existing file, checks that it is a lease store and whole, and migrates an older schema. */
 enum sqlite_verdict sqlite_file_open(struct sqlite_file *, const char *path, char why[256]);
+/* The same judgement of a file that is open, which is only read. */
+enum sqlite_verdict sqlite_file_judge(sqlite3 *db, char why[256]);
 /* Makes a fresh, empty, durable file at `path` (which must not exist), atomically. 0 or -errno. */
 int sqlite_file_create(const char *path, char why[256]);
 void sqlite_file_close(struct sqlite_file *);

@@ -1,1 +1,2 @@
 jg_test(test_command_table SOURCES test_command_table.c DEPENDS jg_commands jg_base)
+jg_test(test_doctor_table SOURCES test_doctor_table.c DEPENDS jg_commands jg_base)

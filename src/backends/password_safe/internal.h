@@ -282,6 +282,7 @@ struct ps {
     bool probing, known, last_ok;
     size_t in_flight;
     uint64_t last_success_ms, last_word_ms, busy_since_ms;
+    uint64_t sign_ins; /* accepted */
     int64_t skew_ms;
     bool skew_known;
     char date[32]; /* text of the last Date header, and its value */
@@ -409,6 +410,8 @@ const char *ps_trimmed(const struct buf *body, size_t *len);
 bool ps_is_html(const struct call *); /* a page, which the vault never writes */
 /* Of any answer but a 2xx: does the vault itself refuse this operation, in its own form? */
 bool ps_is_genuine_refusal(const struct ps_op *, const struct call *);
+/* Of a refused sign-in: the body is one that the vault does not write with this status. */
+bool ps_is_foreign_refusal(const struct call *);
 bool ps_is_signin_refusal(const struct call *); /* of a sign-in: the vault itself refuses the user */
 bool ps_is_signin_success(const struct call *); /* a 200 to a sign-in in the vault's own form */
 
