@@ -8,8 +8,10 @@
  */
 #include "commands/command_line.h"
 
+#include "base/buf.h"
 #include "base/did_you_mean.h"
 #include "commands/command_help.h"
+#include "commands/terminal.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -18,6 +20,7 @@
 #include <unistd.h>
 
 #define HINT_SIZE 80
+#define WRONG_MAX (1U << 16)
 
 int command_finish_output(void)
 {
@@ -43,8 +46,9 @@ int command_wrong_word(const char *what, const char *word, const struct did_you_
 {
     char hint[HINT_SIZE];
 
-    fprintf(stderr, "jumpgate: unknown %s `%s`%s\ntry: jumpgate ", what, word,
-            did_you_mean_hint(near, hint, sizeof(hint)));
+    fprintf(stderr, "jumpgate: unknown %s `", what);
+    terminal_text(stderr, word);
+    fprintf(stderr, "`%s\ntry: jumpgate ", did_you_mean_hint(near, hint, sizeof(hint)));
     if (of) {
         write_name(stderr, parent, of);
         fputc(' ', stderr);
@@ -55,13 +59,18 @@ int command_wrong_word(const char *what, const char *word, const struct did_you_
 
 int args_wrong(const struct command_args *args, const char *fmt, ...)
 {
+    struct buf text = BUF_INIT(WRONG_MAX);
     va_list ap;
 
-    fputs("jumpgate: ", stderr);
     va_start(ap, fmt);
-    (void)vfprintf(stderr, fmt, ap);
+    (void)buf_vprintf(&text, fmt, ap);
     va_end(ap);
+    const char *why = buf_cstr(&text);
+
+    fputs("jumpgate: ", stderr);
+    terminal_text(stderr, why && !text.failed ? why : "the words do not fit together");
     fputc('\n', stderr);
+    buf_free(&text);
     help_usage(stderr, args->parent, args->command);
     return EXIT_USAGE;
 }
