@@ -192,6 +192,8 @@ int conf_load_files(const char *path, enum conf_files, struct conf **out, struct
  * `errors`.
  */
 int conf_load_control(const char *path, struct conf **out, bool *sound, struct buf *errors);
+/* Does the file want its log as JSON? Whatever mistakes it has: they are to be said in that form. */
+bool conf_log_json(const char *path);
 void conf_free(struct conf *); /* NULL is fine */
 
 void conf_print_defaults(struct buf *); /* the annotated file */
