@@ -58,7 +58,8 @@ def test_lasting_fault(stack, fresh, step, fault):
                                                   headers={"X-Request-Timeout-Ms": str(patience)}))
     problem(answer, status, code)
     assert seconds < patience / 1000 + 1
-    eventually(lambda: stack.metric(FAILURES) > failures)
+    if fault != "hang":  # whose call is given up when the caller's time is over
+        eventually(lambda: stack.metric(FAILURES) > failures)
     stack.vault.clear_faults()
     eventually(lambda: stack.live() == [], 30)
     again = eventually(lambda: [a for a in [stack.checkout(asked, credential)] if a.status == 200])[0]
