@@ -28,6 +28,7 @@
 #include "base/metrics.h"
 #include "base/sandbox.h"
 #include "broker/broker.h"
+#include "commands/clients_group.h"
 #include "commands/control.h"
 #include "commands/descriptors.h"
 #include "commands/passed_sockets.h"
@@ -524,7 +525,7 @@ static bool listen_on(struct run *r, const struct conf_listener *l)
         .is_unix = l->is_unix,
         .unix_mode = (unsigned)l->unix_mode,
         .unix_owner = l->unix_owner,
-        .unix_group = l->unix_group,
+        .unix_group = l->is_unix && !l->unix_group ? clients_group() : l->unix_group,
         .tls = l->tls_certificate ? &tls : NULL,
         .passed_fd = passed_socket_of(&r->passed, l->name),
     };
