@@ -191,6 +191,9 @@ int conf_load_files(const char *path, enum conf_files, struct conf **out, struct
  * `errors`.
  */
 int conf_load_control(const char *path, struct conf **out, bool *sound, struct buf *errors);
+/* The line of the file at `path` that sets the key of a section ("gateway", "client pra"), or where it is not
+ * set that of the section's header; 0 = neither is there. */
+unsigned conf_line_of(const char *path, const char *section, const char *key);
 void conf_free(struct conf *); /* NULL is fine */
 
 void conf_print_defaults(struct buf *); /* the annotated file */

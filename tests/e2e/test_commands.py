@@ -218,7 +218,7 @@ def test_nothing_is_a_flag_behind_two_dashes(tmp_path):
     (("config", "-c", "x"), "unknown flag `-c`"),
     (("config", "--doc", "--defaults"), "exclude each other"),
     (("config", "--doc=x"), "unknown flag `--doc=x`; did you mean `--doc`?"),
-    (("check",), "and there is no /etc/jumpgate/jumpgate.conf\nusage: jumpgate check [-c FILE]\n"),
+    (("check",), "and there is no /etc/jumpgate/jumpgate.conf\nusage: jumpgate check [-c FILE] [--json]\n"),
     (("check", "-c", ""), "-c is empty"),
     (("help", "chek"), "unknown command `chek`; did you mean `check`?"),
     (("help", "leases", "relase"), "unknown command `relase`; did you mean `release`?\ntry: jumpgate leases --help\n"),
