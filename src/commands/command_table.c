@@ -111,7 +111,56 @@ static const struct command audit_subs[] = {
     END
 };
 
+static const char *const sign_ins[] = {"api-key", "oauth", NULL};
+static const char *const only_yes[] = {"yes", NULL};
+static const char *const client_ways[] = {"uid", "token", "certificate", NULL};
+static const char *const certificate_ways[] = {"own-ca", "request", NULL};
+static const char *const shells[] = {"bash", "zsh", "fish", NULL};
+
 const struct command command_table[] = {
+    { .name = "setup", .run = command_setup,
+      .summary = "make a first configuration, with its secrets and certificates",
+      .about = "On a terminal it asks for what no flag says; elsewhere the flags and defaults are the answers. It writes "
+               "the configuration, the files of the secrets, keys and certificates, and a drop-in for the unit, then "
+               "runs check and doctor. All files are written, or none is left. No file is overwritten but a "
+               "configuration that is all comments, as the package installs it. A flag never takes a secret: it names "
+               "a file, or - for a line of standard input.",
+      .flags = (const struct command_flag[]){
+          { "--vault-url", FLAG_TEXT, "URL", "host name of Password Safe, or address of its API", NULL },
+          { "--vault-ca", FLAG_FILE, "FILE", "the authority of its certificate (default: those of the system)", NULL },
+          { "--sign-in", FLAG_TEXT, "WAY", "sign-in at Password Safe (default: api-key)", sign_ins },
+          { "--api-key-file", FLAG_FILE, "FILE", "file with the key of the API registration", NULL },
+          { "--oauth-id", FLAG_TEXT, "ID", "OAuth client id of the application user", NULL },
+          { "--oauth-secret-file", FLAG_FILE, "FILE", "file with its client secret", NULL },
+          { "--oauth-shared-identity", FLAG_TEXT, "YES", "all users act as that one at the vault, and it is meant", only_yes },
+          { "--release-duration", FLAG_TEXT, "TIME", "how long a lease lasts, in minutes (default: 60)", NULL },
+          { "--listen", FLAG_TEXT, "ADDRESS", "unix:/PATH or IP:PORT (default: unix:/run/jumpgate/broker.sock)", NULL },
+          { "--client", FLAG_TEXT, "NAME", "name of the client that calls (default: pra)", NULL },
+          { "--client-by", FLAG_TEXT, "WAY", "how it is known (default: uid on a Unix socket, else token)", client_ways },
+          { "--client-uid", FLAG_TEXT, "USER", "the user that calls over the Unix socket, name or number", NULL },
+          { "--certificate", FLAG_TEXT, "WAY", "of this gateway, made here or requested (default: own-ca)",
+            certificate_ways },
+          { "--server-name", FLAG_TEXT, "NAMES", "names and addresses of this gateway (default: the host name)", NULL },
+          { "--pra-url", FLAG_TEXT, "URL", "the PRA site (default: no link to a site)", NULL },
+          { "--pra-ca", FLAG_FILE, "FILE", "the authority of its certificate (default: those of the system)", NULL },
+          { "--pra-id", FLAG_TEXT, "ID", "OAuth client id of the API account at the site", NULL },
+          { "--pra-secret-file", FLAG_FILE, "FILE", "file with its client secret", NULL },
+          { "--user", FLAG_TEXT, "USER", "a PRA user to try it with: NAME or DOMAIN\\NAME", NULL },
+          { "--host", FLAG_TEXT, "HOST", "a machine on which that user gets a credential", NULL },
+          { "--no-connect", FLAG_SWITCH, NULL, "write the files without asking vault and site", NULL },
+          { "--dry-run", FLAG_SWITCH, NULL, "show every file with its mode and content, and write nothing", NULL },
+          { "--root", FLAG_FILE, "DIR", "put everything below DIR, for tests; the files name DIR as well", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "setup", "asks" },
+          { "setup --vault-url vault.example.com --api-key-file - --client-uid pra < key", "a script" },
+          { "setup --dry-run", "asks, and shows what would be written" },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "the files are written, and check and doctor found nothing in the way" },
+          { EXIT_FAILED, "nothing is written; the reason is on standard error" },
+          { EXIT_USAGE, "the command line is wrong, or an answer in it" },
+          END } },
     { .name = "run", .run = command_run,
       .summary = "serve until SIGTERM",
       .about = "SIGHUP reloads the configuration, all or nothing. SIGTERM and SIGINT drain and end. SIGUSR1 reopens "
@@ -169,9 +218,9 @@ const struct command command_table[] = {
           { EXIT_USAGE, "the command line is wrong" },
           END } },
     { .name = "doctor", .run = command_doctor,
-      .summary = "find out why a user sees no credentials on a host, or what is wrong with the PRA site",
+      .summary = "find out why a user gets no credentials, or what is wrong with the PRA site",
       .about = "A dry run of one find: each stage from the configuration to the access policy, in order, until one "
-               "fails. The exit code is that of the first stage that failed. It needs no running gateway and changes nothing. It reads the secrets, so it runs as root or as "
+               "fails; then the PRA site and the gateway's own listeners, certificates, state and disk. The exit code is that of the first stage that failed. It needs no running gateway and changes nothing. It reads the secrets, so it runs as root or as "
                "the gateway's user.",
       .forms = (const char *const[]){ "[-c FILE] --user USER --host HOST [--vault NAME] [--json]",
                                       "[-c FILE] --pra [--json]", NULL },
@@ -214,6 +263,10 @@ const struct command command_table[] = {
           { 39, "pra_clock: the site's clock against this machine's" },
           { 40, "pra_reporting: the site lists ended sessions" },
           { 41, "pra_jumpoint: each Jumpoint is connected" },
+          { 60, "listener: each address can be served, and each local client reaches one" },
+          { 61, "certificate: certificates, keys and revocation lists of the gateway" },
+          { 62, "state: the state directory and the lease store" },
+          { 63, "disk: room for the state, the audit trail and the log" },
           END } },
     { .name = "status", .run = command_status,
       .summary = "show the state of the running gateway",
@@ -255,11 +308,12 @@ const struct command command_table[] = {
     { .name = "audit", .subs = audit_subs, .sub_needed = true,
       .summary = "find what was changed, removed or cut in the audit trail" },
     { .name = "config", .run = command_config,
-      .summary = "print an annotated configuration, or its reference in Markdown",
-      .forms = (const char *const[]){ "[--defaults]", "--doc", NULL },
+      .summary = "print an annotated configuration, or its reference",
+      .forms = (const char *const[]){ "[--defaults]", "--doc", "--man", NULL },
       .flags = (const struct command_flag[]){
           { "--defaults", FLAG_SWITCH, NULL, "every key with its help, commented out (this is the default)", NULL },
           { "--doc", FLAG_SWITCH, NULL, "the reference of all keys in Markdown", NULL },
+          { "--man", FLAG_SWITCH, NULL, "the man page jumpgate.conf(5)", NULL },
           END },
       .examples = (const struct command_example[]){
           { "config > jumpgate.conf", "a configuration to begin with" },
@@ -284,8 +338,15 @@ const struct command command_table[] = {
           END } },
     { .name = "help", .run = command_help, .operands = "[COMMAND [SUB-COMMAND]]", .max_words = 2,
       .summary = "print the help of all commands, or of one",
+      .forms = (const char *const[]){ "[COMMAND [SUB-COMMAND]]", "--man", "--doc", "--completion SHELL", NULL },
+      .flags = (const struct command_flag[]){
+          { "--man", FLAG_SWITCH, NULL, "the man page jumpgate(1)", NULL },
+          { "--doc", FLAG_SWITCH, NULL, "the page docs/commands.md", NULL },
+          { "--completion", FLAG_TEXT, "SHELL", "completion for a shell, one of", shells },
+          END },
       .examples = (const struct command_example[]){
           { "help leases release", NULL },
+          { "help --man > jumpgate.1", NULL },
           END },
       .exits = (const struct command_exit[]){
           { EXIT_DONE, "printed" },

@@ -21,7 +21,7 @@
 #define EXIT_FAILED 1
 #define EXIT_USAGE  2
 
-#define COMMAND_FLAGS_MAX 16 /* of one row */
+#define COMMAND_FLAGS_MAX 32 /* of one row */
 
 struct command_args;
 

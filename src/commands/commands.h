@@ -11,6 +11,7 @@
 #define EXIT_NO_LEASE      4
 #define EXIT_ONLY_RELEASED 5
 
+int command_setup(const struct command_args *);
 int command_run(const struct command_args *);
 int command_status(const struct command_args *);
 int command_explain(const struct command_args *);

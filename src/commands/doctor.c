@@ -125,12 +125,14 @@ static void doctor_free(struct doctor *d)
     doctor_close(d);
     account_list_unref(d->all);
     account_list_unref(d->on_host);
+    directory_list_free(d->directory);
     usermap_free(&d->users);
     if (d->addresses)
         freeaddrinfo(d->addresses);
     report_free(&d->report);
     conf_free(d->conf);
     conf_free(d->site_conf);
+    conf_free(d->written);
     free(d->username);
     free(d->domain);
     free(d);
@@ -160,6 +162,8 @@ static int examine(const struct doctor_args *args)
             run_stages(d);
         }
         run_site(d);
+        if (!args->pra)
+            doctor_own(d);
         code = print_findings(d);
     }
     doctor_free(d);

@@ -11,14 +11,13 @@
 #include "commands/unit_command.h"
 #include "conf/conf.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ERRORS_MAX (256U * 1024)
 #define KEY_NEW    128 /* length of a present API key */
 #define KEY_OLD    36  /* a GUID, as made by old releases */
-#define PORT_HTTPS 443
-#define PORT_HTTP  80
 
 /* ---- configuration ---- */
 
@@ -90,9 +89,7 @@ static bool find_target(struct doctor *d)
     d->target = d->url;
     if (!err && d->proxied)
         err = address_split_url(conf->proxy, &d->target, why);
-    d->target_port = d->target.port;
-    if (!d->target_port)
-        d->target_port = strcmp(d->target.scheme, "https") ? PORT_HTTP : PORT_HTTPS;
+    d->target_port = doctor_url_port(&d->target);
     if (err)
         report_failed(d, "the address of the vault %s", why);
     return !err;
@@ -153,6 +150,16 @@ const struct conf_pra *doctor_site(struct doctor *d)
     return d->site_conf && d->site_conf->npras ? &d->site_conf->pras[0] : NULL;
 }
 
+const struct conf *doctor_written(struct doctor *d)
+{
+    struct buf errors = BUF_INIT(ERRORS_MAX);
+
+    if (!d->written)
+        (void)conf_load_files(d->args->conf, CONF_FILES_NONE, &d->written, &errors);
+    buf_free(&errors);
+    return d->written;
+}
+
 /* ---- secrets ---- */
 
 /* Length and form of one secret. False = it cannot be used. */
@@ -174,15 +181,47 @@ static bool check_secret(struct doctor *d, const char *key, const char *path, co
     return false;
 }
 
-static void note_key_form(struct doctor *d, size_t len)
+static bool is_guid(const char *text)
 {
-    if (len == KEY_NEW || len == KEY_OLD)
-        report_note(d, "api_key_file has the form of an API key");
-    else
-        report_note(d,
-                    "api_key_file holds %zu characters; an API key has %d, or %d in old releases: is this "
-                    "the whole key?",
-                    len, KEY_NEW, KEY_OLD);
+    static const char form[] = "00000000-0000-0000-0000-000000000000";
+
+    for (size_t i = 0; i < KEY_OLD; i++)
+        if (form[i] == '-' ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
+            return false;
+    return true;
+}
+
+/* A longer key than today's is not ruled out. */
+static bool has_key_form(const struct secret *key)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-";
+
+    if (key->len == KEY_OLD)
+        return is_guid(key->p);
+    return key->len >= KEY_NEW && strspn(key->p, letters) == key->len;
+}
+
+static bool check_key_form(struct doctor *d, const char *path)
+{
+    struct secret key = {0};
+    char why[80];
+    bool good = secret_read_line(&key, path, why) == 0 && has_key_form(&key);
+    size_t len = key.len;
+
+    secret_clear(&key);
+    if (good) {
+        report_note(d, "api_key_file has the form of an API key (%zu characters)", len);
+        return true;
+    }
+    report_failed(d, "api_key_file: %s holds %zu character%s, and no API key has this form", path, len,
+                  len == 1 ? "" : "s");
+    report_cause(d,
+                 "the file holds something else than the key, or a part of it: an API key has %d letters and "
+                 "digits, in old releases it is a GUID of %d characters",
+                 KEY_NEW, KEY_OLD);
+    report_remedy(
+        d, "copy the whole key from Configuration > API Registrations into the file, and nothing else");
+    return false;
 }
 
 static bool check_client_certificate(struct doctor *d)
@@ -211,7 +250,8 @@ bool doctor_secrets(struct doctor *d)
     } else {
         if (!check_secret(d, "api_key_file", conf->api_key_file, "; ", &len))
             return false;
-        note_key_form(d, len);
+        if (!check_key_form(d, conf->api_key_file))
+            return false;
     }
     if (conf->run_as_password_file &&
         !check_secret(d, "run_as_password_file", conf->run_as_password_file, "", &len))
@@ -295,6 +335,14 @@ bool doctor_mapping(struct doctor *d)
                        "client, and may request what that user may");
     else if (!note_user_map(d))
         note_templates(d);
+    if (d->users.n && d->vault_conf->oauth_client_id) {
+        d->report.shared_identity = true;
+        report_ok(d,
+                  "OAuth: the application's identity is used for all users; no user of the vault is looked "
+                  "for by the name %s",
+                  d->args->user);
+        return true;
+    }
     if (d->users.n) {
         report_ok(d, "%zu name%s to try at the vault, %s first", d->users.n, d->users.n == 1 ? "" : "s",
                   usermap_user(&d->users));

@@ -60,8 +60,7 @@ static size_t add_shown(struct doctor *d, const struct account_list *from)
 static bool list_failed(struct doctor *d, const struct fault *fault)
 {
     report_failed(d, "the vault does not list: %s", fault->detail);
-    report_cause(d, "the vault answers, but cannot do its work now");
-    report_remedy(d, "try again; if it stays, the vault's own logs know more");
+    doctor_explain_fault(d, fault);
     return false;
 }
 
@@ -188,7 +187,7 @@ static bool is_near(const char *host, const struct near *near)
     return near->name && near->distance <= limit && near->distance < letters;
 }
 
-enum exists { NOBODY_KNOWS, IT_EXISTS, IT_DOES_NOT };
+enum exists { NOT_KNOWN, IT_EXISTS, IT_DOES_NOT };
 
 static bool row_named(const struct directory_row *row, const char *host)
 {
@@ -202,25 +201,16 @@ static enum exists ask_directory(struct doctor *d, char name[NAME_SIZE])
 {
     const char *user = d->vault_conf->directory_user;
     enum exists found = IT_DOES_NOT;
-    struct doctor_call asked;
 
-    if (!user || !*user)
-        return NOBODY_KNOWS;
-    doctor_ask_systems(d, user, &asked);
-    if (asked.call.result != VAULT_OK || !asked.call.directory)
-        found = NOBODY_KNOWS;
-    for (size_t i = 0; found == IT_DOES_NOT && i < asked.call.directory->n; i++)
-        if (row_named(&asked.call.directory->rows[i], d->args->host)) {
+    if (!d->directory)
+        return NOT_KNOWN;
+    for (size_t i = 0; found == IT_DOES_NOT && i < d->directory->n; i++)
+        if (row_named(&d->directory->rows[i], d->args->host)) {
             found = IT_EXISTS;
-            (void)text_copy(name, NAME_SIZE, asked.call.directory->rows[i].name);
+            (void)text_copy(name, NAME_SIZE, d->directory->rows[i].name);
         }
-    if (found != NOBODY_KNOWS)
-        report_note(d, "directory_user %s: %s", user,
-                    found == IT_EXISTS ? "the vault has this system"
-                                       : "the vault has no system of this name");
-    directory_list_free(asked.call.directory);
-    asked.call.directory = NULL;
-    vault_call_free(&asked.call);
+    report_note(d, "directory_user %s: %s", user,
+                found == IT_EXISTS ? "the vault has this system" : "the vault has no system of this name");
     return found;
 }
 
@@ -272,7 +262,7 @@ static void explain_empty(struct doctor *d)
     report_failed(
         d,
         "the vault answers with an empty list: %s may request nothing on %s (a valid answer, not an error)",
-        d->user, d->args->host);
+        doctor_acting(d), d->args->host);
     find_near(d, near);
     exists = ask_directory(d, name);
     if (exists == IT_EXISTS)
@@ -283,10 +273,75 @@ static void explain_empty(struct doctor *d)
         explain_open(d, exists == IT_DOES_NOT);
 }
 
+/* ---- kinds ---- */
+
+#define ALL_KINDS ((1U << KIND_NKINDS) - 1)
+
+struct left_out { /* rows on the host of the kinds that `kinds` leaves out */
+    size_t rows[KIND_NKINDS], n;
+};
+
+static void count_left_out(struct doctor *d, const struct account_query *query, struct left_out *left)
+{
+    struct doctor_call asked;
+
+    doctor_ask_list(d, d->user, query, &asked);
+    for (size_t i = 0; asked.call.accounts && i < asked.call.accounts->n; i++)
+        if (query->kind != KIND_ALIAS ||
+            find_queries_alias_fits(&d->session, &asked.call.accounts->rows[i])) {
+            left->rows[query->kind]++;
+            left->n++;
+        }
+    vault_call_free(&asked.call);
+}
+
+/* The queries of a find with every kind, less those that have been made. */
+static void ask_left_out(struct doctor *d, struct left_out *left)
+{
+    const struct host_name *selected[HOST_NAMES_MAX];
+    struct account_query queries[FANOUT_QUERIES_MAX];
+    struct conf_vault all = *d->vault_conf;
+    struct host_names names;
+
+    all.kinds = ALL_KINDS;
+    if (host_names_make(&d->session, &names) == 0) {
+        size_t n = find_queries_make(&d->session, &all, selected,
+                                     host_names_select(&names, d->vault_conf, selected), queries);
+        for (size_t i = 0; i < n; i++)
+            if (!find_queries_has_kind(d->vault_conf, queries[i].kind))
+                count_left_out(d, &queries[i], left);
+    }
+    host_names_free(&names);
+}
+
+/* False = the kinds are not the cause. */
+static bool explain_kinds(struct doctor *d)
+{
+    struct left_out left = {.n = 0};
+    char words[160] = "";
+
+    ask_left_out(d, &left);
+    for (size_t kind = 0; kind < KIND_NKINDS; kind++)
+        if (left.rows[kind]) {
+            size_t used = strlen(words);
+            (void)snprintf(words + used, sizeof(words) - used, "%s%s", used ? " " : "",
+                           account_kind_word((enum account_kind)kind));
+            report_note(d, "left out by `kinds`: %zu %s", left.rows[kind],
+                        account_kind_word((enum account_kind)kind));
+        }
+    if (!left.n)
+        return false;
+    report_failed(d, "no account on %s is of a kind that is asked for; the vault lists %zu of others for %s",
+                  d->args->host, left.n, doctor_acting(d));
+    report_cause(d, "`kinds` in [vault %s] leaves out: %s", d->vault_conf->name, words);
+    report_remedy(d, "add to `kinds`: %s", words);
+    return true;
+}
+
 static void explain_hidden(struct doctor *d)
 {
     report_failed(d, "the vault lists %zu row%s on %s for %s, but none is shown", d->hidden,
-                  d->hidden == 1 ? "" : "s", d->args->host, d->user);
+                  d->hidden == 1 ? "" : "s", d->args->host, doctor_acting(d));
     report_cause(d, "all of them fit a pattern of `hide` in [vault %s]", d->vault_conf->name);
     report_remedy(d, "take the pattern out, or make it narrower");
 }
@@ -298,12 +353,12 @@ bool doctor_list(struct doctor *d)
         return false;
     if (d->on_host->n) {
         report_ok(d, "%zu account%s on %s for %s", d->on_host->n, d->on_host->n == 1 ? "" : "s",
-                  d->args->host, d->user);
+                  d->args->host, doctor_acting(d));
         return true;
     }
     if (d->hidden)
         explain_hidden(d);
-    else
+    else if (!explain_kinds(d))
         explain_empty(d);
     return false;
 }
@@ -312,6 +367,7 @@ bool doctor_list(struct doctor *d)
 
 struct wanted { /* how many of the accounts asked about */
     size_t asked, usable, closed, reason, ticket, approval;
+    struct fault fault; /* of the last one that was not answered */
 };
 
 static int64_t minutes_for(const struct doctor *d, const struct account *account)
@@ -353,6 +409,7 @@ static void ask_policy(struct doctor *d, const struct account *account, struct w
                     policy->ticket ? ", wants a ticket" : "", policy->approval ? ", wants an approval" : "");
     } else {
         report_note(d, "%s on %s: %s", account->account, account->system, asked.call.fault.detail);
+        wanted->fault = asked.call.fault;
     }
     vault_call_free(&asked.call);
 }
@@ -387,6 +444,11 @@ bool doctor_policy(struct doctor *d)
 
     for (size_t i = 0; i < d->on_host->n && i < POLICY_MAX; i++)
         ask_policy(d, &d->on_host->rows[i], &wanted);
+    if (!wanted.asked && wanted.fault.foreign) {
+        report_failed(d, "%s", wanted.fault.detail);
+        doctor_explain_fault(d, &wanted.fault);
+        return false;
+    }
     if (!wanted.asked) {
         report_unknown(d, "the vault does not answer AccessPolicies/Test for these accounts");
         return true;

@@ -4,19 +4,25 @@
  *
  * A blocking resolver and blocking sockets, one address after the other, so that each has a result of its
  * own: one dead address of three makes every third connect slow. With a proxy both stages check the proxy,
- * which resolves the vault's own name.
+ * which resolves the vault's own name; the connection then includes the tunnel to the vault.
  */
 #include "commands/doctor_stages.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
+
+#define PORT_HTTPS 443
+#define PORT_HTTP  80
+
+uint16_t doctor_url_port(const struct address_url *url)
+{
+    if (url->port)
+        return url->port;
+    return strcmp(url->scheme, "https") ? PORT_HTTP : PORT_HTTPS;
+}
 
 static void address_text(const struct addrinfo *ai, char out[NI_MAXHOST])
 {
@@ -70,51 +76,6 @@ bool doctor_dns(struct doctor *d)
 
 /* ---- connection ---- */
 
-static int wait_connected(int fd, uint64_t timeout_ms)
-{
-    struct pollfd p = {.fd = fd, .events = POLLOUT};
-    int n, err = 0;
-    socklen_t len = sizeof(err);
-
-    do
-        n = poll(&p, 1, (int)timeout_ms);
-    while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return -errno;
-    if (n == 0)
-        return -ETIMEDOUT;
-    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) ? -errno : -err;
-}
-
-static int make_blocking(int fd, uint64_t timeout_ms)
-{
-    struct timeval tv = {.tv_sec = (time_t)(timeout_ms / 1000),
-                         .tv_usec = (suseconds_t)(timeout_ms % 1000 * 1000)};
-    int flags = fcntl(fd, F_GETFL);
-
-    if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) ||
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)))
-        return -errno;
-    return 0;
-}
-
-int doctor_connect(const struct addrinfo *ai, uint64_t timeout_ms)
-{
-    int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), err = 0;
-
-    if (fd < 0)
-        return -errno;
-    if (connect(fd, ai->ai_addr, ai->ai_addrlen))
-        err = errno == EINPROGRESS ? wait_connected(fd, timeout_ms) : -errno;
-    if (!err)
-        err = make_blocking(fd, timeout_ms);
-    if (!err)
-        return fd;
-    (void)close(fd);
-    return err;
-}
-
 static void tcp_failed(struct doctor *d, int err)
 {
     report_failed(d, "no connection to %s port %u: %s", d->target.host, d->target_port, strerror(-err));
@@ -131,10 +92,39 @@ static void tcp_failed(struct doctor *d, int err)
                      "this machine through every firewall to it");
 }
 
+/* Does the proxy on this connection lead to the vault? */
+static bool is_tunnelled(struct doctor *d, int fd)
+{
+    uint16_t port = doctor_url_port(&d->url);
+    char cause[DOCTOR_WORDS_SIZE], remedy[DOCTOR_WORDS_SIZE];
+    int status = doctor_tunnel(fd, d->url.host, port);
+
+    if (status >= 200 && status < 300)
+        return true;
+    doctor_proxy_words(status, d->url.host, port, cause, remedy);
+    if (status > 0)
+        report_failed(d, "the proxy answers %d to the tunnel to %s port %u", status, d->url.host, port);
+    else
+        report_failed(d, "the proxy does not answer to the tunnel to %s port %u", d->url.host, port);
+    report_cause(d, "%s", cause);
+    report_remedy(d, "%s", remedy);
+    return false;
+}
+
+static bool proxy_leads_there(struct doctor *d, int fd)
+{
+    struct address_url proxy;
+
+    if (!d->proxied || !doctor_is_http_proxy(d->vault_conf->proxy, &proxy))
+        return true;
+    return is_tunnelled(d, fd);
+}
+
 bool doctor_tcp(struct doctor *d)
 {
     size_t good = 0, n = 0;
     int err = -EHOSTUNREACH;
+    bool leads = true;
 
     for (const struct addrinfo *ai = d->addresses; ai; ai = ai->ai_next, n++) {
         char text[NI_MAXHOST];
@@ -145,13 +135,17 @@ bool doctor_tcp(struct doctor *d)
             err = fd;
             continue;
         }
+        if (!good++)
+            leads = proxy_leads_there(d, fd);
         (void)close(fd);
-        good++;
     }
+    if (good && !leads)
+        return false;
     if (!good) {
         tcp_failed(d, err);
         return false;
     }
-    report_ok(d, "port %u answers on %zu of %zu address%s", d->target_port, good, n, n == 1 ? "" : "es");
+    report_ok(d, "port %u answers on %zu of %zu address%s%s", d->target_port, good, n, n == 1 ? "" : "es",
+              d->proxied ? " of the proxy" : "");
     return true;
 }

@@ -2,8 +2,7 @@
 /*
  * doctor_report.c - findings, and the two ways to show them: a page for people, an object for programs.
  *
- * The exit codes are part of the interface (docs/doctor.md): a stage keeps its number. 2 is not used here: it
- * means a wrong command line. Stages without a report are shown as not reached.
+ * Stages without a report are shown as not reached.
  *
  * Texts may hold names of the vault; control and invisible characters are escaped (utf8_visible), so that
  * they cannot change the page. A note without memory or space is left out.
@@ -22,37 +21,6 @@
 #define TEXT_MAX    65536 /* before it is cut */
 #define TEXT_COLUMN 25    /* where the text of a stage begins */
 #define PAGE_WIDTH  110
-
-static const struct stage {
-    const char *name;
-    const char *title;
-    int exit_code;
-} stages[STAGE_N] = {
-    [STAGE_CONFIGURATION] = {"configuration", "configuration", 1},
-    [STAGE_SECRETS] = {"secrets", "secrets", 10},
-    [STAGE_MAPPING] = {"mapping", "user mapping", 11},
-    [STAGE_DNS] = {"dns", "name (DNS)", 12},
-    [STAGE_TCP] = {"tcp", "connection", 13},
-    [STAGE_TLS] = {"tls", "TLS certificate", 14},
-    [STAGE_API] = {"api", "API and licence", 15},
-    [STAGE_SIGN_IN] = {"sign_in", "sign-in", 16},
-    [STAGE_ROLE] = {"role", "group and role", 17},
-    [STAGE_LIST] = {"list", "list for host", 18},
-    [STAGE_POLICY] = {"policy", "access policy", 19},
-    [STAGE_CLOCK] = {"clock", "clock", 20},
-    [STAGE_PRA_SECRET] = {"pra_secret", "PRA secret", 30},
-    [STAGE_PRA_DNS] = {"pra_dns", "PRA name (DNS)", 31},
-    [STAGE_PRA_TCP] = {"pra_tcp", "PRA connection", 32},
-    [STAGE_PRA_TLS] = {"pra_tls", "PRA certificate", 33},
-    [STAGE_PRA_PROBE] = {"pra_probe", "PRA probe", 34},
-    [STAGE_PRA_TOKEN] = {"pra_token", "PRA token", 35},
-    [STAGE_PRA_COMMAND] = {"pra_command", "PRA Command API", 36},
-    [STAGE_PRA_PERMISSIONS] = {"pra_permissions", "PRA permissions", 37},
-    [STAGE_PRA_ROLE] = {"pra_role", "PRA role", 38},
-    [STAGE_PRA_CLOCK] = {"pra_clock", "PRA clock", 39},
-    [STAGE_PRA_REPORTING] = {"pra_reporting", "PRA reports", 40},
-    [STAGE_PRA_JUMPOINT] = {"pra_jumpoint", "PRA Jumpoints", 41},
-};
 
 static const char *const words[] = {
     [STATE_UNKNOWN] = "unknown", [STATE_OK] = "ok", [STATE_WARNING] = "warning", [STATE_FAILED] = "failed"};
@@ -110,25 +78,26 @@ void report_free(struct doctor_report *report)
 }
 
 /* NULL = none has failed. */
-static const struct stage *first_failed(const struct doctor_report *report)
+static const struct doctor_row *first_failed(const struct doctor_report *report)
 {
     for (size_t s = 0; s < STAGE_N; s++)
         if (report->of[s].state == STATE_FAILED)
-            return &stages[s];
+            return &doctor_rows[s];
     return NULL;
 }
 
 int report_exit_code(const struct doctor_report *report)
 {
-    const struct stage *failed = first_failed(report);
+    const struct doctor_row *failed = first_failed(report);
 
     return failed ? failed->exit_code : 0;
 }
 
-/* The stages of a vault where one is looked at, those of the site where one is. */
+/* The stages of a vault where one is looked at, those of the site where one is; the gateway's own beside a
+ * vault's. */
 static bool is_shown(const struct doctor_report *report, size_t stage)
 {
-    if (stage >= STAGE_PRA_SECRET)
+    if (stage >= STAGE_PRA_SECRET && stage < STAGE_LISTENER)
         return report->site;
     return stage == STAGE_CONFIGURATION || report->user;
 }
@@ -174,7 +143,7 @@ static void print_stage(const struct doctor_report *report, enum doctor_stage st
     const struct doctor_finding *finding = &report->of[stage];
 
     (void)buf_printf(out, "%-8s %-15s ", finding->state == STATE_FAILED ? "FAILED" : words[finding->state],
-                     stages[stage].title);
+                     doctor_rows[stage].name);
     print_wrapped(out, detail_of(finding), TEXT_COLUMN, TEXT_COLUMN);
     for (size_t i = 0; i < finding->nnotes; i++)
         print_labelled(out, "- ", finding->note[i]);
@@ -186,14 +155,18 @@ static void print_stage(const struct doctor_report *report, enum doctor_stage st
 
 static void print_verdict(const struct doctor_report *report, struct buf *out)
 {
-    const struct stage *failed = first_failed(report);
+    const struct doctor_row *failed = first_failed(report);
 
     if (failed)
-        (void)buf_printf(out, "\nThe first thing to put right: %s (exit code %d).\n", failed->title,
+        (void)buf_printf(out, "\nThe first thing to put right: %s (exit code %d).\n", failed->name,
                          failed->exit_code);
     else
-        (void)buf_printf(out, "\nNothing found that stands in the way of %s.\n",
-                         report->user ? "this user on this host" : "the PRA site");
+        (void)buf_printf(out, "\nNothing found that stands in the way of %s.%s\n",
+                         report->user ? "this user on this host" : "the PRA site",
+                         report->user && report->shared_identity
+                             ? " The application's identity is used for all users:\nwhether the vault knows "
+                               "this user was not looked at."
+                             : "");
 }
 
 void report_print(const struct doctor_report *report, struct buf *out)
@@ -222,7 +195,7 @@ static void json_text(struct jsonw *w, const char *name, const char *text)
     jsonw_str(w, name, *text ? text : NULL);
 }
 
-static void json_stage(const struct doctor_finding *finding, const struct stage *stage, struct jsonw *w)
+static void json_stage(const struct doctor_finding *finding, const struct doctor_row *stage, struct jsonw *w)
 {
     bool failed = finding->state == STATE_FAILED || finding->state == STATE_WARNING;
 
@@ -243,7 +216,7 @@ static void json_stage(const struct doctor_finding *finding, const struct stage 
 
 void report_json(const struct doctor_report *report, struct buf *out)
 {
-    const struct stage *failed = first_failed(report);
+    const struct doctor_row *failed = first_failed(report);
     struct jsonw w = jsonw_start(out);
 
     jsonw_object(&w, NULL);
@@ -258,7 +231,7 @@ void report_json(const struct doctor_report *report, struct buf *out)
     jsonw_array(&w, "stages");
     for (size_t s = 0; s < STAGE_N; s++)
         if (is_shown(report, s))
-            json_stage(&report->of[s], &stages[s], &w);
+            json_stage(&report->of[s], &doctor_rows[s], &w);
     jsonw_end(&w);
     jsonw_end(&w);
     (void)buf_char(out, '\n');

@@ -9,37 +9,10 @@
 #define JG_DOCTOR_REPORT_H
 
 #include "base/buf.h"
+#include "commands/doctor_table.h"
 
 #include <stdbool.h>
 #include <stdio.h>
-
-enum doctor_stage {
-    STAGE_CONFIGURATION,
-    STAGE_SECRETS,
-    STAGE_MAPPING,
-    STAGE_DNS,
-    STAGE_TCP,
-    STAGE_TLS,
-    STAGE_API,
-    STAGE_SIGN_IN,
-    STAGE_ROLE,
-    STAGE_LIST,
-    STAGE_POLICY,
-    STAGE_CLOCK,
-    STAGE_PRA_SECRET, /* the first of the PRA site's */
-    STAGE_PRA_DNS,
-    STAGE_PRA_TCP,
-    STAGE_PRA_TLS,
-    STAGE_PRA_PROBE,
-    STAGE_PRA_TOKEN,
-    STAGE_PRA_COMMAND,
-    STAGE_PRA_PERMISSIONS,
-    STAGE_PRA_ROLE,
-    STAGE_PRA_CLOCK,
-    STAGE_PRA_REPORTING,
-    STAGE_PRA_JUMPOINT,
-    STAGE_N
-};
 
 enum doctor_state { STATE_UNKNOWN, STATE_OK, STATE_WARNING, STATE_FAILED };
 
@@ -56,6 +29,7 @@ struct doctor_finding {
 struct doctor_report {
     const char *conf, *vault, *user, *host; /* vault NULL = not known yet; user NULL = the site alone */
     const char *site;                       /* NULL = none is looked at */
+    bool shared_identity;                   /* the vault's list is the same for every user */
     enum doctor_stage stage;                /* the present one */
     struct doctor_finding of[STAGE_N];
 };

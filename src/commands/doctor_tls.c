@@ -6,10 +6,12 @@
  * Verification is as strict as the gateway's own and is never switched off: the callback below records a
  * certificate that OpenSSL refuses, and never accepts it. Nothing is sent over a connection that failed.
  *
- * Behind a proxy the certificate is not checked here; the API stage connects through the proxy and checks it.
+ * Behind an HTTP proxy the connection goes through its tunnel. Behind any other proxy the certificate is not
+ * looked at here; the API stage connects through the proxy and checks it.
  */
 #include "commands/doctor_stages.h"
 
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -25,6 +27,8 @@ struct probe {
     SSL *ssl;
     int fd;
     long refused;  /* X509_V_ERR_..., 0 = the chain is good */
+    bool good;     /* the vault's certificate was accepted */
+    int alert;     /* reason code of the vault's alert, 0 = none */
     char why[160]; /* what TLS itself complained of */
 };
 
@@ -76,26 +80,55 @@ static void note_alt_names(struct doctor *d, const X509 *cert)
     GENERAL_NAMES_free(names);
 }
 
-/* Days until the certificate ends, negative when it has. */
-static int days_left(const X509 *cert)
+/* Whole days from now, negative for a time that is over; a time that cannot be read counts as now. */
+static int days_until(const ASN1_TIME *at, bool *is_over)
 {
     int days = 0, seconds = 0;
 
-    if (!ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert)))
-        return 0;
-    return seconds < 0 && days == 0 ? -1 : days;
+    if (!ASN1_TIME_diff(&days, &seconds, NULL, at))
+        days = seconds = 0;
+    *is_over = days < 0 || seconds < 0 || (!days && !seconds);
+    return days;
 }
 
-static void note_time(struct doctor *d, const X509 *cert)
+static const char *plural(int n)
+{
+    return n == 1 ? "" : "s";
+}
+
+enum doctor_validity doctor_validity_words(const ASN1_TIME *begin, const ASN1_TIME *end,
+                                           char out[DOCTOR_WHEN_SIZE])
+{
+    bool has_begun, has_ended;
+    int to_begin = days_until(begin, &has_begun), to_end = days_until(end, &has_ended);
+
+    if (has_ended && !to_end)
+        (void)snprintf(out, DOCTOR_WHEN_SIZE, "ended today");
+    else if (has_ended)
+        (void)snprintf(out, DOCTOR_WHEN_SIZE, "ended %d day%s ago", -to_end, plural(-to_end));
+    else if (!has_begun && to_begin)
+        (void)snprintf(out, DOCTOR_WHEN_SIZE, "begins in %d day%s", to_begin, plural(to_begin));
+    else if (!has_begun)
+        (void)snprintf(out, DOCTOR_WHEN_SIZE, "begins within a day");
+    else
+        (void)snprintf(out, DOCTOR_WHEN_SIZE, "%d day%s left", to_end, plural(to_end));
+    return has_ended           ? VALIDITY_ENDED
+           : !has_begun        ? VALIDITY_NOT_BEGUN
+           : to_end < DAYS_FEW ? VALIDITY_ENDS_SOON
+                               : VALIDITY_GOOD;
+}
+
+void doctor_note_validity(struct doctor *d, const X509 *cert)
 {
     struct tm begins, ends;
-    char from[32] = "?", to[32] = "?";
+    char from[32] = "?", to[32] = "?", when[DOCTOR_WHEN_SIZE];
 
     if (ASN1_TIME_to_tm(X509_get0_notBefore(cert), &begins))
         (void)strftime(from, sizeof(from), "%Y-%m-%d", &begins);
     if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &ends))
         (void)strftime(to, sizeof(to), "%Y-%m-%d", &ends);
-    report_note(d, "valid from %s to %s (%d days left)", from, to, days_left(cert));
+    doctor_validity_words(X509_get0_notBefore(cert), X509_get0_notAfter(cert), when);
+    report_note(d, "valid from %s to %s (%s)", from, to, when);
 }
 
 static void note_certificate(struct doctor *d, const X509 *cert)
@@ -103,7 +136,7 @@ static void note_certificate(struct doctor *d, const X509 *cert)
     note_name(d, "certificate of", X509_get_subject_name(cert));
     note_name(d, "signed by", X509_get_issuer_name(cert));
     note_alt_names(d, cert);
-    note_time(d, cert);
+    doctor_note_validity(d, cert);
 }
 
 /* ---- the connection ---- */
@@ -183,23 +216,58 @@ static bool expect_name(struct probe *probe)
 
 static bool connect_any(struct probe *probe)
 {
-    for (const struct addrinfo *ai = probe->d->addresses; ai && probe->fd < 0; ai = ai->ai_next)
-        probe->fd = doctor_connect(ai, probe->d->vault_conf->connect_timeout_ms);
-    return probe->fd >= 0;
+    const struct doctor *d = probe->d;
+
+    for (const struct addrinfo *ai = d->addresses; ai && probe->fd < 0; ai = ai->ai_next)
+        probe->fd = doctor_connect(ai, d->vault_conf->connect_timeout_ms);
+    return probe->fd >= 0 &&
+           (!d->proxied || doctor_tunnel(probe->fd, d->url.host, doctor_url_port(&d->url)) / 100 == 2);
+}
+
+/* Keeps OpenSSL's reason. */
+static bool tls_broke(struct probe *probe)
+{
+    unsigned long err = ERR_get_error();
+    const char *reason = err ? ERR_reason_error_string(err) : NULL;
+
+    if (ERR_GET_LIB(err) == ERR_LIB_SSL)
+        probe->alert = ERR_GET_REASON(err);
+    (void)snprintf(probe->why, sizeof(probe->why), "%s",
+                   reason ? reason : "the other side closed the connection or was silent");
+    return false;
 }
 
 static bool shake_hands(struct probe *probe)
 {
     if (!make_context(probe) || !(probe->ssl = SSL_new(probe->ctx)) ||
         SSL_set_ex_data(probe->ssl, ex_index(), probe) != 1 || !expect_name(probe) || !connect_any(probe) ||
-        SSL_set_fd(probe->ssl, probe->fd) != 1 || SSL_connect(probe->ssl) != 1) {
-        unsigned long err = ERR_get_error();
-        const char *reason = err ? ERR_reason_error_string(err) : NULL;
-        (void)snprintf(probe->why, sizeof(probe->why), "%s",
-                       reason ? reason : "the other side hung up or was silent");
-        return false;
-    }
+        SSL_set_fd(probe->ssl, probe->fd) != 1 || SSL_connect(probe->ssl) != 1)
+        return tls_broke(probe);
+    probe->good = true;
     return true;
+}
+
+/*
+ * With TLS 1.3 a server judges the client's certificate after the client's handshake has ended, and its alert
+ * comes in place of an answer. So the API's base is asked for, without a user, as the gateway's own probe
+ * does. An answer of any kind, and silence, are left to the next stage.
+ */
+static bool is_let_in(struct probe *probe)
+{
+    const struct address_url *url = &probe->d->url;
+    char text[1024], answer[1];
+    int n = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
+                     *url->path ? url->path : "/", url->host);
+
+    if (n < 0 || (size_t)n >= sizeof(text))
+        return true;
+    ERR_clear_error();
+    errno = 0;
+    if (SSL_write(probe->ssl, text, n) != n)
+        ERR_clear_error(); /* the alert may be here nevertheless */
+    if (SSL_read(probe->ssl, answer, sizeof(answer)) > 0 || errno == EAGAIN)
+        return true;
+    return tls_broke(probe);
 }
 
 static void probe_free(struct probe *probe)
@@ -258,8 +326,61 @@ static void explain_refusal(struct doctor *d, long refused)
     }
 }
 
-static void explain_handshake(struct doctor *d)
+/* The alerts by which a server refuses the certificate of a client, or the lack of one. */
+static bool is_about_own_certificate(int alert)
 {
+    static const int alerts[] = {
+        SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, SSL_R_TLSV1_ALERT_UNKNOWN_CA,
+        SSL_R_SSLV3_ALERT_BAD_CERTIFICATE,       SSL_R_SSLV3_ALERT_NO_CERTIFICATE,
+        SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED,   SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED,
+        SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN,   SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE,
+        SSL_R_TLSV1_ALERT_ACCESS_DENIED,
+    };
+
+    for (size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++)
+        if (alerts[i] == alert)
+            return true;
+    return false;
+}
+
+static void explain_own_certificate(struct doctor *d)
+{
+    const struct conf_vault *conf = d->vault_conf;
+
+    if (!conf->client_certificate) {
+        report_cause(d, "the vault wants a client certificate, and none is configured");
+        report_remedy(d,
+                      "set `client_certificate` and `client_key` in [vault %s], or turn \"Client "
+                      "Certificate Required\" off for the gateway's API registration",
+                      conf->name);
+        return;
+    }
+    report_cause(d,
+                 "the vault does not accept the client certificate in %s: it has expired, was revoked, or "
+                 "comes from an authority that the vault does not trust",
+                 conf->client_certificate);
+    report_remedy(d,
+                  "compare its issuer and dates with what the vault's administrators expect (openssl x509 "
+                  "-noout -issuer -dates -in %s), and have it issued again if need be",
+                  conf->client_certificate);
+}
+
+static void explain_handshake(struct doctor *d, const struct probe *probe)
+{
+    if (is_about_own_certificate(probe->alert)) {
+        explain_own_certificate(d);
+        return;
+    }
+    if (probe->good) {
+        report_cause(d,
+                     "the other side closes the connection as soon as TLS is established: it wants a client "
+                     "certificate and %s, or a load balancer has no vault to hand the connection to",
+                     d->vault_conf->client_certificate ? "does not accept the configured one"
+                                                       : "none is configured");
+        report_remedy(d, "see the vault's API registration (\"Client Certificate Required\") and the load "
+                         "balancer's own view of the vault");
+        return;
+    }
     report_cause(d,
                  "the other side does not speak TLS 1.2 or newer on this port, or it wants a client "
                  "certificate and %s",
@@ -276,36 +397,41 @@ static void report_failed_tls(struct doctor *d, const struct probe *probe)
                       X509_verify_cert_error_string(probe->refused));
         explain_refusal(d, probe->refused);
     } else {
-        report_failed(d, "no TLS connection: %s", probe->why);
-        explain_handshake(d);
+        report_failed(d, probe->good ? "the vault ends the TLS connection: %s" : "no TLS connection: %s",
+                      probe->why);
+        explain_handshake(d, probe);
     }
 }
 
 static void report_good(struct doctor *d, SSL *ssl)
 {
     X509 *leaf = SSL_get0_peer_certificate(ssl);
-    int days = leaf ? days_left(leaf) : 0;
+    bool is_over = false;
+    int days = leaf ? days_until(X509_get0_notAfter(leaf), &is_over) : 0;
 
     if (leaf)
         note_certificate(d, leaf);
-    report_ok(d, "%s, certificate good for %d more day%s%s", SSL_get_version(ssl), days, days == 1 ? "" : "s",
+    report_ok(d, "%s, certificate good for %d more day%s%s", SSL_get_version(ssl), days, plural(days),
               days < DAYS_FEW ? "; RENEW IT SOON" : "");
 }
 
 bool doctor_tls(struct doctor *d)
 {
     struct probe probe = {.d = d, .fd = -1};
+    struct address_url proxy;
     bool well;
 
     if (strcmp(d->url.scheme, "https") != 0) {
         report_ok(d, "not used: `insecure_http` to this machine itself");
         return true;
     }
-    if (d->proxied) {
-        report_unknown(d, "not looked at: the vault is behind a proxy; see the next stage");
+    if (d->proxied && !doctor_is_http_proxy(d->vault_conf->proxy, &proxy)) {
+        report_unknown(d,
+                       "not looked at: the vault is behind a proxy that is not asked in HTTP; see the next "
+                       "stage");
         return true;
     }
-    well = shake_hands(&probe);
+    well = shake_hands(&probe) && is_let_in(&probe);
     if (well)
         report_good(d, probe.ssl);
     else

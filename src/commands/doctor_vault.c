@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * doctor_vault.c - the stages that use the gateway's own backend: API, sign-in, role, clock.
+ * doctor_vault.c - the stages that use the gateway's own backend: API, role, clock; and its calls.
  *
  * The backend signs in and lists exactly as for a find, on a loop that runs until the answer has come. So a
  * result here is a result of the gateway.
  *
- * A vault answers 401 for eight different causes. Other observations narrow them down: the header that asks
- * for a second factor, 403 for the licence, the configuration, and the directory_user: if that user can sign
- * in with the same key from the same address, the cause is with the person.
+ * A list that failed after a sign-in is a fault of the stage role: the sign-in is in order.
  *
  * No check-out is made: the calls are sign-in, ManagedAccounts, AccessPolicies/Test and, as directory_user,
  * ManagedSystems.
+ *
+ * Not here: the sign-in and the causes of its refusal (doctor_sign_in.c).
  */
 #include "commands/doctor_stages.h"
 
@@ -107,6 +107,11 @@ void doctor_ask_systems(struct doctor *d, const char *user, struct doctor_call *
                                            : -ENOTSUP);
 }
 
+const char *doctor_acting(const struct doctor *d)
+{
+    return d->vault_conf->oauth_client_id ? "the application" : d->user;
+}
+
 /* ---- API ---- */
 
 struct watch {
@@ -167,176 +172,38 @@ bool doctor_api(struct doctor *d)
     return false;
 }
 
-/* A failed sign-in whose cause is the API: wrong path, disabled version. False = another cause. */
-static bool blame_api(struct doctor *d, const struct fault *fault)
-{
-    int status = fault->vault_status;
+/* ---- a call that failed without a refusal ---- */
 
-    if (status != 404 && status != 410 && (status < 300 || status >= 400))
-        return false;
-    d->report.stage = STAGE_API;
-    report_failed(d, "%s", fault->detail);
-    if (status == 410) {
-        report_cause(d, "version 3 of the public API has been disabled in BeyondInsight");
-        report_remedy(d, "have the administrators enable it again");
-    } else {
-        report_cause(d, "the path of `url` is not that of the API");
-        report_remedy(d, "it is usually https://HOST/BeyondTrust/api/public/v3");
-    }
-    return true;
+/* No vault answers a call with such a body: a machine before it does. */
+static bool is_written_elsewhere(const struct fault *fault)
+{
+    return fault->foreign || (fault->code == FAULT_VAULT_ERROR && fault->vault_status / 100 == 2);
 }
 
-/* ---- sign-in ---- */
-
-/* One of the causes of a 401 or 403. */
-enum verdict { RULED_OUT, UNLIKELY, POSSIBLE, CERTAIN };
-
-struct refusal {
-    int status;
-    bool second_factor;
-    bool others_get_in, others_refused; /* results of the directory_user */
-    bool password;                      /* one is configured */
-};
-
-static enum verdict judge_registration(const struct refusal *f)
+static void explain_page(struct doctor *d, const struct fault *fault)
 {
-    return f->second_factor || f->others_get_in || f->status == 403 ? RULED_OUT : POSSIBLE;
-}
-
-static enum verdict judge_person(const struct refusal *f)
-{
-    if (f->second_factor || f->status == 403)
-        return RULED_OUT;
-    return f->others_refused ? UNLIKELY : POSSIBLE;
-}
-
-static enum verdict judge_password(const struct refusal *f)
-{
-    if (f->second_factor || f->status == 403)
-        return RULED_OUT;
-    return f->others_get_in && !f->password ? RULED_OUT : POSSIBLE;
-}
-
-static enum verdict judge_factor(const struct refusal *f)
-{
-    return f->second_factor ? CERTAIN : RULED_OUT;
-}
-
-static enum verdict judge_licence(const struct refusal *f)
-{
-    return f->status == 403 ? CERTAIN : RULED_OUT;
-}
-
-/* The most specific first. */
-static const struct cause {
-    const char *text, *remedy;
-    enum verdict (*judge)(const struct refusal *);
-} causes[] = {
-    {"multi-factor authentication (MFA) is enforced for this API registration and the user has a second "
-     "factor",
-     "turn \"Enforce multi-factor authentication\" off for the gateway's API registration: a gateway cannot "
-     "answer it",
-     judge_factor},
-    {"the Password Safe licence is not valid", "have the administrators look at the licence in BeyondInsight",
-     judge_licence},
-    {"the user is in no group with this API registration",
-     "tick the API registration in the features of a group (the requesters group) and put the user into it",
-     judge_person},
-    {"the vault does not know the user by this name, or has him disabled",
-     "compare the name with the one in BeyondInsight; change `run_as`, `default_domain` or the account there",
-     judge_person},
-    {"the API key is wrong, was rotated, or its registration is not active",
-     "copy the key from Configuration > API Registrations into api_key_file again", judge_registration},
-    {"this machine's address is not among those the registration allows",
-     "add the address (or that of the proxy or load balancer in between) to the registration's "
-     "authentication rules",
-     judge_registration},
-    {"the registration wants a client certificate, and none or another one was shown",
-     "set `client_certificate` and `client_key`, or turn \"Client Certificate Required\" off",
-     judge_registration},
-    {"the registration wants the user's password, and none or a wrong one was sent",
-     "turn \"User Password Required\" off for the gateway's registration, or set `run_as_password_file`",
-     judge_password},
-};
-#define NCAUSES (sizeof(causes) / sizeof(causes[0]))
-
-static const char *const verdicts[] = {
-    [RULED_OUT] = "ruled out", [UNLIKELY] = "unlikely", [POSSIBLE] = "possible", [CERTAIN] = "this is it"};
-
-/* Can the directory_user sign in with the same key from the same address? */
-static void ask_directory_user(struct doctor *d, struct refusal *f)
-{
-    const char *user = d->vault_conf->directory_user;
-    struct account_query query = {.kind = KIND_NKINDS, .recent = true};
-    struct doctor_call asked;
-
-    if (!user || !*user || d->vault_conf->oauth_client_id || f->second_factor || f->status == 403)
-        return;
-    doctor_ask_list(d, user, &query, &asked);
-    f->others_refused = asked.call.result == VAULT_REFUSED;
-    f->others_get_in = asked.call.result == VAULT_OK;
-    if (f->others_refused || f->others_get_in)
-        report_note(d, "directory_user %s is %s", user,
-                    f->others_get_in ? "let in with the same key: key and address are right"
-                                     : "refused as well: the trouble is hardly with the person");
-    vault_call_free(&asked.call);
-}
-
-static void explain_refusal(struct doctor *d, const struct refusal *f)
-{
-    const struct cause *first = NULL;
-    size_t possible = 0;
-
-    for (size_t i = 0; i < NCAUSES; i++) {
-        enum verdict verdict = causes[i].judge(f);
-        report_note(d, "%s: %s", verdicts[verdict], causes[i].text);
-        possible += verdict >= POSSIBLE;
-        if (!first && verdict >= POSSIBLE)
-            first = &causes[i];
-    }
-    if (!first)
-        return;
-    report_cause(d, "%s%s", first->text, possible > 1 ? "; or another of those called possible above" : "");
-    report_remedy(d, "%s%s", first->remedy,
-                  possible < 2 ? ""
-                  : f->others_get_in || f->others_refused
-                      ? "; then go down the list"
-                      : "; then go down the list. A directory_user in the configuration would tell whether "
-                        "it is the person or the registration");
-}
-
-static void explain_oauth(struct doctor *d)
-{
-    report_cause(d, "the OAuth client id or its secret is wrong or expired, the application user is "
-                    "disabled, or this machine's address is not allowed");
-    report_remedy(d, "make a new client secret for the application user in BeyondInsight and put it into "
-                     "oauth_client_secret_file");
-}
-
-static void report_refusal(struct doctor *d, const struct fault *fault)
-{
-    struct refusal f = {
-        .status = fault->vault_status,
-        .second_factor = fault->second_factor,
-        .password = d->vault_conf->run_as_password_file != NULL,
-    };
-
-    report_failed(d, "the vault refuses the sign-in of every name tried (%d)", f.status);
-    if (d->vault_conf->oauth_client_id) {
-        explain_oauth(d);
+    if (fault->vault_status >= 500) {
+        report_cause(d,
+                     "a page for browsers came with %d: the vault cannot do its work now, or is down or in "
+                     "maintenance and a load balancer or a proxy answers in its place",
+                     fault->vault_status);
+        report_remedy(
+            d, "ask whether the vault is in maintenance, and whether BeyondInsight opens in a browser; "
+               "then see the logs of the vault and of the load balancer or proxy before it");
         return;
     }
-    ask_directory_user(d, &f);
-    explain_refusal(d, &f);
+    report_cause(d,
+                 "something between the gateway and the vault answers in the vault's place: a proxy, a web "
+                 "application firewall (WAF), a load balancer, or a page for a maintenance");
+    report_remedy(d,
+                  "have it let this machine through to the API under %s; or the `url` is not that of the API",
+                  d->vault_conf->url);
 }
 
-/* The sign-in failed without a refusal by the vault. */
-static void explain_broken(struct doctor *d, const struct fault *fault)
+void doctor_explain_fault(struct doctor *d, const struct fault *fault)
 {
-    if (fault->foreign && fault->vault_status < 500) {
-        report_cause(d, "something between the gateway and the vault answers in the vault's place");
-        report_remedy(d, "have the proxy, firewall or load balancer on the way let the gateway through to "
-                         "the API; or the `url` is not that of the API");
+    if (is_written_elsewhere(fault)) {
+        explain_page(d, fault);
     } else if (fault->code == FAULT_VAULT_REFUSED_USER && fault->vault_status) {
         report_cause(d, "the vault lets the user sign in and does not know the session afterwards");
         report_remedy(d, "give the load balancer before the vault stickiness by cookie");
@@ -345,57 +212,28 @@ static void explain_broken(struct doctor *d, const struct fault *fault)
         report_remedy(d, "change `run_as`, `user_map` or the user's name");
     } else {
         report_cause(d, "the vault answers, but cannot do its work now");
-        report_remedy(d, "try again; if it stays, the vault's own logs know more");
+        report_remedy(d, "try again; if it stays, look into the vault's own logs");
     }
-}
-
-static void report_broken(struct doctor *d, const struct fault *fault)
-{
-    if (blame_api(d, fault))
-        return;
-    report_failed(d, "%s", fault->detail);
-    explain_broken(d, fault);
-}
-
-bool doctor_sign_in(struct doctor *d)
-{
-    struct account_query all = {.kind = KIND_NKINDS};
-    struct fault last = {0};
-
-    for (size_t i = 0; i < d->users.n; i++) {
-        struct doctor_call asked;
-        const char *user = d->users.user[i];
-        doctor_ask_list(d, user, &all, &asked);
-        if (asked.call.result == VAULT_OK) {
-            d->user = user;
-            d->all = account_list_ref(asked.call.accounts);
-            vault_call_free(&asked.call);
-            report_ok(d, "the vault lets %s in", user);
-            return true;
-        }
-        bool is_refused = asked.call.result == VAULT_REFUSED;
-        last = asked.call.fault;
-        report_note(d, "%s: %s", user, is_refused ? "refused" : last.detail);
-        vault_call_free(&asked.call);
-        if (!is_refused) { /* as in the gateway, no other name takes the place of this one */
-            report_broken(d, &last);
-            return false;
-        }
-    }
-    report_refusal(d, &last);
-    return false;
 }
 
 /* ---- role ---- */
 
 bool doctor_role(struct doctor *d)
 {
+    const struct fault *fault = &d->list_fault;
+
+    if (fault_is_set(fault)) {
+        report_failed(d, "the vault lets %s in and does not list accounts: %s", doctor_acting(d),
+                      fault->detail);
+        doctor_explain_fault(d, fault);
+        return false;
+    }
     if (d->all->n) {
-        report_ok(d, "%s may request %zu account%s", d->user, d->all->n, d->all->n == 1 ? "" : "s");
+        report_ok(d, "%s may request %zu account%s", doctor_acting(d), d->all->n, d->all->n == 1 ? "" : "s");
         return true;
     }
     report_failed(d, "the vault lets %s in but lists not one account (a valid answer: an empty list)",
-                  d->user);
+                  doctor_acting(d));
     report_cause(d, "no group of the user has the Requestor role on a Smart Rule with accounts, or none of "
                     "those accounts is enabled for API access");
     report_remedy(d, "give a group of the user the Requestor role and an access policy on the Smart Rule of "

@@ -177,6 +177,20 @@ static void load_rows(struct print_table *t, const cJSON *status)
                      lag < LAG_MS ? "as it should be" : "the gateway is short of processor time");
 }
 
+/* The request that failed last, where one did. */
+static void error_row(struct print_table *t, const cJSON *errors)
+{
+    const cJSON *last = cJSON_GetArrayItem(errors, 0);
+    const char *user = json_text(last, "user");
+
+    if (!last)
+        return;
+    print_table_cell(t, STYLE_PLAIN, "last error");
+    print_table_cell(t, STYLE_WARN, json_text(last, "code"));
+    print_table_cellf(t, STYLE_PLAIN, "%s, at %s%s%s, request id %s", json_text(last, "operation"),
+                      json_text(last, "at"), *user ? ", user " : "", user, json_text(last, "request_id"));
+}
+
 static void certificate_row(struct print_table *t, const cJSON *one)
 {
     int64_t days = json_number(one, "days_left");
@@ -218,6 +232,7 @@ static int print_page(const cJSON *ready, const cJSON *status)
     cJSON_ArrayForEach(one, json_get(status, "dependencies")) dependency_row(&t, one);
     leases_row(&t, json_get(status, "leases"));
     load_rows(&t, status);
+    error_row(&t, json_get(status, "last_errors"));
     cJSON_ArrayForEach(one, json_get(status, "certificates")) certificate_row(&t, one);
     if (print_table_end(&t, stdout))
         return command_failed("out of memory");

@@ -181,7 +181,8 @@ int conf_load(const char *path, struct conf **out, struct buf *errors);
 enum conf_files {
     CONF_FILES_ALL,
     CONF_FILES_BUT_SITE_SECRET, /* all but `client_secret_file` of the site */
-    CONF_FILES_OF_SITE,         /* those of the site, but not its secret, and no path */
+    CONF_FILES_NONE,
+    CONF_FILES_OF_SITE, /* those of the site, but not its secret, and no path */
 };
 int conf_load_files(const char *path, enum conf_files, struct conf **out, struct buf *errors);
 /*
@@ -198,5 +199,6 @@ void conf_free(struct conf *); /* NULL is fine */
 
 void conf_print_defaults(struct buf *); /* the annotated file */
 void conf_print_doc(struct buf *);      /* a Markdown table per section */
+void conf_print_man(struct buf *);      /* jumpgate.conf(5) */
 
 #endif

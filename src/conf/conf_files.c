@@ -239,6 +239,7 @@ static bool is_checked(const struct conf_row *row, enum conf_files files)
         return false;
     switch (files) {
     case CONF_FILES_BUT_SITE_SECRET: return !of_site || !secret;
+    case CONF_FILES_NONE: return false;
     case CONF_FILES_OF_SITE: return of_site && !secret;
     default: return true;
     }
@@ -328,12 +329,13 @@ void conf_check_paths(struct conf_draft *d)
 
 void conf_check_files(struct conf_draft *d, enum conf_files files)
 {
+    bool of_gateway = files != CONF_FILES_OF_SITE && files != CONF_FILES_NONE;
     struct safe_path_owners owners = {.n = 0};
     struct conf_part *part;
 
-    check_own_paths(d, files != CONF_FILES_OF_SITE, &owners);
+    check_own_paths(d, of_gateway, &owners);
     TAILQ_FOREACH(part, &d->parts, link)
     check_part(d, part, files, &owners);
-    if (files != CONF_FILES_OF_SITE)
+    if (of_gateway)
         check_vault_twins(d);
 }

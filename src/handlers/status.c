@@ -38,6 +38,7 @@ static void write_vault(struct jsonw *w, const struct vault *v)
     jsonw_int(w, "wait_ms", (int64_t)s.wait_ms);
     jsonw_int(w, "refused", (int64_t)s.refused);
     jsonw_int(w, "sessions", (int64_t)s.sessions);
+    jsonw_int(w, "sign_ins", (int64_t)s.sign_ins);
     jsonw_int(w, "users", (int64_t)s.users);
     jsonw_end(w);
 }

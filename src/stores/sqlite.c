@@ -447,3 +447,83 @@ int sqlite_store_read(const char *state_dir, int (*row)(void *arg, const struct 
     (void)sqlite3_close(db);
     return err;
 }
+
+/* ---- checking ---- */
+
+static int count_row(void *arg, const struct lease_row *row)
+{
+    size_t *rows = arg;
+
+    (void)row;
+    ++*rows;
+    return 0;
+}
+
+/* Has a store been made in this directory? */
+static bool was_made(const char *dir)
+{
+    char path[PATH_BYTES], mark = 0;
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/lock", dir);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    bool made = fd >= 0 && pread(fd, &mark, 1, 0) == 1;
+    if (fd >= 0)
+        (void)close(fd);
+    return made;
+}
+
+/*
+ * Without a log beside it no process has the file open, or none has written: then it is opened as one that
+ * does not change, since SQLite would make log and index files otherwise.
+ */
+static int open_to_read(const char *path, sqlite3 **db)
+{
+    char uri[3 * PATH_BYTES], wal[PATH_BYTES + 8];
+    size_t n = (size_t)snprintf(uri, sizeof(uri), "file:");
+
+    (void)snprintf(wal, sizeof(wal), "%s-wal", path);
+    for (const char *p = path; *p; p++)
+        n += (size_t)snprintf(uri + n, sizeof(uri) - n, strchr("?#%", *p) ? "%%%02X" : "%c",
+                              (unsigned char)*p);
+    (void)snprintf(uri + n, sizeof(uri) - n, "%s", exists(wal) ? "" : "?immutable=1");
+    int rc = sqlite3_open_v2(uri, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_EXRESCODE, NULL);
+    return rc == SQLITE_OK ? sqlite3_busy_timeout(*db, 2000) : rc;
+}
+
+static enum sqlite_check check_file(const char *path, size_t *rows, char cause[256])
+{
+    sqlite3 *db = NULL;
+    enum sqlite_verdict verdict = SQLITE_FILE_FAILED;
+    int rc = open_to_read(path, &db);
+
+    if (rc == SQLITE_OK)
+        verdict = sqlite_file_judge(db, cause);
+    else
+        (void)snprintf(cause, 256, "%s", db ? sqlite3_errmsg(db) : "out of memory");
+    if (verdict == SQLITE_FILE_GOOD && sqlite_file_load(db, count_row, rows)) {
+        (void)snprintf(cause, 256, "its rows cannot be read");
+        verdict = SQLITE_FILE_DAMAGED;
+    }
+    (void)sqlite3_close(db);
+    return verdict == SQLITE_FILE_GOOD     ? SQLITE_CHECK_WHOLE
+           : verdict == SQLITE_FILE_FAILED ? SQLITE_CHECK_UNREADABLE
+                                           : SQLITE_CHECK_DAMAGED;
+}
+
+enum sqlite_check sqlite_store_check(const char *state_dir, size_t *rows, char why[SQLITE_CHECK_WHY])
+{
+    char path[PATH_BYTES], cause[256] = "";
+    enum sqlite_check found = SQLITE_CHECK_DAMAGED;
+
+    *rows = 0;
+    (void)snprintf(path, sizeof(path), "%s/" SQLITE_STORE_FILE, state_dir);
+    if (is_lost(path, was_made(state_dir)))
+        (void)snprintf(cause, sizeof(cause), "it is empty or missing although a store was made here");
+    else if (!exists(path))
+        return SQLITE_CHECK_ABSENT;
+    else
+        found = check_file(path, rows, cause);
+    (void)snprintf(why, SQLITE_CHECK_WHY, "%.200s: %s", path, cause);
+    return found;
+}

@@ -25,4 +25,17 @@ bool sqlite_store_looks_good(const char *state_dir, char why[SQLITE_LOOK_WHY]);
 int sqlite_store_read(const char *state_dir, int (*row)(void *arg, const struct lease_row *), void *arg,
                       char why[320]);
 
+/*
+ * Is the file a lease store that can be used, and whole? It is read alone, without the lock, beside a running
+ * gateway too; *rows = what it holds. `why` continues a sentence about the store: "/var/lib/… is damaged".
+ */
+#define SQLITE_CHECK_WHY 512
+enum sqlite_check {
+    SQLITE_CHECK_WHOLE,
+    SQLITE_CHECK_ABSENT, /* none was ever made */
+    SQLITE_CHECK_DAMAGED,
+    SQLITE_CHECK_UNREADABLE
+};
+enum sqlite_check sqlite_store_check(const char *state_dir, size_t *rows, char why[SQLITE_CHECK_WHY]);
+
 #endif

@@ -193,31 +193,48 @@ static enum sqlite_verdict verdict_of(int rc)
 }
 
 /* Is it a lease store, of a known version, and whole? */
-static enum sqlite_verdict examine(struct sqlite_file *f, char why[256])
+static enum sqlite_verdict judge(sqlite3 *db, int64_t *version, char why[256])
 {
-    int64_t application = 0, version = 0;
-    int rc = read_pragma(f->db, "PRAGMA application_id", &application);
+    int64_t application = 0;
+    int rc = read_pragma(db, "PRAGMA application_id", &application);
 
     if (rc == SQLITE_OK)
-        rc = read_pragma(f->db, "PRAGMA user_version", &version);
+        rc = read_pragma(db, "PRAGMA user_version", version);
     if (rc != SQLITE_OK) {
-        (void)snprintf(why, 256, "%s", sqlite3_errmsg(f->db));
+        (void)snprintf(why, 256, "%s", sqlite3_errmsg(db));
         return verdict_of(rc);
     }
     if (application != APPLICATION_ID) {
         (void)snprintf(why, 256, "it is not a lease store of jumpgate");
         return SQLITE_FILE_DAMAGED;
     }
-    if (version > NEWEST) {
+    if (*version > NEWEST) {
         (void)snprintf(why, 256, "it was written by a newer version (schema %lld, this one knows %d)",
-                       (long long)version, NEWEST);
+                       (long long)*version, NEWEST);
         return SQLITE_FILE_NEWER;
     }
-    if (!is_whole(f->db)) {
+    if (!is_whole(db)) {
         (void)snprintf(why, 256, "it is damaged");
         return SQLITE_FILE_DAMAGED;
     }
-    rc = migrate(f->db, version);
+    return SQLITE_FILE_GOOD;
+}
+
+enum sqlite_verdict sqlite_file_judge(sqlite3 *db, char why[256])
+{
+    int64_t version = 0;
+
+    return judge(db, &version, why);
+}
+
+static enum sqlite_verdict examine(struct sqlite_file *f, char why[256])
+{
+    int64_t version = 0;
+    enum sqlite_verdict verdict = judge(f->db, &version, why);
+
+    if (verdict != SQLITE_FILE_GOOD)
+        return verdict;
+    int rc = migrate(f->db, version);
     if (rc == SQLITE_OK)
         return SQLITE_FILE_GOOD;
     (void)snprintf(why, 256, "%s", sqlite3_errmsg(f->db));

@@ -28,6 +28,8 @@ enum sqlite_verdict sqlite_file_open(struct sqlite_file *, const char *path, cha
 /* By the head of the file alone: "" or what is wrong with it. */
 const char *sqlite_file_fault(const char *head, size_t n);
 #define SQLITE_FILE_HEAD 100
+/* The same judgement of a file that is open, which is only read. */
+enum sqlite_verdict sqlite_file_judge(sqlite3 *db, char why[256]);
 /* Makes a fresh, empty, durable file at `path` (which must not exist), atomically. 0 or -errno. */
 int sqlite_file_create(const char *path, char why[256]);
 void sqlite_file_close(struct sqlite_file *);

@@ -49,6 +49,10 @@ def test_page_of_a_ready_gateway(stack):
     assert rows["leases"][0] == "1 open" and "overdue" not in rows["leases"][1]
     assert re.fullmatch(r"\d+\.\d ms late", rows["event loop"][0])
     assert "ready:" not in text and "\x1b" not in text
+    assert stack.gateway.call("POST", "/v1/release", {"lease": "none"}).status >= 400
+    last = stack.gateway.call("GET", "/status").json["last_errors"][0]
+    code, detail = page(stack.gateway)[0]["last error"]
+    assert code == last["code"] and last["request_id"] in detail
 
 
 def test_json_has_the_members_of_status(stack):
