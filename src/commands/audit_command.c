@@ -20,6 +20,7 @@
 #include "audit/audit_source.h"
 #include "audit/audit_verify.h"
 #include "base/jsonw.h"
+#include "commands/terminal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -84,13 +85,16 @@ static void on_remark(void *arg, const struct audit_remark *r)
         remark_as_json(w, r);
         return;
     }
-    if (r->line)
-        printf("%s:%" PRIu64 ": ", r->file, r->line);
+    if (r->line) {
+        terminal_text(stdout, r->file);
+        printf(":%" PRIu64 ": ", r->line);
+    }
     if (r->note)
         fputs("note: ", stdout);
     if (r->seq)
         printf("seq %" PRIu64 ": ", r->seq);
-    puts(r->text);
+    terminal_text(stdout, r->text);
+    fputc('\n', stdout);
 }
 
 /* ---- looking into the files ---- */

@@ -189,10 +189,10 @@ void command_complete_bash(struct buf *out)
 
 #define ZSH_QUOTE "'\\''"
 
-static void zsh_flags(struct buf *out, const struct command *row, const char *indent)
+static void zsh_arguments(struct buf *out, const char *first, const struct command *row, const char *indent)
 {
-    (void)buf_printf(out, "%s_arguments", indent);
-    for (const struct command_flag *flag = row->flags; flag && flag->name; flag++) {
+    (void)buf_printf(out, "%s_arguments%s", indent, first);
+    for (const struct command_flag *flag = row ? row->flags : NULL; flag && flag->name; flag++) {
         (void)buf_printf(out, " \\\n%s  '%s[", indent, flag->name);
         add_quoted(out, flag->help, ZSH_QUOTE, "[]:");
         (void)buf_char(out, ']');
@@ -209,6 +209,11 @@ static void zsh_flags(struct buf *out, const struct command *row, const char *in
         (void)buf_char(out, '\'');
     }
     (void)buf_printf(out, " \\\n%s  '--help[print the help]'", indent);
+}
+
+static void zsh_flags(struct buf *out, const struct command *row, const char *indent)
+{
+    zsh_arguments(out, "", row, indent);
     if (row->operand == FLAG_FILE)
         (void)buf_printf(out, " \\\n%s  '*:file:_files'", indent);
     (void)buf_char(out, '\n');
@@ -227,13 +232,11 @@ static void zsh_list(struct buf *out, const struct command *rows, const char *in
 
 static void zsh_subs(struct buf *out, const struct command *row)
 {
-    (void)buf_printf(out,
-                     "    %s)\n"
-                     "      local line state\n"
-                     "      _arguments -C '1:command:->sub' '*::argument:->rest'\n"
-                     "      case $state in\n"
-                     "      sub)\n",
-                     row->name);
+    (void)buf_printf(out, "    %s)\n      local line state\n", row->name);
+    zsh_arguments(out, " -C", row->sub_needed ? NULL : row->subs, "      ");
+    (void)buf_str(out, " \\\n        '1:command:->sub' '*::argument:->rest'\n"
+                       "      case $state in\n"
+                       "      sub)\n");
     zsh_list(out, row->subs, "        ", "command");
     (void)buf_str(out, "        ;;\n      rest)\n        case $line[1] in\n");
     for (const struct command *sub = row->subs; sub->name; sub++) {
@@ -306,6 +309,22 @@ static void fish_flags(struct buf *out, const char *condition, const struct comm
         (void)buf_printf(out, "complete -c jumpgate -n '%s' -F\n", condition);
 }
 
+/* The flags of the first sub-command while none is named. */
+static void fish_default(struct buf *out, const struct command *row)
+{
+    struct buf condition = BUF_INIT(512);
+
+    (void)buf_printf(&condition, "__fish_seen_subcommand_from %s; and not __fish_seen_subcommand_from ",
+                     row->name);
+    add_names(&condition, row->subs);
+    const char *text = buf_cstr(&condition);
+
+    out->failed = out->failed || !text || condition.failed;
+    if (text)
+        fish_flags(out, text, row->subs);
+    buf_free(&condition);
+}
+
 static void fish_subs(struct buf *out, const struct command *row)
 {
     struct buf condition = BUF_INIT(512);
@@ -326,6 +345,8 @@ static void fish_subs(struct buf *out, const struct command *row)
         out->failed = out->failed || !text || condition.failed;
         if (text)
             fish_flags(out, text, sub);
+        if (text && sub == row->subs && !row->sub_needed)
+            fish_default(out, row);
         buf_clear(&condition);
     }
     buf_free(&condition);

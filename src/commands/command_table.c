@@ -305,6 +305,25 @@ const struct command command_table[] = {
           END } },
     { .name = "leases", .subs = leases_subs,
       .summary = "show or end the leases of the gateway" },
+    { .name = "top", .run = command_top,
+      .summary = "watch the gateway live: load, vaults, leases, errors",
+      .about = "The command asks the running gateway over its control socket, as root or as the gateway's user. `?` "
+               "lists its keys. Where standard output is no terminal, and with --once, it prints one plain screen "
+               "that covers one interval.",
+      .flags = (const struct command_flag[]){
+          CONF_ROW,
+          { "--interval", FLAG_TEXT, "SECONDS", "time between two looks at the gateway (default: 2)", NULL },
+          { "--once", FLAG_SWITCH, NULL, "print one plain screen and end", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "top", NULL },
+          { "top --once --interval 10", "the rates of ten seconds, for a script" },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "left with q, or printed" },
+          { EXIT_FAILED, "the gateway may not be asked, or --once has no answer; the reason is on standard error" },
+          { EXIT_USAGE, "the command line is wrong" },
+          END } },
     { .name = "audit", .subs = audit_subs, .sub_needed = true,
       .summary = "find what was changed, removed or cut in the audit trail" },
     { .name = "config", .run = command_config,

@@ -21,6 +21,7 @@ int command_reload(const struct command_args *);
 int command_doctor(const struct command_args *);
 int command_leases_list(const struct command_args *);
 int command_leases_release(const struct command_args *);
+int command_top(const struct command_args *);
 int command_audit_verify(const struct command_args *);
 int command_config(const struct command_args *);
 int command_help(const struct command_args *);

@@ -145,9 +145,9 @@ static int try_connect(const struct conf_listener *l)
 
 static void bind_failed(struct own_side *own, const struct conf_listener *l, int err)
 {
-    static const struct own_remedy taken = {"another process serves this address: another gateway, an "
-                                            "earlier one, or, with socket activation, the "
-                                            "service manager, which is right",
+    static const struct own_remedy taken = {"another process serves this address: another gateway, or an "
+                                            "earlier one; with socket activation it is "
+                                            "the service manager, which root alone can see",
                                             "see who it is with `ss -ltnp`; stop it, or change `address`"};
     static const struct own_remedy absent = {"this machine has no such address, or not yet",
                                              "compare `address` with `ip address`"};
@@ -173,6 +173,8 @@ static void look_at_tcp(struct own_side *own, const struct conf_listener *l)
     if (err && own->run == GATEWAY_RUNS)
         own_problem(own, REPORT_FAILED, unserved, "[listener %s]: the gateway runs, and %s is not served: %s",
                     l->name, l->address, strerror(-err));
+    else if (err == -EADDRINUSE && own_is_activated(l))
+        report_note(own->d, "%s: held by the service manager, for socket activation", l->address);
     else if (err == -EADDRINUSE && own->run == GATEWAY_NOT_KNOWN)
         report_note(own->d, "%s: served by some process; whether it is the gateway cannot be asked",
                     l->address);
@@ -277,8 +279,8 @@ static void look_at_unix(struct own_side *own, const struct conf_listener *l)
     static const struct own_remedy in_the_way = {"a file of this name is no socket, and is never removed",
                                                  "move the file away, or change `address`"};
     static const struct own_remedy taken = {
-        "another process serves this socket: another gateway with a state_dir of its own, or, with socket "
-        "activation, the service manager, which is right",
+        "another process serves this socket: another gateway with a state_dir of its own; with socket "
+        "activation it is the service manager, which root alone can see",
         "see who it is with `ss -lxp`; stop it, or change `address`"};
     static const struct own_remedy no_name = {"no such user or group",
                                               "correct `unix_owner` and `unix_group`, or make the group"};
@@ -295,6 +297,8 @@ static void look_at_unix(struct own_side *own, const struct conf_listener *l)
                     l->name, l->host);
     else if (own->run == GATEWAY_RUNS)
         look_at_present(own, l, &is);
+    else if (present && own_is_activated(l)) /* a connection would start the gateway */
+        report_note(own->d, "%s: held by the service manager, for socket activation", l->address);
     else if (own->run == GATEWAY_STOPPED && present && is_served(l->host))
         own_problem(own, REPORT_FAILED, taken, "[listener %s]: the gateway does not run, and %s is served",
                     l->name, l->host);

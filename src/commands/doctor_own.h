@@ -31,6 +31,9 @@ void own_problem(struct own_side *, enum report_part, struct own_remedy, const c
 /* The stage is in order, unless a problem was found. */
 void own_good(struct own_side *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* doctor_holder.c: the service manager listens there, for socket activation. */
+bool own_is_activated(const struct conf_listener *);
+
 /* doctor_listener.c, doctor_certificate.c, doctor_state.c */
 void own_listeners(struct own_side *);
 void own_certificates(struct own_side *);

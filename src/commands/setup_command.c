@@ -176,6 +176,7 @@ static bool ask_vault(const struct setup *s, const char *conf)
                                   "--user",   setup_answer(s, SETUP_USER),
                                   "--host",   setup_answer(s, SETUP_HOST),
                                   NULL};
+    const char *const site[] = {"jumpgate", "doctor", "-c", conf, "--pra", NULL};
     int code;
 
     if (!*setup_answer(s, SETUP_USER)) {
@@ -184,6 +185,9 @@ static bool ask_vault(const struct setup *s, const char *conf)
         return true;
     }
     code = run_self(doctor);
+    if (code >= DOCTOR_ROLE && code < DOCTOR_SITE && *setup_answer(s, SETUP_PRA_URL) &&
+        is_fault(run_self(site)))
+        return false; /* the code is that of the first fault, and the site's come later */
     if (is_fault(code))
         return false;
     if (code)

@@ -22,6 +22,7 @@
 #define SOON_DAYS        30 /* days before its end from which a certificate is worth a warning, */
 #define VERY_SOON_DAYS   7  /* and an error */
 #define LAG_MS           100
+#define SKEW_S           30
 #define COLUMNS          3
 
 static double get_double(const cJSON *object, const char *name)
@@ -79,9 +80,21 @@ static void add_age(struct buf *text, const cJSON *one)
         (void)buf_str(text, "has not answered yet");
 }
 
+/* A clock that differs makes sign-ins fail and leases end at the wrong time. */
+static void add_skew(struct buf *text, const cJSON *one)
+{
+    int64_t skew = json_number(one, "clock_skew_ms") / 1000;
+    char span[SPAN_SIZE];
+
+    if (skew >= SKEW_S || skew <= -SKEW_S)
+        (void)buf_printf(text, ", its clock is %s %s", span_text(skew < 0 ? -skew : skew, span),
+                         skew < 0 ? "behind" : "ahead");
+}
+
 static void vault_detail(struct buf *text, const cJSON *one)
 {
     add_age(text, one);
+    add_skew(text, one);
     (void)buf_printf(text, ", %" PRId64 " connections, %" PRId64 " sessions, %" PRId64 " calls waiting",
                      json_number(one, "connections"), json_number(one, "sessions"),
                      json_number(one, "calls_queued"));
@@ -90,9 +103,10 @@ static void vault_detail(struct buf *text, const cJSON *one)
 static void site_detail(struct buf *text, const cJSON *one)
 {
     add_age(text, one);
+    add_skew(text, one);
     if (*json_text(one, "version"))
         (void)buf_printf(text, ", version %s", json_text(one, "version"));
-    if (*json_text(one, "failover_role"))
+    if (*json_text(one, "failover_role") && strcmp(json_text(one, "failover_role"), "none") != 0)
         (void)buf_printf(text, ", %s", json_text(one, "failover_role"));
     int missing = cJSON_GetArraySize(json_get(one, "missing"));
     if (missing)
@@ -152,11 +166,12 @@ static void leases_row(struct print_table *t, const cJSON *leases)
 
     print_table_cell(t, STYLE_PLAIN, "leases");
     print_table_cellf(t, STYLE_PLAIN, "%" PRId64 " open", json_number(leases, "active"));
-    print_table_cellf(
-        t, overdue ? STYLE_WARN : STYLE_PLAIN,
-        "%" PRId64 " releasing, %" PRId64 " of them retried, %" PRId64 " lapsed since the start%s%s",
-        json_number(leases, "releasing"), json_number(leases, "retrying"), json_number(leases, "lapsed"),
-        overdue ? "; the oldest is overdue by " : "", overdue ? span_text(overdue, span) : "");
+    print_table_cellf(t, overdue ? STYLE_WARN : STYLE_PLAIN,
+                      "%" PRId64 " under way, %" PRId64 " releasing (%" PRId64 " retried), %" PRId64
+                      " lapsed since the start%s%s",
+                      json_number(leases, "intent"), json_number(leases, "releasing"),
+                      json_number(leases, "retrying"), json_number(leases, "lapsed"),
+                      overdue ? "; the oldest is overdue by " : "", overdue ? span_text(overdue, span) : "");
 }
 
 static void load_rows(struct print_table *t, const cJSON *status)
@@ -167,7 +182,7 @@ static void load_rows(struct print_table *t, const cJSON *status)
     print_table_cell(t, STYLE_PLAIN, "operations");
     print_table_cellf(t, STYLE_PLAIN, "%" PRId64 " in flight", json_number(operations, "in_flight"));
     print_table_cellf(t, STYLE_PLAIN,
-                      "%" PRId64 " connections; %" PRId64 " check-outs and %" PRId64
+                      "%" PRId64 " client connections; %" PRId64 " check-outs and %" PRId64
                       " releases since the start",
                       json_number(status, "connections"), json_number(operations, "checkouts"),
                       json_number(operations, "releases"));
@@ -251,7 +266,7 @@ static int print_json(cJSON *ready, cJSON *status)
             return command_failed("out of memory");
         }
     }
-    char *text = cJSON_Print(ready);
+    char *text = cJSON_PrintUnformatted(ready);
     if (!text)
         return command_failed("out of memory");
     puts(text);

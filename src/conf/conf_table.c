@@ -354,11 +354,12 @@ const struct conf_row conf_rows[] = {
               "application is asked only where the session names one, cloud only where the jump is not by "
               "RDP, shell, tunnel or jump client, alias costs one more call for each user." },
     { VAULT("display", display), .type = &conf_template, .max = 200,
-      .choices = "account domain domain_account system where application instance description kind",
+      .choices = "account domain domain_account system where application instance description kind vault",
       .fallback = "{domain_account} ({where})",
       .help = "How a credential is shown to the person choosing, over {account} {domain} {domain_account} "
               "(DOMAIN\\account, or the account alone) {system} {where} (the application, else the system) "
-              "{application} {instance} {description} {kind}." },
+              "{application} {instance} {description} {kind} {vault} (the name of this section). Where rows of "
+              "two vaults in one answer would look alike, the name is put behind them by itself." },
     { VAULT("hide", hide), .type = &conf_words, .max = 256, .flags = CONF_EMPTY, .example = "svc-* *\\krbtgt",
       .unset = "all are shown",
       .help = "Accounts never offered by find: patterns with * ? [..] over the account name or "

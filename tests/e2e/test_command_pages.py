@@ -164,6 +164,7 @@ def test_fish_completes(tmp_path):
     assert offered("jumpgate stat") == {"status"} and offered("jumpgate leases ") == {"list", "release"}
     assert offered("jumpgate leases list --state ") == {"intent", "open", "releasing", "lapsed"}
     assert "a.conf" in offered("jumpgate check -c ") and "--terminate" in offered("jumpgate leases release --t")
+    assert "--overdue" in offered("jumpgate leases --o") and not offered("jumpgate leases --t")
 
 
 @needs("zsh")

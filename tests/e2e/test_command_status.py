@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """`jumpgate status`, `jumpgate explain` and `jumpgate version`: what they show, and their exit codes."""
 
+import http.server
 import json
 import os
 import re
+import shutil
+import socketserver
 import subprocess
+import threading
 
 import pytest
 
@@ -83,10 +87,85 @@ def test_gateway_that_does_not_run(words):
             done = jumpgate(words[0], "-c", path, *words[1:], expect=1)
             assert done.stdout == "" and f"nothing answers on {gateway.path}/state/control.sock" in done.stderr
             assert "journalctl -u jumpgate" in done.stderr and f"jumpgate check -c {path}" in done.stderr
-            for left in (gateway.path / "state").iterdir():  # then there is no state directory either
-                left.unlink()
-            (gateway.path / "state").rmdir()
-            break
+            shutil.rmtree(gateway.path / "state", ignore_errors=True)  # then there never was a gateway
+
+
+# ---- whatever the gateway answers ----
+
+class Pretended(http.server.BaseHTTPRequestHandler):
+    """Answers each path with what the test has put into `answers`: (status, text)."""
+
+    def do_GET(self):
+        status, text = self.server.answers.get(self.path, (404, '{"detail":"no such path"}'))
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text.encode())))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(name="pretended")
+def _pretended():
+    """A server of the test's own on the control socket of a gateway that has stopped."""
+    with Gateway(NO_VAULT) as gateway:
+        gateway.stop()
+        path = gateway.path / "state" / "control.sock"
+        path.unlink(missing_ok=True)
+        with socketserver.ThreadingUnixStreamServer(str(path), Pretended) as server:
+            server.answers, server.gateway = {"/readyz": (200, '{"ready":true,"reasons":[]}'), "/status": (200, "{}")}, gateway
+            Pretended.address_string = lambda _: "unix"
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            yield server
+            server.shutdown()
+
+
+def test_members_that_are_missing_are_left_out(pretended):
+    rows, _ = page(pretended.gateway)
+    assert rows["gateway"][0] == "ready" and rows["leases"][0] == "0 open"
+    assert not [title for title in rows if title.startswith(("vault", "site", "certificate", "last"))]
+
+
+def test_page_names_what_is_wrong(pretended):
+    pretended.answers["/readyz"] = (200, '{"ready":true,"reasons":["vault b is not reachable"]}')
+    pretended.answers["/status"] = (200, json.dumps({
+        "loop_lag_ms": 250.04, "leases": {"active": 3, "oldest_overdue_seconds": 7300},
+        "dependencies": [
+            {"name": "a\x1b[2J", "type": "password_safe", "state": "reachable", "detail": "", "last_success_age_ms": None,
+             "clock_skew_ms": -90000},
+            {"name": "b", "type": "password_safe", "state": "unreachable", "detail": "no route\u202e",
+             "last_success_age_ms": 65000, "clock_skew_ms": 20000},
+            {"name": "store", "type": "sqlite", "state": "not_writable", "writable": False, "why": "disk full"},
+            {"name": "s", "type": "pra", "state": "up", "detail": "", "version": "25.2", "failover_role": "backup",
+             "missing": [{}, {}]}],
+        "certificates": [{"name": "main", "kind": "listener", "not_after": "2026-12-01T00:00:00Z", "days_left": -3}]}))
+    rows, text = page(pretended.gateway)
+    assert rows["event loop"] == ("250.0 ms late", "the gateway is short of processor time")
+    assert rows["leases"][0] == "3 open" and rows["leases"][1].endswith("; the oldest is overdue by 2h 01m")
+    assert rows["vault a\\u001b[2J"][1].startswith("has not answered yet, its clock is 1m behind, ")
+    assert rows["vault b"][0] == "unreachable" and rows["vault b"][1].startswith("answered 1m ago, 0 connections")
+    assert rows["vault b"][1].endswith("; no route\\u202e")
+    assert rows["lease store"] == ("not writable", "sqlite, 0 commits; disk full")
+    assert rows["site s"] == ("up", "has not answered yet, version 25.2, backup, 2 permissions are missing")
+    assert rows["certificate main"] == ("-3 days left", "listener, until 2026-12-01T00:00:00Z")
+    assert text.endswith("\nready, but:\n  vault b is not reachable\n")
+    assert "\x1b" not in text and "\u202e" not in text
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/status"])
+@pytest.mark.parametrize("answer, said", [
+    ((200, "[]"), "the gateway's answer is not understood"),
+    ((200, "{"), "the gateway's answer is not understood"),
+    ((200, '{"ready":true,"ready":true}'), "the gateway's answer is not understood"),
+    ((403, '{"detail":"not \\u001b[2J you"}'), "the gateway answers 403: not \\u001b[2J you"),
+    ((500, "{}"), "the gateway answers 500: no reason given"),
+])
+def test_answer_that_is_none(pretended, path, answer, said):
+    pretended.answers[path] = answer
+    for words in ((), ("--json",)):
+        done = jumpgate("status", "-c", pretended.gateway.path / "jumpgate.conf", *words, expect=1)
+        assert done.stdout == "" and said in done.stderr
 
 
 # ---- explain ----

@@ -2,6 +2,7 @@
 
 The binary is taken from JG_BIN_DIR (default build/dev/bin).
 """
+import functools
 import os
 import re
 import subprocess
@@ -152,6 +153,7 @@ def names(text):
     return re.findall(r"^  ([a-z]+) ", text.split("\ncommands:\n")[1].split("\n\n")[0], re.M)
 
 
+@functools.lru_cache
 def all_rows():
     """Every command and sub-command, as the words that name it."""
     rows = []

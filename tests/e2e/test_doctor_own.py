@@ -5,6 +5,7 @@ These stages run last, whatever the vault says, and beside a running gateway.
 """
 
 import contextlib
+import json
 import os
 import pathlib
 import pwd
@@ -16,7 +17,7 @@ import pytest
 
 from certificates import Authority
 from clinic import CODES, OWN_STAGES, Clinic, doctor
-from harness import API_KEY
+from harness import API_KEY, BIN
 from simulator import Simulator
 from stack import PEOPLE, Stack
 
@@ -181,6 +182,39 @@ def test_address_that_the_running_gateway_does_not_serve(running):
         other.chmod(0o600)
         finding = ask_beside(stack, other).failed("listener", "is not served", "restart")
         assert any("another configuration" in note for note in finding.notes("listener"))
+
+
+SERVICE_MANAGER = """
+import json, os, socket, subprocess, sys
+assert os.getpid() == 1
+held = [socket.create_server(("127.0.0.1", int(sys.argv[1]))), socket.socket(socket.AF_UNIX)]
+held[1].bind(sys.argv[2])
+held[1].listen()
+done = subprocess.run(sys.argv[3:], capture_output=True, text=True)
+held[1].setblocking(False)
+try:
+    held[1].accept()
+    print("a connection came, which would have started the gateway")
+except BlockingIOError:
+    print(done.stdout)
+"""
+
+
+@AS_ROOT
+def test_sockets_that_the_service_manager_holds(clinic):
+    """Socket activation of a gateway that does not run: process 1 listens, here in a namespace of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    path = clinic.folder / "broker.sock"
+    clinic.listener = [f"address = 127.0.0.1:{port}", "[listener local]", f"address = unix:{path}"]
+    words = [str(BIN / "jumpgate"), "doctor", "-c", str(clinic.configure()), "--user", "CORP\\ann", "--host", "web01", "--json"]
+    done = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", "/usr/bin/python3", "-c", SERVICE_MANAGER,
+                           str(port), str(path), *words], capture_output=True, text=True, timeout=60, check=False)
+    if "Operation not permitted" in done.stderr:
+        pytest.skip("namespaces cannot be made here")
+    row = next(row for row in json.loads(done.stdout)["stages"] if row["stage"] == "listener")
+    assert row["state"] == "ok" and len([n for n in row["notes"] if "socket activation" in n]) == 2, row
 
 
 # ---- 61: certificates ----

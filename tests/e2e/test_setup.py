@@ -2,12 +2,10 @@
 """`jumpgate setup`: flags, questions on a terminal, what it writes and never overwrites, and a gateway that runs from it."""
 
 import os
-import pathlib
 import pty
 import re
 import resource
 import select
-import signal
 import socket
 import stat
 import subprocess
@@ -193,6 +191,18 @@ def test_oauth_and_the_site(vault, run, authority, tmp_path):
         assert "api-key" not in run.text(CONF) + run.text(DROP_IN)
         assert f"LoadCredential=pra-secret:{run.root}/etc/jumpgate/secrets/pra-secret" in run.text(DROP_IN)
         serves(vault, run)
+
+
+@pytest.mark.parametrize("host", [None, "no-such-box"])
+def test_site_that_cannot_be_used_leaves_nothing(run, authority, tmp_path, host):
+    """Also where the doctor's exit code is that of an earlier stage, which is no fault of the files."""
+    secret = tmp_path / "site"
+    secret.write_text("wrong")
+    with PraSite(tls=authority.server("site")) as site:
+        done = run({"--host": host or run.box.name, "--pra-url": site.url, "--pra-ca": authority.certificate,
+                    "--pra-id": CLIENT_ID, "--pra-secret-file": secret})
+    assert done.returncode == 1 and "could not be used" in done.stderr.decode(), done.stdout
+    assert run.made() == []
 
 
 def test_secret_from_standard_input(run):

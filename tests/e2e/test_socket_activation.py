@@ -261,6 +261,30 @@ class Load(threading.Thread):
                 self.connection = None
 
 
+class Brokering(threading.Thread):
+    """Checks a credential out and gives it back, again and again; each request on a connection of its own."""
+
+    def __init__(self, gateway, connect, session, credential):
+        super().__init__(daemon=True)
+        self.gateway, self.connect, self.session, self.credential = gateway, connect, session, credential
+        self.answers, self.failures = 0, []
+        self.end = threading.Event()
+
+    def run(self):
+        while not self.end.is_set():
+            try:
+                answers = []
+                for ask in (lambda c: self.gateway.checkout(self.session, self.credential, connection=c),
+                            lambda c: self.gateway.complete(self.session, connection=c)):
+                    connection = self.connect()
+                    answers.append(ask(connection))
+                    connection.close()
+                self.failures += [answer for answer in answers if answer.status != 200]
+                self.answers += len(answers)
+            except (OSError, http.client.HTTPException) as error:
+                self.failures.append(repr(error))
+
+
 def test_restarts_lose_no_request(manager, vault, tmp_path):
     path = tmp_path / "broker.sock"
     manager.unix("broker", path)
@@ -281,17 +305,23 @@ def test_restarts_lose_no_request(manager, vault, tmp_path):
     loads = [Load(unix, False, box), Load(tcp, False, box), Load(unix, True, box), Load(tcp, True, box),
              Load(unix, True, box, pause=0.05), Load(unix, True, box, pause=0.3)]
     with gateway:
-        for load in loads:
+        ann = vault.session("ann", box)
+        found = gateway.find(ann, listener="broker").json["credentials"][0]["credential_id"]
+        brokering = Brokering(gateway, unix, ann, found)
+        everything = [*loads, brokering]
+        for load in everything:
             load.start()
         for _ in range(RESTARTS):
-            before = [load.answers for load in loads]
-            eventually(lambda: all(load.answers > n for load, n in zip(loads[:4], before)), 30)
+            before = [load.answers for load in [brokering, *loads[:4]]]
+            eventually(lambda: all(load.answers > n for load, n in zip([brokering, *loads[:4]], before)), 30)
             gateway.stop()
             gateway.restart()
-        for load in loads:
+        for load in everything:
             load.end.set()
-        for load in loads:
+        for load in everything:
             load.join(60)
-        print([(load.answers, load.reopened) for load in loads])
-        assert [load.failures for load in loads] == [[]] * len(loads)
+        print([(load.answers, load.reopened) for load in loads], brokering.answers)
+        assert [load.failures for load in everything] == [[]] * len(everything)
         assert not any(load.reopened for load in loads[:4])
+        assert vault.live() == []
+    vault.opened = []

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two vaults, one away: what is listed, what the answer says of the other, and readiness."""
 
+import threading
+
 import pytest
 
 from harness import API_KEY, eventually
@@ -73,6 +75,13 @@ def test_both_answer(two):
     assert found["partial"] == [] and found["truncated"] is False and len(found["endpoints"]) == 4
 
 
+def test_rows_that_look_alike_name_their_vault(two):
+    both = two.find().json["credentials"]
+    assert [row["display_value"] for row in both] == ["root (shared) [main]", "root (shared) [second]"]
+    two.second.fault("drop_before", call=LIST)
+    assert [row["display_value"] for row in two.find().json["credentials"]] == ["root (shared)"]
+
+
 @pytest.mark.parametrize("fault", ["drop_before", "status"])
 def test_one_fails(two, fault):
     """Its rows are missing, and the answer, the record and the metric say so; the log once."""
@@ -115,6 +124,26 @@ def test_a_vault_that_refuses_the_user_has_answered(two):
     eventually(lambda: vaults(two.find().json["credentials"]) == ["main", "second"])
 
 
+def test_a_kept_catalogue_has_answered_until_it_is_too_old():
+    with Simulator("--users", 0, "--systems", 0, api_key=API_KEY[::-1]) as second:
+        second.scenario(PEOPLE)
+        with Stack({"gateway": {"catalogue_cache": "10ms", "catalogue_max_age": "3s"}}) as stack:
+            gateway = stack.gateway
+            gateway.stop()
+            gateway.sections["vault second"] = {**gateway.sections["vault main"], "url": second.url,
+                                                "api_key_file": gateway.secret("second", API_KEY[::-1])}
+            gateway.start()
+            two = Two(stack, second)
+            assert len(two.search()["endpoints"]) == 4
+            second.fault("drop_before")
+            kept = two.search()
+            assert kept["partial"] == [] and len(kept["endpoints"]) == 4 and kept["truncated"] is False
+            gone = eventually(lambda: [a for a in [two.search()] if a["partial"]], 10, 0.1)[0]
+            assert gone["partial"] == ["second"] and len(gone["endpoints"]) == 2 and gone["truncated"] is True
+            second.clear_faults()
+            eventually(lambda: two.search()["partial"] == [])
+
+
 def test_one_vault_is_enough_to_be_ready(two):
     ready = lambda: two.gateway.call("GET", "/readyz", token=None)
     assert (ready().status, ready().json) == (200, {"ready": True, "reasons": []})
@@ -135,3 +164,23 @@ def test_one_vault_is_enough_to_be_ready(two):
     two.second.clear_faults()
     two.find()
     assert ready().status == 200
+
+
+def test_a_slow_vault_is_not_away(two):
+    """Every answer takes longer than the time after which a probe follows, and less than call_timeout."""
+    two.second.latency(2600)
+    try:
+        seen, done = set(), threading.Event()
+
+        def watch():
+            while not done.wait(0.05):
+                seen.add(str(two.gateway.call("GET", "/readyz", token=None).json))
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        answer = two.find("bob")
+        done.set()
+        watcher.join()
+    finally:
+        two.second.latency(0)
+    assert answer.json["partial"] == [] and len(answer.json["credentials"]) == 2
+    assert seen == {str({"ready": True, "reasons": []})}

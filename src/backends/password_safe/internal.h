@@ -226,7 +226,8 @@ enum {
     PS_METRIC_LATENCY,
     PS_METRIC_REPAIRS = PS_METRIC_LATENCY + PS_NOPERATIONS,
     PS_METRIC_REFUSALS = PS_METRIC_REPAIRS + PS_NREPAIRS,
-    PS_METRIC_WAIT = PS_METRIC_REFUSALS + PS_NREFUSALS,
+    PS_METRIC_FAILURES = PS_METRIC_REFUSALS + PS_NREFUSALS,
+    PS_METRIC_WAIT,
     PS_METRIC_QUEUES,
     PS_NMETRICS = PS_METRIC_QUEUES + CALL_NCLASSES
 };
@@ -315,7 +316,8 @@ uint64_t ps_overload_refusals(const struct ps *);
 
 /* vault_metrics.c */
 void ps_metrics_start(struct ps *);
-void ps_metrics_stop(struct ps *); /* any number of times */
+void ps_metrics_stop(struct ps *);  /* any number of times */
+void ps_count_failure(struct ps *); /* a call has ended with VAULT_FAILED */
 void ps_repaired_texts(struct ps_call *, size_t n);
 /* A row is left out: one of its ids cannot be read exactly (`odd`), or what a row must have is missing. */
 void ps_repaired_row_left_out(struct ps_call *, bool odd);
