@@ -192,7 +192,7 @@ const struct command command_table[] = {
       .flags = (const struct command_flag[]){
           CONF_ROW,
           { "--json", FLAG_SWITCH, NULL, "print an array of findings: level, file, line, key, text", NULL },
-          { "--diff", FLAG_SWITCH, NULL, "print what a reload of the running gateway would change, key by key", NULL },
+          { "--diff", FLAG_SWITCH, NULL, "print what a reload would change, key by key", NULL },
           END },
       .examples = (const struct command_example[]){
           { "check", NULL },
