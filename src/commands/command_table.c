@@ -183,7 +183,7 @@ const struct command command_table[] = {
                        "few descriptors, too little memory" },
           END } },
     { .name = "check", .run = command_check,
-      .summary = "name all mistakes of a configuration, and what a start on this machine would fail at",
+      .summary = "name all mistakes of a configuration, and what a start would fail at",
       .about = "Every finding is one line on standard error with file and line. Looked at are the file, the files it "
                "names, and what the start needs: owners, permissions, addresses, ports, the kind of log and audit "
                "file. Certificates that end within 30 days are warned of. Root checks as the user that the gateway "

@@ -59,13 +59,12 @@ static struct offline_lease *copy_row(struct offline *o, const struct lease_row 
     if (!lease)
         return NULL;
     struct lease_row *r = &lease->row;
-    const char **texts[] = {&r->id,         &r->vault,   &r->user,       &r->username,
-                            &r->domain,     &r->session, &r->credential, &r->tag,
-                            &r->last_error, &r->url,     &r->lsid,       &r->ended_site};
+    const char **texts[LEASE_ROW_TEXTS];
     int err = 0;
 
     *r = *row;
-    for (size_t i = 0; !err && i < sizeof(texts) / sizeof(texts[0]); i++)
+    lease_row_texts(r, texts);
+    for (size_t i = 0; !err && i < LEASE_ROW_TEXTS; i++)
         err = string_pool_keep(&o->texts, texts[i]);
     if (!err)
         return lease;
@@ -235,6 +234,8 @@ static struct lease_view view_of(const struct lease_row *row, const char *const 
         .nsessions = nsessions,
         .lsid = session_lsid(&session),
         .credential_id = row->credential,
+        .system = *row->system ? row->system : NULL,
+        .account = *row->account ? row->account : NULL,
         .state = states[row->state],
         .adopted = row->adopted,
         .created_wall_ms = row->created_wall_ms,

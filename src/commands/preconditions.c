@@ -305,7 +305,8 @@ int preconditions_at_start(const struct preconditions *p)
     if (found.failed && !worst)
         worst = -ENOMEM;
     if (lines.len)
-        log_text(lines.data, lines.len);
+        log_text(worst ? LOG_ERROR : LOG_WARN, worst ? "configuration_mistake" : "configuration_warning",
+                 lines.data, lines.len);
     buf_free(&lines);
     findings_free(&found);
     return worst;

@@ -330,13 +330,21 @@ static bool watch_signals(struct run *r)
 
 /* ---- starting ---- */
 
+/* What is said before the configuration is read has its form. Stderr is open, so this cannot fail but for
+ * memory. */
+static void early_log(const char *conf_path)
+{
+    (void)log_open(&(struct log_opts){.level = LOG_INFO, .json = conf_log_json(conf_path), .file = "-"});
+}
+
 static bool load_conf(struct run *r, const char *path)
 {
     struct buf errors = BUF_INIT(ERRORS_MAX);
     int err = conf_load(path, &r->conf, &errors);
 
     if (errors.len)
-        log_text(errors.data, errors.len);
+        log_text(err ? LOG_ERROR : LOG_WARN, err ? "configuration_mistake" : "configuration_warning",
+                 errors.data, errors.len);
     buf_free(&errors);
     return err ? start_failed(r, path, "not usable, see above; `jumpgate check` says the same", err) : true;
 }
@@ -662,6 +670,7 @@ int command_run(const struct command_args *args)
                     .conf_path = conf_path};
 
     json_init();
+    early_log(conf_path);
     if (!harden_process(&r) || !load_conf(&r, conf_path))
         return r.exit_code;
     if (!open_secrets(&r) || !become_user(&r) || !take_passed_sockets(&r) || !check_preconditions(&r) ||

@@ -320,6 +320,23 @@ unsigned conf_line_of(const char *path, const char *section, const char *key)
     return line;
 }
 
+bool conf_log_json(const char *path)
+{
+    struct buf text = BUF_INIT(FILE_MAX);
+    struct conf_draft draft;
+    bool json = false;
+
+    if (read_file(path, &text) == 0) {
+        conf_draft_init(&draft, path);
+        conf_read(&draft, text.data ? text.data : "", text.len);
+        const struct conf_part *part = conf_draft_next(&draft, SECTION_GATEWAY, NULL);
+        json = part && ((const struct conf_gateway *)part->object)->log_json;
+        conf_draft_free(&draft);
+    }
+    buf_free(&text);
+    return json;
+}
+
 int conf_load(const char *path, struct conf **out, struct buf *errors)
 {
     return conf_load_files(path, CONF_FILES_ALL, out, errors);

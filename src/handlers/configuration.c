@@ -124,6 +124,11 @@ void gateway_reloaded(struct gateway *gw, const struct reload_report *report)
     struct buf mistakes = BUF_INIT(RESPONSE_MAX);
     struct request_context *ctx;
 
+    TAILQ_FOREACH(ctx, &gw->contexts, link)
+    if (ctx->reload == RELOAD_ASKED)
+        break;
+    if (report)
+        reload_record(gw, report, ctx);
     if (report && report->mistakes.len) /* without the last line end */
         (void)buf_append(&mistakes, report->mistakes.data, report->mistakes.len - 1);
     const char *text = mistakes.len ? buf_cstr(&mistakes) : NULL;

@@ -232,6 +232,9 @@ void control_peers_init(struct control_peers *);
 /* Sets the peer of a session that came over the control socket; its name is valid as long as `peers`. */
 void control_peer_set(const struct control_peers *, const struct http_peer *, struct session *);
 
+/* reload_record.c: the audit record of a reload; `asked` NULL = a signal did. */
+void reload_record(const struct gateway *, const struct reload_report *, const struct request_context *asked);
+
 /* stranger_lines.c */
 void stranger_lines_init(struct stranger_lines *, struct timers *);
 void stranger_lines_end(struct stranger_lines *);

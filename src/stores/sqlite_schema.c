@@ -37,6 +37,8 @@ static const char *const migrations[] = {
     "ALTER TABLE lease ADD COLUMN ended_site TEXT NOT NULL DEFAULT '';"
     "CREATE TABLE pra_cursor (site TEXT PRIMARY KEY NOT NULL, cursor_ms INTEGER NOT NULL) WITHOUT ROWID, "
     "STRICT;",
+    "ALTER TABLE lease ADD COLUMN system TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE lease ADD COLUMN account TEXT NOT NULL DEFAULT '';",
 };
 enum { NEWEST = sizeof(migrations) / sizeof(*migrations) };
 
@@ -47,7 +49,8 @@ static const char columns[] =
 static const struct {
     int64_t version; /* that has it */
     const char *name, *absent;
-} added_columns[] = {{2, "url", "''"}, {3, "lsid", "''"}, {3, "ended", "0"}, {3, "ended_site", "''"}};
+} added_columns[] = {{2, "url", "''"},        {3, "lsid", "''"},   {3, "ended", "0"},
+                     {3, "ended_site", "''"}, {4, "system", "''"}, {4, "account", "''"}};
 enum { NADDED = sizeof(added_columns) / sizeof(*added_columns), SQL_SIZE = 512 };
 
 /* All columns, as a file of this version can show them. */
@@ -164,7 +167,7 @@ static int prepare(struct sqlite_file *f)
     (void)snprintf(put, sizeof(put),
                    "INSERT OR REPLACE INTO lease (%s) VALUES "
                    "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,"
-                   "?18,?19,?20,?21,?22,?23)",
+                   "?18,?19,?20,?21,?22,?23,?24,?25)",
                    list_columns(NEWEST, all_columns));
     for (size_t i = 0; i < sizeof(all) / sizeof(*all) && rc == SQLITE_OK; i++)
         rc = sqlite3_prepare_v3(f->db, all[i].sql, -1, SQLITE_PREPARE_PERSISTENT, all[i].to, NULL);
@@ -380,6 +383,8 @@ static bool read_row(sqlite3_stmt *s, struct lease_row *r)
         .lsid = text_at(s, 20),
         .ended = (enum session_end_source)ended,
         .ended_site = text_at(s, 22),
+        .system = text_at(s, 23),
+        .account = text_at(s, 24),
     };
     return state >= 0 && state < LEASE_NSTATES && *r->id;
 }
@@ -449,6 +454,8 @@ int sqlite_file_put(struct sqlite_file *f, const struct lease_row *r)
     rc |= sqlite3_bind_text(f->put, 21, r->lsid, -1, SQLITE_STATIC);
     rc |= sqlite3_bind_int64(f->put, 22, (int64_t)r->ended);
     rc |= sqlite3_bind_text(f->put, 23, r->ended_site, -1, SQLITE_STATIC);
+    rc |= sqlite3_bind_text(f->put, 24, r->system, -1, SQLITE_STATIC);
+    rc |= sqlite3_bind_text(f->put, 25, r->account, -1, SQLITE_STATIC);
     if (rc != SQLITE_OK)
         return -ENOMEM;
     return sqlite_file_step(f->put);

@@ -243,9 +243,10 @@ class Gateway:
 
     def _address_of(self, listener):
         start = f"listening listener={listener} address="
-        line = self.err.wait_for(lambda line: line.startswith(start), 5)
+        as_json = f'"event":"listening","listener":"{listener}",'
+        line = self.err.wait_for(lambda line: line.startswith(start) or as_json in line, 5)
         assert line, f"no listening line for {listener}:\n{self.err.text}"
-        return line[len(start):].strip('"')
+        return json.loads(line)["address"] if line.startswith("{") else line[len(start):].strip('"')
 
     def signal(self, number):
         self.process.send_signal(number)

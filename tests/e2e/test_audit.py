@@ -146,6 +146,40 @@ def test_records_of_the_control_socket_name_its_user(own):
         "control", os.getuid(), pwd.getpwuid(os.getuid()).pw_name)
 
 
+def test_a_reload_is_recorded_with_what_it_changed(own):
+    keys = own.gateway.sections
+    keys["gateway"]["log_level"] = "debug"
+    keys["client two"] = {"token_sha256": "0" * 64, "allow": "observe"}
+    keys["client pra"].update(rate="500/s", allow="broker operate observe")
+    own.gateway.write_configuration()
+    own.gateway.signal(signal.SIGHUP)
+    (record,) = written(own, "reloaded")
+    assert record["outcome"] == "ok" and record["source"] == "signal" and len(record["config_digest"]) == 64
+    assert record["changed"] == ["gateway.log_level", "client pra.rate", "client two (new)"]
+    assert (record["changed_count"], record["clients_added"], record["clients_changed"]) == (3, ["two"], ["pra"])
+    assert "clients_removed" not in record
+    keys.pop("client two")
+    own.gateway.write_configuration()
+    path = str(own.gateway.path / "state" / "control.sock")
+    assert over(path, "POST", "/v1/reload")[0] == 200
+    second = written(own, "reloaded", 2)[1]
+    assert second["clients_removed"] == ["two"] and second["changed"] == ["client two (removed)"]
+    assert (second["source"], second["client"], second["peer_uid"]) == ("request", "control", os.getuid())
+    keys["gateway"]["log_level"] = "loud"
+    keys["gateway"]["nonsense"] = "1"
+    own.gateway.write_configuration()
+    assert over(path, "POST", "/v1/reload")[0] == 409
+    (refused,) = written(own, "reload_refused")
+    assert refused["outcome"] == "refused" and refused["mistakes"] >= 2 and "log_level" in refused["why"]
+    assert refused["config_digest"] == second["config_digest"] and "changed" not in refused
+    keys["gateway"].pop("nonsense")
+    keys["gateway"]["log_level"] = "debug"
+    own.gateway.write_configuration()
+    own.gateway.signal(signal.SIGHUP)
+    third = written(own, "reloaded", 3)[2]
+    assert third["changed"] == [] and third["changed_count"] == 0
+
+
 def test_lines_hang_together_as_documented(own):
     own.checkout(own.session("ann", own.account()))
     lines = raw_lines(trail(own))

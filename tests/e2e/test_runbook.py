@@ -166,7 +166,7 @@ def test_restore(machine, vault):
     checkout(machine)
     machine.run("systemctl stop jumpgate; tar -C /var/lib/jumpgate -cf /root/state.tar .; rm -r /var/lib/jumpgate")
     (script,) = scripts("Restore")
-    assert "CORP\\ann" in machine.run(script).stdout
+    assert re.search(r"root +web01 +CORP.ann", machine.run(script).stdout)
     assert live(vault) == 1
 
 

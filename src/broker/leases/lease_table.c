@@ -171,19 +171,18 @@ void lease_free(struct leases *ls, struct lease *lease)
     free(lease);
 }
 
-void lease_set_names(struct lease *lease, const struct account *account)
+void lease_set_names(struct lease *lease, const char *system, const char *domain, const char *account)
 {
-    const char *domain = account->domain && *account->domain ? account->domain : "";
-    size_t system = strlen(account->system) + 1;
-    size_t full = strlen(domain) + 1 + strlen(account->account) + 1;
-    struct lease_names *names = malloc(sizeof(*names) + system + full);
+    size_t n = strlen(system) + 1;
+    size_t full = strlen(domain) + 1 + strlen(account) + 1;
+    struct lease_names *names = malloc(sizeof(*names) + n + full);
 
     if (!names)
         return;
-    memcpy(names->texts, account->system, system);
-    (void)snprintf(names->texts + system, full, "%s%s%s", domain, *domain ? "\\" : "", account->account);
+    memcpy(names->texts, system, n);
+    (void)snprintf(names->texts + n, full, "%s%s%s", domain, *domain ? "\\" : "", account);
     names->system = names->texts;
-    names->account = names->texts + system;
+    names->account = names->texts + n;
     free(lease->names);
     lease->names = names;
 }

@@ -97,7 +97,7 @@ struct lease {
     LIST_ENTRY(lease) of_lsid;     /* the open ones */
     const struct session_end *end; /* its session ended while its check-out was in flight: it ends when that
                                       has landed; NULL = not so */
-    struct lease_names *names;     /* NULL = not known: restored at the start, or no memory */
+    struct lease_names *names;     /* NULL = not known */
     int64_t created_s;             /* wall clock */
     enum lease_state state;
     bool is_in_lsid_index;
@@ -135,8 +135,9 @@ struct lease *lease_find(struct leases *, const struct session *, const char *cr
 struct lease *lease_by_id(const struct leases *, const char *id);
 /* Is this the id of a lease of the gateway, of now or of not long ago? */
 bool lease_id_known(const struct leases *, const char id[ID_SIZE]);
-/* Keeps the names, for operators only: without memory they are not known. */
-void lease_set_names(struct lease *, const struct account *);
+/* Keeps the names, for operators only: without memory they are not known. `domain` of the account, "" = none.
+ */
+void lease_set_names(struct lease *, const char *system, const char *domain, const char *account);
 bool lease_is_held(const struct lease *); /* open, and handed over to its session */
 uint64_t lease_age_s(const struct leases *, const struct lease *);
 /* The key of a lease in any state (lsid_index.h), from an lsid in any form or NULL. 0 or -ENOMEM. */
