@@ -29,8 +29,9 @@ if(CMAKE_BUILD_TYPE STREQUAL Release)
     endif()
   endforeach()
   # Symbols for debuggers, which change no code; cmake/PackageFiles.cmake splits them off. The same source makes the same
-  # bytes in every folder, since no path of this machine is in a program.
-  add_compile_options(-g -ffile-prefix-map=${CMAKE_BINARY_DIR}=build -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+  # bytes in every folder, since no path of this machine is in a program. The last map that fits counts, and the build
+  # folder may be in the source folder.
+  add_compile_options(-g -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map=${CMAKE_BINARY_DIR}=build)
 endif()
 if(JG_FUZZ)
   target_compile_options(jg_flags INTERFACE -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all)

@@ -43,6 +43,15 @@ function(jg_generated file to)
   set(JG_GENERATED ${JG_GENERATED} ${path} PARENT_SCOPE)
 endfunction()
 
+jg_generated(jumpgate.1 ${CMAKE_INSTALL_MANDIR}/man1 $<TARGET_FILE:jumpgate> help --man)
+jg_generated(jumpgate.conf.5 ${CMAKE_INSTALL_MANDIR}/man5 $<TARGET_FILE:jumpgate> config --man)
+jg_generated(bash/jumpgate ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+  $<TARGET_FILE:jumpgate> help --completion bash)
+jg_generated(zsh/_jumpgate ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions
+  $<TARGET_FILE:jumpgate> help --completion zsh)
+jg_generated(fish/jumpgate.fish ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d
+  $<TARGET_FILE:jumpgate> help --completion fish)
+
 find_program(JG_DPKG_QUERY dpkg-query)
 if(JG_DPKG_QUERY AND EXISTS /usr/bin/python3)
   jg_generated(jumpgate.spdx.json ${CMAKE_INSTALL_DOCDIR} ${CMAKE_SOURCE_DIR}/packaging/sbom
