@@ -2,8 +2,7 @@
 /*
  * preconditions.c - the files of a gateway: may its user write them, and what are they? See preconditions.h.
  *
- * Log and audit trail are opened with O_NOFOLLOW and must be regular files, so the same is asked here. Their
- * directory is warned of where every user could write it: a file in it could be replaced before a restart.
+ * Log and audit trail are opened with O_NOFOLLOW and must be regular files, so the same is asked here.
  *
  * Permissions are judged from mode and owner, without the capabilities of root: a gateway that root starts
  * gives them up. The log is opened before that, and a root process is therefore asked less about it.
@@ -97,20 +96,6 @@ static bool folder_is_usable(const struct preconditions *p, struct findings *f, 
     return false;
 }
 
-static void warn_open_folder(const struct preconditions *p, struct findings *f, const char *key,
-                             const char *path)
-{
-    char folder[PATH_BYTES];
-    struct stat st;
-
-    folder_of(path, folder);
-    if (*folder && stat(folder, &st) == 0 && st.st_mode & S_IWOTH)
-        findings_warn(f, line_of(p, "gateway", key), key,
-                      "`%s`: every user can write %s (mode %04o), and make or replace this file; use a "
-                      "directory of the gateway's own",
-                      key, folder, (unsigned)st.st_mode & 07777);
-}
-
 /* ---- log and audit trail ---- */
 
 static const char *kind_of(mode_t mode)
@@ -136,8 +121,8 @@ static bool file_is_usable(const struct preconditions *p, struct findings *f, co
     if (lstat(path, &st) != 0) {
         if (errno != ENOENT)
             mistake(p, f, key, -errno, path, strerror(errno));
-        else if (folder_is_usable(p, f, key, path, privileged))
-            warn_open_folder(p, f, key, path);
+        else
+            (void)folder_is_usable(p, f, key, path, privileged);
         return false;
     }
     if (devnull && is_null_device(&st))
@@ -147,7 +132,6 @@ static bool file_is_usable(const struct preconditions *p, struct findings *f, co
     else if (!privileged && !permits(&st, S_IWOTH | (devnull ? 0 : S_IROTH)))
         mistake(p, f, key, -EACCES, path, "cannot be written by the gateway's user");
     else {
-        warn_open_folder(p, f, key, path);
         return true;
     }
     return false;
