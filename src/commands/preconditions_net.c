@@ -144,7 +144,7 @@ static void warn_of_end(const struct preconditions *p, struct findings *f, const
 
     if (end && left <= 0)
         findings_warn(f, line, e->key, "`%s`: %s in %s has ended", e->key, what, e->path);
-    else if (end && left < (int64_t)WARN_DAYS * DAY_S)
+    else if (end && left <= (int64_t)WARN_DAYS * DAY_S)
         findings_warn(f, line, e->key, "`%s`: %s in %s ends in %" PRId64 " days", e->key, what, e->path,
                       left / DAY_S);
 }
