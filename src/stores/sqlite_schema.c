@@ -274,6 +274,24 @@ enum sqlite_verdict sqlite_file_open(struct sqlite_file *f, const char *path, ch
     return verdict;
 }
 
+static int64_t number_at(const char *bytes)
+{
+    const unsigned char *b = (const unsigned char *)bytes;
+
+    return (int64_t)((uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3]);
+}
+
+const char *sqlite_file_fault(const char *head, size_t n)
+{
+    static const char magic[] = "SQLite format 3"; /* with the NUL behind it */
+
+    if (n < SQLITE_FILE_HEAD || memcmp(head, magic, sizeof(magic)) != 0)
+        return "it is damaged";
+    if (number_at(head + 68) != APPLICATION_ID)
+        return "it is not a lease store of jumpgate";
+    return number_at(head + 60) > NEWEST ? "it was written by a newer version" : "";
+}
+
 static int sync_path(const char *path, int flags)
 {
     int fd = open(path, flags | O_CLOEXEC);
