@@ -304,7 +304,7 @@ static int move_aside(const char *path)
 /* The store must be there but is missing or empty: only a fault leaves it so (sqlite_schema.c). */
 static bool is_lost(const char *path, bool made)
 {
-    char wal[PATH_BYTES];
+    char wal[PATH_BYTES + sizeof("-wal")];
     struct stat st;
 
     (void)snprintf(wal, sizeof(wal), "%s-wal", path);
