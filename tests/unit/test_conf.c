@@ -187,6 +187,22 @@ TEST(credentials_come_from_their_directory)
                    "`run_as_password_file` names a credential, but CREDENTIALS_DIRECTORY is not set");
 }
 
+TEST(digest_is_the_same_wherever_the_credentials_are)
+{
+    struct fixture *f = *state;
+    char digest[65], other[256];
+
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", f->dir, 1), 0);
+    (void)fixture_file(f, "cred", "secret", 0600);
+    assert_loads(f, "@GOOD@\nrun_as_password_file = %d/cred\n");
+    memcpy(digest, f->conf->digest, sizeof(digest));
+    (void)snprintf(other, sizeof(other), "%s/.", f->dir);
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", other, 1), 0);
+    assert_loads(f, "@GOOD@\nrun_as_password_file = $CREDENTIALS_DIRECTORY/cred\n");
+    assert_string_equal(f->conf->digest, digest);
+    assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+}
+
 TEST(digest_tells_what_a_file_means)
 {
     struct fixture *f = *state;
@@ -215,6 +231,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_empty_value_means_none_where_it_may, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(credentials_come_from_their_directory, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(digest_is_the_same_wherever_the_credentials_are, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(digest_tells_what_a_file_means, fixture_setup, fixture_teardown),
     };
