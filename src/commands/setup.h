@@ -8,11 +8,13 @@
  *     setup_secrets.c        where a secret comes from: a file, standard input, the terminal without echo
  *     setup_plan.c           files and folders that will be: shown, made, removed again
  *     setup_certificates.c   keys, certificates, requests
+ *     setup_credentials.c    the secrets as check and doctor get them, as systemd passes them to the gateway
  *     setup_texts.c          configuration, drop-in of the unit, what the operator does next
  *
  * Ownership: struct setup owns all answers, secrets and files; the command frees it in one place.
  *
- * Invariants: no file is overwritten; a secret is in secret memory, in its file, and in no other place.
+ * Invariants: no file is overwritten; a secret is in secret memory, in its file, while check and doctor run
+ * in a copy in /run, and in no other place.
  */
 #ifndef JG_COMMANDS_SETUP_H
 #define JG_COMMANDS_SETUP_H
@@ -21,6 +23,7 @@
 #include "base/memory/secret.h"
 #include "commands/command_line.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/types.h>
@@ -61,6 +64,7 @@ struct setup_file {
     bool folder;        /* made where it is missing */
     bool replaces;      /* the untouched configuration of the package */
     bool made, aside;   /* it is there by us; what it replaces is beside it */
+    bool credential;    /* a secret that the unit passes to the gateway */
     const char *secret; /* what is shown in place of its content; NULL = no secret */
     struct buf data;
 };
@@ -82,6 +86,7 @@ struct setup {
     struct secret token; /* of the client */
     char token_sha256[65];
     struct setup_plan plan;
+    char credentials[300]; /* the directory of credentials of check and doctor */
 };
 
 /* setup_answers.c. An answer, or "". */
@@ -113,9 +118,14 @@ bool setup_plan_make(struct setup *, char why[SETUP_WHY_SIZE]);
 void setup_plan_undo(struct setup *);
 void setup_plan_keep(struct setup *); /* what was replaced goes */
 void setup_plan_free(struct setup *);
+int setup_write_all(int fd, const struct buf *); /* 0 or errno; it is on disk then */
 
 /* setup_certificates.c: adds the files of keys and certificates. 0 or -errno. */
 int setup_certificates(struct setup *);
+
+/* setup_credentials.c: fills `credentials`, or says why not and leaves nothing. */
+bool setup_credentials_make(struct setup *, char why[SETUP_WHY_SIZE]);
+void setup_credentials_remove(struct setup *);
 
 /* setup_texts.c: adds configuration and drop-in. 0 or -ENOMEM. */
 int setup_texts(struct setup *);

@@ -7,9 +7,9 @@
  *                                                                              +---------+--------+-->
  * removed
  *
- * check and doctor are this program itself, run as the operator would run it, with the folder of the secrets
- * as the directory of credentials. While files are made and tried the signals that end a command wait, so
- * that a command that is interrupted removes what it has made.
+ * check and doctor are this program itself, with the secrets as the unit passes them (setup_credentials.c).
+ * While files are made and tried the signals that end a command wait, so that a command that is interrupted
+ * removes what it has made.
  */
 #include "commands/commands.h"
 #include "commands/setup.h"
@@ -199,12 +199,11 @@ static bool ask_vault(const struct setup *s, const char *conf)
 
 static bool try_it(struct setup *s, char why[SETUP_WHY_SIZE])
 {
-    char conf[PATH_MAX], secrets[PATH_MAX];
+    char conf[PATH_MAX];
     const char *const check[] = {"jumpgate", "check", "-c", conf, NULL};
 
     (void)snprintf(conf, sizeof(conf), "%s/etc/jumpgate/jumpgate.conf", s->root);
-    (void)snprintf(secrets, sizeof(secrets), "%s/etc/jumpgate/secrets", s->root);
-    if (setenv("CREDENTIALS_DIRECTORY", secrets, 1) != 0) {
+    if (setenv("CREDENTIALS_DIRECTORY", s->credentials, 1) != 0) {
         (void)snprintf(why, SETUP_WHY_SIZE, "out of memory");
         return false;
     }
@@ -243,7 +242,8 @@ static int make_files(struct setup *s)
 
     hold_signals(&before);
     made = setup_plan_make(s, why);
-    good = made && try_it(s, why);
+    good = made && setup_credentials_make(s, why) && try_it(s, why);
+    setup_credentials_remove(s);
     if (made && !good)
         setup_plan_undo(s);
     else if (good)

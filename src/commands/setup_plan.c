@@ -163,7 +163,7 @@ static int make_folder(const struct setup *s, struct setup_file *f)
     return err;
 }
 
-static int write_all(int fd, const struct buf *data)
+int setup_write_all(int fd, const struct buf *data)
 {
     size_t done = 0;
 
@@ -187,7 +187,7 @@ static int make_file(const struct setup *s, struct setup_file *f)
     if (fd < 0)
         return errno;
     f->made = true;
-    err = write_all(fd, &f->data);
+    err = setup_write_all(fd, &f->data);
     if (!err)
         err = set_access(s, f, fd);
     return close(fd) != 0 && !err ? errno : err;

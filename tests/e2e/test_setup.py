@@ -2,6 +2,7 @@
 """`jumpgate setup`: flags, questions on a terminal, what it writes and never overwrites, and a gateway that runs from it."""
 
 import os
+import pathlib
 import pty
 import re
 import resource
@@ -16,6 +17,7 @@ import pytest
 
 from certificates import Authority
 from harness import API_KEY, BIN, Gateway, tls_context
+from machine import Machine, possible
 from pra_site import CLIENT_ID, CLIENT_SECRET, PraSite
 from stack import OAUTH_ID, OAUTH_SECRET, PEOPLE, Stack
 from simulator import Simulator
@@ -418,3 +420,27 @@ def test_interrupt_at_a_secret_restores_the_echo(run, vault):
         assert "half" not in terminal.text
         assert termios.tcgetattr(terminal.side)[3] & termios.ECHO
     assert run.made() == []
+
+
+# ---- on the machine itself, with the package's user ----
+
+@pytest.mark.skipif(possible() is not None, reason=str(possible()))
+@pytest.mark.parametrize("flags, client", [
+    ("--client-uid root", ""),
+    ("--listen 127.0.0.1:8443 --server-name localhost --client-by certificate", "client_ca"),
+])
+def test_gateway_of_the_package_starts_from_it(vault, authority, flags, client):
+    """check judges as the user `jumpgate`, which cannot read the folder of the secrets."""
+    box = vault.account(password="s3cret")
+    with Machine(vault.vault.url) as machine:
+        machine.write("/root/ca.pem", pathlib.Path(authority.certificate).read_text())
+        done = machine.run(f"""
+            mv /etc/jumpgate/secrets/api-key /root/key
+            rm -r /etc/jumpgate/tls; rm /etc/jumpgate/jumpgate.conf; install -d /run/jumpgate -o jumpgate -g jumpgate
+            jumpgate setup --vault-url {vault.vault.url} --vault-ca /root/ca.pem --api-key-file /root/key {flags} \\
+                --user 'CORP\\ann' --host {box.name}
+            """)
+        assert "systemctl enable --now jumpgate" in done.stdout
+        assert client in machine.run("cat /etc/jumpgate/jumpgate.conf").stdout
+        assert machine.run("ls -d /run/jumpgate-setup* || true").stdout.startswith("ls: ")  # no copy of a secret is left
+        machine.run("systemctl start jumpgate; until jumpgate status; do sleep 0.1; done")
