@@ -440,7 +440,12 @@ def test_gateway_of_the_package_starts_from_it(vault, authority, flags, client):
             jumpgate setup --vault-url {vault.vault.url} --vault-ca /root/ca.pem --api-key-file /root/key {flags} \\
                 --user 'CORP\\ann' --host {box.name}
             """)
-        assert "systemctl enable --now jumpgate" in done.stdout
+        assert "systemctl enable --now jumpgate" in done.stdout and "another configuration" not in done.stdout
         assert client in machine.run("cat /etc/jumpgate/jumpgate.conf").stdout
         assert machine.run("ls -d /run/jumpgate-setup* || true").stdout.startswith("ls: ")  # no copy of a secret is left
         machine.run("systemctl start jumpgate; until jumpgate status; do sleep 0.1; done")
+        assert "ok" in machine.run("jumpgate check").stdout  # root has no credentials; the unit's are taken
+        done = machine.run(f"jumpgate doctor --user 'CORP\\ann' --host {box.name}")
+        assert "Nothing found that stands in the way" in done.stdout
+        done = machine.run("mv /etc/jumpgate/secrets/api-key /root; jumpgate check", check=False)
+        assert done.returncode == 1 and "CREDENTIALS_DIRECTORY is not set" in done.stdout
