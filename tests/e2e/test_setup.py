@@ -139,6 +139,15 @@ def test_unix_socket_and_user(vault, run):
     serves(vault, run)
 
 
+def test_root_that_is_empty(vault, run):
+    (run.root / "var/lib").rmdir()
+    (run.root / "var").rmdir()
+    failed = run({"--vault-url": "https://127.0.0.1:1"})
+    assert failed.returncode == 1 and list(run.root.iterdir()) == []
+    succeed(run())
+    serves(vault, run)
+
+
 def test_tls_with_a_client_certificate(vault, run):
     port = free_port()
     out = succeed(run({"--listen": f"127.0.0.1:{port}", "--client-uid": None, "--client-by": "certificate",
