@@ -227,5 +227,11 @@ void setup_say_next(const struct setup *s, FILE *out)
                 "place of\n"
                 "tls/server.pem, which is signed by its own key until then. A reload takes it.\n",
                 s->root);
-    fputs("\nStart it:\n    systemctl daemon-reload\n    systemctl enable --now jumpgate\n", out);
+    if (*s->root)
+        fprintf(out,
+                "\nStart it:\n    CREDENTIALS_DIRECTORY=%s/etc/jumpgate/secrets \\\n"
+                "        jumpgate run -c %s/etc/jumpgate/jumpgate.conf\n",
+                s->root, s->root);
+    else
+        fputs("\nStart it:\n    systemctl daemon-reload\n    systemctl enable --now jumpgate\n", out);
 }
