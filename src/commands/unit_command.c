@@ -22,6 +22,7 @@
 
 #define SYSTEMD_RUN  "/usr/bin/systemd-run"
 #define BOOTED       "/run/systemd/system" /* is there where systemd is the first process */
+#define CAPABILITIES "AmbientCapabilities="
 #define WORDS_MAX    256
 #define LINE_BYTES   4096
 #define NAME_BYTES   256
@@ -40,21 +41,18 @@ static const char *const run_options[] = {"--quiet", "--pipe", "--wait", "--coll
 static const char *const user_options[] = {"--property=User=jumpgate", "--property=Group=jumpgate",
                                            "--property=SupplementaryGroups=jumpgate-clients"};
 
-/* LoadCredential=NAME:FILE of one file. */
-static bool find_in_file(const char *path, const char *name, char file[LINE_BYTES])
+/* What follows `key` in its last line of one file. */
+static bool find_in_file(const char *path, const char *key, char value[LINE_BYTES])
 {
-    static const char key[] = "LoadCredential=";
     char line[LINE_BYTES];
     FILE *in = fopen(path, "re");
-    size_t n = strlen(name);
+    size_t n = strlen(key);
     bool found = false;
 
     while (in && fgets(line, sizeof(line), in)) {
-        const char *value = line + sizeof(key) - 1;
-
-        if (strncmp(line, key, sizeof(key) - 1) != 0 || strncmp(value, name, n) != 0 || value[n] != ':')
+        if (strncmp(line, key, n) != 0)
             continue;
-        (void)snprintf(file, LINE_BYTES, "%.*s", (int)strcspn(value + n + 1, "\r\n"), value + n + 1);
+        (void)snprintf(value, LINE_BYTES, "%.*s", (int)strcspn(line + n, "\r\n"), line + n);
         found = true;
     }
     if (in)
@@ -62,11 +60,11 @@ static bool find_in_file(const char *path, const char *name, char file[LINE_BYTE
     return found;
 }
 
-static void find_file(const char *root, const char *name, char file[LINE_BYTES])
+static bool find_in_unit(const char *root, const char *key, char value[LINE_BYTES])
 {
     char pattern[LINE_BYTES];
+    bool found = false;
 
-    (void)snprintf(file, LINE_BYTES, SECRETS "%s", name);
     for (size_t i = 0; i < sizeof(unit_files) / sizeof(unit_files[0]); i++) {
         glob_t all;
 
@@ -74,9 +72,20 @@ static void find_file(const char *root, const char *name, char file[LINE_BYTES])
         if (glob(pattern, 0, NULL, &all) != 0)
             continue;
         for (size_t k = 0; k < all.gl_pathc; k++)
-            (void)find_in_file(all.gl_pathv[k], name, file);
+            found = find_in_file(all.gl_pathv[k], key, value) || found;
         globfree(&all);
     }
+    return found;
+}
+
+/* The file that the unit has for a credential. */
+static void find_file(const char *root, const char *name, char file[LINE_BYTES])
+{
+    char key[NAME_BYTES + sizeof("LoadCredential=:")];
+
+    (void)snprintf(key, sizeof(key), "LoadCredential=%s:", name);
+    if (!find_in_unit(root, key, file))
+        (void)snprintf(file, LINE_BYTES, SECRETS "%s", name);
 }
 
 /* The name behind a prefix for credentials, in a line of the configuration that is no comment. */
@@ -182,6 +191,7 @@ void unit_command_run(const char *conf_file, bool as_gateway)
 {
     const char *has = getenv("CREDENTIALS_DIRECTORY");
     struct unit_call c = {.n = 0};
+    char capabilities[LINE_BYTES];
 
     if (geteuid() != 0 || (has && *has) || *conf_file != '/' || access(BOOTED, F_OK) != 0)
         return;
@@ -190,6 +200,8 @@ void unit_command_run(const char *conf_file, bool as_gateway)
         add_word(&c, "%s", run_options[i]);
     for (size_t i = 0; as_gateway && i < sizeof(user_options) / sizeof(user_options[0]); i++)
         add_word(&c, "%s", user_options[i]);
+    if (as_gateway && find_in_unit("", CAPABILITIES, capabilities)) /* a port under 1024 needs one */
+        add_word(&c, "--property=" CAPABILITIES "%s", capabilities);
     add_credentials(&c, conf_file);
     add_environment(&c);
     add_word(&c, "--");
