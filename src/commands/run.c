@@ -111,7 +111,7 @@ static bool start_failed(struct run *r, const char *what, const char *why, int e
     log_complaint(what, why);
     if (r->conf && strcmp(r->conf->gateway.log_file, "-") != 0)
         log_error("start_failed", "what=%s why=%s", what, why);
-    r->exit_code = run_exit_of(err);
+    r->exit_code = (int)run_exit_of(err);
     return false;
 }
 

@@ -37,8 +37,8 @@ static const char *const migrations[] = {
     "ALTER TABLE lease ADD COLUMN ended_site TEXT NOT NULL DEFAULT '';"
     "CREATE TABLE pra_cursor (site TEXT PRIMARY KEY NOT NULL, cursor_ms INTEGER NOT NULL) WITHOUT ROWID, "
     "STRICT;",
-    "ALTER TABLE lease ADD COLUMN system TEXT NOT NULL DEFAULT '';"
-    "ALTER TABLE lease ADD COLUMN account TEXT NOT NULL DEFAULT '';",
+    ("ALTER TABLE lease ADD COLUMN system TEXT NOT NULL DEFAULT '';"
+     "ALTER TABLE lease ADD COLUMN account TEXT NOT NULL DEFAULT '';"),
 };
 enum { NEWEST = sizeof(migrations) / sizeof(*migrations) };
 

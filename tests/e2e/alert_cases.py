@@ -60,7 +60,11 @@ CASES = [
     Case("JumpgateUnknownCallers", {'jumpgate_authentication_failures_total{instance="a"}': "0+6x10 60+30x20 660x20",
                                     'jumpgate_authentication_failures_total{instance="b"}': "0+12x50"},
          quiet=[10, 12, 45], fires=[25, 31]),
-    # minute 0 is 1970; it ends 14 days and 30 minutes later
+    # minute 0 is 1970; it ends a day and 30 minutes later
+    Case("JumpgateRevocationListEnds", {'jumpgate_client_crl_end_timestamp_seconds{instance="a"}': "88200x60",
+                                        'jumpgate_client_crl_end_timestamp_seconds{instance="b"}': "0x60"},
+         quiet=[0, 30], fires=[31, 50]),
+    # it ends 14 days and 30 minutes later
     Case("JumpgateCertificateEnds", {'jumpgate_certificate_end_timestamp_seconds{instance="a"}': "1211400x60",
                                      'jumpgate_certificate_end_timestamp_seconds{instance="b"}': "0x60"},
          quiet=[0, 30], fires=[31, 50]),
