@@ -408,7 +408,7 @@ def test_questions(vault, run, authority):
         terminal.answer("Write them? [y/N] ", "y")
         assert terminal.end() == 0, terminal.text
         assert API_KEY not in terminal.text
-        assert "systemctl enable --now jumpgate" in terminal.text
+        assert "jumpgate run -c " in terminal.text
     assert "release_duration = 120m" in run.text(CONF)
     serves(vault, run)
 
