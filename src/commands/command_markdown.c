@@ -29,7 +29,8 @@ static const char intro[] =
     "\n"
     "Man pages and completion are generated when the program is built, into `man/` and `completion/` of\n"
     "the build folder: `jumpgate help --man`, `jumpgate config --man`, `jumpgate help --completion\n"
-    "bash|zsh|fish`.\n";
+    "bash|zsh|fish`. Packages install them. Without a package, in bash: `source <(jumpgate help\n"
+    "--completion bash)`.\n";
 
 /* What `print` writes, in a block. */
 static void add_block(struct buf *out, const char *heading, const struct command *parent,

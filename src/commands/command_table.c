@@ -183,17 +183,24 @@ const struct command command_table[] = {
                        "few descriptors, too little memory" },
           END } },
     { .name = "check", .run = command_check,
-      .summary = "name all mistakes of a configuration",
-      .about = "Every mistake is one line on standard error with file and line. The files that the configuration names "
-               "are looked at as well; nothing is changed.",
-      .flags = (const struct command_flag[]){ CONF_ROW, END },
+      .summary = "name all mistakes of a configuration, and what a start would fail at",
+      .about = "Every finding is one line on standard error with file and line. Looked at are the file, the files it "
+               "names, and what the start needs: owners, permissions, addresses, ports, the kind of log and audit "
+               "file. Certificates that end within 30 days are warned of. Root checks as the user that the gateway "
+               "runs as. Nothing is changed.",
+      .forms = (const char *const[]){ "[-c FILE] [--json]", "[-c FILE] --diff", NULL },
+      .flags = (const struct command_flag[]){
+          CONF_ROW,
+          { "--json", FLAG_SWITCH, NULL, "print an array of findings: level, file, line, key, text", NULL },
+          { "--diff", FLAG_SWITCH, NULL, "print what a reload would change, key by key", NULL },
+          END },
       .examples = (const struct command_example[]){
           { "check", NULL },
-          { "check -c ./jumpgate.conf", NULL },
+          { "check --diff", "before `jumpgate reload`: what it changes, and what needs a restart" },
           END },
       .exits = (const struct command_exit[]){
-          { EXIT_DONE, "there is no mistake" },
-          { EXIT_FAILED, "there are mistakes, or the file cannot be read" },
+          { EXIT_DONE, "there is no mistake; there may be warnings" },
+          { EXIT_FAILED, "there are mistakes, or the file cannot be read; with --diff also: no gateway runs" },
           { EXIT_USAGE, "the command line is wrong" },
           END } },
     { .name = "reload", .run = command_reload,

@@ -8,6 +8,7 @@
 #include "commands/doctor_stages.h"
 
 #include "base/person.h"
+#include "commands/unit_command.h"
 #include "conf/conf.h"
 
 #include <ctype.h>
@@ -29,6 +30,29 @@ static void note_lines(struct doctor *d, struct buf *lines)
         report_note(d, "%.*s", len, text);
         text += len + (text[len] == '\n');
     }
+}
+
+/* The line that gives this command the credentials of the systemd unit, where it lacks them. */
+static void note_unit_command(struct doctor *d)
+{
+    struct buf words = BUF_INIT(ERRORS_MAX), line = BUF_INIT(ERRORS_MAX);
+
+    (void)buf_str(&words, "doctor");
+    if (d->args->user)
+        (void)buf_printf(&words, " --user '%s'", d->args->user);
+    if (d->args->host)
+        (void)buf_printf(&words, " --host '%s'", d->args->host);
+    if (d->args->vault)
+        (void)buf_printf(&words, " --vault '%s'", d->args->vault);
+    if (d->args->pra)
+        (void)buf_str(&words, " --pra");
+    (void)buf_printf(&words, " -c %s", d->args->conf);
+    if (!words.failed)
+        unit_command_write(&line, "", d->args->conf, buf_cstr(&words));
+    if (line.len && !line.failed)
+        report_note(d, "with the credentials of the systemd unit: %s", buf_cstr(&line));
+    buf_free(&words);
+    buf_free(&line);
 }
 
 static void note_vaults(struct doctor *d)
@@ -82,6 +106,7 @@ bool doctor_configuration(struct doctor *d)
         report_failed(d, "%s cannot be used", d->args->conf);
         report_cause(d, "the mistakes listed above");
         report_remedy(d, "put them right; `jumpgate check -c %s` repeats this stage alone", d->args->conf);
+        note_unit_command(d);
         return false;
     }
     if (!choose_vault(d) || !find_target(d))

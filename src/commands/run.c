@@ -28,9 +28,11 @@
 #include "base/metrics.h"
 #include "base/sandbox.h"
 #include "broker/broker.h"
+#include "commands/clients_group.h"
 #include "commands/control.h"
 #include "commands/descriptors.h"
 #include "commands/passed_sockets.h"
+#include "commands/preconditions.h"
 #include "commands/reload.h"
 #include "commands/run_audit.h"
 #include "commands/run_exit.h"
@@ -63,7 +65,7 @@ static const char *const state_names[NSTATES] = {"starting", "serving", "handing
 struct run {
     enum state state;
     int exit_code;
-    bool rebuild, allow_root;
+    bool rebuild, allow_root, started_by_root;
     bool keep_capabilities; /* without a sandbox the capabilities are kept */
     const char *conf_path;
     struct passed_sockets passed;
@@ -109,7 +111,7 @@ static bool start_failed(struct run *r, const char *what, const char *why, int e
     log_complaint(what, why);
     if (r->conf && strcmp(r->conf->gateway.log_file, "-") != 0)
         log_error("start_failed", "what=%s why=%s", what, why);
-    r->exit_code = run_exit_of(err);
+    r->exit_code = (int)run_exit_of(err);
     return false;
 }
 
@@ -415,6 +417,20 @@ static bool finish_sandbox(struct run *r)
     return err ? start_failed(r, "sandbox", why, err) : true;
 }
 
+/* What would fail later is said now, all of it at once, with the lines of the configuration. */
+static bool check_preconditions(struct run *r)
+{
+    const struct preconditions p = {.conf = r->conf,
+                                    .file = r->conf_path,
+                                    .passed = &r->passed,
+                                    .from_root = r->started_by_root,
+                                    .rebuild = r->rebuild};
+    int err = preconditions_at_start(&p);
+
+    return err ? start_failed(r, r->conf_path, "cannot start, see above; `jumpgate check` says the same", err)
+               : true;
+}
+
 static bool take_passed_sockets(struct run *r)
 {
     char why[PASSED_SOCKETS_WHY_SIZE] = "";
@@ -532,7 +548,7 @@ static bool listen_on(struct run *r, const struct conf_listener *l)
         .is_unix = l->is_unix,
         .unix_mode = (unsigned)l->unix_mode,
         .unix_owner = l->unix_owner,
-        .unix_group = l->unix_group,
+        .unix_group = l->is_unix && !l->unix_group ? clients_group() : l->unix_group,
         .tls = l->tls_certificate ? &tls : NULL,
         .passed_fd = passed_socket_of(&r->passed, l->name),
     };
@@ -650,13 +666,15 @@ int command_run(const struct command_args *args)
                     .state_dir = -1,
                     .rebuild = args_given(args, "--rebuild"),
                     .allow_root = args_given(args, "--allow-root"),
+                    .started_by_root = geteuid() == 0,
                     .conf_path = conf_path};
 
     json_init();
     early_log(conf_path);
     if (!harden_process(&r) || !load_conf(&r, conf_path))
         return r.exit_code;
-    if (!open_secrets(&r) || !become_user(&r) || !take_passed_sockets(&r) || !open_log(&r)) {
+    if (!open_secrets(&r) || !become_user(&r) || !take_passed_sockets(&r) || !check_preconditions(&r) ||
+        !open_log(&r)) {
         end_secrets(&r);
         passed_sockets_free(&r.passed);
         conf_free(r.conf);

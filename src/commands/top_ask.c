@@ -129,8 +129,8 @@ static int take(struct top_ask *a, struct sample *s, const char *target, char ne
     else
         good = sample_read_leases(s, answer.body.data, answer.body.len, next, CURSOR_SIZE);
     if (!good)
-        (void)snprintf(why, TOP_WHY_SIZE, "the gateway's answer to %s is not understood (status %d)", target,
-                       answer.status);
+        (void)snprintf(why, TOP_WHY_SIZE, "the gateway's answer to %.128s is not understood (status %d)",
+                       target, answer.status);
     control_answer_free(&answer);
     return good ? 0 : -EPROTO;
 }

@@ -78,3 +78,23 @@ int unprivileged_become(const struct conf *conf, bool *changed, char why[UNPRIVI
 
     return err ? err : owns_state_dir(g->state_dir, why);
 }
+
+int unprivileged_judge_as(const struct conf *conf, bool *changed, char why[UNPRIVILEGED_WHY_SIZE])
+{
+    const struct conf_gateway *g = &conf->gateway;
+    const struct passwd *pw = g->user ? getpwnam(g->user) : NULL;
+    struct stat st;
+    int err = 0;
+
+    if (geteuid() != 0)
+        return 0;
+    if (!g->user && stat(g->state_dir, &st) == 0 && st.st_uid != 0)
+        pw = getpwuid(st.st_uid);
+    if (!pw || pw->pw_uid == 0)
+        return 0;
+    err = sandbox_user(pw->pw_name, pw->pw_uid, pw->pw_gid);
+    if (!err)
+        err = sandbox_capabilities(0);
+    *changed = true;
+    return err ? describe_failure(why, "cannot become", pw->pw_name, -err) : 0;
+}

@@ -300,6 +300,26 @@ int conf_load_control(const char *path, struct conf **out, bool *sound, struct b
     return load(path, &(struct reading){.sound = sound}, out, errors);
 }
 
+unsigned conf_line_of(const char *path, const char *section, const char *key)
+{
+    struct buf text = BUF_INIT(FILE_MAX);
+    struct conf_draft draft;
+    struct conf_part *part;
+    char title[CONF_TITLE_SIZE], wanted[CONF_TITLE_SIZE];
+    unsigned line = 0;
+
+    (void)snprintf(wanted, sizeof(wanted), "[%s]", section);
+    conf_draft_init(&draft, path);
+    if (!read_file(path, &text))
+        conf_read(&draft, text.data ? text.data : "", text.len);
+    TAILQ_FOREACH(part, &draft.parts, link)
+    if (!line && strcmp(conf_part_title(part, title), wanted) == 0)
+        line = conf_part_line(part, key);
+    conf_draft_free(&draft);
+    buf_free(&text);
+    return line;
+}
+
 bool conf_log_json(const char *path)
 {
     struct buf text = BUF_INIT(FILE_MAX);

@@ -192,6 +192,9 @@ int conf_load_files(const char *path, enum conf_files, struct conf **out, struct
  * `errors`.
  */
 int conf_load_control(const char *path, struct conf **out, bool *sound, struct buf *errors);
+/* The line of the file at `path` that sets the key of a section ("gateway", "client pra"), or where it is not
+ * set that of the section's header; 0 = neither is there. */
+unsigned conf_line_of(const char *path, const char *section, const char *key);
 /* Does the file want its log as JSON? Whatever mistakes it has: they are to be said in that form. */
 bool conf_log_json(const char *path);
 void conf_free(struct conf *); /* NULL is fine */

@@ -13,10 +13,12 @@
 #include "base/certificate.h"
 #include "base/memory/secret.h"
 #include "base/safe_path.h"
+#include "base/text.h"
 #include "conf/conf_draft.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -307,6 +309,21 @@ static void check_vault_twins(struct conf_draft *d)
 
 /* ---- all of it ---- */
 
+/* Who can write the folder can put another file in the place of the log or the trail. A warning: the folder
+ * may belong to a collector on purpose. The folder itself is judged, also with the sticky bit: the first file
+ * of that name may be another user's. */
+static void check_folder(struct conf_draft *d, const struct conf_part *gateway, const char *key,
+                         const char *file, const struct safe_path_owners *owners)
+{
+    const char *slash = file ? strrchr(file, '/') : NULL;
+    char folder[PATH_MAX], why[SAFE_PATH_WHY];
+
+    if (!slash || !text_copy_n(folder, sizeof(folder), file, slash == file ? 1 : (size_t)(slash - file)))
+        return;
+    if (!safe_path(folder, owners, why))
+        conf_warning(d, conf_part_line(gateway, key), "`%s`: %s", key, why);
+}
+
 static void check_own_paths(struct conf_draft *d, bool check, struct safe_path_owners *owners)
 {
     const struct conf_part *gateway = conf_draft_next(d, SECTION_GATEWAY, NULL);
@@ -318,6 +335,10 @@ static void check_own_paths(struct conf_draft *d, bool check, struct safe_path_o
         return;
     check_way(d, 1, "this file", d->file, owners);
     check_way(d, gateway ? conf_part_line(gateway, "state_dir") : 1, "state_dir", state_dir, owners);
+    if (g) {
+        check_folder(d, gateway, "log_file", g->log_file, owners);
+        check_folder(d, gateway, "audit_file", g->audit_file, owners);
+    }
 }
 
 void conf_check_paths(struct conf_draft *d)

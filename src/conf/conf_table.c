@@ -243,8 +243,9 @@ const struct conf_row conf_rows[] = {
       .example = "root", .unset = "the user the gateway runs as",
       .help = "Owner of the Unix socket, a user name or number." },
     { LISTENER("unix_group", unix_group), .type = &conf_text, .max = 64, .flags = CONF_STATIC,
-      .example = "jumpgate", .unset = "the group the gateway runs as",
-      .help = "Group of the Unix socket, a group name or number." },
+      .example = "pra", .unset = "jumpgate-clients, if the gateway is in that group, else the group it runs as",
+      .help = "Group of the Unix socket, a group name or number. Its members may connect. The package makes the "
+              "group jumpgate-clients, and the unit puts the gateway into it." },
     { LISTENER("routes", routes), .type = &conf_choice, .choices = "all events", .fallback = "all",
       .flags = CONF_STATIC,
       .help = "What the listener serves. events: only POST /v1/events/pra and GET /livez, all else is 404. The site "

@@ -100,6 +100,13 @@ static enum conf_section section_of(const char *title)
     return SECTION_N;
 }
 
+bool conf_value_is_secret(const char *section, const char *key)
+{
+    const struct conf_row *row = conf_row_find(section_of(section), key);
+
+    return row && row->flags & CONF_SECRET;
+}
+
 enum conf_change_kind conf_change_of(const char *section, const char *key, const char *before,
                                      const char *after)
 {

@@ -21,6 +21,9 @@ typedef void conf_value_fn(void *arg, const struct conf_value *);
 /* Every section, each followed by all of its keys in the order of the table. 0 or -ENOMEM. */
 int conf_values(const struct conf *, const char *salt, conf_value_fn *, void *arg);
 
+/* Is the value of that key a secret, or the name of one? */
+bool conf_value_is_secret(const char *section, const char *key);
+
 enum conf_change_kind {
     CONF_CHANGES,       /* a reload takes it */
     CONF_NEEDS_RESTART, /* a reload refuses it */

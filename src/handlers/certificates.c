@@ -76,6 +76,18 @@ bool certificates_vault_valid(const struct gateway *gw, const char *vault, const
     return false;
 }
 
+int64_t certificates_crl_end(const struct gateway *gw)
+{
+    struct http_certificate all[CERTIFICATES_MAX];
+    size_t n = certificates_list(gw, all);
+    int64_t earliest = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (all[i].is_crl && (!earliest || all[i].end < earliest))
+            earliest = all[i].end;
+    return earliest;
+}
+
 void certificates_write(const struct gateway *gw, struct jsonw *w)
 {
     struct http_certificate all[CERTIFICATES_MAX];

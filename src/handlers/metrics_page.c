@@ -11,6 +11,7 @@
  */
 #include "base/log.h"
 #include "base/metrics.h"
+#include "handlers/certificates.h"
 #include "handlers/gateway.h"
 
 #include <dirent.h>
@@ -23,7 +24,7 @@
 #define LABELS_SIZE 160
 
 struct page_state {
-    double inflight, draining, connections, lines_left_out, certificate_end, loop_lag_ms, started_ms;
+    double inflight, draining, connections, lines_left_out, certificate_end, crl_end, loop_lag_ms, started_ms;
     double log_left_out, cpu_s, resident_bytes, open_fds, max_fds;
     struct http_strangers strangers;
     struct broker_state broker;
@@ -81,6 +82,7 @@ static const struct gauge_row page_rows[] = {
     {"jumpgate_connections", "Open client connections.", METRIC_GAUGE, PAGE(connections, 1)},
     {"jumpgate_stranger_lines_left_out_total", "Lines about unknown callers that were left out of the log.", METRIC_COUNTER, PAGE(lines_left_out, 1)},
     {"jumpgate_certificate_end_timestamp_seconds", "Earliest end of a listener's certificate; 0 = no TLS.", METRIC_GAUGE, PAGE(certificate_end, 1)},
+    {"jumpgate_client_crl_end_timestamp_seconds", "Earliest next update of a listener's revocation lists; 0 = there are none.", METRIC_GAUGE, PAGE(crl_end, 1)},
     {"jumpgate_loop_lag_seconds", "Longest iteration of the event loop in the last 10 seconds.", METRIC_GAUGE, PAGE(loop_lag_ms, 1000)},
     {"jumpgate_start_time_seconds", "When the gateway started, since 1970.", METRIC_GAUGE, PAGE(started_ms, 1000)},
     {"jumpgate_log_lines_left_out_total", "Lines left out because the log's queue was full or had no reader.", METRIC_COUNTER, PAGE(log_left_out, 1)},
@@ -198,6 +200,7 @@ static void read_gateway(const struct gateway *gw, struct page_state *page)
         return;
     page->connections = (double)http_connections(gw->server);
     page->certificate_end = (double)http_certificate_end(gw->server);
+    page->crl_end = (double)certificates_crl_end(gw);
     http_strangers(gw->server, &page->strangers);
 }
 

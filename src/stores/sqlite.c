@@ -304,7 +304,7 @@ static int move_aside(const char *path)
 /* The store must be there but is missing or empty: only a fault leaves it so (sqlite_schema.c). */
 static bool is_lost(const char *path, bool made)
 {
-    char wal[PATH_BYTES];
+    char wal[PATH_BYTES + sizeof("-wal")];
     struct stat st;
 
     (void)snprintf(wal, sizeof(wal), "%s-wal", path);
@@ -398,6 +398,36 @@ struct store *sqlite_store_open(struct loop *loop, const char *state_dir, bool r
         return NULL;
     }
     return &s->store;
+}
+
+bool sqlite_store_looks_good(const char *state_dir, char why[SQLITE_LOOK_WHY])
+{
+    char path[PATH_BYTES], lock[PATH_BYTES], head[SQLITE_FILE_HEAD], mark = 0;
+    const char *fault = "";
+
+    if (snprintf(path, sizeof(path), "%s/" SQLITE_STORE_FILE, state_dir) >= (int)sizeof(path) - 32)
+        return true; /* too long to be used: its opening says so */
+    (void)snprintf(lock, sizeof(lock), "%s/lock", state_dir);
+    int fd = open(lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    bool made = fd >= 0 && pread(fd, &mark, 1, 0) == 1;
+
+    if (fd >= 0)
+        (void)close(fd);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0) {
+        fault = errno == ENOENT && is_lost(path, made) ? "it is missing although a store was made here" : "";
+    } else {
+        ssize_t n = pread(fd, head, sizeof(head), 0);
+
+        fault = n < 0 ? "" : sqlite_file_fault(head, (size_t)n);
+        (void)close(fd);
+    }
+    if (*fault)
+        (void)snprintf(why, SQLITE_LOOK_WHY,
+                       "cannot use the lease store %.150s: %s; restore it from a backup, or start once with "
+                       "--rebuild",
+                       path, fault);
+    return !*fault;
 }
 
 int sqlite_store_read(const char *state_dir, int (*row)(void *arg, const struct lease_row *), void *arg,

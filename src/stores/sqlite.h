@@ -16,6 +16,11 @@
 struct store *sqlite_store_open(struct loop *, const char *state_dir, bool rebuild, bool *rebuilt,
                                 char why[320]);
 
+#define SQLITE_LOOK_WHY 320
+/* Is there no store in `state_dir` yet, or one that begins as a lease store of a known version does? Only the
+ * file's head is read, nothing is locked or changed. False and `why` otherwise. */
+bool sqlite_store_looks_good(const char *state_dir, char why[SQLITE_LOOK_WHY]);
+
 /* The file's rows without taking the lock, for commands beside a running gateway: read-only. 0 or -errno. */
 int sqlite_store_read(const char *state_dir, int (*row)(void *arg, const struct lease_row *), void *arg,
                       char why[320]);

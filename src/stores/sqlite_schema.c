@@ -37,8 +37,8 @@ static const char *const migrations[] = {
     "ALTER TABLE lease ADD COLUMN ended_site TEXT NOT NULL DEFAULT '';"
     "CREATE TABLE pra_cursor (site TEXT PRIMARY KEY NOT NULL, cursor_ms INTEGER NOT NULL) WITHOUT ROWID, "
     "STRICT;",
-    "ALTER TABLE lease ADD COLUMN system TEXT NOT NULL DEFAULT '';"
-    "ALTER TABLE lease ADD COLUMN account TEXT NOT NULL DEFAULT '';",
+    ("ALTER TABLE lease ADD COLUMN system TEXT NOT NULL DEFAULT '';"
+     "ALTER TABLE lease ADD COLUMN account TEXT NOT NULL DEFAULT '';"),
 };
 enum { NEWEST = sizeof(migrations) / sizeof(*migrations) };
 
@@ -272,6 +272,24 @@ enum sqlite_verdict sqlite_file_open(struct sqlite_file *f, const char *path, ch
         f->error = err;
     }
     return verdict;
+}
+
+static int64_t number_at(const char *bytes)
+{
+    const unsigned char *b = (const unsigned char *)bytes;
+
+    return (int64_t)((uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3]);
+}
+
+const char *sqlite_file_fault(const char *head, size_t n)
+{
+    static const char magic[] = "SQLite format 3"; /* with the NUL behind it */
+
+    if (n < SQLITE_FILE_HEAD || memcmp(head, magic, sizeof(magic)) != 0)
+        return "it is damaged";
+    if (number_at(head + 68) != APPLICATION_ID)
+        return "it is not a lease store of jumpgate";
+    return number_at(head + 60) > NEWEST ? "it was written by a newer version" : "";
 }
 
 static int sync_path(const char *path, int flags)

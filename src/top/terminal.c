@@ -28,9 +28,9 @@ static void set_colours(void)
     if (!has_colors() || start_color() == ERR || use_default_colors() == ERR)
         return;
     coloured = true;
-    for (short i = 0; i < NSTYLES; i++)
+    for (int i = 0; i < NSTYLES; i++)
         if (colours[i])
-            (void)init_pair(i, colours[i], -1);
+            (void)init_pair((short)i, colours[i], -1);
 }
 
 bool terminal_open(bool colours)

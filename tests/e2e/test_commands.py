@@ -265,7 +265,8 @@ def test_configuration_has_a_default(conf, own_etc):
     default = "/etc/jumpgate/jumpgate.conf"
     code, _, err = own_etc(f"{BIN} check")
     assert code == 2 and err == (f"jumpgate: -c FILE is missing, and there is no {default}\n"
-                                 "usage: jumpgate check [-c FILE]\n")
+                                 "usage: jumpgate check [-c FILE] [--json]\n"
+                                 "       jumpgate check [-c FILE] --diff\n")
     assert own_etc(f"mkdir /etc/jumpgate; cp {path} {default}; {BIN} check") == (0, f"{default}: ok\n", "")
     code, _, err = own_etc(f"mkdir /etc/jumpgate; ln -s /no/such/file {default}; {BIN} check -c {path}")
     assert (code, err) == (0, "")

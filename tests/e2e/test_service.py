@@ -57,7 +57,7 @@ def test_unit_runs_commands_that_there_are(tmp_path):
     commands = [line.partition("=")[2].lstrip("-") for line in lines_of_unit() if line.startswith("Exec")]
     assert len(commands) == 3
     for command in commands:
-        words = command.split()
+        words = [word for word in command.split() if not word.startswith("$")]
         assert words[0] == "/usr/bin/jumpgate" and words[-1] == "/etc/jumpgate/jumpgate.conf"
         done = jumpgate(*words[1:-1], tmp_path / "missing.conf")
         assert done.returncode == 1 and "missing.conf" in done.stderr, done
@@ -193,3 +193,70 @@ def test_no_space_is_3(gateway):
 def test_too_few_descriptors_is_3(gateway, descriptors):
     ends_with(gateway, RETRY,
               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors)))
+
+
+# ---- a user and clients of its own ----
+
+GATE, CLIENTS, CLIENT, STRANGER = 61001, 61002, 61003, 61004
+ASK = """
+import http.client, socket, sys
+connection = http.client.HTTPConnection("x")
+connection.sock = socket.socket(socket.AF_UNIX)
+try:
+    connection.sock.connect(sys.argv[1])
+except PermissionError:
+    sys.exit("refused")
+connection.request("GET", "/v1/capabilities")
+print(connection.getresponse().status)
+"""
+
+
+def ask_as(path, uid, groups):
+    done = subprocess.run(["/usr/bin/python3", "-c", ASK, path], capture_output=True, text=True, timeout=60, check=False,
+                          user=uid, group=uid, extra_groups=groups)
+    return (done.stdout + done.stderr).strip()
+
+
+def as_in_the_readme(gateway, **listener):
+    """The configuration of the README, with folders as the package makes them."""
+    gateway.path.chmod(0o755)
+    run = gateway.path / "run"
+    run.mkdir(mode=0o755)
+    for path in (run, gateway.path / "state", gateway.path / "api-key"):
+        os.chown(path, GATE, GATE)
+    gateway.sections.pop("listener main")
+    gateway.sections["listener broker"] = {"address": f"unix:{run}/broker.sock", **listener}
+    gateway.sections["client pra"] = {"peer_uid": str(CLIENT), "allow": "broker"}
+    path = gateway.write_configuration()
+    path.chmod(0o640)
+    os.chown(path, 0, GATE)
+    gateway.write_configuration = lambda: path
+    return f"{run}/broker.sock"
+
+
+@needs_root
+@pytest.mark.parametrize("named", [True, False])
+def test_clients_of_the_group_get_in(gateway, named):
+    """Gateway, client and a stranger are three users. The default group is jumpgate-clients, where it exists."""
+    path = as_in_the_readme(gateway, **({"unix_group": str(CLIENTS)} if named else {}))
+    groups = gateway.path / "group"
+    groups.write_text(pathlib.Path("/etc/group").read_text() + f"jumpgate-clients:x:{CLIENTS}:\n")
+    inside = ["unshare", "--mount", "sh", "-c", f'mount --bind {groups} /etc/group && exec "$@"', "sh"]
+    if subprocess.run([*inside, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine gives no mount namespace")
+    program = gateway.path / "as-gate"
+    program.write_text("#!/bin/sh\nexec " + " ".join(
+        ["unshare", "--mount", "sh", "-c", f"'mount --bind {groups} /etc/group && exec \"$@\"'", "sh",
+         "setpriv", f"--reuid={GATE}", f"--regid={GATE}", f"--groups={CLIENTS}", str(gateway.binary), '"$@"']) + "\n")
+    program.chmod(0o755)
+    gateway.binary = program
+    gateway.start()
+    try:
+        status = os.stat(path)
+        assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (GATE, CLIENTS, 0o660)
+        assert ask_as(path, CLIENT, [CLIENTS]) == "200"
+        assert ask_as(path, CLIENT, []) == "refused"
+        assert ask_as(path, STRANGER, []) == "refused"
+        assert ask_as(path, STRANGER, [CLIENTS]) == "401"  # the socket may be opened, but the uid is no client
+    finally:
+        gateway.stop()

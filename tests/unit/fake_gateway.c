@@ -22,7 +22,7 @@ struct fake_clock fake_clock;
 struct timers *fake_timers;
 struct vault_state fake_vault_state, fake_second_state;
 struct store_state fake_store_state;
-int64_t fake_certificate_end;
+int64_t fake_certificate_end, fake_crl_end;
 struct gateway *fake_gateway;
 struct conf fake_conf;
 
@@ -84,9 +84,15 @@ void http_strangers(const struct http_server *server, struct http_strangers *out
 size_t http_certificates(const struct http_server *server, struct http_certificate *out, size_t max)
 {
     (void)server;
-    assert_true(max >= 1);
-    *out = (struct http_certificate){.kind = "listener", .name = "main", .end = fake_certificate_end};
-    return fake_certificate_end ? 1 : 0;
+    assert_true(max >= 2);
+    size_t n = 0;
+
+    if (fake_certificate_end)
+        out[n++] = (struct http_certificate){.kind = "listener", .name = "main", .end = fake_certificate_end};
+    if (fake_crl_end)
+        out[n++] = (struct http_certificate){
+            .kind = "client_crl", .name = "main", .is_crl = true, .end = fake_crl_end};
+    return n;
 }
 
 int64_t http_certificate_end(const struct http_server *server)
@@ -317,7 +323,7 @@ static int set_up(struct store *with, bool site, size_t nvaults)
     fake_vault_state = (struct vault_state){.reachable = true, .known = true, .last_success_age_ms = 5};
     fake_second_state = fake_vault_state;
     fake_store_state = (struct store_state){.writable = true};
-    fake_certificate_end = 0;
+    fake_certificate_end = fake_crl_end = 0;
     fake_answers = 0;
     fake_clock_init(&fake_clock);
     fake_timers = timers_new(&fake_clock.clock);

@@ -61,7 +61,7 @@ extern struct fake_clock fake_clock;
 extern struct timers *fake_timers; /* of the gateway's loop */
 extern struct vault_state fake_vault_state, fake_second_state;
 extern struct store_state fake_store_state;
-extern int64_t fake_certificate_end;
+extern int64_t fake_certificate_end, fake_crl_end;
 extern struct gateway *fake_gateway;
 extern struct conf fake_conf;
 

@@ -222,6 +222,27 @@ TEST(what_others_can_write_is_refused)
     assert_int_equal(rmdir(below), 0);
 }
 
+TEST(folders_of_log_and_trail_that_others_can_write_are_warned_of)
+{
+    static const mode_t open_modes[] = {0720, 0702, 01777};
+    struct fixture *f = *state;
+    const char *conf = "@GOOD@\n[gateway]\nlog_file = @DIR@/logs/log\naudit_file = @DIR@/logs/trail\n";
+    char folder[128];
+
+    (void)snprintf(folder, sizeof(folder), "%s/logs", f->dir);
+    assert_int_equal(mkdir(folder, 0750), 0);
+    assert_loads(f, conf);
+    assert_null(strstr(buf_cstr(&f->errors) ? buf_cstr(&f->errors) : "", "can be written"));
+    for (size_t i = 0; i < sizeof(open_modes) / sizeof(open_modes[0]); i++) {
+        assert_int_equal(chmod(folder, open_modes[i]), 0);
+        assert_loads(f, conf);
+        assert_non_null(strstr(buf_cstr(&f->errors), "warning: `log_file`: "));
+        assert_non_null(strstr(buf_cstr(&f->errors), "warning: `audit_file`: "));
+        assert_non_null(strstr(buf_cstr(&f->errors), "can be written by others than its owner"));
+    }
+    assert_int_equal(rmdir(folder), 0);
+}
+
 TEST(what_belongs_to_others_is_refused)
 {
     struct fixture *f = *state;
@@ -245,6 +266,7 @@ int main(void)
         T(secrets_that_others_can_read),
         T(one_key_in_two_files_is_one_sign_in),
         T(what_others_can_write_is_refused),
+        T(folders_of_log_and_trail_that_others_can_write_are_warned_of),
         T(what_belongs_to_others_is_refused),
     };
 

@@ -436,6 +436,9 @@ TEST(readiness_names_its_reasons)
     (void)ready(200);
     fake_certificate_end = fake_clock.wall / 1000;
     assert_non_null(strstr(ready(503), "expired"));
+    fake_certificate_end = 0;
+    fake_crl_end = fake_clock.wall / 1000;
+    assert_non_null(strstr(ready(503), "past its next update"));
     gateway_drain(fake_gateway);
     assert_non_null(strstr(ready(503), "shutting down"));
 }

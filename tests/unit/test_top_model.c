@@ -259,6 +259,20 @@ TEST(a_gateway_that_has_restarted_counts_from_nothing)
     model_end(&m);
 }
 
+TEST(a_counter_that_is_smaller_has_begun_again)
+{
+    struct model m;
+    struct sample *smaller = top_fixture_sample(0);
+
+    smaller->at_ms = 5000;
+    model_init(&m);
+    assert_int_equal(model_take(&m, top_fixture_sample(1)), 0);
+    assert_int_equal(model_take(&m, smaller), 0);
+    assert_near(m.operations[0].per_s, 505);
+    assert_near(m.operations[0].failed_per_s, 5);
+    model_end(&m);
+}
+
 #define T(name) cmocka_unit_test(name)
 
 int main(void)
@@ -276,6 +290,7 @@ int main(void)
         T(percentiles_are_of_the_interval),
         T(the_first_sample_has_no_rates),
         T(a_gateway_that_has_restarted_counts_from_nothing),
+        T(a_counter_that_is_smaller_has_begun_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,7 +34,7 @@ union address {
 
 static int refuse(char why[WHY_SIZE], const struct http_listen_opts *opts, const char *what)
 {
-    (void)snprintf(why, WHY_SIZE, "listener %s: descriptor %d, which the service manager passed, %s",
+    (void)snprintf(why, WHY_SIZE, "listener %s: descriptor %d, which the service manager passed, %.160s",
                    opts->name, opts->passed_fd, what);
     return -EINVAL;
 }

@@ -42,10 +42,16 @@ struct http_peer {
     char origin[HTTP_ORIGIN_SIZE]; /* what limits count by: "127.0.0.1", "2001:db8:1:2::/64", "uid:1000" */
     bool is_unix;
     uid_t uid;               /* Unix sockets: the peer's */
+    pid_t pid;               /* the same; 0 = not known */
     const char *const *sans; /* verified client certificate: "DNS:…", "URI:…", "email:…", "IP:…" */
     size_t nsans;
     bool certificate; /* there is a verified certificate of the client, with or without names */
     bool known;       /* the connection has identified a client */
+};
+
+/* A certificate that a client has shown, in words for the log; long names are cut. */
+struct http_shown {
+    char subject[256], issuer[256], serial[64], sha256[65];
 };
 
 struct http_req {
@@ -97,6 +103,9 @@ struct http_app {
 
 /* The request has identified a client: its connection is no stranger's from now on. */
 void http_known(const struct http_req *);
+
+/* The verified certificate of the connection. False = there is none. */
+bool http_shown_certificate(const struct http_req *, struct http_shown *);
 
 /* The server itself writes Content-Length, Connection and Date. */
 struct http_response {

@@ -1,0 +1,18 @@
+/*
+ * unit_command.h - how to run a command with the credentials of the systemd unit.
+ */
+#ifndef JG_COMMANDS_UNIT_COMMAND_H
+#define JG_COMMANDS_UNIT_COMMAND_H
+
+#include "base/buf.h"
+
+/*
+ * Where the configuration names credentials and the process has none: the one line that runs `command` (what
+ * follows "jumpgate ") as the unit's user with the unit's credentials. Nothing is written otherwise. `root`:
+ * where the files of systemd are, "" for the machine's own.
+ */
+void unit_command_write(struct buf *out, const char *root, const char *conf_file, const char *command);
+/* The same to stderr, with a word before it. */
+void unit_command_hint(const char *conf_file, const char *command);
+
+#endif
