@@ -175,8 +175,9 @@ def merged(schema, more):
 def other_status(status, headers, body):
     """A problem names its own status."""
     named = {name.lower(): value for name, value in headers.items()}
-    problem = body and named.get("content-type", "").startswith(PROBLEM)
-    return f"a problem of status {json.loads(body)['status']}" if problem and json.loads(body)["status"] != status else None
+    if not body or not named.get("content-type", "").startswith(PROBLEM) or json.loads(body)["status"] == status:
+        return None
+    return f"a problem of status {json.loads(body)['status']}"
 
 
 def offence(text):
