@@ -236,6 +236,17 @@ def test_check_refuses_what_is_not_described():
     refused("GET", "/no/such/path", status, headers, members)
 
 
+def test_check_tells_the_dependencies_of_the_status_apart():
+    media = document().operation("GET", "/status")["responses"]["200"]["content"][JSON]
+    members = examples_of(media)["status"]
+    headers = {"Content-Type": JSON, "X-Request-Id": "a"}
+    document().check("GET", "/status", 200, headers, json.dumps(members).encode())
+    for row in members["dependencies"]:
+        for wrong in ({**row, "more": 1}, {**row, "type": "else"}, {**row, "state": "else"}, row["name"]):
+            rows = [wrong if found is row else found for found in members["dependencies"]]
+            refused("GET", "/status", 200, headers, {**members, "dependencies": rows})
+
+
 def test_check_refuses_a_problem_of_another_operation():
     problem = document().at("#/components/examples/credential_not_found")["value"]
     headers = {"Content-Type": PROBLEM, "X-Request-Id": "a"}
