@@ -258,12 +258,15 @@ static void check_unix_socket(const struct preconditions *p, struct findings *f,
 void preconditions_files(const struct preconditions *p, struct findings *f)
 {
     const struct conf_gateway *g = &p->conf->gateway;
-    bool in_state_dir = strncmp(g->audit_file, g->state_dir, strlen(g->state_dir)) == 0;
+    char path[PATH_BYTES], state[PATH_BYTES], folder[PATH_BYTES];
     bool usable = state_dir_is_usable(p, f);
 
     if (usable)
         check_state_files(p, f);
-    if (usable || !in_state_dir) /* a missing state directory is made */
+    (void)snprintf(path, sizeof(path), "%s/audit", g->state_dir);
+    folder_of(path, state);
+    folder_of(g->audit_file, folder);
+    if (usable || strcmp(folder, state) != 0) /* a missing state directory is made */
         check_audit_file(p, f);
     if (strcmp(g->log_file, "-") != 0)
         (void)file_is_usable(p, f, "log_file", g->log_file, geteuid() == 0, true);

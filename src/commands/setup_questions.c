@@ -369,6 +369,10 @@ static bool judge_line(struct setup *s, enum setup_key key, struct secret *line,
         fputs("  an answer is needed\n", stderr);
         return false;
     }
+    if (q->secret && !setup_is_line(line)) {
+        fputs("  it holds a control character, such as that of an arrow key\n", stderr);
+        return false;
+    }
     if (q->secret) {
         secret_move(&s->secrets[key], line);
         return true;

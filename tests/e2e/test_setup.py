@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+import machine as machines
 from certificates import Authority
 from harness import API_KEY, BIN, Gateway, tls_context
 from pra_site import CLIENT_ID, CLIENT_SECRET, PraSite
@@ -116,6 +117,33 @@ def serves(vault, run, **how):
         answer = gateway.checkout(ann, found.json["credentials"][0]["credential_id"], listener="broker", **how)
         assert answer.status == 200 and answer.json["password"] == "s3cret"
         assert gateway.complete(ann, listener="broker", **how).status == 200
+
+
+# ---- on a machine with the package ----
+
+@pytest.mark.skipif(machines.possible() is not None, reason=str(machines.possible()))
+def test_on_an_installed_machine():
+    """Users, owners and folders of the package: check runs as the gateway's user, which cannot read the secrets."""
+    with machines.Machine("http://127.0.0.1:9") as machine:
+        machine.run("""
+            rm /etc/jumpgate/jumpgate.conf /etc/jumpgate/secrets/* /etc/jumpgate/tls/*
+            jumpgate config --defaults >/etc/jumpgate/jumpgate.conf
+            chown root:jumpgate /etc/jumpgate/jumpgate.conf; chmod 0640 /etc/jumpgate/jumpgate.conf
+            """)
+        setup = (f"echo {API_KEY} | jumpgate setup --vault-url localhost:9 --api-key-file - --listen 127.0.0.1:0 "
+                 "--client-by token ")
+        failed = machine.run(setup + "--user 'CORP\\ann' --host web", check=False)
+        assert failed.returncode == 1 and "nothing of it is left" in failed.stdout, failed.stdout
+        assert "Permission denied" not in failed.stdout and "FAILED   tcp" in failed.stdout, failed.stdout
+        assert machine.run("ls -A /run /etc/jumpgate/secrets /etc/jumpgate/tls").stdout.split() == [
+            "/etc/jumpgate/secrets:", "/etc/jumpgate/tls:", "/run:"]
+
+        assert "jumpgate.conf: ok" in machine.run(setup + "--no-connect").stdout
+        assert machine.run("cd /etc/jumpgate; stat -c '%n %U:%G %a' jumpgate.conf secrets secrets/api-key").stdout == (
+            "jumpgate.conf root:jumpgate 640\nsecrets root:root 700\nsecrets/api-key root:root 600\n")
+        assert "jumpgate-setup" not in machine.run("ls -A /run").stdout
+        machine.run("systemctl start jumpgate")
+        assert "lease store" in machine.run("jumpgate status", check=False).stdout
 
 
 # ---- what it writes ----
@@ -399,6 +427,26 @@ def test_questions(vault, run, authority):
         assert "systemctl enable --now jumpgate" in terminal.text
     assert "release_duration = 120m" in run.text(CONF)
     serves(vault, run)
+
+
+def test_secret_of_standard_input_is_not_shown_on_a_terminal(run):
+    more = {"--sign-in": "api-key", "--release-duration": "60", "--client": "pra", "--client-by": "uid",
+            "--api-key-file": "-"}
+    with Terminal(run.words(more)) as terminal:
+        terminal.answer("not shown", API_KEY, hidden=True)
+        terminal.answer("PRA site", "")
+        terminal.answer("Write them? [y/N] ", "n")
+        assert terminal.end() == 1 and "nothing was written" in terminal.text
+        assert API_KEY not in terminal.text
+
+
+def test_secret_with_a_control_character_is_asked_again(run):
+    words = run.words({"--api-key-file": None, "--sign-in": "api-key"})
+    with Terminal(words) as terminal:
+        terminal.answer("(not shown): ", API_KEY + "\x1b[D", hidden=True)
+        terminal.answer("control character", "")
+        terminal.answer("an answer is needed", "\x03")
+        assert terminal.end() == 1
 
 
 def test_no_writes_nothing(run):
